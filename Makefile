@@ -1,0 +1,115 @@
+# vmrt: `make help` lists the targets.
+#
+# Every program is one main file, build/bin/NAME, linked against one static library of all the rest.
+
+O ?= build
+prefix ?= /usr/local
+DESTDIR ?=
+V ?= 0
+SANITIZER ?=
+WERROR ?= 0
+
+CC ?= cc
+PKG_CONFIG ?= pkg-config
+Q := $(if $(filter 1,$(V)),,@)
+say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
+
+# name and least version of every library
+REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 inih=55 json-c=0.16 libzstd=1.5
+LIBS_OK := $(O)/.libraries-found
+
+WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
+	-Wpointer-arith -Wwrite-strings -Wcast-qual -Wno-format-nonliteral
+ifeq ($(WERROR),1)
+WARN += -Werror
+endif
+CFLAGS ?= -O2 -g
+PKGS := $(foreach r,$(REQUIRED),$(firstword $(subst =, ,$(r))))
+VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -pthread $(WARN) \
+	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)))
+VMRT_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
+STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih 2>/dev/null) -ldl -lm -pthread
+ifneq ($(SANITIZER),)
+VMRT_CFLAGS += -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+VMRT_LDFLAGS += -fsanitize=$(SANITIZER)
+endif
+
+FOLDERS := common collector parser metrics tui grasp-export hsf guest
+TOOLS := vmrt-trace vmrt-agent vmrt-report vmrt-top vmrt-export vmrt-hsf vmrt-load
+STATIC_TOOLS := vmrt-agent vmrt-load
+tool_source = $(wildcard $(addsuffix /$(1).c,$(FOLDERS)))
+TOOLS := $(foreach t,$(TOOLS),$(if $(call tool_source,$(t)),$(t)))
+STATIC_TOOLS := $(filter $(TOOLS),$(STATIC_TOOLS))
+
+SOURCES := $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c))
+TOOL_SOURCES := $(foreach t,$(TOOLS),$(call tool_source,$(t)))
+LIB_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)))
+LIB := $(O)/libvmrt.a
+BINS := $(addprefix $(O)/bin/,$(TOOLS))
+STATIC_BINS := $(addprefix $(O)/static/,$(STATIC_TOOLS))
+
+.PHONY: all help
+all: $(BINS) $(STATIC_BINS) ## build all programs (the default)
+
+help: ## list the targets
+	@echo "targets:"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 18 | sed 's/^/  /'
+	@echo "variables: O=build DESTDIR= prefix=/usr/local V=1 CC=clang WERROR=1 SANITIZER=address,undefined"
+
+$(LIBS_OK): Makefile
+	$(Q)mkdir -p $(@D)
+	$(Q)command -v $(PKG_CONFIG) >/dev/null || \
+		{ echo "error: pkg-config is missing: run scripts/setup (as root, or with sudo)" >&2; exit 1; }
+	$(Q)for r in $(REQUIRED); do \
+		$(PKG_CONFIG) --atleast-version="$${r#*=}" "$${r%=*}" || { \
+		echo "error: $${r%=*} $${r#*=} or newer is needed, found $$($(PKG_CONFIG) --modversion "$${r%=*}" 2>/dev/null || echo none): run scripts/setup (as root, or with sudo)" >&2; \
+		exit 1; }; \
+	done
+	$(Q)touch $@
+
+$(O)/obj/%.o: %.c $(LIBS_OK)
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(VMRT_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+define tool_rule
+$(O)/bin/$(1): $(patsubst %.c,$(O)/obj/%.o,$(call tool_source,$(1))) $(LIB)
+	$$(call say,LINK,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $$(VMRT_LDLIBS)
+endef
+$(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
+
+# The guest's programs need nothing but a kernel.
+define static_rule
+$(O)/static/$(1): $(patsubst %.c,$(O)/obj/%.o,$(call tool_source,$(1))) $(LIB)
+	$$(call say,LINK,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$(CC) -static $(VMRT_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $$(STATIC_LDLIBS)
+endef
+$(foreach t,$(STATIC_TOOLS),$(eval $(call static_rule,$(t))))
+
+.PHONY: setup demo check clean
+setup: ## install the Debian packages that are missing
+	$(Q)scripts/setup
+
+demo: ## boot a VM, run the paper's task set without and with HSF, compare (under 2 minutes)
+	$(Q)scripts/setup
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)O=$(O) scripts/demo
+
+check: ## build everything and run every test
+	$(Q)scripts/setup --tests
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)O=$(O) tests/run
+
+clean: ## remove what was built
+	$(Q)rm -rf $(O)/obj $(O)/bin $(O)/static $(O)/tests $(LIB) $(LIBS_OK)
+
+include tests/tests.mk docs/docs.mk
+
+-include $(shell find $(O)/obj $(O)/tests -name '*.d' 2>/dev/null)

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmrt/marks.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_INSTANCES 8
+
+struct vmrt_marker {
+	int fds[MAX_INSTANCES];
+	size_t n;
+};
+
+static const char *const instance_folders[] = {
+	"/sys/kernel/tracing/instances", "/sys/kernel/debug/tracing/instances"};
+
+static int open_marker(const char *folder, const char *instance)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s/trace_marker", folder, instance);
+	return open(path, O_WRONLY | O_CLOEXEC);
+}
+
+static enum vmrt_status open_named(
+	struct vmrt_marker *marker, const char *instance, struct vmrt_error *err)
+{
+	int errnum = ENOENT;
+
+	for (size_t i = 0; i < sizeof(instance_folders) / sizeof(instance_folders[0]); i++) {
+		int fd = open_marker(instance_folders[i], instance);
+
+		if (fd >= 0) {
+			marker->fds[marker->n++] = fd;
+			return VMRT_OK;
+		}
+		if (errno != ENOENT)
+			errnum = errno;
+	}
+	return vmrt_fail_errno(err, errnum, "cannot write markers into the tracefs instance %s", instance);
+}
+
+static void open_ours(struct vmrt_marker *marker)
+{
+	for (size_t i = 0; i < sizeof(instance_folders) / sizeof(instance_folders[0]) && !marker->n; i++) {
+		DIR *dir = opendir(instance_folders[i]);
+		struct dirent *entry;
+
+		while (dir && marker->n < MAX_INSTANCES && (entry = readdir(dir))) {
+			int fd;
+
+			if (strncmp(entry->d_name, VMRT_INSTANCE_PREFIX, strlen(VMRT_INSTANCE_PREFIX)) != 0)
+				continue;
+			fd = open_marker(instance_folders[i], entry->d_name);
+			if (fd >= 0)
+				marker->fds[marker->n++] = fd;
+		}
+		if (dir)
+			closedir(dir);
+	}
+}
+
+enum vmrt_status vmrt_marker_open(
+	const char *instance, struct vmrt_marker **out, struct vmrt_error *err)
+{
+	struct vmrt_marker *marker = calloc(1, sizeof(*marker));
+
+	if (!marker)
+		return vmrt_fail(err, VMRT_ENOMEM, "markers: out of memory");
+	if (instance) {
+		enum vmrt_status status = open_named(marker, instance, err);
+
+		if (status != VMRT_OK) {
+			free(marker);
+			return status;
+		}
+	} else {
+		open_ours(marker);
+	}
+	*out = marker;
+	return VMRT_OK;
+}
+
+size_t vmrt_marker_count(const struct vmrt_marker *marker)
+{
+	return marker ? marker->n : 0;
+}
+
+void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
+{
+	char line[VMRT_MARK_MAX];
+	va_list ap;
+	int len;
+
+	if (!marker || !marker->n)
+		return;
+	va_start(ap, fmt);
+	len = vsnprintf(line, sizeof(line), fmt, ap);
+	va_end(ap);
+	if (len < 0)
+		return;
+	if ((size_t)len >= sizeof(line))
+		len = sizeof(line) - 1;
+	for (size_t i = 0; i < marker->n; i++)
+		(void)!write(marker->fds[i], line, (size_t)len);
+}
+
+void vmrt_marker_close(struct vmrt_marker *marker)
+{
+	if (!marker)
+		return;
+	for (size_t i = 0; i < marker->n; i++)
+		close(marker->fds[i]);
+	free(marker);
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_EXPERIMENT_H
+#define VMRT_EXPERIMENT_H
+
+/* The experiment file: what servers and tasks there are meant to be (docs/vmrt-experiment.5). */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/status.h>
+#include <vmrt/units.h>
+
+#define VMRT_NAME_MAX 64 /* longest name of a server, VM or machine, with its NUL */
+#define VMRT_COMM_MAX 16 /* the kernel's limit for thread names, with its NUL */
+#define VMRT_HOST "host" /* name of the machine that runs the VMs */
+
+#define VMRT_POLICY_LIST(X)                                                                        \
+	X(NONE, "none")                                                                            \
+	X(PERIODIC, "periodic")                                                                    \
+	X(POLLING, "polling")                                                                      \
+	X(DEFERRABLE, "deferrable")                                                                \
+	X(SPORADIC, "sporadic")                                                                    \
+	X(EDF, "edf")                                                                              \
+	X(DEADLINE, "deadline")
+
+enum vmrt_policy {
+#define X(name, words) VMRT_POLICY_##name,
+	VMRT_POLICY_LIST(X)
+#undef X
+};
+
+enum vmrt_depletion { VMRT_DEPLETION_SOFT, VMRT_DEPLETION_HARD };
+
+struct vmrt_server_spec {
+	char name[VMRT_NAME_MAX];
+	char vm[VMRT_NAME_MAX]; /* guest name, `pid:N` or thread pattern; default: the server's name */
+	enum vmrt_policy policy;
+	enum vmrt_depletion depletion;
+	int64_t period_ns;
+	int64_t budget_ns;
+	int priority; /* SCHED_FIFO priority of the members while there is budget, 2..97 */
+	int line;     /* where it is defined, for messages */
+};
+
+struct vmrt_task_spec {
+	char machine[VMRT_NAME_MAX]; /* `host` or the VM's name */
+	char name[VMRT_COMM_MAX];    /* the thread's name (comm) */
+	int64_t period_ns;
+	int64_t wcet_ns;
+	int64_t deadline_ns; /* relative; default: the period */
+	int64_t offset_ns;   /* of the first release on the common grid */
+	int priority;	     /* SCHED_FIFO priority; 0: rate monotonic */
+	int line;
+};
+
+struct vmrt_experiment {
+	char name[VMRT_NAME_MAX];
+	int64_t tick_ns; /* unit `tick`; 0 if not given */
+	struct vmrt_server_spec *servers;
+	size_t n_servers;
+	struct vmrt_task_spec *tasks;
+	size_t n_tasks;
+};
+
+/**
+ * vmrt_experiment_load - read and check an experiment file
+ * @path: the file
+ * @out: the experiment; free it with vmrt_experiment_free()
+ * @err: on failure "PATH:LINE: what is wrong and what is allowed"
+ *
+ * Rejects unknown sections and keys, duplicate names, bad numbers, a budget above its period and
+ * a WCET or a deadline that cannot be. Tasks without priority get rate-monotonic ones (shorter
+ * period, higher priority; equal periods in the order of the file), 60 for the shortest period.
+ *
+ * Return: VMRT_OK, VMRT_ENOENT, VMRT_EIO, VMRT_EINVAL or VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_experiment_load(
+	const char *path, struct vmrt_experiment **out, struct vmrt_error *err);
+
+/** vmrt_experiment_parse - as vmrt_experiment_load for @text in memory, called @name in messages */
+enum vmrt_status vmrt_experiment_parse(const char *text, const char *name,
+	struct vmrt_experiment **out, struct vmrt_error *err);
+
+/** vmrt_experiment_free - free @exp; NULL is allowed */
+void vmrt_experiment_free(struct vmrt_experiment *exp);
+
+/** vmrt_experiment_server - the server called @name, or NULL */
+const struct vmrt_server_spec *vmrt_experiment_server(
+	const struct vmrt_experiment *exp, const char *name);
+
+/** vmrt_policy_name - the word for @policy as in the experiment file */
+const char *vmrt_policy_name(enum vmrt_policy policy);
+
+/** vmrt_depletion_name - "soft" or "hard" */
+const char *vmrt_depletion_name(enum vmrt_depletion depletion);
+
+#endif

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_VERSION_H
+#define VMRT_VERSION_H
+
+#define VMRT_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_VMS_H
+#define VMRT_VMS_H
+
+/* The virtual machines that run on this host, found through /proc alone. */
+
+#include <sched.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <vmrt/experiment.h>
+#include <vmrt/status.h>
+
+enum vmrt_thread_role {
+	VMRT_ROLE_VCPU,	 /* runs guest code; `vcpu` tells which */
+	VMRT_ROLE_MAIN,	 /* the hypervisor's main loop: delivers timers of a TCG guest, and I/O */
+	VMRT_ROLE_IO,	 /* iothreads, workers */
+	VMRT_ROLE_VHOST, /* kernel threads of the VM's vhost devices */
+};
+
+struct vmrt_vm_thread {
+	pid_t tid;
+	enum vmrt_thread_role role;
+	int vcpu; /* -1 unless role is VMRT_ROLE_VCPU */
+	char comm[VMRT_COMM_MAX];
+	int policy;	  /* SCHED_OTHER... */
+	int priority;	  /* SCHED_FIFO and SCHED_RR priority, else 0 */
+	cpu_set_t affinity;
+};
+
+#define VMRT_VM_LINKS 4 /* agent ports looked for per VM */
+#define VMRT_LINK_PATH 108
+
+struct vmrt_vm {
+	char name[VMRT_NAME_MAX]; /* -name guest=..., or pid-N */
+	char hypervisor[16];	  /* "qemu" ... */
+	char accel[8];		  /* "tcg", "kvm" or "" when not known */
+	pid_t pid;
+	struct vmrt_vm_thread *threads; /* vCPUs first, by number */
+	size_t n_threads;
+	size_t n_vcpus;
+	/* UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is none */
+	char link[VMRT_VM_LINKS][VMRT_LINK_PATH];
+};
+
+/**
+ * vmrt_vms_find - list the virtual machines of this host
+ * @out: the VMs, by pid; free with vmrt_vms_free()
+ * @n: how many; 0 is no error
+ *
+ * VMs that end while being looked at are left out.
+ *
+ * Return: VMRT_OK, VMRT_EIO or VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_vms_find(struct vmrt_vm **out, size_t *n, struct vmrt_error *err);
+
+/** vmrt_vms_free - free what vmrt_vms_find() gave */
+void vmrt_vms_free(struct vmrt_vm *vms, size_t n);
+
+/**
+ * vmrt_vm_match - does @vm go by @pattern?
+ * @pattern: a VM's name or `pid:N`
+ */
+int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
+
+/**
+ * vmrt_vm_get - find the one VM that @pattern names, among those running now
+ * @out: the VM; free with vmrt_vms_free(vm, 1)
+ *
+ * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several match.
+ */
+enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
+
+/** vmrt_role_name - "vcpu", "main", "io" or "vhost" */
+const char *vmrt_role_name(enum vmrt_thread_role role);
+
+#endif
