@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_CLOCK_H
+#define VMRT_CLOCK_H
+
+/* The relation between a guest's CLOCK_MONOTONIC and the host's. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/status.h>
+#include <vmrt/units.h>
+
+/* One exchange over the guest link. TSC values are 0 where there is none. */
+struct vmrt_ping {
+	int64_t host_send_ns, host_recv_ns;   /* host clock */
+	int64_t guest_recv_ns, guest_send_ns; /* guest clock */
+	uint64_t host_send_tsc, host_recv_tsc;
+	uint64_t guest_recv_tsc, guest_send_tsc;
+};
+
+/*
+ * The offset guest - host is known to be at most (or at least) @offset_ns at guest time @local_ns:
+ * from a ping, or from causality between the two recordings.
+ */
+struct vmrt_clock_bound {
+	int64_t local_ns;
+	int64_t offset_ns;
+	int upper; /* 1: guest - host <= offset_ns; 0: >= */
+};
+
+#define VMRT_CLOCK_IDENTITY "same clock"
+#define VMRT_CLOCK_PINGS "pings"
+#define VMRT_CLOCK_CAUSALITY "causality and pings"
+#define VMRT_CLOCK_FILE "the file's time shift"
+#define VMRT_CLOCK_ASSUMED "assumed equal"
+
+/* host = local - offset_ns - rate * (local - from_local_ns), for local in [from, to). */
+struct vmrt_clock_segment {
+	int64_t from_local_ns, to_local_ns;
+	int64_t offset_ns; /* guest - host at from_local_ns */
+	double rate;	   /* how the offset grows: d(guest - host) / d(guest) */
+	int64_t error_ns;  /* bound of the error of the offset within the segment; VMRT_UNKNOWN: none known */
+	uint32_t n_upper, n_lower; /* bounds it was made from */
+	const char *source;	   /* VMRT_CLOCK_* */
+};
+
+/* Segments follow one another; the first and the last one reach beyond their ends. */
+struct vmrt_clockmap {
+	struct vmrt_clock_segment *segments;
+	size_t n;
+};
+
+/**
+ * vmrt_clockmap_fit - the map that all bounds allow, with its error
+ * @bounds: in any order; they are sorted in place
+ * @source: VMRT_CLOCK_*, kept by reference
+ * @out: free with vmrt_clockmap_free()
+ *
+ * In each segment the offset is a line through the middle of what the bounds leave (the line with
+ * the largest least distance to them), and the error is the largest distance from it to any other
+ * line that satisfies them all. Where no line does (a clock step or a changed rate), the time is
+ * split.
+ *
+ * Return: VMRT_OK, VMRT_EINVAL without at least one upper and one lower bound, VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_clockmap_fit(struct vmrt_clock_bound *bounds, size_t n, const char *source,
+	struct vmrt_clockmap *out, struct vmrt_error *err);
+
+/** vmrt_clockmap_constant - one segment with a constant offset and bound; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status vmrt_clockmap_constant(
+	int64_t offset_ns, int64_t error_ns, const char *source, struct vmrt_clockmap *out);
+
+/**
+ * vmrt_clock_bounds_from_pings - two bounds for each ping
+ * @out: room for 2 * @n bounds
+ *
+ * guest_recv happened after host_send, so guest - host <= guest_recv - host_send; guest_send
+ * happened before host_recv, so guest - host >= guest_send - host_recv.
+ *
+ * Return: how many bounds were written.
+ */
+size_t vmrt_clock_bounds_from_pings(
+	const struct vmrt_ping *pings, size_t n, struct vmrt_clock_bound *out);
+
+/** vmrt_clockmap_to_host - guest time @local_ns on the host's clock; @hint caches the segment, may be NULL */
+int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
+
+/** vmrt_clockmap_error - bound of the error at @local_ns, or VMRT_UNKNOWN */
+int64_t vmrt_clockmap_error(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
+
+/** vmrt_clockmap_worst - the largest error bound of all segments, or VMRT_UNKNOWN if one is unknown */
+int64_t vmrt_clockmap_worst(const struct vmrt_clockmap *map);
+
+/** vmrt_clockmap_free - free the segments, not @map itself */
+void vmrt_clockmap_free(struct vmrt_clockmap *map);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_DAT_H
+#define VMRT_DAT_H
+
+/* Reading trace.dat files and raw ring-buffer pages. Everything in a file is untrusted. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/event.h>
+#include <vmrt/status.h>
+
+struct vmrt_dat;     /* an open file */
+struct vmrt_formats; /* event formats of one machine: how its records are laid out */
+struct vmrt_stream;  /* events of one machine in time order */
+
+/* What a file says of itself. Pointers are good while the file is open. */
+struct vmrt_dat_info {
+	int version; /* 6 or 7 */
+	unsigned cpus;
+	const char *clock; /* e.g. "mono" */
+	const char *uname; /* or "" */
+	uint64_t trace_id; /* 0 if there is none */
+	uint32_t page_size;
+};
+
+/* GUEST option: which host threads are the vCPUs of a guest's recording. */
+struct vmrt_dat_guest {
+	const char *name;
+	uint64_t trace_id;
+	const int32_t *vcpu_tids; /* by vCPU; -1 unknown */
+	unsigned n_vcpus;
+};
+
+/* One sample of the TIME_SHIFT option, of the first CPU. */
+struct vmrt_dat_shift {
+	int64_t local_ns;
+	int64_t offset_ns; /* to be added */
+};
+
+/* CPUSTAT option: loss counters of one CPU */
+struct vmrt_dat_cpustat {
+	uint64_t overrun, commit_overrun, dropped;
+};
+
+/**
+ * vmrt_dat_open - open a trace.dat file
+ * @path: the file
+ * @out: close with vmrt_dat_close()
+ *
+ * A file that ends too early is opened with what is there; vmrt_dat_missing() tells how much is not.
+ *
+ * Return: VMRT_OK; VMRT_EFORMAT if it is no trace.dat, or a big-endian one; VMRT_EUNSUPPORTED, VMRT_EIO...
+ */
+enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err);
+
+void vmrt_dat_close(struct vmrt_dat *dat);
+
+const struct vmrt_dat_info *vmrt_dat_info(const struct vmrt_dat *dat);
+
+/** vmrt_dat_missing - bytes that the file's tables promise but that are not there */
+uint64_t vmrt_dat_missing(const struct vmrt_dat *dat);
+
+/** vmrt_dat_guests - the GUEST options; @n: how many */
+const struct vmrt_dat_guest *vmrt_dat_guests(const struct vmrt_dat *dat, size_t *n);
+
+/** vmrt_dat_shifts - samples of the TIME_SHIFT option; @n: how many; @peer: trace id it refers to */
+const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t *n, uint64_t *peer);
+
+/** vmrt_dat_cpustat - loss counters of @cpu; zeros if the file has none */
+struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu);
+
+/** vmrt_dat_formats - the event formats of the file, owned by it */
+struct vmrt_formats *vmrt_dat_formats(const struct vmrt_dat *dat);
+
+/**
+ * vmrt_dat_comm - the saved name of thread @pid, or NULL
+ */
+const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid);
+
+/**
+ * vmrt_formats_new - formats from texts, for live pages
+ * @header_page: text of events/header_page
+ * @formats: texts of events/SYSTEM/EVENT/format, each NUL-terminated
+ * @systems: their systems
+ * @n: how many
+ * @kallsyms: lines "address type name", at least of the hrtimer functions; or NULL
+ * @out: free with vmrt_formats_free()
+ */
+enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *formats,
+	const char *const *systems, size_t n, const char *kallsyms, struct vmrt_formats **out,
+	struct vmrt_error *err);
+
+void vmrt_formats_free(struct vmrt_formats *formats);
+
+/**
+ * vmrt_stream_open - all events of @dat in time order over its CPUs
+ * @out: free with vmrt_stream_free() before the file is closed
+ */
+enum vmrt_status vmrt_stream_open(
+	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err);
+
+/**
+ * vmrt_stream_live - a stream that is fed with pages
+ * @formats: kept by reference
+ * @cpus: how many CPUs the machine has
+ * @page_size: bytes of a sub-buffer
+ */
+enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,
+	uint32_t page_size, struct vmrt_stream **out, struct vmrt_error *err);
+
+/** vmrt_stream_push - add one page (copied) of @cpu to a live stream; pages of a CPU come in order */
+enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
+	size_t size, struct vmrt_error *err);
+
+/**
+ * vmrt_stream_limit - of a live stream: all events up to @local_ns have been pushed
+ *
+ * vmrt_stream_next() gives no event later than this.
+ */
+void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns);
+
+/**
+ * vmrt_stream_next - the next event in time order
+ *
+ * Return: 1 with @event filled in; 0 at the end (live: up to the limit); -1 if the data are malformed
+ * from here on on one CPU (@err says where; that CPU is skipped from then on, call again for the rest).
+ */
+int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err);
+
+/** vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now */
+int64_t vmrt_stream_peek(struct vmrt_stream *stream);
+
+void vmrt_stream_free(struct vmrt_stream *stream);
+
+#endif

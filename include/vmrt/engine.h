@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_ENGINE_H
+#define VMRT_ENGINE_H
+
+/*
+ * The engine: events in, in time order; records out, each once, when final.
+ *
+ * Its memory grows with threads, CPUs and servers, never with events. It does no I/O.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/event.h>
+#include <vmrt/record.h>
+#include <vmrt/vms.h>
+
+struct vmrt_engine_machine {
+	const char *name; /* "host" first, then the guests */
+	unsigned cpus;
+};
+
+struct vmrt_engine_vm {
+	const char *name;
+	uint32_t machine; /* index of the guest's recording, or VMRT_NONE if there is none */
+	const struct vmrt_vm_thread *threads;
+	size_t n_threads;
+};
+
+/* Everything pointed to must stay until the engine is freed. Machine 0 is the host. */
+struct vmrt_engine_config {
+	const struct vmrt_experiment *experiment; /* may be NULL: only slices and losses */
+	const struct vmrt_engine_machine *machines;
+	size_t n_machines;
+	const struct vmrt_engine_vm *vms;
+	size_t n_vms;
+	int64_t start_ns, end_ns; /* of the recording, host clock; VMRT_UNKNOWN: by its events */
+};
+
+/* Where records go. Any function may be NULL. Called from within vmrt_engine_push()/finish(). */
+struct vmrt_sink {
+	void *ctx;
+	void (*thread)(void *ctx, const struct vmrt_thread *thread);
+	void (*slice)(void *ctx, const struct vmrt_slice *slice);
+	void (*server)(void *ctx, const struct vmrt_server *server);
+	void (*server_period)(void *ctx, const struct vmrt_server_period *period);
+	void (*job)(void *ctx, const struct vmrt_job *job);
+	void (*loss)(void *ctx, const struct vmrt_loss *loss);
+};
+
+/* Counters of one machine. */
+struct vmrt_machine_stats {
+	uint64_t events;
+	uint64_t lost;		    /* known number of lost events */
+	uint64_t broken_chains;
+	uint64_t inferred_switches;
+	uint64_t out_of_order;	    /* events that came with a time before their predecessor's */
+	uint64_t inside, outside;   /* guest: events in which its vCPU thread ran (given the bound) / did not */
+	int64_t first_ns, last_ns;  /* host clock; VMRT_UNKNOWN without events */
+};
+
+/* State of a server right now, for live views. */
+struct vmrt_server_now {
+	const struct vmrt_server *server;
+	int64_t period_start_ns;
+	int64_t consumed_ns, background_ns;
+	bool depleted;
+	bool running; /* a vCPU of it is on a CPU */
+};
+
+struct vmrt_engine;
+
+/**
+ * vmrt_engine_new - make an engine
+ * @config: kept by reference
+ * @sink: copied
+ * @out: free with vmrt_engine_free()
+ *
+ * Return: VMRT_OK, VMRT_EINVAL or VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
+	const struct vmrt_sink *sink, struct vmrt_engine **out, struct vmrt_error *err);
+
+/**
+ * vmrt_engine_push - feed one event
+ * @machine: index of the machine it comes from
+ * @event: the event, times in that machine's clock
+ * @host_ns: event->ts on the host's clock; must not fall from call to call
+ * @error_ns: bound of the error of that conversion, 0 for the host
+ *
+ * Return: VMRT_OK or VMRT_ENOMEM, after which the engine can only be freed.
+ */
+enum vmrt_status vmrt_engine_push(struct vmrt_engine *engine, uint32_t machine,
+	const struct vmrt_event *event, int64_t host_ns, int64_t error_ns);
+
+/**
+ * vmrt_engine_finish - the recording has ended: judge what is still open
+ * @end_ns: when it ended (host clock), or VMRT_UNKNOWN for the time of the last event
+ */
+enum vmrt_status vmrt_engine_finish(struct vmrt_engine *engine, int64_t end_ns);
+
+/** vmrt_engine_stats - counters of @machine */
+void vmrt_engine_stats(
+	const struct vmrt_engine *engine, uint32_t machine, struct vmrt_machine_stats *out);
+
+/** vmrt_engine_servers - how many servers are known so far */
+size_t vmrt_engine_servers(const struct vmrt_engine *engine);
+
+/** vmrt_engine_server_now - state of server @index at the time of the last event */
+void vmrt_engine_server_now(
+	const struct vmrt_engine *engine, size_t index, struct vmrt_server_now *out);
+
+/** vmrt_engine_free - free @engine; NULL is allowed; open records are dropped */
+void vmrt_engine_free(struct vmrt_engine *engine);
+
+#endif

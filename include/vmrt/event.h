@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_EVENT_H
+#define VMRT_EVENT_H
+
+/* What the engine is fed: scheduler and timer events of one machine, in that machine's clock. */
+
+#include <stdint.h>
+
+#include <vmrt/units.h>
+
+enum vmrt_event_type {
+	VMRT_EV_SWITCH,	       /* sched_switch */
+	VMRT_EV_WAKING,	       /* sched_waking */
+	VMRT_EV_WAKEUP,	       /* sched_wakeup */
+	VMRT_EV_WAKEUP_NEW,    /* sched_wakeup_new */
+	VMRT_EV_MIGRATE,       /* sched_migrate_task */
+	VMRT_EV_EXEC,	       /* sched_process_exec */
+	VMRT_EV_EXIT,	       /* sched_process_exit */
+	VMRT_EV_FORK,	       /* sched_process_fork */
+	VMRT_EV_TIMER_SETUP,   /* hrtimer_setup or hrtimer_init */
+	VMRT_EV_TIMER_START,   /* hrtimer_start */
+	VMRT_EV_TIMER_CANCEL,  /* hrtimer_cancel */
+	VMRT_EV_TIMER_EXPIRE,  /* hrtimer_expire_entry */
+	VMRT_EV_MARK,	       /* ftrace print: a line written to trace_marker */
+	VMRT_EV_OTHER,	       /* recorded, not used; still proves what ran on the CPU */
+	VMRT_EV_TYPES
+};
+
+/* common_flags of a trace record */
+#define VMRT_FLAG_NEED_RESCHED 0x04
+#define VMRT_FLAG_HARDIRQ 0x08
+#define VMRT_FLAG_SOFTIRQ 0x10
+
+/* hrtimer modes, as the kernel prints them */
+#define VMRT_TIMER_REL 0x01
+#define VMRT_TIMER_PINNED 0x02
+#define VMRT_TIMER_SOFT 0x04
+#define VMRT_TIMER_HARD 0x08
+
+/* What the function of an hrtimer is; UNKNOWN where the recording has no symbols. */
+enum vmrt_timer_fn {
+	VMRT_FN_UNKNOWN,
+	VMRT_FN_OTHER,
+	VMRT_FN_WAKEUP,	    /* hrtimer_wakeup: nanosleep, clock_nanosleep, futex and poll timeouts */
+	VMRT_FN_TIMERFD,    /* timerfd_tmrproc */
+	VMRT_FN_ITIMER,	    /* it_real_fn */
+	VMRT_FN_POSIX,	    /* posix_timer_fn */
+	VMRT_FN_TICK,	    /* tick_sched_timer, tick_nohz_handler */
+	VMRT_FN_DEADLINE,   /* dl_task_timer */
+	VMRT_FN_RT_PERIOD,  /* sched_rt_period_timer */
+	VMRT_FN_CFS_PERIOD, /* sched_cfs_period_timer, sched_cfs_slack_timer */
+};
+
+/*
+ * One event. Pointers point into the recording and are good until the next event is asked for;
+ * names are not NUL-terminated if they fill 16 bytes.
+ */
+struct vmrt_event {
+	int64_t ts;	    /* ns, clock of its own machine */
+	uint64_t lost;	    /* events lost on this CPU right before this one; UINT64_MAX: some */
+	enum vmrt_event_type type;
+	uint16_t cpu;
+	uint8_t flags;	    /* VMRT_FLAG_* */
+	int32_t pid;	    /* common_pid: who was on the CPU */
+	union {
+		struct {
+			const char *prev_comm, *next_comm;
+			int32_t prev_pid, next_pid;
+			int32_t prev_prio, next_prio; /* kernel priority: FIFO p is 99 - p, CFS >= 100 */
+			int64_t prev_state;	      /* 0 running; 1 S, 2 D, 4 T, 8 t, 16 X, 32 Z... */
+		} sw;
+		struct {
+			const char *comm;
+			int32_t pid, prio;
+			int32_t target_cpu;
+		} wake; /* WAKING, WAKEUP, WAKEUP_NEW */
+		struct {
+			int32_t pid;
+			int32_t orig_cpu, dest_cpu;
+		} migrate;
+		struct {
+			const char *comm; /* may be NULL (exec: the file name is not a comm) */
+			int32_t pid, other_pid; /* FORK: parent and child; EXEC: new and old pid */
+		} process;
+		struct {
+			uint64_t timer, function;
+			enum vmrt_timer_fn fn;
+			int64_t expires, softexpires; /* START only */
+			int64_t now;		      /* EXPIRE only */
+			int32_t mode;		      /* START: VMRT_TIMER_* */
+			int32_t clock;		      /* SETUP: clockid */
+		} timer;
+		struct {
+			const char *text; /* not NUL-terminated */
+			uint32_t len;
+		} mark;
+	};
+};
+
+#endif
