@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_ANALYZE_H
+#define VMRT_ANALYZE_H
+
+/* From recordings to run.db. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vmrt/status.h>
+
+struct vmrt_analyze_options {
+	const char *run;	/* run folder; or NULL if files are given */
+	const char *host_file;	/* a trace.dat of the host, when run is NULL */
+	const char *const *guest_files; /* trace.dat files of guests, when run is NULL */
+	size_t n_guest_files;
+	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
+	const char *db;		/* path of the database; NULL: run.db in the run folder */
+	bool progress;		/* talk on stderr while it takes long */
+};
+
+/* What came out, for the program that asked. */
+struct vmrt_analyze_result {
+	unsigned long long events, lost, jobs, periods;
+	bool loss; /* something was lost: exit status 3 unless allowed */
+};
+
+/**
+ * vmrt_analyze - read the recordings once, write the database beside and rename it
+ *
+ * Return: VMRT_OK or an error; then a former database is still as it was.
+ */
+enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
+	struct vmrt_analyze_result *result, struct vmrt_error *err);
+
+#endif
