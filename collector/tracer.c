@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmrt/tracer.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <tracefs.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+#include <vmrt/marks.h>
+#include <vmrt/units.h>
+
+#include "tracer-files.h"
+
+#define RETRY_NS (20 * VMRT_NS_PER_MS) /* between two attempts to remove a busy instance */
+#define MAX_SMALL_FILE 65536
+
+/* What is recorded. Of several names, the first that the kernel has: they changed over time. */
+static const struct {
+	const char *system;
+	const char *names[2];
+} events[] = {
+	{"sched", {"sched_switch"}},
+	{"sched", {"sched_waking"}},
+	{"sched", {"sched_wakeup"}},
+	{"sched", {"sched_wakeup_new"}},
+	{"sched", {"sched_migrate_task"}},
+	{"sched", {"sched_process_exec"}},
+	{"sched", {"sched_process_exit"}},
+	{"sched", {"sched_process_fork"}},
+	{"timer", {"hrtimer_setup", "hrtimer_init"}},
+	{"timer", {"hrtimer_start"}},
+	{"timer", {"hrtimer_cancel"}},
+	{"timer", {"hrtimer_expire_entry"}},
+};
+
+#define N_EVENTS (sizeof(events) / sizeof(events[0]))
+
+_Static_assert(N_EVENTS == VMRT_TRACER_EVENTS, "room for the events' names");
+
+static enum vmrt_status write_file(const char *folder, const char *name, const char *text)
+{
+	char path[VMRT_TRACER_PATH];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return VMRT_EIO;
+	n = write(fd, text, strlen(text));
+	if (n < 0) {
+		int errnum = errno;
+
+		close(fd);
+		errno = errnum;
+		return VMRT_EIO;
+	}
+	close(fd);
+	return VMRT_OK;
+}
+
+static enum vmrt_status set(
+	const struct vmrt_tracer *t, const char *name, const char *text, struct vmrt_error *err)
+{
+	if (write_file(t->folder, name, text) == VMRT_OK)
+		return VMRT_OK;
+	return vmrt_fail_errno(err, errno, "cannot write '%s' to %s/%s", text, t->folder, name);
+}
+
+static enum vmrt_status find_tracefs(const char **out, struct vmrt_error *err)
+{
+	const char *folder = NULL;
+
+	if (tracefs_tracing_dir_is_mounted(false, NULL) <= 0) {
+		errno = 0;
+		if (tracefs_tracing_dir_is_mounted(true, &folder) < 0 || !folder ||
+			access(folder, F_OK) != 0) {
+			if (geteuid() != 0)
+				return vmrt_fail(err, VMRT_EPERM,
+					"tracefs is not mounted, and only root can: sudo mount -t tracefs nodev /sys/kernel/tracing");
+			return vmrt_fail(err, VMRT_ENOENT,
+				"there is no tracefs: it cannot be mounted at /sys/kernel/tracing; the kernel needs CONFIG_TRACING");
+		}
+		vmrt_say("tracefs was not mounted: mounted it at %s", folder);
+	}
+	folder = tracefs_tracing_dir();
+	if (!folder)
+		return vmrt_fail(err, VMRT_ENOENT, "there is no tracefs; the kernel needs CONFIG_TRACING");
+	if (access(folder, R_OK | X_OK) != 0)
+		return vmrt_fail_errno(err, errno,
+			"no permission for tracefs: run as root, or as a member of the group that %s is mounted for",
+			folder);
+	*out = folder;
+	return VMRT_OK;
+}
+
+static enum vmrt_status make_instance(
+	struct vmrt_tracer *t, const char *label, struct vmrt_error *err)
+{
+	static unsigned counter;
+	const char *tracing;
+	enum vmrt_status status = find_tracefs(&tracing, err);
+
+	if (status != VMRT_OK)
+		return status;
+	/* pid and start time name the owner for good: vmrt_tracer_reset() looks whether it lives */
+	snprintf(t->name, sizeof(t->name), VMRT_INSTANCE_PREFIX "%d-%llu-%u%s", (int)getpid(),
+		(unsigned long long)vmrt_start_ticks(getpid()), counter++, label);
+	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
+	if ((size_t)snprintf(t->folder, sizeof(t->folder), "%s/instances/%s", tracing, t->name) >=
+		sizeof(t->folder))
+		return vmrt_fail(err, VMRT_ERANGE, "the path of tracefs is too long: %.200s", tracing);
+	t->instance = tracefs_instance_create(t->name);
+	if (!t->instance)
+		return vmrt_fail_errno(err, errno, "cannot make the tracefs instance %s", t->folder);
+	return VMRT_OK;
+}
+
+static enum vmrt_status enable_events(struct vmrt_tracer *t, struct vmrt_error *err)
+{
+	char path[VMRT_TRACER_PATH];
+
+	for (size_t i = 0; i < N_EVENTS; i++) {
+		const char *name = NULL;
+
+		for (size_t k = 0; k < 2 && !name && events[i].names[k]; k++) {
+			snprintf(path, sizeof(path), "%s/events/%s/%s/enable", t->folder, events[i].system,
+				events[i].names[k]);
+			if (access(path, F_OK) == 0)
+				name = events[i].names[k];
+		}
+		if (!name)
+			return vmrt_fail(err, VMRT_ENOENT, "this kernel has no event %s:%s",
+				events[i].system, events[i].names[0]);
+		snprintf(path, sizeof(path), "events/%s/%s/enable", events[i].system, name);
+		if (set(t, path, "1", err) != VMRT_OK)
+			return err->status;
+		t->events[i].system = events[i].system;
+		t->events[i].name = name;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct vmrt_error *err)
+{
+	char text[VMRT_UNITS_TEXT], path[VMRT_TRACER_PATH], *got;
+	unsigned long long kib = 0;
+	enum vmrt_status status;
+
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)((bytes + 1023) / 1024));
+	if (write_file(t->folder, "buffer_size_kb", text) != VMRT_OK)
+		return vmrt_fail_errno(err, errno,
+			"cannot get trace buffers of %s KiB per CPU; ask for smaller ones with --buffer", text);
+	snprintf(path, sizeof(path), "%s/per_cpu/cpu0/buffer_size_kb", t->folder);
+	status = vmrt_read_file(path, MAX_SMALL_FILE, &got, NULL, err);
+	if (status != VMRT_OK)
+		return status;
+	sscanf(got, "%llu", &kib);
+	free(got);
+	t->buffer = kib * 1024;
+	return VMRT_OK;
+}
+
+/* A sub-buffer is where its data begin plus their size, as header_page tells. */
+static enum vmrt_status read_page_size(struct vmrt_tracer *t, struct vmrt_error *err)
+{
+	unsigned long offset = 0, size = 0;
+	enum vmrt_status status;
+	char *text, *data;
+
+	status = vmrt_tracer_read_file(t, "events/header_page", &text, err);
+	if (status != VMRT_OK)
+		return status;
+	data = strstr(text, "char data;");
+	if (!data || sscanf(data, "char data; offset:%lu; size:%lu;", &offset, &size) != 2)
+		offset = size = 0;
+	free(text);
+	if (offset + size < 4096 || offset + size > VMRT_TRACER_PAGE_MAX)
+		return vmrt_fail(err, VMRT_EUNSUPPORTED, "%s/events/header_page: sub-buffers of %lu bytes",
+			t->tracing, offset + size);
+	t->page_size = (uint32_t)(offset + size);
+	return VMRT_OK;
+}
+
+static enum vmrt_status open_cpus(struct vmrt_tracer *t, struct vmrt_error *err)
+{
+	char path[VMRT_TRACER_PATH];
+	long n = sysconf(_SC_NPROCESSORS_CONF);
+
+	if (n < 1 || n > VMRT_TRACER_CPUS)
+		return vmrt_fail(err, VMRT_EUNSUPPORTED, "%ld CPUs are more than %d", n, VMRT_TRACER_CPUS);
+	t->fds = malloc((size_t)n * sizeof(*t->fds));
+	if (!t->fds)
+		return vmrt_fail(err, VMRT_ENOMEM, "tracer: out of memory");
+	for (t->cpus = 0; t->cpus < (unsigned)n; t->cpus++) {
+		snprintf(path, sizeof(path), "%s/per_cpu/cpu%u/trace_pipe_raw", t->folder, t->cpus);
+		t->fds[t->cpus] = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+		if (t->fds[t->cpus] < 0 && errno != ENOENT)
+			return vmrt_fail_errno(err, errno, "cannot open %s", path);
+	}
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_tracer_open(
+	const char *label, uint64_t buffer, struct vmrt_tracer **out, struct vmrt_error *err)
+{
+	struct vmrt_tracer *t = calloc(1, sizeof(*t));
+	enum vmrt_status status;
+	struct vmrt_error mine;
+
+	if (!t)
+		return vmrt_fail(err, VMRT_ENOMEM, "tracer: out of memory");
+	t->switch_fd = -1;
+	if (!err)
+		err = &mine;
+	if ((status = make_instance(t, label, err)) != VMRT_OK ||
+		(status = set(t, "tracing_on", "0", err)) != VMRT_OK ||
+		(status = set(t, "trace_clock", "mono", err)) != VMRT_OK ||
+		(status = set_buffer(t, buffer, err)) != VMRT_OK ||
+		(status = read_page_size(t, err)) != VMRT_OK ||
+		(status = enable_events(t, err)) != VMRT_OK ||
+		(status = open_cpus(t, err)) != VMRT_OK)
+		goto fail;
+	t->switch_fd = tracefs_instance_file_open(t->instance, "tracing_on", O_WRONLY | O_CLOEXEC);
+	if (t->switch_fd < 0) {
+		status = vmrt_fail_errno(err, errno, "cannot open %s/tracing_on", t->folder);
+		goto fail;
+	}
+	*out = t;
+	return VMRT_OK;
+fail:
+	vmrt_tracer_close(t, 0, NULL);
+	return status;
+}
+
+const char *vmrt_tracer_instance(const struct vmrt_tracer *t)
+{
+	return t->name;
+}
+
+unsigned vmrt_tracer_cpus(const struct vmrt_tracer *t)
+{
+	return t->cpus;
+}
+
+uint32_t vmrt_tracer_page_size(const struct vmrt_tracer *t)
+{
+	return t->page_size;
+}
+
+uint64_t vmrt_tracer_buffer(const struct vmrt_tracer *t)
+{
+	return t->buffer;
+}
+
+static enum vmrt_status flip(struct vmrt_tracer *t, const char *value, struct vmrt_error *err)
+{
+	if (write(t->switch_fd, value, 1) == 1)
+		return VMRT_OK;
+	return vmrt_fail_errno(err, errno, "cannot write '%s' to %s/tracing_on", value, t->folder);
+}
+
+enum vmrt_status vmrt_tracer_on(struct vmrt_tracer *t, struct vmrt_error *err)
+{
+	return flip(t, "1", err);
+}
+
+enum vmrt_status vmrt_tracer_off(struct vmrt_tracer *t, struct vmrt_error *err)
+{
+	return flip(t, "0", err);
+}
+
+int vmrt_tracer_read(struct vmrt_tracer *t, unsigned cpu, void *page)
+{
+	ssize_t n;
+
+	if (cpu >= t->cpus || t->fds[cpu] < 0)
+		return 0;
+	do
+		n = read(t->fds[cpu], page, t->page_size);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -1;
+	if (n == 0)
+		return 0;
+	if ((size_t)n < t->page_size)
+		memset((char *)page + n, 0, t->page_size - (size_t)n);
+	return 1;
+}
+
+ssize_t vmrt_tracer_splice(struct vmrt_tracer *t, unsigned cpu, int fd, size_t max)
+{
+	ssize_t n;
+
+	if (cpu >= t->cpus || t->fds[cpu] < 0)
+		return 0;
+	do
+		n = splice(t->fds[cpu], NULL, fd, NULL, max, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	return n < 0 && errno == EAGAIN ? 0 : n;
+}
+
+static uint64_t number_behind(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (!strncmp(line, key, len) && line[len] == ':')
+			return strtoull(line + len + 1, NULL, 10);
+	}
+	return 0;
+}
+
+enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *t, unsigned cpu,
+	struct vmrt_cpu_stats *out, struct vmrt_error *err)
+{
+	char name[64], *text;
+	enum vmrt_status status;
+
+	memset(out, 0, sizeof(*out));
+	if (cpu >= t->cpus || t->fds[cpu] < 0)
+		return VMRT_OK;
+	snprintf(name, sizeof(name), "per_cpu/cpu%u/stats", cpu);
+	status = vmrt_tracer_read_file(t, name, &text, err);
+	if (status != VMRT_OK)
+		return status;
+	out->entries = number_behind(text, "entries");
+	out->overrun = number_behind(text, "overrun");
+	out->commit_overrun = number_behind(text, "commit overrun");
+	out->bytes = number_behind(text, "bytes");
+	out->dropped = number_behind(text, "dropped events");
+	out->read_events = number_behind(text, "read events");
+	free(text);
+	return VMRT_OK;
+}
+
+/* Removes the instance's folder; while somebody has one of its files open, that is refused. */
+static int remove_folder(const char *folder, int patience_ms)
+{
+	int64_t until = vmrt_now_ns() + patience_ms * VMRT_NS_PER_MS;
+
+	for (;;) {
+		struct timespec pause = {.tv_nsec = RETRY_NS};
+
+		if (rmdir(folder) == 0 || errno == ENOENT)
+			return 0;
+		if (errno != EBUSY || vmrt_now_ns() >= until)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+}
+
+/* What cannot be removed shall at least cost nothing. */
+static void make_idle(const char *folder)
+{
+	int errnum = errno;
+
+	write_file(folder, "events/enable", "0");
+	write_file(folder, "buffer_size_kb", "1");
+	errno = errnum;
+}
+
+enum vmrt_status vmrt_tracer_close(
+	struct vmrt_tracer *t, int patience_ms, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	if (!t)
+		return VMRT_OK;
+	if (t->switch_fd >= 0)
+		close(t->switch_fd);
+	for (unsigned i = 0; i < t->cpus; i++)
+		if (t->fds[i] >= 0)
+			close(t->fds[i]);
+	if (t->instance) {
+		write_file(t->folder, "tracing_on", "0");
+		if (remove_folder(t->folder, patience_ms) != 0) {
+			make_idle(t->folder);
+			status = vmrt_fail_errno(err, errno,
+				"cannot remove the tracefs instance %s (is its trace_marker still open somewhere?); `vmrt-trace reset` will",
+				t->name);
+		}
+		tracefs_instance_free(t->instance);
+	}
+	free(t->fds);
+	free(t);
+	return status;
+}
+
+/* Is the owner that an instance's name tells still there? */
+static bool owner_lives(const char *name)
+{
+	unsigned long long ticks;
+	int pid;
+
+	if (sscanf(name, VMRT_INSTANCE_PREFIX "%d-%llu-", &pid, &ticks) != 2 || pid <= 0)
+		return true; /* not made by vmrt: hands off */
+	return vmrt_start_ticks(pid) == ticks;
+}
+
+enum vmrt_status vmrt_tracer_reset(unsigned *removed, unsigned *kept,
+	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err)
+{
+	const char *tracing;
+	char **names;
+	enum vmrt_status status = find_tracefs(&tracing, err);
+	unsigned gone = 0, left = 0;
+
+	if (status != VMRT_OK)
+		return status;
+	names = tracefs_instances("^" VMRT_INSTANCE_PREFIX "[0-9]");
+	for (size_t i = 0; names && names[i]; i++) {
+		char folder[VMRT_TRACER_PATH];
+		const char *why = NULL;
+
+		if (owner_lives(names[i]))
+			continue;
+		snprintf(folder, sizeof(folder), "%s/instances/%s", tracing, names[i]);
+		write_file(folder, "tracing_on", "0");
+		if (remove_folder(folder, 200) != 0) {
+			why = strerror(errno);
+			make_idle(folder);
+		}
+		*(why ? &left : &gone) += 1;
+		if (told)
+			told(ctx, names[i], why);
+	}
+	tracefs_list_free(names);
+	if (removed)
+		*removed = gone;
+	if (kept)
+		*kept = left;
+	return VMRT_OK;
+}

@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmrt/manifest.h>
+
+#include <errno.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+
+#define MAX_MANIFEST (512u << 20) /* bytes; days of clock pings */
+#define MAX_CPU_LIST 8192
+#define PING_NUMBERS 8
+
+/* ---- writing ---- */
+
+/* Length of the well-formed UTF-8 sequence at @s, or 0. */
+static size_t utf8_length(const unsigned char *s)
+{
+	size_t len;
+	unsigned code;
+
+	if (s[0] < 0x80)
+		return 1;
+	if (s[0] >= 0xc2 && s[0] < 0xe0)
+		len = 2, code = s[0] & 0x1f;
+	else if ((s[0] & 0xf0) == 0xe0)
+		len = 3, code = s[0] & 0x0f;
+	else if (s[0] >= 0xf0 && s[0] < 0xf5)
+		len = 4, code = s[0] & 0x07;
+	else
+		return 0;
+	for (size_t i = 1; i < len; i++) {
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (s[i] & 0x3f);
+	}
+	if ((len == 3 && code < 0x800) || (len == 4 && (code < 0x10000 || code > 0x10ffff)) ||
+		(code >= 0xd800 && code < 0xe000))
+		return 0;
+	return len;
+}
+
+/* JSON is UTF-8; names and command lines may be any bytes. What is not UTF-8 becomes '?'. */
+static json_object *new_text(const char *text)
+{
+	char *copy = strdup(text);
+	json_object *obj;
+
+	if (!copy)
+		return NULL;
+	for (char *p = copy; *p;) {
+		size_t len = utf8_length((unsigned char *)p);
+
+		if (!len)
+			*p++ = '?';
+		else
+			p += len;
+	}
+	obj = json_object_new_string(copy);
+	free(copy);
+	return obj;
+}
+
+/* Takes @value over. Whatever fails on the way is remembered in @failed. */
+static void add(json_object *to, const char *key, json_object *value, bool *failed)
+{
+	if (!to || !value || json_object_object_add(to, key, value) != 0) {
+		json_object_put(value);
+		*failed = true;
+	}
+}
+
+static void append(json_object *to, json_object *value, bool *failed)
+{
+	if (!to || !value || json_object_array_add(to, value) != 0) {
+		json_object_put(value);
+		*failed = true;
+	}
+}
+
+static json_object *new_affinity(const cpu_set_t *set)
+{
+	char text[MAX_CPU_LIST] = "";
+	size_t used = 0;
+
+	for (int from = 0; from < CPU_SETSIZE; from++) {
+		int to = from;
+
+		if (!CPU_ISSET(from, set))
+			continue;
+		while (to + 1 < CPU_SETSIZE && CPU_ISSET(to + 1, set))
+			to++;
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%d", used ? "," : "", from);
+		if (to > from)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "-%d", to);
+		from = to;
+	}
+	return json_object_new_string(text);
+}
+
+static json_object *new_thread(const struct vmrt_vm_thread *t, bool *failed)
+{
+	json_object *obj = json_object_new_object();
+
+	add(obj, "tid", json_object_new_int(t->tid), failed);
+	add(obj, "role", json_object_new_string(vmrt_role_name(t->role)), failed);
+	if (t->role == VMRT_ROLE_VCPU)
+		add(obj, "vcpu", json_object_new_int(t->vcpu), failed);
+	add(obj, "comm", new_text(t->comm), failed);
+	add(obj, "policy", json_object_new_int(t->policy), failed);
+	add(obj, "priority", json_object_new_int(t->priority), failed);
+	add(obj, "affinity", new_affinity(&t->affinity), failed);
+	return obj;
+}
+
+static json_object *new_ping(const struct vmrt_ping *p, bool *failed)
+{
+	json_object *list = json_object_new_array_ext(PING_NUMBERS);
+
+	append(list, json_object_new_int64(p->host_send_ns), failed);
+	append(list, json_object_new_int64(p->guest_recv_ns), failed);
+	append(list, json_object_new_int64(p->guest_send_ns), failed);
+	append(list, json_object_new_int64(p->host_recv_ns), failed);
+	append(list, json_object_new_uint64(p->host_send_tsc), failed);
+	append(list, json_object_new_uint64(p->guest_recv_tsc), failed);
+	append(list, json_object_new_uint64(p->guest_send_tsc), failed);
+	append(list, json_object_new_uint64(p->host_recv_tsc), failed);
+	return list;
+}
+
+static json_object *new_vm(const struct vmrt_manifest_vm *m, bool *failed)
+{
+	const struct vmrt_vm *vm = &m->vm;
+	json_object *obj = json_object_new_object(), *list;
+
+	add(obj, "name", new_text(vm->name), failed);
+	add(obj, "hypervisor", new_text(vm->hypervisor), failed);
+	add(obj, "accel", new_text(vm->accel), failed);
+	add(obj, "pid", json_object_new_int(vm->pid), failed);
+	list = json_object_new_array();
+	for (size_t i = 0; list && i < vm->n_threads; i++)
+		append(list, new_thread(&vm->threads[i], failed), failed);
+	add(obj, "threads", list, failed);
+	list = json_object_new_array();
+	for (int i = 0; list && i < VMRT_VM_LINKS; i++)
+		append(list, new_text(vm->link[i]), failed);
+	add(obj, "links", list, failed);
+	add(obj, "file", new_text(m->file), failed);
+	add(obj, "kernel", new_text(m->kernel), failed);
+	add(obj, "note", new_text(m->note), failed);
+	list = json_object_new_array();
+	for (size_t i = 0; list && i < m->n_pings; i++)
+		append(list, new_ping(&m->pings[i], failed), failed);
+	add(obj, "pings", list, failed);
+	return obj;
+}
+
+static json_object *new_manifest(const struct vmrt_manifest *m, bool *failed)
+{
+	json_object *obj = json_object_new_object(), *vms = json_object_new_array();
+
+	add(obj, "format", json_object_new_int(VMRT_MANIFEST_FORMAT), failed);
+	add(obj, "vmrt_version", new_text(m->vmrt_version), failed);
+	add(obj, "recorded_at", new_text(m->recorded_at), failed);
+	add(obj, "hostname", new_text(m->hostname), failed);
+	add(obj, "kernel", new_text(m->kernel), failed);
+	add(obj, "cpus", json_object_new_int64(m->cpus), failed);
+	add(obj, "command", new_text(m->command ? m->command : ""), failed);
+	add(obj, "command_status", json_object_new_int(m->command_status), failed);
+	add(obj, "hsf", json_object_new_boolean(m->hsf), failed);
+	add(obj, "start_ns", json_object_new_int64(m->start_ns), failed);
+	add(obj, "end_ns", json_object_new_int64(m->end_ns), failed);
+	for (size_t i = 0; vms && i < m->n_vms; i++)
+		append(vms, new_vm(&m->vms[i], failed), failed);
+	add(obj, "vms", vms, failed);
+	return obj;
+}
+
+static enum vmrt_status write_beside(
+	const char *path, const char *text, size_t len, struct vmrt_error *err)
+{
+	char beside[PATH_MAX];
+	enum vmrt_status status;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
+		return vmrt_fail(err, VMRT_ERANGE, "%.200s...: the path is too long", path);
+	status = vmrt_write_file(beside, text, len, err);
+	if (status == VMRT_OK && rename(beside, path) != 0)
+		status = vmrt_fail_errno(err, errno, "cannot rename %s to %s", beside, path);
+	if (status != VMRT_OK)
+		unlink(beside);
+	return status;
+}
+
+enum vmrt_status vmrt_manifest_save(
+	const struct vmrt_manifest *manifest, const char *path, struct vmrt_error *err)
+{
+	bool failed = false;
+	json_object *obj = new_manifest(manifest, &failed);
+	enum vmrt_status status;
+	const char *text = NULL;
+	size_t len = 0;
+
+	if (!failed)
+		text = json_object_to_json_string_length(obj,
+			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE,
+			&len);
+	if (text)
+		status = write_beside(path, text, len, err);
+	else
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	json_object_put(obj);
+	return status;
+}
+
+/* ---- reading ---- */
+
+/* Where reading is, for messages; the first complaint stays. */
+struct reader {
+	const char *path;
+	struct vmrt_error *err;
+	enum vmrt_status status;
+};
+
+static void complain(struct reader *r, const char *key, const char *what)
+{
+	if (r->status == VMRT_OK)
+		r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s: \"%s\" %s", r->path, key, what);
+}
+
+static json_object *get(struct reader *r, json_object *from, const char *key, json_type type)
+{
+	json_object *value = NULL;
+
+	if (!json_object_object_get_ex(from, key, &value))
+		complain(r, key, "is missing");
+	else if (!json_object_is_type(value, type))
+		complain(r, key, "is not of the right type");
+	else
+		return value;
+	return NULL;
+}
+
+static void get_text(struct reader *r, json_object *from, const char *key, char *buf, size_t room)
+{
+	json_object *value = get(r, from, key, json_type_string);
+	const char *text = value ? json_object_get_string(value) : "";
+
+	if (strlen(text) >= room || (value && strlen(text) != (size_t)json_object_get_string_len(value)))
+		complain(r, key, "is too long or holds a NUL");
+	else
+		memcpy(buf, text, strlen(text) + 1);
+}
+
+static int64_t int_of(struct reader *r, json_object *value, const char *key, int64_t min, int64_t max)
+{
+	int64_t n;
+
+	errno = 0;
+	n = json_object_get_int64(value);
+	/* json-c saturates: a value at the edge may have been a larger one */
+	if (errno || n < min || n > max || (n == INT64_MAX && json_object_get_uint64(value) != (uint64_t)n)) {
+		complain(r, key, "is out of range");
+		return 0;
+	}
+	return n;
+}
+
+static int64_t get_int(struct reader *r, json_object *from, const char *key, int64_t min, int64_t max)
+{
+	json_object *value = get(r, from, key, json_type_int);
+
+	return value ? int_of(r, value, key, min, max) : 0;
+}
+
+static bool parse_affinity(const char *text, cpu_set_t *out)
+{
+	CPU_ZERO(out);
+	while (*text) {
+		char *end;
+		long from = strtol(text, &end, 10), to = from;
+
+		if (end == text)
+			return false;
+		if (*end == '-') {
+			text = end + 1;
+			to = strtol(text, &end, 10);
+			if (end == text)
+				return false;
+		}
+		if (from < 0 || to < from || to >= CPU_SETSIZE || (*end && *end != ','))
+			return false;
+		for (long cpu = from; cpu <= to; cpu++)
+			CPU_SET(cpu, out);
+		text = *end ? end + 1 : end;
+	}
+	return true;
+}
+
+static void read_role(struct reader *r, json_object *obj, struct vmrt_vm_thread *t)
+{
+	char role[16] = "";
+
+	get_text(r, obj, "role", role, sizeof(role));
+	for (enum vmrt_thread_role k = VMRT_ROLE_VCPU; k <= VMRT_ROLE_VHOST; k++) {
+		if (!strcmp(role, vmrt_role_name(k))) {
+			t->role = k;
+			return;
+		}
+	}
+	complain(r, "role", "is none of vcpu, main, io, vhost");
+}
+
+static void read_thread(struct reader *r, json_object *obj, struct vmrt_vm_thread *t)
+{
+	char list[MAX_CPU_LIST] = "";
+
+	t->tid = (pid_t)get_int(r, obj, "tid", 0, INT32_MAX);
+	read_role(r, obj, t);
+	t->vcpu = -1;
+	if (t->role == VMRT_ROLE_VCPU)
+		t->vcpu = (int)get_int(r, obj, "vcpu", -1, INT32_MAX);
+	get_text(r, obj, "comm", t->comm, sizeof(t->comm));
+	t->policy = (int)get_int(r, obj, "policy", INT32_MIN, INT32_MAX);
+	t->priority = (int)get_int(r, obj, "priority", INT32_MIN, INT32_MAX);
+	get_text(r, obj, "affinity", list, sizeof(list));
+	if (!parse_affinity(list, &t->affinity))
+		complain(r, "affinity", "is not a list of CPUs");
+}
+
+static uint64_t uint_of(struct reader *r, json_object *value, const char *key)
+{
+	if (json_object_get_int64(value) < 0)
+		complain(r, key, "holds a negative time-stamp counter");
+	return json_object_get_uint64(value);
+}
+
+static void read_ping(struct reader *r, json_object *list, struct vmrt_ping *p)
+{
+	json_object *n[PING_NUMBERS];
+
+	if (!json_object_is_type(list, json_type_array) ||
+		json_object_array_length(list) != PING_NUMBERS) {
+		complain(r, "pings", "holds something that is not a list of 8 numbers");
+		return;
+	}
+	for (size_t i = 0; i < PING_NUMBERS; i++) {
+		n[i] = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(n[i], json_type_int)) {
+			complain(r, "pings", "holds something that is not a list of 8 numbers");
+			return;
+		}
+	}
+	p->host_send_ns = int_of(r, n[0], "pings", INT64_MIN, INT64_MAX);
+	p->guest_recv_ns = int_of(r, n[1], "pings", INT64_MIN, INT64_MAX);
+	p->guest_send_ns = int_of(r, n[2], "pings", INT64_MIN, INT64_MAX);
+	p->host_recv_ns = int_of(r, n[3], "pings", INT64_MIN, INT64_MAX);
+	p->host_send_tsc = uint_of(r, n[4], "pings");
+	p->guest_recv_tsc = uint_of(r, n[5], "pings");
+	p->guest_send_tsc = uint_of(r, n[6], "pings");
+	p->host_recv_tsc = uint_of(r, n[7], "pings");
+}
+
+/* The list @key of @from and room for its elements, or NULL with *@n = 0. */
+static void *get_list(struct reader *r, json_object *from, const char *key, size_t size,
+	json_object **list, size_t *n)
+{
+	void *room;
+
+	*n = 0;
+	*list = get(r, from, key, json_type_array);
+	if (!*list || !json_object_array_length(*list))
+		return NULL;
+	room = calloc(json_object_array_length(*list), size);
+	if (room)
+		*n = json_object_array_length(*list);
+	else if (r->status == VMRT_OK)
+		r->status = vmrt_fail(r->err, VMRT_ENOMEM, "%s: out of memory", r->path);
+	return room;
+}
+
+static void read_links(struct reader *r, json_object *obj, struct vmrt_vm *vm)
+{
+	json_object *list = get(r, obj, "links", json_type_array);
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	if (n > VMRT_VM_LINKS)
+		complain(r, "links", "is too long");
+	for (size_t i = 0; i < n && i < VMRT_VM_LINKS; i++) {
+		json_object *value = json_object_array_get_idx(list, i);
+		const char *text = json_object_get_string(value);
+
+		if (!json_object_is_type(value, json_type_string) || strlen(text) >= VMRT_LINK_PATH)
+			complain(r, "links", "holds something that is not the path of a socket");
+		else
+			strcpy(vm->link[i], text);
+	}
+}
+
+static void read_vm(struct reader *r, json_object *obj, struct vmrt_manifest_vm *m)
+{
+	struct vmrt_vm *vm = &m->vm;
+	json_object *list;
+
+	if (!json_object_is_type(obj, json_type_object)) {
+		complain(r, "vms", "holds something that is not an object");
+		return;
+	}
+	get_text(r, obj, "name", vm->name, sizeof(vm->name));
+	get_text(r, obj, "hypervisor", vm->hypervisor, sizeof(vm->hypervisor));
+	get_text(r, obj, "accel", vm->accel, sizeof(vm->accel));
+	vm->pid = (pid_t)get_int(r, obj, "pid", 0, INT32_MAX);
+	vm->threads = get_list(r, obj, "threads", sizeof(*vm->threads), &list, &vm->n_threads);
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		read_thread(r, json_object_array_get_idx(list, i), &vm->threads[i]);
+		vm->n_vcpus += vm->threads[i].role == VMRT_ROLE_VCPU;
+	}
+	read_links(r, obj, vm);
+	get_text(r, obj, "file", m->file, sizeof(m->file));
+	if (strchr(m->file, '/'))
+		complain(r, "file", "is not the name of a file in the run folder");
+	get_text(r, obj, "kernel", m->kernel, sizeof(m->kernel));
+	get_text(r, obj, "note", m->note, sizeof(m->note));
+	m->pings = get_list(r, obj, "pings", sizeof(*m->pings), &list, &m->n_pings);
+	for (size_t i = 0; i < m->n_pings; i++)
+		read_ping(r, json_object_array_get_idx(list, i), &m->pings[i]);
+}
+
+static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manifest *m)
+{
+	json_object *value, *list;
+	int64_t format;
+
+	format = get_int(r, obj, "format", 0, INT32_MAX);
+	if (r->status == VMRT_OK && format != VMRT_MANIFEST_FORMAT) {
+		r->status = vmrt_fail(r->err, VMRT_EUNSUPPORTED,
+			"%s: format %" PRId64 " was made by another version of vmrt; this one reads %d", r->path,
+			format, VMRT_MANIFEST_FORMAT);
+		return;
+	}
+	get_text(r, obj, "vmrt_version", m->vmrt_version, sizeof(m->vmrt_version));
+	get_text(r, obj, "recorded_at", m->recorded_at, sizeof(m->recorded_at));
+	get_text(r, obj, "hostname", m->hostname, sizeof(m->hostname));
+	get_text(r, obj, "kernel", m->kernel, sizeof(m->kernel));
+	m->cpus = (unsigned)get_int(r, obj, "cpus", 0, INT32_MAX);
+	value = get(r, obj, "command", json_type_string);
+	m->command = strdup(value ? json_object_get_string(value) : "");
+	if (!m->command && r->status == VMRT_OK)
+		r->status = vmrt_fail(r->err, VMRT_ENOMEM, "%s: out of memory", r->path);
+	m->command_status = (int)get_int(r, obj, "command_status", INT32_MIN, INT32_MAX);
+	value = get(r, obj, "hsf", json_type_boolean);
+	m->hsf = value && json_object_get_boolean(value);
+	m->start_ns = get_int(r, obj, "start_ns", INT64_MIN, INT64_MAX);
+	m->end_ns = get_int(r, obj, "end_ns", INT64_MIN, INT64_MAX);
+	m->vms = get_list(r, obj, "vms", sizeof(*m->vms), &list, &m->n_vms);
+	for (size_t i = 0; i < m->n_vms && r->status == VMRT_OK; i++)
+		read_vm(r, json_object_array_get_idx(list, i), &m->vms[i]);
+}
+
+static json_object *parse(struct reader *r, const char *text, size_t size)
+{
+	struct json_tokener *tok = json_tokener_new();
+	json_object *obj = NULL;
+
+	if (!tok || size > INT_MAX) {
+		r->status = vmrt_fail(r->err, VMRT_ENOMEM, "%s: out of memory", r->path);
+	} else {
+		/* with the NUL, so that a number at the end is complete */
+		obj = json_tokener_parse_ex(tok, text, (int)size + 1);
+		if (!obj)
+			r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s is not JSON: %s", r->path,
+				json_tokener_error_desc(json_tokener_get_error(tok)));
+		else if (!json_object_is_type(obj, json_type_object))
+			r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s is not a manifest of a run", r->path);
+	}
+	if (tok)
+		json_tokener_free(tok);
+	return obj;
+}
+
+enum vmrt_status vmrt_manifest_load(
+	const char *path, struct vmrt_manifest **out, struct vmrt_error *err)
+{
+	struct reader reader = {.path = path, .err = err};
+	struct vmrt_manifest *manifest;
+	json_object *obj;
+	size_t size;
+	char *text;
+
+	reader.status = vmrt_read_file(path, MAX_MANIFEST, &text, &size, err);
+	if (reader.status != VMRT_OK)
+		return reader.status;
+	obj = parse(&reader, text, size);
+	free(text);
+	manifest = calloc(1, sizeof(*manifest));
+	if (!manifest && reader.status == VMRT_OK)
+		reader.status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	if (reader.status == VMRT_OK)
+		read_manifest(&reader, obj, manifest);
+	json_object_put(obj);
+	if (reader.status != VMRT_OK) {
+		vmrt_manifest_free(manifest);
+		return reader.status;
+	}
+	*out = manifest;
+	return VMRT_OK;
+}
+
+void vmrt_manifest_free(struct vmrt_manifest *manifest)
+{
+	if (!manifest)
+		return;
+	for (size_t i = 0; i < manifest->n_vms; i++) {
+		free(manifest->vms[i].vm.threads);
+		free(manifest->vms[i].pings);
+	}
+	free(manifest->vms);
+	free(manifest->command);
+	free(manifest);
+}

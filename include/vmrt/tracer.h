@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TRACER_H
+#define VMRT_TRACER_H
+
+/*
+ * A tracing session of the machine this runs on: a private tracefs instance with the scheduler and
+ * timer events that vmrt needs. The recorder, the guest's agent and the live monitor use it.
+ *
+ * Nothing outside the instance is ever written.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <vmrt/status.h>
+
+#define VMRT_TRACER_BUFFER (UINT64_C(8) << 20) /* bytes per CPU, when nothing else is asked for */
+#define VMRT_TRACER_CPUS 1024		       /* more CPUs than this are not supported */
+#define VMRT_TRACER_PAGE_MAX 65536	       /* largest sub-buffer supported */
+
+/* The format text of one event. */
+struct vmrt_trace_format {
+	char system[32];
+	char *text;
+};
+
+/* Everything but the events that is needed to read a recording of one machine. */
+struct vmrt_trace_meta {
+	unsigned cpus;
+	uint32_t page_size; /* of a sub-buffer */
+	char *header_page, *header_event;
+	struct vmrt_trace_format *formats;
+	size_t n_formats;
+	char *kallsyms; /* lines of /proc/kallsyms, only functions of hrtimers that matter */
+	char *cmdlines; /* lines "tid comm" */
+	char *clock;	/* trace_clock, with the current one in brackets */
+	char *uname;
+};
+
+/* per_cpu/cpuN/stats */
+struct vmrt_cpu_stats {
+	uint64_t entries, overrun, commit_overrun, bytes, dropped, read_events;
+};
+
+struct vmrt_tracer;
+
+/**
+ * vmrt_tracer_open - make an instance, switched off, with clock mono and vmrt's events
+ * @label: last part of the instance's name, [a-z0-9]
+ * @buffer: bytes per CPU
+ * @out: end with vmrt_tracer_close()
+ *
+ * Mounts tracefs if it is not and if that is permitted, and says so.
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if there is no tracefs or an event is missing, VMRT_EPERM, VMRT_EIO...
+ */
+enum vmrt_status vmrt_tracer_open(
+	const char *label, uint64_t buffer, struct vmrt_tracer **out, struct vmrt_error *err);
+
+/** vmrt_tracer_instance - the instance's name */
+const char *vmrt_tracer_instance(const struct vmrt_tracer *tracer);
+
+unsigned vmrt_tracer_cpus(const struct vmrt_tracer *tracer);
+uint32_t vmrt_tracer_page_size(const struct vmrt_tracer *tracer);
+
+/** vmrt_tracer_buffer - bytes per CPU that the kernel gave */
+uint64_t vmrt_tracer_buffer(const struct vmrt_tracer *tracer);
+
+/** vmrt_tracer_on - switch recording on */
+enum vmrt_status vmrt_tracer_on(struct vmrt_tracer *tracer, struct vmrt_error *err);
+
+/** vmrt_tracer_off - switch recording off */
+enum vmrt_status vmrt_tracer_off(struct vmrt_tracer *tracer, struct vmrt_error *err);
+
+/**
+ * vmrt_tracer_read - take the next sub-buffer of @cpu; never blocks
+ * @page: page_size bytes
+ *
+ * Takes a partly filled one too, which is then padded to a whole page.
+ *
+ * Return: 1, 0 if there is none, -1 with errno.
+ */
+int vmrt_tracer_read(struct vmrt_tracer *tracer, unsigned cpu, void *page);
+
+/**
+ * vmrt_tracer_splice - move full sub-buffers of @cpu into pipe @fd; never blocks
+ * @max: at most so many bytes
+ *
+ * Return: bytes moved, 0 if there is no full one, -1 with errno.
+ */
+ssize_t vmrt_tracer_splice(struct vmrt_tracer *tracer, unsigned cpu, int fd, size_t max);
+
+/** vmrt_tracer_stats - counters of @cpu; zeros for a CPU without a buffer */
+enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *tracer, unsigned cpu,
+	struct vmrt_cpu_stats *out, struct vmrt_error *err);
+
+/**
+ * vmrt_tracer_meta - formats, symbols, names
+ * @out: free with vmrt_trace_meta_free(); its cmdlines are those of now
+ */
+enum vmrt_status vmrt_tracer_meta(
+	const struct vmrt_tracer *tracer, struct vmrt_trace_meta *out, struct vmrt_error *err);
+
+/** vmrt_trace_cmdlines - lines "tid comm" of all threads there are; free() it; NULL: no memory */
+char *vmrt_trace_cmdlines(void);
+
+/** vmrt_trace_meta_free - free what @meta holds and zero it */
+void vmrt_trace_meta_free(struct vmrt_trace_meta *meta);
+
+/**
+ * vmrt_tracer_close - switch off, remove the instance, free
+ * @patience_ms: how long to wait for others to close the instance's files
+ *
+ * Return: VMRT_OK, or VMRT_EBUSY if the instance is still held open by someone; it is switched off
+ * and its buffers are shrunk, and vmrt_tracer_reset() removes it later.
+ */
+enum vmrt_status vmrt_tracer_close(
+	struct vmrt_tracer *tracer, int patience_ms, struct vmrt_error *err);
+
+/**
+ * vmrt_tracer_reset - remove instances of vmrt whose owner is gone
+ * @removed, @kept: how many were removed, and how many could not be; may be NULL
+ * @told: called with each name and what became of it (NULL: removed, else why not); may be NULL
+ */
+enum vmrt_status vmrt_tracer_reset(unsigned *removed, unsigned *kept,
+	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err);
+
+#endif
