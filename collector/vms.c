@@ -383,6 +383,18 @@ enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct v
 	return status;
 }
 
+enum vmrt_status vmrt_thread_started(pid_t pid, pid_t tid, uint64_t *ticks)
+{
+	struct vmrt_thread_stat stat;
+	char folder[64];
+
+	snprintf(folder, sizeof(folder), PROC "/%d/task", (int)pid);
+	if (!read_stat(folder, tid, &stat) || stat.state == 'Z' || stat.state == 'X')
+		return VMRT_ENOENT;
+	*ticks = stat.start_ticks;
+	return VMRT_OK;
+}
+
 const char *vmrt_role_name(enum vmrt_thread_role role)
 {
 	switch (role) {

@@ -6,6 +6,7 @@
 
 #include <sched.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include <vmrt/experiment.h>
@@ -70,6 +71,14 @@ int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
  * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several match.
  */
 enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
+
+/**
+ * vmrt_thread_started - when thread @tid of process @pid was started
+ * @ticks: clock ticks since boot; together with @tid it names the thread for good
+ *
+ * Return: VMRT_OK, or VMRT_ENOENT if there is no such thread.
+ */
+enum vmrt_status vmrt_thread_started(pid_t pid, pid_t tid, uint64_t *ticks);
 
 /** vmrt_role_name - "vcpu", "main", "io" or "vhost" */
 const char *vmrt_role_name(enum vmrt_thread_role role);

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#include "hsf.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* The kernel's first version of struct sched_attr; glibc 2.36 has none. */
+struct attr {
+	uint32_t size;
+	uint32_t policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime;
+	uint64_t deadline;
+	uint64_t period;
+};
+
+int hsf_settings_read(pid_t tid, struct hsf_settings *out)
+{
+	struct attr attr;
+
+	memset(out, 0, sizeof(*out));
+	if (syscall(SYS_sched_getattr, tid, &attr, sizeof(attr), 0) != 0)
+		return errno;
+	out->policy = attr.policy;
+	out->flags = attr.flags;
+	out->nice = attr.nice;
+	out->priority = attr.priority;
+	return sched_getaffinity(tid, sizeof(out->affinity), &out->affinity) == 0 ? 0 : errno;
+}
+
+int hsf_settings_apply(pid_t tid, const struct hsf_settings *s, bool affinity)
+{
+	struct attr attr = {
+		.size = sizeof(attr),
+		.policy = s->policy,
+		.flags = s->flags,
+		.nice = s->nice,
+		.priority = s->priority,
+	};
+	int failed = 0;
+
+	if (syscall(SYS_sched_setattr, tid, &attr, 0) != 0)
+		failed = errno;
+	if (affinity && sched_setaffinity(tid, sizeof(s->affinity), &s->affinity) != 0)
+		failed = failed ? failed : errno;
+	return failed;
+}
+
+int hsf_raise(pid_t tid, int priority)
+{
+	struct sched_param param = {.sched_priority = priority};
+
+	return sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0 ? 0 : errno;
+}
+
+int hsf_demote(pid_t tid)
+{
+	struct sched_param param = {.sched_priority = 0};
+
+	return sched_setscheduler(tid, SCHED_OTHER | SCHED_RESET_ON_FORK, &param) == 0 ? 0 : errno;
+}
