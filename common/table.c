@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+#include "table.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define LEAST_P 0.001 /* smaller probabilities are shown to people as "<0.001" */
+
+static const char *const format_names[] = {
+#define X(name, words) [VMRT_FORMAT_##name] = words,
+	VMRT_FORMAT_LIST(X)
+#undef X
+};
+
+enum vmrt_status vmrt_format_parse(const char *name, enum vmrt_format *out)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(format_names); i++) {
+		if (strcmp(name, format_names[i]) != 0)
+			continue;
+		*out = (enum vmrt_format)i;
+		return VMRT_OK;
+	}
+	return VMRT_EINVAL;
+}
+
+struct vmrt_doc *vmrt_doc_new(const char *key, bool many)
+{
+	struct vmrt_doc *doc = calloc(1, sizeof(*doc));
+
+	if (!doc)
+		return NULL;
+	doc->key = key;
+	doc->many = many;
+	return doc;
+}
+
+static void free_table(struct vmrt_table *table)
+{
+	for (size_t i = 0; i < table->n_cells; i++)
+		if (table->cells[i].type == VMRT_CELL_TEXT)
+			free(table->cells[i].text);
+	for (size_t i = 0; i < table->n_lines; i++) {
+		free(table->lines[i].key);
+		free(table->lines[i].text);
+	}
+	free(table->cells);
+	free(table->lines);
+	free(table);
+}
+
+void vmrt_doc_free(struct vmrt_doc *doc)
+{
+	if (!doc)
+		return;
+	for (size_t i = 0; i < doc->n_sections; i++) {
+		for (size_t j = 0; j < doc->sections[i].n_tables; j++)
+			free_table(doc->sections[i].tables[j]);
+		free(doc->sections[i].tables);
+		free(doc->sections[i].name);
+	}
+	free(doc->sections);
+	free(doc);
+}
+
+/* Room for one more element of @size bytes behind @n in @array; false without memory. */
+static bool grow(void *array, size_t n, size_t size)
+{
+	void **p = array;
+	void *more = realloc(*p, (n + 1) * size);
+
+	if (!more)
+		return false;
+	*p = more;
+	memset((char *)more + n * size, 0, size);
+	return true;
+}
+
+void vmrt_doc_section(struct vmrt_doc *doc, const char *name)
+{
+	char *copy = strdup(name);
+
+	if (!copy || !grow(&doc->sections, doc->n_sections, sizeof(*doc->sections))) {
+		free(copy);
+		doc->failed = true;
+		return;
+	}
+	doc->sections[doc->n_sections++].name = copy;
+}
+
+struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const char *const *titles,
+	const struct vmrt_column *columns, size_t n_columns, unsigned flags)
+{
+	struct vmrt_section *section;
+	struct vmrt_table *table;
+
+	if (doc->failed)
+		return NULL;
+	assert(doc->n_sections && n_columns);
+	section = &doc->sections[doc->n_sections - 1];
+	table = calloc(1, sizeof(*table));
+	if (!table || !grow(&section->tables, section->n_tables, sizeof(struct vmrt_table *))) {
+		free(table);
+		doc->failed = true;
+		return NULL;
+	}
+	section->tables[section->n_tables++] = table;
+	table->doc = doc;
+	table->name = name;
+	table->titles = titles;
+	table->columns = columns;
+	table->n_columns = n_columns;
+	table->flags = flags;
+	return table;
+}
+
+static struct vmrt_cell *next_cell(struct vmrt_table *table, enum vmrt_cell_type type, bool known)
+{
+	const struct vmrt_column *column;
+	struct vmrt_cell *cell;
+
+	if (!table || table->doc->failed)
+		return NULL;
+	if (table->n_cells == table->room) {
+		size_t room = table->room ? table->room * 2 : table->n_columns * 4;
+		struct vmrt_cell *more = realloc(table->cells, room * sizeof(*more));
+
+		if (!more) {
+			table->doc->failed = true;
+			return NULL;
+		}
+		table->cells = more;
+		table->room = room;
+	}
+	column = &table->columns[table->n_cells % table->n_columns];
+	assert(column->type == type || column->type == VMRT_CELL_ANY || !known);
+	(void)column;
+	cell = &table->cells[table->n_cells++];
+	memset(cell, 0, sizeof(*cell));
+	cell->type = type;
+	cell->known = known;
+	return cell;
+}
+
+void vmrt_put_text(struct vmrt_table *table, const char *text)
+{
+	struct vmrt_cell *cell = next_cell(table, VMRT_CELL_TEXT, text != NULL);
+
+	if (!cell || !text)
+		return;
+	cell->text = strdup(text);
+	if (!cell->text)
+		table->doc->failed = true;
+}
+
+static void put_number(struct vmrt_table *table, enum vmrt_cell_type type, int64_t value)
+{
+	struct vmrt_cell *cell = next_cell(table, type, value != VMRT_UNKNOWN);
+
+	if (cell)
+		cell->number = value;
+}
+
+static void put_real(struct vmrt_table *table, enum vmrt_cell_type type, double value)
+{
+	struct vmrt_cell *cell = next_cell(table, type, isfinite(value));
+
+	if (cell)
+		cell->real = value;
+}
+
+void vmrt_put_count(struct vmrt_table *table, int64_t count)
+{
+	put_number(table, VMRT_CELL_COUNT, count);
+}
+
+void vmrt_put_ns(struct vmrt_table *table, int64_t ns)
+{
+	put_number(table, VMRT_CELL_NS, ns);
+}
+
+void vmrt_put_bool(struct vmrt_table *table, bool value)
+{
+	put_number(table, VMRT_CELL_BOOL, value);
+}
+
+void vmrt_put_ratio(struct vmrt_table *table, double ratio)
+{
+	put_real(table, VMRT_CELL_RATIO, ratio);
+}
+
+void vmrt_put_p(struct vmrt_table *table, double p)
+{
+	put_real(table, VMRT_CELL_P, p);
+}
+
+void vmrt_put_real(struct vmrt_table *table, double value)
+{
+	put_real(table, VMRT_CELL_REAL, value);
+}
+
+void vmrt_put_unknown(struct vmrt_table *table)
+{
+	next_cell(table, VMRT_CELL_COUNT, false);
+}
+
+void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, ...)
+{
+	struct vmrt_line *line;
+	va_list ap;
+
+	if (!table || table->doc->failed)
+		return;
+	if (!grow(&table->lines, table->n_lines, sizeof(*table->lines))) {
+		table->doc->failed = true;
+		return;
+	}
+	line = &table->lines[table->n_lines++];
+	line->key = strdup(key);
+	va_start(ap, fmt);
+	if (vasprintf(&line->text, fmt, ap) < 0)
+		line->text = NULL;
+	va_end(ap);
+	if (!line->key || !line->text)
+		table->doc->failed = true;
+}
+
+int vmrt_table_groups(const struct vmrt_table *table)
+{
+	int groups = 1;
+
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (table->columns[i].group > groups)
+			groups = table->columns[i].group;
+	return groups;
+}
+
+const char *vmrt_table_title(const struct vmrt_table *table, int group)
+{
+	if (!table->titles)
+		return NULL;
+	for (int i = 0; i < group - 1; i++)
+		if (!table->titles[i])
+			return NULL;
+	return table->titles[group - 1];
+}
+
+static double unit_ns(const char *unit)
+{
+	if (unit && !strcmp(unit, "ns"))
+		return 1;
+	if (unit && !strcmp(unit, "us"))
+		return 1e3;
+	if (unit && !strcmp(unit, "s"))
+		return 1e9;
+	return 1e6;
+}
+
+const char *vmrt_cell_people(
+	const struct vmrt_cell *cell, const struct vmrt_column *column, char *buf)
+{
+	int decimals = column->decimals;
+
+	if (!cell->known)
+		return "-";
+	switch (cell->type) {
+	case VMRT_CELL_TEXT:
+		return cell->text;
+	case VMRT_CELL_BOOL:
+		return cell->number ? "yes" : "no";
+	case VMRT_CELL_NS:
+		if (decimals < 0)
+			snprintf(buf, VMRT_CELL_ROOM, "%.10g", (double)cell->number / unit_ns(column->unit));
+		else
+			snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals,
+				(double)cell->number / unit_ns(column->unit));
+		return buf;
+	case VMRT_CELL_RATIO:
+		/* in a column of durations 3 decimals are microseconds, but of a percent 2 are enough */
+		if (column->type == VMRT_CELL_ANY || decimals < 0)
+			decimals = 2;
+		snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, cell->real * 100);
+		return buf;
+	case VMRT_CELL_P:
+		if (cell->real < LEAST_P)
+			snprintf(buf, VMRT_CELL_ROOM, "<%g", LEAST_P);
+		else
+			snprintf(buf, VMRT_CELL_ROOM, "%.3f", cell->real);
+		return buf;
+	case VMRT_CELL_REAL:
+		snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals < 0 ? 3 : decimals, cell->real);
+		return buf;
+	default:
+		snprintf(buf, VMRT_CELL_ROOM, "%" PRId64, cell->number);
+		return buf;
+	}
+}
+
+const char *vmrt_cell_program(const struct vmrt_cell *cell, char *buf)
+{
+	if (!cell->known)
+		return NULL;
+	switch (cell->type) {
+	case VMRT_CELL_TEXT:
+		return NULL;
+	case VMRT_CELL_BOOL:
+		return cell->number ? "true" : "false";
+	case VMRT_CELL_RATIO:
+	case VMRT_CELL_P:
+	case VMRT_CELL_REAL:
+		snprintf(buf, VMRT_CELL_ROOM, "%.12g", cell->real);
+		return buf;
+	default:
+		snprintf(buf, VMRT_CELL_ROOM, "%" PRId64, cell->number);
+		return buf;
+	}
+}
+
+uint32_t vmrt_utf8_next(const char **text)
+{
+	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+	const unsigned char *p = (const unsigned char *)*text;
+	uint32_t c = *p;
+	int more;
+
+	if (!c)
+		return 0;
+	(*text)++;
+	if (c < 0x80)
+		return c;
+	more = c >= 0xf0 && c < 0xf8 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xc2 && c < 0xe0 ? 1 : 0;
+	if (!more)
+		return 0xfffd;
+	c &= 0x3fU >> more;
+	for (int i = 1; i <= more; i++) {
+		if ((p[i] & 0xc0) != 0x80)
+			return 0xfffd;
+		c = c << 6 | (p[i] & 0x3f);
+	}
+	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
+		return 0xfffd;
+	*text += more;
+	return c;
+}
+
+static bool has_table(const struct vmrt_doc *doc, const char *name)
+{
+	for (size_t i = 0; i < doc->n_sections; i++)
+		for (size_t j = 0; j < doc->sections[i].n_tables; j++)
+			if (!strcmp(doc->sections[i].tables[j]->name, name))
+				return true;
+	return false;
+}
+
+enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
+	const char *only, FILE *out, struct vmrt_error *err)
+{
+	static void (*const writers[])(const struct vmrt_doc *, const char *, FILE *) = {
+		[VMRT_FORMAT_TEXT] = vmrt_print_text,
+		[VMRT_FORMAT_MARKDOWN] = vmrt_print_markdown,
+		[VMRT_FORMAT_CSV] = vmrt_print_csv,
+		[VMRT_FORMAT_JSON] = vmrt_print_json,
+		[VMRT_FORMAT_JSONL] = vmrt_print_jsonl,
+		[VMRT_FORMAT_LATEX] = vmrt_print_latex,
+	};
+
+	if (doc->failed)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (only && !has_table(doc, only))
+		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s'", only);
+	writers[format](doc, only, out);
+	return VMRT_OK;
+}

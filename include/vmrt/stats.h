@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_STATS_H
+#define VMRT_STATS_H
+
+/* Statistics of measured durations and of misses, as docs/metrics.md defines them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/status.h>
+#include <vmrt/units.h>
+
+/* A growing set of values. All zeros is an empty one. */
+struct vmrt_samples {
+	int64_t *values;
+	size_t n, room;
+	bool sorted;
+};
+
+/** vmrt_samples_add - add @value; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value);
+
+/**
+ * vmrt_samples_percentile - percentile by the nearest-rank rule
+ * @num: the percentile is @num / @den, in (0, 1], e.g. 999 and 1000
+ *
+ * The smallest value such that at least @num / @den of all values are not above it: always a value that was
+ * measured, never an interpolation. Sorts the values when needed.
+ *
+ * Return: the value; VMRT_UNKNOWN of an empty set.
+ */
+int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsigned den);
+
+void vmrt_samples_free(struct vmrt_samples *samples);
+
+/* A streaming summary of one value per job. Begin with VMRT_SERIES_EMPTY. */
+struct vmrt_series {
+	size_t n;
+	int64_t min, min_k, max, max_k; /* with the first job that has it; VMRT_UNKNOWN if n is 0 */
+	double sum;
+	int64_t relative, relative_k;	/* largest step between jobs k - 1 and k */
+	int64_t last, last_k;
+};
+
+#define VMRT_SERIES_EMPTY                                                                          \
+	((struct vmrt_series){0, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, 0,        \
+		VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN})
+
+/** vmrt_series_add - the value of job @k, in rising order of @k; VMRT_UNKNOWN is left out */
+void vmrt_series_add(struct vmrt_series *series, int64_t k, int64_t value);
+
+/** vmrt_series_jitter - absolute jitter, max - min; VMRT_UNKNOWN without values */
+int64_t vmrt_series_jitter(const struct vmrt_series *series);
+
+/** vmrt_series_mean - the mean, rounded to ns; VMRT_UNKNOWN without values */
+int64_t vmrt_series_mean(const struct vmrt_series *series);
+
+/**
+ * vmrt_wilson - Wilson's score interval (95 %, no continuity correction) of a proportion
+ * @hits: out of @n
+ * @low, @high: the interval; NaN if @n is 0
+ */
+void vmrt_wilson(uint64_t hits, uint64_t n, double *low, double *high);
+
+/**
+ * vmrt_fisher - Fisher's exact test, two-sided
+ * @hits_a: out of @n_a
+ * @hits_b: out of @n_b
+ *
+ * The sum of the probabilities of all tables with these margins that are no more likely than the observed one.
+ *
+ * Return: the p value; NaN if a group is empty.
+ */
+double vmrt_fisher(uint64_t hits_a, uint64_t n_a, uint64_t hits_b, uint64_t n_b);
+
+#endif

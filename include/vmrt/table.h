@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TABLE_H
+#define VMRT_TABLE_H
+
+/*
+ * Tables, and the documents made of them, in every output format from one model.
+ *
+ * People (text, markdown, latex) see durations in a readable unit and ratios as percent; programs
+ * (csv, json, jsonl) get nanoseconds and fractions. Both come from the same cell, so that they
+ * cannot disagree. An unknown value is "-" for people, and null or an empty field for programs.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <vmrt/status.h>
+#include <vmrt/units.h>
+
+#define VMRT_FORMAT_LIST(X)                                                                        \
+	X(TEXT, "text")                                                                            \
+	X(MARKDOWN, "markdown")                                                                    \
+	X(CSV, "csv")                                                                              \
+	X(JSON, "json")                                                                            \
+	X(JSONL, "jsonl")                                                                          \
+	X(LATEX, "latex")
+
+enum vmrt_format {
+#define X(name, words) VMRT_FORMAT_##name,
+	VMRT_FORMAT_LIST(X)
+#undef X
+};
+
+enum vmrt_cell_type {
+	VMRT_CELL_TEXT,
+	VMRT_CELL_COUNT, /* int64_t */
+	VMRT_CELL_NS,	 /* int64_t; people see it in the column's unit */
+	VMRT_CELL_RATIO, /* double; people see percent */
+	VMRT_CELL_P,	 /* double, a probability; people see at least 0.001 */
+	VMRT_CELL_REAL,	 /* double */
+	VMRT_CELL_BOOL,
+	VMRT_CELL_ANY, /* of a column: every cell its own type, durations in ms */
+};
+
+#define VMRT_KEY_GROUP 0      /* shown in every part of the table */
+#define VMRT_DATA_GROUP (-1)  /* for programs only */
+
+struct vmrt_column {
+	const char *key;  /* for programs, with the unit: "response_max_ns" */
+	const char *head; /* for people */
+	const char *unit; /* for people, under the head: "ms" "us" "s" "ns" "%"; or NULL */
+	enum vmrt_cell_type type;
+	int decimals; /* for people; negative: as many as are needed */
+	int group;    /* wide tables are shown to people in parts: 1, 2, ... */
+};
+
+#define VMRT_TABLE_PROSE 1  /* people see its lines instead of the grid */
+#define VMRT_TABLE_SINGLE 2 /* exactly one row: a JSON object instead of an array */
+#define VMRT_TABLE_SPAN 4   /* people see the first column as a line above the rows that share it */
+
+struct vmrt_table;
+struct vmrt_doc;
+
+/** vmrt_format_parse - the format called @name; VMRT_OK or VMRT_EINVAL */
+enum vmrt_status vmrt_format_parse(const char *name, enum vmrt_format *out);
+
+/**
+ * vmrt_doc_new - an empty document
+ * @key: what its sections are, e.g. "run"; in JSON the name of the array, with an "s" behind it
+ * @many: false if there is only ever one section, which then has no name of its own
+ *
+ * Return: the document, to be freed with vmrt_doc_free(); NULL without memory.
+ *
+ * Failures of the functions that fill it are kept and told by vmrt_doc_print().
+ */
+struct vmrt_doc *vmrt_doc_new(const char *key, bool many);
+
+void vmrt_doc_free(struct vmrt_doc *doc);
+
+/** vmrt_doc_section - begin a section called @name (copied); tables belong to the last section */
+void vmrt_doc_section(struct vmrt_doc *doc, const char *name);
+
+/**
+ * vmrt_doc_table - add a table to the last section
+ * @name: for programs, e.g. "tasks"
+ * @titles: for people, one for each group from 1 on; the last may be left out; kept by reference
+ * @columns: kept by reference until the document is freed
+ * @flags: VMRT_TABLE_*
+ *
+ * Return: the table, owned by @doc; NULL without memory, which all functions below take in silence.
+ */
+struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const char *const *titles,
+	const struct vmrt_column *columns, size_t n_columns, unsigned flags);
+
+/* Cells are put one after the other, row by row. */
+void vmrt_put_text(struct vmrt_table *table, const char *text); /* NULL: unknown */
+void vmrt_put_count(struct vmrt_table *table, int64_t count);	/* VMRT_UNKNOWN: unknown */
+void vmrt_put_ns(struct vmrt_table *table, int64_t ns);		/* VMRT_UNKNOWN: unknown */
+void vmrt_put_ratio(struct vmrt_table *table, double ratio);	/* NaN: unknown */
+void vmrt_put_p(struct vmrt_table *table, double p);		/* NaN: unknown */
+void vmrt_put_real(struct vmrt_table *table, double value);	/* NaN: unknown */
+void vmrt_put_bool(struct vmrt_table *table, bool value);
+void vmrt_put_unknown(struct vmrt_table *table);
+
+/** vmrt_put_line - a line for people, headed by @key; long lines are wrapped */
+void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/**
+ * vmrt_doc_print - write the document
+ * @only: name of the only table wanted, or NULL for all
+ *
+ * Text is at most 80 columns wide as long as a single column with its keys is. In CSV a table has the
+ * rows of all sections, with the section's name in a first column; tables are separated by a blank line and headed
+ * by a line "# NAME" unless @only is given.
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if no table is called @only; VMRT_ENOMEM. Write errors are left in @out.
+ */
+enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
+	const char *only, FILE *out, struct vmrt_error *err);
+
+#endif
