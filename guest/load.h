@@ -30,12 +30,13 @@ void load_work(uint64_t units);
  */
 struct load_calibration {
 	uint64_t sample_units; /* work in one sample */
+	uint64_t attempts;     /* how often it was measured until the speed was steady */
 	size_t n;
 	int64_t *sample_ns; /* sorted, shortest first */
 };
 
 /**
- * load_calibration_measure - time many samples of about 8 ms, some 2.6 s in all
+ * load_calibration_measure - time many samples of about 8 ms, some 2.6 s in all; again if the speed was not steady
  * @out: free with load_calibration_free()
  *
  * The caller has given itself the scheduling policy that the tasks will have. The samples are timed
@@ -57,6 +58,9 @@ enum vmrt_status load_calibration_read(
 /** load_calibration_write - write @cal as lines `key = value` */
 enum vmrt_status load_calibration_write(
 	const char *path, const struct load_calibration *cal, struct vmrt_error *err);
+
+/** load_calibration_is_steady - false if the 99th percentile is far above the median */
+bool load_calibration_is_steady(const struct load_calibration *cal);
 
 /** load_calibration_free - free what belongs to @cal, not @cal */
 void load_calibration_free(struct load_calibration *cal);

@@ -166,6 +166,10 @@ static enum vmrt_status calibrate(
 	status = load_calibration_measure(cal, err);
 	if (!o->no_rt)
 		load_make_ordinary();
+	if (status == VMRT_OK && !load_calibration_is_steady(cal))
+		vmrt_warn("the speed of this machine varied greatly while calibrating: the 99th percentile "
+			  "of the time for the same work is %.1f times the median",
+			load_ns_per_unit(cal, 99) / load_ns_per_unit(cal, 50));
 	if (status == VMRT_OK && o->calibration) {
 		status = load_calibration_write(o->calibration, cal, err);
 		if (status != VMRT_OK)
@@ -234,9 +238,10 @@ static enum vmrt_status open_marker(
 	*marker = NULL;
 	if (o->no_markers)
 		return VMRT_OK;
-	if (access("/sys/kernel/tracing/instances", F_OK) != 0 &&
-		access("/sys/kernel/debug/tracing/instances", F_OK) != 0)
-		vmrt_say("no tracefs here, so no markers");
+	if (access("/sys/kernel/tracing/instances", X_OK) != 0 &&
+		access("/sys/kernel/debug/tracing/instances", X_OK) != 0)
+		vmrt_say("no markers: %s",
+			errno == EACCES ? "no permission for tracefs" : "there is no tracefs here");
 	return vmrt_marker_open(NULL, marker, err);
 }
 
