@@ -1,0 +1,529 @@
+/* SPDX-License-Identifier: MIT */
+#include "dat.h"
+
+#include <event-parse.h>
+#include <stdlib.h>
+
+/*
+ * Only the events that the engine uses are parsed, and of those only the fields: format texts come
+ * from guests, and the grammar of "print fmt" is nothing to expose to them.
+ */
+
+#define FORMAT_MAX (64u << 10) /* longest format text looked at */
+#define COMM 16
+#define STATE_MASK 0xff /* above it, the kernel marks preemption of a running thread */
+
+enum field_kind {
+	FIELD_NONE,
+	FIELD_U8,
+	FIELD_U16,
+	FIELD_32,   /* 4 bytes */
+	FIELD_64,   /* 8 bytes */
+	FIELD_LONG, /* 8 bytes, or 4 of a 32-bit kernel */
+	FIELD_COMM, /* char[16] */
+	FIELD_NAME, /* char[16] or __data_loc */
+	FIELD_TEXT, /* up to the end of the record */
+};
+
+struct field_want {
+	const char *name;
+	enum field_kind kind;
+	bool optional;
+};
+
+struct event_want {
+	const char *system, *name;
+	enum vmrt_event_type type;
+	struct field_want fields[LAYOUT_FIELDS];
+};
+
+/* Indexes into at[], the same order as in the table. */
+enum { SWITCH_PREV_COMM, SWITCH_PREV_PID, SWITCH_PREV_PRIO, SWITCH_PREV_STATE, SWITCH_NEXT_COMM,
+	SWITCH_NEXT_PID, SWITCH_NEXT_PRIO };
+enum { WAKE_COMM, WAKE_PID, WAKE_PRIO, WAKE_CPU };
+enum { MIGRATE_PID, MIGRATE_FROM, MIGRATE_TO };
+enum { PROCESS_PID, PROCESS_OTHER, PROCESS_COMM };
+enum { SETUP_TIMER, SETUP_CLOCK, SETUP_MODE };
+enum { START_TIMER, START_FUNCTION, START_EXPIRES, START_SOFT, START_MODE };
+enum { EXPIRE_TIMER, EXPIRE_NOW, EXPIRE_FUNCTION };
+enum { CANCEL_TIMER };
+enum { MARK_TEXT };
+
+#define WAKE_FIELDS                                                                                \
+	{                                                                                          \
+		[WAKE_COMM] = {"comm", FIELD_COMM, false}, [WAKE_PID] = {"pid", FIELD_32, false},  \
+		[WAKE_PRIO] = {"prio", FIELD_32, false},                                           \
+		[WAKE_CPU] = {"target_cpu", FIELD_32, false},                                      \
+	}
+#define SETUP_FIELDS                                                                               \
+	{                                                                                          \
+		[SETUP_TIMER] = {"hrtimer", FIELD_LONG, false},                                    \
+		[SETUP_CLOCK] = {"clockid", FIELD_32, false},                                      \
+		[SETUP_MODE] = {"mode", FIELD_32, true},                                           \
+	}
+
+static const struct event_want wanted[] = {
+	{"sched", "sched_switch", VMRT_EV_SWITCH,
+		{
+			[SWITCH_PREV_COMM] = {"prev_comm", FIELD_COMM, false},
+			[SWITCH_PREV_PID] = {"prev_pid", FIELD_32, false},
+			[SWITCH_PREV_PRIO] = {"prev_prio", FIELD_32, false},
+			[SWITCH_PREV_STATE] = {"prev_state", FIELD_LONG, false},
+			[SWITCH_NEXT_COMM] = {"next_comm", FIELD_COMM, false},
+			[SWITCH_NEXT_PID] = {"next_pid", FIELD_32, false},
+			[SWITCH_NEXT_PRIO] = {"next_prio", FIELD_32, false},
+		}},
+	{"sched", "sched_waking", VMRT_EV_WAKING, WAKE_FIELDS},
+	{"sched", "sched_wakeup", VMRT_EV_WAKEUP, WAKE_FIELDS},
+	{"sched", "sched_wakeup_new", VMRT_EV_WAKEUP_NEW, WAKE_FIELDS},
+	{"sched", "sched_migrate_task", VMRT_EV_MIGRATE,
+		{
+			[MIGRATE_PID] = {"pid", FIELD_32, false},
+			[MIGRATE_FROM] = {"orig_cpu", FIELD_32, false},
+			[MIGRATE_TO] = {"dest_cpu", FIELD_32, false},
+		}},
+	{"sched", "sched_process_exec", VMRT_EV_EXEC,
+		{
+			[PROCESS_PID] = {"pid", FIELD_32, false},
+			[PROCESS_OTHER] = {"old_pid", FIELD_32, false},
+		}},
+	{"sched", "sched_process_exit", VMRT_EV_EXIT,
+		{
+			[PROCESS_PID] = {"pid", FIELD_32, false},
+			[PROCESS_COMM] = {"comm", FIELD_NAME, true},
+		}},
+	{"sched", "sched_process_fork", VMRT_EV_FORK,
+		{
+			[PROCESS_PID] = {"parent_pid", FIELD_32, false},
+			[PROCESS_OTHER] = {"child_pid", FIELD_32, false},
+			[PROCESS_COMM] = {"child_comm", FIELD_NAME, true},
+		}},
+	{"timer", "hrtimer_setup", VMRT_EV_TIMER_SETUP, SETUP_FIELDS},
+	{"timer", "hrtimer_init", VMRT_EV_TIMER_SETUP, SETUP_FIELDS},
+	{"timer", "hrtimer_start", VMRT_EV_TIMER_START,
+		{
+			[START_TIMER] = {"hrtimer", FIELD_LONG, false},
+			[START_FUNCTION] = {"function", FIELD_LONG, false},
+			[START_EXPIRES] = {"expires", FIELD_64, false},
+			[START_SOFT] = {"softexpires", FIELD_64, false},
+			[START_MODE] = {"mode", FIELD_32, true},
+		}},
+	{"timer", "hrtimer_cancel", VMRT_EV_TIMER_CANCEL,
+		{
+			[CANCEL_TIMER] = {"hrtimer", FIELD_LONG, false},
+		}},
+	{"timer", "hrtimer_expire_entry", VMRT_EV_TIMER_EXPIRE,
+		{
+			[EXPIRE_TIMER] = {"hrtimer", FIELD_LONG, false},
+			[EXPIRE_NOW] = {"now", FIELD_64, false},
+			[EXPIRE_FUNCTION] = {"function", FIELD_LONG, false},
+		}},
+	{"ftrace", "print", VMRT_EV_MARK,
+		{
+			[MARK_TEXT] = {"buf", FIELD_TEXT, false},
+		}},
+};
+
+struct vmrt_formats *formats_alloc(void)
+{
+	struct vmrt_formats *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->layouts[0].type = VMRT_EV_OTHER;
+	f->n_layouts = 1;
+	f->commit_size = 8;
+	/* It prints what it does not like on stderr. */
+	tep_set_loglevel(TEP_LOG_NONE);
+	return f;
+}
+
+void vmrt_formats_free(struct vmrt_formats *f)
+{
+	if (!f)
+		return;
+	free(f->spare);
+	free(f);
+}
+
+enum vmrt_status formats_header_page(
+	struct vmrt_formats *f, const char *text, struct vmrt_error *err)
+{
+	struct tep_handle *tep;
+	size_t size = strnlen(text, FORMAT_MAX);
+	char *copy = strndup(text, size);
+	enum vmrt_status status = VMRT_OK;
+	int commit;
+
+	tep = tep_alloc();
+	if (!tep || !copy) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "header_page: out of memory");
+		goto out;
+	}
+	if (!size || tep_parse_header_page(tep, copy, size, 8) != 0) {
+		status = vmrt_fail(err, VMRT_EFORMAT, "events/header_page is not understood");
+		goto out;
+	}
+	commit = tep_get_header_page_size(tep);
+	if (tep_get_header_timestamp_size(tep) != 8 || (commit != 4 && commit != 8)) {
+		status = vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"ring-buffer pages with a commit field of %d bytes are not supported", commit);
+		goto out;
+	}
+	f->commit_size = (uint32_t)commit;
+out:
+	tep_free(tep);
+	free(copy);
+	return status;
+}
+
+static const struct event_want *find_wanted(const char *system, const char *name, size_t len)
+{
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (strcmp(wanted[i].system, system) == 0 && strlen(wanted[i].name) == len &&
+			memcmp(wanted[i].name, name, len) == 0)
+			return &wanted[i];
+	return NULL;
+}
+
+/* The event in @text, parsed alone and without its "print fmt". NULL: not understood. */
+static struct tep_event *parse_alone(struct tep_handle *tep, const char *system, const char *text)
+{
+	static const char print[] = "\nprint fmt: \"x\"\n";
+	size_t size = strnlen(text, FORMAT_MAX);
+	const char *end = memmem(text, size, "\nprint fmt:", strlen("\nprint fmt:"));
+	struct tep_event *event = NULL;
+	char *copy;
+
+	if (end)
+		size = (size_t)(end - text);
+	copy = malloc(size + sizeof(print));
+	if (!copy)
+		return NULL;
+	memcpy(copy, text, size);
+	memcpy(copy + size, print, sizeof(print));
+	if (tep_parse_event(tep, copy, size + sizeof(print) - 1, system) == 0 &&
+		tep_get_events_count(tep) == 1)
+		event = tep_get_event(tep, 0);
+	free(copy);
+	return event;
+}
+
+/* Why @field cannot be what is wanted, or NULL. */
+static const char *check_field(const struct tep_format_field *field, enum field_kind kind)
+{
+	static const int sizes[] = {[FIELD_U8] = 1, [FIELD_U16] = 2, [FIELD_32] = 4, [FIELD_64] = 8,
+		[FIELD_LONG] = 8, [FIELD_COMM] = COMM, [FIELD_NAME] = COMM, [FIELD_TEXT] = 0};
+	int size = field->size;
+
+	if (field->offset < 0 || field->offset > UINT16_MAX / 2 || size < 0)
+		return "is at an impossible place";
+	if (kind == FIELD_TEXT || size == sizes[kind])
+		return NULL;
+	if (kind == FIELD_LONG && size == 4)
+		return NULL;
+	if (kind == FIELD_NAME && size == 4 && (field->flags & TEP_FIELD_IS_DYNAMIC))
+		return NULL;
+	return "has an unexpected size";
+}
+
+static void note_field(struct event_layout *layout, unsigned i, const struct tep_format_field *field,
+	enum field_kind kind)
+{
+	int end = field->offset + (kind == FIELD_TEXT ? 0 : field->size);
+
+	layout->at[i] = (uint16_t)field->offset;
+	if (kind == FIELD_LONG && field->size == 4)
+		layout->narrow |= (uint8_t)(1u << i);
+	if (kind == FIELD_NAME && field->size != COMM)
+		layout->dynamic |= (uint8_t)(1u << i);
+	if (end > layout->least)
+		layout->least = (uint16_t)end;
+}
+
+static enum vmrt_status take_common(
+	struct vmrt_formats *f, struct tep_event *event, struct vmrt_error *err)
+{
+	static const struct field_want common[] = {{"common_type", FIELD_U16, false},
+		{"common_flags", FIELD_U8, false}, {"common_pid", FIELD_32, false}};
+	uint16_t *const at[] = {&f->type_at, &f->flags_at, &f->pid_at};
+
+	if (f->have_common)
+		return VMRT_OK;
+	for (size_t i = 0; i < 3; i++) {
+		struct tep_format_field *field = tep_find_common_field(event, common[i].name);
+		const char *why = field ? check_field(field, common[i].kind) : "is missing";
+
+		if (why)
+			return vmrt_fail(err, VMRT_EUNSUPPORTED, "event %s: its field %s %s", event->name,
+				common[i].name, why);
+		*at[i] = (uint16_t)field->offset;
+		if (field->offset + field->size > f->common_least)
+			f->common_least = (uint16_t)(field->offset + field->size);
+	}
+	f->have_common = true;
+	return VMRT_OK;
+}
+
+static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_want *want,
+	struct tep_event *event, struct vmrt_error *err)
+{
+	struct event_layout layout = {.type = (uint8_t)want->type};
+
+	if (event->id <= 0 || event->id >= FORMATS_IDS)
+		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s has an impossible id %d", want->system,
+			want->name, event->id);
+	if (f->by_id[event->id])
+		return VMRT_OK; /* told already */
+	if (f->n_layouts == FORMATS_LAYOUTS)
+		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s is described too often", want->system,
+			want->name);
+	for (unsigned i = 0; i < LAYOUT_FIELDS; i++) {
+		const struct field_want *w = &want->fields[i];
+		struct tep_format_field *field;
+		const char *why;
+
+		layout.at[i] = LAYOUT_ABSENT;
+		if (!w->name)
+			continue;
+		field = tep_find_field(event, w->name);
+		why = field ? check_field(field, w->kind) : "is missing";
+		if (why && w->optional)
+			continue;
+		if (why)
+			return vmrt_fail(err, VMRT_EUNSUPPORTED, "event %s:%s: its field %s %s", want->system,
+				want->name, w->name, why);
+		note_field(&layout, i, field, w->kind);
+	}
+	f->layouts[f->n_layouts] = layout;
+	f->by_id[event->id] = (uint8_t)f->n_layouts++;
+	return VMRT_OK;
+}
+
+static enum vmrt_status parse_and_take(struct vmrt_formats *f, const struct event_want *want,
+	const char *system, const char *text, struct vmrt_error *err)
+{
+	struct tep_handle *tep = tep_alloc();
+	struct tep_event *event;
+	enum vmrt_status status;
+
+	if (!tep)
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
+	event = parse_alone(tep, system, text);
+	if (!event)
+		status = vmrt_fail(err, VMRT_EFORMAT, "the format of event %s:%s is not understood", system,
+			want ? want->name : "(some)");
+	else
+		status = take_common(f, event, err);
+	if (status == VMRT_OK && want)
+		status = take_event(f, want, event, err);
+	tep_free(tep);
+	return status;
+}
+
+enum vmrt_status formats_event(
+	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err)
+{
+	const struct event_want *want;
+	const char *name = text;
+
+	if (strncmp(name, "name:", 5) == 0)
+		name += 5;
+	name += strspn(name, " \t");
+	want = find_wanted(system, name, strcspn(name, " \t\r\n"));
+	if (want)
+		return parse_and_take(f, want, system, text, err);
+	if (!f->have_common && !f->spare) {
+		f->spare = strndup(text, FORMAT_MAX);
+		if (!f->spare)
+			return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
+		strncpy(f->spare_system, system, sizeof(f->spare_system) - 1);
+	}
+	return VMRT_OK;
+}
+
+enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	if (!f->have_common && f->spare)
+		status = parse_and_take(f, NULL, f->spare_system, f->spare, err);
+	free(f->spare);
+	f->spare = NULL;
+	if (status == VMRT_OK && !f->have_common)
+		return vmrt_fail(err, VMRT_EFORMAT, "there is no event format");
+	return status;
+}
+
+enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *formats,
+	const char *const *systems, size_t n, const char *kallsyms, struct vmrt_formats **out,
+	struct vmrt_error *err)
+{
+	struct vmrt_formats *f = formats_alloc();
+	enum vmrt_status status;
+
+	if (!f)
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
+	status = formats_header_page(f, header_page, err);
+	for (size_t i = 0; i < n && status == VMRT_OK; i++)
+		status = formats_event(f, systems[i], formats[i], err);
+	if (status == VMRT_OK)
+		status = formats_finish(f, err);
+	if (status != VMRT_OK) {
+		vmrt_formats_free(f);
+		return status;
+	}
+	if (kallsyms)
+		formats_kallsyms(f, kallsyms);
+	*out = f;
+	return VMRT_OK;
+}
+
+static int32_t get_32(const struct event_layout *l, const uint8_t *record, unsigned i)
+{
+	return (int32_t)dat_u32(record + l->at[i]);
+}
+
+static uint64_t get_long(const struct event_layout *l, const uint8_t *record, unsigned i)
+{
+	if (l->narrow & (1u << i))
+		return dat_u32(record + l->at[i]);
+	return dat_u64(record + l->at[i]);
+}
+
+static const char *get_comm(const struct event_layout *l, const uint8_t *record, unsigned i)
+{
+	return (const char *)record + l->at[i];
+}
+
+/* A name that may stand anywhere in the record; copied to @room, since it may end with the record. */
+static const char *get_name(const struct event_layout *l, const uint8_t *record, uint32_t size,
+	unsigned i, char *room)
+{
+	uint32_t where, at, len;
+
+	if (l->at[i] == LAYOUT_ABSENT)
+		return NULL;
+	if (!(l->dynamic & (1u << i)))
+		return get_comm(l, record, i);
+	where = dat_u32(record + l->at[i]);
+	at = where & 0xffff;
+	len = where >> 16;
+	if (at > size || len > size - at)
+		return NULL;
+	memset(room, 0, COMM);
+	memcpy(room, record + at, strnlen((const char *)record + at, len < COMM ? len : COMM));
+	return room;
+}
+
+static enum vmrt_timer_fn find_fn(const struct vmrt_formats *f, uint64_t address)
+{
+	for (unsigned i = 0; i < f->n_symbols; i++)
+		if (f->symbols[i].address == address)
+			return f->symbols[i].fn;
+	return f->n_symbols ? VMRT_FN_OTHER : VMRT_FN_UNKNOWN;
+}
+
+static void decode_mark(const struct event_layout *l, const uint8_t *record, uint32_t size,
+	struct vmrt_event *event)
+{
+	uint32_t at = l->at[MARK_TEXT];
+	uint32_t len;
+
+	event->mark.text = (const char *)record + at;
+	len = (uint32_t)strnlen(event->mark.text, size - at);
+	if (len && event->mark.text[len - 1] == '\n')
+		len--;
+	event->mark.len = len;
+}
+
+static void decode_timer(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, struct vmrt_event *event)
+{
+	memset(&event->timer, 0, sizeof(event->timer));
+	switch (event->type) {
+	case VMRT_EV_TIMER_SETUP:
+		event->timer.timer = get_long(l, record, SETUP_TIMER);
+		event->timer.clock = get_32(l, record, SETUP_CLOCK);
+		if (l->at[SETUP_MODE] != LAYOUT_ABSENT)
+			event->timer.mode = get_32(l, record, SETUP_MODE);
+		break;
+	case VMRT_EV_TIMER_START:
+		event->timer.timer = get_long(l, record, START_TIMER);
+		event->timer.function = get_long(l, record, START_FUNCTION);
+		event->timer.fn = find_fn(f, event->timer.function);
+		event->timer.expires = (int64_t)dat_u64(record + l->at[START_EXPIRES]);
+		event->timer.softexpires = (int64_t)dat_u64(record + l->at[START_SOFT]);
+		if (l->at[START_MODE] != LAYOUT_ABSENT)
+			event->timer.mode = get_32(l, record, START_MODE);
+		break;
+	case VMRT_EV_TIMER_EXPIRE:
+		event->timer.timer = get_long(l, record, EXPIRE_TIMER);
+		event->timer.function = get_long(l, record, EXPIRE_FUNCTION);
+		event->timer.fn = find_fn(f, event->timer.function);
+		event->timer.now = (int64_t)dat_u64(record + l->at[EXPIRE_NOW]);
+		break;
+	default:
+		event->timer.timer = get_long(l, record, CANCEL_TIMER);
+		break;
+	}
+}
+
+bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_t size,
+	char *name_room, struct vmrt_event *event)
+{
+	const struct event_layout *l;
+
+	if (size < f->common_least)
+		return false;
+	l = &f->layouts[f->by_id[dat_u16(record + f->type_at)]];
+	event->type = l->type;
+	event->flags = record[f->flags_at];
+	event->pid = (int32_t)dat_u32(record + f->pid_at);
+	if (size < l->least)
+		return false;
+	switch (event->type) {
+	case VMRT_EV_SWITCH:
+		event->sw.prev_comm = get_comm(l, record, SWITCH_PREV_COMM);
+		event->sw.prev_pid = get_32(l, record, SWITCH_PREV_PID);
+		event->sw.prev_prio = get_32(l, record, SWITCH_PREV_PRIO);
+		event->sw.prev_state = (int64_t)(get_long(l, record, SWITCH_PREV_STATE) & STATE_MASK);
+		event->sw.next_comm = get_comm(l, record, SWITCH_NEXT_COMM);
+		event->sw.next_pid = get_32(l, record, SWITCH_NEXT_PID);
+		event->sw.next_prio = get_32(l, record, SWITCH_NEXT_PRIO);
+		break;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+	case VMRT_EV_WAKEUP_NEW:
+		event->wake.comm = get_comm(l, record, WAKE_COMM);
+		event->wake.pid = get_32(l, record, WAKE_PID);
+		event->wake.prio = get_32(l, record, WAKE_PRIO);
+		event->wake.target_cpu = get_32(l, record, WAKE_CPU);
+		break;
+	case VMRT_EV_MIGRATE:
+		event->migrate.pid = get_32(l, record, MIGRATE_PID);
+		event->migrate.orig_cpu = get_32(l, record, MIGRATE_FROM);
+		event->migrate.dest_cpu = get_32(l, record, MIGRATE_TO);
+		break;
+	case VMRT_EV_EXEC:
+	case VMRT_EV_EXIT:
+	case VMRT_EV_FORK:
+		event->process.pid = get_32(l, record, PROCESS_PID);
+		event->process.other_pid =
+			l->at[PROCESS_OTHER] != LAYOUT_ABSENT ? get_32(l, record, PROCESS_OTHER) : -1;
+		event->process.comm = get_name(l, record, size, PROCESS_COMM, name_room);
+		break;
+	case VMRT_EV_TIMER_SETUP:
+	case VMRT_EV_TIMER_START:
+	case VMRT_EV_TIMER_CANCEL:
+	case VMRT_EV_TIMER_EXPIRE:
+		decode_timer(f, l, record, event);
+		break;
+	case VMRT_EV_MARK:
+		decode_mark(l, record, size, event);
+		break;
+	default:
+		break;
+	}
+	return true;
+}

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#include "dat.h"
+
+#include <stdlib.h>
+
+/*
+ * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
+ * The record given out last stays as it is until the next one is asked for.
+ */
+
+#define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
+#define WINDOW_MAX (256u << 10)
+
+struct stream_cpu {
+	struct page_feed *feed;
+	struct page_walk walk;
+	uint64_t page_offset;
+	int64_t ts; /* of the next record */
+	const uint8_t *record;
+	uint32_t size;
+	uint64_t lost;
+	uint16_t cpu;
+	bool dead; /* malformed from here on */
+	bool in_page;
+};
+
+struct vmrt_stream {
+	const struct vmrt_formats *formats;
+	const char *path; /* NULL: live */
+	uint32_t tsc_mult, tsc_shift;
+	bool live;
+	int64_t limit;
+
+	struct stream_cpu *cpus;
+	unsigned n_cpus;
+	struct stream_cpu **heap;
+	unsigned n_heap;
+	struct stream_cpu *given; /* its record was given out; it has to move on */
+	bool started;
+	int64_t last_ts;
+
+	unsigned n_errors; /* CPUs that died and were not told of yet */
+	struct vmrt_error *errors; /* room for one each */
+	char name_room[16];
+};
+
+static bool before(const struct stream_cpu *a, const struct stream_cpu *b)
+{
+	return a->ts < b->ts || (a->ts == b->ts && a->cpu < b->cpu);
+}
+
+static void sift_down(struct vmrt_stream *s, unsigned i)
+{
+	struct stream_cpu *moving = s->heap[i];
+
+	for (;;) {
+		unsigned child = 2 * i + 1;
+
+		if (child >= s->n_heap)
+			break;
+		if (child + 1 < s->n_heap && before(s->heap[child + 1], s->heap[child]))
+			child++;
+		if (!before(s->heap[child], moving))
+			break;
+		s->heap[i] = s->heap[child];
+		i = child;
+	}
+	s->heap[i] = moving;
+}
+
+static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	unsigned i = s->n_heap++;
+
+	while (i && before(cpu, s->heap[(i - 1) / 2])) {
+		s->heap[i] = s->heap[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	s->heap[i] = cpu;
+}
+
+static void heap_drop_top(struct vmrt_stream *s)
+{
+	s->heap[0] = s->heap[--s->n_heap];
+	if (s->n_heap)
+		sift_down(s, 0);
+}
+
+static void die(struct vmrt_stream *s, struct stream_cpu *cpu, uint64_t offset, const char *what)
+{
+	struct vmrt_error *err = &s->errors[s->n_errors++];
+
+	cpu->dead = true;
+	cpu->in_page = false;
+	if (offset == DAT_PAGE_LIVE)
+		vmrt_fail(err, VMRT_EFORMAT, "live pages: CPU %u: %s", cpu->cpu, what);
+	else
+		vmrt_fail(err, VMRT_EFORMAT, "%s: CPU %u: %s (at offset %llu); the rest of this CPU is skipped",
+			s->path, cpu->cpu, what, (unsigned long long)offset);
+}
+
+static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	struct vmrt_error why;
+	const uint8_t *page;
+	uint32_t size;
+	bool cut;
+	int more = page_feed_next(cpu->feed, &page, &size, &cpu->page_offset, &cut, &why);
+
+	cpu->in_page = false;
+	if (more < 0)
+		die(s, cpu, cpu->page_offset, why.text);
+	if (more <= 0)
+		return false;
+	if (!page_begin(&cpu->walk, page, size, s->formats->commit_size, cut)) {
+		die(s, cpu, cpu->page_offset, cpu->walk.wrong);
+		return false;
+	}
+	/* A page without records passes its loss on. */
+	if (cpu->walk.lost && __builtin_add_overflow(cpu->lost, cpu->walk.lost, &cpu->lost))
+		cpu->lost = UINT64_MAX;
+	cpu->in_page = true;
+	return true;
+}
+
+/* Go to the CPU's next record; false at its end (for now, if live). */
+static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	if (cpu->dead)
+		return false;
+	for (;;) {
+		int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
+
+		if (more == 1)
+			break;
+		if (more < 0) {
+			die(s, cpu,
+				cpu->page_offset == DAT_PAGE_LIVE ? DAT_PAGE_LIVE
+								  : cpu->page_offset + cpu->walk.pos,
+				cpu->walk.wrong);
+			return false;
+		}
+		if (!next_page(s, cpu))
+			return false;
+	}
+	cpu->ts = (int64_t)cpu->walk.ts;
+	if (s->tsc_mult)
+		cpu->ts = (int64_t)(((unsigned __int128)cpu->walk.ts * s->tsc_mult) >> s->tsc_shift) &
+			INT64_MAX;
+	return true;
+}
+
+/* Bring the heap up to date: whose record was given out, and who has got new pages. */
+static void settle(struct vmrt_stream *s)
+{
+	if (s->given) {
+		struct stream_cpu *cpu = s->given;
+
+		s->given = NULL;
+		cpu->lost = 0;
+		if (advance(s, cpu))
+			sift_down(s, 0);
+		else
+			heap_drop_top(s);
+	}
+	if (!s->started) {
+		s->started = true;
+		for (unsigned i = 0; i < s->n_cpus; i++)
+			if (s->cpus[i].feed && advance(s, &s->cpus[i]))
+				heap_add(s, &s->cpus[i]);
+	}
+}
+
+static struct vmrt_stream *stream_alloc(const struct vmrt_formats *formats, unsigned n_cpus)
+{
+	struct vmrt_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->formats = formats;
+	s->limit = INT64_MAX;
+	s->n_cpus = n_cpus;
+	s->cpus = calloc(n_cpus ? n_cpus : 1, sizeof(*s->cpus));
+	s->heap = calloc(n_cpus ? n_cpus : 1, sizeof(*s->heap));
+	s->errors = calloc(n_cpus ? n_cpus : 1, sizeof(*s->errors));
+	if (!s->cpus || !s->heap || !s->errors) {
+		vmrt_stream_free(s);
+		return NULL;
+	}
+	for (unsigned i = 0; i < n_cpus; i++)
+		s->cpus[i].cpu = (uint16_t)i;
+	return s;
+}
+
+enum vmrt_status vmrt_stream_open(
+	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err)
+{
+	struct vmrt_stream *s = stream_alloc(dat->formats, dat->info.cpus);
+	size_t window = WINDOW_MAX;
+
+	if (!s)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
+	s->path = dat->path;
+	s->tsc_mult = dat->tsc_mult;
+	s->tsc_shift = dat->tsc_shift;
+	if (s->n_cpus > WINDOWS / WINDOW_MAX)
+		window = WINDOWS / s->n_cpus;
+	for (unsigned i = 0; i < s->n_cpus; i++) {
+		if (!dat->buffer->cpus[i].size)
+			continue;
+		s->cpus[i].feed = page_feed_file(dat, i, window);
+		if (!s->cpus[i].feed) {
+			vmrt_stream_free(s);
+			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
+		}
+	}
+	*out = s;
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,
+	uint32_t page_size, struct vmrt_stream **out, struct vmrt_error *err)
+{
+	struct vmrt_stream *s;
+
+	if (!cpus || cpus > DAT_MAX_CPUS || page_size < DAT_MIN_PAGE || page_size > DAT_MAX_PAGE)
+		return vmrt_fail(err, VMRT_EINVAL, "a live stream of %u CPUs with pages of %u bytes", cpus,
+			page_size);
+	s = stream_alloc(formats, cpus);
+	if (!s)
+		return vmrt_fail(err, VMRT_ENOMEM, "live stream: out of memory");
+	s->live = true;
+	s->limit = INT64_MIN;
+	for (unsigned i = 0; i < cpus; i++) {
+		s->cpus[i].feed = page_feed_live(page_size);
+		if (!s->cpus[i].feed) {
+			vmrt_stream_free(s);
+			return vmrt_fail(err, VMRT_ENOMEM, "live stream: out of memory");
+		}
+	}
+	*out = s;
+	return VMRT_OK;
+}
+
+static bool in_heap(const struct vmrt_stream *s, const struct stream_cpu *cpu)
+{
+	for (unsigned i = 0; i < s->n_heap; i++)
+		if (s->heap[i] == cpu)
+			return true;
+	return false;
+}
+
+enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
+	size_t size, struct vmrt_error *err)
+{
+	struct stream_cpu *c;
+	enum vmrt_status status;
+
+	if (!stream->live || cpu >= stream->n_cpus)
+		return vmrt_fail(err, VMRT_EINVAL, "a page of CPU %u, which the stream does not have", cpu);
+	c = &stream->cpus[cpu];
+	if (c->dead)
+		return VMRT_OK;
+	status = page_feed_push(c->feed, page, size, err);
+	if (status != VMRT_OK)
+		return status;
+	/* A CPU that had run dry comes back. */
+	settle(stream);
+	if (!in_heap(stream, c) && advance(stream, c))
+		heap_add(stream, c);
+	return VMRT_OK;
+}
+
+void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns)
+{
+	stream->limit = local_ns;
+}
+
+int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err)
+{
+	struct stream_cpu *cpu;
+
+	settle(stream);
+	if (stream->n_errors) {
+		stream->n_errors--;
+		if (err)
+			*err = stream->errors[stream->n_errors];
+		return -1;
+	}
+	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
+		return 0;
+	cpu = stream->heap[0];
+	if (!formats_decode(stream->formats, cpu->record, cpu->size, stream->name_room, event)) {
+		die(stream, cpu,
+			cpu->page_offset == DAT_PAGE_LIVE
+				? DAT_PAGE_LIVE
+				: cpu->page_offset + (uint64_t)(cpu->record - cpu->walk.page),
+			"a record shorter than its event's format says");
+		heap_drop_top(stream);
+		return vmrt_stream_next(stream, event, err);
+	}
+	event->ts = cpu->ts;
+	event->cpu = cpu->cpu;
+	event->lost = cpu->lost;
+	stream->last_ts = cpu->ts;
+	stream->given = cpu;
+	return 1;
+}
+
+int64_t vmrt_stream_peek(struct vmrt_stream *stream)
+{
+	settle(stream);
+	if (stream->n_errors)
+		return stream->last_ts; /* there is something to be told, now */
+	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
+		return INT64_MAX;
+	return stream->heap[0]->ts;
+}
+
+void vmrt_stream_free(struct vmrt_stream *stream)
+{
+	if (!stream)
+		return;
+	for (unsigned i = 0; stream->cpus && i < stream->n_cpus; i++)
+		page_feed_free(stream->cpus[i].feed);
+	free(stream->cpus);
+	free(stream->heap);
+	free(stream->errors);
+	free(stream);
+}
