@@ -7,14 +7,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <vmrt/recording.h>
 #include <vmrt/status.h>
 
 struct vmrt_analyze_options {
-	const char *run;	/* run folder; or NULL if files are given */
-	const char *host_file;	/* a trace.dat of the host, when run is NULL */
-	const char *const *guest_files; /* trace.dat files of guests, when run is NULL */
-	size_t n_guest_files;
-	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
+	struct vmrt_recording_options recording;
 	const char *db;		/* path of the database; NULL: run.db in the run folder */
 	bool progress;		/* talk on stderr while it takes long */
 };

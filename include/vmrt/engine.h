@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <vmrt/clock.h>
 #include <vmrt/event.h>
 #include <vmrt/record.h>
 #include <vmrt/vms.h>
@@ -19,6 +20,7 @@
 struct vmrt_engine_machine {
 	const char *name; /* "host" first, then the guests */
 	unsigned cpus;
+	const struct vmrt_clockmap *clock; /* NULL: it is the host's clock */
 };
 
 struct vmrt_engine_vm {
@@ -36,6 +38,7 @@ struct vmrt_engine_config {
 	const struct vmrt_engine_vm *vms;
 	size_t n_vms;
 	int64_t start_ns, end_ns; /* of the recording, host clock; VMRT_UNKNOWN: by its events */
+	bool hsf; /* servers were enforced: no periods before their srv_start marker */
 };
 
 /* Where records go. Any function may be NULL. Called from within vmrt_engine_push()/finish(). */

@@ -149,7 +149,8 @@ struct vmrt_job {
 	int64_t exec_ns;     /* on a guest CPU whose vCPU thread was on a host CPU */
 	int64_t response_ns; /* end - arrival in the task's own clock */
 	int64_t blame_ns[VMRT_BLAMES];
-	uint32_t interferer; /* thread id that ran most while the job waited, or VMRT_NONE */
+	uint32_t interferer;	  /* guest thread that ran most while the job waited, or VMRT_NONE */
+	uint32_t host_interferer; /* host thread that ran most while its vCPU waited, or VMRT_NONE */
 	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL, THROTTLING */
 	int preemptions, migrations;
 	int64_t skipped; /* releases lost right before this job */

@@ -80,6 +80,9 @@ enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct v
  */
 enum vmrt_status vmrt_thread_started(pid_t pid, pid_t tid, uint64_t *ticks);
 
+/** vmrt_sched_name - the word for scheduling policy @policy, e.g. "SCHED_FIFO"; never NULL */
+const char *vmrt_sched_name(int policy);
+
 /** vmrt_role_name - "vcpu", "main", "io" or "vhost" */
 const char *vmrt_role_name(enum vmrt_thread_role role);
 

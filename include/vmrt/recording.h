@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_RECORDING_H
+#define VMRT_RECORDING_H
+
+/* A recording of a host and its guests as one sequence of events in host time. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vmrt/clock.h>
+#include <vmrt/dat.h>
+#include <vmrt/engine.h>
+#include <vmrt/event.h>
+#include <vmrt/manifest.h>
+
+struct vmrt_recording;
+
+struct vmrt_recording_options {
+	const char *run;		/* run folder; or NULL if files are given */
+	const char *host_file;		/* a trace.dat of the host, when run is NULL */
+	const char *const *guest_files; /* trace.dat files of guests, when run is NULL */
+	size_t n_guest_files;
+	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
+};
+
+/* One of the machines; index 0 is the host. */
+struct vmrt_recorded_machine {
+	const char *name, *path, *note; /* note: what is wrong with it, or "" */
+	const struct vmrt_dat *dat;
+	const struct vmrt_clockmap *map; /* NULL for the host */
+};
+
+/**
+ * vmrt_recording_open - open a run folder or single files, and map the guests' clocks
+ * @out: free with vmrt_recording_close()
+ *
+ * A guest whose file cannot be read is left out with a warning on stderr.
+ */
+enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
+	struct vmrt_recording **out, struct vmrt_error *err);
+
+/**
+ * vmrt_recording_config - the configuration for an engine that is to be fed from it
+ * @config: filled in; points into the recording
+ */
+void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config *config);
+
+/**
+ * vmrt_recording_next - the next event in host time
+ * @machine: its machine
+ * @event: good until the next call
+ * @host_ns, @error_ns: its time on the host's clock, and the bound of that
+ *
+ * Return: true, or false at the end.
+ */
+bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
+	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns);
+
+/** vmrt_recording_machine - machine @index, below config.n_machines */
+void vmrt_recording_machine(
+	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out);
+
+/** vmrt_recording_manifest - the run's manifest, or NULL */
+const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording *rec);
+
+/** vmrt_recording_experiment - text of the experiment file, or NULL */
+const char *vmrt_recording_experiment(const struct vmrt_recording *rec);
+
+void vmrt_recording_close(struct vmrt_recording *rec);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the time of a job goes.
+ *
+ * At every instant each followed task thread is in exactly one class (enum vmrt_blame), given by its
+ * own state, by what runs on its guest CPU and by the state of the vCPU thread that carries that
+ * CPU. Time is added to the class of each thread whenever one of these is about to change, so the
+ * parts of a job sum to its response time by construction.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+bool jobs_arrived(const struct jobs *j, int64_t host_ns)
+{
+	switch (j->state) {
+	case JOB_SLEEPING:
+		return j->job.arrival_ns <= host_ns;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool over_wcet(const struct jobs *j)
+{
+	return j->spec->wcet_ns > 0 && j->exec_ns >= j->spec->wcet_ns;
+}
+
+static enum vmrt_blame classify_guest(const struct jobs *j)
+{
+	const struct thr *x = j->thr;
+	const struct cpu *cpu = x->cpu < j->machine->n_cpus ? &j->machine->cpus[x->cpu] : NULL;
+
+	if (j->state == JOB_SLEEPING)
+		return VMRT_BLAME_RELEASE;
+	switch (x->state) {
+	case THR_RUNNING:
+		return over_wcet(j) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+	case THR_READY:
+		if (!cpu || !cpu->known)
+			return VMRT_BLAME_UNKNOWN;
+		if (cpu->pid == 0)
+			return VMRT_BLAME_RELEASE;
+		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
+			over_wcet(cpu->thr->jobs))
+			return VMRT_BLAME_GUEST_OVERRUN;
+		return VMRT_BLAME_INTERFERENCE;
+	case THR_BLOCKED:
+		return j->state == JOB_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
+	default:
+		return VMRT_BLAME_UNKNOWN;
+	}
+}
+
+static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const struct thr *v)
+{
+	const struct machine *host = &e->machines[0];
+	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
+
+	if (servers_depleted(v->server))
+		return VMRT_BLAME_BUDGET;
+	if (!cpu || !cpu->known)
+		return VMRT_BLAME_UNKNOWN;
+	if (cpu->thr && cpu->thr->server && cpu->thr->server != v->server &&
+		cpu->thr->server->pub.enforced && cpu->thr->server->at_priority)
+		return VMRT_BLAME_SERVER;
+	return VMRT_BLAME_HOST_THREAD;
+}
+
+static enum vmrt_blame classify(const struct jobs *j)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	if (!v || v->state == THR_RUNNING)
+		return classify_guest(j);
+	if (v->state == THR_READY)
+		return classify_waiting_vcpu(j->machine->engine, v);
+	if (v->state != THR_BLOCKED)
+		return VMRT_BLAME_UNKNOWN;
+	if (j->state == JOB_SLEEPING)
+		return VMRT_BLAME_RELEASE;
+	return j->thr->state == THR_BLOCKED ? classify_guest(j) : VMRT_BLAME_VMM;
+}
+
+/* Who runs on a CPU, for the lists of interferers. */
+static void note_who(struct who *list, struct machine *m, unsigned cpu, int64_t ns)
+{
+	struct cpu *c = cpu < m->n_cpus ? &m->cpus[cpu] : NULL;
+	struct thr *t;
+
+	if (!c || !c->known || c->pid <= 0)
+		return;
+	t = c->thr ? c->thr : threads_get(m, c->pid, c->comm);
+	if (!t)
+		return;
+	threads_announce(m, t);
+	who_add(list, t->pub.id, ns);
+}
+
+/* The busy period of a priority: jobs of that or a higher one are pending. */
+static bool level_busy(const struct machine *m, int priority, int64_t host_ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++)
+		if (m->jobs[i]->spec->priority >= priority && jobs_arrived(m->jobs[i], host_ns))
+			return true;
+	return false;
+}
+
+/* @ns of overrun by @by count as excess for all that may have had to wait for it. */
+static void add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+
+		if (j->spec->priority <= by->spec->priority)
+			j->excess[j == by ? VMRT_BLAME_OVERRUN : VMRT_BLAME_GUEST_OVERRUN] += ns;
+	}
+}
+
+static void account(struct jobs *j, int64_t from, int64_t to)
+{
+	enum vmrt_blame part;
+	int64_t ns = to - from;
+
+	if (!jobs_arrived(j, from))
+		return;
+	part = classify(j);
+	j->cum[part] += ns;
+	switch (part) {
+	case VMRT_BLAME_EXEC:
+		j->exec_ns += ns;
+		break;
+	case VMRT_BLAME_OVERRUN:
+		j->exec_ns += ns;
+		add_overrun(j->machine, j, ns);
+		break;
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		note_who(j->guest_who, j->machine, j->thr->cpu, ns);
+		break;
+	case VMRT_BLAME_HOST_THREAD:
+	case VMRT_BLAME_SERVER:
+		note_who(j->host_who, &j->machine->engine->machines[0],
+			vcpu_of(j->machine, j->thr->cpu)->cpu, ns);
+		break;
+	default:
+		break;
+	}
+}
+
+/* The next instant at which a class changes by itself. */
+static int64_t next_change(const struct jobs *j, int64_t from)
+{
+	int64_t next = INT64_MAX;
+
+	if (j->state == JOB_SLEEPING && j->job.arrival_ns > from)
+		next = j->job.arrival_ns;
+	if (j->state >= JOB_SLEEPING && j->grid_host_ns > from && j->grid_host_ns < next)
+		next = j->grid_host_ns;
+	if (j->state == JOB_STARTED && j->spec->wcet_ns > j->exec_ns &&
+		from + (j->spec->wcet_ns - j->exec_ns) < next)
+		next = from + (j->spec->wcet_ns - j->exec_ns);
+	return next;
+}
+
+/* Remembers the parts at the arrival of a job that will queue behind the open one. */
+static void take_snapshot(struct jobs *j)
+{
+	struct snapshot *s = &j->snapshots[j->next_snapshot++ % BACKLOG_MAX];
+
+	s->at_local_ns = j->grid_local_ns;
+	memcpy(s->cum, j->cum, sizeof(s->cum));
+	j->grid_local_ns += j->spec->period_ns;
+	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+}
+
+void blame_settle(struct machine *m, int64_t host_ns)
+{
+	while (m->settled_ns < host_ns) {
+		int64_t from = m->settled_ns, to = host_ns;
+
+		for (size_t i = 0; i < m->n_jobs; i++) {
+			int64_t change = next_change(m->jobs[i], from);
+
+			if (change < to)
+				to = change;
+		}
+		for (size_t i = 0; i < m->n_jobs; i++)
+			account(m->jobs[i], from, to);
+		m->settled_ns = to;
+		for (size_t i = 0; i < m->n_jobs; i++) {
+			struct jobs *j = m->jobs[i];
+
+			if (j->state >= JOB_SLEEPING && j->grid_host_ns == to && j->job.arrival_ns < to)
+				take_snapshot(j);
+		}
+	}
+}
+
+/* The job in j->job was just opened: its arrival may be in the past. */
+void blame_open(struct jobs *j, int64_t host_ns)
+{
+	const struct snapshot *found = NULL;
+
+	memcpy(j->opened, j->cum, sizeof(j->opened));
+	memcpy(j->arrived, j->cum, sizeof(j->arrived));
+	memset(j->guest_who, 0, sizeof(j->guest_who));
+	memset(j->host_who, 0, sizeof(j->host_who));
+	j->exec_ns = 0;
+	j->unknown_ns = 0;
+	j->gap_mark = j->cum[VMRT_BLAME_HOST_THREAD];
+	if (j->job.arrival_ns < host_ns) {
+		for (size_t i = 0; i < BACKLOG_MAX && i < j->next_snapshot; i++)
+			if (j->snapshots[i].at_local_ns == j->job.arrival_local_ns)
+				found = &j->snapshots[i];
+		if (found)
+			memcpy(j->arrived, found->cum, sizeof(j->arrived));
+		else
+			j->unknown_ns = host_ns - j->job.arrival_ns;
+	}
+	j->grid_local_ns = j->job.arrival_local_ns + j->spec->period_ns;
+	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+	/* grid points already passed have their snapshots; go on behind them */
+	while (j->grid_host_ns <= host_ns) {
+		j->grid_local_ns += j->spec->period_ns;
+		j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+	}
+}
+
+/* Fills in the parts of the open job, which ends or is given up at @host_ns. */
+void blame_close(struct jobs *j, int64_t host_ns)
+{
+	struct vmrt_job *job = &j->job;
+	int64_t sum = 0;
+
+	(void)host_ns;
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		int64_t before = j->opened[p] - j->arrived[p];
+		int as = p;
+
+		/* what an earlier job of the task ran, this one waited */
+		if (p == VMRT_BLAME_EXEC)
+			as = VMRT_BLAME_INTERFERENCE;
+		else if (p == VMRT_BLAME_OVERRUN)
+			as = VMRT_BLAME_GUEST_OVERRUN;
+		if (before > 0 && as != p)
+			who_add(j->guest_who, j->thr->pub.id, before);
+		job->blame_ns[as] += before;
+		job->blame_ns[p] += j->cum[p] - j->opened[p];
+	}
+	job->blame_ns[VMRT_BLAME_UNKNOWN] += j->unknown_ns;
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		sum += job->blame_ns[p];
+	if (job->response_ns != VMRT_UNKNOWN)
+		job->blame_ns[VMRT_BLAME_CLOCK] = job->response_ns - sum;
+	memcpy(job->excess_ns, j->excess, sizeof(job->excess_ns));
+	job->exec_ns = j->exec_ns;
+	job->interferer = who_most(j->guest_who);
+	job->host_interferer = who_most(j->host_who);
+	for (size_t i = 0; i < j->machine->n_jobs; i++) {
+		struct jobs *other = j->machine->jobs[i];
+
+		/* the caller has not opened the next job yet: this one no longer counts as pending */
+		if (other->spec->priority <= j->spec->priority) {
+			enum job_state state = j->state;
+
+			j->state = JOB_NONE;
+			if (!level_busy(j->machine, other->spec->priority, host_ns))
+				memset(other->excess, 0, sizeof(other->excess));
+			j->state = state;
+		}
+	}
+}
+
+/* Takes @ns that were booked for thread @j as @part, and books them as @as. */
+static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int64_t ns)
+{
+	int64_t over;
+
+	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
+		over = j->spec->wcet_ns > 0 ? j->exec_ns - j->spec->wcet_ns : 0;
+		over = over < 0 ? 0 : over > ns ? ns : over;
+		j->cum[VMRT_BLAME_OVERRUN] -= over;
+		j->cum[VMRT_BLAME_EXEC] -= ns - over;
+		j->exec_ns -= ns;
+		if (over)
+			add_overrun(j->machine, j, -over);
+	} else {
+		j->cum[part] -= ns;
+	}
+	j->cum[as] += ns;
+}
+
+/* The vCPU thread @vcpu "ran" for the last @ns while the host itself did not. */
+void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns)
+{
+	blame_settle(m, host_ns);
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+		int64_t part_ns = ns;
+
+		if (!jobs_arrived(j, host_ns) || vcpu_of(m, j->thr->cpu) != vcpu)
+			continue;
+		if (part_ns > host_ns - j->job.arrival_ns)
+			part_ns = host_ns - j->job.arrival_ns;
+		rebook(j, classify(j), VMRT_BLAME_STEAL, part_ns);
+		j->excess[VMRT_BLAME_STEAL] += part_ns;
+	}
+}
+
+void blame_gap_begins(struct machine *m)
+{
+	for (size_t i = 0; i < m->n_jobs; i++)
+		m->jobs[i]->gap_mark = m->jobs[i]->cum[VMRT_BLAME_HOST_THREAD];
+}
+
+/* The wait of @vcpu that just ended, @ns long, was throttling. */
+void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+		int64_t waited = j->cum[VMRT_BLAME_HOST_THREAD] - j->gap_mark;
+
+		if (!jobs_arrived(j, host_ns) || vcpu_of(m, j->thr->cpu) != vcpu || waited <= 0)
+			continue;
+		if (waited > ns)
+			waited = ns;
+		rebook(j, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING, waited);
+		j->excess[VMRT_BLAME_THROTTLING] += waited;
+	}
+}

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs of declared tasks, from scheduler and timer events alone.
+ *
+ * A periodic thread sleeps with clock_nanosleep(TIMER_ABSTIME). Arming that timer ends the job in
+ * progress and tells the arrival of the next one exactly: it is the timer's programmed expiry, also
+ * when it lies in the past because the job ran too long.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Arrivals further off the task's grid than this share of the period are not releases on it. */
+#define GRID_TOLERANCE 100
+/* An absolute timer so far ahead is not on the monotonic clock. */
+#define FAR_NS (1000000 * VMRT_NS_PER_S)
+
+static const struct vmrt_task_spec *spec_for(
+	const struct machine *m, const char *comm, uint32_t *index)
+{
+	const struct vmrt_experiment *exp = m->engine->config->experiment;
+
+	for (size_t i = 0; exp && i < exp->n_tasks; i++) {
+		if (!comm_is(comm, exp->tasks[i].name) ||
+			strcmp(exp->tasks[i].machine, m->config->name) != 0)
+			continue;
+		*index = (uint32_t)i;
+		return &exp->tasks[i];
+	}
+	return NULL;
+}
+
+bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
+{
+	const struct vmrt_task_spec *spec;
+	struct jobs *j, **more;
+	uint32_t index;
+
+	if (t->jobs)
+		return true;
+	spec = spec_for(m, comm, &index);
+	if (!spec)
+		return false;
+	j = calloc(1, sizeof(*j));
+	more = realloc(m->jobs, (m->n_jobs + 1) * sizeof(*more));
+	if (more)
+		m->jobs = more;
+	if (!j || !more) {
+		free(j);
+		m->engine->out_of_memory = true;
+		return false;
+	}
+	threads_name(t, comm);
+	t->pub.task = index;
+	threads_announce(m, t);
+	j->thr = t;
+	j->machine = m;
+	j->spec = spec;
+	j->task = index;
+	j->state = t->created ? JOB_NONE : JOB_HEAD;
+	t->jobs = j;
+	blame_settle(m, m->engine->now_ns);
+	m->jobs[m->n_jobs++] = j;
+	if (t->armed_local_ns != VMRT_UNKNOWN)
+		jobs_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer);
+	return true;
+}
+
+static void clear_job(struct jobs *j)
+{
+	struct vmrt_job *job = &j->job;
+
+	memset(job, 0, sizeof(*job));
+	job->task = j->task;
+	job->thread = j->thr->pub.id;
+	job->arrival_ns = job->release_ns = job->start_ns = job->end_ns = job->deadline_ns = VMRT_UNKNOWN;
+	job->arrival_local_ns = job->release_local_ns = VMRT_UNKNOWN;
+	job->start_local_ns = job->end_local_ns = VMRT_UNKNOWN;
+	job->exec_ns = job->response_ns = VMRT_UNKNOWN;
+	job->mark_begin_local_ns = job->mark_end_local_ns = VMRT_UNKNOWN;
+	job->interferer = job->host_interferer = VMRT_NONE;
+	job->cause = -1;
+}
+
+static void give(struct jobs *j)
+{
+	struct vmrt_engine *e = j->machine->engine;
+
+	if (e->sink.job)
+		e->sink.job(e->sink.ctx, &j->job);
+}
+
+/*
+ * How much later a job may end because of @excess: a server with little budget left supplies it
+ * only over several periods, at worst with a blackout of period - budget before each budget.
+ */
+static int64_t inflated(const struct jobs *j, int64_t excess)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct vmrt_server *s = v && v->server ? &v->server->pub : NULL;
+
+	if (excess <= 0 || !s || !s->enforced || s->budget_ns <= 0)
+		return excess;
+	return excess + (excess + s->budget_ns - 1) / s->budget_ns * (s->period_ns - s->budget_ns);
+}
+
+static int largest(const int64_t *parts, const enum vmrt_blame *among, size_t n)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (parts[among[i]] > 0 && (best < 0 || parts[among[i]] > parts[best]))
+			best = (int)among[i];
+	return best;
+}
+
+static void find_cause(struct jobs *j, int64_t tardiness)
+{
+	static const enum vmrt_blame excuses[] = {VMRT_BLAME_OVERRUN, VMRT_BLAME_GUEST_OVERRUN,
+		VMRT_BLAME_STEAL, VMRT_BLAME_THROTTLING};
+	static const enum vmrt_blame causes[] = {VMRT_BLAME_RELEASE, VMRT_BLAME_OVERRUN,
+		VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, VMRT_BLAME_BLOCKING, VMRT_BLAME_BUDGET,
+		VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_VMM, VMRT_BLAME_THROTTLING,
+		VMRT_BLAME_STEAL, VMRT_BLAME_UNKNOWN};
+	struct vmrt_job *job = &j->job;
+	int64_t excess = 0;
+
+	for (size_t i = 0; i < sizeof(excuses) / sizeof(excuses[0]); i++)
+		excess += job->excess_ns[excuses[i]];
+	job->excused = tardiness <= inflated(j, excess);
+	if (job->excused)
+		job->cause = largest(job->excess_ns, excuses, sizeof(excuses) / sizeof(excuses[0]));
+	else
+		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
+}
+
+/* The open job ended. */
+static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	struct vmrt_job *job = &j->job;
+	int64_t tardiness;
+
+	job->end_local_ns = local_ns;
+	job->end_ns = host_ns;
+	job->response_ns = local_ns - job->arrival_local_ns;
+	blame_close(j, host_ns);
+	tardiness = job->response_ns - j->spec->deadline_ns;
+	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
+	if (tardiness > 0)
+		find_cause(j, tardiness);
+	if (j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= job->arrival_ns) {
+		job->outcome = VMRT_OUTCOME_UNKNOWN;
+		job->cause = -1;
+		job->excused = false;
+	}
+	give(j);
+}
+
+/* A job about which only its place in the sequence is known. */
+static void give_bare(struct jobs *j, enum vmrt_outcome outcome)
+{
+	struct vmrt_job kept = j->job;
+
+	clear_job(j);
+	j->job.k = j->machine->engine->next_k[j->task]++;
+	j->job.outcome = outcome;
+	give(j);
+	j->job = kept;
+}
+
+/* Gives the releases between two arrivals that nobody served; returns how many. */
+static int64_t skip(struct jobs *j, int64_t before, int64_t expires)
+{
+	int64_t period = j->spec->period_ns, n;
+	bool lost;
+
+	if (before == VMRT_UNKNOWN || expires <= before)
+		return 0;
+	n = (expires - before + period / 2) / period;
+	if (n < 2 || llabs(expires - before - n * period) > period / GRID_TOLERANCE)
+		return 0;
+	lost = j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= j->job.arrival_ns;
+	for (int64_t i = 1; lost && i < n; i++)
+		give_bare(j, VMRT_OUTCOME_UNKNOWN);
+	if (lost)
+		return 0;
+	j->machine->engine->next_k[j->task] += n - 1;
+	return n - 1;
+}
+
+void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
+{
+	int64_t before = j->job.arrival_local_ns;
+	int64_t skipped = 0;
+
+	blame_settle(j->machine, host_ns);
+	switch (j->state) {
+	case JOB_NONE:
+		before = VMRT_UNKNOWN;
+		break;
+	case JOB_HEAD:
+		give_bare(j, VMRT_OUTCOME_TRUNCATED);
+		before = VMRT_UNKNOWN;
+		break;
+	case JOB_SLEEPING: /* the sleep was cut short and begins anew */
+		j->machine->engine->next_k[j->task] = j->job.k;
+		before = VMRT_UNKNOWN;
+		break;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		complete(j, local_ns, host_ns);
+		skipped = skip(j, before, expires);
+		break;
+	}
+	clear_job(j);
+	j->job.k = j->machine->engine->next_k[j->task]++;
+	j->job.skipped = skipped;
+	j->job.arrival_local_ns = expires;
+	j->job.arrival_ns = to_host(j->machine, expires);
+	j->job.deadline_ns = to_host(j->machine, expires + j->spec->deadline_ns);
+	j->state = JOB_SLEEPING;
+	j->timer = timer;
+	blame_open(j, host_ns);
+}
+
+/* Is an absolute timer armed inside a job the release of the next one, or a sleep within the job? */
+static bool is_release(const struct jobs *j, int64_t expires)
+{
+	int64_t ahead;
+
+	if (j->state != JOB_RELEASED && j->state != JOB_STARTED)
+		return true;
+	ahead = expires - j->job.arrival_local_ns;
+	return ahead >= j->spec->period_ns / 2;
+}
+
+void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	if (llabs(ev->timer.softexpires - ev->ts) > FAR_NS || !is_release(j, ev->timer.softexpires))
+		return;
+	jobs_armed(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
+}
+
+void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	if (j->state != JOB_SLEEPING || ev->timer.timer != j->timer)
+		return;
+	blame_settle(j->machine, host_ns);
+	j->job.release_local_ns = ev->ts;
+	j->job.release_ns = host_ns;
+	j->state = JOB_RELEASED;
+}
+
+static void start(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->state = JOB_STARTED;
+	j->job.start_local_ns = local_ns;
+	j->job.start_ns = host_ns;
+}
+
+void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	/* the timer was in the past: the thread goes on without having been switched out */
+	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
+		blame_settle(j->machine, host_ns);
+		start(j, ev->ts, host_ns);
+	}
+}
+
+void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred)
+{
+	j->job.inferred |= inferred;
+	/* its expiry was not recorded, but the thread runs again: it must have expired */
+	if (j->state == JOB_SLEEPING && j->job.arrival_local_ns <= local_ns)
+		j->state = JOB_RELEASED;
+	if (j->state == JOB_RELEASED)
+		start(j, local_ns, host_ns);
+}
+
+void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
+{
+	(void)local_ns;
+	(void)host_ns;
+	if (j->state == JOB_STARTED && state == 0)
+		j->job.preemptions++;
+}
+
+void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	blame_settle(j->machine, host_ns);
+	switch (j->state) {
+	case JOB_HEAD:
+		give_bare(j, VMRT_OUTCOME_TRUNCATED);
+		break;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		complete(j, local_ns, host_ns);
+		break;
+	case JOB_SLEEPING: /* armed, but it will never arrive */
+		j->machine->engine->next_k[j->task] = j->job.k;
+		break;
+	case JOB_NONE:
+		break;
+	}
+	j->state = JOB_NONE;
+}
+
+void jobs_mark(struct jobs *j, const char *word, int64_t local_ns)
+{
+	if (j->state < JOB_SLEEPING)
+		return;
+	if (!strcmp(word, "job_begin"))
+		j->job.mark_begin_local_ns = local_ns;
+	else if (!strcmp(word, "job_end"))
+		j->job.mark_end_local_ns = local_ns;
+}
+
+void jobs_finish(struct jobs *j, int64_t end_ns)
+{
+	struct vmrt_job *job = &j->job;
+
+	blame_settle(j->machine, end_ns);
+	if (j->state == JOB_HEAD) {
+		give_bare(j, VMRT_OUTCOME_TRUNCATED);
+	} else if (jobs_arrived(j, end_ns)) {
+		blame_close(j, end_ns);
+		job->outcome =
+			job->deadline_ns < end_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE : VMRT_OUTCOME_UNKNOWN;
+		if (job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
+			find_cause(j, end_ns - job->deadline_ns);
+		if (j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= job->arrival_ns) {
+			job->outcome = VMRT_OUTCOME_UNKNOWN;
+			job->cause = -1;
+			job->excused = false;
+		}
+		give(j);
+	}
+	j->state = JOB_NONE;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+/* The threads the engine follows, by machine and thread id. */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PID_LIMIT (1 << 23) /* above the kernel's largest pid_max, 2^22 */
+
+bool comm_is(const char *comm, const char *name)
+{
+	return comm && comm[0] == name[0] && strncmp(comm, name, VMRT_COMM_MAX) == 0;
+}
+
+struct thr *threads_find(const struct machine *m, int32_t tid)
+{
+	size_t leaf = (size_t)tid / PID_LEAF;
+
+	if (tid <= 0 || leaf >= m->n_leaves || !m->pids[leaf])
+		return NULL;
+	return m->pids[leaf][tid % PID_LEAF];
+}
+
+static struct thr **slot_of(struct machine *m, int32_t tid)
+{
+	size_t leaf = (size_t)tid / PID_LEAF;
+
+	if (tid <= 0 || tid >= PID_LIMIT)
+		return NULL;
+	if (leaf >= m->n_leaves) {
+		size_t n = leaf + 1;
+		struct thr ***more = realloc(m->pids, n * sizeof(*more));
+
+		if (!more)
+			return NULL;
+		memset(more + m->n_leaves, 0, (n - m->n_leaves) * sizeof(*more));
+		m->pids = more;
+		m->n_leaves = n;
+	}
+	if (!m->pids[leaf])
+		m->pids[leaf] = calloc(PID_LEAF, sizeof(struct thr *));
+	return m->pids[leaf] ? &m->pids[leaf][tid % PID_LEAF] : NULL;
+}
+
+void threads_name(struct thr *t, const char *comm)
+{
+	if (!comm)
+		return;
+	memset(t->pub.comm, 0, sizeof(t->pub.comm));
+	strncpy(t->pub.comm, comm, sizeof(t->pub.comm) - 1);
+}
+
+struct thr *threads_get(struct machine *m, int32_t tid, const char *comm)
+{
+	struct thr **slot, *t = threads_find(m, tid);
+
+	if (t) {
+		if (!t->pub.comm[0])
+			threads_name(t, comm);
+		return t;
+	}
+	slot = slot_of(m, tid);
+	t = slot ? calloc(1, sizeof(*t)) : NULL;
+	if (!t) {
+		/* the idle task and impossible ids are no threads; all else is a lack of memory */
+		if (tid > 0 && tid < PID_LIMIT)
+			m->engine->out_of_memory = true;
+		return NULL;
+	}
+	t->pub.id = VMRT_NONE;
+	t->pub.machine = m->index;
+	t->pub.tid = tid;
+	t->pub.vm = VMRT_NONE;
+	t->pub.vcpu = -1;
+	t->pub.task = VMRT_NONE;
+	t->woken_ns = t->ready_ns = t->last_out_ns = VMRT_UNKNOWN;
+	t->armed_local_ns = VMRT_UNKNOWN;
+	threads_name(t, comm);
+	*slot = t;
+	return t;
+}
+
+void threads_announce(struct machine *m, struct thr *t)
+{
+	struct vmrt_engine *e = m->engine;
+
+	if (t->announced)
+		return;
+	t->announced = true;
+	t->pub.id = e->next_thread++;
+	if (e->sink.thread)
+		e->sink.thread(e->sink.ctx, &t->pub);
+}
+
+void threads_free(struct machine *m)
+{
+	for (size_t leaf = 0; leaf < m->n_leaves; leaf++) {
+		for (size_t i = 0; m->pids[leaf] && i < PID_LEAF; i++)
+			free(m->pids[leaf][i]);
+		free(m->pids[leaf]);
+	}
+	free(m->pids);
+}
+
+/*
+ * Keeps the heaviest few: a newcomer takes over the lightest entry with its weight, so that a
+ * thread that ran for most of the time cannot be missed (the "space saving" rule of Metwally,
+ * Agrawal and El Abbadi, ICDT 2005).
+ */
+void who_add(struct who *list, uint32_t thread, int64_t ns)
+{
+	struct who *least = &list[0];
+
+	for (size_t i = 0; i < WHO_MAX; i++) {
+		if (list[i].ns > 0 && list[i].thread == thread) {
+			list[i].ns += ns;
+			return;
+		}
+		if (list[i].ns < least->ns)
+			least = &list[i];
+	}
+	least->thread = thread;
+	least->ns += ns;
+}
+
+uint32_t who_most(const struct who *list)
+{
+	const struct who *most = &list[0];
+
+	for (size_t i = 1; i < WHO_MAX; i++)
+		if (list[i].ns > most->ns)
+			most = &list[i];
+	return most->ns > 0 ? most->thread : VMRT_NONE;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_ENGINE_H
+#define VMRT_PARSER_ENGINE_H
+
+/* Inside the engine: what its parts share. */
+
+#include <vmrt/engine.h>
+#include <vmrt/marks.h>
+
+/* Timers later than this, on a CPU without any event meanwhile, mean the CPU itself did not run. */
+#define STEAL_MIN_NS (300 * VMRT_NS_PER_US)
+/* A real-time vCPU thread that waits this long for an ordinary thread is throttled. */
+#define THROTTLE_MIN_NS (1 * VMRT_NS_PER_MS)
+/* From a wake-up to the switch it causes on an idle CPU. */
+#define WAKE_TO_SWITCH_NS (5 * VMRT_NS_PER_US)
+/* Inferred switches may make a server period uncertain by this much before it is unknown. */
+#define PERIOD_UNCERTAINTY_NS (50 * VMRT_NS_PER_US)
+/* Holes of one CPU closer than this are one row. */
+#define HOLE_MERGE_NS (100 * VMRT_NS_PER_MS)
+/* Grid points remembered for jobs that queue behind earlier jobs of their task. */
+#define BACKLOG_MAX 64
+/* Threads remembered as candidates for the worst interferer of one job. */
+#define WHO_MAX 6
+/* Events outside their vCPU's run times that wait for the next run to be judged. */
+#define PENDING_MAX 1024
+
+#define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below, fair from here */
+#define FIFO_PRIO(p) (99 - (p))
+
+#define STATE_DEAD_MASK 0x30 /* prev_state X, Z */
+
+enum thr_state { THR_UNKNOWN, THR_RUNNING, THR_READY, THR_BLOCKED, THR_DEAD };
+
+struct machine;
+struct server;
+struct jobs;
+
+struct who {
+	uint32_t thread;
+	int64_t ns;
+};
+
+/* A thread that is followed. */
+struct thr {
+	struct vmrt_thread pub;
+	bool announced; /* the sink has heard of it */
+	enum thr_state state;
+	uint16_t cpu;
+	int prio;
+	int64_t start_ns, start_local_ns; /* of the run in progress */
+	int64_t uncertainty_ns;
+	bool start_truncated;
+	int64_t woken_ns;    /* last wake-up, or VMRT_UNKNOWN */
+	int64_t ready_ns;    /* since when it waits, while READY */
+	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
+	bool created;	     /* its creation is in the recording */
+	bool throttle_gap;   /* waits at a real-time priority for an ordinary thread */
+	struct machine *guest; /* of a vCPU thread: the machine it carries */
+	struct server *server; /* of a vCPU thread */
+	struct jobs *jobs;     /* of a declared task */
+	/* last own timer armed since it was switched in, for threads not yet known to be a task */
+	int64_t armed_local_ns, armed_expires_ns;
+	uint64_t armed_timer;
+};
+
+struct timer {
+	uint64_t ptr; /* 0: free */
+	int64_t expires, since;
+	struct thr *owner;
+	int32_t pid;
+};
+
+struct timers {
+	struct timer *slots;
+	size_t mask, used;
+};
+
+struct cpu {
+	bool known;   /* who runs is known */
+	int32_t pid;
+	int prio;
+	char comm[VMRT_COMM_MAX];
+	struct thr *thr; /* if followed */
+	int64_t last_ns, last_local_ns; /* last event */
+	int64_t hole_from_ns, hole_to_ns;
+	uint64_t hole_count;
+};
+
+#define PID_LEAF 1024
+
+struct machine {
+	struct vmrt_engine *engine;
+	uint32_t index;
+	const struct vmrt_engine_machine *config;
+	struct cpu *cpus;
+	unsigned n_cpus;
+	struct thr ***pids; /* two levels, by tid */
+	size_t n_leaves;
+	struct timers timers;
+	struct jobs **jobs;
+	size_t n_jobs;
+	int64_t settled_ns; /* time of the jobs is accounted up to here */
+	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
+	struct thr **vcpus; /* of a guest: its vCPU threads by number */
+	unsigned n_vcpus;
+	size_t clock_hint;
+	bool has_tasks;
+	struct vmrt_machine_stats stats;
+	struct pending {
+		int64_t host_ns, error_ns;
+		uint16_t cpu;
+	} *pending;
+	size_t n_pending;
+};
+
+struct server {
+	struct vmrt_server pub;
+	bool active;	  /* periods are being counted */
+	bool announced;
+	bool at_priority; /* enforced: the members have budget */
+	struct thr **members; /* vCPU threads */
+	size_t n_members;
+	int64_t settled_ns;
+	struct vmrt_server_period now;
+	int64_t uncertainty_ns;
+	bool tainted, truncated;
+};
+
+enum job_state {
+	JOB_NONE,     /* nothing known yet */
+	JOB_HEAD,     /* in a job that began before the recording */
+	JOB_SLEEPING, /* the timer of the next job is armed */
+	JOB_RELEASED, /* it has expired */
+	JOB_STARTED,
+};
+
+struct snapshot {
+	int64_t at_local_ns;
+	int64_t cum[VMRT_BLAMES];
+};
+
+/* The jobs of one thread of a declared task. */
+struct jobs {
+	struct thr *thr;
+	struct machine *machine;
+	const struct vmrt_task_spec *spec;
+	uint32_t task;
+	enum job_state state;
+	struct vmrt_job job; /* the open one */
+	int64_t cum[VMRT_BLAMES]; /* where its time went since it is followed */
+	int64_t opened[VMRT_BLAMES], arrived[VMRT_BLAMES]; /* cum when the open job was opened, arrived */
+	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
+	int64_t exec_ns;
+	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
+	int64_t gap_mark; /* cum[HOST_THREAD] when a throttling gap began */
+	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
+	struct snapshot snapshots[BACKLOG_MAX];
+	unsigned next_snapshot;
+	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
+	uint64_t timer;
+};
+
+struct vmrt_engine {
+	const struct vmrt_engine_config *config;
+	struct vmrt_sink sink;
+	struct machine *machines;
+	struct server *servers;
+	size_t n_servers;
+	int64_t *next_k; /* by task */
+	uint32_t next_thread;
+	int64_t start_ns, now_ns;
+	bool out_of_memory;
+};
+
+/* engine-threads.c */
+struct thr *threads_find(const struct machine *m, int32_t tid);
+struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
+void threads_announce(struct machine *m, struct thr *t);
+void threads_name(struct thr *t, const char *comm);
+void threads_free(struct machine *m);
+bool comm_is(const char *comm, const char *name);
+void who_add(struct who *list, uint32_t thread, int64_t ns);
+uint32_t who_most(const struct who *list);
+
+/* engine-timers.c */
+bool timers_put(struct timers *t, const struct timer *timer);
+bool timers_take(struct timers *t, uint64_t ptr, struct timer *out);
+void timers_forget(struct timers *t, const struct thr *owner);
+void timers_free(struct timers *t);
+
+/* engine-jobs.c */
+bool jobs_bind(struct thr *t, struct machine *m, const char *comm);
+void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
+void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
+void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_mark(struct jobs *j, const char *word, int64_t local_ns);
+void jobs_finish(struct jobs *j, int64_t end_ns);
+bool jobs_arrived(const struct jobs *j, int64_t host_ns);
+
+/* engine-blame.c */
+void blame_settle(struct machine *m, int64_t host_ns);
+void blame_open(struct jobs *j, int64_t host_ns);
+void blame_close(struct jobs *j, int64_t host_ns);
+void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
+void blame_gap_begins(struct machine *m);
+void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
+
+/* engine-servers.c */
+bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
+void servers_begin(struct vmrt_engine *e, int64_t host_ns);
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
+void servers_steal(struct server *s, int64_t ns);
+void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
+void servers_uncertain(struct server *s, int64_t ns);
+void servers_taint(struct vmrt_engine *e);
+void servers_finish(struct vmrt_engine *e, int64_t end_ns);
+bool servers_depleted(const struct server *s);
+
+/* engine-marks.c */
+bool mark_text(const char *rest, const char *key, char *buf, size_t room);
+bool mark_number(const char *rest, const char *key, int64_t *out);
+
+/* engine.c */
+int64_t to_host(struct machine *m, int64_t local_ns);
+struct thr *vcpu_of(const struct machine *m, unsigned cpu);
+
+#endif

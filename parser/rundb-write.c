@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+#include "rundb.h"
+
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "schema.h"
+
+
+enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_SLICE, T_TASK,
+	T_JOB, T_BLAME, TABLES };
+
+static const struct {
+	const char *name;
+	int columns;
+} tables[TABLES] = {
+	[T_RUN] = {"run", 11},
+	[T_MACHINE] = {"machine", 17},
+	[T_CLOCK] = {"clock", 9},
+	[T_LOSS] = {"loss", 6},
+	[T_VM] = {"vm", 6},
+	[T_THREAD] = {"thread", 10},
+	[T_SERVER] = {"server", 10},
+	[T_PERIOD] = {"server_period", 13},
+	[T_SLICE] = {"slice", 8},
+	[T_TASK] = {"task", 8},
+	[T_JOB] = {"job", 23},
+	[T_BLAME] = {"blame", 5},
+};
+
+struct rundb {
+	sqlite3 *db;
+	char *path, *temporary;
+	sqlite3_stmt *insert[TABLES];
+	const struct vmrt_manifest *manifest;
+	unsigned long long jobs, periods;
+	enum vmrt_status status; /* first failure */
+	struct vmrt_error err;
+};
+
+static void failed(struct rundb *db)
+{
+	if (db->status == VMRT_OK)
+		db->status = vmrt_fail(
+			&db->err, VMRT_EDB, "%s: %s", db->temporary, sqlite3_errmsg(db->db));
+}
+
+static void run_sql(struct rundb *db, const char *sql)
+{
+	if (db->status == VMRT_OK && sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		failed(db);
+}
+
+/* Columns of the row being written are bound one after the other. */
+struct row {
+	struct rundb *db;
+	sqlite3_stmt *stmt;
+	int column;
+	enum table table;
+};
+
+static struct row begin(struct rundb *db, enum table table)
+{
+	struct row row = {.db = db, .stmt = db->insert[table], .table = table};
+
+	return row;
+}
+
+static void add_int(struct row *row, int64_t value)
+{
+	sqlite3_bind_int64(row->stmt, ++row->column, value);
+}
+
+static void add_null(struct row *row)
+{
+	sqlite3_bind_null(row->stmt, ++row->column);
+}
+
+static void add_time(struct row *row, int64_t value)
+{
+	if (value == VMRT_UNKNOWN)
+		add_null(row);
+	else
+		add_int(row, value);
+}
+
+static void add_index(struct row *row, uint32_t value)
+{
+	if (value == VMRT_NONE)
+		add_null(row);
+	else
+		add_int(row, value);
+}
+
+static void add_text(struct row *row, const char *text)
+{
+	if (!text || !*text)
+		add_null(row);
+	else
+		sqlite3_bind_text(row->stmt, ++row->column, text, -1, SQLITE_TRANSIENT);
+}
+
+static void end(struct row *row)
+{
+	if (row->column != tables[row->table].columns) {
+		row->db->status = vmrt_fail(&row->db->err, VMRT_EDB, "%s: %d columns for a row of %d",
+			tables[row->table].name, row->column, tables[row->table].columns);
+		return;
+	}
+	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
+		failed(row->db);
+	sqlite3_reset(row->stmt);
+}
+
+static void on_thread(void *ctx, const struct vmrt_thread *t)
+{
+	struct rundb *db = ctx;
+	struct row row = begin(db, T_THREAD);
+	const struct vmrt_vm_thread *info = NULL;
+
+	for (size_t v = 0; db->manifest && t->vm != VMRT_NONE && v < db->manifest->n_vms; v++)
+		for (size_t i = 0; i < db->manifest->vms[v].vm.n_threads; i++)
+			if (db->manifest->vms[v].vm.threads[i].tid == t->tid)
+				info = &db->manifest->vms[v].vm.threads[i];
+	add_int(&row, t->id);
+	add_int(&row, t->machine);
+	add_int(&row, t->tid);
+	sqlite3_bind_text(row.stmt, ++row.column, t->comm, -1, SQLITE_TRANSIENT);
+	add_index(&row, t->vm);
+	add_text(&row, t->vm == VMRT_NONE ? NULL : vmrt_role_name((enum vmrt_thread_role)t->role));
+	if (t->vcpu < 0)
+		add_null(&row);
+	else
+		add_int(&row, t->vcpu);
+	add_index(&row, t->task);
+	if (!info) {
+		add_null(&row);
+		add_null(&row);
+	} else {
+		add_text(&row, vmrt_sched_name(info->policy));
+		add_int(&row, info->priority);
+	}
+	end(&row);
+}
+
+static void on_slice(void *ctx, const struct vmrt_slice *s)
+{
+	struct row row = begin(ctx, T_SLICE);
+
+	add_int(&row, s->thread);
+	add_int(&row, s->cpu);
+	add_int(&row, s->start_ns);
+	add_int(&row, s->end_ns);
+	add_int(&row, s->prio);
+	add_int(&row, s->end_state);
+	add_int(&row, s->uncertainty_ns);
+	add_int(&row, s->truncated);
+	end(&row);
+}
+
+static void on_server(void *ctx, const struct vmrt_server *s)
+{
+	struct row row = begin(ctx, T_SERVER);
+
+	add_int(&row, s->id);
+	add_text(&row, s->name);
+	add_index(&row, s->vm);
+	add_text(&row, vmrt_policy_name(s->policy));
+	add_text(&row, vmrt_depletion_name(s->depletion));
+	add_int(&row, s->period_ns);
+	add_int(&row, s->budget_ns);
+	add_int(&row, s->priority);
+	add_time(&row, s->phase_ns);
+	add_int(&row, s->enforced);
+	end(&row);
+}
+
+static void on_period(void *ctx, const struct vmrt_server_period *p)
+{
+	struct rundb *db = ctx;
+	struct row row = begin(db, T_PERIOD);
+
+	db->periods++;
+	add_int(&row, p->server);
+	add_int(&row, p->k);
+	add_int(&row, p->start_ns);
+	add_int(&row, p->end_ns);
+	add_int(&row, p->budget_ns);
+	add_int(&row, p->consumed_ns);
+	add_int(&row, p->background_ns);
+	add_time(&row, p->replenished_ns);
+	add_time(&row, p->first_ns);
+	add_time(&row, p->depleted_ns);
+	add_int(&row, p->waiting_ns);
+	add_int(&row, p->steal_ns);
+	add_text(&row, vmrt_period_name(p->outcome));
+	end(&row);
+}
+
+static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_blame part)
+{
+	struct row row = begin(db, T_BLAME);
+
+	add_int(&row, job->task);
+	add_int(&row, job->k);
+	add_text(&row, vmrt_blame_name(part));
+	add_int(&row, job->blame_ns[part]);
+	switch (part) {
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		add_index(&row, job->interferer);
+		break;
+	case VMRT_BLAME_HOST_THREAD:
+	case VMRT_BLAME_SERVER:
+		add_index(&row, job->host_interferer);
+		break;
+	default:
+		add_null(&row);
+	}
+	end(&row);
+}
+
+static void on_job(void *ctx, const struct vmrt_job *j)
+{
+	struct rundb *db = ctx;
+	struct row row = begin(db, T_JOB);
+
+	db->jobs++;
+	add_int(&row, j->task);
+	add_int(&row, j->k);
+	add_index(&row, j->thread);
+	add_time(&row, j->arrival_ns);
+	add_time(&row, j->release_ns);
+	add_time(&row, j->start_ns);
+	add_time(&row, j->end_ns);
+	add_time(&row, j->deadline_ns);
+	add_time(&row, j->arrival_local_ns);
+	add_time(&row, j->release_local_ns);
+	add_time(&row, j->start_local_ns);
+	add_time(&row, j->end_local_ns);
+	add_time(&row, j->exec_ns);
+	add_time(&row, j->response_ns);
+	add_int(&row, j->preemptions);
+	add_int(&row, j->migrations);
+	add_int(&row, j->skipped);
+	add_text(&row, vmrt_outcome_name(j->outcome));
+	add_text(&row, j->cause < 0 ? NULL : vmrt_blame_name((enum vmrt_blame)j->cause));
+	add_int(&row, j->excused);
+	add_int(&row, j->inferred);
+	add_time(&row, j->mark_begin_local_ns);
+	add_time(&row, j->mark_end_local_ns);
+	end(&row);
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		if (j->blame_ns[p] && j->arrival_ns != VMRT_UNKNOWN)
+			add_blame(db, j, (enum vmrt_blame)p);
+}
+
+static void on_loss(void *ctx, const struct vmrt_loss *l)
+{
+	struct row row = begin(ctx, T_LOSS);
+
+	add_int(&row, l->machine);
+	add_int(&row, l->cpu);
+	add_time(&row, l->from_ns);
+	add_time(&row, l->to_ns);
+	if (l->events)
+		add_int(&row, (int64_t)l->events);
+	else
+		add_null(&row);
+	add_text(&row, vmrt_loss_name(l->kind));
+	end(&row);
+}
+
+void rundb_sink(struct rundb *db, struct vmrt_sink *sink)
+{
+	*sink = (struct vmrt_sink){
+		.ctx = db,
+		.thread = on_thread,
+		.slice = on_slice,
+		.server = on_server,
+		.server_period = on_period,
+		.job = on_job,
+		.loss = on_loss,
+	};
+}
+
+void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,
+	int64_t start_ns, int64_t end_ns)
+{
+	const struct vmrt_manifest *m = db->manifest;
+	struct row row = begin(db, T_RUN);
+
+	add_text(&row, exp && exp->name[0] ? exp->name : "unnamed");
+	add_text(&row, m ? m->vmrt_version : "unknown");
+	add_text(&row, m ? m->recorded_at : NULL);
+	add_text(&row, m ? m->hostname : NULL);
+	add_text(&row, m ? m->command : NULL);
+	if (m && m->command_status >= 0)
+		add_int(&row, m->command_status);
+	else
+		add_null(&row);
+	add_int(&row, m ? m->hsf : 0);
+	if (exp && exp->tick_ns)
+		add_int(&row, exp->tick_ns);
+	else
+		add_null(&row);
+	add_time(&row, start_ns);
+	add_time(&row, end_ns);
+	add_text(&row, experiment);
+	end(&row);
+}
+
+void rundb_vm(struct rundb *db, uint32_t id, const char *name, uint32_t machine,
+	const struct vmrt_vm *info)
+{
+	struct row row = begin(db, T_VM);
+
+	add_int(&row, id);
+	add_text(&row, name);
+	add_index(&row, machine);
+	if (info && info->pid > 0)
+		add_int(&row, info->pid);
+	else
+		add_null(&row);
+	add_text(&row, info ? info->hypervisor : NULL);
+	add_text(&row, info ? info->accel : NULL);
+	end(&row);
+}
+
+void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
+	const struct vmrt_engine_machine *machines, size_t n_machines)
+{
+	for (size_t i = 0; exp && i < exp->n_tasks; i++) {
+		const struct vmrt_task_spec *t = &exp->tasks[i];
+		struct row row = begin(db, T_TASK);
+		uint32_t machine = VMRT_NONE;
+
+		for (size_t m = 0; m < n_machines; m++)
+			if (!strcmp(machines[m].name, t->machine))
+				machine = (uint32_t)m;
+		add_int(&row, (int64_t)i);
+		add_index(&row, machine);
+		add_text(&row, t->machine);
+		add_text(&row, t->name);
+		add_int(&row, t->period_ns);
+		if (t->wcet_ns)
+			add_int(&row, t->wcet_ns);
+		else
+			add_null(&row);
+		add_int(&row, t->deadline_ns);
+		add_int(&row, t->priority);
+		end(&row);
+	}
+}
+
+static void add_clock(struct rundb *db, uint32_t machine, const struct vmrt_clock_segment *s)
+{
+	struct row row = begin(db, T_CLOCK);
+
+	add_int(&row, machine);
+	add_time(&row, s->from_local_ns);
+	add_time(&row, s->to_local_ns);
+	add_int(&row, s->offset_ns);
+	add_int(&row, (int64_t)(s->rate * 1e9));
+	add_time(&row, s->error_ns);
+	add_int(&row, s->n_upper);
+	add_int(&row, s->n_lower);
+	add_text(&row, s->source);
+	end(&row);
+}
+
+void rundb_machine(struct rundb *db, const struct rundb_machine *m)
+{
+	struct row row = begin(db, T_MACHINE);
+	const struct vmrt_machine_stats *s = &m->stats;
+
+	add_int(&row, m->id);
+	add_text(&row, m->name);
+	add_text(&row, m->map ? "guest" : "host");
+	add_text(&row, m->kernel);
+	add_int(&row, m->cpus);
+	add_text(&row, m->clock);
+	add_text(&row, m->file);
+	add_text(&row, m->note);
+	add_time(&row, s->first_ns);
+	add_time(&row, s->last_ns);
+	add_int(&row, (int64_t)s->events);
+	add_int(&row, (int64_t)s->lost);
+	add_int(&row, (int64_t)s->broken_chains);
+	add_int(&row, (int64_t)s->inferred_switches);
+	add_int(&row, (int64_t)s->out_of_order);
+	if (m->map) {
+		add_int(&row, (int64_t)s->inside);
+		add_int(&row, (int64_t)s->outside);
+	} else {
+		add_null(&row);
+		add_null(&row);
+	}
+	end(&row);
+	for (size_t i = 0; m->map && i < m->map->n; i++)
+		add_clock(db, m->id, &m->map->segments[i]);
+}
+
+void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods)
+{
+	*jobs = db->jobs;
+	*periods = db->periods;
+}
+
+static void prepare(struct rundb *db)
+{
+	for (int t = 0; t < TABLES && db->status == VMRT_OK; t++) {
+		char sql[256];
+		int n = snprintf(sql, sizeof(sql), "INSERT %sINTO %s VALUES(?",
+			t == T_SERVER ? "OR REPLACE " : "", tables[t].name);
+
+		for (int i = 1; i < tables[t].columns; i++)
+			n += snprintf(sql + n, sizeof(sql) - (size_t)n, ",?");
+		snprintf(sql + n, sizeof(sql) - (size_t)n, ")");
+		if (sqlite3_prepare_v2(db->db, sql, -1, &db->insert[t], NULL) != SQLITE_OK)
+			failed(db);
+	}
+}
+
+enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
+	struct rundb **out, struct vmrt_error *err)
+{
+	struct rundb *db = calloc(1, sizeof(*db));
+	char pragmas[128];
+
+	if (!db)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	db->manifest = manifest;
+	db->path = strdup(path);
+	if (asprintf(&db->temporary, "%s.%d.part", path, (int)getpid()) < 0)
+		db->temporary = NULL;
+	if (!db->path || !db->temporary) {
+		rundb_abort(db);
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	}
+	unlink(db->temporary);
+	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+		SQLITE_OK) {
+		enum vmrt_status status =
+			vmrt_fail(err, VMRT_EDB, "cannot create %s: %s", db->temporary, sqlite3_errmsg(db->db));
+
+		rundb_abort(db);
+		return status;
+	}
+	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled */
+	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;");
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;",
+		VMRT_DB_APPLICATION_ID, VMRT_DB_VERSION);
+	run_sql(db, pragmas);
+	run_sql(db, VMRT_DB_TABLES);
+	prepare(db);
+	if (db->status != VMRT_OK) {
+		enum vmrt_status status = db->status;
+
+		if (err)
+			*err = db->err;
+		rundb_abort(db);
+		return status;
+	}
+	*out = db;
+	return VMRT_OK;
+}
+
+static void finalize(struct rundb *db)
+{
+	for (int t = 0; t < TABLES; t++) {
+		sqlite3_finalize(db->insert[t]);
+		db->insert[t] = NULL;
+	}
+}
+
+enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	finalize(db);
+	run_sql(db, VMRT_DB_INDICES);
+	run_sql(db, VMRT_DB_VIEWS);
+	run_sql(db, "COMMIT");
+	if (db->status == VMRT_OK && sqlite3_close(db->db) != SQLITE_OK)
+		failed(db);
+	else if (db->status == VMRT_OK)
+		db->db = NULL;
+	if (db->status == VMRT_OK && rename(db->temporary, db->path) != 0)
+		db->status = vmrt_fail_errno(&db->err, errno, "cannot rename %s to %s", db->temporary,
+			db->path);
+	status = db->status;
+	if (status != VMRT_OK && err)
+		*err = db->err;
+	rundb_abort(db);
+	return status;
+}
+
+void rundb_abort(struct rundb *db)
+{
+	if (!db)
+		return;
+	finalize(db);
+	sqlite3_close(db->db);
+	if (db->temporary)
+		unlink(db->temporary);
+	free(db->temporary);
+	free(db->path);
+	free(db);
+}
