@@ -41,7 +41,12 @@ struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_
 	feed->next = data->offset;
 	feed->end = data->offset + data->size;
 	feed->incomplete = data->missing > 0;
-	if (!dat->zstd) {
+	if (dat->zstd) {
+		/* The number of chunks in front is not counted in the size. */
+		feed->end += sizeof(feed->chunks);
+		if (feed->end > dat->file_size)
+			feed->end = dat->file_size;
+	} else {
 		feed->room = window - window % feed->page_size;
 		if (!feed->room)
 			feed->room = feed->page_size;
