@@ -58,7 +58,7 @@ static void lose_vcpu(struct hsf_enforcer *e, struct hsf_server *s, struct hsf_v
 	if (v->gone)
 		return;
 	v->gone = true;
-	epoll_ctl(e->epoll, EPOLL_CTL_DEL, v->clock.fd, NULL);
+	epoll_ctl(e->epoll, EPOLL_CTL_DEL, v->clock.alarm, NULL);
 	for (size_t i = 0; i < n; i++)
 		if (!s->vcpus[i].gone)
 			return;
@@ -170,9 +170,10 @@ static void look(struct hsf_enforcer *e, struct hsf_server *s, size_t slot)
 	size_t n = count_vcpus(s);
 	int64_t used;
 
-	hsf_clock_ack(&v->clock);
-	if (!s->budget.eligible)
+	if (!s->budget.eligible) {
+		hsf_clock_disarm(&v->clock);
 		return;
+	}
 	used = read_clocks(s, n);
 	s->looks++;
 	/* an event from before the last replenishment is no measurement */
@@ -317,7 +318,7 @@ enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s
 	s->vcpus[slot] = (struct hsf_vcpu){.tid = tid, .clock = clock};
 	atomic_store_explicit(&s->n_vcpus, slot + 1, memory_order_release);
 	/* edge-triggered: a look at the clock does not have to make it unreadable */
-	if (watch(e, clock.fd, EPOLLIN | EPOLLET, ABOUT_VCPU(server, slot)) != 0)
+	if (watch(e, clock.alarm, EPOLLIN | EPOLLET, ABOUT_VCPU(server, slot)) != 0)
 		return vmrt_fail_errno(err, errno, "cannot watch thread %d", (int)tid);
 	return VMRT_OK;
 }

@@ -54,11 +54,14 @@ static int restore_all(struct table *table)
 
 	for (size_t i = 0; i < MAX_THREADS; i++) {
 		const struct entry *e = &table->entries[i];
+		struct hsf_settings now;
 		int rc;
 
 		if (!entry_lives(e))
 			continue;
-		rc = hsf_settings_apply(e->tid, &e->former, true);
+		if (hsf_settings_read(e->tid, &now) == 0 && hsf_settings_equal(&now, &e->former))
+			continue;
+		rc = hsf_settings_apply(e->tid, &e->former);
 		if (!rc || rc == ESRCH)
 			continue;
 		failed++;
@@ -87,23 +90,35 @@ static void spare_from_oom(void)
 	close(fd);
 }
 
-/* Keeps stderr, for the rare complaint, and @life. */
-static void close_others(int life)
+/*
+ * Keeps stderr, for the rare complaint, @life, and the locks: the next vmrt-hsf must not take
+ * settings for a VM's own that are about to be given back.
+ */
+static void close_others(int life, const int *locks, size_t n)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), last = life;
 
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 	}
-	if (life > 3)
-		syscall(SYS_close_range, 3, life - 1, 0);
-	syscall(SYS_close_range, life + 1, ~0u, 0);
+	for (size_t i = 0; i < n; i++)
+		last = locks[i] > last ? locks[i] : last;
+	for (int fd = STDERR_FILENO + 1; fd < last; fd++) {
+		bool keep = fd == life;
+
+		for (size_t i = 0; i < n; i++)
+			keep = keep || fd == locks[i];
+		if (!keep)
+			close(fd);
+	}
+	syscall(SYS_close_range, last + 1, ~0u, 0);
 }
 
-static void guard(struct table *table, int life) __attribute__((noreturn));
+static void guard(struct table *table, int life, const int *locks, size_t n)
+	__attribute__((noreturn));
 
-static void guard(struct table *table, int life)
+static void guard(struct table *table, int life, const int *locks, size_t n)
 {
 	struct sched_param param = {.sched_priority = HSF_ENFORCER_PRIORITY};
 	ssize_t got;
@@ -113,7 +128,7 @@ static void guard(struct table *table, int life)
 	setsid();
 	prctl(PR_SET_NAME, GUARDIAN_NAME);
 	spare_from_oom();
-	close_others(life);
+	close_others(life, locks, n);
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	/* the threads to be demoted may not leave a CPU to anybody below them */
 	sched_setscheduler(0, SCHED_FIFO, &param);
@@ -124,7 +139,8 @@ static void guard(struct table *table, int life)
 	_exit(0);
 }
 
-enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err)
+enum vmrt_status hsf_guardian_start(
+	const int *locks, size_t n, struct hsf_guardian **out, struct vmrt_error *err)
 {
 	struct hsf_guardian *g = calloc(1, sizeof(*g));
 	int life[2] = {-1, -1};
@@ -149,7 +165,7 @@ enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error
 	}
 	if (g->pid == 0) {
 		close(life[1]);
-		guard(g->table, life[0]);
+		guard(g->table, life[0], locks, n);
 	}
 	close(life[0]);
 	g->life = life[1];

@@ -157,8 +157,11 @@ struct hsf_settings {
 /** hsf_settings_read - the settings that thread @tid has now; 0 or an errno value */
 int hsf_settings_read(pid_t tid, struct hsf_settings *out);
 
-/** hsf_settings_apply - give @tid @s, with its affinity if @affinity; 0 or an errno value */
-int hsf_settings_apply(pid_t tid, const struct hsf_settings *s, bool affinity);
+/** hsf_settings_equal - are @a and @b the same? */
+bool hsf_settings_equal(const struct hsf_settings *a, const struct hsf_settings *b);
+
+/** hsf_settings_apply - give @tid the settings @s; 0 or an errno value */
+int hsf_settings_apply(pid_t tid, const struct hsf_settings *s);
 
 /**
  * hsf_raise - SCHED_FIFO at @priority; 0 or an errno value
@@ -176,11 +179,13 @@ struct hsf_guardian;
 
 /**
  * hsf_guardian_start - fork the process that outlives this one
+ * @locks: @n descriptors that it keeps open until all is given back
  * @out: end it with hsf_guardian_finish()
  *
  * To be called before there are threads, and before anything is open that must not stay open.
  */
-enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
+enum vmrt_status hsf_guardian_start(
+	const int *locks, size_t n, struct hsf_guardian **out, struct vmrt_error *err);
 
 /**
  * hsf_guardian_add - note the settings of thread @tid of process @pid, before they are changed
@@ -203,8 +208,10 @@ int hsf_guardian_finish(struct hsf_guardian *g);
 /* ---- CPU time of a thread that raises an event: perfclock.c ---- */
 
 struct hsf_clock {
-	int fd;
-	void *ring; /* the kernel wakes waiters only of events that have one */
+	int counter; /* perf event that counts */
+	int alarm;   /* perf event that is readable when the alarm has gone off */
+	void *ring;  /* of the alarm: the kernel wakes waiters only of events that have one */
+	bool armed;  /* the alarm is to go off, and has not been seen to */
 };
 
 /** hsf_clock_open - count the CPU time of thread @tid; close with hsf_clock_close() */
@@ -213,14 +220,11 @@ enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_erro
 /** hsf_clock_read - CPU time in ns since it was opened, -1 if it cannot be read */
 int64_t hsf_clock_read(const struct hsf_clock *c);
 
-/** hsf_clock_arm - become readable once when the thread has consumed @ns more, from now on */
-int hsf_clock_arm(const struct hsf_clock *c, int64_t ns);
+/** hsf_clock_arm - alarm once, when the thread has consumed @ns from now on; 0 or -1 with errno */
+int hsf_clock_arm(struct hsf_clock *c, int64_t ns);
 
-/** hsf_clock_disarm - as good as never become readable */
-int hsf_clock_disarm(const struct hsf_clock *c);
-
-/** hsf_clock_ack - take the event that made it readable */
-void hsf_clock_ack(const struct hsf_clock *c);
+/** hsf_clock_disarm - no alarm */
+void hsf_clock_disarm(struct hsf_clock *c);
 
 /** hsf_clock_close - give everything back; a closed one is allowed */
 void hsf_clock_close(struct hsf_clock *c);

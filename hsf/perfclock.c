@@ -3,6 +3,10 @@
  * A software task-clock event counts the CPU time of one thread, wherever it runs, and raises an
  * interrupt on the thread's own CPU when it has consumed a given amount: while the thread does not run,
  * neither the count nor the countdown goes on.
+ *
+ * There are two events. One only counts. The other is the alarm, and goes off once: an event that goes on
+ * would come again and again after a short countdown, and where an interrupt takes as long as the
+ * countdown, the CPU does nothing else until the kernel's limit for samples stops it (14 ms, seen).
  */
 #include "hsf.h"
 
@@ -42,22 +46,35 @@ static enum vmrt_status explain(int errnum, pid_t tid, struct vmrt_error *err)
 	return VMRT_EPERM;
 }
 
-enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_error *err)
+static int open_event(pid_t tid, bool alarm)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_SOFTWARE,
 		.size = sizeof(attr),
 		.config = PERF_COUNT_SW_TASK_CLOCK,
-		.sample_period = A_LONG_TIME_NS,
-		.wakeup_events = 1,
+		.sample_period = alarm ? A_LONG_TIME_NS : 0,
+		.wakeup_events = alarm,
+		.disabled = alarm,
 	};
+
+	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_error *err)
+{
 	int errnum;
 
-	c->ring = NULL;
-	c->fd = (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
-	if (c->fd < 0)
+	*c = (struct hsf_clock){.alarm = -1};
+	c->counter = open_event(tid, false);
+	if (c->counter < 0)
 		return explain(errno, tid, err);
-	c->ring = mmap(NULL, ring_size(), PROT_READ | PROT_WRITE, MAP_SHARED, c->fd, 0);
+	c->alarm = open_event(tid, true);
+	if (c->alarm < 0) {
+		errnum = errno;
+		hsf_clock_close(c);
+		return explain(errnum, tid, err);
+	}
+	c->ring = mmap(NULL, ring_size(), PROT_READ | PROT_WRITE, MAP_SHARED, c->alarm, 0);
 	if (c->ring == MAP_FAILED) {
 		errnum = errno;
 		c->ring = NULL;
@@ -71,36 +88,54 @@ int64_t hsf_clock_read(const struct hsf_clock *c)
 {
 	int64_t count;
 
-	return read(c->fd, &count, sizeof(count)) == sizeof(count) ? count : -1;
+	return read(c->counter, &count, sizeof(count)) == sizeof(count) ? count : -1;
 }
 
-int hsf_clock_arm(const struct hsf_clock *c, int64_t ns)
+/* Has the alarm gone off? Its record in the ring tells, and is taken. */
+static bool take_record(const struct hsf_clock *c)
+{
+	struct perf_event_mmap_page *page = c->ring;
+	uint64_t head = __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE);
+
+	if (head == page->data_tail)
+		return false;
+	__atomic_store_n(&page->data_tail, head, __ATOMIC_RELEASE);
+	return true;
+}
+
+int hsf_clock_arm(struct hsf_clock *c, int64_t ns)
 {
 	uint64_t period = (uint64_t)ns;
 
-	return ioctl(c->fd, PERF_EVENT_IOC_PERIOD, &period);
+	if (take_record(c))
+		c->armed = false;
+	if (ioctl(c->alarm, PERF_EVENT_IOC_PERIOD, &period) != 0)
+		return -1;
+	/* once more for each alarm that went off: a second time would make it come twice */
+	if (!c->armed && ioctl(c->alarm, PERF_EVENT_IOC_REFRESH, 1) != 0)
+		return -1;
+	c->armed = true;
+	return 0;
 }
 
-int hsf_clock_disarm(const struct hsf_clock *c)
+void hsf_clock_disarm(struct hsf_clock *c)
 {
-	return hsf_clock_arm(c, A_LONG_TIME_NS);
-}
+	uint64_t period = A_LONG_TIME_NS;
 
-void hsf_clock_ack(const struct hsf_clock *c)
-{
-	struct perf_event_mmap_page *page = c->ring;
-
-	/* the records say nothing that is needed; without this the ring would fill and wake no more */
-	__atomic_store_n(&page->data_tail, __atomic_load_n(&page->data_head, __ATOMIC_ACQUIRE),
-		__ATOMIC_RELEASE);
+	if (take_record(c))
+		c->armed = false;
+	if (c->armed)
+		ioctl(c->alarm, PERF_EVENT_IOC_PERIOD, &period);
 }
 
 void hsf_clock_close(struct hsf_clock *c)
 {
 	if (c->ring)
 		munmap(c->ring, ring_size());
-	if (c->fd >= 0)
-		close(c->fd);
+	if (c->alarm >= 0)
+		close(c->alarm);
+	if (c->counter >= 0)
+		close(c->counter);
 	c->ring = NULL;
-	c->fd = -1;
+	c->alarm = c->counter = -1;
 }

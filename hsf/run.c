@@ -4,10 +4,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -24,6 +26,8 @@ struct run {
 	struct hsf_server *servers;
 	struct vmrt_vm **vms; /* as last seen, one for each server */
 	bool *gone;	      /* said so */
+	int locks[HSF_MAX_SERVERS];
+	size_t n_locks;
 	size_t n;
 	struct hsf_guardian *guardian;
 	struct vmrt_marker *marker;
@@ -110,6 +114,31 @@ static int common_cpu(const struct vmrt_vm *vm)
 	return -1;
 }
 
+/*
+ * Two enforcers on one VM would take each other's settings for the VM's own. The lock is on a file
+ * of the VM's process, so it leaves nothing behind.
+ */
+static enum vmrt_status lock_vm(struct run *r, const struct hsf_server *s, struct vmrt_error *err)
+{
+	char path[64];
+	int fd, errnum;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)s->pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return vmrt_fail_errno(err, errno, "cannot open %s of VM %s", path, s->vm);
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		errnum = errno;
+		close(fd);
+		if (errnum == EWOULDBLOCK)
+			return vmrt_fail(err, VMRT_EBUSY, "%s:%d: VM %s is already scheduled by another vmrt-hsf",
+				r->opts->experiment, s->spec->line, s->vm);
+		return vmrt_fail_errno(err, errnum, "cannot lock %s of VM %s", path, s->vm);
+	}
+	r->locks[r->n_locks++] = fd;
+	return VMRT_OK;
+}
+
 static enum vmrt_status find_vm(struct run *r, size_t i, struct vmrt_error *err)
 {
 	struct hsf_server *s = &r->servers[i];
@@ -137,7 +166,7 @@ static enum vmrt_status find_vm(struct run *r, size_t i, struct vmrt_error *err)
 		return vmrt_fail(err, VMRT_EINVAL,
 			"%s:%d: server %s: the vCPU threads of VM %s have no CPU in common; name one with --cpu",
 			path, s->spec->line, s->spec->name, s->vm);
-	return VMRT_OK;
+	return lock_vm(r, s, err);
 }
 
 /* Share of a CPU that the kernel leaves to SCHED_FIFO. */
@@ -237,11 +266,23 @@ static enum vmrt_status confine(struct hsf_server *s, pid_t tid, bool *changed, 
 	return VMRT_OK;
 }
 
+static enum vmrt_status cannot_raise(
+	const struct hsf_server *s, pid_t tid, int errnum, struct vmrt_error *err)
+{
+	if (errnum == EPERM)
+		return vmrt_fail(err, VMRT_EPERM,
+			"no permission to give thread %d of VM %s SCHED_FIFO: run as root or with CAP_SYS_NICE "
+			"(and in a cgroup of version 1 its cpu.rt_runtime_us must be above 0)",
+			(int)tid, s->vm);
+	return vmrt_fail_errno(err, errnum, "cannot raise thread %d of VM %s", (int)tid, s->vm);
+}
+
 static enum vmrt_status add_vcpu(
 	struct run *r, struct hsf_server *s, pid_t tid, bool *confined, struct vmrt_error *err)
 {
 	struct hsf_clock clock;
 	enum vmrt_status status;
+	int rc;
 
 	status = hsf_clock_open(&clock, tid, err);
 	if (status != VMRT_OK)
@@ -249,6 +290,13 @@ static enum vmrt_status add_vcpu(
 	status = hsf_guardian_add(r->guardian, s->pid, tid, err);
 	if (status == VMRT_OK)
 		status = confine(s, tid, confined, err);
+	if (status == VMRT_OK) {
+		/* a trial, since the enforcer could not complain; a member begins without budget */
+		rc = hsf_raise(tid, s->spec->priority);
+		rc = rc ? rc : hsf_demote(tid);
+		if (rc)
+			status = cannot_raise(s, tid, rc, err);
+	}
 	if (status != VMRT_OK) {
 		hsf_clock_close(&clock);
 		return status;
@@ -256,22 +304,22 @@ static enum vmrt_status add_vcpu(
 	return hsf_enforcer_adopt(enforcer_of(r, s->cpu), s, tid, clock, err);
 }
 
-static enum vmrt_status add_helper(
-	struct run *r, struct hsf_server *s, pid_t tid, struct vmrt_error *err)
+static enum vmrt_status add_helper(struct run *r, struct hsf_server *s,
+	const struct vmrt_vm_thread *t, struct vmrt_error *err)
 {
-	enum vmrt_status status = hsf_guardian_add(r->guardian, s->pid, tid, err);
-	int rc;
+	int priority = s->spec->priority + HSF_HELPER_ABOVE, rc;
+	enum vmrt_status status;
 
+	/* one that its owner has put higher stays there */
+	if ((t->policy == SCHED_FIFO || t->policy == SCHED_RR) && t->priority >= priority)
+		return VMRT_OK;
+	status = hsf_guardian_add(r->guardian, s->pid, t->tid, err);
+	if (status == VMRT_ENOENT && t->role == VMRT_ROLE_VHOST)
+		status = hsf_guardian_add(r->guardian, t->tid, t->tid, err); /* a kernel thread */
 	if (status != VMRT_OK)
 		return status;
-	rc = hsf_raise(tid, s->spec->priority + HSF_HELPER_ABOVE);
-	if (rc == EPERM)
-		return vmrt_fail(err, VMRT_EPERM,
-			"no permission to give thread %d of VM %s SCHED_FIFO: run as root or with CAP_SYS_NICE",
-			(int)tid, s->vm);
-	if (rc)
-		return vmrt_fail_errno(err, rc, "cannot raise thread %d of VM %s", (int)tid, s->vm);
-	return VMRT_OK;
+	rc = hsf_raise(t->tid, priority);
+	return rc ? cannot_raise(s, t->tid, rc, err) : VMRT_OK;
 }
 
 /* A thread that ends while it is being looked at is nothing to stop for. */
@@ -283,7 +331,7 @@ static enum vmrt_status add_thread(struct run *r, struct hsf_server *s,
 	if (t->role == VMRT_ROLE_VCPU)
 		status = add_vcpu(r, s, t->tid, confined, err);
 	else
-		status = add_helper(r, s, t->tid, err);
+		status = add_helper(r, s, t, err);
 	return status == VMRT_ENOENT ? VMRT_OK : status;
 }
 
@@ -548,6 +596,8 @@ static void free_run(struct run *r)
 			hsf_clock_close(&r->servers[i].vcpus[v].clock);
 	for (size_t i = 0; r->vms && i < r->n; i++)
 		vmrt_vms_free(r->vms[i], 1);
+	for (size_t i = 0; i < r->n_locks; i++)
+		close(r->locks[i]);
 	free(r->servers);
 	free(r->vms);
 	free(r->gone);
@@ -571,7 +621,7 @@ static enum vmrt_status launch(struct run *r, struct vmrt_error *err)
 	enum vmrt_status status;
 
 	/* forked first: what is opened later must not be kept open by it */
-	status = hsf_guardian_start(&r->guardian, err);
+	status = hsf_guardian_start(r->locks, r->n_locks, &r->guardian, err);
 	if (status == VMRT_OK)
 		status = vmrt_marker_open(r->opts->instance, &r->marker, err);
 	if (status == VMRT_OK)

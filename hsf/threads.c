@@ -32,7 +32,13 @@ int hsf_settings_read(pid_t tid, struct hsf_settings *out)
 	return sched_getaffinity(tid, sizeof(out->affinity), &out->affinity) == 0 ? 0 : errno;
 }
 
-int hsf_settings_apply(pid_t tid, const struct hsf_settings *s, bool affinity)
+bool hsf_settings_equal(const struct hsf_settings *a, const struct hsf_settings *b)
+{
+	return a->policy == b->policy && a->flags == b->flags && a->nice == b->nice &&
+		a->priority == b->priority && CPU_EQUAL(&a->affinity, &b->affinity);
+}
+
+int hsf_settings_apply(pid_t tid, const struct hsf_settings *s)
 {
 	struct attr attr = {
 		.size = sizeof(attr),
@@ -45,7 +51,7 @@ int hsf_settings_apply(pid_t tid, const struct hsf_settings *s, bool affinity)
 
 	if (syscall(SYS_sched_setattr, tid, &attr, 0) != 0)
 		failed = errno;
-	if (affinity && sched_setaffinity(tid, sizeof(s->affinity), &s->affinity) != 0)
+	if (sched_setaffinity(tid, sizeof(s->affinity), &s->affinity) != 0)
 		failed = failed ? failed : errno;
 	return failed;
 }
