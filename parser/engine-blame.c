@@ -230,13 +230,12 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	}
 }
 
-/* Fills in the parts of the open job, which ends or is given up at @host_ns. */
-void blame_close(struct jobs *j, int64_t host_ns)
+/* Fills in the parts of the open job, which ends or is given up now; the time is settled. */
+void blame_close(struct jobs *j)
 {
 	struct vmrt_job *job = &j->job;
 	int64_t sum = 0;
 
-	(void)host_ns;
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		int64_t before = j->opened[p] - j->arrived[p];
 		int as = p;
@@ -260,19 +259,14 @@ void blame_close(struct jobs *j, int64_t host_ns)
 	job->exec_ns = j->exec_ns;
 	job->interferer = who_most(j->guest_who);
 	job->host_interferer = who_most(j->host_who);
-	for (size_t i = 0; i < j->machine->n_jobs; i++) {
-		struct jobs *other = j->machine->jobs[i];
+}
 
-		/* the caller has not opened the next job yet: this one no longer counts as pending */
-		if (other->spec->priority <= j->spec->priority) {
-			enum job_state state = j->state;
-
-			j->state = JOB_NONE;
-			if (!level_busy(j->machine, other->spec->priority, host_ns))
-				memset(other->excess, 0, sizeof(other->excess));
-			j->state = state;
-		}
-	}
+/* Where no job of a priority or above is pending any more, its busy period is over. */
+void blame_busy_ends(struct machine *m, int64_t host_ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++)
+		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns))
+			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
 }
 
 /* Takes @ns that were booked for thread @j as @part, and books them as @as. */

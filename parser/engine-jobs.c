@@ -144,7 +144,7 @@ static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	job->end_local_ns = local_ns;
 	job->end_ns = host_ns;
 	job->response_ns = local_ns - job->arrival_local_ns;
-	blame_close(j, host_ns);
+	blame_close(j);
 	tardiness = job->response_ns - j->spec->deadline_ns;
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	if (tardiness > 0)
@@ -222,6 +222,7 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 	j->state = JOB_SLEEPING;
 	j->timer = timer;
 	blame_open(j, host_ns);
+	blame_busy_ends(j->machine, host_ns);
 }
 
 /* Is an absolute timer armed inside a job the release of the next one, or a sleep within the job? */
@@ -304,6 +305,7 @@ void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		break;
 	}
 	j->state = JOB_NONE;
+	blame_busy_ends(j->machine, host_ns);
 }
 
 void jobs_mark(struct jobs *j, const char *word, int64_t local_ns)
@@ -324,7 +326,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	if (j->state == JOB_HEAD) {
 		give_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (jobs_arrived(j, end_ns)) {
-		blame_close(j, end_ns);
+		blame_close(j);
 		job->outcome =
 			job->deadline_ns < end_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE : VMRT_OUTCOME_UNKNOWN;
 		if (job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)

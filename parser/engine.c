@@ -259,7 +259,8 @@ static void infer_switch(
 		low = in->woken_ns < high ? in->woken_ns : high;
 	uncertainty = (high - low) / 2;
 	at.host_ns = low + uncertainty;
-	if (in && cpu->pid == 0 && in->woken_ns == low && low + WAKE_TO_SWITCH_NS < high)
+	if (in && cpu->pid == 0 && in->woken_ns != VMRT_UNKNOWN &&
+		low - in->woken_ns < WAKE_NEAR_NS && low + WAKE_TO_SWITCH_NS < high)
 		at.host_ns = low + WAKE_TO_SWITCH_NS;
 	at.local_ns = at.host_ns + shift;
 	if (!uncertainty)
@@ -638,10 +639,12 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 			jobs_finish(m->jobs[j], end_ns);
 		for (unsigned c = 0; c < m->n_cpus; c++) {
 			struct cpu *cpu = &m->cpus[c];
-			struct instant at = {end_ns, cpu->last_local_ns + (end_ns - cpu->last_ns)};
+			struct instant at = {.host_ns = end_ns};
 
-			if (cpu->known && cpu->thr && cpu->thr->state == THR_RUNNING)
-				give_slice(m, cpu->thr, at, 0, true);
+			if (!cpu->known || !cpu->thr || cpu->thr->state != THR_RUNNING)
+				continue;
+			at.local_ns = cpu->last_local_ns + (end_ns - cpu->last_ns);
+			give_slice(m, cpu->thr, at, 0, true);
 		}
 	}
 	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;

@@ -13,6 +13,8 @@
 #define THROTTLE_MIN_NS (1 * VMRT_NS_PER_MS)
 /* From a wake-up to the switch it causes on an idle CPU. */
 #define WAKE_TO_SWITCH_NS (5 * VMRT_NS_PER_US)
+/* An idle CPU whose last record is so short behind a wake-up switched right then. */
+#define WAKE_NEAR_NS (50 * VMRT_NS_PER_US)
 /* Inferred switches may make a server period uncertain by this much before it is unknown. */
 #define PERIOD_UNCERTAINTY_NS (50 * VMRT_NS_PER_US)
 /* Holes of one CPU closer than this are one row. */
@@ -204,7 +206,8 @@ bool jobs_arrived(const struct jobs *j, int64_t host_ns);
 /* engine-blame.c */
 void blame_settle(struct machine *m, int64_t host_ns);
 void blame_open(struct jobs *j, int64_t host_ns);
-void blame_close(struct jobs *j, int64_t host_ns);
+void blame_close(struct jobs *j);
+void blame_busy_ends(struct machine *m, int64_t host_ns);
 void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
 void blame_gap_begins(struct machine *m);
 void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
