@@ -90,8 +90,11 @@ void servers_begin(struct vmrt_engine *e, int64_t host_ns)
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
+		/* an enforcer's own grid is waited for, where there is one to come */
+		bool marked = e->config->hsf && s->pub.policy != VMRT_POLICY_NONE;
+
 		s->settled_ns = host_ns;
-		if (e->config->hsf || s->pub.period_ns <= 0)
+		if (marked || s->pub.period_ns <= 0)
 			continue;
 		s->pub.phase_ns = host_ns;
 		s->active = true;

@@ -619,6 +619,16 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;
 }
 
+void vmrt_engine_advance(struct vmrt_engine *e, int64_t host_ns)
+{
+	if (e->now_ns == VMRT_UNKNOWN)
+		return;
+	if (host_ns > e->now_ns)
+		e->now_ns = host_ns;
+	for (size_t i = 0; i < e->n_servers; i++)
+		servers_settle(e, &e->servers[i], e->now_ns);
+}
+
 enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 {
 	if (end_ns == VMRT_UNKNOWN || end_ns < e->now_ns)

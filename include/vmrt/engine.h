@@ -98,6 +98,14 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *engine, uint32_t machine,
 	const struct vmrt_event *event, int64_t host_ns, int64_t error_ns);
 
 /**
+ * vmrt_engine_advance - nothing earlier than @host_ns will come any more
+ *
+ * For live views: server periods that have ended by then are given, and vmrt_engine_server_now() is of
+ * that time, although no event tells of it.
+ */
+void vmrt_engine_advance(struct vmrt_engine *engine, int64_t host_ns);
+
+/**
  * vmrt_engine_finish - the recording has ended: judge what is still open
  * @end_ns: when it ended (host clock), or VMRT_UNKNOWN for the time of the last event
  */
@@ -110,7 +118,7 @@ void vmrt_engine_stats(
 /** vmrt_engine_servers - how many servers are known so far */
 size_t vmrt_engine_servers(const struct vmrt_engine *engine);
 
-/** vmrt_engine_server_now - state of server @index at the time of the last event */
+/** vmrt_engine_server_now - state of server @index when its members changed last, or at the last advance */
 void vmrt_engine_server_now(
 	const struct vmrt_engine *engine, size_t index, struct vmrt_server_now *out);
 
