@@ -19,6 +19,11 @@ static void csv_field(FILE *out, const char *text)
 	putc('"', out);
 }
 
+static bool shown(const struct vmrt_table *table, size_t column)
+{
+	return table->columns[column].group < VMRT_PEOPLE_ONLY;
+}
+
 static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *section,
 	const struct vmrt_table *table, FILE *out)
 {
@@ -31,6 +36,8 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 			const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
 			const char *number = vmrt_cell_program(cell, buf);
 
+			if (!shown(table, c))
+				continue;
 			if (c || doc->many)
 				putc(',', out);
 			if (number)
@@ -47,6 +54,8 @@ static void csv_head(const struct vmrt_doc *doc, const struct vmrt_table *table,
 	if (doc->many)
 		csv_field(out, doc->key);
 	for (size_t c = 0; c < table->n_columns; c++) {
+		if (!shown(table, c))
+			continue;
 		if (c || doc->many)
 			putc(',', out);
 		csv_field(out, table->columns[c].key);
@@ -96,6 +105,8 @@ static void json_members(const struct vmrt_table *table, size_t row, FILE *out)
 		const struct vmrt_cell *cell = vmrt_table_cell(table, row, c);
 		const char *number = vmrt_cell_program(cell, buf);
 
+		if (!shown(table, c))
+			continue;
 		if (c)
 			fputs(", ", out);
 		json_text(out, table->columns[c].key);

@@ -50,11 +50,11 @@ static const struct markup latex = {latex_text, " & ", " \\\\\n"};
 
 static bool shown(const struct vmrt_table *table, size_t column, int group)
 {
-	const struct vmrt_column *c = &table->columns[column];
+	int own = vmrt_column_group(&table->columns[column]);
 
 	if (column == 0 && table->flags & VMRT_TABLE_SPAN)
 		return false;
-	return c->group == VMRT_KEY_GROUP || c->group == group;
+	return own == VMRT_KEY_GROUP || own == group;
 }
 
 static size_t count_shown(const struct vmrt_table *table, int group)

@@ -171,13 +171,13 @@ static void print_group(const struct vmrt_table *table, int group, const size_t 
 		size_t columns[MAX_COLUMNS], n = 0, width = 0, data = 0;
 
 		for (size_t i = first; i < table->n_columns && n < MAX_COLUMNS; i++) {
-			if (table->columns[i].group != VMRT_KEY_GROUP)
+			if (vmrt_column_group(&table->columns[i]) != VMRT_KEY_GROUP)
 				continue;
 			columns[n++] = i;
 			width += widths[i] + GAP;
 		}
 		for (; c < table->n_columns && n < MAX_COLUMNS; c++) {
-			if (table->columns[c].group != group)
+			if (vmrt_column_group(&table->columns[c]) != group)
 				continue;
 			if (data && width + widths[c] > PAGE_WIDTH)
 				break;
@@ -187,7 +187,7 @@ static void print_group(const struct vmrt_table *table, int group, const size_t 
 		}
 		if (data || group == 1)
 			print_rows(table, columns, n, widths, out);
-		while (c < table->n_columns && table->columns[c].group != group)
+		while (c < table->n_columns && vmrt_column_group(&table->columns[c]) != group)
 			c++;
 		if (c < table->n_columns)
 			putc('\n', out);
@@ -225,7 +225,8 @@ static void print_line(const struct vmrt_line *line, FILE *out)
 	putc('\n', out);
 }
 
-static void print_table(const struct vmrt_table *table, FILE *out)
+/* @after_grid: a grid was printed last; lines of prose are set apart from it. */
+static void print_table(const struct vmrt_table *table, bool *after_grid, FILE *out)
 {
 	size_t *widths;
 
@@ -238,9 +239,12 @@ static void print_table(const struct vmrt_table *table, FILE *out)
 		for (int group = 1; group <= vmrt_table_groups(table); group++)
 			print_group(table, group, widths, out);
 		free(widths);
-		if (table->n_lines)
-			putc('\n', out);
+		*after_grid = true;
 	}
+	if (table->n_lines && *after_grid)
+		putc('\n', out);
+	if (table->n_lines)
+		*after_grid = false;
 	for (size_t i = 0; i < table->n_lines; i++)
 		print_line(&table->lines[i], out);
 }
@@ -250,6 +254,7 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, FILE *out)
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 		size_t length = text_length(section->name);
+		bool after_grid = false;
 
 		if (i)
 			putc('\n', out);
@@ -260,6 +265,6 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, FILE *out)
 		putc('\n', out);
 		for (size_t j = 0; j < section->n_tables; j++)
 			if (!only || !strcmp(only, section->tables[j]->name))
-				print_table(section->tables[j], out);
+				print_table(section->tables[j], &after_grid, out);
 	}
 }

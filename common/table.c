@@ -80,6 +80,11 @@ static bool grow(void *array, size_t n, size_t size)
 	return true;
 }
 
+void vmrt_doc_fail(struct vmrt_doc *doc)
+{
+	doc->failed = true;
+}
+
 void vmrt_doc_section(struct vmrt_doc *doc, const char *name)
 {
 	char *copy = strdup(name);
@@ -234,8 +239,8 @@ int vmrt_table_groups(const struct vmrt_table *table)
 	int groups = 1;
 
 	for (size_t i = 0; i < table->n_columns; i++)
-		if (table->columns[i].group > groups)
-			groups = table->columns[i].group;
+		if (vmrt_column_group(&table->columns[i]) > groups)
+			groups = vmrt_column_group(&table->columns[i]);
 	return groups;
 }
 

@@ -59,6 +59,12 @@ static inline const struct vmrt_cell *vmrt_table_cell(
 	return &table->cells[row * table->n_columns + column];
 }
 
+/** vmrt_column_group - the group as it is for people */
+static inline int vmrt_column_group(const struct vmrt_column *column)
+{
+	return column->group >= VMRT_PEOPLE_ONLY ? column->group - VMRT_PEOPLE_ONLY : column->group;
+}
+
 /** vmrt_table_groups - number of the highest group of columns for people, at least 1 */
 int vmrt_table_groups(const struct vmrt_table *table);
 

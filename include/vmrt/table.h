@@ -45,6 +45,7 @@ enum vmrt_cell_type {
 
 #define VMRT_KEY_GROUP 0      /* shown in every part of the table */
 #define VMRT_DATA_GROUP (-1)  /* for programs only */
+#define VMRT_PEOPLE_ONLY 1000 /* added to a group: not for programs */
 
 struct vmrt_column {
 	const char *key;  /* for programs, with the unit: "response_max_ns" */
@@ -77,6 +78,9 @@ enum vmrt_status vmrt_format_parse(const char *name, enum vmrt_format *out);
 struct vmrt_doc *vmrt_doc_new(const char *key, bool many);
 
 void vmrt_doc_free(struct vmrt_doc *doc);
+
+/** vmrt_doc_fail - memory for its contents ran out elsewhere */
+void vmrt_doc_fail(struct vmrt_doc *doc);
 
 /** vmrt_doc_section - begin a section called @name (copied); tables belong to the last section */
 void vmrt_doc_section(struct vmrt_doc *doc, const char *name);

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* The servers: their periods, and how long their members waited. */
+#include "facts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Counts the period's outcome; false if nothing can be said of the period. */
+static bool count_outcome(struct vmrt_server_facts *s, const char *outcome)
+{
+	s->periods++;
+	if (!strcmp(outcome, "truncated")) {
+		s->truncated++;
+		return false;
+	}
+	if (!strcmp(outcome, "depleted")) {
+		s->depleted++;
+	} else if (!strcmp(outcome, "served")) {
+		s->served++;
+	} else if (!strcmp(outcome, "unenforced")) {
+		s->unenforced++;
+	} else {
+		s->unknown++;
+		return false;
+	}
+	s->judged++;
+	return true;
+}
+
+static enum vmrt_status load_periods(sqlite3 *db, struct vmrt_server_facts *s, struct vmrt_error *err)
+{
+	double consumed = 0, background = 0, budget = 0;
+	struct vmrt_samples over = {0};
+	struct vmrt_query q;
+
+	s->over_max = s->over_max_k = VMRT_UNKNOWN;
+	vmrt_query_begin(&q, db, err,
+		"SELECT k, outcome, budget_ns, consumed_ns, background_ns, steal_ns"
+		" FROM server_period WHERE server = ?1 ORDER BY k");
+	if (q.status == VMRT_OK)
+		sqlite3_bind_int64(q.stmt, 1, s->id);
+	while (vmrt_query_next(&q)) {
+		const char *outcome = (const char *)sqlite3_column_text(q.stmt, 1);
+		int64_t k = vmrt_query_int(&q, 0), period_budget = vmrt_query_int(&q, 2);
+		int64_t used = vmrt_query_int(&q, 3), below = vmrt_query_int(&q, 4);
+		bool depleted = outcome && !strcmp(outcome, "depleted");
+
+		if (!count_outcome(s, outcome ? outcome : ""))
+			continue;
+		if (used == VMRT_UNKNOWN || period_budget == VMRT_UNKNOWN)
+			continue;
+		consumed += (double)used;
+		background += below == VMRT_UNKNOWN ? 0 : (double)below;
+		budget += (double)period_budget;
+		if (vmrt_query_int(&q, 5) > 0) {
+			s->steal_periods++;
+			continue;
+		}
+		if (!s->enforced || (!depleted && used < period_budget))
+			continue;
+		s->used_up++;
+		if (used - period_budget > s->over_max) {
+			s->over_max = used - period_budget;
+			s->over_max_k = k;
+		}
+		if (vmrt_samples_add(&over, used - period_budget) != VMRT_OK) {
+			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+			break;
+		}
+	}
+	s->consumed_ratio = budget > 0 ? consumed / budget : NAN;
+	s->background_ratio = budget > 0 ? background / budget : NAN;
+	s->over_p50 = vmrt_samples_percentile(&over, 50, 100);
+	s->over_p99 = vmrt_samples_percentile(&over, 99, 100);
+	vmrt_samples_free(&over);
+	return vmrt_query_end(&q);
+}
+
+struct interval {
+	int64_t from, to;
+};
+
+/* Intervals of the host in which it is not known, or not the scheduler's doing, who ran; sorted. */
+static enum vmrt_status load_holes(
+	sqlite3 *db, struct interval **out, size_t *n, struct vmrt_error *err)
+{
+	struct interval *holes = NULL;
+	struct vmrt_query q;
+
+	*n = 0;
+	vmrt_query_begin(&q, db, err,
+		"SELECT from_ns, to_ns FROM loss JOIN machine m ON m.id = loss.machine"
+		" WHERE m.kind = 'host' AND from_ns IS NOT NULL AND to_ns IS NOT NULL ORDER BY from_ns");
+	while (vmrt_query_next(&q)) {
+		struct interval *more = realloc(holes, (*n + 1) * sizeof(*holes));
+
+		if (!more) {
+			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+			break;
+		}
+		holes = more;
+		holes[*n].from = vmrt_query_int(&q, 0);
+		holes[*n].to = vmrt_query_int(&q, 1);
+		/* make the ends rise too, so that a search by end works */
+		if (*n && holes[*n].to < holes[*n - 1].to)
+			holes[*n].to = holes[*n - 1].to;
+		(*n)++;
+	}
+	*out = holes;
+	return vmrt_query_end(&q);
+}
+
+static bool overlaps(const struct interval *holes, size_t n, int64_t from, int64_t to)
+{
+	size_t low = 0, high = n;
+
+	while (low < high) { /* the first hole that ends after @from */
+		size_t middle = low + (high - low) / 2;
+
+		if (holes[middle].to <= from)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < n && holes[low].from < to;
+}
+
+/*
+ * The longest time a vCPU thread of @s's VM waited after a preemption. Waits for a wake-up are not seen in slices,
+ * so the blackout is at least this.
+ */
+static enum vmrt_status load_waits(sqlite3 *db, struct vmrt_server_facts *s,
+	const struct interval *holes, size_t n_holes, struct vmrt_error *err)
+{
+	int64_t thread = VMRT_UNKNOWN, last_end = 0;
+	bool preempted = false;
+	struct vmrt_query q;
+
+	s->wait_max = s->wait_at = VMRT_UNKNOWN;
+	if (s->vm_id == VMRT_UNKNOWN)
+		return VMRT_OK;
+	vmrt_query_begin(&q, db, err,
+		"SELECT s.thread, s.start_ns, s.end_ns, s.end_state, s.truncated, s.uncertainty_ns"
+		" FROM slice s WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
+		" ORDER BY s.thread, s.start_ns");
+	if (q.status == VMRT_OK)
+		sqlite3_bind_int64(q.stmt, 1, s->vm_id);
+	while (vmrt_query_next(&q)) {
+		int64_t start = vmrt_query_int(&q, 1), end = vmrt_query_int(&q, 2);
+		bool same = thread == vmrt_query_int(&q, 0), inferred = vmrt_query_int(&q, 5) != 0;
+
+		if (same && preempted && !inferred && start - last_end > s->wait_max &&
+			!overlaps(holes, n_holes, last_end, start)) {
+			s->wait_max = start - last_end;
+			s->wait_at = last_end;
+		}
+		thread = vmrt_query_int(&q, 0);
+		last_end = end;
+		preempted = vmrt_query_int(&q, 3) == 0 && !vmrt_query_int(&q, 4);
+	}
+	return vmrt_query_end(&q);
+}
+
+enum vmrt_status vmrt_facts_load_servers(
+	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	struct interval *holes = NULL;
+	size_t n_holes = 0;
+	struct vmrt_query q;
+	enum vmrt_status status;
+
+	vmrt_query_begin(&q, db, err,
+		"SELECT s.id, s.name, v.name, v.id, v.machine, s.policy, s.depletion, s.period_ns, s.budget_ns,"
+		" s.priority, s.enforced FROM server s LEFT JOIN vm v ON v.id = s.vm ORDER BY s.id");
+	while (vmrt_query_next(&q)) {
+		struct vmrt_server_facts *s =
+			realloc(f->servers, (f->n_servers + 1) * sizeof(*f->servers));
+
+		if (!s) {
+			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+			break;
+		}
+		f->servers = s;
+		s = &f->servers[f->n_servers++];
+		memset(s, 0, sizeof(*s));
+		s->id = vmrt_query_int(&q, 0);
+		s->name = vmrt_query_text(&q, 1);
+		s->vm = vmrt_query_text(&q, 2);
+		s->vm_id = vmrt_query_int(&q, 3);
+		s->vm_machine = vmrt_query_int(&q, 4);
+		s->policy = vmrt_query_text(&q, 5);
+		s->depletion = vmrt_query_text(&q, 6);
+		s->period_ns = vmrt_query_int(&q, 7);
+		s->budget_ns = vmrt_query_int(&q, 8);
+		s->priority = vmrt_query_int(&q, 9);
+		s->enforced = vmrt_query_int(&q, 10) > 0;
+	}
+	status = vmrt_query_end(&q);
+	if (status == VMRT_OK && f->n_servers)
+		status = load_holes(db, &holes, &n_holes, err);
+	for (size_t i = 0; status == VMRT_OK && i < f->n_servers; i++) {
+		status = load_periods(db, &f->servers[i], err);
+		if (status == VMRT_OK)
+			status = load_waits(db, &f->servers[i], holes, n_holes, err);
+	}
+	free(holes);
+	return status;
+}

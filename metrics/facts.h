@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_METRICS_FACTS_H
+#define VMRT_METRICS_FACTS_H
+
+/* What a report needs of one run, computed from its database once. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include <vmrt/experiment.h>
+#include <vmrt/rta.h>
+#include <vmrt/stats.h>
+
+struct vmrt_cause_facts {
+	char name[24];
+	int64_t misses, excused;
+};
+
+#define VMRT_CAUSES_MAX 20 /* more different words than the engine knows are one "other" */
+
+struct vmrt_task_facts {
+	int64_t id;
+	bool selected;		     /* its jobs were asked for; else only the parameters are known */
+	int64_t machine;	     /* of the database, VMRT_UNKNOWN if it was not recorded */
+	char *machine_name, *name;   /* name: the thread's */
+	char *label;		     /* MACHINE/NAME */
+	int64_t period_ns, wcet_ns, deadline_ns; /* wcet: VMRT_UNKNOWN if none is declared */
+	int priority;
+	int64_t jobs, met, missed_late, missed_incomplete, unknown, truncated;
+	int64_t skipped, inferred; /* releases lost; jobs with an inferred switch */
+	int64_t excused;	   /* misses explained by overruns, steal or throttling */
+	int64_t longest_run, longest_run_k; /* of misses in a row, and its first job */
+	struct vmrt_series response, release, start, exec, tardiness;
+	int64_t response_p50, response_p95, response_p99, response_p999;
+	struct vmrt_cause_facts causes[VMRT_CAUSES_MAX];
+	size_t n_causes;
+};
+
+struct vmrt_server_facts {
+	int64_t id;
+	char *name, *vm, *policy, *depletion; /* vm: or NULL */
+	int64_t vm_id, vm_machine;	      /* or VMRT_UNKNOWN */
+	int64_t period_ns, budget_ns, priority; /* or VMRT_UNKNOWN */
+	bool enforced;
+	int64_t periods, served, depleted, unenforced, unknown, truncated;
+	int64_t judged; /* periods that are neither unknown nor truncated; the figures below are theirs */
+	double consumed_ratio, background_ratio; /* of the budgets; NaN without periods */
+	int64_t steal_periods;			 /* judged, but the host was not running for a part */
+	int64_t used_up;			 /* of the others, periods with the whole budget used */
+	int64_t over_p50, over_p99, over_max, over_max_k; /* their overshoot */
+	int64_t wait_max, wait_at; /* longest time a preempted vCPU thread waited, and when (host clock) */
+};
+
+struct vmrt_machine_facts {
+	int64_t id;
+	char *name, *kind, *kernel, *note; /* kernel, note: or NULL */
+	int64_t cpus, events, lost, broken_chains, inferred, out_of_order;
+	int64_t losses, steals, steal_ns; /* rows of kind overrun and dropped; of kind steal; their sum */
+	int64_t inside, outside; /* or VMRT_UNKNOWN */
+	int64_t clock_error_ns;	 /* worst bound; VMRT_UNKNOWN: none, or not known */
+	int64_t clock_segments, clock_rate_ppb;
+	char *clock_source; /* or NULL */
+};
+
+struct vmrt_vm_facts {
+	char *name, *hypervisor, *accel;
+	int64_t machine; /* or VMRT_UNKNOWN */
+};
+
+struct vmrt_run_facts {
+	char *label;  /* the run's name; made unique among the runs of one report */
+	char *origin; /* as given on the command line */
+	char *version, *recorded_at, *hostname, *command, *experiment; /* or NULL */
+	int64_t command_status, tick_ns, start_ns, end_ns;	       /* or VMRT_UNKNOWN */
+	bool hsf;
+	struct vmrt_machine_facts *machines;
+	size_t n_machines;
+	struct vmrt_vm_facts *vms;
+	size_t n_vms;
+	struct vmrt_server_facts *servers;
+	size_t n_servers;
+	struct vmrt_task_facts *tasks;
+	size_t n_tasks;
+};
+
+/**
+ * vmrt_facts_load - read a run
+ * @run: a run folder or a database
+ * @tasks: names of the only tasks wanted, NAME or MACHINE/NAME; NULL for all
+ * @n_tasks: how many
+ * @out: free with vmrt_facts_free()
+ *
+ * Memory grows with the jobs of the largest task.
+ *
+ * Return: VMRT_OK; VMRT_ENOENT also if no task goes by one of the names; errors of vmrt_rundb_open(); VMRT_EDB.
+ */
+enum vmrt_status vmrt_facts_load(const char *run, const char *const *tasks, size_t n_tasks,
+	struct vmrt_run_facts **out, struct vmrt_error *err);
+
+void vmrt_facts_free(struct vmrt_run_facts *facts);
+
+/** vmrt_task_missed - all misses, those of jobs that never ended included */
+int64_t vmrt_task_missed(const struct vmrt_task_facts *task);
+
+/** vmrt_task_known - jobs with a known outcome */
+int64_t vmrt_task_known(const struct vmrt_task_facts *task);
+
+/** vmrt_task_miss_ratio - misses / jobs with a known outcome, or NaN */
+double vmrt_task_miss_ratio(const struct vmrt_task_facts *task);
+
+/** vmrt_task_unexplained_ratio - misses that nothing excuses / jobs with a known outcome, or NaN */
+double vmrt_task_unexplained_ratio(const struct vmrt_task_facts *task);
+
+/** vmrt_facts_loss - may events that were lost have changed what the report says of outcomes? */
+bool vmrt_facts_loss(const struct vmrt_run_facts *facts);
+
+/* Reading rows, for facts-*.c */
+
+struct vmrt_query {
+	sqlite3 *db;
+	sqlite3_stmt *stmt;
+	enum vmrt_status status;
+	struct vmrt_error *err;
+};
+
+/** vmrt_query_begin - prepare @sql; failures show up as no rows and in vmrt_query_end() */
+void vmrt_query_begin(struct vmrt_query *q, sqlite3 *db, struct vmrt_error *err, const char *sql);
+
+/** vmrt_query_next - is there a next row? */
+bool vmrt_query_next(struct vmrt_query *q);
+
+/** vmrt_query_int - column @i, or VMRT_UNKNOWN if it is NULL */
+int64_t vmrt_query_int(struct vmrt_query *q, int i);
+
+/** vmrt_query_text - a copy of column @i, or NULL if it is NULL */
+char *vmrt_query_text(struct vmrt_query *q, int i);
+
+/** vmrt_query_end - free the statement; VMRT_OK or what went wrong */
+enum vmrt_status vmrt_query_end(struct vmrt_query *q);
+
+enum vmrt_status vmrt_facts_load_task(
+	sqlite3 *db, struct vmrt_task_facts *task, struct vmrt_error *err);
+enum vmrt_status vmrt_facts_load_servers(
+	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
+
+#endif

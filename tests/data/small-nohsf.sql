@@ -1,0 +1,34 @@
+-- The base of small-hsf.sql: no server was enforced, nothing was lost.
+INSERT INTO run VALUES('small-nohsf', '0.1.0', '2026-01-02T03:00:00Z', 'testhost', 'sleep 0.2', 0, 0,
+	4000000, 1000000000, 1250000000, NULL);
+INSERT INTO machine VALUES
+	(1, 'host', 'host', 'Linux 6.1.0-host', 1, 'mono', 'host.dat', NULL, 1000000000, 1250000000,
+		5000, 0, 0, 0, 0, NULL, NULL),
+	(2, 'demo', 'guest', 'Linux 6.1.0-guest', 1, 'mono', 'guest-demo.dat', NULL, 1000000000, 1250000000,
+		4000, 0, 0, 0, 0, NULL, NULL);
+INSERT INTO clock VALUES(2, 500000000, 750000000, -500000000, 0, NULL, 0, 0, 'assumed equal');
+INSERT INTO vm VALUES(1, 'demo', 2, 4711, 'qemu', 'tcg');
+INSERT INTO task VALUES
+	(1, 2, 'demo', 'rt_task1', 20000000, 8000000, 20000000, 60),
+	(2, 2, 'demo', 'rt_task2', 220000000, 90000000, 220000000, 59);
+INSERT INTO thread VALUES
+	(0, 1, 4712, 'CPU 0/TCG', 1, 'vcpu', 0, NULL, NULL, NULL),
+	(2, 2, 101, 'rt_task1', NULL, NULL, -1, 1, NULL, NULL),
+	(3, 2, 102, 'rt_task2', NULL, NULL, -1, 2, NULL, NULL);
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0);
+INSERT INTO server_period VALUES
+	(1, 0, 1008000000, 1020000000, 10000000, 0, 4000000, NULL, 1008000000, NULL, 0, 0, 'unenforced'),
+	(1, 1, 1020000000, 1032000000, 10000000, 0, 6000000, NULL, 1020000000, NULL, 0, 0, 'unenforced');
+-- k, response in ms, outcome, cause
+INSERT INTO job
+	SELECT 1, column1, 2, 1000000000 + column1 * 20000000, 1000000000 + column1 * 20000000,
+		1000000000 + column1 * 20000000, 1000000000 + column1 * 20000000 + column2 * 1000000,
+		1020000000 + column1 * 20000000, 500000000 + column1 * 20000000,
+		500000000 + column1 * 20000000, 500000000 + column1 * 20000000,
+		500000000 + column1 * 20000000 + column2 * 1000000, 8000000, column2 * 1000000, 0, 0, 0,
+		column3, column4, 0, 0, NULL, NULL
+	FROM (VALUES
+	(1, 18, 'met', NULL), (2, 28, 'missed', 'host_thread'), (3, 31, 'missed', 'host_thread'),
+	(4, 30, 'missed', 'host_thread'), (5, 29, 'missed', 'host_thread'), (6, 19, 'met', NULL),
+	(7, 33, 'missed', 'host_thread'), (8, 32, 'missed', 'interference'),
+	(9, 27, 'missed', 'interference'), (10, 26, 'missed', 'host_thread'));
