@@ -84,12 +84,13 @@ $(O)/bin/$(1): $(patsubst %.c,$(O)/obj/%.o,$(call tool_source,$(1))) $(LIB)
 endef
 $(foreach t,$(TOOLS),$(eval $(call tool_rule,$(t))))
 
-# The guest's programs need nothing but a kernel.
+# The guest's programs need nothing but a kernel. The linker's warning is silenced because it is about the
+# plug-ins of libtraceevent, which would need dlopen() and which these programs never load.
 define static_rule
 $(O)/static/$(1): $(patsubst %.c,$(O)/obj/%.o,$(call tool_source,$(1))) $(LIB)
 	$$(call say,LINK,$$@)
 	$(Q)mkdir -p $$(@D)
-	$(Q)$(CC) -static $(VMRT_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $$(STATIC_LDLIBS)
+	$(Q)$(CC) -static -Wl,--no-warnings $(VMRT_LDFLAGS) $(LDFLAGS) -o $$@ $$^ $$(STATIC_LDLIBS)
 endef
 $(foreach t,$(STATIC_TOOLS),$(eval $(call static_rule,$(t))))
 
