@@ -40,11 +40,16 @@ struct vmrt_clock_segment {
 	int64_t offset_ns; /* guest - host at from_local_ns */
 	double rate;	   /* how the offset grows: d(guest - host) / d(guest) */
 	int64_t error_ns;  /* bound of the error of the offset within the segment; VMRT_UNKNOWN: none known */
+	double rate_error; /* bound of the error of the rate: lets error_ns grow beyond the outermost ends */
 	uint32_t n_upper, n_lower; /* bounds it was made from */
 	const char *source;	   /* VMRT_CLOCK_* */
 };
 
-/* Segments follow one another; the first and the last one reach beyond their ends. */
+/*
+ * Segments follow one another; the first and the last one reach beyond their ends. Where the clock was
+ * stepped or changed its rate, a segment without bounds of its own spans the time in which that may
+ * have happened; its error covers both sides.
+ */
 struct vmrt_clockmap {
 	struct vmrt_clock_segment *segments;
 	size_t n;
@@ -85,7 +90,11 @@ size_t vmrt_clock_bounds_from_pings(
 /** vmrt_clockmap_to_host - guest time @local_ns on the host's clock; @hint caches the segment, may be NULL */
 int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 
-/** vmrt_clockmap_error - bound of the error at @local_ns, or VMRT_UNKNOWN */
+/**
+ * vmrt_clockmap_error - bound of the error at @local_ns, or VMRT_UNKNOWN
+ *
+ * Before the first and behind the last segment it is larger than in them.
+ */
 int64_t vmrt_clockmap_error(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 
 /** vmrt_clockmap_worst - the largest error bound of all segments, or VMRT_UNKNOWN if one is unknown */

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_CAUSALITY_H
+#define VMRT_CAUSALITY_H
+
+/*
+ * Bounds of the clock relation from what cannot be otherwise: an event of a guest CPU is recorded by
+ * its vCPU thread, so it happened while the host ran that thread. With a first map whose error is
+ * known, each guest event lies in one run interval of its vCPU, or in one of a few neighbours: it
+ * happened at or after the start of the first of these, and at or before the end of the last.
+ *
+ * The host's events are given in time order, and between them the guest's, each when the host's have
+ * come up to vmrt_causality_when(); those behind the end of the host's recording are not given. Memory does not grow with the number of events.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/clock.h>
+#include <vmrt/dat.h>
+#include <vmrt/event.h>
+#include <vmrt/status.h>
+
+struct vmrt_causality;
+
+struct vmrt_causality_stats {
+	uint64_t inside;  /* guest events in whose window of error the vCPU thread ran at some time */
+	uint64_t outside; /* ... at no time: the map or the list of vCPU threads is wrong */
+	uint64_t unused;  /* near a hole of the host's recording, or where the prior map has no bound */
+	uint64_t holes;	  /* stretches of the host's recording in which a switch is missing */
+};
+
+/**
+ * vmrt_causality_new - begin with a map that is known to hold
+ * @prior: kept by reference; where its error is unknown nothing can be said
+ * @vcpu_tids: host threads by guest CPU, -1 if not known; the same one for all if one thread runs all
+ * @out: free with vmrt_causality_free()
+ *
+ * Return: VMRT_OK, VMRT_EINVAL if no vCPU thread is known, VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int32_t *vcpu_tids,
+	size_t n, struct vmrt_causality **out, struct vmrt_error *err);
+
+/** vmrt_causality_host - the next event of the host, of any kind; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status vmrt_causality_host(
+	struct vmrt_causality *causality, const struct vmrt_event *event);
+
+/** vmrt_causality_when - up to which host time host events are needed before this guest event */
+int64_t vmrt_causality_when(struct vmrt_causality *causality, int64_t local_ns);
+
+/** vmrt_causality_guest - an event of guest CPU @cpu; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status vmrt_causality_guest(
+	struct vmrt_causality *causality, unsigned cpu, int64_t local_ns);
+
+/**
+ * vmrt_causality_finish - the bounds found, the tightest ones of each short stretch of time
+ * @out: free() it; NULL if there are none
+ * @n: how many
+ */
+enum vmrt_status vmrt_causality_finish(
+	struct vmrt_causality *causality, struct vmrt_clock_bound **out, size_t *n);
+
+void vmrt_causality_stats(
+	const struct vmrt_causality *causality, struct vmrt_causality_stats *out);
+
+void vmrt_causality_free(struct vmrt_causality *causality);
+
+/**
+ * vmrt_clock_from_recordings - the best map that two recordings and the pings give
+ * @host: recording of the host
+ * @guest: recording of the guest
+ * @vcpu_tids: host threads by guest CPU, -1 if not known; @n of them, may be 0
+ * @pings: exchanges during the recording; @n_pings of them, may be 0
+ * @out: free with vmrt_clockmap_free(); the segments' source tells what it is made from
+ *
+ * With pings the map is VMRT_CLOCK_CAUSALITY, or VMRT_CLOCK_PINGS if the recordings add nothing.
+ * Without, the guest file's time shift is taken, VMRT_CLOCK_FILE; its error is unknown unless the
+ * recordings confirm it. Without both, the clocks are taken for equal, VMRT_CLOCK_ASSUMED.
+ *
+ * Return: VMRT_OK, or what went wrong.
+ */
+enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
+	const struct vmrt_dat *guest, const int32_t *vcpu_tids, size_t n,
+	const struct vmrt_ping *pings, size_t n_pings, struct vmrt_clockmap *out,
+	struct vmrt_error *err);
+
+#endif

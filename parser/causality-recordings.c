@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmrt/causality.h>
+
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_PASSES 4
+#define LEAST_INSIDE 0.99     /* of the guest's events, or the threads are not its vCPUs */
+#define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
+#define LEAST_EVENTS 50
+#define FILE_ERROR_NS (5 * VMRT_NS_PER_MS) /* taken for the error of a time shift, to begin with */
+
+struct recordings {
+	const struct vmrt_dat *host, *guest;
+	const int32_t *tids;
+	size_t n_tids;
+};
+
+/* Both streams, merged so that each guest event comes when all that concerns it is known. */
+static enum vmrt_status feed(struct vmrt_causality *c, struct vmrt_stream *host,
+	struct vmrt_stream *guest, struct vmrt_error *err)
+{
+	struct vmrt_event event;
+	enum vmrt_status status = VMRT_OK;
+	int64_t host_now = INT64_MIN;
+
+	while (status == VMRT_OK) {
+		int64_t guest_next = vmrt_stream_peek(guest);
+		int64_t when = guest_next == INT64_MAX ? INT64_MAX : vmrt_causality_when(c, guest_next);
+		int more;
+
+		while (status == VMRT_OK && vmrt_stream_peek(host) <= when) {
+			more = vmrt_stream_next(host, &event, err);
+			/* Without all of the host's switches nothing can be concluded. */
+			if (more < 0)
+				return VMRT_EFORMAT;
+			if (!more)
+				break;
+			host_now = event.ts;
+			status = vmrt_causality_host(c, &event);
+		}
+		if (vmrt_stream_peek(host) == INT64_MAX && when > host_now)
+			break; /* behind the end of the host's recording */
+		more = vmrt_stream_next(guest, &event, err);
+		if (!more)
+			break;
+		if (more > 0 && status == VMRT_OK)
+			status = vmrt_causality_guest(c, event.cpu, event.ts);
+	}
+	return status;
+}
+
+/* One pass over both files. */
+static enum vmrt_status collect(const struct recordings *r, const struct vmrt_clockmap *prior,
+	struct vmrt_clock_bound **bounds, size_t *n, struct vmrt_causality_stats *stats,
+	struct vmrt_error *err)
+{
+	struct vmrt_causality *c = NULL;
+	struct vmrt_stream *host = NULL, *guest = NULL;
+	enum vmrt_status status = vmrt_causality_new(prior, r->tids, r->n_tids, &c, err);
+
+	if (status == VMRT_OK)
+		status = vmrt_stream_open(r->host, &host, err);
+	if (status == VMRT_OK)
+		status = vmrt_stream_open(r->guest, &guest, err);
+	if (status == VMRT_OK)
+		status = feed(c, host, guest, err);
+	if (status == VMRT_OK)
+		status = vmrt_causality_finish(c, bounds, n);
+	if (status == VMRT_OK)
+		vmrt_causality_stats(c, stats);
+	vmrt_stream_free(host);
+	vmrt_stream_free(guest);
+	vmrt_causality_free(c);
+	return status;
+}
+
+static bool plausible(const struct vmrt_causality_stats *stats, double least)
+{
+	uint64_t all = stats->inside + stats->outside;
+
+	return all >= LEAST_EVENTS && (double)stats->inside >= least * (double)all;
+}
+
+/*
+ * Tighten @map by what the recordings tell, pass by pass, as long as it gets better. @facts are bounds
+ * that hold anyway. What does not help, whatever the reason, leaves the map as it was.
+ */
+static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clock_bound *facts,
+	size_t n_facts, const char *source, double least, struct vmrt_clockmap *map, bool *refined)
+{
+	*refined = false;
+	for (int pass = 0; pass < MAX_PASSES; pass++) {
+		struct vmrt_clock_bound *found = NULL, *all = NULL;
+		struct vmrt_causality_stats stats;
+		struct vmrt_clockmap better = {0};
+		int64_t was = vmrt_clockmap_worst(map), is;
+		enum vmrt_status status;
+		size_t n = 0;
+
+		status = collect(r, map, &found, &n, &stats, NULL);
+		if (status == VMRT_OK && n && plausible(&stats, least)) {
+			all = reallocarray(NULL, n + n_facts, sizeof(*all));
+			if (all) {
+				memcpy(all, found, n * sizeof(*all));
+				if (n_facts)
+					memcpy(all + n, facts, n_facts * sizeof(*all));
+				status = vmrt_clockmap_fit(all, n + n_facts, source, &better, NULL);
+			} else {
+				status = VMRT_ENOMEM;
+			}
+		}
+		free(found);
+		free(all);
+		if (status == VMRT_ENOMEM)
+			return status;
+		is = vmrt_clockmap_worst(&better);
+		if (status != VMRT_OK || is == VMRT_UNKNOWN || (was != VMRT_UNKNOWN && is >= was)) {
+			vmrt_clockmap_free(&better);
+			break;
+		}
+		vmrt_clockmap_free(map);
+		*map = better;
+		*refined = true;
+		/* A little better is not worth another pass. */
+		if (was != VMRT_UNKNOWN && is > was - was / 10)
+			break;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status from_pings(const struct recordings *r, const struct vmrt_ping *pings,
+	size_t n_pings, struct vmrt_clockmap *out, struct vmrt_error *err)
+{
+	struct vmrt_clock_bound *bounds = reallocarray(NULL, n_pings, 2 * sizeof(*bounds));
+	enum vmrt_status status;
+	bool refined;
+	size_t n;
+
+	if (!bounds)
+		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
+	n = vmrt_clock_bounds_from_pings(pings, n_pings, bounds);
+	status = vmrt_clockmap_fit(bounds, n, VMRT_CLOCK_PINGS, out, err);
+	if (status == VMRT_OK && r->n_tids) {
+		status = refine(r, bounds, n, VMRT_CLOCK_CAUSALITY, LEAST_INSIDE, out, &refined);
+		if (status != VMRT_OK)
+			vmrt_clockmap_free(out);
+	}
+	free(bounds);
+	return status;
+}
+
+/* The time shift in the guest's file, believed to some ms and then checked against the host's. */
+static enum vmrt_status from_shifts(const struct recordings *r, const struct vmrt_dat_shift *shifts,
+	size_t n_shifts, struct vmrt_clockmap *out, struct vmrt_error *err)
+{
+	struct vmrt_clock_bound *bounds = calloc(2 * n_shifts, sizeof(*bounds));
+	enum vmrt_status status;
+	bool refined = false;
+
+	if (!bounds)
+		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
+	for (size_t i = 0; i < n_shifts; i++) {
+		int64_t offset = (int64_t)-(uint64_t)shifts[i].offset_ns;
+
+		for (int upper = 0; upper < 2; upper++) {
+			struct vmrt_clock_bound *b = &bounds[2 * i + (size_t)upper];
+
+			b->local_ns = shifts[i].local_ns;
+			b->upper = upper;
+			if (__builtin_add_overflow(
+				    offset, upper ? FILE_ERROR_NS : -FILE_ERROR_NS, &b->offset_ns))
+				b->offset_ns = offset;
+		}
+	}
+	if (n_shifts == 1)
+		status = vmrt_clockmap_constant((int64_t)-(uint64_t)shifts[0].offset_ns, FILE_ERROR_NS,
+			VMRT_CLOCK_FILE, out);
+	else
+		status = vmrt_clockmap_fit(bounds, 2 * n_shifts, VMRT_CLOCK_FILE, out, err);
+	free(bounds);
+	if (status != VMRT_OK)
+		return status;
+	if (r->n_tids)
+		status = refine(r, NULL, 0, VMRT_CLOCK_FILE, LEAST_INSIDE_FILE, out, &refined);
+	for (size_t i = 0; i < out->n && !refined; i++)
+		out->segments[i].error_ns = VMRT_UNKNOWN;
+	if (status != VMRT_OK)
+		vmrt_clockmap_free(out);
+	return status;
+}
+
+enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
+	const struct vmrt_dat *guest, const int32_t *vcpu_tids, size_t n,
+	const struct vmrt_ping *pings, size_t n_pings, struct vmrt_clockmap *out,
+	struct vmrt_error *err)
+{
+	struct recordings r = {.host = host, .guest = guest, .tids = vcpu_tids, .n_tids = n};
+	const struct vmrt_dat_shift *shifts;
+	enum vmrt_status status;
+	size_t n_shifts;
+
+	*out = (struct vmrt_clockmap){0};
+	shifts = vmrt_dat_shifts(guest, &n_shifts, NULL);
+	if (n_pings)
+		status = from_pings(&r, pings, n_pings, out, err);
+	else if (n_shifts)
+		status = from_shifts(&r, shifts, n_shifts, out, err);
+	else
+		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_ASSUMED, out);
+	if (status == VMRT_ENOMEM)
+		return vmrt_fail(err, status, "relation of the clocks: out of memory");
+	return status;
+}
