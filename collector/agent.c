@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <vmrt/tool.h>
+#include <vmrt/tracer.h>
+#include <vmrt/units.h>
+
+#include "link.h"
+
+#define STREAM_MS 100	 /* between two sendings */
+#define HOLD_MS 500	 /* between two looks at the buffers, without pings */
+#define FILL_LOOK_NS (200 * VMRT_NS_PER_MS)
+#define FULL_PERCENT 60	 /* a buffer so full is sent early */
+#define SEND_WAIT_NS (10 * VMRT_NS_PER_S)
+#define DATA_BYTES 65536 /* of sub-buffers in one message */
+#define BUFFER_MIN (UINT64_C(64) << 10)
+#define MEMORY_SHARE 4 /* all buffers take at most so-and-so-much-th of the memory */
+#define CLOSE_PATIENCE_MS 1000
+
+struct agent {
+	int fd;
+	struct vmrt_link_parser parser;
+	struct vmrt_buf out, data;
+	struct vmrt_tracer *tracer;
+	bool stream, on;
+	int64_t looked_at;
+	struct vmrt_error err;
+};
+
+static enum vmrt_status send_buf(struct agent *a, struct vmrt_buf *buf)
+{
+	if (vmrt_link_end(buf) != VMRT_OK)
+		return vmrt_fail(&a->err, VMRT_ENOMEM, "out of memory");
+	return vmrt_link_write(a->fd, buf->data, buf->used, vmrt_now_ns() + SEND_WAIT_NS,
+		vmrt_stop_fd(), &a->err);
+}
+
+static void end_session(struct agent *a)
+{
+	struct vmrt_error err;
+
+	if (vmrt_tracer_close(a->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
+		vmrt_warn("%s", err.text);
+	a->tracer = NULL;
+	a->on = false;
+}
+
+/* A request that could not be fulfilled ends the session, not the link. */
+static enum vmrt_status send_error(struct agent *a, const struct vmrt_error *why)
+{
+	vmrt_link_begin(&a->out, VMRT_MSG_ERROR);
+	vmrt_buf_put_text(&a->out, why->text);
+	end_session(a);
+	return send_buf(a, &a->out);
+}
+
+static enum vmrt_status send_hello(struct agent *a, struct vmrt_cursor *c)
+{
+	struct utsname u = {0};
+	uint64_t nonce;
+
+	vmrt_cursor_u32(c); /* the recorder judges the versions */
+	nonce = vmrt_cursor_u64(c);
+	if (c->failed)
+		return VMRT_OK;
+	end_session(a); /* of a recorder before this one */
+	uname(&u);
+	vmrt_link_begin(&a->out, VMRT_MSG_HELLO);
+	vmrt_buf_put_u32(&a->out, VMRT_LINK_VERSION);
+	vmrt_buf_put_u64(&a->out, nonce);
+	vmrt_buf_put_text(&a->out, u.nodename);
+	vmrt_buf_put_text(&a->out, u.release);
+	return send_buf(a, &a->out);
+}
+
+static enum vmrt_status send_text(struct agent *a, enum vmrt_meta_kind kind, const char *text)
+{
+	size_t len = strlen(text), most = VMRT_LINK_PAYLOAD - 64;
+
+	/* cut at a line's end: only lists of names can be that long */
+	if (len > most)
+		for (len = most; len && text[len - 1] != '\n';)
+			len--;
+	vmrt_link_begin(&a->out, VMRT_MSG_META);
+	vmrt_buf_put_u32(&a->out, kind);
+	vmrt_buf_put(&a->out, text, len);
+	vmrt_buf_put_u8(&a->out, 0);
+	return send_buf(a, &a->out);
+}
+
+static enum vmrt_status send_formats(struct agent *a, const struct vmrt_trace_meta *meta)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	for (size_t i = 0; i < meta->n_formats && status == VMRT_OK; i++) {
+		vmrt_link_begin(&a->out, VMRT_MSG_META);
+		vmrt_buf_put_u32(&a->out, VMRT_META_FORMAT);
+		vmrt_buf_put_text(&a->out, meta->formats[i].system);
+		vmrt_buf_put_text(&a->out, meta->formats[i].text);
+		status = send_buf(a, &a->out);
+	}
+	return status;
+}
+
+static enum vmrt_status send_meta(struct agent *a)
+{
+	struct vmrt_trace_meta meta;
+	enum vmrt_status status = vmrt_tracer_meta(a->tracer, &meta, &a->err);
+
+	if (status != VMRT_OK) {
+		struct vmrt_error why = a->err;
+
+		return send_error(a, &why);
+	}
+	if ((status = send_text(a, VMRT_META_HEADER_PAGE, meta.header_page)) == VMRT_OK &&
+		(status = send_text(a, VMRT_META_HEADER_EVENT, meta.header_event)) == VMRT_OK &&
+		(status = send_formats(a, &meta)) == VMRT_OK &&
+		(status = send_text(a, VMRT_META_KALLSYMS, meta.kallsyms)) == VMRT_OK &&
+		(status = send_text(a, VMRT_META_CMDLINES, meta.cmdlines)) == VMRT_OK &&
+		(status = send_text(a, VMRT_META_CLOCK, meta.clock)) == VMRT_OK)
+		status = send_text(a, VMRT_META_UNAME, meta.uname);
+	vmrt_trace_meta_free(&meta);
+	return status;
+}
+
+/* The recorder may ask for more than this guest can spare. */
+static uint64_t affordable(uint64_t wanted)
+{
+	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	uint64_t most = memory / MEMORY_SHARE / (uint64_t)sysconf(_SC_NPROCESSORS_CONF);
+
+	if (wanted > most)
+		wanted = most;
+	return wanted < BUFFER_MIN ? BUFFER_MIN : wanted;
+}
+
+static enum vmrt_status prepare(struct agent *a, struct vmrt_cursor *c)
+{
+	uint64_t buffer = vmrt_cursor_u64(c);
+	uint32_t mode = vmrt_cursor_u32(c);
+	struct vmrt_error why;
+	enum vmrt_status status;
+
+	if (c->failed)
+		return VMRT_OK;
+	end_session(a);
+	a->stream = mode == VMRT_LINK_STREAM;
+	if (vmrt_tracer_open("agent", affordable(buffer), &a->tracer, &why) != VMRT_OK)
+		return send_error(a, &why);
+	status = send_meta(a);
+	if (status != VMRT_OK || !a->tracer)
+		return status;
+	vmrt_link_begin(&a->out, VMRT_MSG_READY);
+	vmrt_buf_put_u32(&a->out, vmrt_tracer_cpus(a->tracer));
+	vmrt_buf_put_u32(&a->out, vmrt_tracer_page_size(a->tracer));
+	vmrt_buf_put_u64(&a->out, vmrt_tracer_buffer(a->tracer));
+	return send_buf(a, &a->out);
+}
+
+static enum vmrt_status start(struct agent *a)
+{
+	struct vmrt_error why;
+
+	if (!a->tracer || a->on)
+		return VMRT_OK;
+	if (vmrt_tracer_on(a->tracer, &why) != VMRT_OK)
+		return send_error(a, &why);
+	a->on = true;
+	vmrt_link_begin(&a->out, VMRT_MSG_STARTED);
+	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
+	return send_buf(a, &a->out);
+}
+
+/* Sends what the buffer of @cpu holds now, but no more than the buffer's size: events keep coming. */
+static enum vmrt_status send_cpu(struct agent *a, unsigned cpu)
+{
+	uint32_t page_size = vmrt_tracer_page_size(a->tracer);
+	uint64_t left = vmrt_tracer_buffer(a->tracer) + page_size;
+	enum vmrt_status status = VMRT_OK;
+	uint8_t page[VMRT_TRACER_PAGE_MAX];
+	int got = 1;
+
+	while (got > 0 && left >= page_size && status == VMRT_OK) {
+		vmrt_link_begin(&a->data, VMRT_MSG_DATA);
+		vmrt_buf_put_u32(&a->data, cpu);
+		while (a->data.used < DATA_BYTES && left >= page_size &&
+			(got = vmrt_tracer_read(a->tracer, cpu, page)) > 0) {
+			vmrt_buf_put(&a->data, page, page_size);
+			left -= page_size;
+		}
+		if (a->data.used > VMRT_LINK_HEAD + 4)
+			status = send_buf(a, &a->data);
+	}
+	return status;
+}
+
+static enum vmrt_status send_buffers(struct agent *a)
+{
+	int64_t upto = vmrt_now_ns();
+	enum vmrt_status status = VMRT_OK;
+
+	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer) && status == VMRT_OK; cpu++)
+		status = send_cpu(a, cpu);
+	if (status != VMRT_OK)
+		return status;
+	vmrt_link_begin(&a->out, VMRT_MSG_UPTO);
+	vmrt_buf_put_u64(&a->out, (uint64_t)upto);
+	return send_buf(a, &a->out);
+}
+
+static enum vmrt_status send_stats(struct agent *a)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer) && status == VMRT_OK; cpu++) {
+		struct vmrt_cpu_stats s;
+
+		if (vmrt_tracer_stats(a->tracer, cpu, &s, &a->err) != VMRT_OK)
+			continue;
+		vmrt_link_begin(&a->out, VMRT_MSG_STATS);
+		vmrt_buf_put_u32(&a->out, cpu);
+		vmrt_buf_put_u64(&a->out, s.entries);
+		vmrt_buf_put_u64(&a->out, s.overrun);
+		vmrt_buf_put_u64(&a->out, s.commit_overrun);
+		vmrt_buf_put_u64(&a->out, s.bytes);
+		vmrt_buf_put_u64(&a->out, s.dropped);
+		vmrt_buf_put_u64(&a->out, s.read_events);
+		status = send_buf(a, &a->out);
+	}
+	return status;
+}
+
+static enum vmrt_status send_names(struct agent *a)
+{
+	char *names = vmrt_trace_cmdlines();
+	enum vmrt_status status;
+
+	if (!names)
+		return VMRT_OK; /* those from before are there */
+	status = send_text(a, VMRT_META_CMDLINES, names);
+	free(names);
+	return status;
+}
+
+static enum vmrt_status stop(struct agent *a)
+{
+	struct vmrt_error why;
+	enum vmrt_status status;
+
+	if (!a->tracer || !a->on)
+		return VMRT_OK;
+	if (vmrt_tracer_off(a->tracer, &why) != VMRT_OK)
+		return send_error(a, &why);
+	a->on = false;
+	vmrt_link_begin(&a->out, VMRT_MSG_STOPPED);
+	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
+	if ((status = send_buf(a, &a->out)) != VMRT_OK || (status = send_buffers(a)) != VMRT_OK ||
+		(status = send_names(a)) != VMRT_OK || (status = send_stats(a)) != VMRT_OK)
+		return status;
+	vmrt_link_begin(&a->out, VMRT_MSG_DONE);
+	status = send_buf(a, &a->out);
+	end_session(a);
+	return status;
+}
+
+static enum vmrt_status answer_ping(
+	struct agent *a, struct vmrt_cursor *c, int64_t recv_ns, uint64_t recv_tsc)
+{
+	uint32_t seq = vmrt_cursor_u32(c);
+
+	if (c->failed)
+		return VMRT_OK;
+	vmrt_link_begin(&a->out, VMRT_MSG_PONG);
+	vmrt_buf_put_u32(&a->out, seq);
+	vmrt_buf_put_u64(&a->out, (uint64_t)recv_ns);
+	vmrt_buf_put_u64(&a->out, recv_tsc);
+	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
+	vmrt_buf_put_u64(&a->out, vmrt_tsc());
+	return send_buf(a, &a->out);
+}
+
+static enum vmrt_status obey(
+	struct agent *a, const struct vmrt_message *m, int64_t recv_ns, uint64_t recv_tsc)
+{
+	struct vmrt_cursor c = {m->payload, m->payload + m->size, false};
+
+	switch (m->type) {
+	case VMRT_MSG_HELLO:
+		return send_hello(a, &c);
+	case VMRT_MSG_PREPARE:
+		return prepare(a, &c);
+	case VMRT_MSG_START:
+		return start(a);
+	case VMRT_MSG_PING:
+		return answer_ping(a, &c, recv_ns, recv_tsc);
+	case VMRT_MSG_STOP:
+		return stop(a);
+	default:
+		return VMRT_OK; /* of a newer recorder, or garbage */
+	}
+}
+
+static enum vmrt_status receive(struct agent *a)
+{
+	size_t room;
+	void *at = vmrt_link_room(&a->parser, &room);
+	ssize_t n = read(a->fd, at, room);
+	int64_t now = vmrt_now_ns();
+	uint64_t tsc = vmrt_tsc();
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_message message;
+	int got;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return VMRT_OK;
+	if (n <= 0)
+		return VMRT_EIO; /* the recorder has gone */
+	vmrt_link_fed(&a->parser, (size_t)n);
+	/* garbage is what a killed recorder left; a HELLO will follow */
+	while (status == VMRT_OK && (got = vmrt_link_next(&a->parser, &message)) != 0)
+		if (got > 0)
+			status = obey(a, &message, now, tsc);
+	return status;
+}
+
+/* Rather send early than lose: while the guest keeps its events, a buffer may run full. */
+static enum vmrt_status look_at_buffers(struct agent *a)
+{
+	int64_t now = vmrt_now_ns();
+
+	if (now - a->looked_at < FILL_LOOK_NS)
+		return VMRT_OK;
+	a->looked_at = now;
+	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer); cpu++) {
+		struct vmrt_cpu_stats s;
+		enum vmrt_status status;
+
+		if (vmrt_tracer_stats(a->tracer, cpu, &s, &a->err) != VMRT_OK ||
+			s.bytes < vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT)
+			continue;
+		status = send_cpu(a, cpu);
+		if (status != VMRT_OK)
+			return status;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status turn(struct agent *a)
+{
+	struct pollfd fds[2] = {
+		{.fd = a->fd, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
+	int timeout = !a->on ? -1 : a->stream ? STREAM_MS : HOLD_MS;
+	enum vmrt_status status = VMRT_OK;
+	int n = poll(fds, 2, timeout);
+
+	if (n < 0 && errno != EINTR)
+		return VMRT_EIO;
+	if (n > 0 && fds[1].revents)
+		return VMRT_EINTR;
+	if (n > 0 && fds[0].revents & POLLIN)
+		status = receive(a);
+	else if (n > 0 && fds[0].revents)
+		return VMRT_EIO; /* hung up */
+	if (status != VMRT_OK || !a->on)
+		return status;
+	if (!a->stream)
+		return look_at_buffers(a);
+	if (vmrt_now_ns() - a->looked_at < STREAM_MS * VMRT_NS_PER_MS)
+		return VMRT_OK;
+	a->looked_at = vmrt_now_ns();
+	return send_buffers(a);
+}
+
+void vmrt_agent_serve(int fd)
+{
+	struct agent a = {.fd = fd};
+
+	if (vmrt_link_parser_init(&a.parser, VMRT_LINK_REQUEST) != VMRT_OK) {
+		vmrt_warn("out of memory");
+		return;
+	}
+	vmrt_link_hunt(&a.parser);
+	while (turn(&a) == VMRT_OK)
+		;
+	end_session(&a);
+	vmrt_link_parser_free(&a.parser);
+	vmrt_buf_free(&a.out);
+	vmrt_buf_free(&a.data);
+}
