@@ -26,6 +26,8 @@
 #define HSF_HELPER_ABOVE 1	 /* helper threads run this much above the vCPU threads */
 #define HSF_MAX_SERVERS 64
 #define HSF_MAX_VCPUS 64    /* of one server */
+#define HSF_LEAST_PERIOD_NS (500 * VMRT_NS_PER_US) /* about 25 us of each go to enforcing */
+#define HSF_LEAST_BUDGET_NS (100 * VMRT_NS_PER_US)
 #define HSF_NEVER INT64_MAX /* a time that does not come */
 
 /* ---- rules: policy.c ---- */

@@ -49,6 +49,8 @@ static bool wanted(const struct hsf_options *opts, const struct vmrt_server_spec
 static enum vmrt_status check_supported(
 	const char *path, const struct vmrt_server_spec *spec, struct vmrt_error *err)
 {
+	char period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
+
 	if (!hsf_rules_for(spec->policy))
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"%s:%d: policy %s of server %s is not enforced; supported: %s", path, spec->line,
@@ -57,6 +59,12 @@ static enum vmrt_status check_supported(
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"%s:%d: depletion %s of server %s is not enforced; supported: soft", path, spec->line,
 			vmrt_depletion_name(spec->depletion), spec->name);
+	if (spec->period_ns < HSF_LEAST_PERIOD_NS || spec->budget_ns < HSF_LEAST_BUDGET_NS)
+		return vmrt_fail(err, VMRT_ERANGE,
+			"%s:%d: server %s is too fine to be enforced: give it a period of at least %s and a "
+			"budget of at least %s",
+			path, spec->line, spec->name, vmrt_format_duration(HSF_LEAST_PERIOD_NS, period),
+			vmrt_format_duration(HSF_LEAST_BUDGET_NS, budget));
 	if (spec->priority + HSF_HELPER_ABOVE >= HSF_ENFORCER_PRIORITY)
 		return vmrt_fail(err, VMRT_ERANGE,
 			"%s:%d: priority %d of server %s is too high: the VM's other threads run at %d, which "
