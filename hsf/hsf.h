@@ -6,7 +6,7 @@
  * vmrt-hsf: servers for virtual machines, enforced from user space.
  *
  * Rules (policy.c, admission.c) are pure functions of times; the mechanism (perfclock.c, threads.c,
- * guardian.c, enforcer.c) carries out what they say. run.c puts a run together.
+ * guardian.c, enforcer.c) carries out what they say; prepare.c, members.c and run.c put a run together.
  */
 
 #include <sched.h>
@@ -296,7 +296,7 @@ int64_t hsf_enforcer_stop(struct hsf_enforcer *e);
 /** hsf_enforcer_free - free @e; NULL is allowed */
 void hsf_enforcer_free(struct hsf_enforcer *e);
 
-/* ---- a run: run.c ---- */
+/* ---- a run: prepare.c, members.c, run.c ---- */
 
 struct hsf_options {
 	const char *experiment;
@@ -311,7 +311,38 @@ struct hsf_options {
 	bool quiet;
 };
 
-/** hsf_run - enforce until stopped; returns an enum vmrt_exit */
+struct hsf_run {
+	const struct hsf_options *opts;
+	struct vmrt_experiment *exp;
+	struct hsf_server *servers;
+	size_t n;		      /* servers */
+	struct vmrt_vm **vms;	      /* as last seen, one for each server */
+	bool *gone;		      /* the end of its VM was said */
+	int locks[HSF_MAX_SERVERS];   /* one for each VM */
+	size_t n_locks;
+	struct hsf_guardian *guardian;
+	struct vmrt_marker *marker;
+	struct hsf_enforcer *enforcers[HSF_MAX_SERVERS];
+	size_t n_enforcers;
+	int64_t begun_ns, cpu_ns;
+};
+
+/** hsf_run_prepare - read the experiment file and find the servers' VMs and CPUs (prepare.c) */
+enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err);
+
+/** hsf_run_admit - VMRT_EBUSY if the servers are not schedulable and not forced (prepare.c) */
+enum vmrt_status hsf_run_admit(struct hsf_run *r, struct vmrt_error *err);
+
+/** hsf_run_enforcer - the enforcer of CPU @cpu, or NULL (members.c) */
+struct hsf_enforcer *hsf_run_enforcer(const struct hsf_run *r, int cpu);
+
+/** hsf_run_add_members - make the threads of all VMs members of their servers (members.c) */
+enum vmrt_status hsf_run_add_members(struct hsf_run *r, struct vmrt_error *err);
+
+/** hsf_run_add_new_threads - do that with threads that VM number @i has started since (members.c) */
+void hsf_run_add_new_threads(struct hsf_run *r, size_t i);
+
+/** hsf_run - enforce until stopped; returns an enum vmrt_exit (run.c) */
 int hsf_run(const struct hsf_options *opts);
 
 /** hsf_report - write the figures of @n servers as text to @out */
