@@ -40,7 +40,7 @@ struct vmrt_drain {
 	int stop_fd;
 	uint64_t max_size;
 	atomic_uint_fast64_t size;
-	atomic_bool full;
+	atomic_bool failed;
 };
 
 static void file_name(const struct vmrt_drain *d, unsigned cpu, char *buf, size_t room)
@@ -65,7 +65,6 @@ static bool take_room(struct vmrt_drain *d, uint64_t n)
 	if (!d->max_size || before + n <= d->max_size)
 		return true;
 	atomic_fetch_sub(&d->size, n);
-	atomic_store(&d->full, true);
 	return false;
 }
 
@@ -136,6 +135,8 @@ static void *drain_thread(void *arg)
 		struct pollfd stop = {.fd = d->stop_fd, .events = POLLIN};
 		int64_t moved = move_full(c);
 
+		if (moved < 0)
+			atomic_store(&d->failed, true);
 		if (moved < 0 || poll(&stop, 1, pause_ms) > 0)
 			return NULL;
 		pause_ms = next_pause(c, pause_ms, moved);
@@ -209,9 +210,9 @@ uint64_t vmrt_drain_size(const struct vmrt_drain *d)
 	return atomic_load(&d->size);
 }
 
-bool vmrt_drain_full(const struct vmrt_drain *d)
+bool vmrt_drain_failed(const struct vmrt_drain *d)
 {
-	return atomic_load(&d->full);
+	return atomic_load(&d->failed);
 }
 
 static void join(struct vmrt_drain *d)

@@ -25,8 +25,8 @@ enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer, const char *folder
 /** vmrt_drain_size - bytes moved so far */
 uint64_t vmrt_drain_size(const struct vmrt_drain *drain);
 
-/** vmrt_drain_full - was something thrown away for want of room? */
-bool vmrt_drain_full(const struct vmrt_drain *drain);
+/** vmrt_drain_failed - did one of the threads give up, as when the disk is full? */
+bool vmrt_drain_failed(const struct vmrt_drain *drain);
 
 /**
  * vmrt_drain_finish - after vmrt_tracer_off(): take the rest, partly filled sub-buffers too

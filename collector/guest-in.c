@@ -88,17 +88,6 @@ static enum vmrt_status take_format(
 	return VMRT_OK;
 }
 
-/* Names before and names after the recording: one list, in which a later line wins. */
-static char *join(const char *before, const char *after)
-{
-	struct vmrt_buf buf = {0};
-
-	if (before)
-		vmrt_buf_put(&buf, before, strlen(before));
-	vmrt_buf_put(&buf, after, strlen(after));
-	return vmrt_buf_take(&buf);
-}
-
 static char **meta_text(struct vmrt_guest_in *in, uint32_t kind)
 {
 	switch (kind) {
@@ -139,7 +128,13 @@ static enum vmrt_status take_meta(
 		return refuse(in, err, "sent a malformed description of its events");
 	if (kind != VMRT_META_CMDLINES && (*slot || in->state != VMRT_GUEST_CONNECTED))
 		return refuse(in, err, "describes its events twice");
-	joined = join(kind == VMRT_META_CMDLINES ? *slot : NULL, text);
+	if (kind == VMRT_META_CMDLINES) {
+		const char *const lists[] = {*slot, text}; /* from before and from after the recording */
+
+		joined = vmrt_trace_merge_names(lists, 2);
+	} else {
+		joined = strdup(text);
+	}
 	if (!joined)
 		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
 	free(*slot);

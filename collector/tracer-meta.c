@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <tracefs.h>
 #include <unistd.h>
 
 #include <vmrt/files.h>
@@ -136,18 +137,96 @@ static void put_threads(struct vmrt_buf *buf, const char *pid)
 		closedir(dir);
 }
 
+/* The kernel's own notes about who was seen in a trace: also those who have ended. */
+static void put_saved_names(struct vmrt_buf *buf)
+{
+	const char *tracing = tracefs_tracing_dir();
+	char path[VMRT_TRACER_PATH], *text;
+
+	snprintf(path, sizeof(path), "%s/saved_cmdlines", tracing ? tracing : "");
+	if (vmrt_read_file(path, MAX_TEXT, &text, NULL, NULL) != VMRT_OK)
+		return;
+	vmrt_buf_put(buf, text, strlen(text));
+	free(text);
+}
+
 char *vmrt_trace_cmdlines(void)
 {
 	struct vmrt_buf buf = {0};
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
 
+	put_saved_names(&buf);
 	vmrt_buf_printf(&buf, "0 <idle>\n");
 	while (dir && (entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
 			put_threads(&buf, entry->d_name);
 	if (dir)
 		closedir(dir);
+	return vmrt_buf_take(&buf);
+}
+
+struct name {
+	long tid;
+	size_t order; /* of appearance */
+	const char *comm;
+	int len;
+};
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct name *x = a, *y = b;
+
+	if (x->tid != y->tid)
+		return x->tid < y->tid ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+static size_t count_lines(const char *text)
+{
+	size_t n = 1;
+
+	for (; (text = strchr(text, '\n')); text++)
+		n++;
+	return n;
+}
+
+/* The well-formed lines of @text; the others are left out. */
+static size_t read_names(const char *text, struct name *names, size_t order)
+{
+	size_t n = 0;
+
+	while (*text) {
+		size_t line = strcspn(text, "\n");
+		char *end;
+		long tid = strtol(text, &end, 10);
+
+		if (end > text && *end == ' ' && end < text + line && tid >= 0)
+			names[n++] = (struct name){tid, order + n, end + 1, (int)(text + line - end - 1)};
+		text += line + (text[line] != '\0');
+	}
+	return n;
+}
+
+char *vmrt_trace_merge_names(const char *const *lists, size_t n)
+{
+	struct vmrt_buf buf = {0};
+	struct name *names;
+	size_t room = 0, used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		room += lists[i] ? count_lines(lists[i]) : 0;
+	names = calloc(room + 1, sizeof(*names));
+	if (!names)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		if (lists[i])
+			used += read_names(lists[i], names + used, used);
+	qsort(names, used, sizeof(*names), compare_names);
+	for (size_t i = 0; i < used; i++)
+		if (i + 1 == used || names[i + 1].tid != names[i].tid)
+			vmrt_buf_printf(&buf, "%ld %.*s\n", names[i].tid, names[i].len, names[i].comm);
+	free(names);
 	return vmrt_buf_take(&buf);
 }
 

@@ -204,16 +204,20 @@ enum vmrt_status vmrt_manifest_save(
 	json_object *obj = new_manifest(manifest, &failed);
 	enum vmrt_status status;
 	const char *text = NULL;
+	char *lines = NULL;
 	size_t len = 0;
 
 	if (!failed)
 		text = json_object_to_json_string_length(obj,
 			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE,
 			&len);
-	if (text)
-		status = write_beside(path, text, len, err);
+	if (!text || asprintf(&lines, "%.*s\n", (int)len, text) < 0)
+		lines = NULL;
+	if (lines)
+		status = write_beside(path, lines, len + 1, err);
 	else
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	free(lines);
 	json_object_put(obj);
 	return status;
 }

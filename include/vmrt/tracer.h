@@ -103,8 +103,19 @@ enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *tracer, unsigned cp
 enum vmrt_status vmrt_tracer_meta(
 	const struct vmrt_tracer *tracer, struct vmrt_trace_meta *out, struct vmrt_error *err);
 
-/** vmrt_trace_cmdlines - lines "tid comm" of all threads there are; free() it; NULL: no memory */
+/**
+ * vmrt_trace_cmdlines - lines "tid comm" of the threads there are, and of ended ones that the kernel
+ * still knows; free() it; NULL: no memory
+ */
 char *vmrt_trace_cmdlines(void);
+
+/**
+ * vmrt_trace_merge_names - one list "tid comm" out of several, each thread once
+ * @lists: texts of lines; NULL entries are skipped; a name of a later line replaces earlier ones
+ *
+ * Return: the list by thread, free() it; NULL: no memory.
+ */
+char *vmrt_trace_merge_names(const char *const *lists, size_t n);
 
 /** vmrt_trace_meta_free - free what @meta holds and zero it */
 void vmrt_trace_meta_free(struct vmrt_trace_meta *meta);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_RECORDER_H
+#define VMRT_COLLECTOR_RECORDER_H
+
+/* One recording: what `vmrt-trace record` does, in parts. */
+
+#include <stdbool.h>
+
+#include <vmrt/experiment.h>
+#include <vmrt/guest.h>
+#include <vmrt/manifest.h>
+#include <vmrt/tracer.h>
+
+#include "child.h"
+#include "drain.h"
+#include "run-folder.h"
+#include "spool.h"
+
+#define VMRT_RECORDER_VMS 64
+
+struct vmrt_recorder_options {
+	const char *run, *experiment;
+	const char *vms[VMRT_RECORDER_VMS];
+	size_t n_vms;
+	struct {
+		const char *vm, *socket;
+	} links[VMRT_RECORDER_VMS];
+	size_t n_links;
+	bool no_guest, hsf, force, stream, no_analyze, allow_loss;
+	int64_t duration_ns; /* 0: until the command ends, or ^C */
+	uint64_t buffer, guest_buffer, max_size, guest_max_size;
+	char **command; /* ends with NULL; or NULL */
+};
+
+/* A guest of the recording; the manifest's VM of the same index is its VM. */
+struct vmrt_recorder_guest {
+	struct vmrt_guest *session; /* NULL: the guest is not recorded */
+	struct vmrt_spool spool;
+	const char *sockets[VMRT_VM_LINKS + 1];
+	size_t n_sockets;
+	uint64_t trace_id;
+	uint64_t events, lost;
+	int32_t *tids; /* vCPU threads by the guest's CPU */
+	unsigned n_tids;
+};
+
+struct vmrt_recorder {
+	const struct vmrt_recorder_options *options;
+	struct vmrt_experiment *experiment;
+	struct vmrt_manifest manifest;
+	struct vmrt_recorder_guest guests[VMRT_RECORDER_VMS];
+	struct vmrt_run_folder folder;
+	struct vmrt_tracer *tracer;
+	struct vmrt_drain *drain;
+	struct vmrt_trace_meta meta;
+	struct vmrt_cpu_stats *stats;
+	uint64_t trace_id; /* of the host's file */
+	cpu_set_t cpus;	   /* where the recorder's own threads run */
+	bool has_cpus;
+	struct vmrt_child command, hsf;
+	uint64_t events, lost; /* of the host */
+};
+
+/**
+ * vmrt_recorder_find_vms - the VMs to record, into the manifest: those of the experiment and of --vm
+ *
+ * Return: VMRT_OK, or VMRT_ENOENT if one of them does not run.
+ */
+enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_own_cpus - CPUs that no VM may run on, for the recorder's threads, if there are any */
+void vmrt_recorder_own_cpus(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_connect - reach all agents; guests without one stay unrecorded, with a note */
+void vmrt_recorder_connect(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_start_guests - switch recording on in all guests that are ready */
+void vmrt_recorder_start_guests(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_stop_guests - switch it off again; @hurry: do not wait for what they have */
+void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, bool hurry);
+
+/** vmrt_recorder_save_guests - take what the guests send, write their files, fill in the manifest */
+void vmrt_recorder_save_guests(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_dat_guests - the GUEST entries of the host's file; returns how many */
+size_t vmrt_recorder_dat_guests(
+	const struct vmrt_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS]);
+
+/** vmrt_recorder_free_guests - end all sessions, remove the spools */
+void vmrt_recorder_free_guests(struct vmrt_recorder *rec);
+
+/**
+ * vmrt_recorder_run - the whole recording
+ *
+ * Return: an enum vmrt_exit.
+ */
+int vmrt_recorder_run(const struct vmrt_recorder_options *options);
+
+/** vmrt_recorder_stops - how often a stop was asked for (^C pressed) */
+int vmrt_recorder_stops(void);
+
+#endif

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <string.h>
+
+#include <vmrt/units.h>
+
+#include "recorder.h"
+
+#define GUEST_BUFFER (UINT64_C(16) << 20)
+#define GUEST_MAX_SIZE (UINT64_C(1) << 30)
+#define BUFFER_LEAST 8192
+#define BUFFER_MOST (UINT64_C(16) << 30)
+
+enum {
+	OPT_VM = 256,
+	OPT_NO_GUEST,
+	OPT_HSF,
+	OPT_FORCE,
+	OPT_BUFFER,
+	OPT_GUEST_BUFFER,
+	OPT_MAX_SIZE,
+	OPT_STREAM,
+	OPT_LINK,
+	OPT_NO_ANALYZE,
+	OPT_ALLOW_LOSS,
+};
+
+static const struct argp_option options[] = {
+	{"output", 'o', "RUN", 0, "the folder to make (default: NAME-DATE.vmrt)", 0},
+	{"experiment", 'e', "FILE", 0, "record the VMs of this experiment", 0},
+	{"vm", OPT_VM, "NAME", 0, "record this VM too; a name or pid:N; may be repeated", 0},
+	{"no-guest", OPT_NO_GUEST, NULL, 0, "record the host only", 0},
+	{"hsf", OPT_HSF, NULL, 0, "enforce the experiment's servers meanwhile (vmrt-hsf)", 0},
+	{"duration", 'd', "TIME", 0, "stop after this time, such as 10s", 0},
+	{"force", OPT_FORCE, NULL, 0, "overwrite RUN", 0},
+	{"buffer", OPT_BUFFER, "SIZE", 0, "buffer per host CPU (default: 8MiB)", 0},
+	{"guest-buffer", OPT_GUEST_BUFFER, "SIZE", 0, "buffer per guest CPU (default: 16MiB)", 0},
+	{"max-size", OPT_MAX_SIZE, "SIZE", 0,
+		"most to record of each machine (default: 1GiB of a guest, no limit for the host)", 0},
+	{"stream", OPT_STREAM, NULL, 0,
+		"have the guests send all the time, instead of keeping their events until the end", 0},
+	{"link", OPT_LINK, "VM=SOCKET", 0, "the UNIX socket of the agent in VM; may be repeated", 0},
+	{"no-analyze", OPT_NO_ANALYZE, NULL, 0, "only record; `vmrt-trace analyze` can follow", 0},
+	{"allow-loss", OPT_ALLOW_LOSS, NULL, 0, "exit 0 although events were lost", 0},
+	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
+	{0},
+};
+
+static error_t add_vm(struct vmrt_recorder_options *o, const char *arg, struct argp_state *state)
+{
+	if (o->n_vms == VMRT_RECORDER_VMS)
+		return vmrt_usage(state, "--vm: more than %d VMs", VMRT_RECORDER_VMS);
+	o->vms[o->n_vms++] = arg;
+	return 0;
+}
+
+static error_t add_link(struct vmrt_recorder_options *o, char *arg, struct argp_state *state)
+{
+	char *equals = strchr(arg, '=');
+
+	if (!equals || equals == arg || !equals[1])
+		return vmrt_usage(state, "--link '%s': give VM=SOCKET", arg);
+	if (strlen(equals + 1) >= VMRT_LINK_PATH)
+		return vmrt_usage(state, "--link: the path of the socket is too long");
+	if (o->n_links == VMRT_RECORDER_VMS)
+		return vmrt_usage(state, "--link: more than %d VMs", VMRT_RECORDER_VMS);
+	*equals = '\0';
+	o->links[o->n_links].vm = arg;
+	o->links[o->n_links++].socket = equals + 1;
+	return 0;
+}
+
+static error_t set_size(
+	uint64_t *size, const char *option, const char *arg, struct argp_state *state)
+{
+	if (vmrt_parse_size(arg, size) != VMRT_OK || *size < BUFFER_LEAST)
+		return vmrt_usage(state, "--%s '%s': give a size from 8KiB on, such as 8MiB", option, arg);
+	if (strcmp(option, "max-size") && *size > BUFFER_MOST)
+		return vmrt_usage(state, "--%s '%s': more than 16GiB", option, arg);
+	return 0;
+}
+
+static error_t set_duration(
+	struct vmrt_recorder_options *o, const char *arg, struct argp_state *state)
+{
+	if (vmrt_parse_duration(arg, 0, &o->duration_ns) != VMRT_OK || o->duration_ns <= 0)
+		return vmrt_usage(state, "--duration '%s': give a time such as 10s or 500ms", arg);
+	return 0;
+}
+
+static error_t check(struct vmrt_recorder_options *o, struct argp_state *state)
+{
+	if (o->hsf && !o->experiment)
+		return vmrt_usage(state, "--hsf needs the servers of an experiment: -e FILE");
+	if (o->no_guest && o->n_links)
+		return vmrt_usage(state, "--no-guest and --link exclude each other");
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct vmrt_recorder_options *o = state->input;
+	error_t bad;
+
+	switch (key) {
+	case 'o':
+		o->run = arg;
+		return 0;
+	case 'e':
+		o->experiment = arg;
+		return 0;
+	case OPT_VM:
+		return add_vm(o, arg, state);
+	case OPT_NO_GUEST:
+		o->no_guest = true;
+		return 0;
+	case OPT_HSF:
+		o->hsf = true;
+		return 0;
+	case 'd':
+		return set_duration(o, arg, state);
+	case OPT_FORCE:
+		o->force = true;
+		return 0;
+	case OPT_BUFFER:
+		return set_size(&o->buffer, "buffer", arg, state);
+	case OPT_GUEST_BUFFER:
+		return set_size(&o->guest_buffer, "guest-buffer", arg, state);
+	case OPT_MAX_SIZE:
+		bad = set_size(&o->max_size, "max-size", arg, state);
+		o->guest_max_size = o->max_size;
+		return bad;
+	case OPT_STREAM:
+		o->stream = true;
+		return 0;
+	case OPT_LINK:
+		return add_link(o, arg, state);
+	case OPT_NO_ANALYZE:
+		o->no_analyze = true;
+		return 0;
+	case OPT_ALLOW_LOSS:
+		o->allow_loss = true;
+		return 0;
+	case 'q':
+		vmrt_set_quiet(1);
+		return 0;
+	case ARGP_KEY_ARG:
+		/* the first word that is no option begins the command; what follows is its own */
+		o->command = &state->argv[state->next - 1];
+		state->next = state->argc;
+		return 0;
+	case ARGP_KEY_END:
+		return check(o, state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static int run(void *opts)
+{
+	return vmrt_recorder_run(opts);
+}
+
+static struct vmrt_recorder_options defaults = {
+	.buffer = VMRT_TRACER_BUFFER,
+	.guest_buffer = GUEST_BUFFER,
+	.guest_max_size = GUEST_MAX_SIZE,
+};
+
+const struct vmrt_command vmrt_trace_record = {
+	.name = "record",
+	.args = "[-- COMMAND...]",
+	.summary = "Record the host and its guests around a command",
+	.doc = "Records until COMMAND ends, the time is over, or ^C; then analyses what it has.",
+	.options = options,
+	.parse = parse,
+	.opts = &defaults,
+	.run = run,
+};
