@@ -76,9 +76,10 @@ static int begin_server(struct parser *p, const char *name, int line)
 	struct vmrt_experiment *exp = p->exp;
 	struct vmrt_server_spec *s;
 
-	if (!name_is_sane(name, VMRT_NAME_MAX))
-		return complain(p, line, "'%.80s' cannot be a server's name: 1 to %d plain characters",
-			name, VMRT_NAME_MAX - 1);
+	if (!name_is_sane(name, VMRT_NAME_MAX) || strchr(name, ' '))
+		return complain(p, line,
+			"'%.80s' cannot be a server's name: 1 to %d plain characters, no spaces", name,
+			VMRT_NAME_MAX - 1);
 	if (vmrt_experiment_server(exp, name))
 		return complain(p, line, "server %s is defined twice (first on line %d)", name,
 			vmrt_experiment_server(exp, name)->line);
