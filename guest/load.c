@@ -78,9 +78,10 @@ static void run_job(const struct run *run, struct load_task *task, uint64_t k)
 	job->begin_ns = vmrt_now_ns();
 	vmrt_mark(run->marker, VMRT_MARK_PREFIX "job_begin task=%s k=%" PRIu64, task->spec->name, k);
 	load_work(task->work_units);
-	job->cpu_ns = thread_cpu_ns() - cpu_ns;
-	job->end_ns = vmrt_now_ns();
 	vmrt_mark(run->marker, VMRT_MARK_PREFIX "job_end task=%s k=%" PRIu64, task->spec->name, k);
+	job->cpu_ns = thread_cpu_ns() - cpu_ns;
+	/* last, so that nothing but the next sleep lies between this and the end seen in a trace */
+	job->end_ns = vmrt_now_ns();
 }
 
 __attribute__((noinline)) static void prefault_stack(void)
