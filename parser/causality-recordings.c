@@ -9,6 +9,7 @@
 #define LEAST_INSIDE 0.99     /* of the guest's events, or the threads are not its vCPUs */
 #define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
 #define LEAST_EVENTS 50
+#define MOMENT_NS UINT64_C(100000000)
 #define FILE_ERROR_NS (5 * VMRT_NS_PER_MS) /* taken for the error of a time shift, to begin with */
 
 struct recordings {
@@ -84,6 +85,60 @@ static bool plausible(const struct vmrt_causality_stats *stats, double least)
 }
 
 /*
+ * A whole run of a vCPU that is missing in the host's recording leaves nothing by which it could be
+ * noticed, and makes a bound that contradicts all others: the fit splits there for a moment. Leave out
+ * what lies in such moments. A step of the clock is still one without them.
+ */
+static size_t leave_out(
+	struct vmrt_clock_bound *bounds, size_t n, const struct vmrt_clockmap *map)
+{
+	size_t kept = 0, hint = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		while (hint + 1 < map->n && map->segments[hint + 1].from_local_ns <= bounds[i].local_ns)
+			hint++;
+		if (map->segments[hint].n_upper && map->segments[hint].n_lower &&
+			(uint64_t)map->segments[hint].to_local_ns -
+					(uint64_t)map->segments[hint].from_local_ns >=
+				MOMENT_NS)
+			bounds[kept++] = bounds[i];
+	}
+	return kept;
+}
+
+static enum vmrt_status fit_all(const struct vmrt_clock_bound *found, size_t n_found,
+	const struct vmrt_clock_bound *facts, size_t n_facts, const char *source,
+	struct vmrt_clockmap *out)
+{
+	size_t n = n_found + n_facts, kept;
+	struct vmrt_clock_bound *all = reallocarray(NULL, n, sizeof(*all));
+	struct vmrt_clockmap healed = {0};
+	enum vmrt_status status;
+
+	if (!all)
+		return VMRT_ENOMEM;
+	memcpy(all, found, n_found * sizeof(*all));
+	if (n_facts)
+		memcpy(all + n_found, facts, n_facts * sizeof(*all));
+	status = vmrt_clockmap_fit(all, n, source, out, NULL);
+	if (status != VMRT_OK || out->n == 1)
+		goto out;
+	kept = leave_out(all, n, out); /* sorted by the fit */
+	if (kept == n || kept < n - n / 10 ||
+		vmrt_clockmap_fit(all, kept, source, &healed, NULL) != VMRT_OK)
+		goto out;
+	if (healed.n < out->n) {
+		vmrt_clockmap_free(out);
+		*out = healed;
+	} else {
+		vmrt_clockmap_free(&healed);
+	}
+out:
+	free(all);
+	return status;
+}
+
+/*
  * Tighten @map by what the recordings tell, pass by pass, as long as it gets better. @facts are bounds
  * that hold anyway. What does not help, whatever the reason, leaves the map as it was.
  */
@@ -92,7 +147,7 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 {
 	*refined = false;
 	for (int pass = 0; pass < MAX_PASSES; pass++) {
-		struct vmrt_clock_bound *found = NULL, *all = NULL;
+		struct vmrt_clock_bound *found = NULL;
 		struct vmrt_causality_stats stats;
 		struct vmrt_clockmap better = {0};
 		int64_t was = vmrt_clockmap_worst(map), is;
@@ -100,19 +155,9 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 		size_t n = 0;
 
 		status = collect(r, map, &found, &n, &stats, NULL);
-		if (status == VMRT_OK && n && plausible(&stats, least)) {
-			all = reallocarray(NULL, n + n_facts, sizeof(*all));
-			if (all) {
-				memcpy(all, found, n * sizeof(*all));
-				if (n_facts)
-					memcpy(all + n, facts, n_facts * sizeof(*all));
-				status = vmrt_clockmap_fit(all, n + n_facts, source, &better, NULL);
-			} else {
-				status = VMRT_ENOMEM;
-			}
-		}
+		if (status == VMRT_OK && n && plausible(&stats, least))
+			status = fit_all(found, n, facts, n_facts, source, &better);
 		free(found);
-		free(all);
 		if (status == VMRT_ENOMEM)
 			return status;
 		is = vmrt_clockmap_worst(&better);
