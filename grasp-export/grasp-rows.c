@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Jobs of tasks, and the times in which vCPU threads ran, as job events. */
+#include "grasp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct slice {
+	int64_t start, end;
+	int64_t end_state;
+	int cpu; /* index */
+};
+
+struct job {
+	int64_t k, arrival, start, end, deadline; /* or VMRT_UNKNOWN */
+	int64_t until;				  /* nothing after this is the job's */
+	bool missed, known;
+	char cause[24];
+};
+
+static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_row *row, size_t *n)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT s.start_ns, s.end_ns, s.end_state, t.machine, s.cpu"
+		" FROM slice s JOIN thread t ON t.id = s.thread"
+		" WHERE s.thread IN (SELECT id FROM thread WHERE task = ?1 OR id = ?2)"
+		" AND s.start_ns < ?4 AND s.end_ns > ?3 ORDER BY s.start_ns");
+	struct slice *slices = NULL;
+	size_t room = 0;
+
+	*n = 0;
+	sqlite3_bind_int64(stmt, 1, row->task == VMRT_UNKNOWN ? -1 : row->task);
+	sqlite3_bind_int64(stmt, 2, row->thread == VMRT_UNKNOWN ? -1 : row->thread);
+	sqlite3_bind_int64(stmt, 3, g->from_ns);
+	sqlite3_bind_int64(stmt, 4, g->to_ns);
+	while (vmrt_grasp_step(g, stmt)) {
+		struct slice *s;
+
+		if (*n == room) {
+			room = room ? room * 2 : 256;
+			s = realloc(slices, room * sizeof(*s));
+			if (!s) {
+				vmrt_grasp_no_memory(g);
+				break;
+			}
+			slices = s;
+		}
+		s = &slices[(*n)++];
+		s->start = vmrt_grasp_int(stmt, 0);
+		s->end = vmrt_grasp_int(stmt, 1);
+		s->end_state = vmrt_grasp_int(stmt, 2);
+		s->cpu = vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 3), vmrt_grasp_int(stmt, 4));
+		/* two slices of one row never overlap; a clock's error may make it seem so */
+		if (*n > 1 && s->start < s[-1].end)
+			s->start = s[-1].end;
+		if (s->end < s->start)
+			s->end = s->start;
+	}
+	sqlite3_finalize(stmt);
+	return slices;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+	return a == VMRT_UNKNOWN || (b != VMRT_UNKNOWN && b < a) ? b : a;
+}
+
+static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *row, size_t *n)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT k, arrival_ns, start_ns, end_ns, deadline_ns, outcome, cause FROM job"
+		" WHERE task = ?1 AND coalesce(arrival_ns, start_ns, end_ns) < ?3"
+		" AND max(coalesce(end_ns, ?3), coalesce(deadline_ns, end_ns, ?3)) >= ?2 ORDER BY k");
+	struct job *jobs = NULL;
+	size_t room = 0;
+
+	*n = 0;
+	sqlite3_bind_int64(stmt, 1, row->task);
+	sqlite3_bind_int64(stmt, 2, g->from_ns);
+	sqlite3_bind_int64(stmt, 3, g->to_ns);
+	while (vmrt_grasp_step(g, stmt)) {
+		const char *outcome = (const char *)sqlite3_column_text(stmt, 5);
+		const char *cause = (const char *)sqlite3_column_text(stmt, 6);
+		struct job *j;
+
+		if (*n == room) {
+			room = room ? room * 2 : 256;
+			j = realloc(jobs, room * sizeof(*j));
+			if (!j) {
+				vmrt_grasp_no_memory(g);
+				break;
+			}
+			jobs = j;
+		}
+		j = &jobs[(*n)++];
+		memset(j, 0, sizeof(*j));
+		j->k = vmrt_grasp_int(stmt, 0);
+		j->arrival = vmrt_grasp_int(stmt, 1);
+		j->start = vmrt_grasp_int(stmt, 2);
+		j->end = vmrt_grasp_int(stmt, 3);
+		j->deadline = vmrt_grasp_int(stmt, 4);
+		j->missed = outcome && !strncmp(outcome, "missed", 6);
+		j->known = j->missed || (outcome && !strcmp(outcome, "met"));
+		if (cause)
+			vmrt_grasp_name(cause, j->cause, sizeof(j->cause));
+		j->arrival = j->arrival == VMRT_UNKNOWN ? VMRT_UNKNOWN : earlier(j->arrival, j->start);
+		j->until = j->end;
+		/* a job that is not known to have ended lasts until the next one of the task starts */
+		if (*n > 1 && j[-1].until == VMRT_UNKNOWN)
+			j[-1].until = j->start;
+	}
+	sqlite3_finalize(stmt);
+	return jobs;
+}
+
+/* Declares a job that the player would otherwise not know when its first event comes. */
+static void declare_early(struct vmrt_grasp *g, size_t row, int cpu, int64_t k)
+{
+	char **more = realloc(g->early, (g->n_early + 1) * sizeof(*more));
+	char id[32], *text;
+
+	if (more)
+		g->early = more;
+	vmrt_grasp_id(g, row, cpu, id);
+	if (!more || asprintf(&text, "%s.%lld %s", id, (long long)k, id) < 0) {
+		vmrt_grasp_no_memory(g);
+		return;
+	}
+	g->early[g->n_early++] = text;
+}
+
+static void add_deadline(struct vmrt_grasp *g, size_t row, int cpu, const struct job *j)
+{
+	int64_t time = vmrt_grasp_time(g, j->deadline);
+	const char *color = j->missed ? "red" : j->known ? "black" : "#999999";
+	char id[32], name[96];
+
+	vmrt_grasp_id(g, row, cpu, id);
+	vmrt_grasp_emit(g, time, cpu, "jobDeadline %s.%lld -arrowColor %s", id, (long long)j->k, color);
+	if (!j->missed)
+		return;
+	vmrt_grasp_name(g->rows[row].name, name, sizeof(name));
+	vmrt_grasp_emit(g, time, cpu, "message {%s job %lld missed: %s} -color red -shape cross", name,
+		(long long)j->k, *j->cause ? j->cause : "cause unknown");
+}
+
+/*
+ * One job: arrival, the parts of slices that are its own, completion, deadline. @slices begin with the first
+ * that may be its own. Events at the window's end only stop what runs, they complete nothing.
+ */
+static void add_job(struct vmrt_grasp *g, size_t row, const struct job *j, const struct slice *slices,
+	size_t n)
+{
+	int64_t from = j->start == VMRT_UNKNOWN ? INT64_MIN : j->start;
+	int64_t until = j->until == VMRT_UNKNOWN ? INT64_MAX : j->until;
+	bool arrives = j->arrival != VMRT_UNKNOWN && j->arrival >= g->from_ns;
+	bool completes = j->end != VMRT_UNKNOWN && j->end >= g->from_ns && j->end < g->to_ns;
+	bool due = j->deadline != VMRT_UNKNOWN && j->deadline >= g->from_ns && j->deadline < g->to_ns;
+	int cpu = g->rows[row].first_cpu;
+	bool done = false;
+	char id[32];
+
+	if (j->start == VMRT_UNKNOWN && j->end == VMRT_UNKNOWN)
+		n = 0; /* it never ran: no slice is its own */
+	while (n && (slices->end <= from || slices->end <= g->from_ns)) {
+		slices++;
+		n--;
+	}
+	if (n && (slices->start >= until || from >= g->to_ns))
+		n = 0;
+	if (!n && !arrives && !completes && !due)
+		return;
+	if (n)
+		cpu = slices->cpu;
+	vmrt_grasp_id(g, row, cpu, id);
+	if (arrives)
+		vmrt_grasp_emit(g, vmrt_grasp_time(g, j->arrival), -1, "jobArrived %s.%lld %s", id,
+			(long long)j->k, id);
+	else
+		declare_early(g, row, cpu, j->k);
+	for (size_t i = 0; i < n && slices[i].start < until; i++) {
+		int64_t start = slices[i].start > from ? slices[i].start : from;
+		int64_t end = slices[i].end < until ? slices[i].end : until;
+		bool last = completes && slices[i].end >= until;
+
+		vmrt_grasp_id(g, row, slices[i].cpu, id);
+		vmrt_grasp_emit(
+			g, vmrt_grasp_time(g, start), -1, "jobResumed %s.%lld", id, (long long)j->k);
+		vmrt_grasp_emit(g, vmrt_grasp_time(g, end), -1, "%s %s.%lld",
+			last ? "jobCompleted" : "jobPreempted", id, (long long)j->k);
+		done = done || last;
+	}
+	if (completes && !done)
+		vmrt_grasp_emit(
+			g, vmrt_grasp_time(g, j->end), -1, "jobCompleted %s.%lld", id, (long long)j->k);
+	if (due)
+		add_deadline(g, row, cpu, j);
+}
+
+static void add_task(struct vmrt_grasp *g, size_t row)
+{
+	size_t n_slices, n_jobs, first = 0;
+	struct slice *slices = load_slices(g, &g->rows[row], &n_slices);
+	struct job *jobs = load_jobs(g, &g->rows[row], &n_jobs);
+
+	for (size_t i = 0; g->status == VMRT_OK && i < n_jobs; i++) {
+		/* jobs of a task follow one another, so slices before this one's start are used up */
+		while (first < n_slices && jobs[i].start != VMRT_UNKNOWN &&
+			slices[first].end <= jobs[i].start)
+			first++;
+		add_job(g, row, &jobs[i], slices + first, n_slices - first);
+	}
+	free(slices);
+	free(jobs);
+}
+
+/* A vCPU thread has no jobs: what it runs from a wake-up to the next sleep stands for one. */
+static void add_vcpu(struct vmrt_grasp *g, size_t row)
+{
+	size_t n;
+	struct slice *slices = load_slices(g, &g->rows[row], &n);
+	bool awake = false;
+	long long k = 0;
+	char id[32];
+
+	for (size_t i = 0; g->status == VMRT_OK && i < n; i++) {
+		bool sleeps = slices[i].end_state != 0 && slices[i].end < g->to_ns;
+
+		k += !awake;
+		vmrt_grasp_id(g, row, slices[i].cpu, id);
+		vmrt_grasp_emit(
+			g, vmrt_grasp_time(g, slices[i].start), -1, "jobResumed %s.%lld", id, k);
+		vmrt_grasp_emit(g, vmrt_grasp_time(g, slices[i].end), -1, "%s %s.%lld",
+			sleeps ? "jobCompleted" : "jobPreempted", id, k);
+		awake = !sleeps;
+	}
+	free(slices);
+}
+
+void vmrt_grasp_add_rows(struct vmrt_grasp *g)
+{
+	for (size_t i = 0; g->status == VMRT_OK && i < g->n_rows; i++) {
+		if (g->rows[i].task != VMRT_UNKNOWN)
+			add_task(g, i);
+		else
+			add_vcpu(g, i);
+	}
+}

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Budgets. The player keeps a whole number per server that falls by one per unit of time and running member; it knows
+ * no fractions. So times are rounded once, and the same number is kept here, so that it never falls below 0.
+ */
+#include "grasp.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* In the order in which they are told at one instant. */
+enum mark_kind { DEPLETE, STOP, REPLENISH, RUN };
+
+struct mark {
+	int64_t ns;
+	enum mark_kind kind;
+	int64_t budget_ns; /* REPLENISH */
+};
+
+struct marks {
+	struct mark *all;
+	size_t n, room;
+};
+
+/* A time in which running members use the budget: from its replenishment until it is used up. */
+struct open_time {
+	int64_t from, to;
+};
+
+struct budget {
+	struct vmrt_grasp *g;
+	size_t server;	   /* index */
+	int64_t left;	   /* units */
+	int64_t time;	   /* units, of the last change */
+	int64_t consumers; /* as the player has them */
+	int64_t spent;	   /* members that run on although the budget is 0 */
+};
+
+static void add_mark(
+	struct vmrt_grasp *g, struct marks *m, int64_t at, enum mark_kind kind, int64_t budget_ns)
+{
+	if (m->n == m->room) {
+		size_t room = m->room ? m->room * 2 : 256;
+		struct mark *more = realloc(m->all, room * sizeof(*more));
+
+		if (!more) {
+			vmrt_grasp_no_memory(g);
+			return;
+		}
+		m->all = more;
+		m->room = room;
+	}
+	m->all[m->n++] = (struct mark){at, kind, budget_ns};
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct mark *x = a, *y = b;
+
+	if (x->ns != y->ns)
+		return x->ns < y->ns ? -1 : 1;
+	return (int)x->kind - (int)y->kind;
+}
+
+/* Replenishments and depletions, and the times in between; the largest budget is the capacity. */
+static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
+	struct marks *marks, size_t *n, int64_t *largest)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT coalesce(replenished_ns, start_ns), depleted_ns, budget_ns FROM server_period"
+		" WHERE server = ?1 AND start_ns < ?3 AND end_ns > ?2 ORDER BY k");
+	struct open_time *open = NULL;
+	size_t room = 0;
+
+	*n = 0;
+	sqlite3_bind_int64(stmt, 1, s->id);
+	sqlite3_bind_int64(stmt, 2, g->from_ns);
+	sqlite3_bind_int64(stmt, 3, g->to_ns);
+	while (vmrt_grasp_step(g, stmt)) {
+		int64_t at = vmrt_grasp_int(stmt, 0), depleted = vmrt_grasp_int(stmt, 1);
+		int64_t budget = vmrt_grasp_int(stmt, 2);
+		struct open_time *more;
+
+		if (*n == room) {
+			room = room ? room * 2 : 64;
+			more = realloc(open, room * sizeof(*more));
+			if (!more) {
+				vmrt_grasp_no_memory(g);
+				break;
+			}
+			open = more;
+		}
+		if (*n && open[*n - 1].to > at)
+			open[*n - 1].to = at;
+		open[(*n)++] = (struct open_time){at, depleted == VMRT_UNKNOWN ? INT64_MAX : depleted};
+		add_mark(g, marks, at, REPLENISH, budget);
+		if (depleted != VMRT_UNKNOWN)
+			add_mark(g, marks, depleted, DEPLETE, 0);
+		if (budget > *largest)
+			*largest = budget;
+	}
+	sqlite3_finalize(stmt);
+	return open;
+}
+
+/*
+ * The members' use of the budget: their slices within the open times. A use that goes on over a replenishment stops and
+ * starts there.
+ */
+static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
+	const struct open_time *open, size_t n, struct marks *marks)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT s.start_ns, s.end_ns, t.machine, s.cpu FROM slice s JOIN thread t ON t.id = s.thread"
+		" WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
+		" AND s.start_ns < ?3 AND s.end_ns > ?2 ORDER BY s.start_ns");
+
+	sqlite3_bind_int64(stmt, 1, s->vm);
+	sqlite3_bind_int64(stmt, 2, n ? open[0].from : g->from_ns);
+	sqlite3_bind_int64(stmt, 3, g->to_ns);
+	while (vmrt_grasp_step(g, stmt)) {
+		int64_t start = vmrt_grasp_int(stmt, 0), end = vmrt_grasp_int(stmt, 1);
+
+		if (s->cpu < 0 && end > g->from_ns)
+			s->cpu = vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 2), vmrt_grasp_int(stmt, 3));
+		for (size_t i = 0; i < n && open[i].from < end; i++) {
+			int64_t from = start > open[i].from ? start : open[i].from;
+			int64_t to = end < open[i].to ? end : open[i].to;
+
+			if (from >= to)
+				continue;
+			add_mark(g, marks, from, RUN, 0);
+			add_mark(g, marks, to, STOP, 0);
+		}
+	}
+	sqlite3_finalize(stmt);
+	if (s->cpu < 0)
+		s->cpu = 0;
+}
+
+static void tell(const struct budget *b, int64_t time, const char *what)
+{
+	vmrt_grasp_emit(b->g, time * 1000, -1, "%s s%zu", what, b->server);
+}
+
+/* Lets time pass; where the budget would fall below 0, it is depleted and nobody uses it any more. */
+static void pass(struct budget *b, int64_t time)
+{
+	int64_t passed = time - b->time;
+
+	if (b->consumers && b->consumers * passed > b->left) {
+		int64_t empty = b->time + b->left / b->consumers;
+
+		tell(b, empty, "serverDepleted");
+		for (; b->consumers; b->consumers--, b->spent++)
+			tell(b, empty, "serverPreempted");
+		b->left = 0;
+	} else {
+		b->left -= b->consumers * passed;
+	}
+	b->time = time;
+}
+
+static int64_t to_units(const struct vmrt_grasp *g, int64_t ns)
+{
+	return (ns + g->unit_ns / 2) / g->unit_ns;
+}
+
+static void replenish(struct budget *b, int64_t units)
+{
+	b->left = units;
+	vmrt_grasp_emit(b->g, b->time * 1000, -1, "serverReplenished s%zu %lld", b->server,
+		(long long)units);
+	for (; b->spent && b->left; b->spent--, b->consumers++)
+		tell(b, b->time, "serverResumed");
+}
+
+static void change(struct budget *b, const struct mark *m)
+{
+	switch (m->kind) {
+	case REPLENISH:
+		replenish(b, to_units(b->g, m->budget_ns));
+		break;
+	case DEPLETE:
+		if (b->left || b->consumers)
+			tell(b, b->time, "serverDepleted");
+		b->left = 0;
+		break;
+	case RUN:
+		if (b->left) {
+			tell(b, b->time, "serverResumed");
+			b->consumers++;
+		} else {
+			b->spent++;
+		}
+		break;
+	case STOP:
+		if (b->spent) {
+			b->spent--;
+		} else if (b->consumers) {
+			tell(b, b->time, "serverPreempted");
+			b->consumers--;
+		}
+		break;
+	}
+}
+
+/* What is left, and how many use it, where the window begins. */
+static void open_window(struct budget *b, const struct marks *marks, size_t *next)
+{
+	int64_t left = 0, users = 0, last = b->g->from_ns;
+
+	for (; *next < marks->n && marks->all[*next].ns < b->g->from_ns; (*next)++) {
+		const struct mark *m = &marks->all[*next];
+
+		left -= users * (m->ns - last);
+		last = m->ns;
+		if (m->kind == REPLENISH)
+			left = m->budget_ns;
+		else if (m->kind == DEPLETE)
+			left = 0;
+		else
+			users += m->kind == RUN ? 1 : -1;
+	}
+	left -= users * (b->g->from_ns - last);
+	b->spent = users;
+	replenish(b, left > 0 ? to_units(b->g, left) : 0);
+}
+
+static void add_server(struct vmrt_grasp *g, size_t index)
+{
+	struct vmrt_grasp_server *s = &g->servers[index];
+	struct budget b = {.g = g, .server = index};
+	struct marks marks = {0};
+	int64_t largest = 0;
+	size_t n_open, next = 0;
+	struct open_time *open = load_periods(g, s, &marks, &n_open, &largest);
+
+	load_use(g, s, open, n_open, &marks);
+	s->capacity = to_units(g, largest);
+	if (s->capacity < 1)
+		s->capacity = 1;
+	if (marks.n)
+		qsort(marks.all, marks.n, sizeof(*marks.all), by_time);
+	open_window(&b, &marks, &next);
+	for (; next < marks.n && marks.all[next].ns < g->to_ns; next++) {
+		pass(&b, (vmrt_grasp_time(g, marks.all[next].ns) + 500) / 1000);
+		change(&b, &marks.all[next]);
+	}
+	pass(&b, g->end);
+	for (; b.consumers; b.consumers--)
+		tell(&b, g->end, "serverPreempted");
+	free(open);
+	free(marks.all);
+}
+
+/* Only enforced servers have a budget that could be shown. */
+void vmrt_grasp_add_servers(struct vmrt_grasp *g)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT id, vm, name FROM server WHERE enforced AND EXISTS"
+		" (SELECT 1 FROM server_period p WHERE p.server = server.id AND p.start_ns < ?2"
+		"  AND p.end_ns > ?1) ORDER BY priority DESC, id");
+
+	sqlite3_bind_int64(stmt, 1, g->from_ns);
+	sqlite3_bind_int64(stmt, 2, g->to_ns);
+	while (vmrt_grasp_step(g, stmt)) {
+		struct vmrt_grasp_server *more = realloc(g->servers, (g->n_servers + 1) * sizeof(*more));
+		char *name = strdup((const char *)sqlite3_column_text(stmt, 2));
+
+		if (more)
+			g->servers = more;
+		if (!more || !name) {
+			free(name);
+			vmrt_grasp_no_memory(g);
+			break;
+		}
+		g->servers[g->n_servers++] = (struct vmrt_grasp_server){
+			vmrt_grasp_int(stmt, 0), vmrt_grasp_int(stmt, 1), name, 1, -1};
+	}
+	sqlite3_finalize(stmt);
+	for (size_t i = 0; g->status == VMRT_OK && i < g->n_servers; i++)
+		add_server(g, i);
+}

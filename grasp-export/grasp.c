@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+#include "grasp.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES 12	     /* to make the window so short that its events fit */
+#define KEPT_BEYOND_LIMIT 16 /* times the allowed events are kept to find where to cut */
+
+void vmrt_grasp_no_memory(struct vmrt_grasp *g)
+{
+	if (g->status == VMRT_OK)
+		g->status = vmrt_fail(g->err, VMRT_ENOMEM, "out of memory");
+}
+
+sqlite3_stmt *vmrt_grasp_query(struct vmrt_grasp *g, const char *sql)
+{
+	sqlite3_stmt *stmt = NULL;
+
+	if (g->status == VMRT_OK && sqlite3_prepare_v2(g->db, sql, -1, &stmt, NULL) != SQLITE_OK)
+		g->status = vmrt_fail(
+			g->err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(g->db));
+	return stmt;
+}
+
+bool vmrt_grasp_step(struct vmrt_grasp *g, sqlite3_stmt *stmt)
+{
+	int rc;
+
+	if (g->status != VMRT_OK || !stmt)
+		return false;
+	rc = sqlite3_step(stmt);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		g->status = vmrt_fail(
+			g->err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(g->db));
+	return rc == SQLITE_ROW;
+}
+
+int64_t vmrt_grasp_int(sqlite3_stmt *stmt, int column)
+{
+	if (sqlite3_column_type(stmt, column) == SQLITE_NULL)
+		return VMRT_UNKNOWN;
+	return sqlite3_column_int64(stmt, column);
+}
+
+void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fmt, ...)
+{
+	struct vmrt_grasp_event *e;
+	va_list ap;
+	int length;
+
+	if (g->status != VMRT_OK)
+		return;
+	if (g->n_events == g->room) {
+		size_t room = g->room ? g->room * 2 : 1024;
+
+		e = realloc(g->events, room * sizeof(*e));
+		if (!e) {
+			vmrt_grasp_no_memory(g);
+			return;
+		}
+		g->events = e;
+		g->room = room;
+	}
+	e = &g->events[g->n_events];
+	*e = (struct vmrt_grasp_event){.time = time, .order = g->n_events, .cpu = cpu};
+	va_start(ap, fmt);
+	length = vasprintf(&e->text, fmt, ap);
+	va_end(ap);
+	if (length < 0)
+		vmrt_grasp_no_memory(g);
+	else
+		g->n_events++;
+}
+
+int64_t vmrt_grasp_time(const struct vmrt_grasp *g, int64_t ns)
+{
+	if (ns <= g->from_ns)
+		return 0;
+	if (ns >= g->to_ns)
+		return g->end * 1000;
+	return (int64_t)(((__int128)(ns - g->from_ns) * 1000 + g->unit_ns / 2) / g->unit_ns);
+}
+
+int vmrt_grasp_cpu(const struct vmrt_grasp *g, int64_t machine, int64_t cpu)
+{
+	for (size_t i = 0; i < g->n_cpus; i++)
+		if (g->cpus[i].machine == machine && g->cpus[i].cpu == cpu)
+			return (int)i;
+	return 0;
+}
+
+const char *vmrt_grasp_id(const struct vmrt_grasp *g, size_t row, int cpu, char *buf)
+{
+	if (g->several)
+		sprintf(buf, "t%zuc%d", row, cpu);
+	else
+		sprintf(buf, "t%zu", row);
+	return buf;
+}
+
+/* The finest unit of 1, 2, 5, 10... ns with which the window fits on the axis. */
+static void choose_unit(struct vmrt_grasp *g)
+{
+	static const int64_t steps[] = {1, 2, 5};
+	int64_t span = g->to_ns - g->from_ns, scale = 1;
+
+	for (size_t i = 0;; i = (i + 1) % 3) {
+		g->unit_ns = steps[i] * scale;
+		g->end = (span + g->unit_ns - 1) / g->unit_ns;
+		if (g->end <= VMRT_GRASP_SPAN)
+			return;
+		if (i == 2)
+			scale *= 10;
+	}
+}
+
+static void load_cpus(struct vmrt_grasp *g)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT DISTINCT t.machine, s.cpu, m.name FROM slice s JOIN thread t ON t.id = s.thread"
+		" JOIN machine m ON m.id = t.machine"
+		" WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND (t.task IS NOT NULL OR t.role = 'vcpu')"
+		" ORDER BY m.kind <> 'host', t.machine, s.cpu");
+
+	sqlite3_bind_int64(stmt, 1, g->from_ns);
+	sqlite3_bind_int64(stmt, 2, g->to_ns);
+	while (vmrt_grasp_step(g, stmt)) {
+		struct vmrt_grasp_cpu *more = realloc(g->cpus, (g->n_cpus + 1) * sizeof(*more));
+		char *name = strdup((const char *)sqlite3_column_text(stmt, 2));
+
+		if (more)
+			g->cpus = more;
+		if (!more || !name) {
+			free(name);
+			vmrt_grasp_no_memory(g);
+			break;
+		}
+		more += g->n_cpus;
+		*more = (struct vmrt_grasp_cpu){
+			vmrt_grasp_int(stmt, 0), vmrt_grasp_int(stmt, 1), name};
+		if (g->n_cpus && more[-1].machine == more->machine)
+			g->several = true;
+		g->n_cpus++;
+	}
+	sqlite3_finalize(stmt);
+}
+
+static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, const char *name)
+{
+	struct vmrt_grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
+
+	if (!more) {
+		vmrt_grasp_no_memory(g);
+		return;
+	}
+	g->rows = more;
+	more += g->n_rows++;
+	*more = (struct vmrt_grasp_row){.task = task, .thread = thread, .name = strdup(name)};
+	more->cpus = calloc(g->n_cpus + 1, sizeof(*more->cpus));
+	if (!more->name || !more->cpus)
+		vmrt_grasp_no_memory(g);
+}
+
+/* Which CPUs a row needs an object on, and on which it begins. */
+static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT DISTINCT t.machine, s.cpu FROM slice s JOIN thread t ON t.id = s.thread"
+		" WHERE (t.task = ?1 OR t.id = ?2) AND s.start_ns < ?4 AND s.end_ns > ?3");
+
+	sqlite3_bind_int64(stmt, 1, row->task == VMRT_UNKNOWN ? -1 : row->task);
+	sqlite3_bind_int64(stmt, 2, row->thread == VMRT_UNKNOWN ? -1 : row->thread);
+	sqlite3_bind_int64(stmt, 3, g->from_ns);
+	sqlite3_bind_int64(stmt, 4, g->to_ns);
+	row->first_cpu = -1;
+	while (vmrt_grasp_step(g, stmt)) {
+		int cpu = vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 0), vmrt_grasp_int(stmt, 1));
+
+		if (row->first_cpu < 0)
+			row->first_cpu = cpu;
+		row->cpus[cpu] = true;
+	}
+	sqlite3_finalize(stmt);
+	if (row->first_cpu < 0) {
+		row->first_cpu = 0;
+		row->cpus[0] = true;
+	}
+}
+
+/* Tasks first, higher priority above; below them the vCPU threads. */
+static void load_rows(struct vmrt_grasp *g)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT t.id, t.machine_name || '/' || t.name FROM task t"
+		" ORDER BY t.machine_name, t.priority DESC, t.id");
+
+	while (vmrt_grasp_step(g, stmt))
+		add_row(g, vmrt_grasp_int(stmt, 0), VMRT_UNKNOWN,
+			(const char *)sqlite3_column_text(stmt, 1));
+	sqlite3_finalize(stmt);
+	stmt = vmrt_grasp_query(g,
+		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu FROM thread t JOIN vm v ON v.id = t.vm"
+		" WHERE t.role = 'vcpu' AND t.task IS NULL ORDER BY v.name, t.vcpu, t.id");
+	while (vmrt_grasp_step(g, stmt))
+		add_row(g, VMRT_UNKNOWN, vmrt_grasp_int(stmt, 0),
+			(const char *)sqlite3_column_text(stmt, 1));
+	sqlite3_finalize(stmt);
+	for (size_t i = 0; g->status == VMRT_OK && i < g->n_rows; i++)
+		find_row_cpus(g, &g->rows[i]);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct vmrt_grasp_event *x = a, *y = b;
+
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void clear(struct vmrt_grasp *g)
+{
+	for (size_t i = 0; i < g->n_cpus; i++)
+		free(g->cpus[i].machine_name);
+	for (size_t i = 0; i < g->n_rows; i++) {
+		free(g->rows[i].name);
+		free(g->rows[i].cpus);
+	}
+	for (size_t i = 0; i < g->n_servers; i++)
+		free(g->servers[i].name);
+	for (size_t i = 0; i < g->n_early; i++)
+		free(g->early[i]);
+	for (size_t i = 0; i < g->n_events; i++)
+		free(g->events[i].text);
+	free(g->cpus);
+	free(g->rows);
+	free(g->servers);
+	free(g->early);
+	free(g->events);
+	*g = (struct vmrt_grasp){.db = g->db,
+		.err = g->err,
+		.status = g->status,
+		.from_ns = g->from_ns,
+		.to_ns = g->to_ns};
+}
+
+static void build(struct vmrt_grasp *g)
+{
+	choose_unit(g);
+	load_cpus(g);
+	load_rows(g);
+	vmrt_grasp_add_servers(g);
+	vmrt_grasp_add_rows(g);
+	if (g->n_events)
+		qsort(g->events, g->n_events, sizeof(*g->events), by_time);
+}
+
+/* About how many events the window up to @to_ns has: bounds the memory before anything is built. */
+static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
+{
+	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+		"SELECT 2 * (SELECT count(*) FROM slice WHERE start_ns >= ?1 AND start_ns < ?2)"
+		" + 2 * (SELECT count(*) FROM server_period WHERE start_ns >= ?1 AND start_ns < ?2)");
+	int64_t n = 0;
+
+	sqlite3_bind_int64(stmt, 1, g->from_ns);
+	sqlite3_bind_int64(stmt, 2, to_ns);
+	if (vmrt_grasp_step(g, stmt))
+		n = vmrt_grasp_int(stmt, 0);
+	sqlite3_finalize(stmt);
+	return n;
+}
+
+enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options *options, FILE *out,
+	int64_t *shown_to_ns, struct vmrt_error *err)
+{
+	struct vmrt_grasp g = {.db = db,
+		.err = err,
+		.from_ns = options->from_ns,
+		.to_ns = options->to_ns};
+	bool fits = false;
+
+	while (g.status == VMRT_OK &&
+		estimate(&g, g.to_ns) > (int64_t)options->max_events * KEPT_BEYOND_LIMIT &&
+		g.to_ns - g.from_ns > 1)
+		g.to_ns = g.from_ns + (g.to_ns - g.from_ns) / 2;
+	for (int i = 0; i < TRIES && !fits && g.status == VMRT_OK; i++) {
+		clear(&g);
+		build(&g);
+		/* the axis takes one more for each window of the player */
+		fits = g.status == VMRT_OK && g.n_events + g.n_cpus < options->max_events;
+		if (g.status == VMRT_OK && !fits) {
+			/* where the events that fit end; a little less, for those that close the window */
+			int64_t time = g.events[options->max_events * 9 / 10].time;
+			int64_t to = g.from_ns + (int64_t)((__int128)time * g.unit_ns / 1000);
+
+			g.to_ns = to < g.to_ns ? to : g.from_ns + (g.to_ns - g.from_ns) / 2;
+			if (g.to_ns <= g.from_ns)
+				break;
+		}
+	}
+	*shown_to_ns = g.to_ns;
+	if (g.status == VMRT_OK && !fits)
+		g.status = vmrt_fail(err, VMRT_ERANGE,
+			"even a very short part has more than %zu events", options->max_events);
+	if (g.status == VMRT_OK)
+		vmrt_grasp_write(&g, options, out);
+	clear(&g);
+	return g.status;
+}

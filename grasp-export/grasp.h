@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_GRASP_EXPORT_GRASP_H
+#define VMRT_GRASP_EXPORT_GRASP_H
+
+/* A part of a run as a Grasp trace: a Tcl script of declarations and events. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <sqlite3.h>
+
+#include <vmrt/status.h>
+#include <vmrt/units.h>
+
+#define VMRT_GRASP_SPAN 10000	/* units on the time axis; the player slows down beyond */
+#define VMRT_GRASP_EVENTS 10000 /* events; its loading time grows with their square */
+
+struct vmrt_grasp_options {
+	int64_t from_ns, to_ns; /* host clock */
+	size_t max_events;
+	const char *title; /* of the run */
+	int64_t start_ns;  /* of the run, for the times in the header */
+};
+
+/* A CPU of a machine: a window of the player if there are several. */
+struct vmrt_grasp_cpu {
+	int64_t machine, cpu;
+	char *machine_name;
+};
+
+struct vmrt_grasp_event {
+	int64_t time; /* thousandths of a unit */
+	size_t order; /* of making: kept among events of one time */
+	int cpu;      /* index, of events the player does not route by itself; -1: plain */
+	char *text;   /* behind the time */
+};
+
+/* Tasks and vCPU threads, each a row. */
+struct vmrt_grasp_row {
+	int64_t task, thread; /* of the database; task is VMRT_UNKNOWN for vCPU threads */
+	char *name;
+	bool *cpus; /* it ran on these (by index) */
+	int first_cpu;
+};
+
+struct vmrt_grasp_server {
+	int64_t id, vm;
+	char *name;
+	int64_t capacity; /* units */
+	int cpu;
+};
+
+struct vmrt_grasp {
+	sqlite3 *db;
+	struct vmrt_error *err;
+	enum vmrt_status status; /* of the first failure */
+	int64_t from_ns, to_ns, unit_ns;
+	int64_t end; /* of the axis, units */
+	struct vmrt_grasp_cpu *cpus;
+	size_t n_cpus;
+	bool several; /* a machine has more than one CPU here: rows are split by CPU */
+	struct vmrt_grasp_row *rows;
+	size_t n_rows;
+	struct vmrt_grasp_server *servers;
+	size_t n_servers;
+	char **early; /* jobs that had arrived before the window, to be declared: "JOB TASK" */
+	size_t n_early;
+	struct vmrt_grasp_event *events;
+	size_t n_events, room;
+};
+
+/**
+ * vmrt_grasp_export - write a part of a run
+ * @out: where to
+ * @shown_to_ns: where the part ends, earlier than asked for when it has more than @options->max_events
+ *
+ * Return: VMRT_OK, VMRT_EDB, VMRT_ENOMEM; VMRT_ERANGE if not even the shortest part has so few events.
+ */
+enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options *options, FILE *out,
+	int64_t *shown_to_ns, struct vmrt_error *err);
+
+/** vmrt_grasp_name - @text without anything that Tcl, Tk or the player would read more into */
+void vmrt_grasp_name(const char *text, char *buf, size_t room);
+
+/* Within the folder */
+
+/** vmrt_grasp_prepare - begin a query; false when something failed before */
+sqlite3_stmt *vmrt_grasp_query(struct vmrt_grasp *g, const char *sql);
+bool vmrt_grasp_step(struct vmrt_grasp *g, sqlite3_stmt *stmt);
+int64_t vmrt_grasp_int(sqlite3_stmt *stmt, int column); /* VMRT_UNKNOWN for NULL */
+
+void vmrt_grasp_no_memory(struct vmrt_grasp *g);
+
+/** vmrt_grasp_emit - add an event; @time in thousandths of a unit; @cpu: see struct vmrt_grasp_event */
+void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/** vmrt_grasp_time - @ns on the axis in thousandths of a unit, within the window */
+int64_t vmrt_grasp_time(const struct vmrt_grasp *g, int64_t ns);
+
+/** vmrt_grasp_cpu - index of a CPU, or 0 */
+int vmrt_grasp_cpu(const struct vmrt_grasp *g, int64_t machine, int64_t cpu);
+
+/** vmrt_grasp_id - id of row @row on CPU @cpu: "t3" or "t3c1"; @buf has 32 bytes */
+const char *vmrt_grasp_id(const struct vmrt_grasp *g, size_t row, int cpu, char *buf);
+
+void vmrt_grasp_add_rows(struct vmrt_grasp *g);	   /* jobs and slices of tasks, slices of vCPUs */
+void vmrt_grasp_add_servers(struct vmrt_grasp *g); /* budgets */
+void vmrt_grasp_write(
+	const struct vmrt_grasp *g, const struct vmrt_grasp_options *options, FILE *out);
+
+#endif

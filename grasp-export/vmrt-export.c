@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* vmrt-export: a run for other programs. */
+#include <vmrt/tool.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/rundb.h>
+#include <vmrt/units.h>
+
+#include "csv.h"
+#include "grasp.h"
+
+#define DEFAULT_WINDOW_NS (500 * VMRT_NS_PER_MS)
+#define LEAST_EVENTS 50
+#define MOST_EVENTS 1000000
+
+enum { OPT_FORMAT = 'f', OPT_TABLE = 'T', OPT_OUT = 'o', OPT_FROM = 256, OPT_TO, OPT_EVENTS };
+
+enum format { FORMAT_NONE, FORMAT_GRASP, FORMAT_CSV };
+
+struct options {
+	enum format format;
+	const char *table, *out, *run;
+	int64_t from_ns, to_ns; /* after the run's start, or VMRT_UNKNOWN */
+	int64_t max_events;
+};
+
+/* When the run was, and its first job. */
+struct times {
+	int64_t start_ns, end_ns, first_job_ns;
+	char name[128];
+};
+
+static const struct argp_option option_table[] = {
+	{"format", OPT_FORMAT, "FORMAT", 0, "grasp, or csv", 0},
+	{"table", OPT_TABLE, "NAME", 0, "of csv: jobs (the default), server_periods or losses", 0},
+	{"from", OPT_FROM, "TIME", 0, "begin this long after the run's start, as in 1.5s", 0},
+	{"to", OPT_TO, "TIME", 0, "end this long after the run's start", 0},
+	{"max-events", OPT_EVENTS, "N", 0, "of grasp: end earlier rather than write more (10000)", 0},
+	{"output", OPT_OUT, "FILE", 0, "write to FILE instead of standard output", 0},
+	{NULL, 0, NULL, 0, NULL, 0},
+};
+
+static error_t parse_time(struct argp_state *state, const char *arg, int64_t *out)
+{
+	if (vmrt_parse_duration(arg, 0, out) != VMRT_OK)
+		return vmrt_usage(state, "'%s' is not a time such as 250ms or 1.5s", arg);
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case OPT_FORMAT:
+		o->format = !strcmp(arg, "grasp") ? FORMAT_GRASP :
+			!strcmp(arg, "csv")	  ? FORMAT_CSV :
+						    FORMAT_NONE;
+		if (o->format == FORMAT_NONE)
+			return vmrt_usage(state, "there is no format '%s': grasp, csv", arg);
+		return 0;
+	case OPT_TABLE:
+		o->table = arg;
+		return 0;
+	case OPT_FROM:
+		return parse_time(state, arg, &o->from_ns);
+	case OPT_TO:
+		return parse_time(state, arg, &o->to_ns);
+	case OPT_EVENTS:
+		if (vmrt_parse_int(arg, LEAST_EVENTS, MOST_EVENTS, &o->max_events) != VMRT_OK)
+			return vmrt_usage(state, "--max-events is a number from %d to %d, not '%s'",
+				LEAST_EVENTS, MOST_EVENTS, arg);
+		return 0;
+	case OPT_OUT:
+		o->out = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->run)
+			return vmrt_usage(state, "only one run can be exported at a time");
+		o->run = arg;
+		return 0;
+	case ARGP_KEY_END:
+		if (!o->run)
+			return vmrt_usage(state, "no run is named");
+		if (o->format == FORMAT_NONE)
+			return vmrt_usage(state, "--format grasp or --format csv is needed");
+		if (o->table && o->format != FORMAT_CSV)
+			return vmrt_usage(state, "--table goes with --format csv");
+		if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
+			return vmrt_usage(state, "--to is not behind --from");
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static enum vmrt_status load_times(sqlite3 *db, struct times *t, struct vmrt_error *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	enum vmrt_status status = VMRT_OK;
+
+	/* a recording that does not know its start and end has those of its slices */
+	if (sqlite3_prepare_v2(db,
+		    "SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
+		    " coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
+		    " (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1",
+		    -1, &stmt, NULL) != SQLITE_OK ||
+		sqlite3_step(stmt) != SQLITE_ROW) {
+		status = vmrt_fail(err, VMRT_EDB, "cannot read the run: %s", sqlite3_errmsg(db));
+	} else if (sqlite3_column_type(stmt, 0) == SQLITE_NULL ||
+		sqlite3_column_type(stmt, 1) == SQLITE_NULL ||
+		sqlite3_column_int64(stmt, 1) <= sqlite3_column_int64(stmt, 0)) {
+		status = vmrt_fail(err, VMRT_EFORMAT, "the run is empty: nothing ran in it");
+	} else {
+		const char *name = (const char *)sqlite3_column_text(stmt, 3);
+
+		t->start_ns = sqlite3_column_int64(stmt, 0);
+		t->end_ns = sqlite3_column_int64(stmt, 1);
+		t->first_job_ns = vmrt_grasp_int(stmt, 2);
+		snprintf(t->name, sizeof(t->name), "%s", name ? name : "");
+	}
+	sqlite3_finalize(stmt);
+	return status;
+}
+
+static enum vmrt_status export_grasp(
+	sqlite3 *db, const struct options *o, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_grasp_options options = {.max_events = (size_t)o->max_events};
+	int64_t length, shown_to;
+	char from[VMRT_UNITS_TEXT], to[VMRT_UNITS_TEXT], asked[VMRT_UNITS_TEXT];
+	struct times t;
+	enum vmrt_status status = load_times(db, &t, err);
+
+	if (status != VMRT_OK)
+		return status;
+	length = t.end_ns - t.start_ns;
+	options.title = t.name;
+	options.start_ns = t.start_ns;
+	if (o->from_ns != VMRT_UNKNOWN)
+		options.from_ns = t.start_ns + (o->from_ns < length ? o->from_ns : length);
+	else if (o->to_ns == VMRT_UNKNOWN && t.first_job_ns > t.start_ns && t.first_job_ns < t.end_ns)
+		options.from_ns = t.first_job_ns;
+	else
+		options.from_ns = t.start_ns;
+	if (o->to_ns != VMRT_UNKNOWN)
+		options.to_ns = t.start_ns + (o->to_ns < length ? o->to_ns : length);
+	else
+		options.to_ns = t.end_ns - options.from_ns > DEFAULT_WINDOW_NS ?
+			options.from_ns + DEFAULT_WINDOW_NS :
+			t.end_ns;
+	vmrt_format_duration(options.from_ns - t.start_ns, from);
+	vmrt_format_duration(options.to_ns - t.start_ns, to);
+	if (options.to_ns <= options.from_ns)
+		return vmrt_fail(err, VMRT_ERANGE, "nothing of the run lies between %s and %s: it lasts %s",
+			from, to, vmrt_format_duration(length, asked));
+	if (o->to_ns == VMRT_UNKNOWN)
+		vmrt_say("shows %s to %s after the run's start; --from and --to choose", from, to);
+	status = vmrt_grasp_export(db, &options, out, &shown_to, err);
+	if (status == VMRT_OK && shown_to < options.to_ns)
+		vmrt_warn("ends %s after the run's start, not %s: more than %lld events are slow to open "
+			  "(--max-events allows more)",
+			vmrt_format_duration(shown_to - t.start_ns, asked), to, (long long)o->max_events);
+	return status;
+}
+
+static enum vmrt_status export_csv(
+	sqlite3 *db, const struct options *o, FILE *out, struct vmrt_error *err)
+{
+	int64_t from = INT64_MIN, to = INT64_MAX;
+	struct times t;
+	enum vmrt_status status = VMRT_OK;
+
+	if (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN)
+		status = load_times(db, &t, err);
+	if (status != VMRT_OK)
+		return status;
+	if (o->from_ns != VMRT_UNKNOWN)
+		from = t.start_ns + o->from_ns;
+	if (o->to_ns != VMRT_UNKNOWN)
+		to = t.start_ns + o->to_ns;
+	return vmrt_csv_export(db, o->table ? o->table : "jobs", from, to, out, err);
+}
+
+/* A file is written beside and renamed, so that a failure leaves a former one as it was. */
+static enum vmrt_status open_output(
+	const struct options *o, char **beside, FILE **out, struct vmrt_error *err)
+{
+	*beside = NULL;
+	*out = stdout;
+	if (!o->out)
+		return VMRT_OK;
+	if (asprintf(beside, "%s.%ld.new", o->out, (long)getpid()) < 0) {
+		*beside = NULL;
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
+	*out = fopen(*beside, "we");
+	return *out ? VMRT_OK : vmrt_fail_errno(err, errno, "cannot write %s", o->out);
+}
+
+static enum vmrt_status close_output(const struct options *o, const char *beside, FILE *out,
+	enum vmrt_status status, struct vmrt_error *err)
+{
+	bool failed;
+
+	if (!beside || !out)
+		return status;
+	failed = ferror(out) != 0;
+	if ((fclose(out) != 0 || failed) && status == VMRT_OK)
+		status = vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", o->out);
+	if (status == VMRT_OK && rename(beside, o->out) != 0)
+		status = vmrt_fail_errno(err, errno, "cannot write %s", o->out);
+	if (status != VMRT_OK)
+		unlink(beside);
+	return status;
+}
+
+static int run(void *opts)
+{
+	const struct options *o = opts;
+	struct vmrt_error err;
+	sqlite3 *db = NULL;
+	char *beside = NULL;
+	FILE *out = NULL;
+	enum vmrt_status status = vmrt_rundb_open(o->run, &db, &err);
+
+	if (status == VMRT_OK)
+		status = open_output(o, &beside, &out, &err);
+	if (status == VMRT_OK) {
+		/* one read transaction, so that all queries see one state */
+		sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+		status = o->format == FORMAT_CSV ? export_csv(db, o, out, &err) :
+						   export_grasp(db, o, out, &err);
+		status = close_output(o, beside, out, status, &err);
+	}
+	free(beside);
+	sqlite3_close(db);
+	if (status == VMRT_OK)
+		return VMRT_EXIT_DONE;
+	vmrt_complain(&err);
+	return VMRT_EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	static struct options options = {
+		.from_ns = VMRT_UNKNOWN,
+		.to_ns = VMRT_UNKNOWN,
+		.max_events = VMRT_GRASP_EVENTS,
+	};
+	static const struct vmrt_command commands[] = {
+		{.args = "RUN",
+			.summary = "Export a recorded run for the Grasp player, or as CSV.",
+			.doc = "RUN is a run folder or a database. Without --from and --to, a Grasp trace shows the "
+			       "first 500 ms from the first job on. Exit status: 0 done, 1 could not, 64 usage.",
+			.options = option_table,
+			.parse = parse,
+			.opts = &options,
+			.run = run},
+		{.run = NULL},
+	};
+	static const struct vmrt_tool tool = {
+		.name = "vmrt-export",
+		.summary = "Export a recorded run.",
+		.commands = commands,
+	};
+
+	return vmrt_tool_main(&tool, argc, argv);
+}
