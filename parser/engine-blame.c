@@ -9,6 +9,7 @@
  */
 #include "engine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 bool jobs_arrived(const struct jobs *j, int64_t host_ns)
@@ -166,15 +167,64 @@ static int64_t next_change(const struct jobs *j, int64_t from)
 	return next;
 }
 
-/* Remembers the parts at the arrival of a job that will queue behind the open one. */
+static bool grow_backlog(struct jobs *j)
+{
+	size_t size = j->backlog_size ? j->backlog_size * 2 : BACKLOG_FIRST;
+	struct snapshot *bigger;
+
+	if (size > BACKLOG_MAX)
+		return false;
+	bigger = malloc(size * sizeof(*bigger));
+	if (!bigger) {
+		j->machine->engine->out_of_memory = true;
+		return false;
+	}
+	for (size_t i = 0; i < j->backlog_n; i++)
+		bigger[i] = j->backlog[(j->backlog_first + i) % j->backlog_size];
+	free(j->backlog);
+	j->backlog = bigger;
+	j->backlog_size = size;
+	j->backlog_first = 0;
+	return true;
+}
+
+/*
+ * Remembers the parts at the arrival of a job that will queue behind the open one. Where a task is so
+ * far behind that there is no more room, the time before its later jobs are opened stays unknown.
+ */
 static void take_snapshot(struct jobs *j)
 {
-	struct snapshot *s = &j->snapshots[j->next_snapshot++ % BACKLOG_MAX];
+	struct snapshot *s;
 
-	s->at_local_ns = j->grid_local_ns;
-	memcpy(s->cum, j->cum, sizeof(s->cum));
+	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
+		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
+		s->at_local_ns = j->grid_local_ns;
+		memcpy(s->cum, j->cum, sizeof(s->cum));
+	}
 	j->grid_local_ns += j->spec->period_ns;
 	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+}
+
+/* The remembered parts at @local_ns, or NULL; what lies before that is forgotten. */
+static const struct snapshot *recall(struct jobs *j, int64_t local_ns)
+{
+	const struct snapshot *s;
+
+	while (j->backlog_n) {
+		s = &j->backlog[j->backlog_first];
+		if (s->at_local_ns > local_ns)
+			return NULL;
+		j->backlog_first = (j->backlog_first + 1) % j->backlog_size;
+		j->backlog_n--;
+		if (s->at_local_ns == local_ns)
+			return s;
+	}
+	return NULL;
+}
+
+void blame_free(struct jobs *j)
+{
+	free(j->backlog);
 }
 
 void blame_settle(struct machine *m, int64_t host_ns)
@@ -203,7 +253,7 @@ void blame_settle(struct machine *m, int64_t host_ns)
 /* The job in j->job was just opened: its arrival may be in the past. */
 void blame_open(struct jobs *j, int64_t host_ns)
 {
-	const struct snapshot *found = NULL;
+	const struct snapshot *found;
 
 	memcpy(j->opened, j->cum, sizeof(j->opened));
 	memcpy(j->arrived, j->cum, sizeof(j->arrived));
@@ -213,17 +263,19 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	j->unknown_ns = 0;
 	j->gap_mark = j->cum[VMRT_BLAME_HOST_THREAD];
 	if (j->job.arrival_ns < host_ns) {
-		for (size_t i = 0; i < BACKLOG_MAX && i < j->next_snapshot; i++)
-			if (j->snapshots[i].at_local_ns == j->job.arrival_local_ns)
-				found = &j->snapshots[i];
+		found = recall(j, j->job.arrival_local_ns);
 		if (found)
 			memcpy(j->arrived, found->cum, sizeof(j->arrived));
 		else
 			j->unknown_ns = host_ns - j->job.arrival_ns;
+	} else {
+		j->backlog_n = 0;
 	}
-	j->grid_local_ns = j->job.arrival_local_ns + j->spec->period_ns;
-	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
 	/* grid points already passed have their snapshots; go on behind them */
+	j->grid_local_ns = j->job.arrival_local_ns + j->spec->period_ns;
+	if (j->backlog_n)
+		j->grid_local_ns += (int64_t)j->backlog_n * j->spec->period_ns;
+	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
 	while (j->grid_host_ns <= host_ns) {
 		j->grid_local_ns += j->spec->period_ns;
 		j->grid_host_ns = to_host(j->machine, j->grid_local_ns);

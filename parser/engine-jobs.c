@@ -135,6 +135,18 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }
 
+static bool tainted(const struct jobs *j)
+{
+	return j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= j->job.arrival_ns;
+}
+
+static void set_arrival(struct jobs *j, int64_t local_ns)
+{
+	j->job.arrival_local_ns = local_ns;
+	j->job.arrival_ns = to_host(j->machine, local_ns);
+	j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
+}
+
 /* The open job ended. */
 static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
@@ -149,7 +161,7 @@ static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	if (tardiness > 0)
 		find_cause(j, tardiness);
-	if (j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= job->arrival_ns) {
+	if (tainted(j)) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 		job->cause = -1;
 		job->excused = false;
@@ -180,7 +192,7 @@ static int64_t skip(struct jobs *j, int64_t before, int64_t expires)
 	n = (expires - before + period / 2) / period;
 	if (n < 2 || llabs(expires - before - n * period) > period / GRID_TOLERANCE)
 		return 0;
-	lost = j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= j->job.arrival_ns;
+	lost = tainted(j);
 	for (int64_t i = 1; lost && i < n; i++)
 		give_bare(j, VMRT_OUTCOME_UNKNOWN);
 	if (lost)
@@ -216,9 +228,7 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 	clear_job(j);
 	j->job.k = j->machine->engine->next_k[j->task]++;
 	j->job.skipped = skipped;
-	j->job.arrival_local_ns = expires;
-	j->job.arrival_ns = to_host(j->machine, expires);
-	j->job.deadline_ns = to_host(j->machine, expires + j->spec->deadline_ns);
+	set_arrival(j, expires);
 	j->state = JOB_SLEEPING;
 	j->timer = timer;
 	blame_open(j, host_ns);
@@ -318,25 +328,38 @@ void jobs_mark(struct jobs *j, const char *word, int64_t local_ns)
 		j->job.mark_end_local_ns = local_ns;
 }
 
-void jobs_finish(struct jobs *j, int64_t end_ns)
+/* The open job, or one queued behind it, has not ended when the recording ends. */
+static void give_incomplete(struct jobs *j, int64_t end_ns)
 {
 	struct vmrt_job *job = &j->job;
+
+	job->outcome =
+		job->deadline_ns < end_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE : VMRT_OUTCOME_UNKNOWN;
+	if (tainted(j))
+		job->outcome = VMRT_OUTCOME_UNKNOWN;
+	else if (job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
+		find_cause(j, end_ns - job->deadline_ns);
+	give(j);
+}
+
+void jobs_finish(struct jobs *j, int64_t end_ns)
+{
+	int64_t next = j->job.arrival_local_ns + j->spec->period_ns;
 
 	blame_settle(j->machine, end_ns);
 	if (j->state == JOB_HEAD) {
 		give_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (jobs_arrived(j, end_ns)) {
 		blame_close(j);
-		job->outcome =
-			job->deadline_ns < end_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE : VMRT_OUTCOME_UNKNOWN;
-		if (job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
-			find_cause(j, end_ns - job->deadline_ns);
-		if (j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= job->arrival_ns) {
-			job->outcome = VMRT_OUTCOME_UNKNOWN;
-			job->cause = -1;
-			job->excused = false;
+		give_incomplete(j, end_ns);
+		/* the task is periodic: what was due meanwhile has arrived too */
+		for (; to_host(j->machine, next) <= end_ns; next += j->spec->period_ns) {
+			clear_job(j);
+			j->job.k = j->machine->engine->next_k[j->task]++;
+			set_arrival(j, next);
+			memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));
+			give_incomplete(j, end_ns);
 		}
-		give(j);
 	}
 	j->state = JOB_NONE;
 }

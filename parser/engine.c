@@ -392,6 +392,7 @@ static void unbind(struct machine *m, struct thr *t)
 		m->jobs[i] = m->jobs[--m->n_jobs];
 		break;
 	}
+	blame_free(t->jobs);
 	free(t->jobs);
 	t->jobs = NULL;
 }
@@ -778,8 +779,10 @@ void vmrt_engine_free(struct vmrt_engine *e)
 	for (size_t i = 0; e->machines && i < e->config->n_machines; i++) {
 		struct machine *m = &e->machines[i];
 
-		for (size_t j = 0; j < m->n_jobs; j++)
+		for (size_t j = 0; j < m->n_jobs; j++) {
+			blame_free(m->jobs[j]);
 			free(m->jobs[j]);
+		}
 		free(m->jobs);
 		free(m->vcpus);
 		free(m->cpus);

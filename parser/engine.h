@@ -19,8 +19,9 @@
 #define PERIOD_UNCERTAINTY_NS (50 * VMRT_NS_PER_US)
 /* Holes of one CPU closer than this are one row. */
 #define HOLE_MERGE_NS (100 * VMRT_NS_PER_MS)
-/* Grid points remembered for jobs that queue behind earlier jobs of their task. */
-#define BACKLOG_MAX 64
+/* Grid points remembered, at most, for jobs that queue behind earlier jobs of their task. */
+#define BACKLOG_FIRST 16
+#define BACKLOG_MAX 65536
 /* Threads remembered as candidates for the worst interferer of one job. */
 #define WHO_MAX 6
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
@@ -156,8 +157,8 @@ struct jobs {
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
 	int64_t gap_mark; /* cum[HOST_THREAD] when a throttling gap began */
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
-	struct snapshot snapshots[BACKLOG_MAX];
-	unsigned next_snapshot;
+	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
+	size_t backlog_size, backlog_first, backlog_n;
 	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
 	uint64_t timer;
 };
@@ -207,6 +208,7 @@ bool jobs_arrived(const struct jobs *j, int64_t host_ns);
 void blame_settle(struct machine *m, int64_t host_ns);
 void blame_open(struct jobs *j, int64_t host_ns);
 void blame_close(struct jobs *j);
+void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
 void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
 void blame_gap_begins(struct machine *m);

@@ -34,6 +34,7 @@ guest_prepare() {
 guest_run() {
 	local run=$out/$1.vmrt experiment=$2 duration=$3 status=0
 	shift 3
+	rm -f "$run/load-$vm.csv"
 	"$O/bin/vmrt-trace" record --force --allow-loss -e "$experiment" -o "$run" "$@" -- \
 		"$root/scripts/vm" exec "$vm" vmrt-load --calibration /calibration --duration "$duration" \
 		--log /log.csv /experiment.ini || status=$?

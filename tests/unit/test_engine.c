@@ -22,7 +22,7 @@
 #define T2 12
 #define FIFO(p) (99 - (p))
 #define FAIR 120
-#define MAX_RECORDS 64
+#define MAX_RECORDS 128
 
 static const char experiment_text[] = "[experiment]\nname = t\n"
 				      "[server vm1]\nperiod = 12ms\nbudget = 10ms\npriority = 50\n"
@@ -376,6 +376,47 @@ static void a_job_that_outlives_the_trace_past_its_deadline_is_missed(void **sta
 	assert_true(f.jobs[0].response_ns == VMRT_UNKNOWN);
 }
 
+static void releases_that_queue_behind_an_endless_job_are_counted(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	end(&f, 55 * MS); /* arrivals at 10, 30 and 50 ms; deadlines at 30, 50 and 70 ms */
+	assert_int_equal(f.n_jobs, 3);
+	assert_int_equal(f.jobs[1].k, 1);
+	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_MISSED_INCOMPLETE);
+	assert_int_equal(f.jobs[2].outcome, VMRT_OUTCOME_UNKNOWN);
+}
+
+static void a_long_backlog_keeps_the_parts_of_every_job(void **state)
+{
+	static struct fixture f;
+	int64_t at = 10 * MS + 50 * US;
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	/* each job runs 30 ms for a period of 20 ms: job k ends at 10.05 + 30 (k + 1) ms */
+	for (int k = 1; k < 60; k++) {
+		at += 30 * MS;
+		arm(&f, GUEST, at, T1, 10 * MS + k * 20 * MS);
+		expire(&f, GUEST, at + 2 * US, T1, T1);
+		wake(&f, GUEST, at + 3 * US, T1, T1);
+	}
+	end(&f, at + 4 * US);
+	assert_in_range(f.n_jobs, 60, MAX_RECORDS * 2);
+	for (int k = 0; k < 59; k++) {
+		assert_int_equal(f.jobs[k].response_ns, 50 * US + 30 * MS + k * 10 * MS);
+		assert_int_equal(f.jobs[k].blame_ns[VMRT_BLAME_UNKNOWN], 0);
+		assert_int_equal(f.jobs[k].k, k);
+	}
+}
+
 static void a_job_that_outlives_the_trace_before_its_deadline_is_unknown(void **state)
 {
 	static struct fixture f;
@@ -686,6 +727,8 @@ int main(void)
 		cmocka_unit_test(the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host),
 		cmocka_unit_test(a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it),
 		cmocka_unit_test(a_job_that_outlives_the_trace_past_its_deadline_is_missed),
+		cmocka_unit_test(releases_that_queue_behind_an_endless_job_are_counted),
+		cmocka_unit_test(a_long_backlog_keeps_the_parts_of_every_job),
 		cmocka_unit_test(a_job_that_outlives_the_trace_before_its_deadline_is_unknown),
 		cmocka_unit_test(a_job_that_has_not_arrived_is_no_job),
 		cmocka_unit_test(a_job_that_began_before_the_recording_is_truncated),
