@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_RESPONSES_H
+#define VMRT_TUI_RESPONSES_H
+
+/* Percentiles of response times in bounded memory. All zeros is an empty set. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/status.h>
+
+/* So many values are kept as they are; with more, percentiles come from a histogram. */
+#define TOP_EXACT_MAX 16384
+
+struct top_responses {
+	int64_t *exact; /* the first TOP_EXACT_MAX values */
+	size_t room;
+	uint64_t *buckets; /* of all values, once there are more */
+	uint64_t n;
+	int64_t max;
+	int64_t p99; /* of @p99_n values */
+	uint64_t p99_n;
+};
+
+/** top_responses_add - add @ns, negative ones count as 0; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status top_responses_add(struct top_responses *r, int64_t ns);
+
+/**
+ * top_responses_p99 - the 99th percentile by the nearest-rank rule
+ * @approximate: the value is an upper bound, at most 1/64 too high; else it is exact
+ *
+ * Return: the value; VMRT_UNKNOWN of an empty set.
+ */
+int64_t top_responses_p99(struct top_responses *r, bool *approximate);
+
+void top_responses_free(struct top_responses *r);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_SOURCE_H
+#define VMRT_TUI_SOURCE_H
+
+/* Where events come from: a recording that is replayed, or this host right now. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/engine.h>
+
+enum top_fed {
+	TOP_FED_ALL,   /* everything up to the time asked for */
+	TOP_FED_PART,  /* the wall clock's deadline came first: call again */
+	TOP_FED_END,   /* there will be no more */
+	TOP_FED_ERROR,
+};
+
+struct top_source;
+
+struct top_source_ops {
+	void (*config)(struct top_source *source, struct vmrt_engine_config *config);
+	enum top_fed (*feed)(struct top_source *source, struct vmrt_engine *engine, int64_t until_ns,
+		int64_t deadline_ns, struct vmrt_error *err);
+	void (*note)(struct top_source *source, char *buf, size_t room);
+	void (*close)(struct top_source *source);
+};
+
+/* The common part of all sources. */
+struct top_source {
+	const struct top_source_ops *ops;
+	bool live;
+	char title[128];
+	int64_t start_ns; /* host clock; VMRT_UNKNOWN before the first event */
+	int64_t end_ns;	  /* of a recording, or VMRT_UNKNOWN */
+	int64_t now_ns;	  /* up to here everything has been fed */
+};
+
+struct top_source_options {
+	const char *run;	/* NULL: live */
+	const char *experiment; /* path, or NULL */
+	const char *vm;		/* only this one, or NULL */
+	unsigned port;		/* of the agent's link; live */
+};
+
+/** top_source_open - open a recording, or begin to trace; end it with source->ops->close() */
+enum vmrt_status top_source_open(
+	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err);
+
+/** top_replay_open, top_live_open - the two kinds */
+enum vmrt_status top_replay_open(
+	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err);
+enum vmrt_status top_live_open(
+	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err);
+
+#endif
