@@ -353,7 +353,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 		blame_close(j);
 		give_incomplete(j, end_ns);
 		/* the task is periodic: what was due meanwhile has arrived too */
-		for (; to_host(j->machine, next) <= end_ns; next += j->spec->period_ns) {
+		for (; to_host(j->machine, next) < end_ns; next += j->spec->period_ns) {
 			clear_job(j);
 			j->job.k = j->machine->engine->next_k[j->task]++;
 			set_arrival(j, next);
