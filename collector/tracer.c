@@ -110,7 +110,7 @@ static enum vmrt_status make_instance(
 	if (status != VMRT_OK)
 		return status;
 	/* pid and start time name the owner for good: vmrt_tracer_reset() looks whether it lives */
-	snprintf(t->name, sizeof(t->name), VMRT_INSTANCE_PREFIX "%d-%llu-%u%s", (int)getpid(),
+	snprintf(t->name, sizeof(t->name), VMRT_INSTANCE_PREFIX "%d-%llu-%u-%s", (int)getpid(),
 		(unsigned long long)vmrt_start_ticks(getpid()), counter++, label);
 	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
 	if ((size_t)snprintf(t->folder, sizeof(t->folder), "%s/instances/%s", tracing, t->name) >=
