@@ -40,6 +40,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.budget_ns = spec->budget_ns;
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
+		s->loss_to_ns = VMRT_UNKNOWN;
 		for (size_t v = 0; v < e->config->n_vms; v++) {
 			const struct vmrt_engine_vm *vm = &e->config->vms[v];
 
@@ -82,7 +83,8 @@ static void begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.budget_ns = s->pub.budget_ns;
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
 	s->uncertainty_ns = 0;
-	s->tainted = s->truncated = false;
+	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
+	s->truncated = false;
 }
 
 void servers_begin(struct vmrt_engine *e, int64_t host_ns)
@@ -262,10 +264,13 @@ void servers_steal(struct server *s, int64_t ns)
 		s->now.steal_ns += ns;
 }
 
-void servers_taint(struct vmrt_engine *e)
+/* Host events were lost from some time in the present period on until @to_ns. */
+void servers_taint(struct vmrt_engine *e, int64_t to_ns)
 {
-	for (size_t i = 0; i < e->n_servers; i++)
+	for (size_t i = 0; i < e->n_servers; i++) {
 		e->servers[i].tainted = true;
+		e->servers[i].loss_to_ns = to_ns;
+	}
 }
 
 void servers_finish(struct vmrt_engine *e, int64_t end_ns)

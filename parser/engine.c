@@ -527,7 +527,7 @@ static void on_lost(struct machine *m, const struct vmrt_event *ev, struct insta
 	cpu->known = false;
 	cpu->thr = NULL;
 	if (m->index == 0)
-		servers_taint(m->engine);
+		servers_taint(m->engine, now.host_ns);
 }
 
 static bool have_cpu(struct machine *m, unsigned cpu)

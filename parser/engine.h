@@ -126,6 +126,7 @@ struct server {
 	int64_t settled_ns;
 	struct vmrt_server_period now;
 	int64_t uncertainty_ns;
+	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	bool tainted, truncated;
 };
 
@@ -221,7 +222,7 @@ void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
 void servers_steal(struct server *s, int64_t ns);
 void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 void servers_uncertain(struct server *s, int64_t ns);
-void servers_taint(struct vmrt_engine *e);
+void servers_taint(struct vmrt_engine *e, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
 
