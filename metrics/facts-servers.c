@@ -78,62 +78,70 @@ static enum vmrt_status load_periods(sqlite3 *db, struct vmrt_server_facts *s, s
 }
 
 struct interval {
-	int64_t from, to;
+	int64_t cpu, from, to;
 };
 
-/* Intervals of the host in which it is not known, or not the scheduler's doing, who ran; sorted. */
+/*
+ * Intervals of the host's CPUs in which it is not known, or not the scheduler's doing, who ran; sorted by CPU and start,
+ * and made to end in that order too.
+ */
 static enum vmrt_status load_holes(
 	sqlite3 *db, struct interval **out, size_t *n, struct vmrt_error *err)
 {
 	struct interval *holes = NULL;
+	size_t room = 0;
 	struct vmrt_query q;
 
 	*n = 0;
 	vmrt_query_begin(&q, db, err,
-		"SELECT from_ns, to_ns FROM loss JOIN machine m ON m.id = loss.machine"
-		" WHERE m.kind = 'host' AND from_ns IS NOT NULL AND to_ns IS NOT NULL ORDER BY from_ns");
+		"SELECT cpu, from_ns, to_ns FROM loss JOIN machine m ON m.id = loss.machine"
+		" WHERE m.kind = 'host' AND from_ns IS NOT NULL AND to_ns IS NOT NULL ORDER BY cpu, from_ns");
 	while (vmrt_query_next(&q)) {
-		struct interval *more = realloc(holes, (*n + 1) * sizeof(*holes));
+		struct interval *h;
 
-		if (!more) {
-			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-			break;
+		if (*n == room) {
+			room = room ? room * 2 : 256;
+			h = realloc(holes, room * sizeof(*holes));
+			if (!h) {
+				q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+				break;
+			}
+			holes = h;
 		}
-		holes = more;
-		holes[*n].from = vmrt_query_int(&q, 0);
-		holes[*n].to = vmrt_query_int(&q, 1);
-		/* make the ends rise too, so that a search by end works */
-		if (*n && holes[*n].to < holes[*n - 1].to)
-			holes[*n].to = holes[*n - 1].to;
-		(*n)++;
+		h = &holes[(*n)++];
+		*h = (struct interval){
+			vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), vmrt_query_int(&q, 2)};
+		if (*n > 1 && h[-1].cpu == h->cpu && h->to < h[-1].to)
+			h->to = h[-1].to;
 	}
 	*out = holes;
 	return vmrt_query_end(&q);
 }
 
-static bool overlaps(const struct interval *holes, size_t n, int64_t from, int64_t to)
+static bool overlaps(const struct interval *holes, size_t n, int64_t cpu, int64_t from, int64_t to)
 {
 	size_t low = 0, high = n;
 
-	while (low < high) { /* the first hole that ends after @from */
+	while (low < high) { /* the first hole of this CPU that ends after @from */
 		size_t middle = low + (high - low) / 2;
+		const struct interval *h = &holes[middle];
 
-		if (holes[middle].to <= from)
+		if (h->cpu < cpu || (h->cpu == cpu && h->to <= from))
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return low < n && holes[low].from < to;
+	return low < n && holes[low].cpu == cpu && holes[low].from < to;
 }
 
 /*
- * The longest time a vCPU thread of @s's VM waited after a preemption. Waits for a wake-up are not seen in slices,
- * so the blackout is at least this.
+ * The longest time a vCPU thread of @s's VM waited after a preemption, while there were periods of the server. Waits for
+ * a wake-up are not seen in slices, so the blackout is at least this.
  */
 static enum vmrt_status load_waits(sqlite3 *db, struct vmrt_server_facts *s,
 	const struct interval *holes, size_t n_holes, struct vmrt_error *err)
 {
-	int64_t thread = VMRT_UNKNOWN, last_end = 0;
+	int64_t thread = VMRT_UNKNOWN, last_end = 0, last_cpu = 0;
 	bool preempted = false;
 	struct vmrt_query q;
 
@@ -141,22 +149,29 @@ static enum vmrt_status load_waits(sqlite3 *db, struct vmrt_server_facts *s,
 	if (s->vm_id == VMRT_UNKNOWN)
 		return VMRT_OK;
 	vmrt_query_begin(&q, db, err,
-		"SELECT s.thread, s.start_ns, s.end_ns, s.end_state, s.truncated, s.uncertainty_ns"
+		"SELECT s.thread, s.start_ns, s.end_ns, s.end_state, s.truncated, s.uncertainty_ns, s.cpu"
 		" FROM slice s WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
+		" AND s.end_ns >= (SELECT min(start_ns) FROM server_period WHERE server = ?2)"
+		" AND s.start_ns <= (SELECT max(end_ns) FROM server_period WHERE server = ?2)"
 		" ORDER BY s.thread, s.start_ns");
-	if (q.status == VMRT_OK)
+	if (q.status == VMRT_OK) {
 		sqlite3_bind_int64(q.stmt, 1, s->vm_id);
+		sqlite3_bind_int64(q.stmt, 2, s->id);
+	}
 	while (vmrt_query_next(&q)) {
 		int64_t start = vmrt_query_int(&q, 1), end = vmrt_query_int(&q, 2);
+		int64_t cpu = vmrt_query_int(&q, 6);
 		bool same = thread == vmrt_query_int(&q, 0), inferred = vmrt_query_int(&q, 5) != 0;
 
 		if (same && preempted && !inferred && start - last_end > s->wait_max &&
-			!overlaps(holes, n_holes, last_end, start)) {
+			!overlaps(holes, n_holes, last_cpu, last_end, start) &&
+			!overlaps(holes, n_holes, cpu, last_end, start)) {
 			s->wait_max = start - last_end;
 			s->wait_at = last_end;
 		}
 		thread = vmrt_query_int(&q, 0);
 		last_end = end;
+		last_cpu = cpu;
 		preempted = vmrt_query_int(&q, 3) == 0 && !vmrt_query_int(&q, 4);
 	}
 	return vmrt_query_end(&q);
