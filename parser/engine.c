@@ -187,6 +187,7 @@ static void set_current(
 	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio)
 {
 	cpu->known = true;
+	cpu->left_pid = -1;
 	cpu->pid = pid;
 	cpu->prio = prio;
 	memset(cpu->comm, 0, sizeof(cpu->comm));
@@ -301,6 +302,10 @@ static void check_chain(struct machine *m, const struct vmrt_event *ev, struct i
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 	const char *comm = is_switch ? ev->sw.prev_comm : NULL;
 
+	/* the record of a switch precedes the switch: timers are still cancelled for who leaves */
+	if (cpu->known && !is_switch && cpu->pid != pid && cpu->left_pid == pid &&
+		now.host_ns - cpu->left_ns < SWITCH_TAIL_NS)
+		return;
 	if (!cpu->known)
 		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : FIRST_FAIR_PRIO, now);
 	else if (cpu->pid != pid)
@@ -325,6 +330,8 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 		run_ends(m, out, now, ev->sw.prev_state);
 	}
 	set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
+	cpu->left_pid = ev->sw.prev_pid;
+	cpu->left_ns = now.host_ns;
 	in = follow(m, ev->sw.next_pid, ev->sw.next_comm);
 	cpu->thr = in;
 	if (out && out->state == THR_READY && out->guest && is_throttled(out, cpu))

@@ -15,6 +15,8 @@
 #define WAKE_TO_SWITCH_NS (5 * VMRT_NS_PER_US)
 /* An idle CPU whose last record is so short behind a wake-up switched right then. */
 #define WAKE_NEAR_NS (50 * VMRT_NS_PER_US)
+/* So long behind a sched_switch the kernel may still record on behalf of the thread that leaves. */
+#define SWITCH_TAIL_NS (50 * VMRT_NS_PER_US)
 /* Inferred switches may make a server period uncertain by this much before it is unknown. */
 #define PERIOD_UNCERTAINTY_NS (50 * VMRT_NS_PER_US)
 /* Holes of one CPU closer than this are one row. */
@@ -81,6 +83,8 @@ struct timers {
 struct cpu {
 	bool known;   /* who runs is known */
 	int32_t pid;
+	int32_t left_pid; /* who was switched out last, while its last records may still come */
+	int64_t left_ns;
 	int prio;
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */

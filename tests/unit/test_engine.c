@@ -564,6 +564,29 @@ static void a_missing_switch_is_found_inferred_and_counted(void **state)
 	assert_int_equal(f.losses[0].kind, VMRT_LOSS_BROKEN_CHAIN);
 }
 
+static void records_of_a_leaving_thread_right_behind_its_switch_break_no_chain(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event cancel = {.type = VMRT_EV_TIMER_CANCEL, .pid = VCPU};
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	sw(&f, HOST, 5 * MS, VCPU, 0, HOG);
+	push(&f, HOST, &cancel, 5 * MS + 3 * US);
+	sw(&f, HOST, 9 * MS, HOG, 0, VCPU);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 0);
+	/* but much later it proves that the vCPU runs again */
+	sw(&f, HOST, 12 * MS, VCPU, 0, HOG);
+	push(&f, HOST, &cancel, 14 * MS);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 1);
+	end(&f, 15 * MS);
+	assert_int_equal(f.slices[0].end_ns, 5 * MS);
+}
+
 /* [0, 12): runs 10 ms at the priority, then 1 ms below it, then a hog; [12, 24): sleeps after 3 ms. */
 static void consumption_is_split_at_replenishment_and_depletion(void **state)
 {
@@ -738,6 +761,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_within_a_job_is_blocking_and_does_not_end_it),
 		cmocka_unit_test(skipped_releases_are_counted_in_the_job_number),
 		cmocka_unit_test(a_missing_switch_is_found_inferred_and_counted),
+		cmocka_unit_test(records_of_a_leaving_thread_right_behind_its_switch_break_no_chain),
 		cmocka_unit_test(consumption_is_split_at_replenishment_and_depletion),
 		cmocka_unit_test(without_an_enforcer_the_declared_grid_is_laid_over_the_recording),
 		cmocka_unit_test(waiting_for_budget_is_told_from_waiting_for_other_threads),
