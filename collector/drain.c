@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +129,11 @@ static void *drain_thread(void *arg)
 	struct cpu *c = arg;
 	struct vmrt_drain *d = c->drain;
 	int pause_ms = PAUSE_MIN_MS;
+	sigset_t all;
 
+	/* signals are for the main thread */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	if (d->placed)
 		pthread_setaffinity_np(pthread_self(), sizeof(d->places), &d->places);
 	for (;;) {

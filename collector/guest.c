@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -391,7 +392,11 @@ static void *session(void *arg)
 	struct vmrt_guest *g = arg;
 	struct vmrt_error err = {0};
 	enum vmrt_status status;
+	sigset_t all;
 
+	/* signals are for the main thread; a link that is cut is an error here, not SIGPIPE */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	if (g->options.cpus)
 		pthread_setaffinity_np(pthread_self(), sizeof(g->cpus), &g->cpus);
 	/* where this is not permitted the stamps are a little later, and the pings say so themselves */

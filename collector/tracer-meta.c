@@ -201,8 +201,10 @@ static size_t read_names(const char *text, struct name *names, size_t order)
 		char *end;
 		long tid = strtol(text, &end, 10);
 
-		if (end > text && *end == ' ' && end < text + line && tid >= 0)
-			names[n++] = (struct name){tid, order + n, end + 1, (int)(text + line - end - 1)};
+		if (end > text && *end == ' ' && end < text + line && tid >= 0) {
+			names[n] = (struct name){tid, order + n, end + 1, (int)(text + line - end - 1)};
+			n++;
+		}
 		text += line + (text[line] != '\0');
 	}
 	return n;
