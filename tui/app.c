@@ -32,11 +32,11 @@ enum vmrt_status top_app_open(
 	if (status != VMRT_OK)
 		return status;
 	app->source->ops->config(app->source, &app->config);
-	if (options->source.vm && !names_vm(&app->config, options->source.vm))
+	if (app->source->vm && !names_vm(&app->config, app->source->vm))
 		return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM called %s", app->source->title,
-			options->source.vm);
+			app->source->vm);
 	status = top_experiment_new(app->config.experiment, app->config.vms, app->config.n_vms,
-		options->source.vm, &app->exp, err);
+		app->source->vm, &app->exp, err);
 	if (status != VMRT_OK)
 		return status;
 	app->config.experiment = app->exp;

@@ -113,7 +113,8 @@ static void server_bar(const void *row, int width, bool ascii, struct cell *cell
 	size_t used = 0;
 	int filled;
 
-	if (s->policy == VMRT_POLICY_NONE || !s->enforced) {
+	/* without an enforcer's markers, what ran at the priority still tells */
+	if (s->policy == VMRT_POLICY_NONE || (!s->enforced && s->used_ns <= 0 && s->max_ns <= 0)) {
 		put_word(cell, s->policy == VMRT_POLICY_NONE ? "no server" : "unenforced");
 		cell->attr = TOP_DIM;
 		return;
@@ -164,7 +165,7 @@ static void server_background(const void *row, int width, bool ascii, struct cel
 
 	(void)width;
 	(void)ascii;
-	put_percent(cell, s->enforced ? s->background : NAN);
+	put_percent(cell, s->policy == VMRT_POLICY_NONE ? NAN : s->background);
 }
 
 static void server_depletions(const void *row, int width, bool ascii, struct cell *cell)

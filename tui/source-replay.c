@@ -132,6 +132,7 @@ enum vmrt_status top_replay_open(
 	if (!r)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	r->base.ops = &ops;
+	r->base.vm = options->vm;
 	status = vmrt_recording_open(&rec, &r->rec, err);
 	if (status != VMRT_OK) {
 		free(r);

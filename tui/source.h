@@ -32,6 +32,7 @@ struct top_source {
 	const struct top_source_ops *ops;
 	bool live;
 	char title[128];
+	const char *vm;	  /* the only VM to be shown, or NULL */
 	int64_t start_ns; /* host clock; VMRT_UNKNOWN before the first event */
 	int64_t end_ns;	  /* of a recording, or VMRT_UNKNOWN */
 	int64_t now_ns;	  /* up to here everything has been fed */
@@ -40,7 +41,7 @@ struct top_source {
 struct top_source_options {
 	const char *run;	/* NULL: live */
 	const char *experiment; /* path, or NULL */
-	const char *vm;		/* only this one, or NULL */
+	const char *vm;		/* only this one, by name or pid:N; or NULL */
 	unsigned port;		/* of the agent's link; live */
 };
 

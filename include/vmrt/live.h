@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_LIVE_H
+#define VMRT_LIVE_H
+
+/*
+ * Events of this host and of its guests while they happen, as one sequence in host time: what
+ * vmrt/recording.h is for recordings. Works beside a recorder; everything is removed by
+ * vmrt_live_close().
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/engine.h>
+#include <vmrt/event.h>
+
+#define VMRT_LIVE_SILENCE_NS (2 * VMRT_NS_PER_S) /* a guest that lags by more is not waited for */
+
+struct vmrt_live_options {
+	const struct vmrt_experiment *experiment; /* its VMs; NULL: all that run. Kept by reference */
+	const char *vm; /* only this VM, by name or pid:N; or NULL */
+	unsigned port;	/* of the agent's link: org.vmrt.agent.N */
+	uint64_t buffer, guest_buffer; /* bytes per CPU */
+};
+
+struct vmrt_live;
+
+/**
+ * vmrt_live_open - find the VMs, begin to trace here and in the guests
+ * @out: end with vmrt_live_close()
+ *
+ * A guest whose agent does not answer within some seconds is left out; vmrt_live_note() says so.
+ *
+ * Return: VMRT_OK; VMRT_EPERM or VMRT_ENOENT without tracefs; VMRT_ENOENT if a VM is not there;
+ * VMRT_EINTR if a stop was requested meanwhile.
+ */
+enum vmrt_status vmrt_live_open(
+	const struct vmrt_live_options *options, struct vmrt_live **out, struct vmrt_error *err);
+
+/** vmrt_live_config - the configuration for an engine; points into @live */
+void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config);
+
+/**
+ * vmrt_live_collect - take what the buffers hold and the guests have sent
+ *
+ * Events given by vmrt_live_next() before are gone.
+ *
+ * Return: VMRT_OK, or why there can be no more.
+ */
+enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *err);
+
+/**
+ * vmrt_live_next - the next of the collected events; as vmrt_recording_next()
+ *
+ * Return: true, or false if more must be collected first.
+ */
+bool vmrt_live_next(struct vmrt_live *live, uint32_t *machine, const struct vmrt_event **event,
+	int64_t *host_ns, int64_t *error_ns);
+
+/** vmrt_live_upto - host time up to which all events have been collected; VMRT_UNKNOWN at first */
+int64_t vmrt_live_upto(const struct vmrt_live *live);
+
+/** vmrt_live_vm - name of the VM that options.vm means, or NULL if that was NULL */
+const char *vmrt_live_vm(const struct vmrt_live *live);
+
+/** vmrt_live_note - what is wrong at the moment, or "" */
+void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room);
+
+/** vmrt_live_close - stop tracing everywhere, remove all traces of it; NULL is allowed */
+void vmrt_live_close(struct vmrt_live *live);
+
+#endif
