@@ -13,7 +13,7 @@ struct slice {
 
 struct job {
 	int64_t k, arrival, start, end, deadline; /* or VMRT_UNKNOWN */
-	int64_t until;				  /* nothing after this is the job's */
+	int64_t from, until;			  /* what ran in between is the job's */
 	bool missed, known;
 	char cause[24];
 };
@@ -104,10 +104,13 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 		if (cause)
 			vmrt_grasp_name(cause, j->cause, sizeof(j->cause));
 		j->arrival = j->arrival == VMRT_UNKNOWN ? VMRT_UNKNOWN : earlier(j->arrival, j->start);
+		j->from = j->start != VMRT_UNKNOWN ? j->start : j->arrival;
+		if (j->from == VMRT_UNKNOWN)
+			j->from = *n > 1 && j[-1].until != VMRT_UNKNOWN ? j[-1].until : INT64_MIN;
 		j->until = j->end;
 		/* a job that is not known to have ended lasts until the next one of the task starts */
 		if (*n > 1 && j[-1].until == VMRT_UNKNOWN)
-			j[-1].until = j->start;
+			j[-1].until = j->start; /* VMRT_UNKNOWN for one that never ran */
 	}
 	sqlite3_finalize(stmt);
 	return jobs;
@@ -151,7 +154,7 @@ static void add_deadline(struct vmrt_grasp *g, size_t row, int cpu, const struct
 static void add_job(struct vmrt_grasp *g, size_t row, const struct job *j, const struct slice *slices,
 	size_t n)
 {
-	int64_t from = j->start == VMRT_UNKNOWN ? INT64_MIN : j->start;
+	int64_t from = j->from;
 	int64_t until = j->until == VMRT_UNKNOWN ? INT64_MAX : j->until;
 	bool arrives = j->arrival != VMRT_UNKNOWN && j->arrival >= g->from_ns;
 	bool completes = j->end != VMRT_UNKNOWN && j->end >= g->from_ns && j->end < g->to_ns;

@@ -103,14 +103,19 @@ static enum vmrt_status load_times(sqlite3 *db, struct times *t, struct vmrt_err
 {
 	sqlite3_stmt *stmt = NULL;
 	enum vmrt_status status = VMRT_OK;
+	int rc;
 
 	/* a recording that does not know its start and end has those of its slices */
-	if (sqlite3_prepare_v2(db,
-		    "SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
-		    " coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
-		    " (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1",
-		    -1, &stmt, NULL) != SQLITE_OK ||
-		sqlite3_step(stmt) != SQLITE_ROW) {
+	rc = sqlite3_prepare_v2(db,
+		"SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
+		" coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
+		" (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1",
+		-1, &stmt, NULL);
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(stmt);
+	if (rc == SQLITE_DONE) {
+		status = vmrt_fail(err, VMRT_EFORMAT, "the database describes no run");
+	} else if (rc != SQLITE_ROW) {
 		status = vmrt_fail(err, VMRT_EDB, "cannot read the run: %s", sqlite3_errmsg(db));
 	} else if (sqlite3_column_type(stmt, 0) == SQLITE_NULL ||
 		sqlite3_column_type(stmt, 1) == SQLITE_NULL ||

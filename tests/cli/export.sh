@@ -1,0 +1,176 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# vmrt-export on the small runs of tests/data and on made-up ones with several CPUs.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+top=$PWD
+bin=$(cd "${O:-build}/bin" && pwd) || exit 1
+work=$(mktemp -d /tmp/vmrt-export-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+n=0 failed=0
+
+ok() { # ok WORDS COMMAND...: the command must succeed
+	local words=$1
+	shift
+	n=$((n + 1))
+	if "$@" >"$work/log" 2>&1; then
+		echo "ok $n - $words"
+	else
+		echo "not ok $n - $words"
+		sed 's/^/# /' "$work/log" | head -n 30
+		failed=1
+	fi
+}
+
+exits() { # exits STATUS WORDS-IN-STDERR ARGUMENT...
+	local want=$1 words=$2 got
+	shift 2
+	vmrt-export "$@" >"$work/out" 2>"$work/err"
+	got=$?
+	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; cat "$work/err"; return 1; }
+	[ -z "$words" ] || grep -qF -- "$words" "$work/err" || { echo "'$words' is not said:"; cat "$work/err"; return 1; }
+}
+
+lint() { tclsh "$top/tests/lib/grasp-lint.tcl" "$@"; }
+
+traced() { # traced RUN FROM TO: the part is exported and has no fault
+	vmrt-export --format grasp --from "$2" --to "$3" "$1" >"$work/trace.grasp" 2>"$work/err" || { cat "$work/err"; return 1; }
+	lint "$work/trace.grasp"
+}
+
+every_part() { # windows that begin and end anywhere
+	local a b
+	for a in 0 1 7 8 9 18 19 20 26 33 45 66 79 90 130 199; do
+		for b in 1 3 12 60; do
+			traced "$1" "${a}ms" "$((a + b))ms" || { echo "from $a ms to $((a + b)) ms"; return 1; }
+		done
+	done
+}
+
+same_trace() {
+	vmrt-export --format grasp --from 5ms --to 105ms hsf.db >"$work/trace.grasp" || return 1
+	[ "${UPDATE:-0}" = 1 ] && cp "$work/trace.grasp" "$top/tests/data/small-hsf.grasp"
+	diff -u "$top/tests/data/small-hsf.grasp" "$work/trace.grasp"
+}
+
+# A run of 2 VMs with 2 CPUs each on 2 host CPUs: threads that run, sleep and migrate at random.
+made_up() { # made_up SEED OUT
+	awk -v seed="$1" '
+	function ms(a, b) { return int((a + rand() * (b - a)) * 1000000) }
+	function slices(thread, cpus, longest,	t, e) {
+		for (t = ms(0, 5); t < 400000000; t = e + (rand() < 0.3 ? 0 : ms(0, 6))) {
+			e = t + ms(0, longest)
+			printf "INSERT INTO slice VALUES(%d, %d, %d, %d, 49, %d, 0, 0);\n", thread,
+				int(rand() * cpus), 1000000000 + t, 1000000000 + e, (rand() < 0.4)
+		}
+	}
+	BEGIN {
+		srand(seed)
+		print "INSERT INTO run VALUES(\"made up\", \"0\", NULL, NULL, NULL, 0, 1, NULL, 1000000000, 1400000000, NULL);"
+		print "INSERT INTO machine VALUES(1, \"host\", \"host\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);"
+		for (v = 1; v <= 2; v++) {
+			printf "INSERT INTO machine VALUES(%d, \"vm%d\", \"guest\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);\n", v + 1, v
+			printf "INSERT INTO vm VALUES(%d, \"vm%d\", %d, 1, \"qemu\", \"kvm\");\n", v, v, v + 1
+			printf "INSERT INTO server VALUES(%d, \"s%d\", %d, \"deferrable\", \"soft\", 7300000, 3100000, 50, 0, 1);\n", v, v, v
+			for (c = 0; c < 2; c++) {
+				printf "INSERT INTO thread VALUES(%d, 1, %d, \"CPU\", %d, \"vcpu\", %d, NULL, NULL, NULL);\n", v * 10 + c, v * 10 + c, v, c
+				slices(v * 10 + c, 2, 4)
+			}
+			for (k = 0; k < 60; k++) {
+				s = 1000000000 + k * 7300000
+				printf "INSERT INTO server_period VALUES(%d, %d, %d, %d, 3100000, 1, 0, %s, NULL, %s, 0, 0, \"served\");\n",
+					v, k, s, s + 7300000, (rand() < 0.5 ? "NULL" : s + ms(0, 1)),
+					(rand() < 0.5 ? "NULL" : s + ms(1.5, 7))
+			}
+			for (i = 0; i < 2; i++) {
+				id = v * 100 + i
+				printf "INSERT INTO task VALUES(%d, %d, \"vm%d\", \"t%d\", 9000000, 2000000, 9000000, %d);\n", id, v + 1, v, i, 60 - i
+				printf "INSERT INTO thread VALUES(%d, %d, %d, \"t%d\", NULL, NULL, NULL, %d, NULL, NULL);\n", id, v + 1, id, i, id
+				slices(id, 2, 5)
+				done = 0
+				for (k = 0; k < 44; k++) {
+					a = k * 9000000
+					s = a > done ? a : done
+					s += ms(0, 1)
+					e = s + ms(0.1, 11)
+					lost = rand() < 0.1
+					late = e > a + 9000000
+					done = e
+					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL);\n",
+						id, k, id, (rand() < 0.05 ? "NULL" : 1000000000 + a), (rand() < 0.05 ? "NULL" : 1000000000 + s),
+						(lost ? "NULL" : 1000000000 + e), 1000000000 + a + 9000000,
+						(lost ? "unknown" : late ? "missed" : "met"), (late ? "\"server\"" : "NULL")
+				}
+			}
+		}
+	}' >"$work/made.sql"
+	"$top/tests/lib/make-db" "$work/made.sql" "$2"
+}
+
+made_up_runs() {
+	local seed
+	for seed in 1 2 3 4 5 6; do
+		made_up $seed "made$seed.db" || return 1
+		traced "made$seed.db" 0 400ms || { echo "seed $seed"; return 1; }
+		traced "made$seed.db" 33.3ms 71ms || { echo "seed $seed"; return 1; }
+		traced "made$seed.db" 111.1ms 111.9ms || { echo "seed $seed"; return 1; }
+	done
+}
+
+events() { grep -cE '^(plot|\[plotForProcessor)' "$1"; }
+
+capped() {
+	exits 0 "warning: ends" --format grasp --max-events 100 --from 0 --to 400ms made1.db || return 1
+	lint "$work/out" && [ "$(events "$work/out")" -le 100 ] || { echo "$(events "$work/out") events"; return 1; }
+}
+
+hostile_names() { # of task, VM, server and run: nothing of them may be run by Tcl
+	local evil="x} -kind isr; exec touch $work/pwned; [exec touch $work/pwned] \$env(HOME) \\"
+	cp hsf.db evil.db
+	sqlite3 evil.db "UPDATE run SET name = char(10) || '$evil'; UPDATE task SET name = '{$evil'; UPDATE vm SET name = '$evil';
+		UPDATE server SET name = '\"$evil'; UPDATE machine SET name = name || '$evil'; UPDATE job SET cause = '$evil'"
+	traced evil.db 0 200ms && [ ! -e "$work/pwned" ] && ! grep -q '[$\\]' "$work/trace.grasp"
+}
+
+same_rows() { # same_rows TABLE: CSV has the view's columns and rows
+	vmrt-export --format csv --table "$1" hsf.db | sort >"$work/a"
+	sqlite3 -csv -header -newline $'\n' hsf.db "SELECT * FROM $1" | sort >"$work/b"
+	diff "$work/a" "$work/b"
+}
+
+rows_in_window() { # by arrival and end, both clipped by nothing
+	[ "$(vmrt-export --format csv --from 25ms --to 55ms hsf.db | cut -d, -f3 | tail -n +2 | tr '\n' ' ')" = "2 3 " ]
+}
+
+PATH=$bin:$PATH
+cd "$work" || exit 1
+for run in hsf nohsf; do
+	"$top/tests/lib/make-db" "$top/tests/data/small-$run.sql" "$run.db" || exit 1
+done
+command -v tclsh >/dev/null || { echo "1..0 # SKIP tclsh is not installed"; exit 0; }
+
+printf 'newTask list -name {a[b}\nplot 08 jobResumed t9.1\nexec true\n' >bad.grasp
+ok "the strict reader finds faults" sh -c '! tclsh "$1" bad.grasp' - "$top/tests/lib/grasp-lint.tcl"
+ok "the trace of a small run is as expected" same_trace
+ok "every part of a run is a trace without fault" every_part hsf.db
+ok "a run without enforced server too" every_part nohsf.db
+ok "no server is drawn that nobody enforced" sh -c 'vmrt-export --format grasp nohsf.db 2>/dev/null | grep -c newServer | grep -qx 0'
+ok "runs with several CPUs and VMs too" made_up_runs
+ok "more events than allowed shorten the window" capped
+ok "names are harmless" hostile_names
+ok "without a window the first 500 ms are shown, and that is said" exits 0 "shows 10 ms to 200 ms" --format grasp hsf.db
+for table in jobs server_periods losses; do
+	ok "CSV of $table is the view" same_rows $table
+done
+ok "CSV of a part has the rows in it" rows_in_window
+ok "a file is written whole" sh -c 'vmrt-export --format csv -o a.csv hsf.db && vmrt-export --format csv hsf.db | cmp - a.csv'
+ok "a folder that is not there is an error" exits 1 "cannot write there/a.csv" --format csv -o there/a.csv hsf.db
+ok "a part outside of the run is an error" exits 1 "it lasts 200 ms" --format grasp --from 2s hsf.db
+ok "no such run is an error" exits 1 "there is no run none.db" --format grasp none.db
+ok "no such table is an error" exits 1 "there is no table 'nope': jobs, server_periods, losses" --format csv --table nope hsf.db
+ok "exit status 64 without a format" exits 64 "is needed" hsf.db
+ok "exit status 64 for a bad time" exits 64 "'2 apples' is not a time" --format grasp --from "2 apples" hsf.db
+ok "exit status 64 when the end is not behind the start" exits 64 "--to is not behind --from" --format grasp --from 2ms --to 1ms hsf.db
+ok "exit status 1 when the output cannot be written" sh -c 'vmrt-export --format csv hsf.db >/dev/full; [ $? = 1 ]'
+echo "1..$n"
+exit $failed
