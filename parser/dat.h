@@ -204,14 +204,25 @@ struct vmrt_formats {
 	bool have_common;
 	uint16_t type_at, flags_at, pid_at; /* common fields */
 	uint16_t common_least;
-	char *spare; /* the first format of no interest: has the common fields, too */
-	char spare_system[DAT_MAX_NAME];
 	struct {
 		uint64_t address;
 		enum vmrt_timer_fn fn;
 	} symbols[FORMATS_SYMBOLS];
 	unsigned n_symbols;
 };
+
+/* A field as a format text has it. */
+struct format_field {
+	bool there;
+	bool dynamic; /* __data_loc: the record says where */
+	unsigned offset, size;
+};
+
+/** formats_parse - find the fields @names (NULLs are skipped) in a format text; what is not there is not */
+void formats_parse(
+	const char *text, const char *const *names, size_t n_names, struct format_field *fields);
+/** formats_parse_id - the event's id, or 0 */
+int formats_parse_id(const char *text);
 
 struct vmrt_formats *formats_alloc(void);
 enum vmrt_status formats_header_page(

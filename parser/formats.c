@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "dat.h"
 
-#include <event-parse.h>
 #include <stdlib.h>
 
 /*
- * Only the events that the engine uses are parsed, and of those only the fields: format texts come
- * from guests, and the grammar of "print fmt" is nothing to expose to them.
+ * Only the events that the engine uses are parsed, and of those only the fields it uses. Every other
+ * event is VMRT_EV_OTHER, for which the common fields are enough.
  */
 
-#define FORMAT_MAX (64u << 10) /* longest format text looked at */
 #define COMM 16
 #define STATE_MASK 0xff /* above it, the kernel marks preemption of a running thread */
 
@@ -133,48 +131,29 @@ struct vmrt_formats *formats_alloc(void)
 	f->layouts[0].type = VMRT_EV_OTHER;
 	f->n_layouts = 1;
 	f->commit_size = 8;
-	/* It prints what it does not like on stderr. */
-	tep_set_loglevel(TEP_LOG_NONE);
 	return f;
 }
 
 void vmrt_formats_free(struct vmrt_formats *f)
 {
-	if (!f)
-		return;
-	free(f->spare);
 	free(f);
 }
 
 enum vmrt_status formats_header_page(
 	struct vmrt_formats *f, const char *text, struct vmrt_error *err)
 {
-	struct tep_handle *tep;
-	size_t size = strnlen(text, FORMAT_MAX);
-	char *copy = strndup(text, size);
-	enum vmrt_status status = VMRT_OK;
-	int commit;
+	static const char *const names[] = {"timestamp", "commit", "data"};
+	struct format_field at[3];
 
-	tep = tep_alloc();
-	if (!tep || !copy) {
-		status = vmrt_fail(err, VMRT_ENOMEM, "header_page: out of memory");
-		goto out;
-	}
-	if (!size || tep_parse_header_page(tep, copy, size, 8) != 0) {
-		status = vmrt_fail(err, VMRT_EFORMAT, "events/header_page is not understood");
-		goto out;
-	}
-	commit = tep_get_header_page_size(tep);
-	if (tep_get_header_timestamp_size(tep) != 8 || (commit != 4 && commit != 8)) {
-		status = vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"ring-buffer pages with a commit field of %d bytes are not supported", commit);
-		goto out;
-	}
-	f->commit_size = (uint32_t)commit;
-out:
-	tep_free(tep);
-	free(copy);
-	return status;
+	formats_parse(text, names, 3, at);
+	if (!at[0].there || !at[1].there || !at[2].there)
+		return vmrt_fail(err, VMRT_EFORMAT, "events/header_page is not understood");
+	if (at[0].offset != 0 || at[0].size != 8 || at[1].offset != 8 ||
+		(at[1].size != 4 && at[1].size != 8) || at[2].offset != 8 + at[1].size)
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"ring-buffer pages with another header than time and commit are not supported");
+	f->commit_size = at[1].size;
+	return VMRT_OK;
 }
 
 static const struct event_want *find_wanted(const char *system, const char *name, size_t len)
@@ -186,139 +165,93 @@ static const struct event_want *find_wanted(const char *system, const char *name
 	return NULL;
 }
 
-/* The event in @text, parsed alone and without its "print fmt". NULL: not understood. */
-static struct tep_event *parse_alone(struct tep_handle *tep, const char *system, const char *text)
-{
-	static const char print[] = "\nprint fmt: \"x\"\n";
-	size_t size = strnlen(text, FORMAT_MAX);
-	const char *end = memmem(text, size, "\nprint fmt:", strlen("\nprint fmt:"));
-	struct tep_event *event = NULL;
-	char *copy;
-
-	if (end)
-		size = (size_t)(end - text);
-	copy = malloc(size + sizeof(print));
-	if (!copy)
-		return NULL;
-	memcpy(copy, text, size);
-	memcpy(copy + size, print, sizeof(print));
-	if (tep_parse_event(tep, copy, size + sizeof(print) - 1, system) == 0 &&
-		tep_get_events_count(tep) == 1)
-		event = tep_get_event(tep, 0);
-	free(copy);
-	return event;
-}
-
 /* Why @field cannot be what is wanted, or NULL. */
-static const char *check_field(const struct tep_format_field *field, enum field_kind kind)
+static const char *check_field(const struct format_field *field, enum field_kind kind)
 {
-	static const int sizes[] = {[FIELD_U8] = 1, [FIELD_U16] = 2, [FIELD_32] = 4, [FIELD_64] = 8,
+	static const unsigned sizes[] = {[FIELD_U8] = 1, [FIELD_U16] = 2, [FIELD_32] = 4, [FIELD_64] = 8,
 		[FIELD_LONG] = 8, [FIELD_COMM] = COMM, [FIELD_NAME] = COMM, [FIELD_TEXT] = 0};
-	int size = field->size;
 
-	if (field->offset < 0 || field->offset > UINT16_MAX / 2 || size < 0)
+	if (!field->there)
+		return "is missing";
+	if (field->offset > UINT16_MAX / 2)
 		return "is at an impossible place";
-	if (kind == FIELD_TEXT || size == sizes[kind])
-		return NULL;
-	if (kind == FIELD_LONG && size == 4)
-		return NULL;
-	if (kind == FIELD_NAME && size == 4 && (field->flags & TEP_FIELD_IS_DYNAMIC))
+	if (field->dynamic && (kind != FIELD_NAME || field->size != 4))
+		return "is of an unexpected kind";
+	if (kind == FIELD_TEXT || field->dynamic || field->size == sizes[kind] ||
+		(kind == FIELD_LONG && field->size == 4))
 		return NULL;
 	return "has an unexpected size";
 }
 
-static void note_field(struct event_layout *layout, unsigned i, const struct tep_format_field *field,
+static void note_field(struct event_layout *layout, unsigned i, const struct format_field *field,
 	enum field_kind kind)
 {
-	int end = field->offset + (kind == FIELD_TEXT ? 0 : field->size);
+	unsigned end = field->offset + (kind == FIELD_TEXT ? 0 : field->size);
 
 	layout->at[i] = (uint16_t)field->offset;
 	if (kind == FIELD_LONG && field->size == 4)
 		layout->narrow |= (uint8_t)(1u << i);
-	if (kind == FIELD_NAME && field->size != COMM)
+	if (field->dynamic)
 		layout->dynamic |= (uint8_t)(1u << i);
 	if (end > layout->least)
 		layout->least = (uint16_t)end;
 }
 
 static enum vmrt_status take_common(
-	struct vmrt_formats *f, struct tep_event *event, struct vmrt_error *err)
+	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err)
 {
-	static const struct field_want common[] = {{"common_type", FIELD_U16, false},
-		{"common_flags", FIELD_U8, false}, {"common_pid", FIELD_32, false}};
+	static const char *const names[] = {"common_type", "common_flags", "common_pid"};
+	static const enum field_kind kinds[] = {FIELD_U16, FIELD_U8, FIELD_32};
 	uint16_t *const at[] = {&f->type_at, &f->flags_at, &f->pid_at};
+	struct format_field fields[3];
 
-	if (f->have_common)
-		return VMRT_OK;
+	formats_parse(text, names, 3, fields);
 	for (size_t i = 0; i < 3; i++) {
-		struct tep_format_field *field = tep_find_common_field(event, common[i].name);
-		const char *why = field ? check_field(field, common[i].kind) : "is missing";
+		const char *why = check_field(&fields[i], kinds[i]);
 
 		if (why)
-			return vmrt_fail(err, VMRT_EUNSUPPORTED, "event %s: its field %s %s", event->name,
-				common[i].name, why);
-		*at[i] = (uint16_t)field->offset;
-		if (field->offset + field->size > f->common_least)
-			f->common_least = (uint16_t)(field->offset + field->size);
+			return vmrt_fail(err, VMRT_EUNSUPPORTED, "an event of system %s: its field %s %s",
+				system, names[i], why);
+		*at[i] = (uint16_t)fields[i].offset;
+		if (fields[i].offset + fields[i].size > f->common_least)
+			f->common_least = (uint16_t)(fields[i].offset + fields[i].size);
 	}
 	f->have_common = true;
 	return VMRT_OK;
 }
 
 static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_want *want,
-	struct tep_event *event, struct vmrt_error *err)
+	const char *text, struct vmrt_error *err)
 {
 	struct event_layout layout = {.type = (uint8_t)want->type};
+	const char *names[LAYOUT_FIELDS];
+	struct format_field fields[LAYOUT_FIELDS];
+	int id = formats_parse_id(text);
 
-	if (event->id <= 0 || event->id >= FORMATS_IDS)
-		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s has an impossible id %d", want->system,
-			want->name, event->id);
-	if (f->by_id[event->id])
+	if (!id)
+		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s has no id", want->system, want->name);
+	if (f->by_id[id])
 		return VMRT_OK; /* told already */
 	if (f->n_layouts == FORMATS_LAYOUTS)
 		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s is described too often", want->system,
 			want->name);
+	for (unsigned i = 0; i < LAYOUT_FIELDS; i++)
+		names[i] = want->fields[i].name;
+	formats_parse(text, names, LAYOUT_FIELDS, fields);
 	for (unsigned i = 0; i < LAYOUT_FIELDS; i++) {
 		const struct field_want *w = &want->fields[i];
-		struct tep_format_field *field;
-		const char *why;
+		const char *why = w->name ? check_field(&fields[i], w->kind) : NULL;
 
 		layout.at[i] = LAYOUT_ABSENT;
-		if (!w->name)
-			continue;
-		field = tep_find_field(event, w->name);
-		why = field ? check_field(field, w->kind) : "is missing";
-		if (why && w->optional)
-			continue;
-		if (why)
+		if (why && !w->optional)
 			return vmrt_fail(err, VMRT_EUNSUPPORTED, "event %s:%s: its field %s %s", want->system,
 				want->name, w->name, why);
-		note_field(&layout, i, field, w->kind);
+		if (w->name && !why)
+			note_field(&layout, i, &fields[i], w->kind);
 	}
 	f->layouts[f->n_layouts] = layout;
-	f->by_id[event->id] = (uint8_t)f->n_layouts++;
+	f->by_id[id] = (uint8_t)f->n_layouts++;
 	return VMRT_OK;
-}
-
-static enum vmrt_status parse_and_take(struct vmrt_formats *f, const struct event_want *want,
-	const char *system, const char *text, struct vmrt_error *err)
-{
-	struct tep_handle *tep = tep_alloc();
-	struct tep_event *event;
-	enum vmrt_status status;
-
-	if (!tep)
-		return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
-	event = parse_alone(tep, system, text);
-	if (!event)
-		status = vmrt_fail(err, VMRT_EFORMAT, "the format of event %s:%s is not understood", system,
-			want ? want->name : "(some)");
-	else
-		status = take_common(f, event, err);
-	if (status == VMRT_OK && want)
-		status = take_event(f, want, event, err);
-	tep_free(tep);
-	return status;
 }
 
 enum vmrt_status formats_event(
@@ -326,33 +259,22 @@ enum vmrt_status formats_event(
 {
 	const struct event_want *want;
 	const char *name = text;
+	enum vmrt_status status = VMRT_OK;
 
 	if (strncmp(name, "name:", 5) == 0)
 		name += 5;
 	name += strspn(name, " \t");
 	want = find_wanted(system, name, strcspn(name, " \t\r\n"));
-	if (want)
-		return parse_and_take(f, want, system, text, err);
-	if (!f->have_common && !f->spare) {
-		f->spare = strndup(text, FORMAT_MAX);
-		if (!f->spare)
-			return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
-		strncpy(f->spare_system, system, sizeof(f->spare_system) - 1);
-	}
-	return VMRT_OK;
+	if (!f->have_common)
+		status = take_common(f, system, text, err);
+	if (status == VMRT_OK && want)
+		status = take_event(f, want, text, err);
+	return status;
 }
 
 enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err)
 {
-	enum vmrt_status status = VMRT_OK;
-
-	if (!f->have_common && f->spare)
-		status = parse_and_take(f, NULL, f->spare_system, f->spare, err);
-	free(f->spare);
-	f->spare = NULL;
-	if (status == VMRT_OK && !f->have_common)
-		return vmrt_fail(err, VMRT_EFORMAT, "there is no event format");
-	return status;
+	return f->have_common ? VMRT_OK : vmrt_fail(err, VMRT_EFORMAT, "there is no event format");
 }
 
 enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *formats,
