@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock-search.h"
+
 #define MAX_PASSES 4
 #define LEAST_INSIDE 0.99     /* of the guest's events, or the threads are not its vCPUs */
 #define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
@@ -178,15 +180,24 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 static enum vmrt_status from_pings(const struct recordings *r, const struct vmrt_ping *pings,
 	size_t n_pings, struct vmrt_clockmap *out, struct vmrt_error *err)
 {
-	struct vmrt_clock_bound *bounds = reallocarray(NULL, n_pings, 2 * sizeof(*bounds));
+	struct vmrt_clock_bound *bounds =
+		reallocarray(NULL, n_pings + CLOCK_SEARCH_BOUNDS, 2 * sizeof(*bounds));
 	enum vmrt_status status;
 	bool refined;
+	double rate;
 	size_t n;
 
 	if (!bounds)
 		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
 	n = vmrt_clock_bounds_from_pings(pings, n_pings, bounds);
 	status = vmrt_clockmap_fit(bounds, n, VMRT_CLOCK_PINGS, out, err);
+	if (status == VMRT_OK && vmrt_clockmap_worst(out) > CLOCK_SEARCH_ABOVE_NS &&
+		clock_rate_from_tsc(pings, n_pings, &rate) &&
+		clock_search(r->host, r->guest, r->tids, r->n_tids, out, rate, bounds + n)) {
+		n += CLOCK_SEARCH_BOUNDS;
+		vmrt_clockmap_free(out);
+		status = vmrt_clockmap_fit(bounds, n, VMRT_CLOCK_CAUSALITY, out, err);
+	}
 	if (status == VMRT_OK && r->n_tids) {
 		status = refine(r, bounds, n, VMRT_CLOCK_CAUSALITY, LEAST_INSIDE, out, &refined);
 		if (status != VMRT_OK)

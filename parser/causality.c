@@ -8,6 +8,7 @@
 #define BUCKET_NS (10 * VMRT_NS_PER_MS) /* of each bucket the tightest bounds are kept */
 #define MAX_BUCKETS 65536		/* then buckets become twice as long */
 #define MAX_RUNS 8192			/* of a vCPU kept while no guest event comes */
+#define SWITCH_TAIL_NS (50 * VMRT_NS_PER_US) /* behind a switch, records may be of who leaves */
 #define NEVER INT64_MIN			/* a start that nobody saw */
 #define OPEN INT64_MAX			/* the end of a run that goes on */
 
@@ -32,6 +33,8 @@ struct host_cpu {
 	bool seen;
 	int32_t pid; /* who is on it */
 	int64_t last; /* time of its last event */
+	int32_t left; /* who was switched out last */
+	int64_t left_at;
 };
 
 struct tightest {
@@ -306,10 +309,15 @@ enum vmrt_status vmrt_causality_host(struct vmrt_causality *c, const struct vmrt
 	/* Some events fall between the record of a switch and the switch. */
 	if (event->type == VMRT_EV_OTHER && !event->lost)
 		return VMRT_OK;
+	if (!is_switch && !event->lost && event->pid == cpu->left && event->pid != cpu->pid &&
+		event->ts - cpu->left_at < SWITCH_TAIL_NS)
+		return VMRT_OK;
 	status = see(c, cpu, event->cpu, is_switch ? event->sw.prev_pid : event->pid, event->lost > 0);
 	cpu->seen = true;
 	cpu->last = c->now;
 	cpu->pid = is_switch ? event->sw.next_pid : event->pid;
+	cpu->left = is_switch ? event->sw.prev_pid : -1;
+	cpu->left_at = event->ts;
 	if (status != VMRT_OK || !is_switch)
 		return status;
 	if (event->sw.prev_pid != event->sw.next_pid) {
