@@ -81,12 +81,15 @@ struct interval {
 	int64_t cpu, from, to;
 };
 
+#define ANY_CPU (-1)
+
 /*
- * Intervals of the host's CPUs in which it is not known, or not the scheduler's doing, who ran; sorted by CPU and start,
- * and made to end in that order too.
+ * Intervals of the host's CPUs in which it is not known, or not the scheduler's doing, who ran, and periods of @s
+ * about which nothing is known for certain; sorted by CPU and start, and made to end in that order too. Broken
+ * chains alone are none: what they leave uncertain of a period is in its outcome.
  */
-static enum vmrt_status load_holes(
-	sqlite3 *db, struct interval **out, size_t *n, struct vmrt_error *err)
+static enum vmrt_status load_holes(sqlite3 *db, const struct vmrt_server_facts *s,
+	struct interval **out, size_t *n, struct vmrt_error *err)
 {
 	struct interval *holes = NULL;
 	size_t room = 0;
@@ -95,7 +98,14 @@ static enum vmrt_status load_holes(
 	*n = 0;
 	vmrt_query_begin(&q, db, err,
 		"SELECT cpu, from_ns, to_ns FROM loss JOIN machine m ON m.id = loss.machine"
-		" WHERE m.kind = 'host' AND from_ns IS NOT NULL AND to_ns IS NOT NULL ORDER BY cpu, from_ns");
+		" WHERE m.kind = 'host' AND loss.kind <> 'broken_chain'"
+		" AND from_ns IS NOT NULL AND to_ns IS NOT NULL"
+		" UNION ALL SELECT ?2, start_ns, end_ns FROM server_period"
+		" WHERE server = ?1 AND outcome NOT IN ('served', 'depleted', 'unenforced') ORDER BY 1, 2");
+	if (q.status == VMRT_OK) {
+		sqlite3_bind_int64(q.stmt, 1, s->id);
+		sqlite3_bind_int64(q.stmt, 2, ANY_CPU);
+	}
 	while (vmrt_query_next(&q)) {
 		struct interval *h;
 
@@ -138,16 +148,21 @@ static bool overlaps(const struct interval *holes, size_t n, int64_t cpu, int64_
  * The longest time a vCPU thread of @s's VM waited after a preemption, while there were periods of the server. Waits for
  * a wake-up are not seen in slices, so the blackout is at least this.
  */
-static enum vmrt_status load_waits(sqlite3 *db, struct vmrt_server_facts *s,
-	const struct interval *holes, size_t n_holes, struct vmrt_error *err)
+static enum vmrt_status load_waits(sqlite3 *db, struct vmrt_server_facts *s, struct vmrt_error *err)
 {
 	int64_t thread = VMRT_UNKNOWN, last_end = 0, last_cpu = 0;
+	struct interval *holes = NULL;
+	size_t n = 0;
 	bool preempted = false;
 	struct vmrt_query q;
 
 	s->wait_max = s->wait_at = VMRT_UNKNOWN;
 	if (s->vm_id == VMRT_UNKNOWN)
 		return VMRT_OK;
+	if (load_holes(db, s, &holes, &n, err) != VMRT_OK) {
+		free(holes);
+		return err->status;
+	}
 	vmrt_query_begin(&q, db, err,
 		"SELECT s.thread, s.start_ns, s.end_ns, s.end_state, s.truncated, s.uncertainty_ns, s.cpu"
 		" FROM slice s WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
@@ -159,29 +174,30 @@ static enum vmrt_status load_waits(sqlite3 *db, struct vmrt_server_facts *s,
 		sqlite3_bind_int64(q.stmt, 2, s->id);
 	}
 	while (vmrt_query_next(&q)) {
-		int64_t start = vmrt_query_int(&q, 1), end = vmrt_query_int(&q, 2);
+		bool same = thread == vmrt_query_int(&q, 0);
+		/* an inferred start may have been earlier by its uncertainty */
+		int64_t start = vmrt_query_int(&q, 1) - vmrt_query_int(&q, 5);
 		int64_t cpu = vmrt_query_int(&q, 6);
-		bool same = thread == vmrt_query_int(&q, 0), inferred = vmrt_query_int(&q, 5) != 0;
 
-		if (same && preempted && !inferred && start - last_end > s->wait_max &&
-			!overlaps(holes, n_holes, last_cpu, last_end, start) &&
-			!overlaps(holes, n_holes, cpu, last_end, start)) {
+		if (same && preempted && start - last_end > s->wait_max &&
+			!overlaps(holes, n, last_cpu, last_end, start) &&
+			!overlaps(holes, n, cpu, last_end, start) &&
+			!overlaps(holes, n, ANY_CPU, last_end, start)) {
 			s->wait_max = start - last_end;
 			s->wait_at = last_end;
 		}
 		thread = vmrt_query_int(&q, 0);
-		last_end = end;
+		last_end = vmrt_query_int(&q, 2);
 		last_cpu = cpu;
 		preempted = vmrt_query_int(&q, 3) == 0 && !vmrt_query_int(&q, 4);
 	}
+	free(holes);
 	return vmrt_query_end(&q);
 }
 
 enum vmrt_status vmrt_facts_load_servers(
 	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
-	struct interval *holes = NULL;
-	size_t n_holes = 0;
 	struct vmrt_query q;
 	enum vmrt_status status;
 
@@ -212,13 +228,10 @@ enum vmrt_status vmrt_facts_load_servers(
 		s->enforced = vmrt_query_int(&q, 10) > 0;
 	}
 	status = vmrt_query_end(&q);
-	if (status == VMRT_OK && f->n_servers)
-		status = load_holes(db, &holes, &n_holes, err);
 	for (size_t i = 0; status == VMRT_OK && i < f->n_servers; i++) {
 		status = load_periods(db, &f->servers[i], err);
 		if (status == VMRT_OK)
-			status = load_waits(db, &f->servers[i], holes, n_holes, err);
+			status = load_waits(db, &f->servers[i], err);
 	}
-	free(holes);
 	return status;
 }

@@ -16,13 +16,11 @@ enum column {
 	RELEASE,
 	START,
 	EXEC,
-	TARDINESS,
 };
 
 static const char sql[] =
 	"SELECT k, outcome, cause, excused, inferred, skipped, response_ns,"
-	" release_local_ns - arrival_local_ns, start_local_ns - arrival_local_ns, exec_ns,"
-	" response_ns - (deadline_ns - arrival_ns)"
+	" release_local_ns - arrival_local_ns, start_local_ns - arrival_local_ns, exec_ns"
 	" FROM job WHERE task = ?1 ORDER BY k";
 
 static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excused)
@@ -112,7 +110,7 @@ enum vmrt_status vmrt_facts_load_task(sqlite3 *db, struct vmrt_task_facts *t, st
 		vmrt_series_add(&t->start, k, vmrt_query_int(&q, START));
 		vmrt_series_add(&t->exec, k, vmrt_query_int(&q, EXEC));
 		if (missed)
-			vmrt_series_add(&t->tardiness, k, vmrt_query_int(&q, TARDINESS));
+			vmrt_series_add(&t->tardiness, k, response - t->deadline_ns);
 	}
 	t->response_p50 = vmrt_samples_percentile(&responses, 50, 100);
 	t->response_p95 = vmrt_samples_percentile(&responses, 95, 100);

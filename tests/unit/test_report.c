@@ -208,23 +208,35 @@ static void period_beyond_its_budget_that_was_not_depleted_is_an_overshoot(void 
 	vmrt_facts_free(f);
 }
 
+static void expect_wait(const char *change, int64_t wait_ns)
+{
+	struct vmrt_run_facts *f = facts_of("tests/data/small-hsf.sql", change);
+
+	assert_int_equal(f->servers[0].wait_max, wait_ns);
+	vmrt_facts_free(f);
+}
+
 static void longest_wait_is_not_taken_where_events_are_missing(void **state)
 {
 	struct vmrt_run_facts *f = hsf();
 
 	(void)state;
-	assert_int_equal(f->servers[0].wait_max, 1990 * US);
 	assert_int_equal(f->servers[0].wait_at, 1042020 * US);
 	vmrt_facts_free(f);
-	/* without the hole: from 1066 to 1068 ms; a hole on another CPU is none */
-	f = facts_of("tests/data/small-hsf.sql", "UPDATE loss SET cpu = 1 WHERE kind = 'broken_chain'");
-	assert_int_equal(f->servers[0].wait_max, 2000 * US);
-	vmrt_facts_free(f);
-	/* a sleeping thread does not wait */
-	f = facts_of("tests/data/small-hsf.sql",
-		"UPDATE slice SET end_state = 1 WHERE thread = 0 AND end_ns = 1042020000");
-	assert_int_equal(f->servers[0].wait_max, 1500 * US);
-	vmrt_facts_free(f);
+	expect_wait(NULL, 1990 * US);
+	/* were period 4 known, from 1066 to 1068 ms; the broken chain in it is part of its outcome */
+	expect_wait("UPDATE server_period SET outcome = 'depleted' WHERE k = 4", 2000 * US);
+	expect_wait("INSERT INTO loss VALUES(1, 0, 1043000000, 1043500000, NULL, 'steal')", 1500 * US);
+	expect_wait("INSERT INTO loss VALUES(1, 1, 1043000000, 1043500000, NULL, 'steal')", 1990 * US);
+}
+
+static void longest_wait_is_of_a_thread_that_wanted_to_run(void **state)
+{
+	(void)state;
+	expect_wait("UPDATE slice SET end_state = 1 WHERE thread = 0 AND end_ns = 1042020000", 1500 * US);
+	expect_wait("UPDATE slice SET truncated = 1 WHERE thread = 0 AND end_ns = 1042020000", 1500 * US);
+	/* it may have begun to run earlier */
+	expect_wait("UPDATE slice SET uncertainty_ns = 200000 WHERE start_ns = 1044010000", 1790 * US);
 }
 
 static void loss_and_clock_of_each_machine(void **state)
@@ -356,6 +368,7 @@ int main(void)
 		cmocka_unit_test(overshoot_leaves_out_periods_with_steal_or_loss),
 		cmocka_unit_test(period_beyond_its_budget_that_was_not_depleted_is_an_overshoot),
 		cmocka_unit_test(longest_wait_is_not_taken_where_events_are_missing),
+		cmocka_unit_test(longest_wait_is_of_a_thread_that_wanted_to_run),
 		cmocka_unit_test(loss_and_clock_of_each_machine),
 		cmocka_unit_test(clock_error_is_unknown_if_that_of_one_segment_is),
 		cmocka_unit_test(broken_chains_that_touch_no_job_are_no_loss),
