@@ -120,6 +120,18 @@ static void print_heads(const struct vmrt_table *table, const size_t *columns, s
 		putc('\n', out);
 }
 
+/* Is there anything but names in these columns of row @r? Always, for people, in the first part of a table. */
+static bool says_something(const struct vmrt_table *table, size_t r, const size_t *columns, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		int group = vmrt_column_group(&table->columns[columns[i]]);
+
+		if (group == 1 || (group > 1 && vmrt_table_cell(table, r, columns[i])->known))
+			return true;
+	}
+	return n == 1;
+}
+
 static void print_rows(const struct vmrt_table *table, const size_t *columns, size_t n,
 	const size_t *widths, FILE *out)
 {
@@ -130,6 +142,8 @@ static void print_rows(const struct vmrt_table *table, const size_t *columns, si
 	if (!span)
 		print_heads(table, columns, n, widths, out);
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+		if (span && !says_something(table, r, columns, n))
+			continue;
 		if (span) {
 			const char *name =
 				vmrt_cell_people(vmrt_table_cell(table, r, 0), &table->columns[0], buf);
