@@ -25,6 +25,7 @@
 #define BUFFER_MIN (UINT64_C(64) << 10)
 #define MEMORY_SHARE 4 /* all buffers take at most so-and-so-much-th of the memory */
 #define CLOSE_PATIENCE_MS 1000
+#define LABEL "agent" /* in the names of its instances */
 
 struct agent {
 	int fd;
@@ -154,7 +155,9 @@ static enum vmrt_status prepare(struct agent *a, struct vmrt_cursor *c)
 		return VMRT_OK;
 	end_session(a);
 	a->stream = mode == VMRT_LINK_STREAM;
-	if (vmrt_tracer_open("agent", affordable(buffer), &a->tracer, &why) != VMRT_OK)
+	/* of an agent that was killed; nobody else will look for it in a guest */
+	vmrt_tracer_reset(LABEL, NULL, NULL, NULL, NULL, &why);
+	if (vmrt_tracer_open(LABEL, affordable(buffer), &a->tracer, &why) != VMRT_OK)
 		return send_error(a, &why);
 	status = send_meta(a);
 	if (status != VMRT_OK || !a->tracer)
@@ -266,10 +269,9 @@ static enum vmrt_status stop(struct agent *a)
 	if ((status = send_buf(a, &a->out)) != VMRT_OK || (status = send_buffers(a)) != VMRT_OK ||
 		(status = send_names(a)) != VMRT_OK || (status = send_stats(a)) != VMRT_OK)
 		return status;
-	vmrt_link_begin(&a->out, VMRT_MSG_DONE);
-	status = send_buf(a, &a->out);
 	end_session(a);
-	return status;
+	vmrt_link_begin(&a->out, VMRT_MSG_DONE);
+	return send_buf(a, &a->out);
 }
 
 static enum vmrt_status answer_ping(

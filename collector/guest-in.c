@@ -310,8 +310,8 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in,
 	if (in->state == VMRT_GUEST_CONNECTING)
 		return VMRT_OK; /* leftovers of an earlier session */
 	switch (message->type) {
-	case VMRT_MSG_NOTHING:
-		return VMRT_OK;
+	case VMRT_MSG_NOTHING: /* what an agent says when it begins to wait for a recorder */
+		return refuse(in, err, "has ended, and another one has taken its place");
 	case VMRT_MSG_META:
 		return take_meta(in, &c, err);
 	case VMRT_MSG_READY:

@@ -157,9 +157,12 @@ static enum vmrt_status entered(
 	switch (state) {
 	case VMRT_GUEST_CONNECTED:
 		g->deadline = now + ANSWER_WAIT_NS;
-		g->ping_at = g->pinging_since = now;
 		return send_prepare(g, err);
 	case VMRT_GUEST_READY:
+		/* not before: an agent that makes an instance answers no pings */
+		g->ping_at = g->pinging_since = now;
+		g->deadline = INT64_MAX;
+		break;
 	case VMRT_GUEST_STARTED:
 		g->deadline = INT64_MAX;
 		break;
@@ -226,6 +229,7 @@ static enum vmrt_status fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err
 	uint64_t count;
 	enum wish wish;
 	char why[sizeof(g->abort_why)];
+	enum vmrt_status status;
 
 	(void)!read(g->wake_fd, &count, sizeof(count));
 	pthread_mutex_lock(&g->lock);
@@ -242,6 +246,10 @@ static enum vmrt_status fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err
 	if (wish == WISH_STOP && g->done != WISH_STOP) {
 		if (g->in.state != VMRT_GUEST_STARTED)
 			return vmrt_fail(err, VMRT_EINTR, "%s was not recording yet when it ended", g->name);
+		/* the guest may have been too busy to answer, and no longer be */
+		status = send_ping(g, err);
+		if (status != VMRT_OK)
+			return status;
 		g->done = WISH_STOP;
 		g->deadline = vmrt_now_ns() + ANSWER_WAIT_NS;
 		/* no pings any more, and what comes now is bulk: no reason to be urgent */
@@ -253,7 +261,7 @@ static enum vmrt_status fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err
 
 static bool pings_now(const struct vmrt_guest *g)
 {
-	return g->in.state >= VMRT_GUEST_CONNECTED && g->in.state <= VMRT_GUEST_STARTED &&
+	return (g->in.state == VMRT_GUEST_READY || g->in.state == VMRT_GUEST_STARTED) &&
 	       g->done != WISH_STOP;
 }
 

@@ -22,7 +22,7 @@
 #define VMRT_LINK_REQUEST 256u	    /* longest payload of a message to a guest */
 
 enum vmrt_message_type {
-	VMRT_MSG_NOTHING = 0,  /* both ways: ignored */
+	VMRT_MSG_NOTHING = 0,  /* guest: an agent begins to wait */
 	VMRT_MSG_HELLO = 1,    /* both ways: version, nonce... */
 	VMRT_MSG_PREPARE = 2,  /* host: make an instance */
 	VMRT_MSG_META = 3,     /* guest: a piece of what is needed to read its events */

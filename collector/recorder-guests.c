@@ -2,6 +2,7 @@
 /* The guests of a recording. What goes wrong with one is a note in its place, never the end of it. */
 #include "recorder.h"
 
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 #define START_WAIT_MS 25000
 #define STOP_WAIT_MS 25000
 #define SEND_WAIT_MS (1000 * 3600)
+#define FIRST_PINGS 5 /* exchanged before anything else happens: later the guest may be too busy */
+#define FIRST_PINGS_MS 1000
 #define HURRY_MS 2000 /* for everything, when ^C was pressed twice */
 #define SHIFT_EVERY_NS (5 * VMRT_NS_PER_S) /* readers' 64-bit interpolation overflows over long spans */
 #define MAX_GUEST_CPUS 512
@@ -108,6 +111,17 @@ void vmrt_recorder_connect(struct vmrt_recorder *rec)
 	}
 }
 
+static void wait_for_pings(struct vmrt_guest *s)
+{
+	int64_t until = vmrt_now_ns() + FIRST_PINGS_MS * VMRT_NS_PER_MS;
+	struct pollfd stop = {.fd = vmrt_stop_fd(), .events = POLLIN};
+	struct vmrt_ping ping;
+
+	while (!vmrt_guest_copy_pings(s, FIRST_PINGS - 1, &ping, 1) && vmrt_now_ns() < until &&
+		poll(&stop, 1, 10) == 0)
+		;
+}
+
 void vmrt_recorder_start_guests(struct vmrt_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
@@ -119,6 +133,8 @@ void vmrt_recorder_start_guests(struct vmrt_recorder *rec)
 		if (s && vmrt_guest_wait(s, VMRT_GUEST_STARTED, START_WAIT_MS, vmrt_stop_fd()) !=
 				 VMRT_GUEST_STARTED)
 			note_failure(rec, i);
+		else if (s)
+			wait_for_pings(s);
 	}
 }
 

@@ -25,7 +25,7 @@ static int run(void *opts)
 	struct vmrt_error err;
 
 	(void)opts;
-	if (vmrt_tracer_reset(&removed, &kept, told, NULL, &err) != VMRT_OK) {
+	if (vmrt_tracer_reset(NULL, &removed, &kept, told, NULL, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}

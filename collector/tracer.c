@@ -405,7 +405,7 @@ static bool owner_lives(const char *name)
 	return vmrt_start_ticks(pid) == ticks;
 }
 
-enum vmrt_status vmrt_tracer_reset(unsigned *removed, unsigned *kept,
+enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigned *kept,
 	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err)
 {
 	const char *tracing;
@@ -418,9 +418,9 @@ enum vmrt_status vmrt_tracer_reset(unsigned *removed, unsigned *kept,
 	names = tracefs_instances("^" VMRT_INSTANCE_PREFIX "[0-9]");
 	for (size_t i = 0; names && names[i]; i++) {
 		char folder[VMRT_TRACER_PATH];
-		const char *why = NULL;
+		const char *why = NULL, *dash = strrchr(names[i], '-');
 
-		if (owner_lives(names[i]))
+		if (owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0))
 			continue;
 		snprintf(folder, sizeof(folder), "%s/instances/%s", tracing, names[i]);
 		write_file(folder, "tracing_on", "0");

@@ -281,7 +281,8 @@ static void a_guest_without_formats_is_refused(void **state)
 static void answers_out_of_turn_are_refused(void **state)
 {
 	static const enum vmrt_message_type bad[] = {VMRT_MSG_STOPPED, VMRT_MSG_DONE, VMRT_MSG_STATS,
-		VMRT_MSG_READY, VMRT_MSG_META, VMRT_MSG_DATA, VMRT_MSG_PONG, (enum vmrt_message_type)77};
+		VMRT_MSG_READY, VMRT_MSG_META, VMRT_MSG_DATA, VMRT_MSG_PONG,
+		VMRT_MSG_NOTHING, (enum vmrt_message_type)77};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
