@@ -201,6 +201,7 @@ struct vmrt_formats {
 	struct event_layout layouts[FORMATS_LAYOUTS];
 	unsigned n_layouts;
 	uint32_t commit_size; /* of the page header: 4 or 8 */
+	uint32_t page_size;   /* header and data, as the kernel says */
 	bool have_common;
 	uint16_t type_at, flags_at, pid_at; /* common fields */
 	uint16_t common_least;

@@ -153,6 +153,7 @@ enum vmrt_status formats_header_page(
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"ring-buffer pages with another header than time and commit are not supported");
 	f->commit_size = at[1].size;
+	f->page_size = at[2].offset + (at[2].size < DAT_MAX_PAGE ? at[2].size : 0);
 	return VMRT_OK;
 }
 

@@ -2,7 +2,12 @@
 #ifndef VMRT_DAT_H
 #define VMRT_DAT_H
 
-/* Reading trace.dat files and raw ring-buffer pages. Everything in a file is untrusted. */
+/*
+ * Reading trace.dat files and raw ring-buffer pages. Everything in a file is untrusted.
+ *
+ * Files are read in windows of at most 256 KiB per CPU and never mapped, so that one that shrinks or
+ * fails while it is read is an error and not a signal, and memory does not grow with it.
+ */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -109,7 +114,11 @@ enum vmrt_status vmrt_stream_open(
 enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,
 	uint32_t page_size, struct vmrt_stream **out, struct vmrt_error *err);
 
-/** vmrt_stream_push - add one page (copied) of @cpu to a live stream; pages of a CPU come in order */
+/**
+ * vmrt_stream_push - add one page (copied) of @cpu to a live stream; pages of a CPU come in order
+ *
+ * The event given out last is no longer good then.
+ */
 enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
 	size_t size, struct vmrt_error *err);
 
@@ -128,7 +137,12 @@ void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns);
  */
 int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err);
 
-/** vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now */
+/**
+ * vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now
+ *
+ * Counts as asking for the next event: the pointers of the one before are no longer good. If
+ * vmrt_stream_next() would return -1, this is the time of the event given out last.
+ */
 int64_t vmrt_stream_peek(struct vmrt_stream *stream);
 
 void vmrt_stream_free(struct vmrt_stream *stream);
