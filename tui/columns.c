@@ -24,6 +24,7 @@ struct column {
 	int shrink;	  /* when it becomes narrow, and */
 	int drop;	  /* when it is left out: the highest number of all columns comes first */
 	bool left;
+	bool server; /* says nothing of a VM without a server */
 	void (*fill)(const void *row, int width, bool ascii, struct cell *cell);
 };
 
@@ -115,7 +116,7 @@ static void server_bar(const void *row, int width, bool ascii, struct cell *cell
 
 	/* without an enforcer's markers, what ran at the priority still tells */
 	if (s->policy == VMRT_POLICY_NONE || (!s->enforced && s->used_ns <= 0 && s->max_ns <= 0)) {
-		put_word(cell, s->policy == VMRT_POLICY_NONE ? "no server" : "unenforced");
+		put_word(cell, s->policy == VMRT_POLICY_NONE ? "-" : "unenforced");
 		cell->attr = TOP_DIM;
 		return;
 	}
@@ -219,20 +220,20 @@ static void server_vm(const void *row, int width, bool ascii, struct cell *cell)
 }
 
 static const struct column server_columns[] = {
-	{"SERVER", NAME_MIN, 0, 60, 0, true, server_name},
-	{"STATE", 1, 10, 55, 50, true, server_state},
-	{"BUDGET", 8, BAR_MAX, 130, 57, true, server_bar},
-	{"USED ms", 7, 7, 0, 20, false, server_used},
-	{"OF ms", 6, 6, 0, 40, false, server_budget},
-	{"SHARE %", 7, 7, 0, 10, false, server_share},
-	{"SOFT %", 6, 6, 0, 70, false, server_background},
-	{"DEPL", 5, 5, 0, 30, false, server_depletions},
-	{"MAX ms", 7, 7, 0, 80, false, server_max},
-	{"PERIOD ms", 9, 9, 0, 90, false, server_period},
-	{"PERIODS", 7, 7, 0, 100, false, server_periods},
-	{"PRIO", 4, 4, 0, 120, false, server_priority},
-	{"POLICY", 10, 10, 0, 110, true, server_policy},
-	{"VM", NAME_MIN, 12, 145, 140, true, server_vm},
+	{"SERVER", NAME_MIN, 0, 60, 0, true, false, server_name},
+	{"STATE", 1, 10, 55, 50, true, false, server_state},
+	{"BUDGET", 8, BAR_MAX, 130, 57, true, true, server_bar},
+	{"USED ms", 7, 7, 0, 20, false, true, server_used},
+	{"OF ms", 6, 6, 0, 40, false, true, server_budget},
+	{"SHARE %", 7, 7, 0, 10, false, false, server_share},
+	{"SOFT %", 6, 6, 0, 70, false, true, server_background},
+	{"DEPL", 5, 5, 0, 30, false, true, server_depletions},
+	{"MAX ms", 7, 7, 0, 80, false, true, server_max},
+	{"PERIOD ms", 9, 9, 0, 90, false, true, server_period},
+	{"PERIODS", 7, 7, 0, 100, false, true, server_periods},
+	{"PRIO", 4, 4, 0, 120, false, true, server_priority},
+	{"POLICY", 10, 10, 0, 110, true, true, server_policy},
+	{"VM", NAME_MIN, 12, 145, 140, true, true, server_vm},
 };
 
 /* ---- tasks ---- */
@@ -323,20 +324,20 @@ static void task_max_job(const void *row, int width, bool ascii, struct cell *ce
 }
 
 static const struct column task_columns[] = {
-	{"TASK", NAME_MIN, 0, 68, 0, true, task_name},
-	{"STATE", 1, 9, 75, 50, true, task_state},
-	{"JOBS", 6, 6, 0, 60, false, task_jobs},
-	{"MISSED", 6, 6, 0, 30, false, task_missed},
-	{"MISS %", 6, 6, 0, 10, false, task_ratio},
-	{"LAST ms", 7, 7, 0, 40, false, task_last},
-	{"MAX ms", 7, 7, 0, 20, false, task_max},
-	{"OF JOB", 6, 6, 0, 90, false, task_max_job},
-	{"P99 ms", 7, 7, 0, 70, false, task_p99},
-	{"DEADLINE ms", 11, 11, 0, 100, false, task_deadline},
-	{"UNKNOWN", 7, 7, 0, 80, false, task_unknown},
-	{"EXCUSED", 7, 7, 0, 110, false, task_excused},
-	{"PERIOD ms", 9, 9, 0, 120, false, task_period},
-	{"WCET ms", 7, 7, 0, 130, false, task_wcet},
+	{"TASK", NAME_MIN, 0, 68, 0, true, false, task_name},
+	{"STATE", 1, 9, 75, 50, true, false, task_state},
+	{"JOBS", 6, 6, 0, 60, false, false, task_jobs},
+	{"MISSED", 6, 6, 0, 30, false, false, task_missed},
+	{"MISS %", 6, 6, 0, 10, false, false, task_ratio},
+	{"LAST ms", 7, 7, 0, 40, false, false, task_last},
+	{"MAX ms", 7, 7, 0, 20, false, false, task_max},
+	{"OF JOB", 6, 6, 0, 90, false, false, task_max_job},
+	{"P99 ms", 7, 7, 0, 70, false, false, task_p99},
+	{"DEADLINE ms", 11, 11, 0, 100, false, false, task_deadline},
+	{"UNKNOWN", 7, 7, 0, 80, false, false, task_unknown},
+	{"EXCUSED", 7, 7, 0, 110, false, false, task_excused},
+	{"PERIOD ms", 9, 9, 0, 120, false, false, task_period},
+	{"WCET ms", 7, 7, 0, 130, false, false, task_wcet},
 };
 
 /* ---- plans ---- */
@@ -368,6 +369,14 @@ static int longest_name(const struct top_view *view)
 			longest = len;
 	}
 	return longest > NAME_MAX_WIDTH ? NAME_MAX_WIDTH : (int)longest;
+}
+
+static bool any_server(const struct top_view *view)
+{
+	for (size_t i = 0; i < view->n_servers; i++)
+		if (view->servers[i].policy != VMRT_POLICY_NONE)
+			return true;
+	return false;
 }
 
 static int total_width(const struct top_plan *plan)
@@ -426,7 +435,8 @@ static void stretch(struct top_plan *plan, const struct column *columns, int lef
 	}
 }
 
-static void make_plan(enum top_table table, int width, bool ascii, int name, struct top_plan *plan)
+static void make_plan(const struct top_view *view, enum top_table table, int width, bool ascii,
+	int name, struct top_plan *plan)
 {
 	size_t n;
 	const struct column *columns = columns_of(table, &n);
@@ -435,10 +445,13 @@ static void make_plan(enum top_table table, int width, bool ascii, int name, str
 	plan->table = table;
 	plan->ascii = ascii;
 	plan->gap = width < WIDE_GAP_FROM ? 1 : 2;
-	plan->n = n;
+	plan->servers = any_server(view);
+	plan->n = 0;
 	for (size_t i = 0; i < n; i++) {
-		plan->columns[i].column = i;
-		plan->columns[i].width = columns[i].wide ? columns[i].wide : name;
+		if (columns[i].server && !plan->servers)
+			continue;
+		plan->columns[plan->n].column = i;
+		plan->columns[plan->n++].width = columns[i].wide ? columns[i].wide : name;
 	}
 	while (total_width(plan) > width && give_way(plan, columns))
 		;
@@ -454,13 +467,13 @@ void top_plans_make(const struct top_view *view, int width, bool ascii, struct t
 	int name = longest_name(view), least = name;
 
 	for (enum top_table table = TOP_SERVERS; table <= TOP_TASKS; table++) {
-		make_plan(table, width, ascii, name, &plans[table]);
+		make_plan(view, table, width, ascii, name, &plans[table]);
 		if (top_table_rows(view, table) && plans[table].columns[0].width < least)
 			least = plans[table].columns[0].width;
 	}
 	/* names of the same width, so that the second columns stand in line */
 	for (enum top_table table = TOP_SERVERS; table <= TOP_TASKS && least < name; table++)
-		make_plan(table, width, ascii, least, &plans[table]);
+		make_plan(view, table, width, ascii, least, &plans[table]);
 }
 
 void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y, int x)
@@ -470,9 +483,10 @@ void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y
 
 	for (size_t i = 0; i < plan->n; i++) {
 		const struct column *c = &columns[plan->columns[i].column];
+		bool vms = plan->table == TOP_SERVERS && !i && !plan->servers;
 
 		top_put(screen, y, x + plan->columns[i].x, plan->columns[i].width, !c->left, TOP_HEAD,
-			c->head);
+			vms ? "VM" : c->head);
 	}
 }
 

@@ -14,6 +14,7 @@ enum top_table { TOP_SERVERS, TOP_TASKS };
 struct top_plan {
 	enum top_table table;
 	bool ascii;
+	bool servers; /* there are some, not only VMs without */
 	int gap;
 	struct {
 		size_t column;

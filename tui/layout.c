@@ -16,6 +16,7 @@
 
 #define HEAD_LINES 3 /* above the tables */
 #define FOOT_LINES 1
+#define LOW 12 /* a screen lower than this has no line for a note that is not there */
 
 const char *top_time_text(int64_t ns, char *buf)
 {
@@ -169,7 +170,7 @@ static void put_keys(const struct top_look *look, struct top_screen *screen, int
 	piece(screen, y, x, right, TOP_DIM, text);
 }
 
-static void put_help(struct top_screen *screen)
+static void put_help(struct top_screen *screen, int head)
 {
 	static const char *const words[] = {
 		"",
@@ -178,7 +179,7 @@ static void put_help(struct top_screen *screen)
 		"T: budget used up.  M: deadline missed.  L: events lost.  ?: unknown.",
 		"inferred: switches that were not recorded.  Q: no job for two periods.",
 	};
-	int y = HEAD_LINES, limit = screen->height - FOOT_LINES;
+	int y = head, limit = screen->height - FOOT_LINES;
 
 	for (size_t i = 0; i < top_n_keys && y < limit; i++, y++) {
 		top_put(screen, y, 0, 10, false, TOP_TITLE, top_keys[i].names);
@@ -208,7 +209,7 @@ static void put_body_line(const struct top_plan *plans, const struct top_view *v
 }
 
 static int put_body(const struct top_view *view, const struct top_look *look, struct top_screen *screen,
-	int shown)
+	int head, int shown)
 {
 	int lines = 0, scroll = look->scroll;
 	struct top_plan plans[2];
@@ -221,20 +222,21 @@ static int put_body(const struct top_view *view, const struct top_look *look, st
 			lines += rows + 1 + (lines > 0);
 	}
 	if (!lines)
-		top_put(screen, HEAD_LINES, 0, screen->width, false, TOP_PLAIN,
+		top_put(screen, head, 0, screen->width, false, TOP_PLAIN,
 			"Nothing to show: no server, no task, no VM.");
 	screen->scroll_max = lines > shown ? lines - shown : 0;
 	if (scroll > screen->scroll_max)
 		scroll = screen->scroll_max;
 	for (int i = 0; i < shown && scroll + i < lines; i++)
-		put_body_line(plans, view, screen, scroll + i, HEAD_LINES + i);
+		put_body_line(plans, view, screen, scroll + i, head + i);
 	return lines;
 }
 
 void top_layout(const struct top_view *view, const struct top_look *look, int width, int height,
 	struct top_screen *screen)
 {
-	int shown = height - HEAD_LINES - FOOT_LINES, lines = 0;
+	int head = height < LOW && !look->note[0] ? HEAD_LINES - 1 : HEAD_LINES;
+	int shown = height - head - FOOT_LINES, lines = 0;
 
 	top_screen_clear(screen, width, height);
 	if (width < TOP_WIDTH_MIN || height < TOP_HEIGHT_MIN) {
@@ -249,8 +251,8 @@ void top_layout(const struct top_view *view, const struct top_look *look, int wi
 	put_title(look, screen);
 	put_status(view, look, screen);
 	if (look->help)
-		put_help(screen);
+		put_help(screen, head);
 	else
-		lines = put_body(view, look, screen, shown);
+		lines = put_body(view, look, screen, head, shown);
 	put_keys(look, screen, lines, shown);
 }
