@@ -104,7 +104,9 @@ enum vmrt_status vmrt_rundb_open(const char *run, sqlite3 **out, struct vmrt_err
 	if (status != VMRT_OK)
 		return status;
 	make_uri(path, uri);
-	if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, NULL) != SQLITE_OK) {
+	/* without mutexes, which cost a third of the time of reading: one thread uses a connection */
+	if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX, NULL) !=
+		SQLITE_OK) {
 		int errnum = db ? sqlite3_system_errno(db) : ENOMEM;
 
 		status = errnum ? vmrt_fail_errno(err, errnum, "cannot open %s", path) :

@@ -13,6 +13,8 @@
  * @run: a run folder, or a database file
  * @out: close with sqlite3_close()
  *
+ * A connection is used by one thread at a time.
+ *
  * Return: VMRT_OK; VMRT_ENOENT if there is no run or no database in it (the error says to run
  * `vmrt-trace analyze`), VMRT_EFORMAT if it is not a vmrt database, VMRT_EUNSUPPORTED if it was made by
  * another version.
