@@ -26,6 +26,9 @@ struct vmrt_recorder_options {
 		const char *vm, *socket;
 	} links[VMRT_RECORDER_VMS];
 	size_t n_links;
+	const char *secret_file;
+	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
+	bool needs_secret;
 	bool no_guest, hsf, force, stream, no_analyze, allow_loss;
 	int64_t duration_ns; /* 0: until the command ends, or ^C */
 	uint64_t buffer, guest_buffer, max_size, guest_max_size;

@@ -39,3 +39,12 @@ fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 
 check-unit: tests ## run only the unit tests
 	$(Q)O=$(O) tests/run unit
+
+# One that runs in the guest. Sanitizers do not go with -static.
+ifeq ($(SANITIZER),)
+tests: $(O)/tests/link-client-static
+$(O)/tests/link-client-static: $(O)/obj/tests/tools/link-client.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static -Wl,--no-warnings $(LDFLAGS) -o $@ $^ $(STATIC_LDLIBS)
+endif
