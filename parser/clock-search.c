@@ -14,6 +14,7 @@
 #define RATE_ERROR 1e-6
 #define LEAST_TSC_SPAN_NS (VMRT_NS_PER_S)
 #define MAX_SLOPES 4096
+#define SANE_NS (INT64_MAX / 8) /* guests may send anything; sums and differences of such times fit */
 
 struct runs {
 	int32_t tid;
@@ -29,6 +30,11 @@ static int by_value(const void *a, const void *b)
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
+}
+
+static bool sane(int64_t ns)
+{
+	return ns > -SANE_NS && ns < SANE_NS;
 }
 
 /* The median slope of ns against tsc over pairs that lie at least half the span apart. */
@@ -59,11 +65,14 @@ bool clock_rate_from_tsc(const struct vmrt_ping *pings, size_t n, double *rate)
 {
 	double host, guest;
 
-	if (n < 4 || pings[n - 1].host_recv_ns - pings[0].host_recv_ns < LEAST_TSC_SPAN_NS)
+	if (n < 4)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc)
+		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc || !sane(pings[i].host_recv_ns) ||
+			!sane(pings[i].guest_recv_ns))
 			return false;
+	if (pings[n - 1].host_recv_ns - pings[0].host_recv_ns < LEAST_TSC_SPAN_NS)
+		return false;
 	host = median_slope(pings, n, false);
 	guest = median_slope(pings, n, true);
 	if (host <= 0 || guest <= 0)
@@ -173,12 +182,16 @@ static size_t first_run_ending_after(const struct runs *r, int64_t host_ns)
 /* Each gap of the vCPU near a guest event forbids the offsets that would put the event into it. */
 static void try_event(struct search *s, const struct runs *r, int64_t local_ns, int64_t until)
 {
-	double ahead = (double)(local_ns - s->middle_ns);
-	int64_t host = local_ns - s->offset_ns - (int64_t)(s->rate * ahead);
-	int64_t slack = (int64_t)(RATE_ERROR * fabs(ahead));
+	double ahead;
+	int64_t host, slack;
 	size_t i;
 
-	if (!r->n || host - s->width_ns < r->at[0].start || host + s->width_ns > until)
+	if (!sane(local_ns) || !r->n)
+		return;
+	ahead = (double)(local_ns - s->middle_ns);
+	host = local_ns - s->offset_ns - (int64_t)(s->rate * ahead);
+	slack = (int64_t)(RATE_ERROR * fabs(ahead));
+	if (host - s->width_ns < r->at[0].start || host + s->width_ns > until)
 		return;
 	s->events++;
 	for (i = first_run_ending_after(r, host - s->width_ns);
@@ -258,7 +271,8 @@ bool clock_search(const struct vmrt_dat *host, const struct vmrt_dat *guest, con
 	int64_t until, low, high;
 	bool found = false;
 
-	if (prior->n != 1 || seg->error_ns == VMRT_UNKNOWN || !n_tids)
+	if (prior->n != 1 || !n_tids || !sane(seg->error_ns) || !sane(seg->from_local_ns) ||
+		!sane(seg->to_local_ns) || !sane(seg->offset_ns))
 		return false;
 	s.middle_ns = seg->from_local_ns + (seg->to_local_ns - seg->from_local_ns) / 2;
 	s.width_ns = seg->error_ns;

@@ -59,9 +59,11 @@ enum vmrt_status vmrt_causality_guest(
 enum vmrt_status vmrt_causality_finish(
 	struct vmrt_causality *causality, struct vmrt_clock_bound **out, size_t *n);
 
+/** vmrt_causality_stats - how many events agreed with the map so far */
 void vmrt_causality_stats(
 	const struct vmrt_causality *causality, struct vmrt_causality_stats *out);
 
+/** vmrt_causality_free - free it; NULL is allowed */
 void vmrt_causality_free(struct vmrt_causality *causality);
 
 /**

@@ -48,6 +48,7 @@ enum vmrt_status vmrt_manifest_save(
 enum vmrt_status vmrt_manifest_load(
 	const char *path, struct vmrt_manifest **out, struct vmrt_error *err);
 
+/** vmrt_manifest_free - free it and all in it; NULL is allowed */
 void vmrt_manifest_free(struct vmrt_manifest *manifest);
 
 #endif
