@@ -27,6 +27,7 @@ enum {
 	OPT_SECRET_FILE,
 	OPT_NO_ANALYZE,
 	OPT_ALLOW_LOSS,
+	OPT_EVENTS,
 };
 
 static const struct argp_option options[] = {
@@ -39,8 +40,12 @@ static const struct argp_option options[] = {
 	{"force", OPT_FORCE, NULL, 0, "overwrite RUN", 0},
 	{"buffer", OPT_BUFFER, "SIZE", 0, "buffer per host CPU (default: 8MiB)", 0},
 	{"guest-buffer", OPT_GUEST_BUFFER, "SIZE", 0, "buffer per guest CPU (default: 16MiB)", 0},
+	{"events", OPT_EVENTS, "LIST", 0,
+		"events of the host: +SYSTEM:EVENT,... adds, -SYSTEM:EVENT takes away, without a sign only these; patterns are allowed",
+		0},
 	{"max-size", OPT_MAX_SIZE, "SIZE", 0,
-		"most to record of each machine (default: 1GiB of a guest, no limit for the host)", 0},
+		"stop when so much of the host was recorded; most of a guest (default: no limit; 1GiB of a guest)",
+		0},
 	{"stream", OPT_STREAM, NULL, 0,
 		"have the guests send all the time, instead of keeping their events until the end", 0},
 	{"link", OPT_LINK, "VM=WAY", 0,
@@ -143,6 +148,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		bad = set_size(&o->max_size, "max-size", arg, state);
 		o->guest_max_size = o->max_size;
 		return bad;
+	case OPT_EVENTS:
+		if (!arg[strspn(arg, "+-, ")])
+			return vmrt_usage(state, "--events '%s': give events such as +irq:*,+kvm:kvm_entry", arg);
+		o->events = arg;
+		return 0;
 	case OPT_STREAM:
 		o->stream = true;
 		return 0;

@@ -34,6 +34,9 @@ uint64_t vmrt_start_ticks(pid_t pid)
 		return 0;
 	/* the name, in brackets, may hold anything: count from the last bracket on */
 	at = strrchr(text, ')');
+	/* one that has ended and was not waited for is not there any longer */
+	if (at && at[1] == ' ' && strchr("ZX", at[2]))
+		at = NULL;
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (at)
@@ -250,7 +253,7 @@ enum vmrt_status vmrt_tracer_meta(
 	memset(out, 0, sizeof(*out));
 	out->cpus = t->cpus;
 	out->page_size = t->page_size;
-	out->formats = calloc(VMRT_TRACER_EVENTS + 2, sizeof(*out->formats));
+	out->formats = calloc(t->n_events + 2, sizeof(*out->formats));
 	out->kallsyms = read_kallsyms();
 	out->cmdlines = vmrt_trace_cmdlines();
 	out->uname = read_uname();
@@ -265,7 +268,7 @@ enum vmrt_status vmrt_tracer_meta(
 	if ((status = read_format(t, out, "ftrace", "print", err)) ||
 		(status = read_format(t, out, "ftrace", "raw_data", err)))
 		goto out;
-	for (size_t i = 0; i < VMRT_TRACER_EVENTS && status == VMRT_OK; i++)
+	for (size_t i = 0; i < t->n_events && status == VMRT_OK; i++)
 		status = read_format(t, out, t->events[i].system, t->events[i].name, err);
 out:
 	if (status != VMRT_OK)

@@ -373,3 +373,18 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	}
 	j->state = JOB_NONE;
 }
+
+bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
+{
+	for (size_t i = 0; i < e->config->n_machines; i++) {
+		const struct machine *m = &e->machines[i];
+
+		for (size_t k = 0; k < m->n_jobs; k++) {
+			if (m->jobs[k]->task != task || !jobs_arrived(m->jobs[k], e->now_ns))
+				continue;
+			*deadline_ns = m->jobs[k]->job.deadline_ns;
+			return true;
+		}
+	}
+	return false;
+}

@@ -27,6 +27,7 @@ struct vmrt_vm_thread {
 	int policy;	  /* SCHED_OTHER... */
 	int priority;	  /* SCHED_FIFO and SCHED_RR priority, else 0 */
 	cpu_set_t affinity;
+	int64_t from_ns, to_ns; /* in a recording: when it came and when it was gone; 0: before, after it */
 };
 
 #define VMRT_VM_LINKS 4 /* agent ports looked for per VM */

@@ -96,6 +96,15 @@ static void a_moment_shows_the_budget_of_its_period(void **state)
 	assert_shows(play(":wait 200ms\n:dump\n", 1), "T depleted  xxxxxxxx     6.01    6.00");
 }
 
+static void a_job_that_is_too_late_is_seen_before_it_ends(void **state)
+{
+	(void)state;
+	/* job 12 arrives at 313 ms, should be ready at 333 ms and is at 341 ms */
+	assert_shows(play(":wait 332ms\n:dump\n", 1), "vm1/t1    = met          12       0");
+	assert_shows(play(":wait 334ms\n:dump\n", 1), "vm1/t1    M overdue      12       0");
+	assert_shows(play(":wait 341500us\n:dump\n", 1), "vm1/t1    M missed       13       1");
+}
+
 static void the_replay_runs_at_its_speed(void **state)
 {
 	char *once = strdup(play(":wait 200ms\n:dump\n", 1));
@@ -162,6 +171,7 @@ int main(void)
 	const struct CMUnitTest all[] = {
 		cmocka_unit_test(the_end_shows_what_was_worked_out_by_hand),
 		cmocka_unit_test(a_moment_shows_the_budget_of_its_period),
+		cmocka_unit_test(a_job_that_is_too_late_is_seen_before_it_ends),
 		cmocka_unit_test(the_replay_runs_at_its_speed),
 		cmocka_unit_test(nothing_changes_while_it_is_paused),
 		cmocka_unit_test(keys_change_the_delay_within_bounds),
