@@ -39,6 +39,12 @@ const char *vmrt_policy_name(enum vmrt_policy policy)
 	return (size_t)policy < VMRT_ARRAY_SIZE(words) ? words[policy] : "unknown";
 }
 
+bool vmrt_policy_by_kernel(enum vmrt_policy policy)
+{
+	return policy == VMRT_POLICY_DEADLINE || policy == VMRT_POLICY_RT_GROUP ||
+		policy == VMRT_POLICY_CFS_QUOTA;
+}
+
 const char *vmrt_depletion_name(enum vmrt_depletion depletion)
 {
 	return depletion == VMRT_DEPLETION_HARD ? "hard" : "soft";
@@ -222,7 +228,8 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 		VMRT_POLICY_LIST(X)
 #undef X
 		return complain(p, line,
-			"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf and deadline",
+			"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf, deadline, "
+			"rt_group and cfs_quota",
 			value);
 	}
 	return complain(p, line,
@@ -319,7 +326,7 @@ static int check_server(struct parser *p, struct vmrt_server_spec *s)
 		return complain(p, s->line, "budget %s of server %s is more than its period %s",
 			vmrt_format_duration(s->budget_ns, budget), s->name,
 			vmrt_format_duration(s->period_ns, period));
-	if (!s->priority && s->policy != VMRT_POLICY_DEADLINE && s->policy != VMRT_POLICY_EDF)
+	if (!s->priority && s->policy != VMRT_POLICY_EDF && !vmrt_policy_by_kernel(s->policy))
 		return complain(p, s->line, "server %s needs a priority from 2 to %d", s->name, PRIORITY_MAX);
 	return 1;
 }

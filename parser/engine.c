@@ -118,8 +118,11 @@ static void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct in
 		blame_settle(t->guest, at.host_ns);
 		blame_gap_ends(t->guest, t, at.host_ns - t->ready_ns, at.host_ns);
 	}
+	if (t->throttle_gap && t->ready_ns != VMRT_UNKNOWN && at.host_ns - t->ready_ns >= THROTTLE_MIN_NS)
+		servers_doubt_cpu(m->engine, t->cpu, t->ready_ns, at.host_ns);
 	t->throttle_gap = false;
 	settle_around(m, t, at.host_ns);
+	servers_start(m->engine, t, at.host_ns);
 	if (t->jobs)
 		blame_settle(m, at.host_ns);
 	if (t->guest)
@@ -268,6 +271,8 @@ static void infer_switch(
 		uncertainty = 1;
 	m->stats.inferred_switches++;
 	if (m->index == 0)
+		servers_waiters(m->engine, index, at.host_ns);
+	if (m->index == 0)
 		settle_waiters(m->engine, index, at.host_ns);
 	else
 		blame_settle(m, at.host_ns);
@@ -282,6 +287,8 @@ static void infer_switch(
 	set_current(m, cpu, pid, comm, in ? in->prio : FIRST_FAIR_PRIO);
 	if (in)
 		run_begins(m, index, in, at, -1, uncertainty, false);
+	if (m->index == 0)
+		servers_doubt_cpu(m->engine, index, low, high);
 }
 
 /* The first record of a CPU, or the first after lost ones: its thread has been running since when? */
@@ -318,9 +325,10 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 	struct thr *out = follow(m, ev->sw.prev_pid, ev->sw.prev_comm);
 	struct thr *in;
 
-	if (m->index == 0)
+	if (m->index == 0) {
+		servers_waiters(m->engine, ev->cpu, now.host_ns);
 		settle_waiters(m->engine, ev->cpu, now.host_ns);
-	else if (m->n_jobs)
+	} else if (m->n_jobs)
 		blame_settle(m, now.host_ns);
 	if (out) {
 		/* it became a task since it was switched in */
@@ -473,6 +481,7 @@ static void check_steal(struct machine *m, const struct vmrt_event *ev, const st
 	if (ev->ts - due < STEAL_MIN_NS || cpu->last_ns == VMRT_UNKNOWN || cpu->last_local_ns > due)
 		return;
 	give_loss(m, ev->cpu, now.host_ns - (ev->ts - due), now.host_ns, 0, VMRT_LOSS_STEAL);
+	servers_doubt_cpu(m->engine, ev->cpu, now.host_ns - (ev->ts - due), now.host_ns);
 	if (t && t->state == THR_RUNNING && t->server) {
 		servers_settle(m->engine, t->server, now.host_ns);
 		servers_steal(t->server, ev->ts - due);
@@ -488,8 +497,11 @@ static void on_timer_expire(struct machine *m, const struct vmrt_event *ev, stru
 	if (!timers_take(&m->timers, ev->timer.timer, &timer))
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */
-	if (m->index == 0)
+	if (m->index == 0) {
 		check_steal(m, ev, &timer, now);
+		if (ev->timer.fn >= VMRT_FN_DEADLINE)
+			servers_timer(m->engine, ev, &timer);
+	}
 	if (timer.owner && timer.owner->jobs)
 		jobs_timer_expire(timer.owner->jobs, ev, now.host_ns);
 }
@@ -535,6 +547,8 @@ static void on_lost(struct machine *m, const struct vmrt_event *ev, struct insta
 	cpu->thr = NULL;
 	if (m->index == 0)
 		servers_taint(m->engine, now.host_ns);
+	if (m->index == 0)
+		servers_doubt(m->engine, from, now.host_ns);
 }
 
 static bool have_cpu(struct machine *m, unsigned cpu)
@@ -797,9 +811,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		timers_free(&m->timers);
 		threads_free(m);
 	}
-	for (size_t i = 0; i < e->n_servers; i++)
-		free(e->servers[i].members);
-	free(e->servers);
+	servers_free(e);
 	free(e->machines);
 	free(e->next_k);
 	free(e);

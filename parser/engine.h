@@ -7,6 +7,8 @@
 #include <vmrt/engine.h>
 #include <vmrt/marks.h>
 
+#include "checker.h"
+
 /* Timers later than this, on a CPU without any event meanwhile, mean the CPU itself did not run. */
 #define STEAL_MIN_NS (300 * VMRT_NS_PER_US)
 /* A real-time vCPU thread that waits this long for an ordinary thread is throttled. */
@@ -132,6 +134,15 @@ struct server {
 	int64_t uncertainty_ns;
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	bool tainted, truncated;
+	uint64_t cpus; /* on which members have run, modulo 64 */
+	struct vmrt_engine *engine;
+	struct checker *checker; /* NULL: nothing to check */
+	struct vmrt_check counts[VMRT_RULES]; /* of the checkers there have been */
+	struct phase_fit *fit; /* until the phase is found; else NULL */
+	struct {
+		uint64_t timer;
+		int64_t expires_ns;
+	} grid_timer; /* a kernel timer that may be its period's */
 };
 
 enum job_state {
@@ -229,6 +240,43 @@ void servers_uncertain(struct server *s, int64_t ns);
 void servers_taint(struct vmrt_engine *e, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
+
+void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
+void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
+void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
+void servers_free(struct vmrt_engine *e);
+
+/* engine-check.c */
+void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
+void check_end(struct server *s);
+void check_finish(struct server *s);
+void check_period(struct vmrt_engine *e, struct server *s, bool whole);
+void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
+	struct checker_supply *sum);
+int64_t check_safe_ns(const struct vmrt_engine *e);
+
+/* engine-phase.c */
+
+/* What the members of a server got in an interval in which nothing changed. */
+struct segment {
+	int64_t from_ns, to_ns;
+	struct checker_supply supply;
+	int background, ready;
+	int64_t steal_ns, uncertainty_ns; /* found at its end */
+	bool tainted;
+};
+
+struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns);
+bool phase_add(struct phase_fit *f, const struct segment *segment);
+struct segment *phase_last(struct phase_fit *f);
+void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns);
+int64_t phase_from(const struct phase_fit *f);
+bool phase_ready(const struct phase_fit *f, int64_t now_ns);
+int64_t phase_fit(struct phase_fit *f, int64_t period_ns);
+const struct segment *phase_replay(struct phase_fit *f);
+void phase_free(struct phase_fit *f);
 
 /* engine-marks.c */
 bool mark_text(const char *rest, const char *key, char *buf, size_t room);
