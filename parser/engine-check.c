@@ -81,7 +81,7 @@ void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns)
 	s->checker = checker_new(&config, from_ns);
 	if (!s->checker)
 		e->out_of_memory = true;
-	if (s->checker && s->loss_to_ns != VMRT_UNKNOWN)
+	if (s->checker && s->loss_to_ns != VMRT_UNKNOWN && s->loss_to_ns > from_ns)
 		checker_doubt(s->checker, from_ns, s->loss_to_ns);
 }
 
@@ -145,7 +145,8 @@ int64_t check_safe_ns(const struct vmrt_engine *e)
 	int64_t safe = INT64_MAX;
 
 	for (unsigned c = 0; c < host->n_cpus; c++)
-		if (host->cpus[c].last_ns != VMRT_UNKNOWN && host->cpus[c].last_ns < safe)
+		if (!host->cpus[c].ended && host->cpus[c].last_ns != VMRT_UNKNOWN &&
+			host->cpus[c].last_ns < safe)
 			safe = host->cpus[c].last_ns;
 	return safe == INT64_MAX ? VMRT_UNKNOWN : safe;
 }

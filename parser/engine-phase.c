@@ -21,6 +21,7 @@ struct phase_fit {
 	int64_t from_ns, until_ns;
 	struct segment *segments;
 	size_t room, n, given;
+	int64_t loss_to_ns; /* of a loss before the first segment, or VMRT_UNKNOWN */
 	int64_t starts[SAMPLES];
 	size_t n_starts;
 };
@@ -32,6 +33,7 @@ struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns)
 	if (!f)
 		return NULL;
 	f->from_ns = from_ns;
+	f->loss_to_ns = VMRT_UNKNOWN;
 	if (__builtin_mul_overflow(period_ns, PERIODS, &f->until_ns) ||
 		__builtin_add_overflow(f->until_ns, from_ns, &f->until_ns))
 		f->until_ns = INT64_MAX;
@@ -56,6 +58,20 @@ bool phase_add(struct phase_fit *f, const struct segment *segment)
 struct segment *phase_last(struct phase_fit *f)
 {
 	return f->n ? &f->segments[f->n - 1] : NULL;
+}
+
+/* Events were lost from about the last segment's end until @to_ns. */
+void phase_loss(struct phase_fit *f, int64_t to_ns)
+{
+	if (f->n)
+		f->segments[f->n - 1].loss_to_ns = to_ns;
+	else
+		f->loss_to_ns = to_ns;
+}
+
+int64_t phase_loss_before(const struct phase_fit *f)
+{
+	return f->loss_to_ns;
 }
 
 void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns)

@@ -99,6 +99,7 @@ static void begin_period(struct server *s, int64_t k, int64_t start_ns)
 	if (!s->checker)
 		check_begin(s->engine, s, start_ns);
 	check_period(s->engine, s, whole);
+	periods_release(s, check_safe_ns(s->engine));
 }
 
 void servers_begin(struct vmrt_engine *e, int64_t host_ns)
@@ -131,8 +132,7 @@ static void give(struct vmrt_engine *e, struct server *s)
 	else
 		s->now.outcome = s->now.depleted_ns != VMRT_UNKNOWN ? VMRT_PERIOD_DEPLETED
 								    : VMRT_PERIOD_SERVED;
-	if (e->sink.server_period)
-		e->sink.server_period(e->sink.ctx, &s->now);
+	periods_hold(s);
 }
 
 static bool has_priority(const struct server *s, const struct thr *t)
@@ -220,14 +220,20 @@ static void lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, 
 	s->pub.phase = source;
 	s->active = true;
 	s->settled_ns = from;
+	/* losses from before the first segment taint what follows now, later ones when their time comes */
+	if (phase_last(fit))
+		s->loss_to_ns = phase_loss_before(fit);
 	begin_period(s, 0, start);
 	s->truncated = start < from;
 	while ((seg = phase_replay(fit))) {
 		put(e, s, seg);
 		s->now.steal_ns += seg->steal_ns;
 		s->uncertainty_ns += seg->uncertainty_ns;
-		s->tainted |= seg->tainted;
-		if (s->checker && (seg->tainted || seg->uncertainty_ns || seg->steal_ns))
+		if (seg->loss_to_ns) {
+			s->tainted = true;
+			s->loss_to_ns = seg->loss_to_ns;
+		}
+		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->steal_ns))
 			checker_doubt(s->checker, seg->from_ns, seg->to_ns);
 	}
 	phase_free(fit);
@@ -459,8 +465,8 @@ void servers_taint(struct vmrt_engine *e, int64_t to_ns)
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
-		if (s->fit && phase_last(s->fit))
-			phase_last(s->fit)->tainted = true;
+		if (s->fit)
+			phase_loss(s->fit, to_ns);
 		s->tainted = true;
 		s->loss_to_ns = to_ns;
 	}
@@ -469,9 +475,11 @@ void servers_taint(struct vmrt_engine *e, int64_t to_ns)
 /* Nothing certain is known of what went on on the host from @from_ns to @to_ns. */
 void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 {
-	for (size_t i = 0; i < e->n_servers; i++)
+	for (size_t i = 0; i < e->n_servers; i++) {
+		periods_doubt(&e->servers[i], from_ns, to_ns);
 		if (e->servers[i].checker)
 			checker_doubt(e->servers[i].checker, from_ns, to_ns);
+	}
 }
 
 /* Or on one CPU: it concerns servers whose members are there. */
@@ -508,6 +516,7 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 		if (!s->announced)
 			announce(e, s);
 		s->active = false;
+		periods_release(s, INT64_MAX);
 		check_finish(s);
 	}
 }
@@ -516,6 +525,7 @@ void servers_free(struct vmrt_engine *e)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
 		phase_free(e->servers[i].fit);
+		free(e->servers[i].held);
 		checker_free(e->servers[i].checker);
 		free(e->servers[i].members);
 	}

@@ -123,6 +123,7 @@ static void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct in
 	t->throttle_gap = false;
 	settle_around(m, t, at.host_ns);
 	servers_start(m->engine, t, at.host_ns);
+	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
 	if (t->jobs)
 		blame_settle(m, at.host_ns);
 	if (t->guest)
@@ -173,8 +174,10 @@ static void run_ends(struct machine *m, struct thr *t, struct instant at, int64_
 		blame_settle(m, at.host_ns);
 		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
 	}
-	if (t->state == THR_RUNNING)
+	if (t->state == THR_RUNNING) {
 		give_slice(m, t, at, state, false);
+		natural_ran(t, at.host_ns - t->start_ns);
+	}
 	t->last_out_ns = at.host_ns;
 	t->ready_ns = at.host_ns;
 	t->woken_ns = VMRT_UNKNOWN;
@@ -528,23 +531,31 @@ static void on_mark(struct machine *m, const struct vmrt_event *ev, struct insta
 	}
 }
 
-static void on_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)
+/* Who runs on @index is not known any more since @since_ns. */
+void engine_forget(struct machine *m, unsigned index, int64_t since_ns)
 {
-	struct cpu *cpu = &m->cpus[ev->cpu];
-	int64_t from = cpu->last_ns == VMRT_UNKNOWN ? m->engine->start_ns : cpu->last_ns;
+	struct cpu *cpu = &m->cpus[index];
 
-	give_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
-		VMRT_LOSS_OVERRUN);
-	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
-	m->loss_to_ns = now.host_ns;
-	if (cpu->thr && cpu->thr->state == THR_RUNNING) {
-		struct instant at = {from, now.local_ns - (now.host_ns - from)};
+	if (cpu->thr && cpu->thr->state == THR_RUNNING && cpu->last_ns != VMRT_UNKNOWN) {
+		struct instant at = {since_ns, cpu->last_local_ns + (since_ns - cpu->last_ns)};
 
 		run_ends(m, cpu->thr, at, 1);
 		cpu->thr->state = THR_UNKNOWN;
 	}
 	cpu->known = false;
 	cpu->thr = NULL;
+}
+
+static void on_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	int64_t from = cpu->last_ns == VMRT_UNKNOWN ? m->engine->start_ns : cpu->last_ns;
+
+	give_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
+		cpu->last_ns == VMRT_UNKNOWN ? VMRT_LOSS_CLIPPED : VMRT_LOSS_OVERRUN);
+	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
+	m->loss_to_ns = now.host_ns;
+	engine_forget(m, ev->cpu, from);
 	if (m->index == 0)
 		servers_taint(m->engine, now.host_ns);
 	if (m->index == 0)
@@ -647,8 +658,12 @@ void vmrt_engine_advance(struct vmrt_engine *e, int64_t host_ns)
 		return;
 	if (host_ns > e->now_ns)
 		e->now_ns = host_ns;
-	for (size_t i = 0; i < e->n_servers; i++)
+	for (size_t i = 0; i < e->n_servers; i++) {
 		servers_settle(e, &e->servers[i], e->now_ns);
+		periods_release(&e->servers[i], host_ns);
+		if (e->servers[i].checker)
+			checker_safe(e->servers[i].checker, host_ns);
+	}
 }
 
 enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
@@ -663,7 +678,9 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 		for (unsigned c = 0; c < m->n_cpus; c++)
 			close_hole(m, c);
 	}
+	clip_finish(e, end_ns);
 	servers_finish(e, end_ns);
+	natural_finish(e);
 	for (size_t i = 0; i < e->config->n_machines; i++) {
 		struct machine *m = &e->machines[i];
 
@@ -812,6 +829,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		threads_free(m);
 	}
 	servers_free(e);
+	natural_free(e);
 	free(e->machines);
 	free(e->next_k);
 	free(e);

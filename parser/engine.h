@@ -65,6 +65,10 @@ struct thr {
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
 	struct jobs *jobs;     /* of a declared task */
+	struct {
+		bool begun, slept;
+		int64_t start_ns, supply_ns;
+	} natural; /* the stretch of supply in progress */
 	/* last own timer armed since it was switched in, for threads not yet known to be a task */
 	int64_t armed_local_ns, armed_expires_ns;
 	uint64_t armed_timer;
@@ -93,6 +97,8 @@ struct cpu {
 	int64_t last_ns, last_local_ns; /* last event */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
+	bool ended; /* its recording ends before that of others */
+	int64_t ended_ns;
 };
 
 #define PID_LEAF 1024
@@ -138,6 +144,8 @@ struct server {
 	struct vmrt_engine *engine;
 	struct checker *checker; /* NULL: nothing to check */
 	struct vmrt_check counts[VMRT_RULES]; /* of the checkers there have been */
+	struct vmrt_server_period *held; /* ring of periods about which a loss may still come to light */
+	size_t held_room, held_first, held_n;
 	struct phase_fit *fit; /* until the phase is found; else NULL */
 	struct {
 		uint64_t timer;
@@ -185,6 +193,7 @@ struct vmrt_engine {
 	struct machine *machines;
 	struct server *servers;
 	size_t n_servers;
+	struct natural *naturals; /* by VM, once there is one; or NULL */
 	int64_t *next_k; /* by task */
 	uint32_t next_thread;
 	int64_t start_ns, now_ns;
@@ -265,12 +274,14 @@ struct segment {
 	struct checker_supply supply;
 	int background, ready;
 	int64_t steal_ns, uncertainty_ns; /* found at its end */
-	bool tainted;
+	int64_t loss_to_ns; /* 0: none */
 };
 
 struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns);
 bool phase_add(struct phase_fit *f, const struct segment *segment);
 struct segment *phase_last(struct phase_fit *f);
+void phase_loss(struct phase_fit *f, int64_t to_ns);
+int64_t phase_loss_before(const struct phase_fit *f);
 void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns);
 int64_t phase_from(const struct phase_fit *f);
 bool phase_ready(const struct phase_fit *f, int64_t now_ns);
@@ -278,12 +289,28 @@ int64_t phase_fit(struct phase_fit *f, int64_t period_ns);
 const struct segment *phase_replay(struct phase_fit *f);
 void phase_free(struct phase_fit *f);
 
+/* engine-periods.c */
+void periods_hold(struct server *s);
+void periods_doubt(struct server *s, int64_t from_ns, int64_t to_ns);
+void periods_release(struct server *s, int64_t safe_ns);
+
+/* engine-clip.c */
+void clip_finish(struct vmrt_engine *e, int64_t end_ns);
+
+/* engine-natural.c */
+void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);
+void natural_ran(struct thr *t, int64_t ns);
+void natural_finish(struct vmrt_engine *e);
+void natural_free(struct vmrt_engine *e);
+
+
 /* engine-marks.c */
 bool mark_text(const char *rest, const char *key, char *buf, size_t room);
 bool mark_number(const char *rest, const char *key, int64_t *out);
 
 /* engine.c */
 int64_t to_host(struct machine *m, int64_t local_ns);
+void engine_forget(struct machine *m, unsigned cpu, int64_t since_ns);
 struct thr *vcpu_of(const struct machine *m, unsigned cpu);
 
 #endif

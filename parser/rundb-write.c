@@ -30,7 +30,7 @@ static const struct {
 	[T_PERIOD] = {"server_period", 13},
 	[T_VIOLATION] = {"violation", 7},
 	[T_CHECKED] = {"checked", 8},
-	[T_NATURAL] = {"natural", 9},
+	[T_NATURAL] = {"natural", 8},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 8},
 	[T_JOB] = {"job", 23},
@@ -241,11 +241,10 @@ static void on_natural(void *ctx, const struct vmrt_natural *n)
 	struct row row = begin(ctx, T_NATURAL);
 
 	add_int(&row, n->vm);
-	add_int(&row, n->n_periods);
+	add_int(&row, n->n);
 	add_time(&row, n->period_p10_ns);
 	add_time(&row, n->period_p50_ns);
 	add_time(&row, n->period_p90_ns);
-	add_int(&row, n->n_stretches);
 	add_time(&row, n->supply_p10_ns);
 	add_time(&row, n->supply_p50_ns);
 	add_time(&row, n->supply_p90_ns);

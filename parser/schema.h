@@ -53,9 +53,8 @@
 	" worst_ns INTEGER, worst_at_ns INTEGER, tolerance_ns INTEGER NOT NULL,"                   \
 	" PRIMARY KEY(server, rule)) WITHOUT ROWID;"                                               \
 	"CREATE TABLE natural("                                                                    \
-	" vm INTEGER PRIMARY KEY REFERENCES vm(id), periods INTEGER NOT NULL,"                     \
+	" vm INTEGER PRIMARY KEY REFERENCES vm(id), n INTEGER NOT NULL,"                           \
 	" period_p10_ns INTEGER, period_p50_ns INTEGER, period_p90_ns INTEGER,"                    \
-	" stretches INTEGER NOT NULL,"                                                             \
 	" supply_p10_ns INTEGER, supply_p50_ns INTEGER, supply_p90_ns INTEGER);"                   \
 	"CREATE TABLE slice("                                                                      \
 	" thread INTEGER NOT NULL REFERENCES thread(id), cpu INTEGER NOT NULL,"                    \

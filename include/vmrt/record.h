@@ -193,12 +193,11 @@ struct vmrt_check {
 	int64_t tolerance_ns;
 };
 
-/* How a VM without an enforced server was scheduled of itself. Unknown where n is 0. */
+/* How a VM without an enforced server was scheduled of itself. */
 struct vmrt_natural {
 	uint32_t vm;
-	int64_t n_periods; /* distances between starts of supply */
+	int64_t n; /* distances between starts of supply after waits */
 	int64_t period_p10_ns, period_p50_ns, period_p90_ns;
-	int64_t n_stretches;
 	int64_t supply_p10_ns, supply_p50_ns, supply_p90_ns;
 };
 
