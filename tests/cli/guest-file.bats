@@ -18,14 +18,7 @@ setup() {
 		'\$.vms[0].file', '', '\$.vms[0].pings', json('[]'), '\$.vms[0].note', 'no agent'))" >/dev/null
 }
 
-# Makes option 12, TIME_SHIFT, of a file an option that nobody knows.
-without_shift() {
-	perl -e 'local $/; open F, "+<", $ARGV[0]; binmode F; $d = <F>; $i = index($d, "options  \0") + 10;
-		while (($o, $n) = unpack "vV", substr $d, $i, 6 and $o) {
-			if ($o == 12) { seek F, $i, 0; print F pack "v", 200 }
-			$i += 6 + $n
-		}' "$1"
-}
+without_shift() { perl "$root/tests/lib/without-shift.pl" "$1"; }
 
 # The clock of the guest in a run: offset at one time, and its largest error
 offset() { sqlite3 "$1/run.db" "SELECT offset_ns + (16000000000 - from_local_ns) / 1e9 * rate_ppb FROM clock"; }
