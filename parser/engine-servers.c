@@ -116,6 +116,8 @@ void servers_begin(struct vmrt_engine *e, int64_t host_ns)
 		s->fit = phase_new(host_ns, s->pub.period_ns);
 		if (!s->fit)
 			e->out_of_memory = true;
+		else if (s->loss_to_ns != VMRT_UNKNOWN)
+			phase_loss(s->fit, s->loss_to_ns);
 	}
 }
 
