@@ -84,6 +84,9 @@ static void interval_ends(struct sliding *s, int64_t to)
 	int64_t from = to - s->length_ns, before;
 	const struct piece *head;
 
+	if (s->looked)
+		return;
+	s->looked = true;
 	drop_before(s, from);
 	head = nth(s, 0);
 	before = head->before_ns;
@@ -135,6 +138,7 @@ static void add_piece(struct sliding *s, int64_t from, int64_t to, int members)
 			return;
 	}
 	s->n++;
+	s->looked = false;
 	*nth(s, s->n - 1) =
 		(struct piece){.from_ns = from, .to_ns = to, .members = members, .before_ns = before};
 }
@@ -147,6 +151,7 @@ void sliding_supply(struct sliding *s, int64_t from_ns, int64_t to_ns, int membe
 		return;
 	if (last && members == last->members && from_ns == last->to_ns) {
 		last->to_ns = to_ns;
+		s->looked = false;
 	} else {
 		if (last && (members < last->members || from_ns > last->to_ns))
 			interval_ends(s, last->to_ns);

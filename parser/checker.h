@@ -124,6 +124,7 @@ struct sliding {
 	size_t room, first, n, next; /* next: index, from first, of the next start to be looked at */
 	struct verdict worst, bad;   /* of the period; a violation not yet given */
 	bool have_worst, have_bad;
+	bool looked; /* at the interval that ends with the last piece as it is */
 };
 
 void sliding_init(struct sliding *s, struct verdicts *verdicts);

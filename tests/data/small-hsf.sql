@@ -68,3 +68,7 @@ INSERT INTO job
 	(6, 1110000, 1110011, 1110100, 1119000, 8000, 0, 'met', NULL, 0, 0, 0),
 	(7, 1130000, 1130010, 1130100, NULL, 9900, 1, 'missed_incomplete', 'steal', 1, 0, 0),
 	(8, 1190000, 1190010, NULL, NULL, NULL, 0, 'truncated', NULL, 0, 1, 0));
+INSERT INTO checked VALUES
+	(1, 'budget', 3, 2, 1, 500000, 1044000000, 250000),
+	(1, 'carry_over', 1, 1, 0, 20000, 1032000000, 250000);
+INSERT INTO violation VALUES(1, 'budget', 1044000000, 1056000000, 10500000, 10000000, 250000);
