@@ -39,6 +39,9 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		return VMRT_BLAME_RELEASE;
 	switch (x->state) {
 	case THR_RUNNING:
+		/* its timer was in the past: it has not been told yet */
+		if (j->state == JOB_RELEASED)
+			return VMRT_BLAME_RELEASE;
 		return over_wcet(j) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	case THR_READY:
 		if (!cpu || !cpu->known)
@@ -121,6 +124,87 @@ static void add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 	}
 }
 
+/* Does a vCPU thread wait at a real-time priority, and an ordinary thread has its CPU? */
+static bool in_gap(const struct vmrt_engine *e, const struct thr *v)
+{
+	const struct machine *host = &e->machines[0];
+	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
+
+	return v->state == THR_READY && servers_real_time(v) && cpu && cpu->known &&
+		cpu->prio >= FIRST_FAIR_PRIO;
+}
+
+/* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
+static void close_gap(struct machine *m, struct thr *v)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+
+		if (j->gap_vcpu != v)
+			continue;
+		if (v->gap_ns >= THROTTLE_MIN_NS) {
+			j->cum[VMRT_BLAME_HOST_THREAD] -= j->gap_ns;
+			j->cum[VMRT_BLAME_THROTTLING] += j->gap_ns;
+			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns;
+			for (size_t n = 0; n < j->backlog_n; n++) {
+				struct snapshot *s =
+					&j->backlog[(j->backlog_first + n) % j->backlog_size];
+
+				s->cum[VMRT_BLAME_HOST_THREAD] -= s->gap_ns;
+				s->cum[VMRT_BLAME_THROTTLING] += s->gap_ns;
+				s->gap_ns = 0;
+			}
+		}
+		j->gap_ns = 0;
+		j->gap_vcpu = NULL;
+		for (size_t n = 0; n < j->backlog_n; n++)
+			j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
+	}
+	v->gap_ns = 0;
+}
+
+/* Ends the gaps that are over; what stands now has stood since the last settling. */
+void blame_gaps(struct machine *m)
+{
+	for (unsigned i = 0; i < m->n_vcpus; i++) {
+		struct thr *v = m->vcpus[i];
+
+		if (v && v->gap_ns && !in_gap(m->engine, v))
+			close_gap(m, v);
+	}
+}
+
+static void extend_gaps(struct machine *m, int64_t ns)
+{
+	for (unsigned i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i] && in_gap(m->engine, m->vcpus[i]))
+			m->vcpus[i]->gap_ns += ns;
+}
+
+/* Time in a gap is booked as waiting for a thread until it is known to be throttling. */
+static void note_gap(struct jobs *j, const struct thr *v, int64_t ns)
+{
+	if (j->gap_vcpu != v)
+		j->gap_ns = 0;
+	j->gap_vcpu = v;
+	j->gap_ns += ns;
+}
+
+static void remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	bool there = v && (v->state == THR_RUNNING || v->state == THR_BLOCKED);
+	struct stretch *last = &j->recent[(j->recent_next + RECENT_MAX - 1) % RECENT_MAX];
+	int host_cpu = there ? v->cpu : -1;
+
+	if (last->to_ns == from && last->part == part && last->host_cpu == host_cpu) {
+		last->to_ns = to;
+		return;
+	}
+	j->recent[j->recent_next] = (struct stretch){from, to, part, host_cpu};
+	j->recent_next = (j->recent_next + 1) % RECENT_MAX;
+}
+
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
 	enum vmrt_blame part;
@@ -130,6 +214,7 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		return;
 	part = classify(j);
 	j->cum[part] += ns;
+	remember(j, from, to, part);
 	switch (part) {
 	case VMRT_BLAME_EXEC:
 		j->exec_ns += ns;
@@ -143,6 +228,9 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		note_who(j->guest_who, j->machine, j->thr->cpu, ns);
 		break;
 	case VMRT_BLAME_HOST_THREAD:
+		if (in_gap(j->machine->engine, vcpu_of(j->machine, j->thr->cpu)))
+			note_gap(j, vcpu_of(j->machine, j->thr->cpu), ns);
+		/* fall through */
 	case VMRT_BLAME_SERVER:
 		note_who(j->host_who, &j->machine->engine->machines[0],
 			vcpu_of(j->machine, j->thr->cpu)->cpu, ns);
@@ -199,6 +287,8 @@ static void take_snapshot(struct jobs *j)
 	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
 		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
 		s->at_local_ns = j->grid_local_ns;
+		s->at_host_ns = j->grid_host_ns;
+		s->gap_ns = j->gap_ns;
 		memcpy(s->cum, j->cum, sizeof(s->cum));
 	}
 	j->grid_local_ns += j->spec->period_ns;
@@ -229,8 +319,12 @@ void blame_free(struct jobs *j)
 
 void blame_settle(struct machine *m, int64_t host_ns)
 {
+	if (!m->n_jobs && m->settled_ns < host_ns)
+		m->settled_ns = host_ns;
 	while (m->settled_ns < host_ns) {
 		int64_t from = m->settled_ns, to = host_ns;
+
+		blame_gaps(m);
 
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			int64_t change = next_change(m->jobs[i], from);
@@ -240,6 +334,7 @@ void blame_settle(struct machine *m, int64_t host_ns)
 		}
 		for (size_t i = 0; i < m->n_jobs; i++)
 			account(m->jobs[i], from, to);
+		extend_gaps(m, to - from);
 		m->settled_ns = to;
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			struct jobs *j = m->jobs[i];
@@ -261,7 +356,8 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	memset(j->host_who, 0, sizeof(j->host_who));
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
-	j->gap_mark = j->cum[VMRT_BLAME_HOST_THREAD];
+	j->gap_ns = 0;
+	j->gap_vcpu = NULL;
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
 		if (found)
@@ -288,6 +384,7 @@ void blame_close(struct jobs *j)
 	struct vmrt_job *job = &j->job;
 	int64_t sum = 0;
 
+	blame_gaps(j->machine);
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		int64_t before = j->opened[p] - j->arrived[p];
 		int as = p;
@@ -340,41 +437,38 @@ static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int
 	j->cum[as] += ns;
 }
 
-/* The vCPU thread @vcpu "ran" for the last @ns while the host itself did not. */
-void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns)
+/* The same for the jobs that have arrived since @from_ns and queue. */
+static void rebook_snapshots(struct jobs *j, const struct stretch *s, int64_t from, int64_t to)
+{
+	for (size_t i = 0; i < j->backlog_n; i++) {
+		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
+		int64_t end = snap->at_host_ns < to ? snap->at_host_ns : to;
+
+		if (end <= from)
+			continue;
+		snap->cum[s->part] -= end - from;
+		snap->cum[VMRT_BLAME_STEAL] += end - from;
+	}
+}
+
+/* What ran on host CPU @host_cpu from @from_ns on, or slept there, did so on a CPU that did not run. */
+void blame_steal(struct machine *m, unsigned host_cpu, int64_t from_ns, int64_t host_ns)
 {
 	blame_settle(m, host_ns);
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
-		int64_t part_ns = ns;
 
-		if (!jobs_arrived(j, host_ns) || vcpu_of(m, j->thr->cpu) != vcpu)
-			continue;
-		if (part_ns > host_ns - j->job.arrival_ns)
-			part_ns = host_ns - j->job.arrival_ns;
-		rebook(j, classify(j), VMRT_BLAME_STEAL, part_ns);
-		j->excess[VMRT_BLAME_STEAL] += part_ns;
+		for (size_t n = 0; jobs_arrived(j, host_ns) && n < RECENT_MAX; n++) {
+			struct stretch *s = &j->recent[n];
+			int64_t from = s->from_ns > from_ns ? s->from_ns : from_ns;
+
+			if (s->host_cpu != (int)host_cpu || s->to_ns <= from)
+				continue;
+			rebook_snapshots(j, s, from, s->to_ns);
+			rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - from);
+			j->excess[VMRT_BLAME_STEAL] += s->to_ns - from;
+			s->to_ns = from;
+		}
 	}
 }
 
-void blame_gap_begins(struct machine *m)
-{
-	for (size_t i = 0; i < m->n_jobs; i++)
-		m->jobs[i]->gap_mark = m->jobs[i]->cum[VMRT_BLAME_HOST_THREAD];
-}
-
-/* The wait of @vcpu that just ended, @ns long, was throttling. */
-void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns)
-{
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
-		int64_t waited = j->cum[VMRT_BLAME_HOST_THREAD] - j->gap_mark;
-
-		if (!jobs_arrived(j, host_ns) || vcpu_of(m, j->thr->cpu) != vcpu || waited <= 0)
-			continue;
-		if (waited > ns)
-			waited = ns;
-		rebook(j, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING, waited);
-		j->excess[VMRT_BLAME_THROTTLING] += waited;
-	}
-}

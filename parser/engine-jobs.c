@@ -230,6 +230,7 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 	j->job.skipped = skipped;
 	set_arrival(j, expires);
 	j->state = JOB_SLEEPING;
+	j->slept = false;
 	j->timer = timer;
 	blame_open(j, host_ns);
 	blame_busy_ends(j->machine, host_ns);
@@ -272,6 +273,11 @@ static void start(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
+	if (j->state == JOB_SLEEPING && j->job.arrival_ns <= host_ns) {
+		/* its expiry was not recorded */
+		blame_settle(j->machine, host_ns);
+		j->state = JOB_RELEASED;
+	}
 	/* the timer was in the past: the thread goes on without having been switched out */
 	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
 		blame_settle(j->machine, host_ns);
@@ -282,8 +288,11 @@ void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred)
 {
 	j->job.inferred |= inferred;
-	/* its expiry was not recorded, but the thread runs again: it must have expired */
-	if (j->state == JOB_SLEEPING && j->job.arrival_local_ns <= local_ns)
+	/*
+	 * Its expiry was not recorded, but the thread runs again: it must have expired. Unless the
+	 * thread was only preempted on its way from arming the timer into sleep.
+	 */
+	if (j->state == JOB_SLEEPING && j->slept && j->job.arrival_local_ns <= local_ns)
 		j->state = JOB_RELEASED;
 	if (j->state == JOB_RELEASED)
 		start(j, local_ns, host_ns);
@@ -293,6 +302,8 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 {
 	(void)local_ns;
 	(void)host_ns;
+	if (state != 0)
+		j->slept = true;
 	if (j->state == JOB_STARTED && state == 0)
 		j->job.preemptions++;
 }

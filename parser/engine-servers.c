@@ -17,6 +17,16 @@ bool servers_depleted(const struct server *s)
 	return s && s->pub.enforced && s->active && !s->at_priority;
 }
 
+/* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a switch told. */
+bool servers_real_time(const struct thr *t)
+{
+	const struct server *s = t->server;
+
+	if (s && s->pub.enforced && s->active)
+		return s->at_priority;
+	return t->prio < FIRST_FAIR_PRIO;
+}
+
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *exp = e->config->experiment;
@@ -200,7 +210,8 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 	s->at_priority = false;
 	s->active = true;
 	/* the time before the first grid point belongs to no period */
-	begin_period(s, s->announced ? s->now.k + 1 : 0, t0);
+	s->first_k = s->announced ? s->now.k + 1 : 0;
+	begin_period(s, s->first_k, t0);
 	if (t0 > host_ns)
 		s->settled_ns = t0;
 	else
@@ -242,8 +253,12 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	if (!strcmp(word, "srv_replenish")) {
 		replenish(s, rest, host_ns);
 	} else if (!strcmp(word, "srv_deplete")) {
+		int64_t k;
+
 		s->at_priority = false;
-		s->now.depleted_ns = host_ns;
+		/* not if it comes so late that it is about the period before */
+		if (!mark_number(rest, "k", &k) || k + s->first_k == s->now.k)
+			s->now.depleted_ns = host_ns;
 	} else if (!strcmp(word, "srv_stop")) {
 		s->truncated = true;
 		s->now.end_ns = host_ns;
@@ -258,10 +273,13 @@ void servers_uncertain(struct server *s, int64_t ns)
 		s->uncertainty_ns += ns;
 }
 
-void servers_steal(struct server *s, int64_t ns)
+/* A member "ran" on a CPU that did not, as far as the present period is concerned. */
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
 {
-	if (s)
-		s->now.steal_ns += ns;
+	if (from_ns < s->now.start_ns)
+		from_ns = s->now.start_ns;
+	if (s->active && to_ns > from_ns)
+		s->now.steal_ns += to_ns - from_ns;
 }
 
 /* Host events were lost from some time in the present period on until @to_ns. */

@@ -100,12 +100,6 @@ static void judge_inside(struct machine *g, unsigned cpu, int64_t host_ns, int64
 	g->pending[g->n_pending++].cpu = (uint16_t)cpu;
 }
 
-static bool is_throttled(const struct thr *t, const struct cpu *cpu)
-{
-	return t->prio < FIRST_FAIR_PRIO && cpu->known && cpu->prio >= FIRST_FAIR_PRIO &&
-		!servers_depleted(t->server);
-}
-
 struct instant {
 	int64_t host_ns, local_ns;
 };
@@ -113,21 +107,15 @@ struct instant {
 static void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated)
 {
-	if (t->state == THR_READY && t->throttle_gap && t->ready_ns != VMRT_UNKNOWN &&
-		at.host_ns - t->ready_ns >= THROTTLE_MIN_NS && t->guest) {
-		blame_settle(t->guest, at.host_ns);
-		blame_gap_ends(t->guest, t, at.host_ns - t->ready_ns, at.host_ns);
-	}
-	t->throttle_gap = false;
 	settle_around(m, t, at.host_ns);
 	if (t->jobs)
 		blame_settle(m, at.host_ns);
 	if (t->guest)
 		judge_pending(t->guest, t, at.host_ns - uncertainty_ns);
-	if (t->jobs && t->state != THR_UNKNOWN && t->cpu != cpu && t->jobs->state == JOB_STARTED)
+	if (t->jobs && t->last_out_ns != VMRT_UNKNOWN && t->ran_cpu != cpu && t->jobs->state == JOB_STARTED)
 		t->jobs->job.migrations++;
 	t->state = THR_RUNNING;
-	t->cpu = (uint16_t)cpu;
+	t->cpu = t->ran_cpu = (uint16_t)cpu;
 	if (prio >= 0)
 		t->prio = prio;
 	t->start_ns = at.host_ns;
@@ -179,8 +167,6 @@ static void run_ends(struct machine *m, struct thr *t, struct instant at, int64_
 		t->state = THR_DEAD;
 	else
 		t->state = state == 0 ? THR_READY : THR_BLOCKED;
-	if (t->guest && t->state == THR_READY)
-		blame_gap_begins(t->guest);
 }
 
 static void set_current(
@@ -269,8 +255,7 @@ static void infer_switch(
 	m->stats.inferred_switches++;
 	if (m->index == 0)
 		settle_waiters(m->engine, index, at.host_ns);
-	else
-		blame_settle(m, at.host_ns);
+	blame_settle(m, at.host_ns);
 	if (out && out->state == THR_RUNNING && out->cpu == index) {
 		servers_uncertain(out->server, uncertainty);
 		run_ends(m, out, at, 1);
@@ -290,6 +275,9 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 {
 	struct thr *in = follow(m, pid, comm);
 
+	if (m->index == 0)
+		settle_waiters(m->engine, index, now.host_ns);
+	blame_settle(m, now.host_ns);
 	set_current(m, &m->cpus[index], pid, comm, prio);
 	if (in)
 		run_begins(m, index, in, now, prio, 0, true);
@@ -320,8 +308,7 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 
 	if (m->index == 0)
 		settle_waiters(m->engine, ev->cpu, now.host_ns);
-	else if (m->n_jobs)
-		blame_settle(m, now.host_ns);
+	blame_settle(m, now.host_ns);
 	if (out) {
 		/* it became a task since it was switched in */
 		if (out->state != THR_RUNNING && out->state != THR_DEAD)
@@ -334,10 +321,27 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 	cpu->left_ns = now.host_ns;
 	in = follow(m, ev->sw.next_pid, ev->sw.next_comm);
 	cpu->thr = in;
-	if (out && out->state == THR_READY && out->guest && is_throttled(out, cpu))
-		out->throttle_gap = true;
 	if (in)
 		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
+}
+
+/* A thread that waits does so on another CPU from now on. */
+static void moves(struct machine *m, struct thr *t, int32_t cpu, struct instant now)
+{
+	if (cpu < 0 || (unsigned)cpu >= m->n_cpus || t->cpu == cpu)
+		return;
+	settle_around(m, t, now.host_ns);
+	if (t->jobs)
+		blame_settle(m, now.host_ns);
+	t->cpu = (uint16_t)cpu;
+}
+
+static void on_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr *t = threads_find(m, ev->migrate.pid);
+
+	if (t && t->state != THR_RUNNING)
+		moves(m, t, ev->migrate.dest_cpu, now);
 }
 
 static void on_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
@@ -349,8 +353,13 @@ static void on_waking(struct machine *m, const struct vmrt_event *ev, struct ins
 		return;
 	if (t->jobs && ev->type == VMRT_EV_WAKEUP)
 		jobs_wakeup(t->jobs, ev, now.host_ns);
-	if (t->state == THR_RUNNING || t->state == THR_READY)
+	if (t->state == THR_RUNNING)
 		return;
+	if (t->state == THR_READY) {
+		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
+		moves(m, t, ev->wake.target_cpu, now);
+		return;
+	}
 	settle_around(m, t, now.host_ns);
 	if (t->jobs)
 		blame_settle(m, now.host_ns);
@@ -359,11 +368,6 @@ static void on_waking(struct machine *m, const struct vmrt_event *ev, struct ins
 	t->prio = ev->wake.prio;
 	if (target < m->n_cpus)
 		t->cpu = (uint16_t)target;
-	if (t->guest) {
-		blame_gap_begins(t->guest);
-		if (target < m->n_cpus && is_throttled(t, &m->cpus[target]))
-			t->throttle_gap = true;
-	}
 }
 
 /* A thread id is born, perhaps again. */
@@ -448,17 +452,6 @@ static void on_timer_start(struct machine *m, const struct vmrt_event *ev, struc
 		m->engine->out_of_memory = true;
 }
 
-/* Running vCPUs got nothing meanwhile, and sleeping ones had their timers delayed. */
-static void steal_from_guest(struct machine *g, unsigned cpu, int64_t ns, int64_t host_ns)
-{
-	for (unsigned v = 0; g->n_jobs && v < g->n_vcpus; v++) {
-		const struct thr *t = g->vcpus[v];
-
-		if (t && t->cpu == cpu && (t->state == THR_RUNNING || t->state == THR_BLOCKED))
-			blame_steal(g, t, ns, host_ns);
-	}
-}
-
 /*
  * A timer that fires late on a CPU from which nothing was recorded since it was due: the CPU did
  * not run. Certainly so between the expiry and now; how much longer is not known.
@@ -472,13 +465,14 @@ static void check_steal(struct machine *m, const struct vmrt_event *ev, const st
 
 	if (ev->ts - due < STEAL_MIN_NS || cpu->last_ns == VMRT_UNKNOWN || cpu->last_local_ns > due)
 		return;
-	give_loss(m, ev->cpu, now.host_ns - (ev->ts - due), now.host_ns, 0, VMRT_LOSS_STEAL);
+	due = now.host_ns - (ev->ts - due);
+	give_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
 	if (t && t->state == THR_RUNNING && t->server) {
 		servers_settle(m->engine, t->server, now.host_ns);
-		servers_steal(t->server, ev->ts - due);
+		servers_steal(t->server, due > t->start_ns ? due : t->start_ns, now.host_ns);
 	}
 	for (size_t i = 1; i < m->engine->config->n_machines; i++)
-		steal_from_guest(&m->engine->machines[i], ev->cpu, ev->ts - due, now.host_ns);
+		blame_steal(&m->engine->machines[i], ev->cpu, due, now.host_ns);
 }
 
 static void on_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
@@ -599,6 +593,9 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	case VMRT_EV_WAKING:
 	case VMRT_EV_WAKEUP:
 		on_waking(m, ev, now);
+		break;
+	case VMRT_EV_MIGRATE:
+		on_migrate(m, ev, now);
 		break;
 	case VMRT_EV_EXIT:
 		on_exit_event(m, ev, now);

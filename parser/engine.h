@@ -24,6 +24,8 @@
 /* Grid points remembered, at most, for jobs that queue behind earlier jobs of their task. */
 #define BACKLOG_FIRST 16
 #define BACKLOG_MAX 65536
+/* Stretches of time remembered per job, for when it turns out that the host did not run. */
+#define RECENT_MAX 32
 /* Threads remembered as candidates for the worst interferer of one job. */
 #define WHO_MAX 6
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
@@ -50,7 +52,8 @@ struct thr {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has heard of it */
 	enum thr_state state;
-	uint16_t cpu;
+	uint16_t cpu;	     /* it runs or waits there, or did */
+	uint16_t ran_cpu;    /* of the last run */
 	int prio;
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
@@ -59,7 +62,8 @@ struct thr {
 	int64_t ready_ns;    /* since when it waits, while READY */
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
-	bool throttle_gap;   /* waits at a real-time priority for an ordinary thread */
+	int64_t gap_ns;	     /* of a vCPU thread: so long it has waited at a real-time priority for an
+			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
 	struct jobs *jobs;     /* of a declared task */
@@ -131,6 +135,7 @@ struct server {
 	struct vmrt_server_period now;
 	int64_t uncertainty_ns;
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
+	int64_t first_k; /* the enforcer's periods are counted from here */
 	bool tainted, truncated;
 };
 
@@ -143,8 +148,16 @@ enum job_state {
 };
 
 struct snapshot {
-	int64_t at_local_ns;
+	int64_t at_local_ns, at_host_ns;
+	int64_t gap_ns;
 	int64_t cum[VMRT_BLAMES];
+};
+
+/* Time that was added to a part; @host_cpu: where the vCPU thread was, or -1 while it waited. */
+struct stretch {
+	int64_t from_ns, to_ns;
+	enum vmrt_blame part;
+	int host_cpu;
 };
 
 /* The jobs of one thread of a declared task. */
@@ -160,7 +173,11 @@ struct jobs {
 	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
-	int64_t gap_mark; /* cum[HOST_THREAD] when a throttling gap began */
+	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
+	const struct thr *gap_vcpu;
+	bool slept; /* it was switched out since the timer was armed, other than by preemption */
+	struct stretch recent[RECENT_MAX]; /* a ring */
+	size_t recent_next;
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
 	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
 	size_t backlog_size, backlog_first, backlog_n;
@@ -215,20 +232,20 @@ void blame_open(struct jobs *j, int64_t host_ns);
 void blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
-void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
-void blame_gap_begins(struct machine *m);
-void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
+void blame_steal(struct machine *m, unsigned host_cpu, int64_t from_ns, int64_t host_ns);
+void blame_gaps(struct machine *m);
 
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
 void servers_begin(struct vmrt_engine *e, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t ns);
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 void servers_uncertain(struct server *s, int64_t ns);
 void servers_taint(struct vmrt_engine *e, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
+bool servers_real_time(const struct thr *t);
 
 /* engine-marks.c */
 bool mark_text(const char *rest, const char *key, char *buf, size_t room);
