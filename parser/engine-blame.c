@@ -69,7 +69,7 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 	if (!cpu || !cpu->known)
 		return VMRT_BLAME_UNKNOWN;
 	if (cpu->thr && cpu->thr->server && cpu->thr->server != v->server &&
-		cpu->thr->server->pub.enforced && cpu->thr->server->at_priority)
+		servers_has_budget(cpu->thr->server))
 		return VMRT_BLAME_SERVER;
 	return VMRT_BLAME_HOST_THREAD;
 }
@@ -207,12 +207,9 @@ static void remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame p
 
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
-	enum vmrt_blame part;
+	enum vmrt_blame part = j->part;
 	int64_t ns = to - from;
 
-	if (!jobs_arrived(j, from))
-		return;
-	part = classify(j);
 	j->cum[part] += ns;
 	remember(j, from, to, part);
 	switch (part) {
@@ -332,8 +329,13 @@ void blame_settle(struct machine *m, int64_t host_ns)
 			if (change < to)
 				to = change;
 		}
+		/* all before any: whether one overran matters to the others */
 		for (size_t i = 0; i < m->n_jobs; i++)
-			account(m->jobs[i], from, to);
+			if (jobs_arrived(m->jobs[i], from))
+				m->jobs[i]->part = classify(m->jobs[i]);
+		for (size_t i = 0; i < m->n_jobs; i++)
+			if (jobs_arrived(m->jobs[i], from))
+				account(m->jobs[i], from, to);
 		extend_gaps(m, to - from);
 		m->settled_ns = to;
 		for (size_t i = 0; i < m->n_jobs; i++) {

@@ -17,6 +17,12 @@ bool servers_depleted(const struct server *s)
 	return s && s->pub.enforced && s->active && !s->at_priority;
 }
 
+/* Are the members at their priority because an enforcer says so? */
+bool servers_has_budget(const struct server *s)
+{
+	return s && s->pub.enforced && s->active && s->at_priority;
+}
+
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a switch told. */
 bool servers_real_time(const struct thr *t)
 {

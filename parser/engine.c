@@ -187,7 +187,7 @@ static struct thr *follow(struct machine *m, int32_t pid, const char *comm)
 {
 	struct thr *t = threads_find(m, pid);
 
-	if (!m->has_tasks || (t && (t->jobs || t->pub.vm != VMRT_NONE)))
+	if (!m->has_tasks || (t && (t->jobs || t->exited || t->pub.vm != VMRT_NONE)))
 		return t;
 	const struct vmrt_experiment *exp = m->engine->config->experiment;
 
@@ -319,6 +319,9 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 	set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ns = now.host_ns;
+	in = threads_find(m, ev->sw.next_pid);
+	if (in)
+		in->exited = false;
 	in = follow(m, ev->sw.next_pid, ev->sw.next_comm);
 	cpu->thr = in;
 	if (in)
@@ -370,8 +373,21 @@ static void on_waking(struct machine *m, const struct vmrt_event *ev, struct ins
 		t->cpu = (uint16_t)target;
 }
 
+static void unbind(struct machine *m, struct thr *t)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		if (m->jobs[i] != t->jobs)
+			continue;
+		m->jobs[i] = m->jobs[--m->n_jobs];
+		break;
+	}
+	blame_free(t->jobs);
+	free(t->jobs);
+	t->jobs = NULL;
+}
+
 /* A thread id is born, perhaps again. */
-static void on_birth(struct machine *m, int32_t pid, const char *comm)
+static void on_birth(struct machine *m, int32_t pid, const char *comm, struct instant now)
 {
 	struct thr *t;
 
@@ -381,6 +397,11 @@ static void on_birth(struct machine *m, int32_t pid, const char *comm)
 	if (t && (t->pub.vm != VMRT_NONE || (t->created && t->state != THR_DEAD)))
 		return;
 	if (t) {
+		if (t->jobs) {
+			jobs_exit(t->jobs, now.local_ns, now.host_ns);
+			unbind(m, t);
+		}
+		t->exited = false;
 		t->announced = false;
 		t->pub.id = VMRT_NONE;
 		t->pub.task = VMRT_NONE;
@@ -395,19 +416,6 @@ static void on_birth(struct machine *m, int32_t pid, const char *comm)
 	t->state = THR_BLOCKED;
 }
 
-static void unbind(struct machine *m, struct thr *t)
-{
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		if (m->jobs[i] != t->jobs)
-			continue;
-		m->jobs[i] = m->jobs[--m->n_jobs];
-		break;
-	}
-	blame_free(t->jobs);
-	free(t->jobs);
-	t->jobs = NULL;
-}
-
 static void on_exit_event(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct thr *t = threads_find(m, ev->process.pid);
@@ -415,6 +423,7 @@ static void on_exit_event(struct machine *m, const struct vmrt_event *ev, struct
 	if (!t)
 		return;
 	timers_forget(&m->timers, t);
+	t->exited = true;
 	if (t->jobs) {
 		jobs_exit(t->jobs, now.local_ns, now.host_ns);
 		unbind(m, t);
@@ -587,7 +596,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 		on_switch(m, ev, now);
 		break;
 	case VMRT_EV_WAKEUP_NEW:
-		on_birth(m, ev->wake.pid, ev->wake.comm);
+		on_birth(m, ev->wake.pid, ev->wake.comm, now);
 		on_waking(m, ev, now);
 		break;
 	case VMRT_EV_WAKING:

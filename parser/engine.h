@@ -62,6 +62,7 @@ struct thr {
 	int64_t ready_ns;    /* since when it waits, while READY */
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
+	bool exited;	     /* its last switch still bears its name, but it is no task any more */
 	int64_t gap_ns;	     /* of a vCPU thread: so long it has waited at a real-time priority for an
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
@@ -173,6 +174,7 @@ struct jobs {
 	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
+	enum vmrt_blame part; /* of the stretch of time that is being accounted */
 	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
 	const struct thr *gap_vcpu;
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
@@ -245,6 +247,7 @@ void servers_uncertain(struct server *s, int64_t ns);
 void servers_taint(struct vmrt_engine *e, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
+bool servers_has_budget(const struct server *s);
 bool servers_real_time(const struct thr *t);
 
 /* engine-marks.c */

@@ -111,7 +111,8 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 {
 	uint32_t m = machine_of(g, e->task);
 	int64_t tolerance = g->blurred_clock ? 3 * US : 0, sum = 0;
-	bool absorb = g->late;
+	/* what a CPU does that has not shown itself yet is not known */
+	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns;
 
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		sum += e->blame_ns[p];
@@ -276,7 +277,8 @@ static void check_slices(struct got *g)
 		for (j = j > 50 ? j - 50 : 0; j < g->n_slices; j++) {
 			e = &g->slices[j];
 			if (is_thread(g, e, t->machine, t->tid) && near(e->start_ns, t->slice.start_ns, error) &&
-				near(e->end_ns, t->slice.end_ns, error))
+				near(e->end_ns, t->slice.end_ns, error) &&
+				(!error || (e->prio == t->slice.prio && e->end_state == t->slice.end_state)))
 				break;
 			e = NULL;
 		}

@@ -99,6 +99,8 @@ static struct sim_event *add(struct wcpu *c, enum vmrt_event_type type, uint8_t 
 		note_hole(c);
 		c->lost = 0;
 	}
+	if (c->last_recorded == VMRT_UNKNOWN)
+		c->first_recorded = w->now;
 	c->last_recorded = w->now;
 	return e;
 }

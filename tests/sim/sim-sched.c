@@ -289,7 +289,8 @@ void run_op(struct wcpu *c)
 	case OP_BORN:
 		do_born(c, op.t);
 		break;
-	case OP_KICK:
+	case OP_OTHER:
+		emit(c, VMRT_EV_OTHER, VMRT_FLAG_HARDIRQ);
 		break;
 	}
 	if (c->vcpu && !c->cur && !c->n_ops)

@@ -469,6 +469,10 @@ void truth_switch_out(struct wthread *t, int64_t state)
 
 void truth_finish(struct world *w)
 {
+	for (int m = 0; m < w->n_machines; m++)
+		for (int c = 0; c < w->m[m].n_cpus; c++)
+			if (w->m[m].cpus[c].first_recorded > w->r->truth.known_ns)
+				w->r->truth.known_ns = w->m[m].cpus[c].first_recorded;
 	for (int i = 0; i < w->n_servers; i++)
 		if (w->servers[i].counting && w->servers[i].now.start_ns < w->now)
 			give_period(w, &w->servers[i], true);

@@ -53,6 +53,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 		cpu->steal_from = cpu->steal_seen_to = VMRT_UNKNOWN;
 		cpu->loss_at = cpu->loss_end = NEVER;
 		cpu->last_recorded = VMRT_UNKNOWN;
+		cpu->first_recorded = NEVER;
 		if (!index && has(w, SIM_STEAL))
 			cpu->steal_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
 		if (!index && has(w, SIM_THROTTLE))
@@ -435,7 +436,12 @@ static void run(struct world *w)
 
 	for (int m = 0; m < w->n_machines; m++)
 		for (int c = 0; c < w->m[m].n_cpus; c++)
-			resched(&w->m[m].cpus[c]);
+		{
+			struct wcpu *cpu = &w->m[m].cpus[c];
+
+			push_op(cpu, (struct op){.kind = OP_OTHER, .delay = 100}, false);
+			resched(cpu);
+		}
 	while (!w->broken_story[0]) {
 		int64_t next;
 

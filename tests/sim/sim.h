@@ -112,7 +112,7 @@ struct sim_truth {
 	struct sim_hole *steals;
 	size_t n_steals;
 	size_t broken; /* switches left out */
-	int64_t known_ns; /* from here on every CPU and every thread has shown itself */
+	int64_t known_ns; /* from here on every CPU has shown itself */
 	int64_t start_ns, end_ns;
 	int64_t clock_error_ns;
 };

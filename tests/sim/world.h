@@ -17,7 +17,7 @@ enum run { BLOCKED, READY, RUN, DEAD };
 enum phase { PH_BOOT, PH_ARMED, PH_ASLEEP, PH_WORK, PH_WAIT, PH_WAITING };
 enum task_phase { T_NONE, T_SLEEPING, T_RELEASED, T_STARTED };
 enum timer_kind { TM_RELEASE, TM_REL, TM_LOCK, TM_TICK, TM_GRID, TM_REBORN };
-enum op_kind { OP_EXPIRE, OP_WAKING, OP_WAKEUP, OP_SWITCH, OP_TAIL, OP_TICK, OP_BORN, OP_KICK };
+enum op_kind { OP_EXPIRE, OP_WAKING, OP_WAKEUP, OP_SWITCH, OP_TAIL, OP_TICK, OP_BORN, OP_OTHER };
 
 struct world;
 struct wmachine;
@@ -83,7 +83,7 @@ struct wcpu {
 	int64_t loss_at, loss_end;
 	uint64_t lost;
 	bool broke; /* its last switch was left out */
-	int64_t last_recorded;
+	int64_t first_recorded, last_recorded;
 };
 
 struct wmachine {
