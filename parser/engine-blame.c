@@ -130,8 +130,9 @@ static bool in_gap(const struct vmrt_engine *e, const struct thr *v)
 	const struct machine *host = &e->machines[0];
 	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
 
-	return v->state == THR_READY && servers_real_time(v) && cpu && cpu->known &&
-		cpu->prio >= FIRST_FAIR_PRIO;
+	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known)
+		return false;
+	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr) : cpu->prio >= FIRST_FAIR_PRIO;
 }
 
 /* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
@@ -360,6 +361,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	j->unknown_ns = 0;
 	j->gap_ns = 0;
 	j->gap_vcpu = NULL;
+	memset(j->recent, 0, sizeof(j->recent));
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
 		if (found)

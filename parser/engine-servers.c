@@ -244,10 +244,9 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	s = by_name(e, name);
 	if (!s)
 		return;
-	/* what was waited for until now has the old reason */
-	for (size_t i = 0; i < s->n_members; i++)
-		if (s->members[i]->guest)
-			blame_settle(s->members[i]->guest, host_ns);
+	/* what was waited for until now has the old reason, also where others waited for this server */
+	for (size_t i = 1; i < e->config->n_machines; i++)
+		blame_settle(&e->machines[i], host_ns);
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);
 		return;

@@ -264,7 +264,7 @@ static void infer_switch(
 		/* how it left is not known either */
 		out->state = THR_UNKNOWN;
 	}
-	set_current(m, cpu, pid, comm, in ? in->prio : FIRST_FAIR_PRIO);
+	set_current(m, cpu, pid, comm, in ? in->prio : PRIO_UNKNOWN);
 	if (in)
 		run_begins(m, index, in, at, -1, uncertainty, false);
 }
@@ -278,7 +278,7 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 	if (m->index == 0)
 		settle_waiters(m->engine, index, now.host_ns);
 	blame_settle(m, now.host_ns);
-	set_current(m, &m->cpus[index], pid, comm, prio);
+	set_current(m, &m->cpus[index], pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio);
 	if (in)
 		run_begins(m, index, in, now, prio, 0, true);
 }
@@ -295,7 +295,7 @@ static void check_chain(struct machine *m, const struct vmrt_event *ev, struct i
 		now.host_ns - cpu->left_ns < SWITCH_TAIL_NS)
 		return;
 	if (!cpu->known)
-		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : FIRST_FAIR_PRIO, now);
+		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : PRIO_UNKNOWN, now);
 	else if (cpu->pid != pid)
 		infer_switch(m, ev->cpu, pid, comm, now);
 }
@@ -536,6 +536,9 @@ static void on_lost(struct machine *m, const struct vmrt_event *ev, struct insta
 	}
 	cpu->known = false;
 	cpu->thr = NULL;
+	/* silence before this is no sign of steal */
+	cpu->last_ns = now.host_ns;
+	cpu->last_local_ns = now.local_ns;
 	if (m->index == 0)
 		servers_taint(m->engine, now.host_ns);
 }

@@ -31,6 +31,7 @@
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
+#define PRIO_UNKNOWN (-1)
 #define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below, fair from here */
 #define FIFO_PRIO(p) (99 - (p))
 

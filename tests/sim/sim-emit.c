@@ -61,14 +61,15 @@ static bool is_recorded(struct wcpu *c, enum vmrt_event_type type)
 	return true;
 }
 
-static void note_hole(struct wcpu *c)
+void note_hole(struct wcpu *c, bool untold)
 {
 	struct world *w = c->m->w;
 	struct sim_truth *truth = &w->r->truth;
 	struct sim_hole hole = {.machine = (uint32_t)c->m->index,
 		.cpu = (uint16_t)c->index,
 		.from_ns = c->last_recorded == VMRT_UNKNOWN ? w->start : c->last_recorded,
-		.to_ns = w->now};
+		.to_ns = w->now,
+		.untold = untold};
 
 	truth->holes = grow(truth->holes, truth->n_holes, &w->holes_room, sizeof(*truth->holes));
 	truth->holes[truth->n_holes++] = hole;
@@ -96,7 +97,7 @@ static struct sim_event *add(struct wcpu *c, enum vmrt_event_type type, uint8_t 
 	e->ev.pid = pid;
 	if (c->lost) {
 		e->ev.lost = chance(w, 20) ? UINT64_MAX : c->lost;
-		note_hole(c);
+		note_hole(c, false);
 		c->lost = 0;
 	}
 	if (c->last_recorded == VMRT_UNKNOWN)

@@ -20,7 +20,7 @@ struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t
 		timer->ptr = UINT64_C(0xffff888000000000) + (uint64_t)(t ? t->pid : 9999) * 4096 +
 			sim_rand(&m->w->rand) % 4 * 64;
 		if (kind == TM_TICK || kind == TM_GRID)
-			timer->ptr += 1024 + (uint64_t)c->index * 64 + ++m->w->ptr % 8 * 64;
+			timer->ptr = UINT64_C(0xffff888100000000) + ++m->w->ptr * 64;
 		timer->expires = local_at(m, due);
 		return timer;
 	}

@@ -471,6 +471,10 @@ void truth_finish(struct world *w)
 {
 	for (int m = 0; m < w->n_machines; m++)
 		for (int c = 0; c < w->m[m].n_cpus; c++)
+			if (w->m[m].cpus[c].lost)
+				note_hole(&w->m[m].cpus[c], true);
+	for (int m = 0; m < w->n_machines; m++)
+		for (int c = 0; c < w->m[m].n_cpus; c++)
 			if (w->m[m].cpus[c].first_recorded > w->r->truth.known_ns)
 				w->r->truth.known_ns = w->m[m].cpus[c].first_recorded;
 	for (int i = 0; i < w->n_servers; i++)

@@ -97,6 +97,7 @@ struct sim_hole {
 	uint32_t machine;
 	uint16_t cpu;
 	int64_t from_ns, to_ns;
+	bool untold; /* nothing follows that would tell of it */
 };
 
 struct sim_truth {

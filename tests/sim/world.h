@@ -177,6 +177,7 @@ void emit_migrate(struct wcpu *c, bool irq, const struct wthread *t, int from);
 void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wtimer *timer);
 void emit_exit(struct wcpu *c, const struct wthread *t);
 void emit_mark(struct wcpu *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void note_hole(struct wcpu *c, bool untold);
 void emit_finish(struct world *w);
 
 /* sim-sched.c */
