@@ -64,6 +64,8 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 	m->jobs[m->n_jobs++] = j;
 	if (t->armed_local_ns != VMRT_UNKNOWN)
 		jobs_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer);
+	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN)
+		jobs_fired(j, t->fired_local_ns, t->fired_ns);
 	return true;
 }
 
@@ -254,14 +256,20 @@ void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_
 	jobs_armed(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 }
 
+/* The timer of the open job expired. */
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->job.release_local_ns = local_ns;
+	j->job.release_ns = host_ns;
+	j->state = JOB_RELEASED;
+}
+
 void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
 	if (j->state != JOB_SLEEPING || ev->timer.timer != j->timer)
 		return;
 	blame_settle(j->machine, host_ns);
-	j->job.release_local_ns = ev->ts;
-	j->job.release_ns = host_ns;
-	j->state = JOB_RELEASED;
+	jobs_fired(j, ev->ts, host_ns);
 }
 
 static void start(struct jobs *j, int64_t local_ns, int64_t host_ns)

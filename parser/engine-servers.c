@@ -213,6 +213,8 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 	s->pub.enforced = true;
 	if (mark_text(rest, "depletion", word, sizeof(word)))
 		s->pub.depletion = strcmp(word, "hard") ? VMRT_DEPLETION_SOFT : VMRT_DEPLETION_HARD;
+	for (size_t i = 0; i < s->n_members && !s->active; i++)
+		s->members[i]->former_prio = s->members[i]->prio;
 	s->at_priority = false;
 	s->active = true;
 	/* the time before the first grid point belongs to no period */
@@ -269,6 +271,8 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 		s->now.end_ns = host_ns;
 		give(e, s);
 		s->active = false;
+		for (size_t i = 0; i < s->n_members; i++)
+			s->members[i]->prio = s->members[i]->former_prio;
 	}
 }
 

@@ -173,6 +173,7 @@ static void set_current(
 	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio)
 {
 	cpu->known = true;
+	cpu->in_ns = VMRT_UNKNOWN;
 	cpu->left_pid = -1;
 	cpu->pid = pid;
 	cpu->prio = prio;
@@ -283,6 +284,19 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 		run_begins(m, index, in, now, prio, 0, true);
 }
 
+/*
+ * How long CPU @index has run since @from_ns: of a guest's CPU, without the last time in which its vCPU
+ * thread was switched out.
+ */
+static int64_t run_since(struct machine *m, unsigned index, int64_t from_ns, int64_t host_ns)
+{
+	const struct thr *v = m->index ? vcpu_of(m, index) : NULL;
+
+	if (!v || v->last_out_ns == VMRT_UNKNOWN || v->last_out_ns < from_ns)
+		return host_ns - from_ns;
+	return v->last_out_ns - from_ns + (v->state == THR_RUNNING ? host_ns - v->start_ns : 0);
+}
+
 static void check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
@@ -292,7 +306,7 @@ static void check_chain(struct machine *m, const struct vmrt_event *ev, struct i
 
 	/* the record of a switch precedes the switch: timers are still cancelled for who leaves */
 	if (cpu->known && !is_switch && cpu->pid != pid && cpu->left_pid == pid &&
-		now.host_ns - cpu->left_ns < SWITCH_TAIL_NS)
+		run_since(m, ev->cpu, cpu->left_ns, now.host_ns) < SWITCH_TAIL_NS)
 		return;
 	if (!cpu->known)
 		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : PRIO_UNKNOWN, now);
@@ -310,15 +324,20 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 		settle_waiters(m->engine, ev->cpu, now.host_ns);
 	blame_settle(m, now.host_ns);
 	if (out) {
+		struct instant in_at = {cpu->in_ns, cpu->in_local_ns};
+		bool exact = cpu->in_ns != VMRT_UNKNOWN && out->state != THR_BLOCKED;
+
 		/* it became a task since it was switched in */
 		if (out->state != THR_RUNNING && out->state != THR_DEAD)
-			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);
+			run_begins(m, ev->cpu, out, exact ? in_at : now, ev->sw.prev_prio, 0, !exact);
 		out->prio = ev->sw.prev_prio;
 		run_ends(m, out, now, ev->sw.prev_state);
 	}
 	set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ns = now.host_ns;
+	cpu->in_ns = now.host_ns;
+	cpu->in_local_ns = now.local_ns;
 	in = threads_find(m, ev->sw.next_pid);
 	if (in)
 		in->exited = false;
@@ -455,6 +474,7 @@ static void on_timer_start(struct machine *m, const struct vmrt_event *ev, struc
 			t->armed_local_ns = ev->ts;
 			t->armed_expires_ns = ev->timer.softexpires;
 			t->armed_timer = ev->timer.timer;
+			t->fired_local_ns = VMRT_UNKNOWN;
 		}
 	}
 	if (!timers_put(&m->timers, &timer))
@@ -493,8 +513,12 @@ static void on_timer_expire(struct machine *m, const struct vmrt_event *ev, stru
 	/* in a guest, late timers are what is being measured; on the host they are steal */
 	if (m->index == 0)
 		check_steal(m, ev, &timer, now);
-	if (timer.owner && timer.owner->jobs)
+	if (timer.owner && timer.owner->jobs) {
 		jobs_timer_expire(timer.owner->jobs, ev, now.host_ns);
+	} else if (timer.owner) {
+		timer.owner->fired_local_ns = now.local_ns;
+		timer.owner->fired_ns = now.host_ns;
+	}
 }
 
 static void on_mark(struct machine *m, const struct vmrt_event *ev, struct instant now)

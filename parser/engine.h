@@ -56,6 +56,7 @@ struct thr {
 	uint16_t cpu;	     /* it runs or waits there, or did */
 	uint16_t ran_cpu;    /* of the last run */
 	int prio;
+	int former_prio; /* before an enforcer came */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
 	bool start_truncated;
@@ -72,6 +73,7 @@ struct thr {
 	/* last own timer armed since it was switched in, for threads not yet known to be a task */
 	int64_t armed_local_ns, armed_expires_ns;
 	uint64_t armed_timer;
+	int64_t fired_local_ns, fired_ns; /* that timer, since it was armed */
 };
 
 struct timer {
@@ -95,6 +97,7 @@ struct cpu {
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
 	int64_t last_ns, last_local_ns; /* last event */
+	int64_t in_ns, in_local_ns; /* when who runs was switched in; VMRT_UNKNOWN: not known exactly */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
 };
@@ -221,6 +224,7 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm);
 void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
 void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
