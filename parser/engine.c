@@ -183,15 +183,31 @@ static void set_current(
 	cpu->thr = threads_find(m, pid);
 }
 
-/* Finds a followed thread, or begins to follow it because its name is a task's. */
-static struct thr *follow(struct machine *m, int32_t pid, const char *comm)
+/* A thread turns out to be a task's while it is on a CPU. */
+static void found_running(struct machine *m, unsigned index, struct thr *t, struct instant now)
 {
+	struct cpu *cpu = &m->cpus[index];
+	bool exact = cpu->in_ns != VMRT_UNKNOWN;
+
+	cpu->thr = t;
+	t->state = THR_RUNNING;
+	t->cpu = t->ran_cpu = (uint16_t)index;
+	if (cpu->prio != PRIO_UNKNOWN)
+		t->prio = cpu->prio;
+	t->start_ns = exact ? cpu->in_ns : now.host_ns;
+	t->start_local_ns = exact ? cpu->in_local_ns : now.local_ns;
+	t->uncertainty_ns = 0;
+	t->start_truncated = !exact;
+}
+
+/* Finds a followed thread, or begins to follow it because its name is a task's. */
+static struct thr *follow(struct machine *m, int32_t pid, const char *comm, struct instant now)
+{
+	const struct vmrt_experiment *exp = m->engine->config->experiment;
 	struct thr *t = threads_find(m, pid);
 
 	if (!m->has_tasks || (t && (t->jobs || t->exited || t->pub.vm != VMRT_NONE)))
 		return t;
-	const struct vmrt_experiment *exp = m->engine->config->experiment;
-
 	for (size_t i = 0; comm && i < exp->n_tasks; i++) {
 		if (!comm_is(comm, exp->tasks[i].name) ||
 			strcmp(exp->tasks[i].machine, m->config->name) != 0)
@@ -200,6 +216,9 @@ static struct thr *follow(struct machine *m, int32_t pid, const char *comm)
 			t = threads_get(m, pid, comm);
 		if (t)
 			jobs_bind(t, m, comm);
+		for (unsigned c = 0; t && t->state != THR_RUNNING && c < m->n_cpus; c++)
+			if (m->cpus[c].known && m->cpus[c].pid == pid)
+				found_running(m, c, t, now);
 		break;
 	}
 	return t;
@@ -237,7 +256,7 @@ static void infer_switch(
 	struct machine *m, unsigned index, int32_t pid, const char *comm, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[index];
-	struct thr *out = cpu->thr, *in = follow(m, pid, comm);
+	struct thr *out = cpu->thr, *in = follow(m, pid, comm, now);
 	int64_t low = cpu->last_ns, high = now.host_ns;
 	int64_t shift = now.local_ns - now.host_ns, uncertainty;
 	struct instant at;
@@ -274,7 +293,7 @@ static void infer_switch(
 static void adopt(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
 	struct instant now)
 {
-	struct thr *in = follow(m, pid, comm);
+	struct thr *in = follow(m, pid, comm, now);
 
 	if (m->index == 0)
 		settle_waiters(m->engine, index, now.host_ns);
@@ -317,19 +336,21 @@ static void check_chain(struct machine *m, const struct vmrt_event *ev, struct i
 static void on_switch(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
-	struct thr *out = follow(m, ev->sw.prev_pid, ev->sw.prev_comm);
-	struct thr *in;
+	struct thr *out = threads_find(m, ev->sw.prev_pid), *in;
+	bool was_bound = out && out->jobs;
+
+	out = follow(m, ev->sw.prev_pid, ev->sw.prev_comm, now);
 
 	if (m->index == 0)
 		settle_waiters(m->engine, ev->cpu, now.host_ns);
 	blame_settle(m, now.host_ns);
 	if (out) {
-		struct instant in_at = {cpu->in_ns, cpu->in_local_ns};
-		bool exact = cpu->in_ns != VMRT_UNKNOWN && out->state != THR_BLOCKED;
-
-		/* it became a task since it was switched in */
+		/* nothing told that it was switched in */
 		if (out->state != THR_RUNNING && out->state != THR_DEAD)
-			run_begins(m, ev->cpu, out, exact ? in_at : now, ev->sw.prev_prio, 0, !exact);
+			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);
+		/* nor, before its name was known, that it was woken up */
+		if (out->jobs && !was_bound)
+			jobs_switch_in(out->jobs, now.local_ns, now.host_ns, false);
 		out->prio = ev->sw.prev_prio;
 		run_ends(m, out, now, ev->sw.prev_state);
 	}
@@ -341,7 +362,7 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 	in = threads_find(m, ev->sw.next_pid);
 	if (in)
 		in->exited = false;
-	in = follow(m, ev->sw.next_pid, ev->sw.next_comm);
+	in = follow(m, ev->sw.next_pid, ev->sw.next_comm, now);
 	cpu->thr = in;
 	if (in)
 		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
@@ -368,7 +389,7 @@ static void on_migrate(struct machine *m, const struct vmrt_event *ev, struct in
 
 static void on_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr *t = follow(m, ev->wake.pid, ev->wake.comm);
+	struct thr *t = follow(m, ev->wake.pid, ev->wake.comm, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
 
 	if (!t)

@@ -291,6 +291,14 @@ void run_op(struct wcpu *c)
 		break;
 	case OP_OTHER:
 		emit(c, VMRT_EV_OTHER, VMRT_FLAG_HARDIRQ);
+		for (int i = 0; i < SIM_TIMERS; i++) {
+			struct wtimer *tick = &c->m->timers[i];
+
+			if (!tick->armed || tick->pushed || tick->kind != TM_TICK || tick->cpu != c->index)
+				continue;
+			tick->since = c->m->w->now;
+			emit_timer(c, VMRT_EV_TIMER_START, true, tick);
+		}
 		break;
 	}
 	if (c->vcpu && !c->cur && !c->n_ops)

@@ -182,7 +182,10 @@ void truth_advance(struct world *w, int64_t to)
 		return;
 	for (int i = 0; i < w->n_tasks; i++) {
 		if (!busy(w, &w->tasks[i]))
+		{
 			memset(w->tasks[i].excess, 0, sizeof(w->tasks[i].excess));
+			w->tasks[i].fresh = false;
+		}
 		if (arrived(w, &w->tasks[i]))
 			parts[i] = class_of(w, &w->tasks[i]);
 	}
@@ -332,6 +335,7 @@ static void give_job(struct world *w, struct wtask *k)
 	struct sim_job *j = &k->pending[0];
 
 	j->closed_ns = w->now;
+	j->fresh = k->fresh;
 	memcpy(j->job.excess_ns, k->excess, sizeof(k->excess));
 	truth->jobs = grow(truth->jobs, truth->n_jobs, &w->jobs_room, sizeof(*truth->jobs));
 	truth->jobs[truth->n_jobs++] = *j;
@@ -389,6 +393,7 @@ void truth_armed(struct wtask *k, int64_t expires_local)
 		skipped = (expires_local - before) / k->spec->period_ns - 1;
 	} else {
 		k->n = 0;
+		k->fresh = true;
 	}
 	while (k->n && k->pending[0].job.arrival_local_ns < expires_local) {
 		k->n--;

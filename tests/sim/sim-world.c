@@ -261,6 +261,7 @@ static void steal_begins(struct world *w, struct wcpu *c)
 {
 	struct sim_truth *truth = &w->r->truth;
 	int64_t due = NEVER;
+	bool known = false;
 
 	c->stolen = true;
 	c->steal_at = NEVER;
@@ -269,11 +270,13 @@ static void steal_begins(struct world *w, struct wcpu *c)
 	for (int i = 0; i < SIM_TIMERS; i++) {
 		const struct wtimer *t = &c->m->timers[i];
 
-		if (t->armed && !t->pushed && t->cpu == c->index && shows(t) && t->since > w->start && t->due < due)
+		if (t->armed && !t->pushed && t->cpu == c->index && shows(t) && t->due < due) {
 			due = t->due;
+			known = t->since > w->start;
+		}
 	}
 	/* the first record after it tells of it */
-	if (due >= c->steal_end || c->steal_end + 700 - due < STEAL_SEEN_NS || c->last_recorded == VMRT_UNKNOWN)
+	if (!known || due >= c->steal_end || c->steal_end + 700 - due < STEAL_SEEN_NS || c->last_recorded == VMRT_UNKNOWN)
 		return;
 	c->steal_from = due;
 	c->steal_seen_to = c->steal_end + 700;

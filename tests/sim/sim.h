@@ -84,7 +84,7 @@ struct sim_job {
 	int64_t armed_ns;    /* when its timer was armed */
 	int64_t closed_ns;   /* end, or the end of the simulation */
 	bool ended;
-	bool steal_near, error_near; /* what the engine can only know with a tolerance */
+	bool fresh; /* in a busy period that began before its thread did */
 };
 
 struct sim_slice {

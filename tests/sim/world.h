@@ -114,6 +114,7 @@ struct wtask {
 	int64_t k;
 	int jobs_left; /* until it ends; < 0: never */
 	int64_t excess[VMRT_BLAMES];
+	bool fresh;
 	int overrun_percent;
 };
 
