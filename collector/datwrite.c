@@ -213,26 +213,34 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 	return (value + unit - 1) / unit * unit;
 }
 
-/* The table of where each CPU's data are, and the clock; returns where the data begin. */
-static uint64_t put_table(struct vmrt_buf *b, const struct vmrt_dat_content *c)
+/* The table of where each CPU's data are (filled in later), and the clock; returns where it is. */
+static size_t put_table(struct vmrt_buf *b, const struct vmrt_dat_content *c)
 {
-	/* readers map the data, so they begin on a page, whatever the reader's page size is */
-	uint64_t page = c->meta->page_size < 4096 ? 4096 : c->meta->page_size, start, at;
 	size_t table;
 
 	vmrt_buf_put(b, "flyrecord", 10);
 	table = b->used;
 	for (unsigned cpu = 0; cpu < c->meta->cpus; cpu++) {
 		vmrt_buf_put_u64(b, 0);
-		vmrt_buf_put_u64(b, c->pages[cpu].size);
+		vmrt_buf_put_u64(b, 0);
 	}
 	put_sized(b, "[mono]");
-	start = at = round_up(b->used, page);
-	for (unsigned cpu = 0; cpu < c->meta->cpus; cpu++) {
-		vmrt_buf_set_u64(b, table + 16 * (size_t)cpu, at);
-		at += round_up(c->pages[cpu].size, page);
-	}
-	return start;
+	return table;
+}
+
+/* Readers map the data, so they begin on a page, whatever the reader's page size is. */
+static uint64_t data_page(const struct vmrt_dat_content *c)
+{
+	return c->meta->page_size < 4096 ? 4096 : c->meta->page_size;
+}
+
+size_t vmrt_dat_head(struct vmrt_buf *b, const struct vmrt_dat_content *content)
+{
+	put_start(b, content->meta);
+	put_formats(b, content->meta);
+	put_symbols_and_names(b, content->meta);
+	put_options(b, content);
+	return put_table(b, content);
 }
 
 /* For file systems between which copy_file_range() does not work. */
@@ -279,7 +287,7 @@ static int copy(int from, int to, uint64_t size)
 static int write_data(int fd, const struct vmrt_buf *head, uint64_t start,
 	const struct vmrt_dat_content *c)
 {
-	uint64_t page = c->meta->page_size < 4096 ? 4096 : c->meta->page_size, at = start;
+	uint64_t page = data_page(c), at = start;
 
 	if (vmrt_write_all(fd, head->data, head->used) != 0)
 		return -1;
@@ -300,17 +308,20 @@ enum vmrt_status vmrt_dat_write(
 {
 	enum vmrt_status status = VMRT_OK;
 	struct vmrt_buf head = {0};
-	uint64_t start;
+	uint64_t start, at;
+	size_t table;
 	int fd;
 
-	put_start(&head, content->meta);
-	put_formats(&head, content->meta);
-	put_symbols_and_names(&head, content->meta);
-	put_options(&head, content);
-	start = put_table(&head, content);
+	table = vmrt_dat_head(&head, content);
 	if (head.failed) {
 		vmrt_buf_free(&head);
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	}
+	start = at = round_up(head.used, data_page(content));
+	for (unsigned cpu = 0; cpu < content->meta->cpus; cpu++) {
+		vmrt_buf_set_u64(&head, table + 16 * (size_t)cpu, at);
+		vmrt_buf_set_u64(&head, table + 16 * (size_t)cpu + 8, content->pages[cpu].size);
+		at += round_up(content->pages[cpu].size, data_page(content));
 	}
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0) {

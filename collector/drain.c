@@ -3,83 +3,67 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <vmrt/files.h>
+#include <vmrt/units.h>
 
 #define PIPE_BYTES (1 << 20)
-#define PAUSE_MIN_MS 10 /* between two looks at a buffer */
-#define PAUSE_MAX_MS 200
-#define FILL_AIM 8 /* a look should find an eighth of the buffer full */
+#define PAUSE_MS 400 /* between two looks at a buffer that does not fill */
+#define STACK_BYTES (256 << 10)
 
 struct cpu {
 	struct vmrt_drain *drain;
 	pthread_t thread;
 	bool running;
 	unsigned cpu;
-	int fd; /* the file */
 	int pipe[2];
-	uint64_t size;
+	int64_t last_look;
+	struct vmrt_drain_look look;
 	struct vmrt_error err; /* of the thread */
 };
 
 struct vmrt_drain {
 	struct vmrt_tracer *tracer;
-	char *folder, *prefix;
+	struct vmrt_drain_options options;
 	struct cpu *cpus;
 	unsigned n_cpus;
-	bool placed;
 	cpu_set_t places;
-	int stop_fd;
-	uint64_t max_size;
+	int end_fd;  /* tells the threads */
+	int stop_fd; /* told by the threads */
 	atomic_uint_fast64_t size;
-	atomic_bool failed;
+	atomic_int stop;
 };
 
-static void file_name(const struct vmrt_drain *d, unsigned cpu, char *buf, size_t room)
+/* The first reason to stop is the reason. */
+static void ask_to_stop(struct vmrt_drain *d, enum vmrt_drain_stop why)
 {
-	snprintf(buf, room, "%s/%s-cpu%u.pages", d->folder, d->prefix, cpu);
+	int before = VMRT_DRAIN_GO_ON;
+	uint64_t one = 1;
+
+	if (atomic_compare_exchange_strong(&d->stop, &before, (int)why))
+		(void)!write(d->stop_fd, &one, sizeof(one));
 }
 
-static enum vmrt_status cannot_write(struct cpu *c)
+static enum vmrt_status cannot_read(unsigned cpu, struct vmrt_error *err)
 {
-	char path[4096];
-	int errnum = errno;
-
-	file_name(c->drain, c->cpu, path, sizeof(path));
-	return vmrt_fail_errno(&c->err, errnum, "cannot write %.400s", path);
-}
-
-/* Room for @n more bytes under the size limit? */
-static bool take_room(struct vmrt_drain *d, uint64_t n)
-{
-	uint64_t before = atomic_fetch_add(&d->size, n);
-
-	if (!d->max_size || before + n <= d->max_size)
-		return true;
-	atomic_fetch_sub(&d->size, n);
-	return false;
+	return vmrt_fail_errno(err, errno, "cannot read the trace buffer of CPU %u", cpu);
 }
 
 static enum vmrt_status pipe_to_file(struct cpu *c, size_t n)
 {
 	while (n) {
-		ssize_t moved = splice(c->pipe[0], NULL, c->fd, NULL, n, SPLICE_F_MOVE);
+		ssize_t moved = vmrt_datfile_splice(c->drain->options.file, c->cpu, c->pipe[0], n);
 
-		if (moved < 0 && errno == EINTR)
-			continue;
 		if (moved <= 0)
-			return cannot_write(c);
+			return vmrt_fail_errno(
+				&c->err, moved ? errno : EIO, "cannot write what CPU %u recorded", c->cpu);
 		n -= (size_t)moved;
-		c->size += (uint64_t)moved;
 	}
 	return VMRT_OK;
 }
@@ -94,119 +78,120 @@ static int64_t move_full(struct cpu *c)
 		ssize_t n = vmrt_tracer_splice(d->tracer, c->cpu, c->pipe[1], PIPE_BYTES);
 
 		if (n < 0) {
-			vmrt_fail_errno(&c->err, errno, "cannot read the trace buffer of CPU %u", c->cpu);
+			cannot_read(c->cpu, &c->err);
 			return -1;
 		}
 		if (n == 0)
 			return total;
-		if (!take_room(d, (uint64_t)n)) {
-			errno = EFBIG;
-			cannot_write(c);
-			return -1;
-		}
 		if (pipe_to_file(c, (size_t)n) != VMRT_OK)
 			return -1;
+		atomic_fetch_add(&d->size, (uint64_t)n);
 		total += n;
 	}
 }
 
-/* Looks seldom at a buffer that fills slowly: each look costs a wake-up. */
-static int next_pause(const struct cpu *c, int pause_ms, int64_t moved)
+static void note_look(struct cpu *c, int64_t now)
 {
-	int64_t aim = (int64_t)(vmrt_tracer_buffer(c->drain->tracer) / FILL_AIM);
+	if (c->last_look && now - c->last_look > c->look.unread_ns) {
+		c->look.unread_ns = now - c->last_look;
+		c->look.unread_at = now;
+	}
+	c->last_look = now;
+}
 
-	if (moved > aim)
-		pause_ms /= 2;
-	else if (moved < aim / 4)
-		pause_ms *= 2;
-	if (pause_ms < PAUSE_MIN_MS)
-		return PAUSE_MIN_MS;
-	return pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_ms;
+static void note_fill(struct cpu *c, int64_t moved)
+{
+	uint64_t buffer = vmrt_tracer_buffer(c->drain->tracer), fill = moved > 0 ? (uint64_t)moved : 0;
+
+	/* more than it holds can be moved when it fills meanwhile */
+	if (fill > buffer)
+		fill = buffer;
+	if (fill > c->look.fill)
+		c->look.fill = fill;
+}
+
+/* Is there room for what is in the buffers, and for what the analysis makes of it? */
+static void check_limits(struct vmrt_drain *d)
+{
+	uint64_t size = atomic_load(&d->size);
+
+	if (d->options.max_size && size >= d->options.max_size)
+		ask_to_stop(d, VMRT_DRAIN_MAX_SIZE);
+	else if (vmrt_datfile_free_space(d->options.file) < d->options.reserve + size / 4)
+		ask_to_stop(d, VMRT_DRAIN_DISK);
 }
 
 static void *drain_thread(void *arg)
 {
 	struct cpu *c = arg;
 	struct vmrt_drain *d = c->drain;
-	int pause_ms = PAUSE_MIN_MS;
 	sigset_t all;
 
 	/* signals are for the main thread */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
-	if (d->placed)
+	if (d->options.cpus)
 		pthread_setaffinity_np(pthread_self(), sizeof(d->places), &d->places);
 	for (;;) {
-		struct pollfd stop = {.fd = d->stop_fd, .events = POLLIN};
-		int64_t moved = move_full(c);
+		int64_t moved;
 
+		note_look(c, vmrt_now_ns());
+		moved = move_full(c);
+		note_fill(c, moved);
 		if (moved < 0)
-			atomic_store(&d->failed, true);
-		if (moved < 0 || poll(&stop, 1, pause_ms) > 0)
+			ask_to_stop(d, VMRT_DRAIN_FAILED);
+		else if (moved)
+			check_limits(d);
+		if (moved < 0 || vmrt_tracer_wait(d->tracer, c->cpu, d->end_fd, PAUSE_MS))
 			return NULL;
-		pause_ms = next_pause(c, pause_ms, moved);
 	}
 }
 
-static enum vmrt_status open_cpu(struct cpu *c, struct vmrt_error *err)
+static enum vmrt_status start_thread(struct cpu *c, struct vmrt_error *err)
 {
-	char path[4096];
+	pthread_attr_t attr;
+	int errnum;
 
-	file_name(c->drain, c->cpu, path, sizeof(path));
-	c->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (c->fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot create %s", path);
 	if (pipe2(c->pipe, O_CLOEXEC) != 0)
 		return vmrt_fail_errno(err, errno, "cannot make a pipe");
 	/* a refusal (a user's limit) leaves the default size, which only means more calls */
 	fcntl(c->pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
-	return VMRT_OK;
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	errnum = pthread_create(&c->thread, &attr, drain_thread, c);
+	pthread_attr_destroy(&attr);
+	c->running = !errnum;
+	return errnum ? vmrt_fail_errno(err, errnum, "cannot start a thread") : VMRT_OK;
 }
 
-enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer, const char *folder,
-	const char *prefix, const cpu_set_t *cpus, uint64_t max_size, struct vmrt_drain **out,
-	struct vmrt_error *err)
+enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
+	const struct vmrt_drain_options *options, struct vmrt_drain **out, struct vmrt_error *err)
 {
 	struct vmrt_drain *d = calloc(1, sizeof(*d));
-	unsigned n = vmrt_tracer_cpus(tracer);
 	enum vmrt_status status = VMRT_OK;
 
 	if (!d)
 		return vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
 	d->tracer = tracer;
-	d->max_size = max_size;
+	d->options = *options;
+	d->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	d->folder = strdup(folder);
-	d->prefix = strdup(prefix);
-	d->cpus = calloc(n, sizeof(*d->cpus));
-	if (d->stop_fd < 0 || !d->folder || !d->prefix || !d->cpus) {
+	d->n_cpus = vmrt_tracer_cpus(tracer);
+	d->cpus = calloc(d->n_cpus, sizeof(*d->cpus));
+	if (options->cpus)
+		d->places = *options->cpus;
+	if (d->end_fd < 0 || d->stop_fd < 0 || !d->cpus) {
+		d->n_cpus = d->cpus ? d->n_cpus : 0;
 		status = vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
-		goto fail;
 	}
-	if (cpus) {
-		d->placed = true;
-		d->places = *cpus;
-	}
-	for (; d->n_cpus < n && status == VMRT_OK; d->n_cpus++) {
-		struct cpu *c = &d->cpus[d->n_cpus];
-
-		*c = (struct cpu){.drain = d, .cpu = d->n_cpus, .fd = -1, .pipe = {-1, -1}};
-		status = open_cpu(c, err);
-	}
-	for (unsigned i = 0; i < n && status == VMRT_OK; i++) {
-		struct cpu *c = &d->cpus[i];
-		int errnum = pthread_create(&c->thread, NULL, drain_thread, c);
-
-		c->running = !errnum;
-		if (errnum)
-			status = vmrt_fail_errno(err, errnum, "cannot start a thread");
-	}
-	if (status == VMRT_OK) {
+	for (unsigned i = 0; i < d->n_cpus; i++)
+		d->cpus[i] = (struct cpu){.drain = d, .cpu = i, .pipe = {-1, -1}};
+	for (unsigned i = 0; i < d->n_cpus && status == VMRT_OK && !options->hold; i++)
+		status = start_thread(&d->cpus[i], err);
+	if (status == VMRT_OK)
 		*out = d;
-		return VMRT_OK;
-	}
-fail:
-	vmrt_drain_free(d);
+	else
+		vmrt_drain_free(d);
 	return status;
 }
 
@@ -215,16 +200,21 @@ uint64_t vmrt_drain_size(const struct vmrt_drain *d)
 	return atomic_load(&d->size);
 }
 
-bool vmrt_drain_failed(const struct vmrt_drain *d)
+enum vmrt_drain_stop vmrt_drain_stop(const struct vmrt_drain *d)
 {
-	return atomic_load(&d->failed);
+	return (enum vmrt_drain_stop)atomic_load(&d->stop);
+}
+
+int vmrt_drain_stop_fd(const struct vmrt_drain *d)
+{
+	return d->stop_fd;
 }
 
 static void join(struct vmrt_drain *d)
 {
 	uint64_t one = 1;
 
-	(void)!write(d->stop_fd, &one, sizeof(one));
+	(void)!write(d->end_fd, &one, sizeof(one));
 	for (unsigned i = 0; i < d->n_cpus; i++) {
 		if (d->cpus[i].running)
 			pthread_join(d->cpus[i].thread, NULL);
@@ -232,77 +222,83 @@ static void join(struct vmrt_drain *d)
 	}
 }
 
-static enum vmrt_status move_rest(struct cpu *c, uint8_t *page)
+/* The time at which a sub-buffer begins is its first number. */
+static int64_t page_time(const uint8_t *page)
 {
-	struct vmrt_drain *d = c->drain;
-	uint32_t size = vmrt_tracer_page_size(d->tracer);
-	int got;
+	uint64_t time;
 
-	if (move_full(c) < 0)
-		return c->err.status;
-	while ((got = vmrt_tracer_read(d->tracer, c->cpu, page)) > 0) {
-		if (!take_room(d, size)) {
-			errno = EFBIG;
-			return cannot_write(c);
-		}
-		if (vmrt_write_all(c->fd, page, size) != 0)
-			return cannot_write(c);
-		c->size += size;
-	}
-	if (got < 0)
-		return vmrt_fail_errno(&c->err, errno, "cannot read the trace buffer of CPU %u", c->cpu);
-	return VMRT_OK;
+	memcpy(&time, page, sizeof(time));
+	return (int64_t)time;
 }
 
-enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, struct vmrt_error *err)
+enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
+	int64_t since, uint64_t *moved, struct vmrt_error *err)
 {
-	uint8_t page[VMRT_TRACER_PAGE_MAX];
+	uint32_t size = vmrt_tracer_page_size(tracer);
+	uint8_t *pages = malloc(2 * (size_t)size), *held = NULL, *page = pages;
+	enum vmrt_status status = VMRT_OK;
+	int got = 0;
+
+	if (!pages)
+		return vmrt_fail(err, VMRT_ENOMEM, "trace buffer of CPU %u: out of memory", cpu);
+	/* a sub-buffer ends where the next one begins, so one is held back */
+	while (status == VMRT_OK && (got = vmrt_tracer_read(tracer, cpu, page)) >= 0) {
+		if (held && (!got || page_time(page) >= since)) {
+			if (vmrt_datfile_write(file, cpu, held, size) != 0)
+				status = vmrt_fail_errno(err, errno, "cannot write what CPU %u recorded", cpu);
+			else
+				*moved += size;
+		}
+		if (!got)
+			break;
+		held = page;
+		page = pages + (page == pages ? size : 0);
+	}
+	if (got < 0 && status == VMRT_OK)
+		status = cannot_read(cpu, err);
+	free(pages);
+	return status;
+}
+
+enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct vmrt_error *err)
+{
 	enum vmrt_status status = VMRT_OK;
 
 	join(d);
 	for (unsigned i = 0; i < d->n_cpus; i++) {
 		struct cpu *c = &d->cpus[i];
+		uint64_t moved = 0;
 
+		note_look(c, vmrt_now_ns());
 		if (c->err.status == VMRT_OK)
-			move_rest(c, page);
+			vmrt_drain_take(d->tracer, d->options.file, i, since, &moved, &c->err);
+		note_fill(c, (int64_t)moved);
+		atomic_fetch_add(&d->size, moved);
 		if (c->err.status != VMRT_OK && status == VMRT_OK)
 			status = vmrt_fail(err, c->err.status, "%s", c->err.text);
 	}
 	return status;
 }
 
-int vmrt_drain_file(const struct vmrt_drain *d, unsigned cpu, uint64_t *size)
+struct vmrt_drain_look vmrt_drain_look(const struct vmrt_drain *d, unsigned cpu)
 {
-	if (cpu >= d->n_cpus)
-		return -1;
-	*size = d->cpus[cpu].size;
-	return d->cpus[cpu].fd;
+	return cpu < d->n_cpus ? d->cpus[cpu].look : (struct vmrt_drain_look){0};
 }
 
 void vmrt_drain_free(struct vmrt_drain *d)
 {
-	char path[4096];
-
 	if (!d)
 		return;
-	if (d->stop_fd >= 0)
+	if (d->end_fd >= 0)
 		join(d);
-	for (unsigned i = 0; i < d->n_cpus; i++) {
-		struct cpu *c = &d->cpus[i];
-
-		if (c->fd >= 0) {
-			close(c->fd);
-			file_name(d, i, path, sizeof(path));
-			unlink(path);
-		}
+	for (unsigned i = 0; i < d->n_cpus; i++)
 		for (int k = 0; k < 2; k++)
-			if (c->pipe[k] >= 0)
-				close(c->pipe[k]);
-	}
+			if (d->cpus[i].pipe[k] >= 0)
+				close(d->cpus[i].pipe[k]);
+	if (d->end_fd >= 0)
+		close(d->end_fd);
 	if (d->stop_fd >= 0)
 		close(d->stop_fd);
-	free(d->folder);
-	free(d->prefix);
 	free(d->cpus);
 	free(d);
 }

@@ -2,7 +2,6 @@
 #include "guest-in.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,11 +43,12 @@ static enum vmrt_status take_hello(
 
 	if (c->failed || nonce != in->nonce || in->state != VMRT_GUEST_CONNECTING)
 		return VMRT_OK; /* an answer to somebody before, or to a HELLO sent twice */
-	if (version != VMRT_LINK_VERSION)
-		return vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"the agent in %s speaks version %" PRIu32 " of the link, this program version %d: update %s",
-			in->name, version, VMRT_LINK_VERSION,
-			version < VMRT_LINK_VERSION ? "vmrt-agent in the guest" : "vmrt on the host");
+	if (version != VMRT_LINK_VERSION) {
+		char who[sizeof(in->name) + 16];
+
+		snprintf(who, sizeof(who), "the agent in %s", in->name);
+		return vmrt_link_version_error(who, version, err);
+	}
 	hostname = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
 	kernel = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
 	if (!kernel)

@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,12 @@ void vmrt_link_parser_free(struct vmrt_link_parser *p)
 {
 	free(p->data);
 	memset(p, 0, sizeof(*p));
+}
+
+void vmrt_link_parser_reset(struct vmrt_link_parser *p)
+{
+	p->used = p->taken = 0;
+	p->hunting = false;
 }
 
 void *vmrt_link_room(struct vmrt_link_parser *p, size_t *room)
@@ -102,22 +109,23 @@ int vmrt_link_next(struct vmrt_link_parser *p, struct vmrt_message *message)
 	return 1;
 }
 
-/* Waits until @fd can be written. */
-static enum vmrt_status wait_writable(
-	int fd, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
+/* Waits until @fd is ready for @events. */
+static enum vmrt_status wait_ready(
+	int fd, short events, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
 {
-	struct pollfd fds[2] = {{.fd = fd, .events = POLLOUT}, {.fd = stop_fd, .events = POLLIN}};
+	struct pollfd fds[2] = {{.fd = fd, .events = events}, {.fd = stop_fd, .events = POLLIN}};
 	int64_t left = deadline_ns - vmrt_now_ns();
 	int n;
 
 	if (left <= 0)
-		return vmrt_fail(err, VMRT_ETIMEOUT, "the other side of the link takes nothing more");
+		return vmrt_fail(err, VMRT_ETIMEOUT, "the other side of the link %s",
+			events == POLLOUT ? "takes nothing more" : "does not answer in time");
 	n = poll(fds, 2, (int)(left / VMRT_NS_PER_MS < 60000 ? left / VMRT_NS_PER_MS + 1 : 60000));
 	if (n < 0 && errno != EINTR)
 		return vmrt_fail_errno(err, errno, "cannot wait for the link");
 	if (n > 0 && fds[1].revents)
 		return vmrt_fail(err, VMRT_EINTR, "interrupted");
-	if (n > 0 && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)))
+	if (n > 0 && (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) && !(fds[0].revents & POLLIN))
 		return vmrt_fail(err, VMRT_EIO, "the link was cut");
 	return VMRT_OK;
 }
@@ -140,9 +148,46 @@ enum vmrt_status vmrt_link_write(int fd, const void *data, size_t size, int64_t 
 			continue;
 		if (n < 0 && errno != EAGAIN)
 			return vmrt_fail(err, VMRT_EIO, "the link was cut");
-		status = wait_writable(fd, deadline_ns, stop_fd, err);
+		status = wait_ready(fd, POLLOUT, deadline_ns, stop_fd, err);
 		if (status != VMRT_OK)
 			return status;
 	}
 	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_link_read(int fd, struct vmrt_link_parser *p, struct vmrt_message *message,
+	int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
+{
+	for (;;) {
+		int got = vmrt_link_next(p, message);
+		enum vmrt_status status;
+		size_t room;
+		void *at;
+		ssize_t n;
+
+		if (got > 0)
+			return VMRT_OK;
+		if (got < 0)
+			return vmrt_fail(err, VMRT_EPROTO, "the other side of the link sent garbage");
+		at = vmrt_link_room(p, &room);
+		n = read(fd, at, room);
+		if (n > 0) {
+			vmrt_link_fed(p, (size_t)n);
+			continue;
+		}
+		if (n == 0 || (errno != EAGAIN && errno != EINTR))
+			return vmrt_fail(err, VMRT_EIO, "the link was cut");
+		status = wait_ready(fd, POLLIN, deadline_ns, stop_fd, err);
+		if (status != VMRT_OK)
+			return status;
+	}
+}
+
+enum vmrt_status vmrt_link_version_error(
+	const char *who, uint32_t version, struct vmrt_error *err)
+{
+	return vmrt_fail(err, VMRT_EUNSUPPORTED,
+		"%s speaks version %" PRIu32 " of the link, this program version %d: update %s", who,
+		version, VMRT_LINK_VERSION,
+		version < VMRT_LINK_VERSION ? "vmrt-agent in the guest" : "vmrt on the host");
 }

@@ -38,6 +38,9 @@ enum vmrt_message_type {
 	VMRT_MSG_STATS = 13,   /* guest: counters of a CPU */
 	VMRT_MSG_DONE = 14,    /* guest: that was all */
 	VMRT_MSG_ERROR = 15,   /* guest: why it cannot */
+	VMRT_MSG_CHALLENGE = 16, /* guest, before all else: prove that you know the secret */
+	VMRT_MSG_PROOF = 17,	 /* host: that proof */
+	VMRT_MSG_PROVEN = 18,	 /* guest: the same in return */
 };
 
 /* Pieces of META. */
@@ -77,6 +80,9 @@ struct vmrt_link_parser {
 enum vmrt_status vmrt_link_parser_init(struct vmrt_link_parser *parser, uint32_t max);
 void vmrt_link_parser_free(struct vmrt_link_parser *parser);
 
+/** vmrt_link_parser_reset - forget what was read: another stream begins */
+void vmrt_link_parser_reset(struct vmrt_link_parser *parser);
+
 /**
  * vmrt_link_room - where to put the next bytes read; never without room
  *
@@ -107,5 +113,18 @@ void vmrt_link_hunt(struct vmrt_link_parser *parser);
  */
 enum vmrt_status vmrt_link_write(int fd, const void *data, size_t size, int64_t deadline_ns,
 	int stop_fd, struct vmrt_error *err);
+
+/**
+ * vmrt_link_read - the next message from @fd, a non-blocking descriptor
+ * @deadline_ns, @stop_fd: as with vmrt_link_write()
+ *
+ * Return: VMRT_OK, VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, or VMRT_EPROTO if it is none.
+ */
+enum vmrt_status vmrt_link_read(int fd, struct vmrt_link_parser *parser,
+	struct vmrt_message *message, int64_t deadline_ns, int stop_fd, struct vmrt_error *err);
+
+/** vmrt_link_version_error - say which side has to be updated; VMRT_EUNSUPPORTED */
+enum vmrt_status vmrt_link_version_error(
+	const char *who, uint32_t version, struct vmrt_error *err);
 
 #endif

@@ -74,6 +74,7 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 		.name = vm->vm.name,
 		.sockets = g->sockets,
 		.n_sockets = g->n_sockets,
+		.secret = rec->options->secret,
 		.buffer = rec->options->guest_buffer,
 		.stream = rec->options->stream,
 		.max_size = rec->options->guest_max_size,

@@ -27,6 +27,7 @@
 #define HSF_END_MS 5000
 #define CLOSE_PATIENCE_MS 3000
 #define PROGRESS_MS 500
+#define LOOK_MS 1000 /* between two looks at what was lost */
 #define MAX_EXPERIMENT (16 << 20)
 
 int vmrt_recorder_stops(void)
@@ -93,6 +94,7 @@ static enum vmrt_status keep_experiment(struct vmrt_recorder *rec, struct vmrt_e
 static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
 	const struct vmrt_recorder_options *o = rec->options;
+	struct vmrt_tracer_options tracer = {.label = "record", .buffer = o->buffer, .events = o->events};
 	const char *name = "run";
 	enum vmrt_status status;
 
@@ -106,7 +108,7 @@ static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err
 	if ((status = vmrt_recorder_find_vms(rec, err)) != VMRT_OK ||
 		(status = describe_host(rec, err)) != VMRT_OK ||
 		(status = vmrt_run_folder_name(&rec->folder, o->run, name, err)) != VMRT_OK ||
-		(status = vmrt_tracer_open("record", o->buffer, &rec->tracer, err)) != VMRT_OK ||
+		(status = vmrt_tracer_open_with(&tracer, &rec->tracer, err)) != VMRT_OK ||
 		(status = vmrt_run_folder_make(&rec->folder, o->force, err)) != VMRT_OK)
 		return status;
 	vmrt_recorder_own_cpus(rec);
@@ -114,11 +116,9 @@ static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err
 		(status = vmrt_tracer_meta(rec->tracer, &rec->meta, err)) != VMRT_OK)
 		return status;
 	rec->trace_id = vmrt_dat_new_id();
-	rec->stats = calloc(rec->meta.cpus, sizeof(*rec->stats));
-	if (!rec->stats)
-		return vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
-	return vmrt_drain_start(rec->tracer, rec->folder.path, "host",
-		rec->has_cpus ? &rec->cpus : NULL, o->max_size, &rec->drain, err);
+	rec->analyzable = vmrt_tracer_has_event(rec->tracer, "sched", "sched_switch");
+	vmrt_guardian_start(&rec->guardian, vmrt_tracer_folder(rec->tracer));
+	return vmrt_recorder_open_host(rec, err);
 }
 
 /* The path of another program of vmrt: beside our own, else wherever the shell finds it. */
@@ -183,8 +183,10 @@ static enum vmrt_status start(struct vmrt_recorder *rec, struct vmrt_error *err)
 	if (vmrt_stop_requested())
 		return vmrt_fail(err, VMRT_EINTR, "interrupted before the recording began");
 	/* the host first and last, so that whatever a guest records has its other side here */
-	rec->manifest.start_ns = vmrt_now_ns();
-	status = vmrt_tracer_on(rec->tracer, err);
+	rec->manifest.start_ns = rec->looked_ns = vmrt_now_ns();
+	status = vmrt_recorder_save_beginning(rec, err);
+	if (status == VMRT_OK)
+		status = vmrt_tracer_on(rec->tracer, err);
 	if (status != VMRT_OK)
 		return status;
 	vmrt_recorder_start_guests(rec);
@@ -223,23 +225,31 @@ static int wait_ms(const struct vmrt_recorder *rec, bool progress)
 	if (left <= 0)
 		return 0;
 	left = left / VMRT_NS_PER_MS + 1;
-	/* also without a terminal we look now and then whether the threads still can write */
-	return left < PROGRESS_MS || (!progress && left < 2 * PROGRESS_MS) ? (int)left : PROGRESS_MS;
+	if (left > (progress ? PROGRESS_MS : LOOK_MS))
+		left = progress ? PROGRESS_MS : LOOK_MS;
+	return (int)left;
 }
 
 /* Until the command has ended, the time is over, or somebody wants it to end. */
 static void watch(struct vmrt_recorder *rec, bool progress)
 {
 	for (;;) {
-		struct pollfd fds[3] = {{.fd = vmrt_stop_fd(), .events = POLLIN},
-			{.fd = rec->command.fd, .events = POLLIN}, {.fd = rec->hsf.fd, .events = POLLIN}};
+		struct pollfd fds[4] = {{.fd = vmrt_stop_fd(), .events = POLLIN},
+			{.fd = rec->command.fd, .events = POLLIN}, {.fd = rec->hsf.fd, .events = POLLIN},
+			{.fd = vmrt_drain_stop_fd(rec->drain), .events = POLLIN}};
 		int timeout = wait_ms(rec, progress);
+		int64_t now;
 
 		if (timeout == 0)
 			return;
 		if (!rec->command.pid)
 			fds[1].fd = -1;
-		poll(fds, 3, timeout);
+		poll(fds, 4, timeout);
+		now = vmrt_now_ns();
+		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
+			vmrt_recorder_look_at_losses(rec, now);
+			vmrt_recorder_follow(rec, now);
+		}
 		if (progress)
 			show_progress(rec, false);
 		if (vmrt_stop_requested() || (rec->command.pid && vmrt_child_check(&rec->command)))
@@ -247,7 +257,7 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 		if (rec->hsf.pid && vmrt_child_check(&rec->hsf))
 			vmrt_warn("vmrt-hsf has ended (status %d): the servers are no longer enforced",
 				rec->hsf.status);
-		if (vmrt_drain_failed(rec->drain))
+		if (vmrt_drain_stop(rec->drain))
 			return;
 	}
 }
@@ -268,72 +278,31 @@ static void stop_command(struct vmrt_recorder *rec)
 	vmrt_child_end(c, SIGTERM, 500);
 }
 
-static enum vmrt_status save_host(struct vmrt_recorder *rec, struct vmrt_error *err)
-{
-	struct vmrt_dat_guest guests[VMRT_RECORDER_VMS];
-	struct vmrt_dat_pages *pages = calloc(rec->meta.cpus, sizeof(*pages));
-	struct vmrt_dat_content content = {
-		.meta = &rec->meta,
-		.pages = pages,
-		.stats = rec->stats,
-		.trace_id = rec->trace_id,
-		.guests = guests,
-	};
-	char path[PATH_MAX], *names[2], *all;
-	enum vmrt_status status;
-
-	if (!pages)
-		return vmrt_fail(err, VMRT_ENOMEM, "host.dat: out of memory");
-	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
-		pages[cpu].fd = vmrt_drain_file(rec->drain, cpu, &pages[cpu].size);
-	names[0] = rec->meta.cmdlines;
-	names[1] = vmrt_trace_cmdlines();
-	all = vmrt_trace_merge_names((const char *const *)names, 2);
-	free(names[1]);
-	if (all) {
-		free(rec->meta.cmdlines);
-		rec->meta.cmdlines = all;
-	}
-	content.n_guests = vmrt_recorder_dat_guests(rec, guests);
-	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
-	status = vmrt_dat_write(path, &content, err);
-	free(pages);
-	return status;
-}
-
 /* Ends everything in the right order and writes all files, whatever happened before. */
 static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	enum vmrt_status status, saved;
+	bool full = vmrt_drain_stop(rec->drain) != VMRT_DRAIN_GO_ON;
+	enum vmrt_status status = VMRT_OK, saved;
 	struct vmrt_error other;
-	char path[PATH_MAX];
 
+	/* when there is no more room, what the command does from here on is not recorded */
+	if (full) {
+		status = vmrt_tracer_off(rec->tracer, err);
+		rec->manifest.end_ns = vmrt_now_ns();
+	}
 	stop_command(rec);
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
+	vmrt_recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
 	vmrt_recorder_stop_guests(rec, vmrt_recorder_stops() > 1);
-	status = vmrt_tracer_off(rec->tracer, err);
-	rec->manifest.end_ns = vmrt_now_ns();
-	saved = vmrt_drain_finish(rec->drain, &other);
-	if (saved != VMRT_OK)
-		vmrt_warn("%s: the recording of the host ends there", other.text);
-	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++) {
-		struct vmrt_cpu_stats *s = &rec->stats[cpu];
-
-		if (vmrt_tracer_stats(rec->tracer, cpu, s, &other) != VMRT_OK)
-			vmrt_warn("%s", other.text);
-		rec->events += s->read_events;
-		rec->lost += s->overrun + s->commit_overrun + s->dropped;
-		if (saved != VMRT_OK)
-			rec->lost += s->entries;
+	if (!full) {
+		status = vmrt_tracer_off(rec->tracer, err);
+		rec->manifest.end_ns = vmrt_now_ns();
 	}
+	vmrt_recorder_finish_host(rec);
 	vmrt_recorder_save_guests(rec);
-	saved = save_host(rec, &other);
-	if (saved == VMRT_OK) {
-		snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_MANIFEST);
-		saved = vmrt_manifest_save(&rec->manifest, path, &other);
-	}
+	saved = vmrt_recorder_save_host(rec, &other);
 	if (status == VMRT_OK && saved != VMRT_OK)
 		status = vmrt_fail(err, saved, "%s", other.text);
 	return status;
@@ -347,6 +316,10 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 
 	if (rec->options->no_analyze)
 		return VMRT_EXIT_DONE;
+	if (!rec->analyzable) {
+		vmrt_say("without sched:sched_switch there is nothing to analyse");
+		return VMRT_EXIT_DONE;
+	}
 	if (vmrt_analyze(&options, &result, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		vmrt_say("the recording itself is in %s", rec->folder.path);
@@ -387,7 +360,8 @@ static void clean_up(struct vmrt_recorder *rec)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
 	vmrt_recorder_free_guests(rec);
 	vmrt_drain_free(rec->drain);
-	rec->drain = NULL;
+	vmrt_datfile_close(rec->file);
+	vmrt_guardian_end(&rec->guardian);
 	if (vmrt_tracer_close(rec->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
 	rec->tracer = NULL;
@@ -401,6 +375,7 @@ static void free_all(struct vmrt_recorder *rec)
 	}
 	free(rec->manifest.vms);
 	free(rec->manifest.command);
+	free(rec->manifest.buffers);
 	vmrt_trace_meta_free(&rec->meta);
 	vmrt_experiment_free(rec->experiment);
 	free(rec->stats);
@@ -442,6 +417,9 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 	result = VMRT_EXIT_DONE;
 	lost = summarize(rec);
 out:
+	/* what was recorded but could not be put together is left to `vmrt-trace reset` */
+	if (!begun && rec->journal)
+		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 	clean_up(rec);
 	if (!begun && rec->folder.path[0] && rec->folder.made)
 		vmrt_run_folder_drop(&rec->folder);

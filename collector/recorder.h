@@ -12,7 +12,10 @@
 #include <vmrt/tracer.h>
 
 #include "child.h"
+#include "datfile.h"
 #include "drain.h"
+#include "guardian.h"
+#include "journal.h"
 #include "run-folder.h"
 #include "spool.h"
 
@@ -26,9 +29,14 @@ struct vmrt_recorder_options {
 		const char *vm, *socket;
 	} links[VMRT_RECORDER_VMS];
 	size_t n_links;
-	bool no_guest, hsf, force, stream, no_analyze, allow_loss;
+	const char *secret_file;
+	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
+	bool needs_secret;
+	bool all_vms, no_guest, hsf, force, stream, no_analyze, allow_loss;
 	int64_t duration_ns; /* 0: until the command ends, or ^C */
 	uint64_t buffer, guest_buffer, max_size, guest_max_size;
+	const char *events; /* as struct vmrt_tracer_options; or NULL */
+	int64_t flight_ns;  /* keep only so much of the end; 0: everything */
 	char **command; /* ends with NULL; or NULL */
 };
 
@@ -51,7 +59,12 @@ struct vmrt_recorder {
 	struct vmrt_recorder_guest guests[VMRT_RECORDER_VMS];
 	struct vmrt_run_folder folder;
 	struct vmrt_tracer *tracer;
+	struct vmrt_datfile *file;
 	struct vmrt_drain *drain;
+	struct vmrt_guardian guardian;
+	bool analyzable;
+	bool journal;	   /* written, not yet removed */
+	int64_t looked_ns; /* at the counters of losses */
 	struct vmrt_trace_meta meta;
 	struct vmrt_cpu_stats *stats;
 	uint64_t trace_id; /* of the host's file */
@@ -67,6 +80,9 @@ struct vmrt_recorder {
  * Return: VMRT_OK, or VMRT_ENOENT if one of them does not run.
  */
 enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_follow - bring the VMs' threads up to date; has anything changed? */
+bool vmrt_recorder_follow(struct vmrt_recorder *rec, int64_t time);
 
 /** vmrt_recorder_own_cpus - CPUs that no VM may run on, for the recorder's threads, if there are any */
 void vmrt_recorder_own_cpus(struct vmrt_recorder *rec);
@@ -89,6 +105,25 @@ size_t vmrt_recorder_dat_guests(
 
 /** vmrt_recorder_free_guests - end all sessions, remove the spools */
 void vmrt_recorder_free_guests(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_note - what the manifest shall say about the host's recording; the first note stays */
+void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** vmrt_recorder_open_host - begin the host's file and the threads that fill it */
+enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_save_beginning - a manifest for the case that we do not live to write the real one */
+enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_look_at_losses - note what was lost since the last look */
+void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now);
+
+/** vmrt_recorder_finish_host - after recording was switched off: empty the buffers, count */
+void vmrt_recorder_finish_host(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_save_host - complete the host's file and the manifest */
+enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_error *err);
 
 /**
  * vmrt_recorder_run - the whole recording

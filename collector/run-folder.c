@@ -13,10 +13,12 @@
 
 #include <vmrt/manifest.h>
 
+#include "journal.h"
+
 /* What a run consists of; anything else in the folder belongs to somebody else. */
 static const char *const run_files[] = {VMRT_FILE_HOST, "guest-*.dat", "*.pages", VMRT_FILE_DB,
 	VMRT_FILE_DB "-*", VMRT_FILE_DB ".*", VMRT_FILE_EXPERIMENT, VMRT_FILE_MANIFEST,
-	VMRT_FILE_MANIFEST ".new"};
+	VMRT_FILE_MANIFEST ".new", VMRT_FILE_JOURNAL};
 
 static bool is_run_file(const char *name)
 {

@@ -95,6 +95,26 @@ static void print_vm(const char *run, const struct vmrt_manifest_vm *vm)
 		printf("  note: %s\n", vm->note);
 }
 
+static void print_buffers(const struct vmrt_manifest *m)
+{
+	char unread[VMRT_UNITS_TEXT];
+
+	for (size_t i = 0; i < m->n_buffers; i++) {
+		const struct vmrt_manifest_buffer *b = &m->buffers[i];
+
+		if (!b->size)
+			continue;
+		printf("  buffer of CPU %-10zu %llu events, at most %llu %% full, not read for at most %s, %llu lost\n",
+			i, (unsigned long long)b->events, (unsigned long long)(b->fill * 100 / b->size),
+			vmrt_format_duration(b->unread_ns, unread), (unsigned long long)b->lost);
+		for (size_t k = 0; k < b->n_losses; k++)
+			printf("    lost %llu events between %.3f s and %.3f s\n",
+				(unsigned long long)b->losses[k].events,
+				(double)(b->losses[k].from_ns - m->start_ns) / VMRT_NS_PER_S,
+				(double)(b->losses[k].to_ns - m->start_ns) / VMRT_NS_PER_S);
+	}
+}
+
 static int run_info(void *opts)
 {
 	struct info_opts *o = opts;
@@ -117,7 +137,10 @@ static int run_info(void *opts)
 	if (m->command[0])
 		printf("  command                  %s (status %d)\n", m->command, m->command_status);
 	printf("  servers enforced         %s\n", m->hsf ? "by vmrt-hsf" : "no");
+	if (m->note[0])
+		printf("  note: %s\n", m->note);
 	print_file(o->run, VMRT_FILE_HOST);
+	print_buffers(m);
 	print_file(o->run, VMRT_FILE_DB);
 	for (size_t i = 0; i < m->n_vms; i++)
 		print_vm(o->run, &m->vms[i]);

@@ -6,6 +6,8 @@
 #include <vmrt/units.h>
 
 #include "recorder.h"
+#include "secret.h"
+#include "transport.h"
 
 #define GUEST_BUFFER (UINT64_C(16) << 20)
 #define GUEST_MAX_SIZE (UINT64_C(1) << 30)
@@ -22,25 +24,36 @@ enum {
 	OPT_MAX_SIZE,
 	OPT_STREAM,
 	OPT_LINK,
+	OPT_SECRET_FILE,
 	OPT_NO_ANALYZE,
 	OPT_ALLOW_LOSS,
+	OPT_EVENTS,
+	OPT_ALL_VMS,
 };
 
 static const struct argp_option options[] = {
 	{"output", 'o', "RUN", 0, "the folder to make (default: NAME-DATE.vmrt)", 0},
 	{"experiment", 'e', "FILE", 0, "record the VMs of this experiment", 0},
-	{"vm", OPT_VM, "NAME", 0, "record this VM too; a name or pid:N; may be repeated", 0},
+	{"vm", OPT_VM, "NAME", 0,
+		"record this VM too; a name, or pid:N, cgroup:PATH, thread:PATTERN; may be repeated", 0},
+	{"all-vms", OPT_ALL_VMS, NULL, 0, "record all VMs, also those that start meanwhile", 0},
 	{"no-guest", OPT_NO_GUEST, NULL, 0, "record the host only", 0},
 	{"hsf", OPT_HSF, NULL, 0, "enforce the experiment's servers meanwhile (vmrt-hsf)", 0},
 	{"duration", 'd', "TIME", 0, "stop after this time, such as 10s", 0},
 	{"force", OPT_FORCE, NULL, 0, "overwrite RUN", 0},
 	{"buffer", OPT_BUFFER, "SIZE", 0, "buffer per host CPU (default: 8MiB)", 0},
 	{"guest-buffer", OPT_GUEST_BUFFER, "SIZE", 0, "buffer per guest CPU (default: 16MiB)", 0},
+	{"events", OPT_EVENTS, "LIST", 0,
+		"events of the host: +SYSTEM:EVENT,... adds, -SYSTEM:EVENT takes away, without a sign only these; patterns are allowed",
+		0},
 	{"max-size", OPT_MAX_SIZE, "SIZE", 0,
-		"most to record of each machine (default: 1GiB of a guest, no limit for the host)", 0},
+		"stop when so much of the host was recorded; most of a guest (default: no limit; 1GiB of a guest)",
+		0},
 	{"stream", OPT_STREAM, NULL, 0,
 		"have the guests send all the time, instead of keeping their events until the end", 0},
-	{"link", OPT_LINK, "VM=SOCKET", 0, "the UNIX socket of the agent in VM; may be repeated", 0},
+	{"link", OPT_LINK, "VM=WAY", 0,
+		"the way to the agent in VM: a UNIX socket, vsock:CID[:PORT] or tcp:HOST:PORT; may be repeated", 0},
+	{"secret-file", OPT_SECRET_FILE, "FILE", 0, "the secret shared with agents reached by TCP", 0},
 	{"no-analyze", OPT_NO_ANALYZE, NULL, 0, "only record; `vmrt-trace analyze` can follow", 0},
 	{"allow-loss", OPT_ALLOW_LOSS, NULL, 0, "exit 0 although events were lost", 0},
 	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
@@ -58,11 +71,16 @@ static error_t add_vm(struct vmrt_recorder_options *o, const char *arg, struct a
 static error_t add_link(struct vmrt_recorder_options *o, char *arg, struct argp_state *state)
 {
 	char *equals = strchr(arg, '=');
+	struct vmrt_transport way;
+	struct vmrt_error err;
 
 	if (!equals || equals == arg || !equals[1])
-		return vmrt_usage(state, "--link '%s': give VM=SOCKET", arg);
+		return vmrt_usage(state, "--link '%s': give VM=SOCKET, VM=vsock:CID or VM=tcp:HOST:PORT", arg);
+	if (vmrt_transport_parse(equals + 1, &way, &err) != VMRT_OK)
+		return vmrt_usage(state, "--link: %s", err.text);
 	if (strlen(equals + 1) >= VMRT_LINK_PATH)
-		return vmrt_usage(state, "--link: the path of the socket is too long");
+		return vmrt_usage(state, "--link: '%s' is too long", equals + 1);
+	o->needs_secret |= way.kind == VMRT_TRANSPORT_TCP;
 	if (o->n_links == VMRT_RECORDER_VMS)
 		return vmrt_usage(state, "--link: more than %d VMs", VMRT_RECORDER_VMS);
 	*equals = '\0';
@@ -93,6 +111,8 @@ static error_t check(struct vmrt_recorder_options *o, struct argp_state *state)
 {
 	if (o->hsf && !o->experiment)
 		return vmrt_usage(state, "--hsf needs the servers of an experiment: -e FILE");
+	if (o->needs_secret && !o->secret_file)
+		return vmrt_usage(state, "an agent is reached by TCP only with a shared secret: --secret-file FILE");
 	if (o->no_guest && o->n_links)
 		return vmrt_usage(state, "--no-guest and --link exclude each other");
 	return 0;
@@ -112,6 +132,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_VM:
 		return add_vm(o, arg, state);
+	case OPT_ALL_VMS:
+		o->all_vms = true;
+		return 0;
 	case OPT_NO_GUEST:
 		o->no_guest = true;
 		return 0;
@@ -131,11 +154,19 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		bad = set_size(&o->max_size, "max-size", arg, state);
 		o->guest_max_size = o->max_size;
 		return bad;
+	case OPT_EVENTS:
+		if (!arg[strspn(arg, "+-, ")])
+			return vmrt_usage(state, "--events '%s': give events such as +irq:*,+kvm:kvm_entry", arg);
+		o->events = arg;
+		return 0;
 	case OPT_STREAM:
 		o->stream = true;
 		return 0;
 	case OPT_LINK:
 		return add_link(o, arg, state);
+	case OPT_SECRET_FILE:
+		o->secret_file = arg;
+		return 0;
 	case OPT_NO_ANALYZE:
 		o->no_analyze = true;
 		return 0;
@@ -159,7 +190,18 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 static int run(void *opts)
 {
-	return vmrt_recorder_run(opts);
+	struct vmrt_recorder_options *o = opts;
+	static struct vmrt_secret secret;
+	struct vmrt_error err;
+
+	if (o->secret_file) {
+		if (vmrt_secret_load(o->secret_file, &secret, &err) != VMRT_OK) {
+			vmrt_complain(&err);
+			return VMRT_EXIT_FAILED;
+		}
+		o->secret = &secret;
+	}
+	return vmrt_recorder_run(o);
 }
 
 static struct vmrt_recorder_options defaults = {

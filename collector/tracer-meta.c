@@ -34,6 +34,9 @@ uint64_t vmrt_start_ticks(pid_t pid)
 		return 0;
 	/* the name, in brackets, may hold anything: count from the last bracket on */
 	at = strrchr(text, ')');
+	/* one that has ended and was not waited for is not there any longer */
+	if (at && at[1] == ' ' && strchr("ZX", at[2]))
+		at = NULL;
 	for (int field = 2; at && field < 22; field++)
 		at = strchr(at + 1, ' ');
 	if (at)
@@ -74,7 +77,7 @@ static bool is_timer_function(const char *name)
 	size_t len = strcspn(name, " \t\n");
 
 	for (size_t i = 0; i < sizeof(timer_functions) / sizeof(timer_functions[0]); i++)
-		if (strlen(timer_functions[i]) == len && !strncmp(timer_functions[i], name, len))
+		if (!strncmp(timer_functions[i], name, len) && !timer_functions[i][len])
 			return true;
 	return false;
 }
@@ -86,10 +89,12 @@ static char *read_kallsyms(void)
 	struct vmrt_buf buf = {0};
 	char line[512];
 
+	/* there are some hundred thousand lines "address type name": few and short looks at each */
 	while (f && fgets(line, sizeof(line), f)) {
-		char *name = strchr(line, ' ');
+		size_t digits = 2 * sizeof(void *);
+		const char *name = line + digits + 3;
 
-		if (!name || !(name = strchr(name + 1, ' ')) || !is_timer_function(name + 1))
+		if (line[digits] != ' ' || !strchr("hitpsd", *name) || !is_timer_function(name))
 			continue;
 		if (strtoull(line, NULL, 16))
 			vmrt_buf_put(&buf, line, strlen(line));
@@ -250,7 +255,7 @@ enum vmrt_status vmrt_tracer_meta(
 	memset(out, 0, sizeof(*out));
 	out->cpus = t->cpus;
 	out->page_size = t->page_size;
-	out->formats = calloc(VMRT_TRACER_EVENTS + 2, sizeof(*out->formats));
+	out->formats = calloc(t->n_events + 2, sizeof(*out->formats));
 	out->kallsyms = read_kallsyms();
 	out->cmdlines = vmrt_trace_cmdlines();
 	out->uname = read_uname();
@@ -265,7 +270,7 @@ enum vmrt_status vmrt_tracer_meta(
 	if ((status = read_format(t, out, "ftrace", "print", err)) ||
 		(status = read_format(t, out, "ftrace", "raw_data", err)))
 		goto out;
-	for (size_t i = 0; i < VMRT_TRACER_EVENTS && status == VMRT_OK; i++)
+	for (size_t i = 0; i < t->n_events && status == VMRT_OK; i++)
 		status = read_format(t, out, t->events[i].system, t->events[i].name, err);
 out:
 	if (status != VMRT_OK)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,33 +16,12 @@
 #include <vmrt/marks.h>
 #include <vmrt/units.h>
 
+#include "journal.h"
 #include "tracer-files.h"
 
 #define RETRY_NS (20 * VMRT_NS_PER_MS) /* between two attempts to remove a busy instance */
 #define MAX_SMALL_FILE 65536
-
-/* What is recorded. Of several names, the first that the kernel has: they changed over time. */
-static const struct {
-	const char *system;
-	const char *names[2];
-} events[] = {
-	{"sched", {"sched_switch"}},
-	{"sched", {"sched_waking"}},
-	{"sched", {"sched_wakeup"}},
-	{"sched", {"sched_wakeup_new"}},
-	{"sched", {"sched_migrate_task"}},
-	{"sched", {"sched_process_exec"}},
-	{"sched", {"sched_process_exit"}},
-	{"sched", {"sched_process_fork"}},
-	{"timer", {"hrtimer_setup", "hrtimer_init"}},
-	{"timer", {"hrtimer_start"}},
-	{"timer", {"hrtimer_cancel"}},
-	{"timer", {"hrtimer_expire_entry"}},
-};
-
-#define N_EVENTS (sizeof(events) / sizeof(events[0]))
-
-_Static_assert(N_EVENTS == VMRT_TRACER_EVENTS, "room for the events' names");
+#define WAKE_PERCENT "15"
 
 static enum vmrt_status write_file(const char *folder, const char *name, const char *text)
 {
@@ -65,7 +45,7 @@ static enum vmrt_status write_file(const char *folder, const char *name, const c
 	return VMRT_OK;
 }
 
-static enum vmrt_status set(
+enum vmrt_status vmrt_tracer_set(
 	const struct vmrt_tracer *t, const char *name, const char *text, struct vmrt_error *err)
 {
 	if (write_file(t->folder, name, text) == VMRT_OK)
@@ -122,31 +102,6 @@ static enum vmrt_status make_instance(
 	return VMRT_OK;
 }
 
-static enum vmrt_status enable_events(struct vmrt_tracer *t, struct vmrt_error *err)
-{
-	char path[VMRT_TRACER_PATH];
-
-	for (size_t i = 0; i < N_EVENTS; i++) {
-		const char *name = NULL;
-
-		for (size_t k = 0; k < 2 && !name && events[i].names[k]; k++) {
-			snprintf(path, sizeof(path), "%s/events/%s/%s/enable", t->folder, events[i].system,
-				events[i].names[k]);
-			if (access(path, F_OK) == 0)
-				name = events[i].names[k];
-		}
-		if (!name)
-			return vmrt_fail(err, VMRT_ENOENT, "this kernel has no event %s:%s",
-				events[i].system, events[i].names[0]);
-		snprintf(path, sizeof(path), "events/%s/%s/enable", events[i].system, name);
-		if (set(t, path, "1", err) != VMRT_OK)
-			return err->status;
-		t->events[i].system = events[i].system;
-		t->events[i].name = name;
-	}
-	return VMRT_OK;
-}
-
 static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct vmrt_error *err)
 {
 	char text[VMRT_UNITS_TEXT], path[VMRT_TRACER_PATH], *got;
@@ -164,6 +119,8 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	sscanf(got, "%llu", &kib);
 	free(got);
 	t->buffer = kib * 1024;
+	/* how full it has to be until a reader is woken; without this file a reader only looks now and then */
+	write_file(t->folder, "buffer_percent", WAKE_PERCENT);
 	return VMRT_OK;
 }
 
@@ -207,8 +164,16 @@ static enum vmrt_status open_cpus(struct vmrt_tracer *t, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_tracer_open(
-	const char *label, uint64_t buffer, struct vmrt_tracer **out, struct vmrt_error *err)
+static enum vmrt_status open_switch(struct vmrt_tracer *t, struct vmrt_error *err)
+{
+	t->switch_fd = tracefs_instance_file_open(t->instance, "tracing_on", O_WRONLY | O_CLOEXEC);
+	if (t->switch_fd < 0)
+		return vmrt_fail_errno(err, errno, "cannot open %s/tracing_on", t->folder);
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_tracer_open_with(const struct vmrt_tracer_options *options,
+	struct vmrt_tracer **out, struct vmrt_error *err)
 {
 	struct vmrt_tracer *t = calloc(1, sizeof(*t));
 	enum vmrt_status status;
@@ -219,29 +184,71 @@ enum vmrt_status vmrt_tracer_open(
 	t->switch_fd = -1;
 	if (!err)
 		err = &mine;
-	if ((status = make_instance(t, label, err)) != VMRT_OK ||
-		(status = set(t, "tracing_on", "0", err)) != VMRT_OK ||
-		(status = set(t, "trace_clock", "mono", err)) != VMRT_OK ||
-		(status = set_buffer(t, buffer, err)) != VMRT_OK ||
+	if ((status = make_instance(t, options->label, err)) != VMRT_OK ||
+		(status = vmrt_tracer_set(t, "tracing_on", "0", err)) != VMRT_OK ||
+		(status = vmrt_tracer_set(t, "trace_clock", "mono", err)) != VMRT_OK ||
+		(status = set_buffer(t, options->buffer, err)) != VMRT_OK ||
 		(status = read_page_size(t, err)) != VMRT_OK ||
-		(status = enable_events(t, err)) != VMRT_OK ||
-		(status = open_cpus(t, err)) != VMRT_OK)
-		goto fail;
-	t->switch_fd = tracefs_instance_file_open(t->instance, "tracing_on", O_WRONLY | O_CLOEXEC);
-	if (t->switch_fd < 0) {
-		status = vmrt_fail_errno(err, errno, "cannot open %s/tracing_on", t->folder);
-		goto fail;
+		(status = vmrt_tracer_enable(t, options->events, err)) != VMRT_OK ||
+		(status = open_cpus(t, err)) != VMRT_OK || (status = open_switch(t, err)) != VMRT_OK) {
+		vmrt_tracer_close(t, 0, NULL);
+		return status;
 	}
 	*out = t;
 	return VMRT_OK;
-fail:
-	vmrt_tracer_close(t, 0, NULL);
+}
+
+enum vmrt_status vmrt_tracer_open(
+	const char *label, uint64_t buffer, struct vmrt_tracer **out, struct vmrt_error *err)
+{
+	struct vmrt_tracer_options options = {.label = label, .buffer = buffer};
+
+	return vmrt_tracer_open_with(&options, out, err);
+}
+
+enum vmrt_status vmrt_tracer_adopt(
+	const char *instance, struct vmrt_tracer **out, struct vmrt_error *err)
+{
+	struct vmrt_tracer *t = calloc(1, sizeof(*t));
+	const char *tracing;
+	enum vmrt_status status;
+
+	if (!t)
+		return vmrt_fail(err, VMRT_ENOMEM, "tracer: out of memory");
+	t->switch_fd = -1;
+	if ((status = find_tracefs(&tracing, err)) != VMRT_OK)
+		goto out;
+	snprintf(t->name, sizeof(t->name), "%s", instance);
+	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
+	snprintf(t->folder, sizeof(t->folder), "%s/instances/%s", tracing, t->name);
+	if (vmrt_journal_owner_lives(instance)) {
+		status = vmrt_fail(err, VMRT_EBUSY, "the owner of the tracefs instance %s lives", instance);
+	} else if (access(t->folder, F_OK) != 0) {
+		status = vmrt_fail(err, VMRT_ENOENT, "there is no tracefs instance %s", instance);
+	} else if (!(t->instance = tracefs_instance_create(t->name))) {
+		status = vmrt_fail_errno(err, errno, "cannot open the tracefs instance %s", instance);
+	} else if ((status = open_switch(t, err)) == VMRT_OK &&
+		   (status = vmrt_tracer_off(t, err)) == VMRT_OK &&
+		   (status = read_page_size(t, err)) == VMRT_OK) {
+		status = open_cpus(t, err);
+	}
+out:
+	if (status == VMRT_OK) {
+		*out = t;
+		return VMRT_OK;
+	}
+	vmrt_tracer_abandon(t); /* what was not taken over stays */
 	return status;
 }
 
 const char *vmrt_tracer_instance(const struct vmrt_tracer *t)
 {
 	return t->name;
+}
+
+const char *vmrt_tracer_folder(const struct vmrt_tracer *t)
+{
+	return t->folder;
 }
 
 unsigned vmrt_tracer_cpus(const struct vmrt_tracer *t)
@@ -306,6 +313,14 @@ ssize_t vmrt_tracer_splice(struct vmrt_tracer *t, unsigned cpu, int fd, size_t m
 	return n < 0 && errno == EAGAIN ? 0 : n;
 }
 
+bool vmrt_tracer_wait(const struct vmrt_tracer *t, unsigned cpu, int fd, int ms)
+{
+	struct pollfd fds[2] = {{.fd = fd, .events = POLLIN},
+		{.fd = cpu < t->cpus ? t->fds[cpu] : -1, .events = POLLIN}};
+
+	return poll(fds, 2, ms) > 0 && fds[0].revents;
+}
+
 static uint64_t number_behind(const char *text, const char *key)
 {
 	size_t len = strlen(key);
@@ -367,6 +382,32 @@ static void make_idle(const char *folder)
 	errno = errnum;
 }
 
+static void free_tracer(struct vmrt_tracer *t)
+{
+	if (t->instance)
+		tracefs_instance_free(t->instance);
+	free(t->fds);
+	free(t->events);
+	free(t);
+}
+
+static void close_files(struct vmrt_tracer *t)
+{
+	if (t->switch_fd >= 0)
+		close(t->switch_fd);
+	for (unsigned i = 0; i < t->cpus; i++)
+		if (t->fds[i] >= 0)
+			close(t->fds[i]);
+}
+
+void vmrt_tracer_abandon(struct vmrt_tracer *t)
+{
+	if (!t)
+		return;
+	close_files(t);
+	free_tracer(t);
+}
+
 enum vmrt_status vmrt_tracer_close(
 	struct vmrt_tracer *t, int patience_ms, struct vmrt_error *err)
 {
@@ -374,11 +415,7 @@ enum vmrt_status vmrt_tracer_close(
 
 	if (!t)
 		return VMRT_OK;
-	if (t->switch_fd >= 0)
-		close(t->switch_fd);
-	for (unsigned i = 0; i < t->cpus; i++)
-		if (t->fds[i] >= 0)
-			close(t->fds[i]);
+	close_files(t);
 	if (t->instance) {
 		write_file(t->folder, "tracing_on", "0");
 		if (remove_folder(t->folder, patience_ms) != 0) {
@@ -387,22 +424,9 @@ enum vmrt_status vmrt_tracer_close(
 				"cannot remove the tracefs instance %s (is its trace_marker still open somewhere?); `vmrt-trace reset` will",
 				t->name);
 		}
-		tracefs_instance_free(t->instance);
 	}
-	free(t->fds);
-	free(t);
+	free_tracer(t);
 	return status;
-}
-
-/* Is the owner that an instance's name tells still there? */
-static bool owner_lives(const char *name)
-{
-	unsigned long long ticks;
-	int pid;
-
-	if (sscanf(name, VMRT_INSTANCE_PREFIX "%d-%llu-", &pid, &ticks) != 2 || pid <= 0)
-		return true; /* not made by vmrt: hands off */
-	return vmrt_start_ticks(pid) == ticks;
 }
 
 enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigned *kept,
@@ -420,7 +444,7 @@ enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigne
 		char folder[VMRT_TRACER_PATH];
 		const char *why = NULL, *dash = strrchr(names[i], '-');
 
-		if (owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0))
+		if (vmrt_journal_owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0))
 			continue;
 		snprintf(folder, sizeof(folder), "%s/instances/%s", tracing, names[i]);
 		write_file(folder, "tracing_on", "0");

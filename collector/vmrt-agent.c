@@ -14,9 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +22,7 @@
 #include <vmrt/units.h>
 
 #include "agent.h"
+#include "agent-listen.h"
 #include "link.h"
 
 #define PORTS "/sys/class/virtio-ports"
@@ -34,8 +32,9 @@
 #define AGAIN_MS 1000	    /* before a port or a process that failed is tried again */
 
 static struct {
-	const char *port, *listen;
-	bool once;
+	const char *port, *secret_file;
+	struct vmrt_listen listen;
+	unsigned ways; /* how many were given */
 } opts;
 
 static bool pause_ms(int ms)
@@ -82,63 +81,9 @@ static int serve_port(const char *path)
 			pause_ms(AGAIN_MS);
 		}
 		close(fd);
-		if (opts.once)
+		if (opts.listen.once)
 			break;
 	}
-	return VMRT_EXIT_DONE;
-}
-
-static int listen_at(const char *path)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat st;
-	int fd;
-
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(address.sun_path, path);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path); /* left by an agent before */
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	umask(077);
-	if (fd >= 0 && (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-			       listen(fd, 4) != 0)) {
-		int errnum = errno;
-
-		close(fd);
-		errno = errnum;
-		fd = -1;
-	}
-	return fd;
-}
-
-static int serve_socket(const char *path)
-{
-	int listener = listen_at(path);
-
-	if (listener < 0) {
-		vmrt_warn("cannot listen at %s: %s", path, strerror(errno));
-		return VMRT_EXIT_FAILED;
-	}
-	while (!vmrt_stop_requested()) {
-		struct pollfd fds[2] = {{.fd = listener, .events = POLLIN},
-			{.fd = vmrt_stop_fd(), .events = POLLIN}};
-		int fd;
-
-		if (poll(fds, 2, -1) < 0 || !fds[0].revents)
-			continue;
-		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-		if (fd < 0)
-			continue;
-		vmrt_agent_serve(fd);
-		close(fd);
-		if (opts.once)
-			break;
-	}
-	close(listener);
-	unlink(path);
 	return VMRT_EXIT_DONE;
 }
 
@@ -189,7 +134,7 @@ static int serve_all_ports(void)
 			return VMRT_EXIT_FAILED;
 	if (!n) {
 		vmrt_warn("this guest has no virtio-serial port called " PORT_PREFIX
-			  "N: give its VM one (docs: vmrt-agent(1)), or use --port or --listen");
+			  "N: give its VM one (docs: vmrt-agent(1)), or use --vsock, --tcp, --port or --listen");
 		return VMRT_EXIT_FAILED;
 	}
 	while (!vmrt_stop_requested()) {
@@ -215,39 +160,87 @@ static int serve_all_ports(void)
 
 static int run(void *unused)
 {
+	struct vmrt_secret secret;
+	struct vmrt_error err;
+
 	(void)unused;
-	if (opts.listen)
-		return serve_socket(opts.listen);
+	if (opts.secret_file) {
+		if (vmrt_secret_load(opts.secret_file, &secret, &err) != VMRT_OK) {
+			vmrt_complain(&err);
+			return VMRT_EXIT_FAILED;
+		}
+		opts.listen.secret = &secret;
+	}
+	if (opts.ways && !opts.port)
+		return vmrt_agent_listen(&opts.listen);
 	if (opts.port)
 		return serve_port(opts.port);
 	return serve_all_ports();
 }
 
+enum { OPT_VSOCK = 256, OPT_TCP, OPT_SECRET_FILE };
+
 static const struct argp_option options[] = {
 	{"port", 'p', "DEVICE", 0, "serve this character device only, e.g. /dev/vport1p1", 0},
 	{"listen", 'l', "SOCKET", 0, "serve a UNIX socket, for containers and tests", 0},
+	{"vsock", OPT_VSOCK, "PORT", OPTION_ARG_OPTIONAL, "serve the host over vsock (default: port 4677)", 0},
+	{"tcp", OPT_TCP, "[ADDR:]PORT", 0,
+		"serve those over TCP who prove that they know the secret (default: 127.0.0.1)", 0},
+	{"secret-file", OPT_SECRET_FILE, "FILE", 0, "the secret, for --tcp", 0},
 	{"once", '1', NULL, 0, "end when the first recorder has gone", 0},
 	{0},
 };
 
+static error_t check(struct argp_state *state)
+{
+	if (opts.ways > 1)
+		return vmrt_usage(state, "only one of --port, --listen, --vsock and --tcp");
+	if ((opts.listen.at.kind == VMRT_TRANSPORT_TCP) != !!opts.secret_file)
+		return vmrt_usage(state, "--tcp and --secret-file need each other");
+	return 0;
+}
+
+static error_t set_way(const char *text, struct argp_state *state)
+{
+	struct vmrt_error err;
+
+	opts.ways++;
+	if (vmrt_transport_parse(text, &opts.listen.at, &err) != VMRT_OK)
+		return vmrt_usage(state, "%s", err.text);
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
+	struct vmrt_error err;
+	char way[64];
+
 	switch (key) {
 	case 'p':
+		opts.ways++;
 		opts.port = arg;
 		return 0;
 	case 'l':
-		opts.listen = arg;
+		return set_way(arg, state);
+	case OPT_VSOCK:
+		/* the port is what matters; whose it is, is not for us to say */
+		snprintf(way, sizeof(way), "vsock:1%s%s", arg ? ":" : "", arg ? arg : "");
+		return set_way(way, state);
+	case OPT_TCP:
+		opts.ways++;
+		if (vmrt_agent_parse_tcp(arg, &opts.listen.at, &err) != VMRT_OK)
+			return vmrt_usage(state, "--tcp %s", err.text);
+		return 0;
+	case OPT_SECRET_FILE:
+		opts.secret_file = arg;
 		return 0;
 	case '1':
-		opts.once = true;
+		opts.listen.once = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		return vmrt_usage(state, "'%s' is too much: there are only options", arg);
 	case ARGP_KEY_END:
-		if (opts.port && opts.listen)
-			return vmrt_usage(state, "--port and --listen exclude each other");
-		return 0;
+		return check(state);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}

@@ -294,10 +294,12 @@ static char *next_line(char *buf, int room, void *user)
 		char section[256];
 		size_t close = strcspn(text, "]\n");
 
-		if (text[close] == ']' && close < sizeof(section)) {
-			snprintf(section, sizeof(section), "%.*s", (int)close - 1, text + 1);
-			begin_section(p, section, p->line);
+		if (text[close] != ']' || close >= sizeof(section)) {
+			complain(p, p->line, "the section header has no closing bracket");
+			return NULL;
 		}
+		snprintf(section, sizeof(section), "%.*s", (int)close - 1, text + 1);
+		begin_section(p, section, p->line);
 	}
 	p->rest += n + (p->rest[n] == '\n');
 	return buf;

@@ -115,6 +115,32 @@ static json_object *new_thread(const struct vmrt_vm_thread *t, bool *failed)
 	add(obj, "policy", json_object_new_int(t->policy), failed);
 	add(obj, "priority", json_object_new_int(t->priority), failed);
 	add(obj, "affinity", new_affinity(&t->affinity), failed);
+	if (t->from_ns)
+		add(obj, "from_ns", json_object_new_int64(t->from_ns), failed);
+	if (t->to_ns)
+		add(obj, "to_ns", json_object_new_int64(t->to_ns), failed);
+	return obj;
+}
+
+static json_object *new_buffer(const struct vmrt_manifest_buffer *b, bool *failed)
+{
+	json_object *obj = json_object_new_object(), *losses = json_object_new_array();
+
+	add(obj, "size", json_object_new_uint64(b->size), failed);
+	add(obj, "fill", json_object_new_uint64(b->fill), failed);
+	add(obj, "events", json_object_new_uint64(b->events), failed);
+	add(obj, "lost", json_object_new_uint64(b->lost), failed);
+	add(obj, "unread_ns", json_object_new_int64(b->unread_ns), failed);
+	add(obj, "unread_at_ns", json_object_new_int64(b->unread_at_ns), failed);
+	for (size_t i = 0; losses && i < b->n_losses; i++) {
+		json_object *loss = json_object_new_object();
+
+		add(loss, "from_ns", json_object_new_int64(b->losses[i].from_ns), failed);
+		add(loss, "to_ns", json_object_new_int64(b->losses[i].to_ns), failed);
+		add(loss, "events", json_object_new_uint64(b->losses[i].events), failed);
+		append(losses, loss, failed);
+	}
+	add(obj, "losses", losses, failed);
 	return obj;
 }
 
@@ -163,6 +189,7 @@ static json_object *new_vm(const struct vmrt_manifest_vm *m, bool *failed)
 static json_object *new_manifest(const struct vmrt_manifest *m, bool *failed)
 {
 	json_object *obj = json_object_new_object(), *vms = json_object_new_array();
+	json_object *buffers = json_object_new_array();
 
 	add(obj, "format", json_object_new_int(VMRT_MANIFEST_FORMAT), failed);
 	add(obj, "vmrt_version", new_text(m->vmrt_version), failed);
@@ -175,6 +202,10 @@ static json_object *new_manifest(const struct vmrt_manifest *m, bool *failed)
 	add(obj, "hsf", json_object_new_boolean(m->hsf), failed);
 	add(obj, "start_ns", json_object_new_int64(m->start_ns), failed);
 	add(obj, "end_ns", json_object_new_int64(m->end_ns), failed);
+	add(obj, "note", new_text(m->note), failed);
+	for (size_t i = 0; buffers && i < m->n_buffers; i++)
+		append(buffers, new_buffer(&m->buffers[i], failed), failed);
+	add(obj, "buffers", buffers, failed);
 	for (size_t i = 0; vms && i < m->n_vms; i++)
 		append(vms, new_vm(&m->vms[i], failed), failed);
 	add(obj, "vms", vms, failed);
@@ -320,6 +351,12 @@ static void read_role(struct reader *r, json_object *obj, struct vmrt_vm_thread 
 	complain(r, "role", "is none of vcpu, main, io, vhost");
 }
 
+/* What older recordings do not have: as get_int(), or 0 if there is none. */
+static int64_t get_optional(struct reader *r, json_object *from, const char *key, int64_t min)
+{
+	return json_object_object_get_ex(from, key, NULL) ? get_int(r, from, key, min, INT64_MAX) : 0;
+}
+
 static void read_thread(struct reader *r, json_object *obj, struct vmrt_vm_thread *t)
 {
 	char list[MAX_CPU_LIST] = "";
@@ -335,6 +372,8 @@ static void read_thread(struct reader *r, json_object *obj, struct vmrt_vm_threa
 	get_text(r, obj, "affinity", list, sizeof(list));
 	if (!parse_affinity(list, &t->affinity))
 		complain(r, "affinity", "is not a list of CPUs");
+	t->from_ns = get_optional(r, obj, "from_ns", INT64_MIN);
+	t->to_ns = get_optional(r, obj, "to_ns", INT64_MIN);
 }
 
 static uint64_t uint_of(struct reader *r, json_object *value, const char *key)
@@ -435,6 +474,33 @@ static void read_vm(struct reader *r, json_object *obj, struct vmrt_manifest_vm 
 		read_ping(r, json_object_array_get_idx(list, i), &m->pings[i]);
 }
 
+static void read_buffer(struct reader *r, json_object *obj, struct vmrt_manifest_buffer *b)
+{
+	json_object *list;
+
+	if (!json_object_is_type(obj, json_type_object)) {
+		complain(r, "buffers", "holds something that is not an object");
+		return;
+	}
+	b->size = (uint64_t)get_int(r, obj, "size", 0, INT64_MAX);
+	b->fill = (uint64_t)get_int(r, obj, "fill", 0, INT64_MAX);
+	b->events = (uint64_t)get_int(r, obj, "events", 0, INT64_MAX);
+	b->lost = (uint64_t)get_int(r, obj, "lost", 0, INT64_MAX);
+	b->unread_ns = get_int(r, obj, "unread_ns", 0, INT64_MAX);
+	b->unread_at_ns = get_int(r, obj, "unread_at_ns", INT64_MIN, INT64_MAX);
+	list = get(r, obj, "losses", json_type_array);
+	if (list && json_object_array_length(list) > VMRT_MANIFEST_LOSSES)
+		complain(r, "losses", "is too long");
+	for (size_t i = 0; list && r->status == VMRT_OK && i < json_object_array_length(list); i++) {
+		json_object *loss = json_object_array_get_idx(list, i);
+
+		b->losses[i].from_ns = get_int(r, loss, "from_ns", INT64_MIN, INT64_MAX);
+		b->losses[i].to_ns = get_int(r, loss, "to_ns", INT64_MIN, INT64_MAX);
+		b->losses[i].events = (uint64_t)get_int(r, loss, "events", 0, INT64_MAX);
+		b->n_losses = i + 1;
+	}
+}
+
 static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manifest *m)
 {
 	json_object *value, *list;
@@ -461,6 +527,12 @@ static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manife
 	m->hsf = value && json_object_get_boolean(value);
 	m->start_ns = get_int(r, obj, "start_ns", INT64_MIN, INT64_MAX);
 	m->end_ns = get_int(r, obj, "end_ns", INT64_MIN, INT64_MAX);
+	if (json_object_object_get_ex(obj, "note", NULL))
+		get_text(r, obj, "note", m->note, sizeof(m->note));
+	if (json_object_object_get_ex(obj, "buffers", NULL))
+		m->buffers = get_list(r, obj, "buffers", sizeof(*m->buffers), &list, &m->n_buffers);
+	for (size_t i = 0; i < m->n_buffers && r->status == VMRT_OK; i++)
+		read_buffer(r, json_object_array_get_idx(list, i), &m->buffers[i]);
 	m->vms = get_list(r, obj, "vms", sizeof(*m->vms), &list, &m->n_vms);
 	for (size_t i = 0; i < m->n_vms && r->status == VMRT_OK; i++)
 		read_vm(r, json_object_array_get_idx(list, i), &m->vms[i]);
@@ -524,6 +596,7 @@ void vmrt_manifest_free(struct vmrt_manifest *manifest)
 		free(manifest->vms[i].pings);
 	}
 	free(manifest->vms);
+	free(manifest->buffers);
 	free(manifest->command);
 	free(manifest);
 }

@@ -82,7 +82,7 @@ enum vmrt_status vmrt_parse_duration(const char *text, int64_t tick_ns, int64_t 
 	if (!scale)
 		return VMRT_EINVAL;
 	value = roundl(value * (long double)scale);
-	if (value >= 9.2e18L)
+	if (value >= 9223372036854775807.0L)
 		return VMRT_ERANGE;
 	*out = (int64_t)value;
 	return VMRT_OK;

@@ -86,7 +86,7 @@ void vmrt_grasp_name(const char *text, char *buf, size_t room);
 
 /* Within the folder */
 
-/** vmrt_grasp_prepare - begin a query; false when something failed before */
+/** vmrt_grasp_query - begin a query; NULL when something failed before */
 sqlite3_stmt *vmrt_grasp_query(struct vmrt_grasp *g, const char *sql);
 bool vmrt_grasp_step(struct vmrt_grasp *g, sqlite3_stmt *stmt);
 int64_t vmrt_grasp_int(sqlite3_stmt *stmt, int column); /* VMRT_UNKNOWN for NULL */

@@ -86,9 +86,25 @@ static bool same_label(struct vmrt_run_facts *const *runs, size_t n, size_t i)
 	return false;
 }
 
-/* Runs of the same name go by what was given on the command line, and if need be by a number too. */
-static enum vmrt_status make_labels_differ(
-	struct vmrt_run_facts **runs, size_t n, struct vmrt_error *err)
+/* "…/a.vmrt" and "…/a.vmrt/run.db" are a. */
+static char *folder_name(const char *origin)
+{
+	size_t end = strlen(origin), begin;
+
+	if (end > 7 && !strcmp(origin + end - 7, "/run.db"))
+		end -= 7;
+	while (end > 1 && origin[end - 1] == '/')
+		end--;
+	for (begin = end; begin > 0 && origin[begin - 1] != '/'; begin--)
+		continue;
+	if (end - begin > 5 && !strncmp(origin + end - 5, ".vmrt", 5))
+		end -= 5;
+	return strndup(origin + begin, end - begin);
+}
+
+/* Runs whose labels are the same get what @name makes of the words on the command line. */
+static enum vmrt_status relabel(struct vmrt_run_facts **runs, size_t n,
+	char *(*name)(const char *origin), struct vmrt_error *err)
 {
 	bool twice[MAX_NAMES];
 
@@ -99,12 +115,25 @@ static enum vmrt_status make_labels_differ(
 
 		if (!twice[i])
 			continue;
-		label = strdup(runs[i]->origin);
+		label = name(runs[i]->origin);
 		if (!label)
 			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		free(runs[i]->label);
 		runs[i]->label = label;
 	}
+	return VMRT_OK;
+}
+
+/* Runs of the same name go by their folders, by their whole paths, and if need be by a number too. */
+static enum vmrt_status make_labels_differ(
+	struct vmrt_run_facts **runs, size_t n, struct vmrt_error *err)
+{
+	enum vmrt_status status = relabel(runs, n, folder_name, err);
+
+	if (status == VMRT_OK)
+		status = relabel(runs, n, strdup, err);
+	if (status != VMRT_OK)
+		return status;
 	for (size_t i = 1; i < n; i++) {
 		char *label;
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <vmrt/causality.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "clock-search.h"
 
 #define MAX_PASSES 4
+#define STEP_COUNTS_NS (5 * VMRT_NS_PER_MS)
 #define LEAST_INSIDE 0.99     /* of the guest's events, or the threads are not its vCPUs */
 #define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
 #define LEAST_EVENTS 50
@@ -141,6 +143,27 @@ out:
 }
 
 /*
+ * What the map's error is on average. Where the clock was stepped it is about half the step, however
+ * well the rest is known: there it counts as some ms, so that what matters is how long that is.
+ */
+static double mean_error(const struct vmrt_clockmap *map)
+{
+	double sum = 0, length = 0;
+
+	if (vmrt_clockmap_worst(map) == VMRT_UNKNOWN)
+		return INFINITY;
+	for (size_t i = 0; i < map->n; i++) {
+		const struct vmrt_clock_segment *s = &map->segments[i];
+		double part = (double)s->to_local_ns - (double)s->from_local_ns;
+		bool step = map->n > 1 && !s->n_upper && !s->n_lower;
+
+		sum += (double)(step && s->error_ns > STEP_COUNTS_NS ? STEP_COUNTS_NS : s->error_ns) * part;
+		length += part;
+	}
+	return length > 0 ? sum / length : INFINITY;
+}
+
+/*
  * Tighten @map by what the recordings tell, pass by pass, as long as it gets better. @facts are bounds
  * that hold anyway. What does not help, whatever the reason, leaves the map as it was.
  */
@@ -152,7 +175,7 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 		struct vmrt_clock_bound *found = NULL;
 		struct vmrt_causality_stats stats;
 		struct vmrt_clockmap better = {0};
-		int64_t was = vmrt_clockmap_worst(map), is;
+		double was = mean_error(map), is;
 		enum vmrt_status status;
 		size_t n = 0;
 
@@ -162,8 +185,8 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 		free(found);
 		if (status == VMRT_ENOMEM)
 			return status;
-		is = vmrt_clockmap_worst(&better);
-		if (status != VMRT_OK || is == VMRT_UNKNOWN || (was != VMRT_UNKNOWN && is >= was)) {
+		is = mean_error(&better);
+		if (status != VMRT_OK || is == INFINITY || is >= was) {
 			vmrt_clockmap_free(&better);
 			break;
 		}
@@ -171,10 +194,41 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 		*map = better;
 		*refined = true;
 		/* A little better is not worth another pass. */
-		if (was != VMRT_UNKNOWN && is > was - was / 10)
+		if (is > was - was / 10)
 			break;
 	}
 	return VMRT_OK;
+}
+
+/*
+ * The place where the guest's recording fits into the host's, @facts or not. What the recordings do not
+ * confirm in a second way, and what contradicts the facts, is not believed.
+ */
+static enum vmrt_status from_overlap(const struct recordings *r,
+	const struct vmrt_clock_bound *facts, size_t n_facts, const char *source,
+	struct vmrt_clockmap *out, bool *found)
+{
+	struct vmrt_clock_bound bounds[CLOCK_OVERLAP_BOUNDS];
+	size_t n = clock_overlap(r->host, r->guest, r->tids, r->n_tids, bounds);
+	struct vmrt_clockmap map = {0}, alone = {0};
+	enum vmrt_status status;
+
+	*found = false;
+	if (!n)
+		return VMRT_OK;
+	status = fit_all(bounds, n, NULL, 0, source, &alone);
+	if (status == VMRT_OK)
+		status = fit_all(bounds, n, facts, n_facts, source, &map);
+	if (status == VMRT_OK && map.n == alone.n)
+		status = refine(r, facts, n_facts, source, LEAST_INSIDE_FILE, &map, found);
+	vmrt_clockmap_free(&alone);
+	if (status == VMRT_OK && *found && mean_error(&map) < mean_error(out)) {
+		vmrt_clockmap_free(out);
+		*out = map;
+	} else {
+		vmrt_clockmap_free(&map);
+	}
+	return status;
 }
 
 static enum vmrt_status from_pings(const struct recordings *r, const struct vmrt_ping *pings,
@@ -200,6 +254,9 @@ static enum vmrt_status from_pings(const struct recordings *r, const struct vmrt
 	}
 	if (status == VMRT_OK && r->n_tids) {
 		status = refine(r, bounds, n, VMRT_CLOCK_CAUSALITY, LEAST_INSIDE, out, &refined);
+		/* a guest that is busy all the time may have no time for a single good ping */
+		if (status == VMRT_OK && vmrt_clockmap_worst(out) > CLOCK_OVERLAP_ABOVE_NS)
+			status = from_overlap(r, bounds, n, VMRT_CLOCK_CAUSALITY, out, &refined);
 		if (status != VMRT_OK)
 			vmrt_clockmap_free(out);
 	}
@@ -256,6 +313,7 @@ enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
 	const struct vmrt_dat_shift *shifts;
 	enum vmrt_status status;
 	size_t n_shifts;
+	bool found;
 
 	*out = (struct vmrt_clockmap){0};
 	shifts = vmrt_dat_shifts(guest, &n_shifts, NULL);
@@ -265,6 +323,8 @@ enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
 		status = from_shifts(&r, shifts, n_shifts, out, err);
 	else
 		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_ASSUMED, out);
+	if (status == VMRT_OK && n && vmrt_clockmap_worst(out) == VMRT_UNKNOWN)
+		status = from_overlap(&r, NULL, 0, VMRT_CLOCK_OVERLAP, out, &found);
 	if (status == VMRT_ENOMEM)
 		return vmrt_fail(err, status, "relation of the clocks: out of memory");
 	return status;

@@ -366,6 +366,12 @@ enum vmrt_status vmrt_causality_guest(struct vmrt_causality *c, unsigned cpu, in
 	struct vcpu *v;
 	size_t a, b;
 
+	/*
+	 * Where a clock was stepped its map is as wrong as the step is long. Events there prove next to
+	 * nothing, and would make all that is near to a hole of the host's recording doubtful.
+	 */
+	if (vmrt_clockmap_stepped(c->prior, local_ns, &c->hint))
+		error = VMRT_UNKNOWN;
 	if (error == VMRT_UNKNOWN || cpu >= c->n_guest_cpus || c->by_guest_cpu[cpu] < 0) {
 		c->stats.unused++;
 		return VMRT_OK;

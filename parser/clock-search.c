@@ -5,30 +5,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock-runs.h"
+
 #define BIN_NS (20 * VMRT_NS_PER_US)
 #define MAX_BINS 65536
-#define MAX_RUNS (1 << 20)  /* of one vCPU; what comes later in the recording is not used */
 #define MAX_EVENTS 2000000  /* of the guest */
 #define LEAST_EVENTS 200
 #define CONTRADICTIONS 0.005 /* share of events that may contradict the truth: missing switches */
 #define RATE_ERROR 1e-6
 #define LEAST_TSC_SPAN_NS (VMRT_NS_PER_S)
 #define MAX_SLOPES 4096
-
-struct runs {
-	int32_t tid;
-	bool open;
-	size_t n, room;
-	struct {
-		int64_t start, end;
-	} *at;
-};
+#define SANE_NS (INT64_MAX / 8) /* guests may send anything; sums and differences of such times fit */
 
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
+}
+
+static bool sane(int64_t ns)
+{
+	return ns > -SANE_NS && ns < SANE_NS;
 }
 
 /* The median slope of ns against tsc over pairs that lie at least half the span apart. */
@@ -59,11 +57,14 @@ bool clock_rate_from_tsc(const struct vmrt_ping *pings, size_t n, double *rate)
 {
 	double host, guest;
 
-	if (n < 4 || pings[n - 1].host_recv_ns - pings[0].host_recv_ns < LEAST_TSC_SPAN_NS)
+	if (n < 4)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc)
+		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc || !sane(pings[i].host_recv_ns) ||
+			!sane(pings[i].guest_recv_ns))
 			return false;
+	if (pings[n - 1].host_recv_ns - pings[0].host_recv_ns < LEAST_TSC_SPAN_NS)
+		return false;
 	host = median_slope(pings, n, false);
 	guest = median_slope(pings, n, true);
 	if (host <= 0 || guest <= 0)
@@ -71,59 +72,6 @@ bool clock_rate_from_tsc(const struct vmrt_ping *pings, size_t n, double *rate)
 	/* guest ns per tsc tick against host ns per tsc tick */
 	*rate = 1 - host / guest;
 	return fabs(*rate) < 0.01;
-}
-
-static bool add_edge(struct runs *r, int64_t ts, bool begins)
-{
-	if (begins == r->open)
-		return true; /* a missing switch: the run goes on, or never was seen to begin */
-	if (begins) {
-		if (r->n == r->room) {
-			size_t room = r->room ? r->room * 2 : 1024;
-			void *more = room > MAX_RUNS ? NULL : realloc(r->at, room * sizeof(*r->at));
-
-			if (!more)
-				return false;
-			r->at = more;
-			r->room = room;
-		}
-		r->at[r->n].start = ts;
-		r->at[r->n].end = INT64_MAX;
-		r->n++;
-	} else if (r->n) {
-		r->at[r->n - 1].end = ts;
-	}
-	r->open = begins;
-	return true;
-}
-
-/* The run times of every vCPU thread, from the host's switches. Returns the time they reach to. */
-static int64_t collect_runs(const struct vmrt_dat *host, struct runs *runs, size_t n)
-{
-	struct vmrt_stream *stream;
-	struct vmrt_event ev;
-	int64_t until = INT64_MIN;
-	int got;
-
-	if (vmrt_stream_open(host, &stream, NULL) != VMRT_OK)
-		return until;
-	while ((got = vmrt_stream_next(stream, &ev, NULL)) > 0) {
-		bool room = true;
-
-		until = ev.ts;
-		if (ev.type != VMRT_EV_SWITCH)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			if (runs[i].tid == ev.sw.prev_pid)
-				room &= add_edge(&runs[i], ev.ts, false);
-			if (runs[i].tid == ev.sw.next_pid)
-				room &= add_edge(&runs[i], ev.ts, true);
-		}
-		if (!room)
-			break;
-	}
-	vmrt_stream_free(stream);
-	return got < 0 ? INT64_MIN : until;
 }
 
 struct search {
@@ -155,33 +103,22 @@ static void contradict(struct search *s, int64_t low, int64_t high)
 	s->bins[to]--;
 }
 
-static size_t first_run_ending_after(const struct runs *r, int64_t host_ns)
-{
-	size_t low = 0, high = r->n;
-
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-
-		if (r->at[mid].end <= host_ns)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
-}
-
 /* Each gap of the vCPU near a guest event forbids the offsets that would put the event into it. */
-static void try_event(struct search *s, const struct runs *r, int64_t local_ns, int64_t until)
+static void try_event(struct search *s, const struct clock_runs *r, int64_t local_ns, int64_t until)
 {
-	double ahead = (double)(local_ns - s->middle_ns);
-	int64_t host = local_ns - s->offset_ns - (int64_t)(s->rate * ahead);
-	int64_t slack = (int64_t)(RATE_ERROR * fabs(ahead));
+	double ahead;
+	int64_t host, slack;
 	size_t i;
 
-	if (!r->n || host - s->width_ns < r->at[0].start || host + s->width_ns > until)
+	if (!sane(local_ns) || !r->n)
+		return;
+	ahead = (double)(local_ns - s->middle_ns);
+	host = local_ns - s->offset_ns - (int64_t)(s->rate * ahead);
+	slack = (int64_t)(RATE_ERROR * fabs(ahead));
+	if (host - s->width_ns < r->at[0].start || host + s->width_ns > until)
 		return;
 	s->events++;
-	for (i = first_run_ending_after(r, host - s->width_ns);
+	for (i = clock_runs_after(r, host - s->width_ns);
 		i < r->n && r->at[i].start < host + s->width_ns; i++) {
 		if (i == 0)
 			continue;
@@ -192,7 +129,7 @@ static void try_event(struct search *s, const struct runs *r, int64_t local_ns, 
 		contradict(s, host - r->at[i].start + slack, host - r->at[i - 1].end - slack);
 }
 
-static bool try_guest(struct search *s, const struct vmrt_dat *guest, const struct runs *runs,
+static bool try_guest(struct search *s, const struct vmrt_dat *guest, const struct clock_runs *runs,
 	size_t n, int64_t until)
 {
 	struct vmrt_stream *stream;
@@ -254,11 +191,12 @@ bool clock_search(const struct vmrt_dat *host, const struct vmrt_dat *guest, con
 {
 	const struct vmrt_clock_segment *seg = &prior->segments[0];
 	struct search s = {.prior = prior, .rate = rate};
-	struct runs *runs;
+	struct clock_runs *runs;
 	int64_t until, low, high;
 	bool found = false;
 
-	if (prior->n != 1 || seg->error_ns == VMRT_UNKNOWN || !n_tids)
+	if (prior->n != 1 || !n_tids || !sane(seg->error_ns) || !sane(seg->from_local_ns) ||
+		!sane(seg->to_local_ns) || !sane(seg->offset_ns))
 		return false;
 	s.middle_ns = seg->from_local_ns + (seg->to_local_ns - seg->from_local_ns) / 2;
 	s.width_ns = seg->error_ns;
@@ -270,14 +208,12 @@ bool clock_search(const struct vmrt_dat *host, const struct vmrt_dat *guest, con
 	runs = calloc(n_tids, sizeof(*runs));
 	for (size_t i = 0; runs && i < n_tids; i++)
 		runs[i].tid = tids[i] > 0 ? tids[i] : -1;
-	until = s.bins && runs ? collect_runs(host, runs, n_tids) : INT64_MIN;
+	until = s.bins && runs ? clock_runs_collect(host, runs, n_tids) : INT64_MIN;
 	if (until != INT64_MIN && try_guest(&s, guest, runs, n_tids, until) && conclude(&s, &low, &high)) {
 		make_bounds(&s, low, high, seg->from_local_ns, seg->to_local_ns, bounds);
 		found = true;
 	}
-	for (size_t i = 0; runs && i < n_tids; i++)
-		free(runs[i].at);
-	free(runs);
+	clock_runs_free(runs, n_tids);
 	free(s.bins);
 	return found;
 }

@@ -40,4 +40,22 @@ bool clock_search(const struct vmrt_dat *host, const struct vmrt_dat *guest, con
 	size_t n_tids, const struct vmrt_clockmap *prior, double rate,
 	struct vmrt_clock_bound *bounds);
 
+#define CLOCK_OVERLAP_PLACES 64
+#define CLOCK_OVERLAP_BOUNDS (6 * CLOCK_OVERLAP_PLACES + 4)
+#define CLOCK_OVERLAP_ABOVE_NS (100 * VMRT_NS_PER_US) /* where pings and causality leave more, it is tried */
+
+/**
+ * clock_overlap - where the guest's recording fits into the host's, when nothing is known beforehand
+ * @bounds: room for CLOCK_OVERLAP_BOUNDS
+ *
+ * All that is assumed is that some of the guest's recording was made during the host's, and that the
+ * clocks' rates differ by less than 200 ppm. Two seconds of the guest's events are laid over every
+ * place of the host's recording; if next to no event contradicts in one place only, that is it. This is
+ * done all over the guest's recording, so that steps of its clock are seen, and then found to the event.
+ *
+ * Return: how many bounds were found around the offset; 0 if it fits nowhere, or in several places.
+ */
+size_t clock_overlap(const struct vmrt_dat *host, const struct vmrt_dat *guest,
+	const int32_t *tids, size_t n_tids, struct vmrt_clock_bound *bounds);
+
 #endif

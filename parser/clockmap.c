@@ -102,6 +102,16 @@ int64_t vmrt_clockmap_error(const struct vmrt_clockmap *map, int64_t local_ns, s
 	return beyond > 0 ? rounded((double)s->error_ns + ceil(beyond * s->rate_error)) : s->error_ns;
 }
 
+bool vmrt_clockmap_stepped(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint)
+{
+	const struct vmrt_clock_segment *s;
+
+	if (map->n < 2)
+		return false;
+	s = find(map, local_ns, hint);
+	return !s->n_upper && !s->n_lower;
+}
+
 int64_t vmrt_clockmap_worst(const struct vmrt_clockmap *map)
 {
 	int64_t worst = 0;

@@ -372,13 +372,14 @@ void blame_open(struct jobs *j, int64_t host_ns)
 		j->backlog_n = 0;
 	}
 	/* grid points already passed have their snapshots; go on behind them */
-	j->grid_local_ns = j->job.arrival_local_ns + j->spec->period_ns;
-	if (j->backlog_n)
-		j->grid_local_ns += (int64_t)j->backlog_n * j->spec->period_ns;
+	j->grid_local_ns = j->job.arrival_local_ns + ((int64_t)j->backlog_n + 1) * j->spec->period_ns;
 	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
-	while (j->grid_host_ns <= host_ns) {
-		j->grid_local_ns += j->spec->period_ns;
-		j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+	if (j->grid_host_ns <= host_ns) {
+		j->grid_local_ns += (host_ns - j->grid_host_ns) / j->spec->period_ns * j->spec->period_ns;
+		do {
+			j->grid_local_ns += j->spec->period_ns;
+			j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+		} while (j->grid_host_ns <= host_ns);
 	}
 }
 

@@ -31,6 +31,16 @@ static const struct vmrt_task_spec *spec_for(
 	return NULL;
 }
 
+/* Timers of other clocks, and what no task could be behind or ahead, are not arrivals. */
+static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
+{
+	int64_t ahead;
+
+	if (__builtin_sub_overflow(expires, now, &ahead))
+		return false;
+	return ahead < FAR_NS && ahead / BACKLOG_MAX >= -j->spec->period_ns;
+}
+
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 {
 	const struct vmrt_task_spec *spec;
@@ -62,7 +72,7 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 	t->jobs = j;
 	blame_settle(m, m->engine->now_ns);
 	m->jobs[m->n_jobs++] = j;
-	if (t->armed_local_ns != VMRT_UNKNOWN)
+	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
 		jobs_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer);
 	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN)
 		jobs_fired(j, t->fired_local_ns, t->fired_ns);
@@ -251,7 +261,7 @@ static bool is_release(const struct jobs *j, int64_t expires)
 
 void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
-	if (llabs(ev->timer.softexpires - ev->ts) > FAR_NS || !is_release(j, ev->timer.softexpires))
+	if (!is_near(j, ev->timer.softexpires, ev->ts) || !is_release(j, ev->timer.softexpires))
 		return;
 	jobs_armed(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 }
@@ -381,4 +391,19 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 		}
 	}
 	j->state = JOB_NONE;
+}
+
+bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
+{
+	for (size_t i = 0; i < e->config->n_machines; i++) {
+		const struct machine *m = &e->machines[i];
+
+		for (size_t k = 0; k < m->n_jobs; k++) {
+			if (m->jobs[k]->task != task || !jobs_arrived(m->jobs[k], e->now_ns))
+				continue;
+			*deadline_ns = m->jobs[k]->job.deadline_ns;
+			return true;
+		}
+	}
+	return false;
 }

@@ -12,6 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LEAST_PERIOD_NS (50 * VMRT_NS_PER_US) /* shorter ones in markers are not believed */
+#define FARTHEST_T0_NS (100 * VMRT_NS_PER_S)
+
 bool servers_depleted(const struct server *s)
 {
 	return s && s->pub.enforced && s->active && !s->at_priority;
@@ -198,7 +201,10 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 	if (!mark_number(rest, "period", &period) || !mark_number(rest, "budget", &budget) ||
 		!mark_number(rest, "priority", &priority) || !mark_number(rest, "t0", &t0))
 		return;
-	if (period <= 0 || budget <= 0 || budget > period || t0 < 0 || priority < 1 || priority > 99)
+	if (period < LEAST_PERIOD_NS || budget <= 0 || budget > period || priority < 1 || priority > 99)
+		return;
+	/* nobody enforces a grid that begins much before or after it is announced */
+	if (t0 < host_ns - period || t0 > host_ns + FARTHEST_T0_NS)
 		return;
 	servers_settle(e, s, host_ns);
 	if (s->active) {

@@ -27,12 +27,24 @@ $(O)/tests/%: $(O)/obj/tests/tools/%.o $(TEST_LIB) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ $(VMRT_LDLIBS)
 
-# Each fuzz target is built with all sources it needs, instrumented.
-$(O)/fuzz/%: tests/fuzz/%.c $(filter-out $(TOOL_SOURCES),$(SOURCES)) $(wildcard tests/lib/*.c)
-	$(call say,FUZZ,$@)
+# Fuzz targets need all code instrumented: objects and a library of their own, by clang.
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-missing-prototypes
+FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzzobj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)) $(wildcard tests/lib/*.c))
+
+$(O)/fuzzobj/%.o: %.c $(LIBS_OK)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(filter-out -Werror,$(VMRT_CFLAGS)) -Itests/lib -I. -O1 -g -fsanitize=fuzzer,address,undefined \
-		-fno-sanitize-recover=undefined -Wno-missing-prototypes -o $@ $^ $(VMRT_LDLIBS)
+	$(Q)clang $(filter-out -Werror,$(VMRT_CFLAGS)) -Itests/lib -I. $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS)
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzz/libvmrt.a
+	$(call say,FUZZ,$@)
+	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(VMRT_LDLIBS)
+
+.SECONDARY:
 
 fuzz-targets: $(FUZZ_TARGETS)
 
@@ -40,9 +52,23 @@ FUZZ_SECONDS ?= 60
 fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 	$(Q)for f in $(FUZZ_TARGETS); do \
 		echo "  FUZZ     $$f"; mkdir -p $(O)/corpus/$$(basename $$f); \
-		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -print_final_stats=0 \
+		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 \
 			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) 2>&1 | tail -n 3 || exit 1; \
 	done
 
+goldens: all ## write what the recordings in tests/data give now into tests/data/golden
+	$(Q)O=$(O) tests/golden --refresh
+
 check-unit: tests ## run only the unit tests
 	$(Q)O=$(O) tests/run unit
+
+# One that runs in the guest. Sanitizers do not go with -static.
+ifeq ($(SANITIZER),)
+tests: $(O)/tests/link-client-static
+$(O)/tests/link-client-static: $(O)/obj/tests/tools/link-client.o $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static -Wl,--no-warnings $(LDFLAGS) -o $@ $^ $(STATIC_LDLIBS)
+endif
+
+include tests/bench/bench.mk

@@ -250,8 +250,10 @@ static void task_name(const void *row, int width, bool ascii, struct cell *cell)
 
 static void task_state(const void *row, int width, bool ascii, struct cell *cell)
 {
-	static const char *const words[] = {"- none", "= met", "M missed", "? unknown", "Q quiet"};
-	static const enum top_attr attrs[] = {TOP_DIM, TOP_PLAIN, TOP_MISS, TOP_LOSS, TOP_DIM};
+	static const char *const words[] = {"- none", "= met", "M missed", "? unknown", "M overdue",
+		"Q quiet"};
+	static const enum top_attr attrs[] = {TOP_DIM, TOP_PLAIN, TOP_MISS, TOP_LOSS,
+		TOP_MISS, TOP_DIM};
 	const struct top_task_row *t = row;
 
 	(void)width;

@@ -204,11 +204,25 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 	view_share(s, &now, now_ns, row);
 }
 
-static void view_task(struct top_model *m, size_t i, int64_t now_ns, struct top_task_row *row)
+static enum top_task_state task_state(const struct task_model *t, const struct vmrt_engine *engine,
+	uint32_t task, int64_t patience, int64_t now_ns)
+{
+	int64_t deadline_ns;
+
+	if (now_ns == VMRT_UNKNOWN)
+		return t->state;
+	if (vmrt_engine_task_open(engine, task, &deadline_ns))
+		return deadline_ns < now_ns ? TOP_TASK_OVERDUE : t->state;
+	if (t->last_end_ns != VMRT_UNKNOWN && now_ns - t->last_end_ns > patience)
+		return TOP_TASK_QUIET;
+	return t->state;
+}
+
+static void view_task(struct top_model *m, const struct vmrt_engine *engine, size_t i, int64_t now_ns,
+	struct top_task_row *row)
 {
 	const struct vmrt_task_spec *spec = &m->config->experiment->tasks[i];
 	struct task_model *t = &m->tasks[i];
-	int64_t patience = 2 * spec->period_ns + spec->deadline_ns;
 
 	memcpy(row->machine, spec->machine, sizeof(row->machine));
 	memcpy(row->name, spec->name, sizeof(row->name));
@@ -224,9 +238,7 @@ static void view_task(struct top_model *m, size_t i, int64_t now_ns, struct top_
 	row->max_ns = t->max_ns;
 	row->max_k = t->max_k;
 	row->p99_ns = top_responses_p99(&t->responses, &row->p99_approximate);
-	row->state = t->state;
-	if (t->last_end_ns != VMRT_UNKNOWN && now_ns != VMRT_UNKNOWN && now_ns - t->last_end_ns > patience)
-		row->state = TOP_TASK_QUIET;
+	row->state = task_state(t, engine, (uint32_t)i, 2 * spec->period_ns + spec->deadline_ns, now_ns);
 }
 
 static void view_machines(struct top_model *m, struct vmrt_engine *engine, struct top_view *view)
@@ -271,7 +283,7 @@ enum vmrt_status top_model_view(struct top_model *m, struct vmrt_engine *engine,
 	for (size_t i = 0; i < m->n_servers; i++)
 		view_server(m, engine, i, now_ns, &view->servers[i]);
 	for (size_t i = 0; i < m->n_tasks; i++)
-		view_task(m, i, now_ns, &view->tasks[i]);
+		view_task(m, engine, i, now_ns, &view->tasks[i]);
 	view_machines(m, engine, view);
 	return VMRT_OK;
 }

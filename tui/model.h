@@ -27,7 +27,8 @@ enum top_task_state {
 	TOP_TASK_MET,	  /* its last job met its deadline */
 	TOP_TASK_MISSED,
 	TOP_TASK_UNKNOWN, /* events were lost in its last job */
-	TOP_TASK_QUIET,	  /* no job has ended for two periods and a deadline */
+	TOP_TASK_OVERDUE, /* a job is under way and its deadline has passed */
+	TOP_TASK_QUIET,	  /* none is, and none has ended for two periods and a deadline */
 };
 
 struct top_server_row {

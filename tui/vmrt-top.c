@@ -109,6 +109,8 @@ static enum vmrt_status interactive(struct top_app *app, struct vmrt_error *err)
 
 /* ---- lines ---- */
 
+static int write_errno; /* why stdout takes no more; vmrt_tool_main() says it */
+
 static enum vmrt_status batch(struct top_app *app, struct vmrt_error *err)
 {
 	int64_t last = vmrt_now_ns(), next = last + app->look.delay_ns, shown = 0;
@@ -128,8 +130,10 @@ static enum vmrt_status batch(struct top_app *app, struct vmrt_error *err)
 			if (top_batch_print(&app->view, &app->look, shown == 0, stdout) != VMRT_OK)
 				return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 			/* whoever reads the pipe gets it now, and may have gone */
-			if (fflush(stdout) != 0)
+			if (fflush(stdout) != 0) {
+				write_errno = errno;
 				return VMRT_OK;
+			}
 			shown++;
 			next += app->look.delay_ns;
 			if (next < now)
@@ -171,6 +175,7 @@ static int run(void *opts)
 		status = lines ? batch(&app, &err) : interactive(&app, &err);
 	loss = lines && !options->script && (app.view.lost || app.view.lost_at_least);
 	top_app_close(&app);
+	errno = write_errno;
 	if (status == VMRT_EINTR)
 		return VMRT_EXIT_DONE;
 	if (status != VMRT_OK) {

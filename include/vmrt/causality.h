@@ -59,9 +59,11 @@ enum vmrt_status vmrt_causality_guest(
 enum vmrt_status vmrt_causality_finish(
 	struct vmrt_causality *causality, struct vmrt_clock_bound **out, size_t *n);
 
+/** vmrt_causality_stats - how many events agreed with the map so far */
 void vmrt_causality_stats(
 	const struct vmrt_causality *causality, struct vmrt_causality_stats *out);
 
+/** vmrt_causality_free - free it; NULL is allowed */
 void vmrt_causality_free(struct vmrt_causality *causality);
 
 /**
@@ -74,7 +76,8 @@ void vmrt_causality_free(struct vmrt_causality *causality);
  *
  * With pings the map is VMRT_CLOCK_CAUSALITY, or VMRT_CLOCK_PINGS if the recordings add nothing.
  * Without, the guest file's time shift is taken, VMRT_CLOCK_FILE; its error is unknown unless the
- * recordings confirm it. Without both, the clocks are taken for equal, VMRT_CLOCK_ASSUMED.
+ * recordings confirm it. Without both, the place is looked for in which the guest's recording fits into
+ * the host's, VMRT_CLOCK_OVERLAP; if that is not found, the clocks are taken for equal, VMRT_CLOCK_ASSUMED.
  *
  * Return: VMRT_OK, or what went wrong.
  */

@@ -4,6 +4,7 @@
 
 /* The relation between a guest's CLOCK_MONOTONIC and the host's. */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,7 @@ struct vmrt_clock_bound {
 #define VMRT_CLOCK_PINGS "pings"
 #define VMRT_CLOCK_CAUSALITY "causality and pings"
 #define VMRT_CLOCK_FILE "the file's time shift"
+#define VMRT_CLOCK_OVERLAP "causality alone"
 #define VMRT_CLOCK_ASSUMED "assumed equal"
 
 /* host = local - offset_ns - rate * (local - from_local_ns), for local in [from, to). */
@@ -96,6 +98,9 @@ int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns,
  * Before the first and behind the last segment it is larger than in them.
  */
 int64_t vmrt_clockmap_error(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
+
+/** vmrt_clockmap_stepped - is @local_ns in a segment in which the clock was stepped or changed its rate? */
+bool vmrt_clockmap_stepped(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 
 /** vmrt_clockmap_worst - the largest error bound of all segments, or VMRT_UNKNOWN if one is unknown */
 int64_t vmrt_clockmap_worst(const struct vmrt_clockmap *map);

@@ -59,8 +59,10 @@ struct vmrt_dat_cpustat {
  */
 enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err);
 
+/** vmrt_dat_close - close it and free all it gave; NULL is allowed */
 void vmrt_dat_close(struct vmrt_dat *dat);
 
+/** vmrt_dat_info - what the file says of itself; good while it is open */
 const struct vmrt_dat_info *vmrt_dat_info(const struct vmrt_dat *dat);
 
 /** vmrt_dat_missing - bytes that the file's tables promise but that are not there */
@@ -96,6 +98,7 @@ enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *fo
 	const char *const *systems, size_t n, const char *kallsyms, struct vmrt_formats **out,
 	struct vmrt_error *err);
 
+/** vmrt_formats_free - free them; not those of a file; NULL is allowed */
 void vmrt_formats_free(struct vmrt_formats *formats);
 
 /**
@@ -145,6 +148,7 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
  */
 int64_t vmrt_stream_peek(struct vmrt_stream *stream);
 
+/** vmrt_stream_free - free it and the pages pushed into it; NULL is allowed */
 void vmrt_stream_free(struct vmrt_stream *stream);
 
 #endif

@@ -122,6 +122,14 @@ size_t vmrt_engine_servers(const struct vmrt_engine *engine);
 void vmrt_engine_server_now(
 	const struct vmrt_engine *engine, size_t index, struct vmrt_server_now *out);
 
+/**
+ * vmrt_engine_task_open - is a job of task @task under way, for live views
+ * @deadline_ns: its absolute deadline, host clock
+ *
+ * Return: true if a job has arrived and not ended.
+ */
+bool vmrt_engine_task_open(const struct vmrt_engine *engine, uint32_t task, int64_t *deadline_ns);
+
 /** vmrt_engine_free - free @engine; NULL is allowed; open records are dropped */
 void vmrt_engine_free(struct vmrt_engine *engine);
 

@@ -14,6 +14,8 @@
 #include <vmrt/clock.h>
 #include <vmrt/tracer.h>
 
+struct vmrt_secret;
+
 enum vmrt_guest_state {
 	VMRT_GUEST_CONNECTING, /* the agent has not answered yet */
 	VMRT_GUEST_CONNECTED,
@@ -30,8 +32,9 @@ typedef bool vmrt_guest_pages_fn(
 
 struct vmrt_guest_options {
 	const char *name;	    /* of the VM */
-	const char *const *sockets; /* UNIX sockets, tried in turn */
+	const char *const *sockets; /* ways to the agent (transport.h), tried in turn */
 	size_t n_sockets;
+	const struct vmrt_secret *secret; /* that it shares with the agent; for TCP, or NULL */
 	uint64_t buffer;   /* bytes per CPU in the guest */
 	bool stream;	   /* send all the time instead of at the end */
 	uint64_t max_size; /* of all pages together; 0: no limit */

@@ -26,6 +26,24 @@ struct vmrt_manifest_vm {
 	size_t n_pings;
 };
 
+/* Events lost on one CPU between two looks at its counters. */
+struct vmrt_manifest_loss {
+	int64_t from_ns, to_ns; /* CLOCK_MONOTONIC */
+	uint64_t events;
+};
+
+#define VMRT_MANIFEST_LOSSES 32 /* per CPU; the last one takes in what comes later */
+
+/* How the trace buffer of one host CPU did. */
+struct vmrt_manifest_buffer {
+	uint64_t size, fill;   /* bytes; the most that was found in it */
+	uint64_t events, lost; /* recorded; lost */
+	int64_t unread_ns;     /* longest time in which the recorder did not look at it */
+	int64_t unread_at_ns;  /* when that ended */
+	struct vmrt_manifest_loss losses[VMRT_MANIFEST_LOSSES];
+	size_t n_losses;
+};
+
 struct vmrt_manifest {
 	char vmrt_version[32];
 	char recorded_at[32]; /* UTC, ISO 8601 */
@@ -36,6 +54,9 @@ struct vmrt_manifest {
 	int command_status;  /* its exit status, or -1 */
 	bool hsf;	     /* vmrt-hsf enforced the servers */
 	int64_t start_ns, end_ns; /* tracing on and off, host CLOCK_MONOTONIC */
+	char note[256];		  /* what went wrong with the host's recording, or "" */
+	struct vmrt_manifest_buffer *buffers; /* by host CPU; none in older manifests */
+	size_t n_buffers;
 	struct vmrt_manifest_vm *vms;
 	size_t n_vms;
 };
@@ -48,6 +69,7 @@ enum vmrt_status vmrt_manifest_save(
 enum vmrt_status vmrt_manifest_load(
 	const char *path, struct vmrt_manifest **out, struct vmrt_error *err);
 
+/** vmrt_manifest_free - free it and all in it; NULL is allowed */
 void vmrt_manifest_free(struct vmrt_manifest *manifest);
 
 #endif

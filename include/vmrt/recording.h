@@ -66,6 +66,7 @@ const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording 
 /** vmrt_recording_experiment - text of the experiment file, or NULL */
 const char *vmrt_recording_experiment(const struct vmrt_recording *rec);
 
+/** vmrt_recording_close - close all files and free all it gave; NULL is allowed */
 void vmrt_recording_close(struct vmrt_recording *rec);
 
 #endif

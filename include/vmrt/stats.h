@@ -32,6 +32,7 @@ enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value);
  */
 int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsigned den);
 
+/** vmrt_samples_free - free the values, not @samples itself */
 void vmrt_samples_free(struct vmrt_samples *samples);
 
 /* A streaming summary of one value per job. Begin with VMRT_SERIES_EMPTY. */

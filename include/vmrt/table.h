@@ -77,6 +77,7 @@ enum vmrt_status vmrt_format_parse(const char *name, enum vmrt_format *out);
  */
 struct vmrt_doc *vmrt_doc_new(const char *key, bool many);
 
+/** vmrt_doc_free - free it with its tables; NULL is allowed */
 void vmrt_doc_free(struct vmrt_doc *doc);
 
 /** vmrt_doc_fail - memory for its contents ran out elsewhere */
@@ -97,7 +98,7 @@ void vmrt_doc_section(struct vmrt_doc *doc, const char *name);
 struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const char *const *titles,
 	const struct vmrt_column *columns, size_t n_columns, unsigned flags);
 
-/* Cells are put one after the other, row by row. */
+/** The next cell of the row: cells are put one after the other, row by row. */
 void vmrt_put_text(struct vmrt_table *table, const char *text); /* NULL: unknown */
 void vmrt_put_count(struct vmrt_table *table, int64_t count);	/* VMRT_UNKNOWN: unknown */
 void vmrt_put_ns(struct vmrt_table *table, int64_t ns);		/* VMRT_UNKNOWN: unknown */

@@ -59,8 +59,43 @@ struct vmrt_tracer;
 enum vmrt_status vmrt_tracer_open(
 	const char *label, uint64_t buffer, struct vmrt_tracer **out, struct vmrt_error *err);
 
+struct vmrt_tracer_options {
+	const char *label;
+	uint64_t buffer;
+	/*
+	 * What to record: NULL for what the analysis needs, or words SYSTEM:EVENT separated by commas.
+	 * Each part may be a pattern; SYSTEM alone means all its events. When the first word
+	 * begins with + or -, the list adds to what the analysis needs or takes away from it.
+	 */
+	const char *events;
+};
+
+/** vmrt_tracer_open_with - vmrt_tracer_open() with a choice of events; VMRT_ENOENT if one is not there */
+enum vmrt_status vmrt_tracer_open_with(const struct vmrt_tracer_options *options,
+	struct vmrt_tracer **out, struct vmrt_error *err);
+
+/**
+ * vmrt_tracer_adopt - take over an instance whose owner is gone, and switch it off
+ * @out: end with vmrt_tracer_close(), which removes the instance
+ *
+ * Return: VMRT_OK, VMRT_ENOENT if it is not there, VMRT_EBUSY if its owner lives...
+ */
+enum vmrt_status vmrt_tracer_adopt(
+	const char *instance, struct vmrt_tracer **out, struct vmrt_error *err);
+
+/** vmrt_tracer_has_event - is this event recorded? */
+bool vmrt_tracer_has_event(
+	const struct vmrt_tracer *tracer, const char *system, const char *name);
+
+/** vmrt_tracer_filter - record only events that @filter is true for; an event not recorded is ignored */
+enum vmrt_status vmrt_tracer_filter(struct vmrt_tracer *tracer, const char *system,
+	const char *name, const char *filter, struct vmrt_error *err);
+
 /** vmrt_tracer_instance - the instance's name */
 const char *vmrt_tracer_instance(const struct vmrt_tracer *tracer);
+
+/** vmrt_tracer_folder - the instance's folder in tracefs */
+const char *vmrt_tracer_folder(const struct vmrt_tracer *tracer);
 
 unsigned vmrt_tracer_cpus(const struct vmrt_tracer *tracer);
 uint32_t vmrt_tracer_page_size(const struct vmrt_tracer *tracer);
@@ -91,6 +126,15 @@ int vmrt_tracer_read(struct vmrt_tracer *tracer, unsigned cpu, void *page);
  * Return: bytes moved, 0 if there is no full one, -1 with errno.
  */
 ssize_t vmrt_tracer_splice(struct vmrt_tracer *tracer, unsigned cpu, int fd, size_t max);
+
+/**
+ * vmrt_tracer_wait - wait until so much is in the buffer of @cpu that reading is worth it
+ * @fd: or until this is readable
+ * @ms: or at most so long
+ *
+ * Return: is @fd readable?
+ */
+bool vmrt_tracer_wait(const struct vmrt_tracer *tracer, unsigned cpu, int fd, int ms);
 
 /** vmrt_tracer_stats - counters of @cpu; zeros for a CPU without a buffer */
 enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *tracer, unsigned cpu,
@@ -129,6 +173,9 @@ void vmrt_trace_meta_free(struct vmrt_trace_meta *meta);
  */
 enum vmrt_status vmrt_tracer_close(
 	struct vmrt_tracer *tracer, int patience_ms, struct vmrt_error *err);
+
+/** vmrt_tracer_abandon - free it and leave the instance to the next one who adopts it; NULL is allowed */
+void vmrt_tracer_abandon(struct vmrt_tracer *tracer);
 
 /**
  * vmrt_tracer_reset - remove instances of vmrt whose owner is gone

@@ -35,9 +35,9 @@ guest_run() {
 	local run=$out/$1.vmrt experiment=$2 duration=$3 status=0
 	shift 3
 	rm -f "$run/load-$vm.csv"
-	"$O/bin/vmrt-trace" record --force --allow-loss -e "$experiment" -o "$run" "$@" -- \
-		"$root/scripts/vm" exec "$vm" vmrt-load --calibration /calibration --duration "$duration" \
-		--log /log.csv /experiment.ini || status=$?
+	(cd "$root" && exec "$O/bin/vmrt-trace" record --force --allow-loss -e "$experiment" -o "$run" "$@" -- \
+		scripts/vm exec "$vm" vmrt-load --calibration /calibration --duration "$duration" \
+		--log /log.csv /experiment.ini) || status=$?
 	[ "$status" -eq 0 ] || return "$status"
 	"$root/scripts/vm" get "$vm" /log.csv "$run/load-$vm.csv"
 }

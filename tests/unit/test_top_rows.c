@@ -92,7 +92,7 @@ static void make_it_extreme(size_t n)
 		t->missed = UINT64_MAX - 1;
 		t->last_ns = t->max_ns = t->max_k = t->p99_ns = INT64_MAX;
 		t->p99_approximate = true;
-		t->state = (enum top_task_state)(i % 5);
+		t->state = (enum top_task_state)(i % 6);
 	}
 }
 

@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: MIT */
+#include "datfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/falloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+
+#include "buf.h"
+
+#define HEAD_SPACE (UINT64_C(256) << 20) /* of file, not of disk: more than the head can grow to */
+#define HEAD_RESERVE (1 << 20)		 /* of disk, so that a full one does not stop the end */
+#define SPACE (UINT64_C(8) << 40)	 /* of file, for all CPUs; ext4 takes 16 TiB */
+#define STRIDE_MOST (UINT64_C(1) << 40)
+#define STRIDE_UNIT (UINT64_C(1) << 30)
+#define ALIGN UINT64_C(65536) /* file systems take out whole blocks; no block is larger */
+#define CHUNK (1 << 20)	      /* moved at a time between files */
+#define TABLE_ROW 16	      /* bytes: offset and size */
+
+struct cpu {
+	int fd;
+	uint64_t start; /* of its data in the file */
+	uint64_t size;
+};
+
+struct vmrt_datfile {
+	char folder[PATH_MAX - 256], name[128];
+	int fd;
+	bool in_place, whole;
+	struct cpu *cpus;
+	unsigned n_cpus;
+	uint32_t page_size;
+	size_t table; /* where the table is in the head */
+};
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+static void file_name(const struct vmrt_datfile *f, char *buf)
+{
+	snprintf(buf, PATH_MAX, "%s/%s.dat", f->folder, f->name);
+}
+
+static void pages_name(const struct vmrt_datfile *f, unsigned cpu, char *buf)
+{
+	snprintf(buf, PATH_MAX, "%s/%s-cpu%u.pages", f->folder, f->name, cpu);
+}
+
+static uint64_t stride(unsigned cpus)
+{
+	uint64_t each = SPACE / (cpus ? cpus : 1) / STRIDE_UNIT * STRIDE_UNIT;
+
+	return each > STRIDE_MOST ? STRIDE_MOST : each;
+}
+
+/* Tries it with a file as large as it may become. */
+static bool can_take_out(int fd, uint64_t size)
+{
+	struct rlimit limit;
+	bool can;
+
+	/* a write beyond the limit would be a signal */
+	if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY)
+		return false;
+	can = ftruncate(fd, (off_t)size) == 0 &&
+	      fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, 0, (off_t)ALIGN) == 0;
+	return ftruncate(fd, 0) == 0 && can;
+}
+
+static struct vmrt_datfile *new_file(
+	const char *folder, const char *name, unsigned cpus, uint32_t page_size)
+{
+	struct vmrt_datfile *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	snprintf(f->folder, sizeof(f->folder), "%s", folder);
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	f->fd = -1;
+	f->n_cpus = cpus;
+	f->page_size = page_size;
+	f->cpus = calloc(cpus ? cpus : 1, sizeof(*f->cpus));
+	if (!f->cpus) {
+		free(f);
+		return NULL;
+	}
+	for (unsigned i = 0; i < cpus; i++)
+		f->cpus[i] = (struct cpu){.fd = -1, .start = HEAD_SPACE + i * stride(cpus)};
+	return f;
+}
+
+static enum vmrt_status open_apart(struct vmrt_datfile *f, int flags, struct vmrt_error *err)
+{
+	char path[PATH_MAX];
+
+	for (unsigned i = 0; i < f->n_cpus; i++) {
+		pages_name(f, i, path);
+		f->cpus[i].start = 0;
+		f->cpus[i].fd = open(path, O_RDWR | O_CLOEXEC | flags, 0644);
+		if (f->cpus[i].fd < 0 && flags)
+			return vmrt_fail_errno(err, errno, "cannot create %s", path);
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status cannot_write(const struct vmrt_datfile *f, struct vmrt_error *err)
+{
+	char path[PATH_MAX];
+	int errnum = errno;
+
+	file_name(f, path);
+	return vmrt_fail_errno(err, errnum, "cannot write %.400s", path);
+}
+
+static int write_at(int fd, const void *data, size_t size, uint64_t at)
+{
+	const char *p = data;
+
+	while (size) {
+		ssize_t n = pwrite(fd, p, size, (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return -1;
+		p += n;
+		at += (uint64_t)n;
+		size -= (size_t)n;
+	}
+	return 0;
+}
+
+/* The head with the table as it shall be: @starts and the sizes, or zeros for sizes not yet known. */
+static int write_head(
+	struct vmrt_datfile *f, struct vmrt_buf *head, const uint64_t *starts, bool sizes)
+{
+	for (unsigned i = 0; i < f->n_cpus; i++) {
+		vmrt_buf_set_u64(head, f->table + TABLE_ROW * (size_t)i, starts[i]);
+		vmrt_buf_set_u64(
+			head, f->table + TABLE_ROW * (size_t)i + 8, sizes ? f->cpus[i].size : 0);
+	}
+	return write_at(f->fd, head->data, head->used, 0);
+}
+
+enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
+	const struct vmrt_dat_content *first, struct vmrt_datfile **out, struct vmrt_error *err)
+{
+	unsigned n = first->meta->cpus;
+	struct vmrt_datfile *f = new_file(folder, name, n, first->meta->page_size);
+	uint64_t *starts = calloc(n + 1, sizeof(*starts));
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_buf head = {0};
+	char path[PATH_MAX];
+
+	if (!f || !starts) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", name);
+		goto out;
+	}
+	file_name(f, path);
+	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	if (f->fd < 0) {
+		status = vmrt_fail_errno(err, errno, "cannot create %.400s", path);
+		goto out;
+	}
+	f->in_place = can_take_out(f->fd, HEAD_SPACE + n * stride(n));
+	for (unsigned i = 0; i < n; i++)
+		starts[i] = f->in_place ? f->cpus[i].start : 0;
+	if (!f->in_place && (status = open_apart(f, O_CREAT | O_TRUNC, err)) != VMRT_OK)
+		goto out;
+	f->table = vmrt_dat_head(&head, first);
+	if (head.failed) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", name);
+		goto out;
+	}
+	if (write_head(f, &head, starts, false) != 0 ||
+		(fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, HEAD_RESERVE) != 0 && errno == ENOSPC))
+		status = cannot_write(f, err);
+out:
+	vmrt_buf_free(&head);
+	free(starts);
+	if (status == VMRT_OK)
+		*out = f;
+	else
+		vmrt_datfile_close(f);
+	return status;
+}
+
+ssize_t vmrt_datfile_splice(struct vmrt_datfile *f, unsigned cpu, int from, size_t n)
+{
+	struct cpu *c = &f->cpus[cpu];
+	loff_t at = (loff_t)(c->start + c->size);
+	ssize_t moved;
+
+	if (f->in_place && c->size + n > stride(f->n_cpus)) {
+		errno = EFBIG;
+		return -1;
+	}
+	do
+		moved = splice(from, NULL, f->in_place ? f->fd : c->fd, &at, n, SPLICE_F_MOVE);
+	while (moved < 0 && errno == EINTR);
+	if (moved > 0)
+		c->size += (uint64_t)moved;
+	return moved;
+}
+
+int vmrt_datfile_write(struct vmrt_datfile *f, unsigned cpu, const void *pages, size_t size)
+{
+	struct cpu *c = &f->cpus[cpu];
+
+	if (f->in_place && c->size + size > stride(f->n_cpus)) {
+		errno = EFBIG;
+		return -1;
+	}
+	/* what was cut off in the middle of a sub-buffer is of no use */
+	c->size -= c->size % f->page_size;
+	if (write_at(f->in_place ? f->fd : c->fd, pages, size, c->start + c->size) != 0)
+		return -1;
+	c->size += size;
+	return 0;
+}
+
+uint64_t vmrt_datfile_size(const struct vmrt_datfile *f, unsigned cpu)
+{
+	return f->cpus[cpu].size;
+}
+
+uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *f)
+{
+	struct statvfs st;
+
+	if (fstatvfs(f->fd, &st) != 0)
+		return UINT64_MAX;
+	return (uint64_t)st.f_bavail * st.f_frsize;
+}
+
+bool vmrt_datfile_in_place(const struct vmrt_datfile *f)
+{
+	return f->in_place;
+}
+
+bool vmrt_datfile_whole(const struct vmrt_datfile *f)
+{
+	return f->whole;
+}
+
+/* ---- putting it together ---- */
+
+/* Where each CPU's data will be in the end; returns the size of the file then. */
+static uint64_t pack(const struct vmrt_datfile *f, uint64_t head, uint64_t unit, uint64_t *starts)
+{
+	uint64_t at = round_up(head, unit);
+
+	for (unsigned i = 0; i < f->n_cpus; i++) {
+		starts[i] = at;
+		at += round_up(f->cpus[i].size, unit);
+	}
+	return at;
+}
+
+/*
+ * Takes out the empty space in front of each CPU's data, from the last one on: what lies before is
+ * where it was, so the size of the file alone tells how far this has come.
+ */
+static int take_out(struct vmrt_datfile *f, const uint64_t *starts)
+{
+	uint64_t size = HEAD_SPACE;
+	struct stat st;
+
+	for (unsigned i = 0; i < f->n_cpus; i++)
+		if (f->cpus[i].size)
+			size = f->cpus[i].start + round_up(f->cpus[i].size, ALIGN);
+	if (fstat(f->fd, &st) != 0)
+		return -1;
+	for (unsigned i = f->n_cpus; i-- > 0;) {
+		uint64_t from = starts[0], gap;
+
+		if (!f->cpus[i].size)
+			continue;
+		/* up to the end of the data before, where they are now */
+		for (unsigned k = 0; k < i; k++)
+			if (f->cpus[k].size)
+				from = f->cpus[k].start + round_up(f->cpus[k].size, ALIGN);
+		gap = f->cpus[i].start - from;
+		size -= gap;
+		if ((uint64_t)st.st_size <= size)
+			continue; /* this was done before */
+		if (gap && fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)gap) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Moves the data of one CPU, and gives back the space of each piece as soon as it was copied. */
+static int move_in(struct vmrt_datfile *f, unsigned cpu, uint64_t to, void *buf)
+{
+	struct cpu *c = &f->cpus[cpu];
+	off_t first = c->fd >= 0 ? lseek(c->fd, 0, SEEK_DATA) : -1;
+	uint64_t done = first > 0 ? (uint64_t)first / CHUNK * CHUNK : 0;
+
+	if (first < 0) /* empty, or moved before */
+		return c->fd >= 0 && errno != ENXIO ? -1 : 0;
+	while (done < c->size) {
+		size_t n = c->size - done < CHUNK ? (size_t)(c->size - done) : CHUNK;
+		off_t from = (off_t)done, into = (off_t)(to + done);
+		ssize_t got = copy_file_range(c->fd, &from, f->fd, &into, n, 0);
+
+		if (got != (ssize_t)n) {
+			got = pread(c->fd, buf, n, (off_t)done);
+			if (got >= 0 && got != (ssize_t)n)
+				errno = EIO; /* the file is shorter than what was written to it */
+			if (got != (ssize_t)n || write_at(f->fd, buf, n, to + done) != 0)
+				return -1;
+		}
+		/* where this cannot be, the space is given back at the end */
+		fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)done, CHUNK);
+		done += n;
+	}
+	return 0;
+}
+
+static int move_all_in(struct vmrt_datfile *f, const uint64_t *starts)
+{
+	char path[PATH_MAX];
+	void *buf = malloc(CHUNK);
+	int result = buf ? 0 : -1;
+
+	for (unsigned i = 0; i < f->n_cpus && result == 0; i++) {
+		result = move_in(f, i, starts[i], buf);
+		if (result == 0) {
+			pages_name(f, i, path);
+			unlink(path);
+		}
+	}
+	free(buf);
+	return result;
+}
+
+static void count_whole_pages(struct vmrt_datfile *f)
+{
+	for (unsigned i = 0; i < f->n_cpus; i++)
+		f->cpus[i].size -= f->cpus[i].size % f->page_size;
+}
+
+enum vmrt_status vmrt_datfile_end(struct vmrt_datfile *f, const struct vmrt_dat_content *content,
+	struct vmrt_error *err)
+{
+	uint64_t *starts = calloc(f->n_cpus + 1, sizeof(*starts));
+	uint64_t *now = calloc(f->n_cpus + 1, sizeof(*now)), end;
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_buf head = {0};
+
+	f->table = vmrt_dat_head(&head, content);
+	if (!starts || !now || head.failed) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
+		goto out;
+	}
+	if (head.used > HEAD_SPACE) {
+		status = vmrt_fail(err, VMRT_ERANGE, "%s.dat: too many names of threads", f->name);
+		goto out;
+	}
+	count_whole_pages(f);
+	end = pack(f, head.used, f->in_place ? ALIGN : f->page_size < 4096 ? 4096 : f->page_size, starts);
+	if (f->in_place) {
+		end = HEAD_SPACE;
+		for (unsigned i = 0; i < f->n_cpus; i++) {
+			now[i] = f->cpus[i].start;
+			if (f->cpus[i].size)
+				end = now[i] + round_up(f->cpus[i].size, ALIGN);
+		}
+		/* first a file that is complete as it is, then one that is small */
+		if (write_head(f, &head, now, true) != 0 || ftruncate(f->fd, (off_t)end) != 0 ||
+			take_out(f, starts) != 0 || write_head(f, &head, starts, true) != 0)
+			status = cannot_write(f, err);
+		if (end == HEAD_SPACE && status == VMRT_OK && ftruncate(f->fd, (off_t)starts[0]) != 0)
+			status = cannot_write(f, err);
+	} else if (write_head(f, &head, starts, true) != 0 || ftruncate(f->fd, (off_t)end) != 0 ||
+		   move_all_in(f, starts) != 0) {
+		status = cannot_write(f, err);
+	}
+	f->whole = status == VMRT_OK;
+out:
+	vmrt_buf_free(&head);
+	free(starts);
+	free(now);
+	return status;
+}
+
+void vmrt_datfile_close(struct vmrt_datfile *f)
+{
+	if (!f)
+		return;
+	for (unsigned i = 0; i < f->n_cpus; i++)
+		if (f->cpus[i].fd >= 0)
+			close(f->cpus[i].fd);
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->cpus);
+	free(f);
+}
+
+/* ---- taking up what was left behind ---- */
+
+static uint64_t number_at(const uint8_t *p)
+{
+	uint64_t value = 0;
+
+	for (int i = 7; i >= 0; i--)
+		value = value << 8 | p[i];
+	return value;
+}
+
+/* How much was written from where the CPU's data begin: up to the first hole. */
+static uint64_t find_end(const struct vmrt_datfile *f, unsigned cpu)
+{
+	off_t start = (off_t)f->cpus[cpu].start, hole;
+
+	if (lseek(f->fd, start, SEEK_DATA) != start)
+		return 0;
+	hole = lseek(f->fd, start, SEEK_HOLE);
+	return hole > start ? (uint64_t)(hole - start) : 0;
+}
+
+enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_t table,
+	unsigned cpus, uint32_t page_size, struct vmrt_datfile **out, struct vmrt_error *err)
+{
+	struct vmrt_datfile *f = new_file(folder, name, cpus, page_size);
+	uint8_t *rows = calloc(cpus + 1, TABLE_ROW);
+	enum vmrt_status status = VMRT_OK;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (!f || !rows) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", name);
+		goto out;
+	}
+	file_name(f, path);
+	f->table = table;
+	f->fd = open(path, O_RDWR | O_CLOEXEC);
+	if (f->fd < 0 || pread(f->fd, rows, (size_t)cpus * TABLE_ROW, (off_t)table) !=
+				 (ssize_t)((size_t)cpus * TABLE_ROW)) {
+		status = vmrt_fail_errno(err, f->fd < 0 ? errno : EIO, "cannot open %.400s", path);
+		goto out;
+	}
+	f->in_place = cpus && number_at(rows) == f->cpus[0].start;
+	for (unsigned i = 0; i < cpus; i++)
+		f->whole |= number_at(rows + TABLE_ROW * (size_t)i + 8) != 0;
+	if (!f->in_place && (status = open_apart(f, 0, err)) != VMRT_OK)
+		goto out;
+	for (unsigned i = 0; i < cpus; i++) {
+		struct cpu *c = &f->cpus[i];
+
+		if (f->whole)
+			c->size = number_at(rows + TABLE_ROW * (size_t)i + 8);
+		if (f->whole && !f->in_place)
+			c->start = number_at(rows + TABLE_ROW * (size_t)i); /* where it will be */
+		if (f->whole)
+			continue;
+		if (f->in_place)
+			c->size = find_end(f, i);
+		else if (c->fd >= 0 && fstat(c->fd, &st) == 0)
+			c->size = (uint64_t)st.st_size;
+	}
+	count_whole_pages(f);
+out:
+	free(rows);
+	if (status == VMRT_OK)
+		*out = f;
+	else
+		vmrt_datfile_close(f);
+	return status;
+}
+
+enum vmrt_status vmrt_datfile_reassemble(struct vmrt_datfile *f, struct vmrt_error *err)
+{
+	uint64_t *starts = calloc(f->n_cpus + 1, sizeof(*starts));
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_buf rows = {0};
+	int failed;
+
+	if (!starts)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
+	for (unsigned i = 0; i < f->n_cpus && !f->in_place; i++)
+		starts[i] = f->cpus[i].start;
+	if (!f->in_place) {
+		status = move_all_in(f, starts) == 0 ? VMRT_OK : cannot_write(f, err);
+		free(starts);
+		return status;
+	}
+	/* behind the table come only the eight bytes of a length and a name of a clock */
+	pack(f, f->table + TABLE_ROW * (size_t)f->n_cpus + 8 + strlen("[mono]"), ALIGN, starts);
+	failed = take_out(f, starts);
+	for (unsigned i = 0; i < f->n_cpus; i++) {
+		vmrt_buf_put_u64(&rows, starts[i]);
+		vmrt_buf_put_u64(&rows, f->cpus[i].size);
+	}
+	if (failed || rows.failed || write_at(f->fd, rows.data, rows.used, f->table) != 0)
+		status = cannot_write(f, err);
+	vmrt_buf_free(&rows);
+	free(starts);
+	return status;
+}

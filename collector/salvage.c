@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+#include "salvage.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/dat.h>
+#include <vmrt/files.h>
+#include <vmrt/manifest.h>
+#include <vmrt/units.h>
+
+#include "datfile.h"
+#include "datmap.h"
+#include "drain.h"
+#include "journal.h"
+
+struct work {
+	const char *run;
+	char host[PATH_MAX], manifest_path[PATH_MAX];
+	char instance[VMRT_JOURNAL_NAME];
+	struct vmrt_datmap *map;
+	struct vmrt_trace_meta meta;
+	struct vmrt_datfile *file;
+	struct vmrt_tracer *tracer; /* NULL if the instance is gone, as after a reboot */
+	struct vmrt_cpu_stats *stats;
+	struct vmrt_salvaged *out;
+};
+
+static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	if ((status = vmrt_journal_read(w->run, w->instance, err)) != VMRT_OK)
+		return status;
+	if (vmrt_journal_owner_lives(w->instance))
+		return vmrt_fail(err, VMRT_EBUSY, "%s is being recorded", w->run);
+	if (vmrt_path(w->host, sizeof(w->host), w->run, VMRT_FILE_HOST) != VMRT_OK ||
+		vmrt_path(w->manifest_path, sizeof(w->manifest_path), w->run, VMRT_FILE_MANIFEST) !=
+			VMRT_OK)
+		return vmrt_fail(err, VMRT_ERANGE, "%.200s: the path is too long", w->run);
+	if ((status = vmrt_datmap_read(w->host, &w->map, err)) != VMRT_OK ||
+		(status = vmrt_datmap_meta(w->map, &w->meta, err)) != VMRT_OK ||
+		(status = vmrt_datfile_resume(w->run, "host", w->map->table, w->meta.cpus,
+			 w->meta.page_size, &w->file, err)) != VMRT_OK)
+		return status;
+	w->stats = calloc(w->meta.cpus + 1, sizeof(*w->stats));
+	if (!w->stats)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
+	status = vmrt_tracer_adopt(w->instance, &w->tracer, err);
+	return status == VMRT_ENOENT ? VMRT_OK : status;
+}
+
+/* What is still in the kernel goes behind what was written. */
+static enum vmrt_status take_rest(struct work *w, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_error why;
+
+	for (unsigned cpu = 0; w->tracer && cpu < w->meta.cpus && status == VMRT_OK; cpu++) {
+		status = vmrt_drain_take(
+			w->tracer, w->file, cpu, INT64_MIN, &w->out->from_buffers, err);
+		if (vmrt_tracer_stats(w->tracer, cpu, &w->stats[cpu], &why) != VMRT_OK)
+			w->stats[cpu] = (struct vmrt_cpu_stats){0};
+	}
+	return status;
+}
+
+static uint64_t trace_id(const struct vmrt_datmap *map)
+{
+	const struct vmrt_datmap_piece *p = vmrt_datmap_find(map, "option", "TRACEID");
+	uint64_t id = 0;
+
+	for (size_t i = 8; p && p->data && p->size == 8 && i-- > 0;)
+		id = id << 8 | p->data[i];
+	return id ? id : vmrt_dat_new_id();
+}
+
+static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
+{
+	struct vmrt_dat_content content = {
+		.meta = &w->meta, .stats = w->tracer ? w->stats : NULL, .trace_id = trace_id(w->map)};
+	char *names[2] = {w->meta.cmdlines, NULL}, *all;
+
+	if (vmrt_datfile_whole(w->file))
+		return vmrt_datfile_reassemble(w->file, err);
+	if (w->tracer) {
+		names[1] = vmrt_trace_cmdlines();
+		/* what was known then is surer than who has the number now */
+		all = vmrt_trace_merge_names((const char *const[]){names[1], names[0]}, 2);
+		free(names[1]);
+		if (all) {
+			free(w->meta.cmdlines);
+			w->meta.cmdlines = all;
+		}
+	}
+	return vmrt_datfile_end(w->file, &content, err);
+}
+
+/* Counts what the file holds; the times of the first and the last event. */
+static enum vmrt_status count(struct work *w, int64_t *first, int64_t *last, uint64_t *per_cpu,
+	struct vmrt_error *err)
+{
+	struct vmrt_stream *stream = NULL;
+	struct vmrt_dat *dat = NULL;
+	struct vmrt_event event;
+	enum vmrt_status status = vmrt_dat_open(w->host, &dat, err);
+	int got;
+
+	if (status == VMRT_OK)
+		status = vmrt_stream_open(dat, &stream, err);
+	while (status == VMRT_OK && (got = vmrt_stream_next(stream, &event, NULL)) != 0) {
+		if (got < 0)
+			continue;
+		if (!w->out->events++)
+			*first = event.ts;
+		*last = event.ts;
+		if (event.cpu < w->meta.cpus)
+			per_cpu[event.cpu]++;
+	}
+	vmrt_stream_free(stream);
+	vmrt_dat_close(dat);
+	return status;
+}
+
+static enum vmrt_status write_manifest(struct work *w, int64_t first, int64_t last,
+	const uint64_t *per_cpu, struct vmrt_error *err)
+{
+	struct vmrt_manifest *m, empty = {.command_status = -1, .cpus = w->meta.cpus};
+	enum vmrt_status status;
+	char none[] = "";
+
+	for (unsigned cpu = 0; w->tracer && cpu < w->meta.cpus; cpu++) {
+		const struct vmrt_cpu_stats *s = &w->stats[cpu];
+
+		w->out->lost += s->overrun + s->commit_overrun + s->dropped;
+		if (s->read_events > per_cpu[cpu])
+			w->out->missing += s->read_events - per_cpu[cpu];
+	}
+	w->out->lost += w->out->missing;
+	if (vmrt_manifest_load(w->manifest_path, &m, NULL) != VMRT_OK) {
+		empty.command = none;
+		empty.start_ns = first;
+		m = &empty;
+	}
+	if (m->end_ns <= m->start_ns)
+		m->end_ns = last;
+	if (!m->note[0])
+		snprintf(m->note, sizeof(m->note),
+			"the recorder was killed%s; salvaged by vmrt-trace reset, %llu events lost",
+			w->tracer ? "" : ", and what the kernel's buffers held is gone",
+			(unsigned long long)w->out->lost);
+	for (unsigned cpu = 0; cpu < m->n_buffers && cpu < w->meta.cpus; cpu++) {
+		const struct vmrt_cpu_stats *s = &w->stats[cpu];
+
+		m->buffers[cpu].events = per_cpu[cpu];
+		if (w->tracer)
+			m->buffers[cpu].lost = s->overrun + s->commit_overrun + s->dropped +
+					       (s->read_events > per_cpu[cpu] ? s->read_events - per_cpu[cpu] : 0);
+	}
+	for (size_t i = 0; i < m->n_vms; i++) {
+		m->vms[i].file[0] = '\0';
+		if (!m->vms[i].note[0])
+			snprintf(m->vms[i].note, sizeof(m->vms[i].note),
+				"the recorder was killed before the guest had sent its events");
+	}
+	status = vmrt_manifest_save(m, w->manifest_path, err);
+	if (m != &empty)
+		vmrt_manifest_free(m);
+	return status;
+}
+
+enum vmrt_status vmrt_salvage(
+	const char *run, struct vmrt_salvaged *out, struct vmrt_error *err)
+{
+	struct work w = {.run = run, .out = out};
+	int64_t first = 0, last = 0;
+	uint64_t *per_cpu = NULL;
+	enum vmrt_status status;
+	struct vmrt_error why;
+
+	memset(out, 0, sizeof(*out));
+	if ((status = open_all(&w, err)) != VMRT_OK)
+		goto out;
+	per_cpu = calloc(w.meta.cpus + 1, sizeof(*per_cpu));
+	if (!per_cpu) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", run);
+		goto out;
+	}
+	if (!vmrt_datfile_whole(w.file) && (status = take_rest(&w, err)) != VMRT_OK)
+		goto out;
+	for (unsigned cpu = 0; w.tracer && vmrt_datfile_whole(w.file) && cpu < w.meta.cpus; cpu++)
+		vmrt_tracer_stats(w.tracer, cpu, &w.stats[cpu], NULL);
+	if ((status = write_file(&w, err)) != VMRT_OK ||
+		(status = count(&w, &first, &last, per_cpu, err)) != VMRT_OK ||
+		(status = write_manifest(&w, first, last, per_cpu, err)) != VMRT_OK)
+		goto out;
+	vmrt_journal_remove(run, w.instance);
+	if (w.tracer)
+		snprintf(out->instance, sizeof(out->instance), "%s", w.instance);
+	/* only now: until here it could be done again */
+	if (vmrt_tracer_close(w.tracer, 200, &why) != VMRT_OK)
+		status = vmrt_fail(err, why.status, "%s", why.text);
+	w.tracer = NULL;
+out:
+	vmrt_tracer_abandon(w.tracer);
+	vmrt_datfile_close(w.file);
+	vmrt_trace_meta_free(&w.meta);
+	vmrt_datmap_free(w.map);
+	free(w.stats);
+	free(per_cpu);
+	return status;
+}

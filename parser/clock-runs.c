@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+#include "clock-runs.h"
+
+#include <stdlib.h>
+
+#define MAX_RUNS (1 << 20)  /* of one vCPU; what comes later in the recording is not used */
+
+static bool add_edge(struct clock_runs *r, int64_t ts, bool begins)
+{
+	if (begins == r->open)
+		return true; /* a missing switch: the run goes on, or never was seen to begin */
+	if (begins) {
+		if (r->n == r->room) {
+			size_t room = r->room ? r->room * 2 : 1024;
+			void *more = room > MAX_RUNS ? NULL : realloc(r->at, room * sizeof(*r->at));
+
+			if (!more)
+				return false;
+			r->at = more;
+			r->room = room;
+		}
+		r->at[r->n].start = ts;
+		r->at[r->n].end = INT64_MAX;
+		r->n++;
+	} else if (r->n) {
+		r->at[r->n - 1].end = ts;
+	}
+	r->open = begins;
+	return true;
+}
+
+int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs, size_t n)
+{
+	struct vmrt_stream *stream;
+	struct vmrt_event ev;
+	int64_t until = INT64_MIN;
+	int got;
+
+	if (vmrt_stream_open(host, &stream, NULL) != VMRT_OK)
+		return until;
+	while ((got = vmrt_stream_next(stream, &ev, NULL)) > 0) {
+		bool room = true;
+
+		until = ev.ts;
+		if (ev.type != VMRT_EV_SWITCH)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			if (runs[i].tid == ev.sw.prev_pid)
+				room &= add_edge(&runs[i], ev.ts, false);
+			if (runs[i].tid == ev.sw.next_pid)
+				room &= add_edge(&runs[i], ev.ts, true);
+		}
+		if (!room)
+			break;
+	}
+	vmrt_stream_free(stream);
+	return got < 0 ? INT64_MIN : until;
+}
+
+size_t clock_runs_after(const struct clock_runs *r, int64_t host_ns)
+{
+	size_t low = 0, high = r->n;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (r->at[mid].end <= host_ns)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+void clock_runs_free(struct clock_runs *runs, size_t n)
+{
+	for (size_t i = 0; runs && i < n; i++)
+		free(runs[i].at);
+	free(runs);
+}

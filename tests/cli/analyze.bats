@@ -1,0 +1,131 @@
+#!/usr/bin/env bats
+# vmrt-trace analyze and info on bad input: one clear line, the right exit status, nothing lost.
+
+setup() {
+	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	O=${O:-$root/build}
+	[[ $O = /* ]] || O=$PWD/$O
+	trace=$O/bin/vmrt-trace
+	cd "$BATS_TEST_TMPDIR" || return
+}
+
+@test "a run that is not there is named" {
+	run "$trace" analyze nowhere.vmrt
+	[ "$status" -eq 1 ]
+	[[ $output = *nowhere.vmrt* ]]
+	[ "${#lines[@]}" -eq 1 ]
+}
+
+@test "a folder without recording is named" {
+	mkdir empty.vmrt
+	run "$trace" analyze empty.vmrt
+	[ "$status" -eq 1 ]
+	[[ $output = *empty.vmrt*host.dat* ]]
+}
+
+@test "garbage is no trace.dat" {
+	mkdir g.vmrt
+	head -c 10000 /dev/urandom >g.vmrt/host.dat
+	run "$trace" analyze g.vmrt
+	[ "$status" -eq 1 ]
+	[[ $output = *host.dat*"not a trace.dat"* ]]
+	[ ! -e g.vmrt/run.db ]
+	[ -z "$(ls g.vmrt | grep part)" ]
+}
+
+@test "an empty file is no trace.dat" {
+	mkdir e.vmrt
+	: >e.vmrt/host.dat
+	run "$trace" analyze e.vmrt
+	[ "$status" -eq 1 ]
+	[[ $output = *host.dat* ]]
+}
+
+@test "a recording that is cut short is read as far as it goes, and that is said" {
+	mkdir cut.vmrt
+	cp "$root/tests/data/demo-hsf.vmrt/"* cut.vmrt/
+	chmod -R u+w cut.vmrt
+	size=$(stat -c %s cut.vmrt/host.dat)
+	truncate -s $((size * 3 / 4)) cut.vmrt/host.dat
+	run "$trace" analyze cut.vmrt
+	echo "$output"
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	[[ $output = *"cut short"* ]]
+	[ "$(sqlite3 cut.vmrt/run.db 'SELECT count(*) > 10 FROM jobs')" = 1 ]
+	[[ $(sqlite3 cut.vmrt/run.db 'SELECT note FROM machine WHERE id = 0') = *missing* ]]
+}
+
+@test "an unknown key in the experiment is an error with file and line" {
+	printf '[experiment]\nname = x\n[task vm/t]\nperoid = 3ms\n' >bad.ini
+	run "$trace" analyze -e bad.ini "$root/tests/data/demo-hsf.vmrt" -o x.db
+	[ "$status" -eq 1 ]
+	[[ $output = *bad.ini:4:*peroid* ]]
+	[ ! -e x.db ]
+}
+
+@test "an output that cannot be written is named" {
+	run "$trace" analyze -o /nonexistent/x.db "$root/tests/data/demo-hsf.vmrt"
+	[ "$status" -eq 1 ]
+	[[ $output = */nonexistent/x.db* ]]
+}
+
+@test "a pipe or a link is not replaced by a database" {
+	mkfifo pipe
+	ln -s nowhere link
+	for there in pipe link; do
+		run "$trace" analyze -o "$there" "$root/tests/data/demo-hsf.vmrt"
+		[ "$status" -eq 1 ]
+		[[ $output = *"$there is there and is not a regular file"* ]]
+	done
+	[ -p pipe ]
+	[ -L link ]
+}
+
+@test "a former database survives a failed analysis" {
+	mkdir k.vmrt
+	cp "$root/tests/data/demo-hsf.vmrt/"* k.vmrt/
+	chmod -R u+w k.vmrt
+	"$trace" analyze k.vmrt
+	before=$(cksum <k.vmrt/run.db)
+	echo garbage >k.vmrt/host.dat
+	run "$trace" analyze k.vmrt
+	[ "$status" -eq 1 ]
+	[ "$before" = "$(cksum <k.vmrt/run.db)" ]
+}
+
+@test "wrong options are usage errors with status 64" {
+	run "$trace" analyze --frobnicate x
+	[ "$status" -eq 64 ]
+	run "$trace" frobnicate
+	[ "$status" -eq 64 ]
+	[[ $output = *frobnicate* ]]
+	run "$trace"
+	[ "$status" -eq 64 ]
+}
+
+@test "not root or no tracefs is said in words" {
+	[ "$(id -u)" = 0 ] || skip "is not root anyway: the root case cannot be compared"
+	# the checkout and the temporary folder of tests may lie where others cannot go
+	folder=$(mktemp -d /tmp/vmrt-cli-XXXXXX)
+	chmod 777 "$folder"
+	cp "$trace" "$folder/vmrt-trace"
+	run setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "cd '$folder' && exec ./vmrt-trace record -o x.vmrt -- true"
+	echo "$output"
+	left=$(ls "$folder")
+	rm -rf "$folder"
+	[ "$status" -eq 1 ]
+	[[ $output = *tracefs* || $output = *tracing* || $output = *root* ]]
+	[ "$left" = vmrt-trace ]
+}
+
+@test "a machine without tracefs is told so" {
+	[ "$(id -u)" = 0 ] || skip "needs root to hide tracefs"
+	# an empty folder in its place, which cannot be mounted over, in a namespace of its own
+	run unshare -m --propagation private sh -c "
+		mkdir -p empty && mount --bind empty /sys/kernel/tracing && mount --bind -o ro empty /sys/kernel/debug 2>/dev/null
+		exec setpriv --bounding-set -sys_admin --inh-caps -sys_admin '$trace' record -o y.vmrt -- true"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output = *tracefs* || $output = *tracing* ]]
+	[ ! -e y.vmrt ]
+}

@@ -1,0 +1,115 @@
+#!/usr/bin/env bats
+# What every program owes its user: help, version, completion, exit status, a man page with every option.
+
+setup() {
+	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	O=${O:-$root/build}
+	[[ $O = /* ]] || O=$PWD/$O
+	tools="vmrt-trace vmrt-agent vmrt-report vmrt-top vmrt-export vmrt-hsf vmrt-load"
+}
+
+# commands TOOL: its sub-commands, or nothing
+commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1/p'; }
+
+@test "every program is built" {
+	for t in $tools; do [ -x "$O/bin/$t" ]; done
+}
+
+@test "--help prints to stdout and exits 0" {
+	for t in $tools; do
+		run "$O/bin/$t" --help
+		[ "$status" -eq 0 ]
+		[[ $output = *Usage:*"$t"* ]]
+		for c in $(commands "$t"); do
+			run "$O/bin/$t" "$c" --help
+			[ "$status" -eq 0 ]
+			[[ $output = *Usage:*"$t $c"* ]]
+		done
+	done
+}
+
+@test "--version names the program and the version" {
+	for t in $tools; do
+		run "$O/bin/$t" --version
+		[ "$status" -eq 0 ]
+		[[ $output = "$t (vmrt) "[0-9]* ]]
+	done
+}
+
+@test "an unknown option is a usage error: status 64 and the option's name" {
+	for t in $tools; do
+		run "$O/bin/$t" --no-such-option
+		[ "$status" -eq 64 ]
+		[[ $output = *no-such-option* ]]
+		for c in $(commands "$t"); do
+			run "$O/bin/$t" "$c" --no-such-option
+			[ "$status" -eq 64 ]
+		done
+	done
+}
+
+@test "the completion script is bash and knows every option" {
+	for t in $tools; do
+		script=$("$O/bin/$t" --completion bash)
+		bash -n <<<"$script"
+		for c in "" $(commands "$t"); do
+			for option in $("$O/bin/$t" $c --help | grep -oE '^ +(-., +)?--[a-z-]+' | grep -oE '\-\-[a-z-]+'); do
+				[[ $script = *"$option"* || $option = --completion ]] || { echo "$t $c: $option"; false; }
+			done
+		done
+	done
+}
+
+@test "every program has a man page, which names every option" {
+	for t in $tools; do
+		page=$root/docs/$t.1.scd
+		[ -r "$page" ] || { echo "no man page: $page"; false; }
+		scdoc <"$page" >/dev/null
+		for c in "" $(commands "$t"); do
+			for option in $("$O/bin/$t" $c --help | grep -oE '^ +(-., +)?--[a-z-]+' | grep -oE '\-\-[a-z-]+'); do
+				case $option in --help | --usage | --version | --completion) continue ;; esac
+				grep -qE -- "${option}\b" "$page" || { echo "$page lacks $option"; false; }
+			done
+		done
+	done
+}
+
+@test "the README's files and programs exist" {
+	grep -oE '\]\(docs/[a-z0-9.-]+\)' "$root/README.md" | tr -d '()]' | while read -r f; do
+		[ -r "$root/$f" ] || { echo "$f is missing"; exit 1; }
+	done
+	for target in demo check help man install; do
+		make -C "$root" -n "$target" >/dev/null
+	done
+}
+
+@test "public functions have a doc block" {
+	cd "$root"
+	awk '
+		/^\/\*\*/ { doc = 1 }
+		/^(const |enum |struct |int|bool|void|size_t|uint64_t|int64_t|error_t|double|char)[^={]*\(/ && !/^typedef/ {
+			name = $0; sub(/\(.*/, "", name); sub(/.*[ *]/, "", name)
+			if (!doc && name ~ /^vmrt_/) { print FILENAME ": " name; bad = 1 }
+		}
+		/^$/ { doc = 0 }
+		END { exit bad }' include/vmrt/*.h
+}
+
+@test "check-run says when it cannot check, and finds what disagrees" {
+	cd "$BATS_TEST_TMPDIR"
+	cp -r "$root/tests/data/demo-hsf.vmrt" "it's 1%?.vmrt"
+	chmod -R u+w .
+	"$O/bin/vmrt-trace" analyze -q "it's 1%?.vmrt"
+	run "$root/scripts/check-run" "it's 1%?.vmrt"
+	[[ $output = *"rt_task1: 100 jobs rebuilt, 100 in"*"110 of 110 jobs"*"host.dat: vmrt reads"* ]]
+	grep -v '^rt_task1,7,' "it's 1%?.vmrt/load-demo.csv" >less.csv
+	run "$root/scripts/check-run" "it's 1%?.vmrt" less.csv
+	[ "$status" -eq 2 ]
+	[[ $output = *"FAILS rt_task1: 100 jobs rebuilt, 99 in"*"FAILS completions"*"109 of 110 jobs"* ]]
+	run "$root/scripts/check-run" "it's 1%?.vmrt" "$root/README.md"
+	[ "$status" -eq 1 ]
+	[[ $output = *"is not a log of vmrt-load"* ]]
+	echo garbage >"it's 1%?.vmrt/run.db"
+	run "$root/scripts/check-run" "it's 1%?.vmrt"
+	[ "$status" -eq 1 ]
+}

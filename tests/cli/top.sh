@@ -1,0 +1,197 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# vmrt-top on a run made by hand: options, lines, screens. UPDATE=1 rewrites the expected screens.
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+root=$PWD
+O=$(cd "${O:-build}" && pwd) || exit 1
+export PATH="$O/bin:$PATH" LC_ALL=C.UTF-8
+work=$(mktemp -d /tmp/vmrt-top-XXXXXX)
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+"$O/tests/make-run" t.vmrt || { echo "not ok 1 - the run is made"; exit 1; }
+n=0 failed=0
+
+ok() { # ok WORDS COMMAND...: the command must succeed
+	local words=$1
+	shift
+	n=$((n + 1))
+	if "$@" >log 2>&1; then
+		echo "ok $n - $words"
+	else
+		echo "not ok $n - $words"
+		sed 's/^/# /' log | head -n 40
+		failed=1
+	fi
+}
+
+exits() { # exits STATUS WORDS-IN-STDERR ARGUMENT...
+	local want=$1 words=$2 got
+	shift 2
+	vmrt-top "$@" >out 2>err
+	got=$?
+	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; cat err; return 1; }
+	grep -qF -- "$words" err || { echo "'$words' is not said:"; cat err; return 1; }
+}
+
+screens_are_as_expected() {
+	vmrt-top --ascii --script "$root/tests/data/top-keys.txt" t.vmrt >screens || return 1
+	[ "${UPDATE:-0}" = 1 ] && cp screens "$root/tests/data/top-screens.txt"
+	diff -u "$root/tests/data/top-screens.txt" screens
+}
+
+dump_goes_to_its_file() {
+	vmrt-top --ascii --script "$root/tests/data/top-keys.txt" --dump dumped t.vmrt >out || return 1
+	[ ! -s out ] && cmp dumped "$root/tests/data/top-screens.txt"
+}
+
+pipe_gets_plain_lines() {
+	vmrt-top --speed 0 t.vmrt 2>err | cat >out || return 1
+	grep -q 'stdout is no terminal' err || { cat err; return 1; }
+	! grep -q $'\033' out && grep -q '^0.500 *vm1/t1 *= met *20 *1 *5.0 ' out && grep -q '; end$' out
+}
+
+batch_says_nothing_on_stderr() { vmrt-top -b --speed 0 t.vmrt 2>&1 >out | cmp - /dev/null; }
+
+heads_come_once() {
+	vmrt-top -b -d 100ms t.vmrt >out || return 1
+	[ "$(grep -c SERVER out)" = 1 ] && [ "$(grep -c '^# [0-9.]* s:' out)" -ge 4 ]
+}
+
+iterations_end_it() {
+	vmrt-top -b -d 50ms -n 2 --speed 0.1 t.vmrt >out || return 1
+	[ "$(grep -c '^# [0-9.]* s:' out)" = 2 ]
+}
+
+ascii_is_ascii() {
+	vmrt-top -b --ascii --speed 0 t.vmrt >out && ! LC_ALL=C grep -q '[^ -~]' out &&
+		LC_ALL=C vmrt-top -b --speed 0 t.vmrt >out && ! LC_ALL=C grep -q '[^ -~]' out
+}
+
+closed_pipe_ends_it() {
+	vmrt-top -b -d 50ms --speed 0.01 t.vmrt 2>err | head -n 1 >/dev/null
+	[ "${PIPESTATUS[0]}" = 1 ] && [ ! -s err ]
+}
+
+full_disk_is_said() {
+	vmrt-top -b --speed 0 t.vmrt 2>err >/dev/full
+	[ $? = 1 ] && grep -q 'No space left' err
+}
+
+documented() {
+	local option
+	for option in $(vmrt-top --help | grep -oE -- '--[a-z]+' | sort -u); do
+		case $option in --help | --usage | --version) continue ;; esac
+		grep -qF -- "*$option*" "$root/docs/vmrt-top.1.scd" || { echo "$option is not in the man page"; return 1; }
+	done
+	while read -r key; do
+		grep -qF -- "*$key*" "$root/docs/vmrt-top.1.scd" || { echo "key $key is not in the man page"; return 1; }
+	done < <(sed -n 's/.*{TOP_ACT_[A-Z_]*, "\([^"]*\)".*/\1/p' "$root/tui/keys.c" | tr ' ' '\n' | sort -u)
+}
+
+ok "screens are as expected" screens_are_as_expected
+ok "--dump names the file they go to" dump_goes_to_its_file
+ok "a pipe gets plain lines, and that is said" pipe_gets_plain_lines
+ok "with --batch nothing need be said" batch_says_nothing_on_stderr
+ok "heads come once, and a block for each delay" heads_come_once
+ok "-n ends it" iterations_end_it
+ok "--ascii and the locale C mean ASCII" ascii_is_ascii
+ok "a closed pipe ends it without a word" closed_pipe_ends_it
+ok "a full disk is said" full_disk_is_said
+ok "no such run is said" exits 1 "nothere.vmrt" -b nothere.vmrt
+ok "no such VM is said" exits 1 "there is no VM called vm9" -b --vm vm9 t.vmrt
+ok "a delay that is none is refused" exits 64 "--delay: 'x'" -d x t.vmrt
+ok "a delay that is too short is refused" exits 64 "--delay: '1ms'" -d 1ms t.vmrt
+ok "0 iterations are refused" exits 64 "--iterations: '0'" -n 0 t.vmrt
+ok "a negative speed is refused" exits 64 "--speed: '-1'" --speed=-1 t.vmrt
+ok "a speed of nan is refused" exits 64 "--speed: 'nan'" --speed=nan t.vmrt
+ok "a colour that is none is refused" exits 64 "--color: 'red'" --color red t.vmrt
+ok "a port that is none is refused" exits 64 "--port: '9'" --port 9
+ok "a size that is none is refused" exits 64 "--size: '80'" --size 80 t.vmrt
+ok "two runs are refused" exits 64 "one RUN at a time" t.vmrt t.vmrt
+ok "a script without a run is refused" exits 64 "--script needs a RUN" --script x
+ok "options and keys are in the man page" documented
+
+# ---- in a terminal ----
+
+tmux_do() { tmux -L "vmrt-test-$$" "$@"; }
+pane() { tmux_do capture-pane -p; }
+
+see() { # see WORDS: wait until they are on the screen
+	for _ in $(seq 100); do
+		pane | grep -qF -- "$1" && return 0
+		sleep 0.05
+	done
+	echo "'$1' is not on the screen:"
+	pane
+	return 1
+}
+
+back_as_it_was() { # the shell's screen again, a cursor, echo
+	[ "$(tmux_do display-message -p '#{alternate_on} #{cursor_flag}')" = "0 1" ] ||
+		{ tmux_do display-message -p 'alternate screen #{alternate_on}, cursor #{cursor_flag}'; return 1; }
+	tmux_do send-keys "stty -g >after" Enter "echo stty-\$?" Enter
+	see "stty-0" && cmp before after
+}
+
+begin() { # begin ARGUMENT...
+	tmux_do send-keys "clear; vmrt-top $*; echo status-\$?" Enter
+	see "SERVER"
+}
+
+quits_with_q() { begin -d 100ms t.vmrt && see "vm1/t1" && tmux_do send-keys q && see "status-0" && back_as_it_was; }
+quits_with_c() { begin t.vmrt && tmux_do send-keys C-c && see "status-0" && back_as_it_was; }
+
+survives_sizes() {
+	begin --speed 0 t.vmrt && see "END" || return 1
+	tmux_do resize-window -x 30 -y 5 && see "needs 40x8" || return 1
+	tmux_do resize-window -x 1 -y 1 && sleep 0.2
+	tmux_do resize-window -x 100 -y 30 && see "vm1/t1" || return 1
+	tmux_do resize-window -x 80 -y 24 && see "vm1/t1" && tmux_do send-keys F10 && see "status-0"
+}
+
+term_restores() {
+	begin t.vmrt || return 1
+	kill -TERM "$(pgrep -f "^vmrt-top t.vmrt" -P "$(tmux_do display-message -p '#{pane_pid}')")" || return 1
+	see "status-0" && back_as_it_was
+}
+
+pauses_and_helps() {
+	begin --speed 0.5 t.vmrt && tmux_do send-keys Space && see "PAUSED" && tmux_do send-keys h && see "this help" &&
+		tmux_do send-keys h && see "vm1/t1" && tmux_do send-keys q && see "status-0"
+}
+
+colours() { # colours YES-OR-NO ENVIRONMENT-AND-ARGUMENTS
+	local want=$1 got=no
+	shift
+	tmux_do send-keys "clear; $*; echo status-\$?" Enter
+	see "END" || return 1
+	tmux_do capture-pane -p -e | grep -qE $'\033\\[[0-9;]*(38;5;|3[1-7])' && got=yes
+	tmux_do send-keys q
+	see "status-0" || return 1
+	[ "$got" = "$want" ] || { echo "colours: $got"; return 1; }
+}
+
+if ! command -v tmux >/dev/null; then
+	n=$((n + 1))
+	echo "ok $n - screens in a terminal # skip tmux is not installed"
+else
+	trap 'tmux_do kill-server 2>/dev/null; rm -rf "$work"' EXIT
+	env -u TMUX -u NO_COLOR TERM=xterm-256color tmux -L "vmrt-test-$$" -f /dev/null new-session -d -x 80 -y 24 \
+		"PS1='$ ' sh" \; set-option -g default-terminal screen-256color
+	tmux_do send-keys "PATH=$PATH LC_ALL=$LC_ALL TERM=screen-256color; export PATH LC_ALL TERM; stty -g >before; echo ready-\$?" Enter
+	see "ready-0" >/dev/null
+	ok "it shows the tables, ends with q and restores the terminal" quits_with_q
+	ok "^C ends it, too" quits_with_c
+	ok "SIGTERM ends it, and the terminal is restored" term_restores
+	ok "any size of the terminal is survived" survives_sizes
+	ok "pause and help" pauses_and_helps
+	ok "there are colours" colours yes vmrt-top --speed 0 t.vmrt
+	ok "NO_COLOR means none" colours no NO_COLOR=1 vmrt-top --speed 0 t.vmrt
+	ok "--color=always beats NO_COLOR" colours yes NO_COLOR=1 vmrt-top --color=always --speed 0 t.vmrt
+	ok "--color=never means none" colours no vmrt-top --color=never --speed 0 t.vmrt
+	tmux_do send-keys "TERM= vmrt-top t.vmrt; echo status-\$?" Enter
+	ok "an unset TERM is said" see "TERM is not set"
+fi
+echo "1..$n"
+exit "$failed"

@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# The link to an agent by TCP, and what may go wrong with agents. Needs root and tracefs.
+# shellcheck disable=SC2030,SC2031
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	O=${O:-build}
+	trace=$O/bin/vmrt-trace
+	run=$BATS_TEST_TMPDIR/t.vmrt
+	secret=$BATS_TEST_TMPDIR/secret
+	agents=()
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	[ -d /sys/kernel/tracing/instances ] || skip "tracefs is not mounted here"
+	(umask 077 && echo "a secret for this test" >"$secret")
+	port=$((20000 + ($$ * 37 + BATS_TEST_NUMBER * 101) % 20000))
+}
+
+teardown() {
+	local pid
+	for pid in "${agents[@]}"; do
+		kill -CONT "$pid" 2>/dev/null
+		kill "$pid" 2>/dev/null && wait "$pid"
+	done
+	"$trace" reset 2>/dev/null
+	return 0
+}
+
+# start_agent ARGUMENT...: and waits until it listens
+start_agent() {
+	local log=$BATS_TEST_TMPDIR/agent.log
+	"$O/bin/vmrt-agent" "$@" >"$log" 2>&1 3>&- &
+	agent=$!
+	agents+=("$agent")
+	for _ in $(seq 100); do
+		! grep -q 'listening at' "$log" || return 0
+		kill -0 "$agent" || break
+		sleep 0.05
+	done
+	cat "$log"
+	return 1
+}
+
+@test "a guest is recorded over TCP by a recorder that shares its secret" {
+	start_agent --tcp "$port" --secret-file "$secret"
+	run -0 "$trace" record --allow-loss -o "$run" --link g=tcp:127.0.0.1:$port --secret-file "$secret" -d 500ms
+	echo "$output"
+	[[ $output = *'1 guest,'* ]]
+	[ "$(sqlite3 "$run/run.db" "select count(*) from machine")" = 2 ]
+	# no delay from buffering on the way: a round trip takes no 40 ms
+	"$trace" info "$run" | grep -E 'clock pings .* median [0-9.]+ (us|µs|ms)'
+	median=$(sqlite3 :memory: "with p(v) as (select value from json_each(readfile('$run/manifest.json'), '\$.vms[0].pings'))
+		select (json_extract(v, '\$[3]') - json_extract(v, '\$[0]')) from p order by 1 limit 1 offset (select count(*) / 2 from p)")
+	[ "$median" -lt 20000000 ]
+}
+
+@test "the agent listens on loopback only, unless an address is given" {
+	start_agent --tcp "$port" --secret-file "$secret"
+	local hex
+	hex=$(printf '%04X' "$port")
+	[ "$(awk -v p=":$hex" 'index($2, p) && $4 == "0A" { print $2 }' /proc/net/tcp)" = "0100007F:$hex" ]
+}
+
+@test "another secret is refused, and the agent stays for the next one" {
+	start_agent --tcp "$port" --secret-file "$secret"
+	(umask 077 && echo "another secret altogether" >"$secret.2")
+	run -0 "$trace" record --allow-loss -o "$run" --link g=tcp:127.0.0.1:$port --secret-file "$secret.2" -d 200ms
+	echo "$output"
+	[[ $output = *'does not know the same secret'* ]]
+	[[ $output = *'0 guests'* ]]
+	grep -q 'refused: the recorder does not know' "$BATS_TEST_TMPDIR/agent.log"
+	run -0 "$trace" record --allow-loss --force -o "$run" --link g=tcp:127.0.0.1:$port --secret-file "$secret" -d 200ms
+	[[ $output = *'1 guest,'* ]]
+}
+
+@test "one who does not know the secret gets nothing but a challenge" {
+	start_agent --tcp "$port" --secret-file "$secret"
+	exec 4<>"/dev/tcp/127.0.0.1/$port"
+	# a HELLO right away, as over a virtio-serial port
+	printf '\xf5\x56\x4d\xb7\x01\0\0\0\x0c\0\0\0\x01\0\0\0AAAAAAAA' >&4
+	got=$(timeout 2 od -An -tx1 <&4 | tr -d ' \n')
+	exec 4>&-
+	# CHALLENGE, then ERROR or the end
+	[[ $got = f5564db710000000* ]]
+	[[ $got != *f5564db701000000* ]]
+}
+
+@test "the secret is never sent" {
+	command -v strace >/dev/null || skip "needs strace"
+	start_agent --tcp "$port" --secret-file "$secret"
+	strace -f -e trace=write,sendto,writev -s 2000 -o "$BATS_TEST_TMPDIR/strace" \
+		"$trace" record --allow-loss -q -o "$run" --link g=tcp:127.0.0.1:$port --secret-file "$secret" -d 200ms
+	[ -s "$BATS_TEST_TMPDIR/strace" ]
+	run ! grep -q 'a secret for' "$BATS_TEST_TMPDIR/strace"
+}
+
+@test "TCP without a secret, or with one that others can read, is refused" {
+	run -64 "$trace" record -o "$run" --link g=tcp:127.0.0.1:$port -d 1s
+	[[ $output = *--secret-file* ]]
+	run -64 "$O/bin/vmrt-agent" --tcp "$port"
+	[[ $output = *'need each other'* ]]
+	chmod 644 "$secret"
+	run -1 "$trace" record -o "$run" --link g=tcp:127.0.0.1:$port --secret-file "$secret" -d 1s
+	[[ $output = *'chmod 600'* ]]
+	[ ! -e "$run" ]
+	run -1 "$O/bin/vmrt-agent" --tcp "$port" --secret-file "$secret"
+	[[ $output = *'chmod 600'* ]]
+}
+
+@test "a way that cannot be understood is refused with what it should be" {
+	run -64 "$trace" record -o "$run" --link g=tcp:host -d 1s
+	[[ $output = *HOST:PORT* ]]
+	run -64 "$trace" record -o "$run" --link g=vsock:x -d 1s
+	[[ $output = *number* ]]
+	run -64 "$O/bin/vmrt-agent" --tcp "$port" --listen /tmp/x --secret-file "$secret"
+	[[ $output = *'only one of'* ]]
+}
+
+@test "an agent that cannot be reached is a note" {
+	run -0 "$trace" record --allow-loss -o "$run" --link g=tcp:127.0.0.1:$port --secret-file "$secret" -d 200ms
+	echo "$output"
+	[[ $output = *'cannot reach the agent in g through tcp:127.0.0.1'* ]]
+	"$trace" info "$run" | grep -q 'note: cannot reach'
+}

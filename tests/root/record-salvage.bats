@@ -1,0 +1,173 @@
+#!/usr/bin/env bats
+# What is left of a recording when its recorder is killed, or when there is no room for it.
+# Needs root and tracefs.
+# shellcheck disable=SC2030,SC2031
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	O=${O:-build}
+	trace=$O/bin/vmrt-trace
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	tracing=$(mount -t tracefs | sed -n '1s/.* on \(.*\) type .*/\1/p')
+	[ -n "$tracing" ] || skip "tracefs is not mounted here"
+	disk=$BATS_TEST_TMPDIR/disk
+	mkdir "$disk"
+	run=$disk/t.vmrt
+	global=$(global_state)
+}
+
+teardown() {
+	[ -z "${recorder:-}" ] || kill -9 "$recorder" 2>/dev/null
+	! mountpoint -q "$disk" || umount -l "$disk"
+	return 0
+}
+
+global_state() { cat "$tracing"/{tracing_on,current_tracer,trace_clock,set_event,buffer_size_kb}; }
+events_of() { trace-cmd report -i "$1" 2>/dev/null | grep -cE '\[[0-9]{3}\]'; }
+
+# use_disk ext4|tmpfs SIZE
+use_disk() {
+	if [ "$1" = tmpfs ]; then
+		mount -t tmpfs -o "size=$2" none "$disk"
+	else
+		truncate -s "$2" "$BATS_TEST_TMPDIR/image"
+		mkfs.ext4 -q -O ^has_journal "$BATS_TEST_TMPDIR/image" || skip "needs mkfs.ext4"
+		mount -o loop "$BATS_TEST_TMPDIR/image" "$disk" || skip "needs loop devices"
+	fi
+}
+
+start_recorder() {
+	"$trace" record -o "$run" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
+	recorder=$!
+	for _ in $(seq 200); do
+		[ "$(cat "$tracing/instances/vmrt-$recorder-"*/tracing_on 2>/dev/null)" = 1 ] && return
+		sleep 0.05
+	done
+	cat "$BATS_TEST_TMPDIR/log"
+	return 1
+}
+
+kill_recorder() {
+	kill -9 "$recorder"
+	wait "$recorder" || true
+	killed=$recorder recorder=
+	# the guardian switches it off
+	for _ in $(seq 100); do
+		[ "$(cat "$tracing/instances/vmrt-$killed-"*/tracing_on)" = 0 ] && return
+		sleep 0.05
+	done
+	return 1
+}
+
+salvaged_well() {
+	[ ! -e "$run/recorder.journal" ]
+	! ls "$run"/*.pages
+	! ls -d "$tracing/instances/vmrt-$killed-"*
+	[ "$(stat -c %s "$run/host.dat")" -lt 100000000 ]
+	said=$(sed -n 's/.*salvaged \([0-9]*\) events.*/\1/p' <<<"$output")
+	[ "$said" -gt 10 ]
+	[ "$(events_of "$run/host.dat")" -eq "$said" ]
+	grep -q 'the recorder was killed' "$run/manifest.json"
+	[ "$(sqlite3 "$run/run.db" 'SELECT count(*) FROM machine')" = 1 ]
+	[ "$(global_state)" = "$global" ]
+}
+
+killed_and_salvaged() {
+	start_recorder -d 100s
+	sleep 1
+	kill_recorder
+	run -0 "$trace" reset
+	echo "$output"
+	[[ $output = *' 0 lost'* ]]
+	salvaged_well
+}
+
+@test "a killed recorder's events are salvaged where files can be put together in place" {
+	use_disk ext4 200M
+	killed_and_salvaged
+}
+
+@test "a killed recorder's events are salvaged where they cannot" {
+	use_disk tmpfs 100M
+	killed_and_salvaged
+}
+
+@test "a recorder killed before it has written anything leaves what the buffers hold" {
+	start_recorder -d 100s
+	kill_recorder
+	run -0 "$trace" reset "$run"
+	echo "$output"
+	salvaged_well
+}
+
+@test "when the instance is gone too, what was written is salvaged" {
+	start_recorder -d 100s
+	sleep 1
+	kill_recorder
+	rmdir "$tracing/instances/vmrt-$killed-"*
+	run -0 "$trace" reset "$run"
+	echo "$output"
+	grep -q "what the kernel's buffers held is gone" "$run/manifest.json"
+	salvaged_well
+}
+
+@test "a recording in progress is left alone" {
+	start_recorder -d 100s
+	run -1 "$trace" reset "$run"
+	[[ $output = *'is being recorded'* ]]
+	"$trace" reset
+	[ "$(cat "$tracing/instances/vmrt-$recorder-"*/tracing_on)" = 1 ]
+	kill "$recorder"
+	wait "$recorder"
+	recorder=
+	[ -e "$run/run.db" ]
+	run -1 "$trace" reset "$run"
+}
+
+full_disk() {
+	run -0 "$trace" record --buffer 4M -o "$run" -d 30s --events '+raw_syscalls:*' -- \
+		timeout 25 dd if=/dev/zero of=/dev/null bs=1
+	echo "$output"
+	[[ $output = *'the disk was nearly full'* ]]
+	[[ $output = *' 0 lost'* ]]
+	"$trace" info "$run" | grep -q 'note: .*nearly full'
+	said=$(sed -n 's/.* \([0-9]*\) events, 0 lost.*/\1/p' <<<"$output")
+	[ "$(events_of "$run/host.dat")" -eq "$said" ]
+	[ -e "$run/run.db" ]
+}
+
+@test "a disk that fills ends the recording in time, in place" {
+	use_disk ext4 80M
+	full_disk
+}
+
+@test "a disk that fills ends the recording in time, with files apart" {
+	use_disk tmpfs 80M
+	full_disk
+}
+
+@test "a disk that is full at the beginning is told" {
+	use_disk tmpfs 8M
+	run -1 "$trace" record -o "$run" -- true
+	[[ $output = *'nearly full'* ]]
+	[ ! -e "$run" ]
+}
+
+@test "--max-size ends the recording and says so" {
+	run -0 "$trace" record -o "$run" --max-size 1M -d 30s --events '+raw_syscalls:*' -- \
+		timeout 25 dd if=/dev/zero of=/dev/null bs=1
+	echo "$output"
+	[[ $output = *'--max-size was reached'* ]]
+	[ "$(stat -c %s "$run/host.dat")" -lt 40000000 ]
+	"$trace" info "$run" | grep -q 'note: .*--max-size'
+}
+
+@test "SIGHUP ends the recording and keeps it" {
+	start_recorder -d 100s
+	kill -HUP "$recorder"
+	wait "$recorder"
+	recorder=
+	[ "$(events_of "$run/host.dat")" -gt 10 ]
+	[ -e "$run/run.db" ]
+}

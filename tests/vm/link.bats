@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# The link inside a real guest: vsock over loopback, TCP, and agents that end there. Needs QEMU.
+# shellcheck disable=SC2030,SC2031,SC2016
+bats_require_minimum_version 1.5.0
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	export O=${O:-build}
+	export VM=vm-link-$$ STATE=$BATS_FILE_TMPDIR/state
+	scripts/vm start "$VM" --accel tcg --state "$STATE" --cpu 0 || return 1
+	scripts/vm put "$VM" --state "$STATE" "$O/tests/link-client-static" /bin/link-client
+	scripts/vm exec "$VM" --state "$STATE" 'chmod 755 /bin/link-client; ifconfig lo 127.0.0.1 up;
+		umask 077; echo "a secret of this guest" >/tmp/secret; echo "another secret, of nobody" >/tmp/other'
+}
+
+teardown_file() {
+	scripts/vm stop "$VM" --state "$STATE" 2>/dev/null || true
+}
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+}
+
+guest() { timeout 90 scripts/vm exec "$VM" --state "$STATE" "$@"; }
+
+# with_agent ARGUMENTS COMMAND: in the guest, while an agent serves there
+with_agent() {
+	guest "vmrt-agent $1 >/tmp/agent.log 2>&1 & agent=\$!
+		for i in 1 2 3 4 5 6 7 8 9 10; do grep -q listening /tmp/agent.log && break; sleep 0.2; done
+		$2; status=\$?; kill \$agent; wait \$agent; cat /tmp/agent.log >&2; exit \$status"
+}
+
+@test "over vsock a session brings events and pings" {
+	run -0 with_agent --vsock 'link-client vsock:1'
+	echo "$output"
+	[[ $output =~ ([0-9]+)\ events,\ ([0-9]+)\ pings ]]
+	[ "${BASH_REMATCH[1]}" -gt 10 ] && [ "${BASH_REMATCH[2]}" -gt 3 ]
+}
+
+@test "over vsock on a port of one's choice, too" {
+	run -0 with_agent --vsock=999999 'link-client vsock:1:999999'
+	[[ $output = *' events, '* ]]
+}
+
+@test "over vsock a local user other than root is refused" {
+	run -1 with_agent --vsock 'cp /bin/link-client /tmp/c; chmod 755 /tmp/c /tmp; echo "nobody:x:65534:65534::/:/bin/sh" >/etc/passwd; su nobody -c "/tmp/c vsock:1"'
+	echo "$output"
+	[[ $output = *'local user other than root'* ]]
+}
+
+@test "over TCP a session brings events and pings" {
+	run -0 with_agent '--tcp 4677 --secret-file /tmp/secret' 'link-client tcp:127.0.0.1:4677 /tmp/secret'
+	echo "$output"
+	[[ $output =~ ([0-9]+)\ events,\ ([0-9]+)\ pings ]]
+	[ "${BASH_REMATCH[1]}" -gt 10 ] && [ "${BASH_REMATCH[2]}" -gt 3 ]
+}
+
+@test "over TCP another secret is refused" {
+	run -1 with_agent '--tcp 4677 --secret-file /tmp/secret' 'link-client tcp:127.0.0.1:4677 /tmp/other'
+	echo "$output"
+	[[ $output = *'does not know the same secret'* ]]
+}
+
+@test "nothing is left in the guest's tracefs" {
+	run -0 guest 'ls /sys/kernel/tracing/instances'
+	[ -z "$output" ]
+}

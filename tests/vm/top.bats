@@ -1,0 +1,105 @@
+#!/usr/bin/env bats
+# vmrt-top live, with a real guest. Needs root, tracefs and QEMU.
+# shellcheck disable=SC2030,SC2031,SC2016
+
+setup_file() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	O=${O:-build}
+	[[ $O = /* ]] || O=$PWD/$O
+	export O PATH="$O/bin:$PATH"
+	export VM=top-$$ STATE=$BATS_FILE_TMPDIR/state EXPERIMENT=$BATS_FILE_TMPDIR/top.ini
+	[[ $EUID -eq 0 ]] || skip "needs root"
+	[[ -d /sys/kernel/tracing/instances ]] || skip "needs tracefs"
+	scripts/vm start "$VM" --state "$STATE" --cpu 0 >"$BATS_FILE_TMPDIR/start.log" 2>&1 || {
+		cat "$BATS_FILE_TMPDIR/start.log"
+		return 1
+	}
+	cat >"$EXPERIMENT" <<-END
+		[experiment]
+		name = live
+		[server $VM]
+		period = 12ms
+		budget = 10ms
+		priority = 50
+		[task $VM/rt_task1]
+		period = 50ms
+		wcet = 5ms
+	END
+	vm put "$EXPERIMENT" /top.ini
+	vm exec 'vmrt-load --calibrate --calibration /calibration /top.ini >/dev/null'
+}
+
+teardown_file() {
+	if [[ -d $STATE ]]; then scripts/vm stop "$VM" --state "$STATE"; fi
+}
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+}
+
+vm() {
+	local command=$1
+	shift
+	timeout 60 scripts/vm "$command" "$VM" --state "$STATE" "$@"
+}
+
+instances() { # those of a vmrt-top that is gone, and those in the guest
+	local folder pid
+	for folder in /sys/kernel/tracing/instances/vmrt-*-top; do
+		pid=${folder##*/vmrt-}
+		pid=${pid%%-*}
+		if [[ -d $folder && ! -d /proc/$pid ]]; then echo "$folder"; fi
+	done
+	vm exec 'ls /sys/kernel/tracing/instances'
+}
+
+@test "jobs of a guest are seen while they run, with a bound of the clock error" {
+	vm exec 'vmrt-load -c /calibration -d 9s -l /log /top.ini' >/dev/null 2>&1 &
+	run timeout 30 vmrt-top -b -n 4 -e "$EXPERIMENT"
+	wait
+	echo "$output"
+	[[ $status -eq 0 || $status -eq 3 ]]
+	grep -Eq "clock (±|\+-)[0-9.]+ [um]s" <<<"$output"
+	jobs=$(awk -v task="$VM/rt_task1" '$2 == task { jobs = $5 } END { print jobs }' <<<"$output")
+	[[ $jobs -ge 20 ]]
+}
+
+@test "it works beside a recording of the same guest, and sees the same jobs" {
+	vmrt-top -b -d 500ms -e "$EXPERIMENT" >"$BATS_TEST_TMPDIR/lines" 2>"$BATS_TEST_TMPDIR/talk" &
+	top=$!
+	for _ in {1..100}; do
+		grep -q "$VM/rt_task1" "$BATS_TEST_TMPDIR/lines" && break
+		sleep 0.1
+	done
+	run vmrt-trace record -e "$EXPERIMENT" -o "$BATS_TEST_TMPDIR/r.vmrt" -- \
+		scripts/vm exec --state "$STATE" "$VM" 'vmrt-load -c /calibration -d 3s -l /log /top.ini'
+	echo "$output"
+	recorded=$status
+	sleep 3
+	kill -TERM "$top"
+	wait "$top" || true
+	cat "$BATS_TEST_TMPDIR/talk" "$BATS_TEST_TMPDIR/lines"
+	[[ $recorded -eq 0 || $recorded -eq 3 ]]
+	jobs=$(awk -v task="$VM/rt_task1" '$2 == task { jobs = $5 } END { print jobs }' "$BATS_TEST_TMPDIR/lines")
+	[[ $jobs -eq 60 ]]
+}
+
+@test "a guest that stops is not waited for, and that is said" {
+	pid=$(cat "$STATE/pid")
+	(sleep 2; kill -STOP "$pid"; sleep 5; kill -CONT "$pid") &
+	run timeout 30 vmrt-top -b -n 6 -e "$EXPERIMENT"
+	wait
+	echo "$output"
+	grep -q "$VM: nothing heard for [0-9]* s" <<<"$output"
+}
+
+@test "nothing is left behind" {
+	# the agent sees the end of the link a moment later
+	for _ in {1..10}; do
+		run instances
+		[[ -z $output ]] && break
+		sleep 0.5
+	done
+	echo "$output"
+	[[ -z $output ]]
+}
