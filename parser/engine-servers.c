@@ -101,7 +101,7 @@ static void begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.end_ns = start_ns + s->pub.period_ns;
 	s->now.budget_ns = s->pub.budget_ns;
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
-	s->uncertainty_ns = 0;
+	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
 	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
 }
@@ -282,10 +282,18 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	}
 }
 
-void servers_uncertain(struct server *s, int64_t ns)
+/* A member was switched at some time between the two. Whatever period that touches is uncertain by half. */
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
 {
-	if (s)
-		s->uncertainty_ns += ns;
+	int64_t by = (to_ns - from_ns + 1) / 2;
+
+	if (!s)
+		return;
+	servers_settle(e, s, from_ns);
+	s->uncertainty_ns += by;
+	s->uncertain_by_ns = s->uncertain_to_ns > from_ns ? s->uncertain_by_ns + by : by;
+	if (s->uncertain_to_ns < to_ns)
+		s->uncertain_to_ns = to_ns;
 }
 
 /* A member "ran" on a CPU that did not, as far as the present period is concerned. */

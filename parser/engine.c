@@ -123,8 +123,6 @@ static void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct in
 	t->uncertainty_ns = uncertainty_ns;
 	t->start_truncated = truncated;
 	t->armed_local_ns = VMRT_UNKNOWN;
-	if (uncertainty_ns)
-		servers_uncertain(t->server, uncertainty_ns);
 	if (t->jobs)
 		jobs_switch_in(t->jobs, at.local_ns, at.host_ns, uncertainty_ns > 0);
 }
@@ -273,11 +271,14 @@ static void infer_switch(
 	if (!uncertainty)
 		uncertainty = 1;
 	m->stats.inferred_switches++;
+	if (out)
+		servers_uncertain(m->engine, out->server, low, high);
+	if (in)
+		servers_uncertain(m->engine, in->server, low, high);
 	if (m->index == 0)
 		settle_waiters(m->engine, index, at.host_ns);
 	blame_settle(m, at.host_ns);
 	if (out && out->state == THR_RUNNING && out->cpu == index) {
-		servers_uncertain(out->server, uncertainty);
 		run_ends(m, out, at, 1);
 		if (out->jobs)
 			out->jobs->job.inferred = true;

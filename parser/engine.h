@@ -139,6 +139,7 @@ struct server {
 	int64_t settled_ns;
 	struct vmrt_server_period now;
 	int64_t uncertainty_ns;
+	int64_t uncertain_to_ns, uncertain_by_ns; /* the last inferred switch: end of the time it may lie in */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t first_k; /* the enforcer's periods are counted from here */
 	bool tainted, truncated;
@@ -248,7 +249,7 @@ void servers_begin(struct vmrt_engine *e, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
 void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
-void servers_uncertain(struct server *s, int64_t ns);
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_taint(struct vmrt_engine *e, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);

@@ -129,6 +129,10 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 	}
 	if (sum != e->response_ns)
 		wrong(g, "%s: the parts sum to %" PRId64 ", the response is %" PRId64, name, sum, e->response_ns);
+	/* steal that is found after the job has ended on another CPU */
+	for (size_t i = 0; i < g->r->truth.n_steals; i++)
+		if (g->r->truth.steals[i].from_ns < t->closed_ns && g->r->truth.steals[i].to_ns >= t->closed_ns)
+			return;
 	if (g->r->truth.clock_error_ns || g->broken || in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
 		in_hole(g, m, t->job.arrival_ns, t->closed_ns) || (g->lossy && g->r->truth.n_holes))
 		return;
