@@ -305,10 +305,11 @@ void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
 		s->now.steal_ns += to_ns - from_ns;
 }
 
-/* Host events were lost from some time in the present period on until @to_ns. */
-void servers_taint(struct vmrt_engine *e, int64_t to_ns)
+/* Host events were lost between the two. Periods that are over by @from_ns are not concerned. */
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
+		servers_settle(e, &e->servers[i], from_ns);
 		e->servers[i].tainted = true;
 		e->servers[i].loss_to_ns = to_ns;
 	}

@@ -586,7 +586,7 @@ static void on_lost(struct machine *m, const struct vmrt_event *ev, struct insta
 	cpu->last_ns = now.host_ns;
 	cpu->last_local_ns = now.local_ns;
 	if (m->index == 0)
-		servers_taint(m->engine, now.host_ns);
+		servers_taint(m->engine, from, now.host_ns);
 }
 
 static bool have_cpu(struct machine *m, unsigned cpu)

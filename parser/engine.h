@@ -250,7 +250,7 @@ void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
 void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_taint(struct vmrt_engine *e, int64_t to_ns);
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);

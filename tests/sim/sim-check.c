@@ -118,7 +118,8 @@ static void show_parts(struct got *g, const struct vmrt_job *e, const struct vmr
 static void check_parts(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
 	uint32_t m = machine_of(g, e->task);
-	int64_t tolerance = g->blurred_clock ? 3 * US : 0, sum = 0;
+	/* clocks drift by up to 50 ppm of the time in question */
+	int64_t tolerance = g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0, sum = 0;
 	/* what a CPU does that has not shown itself yet is not known */
 	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns;
 
@@ -337,6 +338,32 @@ static bool blurred_by_steal(const struct got *g, const struct vmrt_server_perio
 	return false;
 }
 
+/* When all vCPU threads of a server have shown themselves. */
+static int64_t members_known(const struct got *g, uint32_t server)
+{
+	int64_t known = g->r->truth.start_ns;
+
+	for (size_t v = 0; v < g->r->config.n_vms; v++) {
+		for (size_t i = 0; i < g->r->vms[v].n_threads; i++) {
+			int32_t tid = g->r->threads[v][i].tid;
+			int64_t first = g->r->truth.end_ns;
+
+			if (strcmp(g->r->vms[v].name, g->r->servers[server].vm) != 0)
+				continue;
+			for (size_t n = 0; n < g->r->n_events && first == g->r->truth.end_ns; n++) {
+				const struct sim_event *e = &g->r->events[n];
+
+				if (e->machine == 0 && e->ev.type == VMRT_EV_SWITCH &&
+					(e->ev.sw.prev_pid == tid || e->ev.sw.next_pid == tid))
+					first = e->true_ns;
+			}
+			if (first > known)
+				known = first;
+		}
+	}
+	return known;
+}
+
 static void check_period(struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
 {
 	char name[64];
@@ -353,9 +380,9 @@ static void check_period(struct got *g, const struct vmrt_server_period *e, cons
 	}
 	if (g->lossy && g->r->truth.n_holes && t->end_ns > g->r->truth.holes[0].from_ns)
 		return;
-	if (g->late && e->start_ns < g->r->truth.start_ns + 20 * MS)
+	if (g->late && e->start_ns < members_known(g, t->server))
 		return;
-	if (g->broken && e->outcome == VMRT_PERIOD_UNKNOWN)
+	if (g->broken && (e->outcome == VMRT_PERIOD_UNKNOWN || e->outcome == VMRT_PERIOD_TRUNCATED))
 		return;
 	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
 		wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome), at(g, e->start_ns),
@@ -463,6 +490,9 @@ static void feed(struct got *g)
 		const struct sim_event *e = &r->events[i];
 		int64_t error = e->machine ? r->segments[e->machine].error_ns : 0;
 		int64_t host_ns = e->host_ns < r->truth.start_ns ? r->truth.start_ns : e->host_ns;
+
+		if (host_ns > r->truth.end_ns)
+			host_ns = r->truth.end_ns;
 
 		if (vmrt_engine_push(engine, e->machine, &e->ev, host_ns, error) != VMRT_OK)
 			wrong(g, "engine: push failed");
