@@ -135,6 +135,14 @@ static bool in_gap(const struct vmrt_engine *e, const struct thr *v)
 	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr) : cpu->prio >= FIRST_FAIR_PRIO;
 }
 
+static void forget_gap(struct jobs *j)
+{
+	j->gap_ns = 0;
+	j->gap_vcpu = NULL;
+	for (size_t n = 0; n < j->backlog_n; n++)
+		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
+}
+
 /* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
 static void close_gap(struct machine *m, struct thr *v)
 {
@@ -153,13 +161,9 @@ static void close_gap(struct machine *m, struct thr *v)
 
 				s->cum[VMRT_BLAME_HOST_THREAD] -= s->gap_ns;
 				s->cum[VMRT_BLAME_THROTTLING] += s->gap_ns;
-				s->gap_ns = 0;
 			}
 		}
-		j->gap_ns = 0;
-		j->gap_vcpu = NULL;
-		for (size_t n = 0; n < j->backlog_n; n++)
-			j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
+		forget_gap(j);
 	}
 	v->gap_ns = 0;
 }
@@ -186,7 +190,7 @@ static void extend_gaps(struct machine *m, int64_t ns)
 static void note_gap(struct jobs *j, const struct thr *v, int64_t ns)
 {
 	if (j->gap_vcpu != v)
-		j->gap_ns = 0;
+		forget_gap(j);
 	j->gap_vcpu = v;
 	j->gap_ns += ns;
 }
@@ -359,8 +363,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	memset(j->host_who, 0, sizeof(j->host_who));
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
-	j->gap_ns = 0;
-	j->gap_vcpu = NULL;
+	forget_gap(j);
 	memset(j->recent, 0, sizeof(j->recent));
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);

@@ -15,7 +15,11 @@
 
 #define BIT(f) (UINT32_C(1) << SIM_##f)
 #define CONFLICTS (BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR))
-#define DEFAULT_COUNT 4000
+#ifdef __SANITIZE_ADDRESS__
+#define DEFAULT_COUNT 1500
+#else
+#define DEFAULT_COUNT 8000
+#endif
 #define FIRST_SHOWN 12 /* failures of one group that are printed in full */
 
 static bool verbose, show_events;
