@@ -114,7 +114,7 @@ static bool level_busy(const struct machine *m, int priority, int64_t host_ns)
 }
 
 /* @ns of overrun by @by count as excess for all that may have had to wait for it. */
-static void add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
+void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 {
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
@@ -124,114 +124,28 @@ static void add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 	}
 }
 
-/* Does a vCPU thread wait at a real-time priority, and an ordinary thread has its CPU? */
-static bool in_gap(const struct vmrt_engine *e, const struct thr *v)
-{
-	const struct machine *host = &e->machines[0];
-	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
-
-	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known)
-		return false;
-	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr) : cpu->prio >= FIRST_FAIR_PRIO;
-}
-
-static void forget_gap(struct jobs *j)
-{
-	j->gap_ns = 0;
-	j->gap_vcpu = NULL;
-	for (size_t n = 0; n < j->backlog_n; n++)
-		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
-}
-
-/* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
-static void close_gap(struct machine *m, struct thr *v)
-{
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
-
-		if (j->gap_vcpu != v)
-			continue;
-		if (v->gap_ns >= THROTTLE_MIN_NS) {
-			j->cum[VMRT_BLAME_HOST_THREAD] -= j->gap_ns;
-			j->cum[VMRT_BLAME_THROTTLING] += j->gap_ns;
-			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns;
-			for (size_t n = 0; n < j->backlog_n; n++) {
-				struct snapshot *s =
-					&j->backlog[(j->backlog_first + n) % j->backlog_size];
-
-				s->cum[VMRT_BLAME_HOST_THREAD] -= s->gap_ns;
-				s->cum[VMRT_BLAME_THROTTLING] += s->gap_ns;
-			}
-		}
-		forget_gap(j);
-	}
-	v->gap_ns = 0;
-}
-
-/* Ends the gaps that are over; what stands now has stood since the last settling. */
-void blame_gaps(struct machine *m)
-{
-	for (unsigned i = 0; i < m->n_vcpus; i++) {
-		struct thr *v = m->vcpus[i];
-
-		if (v && v->gap_ns && !in_gap(m->engine, v))
-			close_gap(m, v);
-	}
-}
-
-static void extend_gaps(struct machine *m, int64_t ns)
-{
-	for (unsigned i = 0; i < m->n_vcpus; i++)
-		if (m->vcpus[i] && in_gap(m->engine, m->vcpus[i]))
-			m->vcpus[i]->gap_ns += ns;
-}
-
-/* Time in a gap is booked as waiting for a thread until it is known to be throttling. */
-static void note_gap(struct jobs *j, const struct thr *v, int64_t ns)
-{
-	if (j->gap_vcpu != v)
-		forget_gap(j);
-	j->gap_vcpu = v;
-	j->gap_ns += ns;
-}
-
-static void remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part)
-{
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
-	bool there = v && (v->state == THR_RUNNING || v->state == THR_BLOCKED);
-	struct stretch *last = &j->recent[(j->recent_next + RECENT_MAX - 1) % RECENT_MAX];
-	int host_cpu = there ? v->cpu : -1;
-
-	if (last->to_ns == from && last->part == part && last->host_cpu == host_cpu) {
-		last->to_ns = to;
-		return;
-	}
-	j->recent[j->recent_next] = (struct stretch){from, to, part, host_cpu};
-	j->recent_next = (j->recent_next + 1) % RECENT_MAX;
-}
-
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
 	enum vmrt_blame part = j->part;
 	int64_t ns = to - from;
 
 	j->cum[part] += ns;
-	remember(j, from, to, part);
+	steal_remember(j, from, to, part);
 	switch (part) {
 	case VMRT_BLAME_EXEC:
 		j->exec_ns += ns;
 		break;
 	case VMRT_BLAME_OVERRUN:
 		j->exec_ns += ns;
-		add_overrun(j->machine, j, ns);
+		blame_add_overrun(j->machine, j, ns);
 		break;
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
 		note_who(j->guest_who, j->machine, j->thr->cpu, ns);
 		break;
 	case VMRT_BLAME_HOST_THREAD:
-		if (in_gap(j->machine->engine, vcpu_of(j->machine, j->thr->cpu)))
-			note_gap(j, vcpu_of(j->machine, j->thr->cpu), ns);
+		if (gap_open(j->machine->engine, vcpu_of(j->machine, j->thr->cpu)))
+			gap_note(j, vcpu_of(j->machine, j->thr->cpu), ns);
 		/* fall through */
 	case VMRT_BLAME_SERVER:
 		note_who(j->host_who, &j->machine->engine->machines[0],
@@ -326,7 +240,7 @@ void blame_settle(struct machine *m, int64_t host_ns)
 	while (m->settled_ns < host_ns) {
 		int64_t from = m->settled_ns, to = host_ns;
 
-		blame_gaps(m);
+		gap_settle(m);
 
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			int64_t change = next_change(m->jobs[i], from);
@@ -341,7 +255,7 @@ void blame_settle(struct machine *m, int64_t host_ns)
 		for (size_t i = 0; i < m->n_jobs; i++)
 			if (jobs_arrived(m->jobs[i], from))
 				account(m->jobs[i], from, to);
-		extend_gaps(m, to - from);
+		gap_extend(m, to - from);
 		m->settled_ns = to;
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			struct jobs *j = m->jobs[i];
@@ -363,7 +277,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	memset(j->host_who, 0, sizeof(j->host_who));
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
-	forget_gap(j);
+	gap_forget(j);
 	memset(j->recent, 0, sizeof(j->recent));
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
@@ -392,7 +306,7 @@ void blame_close(struct jobs *j)
 	struct vmrt_job *job = &j->job;
 	int64_t sum = 0;
 
-	blame_gaps(j->machine);
+	gap_settle(j->machine);
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		int64_t before = j->opened[p] - j->arrived[p];
 		int as = p;
@@ -425,58 +339,3 @@ void blame_busy_ends(struct machine *m, int64_t host_ns)
 		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns))
 			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
 }
-
-/* Takes @ns that were booked for thread @j as @part, and books them as @as. */
-static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int64_t ns)
-{
-	int64_t over;
-
-	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
-		over = j->spec->wcet_ns > 0 ? j->exec_ns - j->spec->wcet_ns : 0;
-		over = over < 0 ? 0 : over > ns ? ns : over;
-		j->cum[VMRT_BLAME_OVERRUN] -= over;
-		j->cum[VMRT_BLAME_EXEC] -= ns - over;
-		j->exec_ns -= ns;
-		if (over)
-			add_overrun(j->machine, j, -over);
-	} else {
-		j->cum[part] -= ns;
-	}
-	j->cum[as] += ns;
-}
-
-/* The same for the jobs that have arrived since @from_ns and queue. */
-static void rebook_snapshots(struct jobs *j, const struct stretch *s, int64_t from, int64_t to)
-{
-	for (size_t i = 0; i < j->backlog_n; i++) {
-		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
-		int64_t end = snap->at_host_ns < to ? snap->at_host_ns : to;
-
-		if (end <= from)
-			continue;
-		snap->cum[s->part] -= end - from;
-		snap->cum[VMRT_BLAME_STEAL] += end - from;
-	}
-}
-
-/* What ran on host CPU @host_cpu from @from_ns on, or slept there, did so on a CPU that did not run. */
-void blame_steal(struct machine *m, unsigned host_cpu, int64_t from_ns, int64_t host_ns)
-{
-	blame_settle(m, host_ns);
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
-
-		for (size_t n = 0; jobs_arrived(j, host_ns) && n < RECENT_MAX; n++) {
-			struct stretch *s = &j->recent[n];
-			int64_t from = s->from_ns > from_ns ? s->from_ns : from_ns;
-
-			if (s->host_cpu != (int)host_cpu || s->to_ns <= from)
-				continue;
-			rebook_snapshots(j, s, from, s->to_ns);
-			rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - from);
-			j->excess[VMRT_BLAME_STEAL] += s->to_ns - from;
-			s->to_ns = from;
-		}
-	}
-}
-

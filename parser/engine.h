@@ -43,6 +43,10 @@ struct machine;
 struct server;
 struct jobs;
 
+struct instant {
+	int64_t host_ns, local_ns;
+};
+
 struct who {
 	uint32_t thread;
 	int64_t ns;
@@ -240,8 +244,50 @@ void blame_open(struct jobs *j, int64_t host_ns);
 void blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
-void blame_steal(struct machine *m, unsigned host_cpu, int64_t from_ns, int64_t host_ns);
-void blame_gaps(struct machine *m);
+void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
+
+/* engine-run.c */
+void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns);
+void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns);
+void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
+	int64_t uncertainty_ns, bool truncated);
+void run_give_slice(
+	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
+void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
+struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
+
+/* engine-cpus.c */
+void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
+	enum vmrt_loss_kind kind);
+bool cpus_have(struct machine *m, unsigned cpu);
+void cpus_set_current(
+	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio);
+void cpus_close_hole(struct machine *m, unsigned index);
+void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);
+
+/* engine-events.c */
+void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now);
+void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
+
+/* engine-steal.c */
+void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
+	struct instant now);
+void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
+
+/* engine-throttling.c */
+bool gap_open(const struct vmrt_engine *e, const struct thr *v);
+void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
+void gap_extend(struct machine *m, int64_t ns);
+void gap_settle(struct machine *m);
+void gap_forget(struct jobs *j);
 
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
