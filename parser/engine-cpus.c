@@ -144,10 +144,13 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 static int64_t run_since(struct machine *m, unsigned index, int64_t from_ns, int64_t host_ns)
 {
 	const struct thr *v = m->index ? vcpu_of(m, index) : NULL;
+	int64_t ran;
 
-	if (!v || v->last_out_ns == VMRT_UNKNOWN || v->last_out_ns < from_ns)
+	if (!v || v->last_out_ns == VMRT_UNKNOWN || (v->state == THR_RUNNING && v->start_ns <= from_ns))
 		return host_ns - from_ns;
-	return v->last_out_ns - from_ns + (v->state == THR_RUNNING ? host_ns - v->start_ns : 0);
+	/* with an error of the clock it may seem to have been switched out before @from_ns */
+	ran = v->last_out_ns > from_ns ? v->last_out_ns - from_ns : 0;
+	return ran + (v->state == THR_RUNNING ? host_ns - v->start_ns : 0);
 }
 
 void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)

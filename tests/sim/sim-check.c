@@ -121,7 +121,7 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 	/* clocks drift by up to 50 ppm of the time in question */
 	int64_t tolerance = g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0, sum = 0;
 	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name yet */
-	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns || t->fresh;
+	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns || t->fresh || t->first;
 
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		sum += e->blame_ns[p];

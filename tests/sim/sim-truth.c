@@ -86,6 +86,15 @@ static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
 	return k->t->state == BLOCKED ? class_in_guest(k) : VMRT_BLAME_VMM;
 }
 
+static void book_gap(struct wtask *k, enum vmrt_blame part)
+{
+	for (int j = 0; j < k->n; j++) {
+		k->pending[j].job.blame_ns[part] += k->gap_ns[j];
+		k->gap_ns[j] = 0;
+	}
+	k->gap_vcpu = NULL;
+}
+
 static void close_gap(struct world *w, struct wthread *v)
 {
 	bool throttled = v->gap_ns >= THROTTLE_SEEN_NS;
@@ -95,14 +104,11 @@ static void close_gap(struct world *w, struct wthread *v)
 		struct wtask *k = &w->tasks[i];
 		enum vmrt_blame part = throttled ? VMRT_BLAME_THROTTLING : VMRT_BLAME_HOST_THREAD;
 
-		if (k->m != v->guest || vcpu_under(k) != v)
+		if (k->gap_vcpu != v)
 			continue;
 		if (throttled)
 			k->excess[VMRT_BLAME_THROTTLING] += k->gap_ns[0];
-		for (int j = 0; j < k->n; j++) {
-			k->pending[j].job.blame_ns[part] += k->gap_ns[j];
-			k->gap_ns[j] = 0;
-		}
+		book_gap(k, part);
 	}
 }
 
@@ -122,6 +128,10 @@ static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part,
 	enum vmrt_blame queued = part;
 
 	if (part == VMRT_BLAME_HOST_THREAD && v && in_gap(v)) {
+		/* a task that went from one waiting vCPU to another did not wait in one gap */
+		if (k->gap_vcpu && k->gap_vcpu != v)
+			book_gap(k, VMRT_BLAME_HOST_THREAD);
+		k->gap_vcpu = v;
 		for (int j = 0; j < k->n; j++)
 			k->gap_ns[j] += ns;
 		return;
@@ -334,6 +344,7 @@ static void give_job(struct world *w, struct wtask *k)
 	struct sim_truth *truth = &w->r->truth;
 	struct sim_job *j = &k->pending[0];
 
+	book_gap(k, VMRT_BLAME_HOST_THREAD);
 	j->closed_ns = w->now;
 	j->fresh = k->fresh;
 	memcpy(j->job.excess_ns, k->excess, sizeof(k->excess));
@@ -410,6 +421,7 @@ void truth_armed(struct wtask *k, int64_t expires_local)
 	k->k += skipped;
 	k->pending[0].job.k = k->k++;
 	k->pending[0].job.skipped = skipped;
+	k->pending[0].first = k->phase == T_NONE && before == VMRT_UNKNOWN;
 	k->pending[0].armed_ns = w->now;
 	k->phase = T_SLEEPING;
 }

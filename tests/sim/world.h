@@ -45,8 +45,7 @@ struct wthread {
 	struct wmachine *guest;
 	int gcpu;
 	struct wserver *server;
-	bool gap; /* waits at a real-time priority for a fair thread */
-	int64_t gap_ns;
+	int64_t gap_ns; /* so long it has waited at a real-time priority for a fair thread */
 };
 
 struct wtimer {
@@ -108,6 +107,7 @@ struct wtask {
 	enum task_phase phase;
 	struct sim_job pending[SIM_PENDING]; /* [0]: the armed or running one, if has_head */
 	int64_t gap_ns[SIM_PENDING];	     /* provisional: throttling or not */
+	const struct wthread *gap_vcpu;
 	int n;
 	bool has_head;
 	int64_t next_arrival_local, next_arrival; /* of the next job that will queue */
