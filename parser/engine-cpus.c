@@ -150,7 +150,8 @@ static int64_t run_since(struct machine *m, unsigned index, int64_t from_ns, int
 		return host_ns - from_ns;
 	/* with an error of the clock it may seem to have been switched out before @from_ns */
 	ran = v->last_out_ns > from_ns ? v->last_out_ns - from_ns : 0;
-	return ran + (v->state == THR_RUNNING ? host_ns - v->start_ns : 0);
+	ran += v->state == THR_RUNNING ? host_ns - v->start_ns : 0;
+	return ran > m->error_ns ? ran - m->error_ns : 0;
 }
 
 void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)

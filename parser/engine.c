@@ -49,6 +49,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	e->now_ns = host_ns;
 	now.host_ns = host_ns;
 	now.local_ns = ev->ts;
+	m->error_ns = error_ns == VMRT_UNKNOWN ? 0 : error_ns;
 	m->stats.events++;
 	if (m->stats.first_ns == VMRT_UNKNOWN)
 		m->stats.first_ns = host_ns;

@@ -121,6 +121,7 @@ struct machine {
 	size_t n_jobs;
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
+	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	struct thr **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;
