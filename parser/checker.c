@@ -216,10 +216,13 @@ static void judge_wait(struct checker *c, int64_t now)
 			c->longest = v;
 		return;
 	}
-	if (c->kernels)
-		verdicts_unknown(&c->verdicts, VMRT_RULE_PRIORITY);
-	else
-		verdicts_add(&c->verdicts, &v);
+	/* what the kernel takes away is missing in other rules, too */
+	if (c->kernels) {
+		verdicts_doubt(&c->verdicts, v.from_ns, v.to_ns);
+		c->longest = v;
+		return;
+	}
+	verdicts_add(&c->verdicts, &v);
 }
 
 static void watch_priority(struct checker *c, int64_t from, const struct checker_supply *s)

@@ -190,7 +190,5 @@ void check_supply(
 		return;
 	sum->lower = true;
 	/* a real-time thread does not wait for an ordinary one unless the kernel has it so */
-	sum->kernels |= t->prio < FIRST_FAIR_PRIO &&
-		e->machines[0].cpus[t->cpu].prio >= FIRST_FAIR_PRIO &&
-		e->machines[0].cpus[t->cpu].pid != 0;
+	sum->kernels |= gap_open(e, t) && e->machines[0].cpus[t->cpu].pid != 0;
 }

@@ -5,21 +5,6 @@
  */
 #include "engine.h"
 
-static void give(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events)
-{
-	struct vmrt_loss loss = {
-		.machine = m->index,
-		.cpu = (uint16_t)cpu,
-		.from_ns = from,
-		.to_ns = to,
-		.events = events,
-		.kind = VMRT_LOSS_CLIPPED,
-	};
-
-	if (m->engine->sink.loss)
-		m->engine->sink.loss(m->engine->sink.ctx, &loss);
-}
-
 /* Nothing is known of @cpu from @from to @to: jobs and periods that this touches are not judged. */
 static void taint(struct machine *m, int64_t from, int64_t to)
 {
@@ -27,7 +12,7 @@ static void taint(struct machine *m, int64_t from, int64_t to)
 		m->loss_to_ns = to;
 	if (m->index)
 		return;
-	servers_taint(m->engine, to);
+	servers_taint(m->engine, from, to);
 	servers_doubt(m->engine, from, to);
 }
 
@@ -41,13 +26,13 @@ void vmrt_engine_clip(
 		from_ns = cpu && to_ns == VMRT_UNKNOWN && cpu->last_ns != VMRT_UNKNOWN ? cpu->last_ns
 										       : e->start_ns;
 	if (to_ns != VMRT_UNKNOWN) {
-		give(m, index, from_ns, to_ns, 0);
+		cpus_give_loss(m, index, from_ns, to_ns, 0, VMRT_LOSS_CLIPPED);
 		taint(m, from_ns, to_ns);
 		return;
 	}
 	if (!cpu || cpu->ended)
 		return;
-	engine_forget(m, index, from_ns);
+	cpus_forget(m, index, from_ns);
 	cpu->ended = true;
 	cpu->ended_ns = from_ns;
 	taint(m, from_ns, INT64_MAX);
@@ -58,5 +43,6 @@ void clip_finish(struct vmrt_engine *e, int64_t end_ns)
 	for (size_t i = 0; i < e->config->n_machines; i++)
 		for (unsigned c = 0; c < e->machines[i].n_cpus; c++)
 			if (e->machines[i].cpus[c].ended)
-				give(&e->machines[i], c, e->machines[i].cpus[c].ended_ns, end_ns, 0);
+				cpus_give_loss(&e->machines[i], c, e->machines[i].cpus[c].ended_ns, end_ns,
+					0, VMRT_LOSS_CLIPPED);
 }
