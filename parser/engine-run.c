@@ -124,6 +124,7 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 	if (t->state == THR_RUNNING) {
 		run_give_slice(m, t, at, state, false);
 		natural_ran(t, at.host_ns - t->start_ns);
+		t->ran_ns += at.host_ns - t->start_ns;
 	}
 	t->last_out_ns = at.host_ns;
 	t->ready_ns = at.host_ns;

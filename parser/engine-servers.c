@@ -277,7 +277,10 @@ static void lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, 
 	s->truncated = start < from;
 	while ((seg = phase_replay(fit))) {
 		put(e, s, seg);
-		s->now.steal_ns += seg->steal_ns;
+		/* as far as it is of this period */
+		if (seg->steal_ns)
+			s->now.steal_ns += seg->steal_ns < seg->to_ns - s->now.start_ns
+				? seg->steal_ns : seg->to_ns - s->now.start_ns;
 		s->uncertainty_ns += seg->uncertainty_ns;
 		if (seg->loss_to_ns) {
 			s->tainted = true;
