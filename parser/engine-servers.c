@@ -252,6 +252,15 @@ static void put(struct vmrt_engine *e, struct server *s, const struct segment *s
 		s->settled_ns = seg->to_ns;
 }
 
+/* The present period, and those that begin before @to_ns, are uncertain by @by. */
+static void uncertain(struct server *s, int64_t by, int64_t from_ns, int64_t to_ns)
+{
+	s->uncertainty_ns += by;
+	s->uncertain_by_ns = s->uncertain_to_ns > from_ns ? s->uncertain_by_ns + by : by;
+	if (s->uncertain_to_ns < to_ns)
+		s->uncertain_to_ns = to_ns;
+}
+
 /* The grid is known from here on: what was kept until now is accounted on it. */
 static void lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source)
 {
@@ -281,7 +290,8 @@ static void lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, 
 		if (seg->steal_ns)
 			s->now.steal_ns += seg->steal_ns < seg->to_ns - s->now.start_ns
 				? seg->steal_ns : seg->to_ns - s->now.start_ns;
-		s->uncertainty_ns += seg->uncertainty_ns;
+		if (seg->uncertainty_ns)
+			uncertain(s, seg->uncertainty_ns, seg->to_ns, seg->uncertain_to_ns);
 		if (seg->loss_to_ns) {
 			s->tainted = true;
 			s->loss_to_ns = seg->loss_to_ns;
@@ -508,15 +518,13 @@ void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns,
 	if (!s)
 		return;
 	servers_settle(e, s, from_ns);
-	if (s->fit) {
-		if (phase_last(s->fit))
-			phase_last(s->fit)->uncertainty_ns += by;
-		return;
+	if (!s->fit) {
+		uncertain(s, by, from_ns, to_ns);
+	} else if (phase_last(s->fit)) {
+		phase_last(s->fit)->uncertainty_ns += by;
+		if (phase_last(s->fit)->uncertain_to_ns < to_ns)
+			phase_last(s->fit)->uncertain_to_ns = to_ns;
 	}
-	s->uncertainty_ns += by;
-	s->uncertain_by_ns = s->uncertain_to_ns > from_ns ? s->uncertain_by_ns + by : by;
-	if (s->uncertain_to_ns < to_ns)
-		s->uncertain_to_ns = to_ns;
 }
 
 /* A member "ran" on a CPU that did not, as far as the present period is concerned. */

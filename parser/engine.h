@@ -350,6 +350,7 @@ struct segment {
 	struct checker_supply supply;
 	int background, ready;
 	int64_t steal_ns, uncertainty_ns; /* found at its end */
+	int64_t uncertain_to_ns;
 	int64_t loss_to_ns; /* 0: none */
 };
 
