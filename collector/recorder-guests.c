@@ -11,7 +11,9 @@
 
 #include <vmrt/tool.h>
 
+#include "datnames.h"
 #include "datwrite.h"
+#include "kvm-tsc.h"
 
 #define READY_WAIT_MS 60000 /* the session's own deadlines are shorter */
 #define START_WAIT_MS 25000
@@ -95,6 +97,8 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 	spool_name(rec, i);
 	snprintf(prefix, sizeof(prefix), "%.*s", (int)(strlen(vm->file) - 4), vm->file);
 	g->trace_id = vmrt_dat_new_id();
+	if (vm->vm.pid && !strcmp(vm->vm.accel, "kvm"))
+		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &g->kvm);
 	if (vmrt_spool_init(&g->spool, rec->folder.path, prefix, MAX_GUEST_CPUS, &err) != VMRT_OK ||
 		vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
 		note(vm, "%.250s", err.text);
@@ -219,28 +223,48 @@ static size_t make_shifts(
 	return used;
 }
 
+/* The names that the guest sent, and those of its ended threads, which only their events tell. */
+static char *guest_names(const struct vmrt_recorder_guest *g, const struct vmrt_trace_meta *meta)
+{
+	struct vmrt_names *names = vmrt_names_new(meta);
+	char *ended, *all;
+
+	for (unsigned cpu = 0; names && cpu < meta->cpus && cpu < g->spool.cpus; cpu++)
+		vmrt_names_scan(names, g->spool.pages[cpu].fd, 0, g->spool.pages[cpu].size);
+	ended = vmrt_names_take(names);
+	all = vmrt_trace_merge_names((const char *const[]){meta->cmdlines, ended}, 2);
+	free(ended);
+	return all;
+}
+
 static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_error *err)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
 	struct vmrt_dat_shift *shifts = calloc(result->n_pings + SHIFT_SPARE, sizeof(*shifts));
+	struct vmrt_trace_meta meta = *result->meta;
 	struct vmrt_dat_content content = {
-		.meta = result->meta,
+		.meta = &meta,
 		.pages = g->spool.pages,
 		.stats = result->stats,
 		.trace_id = g->trace_id,
 		.peer = rec->trace_id,
 		.shifts = shifts,
 	};
-	char path[PATH_MAX];
+	char path[PATH_MAX], *names = guest_names(g, result->meta);
 	enum vmrt_status status;
 
-	if (!shifts)
+	if (!shifts) {
+		free(names);
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", vm_of(rec, i)->file);
+	}
+	if (names)
+		meta.cmdlines = names;
 	content.n_shifts = make_shifts(result->pings, result->n_pings, shifts);
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
 	status = vmrt_dat_write(path, &content, err);
 	free(shifts);
+	free(names);
 	return status;
 }
 
@@ -252,6 +276,16 @@ static void keep_pings(struct vmrt_manifest_vm *vm, const struct vmrt_guest_resu
 	vm->n_pings = result->n_pings;
 	if (result->n_pings)
 		memcpy(vm->pings, result->pings, result->n_pings * sizeof(*vm->pings));
+}
+
+/* If KVM says the same as before the recording. */
+static void keep_kvm_tsc(struct vmrt_manifest_vm *vm, const struct vmrt_kvm_tsc *before)
+{
+	struct vmrt_kvm_tsc now;
+
+	if (before->ratio && vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &now) == VMRT_OK &&
+		now.offset == before->offset && now.ratio == before->ratio && now.bits == before->bits)
+		vm->kvm = now;
 }
 
 static void save_guest(struct vmrt_recorder *rec, size_t i)
@@ -266,6 +300,7 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 	vmrt_guest_finish(g->session, &result);
 	note_failure(rec, i);
 	keep_pings(vm, &result);
+	keep_kvm_tsc(vm, &g->kvm);
 	snprintf(vm->kernel, sizeof(vm->kernel), "%s", result.kernel);
 	if (result.bad_pages)
 		note(vm, "%llu malformed pages of events from %s were thrown away",

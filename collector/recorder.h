@@ -50,6 +50,7 @@ struct vmrt_recorder_guest {
 	size_t n_sockets;
 	uint64_t trace_id;
 	uint64_t events, lost;
+	struct vmrt_kvm_tsc kvm; /* when the session began */
 	int32_t *tids; /* vCPU threads by the guest's CPU */
 	unsigned n_tids;
 };

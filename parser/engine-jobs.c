@@ -74,6 +74,8 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 	m->jobs[m->n_jobs++] = j;
 	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
 		jobs_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer);
+	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN)
+		jobs_fired(j, t->fired_local_ns, t->fired_ns);
 	return true;
 }
 
@@ -240,6 +242,7 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 	j->job.skipped = skipped;
 	set_arrival(j, expires);
 	j->state = JOB_SLEEPING;
+	j->slept = false;
 	j->timer = timer;
 	blame_open(j, host_ns);
 	blame_busy_ends(j->machine, host_ns);
@@ -263,14 +266,20 @@ void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_
 	jobs_armed(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 }
 
+/* The timer of the open job expired. */
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->job.release_local_ns = local_ns;
+	j->job.release_ns = host_ns;
+	j->state = JOB_RELEASED;
+}
+
 void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
 	if (j->state != JOB_SLEEPING || ev->timer.timer != j->timer)
 		return;
 	blame_settle(j->machine, host_ns);
-	j->job.release_local_ns = ev->ts;
-	j->job.release_ns = host_ns;
-	j->state = JOB_RELEASED;
+	jobs_fired(j, ev->ts, host_ns);
 }
 
 static void start(struct jobs *j, int64_t local_ns, int64_t host_ns)
@@ -282,6 +291,11 @@ static void start(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
+	if (j->state == JOB_SLEEPING && j->job.arrival_ns <= host_ns) {
+		/* its expiry was not recorded */
+		blame_settle(j->machine, host_ns);
+		j->state = JOB_RELEASED;
+	}
 	/* the timer was in the past: the thread goes on without having been switched out */
 	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
 		blame_settle(j->machine, host_ns);
@@ -292,8 +306,11 @@ void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred)
 {
 	j->job.inferred |= inferred;
-	/* its expiry was not recorded, but the thread runs again: it must have expired */
-	if (j->state == JOB_SLEEPING && j->job.arrival_local_ns <= local_ns)
+	/*
+	 * Its expiry was not recorded, but the thread runs again: it must have expired. Unless the
+	 * thread was only preempted on its way from arming the timer into sleep.
+	 */
+	if (j->state == JOB_SLEEPING && j->slept && j->job.arrival_local_ns <= local_ns)
 		j->state = JOB_RELEASED;
 	if (j->state == JOB_RELEASED)
 		start(j, local_ns, host_ns);
@@ -303,6 +320,8 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 {
 	(void)local_ns;
 	(void)host_ns;
+	if (state != 0)
+		j->slept = true;
 	if (j->state == JOB_STARTED && state == 0)
 		j->job.preemptions++;
 }

@@ -74,7 +74,7 @@ struct thr *threads_get(struct machine *m, int32_t tid, const char *comm)
 	t->pub.vcpu = -1;
 	t->pub.task = VMRT_NONE;
 	t->woken_ns = t->ready_ns = t->last_out_ns = VMRT_UNKNOWN;
-	t->armed_local_ns = VMRT_UNKNOWN;
+	t->armed_local_ns = t->fired_local_ns = t->fired_ns = VMRT_UNKNOWN;
 	threads_name(t, comm);
 	*slot = t;
 	return t;
