@@ -127,6 +127,7 @@ static void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct in
 	if (t->jobs && t->state != THR_UNKNOWN && t->cpu != cpu && t->jobs->state == JOB_STARTED)
 		t->jobs->job.migrations++;
 	t->state = THR_RUNNING;
+	t->throttled = t->suspended = false;
 	t->cpu = (uint16_t)cpu;
 	if (prio >= 0)
 		t->prio = prio;
@@ -196,11 +197,47 @@ static void set_current(
 	cpu->thr = threads_find(m, pid);
 }
 
+static void unbind(struct machine *m, struct thr *t)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		if (m->jobs[i] != t->jobs)
+			continue;
+		m->jobs[i] = m->jobs[--m->n_jobs];
+		break;
+	}
+	blame_free(t->jobs);
+	release_free(t->jobs);
+	free(t->jobs);
+	t->jobs = NULL;
+}
+
+/* What is told of the thread from now on is told of another one. */
+static void forget_identity(struct thr *t)
+{
+	t->announced = false;
+	t->pub.id = VMRT_NONE;
+	t->pub.task = VMRT_NONE;
+}
+
+/* A task's thread goes on under another name. */
+static void renamed(struct machine *m, struct thr *t, const char *comm)
+{
+	jobs_renamed(t->jobs, m->engine->now_ns);
+	unbind(m, t);
+	if (t->pub.vm != VMRT_NONE)
+		return;
+	forget_identity(t);
+	t->created = false;
+	threads_name(t, comm);
+}
+
 /* Finds a followed thread, or begins to follow it because its name is a task's. */
 static struct thr *follow(struct machine *m, int32_t pid, const char *comm)
 {
 	struct thr *t = threads_find(m, pid);
 
+	if (t && t->jobs && comm && !comm_is(comm, t->jobs->spec->name))
+		renamed(m, t, comm);
 	if (!m->has_tasks || (t && (t->jobs || t->pub.vm != VMRT_NONE)))
 		return t;
 	const struct vmrt_experiment *exp = m->engine->config->experiment;
@@ -328,7 +365,9 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);
 		out->prio = ev->sw.prev_prio;
 		run_ends(m, out, now, ev->sw.prev_state);
+		release_left(m, ev, out);
 	}
+	cpu->fired.ptr = 0;
 	set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ns = now.host_ns;
@@ -351,6 +390,10 @@ static void on_waking(struct machine *m, const struct vmrt_event *ev, struct ins
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	if (t->state == THR_RUNNING || t->state == THR_READY)
 		return;
+	if (t->jobs)
+		release_waking(t->jobs, ev, now.host_ns);
+	else
+		t->suspended = false;
 	settle_around(m, t, now.host_ns);
 	if (t->jobs)
 		blame_settle(m, now.host_ns);
@@ -366,6 +409,17 @@ static void on_waking(struct machine *m, const struct vmrt_event *ev, struct ins
 	}
 }
 
+/* Priority inheritance, or its end: a thread that runs on keeps its slice, at the new priority. */
+static void on_pi(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr *t = threads_find(m, ev->pi.pid);
+
+	if (!t)
+		return;
+	settle_around(m, t, now.host_ns);
+	t->prio = ev->pi.new_prio;
+}
+
 /* A thread id is born, perhaps again. */
 static void on_birth(struct machine *m, int32_t pid, const char *comm)
 {
@@ -377,9 +431,12 @@ static void on_birth(struct machine *m, int32_t pid, const char *comm)
 	if (t && (t->pub.vm != VMRT_NONE || (t->created && t->state != THR_DEAD)))
 		return;
 	if (t) {
-		t->announced = false;
-		t->pub.id = VMRT_NONE;
-		t->pub.task = VMRT_NONE;
+		/* its exit was not recorded */
+		if (t->jobs) {
+			jobs_renamed(t->jobs, m->engine->now_ns);
+			unbind(m, t);
+		}
+		forget_identity(t);
 		t->woken_ns = t->ready_ns = t->last_out_ns = t->armed_local_ns = VMRT_UNKNOWN;
 		threads_name(t, comm ? comm : "");
 	} else {
@@ -389,19 +446,6 @@ static void on_birth(struct machine *m, int32_t pid, const char *comm)
 		return;
 	t->created = true;
 	t->state = THR_BLOCKED;
-}
-
-static void unbind(struct machine *m, struct thr *t)
-{
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		if (m->jobs[i] != t->jobs)
-			continue;
-		m->jobs[i] = m->jobs[--m->n_jobs];
-		break;
-	}
-	blame_free(t->jobs);
-	free(t->jobs);
-	t->jobs = NULL;
 }
 
 static void on_exit_event(struct machine *m, const struct vmrt_event *ev, struct instant now)
@@ -419,10 +463,6 @@ static void on_exit_event(struct machine *m, const struct vmrt_event *ev, struct
 
 static void on_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	/* armed by the thread itself in a system call, not by an interrupt that came upon it */
-	bool own = !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ));
-	bool sleep = own && !(ev->timer.mode & (VMRT_TIMER_REL | VMRT_TIMER_PINNED)) &&
-		(ev->timer.fn == VMRT_FN_WAKEUP || ev->timer.fn == VMRT_FN_UNKNOWN);
 	struct timer timer = {
 		.ptr = ev->timer.timer,
 		.expires = ev->timer.expires,
@@ -430,20 +470,7 @@ static void on_timer_start(struct machine *m, const struct vmrt_event *ev, struc
 		.pid = ev->pid,
 	};
 
-	if (sleep && m->has_tasks && ev->pid > 0) {
-		struct thr *t = threads_find(m, ev->pid);
-
-		if (!t)
-			t = threads_get(m, ev->pid, NULL);
-		timer.owner = t;
-		if (t && t->jobs) {
-			jobs_timer_start(t->jobs, ev, now.host_ns);
-		} else if (t) {
-			t->armed_local_ns = ev->ts;
-			t->armed_expires_ns = ev->timer.softexpires;
-			t->armed_timer = ev->timer.timer;
-		}
-	}
+	release_timer_start(m, ev, now.host_ns, &timer);
 	if (!timers_put(&m->timers, &timer))
 		m->engine->out_of_memory = true;
 }
@@ -484,14 +511,17 @@ static void check_steal(struct machine *m, const struct vmrt_event *ev, const st
 static void on_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct timer timer;
+	bool known = timers_take(&m->timers, ev->timer.timer, &timer);
 
-	if (!timers_take(&m->timers, ev->timer.timer, &timer))
+	if (m->has_tasks)
+		release_timer_expire(m, ev, now.host_ns, known ? &timer : NULL);
+	if (!known)
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */
 	if (m->index == 0)
 		check_steal(m, ev, &timer, now);
 	if (timer.owner && timer.owner->jobs)
-		jobs_timer_expire(timer.owner->jobs, ev, now.host_ns);
+		jobs_timer_expire(timer.owner->jobs, ev->timer.timer, ev->ts, now.host_ns);
 }
 
 static void on_mark(struct machine *m, const struct vmrt_event *ev, struct instant now)
@@ -603,13 +633,26 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	case VMRT_EV_EXIT:
 		on_exit_event(m, ev, now);
 		break;
+	case VMRT_EV_TIMER_SETUP:
+		release_timer_setup(m, ev);
+		break;
+	case VMRT_EV_WHEEL_START:
+		release_wheel_start(m, ev, host_ns);
+		break;
+	case VMRT_EV_WHEEL_EXPIRE:
+		release_wheel_expire(m, ev, host_ns);
+		break;
+	case VMRT_EV_PI:
+		on_pi(m, ev, now);
+		break;
 	case VMRT_EV_TIMER_START:
 		on_timer_start(m, ev, now);
 		break;
 	case VMRT_EV_TIMER_CANCEL: {
 		struct timer timer;
 
-		timers_take(&m->timers, ev->timer.timer, &timer);
+		if (timers_take(&m->timers, ev->timer.timer, &timer))
+			release_timer_cancel(m, &timer);
 		break;
 	}
 	case VMRT_EV_TIMER_EXPIRE:
@@ -740,7 +783,8 @@ enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
 	e->now_ns = VMRT_UNKNOWN;
 	e->machines = calloc(config->n_machines, sizeof(*e->machines));
 	e->next_k = calloc(n_tasks ? n_tasks : 1, sizeof(*e->next_k));
-	ok = e->machines && e->next_k;
+	e->found = calloc(n_tasks ? n_tasks : 1, sizeof(*e->found));
+	ok = e->machines && e->next_k && e->found;
 	for (size_t i = 0; ok && i < config->n_machines; i++)
 		ok = init_machine(e, i);
 	for (size_t i = 0; ok && i < config->n_vms; i++)
@@ -788,6 +832,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 
 		for (size_t j = 0; j < m->n_jobs; j++) {
 			blame_free(m->jobs[j]);
+			release_free(m->jobs[j]);
 			free(m->jobs[j]);
 		}
 		free(m->jobs);
@@ -795,6 +840,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		free(m->cpus);
 		free(m->pending);
 		timers_free(&m->timers);
+		clocks_free(m);
 		threads_free(m);
 	}
 	for (size_t i = 0; i < e->n_servers; i++)
@@ -802,5 +848,6 @@ void vmrt_engine_free(struct vmrt_engine *e)
 	free(e->servers);
 	free(e->machines);
 	free(e->next_k);
+	free(e->found);
 	free(e);
 }

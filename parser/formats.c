@@ -46,6 +46,8 @@ enum { START_TIMER, START_FUNCTION, START_EXPIRES, START_SOFT, START_MODE };
 enum { EXPIRE_TIMER, EXPIRE_NOW, EXPIRE_FUNCTION };
 enum { CANCEL_TIMER };
 enum { MARK_TEXT };
+enum { WHEEL_TIMER, WHEEL_FUNCTION, WHEEL_NOW, WHEEL_EXPIRES };
+enum { PI_PID, PI_OLD, PI_NEW };
 
 #define WAKE_FIELDS                                                                                \
 	{                                                                                          \
@@ -115,6 +117,25 @@ static const struct event_want wanted[] = {
 			[EXPIRE_TIMER] = {"hrtimer", FIELD_LONG, false},
 			[EXPIRE_NOW] = {"now", FIELD_64, false},
 			[EXPIRE_FUNCTION] = {"function", FIELD_LONG, false},
+		}},
+	{"timer", "timer_start", VMRT_EV_WHEEL_START,
+		{
+			[WHEEL_TIMER] = {"timer", FIELD_LONG, false},
+			[WHEEL_FUNCTION] = {"function", FIELD_LONG, false},
+			[WHEEL_NOW] = {"now", FIELD_LONG, false},
+			[WHEEL_EXPIRES] = {"expires", FIELD_LONG, false},
+		}},
+	{"timer", "timer_expire_entry", VMRT_EV_WHEEL_EXPIRE,
+		{
+			[WHEEL_TIMER] = {"timer", FIELD_LONG, false},
+			[WHEEL_FUNCTION] = {"function", FIELD_LONG, true},
+			[WHEEL_NOW] = {"now", FIELD_LONG, false},
+		}},
+	{"sched", "sched_pi_setprio", VMRT_EV_PI,
+		{
+			[PI_PID] = {"pid", FIELD_32, false},
+			[PI_OLD] = {"oldprio", FIELD_32, false},
+			[PI_NEW] = {"newprio", FIELD_32, false},
 		}},
 	{"ftrace", "print", VMRT_EV_MARK,
 		{
@@ -392,6 +413,20 @@ static void decode_timer(const struct vmrt_formats *f, const struct event_layout
 	}
 }
 
+static void decode_wheel(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, struct vmrt_event *event)
+{
+	memset(&event->wheel, 0, sizeof(event->wheel));
+	event->wheel.timer = get_long(l, record, WHEEL_TIMER);
+	event->wheel.now = get_long(l, record, WHEEL_NOW);
+	if (l->at[WHEEL_FUNCTION] != LAYOUT_ABSENT) {
+		event->wheel.function = get_long(l, record, WHEEL_FUNCTION);
+		event->wheel.fn = find_fn(f, event->wheel.function);
+	}
+	if (event->type == VMRT_EV_WHEEL_START)
+		event->wheel.expires = get_long(l, record, WHEEL_EXPIRES);
+}
+
 bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_t size,
 	char *name_room, struct vmrt_event *event)
 {
@@ -441,6 +476,15 @@ bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_
 	case VMRT_EV_TIMER_CANCEL:
 	case VMRT_EV_TIMER_EXPIRE:
 		decode_timer(f, l, record, event);
+		break;
+	case VMRT_EV_WHEEL_START:
+	case VMRT_EV_WHEEL_EXPIRE:
+		decode_wheel(f, l, record, event);
+		break;
+	case VMRT_EV_PI:
+		event->pi.pid = get_32(l, record, PI_PID);
+		event->pi.old_prio = get_32(l, record, PI_OLD);
+		event->pi.new_prio = get_32(l, record, PI_NEW);
 		break;
 	case VMRT_EV_MARK:
 		decode_mark(l, record, size, event);
