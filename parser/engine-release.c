@@ -27,6 +27,8 @@
 #define STATE_DISK 2
 #define STATE_STOPPED 0x0c /* T, t */
 #define DEADLINE_PRIO (-1)
+/* Locks held in sched_yield() when it arms the timer. The scheduler itself, throttling, holds one more. */
+#define YIELD_DEPTH 2
 #define IN_INTERRUPT (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)
 
 static bool is_wait(enum vmrt_release r)
@@ -223,7 +225,10 @@ static void deadline_timer(struct jobs *j, const struct vmrt_event *ev, int64_t 
 {
 	int64_t ahead;
 
-	if (!may_be(j, VMRT_RELEASE_DEADLINE) || j->thr->prio != DEADLINE_PRIO ||
+	if (ev->depth > YIELD_DEPTH) /* its runtime is used up */
+		return;
+	/* of a thread that became a deadline task in this run the priority is not known yet */
+	if (!may_be(j, VMRT_RELEASE_DEADLINE) || (j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD) ||
 		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= 0)
 		return;
 	if (ahead > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
@@ -233,8 +238,13 @@ static void deadline_timer(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 void release_timer_setup(struct machine *m, const struct vmrt_event *ev)
 {
+	int clock = ev->timer.clock;
+
+	/* the kernel takes relative timers of the settable clock to the monotonic one */
+	if (clock == CLOCK_IS_REALTIME && (ev->timer.mode & VMRT_TIMER_REL))
+		clock = CLOCK_IS_MONOTONIC;
 	if (m->has_tasks)
-		clocks_setup(m, ev->timer.timer, ev->timer.clock);
+		clocks_setup(m, ev->timer.timer, clock);
 }
 
 void release_timer_start(

@@ -222,12 +222,17 @@ static void note_field(struct event_layout *layout, unsigned i, const struct for
 static enum vmrt_status take_common(
 	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err)
 {
-	static const char *const names[] = {"common_type", "common_flags", "common_pid"};
+	static const char *const names[] = {
+		"common_type", "common_flags", "common_pid", "common_preempt_count"};
 	static const enum field_kind kinds[] = {FIELD_U16, FIELD_U8, FIELD_32};
 	uint16_t *const at[] = {&f->type_at, &f->flags_at, &f->pid_at};
-	struct format_field fields[3];
+	struct format_field fields[4];
 
-	formats_parse(text, names, 3, fields);
+	formats_parse(text, names, 4, fields);
+	f->depth_at = fields[3].there && !check_field(&fields[3], FIELD_U8) ? (uint16_t)fields[3].offset
+									     : LAYOUT_ABSENT;
+	if (f->depth_at != LAYOUT_ABSENT)
+		f->common_least = (uint16_t)(f->depth_at + 1);
 	for (size_t i = 0; i < 3; i++) {
 		const char *why = check_field(&fields[i], kinds[i]);
 
@@ -437,6 +442,8 @@ bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_
 	l = &f->layouts[f->by_id[dat_u16(record + f->type_at)]];
 	event->type = l->type;
 	event->flags = record[f->flags_at];
+	/* the upper half counts something else */
+	event->depth = f->depth_at == LAYOUT_ABSENT ? 0 : record[f->depth_at] & 0x0f;
 	event->pid = (int32_t)dat_u32(record + f->pid_at);
 	if (size < l->least)
 		return false;

@@ -66,6 +66,7 @@ struct vmrt_event {
 	enum vmrt_event_type type;
 	uint16_t cpu;
 	uint8_t flags;	    /* VMRT_FLAG_* */
+	uint8_t depth;	    /* how often preemption is disabled; 0 also where the kernel does not count */
 	int32_t pid;	    /* common_pid: who was on the CPU */
 	union {
 		struct {
