@@ -542,3 +542,13 @@ bool release_exits(struct jobs *j)
 		return true;
 	return !r->no_arrival && !j->rel.slept;
 }
+
+enum vmrt_release vmrt_engine_task_release(
+	const struct vmrt_engine *e, uint32_t task, int64_t *period_ns)
+{
+	int64_t found = period_found(&e->found[task]);
+
+	if (period_ns)
+		*period_ns = found ? found : VMRT_UNKNOWN;
+	return e->found[task].mechanism;
+}
