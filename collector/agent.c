@@ -22,6 +22,7 @@
 #define FULL_PERCENT 60	 /* a buffer so full is sent early */
 #define SEND_WAIT_NS (10 * VMRT_NS_PER_S)
 #define DATA_BYTES 65536 /* of sub-buffers in one message */
+#define END_NS VMRT_NS_PER_S /* for what is left, when it is told to end */
 #define BUFFER_MIN (UINT64_C(64) << 10)
 #define MEMORY_SHARE 4 /* all buffers take at most so-and-so-much-th of the memory */
 #define CLOSE_PATIENCE_MS 1000
@@ -33,6 +34,8 @@ struct agent {
 	struct vmrt_buf out, data;
 	struct vmrt_tracer *tracer;
 	bool stream, on;
+	bool ending; /* it was told to end, and has until end_by to say so */
+	int64_t end_by;
 	int64_t looked_at;
 	struct vmrt_error err;
 };
@@ -41,6 +44,8 @@ static enum vmrt_status send_buf(struct agent *a, struct vmrt_buf *buf)
 {
 	if (vmrt_link_end(buf) != VMRT_OK)
 		return vmrt_fail(&a->err, VMRT_ENOMEM, "out of memory");
+	if (a->ending)
+		return vmrt_link_write(a->fd, buf->data, buf->used, a->end_by, -1, &a->err);
 	return vmrt_link_write(a->fd, buf->data, buf->used, vmrt_now_ns() + SEND_WAIT_NS,
 		vmrt_stop_fd(), &a->err);
 }
@@ -382,17 +387,36 @@ static enum vmrt_status turn(struct agent *a)
 	return send_buffers(a);
 }
 
+/* An agent that is told to end in the middle of a session gives what it has, and says so. */
+static void say_goodbye(struct agent *a)
+{
+	struct vmrt_error why, err;
+
+	a->ending = true;
+	a->end_by = vmrt_now_ns() + END_NS;
+	if (!a->tracer || a->parser.hunting)
+		return;
+	if (a->on && (vmrt_tracer_off(a->tracer, &err) != VMRT_OK || send_buffers(a) != VMRT_OK))
+		return; /* in the middle of a message: nothing can follow it */
+	vmrt_fail(&why, VMRT_EINTR, "it was told to end");
+	send_error(a, &why);
+}
+
 void vmrt_agent_serve(int fd)
 {
 	struct agent a = {.fd = fd};
+	enum vmrt_status status;
 
 	if (vmrt_link_parser_init(&a.parser, VMRT_LINK_REQUEST) != VMRT_OK) {
 		vmrt_warn("out of memory");
 		return;
 	}
 	vmrt_link_hunt(&a.parser);
-	while (turn(&a) == VMRT_OK)
+	while ((status = turn(&a)) == VMRT_OK)
 		;
+	/* not if a message was interrupted half-way */
+	if (status == VMRT_EINTR && a.err.status != VMRT_EINTR)
+		say_goodbye(&a);
 	end_session(&a);
 	vmrt_link_parser_free(&a.parser);
 	vmrt_buf_free(&a.out);

@@ -296,7 +296,10 @@ static enum vmrt_status take_error(
 	if (in->state == VMRT_GUEST_CONNECTING)
 		return VMRT_OK; /* meant for somebody before */
 	keep_text(shown, sizeof(shown), text ? text : "it does not say why");
-	return vmrt_fail(err, VMRT_EIO, "the agent in %s cannot record: %s", in->name, shown);
+	return vmrt_fail(err, VMRT_EIO,
+		in->state >= VMRT_GUEST_STARTED ? "the agent in %s has stopped recording: %s"
+						: "the agent in %s cannot record: %s",
+		in->name, shown);
 }
 
 enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in,

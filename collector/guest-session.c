@@ -12,6 +12,8 @@
 #include <vmrt/units.h>
 
 #define ANSWER_WAIT_NS (20 * VMRT_NS_PER_S) /* for READY, STARTED, STOPPED */
+#define DEAD_AFTER_NS (3 * VMRT_NS_PER_S)   /* one silent for so long may be dead, or just very busy: */
+#define DEAD_WAIT_NS (8 * VMRT_NS_PER_S)    /* then STOPPED is waited for so long only */
 #define SILENCE_NS (10 * VMRT_NS_PER_S)	    /* longest pause within what it sends at the end */
 
 /* Many pings at first, since the shortest round trips say most, and then enough to follow drift. */
@@ -122,6 +124,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 	enum vmrt_guest_wish wish;
 	char why[sizeof(g->abort_why)];
 	enum vmrt_status status;
+	int64_t now;
 
 	(void)!read(g->wake_fd, &count, sizeof(count));
 	pthread_mutex_lock(&g->lock);
@@ -143,7 +146,8 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 		if (status != VMRT_OK)
 			return status;
 		g->done = WISH_STOP;
-		g->deadline = vmrt_now_ns() + ANSWER_WAIT_NS;
+		now = vmrt_now_ns();
+		g->deadline = now + (now - g->heard_at > DEAD_AFTER_NS ? DEAD_WAIT_NS : ANSWER_WAIT_NS);
 		/* no pings any more, and what comes now is bulk: no reason to be urgent */
 		pthread_setschedparam(pthread_self(), SCHED_OTHER, &normal);
 		return vmrt_guest_send_empty(g, VMRT_MSG_STOP, err);

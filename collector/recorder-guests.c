@@ -21,6 +21,7 @@
 #define FIRST_PINGS_MS 1000
 #define HURRY_MS 2000 /* for everything, when ^C was pressed twice */
 #define SHIFT_EVERY_NS (5 * VMRT_NS_PER_S) /* readers' 64-bit interpolation overflows over long spans */
+#define SHIFT_SPARE 16
 #define MAX_GUEST_CPUS 512
 
 static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
@@ -210,6 +211,11 @@ static size_t make_shifts(
 		out[used - 1].local_ns = p->guest_recv_ns / 2 + p->guest_send_ns / 2;
 		out[used - 1].offset_ns = p->host_send_ns / 2 + p->host_recv_ns / 2 - out[used - 1].local_ns;
 	}
+	/* room for the analysis, which will know of steps of the clock, and of times without pings */
+	for (size_t i = 0; used && i < SHIFT_SPARE; i++, used++) {
+		out[used] = out[used - 1];
+		out[used].local_ns += VMRT_NS_PER_S;
+	}
 	return used;
 }
 
@@ -217,7 +223,7 @@ static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_error *err)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
-	struct vmrt_dat_shift *shifts = calloc(result->n_pings + 1, sizeof(*shifts));
+	struct vmrt_dat_shift *shifts = calloc(result->n_pings + SHIFT_SPARE, sizeof(*shifts));
 	struct vmrt_dat_content content = {
 		.meta = result->meta,
 		.pages = g->spool.pages,

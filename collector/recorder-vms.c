@@ -11,15 +11,14 @@ static enum vmrt_status add_vm(
 	struct vmrt_recorder *rec, const struct vmrt_vm *vm, struct vmrt_error *err)
 {
 	struct vmrt_manifest *m = &rec->manifest;
-	struct vmrt_manifest_vm *more;
 
 	if (m->n_vms == VMRT_RECORDER_VMS)
 		return vmrt_fail(err, VMRT_ERANGE, "more than %d VMs cannot be recorded", VMRT_RECORDER_VMS);
-	more = realloc(m->vms, (m->n_vms + 1) * sizeof(*more));
-	if (!more)
+	/* room for all of them at once: others point into the list while it grows */
+	if (!m->vms)
+		m->vms = calloc(VMRT_RECORDER_VMS, sizeof(*m->vms));
+	if (!m->vms)
 		return vmrt_fail(err, VMRT_ENOMEM, "list of VMs: out of memory");
-	m->vms = more;
-	memset(&m->vms[m->n_vms], 0, sizeof(*more));
 	m->vms[m->n_vms++].vm = *vm;
 	return VMRT_OK;
 }
@@ -79,6 +78,30 @@ static enum vmrt_status add_pattern(
 	return status;
 }
 
+static enum vmrt_status add_all(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	struct vmrt_vm *vms;
+	size_t n;
+	enum vmrt_status status = vmrt_vms_find(&vms, &n, err);
+	char pattern[32];
+
+	if (status != VMRT_OK)
+		return status;
+	for (size_t i = 0; i < n && status == VMRT_OK; i++) {
+		snprintf(pattern, sizeof(pattern), "pid:%d", (int)vms[i].pid);
+		status = add_pattern(rec, pattern, err);
+		if (status == VMRT_ENOENT)
+			status = VMRT_OK; /* it has just ended */
+	}
+	vmrt_vms_free(vms, n);
+	if (status == VMRT_OK && !rec->manifest.vms) {
+		rec->manifest.vms = calloc(VMRT_RECORDER_VMS, sizeof(*rec->manifest.vms));
+		if (!rec->manifest.vms)
+			status = vmrt_fail(err, VMRT_ENOMEM, "list of VMs: out of memory");
+	}
+	return status;
+}
+
 static void take_sockets(struct vmrt_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
@@ -109,6 +132,8 @@ enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_e
 		status = add_pattern(rec, o->vms[i], err);
 	for (size_t i = 0; i < o->n_links && status == VMRT_OK; i++)
 		status = add_pattern(rec, o->links[i].vm, err);
+	if (o->all_vms && status == VMRT_OK)
+		status = add_all(rec, err);
 	if (status == VMRT_OK)
 		take_sockets(rec);
 	return status;

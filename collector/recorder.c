@@ -246,8 +246,10 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 			fds[1].fd = -1;
 		poll(fds, 4, timeout);
 		now = vmrt_now_ns();
-		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS)
+		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
 			vmrt_recorder_look_at_losses(rec, now);
+			vmrt_recorder_follow(rec, now);
+		}
 		if (progress)
 			show_progress(rec, false);
 		if (vmrt_stop_requested() || (rec->command.pid && vmrt_child_check(&rec->command)))
@@ -290,6 +292,7 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	}
 	stop_command(rec);
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
+	vmrt_recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
 	vmrt_recorder_stop_guests(rec, vmrt_recorder_stops() > 1);

@@ -32,7 +32,7 @@ struct vmrt_recorder_options {
 	const char *secret_file;
 	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
 	bool needs_secret;
-	bool no_guest, hsf, force, stream, no_analyze, allow_loss;
+	bool all_vms, no_guest, hsf, force, stream, no_analyze, allow_loss;
 	int64_t duration_ns; /* 0: until the command ends, or ^C */
 	uint64_t buffer, guest_buffer, max_size, guest_max_size;
 	const char *events; /* as struct vmrt_tracer_options; or NULL */
@@ -80,6 +80,9 @@ struct vmrt_recorder {
  * Return: VMRT_OK, or VMRT_ENOENT if one of them does not run.
  */
 enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_follow - bring the VMs' threads up to date; has anything changed? */
+bool vmrt_recorder_follow(struct vmrt_recorder *rec, int64_t time);
 
 /** vmrt_recorder_own_cpus - CPUs that no VM may run on, for the recorder's threads, if there are any */
 void vmrt_recorder_own_cpus(struct vmrt_recorder *rec);

@@ -7,24 +7,48 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run-guest.h"
+
 #define MAX_GUESTS 64
 
 static struct analyze_opts {
 	struct vmrt_analyze_options options;
 	const char *args[MAX_GUESTS + 1];
 	size_t n_args;
+	struct {
+		const char *name, *file;
+	} guests[MAX_GUESTS]; /* to be taken into the run */
+	size_t n_guests;
+	bool force;
 	bool allow_loss;
 } defaults;
 
-enum { OPT_ALLOW_LOSS = 256 };
+enum { OPT_ALLOW_LOSS = 256, OPT_GUEST, OPT_FORCE };
 
 static const struct argp_option options[] = {
 	{"experiment", 'e', "FILE", 0, "the experiment (default: the one kept in RUN)", 0},
 	{"output", 'o', "DB", 0, "the database to make (default: run.db in RUN)", 0},
+	{"guest", OPT_GUEST, "VM=FILE", 0,
+		"first take FILE, recorded in VM by other means, into RUN; may be repeated", 0},
+	{"force", OPT_FORCE, NULL, 0, "also in place of a recording of that guest which RUN has", 0},
 	{"allow-loss", OPT_ALLOW_LOSS, NULL, 0, "exit 0 although events were lost", 0},
 	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
 	{0},
 };
+
+static error_t add_guest(struct analyze_opts *o, char *arg, struct argp_state *state)
+{
+	char *equals = strchr(arg, '=');
+
+	if (!equals || equals == arg || !equals[1])
+		return vmrt_usage(state, "--guest '%s': give VM=FILE", arg);
+	if (o->n_guests == MAX_GUESTS)
+		return vmrt_usage(state, "--guest: more than %d guests", MAX_GUESTS);
+	*equals = '\0';
+	o->guests[o->n_guests].name = arg;
+	o->guests[o->n_guests++].file = equals + 1;
+	return 0;
+}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -36,6 +60,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'o':
 		o->options.db = arg;
+		return 0;
+	case OPT_GUEST:
+		return add_guest(o, arg, state);
+	case OPT_FORCE:
+		o->force = true;
 		return 0;
 	case OPT_ALLOW_LOSS:
 		o->allow_loss = true;
@@ -79,6 +108,15 @@ static int run(void *opts)
 			return VMRT_EXIT_USAGE;
 		}
 		o->options.recording.run = o->args[0];
+		for (size_t i = 0; i < o->n_guests; i++)
+			if (vmrt_run_add_guest(o->args[0], o->guests[i].name, o->guests[i].file, o->force,
+				    &err) != VMRT_OK) {
+				vmrt_complain(&err);
+				return VMRT_EXIT_FAILED;
+			}
+	} else if (o->n_guests) {
+		vmrt_warn("--guest needs a RUN; %s is none", o->args[0]);
+		return VMRT_EXIT_USAGE;
 	} else {
 		o->options.recording.host_file = o->args[0];
 		o->options.recording.guest_files = &o->args[1];

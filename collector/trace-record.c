@@ -28,12 +28,15 @@ enum {
 	OPT_NO_ANALYZE,
 	OPT_ALLOW_LOSS,
 	OPT_EVENTS,
+	OPT_ALL_VMS,
 };
 
 static const struct argp_option options[] = {
 	{"output", 'o', "RUN", 0, "the folder to make (default: NAME-DATE.vmrt)", 0},
 	{"experiment", 'e', "FILE", 0, "record the VMs of this experiment", 0},
-	{"vm", OPT_VM, "NAME", 0, "record this VM too; a name or pid:N; may be repeated", 0},
+	{"vm", OPT_VM, "NAME", 0,
+		"record this VM too; a name, or pid:N, cgroup:PATH, thread:PATTERN; may be repeated", 0},
+	{"all-vms", OPT_ALL_VMS, NULL, 0, "record all VMs, also those that start meanwhile", 0},
 	{"no-guest", OPT_NO_GUEST, NULL, 0, "record the host only", 0},
 	{"hsf", OPT_HSF, NULL, 0, "enforce the experiment's servers meanwhile (vmrt-hsf)", 0},
 	{"duration", 'd', "TIME", 0, "stop after this time, such as 10s", 0},
@@ -129,6 +132,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_VM:
 		return add_vm(o, arg, state);
+	case OPT_ALL_VMS:
+		o->all_vms = true;
+		return 0;
 	case OPT_NO_GUEST:
 		o->no_guest = true;
 		return 0;

@@ -25,13 +25,19 @@ static const struct vmrt_column columns[] = {
 	{"accel", "accel", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
 	{"pid", "pid", NULL, VMRT_CELL_COUNT, 0, 1},
 	{"link", "link", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"tid", "tid", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"tid", "tid", NULL, VMRT_CELL_COUNT, 0, VMRT_KEY_GROUP},
 	{"thread", "thread", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"role", "role", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"vcpu", "vcpu", NULL, VMRT_CELL_COUNT, 0, 1},
 	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
 	{"affinity", "cpus", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"dl_runtime_ns", "runtime", "ms", VMRT_CELL_NS, 3, 2},
+	{"dl_deadline_ns", "deadline", "ms", VMRT_CELL_NS, 3, 2},
+	{"dl_period_ns", "period", "ms", VMRT_CELL_NS, 3, 2},
+	{"cgroup", "cgroup", NULL, VMRT_CELL_TEXT, 0, 2},
+	{"quota_ns", "quota", "ms", VMRT_CELL_NS, 3, 2},
+	{"quota_period_ns", "per", "ms", VMRT_CELL_NS, 3, 2},
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -99,9 +105,16 @@ static void affinity_text(const cpu_set_t *set, char *buf, size_t room)
 	}
 }
 
+/* 0 stands for what does not apply */
+static void put_time(struct vmrt_table *table, int64_t ns)
+{
+	vmrt_put_ns(table, ns ? ns : VMRT_UNKNOWN);
+}
+
 static void put_thread(
 	struct vmrt_table *table, const struct vmrt_vm *vm, const struct vmrt_vm_thread *t)
 {
+	struct vmrt_thread_limits limits;
 	char affinity[AFFINITY_TEXT];
 
 	affinity_text(&t->affinity, affinity, sizeof(affinity));
@@ -117,6 +130,13 @@ static void put_thread(
 	vmrt_put_text(table, policy_name(t->policy));
 	vmrt_put_count(table, t->priority);
 	vmrt_put_text(table, affinity);
+	vmrt_thread_limits(t->tid, &limits);
+	put_time(table, limits.dl_runtime_ns);
+	put_time(table, limits.dl_deadline_ns);
+	put_time(table, limits.dl_period_ns);
+	vmrt_put_text(table, limits.cgroup[0] ? limits.cgroup : NULL);
+	put_time(table, limits.quota_ns);
+	put_time(table, limits.quota_period_ns);
 }
 
 static int run(void *opts)

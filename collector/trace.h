@@ -17,4 +17,7 @@ extern const struct vmrt_command vmrt_trace_dump;
 /** vmrt_trace_report_analysis - one line about what an analysis found, on stderr */
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);
 
+/** vmrt_info_clock - print how the clock of the guest of @vm relates to the host's, from run.db */
+void vmrt_info_clock(const char *run, const char *vm);
+
 #endif

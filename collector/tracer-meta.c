@@ -78,7 +78,7 @@ static bool is_timer_function(const char *name)
 	size_t len = strcspn(name, " \t\n");
 
 	for (size_t i = 0; i < sizeof(timer_functions) / sizeof(timer_functions[0]); i++)
-		if (strlen(timer_functions[i]) == len && !strncmp(timer_functions[i], name, len))
+		if (!strncmp(timer_functions[i], name, len) && !timer_functions[i][len])
 			return true;
 	return false;
 }
@@ -90,10 +90,12 @@ static char *read_kallsyms(void)
 	struct vmrt_buf buf = {0};
 	char line[512];
 
+	/* there are some hundred thousand lines "address type name": few and short looks at each */
 	while (f && fgets(line, sizeof(line), f)) {
-		char *name = strchr(line, ' ');
+		size_t digits = 2 * sizeof(void *);
+		const char *name = line + digits + 3;
 
-		if (!name || !(name = strchr(name + 1, ' ')) || !is_timer_function(name + 1))
+		if (line[digits] != ' ' || !strchr("hitpsd", *name) || !is_timer_function(name))
 			continue;
 		if (strtoull(line, NULL, 16))
 			vmrt_buf_put(&buf, line, strlen(line));

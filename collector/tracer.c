@@ -21,7 +21,7 @@
 
 #define RETRY_NS (20 * VMRT_NS_PER_MS) /* between two attempts to remove a busy instance */
 #define MAX_SMALL_FILE 65536
-#define WAKE_PERCENT "25"
+#define WAKE_PERCENT "15"
 
 static enum vmrt_status write_file(const char *folder, const char *name, const char *text)
 {

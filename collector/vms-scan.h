@@ -69,6 +69,25 @@ bool vmrt_thread_stat_parse(char *text, struct vmrt_thread_stat *out);
 bool vmrt_cpu_list_parse(const char *text, cpu_set_t *out);
 
 /**
+ * vmrt_vm_add_thread - append what there is to know of thread @tid, without its role
+ * @folder: where its folder is
+ */
+enum vmrt_status vmrt_vm_add_thread(
+	struct vmrt_vm *vm, const char *folder, pid_t tid, struct vmrt_error *err);
+
+/** vmrt_vm_is_selection - does @pattern begin with pid:, cgroup: or thread: ? */
+bool vmrt_vm_is_selection(const char *pattern);
+
+/** vmrt_vm_select - threads that are no known VM, as one; all of them count as vCPUs */
+enum vmrt_status vmrt_vm_select(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
+
+/** vmrt_cgroup_parse - the path of the cgroup with the CPU limit from the text of /proc/PID/cgroup */
+void vmrt_cgroup_parse(const char *text, char *out, size_t room);
+
+/** vmrt_cgroup_mounts - folders in which such a path may be; returns how many */
+size_t vmrt_cgroup_mounts(const char *const **out);
+
+/**
  * vmrt_vms_scan - vmrt_vms_find() with another root than /proc
  * @proc: the folder that is laid out like /proc
  */

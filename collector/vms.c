@@ -89,8 +89,8 @@ static struct vmrt_vm_thread *new_thread(struct vmrt_vm *vm)
 	return more;
 }
 
-static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vmrt_hypervisor *hv,
-	const char *folder, pid_t tid, struct vmrt_error *err)
+enum vmrt_status vmrt_vm_add_thread(
+	struct vmrt_vm *vm, const char *folder, pid_t tid, struct vmrt_error *err)
 {
 	struct vmrt_thread_stat stat;
 	struct vmrt_vm_thread *t;
@@ -105,6 +105,19 @@ static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vmrt_hypervi
 	t->priority = stat.priority;
 	snprintf(t->comm, sizeof(t->comm), "%s", stat.comm);
 	read_affinity(folder, tid, &t->affinity);
+	t->vcpu = -1;
+	return VMRT_OK;
+}
+
+static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vmrt_hypervisor *hv,
+	const char *folder, pid_t tid, struct vmrt_error *err)
+{
+	size_t before = vm->n_threads;
+	enum vmrt_status status = vmrt_vm_add_thread(vm, folder, tid, err);
+	struct vmrt_vm_thread *t = &vm->threads[before];
+
+	if (vm->n_threads == before)
+		return status;
 	t->vcpu = vmrt_hypervisor_vcpu(hv, t->comm);
 	if (t->vcpu >= 0) {
 		t->role = VMRT_ROLE_VCPU;
@@ -316,6 +329,31 @@ void vmrt_vms_free(struct vmrt_vm *vms, size_t n)
 	free(vms);
 }
 
+enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
+{
+	char *cmdline = NULL;
+	struct list list = {NULL, 0};
+	enum vmrt_status status = VMRT_ENOENT;
+
+	if (vmrt_vm_is_selection(vm->name))
+		return vmrt_vm_select(vm->name, out, NULL);
+	cmdline = malloc(MAX_CMDLINE);
+	if (!cmdline)
+		return VMRT_ENOMEM;
+	/* mostly it is where it was; else all processes have to be looked at */
+	if (look_at(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
+		!strcmp(list.vms[0].name, vm->name)) {
+		*out = list.vms;
+		free(cmdline);
+		return VMRT_OK;
+	}
+	vmrt_vms_free(list.vms, list.n);
+	free(cmdline);
+	if (strncmp(vm->name, "pid-", 4) != 0)
+		status = vmrt_vm_get(vm->name, out, NULL);
+	return status;
+}
+
 int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern)
 {
 	if (!strncmp(pattern, "pid:", 4))
@@ -373,6 +411,8 @@ enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct v
 		list_names(vms, n, pattern, names, sizeof(names));
 		status = vmrt_fail(err, VMRT_EINVAL, "VM %.80s is not the only one of that name: %s", pattern,
 			names);
+	} else if (vmrt_vm_is_selection(pattern)) {
+		status = vmrt_vm_select(pattern, out, err);
 	} else if (n) {
 		list_names(vms, n, NULL, names, sizeof(names));
 		status = vmrt_fail(err, VMRT_ENOENT, "there is no VM %.80s; running here: %s", pattern, names);

@@ -361,6 +361,27 @@ static bool has_table(const struct vmrt_doc *doc, const char *name)
 	return false;
 }
 
+/* The names that has_table() knows, each once, as far as they fit. */
+static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < doc->n_sections; i++) {
+		for (size_t j = 0; j < doc->sections[i].n_tables; j++) {
+			const char *name = doc->sections[i].tables[j]->name;
+			bool told = false;
+
+			for (size_t k = 0; k <= i && !told; k++)
+				for (size_t l = 0; l < (k < i ? doc->sections[k].n_tables : j) && !told; l++)
+					told = !strcmp(doc->sections[k].tables[l]->name, name);
+			if (told || used + strlen(name) + 3 > size)
+				continue;
+			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+		}
+	}
+}
+
 enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
 	const char *only, FILE *out, struct vmrt_error *err)
 {
@@ -375,8 +396,12 @@ enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format for
 
 	if (doc->failed)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	if (only && !has_table(doc, only))
-		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s'", only);
+	if (only && !has_table(doc, only)) {
+		char names[200];
+
+		list_tables(doc, names, sizeof(names));
+		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s': %s", only, names);
+	}
 	writers[format](doc, only, out);
 	return VMRT_OK;
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <vmrt/rundb.h>
@@ -192,14 +193,23 @@ static enum vmrt_status export_csv(
 	return vmrt_csv_export(db, o->table ? o->table : "jobs", from, to, out, err);
 }
 
-/* A file is written beside and renamed, so that a failure leaves a former one as it was. */
+/*
+ * A file is written beside and renamed, so that a failure leaves a former one as it was. What is there and is no
+ * ordinary file (/dev/stdout, a pipe, a link) is written to as it is: renaming would put a file in its place.
+ */
 static enum vmrt_status open_output(
 	const struct options *o, char **beside, FILE **out, struct vmrt_error *err)
 {
+	struct stat there;
+
 	*beside = NULL;
 	*out = stdout;
 	if (!o->out)
 		return VMRT_OK;
+	if (lstat(o->out, &there) == 0 && !S_ISREG(there.st_mode)) {
+		*out = fopen(o->out, "we");
+		return *out ? VMRT_OK : vmrt_fail_errno(err, errno, "cannot write %s", o->out);
+	}
 	if (asprintf(beside, "%s.%ld.new", o->out, (long)getpid()) < 0) {
 		*beside = NULL;
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
@@ -213,14 +223,14 @@ static enum vmrt_status close_output(const struct options *o, const char *beside
 {
 	bool failed;
 
-	if (!beside || !out)
+	if (!o->out || !out)
 		return status;
 	failed = ferror(out) != 0;
 	if ((fclose(out) != 0 || failed) && status == VMRT_OK)
 		status = vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", o->out);
-	if (status == VMRT_OK && rename(beside, o->out) != 0)
+	if (status == VMRT_OK && beside && rename(beside, o->out) != 0)
 		status = vmrt_fail_errno(err, errno, "cannot write %s", o->out);
-	if (status != VMRT_OK)
+	if (status != VMRT_OK && beside)
 		unlink(beside);
 	return status;
 }

@@ -136,6 +136,27 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	return status;
 }
 
+/*
+ * The files of a run tell other readers the relation of the clocks as the pings gave it. Now more is
+ * known. Where pings are absent the file's own time shift may be what the map was made from: it stays.
+ */
+static void refresh_shifts(struct analysis *a)
+{
+	const struct vmrt_manifest *manifest = vmrt_recording_manifest(a->rec);
+
+	for (size_t i = 1; i < a->config.n_machines; i++) {
+		struct vmrt_recorded_machine m;
+		bool pinged = false;
+
+		vmrt_recording_machine(a->rec, i, &m);
+		for (size_t k = 0; manifest && k < manifest->n_vms; k++)
+			pinged |= manifest->vms[k].n_pings && !strcmp(manifest->vms[k].vm.name, m.name);
+		/* a run that cannot be written to is none the worse for it */
+		if (pinged)
+			vmrt_dat_refresh_shift(m.dat, m.path, m.map, NULL);
+	}
+}
+
 enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
@@ -153,6 +174,8 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	status = vmrt_recording_open(&options->recording, &a.rec, err);
 	if (status == VMRT_OK)
 		status = analyze(&a, db_path, result, err);
+	if (status == VMRT_OK && !options->db)
+		refresh_shifts(&a);
 	vmrt_engine_free(a.engine);
 	rundb_abort(a.db);
 	vmrt_recording_close(a.rec);

@@ -40,6 +40,10 @@ static void read_options(struct vmrt_dat *dat, struct dat_cursor *c, struct inst
 		if (c->status != VMRT_OK || id == DAT_OPTION_DONE)
 			return;
 		size = dat_cursor_u32(c);
+		if (id == DAT_OPTION_TIME_SHIFT && !dat->shift_size) {
+			dat->shift_at = c->pos;
+			dat->shift_size = size;
+		}
 		bytes = dat_cursor_text(c, size);
 		if (!bytes)
 			return;

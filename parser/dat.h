@@ -90,6 +90,8 @@ struct vmrt_dat {
 	struct vmrt_dat_shift *shifts;
 	size_t n_shifts;
 	uint64_t shift_peer;
+	uint64_t shift_at; /* where the option's payload is in the file, and how long; 0: nowhere */
+	uint32_t shift_size;
 	struct dat_comm *comms; /* by pid */
 	size_t n_comms;
 	struct vmrt_formats *formats;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "schema.h"
@@ -436,9 +437,14 @@ static void prepare(struct rundb *db)
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
 	struct rundb **out, struct vmrt_error *err)
 {
-	struct rundb *db = calloc(1, sizeof(*db));
+	struct rundb *db;
+	struct stat there;
 	char pragmas[128];
 
+	/* renaming would put a database in the place of a device or a link */
+	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		return vmrt_fail(err, VMRT_EEXIST, "%s is there and is not a regular file", path);
+	db = calloc(1, sizeof(*db));
 	if (!db)
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	db->manifest = manifest;

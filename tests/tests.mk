@@ -63,3 +63,5 @@ $(O)/tests/link-client-static: $(O)/obj/tests/tools/link-client.o $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static -Wl,--no-warnings $(LDFLAGS) -o $@ $^ $(STATIC_LDLIBS)
 endif
+
+include tests/bench/bench.mk

@@ -74,6 +74,19 @@ const struct vmrt_dat_guest *vmrt_dat_guests(const struct vmrt_dat *dat, size_t 
 /** vmrt_dat_shifts - samples of the TIME_SHIFT option; @n: how many; @peer: trace id it refers to */
 const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t *n, uint64_t *peer);
 
+struct vmrt_clockmap;
+
+/**
+ * vmrt_dat_refresh_shift - write @map into the TIME_SHIFT option of @path, as far as it has room
+ * @dat: the same file, opened
+ *
+ * Only files of version 6 that vmrt has written are changed, and nothing but the samples in them.
+ *
+ * Return: VMRT_OK; VMRT_EUNSUPPORTED if there is no such option, or nothing is known; VMRT_EPERM...
+ */
+enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *path,
+	const struct vmrt_clockmap *map, struct vmrt_error *err);
+
 /** vmrt_dat_cpustat - loss counters of @cpu; zeros if the file has none */
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu);
 

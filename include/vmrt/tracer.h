@@ -128,7 +128,7 @@ int vmrt_tracer_read(struct vmrt_tracer *tracer, unsigned cpu, void *page);
 ssize_t vmrt_tracer_splice(struct vmrt_tracer *tracer, unsigned cpu, int fd, size_t max);
 
 /**
- * vmrt_tracer_wait - wait until the buffer of @cpu is a quarter full
+ * vmrt_tracer_wait - wait until so much is in the buffer of @cpu that reading is worth it
  * @fd: or until this is readable
  * @ms: or at most so long
  *

@@ -30,6 +30,16 @@ struct vmrt_vm_thread {
 	int64_t from_ns, to_ns; /* in a recording: when it came and when it was gone; 0: before, after it */
 };
 
+/* What the kernel grants a thread. */
+struct vmrt_thread_limits {
+	int64_t dl_runtime_ns, dl_deadline_ns, dl_period_ns; /* SCHED_DEADLINE; else 0 */
+	char cgroup[256];				     /* with the CPU limit; "" if not known */
+	int64_t quota_ns, quota_period_ns; /* the tightest of that cgroup and those above; 0: none */
+};
+
+/** vmrt_thread_limits - fill it in for thread @tid, with what can be read */
+void vmrt_thread_limits(pid_t tid, struct vmrt_thread_limits *out);
+
 #define VMRT_VM_LINKS 4 /* agent ports looked for per VM */
 #define VMRT_LINK_PATH 108
 
@@ -60,6 +70,14 @@ enum vmrt_status vmrt_vms_find(struct vmrt_vm **out, size_t *n, struct vmrt_erro
 void vmrt_vms_free(struct vmrt_vm *vms, size_t n);
 
 /**
+ * vmrt_vm_refresh - look again at VM @vm, which may have been started anew under another pid
+ * @out: as it is now; free with vmrt_vms_free(vm, 1)
+ *
+ * Return: VMRT_OK, or VMRT_ENOENT if it is not there.
+ */
+enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out);
+
+/**
  * vmrt_vm_match - does @vm go by @pattern?
  * @pattern: a VM's name or `pid:N`
  */
@@ -67,6 +85,7 @@ int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
 
 /**
  * vmrt_vm_get - find the one VM that @pattern names, among those running now
+ * @pattern: a name; or pid:N, cgroup:PATH, thread:PATTERN for anything else, whose threads are vCPUs then
  * @out: the VM; free with vmrt_vms_free(vm, 1)
  *
  * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several match.

@@ -69,6 +69,18 @@ setup() {
 	[[ $output = */nonexistent/x.db* ]]
 }
 
+@test "a pipe or a link is not replaced by a database" {
+	mkfifo pipe
+	ln -s nowhere link
+	for there in pipe link; do
+		run "$trace" analyze -o "$there" "$root/tests/data/demo-hsf.vmrt"
+		[ "$status" -eq 1 ]
+		[[ $output = *"$there is there and is not a regular file"* ]]
+	done
+	[ -p pipe ]
+	[ -L link ]
+}
+
 @test "a former database survives a failed analysis" {
 	mkdir k.vmrt
 	cp "$root/tests/data/demo-hsf.vmrt/"* k.vmrt/

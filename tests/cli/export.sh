@@ -47,6 +47,14 @@ every_part() { # windows that begin and end anywhere
 	done
 }
 
+not_replaced() {
+	mkfifo pipe && ln -s linked.csv link.csv && : >linked.csv || return 1
+	cat pipe >from-pipe.csv &
+	vmrt-export --format csv -o pipe hsf.db && vmrt-export --format csv -o link.csv hsf.db || return 1
+	wait $!
+	[ -p pipe ] && [ -L link.csv ] && [ -s linked.csv ] && cmp linked.csv from-pipe.csv
+}
+
 same_trace() {
 	vmrt-export --format grasp --from 5ms --to 105ms hsf.db >"$work/trace.grasp" || return 1
 	[ "${UPDATE:-0}" = 1 ] && cp "$work/trace.grasp" "$top/tests/data/small-hsf.grasp"
@@ -164,6 +172,7 @@ for table in jobs server_periods losses; do
 done
 ok "CSV of a part has the rows in it" rows_in_window
 ok "a file is written whole" sh -c 'vmrt-export --format csv -o a.csv hsf.db && vmrt-export --format csv hsf.db | cmp - a.csv'
+ok "a pipe or a link is written to, not replaced" not_replaced
 ok "a folder that is not there is an error" exits 1 "cannot write there/a.csv" --format csv -o there/a.csv hsf.db
 ok "a part outside of the run is an error" exits 1 "it lasts 200 ms" --format grasp --from 2s hsf.db
 ok "no such run is an error" exits 1 "there is no run none.db" --format grasp none.db

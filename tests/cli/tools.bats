@@ -94,3 +94,22 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 		/^$/ { doc = 0 }
 		END { exit bad }' include/vmrt/*.h
 }
+
+@test "check-run says when it cannot check, and finds what disagrees" {
+	cd "$BATS_TEST_TMPDIR"
+	cp -r "$root/tests/data/demo-hsf.vmrt" "it's 1%?.vmrt"
+	chmod -R u+w .
+	"$O/bin/vmrt-trace" analyze -q "it's 1%?.vmrt"
+	run "$root/scripts/check-run" "it's 1%?.vmrt"
+	[[ $output = *"rt_task1: 100 jobs rebuilt, 100 in"*"110 of 110 jobs"*"host.dat: vmrt reads"* ]]
+	grep -v '^rt_task1,7,' "it's 1%?.vmrt/load-demo.csv" >less.csv
+	run "$root/scripts/check-run" "it's 1%?.vmrt" less.csv
+	[ "$status" -eq 2 ]
+	[[ $output = *"FAILS rt_task1: 100 jobs rebuilt, 99 in"*"FAILS completions"*"109 of 110 jobs"* ]]
+	run "$root/scripts/check-run" "it's 1%?.vmrt" "$root/README.md"
+	[ "$status" -eq 1 ]
+	[[ $output = *"is not a log of vmrt-load"* ]]
+	echo garbage >"it's 1%?.vmrt/run.db"
+	run "$root/scripts/check-run" "it's 1%?.vmrt"
+	[ "$status" -eq 1 ]
+}

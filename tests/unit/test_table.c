@@ -257,7 +257,7 @@ static void missing_table_is_an_error(void **state)
 
 	(void)state;
 	assert_int_equal(vmrt_doc_print(doc, VMRT_FORMAT_CSV, "servants", stdout, &err), VMRT_ENOENT);
-	assert_string_equal(err.text, "there is no table 'servants'");
+	assert_string_equal(err.text, "there is no table 'servants': tasks");
 	vmrt_doc_free(doc);
 }
 

@@ -1,0 +1,5 @@
+# Measurements; each prints Markdown for docs/performance.md.
+
+.PHONY: bench-record
+bench-record: $(O)/bin/vmrt-trace $(O)/tests/event-load ## measure what recording costs, against trace-cmd (as root)
+	$(Q)O=$(O) tests/bench/record
