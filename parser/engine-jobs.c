@@ -182,7 +182,11 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	if (tardiness > 0)
 		find_cause(j, tardiness);
-	/* without a deadline there is nothing to judge by */
+	if (j->spec->deadline_ns <= 0 && tainted(j)) {
+		/* the outcome cannot say that the times are in doubt */
+		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
+		memset(job->blame_ns, 0, sizeof(job->blame_ns));
+	}
 	if (tainted(j) || j->spec->deadline_ns <= 0) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 		job->cause = -1;

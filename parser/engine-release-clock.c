@@ -3,8 +3,9 @@
  * Times of timers that are not on the monotonic clock, and periods that nobody declared.
  *
  * hrtimer_expire_entry tells the time on the timer's own clock, hrtimer_setup which clock that is. The
- * record is written a little after the clock was read, so each expiry bounds the clock's lead from below:
- * the largest bound counts, less what clock adjustments may have taken from it since.
+ * record is written a little after the clock was read, so each expiry bounds the clock's lead from below.
+ * The lead only changes when a clock is set, since both are slewed alike: the largest bound of the last
+ * second or two counts, and a much smaller one is a step.
  */
 #include "engine.h"
 
@@ -13,10 +14,8 @@
 
 #define FIRST_OTHERS 64
 #define MAX_OTHERS (1u << 16)
-/* The kernel slews a clock by at most 500 us per second. */
-#define SLEW_SHARE 2000
-/* Larger changes are steps. */
-#define STEP_NS VMRT_NS_PER_MS
+/* So long bounds count, and so long again: a smaller step is forgotten by then. */
+#define REMEMBER_NS VMRT_NS_PER_S
 /* Ticks between two expiries after which the length of a tick is told from them. */
 #define TICKS_APART 50
 /* Arrival differences within this share of each other are the same period. */
@@ -105,15 +104,17 @@ void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns)
 
 	if (__builtin_sub_overflow(now, local_ns, &lead))
 		return;
-	if (!r->known || __builtin_sub_overflow(lead, r->offset_ns, &change) || llabs(change) > STEP_NS) {
-		r->known = true;
-		r->offset_ns = lead;
-	} else {
-		int64_t aged = r->offset_ns - (local_ns - r->at_ns) / SLEW_SHARE;
-
-		r->offset_ns = lead > aged ? lead : aged;
+	if (!r->known || __builtin_sub_overflow(lead, r->offset_ns, &change) ||
+		llabs(change) > CLOCK_STEP_NS) {
+		*r = (struct clock_relation){.known = true, .now_ns = lead, .before_ns = lead, .at_ns = local_ns};
+	} else if (local_ns - r->at_ns > REMEMBER_NS) {
+		r->before_ns = r->now_ns;
+		r->now_ns = lead;
+		r->at_ns = local_ns;
+	} else if (lead > r->now_ns) {
+		r->now_ns = lead;
 	}
-	r->at_ns = local_ns;
+	r->offset_ns = r->before_ns > r->now_ns ? r->before_ns : r->now_ns;
 }
 
 /* The length of a tick is 1 s / HZ, and HZ is one of a few numbers. */

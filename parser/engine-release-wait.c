@@ -88,7 +88,6 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	j->state = JOB_RELEASED;
 	j->timer = 0;
 	r->fired.ptr = 0;
-	r->served = false;
 	r->slept = false;
 	blame_open(j, host_ns);
 }
@@ -174,15 +173,16 @@ void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	blame_settle(j->machine, host_ns);
 	if (r->fired.ptr && (j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);
-	else if (expires != VMRT_UNKNOWN && expires <= ev->ts && r->served && j->state == JOB_STARTED) {
+	else if (expires != VMRT_UNKNOWN && expires <= ev->ts && j->state == JOB_STARTED) {
 		/* armed to an instant that has passed: the next job has arrived */
 		r->fired = (struct fired){.ptr = r->timer, .fn = ev->timer.fn, .arrival_ns = expires,
 			.local_ns = ev->ts, .host_ns = host_ns};
 		begins_at_once(j, ev, host_ns);
+		r->foreseen = true;
 		return;
 	}
 	r->fired.ptr = 0;
-	r->served = true;
+	r->foreseen = false;
 	if (r->no_arrival && expires != VMRT_UNKNOWN)
 		find_arrival(j, expires);
 	if (expires == VMRT_UNKNOWN || (j->state != JOB_STARTED && j->state != JOB_RELEASED))

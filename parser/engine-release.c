@@ -55,7 +55,7 @@ void release_init(struct jobs *j)
 {
 	j->rel.mechanism = j->spec->release;
 	j->rel.period_ns = j->spec->period_ns;
-	j->rel.seen_ns = VMRT_UNKNOWN;
+	j->rel.clock = CLOCK_IS_MONOTONIC;
 	j->rel.off_grid = j->rel.mechanism == VMRT_RELEASE_RELATIVE;
 	if (!j->rel.period_ns && !j->rel.off_grid)
 		j->rel.period_ns = period_found(&j->machine->engine->found[j->task]);
@@ -177,6 +177,7 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	struct release *r = &j->rel;
 
 	if (r->mechanism == VMRT_RELEASE_RELATIVE) {
+		r->clock = CLOCK_IS_MONOTONIC;
 		jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 		return;
 	}
@@ -193,6 +194,7 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		r->was_head = j->state == JOB_HEAD;
 		r->off_grid = true;
 	}
+	r->clock = CLOCK_IS_MONOTONIC;
 	jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 	if (trial_agrees(j)) {
 		release_decide(j, VMRT_RELEASE_RELATIVE);
@@ -291,14 +293,27 @@ void release_timer_cancel(struct machine *m, const struct timer *timer)
 		timer->owner->jobs->rel.gone = true;
 }
 
-/* The sleep of @j is over; @now is on the timer's clock. */
-static void arrive(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t now, int64_t raw)
+static int64_t minus(int64_t a, int64_t b)
 {
-	int64_t late, arrival;
+	int64_t difference;
 
-	if (__builtin_sub_overflow(now, raw, &late) || late < 0 ||
-		__builtin_sub_overflow(local_ns, late, &arrival))
+	return __builtin_sub_overflow(a, b, &difference) ? -1 : difference;
+}
+
+/*
+ * The sleep of @j is over, @late after it should have been. That may tell more of its arrival than was
+ * known before, or that the clock was set meanwhile.
+ */
+static void arrive(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t late)
+{
+	int64_t arrival, change;
+
+	if (late < 0 || __builtin_sub_overflow(local_ns, late, &arrival))
 		arrival = local_ns;
+	if (!j->rel.pending && j->job.arrival_local_ns <= local_ns &&
+		!__builtin_sub_overflow(arrival, j->job.arrival_local_ns, &change) &&
+		llabs(change) <= CLOCK_STEP_NS)
+		return;
 	blame_settle(j->machine, host_ns);
 	j->rel.pending = false;
 	jobs_set_arrival(j, arrival);
@@ -330,11 +345,13 @@ void release_timer_expire(
 			fired.arrival_ns = ev->ts - late;
 	}
 	m->cpus[ev->cpu].fired = fired;
-	if (j && j->state == JOB_SLEEPING && j->rel.pending && j->timer == ev->timer.timer)
-		arrive(j, ev->ts, host_ns, ev->timer.now, j->rel.raw_expires);
+	if (j && j->state == JOB_SLEEPING && j->rel.clock != CLOCK_IS_MONOTONIC && j->timer == fired.ptr)
+		arrive(j, ev->ts, host_ns, minus(ev->timer.now, j->rel.raw_expires));
 	if (j && j->rel.timer == fired.ptr && is_wait(j->rel.mechanism)) {
 		j->rel.seen_ns = ev->ts;
-		j->rel.fired = fired;
+		if (!j->rel.foreseen)
+			j->rel.fired = fired;
+		j->rel.foreseen = false;
 	}
 }
 
@@ -367,12 +384,12 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		.arrival_ns = VMRT_UNKNOWN, .local_ns = ev->ts, .host_ns = host_ns};
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
+		int64_t late;
 
 		if (j->state != JOB_SLEEPING || j->timer != ev->wheel.timer || j->rel.clock != CLOCK_IS_TICKS)
 			continue;
-		if (j->rel.pending)
-			arrive(j, ev->ts, host_ns,
-				(int64_t)(ev->wheel.now - (uint64_t)j->rel.raw_expires) * m->clocks.tick_ns, 0);
+		late = (int32_t)(uint32_t)(ev->wheel.now - (uint64_t)j->rel.raw_expires);
+		arrive(j, ev->ts, host_ns, late * m->clocks.tick_ns);
 		jobs_timer_expire(j, ev->wheel.timer, ev->ts, host_ns);
 	}
 }

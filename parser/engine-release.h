@@ -18,6 +18,8 @@
 #define CLOCK_IS_MONOTONIC 1
 #define CLOCKS 12
 #define CLOCK_IS_TICKS (CLOCKS - 1)
+/* Larger changes of a clock's lead are steps. */
+#define CLOCK_STEP_NS VMRT_NS_PER_MS
 
 struct jobs;
 
@@ -61,7 +63,7 @@ struct release {
 	/* a timer that goes on by itself: timerfd, setitimer, timer_create */
 	uint64_t timer;
 	bool gone;		/* it was cancelled */
-	bool served;		/* the open job's expiry was consumed */
+	bool foreseen;		/* its expiry, which is to come at once, has been taken into account */
 	bool no_arrival;	/* of the open job, until its timer is armed again */
 	int64_t opened_ns;	/* host time at which it was opened then */
 	int64_t seen_ns;	/* last sign of the timer */
@@ -88,10 +90,12 @@ struct task_found {
 	struct period_candidate periods[PERIOD_CANDIDATES];
 };
 
-/* A clock against the monotonic one: local = reading * scale - offset. */
+/* How far a clock leads the monotonic one. */
 struct clock_relation {
 	bool known;
-	int64_t offset_ns, at_ns;
+	int64_t offset_ns;
+	int64_t now_ns, before_ns; /* largest bounds since at_ns, and in the time before that */
+	int64_t at_ns;
 };
 
 struct release_clocks {

@@ -306,7 +306,7 @@ static void infer_switch(
 	m->stats.inferred_switches++;
 	if (m->index == 0)
 		settle_waiters(m->engine, index, at.host_ns);
-	else
+	if (m->n_jobs)
 		blame_settle(m, at.host_ns);
 	if (out && out->state == THR_RUNNING && out->cpu == index) {
 		servers_uncertain(out->server, uncertainty);
@@ -357,7 +357,7 @@ static void on_switch(struct machine *m, const struct vmrt_event *ev, struct ins
 
 	if (m->index == 0)
 		settle_waiters(m->engine, ev->cpu, now.host_ns);
-	else if (m->n_jobs)
+	if (m->n_jobs)
 		blame_settle(m, now.host_ns);
 	if (out) {
 		/* it became a task since it was switched in */
