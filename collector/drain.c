@@ -15,6 +15,8 @@
 
 #define PIPE_BYTES (1 << 20)
 #define PAUSE_MS 400 /* between two looks at a buffer that does not fill */
+#define MISSED_EVENTS (UINT64_C(1) << 31) /* flags in the length of a sub-buffer's data */
+#define MISSED_STORED (UINT64_C(1) << 30)
 #define STACK_BYTES (256 << 10)
 
 struct cpu {
@@ -231,8 +233,18 @@ static int64_t page_time(const uint8_t *page)
 	return (int64_t)time;
 }
 
+/* What was overwritten before the first sub-buffer that is kept was meant to be. */
+static void forget_lost(uint8_t *page)
+{
+	uint64_t commit;
+
+	memcpy(&commit, page + 8, sizeof(commit));
+	commit &= ~(MISSED_EVENTS | MISSED_STORED);
+	memcpy(page + 8, &commit, sizeof(commit));
+}
+
 enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
-	int64_t since, uint64_t *moved, struct vmrt_error *err)
+	int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err)
 {
 	uint32_t size = vmrt_tracer_page_size(tracer);
 	uint8_t *pages = malloc(2 * (size_t)size), *held = NULL, *page = pages;
@@ -243,11 +255,14 @@ enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile
 		return vmrt_fail(err, VMRT_ENOMEM, "trace buffer of CPU %u: out of memory", cpu);
 	/* a sub-buffer ends where the next one begins, so one is held back */
 	while (status == VMRT_OK && (got = vmrt_tracer_read(tracer, cpu, page)) >= 0) {
+		if (held && !*moved && since != INT64_MIN)
+			forget_lost(held);
 		if (held && (!got || page_time(page) >= since)) {
 			if (vmrt_datfile_write(file, cpu, held, size) != 0)
 				status = vmrt_fail_errno(err, errno, "cannot write what CPU %u recorded", cpu);
-			else
-				*moved += size;
+			else if (!*moved)
+				*first = page_time(held);
+			*moved += status == VMRT_OK ? size : 0;
 		}
 		if (!got)
 			break;
@@ -271,7 +286,8 @@ enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct v
 
 		note_look(c, vmrt_now_ns());
 		if (c->err.status == VMRT_OK)
-			vmrt_drain_take(d->tracer, d->options.file, i, since, &moved, &c->err);
+			vmrt_drain_take(d->tracer, d->options.file, i, since, &moved,
+				&c->look.first_ns, &c->err);
 		note_fill(c, (int64_t)moved);
 		atomic_fetch_add(&d->size, moved);
 		if (c->err.status != VMRT_OK && status == VMRT_OK)

@@ -34,6 +34,7 @@ struct vmrt_drain_look {
 	uint64_t fill;	     /* bytes, the most that was found in it */
 	int64_t unread_ns;   /* longest time between two looks */
 	int64_t unread_at;   /* when that ended, CLOCK_MONOTONIC */
+	int64_t first_ns;    /* of the rest: when its first sub-buffer begins; 0 without one */
 };
 
 /**
@@ -61,9 +62,9 @@ int vmrt_drain_stop_fd(const struct vmrt_drain *drain);
 enum vmrt_status vmrt_drain_finish(
 	struct vmrt_drain *drain, int64_t since, struct vmrt_error *err);
 
-/** vmrt_drain_take - the same for one CPU, without a drain; @moved: bytes */
+/** vmrt_drain_take - the same for one CPU, without a drain; @moved: bytes; @first: as first_ns above */
 enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
-	int64_t since, uint64_t *moved, struct vmrt_error *err);
+	int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err);
 
 /** vmrt_drain_look - after vmrt_drain_finish(): how well the buffer of @cpu was emptied */
 struct vmrt_drain_look vmrt_drain_look(const struct vmrt_drain *drain, unsigned cpu);

@@ -2,6 +2,7 @@
 /* VMs that start, stop, or get other threads while they are recorded. */
 #include "recorder.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,6 +117,29 @@ static bool find_new(struct vmrt_recorder *rec, int64_t time)
 	}
 	vmrt_vms_free(vms, n);
 	return found;
+}
+
+enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	size_t n = 0, used = 0;
+	pid_t *tids;
+
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		n += rec->manifest.vms[i].vm.n_threads;
+	tids = calloc(n + 1, sizeof(*tids));
+	if (!tids)
+		return vmrt_fail(err, VMRT_ENOMEM, "list of threads: out of memory");
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		for (size_t k = 0; k < rec->manifest.vms[i].vm.n_threads; k++)
+			if (!rec->manifest.vms[i].vm.threads[k].to_ns)
+				tids[used++] = rec->manifest.vms[i].vm.threads[k].tid;
+	/* without any thread everything would be recorded; a number that is nobody's stands for none */
+	if (!used)
+		tids[used++] = INT_MAX;
+	status = vmrt_tracer_only(rec->tracer, tids, used, err);
+	free(tids);
+	return status;
 }
 
 bool vmrt_recorder_follow(struct vmrt_recorder *rec, int64_t time)

@@ -12,6 +12,7 @@
 #include <vmrt/tool.h>
 
 #include "datwrite.h"
+#include "kvm-tsc.h"
 
 #define READY_WAIT_MS 60000 /* the session's own deadlines are shorter */
 #define START_WAIT_MS 25000
@@ -95,6 +96,8 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 	spool_name(rec, i);
 	snprintf(prefix, sizeof(prefix), "%.*s", (int)(strlen(vm->file) - 4), vm->file);
 	g->trace_id = vmrt_dat_new_id();
+	if (vm->vm.pid && !strcmp(vm->vm.accel, "kvm"))
+		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &g->kvm);
 	if (vmrt_spool_init(&g->spool, rec->folder.path, prefix, MAX_GUEST_CPUS, &err) != VMRT_OK ||
 		vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
 		note(vm, "%.250s", err.text);
@@ -254,6 +257,16 @@ static void keep_pings(struct vmrt_manifest_vm *vm, const struct vmrt_guest_resu
 		memcpy(vm->pings, result->pings, result->n_pings * sizeof(*vm->pings));
 }
 
+/* If KVM says the same as before the recording. */
+static void keep_kvm_tsc(struct vmrt_manifest_vm *vm, const struct vmrt_kvm_tsc *before)
+{
+	struct vmrt_kvm_tsc now;
+
+	if (before->ratio && vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &now) == VMRT_OK &&
+		now.offset == before->offset && now.ratio == before->ratio && now.bits == before->bits)
+		vm->kvm = now;
+}
+
 static void save_guest(struct vmrt_recorder *rec, size_t i)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
@@ -266,6 +279,7 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 	vmrt_guest_finish(g->session, &result);
 	note_failure(rec, i);
 	keep_pings(vm, &result);
+	keep_kvm_tsc(vm, &g->kvm);
 	snprintf(vm->kernel, sizeof(vm->kernel), "%s", result.kernel);
 	if (result.bad_pages)
 		note(vm, "%llu malformed pages of events from %s were thrown away",

@@ -10,6 +10,8 @@
 
 #include <vmrt/tool.h>
 
+#include "salvage.h"
+
 #define DISK_RESERVE (UINT64_C(8) << 20) /* for the head, the manifest, a small database */
 
 void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
@@ -121,6 +123,7 @@ static void tell_why(struct vmrt_recorder *rec)
 void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 {
 	int64_t since = rec->options->flight_ns ? rec->manifest.end_ns - rec->options->flight_ns : INT64_MIN;
+	int64_t least = INT64_MIN;
 	struct vmrt_error err;
 	bool failed;
 
@@ -137,7 +140,9 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 
 		if (vmrt_tracer_stats(rec->tracer, cpu, s, &err) != VMRT_OK)
 			vmrt_warn("%s", err.text);
-		/* what a flight recorder forgets is not lost */
+		/* what a flight recorder forgets is not lost, but it may have forgotten more than it should */
+		if (rec->options->flight_ns && s->overrun && look.first_ns > since && look.first_ns > least)
+			least = look.first_ns;
 		if (rec->options->flight_ns)
 			s->overrun = 0;
 		if (failed)
@@ -152,6 +157,9 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 		rec->events += b->events;
 		rec->lost += b->lost;
 	}
+	if (least != INT64_MIN)
+		vmrt_warn("the buffers held only the last %.3f s; --buffer makes room for more",
+			(double)(rec->manifest.end_ns - least) / VMRT_NS_PER_S);
 }
 
 /* Names of now behind those of the beginning: a later name is the one by which events go. */
@@ -165,6 +173,24 @@ static void add_names(struct vmrt_recorder *rec)
 		free(rec->meta.cmdlines);
 		rec->meta.cmdlines = all;
 	}
+}
+
+/* A flight recorder has read more than it kept. */
+static void count_kept(struct vmrt_recorder *rec)
+{
+	struct vmrt_content content = {.cpus = rec->meta.cpus};
+	char path[PATH_MAX];
+
+	content.per_cpu = calloc(rec->meta.cpus, sizeof(*content.per_cpu));
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
+	if (content.per_cpu && vmrt_count_events(path, &content, NULL) == VMRT_OK) {
+		rec->events = content.events;
+		for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
+			rec->manifest.buffers[cpu].events = content.per_cpu[cpu];
+		if (content.first_ns > rec->manifest.start_ns)
+			rec->manifest.start_ns = content.first_ns;
+	}
+	free(content.per_cpu);
 }
 
 enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_error *err)
@@ -181,6 +207,8 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
 	add_names(rec);
 	content.n_guests = vmrt_recorder_dat_guests(rec, guests);
 	status = vmrt_datfile_end(rec->file, &content, err);
+	if (status == VMRT_OK && rec->options->flight_ns)
+		count_kept(rec);
 	if (status == VMRT_OK)
 		status = save_manifest(rec, err);
 	if (status == VMRT_OK) {

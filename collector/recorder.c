@@ -90,11 +90,23 @@ static enum vmrt_status keep_experiment(struct vmrt_recorder *rec, struct vmrt_e
 	return status;
 }
 
+static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	if (!rec->manifest.n_vms && !rec->options->all_vms)
+		return vmrt_fail(err, VMRT_EINVAL, "--only-vms: say which VMs, with -e, --vm or --all-vms");
+	for (size_t i = 0; rec->experiment && i < rec->experiment->n_tasks; i++)
+		if (!strcmp(rec->experiment->tasks[i].machine, VMRT_HOST))
+			return vmrt_fail(err, VMRT_EINVAL,
+				"--only-vms would not record task %s of the host", rec->experiment->tasks[i].name);
+	return vmrt_recorder_only_vms(rec, err);
+}
+
 /* Everything that can be refused is refused here, before anything runs or records. */
 static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
 	const struct vmrt_recorder_options *o = rec->options;
 	struct vmrt_tracer_options tracer = {.label = "record", .buffer = o->buffer, .events = o->events};
+	struct vmrt_flight_options flight = {.on_miss = o->on_miss, .on_overrun = o->on_overrun};
 	const char *name = "run";
 	enum vmrt_status status;
 
@@ -115,10 +127,17 @@ static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err
 	if ((status = keep_experiment(rec, err)) != VMRT_OK ||
 		(status = vmrt_tracer_meta(rec->tracer, &rec->meta, err)) != VMRT_OK)
 		return status;
+	if (o->only_vms && (status = check_only_vms(rec, err)) != VMRT_OK)
+		return status;
+	flight.experiment = rec->experiment;
+	flight.cpus = rec->has_cpus ? &rec->cpus : NULL;
 	rec->trace_id = vmrt_dat_new_id();
 	rec->analyzable = vmrt_tracer_has_event(rec->tracer, "sched", "sched_switch");
 	vmrt_guardian_start(&rec->guardian, vmrt_tracer_folder(rec->tracer));
-	return vmrt_recorder_open_host(rec, err);
+	status = vmrt_recorder_open_host(rec, err);
+	if (status == VMRT_OK && o->flight_ns)
+		status = vmrt_flight_start(&flight, &rec->flight, err);
+	return status;
 }
 
 /* The path of another program of vmrt: beside our own, else wherever the shell finds it. */
@@ -230,13 +249,23 @@ static int wait_ms(const struct vmrt_recorder *rec, bool progress)
 	return (int)left;
 }
 
+static void follow(struct vmrt_recorder *rec, int64_t now)
+{
+	struct vmrt_error err;
+
+	if (vmrt_recorder_follow(rec, now) && rec->options->only_vms &&
+		vmrt_recorder_only_vms(rec, &err) != VMRT_OK)
+		vmrt_warn("%s: threads that are new are not recorded", err.text);
+}
+
 /* Until the command has ended, the time is over, or somebody wants it to end. */
 static void watch(struct vmrt_recorder *rec, bool progress)
 {
 	for (;;) {
-		struct pollfd fds[4] = {{.fd = vmrt_stop_fd(), .events = POLLIN},
+		struct pollfd fds[5] = {{.fd = vmrt_stop_fd(), .events = POLLIN},
 			{.fd = rec->command.fd, .events = POLLIN}, {.fd = rec->hsf.fd, .events = POLLIN},
-			{.fd = vmrt_drain_stop_fd(rec->drain), .events = POLLIN}};
+			{.fd = vmrt_drain_stop_fd(rec->drain), .events = POLLIN},
+			{.fd = rec->flight ? vmrt_flight_fd(rec->flight) : -1, .events = POLLIN}};
 		int timeout = wait_ms(rec, progress);
 		int64_t now;
 
@@ -244,11 +273,11 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 			return;
 		if (!rec->command.pid)
 			fds[1].fd = -1;
-		poll(fds, 4, timeout);
+		poll(fds, 5, timeout);
 		now = vmrt_now_ns();
 		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
 			vmrt_recorder_look_at_losses(rec, now);
-			vmrt_recorder_follow(rec, now);
+			follow(rec, now);
 		}
 		if (progress)
 			show_progress(rec, false);
@@ -257,7 +286,7 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 		if (rec->hsf.pid && vmrt_child_check(&rec->hsf))
 			vmrt_warn("vmrt-hsf has ended (status %d): the servers are no longer enforced",
 				rec->hsf.status);
-		if (vmrt_drain_stop(rec->drain))
+		if (vmrt_drain_stop(rec->drain) || (rec->flight && vmrt_flight_reason(rec->flight)))
 			return;
 	}
 }
@@ -281,14 +310,19 @@ static void stop_command(struct vmrt_recorder *rec)
 /* Ends everything in the right order and writes all files, whatever happened before. */
 static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	bool full = vmrt_drain_stop(rec->drain) != VMRT_DRAIN_GO_ON;
+	const char *reason = rec->flight ? vmrt_flight_reason(rec->flight) : NULL;
+	bool full = reason || vmrt_drain_stop(rec->drain) != VMRT_DRAIN_GO_ON;
 	enum vmrt_status status = VMRT_OK, saved;
 	struct vmrt_error other;
 
-	/* when there is no more room, what the command does from here on is not recorded */
+	/* when there is no more room, or what was waited for has happened, what the command does from here on is not recorded */
 	if (full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
+	}
+	if (reason) {
+		vmrt_recorder_note(rec, "flight recorder: saved because %s", reason);
+		vmrt_say("%s", rec->manifest.note);
 	}
 	stop_command(rec);
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
@@ -358,6 +392,7 @@ static void clean_up(struct vmrt_recorder *rec)
 		vmrt_child_end(&rec->command, SIGTERM, 500);
 	if (rec->hsf.pid)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
+	vmrt_flight_end(rec->flight);
 	vmrt_recorder_free_guests(rec);
 	vmrt_drain_free(rec->drain);
 	vmrt_datfile_close(rec->file);

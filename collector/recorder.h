@@ -14,6 +14,7 @@
 #include "child.h"
 #include "datfile.h"
 #include "drain.h"
+#include "flight.h"
 #include "guardian.h"
 #include "journal.h"
 #include "run-folder.h"
@@ -32,11 +33,12 @@ struct vmrt_recorder_options {
 	const char *secret_file;
 	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
 	bool needs_secret;
-	bool all_vms, no_guest, hsf, force, stream, no_analyze, allow_loss;
+	bool all_vms, only_vms, on_miss, on_overrun, no_guest, hsf, force, stream, no_analyze, allow_loss;
 	int64_t duration_ns; /* 0: until the command ends, or ^C */
 	uint64_t buffer, guest_buffer, max_size, guest_max_size;
 	const char *events; /* as struct vmrt_tracer_options; or NULL */
 	int64_t flight_ns;  /* keep only so much of the end; 0: everything */
+	const char *flight_on;
 	char **command; /* ends with NULL; or NULL */
 };
 
@@ -48,6 +50,7 @@ struct vmrt_recorder_guest {
 	size_t n_sockets;
 	uint64_t trace_id;
 	uint64_t events, lost;
+	struct vmrt_kvm_tsc kvm; /* when the session began */
 	int32_t *tids; /* vCPU threads by the guest's CPU */
 	unsigned n_tids;
 };
@@ -62,6 +65,7 @@ struct vmrt_recorder {
 	struct vmrt_datfile *file;
 	struct vmrt_drain *drain;
 	struct vmrt_guardian guardian;
+	struct vmrt_flight *flight;
 	bool analyzable;
 	bool journal;	   /* written, not yet removed */
 	int64_t looked_ns; /* at the counters of losses */
@@ -105,6 +109,9 @@ size_t vmrt_recorder_dat_guests(
 
 /** vmrt_recorder_free_guests - end all sessions, remove the spools */
 void vmrt_recorder_free_guests(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
+enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
 
 /** vmrt_recorder_note - what the manifest shall say about the host's recording; the first note stays */
 void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)

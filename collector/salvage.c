@@ -59,10 +59,11 @@ static enum vmrt_status take_rest(struct work *w, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	struct vmrt_error why;
+	int64_t first;
 
 	for (unsigned cpu = 0; w->tracer && cpu < w->meta.cpus && status == VMRT_OK; cpu++) {
 		status = vmrt_drain_take(
-			w->tracer, w->file, cpu, INT64_MIN, &w->out->from_buffers, err);
+			w->tracer, w->file, cpu, INT64_MIN, &w->out->from_buffers, &first, err);
 		if (vmrt_tracer_stats(w->tracer, cpu, &w->stats[cpu], &why) != VMRT_OK)
 			w->stats[cpu] = (struct vmrt_cpu_stats){0};
 	}
@@ -100,14 +101,13 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 	return vmrt_datfile_end(w->file, &content, err);
 }
 
-/* Counts what the file holds; the times of the first and the last event. */
-static enum vmrt_status count(struct work *w, int64_t *first, int64_t *last, uint64_t *per_cpu,
-	struct vmrt_error *err)
+enum vmrt_status vmrt_count_events(
+	const char *path, struct vmrt_content *out, struct vmrt_error *err)
 {
 	struct vmrt_stream *stream = NULL;
 	struct vmrt_dat *dat = NULL;
 	struct vmrt_event event;
-	enum vmrt_status status = vmrt_dat_open(w->host, &dat, err);
+	enum vmrt_status status = vmrt_dat_open(path, &dat, err);
 	int got;
 
 	if (status == VMRT_OK)
@@ -115,20 +115,21 @@ static enum vmrt_status count(struct work *w, int64_t *first, int64_t *last, uin
 	while (status == VMRT_OK && (got = vmrt_stream_next(stream, &event, NULL)) != 0) {
 		if (got < 0)
 			continue;
-		if (!w->out->events++)
-			*first = event.ts;
-		*last = event.ts;
-		if (event.cpu < w->meta.cpus)
-			per_cpu[event.cpu]++;
+		if (!out->events++)
+			out->first_ns = event.ts;
+		out->last_ns = event.ts;
+		if (event.cpu < out->cpus)
+			out->per_cpu[event.cpu]++;
 	}
 	vmrt_stream_free(stream);
 	vmrt_dat_close(dat);
 	return status;
 }
 
-static enum vmrt_status write_manifest(struct work *w, int64_t first, int64_t last,
-	const uint64_t *per_cpu, struct vmrt_error *err)
+static enum vmrt_status write_manifest(
+	struct work *w, const struct vmrt_content *content, struct vmrt_error *err)
 {
+	const uint64_t *per_cpu = content->per_cpu;
 	struct vmrt_manifest *m, empty = {.command_status = -1, .cpus = w->meta.cpus};
 	enum vmrt_status status;
 	char none[] = "";
@@ -143,11 +144,11 @@ static enum vmrt_status write_manifest(struct work *w, int64_t first, int64_t la
 	w->out->lost += w->out->missing;
 	if (vmrt_manifest_load(w->manifest_path, &m, NULL) != VMRT_OK) {
 		empty.command = none;
-		empty.start_ns = first;
+		empty.start_ns = content->first_ns;
 		m = &empty;
 	}
 	if (m->end_ns <= m->start_ns)
-		m->end_ns = last;
+		m->end_ns = content->last_ns;
 	if (!m->note[0])
 		snprintf(m->note, sizeof(m->note),
 			"the recorder was killed%s; salvaged by vmrt-trace reset, %llu events lost",
@@ -177,16 +178,16 @@ enum vmrt_status vmrt_salvage(
 	const char *run, struct vmrt_salvaged *out, struct vmrt_error *err)
 {
 	struct work w = {.run = run, .out = out};
-	int64_t first = 0, last = 0;
-	uint64_t *per_cpu = NULL;
+	struct vmrt_content content = {0};
 	enum vmrt_status status;
 	struct vmrt_error why;
 
 	memset(out, 0, sizeof(*out));
 	if ((status = open_all(&w, err)) != VMRT_OK)
 		goto out;
-	per_cpu = calloc(w.meta.cpus + 1, sizeof(*per_cpu));
-	if (!per_cpu) {
+	content.cpus = w.meta.cpus;
+	content.per_cpu = calloc(w.meta.cpus + 1, sizeof(*content.per_cpu));
+	if (!content.per_cpu) {
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", run);
 		goto out;
 	}
@@ -195,8 +196,8 @@ enum vmrt_status vmrt_salvage(
 	for (unsigned cpu = 0; w.tracer && vmrt_datfile_whole(w.file) && cpu < w.meta.cpus; cpu++)
 		vmrt_tracer_stats(w.tracer, cpu, &w.stats[cpu], NULL);
 	if ((status = write_file(&w, err)) != VMRT_OK ||
-		(status = count(&w, &first, &last, per_cpu, err)) != VMRT_OK ||
-		(status = write_manifest(&w, first, last, per_cpu, err)) != VMRT_OK)
+		(status = vmrt_count_events(w.host, &content, err)) != VMRT_OK ||
+		(status = write_manifest(&w, &content, err)) != VMRT_OK)
 		goto out;
 	vmrt_journal_remove(run, w.instance);
 	if (w.tracer)
@@ -211,6 +212,7 @@ out:
 	vmrt_trace_meta_free(&w.meta);
 	vmrt_datmap_free(w.map);
 	free(w.stats);
-	free(per_cpu);
+	out->events = content.events;
+	free(content.per_cpu);
 	return status;
 }

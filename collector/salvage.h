@@ -26,4 +26,16 @@ struct vmrt_salvaged {
 enum vmrt_status vmrt_salvage(
 	const char *run, struct vmrt_salvaged *out, struct vmrt_error *err);
 
+/* What a recording of one machine holds. */
+struct vmrt_content {
+	uint64_t events;
+	int64_t first_ns, last_ns; /* 0 without events */
+	uint64_t *per_cpu;	   /* of the caller, @cpus of them */
+	unsigned cpus;
+};
+
+/** vmrt_count_events - read the trace.dat file @path and count; adds to what is in @out */
+enum vmrt_status vmrt_count_events(
+	const char *path, struct vmrt_content *out, struct vmrt_error *err);
+
 #endif

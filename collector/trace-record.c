@@ -12,6 +12,7 @@
 #define GUEST_BUFFER (UINT64_C(16) << 20)
 #define GUEST_MAX_SIZE (UINT64_C(1) << 30)
 #define BUFFER_LEAST 8192
+#define FLIGHT_BUFFER (UINT64_C(32) << 20) /* it is all that there is room for */
 #define BUFFER_MOST (UINT64_C(16) << 30)
 
 enum {
@@ -29,6 +30,9 @@ enum {
 	OPT_ALLOW_LOSS,
 	OPT_EVENTS,
 	OPT_ALL_VMS,
+	OPT_ONLY_VMS,
+	OPT_FLIGHT,
+	OPT_FLIGHT_ON,
 };
 
 static const struct argp_option options[] = {
@@ -49,6 +53,12 @@ static const struct argp_option options[] = {
 	{"max-size", OPT_MAX_SIZE, "SIZE", 0,
 		"stop when so much of the host was recorded; most of a guest (default: no limit; 1GiB of a guest)",
 		0},
+	{"only-vms", OPT_ONLY_VMS, NULL, 0,
+		"record only the VMs' threads, their wakers and who preempts them", 0},
+	{"flight", OPT_FLIGHT, "TIME", 0,
+		"keep only the last TIME, until SIGUSR1, a deadline miss or a budget overrun (host only)", 0},
+	{"flight-on", OPT_FLIGHT_ON, "WHAT", 0,
+		"miss, overrun, both or signal (default: both with -e, else signal)", 0},
 	{"stream", OPT_STREAM, NULL, 0,
 		"have the guests send all the time, instead of keeping their events until the end", 0},
 	{"link", OPT_LINK, "VM=WAY", 0,
@@ -99,11 +109,35 @@ static error_t set_size(
 	return 0;
 }
 
-static error_t set_duration(
-	struct vmrt_recorder_options *o, const char *arg, struct argp_state *state)
+static error_t set_time(
+	int64_t *ns, const char *option, const char *arg, struct argp_state *state)
 {
-	if (vmrt_parse_duration(arg, 0, &o->duration_ns) != VMRT_OK || o->duration_ns <= 0)
-		return vmrt_usage(state, "--duration '%s': give a time such as 10s or 500ms", arg);
+	if (vmrt_parse_duration(arg, 0, ns) != VMRT_OK || *ns <= 0)
+		return vmrt_usage(state, "--%s '%s': give a time such as 10s or 500ms", option, arg);
+	return 0;
+}
+
+/* Without a word: whatever the experiment lets us see. */
+static error_t check_flight(struct vmrt_recorder_options *o, struct argp_state *state)
+{
+	const char *on = o->flight_on ? o->flight_on : o->experiment ? "both" : "signal";
+	bool both = !strcmp(on, "both");
+
+	if (o->flight_on && !o->flight_ns)
+		return vmrt_usage(state, "--flight-on is for a flight recorder: --flight TIME");
+	if (!o->flight_ns)
+		return 0;
+	o->on_miss = both || !strcmp(on, "miss");
+	o->on_overrun = both || !strcmp(on, "overrun");
+	if (!o->on_miss && !o->on_overrun && strcmp(on, "signal") != 0)
+		return vmrt_usage(state, "--flight-on '%s': give miss, overrun, both or signal", on);
+	if ((o->on_miss || o->on_overrun) && !o->experiment)
+		return vmrt_usage(state, "--flight-on %s needs an experiment: -e FILE", on);
+	if (o->max_size || o->n_links)
+		return vmrt_usage(state, "--flight excludes --max-size and --link");
+	o->no_guest = true; /* agents keep no last seconds; misses in guests are seen live */
+	if (o->buffer == VMRT_TRACER_BUFFER)
+		o->buffer = FLIGHT_BUFFER;
 	return 0;
 }
 
@@ -115,7 +149,7 @@ static error_t check(struct vmrt_recorder_options *o, struct argp_state *state)
 		return vmrt_usage(state, "an agent is reached by TCP only with a shared secret: --secret-file FILE");
 	if (o->no_guest && o->n_links)
 		return vmrt_usage(state, "--no-guest and --link exclude each other");
-	return 0;
+	return check_flight(o, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -142,7 +176,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->hsf = true;
 		return 0;
 	case 'd':
-		return set_duration(o, arg, state);
+		return set_time(&o->duration_ns, "duration", arg, state);
 	case OPT_FORCE:
 		o->force = true;
 		return 0;
@@ -158,6 +192,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (!arg[strspn(arg, "+-, ")])
 			return vmrt_usage(state, "--events '%s': give events such as +irq:*,+kvm:kvm_entry", arg);
 		o->events = arg;
+		return 0;
+	case OPT_ONLY_VMS:
+		o->only_vms = true;
+		return 0;
+	case OPT_FLIGHT:
+		return set_time(&o->flight_ns, "flight", arg, state);
+	case OPT_FLIGHT_ON:
+		o->flight_on = arg;
 		return 0;
 	case OPT_STREAM:
 		o->stream = true;

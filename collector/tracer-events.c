@@ -2,6 +2,7 @@
 /* Which events a session records. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,13 +196,27 @@ enum vmrt_status vmrt_tracer_enable(
 	return status;
 }
 
-enum vmrt_status vmrt_tracer_filter(struct vmrt_tracer *t, const char *system, const char *name,
-	const char *filter, struct vmrt_error *err)
+enum vmrt_status vmrt_tracer_only(struct vmrt_tracer *t, const pid_t *tids, size_t n,
+	struct vmrt_error *err)
 {
-	char path[VMRT_TRACER_PATH];
+	char path[VMRT_TRACER_PATH], text[16];
+	enum vmrt_status status;
+	int fd, errnum = 0;
 
-	if (!vmrt_tracer_has_event(t, system, name))
-		return VMRT_OK;
-	snprintf(path, sizeof(path), "events/%s/%s/filter", system, name);
-	return vmrt_tracer_set(t, path, filter, err);
+	status = vmrt_tracer_set(t, "options/event-fork", "1", err);
+	if (status != VMRT_OK)
+		return status;
+	snprintf(path, sizeof(path), "%s/set_event_pid", t->folder);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	for (size_t i = 0; i < n && fd >= 0 && !errnum; i++) {
+		int len = snprintf(text, sizeof(text), "%d\n", (int)tids[i]);
+
+		if (write(fd, text, (size_t)len) < 0)
+			errnum = errno;
+	}
+	if (fd < 0 || errnum)
+		status = vmrt_fail_errno(err, errnum ? errnum : errno, "cannot write to %s", path);
+	if (fd >= 0)
+		close(fd);
+	return status;
 }

@@ -16,6 +16,11 @@
 
 enum section { NO_SECTION, IN_EXPERIMENT, IN_SERVER, IN_TASK, BAD_SECTION };
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors begin UTF-8 text with it */
+
+/* room for every key that a section may have, once */
+#define KEYS_TEXT 128
+
 struct parser {
 	struct vmrt_experiment *exp;
 	const char *name;
@@ -23,6 +28,7 @@ struct parser {
 	const char *rest; /* of the text */
 	int line;	  /* being read */
 	enum section section;
+	char keys[KEYS_TEXT]; /* that this section has had, each with a blank before and behind */
 	bool failed;
 };
 
@@ -276,6 +282,20 @@ static int task_key(struct parser *p, const char *key, const char *value, int li
 		key, t->machine, t->name);
 }
 
+/* A key that does not fit is an unknown one, since the room is for all that are known. */
+static bool once(struct parser *p, const char *key)
+{
+	char word[KEYS_TEXT];
+	size_t used = strlen(p->keys);
+	int n = snprintf(word, sizeof(word), " %s ", key);
+
+	if (strstr(p->keys, word))
+		return false;
+	if (n > 0 && used + (size_t)n < sizeof(p->keys))
+		memcpy(p->keys + used, word, (size_t)n + 1);
+	return true;
+}
+
 static int on_pair(void *user, const char *section, const char *key, const char *value)
 {
 	struct parser *p = user;
@@ -285,6 +305,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 		return 0;
 	if (!value)
 		value = "";
+	if (!once(p, key))
+		return complain(p, p->line, "'%.60s' is given twice in this section", key);
 	switch (p->section) {
 	case IN_EXPERIMENT:
 		return experiment_key(p, key, value, p->line);
@@ -315,8 +337,9 @@ static char *next_line(char *buf, int room, void *user)
 		complain(p, p->line, "the line is longer than %d characters", room - 2);
 		return NULL;
 	}
-	memcpy(buf, p->rest, n);
-	memcpy(buf + n, "\n", 2);
+	/* without its indentation, or the reader would take it for more of the value before */
+	memcpy(buf, text, len);
+	memcpy(buf + len, "\n", 2);
 	if (len && *text == '[') {
 		char section[256];
 		size_t close = strcspn(text, "]\n");
@@ -326,6 +349,7 @@ static char *next_line(char *buf, int room, void *user)
 			return NULL;
 		}
 		snprintf(section, sizeof(section), "%.*s", (int)close - 1, text + 1);
+		p->keys[0] = '\0';
 		begin_section(p, section, p->line);
 	}
 	p->rest += n + (p->rest[n] == '\n');
@@ -399,7 +423,7 @@ static enum vmrt_status parse_text(struct parser *p, const char *text)
 {
 	int rc;
 
-	p->rest = text;
+	p->rest = !strncmp(text, BYTE_ORDER_MARK, 3) ? text + 3 : text;
 	rc = ini_parse_stream(next_line, p, on_pair, p);
 	if (p->failed)
 		return VMRT_EINVAL;

@@ -183,6 +183,13 @@ static json_object *new_vm(const struct vmrt_manifest_vm *m, bool *failed)
 	for (size_t i = 0; list && i < m->n_pings; i++)
 		append(list, new_ping(&m->pings[i], failed), failed);
 	add(obj, "pings", list, failed);
+	if (m->kvm.ratio) {
+		list = json_object_new_array();
+		append(list, json_object_new_int64(m->kvm.offset), failed);
+		append(list, json_object_new_uint64(m->kvm.ratio), failed);
+		append(list, json_object_new_int64(m->kvm.bits), failed);
+		add(obj, "kvm_tsc", list, failed);
+	}
 	return obj;
 }
 
@@ -445,6 +452,23 @@ static void read_links(struct reader *r, json_object *obj, struct vmrt_vm *vm)
 	}
 }
 
+/* Only where KVM told it, and not in older manifests. */
+static void read_kvm_tsc(struct reader *r, json_object *obj, struct vmrt_kvm_tsc *kvm)
+{
+	json_object *list;
+
+	if (!json_object_object_get_ex(obj, "kvm_tsc", &list))
+		return;
+	if (!json_object_is_type(list, json_type_array) || json_object_array_length(list) != 3) {
+		complain(r, "kvm_tsc", "is not a list of 3 numbers");
+		return;
+	}
+	kvm->offset = int_of(
+		r, json_object_array_get_idx(list, 0), "kvm_tsc", INT64_MIN, INT64_MAX);
+	kvm->ratio = uint_of(r, json_object_array_get_idx(list, 1), "kvm_tsc");
+	kvm->bits = (uint32_t)int_of(r, json_object_array_get_idx(list, 2), "kvm_tsc", 0, 63);
+}
+
 static void read_vm(struct reader *r, json_object *obj, struct vmrt_manifest_vm *m)
 {
 	struct vmrt_vm *vm = &m->vm;
@@ -472,6 +496,7 @@ static void read_vm(struct reader *r, json_object *obj, struct vmrt_manifest_vm 
 	m->pings = get_list(r, obj, "pings", sizeof(*m->pings), &list, &m->n_pings);
 	for (size_t i = 0; i < m->n_pings; i++)
 		read_ping(r, json_object_array_get_idx(list, i), &m->pings[i]);
+	read_kvm_tsc(r, obj, &m->kvm);
 }
 
 static void read_buffer(struct reader *r, json_object *obj, struct vmrt_manifest_buffer *b)

@@ -83,18 +83,20 @@ static bool fill(struct samples *s, const struct vmrt_clockmap *map)
 	return true;
 }
 
-/* Is it laid out as we write it: as many samples for every CPU, nothing scaled? */
+/* Is it laid out as we write it: as many samples for every CPU, nothing scaled, fractions or none? */
 static bool is_plain(const uint8_t *p, uint32_t size, uint32_t *cpus, uint32_t *n)
 {
-	uint64_t each;
+	uint64_t each, all;
 
 	if (size < HEAD + 4)
 		return false;
 	*cpus = dat_u32(p + 12);
 	*n = dat_u32(p + HEAD);
+	if (!*cpus || *cpus > DAT_MAX_CPUS || !*n || *n > size / 8)
+		return false;
 	each = 4 + UINT64_C(24) * *n;
-	if (!*cpus || *cpus > DAT_MAX_CPUS || !*n || *n > size / 8 ||
-		size != HEAD + *cpus * (each + UINT64_C(8) * *n))
+	all = HEAD + *cpus * each;
+	if (size != all && size != all + UINT64_C(8) * *n * *cpus)
 		return false;
 	for (uint32_t cpu = 0; cpu < *cpus; cpu++) {
 		const uint8_t *of_cpu = p + HEAD + cpu * each;

@@ -45,14 +45,17 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		return VMRT_BLAME_RELEASE;
 	switch (x->state) {
 	case THR_RUNNING:
+		/* its timer was in the past: it has not been told yet */
+		if (j->state == JOB_RELEASED)
+			return VMRT_BLAME_RELEASE;
 		return over_wcet(j) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	case THR_READY:
 		if (x->suspended && j->state == JOB_STARTED)
 			return VMRT_BLAME_BUDGET;
-		if (x->throttled && j->state == JOB_STARTED)
-			return VMRT_BLAME_THROTTLING;
 		if (!cpu || !cpu->known)
 			return VMRT_BLAME_UNKNOWN;
+		if (x->throttled && j->state == JOB_STARTED && (!cpu->pid || cpu->prio >= FIRST_FAIR_PRIO))
+			return VMRT_BLAME_THROTTLING;
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
 		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
@@ -78,7 +81,7 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 	if (!cpu || !cpu->known)
 		return VMRT_BLAME_UNKNOWN;
 	if (cpu->thr && cpu->thr->server && cpu->thr->server != v->server &&
-		cpu->thr->server->pub.enforced && cpu->thr->server->at_priority)
+		servers_has_budget(cpu->thr->server))
 		return VMRT_BLAME_SERVER;
 	return VMRT_BLAME_HOST_THREAD;
 }
@@ -128,7 +131,7 @@ static bool level_busy(const struct machine *m, int priority, int64_t host_ns)
 }
 
 /* @ns of overrun by @by count as excess for all that may have had to wait for it. */
-static void add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
+void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 {
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
@@ -140,26 +143,30 @@ static void add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
-	enum vmrt_blame part;
+	enum vmrt_blame part = j->part;
 	int64_t ns = to - from;
 
-	if (!jobs_arrived(j, from))
-		return;
-	part = classify(j);
 	j->cum[part] += ns;
+	steal_remember(j, from, to, part);
 	switch (part) {
 	case VMRT_BLAME_EXEC:
 		j->exec_ns += ns;
 		break;
 	case VMRT_BLAME_OVERRUN:
 		j->exec_ns += ns;
-		add_overrun(j->machine, j, ns);
+		blame_add_overrun(j->machine, j, ns);
+		break;
+	case VMRT_BLAME_THROTTLING:
+		j->excess[VMRT_BLAME_THROTTLING] += ns;
 		break;
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
 		note_who(j->guest_who, j->machine, j->thr->cpu, ns);
 		break;
 	case VMRT_BLAME_HOST_THREAD:
+		if (gap_open(j->machine->engine, vcpu_of(j->machine, j->thr->cpu)))
+			gap_note(j, vcpu_of(j->machine, j->thr->cpu), ns);
+		/* fall through */
 	case VMRT_BLAME_SERVER:
 		note_who(j->host_who, &j->machine->engine->machines[0],
 			vcpu_of(j->machine, j->thr->cpu)->cpu, ns);
@@ -231,6 +238,8 @@ static void take_snapshot(struct jobs *j)
 	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
 		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
 		s->at_local_ns = j->grid_local_ns;
+		s->at_host_ns = j->grid_host_ns;
+		s->gap_ns = j->gap_ns;
 		memcpy(s->cum, j->cum, sizeof(s->cum));
 	}
 	set_grid(j, j->rel.period_ns ? j->grid_local_ns + j->rel.period_ns : VMRT_UNKNOWN);
@@ -260,8 +269,12 @@ void blame_free(struct jobs *j)
 
 void blame_settle(struct machine *m, int64_t host_ns)
 {
+	if (!m->n_jobs && m->settled_ns < host_ns)
+		m->settled_ns = host_ns;
 	while (m->settled_ns < host_ns) {
 		int64_t from = m->settled_ns, to = host_ns;
+
+		gap_settle(m);
 
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			int64_t change = next_change(m->jobs[i], from);
@@ -269,8 +282,14 @@ void blame_settle(struct machine *m, int64_t host_ns)
 			if (change < to)
 				to = change;
 		}
+		/* all before any: whether one overran matters to the others */
 		for (size_t i = 0; i < m->n_jobs; i++)
-			account(m->jobs[i], from, to);
+			if (jobs_arrived(m->jobs[i], from))
+				m->jobs[i]->part = classify(m->jobs[i]);
+		for (size_t i = 0; i < m->n_jobs; i++)
+			if (jobs_arrived(m->jobs[i], from))
+				account(m->jobs[i], from, to);
+		gap_extend(m, to - from);
 		m->settled_ns = to;
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			struct jobs *j = m->jobs[i];
@@ -292,7 +311,8 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	memset(j->host_who, 0, sizeof(j->host_who));
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
-	j->gap_mark = j->cum[VMRT_BLAME_HOST_THREAD];
+	gap_forget(j);
+	memset(j->recent, 0, sizeof(j->recent));
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
 		if (found)
@@ -324,6 +344,7 @@ void blame_close(struct jobs *j)
 	struct vmrt_job *job = &j->job;
 	int64_t sum = 0;
 
+	gap_settle(j->machine);
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		int64_t before = j->opened[p] - j->arrived[p];
 		int as = p;
@@ -357,62 +378,4 @@ void blame_busy_ends(struct machine *m, int64_t host_ns)
 	for (size_t i = 0; i < m->n_jobs; i++)
 		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns))
 			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
-}
-
-/* Takes @ns that were booked for thread @j as @part, and books them as @as. */
-static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int64_t ns)
-{
-	int64_t over;
-
-	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
-		over = j->spec->wcet_ns > 0 ? j->exec_ns - j->spec->wcet_ns : 0;
-		over = over < 0 ? 0 : over > ns ? ns : over;
-		j->cum[VMRT_BLAME_OVERRUN] -= over;
-		j->cum[VMRT_BLAME_EXEC] -= ns - over;
-		j->exec_ns -= ns;
-		if (over)
-			add_overrun(j->machine, j, -over);
-	} else {
-		j->cum[part] -= ns;
-	}
-	j->cum[as] += ns;
-}
-
-/* The vCPU thread @vcpu "ran" for the last @ns while the host itself did not. */
-void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns)
-{
-	blame_settle(m, host_ns);
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
-		int64_t part_ns = ns;
-
-		if (!jobs_arrived(j, host_ns) || vcpu_of(m, j->thr->cpu) != vcpu)
-			continue;
-		if (part_ns > host_ns - j->job.arrival_ns)
-			part_ns = host_ns - j->job.arrival_ns;
-		rebook(j, classify(j), VMRT_BLAME_STEAL, part_ns);
-		j->excess[VMRT_BLAME_STEAL] += part_ns;
-	}
-}
-
-void blame_gap_begins(struct machine *m)
-{
-	for (size_t i = 0; i < m->n_jobs; i++)
-		m->jobs[i]->gap_mark = m->jobs[i]->cum[VMRT_BLAME_HOST_THREAD];
-}
-
-/* The wait of @vcpu that just ended, @ns long, was throttling. */
-void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns)
-{
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
-		int64_t waited = j->cum[VMRT_BLAME_HOST_THREAD] - j->gap_mark;
-
-		if (!jobs_arrived(j, host_ns) || vcpu_of(m, j->thr->cpu) != vcpu || waited <= 0)
-			continue;
-		if (waited > ns)
-			waited = ns;
-		rebook(j, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING, waited);
-		j->excess[VMRT_BLAME_THROTTLING] += waited;
-	}
 }

@@ -79,6 +79,9 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
 		release_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer,
 			clocks_of(m, t->armed_timer));
+	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN &&
+		j->state == JOB_SLEEPING)
+		jobs_fired(j, t->fired_local_ns, t->fired_ns);
 	return true;
 }
 
@@ -248,6 +251,7 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 	else
 		jobs_set_arrival(j, expires);
 	j->state = JOB_SLEEPING;
+	j->slept = false;
 	j->timer = timer;
 	blame_open(j, host_ns);
 	blame_busy_ends(j->machine, host_ns);
@@ -300,14 +304,20 @@ bool jobs_timer_start(
 	return true;
 }
 
+/* The timer of the open job expired. */
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->job.release_local_ns = local_ns;
+	j->job.release_ns = host_ns;
+	j->state = JOB_RELEASED;
+}
+
 void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
 {
 	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.pending)
 		return;
 	blame_settle(j->machine, host_ns);
-	j->job.release_local_ns = local_ns;
-	j->job.release_ns = host_ns;
-	j->state = JOB_RELEASED;
+	jobs_fired(j, local_ns, host_ns);
 }
 
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns)
@@ -319,6 +329,11 @@ void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
+	if (j->state == JOB_SLEEPING && j->job.arrival_ns <= host_ns) {
+		/* its expiry was not recorded */
+		blame_settle(j->machine, host_ns);
+		j->state = JOB_RELEASED;
+	}
 	/* the timer was in the past: the thread goes on without having been switched out */
 	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
 		blame_settle(j->machine, host_ns);
@@ -330,8 +345,11 @@ void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool infe
 {
 	j->job.inferred |= inferred;
 	release_switch_in(j, local_ns, host_ns);
-	/* its expiry was not recorded, but the thread runs again: it must have expired */
-	if (j->state == JOB_SLEEPING && j->job.arrival_local_ns <= local_ns)
+	/*
+	 * Its expiry was not recorded, but the thread runs again: it must have expired. Unless the
+	 * thread was only preempted on its way from arming the timer into sleep.
+	 */
+	if (j->state == JOB_SLEEPING && j->slept && j->job.arrival_local_ns <= local_ns)
 		j->state = JOB_RELEASED;
 	if (j->state == JOB_RELEASED)
 		jobs_start(j, local_ns, host_ns);
@@ -340,6 +358,8 @@ void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool infe
 void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
 	release_switch_out(j, state, local_ns, host_ns);
+	if (state != 0)
+		j->slept = true;
 	if (j->state == JOB_STARTED && state == 0)
 		j->job.preemptions++;
 }

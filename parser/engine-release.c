@@ -283,6 +283,7 @@ void release_timer_start(
 		t->armed_local_ns = ev->ts;
 		t->armed_expires_ns = ev->timer.softexpires;
 		t->armed_timer = ev->timer.timer;
+		t->fired_local_ns = VMRT_UNKNOWN;
 	}
 }
 

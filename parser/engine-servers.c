@@ -20,6 +20,22 @@ bool servers_depleted(const struct server *s)
 	return s && s->pub.enforced && s->active && !s->at_priority;
 }
 
+/* Are the members at their priority because an enforcer says so? */
+bool servers_has_budget(const struct server *s)
+{
+	return s && s->pub.enforced && s->active && s->at_priority;
+}
+
+/* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a switch told. */
+bool servers_real_time(const struct thr *t)
+{
+	const struct server *s = t->server;
+
+	if (s && s->pub.enforced && s->active)
+		return s->at_priority;
+	return t->prio < FIRST_FAIR_PRIO;
+}
+
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *exp = e->config->experiment;
@@ -85,7 +101,7 @@ static void begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.end_ns = start_ns + s->pub.period_ns;
 	s->now.budget_ns = s->pub.budget_ns;
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
-	s->uncertainty_ns = 0;
+	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
 	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
 }
@@ -203,10 +219,13 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 	s->pub.enforced = true;
 	if (mark_text(rest, "depletion", word, sizeof(word)))
 		s->pub.depletion = strcmp(word, "hard") ? VMRT_DEPLETION_SOFT : VMRT_DEPLETION_HARD;
+	for (size_t i = 0; i < s->n_members && !s->active; i++)
+		s->members[i]->former_prio = s->members[i]->prio;
 	s->at_priority = false;
 	s->active = true;
 	/* the time before the first grid point belongs to no period */
-	begin_period(s, s->announced ? s->now.k + 1 : 0, t0);
+	s->first_k = s->announced ? s->now.k + 1 : 0;
+	begin_period(s, s->first_k, t0);
 	if (t0 > host_ns)
 		s->settled_ns = t0;
 	else
@@ -233,10 +252,9 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	s = by_name(e, name);
 	if (!s)
 		return;
-	/* what was waited for until now has the old reason */
-	for (size_t i = 0; i < s->n_members; i++)
-		if (s->members[i]->guest)
-			blame_settle(s->members[i]->guest, host_ns);
+	/* what was waited for until now has the old reason, also where others waited for this server */
+	for (size_t i = 1; i < e->config->n_machines; i++)
+		blame_settle(&e->machines[i], host_ns);
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);
 		return;
@@ -248,32 +266,50 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	if (!strcmp(word, "srv_replenish")) {
 		replenish(s, rest, host_ns);
 	} else if (!strcmp(word, "srv_deplete")) {
+		int64_t k;
+
 		s->at_priority = false;
-		s->now.depleted_ns = host_ns;
+		/* not if it comes so late that it is about the period before */
+		if (!mark_number(rest, "k", &k) || k + s->first_k == s->now.k)
+			s->now.depleted_ns = host_ns;
 	} else if (!strcmp(word, "srv_stop")) {
 		s->truncated = true;
 		s->now.end_ns = host_ns;
 		give(e, s);
 		s->active = false;
+		for (size_t i = 0; i < s->n_members; i++)
+			s->members[i]->prio = s->members[i]->former_prio;
 	}
 }
 
-void servers_uncertain(struct server *s, int64_t ns)
+/* A member was switched at some time between the two. Whatever period that touches is uncertain by half. */
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
 {
-	if (s)
-		s->uncertainty_ns += ns;
+	int64_t by = (to_ns - from_ns + 1) / 2;
+
+	if (!s)
+		return;
+	servers_settle(e, s, from_ns);
+	s->uncertainty_ns += by;
+	s->uncertain_by_ns = s->uncertain_to_ns > from_ns ? s->uncertain_by_ns + by : by;
+	if (s->uncertain_to_ns < to_ns)
+		s->uncertain_to_ns = to_ns;
 }
 
-void servers_steal(struct server *s, int64_t ns)
+/* A member "ran" on a CPU that did not, as far as the present period is concerned. */
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
 {
-	if (s)
-		s->now.steal_ns += ns;
+	if (from_ns < s->now.start_ns)
+		from_ns = s->now.start_ns;
+	if (s->active && to_ns > from_ns)
+		s->now.steal_ns += to_ns - from_ns;
 }
 
-/* Host events were lost from some time in the present period on until @to_ns. */
-void servers_taint(struct vmrt_engine *e, int64_t to_ns)
+/* Host events were lost between the two. Periods that are over by @from_ns are not concerned. */
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
+		servers_settle(e, &e->servers[i], from_ns);
 		e->servers[i].tainted = true;
 		e->servers[i].loss_to_ns = to_ns;
 	}

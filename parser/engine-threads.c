@@ -42,6 +42,14 @@ static struct thr **slot_of(struct machine *m, int32_t tid)
 	return m->pids[leaf] ? &m->pids[leaf][tid % PID_LEAF] : NULL;
 }
 
+/* What is told of the thread from now on is told of another one. */
+void threads_forget(struct thr *t)
+{
+	t->announced = false;
+	t->pub.id = VMRT_NONE;
+	t->pub.task = VMRT_NONE;
+}
+
 void threads_name(struct thr *t, const char *comm)
 {
 	if (!comm)
@@ -74,7 +82,7 @@ struct thr *threads_get(struct machine *m, int32_t tid, const char *comm)
 	t->pub.vcpu = -1;
 	t->pub.task = VMRT_NONE;
 	t->woken_ns = t->ready_ns = t->last_out_ns = VMRT_UNKNOWN;
-	t->armed_local_ns = VMRT_UNKNOWN;
+	t->armed_local_ns = t->fired_local_ns = t->fired_ns = VMRT_UNKNOWN;
 	threads_name(t, comm);
 	*slot = t;
 	return t;

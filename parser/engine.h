@@ -26,9 +26,12 @@
 /* Grid points remembered, at most, for jobs that queue behind earlier jobs of their task. */
 #define BACKLOG_FIRST 16
 #define BACKLOG_MAX 65536
+/* Stretches of time remembered per job, for when it turns out that the host did not run. */
+#define RECENT_MAX 32
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
+#define PRIO_UNKNOWN (-1)
 #define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below, fair from here */
 #define FIFO_PRIO(p) (99 - (p))
 
@@ -40,13 +43,19 @@ struct machine;
 struct server;
 struct jobs;
 
+struct instant {
+	int64_t host_ns, local_ns;
+};
+
 /* A thread that is followed. */
 struct thr {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has heard of it */
 	enum thr_state state;
-	uint16_t cpu;
+	uint16_t cpu;	     /* it runs or waits there, or did */
+	uint16_t ran_cpu;    /* of the last run */
 	int prio;
+	int former_prio; /* before an enforcer came */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
 	bool start_truncated;
@@ -54,7 +63,9 @@ struct thr {
 	int64_t ready_ns;    /* since when it waits, while READY */
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
-	bool throttle_gap;   /* waits at a real-time priority for an ordinary thread */
+	bool exited;	     /* its last switch still bears its name, but it is no task any more */
+	int64_t gap_ns;	     /* of a vCPU thread: so long it has waited at a real-time priority for an
+			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
@@ -63,6 +74,7 @@ struct thr {
 	/* last own timer armed since it was switched in, for threads not yet known to be a task */
 	int64_t armed_local_ns, armed_expires_ns;
 	uint64_t armed_timer;
+	int64_t fired_local_ns, fired_ns; /* that timer, since it was armed */
 };
 
 struct timer {
@@ -86,6 +98,7 @@ struct cpu {
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
 	int64_t last_ns, last_local_ns; /* last event */
+	int64_t in_ns, in_local_ns; /* when who runs was switched in; VMRT_UNKNOWN: not known exactly */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
 	struct fired fired; /* the timer that expired last, until the next switch */
@@ -107,6 +120,7 @@ struct machine {
 	size_t n_jobs;
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
+	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	struct thr **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;
@@ -129,7 +143,9 @@ struct server {
 	int64_t settled_ns;
 	struct vmrt_server_period now;
 	int64_t uncertainty_ns;
+	int64_t uncertain_to_ns, uncertain_by_ns; /* the last inferred switch: end of the time it may lie in */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
+	int64_t first_k; /* the enforcer's periods are counted from here */
 	bool tainted, truncated;
 };
 
@@ -142,8 +158,16 @@ enum job_state {
 };
 
 struct snapshot {
-	int64_t at_local_ns;
+	int64_t at_local_ns, at_host_ns;
+	int64_t gap_ns;
 	int64_t cum[VMRT_BLAMES];
+};
+
+/* Time that was added to a part; @host_cpu: where the vCPU thread was, or -1 while it waited. */
+struct stretch {
+	int64_t from_ns, to_ns;
+	enum vmrt_blame part;
+	int host_cpu;
 };
 
 /* The jobs of one thread of a declared task. */
@@ -159,7 +183,12 @@ struct jobs {
 	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
-	int64_t gap_mark; /* cum[HOST_THREAD] when a throttling gap began */
+	enum vmrt_blame part; /* of the stretch of time that is being accounted */
+	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
+	const struct thr *gap_vcpu;
+	bool slept; /* it was switched out since the timer was armed, other than by preemption */
+	struct stretch recent[RECENT_MAX]; /* a ring */
+	size_t recent_next;
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
 	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
 	size_t backlog_size, backlog_first, backlog_n;
@@ -185,6 +214,7 @@ struct vmrt_engine {
 struct thr *threads_find(const struct machine *m, int32_t tid);
 struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
 void threads_announce(struct machine *m, struct thr *t);
+void threads_forget(struct thr *t);
 void threads_name(struct thr *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
@@ -204,6 +234,7 @@ bool jobs_timer_start(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns);
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
 void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
@@ -269,20 +300,65 @@ void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
-void blame_steal(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
-void blame_gap_begins(struct machine *m);
-void blame_gap_ends(struct machine *m, const struct thr *vcpu, int64_t ns, int64_t host_ns);
+void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
+
+/* engine-run.c */
+void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns);
+void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns);
+void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
+	int64_t uncertainty_ns, bool truncated);
+void run_give_slice(
+	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
+void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
+void run_unbind(struct machine *m, struct thr *t);
+struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
+
+/* engine-cpus.c */
+void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
+	enum vmrt_loss_kind kind);
+bool cpus_have(struct machine *m, unsigned cpu);
+void cpus_set_current(
+	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio);
+void cpus_close_hole(struct machine *m, unsigned index);
+void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);
+
+/* engine-events.c */
+void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now);
+void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
+
+/* engine-steal.c */
+void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
+	struct instant now);
+void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
+
+/* engine-throttling.c */
+bool gap_open(const struct vmrt_engine *e, const struct thr *v);
+void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
+void gap_extend(struct machine *m, int64_t ns);
+void gap_settle(struct machine *m);
+void gap_forget(struct jobs *j);
 
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
 void servers_begin(struct vmrt_engine *e, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t ns);
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
-void servers_uncertain(struct server *s, int64_t ns);
-void servers_taint(struct vmrt_engine *e, int64_t to_ns);
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
+bool servers_has_budget(const struct server *s);
+bool servers_real_time(const struct thr *t);
 
 /* engine-marks.c */
 bool mark_text(const char *rest, const char *key, char *buf, size_t room);

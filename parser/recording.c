@@ -238,6 +238,12 @@ static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, stru
 		if ((size_t)vm->threads[i].vcpu + 1 > n_tids)
 			n_tids = (size_t)vm->threads[i].vcpu + 1;
 	}
+	/* what KVM says of the counters is better than anything else, if the pings do not contradict it */
+	if (s->vm && s->vm->kvm.ratio &&
+		vmrt_clock_from_kvm(&s->vm->kvm, s->vm->pings, s->vm->n_pings, &s->map, NULL) == VMRT_OK) {
+		free(tids);
+		return VMRT_OK;
+	}
 	status = vmrt_clock_from_recordings(rec->sources[0].dat, s->dat, tids, n_tids,
 		s->vm ? s->vm->pings : NULL, s->vm ? s->vm->n_pings : 0, &s->map, err);
 	free(tids);

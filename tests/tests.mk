@@ -2,11 +2,13 @@
 
 TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/lib/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/*.c))
+SIM_TEST := $(O)/tests/test_sim
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(O)/tests/%,$(wildcard tests/tools/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: tests fuzz-targets check-unit fuzz goldens
-tests: $(UNIT_TESTS) $(TEST_TOOLS) ## build the tests
+tests: $(UNIT_TESTS) $(SIM_TEST) $(TEST_TOOLS) ## build the tests
 
 $(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -I. -Wno-missing-prototypes
 
@@ -14,6 +16,11 @@ $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(TEST_LIB) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(VMRT_LDLIBS)
+
+$(SIM_TEST): $(SIM_OBJECTS) $(LIB)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ $(VMRT_LDLIBS)
 
 $(O)/tests/%: $(O)/obj/tests/tools/%.o $(TEST_LIB) $(LIB)
 	$(call say,LINK,$@)

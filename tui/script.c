@@ -98,7 +98,7 @@ static enum vmrt_status keys(struct script *s, char *text, struct vmrt_error *er
 		enum top_action action = top_key_action(name);
 
 		if (action == TOP_ACT_NONE)
-			return complain(s, err, "no such key; --help of the screen lists them");
+			return complain(s, err, "no such key; vmrt-top(1) lists them");
 		lay_out(s);
 		top_app_key(s->app, action, &s->screen);
 	}

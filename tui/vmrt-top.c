@@ -190,7 +190,7 @@ enum { OPT_VM = 256, OPT_SPEED, OPT_COLOR, OPT_ASCII, OPT_SCRIPT, OPT_DUMP, OPT_
 static const struct argp_option option_table[] = {
 	{"experiment", 'e', "FILE", 0, "servers and tasks (default with RUN: those it was recorded with)", 0},
 	{"vm", OPT_VM, "NAME", 0, "only this VM", 0},
-	{"delay", 'd', "TIME", 0, "between two updates, 50ms to 1h (default 1s)", 0},
+	{"delay", 'd', "TIME", 0, "between two updates, 50ms to 3600s (default 1s)", 0},
 	{"iterations", 'n', "N", 0, "end after so many updates", 0},
 	{"batch", 'b', NULL, 0, "plain lines on stdout, one block per update", 0},
 	{"speed", OPT_SPEED, "X", 0, "replay X times as fast as it was; 0: as fast as possible (default 1)", 0},

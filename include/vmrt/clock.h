@@ -19,6 +19,13 @@ struct vmrt_ping {
 	uint64_t guest_recv_tsc, guest_send_tsc;
 };
 
+/* guest's time-stamp counter = (host's * ratio >> bits) + offset; ratio 0: not known */
+struct vmrt_kvm_tsc {
+	int64_t offset;
+	uint64_t ratio;
+	uint32_t bits;
+};
+
 /*
  * The offset guest - host is known to be at most (or at least) @offset_ns at guest time @local_ns:
  * from a ping, or from causality between the two recordings.
@@ -32,6 +39,7 @@ struct vmrt_clock_bound {
 #define VMRT_CLOCK_IDENTITY "same clock"
 #define VMRT_CLOCK_PINGS "pings"
 #define VMRT_CLOCK_CAUSALITY "causality and pings"
+#define VMRT_CLOCK_KVM "KVM's TSC offset"
 #define VMRT_CLOCK_FILE "the file's time shift"
 #define VMRT_CLOCK_OVERLAP "causality alone"
 #define VMRT_CLOCK_ASSUMED "assumed equal"
@@ -88,6 +96,16 @@ enum vmrt_status vmrt_clockmap_constant(
  */
 size_t vmrt_clock_bounds_from_pings(
 	const struct vmrt_ping *pings, size_t n, struct vmrt_clock_bound *out);
+
+/**
+ * vmrt_clock_from_kvm - the map that follows from what KVM adds to the time-stamp counter
+ * @kvm: the same at the beginning and at the end of the recording
+ * @out: free with vmrt_clockmap_free()
+ *
+ * Return: VMRT_OK; VMRT_EMISMATCH if a ping contradicts it; VMRT_ENOENT if too little is known; VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_clock_from_kvm(const struct vmrt_kvm_tsc *kvm, const struct vmrt_ping *pings,
+	size_t n, struct vmrt_clockmap *out, struct vmrt_error *err);
 
 /** vmrt_clockmap_to_host - guest time @local_ns on the host's clock; @hint caches the segment, may be NULL */
 int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);

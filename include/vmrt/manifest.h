@@ -24,6 +24,7 @@ struct vmrt_manifest_vm {
 	char note[256];		       /* why the guest is missing or incomplete; "" if it is not */
 	struct vmrt_ping *pings;
 	size_t n_pings;
+	struct vmrt_kvm_tsc kvm; /* all zeros if it is not known */
 };
 
 /* Events lost on one CPU between two looks at its counters. */

@@ -87,9 +87,13 @@ enum vmrt_status vmrt_tracer_adopt(
 bool vmrt_tracer_has_event(
 	const struct vmrt_tracer *tracer, const char *system, const char *name);
 
-/** vmrt_tracer_filter - record only events that @filter is true for; an event not recorded is ignored */
-enum vmrt_status vmrt_tracer_filter(struct vmrt_tracer *tracer, const char *system,
-	const char *name, const char *filter, struct vmrt_error *err);
+/**
+ * vmrt_tracer_only - record only events of these threads, their wake-ups, and switches to and from them
+ *
+ * Threads that they start are followed by the kernel; others may be added by another call.
+ */
+enum vmrt_status vmrt_tracer_only(struct vmrt_tracer *tracer, const pid_t *tids, size_t n,
+	struct vmrt_error *err);
 
 /** vmrt_tracer_instance - the instance's name */
 const char *vmrt_tracer_instance(const struct vmrt_tracer *tracer);

@@ -122,3 +122,64 @@ start_agent() {
 	[[ $output = *'cannot reach the agent in g through tcp:127.0.0.1'* ]]
 	"$trace" info "$run" | grep -q 'note: cannot reach'
 }
+
+# fake_agent CODE: something in place of an agent behind a UNIX socket; CODE is perl, $c the connection,
+# msg(TYPE, PAYLOAD) makes a message, hear() takes the recorder's HELLO and returns its nonce
+fake_agent() {
+	socket=$BATS_TEST_TMPDIR/a.sock
+	perl -MIO::Socket::UNIX -e '
+		$SIG{PIPE} = "IGNORE"; $SIG{ALRM} = sub { exit }; alarm 30;
+		my $s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1); our $c = $s->accept;
+		sub msg { pack("a4VV", "\xf5\x56\x4d\xb7", $_[0], length $_[1]) . $_[1] }
+		sub hear { my $b = ""; while (sysread $c, $b, 4096, length $b) {
+			my $i = index $b, "\xf5\x56\x4d\xb7\x01\0\0\0"; return substr $b, $i + 16, 8 if $i >= 0 && length $b >= $i + 24 } exit }
+		sub hello { msg(1, pack("V", $_[0]) . hear() . "host\0kernel\0") }
+		eval $ARGV[1]; die $@ if $@' "$socket" "$1" 3>&- &
+	agents+=($!)
+	for _ in $(seq 100); do [ -S "$socket" ] && return; sleep 0.05; done
+	return 1
+}
+
+# records_without_guest WHAT: the host is recorded and analysed; the note says WHAT
+records_without_guest() {
+	run -0 "$trace" record --allow-loss -o "$run" --link g="$socket" -d 500ms
+	echo "$output"
+	[[ $output = *"$1"* ]]
+	"$trace" info "$run" | grep "note: .*$1"
+	[ "$(sqlite3 "$run/run.db" "SELECT events > 0 FROM machine WHERE kind = 'host'")" = 1 ]
+}
+
+@test "an agent of a newer version: update the host" {
+	fake_agent 'print $c hello(2); $c->flush; sleep 5'
+	records_without_guest 'speaks version 2 of the link, this program version 1: update vmrt on the host'
+}
+
+@test "an agent of an older version: update the guest" {
+	fake_agent 'print $c hello(0); $c->flush; sleep 5'
+	records_without_guest 'speaks version 0 of the link, this program version 1: update vmrt-agent in the guest'
+}
+
+@test "a guest that floods with events nobody asked for is given up" {
+	fake_agent 'print $c hello(1); while (print $c msg(11, "\0" x 65540)) {}'
+	records_without_guest 'sent events at the wrong time'
+}
+
+@test "a guest that floods with descriptions is given up at a few MiB" {
+	fake_agent 'print $c hello(1); while (print $c msg(3, pack("V", 5) . "1 x\n" x 10000 . "\0")) {}'
+	records_without_guest 'describes its events at too great length'
+}
+
+@test "a link that is cut right after the greeting is a note" {
+	fake_agent 'print $c hello(1); $c->flush; close $c; sleep 5'
+	records_without_guest 'was cut'
+}
+
+@test "a link that is cut in the middle of a message is a note" {
+	fake_agent 'print $c hello(1) . substr(msg(3, "x" x 1000), 0, 500); $c->flush; close $c; sleep 5'
+	records_without_guest 'was cut'
+}
+
+@test "a guest that answers with a message of an impossible length is given up" {
+	fake_agent 'print $c hello(1) . pack("a4VV", "\xf5\x56\x4d\xb7", 3, 0x7fffffff); $c->flush; sleep 5'
+	records_without_guest 'sent garbage'
+}

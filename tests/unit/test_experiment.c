@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <vmrt/experiment.h>
+#include <vmrt/units.h>
 
 static const char good[] = "[experiment]\n"
 			   "name = paper\n"
@@ -61,6 +62,20 @@ static void shorter_periods_get_higher_priorities_and_given_ones_stay(void **sta
 	vmrt_experiment_free(exp);
 }
 
+static void files_of_other_editors_are_read(void **state)
+{
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(vmrt_experiment_parse("\xef\xbb\xbf[task vm/t]\r\n\tperiod = 9ms\r\n  wcet = 2ms\r\n",
+				 "odd.ini", &exp, &err),
+		VMRT_OK);
+	assert_int_equal(exp->tasks[0].period_ns, 9 * VMRT_NS_PER_MS);
+	assert_int_equal(exp->tasks[0].wcet_ns, 2 * VMRT_NS_PER_MS);
+	vmrt_experiment_free(exp);
+}
+
 static const struct {
 	const char *text, *complaint;
 } bad[] = {
@@ -71,6 +86,7 @@ static const struct {
 	{"[server a]\nperiod=9ms\nbudget=1ms\npriority=5\n\n[server a]\n",
 		"bad.ini:6: server a is defined twice (first on line 1)"},
 	{"[task vm/t]\nperiod=9ms\n[task vm/t]\nperiod=9ms\n", "bad.ini:3: task vm/t is defined twice"},
+	{"[task vm/t]\nperiod=9ms\nperiod=8ms\n", "bad.ini:3: 'period' is given twice"},
 	{"[task vm/t]\nperiod = fast\n", "bad.ini:2: period = fast is not a duration"},
 	{"[task vm/t]\nperiod = 3tick\n", "bad.ini:2: period = 3tick is not a duration"},
 	{"[task vm/t]\nperiod = 0ms\n", "bad.ini:2: task vm/t needs a period above 0"},
@@ -132,6 +148,7 @@ int main(void)
 		cmocka_unit_test(shorter_periods_get_higher_priorities_and_given_ones_stay),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(a_line_beyond_the_readers_room_is_refused),
+		cmocka_unit_test(files_of_other_editors_are_read),
 		cmocka_unit_test(a_missing_file_is_named),
 	};
 

@@ -342,11 +342,13 @@ static void ways_to_an_agent_are_understood(void **state)
 
 static void ways_that_lead_nowhere_are_refused(void **state)
 {
+	static const char too_long[] =
+		"/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
+		"123456789012345678";
 	static const char *const bad[] = {"", "vsock:", "vsock:x", "vsock:-1", "vsock:3:", "vsock:3:0",
 		"vsock:99999999999", "tcp:", "tcp:host", "tcp::80", "tcp:host:", "tcp:host:0",
 		"tcp:host:65536", "tcp:::1:80", "tcp:[]:80", "tcp:host:80x",
-		"/0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890"
-		"123456789012345678"};
+		too_long};
 	struct vmrt_transport t;
 
 	(void)state;

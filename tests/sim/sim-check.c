@@ -1,0 +1,533 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine against the truth. Exact where the recording is whole; where it is not, what the engine says
+ * must be true within what it states, and what it cannot know it must call unknown.
+ */
+#include "sim.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct got {
+	const struct sim_result *r;
+	FILE *out;
+	int show, bad;
+	bool lossy, broken, late, blurred_clock, steal;
+	struct vmrt_job *jobs;
+	struct vmrt_slice *slices;
+	struct vmrt_server_period *periods;
+	struct vmrt_loss *losses;
+	struct vmrt_thread *threads;
+	size_t n_jobs, n_slices, n_periods, n_losses, n_threads;
+	size_t jobs_room, slices_room, periods_room, losses_room, threads_room;
+	struct vmrt_machine_stats stats[1 + SIM_GUESTS];
+};
+
+#define KEEP(what, type)                                                                           \
+	static void keep_##what(void *ctx, const struct type *x)                                   \
+	{                                                                                          \
+		struct got *g = ctx;                                                               \
+                                                                                                   \
+		if (g->n_##what == g->what##_room) {                                               \
+			g->what##_room = g->what##_room ? g->what##_room * 2 : 64;                 \
+			g->what = realloc(g->what, g->what##_room * sizeof(*g->what));             \
+			if (!g->what)                                                              \
+				abort();                                                           \
+		}                                                                                  \
+		g->what[g->n_##what++] = *x;                                                       \
+	}
+
+KEEP(jobs, vmrt_job)
+KEEP(slices, vmrt_slice)
+KEEP(periods, vmrt_server_period)
+KEEP(losses, vmrt_loss)
+KEEP(threads, vmrt_thread)
+
+static void wrong(struct got *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void wrong(struct got *g, const char *fmt, ...)
+{
+	va_list args;
+
+	if (g->bad++ >= g->show)
+		return;
+	fputs("#   ", g->out);
+	va_start(args, fmt);
+	vfprintf(g->out, fmt, args);
+	va_end(args);
+	fputc('\n', g->out);
+}
+
+static bool near(int64_t a, int64_t b, int64_t tolerance)
+{
+	if (a == VMRT_UNKNOWN || b == VMRT_UNKNOWN)
+		return a == b;
+	return a - b <= tolerance && b - a <= tolerance;
+}
+
+/* Nanoseconds as microseconds since the recording began, for people. */
+static const char *at(const struct got *g, int64_t ns)
+{
+	static char texts[8][32];
+	static int next;
+	char *text = texts[next++ % 8];
+
+	if (ns == VMRT_UNKNOWN)
+		return "unknown";
+	snprintf(text, 32, "%.3f", (double)(ns - g->r->truth.start_ns) / 1000);
+	return text;
+}
+
+static bool in_hole(const struct got *g, uint32_t machine, int64_t from, int64_t to)
+{
+	const struct sim_truth *t = &g->r->truth;
+
+	for (size_t i = 0; i < t->n_holes; i++)
+		if (t->holes[i].machine == machine && t->holes[i].from_ns <= to && t->holes[i].to_ns >= from)
+			return true;
+	return false;
+}
+
+/* Beyond a hole that nothing tells of, the engine may say anything. */
+static bool behind_untold(const struct got *g, int64_t to)
+{
+	const struct sim_truth *t = &g->r->truth;
+
+	return t->n_holes && t->holes[0].untold && t->holes[0].from_ns <= to;
+}
+
+static uint32_t machine_of(const struct got *g, uint32_t task)
+{
+	for (uint32_t m = 0; m < g->r->config.n_machines; m++)
+		if (!strcmp(g->r->machines[m].name, g->r->tasks[task].machine))
+			return m;
+	return 0;
+}
+
+static void show_parts(struct got *g, const struct vmrt_job *e, const struct vmrt_job *t)
+{
+	for (int p = 0; p < VMRT_BLAMES && g->bad <= g->show; p++)
+		if (e->blame_ns[p] || t->blame_ns[p])
+			fprintf(g->out, "#       %-14s engine %12.3f us, true %12.3f us%s\n", vmrt_blame_name(p),
+				(double)e->blame_ns[p] / 1000, (double)t->blame_ns[p] / 1000,
+				e->blame_ns[p] == t->blame_ns[p] ? "" : "  <--");
+}
+
+static void check_parts(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+{
+	uint32_t m = machine_of(g, e->task);
+	/* clocks drift by up to 50 ppm of the time in question */
+	int64_t tolerance = g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0, sum = 0;
+	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name yet */
+	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns || t->fresh || t->first;
+
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		sum += e->blame_ns[p];
+		if (e->blame_ns[p] < 0 && p != VMRT_BLAME_CLOCK)
+			wrong(g, "%s: part %s is negative: %" PRId64, name, vmrt_blame_name(p), e->blame_ns[p]);
+	}
+	if (sum != e->response_ns)
+		wrong(g, "%s: the parts sum to %" PRId64 ", the response is %" PRId64, name, sum, e->response_ns);
+	/* steal that is found after the job has ended on another CPU */
+	for (size_t i = 0; i < g->r->truth.n_steals; i++)
+		if (g->r->truth.steals[i].from_ns < t->closed_ns && g->r->truth.steals[i].to_ns >= t->closed_ns)
+			return;
+	if (g->r->truth.clock_error_ns || g->broken || in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
+		in_hole(g, m, t->job.arrival_ns, t->closed_ns) || (g->lossy && g->r->truth.n_holes))
+		return;
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		/* nor how long a job has run that began before the recording */
+		if (absorb && (p == VMRT_BLAME_INTERFERENCE || p == VMRT_BLAME_GUEST_OVERRUN) &&
+			e->blame_ns[VMRT_BLAME_INTERFERENCE] + e->blame_ns[VMRT_BLAME_GUEST_OVERRUN] <=
+				t->job.blame_ns[VMRT_BLAME_INTERFERENCE] +
+					t->job.blame_ns[VMRT_BLAME_GUEST_OVERRUN] + tolerance)
+			continue;
+		if (absorb && (p == VMRT_BLAME_UNKNOWN || e->blame_ns[p] <= t->job.blame_ns[p] + tolerance))
+			continue;
+		if (near(e->blame_ns[p], t->job.blame_ns[p], tolerance))
+			continue;
+		wrong(g, "%s: where its time went differs", name);
+		show_parts(g, e, &t->job);
+		return;
+	}
+	if (!absorb && !near(e->exec_ns, t->job.exec_ns, tolerance))
+		wrong(g, "%s: exec %" PRId64 ", true %" PRId64, name, e->exec_ns, t->job.exec_ns);
+	/* what overran before a task was there is not known to it */
+	if (t->fresh)
+		return;
+	/* steal of one CPU may be found only after the end of a job on another */
+	if (g->steal && g->r->c.features >> SIM_SMP_GUEST & 1)
+		return;
+	for (int p = 0; p < VMRT_BLAMES && !absorb; p++)
+		if (!near(e->excess_ns[p], t->job.excess_ns[p], tolerance))
+			wrong(g, "%s: excess %s %" PRId64 ", true %" PRId64, name, vmrt_blame_name(p),
+				e->excess_ns[p], t->job.excess_ns[p]);
+	if (!absorb && !tolerance && e->excused != t->job.excused)
+		wrong(g, "%s: excused %d, true %d", name, e->excused, t->job.excused);
+}
+
+static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+{
+	int64_t tolerance = g->r->truth.clock_error_ns + (g->blurred_clock ? 2 : 0);
+	uint32_t m = machine_of(g, e->task);
+	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns, t->closed_ns);
+	bool guess = g->broken || (g->lossy && hole);
+
+	if (behind_untold(g, t->closed_ns))
+		return;
+	if (t->ended && in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
+		/* an end that seems to be before the hole is told of is given before it is known */
+		bool told = e->end_ns == VMRT_UNKNOWN || g->r->truth.holes[0].to_ns <= e->end_ns;
+
+		if (e->outcome != VMRT_OUTCOME_UNKNOWN && told)
+			wrong(g, "%s: events are lost in it, but it is %s", name, vmrt_outcome_name(e->outcome));
+		return;
+	}
+	if (!near(e->arrival_ns, t->job.arrival_ns, tolerance) || !near(e->deadline_ns, t->job.deadline_ns, tolerance))
+		wrong(g, "%s: arrival and deadline %s %s, true %s %s", name, at(g, e->arrival_ns),
+			at(g, e->deadline_ns), at(g, t->job.arrival_ns), at(g, t->job.deadline_ns));
+	/* a thread whose name has not been seen yet may have been released already */
+	guess |= g->late && e->release_ns == VMRT_UNKNOWN;
+	if (!guess && (!near(e->release_ns, t->job.release_ns, tolerance) ||
+			      !near(e->start_ns, t->job.start_ns, tolerance)))
+		wrong(g, "%s: release %s start %s, true %s %s", name, at(g, e->release_ns), at(g, e->start_ns),
+			at(g, t->job.release_ns), at(g, t->job.start_ns));
+	if (!t->ended) {
+		/* which of both it is can hang on a nanosecond or on the error of the clock */
+		if (e->outcome != t->job.outcome && !tolerance && !g->lossy)
+			wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
+				vmrt_outcome_name(t->job.outcome));
+		return;
+	}
+	if (e->outcome != t->job.outcome)
+		wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
+			vmrt_outcome_name(t->job.outcome));
+	if (e->response_ns != t->job.response_ns)
+		wrong(g, "%s: response %" PRId64 ", true %" PRId64, name, e->response_ns, t->job.response_ns);
+	if (!near(e->end_ns, t->job.end_ns, tolerance))
+		wrong(g, "%s: end %s, true %s", name, at(g, e->end_ns), at(g, t->job.end_ns));
+	if (!guess && !g->lossy && (e->preemptions != t->job.preemptions || e->migrations != t->job.migrations))
+		wrong(g, "%s: %d preemptions, %d migrations; true %d, %d", name, e->preemptions, e->migrations,
+			t->job.preemptions, t->job.migrations);
+	check_parts(g, e, t, name);
+}
+
+/* What is not in the recording at all cannot be asked for. */
+static bool must_be_there(const struct got *g, const struct sim_job *t)
+{
+	uint32_t m = machine_of(g, t->job.task);
+
+	if (g->late && (!t->armed_ns || t->armed_ns < g->r->truth.start_ns))
+		return false;
+	if (g->lossy && (!t->armed_ns || in_hole(g, m, t->armed_ns, t->closed_ns)))
+		return false;
+	if (g->broken || (g->r->truth.clock_error_ns && !t->ended))
+		return t->ended;
+	return true;
+}
+
+static void check_jobs_of(struct got *g, uint32_t task)
+{
+	const struct sim_truth *truth = &g->r->truth;
+	bool exact = !g->late && !g->lossy && !g->broken && !truth->clock_error_ns;
+	int64_t last_k = -1;
+	char name[64];
+
+	for (size_t i = 0; i < truth->n_jobs; i++) {
+		const struct sim_job *t = &truth->jobs[i];
+		const struct vmrt_job *e = NULL;
+		int n = 0;
+
+		if (t->job.task != task)
+			continue;
+		for (size_t j = 0; j < g->n_jobs; j++) {
+			if (g->jobs[j].task != task || g->jobs[j].arrival_local_ns != t->job.arrival_local_ns)
+				continue;
+			e = &g->jobs[j];
+			n++;
+		}
+		snprintf(name, sizeof(name), "t%u, job %" PRId64 " at %s us", task, t->job.k,
+			at(g, t->job.arrival_ns));
+		if (n > 1)
+			wrong(g, "%s: given %d times", name, n);
+		if (!n && must_be_there(g, t))
+			wrong(g, "%s: is missing (armed at %s)", name, at(g, t->armed_ns));
+		if (!n || (g->late && !must_be_there(g, t)))
+			continue;
+		if (exact && (e->k != t->job.k || e->skipped != t->job.skipped))
+			wrong(g, "%s: k %" PRId64 ", %" PRId64 " skipped; true %" PRId64 ", %" PRId64, name, e->k,
+				e->skipped, t->job.k, t->job.skipped);
+		check_job(g, e, t, name);
+	}
+	for (size_t j = 0; j < g->n_jobs; j++) {
+		const struct vmrt_job *e = &g->jobs[j];
+		bool found = false;
+
+		if (e->task != task)
+			continue;
+		if (e->k <= last_k)
+			wrong(g, "t%u: k %" PRId64 " behind %" PRId64, task, e->k, last_k);
+		last_k = e->k;
+		for (size_t i = 0; i < truth->n_jobs && !found; i++)
+			found = truth->jobs[i].job.task == task &&
+				truth->jobs[i].job.arrival_local_ns == e->arrival_local_ns;
+		if (found || e->outcome == VMRT_OUTCOME_UNKNOWN || (e->outcome == VMRT_OUTCOME_TRUNCATED && !exact))
+			continue;
+		if (e->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE && !exact)
+			continue;
+		wrong(g, "t%u: a job at %s us that is not there: %s", task, at(g, e->arrival_ns),
+			vmrt_outcome_name(e->outcome));
+	}
+}
+
+static bool is_thread(const struct got *g, const struct vmrt_slice *s, uint32_t machine, int32_t tid)
+{
+	const struct vmrt_thread *t = &g->threads[s->thread];
+
+	return t->machine == machine && t->tid == tid;
+}
+
+/* The slices of each thread in order; those that the recording's begin or end cut are left out. */
+static void check_slices(struct got *g)
+{
+	const struct sim_truth *truth = &g->r->truth;
+	int64_t tolerance = g->blurred_clock ? 2 : 0;
+	size_t j = 0;
+
+	if (g->lossy || g->broken)
+		return;
+	for (size_t i = 0; i < truth->n_slices; i++) {
+		const struct sim_slice *t = &truth->slices[i];
+		const struct vmrt_slice *e = NULL;
+		int64_t error = tolerance + (t->machine ? truth->clock_error_ns : 0);
+
+		if (t->slice.truncated || t->slice.start_ns < truth->start_ns)
+			continue;
+		/* both lists are nearly in the same order: by end */
+		for (j = j > 50 ? j - 50 : 0; j < g->n_slices; j++) {
+			e = &g->slices[j];
+			if (is_thread(g, e, t->machine, t->tid) && near(e->start_ns, t->slice.start_ns, error) &&
+				near(e->end_ns, t->slice.end_ns, error) &&
+				(!error || (e->cpu == t->slice.cpu && e->prio == t->slice.prio && e->end_state == t->slice.end_state)))
+				break;
+			e = NULL;
+		}
+		if (!e) {
+			wrong(g, "thread %d of machine %u ran from %s to %s us: no such slice", t->tid, t->machine,
+				at(g, t->slice.start_ns), at(g, t->slice.end_ns));
+			return;
+		}
+		if (e->cpu != t->slice.cpu || e->prio != t->slice.prio || e->end_state != t->slice.end_state ||
+			e->uncertainty_ns)
+			wrong(g, "slice of thread %d from %s us: cpu %u prio %d state %" PRId64 ", true %u %d %" PRId64,
+				t->tid, at(g, t->slice.start_ns), e->cpu, e->prio, e->end_state, t->slice.cpu,
+				t->slice.prio, t->slice.end_state);
+	}
+}
+
+static bool blurred_by_steal(const struct got *g, const struct vmrt_server_period *p)
+{
+	const struct sim_truth *t = &g->r->truth;
+
+	for (size_t i = 0; i < t->n_steals; i++)
+		if (t->steals[i].to_ns >= t->end_ns || (t->steals[i].from_ns < p->start_ns && t->steals[i].to_ns >= p->start_ns) ||
+			(t->steals[i].from_ns < p->end_ns && t->steals[i].to_ns >= p->end_ns))
+			return true;
+	return false;
+}
+
+/* When all vCPU threads of a server have shown themselves. */
+static int64_t members_known(const struct got *g, uint32_t server)
+{
+	int64_t known = g->r->truth.start_ns;
+
+	for (size_t v = 0; v < g->r->config.n_vms; v++) {
+		for (size_t i = 0; i < g->r->vms[v].n_threads; i++) {
+			int32_t tid = g->r->threads[v][i].tid;
+			int64_t first = g->r->truth.end_ns;
+
+			if (strcmp(g->r->vms[v].name, g->r->servers[server].vm) != 0)
+				continue;
+			for (size_t n = 0; n < g->r->n_events && first == g->r->truth.end_ns; n++) {
+				const struct sim_event *e = &g->r->events[n];
+
+				if (e->machine == 0 && e->ev.type == VMRT_EV_SWITCH &&
+					(e->ev.sw.prev_pid == tid || e->ev.sw.next_pid == tid))
+					first = e->true_ns;
+			}
+			if (first > known)
+				known = first;
+		}
+	}
+	return known;
+}
+
+static void check_period(struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
+{
+	char name[64];
+	int64_t tolerance = g->broken ? 50 * US : 0;
+
+	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k, at(g, t->start_ns));
+	if (behind_untold(g, t->end_ns))
+		return;
+	if (in_hole(g, 0, t->start_ns, t->end_ns - 1)) {
+		if (e->outcome != VMRT_PERIOD_UNKNOWN && e->outcome != VMRT_PERIOD_TRUNCATED &&
+			g->r->truth.holes[0].to_ns < t->end_ns)
+			wrong(g, "%s: events are lost in it, but it is %s", name, vmrt_period_name(e->outcome));
+		return;
+	}
+	if (g->lossy && g->r->truth.n_holes && t->end_ns > g->r->truth.holes[0].from_ns)
+		return;
+	if (g->late && e->start_ns < members_known(g, t->server))
+		return;
+	/* a period may be over before another CPU tells that a switch is missing in it */
+	if (g->broken && g->r->machines[0].cpus > 1)
+		return;
+	if (g->broken && (e->outcome == VMRT_PERIOD_UNKNOWN || e->outcome == VMRT_PERIOD_TRUNCATED))
+		return;
+	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
+		wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome), at(g, e->start_ns),
+			vmrt_period_name(t->outcome));
+	if (!near(e->consumed_ns, t->consumed_ns, tolerance) || !near(e->background_ns, t->background_ns, tolerance))
+		wrong(g, "%s: consumed %" PRId64 " background %" PRId64 ", true %" PRId64 " %" PRId64, name,
+			e->consumed_ns, e->background_ns, t->consumed_ns, t->background_ns);
+	if (e->replenished_ns != t->replenished_ns || e->depleted_ns != t->depleted_ns)
+		wrong(g, "%s: replenished %s depleted %s, true %s %s", name, at(g, e->replenished_ns),
+			at(g, e->depleted_ns), at(g, t->replenished_ns), at(g, t->depleted_ns));
+	if (!g->broken && (e->waiting_ns != t->waiting_ns || e->first_ns != t->first_ns))
+		wrong(g, "%s: waiting %" PRId64 " first %s, true %" PRId64 " %s", name, e->waiting_ns,
+			at(g, e->first_ns), t->waiting_ns, at(g, t->first_ns));
+	if (!g->broken && !blurred_by_steal(g, t) && e->steal_ns != t->steal_ns)
+		wrong(g, "%s: steal %" PRId64 ", true %" PRId64, name, e->steal_ns, t->steal_ns);
+	if (e->steal_ns > e->consumed_ns + e->background_ns)
+		wrong(g, "%s: more steal than it ran", name);
+}
+
+static void check_periods(struct got *g)
+{
+	const struct sim_truth *truth = &g->r->truth;
+
+	for (size_t i = 0; i < truth->n_periods; i++) {
+		const struct vmrt_server_period *e = NULL, *t = &truth->periods[i];
+
+		for (size_t j = 0; j < g->n_periods; j++)
+			if (g->periods[j].server == t->server && g->periods[j].k == t->k)
+				e = &g->periods[j];
+		if (e)
+			check_period(g, e, t);
+		else if (!g->lossy)
+			wrong(g, "server %u, period %" PRId64 ": is missing", t->server, t->k);
+	}
+	if (g->n_periods > truth->n_periods && !g->lossy)
+		wrong(g, "%zu server periods, true %zu", g->n_periods, truth->n_periods);
+}
+
+static void check_losses(struct got *g)
+{
+	const struct sim_truth *truth = &g->r->truth;
+	size_t overruns = 0;
+
+	for (size_t i = 0; i < g->n_losses; i++) {
+		const struct vmrt_loss *e = &g->losses[i];
+		bool found = false;
+
+		if (e->kind == VMRT_LOSS_OVERRUN)
+			overruns++;
+		if (e->kind == VMRT_LOSS_BROKEN_CHAIN && !g->broken)
+			wrong(g, "machine %u cpu %u: a broken chain from %s to %s us, but nothing is missing",
+				e->machine, e->cpu, at(g, e->from_ns), at(g, e->to_ns));
+		if (e->kind != VMRT_LOSS_STEAL)
+			continue;
+		for (size_t j = 0; j < truth->n_steals; j++)
+			found |= truth->steals[j].cpu == e->cpu && truth->steals[j].from_ns == e->from_ns &&
+				truth->steals[j].to_ns == e->to_ns;
+		if (!found && !g->lossy)
+			wrong(g, "steal on cpu %u from %s to %s us that was not", e->cpu, at(g, e->from_ns),
+				at(g, e->to_ns));
+	}
+	for (size_t j = 0; j < truth->n_steals && !g->lossy && !g->late; j++) {
+		const struct sim_hole *t = &truth->steals[j];
+		bool found = t->to_ns >= truth->end_ns;
+
+		for (size_t i = 0; i < g->n_losses && !found; i++)
+			found = g->losses[i].kind == VMRT_LOSS_STEAL && g->losses[i].from_ns == t->from_ns;
+		if (!found)
+			wrong(g, "steal on cpu %u from %s to %s us is missing", t->cpu, at(g, t->from_ns),
+				at(g, t->to_ns));
+	}
+	if (overruns != truth->n_holes - (truth->n_holes && truth->holes[0].untold))
+		wrong(g, "%zu holes, true %zu", overruns, truth->n_holes);
+	if (!g->lossy && !g->broken && !g->late)
+		for (size_t m = 1; m < g->r->config.n_machines; m++)
+			if (g->stats[m].outside)
+				wrong(g, "machine %zu: %" PRIu64 " events outside", m, g->stats[m].outside);
+	if (g->broken) {
+		uint64_t found = 0;
+
+		for (size_t m = 0; m < g->r->config.n_machines; m++)
+			found += g->stats[m].broken_chains;
+		if (found > truth->broken + 0)
+			wrong(g, "%" PRIu64 " broken chains, true %zu", found, truth->broken);
+	}
+}
+
+static void feed(struct got *g)
+{
+	const struct sim_result *r = g->r;
+	struct vmrt_sink sink = {.ctx = g,
+		.thread = keep_threads,
+		.slice = keep_slices,
+		.server_period = keep_periods,
+		.job = keep_jobs,
+		.loss = keep_losses};
+	struct vmrt_engine *engine;
+	struct vmrt_error err;
+
+	if (vmrt_engine_new(&r->config, &sink, &engine, &err) != VMRT_OK) {
+		wrong(g, "engine: %s", err.text);
+		return;
+	}
+	for (size_t i = 0; i < r->n_events; i++) {
+		const struct sim_event *e = &r->events[i];
+		int64_t error = e->machine ? r->segments[e->machine].error_ns : 0;
+		int64_t host_ns = e->host_ns < r->truth.start_ns ? r->truth.start_ns : e->host_ns;
+
+		if (host_ns > r->truth.end_ns)
+			host_ns = r->truth.end_ns;
+
+		if (vmrt_engine_push(engine, e->machine, &e->ev, host_ns, error) != VMRT_OK)
+			wrong(g, "engine: push failed");
+	}
+	vmrt_engine_finish(engine, r->truth.end_ns);
+	for (uint32_t m = 0; m < r->config.n_machines; m++)
+		vmrt_engine_stats(engine, m, &g->stats[m]);
+	vmrt_engine_free(engine);
+}
+
+int sim_check(const struct sim_result *r, FILE *out, int show)
+{
+	uint32_t f = r->c.features;
+	struct got g = {.r = r,
+		.out = out,
+		.show = show,
+		.lossy = f >> SIM_LOSS & 1,
+		.broken = f >> SIM_BROKEN & 1,
+		.late = f >> SIM_LATE_START & 1,
+		.blurred_clock = (f >> SIM_DRIFT & 1) || (f >> SIM_CLOCK_ERROR & 1),
+		.steal = f >> SIM_STEAL & 1};
+
+	feed(&g);
+	for (uint32_t t = 0; t < r->exp.n_tasks; t++)
+		check_jobs_of(&g, t);
+	check_slices(&g);
+	check_periods(&g);
+	check_losses(&g);
+	free(g.jobs);
+	free(g.slices);
+	free(g.periods);
+	free(g.losses);
+	free(g.threads);
+	return g.bad;
+}

@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUs of both levels: each works off a queue of things that happen in interrupts and switches, and runs
+ * its thread when the queue is empty. Guest CPUs stand still while their vCPU thread does not run.
+ */
+#include "world.h"
+
+#include <string.h>
+
+void push_op(struct wcpu *c, struct op op, bool front)
+{
+	if (c->n_ops == SIM_OPS) {
+		snprintf(c->m->w->broken_story, sizeof(c->m->w->broken_story), "queue of a CPU is full");
+		return;
+	}
+	if (front)
+		memmove(&c->ops[1], &c->ops[0], (size_t)c->n_ops * sizeof(op));
+	c->ops[front ? 0 : c->n_ops] = op;
+	c->n_ops++;
+	if (c->vcpu && c->vcpu->sleeping && !c->vcpu->woken)
+		kick(c->m, c->index);
+}
+
+void resched(struct wcpu *c)
+{
+	if (c->switch_queued)
+		return;
+	c->switch_queued = true;
+	push_op(c, (struct op){.kind = OP_SWITCH, .delay = between(c->m->w, 0, 4 * US)}, false);
+}
+
+bool cpu_progresses(const struct wcpu *c)
+{
+	const struct wcpu *host;
+
+	if (!c->vcpu)
+		return !c->stolen;
+	if (c->vcpu->state != RUN)
+		return false;
+	host = &c->vcpu->m->cpus[c->vcpu->cpu];
+	return !host->stolen && host->n_ops == 0;
+}
+
+void wake_by_irq(struct wcpu *c, struct wthread *t, int64_t delay)
+{
+	push_op(c, (struct op){.kind = OP_WAKING, .delay = delay, .t = t, .irq = true}, false);
+}
+
+/* Guest CPU @cpu has something to do, but its vCPU thread sleeps. */
+void kick(struct wmachine *g, int cpu)
+{
+	struct wthread *v = g->vcpus[cpu], *main_loop = g->main_loop;
+	struct wmachine *host = v->m;
+
+	if (g->kicks[cpu])
+		return;
+	g->kicks[cpu] = true;
+	if (main_loop)
+		wake_by_irq(&host->cpus[main_loop->cpu], main_loop, between(g->w, US / 2, 8 * US));
+	else
+		wake_by_irq(&host->cpus[v->cpu], v, between(g->w, US / 2, 8 * US));
+}
+
+static bool is_rt(const struct wthread *t)
+{
+	return t->prio < 100;
+}
+
+static void preempt_check(struct wthread *t)
+{
+	struct wcpu *c = &t->m->cpus[t->cpu];
+
+	if (!c->cur || (is_rt(t) && t->prio < c->cur->prio)) {
+		resched(c);
+	} else if (!is_rt(t) && !is_rt(c->cur) && chance(t->m->w, 30)) {
+		c->rotate = true;
+		resched(c);
+	}
+}
+
+void priority_changed(struct wthread *t)
+{
+	if (t->state == RUN)
+		resched(&t->m->cpus[t->cpu]);
+	else if (t->state == READY && t->queued)
+		preempt_check(t);
+}
+
+static void move_on_wakeup(struct wcpu *by, bool irq, struct wthread *t)
+{
+	struct wmachine *m = t->m;
+	int from = t->cpu;
+
+	if (!t->roams || m->n_cpus < 2 || !chance(m->w, 25))
+		return;
+	t->cpu = (int)between(m->w, 0, m->n_cpus - 1);
+	if (t->cpu != from)
+		emit_migrate(by, irq, t, from);
+}
+
+static void do_waking(struct wcpu *c, const struct op *op)
+{
+	struct wthread *t = op->t;
+
+	if (t->kind == K_VCPU)
+		t->guest->kicks[t->gcpu] = false;
+	if (!t->sleeping || t->woken)
+		return;
+	emit_wake(c, VMRT_EV_WAKING, op->irq, t);
+	t->woken = true;
+	if (t->state == BLOCKED) {
+		t->state = READY;
+		t->queued = false;
+		move_on_wakeup(c, op->irq, t);
+	}
+	push_op(c, (struct op){.kind = OP_WAKEUP, .delay = between(t->m->w, 0, 1500), .t = t, .irq = op->irq},
+		true);
+}
+
+static void do_wakeup(struct wcpu *c, const struct op *op)
+{
+	struct wthread *t = op->t;
+
+	emit_wake(c, VMRT_EV_WAKEUP, op->irq, t);
+	t->sleeping = false;
+	if (t->state == READY && !t->queued) {
+		t->queued = true;
+		t->woken = false;
+		t->seq = ++t->m->w->seq;
+		preempt_check(t);
+	} else if (t->state == RUN && t->task) {
+		truth_awake(t->task);
+	}
+}
+
+static bool better(const struct wcpu *c, const struct wthread *a, const struct wthread *b)
+{
+	if (!b)
+		return true;
+	if (c->throttled && is_rt(a) != is_rt(b))
+		return !is_rt(a);
+	if ((is_rt(a) || is_rt(b)) && a->prio != b->prio)
+		return a->prio < b->prio;
+	if (!is_rt(a) && c->rotate && (a == c->cur || b == c->cur))
+		return b == c->cur;
+	if (a == c->cur || b == c->cur)
+		return a == c->cur;
+	return a->seq < b->seq;
+}
+
+static struct wthread *pick(struct wcpu *c, bool cur_too)
+{
+	struct wthread *best = NULL;
+
+	for (int i = 0; i < c->m->n_threads; i++) {
+		struct wthread *t = &c->m->threads[i];
+
+		if (t->cpu != c->index || (t == c->cur ? !cur_too : t->state != READY || !t->queued))
+			continue;
+		if (better(c, t, best))
+			best = t;
+	}
+	return best;
+}
+
+/* An idle CPU takes a thread that waits elsewhere. */
+static struct wthread *pull(struct wcpu *c)
+{
+	struct wmachine *m = c->m;
+
+	for (int i = 0; i < m->n_threads; i++) {
+		struct wthread *t = &m->threads[i];
+		int from = t->cpu;
+
+		if (!t->roams || t->state != READY || !t->queued || from == c->index || !chance(m->w, 50))
+			continue;
+		t->cpu = c->index;
+		emit_migrate(c, false, t, from);
+		return t;
+	}
+	return NULL;
+}
+
+static void do_switch(struct wcpu *c)
+{
+	struct wthread *prev = c->cur, *next;
+	struct world *w = c->m->w;
+	int64_t state = 0;
+	bool stays;
+
+	c->switch_queued = false;
+	if (prev && prev->want_block && prev->woken) {
+		prev->want_block = prev->woken = false;
+		prev->work = 0;
+	}
+	stays = prev && !prev->want_block;
+	next = pick(c, stays);
+	if (!next)
+		next = pull(c);
+	c->rotate = false;
+	if (next == prev)
+		return;
+	if (prev) {
+		if (prev->want_block) {
+			state = prev->block_state;
+			prev->state = state & 0x30 ? DEAD : BLOCKED;
+			prev->want_block = false;
+			prev->work = between(w, 0, 2 * US);
+			if (prev->kind == K_VCPU)
+				prev->work = NEVER;
+			else if (prev->kind == K_MAIN || prev->kind == K_ENFORCER)
+				prev->work = between(w, 3 * US, 30 * US);
+		} else {
+			prev->state = READY;
+			prev->queued = true;
+			prev->displaced = is_rt(prev) && (!next || !is_rt(next));
+			if (!is_rt(prev))
+				prev->seq = ++w->seq;
+		}
+		prev->last_cpu = c->index;
+	}
+	emit_switch(c, prev, state, next);
+	if (prev)
+		truth_switch_out(prev, state);
+	c->cur = next;
+	if (next) {
+		next->state = RUN;
+		next->displaced = false;
+		next->queued = false;
+		next->in_ns = w->now;
+		truth_switch_in(next);
+		if (next->kind == K_VCPU)
+			next->guest->cpus[next->gcpu].halt_left = between(w, 500, 20 * US);
+		if (next->kind == K_TASK)
+			strcpy(next->comm, next->task->spec->name);
+	} else if (c->vcpu) {
+		c->halt_left = between(w, 500, 20 * US);
+	}
+	if (prev && chance(w, 5))
+		push_op(c, (struct op){.kind = OP_TAIL, .delay = between(w, 0, 4 * US), .pid = prev->pid}, true);
+}
+
+/* A new thread under an old id. */
+static void do_born(struct wcpu *c, struct wthread *t)
+{
+	t->cpu = c->index;
+	strcpy(t->comm, "vmrt-load");
+	t->state = READY;
+	t->queued = true;
+	t->sleeping = t->woken = t->want_block = false;
+	t->phase = PH_BOOT;
+	t->work = between(c->m->w, 5 * US, 50 * US);
+	t->seq = ++c->m->w->seq;
+	emit_wake(c, VMRT_EV_WAKEUP_NEW, false, t);
+	preempt_check(t);
+}
+
+/* The first thing in the queue is due. */
+void run_op(struct wcpu *c)
+{
+	struct op op = c->ops[0];
+
+	c->n_ops--;
+	memmove(&c->ops[0], &c->ops[1], (size_t)c->n_ops * sizeof(op));
+	switch (op.kind) {
+	case OP_EXPIRE:
+		timer_fires(c, op.timer);
+		break;
+	case OP_WAKING:
+		do_waking(c, &op);
+		break;
+	case OP_WAKEUP:
+		do_wakeup(c, &op);
+		break;
+	case OP_SWITCH:
+		do_switch(c);
+		break;
+	case OP_TAIL:
+		emit_as(c, VMRT_EV_TIMER_CANCEL, 0, op.pid);
+		break;
+	case OP_TICK:
+		op.timer->since = c->m->w->now;
+		emit_timer(c, VMRT_EV_TIMER_START, true, op.timer);
+		op.timer->armed = true;
+		op.timer->pushed = false;
+		if (c->cur && !is_rt(c->cur)) {
+			c->rotate = true;
+			resched(c);
+		}
+		break;
+	case OP_BORN:
+		do_born(c, op.t);
+		break;
+	case OP_OTHER:
+		emit(c, VMRT_EV_OTHER, VMRT_FLAG_HARDIRQ);
+		for (int i = 0; i < SIM_TIMERS; i++) {
+			struct wtimer *tick = &c->m->timers[i];
+
+			if (!tick->armed || tick->pushed || tick->kind != TM_TICK || tick->cpu != c->index)
+				continue;
+			tick->since = c->m->w->now;
+			emit_timer(c, VMRT_EV_TIMER_START, true, tick);
+		}
+		break;
+	}
+	if (c->vcpu && !c->cur && !c->n_ops)
+		c->halt_left = between(c->m->w, 500, 20 * US);
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: MIT */
+/* What threads do when the work at hand is done, and what timers do when they fire. */
+#include "world.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t, int64_t due)
+{
+	struct wmachine *m = c->m;
+
+	for (int i = 0; i < SIM_TIMERS; i++) {
+		struct wtimer *timer = &m->timers[i];
+
+		if (timer->armed || timer->pushed)
+			continue;
+		*timer = (struct wtimer){.armed = true, .kind = kind, .due = due, .t = t, .cpu = c->index};
+		timer->since = m->w->now;
+		/* timers of sleeps are on stacks: addresses come again */
+		timer->ptr = UINT64_C(0xffff888000000000) + (uint64_t)(t ? t->pid : 9999) * 4096 +
+			sim_rand(&m->w->rand) % 4 * 64;
+		if (kind == TM_TICK || kind == TM_GRID)
+			timer->ptr = UINT64_C(0xffff888100000000) + ++m->w->ptr * 64;
+		timer->expires = local_at(m, due);
+		return timer;
+	}
+	snprintf(m->w->broken_story, sizeof(m->w->broken_story), "too many timers");
+	return &m->timers[0];
+}
+
+int64_t timers_next(const struct world *w)
+{
+	int64_t next = NEVER;
+
+	for (int m = 0; m < w->n_machines; m++) {
+		for (int i = 0; i < SIM_TIMERS; i++) {
+			const struct wtimer *t = &w->m[m].timers[i];
+
+			if (t->armed && !t->pushed && t->due < next && !w->m[m].cpus[t->cpu].stolen)
+				next = t->due;
+		}
+	}
+	return next;
+}
+
+void timers_due(struct world *w)
+{
+	for (int m = 0; m < w->n_machines; m++) {
+		for (int i = 0; i < SIM_TIMERS; i++) {
+			struct wtimer *t = &w->m[m].timers[i];
+			struct wcpu *c = &w->m[m].cpus[t->cpu];
+			int64_t delay = m ? between(w, 0, 20 * US) : between(w, 0, 4 * US);
+
+			if (!t->armed || t->pushed || t->due > w->now || c->stolen)
+				continue;
+			if (m && t->kind == TM_TICK && !c->cur && !c->n_ops) {
+				/* idle guests have no tick */
+				t->due += TICK_NS;
+				t->expires = local_at(&w->m[m], t->due);
+				continue;
+			}
+			t->pushed = true;
+			push_op(c, (struct op){.kind = OP_EXPIRE, .timer = t, .delay = delay}, false);
+		}
+	}
+}
+
+static void wake_next(struct wcpu *c, struct wthread *t)
+{
+	push_op(c, (struct op){.kind = OP_WAKING, .delay = between(c->m->w, 0, US), .t = t, .irq = true}, true);
+}
+
+void timer_fires(struct wcpu *c, struct wtimer *timer)
+{
+	struct world *w = c->m->w;
+
+	timer->armed = timer->pushed = false;
+	switch (timer->kind) {
+	case TM_RELEASE:
+		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
+		truth_released(timer->t->task);
+		wake_next(c, timer->t);
+		break;
+	case TM_REL:
+		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
+		wake_next(c, timer->t);
+		break;
+	case TM_LOCK:
+		wake_next(c, timer->t);
+		break;
+	case TM_TICK:
+		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
+		timer->pushed = true; /* the slot is taken until it is armed again */
+		while (timer->due <= w->now)
+			timer->due += TICK_NS;
+		timer->expires = local_at(c->m, timer->due);
+		push_op(c, (struct op){.kind = OP_TICK, .timer = timer, .delay = between(w, 0, 2 * US)}, true);
+		break;
+	case TM_GRID:
+		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
+		w->servers[timer->arg].replenish_pending = true;
+		wake_next(c, timer->t);
+		break;
+	case TM_REBORN:
+		push_op(c, (struct op){.kind = OP_BORN, .t = timer->t}, true);
+		break;
+	}
+}
+
+static void go_to_sleep(struct wthread *t, int64_t state)
+{
+	t->want_block = true;
+	t->block_state = state;
+	t->work = NEVER;
+	resched(&t->m->cpus[t->cpu]);
+}
+
+/* Arms the sleep until the job that arrives at @expires, on the machine's own clock. */
+static void arm_release(struct wthread *t, int64_t expires)
+{
+	struct wcpu *c = &t->m->cpus[t->cpu];
+	struct world *w = t->m->w;
+	int64_t due = host_at(t->m, expires);
+	struct wtimer *timer;
+
+	if (due < w->now)
+		due = w->now;
+	if (chance(w, (int)t->m->late_timers))
+		due += between(w, 10 * US, chance(w, 20) ? 3 * MS : 200 * US);
+	timer = arm_timer(c, TM_RELEASE, t, due);
+	timer->expires = expires;
+	emit_timer(c, VMRT_EV_TIMER_START, false, timer);
+	truth_armed(t->task, expires);
+	t->sleeping = true;
+	t->woken = false;
+	t->phase = PH_ARMED;
+	t->work = between(w, 200, 5 * US);
+}
+
+static void begin_job(struct wthread *t)
+{
+	struct world *w = t->m->w;
+	int64_t wcet = t->task->spec->wcet_ns, work = between(w, wcet / 5, wcet - wcet / 10);
+
+	if (chance(w, t->task->overrun_percent))
+		work = wcet + between(w, 0, wcet * (chance(w, 10) ? 6 : 1));
+	t->woken = false;
+	t->n_segs = 1;
+	if (has(w, SIM_BLOCKING) && chance(w, 40))
+		t->n_segs += (int)between(w, 1, 2);
+	for (int i = 0; i < t->n_segs; i++)
+		t->segs[i] = work / t->n_segs + 1;
+	t->seg = 0;
+	t->phase = PH_WORK;
+	t->work = t->segs[0];
+}
+
+static void end_job(struct wthread *t)
+{
+	struct world *w = t->m->w;
+	struct wtask *k = t->task;
+	int64_t next = k->pending[0].job.arrival_local_ns + k->spec->period_ns;
+
+	if (k->jobs_left > 0 && --k->jobs_left == 0) {
+		struct wcpu *c = &t->m->cpus[t->cpu];
+		struct wtimer *again;
+
+		emit_exit(c, t);
+		truth_ended(k);
+		k->jobs_left = (int)between(w, 2, 6);
+		again = arm_timer(c, TM_REBORN, t, w->now + between(w, MS, 20 * MS));
+		again->cpu = c->index;
+		go_to_sleep(t, chance(w, 50) ? 16 : 32);
+		return;
+	}
+	if (has(w, SIM_SKIP) && next < local_at(t->m, w->now) && chance(w, 50))
+		while (next < local_at(t->m, w->now))
+			next += k->spec->period_ns;
+	arm_release(t, next);
+}
+
+static void boot_task(struct wthread *t)
+{
+	const struct vmrt_task_spec *spec = t->task->spec;
+	int64_t soon = local_at(t->m, t->m->w->now) + between(t->m->w, 200 * US, 2 * MS);
+
+	/* the first release on the task's grid */
+	arm_release(t, soon - (soon - spec->offset_ns) % spec->period_ns + spec->period_ns);
+}
+
+/* A wait inside the job: a relative sleep with its own timer, or a lock without. */
+static void wait_inside(struct wthread *t)
+{
+	struct world *w = t->m->w;
+	struct wcpu *c = &t->m->cpus[t->cpu];
+	bool lock = chance(w, 50);
+	int64_t ns = chance(w, 20) ? between(w, 0, 3 * US) : between(w, 10 * US, 2 * MS);
+	struct wtimer *timer = arm_timer(c, lock ? TM_LOCK : TM_REL, t, w->now + ns);
+
+	if (!lock)
+		emit_timer(c, VMRT_EV_TIMER_START, false, timer);
+	t->sleeping = true;
+	t->woken = false;
+	t->phase = PH_WAIT;
+	t->work = between(w, 100, 3 * US);
+}
+
+static void task_step(struct wthread *t)
+{
+	switch (t->phase) {
+	case PH_BOOT:
+		boot_task(t);
+		break;
+	case PH_ARMED:
+		if (t->woken || !t->sleeping) {
+			begin_job(t);
+			break;
+		}
+		t->phase = PH_ASLEEP;
+		go_to_sleep(t, 1);
+		break;
+	case PH_ASLEEP:
+		begin_job(t);
+		break;
+	case PH_WORK:
+		if (++t->seg < t->n_segs)
+			wait_inside(t);
+		else
+			end_job(t);
+		break;
+	case PH_WAIT:
+		if (!t->woken && t->sleeping) {
+			t->phase = PH_WAITING;
+			go_to_sleep(t, chance(t->m->w, 70) ? 1 : 2);
+			break;
+		}
+		/* fall through */
+	case PH_WAITING:
+		t->woken = false;
+		t->phase = PH_WORK;
+		t->work = t->segs[t->seg];
+		break;
+	}
+}
+
+/* Runs for a while, sleeps for a while. */
+static void load_step(struct wthread *t)
+{
+	struct world *w = t->m->w;
+	struct wcpu *c = &t->m->cpus[t->cpu];
+
+	if (t->phase == PH_WORK) {
+		emit_timer(c, VMRT_EV_TIMER_START, false,
+			arm_timer(c, TM_REL, t, w->now + between(w, 100 * US, 8 * MS)));
+		t->sleeping = true;
+		t->woken = false;
+		t->phase = PH_WAIT;
+		t->work = between(w, 100, 3 * US);
+	} else if (t->phase == PH_WAIT && t->sleeping && !t->woken) {
+		t->phase = PH_WAITING;
+		go_to_sleep(t, 1);
+	} else {
+		t->woken = false;
+		t->phase = PH_WORK;
+		t->work = chance(w, 10) ? between(w, MS, 6 * MS) : between(w, 10 * US, MS);
+	}
+}
+
+static void main_step(struct wthread *t)
+{
+	struct wmachine *g = t->guest;
+	struct wcpu *c = &t->m->cpus[t->cpu];
+	bool any = false;
+
+	for (int i = 0; i < g->n_cpus; i++) {
+		if (!g->kicks[i] || (g->vcpus[i]->woken && g->vcpus[i]->sleeping))
+			continue;
+		push_op(c, (struct op){.kind = OP_WAKING, .delay = between(t->m->w, 0, US), .t = g->vcpus[i]}, false);
+		any = true;
+	}
+	if (any) {
+		t->work = between(t->m->w, 500, 5 * US);
+		return;
+	}
+	t->sleeping = true;
+	t->woken = false;
+	go_to_sleep(t, 1);
+}
+
+static void arm_grid(struct wthread *t, struct wserver *s)
+{
+	struct wcpu *c = &t->m->cpus[t->cpu];
+	struct wtimer *timer = arm_timer(c, TM_GRID, t, s->t0 + s->next_k * s->spec->period_ns);
+
+	timer->arg = (int)s->index;
+	emit_timer(c, VMRT_EV_TIMER_START, false, timer);
+}
+
+static void set_priority(struct wserver *s, bool at_priority)
+{
+	s->at_priority = at_priority;
+	for (int i = 0; i < s->n_members; i++) {
+		s->members[i]->prio = at_priority ? FIFO(s->spec->priority) : FAIR;
+		priority_changed(s->members[i]);
+	}
+}
+
+static void start_server(struct wthread *t, struct wserver *s)
+{
+	struct world *w = t->m->w;
+
+	s->t0 = w->now + between(w, 0, 2 * MS);
+	emit_mark(&t->m->cpus[t->cpu],
+		"vmrt srv_start server=%s vm=%s policy=%s depletion=soft period=%" PRId64 " budget=%" PRId64
+		" priority=%d t0=%" PRId64,
+		s->spec->name, s->spec->vm, vmrt_policy_name(s->spec->policy), s->spec->period_ns,
+		s->spec->budget_ns, s->spec->priority, s->t0);
+	s->started = true;
+	set_priority(s, false);
+	truth_server_started(s);
+	arm_grid(t, s);
+}
+
+static void replenish(struct wthread *t, struct wserver *s)
+{
+	struct world *w = t->m->w;
+	struct wcpu *c = &t->m->cpus[t->cpu];
+	int64_t at = s->t0 + s->next_k * s->spec->period_ns;
+
+	s->replenish_pending = false;
+	if (w->now > w->end - w->end / 10 && chance(w, 20)) {
+		emit_mark(c, "vmrt srv_stop server=%s", s->spec->name);
+		s->stopped = true;
+		set_priority(s, false);
+		return;
+	}
+	/* an enforcer that is very late goes on with the present period */
+	while (at + s->spec->period_ns <= w->now) {
+		s->next_k++;
+		at += s->spec->period_ns;
+	}
+	emit_mark(c, "vmrt srv_replenish server=%s k=%" PRId64 " at=%" PRId64 " budget=%" PRId64,
+		s->spec->name, s->next_k, at, s->spec->budget_ns);
+	s->used = 0;
+	s->deplete_known = s->deplete_pending = false;
+	set_priority(s, true);
+	if (s->now.start_ns == at)
+		s->now.replenished_ns = w->now;
+	s->next_k++;
+	arm_grid(t, s);
+}
+
+static void deplete(struct wthread *t, struct wserver *s)
+{
+	struct world *w = t->m->w;
+
+	s->deplete_pending = false;
+	if (w->now >= s->t0 + (s->deplete_k + 1) * s->spec->period_ns && !has(w, SIM_LATE_DEPLETION))
+		return;
+	emit_mark(&t->m->cpus[t->cpu], "vmrt srv_deplete server=%s k=%" PRId64 " consumed=%" PRId64,
+		s->spec->name, s->deplete_k, s->used);
+	if (s->now.k == s->deplete_k)
+		s->now.depleted_ns = w->now;
+	set_priority(s, false);
+}
+
+static void enforcer_step(struct wthread *t)
+{
+	struct world *w = t->m->w;
+
+	for (int i = 0; i < w->n_servers; i++) {
+		struct wserver *s = &w->servers[i];
+
+		if (!s->enforced || s->stopped)
+			continue;
+		if (!s->started)
+			start_server(t, s);
+		else if (s->deplete_pending)
+			deplete(t, s);
+		else if (s->replenish_pending)
+			replenish(t, s);
+		else
+			continue;
+		t->work = between(w, 2 * US, 15 * US);
+		return;
+	}
+	t->sleeping = true;
+	t->woken = false;
+	go_to_sleep(t, 1);
+}
+
+void server_used_up(struct wserver *s)
+{
+	struct wthread *e = s->members[0]->m->w->enforcer;
+	struct wthread *t = s->members[0];
+
+	if (s->deplete_known)
+		return;
+	s->deplete_known = s->deplete_pending = true;
+	s->deplete_k = s->next_k - 1;
+	for (int i = 0; i < s->n_members; i++)
+		if (s->members[i]->state == RUN)
+			t = s->members[i];
+	wake_by_irq(&t->m->cpus[t->cpu], e, between(e->m->w, US, 15 * US));
+}
+
+void thread_step(struct wthread *t)
+{
+	t->work = 0;
+	switch (t->kind) {
+	case K_TASK:
+		task_step(t);
+		break;
+	case K_LOAD:
+		load_step(t);
+		break;
+	case K_MAIN:
+		main_step(t);
+		break;
+	case K_ENFORCER:
+		enforcer_step(t);
+		break;
+	case K_HOG:
+	case K_VCPU:
+		t->work = NEVER;
+		break;
+	}
+}

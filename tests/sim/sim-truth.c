@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is true, added up over every interval between two instants at which anything changes, from who is
+ * where in the simulated world.
+ */
+#include "world.h"
+
+#include <string.h>
+
+static struct wthread *vcpu_under(const struct wtask *k)
+{
+	return k->m->index ? k->m->vcpus[k->t->cpu] : NULL;
+}
+
+static bool arrived(const struct world *w, const struct wtask *k)
+{
+	return k->has_head && k->pending[0].job.arrival_ns <= w->now;
+}
+
+static bool in_force(const struct wserver *s)
+{
+	return s && s->enforced && s->started && !s->stopped;
+}
+
+static bool stolen_now(const struct world *w, const struct wcpu *host)
+{
+	return host->steal_from != VMRT_UNKNOWN && w->now >= host->steal_from && w->now < host->steal_seen_to;
+}
+
+/* A vCPU thread waits at a real-time priority for a fair thread. */
+static bool in_gap(const struct wthread *v)
+{
+	const struct wcpu *c = &v->m->cpus[v->cpu];
+
+	return v->state == READY && v->prio < 100 && (!c->cur || c->cur->prio >= 100) &&
+		!(in_force(v->server) && !v->server->at_priority);
+}
+
+static bool beyond(const struct wtask *k)
+{
+	return k->phase == T_STARTED && k->pending[0].job.exec_ns >= k->spec->wcet_ns;
+}
+
+static enum vmrt_blame class_in_guest(const struct wtask *k)
+{
+	const struct wthread *t = k->t, *cur = k->m->cpus[t->cpu].cur;
+
+	if (k->phase == T_SLEEPING)
+		return VMRT_BLAME_RELEASE;
+	if (t->state == RUN && k->phase == T_RELEASED)
+		return VMRT_BLAME_RELEASE;
+	if (t->state == RUN)
+		return beyond(k) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+	if (t->state == BLOCKED)
+		return k->phase == T_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
+	if (t->displaced && k->phase == T_STARTED && (!cur || cur->prio >= 100))
+		return VMRT_BLAME_THROTTLING;
+	if (!cur)
+		return VMRT_BLAME_RELEASE;
+	if (cur->task && beyond(cur->task))
+		return VMRT_BLAME_GUEST_OVERRUN;
+	return VMRT_BLAME_INTERFERENCE;
+}
+
+static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
+{
+	const struct wthread *v = vcpu_under(k), *cur;
+	const struct wcpu *host;
+
+	if (!v)
+		return class_in_guest(k);
+	host = &v->m->cpus[v->cpu];
+	if (v->state == READY) {
+		if (in_force(v->server) && !v->server->at_priority)
+			return VMRT_BLAME_BUDGET;
+		cur = host->cur;
+		if (cur && cur->server && cur->server != v->server && in_force(cur->server) &&
+			cur->server->at_priority)
+			return VMRT_BLAME_SERVER;
+		return VMRT_BLAME_HOST_THREAD;
+	}
+	if (stolen_now(w, host))
+		return VMRT_BLAME_STEAL;
+	if (v->state == RUN)
+		return class_in_guest(k);
+	if (k->phase == T_SLEEPING)
+		return VMRT_BLAME_RELEASE;
+	return k->t->state == BLOCKED ? class_in_guest(k) : VMRT_BLAME_VMM;
+}
+
+static void book_gap(struct wtask *k, enum vmrt_blame part)
+{
+	for (int j = 0; j < k->n; j++) {
+		k->pending[j].job.blame_ns[part] += k->gap_ns[j];
+		k->gap_ns[j] = 0;
+	}
+	k->gap_vcpu = NULL;
+}
+
+static void close_gap(struct world *w, struct wthread *v)
+{
+	bool throttled = v->gap_ns >= THROTTLE_SEEN_NS;
+
+	v->gap_ns = 0;
+	for (int i = 0; i < w->n_tasks; i++) {
+		struct wtask *k = &w->tasks[i];
+		enum vmrt_blame part = throttled ? VMRT_BLAME_THROTTLING : VMRT_BLAME_HOST_THREAD;
+
+		if (k->gap_vcpu != v)
+			continue;
+		if (throttled)
+			k->excess[VMRT_BLAME_THROTTLING] += k->gap_ns[0];
+		book_gap(k, part);
+	}
+}
+
+static void add_excess(struct world *w, const struct wtask *by, int64_t ns)
+{
+	for (int i = 0; i < w->n_tasks; i++) {
+		struct wtask *k = &w->tasks[i];
+
+		if (k->m == by->m && k->spec->priority <= by->spec->priority)
+			k->excess[k == by ? VMRT_BLAME_OVERRUN : VMRT_BLAME_GUEST_OVERRUN] += ns;
+	}
+}
+
+static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part, int64_t ns)
+{
+	struct wthread *v = vcpu_under(k);
+	enum vmrt_blame queued = part;
+
+	if (part == VMRT_BLAME_HOST_THREAD && v && in_gap(v)) {
+		/* a task that went from one waiting vCPU to another did not wait in one gap */
+		if (k->gap_vcpu && k->gap_vcpu != v)
+			book_gap(k, VMRT_BLAME_HOST_THREAD);
+		k->gap_vcpu = v;
+		for (int j = 0; j < k->n; j++)
+			k->gap_ns[j] += ns;
+		return;
+	}
+	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
+		k->pending[0].job.exec_ns += ns;
+		queued = part == VMRT_BLAME_EXEC ? VMRT_BLAME_INTERFERENCE : VMRT_BLAME_GUEST_OVERRUN;
+	}
+	if (part == VMRT_BLAME_OVERRUN)
+		add_excess(w, k, ns);
+	if (part == VMRT_BLAME_STEAL || part == VMRT_BLAME_THROTTLING)
+		k->excess[part] += ns;
+	for (int j = 0; j < k->n; j++)
+		k->pending[j].job.blame_ns[j ? queued : part] += ns;
+}
+
+static bool busy(const struct world *w, const struct wtask *of)
+{
+	for (int i = 0; i < w->n_tasks; i++)
+		if (w->tasks[i].m == of->m && w->tasks[i].spec->priority >= of->spec->priority &&
+			arrived(w, &w->tasks[i]))
+			return true;
+	return false;
+}
+
+static void advance_server(struct world *w, struct wserver *s, int64_t ns)
+{
+	if (!s->counting || w->now < s->now.start_ns)
+		return;
+	for (int i = 0; i < s->n_members; i++) {
+		const struct wthread *v = s->members[i];
+
+		if (v->state == READY)
+			s->now.waiting_ns += ns;
+		if (v->state != RUN)
+			continue;
+		if (s->enforced ? s->at_priority : v->prio == FIFO(s->spec->priority))
+			s->now.consumed_ns += ns;
+		else
+			s->now.background_ns += ns;
+		if (s->now.first_ns == VMRT_UNKNOWN)
+			s->now.first_ns = w->now;
+		if (stolen_now(w, &v->m->cpus[v->cpu]))
+			s->now.steal_ns += ns;
+	}
+}
+
+void truth_advance(struct world *w, int64_t to)
+{
+	enum vmrt_blame parts[SIM_TASKS];
+	int64_t ns = to - w->now;
+
+	for (int m = 1; m < w->n_machines; m++)
+		for (int v = 0; v < w->m[m].n_cpus; v++)
+			if (w->m[m].vcpus[v]->gap_ns && !in_gap(w->m[m].vcpus[v]))
+				close_gap(w, w->m[m].vcpus[v]);
+	if (!ns)
+		return;
+	for (int i = 0; i < w->n_tasks; i++) {
+		if (!busy(w, &w->tasks[i]))
+		{
+			memset(w->tasks[i].excess, 0, sizeof(w->tasks[i].excess));
+			w->tasks[i].fresh = false;
+		}
+		if (arrived(w, &w->tasks[i]))
+			parts[i] = class_of(w, &w->tasks[i]);
+	}
+	for (int i = 0; i < w->n_tasks; i++)
+		if (arrived(w, &w->tasks[i]))
+			advance_task(w, &w->tasks[i], parts[i], ns);
+	for (int m = 1; m < w->n_machines; m++)
+		for (int v = 0; v < w->m[m].n_cpus; v++)
+			if (in_gap(w->m[m].vcpus[v]))
+				w->m[m].vcpus[v]->gap_ns += ns;
+	for (int i = 0; i < w->n_servers; i++) {
+		struct wserver *s = &w->servers[i];
+
+		advance_server(w, s, ns);
+		for (int v = 0; v < s->n_members; v++)
+			if (s->at_priority && s->members[v]->state == RUN)
+				s->used += ns;
+	}
+}
+
+static void sooner(const struct world *w, int64_t *next, int64_t at)
+{
+	if (at != VMRT_UNKNOWN && at > w->now && at < *next)
+		*next = at;
+}
+
+/* When the truth changes although nothing happens. */
+int64_t truth_next(const struct world *w)
+{
+	int64_t next = NEVER;
+
+	for (int i = 0; i < w->n_tasks; i++) {
+		const struct wtask *k = &w->tasks[i];
+
+		if (!k->has_head)
+			continue;
+		sooner(w, &next, k->pending[0].job.arrival_ns);
+		sooner(w, &next, k->next_arrival);
+		sooner(w, &next, w->now + k->spec->wcet_ns - k->pending[0].job.exec_ns);
+	}
+	for (int i = 0; i < w->n_servers; i++) {
+		const struct wserver *s = &w->servers[i];
+
+		sooner(w, &next, s->now.end_ns);
+		sooner(w, &next, s->now.start_ns);
+		if (s->at_priority && !s->deplete_known)
+			sooner(w, &next, w->now + (s->spec->budget_ns - s->used + s->n_members - 1) / s->n_members);
+	}
+	for (int c = 0; c < w->m[0].n_cpus; c++) {
+		sooner(w, &next, w->m[0].cpus[c].steal_from);
+		sooner(w, &next, w->m[0].cpus[c].steal_seen_to);
+	}
+	return next;
+}
+
+static void begin_period(struct wserver *s, int64_t k, int64_t start)
+{
+	memset(&s->now, 0, sizeof(s->now));
+	s->now.server = s->index;
+	s->now.k = k;
+	s->now.start_ns = start;
+	s->now.end_ns = start + s->spec->period_ns;
+	s->now.budget_ns = s->spec->budget_ns;
+	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
+	s->counting = true;
+	s->blurred = false;
+}
+
+static void give_period(struct world *w, struct wserver *s, bool truncated)
+{
+	struct sim_truth *truth = &w->r->truth;
+
+	if (truncated)
+		s->now.outcome = VMRT_PERIOD_TRUNCATED;
+	else if (!s->enforced)
+		s->now.outcome = VMRT_PERIOD_UNENFORCED;
+	else
+		s->now.outcome = s->now.depleted_ns != VMRT_UNKNOWN ? VMRT_PERIOD_DEPLETED : VMRT_PERIOD_SERVED;
+	truth->periods = grow(truth->periods, truth->n_periods, &w->periods_room, sizeof(*truth->periods));
+	truth->periods[truth->n_periods++] = s->now;
+}
+
+void truth_server_started(struct wserver *s)
+{
+	begin_period(s, 0, s->t0);
+}
+
+static void queue_next(struct wtask *k)
+{
+	k->next_arrival_local += k->spec->period_ns;
+	k->next_arrival = host_at(k->m, k->next_arrival_local);
+}
+
+static void open_job(struct wtask *k, int at, int64_t arrival_local, int64_t arrival)
+{
+	struct sim_job *j = &k->pending[at];
+
+	memset(j, 0, sizeof(*j));
+	j->job.task = k->index;
+	j->tid = k->t->pid;
+	j->job.arrival_local_ns = arrival_local;
+	j->job.arrival_ns = arrival;
+	j->job.deadline_ns = host_at(k->m, arrival_local + k->spec->deadline_ns);
+	j->job.release_ns = j->job.start_ns = j->job.end_ns = VMRT_UNKNOWN;
+	j->job.response_ns = VMRT_UNKNOWN;
+	j->closed_ns = VMRT_UNKNOWN;
+	k->gap_ns[at] = 0;
+}
+
+/* Instants that are due: borders of periods, jobs that queue, servers without budget. */
+void truth_grid(struct world *w)
+{
+	for (int i = 0; i < w->n_servers; i++) {
+		struct wserver *s = &w->servers[i];
+
+		if (w->r->truth.start_ns == w->now && !s->enforced && !s->counting)
+			begin_period(s, 0, w->now);
+		if (s->counting && s->now.end_ns == w->now) {
+			give_period(w, s, false);
+			begin_period(s, s->now.k + 1, w->now);
+		}
+		if (s->at_priority && s->used >= s->spec->budget_ns)
+			server_used_up(s);
+		if (s->stopped && s->counting) {
+			give_period(w, s, true);
+			s->counting = false;
+		}
+	}
+	for (int i = 0; i < w->n_tasks; i++) {
+		struct wtask *k = &w->tasks[i];
+
+		if (!k->has_head || k->next_arrival != w->now)
+			continue;
+		if (k->n == SIM_PENDING) {
+			snprintf(w->broken_story, sizeof(w->broken_story), "too many jobs queue");
+			return;
+		}
+		open_job(k, k->n++, k->next_arrival_local, w->now);
+		queue_next(k);
+	}
+}
+
+/* The job in front is over, or the world ends. */
+static void give_job(struct world *w, struct wtask *k)
+{
+	struct sim_truth *truth = &w->r->truth;
+	struct sim_job *j = &k->pending[0];
+
+	book_gap(k, VMRT_BLAME_HOST_THREAD);
+	j->closed_ns = w->now;
+	j->fresh = k->fresh;
+	memcpy(j->job.excess_ns, k->excess, sizeof(k->excess));
+	truth->jobs = grow(truth->jobs, truth->n_jobs, &w->jobs_room, sizeof(*truth->jobs));
+	truth->jobs[truth->n_jobs++] = *j;
+	k->n--;
+	memmove(&k->pending[0], &k->pending[1], (size_t)k->n * sizeof(k->pending[0]));
+	memmove(&k->gap_ns[0], &k->gap_ns[1], (size_t)k->n * sizeof(k->gap_ns[0]));
+}
+
+/* How much later a job may end because of @excess, by docs/metrics.md. */
+static int64_t inflated(const struct wtask *k, int64_t excess)
+{
+	const struct wthread *v = vcpu_under(k);
+	const struct wserver *s = v ? v->server : NULL;
+
+	if (!s || !s->enforced || !s->started || excess <= 0)
+		return excess;
+	return excess + (excess + s->spec->budget_ns - 1) / s->spec->budget_ns *
+			(s->spec->period_ns - s->spec->budget_ns);
+}
+
+static void judge(struct wtask *k, int64_t tardiness)
+{
+	struct vmrt_job *j = &k->pending[0].job;
+	int64_t excess = 0;
+
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		excess += k->excess[p];
+	j->excused = tardiness > 0 && tardiness <= inflated(k, excess);
+}
+
+void truth_ended(struct wtask *k)
+{
+	struct world *w = k->m->w;
+	struct sim_job *j = &k->pending[0];
+
+	j->ended = true;
+	j->job.end_ns = w->now;
+	j->job.end_local_ns = local_at(k->m, w->now);
+	j->job.response_ns = j->job.end_local_ns - j->job.arrival_local_ns;
+	j->job.outcome = j->job.response_ns > k->spec->deadline_ns ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
+	judge(k, j->job.response_ns - k->spec->deadline_ns);
+	give_job(w, k);
+	k->phase = T_NONE;
+	k->has_head = false;
+}
+
+void truth_armed(struct wtask *k, int64_t expires_local)
+{
+	struct world *w = k->m->w;
+	int64_t before = VMRT_UNKNOWN, skipped = 0;
+
+	if (k->phase != T_NONE) {
+		before = k->pending[0].job.arrival_local_ns;
+		truth_ended(k);
+		skipped = (expires_local - before) / k->spec->period_ns - 1;
+	} else {
+		k->n = 0;
+		k->fresh = true;
+	}
+	while (k->n && k->pending[0].job.arrival_local_ns < expires_local) {
+		k->n--;
+		memmove(&k->pending[0], &k->pending[1], (size_t)k->n * sizeof(k->pending[0]));
+		memmove(&k->gap_ns[0], &k->gap_ns[1], (size_t)k->n * sizeof(k->gap_ns[0]));
+	}
+	if (!k->n) {
+		open_job(k, 0, expires_local, host_at(k->m, expires_local));
+		k->n = 1;
+		k->next_arrival_local = expires_local;
+		queue_next(k);
+	}
+	k->has_head = true;
+	k->k += skipped;
+	k->pending[0].job.k = k->k++;
+	k->pending[0].job.skipped = skipped;
+	k->pending[0].first = k->phase == T_NONE && before == VMRT_UNKNOWN;
+	k->pending[0].armed_ns = w->now;
+	k->phase = T_SLEEPING;
+}
+
+void truth_released(struct wtask *k)
+{
+	if (k->phase != T_SLEEPING)
+		return;
+	k->pending[0].job.release_ns = k->m->w->now;
+	k->phase = T_RELEASED;
+}
+
+static void start(struct wtask *k)
+{
+	k->pending[0].job.start_ns = k->m->w->now;
+	k->phase = T_STARTED;
+}
+
+void truth_awake(struct wtask *k)
+{
+	if (k->phase == T_RELEASED)
+		start(k);
+}
+
+void truth_switch_in(struct wthread *t)
+{
+	if (!t->task)
+		return;
+	if (t->task->phase == T_STARTED && t->last_cpu != t->cpu)
+		t->task->pending[0].job.migrations++;
+	if (t->task->phase == T_RELEASED)
+		start(t->task);
+}
+
+static void give_slice(struct wthread *t, int64_t state, bool truncated)
+{
+	struct world *w = t->m->w;
+	struct sim_truth *truth = &w->r->truth;
+	struct sim_slice *s;
+
+	if (t->kind != K_TASK && t->kind != K_VCPU && t->kind != K_MAIN)
+		return;
+	truth->slices = grow(truth->slices, truth->n_slices, &w->slices_room, sizeof(*truth->slices));
+	s = &truth->slices[truth->n_slices++];
+	memset(s, 0, sizeof(*s));
+	s->machine = (uint32_t)t->m->index;
+	s->tid = t->pid;
+	s->slice.cpu = (uint16_t)t->cpu;
+	s->slice.prio = t->prio;
+	s->slice.start_ns = t->in_ns;
+	s->slice.end_ns = w->now;
+	s->slice.end_state = state;
+	s->slice.truncated = truncated;
+}
+
+void truth_switch_out(struct wthread *t, int64_t state)
+{
+	give_slice(t, state, false);
+	if (t->task && t->task->phase == T_STARTED && state == 0)
+		t->task->pending[0].job.preemptions++;
+}
+
+void truth_finish(struct world *w)
+{
+	for (int m = 0; m < w->n_machines; m++)
+		for (int c = 0; c < w->m[m].n_cpus; c++)
+			if (w->m[m].cpus[c].lost)
+				note_hole(&w->m[m].cpus[c], true);
+	for (int m = 0; m < w->n_machines; m++)
+		for (int c = 0; c < w->m[m].n_cpus; c++)
+			if (w->m[m].cpus[c].first_recorded > w->r->truth.known_ns)
+				w->r->truth.known_ns = w->m[m].cpus[c].first_recorded;
+	for (int i = 0; i < w->n_servers; i++)
+		if (w->servers[i].counting && w->servers[i].now.start_ns < w->now)
+			give_period(w, &w->servers[i], true);
+	for (int i = 0; i < w->n_tasks; i++) {
+		struct wtask *k = &w->tasks[i];
+
+		if (!arrived(w, k))
+			continue;
+		while (k->n && k->pending[0].job.arrival_ns < w->now) {
+			struct sim_job *j = &k->pending[0];
+
+			if (!j->armed_ns)
+				j->job.k = k->k++;
+			j->job.outcome = j->job.deadline_ns < w->now ? VMRT_OUTCOME_MISSED_INCOMPLETE
+								     : VMRT_OUTCOME_UNKNOWN;
+			give_job(w, k);
+		}
+	}
+	for (int m = 0; m < w->n_machines; m++)
+		for (int i = 0; i < w->m[m].n_threads; i++)
+			if (w->m[m].threads[i].state == RUN)
+				give_slice(&w->m[m].threads[i], 0, true);
+}

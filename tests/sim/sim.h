@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TESTS_SIM_H
+#define VMRT_TESTS_SIM_H
+
+/*
+ * A discrete-event simulator of a host that runs virtual machines. It writes what the engine is fed, and
+ * together with it what is true: the truth is added up interval by interval from who runs where, never
+ * from the events.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <vmrt/engine.h>
+
+#define US VMRT_NS_PER_US
+#define MS VMRT_NS_PER_MS
+#define NEVER INT64_MAX
+
+#define SIM_GUESTS 2
+#define SIM_CPUS 3
+#define SIM_THREADS 24
+#define SIM_TASKS 6
+#define SIM_TIMERS 64
+#define SIM_OPS 96
+#define SIM_PENDING 512
+
+#define SIM_FEATURES(X)                                                                            \
+	X(SMP_HOST, "smp-host")		/* two or three host CPUs */                               \
+	X(TWO_GUESTS, "two-guests")                                                                \
+	X(SMP_GUEST, "smp-guest")	/* guests with two CPUs */                                 \
+	X(MIGRATE, "migrate")		/* host threads move between CPUs */                       \
+	X(GUEST_MIGRATE, "guest-migrate") /* guest threads do */                                   \
+	X(SERVERS, "servers")		/* an enforcer with markers */                             \
+	X(LATE_DEPLETION, "late-depletion") /* markers of depletion behind the period's end */     \
+	X(HOGS, "hogs")			/* fair threads that always run */                         \
+	X(HOST_RT, "host-rt")		/* real-time threads on the host with random bursts */     \
+	X(HOST_TASKS, "host-tasks")	/* declared tasks on the host */                           \
+	X(GUEST_LOAD, "guest-load")	/* undeclared threads in the guests */                     \
+	X(MAIN_LOOP, "main-loop")	/* a main-loop thread delivers the guests' timers */       \
+	X(BLOCKING, "blocking")		/* sleeps and lock waits inside jobs */                    \
+	X(OVERRUN, "overrun")		/* execution beyond the WCET, long backlogs */             \
+	X(SKIP, "skip")			/* late tasks leave releases out */                        \
+	X(RESPAWN, "respawn")		/* tasks end and their thread ids are used again */        \
+	X(LATE_TIMERS, "late-timers")	/* guest timers that fire very late */                     \
+	X(STEAL, "steal")		/* host CPUs that do not run for a while */                \
+	X(THROTTLE, "throttle")		/* real-time throttling of host CPUs */                    \
+	X(DRIFT, "drift")		/* guest clocks of another rate */                         \
+	X(CLOCK_ERROR, "clock-error")	/* a clock map that is wrong within its bound */           \
+	X(LATE_START, "late-start")	/* the recording begins while all is running */            \
+	X(LOSS, "loss")			/* events of a CPU are lost, and counted */                \
+	X(BROKEN, "broken")		/* switches are missing, and not counted */
+
+enum sim_feature {
+#define X(name, words) SIM_##name,
+	SIM_FEATURES(X)
+#undef X
+	SIM_N_FEATURES
+};
+
+struct sim_case {
+	uint64_t seed;
+	uint32_t features;
+	int tasks;	     /* 0: by the seed */
+	int64_t duration_ns; /* 0: by the seed */
+};
+
+/* What is fed, in order. */
+struct sim_event {
+	uint32_t machine;
+	struct vmrt_event ev;
+	int64_t host_ns; /* as the clock map has it */
+	int64_t true_ns;
+	char text[160];
+	char comm[2][VMRT_COMM_MAX];
+};
+
+/* What is true. */
+struct sim_job {
+	struct vmrt_job job; /* times of the simulator; thread: index into `tids` */
+	int32_t tid;
+	int64_t armed_ns;    /* when its timer was armed */
+	int64_t closed_ns;   /* end, or the end of the simulation */
+	bool ended;
+	bool first; /* of its thread, whose name may not have been seen before */
+	bool fresh; /* in a busy period that began before its thread did */
+};
+
+struct sim_slice {
+	uint32_t machine;
+	int32_t tid;
+	struct vmrt_slice slice;
+};
+
+struct sim_hole {
+	uint32_t machine;
+	uint16_t cpu;
+	int64_t from_ns, to_ns;
+	bool untold; /* nothing follows that would tell of it */
+};
+
+struct sim_truth {
+	struct sim_job *jobs;
+	size_t n_jobs;
+	struct sim_slice *slices;
+	size_t n_slices;
+	struct vmrt_server_period *periods;
+	bool *periods_blurred; /* steal straddles a border of it */
+	size_t n_periods;
+	struct sim_hole *holes; /* lost events */
+	size_t n_holes;
+	struct sim_hole *steals;
+	size_t n_steals;
+	size_t broken; /* switches left out */
+	int64_t known_ns; /* from here on every CPU has shown itself */
+	int64_t start_ns, end_ns;
+	int64_t clock_error_ns;
+};
+
+struct sim_result {
+	struct sim_case c;
+	struct vmrt_experiment exp;
+	struct vmrt_task_spec tasks[SIM_TASKS];
+	struct vmrt_server_spec servers[SIM_GUESTS];
+	struct vmrt_engine_machine machines[1 + SIM_GUESTS];
+	struct vmrt_clockmap maps[1 + SIM_GUESTS];
+	struct vmrt_clock_segment segments[1 + SIM_GUESTS];
+	struct vmrt_engine_vm vms[SIM_GUESTS];
+	struct vmrt_vm_thread threads[SIM_GUESTS][3];
+	struct vmrt_engine_config config;
+	struct sim_event *events;
+	size_t n_events;
+	struct sim_truth truth;
+};
+
+/* sim-rand.c */
+uint64_t sim_rand(uint64_t *state);
+int64_t sim_between(uint64_t *state, int64_t low, int64_t high);
+bool sim_chance(uint64_t *state, int percent);
+
+/* sim-world.c: makes the world of a case, lets it run, and gives its events and its truth */
+struct sim_result *sim_run(const struct sim_case *c);
+void sim_free(struct sim_result *r);
+
+/* sim-check.c: feeds the engine; returns how many differences there are, and prints at most @show of them */
+int sim_check(const struct sim_result *r, FILE *out, int show);
+
+const char *sim_feature_name(int feature);
+
+#endif

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TESTS_WORLD_H
+#define VMRT_TESTS_WORLD_H
+
+/* Inside the simulator. */
+
+#include "sim.h"
+
+#define FAIR 120
+#define FIFO(p) (99 - (p))
+#define STEAL_SEEN_NS (300 * US) /* documented: shorter steal is not told from latency */
+#define THROTTLE_SEEN_NS MS
+#define TICK_NS (4 * MS)
+
+enum kind { K_TASK, K_LOAD, K_HOG, K_VCPU, K_MAIN, K_ENFORCER };
+enum run { BLOCKED, READY, RUN, DEAD };
+enum phase { PH_BOOT, PH_ARMED, PH_ASLEEP, PH_WORK, PH_WAIT, PH_WAITING };
+enum task_phase { T_NONE, T_SLEEPING, T_RELEASED, T_STARTED };
+enum timer_kind { TM_RELEASE, TM_REL, TM_LOCK, TM_TICK, TM_GRID, TM_REBORN };
+enum op_kind { OP_EXPIRE, OP_WAKING, OP_WAKEUP, OP_SWITCH, OP_TAIL, OP_TICK, OP_BORN, OP_OTHER };
+
+struct world;
+struct wmachine;
+struct wserver;
+
+struct wthread {
+	struct wmachine *m;
+	enum kind kind;
+	int32_t pid;
+	char comm[VMRT_COMM_MAX];
+	int prio, cpu, last_cpu;
+	bool roams; /* may move between CPUs */
+	enum run state;
+	bool queued; /* READY, and its wake-up is complete */
+	bool sleeping, woken, want_block;
+	bool displaced; /* it left the CPU at a real-time priority to a thread without one */
+	int64_t block_state;
+	int64_t work; /* CPU time until its next step */
+	uint64_t seq;
+	enum phase phase;
+	int64_t in_ns;
+	struct wtask *task;
+	int seg, n_segs;
+	int64_t segs[4];
+	/* of vCPU threads */
+	struct wmachine *guest;
+	int gcpu;
+	struct wserver *server;
+	int64_t gap_ns; /* so long it has waited at a real-time priority for a fair thread */
+};
+
+struct wtimer {
+	bool armed, pushed;
+	enum timer_kind kind;
+	int64_t due, expires, since;
+	uint64_t ptr;
+	int cpu;
+	struct wthread *t;
+	int arg;
+};
+
+struct op {
+	enum op_kind kind;
+	int64_t delay;
+	struct wthread *t;
+	struct wtimer *timer;
+	int32_t pid;
+	bool irq;
+};
+
+struct wcpu {
+	struct wmachine *m;
+	int index;
+	struct wthread *cur; /* NULL: idle */
+	struct op ops[SIM_OPS];
+	int n_ops;
+	bool switch_queued, rotate;
+	struct wthread *vcpu; /* of guests */
+	int64_t halt_left;
+	bool stolen, throttled;
+	int64_t steal_at, steal_end, steal_from, steal_seen_to; /* of host CPUs */
+	int64_t throttle_at, throttle_end;
+	int64_t loss_at, loss_end;
+	uint64_t lost;
+	bool broke; /* its last switch was left out */
+	int64_t first_recorded, last_recorded;
+};
+
+struct wmachine {
+	struct world *w;
+	int index;
+	int n_cpus, n_threads;
+	struct wcpu cpus[SIM_CPUS];
+	struct wthread threads[SIM_THREADS];
+	struct wtimer timers[SIM_TIMERS];
+	struct wthread *vcpus[2], *main_loop;
+	bool kicks[2];
+	struct vmrt_clockmap true_map;
+	struct vmrt_clock_segment true_segment;
+	int64_t late_timers; /* percent */
+};
+
+struct wtask {
+	struct vmrt_task_spec *spec;
+	uint32_t index;
+	struct wmachine *m;
+	struct wthread *t;
+	enum task_phase phase;
+	struct sim_job pending[SIM_PENDING]; /* [0]: the armed or running one, if has_head */
+	int64_t gap_ns[SIM_PENDING];	     /* provisional: throttling or not */
+	const struct wthread *gap_vcpu;
+	int n;
+	bool has_head;
+	int64_t next_arrival_local, next_arrival; /* of the next job that will queue */
+	int64_t k;
+	int jobs_left; /* until it ends; < 0: never */
+	int64_t excess[VMRT_BLAMES];
+	bool fresh;
+	int overrun_percent;
+};
+
+struct wserver {
+	struct vmrt_server_spec *spec;
+	uint32_t index;
+	bool enforced, started, at_priority, stopped;
+	int64_t t0, used;
+	int64_t next_k; /* of the grid timer */
+	bool replenish_pending, deplete_pending, deplete_known;
+	int64_t deplete_k;
+	struct wthread *members[2];
+	int n_members;
+	bool counting;
+	bool blurred;
+	struct vmrt_server_period now;
+};
+
+struct world {
+	struct sim_result *r;
+	uint64_t rand;
+	int64_t now, start, end;
+	uint64_t seq, ptr;
+	int n_machines;
+	struct wmachine m[1 + SIM_GUESTS];
+	struct wtask tasks[SIM_TASKS];
+	int n_tasks;
+	struct wserver servers[SIM_GUESTS];
+	int n_servers;
+	struct wthread *enforcer;
+	int64_t known[1 + SIM_GUESTS];
+	size_t events_room, jobs_room, slices_room, periods_room, holes_room, steals_room;
+	char broken_story[80]; /* the simulator itself went wrong */
+};
+
+static inline bool has(const struct world *w, enum sim_feature f)
+{
+	return w->r->c.features >> f & 1;
+}
+
+static inline int64_t between(struct world *w, int64_t low, int64_t high)
+{
+	return sim_between(&w->rand, low, high);
+}
+
+static inline bool chance(struct world *w, int percent)
+{
+	return sim_chance(&w->rand, percent);
+}
+
+void *grow(void *items, size_t n, size_t *room, size_t size);
+
+/* sim-emit.c */
+int64_t local_at(const struct wmachine *m, int64_t host_ns);
+int64_t host_at(const struct wmachine *m, int64_t local_ns);
+struct vmrt_event *emit(struct wcpu *c, enum vmrt_event_type type, uint8_t flags);
+void emit_as(struct wcpu *c, enum vmrt_event_type type, uint8_t flags, int32_t pid);
+void emit_switch(struct wcpu *c, struct wthread *prev, int64_t state, struct wthread *next);
+void emit_wake(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wthread *t);
+void emit_migrate(struct wcpu *c, bool irq, const struct wthread *t, int from);
+void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wtimer *timer);
+void emit_exit(struct wcpu *c, const struct wthread *t);
+void emit_mark(struct wcpu *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void note_hole(struct wcpu *c, bool untold);
+void emit_finish(struct world *w);
+
+/* sim-sched.c */
+void push_op(struct wcpu *c, struct op op, bool front);
+void resched(struct wcpu *c);
+void run_op(struct wcpu *c);
+bool cpu_progresses(const struct wcpu *c);
+void kick(struct wmachine *g, int cpu);
+void wake_by_irq(struct wcpu *c, struct wthread *t, int64_t delay);
+void priority_changed(struct wthread *t);
+
+/* sim-threads.c */
+void thread_step(struct wthread *t);
+struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t, int64_t due);
+void timers_due(struct world *w);
+int64_t timers_next(const struct world *w);
+void timer_fires(struct wcpu *c, struct wtimer *timer);
+void server_used_up(struct wserver *s);
+
+/* sim-truth.c */
+void truth_advance(struct world *w, int64_t to);
+int64_t truth_next(const struct world *w);
+void truth_grid(struct world *w);
+void truth_armed(struct wtask *k, int64_t expires_local);
+void truth_ended(struct wtask *k);
+void truth_released(struct wtask *k);
+void truth_awake(struct wtask *k);
+void truth_switch_in(struct wthread *t);
+void truth_switch_out(struct wthread *t, int64_t state);
+void truth_server_started(struct wserver *s);
+void truth_finish(struct world *w);
+
+#endif
