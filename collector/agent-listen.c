@@ -119,8 +119,8 @@ static enum vmrt_status check_vsock(const struct sockaddr_vm *peer, struct vmrt_
 	return VMRT_OK;
 }
 
-static enum vmrt_status let_in(const struct vmrt_listen *o, int fd, const struct sockaddr_vm *peer,
-	struct vmrt_error *err)
+static enum vmrt_status let_in(
+	const struct vmrt_listen *o, int fd, const struct sockaddr_vm *peer, struct vmrt_error *err)
 {
 	struct vmrt_link_parser parser;
 	enum vmrt_status status;

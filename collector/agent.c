@@ -14,33 +14,17 @@
 #include <vmrt/tracer.h>
 #include <vmrt/units.h>
 
-#include "link.h"
+#include "agent-session.h"
 
 #define STREAM_MS 100	 /* between two sendings */
-#define HOLD_MS 500	 /* between two looks at the buffers, without pings */
-#define FILL_LOOK_NS (200 * VMRT_NS_PER_MS)
-#define FULL_PERCENT 60	 /* a buffer so full is sent early */
 #define SEND_WAIT_NS (10 * VMRT_NS_PER_S)
-#define DATA_BYTES 65536 /* of sub-buffers in one message */
 #define END_NS VMRT_NS_PER_S /* for what is left, when it is told to end */
 #define BUFFER_MIN (UINT64_C(64) << 10)
 #define MEMORY_SHARE 4 /* all buffers take at most so-and-so-much-th of the memory */
 #define CLOSE_PATIENCE_MS 1000
 #define LABEL "agent" /* in the names of its instances */
 
-struct agent {
-	int fd;
-	struct vmrt_link_parser parser;
-	struct vmrt_buf out, data;
-	struct vmrt_tracer *tracer;
-	bool stream, on;
-	bool ending; /* it was told to end, and has until end_by to say so */
-	int64_t end_by;
-	int64_t looked_at;
-	struct vmrt_error err;
-};
-
-static enum vmrt_status send_buf(struct agent *a, struct vmrt_buf *buf)
+enum vmrt_status vmrt_agent_send(struct vmrt_agent *a, struct vmrt_buf *buf)
 {
 	if (vmrt_link_end(buf) != VMRT_OK)
 		return vmrt_fail(&a->err, VMRT_ENOMEM, "out of memory");
@@ -50,7 +34,7 @@ static enum vmrt_status send_buf(struct agent *a, struct vmrt_buf *buf)
 		vmrt_stop_fd(), &a->err);
 }
 
-static void end_session(struct agent *a)
+static void end_session(struct vmrt_agent *a)
 {
 	struct vmrt_error err;
 
@@ -61,15 +45,15 @@ static void end_session(struct agent *a)
 }
 
 /* A request that could not be fulfilled ends the session, not the link. */
-static enum vmrt_status send_error(struct agent *a, const struct vmrt_error *why)
+static enum vmrt_status send_error(struct vmrt_agent *a, const struct vmrt_error *why)
 {
 	vmrt_link_begin(&a->out, VMRT_MSG_ERROR);
 	vmrt_buf_put_text(&a->out, why->text);
 	end_session(a);
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
-static enum vmrt_status send_hello(struct agent *a, struct vmrt_cursor *c)
+static enum vmrt_status send_hello(struct vmrt_agent *a, struct vmrt_cursor *c)
 {
 	struct utsname u = {0};
 	uint64_t nonce;
@@ -85,10 +69,10 @@ static enum vmrt_status send_hello(struct agent *a, struct vmrt_cursor *c)
 	vmrt_buf_put_u64(&a->out, nonce);
 	vmrt_buf_put_text(&a->out, u.nodename);
 	vmrt_buf_put_text(&a->out, u.release);
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
-static enum vmrt_status send_text(struct agent *a, enum vmrt_meta_kind kind, const char *text)
+enum vmrt_status vmrt_agent_send_text(struct vmrt_agent *a, enum vmrt_meta_kind kind, const char *text)
 {
 	size_t len = strlen(text), most = VMRT_LINK_PAYLOAD - 64;
 
@@ -100,10 +84,10 @@ static enum vmrt_status send_text(struct agent *a, enum vmrt_meta_kind kind, con
 	vmrt_buf_put_u32(&a->out, kind);
 	vmrt_buf_put(&a->out, text, len);
 	vmrt_buf_put_u8(&a->out, 0);
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
-static enum vmrt_status send_formats(struct agent *a, const struct vmrt_trace_meta *meta)
+static enum vmrt_status send_formats(struct vmrt_agent *a, const struct vmrt_trace_meta *meta)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -112,12 +96,12 @@ static enum vmrt_status send_formats(struct agent *a, const struct vmrt_trace_me
 		vmrt_buf_put_u32(&a->out, VMRT_META_FORMAT);
 		vmrt_buf_put_text(&a->out, meta->formats[i].system);
 		vmrt_buf_put_text(&a->out, meta->formats[i].text);
-		status = send_buf(a, &a->out);
+		status = vmrt_agent_send(a, &a->out);
 	}
 	return status;
 }
 
-static enum vmrt_status send_meta(struct agent *a)
+static enum vmrt_status send_meta(struct vmrt_agent *a)
 {
 	struct vmrt_trace_meta meta;
 	enum vmrt_status status = vmrt_tracer_meta(a->tracer, &meta, &a->err);
@@ -127,13 +111,13 @@ static enum vmrt_status send_meta(struct agent *a)
 
 		return send_error(a, &why);
 	}
-	if ((status = send_text(a, VMRT_META_HEADER_PAGE, meta.header_page)) == VMRT_OK &&
-		(status = send_text(a, VMRT_META_HEADER_EVENT, meta.header_event)) == VMRT_OK &&
+	if ((status = vmrt_agent_send_text(a, VMRT_META_HEADER_PAGE, meta.header_page)) == VMRT_OK &&
+		(status = vmrt_agent_send_text(a, VMRT_META_HEADER_EVENT, meta.header_event)) == VMRT_OK &&
 		(status = send_formats(a, &meta)) == VMRT_OK &&
-		(status = send_text(a, VMRT_META_KALLSYMS, meta.kallsyms)) == VMRT_OK &&
-		(status = send_text(a, VMRT_META_CMDLINES, meta.cmdlines)) == VMRT_OK &&
-		(status = send_text(a, VMRT_META_CLOCK, meta.clock)) == VMRT_OK)
-		status = send_text(a, VMRT_META_UNAME, meta.uname);
+		(status = vmrt_agent_send_text(a, VMRT_META_KALLSYMS, meta.kallsyms)) == VMRT_OK &&
+		(status = vmrt_agent_send_text(a, VMRT_META_CMDLINES, meta.cmdlines)) == VMRT_OK &&
+		(status = vmrt_agent_send_text(a, VMRT_META_CLOCK, meta.clock)) == VMRT_OK)
+		status = vmrt_agent_send_text(a, VMRT_META_UNAME, meta.uname);
 	vmrt_trace_meta_free(&meta);
 	return status;
 }
@@ -149,7 +133,7 @@ static uint64_t affordable(uint64_t wanted)
 	return wanted < BUFFER_MIN ? BUFFER_MIN : wanted;
 }
 
-static enum vmrt_status prepare(struct agent *a, struct vmrt_cursor *c)
+static enum vmrt_status prepare(struct vmrt_agent *a, struct vmrt_cursor *c)
 {
 	uint64_t buffer = vmrt_cursor_u64(c);
 	uint32_t mode = vmrt_cursor_u32(c);
@@ -171,10 +155,10 @@ static enum vmrt_status prepare(struct agent *a, struct vmrt_cursor *c)
 	vmrt_buf_put_u32(&a->out, vmrt_tracer_cpus(a->tracer));
 	vmrt_buf_put_u32(&a->out, vmrt_tracer_page_size(a->tracer));
 	vmrt_buf_put_u64(&a->out, vmrt_tracer_buffer(a->tracer));
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
-static enum vmrt_status start(struct agent *a)
+static enum vmrt_status start(struct vmrt_agent *a)
 {
 	struct vmrt_error why;
 
@@ -183,83 +167,14 @@ static enum vmrt_status start(struct agent *a)
 	if (vmrt_tracer_on(a->tracer, &why) != VMRT_OK)
 		return send_error(a, &why);
 	a->on = true;
+	a->looked_at = a->look_at = vmrt_now_ns();
+	a->fullest = 0;
 	vmrt_link_begin(&a->out, VMRT_MSG_STARTED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
-/* Sends what the buffer of @cpu holds now, but no more than the buffer's size: events keep coming. */
-static enum vmrt_status send_cpu(struct agent *a, unsigned cpu)
-{
-	uint32_t page_size = vmrt_tracer_page_size(a->tracer);
-	uint64_t left = vmrt_tracer_buffer(a->tracer) + page_size;
-	enum vmrt_status status = VMRT_OK;
-	uint8_t page[VMRT_TRACER_PAGE_MAX];
-	int got = 1;
-
-	while (got > 0 && left >= page_size && status == VMRT_OK) {
-		vmrt_link_begin(&a->data, VMRT_MSG_DATA);
-		vmrt_buf_put_u32(&a->data, cpu);
-		while (a->data.used < DATA_BYTES && left >= page_size &&
-			(got = vmrt_tracer_read(a->tracer, cpu, page)) > 0) {
-			vmrt_buf_put(&a->data, page, page_size);
-			left -= page_size;
-		}
-		if (a->data.used > VMRT_LINK_HEAD + 4)
-			status = send_buf(a, &a->data);
-	}
-	return status;
-}
-
-static enum vmrt_status send_buffers(struct agent *a)
-{
-	int64_t upto = vmrt_now_ns();
-	enum vmrt_status status = VMRT_OK;
-
-	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer) && status == VMRT_OK; cpu++)
-		status = send_cpu(a, cpu);
-	if (status != VMRT_OK)
-		return status;
-	vmrt_link_begin(&a->out, VMRT_MSG_UPTO);
-	vmrt_buf_put_u64(&a->out, (uint64_t)upto);
-	return send_buf(a, &a->out);
-}
-
-static enum vmrt_status send_stats(struct agent *a)
-{
-	enum vmrt_status status = VMRT_OK;
-
-	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer) && status == VMRT_OK; cpu++) {
-		struct vmrt_cpu_stats s;
-
-		if (vmrt_tracer_stats(a->tracer, cpu, &s, &a->err) != VMRT_OK)
-			continue;
-		vmrt_link_begin(&a->out, VMRT_MSG_STATS);
-		vmrt_buf_put_u32(&a->out, cpu);
-		vmrt_buf_put_u64(&a->out, s.entries);
-		vmrt_buf_put_u64(&a->out, s.overrun);
-		vmrt_buf_put_u64(&a->out, s.commit_overrun);
-		vmrt_buf_put_u64(&a->out, s.bytes);
-		vmrt_buf_put_u64(&a->out, s.dropped);
-		vmrt_buf_put_u64(&a->out, s.read_events);
-		status = send_buf(a, &a->out);
-	}
-	return status;
-}
-
-static enum vmrt_status send_names(struct agent *a)
-{
-	char *names = vmrt_trace_cmdlines();
-	enum vmrt_status status;
-
-	if (!names)
-		return VMRT_OK; /* those from before are there */
-	status = send_text(a, VMRT_META_CMDLINES, names);
-	free(names);
-	return status;
-}
-
-static enum vmrt_status stop(struct agent *a)
+static enum vmrt_status stop(struct vmrt_agent *a)
 {
 	struct vmrt_error why;
 	enum vmrt_status status;
@@ -271,16 +186,16 @@ static enum vmrt_status stop(struct agent *a)
 	a->on = false;
 	vmrt_link_begin(&a->out, VMRT_MSG_STOPPED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
-	if ((status = send_buf(a, &a->out)) != VMRT_OK || (status = send_buffers(a)) != VMRT_OK ||
-		(status = send_names(a)) != VMRT_OK || (status = send_stats(a)) != VMRT_OK)
+	if ((status = vmrt_agent_send(a, &a->out)) != VMRT_OK || (status = vmrt_agent_send_buffers(a)) != VMRT_OK ||
+		(status = vmrt_agent_send_names(a)) != VMRT_OK || (status = vmrt_agent_send_stats(a)) != VMRT_OK)
 		return status;
 	end_session(a);
 	vmrt_link_begin(&a->out, VMRT_MSG_DONE);
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
 static enum vmrt_status answer_ping(
-	struct agent *a, struct vmrt_cursor *c, int64_t recv_ns, uint64_t recv_tsc)
+	struct vmrt_agent *a, struct vmrt_cursor *c, int64_t recv_ns, uint64_t recv_tsc)
 {
 	uint32_t seq = vmrt_cursor_u32(c);
 
@@ -292,11 +207,11 @@ static enum vmrt_status answer_ping(
 	vmrt_buf_put_u64(&a->out, recv_tsc);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
 	vmrt_buf_put_u64(&a->out, vmrt_tsc());
-	return send_buf(a, &a->out);
+	return vmrt_agent_send(a, &a->out);
 }
 
 static enum vmrt_status obey(
-	struct agent *a, const struct vmrt_message *m, int64_t recv_ns, uint64_t recv_tsc)
+	struct vmrt_agent *a, const struct vmrt_message *m, int64_t recv_ns, uint64_t recv_tsc)
 {
 	struct vmrt_cursor c = {m->payload, m->payload + m->size, false};
 
@@ -316,7 +231,7 @@ static enum vmrt_status obey(
 	}
 }
 
-static enum vmrt_status receive(struct agent *a)
+static enum vmrt_status receive(struct vmrt_agent *a)
 {
 	size_t room;
 	void *at = vmrt_link_room(&a->parser, &room);
@@ -339,35 +254,24 @@ static enum vmrt_status receive(struct agent *a)
 	return status;
 }
 
-/* Rather send early than lose: while the guest keeps its events, a buffer may run full. */
-static enum vmrt_status look_at_buffers(struct agent *a)
+static int poll_timeout(const struct vmrt_agent *a)
 {
-	int64_t now = vmrt_now_ns();
+	int64_t left;
 
-	if (now - a->looked_at < FILL_LOOK_NS)
-		return VMRT_OK;
-	a->looked_at = now;
-	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer); cpu++) {
-		struct vmrt_cpu_stats s;
-		enum vmrt_status status;
-
-		if (vmrt_tracer_stats(a->tracer, cpu, &s, &a->err) != VMRT_OK ||
-			s.bytes < vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT)
-			continue;
-		status = send_cpu(a, cpu);
-		if (status != VMRT_OK)
-			return status;
-	}
-	return VMRT_OK;
+	if (!a->on)
+		return -1;
+	if (a->stream)
+		return STREAM_MS;
+	left = a->look_at - vmrt_now_ns();
+	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
 }
 
-static enum vmrt_status turn(struct agent *a)
+static enum vmrt_status turn(struct vmrt_agent *a)
 {
 	struct pollfd fds[2] = {
 		{.fd = a->fd, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
-	int timeout = !a->on ? -1 : a->stream ? STREAM_MS : HOLD_MS;
 	enum vmrt_status status = VMRT_OK;
-	int n = poll(fds, 2, timeout);
+	int n = poll(fds, 2, poll_timeout(a));
 
 	if (n < 0 && errno != EINTR)
 		return VMRT_EIO;
@@ -380,15 +284,15 @@ static enum vmrt_status turn(struct agent *a)
 	if (status != VMRT_OK || !a->on)
 		return status;
 	if (!a->stream)
-		return look_at_buffers(a);
+		return vmrt_agent_look(a);
 	if (vmrt_now_ns() - a->looked_at < STREAM_MS * VMRT_NS_PER_MS)
 		return VMRT_OK;
 	a->looked_at = vmrt_now_ns();
-	return send_buffers(a);
+	return vmrt_agent_send_buffers(a);
 }
 
 /* An agent that is told to end in the middle of a session gives what it has, and says so. */
-static void say_goodbye(struct agent *a)
+static void say_goodbye(struct vmrt_agent *a)
 {
 	struct vmrt_error why, err;
 
@@ -396,7 +300,7 @@ static void say_goodbye(struct agent *a)
 	a->end_by = vmrt_now_ns() + END_NS;
 	if (!a->tracer || a->parser.hunting)
 		return;
-	if (a->on && (vmrt_tracer_off(a->tracer, &err) != VMRT_OK || send_buffers(a) != VMRT_OK))
+	if (a->on && (vmrt_tracer_off(a->tracer, &err) != VMRT_OK || vmrt_agent_send_buffers(a) != VMRT_OK))
 		return; /* in the middle of a message: nothing can follow it */
 	vmrt_fail(&why, VMRT_EINTR, "it was told to end");
 	send_error(a, &why);
@@ -404,7 +308,7 @@ static void say_goodbye(struct agent *a)
 
 void vmrt_agent_serve(int fd)
 {
-	struct agent a = {.fd = fd};
+	struct vmrt_agent a = {.fd = fd};
 	enum vmrt_status status;
 
 	if (vmrt_link_parser_init(&a.parser, VMRT_LINK_REQUEST) != VMRT_OK) {

@@ -16,6 +16,7 @@
 #include <vmrt/files.h>
 
 #include "buf.h"
+#include "datnames.h"
 
 #define HEAD_SPACE (UINT64_C(256) << 20) /* of file, not of disk: more than the head can grow to */
 #define HEAD_RESERVE (1 << 20)		 /* of disk, so that a full one does not stop the end */
@@ -252,6 +253,13 @@ bool vmrt_datfile_in_place(const struct vmrt_datfile *f)
 bool vmrt_datfile_whole(const struct vmrt_datfile *f)
 {
 	return f->whole;
+}
+
+void vmrt_datfile_names(const struct vmrt_datfile *f, struct vmrt_names *names)
+{
+	for (unsigned i = 0; i < f->n_cpus && names; i++)
+		vmrt_names_scan(
+			names, f->in_place ? f->fd : f->cpus[i].fd, f->cpus[i].start, f->cpus[i].size);
 }
 
 /* ---- putting it together ---- */

@@ -56,6 +56,11 @@ uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *file);
 /** vmrt_datfile_in_place - is every byte written only once? */
 bool vmrt_datfile_in_place(const struct vmrt_datfile *file);
 
+struct vmrt_names;
+
+/** vmrt_datfile_names - look for names of threads in all that was recorded */
+void vmrt_datfile_names(const struct vmrt_datfile *file, struct vmrt_names *names);
+
 /** vmrt_datfile_end - put the file together; the pages of @content are ignored */
 enum vmrt_status vmrt_datfile_end(struct vmrt_datfile *file,
 	const struct vmrt_dat_content *content, struct vmrt_error *err);

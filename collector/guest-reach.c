@@ -11,7 +11,7 @@
 #include "transport.h"
 
 #define HELLO_EVERY_NS (500 * VMRT_NS_PER_MS)
-#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S)   /* per socket; a guest may be very busy */
+#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S) /* per socket; a guest may be very busy */
 #define CONNECT_MS 5000
 #define PROOF_NS (5 * VMRT_NS_PER_S)
 
@@ -28,7 +28,8 @@ static enum vmrt_status greet(struct vmrt_guest *g, const char *path, struct vmr
 		now = vmrt_now_ns();
 		if (now >= until)
 			return vmrt_fail(err, VMRT_ETIMEOUT,
-				"no agent answers in %s (%s): does vmrt-agent run in the guest, and is no other recorder connected?",
+				"no agent answers in %s (%s): does vmrt-agent run in the guest, "
+				"and is no other recorder connected?",
 				g->name, path);
 		if (now >= again) {
 			again = now + HELLO_EVERY_NS;
@@ -58,7 +59,8 @@ static enum vmrt_status prove(
 	}
 	if (!g->options.secret)
 		return vmrt_fail(err, VMRT_EINVAL,
-			"the agent in %s is reached by TCP, which needs a secret: --secret-file", g->name);
+			"the agent in %s is reached by TCP, which needs a secret: --secret-file",
+			g->name);
 	snprintf(who, sizeof(who), "the agent in %s", g->name);
 	return vmrt_secret_prove(g->fd, &g->parser, g->options.secret, who,
 		vmrt_now_ns() + PROOF_NS, g->wake_fd, err);
@@ -73,8 +75,8 @@ static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vm
 	if (status == VMRT_OK)
 		status = vmrt_transport_connect(&t, CONNECT_MS, g->wake_fd, &g->fd, &why);
 	if (status != VMRT_OK)
-		return vmrt_fail(
-			err, status, "cannot reach the agent in %s through %s: %s", g->name, way, why.text);
+		return vmrt_fail(err, status, "cannot reach the agent in %s through %s: %s",
+			g->name, way, why.text);
 	vmrt_link_parser_reset(&g->parser);
 	status = prove(g, &t, err);
 	if (status == VMRT_OK)
@@ -88,7 +90,8 @@ static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vm
 
 enum vmrt_status vmrt_guest_reach(struct vmrt_guest *g, struct vmrt_error *err)
 {
-	enum vmrt_status status = vmrt_fail(err, VMRT_ENOENT, "%s has no link to an agent", g->name);
+	enum vmrt_status status =
+		vmrt_fail(err, VMRT_ENOENT, "%s has no link to an agent", g->name);
 
 	for (size_t i = 0; i < g->options.n_sockets; i++) {
 		status = try_way(g, g->sockets[i], err);

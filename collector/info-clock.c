@@ -14,7 +14,8 @@
 #include "trace.h"
 
 #define STATEMENT                                                                                  \
-	"SELECT c.from_local_ns, c.to_local_ns, c.offset_ns, c.rate_ppb, c.error_ns, c.uppers, c.lowers,"  \
+	"SELECT c.from_local_ns, c.to_local_ns, c.offset_ns, c.rate_ppb, c.error_ns, c.uppers, "   \
+	"c.lowers,"                                                                                \
 	" c.source FROM clock c JOIN machine m ON m.id = c.machine WHERE m.name = ? ORDER BY 1"
 
 /* One line per stretch; between two of them, where the clock was stepped, how far. */
@@ -64,13 +65,15 @@ void vmrt_info_clock(const char *run, const char *vm)
 	int64_t begin = 0;
 	int n;
 
-	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_DB) != VMRT_OK || access(path, F_OK) != 0) {
+	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_DB) != VMRT_OK ||
+		access(path, F_OK) != 0) {
 		printf("  clock                    not known before `vmrt-trace analyze`\n");
 		return;
 	}
 	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
 		sqlite3_prepare_v2(db, STATEMENT, -1, &s, NULL) != SQLITE_OK) {
-		printf("  clock                    %s cannot be read: %s\n", VMRT_FILE_DB, sqlite3_errmsg(db));
+		printf("  clock                    %s cannot be read: %s\n", VMRT_FILE_DB,
+			sqlite3_errmsg(db));
 		goto out;
 	}
 	sqlite3_bind_text(s, 1, vm, -1, SQLITE_STATIC);

@@ -2,12 +2,13 @@
 /* VMs that start, stop, or get other threads while they are recorded. */
 #include "recorder.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <vmrt/files.h>
 
 /* When a thread was started, as its events have the time; good to a clock tick. */
 static int64_t started(pid_t pid, pid_t tid, int64_t now)
@@ -119,6 +120,18 @@ static bool find_new(struct vmrt_recorder *rec, int64_t time)
 	return found;
 }
 
+static pid_t last_pid(void)
+{
+	pid_t last = 32767;
+	char *text;
+
+	if (vmrt_read_file("/proc/sys/kernel/pid_max", 64, &text, NULL, NULL) != VMRT_OK)
+		return last;
+	last = (pid_t)strtol(text, NULL, 10) - 1;
+	free(text);
+	return last;
+}
+
 enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
@@ -134,9 +147,9 @@ enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_e
 		for (size_t k = 0; k < rec->manifest.vms[i].vm.n_threads; k++)
 			if (!rec->manifest.vms[i].vm.threads[k].to_ns)
 				tids[used++] = rec->manifest.vms[i].vm.threads[k].tid;
-	/* without any thread everything would be recorded; a number that is nobody's stands for none */
+	/* without any thread everything would be recorded: the last number, mostly nobody's, stands for none */
 	if (!used)
-		tids[used++] = INT_MAX;
+		tids[used++] = last_pid();
 	status = vmrt_tracer_only(rec->tracer, tids, used, err);
 	free(tids);
 	return status;

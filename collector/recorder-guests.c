@@ -11,6 +11,7 @@
 
 #include <vmrt/tool.h>
 
+#include "datnames.h"
 #include "datwrite.h"
 #include "kvm-tsc.h"
 
@@ -222,28 +223,48 @@ static size_t make_shifts(
 	return used;
 }
 
+/* The names that the guest sent, and those of its ended threads, which only their events tell. */
+static char *guest_names(const struct vmrt_recorder_guest *g, const struct vmrt_trace_meta *meta)
+{
+	struct vmrt_names *names = vmrt_names_new(meta);
+	char *ended, *all;
+
+	for (unsigned cpu = 0; names && cpu < meta->cpus && cpu < g->spool.cpus; cpu++)
+		vmrt_names_scan(names, g->spool.pages[cpu].fd, 0, g->spool.pages[cpu].size);
+	ended = vmrt_names_take(names);
+	all = vmrt_trace_merge_names((const char *const[]){meta->cmdlines, ended}, 2);
+	free(ended);
+	return all;
+}
+
 static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_error *err)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
 	struct vmrt_dat_shift *shifts = calloc(result->n_pings + SHIFT_SPARE, sizeof(*shifts));
+	struct vmrt_trace_meta meta = *result->meta;
 	struct vmrt_dat_content content = {
-		.meta = result->meta,
+		.meta = &meta,
 		.pages = g->spool.pages,
 		.stats = result->stats,
 		.trace_id = g->trace_id,
 		.peer = rec->trace_id,
 		.shifts = shifts,
 	};
-	char path[PATH_MAX];
+	char path[PATH_MAX], *names = guest_names(g, result->meta);
 	enum vmrt_status status;
 
-	if (!shifts)
+	if (!shifts) {
+		free(names);
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", vm_of(rec, i)->file);
+	}
+	if (names)
+		meta.cmdlines = names;
 	content.n_shifts = make_shifts(result->pings, result->n_pings, shifts);
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
 	status = vmrt_dat_write(path, &content, err);
 	free(shifts);
+	free(names);
 	return status;
 }
 

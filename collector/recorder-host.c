@@ -10,6 +10,7 @@
 
 #include <vmrt/tool.h>
 
+#include "datnames.h"
 #include "salvage.h"
 
 #define DISK_RESERVE (UINT64_C(8) << 20) /* for the head, the manifest, a small database */
@@ -162,13 +163,26 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 			(double)(rec->manifest.end_ns - least) / VMRT_NS_PER_S);
 }
 
-/* Names of now behind those of the beginning: a later name is the one by which events go. */
+/*
+ * Names of now behind those of the beginning: a later name is the one by which events go. Those of threads
+ * that came and went meanwhile are in their events only.
+ */
 static void add_names(struct vmrt_recorder *rec)
 {
-	char *names[2] = {rec->meta.cmdlines, vmrt_trace_cmdlines()}, *all;
+	char *now = vmrt_trace_cmdlines(), *ended, *all;
+	struct vmrt_names *names;
 
-	all = vmrt_trace_merge_names((const char *const *)names, 2);
-	free(names[1]);
+	all = vmrt_trace_merge_names((const char *const[]){rec->meta.cmdlines, now}, 2);
+	free(now);
+	if (!all)
+		return;
+	free(rec->meta.cmdlines);
+	rec->meta.cmdlines = all;
+	names = vmrt_names_new(&rec->meta);
+	vmrt_datfile_names(rec->file, names);
+	ended = vmrt_names_take(names);
+	all = ended ? vmrt_trace_merge_names((const char *const[]){all, ended}, 2) : NULL;
+	free(ended);
 	if (all) {
 		free(rec->meta.cmdlines);
 		rec->meta.cmdlines = all;

@@ -76,8 +76,8 @@ static struct vmrt_manifest_vm *find_vm(
 	for (size_t i = 0; i < m->n_vms; i++) {
 		if (!strcmp(m->vms[i].vm.name, name))
 			return &m->vms[i];
-		used += (size_t)snprintf(
-			names + used, sizeof(names) - used, "%s%s", i ? ", " : "", m->vms[i].vm.name);
+		used += (size_t)snprintf(names + used, sizeof(names) - used, "%s%s", i ? ", " : "",
+			m->vms[i].vm.name);
 		if (used >= sizeof(names))
 			used = sizeof(names) - 1;
 	}
@@ -105,8 +105,10 @@ static enum vmrt_status look_at(
 		size_t used = strlen(vm->note);
 
 		snprintf(vm->note + used, sizeof(vm->note) - used,
-			"; its clock is %.20s, not mono: timers cannot be compared with it", info->clock);
-		vmrt_warn("%s: recorded with the clock %s; jobs are rebuilt only from recordings with -C mono",
+			"; its clock is %.20s, not mono: timers cannot be compared with it",
+			info->clock);
+		vmrt_warn("%s: recorded with the clock %s; jobs are rebuilt only from recordings "
+			  "with -C mono",
 			file, info->clock);
 	}
 	vmrt_dat_close(dat);
@@ -124,8 +126,8 @@ static enum vmrt_status add_to(struct vmrt_manifest *m, const char *run, const c
 		return VMRT_ENOENT;
 	if (vm->file[0] && !force)
 		return vmrt_fail(err, VMRT_EEXIST,
-			"%s has a recording of the guest of %s already (%s); --force replaces it", run, name,
-			vm->file);
+			"%s has a recording of the guest of %s already (%s); --force replaces it",
+			run, name, vm->file);
 	snprintf(base, sizeof(base), "%s", name);
 	vmrt_run_file_name(base);
 	if (!vm->file[0])

@@ -13,8 +13,8 @@
  * @file: a trace.dat file; it is copied
  * @force: in place of the one that is there
  *
- * Return: VMRT_OK; VMRT_ENOENT if the run has no VM @name; VMRT_EEXIST without @force; or why the file
- * cannot be used. On failure the run is as it was.
+ * Return: VMRT_OK; VMRT_ENOENT if the run has no VM @name; VMRT_EEXIST without @force; or why the
+ * file cannot be used. On failure the run is as it was.
  */
 enum vmrt_status vmrt_run_add_guest(
 	const char *run, const char *name, const char *file, bool force, struct vmrt_error *err);

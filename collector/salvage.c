@@ -15,6 +15,7 @@
 
 #include "datfile.h"
 #include "datmap.h"
+#include "datnames.h"
 #include "drain.h"
 #include "journal.h"
 
@@ -85,6 +86,7 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 	struct vmrt_dat_content content = {
 		.meta = &w->meta, .stats = w->tracer ? w->stats : NULL, .trace_id = trace_id(w->map)};
 	char *names[2] = {w->meta.cmdlines, NULL}, *all;
+	struct vmrt_names *found;
 
 	if (vmrt_datfile_whole(w->file))
 		return vmrt_datfile_reassemble(w->file, err);
@@ -97,6 +99,16 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 			free(w->meta.cmdlines);
 			w->meta.cmdlines = all;
 		}
+	}
+	names[0] = w->meta.cmdlines;
+	found = vmrt_names_new(&w->meta);
+	vmrt_datfile_names(w->file, found);
+	names[1] = vmrt_names_take(found);
+	all = names[1] ? vmrt_trace_merge_names((const char *const *)names, 2) : NULL;
+	free(names[1]);
+	if (all) {
+		free(w->meta.cmdlines);
+		w->meta.cmdlines = all;
 	}
 	return vmrt_datfile_end(w->file, &content, err);
 }

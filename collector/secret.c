@@ -25,8 +25,7 @@ static enum vmrt_status check_file(int fd, const char *path, struct vmrt_error *
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_secret_load(
-	const char *path, struct vmrt_secret *out, struct vmrt_error *err)
+enum vmrt_status vmrt_secret_load(const char *path, struct vmrt_secret *out, struct vmrt_error *err)
 {
 	/* one byte more, to notice that it is too long, and two for a line end */
 	uint8_t bytes[VMRT_SECRET_MOST + 3];
@@ -49,9 +48,10 @@ enum vmrt_status vmrt_secret_load(
 	while (used && (bytes[used - 1] == '\n' || bytes[used - 1] == '\r'))
 		used--;
 	if (status == VMRT_OK && (used < VMRT_SECRET_LEAST || used > VMRT_SECRET_MOST))
-		status = vmrt_fail(err, VMRT_EINVAL, "%s: a secret has %d to %d bytes, this one has %s%zu",
-			path, VMRT_SECRET_LEAST, VMRT_SECRET_MOST, used > VMRT_SECRET_MOST ? "at least " : "",
-			used);
+		status = vmrt_fail(err, VMRT_EINVAL,
+			"%s: a secret has %d to %d bytes, this one has %s%zu", path,
+			VMRT_SECRET_LEAST, VMRT_SECRET_MOST,
+			used > VMRT_SECRET_MOST ? "at least " : "", used);
 	if (status == VMRT_OK) {
 		memcpy(out->key, bytes, used);
 		out->size = used;
@@ -91,8 +91,8 @@ static enum vmrt_status make_nonce(uint8_t nonce[VMRT_SHA256_SIZE], struct vmrt_
 	return VMRT_OK;
 }
 
-static enum vmrt_status send(int fd, struct vmrt_buf *buf, int64_t deadline_ns, int stop_fd,
-	struct vmrt_error *err)
+static enum vmrt_status send(
+	int fd, struct vmrt_buf *buf, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
 {
 	enum vmrt_status status = vmrt_link_end(buf);
 
@@ -196,7 +196,8 @@ enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
 	if (host)
 		memcpy(nonces.host, host, sizeof(nonces.host));
 	vmrt_secret_proof(secret, VMRT_SECRET_HOST, &nonces, proof);
-	/* nothing is proved to one who has not proved himself: he would get something to guess with */
+	/* nothing is proved to one who has not proved himself: he would get something to guess with
+	 */
 	if (!bytes || !same_proof(bytes, proof)) {
 		send_refusal(fd, deadline_ns, stop_fd);
 		return vmrt_fail(err, VMRT_EPERM, "the recorder does not know the same secret");

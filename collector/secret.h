@@ -50,8 +50,8 @@ void vmrt_secret_proof(const struct vmrt_secret *secret, enum vmrt_secret_role r
  * @parser: of the link, which carried nothing before
  * @who: what the other side is called in errors
  *
- * Return: VMRT_OK: the agent knows the secret; VMRT_EPERM: one of the two does not; VMRT_EUNSUPPORTED:
- * it speaks another version; VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, VMRT_EPROTO.
+ * Return: VMRT_OK: the agent knows the secret; VMRT_EPERM: one of the two does not;
+ * VMRT_EUNSUPPORTED: it speaks another version; VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, VMRT_EPROTO.
  */
 enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, const char *who, int64_t deadline_ns, int stop_fd,

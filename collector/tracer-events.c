@@ -78,7 +78,7 @@ static bool is_event(const struct vmrt_tracer *t, const char *system, const char
 
 	return (size_t)snprintf(path, sizeof(path), "%s/events/%s/%s/enable", t->folder, system, name) <
 		       sizeof(path) &&
-	       access(path, F_OK) == 0;
+	       faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
 static enum vmrt_status add_needed(struct vmrt_tracer *t, struct vmrt_error *err)

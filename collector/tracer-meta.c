@@ -52,7 +52,7 @@ enum vmrt_status vmrt_tracer_read_file(
 	char path[VMRT_TRACER_PATH];
 
 	snprintf(path, sizeof(path), "%s/%s", t->folder, name);
-	if (access(path, F_OK) != 0)
+	if (faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) != 0)
 		snprintf(path, sizeof(path), "%s/%s", t->tracing, name);
 	return vmrt_read_file(path, MAX_TEXT, out, NULL, err);
 }

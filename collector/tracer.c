@@ -60,7 +60,7 @@ static enum vmrt_status find_tracefs(const char **out, struct vmrt_error *err)
 	if (tracefs_tracing_dir_is_mounted(false, NULL) <= 0) {
 		errno = 0;
 		if (tracefs_tracing_dir_is_mounted(true, &folder) < 0 || !folder ||
-			access(folder, F_OK) != 0) {
+			faccessat(AT_FDCWD, folder, F_OK, AT_EACCESS) != 0) {
 			if (geteuid() != 0)
 				return vmrt_fail(err, VMRT_EPERM,
 					"tracefs is not mounted, and only root can: sudo mount -t tracefs nodev /sys/kernel/tracing");
@@ -72,7 +72,7 @@ static enum vmrt_status find_tracefs(const char **out, struct vmrt_error *err)
 	folder = tracefs_tracing_dir();
 	if (!folder)
 		return vmrt_fail(err, VMRT_ENOENT, "there is no tracefs; the kernel needs CONFIG_TRACING");
-	if (access(folder, R_OK | X_OK) != 0)
+	if (faccessat(AT_FDCWD, folder, R_OK | X_OK, AT_EACCESS) != 0)
 		return vmrt_fail_errno(err, errno,
 			"no permission for tracefs: run as root, or as a member of the group that %s is mounted for",
 			folder);
@@ -192,6 +192,12 @@ enum vmrt_status vmrt_tracer_open_with(const struct vmrt_tracer_options *options
 		(status = vmrt_tracer_enable(t, options->events, err)) != VMRT_OK ||
 		(status = open_cpus(t, err)) != VMRT_OK || (status = open_switch(t, err)) != VMRT_OK) {
 		vmrt_tracer_close(t, 0, NULL);
+		if (status == VMRT_EPERM && geteuid() != 0) {
+			mine = *err;
+			vmrt_fail(err, status,
+				"%.300s (the group of tracefs may only read on this kernel: CAP_DAC_OVERRIDE is needed, or root)",
+				mine.text);
+		}
 		return status;
 	}
 	*out = t;
@@ -223,7 +229,7 @@ enum vmrt_status vmrt_tracer_adopt(
 	snprintf(t->folder, sizeof(t->folder), "%s/instances/%s", tracing, t->name);
 	if (vmrt_journal_owner_lives(instance)) {
 		status = vmrt_fail(err, VMRT_EBUSY, "the owner of the tracefs instance %s lives", instance);
-	} else if (access(t->folder, F_OK) != 0) {
+	} else if (faccessat(AT_FDCWD, t->folder, F_OK, AT_EACCESS) != 0) {
 		status = vmrt_fail(err, VMRT_ENOENT, "there is no tracefs instance %s", instance);
 	} else if (!(t->instance = tracefs_instance_create(t->name))) {
 		status = vmrt_fail_errno(err, errno, "cannot open the tracefs instance %s", instance);

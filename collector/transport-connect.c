@@ -13,7 +13,8 @@
 
 #include <vmrt/units.h>
 
-#define RESERVED_PORTS 1024 /* only root may send from a port below, and an agent may ask for it */
+#define RESERVED_PORTS 1024 /* only root may send from a port below, and an agent may ask for it   \
+			     */
 
 /* Finishes what connect() has begun. */
 static enum vmrt_status finish_connect(
@@ -59,7 +60,8 @@ static void bind_reserved(int fd)
 
 	for (unsigned port = RESERVED_PORTS - 1; port >= RESERVED_PORTS / 2; port--) {
 		address.svm_port = port;
-		if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 || errno != EADDRINUSE)
+		if (bind(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ||
+			errno != EADDRINUSE)
 			return;
 	}
 }
@@ -75,7 +77,8 @@ static enum vmrt_status connect_tcp(const struct vmrt_transport *t, int64_t dead
 	snprintf(port, sizeof(port), "%u", t->port);
 	bad = getaddrinfo(t->host, port, &hints, &all);
 	if (bad)
-		return vmrt_fail(err, VMRT_ENOENT, "no address of %s: %s", t->host, gai_strerror(bad));
+		return vmrt_fail(
+			err, VMRT_ENOENT, "no address of %s: %s", t->host, gai_strerror(bad));
 	for (const struct addrinfo *a = all; a && status != VMRT_OK && status != VMRT_EINTR;
 		a = a->ai_next) {
 		*fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -89,8 +92,8 @@ static enum vmrt_status connect_tcp(const struct vmrt_transport *t, int64_t dead
 	return status;
 }
 
-enum vmrt_status vmrt_transport_connect(const struct vmrt_transport *t, int timeout_ms,
-	int stop_fd, int *fd, struct vmrt_error *err)
+enum vmrt_status vmrt_transport_connect(const struct vmrt_transport *t, int timeout_ms, int stop_fd,
+	int *fd, struct vmrt_error *err)
 {
 	int64_t deadline_ns = vmrt_now_ns() + timeout_ms * VMRT_NS_PER_MS;
 	struct sockaddr_vm vm = {.svm_family = AF_VSOCK, .svm_cid = t->cid, .svm_port = t->port};

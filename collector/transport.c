@@ -19,7 +19,8 @@ static enum vmrt_status number(
 	value = strtoull(text, &end, 10);
 	if (errno || end == text || *end || text[0] == '-' || text[0] == '+' || value < least ||
 		value > most)
-		return vmrt_fail(err, VMRT_EINVAL, "'%s' is no number from %u to %u", text, least, most);
+		return vmrt_fail(
+			err, VMRT_EINVAL, "'%s' is no number from %u to %u", text, least, most);
 	*out = (uint32_t)value;
 	return VMRT_OK;
 }
@@ -35,7 +36,8 @@ enum vmrt_status vmrt_transport_split(
 		from++;
 		to--;
 	} else if (memchr(from, ':', (size_t)(to - from))) {
-		return vmrt_fail(err, VMRT_EINVAL, "'%s': an IPv6 address goes in brackets: [::1]:PORT", text);
+		return vmrt_fail(err, VMRT_EINVAL,
+			"'%s': an IPv6 address goes in brackets: [::1]:PORT", text);
 	}
 	if (from == to || (size_t)(to - from) >= sizeof(out->host))
 		return vmrt_fail(err, VMRT_EINVAL, "'%s': give HOST:PORT", text);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Under KVM the guest's time-stamp counter is the host's with a known offset and scale. So it is known
- * what the host's counter, and with it the host's clock, showed when the guest read both of its own:
- * however long a ping was on its way, it tells the offset as well as clock and counter can be read
- * together, which takes some ten ns unless an interrupt comes between.
+ * Under KVM the guest's time-stamp counter is the host's with a known offset and scale. So it is
+ * known what the host's counter, and with it the host's clock, showed when the guest read both of
+ * its own: however long a ping was on its way, it tells the offset as well as clock and counter can
+ * be read together, which takes some ten ns unless an interrupt comes between.
  */
 #include <vmrt/clock.h>
 
@@ -11,11 +11,12 @@
 #include <stdlib.h>
 
 #define WINDOW_NS VMRT_NS_PER_S
-#define LEAST_PINGS 5	/* in a window; else it becomes longer */
-#define LEAST_NS 1000	/* the error is never called less than this */
-#define SPREAD 3	/* times the median distance from the median */
-#define SANE_NS (INT64_MAX / 8) /* files may say anything; sums and differences of such times fit */
-#define TOLERANCE_TICKS 1000 /* counters of different CPUs, rounding of the scale */
+#define LEAST_PINGS 5		/* in a window; else it becomes longer */
+#define LEAST_NS 1000		/* the error is never called less than this */
+#define SPREAD 3		/* times the median distance from the median */
+#define SANE_NS (INT64_MAX / 8) /* files may say anything; sums and differences of such times fit  \
+				 */
+#define TOLERANCE_TICKS 1000	/* counters of different CPUs, rounding of the scale */
 
 struct sample {
 	int64_t local_ns, offset_ns;
@@ -53,7 +54,8 @@ static bool make_sample(
 	/* the guest read its counter between sending and receiving */
 	if (since < -TOLERANCE_TICKS || since > (int64_t)trip + TOLERANCE_TICKS)
 		return false;
-	host = (long double)since * (long double)(p->host_recv_ns - p->host_send_ns) / (long double)trip;
+	host = (long double)since * (long double)(p->host_recv_ns - p->host_send_ns) /
+	       (long double)trip;
 	out->local_ns = p->guest_recv_ns;
 	out->offset_ns = p->guest_recv_ns - p->host_send_ns - (int64_t)host;
 	return true;
@@ -92,7 +94,8 @@ static bool find_rate(const struct sample *s, size_t n, double *rate)
 		double t = (double)s[i + half].local_ns - (double)s[i].local_ns;
 
 		if (t > 0)
-			slopes[used++] = ((double)s[i + half].offset_ns - (double)s[i].offset_ns) / t;
+			slopes[used++] =
+				((double)s[i + half].offset_ns - (double)s[i].offset_ns) / t;
 	}
 	qsort(slopes, used, sizeof(*slopes), by_slope);
 	*rate = used ? slopes[used / 2] : 0;
@@ -101,8 +104,7 @@ static bool find_rate(const struct sample *s, size_t n, double *rate)
 }
 
 /* Two bounds around the median of a window; readings that were interrupted are outliers. */
-static bool bound_window(
-	struct sample *s, size_t n, double rate, struct vmrt_clock_bound *bounds)
+static bool bound_window(struct sample *s, size_t n, double rate, struct vmrt_clock_bound *bounds)
 {
 	int64_t *distances = calloc(n, sizeof(*distances)), at = s[n / 2].local_ns, error;
 	struct sample middle;

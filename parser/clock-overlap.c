@@ -10,15 +10,16 @@
 #define HALF_SPAN_NS VMRT_NS_PER_S
 #define MAX_RATE 200e-6 /* no two clocks of one machine differ more */
 #define MAX_EVENTS 2000000
-#define LEAST_EVENTS 200	/* in a span */
-#define MOST_EVENTS 4000	/* used of a span */
-#define EFFORT 40000000		/* events times gaps */
-#define LEAST_INSIDE 0.9	/* of a span's events must fall into the host's recording */
-#define CONTRADICTIONS 0.005	/* and so few of them into gaps: those after missing switches */
+#define LEAST_EVENTS 200     /* in a span */
+#define MOST_EVENTS 4000     /* used of a span */
+#define EFFORT 40000000	     /* events times gaps */
+#define LEAST_INSIDE 0.9     /* of a span's events must fall into the host's recording */
+#define CONTRADICTIONS 0.005 /* and so few of them into gaps: those after missing switches */
 #define WIDEST_NS (5 * VMRT_NS_PER_MS) /* if more places than this fit, it is not known which */
 #define MAX_PLACES CLOCK_OVERLAP_PLACES
-#define MOST_WIDE 8 /* searches over everything */
-#define SANE_NS (INT64_MAX / 8) /* files may say anything; sums and differences of such times fit */
+#define MOST_WIDE 8		/* searches over everything */
+#define SANE_NS (INT64_MAX / 8) /* files may say anything; sums and differences of such times fit  \
+				 */
 
 struct point {
 	int64_t local_ns;
@@ -70,7 +71,8 @@ static void count_point(
 		if (p->local_ns - begin + slack < w->low_ns)
 			break;
 		if (end - begin > 2 * slack)
-			count(o->against, w, p->local_ns - end + slack, p->local_ns - begin - slack);
+			count(o->against, w, p->local_ns - end + slack,
+				p->local_ns - begin - slack);
 	}
 }
 
@@ -182,8 +184,9 @@ static bool agree(const struct place *a, const struct place *b)
 }
 
 /*
- * The places of spans all over the guest's recording; those in which the clock was stepped, or nothing
- * happened, have none. Each is looked for near the one before, and where that fails everywhere.
+ * The places of spans all over the guest's recording; those in which the clock was stepped, or
+ * nothing happened, have none. Each is looked for near the one before, and where that fails
+ * everywhere.
  */
 static size_t find_places(struct overlap *o, struct place places[MAX_PLACES])
 {
@@ -232,7 +235,8 @@ static bool contradicts(const struct overlap *o, const struct point *p, const st
 static void find_step(const struct overlap *o, const struct place *a, const struct place *b,
 	size_t *until, size_t *from)
 {
-	size_t begin = first_point_at(o, a->at_ns), end = first_point_at(o, b->at_ns), best = SIZE_MAX;
+	size_t begin = first_point_at(o, a->at_ns), end = first_point_at(o, b->at_ns),
+	       best = SIZE_MAX;
 	size_t cost = 0;
 
 	for (size_t i = begin; i < end; i++)
@@ -255,8 +259,8 @@ static void find_step(const struct overlap *o, const struct place *a, const stru
 	*from = *from < end ? *from : end;
 }
 
-static void add_bounds(struct vmrt_clock_bound *bounds, size_t *n, int64_t local_ns,
-	const struct place *place)
+static void add_bounds(
+	struct vmrt_clock_bound *bounds, size_t *n, int64_t local_ns, const struct place *place)
 {
 	int64_t slack = drift(local_ns, place->at_ns);
 
@@ -293,8 +297,8 @@ static int by_time(const void *a, const void *b)
 	return (x->local_ns > y->local_ns) - (x->local_ns < y->local_ns);
 }
 
-size_t clock_overlap(const struct vmrt_dat *host, const struct vmrt_dat *guest,
-	const int32_t *tids, size_t n_tids, struct vmrt_clock_bound *bounds)
+size_t clock_overlap(const struct vmrt_dat *host, const struct vmrt_dat *guest, const int32_t *tids,
+	size_t n_tids, struct vmrt_clock_bound *bounds)
 {
 	struct overlap o = {.from_ns = INT64_MAX, .n_runs = n_tids};
 	size_t n = 0;

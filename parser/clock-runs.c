@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#define MAX_RUNS (1 << 20)  /* of one vCPU; what comes later in the recording is not used */
+#define MAX_RUNS (1 << 20) /* of one vCPU; what comes later in the recording is not used */
 
 static bool add_edge(struct clock_runs *r, int64_t ts, bool begins)
 {

@@ -14,7 +14,7 @@ struct clock_runs {
 	size_t n, room;
 	struct {
 		int64_t start, end;
-	} *at;
+	} * at;
 };
 
 /**

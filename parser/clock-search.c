@@ -9,13 +9,14 @@
 
 #define BIN_NS (20 * VMRT_NS_PER_US)
 #define MAX_BINS 65536
-#define MAX_EVENTS 2000000  /* of the guest */
+#define MAX_EVENTS 2000000 /* of the guest */
 #define LEAST_EVENTS 200
 #define CONTRADICTIONS 0.005 /* share of events that may contradict the truth: missing switches */
 #define RATE_ERROR 1e-6
 #define LEAST_TSC_SPAN_NS (VMRT_NS_PER_S)
 #define MAX_SLOPES 4096
-#define SANE_NS (INT64_MAX / 8) /* guests may send anything; sums and differences of such times fit */
+#define SANE_NS                                                                                    \
+	(INT64_MAX / 8) /* guests may send anything; sums and differences of such times fit */
 
 static int by_value(const void *a, const void *b)
 {
@@ -60,8 +61,8 @@ bool clock_rate_from_tsc(const struct vmrt_ping *pings, size_t n, double *rate)
 	if (n < 4)
 		return false;
 	for (size_t i = 0; i < n; i++)
-		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc || !sane(pings[i].host_recv_ns) ||
-			!sane(pings[i].guest_recv_ns))
+		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc ||
+			!sane(pings[i].host_recv_ns) || !sane(pings[i].guest_recv_ns))
 			return false;
 	if (pings[n - 1].host_recv_ns - pings[0].host_recv_ns < LEAST_TSC_SPAN_NS)
 		return false;
@@ -181,7 +182,7 @@ static void make_bounds(const struct search *s, int64_t low, int64_t high, int64
 		bounds[i].local_ns = at;
 		bounds[i].upper = upper;
 		bounds[i].offset_ns = s->offset_ns + (int64_t)(s->rate * ahead) +
-			(upper ? high + slack : low - slack);
+				      (upper ? high + slack : low - slack);
 	}
 }
 
@@ -209,7 +210,8 @@ bool clock_search(const struct vmrt_dat *host, const struct vmrt_dat *guest, con
 	for (size_t i = 0; runs && i < n_tids; i++)
 		runs[i].tid = tids[i] > 0 ? tids[i] : -1;
 	until = s.bins && runs ? clock_runs_collect(host, runs, n_tids) : INT64_MIN;
-	if (until != INT64_MIN && try_guest(&s, guest, runs, n_tids, until) && conclude(&s, &low, &high)) {
+	if (until != INT64_MIN && try_guest(&s, guest, runs, n_tids, until) &&
+		conclude(&s, &low, &high)) {
 		make_bounds(&s, low, high, seg->from_local_ns, seg->to_local_ns, bounds);
 		found = true;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing the option TIME_SHIFT of a guest's file up to what the analysis found, for other readers. */
+/* Bringing the option TIME_SHIFT of a guest's file up to what the analysis found, for other
+ * readers. */
 #include "dat.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ static void add(struct samples *s, const struct vmrt_clockmap *map, int64_t loca
 	s->n++;
 }
 
-/* Between the last two samples readers draw a line. Where it would be too steep, put it at its end. */
+/* Between the last two samples readers draw a line. Where it would be too steep, put it at its end.
+ */
 static void flatten_last(struct samples *s)
 {
 	struct vmrt_dat_shift *a, *b;
@@ -38,7 +40,8 @@ static void flatten_last(struct samples *s)
 		return;
 	a = &s->at[s->n - 2];
 	b = &s->at[s->n - 1];
-	if ((double)(b->local_ns - a->local_ns) * llabs(b->offset_ns - a->offset_ns) < MOST_PRODUCT ||
+	if ((double)(b->local_ns - a->local_ns) * llabs(b->offset_ns - a->offset_ns) <
+			MOST_PRODUCT ||
 		b->local_ns - a->local_ns < 2000)
 		return;
 	s->at[s->n++] = *b;
@@ -58,8 +61,8 @@ static void sample(struct samples *s, const struct vmrt_clockmap *map, int64_t e
 			continue;
 		add(s, map, seg->from_local_ns, &hint);
 		flatten_last(s);
-		for (int64_t at = seg->from_local_ns + every_ns; at < seg->to_local_ns - 1 && s->n < s->room;
-			at += every_ns)
+		for (int64_t at = seg->from_local_ns + every_ns;
+			at < seg->to_local_ns - 1 && s->n < s->room; at += every_ns)
 			add(s, map, at, &hint);
 		add(s, map, seg->to_local_ns - 1, &hint);
 	}
@@ -83,7 +86,8 @@ static bool fill(struct samples *s, const struct vmrt_clockmap *map)
 	return true;
 }
 
-/* Is it laid out as we write it: as many samples for every CPU, nothing scaled, fractions or none? */
+/* Is it laid out as we write it: as many samples for every CPU, nothing scaled, fractions or none?
+ */
 static bool is_plain(const uint8_t *p, uint32_t size, uint32_t *cpus, uint32_t *n)
 {
 	uint64_t each, all;

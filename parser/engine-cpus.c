@@ -137,21 +137,14 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 		run_begins(m, index, in, now, prio, 0, true);
 }
 
-/*
- * How long CPU @index has run since @from_ns: of a guest's CPU, without the last time in which its vCPU
- * thread was switched out.
- */
-static int64_t run_since(struct machine *m, unsigned index, int64_t from_ns, int64_t host_ns)
+/* For how long CPU @index has run up to now: of a guest's CPU, for how long its vCPU thread has. */
+int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
 {
 	const struct thr *v = m->index ? vcpu_of(m, index) : NULL;
-	int64_t ran;
 
-	if (!v || v->last_out_ns == VMRT_UNKNOWN || (v->state == THR_RUNNING && v->start_ns <= from_ns))
-		return host_ns - from_ns;
-	/* with an error of the clock it may seem to have been switched out before @from_ns */
-	ran = v->last_out_ns > from_ns ? v->last_out_ns - from_ns : 0;
-	ran += v->state == THR_RUNNING ? host_ns - v->start_ns : 0;
-	return ran > m->error_ns ? ran - m->error_ns : 0;
+	if (!v)
+		return host_ns;
+	return v->ran_ns + (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
 }
 
 void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)
@@ -163,7 +156,7 @@ void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct ins
 
 	/* the record of a switch precedes the switch: timers are still cancelled for who leaves */
 	if (cpu->known && !is_switch && cpu->pid != pid && cpu->left_pid == pid &&
-		run_since(m, ev->cpu, cpu->left_ns, now.host_ns) < SWITCH_TAIL_NS)
+		cpus_ran(m, ev->cpu, now.host_ns) - cpu->left_ran_ns < SWITCH_TAIL_NS + m->error_ns)
 		return;
 	if (!cpu->known)
 		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : PRIO_UNKNOWN, now);

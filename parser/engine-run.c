@@ -120,8 +120,10 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 		blame_settle(m, at.host_ns);
 		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
 	}
-	if (t->state == THR_RUNNING)
+	if (t->state == THR_RUNNING) {
 		run_give_slice(m, t, at, state, false);
+		t->ran_ns += at.host_ns - t->start_ns;
+	}
 	t->last_out_ns = at.host_ns;
 	t->ready_ns = at.host_ns;
 	t->woken_ns = VMRT_UNKNOWN;

@@ -11,7 +11,7 @@ bool gap_open(const struct vmrt_engine *e, const struct thr *v)
 	const struct machine *host = &e->machines[0];
 	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
 
-	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known)
+	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known || cpu->pid == 0)
 		return false;
 	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr) : cpu->prio >= FIRST_FAIR_PRIO;
 }

@@ -27,7 +27,7 @@
 #define BACKLOG_FIRST 16
 #define BACKLOG_MAX 65536
 /* Stretches of time remembered per job, for when it turns out that the host did not run. */
-#define RECENT_MAX 32
+#define RECENT_MAX 128
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
@@ -61,6 +61,7 @@ struct thr {
 	bool start_truncated;
 	int64_t woken_ns;    /* last wake-up, or VMRT_UNKNOWN */
 	int64_t ready_ns;    /* since when it waits, while READY */
+	int64_t ran_ns;	     /* sum of the runs that are over */
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
 	bool exited;	     /* its last switch still bears its name, but it is no task any more */
@@ -93,7 +94,7 @@ struct cpu {
 	bool known;   /* who runs is known */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
-	int64_t left_ns;
+	int64_t left_ran_ns; /* cpus_ran() then */
 	int prio;
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
@@ -320,6 +321,7 @@ void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, u
 bool cpus_have(struct machine *m, unsigned cpu);
 void cpus_set_current(
 	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio);
+int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns);
 void cpus_close_hole(struct machine *m, unsigned index);
 void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);

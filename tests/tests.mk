@@ -17,6 +17,10 @@ $(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(TEST_LIB) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(VMRT_LDLIBS)
 
+# what other programs read, by their library
+$(O)/obj/tests/tools/compare-tracecmd.o: VMRT_CFLAGS += $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags-only-I libtracecmd 2>/dev/null))
+$(O)/tests/compare-tracecmd: VMRT_LDLIBS += $(shell $(PKG_CONFIG) --libs libtracecmd 2>/dev/null)
+
 $(SIM_TEST): $(SIM_OBJECTS) $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

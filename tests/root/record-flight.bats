@@ -19,6 +19,7 @@ teardown() {
 }
 
 start_vm() {
+	# shellcheck disable=SC2163
 	(export LIFE=30 "$@"; exec -a qemu-system-x86_64 "$O/tests/fake-vm" -name guest=flown) 3>&- &
 	vm=$!
 	sleep 0.3

@@ -126,8 +126,7 @@ killed_and_salvaged() {
 }
 
 full_disk() {
-	run -0 "$trace" record --buffer 4M -o "$run" -d 30s --events '+raw_syscalls:*' -- \
-		timeout 25 dd if=/dev/zero of=/dev/null bs=1
+	run -0 "$trace" record --buffer 4M -o "$run" -d 30s -- "$O/tests/event-load" 250000 30
 	echo "$output"
 	[[ $output = *'the disk was nearly full'* ]]
 	[[ $output = *' 0 lost'* ]]
@@ -138,12 +137,12 @@ full_disk() {
 }
 
 @test "a disk that fills ends the recording in time, in place" {
-	use_disk ext4 80M
+	use_disk ext4 60M
 	full_disk
 }
 
 @test "a disk that fills ends the recording in time, with files apart" {
-	use_disk tmpfs 80M
+	use_disk tmpfs 50M
 	full_disk
 }
 
@@ -155,8 +154,7 @@ full_disk() {
 }
 
 @test "--max-size ends the recording and says so" {
-	run -0 "$trace" record -o "$run" --max-size 1M -d 30s --events '+raw_syscalls:*' -- \
-		timeout 25 dd if=/dev/zero of=/dev/null bs=1
+	run -0 "$trace" record -o "$run" --max-size 1M -d 30s -- "$O/tests/event-load" 100000 30
 	echo "$output"
 	[[ $output = *'--max-size was reached'* ]]
 	[ "$(stat -c %s "$run/host.dat")" -lt 40000000 ]

@@ -32,7 +32,7 @@ static bool in_gap(const struct wthread *v)
 {
 	const struct wcpu *c = &v->m->cpus[v->cpu];
 
-	return v->state == READY && v->prio < 100 && (!c->cur || c->cur->prio >= 100) &&
+	return v->state == READY && v->prio < 100 && c->cur && c->cur->prio >= 100 &&
 		!(in_force(v->server) && !v->server->at_priority);
 }
 
@@ -77,6 +77,9 @@ static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
 		if (cur && cur->server && cur->server != v->server && in_force(cur->server) &&
 			cur->server->at_priority)
 			return VMRT_BLAME_SERVER;
+		/* it waits for nothing but a CPU that does not run */
+		if (!cur && stolen_now(w, host))
+			return VMRT_BLAME_STEAL;
 		return VMRT_BLAME_HOST_THREAD;
 	}
 	if (stolen_now(w, host))

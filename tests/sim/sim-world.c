@@ -153,7 +153,7 @@ static void add_vm(struct world *w, struct wmachine *g)
 		struct wthread *t;
 		char comm[VMRT_COMM_MAX];
 
-		snprintf(comm, sizeof(comm), "CPU %d/TCG", v);
+		snprintf(comm, sizeof(comm), "CPU %c/TCG", (char)('0' + v));
 		t = add_thread(host, K_VCPU, 100 * g->index + v + 1, comm, has(w, SIM_SERVERS) ? FAIR : prio);
 		t->guest = g;
 		t->gcpu = v;

@@ -743,6 +743,178 @@ static void guest_events_outside_the_vcpus_run_times_are_counted(void **state)
 	end(&f, 6 * MS);
 }
 
+static void what_runs_before_the_start_of_a_job_is_not_its_execution(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	arm(&f, GUEST, 32 * MS, T1, 30 * MS);
+	expire(&f, GUEST, 32 * MS + 2 * US, T1, T1);
+	wake(&f, GUEST, 32 * MS + 3 * US, T1, T1);
+	arm(&f, GUEST, 38 * MS, T1, 50 * MS);
+	end(&f, 39 * MS);
+	/* it is told at 32.004 ms that it was woken up */
+	assert_int_equal(f.jobs[1].exec_ns, 5996 * US);
+	assert_int_equal(f.jobs[1].blame_ns[VMRT_BLAME_RELEASE], 4 * US);
+}
+
+static void a_thread_preempted_on_its_way_into_sleep_has_not_been_released(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	arm(&f, GUEST, 29 * MS, T1, 30 * MS);
+	sw(&f, GUEST, 29 * MS + 1 * US, T1, 0, T2);
+	/* its timer is late, and it comes to sleep first */
+	sw(&f, GUEST, 30 * MS + 100 * US, T2, 1, T1);
+	sw(&f, GUEST, 30 * MS + 105 * US, T1, 1, 0);
+	expire(&f, GUEST, 30 * MS + 200 * US, 0, T1);
+	wake(&f, GUEST, 30 * MS + 201 * US, 0, T1);
+	sw(&f, GUEST, 30 * MS + 210 * US, 0, 0, T1);
+	arm(&f, GUEST, 33 * MS, T1, 50 * MS);
+	end(&f, 34 * MS);
+	assert_int_equal(f.jobs[1].release_ns, 30 * MS + 200 * US);
+	assert_int_equal(f.jobs[1].start_ns, 30 * MS + 210 * US);
+	assert_int_equal(f.jobs[1].blame_ns[VMRT_BLAME_RELEASE], 210 * US);
+	assert_int_equal(f.jobs[1].exec_ns, 2790 * US);
+}
+
+static void the_last_switch_of_a_thread_does_not_make_it_a_task_again(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	sw(&f, GUEST, 1 * MS, 0, 0, T1);
+	died(&f, GUEST, 4 * MS, T1);
+	sw(&f, GUEST, 4 * MS + 20 * US, T1, 16, 0);
+	/* another thread gets the id, and runs as the task */
+	born(&f, GUEST, 5 * MS, 0, T1);
+	sw(&f, GUEST, 6 * MS, 0, 0, T1);
+	arm(&f, GUEST, 7 * MS, T1, 10 * MS);
+	sw(&f, GUEST, 7 * MS + 5 * US, T1, 1, 0);
+	t1_starts(&f, 10 * MS);
+	arm(&f, GUEST, 12 * MS, T1, 30 * MS);
+	end(&f, 15 * MS);
+	assert_int_equal(f.n_jobs, 2);
+	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_MET);
+	assert_int_equal(f.jobs[1].response_ns, 2 * MS);
+}
+
+static void steal_is_taken_from_what_was_booked_while_it_lasted(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+	struct vmrt_event tick = {.type = VMRT_EV_TIMER_START, .pid = 0, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	sw(&f, HOST, 4 * MS, VCPU, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 9 * MS;
+	push(&f, HOST, &tick, 5 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 14 * MS;
+	/* from 9 to 14 ms the host's CPU did not run; the job arrived at 10 ms */
+	push(&f, HOST, &tick, 14 * MS);
+	wake(&f, HOST, 14 * MS + 1 * US, 0, VCPU);
+	sw(&f, HOST, 14 * MS + 5 * US, 0, 0, VCPU);
+	t1_starts(&f, 14 * MS + 10 * US);
+	arm(&f, GUEST, 15 * MS, T1, 30 * MS);
+	end(&f, 16 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_STEAL], 4 * MS);
+	assert_int_equal(j->exec_ns, 940 * US);
+	/* woken at 14.001 ms; 4 us on the host, the rest in the guest */
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 4 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 56 * US);
+}
+
+static void silence_in_which_events_were_lost_is_no_steal(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 12 * MS;
+	push(&f, HOST, &tick, 9 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 17 * MS;
+	tick.lost = 3;
+	push(&f, HOST, &tick, 17 * MS);
+	end(&f, 18 * MS);
+	assert_int_equal(f.n_losses, 1);
+	assert_int_equal(f.losses[0].kind, VMRT_LOSS_OVERRUN);
+}
+
+static void a_marker_of_depletion_that_comes_late_is_about_its_own_period(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, true);
+	sw(&f, HOST, 0, 0, 0, MAIN);
+	mark(&f, HOST, 500 * US, MAIN,
+		"vmrt srv_start server=vm1 vm=vm1 policy=deferrable depletion=soft period=12000000 "
+		"budget=10000000 priority=50 t0=1000000");
+	mark(&f, HOST, 1 * MS + 20 * US, MAIN, "vmrt srv_replenish server=vm1 k=0 at=1000000 budget=10000000");
+	mark(&f, HOST, 13 * MS + 5 * US, MAIN, "vmrt srv_deplete server=vm1 k=0 consumed=10000000");
+	mark(&f, HOST, 13 * MS + 20 * US, MAIN, "vmrt srv_replenish server=vm1 k=1 at=13000000 budget=10000000");
+	end(&f, 26 * MS);
+	assert_int_equal(f.n_periods, 3);
+	assert_int_equal(f.periods[1].k, 1);
+	assert_true(f.periods[1].depleted_ns == VMRT_UNKNOWN);
+	assert_int_equal(f.periods[1].outcome, VMRT_PERIOD_SERVED);
+}
+
+static void records_of_a_leaving_guest_thread_may_wait_for_its_vcpu(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event cancel = {.type = VMRT_EV_TIMER_CANCEL, .pid = T1};
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	sw(&f, GUEST, 5 * MS, T1, 1, 0);
+	sw(&f, HOST, 5 * MS + 2 * US, VCPU, 0, HOG);
+	sw(&f, HOST, 15 * MS, HOG, 0, VCPU);
+	push(&f, GUEST, &cancel, 15 * MS + 1 * US);
+	vmrt_engine_stats(f.engine, GUEST, &stats);
+	assert_int_equal(stats.broken_chains, 0);
+	end(&f, 16 * MS);
+}
+
+static void an_inferred_switch_makes_the_period_uncertain_in_which_it_lies(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, HOG);
+	sw(&f, HOST, 11 * MS, HOG, 0, VCPU);
+	/* some time before 15 ms the hog was there again: in [0, 12) or in [12, 24) ms */
+	sw(&f, HOST, 15 * MS, HOG, 0, VCPU);
+	sw(&f, HOST, 40 * MS, VCPU, 0, HOG);
+	end(&f, 41 * MS);
+	assert_int_equal(f.periods[0].outcome, VMRT_PERIOD_UNKNOWN);
+	assert_int_equal(f.periods[1].outcome, VMRT_PERIOD_UNKNOWN);
+	assert_int_equal(f.periods[2].outcome, VMRT_PERIOD_UNENFORCED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -768,6 +940,14 @@ int main(void)
 		cmocka_unit_test(a_timer_that_fires_late_on_a_silent_cpu_is_steal),
 		cmocka_unit_test(a_real_time_vcpu_that_waits_for_fair_threads_is_throttled),
 		cmocka_unit_test(guest_events_outside_the_vcpus_run_times_are_counted),
+		cmocka_unit_test(what_runs_before_the_start_of_a_job_is_not_its_execution),
+		cmocka_unit_test(a_thread_preempted_on_its_way_into_sleep_has_not_been_released),
+		cmocka_unit_test(the_last_switch_of_a_thread_does_not_make_it_a_task_again),
+		cmocka_unit_test(steal_is_taken_from_what_was_booked_while_it_lasted),
+		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
+		cmocka_unit_test(a_marker_of_depletion_that_comes_late_is_about_its_own_period),
+		cmocka_unit_test(records_of_a_leaving_guest_thread_may_wait_for_its_vcpu),
+		cmocka_unit_test(an_inferred_switch_makes_the_period_uncertain_in_which_it_lies),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
