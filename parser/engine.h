@@ -7,6 +7,8 @@
 #include <vmrt/engine.h>
 #include <vmrt/marks.h>
 
+#include "engine-release.h"
+
 /* Timers later than this, on a CPU without any event meanwhile, mean the CPU itself did not run. */
 #define STEAL_MIN_NS (300 * VMRT_NS_PER_US)
 /* A real-time vCPU thread that waits this long for an ordinary thread is throttled. */
@@ -26,8 +28,6 @@
 #define BACKLOG_MAX 65536
 /* Stretches of time remembered per job, for when it turns out that the host did not run. */
 #define RECENT_MAX 128
-/* Threads remembered as candidates for the worst interferer of one job. */
-#define WHO_MAX 6
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
@@ -45,11 +45,6 @@ struct jobs;
 
 struct instant {
 	int64_t host_ns, local_ns;
-};
-
-struct who {
-	uint32_t thread;
-	int64_t ns;
 };
 
 /* A thread that is followed. */
@@ -74,6 +69,8 @@ struct thr {
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
+	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
+	bool suspended; /* not asleep: stopped, or put to sleep by a server */
 	struct jobs *jobs;     /* of a declared task */
 	/* last own timer armed since it was switched in, for threads not yet known to be a task */
 	int64_t armed_local_ns, armed_expires_ns;
@@ -105,6 +102,7 @@ struct cpu {
 	int64_t in_ns, in_local_ns; /* when who runs was switched in; VMRT_UNKNOWN: not known exactly */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
+	struct fired fired; /* the timer that expired last, until the next switch */
 };
 
 #define PID_LEAF 1024
@@ -118,6 +116,7 @@ struct machine {
 	struct thr ***pids; /* two levels, by tid */
 	size_t n_leaves;
 	struct timers timers;
+	struct release_clocks clocks;
 	struct jobs **jobs;
 	size_t n_jobs;
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
@@ -196,6 +195,7 @@ struct jobs {
 	size_t backlog_size, backlog_first, backlog_n;
 	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
 	uint64_t timer;
+	struct release rel;
 };
 
 struct vmrt_engine {
@@ -205,6 +205,7 @@ struct vmrt_engine {
 	struct server *servers;
 	size_t n_servers;
 	int64_t *next_k; /* by task */
+	struct task_found *found; /* by task */
 	uint32_t next_thread;
 	int64_t start_ns, now_ns;
 	bool out_of_memory;
@@ -214,6 +215,7 @@ struct vmrt_engine {
 struct thr *threads_find(const struct machine *m, int32_t tid);
 struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
 void threads_announce(struct machine *m, struct thr *t);
+void threads_forget(struct thr *t);
 void threads_name(struct thr *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
@@ -223,14 +225,16 @@ uint32_t who_most(const struct who *list);
 /* engine-timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
 bool timers_take(struct timers *t, uint64_t ptr, struct timer *out);
+bool timers_look(const struct timers *t, uint64_t ptr, struct timer *out);
 void timers_forget(struct timers *t, const struct thr *owner);
 void timers_free(struct timers *t);
 
 /* engine-jobs.c */
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm);
-void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+bool jobs_timer_start(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
-void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns);
 void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
@@ -238,11 +242,62 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_mark(struct jobs *j, const char *word, int64_t local_ns);
 void jobs_finish(struct jobs *j, int64_t end_ns);
+void jobs_clear(struct jobs *j);
+void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome);
+void jobs_bare(struct jobs *j, enum vmrt_outcome outcome);
+int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires);
+void jobs_set_arrival(struct jobs *j, int64_t local_ns);
+void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
+void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_renamed(struct jobs *j, int64_t host_ns);
 bool jobs_arrived(const struct jobs *j, int64_t host_ns);
+bool jobs_pending(const struct jobs *j, int64_t host_ns);
+
+/* engine-release.c */
+void release_init(struct jobs *j);
+void release_free(struct jobs *j);
+void release_timer_setup(struct machine *m, const struct vmrt_event *ev);
+void release_timer_start(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, struct timer *timer);
+void release_timer_cancel(struct machine *m, const struct timer *timer);
+void release_timer_expire(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer);
+void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
+void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
+void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);
+void release_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
+bool release_give(struct jobs *j);
+bool release_ends(struct jobs *j, int64_t end_ns);
+bool release_exits(struct jobs *j);
+void release_discard(struct jobs *j);
+void release_flush(struct jobs *j);
+void release_decide(struct jobs *j, enum vmrt_release mechanism);
+
+/* engine-release-wait.c */
+void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired);
+void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void wait_forget_end(struct jobs *j);
+void wait_complete_at_mark(struct jobs *j);
+
+/* engine-release-clock.c */
+void clocks_setup(struct machine *m, uint64_t timer, int clock);
+int clocks_of(const struct machine *m, uint64_t timer);
+void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns);
+void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns);
+bool clocks_to_local(const struct machine *m, int clock, int64_t raw, int64_t *out);
+void clocks_free(struct machine *m);
+void period_note(struct jobs *j, int64_t before, int64_t arrival);
+int64_t period_found(const struct task_found *found);
 
 /* engine-blame.c */
 void blame_settle(struct machine *m, int64_t host_ns);
 void blame_open(struct jobs *j, int64_t host_ns);
+void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
@@ -257,6 +312,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 void run_give_slice(
 	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
 void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
+void run_unbind(struct machine *m, struct thr *t);
 struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
 
 /* engine-cpus.c */
@@ -278,6 +334,7 @@ void event_birth(struct machine *m, int32_t pid, const char *comm, struct instan
 void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-steal.c */
