@@ -92,6 +92,7 @@ struct timers {
 
 struct cpu {
 	bool known;   /* who runs is known */
+	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not recorded */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
