@@ -30,6 +30,7 @@ struct parser {
 	enum section section;
 	char keys[KEYS_TEXT]; /* that this section has had, each with a blank before and behind */
 	bool failed;
+	bool has_experiment;
 };
 
 #define VMRT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -153,6 +154,9 @@ static int begin_task(struct parser *p, const char *name, int line)
 static int begin_section(struct parser *p, const char *section, int line)
 {
 	if (!strcmp(section, "experiment")) {
+		if (p->has_experiment)
+			return complain(p, line, "the section [experiment] occurs twice");
+		p->has_experiment = true;
 		p->section = IN_EXPERIMENT;
 		return 1;
 	}
