@@ -22,7 +22,8 @@
 /* Functions of the hrtimers that tell why a thread wakes up; in a trace they are only addresses. */
 static const char *const timer_functions[] = {"hrtimer_wakeup", "timerfd_tmrproc", "it_real_fn",
 	"posix_timer_fn", "tick_sched_timer", "tick_nohz_handler", "dl_task_timer",
-	"sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer"};
+	"sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer", "job_release_handler",
+	"server_complete_handler", "server_release_handler"};
 
 uint64_t vmrt_start_ticks(pid_t pid)
 {

@@ -30,6 +30,7 @@ struct parser {
 	enum section section;
 	char keys[KEYS_TEXT]; /* that this section has had, each with a blank before and behind */
 	bool failed;
+	bool has_experiment;
 };
 
 #define VMRT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -49,6 +50,17 @@ bool vmrt_policy_by_kernel(enum vmrt_policy policy)
 {
 	return policy == VMRT_POLICY_DEADLINE || policy == VMRT_POLICY_RT_GROUP ||
 		policy == VMRT_POLICY_CFS_QUOTA;
+}
+
+const char *vmrt_release_name(enum vmrt_release release)
+{
+	static const char *const words[] = {
+#define X(name, text) [VMRT_RELEASE_##name] = text,
+		VMRT_RELEASE_LIST(X)
+#undef X
+	};
+
+	return (size_t)release < VMRT_ARRAY_SIZE(words) ? words[release] : "unknown";
 }
 
 const char *vmrt_depletion_name(enum vmrt_depletion depletion)
@@ -148,6 +160,9 @@ static int begin_task(struct parser *p, const char *name, int line)
 static int begin_section(struct parser *p, const char *section, int line)
 {
 	if (!strcmp(section, "experiment")) {
+		if (p->has_experiment)
+			return complain(p, line, "the section [experiment] occurs twice");
+		p->has_experiment = true;
 		p->section = IN_EXPERIMENT;
 		return 1;
 	}
@@ -247,8 +262,24 @@ static int task_key(struct parser *p, const char *key, const char *value, int li
 {
 	struct vmrt_task_spec *t = &p->exp->tasks[p->exp->n_tasks - 1];
 
-	if (!strcmp(key, "period"))
-		return set_duration(p, line, key, value, &t->period_ns);
+	if (!strcmp(key, "period")) {
+		if (!set_duration(p, line, key, value, &t->period_ns))
+			return 0;
+		return t->period_ns > 0 || complain(p, line, "task %s/%s needs a period above 0", t->machine,
+						   t->name);
+	}
+	if (!strcmp(key, "release")) {
+#define X(name, text)                                                                              \
+	if (!strcmp(value, text)) {                                                                \
+		t->release = VMRT_RELEASE_##name;                                                  \
+		return 1;                                                                          \
+	}
+		VMRT_RELEASE_LIST(X)
+#undef X
+		return complain(p, line,
+			"release = %.60s: allowed are auto, nanosleep, timerfd, itimer, posix, relative, resch and deadline",
+			value);
+	}
 	if (!strcmp(key, "wcet"))
 		return set_duration(p, line, key, value, &t->wcet_ns);
 	if (!strcmp(key, "deadline"))
@@ -258,7 +289,7 @@ static int task_key(struct parser *p, const char *key, const char *value, int li
 	if (!strcmp(key, "priority"))
 		return set_priority(p, line, value, 1, &t->priority);
 	return complain(p, line,
-		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, offset and priority",
+		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, offset, priority and release",
 		key, t->machine, t->name);
 }
 
@@ -359,18 +390,23 @@ static int check_task(struct parser *p, struct vmrt_task_spec *t)
 {
 	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT];
 
-	if (t->period_ns <= 0)
-		return complain(p, t->line, "task %s/%s needs a period above 0", t->machine, t->name);
+	/* without either there is no deadline to judge by */
 	if (!t->deadline_ns)
 		t->deadline_ns = t->period_ns;
-	if (t->wcet_ns > t->deadline_ns)
+	if (t->deadline_ns && t->wcet_ns > t->deadline_ns)
 		return complain(p, t->line, "wcet %s of task %s/%s is more than its deadline %s",
 			vmrt_format_duration(t->wcet_ns, a), t->machine, t->name,
 			vmrt_format_duration(t->deadline_ns, b));
 	return 1;
 }
 
-/* Rate monotonic: tasks without priority are ranked per machine among themselves. */
+/* Rate monotonic: does @t have the shorter period? Without one it comes last. */
+static bool is_faster(const struct vmrt_task_spec *t, const struct vmrt_task_spec *than)
+{
+	return t->period_ns && (!than->period_ns || t->period_ns < than->period_ns);
+}
+
+/* Tasks without priority are ranked per machine among themselves. */
 static void give_priorities(struct vmrt_experiment *exp)
 {
 	for (size_t i = 0; i < exp->n_tasks; i++) {
@@ -383,7 +419,7 @@ static void give_priorities(struct vmrt_experiment *exp)
 			const struct vmrt_task_spec *o = &exp->tasks[j];
 
 			if (i != j && o->priority <= 0 && !strcmp(o->machine, t->machine) &&
-				(o->period_ns < t->period_ns || (o->period_ns == t->period_ns && j < i)))
+				(is_faster(o, t) || (o->period_ns == t->period_ns && j < i)))
 				above++;
 		}
 		/* negative while the others are still being ranked */

@@ -86,6 +86,9 @@ static enum vmrt_status make_task(const struct vmrt_task_spec *spec, int64_t dur
 {
 	int64_t last;
 
+	if (spec->period_ns <= 0)
+		return vmrt_fail(err, VMRT_EINVAL, "line %d: task %s/%s needs a period to be run", spec->line,
+			spec->machine, spec->name);
 	task->spec = spec;
 	task->n_planned = n_jobs ? n_jobs : load_job_count(spec, duration_ns);
 	if (spec->wcet_ns <= 0)

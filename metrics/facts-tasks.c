@@ -87,7 +87,9 @@ enum vmrt_status vmrt_facts_load_task(sqlite3 *db, struct vmrt_task_facts *t, st
 		const char *outcome = (const char *)sqlite3_column_text(q.stmt, OUTCOME);
 		int64_t k = vmrt_query_int(&q, K), response = vmrt_query_int(&q, RESPONSE);
 		bool missed = count_outcome(t, outcome ? outcome : "");
-		bool complete = outcome && (!strcmp(outcome, "met") || !strcmp(outcome, "missed"));
+		/* without a deadline no outcome is known, but how long the job took is */
+		bool complete = outcome && (!strcmp(outcome, "met") || !strcmp(outcome, "missed") ||
+						   t->deadline_ns == VMRT_UNKNOWN);
 
 		t->inferred += vmrt_query_int(&q, INFERRED) > 0;
 		t->skipped += vmrt_query_int(&q, SKIPPED);

@@ -319,13 +319,18 @@ double vmrt_task_unexplained_ratio(const struct vmrt_task_facts *task)
 	return known ? (double)(vmrt_task_missed(task) - task->excused) / (double)known : NAN;
 }
 
+int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task)
+{
+	return task->deadline_ns == VMRT_UNKNOWN ? 0 : task->unknown;
+}
+
 bool vmrt_facts_loss(const struct vmrt_run_facts *f)
 {
 	for (size_t i = 0; i < f->n_machines; i++)
 		if (f->machines[i].lost > 0 || f->machines[i].losses > 0)
 			return true;
 	for (size_t i = 0; i < f->n_tasks; i++)
-		if (f->tasks[i].unknown)
+		if (vmrt_task_doubtful(&f->tasks[i]))
 			return true;
 	return false;
 }

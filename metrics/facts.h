@@ -128,6 +128,9 @@ double vmrt_task_miss_ratio(const struct vmrt_task_facts *task);
 /** vmrt_task_unexplained_ratio - misses that nothing excuses / jobs with a known outcome, or NaN */
 double vmrt_task_unexplained_ratio(const struct vmrt_task_facts *task);
 
+/** vmrt_task_doubtful - jobs of unknown outcome, none where there is no deadline to judge by */
+int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task);
+
 /** vmrt_facts_loss - may events that were lost have changed what the report says of outcomes? */
 bool vmrt_facts_loss(const struct vmrt_run_facts *facts);
 

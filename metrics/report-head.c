@@ -161,7 +161,7 @@ static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			if (f->tasks[j].machine != m->id)
 				continue;
 			m_jobs += f->tasks[j].jobs;
-			m_unknown += f->tasks[j].unknown;
+			m_unknown += vmrt_task_doubtful(&f->tasks[j]);
 			m_inferred += f->tasks[j].inferred;
 		}
 		vmrt_put_text(t, m->name);

@@ -128,7 +128,6 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 		return status;
 	vmrt_recording_config(a->rec, &a->config);
 	rundb_sink(a->db, &a->sink);
-	rundb_tasks(a->db, a->config.experiment, a->config.machines, a->config.n_machines);
 	for (size_t i = 0; i < a->config.n_vms; i++)
 		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
 			manifest ? &manifest->vms[i].vm : NULL);
@@ -138,6 +137,7 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	if (status != VMRT_OK)
 		return status;
 	write_machines(a, result);
+	rundb_tasks(a->db, a->config.experiment, a->config.machines, a->config.n_machines, a->engine);
 	vmrt_engine_stats(a->engine, 0, &host);
 	rundb_run(a->db, a->config.experiment, vmrt_recording_experiment(a->rec),
 		a->config.start_ns != VMRT_UNKNOWN ? a->config.start_ns : host.first_ns,

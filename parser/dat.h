@@ -206,6 +206,7 @@ struct vmrt_formats {
 	uint32_t page_size;   /* header and data, as the kernel says */
 	bool have_common;
 	uint16_t type_at, flags_at, pid_at; /* common fields */
+	uint16_t depth_at; /* or LAYOUT_ABSENT */
 	uint16_t common_least;
 	struct {
 		uint64_t address;

@@ -25,6 +25,12 @@ bool jobs_arrived(const struct jobs *j, int64_t host_ns)
 	}
 }
 
+/* Arrived, and not asleep where its job may well have ended. */
+bool jobs_pending(const struct jobs *j, int64_t host_ns)
+{
+	return jobs_arrived(j, host_ns) && !j->rel.mark.set;
+}
+
 static bool over_wcet(const struct jobs *j)
 {
 	return j->spec->wcet_ns > 0 && j->exec_ns >= j->spec->wcet_ns;
@@ -44,8 +50,12 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 			return VMRT_BLAME_RELEASE;
 		return over_wcet(j) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	case THR_READY:
+		if (x->suspended && j->state == JOB_STARTED)
+			return VMRT_BLAME_BUDGET;
 		if (!cpu || !cpu->known)
 			return VMRT_BLAME_UNKNOWN;
+		if (x->throttled && j->state == JOB_STARTED && (!cpu->pid || cpu->prio >= FIRST_FAIR_PRIO))
+			return VMRT_BLAME_THROTTLING;
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
 		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
@@ -53,6 +63,8 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 			return VMRT_BLAME_GUEST_OVERRUN;
 		return VMRT_BLAME_INTERFERENCE;
 	case THR_BLOCKED:
+		if (x->suspended && j->state == JOB_STARTED)
+			return VMRT_BLAME_BUDGET;
 		return j->state == JOB_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
 	default:
 		return VMRT_BLAME_UNKNOWN;
@@ -86,7 +98,12 @@ static enum vmrt_blame classify(const struct jobs *j)
 		return VMRT_BLAME_UNKNOWN;
 	if (j->state == JOB_SLEEPING)
 		return VMRT_BLAME_RELEASE;
-	return j->thr->state == THR_BLOCKED ? classify_guest(j) : VMRT_BLAME_VMM;
+	if (j->thr->state == THR_BLOCKED)
+		return classify_guest(j);
+	/* stopped or frozen by who enforces its server */
+	if (servers_depleted(v->server) && (v->suspended || v->server->pub.depletion == VMRT_DEPLETION_HARD))
+		return VMRT_BLAME_BUDGET;
+	return VMRT_BLAME_VMM;
 }
 
 /* Who runs on a CPU, for the lists of interferers. */
@@ -108,7 +125,7 @@ static void note_who(struct who *list, struct machine *m, unsigned cpu, int64_t 
 static bool level_busy(const struct machine *m, int priority, int64_t host_ns)
 {
 	for (size_t i = 0; i < m->n_jobs; i++)
-		if (m->jobs[i]->spec->priority >= priority && jobs_arrived(m->jobs[i], host_ns))
+		if (m->jobs[i]->spec->priority >= priority && jobs_pending(m->jobs[i], host_ns))
 			return true;
 	return false;
 }
@@ -138,6 +155,9 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 	case VMRT_BLAME_OVERRUN:
 		j->exec_ns += ns;
 		blame_add_overrun(j->machine, j, ns);
+		break;
+	case VMRT_BLAME_THROTTLING:
+		j->excess[VMRT_BLAME_THROTTLING] += ns;
 		break;
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
@@ -192,6 +212,21 @@ static bool grow_backlog(struct jobs *j)
 	return true;
 }
 
+/* The next grid point; VMRT_UNKNOWN: there is none. */
+static void set_grid(struct jobs *j, int64_t local_ns)
+{
+	j->grid_local_ns = local_ns;
+	j->grid_host_ns = local_ns == VMRT_UNKNOWN ? INT64_MAX : to_host(j->machine, local_ns);
+}
+
+/* The next release of the task will be at @local_ns, on the grid or not. */
+void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	set_grid(j, local_ns);
+	if (j->grid_host_ns <= host_ns)
+		set_grid(j, VMRT_UNKNOWN);
+}
+
 /*
  * Remembers the parts at the arrival of a job that will queue behind the open one. Where a task is so
  * far behind that there is no more room, the time before its later jobs are opened stays unknown.
@@ -207,8 +242,7 @@ static void take_snapshot(struct jobs *j)
 		s->gap_ns = j->gap_ns;
 		memcpy(s->cum, j->cum, sizeof(s->cum));
 	}
-	j->grid_local_ns += j->spec->period_ns;
-	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+	set_grid(j, j->rel.period_ns ? j->grid_local_ns + j->rel.period_ns : VMRT_UNKNOWN);
 }
 
 /* The remembered parts at @local_ns, or NULL; what lies before that is forgotten. */
@@ -288,13 +322,17 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	} else {
 		j->backlog_n = 0;
 	}
+	if (!j->rel.period_ns || j->rel.off_grid || j->rel.pending) {
+		set_grid(j, VMRT_UNKNOWN);
+		return;
+	}
 	/* grid points already passed have their snapshots; go on behind them */
-	j->grid_local_ns = j->job.arrival_local_ns + ((int64_t)j->backlog_n + 1) * j->spec->period_ns;
+	j->grid_local_ns = j->job.arrival_local_ns + ((int64_t)j->backlog_n + 1) * j->rel.period_ns;
 	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
 	if (j->grid_host_ns <= host_ns) {
-		j->grid_local_ns += (host_ns - j->grid_host_ns) / j->spec->period_ns * j->spec->period_ns;
+		j->grid_local_ns += (host_ns - j->grid_host_ns) / j->rel.period_ns * j->rel.period_ns;
 		do {
-			j->grid_local_ns += j->spec->period_ns;
+			j->grid_local_ns += j->rel.period_ns;
 			j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
 		} while (j->grid_host_ns <= host_ns);
 	}
@@ -316,7 +354,9 @@ void blame_close(struct jobs *j)
 			as = VMRT_BLAME_INTERFERENCE;
 		else if (p == VMRT_BLAME_OVERRUN)
 			as = VMRT_BLAME_GUEST_OVERRUN;
-		if (before > 0 && as != p)
+		else if (p == VMRT_BLAME_BLOCKING && j->rel.idle_before)
+			as = VMRT_BLAME_RELEASE;
+		if (before > 0 && as != p && as != VMRT_BLAME_RELEASE)
 			who_add(j->guest_who, j->thr->pub.id, before);
 		job->blame_ns[as] += before;
 		job->blame_ns[p] += j->cum[p] - j->opened[p];

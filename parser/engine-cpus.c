@@ -104,6 +104,7 @@ static void infer_switch(
 	if (!uncertainty)
 		uncertainty = 1;
 	m->stats.inferred_switches++;
+	cpu->idle_is_silent |= cpu->pid == 0;
 	if (out)
 		servers_uncertain(m->engine, out->server, low, high);
 	if (in)

@@ -25,7 +25,9 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 			jobs_switch_in(out->jobs, now.local_ns, now.host_ns, false);
 		out->prio = ev->sw.prev_prio;
 		run_ends(m, out, now, ev->sw.prev_state);
+		release_left(m, ev, out);
 	}
+	cpu->fired.ptr = 0;
 	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ran_ns = cpus_ran(m, ev->cpu, now.host_ns);
@@ -75,6 +77,10 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 		moves(m, t, ev->wake.target_cpu, now);
 		return;
 	}
+	if (t->jobs)
+		release_waking(t->jobs, ev, now.host_ns);
+	else
+		t->suspended = false;
 	run_settle_around(m, t, now.host_ns);
 	if (t->jobs)
 		blame_settle(m, now.host_ns);
@@ -85,17 +91,15 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 		t->cpu = (uint16_t)target;
 }
 
-static void unbind(struct machine *m, struct thr *t)
+/* Priority inheritance, or its end: a thread that runs on keeps its slice, at the new priority. */
+void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		if (m->jobs[i] != t->jobs)
-			continue;
-		m->jobs[i] = m->jobs[--m->n_jobs];
-		break;
-	}
-	blame_free(t->jobs);
-	free(t->jobs);
-	t->jobs = NULL;
+	struct thr *t = threads_find(m, ev->pi.pid);
+
+	if (!t)
+		return;
+	run_settle_around(m, t, now.host_ns);
+	t->prio = ev->pi.new_prio;
 }
 
 /* A thread id is born, perhaps again. */
@@ -111,12 +115,10 @@ void event_birth(struct machine *m, int32_t pid, const char *comm, struct instan
 	if (t) {
 		if (t->jobs) {
 			jobs_exit(t->jobs, now.local_ns, now.host_ns);
-			unbind(m, t);
+			run_unbind(m, t);
 		}
 		t->exited = false;
-		t->announced = false;
-		t->pub.id = VMRT_NONE;
-		t->pub.task = VMRT_NONE;
+		threads_forget(t);
 		t->woken_ns = t->ready_ns = t->last_out_ns = t->armed_local_ns = VMRT_UNKNOWN;
 		threads_name(t, comm ? comm : "");
 	} else {
@@ -138,16 +140,12 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 	t->exited = true;
 	if (t->jobs) {
 		jobs_exit(t->jobs, now.local_ns, now.host_ns);
-		unbind(m, t);
+		run_unbind(m, t);
 	}
 }
 
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	/* armed by the thread itself in a system call, not by an interrupt that came upon it */
-	bool own = !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ));
-	bool sleep = own && !(ev->timer.mode & (VMRT_TIMER_REL | VMRT_TIMER_PINNED)) &&
-		(ev->timer.fn == VMRT_FN_WAKEUP || ev->timer.fn == VMRT_FN_UNKNOWN);
 	struct timer timer = {
 		.ptr = ev->timer.timer,
 		.expires = ev->timer.expires,
@@ -155,21 +153,7 @@ void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct in
 		.pid = ev->pid,
 	};
 
-	if (sleep && m->has_tasks && ev->pid > 0) {
-		struct thr *t = threads_find(m, ev->pid);
-
-		if (!t)
-			t = threads_get(m, ev->pid, NULL);
-		timer.owner = t;
-		if (t && t->jobs) {
-			jobs_timer_start(t->jobs, ev, now.host_ns);
-		} else if (t) {
-			t->armed_local_ns = ev->ts;
-			t->armed_expires_ns = ev->timer.softexpires;
-			t->armed_timer = ev->timer.timer;
-			t->fired_local_ns = VMRT_UNKNOWN;
-		}
-	}
+	release_timer_start(m, ev, now.host_ns, &timer);
 	if (!timers_put(&m->timers, &timer))
 		m->engine->out_of_memory = true;
 }
@@ -177,8 +161,11 @@ void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct in
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct timer timer;
+	bool known = timers_take(&m->timers, ev->timer.timer, &timer);
 
-	if (!timers_take(&m->timers, ev->timer.timer, &timer))
+	if (m->has_tasks)
+		release_timer_expire(m, ev, now.host_ns, known ? &timer : NULL);
+	if (!known)
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */
 	if (m->index == 0) {
@@ -187,7 +174,7 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 			servers_timer(m->engine, ev, &timer);
 	}
 	if (timer.owner && timer.owner->jobs) {
-		jobs_timer_expire(timer.owner->jobs, ev, now.host_ns);
+		jobs_timer_expire(timer.owner->jobs, ev->timer.timer, ev->ts, now.host_ns);
 	} else if (timer.owner) {
 		timer.owner->fired_local_ns = now.local_ns;
 		timer.owner->fired_ns = now.host_ns;

@@ -15,6 +15,8 @@
 #define GRID_TOLERANCE 100
 /* An absolute timer so far ahead is not on the monotonic clock. */
 #define FAR_NS (1000000 * VMRT_NS_PER_S)
+/* How far behind a task may be is reckoned with this period, as long as its own is not known. */
+#define UNDECLARED_PERIOD_NS (100 * VMRT_NS_PER_MS)
 
 static const struct vmrt_task_spec *spec_for(
 	const struct machine *m, const char *comm, uint32_t *index)
@@ -38,7 +40,8 @@ static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 
 	if (__builtin_sub_overflow(expires, now, &ahead))
 		return false;
-	return ahead < FAR_NS && ahead / BACKLOG_MAX >= -j->spec->period_ns;
+	return ahead < FAR_NS &&
+		ahead / BACKLOG_MAX >= -(j->rel.period_ns ? j->rel.period_ns : UNDECLARED_PERIOD_NS);
 }
 
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
@@ -70,16 +73,19 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 	j->task = index;
 	j->state = t->created ? JOB_NONE : JOB_HEAD;
 	t->jobs = j;
+	release_init(j);
 	blame_settle(m, m->engine->now_ns);
 	m->jobs[m->n_jobs++] = j;
 	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
-		jobs_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer);
-	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN)
+		release_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns, t->armed_timer,
+			clocks_of(m, t->armed_timer));
+	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN &&
+		j->state == JOB_SLEEPING)
 		jobs_fired(j, t->fired_local_ns, t->fired_ns);
 	return true;
 }
 
-static void clear_job(struct jobs *j)
+void jobs_clear(struct jobs *j)
 {
 	struct vmrt_job *job = &j->job;
 
@@ -95,10 +101,15 @@ static void clear_job(struct jobs *j)
 	job->cause = -1;
 }
 
+/* Jobs are numbered when they are given, so that what was no job after all leaves no gap. */
 static void give(struct jobs *j)
 {
 	struct vmrt_engine *e = j->machine->engine;
 
+	if (release_give(j))
+		return;
+	j->job.k = e->next_k[j->task] + j->job.skipped;
+	e->next_k[j->task] = j->job.k + 1;
 	if (e->sink.job)
 		e->sink.job(e->sink.ctx, &j->job);
 }
@@ -152,15 +163,16 @@ static bool tainted(const struct jobs *j)
 	return j->machine->loss_to_ns != VMRT_UNKNOWN && j->machine->loss_to_ns >= j->job.arrival_ns;
 }
 
-static void set_arrival(struct jobs *j, int64_t local_ns)
+void jobs_set_arrival(struct jobs *j, int64_t local_ns)
 {
 	j->job.arrival_local_ns = local_ns;
 	j->job.arrival_ns = to_host(j->machine, local_ns);
-	j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
+	if (j->spec->deadline_ns > 0)
+		j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
 }
 
 /* The open job ended. */
-static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
+void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct vmrt_job *job = &j->job;
 	int64_t tardiness;
@@ -173,7 +185,12 @@ static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	if (tardiness > 0)
 		find_cause(j, tardiness);
-	if (tainted(j)) {
+	if (j->spec->deadline_ns <= 0 && tainted(j)) {
+		/* the outcome cannot say that the times are in doubt */
+		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
+		memset(job->blame_ns, 0, sizeof(job->blame_ns));
+	}
+	if (tainted(j) || j->spec->deadline_ns <= 0) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 		job->cause = -1;
 		job->excused = false;
@@ -182,23 +199,32 @@ static void complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 }
 
 /* A job about which only its place in the sequence is known. */
-static void give_bare(struct jobs *j, enum vmrt_outcome outcome)
+void jobs_bare(struct jobs *j, enum vmrt_outcome outcome)
 {
 	struct vmrt_job kept = j->job;
 
-	clear_job(j);
-	j->job.k = j->machine->engine->next_k[j->task]++;
+	jobs_clear(j);
 	j->job.outcome = outcome;
 	give(j);
 	j->job = kept;
 }
 
-/* Gives the releases between two arrivals that nobody served; returns how many. */
-static int64_t skip(struct jobs *j, int64_t before, int64_t expires)
+/* The open job, about whose end nothing is known. */
+void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome)
 {
-	int64_t period = j->spec->period_ns, n;
+	j->job.outcome = outcome;
+	give(j);
+}
+
+/* Gives the releases between two arrivals that nobody served; returns how many. */
+int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires)
+{
+	int64_t period = j->rel.period_ns, n;
 	bool lost;
 
+	period_note(j, before, expires);
+	if (!period || j->rel.off_grid)
+		return 0;
 	if (before == VMRT_UNKNOWN || expires <= before)
 		return 0;
 	n = (expires - before + period / 2) / period;
@@ -206,11 +232,29 @@ static int64_t skip(struct jobs *j, int64_t before, int64_t expires)
 		return 0;
 	lost = tainted(j);
 	for (int64_t i = 1; lost && i < n; i++)
-		give_bare(j, VMRT_OUTCOME_UNKNOWN);
+		jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
 	if (lost)
 		return 0;
-	j->machine->engine->next_k[j->task] += n - 1;
 	return n - 1;
+}
+
+/* The next job is due when @timer expires, at @expires or, if that is VMRT_UNKNOWN, when it does. */
+void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer)
+{
+	jobs_clear(j);
+	j->job.skipped = skipped;
+	j->rel.pending = expires == VMRT_UNKNOWN;
+	j->rel.woke = false;
+	j->rel.idle_before = false;
+	if (j->rel.pending)
+		j->job.arrival_ns = j->job.arrival_local_ns = INT64_MAX;
+	else
+		jobs_set_arrival(j, expires);
+	j->state = JOB_SLEEPING;
+	j->slept = false;
+	j->timer = timer;
+	blame_open(j, host_ns);
+	blame_busy_ends(j->machine, host_ns);
 }
 
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
@@ -221,49 +265,43 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 	blame_settle(j->machine, host_ns);
 	switch (j->state) {
 	case JOB_NONE:
-		before = VMRT_UNKNOWN;
 		break;
 	case JOB_HEAD:
-		give_bare(j, VMRT_OUTCOME_TRUNCATED);
-		before = VMRT_UNKNOWN;
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_SLEEPING: /* the sleep was cut short and begins anew */
-		j->machine->engine->next_k[j->task] = j->job.k;
-		before = VMRT_UNKNOWN;
+		if (j->rel.pending && j->rel.woke)
+			jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:
-		complete(j, local_ns, host_ns);
-		skipped = skip(j, before, expires);
+		jobs_complete(j, local_ns, host_ns);
+		if (expires != VMRT_UNKNOWN)
+			skipped = jobs_skip(j, before, expires);
 		break;
 	}
-	clear_job(j);
-	j->job.k = j->machine->engine->next_k[j->task]++;
-	j->job.skipped = skipped;
-	set_arrival(j, expires);
-	j->state = JOB_SLEEPING;
-	j->slept = false;
-	j->timer = timer;
-	blame_open(j, host_ns);
-	blame_busy_ends(j->machine, host_ns);
+	jobs_await(j, host_ns, skipped, expires, timer);
 }
 
-/* Is an absolute timer armed inside a job the release of the next one, or a sleep within the job? */
+/* Is a timer armed inside a job the release of the next one, or a sleep within the job? */
 static bool is_release(const struct jobs *j, int64_t expires)
 {
 	int64_t ahead;
 
-	if (j->state != JOB_RELEASED && j->state != JOB_STARTED)
+	if ((j->state != JOB_RELEASED && j->state != JOB_STARTED) || !j->rel.period_ns)
 		return true;
 	ahead = expires - j->job.arrival_local_ns;
-	return ahead >= j->spec->period_ns / 2;
+	return ahead >= j->rel.period_ns / 2;
 }
 
-void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+/* @expires is on the task's own clock, or VMRT_UNKNOWN; false: it is no release. */
+bool jobs_timer_start(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
 {
-	if (!is_near(j, ev->timer.softexpires, ev->ts) || !is_release(j, ev->timer.softexpires))
-		return;
-	jobs_armed(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
+	if (expires != VMRT_UNKNOWN && (!is_near(j, expires, local_ns) || !is_release(j, expires)))
+		return false;
+	jobs_armed(j, local_ns, host_ns, expires, timer);
+	return true;
 }
 
 /* The timer of the open job expired. */
@@ -274,15 +312,15 @@ void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	j->state = JOB_RELEASED;
 }
 
-void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
 {
-	if (j->state != JOB_SLEEPING || ev->timer.timer != j->timer)
+	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.pending)
 		return;
 	blame_settle(j->machine, host_ns);
-	jobs_fired(j, ev->ts, host_ns);
+	jobs_fired(j, local_ns, host_ns);
 }
 
-static void start(struct jobs *j, int64_t local_ns, int64_t host_ns)
+void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	j->state = JOB_STARTED;
 	j->job.start_local_ns = local_ns;
@@ -299,13 +337,14 @@ void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	/* the timer was in the past: the thread goes on without having been switched out */
 	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
 		blame_settle(j->machine, host_ns);
-		start(j, ev->ts, host_ns);
+		jobs_start(j, ev->ts, host_ns);
 	}
 }
 
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred)
 {
 	j->job.inferred |= inferred;
+	release_switch_in(j, local_ns, host_ns);
 	/*
 	 * Its expiry was not recorded, but the thread runs again: it must have expired. Unless the
 	 * thread was only preempted on its way from arming the timer into sleep.
@@ -313,13 +352,12 @@ void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool infe
 	if (j->state == JOB_SLEEPING && j->slept && j->job.arrival_local_ns <= local_ns)
 		j->state = JOB_RELEASED;
 	if (j->state == JOB_RELEASED)
-		start(j, local_ns, host_ns);
+		jobs_start(j, local_ns, host_ns);
 }
 
 void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
-	(void)local_ns;
-	(void)host_ns;
+	release_switch_out(j, state, local_ns, host_ns);
 	if (state != 0)
 		j->slept = true;
 	if (j->state == JOB_STARTED && state == 0)
@@ -331,19 +369,21 @@ void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	blame_settle(j->machine, host_ns);
 	switch (j->state) {
 	case JOB_HEAD:
-		give_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:
-		complete(j, local_ns, host_ns);
+		if (release_exits(j))
+			jobs_complete(j, local_ns, host_ns);
+		else
+			jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_SLEEPING: /* armed, but it will never arrive */
-		j->machine->engine->next_k[j->task] = j->job.k;
-		break;
 	case JOB_NONE:
 		break;
 	}
 	j->state = JOB_NONE;
+	release_flush(j);
 	blame_busy_ends(j->machine, host_ns);
 }
 
@@ -364,7 +404,7 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 
 	job->outcome =
 		job->deadline_ns < end_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE : VMRT_OUTCOME_UNKNOWN;
-	if (tainted(j))
+	if (tainted(j) || job->deadline_ns == VMRT_UNKNOWN)
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	else if (job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
 		find_cause(j, end_ns - job->deadline_ns);
@@ -373,24 +413,38 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 
 void jobs_finish(struct jobs *j, int64_t end_ns)
 {
-	int64_t next = j->job.arrival_local_ns + j->spec->period_ns;
+	int64_t period = j->rel.off_grid ? 0 : j->rel.period_ns;
+	int64_t next = j->job.arrival_local_ns;
 
 	blame_settle(j->machine, end_ns);
 	if (j->state == JOB_HEAD) {
-		give_bare(j, VMRT_OUTCOME_TRUNCATED);
-	} else if (jobs_arrived(j, end_ns)) {
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	} else if (jobs_arrived(j, end_ns) && release_ends(j, end_ns)) {
 		blame_close(j);
 		give_incomplete(j, end_ns);
 		/* the task is periodic: what was due meanwhile has arrived too */
-		for (; to_host(j->machine, next) < end_ns; next += j->spec->period_ns) {
-			clear_job(j);
-			j->job.k = j->machine->engine->next_k[j->task]++;
-			set_arrival(j, next);
+		for (next += period; period && to_host(j->machine, next) < end_ns; next += period) {
+			jobs_clear(j);
+			jobs_set_arrival(j, next);
 			memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));
 			give_incomplete(j, end_ns);
 		}
 	}
 	j->state = JOB_NONE;
+	release_flush(j);
+}
+
+/* The thread goes on under another name, so that it is no longer known what it works on. */
+void jobs_renamed(struct jobs *j, int64_t host_ns)
+{
+	blame_settle(j->machine, host_ns);
+	if (j->state == JOB_HEAD)
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	else if (jobs_arrived(j, host_ns) && release_ends(j, host_ns))
+		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
+	j->state = JOB_NONE;
+	release_flush(j);
+	blame_busy_ends(j->machine, host_ns);
 }
 
 bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
@@ -399,9 +453,11 @@ bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *
 		const struct machine *m = &e->machines[i];
 
 		for (size_t k = 0; k < m->n_jobs; k++) {
-			if (m->jobs[k]->task != task || !jobs_arrived(m->jobs[k], e->now_ns))
+			if (m->jobs[k]->task != task || !jobs_pending(m->jobs[k], e->now_ns))
 				continue;
 			*deadline_ns = m->jobs[k]->job.deadline_ns;
+			if (*deadline_ns == VMRT_UNKNOWN)
+				*deadline_ns = INT64_MAX;
 			return true;
 		}
 	}

@@ -7,8 +7,8 @@
 
 #include <stdlib.h>
 
-#define HELD_FIRST 16
-#define HELD_MAX 1024 /* a CPU that is silent for longer than this many periods is not waited for */
+#define PERIODS_HELD_FIRST 16
+#define PERIODS_HELD_MAX 1024 /* a CPU that is silent for longer than this many periods is not waited for */
 
 static struct vmrt_server_period *nth(struct server *s, size_t i)
 {
@@ -28,8 +28,8 @@ static void give_oldest(struct server *s)
 void periods_hold(struct server *s)
 {
 	if (s->held_n == s->held_room) {
-		size_t room = s->held_room ? s->held_room * 2 : HELD_FIRST;
-		struct vmrt_server_period *more = room <= HELD_MAX ? calloc(room, sizeof(*more)) : NULL;
+		size_t room = s->held_room ? s->held_room * 2 : PERIODS_HELD_FIRST;
+		struct vmrt_server_period *more = room <= PERIODS_HELD_MAX ? calloc(room, sizeof(*more)) : NULL;
 
 		if (more) {
 			for (size_t i = 0; i < s->held_n; i++)

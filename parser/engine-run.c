@@ -4,6 +4,7 @@
  */
 #include "engine.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* What waits or runs on behalf of @t is about to change. */
@@ -80,6 +81,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 	if (t->jobs && t->last_out_ns != VMRT_UNKNOWN && t->ran_cpu != cpu && t->jobs->state == JOB_STARTED)
 		t->jobs->job.migrations++;
 	t->state = THR_RUNNING;
+	t->throttled = t->suspended = false;
 	t->cpu = t->ran_cpu = (uint16_t)cpu;
 	if (prio >= 0)
 		t->prio = prio;
@@ -152,12 +154,40 @@ static void found_running(struct machine *m, unsigned index, struct thr *t, stru
 	t->start_truncated = !exact;
 }
 
+void run_unbind(struct machine *m, struct thr *t)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		if (m->jobs[i] != t->jobs)
+			continue;
+		m->jobs[i] = m->jobs[--m->n_jobs];
+		break;
+	}
+	blame_free(t->jobs);
+	release_free(t->jobs);
+	free(t->jobs);
+	t->jobs = NULL;
+}
+
+/* A task's thread goes on under another name. */
+static void renamed(struct machine *m, struct thr *t, const char *comm)
+{
+	jobs_renamed(t->jobs, m->engine->now_ns);
+	run_unbind(m, t);
+	if (t->pub.vm != VMRT_NONE)
+		return;
+	threads_forget(t);
+	t->created = false;
+	threads_name(t, comm);
+}
+
 /* Finds a followed thread, or begins to follow it because its name is a task's. */
 struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now)
 {
 	const struct vmrt_experiment *exp = m->engine->config->experiment;
 	struct thr *t = threads_find(m, pid);
 
+	if (t && t->jobs && comm && !comm_is(comm, t->jobs->spec->name))
+		renamed(m, t, comm);
 	if (!m->has_tasks || (t && (t->jobs || t->exited || t->pub.vm != VMRT_NONE)))
 		return t;
 	for (size_t i = 0; comm && i < exp->n_tasks; i++) {

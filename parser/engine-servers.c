@@ -219,6 +219,9 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 				out->supply.served++;
 			else
 				out->background++;
+		} else if (t->suspended) {
+			/* stopped by a server, which is no lack of work */
+			out->supply.wanting++;
 		}
 	}
 }

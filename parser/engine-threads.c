@@ -42,6 +42,14 @@ static struct thr **slot_of(struct machine *m, int32_t tid)
 	return m->pids[leaf] ? &m->pids[leaf][tid % PID_LEAF] : NULL;
 }
 
+/* What is told of the thread from now on is told of another one. */
+void threads_forget(struct thr *t)
+{
+	t->announced = false;
+	t->pub.id = VMRT_NONE;
+	t->pub.task = VMRT_NONE;
+}
+
 void threads_name(struct thr *t, const char *comm)
 {
 	if (!comm)

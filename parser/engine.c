@@ -77,13 +77,26 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	case VMRT_EV_EXIT:
 		event_exit(m, ev, now);
 		break;
+	case VMRT_EV_TIMER_SETUP:
+		release_timer_setup(m, ev);
+		break;
+	case VMRT_EV_WHEEL_START:
+		release_wheel_start(m, ev, host_ns);
+		break;
+	case VMRT_EV_WHEEL_EXPIRE:
+		release_wheel_expire(m, ev, host_ns);
+		break;
+	case VMRT_EV_PI:
+		event_pi(m, ev, now);
+		break;
 	case VMRT_EV_TIMER_START:
 		event_timer_start(m, ev, now);
 		break;
 	case VMRT_EV_TIMER_CANCEL: {
 		struct timer timer;
 
-		timers_take(&m->timers, ev->timer.timer, &timer);
+		if (timers_take(&m->timers, ev->timer.timer, &timer))
+			release_timer_cancel(m, &timer);
 		break;
 	}
 	case VMRT_EV_TIMER_EXPIRE:
@@ -220,7 +233,8 @@ enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
 	e->now_ns = VMRT_UNKNOWN;
 	e->machines = calloc(config->n_machines, sizeof(*e->machines));
 	e->next_k = calloc(n_tasks ? n_tasks : 1, sizeof(*e->next_k));
-	ok = e->machines && e->next_k;
+	e->found = calloc(n_tasks ? n_tasks : 1, sizeof(*e->found));
+	ok = e->machines && e->next_k && e->found;
 	for (size_t i = 0; ok && i < config->n_machines; i++)
 		ok = init_machine(e, i);
 	for (size_t i = 0; ok && i < config->n_vms; i++)
@@ -268,6 +282,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 
 		for (size_t j = 0; j < m->n_jobs; j++) {
 			blame_free(m->jobs[j]);
+			release_free(m->jobs[j]);
 			free(m->jobs[j]);
 		}
 		free(m->jobs);
@@ -275,11 +290,13 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		free(m->cpus);
 		free(m->pending);
 		timers_free(&m->timers);
+		clocks_free(m);
 		threads_free(m);
 	}
 	servers_free(e);
 	natural_free(e);
 	free(e->machines);
 	free(e->next_k);
+	free(e->found);
 	free(e);
 }

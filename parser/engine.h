@@ -8,6 +8,7 @@
 #include <vmrt/marks.h>
 
 #include "checker.h"
+#include "engine-release.h"
 
 /* Timers later than this, on a CPU without any event meanwhile, mean the CPU itself did not run. */
 #define STEAL_MIN_NS (300 * VMRT_NS_PER_US)
@@ -28,8 +29,6 @@
 #define BACKLOG_MAX 65536
 /* Stretches of time remembered per job, for when it turns out that the host did not run. */
 #define RECENT_MAX 128
-/* Threads remembered as candidates for the worst interferer of one job. */
-#define WHO_MAX 6
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
@@ -47,11 +46,6 @@ struct jobs;
 
 struct instant {
 	int64_t host_ns, local_ns;
-};
-
-struct who {
-	uint32_t thread;
-	int64_t ns;
 };
 
 /* A thread that is followed. */
@@ -76,6 +70,8 @@ struct thr {
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
+	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
+	bool suspended; /* not asleep: stopped, or put to sleep by a server */
 	struct jobs *jobs;     /* of a declared task */
 	struct {
 		bool begun, slept;
@@ -101,6 +97,7 @@ struct timers {
 
 struct cpu {
 	bool known;   /* who runs is known */
+	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not recorded */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
@@ -113,6 +110,7 @@ struct cpu {
 	uint64_t hole_count;
 	bool ended; /* its recording ends before that of others */
 	int64_t ended_ns;
+	struct fired fired; /* the timer that expired last, until the next switch */
 };
 
 #define PID_LEAF 1024
@@ -126,6 +124,7 @@ struct machine {
 	struct thr ***pids; /* two levels, by tid */
 	size_t n_leaves;
 	struct timers timers;
+	struct release_clocks clocks;
 	struct jobs **jobs;
 	size_t n_jobs;
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
@@ -215,6 +214,7 @@ struct jobs {
 	size_t backlog_size, backlog_first, backlog_n;
 	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
 	uint64_t timer;
+	struct release rel;
 };
 
 struct vmrt_engine {
@@ -225,6 +225,7 @@ struct vmrt_engine {
 	size_t n_servers;
 	struct natural *naturals; /* by VM, once there is one; or NULL */
 	int64_t *next_k; /* by task */
+	struct task_found *found; /* by task */
 	uint32_t next_thread;
 	int64_t start_ns, now_ns;
 	bool out_of_memory;
@@ -234,6 +235,7 @@ struct vmrt_engine {
 struct thr *threads_find(const struct machine *m, int32_t tid);
 struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
 void threads_announce(struct machine *m, struct thr *t);
+void threads_forget(struct thr *t);
 void threads_name(struct thr *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
@@ -243,14 +245,16 @@ uint32_t who_most(const struct who *list);
 /* engine-timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
 bool timers_take(struct timers *t, uint64_t ptr, struct timer *out);
+bool timers_look(const struct timers *t, uint64_t ptr, struct timer *out);
 void timers_forget(struct timers *t, const struct thr *owner);
 void timers_free(struct timers *t);
 
 /* engine-jobs.c */
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm);
-void jobs_timer_start(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+bool jobs_timer_start(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
-void jobs_timer_expire(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns);
 void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
@@ -258,11 +262,62 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_mark(struct jobs *j, const char *word, int64_t local_ns);
 void jobs_finish(struct jobs *j, int64_t end_ns);
+void jobs_clear(struct jobs *j);
+void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome);
+void jobs_bare(struct jobs *j, enum vmrt_outcome outcome);
+int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires);
+void jobs_set_arrival(struct jobs *j, int64_t local_ns);
+void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
+void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_renamed(struct jobs *j, int64_t host_ns);
 bool jobs_arrived(const struct jobs *j, int64_t host_ns);
+bool jobs_pending(const struct jobs *j, int64_t host_ns);
+
+/* engine-release.c */
+void release_init(struct jobs *j);
+void release_free(struct jobs *j);
+void release_timer_setup(struct machine *m, const struct vmrt_event *ev);
+void release_timer_start(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, struct timer *timer);
+void release_timer_cancel(struct machine *m, const struct timer *timer);
+void release_timer_expire(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer);
+void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
+void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
+void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);
+void release_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
+bool release_give(struct jobs *j);
+bool release_ends(struct jobs *j, int64_t end_ns);
+bool release_exits(struct jobs *j);
+void release_discard(struct jobs *j);
+void release_flush(struct jobs *j);
+void release_decide(struct jobs *j, enum vmrt_release mechanism);
+
+/* engine-release-wait.c */
+void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired);
+void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void wait_forget_end(struct jobs *j);
+void wait_complete_at_mark(struct jobs *j);
+
+/* engine-release-clock.c */
+void clocks_setup(struct machine *m, uint64_t timer, int clock);
+int clocks_of(const struct machine *m, uint64_t timer);
+void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns);
+void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns);
+bool clocks_to_local(const struct machine *m, int clock, int64_t raw, int64_t *out);
+void clocks_free(struct machine *m);
+void period_note(struct jobs *j, int64_t before, int64_t arrival);
+int64_t period_found(const struct task_found *found);
 
 /* engine-blame.c */
 void blame_settle(struct machine *m, int64_t host_ns);
 void blame_open(struct jobs *j, int64_t host_ns);
+void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
@@ -277,6 +332,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 void run_give_slice(
 	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
 void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
+void run_unbind(struct machine *m, struct thr *t);
 struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
 
 /* engine-cpus.c */
@@ -299,6 +355,7 @@ void event_birth(struct machine *m, int32_t pid, const char *comm, struct instan
 void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-steal.c */

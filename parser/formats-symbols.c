@@ -19,6 +19,9 @@ static const struct {
 	{"sched_rt_period_timer", VMRT_FN_RT_PERIOD},
 	{"sched_cfs_period_timer", VMRT_FN_CFS_PERIOD},
 	{"sched_cfs_slack_timer", VMRT_FN_CFS_PERIOD},
+	{"job_release_handler", VMRT_FN_RESCH_JOB},
+	{"server_complete_handler", VMRT_FN_RESCH_SERVER},
+	{"server_release_handler", VMRT_FN_RESCH_SERVER},
 };
 
 static void take_symbol(

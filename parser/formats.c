@@ -46,6 +46,8 @@ enum { START_TIMER, START_FUNCTION, START_EXPIRES, START_SOFT, START_MODE };
 enum { EXPIRE_TIMER, EXPIRE_NOW, EXPIRE_FUNCTION };
 enum { CANCEL_TIMER };
 enum { MARK_TEXT };
+enum { WHEEL_TIMER, WHEEL_FUNCTION, WHEEL_NOW, WHEEL_EXPIRES };
+enum { PI_PID, PI_OLD, PI_NEW };
 
 #define WAKE_FIELDS                                                                                \
 	{                                                                                          \
@@ -115,6 +117,25 @@ static const struct event_want wanted[] = {
 			[EXPIRE_TIMER] = {"hrtimer", FIELD_LONG, false},
 			[EXPIRE_NOW] = {"now", FIELD_64, false},
 			[EXPIRE_FUNCTION] = {"function", FIELD_LONG, false},
+		}},
+	{"timer", "timer_start", VMRT_EV_WHEEL_START,
+		{
+			[WHEEL_TIMER] = {"timer", FIELD_LONG, false},
+			[WHEEL_FUNCTION] = {"function", FIELD_LONG, false},
+			[WHEEL_NOW] = {"now", FIELD_LONG, false},
+			[WHEEL_EXPIRES] = {"expires", FIELD_LONG, false},
+		}},
+	{"timer", "timer_expire_entry", VMRT_EV_WHEEL_EXPIRE,
+		{
+			[WHEEL_TIMER] = {"timer", FIELD_LONG, false},
+			[WHEEL_FUNCTION] = {"function", FIELD_LONG, true},
+			[WHEEL_NOW] = {"now", FIELD_LONG, false},
+		}},
+	{"sched", "sched_pi_setprio", VMRT_EV_PI,
+		{
+			[PI_PID] = {"pid", FIELD_32, false},
+			[PI_OLD] = {"oldprio", FIELD_32, false},
+			[PI_NEW] = {"newprio", FIELD_32, false},
 		}},
 	{"ftrace", "print", VMRT_EV_MARK,
 		{
@@ -201,12 +222,17 @@ static void note_field(struct event_layout *layout, unsigned i, const struct for
 static enum vmrt_status take_common(
 	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err)
 {
-	static const char *const names[] = {"common_type", "common_flags", "common_pid"};
+	static const char *const names[] = {
+		"common_type", "common_flags", "common_pid", "common_preempt_count"};
 	static const enum field_kind kinds[] = {FIELD_U16, FIELD_U8, FIELD_32};
 	uint16_t *const at[] = {&f->type_at, &f->flags_at, &f->pid_at};
-	struct format_field fields[3];
+	struct format_field fields[4];
 
-	formats_parse(text, names, 3, fields);
+	formats_parse(text, names, 4, fields);
+	f->depth_at = fields[3].there && !check_field(&fields[3], FIELD_U8) ? (uint16_t)fields[3].offset
+									     : LAYOUT_ABSENT;
+	if (f->depth_at != LAYOUT_ABSENT)
+		f->common_least = (uint16_t)(f->depth_at + 1);
 	for (size_t i = 0; i < 3; i++) {
 		const char *why = check_field(&fields[i], kinds[i]);
 
@@ -392,6 +418,20 @@ static void decode_timer(const struct vmrt_formats *f, const struct event_layout
 	}
 }
 
+static void decode_wheel(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, struct vmrt_event *event)
+{
+	memset(&event->wheel, 0, sizeof(event->wheel));
+	event->wheel.timer = get_long(l, record, WHEEL_TIMER);
+	event->wheel.now = get_long(l, record, WHEEL_NOW);
+	if (l->at[WHEEL_FUNCTION] != LAYOUT_ABSENT) {
+		event->wheel.function = get_long(l, record, WHEEL_FUNCTION);
+		event->wheel.fn = find_fn(f, event->wheel.function);
+	}
+	if (event->type == VMRT_EV_WHEEL_START)
+		event->wheel.expires = get_long(l, record, WHEEL_EXPIRES);
+}
+
 bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_t size,
 	char *name_room, struct vmrt_event *event)
 {
@@ -402,6 +442,8 @@ bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_
 	l = &f->layouts[f->by_id[dat_u16(record + f->type_at)]];
 	event->type = l->type;
 	event->flags = record[f->flags_at];
+	/* the upper half counts something else */
+	event->depth = f->depth_at == LAYOUT_ABSENT ? 0 : record[f->depth_at] & 0x0f;
 	event->pid = (int32_t)dat_u32(record + f->pid_at);
 	if (size < l->least)
 		return false;
@@ -441,6 +483,15 @@ bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_
 	case VMRT_EV_TIMER_CANCEL:
 	case VMRT_EV_TIMER_EXPIRE:
 		decode_timer(f, l, record, event);
+		break;
+	case VMRT_EV_WHEEL_START:
+	case VMRT_EV_WHEEL_EXPIRE:
+		decode_wheel(f, l, record, event);
+		break;
+	case VMRT_EV_PI:
+		event->pi.pid = get_32(l, record, PI_PID);
+		event->pi.old_prio = get_32(l, record, PI_OLD);
+		event->pi.new_prio = get_32(l, record, PI_NEW);
 		break;
 	case VMRT_EV_MARK:
 		decode_mark(l, record, size, event);

@@ -32,7 +32,7 @@ static const struct {
 	[T_CHECKED] = {"checked", 8},
 	[T_NATURAL] = {"natural", 8},
 	[T_SLICE] = {"slice", 8},
-	[T_TASK] = {"task", 8},
+	[T_TASK] = {"task", 10},
 	[T_JOB] = {"job", 23},
 	[T_BLAME] = {"blame", 5},
 };
@@ -91,6 +91,12 @@ static void add_time(struct row *row, int64_t value)
 		add_null(row);
 	else
 		add_int(row, value);
+}
+
+/* 0 stands for what was not declared. */
+static void add_positive(struct row *row, int64_t value)
+{
+	add_time(row, value > 0 ? value : VMRT_UNKNOWN);
 }
 
 static void add_index(struct row *row, uint32_t value)
@@ -385,12 +391,14 @@ void rundb_vm(struct rundb *db, uint32_t id, const char *name, uint32_t machine,
 }
 
 void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
-	const struct vmrt_engine_machine *machines, size_t n_machines)
+	const struct vmrt_engine_machine *machines, size_t n_machines, const struct vmrt_engine *engine)
 {
 	for (size_t i = 0; exp && i < exp->n_tasks; i++) {
 		const struct vmrt_task_spec *t = &exp->tasks[i];
 		struct row row = begin(db, T_TASK);
 		uint32_t machine = VMRT_NONE;
+		int64_t measured;
+		enum vmrt_release release = vmrt_engine_task_release(engine, (uint32_t)i, &measured);
 
 		for (size_t m = 0; m < n_machines; m++)
 			if (!strcmp(machines[m].name, t->machine))
@@ -399,13 +407,12 @@ void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 		add_index(&row, machine);
 		add_text(&row, t->machine);
 		add_text(&row, t->name);
-		add_int(&row, t->period_ns);
-		if (t->wcet_ns)
-			add_int(&row, t->wcet_ns);
-		else
-			add_null(&row);
-		add_int(&row, t->deadline_ns);
+		add_positive(&row, t->period_ns);
+		add_positive(&row, t->wcet_ns);
+		add_positive(&row, t->deadline_ns);
 		add_int(&row, t->priority);
+		add_text(&row, release != VMRT_RELEASE_AUTO ? vmrt_release_name(release) : NULL);
+		add_time(&row, measured);
 		end(&row);
 	}
 }

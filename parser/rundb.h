@@ -38,9 +38,9 @@ void rundb_run(struct rundb *db, const struct vmrt_experiment *exp,
 void rundb_vm(struct rundb *db, uint32_t id, const char *name, uint32_t machine,
 	const struct vmrt_vm *info);
 
-/** rundb_tasks - all declared tasks; @machines tell which of them were recorded */
+/** rundb_tasks - all declared tasks; @machines tell which were recorded, @engine what it found out */
 void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
-	const struct vmrt_engine_machine *machines, size_t n_machines);
+	const struct vmrt_engine_machine *machines, size_t n_machines, const struct vmrt_engine *engine);
 
 /** rundb_machine - a row of table machine and its clock's rows */
 void rundb_machine(struct rundb *db, const struct rundb_machine *machine);

@@ -62,8 +62,9 @@
 	" end_state INTEGER NOT NULL, uncertainty_ns INTEGER NOT NULL, truncated INTEGER NOT NULL);" \
 	"CREATE TABLE task("                                                                       \
 	" id INTEGER PRIMARY KEY, machine INTEGER REFERENCES machine(id),"                         \
-	" machine_name TEXT NOT NULL, name TEXT NOT NULL, period_ns INTEGER NOT NULL,"             \
-	" wcet_ns INTEGER, deadline_ns INTEGER NOT NULL, priority INTEGER NOT NULL,"               \
+	" machine_name TEXT NOT NULL, name TEXT NOT NULL, period_ns INTEGER,"                      \
+	" wcet_ns INTEGER, deadline_ns INTEGER, priority INTEGER NOT NULL,"                        \
+	" mechanism TEXT, measured_period_ns INTEGER,"                                             \
 	" UNIQUE(machine_name, name));"                                                            \
 	"CREATE TABLE job("                                                                        \
 	" task INTEGER NOT NULL REFERENCES task(id), k INTEGER NOT NULL,"                          \

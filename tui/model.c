@@ -8,6 +8,7 @@
 
 #include "responses.h"
 
+#define PATIENCE_NS VMRT_NS_PER_S /* until a task without period is quiet */
 #define SAMPLES 128 /* points kept of a sliding window */
 #define SAMPLE_EVERY_NS (TOP_WINDOW_NS / 100)
 #define SHORTEST_WINDOW_NS (50 * VMRT_NS_PER_MS) /* shares of less are mere chance */
@@ -226,9 +227,9 @@ static void view_task(struct top_model *m, const struct vmrt_engine *engine, siz
 
 	memcpy(row->machine, spec->machine, sizeof(row->machine));
 	memcpy(row->name, spec->name, sizeof(row->name));
-	row->period_ns = spec->period_ns;
+	row->period_ns = spec->period_ns ? spec->period_ns : VMRT_UNKNOWN;
 	row->wcet_ns = spec->wcet_ns;
-	row->deadline_ns = spec->deadline_ns;
+	row->deadline_ns = spec->deadline_ns ? spec->deadline_ns : VMRT_UNKNOWN;
 	row->jobs = t->jobs;
 	row->known = t->known;
 	row->missed = t->missed;
@@ -238,7 +239,8 @@ static void view_task(struct top_model *m, const struct vmrt_engine *engine, siz
 	row->max_ns = t->max_ns;
 	row->max_k = t->max_k;
 	row->p99_ns = top_responses_p99(&t->responses, &row->p99_approximate);
-	row->state = task_state(t, engine, (uint32_t)i, 2 * spec->period_ns + spec->deadline_ns, now_ns);
+	row->state = task_state(t, engine, (uint32_t)i,
+		spec->period_ns ? 2 * spec->period_ns + spec->deadline_ns : PATIENCE_NS, now_ns);
 }
 
 static void view_machines(struct top_model *m, struct vmrt_engine *engine, struct top_view *view)

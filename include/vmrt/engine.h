@@ -129,6 +129,15 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *engine, int64_t end_ns);
 void vmrt_engine_stats(
 	const struct vmrt_engine *engine, uint32_t machine, struct vmrt_machine_stats *out);
 
+/**
+ * vmrt_engine_task_release - how task @task was released, as declared or found out so far
+ * @period_ns: the most frequent distance of its arrivals, or VMRT_UNKNOWN; may be NULL
+ *
+ * Return: the mechanism, or VMRT_RELEASE_AUTO if it is not known.
+ */
+enum vmrt_release vmrt_engine_task_release(
+	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
+
 /** vmrt_engine_servers - how many servers are known so far */
 size_t vmrt_engine_servers(const struct vmrt_engine *engine);
 

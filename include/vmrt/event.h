@@ -22,6 +22,9 @@ enum vmrt_event_type {
 	VMRT_EV_TIMER_CANCEL,  /* hrtimer_cancel */
 	VMRT_EV_TIMER_EXPIRE,  /* hrtimer_expire_entry */
 	VMRT_EV_MARK,	       /* ftrace print: a line written to trace_marker */
+	VMRT_EV_WHEEL_START,   /* timer_start: a timer of the timer wheel, in ticks */
+	VMRT_EV_WHEEL_EXPIRE,  /* timer_expire_entry */
+	VMRT_EV_PI,	       /* sched_pi_setprio */
 	VMRT_EV_OTHER,	       /* recorded, not used; still proves what ran on the CPU */
 	VMRT_EV_TYPES
 };
@@ -49,6 +52,8 @@ enum vmrt_timer_fn {
 	VMRT_FN_DEADLINE,   /* dl_task_timer */
 	VMRT_FN_RT_PERIOD,  /* sched_rt_period_timer */
 	VMRT_FN_CFS_PERIOD, /* sched_cfs_period_timer, sched_cfs_slack_timer */
+	VMRT_FN_RESCH_JOB,  /* job_release_handler, of the timer wheel */
+	VMRT_FN_RESCH_SERVER, /* server_complete_handler, server_release_handler */
 };
 
 /*
@@ -61,6 +66,7 @@ struct vmrt_event {
 	enum vmrt_event_type type;
 	uint16_t cpu;
 	uint8_t flags;	    /* VMRT_FLAG_* */
+	uint8_t depth;	    /* how often preemption is disabled; 0 also where the kernel does not count */
 	int32_t pid;	    /* common_pid: who was on the CPU */
 	union {
 		struct {
@@ -90,6 +96,15 @@ struct vmrt_event {
 			int32_t mode;		      /* START: VMRT_TIMER_* */
 			int32_t clock;		      /* SETUP: clockid */
 		} timer;
+		struct {
+			uint64_t timer, function;
+			enum vmrt_timer_fn fn;
+			uint64_t expires; /* START only; ticks since boot, as all of the wheel */
+			uint64_t now;
+		} wheel;
+		struct {
+			int32_t pid, old_prio, new_prio;
+		} pi;
 		struct {
 			const char *text; /* not NUL-terminated */
 			uint32_t len;

@@ -34,6 +34,23 @@ enum vmrt_policy {
 
 enum vmrt_depletion { VMRT_DEPLETION_SOFT, VMRT_DEPLETION_HARD };
 
+/* How a task waits for its next release. */
+#define VMRT_RELEASE_LIST(X)                                                                       \
+	X(AUTO, "auto")		  /* found out from the recording */                               \
+	X(NANOSLEEP, "nanosleep") /* clock_nanosleep(TIMER_ABSTIME) */                             \
+	X(TIMERFD, "timerfd")	  /* read() of a timerfd */                                        \
+	X(ITIMER, "itimer")	  /* setitimer(ITIMER_REAL) and sigwait() */                       \
+	X(POSIX, "posix")	  /* timer_create() and sigwait() */                               \
+	X(RELATIVE, "relative")	  /* sleeps for a time instead of until one */                     \
+	X(RESCH, "resch")	  /* the RESCH module's wait for the period */                     \
+	X(DEADLINE, "deadline")	  /* sched_yield() under SCHED_DEADLINE */
+
+enum vmrt_release {
+#define X(name, words) VMRT_RELEASE_##name,
+	VMRT_RELEASE_LIST(X)
+#undef X
+};
+
 struct vmrt_server_spec {
 	char name[VMRT_NAME_MAX];
 	char vm[VMRT_NAME_MAX]; /* guest name, `pid:N` or thread pattern; default: the server's name */
@@ -48,11 +65,12 @@ struct vmrt_server_spec {
 struct vmrt_task_spec {
 	char machine[VMRT_NAME_MAX]; /* `host` or the VM's name */
 	char name[VMRT_COMM_MAX];    /* the thread's name (comm) */
-	int64_t period_ns;
+	int64_t period_ns;   /* 0: not declared */
 	int64_t wcet_ns;
-	int64_t deadline_ns; /* relative; default: the period */
+	int64_t deadline_ns; /* relative; default: the period; 0: there is none */
 	int64_t offset_ns;   /* of the first release on the common grid */
 	int priority;	     /* SCHED_FIFO priority; 0: rate monotonic */
+	enum vmrt_release release;
 	int line;
 };
 
@@ -73,7 +91,8 @@ struct vmrt_experiment {
  *
  * Rejects unknown sections and keys, duplicate names, bad numbers, a budget above its period and
  * a WCET or a deadline that cannot be. Tasks without priority get rate-monotonic ones (shorter
- * period, higher priority; equal periods in the order of the file), 60 for the shortest period.
+ * period, higher priority; equal periods in the order of the file), 60 for the shortest period; tasks
+ * without period come last.
  *
  * Return: VMRT_OK, VMRT_ENOENT, VMRT_EIO, VMRT_EINVAL or VMRT_ENOMEM.
  */
@@ -96,6 +115,9 @@ const char *vmrt_policy_name(enum vmrt_policy policy);
 
 /** vmrt_policy_by_kernel - is @policy one that the kernel itself enforces? */
 bool vmrt_policy_by_kernel(enum vmrt_policy policy);
+
+/** vmrt_release_name - the word for @release as in the experiment file */
+const char *vmrt_release_name(enum vmrt_release release);
 
 /** vmrt_depletion_name - "soft" or "hard" */
 const char *vmrt_depletion_name(enum vmrt_depletion depletion);

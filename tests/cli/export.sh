@@ -92,7 +92,7 @@ made_up() { # made_up SEED OUT
 			}
 			for (i = 0; i < 2; i++) {
 				id = v * 100 + i
-				printf "INSERT INTO task VALUES(%d, %d, \"vm%d\", \"t%d\", 9000000, 2000000, 9000000, %d);\n", id, v + 1, v, i, 60 - i
+				printf "INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority) VALUES(%d, %d, \"vm%d\", \"t%d\", 9000000, 2000000, 9000000, %d);\n", id, v + 1, v, i, 60 - i
 				printf "INSERT INTO thread VALUES(%d, %d, %d, \"t%d\", NULL, NULL, NULL, %d, NULL, NULL);\n", id, v + 1, id, i, id
 				slices(id, 2, 5)
 				done = 0

@@ -15,7 +15,7 @@ INSERT INTO loss VALUES
 	(1, 0, 1050000000, 1050400000, NULL, 'steal'),
 	(2, 0, 1095000000, 1096000000, 7, 'overrun');
 INSERT INTO vm VALUES(1, 'demo', 2, 4711, 'qemu', 'tcg');
-INSERT INTO task VALUES
+INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority) VALUES
 	(1, 2, 'demo', 'rt_task1', 20000000, 8000000, 20000000, 60),
 	(2, 2, 'demo', 'rt_task2', 220000000, 80000000, 220000000, 59);
 INSERT INTO thread VALUES

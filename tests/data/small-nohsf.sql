@@ -8,7 +8,7 @@ INSERT INTO machine VALUES
 		4000, 0, 0, 0, 0, NULL, NULL);
 INSERT INTO clock VALUES(2, 500000000, 750000000, -500000000, 0, NULL, 0, 0, 'assumed equal');
 INSERT INTO vm VALUES(1, 'demo', 2, 4711, 'qemu', 'tcg');
-INSERT INTO task VALUES
+INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority) VALUES
 	(1, 2, 'demo', 'rt_task1', 20000000, 8000000, 20000000, 60),
 	(2, 2, 'demo', 'rt_task2', 220000000, 90000000, 220000000, 59);
 INSERT INTO thread VALUES

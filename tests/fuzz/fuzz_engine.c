@@ -14,7 +14,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char experiment[] = "[server vm]\nperiod = 12ms\nbudget = 5ms\npriority = 50\n"
 				 "[task vm/a]\nperiod = 20ms\nwcet = 8ms\npriority = 60\n"
 				 "[task vm/b]\nperiod = 35ms\nwcet = 3ms\npriority = 59\n"
-				 "[task host/c]\nperiod = 7ms\n";
+				 "[task host/c]\nperiod = 7ms\n"
+				 "[task host/a]\n[task host/b]\nperiod = 2ms\nrelease = timerfd\n"
+				 "[task host/x]\nrelease = resch\n[task vm/c]\nrelease = relative\n"
+				 "[task vm/x]\nrelease = deadline\ndeadline = 3ms\n";
 static const char comms[][VMRT_COMM_MAX] = {"a", "b", "c", "swapper/0", "CPU 0/TCG", "x"};
 static const char *const marks[] = {
 	"vmrt srv_start server=vm vm=vm policy=deferrable depletion=soft period=12000000 budget=5000000 priority=50 t0=1000000",
@@ -68,7 +71,7 @@ static void fill(struct vmrt_event *ev, const uint8_t *d)
 		ev->sw.next_pid = pids[d[6] % 6];
 		ev->sw.prev_comm = comms[d[7] % 6];
 		ev->sw.next_comm = comms[d[8] % 6];
-		ev->sw.prev_prio = d[9] % 140;
+		ev->sw.prev_prio = d[9] % 140 - 1;
 		ev->sw.next_prio = d[10] % 140;
 		ev->sw.prev_state = d[5] >> 2;
 		break;
@@ -87,12 +90,31 @@ static void fill(struct vmrt_event *ev, const uint8_t *d)
 	case VMRT_EV_TIMER_CANCEL:
 	case VMRT_EV_TIMER_EXPIRE:
 		ev->timer.timer = d[5];
-		ev->timer.fn = (enum vmrt_timer_fn)(d[6] % 4);
+		ev->timer.fn = (enum vmrt_timer_fn)(d[6] % (VMRT_FN_RESCH_SERVER + 1));
+		ev->timer.now = ev->ts - d[10] * 1000;
 		ev->timer.expires = ev->ts + ((int64_t)d[7] - 100) * 500000;
 		if (d[8] == 255) /* hostile */
 			memcpy(&ev->timer.expires, d + 4, 8);
 		ev->timer.softexpires = ev->timer.expires;
 		ev->timer.mode = d[9] & 15;
+		break;
+	case VMRT_EV_TIMER_SETUP:
+		ev->timer.timer = d[5];
+		ev->timer.clock = d[6] & 15;
+		ev->timer.mode = d[9] & 15;
+		break;
+	case VMRT_EV_WHEEL_START:
+	case VMRT_EV_WHEEL_EXPIRE:
+		ev->wheel.timer = d[5];
+		ev->wheel.fn = d[6] & 1 ? VMRT_FN_RESCH_JOB : (enum vmrt_timer_fn)(d[6] >> 1 & 15);
+		ev->wheel.now = (uint64_t)(ev->ts / 4000000);
+		ev->wheel.expires = ev->wheel.now + d[7];
+		if (d[8] == 255) /* hostile */
+			memcpy(&ev->wheel.expires, d + 4, 8);
+		break;
+	case VMRT_EV_PI:
+		ev->pi.pid = other;
+		ev->pi.new_prio = d[6] % 140 - 1;
 		break;
 	case VMRT_EV_MARK:
 		ev->mark.text = marks[d[5] % (sizeof(marks) / sizeof(marks[0]))];

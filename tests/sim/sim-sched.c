@@ -213,6 +213,7 @@ static void do_switch(struct wcpu *c)
 		} else {
 			prev->state = READY;
 			prev->queued = true;
+			prev->displaced = is_rt(prev) && (!next || !is_rt(next));
 			if (!is_rt(prev))
 				prev->seq = ++w->seq;
 		}
@@ -224,6 +225,7 @@ static void do_switch(struct wcpu *c)
 	c->cur = next;
 	if (next) {
 		next->state = RUN;
+		next->displaced = false;
 		next->queued = false;
 		next->in_ns = w->now;
 		truth_switch_in(next);

@@ -53,6 +53,8 @@ static enum vmrt_blame class_in_guest(const struct wtask *k)
 		return beyond(k) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	if (t->state == BLOCKED)
 		return k->phase == T_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
+	if (t->displaced && k->phase == T_STARTED && (!cur || cur->prio >= 100))
+		return VMRT_BLAME_THROTTLING;
 	if (!cur)
 		return VMRT_BLAME_RELEASE;
 	if (cur->task && beyond(cur->task))
@@ -145,7 +147,7 @@ static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part,
 	}
 	if (part == VMRT_BLAME_OVERRUN)
 		add_excess(w, k, ns);
-	if (part == VMRT_BLAME_STEAL)
+	if (part == VMRT_BLAME_STEAL || part == VMRT_BLAME_THROTTLING)
 		k->excess[part] += ns;
 	for (int j = 0; j < k->n; j++)
 		k->pending[j].job.blame_ns[j ? queued : part] += ns;

@@ -33,6 +33,7 @@ struct wthread {
 	enum run state;
 	bool queued; /* READY, and its wake-up is complete */
 	bool sleeping, woken, want_block;
+	bool displaced; /* it left the CPU at a real-time priority to a thread without one */
 	int64_t block_state;
 	int64_t work; /* CPU time until its next step */
 	uint64_t seq;

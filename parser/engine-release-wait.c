@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that wait for a timer which goes on by itself: timerfd, setitimer, timer_create.
+ *
+ * Such a thread does nothing that shows when its job ends; it only sleeps, as it may within a job, too.
+ * So the state of the job is marked at each switch-out to sleep, and if the timer's expiry is what wakes
+ * the thread next, the job ended there. The kernel arms the timer again when the thread consumes the
+ * expiry. Where it expires while the thread works (no wake-up), consuming it ends the job and begins the
+ * next one, which arrived at that expiry; expiries that the kernel left out meanwhile show in how far ahead
+ * the timer is armed, and count as skipped.
+ */
+#include "engine.h"
+
+#include <string.h>
+
+void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	struct end_mark *mark = &j->rel.mark;
+	bool open = j->state == JOB_STARTED || j->state == JOB_RELEASED;
+
+	blame_settle(j->machine, host_ns);
+	mark->set = true;
+	mark->local_ns = local_ns;
+	mark->host_ns = host_ns;
+	memcpy(mark->cum, j->cum, sizeof(mark->cum));
+	memcpy(mark->excess, j->excess, sizeof(mark->excess));
+	memcpy(mark->guest_who, j->guest_who, sizeof(mark->guest_who));
+	memcpy(mark->host_who, j->host_who, sizeof(mark->host_who));
+	mark->exec_ns = j->exec_ns;
+	mark->reset = false;
+	if (!open)
+		return;
+	blame_busy_ends(j->machine, host_ns);
+	/* it may have been a sleep within the job: then the busy period goes on */
+	mark->reset = memcmp(mark->excess, j->excess, sizeof(mark->excess)) != 0;
+}
+
+/* The job went on. */
+void wait_forget_end(struct jobs *j)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	if (mark->set && mark->reset)
+		for (int p = 0; p < VMRT_BLAMES; p++)
+			j->excess[p] += mark->excess[p];
+	j->rel.slept |= mark->set;
+	mark->set = false;
+}
+
+/* The open job ended where it was marked. */
+void wait_complete_at_mark(struct jobs *j)
+{
+	struct end_mark *mark = &j->rel.mark, now;
+
+	if (!mark->set || j->rel.no_arrival) {
+		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
+		mark->set = false;
+		return;
+	}
+	memcpy(now.cum, j->cum, sizeof(now.cum));
+	memcpy(now.excess, j->excess, sizeof(now.excess));
+	memcpy(j->cum, mark->cum, sizeof(mark->cum));
+	memcpy(j->excess, mark->excess, sizeof(mark->excess));
+	memcpy(j->guest_who, mark->guest_who, sizeof(mark->guest_who));
+	memcpy(j->host_who, mark->host_who, sizeof(mark->host_who));
+	j->exec_ns = mark->exec_ns;
+	jobs_complete(j, mark->local_ns, mark->host_ns);
+	memcpy(j->cum, now.cum, sizeof(now.cum));
+	memcpy(j->excess, now.excess, sizeof(now.excess));
+	mark->set = false;
+}
+
+/* Opens the job that arrived with the expiry @fired. */
+static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const struct fired *fired)
+{
+	struct release *r = &j->rel;
+	int64_t skipped = 0;
+
+	if (fired->arrival_ns != VMRT_UNKNOWN)
+		skipped = jobs_skip(j, before, fired->arrival_ns);
+	jobs_clear(j);
+	j->job.skipped = skipped;
+	j->job.release_local_ns = fired->local_ns;
+	j->job.release_ns = fired->host_ns;
+	r->no_arrival = fired->arrival_ns == VMRT_UNKNOWN;
+	r->opened_ns = host_ns;
+	jobs_set_arrival(j, r->no_arrival ? fired->local_ns : fired->arrival_ns);
+	j->state = JOB_RELEASED;
+	j->timer = 0;
+	r->fired.ptr = 0;
+	r->slept = false;
+	blame_open(j, host_ns);
+}
+
+/* The thread slept, and the expiry @fired of its timer wakes it. */
+void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired)
+{
+	int64_t before = j->job.arrival_local_ns;
+
+	blame_settle(j->machine, host_ns);
+	if (j->rel.no_arrival)
+		before = VMRT_UNKNOWN;
+	switch (j->state) {
+	case JOB_HEAD:
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		before = VMRT_UNKNOWN;
+		break;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		wait_complete_at_mark(j);
+		break;
+	default:
+		before = VMRT_UNKNOWN;
+		break;
+	}
+	j->rel.mark.set = false;
+	j->rel.idle_before = true;
+	open_job(j, before, host_ns, fired);
+	blame_busy_ends(j->machine, host_ns);
+}
+
+/* The thread consumes the expiry that came while it worked: the next job begins at once. */
+static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	struct fired fired = j->rel.fired;
+	int64_t before = j->rel.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
+
+	if (j->state == JOB_HEAD) {
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		before = VMRT_UNKNOWN;
+	} else if (j->rel.no_arrival) {
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	} else {
+		jobs_complete(j, ev->ts, host_ns);
+	}
+	j->rel.idle_before = false;
+	open_job(j, before, host_ns, &fired);
+	jobs_start(j, ev->ts, host_ns);
+	blame_busy_ends(j->machine, host_ns);
+}
+
+/* When the open job's timer was due, from what it is armed to next: the last point before it expired. */
+static void find_arrival(struct jobs *j, int64_t expires)
+{
+	struct release *r = &j->rel;
+	int64_t period = r->period_ns, ahead, arrival;
+
+	if (!period || __builtin_sub_overflow(expires, j->job.release_local_ns, &ahead) || ahead <= 0)
+		return;
+	arrival = expires - (ahead + period - 1) / period * period;
+	r->no_arrival = false;
+	jobs_set_arrival(j, arrival);
+	j->unknown_ns += r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
+}
+
+/* A timer that goes on by itself is armed by the thread. */
+void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	struct release *r = &j->rel;
+	int clock = clocks_of(j->machine, ev->timer.timer);
+	int64_t expires;
+
+	if (!r->timer && r->mechanism == VMRT_RELEASE_AUTO)
+		return;
+	/* of several timers the one that wakes it counts; until one did, the one armed last */
+	if (r->timer && r->timer != ev->timer.timer && !r->gone && j->state > JOB_HEAD)
+		return;
+	r->timer = ev->timer.timer;
+	r->gone = false;
+	r->seen_ns = ev->ts;
+	if (!clocks_to_local(j->machine, clock, ev->timer.expires, &expires))
+		expires = VMRT_UNKNOWN;
+	blame_settle(j->machine, host_ns);
+	if (r->fired.ptr && (j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
+		begins_at_once(j, ev, host_ns);
+	else if (expires != VMRT_UNKNOWN && expires <= ev->ts && j->state == JOB_STARTED) {
+		/* armed to an instant that has passed: the next job has arrived */
+		r->fired = (struct fired){.ptr = r->timer, .fn = ev->timer.fn, .arrival_ns = expires,
+			.local_ns = ev->ts, .host_ns = host_ns};
+		begins_at_once(j, ev, host_ns);
+		r->foreseen = true;
+		return;
+	}
+	r->fired.ptr = 0;
+	r->foreseen = false;
+	if (r->no_arrival && expires != VMRT_UNKNOWN)
+		find_arrival(j, expires);
+	if (expires == VMRT_UNKNOWN || (j->state != JOB_STARTED && j->state != JOB_RELEASED))
+		return;
+	blame_expect(j, expires, host_ns);
+}

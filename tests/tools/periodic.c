@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * periodic MECHANISM NAME PERIOD_US WORK_US JOBS LONG_EVERY
+ *
+ * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime, timerfd,
+ * itimer, posix, relative, deadline, mutex (nanosleep, and every job also sleeps, waits for a mutex with
+ * priority inheritance and for a pipe). Every LONG_EVERY-th job (0: none) works two and a half periods. Its
+ * own account goes to stdout, one line per job: end of the job, and how many expiries it was told of.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define JOBS_MAX 10000
+#define NS_PER_S INT64_C(1000000000)
+
+static int64_t period_ns, ends[JOBS_MAX];
+static uint64_t told[JOBS_MAX];
+static pthread_mutex_t lock;
+static int ask[2], answer[2];
+
+static int64_t now_on(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return t.tv_sec * NS_PER_S + t.tv_nsec;
+}
+
+static struct timespec spec_of(int64_t ns)
+{
+	return (struct timespec){ns / NS_PER_S, ns % NS_PER_S};
+}
+
+static void work(int64_t ns)
+{
+	int64_t until = now_on(CLOCK_THREAD_CPUTIME_ID) + ns;
+
+	while (now_on(CLOCK_THREAD_CPUTIME_ID) < until)
+		;
+}
+
+/* Holds the mutex for a while whenever it is asked to, and answers. */
+static void *other_thread(void *arg)
+{
+	char c;
+
+	prctl(PR_SET_NAME, "other");
+	while (read(ask[0], &c, 1) == 1) {
+		pthread_mutex_lock(&lock);
+		if (write(answer[1], &c, 1) != 1)
+			break;
+		usleep(300);
+		pthread_mutex_unlock(&lock);
+	}
+	return arg;
+}
+
+static void block_inside_a_job(void)
+{
+	char c = 'x';
+
+	usleep(500);
+	if (write(ask[1], &c, 1) != 1 || read(answer[0], &c, 1) != 1)
+		exit(1);
+	pthread_mutex_lock(&lock);
+	pthread_mutex_unlock(&lock);
+}
+
+static void begin_other(void)
+{
+	pthread_mutexattr_t attr;
+	pthread_t t;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
+	pthread_mutex_init(&lock, &attr);
+	if (pipe(ask) != 0 || pipe(answer) != 0 || pthread_create(&t, NULL, other_thread, NULL) != 0)
+		exit(1);
+}
+
+/* struct sched_attr of sched_setattr(2), which C libraries have only lately. */
+static void be_deadline(int64_t runtime_ns)
+{
+	struct {
+		uint32_t size, policy;
+		uint64_t flags;
+		int32_t nice;
+		uint32_t priority;
+		uint64_t runtime, deadline, period;
+	} attr = {.size = sizeof(attr), .policy = 6, .runtime = (uint64_t)runtime_ns,
+		.deadline = (uint64_t)period_ns, .period = (uint64_t)period_ns};
+
+	if (syscall(SYS_sched_setattr, 0, &attr, 0) != 0) {
+		perror("sched_setattr");
+		exit(2);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	const char *how = argc > 1 ? argv[1] : "";
+	const struct sched_param param = {.sched_priority = 40};
+	struct itimerspec every = {0};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+	int64_t work_ns, next;
+	int n, long_every, fd = -1, sig;
+	clockid_t clock = CLOCK_MONOTONIC;
+	timer_t timer;
+	sigset_t set;
+
+	if (argc != 7)
+		return 64;
+	period_ns = atol(argv[3]) * 1000;
+	work_ns = atol(argv[4]) * 1000;
+	n = atoi(argv[5]);
+	long_every = atoi(argv[6]);
+	if (n < 1 || n > JOBS_MAX || period_ns <= 0)
+		return 64;
+	memset(ends, 1, sizeof(ends));
+	memset(told, 0, sizeof(told));
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	sigaddset(&set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (!strcmp(how, "mutex"))
+		begin_other();
+	prctl(PR_SET_NAME, argv[2]);
+	if (strcmp(how, "deadline") != 0)
+		sched_setscheduler(0, SCHED_FIFO, &param);
+	if (!strcmp(how, "realtime"))
+		clock = CLOCK_REALTIME;
+	/* the name is seen at the next switch */
+	usleep(2000);
+	next = now_on(clock) + period_ns;
+	every.it_interval = spec_of(period_ns);
+	every.it_value = spec_of(next);
+	if (!strcmp(how, "timerfd")) {
+		fd = timerfd_create(CLOCK_MONOTONIC, 0);
+		timerfd_settime(fd, TFD_TIMER_ABSTIME, &every, NULL);
+	} else if (!strcmp(how, "itimer")) {
+		struct itimerval it = {.it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S / 1000}};
+
+		it.it_value = it.it_interval;
+		setitimer(ITIMER_REAL, &it, NULL);
+	} else if (!strcmp(how, "posix")) {
+		if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
+			return 1;
+		timer_settime(timer, TIMER_ABSTIME, &every, NULL);
+	} else if (!strcmp(how, "deadline")) {
+		be_deadline(period_ns / 2);
+		sched_yield();
+	}
+	for (int k = 0; k < n; k++) {
+		struct timespec t = spec_of(next + k * period_ns);
+
+		told[k] = 1;
+		if (fd >= 0) {
+			if (read(fd, &told[k], sizeof(told[k])) != sizeof(told[k]))
+				return 1;
+		} else if (!strcmp(how, "itimer")) {
+			sigwait(&set, &sig);
+		} else if (!strcmp(how, "posix")) {
+			sigwait(&set, &sig);
+			told[k] += (uint64_t)timer_getoverrun(timer);
+		} else if (!strcmp(how, "relative")) {
+			t = spec_of(period_ns);
+			nanosleep(&t, NULL);
+		} else if (!strcmp(how, "deadline")) {
+			if (k)
+				sched_yield();
+		} else {
+			while (clock_nanosleep(clock, TIMER_ABSTIME, &t, NULL) == EINTR)
+				;
+		}
+		work(long_every && k % long_every == long_every - 1 ? 5 * period_ns / 2 : work_ns);
+		if (!strcmp(how, "mutex"))
+			block_inside_a_job();
+		ends[k] = now_on(CLOCK_MONOTONIC);
+	}
+	for (int k = 0; k < n; k++)
+		printf("%lld %llu\n", (long long)ends[k], (unsigned long long)told[k]);
+	fflush(stdout);
+	_exit(0);
+}
