@@ -351,14 +351,19 @@ void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 /* The kernel's own word on where a period begins. */
 static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 {
+	/* a timer that is said to have expired far from now is no clock */
+	if (at > e->now_ns || at < e->now_ns - s->pub.period_ns)
+		return;
 	if (s->fit) {
 		lay_grid(e, s, at, VMRT_PHASE_TIMER);
 		return;
 	}
 	if (!s->active || s->pub.enforced)
 		return;
-	while (at <= s->settled_ns)
+	if (at <= s->settled_ns)
 		at += s->pub.period_ns;
+	if (at <= s->settled_ns)
+		return;
 	if (s->pub.phase == VMRT_PHASE_TIMER && at == s->now.end_ns)
 		return;
 	/* the period in progress ends there, and is not a whole one */
@@ -390,8 +395,10 @@ void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const str
 	}
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
-		int64_t since = timer->expires - s->grid_timer.expires_ns, period = s->pub.period_ns;
-		bool rhythm = s->grid_timer.timer && since > 0 && since <= RHYTHM_PERIODS * period;
+		int64_t since, period = s->pub.period_ns;
+		bool rhythm = s->grid_timer.timer &&
+			!__builtin_sub_overflow(timer->expires, s->grid_timer.expires_ns, &since) &&
+			since > 0 && since / RHYTHM_PERIODS <= period;
 
 		if (s->pub.policy != (ev->timer.fn == VMRT_FN_RT_PERIOD ? VMRT_POLICY_RT_GROUP
 									: VMRT_POLICY_CFS_QUOTA))
