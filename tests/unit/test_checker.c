@@ -165,6 +165,10 @@ static void what_a_period_leaves_is_not_the_next_ones(void **state)
 		/* after a period that used all there is nothing to carry over */
 		runs(&f, Q);
 		waits(&f, T - Q);
+		runs(&f, Q - E);
+		waits(&f, T - Q + E);
+		runs(&f, Q);
+		waits(&f, T - Q);
 		end(&f);
 		assert_int_equal(f.counts[VMRT_RULE_CARRY_OVER].judged, 1);
 		assert_int_equal(violations(&f, VMRT_RULE_CARRY_OVER), more);
