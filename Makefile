@@ -40,6 +40,9 @@ STATIC_TOOLS := vmrt-agent vmrt-load
 tool_source = $(wildcard $(addsuffix /$(1).c,$(FOLDERS)))
 TOOLS := $(foreach t,$(TOOLS),$(if $(call tool_source,$(t)),$(t)))
 STATIC_TOOLS := $(filter $(TOOLS),$(STATIC_TOOLS))
+ifneq ($(SANITIZER),)
+STATIC_TOOLS := # the compilers refuse to link sanitizers statically
+endif
 
 SOURCES := $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c))
 TOOL_SOURCES := $(foreach t,$(TOOLS),$(call tool_source,$(t)))

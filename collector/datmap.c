@@ -29,6 +29,7 @@ static const char *const option_names[] = {[1] = "DATE", [2] = "CPUSTAT", [3] = 
 struct reader {
 	struct vmrt_datmap *map;
 	uint64_t at;
+	int fd;
 	bool big_endian;
 	bool failed;
 };
@@ -217,29 +218,51 @@ static void read_v6(struct reader *r)
 		sized(r, 0, "clock", 8);
 }
 
-/* Sections lie one behind the other. Those with the data are only named: they are not in the head. */
+/* The head of a section, which may be far behind the head of the file; false at the end. */
+static bool section_head(struct reader *r, unsigned *id, unsigned *flags, uint64_t *size)
+{
+	uint8_t raw[SECTION_HEAD];
+	uint64_t value[3] = {0};
+	static const struct {
+		unsigned at, size;
+	} parts[3] = {{0, 2}, {2, 2}, {8, 8}};
+
+	if (r->failed || pread(r->fd, raw, sizeof(raw), (off_t)r->at) != (ssize_t)sizeof(raw))
+		return false;
+	for (size_t k = 0; k < 3; k++)
+		for (unsigned i = 0; i < parts[k].size; i++)
+			value[k] = value[k] << 8 |
+				   raw[parts[k].at + (r->big_endian ? i : parts[k].size - 1 - i)];
+	*id = (unsigned)value[0];
+	*flags = (unsigned)value[1];
+	*size = value[2];
+	r->at += SECTION_HEAD;
+	return true;
+}
+
+/* Sections lie one behind the other. */
 static void read_v7(struct reader *r)
 {
+	unsigned id, flags;
+	uint64_t size;
+
 	text(r);
 	text(r);
 	add(r, 0, "options at", number(r, 8), 0, NULL);
-	while (!r->failed && r->at + SECTION_HEAD <= r->map->file_size) {
-		unsigned id = (unsigned)number(r, 2), flags = (unsigned)number(r, 2);
-		struct vmrt_datmap_piece *p;
-		uint64_t size, start;
+	while (section_head(r, &id, &flags, &size)) {
+		uint64_t start = r->at;
+		bool inside = start <= r->map->head_size && size <= r->map->head_size - start;
 
-		number(r, 4);
-		size = number(r, 8);
-		start = r->at;
-		p = add(r, 0, flags & 1 ? "section, compressed" : "section", start, size,
-			start + size <= r->map->head_size ? r->map->head + start : NULL);
-		name_option(p, id);
-		if (!id)
-			strcpy(p->name, "OPTIONS");
-		if (!id && !r->failed && !(flags & 1)) {
-			struct reader options = {r->map, start, r->big_endian, false};
+		name_option(add(r, 0, flags & 1 ? "section, compressed" : "section", start, size,
+				    inside ? r->map->head + start : NULL),
+			id);
+		if (!id && !r->failed) {
+			strcpy(r->map->pieces[r->map->n_pieces - 1].name, "OPTIONS");
+			if (inside && !(flags & 1)) {
+				struct reader options = *r;
 
-			read_options(&options);
+				read_options(&options);
+			}
 		}
 		if (size > r->map->file_size - start)
 			fail(r, "section %u at %" PRIu64 " is longer than the file", id, start);
@@ -275,7 +298,7 @@ enum vmrt_status vmrt_datmap_read(
 	struct vmrt_datmap *map = calloc(1, sizeof(*map));
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	enum vmrt_status status = VMRT_OK;
-	struct reader r = {.map = map};
+	struct reader r = {.map = map, .fd = fd};
 	struct stat st;
 
 	if (!map || fd < 0 || fstat(fd, &st) != 0) {

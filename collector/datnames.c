@@ -171,6 +171,11 @@ static void look_at_page(struct vmrt_names *n, const uint8_t *page)
 	}
 }
 
+void vmrt_names_page(struct vmrt_names *n, const void *page)
+{
+	look_at_page(n, page);
+}
+
 void vmrt_names_scan(struct vmrt_names *n, int fd, uint64_t offset, uint64_t size)
 {
 	size_t unit = CHUNK / n->page_size * n->page_size;

@@ -13,6 +13,7 @@
 #include "datnames.h"
 #include "salvage.h"
 
+#define EXITS_BUFFER (64 << 10)
 #define DISK_RESERVE (UINT64_C(8) << 20) /* for the head, the manifest, a small database */
 
 void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
@@ -34,6 +35,45 @@ static enum vmrt_status save_manifest(struct vmrt_recorder *rec, struct vmrt_err
 
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_MANIFEST);
 	return vmrt_manifest_save(&rec->manifest, path, err);
+}
+
+/*
+ * Names of threads that end are in the recording, but to look for them there is to read all of it. A second
+ * instance has only them. Without it, or if it lost something, everything is read.
+ */
+static void open_exits(struct vmrt_recorder *rec)
+{
+	struct vmrt_tracer_options options = {
+		.label = "names", .buffer = EXITS_BUFFER, .events = "sched:sched_process_exit"};
+
+	rec->names = vmrt_names_new(&rec->meta);
+	if (rec->names && vmrt_tracer_has_event(rec->tracer, "sched", "sched_process_exit") &&
+		vmrt_tracer_open_with(&options, &rec->exits, NULL) == VMRT_OK)
+		vmrt_tracer_on(rec->exits, NULL);
+}
+
+void vmrt_recorder_take_names(struct vmrt_recorder *rec)
+{
+	uint8_t page[VMRT_TRACER_PAGE_MAX];
+
+	for (unsigned cpu = 0; rec->exits && cpu < rec->meta.cpus; cpu++)
+		while (vmrt_tracer_read(rec->exits, cpu, page) > 0)
+			vmrt_names_page(rec->names, page);
+}
+
+/* Were all ends of threads seen? */
+static bool all_names_taken(struct vmrt_recorder *rec)
+{
+	struct vmrt_cpu_stats s;
+
+	if (!rec->exits || vmrt_tracer_off(rec->exits, NULL) != VMRT_OK)
+		return false;
+	vmrt_recorder_take_names(rec);
+	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
+		if (vmrt_tracer_stats(rec->exits, cpu, &s, NULL) != VMRT_OK || s.overrun || s.dropped ||
+			s.commit_overrun)
+			return false;
+	return true;
 }
 
 enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_error *err)
@@ -65,6 +105,7 @@ enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_
 			"the disk of %s is nearly full: at least %" PRIu64
 			" MiB are needed (less with a smaller --buffer)",
 			rec->folder.path, drain.reserve >> 20);
+	open_exits(rec);
 	return vmrt_drain_start(rec->tracer, &drain, &rec->drain, err);
 }
 
@@ -170,7 +211,6 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 static void add_names(struct vmrt_recorder *rec)
 {
 	char *now = vmrt_trace_cmdlines(), *ended, *all;
-	struct vmrt_names *names;
 
 	all = vmrt_trace_merge_names((const char *const[]){rec->meta.cmdlines, now}, 2);
 	free(now);
@@ -178,9 +218,10 @@ static void add_names(struct vmrt_recorder *rec)
 		return;
 	free(rec->meta.cmdlines);
 	rec->meta.cmdlines = all;
-	names = vmrt_names_new(&rec->meta);
-	vmrt_datfile_names(rec->file, names);
-	ended = vmrt_names_take(names);
+	if (!all_names_taken(rec) && rec->names)
+		vmrt_datfile_names(rec->file, rec->names);
+	ended = vmrt_names_take(rec->names);
+	rec->names = NULL;
 	all = ended ? vmrt_trace_merge_names((const char *const[]){all, ended}, 2) : NULL;
 	free(ended);
 	if (all) {

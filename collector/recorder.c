@@ -18,6 +18,7 @@
 #include <vmrt/tool.h>
 #include <vmrt/version.h>
 
+#include "datnames.h"
 #include "datwrite.h"
 #include "trace.h"
 
@@ -277,6 +278,7 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 		now = vmrt_now_ns();
 		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
 			vmrt_recorder_look_at_losses(rec, now);
+			vmrt_recorder_take_names(rec);
 			follow(rec, now);
 		}
 		if (progress)
@@ -397,6 +399,9 @@ static void clean_up(struct vmrt_recorder *rec)
 	vmrt_drain_free(rec->drain);
 	vmrt_datfile_close(rec->file);
 	vmrt_guardian_end(&rec->guardian);
+	free(vmrt_names_take(rec->names));
+	if (vmrt_tracer_close(rec->exits, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
+		vmrt_warn("%s", err.text);
 	if (vmrt_tracer_close(rec->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
 	rec->tracer = NULL;

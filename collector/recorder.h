@@ -64,6 +64,8 @@ struct vmrt_recorder {
 	struct vmrt_tracer *tracer;
 	struct vmrt_datfile *file;
 	struct vmrt_drain *drain;
+	struct vmrt_tracer *exits; /* an instance with nothing but the ends of threads; or NULL */
+	struct vmrt_names *names;  /* seen in it */
 	struct vmrt_guardian guardian;
 	struct vmrt_flight *flight;
 	bool analyzable;
@@ -125,6 +127,9 @@ enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct 
 
 /** vmrt_recorder_look_at_losses - note what was lost since the last look */
 void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now);
+
+/** vmrt_recorder_take_names - read the names of threads that have ended */
+void vmrt_recorder_take_names(struct vmrt_recorder *rec);
 
 /** vmrt_recorder_finish_host - after recording was switched off: empty the buffers, count */
 void vmrt_recorder_finish_host(struct vmrt_recorder *rec);

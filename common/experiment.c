@@ -30,6 +30,7 @@ struct parser {
 	enum section section;
 	char keys[KEYS_TEXT]; /* that this section has had, each with a blank before and behind */
 	bool failed;
+	bool has_experiment;
 };
 
 #define VMRT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -43,6 +44,12 @@ const char *vmrt_policy_name(enum vmrt_policy policy)
 	};
 
 	return (size_t)policy < VMRT_ARRAY_SIZE(words) ? words[policy] : "unknown";
+}
+
+bool vmrt_policy_by_kernel(enum vmrt_policy policy)
+{
+	return policy == VMRT_POLICY_DEADLINE || policy == VMRT_POLICY_RT_GROUP ||
+		policy == VMRT_POLICY_CFS_QUOTA;
 }
 
 const char *vmrt_release_name(enum vmrt_release release)
@@ -153,6 +160,9 @@ static int begin_task(struct parser *p, const char *name, int line)
 static int begin_section(struct parser *p, const char *section, int line)
 {
 	if (!strcmp(section, "experiment")) {
+		if (p->has_experiment)
+			return complain(p, line, "the section [experiment] occurs twice");
+		p->has_experiment = true;
 		p->section = IN_EXPERIMENT;
 		return 1;
 	}
@@ -239,7 +249,8 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 		VMRT_POLICY_LIST(X)
 #undef X
 		return complain(p, line,
-			"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf and deadline",
+			"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf, deadline, "
+			"rt_group and cfs_quota",
 			value);
 	}
 	return complain(p, line,
@@ -370,7 +381,7 @@ static int check_server(struct parser *p, struct vmrt_server_spec *s)
 		return complain(p, s->line, "budget %s of server %s is more than its period %s",
 			vmrt_format_duration(s->budget_ns, budget), s->name,
 			vmrt_format_duration(s->period_ns, period));
-	if (!s->priority && s->policy != VMRT_POLICY_DEADLINE && s->policy != VMRT_POLICY_EDF)
+	if (!s->priority && s->policy != VMRT_POLICY_EDF && !vmrt_policy_by_kernel(s->policy))
 		return complain(p, s->line, "server %s needs a priority from 2 to %d", s->name, PRIORITY_MAX);
 	return 1;
 }

@@ -312,6 +312,7 @@ struct hsf_options {
 };
 
 struct hsf_run {
+	FILE *figures; /* --stats */
 	const struct hsf_options *opts;
 	struct vmrt_experiment *exp;
 	struct hsf_server *servers;

@@ -150,21 +150,14 @@ static int supervise(struct hsf_run *r)
 
 static int write_figures(const struct hsf_run *r, int64_t ran_ns)
 {
-	FILE *out = stderr;
+	FILE *out = r->figures ? r->figures : stderr;
 	int failed;
 
-	if (r->opts->stats) {
-		out = fopen(r->opts->stats, "we");
-		if (!out) {
-			vmrt_warn("cannot write %s: %s", r->opts->stats, strerror(errno));
-			return VMRT_EXIT_FAILED;
-		}
-	} else if (r->opts->quiet) {
+	if (!r->figures && r->opts->quiet)
 		return VMRT_EXIT_DONE;
-	}
 	hsf_report(out, r->servers, r->n, ran_ns, r->cpu_ns);
-	failed = ferror(out);
-	if (out != stderr && (fclose(out) != 0 || failed)) {
+	failed = fflush(out) != 0 || ferror(out);
+	if (r->figures && failed) {
 		vmrt_warn("cannot write %s", r->opts->stats);
 		return VMRT_EXIT_FAILED;
 	}
@@ -197,6 +190,8 @@ static void free_run(struct hsf_run *r)
 		vmrt_vms_free(r->vms[i], 1);
 	for (size_t i = 0; i < r->n_locks; i++)
 		close(r->locks[i]);
+	if (r->figures)
+		fclose(r->figures);
 	free(r->servers);
 	free(r->vms);
 	free(r->gone);
@@ -228,6 +223,15 @@ int hsf_run(const struct hsf_options *opts)
 	struct vmrt_error err;
 	int64_t ended_ns;
 
+	/* opened before hours of enforcing, not behind them */
+	if (opts->stats) {
+		r.figures = fopen(opts->stats, "we");
+		if (!r.figures) {
+			vmrt_fail_errno(&err, errno, "cannot write %s", opts->stats);
+			vmrt_complain(&err);
+			return VMRT_EXIT_FAILED;
+		}
+	}
 	/* a stopped enforcer would leave its VMs raised and unwatched */
 	signal(SIGTSTP, SIG_IGN);
 	status = hsf_run_prepare(&r, &err);

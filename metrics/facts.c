@@ -104,7 +104,7 @@ static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, str
 	vmrt_query_begin(&q, db, err,
 		"SELECT id, name, kind, kernel, note, cpus, events, lost, broken_chains,"
 		" inferred_switches, out_of_order, inside, outside,"
-		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind IN ('overrun', 'dropped')),"
+		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind IN ('overrun', 'dropped', 'clipped')),"
 		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind = 'steal'),"
 		" (SELECT coalesce(sum(to_ns - from_ns), 0) FROM loss"
 		"  WHERE machine = m.id AND kind = 'steal'),"
@@ -241,6 +241,8 @@ enum vmrt_status vmrt_facts_load(const char *run, const char *const *tasks, size
 		status = load_tasks(db, f, err);
 	if (status == VMRT_OK)
 		status = vmrt_facts_load_servers(db, f, err);
+	if (status == VMRT_OK)
+		status = vmrt_facts_load_checks(db, f, err);
 	if (status == VMRT_OK)
 		status = select_tasks(f, run, tasks, n_tasks, err);
 	for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++)

@@ -39,6 +39,16 @@ struct vmrt_task_facts {
 	size_t n_causes;
 };
 
+/* A rule of a server's policy: how often it was looked at, and what came out. */
+struct vmrt_check_facts {
+	char rule[16];
+	int64_t judged, unknown, violations;
+	int64_t worst_ns, worst_at_ns; /* or VMRT_UNKNOWN */
+	int64_t tolerance_ns;
+};
+
+#define VMRT_CHECKS_MAX 16
+
 struct vmrt_server_facts {
 	int64_t id;
 	char *name, *vm, *policy, *depletion; /* vm: or NULL */
@@ -51,6 +61,8 @@ struct vmrt_server_facts {
 	int64_t steal_periods;			 /* judged, but the host was not running for a part */
 	int64_t used_up;			 /* of the others, periods with the whole budget used */
 	int64_t over_p50, over_p99, over_max, over_max_k; /* their overshoot */
+	struct vmrt_check_facts checks[VMRT_CHECKS_MAX];
+	size_t n_checks;
 	int64_t wait_max, wait_at; /* longest time a preempted vCPU thread waited, and when (host clock) */
 };
 
@@ -68,6 +80,8 @@ struct vmrt_machine_facts {
 struct vmrt_vm_facts {
 	char *name, *hypervisor, *accel;
 	int64_t machine; /* or VMRT_UNKNOWN */
+	int64_t natural_n; /* without a server: distances between starts of supply; 0: none */
+	int64_t natural_period[3], natural_supply[3]; /* p10, p50, p90 */
 };
 
 struct vmrt_run_facts {
@@ -146,6 +160,8 @@ enum vmrt_status vmrt_query_end(struct vmrt_query *q);
 
 enum vmrt_status vmrt_facts_load_task(
 	sqlite3 *db, struct vmrt_task_facts *task, struct vmrt_error *err);
+enum vmrt_status vmrt_facts_load_checks(
+	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 enum vmrt_status vmrt_facts_load_servers(
 	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 

@@ -245,6 +245,7 @@ void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	vmrt_doc_section(doc, f->label);
 	vmrt_report_head(doc, f);
 	put_servers(doc, f);
+	vmrt_report_checks(doc, f);
 	put_tasks(doc, f);
 	put_causes(doc, f);
 	vmrt_report_analysis(doc, f);

@@ -14,6 +14,9 @@ void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
+/** vmrt_report_checks - the tables "checks" and "natural", and their lines */
+void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
 /** vmrt_report_head - the tables "run", "vms", "loss" and "clock", and their lines */
 void vmrt_report_head(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 

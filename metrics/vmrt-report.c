@@ -29,7 +29,7 @@ static const struct argp_option option_table[] = {
 	{"task", OPT_TASK, "NAME", 0,
 		"only this task, as NAME or MACHINE/NAME; may be given several times", 0},
 	{"table", OPT_TABLE, "NAME", 0,
-		"only this table: run, vms, loss, clock, servers, tasks, causes, analysis or "
+		"only this table: run, vms, loss, clock, servers, checks, natural, tasks, causes, analysis or "
 		"analysis_tasks; with --compare: runs, tasks or servers",
 		0},
 	{"compare", OPT_COMPARE, NULL, 0, "several runs side by side; the first is the base", 0},

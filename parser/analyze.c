@@ -22,6 +22,16 @@ struct analysis {
 	struct vmrt_sink sink;
 };
 
+/* Before the next event is pushed: which CPUs have no more to come? */
+static void clip(struct analysis *a)
+{
+	uint32_t machine;
+	unsigned cpu;
+
+	while (vmrt_recording_ended(a->rec, &machine, &cpu))
+		vmrt_engine_clip(a->engine, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
+}
+
 static enum vmrt_status feed(struct analysis *a, struct vmrt_analyze_result *result,
 	struct vmrt_error *err)
 {
@@ -30,6 +40,7 @@ static enum vmrt_status feed(struct analysis *a, struct vmrt_analyze_result *res
 	uint32_t machine;
 
 	while (vmrt_recording_next(a->rec, &machine, &event, &host_ns, &error_ns)) {
+		clip(a);
 		if (vmrt_engine_push(a->engine, machine, event, host_ns, error_ns) != VMRT_OK)
 			return vmrt_fail(
 				err, VMRT_ENOMEM, "out of memory after %llu events", result->events);
@@ -39,6 +50,7 @@ static enum vmrt_status feed(struct analysis *a, struct vmrt_analyze_result *res
 	}
 	if (a->options->progress && result->events >= PROGRESS_EVERY)
 		fprintf(stderr, "\r\033[K");
+	clip(a);
 	if (!result->events) {
 		struct vmrt_recorded_machine host;
 

@@ -281,6 +281,7 @@ enum vmrt_status page_feed_push(
  */
 int page_feed_next(struct page_feed *feed, const uint8_t **page, uint32_t *size, uint64_t *offset,
 	bool *cut, struct vmrt_error *err);
+bool page_feed_incomplete(const struct page_feed *feed);
 void page_feed_free(struct page_feed *feed);
 
 #endif

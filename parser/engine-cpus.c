@@ -104,6 +104,7 @@ static void infer_switch(
 	if (!uncertainty)
 		uncertainty = 1;
 	m->stats.inferred_switches++;
+	cpu->idle_is_silent |= cpu->pid == 0;
 	if (out)
 		servers_uncertain(m->engine, out->server, low, high);
 	if (in)
@@ -121,6 +122,8 @@ static void infer_switch(
 	cpus_set_current(m, cpu, pid, comm, in ? in->prio : PRIO_UNKNOWN);
 	if (in)
 		run_begins(m, index, in, at, -1, uncertainty, false);
+	if (m->index == 0)
+		servers_doubt_cpu(m->engine, index, low, high);
 }
 
 /* The first record of a CPU, or the first after lost ones: its thread has been running since when? */
@@ -164,26 +167,36 @@ void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct ins
 		infer_switch(m, ev->cpu, pid, comm, now);
 }
 
-void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)
+/* Who runs on CPU @index is not known any more since @since_ns. */
+void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
 {
-	struct cpu *cpu = &m->cpus[ev->cpu];
-	int64_t from = cpu->last_ns == VMRT_UNKNOWN ? m->engine->start_ns : cpu->last_ns;
+	struct cpu *cpu = &m->cpus[index];
 
-	cpus_give_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
-		VMRT_LOSS_OVERRUN);
-	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
-	m->loss_to_ns = now.host_ns;
-	if (cpu->thr && cpu->thr->state == THR_RUNNING) {
-		struct instant at = {from, now.local_ns - (now.host_ns - from)};
+	if (cpu->thr && cpu->thr->state == THR_RUNNING && cpu->last_ns != VMRT_UNKNOWN) {
+		struct instant at = {since_ns, cpu->last_local_ns + (since_ns - cpu->last_ns)};
 
 		run_ends(m, cpu->thr, at, 1);
 		cpu->thr->state = THR_UNKNOWN;
 	}
 	cpu->known = false;
 	cpu->thr = NULL;
+}
+
+void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	int64_t from = cpu->last_ns == VMRT_UNKNOWN ? m->engine->start_ns : cpu->last_ns;
+
+	cpus_give_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
+		cpu->last_ns == VMRT_UNKNOWN ? VMRT_LOSS_CLIPPED : VMRT_LOSS_OVERRUN);
+	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
+	m->loss_to_ns = now.host_ns;
+	cpus_forget(m, ev->cpu, from);
 	/* silence before this is no sign of steal */
 	cpu->last_ns = now.host_ns;
 	cpu->last_local_ns = now.local_ns;
 	if (m->index == 0)
 		servers_taint(m->engine, from, now.host_ns);
+	if (m->index == 0)
+		servers_doubt(m->engine, from, now.host_ns);
 }

@@ -168,8 +168,11 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 	if (!known)
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */
-	if (m->index == 0)
+	if (m->index == 0) {
 		steal_check(m, ev, &timer, now);
+		if (ev->timer.fn >= VMRT_FN_DEADLINE)
+			servers_timer(m->engine, ev, &timer);
+	}
 	if (timer.owner && timer.owner->jobs) {
 		jobs_timer_expire(timer.owner->jobs, ev->timer.timer, ev->ts, now.host_ns);
 	} else if (timer.owner) {

@@ -19,6 +19,7 @@ void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns)
 /* A switch on a host CPU changes for whom the vCPUs that queue there wait. */
 void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 {
+	servers_waiters(e, cpu, host_ns);
 	for (size_t i = 1; i < e->config->n_machines; i++) {
 		struct machine *g = &e->machines[i];
 
@@ -71,6 +72,8 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 	int64_t uncertainty_ns, bool truncated)
 {
 	run_settle_around(m, t, at.host_ns);
+	servers_start(m->engine, t, at.host_ns);
+	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
 	if (t->jobs)
 		blame_settle(m, at.host_ns);
 	if (t->guest)
@@ -122,6 +125,7 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 	}
 	if (t->state == THR_RUNNING) {
 		run_give_slice(m, t, at, state, false);
+		natural_ran(t, at.host_ns - t->start_ns);
 		t->ran_ns += at.host_ns - t->start_ns;
 	}
 	t->last_out_ns = at.host_ns;

@@ -92,8 +92,17 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 
 	if (ev->ts - due < STEAL_MIN_NS || cpu->last_ns == VMRT_UNKNOWN || cpu->last_local_ns > due)
 		return;
+	/*
+	 * Some hosts record nothing that the idle thread of a CPU does, so its tick may have been set anew
+	 * unseen; and where this very record shows that a switch is missing, so may be what came before it.
+	 */
+	if (cpu->pid == 0 && cpu->idle_is_silent)
+		return;
+	if (cpu->hole_count && cpu->hole_to_ns == now.host_ns)
+		return;
 	due = now.host_ns - (ev->ts - due);
 	cpus_give_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
+	servers_doubt_cpu(m->engine, ev->cpu, due, now.host_ns);
 	if (t && t->state == THR_RUNNING && t->server) {
 		servers_settle(m->engine, t->server, now.host_ns);
 		servers_steal(t->server, due > t->start_ns ? due : t->start_ns, now.host_ns);

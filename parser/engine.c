@@ -120,8 +120,12 @@ void vmrt_engine_advance(struct vmrt_engine *e, int64_t host_ns)
 		return;
 	if (host_ns > e->now_ns)
 		e->now_ns = host_ns;
-	for (size_t i = 0; i < e->n_servers; i++)
+	for (size_t i = 0; i < e->n_servers; i++) {
 		servers_settle(e, &e->servers[i], e->now_ns);
+		periods_release(&e->servers[i], host_ns);
+		if (e->servers[i].checker)
+			checker_safe(e->servers[i].checker, host_ns);
+	}
 }
 
 enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
@@ -136,7 +140,9 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 		for (unsigned c = 0; c < m->n_cpus; c++)
 			cpus_close_hole(m, c);
 	}
+	clip_finish(e, end_ns);
 	servers_finish(e, end_ns);
+	natural_finish(e);
 	for (size_t i = 0; i < e->config->n_machines; i++) {
 		struct machine *m = &e->machines[i];
 
@@ -287,9 +293,8 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		clocks_free(m);
 		threads_free(m);
 	}
-	for (size_t i = 0; i < e->n_servers; i++)
-		free(e->servers[i].members);
-	free(e->servers);
+	servers_free(e);
+	natural_free(e);
 	free(e->machines);
 	free(e->next_k);
 	free(e->found);

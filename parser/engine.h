@@ -7,6 +7,7 @@
 #include <vmrt/engine.h>
 #include <vmrt/marks.h>
 
+#include "checker.h"
 #include "engine-release.h"
 
 /* Timers later than this, on a CPU without any event meanwhile, mean the CPU itself did not run. */
@@ -72,6 +73,10 @@ struct thr {
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
 	bool suspended; /* not asleep: stopped, or put to sleep by a server */
 	struct jobs *jobs;     /* of a declared task */
+	struct {
+		bool begun, slept;
+		int64_t start_ns, supply_ns;
+	} natural; /* the stretch of supply in progress */
 	/* last own timer armed since it was switched in, for threads not yet known to be a task */
 	int64_t armed_local_ns, armed_expires_ns;
 	uint64_t armed_timer;
@@ -92,6 +97,7 @@ struct timers {
 
 struct cpu {
 	bool known;   /* who runs is known */
+	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not recorded */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
@@ -102,6 +108,8 @@ struct cpu {
 	int64_t in_ns, in_local_ns; /* when who runs was switched in; VMRT_UNKNOWN: not known exactly */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
+	bool ended; /* its recording ends before that of others */
+	int64_t ended_ns;
 	struct fired fired; /* the timer that expired last, until the next switch */
 };
 
@@ -148,6 +156,17 @@ struct server {
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t first_k; /* the enforcer's periods are counted from here */
 	bool tainted, truncated;
+	uint64_t cpus; /* on which members have run, modulo 64 */
+	struct vmrt_engine *engine;
+	struct checker *checker; /* NULL: nothing to check */
+	struct vmrt_check counts[VMRT_RULES]; /* of the checkers there have been */
+	struct vmrt_server_period *held; /* ring of periods about which a loss may still come to light */
+	size_t held_room, held_first, held_n;
+	struct phase_fit *fit; /* until the phase is found; else NULL */
+	struct {
+		uint64_t timer;
+		int64_t expires_ns;
+	} grid_timer; /* a kernel timer that may be its period's */
 };
 
 enum job_state {
@@ -204,6 +223,7 @@ struct vmrt_engine {
 	struct machine *machines;
 	struct server *servers;
 	size_t n_servers;
+	struct natural *naturals; /* by VM, once there is one; or NULL */
 	int64_t *next_k; /* by task */
 	struct task_found *found; /* by task */
 	uint32_t next_thread;
@@ -317,6 +337,7 @@ void run_unbind(struct machine *m, struct thr *t);
 struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
 
 /* engine-cpus.c */
+void cpus_forget(struct machine *m, unsigned cpu, int64_t since_ns);
 void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
 	enum vmrt_loss_kind kind);
 bool cpus_have(struct machine *m, unsigned cpu);
@@ -362,6 +383,61 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);
 bool servers_real_time(const struct thr *t);
+
+void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
+void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
+void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
+void servers_free(struct vmrt_engine *e);
+
+/* engine-check.c */
+void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
+void check_end(struct server *s);
+void check_finish(struct server *s);
+void check_period(struct vmrt_engine *e, struct server *s, bool whole);
+void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
+	struct checker_supply *sum);
+int64_t check_safe_ns(const struct vmrt_engine *e);
+
+/* engine-phase.c */
+
+/* What the members of a server got in an interval in which nothing changed. */
+struct segment {
+	int64_t from_ns, to_ns;
+	struct checker_supply supply;
+	int background, ready;
+	int64_t steal_ns, uncertainty_ns; /* found at its end */
+	int64_t uncertain_to_ns;
+	int64_t loss_to_ns; /* 0: none */
+};
+
+struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns);
+bool phase_add(struct phase_fit *f, const struct segment *segment);
+struct segment *phase_last(struct phase_fit *f);
+void phase_loss(struct phase_fit *f, int64_t to_ns);
+int64_t phase_loss_before(const struct phase_fit *f);
+void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns);
+int64_t phase_from(const struct phase_fit *f);
+bool phase_ready(const struct phase_fit *f, int64_t now_ns);
+int64_t phase_fit(struct phase_fit *f, int64_t period_ns);
+const struct segment *phase_replay(struct phase_fit *f);
+void phase_free(struct phase_fit *f);
+
+/* engine-periods.c */
+void periods_hold(struct server *s);
+void periods_doubt(struct server *s, int64_t from_ns, int64_t to_ns);
+void periods_release(struct server *s, int64_t safe_ns);
+
+/* engine-clip.c */
+void clip_finish(struct vmrt_engine *e, int64_t end_ns);
+
+/* engine-natural.c */
+void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);
+void natural_ran(struct thr *t, int64_t ns);
+void natural_finish(struct vmrt_engine *e);
+void natural_free(struct vmrt_engine *e);
+
 
 /* engine-marks.c */
 bool mark_text(const char *rest, const char *key, char *buf, size_t room);

@@ -333,6 +333,20 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
 	return true;
 }
 
+bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu)
+{
+	for (size_t i = 0; i < rec->n; i++) {
+		int ended = vmrt_stream_ended(rec->sources[i].stream);
+
+		if (ended < 0)
+			continue;
+		*machine = (uint32_t)i;
+		*cpu = (unsigned)ended;
+		return true;
+	}
+	return false;
+}
+
 void vmrt_recording_machine(
 	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out)
 {

@@ -12,7 +12,8 @@
 #include "schema.h"
 
 
-enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_SLICE, T_TASK,
+enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_VIOLATION, T_CHECKED,
+	T_NATURAL, T_SLICE, T_TASK,
 	T_JOB, T_BLAME, TABLES };
 
 static const struct {
@@ -25,8 +26,11 @@ static const struct {
 	[T_LOSS] = {"loss", 6},
 	[T_VM] = {"vm", 6},
 	[T_THREAD] = {"thread", 10},
-	[T_SERVER] = {"server", 10},
+	[T_SERVER] = {"server", 11},
 	[T_PERIOD] = {"server_period", 13},
+	[T_VIOLATION] = {"violation", 7},
+	[T_CHECKED] = {"checked", 8},
+	[T_NATURAL] = {"natural", 8},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 10},
 	[T_JOB] = {"job", 23},
@@ -183,6 +187,7 @@ static void on_server(void *ctx, const struct vmrt_server *s)
 	add_int(&row, s->priority);
 	add_time(&row, s->phase_ns);
 	add_int(&row, s->enforced);
+	add_text(&row, vmrt_phase_name(s->phase));
 	end(&row);
 }
 
@@ -205,6 +210,50 @@ static void on_period(void *ctx, const struct vmrt_server_period *p)
 	add_int(&row, p->waiting_ns);
 	add_int(&row, p->steal_ns);
 	add_text(&row, vmrt_period_name(p->outcome));
+	end(&row);
+}
+
+static void on_violation(void *ctx, const struct vmrt_violation *v)
+{
+	struct row row = begin(ctx, T_VIOLATION);
+
+	add_int(&row, v->server);
+	add_text(&row, vmrt_rule_name(v->rule));
+	add_int(&row, v->from_ns);
+	add_int(&row, v->to_ns);
+	add_int(&row, v->measured_ns);
+	add_int(&row, v->allowed_ns);
+	add_int(&row, v->tolerance_ns);
+	end(&row);
+}
+
+static void on_check(void *ctx, const struct vmrt_check *c)
+{
+	struct row row = begin(ctx, T_CHECKED);
+
+	add_int(&row, c->server);
+	add_text(&row, vmrt_rule_name(c->rule));
+	add_int(&row, c->judged);
+	add_int(&row, c->unknown);
+	add_int(&row, c->violations);
+	add_time(&row, c->worst_ns);
+	add_time(&row, c->worst_at_ns);
+	add_int(&row, c->tolerance_ns);
+	end(&row);
+}
+
+static void on_natural(void *ctx, const struct vmrt_natural *n)
+{
+	struct row row = begin(ctx, T_NATURAL);
+
+	add_int(&row, n->vm);
+	add_int(&row, n->n);
+	add_time(&row, n->period_p10_ns);
+	add_time(&row, n->period_p50_ns);
+	add_time(&row, n->period_p90_ns);
+	add_time(&row, n->supply_p10_ns);
+	add_time(&row, n->supply_p50_ns);
+	add_time(&row, n->supply_p90_ns);
 	end(&row);
 }
 
@@ -292,6 +341,9 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink)
 		.server_period = on_period,
 		.job = on_job,
 		.loss = on_loss,
+		.violation = on_violation,
+		.check = on_check,
+		.natural = on_natural,
 	};
 }
 

@@ -5,7 +5,7 @@
 /* The schema of run.db; docs/run-db.md explains every column. */
 
 #define VMRT_DB_APPLICATION_ID 0x766d7274 /* "vmrt" */
-#define VMRT_DB_VERSION 1
+#define VMRT_DB_VERSION 2
 
 #define VMRT_DB_TABLES                                                                             \
 	"CREATE TABLE run("                                                                        \
@@ -35,13 +35,27 @@
 	"CREATE TABLE server("                                                                     \
 	" id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, vm INTEGER REFERENCES vm(id),"        \
 	" policy TEXT NOT NULL, depletion TEXT NOT NULL, period_ns INTEGER, budget_ns INTEGER,"    \
-	" priority INTEGER, phase_ns INTEGER, enforced INTEGER NOT NULL);"                         \
+	" priority INTEGER, phase_ns INTEGER, enforced INTEGER NOT NULL,"                          \
+	" phase_source TEXT NOT NULL);"                                                            \
 	"CREATE TABLE server_period("                                                              \
 	" server INTEGER NOT NULL REFERENCES server(id), k INTEGER NOT NULL,"                      \
 	" start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, budget_ns INTEGER NOT NULL,"         \
 	" consumed_ns INTEGER, background_ns INTEGER, replenished_ns INTEGER, first_ns INTEGER,"   \
 	" depleted_ns INTEGER, waiting_ns INTEGER, steal_ns INTEGER NOT NULL, outcome TEXT NOT NULL," \
 	" PRIMARY KEY(server, k)) WITHOUT ROWID;"                                                  \
+	"CREATE TABLE violation("                                                                  \
+	" server INTEGER NOT NULL REFERENCES server(id), rule TEXT NOT NULL,"                      \
+	" from_ns INTEGER NOT NULL, to_ns INTEGER NOT NULL, measured_ns INTEGER NOT NULL,"         \
+	" allowed_ns INTEGER NOT NULL, tolerance_ns INTEGER NOT NULL);"                            \
+	"CREATE TABLE checked("                                                                    \
+	" server INTEGER NOT NULL REFERENCES server(id), rule TEXT NOT NULL,"                      \
+	" judged INTEGER NOT NULL, unknown INTEGER NOT NULL, violations INTEGER NOT NULL,"         \
+	" worst_ns INTEGER, worst_at_ns INTEGER, tolerance_ns INTEGER NOT NULL,"                   \
+	" PRIMARY KEY(server, rule)) WITHOUT ROWID;"                                               \
+	"CREATE TABLE natural("                                                                    \
+	" vm INTEGER PRIMARY KEY REFERENCES vm(id), n INTEGER NOT NULL,"                           \
+	" period_p10_ns INTEGER, period_p50_ns INTEGER, period_p90_ns INTEGER,"                    \
+	" supply_p10_ns INTEGER, supply_p50_ns INTEGER, supply_p90_ns INTEGER);"                   \
 	"CREATE TABLE slice("                                                                      \
 	" thread INTEGER NOT NULL REFERENCES thread(id), cpu INTEGER NOT NULL,"                    \
 	" start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, prio INTEGER NOT NULL,"              \

@@ -220,6 +220,11 @@ int page_feed_next(struct page_feed *feed, const uint8_t **page, uint32_t *size,
 	return 1;
 }
 
+bool page_feed_incomplete(const struct page_feed *feed)
+{
+	return feed->incomplete;
+}
+
 void page_feed_free(struct page_feed *feed)
 {
 	if (!feed)

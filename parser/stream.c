@@ -22,6 +22,7 @@ struct stream_cpu {
 	uint16_t cpu;
 	bool dead; /* malformed from here on */
 	bool in_page;
+	bool ended, told; /* there was more, but it cannot be read; vmrt_stream_ended() has said so */
 };
 
 struct vmrt_stream {
@@ -39,6 +40,7 @@ struct vmrt_stream {
 	bool started;
 	int64_t last_ts;
 
+	unsigned n_ended;  /* CPUs that ended early and were not asked about yet */
 	unsigned n_errors; /* CPUs that died and were not told of yet */
 	struct vmrt_error *errors; /* room for one each */
 	char name_room[16];
@@ -86,11 +88,19 @@ static void heap_drop_top(struct vmrt_stream *s)
 		sift_down(s, 0);
 }
 
+static void ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	if (!cpu->ended)
+		s->n_ended++;
+	cpu->ended = true;
+}
+
 static void die(struct vmrt_stream *s, struct stream_cpu *cpu, uint64_t offset, const char *what)
 {
 	struct vmrt_error *err = &s->errors[s->n_errors++];
 
 	cpu->dead = true;
+	ends_early(s, cpu);
 	cpu->in_page = false;
 	if (offset == DAT_PAGE_LIVE)
 		vmrt_fail(err, VMRT_EFORMAT, "live pages: CPU %u: %s", cpu->cpu, what);
@@ -110,6 +120,8 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
+	if (!more && page_feed_incomplete(cpu->feed))
+		ends_early(s, cpu);
 	if (more <= 0)
 		return false;
 	if (!page_begin(&cpu->walk, page, size, s->formats->commit_size, cut)) {
@@ -206,8 +218,11 @@ enum vmrt_status vmrt_stream_open(
 	if (s->n_cpus > WINDOWS / WINDOW_MAX)
 		window = WINDOWS / s->n_cpus;
 	for (unsigned i = 0; i < s->n_cpus; i++) {
-		if (!dat->buffer->cpus[i].size)
+		if (!dat->buffer->cpus[i].size) {
+			if (dat->buffer->cpus[i].missing)
+				ends_early(s, &s->cpus[i]);
 			continue;
+		}
 		s->cpus[i].feed = page_feed_file(dat, i, window);
 		if (!s->cpus[i].feed) {
 			vmrt_stream_free(s);
@@ -315,6 +330,18 @@ int64_t vmrt_stream_peek(struct vmrt_stream *stream)
 	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
 		return INT64_MAX;
 	return stream->heap[0]->ts;
+}
+
+int vmrt_stream_ended(struct vmrt_stream *stream)
+{
+	for (unsigned i = 0; stream->n_ended && i < stream->n_cpus; i++) {
+		if (!stream->cpus[i].ended || stream->cpus[i].told)
+			continue;
+		stream->cpus[i].told = true;
+		stream->n_ended--;
+		return (int)i;
+	}
+	return -1;
 }
 
 void vmrt_stream_free(struct vmrt_stream *stream)

@@ -154,6 +154,13 @@ void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns);
 int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err);
 
 /**
+ * vmrt_stream_ended - a CPU whose data end too early: cut off, or malformed
+ *
+ * Return: its number, each once, as soon as its last event was given out and the next one asked for; else -1.
+ */
+int vmrt_stream_ended(struct vmrt_stream *stream);
+
+/**
  * vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now
  *
  * Counts as asking for the next event: the pointers of the one before are no longer good. If

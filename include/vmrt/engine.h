@@ -50,6 +50,9 @@ struct vmrt_sink {
 	void (*server_period)(void *ctx, const struct vmrt_server_period *period);
 	void (*job)(void *ctx, const struct vmrt_job *job);
 	void (*loss)(void *ctx, const struct vmrt_loss *loss);
+	void (*violation)(void *ctx, const struct vmrt_violation *violation);
+	void (*check)(void *ctx, const struct vmrt_check *check);
+	void (*natural)(void *ctx, const struct vmrt_natural *natural);
 };
 
 /* Counters of one machine. */
@@ -104,6 +107,17 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *engine, uint32_t machine,
  * that time, although no event tells of it.
  */
 void vmrt_engine_advance(struct vmrt_engine *engine, int64_t host_ns);
+
+/**
+ * vmrt_engine_clip - nothing is recorded of @cpu between @from_ns and @to_ns, though things may have happened
+ * @from_ns: VMRT_UNKNOWN: from the beginning of the recording
+ * @to_ns: VMRT_UNKNOWN: from its last event until the end
+ *
+ * To be told before the first event behind @from_ns is pushed. It becomes a loss of kind clipped, and what it
+ * overlaps is unknown.
+ */
+void vmrt_engine_clip(
+	struct vmrt_engine *engine, uint32_t machine, unsigned cpu, int64_t from_ns, int64_t to_ns);
 
 /**
  * vmrt_engine_finish - the recording has ended: judge what is still open

@@ -4,6 +4,7 @@
 
 /* The experiment file: what servers and tasks there are meant to be (docs/vmrt-experiment.5). */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,7 +22,9 @@
 	X(DEFERRABLE, "deferrable")                                                                \
 	X(SPORADIC, "sporadic")                                                                    \
 	X(EDF, "edf")                                                                              \
-	X(DEADLINE, "deadline")
+	X(DEADLINE, "deadline")		/* by the kernel: SCHED_DEADLINE */                        \
+	X(RT_GROUP, "rt_group")		/* by the kernel: cpu.rt_runtime_us of a cgroup */         \
+	X(CFS_QUOTA, "cfs_quota")	/* by the kernel: cpu.max of a cgroup */
 
 enum vmrt_policy {
 #define X(name, words) VMRT_POLICY_##name,
@@ -109,6 +112,9 @@ const struct vmrt_server_spec *vmrt_experiment_server(
 
 /** vmrt_policy_name - the word for @policy as in the experiment file */
 const char *vmrt_policy_name(enum vmrt_policy policy);
+
+/** vmrt_policy_by_kernel - is @policy one that the kernel itself enforces? */
+bool vmrt_policy_by_kernel(enum vmrt_policy policy);
 
 /** vmrt_release_name - the word for @release as in the experiment file */
 const char *vmrt_release_name(enum vmrt_release release);

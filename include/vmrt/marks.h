@@ -11,6 +11,7 @@
  *   vmrt srv_start server=NAME vm=NAME policy=P depletion=D period=NS budget=NS priority=N t0=NS
  *   vmrt srv_replenish server=NAME k=N at=NS budget=NS   at: the nominal time t0 + k * period;
  *                                                     written when the members are at the priority
+ *                                                     of a sporadic server, at: when a chunk returns, budget: its amount
  *   vmrt srv_deplete server=NAME k=N consumed=NS      written when the members are demoted
  *   vmrt srv_stop server=NAME                         members have their former priority again
  */

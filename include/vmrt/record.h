@@ -82,11 +82,45 @@ enum vmrt_period_outcome {
 #undef X
 };
 
+#define VMRT_PHASE_LIST(X)                                                                         \
+	X(NONE, "none")	    /* there is no grid */                                                 \
+	X(MARKER, "marker") /* an enforcer's own words */                                          \
+	X(TIMER, "timer")   /* the kernel's period timer */                                        \
+	X(FITTED, "fitted") /* where the members' supply begins after they waited */               \
+	X(START, "start")   /* laid from the beginning of the recording, for want of anything better */
+
+enum vmrt_phase {
+#define X(name, words) VMRT_PHASE_##name,
+	VMRT_PHASE_LIST(X)
+#undef X
+};
+
+/* What is demanded of a server's supply; docs/metrics.md says in which windows, and of which policies. */
+#define VMRT_RULE_LIST(X)                                                                          \
+	X(BUDGET, "budget")	    /* at most the budget in a period */                           \
+	X(CARRY_OVER, "carry_over") /* nor more in one after a period that left some */            \
+	X(SLIDING, "sliding")	    /* in any interval as long as the period */                    \
+	X(CUMULATIVE, "cumulative") /* in n periods, for servers that carry an overrun on */       \
+	X(SUPPLY, "supply")	    /* at least the budget in a period with work throughout */     \
+	X(PRIORITY, "priority")	    /* a member with budget does not wait for a lower thread */    \
+	X(IDLE_BURN, "idle_burn")   /* periodic: the budget passes with time */                    \
+	X(DISCARD, "discard")	    /* polling: the budget is lost when there is no work */        \
+	X(CHUNK, "chunk")	    /* sporadic: what was used returns one period later */
+
+enum vmrt_rule {
+#define X(name, words) VMRT_RULE_##name,
+	VMRT_RULE_LIST(X)
+#undef X
+	VMRT_RULES
+};
+
 /** words for the enumerators above, as they stand in run.db; never NULL */
 const char *vmrt_outcome_name(enum vmrt_outcome outcome);
 const char *vmrt_blame_name(enum vmrt_blame part);
 const char *vmrt_loss_name(enum vmrt_loss_kind kind);
 const char *vmrt_period_name(enum vmrt_period_outcome outcome);
+const char *vmrt_phase_name(enum vmrt_phase source);
+const char *vmrt_rule_name(enum vmrt_rule rule);
 
 /* A thread the engine follows: members of VMs and declared tasks. */
 struct vmrt_thread {
@@ -122,6 +156,7 @@ struct vmrt_server {
 	int64_t period_ns, budget_ns;
 	int priority;
 	int64_t phase_ns; /* a grid point: start of period 0 */
+	enum vmrt_phase phase; /* where it comes from */
 	bool enforced;	  /* markers say so */
 };
 
@@ -138,6 +173,32 @@ struct vmrt_server_period {
 	int64_t waiting_ns;	/* a member was ready but not running */
 	int64_t steal_ns;	/* of consumed: the host itself did not run */
 	enum vmrt_period_outcome outcome;
+};
+
+/* A window in which a server did not keep a rule; never one about which anything is uncertain. */
+struct vmrt_violation {
+	uint32_t server;
+	enum vmrt_rule rule;
+	int64_t from_ns, to_ns;
+	int64_t measured_ns, allowed_ns, tolerance_ns;
+};
+
+/* How often a rule was looked at, so that no violation means something. Given at the end. */
+struct vmrt_check {
+	uint32_t server;
+	enum vmrt_rule rule;
+	int64_t judged, unknown, violations; /* windows; violations are among the judged */
+	int64_t worst_ns; /* largest measured - allowed (of supply: allowed - measured), may be negative */
+	int64_t worst_at_ns; /* where that window begins; both unknown if none was judged */
+	int64_t tolerance_ns;
+};
+
+/* How a VM without an enforced server was scheduled of itself. */
+struct vmrt_natural {
+	uint32_t vm;
+	int64_t n; /* distances between starts of supply after waits */
+	int64_t period_p10_ns, period_p50_ns, period_p90_ns;
+	int64_t supply_p10_ns, supply_p50_ns, supply_p90_ns;
 };
 
 struct vmrt_job {

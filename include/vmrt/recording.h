@@ -56,6 +56,13 @@ void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config
 bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
 	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns);
 
+/**
+ * vmrt_recording_ended - a CPU of which nothing more can be read, though there was more
+ *
+ * Return: true, for each once, when its last event has been given; false if there is none.
+ */
+bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu);
+
 /** vmrt_recording_machine - machine @index, below config.n_machines */
 void vmrt_recording_machine(
 	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out);

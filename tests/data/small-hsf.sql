@@ -22,7 +22,7 @@ INSERT INTO thread VALUES
 	(0, 1, 4712, 'CPU 0/TCG', 1, 'vcpu', 0, NULL, NULL, NULL),
 	(1, 1, 4711, 'qemu-system-x86', 1, 'main', -1, NULL, NULL, NULL),
 	(2, 2, 101, 'rt_task1', NULL, NULL, -1, 1, NULL, NULL);
-INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1);
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1, 'marker');
 -- k, start, end, consumed, background, replenished, first, depleted, waiting, steal, outcome
 INSERT INTO server_period
 	SELECT 1, column1, column2 * 1000, column3 * 1000, 10000000, column4 * 1000, column5 * 1000,
@@ -68,3 +68,7 @@ INSERT INTO job
 	(6, 1110000, 1110011, 1110100, 1119000, 8000, 0, 'met', NULL, 0, 0, 0),
 	(7, 1130000, 1130010, 1130100, NULL, 9900, 1, 'missed_incomplete', 'steal', 1, 0, 0),
 	(8, 1190000, 1190010, NULL, NULL, NULL, 0, 'truncated', NULL, 0, 1, 0));
+INSERT INTO checked VALUES
+	(1, 'budget', 3, 2, 1, 500000, 1044000000, 250000),
+	(1, 'carry_over', 1, 1, 0, 20000, 1032000000, 250000);
+INSERT INTO violation VALUES(1, 'budget', 1044000000, 1056000000, 10500000, 10000000, 250000);

@@ -15,7 +15,7 @@ INSERT INTO thread VALUES
 	(0, 1, 4712, 'CPU 0/TCG', 1, 'vcpu', 0, NULL, NULL, NULL),
 	(2, 2, 101, 'rt_task1', NULL, NULL, -1, 1, NULL, NULL),
 	(3, 2, 102, 'rt_task2', NULL, NULL, -1, 2, NULL, NULL);
-INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0);
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0, 'start');
 INSERT INTO server_period VALUES
 	(1, 0, 1008000000, 1020000000, 10000000, 0, 4000000, NULL, 1008000000, NULL, 0, 0, 'unenforced'),
 	(1, 1, 1020000000, 1032000000, 10000000, 0, 6000000, NULL, 1020000000, NULL, 0, 0, 'unenforced');
@@ -32,3 +32,4 @@ INSERT INTO job
 	(4, 30, 'missed', 'host_thread'), (5, 29, 'missed', 'host_thread'), (6, 19, 'met', NULL),
 	(7, 33, 'missed', 'host_thread'), (8, 32, 'missed', 'interference'),
 	(9, 27, 'missed', 'interference'), (10, 26, 'missed', 'host_thread'));
+INSERT INTO natural VALUES(1, 12, 28000000, 30000000, 32000000, 2500000, 3000000, 3900000);

@@ -68,7 +68,7 @@ everything() {
 	mkdir "$other"
 	echo 1 >"$other/events/sched/sched_process_exit/enable"
 	before=$(everything)
-	"$trace" record -q -o "$run" --all-vms --only-vms --events '+irq:*' -d 300ms
+	"$trace" record -q --no-analyze -o "$run" --all-vms --only-vms --events '+irq:*' -d 300ms
 	[ "$(everything)" = "$before" ]
 	"$trace" record -q -o "$BATS_TEST_TMPDIR/k" -d 60s 3>&- &
 	recorder=$!

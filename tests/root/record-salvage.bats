@@ -41,7 +41,7 @@ start_recorder() {
 	"$trace" record -o "$run" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
 	recorder=$!
 	for _ in $(seq 200); do
-		[ "$(cat "$tracing/instances/vmrt-$recorder-"*/tracing_on 2>/dev/null)" = 1 ] && return
+		[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on 2>/dev/null)" = 1 ] && return
 		sleep 0.05
 	done
 	cat "$BATS_TEST_TMPDIR/log"
@@ -54,7 +54,7 @@ kill_recorder() {
 	killed=$recorder recorder=
 	# the guardian switches it off
 	for _ in $(seq 100); do
-		[ "$(cat "$tracing/instances/vmrt-$killed-"*/tracing_on)" = 0 ] && return
+		[ "$(cat "$tracing/instances/vmrt-$killed-"*-record/tracing_on)" = 0 ] && return
 		sleep 0.05
 	done
 	return 1
@@ -117,7 +117,7 @@ killed_and_salvaged() {
 	run -1 "$trace" reset "$run"
 	[[ $output = *'is being recorded'* ]]
 	"$trace" reset
-	[ "$(cat "$tracing/instances/vmrt-$recorder-"*/tracing_on)" = 1 ]
+	[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on)" = 1 ]
 	kill "$recorder"
 	wait "$recorder"
 	recorder=

@@ -118,3 +118,15 @@ found() {
 	run -1 "$trace" record --force -o "$run" --vm cgroup:/no-such -- true
 	[[ $output = *'no cgroup'* ]]
 }
+
+@test "a VM that is killed ends in the recording, which goes on" {
+	as firecracker 20 'fc_vcpu 0'
+	"$trace" record -q -o "$run" --no-guest --vm pid:$vm -d 3s &
+	recorder=$!
+	sleep 1
+	kill -9 "$vm"
+	wait "$recorder"
+	[ "$(jq '[.vms[0].threads[] | select(has("to_ns"))] | length' "$run/manifest.json")" -eq 2 ]
+	[ "$(jq '.end_ns - .start_ns > 2900000000' "$run/manifest.json")" = true ]
+	[ -e "$run/run.db" ]
+}

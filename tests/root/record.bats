@@ -56,7 +56,7 @@ start_recorder() {
 		>"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
 	recorder=$!
 	for _ in $(seq 200); do
-		[ "$(cat "$tracing/instances/vmrt-$recorder-"*/tracing_on 2>/dev/null)" = 1 ] && return
+		[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on 2>/dev/null)" = 1 ] && return
 		sleep 0.05
 	done
 	cat "$BATS_TEST_TMPDIR/log"
@@ -153,6 +153,7 @@ recorder_ends() {
 
 @test "SIGTERM is passed to the command" {
 	start_recorder -- sh -c 'trap "exit 9" TERM; while :; do sleep 0.1; done'
+	sleep 0.3 # for the shell to set its trap
 	kill -TERM "$recorder"
 	recorder_ends 0
 	grep -q 'ended with status 9' "$BATS_TEST_TMPDIR/log"

@@ -703,6 +703,31 @@ static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
 	assert_true(j->excused);
 }
 
+static void a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {.type = VMRT_EV_TIMER_START, .pid = HOG, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, HOG, 1, 0);
+	sw(&f, HOST, 2 * MS, HOG, 1, 0); /* the switch from idle to the hog is missing */
+	sw(&f, HOST, 3 * MS, 0, 0, HOG);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 8 * MS;
+	push(&f, HOST, &tick, 4 * MS);
+	sw(&f, HOST, 5 * MS, HOG, 1, 0);
+	/* the idle thread put its tick off, which was not recorded either */
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.pid = 0;
+	tick.timer.now = 20 * MS;
+	push(&f, HOST, &tick, 20 * MS);
+	end(&f, 21 * MS);
+	for (size_t i = 0; i < f.n_losses; i++)
+		assert_int_equal(f.losses[i].kind, VMRT_LOSS_BROKEN_CHAIN);
+}
+
 static void a_real_time_vcpu_that_waits_for_fair_threads_is_throttled(void **state)
 {
 	static struct fixture f;
@@ -938,6 +963,7 @@ int main(void)
 		cmocka_unit_test(without_an_enforcer_the_declared_grid_is_laid_over_the_recording),
 		cmocka_unit_test(waiting_for_budget_is_told_from_waiting_for_other_threads),
 		cmocka_unit_test(a_timer_that_fires_late_on_a_silent_cpu_is_steal),
+		cmocka_unit_test(a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle),
 		cmocka_unit_test(a_real_time_vcpu_that_waits_for_fair_threads_is_throttled),
 		cmocka_unit_test(guest_events_outside_the_vcpus_run_times_are_counted),
 		cmocka_unit_test(what_runs_before_the_start_of_a_job_is_not_its_execution),

@@ -118,6 +118,7 @@ static const struct {
 	{"[server a]\nperiod=9ms\nbudget=1ms\npriority=98\n", "bad.ini:4: priority = 98"},
 	{"[server a]\nperiod=9ms\nbudget=1ms\n", "bad.ini:1: server a needs a priority"},
 	{"[server a]\npolicy = fair\n", "bad.ini:2: policy = fair: allowed are"},
+	{"[experiment]\nname=a\n[experiment]\n", "bad.ini:3: the section [experiment] occurs twice"},
 	{"key = 1\n", "bad.ini:1: 'key' stands before any section"},
 	{"[server a\nperiod = 1ms\n", "bad.ini:1:"},
 	{"no equals sign\n", "bad.ini:1: expected [section] or key = value"},

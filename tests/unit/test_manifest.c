@@ -84,6 +84,36 @@ static void a_whole_manifest_comes_back(void **state)
 	vmrt_manifest_free(got);
 }
 
+static void buffers_losses_and_lives_of_threads_come_back(void **state)
+{
+	struct vmrt_manifest_buffer buffers[2] = {
+		{.size = 8 << 20, .fill = 1 << 20, .events = 12345, .unread_ns = 400, .unread_at_ns = 99},
+		{.size = 8 << 20, .fill = 8 << 20, .events = 1, .lost = 70, .n_losses = 2,
+			.losses = {{1, 2, 30}, {5, 9, 40}}},
+	};
+	struct vmrt_vm_thread threads[2] = {
+		{.tid = 1, .from_ns = 17, .to_ns = INT64_MAX}, {.tid = 2, .role = VMRT_ROLE_IO, .vcpu = -1}};
+	struct vmrt_manifest_vm vm = {.vm = {.threads = threads, .n_threads = 2}};
+	struct vmrt_manifest m = {
+		.note = "the disk", .buffers = buffers, .n_buffers = 2, .vms = &vm, .n_vms = 1};
+	struct vmrt_manifest *got;
+
+	(void)state;
+	got = save_and_load(&m);
+	assert_string_equal(got->note, "the disk");
+	assert_int_equal(got->n_buffers, 2);
+	assert_int_equal(got->buffers[0].fill, 1 << 20);
+	assert_int_equal(got->buffers[0].events, 12345);
+	assert_int_equal(got->buffers[0].unread_at_ns, 99);
+	assert_int_equal(got->buffers[1].lost, 70);
+	assert_int_equal(got->buffers[1].n_losses, 2);
+	assert_int_equal(got->buffers[1].losses[1].events, 40);
+	assert_true(got->vms[0].vm.threads[0].from_ns == 17);
+	assert_true(got->vms[0].vm.threads[0].to_ns == INT64_MAX);
+	assert_true(got->vms[0].vm.threads[1].from_ns == 0);
+	vmrt_manifest_free(got);
+}
+
 static void hostile_strings_stay_strings(void **state)
 {
 	char command[] = "\"}],\n\t\x01\x7f \xff\xfe \xc3\xa4 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82";
@@ -163,6 +193,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_whole_manifest_comes_back, make_path, remove_file),
+		cmocka_unit_test_setup_teardown(
+			buffers_losses_and_lives_of_threads_come_back, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(hostile_strings_stay_strings, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(wrong_manifests_are_refused, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(a_missing_manifest_is_not_found, make_path, remove_file),

@@ -89,7 +89,7 @@ record_and() {
 	"$trace" record --allow-loss --force -o "$out/$name" --vm "$vm" -d 5s >"$out/$name.log" 2>&1 3>&- &
 	local recorder=$!
 	for _ in $(seq 200); do
-		[ "$(cat /sys/kernel/tracing/instances/vmrt-$recorder-*/tracing_on 2>/dev/null)" = 1 ] && break
+		[ "$(cat /sys/kernel/tracing/instances/vmrt-$recorder-*-record/tracing_on 2>/dev/null)" = 1 ] && break
 		sleep 0.05
 	done
 	sleep 1

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_CHECKER_H
+#define VMRT_PARSER_CHECKER_H
+
+/*
+ * Did one server keep the rules of its policy? It is told of its supply in time order, and judges windows.
+ *
+ * What makes a window doubtful (loss, an inferred switch, steal) can become known after its end. So a verdict is
+ * held back until checker_safe() says that nothing can come to light before its window's end any more.
+ * Memory is bounded: pieces of supply of about one period, and CHECKER_HELD verdicts.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/record.h>
+
+#define CHECKER_HELD 4096   /* verdicts held back, at most */
+#define CHECKER_DOUBTS 32   /* doubtful intervals remembered; older ones are merged */
+#define CHECKER_PIECES 65536 /* pieces of supply remembered, at most */
+
+struct checker_config {
+	uint32_t server;
+	enum vmrt_policy policy;
+	int64_t period_ns, budget_ns;
+	int64_t tolerance_ns;
+	bool grid;     /* the periods' begin is known, not guessed */
+	bool enforced; /* by markers: it is known when the members have budget */
+	void *ctx;     /* for the functions */
+	void (*violation)(void *ctx, const struct vmrt_violation *violation);
+	void (*check)(void *ctx, const struct vmrt_check *check);
+};
+
+/* What went on in an interval in which nothing changed. */
+struct checker_supply {
+	int served;    /* members that ran and were charged for it */
+	int wanting;   /* members that ran, anyhow, or were ready to */
+	bool eligible; /* the members had budget */
+	bool lower;    /* one that had budget waited while its CPU was idle or had a lower thread */
+	bool kernels;  /* and the kernel was the cause: RT throttling, or its fair server */
+};
+
+struct checker;
+
+/** checker_new - NULL without memory; the rules of the policy are in force from @from_ns on */
+struct checker *checker_new(const struct checker_config *config, int64_t from_ns);
+
+/**
+ * checker_period - a period begins at @start_ns; the one before, if any, has ended and is judged
+ * @whole: the period that ended was one of the grid, and all of it was seen
+ * @response_ns: longest time from the period's begin in which the server gets its budget, given those above it;
+ *	VMRT_UNKNOWN if it is not certain that it does
+ */
+void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t response_ns);
+
+/** checker_supply - @supply was so from @from_ns to @to_ns; intervals follow one another and end with periods */
+void checker_supply(
+	struct checker *c, int64_t from_ns, int64_t to_ns, const struct checker_supply *supply);
+
+/** checker_replenished - sporadic: @amount_ns came back at @at_ns */
+void checker_replenished(struct checker *c, int64_t at_ns, int64_t amount_ns);
+
+/** checker_doubt - nothing certain is known of @from_ns to @to_ns */
+void checker_doubt(struct checker *c, int64_t from_ns, int64_t to_ns);
+
+/** checker_safe - no doubt about times before @ns will come any more */
+void checker_safe(struct checker *c, int64_t ns);
+
+/** checker_stop - enforcement ends: open windows are dropped, nothing is judged until the next period */
+void checker_stop(struct checker *c);
+
+/** checker_finish - give what is held back, and the counts */
+void checker_finish(struct checker *c);
+
+void checker_free(struct checker *c);
+
+/* checker-held.c: verdicts and doubts */
+
+struct verdict {
+	enum vmrt_rule rule;
+	bool dropped;
+	int64_t from_ns, to_ns;
+	int64_t measured_ns, allowed_ns, tolerance_ns;
+};
+
+struct interval {
+	int64_t from_ns, to_ns;
+};
+
+struct verdicts {
+	const struct checker_config *config;
+	struct verdict *ring;
+	size_t room, first, n;
+	struct interval doubts[CHECKER_DOUBTS];
+	size_t n_doubts;
+	struct vmrt_check counts[VMRT_RULES];
+};
+
+void verdicts_init(struct verdicts *v, const struct checker_config *config);
+void verdicts_add(struct verdicts *v, const struct verdict *verdict);
+void verdicts_unknown(struct verdicts *v, enum vmrt_rule rule);
+bool verdicts_doubted(const struct verdicts *v, int64_t from_ns, int64_t to_ns);
+void verdicts_doubt(struct verdicts *v, int64_t from_ns, int64_t to_ns);
+void verdicts_release(struct verdicts *v, int64_t safe_ns);
+void verdicts_finish(struct verdicts *v);
+
+/** verdict_excess - how far it is beyond what is allowed; a violation if more than the tolerance */
+int64_t verdict_excess(const struct verdict *verdict);
+
+/* checker-sliding.c: any interval as long as the period */
+
+struct piece {
+	int64_t from_ns, to_ns;
+	int members;
+	int64_t before_ns; /* supply in all pieces before it */
+};
+
+struct sliding {
+	struct verdicts *verdicts;
+	int64_t length_ns, allowed_ns, tolerance_ns;
+	int64_t since_ns;
+	struct piece *pieces;
+	size_t room, first, n, next; /* next: index, from first, of the next start to be looked at */
+	struct verdict worst, bad;   /* of the period; a violation not yet given */
+	bool have_worst, have_bad;
+	bool looked; /* at the interval that ends with the last piece as it is */
+};
+
+void sliding_init(struct sliding *s, struct verdicts *verdicts);
+void sliding_begin(struct sliding *s, int64_t since_ns);
+void sliding_supply(struct sliding *s, int64_t from_ns, int64_t to_ns, int members);
+void sliding_period(struct sliding *s, int64_t now_ns);
+void sliding_free(struct sliding *s);
+
+/* checker-chunks.c: what a sporadic server used returns one period later */
+
+#define CHUNKS_MAX 1024
+
+struct activation {
+	int64_t start_ns, end_ns; /* end: VMRT_UNKNOWN while it lasts */
+	int64_t used_ns, returned_ns;
+};
+
+struct chunks {
+	struct verdicts *verdicts;
+	int64_t since_ns, period_ns, tolerance_ns;
+	struct activation list[CHUNKS_MAX];
+	size_t first, n;
+};
+
+void chunks_supply(struct chunks *c, int64_t from_ns, int64_t to_ns, const struct checker_supply *s);
+void chunks_replenished(struct chunks *c, int64_t at_ns, int64_t amount_ns);
+
+#endif
