@@ -423,7 +423,10 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 		blame_close(j);
 		give_incomplete(j, end_ns);
 		/* the task is periodic: what was due meanwhile has arrived too */
-		for (next += period; period && to_host(j->machine, next) < end_ns; next += period) {
+		for (int n = 0; period && n < BACKLOG_MAX; n++) {
+			next += period;
+			if (to_host(j->machine, next) >= end_ns)
+				break;
 			jobs_clear(j);
 			jobs_set_arrival(j, next);
 			memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));

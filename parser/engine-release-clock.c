@@ -20,6 +20,8 @@
 #define TICKS_APART 50
 /* Arrival differences within this share of each other are the same period. */
 #define PERIOD_SHARE 100
+/* Nothing that sleeps has a shorter period. */
+#define LEAST_PERIOD_NS (20 * VMRT_NS_PER_US)
 /* So many equal differences make a period. */
 #define PERIOD_CERTAIN 3
 
@@ -198,7 +200,7 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival)
 	int64_t ns;
 
 	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN || __builtin_sub_overflow(arrival, before, &ns) ||
-		ns <= 0)
+		ns < LEAST_PERIOD_NS)
 		return;
 	for (size_t i = 0; i < PERIOD_CANDIDATES; i++) {
 		struct period_candidate *p = &found->periods[i];

@@ -47,6 +47,30 @@ void wait_forget_end(struct jobs *j)
 	mark->set = false;
 }
 
+/* The host turns out not to have run from @from_ns to @to_ns, which were booked as @part. */
+void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns)
+{
+	struct end_mark *mark = &j->rel.mark;
+	int64_t ns = (to_ns < mark->host_ns ? to_ns : mark->host_ns) - from_ns, over = 0;
+
+	if (!mark->set || ns <= 0)
+		return;
+	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
+		if (j->spec->wcet_ns > 0 && mark->exec_ns > j->spec->wcet_ns)
+			over = mark->exec_ns - j->spec->wcet_ns;
+		if (over > ns)
+			over = ns;
+		mark->cum[VMRT_BLAME_OVERRUN] -= over;
+		mark->cum[VMRT_BLAME_EXEC] -= ns - over;
+		mark->excess[VMRT_BLAME_OVERRUN] -= over;
+		mark->exec_ns -= ns;
+	} else {
+		mark->cum[part] -= ns;
+	}
+	mark->cum[VMRT_BLAME_STEAL] += ns;
+	mark->excess[VMRT_BLAME_STEAL] += ns;
+}
+
 /* The open job ended where it was marked. */
 void wait_complete_at_mark(struct jobs *j)
 {

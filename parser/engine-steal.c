@@ -72,6 +72,7 @@ static void steal_book(struct machine *m, unsigned host_cpu, int64_t from_ns, in
 				continue;
 			rebook_snapshots(j, s, from, s->to_ns);
 			rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - from);
+			wait_stolen(j, s->part, from, s->to_ns);
 			j->excess[VMRT_BLAME_STEAL] += s->to_ns - from;
 			s->to_ns = from;
 		}

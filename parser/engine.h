@@ -303,6 +303,7 @@ void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired);
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j);
 void wait_complete_at_mark(struct jobs *j);
+void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* engine-release-clock.c */
 void clocks_setup(struct machine *m, uint64_t timer, int clock);

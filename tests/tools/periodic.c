@@ -3,14 +3,15 @@
  * periodic MECHANISM NAME PERIOD_US WORK_US JOBS LONG_EVERY
  *
  * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime, timerfd,
- * itimer, posix, relative, deadline, mutex (nanosleep, and every job also sleeps, waits for a mutex with
- * priority inheritance and for a pipe). Every LONG_EVERY-th job (0: none) works two and a half periods. Its
+ * itimer, posix, relative, deadline. With a + behind it every job also sleeps, waits for a mutex with
+ * priority inheritance and for a pipe. Every LONG_EVERY-th job (0: none) works two and a half periods. Its
  * own account goes to stdout, one line per job: end of the job, and how many expiries it was told of.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -110,7 +111,8 @@ static void be_deadline(int64_t runtime_ns)
 
 int main(int argc, char **argv)
 {
-	const char *how = argc > 1 ? argv[1] : "";
+	char how[16] = "";
+	bool blocks;
 	const struct sched_param param = {.sched_priority = 40};
 	struct itimerspec every = {0};
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
@@ -122,6 +124,8 @@ int main(int argc, char **argv)
 
 	if (argc != 7)
 		return 64;
+	blocks = strchr(argv[1], '+');
+	snprintf(how, sizeof(how), "%.*s", (int)strcspn(argv[1], "+"), argv[1]);
 	period_ns = atol(argv[3]) * 1000;
 	work_ns = atol(argv[4]) * 1000;
 	n = atoi(argv[5]);
@@ -134,7 +138,7 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGALRM);
 	sigaddset(&set, SIGRTMIN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (!strcmp(how, "mutex"))
+	if (blocks)
 		begin_other();
 	prctl(PR_SET_NAME, argv[2]);
 	if (strcmp(how, "deadline") != 0)
@@ -185,7 +189,7 @@ int main(int argc, char **argv)
 				;
 		}
 		work(long_every && k % long_every == long_every - 1 ? 5 * period_ns / 2 : work_ns);
-		if (!strcmp(how, "mutex"))
+		if (blocks)
 			block_inside_a_job();
 		ends[k] = now_on(CLOCK_MONOTONIC);
 	}

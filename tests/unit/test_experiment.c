@@ -76,6 +76,27 @@ static void files_of_other_editors_are_read(void **state)
 	vmrt_experiment_free(exp);
 }
 
+static void a_task_needs_no_period_and_then_ranks_last(void **state)
+{
+	static const char text[] = "[task vm/a]\n[task vm/b]\nperiod = 1s\nrelease = timerfd\n"
+				   "[task vm/c]\ndeadline = 5ms\nwcet = 1ms\n";
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(vmrt_experiment_parse(text, "t.ini", &exp, &err), VMRT_OK);
+	assert_int_equal(exp->tasks[0].period_ns, 0);
+	assert_int_equal(exp->tasks[0].deadline_ns, 0);
+	assert_int_equal(exp->tasks[0].release, VMRT_RELEASE_AUTO);
+	assert_int_equal(exp->tasks[1].release, VMRT_RELEASE_TIMERFD);
+	assert_int_equal(exp->tasks[2].deadline_ns, 5000000);
+	assert_int_equal(exp->tasks[1].priority, 60);
+	assert_int_equal(exp->tasks[0].priority, 59);
+	assert_int_equal(exp->tasks[2].priority, 58);
+	assert_string_equal(vmrt_release_name(VMRT_RELEASE_RESCH), "resch");
+	vmrt_experiment_free(exp);
+}
+
 static const struct {
 	const char *text, *complaint;
 } bad[] = {
@@ -147,6 +168,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_file_is_read_with_its_defaults),
 		cmocka_unit_test(shorter_periods_get_higher_priorities_and_given_ones_stay),
+		cmocka_unit_test(a_task_needs_no_period_and_then_ranks_last),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(a_line_beyond_the_readers_room_is_refused),
 		cmocka_unit_test(files_of_other_editors_are_read),

@@ -1,0 +1,97 @@
+#!/usr/bin/env bats
+# Tasks that wait for their releases in every way there is, recorded on this very machine: the jobs that come out
+# are compared with the task's own account. Needs root and tracefs.
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	O=${O:-build}
+	run=$BATS_TEST_TMPDIR/t.vmrt
+	log=$BATS_TEST_TMPDIR/log
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	mount -t tracefs | grep -q . || skip "tracefs is not mounted here"
+	where=(taskset -c 0)
+}
+
+# record MECHANISM LONG_EVERY KEYS: 60 jobs of 2 ms every 10 ms, some of which work 25 ms
+record() {
+	printf '[task host/periodic]\n%b' "$3" >"$BATS_TEST_TMPDIR/e.ini"
+	"$O/bin/vmrt-trace" record -q --allow-loss --no-guest -o "$run" -e "$BATS_TEST_TMPDIR/e.ini" -- \
+		"${where[@]}" "$O/tests/periodic" "$1" periodic 10000 2000 60 "$2" >"$log" 2>"$log.err" || {
+		cat "$log.err"
+		return 1
+	}
+}
+
+sql() { sqlite3 "$run/run.db" "$1"; }
+
+# The jobs are those of the account, and p99 of the difference of their ends is below 300 us. A job in which
+# events were lost would not be among them, but none may be too much.
+agrees() {
+	local told
+	# of a timer's task that slept in its last job, and ended, it is not known when the job did
+	[ "$(sql "SELECT count(*) FROM job WHERE end_ns NOT NULL OR k = 59 + (SELECT sum(skipped) FROM job)")" \
+		-eq "$(wc -l <"$log")" ]
+	told=$(awk '{ n += $2 - 1 } END { print n + 0 }' "$log")
+	[ -n "${1:-}" ] || [ "$(sql "SELECT sum(skipped) FROM job")" -eq "$told" ]
+	paste -d' ' <(sql "SELECT end_ns FROM job WHERE end_ns NOT NULL ORDER BY k") <(cut -d' ' -f1 "$log") |
+		awk 'NF == 2 { d = $1 - $2; print d < 0 ? -d : d }' | sort -n |
+		awk '{ v[NR] = $1 } END { p = v[int(0.99 * NR)]; print "p99", p, "ns"; exit p >= 300000 }'
+	# k has no gaps but for what was skipped, and parts sum to response times
+	[ "$(sql "SELECT max(k) + 1 - count(*) - sum(skipped) FROM job")" -eq 0 ]
+	[ "$(sql "SELECT count(*) FROM job j WHERE response_ns <>
+		(SELECT sum(ns) FROM blame b WHERE b.task = j.task AND b.k = j.k)")" -eq 0 ]
+}
+
+mechanism() { sql "SELECT mechanism FROM task"; }
+
+for_each_way() {
+	record "$1" 0 'period = 10ms\n'
+	[ "$(mechanism)" = "$2" ]
+	agrees "${3:-}"
+	rm -r "$run"
+	record "$1" 10 "period = 10ms\nrelease = $2\n"
+	[ "$(mechanism)" = "$2" ]
+	[ "$(sql "SELECT count(*) > 0 FROM job WHERE outcome = 'missed'")" -eq 1 ]
+	agrees "${3:-}"
+}
+
+@test "absolute sleeps: the jobs are those of the task's own account" { for_each_way nanosleep nanosleep; }
+
+@test "absolute sleeps on the wall clock" { for_each_way realtime nanosleep; }
+
+@test "absolute sleeps, with a sleep, a mutex and a pipe within each job" { for_each_way nanosleep+ nanosleep; }
+
+@test "a timerfd, also with expiries that are consumed together" { for_each_way timerfd timerfd; }
+
+@test "a timerfd, with a sleep, a mutex and a pipe within each job" { for_each_way timerfd+ timerfd; }
+
+# its reader is not told how many
+@test "setitimer and sigwait" { for_each_way itimer itimer skipped-are-not-told; }
+
+@test "timer_create and sigwait, with the overruns that it is told of" { for_each_way posix posix; }
+
+@test "relative sleeps" { for_each_way relative relative; }
+
+@test "SCHED_DEADLINE and sched_yield, also when the reservation is used up within a job" {
+	where=(env)
+	record deadline 0 'period = 10ms\n' || {
+		grep -q sched_setattr "$log.err" && skip "no SCHED_DEADLINE here"
+		return 1
+	}
+	[ "$(mechanism)" = deadline ]
+	agrees
+	rm -r "$run"
+	record deadline 10 'period = 10ms\n'
+	agrees skipped-are-not-told
+	[ "$(sql "SELECT count(*) > 0 FROM blame WHERE part = 'budget'")" -eq 1 ]
+}
+
+@test "a task without period: it is measured, and no job is met or missed" {
+	record timerfd 10 ''
+	[ "$(mechanism)" = timerfd ]
+	[ "$(sql "SELECT abs(measured_period_ns - 10000000) < 1000 AND period_ns IS NULL FROM task")" -eq 1 ]
+	[ "$(sql "SELECT DISTINCT outcome FROM job")" = unknown ]
+	agrees
+	"$O/bin/vmrt-report" "$run" | grep -q periodic
+}
