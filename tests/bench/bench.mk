@@ -3,3 +3,8 @@
 .PHONY: bench-record
 bench-record: $(O)/bin/vmrt-trace $(O)/tests/event-load ## measure what recording costs, against trace-cmd (as root)
 	$(Q)O=$(O) tests/bench/record
+
+.PHONY: bench-analyze
+bench-analyze: $(O)/bin/vmrt-trace ## measure how fast recordings are analysed, against trace-cmd (as root)
+	$(Q)scripts/setup --bench
+	$(Q)O=$(O) tests/bench/analyze
