@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static void csv_field(FILE *out, const char *text)
+void vmrt_csv_field(FILE *out, const char *text)
 {
 	if (!strpbrk(text, ",\"\r\n")) {
 		fputs(text, out);
@@ -31,7 +31,7 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
 		if (doc->many)
-			csv_field(out, section->name);
+			vmrt_csv_field(out, section->name);
 		for (size_t c = 0; c < table->n_columns; c++) {
 			const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
 			const char *number = vmrt_cell_program(cell, buf);
@@ -43,7 +43,7 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 			if (number)
 				fputs(number, out);
 			else if (cell->known)
-				csv_field(out, cell->text);
+				vmrt_csv_field(out, cell->text);
 		}
 		putc('\n', out);
 	}
@@ -52,13 +52,13 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 static void csv_head(const struct vmrt_doc *doc, const struct vmrt_table *table, FILE *out)
 {
 	if (doc->many)
-		csv_field(out, doc->key);
+		vmrt_csv_field(out, doc->key);
 	for (size_t c = 0; c < table->n_columns; c++) {
 		if (!shown(table, c))
 			continue;
 		if (c || doc->many)
 			putc(',', out);
-		csv_field(out, table->columns[c].key);
+		vmrt_csv_field(out, table->columns[c].key);
 	}
 	putc('\n', out);
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <vmrt/table.h>
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const struct {
@@ -13,21 +15,6 @@ static const struct {
 	{"server_periods", "start_ns", "end_ns", "server, k"},
 	{"losses", "from_ns", "to_ns", "from_ns, machine, cpu, kind, to_ns"},
 };
-
-static void put_field(FILE *out, const char *text)
-{
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, out);
-		return;
-	}
-	putc('"', out);
-	for (; *text; text++) {
-		if (*text == '"')
-			putc('"', out);
-		putc(*text, out);
-	}
-	putc('"', out);
-}
 
 enum vmrt_status vmrt_csv_export(sqlite3 *db, const char *table, int64_t from_ns, int64_t to_ns,
 	FILE *out, struct vmrt_error *err)
@@ -63,7 +50,7 @@ enum vmrt_status vmrt_csv_export(sqlite3 *db, const char *table, int64_t from_ns
 				if (i)
 					putc(',', out);
 				if (text)
-					put_field(out, text);
+					vmrt_csv_field(out, text);
 			}
 			putc('\n', out);
 		}

@@ -125,4 +125,7 @@ void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, .
 enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
 	const char *only, FILE *out, struct vmrt_error *err);
 
+/** vmrt_csv_field - one field as RFC 4180 wants it: in quotes where it holds a comma, a quote or a line break */
+void vmrt_csv_field(FILE *out, const char *text);
+
 #endif
