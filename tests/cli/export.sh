@@ -7,29 +7,9 @@ top=$PWD
 bin=$(cd "${O:-build}/bin" && pwd) || exit 1
 work=$(mktemp -d /tmp/vmrt-export-XXXXXX)
 trap 'rm -rf "$work"' EXIT
-n=0 failed=0
-
-ok() { # ok WORDS COMMAND...: the command must succeed
-	local words=$1
-	shift
-	n=$((n + 1))
-	if "$@" >"$work/log" 2>&1; then
-		echo "ok $n - $words"
-	else
-		echo "not ok $n - $words"
-		sed 's/^/# /' "$work/log" | head -n 30
-		failed=1
-	fi
-}
-
-exits() { # exits STATUS WORDS-IN-STDERR ARGUMENT...
-	local want=$1 words=$2 got
-	shift 2
-	vmrt-export "$@" >"$work/out" 2>"$work/err"
-	got=$?
-	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; cat "$work/err"; return 1; }
-	[ -z "$words" ] || grep -qF -- "$words" "$work/err" || { echo "'$words' is not said:"; cat "$work/err"; return 1; }
-}
+tool=vmrt-export
+# shellcheck source=tests/lib/cli.sh
+. tests/lib/cli.sh
 
 lint() { tclsh "$top/tests/lib/grasp-lint.tcl" "$@"; }
 

@@ -10,20 +10,8 @@ work=$(mktemp -d /tmp/vmrt-top-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 "$O/tests/make-run" t.vmrt || { echo "not ok 1 - the run is made"; exit 1; }
-n=0 failed=0
-
-ok() { # ok WORDS COMMAND...: the command must succeed
-	local words=$1
-	shift
-	n=$((n + 1))
-	if "$@" >log 2>&1; then
-		echo "ok $n - $words"
-	else
-		echo "not ok $n - $words"
-		sed 's/^/# /' log | head -n 40
-		failed=1
-	fi
-}
+# shellcheck source=tests/lib/cli.sh
+. "$root/tests/lib/cli.sh"
 
 exits() { # exits STATUS WORDS-IN-STDERR ARGUMENT...
 	local want=$1 words=$2 got
