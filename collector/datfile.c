@@ -245,11 +245,6 @@ uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *f)
 	return (uint64_t)st.f_bavail * st.f_frsize;
 }
 
-bool vmrt_datfile_in_place(const struct vmrt_datfile *f)
-{
-	return f->in_place;
-}
-
 bool vmrt_datfile_whole(const struct vmrt_datfile *f)
 {
 	return f->whole;

@@ -53,9 +53,6 @@ uint64_t vmrt_datfile_size(const struct vmrt_datfile *file, unsigned cpu);
 /** vmrt_datfile_free_space - bytes that may still be written to this file system */
 uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *file);
 
-/** vmrt_datfile_in_place - is every byte written only once? */
-bool vmrt_datfile_in_place(const struct vmrt_datfile *file);
-
 struct vmrt_names;
 
 /** vmrt_datfile_names - look for names of threads in all that was recorded */

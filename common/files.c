@@ -81,27 +81,6 @@ int vmrt_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-int vmrt_read_all(int fd, void *data, size_t size)
-{
-	char *p = data;
-
-	while (size) {
-		ssize_t n = read(fd, p, size);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0) {
-			errno = EPIPE;
-			return -1;
-		}
-		p += n;
-		size -= (size_t)n;
-	}
-	return 0;
-}
-
 enum vmrt_status vmrt_write_file(
 	const char *path, const void *data, size_t size, struct vmrt_error *err)
 {

@@ -86,11 +86,6 @@ enum vmrt_status vmrt_marker_open(
 	return VMRT_OK;
 }
 
-size_t vmrt_marker_count(const struct vmrt_marker *marker)
-{
-	return marker ? marker->n : 0;
-}
-
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
 {
 	char line[VMRT_MARK_MAX];

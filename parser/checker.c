@@ -345,13 +345,6 @@ void checker_safe(struct checker *c, int64_t ns)
 	verdicts_release(&c->verdicts, ns);
 }
 
-void checker_stop(struct checker *c)
-{
-	c->begun = false;
-	c->before_ns = c->lower_from_ns = VMRT_UNKNOWN;
-	c->over.open = c->under.open = false;
-}
-
 void checker_finish(struct checker *c)
 {
 	sliding_free(&c->sliding);

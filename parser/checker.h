@@ -67,9 +67,6 @@ void checker_doubt(struct checker *c, int64_t from_ns, int64_t to_ns);
 /** checker_safe - no doubt about times before @ns will come any more */
 void checker_safe(struct checker *c, int64_t ns);
 
-/** checker_stop - enforcement ends: open windows are dropped, nothing is judged until the next period */
-void checker_stop(struct checker *c);
-
 /** checker_finish - give what is held back, and the counts */
 void checker_finish(struct checker *c);
 

@@ -356,11 +356,6 @@ struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cp
 	return cpu < dat->n_stats ? dat->stats[cpu] : none;
 }
 
-struct vmrt_formats *vmrt_dat_formats(const struct vmrt_dat *dat)
-{
-	return dat->formats;
-}
-
 const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid)
 {
 	struct dat_comm key = {.pid = pid};

@@ -86,19 +86,6 @@ bool timers_take(struct timers *t, uint64_t ptr, struct timer *out)
 	return false;
 }
 
-bool timers_look(const struct timers *t, uint64_t ptr, struct timer *out)
-{
-	if (!t->slots || !ptr)
-		return false;
-	for (size_t i = slot_of(t, ptr); t->slots[i].ptr; i = (i + 1) & t->mask) {
-		if (t->slots[i].ptr != ptr)
-			continue;
-		*out = t->slots[i];
-		return true;
-	}
-	return false;
-}
-
 void timers_forget(struct timers *t, const struct thr *owner)
 {
 	for (size_t i = 0; t->slots && i <= t->mask; i++)

@@ -245,7 +245,6 @@ uint32_t who_most(const struct who *list);
 /* engine-timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
 bool timers_take(struct timers *t, uint64_t ptr, struct timer *out);
-bool timers_look(const struct timers *t, uint64_t ptr, struct timer *out);
 void timers_forget(struct timers *t, const struct thr *owner);
 void timers_free(struct timers *t);
 

@@ -90,9 +90,6 @@ enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *
 /** vmrt_dat_cpustat - loss counters of @cpu; zeros if the file has none */
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu);
 
-/** vmrt_dat_formats - the event formats of the file, owned by it */
-struct vmrt_formats *vmrt_dat_formats(const struct vmrt_dat *dat);
-
 /**
  * vmrt_dat_comm - the saved name of thread @pid, or NULL
  */

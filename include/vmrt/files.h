@@ -27,9 +27,6 @@ enum vmrt_status vmrt_write_file(
 /** vmrt_write_all - write(2) everything, also over EINTR and short writes; 0 or -1 with errno */
 int vmrt_write_all(int fd, const void *data, size_t size);
 
-/** vmrt_read_all - read(2) exactly @size bytes; 0, or -1 with errno (EPIPE at end of file) */
-int vmrt_read_all(int fd, void *data, size_t size);
-
 /** vmrt_path - "DIR/NAME" in @buf (@room bytes); VMRT_OK or VMRT_ERANGE if it does not fit */
 enum vmrt_status vmrt_path(char *buf, size_t room, const char *dir, const char *name);
 

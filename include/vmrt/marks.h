@@ -39,9 +39,6 @@ struct vmrt_marker; /* where markers go; none at all is fine */
 enum vmrt_status vmrt_marker_open(
 	const char *instance, struct vmrt_marker **out, struct vmrt_error *err);
 
-/** vmrt_marker_count - how many instances are written to */
-size_t vmrt_marker_count(const struct vmrt_marker *marker);
-
 /** vmrt_mark - write one line; @fmt begins with VMRT_MARK_PREFIX; NULL drops; no allocation, no errors */
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
