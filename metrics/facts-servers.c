@@ -32,7 +32,6 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 	struct vmrt_server_facts *s, struct vmrt_error *err)
 {
 	double consumed = 0, background = 0, budget = 0;
-	struct vmrt_samples over = {0};
 	struct vmrt_query q;
 
 	s->over_max = s->over_max_k = VMRT_UNKNOWN;
@@ -69,16 +68,15 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 			s->over_max = used - period_budget;
 			s->over_max_k = k;
 		}
-		if (vmrt_samples_add(&over, used - period_budget) != VMRT_OK) {
+		if (vmrt_samples_add(&s->overshoots, used - period_budget) != VMRT_OK) {
 			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 			break;
 		}
 	}
 	s->consumed_ratio = budget > 0 ? consumed / budget : NAN;
 	s->background_ratio = budget > 0 ? background / budget : NAN;
-	s->over_p50 = vmrt_samples_percentile(&over, 50, 100);
-	s->over_p99 = vmrt_samples_percentile(&over, 99, 100);
-	vmrt_samples_free(&over);
+	s->over_p50 = vmrt_samples_percentile(&s->overshoots, 50, 100);
+	s->over_p99 = vmrt_samples_percentile(&s->overshoots, 99, 100);
 	return vmrt_query_end(&q);
 }
 

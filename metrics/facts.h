@@ -93,7 +93,8 @@ struct vmrt_server_facts {
 	double consumed_ratio, background_ratio; /* of the budgets; NaN without periods */
 	int64_t steal_periods;			 /* judged, but the host was not running for a part */
 	int64_t used_up;			 /* of the others, periods with the whole budget used */
-	int64_t over_p50, over_p99, over_max, over_max_k; /* their overshoot */
+	struct vmrt_samples overshoots;		 /* theirs, sorted */
+	int64_t over_p50, over_p99, over_max, over_max_k;
 	struct vmrt_check_facts checks[VMRT_CHECKS_MAX];
 	size_t n_checks;
 	int64_t wait_max, wait_at; /* longest time a preempted vCPU thread waited, and when (host clock) */
