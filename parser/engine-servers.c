@@ -116,7 +116,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.budget_ns = spec->budget_ns;
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
-		s->loss_to_ns = VMRT_UNKNOWN;
+		s->loss_to_ns = s->dark_ns = VMRT_UNKNOWN;
 		if (!find_members(e, s, spec->vm))
 			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
 	}
@@ -141,11 +141,17 @@ static void begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.end_ns = start_ns + s->pub.period_ns;
 	s->now.budget_ns = s->pub.budget_ns;
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
+	s->now.wanted_ns = s->now.blackout_at_ns = VMRT_UNKNOWN;
 	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
 	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
 	if (!s->checker)
 		check_begin(s->engine, s, start_ns);
+	/* how several vCPUs share a supply is another theory */
+	if (!s->curve && s->n_members == 1) {
+		s->curve = supply_new(s->pub.period_ns, start_ns);
+		s->engine->out_of_memory |= !s->curve;
+	}
 	check_period(s->engine, s, whole);
 	periods_release(s, check_safe_ns(s->engine));
 }
@@ -226,6 +232,27 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 	}
 }
 
+/* Demand without supply: in this period, and since before it. */
+static void account_blackout(struct server *s, const struct segment *seg, int64_t from, int64_t to)
+{
+	bool supplied = seg->supply.served + seg->background;
+
+	if (seg->supply.wanting && s->now.wanted_ns == VMRT_UNKNOWN)
+		s->now.wanted_ns = from;
+	if (s->curve && !supplied)
+		supply_put(s->curve, from, to, !seg->supply.wanting, from == s->now.start_ns);
+	if (supplied || !seg->supply.wanting) {
+		s->dark_ns = VMRT_UNKNOWN;
+		return;
+	}
+	if (s->dark_ns == VMRT_UNKNOWN)
+		s->dark_ns = from;
+	if (to - s->dark_ns > s->now.blackout_ns) {
+		s->now.blackout_ns = to - s->dark_ns;
+		s->now.blackout_at_ns = s->dark_ns;
+	}
+}
+
 static void account(struct server *s, const struct segment *seg, int64_t from, int64_t to)
 {
 	s->now.waiting_ns += seg->ready * (to - from);
@@ -233,6 +260,7 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 	s->now.background_ns += seg->background * (to - from);
 	if (s->now.first_ns == VMRT_UNKNOWN && seg->supply.served + seg->background)
 		s->now.first_ns = from;
+	account_blackout(s, seg, from, to);
 	if (s->checker)
 		checker_supply(s->checker, from, to, &seg->supply);
 }
@@ -455,6 +483,9 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 		s->members[i]->former_prio = s->members[i]->prio;
 	s->at_priority = false;
 	s->active = true;
+	supply_free(s->curve);
+	s->curve = NULL;
+	s->dark_ns = VMRT_UNKNOWN;
 	/* the time before the first grid point belongs to no period */
 	s->first_k = s->announced ? s->now.k + 1 : 0;
 	begin_period(s, s->first_k, t0);
@@ -607,6 +638,8 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 			announce(e, s);
 		s->active = false;
 		periods_release(s, INT64_MAX);
+		if (s->curve)
+			supply_finish(s->curve, s->pub.id, &e->sink);
 		check_finish(s);
 	}
 }
@@ -615,6 +648,7 @@ void servers_free(struct vmrt_engine *e)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
 		phase_free(e->servers[i].fit);
+		supply_free(e->servers[i].curve);
 		free(e->servers[i].held);
 		checker_free(e->servers[i].checker);
 		free(e->servers[i].members);

@@ -163,6 +163,8 @@ struct server {
 	struct vmrt_server_period *held; /* ring of periods about which a loss may still come to light */
 	size_t held_room, held_first, held_n;
 	struct phase_fit *fit; /* until the phase is found; else NULL */
+	int64_t dark_ns; /* since when there is demand without supply, or VMRT_UNKNOWN */
+	struct supply_curve *curve; /* NULL: none is measured */
 	struct {
 		uint64_t timer;
 		int64_t expires_ns;
@@ -430,6 +432,20 @@ void periods_release(struct server *s, int64_t safe_ns);
 
 /* engine-clip.c */
 void clip_finish(struct vmrt_engine *e, int64_t end_ns);
+
+/* engine-supply.c */
+struct supply_curve;
+
+/** supply_new - NULL without memory; it begins with the period that begins at @from_ns */
+struct supply_curve *supply_new(int64_t period_ns, int64_t from_ns);
+void supply_free(struct supply_curve *c);
+
+/** supply_put - there was demand without supply, or none (@idle), in this part of a period; in the order of time */
+void supply_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period);
+
+/** supply_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be doubtful */
+void supply_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
+void supply_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink);
 
 /* engine-natural.c */
 void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);
