@@ -1,275 +1,240 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The supply curve of a server, measured: for some lengths, the least supply in any window so long throughout
- * which there was demand. Supply that nobody wanted says nothing, so a window never reaches over idle time; nor over
- * a period that is not judged.
- *
- * The supply of a window changes only where one of its ends is in a gap and the other is not. So the least one
- * ends with a gap, begins with one, or has an end in common with the stretch of demand: those are looked at.
+ * Server periods: what the members of a server got in each period of its grid. Until the grid is known, what
+ * they got is kept by engine-phase.c.
  */
-#include "engine.h"
+#include "engine-servers.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-#define LENGTHS 16
-#define LENGTHS_OF_PERIOD 4   /* one every so much of a period */
-#define WAITING_MAX 65536     /* gaps of periods that are not judged yet */
-#define GAPS_MAX 65536	      /* in the longest window */
-#define GAPS_FIRST 256
-
-struct gap {
-	int64_t from_ns, to_ns;
-	int64_t before_ns; /* gaps before it; of one that waits: -1 if it is idle time */
-};
-
-struct length {
-	int64_t ns;
-	int64_t least_ns, at_ns;
-	size_t ending;	  /* first gap that may reach into the next window that ends with a gap */
-	size_t beginning; /* next gap to begin a window with */
-	size_t reached;	  /* last gap that such a window was seen to reach */
-	bool begun;	  /* the window that begins with the demand was looked at */
-};
-
-struct supply_curve {
-	int64_t first_ns;	 /* periods before it belong to another curve */
-	int64_t since_ns, to_ns; /* demand, as far as it is judged */
-	struct gap *waiting;	 /* of periods that are held, gaps and idle times in the order of time */
-	size_t n_waiting, waiting_room;
-	bool overflow; /* some that waited are not there */
-	struct gap *gaps;
-	size_t n, room;
-	struct length lengths[LENGTHS];
-};
-
-struct supply_curve *supply_new(int64_t period_ns, int64_t from_ns)
+void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 {
-	struct supply_curve *c = calloc(1, sizeof(*c));
+	bool whole = !s->truncated;
 
-	if (!c)
-		return NULL;
-	c->first_ns = c->since_ns = c->to_ns = from_ns;
-	for (int i = 0; i < LENGTHS; i++) {
-		c->lengths[i].ns = period_ns * (i + 1) / LENGTHS_OF_PERIOD;
-		c->lengths[i].least_ns = c->lengths[i].at_ns = VMRT_UNKNOWN;
+	memset(&s->now, 0, sizeof(s->now));
+	s->now.server = s->pub.id;
+	s->now.k = k;
+	s->now.start_ns = start_ns;
+	s->now.end_ns = start_ns + s->pub.period_ns;
+	s->now.budget_ns = s->pub.budget_ns;
+	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
+	s->now.wanted_ns = s->now.blackout_at_ns = VMRT_UNKNOWN;
+	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
+	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
+	s->truncated = false;
+	if (!s->checker)
+		check_begin(s->engine, s, start_ns);
+	/* how several vCPUs share a supply is another theory */
+	if (!s->curve && s->n_members == 1) {
+		s->curve = curve_new(s->pub.period_ns, start_ns);
+		s->engine->out_of_memory |= !s->curve;
 	}
-	return c;
+	check_period(s->engine, s, whole);
+	periods_release(s, check_safe_ns(s->engine));
 }
 
-void supply_free(struct supply_curve *c)
+void server_give(struct vmrt_engine *e, struct server *s)
 {
-	if (!c)
-		return;
-	free(c->waiting);
-	free(c->gaps);
-	free(c);
+	if (!s->announced)
+		server_announce(e, s);
+	if (s->truncated)
+		s->now.outcome = VMRT_PERIOD_TRUNCATED;
+	else if (s->tainted || s->uncertainty_ns > PERIOD_UNCERTAINTY_NS)
+		s->now.outcome = VMRT_PERIOD_UNKNOWN;
+	else if (!s->pub.enforced)
+		s->now.outcome = VMRT_PERIOD_UNENFORCED;
+	else
+		s->now.outcome = s->now.depleted_ns != VMRT_UNKNOWN ? VMRT_PERIOD_DEPLETED
+								    : VMRT_PERIOD_SERVED;
+	periods_hold(s);
 }
 
-/* Room for one more behind @n; false at @most or without memory. */
-static bool grow(struct gap **gaps, size_t n, size_t *room, size_t most)
+static bool has_priority(const struct server *s, const struct thr *t)
 {
-	size_t more = *room ? *room * 2 : GAPS_FIRST;
-	struct gap *p;
-
-	if (n < *room)
-		return true;
-	if (more > most)
-		return false;
-	p = realloc(*gaps, more * sizeof(*p));
-	if (!p)
-		return false;
-	*gaps = p;
-	*room = more;
-	return true;
-}
-
-void supply_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period)
-{
-	struct gap *last = c->n_waiting ? &c->waiting[c->n_waiting - 1] : NULL;
-
-	if (last && !new_period && last->to_ns == from_ns && (last->before_ns < 0) == idle) {
-		last->to_ns = to_ns;
-		return;
-	}
-	if (!grow(&c->waiting, c->n_waiting, &c->waiting_room, WAITING_MAX)) {
-		c->overflow = true;
-		return;
-	}
-	c->waiting[c->n_waiting++] = (struct gap){from_ns, to_ns, idle ? -1 : 0};
-}
-
-static void look(struct length *l, int64_t from_ns, int64_t gaps_ns)
-{
-	if (l->least_ns != VMRT_UNKNOWN && l->ns - gaps_ns >= l->least_ns)
-		return;
-	l->least_ns = l->ns - gaps_ns;
-	l->at_ns = from_ns;
-}
-
-static int64_t length_of(const struct gap *g)
-{
-	return g->to_ns - g->from_ns;
-}
-
-/* All gaps up to the end of the last one. */
-static int64_t total(const struct supply_curve *c)
-{
-	return c->n ? c->gaps[c->n - 1].before_ns + length_of(&c->gaps[c->n - 1]) : 0;
-}
-
-/* The window that ends at @to_ns, behind which there is no gap. */
-static void look_back(struct supply_curve *c, struct length *l, int64_t to_ns)
-{
-	int64_t from = to_ns - l->ns, sum = 0;
-
-	if (from < c->since_ns)
-		return;
-	while (l->ending < c->n && c->gaps[l->ending].to_ns <= from)
-		l->ending++;
-	if (l->ending < c->n) {
-		const struct gap *g = &c->gaps[l->ending];
-
-		sum = total(c) - g->before_ns - (from > g->from_ns ? from - g->from_ns : 0);
-	}
-	look(l, from, sum);
-}
-
-/* Gaps before @ns; @hint: one that begins before it, or 0, moved to the last such. */
-static int64_t before(const struct supply_curve *c, size_t *hint, int64_t ns)
-{
-	const struct gap *g;
-
-	while (*hint + 1 < c->n && c->gaps[*hint + 1].from_ns < ns)
-		++*hint;
-	if (*hint >= c->n || c->gaps[*hint].from_ns >= ns)
-		return 0;
-	g = &c->gaps[*hint];
-	return g->before_ns + (ns < g->to_ns ? ns - g->from_ns : length_of(g));
-}
-
-/* Windows that begin with the demand or with a gap, and are known to their ends. */
-static void look_ahead(struct supply_curve *c, struct length *l)
-{
-	if (!l->begun && c->since_ns + l->ns <= c->to_ns) {
-		size_t hint = 0;
-
-		l->begun = true;
-		look(l, c->since_ns, before(c, &hint, c->since_ns + l->ns));
-	}
-	for (; l->beginning < c->n; l->beginning++) {
-		const struct gap *g = &c->gaps[l->beginning];
-
-		if (g->from_ns + l->ns > c->to_ns)
-			return;
-		if (l->reached < l->beginning)
-			l->reached = l->beginning;
-		look(l, g->from_ns, before(c, &l->reached, g->from_ns + l->ns) - g->before_ns);
+	if (s->pub.enforced)
+		return s->at_priority;
+	switch (s->pub.policy) {
+	case VMRT_POLICY_DEADLINE:
+		return t->prio < 0;
+	case VMRT_POLICY_RT_GROUP:
+		return t->prio >= 0 && t->prio < FIRST_FAIR_PRIO;
+	case VMRT_POLICY_CFS_QUOTA:
+		return t->prio >= FIRST_FAIR_PRIO;
+	default:
+		return t->prio == FIFO_PRIO(s->pub.priority);
 	}
 }
 
-/* The demand ends here, or what is known of it; it begins anew at @from_ns. */
-static void begin_anew(struct supply_curve *c, int64_t from_ns)
+static void look_at(const struct vmrt_engine *e, struct server *s, struct segment *out)
 {
-	for (int i = 0; i < LENGTHS; i++) {
-		struct length *l = &c->lengths[i];
+	memset(out, 0, sizeof(*out));
+	out->supply.eligible = s->pub.enforced && s->at_priority;
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct thr *t = s->members[i];
 
-		look_ahead(c, l);
-		look_back(c, l, c->to_ns);
-		l->ending = l->beginning = l->reached = 0;
-		l->begun = false;
-	}
-	c->n = 0;
-	c->since_ns = c->to_ns = from_ns;
-}
-
-/* Forgets gaps before all windows to come. Windows of the greatest length are behind with both. */
-static void forget(struct supply_curve *c)
-{
-	size_t n = c->lengths[LENGTHS - 1].ending;
-
-	for (int i = 0; i < LENGTHS; i++) {
-		if (c->lengths[i].beginning < n)
-			n = c->lengths[i].beginning;
-		if (c->lengths[i].ending < n)
-			n = c->lengths[i].ending;
-		if (c->lengths[i].reached < n)
-			n = c->lengths[i].reached;
-		if (!c->lengths[i].begun)
-			return;
-	}
-	if (n < GAPS_FIRST || n < c->n / 2)
-		return;
-	memmove(c->gaps, c->gaps + n, (c->n - n) * sizeof(*c->gaps));
-	c->n -= n;
-	for (int i = 0; i < LENGTHS; i++) {
-		c->lengths[i].beginning -= n;
-		c->lengths[i].ending -= n;
-		c->lengths[i].reached -= n;
-	}
-}
-
-static void add_gap(struct supply_curve *c, int64_t from_ns, int64_t to_ns)
-{
-	struct gap *last = c->n ? &c->gaps[c->n - 1] : NULL;
-
-	if (last && last->to_ns == from_ns) {
-		last->to_ns = to_ns;
-	} else {
-		int64_t sum = total(c);
-
-		if (!grow(&c->gaps, c->n, &c->room, GAPS_MAX)) {
-			c->to_ns = from_ns;
-			begin_anew(c, to_ns);
-			return;
+		if (t->state == THR_READY) {
+			out->ready++;
+			out->supply.wanting++;
+			check_supply(e, s, t, &out->supply);
+		} else if (t->state == THR_RUNNING) {
+			s->cpus |= UINT64_C(1) << (t->cpu & 63);
+			out->supply.wanting++;
+			if (has_priority(s, t))
+				out->supply.served++;
+			else
+				out->background++;
+		} else if (t->suspended) {
+			/* stopped by a server, which is no lack of work */
+			out->supply.wanting++;
 		}
-		c->gaps[c->n++] = (struct gap){from_ns, to_ns, sum};
 	}
-	c->to_ns = to_ns;
-	for (int i = 0; i < LENGTHS; i++) {
-		look_ahead(c, &c->lengths[i]);
-		look_back(c, &c->lengths[i], to_ns);
-	}
-	forget(c);
 }
 
-void supply_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged)
+/* Demand without supply: in this period, and since before it. */
+static void account_blackout(struct server *s, const struct segment *seg, int64_t from, int64_t to)
 {
-	size_t n = 0;
+	bool supplied = seg->supply.served + seg->background;
 
-	if (from_ns < c->first_ns)
+	if (seg->supply.wanting && s->now.wanted_ns == VMRT_UNKNOWN)
+		s->now.wanted_ns = from;
+	if (s->curve && !supplied)
+		curve_put(s->curve, from, to, !seg->supply.wanting, from == s->now.start_ns);
+	if (supplied || !seg->supply.wanting) {
+		s->dark_ns = VMRT_UNKNOWN;
 		return;
-	judged = judged && !c->overflow; /* what is missing may have been of this period */
-	if (from_ns != c->to_ns)
-		begin_anew(c, from_ns);
-	for (; n < c->n_waiting && c->waiting[n].from_ns < to_ns; n++) {
-		const struct gap *g = &c->waiting[n];
-
-		if (!judged)
-			continue;
-		if (g->before_ns >= 0) {
-			add_gap(c, g->from_ns, g->to_ns);
-			continue;
-		}
-		c->to_ns = g->from_ns;
-		begin_anew(c, g->to_ns);
 	}
-	memmove(c->waiting, c->waiting + n, (c->n_waiting - n) * sizeof(*c->waiting));
-	c->n_waiting -= n;
-	if (!judged)
-		begin_anew(c, to_ns);
-	c->overflow = c->overflow && c->n_waiting;
-	c->to_ns = to_ns;
+	if (s->dark_ns == VMRT_UNKNOWN)
+		s->dark_ns = from;
+	if (to - s->dark_ns > s->now.blackout_ns) {
+		s->now.blackout_ns = to - s->dark_ns;
+		s->now.blackout_at_ns = s->dark_ns;
+	}
 }
 
-void supply_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink)
+static void account(struct server *s, const struct segment *seg, int64_t from, int64_t to)
 {
-	begin_anew(c, c->to_ns);
-	for (int i = 0; i < LENGTHS; i++) {
-		const struct length *l = &c->lengths[i];
-		struct vmrt_supply_point point = {server, l->ns, l->least_ns, l->at_ns};
+	s->now.waiting_ns += seg->ready * (to - from);
+	s->now.consumed_ns += seg->supply.served * (to - from);
+	s->now.background_ns += seg->background * (to - from);
+	if (s->now.first_ns == VMRT_UNKNOWN && seg->supply.served + seg->background)
+		s->now.first_ns = from;
+	account_blackout(s, seg, from, to);
+	if (s->checker)
+		checker_supply(s->checker, from, to, &seg->supply);
+}
 
-		if (sink->supply && l->least_ns != VMRT_UNKNOWN)
-			sink->supply(sink->ctx, &point);
+/* Puts what went on from settled_ns to the segment's end into periods. */
+static void put(struct vmrt_engine *e, struct server *s, const struct segment *seg)
+{
+	while (s->active && s->settled_ns < seg->to_ns) {
+		int64_t to = seg->to_ns < s->now.end_ns ? seg->to_ns : s->now.end_ns;
+
+		if (to > s->settled_ns)
+			account(s, seg, s->settled_ns, to);
+		s->settled_ns = to;
+		if (to == s->now.end_ns) {
+			server_give(e, s);
+			server_begin_period(s, s->now.k + 1, to);
+		}
 	}
+	if (s->settled_ns < seg->to_ns)
+		s->settled_ns = seg->to_ns;
+}
+
+/* The present period, and those that begin before @to_ns, are uncertain by @by. */
+static void uncertain(struct server *s, int64_t by, int64_t from_ns, int64_t to_ns)
+{
+	s->uncertainty_ns += by;
+	s->uncertain_by_ns = s->uncertain_to_ns > from_ns ? s->uncertain_by_ns + by : by;
+	if (s->uncertain_to_ns < to_ns)
+		s->uncertain_to_ns = to_ns;
+}
+
+/* The grid is known from here on: what was kept until now is accounted on it. */
+void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source)
+{
+	int64_t from = phase_from(s->fit), period = s->pub.period_ns, start = phase_ns;
+	struct phase_fit *fit = s->fit;
+	const struct segment *seg;
+
+	s->fit = NULL;
+	if (phase_ns == VMRT_UNKNOWN) {
+		source = VMRT_PHASE_START;
+		start = from;
+	}
+	if (start > from)
+		start -= (start - from + period - 1) / period * period;
+	s->pub.phase_ns = start;
+	s->pub.phase = source;
+	s->active = true;
+	s->settled_ns = from;
+	/* losses from before the first segment taint what follows now, later ones when their time comes */
+	if (phase_last(fit))
+		s->loss_to_ns = phase_loss_before(fit);
+	server_begin_period(s, 0, start);
+	s->truncated = start < from;
+	while ((seg = phase_replay(fit))) {
+		put(e, s, seg);
+		/* as far as it is of this period */
+		if (seg->steal_ns)
+			s->now.steal_ns += seg->steal_ns < seg->to_ns - s->now.start_ns
+				? seg->steal_ns : seg->to_ns - s->now.start_ns;
+		if (seg->uncertainty_ns)
+			uncertain(s, seg->uncertainty_ns, seg->to_ns, seg->uncertain_to_ns);
+		if (seg->loss_to_ns) {
+			s->tainted = true;
+			s->loss_to_ns = seg->loss_to_ns;
+		}
+		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->steal_ns))
+			checker_doubt(s->checker, seg->from_ns, seg->to_ns);
+	}
+	phase_free(fit);
+}
+
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
+{
+	struct segment seg;
+
+	if (s->settled_ns >= host_ns)
+		return;
+	look_at(e, s, &seg);
+	seg.from_ns = s->settled_ns;
+	seg.to_ns = host_ns;
+	if (!s->fit) {
+		put(e, s, &seg);
+		return;
+	}
+	s->settled_ns = host_ns;
+	if (!phase_add(s->fit, &seg))
+		e->out_of_memory = true;
+	if (phase_ready(s->fit, host_ns))
+		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+}
+
+/* A member was switched at some time between the two. Whatever period that touches is uncertain by half. */
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
+{
+	int64_t by = (to_ns - from_ns + 1) / 2;
+
+	if (!s)
+		return;
+	servers_settle(e, s, from_ns);
+	if (!s->fit) {
+		uncertain(s, by, from_ns, to_ns);
+	} else if (phase_last(s->fit)) {
+		phase_last(s->fit)->uncertainty_ns += by;
+		if (phase_last(s->fit)->uncertain_to_ns < to_ns)
+			phase_last(s->fit)->uncertain_to_ns = to_ns;
+	}
+}
+
+/* A member "ran" on a CPU that did not, as far as the present period is concerned. */
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
+{
+	if (s->fit && phase_last(s->fit))
+		phase_last(s->fit)->steal_ns += to_ns - from_ns;
+	if (from_ns < s->now.start_ns)
+		from_ns = s->now.start_ns;
+	if (s->active && to_ns > from_ns)
+		s->now.steal_ns += to_ns - from_ns;
 }

@@ -169,6 +169,10 @@ struct server {
 		uint64_t timer;
 		int64_t expires_ns;
 	} grid_timer; /* a kernel timer that may be its period's */
+	struct {
+		bool known;
+		int64_t k, at_ns;
+	} joined; /* the last replenishment by an enforcer whose beginning was not seen */
 };
 
 enum job_state {
@@ -375,22 +379,27 @@ void gap_forget(struct jobs *j);
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
 void servers_begin(struct vmrt_engine *e, int64_t host_ns);
-void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
-void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
+void servers_free(struct vmrt_engine *e);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);
 bool servers_real_time(const struct thr *t);
-
 void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+
+/* engine-supply.c */
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
+
+/* engine-grid.c */
 void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
-void servers_free(struct vmrt_engine *e);
+
+/* engine-enforcer.c */
+void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 
 /* engine-check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
@@ -433,19 +442,19 @@ void periods_release(struct server *s, int64_t safe_ns);
 /* engine-clip.c */
 void clip_finish(struct vmrt_engine *e, int64_t end_ns);
 
-/* engine-supply.c */
+/* engine-curve.c */
 struct supply_curve;
 
-/** supply_new - NULL without memory; it begins with the period that begins at @from_ns */
-struct supply_curve *supply_new(int64_t period_ns, int64_t from_ns);
-void supply_free(struct supply_curve *c);
+/** curve_new - NULL without memory; it begins with the period that begins at @from_ns */
+struct supply_curve *curve_new(int64_t period_ns, int64_t from_ns);
+void curve_free(struct supply_curve *c);
 
-/** supply_put - there was demand without supply, or none (@idle), in this part of a period; in the order of time */
-void supply_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period);
+/** curve_put - there was demand without supply, or none (@idle), in this part of a period; in the order of time */
+void curve_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period);
 
-/** supply_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be doubtful */
-void supply_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
-void supply_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink);
+/** curve_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be doubtful */
+void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
+void curve_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink);
 
 /* engine-natural.c */
 void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);

@@ -30,7 +30,7 @@ static const struct vmrt_sink sink = {.supply = keep};
 /* What goes on in each unit of time: r runs, g waits, i is idle, x is not known. */
 static void measure(const char *pattern, size_t n, size_t held)
 {
-	struct supply_curve *c = supply_new(PERIOD, 0);
+	struct supply_curve *c = curve_new(PERIOD, 0);
 
 	assert_non_null(c);
 	for (size_t i = 0; i < 5 * PERIOD; i++)
@@ -40,13 +40,13 @@ static void measure(const char *pattern, size_t n, size_t held)
 		size_t judged = i >= (held + 1) * PERIOD - 1 ? i - ((held + 1) * PERIOD - 1) : 1;
 
 		if (i < n && pattern[i] != 'r')
-			supply_put(c, (int64_t)i, (int64_t)i + 1, pattern[i] == 'i', i % PERIOD == 0);
+			curve_put(c, (int64_t)i, (int64_t)i + 1, pattern[i] == 'i', i % PERIOD == 0);
 		if (judged % PERIOD == 0)
-			supply_judge(c, (int64_t)judged, (int64_t)judged + PERIOD,
+			curve_judge(c, (int64_t)judged, (int64_t)judged + PERIOD,
 				!memchr(pattern + judged, 'x', PERIOD));
 	}
-	supply_finish(c, 0, &sink);
-	supply_free(c);
+	curve_finish(c, 0, &sink);
+	curve_free(c);
 }
 
 static int64_t supply_of(const char *pattern, size_t from, size_t length)
