@@ -66,6 +66,7 @@ struct thr {
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
 	bool exited;	     /* its last switch still bears its name, but it is no task any more */
+	int64_t exited_ns;
 	int64_t gap_ns;	     /* of a vCPU thread: so long it has waited at a real-time priority for an
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
@@ -101,6 +102,9 @@ struct cpu {
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
+	bool tail; /* such a record came late: perhaps that thread runs again */
+	int64_t tail_from_ns;
+	struct instant tail_at;
 	int prio;
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
@@ -167,6 +171,10 @@ struct server {
 		uint64_t timer;
 		int64_t expires_ns;
 	} grid_timer; /* a kernel timer that may be its period's */
+	struct {
+		bool known;
+		int64_t k, at_ns;
+	} joined; /* the last replenishment by an enforcer whose beginning was not seen */
 };
 
 enum job_state {
@@ -200,9 +208,11 @@ struct jobs {
 	struct vmrt_job job; /* the open one */
 	int64_t cum[VMRT_BLAMES]; /* where its time went since it is followed */
 	int64_t opened[VMRT_BLAMES], arrived[VMRT_BLAMES]; /* cum when the open job was opened, arrived */
+	int64_t opened_ns, arrived_ns; /* host times of these */
 	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
+	int64_t busy_from_ns; /* where that begins */
 	enum vmrt_blame part; /* of the stretch of time that is being accounted */
 	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
 	const struct thr *gap_vcpu;
@@ -364,6 +374,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
 
 /* engine-throttling.c */
+bool gap_is_ordinary(const struct cpu *cpu);
 bool gap_open(const struct vmrt_engine *e, const struct thr *v);
 void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
 void gap_extend(struct machine *m, int64_t ns);
@@ -373,22 +384,27 @@ void gap_forget(struct jobs *j);
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
 void servers_begin(struct vmrt_engine *e, int64_t host_ns);
-void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
-void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
+void servers_free(struct vmrt_engine *e);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);
 bool servers_real_time(const struct thr *t);
-
 void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+
+/* engine-supply.c */
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
+
+/* engine-grid.c */
 void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
-void servers_free(struct vmrt_engine *e);
+
+/* engine-enforcer.c */
+void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 
 /* engine-check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
