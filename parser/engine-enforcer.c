@@ -140,7 +140,7 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	if (!s)
 		return;
 	/* what was waited for until now has the old reason, also where others waited for this server */
-	for (size_t i = 1; i < e->config->n_machines; i++)
+	for (size_t i = 0; i < e->config->n_machines; i++)
 		blame_settle(&e->machines[i], host_ns);
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);

@@ -66,6 +66,7 @@ struct thr {
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
 	bool exited;	     /* its last switch still bears its name, but it is no task any more */
+	int64_t exited_ns;
 	int64_t gap_ns;	     /* of a vCPU thread: so long it has waited at a real-time priority for an
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
@@ -101,6 +102,9 @@ struct cpu {
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
+	bool tail; /* such a record came late: perhaps that thread runs again */
+	int64_t tail_from_ns;
+	struct instant tail_at;
 	int prio;
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
@@ -206,9 +210,11 @@ struct jobs {
 	struct vmrt_job job; /* the open one */
 	int64_t cum[VMRT_BLAMES]; /* where its time went since it is followed */
 	int64_t opened[VMRT_BLAMES], arrived[VMRT_BLAMES]; /* cum when the open job was opened, arrived */
+	int64_t opened_ns, arrived_ns; /* host times of these */
 	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
+	int64_t busy_from_ns; /* where that begins */
 	enum vmrt_blame part; /* of the stretch of time that is being accounted */
 	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
 	const struct thr *gap_vcpu;
@@ -370,6 +376,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
 
 /* engine-throttling.c */
+bool gap_is_ordinary(const struct cpu *cpu);
 bool gap_open(const struct vmrt_engine *e, const struct thr *v);
 void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
 void gap_extend(struct machine *m, int64_t ns);
