@@ -180,14 +180,15 @@ int hsf_demote(pid_t tid);
 struct hsf_guardian;
 
 /**
- * hsf_guardian_start - fork the process that outlives this one
- * @locks: @n descriptors that it keeps open until all is given back
+ * hsf_guardian_start - fork the processes that outlive this one
  * @out: end it with hsf_guardian_finish()
  *
  * To be called before there are threads, and before anything is open that must not stay open.
  */
-enum vmrt_status hsf_guardian_start(
-	const int *locks, size_t n, struct hsf_guardian **out, struct vmrt_error *err);
+enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
+
+/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all is given back */
+void hsf_guardian_hold(struct hsf_guardian *g, int fd);
 
 /**
  * hsf_guardian_add - note the settings of thread @tid of process @pid, before they are changed
@@ -197,8 +198,11 @@ enum vmrt_status hsf_guardian_start(
 enum vmrt_status hsf_guardian_add(
 	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err);
 
-/** hsf_guardian_fd - becomes readable when the guardian has died before its time */
-int hsf_guardian_fd(const struct hsf_guardian *g);
+/** hsf_guardian_restore - give thread @tid its settings back and forget it; 0, or -1 if it could not get them */
+int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
+
+/** hsf_guardian_fds - become readable when one of the processes has died before its time */
+void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2]);
 
 /**
  * hsf_guardian_finish - have all settings given back, wait for it, and free
@@ -342,6 +346,9 @@ enum vmrt_status hsf_run_add_members(struct hsf_run *r, struct vmrt_error *err);
 
 /** hsf_run_add_new_threads - do that with threads that VM number @i has started since (members.c) */
 void hsf_run_add_new_threads(struct hsf_run *r, size_t i);
+
+/** hsf_recover - give back what instances had changed that were killed; returns an enum vmrt_exit (run.c) */
+int hsf_recover(void);
 
 /** hsf_run - enforce until stopped; returns an enum vmrt_exit (run.c) */
 int hsf_run(const struct hsf_options *opts);

@@ -39,6 +39,9 @@ static void begin_enforced(
 	s->at_priority = false;
 	s->out_ns = host_ns;
 	s->active = true;
+	curve_free(s->curve);
+	s->curve = NULL;
+	s->dark_ns = VMRT_UNKNOWN;
 	/* the time before the first grid point belongs to no period */
 	s->first_k = s->announced ? s->now.k + 1 - k : 0;
 	server_begin_period(s, s->first_k + k, start_ns);
@@ -139,7 +142,7 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	if (!s)
 		return;
 	/* what was waited for until now has the old reason, also where others waited for this server */
-	for (size_t i = 1; i < e->config->n_machines; i++)
+	for (size_t i = 0; i < e->config->n_machines; i++)
 		blame_settle(&e->machines[i], host_ns);
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);

@@ -140,6 +140,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 		return;
 	timers_forget(&m->timers, t);
 	t->exited = true;
+	t->exited_ns = now.host_ns;
 	if (t->jobs) {
 		jobs_exit(t->jobs, now.local_ns, now.host_ns);
 		run_unbind(m, t);
