@@ -9,7 +9,7 @@
 
 void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 {
-	bool whole = !s->truncated;
+	bool whole = !s->truncated && !s->slept;
 
 	memset(&s->now, 0, sizeof(s->now));
 	s->now.server = s->pub.id;
@@ -22,6 +22,7 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
 	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
+	s->slept &= start_ns != s->point_ns;
 	if (!s->checker)
 		check_begin(s->engine, s, start_ns);
 	/* how several vCPUs share a supply is another theory */
@@ -69,6 +70,7 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 {
 	memset(out, 0, sizeof(*out));
 	out->supply.eligible = s->pub.enforced && s->at_priority;
+	out->supply.selected = s->checker && check_selected(e, s);
 	for (size_t i = 0; i < s->n_members; i++) {
 		const struct thr *t = s->members[i];
 
@@ -118,6 +120,7 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 	s->now.background_ns += seg->background * (to - from);
 	if (s->now.first_ns == VMRT_UNKNOWN && seg->supply.served + seg->background)
 		s->now.first_ns = from;
+	s->slept |= s->pub.policy == VMRT_POLICY_DEADLINE && seg->supply.wanting < (int)s->n_members;
 	account_blackout(s, seg, from, to);
 	if (s->checker)
 		checker_supply(s->checker, from, to, &seg->supply);

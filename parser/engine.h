@@ -71,6 +71,8 @@ struct thr {
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
+	bool boosted;   /* by priority inheritance */
+	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
 	bool suspended; /* not asleep: stopped, or put to sleep by a server */
 	struct jobs *jobs;     /* of a declared task */
@@ -151,6 +153,9 @@ struct server {
 	bool active;	  /* periods are being counted */
 	bool announced;
 	bool at_priority; /* enforced: the members have budget */
+	int64_t out_ns;   /* or have not since then */
+	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
+	bool slept;	  /* by SCHED_DEADLINE: a sleep may have moved the periods since the last grid point */
 	struct thr **members; /* vCPU threads */
 	size_t n_members;
 	int64_t settled_ns;
@@ -416,6 +421,10 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole);
 void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
 	struct checker_supply *sum);
 int64_t check_safe_ns(const struct vmrt_engine *e);
+bool check_selected(const struct vmrt_engine *e, const struct server *s);
+bool check_watches(const struct server *s, unsigned cpu);
+void check_run_ends(const struct thr *t, int64_t host_ns);
+void check_runs_on(struct server *s, int64_t host_ns);
 
 /* engine-phase.c */
 

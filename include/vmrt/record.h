@@ -105,7 +105,10 @@ enum vmrt_phase {
 	X(PRIORITY, "priority")	    /* a member with budget does not wait for a lower thread */    \
 	X(IDLE_BURN, "idle_burn")   /* periodic: the budget passes with time */                    \
 	X(DISCARD, "discard")	    /* polling: the budget is lost when there is no work */        \
-	X(CHUNK, "chunk")	    /* sporadic: what was used returns one period later */
+	X(CHUNK, "chunk")	    /* sporadic: what was used returns one period later */         \
+	X(REPLENISH, "replenish")   /* the budget returns when it is due */                        \
+	X(PRESERVE, "preserve")	    /* it is not taken away before it is used up */                \
+	X(DEPLETED, "depleted")	    /* without budget: hard, does not run; soft, not as real-time */
 
 enum vmrt_rule {
 #define X(name, words) VMRT_RULE_##name,
@@ -191,7 +194,7 @@ struct vmrt_check {
 	uint32_t server;
 	enum vmrt_rule rule;
 	int64_t judged, unknown, violations; /* windows; violations are among the judged */
-	int64_t worst_ns; /* largest measured - allowed (of supply: allowed - measured), may be negative */
+	int64_t worst_ns; /* largest measured - allowed (of supply, preserve: the reverse), may be negative */
 	int64_t worst_at_ns; /* where that window begins; both unknown if none was judged */
 	int64_t tolerance_ns;
 };

@@ -231,7 +231,7 @@ static void periods_of_sched_deadline_begin_with_its_timer(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, "[server vm1]\npolicy = deadline\nperiod = 10ms\nbudget = 3ms\n", false);
+	begin(&f, "[server vm1]\nvm = vm1:0\npolicy = deadline\nperiod = 10ms\nbudget = 3ms\n", false);
 	beat(&f, 0, 0, HOG, 0);
 	in(&f, 2500 * US, V0, -1);
 	for (int k = 0; k < 4; k++) {
@@ -248,7 +248,8 @@ static void periods_of_sched_deadline_begin_with_its_timer(void **state)
 	assert_int_equal(f.periods[0].outcome, VMRT_PERIOD_TRUNCATED);
 	assert_int_equal(f.periods[2].start_ns, 12500 * US);
 	assert_int_equal(f.periods[2].consumed_ns, 3 * MS - 1 * US); /* 12.506 to 15.505 ms */
-	assert_int_equal(check(&f, VMRT_RULE_BUDGET)->judged, 4);
+	/* not the one that begins before the first timer: the thread slept in it, which may have moved it */
+	assert_int_equal(check(&f, VMRT_RULE_BUDGET)->judged, 3);
 	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->violations, 0);
 	/* a tick, and what a user-level enforcer is allowed */
 	assert_int_equal(check(&f, VMRT_RULE_BUDGET)->tolerance_ns, 4250 * US);
