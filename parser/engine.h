@@ -71,6 +71,8 @@ struct thr {
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
+	bool boosted;   /* by priority inheritance */
+	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
 	bool suspended; /* not asleep: stopped, or put to sleep by a server */
 	struct jobs *jobs;     /* of a declared task */
@@ -151,6 +153,9 @@ struct server {
 	bool active;	  /* periods are being counted */
 	bool announced;
 	bool at_priority; /* enforced: the members have budget */
+	int64_t out_ns;   /* or have not since then */
+	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
+	bool slept;	  /* by SCHED_DEADLINE: a sleep may have moved the periods since the last grid point */
 	struct thr **members; /* vCPU threads */
 	size_t n_members;
 	int64_t settled_ns;
@@ -167,6 +172,8 @@ struct server {
 	struct vmrt_server_period *held; /* ring of periods about which a loss may still come to light */
 	size_t held_room, held_first, held_n;
 	struct phase_fit *fit; /* until the phase is found; else NULL */
+	int64_t dark_ns; /* since when there is demand without supply, or VMRT_UNKNOWN */
+	struct supply_curve *curve; /* NULL: none is measured */
 	struct {
 		uint64_t timer;
 		int64_t expires_ns;
@@ -414,6 +421,10 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole);
 void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
 	struct checker_supply *sum);
 int64_t check_safe_ns(const struct vmrt_engine *e);
+bool check_selected(const struct vmrt_engine *e, const struct server *s);
+bool check_watches(const struct server *s, unsigned cpu);
+void check_run_ends(const struct thr *t, int64_t host_ns);
+void check_runs_on(struct server *s, int64_t host_ns);
 
 /* engine-phase.c */
 
@@ -446,6 +457,20 @@ void periods_release(struct server *s, int64_t safe_ns);
 
 /* engine-clip.c */
 void clip_finish(struct vmrt_engine *e, int64_t end_ns);
+
+/* engine-curve.c */
+struct supply_curve;
+
+/** curve_new - NULL without memory; it begins with the period that begins at @from_ns */
+struct supply_curve *curve_new(int64_t period_ns, int64_t from_ns);
+void curve_free(struct supply_curve *c);
+
+/** curve_put - there was demand without supply, or none (@idle), in this part of a period; in the order of time */
+void curve_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period);
+
+/** curve_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be doubtful */
+void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
+void curve_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink);
 
 /* engine-natural.c */
 void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);
