@@ -222,6 +222,20 @@ static enum vmrt_status launch(struct hsf_run *r, struct vmrt_error *err)
 	return status;
 }
 
+static enum vmrt_status admit(struct hsf_run *r, struct vmrt_error *err)
+{
+	struct hsf_demand d[HSF_MAX_SERVERS];
+
+	for (size_t i = 0; i < r->n; i++)
+		hsf_demand_from(r->servers[i].spec, r->servers[i].cpu, &d[i]);
+	if (hsf_admission(d, r->n, err) == VMRT_OK)
+		return VMRT_OK;
+	if (!r->opts->force)
+		return VMRT_EBUSY;
+	vmrt_warn("%s", err->text);
+	return VMRT_OK;
+}
+
 int hsf_recover(void)
 {
 	int threads, failed = hsf_table_recover(&threads);
@@ -256,7 +270,7 @@ int hsf_run(const struct hsf_options *opts)
 	hsf_recover();
 	status = hsf_run_prepare(&r, &err);
 	if (status == VMRT_OK) {
-		status = hsf_run_admit(&r, &err);
+		status = admit(&r, &err);
 		if (status == VMRT_EBUSY)
 			exit_status = VMRT_EXIT_VIOLATED;
 	}

@@ -316,7 +316,7 @@ budget_kept() {
 	vm="$first $vm"
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms
 	[ "$status" -eq 2 ]
-	[[ $output = *"e.ini:1: server s is not schedulable"* ]]
+	[[ $output = *"server s is not schedulable on CPU 0: with s (8 ms in 12 ms, priority 50), t (8 ms in 12 ms, priority 50) "* ]]
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms --force
 	[ "$status" -eq 0 ]
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms --server t --stats "$BATS_TEST_TMPDIR/stats"
