@@ -132,7 +132,12 @@ SERVER_VALUE(used_up, count(s->used_up))
 SERVER_VALUE(over_p50, ns(s->over_p50))
 SERVER_VALUE(over_p99, ns(s->over_p99))
 SERVER_VALUE(over_max, ns(s->over_max))
-SERVER_VALUE(wait, ns(s->wait_max))
+SERVER_VALUE(received, ratio(s->received_ratio))
+SERVER_VALUE(latency_p50, ns(s->latency_p50))
+SERVER_VALUE(latency_p99, ns(s->latency_p99))
+SERVER_VALUE(latency_max, ns(s->latency_max))
+SERVER_VALUE(supply_jitter, ns(s->supply_jitter))
+SERVER_VALUE(blackout, ns(s->blackout_max))
 SERVER_VALUE(violations, count(sum_of_violations(s)))
 
 static const struct vmrt_server_metric server_metrics[] = {
@@ -144,11 +149,16 @@ static const struct vmrt_server_metric server_metrics[] = {
 	{"depleted", "count", "depleted", server_depleted},
 	{"consumed_ratio", "ratio", "consumed, %", server_consumed},
 	{"background_ratio", "ratio", "background, %", server_background},
+	{"received_ratio", "ratio", "share of a CPU, %", server_received},
 	{"used_up", "count", "used up", server_used_up},
 	{"overshoot_p50", "ns", "overshoot p50, ms", server_over_p50},
 	{"overshoot_p99", "ns", "overshoot p99, ms", server_over_p99},
 	{"overshoot_max", "ns", "overshoot max, ms", server_over_max},
-	{"wait_max", "ns", "longest wait, ms", server_wait},
+	{"latency_p50", "ns", "first supply p50, ms", server_latency_p50},
+	{"latency_p99", "ns", "first supply p99, ms", server_latency_p99},
+	{"latency_max", "ns", "first supply max, ms", server_latency_max},
+	{"supply_jitter", "ns", "supply jitter, ms", server_supply_jitter},
+	{"blackout_max", "ns", "longest blackout, ms", server_blackout},
 	{"violations", "count", "violations of rules", server_violations},
 };
 

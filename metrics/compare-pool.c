@@ -156,7 +156,7 @@ static void pool_checks(struct vmrt_server_facts *into, const struct vmrt_server
 	}
 }
 
-/* The budget of a server is the same in all periods, so that ratios are weighted by periods. */
+/* Budget and period of a server are the same in all periods, so that ratios are weighted by periods. */
 static double add_ratio(double sum, double ratio, int64_t periods)
 {
 	return periods ? sum + ratio * (double)periods : sum;
@@ -177,8 +177,13 @@ static enum vmrt_status pool_server(struct vmrt_server_facts *into, const struct
 	into->consumed_ratio = add_ratio(into->consumed_ratio, s->consumed_ratio, s->judged);
 	into->background_ratio = add_ratio(into->background_ratio, s->background_ratio, s->judged);
 	larger(&into->over_max, s->over_max);
-	larger(&into->wait_max, s->wait_max);
+	into->received_ratio = add_ratio(into->received_ratio, s->received_ratio, s->judged);
+	larger(&into->latency_max, s->latency_max);
+	larger(&into->blackout_max, s->blackout_max);
+	pool_series(&into->first, &s->first);
 	pool_checks(into, s);
+	if (pool_samples(&into->latencies, &s->latencies) != VMRT_OK)
+		return VMRT_ENOMEM;
 	return pool_samples(&into->overshoots, &s->overshoots);
 }
 
@@ -195,8 +200,11 @@ static enum vmrt_status begin_server(
 		.enforced = s->enforced,
 		.over_max = VMRT_UNKNOWN,
 		.over_max_k = VMRT_UNKNOWN,
-		.wait_max = VMRT_UNKNOWN,
-		.wait_at = VMRT_UNKNOWN,
+		.latency_max = VMRT_UNKNOWN,
+		.latency_max_k = VMRT_UNKNOWN,
+		.blackout_max = VMRT_UNKNOWN,
+		.blackout_at = VMRT_UNKNOWN,
+		.first = VMRT_SERIES_EMPTY,
 		.name = strdup(s->name),
 		.vm = s->vm ? strdup(s->vm) : NULL,
 		.policy = s->policy ? strdup(s->policy) : NULL,
@@ -233,10 +241,12 @@ static enum vmrt_status pool_servers(struct vmrt_run_facts *into, struct vmrt_ru
 			if (pool_server(server, s) != VMRT_OK)
 				return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		}
-		server->consumed_ratio =
-			server->judged ? server->consumed_ratio / (double)server->judged : NAN;
-		server->background_ratio =
-			server->judged ? server->background_ratio / (double)server->judged : NAN;
+		server->consumed_ratio /= (double)server->judged; /* 0 / 0 is NaN, as it shall be */
+		server->background_ratio /= (double)server->judged;
+		server->received_ratio /= (double)server->judged;
+		server->latency_p50 = vmrt_samples_percentile(&server->latencies, 50, 100);
+		server->latency_p99 = vmrt_samples_percentile(&server->latencies, 99, 100);
+		server->supply_jitter = vmrt_series_jitter(&server->first);
 		server->over_p50 = vmrt_samples_percentile(&server->overshoots, 50, 100);
 		server->over_p99 = vmrt_samples_percentile(&server->overshoots, 99, 100);
 	}

@@ -260,7 +260,14 @@ static void blackout(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_server_facts *s = of;
 
-	of_periods(s, s->wait_max, f);
+	of_periods(s, s->blackout_max, f);
+}
+
+static void latency(const void *of, struct vmrt_figure *f)
+{
+	const struct vmrt_server_facts *s = of;
+
+	of_periods(s, s->latency_max, f);
 }
 
 static void of_judged(const struct vmrt_server_facts *s, double ratio, struct vmrt_figure *f)
@@ -366,7 +373,8 @@ const struct vmrt_metric *vmrt_metric_list(void)
 		TASK(exec_max, NS, "longest execution"),
 		SERVER(overshoot, NS, "largest overshoot"),
 		SERVER(overshoot_p99, NS, "99th percentile of overshoot"),
-		SERVER(blackout, NS, "longest wait of a vCPU thread"),
+		SERVER(blackout, NS, "longest time with demand and without supply"),
+		SERVER(latency, NS, "longest time from demand to supply"),
 		SERVER(consumed, RATIO, "consumed budget"),
 		SERVER(depleted, RATIO, "share of periods with the budget used up"),
 		SERVER(violations, COUNT, "violations of the policy's rules"),
