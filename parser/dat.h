@@ -190,6 +190,7 @@ struct event_layout {
 	uint8_t type;	    /* enum vmrt_event_type */
 	uint8_t narrow;	    /* bit i: field i is 4 bytes where 8 are usual */
 	uint8_t dynamic;    /* bit i: field i is a __data_loc string */
+	bool usual;	    /* a sched_switch whose fields are where they always have been */
 	uint16_t least;	    /* a record is at least this long */
 	uint16_t at[LAYOUT_FIELDS];
 };
@@ -261,8 +262,31 @@ struct page_walk {
 bool page_begin(struct page_walk *walk, const uint8_t *page, uint32_t size, uint32_t commit_size,
 	bool cut);
 
+/** page_next_any - page_next() for entries of all kinds */
+int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size);
+
+#define PAGE_ENTRY_WORDS 28 /* the longest data, in words, of an entry whose type is that length */
+
 /** page_next - 1 with the next record, its time in @walk->ts; 0 at the end; -1 if malformed */
-int page_next(struct page_walk *walk, const uint8_t **record, uint32_t *size);
+static inline int page_next(struct page_walk *walk, const uint8_t **record, uint32_t *size)
+{
+	uint32_t left = walk->end - walk->pos;
+
+	if (left >= 4) { /* nearly all entries are of this kind */
+		const uint8_t *entry = walk->page + walk->pos;
+		uint32_t word = dat_u32(entry), words = word & 31;
+		uint64_t ts = walk->ts + (word >> 5);
+
+		if (words - 1 < PAGE_ENTRY_WORDS && 4 + 4 * words <= left && (int64_t)ts >= 0) {
+			walk->ts = ts;
+			walk->pos += 4 + 4 * words;
+			*record = entry + 4;
+			*size = 4 * words;
+			return 1;
+		}
+	}
+	return page_next_any(walk, record, size);
+}
 
 /* Where the pages of a CPU come from. */
 struct page_feed;

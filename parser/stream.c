@@ -5,7 +5,8 @@
 
 /*
  * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
- * The record given out last stays as it is until the next one is asked for.
+ * A CPU stays on top of it, unmoved, as long as its records are earlier than those of its rival, the next
+ * one in order. The record given out last stays as it is until the next one is asked for.
  */
 
 #define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
@@ -36,6 +37,7 @@ struct vmrt_stream {
 	unsigned n_cpus;
 	struct stream_cpu **heap;
 	unsigned n_heap;
+	const struct stream_cpu *rival; /* first of the others in the heap, or NULL */
 	struct stream_cpu *given; /* its record was given out; it has to move on */
 	bool started;
 	int64_t last_ts;
@@ -70,6 +72,13 @@ static void sift_down(struct vmrt_stream *s, unsigned i)
 	s->heap[i] = moving;
 }
 
+static void find_rival(struct vmrt_stream *s)
+{
+	s->rival = s->n_heap > 1 ? s->heap[1] : NULL;
+	if (s->n_heap > 2 && before(s->heap[2], s->heap[1]))
+		s->rival = s->heap[2];
+}
+
 static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	unsigned i = s->n_heap++;
@@ -79,6 +88,7 @@ static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
 		i = (i - 1) / 2;
 	}
 	s->heap[i] = cpu;
+	find_rival(s);
 }
 
 static void heap_drop_top(struct vmrt_stream *s)
@@ -86,6 +96,16 @@ static void heap_drop_top(struct vmrt_stream *s)
 	s->heap[0] = s->heap[--s->n_heap];
 	if (s->n_heap)
 		sift_down(s, 0);
+	find_rival(s);
+}
+
+/* The top has moved on. */
+static void heap_settle_top(struct vmrt_stream *s)
+{
+	if (!s->rival || !before(s->rival, s->heap[0]))
+		return;
+	sift_down(s, 0);
+	find_rival(s);
 }
 
 static void ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
@@ -135,16 +155,14 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	return true;
 }
 
-/* Go to the CPU's next record; false at its end (for now, if live). */
-static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+/* Go on to pages that have a record; false if there is none. */
+static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int more)
 {
 	if (cpu->dead)
 		return false;
-	for (;;) {
-		int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
-
+	for (;; more = page_next(&cpu->walk, &cpu->record, &cpu->size)) {
 		if (more == 1)
-			break;
+			return true;
 		if (more < 0) {
 			die(s, cpu,
 				cpu->page_offset == DAT_PAGE_LIVE ? DAT_PAGE_LIVE
@@ -155,6 +173,15 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 		if (!next_page(s, cpu))
 			return false;
 	}
+}
+
+/* Go to the CPU's next record; false at its end (for now, if live). */
+static inline bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
+
+	if (more != 1 && !advance_pages(s, cpu, more))
+		return false;
 	cpu->ts = (int64_t)cpu->walk.ts;
 	if (s->tsc_mult)
 		cpu->ts = (int64_t)(((unsigned __int128)cpu->walk.ts * s->tsc_mult) >> s->tsc_shift) &
@@ -171,7 +198,7 @@ static void settle(struct vmrt_stream *s)
 		s->given = NULL;
 		cpu->lost = 0;
 		if (advance(s, cpu))
-			sift_down(s, 0);
+			heap_settle_top(s);
 		else
 			heap_drop_top(s);
 	}
