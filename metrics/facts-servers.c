@@ -28,7 +28,8 @@ static bool count_outcome(struct vmrt_server_facts *s, const char *outcome)
 	return true;
 }
 
-static enum vmrt_status load_periods(sqlite3 *db, struct vmrt_server_facts *s, struct vmrt_error *err)
+static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f,
+	struct vmrt_server_facts *s, struct vmrt_error *err)
 {
 	double consumed = 0, background = 0, budget = 0;
 	struct vmrt_samples over = {0};
@@ -37,9 +38,13 @@ static enum vmrt_status load_periods(sqlite3 *db, struct vmrt_server_facts *s, s
 	s->over_max = s->over_max_k = VMRT_UNKNOWN;
 	vmrt_query_begin(&q, db, err,
 		"SELECT k, outcome, budget_ns, consumed_ns, background_ns, steal_ns"
-		" FROM server_period WHERE server = ?1 ORDER BY k");
-	if (q.status == VMRT_OK)
+		" FROM server_period WHERE server = ?1 AND start_ns >= ?3 AND end_ns <= ?4"
+		" ORDER BY k LIMIT -1 OFFSET ?2");
+	if (q.status == VMRT_OK) {
 		sqlite3_bind_int64(q.stmt, 1, s->id);
+		sqlite3_bind_int64(q.stmt, 2, f->filter.skip_first);
+	}
+	vmrt_query_span(&q, 3, f);
 	while (vmrt_query_next(&q)) {
 		const char *outcome = (const char *)sqlite3_column_text(q.stmt, 1);
 		int64_t k = vmrt_query_int(&q, 0), period_budget = vmrt_query_int(&q, 2);
@@ -262,7 +267,6 @@ enum vmrt_status vmrt_facts_load_servers(
 	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_query q;
-	enum vmrt_status status;
 
 	vmrt_query_begin(&q, db, err,
 		"SELECT s.id, s.name, v.name, v.id, v.machine, s.policy, s.depletion, s.period_ns, s.budget_ns,"
@@ -290,9 +294,18 @@ enum vmrt_status vmrt_facts_load_servers(
 		s->priority = vmrt_query_int(&q, 9);
 		s->enforced = vmrt_query_int(&q, 10) > 0;
 	}
-	status = vmrt_query_end(&q);
+	return vmrt_query_end(&q);
+}
+
+enum vmrt_status vmrt_facts_load_periods(
+	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
 	for (size_t i = 0; status == VMRT_OK && i < f->n_servers; i++) {
-		status = load_periods(db, &f->servers[i], err);
+		if (!f->servers[i].selected)
+			continue;
+		status = load_periods(db, f, &f->servers[i], err);
 		if (status == VMRT_OK)
 			status = load_waits(db, &f->servers[i], err);
 	}

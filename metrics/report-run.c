@@ -138,7 +138,8 @@ static void put_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		doc, "servers", server_titles, server_columns, ARRAY_SIZE(server_columns), 0);
 
 	for (size_t i = 0; i < f->n_servers; i++)
-		put_server(t, &f->servers[i]);
+		if (f->servers[i].selected)
+			put_server(t, &f->servers[i]);
 	if (!f->n_servers)
 		vmrt_put_line(t, "servers", "none is declared in the experiment");
 }

@@ -32,17 +32,26 @@ static int compare(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsigned den)
+void vmrt_samples_sort(struct vmrt_samples *samples)
 {
-	uint64_t rank;
-
-	if (!samples->n)
-		return VMRT_UNKNOWN;
-	if (!samples->sorted)
+	if (samples->n && !samples->sorted)
 		qsort(samples->values, samples->n, sizeof(*samples->values), compare);
 	samples->sorted = true;
-	rank = ((uint64_t)samples->n * num + den - 1) / den;
-	return samples->values[rank ? rank - 1 : 0];
+}
+
+size_t vmrt_samples_rank(size_t n, unsigned num, unsigned den)
+{
+	uint64_t rank = ((uint64_t)n * num + den - 1) / den;
+
+	return rank ? rank : 1;
+}
+
+int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsigned den)
+{
+	if (!samples->n)
+		return VMRT_UNKNOWN;
+	vmrt_samples_sort(samples);
+	return samples->values[vmrt_samples_rank(samples->n, num, den) - 1];
 }
 
 void vmrt_samples_free(struct vmrt_samples *samples)

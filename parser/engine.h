@@ -167,6 +167,10 @@ struct server {
 		uint64_t timer;
 		int64_t expires_ns;
 	} grid_timer; /* a kernel timer that may be its period's */
+	struct {
+		bool known;
+		int64_t k, at_ns;
+	} joined; /* the last replenishment by an enforcer whose beginning was not seen */
 };
 
 enum job_state {
@@ -373,22 +377,27 @@ void gap_forget(struct jobs *j);
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
 void servers_begin(struct vmrt_engine *e, int64_t host_ns);
-void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
-void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
+void servers_free(struct vmrt_engine *e);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);
 bool servers_real_time(const struct thr *t);
-
 void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+
+/* engine-supply.c */
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
+
+/* engine-grid.c */
 void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
-void servers_free(struct vmrt_engine *e);
+
+/* engine-enforcer.c */
+void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 
 /* engine-check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);

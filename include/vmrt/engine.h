@@ -138,9 +138,6 @@ void vmrt_engine_stats(
 enum vmrt_release vmrt_engine_task_release(
 	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
 
-/** vmrt_engine_servers - how many servers are known so far */
-size_t vmrt_engine_servers(const struct vmrt_engine *engine);
-
 /** vmrt_engine_server_now - state of server @index when its members changed last, or at the last advance */
 void vmrt_engine_server_now(
 	const struct vmrt_engine *engine, size_t index, struct vmrt_server_now *out);

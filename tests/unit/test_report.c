@@ -46,7 +46,7 @@ static struct vmrt_run_facts *facts_of(const char *rows, const char *change)
 	assert_int_equal(testdb_make(rows, db_path), 0);
 	if (change)
 		assert_int_equal(testdb_change(db_path, change), 0);
-	if (vmrt_facts_load(folder, NULL, 0, &f, &err) != VMRT_OK)
+	if (vmrt_facts_load(folder, NULL, &f, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
 	return f;
 }
@@ -289,16 +289,20 @@ static void broken_chains_that_touch_no_job_are_no_loss(void **state)
 static void tasks_are_selected_by_either_name(void **state)
 {
 	static const char *const names[] = {"rt_task2", "demo/rt_task1", "rt_task3"};
+	struct vmrt_filter filter = VMRT_FILTER_ALL;
 	struct vmrt_run_facts *f = NULL;
 	struct vmrt_error err;
 
 	(void)state;
+	filter.tasks = names;
+	filter.n_tasks = 1;
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
-	assert_int_equal(vmrt_facts_load(db_path, names, 1, &f, &err), VMRT_OK);
+	assert_int_equal(vmrt_facts_load(db_path, &filter, &f, &err), VMRT_OK);
 	assert_false(f->tasks[0].selected);
 	assert_true(f->tasks[1].selected);
 	vmrt_facts_free(f);
-	assert_int_equal(vmrt_facts_load(db_path, names, 3, &f, &err), VMRT_ENOENT);
+	filter.n_tasks = 3;
+	assert_int_equal(vmrt_facts_load(db_path, &filter, &f, &err), VMRT_ENOENT);
 	assert_non_null(strstr(err.text, "no task 'rt_task3'; it has: demo/rt_task1, demo/rt_task2"));
 	assert_null(f);
 }
@@ -352,10 +356,10 @@ static void database_without_its_tables_is_refused(void **state)
 	(void)state;
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
 	assert_int_equal(testdb_change(db_path, "DROP TABLE server_period"), 0);
-	assert_int_equal(vmrt_facts_load(db_path, NULL, 0, &f, &err), VMRT_EDB);
+	assert_int_equal(vmrt_facts_load(db_path, NULL, &f, &err), VMRT_EDB);
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
 	assert_int_equal(testdb_change(db_path, "DELETE FROM run"), 0);
-	assert_int_equal(vmrt_facts_load(db_path, NULL, 0, &f, &err), VMRT_EFORMAT);
+	assert_int_equal(vmrt_facts_load(db_path, NULL, &f, &err), VMRT_EFORMAT);
 }
 
 int main(void)
