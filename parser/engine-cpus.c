@@ -23,12 +23,10 @@ void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, u
 		m->engine->sink.loss(m->engine->sink.ctx, &loss);
 }
 
-bool cpus_have(struct machine *m, unsigned cpu)
+bool cpus_add(struct machine *m, unsigned cpu)
 {
 	struct cpu *more;
 
-	if (cpu < m->n_cpus)
-		return true;
 	more = realloc(m->cpus, (cpu + 1) * sizeof(*more));
 	if (!more)
 		return false;
@@ -49,8 +47,9 @@ void cpus_set_current(
 	cpu->left_pid = -1;
 	cpu->pid = pid;
 	cpu->prio = prio;
-	memset(cpu->comm, 0, sizeof(cpu->comm));
-	if (comm)
+	if (m->engine->names_wanted)
+		memset(cpu->comm, 0, sizeof(cpu->comm));
+	if (m->engine->names_wanted && comm)
 		strncpy(cpu->comm, comm, sizeof(cpu->comm) - 1);
 	cpu->thr = threads_find(m, pid);
 }
@@ -150,20 +149,20 @@ int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
 	return v->ran_ns + (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
 }
 
-void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)
+/* It is not, or nobody knows who was switched in last. */
+void cpus_break_chain(
+	struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
-	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
-	const char *comm = is_switch ? ev->sw.prev_comm : NULL;
 
 	/* the record of a switch precedes the switch: timers are still cancelled for who leaves */
-	if (cpu->known && !is_switch && cpu->pid != pid && cpu->left_pid == pid &&
+	if (cpu->known && !is_switch && cpu->left_pid == pid &&
 		cpus_ran(m, ev->cpu, now.host_ns) - cpu->left_ran_ns < SWITCH_TAIL_NS + m->error_ns)
 		return;
 	if (!cpu->known)
 		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : PRIO_UNKNOWN, now);
-	else if (cpu->pid != pid)
+	else
 		infer_switch(m, ev->cpu, pid, comm, now);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "dat.h"
+#include "stream.h"
 
 #include <stdlib.h>
 
@@ -12,47 +12,6 @@
 #define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
 #define WINDOW_MAX (256u << 10)
 
-struct stream_cpu {
-	struct page_feed *feed;
-	struct page_walk walk;
-	uint64_t page_offset;
-	int64_t ts; /* of the next record */
-	const uint8_t *record;
-	uint32_t size;
-	uint64_t lost;
-	uint16_t cpu;
-	bool dead; /* malformed from here on */
-	bool in_page;
-	bool ended, told; /* there was more, but it cannot be read; vmrt_stream_ended() has said so */
-};
-
-struct vmrt_stream {
-	const struct vmrt_formats *formats;
-	const char *path; /* NULL: live */
-	uint32_t tsc_mult, tsc_shift;
-	bool live;
-	int64_t limit;
-
-	struct stream_cpu *cpus;
-	unsigned n_cpus;
-	struct stream_cpu **heap;
-	unsigned n_heap;
-	const struct stream_cpu *rival; /* first of the others in the heap, or NULL */
-	struct stream_cpu *given; /* its record was given out; it has to move on */
-	bool started;
-	int64_t last_ts;
-
-	unsigned n_ended;  /* CPUs that ended early and were not asked about yet */
-	unsigned n_errors; /* CPUs that died and were not told of yet */
-	struct vmrt_error *errors; /* room for one each */
-	char name_room[16];
-};
-
-static bool before(const struct stream_cpu *a, const struct stream_cpu *b)
-{
-	return a->ts < b->ts || (a->ts == b->ts && a->cpu < b->cpu);
-}
-
 static void sift_down(struct vmrt_stream *s, unsigned i)
 {
 	struct stream_cpu *moving = s->heap[i];
@@ -62,9 +21,9 @@ static void sift_down(struct vmrt_stream *s, unsigned i)
 
 		if (child >= s->n_heap)
 			break;
-		if (child + 1 < s->n_heap && before(s->heap[child + 1], s->heap[child]))
+		if (child + 1 < s->n_heap && stream_before(s->heap[child + 1], s->heap[child]))
 			child++;
-		if (!before(s->heap[child], moving))
+		if (!stream_before(s->heap[child], moving))
 			break;
 		s->heap[i] = s->heap[child];
 		i = child;
@@ -75,7 +34,7 @@ static void sift_down(struct vmrt_stream *s, unsigned i)
 static void find_rival(struct vmrt_stream *s)
 {
 	s->rival = s->n_heap > 1 ? s->heap[1] : NULL;
-	if (s->n_heap > 2 && before(s->heap[2], s->heap[1]))
+	if (s->n_heap > 2 && stream_before(s->heap[2], s->heap[1]))
 		s->rival = s->heap[2];
 }
 
@@ -83,7 +42,7 @@ static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	unsigned i = s->n_heap++;
 
-	while (i && before(cpu, s->heap[(i - 1) / 2])) {
+	while (i && stream_before(cpu, s->heap[(i - 1) / 2])) {
 		s->heap[i] = s->heap[(i - 1) / 2];
 		i = (i - 1) / 2;
 	}
@@ -99,13 +58,18 @@ static void heap_drop_top(struct vmrt_stream *s)
 	find_rival(s);
 }
 
+struct stream_cpu *stream_reorder(struct vmrt_stream *s)
+{
+	sift_down(s, 0);
+	find_rival(s);
+	return s->heap[0];
+}
+
 /* The top has moved on. */
 static void heap_settle_top(struct vmrt_stream *s)
 {
-	if (!s->rival || !before(s->rival, s->heap[0]))
-		return;
-	sift_down(s, 0);
-	find_rival(s);
+	if (s->rival && stream_before(s->rival, s->heap[0]))
+		stream_reorder(s);
 }
 
 static void ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
@@ -176,16 +140,13 @@ static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int mor
 }
 
 /* Go to the CPU's next record; false at its end (for now, if live). */
-static inline bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
 
 	if (more != 1 && !advance_pages(s, cpu, more))
 		return false;
-	cpu->ts = (int64_t)cpu->walk.ts;
-	if (s->tsc_mult)
-		cpu->ts = (int64_t)(((unsigned __int128)cpu->walk.ts * s->tsc_mult) >> s->tsc_shift) &
-			INT64_MAX;
+	cpu->ts = stream_time(s, cpu);
 	return true;
 }
 
@@ -341,11 +302,7 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 		heap_drop_top(stream);
 		return vmrt_stream_next(stream, event, err);
 	}
-	event->ts = cpu->ts;
-	event->cpu = cpu->cpu;
-	event->lost = cpu->lost;
-	stream->last_ts = cpu->ts;
-	stream->given = cpu;
+	stream_give(stream, cpu, event);
 	return 1;
 }
 
