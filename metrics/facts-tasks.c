@@ -163,14 +163,6 @@ static void count_worst(struct vmrt_task_facts *t, size_t room, const struct vmr
 	t->worst[i] = *job;
 }
 
-/* As vmrt_query_int(), with one call for most values. */
-static int64_t get(struct vmrt_query *q, int i)
-{
-	int64_t value = sqlite3_column_int64(q->stmt, i);
-
-	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
-}
-
 static int64_t between(int64_t from, int64_t to)
 {
 	return from == VMRT_UNKNOWN || to == VMRT_UNKNOWN ? VMRT_UNKNOWN : to - from;
@@ -180,12 +172,12 @@ static int64_t between(int64_t from, int64_t to)
 static void add_durations(struct vmrt_task_facts *t, struct vmrt_query *q, struct past *past,
 	int64_t k, int64_t response, bool missed)
 {
-	int64_t arrival = get(q, ARRIVAL), start = get(q, START), end = get(q, END);
+	int64_t arrival = vmrt_query_int(q, ARRIVAL), start = vmrt_query_int(q, START), end = vmrt_query_int(q, END);
 
 	vmrt_series_add(&t->response, k, response);
-	vmrt_series_add(&t->release, k, between(arrival, get(q, RELEASE)));
+	vmrt_series_add(&t->release, k, between(arrival, vmrt_query_int(q, RELEASE)));
 	vmrt_series_add(&t->start, k, between(arrival, start));
-	vmrt_series_add(&t->exec, k, get(q, EXEC));
+	vmrt_series_add(&t->exec, k, vmrt_query_int(q, EXEC));
 	if (missed)
 		vmrt_series_add(&t->tardiness, k, response - t->deadline_ns);
 	if (past->k == k - 1) {
@@ -200,7 +192,7 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 	struct past *past)
 {
 	const char *outcome = (const char *)sqlite3_column_text(q->stmt, OUTCOME);
-	int64_t k = get(q, K), response = get(q, RESPONSE), skipped = get(q, SKIPPED);
+	int64_t k = vmrt_query_int(q, K), response = vmrt_query_int(q, RESPONSE), skipped = vmrt_query_int(q, SKIPPED);
 	enum verdict verdict = count_outcome(t, outcome ? outcome : "");
 	bool missed = verdict == MISSED;
 	/* without a deadline no outcome is known, but how long the job took is */
@@ -230,7 +222,7 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 	} else {
 		past->end = past->start = VMRT_UNKNOWN;
 		job.complete = false;
-		job.tardiness_ns = between(get(q, DEADLINE), f->end_ns);
+		job.tardiness_ns = between(vmrt_query_int(q, DEADLINE), f->end_ns);
 		if (missed)
 			count_worst(t, f->filter.worst, &job);
 	}

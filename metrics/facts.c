@@ -30,9 +30,10 @@ bool vmrt_query_next(struct vmrt_query *q)
 
 int64_t vmrt_query_int(struct vmrt_query *q, int i)
 {
-	if (sqlite3_column_type(q->stmt, i) == SQLITE_NULL)
-		return VMRT_UNKNOWN;
-	return sqlite3_column_int64(q->stmt, i);
+	int64_t value = sqlite3_column_int64(q->stmt, i);
+
+	/* NULL reads as 0, so that most values need one call only */
+	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
 }
 
 char *vmrt_query_text(struct vmrt_query *q, int i)

@@ -81,6 +81,13 @@ struct vmrt_check_facts {
 
 #define VMRT_CHECKS_MAX 16
 
+/* Least supply in any window of a length throughout which there was demand. */
+struct vmrt_curve_facts {
+	int64_t length_ns, least_ns, at_ns;
+};
+
+#define VMRT_CURVE_MAX 64
+
 struct vmrt_server_facts {
 	int64_t id;
 	bool selected; /* its periods were asked for; else only the parameters are known */
@@ -91,12 +98,18 @@ struct vmrt_server_facts {
 	int64_t periods, served, depleted, unenforced, unknown, truncated;
 	int64_t judged; /* periods that are neither unknown nor truncated; the figures below are theirs */
 	double consumed_ratio, background_ratio; /* of the budgets; NaN without periods */
+	double received_ratio;			 /* of the time: the share of a CPU that the vCPUs got */
 	int64_t steal_periods;			 /* judged, but the host was not running for a part */
 	int64_t used_up;			 /* of the others, periods with the whole budget used */
 	int64_t over_p50, over_p99, over_max, over_max_k; /* their overshoot */
 	struct vmrt_check_facts checks[VMRT_CHECKS_MAX];
 	size_t n_checks;
-	int64_t wait_max, wait_at; /* longest time a preempted vCPU thread waited, and when (host clock) */
+	/* of the judged periods without steal, over those with any demand */
+	int64_t latency_p50, latency_p99, latency_max, latency_max_k; /* from the first demand to the first supply */
+	int64_t supply_jitter;			 /* of the first supply, where there was demand from the beginning */
+	int64_t blackout_max, blackout_at;	 /* longest demand without supply, and when (host clock) */
+	struct vmrt_curve_facts curve[VMRT_CURVE_MAX]; /* of the whole run; none if only a part is wanted */
+	size_t n_curve;
 };
 
 struct vmrt_machine_facts {

@@ -37,7 +37,11 @@ static void begin_enforced(
 	for (size_t i = 0; i < s->n_members && !s->active; i++)
 		s->members[i]->former_prio = s->members[i]->prio;
 	s->at_priority = false;
+	s->out_ns = host_ns;
 	s->active = true;
+	curve_free(s->curve);
+	s->curve = NULL;
+	s->dark_ns = VMRT_UNKNOWN;
 	/* the time before the first grid point belongs to no period */
 	s->first_k = s->announced ? s->now.k + 1 - k : 0;
 	server_begin_period(s, s->first_k + k, start_ns);
@@ -117,13 +121,14 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 {
 	int64_t at, budget;
 
+	check_runs_on(s, host_ns);
 	s->at_priority = true;
 	if (!mark_number(rest, "at", &at))
 		return;
 	if (at == s->now.start_ns)
 		s->now.replenished_ns = host_ns;
 	if (s->checker && mark_number(rest, "budget", &budget))
-		checker_replenished(s->checker, at, budget);
+		checker_replenished(s->checker, host_ns, at, budget);
 }
 
 void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns)
@@ -137,7 +142,7 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	if (!s)
 		return;
 	/* what was waited for until now has the old reason, also where others waited for this server */
-	for (size_t i = 1; i < e->config->n_machines; i++)
+	for (size_t i = 0; i < e->config->n_machines; i++)
 		blame_settle(&e->machines[i], host_ns);
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);
@@ -155,10 +160,15 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	} else if (!strcmp(word, "srv_deplete")) {
 		int64_t k;
 
+		if (s->at_priority)
+			s->out_ns = host_ns;
 		s->at_priority = false;
 		/* not if it comes so late that it is about the period before */
-		if (!mark_number(rest, "k", &k) || k == s->now.k - s->first_k)
+		if (!mark_number(rest, "k", &k) || k == s->now.k - s->first_k) {
 			s->now.depleted_ns = host_ns;
+			if (s->checker)
+				checker_depleted(s->checker, host_ns);
+		}
 	} else if (!strcmp(word, "srv_stop")) {
 		s->truncated = true;
 		s->now.end_ns = host_ns;

@@ -22,6 +22,7 @@ static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 	if (at > e->now_ns || at < e->now_ns - s->pub.period_ns)
 		return;
 	if (s->fit) {
+		s->point_ns = at;
 		server_lay_grid(e, s, at, VMRT_PHASE_TIMER);
 		return;
 	}
@@ -31,6 +32,7 @@ static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 		at += s->pub.period_ns;
 	if (at <= s->settled_ns)
 		return;
+	s->point_ns = at;
 	if (s->pub.phase == VMRT_PHASE_TIMER && at == s->now.end_ns)
 		return;
 	/* the period in progress ends there, and is not a whole one */

@@ -56,7 +56,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.budget_ns = spec->budget_ns;
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
-		s->loss_to_ns = VMRT_UNKNOWN;
+		s->loss_to_ns = s->point_ns = s->dark_ns = VMRT_UNKNOWN;
 		if (!server_find_members(e, s, spec->vm))
 			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
 	}
@@ -95,12 +95,8 @@ void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
-		for (size_t m = 0; s->checker && m < s->n_members; m++) {
-			if (s->members[m]->state == THR_READY && s->members[m]->cpu == cpu) {
-				servers_settle(e, s, host_ns);
-				break;
-			}
-		}
+		if (check_watches(s, cpu))
+			servers_settle(e, s, host_ns);
 	}
 }
 
@@ -163,6 +159,8 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 			server_announce(e, s);
 		s->active = false;
 		periods_release(s, INT64_MAX);
+		if (s->curve)
+			curve_finish(s->curve, s->pub.id, &e->sink);
 		check_finish(s);
 	}
 }
@@ -171,6 +169,7 @@ void servers_free(struct vmrt_engine *e)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
 		phase_free(e->servers[i].fit);
+		curve_free(e->servers[i].curve);
 		free(e->servers[i].held);
 		checker_free(e->servers[i].checker);
 		free(e->servers[i].members);

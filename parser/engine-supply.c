@@ -9,7 +9,7 @@
 
 void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 {
-	bool whole = !s->truncated;
+	bool whole = !s->truncated && !s->slept;
 
 	memset(&s->now, 0, sizeof(s->now));
 	s->now.server = s->pub.id;
@@ -18,11 +18,18 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.end_ns = start_ns + s->pub.period_ns;
 	s->now.budget_ns = s->pub.budget_ns;
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
+	s->now.wanted_ns = s->now.blackout_at_ns = VMRT_UNKNOWN;
 	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
 	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
+	s->slept &= start_ns != s->point_ns;
 	if (!s->checker)
 		check_begin(s->engine, s, start_ns);
+	/* how several vCPUs share a supply is another theory */
+	if (!s->curve && s->n_members == 1) {
+		s->curve = curve_new(s->pub.period_ns, start_ns);
+		s->engine->out_of_memory |= !s->curve;
+	}
 	check_period(s->engine, s, whole);
 	periods_release(s, check_safe_ns(s->engine));
 }
@@ -63,6 +70,7 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 {
 	memset(out, 0, sizeof(*out));
 	out->supply.eligible = s->pub.enforced && s->at_priority;
+	out->supply.selected = s->checker && check_selected(e, s);
 	for (size_t i = 0; i < s->n_members; i++) {
 		const struct thr *t = s->members[i];
 
@@ -84,6 +92,27 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 	}
 }
 
+/* Demand without supply: in this period, and since before it. */
+static void account_blackout(struct server *s, const struct segment *seg, int64_t from, int64_t to)
+{
+	bool supplied = seg->supply.served + seg->background;
+
+	if (seg->supply.wanting && s->now.wanted_ns == VMRT_UNKNOWN)
+		s->now.wanted_ns = from;
+	if (s->curve && !supplied)
+		curve_put(s->curve, from, to, !seg->supply.wanting, from == s->now.start_ns);
+	if (supplied || !seg->supply.wanting) {
+		s->dark_ns = VMRT_UNKNOWN;
+		return;
+	}
+	if (s->dark_ns == VMRT_UNKNOWN)
+		s->dark_ns = from;
+	if (to - s->dark_ns > s->now.blackout_ns) {
+		s->now.blackout_ns = to - s->dark_ns;
+		s->now.blackout_at_ns = s->dark_ns;
+	}
+}
+
 static void account(struct server *s, const struct segment *seg, int64_t from, int64_t to)
 {
 	s->now.waiting_ns += seg->ready * (to - from);
@@ -91,6 +120,8 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 	s->now.background_ns += seg->background * (to - from);
 	if (s->now.first_ns == VMRT_UNKNOWN && seg->supply.served + seg->background)
 		s->now.first_ns = from;
+	s->slept |= s->pub.policy == VMRT_POLICY_DEADLINE && seg->supply.wanting < (int)s->n_members;
+	account_blackout(s, seg, from, to);
 	if (s->checker)
 		checker_supply(s->checker, from, to, &seg->supply);
 }

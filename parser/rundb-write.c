@@ -13,7 +13,7 @@
 
 
 enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_VIOLATION, T_CHECKED,
-	T_NATURAL, T_SLICE, T_TASK,
+	T_NATURAL, T_SUPPLY, T_SLICE, T_TASK,
 	T_JOB, T_BLAME, TABLES };
 
 static const struct {
@@ -27,10 +27,11 @@ static const struct {
 	[T_VM] = {"vm", 6},
 	[T_THREAD] = {"thread", 10},
 	[T_SERVER] = {"server", 11},
-	[T_PERIOD] = {"server_period", 13},
+	[T_PERIOD] = {"server_period", 16},
 	[T_VIOLATION] = {"violation", 7},
 	[T_CHECKED] = {"checked", 8},
 	[T_NATURAL] = {"natural", 8},
+	[T_SUPPLY] = {"supply", 4},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 10},
 	[T_JOB] = {"job", 23},
@@ -210,6 +211,9 @@ static void on_period(void *ctx, const struct vmrt_server_period *p)
 	add_int(&row, p->waiting_ns);
 	add_int(&row, p->steal_ns);
 	add_text(&row, vmrt_period_name(p->outcome));
+	add_time(&row, p->wanted_ns);
+	add_int(&row, p->blackout_ns);
+	add_time(&row, p->blackout_at_ns);
 	end(&row);
 }
 
@@ -254,6 +258,17 @@ static void on_natural(void *ctx, const struct vmrt_natural *n)
 	add_time(&row, n->supply_p10_ns);
 	add_time(&row, n->supply_p50_ns);
 	add_time(&row, n->supply_p90_ns);
+	end(&row);
+}
+
+static void on_supply(void *ctx, const struct vmrt_supply_point *p)
+{
+	struct row row = begin(ctx, T_SUPPLY);
+
+	add_int(&row, p->server);
+	add_int(&row, p->length_ns);
+	add_int(&row, p->least_ns);
+	add_int(&row, p->at_ns);
 	end(&row);
 }
 
@@ -344,6 +359,7 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink)
 		.violation = on_violation,
 		.check = on_check,
 		.natural = on_natural,
+		.supply = on_supply,
 	};
 }
 

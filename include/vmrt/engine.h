@@ -53,6 +53,7 @@ struct vmrt_sink {
 	void (*violation)(void *ctx, const struct vmrt_violation *violation);
 	void (*check)(void *ctx, const struct vmrt_check *check);
 	void (*natural)(void *ctx, const struct vmrt_natural *natural);
+	void (*supply)(void *ctx, const struct vmrt_supply_point *point);
 };
 
 /* Counters of one machine. */

@@ -66,7 +66,7 @@ made_up() { # made_up SEED OUT
 			}
 			for (k = 0; k < 60; k++) {
 				s = 1000000000 + k * 7300000
-				printf "INSERT INTO server_period VALUES(%d, %d, %d, %d, 3100000, 1, 0, %s, NULL, %s, 0, 0, \"served\");\n",
+				printf "INSERT INTO server_period VALUES(%d, %d, %d, %d, 3100000, 1, 0, %s, NULL, %s, 0, 0, \"served\", NULL, NULL, NULL);\n",
 					v, k, s, s + 7300000, (rand() < 0.5 ? "NULL" : s + ms(0, 1)),
 					(rand() < 0.5 ? "NULL" : s + ms(1.5, 7))
 			}
