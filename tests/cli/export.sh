@@ -57,7 +57,7 @@ made_up() { # made_up SEED OUT
 		print "INSERT INTO run VALUES(\"made up\", \"0\", NULL, NULL, NULL, 0, 1, NULL, 1000000000, 1400000000, NULL);"
 		print "INSERT INTO machine VALUES(1, \"host\", \"host\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);"
 		for (v = 1; v <= 2; v++) {
-			printf "INSERT INTO machine VALUES(%d, \"vm%d\", \"guest\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);\n", v + 1, v
+			printf "INSERT INTO machine VALUES(%d, \"vm%d\", \"guest\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL);\n", v + 1, v
 			printf "INSERT INTO vm VALUES(%d, \"vm%d\", %d, 1, \"qemu\", \"kvm\");\n", v, v, v + 1
 			printf "INSERT INTO server VALUES(%d, \"s%d\", %d, \"deferrable\", \"soft\", 7300000, 3100000, 50, 0, 1, \"marker\");\n", v, v, v
 			for (c = 0; c < 2; c++) {
@@ -84,7 +84,7 @@ made_up() { # made_up SEED OUT
 					lost = rand() < 0.1
 					late = e > a + 9000000
 					done = e
-					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL);\n",
+					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL, NULL);\n",
 						id, k, id, (rand() < 0.05 ? "NULL" : 1000000000 + a), (rand() < 0.05 ? "NULL" : 1000000000 + s),
 						(lost ? "NULL" : 1000000000 + e), 1000000000 + a + 9000000,
 						(lost ? "unknown" : late ? "missed" : "met"), (late ? "\"server\"" : "NULL")
