@@ -57,7 +57,7 @@ made_up() { # made_up SEED OUT
 		print "INSERT INTO run VALUES(\"made up\", \"0\", NULL, NULL, NULL, 0, 1, NULL, 1000000000, 1400000000, NULL);"
 		print "INSERT INTO machine VALUES(1, \"host\", \"host\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);"
 		for (v = 1; v <= 2; v++) {
-			printf "INSERT INTO machine VALUES(%d, \"vm%d\", \"guest\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, NULL);\n", v + 1, v
+			printf "INSERT INTO machine VALUES(%d, \"vm%d\", \"guest\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);\n", v + 1, v
 			printf "INSERT INTO vm VALUES(%d, \"vm%d\", %d, 1, \"qemu\", \"kvm\");\n", v, v, v + 1
 			printf "INSERT INTO server VALUES(%d, \"s%d\", %d, \"deferrable\", \"soft\", 7300000, 3100000, 50, 0, 1, \"marker\");\n", v, v, v
 			for (c = 0; c < 2; c++) {
