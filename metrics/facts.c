@@ -210,6 +210,14 @@ static void free_task(struct vmrt_task_facts *t)
 	free(t->machine_name);
 	free(t->name);
 	free(t->label);
+	for (size_t i = 0; i < t->n_worst; i++) {
+		free(t->worst[i].cause);
+		free(t->worst[i].by);
+		free(t->worst[i].parts);
+		free(t->worst[i].segments);
+	}
+	for (size_t i = 0; i < t->n_causes; i++)
+		free(t->causes[i].by);
 	free(t->worst);
 	vmrt_samples_free(&t->responses);
 }
