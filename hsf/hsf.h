@@ -25,19 +25,46 @@
 /* ---- admission test: admission.c ---- */
 
 struct hsf_demand {
+	const char *name;
 	int cpu;
 	int priority;
+	bool by_deadline;    /* among those of its priority: EDF */
 	int64_t period_ns;
 	int64_t budget_ns;
-	int64_t jitter_ns;   /* period - budget for a deferrable server, else 0 */
+	int64_t jitter_ns;   /* period - budget for a server that keeps its budget, else 0 */
 	int64_t response_ns; /* result: the time in which the budget is sure to be available */
 };
+
+/** hsf_demand_from - what a server asks of CPU @cpu; @spec must live as long */
+void hsf_demand_from(const struct vmrt_server_spec *spec, int cpu, struct hsf_demand *out);
 
 /** hsf_admit - response-time analysis of @d per CPU; returns how many fail (response_ns > period) */
 size_t hsf_admit(struct hsf_demand *d, size_t n);
 
 /** hsf_utilisation - sum of budget / period of the servers on @cpu */
 double hsf_utilisation(const struct hsf_demand *d, size_t n, int cpu);
+
+/** hsf_admission - VMRT_EBUSY, with the set and the reason, if not all of @d can have their budgets */
+enum vmrt_status hsf_admission(struct hsf_demand *d, size_t n, struct vmrt_error *err);
+
+/* ---- what the kernel keeps for others: reserve.c ---- */
+
+struct hsf_reserve {
+	double share;  /* of a CPU that it leaves to real-time threads while others want to run; 1: all */
+	char why[128]; /* what says so */
+};
+
+/** hsf_reserve_read - how it is on @cpu now */
+void hsf_reserve_read(int cpu, struct hsf_reserve *out);
+
+/** hsf_reserve_share - @runtime / @period, or 1 where that is no limit (unknown, or -1) */
+double hsf_reserve_share(int64_t runtime, int64_t period);
+
+/**
+ * hsf_reserve_group - share that the real-time group of @pid has (cgroup version 1), 1 if there is no limit
+ * @group: receives its path
+ */
+double hsf_reserve_group(pid_t pid, char *group, size_t room);
 
 /* ---- settings of threads: threads.c ---- */
 
@@ -70,11 +97,11 @@ int hsf_raise(pid_t tid, int priority);
 int hsf_demote(pid_t tid, enum vmrt_background background);
 
 /**
- * hsf_reserve - SCHED_DEADLINE, on all CPUs that the thread may get; 0 or an errno value
+ * hsf_raise_deadline - SCHED_DEADLINE, on all CPUs that the thread may get; 0 or an errno value
  *
  * Threads that @tid creates do not inherit it.
  */
-int hsf_reserve(pid_t tid, int64_t runtime_ns, int64_t period_ns);
+int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns);
 
 /** hsf_process_of - the process that thread @tid belongs to, 0 if there is no such thread */
 pid_t hsf_process_of(pid_t tid);
@@ -84,14 +111,15 @@ pid_t hsf_process_of(pid_t tid);
 struct hsf_guardian;
 
 /**
- * hsf_guardian_start - fork the process that outlives this one
- * @locks: @n descriptors that it keeps open until all is given back
+ * hsf_guardian_start - fork the processes that outlive this one
  * @out: end it with hsf_guardian_finish()
  *
  * To be called before there are threads, and before anything is open that must not stay open.
  */
-enum vmrt_status hsf_guardian_start(
-	const int *locks, size_t n, struct hsf_guardian **out, struct vmrt_error *err);
+enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
+
+/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all is given back */
+void hsf_guardian_hold(struct hsf_guardian *g, int fd);
 
 /**
  * hsf_guardian_add - note the settings of thread @tid of process @pid, before they are changed
@@ -101,8 +129,11 @@ enum vmrt_status hsf_guardian_start(
 enum vmrt_status hsf_guardian_add(
 	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err);
 
-/** hsf_guardian_fd - becomes readable when the guardian has died before its time */
-int hsf_guardian_fd(const struct hsf_guardian *g);
+/** hsf_guardian_restore - give thread @tid its settings back and forget it; 0, or -1 if it could not get them */
+int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
+
+/** hsf_guardian_fds - become readable when one of the processes has died before its time */
+void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2]);
 
 /**
  * hsf_guardian_finish - have all settings given back, wait for it, and free
@@ -173,9 +204,6 @@ enum vmrt_status hsf_place_check(
 /** hsf_place_free - release and free @p, and the lock on its VM if no other place needs it; NULL is allowed (prepare.c) */
 void hsf_place_free(struct hsf_run *r, struct hsf_place *p);
 
-/** hsf_run_admit - VMRT_EBUSY if the servers are not schedulable and not forced (prepare.c) */
-enum vmrt_status hsf_run_admit(struct hsf_run *r, struct vmrt_error *err);
-
 /** hsf_place_enforce - make the threads members and give them budgets from @t0 on (members.c) */
 enum vmrt_status hsf_place_enforce(
 	struct hsf_run *r, struct hsf_place *p, int64_t t0, struct vmrt_error *err);
@@ -185,6 +213,9 @@ void hsf_place_release(struct hsf_run *r, struct hsf_place *p);
 
 /** hsf_place_add_new_threads - make threads that its VM has started since members, too (members.c) */
 void hsf_place_add_new_threads(struct hsf_run *r, struct hsf_place *p);
+
+/** hsf_recover - give back what instances had changed that were killed; returns an enum vmrt_exit (run.c) */
+int hsf_recover(void);
 
 /** hsf_run - enforce until stopped; returns an enum vmrt_exit (run.c) */
 int hsf_run(const struct hsf_options *opts);

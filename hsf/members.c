@@ -75,7 +75,7 @@ static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_place *p, pid
 	if (status != VMRT_OK)
 		return status;
 	if (p->spec.policy == VMRT_POLICY_DEADLINE) {
-		rc = hsf_reserve(tid, p->spec.budget_ns, p->spec.period_ns);
+		rc = hsf_raise_deadline(tid, p->spec.budget_ns, p->spec.period_ns);
 		return rc ? cannot_reserve(p, tid, rc, err) : VMRT_OK;
 	}
 	status = confine(p, tid, confined, err);

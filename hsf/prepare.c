@@ -10,9 +10,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <vmrt/files.h>
-
-#define SAFE_UTILISATION 0.95 /* what the kernel leaves to real-time threads by default */
 
 static bool wanted(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
 {
@@ -283,83 +280,6 @@ void hsf_place_free(struct hsf_run *r, struct hsf_place *p)
 		vmrt_vms_free(p->vm, 1);
 	}
 	free(p);
-}
-
-/* Share of a CPU that the kernel leaves to SCHED_FIFO. */
-static double real_time_share(void)
-{
-	static const char *const files[] = {
-		"/proc/sys/kernel/sched_rt_runtime_us", "/proc/sys/kernel/sched_rt_period_us"};
-	double values[2];
-
-	for (int i = 0; i < 2; i++) {
-		char *text;
-
-		if (vmrt_read_file(files[i], 64, &text, NULL, NULL) != VMRT_OK)
-			return SAFE_UTILISATION;
-		values[i] = strtod(text, NULL);
-		free(text);
-	}
-	/* a limit switched off (-1) leaves the kernel's own server for ordinary threads */
-	if (values[0] < 0 || values[1] <= 0 || values[0] / values[1] > SAFE_UTILISATION)
-		return SAFE_UTILISATION;
-	return values[0] / values[1];
-}
-
-static void warn_of_throttling(const struct hsf_demand *d, size_t n)
-{
-	double share = real_time_share();
-
-	for (size_t i = 0; i < n; i++) {
-		bool first = true;
-
-		for (size_t k = 0; k < i; k++)
-			first = first && d[k].cpu != d[i].cpu;
-		if (first && hsf_utilisation(d, n, d[i].cpu) > share)
-			vmrt_warn("servers on CPU %d take %.3f of it; the kernel leaves at most %.3f to real-time "
-				  "threads while others want to run, so budgets will be cut",
-				d[i].cpu, hsf_utilisation(d, n, d[i].cpu), share);
-	}
-}
-
-enum vmrt_status hsf_run_admit(struct hsf_run *r, struct vmrt_error *err)
-{
-	const struct vmrt_server_spec *specs[HSF_MAX_SERVERS];
-	struct hsf_demand d[HSF_MAX_SERVERS];
-	char period[VMRT_UNITS_TEXT];
-	size_t n = 0;
-
-	for (size_t i = 0; i < r->n; i++) {
-		const struct vmrt_server_spec *spec = &r->places[i]->spec;
-
-		if (hsf_rules_for(spec->policy)->measures)
-			continue;
-		d[n] = (struct hsf_demand){
-			.cpu = r->places[i]->cpu,
-			.priority = spec->priority,
-			.period_ns = spec->period_ns,
-			.budget_ns = spec->budget_ns,
-			.jitter_ns = spec->policy == VMRT_POLICY_PERIODIC ? 0 : spec->period_ns - spec->budget_ns,
-		};
-		specs[n++] = spec;
-	}
-	warn_of_throttling(d, n);
-	if (hsf_admit(d, n) == 0)
-		return VMRT_OK;
-	for (size_t i = 0; i < n; i++) {
-		if (d[i].response_ns <= d[i].period_ns || specs[i]->policy == VMRT_POLICY_EDF)
-			continue;
-		vmrt_fail(err, VMRT_EBUSY,
-			"%s:%d: server %s is not schedulable: with the servers of its priority and above its "
-			"budget is not sure to come within its period of %s (CPU %d, utilisation %.3f)",
-			r->opts->experiment, specs[i]->line, specs[i]->name,
-			vmrt_format_duration(specs[i]->period_ns, period), d[i].cpu, hsf_utilisation(d, n, d[i].cpu));
-		if (r->opts->force)
-			vmrt_warn("%s", err->text);
-		else
-			return VMRT_EBUSY;
-	}
-	return VMRT_OK;
 }
 
 enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)

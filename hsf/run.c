@@ -13,6 +13,8 @@
 #include <vmrt/files.h>
 #include <vmrt/tool.h>
 
+#include "guardian.h"
+
 #define LEAD_NS (10 * VMRT_NS_PER_MS) /* from the start to the first replenishment */
 #define LOOK_FOR_THREADS_MS 1000
 
@@ -77,12 +79,15 @@ static int wait_ms(const struct hsf_run *r, int64_t end)
 static int supervise(struct hsf_run *r)
 {
 	int64_t end = r->begun_ns + r->opts->duration_ns, look = r->begun_ns;
-	struct pollfd fds[2 + HSF_MAX_SERVERS];
+	struct pollfd fds[3 + HSF_MAX_SERVERS];
 	nfds_t n = 0;
 	bool notified = false;
+	int guardians[2];
 
+	hsf_guardian_fds(r->guardian, guardians);
 	fds[n++] = (struct pollfd){.fd = vmrt_stop_fd(), .events = POLLIN};
-	fds[n++] = (struct pollfd){.fd = hsf_guardian_fd(r->guardian), .events = POLLIN};
+	fds[n++] = (struct pollfd){.fd = guardians[0], .events = POLLIN};
+	fds[n++] = (struct pollfd){.fd = guardians[1], .events = POLLIN};
 	for (size_t i = 0; i < r->n_enforcers; i++)
 		fds[n++] = (struct pollfd){.fd = hsf_enforcer_fd(r->enforcers[i]), .events = POLLIN};
 	for (;;) {
@@ -91,11 +96,11 @@ static int supervise(struct hsf_run *r)
 
 		if (vmrt_stop_requested() || (r->opts->duration_ns && vmrt_now_ns() >= end))
 			return VMRT_EXIT_DONE;
-		if (got > 0 && fds[1].revents) {
-			vmrt_warn("the guardian process was killed: giving all threads their settings back");
+		if (got > 0 && (fds[1].revents || fds[2].revents)) {
+			vmrt_warn("a guardian process was killed: giving all threads their settings back");
 			return VMRT_EXIT_FAILED;
 		}
-		for (nfds_t i = 2; got > 0 && i < n; i++)
+		for (nfds_t i = 3; got > 0 && i < n; i++)
 			if (fds[i].revents)
 				(void)!read(fds[i].fd, &news, sizeof(news));
 		notify(r, &notified);
@@ -168,12 +173,39 @@ static enum vmrt_status launch(struct hsf_run *r, struct vmrt_error *err)
 	enum vmrt_status status;
 
 	/* forked first: what is opened later must not be kept open by it */
-	status = hsf_guardian_start(r->locks, r->n_locks, &r->guardian, err);
+	status = hsf_guardian_start(&r->guardian, err);
+	for (size_t i = 0; i < r->n_locks && status == VMRT_OK; i++)
+		hsf_guardian_hold(r->guardian, r->locks[i]);
 	if (status == VMRT_OK)
 		status = vmrt_marker_open(r->opts->instance, &r->marker, err);
 	if (status == VMRT_OK)
 		status = begin(r, err);
 	return status;
+}
+
+static enum vmrt_status admit(struct hsf_run *r, struct vmrt_error *err)
+{
+	struct hsf_demand d[HSF_MAX_SERVERS];
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		if (r->places[i]->spec.policy != VMRT_POLICY_NONE)
+			hsf_demand_from(&r->places[i]->spec, r->places[i]->cpu, &d[n++]);
+	if (hsf_admission(d, n, err) == VMRT_OK)
+		return VMRT_OK;
+	if (!r->opts->force)
+		return VMRT_EBUSY;
+	vmrt_warn("%s", err->text);
+	return VMRT_OK;
+}
+
+int hsf_recover(void)
+{
+	int threads, failed = hsf_table_recover(&threads);
+
+	if (threads)
+		vmrt_say("%d threads that a killed vmrt-hsf had changed have their former scheduling back", threads);
+	return failed ? VMRT_EXIT_FAILED : VMRT_EXIT_DONE;
 }
 
 int hsf_run(const struct hsf_options *opts)
@@ -194,9 +226,13 @@ int hsf_run(const struct hsf_options *opts)
 	}
 	/* a stopped enforcer would leave its VMs raised and unwatched */
 	signal(SIGTSTP, SIG_IGN);
+	/* a shell's script has what it starts in the background ignore ^C, but this is to end with the script */
+	signal(SIGINT, vmrt_request_stop);
+	signal(SIGTERM, vmrt_request_stop);
+	hsf_recover();
 	status = hsf_run_prepare(&r, &err);
 	if (status == VMRT_OK) {
-		status = hsf_run_admit(&r, &err);
+		status = admit(&r, &err);
 		if (status == VMRT_EBUSY)
 			exit_status = VMRT_EXIT_VIOLATED;
 	}

@@ -76,7 +76,7 @@ int hsf_demote(pid_t tid, enum vmrt_background background)
 	return sched_setscheduler(tid, policy | SCHED_RESET_ON_FORK, &param) == 0 ? 0 : errno;
 }
 
-int hsf_reserve(pid_t tid, int64_t runtime_ns, int64_t period_ns)
+int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns)
 {
 	struct attr attr = {
 		.size = sizeof(attr),

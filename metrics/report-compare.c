@@ -57,7 +57,7 @@ static const struct metric {
 	[RELEASE] = {"release_jitter", "ns", "release jitter, ms"},
 };
 
-enum server_metric { ENFORCED, JUDGED, DEPLETED, CONSUMED, BACKGROUND, OVER_P50, OVER_P99, OVER_MAX, WAIT };
+enum server_metric { ENFORCED, JUDGED, DEPLETED, CONSUMED, BACKGROUND, OVER_P50, OVER_P99, OVER_MAX, BLACKOUT };
 
 static const struct metric server_metrics[] = {
 	[ENFORCED] = {"enforced", "bool", "enforced"},
@@ -68,7 +68,7 @@ static const struct metric server_metrics[] = {
 	[OVER_P50] = {"overshoot_p50", "ns", "overshoot p50, ms"},
 	[OVER_P99] = {"overshoot_p99", "ns", "overshoot p99, ms"},
 	[OVER_MAX] = {"overshoot_max", "ns", "overshoot max, ms"},
-	[WAIT] = {"wait_max", "ns", "longest wait, ms"},
+	[BLACKOUT] = {"blackout_max", "ns", "longest blackout, ms"},
 };
 
 static struct value count(int64_t n)
@@ -136,8 +136,8 @@ static struct value server_value(const struct vmrt_server_facts *s, enum server_
 		return ns(s->over_p99);
 	case OVER_MAX:
 		return ns(s->over_max);
-	case WAIT:
-		return ns(s->wait_max);
+	case BLACKOUT:
+		return ns(s->blackout_max);
 	}
 	return count(VMRT_UNKNOWN);
 }

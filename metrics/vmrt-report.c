@@ -11,12 +11,14 @@
 
 #define MAX_NAMES 256
 
-enum { OPT_COMPARE = 'c', OPT_FORMAT = 'f', OPT_TASK = 't', OPT_TABLE = 'T', OPT_LOSS = 256 };
+enum { OPT_COMPARE = 'c', OPT_FORMAT = 'f', OPT_TASK = 't', OPT_TABLE = 'T', OPT_SERVER = 's', OPT_LOSS = 256, OPT_FROM, OPT_TO, OPT_SKIP,
+	OPT_WORST, OPT_WINDOW };
 
 struct options {
 	enum vmrt_format format;
-	const char *tasks[MAX_NAMES];
-	size_t n_tasks;
+	struct vmrt_filter filter; /* without the names */
+	const char *tasks[MAX_NAMES], *servers[MAX_NAMES];
+	size_t n_tasks, n_servers;
 	const char *runs[MAX_NAMES];
 	size_t n_runs;
 	const char *table;
@@ -28,6 +30,12 @@ static const struct argp_option option_table[] = {
 		"text (the default), markdown, csv, json, jsonl or latex", 0},
 	{"task", OPT_TASK, "NAME", 0,
 		"only this task, as NAME or MACHINE/NAME; may be given several times", 0},
+	{"server", OPT_SERVER, "NAME", 0, "only this server; may be given several times", 0},
+	{"from", OPT_FROM, "TIME", 0, "only jobs that arrive, and periods that begin, so long after the run's start", 0},
+	{"to", OPT_TO, "TIME", 0, "or that arrive, and end, before this long after it", 0},
+	{"skip-first", OPT_SKIP, "N", 0, "leave out the first N jobs of each task and periods of each server", 0},
+	{"worst", OPT_WORST, "N", 0, "show the N worst jobs of each task (3)", 0},
+	{"window", OPT_WINDOW, "K", 0, "of how many jobs in a row to tell the fewest met: (m,K)-firm (10)", 0},
 	{"table", OPT_TABLE, "NAME", 0,
 		"only this table: run, vms, loss, clock, servers, checks, natural, tasks, causes, analysis or "
 		"analysis_tasks; with --compare: runs, tasks or servers",
@@ -38,9 +46,26 @@ static const struct argp_option option_table[] = {
 	{NULL, 0, NULL, 0, NULL, 0},
 };
 
+static error_t parse_time(struct argp_state *state, const char *option, const char *arg, int64_t *out)
+{
+	if (vmrt_parse_duration(arg, 0, out) != VMRT_OK)
+		return vmrt_usage(state, "%s: '%s' is not a time such as 250ms or 1.5s", option, arg);
+	return 0;
+}
+
+static error_t parse_number(struct argp_state *state, const char *option, const char *arg, int64_t least,
+	int64_t most, int64_t *out)
+{
+	if (vmrt_parse_int(arg, least, most, out) != VMRT_OK)
+		return vmrt_usage(state, "%s is a number from %lld to %lld, not '%s'", option, (long long)least,
+			(long long)most, arg);
+	return 0;
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	int64_t number;
 
 	switch (key) {
 	case OPT_FORMAT:
@@ -53,6 +78,23 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "more than %d tasks are named", MAX_NAMES);
 		o->tasks[o->n_tasks++] = arg;
 		return 0;
+	case OPT_SERVER:
+		if (o->n_servers == MAX_NAMES)
+			return vmrt_usage(state, "more than %d servers are named", MAX_NAMES);
+		o->servers[o->n_servers++] = arg;
+		return 0;
+	case OPT_FROM:
+		return parse_time(state, "--from", arg, &o->filter.from_ns);
+	case OPT_TO:
+		return parse_time(state, "--to", arg, &o->filter.to_ns);
+	case OPT_SKIP:
+		return parse_number(state, "--skip-first", arg, 0, INT32_MAX, &o->filter.skip_first);
+	case OPT_WORST:
+		if (parse_number(state, "--worst", arg, 0, VMRT_WORST_MAX, &number) == 0)
+			o->filter.worst = (size_t)number;
+		return 0;
+	case OPT_WINDOW:
+		return parse_number(state, "--window", arg, 1, VMRT_WINDOW_MAX, &o->filter.window);
 	case OPT_TABLE:
 		o->table = arg;
 		return 0;
@@ -72,6 +114,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "no run is named");
 		if (o->compare && o->n_runs < 2)
 			return vmrt_usage(state, "--compare needs at least two runs");
+		if (o->filter.from_ns != VMRT_UNKNOWN && o->filter.to_ns != VMRT_UNKNOWN &&
+			o->filter.to_ns <= o->filter.from_ns)
+			return vmrt_usage(state, "--to is not behind --from");
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -173,12 +218,17 @@ static int run(void *opts)
 {
 	const struct options *o = opts;
 	struct vmrt_run_facts *runs[MAX_NAMES] = {NULL};
+	struct vmrt_filter filter = o->filter;
 	struct vmrt_error err;
 	enum vmrt_status status = VMRT_OK;
 	int exit_status = VMRT_EXIT_DONE;
 
+	filter.tasks = o->tasks;
+	filter.n_tasks = o->n_tasks;
+	filter.servers = o->servers;
+	filter.n_servers = o->n_servers;
 	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
-		status = vmrt_facts_load(o->runs[i], o->tasks, o->n_tasks, &runs[i], &err);
+		status = vmrt_facts_load(o->runs[i], &filter, &runs[i], &err);
 	if (status == VMRT_OK)
 		status = make_labels_differ(runs, o->n_runs, &err);
 	if (status == VMRT_OK)
@@ -201,7 +251,7 @@ static int run(void *opts)
 
 int main(int argc, char **argv)
 {
-	static struct options options;
+	static struct options options = {.filter = VMRT_FILTER_ALL};
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN...",
 			.summary = "Report servers, tasks, misses and their causes of recorded runs.",

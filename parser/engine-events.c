@@ -24,6 +24,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		if (out->jobs && !was_bound)
 			jobs_switch_in(out->jobs, now.local_ns, now.host_ns, false);
 		out->prio = ev->sw.prev_prio;
+		check_run_ends(out, now.host_ns);
 		run_ends(m, out, now, ev->sw.prev_state);
 		release_left(m, ev, out);
 	}
@@ -100,6 +101,7 @@ void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now
 		return;
 	run_settle_around(m, t, now.host_ns);
 	t->prio = ev->pi.new_prio;
+	t->boosted = ev->pi.new_prio < ev->pi.old_prio;
 }
 
 /* A thread id is born, perhaps again. */
@@ -138,6 +140,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 		return;
 	timers_forget(&m->timers, t);
 	t->exited = true;
+	t->exited_ns = now.host_ns;
 	if (t->jobs) {
 		jobs_exit(t->jobs, now.local_ns, now.host_ns);
 		run_unbind(m, t);

@@ -180,6 +180,12 @@ static void renamed(struct machine *m, struct thr *t, const char *comm)
 	threads_name(t, comm);
 }
 
+/* Is this thread id gone, or on its way out? Where events were lost since then, it may belong to another thread. */
+static bool is_gone(const struct machine *m, const struct thr *t)
+{
+	return t->exited && (m->loss_to_ns == VMRT_UNKNOWN || m->loss_to_ns <= t->exited_ns);
+}
+
 /* Finds a followed thread, or begins to follow it because its name is a task's. */
 struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now)
 {
@@ -188,7 +194,7 @@ struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct 
 
 	if (t && t->jobs && comm && !comm_is(comm, t->jobs->spec->name))
 		renamed(m, t, comm);
-	if (!m->has_tasks || (t && (t->jobs || t->exited || t->pub.vm != VMRT_NONE)))
+	if (!m->has_tasks || (t && (t->jobs || is_gone(m, t) || t->pub.vm != VMRT_NONE)))
 		return t;
 	for (size_t i = 0; comm && i < exp->n_tasks; i++) {
 		if (!comm_is(comm, exp->tasks[i].name) ||

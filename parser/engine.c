@@ -253,11 +253,6 @@ void vmrt_engine_stats(
 	*out = e->machines[machine].stats;
 }
 
-size_t vmrt_engine_servers(const struct vmrt_engine *e)
-{
-	return e->n_servers;
-}
-
 void vmrt_engine_server_now(
 	const struct vmrt_engine *e, size_t index, struct vmrt_server_now *out)
 {
