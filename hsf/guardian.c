@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The guardian is a small process that does nothing but wait for the end of the one that changes
- * settings of threads, however that comes, and then gives every thread its former settings back. It
- * reads them from memory shared by both, where they are noted before anything is changed.
+ * settings of threads, however that comes, and then gives every thread its former settings back. A
+ * deputy waits for the end of both. Each learns of an end from a socket that the kernel closes; over
+ * the same sockets come the locks on VMs that are to be kept until all is given back.
  */
-#include "hsf.h"
+#include "guardian.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,62 +14,28 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MAX_THREADS 2048
-#define GUARDIAN_NAME "vmrt-hsf-guard"
+#include "hsf.h"
 
-struct entry {
-	atomic_bool valid;
-	pid_t pid, tid;
-	uint64_t started; /* a thread that has another start is not the one that was changed */
-	struct hsf_settings former;
-};
+#define GUARDIAN_NAME "vmrt-guardian"
+#define DEPUTY_NAME "vmrt-deputy"
+#define MAX_LOCKS 512
 
-struct table {
-	atomic_int failed;
-	struct entry entries[MAX_THREADS];
+/* A process, and what holds it back from giving back: the other ends of its socket. */
+struct keeper {
+	pid_t pid;
+	int pidfd;
+	int life;
 };
 
 struct hsf_guardian {
-	struct table *table;
-	pid_t pid;
-	int pidfd;
-	int life; /* closed by the kernel when the last thread of this process has ended */
+	struct hsf_table *table;
+	struct keeper guardian, deputy;
 };
-
-static bool entry_lives(const struct entry *e)
-{
-	uint64_t started;
-
-	return atomic_load_explicit(&e->valid, memory_order_acquire) &&
-		vmrt_thread_started(e->pid, e->tid, &started) == VMRT_OK && started == e->started;
-}
-
-static int restore_all(struct table *table)
-{
-	int failed = 0;
-
-	for (size_t i = 0; i < MAX_THREADS; i++) {
-		const struct entry *e = &table->entries[i];
-		struct hsf_settings now;
-		int rc;
-
-		if (!entry_lives(e))
-			continue;
-		if (hsf_settings_read(e->tid, &now) == 0 && hsf_settings_equal(&now, &e->former))
-			continue;
-		rc = hsf_settings_apply(e->tid, &e->former);
-		if (!rc || rc == ESRCH)
-			continue;
-		failed++;
-		vmrt_warn("thread %d of process %d could not be given its former scheduling back: %s",
-			(int)e->tid, (int)e->pid, strerror(rc));
-	}
-	return failed;
-}
 
 static void ignore_signals(void)
 {
@@ -90,159 +57,248 @@ static void spare_from_oom(void)
 }
 
 /*
- * Keeps stderr, for the rare complaint, @life, and the locks: the next vmrt-hsf must not take
- * settings for a VM's own that are about to be given back.
+ * Under a name and a command line of its own: whoever kills all processes that look like vmrt-hsf
+ * must not hit the one that cleans up behind it.
  */
-static void close_others(int life, const int *locks, size_t n)
+static void rename_process(const char *name)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), last = life;
+	char *line = program_invocation_name, buf[4096];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t size;
+
+	prctl(PR_SET_NAME, name);
+	if (fd < 0)
+		return;
+	size = read(fd, buf, sizeof(buf));
+	close(fd);
+	/* only if it is what main() was given */
+	if (size <= 1 || memcmp(buf, line, strlen(line) + 1) != 0)
+		return;
+	memset(line, 0, (size_t)size);
+	snprintf(line, (size_t)size, "%s", name);
+}
+
+/* Keeps stderr, for the rare complaint, and what is in @keep. */
+static void close_others(const int *keep, size_t n)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), last = STDERR_FILENO;
 
 	if (null >= 0) {
 		dup2(null, STDIN_FILENO);
 		dup2(null, STDOUT_FILENO);
 	}
 	for (size_t i = 0; i < n; i++)
-		last = locks[i] > last ? locks[i] : last;
+		last = keep[i] > last ? keep[i] : last;
 	for (int fd = STDERR_FILENO + 1; fd < last; fd++) {
-		bool keep = fd == life;
+		bool kept = false;
 
 		for (size_t i = 0; i < n; i++)
-			keep = keep || fd == locks[i];
-		if (!keep)
+			kept = kept || fd == keep[i];
+		if (!kept)
 			close(fd);
 	}
 	syscall(SYS_close_range, last + 1, ~0u, 0);
 }
 
-static void guard(struct table *table, int life, const int *locks, size_t n)
+/* The next lock, -1 for none, or -2 when the other end is closed. */
+static int receive_lock(int life)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control;
+	char byte;
+	struct iovec io = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	ssize_t n = recvmsg(life, &msg, MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c;
+	int fd = -1;
+
+	if (n == 0 || (n < 0 && errno != EINTR))
+		return -2;
+	c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/* A lock on a process that has ended holds nobody off. */
+static size_t without_dead(int *locks, size_t n)
+{
+	size_t kept = 0;
+	char byte;
+
+	for (size_t i = 0; i < n; i++) {
+		if (pread(locks[i], &byte, 1, 0) >= 0)
+			locks[kept++] = locks[i];
+		else
+			close(locks[i]);
+	}
+	return kept;
+}
+
+/*
+ * The locks are on what members belong to: the next vmrt-hsf must not take settings for a VM's own that
+ * are about to be given back. They go when this process does.
+ */
+static void wait_for_end(int life)
+{
+	int locks[MAX_LOCKS], fd;
+	size_t n = 0;
+
+	while ((fd = receive_lock(life)) != -2) {
+		if (fd < 0)
+			continue;
+		n = without_dead(locks, n);
+		if (n < MAX_LOCKS)
+			locks[n++] = fd;
+	}
+}
+
+/* @other: the end of another keeper's socket that this one holds, or -1 */
+static void keep(struct hsf_table *table, const char *name, int life, int other)
 	__attribute__((noreturn));
 
-static void guard(struct table *table, int life, const int *locks, size_t n)
+static void keep(struct hsf_table *table, const char *name, int life, int other)
 {
+	const int fds[] = {life, hsf_table_fd(table), other};
 	struct sched_param param = {.sched_priority = HSF_ENFORCER_PRIORITY};
-	ssize_t got;
-	char c;
 
 	ignore_signals();
 	setsid();
-	prctl(PR_SET_NAME, GUARDIAN_NAME);
+	rename_process(name);
 	spare_from_oom();
-	close_others(life, locks, n);
+	close_others(fds, sizeof(fds) / sizeof(fds[0]));
 	mlockall(MCL_CURRENT | MCL_FUTURE);
 	/* the threads to be demoted may not leave a CPU to anybody below them */
 	sched_setscheduler(0, SCHED_FIFO, &param);
-	do {
-		got = read(life, &c, 1);
-	} while (got > 0 || (got < 0 && errno == EINTR));
-	atomic_store(&table->failed, restore_all(table));
+	wait_for_end(life);
+	if (!hsf_table_restored(table))
+		hsf_table_restore(table);
+	hsf_table_close(table);
 	_exit(0);
 }
 
-enum vmrt_status hsf_guardian_start(
-	const int *locks, size_t n, struct hsf_guardian **out, struct vmrt_error *err)
+/* @other: as for keep() */
+static enum vmrt_status start_keeper(struct keeper *k, struct hsf_table *table, const char *name,
+	int other, struct vmrt_error *err)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+		return vmrt_fail_errno(err, errno, "cannot start the guardian process");
+	k->pid = fork();
+	if (k->pid < 0) {
+		close(ends[0]);
+		close(ends[1]);
+		return vmrt_fail_errno(err, errno, "cannot start the guardian process");
+	}
+	if (k->pid == 0) {
+		close(ends[1]);
+		keep(table, name, ends[0], other);
+	}
+	close(ends[0]);
+	k->life = ends[1];
+	k->pidfd = (int)syscall(SYS_pidfd_open, k->pid, 0);
+	return VMRT_OK;
+}
+
+/* Lets @k see the end; true if it has ended in order. */
+static bool end_keeper(struct keeper *k)
+{
+	int status = 0;
+	pid_t got;
+
+	if (k->pid <= 0)
+		return true;
+	close(k->life);
+	do {
+		got = waitpid(k->pid, &status, 0);
+	} while (got < 0 && errno == EINTR);
+	if (k->pidfd >= 0)
+		close(k->pidfd);
+	return got == k->pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err)
 {
 	struct hsf_guardian *g = calloc(1, sizeof(*g));
-	int life[2] = {-1, -1};
-	int errnum;
+	enum vmrt_status status;
 
 	if (!g)
 		return vmrt_fail(err, VMRT_ENOMEM, "guardian: out of memory");
-	g->table = mmap(NULL, sizeof(*g->table), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (g->table == MAP_FAILED) {
-		errnum = errno;
-		g->table = NULL;
-		goto fail;
+	status = hsf_table_open(&g->table, err);
+	if (status == VMRT_OK)
+		status = start_keeper(&g->deputy, g->table, DEPUTY_NAME, -1, err);
+	/* it holds the deputy's socket too, which is thereby closed when both have ended */
+	if (status == VMRT_OK)
+		status = start_keeper(&g->guardian, g->table, GUARDIAN_NAME, g->deputy.life, err);
+	if (status != VMRT_OK) {
+		hsf_guardian_finish(g);
+		return status;
 	}
-	if (pipe2(life, O_CLOEXEC) != 0) {
-		errnum = errno;
-		goto fail;
-	}
-	g->pid = fork();
-	if (g->pid < 0) {
-		errnum = errno;
-		goto fail;
-	}
-	if (g->pid == 0) {
-		close(life[1]);
-		guard(g->table, life[0], locks, n);
-	}
-	close(life[0]);
-	g->life = life[1];
-	g->pidfd = (int)syscall(SYS_pidfd_open, g->pid, 0);
 	*out = g;
 	return VMRT_OK;
-fail:
-	if (life[0] >= 0) {
-		close(life[0]);
-		close(life[1]);
-	}
-	if (g->table)
-		munmap(g->table, sizeof(*g->table));
-	free(g);
-	return vmrt_fail_errno(err, errnum, "cannot start the guardian process");
 }
 
-/* An unused entry; when there are none left, one whose thread has ended. */
-static struct entry *free_entry(struct table *table)
+static void send_lock(const struct keeper *k, int fd)
 {
-	for (size_t i = 0; i < MAX_THREADS; i++)
-		if (!atomic_load(&table->entries[i].valid))
-			return &table->entries[i];
-	for (size_t i = 0; i < MAX_THREADS; i++) {
-		if (!entry_lives(&table->entries[i])) {
-			atomic_store(&table->entries[i].valid, false);
-			return &table->entries[i];
-		}
-	}
-	return NULL;
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} control = {.bytes = {0}};
+	char byte = 'l';
+	struct iovec io = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr msg = {.msg_iov = &io,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes)};
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	(void)!sendmsg(k->life, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void hsf_guardian_hold(struct hsf_guardian *g, int fd)
+{
+	send_lock(&g->guardian, fd);
+	send_lock(&g->deputy, fd);
 }
 
 enum vmrt_status hsf_guardian_add(
 	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err)
 {
-	struct entry *e = free_entry(g->table);
-	int rc;
-
-	if (!e)
-		return vmrt_fail(err, VMRT_ERANGE, "more than %d threads to be scheduled", MAX_THREADS);
-	e->pid = pid;
-	e->tid = tid;
-	rc = hsf_settings_read(tid, &e->former);
-	if (rc)
-		return vmrt_fail_errno(err, rc, "cannot read the scheduling of thread %d", (int)tid);
-	/* read behind the settings, so that they are those of the thread with this start */
-	if (vmrt_thread_started(pid, tid, &e->started) != VMRT_OK)
-		return vmrt_fail(err, VMRT_ENOENT, "thread %d has ended", (int)tid);
-	if (e->former.policy == SCHED_DEADLINE)
-		return vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"thread %d is scheduled by SCHED_DEADLINE, which cannot be combined with a server",
-			(int)tid);
-	atomic_store_explicit(&e->valid, true, memory_order_release);
-	return VMRT_OK;
+	return hsf_table_add(g->table, pid, tid, err);
 }
 
-int hsf_guardian_fd(const struct hsf_guardian *g)
+int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid)
 {
-	return g->pidfd;
+	return hsf_table_restore_thread(g->table, tid);
+}
+
+void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2])
+{
+	fds[0] = g->guardian.pidfd;
+	fds[1] = g->deputy.pidfd;
 }
 
 int hsf_guardian_finish(struct hsf_guardian *g)
 {
-	int status = 0, failed;
-	pid_t got;
+	int failed = 0;
 
-	close(g->life);
-	do {
-		got = waitpid(g->pid, &status, 0);
-	} while (got < 0 && errno == EINTR);
 	/* a guardian that was killed has done nothing */
-	if (got != g->pid || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
-		failed = restore_all(g->table);
-	else
-		failed = atomic_load(&g->table->failed);
-	if (g->pidfd >= 0)
-		close(g->pidfd);
-	munmap(g->table, sizeof(*g->table));
+	if (g->table && (!end_keeper(&g->guardian) || !hsf_table_restored(g->table)))
+		hsf_table_restore(g->table);
+	if (g->table)
+		failed = hsf_table_failed(g->table);
+	end_keeper(&g->deputy);
+	hsf_table_close(g->table);
 	free(g);
 	return failed;
 }

@@ -96,6 +96,21 @@ static int run(void *opts)
 	return hsf_run(opts);
 }
 
+static const struct argp_option no_options[] = {{0}};
+
+static error_t parse_reset(int key, char *arg, struct argp_state *state)
+{
+	if (key == ARGP_KEY_ARG)
+		return vmrt_usage(state, "%s: reset has no arguments", arg);
+	return ARGP_ERR_UNKNOWN;
+}
+
+static int reset(void *opts)
+{
+	(void)opts;
+	return hsf_recover();
+}
+
 static struct hsf_options run_opts = {.notify_fd = -1, .cpu = -1};
 
 static const struct vmrt_command commands[] = {
@@ -110,6 +125,14 @@ static const struct vmrt_command commands[] = {
 		.parse = parse_run,
 		.opts = &run_opts,
 		.run = run,
+	},
+	{
+		.name = "reset",
+		.args = "",
+		.summary = "Give threads back what they had, where a vmrt-hsf and its guardians were all killed.",
+		.options = no_options,
+		.parse = parse_reset,
+		.run = reset,
 	},
 	{0},
 };

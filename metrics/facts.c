@@ -30,9 +30,10 @@ bool vmrt_query_next(struct vmrt_query *q)
 
 int64_t vmrt_query_int(struct vmrt_query *q, int i)
 {
-	if (sqlite3_column_type(q->stmt, i) == SQLITE_NULL)
-		return VMRT_UNKNOWN;
-	return sqlite3_column_int64(q->stmt, i);
+	int64_t value = sqlite3_column_int64(q->stmt, i);
+
+	/* NULL reads as 0, so that most values need one call only */
+	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
 }
 
 char *vmrt_query_text(struct vmrt_query *q, int i)
@@ -50,6 +51,26 @@ enum vmrt_status vmrt_query_end(struct vmrt_query *q)
 	sqlite3_finalize(q->stmt);
 	q->stmt = NULL;
 	return q->status;
+}
+
+void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *f)
+{
+	int64_t start = f->start_ns == VMRT_UNKNOWN ? 0 : f->start_ns;
+	int64_t from, to;
+
+	if (q->status != VMRT_OK)
+		return;
+	if (f->filter.from_ns == VMRT_UNKNOWN || __builtin_add_overflow(start, f->filter.from_ns, &from))
+		from = INT64_MIN;
+	if (f->filter.to_ns == VMRT_UNKNOWN || __builtin_add_overflow(start, f->filter.to_ns, &to))
+		to = INT64_MAX;
+	sqlite3_bind_int64(q->stmt, i, from);
+	sqlite3_bind_int64(q->stmt, i + 1, to);
+}
+
+bool vmrt_filter_times(const struct vmrt_filter *filter)
+{
+	return filter->from_ns != VMRT_UNKNOWN || filter->to_ns != VMRT_UNKNOWN || filter->skip_first > 0;
 }
 
 /* One more element behind @n of @array, zeroed; NULL without memory, which @q then knows. */
@@ -104,10 +125,11 @@ static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, str
 	vmrt_query_begin(&q, db, err,
 		"SELECT id, name, kind, kernel, note, cpus, events, lost, broken_chains,"
 		" inferred_switches, out_of_order, inside, outside,"
-		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind IN ('overrun', 'dropped', 'clipped')),"
-		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind = 'steal'),"
-		" (SELECT coalesce(sum(to_ns - from_ns), 0) FROM loss"
-		"  WHERE machine = m.id AND kind = 'steal'),"
+		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind IN ('overrun', 'dropped', 'clipped')"
+		"  AND (from_ns IS NULL OR from_ns < ?2) AND (to_ns IS NULL OR to_ns > ?1)),"
+		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind = 'steal' AND from_ns < ?2 AND to_ns > ?1),"
+		" (SELECT coalesce(sum(min(to_ns, ?2) - max(from_ns, ?1)), 0) FROM loss"
+		"  WHERE machine = m.id AND kind = 'steal' AND from_ns < ?2 AND to_ns > ?1),"
 		" (SELECT CASE WHEN count(*) = count(error_ns) THEN max(error_ns) END FROM clock"
 		"  WHERE machine = m.id),"
 		" (SELECT count(*) FROM clock WHERE machine = m.id),"
@@ -115,6 +137,7 @@ static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, str
 		" (SELECT group_concat(source, ', ') FROM"
 		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source))"
 		" FROM machine m ORDER BY kind <> 'host', id");
+	vmrt_query_span(&q, 1, f);
 	while (vmrt_query_next(&q) &&
 		(m = append(&q, &f->machines, &f->n_machines, sizeof(*f->machines)))) {
 		m->id = vmrt_query_int(&q, 0);
@@ -187,12 +210,48 @@ static void free_task(struct vmrt_task_facts *t)
 	free(t->machine_name);
 	free(t->name);
 	free(t->label);
+	for (size_t i = 0; i < t->n_worst; i++) {
+		free(t->worst[i].cause);
+		free(t->worst[i].by);
+		free(t->worst[i].parts);
+		free(t->worst[i].segments);
+	}
+	for (size_t i = 0; i < t->n_causes; i++)
+		free(t->causes[i].by);
+	free(t->worst);
+	vmrt_samples_free(&t->responses);
+}
+
+/* Marks the servers that are named, all without names; an error that lists all if one name fits none. */
+static enum vmrt_status select_servers(struct vmrt_run_facts *f, const char *run, struct vmrt_error *err)
+{
+	char list[256] = "none";
+
+	for (size_t s = 0, used = 0; s < f->n_servers; s++) {
+		f->servers[s].selected = !f->filter.n_servers;
+		if (used < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s", s ? ", " : "",
+				f->servers[s].name);
+	}
+	for (size_t i = 0; i < f->filter.n_servers; i++) {
+		bool found = false;
+
+		for (size_t s = 0; s < f->n_servers; s++)
+			if (!strcmp(f->filter.servers[i], f->servers[s].name))
+				found = f->servers[s].selected = true;
+		if (!found)
+			return vmrt_fail(err, VMRT_ENOENT, "%s has no server '%s'; it has: %s", run,
+				f->filter.servers[i], list);
+	}
+	return VMRT_OK;
 }
 
 /* Marks the tasks that are named, all without names; an error that lists all if one name fits none. */
-static enum vmrt_status select_tasks(struct vmrt_run_facts *f, const char *run,
-	const char *const *names, size_t n_names, struct vmrt_error *err)
+static enum vmrt_status select_tasks(
+	struct vmrt_run_facts *f, const char *run, struct vmrt_error *err)
 {
+	const char *const *names = f->filter.tasks;
+	size_t n_names = f->filter.n_tasks;
 	char list[256] = "none";
 
 	for (size_t t = 0, used = 0; t < f->n_tasks; t++) {
@@ -214,7 +273,7 @@ static enum vmrt_status select_tasks(struct vmrt_run_facts *f, const char *run,
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_facts_load(const char *run, const char *const *tasks, size_t n_tasks,
+enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filter,
 	struct vmrt_run_facts **out, struct vmrt_error *err)
 {
 	struct vmrt_run_facts *f = calloc(1, sizeof(*f));
@@ -222,8 +281,10 @@ enum vmrt_status vmrt_facts_load(const char *run, const char *const *tasks, size
 	enum vmrt_status status = VMRT_OK;
 
 	*out = NULL;
-	if (f)
+	if (f) {
 		f->origin = strdup(run);
+		f->filter = filter ? *filter : VMRT_FILTER_ALL;
+	}
 	if (!f || !f->origin)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK)
@@ -242,12 +303,16 @@ enum vmrt_status vmrt_facts_load(const char *run, const char *const *tasks, size
 	if (status == VMRT_OK)
 		status = vmrt_facts_load_servers(db, f, err);
 	if (status == VMRT_OK)
+		status = select_servers(f, run, err);
+	if (status == VMRT_OK)
+		status = vmrt_facts_load_periods(db, f, err);
+	if (status == VMRT_OK)
 		status = vmrt_facts_load_checks(db, f, err);
 	if (status == VMRT_OK)
-		status = select_tasks(f, run, tasks, n_tasks, err);
+		status = select_tasks(f, run, err);
 	for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++)
 		if (f->tasks[i].selected)
-			status = vmrt_facts_load_task(db, &f->tasks[i], err);
+			status = vmrt_facts_load_task(db, f, &f->tasks[i], err);
 out:
 	sqlite3_close(db);
 	if (status == VMRT_OK)
@@ -268,6 +333,8 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->servers[i].vm);
 		free(f->servers[i].policy);
 		free(f->servers[i].depletion);
+		vmrt_samples_free(&f->servers[i].overshoots);
+		vmrt_samples_free(&f->servers[i].latencies);
 	}
 	for (size_t i = 0; i < f->n_machines; i++) {
 		free(f->machines[i].name);
@@ -326,8 +393,11 @@ int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task)
 
 bool vmrt_facts_loss(const struct vmrt_run_facts *f)
 {
+	/* of a part of the run, only what was lost in it counts */
+	bool part = f->filter.from_ns != VMRT_UNKNOWN || f->filter.to_ns != VMRT_UNKNOWN;
+
 	for (size_t i = 0; i < f->n_machines; i++)
-		if (f->machines[i].lost > 0 || f->machines[i].losses > 0)
+		if (f->machines[i].losses > 0 || (!part && f->machines[i].lost > 0))
 			return true;
 	for (size_t i = 0; i < f->n_tasks; i++)
 		if (vmrt_task_doubtful(&f->tasks[i]))

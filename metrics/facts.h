@@ -14,9 +14,60 @@
 #include <vmrt/rta.h>
 #include <vmrt/stats.h>
 
+/* What of a run is wanted. All zeros is not everything: begin with VMRT_FILTER_ALL. */
+struct vmrt_filter {
+	const char *const *tasks; /* NAME or MACHINE/NAME; none: all */
+	size_t n_tasks;
+	const char *const *servers; /* NAME; none: all */
+	size_t n_servers;
+	int64_t from_ns, to_ns; /* jobs that arrive, and whole server periods, so long after the run's start */
+	int64_t skip_first;	/* of each task and of each server, so many jobs and periods are left out at first */
+	size_t worst;		/* so many worst jobs of each task are remembered, at most VMRT_WORST_MAX */
+	int64_t window;		/* of (m,k)-firm deadlines: k, at most VMRT_WINDOW_MAX */
+};
+
+#define VMRT_WORST_MAX 100
+#define VMRT_WINDOW_MAX 1000
+#define VMRT_FILTER_ALL                                                                            \
+	((struct vmrt_filter){.from_ns = VMRT_UNKNOWN, .to_ns = VMRT_UNKNOWN, .worst = 3, .window = 10})
+
+/** vmrt_filter_times - does it leave out some of what was recorded, by time or number? */
+bool vmrt_filter_times(const struct vmrt_filter *filter);
+
+#define VMRT_CULPRITS_MAX 32 /* threads that are told apart; more are one "other" */
+
 struct vmrt_cause_facts {
 	char name[24];
 	int64_t misses, excused;
+	struct {
+		int64_t thread, misses; /* thread: of the database; VMRT_UNKNOWN: "other" */
+	} culprits[VMRT_CULPRITS_MAX];
+	size_t n_culprits;
+	char *by; /* the thread that caused most of them, "COMM/TID", or NULL */
+	int64_t by_misses;
+};
+
+enum vmrt_state {
+	VMRT_STATE_RUNS,   /* the task runs, and so does the vCPU */
+	VMRT_STATE_OTHERS, /* the vCPU runs, but not the task */
+	VMRT_STATE_WAITS,  /* the vCPU does not run; of a task on the host, the task does not */
+};
+
+struct vmrt_segment {
+	enum vmrt_state state;
+	int64_t from_ns, to_ns; /* after the job's arrival */
+};
+
+/* A job among the worst: missed by most; where none missed, with the longest response. */
+struct vmrt_worst_facts {
+	int64_t k, response_ns, tardiness_ns; /* or VMRT_UNKNOWN; tardiness of a job that never ended: at least */
+	bool missed, complete;
+	bool excused;
+	int64_t arrival_ns, end_ns, deadline_ns; /* host clock, or VMRT_UNKNOWN; end: of the run, if it never ended */
+	char *cause, *by;			 /* by: the thread behind the cause, "COMM/TID"; or NULL */
+	char *parts;				 /* of its time, the largest first, in ms; or NULL */
+	struct vmrt_segment *segments;
+	size_t n_segments;
 };
 
 #define VMRT_CAUSES_MAX 20 /* more different words than the engine knows are one "other" */
@@ -34,7 +85,13 @@ struct vmrt_task_facts {
 	int64_t excused;	   /* misses explained by overruns, steal or throttling */
 	int64_t longest_run, longest_run_k; /* of misses in a row, and its first job */
 	struct vmrt_series response, release, start, exec, tardiness;
+	struct vmrt_series completion, activation; /* distances of ends, and of starts, of jobs k and k + 1 */
+	struct vmrt_samples responses;		   /* of the jobs in series response, sorted */
 	int64_t response_p50, response_p95, response_p99, response_p999;
+	int64_t window_met, window_met_k; /* fewest jobs met of any filter.window in a row; the first of them */
+	int64_t windows;		  /* looked at: none of their jobs is unknown */
+	struct vmrt_worst_facts *worst;	  /* the worst first */
+	size_t n_worst;
 	struct vmrt_cause_facts causes[VMRT_CAUSES_MAX];
 	size_t n_causes;
 };
@@ -49,8 +106,16 @@ struct vmrt_check_facts {
 
 #define VMRT_CHECKS_MAX 16
 
+/* Least supply in any window of a length throughout which there was demand. */
+struct vmrt_curve_facts {
+	int64_t length_ns, least_ns, at_ns;
+};
+
+#define VMRT_CURVE_MAX 64
+
 struct vmrt_server_facts {
 	int64_t id;
+	bool selected; /* its periods were asked for; else only the parameters are known */
 	char *name, *vm, *policy, *depletion; /* vm: or NULL */
 	int64_t vm_id, vm_machine;	      /* or VMRT_UNKNOWN */
 	int64_t period_ns, budget_ns, priority; /* or VMRT_UNKNOWN */
@@ -58,12 +123,21 @@ struct vmrt_server_facts {
 	int64_t periods, served, depleted, unenforced, unknown, truncated;
 	int64_t judged; /* periods that are neither unknown nor truncated; the figures below are theirs */
 	double consumed_ratio, background_ratio; /* of the budgets; NaN without periods */
+	double received_ratio;			 /* of the time: the share of a CPU that the vCPUs got */
 	int64_t steal_periods;			 /* judged, but the host was not running for a part */
 	int64_t used_up;			 /* of the others, periods with the whole budget used */
-	int64_t over_p50, over_p99, over_max, over_max_k; /* their overshoot */
+	struct vmrt_samples overshoots;		 /* theirs, sorted */
+	int64_t over_p50, over_p99, over_max, over_max_k;
 	struct vmrt_check_facts checks[VMRT_CHECKS_MAX];
 	size_t n_checks;
-	int64_t wait_max, wait_at; /* longest time a preempted vCPU thread waited, and when (host clock) */
+	/* of the judged periods without steal, over those with any demand */
+	int64_t latency_p50, latency_p99, latency_max, latency_max_k; /* from the first demand to the first supply */
+	struct vmrt_samples latencies;		 /* sorted */
+	struct vmrt_series first;		 /* supply behind the begin, where there was demand from then on */
+	int64_t supply_jitter;			 /* of that */
+	int64_t blackout_max, blackout_at;	 /* longest demand without supply, and when (host clock) */
+	struct vmrt_curve_facts curve[VMRT_CURVE_MAX]; /* of the whole run; none if only a part is wanted */
+	size_t n_curve;
 };
 
 struct vmrt_machine_facts {
@@ -90,6 +164,7 @@ struct vmrt_run_facts {
 	char *version, *recorded_at, *hostname, *command, *experiment; /* or NULL */
 	int64_t command_status, tick_ns, start_ns, end_ns;	       /* or VMRT_UNKNOWN */
 	bool hsf;
+	struct vmrt_filter filter; /* it was loaded with; its names may be gone */
 	struct vmrt_machine_facts *machines;
 	size_t n_machines;
 	struct vmrt_vm_facts *vms;
@@ -103,18 +178,28 @@ struct vmrt_run_facts {
 /**
  * vmrt_facts_load - read a run
  * @run: a run folder or a database
- * @tasks: names of the only tasks wanted, NAME or MACHINE/NAME; NULL for all
- * @n_tasks: how many
+ * @filter: what of it is wanted; NULL for everything
  * @out: free with vmrt_facts_free()
  *
- * Memory grows with the jobs of the largest task.
+ * Memory grows by 8 bytes for each job, for its response time.
  *
- * Return: VMRT_OK; VMRT_ENOENT also if no task goes by one of the names; errors of vmrt_rundb_open(); VMRT_EDB.
+ * Return: VMRT_OK; VMRT_ENOENT also if no task or server goes by one of the names; errors of vmrt_rundb_open();
+ * VMRT_EDB.
  */
-enum vmrt_status vmrt_facts_load(const char *run, const char *const *tasks, size_t n_tasks,
+enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filter,
 	struct vmrt_run_facts **out, struct vmrt_error *err);
 
 void vmrt_facts_free(struct vmrt_run_facts *facts);
+
+/**
+ * vmrt_worst_strip - a job as a line of characters
+ * @width: of them, one for each equal part of the time from arrival to end
+ * @buf: room for @width + 2
+ *
+ * '#': the task runs, '=': its vCPU runs something else, '-': its vCPU does not run, by what took most of that part;
+ * '|': the deadline has passed. Nothing where it is not known when the job was.
+ */
+void vmrt_worst_strip(const struct vmrt_worst_facts *worst, size_t width, char *buf);
 
 /** vmrt_task_missed - all misses, those of jobs that never ended included */
 int64_t vmrt_task_missed(const struct vmrt_task_facts *task);
@@ -158,11 +243,22 @@ char *vmrt_query_text(struct vmrt_query *q, int i);
 /** vmrt_query_end - free the statement; VMRT_OK or what went wrong */
 enum vmrt_status vmrt_query_end(struct vmrt_query *q);
 
-enum vmrt_status vmrt_facts_load_task(
-	sqlite3 *db, struct vmrt_task_facts *task, struct vmrt_error *err);
+/** vmrt_query_span - bind the filter's times to parameters @i and @i + 1, in ns of the host's clock */
+void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *facts);
+
+enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *facts,
+	struct vmrt_task_facts *task, struct vmrt_error *err);
+enum vmrt_status vmrt_facts_load_worst(sqlite3 *db, const struct vmrt_run_facts *facts,
+	struct vmrt_task_facts *task, struct vmrt_error *err);
+
+/** vmrt_facts_thread - "COMM/TID" of a thread, to be freed; NULL if there is none, or without memory */
+char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err);
+
 enum vmrt_status vmrt_facts_load_checks(
 	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
-enum vmrt_status vmrt_facts_load_servers(
+enum vmrt_status vmrt_facts_load_servers( /* what they are */
+	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
+enum vmrt_status vmrt_facts_load_periods( /* and what the selected ones got */
 	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 
 #endif

@@ -37,8 +37,8 @@ static const struct vmrt_column server_columns[] = {
 	{"overshoot_p99_ns", "p99", "us", VMRT_CELL_NS, 1, 3},
 	{"overshoot_max_ns", "max", "us", VMRT_CELL_NS, 1, 3},
 	{"overshoot_max_k", "period", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"wait_max_ns", "wait", "ms", VMRT_CELL_NS, 3, 3},
-	NOT_SHOWN("wait_max_at_ns", NS),
+	{"blackout_max_ns", "blackout", "ms", VMRT_CELL_NS, 3, 3},
+	NOT_SHOWN("blackout_max_at_ns", NS),
 	{"blackout_bound_ns", "bound", "ms", VMRT_CELL_NS, -1, 3},
 };
 
@@ -127,8 +127,8 @@ static void put_server(struct vmrt_table *t, const struct vmrt_server_facts *s)
 	vmrt_put_ns(t, s->over_p99);
 	vmrt_put_ns(t, s->over_max);
 	vmrt_put_count(t, s->over_max_k);
-	vmrt_put_ns(t, s->wait_max);
-	vmrt_put_ns(t, s->wait_at);
+	vmrt_put_ns(t, s->blackout_max);
+	vmrt_put_ns(t, s->blackout_at);
 	vmrt_put_ns(t, bound ? vmrt_supply_blackout(&supply) : VMRT_UNKNOWN);
 }
 
@@ -138,7 +138,8 @@ static void put_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		doc, "servers", server_titles, server_columns, ARRAY_SIZE(server_columns), 0);
 
 	for (size_t i = 0; i < f->n_servers; i++)
-		put_server(t, &f->servers[i]);
+		if (f->servers[i].selected)
+			put_server(t, &f->servers[i]);
 	if (!f->n_servers)
 		vmrt_put_line(t, "servers", "none is declared in the experiment");
 }

@@ -11,7 +11,7 @@ int64_t verdict_excess(const struct verdict *verdict)
 {
 	int64_t more = verdict->measured_ns - verdict->allowed_ns;
 
-	return verdict->rule == VMRT_RULE_SUPPLY ? -more : more;
+	return verdict->rule == VMRT_RULE_SUPPLY || verdict->rule == VMRT_RULE_PRESERVE ? -more : more;
 }
 
 void verdicts_init(struct verdicts *v, const struct checker_config *config)

@@ -79,20 +79,38 @@ static void drop_before(struct sliding *s, int64_t ns)
 	}
 }
 
+/* Supply of all pieces before @from, the first of which it may cut. */
+static int64_t supply_before(const struct sliding *s, int64_t from)
+{
+	const struct piece *head = nth(s, 0);
+	int64_t before = head->before_ns;
+
+	if (head->from_ns < from)
+		before += head->members * ((head->to_ns < from ? head->to_ns : from) - head->from_ns);
+	return before;
+}
+
 static void interval_ends(struct sliding *s, int64_t to)
 {
-	int64_t from = to - s->length_ns, before;
-	const struct piece *head;
+	int64_t from = to - s->length_ns;
 
 	if (s->looked)
 		return;
 	s->looked = true;
 	drop_before(s, from);
-	head = nth(s, 0);
-	before = head->before_ns;
-	if (head->from_ns < from)
-		before += head->members * ((head->to_ns < from ? head->to_ns : from) - head->from_ns);
-	look(s, to, supply_until(s, to) - before);
+	look(s, to, supply_until(s, to) - supply_before(s, from));
+}
+
+int64_t sliding_last(const struct sliding *s, int64_t now_ns)
+{
+	int64_t from = now_ns - s->length_ns, sum = 0;
+
+	for (size_t i = s->n; i-- && nth(s, i)->to_ns > from;) {
+		const struct piece *p = nth(s, i);
+
+		sum += p->members * (p->to_ns - (p->from_ns > from ? p->from_ns : from));
+	}
+	return sum;
 }
 
 /* Intervals that begin with a piece and end by @to. */

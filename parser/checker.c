@@ -9,8 +9,9 @@
 /* Rules that need to know where the periods begin, or when the members have budget. */
 #define OF_THE_GRID                                                                                \
 	(BIT(BUDGET) | BIT(CARRY_OVER) | BIT(CUMULATIVE) | BIT(SUPPLY) | BIT(IDLE_BURN) | BIT(DISCARD))
-#define OF_THE_ENFORCER (BIT(PRIORITY) | BIT(CHUNK))
-#define BASIC (BIT(BUDGET) | BIT(CARRY_OVER) | BIT(SLIDING) | BIT(SUPPLY) | BIT(PRIORITY))
+#define WORDS (BIT(REPLENISH) | BIT(PRESERVE) | BIT(DEPLETED))
+#define OF_THE_ENFORCER (BIT(PRIORITY) | BIT(CHUNK) | WORDS)
+#define BASIC (BIT(BUDGET) | BIT(CARRY_OVER) | BIT(SLIDING) | BIT(SUPPLY) | BIT(PRIORITY) | WORDS)
 
 /* Excess, or want, over periods in a row. */
 struct run {
@@ -26,12 +27,17 @@ struct checker {
 	struct verdicts verdicts;
 	struct sliding sliding;
 	struct chunks *chunks; /* sporadic */
+	struct words words;
+	int width; /* CPUs that have a budget each */
 	/* the period in progress */
 	bool begun;
 	int64_t start_ns, response_ns, last_ns;
 	int64_t served_ns, late_ns, after_ns;
+	int64_t passed_ns; /* periodic: of the budget, used or not */
+	int64_t beyond_ns; /* supply when all of it had passed */
 	bool wanted;	      /* there was work throughout */
 	int64_t idle_ns;      /* since when there is no work, or VMRT_UNKNOWN */
+	int64_t selected_ns;  /* so long it was selected meanwhile */
 	int64_t discarded_ns; /* polling: when the budget was lost, or VMRT_UNKNOWN */
 	int64_t before_ns;    /* supply of the period before, or VMRT_UNKNOWN */
 	struct run over, under;
@@ -52,7 +58,7 @@ static unsigned rules_of(enum vmrt_policy policy)
 	case VMRT_POLICY_EDF:
 		return BASIC;
 	case VMRT_POLICY_SPORADIC:
-		return BIT(SLIDING) | BIT(SUPPLY) | BIT(PRIORITY) | BIT(CHUNK);
+		return BIT(SLIDING) | BIT(SUPPLY) | BIT(PRIORITY) | BIT(CHUNK) | WORDS;
 	case VMRT_POLICY_DEADLINE:
 		return BIT(BUDGET) | BIT(SLIDING) | BIT(CUMULATIVE) | BIT(SUPPLY);
 	case VMRT_POLICY_RT_GROUP:
@@ -81,6 +87,10 @@ struct checker *checker_new(const struct checker_config *config, int64_t from_ns
 	verdicts_init(&c->verdicts, &c->config);
 	sliding_init(&c->sliding, &c->verdicts);
 	c->sliding.tolerance_ns = config->tolerance_ns;
+	c->width = 1;
+	c->words.verdicts = &c->verdicts;
+	c->words.config = &c->config;
+	c->words.given_ns = config->budget_ns;
 	if (c->rules & BIT(CHUNK)) {
 		c->chunks = calloc(1, sizeof(*c->chunks));
 		if (!c->chunks) {
@@ -121,7 +131,7 @@ static void unknown(struct checker *c, enum vmrt_rule rule)
 /* One more period of a row whose surplus so far is above 0; else the row begins with it. */
 static void extend(struct checker *c, struct run *run, int sign)
 {
-	if (!run->open || sign * (run->sum_ns - run->n * c->config.budget_ns) <= 0)
+	if (!run->open || sign * (run->sum_ns - run->n * c->width * c->config.budget_ns) <= 0)
 		*run = (struct run){.open = true, .from_ns = c->start_ns};
 	run->sum_ns += c->served_ns;
 	run->n++;
@@ -143,7 +153,7 @@ static void judge_rows(struct checker *c)
 		return;
 	}
 	extend(c, &c->over, 1);
-	allowed = c->over.n * c->config.budget_ns;
+	allowed = c->over.n * c->width * c->config.budget_ns;
 	judge(c, VMRT_RULE_CUMULATIVE, c->over.from_ns, c->over.sum_ns, allowed);
 	if (c->over.sum_ns - allowed > c->config.tolerance_ns)
 		c->over.open = false; /* told; what follows is another one */
@@ -161,10 +171,18 @@ static void judge_rows(struct checker *c)
 		c->under.open = false;
 }
 
+/* Periodic: supply when the budget has passed; what is used beyond the budget is another rule's. */
+static void judge_passing(struct checker *c)
+{
+	int64_t over = c->served_ns - c->config.budget_ns, late = c->beyond_ns - (over > 0 ? over : 0);
+
+	judge(c, VMRT_RULE_IDLE_BURN, c->start_ns, late > c->late_ns ? late : c->late_ns, 0);
+}
+
 static void judge_period(struct checker *c)
 {
 	const struct checker_config *config = &c->config;
-	int64_t most = config->policy == VMRT_POLICY_RT_GROUP ? 2 * config->budget_ns : config->budget_ns;
+	int64_t most = config->policy == VMRT_POLICY_RT_GROUP ? 2 * c->width * config->budget_ns : config->budget_ns;
 
 	judge(c, VMRT_RULE_BUDGET, c->start_ns, c->served_ns, most);
 	if (c->before_ns != VMRT_UNKNOWN && c->before_ns < config->budget_ns - config->tolerance_ns)
@@ -175,28 +193,25 @@ static void judge_period(struct checker *c)
 		unknown(c, VMRT_RULE_SUPPLY);
 	else if (c->wanted)
 		judge(c, VMRT_RULE_SUPPLY, c->start_ns, c->served_ns, config->budget_ns);
-	if (c->response_ns == VMRT_UNKNOWN) {
-		unknown(c, VMRT_RULE_IDLE_BURN);
-		unknown(c, VMRT_RULE_DISCARD);
-		return;
-	}
-	judge(c, VMRT_RULE_IDLE_BURN, c->start_ns, c->late_ns, 0);
+	judge_passing(c);
 	if (c->discarded_ns != VMRT_UNKNOWN)
 		judge(c, VMRT_RULE_DISCARD, c->discarded_ns, c->after_ns, 0);
+	else if (c->response_ns == VMRT_UNKNOWN && c->words.paused)
+		unknown(c, VMRT_RULE_DISCARD);
 }
 
 /*
  * Longest interval supply: two budgets back to back, but one budget of a sporadic server whose activations nobody
- * can delay; a delay lets that much of the next chunk move up to it.
+ * can delay, or of a periodic one that nobody delays; a delay lets that much of the next budget move up to it.
  */
 static void set_sliding(struct checker *c)
 {
 	int64_t budget = c->config.budget_ns, more = budget;
 
-	if (c->config.policy == VMRT_POLICY_SPORADIC && c->response_ns != VMRT_UNKNOWN &&
+	if ((c->config.policy == VMRT_POLICY_SPORADIC || c->config.policy == VMRT_POLICY_PERIODIC) && c->response_ns != VMRT_UNKNOWN &&
 		c->response_ns - budget < more)
 		more = c->response_ns - budget;
-	c->sliding.allowed_ns = budget + more;
+	c->sliding.allowed_ns = (budget + more) * (c->config.reservations > 1 ? c->config.reservations : 1);
 	c->sliding.length_ns = c->rules & BIT(SLIDING) ? c->config.period_ns : 0;
 }
 
@@ -259,6 +274,8 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 	if (c->begun) {
 		if (whole)
 			judge_period(c);
+		if (whole && c->rules & WORDS)
+			words_judge(&c->words, c->start_ns, c->last_ns);
 		c->before_ns = whole ? c->served_ns : VMRT_UNKNOWN;
 		if (!whole)
 			c->over.open = c->under.open = false;
@@ -271,7 +288,8 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 	c->begun = true;
 	c->start_ns = c->last_ns = start_ns;
 	c->response_ns = response_ns;
-	c->served_ns = c->late_ns = c->after_ns = 0;
+	c->served_ns = c->late_ns = c->after_ns = c->passed_ns = c->beyond_ns = c->selected_ns = 0;
+	words_period(&c->words);
 	c->wanted = true;
 	c->idle_ns = c->discarded_ns = VMRT_UNKNOWN;
 	c->longest = (struct verdict){
@@ -297,17 +315,28 @@ static void poll_work(struct checker *c, int64_t from, int64_t to, const struct 
 	}
 	if (s->wanting) {
 		c->idle_ns = VMRT_UNKNOWN;
+		c->selected_ns = 0;
 		return;
 	}
 	if (c->idle_ns == VMRT_UNKNOWN)
 		c->idle_ns = from;
-	if (c->response_ns == VMRT_UNKNOWN)
-		return;
-	pause = c->response_ns - c->config.budget_ns;
+	if (s->selected)
+		c->selected_ns += to - from;
+	pause = c->response_ns == VMRT_UNKNOWN ? INT64_MAX : c->response_ns - c->config.budget_ns;
 	if (pause < c->config.tolerance_ns)
 		pause = c->config.tolerance_ns;
-	if (to - c->idle_ns > pause)
+	if (to - c->idle_ns > pause || c->selected_ns > c->config.tolerance_ns)
 		c->discarded_ns = to;
+}
+
+static void pass_budget(struct checker *c, int64_t ns, const struct checker_supply *s)
+{
+	int64_t beyond;
+
+	c->passed_ns += s->served ? s->served * ns : s->selected ? ns : 0;
+	beyond = c->passed_ns - c->config.budget_ns;
+	if (s->served && beyond > 0)
+		c->beyond_ns += beyond < s->served * ns ? beyond : s->served * ns;
 }
 
 void checker_supply(
@@ -324,13 +353,41 @@ void checker_supply(
 		c->late_ns += s->served * behind(from_ns, to_ns, c->start_ns + c->response_ns);
 	if (c->rules & BIT(DISCARD))
 		poll_work(c, from_ns, to_ns, s);
+	if (c->rules & BIT(IDLE_BURN))
+		pass_budget(c, to_ns - from_ns, s);
+	words_supply(&c->words, from_ns, to_ns, s);
 	sliding_supply(&c->sliding, from_ns, to_ns, s->served);
 	if (c->chunks)
 		chunks_supply(c->chunks, from_ns, to_ns, s);
 }
 
-void checker_replenished(struct checker *c, int64_t at_ns, int64_t amount_ns)
+void checker_width(struct checker *c, int cpus)
 {
+	if (c->config.policy == VMRT_POLICY_RT_GROUP && cpus > c->width)
+		c->width = cpus;
+}
+
+void checker_depleted(struct checker *c, int64_t now_ns)
+{
+	int64_t used = c->served_ns;
+
+	if (!(c->rules & BIT(PRESERVE)) || !c->begun)
+		return;
+	if (c->config.policy == VMRT_POLICY_SPORADIC)
+		used = sliding_last(&c->sliding, now_ns);
+	words_depleted(&c->words, c->start_ns, now_ns, used);
+}
+
+void checker_forbidden(struct checker *c, int64_t from_ns, int64_t to_ns)
+{
+	if (c->rules & BIT(DEPLETED) && c->begun && to_ns > from_ns)
+		words_forbidden(&c->words, from_ns, to_ns);
+}
+
+void checker_replenished(struct checker *c, int64_t now_ns, int64_t at_ns, int64_t amount_ns)
+{
+	if (c->rules & BIT(REPLENISH))
+		words_replenished(&c->words, now_ns, at_ns, amount_ns);
 	if (c->chunks)
 		chunks_replenished(c->chunks, at_ns, amount_ns);
 }

@@ -27,6 +27,7 @@ struct checker_config {
 	int64_t tolerance_ns;
 	bool grid;     /* the periods' begin is known, not guessed */
 	bool enforced; /* by markers: it is known when the members have budget */
+	int reservations; /* members that have a budget each; 0: they share it */
 	void *ctx;     /* for the functions */
 	void (*violation)(void *ctx, const struct vmrt_violation *violation);
 	void (*check)(void *ctx, const struct vmrt_check *check);
@@ -37,6 +38,7 @@ struct checker_supply {
 	int served;    /* members that ran and were charged for it */
 	int wanting;   /* members that ran, anyhow, or were ready to */
 	bool eligible; /* the members had budget */
+	bool selected; /* no server above could have kept it from its CPUs: without work, its budget passes */
 	bool lower;    /* one that had budget waited while its CPU was idle or had a lower thread */
 	bool kernels;  /* and the kernel was the cause: RT throttling, or its fair server */
 };
@@ -58,8 +60,17 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 void checker_supply(
 	struct checker *c, int64_t from_ns, int64_t to_ns, const struct checker_supply *supply);
 
-/** checker_replenished - sporadic: @amount_ns came back at @at_ns */
-void checker_replenished(struct checker *c, int64_t at_ns, int64_t amount_ns);
+/** checker_replenished - at @now_ns the enforcer gave @amount_ns, which was due at @at_ns */
+void checker_replenished(struct checker *c, int64_t now_ns, int64_t at_ns, int64_t amount_ns);
+
+/** checker_depleted - at @now_ns the enforcer took the rest of the budget away */
+void checker_depleted(struct checker *c, int64_t now_ns);
+
+/** checker_forbidden - out of budget, a member ran all the same, in a way that its depletion forbids */
+void checker_forbidden(struct checker *c, int64_t from_ns, int64_t to_ns);
+
+/** checker_width - the members have run on @cpus CPUs, each of which has a budget of its own in a group */
+void checker_width(struct checker *c, int cpus);
 
 /** checker_doubt - nothing certain is known of @from_ns to @to_ns */
 void checker_doubt(struct checker *c, int64_t from_ns, int64_t to_ns);
@@ -128,6 +139,8 @@ void sliding_init(struct sliding *s, struct verdicts *verdicts);
 void sliding_begin(struct sliding *s, int64_t since_ns);
 void sliding_supply(struct sliding *s, int64_t from_ns, int64_t to_ns, int members);
 void sliding_period(struct sliding *s, int64_t now_ns);
+/** sliding_last - supply in the interval that ends at @now_ns, or since it began to be looked at */
+int64_t sliding_last(const struct sliding *s, int64_t now_ns);
 void sliding_free(struct sliding *s);
 
 /* checker-chunks.c: what a sporadic server used returns one period later */
@@ -145,6 +158,29 @@ struct chunks {
 	struct activation list[CHUNKS_MAX];
 	size_t first, n;
 };
+
+/* checker-marks.c: an enforcer's own words about a budget, held against what happened */
+
+struct words {
+	struct verdicts *verdicts;
+	const struct checker_config *config;
+	/* of the period in progress */
+	bool told;	      /* the budget was given */
+	bool out;	      /* it was used up for some time */
+	bool paused;	      /* there was no work for some time */
+	int64_t given_ns;     /* how much */
+	int64_t eligible_ns;  /* so long there was budget */
+	int64_t missing_ns;   /* so long a member wanted to run, but the budget had not been given yet */
+	int64_t forbidden_ns; /* run time out of budget */
+	int64_t forbidden_from_ns, forbidden_to_ns;
+};
+
+void words_period(struct words *w);
+void words_supply(struct words *w, int64_t from_ns, int64_t to_ns, const struct checker_supply *s);
+void words_replenished(struct words *w, int64_t now_ns, int64_t at_ns, int64_t amount_ns);
+void words_depleted(struct words *w, int64_t start_ns, int64_t now_ns, int64_t used_ns);
+void words_forbidden(struct words *w, int64_t from_ns, int64_t to_ns);
+void words_judge(struct words *w, int64_t start_ns, int64_t now_ns);
 
 void chunks_supply(struct chunks *c, int64_t from_ns, int64_t to_ns, const struct checker_supply *s);
 void chunks_replenished(struct chunks *c, int64_t at_ns, int64_t amount_ns);

@@ -54,7 +54,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 			return VMRT_BLAME_BUDGET;
 		if (!cpu || !cpu->known)
 			return VMRT_BLAME_UNKNOWN;
-		if (x->throttled && j->state == JOB_STARTED && (!cpu->pid || cpu->prio >= FIRST_FAIR_PRIO))
+		if (x->throttled && j->state == JOB_STARTED && (!cpu->pid || gap_is_ordinary(cpu)))
 			return VMRT_BLAME_THROTTLING;
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
@@ -267,10 +267,8 @@ void blame_free(struct jobs *j)
 	free(j->backlog);
 }
 
-void blame_settle(struct machine *m, int64_t host_ns)
+void blame_settle_jobs(struct machine *m, int64_t host_ns)
 {
-	if (!m->n_jobs && m->settled_ns < host_ns)
-		m->settled_ns = host_ns;
 	while (m->settled_ns < host_ns) {
 		int64_t from = m->settled_ns, to = host_ns;
 
@@ -312,13 +310,15 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
 	gap_forget(j);
-	memset(j->recent, 0, sizeof(j->recent));
+	j->opened_ns = j->arrived_ns = host_ns;
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
-		if (found)
+		if (found) {
 			memcpy(j->arrived, found->cum, sizeof(j->arrived));
-		else
+			j->arrived_ns = found->at_host_ns;
+		} else {
 			j->unknown_ns = host_ns - j->job.arrival_ns;
+		}
 	} else {
 		j->backlog_n = 0;
 	}
@@ -376,6 +376,8 @@ void blame_close(struct jobs *j)
 void blame_busy_ends(struct machine *m, int64_t host_ns)
 {
 	for (size_t i = 0; i < m->n_jobs; i++)
-		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns))
+		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns)) {
 			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
+			m->jobs[i]->busy_from_ns = host_ns;
+		}
 }

@@ -20,8 +20,9 @@ static int64_t tolerance_of(const struct vmrt_engine *e, const struct server *s)
 
 	if (!vmrt_policy_by_kernel(s->pub.policy))
 		return ENFORCER_TOLERANCE_NS;
-	return ENFORCER_TOLERANCE_NS + tick +
-		(s->pub.policy == VMRT_POLICY_CFS_QUOTA ? CFS_SLICE_NS : 0);
+	/* on each CPU that they may be on */
+	return ENFORCER_TOLERANCE_NS +
+		(int64_t)s->n_members * (tick + (s->pub.policy == VMRT_POLICY_CFS_QUOTA ? CFS_SLICE_NS : 0));
 }
 
 static void on_violation(void *ctx, const struct vmrt_violation *violation)
@@ -68,11 +69,15 @@ void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns)
 		.tolerance_ns = tolerance_of(e, s),
 		.grid = s->pub.phase == VMRT_PHASE_MARKER || s->pub.phase == VMRT_PHASE_TIMER,
 		.enforced = s->pub.enforced,
+		.reservations = s->pub.policy == VMRT_POLICY_DEADLINE ? (int)s->n_members : 0,
 		.ctx = s,
 		.violation = on_violation,
 		.check = on_check,
 	};
 
+	/* each thread has periods of its own */
+	if (config.reservations > 1)
+		config.grid = false;
 	if (s->pub.policy == VMRT_POLICY_NONE || s->pub.period_ns <= 0 || s->pub.budget_ns <= 0)
 		return;
 	/* what nobody enforces cannot be violated */
@@ -161,8 +166,24 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole)
 		by = fits(e, s) ? s->pub.period_ns : VMRT_UNKNOWN;
 	else
 		by = response(e, s);
+	checker_width(s->checker, __builtin_popcountll(s->cpus));
+	check_runs_on(s, s->now.start_ns);
 	checker_period(s->checker, s->now.start_ns, whole, by);
 	checker_safe(s->checker, check_safe_ns(e));
+}
+
+/* When the period ends that @s is in at @ns. */
+static int64_t deadline_at(const struct server *s, int64_t ns)
+{
+	int64_t late = ns - s->now.end_ns;
+
+	return late < 0 ? s->now.end_ns : s->now.end_ns + (late / s->pub.period_ns + 1) * s->pub.period_ns;
+}
+
+static bool has_later_deadline(const struct server *other, const struct server *s)
+{
+	return other && other != s && other->pub.policy == VMRT_POLICY_EDF && servers_has_budget(other) &&
+		deadline_at(other, s->settled_ns) > deadline_at(s, s->settled_ns);
 }
 
 /* Does @t, which is ready and has budget, wait for a thread that is below its server? */
@@ -178,9 +199,92 @@ static bool waits_for_lower(const struct vmrt_engine *e, const struct server *s,
 	if (cpu->thr && cpu->thr->server && cpu->thr->server->pub.enforced)
 		prio = servers_depleted(cpu->thr->server) ? FIRST_FAIR_PRIO
 							  : FIFO_PRIO(cpu->thr->server->pub.priority);
+	if (s->pub.policy == VMRT_POLICY_EDF && cpu->thr && has_later_deadline(cpu->thr->server, s))
+		return true;
 	if (s->pub.policy == VMRT_POLICY_EDF)
 		limit = FIRST_FAIR_PRIO - 1;
 	return prio > limit;
+}
+
+/* Could a server above @s have @cpu now? One that idles has it, too, if its budget passes with time. */
+static bool is_taken(const struct vmrt_engine *e, const struct server *s, unsigned index)
+{
+	const struct cpu *cpu = &e->machines[0].cpus[index];
+
+	if (!cpu->known)
+		return true;
+	if (cpu->pid && !(cpu->thr && cpu->thr->server == s) && cpu->prio <= FIFO_PRIO(s->pub.priority))
+		return true;
+	for (size_t i = 0; i < e->n_servers; i++) {
+		const struct server *o = &e->servers[i];
+
+		if (o == s || o->pub.priority < s->pub.priority || o->pub.policy != VMRT_POLICY_PERIODIC ||
+			!servers_has_budget(o))
+			continue;
+		for (size_t m = 0; m < o->n_members; m++)
+			if (o->members[m]->cpu == index)
+				return true;
+	}
+	return false;
+}
+
+/* Is it certain that the CPUs of @s are its own, whether or not it has work for them? */
+bool check_selected(const struct vmrt_engine *e, const struct server *s)
+{
+	if (s->pub.policy != VMRT_POLICY_PERIODIC && s->pub.policy != VMRT_POLICY_POLLING)
+		return false;
+	for (size_t i = 0; i < s->n_members; i++)
+		if (s->members[i]->cpu >= e->machines[0].n_cpus || is_taken(e, s, s->members[i]->cpu))
+			return false;
+	return s->n_members > 0 && servers_has_budget(s);
+}
+
+/* Does it matter to @s who has @cpu? */
+bool check_watches(const struct server *s, unsigned cpu)
+{
+	bool passes = s->pub.policy == VMRT_POLICY_PERIODIC || s->pub.policy == VMRT_POLICY_POLLING;
+
+	for (size_t m = 0; s->checker && m < s->n_members; m++)
+		if (s->members[m]->cpu == cpu && (passes || s->members[m]->state == THR_READY))
+			return true;
+	return false;
+}
+
+static void forbid(const struct server *s, const struct thr *t, int64_t to_ns)
+{
+	int64_t from = t->start_ns > s->out_ns ? t->start_ns : s->out_ns;
+
+	checker_forbidden(s->checker, from > t->forbidden_to_ns ? from : t->forbidden_to_ns, to_ns);
+}
+
+/*
+ * The run of @t ends, of which its priority at the end is known now. If that is a real-time one, it was so since the
+ * members are out of budget.
+ */
+void check_run_ends(const struct thr *t, int64_t host_ns)
+{
+	const struct server *s = t->server;
+
+	if (!s || !s->checker || !servers_depleted(s) || t->state != THR_RUNNING || t->start_truncated)
+		return;
+	if (s->pub.depletion == VMRT_DEPLETION_HARD || (t->prio < FIRST_FAIR_PRIO && !t->boosted))
+		forbid(s, t, host_ns);
+}
+
+/* Members run on into another period, or into new budget. What they began at a real-time priority, they had it in. */
+void check_runs_on(struct server *s, int64_t host_ns)
+{
+	for (size_t i = 0; s->checker && servers_depleted(s) && i < s->n_members; i++) {
+		struct thr *t = s->members[i];
+		bool known = t->start_ns >= s->out_ns && t->prio < FIRST_FAIR_PRIO && !t->boosted;
+
+		if (t->state != THR_RUNNING || t->start_truncated)
+			continue;
+		if (s->pub.depletion == VMRT_DEPLETION_HARD || known) {
+			forbid(s, t, host_ns);
+			t->forbidden_to_ns = host_ns;
+		}
+	}
 }
 
 void check_supply(

@@ -23,12 +23,10 @@ void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, u
 		m->engine->sink.loss(m->engine->sink.ctx, &loss);
 }
 
-bool cpus_have(struct machine *m, unsigned cpu)
+bool cpus_add(struct machine *m, unsigned cpu)
 {
 	struct cpu *more;
 
-	if (cpu < m->n_cpus)
-		return true;
 	more = realloc(m->cpus, (cpu + 1) * sizeof(*more));
 	if (!more)
 		return false;
@@ -45,12 +43,14 @@ void cpus_set_current(
 	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio)
 {
 	cpu->known = true;
+	cpu->tail = false;
 	cpu->in_ns = VMRT_UNKNOWN;
 	cpu->left_pid = -1;
 	cpu->pid = pid;
 	cpu->prio = prio;
-	memset(cpu->comm, 0, sizeof(cpu->comm));
-	if (comm)
+	if (m->engine->names_wanted)
+		memset(cpu->comm, 0, sizeof(cpu->comm));
+	if (m->engine->names_wanted && comm)
 		strncpy(cpu->comm, comm, sizeof(cpu->comm) - 1);
 	cpu->thr = threads_find(m, pid);
 }
@@ -79,16 +79,16 @@ static void note_hole(struct machine *m, unsigned index, int64_t from, int64_t t
 }
 
 /*
- * The record at hand proves that @pid runs, but the last switch said otherwise: a sched_switch is
- * missing. The switch was after the last record of this CPU and before this one. On a CPU that was
+ * The record at @now proves that @pid runs, but the last switch said otherwise: a sched_switch is
+ * missing. The switch was after @low, the last record of this CPU, and before this one. On a CPU that was
  * idle it followed the thread's wake-up; else the middle is taken.
  */
-static void infer_switch(
-	struct machine *m, unsigned index, int32_t pid, const char *comm, struct instant now)
+static void infer_switch(struct machine *m, unsigned index, int32_t pid, const char *comm, int64_t low,
+	struct instant now)
 {
 	struct cpu *cpu = &m->cpus[index];
 	struct thr *out = cpu->thr, *in = run_follow(m, pid, comm, now);
-	int64_t low = cpu->last_ns, high = now.host_ns;
+	int64_t high = now.host_ns;
 	int64_t shift = now.local_ns - now.host_ns, uncertainty;
 	struct instant at;
 
@@ -150,21 +150,41 @@ int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
 	return v->ran_ns + (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
 }
 
-void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)
+/*
+ * The record of a switch precedes the switch: timers are still cancelled for who leaves. Is this such a record?
+ * Where it comes late, because the CPU itself did not run, the next one tells.
+ */
+static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+
+	if (ev->type == VMRT_EV_SWITCH || (cpu->known && (cpu->pid == ev->pid || cpu->left_pid != ev->pid)))
+		return false;
+	if (cpu->known && cpus_ran(m, ev->cpu, now.host_ns) - cpu->left_ran_ns < SWITCH_TAIL_NS + m->error_ns)
+		return true;
+	if (ev->type != VMRT_EV_TIMER_CANCEL || cpu->tail)
+		return false;
+	cpu->tail = cpu->known;
+	cpu->tail_from_ns = cpu->last_ns;
+	cpu->tail_at = now;
+	return true;
+}
+
+/* It is not, or nobody knows who was switched in last. */
+void cpus_break_chain(
+	struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
-	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
-	const char *comm = is_switch ? ev->sw.prev_comm : NULL;
 
-	/* the record of a switch precedes the switch: timers are still cancelled for who leaves */
-	if (cpu->known && !is_switch && cpu->pid != pid && cpu->left_pid == pid &&
-		cpus_ran(m, ev->cpu, now.host_ns) - cpu->left_ran_ns < SWITCH_TAIL_NS + m->error_ns)
+	if (is_tail(m, ev, now))
 		return;
 	if (!cpu->known)
 		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : PRIO_UNKNOWN, now);
-	else if (cpu->pid != pid)
-		infer_switch(m, ev->cpu, pid, comm, now);
+	else if (cpu->tail && cpu->left_pid == pid)
+		infer_switch(m, ev->cpu, pid, comm, cpu->tail_from_ns, cpu->tail_at);
+	else
+		infer_switch(m, ev->cpu, pid, comm, cpu->last_ns, now);
 }
 
 /* Who runs on CPU @index is not known any more since @since_ns. */

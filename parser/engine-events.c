@@ -24,18 +24,18 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		if (out->jobs && !was_bound)
 			jobs_switch_in(out->jobs, now.local_ns, now.host_ns, false);
 		out->prio = ev->sw.prev_prio;
+		check_run_ends(out, now.host_ns);
 		run_ends(m, out, now, ev->sw.prev_state);
 		release_left(m, ev, out);
 	}
 	cpu->fired.ptr = 0;
 	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
-	cpu->left_ran_ns = cpus_ran(m, ev->cpu, now.host_ns);
+	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;
 	cpu->in_ns = now.host_ns;
 	cpu->in_local_ns = now.local_ns;
-	in = threads_find(m, ev->sw.next_pid);
-	if (in)
-		in->exited = false;
+	if (cpu->thr)
+		cpu->thr->exited = false;
 	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, now);
 	cpu->thr = in;
 	if (in)
@@ -100,6 +100,7 @@ void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now
 		return;
 	run_settle_around(m, t, now.host_ns);
 	t->prio = ev->pi.new_prio;
+	t->boosted = ev->pi.new_prio < ev->pi.old_prio;
 }
 
 /* A thread id is born, perhaps again. */
@@ -138,6 +139,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 		return;
 	timers_forget(&m->timers, t);
 	t->exited = true;
+	t->exited_ns = now.host_ns;
 	if (t->jobs) {
 		jobs_exit(t->jobs, now.local_ns, now.host_ns);
 		run_unbind(m, t);

@@ -21,6 +21,10 @@ static void give_oldest(struct server *s)
 
 	s->held_first = (s->held_first + 1) % s->held_room;
 	s->held_n--;
+	if (s->curve)
+		curve_judge(s->curve, oldest->start_ns, oldest->end_ns,
+			oldest->outcome != VMRT_PERIOD_UNKNOWN && oldest->outcome != VMRT_PERIOD_TRUNCATED &&
+				!oldest->steal_ns);
 	if (s->engine->sink.server_period)
 		s->engine->sink.server_period(s->engine->sink.ctx, oldest);
 }

@@ -43,18 +43,38 @@ static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int
 	j->cum[as] += ns;
 }
 
-/* The same for the jobs that have arrived since @from_ns and queue. */
-static void rebook_snapshots(struct jobs *j, const struct stretch *s, int64_t from, int64_t to)
+/* The same for the sums @cum that were kept at @at_ns. */
+static void rebook_kept(int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from)
 {
+	int64_t end = at_ns < s->to_ns ? at_ns : s->to_ns;
+
+	if (end <= from)
+		return;
+	cum[s->part] -= end - from;
+	cum[VMRT_BLAME_STEAL] += end - from;
+}
+
+/* What was booked for @j in stretch @s from @from on was steal. */
+static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from)
+{
+	int64_t opened = j->opened_ns > from ? j->opened_ns : from;
+	int64_t busy = j->busy_from_ns > from ? j->busy_from_ns : from;
+
+	/* since their arrival, jobs that queue behind the open one ... */
 	for (size_t i = 0; i < j->backlog_n; i++) {
 		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
-		int64_t end = snap->at_host_ns < to ? snap->at_host_ns : to;
 
-		if (end <= from)
-			continue;
-		snap->cum[s->part] -= end - from;
-		snap->cum[VMRT_BLAME_STEAL] += end - from;
+		rebook_kept(snap->cum, snap->at_host_ns, s, from);
 	}
+	/* ... and the open one, which may have queued until then */
+	rebook_kept(j->arrived, j->arrived_ns, s, from);
+	rebook_kept(j->opened, j->opened_ns, s, from);
+	rebook_kept(j->cum, j->opened_ns, s, from);
+	if (s->to_ns > opened)
+		rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - opened);
+	wait_stolen(j, s->part, from, s->to_ns);
+	if (s->to_ns > busy)
+		j->excess[VMRT_BLAME_STEAL] += s->to_ns - busy;
 }
 
 /* What ran on host CPU @host_cpu from @from_ns on, or slept there, did so on a CPU that did not run. */
@@ -64,16 +84,13 @@ static void steal_book(struct machine *m, unsigned host_cpu, int64_t from_ns, in
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
 
-		for (size_t n = 0; jobs_arrived(j, host_ns) && n < RECENT_MAX; n++) {
+		for (size_t n = 0; n < RECENT_MAX; n++) {
 			struct stretch *s = &j->recent[n];
 			int64_t from = s->from_ns > from_ns ? s->from_ns : from_ns;
 
 			if (s->host_cpu != (int)host_cpu || s->to_ns <= from)
 				continue;
-			rebook_snapshots(j, s, from, s->to_ns);
-			rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - from);
-			wait_stolen(j, s->part, from, s->to_ns);
-			j->excess[VMRT_BLAME_STEAL] += s->to_ns - from;
+			rebook_stretch(j, s, from);
 			s->to_ns = from;
 		}
 	}

@@ -5,6 +5,12 @@
  */
 #include "engine.h"
 
+/* Does an ordinary thread have the CPU? What an enforcer has done to it shows in its markers before its next switch. */
+bool gap_is_ordinary(const struct cpu *cpu)
+{
+	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr) : cpu->prio >= FIRST_FAIR_PRIO;
+}
+
 /* Does a vCPU thread wait at a real-time priority, and an ordinary thread has its CPU? */
 bool gap_open(const struct vmrt_engine *e, const struct thr *v)
 {
@@ -13,7 +19,7 @@ bool gap_open(const struct vmrt_engine *e, const struct thr *v)
 
 	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known || cpu->pid == 0)
 		return false;
-	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr) : cpu->prio >= FIRST_FAIR_PRIO;
+	return gap_is_ordinary(cpu);
 }
 
 void gap_forget(struct jobs *j)

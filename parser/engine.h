@@ -66,10 +66,13 @@ struct thr {
 	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
 	bool created;	     /* its creation is in the recording */
 	bool exited;	     /* its last switch still bears its name, but it is no task any more */
+	int64_t exited_ns;
 	int64_t gap_ns;	     /* of a vCPU thread: so long it has waited at a real-time priority for an
 			      * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
+	bool boosted;   /* by priority inheritance */
+	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
 	bool suspended; /* not asleep: stopped, or put to sleep by a server */
 	struct jobs *jobs;     /* of a declared task */
@@ -101,6 +104,9 @@ struct cpu {
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
+	bool tail; /* such a record came late: perhaps that thread runs again */
+	int64_t tail_from_ns;
+	struct instant tail_at;
 	int prio;
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
@@ -147,6 +153,9 @@ struct server {
 	bool active;	  /* periods are being counted */
 	bool announced;
 	bool at_priority; /* enforced: the members have budget */
+	int64_t out_ns;   /* or have not since then */
+	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
+	bool slept;	  /* by SCHED_DEADLINE: a sleep may have moved the periods since the last grid point */
 	struct thr **members; /* vCPU threads */
 	size_t n_members;
 	int64_t settled_ns;
@@ -163,10 +172,16 @@ struct server {
 	struct vmrt_server_period *held; /* ring of periods about which a loss may still come to light */
 	size_t held_room, held_first, held_n;
 	struct phase_fit *fit; /* until the phase is found; else NULL */
+	int64_t dark_ns; /* since when there is demand without supply, or VMRT_UNKNOWN */
+	struct supply_curve *curve; /* NULL: none is measured */
 	struct {
 		uint64_t timer;
 		int64_t expires_ns;
 	} grid_timer; /* a kernel timer that may be its period's */
+	struct {
+		bool known;
+		int64_t k, at_ns;
+	} joined; /* the last replenishment by an enforcer whose beginning was not seen */
 };
 
 enum job_state {
@@ -200,9 +215,11 @@ struct jobs {
 	struct vmrt_job job; /* the open one */
 	int64_t cum[VMRT_BLAMES]; /* where its time went since it is followed */
 	int64_t opened[VMRT_BLAMES], arrived[VMRT_BLAMES]; /* cum when the open job was opened, arrived */
+	int64_t opened_ns, arrived_ns; /* host times of these */
 	int64_t unknown_ns; /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
+	int64_t busy_from_ns; /* where that begins */
 	enum vmrt_blame part; /* of the stretch of time that is being accounted */
 	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
 	const struct thr *gap_vcpu;
@@ -226,13 +243,23 @@ struct vmrt_engine {
 	struct natural *naturals; /* by VM, once there is one; or NULL */
 	int64_t *next_k; /* by task */
 	struct task_found *found; /* by task */
+	bool waiters; /* it matters for whom a vCPU waits: there are servers or guests */
+	bool names_wanted; /* those of all threads: whoever a job waits for is named */
 	uint32_t next_thread;
 	int64_t start_ns, now_ns;
 	bool out_of_memory;
 };
 
 /* engine-threads.c */
-struct thr *threads_find(const struct machine *m, int32_t tid);
+static inline struct thr *threads_find(const struct machine *m, int32_t tid)
+{
+	size_t leaf = (uint32_t)tid / PID_LEAF;
+
+	/* negative ones are far behind the last leaf */
+	if (!tid || leaf >= m->n_leaves || !m->pids[leaf])
+		return NULL;
+	return m->pids[leaf][(uint32_t)tid % PID_LEAF];
+}
 struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
 void threads_announce(struct machine *m, struct thr *t);
 void threads_forget(struct thr *t);
@@ -315,7 +342,19 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival);
 int64_t period_found(const struct task_found *found);
 
 /* engine-blame.c */
-void blame_settle(struct machine *m, int64_t host_ns);
+void blame_settle_jobs(struct machine *m, int64_t host_ns);
+
+/* What the machine's jobs did up to now is accounted. */
+static inline void blame_settle(struct machine *m, int64_t host_ns)
+{
+	if (m->settled_ns >= host_ns)
+		return;
+	if (m->n_jobs)
+		blame_settle_jobs(m, host_ns);
+	else
+		m->settled_ns = host_ns;
+}
+
 void blame_open(struct jobs *j, int64_t host_ns);
 void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void blame_close(struct jobs *j);
@@ -325,7 +364,15 @@ void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
 
 /* engine-run.c */
 void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns);
-void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void run_settle_waiting(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+
+/* A switch on a host CPU changes for whom the vCPUs that queue there wait. */
+static inline void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
+{
+	if (e->waiters)
+		run_settle_waiting(e, cpu, host_ns);
+}
+
 void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns);
 void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated);
@@ -333,18 +380,50 @@ void run_give_slice(
 	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
 void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
 void run_unbind(struct machine *m, struct thr *t);
-struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
+struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+	struct instant now);
+
+/* Finds a followed thread, or begins to follow it because its name is a task's. */
+static inline struct thr *run_follow(
+	struct machine *m, int32_t pid, const char *comm, struct instant now)
+{
+	struct thr *t = threads_find(m, pid);
+
+	return m->has_tasks ? run_follow_named(m, t, pid, comm, now) : t;
+}
 
 /* engine-cpus.c */
 void cpus_forget(struct machine *m, unsigned cpu, int64_t since_ns);
 void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
 	enum vmrt_loss_kind kind);
-bool cpus_have(struct machine *m, unsigned cpu);
+bool cpus_add(struct machine *m, unsigned cpu);
+
+static inline bool cpus_have(struct machine *m, unsigned cpu)
+{
+	return cpu < m->n_cpus || cpus_add(m, cpu);
+}
+
 void cpus_set_current(
 	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio);
 int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns);
 void cpus_close_hole(struct machine *m, unsigned index);
-void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void cpus_break_chain(
+	struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm, struct instant now);
+
+/* Is who the record says was on the CPU the thread that was switched in last? */
+static inline void cpus_check_chain(
+	struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	bool is_switch = ev->type == VMRT_EV_SWITCH;
+	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
+
+	if (cpu->known && cpu->pid == pid)
+		cpu->tail = false;
+	else
+		cpus_break_chain(m, ev, pid, is_switch ? ev->sw.prev_comm : NULL, now);
+}
+
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-events.c */
@@ -364,6 +443,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
 
 /* engine-throttling.c */
+bool gap_is_ordinary(const struct cpu *cpu);
 bool gap_open(const struct vmrt_engine *e, const struct thr *v);
 void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
 void gap_extend(struct machine *m, int64_t ns);
@@ -373,22 +453,27 @@ void gap_forget(struct jobs *j);
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
 void servers_begin(struct vmrt_engine *e, int64_t host_ns);
-void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
-void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_finish(struct vmrt_engine *e, int64_t end_ns);
+void servers_free(struct vmrt_engine *e);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);
 bool servers_real_time(const struct thr *t);
-
 void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+
+/* engine-supply.c */
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
+
+/* engine-grid.c */
 void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
-void servers_free(struct vmrt_engine *e);
+
+/* engine-enforcer.c */
+void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
 
 /* engine-check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
@@ -398,6 +483,10 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole);
 void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
 	struct checker_supply *sum);
 int64_t check_safe_ns(const struct vmrt_engine *e);
+bool check_selected(const struct vmrt_engine *e, const struct server *s);
+bool check_watches(const struct server *s, unsigned cpu);
+void check_run_ends(const struct thr *t, int64_t host_ns);
+void check_runs_on(struct server *s, int64_t host_ns);
 
 /* engine-phase.c */
 
@@ -430,6 +519,20 @@ void periods_release(struct server *s, int64_t safe_ns);
 
 /* engine-clip.c */
 void clip_finish(struct vmrt_engine *e, int64_t end_ns);
+
+/* engine-curve.c */
+struct supply_curve;
+
+/** curve_new - NULL without memory; it begins with the period that begins at @from_ns */
+struct supply_curve *curve_new(int64_t period_ns, int64_t from_ns);
+void curve_free(struct supply_curve *c);
+
+/** curve_put - there was demand without supply, or none (@idle), in this part of a period; in the order of time */
+void curve_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period);
+
+/** curve_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be doubtful */
+void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
+void curve_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink);
 
 /* engine-natural.c */
 void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);

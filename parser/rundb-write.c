@@ -13,7 +13,7 @@
 
 
 enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_VIOLATION, T_CHECKED,
-	T_NATURAL, T_SLICE, T_TASK,
+	T_NATURAL, T_SUPPLY, T_SLICE, T_TASK,
 	T_JOB, T_BLAME, TABLES };
 
 static const struct {
@@ -27,13 +27,14 @@ static const struct {
 	[T_VM] = {"vm", 6},
 	[T_THREAD] = {"thread", 10},
 	[T_SERVER] = {"server", 11},
-	[T_PERIOD] = {"server_period", 13},
+	[T_PERIOD] = {"server_period", 16},
 	[T_VIOLATION] = {"violation", 7},
 	[T_CHECKED] = {"checked", 8},
 	[T_NATURAL] = {"natural", 8},
+	[T_SUPPLY] = {"supply", 4},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 10},
-	[T_JOB] = {"job", 23},
+	[T_JOB] = {"job", 24},
 	[T_BLAME] = {"blame", 5},
 };
 
@@ -210,6 +211,9 @@ static void on_period(void *ctx, const struct vmrt_server_period *p)
 	add_int(&row, p->waiting_ns);
 	add_int(&row, p->steal_ns);
 	add_text(&row, vmrt_period_name(p->outcome));
+	add_time(&row, p->wanted_ns);
+	add_int(&row, p->blackout_ns);
+	add_time(&row, p->blackout_at_ns);
 	end(&row);
 }
 
@@ -257,6 +261,32 @@ static void on_natural(void *ctx, const struct vmrt_natural *n)
 	end(&row);
 }
 
+static void on_supply(void *ctx, const struct vmrt_supply_point *p)
+{
+	struct row row = begin(ctx, T_SUPPLY);
+
+	add_int(&row, p->server);
+	add_int(&row, p->length_ns);
+	add_int(&row, p->least_ns);
+	add_int(&row, p->at_ns);
+	end(&row);
+}
+
+/* Who ran most in a part of a job; VMRT_NONE if it is not another thread's. */
+static uint32_t blamed(const struct vmrt_job *job, enum vmrt_blame part)
+{
+	switch (part) {
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		return job->interferer;
+	case VMRT_BLAME_HOST_THREAD:
+	case VMRT_BLAME_SERVER:
+		return job->host_interferer;
+	default:
+		return VMRT_NONE;
+	}
+}
+
 static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_blame part)
 {
 	struct row row = begin(db, T_BLAME);
@@ -265,18 +295,7 @@ static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_bl
 	add_int(&row, job->k);
 	add_text(&row, vmrt_blame_name(part));
 	add_int(&row, job->blame_ns[part]);
-	switch (part) {
-	case VMRT_BLAME_INTERFERENCE:
-	case VMRT_BLAME_GUEST_OVERRUN:
-		add_index(&row, job->interferer);
-		break;
-	case VMRT_BLAME_HOST_THREAD:
-	case VMRT_BLAME_SERVER:
-		add_index(&row, job->host_interferer);
-		break;
-	default:
-		add_null(&row);
-	}
+	add_index(&row, blamed(job, part));
 	end(&row);
 }
 
@@ -309,6 +328,7 @@ static void on_job(void *ctx, const struct vmrt_job *j)
 	add_int(&row, j->inferred);
 	add_time(&row, j->mark_begin_local_ns);
 	add_time(&row, j->mark_end_local_ns);
+	add_index(&row, j->cause < 0 ? VMRT_NONE : blamed(j, (enum vmrt_blame)j->cause));
 	end(&row);
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		if (j->blame_ns[p] && j->arrival_ns != VMRT_UNKNOWN)
@@ -344,6 +364,7 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink)
 		.violation = on_violation,
 		.check = on_check,
 		.natural = on_natural,
+		.supply = on_supply,
 	};
 }
 

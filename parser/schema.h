@@ -5,7 +5,7 @@
 /* The schema of run.db; docs/run-db.md explains every column. */
 
 #define VMRT_DB_APPLICATION_ID 0x766d7274 /* "vmrt" */
-#define VMRT_DB_VERSION 2
+#define VMRT_DB_VERSION 3
 
 #define VMRT_DB_TABLES                                                                             \
 	"CREATE TABLE run("                                                                        \
@@ -42,6 +42,7 @@
 	" start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, budget_ns INTEGER NOT NULL,"         \
 	" consumed_ns INTEGER, background_ns INTEGER, replenished_ns INTEGER, first_ns INTEGER,"   \
 	" depleted_ns INTEGER, waiting_ns INTEGER, steal_ns INTEGER NOT NULL, outcome TEXT NOT NULL," \
+	" wanted_ns INTEGER, blackout_ns INTEGER, blackout_at_ns INTEGER,"                         \
 	" PRIMARY KEY(server, k)) WITHOUT ROWID;"                                                  \
 	"CREATE TABLE violation("                                                                  \
 	" server INTEGER NOT NULL REFERENCES server(id), rule TEXT NOT NULL,"                      \
@@ -56,6 +57,10 @@
 	" vm INTEGER PRIMARY KEY REFERENCES vm(id), n INTEGER NOT NULL,"                           \
 	" period_p10_ns INTEGER, period_p50_ns INTEGER, period_p90_ns INTEGER,"                    \
 	" supply_p10_ns INTEGER, supply_p50_ns INTEGER, supply_p90_ns INTEGER);"                   \
+	"CREATE TABLE supply("                                                                     \
+	" server INTEGER NOT NULL REFERENCES server(id), length_ns INTEGER NOT NULL,"              \
+	" least_ns INTEGER NOT NULL, at_ns INTEGER NOT NULL,"                                      \
+	" PRIMARY KEY(server, length_ns)) WITHOUT ROWID;"                                          \
 	"CREATE TABLE slice("                                                                      \
 	" thread INTEGER NOT NULL REFERENCES thread(id), cpu INTEGER NOT NULL,"                    \
 	" start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, prio INTEGER NOT NULL,"              \
@@ -75,6 +80,7 @@
 	" preemptions INTEGER NOT NULL, migrations INTEGER NOT NULL, skipped INTEGER NOT NULL,"    \
 	" outcome TEXT NOT NULL, cause TEXT, excused INTEGER NOT NULL, inferred INTEGER NOT NULL," \
 	" mark_begin_local_ns INTEGER, mark_end_local_ns INTEGER,"                                 \
+	" cause_thread INTEGER REFERENCES thread(id),"                                             \
 	" PRIMARY KEY(task, k)) WITHOUT ROWID;"                                                    \
 	"CREATE TABLE blame("                                                                      \
 	" task INTEGER NOT NULL, k INTEGER NOT NULL, part TEXT NOT NULL, ns INTEGER NOT NULL,"     \

@@ -53,6 +53,7 @@ struct vmrt_sink {
 	void (*violation)(void *ctx, const struct vmrt_violation *violation);
 	void (*check)(void *ctx, const struct vmrt_check *check);
 	void (*natural)(void *ctx, const struct vmrt_natural *natural);
+	void (*supply)(void *ctx, const struct vmrt_supply_point *point);
 };
 
 /* Counters of one machine. */
@@ -137,9 +138,6 @@ void vmrt_engine_stats(
  */
 enum vmrt_release vmrt_engine_task_release(
 	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
-
-/** vmrt_engine_servers - how many servers are known so far */
-size_t vmrt_engine_servers(const struct vmrt_engine *engine);
 
 /** vmrt_engine_server_now - state of server @index when its members changed last, or at the last advance */
 void vmrt_engine_server_now(

@@ -105,7 +105,10 @@ enum vmrt_phase {
 	X(PRIORITY, "priority")	    /* a member with budget does not wait for a lower thread */    \
 	X(IDLE_BURN, "idle_burn")   /* periodic: the budget passes with time */                    \
 	X(DISCARD, "discard")	    /* polling: the budget is lost when there is no work */        \
-	X(CHUNK, "chunk")	    /* sporadic: what was used returns one period later */
+	X(CHUNK, "chunk")	    /* sporadic: what was used returns one period later */         \
+	X(REPLENISH, "replenish")   /* the budget returns when it is due */                        \
+	X(PRESERVE, "preserve")	    /* it is not taken away before it is used up */                \
+	X(DEPLETED, "depleted")	    /* without budget: hard, does not run; soft, not as real-time */
 
 enum vmrt_rule {
 #define X(name, words) VMRT_RULE_##name,
@@ -171,6 +174,9 @@ struct vmrt_server_period {
 	int64_t first_ns;	/* first supply in the period, or unknown if there was none */
 	int64_t depleted_ns;	/* when the members were demoted, or unknown if they were not */
 	int64_t waiting_ns;	/* a member was ready but not running */
+	int64_t wanted_ns;	/* when a member first wanted to run in the period, or unknown if none did */
+	int64_t blackout_ns;	/* longest demand without any supply, as far as it had lasted by the period's end */
+	int64_t blackout_at_ns; /* and when that began, maybe in an earlier period; unknown if there was none */
 	int64_t steal_ns;	/* of consumed: the host itself did not run */
 	enum vmrt_period_outcome outcome;
 };
@@ -188,9 +194,16 @@ struct vmrt_check {
 	uint32_t server;
 	enum vmrt_rule rule;
 	int64_t judged, unknown, violations; /* windows; violations are among the judged */
-	int64_t worst_ns; /* largest measured - allowed (of supply: allowed - measured), may be negative */
+	int64_t worst_ns; /* largest measured - allowed (of supply, preserve: the reverse), may be negative */
 	int64_t worst_at_ns; /* where that window begins; both unknown if none was judged */
 	int64_t tolerance_ns;
+};
+
+/* The least supply of a server in any window of @length_ns throughout which there was demand. Given at the end. */
+struct vmrt_supply_point {
+	uint32_t server;
+	int64_t length_ns, least_ns;
+	int64_t at_ns; /* where the first window with so little begins */
 };
 
 /* How a VM without an enforced server was scheduled of itself. */

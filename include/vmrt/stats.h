@@ -32,6 +32,12 @@ enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value);
  */
 int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsigned den);
 
+/** vmrt_samples_sort - put the values in rising order; does nothing if they are */
+void vmrt_samples_sort(struct vmrt_samples *samples);
+
+/** vmrt_samples_rank - the rank, from 1, of the percentile @num / @den of @n values, by the nearest-rank rule */
+size_t vmrt_samples_rank(size_t n, unsigned num, unsigned den);
+
 /** vmrt_samples_free - free the values, not @samples itself */
 void vmrt_samples_free(struct vmrt_samples *samples);
 

@@ -55,6 +55,48 @@ setup() {
 	[[ $(sqlite3 cut.vmrt/run.db 'SELECT note FROM machine WHERE id = 0') = *missing* ]]
 }
 
+# cut BYTES: demo-hsf.vmrt with that much of host.dat, as cut.vmrt, analysed; the whole one as whole.vmrt
+cut() {
+	rm -rf cut.vmrt
+	mkdir -p cut.vmrt whole.vmrt
+	cp "$root/tests/data/demo-hsf.vmrt/"* cut.vmrt/
+	cp "$root/tests/data/demo-hsf.vmrt/"* whole.vmrt/
+	chmod -R u+w cut.vmrt whole.vmrt
+	head -c "$1" "$root/tests/data/demo-hsf.vmrt/host.dat" >cut.vmrt/host.dat
+	run "$trace" analyze cut.vmrt
+	echo "$output"
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	"$trace" analyze whole.vmrt
+}
+
+# query SQL: over the periods of both: C (cut) and W (whole)
+query() {
+	sqlite3 cut.vmrt/run.db "ATTACH 'whole.vmrt/run.db' AS whole; $(
+	)WITH C AS (SELECT * FROM main.server_periods), W AS (SELECT * FROM whole.server_periods) $1"
+}
+
+@test "a recording that lacks the enforcer's beginning has its periods nevertheless, as unknown" {
+	# behind CPU 0's data, at odd places: the beginning is in what CPU 1 recorded, which is gone
+	for bytes in 1000003 300001; do
+		cut $bytes
+		[ "$(query "SELECT count(*) > 150 FROM C")" = 1 ]
+		[ "$(query "SELECT count(*) FROM C WHERE outcome NOT IN ('unknown', 'truncated')")" = 0 ]
+		[ "$(query "SELECT count(*) FROM C LEFT JOIN W ON C.start_ns = W.start_ns AND C.k = W.k
+			WHERE W.k IS NULL AND C.start_ns < (SELECT max(start_ns) FROM W)")" = 0 ]
+		[ "$(sqlite3 cut.vmrt/run.db 'SELECT enforced, phase_source FROM server')" = "1|marker" ]
+		[ "$(sqlite3 cut.vmrt/run.db 'SELECT count(*) FROM violation')" = 0 ]
+	done
+}
+
+@test "periods before the cut of a recording are as they were, those behind it unknown" {
+	size=$(stat -c %s "$root/tests/data/demo-hsf.vmrt/host.dat")
+	cut $((size - 14999))
+	loss=$(sqlite3 cut.vmrt/run.db "SELECT min(from_ns) FROM loss WHERE kind = 'clipped' AND cpu = 1")
+	[ "$(query "SELECT count(*) FROM C WHERE end_ns > $loss AND outcome NOT IN ('unknown', 'truncated')")" = 0 ]
+	[ "$(query "SELECT count(*) > 20 FROM W WHERE end_ns < $loss")" = 1 ]
+	[ "$(query "SELECT count(*) FROM (SELECT * FROM W WHERE end_ns < $loss EXCEPT SELECT * FROM C)")" = 0 ]
+}
+
 @test "an unknown key in the experiment is an error with file and line" {
 	printf '[experiment]\nname = x\n[task vm/t]\nperoid = 3ms\n' >bad.ini
 	run "$trace" analyze -e bad.ini "$root/tests/data/demo-hsf.vmrt" -o x.db

@@ -66,7 +66,7 @@ made_up() { # made_up SEED OUT
 			}
 			for (k = 0; k < 60; k++) {
 				s = 1000000000 + k * 7300000
-				printf "INSERT INTO server_period VALUES(%d, %d, %d, %d, 3100000, 1, 0, %s, NULL, %s, 0, 0, \"served\");\n",
+				printf "INSERT INTO server_period VALUES(%d, %d, %d, %d, 3100000, 1, 0, %s, NULL, %s, 0, 0, \"served\", NULL, NULL, NULL);\n",
 					v, k, s, s + 7300000, (rand() < 0.5 ? "NULL" : s + ms(0, 1)),
 					(rand() < 0.5 ? "NULL" : s + ms(1.5, 7))
 			}
@@ -84,7 +84,7 @@ made_up() { # made_up SEED OUT
 					lost = rand() < 0.1
 					late = e > a + 9000000
 					done = e
-					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL);\n",
+					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL, NULL);\n",
 						id, k, id, (rand() < 0.05 ? "NULL" : 1000000000 + a), (rand() < 0.05 ? "NULL" : 1000000000 + s),
 						(lost ? "NULL" : 1000000000 + e), 1000000000 + a + 9000000,
 						(lost ? "unknown" : late ? "missed" : "met"), (late ? "\"server\"" : "NULL")

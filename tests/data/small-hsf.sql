@@ -23,18 +23,21 @@ INSERT INTO thread VALUES
 	(1, 1, 4711, 'qemu-system-x86', 1, 'main', -1, NULL, NULL, NULL),
 	(2, 2, 101, 'rt_task1', NULL, NULL, -1, 1, NULL, NULL);
 INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1, 'marker');
--- k, start, end, consumed, background, replenished, first, depleted, waiting, steal, outcome
+-- k, start, end, consumed, background, replenished, first, depleted, waiting, steal, outcome, wanted, blackout
 INSERT INTO server_period
 	SELECT 1, column1, column2 * 1000, column3 * 1000, 10000000, column4 * 1000, column5 * 1000,
-		column6 * 1000, column7 * 1000, column8 * 1000, column9 * 1000, column10 * 1000, column11
+		column6 * 1000, column7 * 1000, column8 * 1000, column9 * 1000, column10 * 1000, column11,
+		column12 * 1000, column13 * 1000, column14 * 1000
 	FROM (VALUES
-	(0, 1008000, 1020000, 10100, 500, 1008000, 1008000, 1018100, 1400, 0, 'depleted'),
-	(1, 1020000, 1032000, 6000, 0, 1020000, 1020000, NULL, 0, 0, 'served'),
-	(2, 1032000, 1044000, 10020, 0, 1032000, 1032000, 1042020, 1980, 0, 'depleted'),
-	(3, 1044000, 1056000, 10500, 0, 1044010, 1044010, 1054500, 1500, 400, 'depleted'),
-	(4, 1056000, 1068000, 10000, 0, 1056000, 1056000, 1066000, 2000, 0, 'unknown'),
-	(5, 1068000, 1080000, 9990, 0, 1068000, 1068000, NULL, 0, 0, 'served'),
-	(6, 1080000, 1092000, NULL, NULL, 1080000, NULL, NULL, 0, 0, 'truncated'));
+	(0, 1008000, 1020000, 10100, 500, 1008000, 1008000, 1018100, 1400, 0, 'depleted', 1008000, 900, 1019100),
+	(1, 1020000, 1032000, 6000, 0, 1020000, 1020000, NULL, 0, 0, 'served', 1020000, 0, NULL),
+	(2, 1032000, 1044000, 10020, 0, 1032000, 1032000, 1042020, 1980, 0, 'depleted', 1032000, 1980, 1042020),
+	(3, 1044000, 1056000, 10500, 0, 1044010, 1044010, 1054500, 1500, 400, 'depleted', 1044000, 1990, 1042020),
+	(4, 1056000, 1068000, 10000, 0, 1056000, 1056000, 1066000, 2000, 0, 'unknown', 1056000, 2000, 1066000),
+	(5, 1068000, 1080000, 9990, 0, 1068000, 1068000, NULL, 0, 0, 'served', 1068000, 0, NULL),
+	(6, 1080000, 1092000, NULL, NULL, 1080000, NULL, NULL, 0, 0, 'truncated', NULL, 0, NULL));
+INSERT INTO supply VALUES(1, 3000000, 1010000, 1042010000), (1, 6000000, 4010000, 1039010000),
+	(1, 12000000, 8010000, 1032010000), (1, 24000000, 18520000, 1020000000);
 -- thread, start, end, kernel priority, end state, truncated
 INSERT INTO slice
 	SELECT column1, 0, column2 * 1000, column3 * 1000, column4, column5, 0, column6 FROM (VALUES
@@ -57,7 +60,7 @@ INSERT INTO job
 	SELECT 1, column1, 2, column2 * 1000, column3 * 1000, column4 * 1000, column5 * 1000,
 		(column2 + 20000) * 1000, (column2 - 500000) * 1000, (column3 - 500000) * 1000,
 		(column4 - 500000) * 1000, (column5 - 500000) * 1000, column6 * 1000,
-		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL
+		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL, NULL
 	FROM (VALUES
 	(0, NULL, NULL, NULL, 1002000, NULL, 0, 'truncated', NULL, 0, 0, 0),
 	(1, 1010000, 1010010, 1010100, 1020000, 8000, 0, 'met', NULL, 0, 0, 0),
@@ -72,3 +75,8 @@ INSERT INTO checked VALUES
 	(1, 'budget', 3, 2, 1, 500000, 1044000000, 250000),
 	(1, 'carry_over', 1, 1, 0, 20000, 1032000000, 250000);
 INSERT INTO violation VALUES(1, 'budget', 1044000000, 1056000000, 10500000, 10000000, 250000);
+INSERT INTO blame VALUES
+	(1, 3, 'release', 100000, NULL), (1, 3, 'exec', 8000000, NULL), (1, 3, 'overrun', 100000, NULL),
+	(1, 3, 'budget', 10400000, NULL), (1, 3, 'interference', 6000000, 2), (1, 3, 'steal', 400000, NULL),
+	(1, 4, 'release', 5000000, NULL), (1, 4, 'exec', 8000000, NULL), (1, 4, 'overrun', 4000000, NULL),
+	(1, 4, 'budget', 5000000, NULL);

@@ -218,17 +218,54 @@ budget_kept() {
 	wait_for same_settings
 }
 
-@test "when the guardian is killed the run ends and gives the settings back" {
+@test "when the guardian or its deputy is killed the run ends and gives the settings back" {
+	need_root
+	start_vm
+	before=$(settings)
+	for name in guardian deputy; do
+		start_hsf
+		kill -KILL "$(pgrep -P "$hsf" "vmrt-$name")"
+		status=0
+		wait "$hsf" || status=$?
+		hsf=''
+		[ "$status" -eq 1 ]
+		same_settings
+	done
+}
+
+@test "when all its processes are killed, reset gives the settings back" {
 	need_root
 	start_vm
 	before=$(settings)
 	start_hsf
-	kill -KILL "$(pgrep -P "$hsf")"
-	status=0
-	wait "$hsf" || status=$?
+	guardians=$(pgrep -P "$hsf")
+	# shellcheck disable=SC2086
+	kill -STOP $guardians && kill -KILL "$hsf" $guardians
+	wait "$hsf" || true
 	hsf=''
-	[ "$status" -eq 1 ]
+	changed_settings
+	run "$O/bin/vmrt-hsf" reset
+	[ "$status" -eq 0 ]
+	[[ $output = *"have their former scheduling back"* ]]
 	same_settings
+	run "$O/bin/vmrt-hsf" reset
+	[ "$status" -eq 0 ]
+	[ -z "$output" ]
+}
+
+@test "killing what is called vmrt-hsf leaves the guardian, which gives the settings back" {
+	need_root
+	start_vm
+	before=$(settings)
+	start_hsf
+	for pid in $(pgrep -P "$hsf"); do
+		! tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q vmrt-hsf
+		! grep -q vmrt-hsf "/proc/$pid/comm"
+	done
+	kill -KILL "$hsf"
+	wait "$hsf" || true
+	hsf=''
+	wait_for same_settings
 }
 
 @test "the end of the VM ends the run with status 1, and is said once" {
@@ -279,7 +316,7 @@ budget_kept() {
 	vm="$first $vm"
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms
 	[ "$status" -eq 2 ]
-	[[ $output = *"e.ini:1: server s is not schedulable"* ]]
+	[[ $output = *"server s is not schedulable on CPU 0: with s (8 ms in 12 ms, priority 50), t (8 ms in 12 ms, priority 50) "* ]]
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms --force
 	[ "$status" -eq 0 ]
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms --server t --stats "$BATS_TEST_TMPDIR/stats"
@@ -296,11 +333,11 @@ budget_kept() {
 	}
 	try "e.ini:1: server s: there is no VM $name"
 	try "there is no server nobody" --server nobody
-	printf 'policy = sporadic\n' >>"$ini"
-	try "e.ini:1: policy sporadic of server s is not enforced; supported: deferrable"
+	printf 'policy = rt_group\n' >>"$ini"
+	try "e.ini:1: policy rt_group of server s is not enforced; supported: periodic, polling, deferrable"
 	server 12ms 4ms
-	printf 'depletion = hard\n' >>"$ini"
-	try "depletion hard of server s is not enforced; supported: soft"
+	printf 'policy = none\ndepletion = hard\n' >>"$ini"
+	try "depletion hard of server s: with policy none nobody is held back by vmrt-hsf" --server s
 	server 12ms 4ms
 	sed -i 's/= 50/= 97/' "$ini"
 	try "priority 97 of server s is too high"

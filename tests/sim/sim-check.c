@@ -20,6 +20,7 @@ struct got {
 	struct vmrt_server_period *periods;
 	struct vmrt_loss *losses;
 	struct vmrt_thread *threads;
+	enum vmrt_phase phases[SIM_GUESTS]; /* by server */
 	size_t n_jobs, n_slices, n_periods, n_losses, n_threads;
 	size_t jobs_room, slices_room, periods_room, losses_room, threads_room;
 	struct vmrt_machine_stats stats[1 + SIM_GUESTS];
@@ -44,6 +45,14 @@ KEEP(slices, vmrt_slice)
 KEEP(periods, vmrt_server_period)
 KEEP(losses, vmrt_loss)
 KEEP(threads, vmrt_thread)
+
+static void keep_server(void *ctx, const struct vmrt_server *server)
+{
+	struct got *g = ctx;
+
+	if (server->id < SIM_GUESTS)
+		g->phases[server->id] = server->phase;
+}
 
 static void wrong(struct got *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -115,6 +124,30 @@ static void show_parts(struct got *g, const struct vmrt_job *e, const struct vmr
 				e->blame_ns[p] == t->blame_ns[p] ? "" : "  <--");
 }
 
+/* When it has been seen on every CPU of the host at which priority threads run. */
+static int64_t priorities_known(const struct got *g)
+{
+	int64_t known = g->r->truth.start_ns, first;
+
+	for (unsigned c = 0; c < g->r->machines[0].cpus; c++) {
+		first = g->r->truth.end_ns;
+		for (size_t i = 0; i < g->r->n_events && first == g->r->truth.end_ns; i++)
+			if (!g->r->events[i].machine && g->r->events[i].ev.cpu == c &&
+				g->r->events[i].ev.type == VMRT_EV_SWITCH)
+				first = g->r->events[i].true_ns;
+		if (first > known)
+			known = first;
+	}
+	return known;
+}
+
+/* Two parts which the recording cannot tell from each other together are at most what they are. */
+static bool at_most_together(const struct vmrt_job *e, const struct vmrt_job *t, enum vmrt_blame a,
+	enum vmrt_blame b, int64_t tolerance)
+{
+	return e->blame_ns[a] + e->blame_ns[b] <= t->blame_ns[a] + t->blame_ns[b] + tolerance;
+}
+
 static void check_parts(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
 	uint32_t m = machine_of(g, e->task);
@@ -140,9 +173,12 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		/* nor how long a job has run that began before the recording */
 		if (absorb && (p == VMRT_BLAME_INTERFERENCE || p == VMRT_BLAME_GUEST_OVERRUN) &&
-			e->blame_ns[VMRT_BLAME_INTERFERENCE] + e->blame_ns[VMRT_BLAME_GUEST_OVERRUN] <=
-				t->job.blame_ns[VMRT_BLAME_INTERFERENCE] +
-					t->job.blame_ns[VMRT_BLAME_GUEST_OVERRUN] + tolerance)
+			at_most_together(e, &t->job, VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, tolerance))
+			continue;
+		/* nor whether who has run since before the recording does so at a real-time priority */
+		if (absorb && t->job.arrival_ns < priorities_known(g) &&
+			(p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_THROTTLING) &&
+			at_most_together(e, &t->job, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING, tolerance))
 			continue;
 		if (absorb && (p == VMRT_BLAME_UNKNOWN || e->blame_ns[p] <= t->job.blame_ns[p] + tolerance))
 			continue;
@@ -225,6 +261,9 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if (g->broken || (g->r->truth.clock_error_ns && !t->ended))
 		return t->ended;
+	/* its thread may not have been seen under the task's name */
+	if (t->first && !t->ended)
+		return false;
 	return true;
 }
 
@@ -399,19 +438,57 @@ static void check_period(struct got *g, const struct vmrt_server_period *e, cons
 	if (!g->broken && (e->waiting_ns != t->waiting_ns || e->first_ns != t->first_ns))
 		wrong(g, "%s: waiting %" PRId64 " first %s, true %" PRId64 " %s", name, e->waiting_ns,
 			at(g, e->first_ns), t->waiting_ns, at(g, t->first_ns));
-	if (!g->broken && !blurred_by_steal(g, t) && e->steal_ns != t->steal_ns)
+	/* what cuts a period short comes before steal of another CPU shows */
+	if (!g->broken && t->outcome != VMRT_PERIOD_TRUNCATED && !blurred_by_steal(g, t) && e->steal_ns != t->steal_ns)
 		wrong(g, "%s: steal %" PRId64 ", true %" PRId64, name, e->steal_ns, t->steal_ns);
 	if (e->steal_ns > e->consumed_ns + e->background_ns)
 		wrong(g, "%s: more steal than it ran", name);
 }
 
+/* The grid of a server that nobody enforces may have been fitted: then what its members got in each period. */
+static void check_fitted(struct got *g, const struct vmrt_server_period *e)
+{
+	const struct vmrt_server_spec *spec = &g->r->servers[e->server];
+	const struct sim_truth *truth = &g->r->truth;
+	int64_t consumed = 0, background = 0;
+
+	if (e->outcome != VMRT_PERIOD_UNENFORCED || g->broken || g->late || truth->n_holes)
+		return;
+	for (size_t i = 0; i < truth->n_slices; i++) {
+		const struct sim_slice *s = &truth->slices[i];
+		int64_t from = s->slice.start_ns > e->start_ns ? s->slice.start_ns : e->start_ns;
+		int64_t to = s->slice.end_ns < e->end_ns ? s->slice.end_ns : e->end_ns;
+		bool member = false;
+
+		for (size_t v = 0; v < g->r->config.n_vms; v++)
+			for (size_t n = 0; n < g->r->vms[v].n_threads; n++)
+				member |= !strcmp(g->r->vms[v].name, spec->vm) && !s->machine &&
+					g->r->threads[v][n].role == VMRT_ROLE_VCPU && g->r->threads[v][n].tid == s->tid;
+		if (member && to > from)
+			*(s->slice.prio == 99 - spec->priority ? &consumed : &background) += to - from;
+	}
+	if (e->consumed_ns != consumed || e->background_ns != background)
+		wrong(g, "server %u, fitted period %" PRId64 " at %s us: consumed %" PRId64 " background %" PRId64
+			", true %" PRId64 " %" PRId64, e->server, e->k, at(g, e->start_ns), e->consumed_ns,
+			e->background_ns, consumed, background);
+}
+
 static void check_periods(struct got *g)
 {
 	const struct sim_truth *truth = &g->r->truth;
+	size_t fitted = 0;
 
+	for (size_t i = 0; i < g->n_periods; i++) {
+		if (g->phases[g->periods[i].server] != VMRT_PHASE_FITTED)
+			continue;
+		check_fitted(g, &g->periods[i]);
+		fitted++;
+	}
 	for (size_t i = 0; i < truth->n_periods; i++) {
 		const struct vmrt_server_period *e = NULL, *t = &truth->periods[i];
 
+		if (g->phases[t->server] == VMRT_PHASE_FITTED)
+			continue;
 		for (size_t j = 0; j < g->n_periods; j++)
 			if (g->periods[j].server == t->server && g->periods[j].k == t->k)
 				e = &g->periods[j];
@@ -420,7 +497,7 @@ static void check_periods(struct got *g)
 		else if (!g->lossy)
 			wrong(g, "server %u, period %" PRId64 ": is missing", t->server, t->k);
 	}
-	if (g->n_periods > truth->n_periods && !g->lossy)
+	if (!fitted && g->n_periods > truth->n_periods && !g->lossy)
 		wrong(g, "%zu server periods, true %zu", g->n_periods, truth->n_periods);
 }
 
@@ -433,7 +510,7 @@ static void check_losses(struct got *g)
 		const struct vmrt_loss *e = &g->losses[i];
 		bool found = false;
 
-		if (e->kind == VMRT_LOSS_OVERRUN)
+		if (e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED)
 			overruns++;
 		if (e->kind == VMRT_LOSS_BROKEN_CHAIN && !g->broken)
 			wrong(g, "machine %u cpu %u: a broken chain from %s to %s us, but nothing is missing",
@@ -479,6 +556,7 @@ static void feed(struct got *g)
 	struct vmrt_sink sink = {.ctx = g,
 		.thread = keep_threads,
 		.slice = keep_slices,
+		.server = keep_server,
 		.server_period = keep_periods,
 		.job = keep_jobs,
 		.loss = keep_losses};

@@ -115,6 +115,10 @@ static int try_case(const struct sim_case *c, int show)
 		describe(r);
 	for (size_t i = 0; show && show_events && i < r->n_events; i++)
 		print_event(&r->events[i], r->truth.start_ns);
+	for (size_t i = 0; show && show_events && i < r->truth.n_steals; i++)
+		printf("# cpu %u stolen from %.3f to %.3f\n", r->truth.steals[i].cpu,
+			(double)(r->truth.steals[i].from_ns - r->truth.start_ns) / 1000,
+			(double)(r->truth.steals[i].to_ns - r->truth.start_ns) / 1000);
 	bad = sim_check(r, stdout, show);
 	sim_free(r);
 	return bad;

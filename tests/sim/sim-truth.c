@@ -339,6 +339,7 @@ void truth_grid(struct world *w)
 			return;
 		}
 		open_job(k, k->n++, k->next_arrival_local, w->now);
+		k->pending[k->n - 1].first = k->pending[0].first;
 		queue_next(k);
 	}
 }
@@ -426,7 +427,7 @@ void truth_armed(struct wtask *k, int64_t expires_local)
 	k->k += skipped;
 	k->pending[0].job.k = k->k++;
 	k->pending[0].job.skipped = skipped;
-	k->pending[0].first = k->phase == T_NONE && before == VMRT_UNKNOWN;
+	k->pending[0].first |= k->phase == T_NONE && before == VMRT_UNKNOWN;
 	k->pending[0].armed_ns = w->now;
 	k->phase = T_SLEEPING;
 }

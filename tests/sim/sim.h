@@ -84,7 +84,7 @@ struct sim_job {
 	int64_t armed_ns;    /* when its timer was armed */
 	int64_t closed_ns;   /* end, or the end of the simulation */
 	bool ended;
-	bool first; /* of its thread, whose name may not have been seen before */
+	bool first; /* of its thread, whose name may not have been seen before, or queued behind that one */
 	bool fresh; /* in a busy period that began before its thread did */
 };
 

@@ -306,7 +306,7 @@ static void supply_is_not_judged_where_the_servers_are_too_many(void **state)
 	end(&f);
 	assert_int_equal(f.counts[VMRT_RULE_SUPPLY].judged, 0);
 	assert_int_equal(f.counts[VMRT_RULE_SUPPLY].unknown, 3);
-	assert_int_equal(f.n_rows, 0);
+	assert_int_equal(violations(&f, VMRT_RULE_SUPPLY), 0);
 }
 
 static void one_with_budget_does_not_wait_for_a_lower_thread(void **state)
@@ -398,6 +398,158 @@ static void a_polling_server_loses_its_budget_when_there_is_no_work(void **state
 	assert_int_equal(f.n_rows, 0);
 }
 
+/* Whether a budget passes does not hang on the worst case where it is known who had the CPU. */
+static void an_idle_budget_passes_only_while_no_higher_server_has_the_cpu(void **state)
+{
+	const struct checker_supply idle = {.eligible = true, .selected = true};
+	static struct fixture f;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		begin(&f, VMRT_POLICY_PERIODIC, T, Q, E);
+		f.response = VMRT_UNKNOWN;
+		checker_period(f.checker, 0, false, VMRT_UNKNOWN);
+		sleeps(&f, 5 * MS); /* a higher one has it */
+		pass(&f, 3 * MS, idle);
+		runs(&f, 1 * MS + E + more);
+		sleeps(&f, T - 9 * MS - E - more);
+		end(&f);
+		assert_int_equal(f.counts[VMRT_RULE_IDLE_BURN].judged, 1);
+		assert_int_equal(violations(&f, VMRT_RULE_IDLE_BURN), more);
+		/* the same of a polling one, which has none left after the first pause */
+		begin(&f, VMRT_POLICY_POLLING, T, Q, E);
+		f.response = VMRT_UNKNOWN;
+		checker_period(f.checker, 0, false, VMRT_UNKNOWN);
+		sleeps(&f, 5 * MS);
+		runs(&f, 1 * MS);
+		pass(&f, E + 1, idle);
+		runs(&f, E + more);
+		sleeps(&f, T - 6 * MS - 2 * E - 1 - more);
+		end(&f);
+		assert_int_equal(violations(&f, VMRT_RULE_DISCARD), more);
+	}
+	/* what is used beyond the budget without any pause is that rule's only */
+	begin(&f, VMRT_POLICY_PERIODIC, T, Q, E);
+	f.response = T;
+	checker_period(f.checker, 0, false, T);
+	runs(&f, Q + E + 1);
+	sleeps(&f, T - Q - E - 1);
+	end(&f);
+	assert_int_equal(violations(&f, VMRT_RULE_BUDGET), 1);
+	assert_int_equal(violations(&f, VMRT_RULE_IDLE_BURN), 0);
+}
+
+static void a_budget_returns_when_it_is_due_neither_late_nor_early(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		begin(&f, VMRT_POLICY_DEFERRABLE, T, Q, E);
+		waits(&f, E + more);
+		checker_replenished(f.checker, f.now, 0, Q);
+		runs(&f, Q);
+		waits(&f, T - Q - 2 * E - 2 * more);
+		checker_replenished(f.checker, f.now, T, Q); /* too early */
+		runs(&f, E + more);
+		end(&f);
+		assert_int_equal(f.counts[VMRT_RULE_REPLENISH].judged, 2);
+		assert_int_equal(violations(&f, VMRT_RULE_REPLENISH), 2 * more);
+		if (more)
+			assert_int_equal(row(&f, VMRT_RULE_REPLENISH)->measured_ns, E + 1);
+		/* never: only if somebody misses it */
+		begin(&f, VMRT_POLICY_EDF, T, Q, E);
+		pass(&f, T - E - more, (struct checker_supply){.eligible = false});
+		waits(&f, E + more);
+		end(&f);
+		assert_int_equal(violations(&f, VMRT_RULE_REPLENISH), more);
+	}
+}
+
+static void a_budget_is_kept_until_it_is_used_up(void **state)
+{
+	static const enum vmrt_policy keep[] = {VMRT_POLICY_DEFERRABLE, VMRT_POLICY_EDF, VMRT_POLICY_POLLING};
+	static struct fixture f;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		for (size_t p = 0; p < 3; p++) {
+			begin(&f, keep[p], T, Q, E);
+			runs(&f, Q - E - more);
+			checker_depleted(f.checker, f.now);
+			waits(&f, T - f.now);
+			end(&f);
+			assert_int_equal(f.counts[VMRT_RULE_PRESERVE].judged, 1);
+			assert_int_equal(violations(&f, VMRT_RULE_PRESERVE), more);
+		}
+		assert_int_equal(f.counts[VMRT_RULE_PRESERVE].worst_ns, E + more);
+		/* that of a periodic one passes, too, while a higher one runs at the latest by the end */
+		begin(&f, VMRT_POLICY_PERIODIC, T, Q, E);
+		sleeps(&f, Q - E - more);
+		checker_depleted(f.checker, f.now);
+		waits(&f, T - f.now);
+		end(&f);
+		assert_int_equal(violations(&f, VMRT_RULE_PRESERVE), more);
+		/* a sporadic one has used it in the last period, wherever that began */
+		begin(&f, VMRT_POLICY_SPORADIC, T, Q, E);
+		sleeps(&f, T - 2 * MS);
+		runs(&f, 3 * MS);
+		sleeps(&f, 5 * MS);
+		runs(&f, 1 * MS - E - more);
+		checker_depleted(f.checker, f.now);
+		waits(&f, 2 * T - f.now);
+		end(&f);
+		assert_int_equal(violations(&f, VMRT_RULE_PRESERVE), more);
+	}
+	/* without work a polling one has lost it anyway */
+	begin(&f, VMRT_POLICY_POLLING, T, Q, E);
+	runs(&f, 1 * MS);
+	sleeps(&f, 10 * US);
+	checker_depleted(f.checker, f.now);
+	end(&f);
+	assert_int_equal(f.counts[VMRT_RULE_PRESERVE].judged, 0);
+}
+
+static void without_budget_nobody_runs_on(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		begin(&f, VMRT_POLICY_DEFERRABLE, T, Q, E);
+		runs(&f, Q);
+		waits(&f, 1 * MS);
+		checker_forbidden(f.checker, f.now - 1 * MS, f.now - 1 * MS + E / 2);
+		checker_forbidden(f.checker, f.now - 200 * US, f.now - 200 * US + E / 2 + more);
+		waits(&f, T - f.now);
+		runs(&f, T); /* never without */
+		end(&f);
+		assert_int_equal(f.counts[VMRT_RULE_DEPLETED].judged, 1);
+		assert_int_equal(violations(&f, VMRT_RULE_DEPLETED), more);
+	}
+	assert_int_equal(row(&f, VMRT_RULE_DEPLETED)->measured_ns, E + 1);
+	assert_int_equal(row(&f, VMRT_RULE_DEPLETED)->from_ns, Q);
+}
+
+static void each_cpu_has_the_budget_of_a_group(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		begin(&f, VMRT_POLICY_RT_GROUP, T, Q, E);
+		checker_width(f.checker, 2);
+		for (int k = 0; k < 8; k++) {
+			pass(&f, Q + more * E / 8, (struct checker_supply){.served = 2, .wanting = 2});
+			sleeps(&f, T - Q - more * E / 8);
+		}
+		end(&f);
+		assert_int_equal(f.counts[VMRT_RULE_CUMULATIVE].judged, 8);
+		assert_int_equal(violations(&f, VMRT_RULE_BUDGET), 0);
+		assert_int_equal(violations(&f, VMRT_RULE_CUMULATIVE), more);
+	}
+}
+
 /* Used: 3 ms from 1 ms on, 1 ms from 7 ms on. They return at 13 and 19 ms. */
 static void chunks(struct fixture *f, int64_t first, int64_t second, int64_t second_at)
 {
@@ -407,9 +559,9 @@ static void chunks(struct fixture *f, int64_t first, int64_t second, int64_t sec
 	sleeps(f, 3 * MS);
 	runs(f, 1 * MS);
 	sleeps(f, 5 * MS);
-	checker_replenished(f->checker, 1 * MS + T, first);
+	checker_replenished(f->checker, 1 * MS + T, 1 * MS + T, first);
 	sleeps(f, 6 * MS);
-	checker_replenished(f->checker, second_at, second);
+	checker_replenished(f->checker, second_at, second_at, second);
 	sleeps(f, 3 * T);
 	end(f);
 }
@@ -600,6 +752,11 @@ int main(void)
 		cmocka_unit_test(one_with_budget_does_not_wait_for_a_lower_thread),
 		cmocka_unit_test(the_budget_of_a_periodic_server_passes_while_it_is_idle),
 		cmocka_unit_test(a_polling_server_loses_its_budget_when_there_is_no_work),
+		cmocka_unit_test(an_idle_budget_passes_only_while_no_higher_server_has_the_cpu),
+		cmocka_unit_test(a_budget_returns_when_it_is_due_neither_late_nor_early),
+		cmocka_unit_test(a_budget_is_kept_until_it_is_used_up),
+		cmocka_unit_test(without_budget_nobody_runs_on),
+		cmocka_unit_test(each_cpu_has_the_budget_of_a_group),
 		cmocka_unit_test(a_chunk_returns_one_period_after_its_activation),
 		cmocka_unit_test(a_server_that_carries_its_overrun_is_judged_over_periods_in_a_row),
 		cmocka_unit_test(groups_of_the_kernel_may_do_as_kernels_do),

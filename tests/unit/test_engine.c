@@ -578,13 +578,24 @@ static void records_of_a_leaving_thread_right_behind_its_switch_break_no_chain(v
 	sw(&f, HOST, 9 * MS, HOG, 0, VCPU);
 	vmrt_engine_stats(f.engine, HOST, &stats);
 	assert_int_equal(stats.broken_chains, 0);
-	/* but much later it proves that the vCPU runs again */
+	/* also late, if the next record is the other thread's: the CPU itself did not run meanwhile */
+	sw(&f, HOST, 10 * MS, VCPU, 0, HOG);
+	push(&f, HOST, &cancel, 11 * MS);
+	sw(&f, HOST, 11 * MS + 2 * US, HOG, 0, VCPU);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 0);
+	/* but if it is not, then the vCPU had come back before the first of them */
 	sw(&f, HOST, 12 * MS, VCPU, 0, HOG);
 	push(&f, HOST, &cancel, 14 * MS);
+	sw(&f, HOST, 14 * MS + 500 * US, VCPU, 0, HOG);
 	vmrt_engine_stats(f.engine, HOST, &stats);
 	assert_int_equal(stats.broken_chains, 1);
 	end(&f, 15 * MS);
 	assert_int_equal(f.slices[0].end_ns, 5 * MS);
+	assert_int_equal(f.n_slices, 4);
+	/* in the middle between 12 and 14 ms */
+	assert_int_equal(f.slices[3].start_ns, 13 * MS);
+	assert_int_equal(f.slices[3].end_ns, 14 * MS + 500 * US);
 }
 
 /* [0, 12): runs 10 ms at the priority, then 1 ms below it, then a hog; [12, 24): sleeps after 3 ms. */

@@ -46,7 +46,7 @@ static struct vmrt_run_facts *facts_of(const char *rows, const char *change)
 	assert_int_equal(testdb_make(rows, db_path), 0);
 	if (change)
 		assert_int_equal(testdb_change(db_path, change), 0);
-	if (vmrt_facts_load(folder, NULL, 0, &f, &err) != VMRT_OK)
+	if (vmrt_facts_load(folder, NULL, &f, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
 	return f;
 }
@@ -208,39 +208,79 @@ static void period_beyond_its_budget_that_was_not_depleted_is_an_overshoot(void 
 	vmrt_facts_free(f);
 }
 
-static void expect_wait(const char *change, int64_t wait_ns)
+static void expect_blackout(const char *change, int64_t blackout_ns)
 {
 	struct vmrt_run_facts *f = facts_of("tests/data/small-hsf.sql", change);
 
-	assert_int_equal(f->servers[0].wait_max, wait_ns);
+	assert_int_equal(f->servers[0].blackout_max, blackout_ns);
 	vmrt_facts_free(f);
 }
 
-static void longest_wait_is_not_taken_where_events_are_missing(void **state)
+static void blackout_is_not_taken_where_events_are_missing(void **state)
 {
 	struct vmrt_run_facts *f = hsf();
 
 	(void)state;
-	assert_int_equal(f->servers[0].wait_at, 1042020 * US);
+	/* 1.99 ms in all, but in the period in which it ends the host did not run for a while */
+	assert_int_equal(f->servers[0].blackout_at, 1042020 * US);
+	assert_int_equal(f->servers[0].blackout_max, 1980 * US);
 	vmrt_facts_free(f);
-	expect_wait(NULL, 1990 * US);
-	/* were period 4 known, from 1066 to 1068 ms; the broken chain in it is part of its outcome */
-	expect_wait("UPDATE server_period SET outcome = 'depleted' WHERE k = 4", 2000 * US);
-	expect_wait("INSERT INTO loss VALUES(1, 0, 1043000000, 1043500000, NULL, 'steal')", 1500 * US);
-	expect_wait("INSERT INTO loss VALUES(1, 1, 1043000000, 1043500000, NULL, 'steal')", 1990 * US);
-	/* in whatever order the rows stand */
-	expect_wait("CREATE TEMP TABLE s AS SELECT * FROM slice; DELETE FROM slice;"
-		    "INSERT INTO slice SELECT * FROM s ORDER BY start_ns DESC",
-		1990 * US);
+	expect_blackout("UPDATE server_period SET outcome = 'depleted' WHERE k = 4", 2000 * US);
+	expect_blackout("UPDATE server_period SET steal_ns = 0", 1990 * US);
+	/* it began where it is not known what went on */
+	expect_blackout("UPDATE server_period SET steal_ns = k = 2", 900 * US);
+	expect_blackout("UPDATE server_period SET blackout_ns = 0, blackout_at_ns = NULL", 0);
+	expect_blackout("UPDATE server_period SET outcome = 'unknown'", VMRT_UNKNOWN);
 }
 
-static void longest_wait_is_of_a_thread_that_wanted_to_run(void **state)
+static void supply_is_late_by_the_time_since_it_was_wanted(void **state)
 {
+	struct vmrt_run_facts *f = facts_of("tests/data/small-hsf.sql",
+		"UPDATE server_period SET steal_ns = 0; UPDATE server_period SET first_ns = start_ns + 70000,"
+		"wanted_ns = start_ns + 20000 WHERE k = 5");
+
 	(void)state;
-	expect_wait("UPDATE slice SET end_state = 1 WHERE thread = 0 AND end_ns = 1042020000", 1500 * US);
-	expect_wait("UPDATE slice SET truncated = 1 WHERE thread = 0 AND end_ns = 1042020000", 1500 * US);
-	/* it may have begun to run earlier */
-	expect_wait("UPDATE slice SET uncertainty_ns = 200000 WHERE start_ns = 1044010000", 1790 * US);
+	/* period 3: replenished 10 us late; period 5: idle at its begin, then it waits for 50 us */
+	assert_int_equal(f->servers[0].latency_max, 50 * US);
+	assert_int_equal(f->servers[0].latency_max_k, 5);
+	assert_int_equal(f->servers[0].latency_p50, 0);
+	assert_int_equal(f->servers[0].supply_jitter, 10 * US);
+	vmrt_facts_free(f);
+}
+
+static void share_received_is_all_run_time_of_the_judged_periods(void **state)
+{
+	struct vmrt_run_facts *f = hsf();
+
+	(void)state;
+	/* (10.1 + 6 + 10.02 + 10.5 + 9.99) + 0.5 ms of 60 ms */
+	assert_true(fabs(f->servers[0].received_ratio - 47.11 / 60) < 1e-12);
+	vmrt_facts_free(f);
+}
+
+static void figures_are_of_the_part_that_is_wanted(void **state)
+{
+	struct vmrt_filter filter = VMRT_FILTER_ALL;
+	struct vmrt_run_facts *f;
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
+	filter.from_ns = 20 * MS;
+	filter.to_ns = 68 * MS;
+	assert_int_equal(vmrt_facts_load(folder, &filter, &f, &err), VMRT_OK);
+	assert_int_equal(f->servers[0].periods, 4); /* 1020 to 1068 ms */
+	assert_int_equal(f->tasks[0].jobs, 2);	    /* that arrive at 1030 and 1050 ms */
+	assert_int_equal(f->servers[0].n_curve, 0);
+	assert_int_equal(f->machines[1].losses, 0);
+	assert_false(vmrt_facts_loss(f));
+	vmrt_facts_free(f);
+	filter = VMRT_FILTER_ALL;
+	filter.skip_first = 5;
+	assert_int_equal(vmrt_facts_load(folder, &filter, &f, &err), VMRT_OK);
+	assert_int_equal(f->servers[0].periods, 2);
+	assert_int_equal(f->tasks[0].jobs, 4);
+	vmrt_facts_free(f);
 }
 
 static void loss_and_clock_of_each_machine(void **state)
@@ -289,16 +329,20 @@ static void broken_chains_that_touch_no_job_are_no_loss(void **state)
 static void tasks_are_selected_by_either_name(void **state)
 {
 	static const char *const names[] = {"rt_task2", "demo/rt_task1", "rt_task3"};
+	struct vmrt_filter filter = VMRT_FILTER_ALL;
 	struct vmrt_run_facts *f = NULL;
 	struct vmrt_error err;
 
 	(void)state;
+	filter.tasks = names;
+	filter.n_tasks = 1;
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
-	assert_int_equal(vmrt_facts_load(db_path, names, 1, &f, &err), VMRT_OK);
+	assert_int_equal(vmrt_facts_load(db_path, &filter, &f, &err), VMRT_OK);
 	assert_false(f->tasks[0].selected);
 	assert_true(f->tasks[1].selected);
 	vmrt_facts_free(f);
-	assert_int_equal(vmrt_facts_load(db_path, names, 3, &f, &err), VMRT_ENOENT);
+	filter.n_tasks = 3;
+	assert_int_equal(vmrt_facts_load(db_path, &filter, &f, &err), VMRT_ENOENT);
 	assert_non_null(strstr(err.text, "no task 'rt_task3'; it has: demo/rt_task1, demo/rt_task2"));
 	assert_null(f);
 }
@@ -352,10 +396,10 @@ static void database_without_its_tables_is_refused(void **state)
 	(void)state;
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
 	assert_int_equal(testdb_change(db_path, "DROP TABLE server_period"), 0);
-	assert_int_equal(vmrt_facts_load(db_path, NULL, 0, &f, &err), VMRT_EDB);
+	assert_int_equal(vmrt_facts_load(db_path, NULL, &f, &err), VMRT_EDB);
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
 	assert_int_equal(testdb_change(db_path, "DELETE FROM run"), 0);
-	assert_int_equal(vmrt_facts_load(db_path, NULL, 0, &f, &err), VMRT_EFORMAT);
+	assert_int_equal(vmrt_facts_load(db_path, NULL, &f, &err), VMRT_EFORMAT);
 }
 
 int main(void)
@@ -371,8 +415,10 @@ int main(void)
 		cmocka_unit_test(server_consumption_is_of_the_judged_periods),
 		cmocka_unit_test(overshoot_leaves_out_periods_with_steal_or_loss),
 		cmocka_unit_test(period_beyond_its_budget_that_was_not_depleted_is_an_overshoot),
-		cmocka_unit_test(longest_wait_is_not_taken_where_events_are_missing),
-		cmocka_unit_test(longest_wait_is_of_a_thread_that_wanted_to_run),
+		cmocka_unit_test(blackout_is_not_taken_where_events_are_missing),
+		cmocka_unit_test(supply_is_late_by_the_time_since_it_was_wanted),
+		cmocka_unit_test(share_received_is_all_run_time_of_the_judged_periods),
+		cmocka_unit_test(figures_are_of_the_part_that_is_wanted),
 		cmocka_unit_test(loss_and_clock_of_each_machine),
 		cmocka_unit_test(clock_error_is_unknown_if_that_of_one_segment_is),
 		cmocka_unit_test(broken_chains_that_touch_no_job_are_no_loss),

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmrt/significance.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * The two sets merged in order, cut where the value changes: calls for each distinct value with how many of each set
+ * have it and how many are smaller.
+ */
+struct step {
+	size_t a, b;		 /* have this value */
+	size_t below_a, below_b; /* are smaller */
+};
+
+static bool next_step(const struct vmrt_samples *a, const struct vmrt_samples *b, struct step *s)
+{
+	size_t i = s->below_a + s->a, j = s->below_b + s->b;
+	int64_t value;
+
+	*s = (struct step){0, 0, i, j};
+	if (i == a->n && j == b->n)
+		return false;
+	value = j == b->n || (i < a->n && a->values[i] < b->values[j]) ? a->values[i] : b->values[j];
+	while (i + s->a < a->n && a->values[i + s->a] == value)
+		s->a++;
+	while (j + s->b < b->n && b->values[j + s->b] == value)
+		s->b++;
+	return true;
+}
+
+#define RANKS VMRT_RANK_EXACT_MAX
+#define SUMS (RANKS * (RANKS + 1) + 1) /* twice a sum of ranks is less */
+
+/*
+ * The share of all ways to choose @n_a of @n ranks whose sum deviates from the mean as much as @observed does. All
+ * are doubled, since mean ranks of ties are multiples of a half. Doubles count exactly: there are less than 2^53 ways.
+ */
+static double exact_p(const int *ranks, size_t n, size_t n_a, int observed)
+{
+	static _Thread_local double ways[RANKS + 1][SUMS];
+	int mean = (int)(n_a * (n + 1)), off = abs(observed - mean); /* of the doubled sum */
+	double all = 0, as_far = 0;
+	int top = 0;
+
+	memset(ways, 0, sizeof(ways));
+	ways[0][0] = 1;
+	for (size_t i = 0; i < n; i++) {
+		top += ranks[i];
+		for (size_t k = i + 1 < n_a ? i + 1 : n_a; k > 0; k--)
+			for (int sum = top; sum >= ranks[i]; sum--)
+				ways[k][sum] += ways[k - 1][sum - ranks[i]];
+	}
+	for (int sum = 0; sum <= top; sum++) {
+		all += ways[n_a][sum];
+		if (abs(sum - mean) >= off)
+			as_far += ways[n_a][sum];
+	}
+	return as_far / all;
+}
+
+struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samples *b)
+{
+	struct vmrt_rank_test result = {NAN, NAN, NAN, false};
+	double n_a = (double)a->n, n_b = (double)b->n, n = n_a + n_b;
+	double ties = 0, variance, off;
+	struct step s = {0};
+	int ranks[RANKS], sum_a = 0;
+	size_t done = 0;
+
+	if (!a->n || !b->n)
+		return result;
+	vmrt_samples_sort(a);
+	vmrt_samples_sort(b);
+	result.exact = a->n + b->n <= RANKS;
+	result.u = 0;
+	while (next_step(a, b, &s)) {
+		double same = (double)(s.a + s.b);
+		int rank = (int)(2 * (s.below_a + s.below_b) + s.a + s.b + 1); /* the mean one, doubled */
+
+		result.u += (double)s.b * ((double)s.below_a + (double)s.a / 2);
+		ties += same * (same * same - 1);
+		for (size_t i = 0; result.exact && i < s.a + s.b; i++)
+			ranks[done++] = rank;
+		if (result.exact)
+			sum_a += (int)s.a * rank;
+	}
+	result.superiority = result.u / (n_a * n_b);
+	if (result.exact) {
+		result.p = exact_p(ranks, done, a->n, sum_a);
+		return result;
+	}
+	variance = n_a * n_b / 12 * (n + 1 - ties / (n * (n - 1)));
+	off = fabs(result.u - n_a * n_b / 2) - 0.5;
+	result.p = variance > 0 && off > 0 ? erfc(off / sqrt(2 * variance)) : 1;
+	return result;
+}
+
+uint64_t vmrt_random_next(struct vmrt_random *random)
+{
+	uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+/* In (0, 1). */
+static double uniform(struct vmrt_random *random)
+{
+	return ((double)(vmrt_random_next(random) >> 11) + 0.5) * 0x1p-53;
+}
+
+/* Marsaglia's polar method; the second number is not kept, so that a draw depends on the state alone. */
+static double normal(struct vmrt_random *random)
+{
+	double x, y, r;
+
+	do {
+		x = 2 * uniform(random) - 1;
+		y = 2 * uniform(random) - 1;
+		r = x * x + y * y;
+	} while (r >= 1 || r == 0);
+	return x * sqrt(-2 * log(r) / r);
+}
+
+/* Gamma with a shape of at least 1: Marsaglia and Tsang, ACM TOMS 26 (2000). */
+static double gamma_of(struct vmrt_random *random, double shape)
+{
+	double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
+
+	for (;;) {
+		double x = normal(random), v = 1 + c * x;
+
+		v = v * v * v;
+		if (v > 0 && log(uniform(random)) < x * x / 2 + d * (1 - v + log(v)))
+			return d * v;
+	}
+}
+
+/* The @rank-th smallest of as many values as there are, drawn with replacement. */
+static int64_t redraw(const struct vmrt_samples *s, size_t rank, struct vmrt_random *random)
+{
+	double low = gamma_of(random, (double)rank);
+	double high = gamma_of(random, (double)(s->n - rank + 1));
+	size_t i = (size_t)((double)s->n * (low / (low + high)));
+
+	return s->values[i < s->n ? i : s->n - 1];
+}
+
+#define OUTSIDE 0.025 /* on either side of a 95 % interval */
+
+static bool large_enough(const struct vmrt_samples *s, double p)
+{
+	return pow(p, (double)s->n) <= OUTSIDE && pow(1 - p, (double)s->n) <= OUTSIDE;
+}
+
+bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, unsigned num, unsigned den,
+	uint64_t seed, int64_t *low, int64_t *high)
+{
+	struct vmrt_random random = {seed};
+	struct vmrt_samples differences = {0};
+	double p = (double)num / den;
+	bool done = false;
+
+	*low = *high = VMRT_UNKNOWN;
+	if (!a->n || !b->n || !large_enough(a, p) || !large_enough(b, p))
+		return false;
+	vmrt_samples_sort(a);
+	vmrt_samples_sort(b);
+	for (int i = 0; i < VMRT_BOOTSTRAP_ROUNDS; i++) {
+		int64_t base = redraw(a, vmrt_samples_rank(a->n, num, den), &random);
+
+		if (vmrt_samples_add(&differences,
+			    redraw(b, vmrt_samples_rank(b->n, num, den), &random) - base) != VMRT_OK)
+			goto out;
+	}
+	*low = vmrt_samples_percentile(&differences, 25, 1000);
+	*high = vmrt_samples_percentile(&differences, 975, 1000);
+	done = true;
+out:
+	vmrt_samples_free(&differences);
+	return done;
+}

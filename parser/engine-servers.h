@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_ENGINE_SERVERS_H
+#define VMRT_PARSER_ENGINE_SERVERS_H
+
+/* Inside the servers' part of the engine. */
+
+#include "engine.h"
+
+/* engine-members.c */
+bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pattern);
+
+/* engine-servers.c */
+void server_announce(struct vmrt_engine *e, struct server *s);
+
+/* engine-supply.c */
+void server_begin_period(struct server *s, int64_t k, int64_t start_ns);
+void server_give(struct vmrt_engine *e, struct server *s);
+void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source);
+
+#endif
