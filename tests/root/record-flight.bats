@@ -88,7 +88,7 @@ guest_ms() {
 
 @test "a guest whose buffers were too small for the time is told" {
 	start_agent
-	start_recorder --flight 30s -d 3s --link g="$socket" --guest-buffer 64k -- \
+	start_recorder --flight 30s -d 2s --link g="$socket" --guest-buffer 64k -- \
 		sh -c 'while :; do /bin/true; done'
 	wait "$recorder"
 	cat "$BATS_TEST_TMPDIR/log"
@@ -194,13 +194,13 @@ guest_ms() {
 @test "only VMs, and none runs: it waits for one, and says so when none came" {
 	# nobody else's VM shall be found
 	[ -z "$("$trace" vms --format csv 2>/dev/null | tail -n +2)" ] || skip "VMs run here"
-	run -1 "$trace" record -o "$run" --all-vms --only-vms -d 1s
+	run -1 "$trace" record -o "$run" --all-vms --only-vms -d 300ms
 	echo "$output"
 	[[ $output = *'nothing is recorded until one does'* ]]
 	[[ $output = *'no VM ran meanwhile'* ]]
-	"$trace" record -q --force -o "$run" --all-vms --only-vms --no-guest -d 5s &
+	"$trace" record -q --force -o "$run" --all-vms --only-vms --no-guest -d 3s &
 	recorder=$!
-	sleep 1
+	sleep 0.5
 	start_vm CPU=1
 	wait "$recorder"
 	[ "$(sqlite3 "$run/run.db" "SELECT count(*) > 0 FROM slice")" = 1 ]
