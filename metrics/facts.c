@@ -336,6 +336,8 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->servers[i].vm);
 		free(f->servers[i].policy);
 		free(f->servers[i].depletion);
+		vmrt_samples_free(&f->servers[i].overshoots);
+		vmrt_samples_free(&f->servers[i].latencies);
 	}
 	for (size_t i = 0; i < f->n_machines; i++) {
 		free(f->machines[i].name);

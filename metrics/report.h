@@ -39,27 +39,16 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
+enum vmrt_feasibility { VMRT_FEASIBILITY_UNKNOWN, VMRT_FEASIBLE, VMRT_INFEASIBLE };
+
+/** vmrt_task_feasibility - do the tasks of @task's VM meet their deadlines in its declared server, by analysis? */
+enum vmrt_feasibility vmrt_task_feasibility(
+	const struct vmrt_run_facts *facts, const struct vmrt_task_facts *task);
+
 /** vmrt_report_checks - the tables "checks" and "natural", and their lines */
 void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
 /** vmrt_report_head - the tables "run", "vms", "loss" and "clock", and their lines */
 void vmrt_report_head(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
-
-struct vmrt_comparison;
-
-/**
- * vmrt_report_compare - tables of several runs side by side, with the first as the base
- * @runs: at least 2, with labels that differ; kept by reference
- * @allow_loss: compare also where events were lost
- *
- * Return: to be freed with vmrt_comparison_free(); NULL without memory.
- */
-struct vmrt_comparison *vmrt_report_compare(
-	struct vmrt_run_facts *const *runs, size_t n, bool allow_loss);
-
-/** vmrt_comparison_doc - the document, owned by @comparison */
-const struct vmrt_doc *vmrt_comparison_doc(const struct vmrt_comparison *comparison);
-
-void vmrt_comparison_free(struct vmrt_comparison *comparison);
 
 #endif
