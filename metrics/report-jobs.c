@@ -15,7 +15,7 @@
 
 static const char *const worst_titles[] = {
 	"Worst jobs",
-	"Worst jobs: timeline",
+	"Worst jobs: from arrival to end",
 	"Worst jobs: where the time went",
 };
 
@@ -30,7 +30,7 @@ static const struct vmrt_column worst_columns[] = {
 	{"cause", "cause", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"thread", "thread", NULL, VMRT_CELL_TEXT, 20, 1},
 	{"explained", "explained", NULL, VMRT_CELL_BOOL, 0, VMRT_DATA_GROUP},
-	{"timeline", "arrival to end: # runs, = others run, - vCPU waits, | deadline", NULL, VMRT_CELL_TEXT,
+	{"timeline", "# runs, = others run, - vCPU waits, | deadline", NULL, VMRT_CELL_TEXT,
 		STRIP + 2, 2},
 	{"largest", "parts of 1 % and more, ms", NULL, VMRT_CELL_TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY},
 	NOT_SHOWN("parts", TEXT),
