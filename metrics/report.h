@@ -11,6 +11,31 @@
 /** vmrt_report_run - a section with all tables of one run */
 void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
+/** vmrt_report_servers - the tables "servers" and "supply", and their lines */
+void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_tasks - the tables "tasks" and "causes" */
+void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_jobs - the tables "worst", and as asked for "histogram" and "cdf" */
+void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+struct vmrt_bin {
+	int64_t from_ns, to_ns; /* from <= value < to */
+	int64_t n;
+};
+
+/**
+ * vmrt_histogram - about 20 bins of equal width, 1, 2 or 5 times a power of ten ns
+ * @s: sorted
+ * @out: to be freed
+ *
+ * Where the largest thousandth reaches far beyond the others, it has one wider bin, the last.
+ *
+ * Return: the number of bins; 0 without values or memory.
+ */
+size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
+
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
