@@ -324,8 +324,8 @@ static void the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host(void *
 	assert_int_equal(j->exec_ns, 5950 * US);
 	assert_int_equal(j->cause, VMRT_BLAME_HOST_THREAD);
 	assert_false(j->excused);
-	assert_true(j->host_interferer < f.n_seen);
-	assert_int_equal(f.seen[j->host_interferer].tid, HOG);
+	assert_true(vmrt_job_blamed(j, VMRT_BLAME_HOST_THREAD) < f.n_seen);
+	assert_int_equal(f.seen[vmrt_job_blamed(j, VMRT_BLAME_HOST_THREAD)].tid, HOG);
 }
 
 static void a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it(void **state)
@@ -358,7 +358,7 @@ static void a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it(void **st
 	assert_int_equal(j->response_ns, 15 * MS);
 	assert_int_equal(j->blame_ns[VMRT_BLAME_INTERFERENCE], 4 * MS);
 	assert_int_equal(j->exec_ns, 15 * MS - 4 * MS - 10 * US);
-	assert_int_equal(f.seen[j->interferer].tid, T1);
+	assert_int_equal(f.seen[vmrt_job_blamed(j, VMRT_BLAME_INTERFERENCE)].tid, T1);
 }
 
 static void a_job_that_outlives_the_trace_past_its_deadline_is_missed(void **state)
