@@ -18,56 +18,15 @@
 #define LEAD_NS (10 * VMRT_NS_PER_MS) /* from the start to the first replenishment */
 #define LOOK_FOR_THREADS_MS 1000
 
-static enum vmrt_status new_enforcers(struct hsf_run *r, struct vmrt_error *err)
-{
-	for (size_t i = 0; i < r->n; i++) {
-		enum vmrt_status status;
-
-		if (hsf_run_enforcer(r, r->servers[i].cpu))
-			continue;
-		status = hsf_enforcer_new(r->servers[i].cpu, r->servers, r->n, r->marker,
-			&r->enforcers[r->n_enforcers], err);
-		if (status != VMRT_OK)
-			return status;
-		r->n_enforcers++;
-	}
-	return VMRT_OK;
-}
-
-/* Markers are words separated by spaces. */
-static void mark_start(const struct hsf_run *r, const struct hsf_server *s)
-{
-	char vm[VMRT_NAME_MAX];
-
-	snprintf(vm, sizeof(vm), "%s", s->vm);
-	for (char *p = vm; *p; p++)
-		if (*p == ' ')
-			*p = '_';
-	vmrt_mark(r->marker,
-		"vmrt srv_start server=%s vm=%s policy=%s depletion=%s period=%lld budget=%lld priority=%d t0=%lld",
-		s->spec->name, vm, vmrt_policy_name(s->spec->policy),
-		vmrt_depletion_name(s->spec->depletion), (long long)s->spec->period_ns,
-		(long long)s->spec->budget_ns, s->spec->priority, (long long)s->budget.t0);
-}
-
 static enum vmrt_status begin(struct hsf_run *r, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
-	int64_t t0;
 
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
 		vmrt_warn("memory could not be locked, enforcing may be late: %s", strerror(errno));
-	t0 = vmrt_now_ns() + LEAD_NS;
-	for (size_t i = 0; i < r->n; i++) {
-		const struct vmrt_server_spec *spec = r->servers[i].spec;
-
-		hsf_budget_init(&r->servers[i].budget, hsf_rules_for(spec->policy), spec->period_ns,
-			spec->budget_ns, t0);
-		mark_start(r, &r->servers[i]);
-	}
-	r->begun_ns = t0;
-	for (size_t i = 0; i < r->n_enforcers && status == VMRT_OK; i++)
-		status = hsf_enforcer_start(r->enforcers[i], err);
+	r->begun_ns = vmrt_now_ns() + LEAD_NS;
+	for (size_t i = 0; i < r->n && status == VMRT_OK; i++)
+		status = hsf_place_enforce(r, r->places[i], r->begun_ns, err);
 	return status;
 }
 
@@ -77,11 +36,13 @@ static bool all_gone(struct hsf_run *r)
 	bool all = true;
 
 	for (size_t i = 0; i < r->n; i++) {
-		if (!atomic_load(&r->servers[i].gone)) {
+		struct hsf_place *p = r->places[i];
+
+		if (!p->server || !hsf_server_gone(p->server)) {
 			all = false;
-		} else if (!r->gone[i]) {
-			r->gone[i] = true;
-			vmrt_warn("VM %s of server %s has ended", r->servers[i].vm, r->servers[i].spec->name);
+		} else if (!p->gone) {
+			p->gone = true;
+			vmrt_warn("VM %s of server %s has ended", p->vm->name, p->spec.name);
 		}
 	}
 	return all;
@@ -96,8 +57,8 @@ static void notify(struct hsf_run *r, bool *done)
 		return;
 	*done = true;
 	for (size_t i = 0; i < r->n; i++)
-		vmrt_say("server %s: VM %s on CPU %d", r->servers[i].spec->name, r->servers[i].vm,
-			r->servers[i].cpu);
+		vmrt_say("server %s: VM %s on CPU %d", r->places[i]->spec.name, r->places[i]->vm->name,
+			r->places[i]->cpu);
 	if (r->opts->notify_fd >= 0) {
 		if (vmrt_write_all(r->opts->notify_fd, "1\n", 2) != 0)
 			vmrt_warn("cannot write to descriptor %d: %s", r->opts->notify_fd, strerror(errno));
@@ -149,19 +110,33 @@ static int supervise(struct hsf_run *r)
 			continue;
 		look = vmrt_now_ns();
 		for (size_t i = 0; i < r->n; i++)
-			hsf_run_add_new_threads(r, i);
+			hsf_place_add_new_threads(r, r->places[i]);
 	}
 }
 
-static int write_figures(const struct hsf_run *r, int64_t ran_ns)
+/* While there are still servers to ask. */
+static int write_figures(struct hsf_run *r, int64_t ran_ns)
 {
 	FILE *out = r->figures ? r->figures : stderr;
+	struct hsf_state *state;
+	struct hsf_cost *cost;
 	int failed;
 
 	if (!r->figures && r->opts->quiet)
 		return VMRT_EXIT_DONE;
-	hsf_report(out, r->servers, r->n, ran_ns, r->cpu_ns);
-	failed = fflush(out) != 0 || ferror(out);
+	state = calloc(1, sizeof(*state));
+	cost = calloc(1, sizeof(*cost));
+	for (size_t i = 0; state && i < r->n; i++) {
+		hsf_enforcer_read(r->places[i]->enforcer, r->places[i]->server, state);
+		hsf_report_server(out, r->places[i], state);
+	}
+	for (size_t i = 0; cost && i < r->n_enforcers; i++) {
+		hsf_enforcer_cost(r->enforcers[i], cost);
+		hsf_report_cost(out, hsf_enforcer_cpu(r->enforcers[i]), cost, ran_ns);
+	}
+	failed = !state || !cost || fflush(out) != 0 || ferror(out);
+	free(state);
+	free(cost);
 	if (r->figures && failed) {
 		vmrt_warn("cannot write %s", r->opts->stats);
 		return VMRT_EXIT_FAILED;
@@ -174,32 +149,22 @@ static int finish(struct hsf_run *r)
 {
 	int exit_status = VMRT_EXIT_DONE;
 
-	for (size_t i = 0; i < r->n_enforcers; i++)
-		r->cpu_ns += hsf_enforcer_stop(r->enforcers[i]);
+	for (size_t i = 0; i < r->n; i++)
+		hsf_place_release(r, r->places[i]);
 	if (r->guardian && hsf_guardian_finish(r->guardian) != 0)
 		exit_status = VMRT_EXIT_FAILED;
-	for (size_t i = 0; r->begun_ns && i < r->n; i++)
-		vmrt_mark(r->marker, "vmrt srv_stop server=%s", r->servers[i].spec->name);
+	for (size_t i = 0; i < r->n_enforcers; i++)
+		hsf_enforcer_free(r->enforcers[i]);
 	vmrt_marker_close(r->marker);
 	return exit_status;
 }
 
 static void free_run(struct hsf_run *r)
 {
-	for (size_t i = 0; i < r->n_enforcers; i++)
-		hsf_enforcer_free(r->enforcers[i]);
-	for (size_t i = 0; r->servers && i < r->n; i++)
-		for (size_t v = 0; v < r->servers[i].n_vcpus; v++)
-			hsf_clock_close(&r->servers[i].vcpus[v].clock);
-	for (size_t i = 0; r->vms && i < r->n; i++)
-		vmrt_vms_free(r->vms[i], 1);
-	for (size_t i = 0; i < r->n_locks; i++)
-		close(r->locks[i]);
+	while (r->n)
+		hsf_place_free(r, r->places[r->n - 1]);
 	if (r->figures)
 		fclose(r->figures);
-	free(r->servers);
-	free(r->vms);
-	free(r->gone);
 	vmrt_experiment_free(r->exp);
 }
 
@@ -214,10 +179,6 @@ static enum vmrt_status launch(struct hsf_run *r, struct vmrt_error *err)
 	if (status == VMRT_OK)
 		status = vmrt_marker_open(r->opts->instance, &r->marker, err);
 	if (status == VMRT_OK)
-		status = new_enforcers(r, err);
-	if (status == VMRT_OK)
-		status = hsf_run_add_members(r, err);
-	if (status == VMRT_OK)
 		status = begin(r, err);
 	return status;
 }
@@ -225,10 +186,12 @@ static enum vmrt_status launch(struct hsf_run *r, struct vmrt_error *err)
 static enum vmrt_status admit(struct hsf_run *r, struct vmrt_error *err)
 {
 	struct hsf_demand d[HSF_MAX_SERVERS];
+	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++)
-		hsf_demand_from(r->servers[i].spec, r->servers[i].cpu, &d[i]);
-	if (hsf_admission(d, r->n, err) == VMRT_OK)
+		if (r->places[i]->spec.policy != VMRT_POLICY_NONE)
+			hsf_demand_from(&r->places[i]->spec, r->places[i]->cpu, &d[n++]);
+	if (hsf_admission(d, n, err) == VMRT_OK)
 		return VMRT_OK;
 	if (!r->opts->force)
 		return VMRT_EBUSY;
@@ -248,10 +211,9 @@ int hsf_recover(void)
 int hsf_run(const struct hsf_options *opts)
 {
 	struct hsf_run r = {.opts = opts};
-	int exit_status = VMRT_EXIT_FAILED, restored;
+	int exit_status = VMRT_EXIT_FAILED, written = VMRT_EXIT_DONE, restored;
 	enum vmrt_status status;
 	struct vmrt_error err;
-	int64_t ended_ns;
 
 	/* opened before hours of enforcing, not behind them */
 	if (opts->stats) {
@@ -280,13 +242,11 @@ int hsf_run(const struct hsf_options *opts)
 		exit_status = supervise(&r);
 	else
 		vmrt_complain(&err);
-	ended_ns = vmrt_now_ns();
+	if (status == VMRT_OK)
+		written = write_figures(&r, vmrt_now_ns() - r.begun_ns);
 	restored = finish(&r);
 	if (exit_status == VMRT_EXIT_DONE)
-		exit_status = restored;
-	if (status == VMRT_OK && write_figures(&r, ended_ns - r.begun_ns) != VMRT_EXIT_DONE &&
-		exit_status == VMRT_EXIT_DONE)
-		exit_status = VMRT_EXIT_FAILED;
+		exit_status = restored == VMRT_EXIT_DONE ? written : restored;
 	free_run(&r);
 	return exit_status;
 }

@@ -30,9 +30,10 @@ bool vmrt_query_next(struct vmrt_query *q)
 
 int64_t vmrt_query_int(struct vmrt_query *q, int i)
 {
-	if (sqlite3_column_type(q->stmt, i) == SQLITE_NULL)
-		return VMRT_UNKNOWN;
-	return sqlite3_column_int64(q->stmt, i);
+	int64_t value = sqlite3_column_int64(q->stmt, i);
+
+	/* NULL reads as 0, so that most values need one call only */
+	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
 }
 
 char *vmrt_query_text(struct vmrt_query *q, int i)
@@ -209,6 +210,14 @@ static void free_task(struct vmrt_task_facts *t)
 	free(t->machine_name);
 	free(t->name);
 	free(t->label);
+	for (size_t i = 0; i < t->n_worst; i++) {
+		free(t->worst[i].cause);
+		free(t->worst[i].by);
+		free(t->worst[i].parts);
+		free(t->worst[i].segments);
+	}
+	for (size_t i = 0; i < t->n_causes; i++)
+		free(t->causes[i].by);
 	free(t->worst);
 	vmrt_samples_free(&t->responses);
 }

@@ -34,15 +34,40 @@ struct vmrt_filter {
 /** vmrt_filter_times - does it leave out some of what was recorded, by time or number? */
 bool vmrt_filter_times(const struct vmrt_filter *filter);
 
+#define VMRT_CULPRITS_MAX 32 /* threads that are told apart; more are one "other" */
+
 struct vmrt_cause_facts {
 	char name[24];
 	int64_t misses, excused;
+	struct {
+		int64_t thread, misses; /* thread: of the database; VMRT_UNKNOWN: "other" */
+	} culprits[VMRT_CULPRITS_MAX];
+	size_t n_culprits;
+	char *by; /* the thread that caused most of them, "COMM/TID", or NULL */
+	int64_t by_misses;
+};
+
+enum vmrt_state {
+	VMRT_STATE_RUNS,   /* the task runs, and so does the vCPU */
+	VMRT_STATE_OTHERS, /* the vCPU runs, but not the task */
+	VMRT_STATE_WAITS,  /* the vCPU does not run; of a task on the host, the task does not */
+};
+
+struct vmrt_segment {
+	enum vmrt_state state;
+	int64_t from_ns, to_ns; /* after the job's arrival */
 };
 
 /* A job among the worst: missed by most; where none missed, with the longest response. */
 struct vmrt_worst_facts {
-	int64_t k, response_ns, tardiness_ns; /* or VMRT_UNKNOWN */
+	int64_t k, response_ns, tardiness_ns; /* or VMRT_UNKNOWN; tardiness of a job that never ended: at least */
 	bool missed, complete;
+	bool excused;
+	int64_t arrival_ns, end_ns, deadline_ns; /* host clock, or VMRT_UNKNOWN; end: of the run, if it never ended */
+	char *cause, *by;			 /* by: the thread behind the cause, "COMM/TID"; or NULL */
+	char *parts;				 /* of its time, the largest first, in ms; or NULL */
+	struct vmrt_segment *segments;
+	size_t n_segments;
 };
 
 #define VMRT_CAUSES_MAX 20 /* more different words than the engine knows are one "other" */
@@ -163,6 +188,16 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 
 void vmrt_facts_free(struct vmrt_run_facts *facts);
 
+/**
+ * vmrt_worst_strip - a job as a line of characters
+ * @width: of them, one for each equal part of the time from arrival to end
+ * @buf: room for @width + 2
+ *
+ * '#': the task runs, '=': its vCPU runs something else, '-': its vCPU does not run, by what took most of that part;
+ * '|': the deadline has passed. Nothing where it is not known when the job was.
+ */
+void vmrt_worst_strip(const struct vmrt_worst_facts *worst, size_t width, char *buf);
+
 /** vmrt_task_missed - all misses, those of jobs that never ended included */
 int64_t vmrt_task_missed(const struct vmrt_task_facts *task);
 
@@ -210,6 +245,12 @@ void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *f
 
 enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *facts,
 	struct vmrt_task_facts *task, struct vmrt_error *err);
+enum vmrt_status vmrt_facts_load_worst(sqlite3 *db, const struct vmrt_run_facts *facts,
+	struct vmrt_task_facts *task, struct vmrt_error *err);
+
+/** vmrt_facts_thread - "COMM/TID" of a thread, to be freed; NULL if there is none, or without memory */
+char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err);
+
 enum vmrt_status vmrt_facts_load_checks(
 	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 enum vmrt_status vmrt_facts_load_servers( /* what they are */

@@ -267,10 +267,8 @@ void blame_free(struct jobs *j)
 	free(j->backlog);
 }
 
-void blame_settle(struct machine *m, int64_t host_ns)
+void blame_settle_jobs(struct machine *m, int64_t host_ns)
 {
-	if (!m->n_jobs && m->settled_ns < host_ns)
-		m->settled_ns = host_ns;
 	while (m->settled_ns < host_ns) {
 		int64_t from = m->settled_ns, to = host_ns;
 

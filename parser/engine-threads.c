@@ -12,15 +12,6 @@ bool comm_is(const char *comm, const char *name)
 	return comm && comm[0] == name[0] && strncmp(comm, name, VMRT_COMM_MAX) == 0;
 }
 
-struct thr *threads_find(const struct machine *m, int32_t tid)
-{
-	size_t leaf = (size_t)tid / PID_LEAF;
-
-	if (tid <= 0 || leaf >= m->n_leaves || !m->pids[leaf])
-		return NULL;
-	return m->pids[leaf][tid % PID_LEAF];
-}
-
 static struct thr **slot_of(struct machine *m, int32_t tid)
 {
 	size_t leaf = (size_t)tid / PID_LEAF;

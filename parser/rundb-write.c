@@ -34,7 +34,7 @@ static const struct {
 	[T_SUPPLY] = {"supply", 4},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 10},
-	[T_JOB] = {"job", 23},
+	[T_JOB] = {"job", 24},
 	[T_BLAME] = {"blame", 5},
 };
 
@@ -272,6 +272,21 @@ static void on_supply(void *ctx, const struct vmrt_supply_point *p)
 	end(&row);
 }
 
+/* Who ran most in a part of a job; VMRT_NONE if it is not another thread's. */
+static uint32_t blamed(const struct vmrt_job *job, enum vmrt_blame part)
+{
+	switch (part) {
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		return job->interferer;
+	case VMRT_BLAME_HOST_THREAD:
+	case VMRT_BLAME_SERVER:
+		return job->host_interferer;
+	default:
+		return VMRT_NONE;
+	}
+}
+
 static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_blame part)
 {
 	struct row row = begin(db, T_BLAME);
@@ -280,18 +295,7 @@ static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_bl
 	add_int(&row, job->k);
 	add_text(&row, vmrt_blame_name(part));
 	add_int(&row, job->blame_ns[part]);
-	switch (part) {
-	case VMRT_BLAME_INTERFERENCE:
-	case VMRT_BLAME_GUEST_OVERRUN:
-		add_index(&row, job->interferer);
-		break;
-	case VMRT_BLAME_HOST_THREAD:
-	case VMRT_BLAME_SERVER:
-		add_index(&row, job->host_interferer);
-		break;
-	default:
-		add_null(&row);
-	}
+	add_index(&row, blamed(job, part));
 	end(&row);
 }
 
@@ -324,6 +328,7 @@ static void on_job(void *ctx, const struct vmrt_job *j)
 	add_int(&row, j->inferred);
 	add_time(&row, j->mark_begin_local_ns);
 	add_time(&row, j->mark_end_local_ns);
+	add_index(&row, j->cause < 0 ? VMRT_NONE : blamed(j, (enum vmrt_blame)j->cause));
 	end(&row);
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		if (j->blame_ns[p] && j->arrival_ns != VMRT_UNKNOWN)

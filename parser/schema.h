@@ -80,6 +80,7 @@
 	" preemptions INTEGER NOT NULL, migrations INTEGER NOT NULL, skipped INTEGER NOT NULL,"    \
 	" outcome TEXT NOT NULL, cause TEXT, excused INTEGER NOT NULL, inferred INTEGER NOT NULL," \
 	" mark_begin_local_ns INTEGER, mark_end_local_ns INTEGER,"                                 \
+	" cause_thread INTEGER REFERENCES thread(id),"                                             \
 	" PRIMARY KEY(task, k)) WITHOUT ROWID;"                                                    \
 	"CREATE TABLE blame("                                                                      \
 	" task INTEGER NOT NULL, k INTEGER NOT NULL, part TEXT NOT NULL, ns INTEGER NOT NULL,"     \

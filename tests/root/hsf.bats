@@ -333,11 +333,11 @@ budget_kept() {
 	}
 	try "e.ini:1: server s: there is no VM $name"
 	try "there is no server nobody" --server nobody
-	printf 'policy = sporadic\n' >>"$ini"
-	try "e.ini:1: policy sporadic of server s is not enforced; supported: deferrable"
+	printf 'policy = rt_group\n' >>"$ini"
+	try "e.ini:1: policy rt_group of server s is not enforced; supported: periodic, polling, deferrable"
 	server 12ms 4ms
-	printf 'depletion = hard\n' >>"$ini"
-	try "depletion hard of server s is not enforced; supported: soft"
+	printf 'policy = none\ndepletion = hard\n' >>"$ini"
+	try "depletion hard of server s: with policy none nobody is held back by vmrt-hsf" --server s
 	server 12ms 4ms
 	sed -i 's/= 50/= 97/' "$ini"
 	try "priority 97 of server s is too high"

@@ -27,12 +27,12 @@ static void first_replenishment_is_at_t0(void **state)
 
 	(void)state;
 	assert_false(b.eligible);
-	assert_int_equal(b.rules->when_next(&b), T0);
-	assert_int_equal(b.rules->on_time(&b, T0 - 1), HSF_NOTHING);
-	assert_int_equal(b.rules->on_time(&b, T0), HSF_REPLENISHED);
+	assert_int_equal(hsf_budget_next(&b), T0);
+	assert_int_equal(hsf_budget_time(&b, T0 - 1), HSF_NOTHING);
+	assert_int_equal(hsf_budget_time(&b, T0), HSF_REPLENISHED);
 	assert_true(b.eligible);
 	assert_int_equal(b.k, 0);
-	assert_int_equal(b.rules->when_next(&b), T0 + 12 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 12 * MS);
 }
 
 static void late_replenishment_does_not_move_the_grid(void **state)
@@ -40,10 +40,10 @@ static void late_replenishment_does_not_move_the_grid(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 10 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
-	assert_int_equal(b.rules->on_time(&b, T0 + 12 * MS + 700 * US), HSF_REPLENISHED);
+	hsf_budget_time(&b, T0);
+	assert_int_equal(hsf_budget_time(&b, T0 + 12 * MS + 700 * US), HSF_REPLENISHED);
 	assert_int_equal(b.k, 1);
-	assert_int_equal(b.rules->when_next(&b), T0 + 24 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 24 * MS);
 	assert_int_equal(b.skipped, 0);
 }
 
@@ -52,12 +52,12 @@ static void a_stall_leaves_out_the_replenishments_it_covers(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 10 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
+	hsf_budget_time(&b, T0);
 	/* grid points 1, 2 and 3 have passed; one replenishment, for the last of them */
-	assert_int_equal(b.rules->on_time(&b, T0 + 37 * MS), HSF_REPLENISHED);
+	assert_int_equal(hsf_budget_time(&b, T0 + 37 * MS), HSF_REPLENISHED);
 	assert_int_equal(b.k, 3);
 	assert_int_equal(b.skipped, 2);
-	assert_int_equal(b.rules->when_next(&b), T0 + 48 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 48 * MS);
 }
 
 static void budget_is_depleted_when_used_up_and_not_before(void **state)
@@ -65,13 +65,14 @@ static void budget_is_depleted_when_used_up_and_not_before(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 10 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
-	assert_int_equal(b.rules->on_use(&b, T0 + 5 * MS, 5 * MS), HSF_NOTHING);
-	assert_int_equal(b.rules->on_use(&b, T0 + 10 * MS, 10 * MS - HSF_LEAST_STEP_NS), HSF_NOTHING);
+	hsf_budget_time(&b, T0);
+	assert_int_equal(hsf_budget_use(&b, T0 + 5 * MS, 5 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_use(&b, T0 + 10 * MS, 5 * MS - HSF_LEAST_STEP_NS), HSF_NOTHING);
 	assert_true(b.eligible);
-	assert_int_equal(b.rules->on_use(&b, T0 + 10 * MS, 10 * MS - HSF_LEAST_STEP_NS + 1), HSF_DEPLETED);
+	assert_int_equal(hsf_budget_left(&b), HSF_LEAST_STEP_NS);
+	assert_int_equal(hsf_budget_use(&b, T0 + 10 * MS, 1), HSF_DEPLETED);
 	assert_false(b.eligible);
-	assert_int_equal(b.rules->on_use(&b, T0 + 11 * MS, 11 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_use(&b, T0 + 11 * MS, 1 * MS), HSF_NOTHING);
 }
 
 static void nothing_is_carried_over_neither_rest_nor_overshoot(void **state)
@@ -79,23 +80,23 @@ static void nothing_is_carried_over_neither_rest_nor_overshoot(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 4 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
-	b.rules->on_use(&b, T0 + 2 * MS, 1 * MS);
-	b.rules->on_time(&b, T0 + 12 * MS);
-	assert_int_equal(b.used_ns, 0);
-	assert_int_equal(b.rules->on_use(&b, T0 + 16 * MS, 3 * MS), HSF_NOTHING);
-	assert_int_equal(b.rules->on_use(&b, T0 + 17 * MS, 5 * MS), HSF_DEPLETED);
-	b.rules->on_time(&b, T0 + 24 * MS);
-	assert_int_equal(b.rules->on_use(&b, T0 + 27 * MS, 3 * MS), HSF_NOTHING);
+	hsf_budget_time(&b, T0);
+	hsf_budget_use(&b, T0 + 2 * MS, 1 * MS);
+	hsf_budget_time(&b, T0 + 12 * MS);
+	assert_int_equal(hsf_budget_left(&b), 4 * MS);
+	assert_int_equal(hsf_budget_use(&b, T0 + 16 * MS, 3 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_use(&b, T0 + 17 * MS, 2 * MS), HSF_DEPLETED);
+	hsf_budget_time(&b, T0 + 24 * MS);
+	assert_int_equal(hsf_budget_left(&b), 4 * MS);
 }
 
-static void only_supported_policies_have_rules(void **state)
+static void policies_of_cgroups_have_no_rules(void **state)
 {
 	(void)state;
-	assert_non_null(hsf_rules_for(VMRT_POLICY_DEFERRABLE));
-	assert_null(hsf_rules_for(VMRT_POLICY_NONE));
-	assert_null(hsf_rules_for(VMRT_POLICY_DEADLINE));
-	assert_non_null(strstr(hsf_rules_names(), "deferrable"));
+	assert_null(hsf_rules_for(VMRT_POLICY_RT_GROUP));
+	assert_null(hsf_rules_for(VMRT_POLICY_CFS_QUOTA));
+	assert_string_equal(
+		hsf_rules_names(), "periodic, polling, deferrable, sporadic, edf, deadline, none");
 }
 
 static void one_vcpu_may_use_all_that_is_left_less_the_latency(void **state)
@@ -262,7 +263,7 @@ int main(void)
 		cmocka_unit_test(a_stall_leaves_out_the_replenishments_it_covers),
 		cmocka_unit_test(budget_is_depleted_when_used_up_and_not_before),
 		cmocka_unit_test(nothing_is_carried_over_neither_rest_nor_overshoot),
-		cmocka_unit_test(only_supported_policies_have_rules),
+		cmocka_unit_test(policies_of_cgroups_have_no_rules),
 		cmocka_unit_test(one_vcpu_may_use_all_that_is_left_less_the_latency),
 		cmocka_unit_test(several_vcpus_never_pass_the_budget_by_more_than_their_last_steps),
 		cmocka_unit_test(alarms_are_early_by_the_least_latency_seen),
