@@ -277,6 +277,11 @@ enum vmrt_status hsf_guardian_add(
 	return hsf_table_add(g->table, pid, tid, err);
 }
 
+void hsf_guardian_may_stop(struct hsf_guardian *g, pid_t tid)
+{
+	hsf_table_may_stop(g->table, tid);
+}
+
 int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid)
 {
 	return hsf_table_restore_thread(g->table, tid);
