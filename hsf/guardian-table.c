@@ -31,7 +31,7 @@ struct entry {
 	atomic_bool valid;
 	pid_t pid, tid;
 	uint64_t started; /* a thread that has another start is not the one that was changed */
-	atomic_bool may_stop; /* its process is stopped at times */
+	atomic_bool stops; /* its process may be stopped: it is to go on */
 	struct hsf_settings former;
 };
 
@@ -143,7 +143,7 @@ enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct
 		return vmrt_fail(err, VMRT_ERANGE, "more than %d threads to be scheduled", MAX_THREADS);
 	e->pid = pid;
 	e->tid = tid;
-	atomic_store(&e->may_stop, false);
+	atomic_store(&e->stops, false);
 	rc = hsf_settings_read(tid, &e->former);
 	if (rc)
 		return vmrt_fail_errno(err, rc, "cannot read the scheduling of thread %d", (int)tid);
@@ -158,11 +158,14 @@ enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct
 	return VMRT_OK;
 }
 
-void hsf_table_may_stop(struct hsf_table *t, pid_t tid)
+enum vmrt_status hsf_table_stops(struct hsf_table *t, pid_t pid, struct vmrt_error *err)
 {
-	for (size_t i = 0; i < MAX_THREADS; i++)
-		if (t->shared->entries[i].tid == tid && entry_lives(&t->shared->entries[i]))
-			atomic_store(&t->shared->entries[i].may_stop, true);
+	enum vmrt_status status = hsf_table_add(t, pid, pid, err);
+
+	for (size_t i = 0; i < MAX_THREADS && status == VMRT_OK; i++)
+		if (t->shared->entries[i].tid == pid && entry_lives(&t->shared->entries[i]))
+			atomic_store(&t->shared->entries[i].stops, true);
+	return status;
 }
 
 /* 1 if @e's thread had other settings, and has its former ones now; -1 if it could not get them. */
@@ -171,7 +174,7 @@ static int restore(const struct entry *e)
 	struct hsf_settings now;
 	int rc;
 
-	if (atomic_load(&e->may_stop))
+	if (atomic_load(&e->stops))
 		kill(e->pid, SIGCONT);
 	if (hsf_settings_read(e->tid, &now) == 0 && hsf_settings_equal(&now, &e->former))
 		return 0;

@@ -277,9 +277,9 @@ enum vmrt_status hsf_guardian_add(
 	return hsf_table_add(g->table, pid, tid, err);
 }
 
-void hsf_guardian_may_stop(struct hsf_guardian *g, pid_t tid)
+enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vmrt_error *err)
 {
-	hsf_table_may_stop(g->table, tid);
+	return hsf_table_stops(g->table, pid, err);
 }
 
 int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid)

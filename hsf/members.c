@@ -74,10 +74,10 @@ static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_place *p, pid
 	if (p->spec.policy == VMRT_POLICY_NONE)
 		return VMRT_OK;
 	status = hsf_guardian_add(r->guardian, pid, tid, err);
+	if (status == VMRT_OK && p->spec.depletion == VMRT_DEPLETION_HARD)
+		status = hsf_guardian_stops(r->guardian, pid, err);
 	if (status != VMRT_OK)
 		return status;
-	if (p->spec.depletion == VMRT_DEPLETION_HARD)
-		hsf_guardian_may_stop(r->guardian, tid);
 	if (p->spec.policy == VMRT_POLICY_DEADLINE) {
 		rc = hsf_raise_deadline(tid, p->spec.budget_ns, p->spec.period_ns);
 		return rc ? cannot_reserve(p, tid, rc, err) : VMRT_OK;

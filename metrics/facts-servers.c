@@ -38,8 +38,6 @@ static const char all_periods[] =
 /* Sums over periods. */
 struct totals {
 	double consumed, background, budget, length;
-	struct vmrt_samples over, latency;
-	struct vmrt_series first; /* supply behind the period's begin */
 	int64_t clean_ns, end_ns; /* periods without any doubt since, the last one's end */
 };
 
@@ -63,12 +61,12 @@ static enum vmrt_status add_supply(struct vmrt_server_facts *s, struct totals *s
 	if (wanted == VMRT_UNKNOWN || first == VMRT_UNKNOWN || first < wanted)
 		return VMRT_OK;
 	if (wanted == start)
-		vmrt_series_add(&sum->first, vmrt_query_int(q, K), first - start);
+		vmrt_series_add(&s->first, vmrt_query_int(q, K), first - start);
 	if (first - wanted > s->latency_max) {
 		s->latency_max = first - wanted;
 		s->latency_max_k = vmrt_query_int(q, K);
 	}
-	return vmrt_samples_add(&sum->latency, first - wanted);
+	return vmrt_samples_add(&s->latencies, first - wanted);
 }
 
 static enum vmrt_status add_period(struct vmrt_server_facts *s, struct totals *sum, struct vmrt_query *q)
@@ -96,15 +94,16 @@ static enum vmrt_status add_period(struct vmrt_server_facts *s, struct totals *s
 		s->over_max = used - budget;
 		s->over_max_k = vmrt_query_int(q, K);
 	}
-	return vmrt_samples_add(&sum->over, used - budget);
+	return vmrt_samples_add(&s->overshoots, used - budget);
 }
 
 static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f,
 	struct vmrt_server_facts *s, struct vmrt_error *err)
 {
-	struct totals sum = {.first = VMRT_SERIES_EMPTY, .end_ns = VMRT_UNKNOWN};
+	struct totals sum = {.end_ns = VMRT_UNKNOWN};
 	struct vmrt_query q;
 
+	s->first = VMRT_SERIES_EMPTY;
 	s->over_max = s->over_max_k = s->latency_max = s->latency_max_k = VMRT_UNKNOWN;
 	s->blackout_max = s->blackout_at = VMRT_UNKNOWN;
 	vmrt_query_begin(&q, db, err, all_periods);
@@ -119,13 +118,11 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 	s->consumed_ratio = sum.budget > 0 ? sum.consumed / sum.budget : NAN;
 	s->background_ratio = sum.budget > 0 ? sum.background / sum.budget : NAN;
 	s->received_ratio = sum.length > 0 ? (sum.consumed + sum.background) / sum.length : NAN;
-	s->over_p50 = vmrt_samples_percentile(&sum.over, 50, 100);
-	s->over_p99 = vmrt_samples_percentile(&sum.over, 99, 100);
-	s->latency_p50 = vmrt_samples_percentile(&sum.latency, 50, 100);
-	s->latency_p99 = vmrt_samples_percentile(&sum.latency, 99, 100);
-	s->supply_jitter = vmrt_series_jitter(&sum.first);
-	vmrt_samples_free(&sum.over);
-	vmrt_samples_free(&sum.latency);
+	s->over_p50 = vmrt_samples_percentile(&s->overshoots, 50, 100);
+	s->over_p99 = vmrt_samples_percentile(&s->overshoots, 99, 100);
+	s->latency_p50 = vmrt_samples_percentile(&s->latencies, 50, 100);
+	s->latency_p99 = vmrt_samples_percentile(&s->latencies, 99, 100);
+	s->supply_jitter = vmrt_series_jitter(&s->first);
 	return vmrt_query_end(&q);
 }
 

@@ -132,14 +132,17 @@ static enum vmrt_status load_parts(
 	struct vmrt_query q;
 
 	vmrt_query_begin(&q, db, err,
-		"SELECT group_concat(p, ', ') FROM (SELECT part || ' ' || printf('%.3f', ns / 1e6) AS p FROM blame"
-		" WHERE task = ?1 AND k = ?2 ORDER BY abs(ns) DESC, part)");
+		"SELECT group_concat(p, ', '), group_concat(CASE WHEN abs(ns) * 100 >= whole THEN p END, ', ') FROM"
+		" (SELECT part || ' ' || printf('%.3f', ns / 1e6) AS p, ns, sum(ns) OVER () AS whole FROM blame"
+		"  WHERE task = ?1 AND k = ?2 ORDER BY abs(ns) DESC, part)");
 	if (q.status == VMRT_OK) {
 		sqlite3_bind_int64(q.stmt, 1, task);
 		sqlite3_bind_int64(q.stmt, 2, w->k);
 	}
-	if (vmrt_query_next(&q))
+	if (vmrt_query_next(&q)) {
 		w->parts = vmrt_query_text(&q, 0);
+		w->largest = vmrt_query_text(&q, 1);
+	}
 	return vmrt_query_end(&q);
 }
 

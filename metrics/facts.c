@@ -214,6 +214,7 @@ static void free_task(struct vmrt_task_facts *t)
 		free(t->worst[i].cause);
 		free(t->worst[i].by);
 		free(t->worst[i].parts);
+		free(t->worst[i].largest);
 		free(t->worst[i].segments);
 	}
 	for (size_t i = 0; i < t->n_causes; i++)
@@ -313,6 +314,8 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++)
 		if (f->tasks[i].selected)
 			status = vmrt_facts_load_task(db, f, &f->tasks[i], err);
+	if (status == VMRT_OK && !vmrt_facts_bounds(f))
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 out:
 	sqlite3_close(db);
 	if (status == VMRT_OK)
@@ -333,6 +336,8 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->servers[i].vm);
 		free(f->servers[i].policy);
 		free(f->servers[i].depletion);
+		vmrt_samples_free(&f->servers[i].overshoots);
+		vmrt_samples_free(&f->servers[i].latencies);
 	}
 	for (size_t i = 0; i < f->n_machines; i++) {
 		free(f->machines[i].name);

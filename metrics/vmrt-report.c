@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/significance.h>
+
+#include "compare.h"
+#include "failif.h"
 #include "report.h"
 
 #define MAX_NAMES 256
+#define MAX_CONDITIONS 64
 
 enum { OPT_COMPARE = 'c', OPT_FORMAT = 'f', OPT_TASK = 't', OPT_TABLE = 'T', OPT_SERVER = 's', OPT_LOSS = 256, OPT_FROM, OPT_TO, OPT_SKIP,
-	OPT_WORST, OPT_WINDOW };
+	OPT_WORST, OPT_WINDOW, OPT_FAIL_IF, OPT_POOL, OPT_SEED };
 
 struct options {
 	enum vmrt_format format;
@@ -22,7 +27,10 @@ struct options {
 	const char *runs[MAX_NAMES];
 	size_t n_runs;
 	const char *table;
-	bool compare, allow_loss;
+	bool compare, pool, allow_loss;
+	int64_t seed;
+	struct vmrt_condition conditions[MAX_CONDITIONS];
+	size_t n_conditions;
 };
 
 static const struct argp_option option_table[] = {
@@ -40,7 +48,15 @@ static const struct argp_option option_table[] = {
 		"only this table: run, vms, loss, clock, servers, checks, natural, tasks, causes, analysis or "
 		"analysis_tasks; with --compare: runs, tasks or servers",
 		0},
-	{"compare", OPT_COMPARE, NULL, 0, "several runs side by side; the first is the base", 0},
+	{"compare", OPT_COMPARE, NULL, 0,
+		"variants side by side; the first is the base; a variant is [NAME=]RUN[,RUN...], with its repetitions",
+		0},
+	{"pool", OPT_POOL, NULL, 0,
+		"with --compare: runs of the same experiment, with or without HSF, are repetitions of one variant",
+		0},
+	{"seed", OPT_SEED, "N", 0, "of the random numbers of the bootstrap (1)", 0},
+	{"fail-if", OPT_FAIL_IF, "CONDITION", 0,
+		"exit with 2 if it is true, as in 'miss(rt_task1) > 1%'; may be given several times", 0},
 	{"allow-loss", OPT_LOSS, NULL, 0,
 		"exit with 0 and compare although events were lost that may have changed outcomes", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
@@ -65,6 +81,7 @@ static error_t parse_number(struct argp_state *state, const char *option, const 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	struct vmrt_error err;
 	int64_t number;
 
 	switch (key) {
@@ -101,6 +118,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_COMPARE:
 		o->compare = true;
 		return 0;
+	case OPT_POOL:
+		o->pool = true;
+		return 0;
+	case OPT_SEED:
+		return parse_number(state, "--seed", arg, 0, INT64_MAX, &o->seed);
+	case OPT_FAIL_IF:
+		if (o->n_conditions == MAX_CONDITIONS)
+			return vmrt_usage(state, "--fail-if is given more than %d times", MAX_CONDITIONS);
+		if (vmrt_condition_parse(arg, &o->conditions[o->n_conditions++], &err) != VMRT_OK)
+			return vmrt_usage(state, "--fail-if %s", err.text);
+		return 0;
 	case OPT_LOSS:
 		o->allow_loss = true;
 		return 0;
@@ -114,6 +142,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "no run is named");
 		if (o->compare && o->n_runs < 2)
 			return vmrt_usage(state, "--compare needs at least two runs");
+		if (o->pool && !o->compare)
+			return vmrt_usage(state, "--pool goes with --compare");
 		if (o->filter.from_ns != VMRT_UNKNOWN && o->filter.to_ns != VMRT_UNKNOWN &&
 			o->filter.to_ns <= o->filter.from_ns)
 			return vmrt_usage(state, "--to is not behind --from");
@@ -123,140 +153,116 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static bool same_label(struct vmrt_run_facts *const *runs, size_t n, size_t i)
+/* The table "conditions": in each run's section, or with the names of all. */
+static enum vmrt_status judge(const struct options *o, struct vmrt_table *table,
+	const struct vmrt_variant *variant, enum vmrt_verdict *worst, struct vmrt_error *err)
 {
-	for (size_t j = 0; j < n; j++)
-		if (j != i && !strcmp(runs[j]->label, runs[i]->label))
-			return true;
-	return false;
+	enum vmrt_verdict verdict;
+	enum vmrt_status status = vmrt_report_conditions(table, o->compare, variant->facts, o->conditions,
+		o->n_conditions, o->allow_loss, &verdict, err);
+
+	if (status == VMRT_OK && verdict > *worst)
+		*worst = verdict;
+	return status;
 }
 
-/* "…/a.vmrt" and "…/a.vmrt/run.db" are a. */
-static char *folder_name(const char *origin)
+static enum vmrt_status report(const struct options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
 {
-	size_t end = strlen(origin), begin;
+	struct vmrt_doc *doc = vmrt_doc_new("run", true);
+	enum vmrt_status status = VMRT_OK;
 
-	if (end > 7 && !strcmp(origin + end - 7, "/run.db"))
-		end -= 7;
-	while (end > 1 && origin[end - 1] == '/')
-		end--;
-	for (begin = end; begin > 0 && origin[begin - 1] != '/'; begin--)
-		continue;
-	if (end - begin > 5 && !strncmp(origin + end - 5, ".vmrt", 5))
-		end -= 5;
-	return strndup(origin + begin, end - begin);
-}
-
-/* Runs whose labels are the same get what @name makes of the words on the command line. */
-static enum vmrt_status relabel(struct vmrt_run_facts **runs, size_t n,
-	char *(*name)(const char *origin), struct vmrt_error *err)
-{
-	bool twice[MAX_NAMES];
-
-	for (size_t i = 0; i < n; i++)
-		twice[i] = same_label(runs, n, i);
-	for (size_t i = 0; i < n; i++) {
-		char *label;
-
-		if (!twice[i])
-			continue;
-		label = name(runs[i]->origin);
-		if (!label)
-			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-		free(runs[i]->label);
-		runs[i]->label = label;
-	}
-	return VMRT_OK;
-}
-
-/* Runs of the same name go by their folders, by their whole paths, and if need be by a number too. */
-static enum vmrt_status make_labels_differ(
-	struct vmrt_run_facts **runs, size_t n, struct vmrt_error *err)
-{
-	enum vmrt_status status = relabel(runs, n, folder_name, err);
-
-	if (status == VMRT_OK)
-		status = relabel(runs, n, strdup, err);
-	if (status != VMRT_OK)
-		return status;
-	for (size_t i = 1; i < n; i++) {
-		char *label;
-
-		if (!same_label(runs, i, i))
-			continue;
-		if (asprintf(&label, "%s#%zu", runs[i]->label, i + 1) < 0)
-			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-		free(runs[i]->label);
-		runs[i]->label = label;
-	}
-	return VMRT_OK;
-}
-
-static enum vmrt_status print(
-	const struct options *o, struct vmrt_run_facts *const *runs, struct vmrt_error *err)
-{
-	struct vmrt_comparison *comparison = NULL;
-	struct vmrt_doc *doc = NULL;
-	enum vmrt_status status;
-
-	if (o->compare)
-		comparison = vmrt_report_compare(runs, o->n_runs, o->allow_loss);
-	else
-		doc = vmrt_doc_new("run", true);
-	if (!doc && !comparison)
+	if (!doc)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	for (size_t i = 0; doc && i < o->n_runs; i++)
-		vmrt_report_run(doc, runs[i]);
-	status = vmrt_doc_print(
-		doc ? doc : vmrt_comparison_doc(comparison), o->format, o->table, stdout, err);
+	for (size_t i = 0; status == VMRT_OK && i < n; i++) {
+		vmrt_report_run(doc, variants[i].facts);
+		if (o->n_conditions)
+			status = judge(o, vmrt_conditions_table(doc, false), &variants[i], verdict, err);
+	}
+	if (status == VMRT_OK)
+		status = vmrt_doc_print(doc, o->format, o->table, stdout, err);
 	vmrt_doc_free(doc);
+	return status;
+}
+
+static enum vmrt_status compare(const struct options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	struct vmrt_compare_options options = {o->allow_loss, (uint64_t)o->seed};
+	struct vmrt_comparison *comparison = vmrt_report_compare(variants, n, &options);
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_table *table;
+
+	if (!comparison)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	table = o->n_conditions ? vmrt_conditions_table(vmrt_comparison_doc(comparison), true) : NULL;
+	for (size_t i = 0; o->n_conditions && status == VMRT_OK && i < n; i++)
+		status = judge(o, table, &variants[i], verdict, err);
+	if (status == VMRT_OK)
+		status = vmrt_doc_print(vmrt_comparison_doc(comparison), o->format, o->table, stdout, err);
 	vmrt_comparison_free(comparison);
 	return status;
+}
+
+/* Whether loss makes the answer unknown: that of the conditions if there are any, else of all outcomes. */
+static int exit_status(const struct options *o, const struct vmrt_variant *variants, size_t n,
+	enum vmrt_verdict verdict)
+{
+	int result = VMRT_EXIT_DONE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (o->allow_loss || !vmrt_facts_loss(variants[i].facts))
+			continue;
+		vmrt_warn("%s: events were lost that may have changed outcomes (--allow-loss accepts that)",
+			variants[i].facts->label);
+		result = VMRT_EXIT_UNKNOWN;
+	}
+	if (!o->n_conditions)
+		return result;
+	return verdict == VMRT_VERDICT_VIOLATED ? VMRT_EXIT_VIOLATED :
+		verdict == VMRT_VERDICT_UNKNOWN ? VMRT_EXIT_UNKNOWN :
+						  VMRT_EXIT_DONE;
 }
 
 static int run(void *opts)
 {
 	const struct options *o = opts;
-	struct vmrt_run_facts *runs[MAX_NAMES] = {NULL};
+	struct vmrt_variant *variants = NULL;
 	struct vmrt_filter filter = o->filter;
+	enum vmrt_verdict verdict = VMRT_VERDICT_OK;
 	struct vmrt_error err;
-	enum vmrt_status status = VMRT_OK;
-	int exit_status = VMRT_EXIT_DONE;
+	enum vmrt_status status;
+	int result = VMRT_EXIT_FAILED;
+	size_t n;
 
 	filter.tasks = o->tasks;
 	filter.n_tasks = o->n_tasks;
 	filter.servers = o->servers;
 	filter.n_servers = o->n_servers;
-	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
-		status = vmrt_facts_load(o->runs[i], &filter, &runs[i], &err);
+	status = vmrt_variants_load(
+		o->runs, o->n_runs, o->compare, o->pool, &filter, &variants, &n, &err);
+	if (status == VMRT_OK && o->compare && n < 2)
+		status = vmrt_fail(&err, VMRT_EINVAL,
+			"all runs are repetitions of one variant: there is nothing to compare them with");
 	if (status == VMRT_OK)
-		status = make_labels_differ(runs, o->n_runs, &err);
+		status = (o->compare ? compare : report)(o, variants, n, &verdict, &err);
 	if (status == VMRT_OK)
-		status = print(o, runs, &err);
-	if (status != VMRT_OK) {
+		result = exit_status(o, variants, n, verdict);
+	else
 		vmrt_complain(&err);
-		exit_status = VMRT_EXIT_FAILED;
-	}
-	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++) {
-		if (o->allow_loss || !vmrt_facts_loss(runs[i]))
-			continue;
-		vmrt_warn("%s: events were lost that may have changed outcomes (--allow-loss accepts that)",
-			runs[i]->label);
-		exit_status = VMRT_EXIT_UNKNOWN;
-	}
-	for (size_t i = 0; i < o->n_runs; i++)
-		vmrt_facts_free(runs[i]);
-	return exit_status;
+	vmrt_variants_free(variants, n);
+	return result;
 }
 
 int main(int argc, char **argv)
 {
-	static struct options options = {.filter = VMRT_FILTER_ALL};
+	static struct options options = {.filter = VMRT_FILTER_ALL, .seed = VMRT_BOOTSTRAP_SEED};
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN...",
 			.summary = "Report servers, tasks, misses and their causes of recorded runs.",
-			.doc = "RUN is a run folder or a database. Exit status: 0 done, 1 could not, 3 events were "
-			       "lost that may have changed outcomes, 64 usage.",
+			.doc = "RUN is a run folder or a database. Exit status: 0 done, 1 could not, 2 a condition of "
+			       "--fail-if is true, 3 loss leaves it open, or events were lost that may have changed "
+			       "outcomes, 64 usage.",
 			.options = option_table,
 			.parse = parse,
 			.opts = &options,
