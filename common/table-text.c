@@ -362,10 +362,10 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned widt
 		if (i)
 			putc('\n', out);
 		print_part(out, section->name, 0, length);
-		putc('\n', out);
+		fputs(length ? "\n" : "", out);
 		for (size_t n = 0; n < length; n++)
 			putc('=', out);
-		putc('\n', out);
+		fputs(length ? "\n" : "", out);
 		for (size_t j = 0; j < section->n_tables; j++)
 			if (!only || !strcmp(only, section->tables[j]->name))
 				print_table(section->tables[j], width, &after_grid, out);

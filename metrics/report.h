@@ -36,6 +36,16 @@ struct vmrt_bin {
  */
 size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
 
+/**
+ * vmrt_report_sql - a section with the table "query": what the database of @run answers
+ * @section: its heading, "" for none
+ * @sql: one query; it may read tables and views, and nothing else
+ *
+ * Return: VMRT_OK; VMRT_EINVAL if it is no such query; VMRT_EINTR; VMRT_EDB; errors of vmrt_rundb_open().
+ */
+enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, const char *run,
+	const char *sql, struct vmrt_error *err);
+
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
