@@ -243,6 +243,9 @@ static void print_titles(const struct grid *g, int first)
 		const char *title = begins ? vmrt_table_title(g->table, group) : NULL;
 		size_t room = 0;
 
+		/* the part before the colon says what the table is of, which the first one has said */
+		if (title && strstr(title, ": "))
+			title = strstr(title, ": ") + 2;
 		for (size_t j = i; title && j < g->n && vmrt_column_group(column_of(g, j)) == group; j++)
 			room += g->widths[g->columns[j]] + (j > i ? g->gap : 0);
 		if (title && written < at) {

@@ -20,6 +20,10 @@ void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts)
 /** vmrt_report_jobs - the tables "worst", and as asked for "histogram" and "cdf" */
 void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
+/** vmrt_report_figure - a picture (see vmrt_put_figure()), captioned @before, @name, @behind */
+void vmrt_report_figure(struct vmrt_table *table, const char *before, const char *name,
+	const char *behind, char *svg);
+
 struct vmrt_bin {
 	int64_t from_ns, to_ns; /* from <= value < to */
 	int64_t n;
