@@ -157,8 +157,8 @@ static void mark_spent(struct hsf_enforcer *e, struct hsf_server *s)
 {
 	int64_t consumed = s->over_ns + s->budget.budget_ns;
 
-	vmrt_mark(e->marker, "vmrt %s server=%s k=%" PRId64 " consumed=%" PRId64,
-		s->gave_up ? "srv_idle" : "srv_deplete", s->name, s->budget.k, consumed);
+	vmrt_mark(e->marker, "vmrt srv_deplete server=%s k=%" PRId64 " consumed=%" PRId64 "%s", s->name,
+		s->budget.k, consumed, s->gave_up ? " idle=1" : "");
 	s->spent = false;
 	if (s->gave_up) {
 		s->figures.discards++;
@@ -198,6 +198,9 @@ void arrange(struct hsf_enforcer *e, int64_t now)
 			continue;
 		if (s->wanted != s->level)
 			server_level(s, s->wanted);
+		/* what it has kept while it was held back counts from here on */
+		if (s->suspended && server_open(s))
+			hsf_budget_wake(&s->budget, now);
 		if (s->n_fresh || was != server_open(s))
 			server_arm(s);
 		if (s->idle && server_open(s) && (s->n_fresh || !was))

@@ -5,6 +5,7 @@
  * interrupt that says a budget is used up is raised where the waiter is.
  */
 #include "enforcer.h"
+#include "hsf.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 16
+#define MOST_EARLY_NS (100 * VMRT_NS_PER_US)
 #define STACK_SIZE (256 << 10) /* locked in memory */
 
 /* What an event is about: one of these, or a pointer to a member or, with its lowest bit set, to a server. */
@@ -46,7 +48,7 @@ static void tell(int fd)
 static void set_timer(struct hsf_enforcer *e)
 {
 	struct itimerspec when = {.it_value.tv_sec = 0};
-	int64_t next = arrange_slot_end(e);
+	int64_t next = arrange_slot_end(e), early;
 
 	for (size_t i = 0; i < e->n; i++) {
 		const struct hsf_server *s = e->servers[i];
@@ -56,8 +58,12 @@ static void set_timer(struct hsf_enforcer *e)
 	}
 	if (next == e->timer_ns)
 		return;
-	e->timer_ns = next;
+	e->timer_ns = e->armed_ns = next;
 	if (next != HSF_NEVER) {
+		/* early by what it takes at least from there to here */
+		early = hsf_latency_early(&e->latency);
+		next -= early < MOST_EARLY_NS ? early : MOST_EARLY_NS;
+		e->armed_ns = next;
 		when.it_value.tv_sec = next / VMRT_NS_PER_S;
 		when.it_value.tv_nsec = next % VMRT_NS_PER_S;
 	}
@@ -78,7 +84,7 @@ static void change_params(struct hsf_server *s)
 /* The time of @s has come: charge what belongs to the time before it. */
 static void replenish(struct hsf_server *s, int64_t now)
 {
-	bool eligible = s->budget.eligible;
+	bool eligible = s->budget.eligible, was_dormant;
 	enum hsf_action action = server_charge(s, now);
 
 	if (s->budget.rules->measures && s->budget.k >= 0)
@@ -88,6 +94,7 @@ static void replenish(struct hsf_server *s, int64_t now)
 		hsf_hist_add(&s->figures.overshoot, s->budget.used_ns - s->budget.budget_ns);
 	if (s->changing)
 		change_params(s);
+	was_dormant = s->budget.dormant;
 	while (hsf_budget_time(&s->budget, now) == HSF_REPLENISHED) {
 		s->n_fresh -= s->n_fresh == HSF_FRESH;
 		s->fresh[s->n_fresh++] = s->budget.given;
@@ -95,12 +102,17 @@ static void replenish(struct hsf_server *s, int64_t now)
 	s->spent = false;
 	if (action == HSF_DEPLETED && !s->n_fresh)
 		server_spent(s, false);
+	if (s->budget.dormant && !was_dormant)
+		server_arm(s);
 }
 
 static void on_time(struct hsf_enforcer *e, int64_t now)
 {
 	bool all = true;
 
+	hsf_latency_add(&e->latency, now - e->armed_ns);
+	while (now < e->timer_ns)
+		now = vmrt_now_ns();
 	e->timer_ns = HSF_NEVER;
 	if (now >= arrange_slot_end(e))
 		arrange_charge_slot(e, now);
@@ -252,6 +264,7 @@ enum vmrt_status hsf_enforcer_new(int cpu, const struct vmrt_marker *marker,
 	e->cpu = cpu;
 	e->marker = marker;
 	e->timer_ns = HSF_NEVER;
+	hsf_latency_init(&e->latency);
 	pthread_mutex_init(&e->mutex, NULL);
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -428,6 +441,22 @@ struct to_set {
 	const struct hsf_params *params;
 };
 
+/* Helper threads stay above the members; those that their owner has put elsewhere stay there. */
+static void raise_helpers(const struct hsf_server *s, const struct hsf_params *params)
+{
+	int former = hsf_params_priority(&s->params) + HSF_HELPER_ABOVE;
+	int now = hsf_params_priority(params) + HSF_HELPER_ABOVE;
+
+	for (size_t i = 0; i < server_members(s) && now != former; i++) {
+		const struct hsf_member *m = &s->members[i];
+		struct hsf_settings has;
+
+		if (m->helper && hsf_settings_read(m->tid, &has) == 0 && has.policy == SCHED_FIFO &&
+			(int)has.priority == former)
+			hsf_raise(m->tid, now);
+	}
+}
+
 static void do_set(struct hsf_enforcer *e, void *arg)
 {
 	struct to_set *a = arg;
@@ -435,6 +464,7 @@ static void do_set(struct hsf_enforcer *e, void *arg)
 	(void)e;
 	a->server->next = *a->params;
 	a->server->changing = true;
+	hsf_budget_rouse(&a->server->budget, vmrt_now_ns());
 }
 
 enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
@@ -449,9 +479,11 @@ enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
 			"server %s: policy %s cannot become %s while it is in force: detach it, and attach it anew",
 			s->name, vmrt_policy_name(s->params.policy), vmrt_policy_name(params->policy));
 	status = equip(e, s, rules, err);
-	if (status == VMRT_OK)
-		command(e, do_set, &a, false);
-	return status;
+	if (status != VMRT_OK)
+		return status;
+	raise_helpers(s, params);
+	command(e, do_set, &a, false);
+	return VMRT_OK;
 }
 
 struct to_read {

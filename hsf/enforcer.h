@@ -62,7 +62,9 @@ struct hsf_enforcer {
 	size_t n;
 	const struct vmrt_marker *marker;
 	int epoll, timer, wake, news;
-	int64_t timer_ns; /* what the timer is set to */
+	int64_t timer_ns; /* when there is something to do next */
+	int64_t armed_ns; /* what the timer is set to */
+	struct hsf_latency latency; /* of the timer */
 	/* the server by slot that has the CPU to itself, if any */
 	struct hsf_server *slot;
 	int64_t slot_ns;      /* charged until then */

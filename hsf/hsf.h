@@ -129,6 +129,9 @@ void hsf_guardian_hold(struct hsf_guardian *g, int fd);
 enum vmrt_status hsf_guardian_add(
 	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err);
 
+/** hsf_guardian_stops - as hsf_guardian_add for the main thread of @pid, and whatever comes, it will not stay stopped */
+enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vmrt_error *err);
+
 /** hsf_guardian_restore - give thread @tid its settings back and forget it; 0, or -1 if it could not get them */
 int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
 

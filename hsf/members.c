@@ -72,6 +72,8 @@ static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_place *p, pid
 	if (p->spec.policy == VMRT_POLICY_NONE)
 		return VMRT_OK;
 	status = hsf_guardian_add(r->guardian, pid, tid, err);
+	if (status == VMRT_OK && p->spec.depletion == VMRT_DEPLETION_HARD)
+		status = hsf_guardian_stops(r->guardian, pid, err);
 	if (status != VMRT_OK)
 		return status;
 	if (p->spec.policy == VMRT_POLICY_DEADLINE) {

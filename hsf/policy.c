@@ -8,7 +8,7 @@
 static const struct hsf_rules all_rules[] = {
 	{.policy = VMRT_POLICY_PERIODIC, .by_slot = true},
 	{.policy = VMRT_POLICY_POLLING, .discards = true},
-	{.policy = VMRT_POLICY_DEFERRABLE},
+	{.policy = VMRT_POLICY_DEFERRABLE, .may_rest = true},
 	{.policy = VMRT_POLICY_SPORADIC, .by_activation = true},
 	{.policy = VMRT_POLICY_EDF, .by_deadline = true},
 	{.policy = VMRT_POLICY_DEADLINE, .measures = true},
@@ -63,7 +63,7 @@ int64_t hsf_budget_next(const struct hsf_budget *b)
 	if (b->rules->by_activation)
 		return hsf_sporadic_next(b);
 	/* what is only measured may have no period */
-	return b->period_ns > 0 ? grid_point(b, b->k + 1) : HSF_NEVER;
+	return b->period_ns > 0 && !b->dormant ? grid_point(b, b->k + 1) : HSF_NEVER;
 }
 
 /* Full budget at every grid point, nothing is carried over, neither a rest nor an overrun. */
@@ -75,6 +75,10 @@ enum hsf_action hsf_budget_time(struct hsf_budget *b, int64_t now)
 		return hsf_sporadic_time(b, now);
 	if (now < hsf_budget_next(b))
 		return HSF_NOTHING;
+	if (b->rules->may_rest && b->k >= 0 && b->eligible && !b->used_ns) {
+		b->dormant = true;
+		return HSF_NOTHING;
+	}
 	k = (now - b->t0) / b->period_ns;
 	b->skipped += (uint64_t)(k - b->k - 1);
 	b->k = k;
@@ -84,10 +88,20 @@ enum hsf_action hsf_budget_time(struct hsf_budget *b, int64_t now)
 	return HSF_REPLENISHED;
 }
 
+void hsf_budget_rouse(struct hsf_budget *b, int64_t now)
+{
+	if (!b->dormant)
+		return;
+	b->dormant = false;
+	b->k = (now - b->t0) / b->period_ns;
+}
+
 enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_ns)
 {
 	if (b->rules->by_activation)
 		return hsf_sporadic_use(b, now, used_ns);
+	if (used_ns > 0)
+		hsf_budget_rouse(b, now);
 	b->used_ns += used_ns;
 	if (!b->eligible || b->rules->measures || b->budget_ns - b->used_ns >= HSF_LEAST_STEP_NS)
 		return HSF_NOTHING;

@@ -37,6 +37,7 @@ enum hsf_action {
 /* How members are made to run or wait, and what is consumption. */
 struct hsf_rules {
 	enum vmrt_policy policy;
+	bool may_rest;	  /* a full budget that nobody consumes need not be replenished */
 	bool by_slot;	  /* consumed while the server is the first that is eligible, whether or not a member runs */
 	bool discards;	  /* what is left is lost when no member wants to run */
 	bool by_deadline; /* priorities by the end of the period, not fixed */
@@ -59,6 +60,7 @@ struct hsf_budget {
 	int64_t used_ns;  /* since the last replenishment of a server with a grid */
 	bool eligible;	  /* there is budget */
 	uint64_t skipped; /* replenishments left out, because their time came while nobody ran */
+	bool dormant;	  /* nothing was consumed for a whole period: no replenishment until something is */
 	struct hsf_chunk given; /* by the last replenishment: its nominal time and amount */
 	/* by activation: oldest first; those up to `now_ns` are available */
 	struct hsf_chunk chunks[HSF_CHUNKS];
@@ -92,6 +94,9 @@ enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_n
 
 /** hsf_budget_idle - no member wants to run; what that does to the budget */
 enum hsf_action hsf_budget_idle(struct hsf_budget *b);
+
+/** hsf_budget_rouse - if dormant, not any more: the grid is looked for at @now */
+void hsf_budget_rouse(struct hsf_budget *b, int64_t now);
 
 /** hsf_budget_wake - after none has, a member wants to run since @now */
 void hsf_budget_wake(struct hsf_budget *b, int64_t now);

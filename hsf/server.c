@@ -155,12 +155,13 @@ void server_spent(struct hsf_server *s, bool gave_up)
 
 void server_arm(struct hsf_server *s)
 {
+	/* the first that is consumed of a dormant budget makes it an active one */
+	int64_t left = s->budget.dormant ? HSF_LEAST_STEP_NS : hsf_budget_left(&s->budget), step;
 	size_t alive = 0, n = server_members(s);
-	int64_t step;
 
 	for (size_t i = 0; i < n; i++)
 		alive += !s->members[i].gone && charged(s, &s->members[i]);
-	step = hsf_step(hsf_budget_left(&s->budget), alive, hsf_latency_early(&s->latency));
+	step = hsf_step(left, alive, hsf_latency_early(&s->latency));
 	for (size_t i = 0; i < n; i++) {
 		struct hsf_member *m = &s->members[i];
 

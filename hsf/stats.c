@@ -86,17 +86,19 @@ void hsf_report_server(FILE *out, const struct hsf_place *p, const struct hsf_st
 	if (f->replenishments)
 		fprintf(out,
 			"  %-22s %" PRIu64 ", of which depleted %" PRIu64 "; replenishments missed %" PRIu64 "\n",
-			params->policy == VMRT_POLICY_SPORADIC ? "replenishments" : "periods", f->replenishments,
+			hsf_rules_for(params->policy)->measures ? "periods" : "replenishments", f->replenishments,
 			f->depletions, state->skipped);
 	if (f->discards)
 		fprintf(out, "  %-22s %" PRIu64 " times\n", "budget given up", f->discards);
 	if (f->suspensions)
 		fprintf(out, "  %-22s %" PRIu64 " times\n", "held back by others", f->suspensions);
 	report_hist(out, "consumed per period", &f->use);
-	report_hist(out, "over the budget", &f->overshoot);
+	if (!hsf_rules_for(params->policy)->measures)
+		report_hist(out, "over the budget", &f->overshoot);
 	if (f->depletions)
 		report_time(out, "short of the budget", f->most_short, " at most");
-	report_hist(out, "replenished too late by", &f->lateness);
+	if (!hsf_rules_for(params->policy)->measures)
+		report_hist(out, "replenished too late by", &f->lateness);
 	if (f->replenishments && f->looks)
 		fprintf(out, "  %-22s %.2f per period\n", "looks at the budget",
 			(double)f->looks / (double)f->replenishments);

@@ -11,6 +11,7 @@
 
 #include <vmrt/significance.h>
 
+#include "advise.h"
 #include "compare.h"
 #include "failif.h"
 #include "report.h"
@@ -20,7 +21,7 @@
 
 enum { OPT_COMPARE = 'c', OPT_FORMAT = 'f', OPT_TASK = 't', OPT_TABLE = 'T', OPT_SERVER = 's', OPT_LOSS = 256, OPT_FROM, OPT_TO, OPT_SKIP,
 	OPT_WORST, OPT_WINDOW, OPT_FAIL_IF, OPT_POOL, OPT_SEED, OPT_SELECT, OPT_WIDTH, OPT_HISTOGRAM,
-	OPT_CDF, OPT_SQL };
+	OPT_CDF, OPT_SQL, OPT_ADVISE, OPT_EXECUTION, OPT_MARGIN, OPT_OVERHEAD, OPT_PERIOD };
 
 struct options {
 	enum vmrt_format format;
@@ -33,7 +34,8 @@ struct options {
 	const char *select[MAX_NAMES];
 	size_t n_select;
 	int64_t width; /* 0: as the terminal's */
-	bool compare, pool, allow_loss;
+	bool compare, pool, allow_loss, advise, advise_only; /* advise_only: an option that needs --advise */
+	struct vmrt_advise_options advice;
 	int64_t seed;
 	struct vmrt_condition conditions[MAX_CONDITIONS];
 	size_t n_conditions;
@@ -71,6 +73,14 @@ static const struct argp_option option_table[] = {
 	{"seed", OPT_SEED, "N", 0, "of the random numbers of the bootstrap (1)", 0},
 	{"fail-if", OPT_FAIL_IF, "CONDITION", 0,
 		"exit with 2 if it is true, as in 'miss(rt_task1) > 1%'; may be given several times", 0},
+	{"advise", OPT_ADVISE, NULL, 0,
+		"instead of a report: what period and budget each VM needs, as an experiment file; RUN may be one, too",
+		0},
+	{"execution", OPT_EXECUTION, "WHICH", 0,
+		"with --advise: execution times that are declared, measured, or the larger (declared, else measured)", 0},
+	{"margin", OPT_MARGIN, "PERCENT", 0, "with --advise: add so much to execution times (10)", 0},
+	{"overhead", OPT_OVERHEAD, "TIME", 0, "with --advise: of each budget, lost to switching (100us)", 0},
+	{"period", OPT_PERIOD, "TIME", 0, "with --advise: of the servers (the declared one, else the best)", 0},
 	{"allow-loss", OPT_LOSS, NULL, 0,
 		"exit with 0 and compare although events were lost that may have changed outcomes", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
@@ -103,6 +113,42 @@ static error_t parse_select(struct argp_state *state, char *arg, struct options 
 	if (!o->n_select)
 		return vmrt_usage(state, "--select needs the names of columns, as in miss,response_p99");
 	return 0;
+}
+
+/* Options of --advise. */
+static error_t parse_advice(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	error_t result = 0;
+	int64_t number;
+
+	o->advise_only = o->advise_only || key != OPT_ADVISE;
+	switch (key) {
+	case OPT_ADVISE:
+		o->advise = true;
+		return 0;
+	case OPT_EXECUTION:
+		if (!strcmp(arg, "declared"))
+			o->advice.execution = VMRT_EXECUTION_DECLARED;
+		else if (!strcmp(arg, "measured"))
+			o->advice.execution = VMRT_EXECUTION_MEASURED;
+		else if (!strcmp(arg, "larger"))
+			o->advice.execution = VMRT_EXECUTION_LARGER;
+		else
+			return vmrt_usage(state, "--execution is declared, measured or larger, not '%s'", arg);
+		return 0;
+	case OPT_MARGIN:
+		result = parse_number(state, "--margin", arg, 0, 1000, &number);
+		o->advice.margin = (double)number / 100;
+		return result;
+	case OPT_OVERHEAD:
+		return parse_time(state, "--overhead", arg, &o->advice.overhead_ns);
+	default:
+		result = parse_time(state, "--period", arg, &o->advice.period_ns);
+		if (result == 0 && (o->advice.period_ns < VMRT_NS_PER_MS / 2 || o->advice.period_ns > 100 * VMRT_NS_PER_S))
+			return vmrt_usage(state, "--period: '%s' is not from 500us to 100s", arg);
+		return result;
+	}
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -170,6 +216,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		if (vmrt_condition_parse(arg, &o->conditions[o->n_conditions++], &err) != VMRT_OK)
 			return vmrt_usage(state, "--fail-if %s", err.text);
 		return 0;
+	case OPT_ADVISE:
+	case OPT_EXECUTION:
+	case OPT_MARGIN:
+	case OPT_OVERHEAD:
+	case OPT_PERIOD:
+		return parse_advice(key, arg, state);
 	case OPT_LOSS:
 		o->allow_loss = true;
 		return 0;
@@ -183,8 +235,12 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "no run is named");
 		if (o->compare && o->n_runs < 2)
 			return vmrt_usage(state, "--compare needs at least two runs");
-		if (o->sql && (o->compare || o->n_conditions))
-			return vmrt_usage(state, "--sql goes with neither --compare nor --fail-if");
+		if (o->sql && (o->compare || o->advise || o->n_conditions))
+			return vmrt_usage(state, "--sql goes with none of --compare, --advise and --fail-if");
+		if (o->advise && (o->compare || o->n_conditions || o->n_runs > 1))
+			return vmrt_usage(state, "--advise takes one run or experiment file, and no --compare or --fail-if");
+		if (o->advise_only && !o->advise)
+			return vmrt_usage(state, "--execution, --margin, --overhead and --period go with --advise");
 		if (o->pool && !o->compare)
 			return vmrt_usage(state, "--pool goes with --compare");
 		if (o->filter.from_ns != VMRT_UNKNOWN && o->filter.to_ns != VMRT_UNKNOWN &&
@@ -312,6 +368,50 @@ static int exit_status(const struct options *o, const struct vmrt_variant *varia
 						  VMRT_EXIT_DONE;
 }
 
+/* Text is the experiment file; other formats are tables. */
+static enum vmrt_status print_advice(
+	const struct options *o, const struct vmrt_advice *advice, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc;
+	enum vmrt_status status;
+	char *text;
+
+	if (o->format == VMRT_FORMAT_TEXT && !o->table) {
+		status = vmrt_advice_ini(advice, &text, err);
+		if (status == VMRT_OK)
+			fputs(text, stdout);
+		free(text);
+		return status;
+	}
+	doc = vmrt_doc_new("experiment", true);
+	if (!doc)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	vmrt_advice_tables(advice, doc);
+	status = print(o, doc, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+static int advise(const struct options *o)
+{
+	struct vmrt_advice *advice = NULL;
+	struct vmrt_error err;
+	enum vmrt_status status = vmrt_advise(o->runs[0], &o->advice, &advice, &err);
+	int result = VMRT_EXIT_FAILED;
+
+	if (status == VMRT_OK)
+		status = print_advice(o, advice, &err);
+	if (status == VMRT_OK)
+		result = advice->feasible ? VMRT_EXIT_DONE : VMRT_EXIT_VIOLATED;
+	else
+		vmrt_complain(&err);
+	for (size_t i = 0; status == VMRT_OK && i < advice->n_vms; i++)
+		if (!advice->vms[i].feasible)
+			vmrt_warn("%s: %s", advice->vms[i].name, advice->vms[i].why);
+	vmrt_advice_free(advice);
+	return result;
+}
+
 static int run(void *opts)
 {
 	const struct options *o = opts;
@@ -323,6 +423,8 @@ static int run(void *opts)
 	int result = VMRT_EXIT_FAILED;
 	size_t n;
 
+	if (o->advise)
+		return advise(o);
 	filter.tasks = o->tasks;
 	filter.n_tasks = o->n_tasks;
 	filter.servers = o->servers;
@@ -352,12 +454,12 @@ static int run(void *opts)
 
 int main(int argc, char **argv)
 {
-	static struct options options = {.filter = VMRT_FILTER_ALL, .seed = VMRT_BOOTSTRAP_SEED};
+	static struct options options = {.filter = VMRT_FILTER_ALL, .seed = VMRT_BOOTSTRAP_SEED, .advice = VMRT_ADVISE_DEFAULTS};
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN...",
 			.summary = "Report servers, tasks, misses and their causes of recorded runs.",
 			.doc = "RUN is a run folder or a database. Exit status: 0 done, 1 could not, 2 a condition of "
-			       "--fail-if is true, 3 loss leaves it open, or events were lost that may have changed "
+			       "--fail-if is true or no server is feasible, 3 loss leaves it open, or events were lost that may have changed "
 			       "outcomes, 64 usage.",
 			.options = option_table,
 			.parse = parse,

@@ -38,10 +38,15 @@ static const struct {
 	[T_BLAME] = {"blame", 5},
 };
 
+/* Slices are so many that they are written this many at a time, in one statement. */
+#define SLICES 64
+
 struct rundb {
 	sqlite3 *db;
 	char *path, *temporary;
-	sqlite3_stmt *insert[TABLES];
+	sqlite3_stmt *insert[TABLES], *insert_slices;
+	struct vmrt_slice slices[SLICES]; /* to be written */
+	size_t n_slices;
 	const struct vmrt_manifest *manifest;
 	unsigned long long jobs, periods;
 	enum vmrt_status status; /* first failure */
@@ -116,6 +121,13 @@ static void add_text(struct row *row, const char *text)
 		sqlite3_bind_text(row->stmt, ++row->column, text, -1, SQLITE_TRANSIENT);
 }
 
+static void step(struct row *row)
+{
+	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
+		failed(row->db);
+	sqlite3_reset(row->stmt);
+}
+
 static void end(struct row *row)
 {
 	if (row->column != tables[row->table].columns) {
@@ -123,9 +135,7 @@ static void end(struct row *row)
 			tables[row->table].name, row->column, tables[row->table].columns);
 		return;
 	}
-	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
-		failed(row->db);
-	sqlite3_reset(row->stmt);
+	step(row);
 }
 
 static void on_thread(void *ctx, const struct vmrt_thread *t)
@@ -159,19 +169,44 @@ static void on_thread(void *ctx, const struct vmrt_thread *t)
 	end(&row);
 }
 
+static void add_slice(struct row *row, const struct vmrt_slice *s)
+{
+	add_int(row, s->thread);
+	add_int(row, s->cpu);
+	add_int(row, s->start_ns);
+	add_int(row, s->end_ns);
+	add_int(row, s->prio);
+	add_int(row, s->end_state);
+	add_int(row, s->uncertainty_ns);
+	add_int(row, s->truncated);
+}
+
+static void flush_slices(struct rundb *db)
+{
+	struct row many = {.db = db, .stmt = db->insert_slices};
+
+	if (db->n_slices == SLICES) {
+		for (size_t i = 0; i < SLICES; i++)
+			add_slice(&many, &db->slices[i]);
+		step(&many);
+	} else {
+		for (size_t i = 0; i < db->n_slices; i++) {
+			struct row row = begin(db, T_SLICE);
+
+			add_slice(&row, &db->slices[i]);
+			end(&row);
+		}
+	}
+	db->n_slices = 0;
+}
+
 static void on_slice(void *ctx, const struct vmrt_slice *s)
 {
-	struct row row = begin(ctx, T_SLICE);
+	struct rundb *db = ctx;
 
-	add_int(&row, s->thread);
-	add_int(&row, s->cpu);
-	add_int(&row, s->start_ns);
-	add_int(&row, s->end_ns);
-	add_int(&row, s->prio);
-	add_int(&row, s->end_state);
-	add_int(&row, s->uncertainty_ns);
-	add_int(&row, s->truncated);
-	end(&row);
+	db->slices[db->n_slices++] = *s;
+	if (db->n_slices == SLICES)
+		flush_slices(db);
 }
 
 static void on_server(void *ctx, const struct vmrt_server *s)
@@ -492,19 +527,45 @@ void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned lon
 	*periods = db->periods;
 }
 
+/* A statement that inserts @rows rows into @table; NULL without memory. */
+static char *make_insert(enum table table, size_t rows)
+{
+	size_t size = 64 + rows * 2 * (size_t)(tables[table].columns + 1);
+	char *sql = malloc(size), *p = sql;
+
+	if (!sql)
+		return NULL;
+	p += snprintf(p, size, "INSERT %sINTO %s VALUES", table == T_SERVER ? "OR REPLACE " : "",
+		tables[table].name);
+	for (size_t row = 0; row < rows; row++) {
+		if (row)
+			*p++ = ',';
+		for (int i = 0; i < tables[table].columns; i++) {
+			*p++ = i ? ',' : '(';
+			*p++ = '?';
+		}
+		*p++ = ')';
+	}
+	*p = '\0';
+	return sql;
+}
+
+static void prepare_insert(struct rundb *db, enum table table, size_t rows, sqlite3_stmt **out)
+{
+	char *sql = make_insert(table, rows);
+
+	if (!sql)
+		db->status = vmrt_fail(&db->err, VMRT_ENOMEM, "%s: out of memory", db->temporary);
+	else if (db->status == VMRT_OK && sqlite3_prepare_v2(db->db, sql, -1, out, NULL) != SQLITE_OK)
+		failed(db);
+	free(sql);
+}
+
 static void prepare(struct rundb *db)
 {
-	for (int t = 0; t < TABLES && db->status == VMRT_OK; t++) {
-		char sql[256];
-		int n = snprintf(sql, sizeof(sql), "INSERT %sINTO %s VALUES(?",
-			t == T_SERVER ? "OR REPLACE " : "", tables[t].name);
-
-		for (int i = 1; i < tables[t].columns; i++)
-			n += snprintf(sql + n, sizeof(sql) - (size_t)n, ",?");
-		snprintf(sql + n, sizeof(sql) - (size_t)n, ")");
-		if (sqlite3_prepare_v2(db->db, sql, -1, &db->insert[t], NULL) != SQLITE_OK)
-			failed(db);
-	}
+	for (int t = 0; t < TABLES; t++)
+		prepare_insert(db, (enum table)t, 1, &db->insert[t]);
+	prepare_insert(db, T_SLICE, SLICES, &db->insert_slices);
 }
 
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
@@ -529,7 +590,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	}
 	unlink(db->temporary);
-	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
 		SQLITE_OK) {
 		enum vmrt_status status =
 			vmrt_fail(err, VMRT_EDB, "cannot create %s: %s", db->temporary, sqlite3_errmsg(db->db));
@@ -538,7 +599,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		return status;
 	}
 	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled */
-	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;");
+	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=16384;");
 	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;",
 		VMRT_DB_APPLICATION_ID, VMRT_DB_VERSION);
 	run_sql(db, pragmas);
@@ -562,12 +623,15 @@ static void finalize(struct rundb *db)
 		sqlite3_finalize(db->insert[t]);
 		db->insert[t] = NULL;
 	}
+	sqlite3_finalize(db->insert_slices);
+	db->insert_slices = NULL;
 }
 
 enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
+	flush_slices(db);
 	finalize(db);
 	run_sql(db, VMRT_DB_INDICES);
 	run_sql(db, VMRT_DB_VIEWS);

@@ -12,7 +12,11 @@
  *   vmrt srv_replenish server=NAME k=N at=NS budget=NS   at: the nominal time t0 + k * period;
  *                                                     written when the members are at the priority
  *                                                     of a sporadic server, at: when a chunk returns, budget: its amount
- *   vmrt srv_deplete server=NAME k=N consumed=NS      written when the members are demoted
+ *   vmrt srv_deplete server=NAME k=N consumed=NS [idle=1]
+ *                                                     written when the members are demoted; idle: of a polling
+ *                                                     server, what was left is given up since none wanted to run
+ *   vmrt srv_preempt server=NAME k=N by=NAME          demoted with budget, since a periodic server above has the CPU
+ *   vmrt srv_resume server=NAME k=N                   that is over
  *   vmrt srv_stop server=NAME                         members have their former priority again
  */
 
