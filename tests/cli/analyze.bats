@@ -182,7 +182,7 @@ query() {
 		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM jobs j WHERE response_ns IS NOT NULL AND response_ns <>
 			(SELECT sum(ns) FROM blames b WHERE b.machine = j.machine AND b.task = j.task AND b.k = j.k)")" = 0 ]
 		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM blame_thread WHERE ns <= 0")" = 0 ]
-		[ "$(sqlite3 "$run.db" "SELECT max(n) FROM (SELECT count(*) n FROM blame_thread WHERE part = 'host_thread' GROUP BY task, k)")" -le 3 ]
+		[ "$(sqlite3 "$run.db" "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM blame_thread WHERE part = 'host_thread' GROUP BY task, k)")" -le 3 ]
 		# exec is what the job needed, and no cause
 		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM job j WHERE cause IS NOT NULL AND NOT excused AND cause <>
 			(SELECT part FROM blame WHERE task = j.task AND k = j.k AND part NOT IN ('exec', 'clock') ORDER BY ns DESC LIMIT 1)")" = 0 ]
