@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <vmrt/significance.h>
 
@@ -18,8 +20,8 @@
 #define MAX_CONDITIONS 64
 
 enum { OPT_COMPARE = 'c', OPT_FORMAT = 'f', OPT_TASK = 't', OPT_TABLE = 'T', OPT_SERVER = 's', OPT_LOSS = 256, OPT_FROM, OPT_TO, OPT_SKIP,
-	OPT_WORST, OPT_WINDOW, OPT_FAIL_IF, OPT_POOL, OPT_SEED, OPT_ADVISE, OPT_EXECUTION,
-	OPT_MARGIN, OPT_OVERHEAD, OPT_PERIOD };
+	OPT_WORST, OPT_WINDOW, OPT_FAIL_IF, OPT_POOL, OPT_SEED, OPT_SELECT, OPT_WIDTH, OPT_HISTOGRAM,
+	OPT_CDF, OPT_SQL, OPT_ADVISE, OPT_EXECUTION, OPT_MARGIN, OPT_OVERHEAD, OPT_PERIOD };
 
 struct options {
 	enum vmrt_format format;
@@ -28,7 +30,10 @@ struct options {
 	size_t n_tasks, n_servers;
 	const char *runs[MAX_NAMES];
 	size_t n_runs;
-	const char *table;
+	const char *table, *sql;
+	const char *select[MAX_NAMES];
+	size_t n_select;
+	int64_t width; /* 0: as the terminal's */
 	bool compare, pool, allow_loss, advise, advise_only; /* advise_only: an option that needs --advise */
 	struct vmrt_advise_options advice;
 	int64_t seed;
@@ -38,7 +43,7 @@ struct options {
 
 static const struct argp_option option_table[] = {
 	{"format", OPT_FORMAT, "FORMAT", 0,
-		"text (the default), markdown, csv, json, jsonl or latex", 0},
+		"text (the default), markdown, csv, json, jsonl, latex, or html with pictures", 0},
 	{"task", OPT_TASK, "NAME", 0,
 		"only this task, as NAME or MACHINE/NAME; may be given several times", 0},
 	{"server", OPT_SERVER, "NAME", 0, "only this server; may be given several times", 0},
@@ -48,9 +53,17 @@ static const struct argp_option option_table[] = {
 	{"worst", OPT_WORST, "N", 0, "show the N worst jobs of each task (3)", 0},
 	{"window", OPT_WINDOW, "K", 0, "of how many jobs in a row to tell the fewest met: (m,K)-firm (10)", 0},
 	{"table", OPT_TABLE, "NAME", 0,
-		"only this table: run, vms, loss, clock, servers, checks, natural, tasks, causes, analysis or "
-		"analysis_tasks; with --compare: runs, tasks or servers",
+		"only this table: run, vms, loss, clock, servers, supply, checks, natural, tasks, causes, worst, "
+		"histogram, cdf, analysis or analysis_tasks; with --compare: runs, tasks or servers",
 		0},
+	{"select", OPT_SELECT, "KEY,...", 0,
+		"only these columns, or metrics of a comparison, by their keys in json, as in miss,response_p99; may be "
+		"given several times",
+		0},
+	{"width", OPT_WIDTH, "N", 0, "of text, 80 to 200 columns (the terminal's; elsewhere 80)", 0},
+	{"histogram", OPT_HISTOGRAM, NULL, 0, "show how the response times are distributed", 0},
+	{"cdf", OPT_CDF, NULL, 0, "show which share of the jobs took how long at most", 0},
+	{"sql", OPT_SQL, "QUERY", 0, "show only what the databases answer to this query", 0},
 	{"compare", OPT_COMPARE, NULL, 0,
 		"variants side by side; the first is the base; a variant is [NAME=]RUN[,RUN...], with its repetitions",
 		0},
@@ -86,6 +99,19 @@ static error_t parse_number(struct argp_state *state, const char *option, const 
 	if (vmrt_parse_int(arg, least, most, out) != VMRT_OK)
 		return vmrt_usage(state, "%s is a number from %lld to %lld, not '%s'", option, (long long)least,
 			(long long)most, arg);
+	return 0;
+}
+
+/* "a,b,c", which is taken apart. */
+static error_t parse_select(struct argp_state *state, char *arg, struct options *o)
+{
+	for (char *rest, *key = strtok_r(arg, ",", &rest); key; key = strtok_r(NULL, ",", &rest)) {
+		if (o->n_select == MAX_NAMES)
+			return vmrt_usage(state, "--select: more than %d columns are named", MAX_NAMES);
+		o->select[o->n_select++] = key;
+	}
+	if (!o->n_select)
+		return vmrt_usage(state, "--select needs the names of columns, as in miss,response_p99");
 	return 0;
 }
 
@@ -135,7 +161,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_FORMAT:
 		if (vmrt_format_parse(arg, &o->format) != VMRT_OK)
 			return vmrt_usage(state,
-				"there is no format '%s': text, markdown, csv, json, jsonl, latex", arg);
+				"there is no format '%s': text, markdown, csv, json, jsonl, latex, html", arg);
 		return 0;
 	case OPT_TASK:
 		if (o->n_tasks == MAX_NAMES)
@@ -161,6 +187,20 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return parse_number(state, "--window", arg, 1, VMRT_WINDOW_MAX, &o->filter.window);
 	case OPT_TABLE:
 		o->table = arg;
+		return 0;
+	case OPT_SELECT:
+		return parse_select(state, arg, o);
+	case OPT_WIDTH:
+		return parse_number(
+			state, "--width", arg, VMRT_TEXT_WIDTH, VMRT_TEXT_WIDTH_MAX, &o->width);
+	case OPT_HISTOGRAM:
+		o->filter.show |= VMRT_SHOW_HISTOGRAM;
+		return 0;
+	case OPT_CDF:
+		o->filter.show |= VMRT_SHOW_CDF;
+		return 0;
+	case OPT_SQL:
+		o->sql = arg;
 		return 0;
 	case OPT_COMPARE:
 		o->compare = true;
@@ -195,6 +235,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "no run is named");
 		if (o->compare && o->n_runs < 2)
 			return vmrt_usage(state, "--compare needs at least two runs");
+		if (o->sql && (o->compare || o->advise || o->n_conditions))
+			return vmrt_usage(state, "--sql goes with none of --compare, --advise and --fail-if");
 		if (o->advise && (o->compare || o->n_conditions || o->n_runs > 1))
 			return vmrt_usage(state, "--advise takes one run or experiment file, and no --compare or --fail-if");
 		if (o->advise_only && !o->advise)
@@ -208,6 +250,51 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
+}
+
+/* Text is as wide as the terminal, or as asked for; in a file or a pipe it is the same everywhere. */
+static unsigned text_width(const struct options *o)
+{
+	struct winsize size;
+
+	if (o->width)
+		return (unsigned)o->width;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+		size.ws_col < VMRT_TEXT_WIDTH)
+		return VMRT_TEXT_WIDTH;
+	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
+}
+
+static enum vmrt_status print(
+	const struct options *o, const struct vmrt_doc *doc, struct vmrt_error *err)
+{
+	struct vmrt_print how = {
+		.format = o->format,
+		.only = o->table,
+		.select = o->select,
+		.n_select = o->n_select,
+		.width = text_width(o),
+	};
+
+	/* the answer to a query is one table, and needs no name */
+	if (o->sql && !o->table)
+		how.only = "query";
+	return vmrt_doc_print_as(doc, &how, stdout, err);
+}
+
+static enum vmrt_status query(const struct options *o, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("run", o->n_runs > 1);
+	enum vmrt_status status = VMRT_OK;
+
+	if (!doc)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
+		status = vmrt_report_sql(doc, o->n_runs > 1 ? o->runs[i] : "", o->runs[i], o->sql, err);
+	if (status == VMRT_OK)
+		status = print(o, doc, err);
+	vmrt_doc_free(doc);
+	return status;
 }
 
 /* The table "conditions": in each run's section, or with the names of all. */
@@ -237,7 +324,7 @@ static enum vmrt_status report(const struct options *o, const struct vmrt_varian
 			status = judge(o, vmrt_conditions_table(doc, false), &variants[i], verdict, err);
 	}
 	if (status == VMRT_OK)
-		status = vmrt_doc_print(doc, o->format, o->table, stdout, err);
+		status = print(o, doc, err);
 	vmrt_doc_free(doc);
 	return status;
 }
@@ -256,7 +343,7 @@ static enum vmrt_status compare(const struct options *o, const struct vmrt_varia
 	for (size_t i = 0; o->n_conditions && status == VMRT_OK && i < n; i++)
 		status = judge(o, table, &variants[i], verdict, err);
 	if (status == VMRT_OK)
-		status = vmrt_doc_print(vmrt_comparison_doc(comparison), o->format, o->table, stdout, err);
+		status = print(o, vmrt_comparison_doc(comparison), err);
 	vmrt_comparison_free(comparison);
 	return status;
 }
@@ -300,7 +387,7 @@ static enum vmrt_status print_advice(
 	if (!doc)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	vmrt_advice_tables(advice, doc);
-	status = vmrt_doc_print(doc, o->format, o->table, stdout, err);
+	status = print(o, doc, err);
 	vmrt_doc_free(doc);
 	return status;
 }
@@ -342,6 +429,14 @@ static int run(void *opts)
 	filter.n_tasks = o->n_tasks;
 	filter.servers = o->servers;
 	filter.n_servers = o->n_servers;
+	if (o->format == VMRT_FORMAT_HTML)
+		filter.show |= VMRT_SHOW_PICTURES;
+	if (o->sql) {
+		if (query(o, &err) == VMRT_OK)
+			return VMRT_EXIT_DONE;
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
 	status = vmrt_variants_load(
 		o->runs, o->n_runs, o->compare, o->pool, &filter, &variants, &n, &err);
 	if (status == VMRT_OK && o->compare && n < 2)
