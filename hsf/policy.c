@@ -99,7 +99,7 @@ void hsf_budget_rouse(struct hsf_budget *b, int64_t now)
 enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_ns)
 {
 	if (b->rules->by_activation)
-		return hsf_sporadic_use(b, now, used_ns);
+		return hsf_sporadic_use(b, used_ns);
 	if (used_ns > 0)
 		hsf_budget_rouse(b, now);
 	b->used_ns += used_ns;

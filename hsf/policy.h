@@ -62,10 +62,9 @@ struct hsf_budget {
 	uint64_t skipped; /* replenishments left out, because their time came while nobody ran */
 	bool dormant;	  /* nothing was consumed for a whole period: no replenishment until something is */
 	struct hsf_chunk given; /* by the last replenishment: its nominal time and amount */
-	/* by activation: oldest first; those up to `now_ns` are available */
+	/* by activation: oldest first; the first of them are available */
 	struct hsf_chunk chunks[HSF_CHUNKS];
-	size_t n_chunks;
-	int64_t now_ns;  /* of the last call of a rule */
+	size_t n_chunks, n_available;
 	int64_t look_ns; /* what began before it is known */
 };
 
@@ -111,7 +110,7 @@ int64_t hsf_budget_deadline(const struct hsf_budget *b);
 void hsf_sporadic_init(struct hsf_budget *b);
 int64_t hsf_sporadic_next(const struct hsf_budget *b);
 enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now);
-enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t now, int64_t used_ns);
+enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t used_ns);
 void hsf_sporadic_wake(struct hsf_budget *b, int64_t now);
 int64_t hsf_sporadic_left(const struct hsf_budget *b);
 
