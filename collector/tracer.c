@@ -435,7 +435,16 @@ enum vmrt_status vmrt_tracer_close(
 	return status;
 }
 
-enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigned *kept,
+/* Was it made by the process that made @like? PREFIX PID - TICKS - NUMBER - LABEL */
+static bool same_owner(const char *name, const char *like)
+{
+	const char *end = strchr(like + strlen(VMRT_INSTANCE_PREFIX), '-');
+
+	end = end ? strchr(end + 1, '-') : NULL;
+	return end && !strncmp(name, like, (size_t)(end + 1 - like));
+}
+
+enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed, unsigned *kept,
 	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err)
 {
 	const char *tracing;
@@ -450,7 +459,8 @@ enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigne
 		char folder[VMRT_TRACER_PATH];
 		const char *why = NULL, *dash = strrchr(names[i], '-');
 
-		if (vmrt_journal_owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0))
+		if (vmrt_journal_owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0) ||
+			(like && !same_owner(names[i], like)))
 			continue;
 		snprintf(folder, sizeof(folder), "%s/instances/%s", tracing, names[i]);
 		write_file(folder, "tracing_on", "0");
