@@ -167,9 +167,9 @@ static void beside_us(const char *name, char *buf, size_t room)
 static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
 	char program[PATH_MAX], instance[64], number[16];
-	char run[] = "run", opt_instance[] = "--instance", opt_notify[] = "--notify-fd";
+	char run[] = "run", no_wait[] = "--no-wait", opt_instance[] = "--instance", opt_notify[] = "--notify-fd";
 	char *experiment = strdup(rec->options->experiment);
-	char *argv[] = {program, run, opt_instance, instance, opt_notify, number, experiment, NULL};
+	char *argv[] = {program, run, no_wait, opt_instance, instance, opt_notify, number, experiment, NULL};
 	struct pollfd fds[3];
 	enum vmrt_status status;
 	int ready[2];

@@ -147,9 +147,12 @@ void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 
-		fputs("<section>\n<h2>", out);
-		vmrt_html_text(out, section->name);
-		fputs("</h2>\n", out);
+		fputs("<section>\n", out);
+		if (*section->name) {
+			fputs("<h2>", out);
+			vmrt_html_text(out, section->name);
+			fputs("</h2>\n", out);
+		}
 		for (size_t j = 0; j < section->n_tables; j++)
 			if (!only || !strcmp(only, section->tables[j]->name))
 				print_table(section->tables[j], out);

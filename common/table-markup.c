@@ -130,9 +130,11 @@ void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 
-		fputs(i ? "\n## " : "## ", out);
-		markdown_text(out, section->name);
-		fputs("\n", out);
+		if (*section->name) {
+			fputs(i ? "\n## " : "## ", out);
+			markdown_text(out, section->name);
+			fputs("\n", out);
+		}
 		for (size_t j = 0; j < section->n_tables; j++) {
 			const struct vmrt_table *table = section->tables[j];
 
@@ -187,9 +189,11 @@ void vmrt_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out)
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 
-		fputs("\n\\subsection*{", out);
-		latex_text(out, section->name);
-		fputs("}\n", out);
+		if (*section->name) {
+			fputs("\n\\subsection*{", out);
+			latex_text(out, section->name);
+			fputs("}\n", out);
+		}
 		for (size_t j = 0; j < section->n_tables; j++) {
 			const struct vmrt_table *table = section->tables[j];
 

@@ -243,6 +243,9 @@ static void print_titles(const struct grid *g, int first)
 		const char *title = begins ? vmrt_table_title(g->table, group) : NULL;
 		size_t room = 0;
 
+		/* the part before the colon says what the table is of, which the first one has said */
+		if (title && strstr(title, ": "))
+			title = strstr(title, ": ") + 2;
 		for (size_t j = i; title && j < g->n && vmrt_column_group(column_of(g, j)) == group; j++)
 			room += g->widths[g->columns[j]] + (j > i ? g->gap : 0);
 		if (title && written < at) {
@@ -362,10 +365,10 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned widt
 		if (i)
 			putc('\n', out);
 		print_part(out, section->name, 0, length);
-		putc('\n', out);
+		fputs(length ? "\n" : "", out);
 		for (size_t n = 0; n < length; n++)
 			putc('=', out);
-		putc('\n', out);
+		fputs(length ? "\n" : "", out);
 		for (size_t j = 0; j < section->n_tables; j++)
 			if (!only || !strcmp(only, section->tables[j]->name))
 				print_table(section->tables[j], width, &after_grid, out);

@@ -53,6 +53,7 @@ static void free_table(struct vmrt_table *table)
 		free(table->figures[i].svg);
 	}
 	free(table->figures);
+	free(table->own);
 	free(table->cells);
 	free(table->lines);
 	free(table);
@@ -126,6 +127,48 @@ struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const 
 	table->n_columns = n_columns;
 	table->flags = flags;
 	return table;
+}
+
+struct vmrt_table *vmrt_doc_table_named(
+	struct vmrt_doc *doc, const char *name, const char *const *keys, size_t n_columns)
+{
+	struct vmrt_column *columns;
+	struct vmrt_table *table;
+	size_t room = n_columns * sizeof(*columns);
+	char *text;
+
+	for (size_t i = 0; i < n_columns; i++)
+		room += strlen(keys[i]) + 1;
+	columns = calloc(1, room); /* and behind them their names */
+	table = columns ? vmrt_doc_table(doc, name, NULL, columns, n_columns, 0) : NULL;
+	if (!table) {
+		free(columns);
+		doc->failed = true;
+		return NULL;
+	}
+	text = (char *)&columns[n_columns];
+	for (size_t i = 0; i < n_columns; i++) {
+		strcpy(text, keys[i]);
+		columns[i] = (struct vmrt_column){text, text, NULL, VMRT_CELL_ANY, -1, 1};
+		text += strlen(text) + 1;
+	}
+	table->own = columns;
+	return table;
+}
+
+void vmrt_table_settle(struct vmrt_table *table)
+{
+	for (size_t c = 0; table && !table->doc->failed && c < table->n_columns; c++) {
+		bool texts = true;
+
+		for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+			const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
+
+			texts = texts && (!cell->known || cell->type == VMRT_CELL_TEXT);
+		}
+		if (texts)
+			table->own[c].type = VMRT_CELL_TEXT;
+	}
 }
 
 static struct vmrt_cell *next_cell(struct vmrt_table *table, enum vmrt_cell_type type, bool known)
@@ -339,7 +382,10 @@ const char *vmrt_cell_people(
 			snprintf(buf, VMRT_CELL_ROOM, "%.3f", cell->real);
 		return buf;
 	case VMRT_CELL_REAL:
-		snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals < 0 ? 3 : decimals, cell->real);
+		if (decimals < 0)
+			snprintf(buf, VMRT_CELL_ROOM, "%.6g", cell->real);
+		else
+			snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, cell->real);
 		return buf;
 	default:
 		snprintf(buf, VMRT_CELL_ROOM, "%" PRId64, cell->number);

@@ -29,7 +29,7 @@ struct vmrt_table {
 	const char *name;
 	const char *const *titles;
 	const struct vmrt_column *columns;
-	struct vmrt_column *own; /* of a selection: the same, to be freed */
+	struct vmrt_column *own; /* the same, if they are to be freed with the table */
 	size_t n_columns;
 	unsigned flags;
 	struct vmrt_cell *cells;

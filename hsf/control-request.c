@@ -227,6 +227,12 @@ static void write_present(FILE *out, const struct hsf_request *r, const struct v
 		fprintf(out, "priority = %d\n", now->priority);
 	if (!setting(r, "depletion"))
 		fprintf(out, "depletion = %s\n", vmrt_depletion_name(now->depletion));
+	if (!setting(r, "background"))
+		fprintf(out, "background = %s\n", now->background == VMRT_BACKGROUND_IDLE ? "idle" : "other");
+	if (!setting(r, "helpers"))
+		fprintf(out, "helpers = %s\n", now->charge_helpers ? "charged" : "free");
+	if (!setting(r, "cpu") && now->cpu >= 0)
+		fprintf(out, "cpu = %d\n", now->cpu);
 }
 
 /* A message without the place in a file that there is not. */

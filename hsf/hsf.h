@@ -158,6 +158,9 @@ struct hsf_options {
 	bool force;
 	const char *stats; /* file for the figures; NULL: stderr */
 	bool quiet;
+	bool no_wait;	    /* VMs must be there, and the run ends with the last of them */
+	const char *socket; /* NULL: the usual one; "none" */
+	const char *group;  /* may ask, too */
 };
 
 /* One server of a run: what was asked for, and what was made of it. */
@@ -169,18 +172,30 @@ struct hsf_place {
 	int cpu;
 	struct hsf_enforcer *enforcer;
 	struct hsf_server *server; /* NULL: not enforced */
-	bool gone;		   /* the end of its VM was said */
+};
+
+/* One server that was asked for, whether or not its VM is there. */
+struct hsf_post {
+	struct vmrt_server_spec spec;
+	struct hsf_place *place;   /* NULL: it waits */
+	char why[VMRT_ERROR_TEXT]; /* it waits, "" if it does not */
+	struct hsf_state *state;   /* as last read; large */
+	int64_t read_ns;	   /* when that was */
 };
 
 struct hsf_run {
 	FILE *figures; /* --stats */
 	const struct hsf_options *opts;
 	struct vmrt_experiment *exp;
-	struct hsf_place *places[HSF_MAX_SERVERS];
+	struct hsf_post *posts[HSF_MAX_SERVERS];
+	size_t n_posts;
+	struct hsf_place *places[HSF_MAX_SERVERS]; /* those of the posts that have one */
 	size_t n;
 	int locks[HSF_MAX_LOCKS]; /* one for each process with members */
 	pid_t locked[HSF_MAX_LOCKS];
 	size_t n_locks;
+	size_t n_held; /* of them by the guardian, too */
+	struct hsf_control *control;
 	struct hsf_guardian *guardian;
 	struct vmrt_marker *marker;
 	struct hsf_enforcer *enforcers[HSF_MAX_SERVERS];
@@ -188,14 +203,11 @@ struct hsf_run {
 	int64_t begun_ns;
 };
 
-/** hsf_run_prepare - read the experiment file and find the servers' VMs and CPUs (prepare.c) */
-enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err);
-
 /**
  * hsf_place_new - a server to be enforced, if it can be (prepare.c)
  * @out: its VM has been found and locked; nothing is changed yet; free it with hsf_place_free()
  *
- * Return: VMRT_OK, VMRT_ENOENT (no such VM), VMRT_EBUSY (has another scheduler), VMRT_ERANGE, VMRT_EUNSUPPORTED.
+ * Return: VMRT_OK, VMRT_ENOENT (no such VM), VMRT_EEXIST (another vmrt-hsf has it), VMRT_ERANGE, VMRT_EUNSUPPORTED.
  */
 enum vmrt_status hsf_place_new(struct hsf_run *r, const struct vmrt_server_spec *spec,
 	struct hsf_place **out, struct vmrt_error *err);
@@ -207,7 +219,7 @@ enum vmrt_status hsf_place_check(
 /** hsf_place_free - release and free @p, and the lock on its VM if no other place needs it; NULL is allowed (prepare.c) */
 void hsf_place_free(struct hsf_run *r, struct hsf_place *p);
 
-/** hsf_place_enforce - make the threads members and give them budgets from @t0 on (members.c) */
+/** hsf_place_enforce - make the threads members and give them budgets on the grid of @t0, as soon as can be (members.c) */
 enum vmrt_status hsf_place_enforce(
 	struct hsf_run *r, struct hsf_place *p, int64_t t0, struct vmrt_error *err);
 
@@ -216,6 +228,57 @@ void hsf_place_release(struct hsf_run *r, struct hsf_place *p);
 
 /** hsf_place_add_new_threads - make threads that its VM has started since members, too (members.c) */
 void hsf_place_add_new_threads(struct hsf_run *r, struct hsf_place *p);
+
+/* ---- servers come and go, and their VMs: posts.c ---- */
+
+/** hsf_run_prepare - read the experiment file and find the servers' VMs and CPUs, as far as they are there */
+enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err);
+
+/** hsf_post_find - the server called @name, or NULL */
+struct hsf_post *hsf_post_find(const struct hsf_run *r, const char *name);
+
+/**
+ * hsf_post_add - a further server, which waits for its VM if that is not there
+ *
+ * Return: VMRT_OK, VMRT_EEXIST, VMRT_ERANGE, or as hsf_place_check().
+ */
+enum vmrt_status hsf_post_add(struct hsf_run *r, const struct vmrt_server_spec *spec,
+	struct hsf_post **out, struct vmrt_error *err);
+
+/**
+ * hsf_post_enforce - if the VM of @post is there and the servers fit, enforce it
+ * @force: also if they do not fit
+ *
+ * Return: VMRT_OK; else it waits, for the reason given: VMRT_ENOENT (no such VM), VMRT_EBUSY (does not fit),
+ * VMRT_EEXIST (another vmrt-hsf has it) or another.
+ */
+enum vmrt_status hsf_post_enforce(
+	struct hsf_run *r, struct hsf_post *post, bool force, struct vmrt_error *err);
+
+/** hsf_post_change - other parameters; the same results as hsf_post_enforce(), VMRT_EUNSUPPORTED if it must be attached anew */
+enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
+	const struct vmrt_server_spec *spec, bool force, struct vmrt_error *err);
+
+/** hsf_post_remove - its threads get back what they had, and it is forgotten; 0, or -1 if one did not get it */
+int hsf_post_remove(struct hsf_run *r, struct hsf_post *post);
+
+/** hsf_run_look - VMs that have come and gone, and their new threads; false if there is nothing left to enforce */
+bool hsf_run_look(struct hsf_run *r);
+
+/** hsf_run_admission - do the servers that have their VMs fit, with @spec on @cpu instead of what @but has? VMRT_OK or VMRT_EBUSY */
+enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_place *but,
+	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err);
+
+/** hsf_run_write_server - the figures of @post so far to where they are wanted */
+void hsf_run_write_server(struct hsf_run *r, struct hsf_post *post);
+
+/** hsf_post_state - what it does, at most 0.2 s old; NULL if it waits */
+const struct hsf_state *hsf_post_state(struct hsf_post *post);
+
+/* ---- what was asked over the socket: control-ops.c ---- */
+
+/** hsf_run_serve - answer what clients ask */
+void hsf_run_serve(struct hsf_run *r);
 
 /** hsf_recover - give back what instances had changed that were killed; returns an enum vmrt_exit (run.c) */
 int hsf_recover(void);

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#define LEAD_NS (2 * VMRT_NS_PER_MS) /* to hand a server over to its enforcer */
+
 static enum vmrt_status confine(
 	const struct hsf_place *p, pid_t tid, bool *changed, struct vmrt_error *err)
 {
@@ -187,6 +189,16 @@ static enum vmrt_status find_enforcer(struct hsf_run *r, struct hsf_place *p, st
 	return VMRT_OK;
 }
 
+/* The first time on the grid from @t0 on that can still be met. */
+static int64_t first_from(int64_t t0, int64_t period)
+{
+	int64_t soon = vmrt_now_ns() + LEAD_NS;
+
+	if (t0 >= soon)
+		return t0;
+	return period > 0 ? t0 + (soon - t0 + period - 1) / period * period : soon;
+}
+
 enum vmrt_status hsf_place_enforce(
 	struct hsf_run *r, struct hsf_place *p, int64_t t0, struct vmrt_error *err)
 {
@@ -201,7 +213,7 @@ enum vmrt_status hsf_place_enforce(
 	if (status == VMRT_OK)
 		status = add_members(r, p, err);
 	if (status == VMRT_OK)
-		status = hsf_enforcer_add(p->enforcer, p->server, t0, err);
+		status = hsf_enforcer_add(p->enforcer, p->server, first_from(t0, params.period_ns), err);
 	if (status != VMRT_OK)
 		hsf_place_release(r, p);
 	return status;

@@ -10,17 +10,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-
-static bool wanted(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
-{
-	if (!opts->n_servers)
-		return spec->policy != VMRT_POLICY_NONE;
-	for (size_t i = 0; i < opts->n_servers; i++)
-		if (!strcmp(opts->servers[i], spec->name))
-			return true;
-	return false;
-}
-
 enum vmrt_status hsf_place_check(
 	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err)
 {
@@ -96,7 +85,7 @@ static enum vmrt_status lock_process(
 		errnum = errno;
 		close(fd);
 		if (errnum == EWOULDBLOCK)
-			return vmrt_fail(err, VMRT_EBUSY, "%s:%d: VM %s is already scheduled by another vmrt-hsf",
+			return vmrt_fail(err, VMRT_EEXIST, "%s:%d: VM %s is already scheduled by another vmrt-hsf",
 				r->opts->experiment, p->spec.line, p->vm->name);
 		return vmrt_fail_errno(err, errnum, "cannot lock %s of VM %s", path, p->vm->name);
 	}
@@ -257,6 +246,8 @@ static void unlock(struct hsf_run *r, const struct hsf_place *p)
 			l++;
 			continue;
 		}
+		/* the guardian has it open, too */
+		flock(r->locks[l], LOCK_UN);
 		close(r->locks[l]);
 		r->locks[l] = r->locks[--r->n_locks];
 		r->locked[l] = r->locked[r->n_locks];
@@ -280,29 +271,4 @@ void hsf_place_free(struct hsf_run *r, struct hsf_place *p)
 		vmrt_vms_free(p->vm, 1);
 	}
 	free(p);
-}
-
-enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
-{
-	const struct hsf_options *opts = r->opts;
-	enum vmrt_status status;
-
-	status = vmrt_experiment_load(opts->experiment, &r->exp, err);
-	for (size_t i = 0; i < opts->n_servers && status == VMRT_OK; i++)
-		if (!vmrt_experiment_server(r->exp, opts->servers[i]))
-			status = vmrt_fail(err, VMRT_ENOENT, "%s: there is no server %s", opts->experiment,
-				opts->servers[i]);
-	for (size_t i = 0; status == VMRT_OK && i < r->exp->n_servers; i++) {
-		if (!wanted(opts, &r->exp->servers[i]))
-			continue;
-		if (r->n == HSF_MAX_SERVERS)
-			status = vmrt_fail(err, VMRT_ERANGE, "%s: more than %d servers", opts->experiment,
-				HSF_MAX_SERVERS);
-		else
-			status = hsf_place_new(r, &r->exp->servers[i], &r->places[r->n], err);
-		r->n += status == VMRT_OK;
-	}
-	if (status == VMRT_OK && !r->n)
-		status = vmrt_fail(err, VMRT_ENOENT, "%s: there is no server to enforce", opts->experiment);
-	return status;
 }

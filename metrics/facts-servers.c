@@ -69,14 +69,57 @@ static enum vmrt_status add_supply(struct vmrt_server_facts *s, struct totals *s
 	return vmrt_samples_add(&s->latencies, first - wanted);
 }
 
+static int64_t least(int64_t a, int64_t b)
+{
+	return a == VMRT_UNKNOWN || (b != VMRT_UNKNOWN && b < a) ? b : a;
+}
+
+static void join(struct vmrt_bucket *to, const struct vmrt_bucket *from)
+{
+	to->end_ns = from->end_ns;
+	to->consumed_least_ns = least(to->consumed_least_ns, from->consumed_least_ns);
+	to->most_ns = to->most_ns > from->most_ns ? to->most_ns : from->most_ns; /* unknown is less than any */
+	to->unknown |= from->unknown;
+}
+
+/* For a picture. When there are too many buckets, each two become one. */
+static void add_bucket(struct vmrt_server_facts *s, struct vmrt_query *q, bool judged)
+{
+	int64_t used = vmrt_query_int(q, CONSUMED), below = vmrt_query_int(q, BACKGROUND);
+	struct vmrt_bucket b = {vmrt_query_int(q, START), vmrt_query_int(q, END), VMRT_UNKNOWN, VMRT_UNKNOWN, !judged};
+
+	if (judged && used != VMRT_UNKNOWN) {
+		b.consumed_least_ns = used;
+		b.most_ns = used + (below == VMRT_UNKNOWN ? 0 : below);
+	}
+	if (s->n_buckets && s->in_last < s->bucket_periods) {
+		join(&s->buckets[s->n_buckets - 1], &b);
+		s->in_last++;
+		return;
+	}
+	if (s->n_buckets == VMRT_BUCKETS) {
+		for (size_t i = 0; i < VMRT_BUCKETS / 2; i++) {
+			s->buckets[i] = s->buckets[2 * i];
+			join(&s->buckets[i], &s->buckets[2 * i + 1]);
+		}
+		s->n_buckets /= 2;
+		s->bucket_periods *= 2;
+	}
+	s->buckets[s->n_buckets++] = b;
+	s->in_last = 1;
+}
+
 static enum vmrt_status add_period(struct vmrt_server_facts *s, struct totals *sum, struct vmrt_query *q)
 {
 	const char *outcome = (const char *)sqlite3_column_text(q->stmt, OUTCOME);
 	int64_t budget = vmrt_query_int(q, BUDGET), used = vmrt_query_int(q, CONSUMED);
 	int64_t below = vmrt_query_int(q, BACKGROUND);
+	bool judged = count_outcome(s, outcome ? outcome : "");
 	enum vmrt_status status;
 
-	if (!count_outcome(s, outcome ? outcome : "") || used == VMRT_UNKNOWN || budget == VMRT_UNKNOWN)
+	if (s->buckets)
+		add_bucket(s, q, judged);
+	if (!judged || used == VMRT_UNKNOWN || budget == VMRT_UNKNOWN)
 		return VMRT_OK;
 	sum->consumed += (double)used;
 	sum->background += below == VMRT_UNKNOWN ? 0 : (double)below;
@@ -106,6 +149,12 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 	s->first = VMRT_SERIES_EMPTY;
 	s->over_max = s->over_max_k = s->latency_max = s->latency_max_k = VMRT_UNKNOWN;
 	s->blackout_max = s->blackout_at = VMRT_UNKNOWN;
+	s->bucket_periods = 1;
+	if (f->filter.show & VMRT_SHOW_PICTURES) {
+		s->buckets = calloc(VMRT_BUCKETS, sizeof(*s->buckets));
+		if (!s->buckets)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
 	vmrt_query_begin(&q, db, err, all_periods);
 	if (q.status == VMRT_OK) {
 		sqlite3_bind_int64(q.stmt, 1, s->id);

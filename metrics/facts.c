@@ -336,6 +336,7 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->servers[i].vm);
 		free(f->servers[i].policy);
 		free(f->servers[i].depletion);
+		free(f->servers[i].buckets);
 		vmrt_samples_free(&f->servers[i].overshoots);
 		vmrt_samples_free(&f->servers[i].latencies);
 	}

@@ -119,6 +119,15 @@ struct vmrt_curve_facts {
 
 #define VMRT_CURVE_MAX 64
 
+/* Periods that follow one another, as many as a picture has room for. */
+struct vmrt_bucket {
+	int64_t start_ns, end_ns; /* host clock */
+	int64_t consumed_least_ns, most_ns; /* of one period: the least at the priority, the most in all; or unknown */
+	bool unknown;			    /* one of the periods is */
+};
+
+#define VMRT_BUCKETS 512
+
 struct vmrt_server_facts {
 	int64_t id;
 	bool selected; /* its periods were asked for; else only the parameters are known */
@@ -144,6 +153,8 @@ struct vmrt_server_facts {
 	int64_t blackout_max, blackout_at;	 /* longest demand without supply, and when (host clock) */
 	struct vmrt_curve_facts curve[VMRT_CURVE_MAX]; /* of the whole run; none if only a part is wanted */
 	size_t n_curve;
+	struct vmrt_bucket *buckets; /* for pictures, if they are wanted; or NULL */
+	size_t n_buckets, in_last, bucket_periods; /* periods in the last bucket, and in each that is full */
 };
 
 struct vmrt_machine_facts {

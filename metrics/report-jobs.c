@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Single jobs and how they are distributed: the worst ones, histograms, cumulative distributions. */
+#include "pictures.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -80,6 +81,14 @@ static void put_job(struct vmrt_table *t, const struct vmrt_run_facts *f,
 	vmrt_put_text(t, w->parts);
 }
 
+static bool has_times(const struct vmrt_task_facts *task)
+{
+	for (size_t i = 0; i < task->n_worst; i++)
+		if (task->worst[i].n_segments)
+			return true;
+	return false;
+}
+
 static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_table *t = vmrt_doc_table(
@@ -88,6 +97,16 @@ static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	for (size_t i = 0; i < f->n_tasks; i++)
 		for (size_t j = 0; j < f->tasks[i].n_worst; j++)
 			put_job(t, f, &f->tasks[i], &f->tasks[i].worst[j]);
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (f->filter.show & VMRT_SHOW_PICTURES && has_times(&f->tasks[i]))
+			vmrt_report_figure(t, "Worst jobs of ", f->tasks[i].label,
+				": it runs (dark), its vCPU runs others (violet), waits (grey); the line is the deadline",
+				vmrt_picture_worst(&f->tasks[i]));
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (f->filter.show & VMRT_SHOW_PICTURES && f->tasks[i].responses.n)
+			vmrt_report_figure(t, "Response times of ", f->tasks[i].label,
+				": jobs (bars, left) and the share of them that took no longer (line, right)",
+				vmrt_picture_distribution(&f->tasks[i]));
 }
 
 static const char *bar(double share, char *buf)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The servers: what they are, what they got, and what the periodic resource model says of it. */
+#include "pictures.h"
 #include "report.h"
 
 #include <inttypes.h>
@@ -171,6 +172,7 @@ static void put_supply(
 
 void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
+	struct vmrt_supply supply;
 	struct vmrt_table *t = vmrt_doc_table(
 		doc, "servers", server_titles, server_columns, ARRAY_SIZE(server_columns), 0);
 
@@ -179,9 +181,20 @@ void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			put_server(t, &f->servers[i]);
 	if (!f->n_servers)
 		vmrt_put_line(t, "servers", "none is declared in the experiment");
+	for (size_t i = 0; i < f->n_servers; i++)
+		if (f->servers[i].n_buckets)
+			vmrt_report_figure(t, "Run time in each period of server ", f->servers[i].name,
+				": at the priority (dark), below it (light); the line is the budget",
+				vmrt_picture_budget(f, &f->servers[i]));
 	t = vmrt_doc_table(
 		doc, "supply", NULL, supply_columns, ARRAY_SIZE(supply_columns), VMRT_TABLE_PROSE);
 	for (size_t i = 0; i < f->n_servers; i++)
 		if (f->servers[i].selected)
 			put_supply(t, f, &f->servers[i]);
+	for (size_t i = 0; i < f->n_servers; i++)
+		if (f->filter.show & VMRT_SHOW_PICTURES && f->servers[i].n_curve &&
+			is_resource(&f->servers[i], &supply))
+			vmrt_report_figure(t, "Least supply of server ", f->servers[i].name,
+				": measured (dots) and promised by the periodic resource (line)",
+				vmrt_picture_supply(&f->servers[i]));
 }

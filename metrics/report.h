@@ -20,6 +20,10 @@ void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts)
 /** vmrt_report_jobs - the tables "worst", and as asked for "histogram" and "cdf" */
 void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
+/** vmrt_report_figure - a picture (see vmrt_put_figure()), captioned @before, @name, @behind */
+void vmrt_report_figure(struct vmrt_table *table, const char *before, const char *name,
+	const char *behind, char *svg);
+
 struct vmrt_bin {
 	int64_t from_ns, to_ns; /* from <= value < to */
 	int64_t n;
@@ -35,6 +39,16 @@ struct vmrt_bin {
  * Return: the number of bins; 0 without values or memory.
  */
 size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
+
+/**
+ * vmrt_report_sql - a section with the table "query": what the database of @run answers
+ * @section: its heading, "" for none
+ * @sql: one query; it may read tables and views, and nothing else
+ *
+ * Return: VMRT_OK; VMRT_EINVAL if it is no such query; VMRT_EINTR; VMRT_EDB; errors of vmrt_rundb_open().
+ */
+enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, const char *run,
+	const char *sql, struct vmrt_error *err);
 
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);

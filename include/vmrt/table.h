@@ -84,7 +84,7 @@ void vmrt_doc_free(struct vmrt_doc *doc);
 /** vmrt_doc_fail - memory for its contents ran out elsewhere */
 void vmrt_doc_fail(struct vmrt_doc *doc);
 
-/** vmrt_doc_section - begin a section called @name (copied); tables belong to the last section */
+/** vmrt_doc_section - begin a section called @name (copied; "": without a heading); tables belong to the last section */
 void vmrt_doc_section(struct vmrt_doc *doc, const char *name);
 
 /**
@@ -98,6 +98,16 @@ void vmrt_doc_section(struct vmrt_doc *doc, const char *name);
  */
 struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const char *const *titles,
 	const struct vmrt_column *columns, size_t n_columns, unsigned flags);
+
+/**
+ * vmrt_doc_table_named - a table whose columns are only known now
+ * @keys: their names, for people too, copied; a cell of theirs may be anything
+ */
+struct vmrt_table *vmrt_doc_table_named(
+	struct vmrt_doc *doc, const char *name, const char *const *keys, size_t n_columns);
+
+/** vmrt_table_settle - after the last cell of such a table: columns that hold texts only are set as texts */
+void vmrt_table_settle(struct vmrt_table *table);
 
 /** The next cell of the row: cells are put one after the other, row by row. */
 void vmrt_put_text(struct vmrt_table *table, const char *text); /* NULL: unknown */
