@@ -374,6 +374,8 @@ static int remove_folder(const char *folder, int patience_ms)
 			return 0;
 		if (errno != EBUSY || vmrt_now_ns() >= until)
 			return -1;
+		/* from this those who write markers see that they are to close the file (vmrt/marks.h) */
+		write_file(folder, "options/markers", "0");
 		nanosleep(&pause, NULL);
 	}
 }

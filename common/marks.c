@@ -86,6 +86,20 @@ enum vmrt_status vmrt_marker_open(
 	return VMRT_OK;
 }
 
+/*
+ * The owner of the instance wants to remove it, and waits for everybody to close its files. Other threads may be
+ * writing to @fd right now, so that something else takes its place.
+ */
+static void let_go(int fd)
+{
+	int nothing = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	if (nothing < 0)
+		return;
+	dup3(nothing, fd, O_CLOEXEC);
+	close(nothing);
+}
+
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
 {
 	char line[VMRT_MARK_MAX];
@@ -102,7 +116,8 @@ void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
 	if ((size_t)len >= sizeof(line))
 		len = sizeof(line) - 1;
 	for (size_t i = 0; i < marker->n; i++)
-		(void)!write(marker->fds[i], line, (size_t)len);
+		if (write(marker->fds[i], line, (size_t)len) < 0 && errno == EINVAL)
+			let_go(marker->fds[i]);
 }
 
 void vmrt_marker_close(struct vmrt_marker *marker)

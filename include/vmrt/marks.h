@@ -36,7 +36,8 @@ struct vmrt_marker; /* where markers go; none at all is fine */
  * @instance: the instance's name, or NULL for all whose name begins with VMRT_INSTANCE_PREFIX
  * @out: close with vmrt_marker_close() before the instance is to be removed
  *
- * Without tracefs or without instances the marker is one that drops everything.
+ * Without tracefs or without instances the marker is one that drops everything. An instance whose owner has switched its
+ * option `markers` off, as vmrt's recorder does when it is done, is let go at the next marker.
  *
  * Return: VMRT_OK, VMRT_ENOENT if @instance was given and is not there, VMRT_EPERM or VMRT_ENOMEM.
  */
