@@ -151,7 +151,7 @@ static void give(struct vmrt_job *job, struct vmrt_blamed *list, size_t n)
 		enum vmrt_blame part = list[i].part;
 		int64_t ns = list[i].ns < left[part] ? list[i].ns : left[part];
 
-		if (ns <= 0 || count[part]++ == told(part))
+		if (ns <= 0 || count[part]++ >= told(part))
 			continue;
 		left[part] -= ns;
 		job->blamed[job->n_blamed++] = (struct vmrt_blamed){part, list[i].thread, ns};

@@ -36,13 +36,19 @@ struct vmrt_marker; /* where markers go; none at all is fine */
  * @instance: the instance's name, or NULL for all whose name begins with VMRT_INSTANCE_PREFIX
  * @out: close with vmrt_marker_close() before the instance is to be removed
  *
- * Without tracefs or without instances the marker is one that drops everything. An instance whose owner has switched its
- * option `markers` off, as vmrt's recorder does when it is done, is let go at the next marker.
+ * Without tracefs or without instances the marker is one that drops everything.
  *
  * Return: VMRT_OK, VMRT_ENOENT if @instance was given and is not there, VMRT_EPERM or VMRT_ENOMEM.
  */
 enum vmrt_status vmrt_marker_open(
 	const char *instance, struct vmrt_marker **out, struct vmrt_error *err);
+
+/** vmrt_marker_add - write markers into @instance, too, also while others write; as vmrt_marker_open() */
+enum vmrt_status vmrt_marker_add(
+	struct vmrt_marker *marker, const char *instance, struct vmrt_error *err);
+
+/** vmrt_marker_drop - no longer write into @instance, of which no file is kept open then */
+void vmrt_marker_drop(struct vmrt_marker *marker, const char *instance);
 
 /** vmrt_mark - write one line; @fmt begins with VMRT_MARK_PREFIX; NULL drops; no allocation, no errors */
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)

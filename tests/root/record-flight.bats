@@ -145,28 +145,6 @@ guest_ms() {
 	kill "$vm"
 }
 
-@test "one who goes on writing markers does not keep the instance" {
-	start_vm CPU=1
-	printf '[server flown]\nperiod = 20ms\nbudget = 10ms\npriority = 10\n' >"$BATS_TEST_TMPDIR/e.ini"
-	start_recorder -d 100s
-	"$O/bin/vmrt-hsf" run "$BATS_TEST_TMPDIR/e.ini" >"$BATS_TEST_TMPDIR/hsf.log" 2>&1 3>&- &
-	hsf=$!
-	for _ in $(seq 100); do
-		ls -l "/proc/$hsf/fd" 2>/dev/null | grep -q "vmrt-$recorder-.*trace_marker" && break
-		sleep 0.05
-	done
-	sleep 0.2
-	kill -INT "$recorder"
-	wait "$recorder"
-	kill -0 "$hsf"
-	kill "$hsf"
-	cat "$BATS_TEST_TMPDIR/log" "$BATS_TEST_TMPDIR/hsf.log"
-	wait "$hsf" || true
-	[[ $(cat "$BATS_TEST_TMPDIR/log") != *'cannot remove'* ]]
-	[ -z "$(ls -d "$tracing/instances/vmrt-$recorder-"* 2>/dev/null)" ]
-	[ "$(trace-cmd report -i "$run/host.dat" 2>/dev/null | grep -c 'vmrt srv_replenish')" -gt 3 ]
-}
-
 @test "buffers that are too small for the time are told" {
 	run "$trace" record -o "$run" --flight 20s --buffer 64k --events '+raw_syscalls:*' -d 2s -- \
 		timeout 3 dd if=/dev/zero of=/dev/null bs=1
