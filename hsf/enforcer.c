@@ -492,6 +492,22 @@ enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
 	return VMRT_OK;
 }
 
+static void do_introduce(struct hsf_enforcer *e, void *arg)
+{
+	const struct vmrt_marker *const *marker = arg, *all = e->marker;
+
+	e->marker = *marker;
+	for (size_t i = 0; i < e->n; i++)
+		if (!e->servers[i]->budget.rules->measures)
+			server_mark_start(e->servers[i]);
+	e->marker = all;
+}
+
+void hsf_enforcer_introduce(struct hsf_enforcer *e, const struct vmrt_marker *marker)
+{
+	command(e, do_introduce, &marker, false);
+}
+
 struct to_read {
 	struct hsf_server *server;
 	struct hsf_state *out;
