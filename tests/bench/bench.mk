@@ -8,3 +8,7 @@ bench-record: $(O)/bin/vmrt-trace $(O)/tests/event-load ## measure what recordin
 bench-analyze: $(O)/bin/vmrt-trace ## measure how fast recordings are analysed, against trace-cmd (as root)
 	$(Q)scripts/setup --bench
 	$(Q)O=$(O) tests/bench/analyze
+
+.PHONY: bench-report
+bench-report: $(O)/bin/vmrt-report ## measure how long a report of a million jobs takes
+	$(Q)O=$(O) tests/bench/report
