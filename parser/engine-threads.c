@@ -100,34 +100,3 @@ void threads_free(struct machine *m)
 	}
 	free(m->pids);
 }
-
-/*
- * Keeps the heaviest few: a newcomer takes over the lightest entry with its weight, so that a
- * thread that ran for most of the time cannot be missed (the "space saving" rule of Metwally,
- * Agrawal and El Abbadi, ICDT 2005).
- */
-void who_add(struct who *list, uint32_t thread, int64_t ns)
-{
-	struct who *least = &list[0];
-
-	for (size_t i = 0; i < WHO_MAX; i++) {
-		if (list[i].ns > 0 && list[i].thread == thread) {
-			list[i].ns += ns;
-			return;
-		}
-		if (list[i].ns < least->ns)
-			least = &list[i];
-	}
-	least->thread = thread;
-	least->ns += ns;
-}
-
-uint32_t who_most(const struct who *list)
-{
-	const struct who *most = &list[0];
-
-	for (size_t i = 1; i < WHO_MAX; i++)
-		if (list[i].ns > most->ns)
-			most = &list[i];
-	return most->ns > 0 ? most->thread : VMRT_NONE;
-}

@@ -49,7 +49,8 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	e->now_ns = host_ns;
 	now.host_ns = host_ns;
 	now.local_ns = ev->ts;
-	m->error_ns = error_ns == VMRT_UNKNOWN ? 0 : error_ns;
+	m->error_known = error_ns != VMRT_UNKNOWN;
+	m->error_ns = m->error_known ? error_ns : 0;
 	if (!m->stats.events++)
 		m->stats.first_ns = host_ns;
 	m->stats.last_ns = host_ns;

@@ -136,6 +136,7 @@ struct machine {
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
+	bool error_known;
 	struct thr **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;
@@ -205,6 +206,22 @@ struct stretch {
 	int host_cpu;
 };
 
+/* A stretch of time of a job, and who ran on the CPU it waited for. */
+struct entry {
+	int64_t from_ns, to_ns;
+	int32_t error_ns; /* of the clock map then */
+	uint32_t thread;  /* struct vmrt_thread.id, or VMRT_NONE */
+	uint8_t part;	  /* enum vmrt_blame */
+	bool in_gap;	  /* it may turn out to be throttling */
+	bool on_host;	  /* the host's events decide about it, not the guest's */
+};
+
+struct journal {
+	struct entry *entries; /* a ring; its size is a power of two */
+	size_t size, first, n;
+	bool short_of_room; /* some were overwritten that the open job would need */
+};
+
 /* The jobs of one thread of a declared task. */
 struct jobs {
 	struct thr *thr;
@@ -229,7 +246,7 @@ struct jobs {
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
 	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
 	size_t backlog_size, backlog_first, backlog_n;
-	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
+	struct journal journal;
 	uint64_t timer;
 	struct release rel;
 };
@@ -266,8 +283,6 @@ void threads_forget(struct thr *t);
 void threads_name(struct thr *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
-void who_add(struct who *list, uint32_t thread, int64_t ns);
-uint32_t who_most(const struct who *list);
 
 /* engine-timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
@@ -361,6 +376,14 @@ void blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
 void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
+
+/* engine-journal.c */
+void journal_add(struct jobs *j, const struct entry *entry);
+void journal_drop(struct jobs *j, int64_t before_ns);
+void journal_throttled(struct jobs *j);
+void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns);
+void journal_close(struct jobs *j, int64_t end_ns);
+void journal_free(struct jobs *j);
 
 /* engine-run.c */
 void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns);

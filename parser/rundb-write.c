@@ -14,7 +14,7 @@
 
 enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_VIOLATION, T_CHECKED,
 	T_NATURAL, T_SUPPLY, T_SLICE, T_TASK,
-	T_JOB, T_BLAME, TABLES };
+	T_JOB, T_BLAME, T_BLAME_THREAD, TABLES };
 
 static const struct {
 	const char *name;
@@ -34,8 +34,9 @@ static const struct {
 	[T_SUPPLY] = {"supply", 4},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 10},
-	[T_JOB] = {"job", 24},
+	[T_JOB] = {"job", 25},
 	[T_BLAME] = {"blame", 5},
+	[T_BLAME_THREAD] = {"blame_thread", 5},
 };
 
 /* Slices are so many that they are written this many at a time, in one statement. */
@@ -307,21 +308,6 @@ static void on_supply(void *ctx, const struct vmrt_supply_point *p)
 	end(&row);
 }
 
-/* Who ran most in a part of a job; VMRT_NONE if it is not another thread's. */
-static uint32_t blamed(const struct vmrt_job *job, enum vmrt_blame part)
-{
-	switch (part) {
-	case VMRT_BLAME_INTERFERENCE:
-	case VMRT_BLAME_GUEST_OVERRUN:
-		return job->interferer;
-	case VMRT_BLAME_HOST_THREAD:
-	case VMRT_BLAME_SERVER:
-		return job->host_interferer;
-	default:
-		return VMRT_NONE;
-	}
-}
-
 static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_blame part)
 {
 	struct row row = begin(db, T_BLAME);
@@ -330,7 +316,19 @@ static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_bl
 	add_int(&row, job->k);
 	add_text(&row, vmrt_blame_name(part));
 	add_int(&row, job->blame_ns[part]);
-	add_index(&row, blamed(job, part));
+	add_index(&row, vmrt_job_blamed(job, part));
+	end(&row);
+}
+
+static void add_blame_thread(struct rundb *db, const struct vmrt_job *job, const struct vmrt_blamed *by)
+{
+	struct row row = begin(db, T_BLAME_THREAD);
+
+	add_int(&row, job->task);
+	add_int(&row, job->k);
+	add_text(&row, vmrt_blame_name(by->part));
+	add_int(&row, by->thread);
+	add_int(&row, by->ns);
 	end(&row);
 }
 
@@ -363,11 +361,14 @@ static void on_job(void *ctx, const struct vmrt_job *j)
 	add_int(&row, j->inferred);
 	add_time(&row, j->mark_begin_local_ns);
 	add_time(&row, j->mark_end_local_ns);
-	add_index(&row, j->cause < 0 ? VMRT_NONE : blamed(j, (enum vmrt_blame)j->cause));
+	add_index(&row, j->cause < 0 ? VMRT_NONE : vmrt_job_blamed(j, (enum vmrt_blame)j->cause));
+	add_time(&row, j->unsure_ns);
 	end(&row);
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		if (j->blame_ns[p] && j->arrival_ns != VMRT_UNKNOWN)
 			add_blame(db, j, (enum vmrt_blame)p);
+	for (size_t i = 0; i < j->n_blamed && j->arrival_ns != VMRT_UNKNOWN; i++)
+		add_blame_thread(db, j, &j->blamed[i]);
 }
 
 static void on_loss(void *ctx, const struct vmrt_loss *l)

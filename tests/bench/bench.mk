@@ -12,3 +12,7 @@ bench-analyze: $(O)/bin/vmrt-trace ## measure how fast recordings are analysed, 
 .PHONY: bench-report
 bench-report: $(O)/bin/vmrt-report ## measure how long a report of a million jobs takes
 	$(Q)O=$(O) tests/bench/report
+
+.PHONY: bench-hsf
+bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEADLINE (as root)
+	$(Q)O=$(O) tests/bench/hsf $(BENCH_HSF)

@@ -60,7 +60,7 @@ INSERT INTO job
 	SELECT 1, column1, 2, column2 * 1000, column3 * 1000, column4 * 1000, column5 * 1000,
 		(column2 + 20000) * 1000, (column2 - 500000) * 1000, (column3 - 500000) * 1000,
 		(column4 - 500000) * 1000, (column5 - 500000) * 1000, column6 * 1000,
-		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL, NULL
+		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL, NULL, NULL
 	FROM (VALUES
 	(0, NULL, NULL, NULL, 1002000, NULL, 0, 'truncated', NULL, 0, 0, 0),
 	(1, 1010000, 1010010, 1010100, 1020000, 8000, 0, 'met', NULL, 0, 0, 0),

@@ -31,7 +31,7 @@ INSERT INTO job
 		500000000 + column1 * 20000000, 500000000 + column1 * 20000000,
 		500000000 + column1 * 20000000 + column2 * 1000000, 8000000, column2 * 1000000, 0, 0, 0,
 		column3, column4, 0, 0, NULL, NULL,
-		CASE column4 WHEN 'host_thread' THEN CASE WHEN column1 = 10 THEN 5 ELSE 4 END WHEN 'interference' THEN 3 END
+		CASE column4 WHEN 'host_thread' THEN CASE WHEN column1 = 10 THEN 5 ELSE 4 END WHEN 'interference' THEN 3 END, NULL
 	FROM (VALUES
 	(1, 18, 'met', NULL), (2, 28, 'missed', 'host_thread'), (3, 31, 'missed', 'host_thread'),
 	(4, 30, 'missed', 'host_thread'), (5, 29, 'missed', 'host_thread'), (6, 19, 'met', NULL),
