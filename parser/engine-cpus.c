@@ -178,6 +178,9 @@ void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct ins
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 	const char *comm = is_switch ? ev->sw.prev_comm : NULL;
 
+	/* an interrupt is over: what wakes threads from now on is not its timer */
+	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
+		cpu->fired.ptr = 0;
 	if (cpu->known && cpu->pid == pid) {
 		cpu->tail = false;
 		return;
