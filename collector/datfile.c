@@ -412,6 +412,22 @@ void vmrt_datfile_close(struct vmrt_datfile *f)
 	free(f);
 }
 
+void vmrt_datfile_remove(const char *folder, const char *name, unsigned cpus)
+{
+	struct vmrt_datfile *f = new_file(folder, name, cpus, 1);
+	char path[PATH_MAX];
+
+	if (!f)
+		return;
+	file_name(f, path);
+	unlink(path);
+	for (unsigned i = 0; i < cpus; i++) {
+		pages_name(f, i, path);
+		unlink(path);
+	}
+	vmrt_datfile_close(f);
+}
+
 /* ---- taking up what was left behind ---- */
 
 static uint64_t number_at(const uint8_t *p)

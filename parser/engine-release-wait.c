@@ -18,6 +18,11 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	struct end_mark *mark = &j->rel.mark;
 
 	blame_settle(j->machine, host_ns);
+	/* an inferred switch may lie before what is accounted already */
+	if (host_ns < j->machine->settled_ns) {
+		local_ns += j->machine->settled_ns - host_ns;
+		host_ns = j->machine->settled_ns;
+	}
 	mark->set = true;
 	mark->passed = false;
 	mark->idle_to_ns = INT64_MAX;
@@ -25,8 +30,6 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	mark->host_ns = host_ns;
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
 	memcpy(mark->excess, j->excess, sizeof(mark->excess));
-	memcpy(mark->guest_who, j->guest_who, sizeof(mark->guest_who));
-	memcpy(mark->host_who, j->host_who, sizeof(mark->host_who));
 	mark->exec_ns = j->exec_ns;
 	memset(mark->forgiven, 0, sizeof(mark->forgiven));
 	if (j->state == JOB_STARTED || j->state == JOB_RELEASED)
@@ -125,8 +128,6 @@ void wait_complete_at_mark(struct jobs *j)
 	memcpy(now.excess, j->excess, sizeof(now.excess));
 	memcpy(j->cum, mark->cum, sizeof(mark->cum));
 	memcpy(j->excess, mark->excess, sizeof(mark->excess));
-	memcpy(j->guest_who, mark->guest_who, sizeof(mark->guest_who));
-	memcpy(j->host_who, mark->host_who, sizeof(mark->host_who));
 	j->exec_ns = mark->exec_ns;
 	jobs_complete(j, mark->local_ns, mark->host_ns);
 	memcpy(j->cum, now.cum, sizeof(now.cum));
@@ -215,7 +216,7 @@ static void find_arrival(struct jobs *j, int64_t expires)
 	arrival = expires - (ahead + period - 1) / period * period;
 	r->no_arrival = false;
 	jobs_set_arrival(j, arrival);
-	j->unknown_ns += r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
+	j->unknown_ns = r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
 }
 
 /* A timer that goes on by itself is armed by the thread. */

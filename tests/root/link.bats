@@ -150,36 +150,36 @@ records_without_guest() {
 }
 
 @test "an agent of a newer version: update the host" {
-	fake_agent 'print $c hello(2); $c->flush; sleep 5'
-	records_without_guest 'speaks version 2 of the link, this program version 1: update vmrt on the host'
+	fake_agent 'print $c hello(3); $c->flush; sleep 5'
+	records_without_guest 'speaks version 3 of the link, this program version 2: update vmrt on the host'
 }
 
 @test "an agent of an older version: update the guest" {
 	fake_agent 'print $c hello(0); $c->flush; sleep 5'
-	records_without_guest 'speaks version 0 of the link, this program version 1: update vmrt-agent in the guest'
+	records_without_guest 'speaks version 0 of the link, this program version 2: update vmrt-agent in the guest'
 }
 
 @test "a guest that floods with events nobody asked for is given up" {
-	fake_agent 'print $c hello(1); while (print $c msg(11, "\0" x 65540)) {}'
+	fake_agent 'print $c hello(2); while (print $c msg(11, "\0" x 65540)) {}'
 	records_without_guest 'sent events at the wrong time'
 }
 
 @test "a guest that floods with descriptions is given up at a few MiB" {
-	fake_agent 'print $c hello(1); while (print $c msg(3, pack("V", 5) . "1 x\n" x 10000 . "\0")) {}'
+	fake_agent 'print $c hello(2); while (print $c msg(3, pack("V", 5) . "1 x\n" x 10000 . "\0")) {}'
 	records_without_guest 'describes its events at too great length'
 }
 
 @test "a link that is cut right after the greeting is a note" {
-	fake_agent 'print $c hello(1); $c->flush; close $c; sleep 5'
+	fake_agent 'print $c hello(2); $c->flush; close $c; sleep 5'
 	records_without_guest 'was cut'
 }
 
 @test "a link that is cut in the middle of a message is a note" {
-	fake_agent 'print $c hello(1) . substr(msg(3, "x" x 1000), 0, 500); $c->flush; close $c; sleep 5'
+	fake_agent 'print $c hello(2) . substr(msg(3, "x" x 1000), 0, 500); $c->flush; close $c; sleep 5'
 	records_without_guest 'was cut'
 }
 
 @test "a guest that answers with a message of an impossible length is given up" {
-	fake_agent 'print $c hello(1) . pack("a4VV", "\xf5\x56\x4d\xb7", 3, 0x7fffffff); $c->flush; sleep 5'
+	fake_agent 'print $c hello(2) . pack("a4VV", "\xf5\x56\x4d\xb7", 3, 0x7fffffff); $c->flush; sleep 5'
 	records_without_guest 'sent garbage'
 }

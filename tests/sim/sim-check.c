@@ -211,20 +211,23 @@ static int true_cause(const struct vmrt_job *t)
 /* Why it missed, and who was in its way; where all the rest is exact. */
 static void check_cause(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
-	const uint32_t who[] = {e->interferer, e->host_interferer};
+	static const enum vmrt_blame parts[] = {
+		VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD};
 
 	if (e->outcome == VMRT_OUTCOME_MISSED && e->cause != true_cause(&t->job))
 		wrong(g, "%s: cause %s, true %s", name, e->cause < 0 ? "none" : vmrt_blame_name(e->cause),
 			vmrt_blame_name(true_cause(&t->job)));
-	/* it queued behind an earlier job: that one is said to have been in its way */
-	if (t->job.arrival_ns < t->armed_ns || waits(g, e->task) || g->renames || t->job.blame_ns[VMRT_BLAME_STEAL])
+	/* of those that queued, or whose waiting turned out to be something else, the simulator keeps no account */
+	if (t->job.arrival_ns < t->armed_ns || waits(g, e->task) || g->renames || t->job.blame_ns[VMRT_BLAME_STEAL] ||
+		t->job.blame_ns[VMRT_BLAME_THROTTLING])
 		return;
-	for (int level = 0; level < 2; level++) {
-		int32_t tid = who[level] == VMRT_NONE ? 0 : g->threads[who[level]].tid;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		uint32_t thread = vmrt_job_blamed(e, parts[i]);
+		int32_t tid = thread == VMRT_NONE ? 0 : g->threads[thread].tid;
 
-		if (tid != t->who_tid[level] && t->who_lead[level] > 0)
-			wrong(g, "%s: thread %d%s was most in its way, true %d", name, tid, level ? " of the host" : "",
-				t->who_tid[level]);
+		if (tid != t->who_tid[parts[i]] && t->who_lead[parts[i]] > 0)
+			wrong(g, "%s: %s by thread %d, true %d", name, vmrt_blame_name(parts[i]), tid,
+				t->who_tid[parts[i]]);
 	}
 }
 
@@ -307,7 +310,7 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns, t->proof_ns);
 	bool guess = g->broken || (g->lossy && hole);
 
-	if (behind_untold(g, t->closed_ns))
+	if (behind_untold(g, t->proof_ns))
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;

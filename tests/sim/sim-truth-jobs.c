@@ -69,20 +69,21 @@ static void drop(struct wtask *k, int at)
 
 static void find_who(struct wtask *k, struct sim_job *j)
 {
-	for (int level = 0; level < 2; level++) {
-		const struct wmachine *m = level ? &k->m->w->m[0] : k->m;
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		bool host = p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_SERVER;
+		const struct wmachine *m = host ? &k->m->w->m[0] : k->m;
 		int64_t most = 0;
 
 		for (int i = 0; i < m->n_threads; i++) {
-			int64_t ns = k->who[level][i];
+			int64_t ns = k->who[p][i];
 
 			if (ns <= most) {
-				if (most - ns < j->who_lead[level])
-					j->who_lead[level] = most - ns;
+				if (most - ns < j->who_lead[p])
+					j->who_lead[p] = most - ns;
 				continue;
 			}
-			j->who_lead[level] = ns - most;
-			j->who_tid[level] = m->threads[i].pid;
+			j->who_lead[p] = ns - most;
+			j->who_tid[p] = m->threads[i].pid;
 			most = ns;
 		}
 	}

@@ -118,10 +118,10 @@ static void add_excess(struct world *w, const struct wtask *by, int64_t ns)
 	}
 }
 
-static void note_who(struct wtask *k, int level, const struct wcpu *c, int64_t ns)
+static void note_who(struct wtask *k, enum vmrt_blame part, const struct wcpu *c, int64_t ns)
 {
 	if (c->cur)
-		k->who[level][c->cur - c->m->threads] += ns;
+		k->who[part][c->cur - c->m->threads] += ns;
 }
 
 static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part, int64_t ns)
@@ -130,10 +130,9 @@ static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part,
 	enum vmrt_blame queued = part;
 
 	if (part == VMRT_BLAME_INTERFERENCE || part == VMRT_BLAME_GUEST_OVERRUN)
-		note_who(k, 0, &k->m->cpus[k->t->cpu], ns);
+		note_who(k, part, &k->m->cpus[k->t->cpu], ns);
 	else if ((part == VMRT_BLAME_HOST_THREAD || part == VMRT_BLAME_SERVER) && v)
-		note_who(k, 1, &v->m->cpus[v->cpu], ns);
-
+		note_who(k, part, &v->m->cpus[v->cpu], ns);
 	if (part == VMRT_BLAME_HOST_THREAD && v && in_gap(v)) {
 		/* a task that went from one waiting vCPU to another did not wait in one gap */
 		if (k->gap_vcpu && k->gap_vcpu != v)

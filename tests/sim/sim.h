@@ -94,8 +94,8 @@ struct sim_job {
 	int64_t proof_ns;    /* when something showed that it had ended; VMRT_UNKNOWN: nothing has */
 	int64_t loose_ns;    /* the recording tells its arrival only so well */
 	bool unproven;	     /* nothing told the recording when it ended */
-	int32_t who_tid[2];  /* in the guest, on the host: who ran most while it waited; 0: nobody */
-	int64_t who_lead[2]; /* before the second */
+	int32_t who_tid[VMRT_BLAMES];  /* who ran most in each part of it; 0: nobody */
+	int64_t who_lead[VMRT_BLAMES]; /* before the second */
 	bool optional;	     /* whether it is a job, the recording may not tell */
 	bool ghost;	     /* of it the recording may tell anything: its thread got its name within it */
 	bool slept;	     /* it slept inside */

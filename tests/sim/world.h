@@ -135,7 +135,7 @@ struct wtask {
 	int64_t k;
 	int jobs_left; /* until it ends; < 0: never */
 	int64_t excess[VMRT_BLAMES];
-	int64_t who[2][SIM_THREADS]; /* in the guest, on the host: who ran while the job in front waited */
+	int64_t who[VMRT_BLAMES][SIM_THREADS]; /* who ran, by part, while the job in front waited */
 	bool fresh;
 	int overrun_percent;
 	enum vmrt_release how; /* it waits for its releases */
