@@ -54,6 +54,9 @@ static enum vmrt_release wait_of(enum vmrt_timer_fn fn)
 void release_init(struct jobs *j)
 {
 	j->rel.mechanism = j->spec->release;
+	/* as an earlier thread of the task did */
+	if (j->rel.mechanism == VMRT_RELEASE_AUTO)
+		j->rel.mechanism = j->machine->engine->found[j->task].mechanism;
 	j->rel.period_ns = j->spec->period_ns;
 	j->rel.clock = CLOCK_IS_MONOTONIC;
 	j->rel.next_ns = VMRT_UNKNOWN;
