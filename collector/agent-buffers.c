@@ -6,6 +6,8 @@
 
 #include <vmrt/units.h>
 
+#include "tail.h"
+
 /* Between two looks at the buffers: half the time that they take to fill at the present rate. */
 #define LOOK_LEAST_NS (10 * VMRT_NS_PER_MS)
 #define LOOK_MOST_NS (500 * VMRT_NS_PER_MS)
@@ -14,35 +16,39 @@
 
 /* Sends what the buffer of @cpu holds now, but no more than the buffer's size: events keep coming.
  */
-static enum vmrt_status send_cpu(struct vmrt_agent *a, unsigned cpu)
+static enum vmrt_status send_cpu(struct vmrt_agent *a, unsigned cpu, int64_t since_ns)
 {
 	uint32_t page_size = vmrt_tracer_page_size(a->tracer);
 	uint64_t left = vmrt_tracer_buffer(a->tracer) + page_size;
 	enum vmrt_status status = VMRT_OK;
-	uint8_t page[VMRT_TRACER_PAGE_MAX];
+	struct vmrt_tail tail;
+	const uint8_t *page;
 	int got = 1;
 
+	if (vmrt_tail_begin(&tail, a->tracer, cpu, since_ns) != VMRT_OK)
+		return vmrt_fail(&a->err, VMRT_ENOMEM, "out of memory");
 	while (got > 0 && left >= page_size && status == VMRT_OK) {
 		vmrt_link_begin(&a->data, VMRT_MSG_DATA);
 		vmrt_buf_put_u32(&a->data, cpu);
 		while (a->data.used < DATA_BYTES && left >= page_size &&
-			(got = vmrt_tracer_read(a->tracer, cpu, page)) > 0) {
+			(got = vmrt_tail_next(&tail, &page)) > 0) {
 			vmrt_buf_put(&a->data, page, page_size);
 			left -= page_size;
 		}
 		if (a->data.used > VMRT_LINK_HEAD + 4)
 			status = vmrt_agent_send(a, &a->data);
 	}
+	vmrt_tail_end(&tail);
 	return status;
 }
 
-enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *a)
+enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *a, int64_t since_ns)
 {
 	int64_t upto = vmrt_now_ns();
 	enum vmrt_status status = VMRT_OK;
 
 	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer) && status == VMRT_OK; cpu++)
-		status = send_cpu(a, cpu);
+		status = send_cpu(a, cpu, since_ns);
 	if (status != VMRT_OK)
 		return status;
 	vmrt_link_begin(&a->out, VMRT_MSG_UPTO);
@@ -120,7 +126,7 @@ enum vmrt_status vmrt_agent_look(struct vmrt_agent *a)
 				left = s.bytes;
 			continue;
 		}
-		status = send_cpu(a, cpu);
+		status = send_cpu(a, cpu, INT64_MIN);
 		if (status != VMRT_OK)
 			return status;
 	}

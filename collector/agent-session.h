@@ -13,7 +13,8 @@ struct vmrt_agent {
 	struct vmrt_link_parser parser;
 	struct vmrt_buf out, data;
 	struct vmrt_tracer *tracer;
-	bool stream, on;
+	enum vmrt_link_mode mode;
+	bool on;
 	bool ending; /* it was told to end, and has until end_by to say so */
 	int64_t end_by;
 	int64_t looked_at, look_at;
@@ -32,8 +33,11 @@ enum vmrt_status vmrt_agent_send_text(
 
 /* agent-buffers.c */
 
-/** vmrt_agent_send_buffers - send what all buffers hold, and up to when that is */
-enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *agent);
+/**
+ * vmrt_agent_send_buffers - send what all buffers hold, and up to when that is
+ * @since_ns: without sub-buffers that end before this time; INT64_MIN: all
+ */
+enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *agent, int64_t since_ns);
 
 enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *agent);
 enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *agent);

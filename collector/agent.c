@@ -143,9 +143,10 @@ static enum vmrt_status prepare(struct vmrt_agent *a, struct vmrt_cursor *c)
 	if (c->failed)
 		return VMRT_OK;
 	end_session(a);
-	a->stream = mode == VMRT_LINK_STREAM;
+	a->mode = mode == VMRT_LINK_STREAM || mode == VMRT_LINK_FLIGHT ? (enum vmrt_link_mode)mode
+								       : VMRT_LINK_HOLD;
 	/* of an agent that was killed; nobody else will look for it in a guest */
-	vmrt_tracer_reset(LABEL, NULL, NULL, NULL, NULL, &why);
+	vmrt_tracer_reset(LABEL, NULL, NULL, NULL, NULL, NULL, &why);
 	if (vmrt_tracer_open(LABEL, affordable(buffer), &a->tracer, &why) != VMRT_OK)
 		return send_error(a, &why);
 	status = send_meta(a);
@@ -174,19 +175,21 @@ static enum vmrt_status start(struct vmrt_agent *a)
 	return vmrt_agent_send(a, &a->out);
 }
 
-static enum vmrt_status stop(struct vmrt_agent *a)
+static enum vmrt_status stop(struct vmrt_agent *a, struct vmrt_cursor *c)
 {
+	int64_t since_ns = (int64_t)vmrt_cursor_u64(c);
 	struct vmrt_error why;
 	enum vmrt_status status;
 
-	if (!a->tracer || !a->on)
+	if (c->failed || !a->tracer || !a->on)
 		return VMRT_OK;
 	if (vmrt_tracer_off(a->tracer, &why) != VMRT_OK)
 		return send_error(a, &why);
 	a->on = false;
 	vmrt_link_begin(&a->out, VMRT_MSG_STOPPED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
-	if ((status = vmrt_agent_send(a, &a->out)) != VMRT_OK || (status = vmrt_agent_send_buffers(a)) != VMRT_OK ||
+	if ((status = vmrt_agent_send(a, &a->out)) != VMRT_OK || 
+		(status = vmrt_agent_send_buffers(a, since_ns > 0 ? since_ns : INT64_MIN)) != VMRT_OK ||
 		(status = vmrt_agent_send_names(a)) != VMRT_OK || (status = vmrt_agent_send_stats(a)) != VMRT_OK)
 		return status;
 	end_session(a);
@@ -225,7 +228,7 @@ static enum vmrt_status obey(
 	case VMRT_MSG_PING:
 		return answer_ping(a, &c, recv_ns, recv_tsc);
 	case VMRT_MSG_STOP:
-		return stop(a);
+		return stop(a, &c);
 	default:
 		return VMRT_OK; /* of a newer recorder, or garbage */
 	}
@@ -258,9 +261,9 @@ static int poll_timeout(const struct vmrt_agent *a)
 {
 	int64_t left;
 
-	if (!a->on)
+	if (!a->on || a->mode == VMRT_LINK_FLIGHT)
 		return -1;
-	if (a->stream)
+	if (a->mode == VMRT_LINK_STREAM)
 		return STREAM_MS;
 	left = a->look_at - vmrt_now_ns();
 	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
@@ -281,14 +284,14 @@ static enum vmrt_status turn(struct vmrt_agent *a)
 		status = receive(a);
 	else if (n > 0 && fds[0].revents)
 		return VMRT_EIO; /* hung up */
-	if (status != VMRT_OK || !a->on)
+	if (status != VMRT_OK || !a->on || a->mode == VMRT_LINK_FLIGHT)
 		return status;
-	if (!a->stream)
+	if (a->mode == VMRT_LINK_HOLD)
 		return vmrt_agent_look(a);
 	if (vmrt_now_ns() - a->looked_at < STREAM_MS * VMRT_NS_PER_MS)
 		return VMRT_OK;
 	a->looked_at = vmrt_now_ns();
-	return vmrt_agent_send_buffers(a);
+	return vmrt_agent_send_buffers(a, INT64_MIN);
 }
 
 /* An agent that is told to end in the middle of a session gives what it has, and says so. */
@@ -300,7 +303,10 @@ static void say_goodbye(struct vmrt_agent *a)
 	a->end_by = vmrt_now_ns() + END_NS;
 	if (!a->tracer || a->parser.hunting)
 		return;
-	if (a->on && (vmrt_tracer_off(a->tracer, &err) != VMRT_OK || vmrt_agent_send_buffers(a) != VMRT_OK))
+	/* the last seconds before now are not those that a flight recorder will be asked for */
+	if (a->on && a->mode != VMRT_LINK_FLIGHT &&
+		(vmrt_tracer_off(a->tracer, &err) != VMRT_OK ||
+			vmrt_agent_send_buffers(a, INT64_MIN) != VMRT_OK))
 		return; /* in the middle of a message: nothing can follow it */
 	vmrt_fail(&why, VMRT_EINTR, "it was told to end");
 	send_error(a, &why);

@@ -65,6 +65,9 @@ enum vmrt_status vmrt_datfile_end(struct vmrt_datfile *file,
 /** vmrt_datfile_reassemble - for a whole file: what vmrt_datfile_end() did not come to do */
 enum vmrt_status vmrt_datfile_reassemble(struct vmrt_datfile *file, struct vmrt_error *err);
 
+/** vmrt_datfile_remove - delete file NAME.dat of @folder, and what else there is of it */
+void vmrt_datfile_remove(const char *folder, const char *name, unsigned cpus);
+
 /** vmrt_datfile_close - close all files; NULL is allowed */
 void vmrt_datfile_close(struct vmrt_datfile *file);
 

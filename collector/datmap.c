@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "datwrite.h"
+
 #define MAX_PIECES 100000
 #define MAX_CPUS 65536
 #define SECTION_HEAD 16
@@ -383,6 +385,16 @@ enum vmrt_status vmrt_datmap_meta(
 		return VMRT_OK;
 	vmrt_trace_meta_free(out);
 	return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
+}
+
+uint64_t vmrt_datmap_trace_id(const struct vmrt_datmap *map)
+{
+	const struct vmrt_datmap_piece *p = vmrt_datmap_find(map, "option", "TRACEID");
+	uint64_t id = 0;
+
+	for (size_t i = 8; p && p->data && p->size == 8 && i-- > 0;)
+		id = id << 8 | p->data[i];
+	return id ? id : vmrt_dat_new_id();
 }
 
 void vmrt_datmap_free(struct vmrt_datmap *map)

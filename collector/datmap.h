@@ -58,6 +58,9 @@ enum vmrt_status vmrt_datmap_meta(
 const struct vmrt_datmap_piece *vmrt_datmap_find(
 	const struct vmrt_datmap *map, const char *what, const char *name);
 
+/** vmrt_datmap_trace_id - what the file calls itself; a new id if it does not */
+uint64_t vmrt_datmap_trace_id(const struct vmrt_datmap *map);
+
 /** vmrt_datmap_free - NULL is allowed */
 void vmrt_datmap_free(struct vmrt_datmap *map);
 

@@ -13,10 +13,10 @@
 
 #include <vmrt/units.h>
 
+#include "tail.h"
+
 #define PIPE_BYTES (1 << 20)
 #define PAUSE_MS 400 /* between two looks at a buffer that does not fill */
-#define MISSED_EVENTS (UINT64_C(1) << 31) /* flags in the length of a sub-buffer's data */
-#define MISSED_STORED (UINT64_C(1) << 30)
 #define STACK_BYTES (256 << 10)
 
 struct cpu {
@@ -224,54 +224,27 @@ static void join(struct vmrt_drain *d)
 	}
 }
 
-/* The time at which a sub-buffer begins is its first number. */
-static int64_t page_time(const uint8_t *page)
-{
-	uint64_t time;
-
-	memcpy(&time, page, sizeof(time));
-	return (int64_t)time;
-}
-
-/* What was overwritten before the first sub-buffer that is kept was meant to be. */
-static void forget_lost(uint8_t *page)
-{
-	uint64_t commit;
-
-	memcpy(&commit, page + 8, sizeof(commit));
-	commit &= ~(MISSED_EVENTS | MISSED_STORED);
-	memcpy(page + 8, &commit, sizeof(commit));
-}
-
 enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
 	int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err)
 {
 	uint32_t size = vmrt_tracer_page_size(tracer);
-	uint8_t *pages = malloc(2 * (size_t)size), *held = NULL, *page = pages;
 	enum vmrt_status status = VMRT_OK;
-	int got = 0;
+	struct vmrt_tail tail;
+	const uint8_t *page;
+	int got = 1;
 
-	if (!pages)
+	if (vmrt_tail_begin(&tail, tracer, cpu, since) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "trace buffer of CPU %u: out of memory", cpu);
-	/* a sub-buffer ends where the next one begins, so one is held back */
-	while (status == VMRT_OK && (got = vmrt_tracer_read(tracer, cpu, page)) >= 0) {
-		if (held && !*moved && since != INT64_MIN)
-			forget_lost(held);
-		if (held && (!got || page_time(page) >= since)) {
-			if (vmrt_datfile_write(file, cpu, held, size) != 0)
-				status = vmrt_fail_errno(err, errno, "cannot write what CPU %u recorded", cpu);
-			else if (!*moved)
-				*first = page_time(held);
-			*moved += status == VMRT_OK ? size : 0;
-		}
-		if (!got)
-			break;
-		held = page;
-		page = pages + (page == pages ? size : 0);
+	while (status == VMRT_OK && (got = vmrt_tail_next(&tail, &page)) > 0) {
+		if (vmrt_datfile_write(file, cpu, page, size) != 0)
+			status = vmrt_fail_errno(err, errno, "cannot write what CPU %u recorded", cpu);
+		else if (!*moved)
+			*first = vmrt_page_time(page);
+		*moved += status == VMRT_OK ? size : 0;
 	}
-	if (got < 0 && status == VMRT_OK)
+	if (got < 0)
 		status = cannot_read(cpu, err);
-	free(pages);
+	vmrt_tail_end(&tail);
 	return status;
 }
 

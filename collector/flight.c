@@ -19,6 +19,7 @@
 #define COLLECT_MS 100
 #define LIVE_BUFFER (UINT64_C(4) << 20)
 #define LIVE_GUEST_BUFFER (UINT64_C(1) << 20)
+#define LIVE_SILENCE_NS (10 * VMRT_NS_PER_S) /* an agent in a busy guest may have to wait for long */
 #define LIVE_PORT 1	 /* the agents' port for live views; recorders use 0 */
 #define OVERRUN_SHARE 20 /* beyond the budget by a twentieth: enforcers are some microseconds late */
 
@@ -33,6 +34,8 @@ struct vmrt_flight {
 	int fd, end_fd;
 	atomic_int told; /* 1: being written; 2: the reason is there */
 	char reason[160];
+	int64_t when_ns; /* of the reason */
+	char note[200];	 /* about the live view, as it was told */
 };
 
 /* The signal handler has no other way to know; there is one flight recorder in a process. */
@@ -50,7 +53,8 @@ static void on_signal(int sig)
 }
 
 /* The first reason is the reason. */
-static void tell(struct vmrt_flight *f, const char *fmt, const char *name, long long number)
+static void tell(
+	struct vmrt_flight *f, int64_t when_ns, const char *fmt, const char *name, long long number)
 {
 	uint64_t one = 1;
 	int before = 0;
@@ -58,6 +62,7 @@ static void tell(struct vmrt_flight *f, const char *fmt, const char *name, long 
 	if (!atomic_compare_exchange_strong(&f->told, &before, 1))
 		return;
 	snprintf(f->reason, sizeof(f->reason), fmt, name, number);
+	f->when_ns = when_ns;
 	atomic_store(&f->told, 2);
 	(void)!write(f->fd, &one, sizeof(one));
 }
@@ -69,7 +74,7 @@ static void take_job(void *ctx, const struct vmrt_job *job)
 	if (f->options.on_miss &&
 		(job->outcome == VMRT_OUTCOME_MISSED ||
 			job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE))
-		tell(f, "task %s missed the deadline of its job %lld",
+		tell(f, job->deadline_ns, "task %s missed the deadline of its job %lld",
 			f->options.experiment->tasks[job->task].name, (long long)job->k);
 }
 
@@ -83,7 +88,7 @@ static void take_period(void *ctx, const struct vmrt_server_period *p)
 	if (f->options.on_overrun && p->outcome != VMRT_PERIOD_UNKNOWN &&
 		p->outcome != VMRT_PERIOD_TRUNCATED &&
 		used > p->budget_ns + p->budget_ns / OVERRUN_SHARE)
-		tell(f, "server %s ran beyond its budget in period %lld",
+		tell(f, p->end_ns, "server %s ran beyond its budget in period %lld",
 			p->server < e->n_servers ? e->servers[p->server].name : "?", (long long)p->k);
 }
 
@@ -111,6 +116,17 @@ static void take_loss(void *ctx, const struct vmrt_loss *loss)
 	(void)loss;
 }
 
+/* Whoever waits for a miss has to know when it could not be seen. */
+static void tell_note(struct vmrt_flight *f)
+{
+	char note[sizeof(f->note)];
+
+	vmrt_live_note(f->live, note, sizeof(note));
+	if (note[0] && !f->note[0])
+		vmrt_warn("%s: misses and overruns may not be seen", note);
+	strcpy(f->note, note);
+}
+
 static void *watch(void *arg)
 {
 	struct pollfd end = {.events = POLLIN};
@@ -127,6 +143,7 @@ static void *watch(void *arg)
 		pthread_setaffinity_np(pthread_self(), sizeof(f->cpus), &f->cpus);
 	end.fd = f->end_fd;
 	while (poll(&end, 1, COLLECT_MS) == 0) {
+		tell_note(f);
 		if (vmrt_live_collect(f->live, &err) != VMRT_OK) {
 			vmrt_warn("%s: misses and overruns are no longer watched", err.text);
 			return NULL;
@@ -147,7 +164,8 @@ static void *watch(void *arg)
 static enum vmrt_status start_watching(struct vmrt_flight *f, struct vmrt_error *err)
 {
 	struct vmrt_live_options live = {.experiment = f->options.experiment,
-		.port = LIVE_PORT, .buffer = LIVE_BUFFER, .guest_buffer = LIVE_GUEST_BUFFER};
+		.port = LIVE_PORT, .buffer = LIVE_BUFFER, .guest_buffer = LIVE_GUEST_BUFFER,
+		.silence_ns = LIVE_SILENCE_NS};
 	const struct vmrt_sink sink = {.ctx = f, .thread = take_thread, .slice = take_slice,
 		.server = take_server, .server_period = take_period, .job = take_job, .loss = take_loss};
 	enum vmrt_status status = vmrt_live_open(&live, &f->live, err);
@@ -205,6 +223,15 @@ const char *vmrt_flight_reason(const struct vmrt_flight *f)
 	if (atomic_load(&f->told) == 2)
 		return f->reason;
 	return poll(&fd, 1, 0) > 0 ? "SIGUSR1 came" : NULL;
+}
+
+int64_t vmrt_flight_when(const struct vmrt_flight *f)
+{
+	int64_t now = vmrt_now_ns();
+
+	if (atomic_load(&f->told) != 2 || f->when_ns == VMRT_UNKNOWN || f->when_ns > now)
+		return now;
+	return f->when_ns;
 }
 
 void vmrt_flight_end(struct vmrt_flight *f)

@@ -27,6 +27,12 @@ int vmrt_flight_fd(const struct vmrt_flight *flight);
 /** vmrt_flight_reason - what it was, or NULL if there was nothing yet; good until the end */
 const char *vmrt_flight_reason(const struct vmrt_flight *flight);
 
+/**
+ * vmrt_flight_when - when that was, CLOCK_MONOTONIC: for a miss its deadline, for an overrun the end of its
+ * period, which may be seconds ago, as guests are heard of late; without a reason: now
+ */
+int64_t vmrt_flight_when(const struct vmrt_flight *flight);
+
 /** vmrt_flight_end - stop watching, free; NULL is allowed */
 void vmrt_flight_end(struct vmrt_flight *flight);
 

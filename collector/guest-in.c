@@ -10,7 +10,6 @@
 
 #define MAX_FORMATS 64
 #define MAX_META (8u << 20) /* bytes of all pieces together */
-#define MAX_PINGS (1u << 20)
 #define MAX_BUFFER (UINT64_C(1) << 36) /* bytes per CPU */
 #define PAGE_HEAD 16
 #define COMMIT_MASK 0x07ffffffu
@@ -164,6 +163,8 @@ static enum vmrt_status take_ready(
 		return vmrt_fail(err, VMRT_ENOMEM, "counters of %s: out of memory", in->name);
 	in->meta.cpus = cpus;
 	in->meta.page_size = page_size;
+	if (in->ready && !in->ready(in->ctx, &in->meta, err))
+		return err->status;
 	in->state = VMRT_GUEST_READY;
 	return VMRT_OK;
 }
@@ -177,25 +178,6 @@ uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t 
 	in->out[slot].send_ns = send_ns;
 	in->out[slot].send_tsc = send_tsc;
 	return seq;
-}
-
-static enum vmrt_status keep_ping(
-	struct vmrt_guest_in *in, const struct vmrt_ping *ping, struct vmrt_error *err)
-{
-	if (in->n_pings == in->room_pings) {
-		size_t room = in->room_pings ? in->room_pings * 2 : 256;
-		struct vmrt_ping *more;
-
-		if (room > MAX_PINGS)
-			return VMRT_OK; /* more than a day: enough is known */
-		more = realloc(in->pings, room * sizeof(*more));
-		if (!more)
-			return vmrt_fail(err, VMRT_ENOMEM, "pings of %s: out of memory", in->name);
-		in->pings = more;
-		in->room_pings = room;
-	}
-	in->pings[in->n_pings++] = *ping;
-	return VMRT_OK;
 }
 
 static enum vmrt_status take_pong(struct vmrt_guest_in *in, struct vmrt_cursor *c, int64_t recv_ns,
@@ -224,7 +206,9 @@ static enum vmrt_status take_pong(struct vmrt_guest_in *in, struct vmrt_cursor *
 		in->bad_pings++;
 		return VMRT_OK;
 	}
-	return keep_ping(in, &ping, err);
+	if (vmrt_pings_add(&in->pings, &ping) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "pings of %s: out of memory", in->name);
+	return VMRT_OK;
 }
 
 /* A page whose own length is a lie would lead readers astray. */
@@ -345,5 +329,5 @@ void vmrt_guest_in_free(struct vmrt_guest_in *in)
 {
 	vmrt_trace_meta_free(&in->meta);
 	free(in->stats);
-	free(in->pings);
+	vmrt_pings_free(&in->pings);
 }

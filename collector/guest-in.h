@@ -12,6 +12,7 @@
 #include <vmrt/tracer.h>
 
 #include "link.h"
+#include "pings.h"
 
 #define VMRT_GUEST_CPUS 512
 #define VMRT_GUEST_TEXT 128
@@ -28,6 +29,7 @@ struct vmrt_guest_in {
 	struct vmrt_cpu_stats *stats;
 	uint64_t size, max_size; /* of the pages so far, and their limit */
 	uint64_t bad_pages;
+	vmrt_guest_ready_fn *ready;
 	vmrt_guest_pages_fn *pages;
 	void *ctx;
 	int64_t upto_ns; /* guest clock: all events before were given to @pages */
@@ -38,8 +40,7 @@ struct vmrt_guest_in {
 		uint64_t send_tsc;
 	} out[VMRT_GUEST_PINGS_OUT];
 	uint32_t next_seq;
-	struct vmrt_ping *pings;
-	size_t n_pings, room_pings;
+	struct vmrt_pings pings;
 	uint64_t bad_pings;
 };
 

@@ -49,9 +49,23 @@ enum vmrt_status vmrt_guest_send_hello(struct vmrt_guest *g, struct vmrt_error *
 
 enum vmrt_status vmrt_guest_send_prepare(struct vmrt_guest *g, struct vmrt_error *err)
 {
+	static const enum vmrt_link_mode modes[] = {
+		[VMRT_GUEST_HOLD] = VMRT_LINK_HOLD,
+		[VMRT_GUEST_STREAM] = VMRT_LINK_STREAM,
+		[VMRT_GUEST_FLIGHT] = VMRT_LINK_FLIGHT,
+	};
+
 	vmrt_link_begin(&g->out, VMRT_MSG_PREPARE);
 	vmrt_buf_put_u64(&g->out, g->options.buffer);
-	vmrt_buf_put_u32(&g->out, g->options.stream ? VMRT_LINK_STREAM : VMRT_LINK_HOLD);
+	vmrt_buf_put_u32(&g->out, modes[g->options.mode]);
+	return send_out(g, err);
+}
+
+enum vmrt_status vmrt_guest_send_stop(
+	struct vmrt_guest *g, int64_t since_ns, struct vmrt_error *err)
+{
+	vmrt_link_begin(&g->out, VMRT_MSG_STOP);
+	vmrt_buf_put_u64(&g->out, since_ns > 0 ? (uint64_t)since_ns : 0);
 	return send_out(g, err);
 }
 

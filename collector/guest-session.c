@@ -120,6 +120,7 @@ enum vmrt_status vmrt_guest_receive(struct vmrt_guest *g, struct vmrt_error *err
 enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err)
 {
 	struct sched_param normal = {0};
+	int64_t since_ns;
 	uint64_t count;
 	enum vmrt_guest_wish wish;
 	char why[sizeof(g->abort_why)];
@@ -129,6 +130,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 	(void)!read(g->wake_fd, &count, sizeof(count));
 	pthread_mutex_lock(&g->lock);
 	wish = g->wish;
+	since_ns = g->since_ns;
 	memcpy(why, g->abort_why, sizeof(why));
 	pthread_mutex_unlock(&g->lock);
 	if (why[0])
@@ -150,7 +152,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 		g->deadline = now + (now - g->heard_at > DEAD_AFTER_NS ? DEAD_WAIT_NS : ANSWER_WAIT_NS);
 		/* no pings any more, and what comes now is bulk: no reason to be urgent */
 		pthread_setschedparam(pthread_self(), SCHED_OTHER, &normal);
-		return vmrt_guest_send_empty(g, VMRT_MSG_STOP, err);
+		return vmrt_guest_send_stop(g, since_ns, err);
 	}
 	return VMRT_OK;
 }

@@ -33,9 +33,12 @@ struct vmrt_guest {
 	pthread_mutex_t lock;
 	int changed_fd; /* an eventfd: the state has changed */
 	enum vmrt_guest_wish wish;
+	int64_t since_ns; /* with WISH_STOP: guest time, or INT64_MIN */
 	char abort_why[128];
 	struct vmrt_guest_in in;
 	struct vmrt_error err;
+	struct vmrt_ping *pings; /* of the result */
+	size_t n_pings;
 };
 
 /* guest-session.c */
@@ -58,6 +61,10 @@ enum vmrt_status vmrt_guest_reach(struct vmrt_guest *guest, struct vmrt_error *e
 
 enum vmrt_status vmrt_guest_send_hello(struct vmrt_guest *guest, struct vmrt_error *err);
 enum vmrt_status vmrt_guest_send_prepare(struct vmrt_guest *guest, struct vmrt_error *err);
+
+/** vmrt_guest_send_stop - @since_ns: guest time before which events are not wanted, or INT64_MIN */
+enum vmrt_status vmrt_guest_send_stop(
+	struct vmrt_guest *guest, int64_t since_ns, struct vmrt_error *err);
 enum vmrt_status vmrt_guest_send_ping(struct vmrt_guest *guest, struct vmrt_error *err);
 
 /** vmrt_guest_send_empty - a message without payload */

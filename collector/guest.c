@@ -14,6 +14,9 @@
 #include "datwrite.h"
 #include "guest-session.h"
 
+#define SINCE_PINGS 64			     /* which tell the time in the guest */
+#define SINCE_SPARE_NS (10 * VMRT_NS_PER_MS) /* more than two clocks drift apart in a minute */
+
 static enum vmrt_status set_up(
 	struct vmrt_guest *g, const struct vmrt_guest_options *options, struct vmrt_error *err)
 {
@@ -32,6 +35,7 @@ static enum vmrt_status set_up(
 	pthread_mutex_init(&g->lock, NULL);
 	g->in.nonce = vmrt_dat_new_id();
 	g->in.max_size = options->max_size;
+	g->in.ready = options->ready;
 	g->in.pages = options->pages;
 	g->in.ctx = options->ctx;
 	g->seed = (unsigned)g->in.nonce;
@@ -104,8 +108,32 @@ void vmrt_guest_start(struct vmrt_guest *g)
 	wish(g, WISH_START, NULL);
 }
 
-void vmrt_guest_stop(struct vmrt_guest *g)
+/*
+ * A time of the guest's clock that is not after @host_ns; INT64_MIN: not known. Of all that the last pings
+ * say the earliest, since its clock may have been stepped meanwhile.
+ */
+static int64_t not_after(struct vmrt_guest *g, int64_t host_ns)
 {
+	uint64_t count = vmrt_pings_count(&g->in.pings);
+	uint64_t next = count > SINCE_PINGS ? count - SINCE_PINGS : 0;
+	struct vmrt_ping pings[SINCE_PINGS];
+	size_t n = vmrt_pings_copy(&g->in.pings, &next, pings, SINCE_PINGS);
+	int64_t earliest = INT64_MAX;
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t at = host_ns - pings[i].host_recv_ns + pings[i].guest_send_ns;
+
+		if (at < earliest)
+			earliest = at;
+	}
+	return n ? earliest - SINCE_SPARE_NS : INT64_MIN;
+}
+
+void vmrt_guest_stop(struct vmrt_guest *g, int64_t since_ns)
+{
+	pthread_mutex_lock(&g->lock);
+	g->since_ns = since_ns == INT64_MIN ? INT64_MIN : not_after(g, since_ns);
+	pthread_mutex_unlock(&g->lock);
 	wish(g, WISH_STOP, NULL);
 }
 
@@ -142,13 +170,12 @@ uint64_t vmrt_guest_bytes(struct vmrt_guest *g)
 }
 
 size_t vmrt_guest_copy_pings(
-	struct vmrt_guest *g, size_t first, struct vmrt_ping *out, size_t max)
+	struct vmrt_guest *g, uint64_t *next, struct vmrt_ping *out, size_t max)
 {
-	size_t n = 0;
+	size_t n;
 
 	pthread_mutex_lock(&g->lock);
-	for (; n < max && first + n < g->in.n_pings; n++)
-		out[n] = g->in.pings[first + n];
+	n = vmrt_pings_copy(&g->in.pings, next, out, max);
 	pthread_mutex_unlock(&g->lock);
 	return n;
 }
@@ -173,17 +200,20 @@ void vmrt_guest_finish(struct vmrt_guest *g, struct vmrt_guest_result *out)
 	}
 	if (!out)
 		return;
+	free(g->pings);
+	g->pings = vmrt_pings_all(&g->in.pings, &g->n_pings);
 	*out = (struct vmrt_guest_result){
 		.hostname = g->in.hostname,
 		.kernel = g->in.kernel,
 		.meta = g->in.meta.cpus ? &g->in.meta : NULL,
 		.stats = g->in.stats,
-		.pings = g->in.pings,
-		.n_pings = g->in.n_pings,
+		.pings = g->pings,
+		.n_pings = g->pings ? g->n_pings : 0,
 		.bad_pings = g->in.bad_pings,
 		.bad_pages = g->in.bad_pages,
 		.size = g->in.size,
 		.buffer = g->in.buffer,
+		.since_ns = g->since_ns,
 	};
 }
 
@@ -201,5 +231,6 @@ void vmrt_guest_close(struct vmrt_guest *g)
 	vmrt_link_parser_free(&g->parser);
 	vmrt_buf_free(&g->out);
 	free(g->sockets);
+	free(g->pings);
 	free(g);
 }

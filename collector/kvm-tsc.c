@@ -96,3 +96,11 @@ enum vmrt_status vmrt_kvm_tsc_read(const char *debugfs, pid_t pid, struct vmrt_k
 	*out = (struct vmrt_kvm_tsc){0};
 	return VMRT_ENOENT;
 }
+
+void vmrt_kvm_tsc_keep(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *tsc)
+{
+	struct vmrt_kvm_tsc now;
+
+	if (tsc->ratio && (vmrt_kvm_tsc_read(debugfs, pid, &now) != VMRT_OK || !same(&now, tsc)))
+		*tsc = (struct vmrt_kvm_tsc){0};
+}

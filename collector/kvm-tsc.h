@@ -17,4 +17,7 @@
  */
 enum vmrt_status vmrt_kvm_tsc_read(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *out);
 
+/** vmrt_kvm_tsc_keep - forget @tsc, which was so before, unless it is still the same */
+void vmrt_kvm_tsc_keep(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *tsc);
+
 #endif

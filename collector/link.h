@@ -15,7 +15,7 @@
 
 #include "buf.h"
 
-#define VMRT_LINK_VERSION 1
+#define VMRT_LINK_VERSION 2
 #define VMRT_LINK_MAGIC 0xb74d56f5u /* bytes that are in no text */
 #define VMRT_LINK_HEAD 12	    /* bytes of magic, type and length */
 #define VMRT_LINK_PAYLOAD (1u << 20) /* longest payload of a message from a guest */
@@ -31,7 +31,7 @@ enum vmrt_message_type {
 	VMRT_MSG_STARTED = 6,  /* guest */
 	VMRT_MSG_PING = 7,     /* host */
 	VMRT_MSG_PONG = 8,     /* guest */
-	VMRT_MSG_STOP = 9,     /* host: switch recording off and send what is left */
+	VMRT_MSG_STOP = 9,     /* host: switch recording off and send what is left, from a time on */
 	VMRT_MSG_STOPPED = 10, /* guest */
 	VMRT_MSG_DATA = 11,    /* guest: sub-buffers of a CPU */
 	VMRT_MSG_UPTO = 12,    /* guest: all events up to a time have been sent */
@@ -54,7 +54,7 @@ enum vmrt_meta_kind {
 	VMRT_META_UNAME = 7,
 };
 
-enum vmrt_link_mode { VMRT_LINK_HOLD = 0, VMRT_LINK_STREAM = 1 };
+enum vmrt_link_mode { VMRT_LINK_HOLD = 0, VMRT_LINK_STREAM = 1, VMRT_LINK_FLIGHT = 2 };
 
 struct vmrt_message {
 	uint32_t type;

@@ -8,6 +8,8 @@
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
 
+#include "pings.h"
+
 #define READY_WAIT_MS 8000
 #define START_WAIT_MS 5000
 #define QUEUE_MAX (UINT64_C(64) << 20) /* bytes of pages that have not been collected */
@@ -67,7 +69,7 @@ void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned po
 		.sockets = &socket,
 		.n_sockets = 1,
 		.buffer = buffer,
-		.stream = true,
+		.mode = VMRT_GUEST_STREAM,
 		.cpus = cpus,
 		.pages = take_pages,
 		.ctx = g,
@@ -161,11 +163,6 @@ void live_guest_start(struct live_guest *g)
 		g->recorded = true;
 }
 
-static int64_t round_trip(const struct vmrt_ping *p)
-{
-	return p->host_recv_ns - p->host_send_ns - (p->guest_send_ns - p->guest_recv_ns);
-}
-
 /* Keeps the quickest ping of each second; true if there is a new one. */
 static bool keep_pings(struct live_guest *g)
 {
@@ -173,13 +170,12 @@ static bool keep_pings(struct live_guest *g)
 	bool fresh = false;
 	size_t n;
 
-	while ((n = vmrt_guest_copy_pings(g->session, g->pings_seen, pings, COPY_AT_ONCE))) {
-		g->pings_seen += n;
+	while ((n = vmrt_guest_copy_pings(g->session, &g->pings_seen, pings, COPY_AT_ONCE))) {
 		for (size_t i = 0; i < n; i++) {
 			int64_t second = pings[i].host_send_ns / VMRT_NS_PER_S;
 			size_t slot = (size_t)(second % LIVE_PINGS);
 
-			if (g->ping_second[slot] == second && round_trip(&pings[i]) >= round_trip(&g->pings[slot]))
+			if (g->ping_second[slot] == second && vmrt_ping_trip(&pings[i]) >= vmrt_ping_trip(&g->pings[slot]))
 				continue;
 			g->ping_second[slot] = second;
 			g->pings[slot] = pings[i];

@@ -32,7 +32,7 @@ struct live_guest {
 	size_t hint;
 	struct vmrt_ping pings[LIVE_PINGS];
 	int64_t ping_second[LIVE_PINGS];
-	size_t pings_seen;
+	uint64_t pings_seen;
 	int64_t fitted_ns;
 	bool unfitted;	   /* there are better pings than at the last fit */
 	int64_t last_upto; /* guest clock */

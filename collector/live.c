@@ -214,6 +214,8 @@ enum vmrt_status vmrt_live_open(
 	if (!live)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	live->options = *options;
+	if (!live->options.silence_ns)
+		live->options.silence_ns = VMRT_LIVE_SILENCE_NS;
 	live->host_upto_ns = live->upto_ns = live->given_ns = VMRT_UNKNOWN;
 	status = begin(live, err);
 	if (status != VMRT_OK) {
@@ -278,7 +280,7 @@ static int64_t watermark(struct vmrt_live *live)
 		/* one that has not been heard of yet is given as long, from the first moment on */
 		if (g->upto_ns == VMRT_UNKNOWN && live->host_upto_ns != VMRT_UNKNOWN)
 			g->upto_ns = live->host_upto_ns - 1;
-		g->silent = g->dead || live->host_upto_ns - g->upto_ns > VMRT_LIVE_SILENCE_NS;
+		g->silent = g->dead || live->host_upto_ns - g->upto_ns > live->options.silence_ns;
 		if (!g->silent && g->upto_ns < upto)
 			upto = g->upto_ns;
 	}

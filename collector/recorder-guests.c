@@ -11,20 +11,16 @@
 
 #include <vmrt/tool.h>
 
-#include "datnames.h"
-#include "datwrite.h"
 #include "kvm-tsc.h"
+#include "salvage.h"
 
 #define READY_WAIT_MS 60000 /* the session's own deadlines are shorter */
 #define START_WAIT_MS 25000
-#define STOP_WAIT_MS 25000
 #define SEND_WAIT_MS (1000 * 3600)
 #define FIRST_PINGS 5 /* exchanged before anything else happens: later the guest may be too busy */
 #define FIRST_PINGS_MS 1000
 #define HURRY_MS 2000 /* for everything, when ^C was pressed twice */
-#define SHIFT_EVERY_NS (5 * VMRT_NS_PER_S) /* readers' 64-bit interpolation overflows over long spans */
-#define SHIFT_SPARE 16
-#define MAX_GUEST_CPUS 512
+#define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
 
 static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
 {
@@ -47,16 +43,18 @@ static void note(struct vmrt_manifest_vm *vm, const char *fmt, ...)
 	vmrt_warn("%s", vm->note);
 }
 
-static void note_failure(struct vmrt_recorder *rec, size_t i)
+/* Has the session failed? */
+static bool note_failure(struct vmrt_recorder *rec, size_t i)
 {
 	char text[VMRT_ERROR_TEXT];
 
 	vmrt_guest_error(rec->guests[i].session, text, sizeof(text));
 	if (text[0])
 		note(vm_of(rec, i), "%.250s", text);
+	return text[0];
 }
 
-static void spool_name(struct vmrt_recorder *rec, size_t i)
+static void name_file(struct vmrt_recorder *rec, size_t i)
 {
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	char name[VMRT_NAME_MAX];
@@ -79,13 +77,15 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 		.n_sockets = g->n_sockets,
 		.secret = rec->options->secret,
 		.buffer = rec->options->guest_buffer,
-		.stream = rec->options->stream,
+		.mode = rec->options->flight_ns ? VMRT_GUEST_FLIGHT
+			: rec->options->stream  ? VMRT_GUEST_STREAM
+						: VMRT_GUEST_HOLD,
 		.max_size = rec->options->guest_max_size,
 		.cpus = rec->has_cpus ? &rec->cpus : NULL,
-		.pages = vmrt_spool_add,
-		.ctx = &g->spool,
+		.ready = vmrt_guest_file_ready,
+		.pages = vmrt_guest_file_pages,
+		.ctx = &g->file,
 	};
-	char prefix[sizeof(vm->file)];
 	struct vmrt_error err;
 
 	if (!g->n_sockets) {
@@ -94,13 +94,12 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 			vm->vm.name);
 		return;
 	}
-	spool_name(rec, i);
-	snprintf(prefix, sizeof(prefix), "%.*s", (int)(strlen(vm->file) - 4), vm->file);
-	g->trace_id = vmrt_dat_new_id();
+	name_file(rec, i);
+	vmrt_guest_file_init(&g->file, rec->folder.path, vm->file, rec->trace_id);
+	g->file.flight = rec->options->flight_ns > 0;
 	if (vm->vm.pid && !strcmp(vm->vm.accel, "kvm"))
-		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &g->kvm);
-	if (vmrt_spool_init(&g->spool, rec->folder.path, prefix, MAX_GUEST_CPUS, &err) != VMRT_OK ||
-		vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
+		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
+	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
 		note(vm, "%.250s", err.text);
 }
 
@@ -122,8 +121,9 @@ static void wait_for_pings(struct vmrt_guest *s)
 	int64_t until = vmrt_now_ns() + FIRST_PINGS_MS * VMRT_NS_PER_MS;
 	struct pollfd stop = {.fd = vmrt_stop_fd(), .events = POLLIN};
 	struct vmrt_ping ping;
+	uint64_t next = FIRST_PINGS - 1;
 
-	while (!vmrt_guest_copy_pings(s, FIRST_PINGS - 1, &ping, 1) && vmrt_now_ns() < until &&
+	while (!vmrt_guest_copy_pings(s, &next, &ping, 1) && vmrt_now_ns() < until &&
 		poll(&stop, 1, 10) == 0)
 		;
 }
@@ -161,131 +161,108 @@ static enum vmrt_guest_state wait_for(
 	}
 }
 
-void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, bool hurry)
+void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
 {
-	for (size_t i = 0; i < rec->manifest.n_vms; i++)
-		if (rec->guests[i].session)
-			vmrt_guest_stop(rec->guests[i].session);
-	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+	int64_t until = vmrt_now_ns() + wait_ms * VMRT_NS_PER_MS;
+
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		struct vmrt_recorder_guest *g = &rec->guests[i];
+
+		if (!g->session)
+			continue;
+		vmrt_guest_file_now(&g->file);
+		vmrt_guest_stop(g->session, rec->since_ns);
+	}
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		int64_t left = until - vmrt_now_ns();
+
 		if (rec->guests[i].session)
 			wait_for(rec->guests[i].session, VMRT_GUEST_STOPPED,
-				hurry ? HURRY_MS : STOP_WAIT_MS, 1);
+				left > 0 ? (int)(left / VMRT_NS_PER_MS) : 0, 1);
+	}
 }
 
-/* Which host thread runs CPU n of the guest; one may run all of them. */
-static void map_vcpus(
-	const struct vmrt_vm *vm, unsigned cpus, struct vmrt_recorder_guest *g)
+void vmrt_recorder_keep_pings(struct vmrt_recorder *rec)
 {
-	int32_t single = -1;
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		if (rec->guests[i].session)
+			vmrt_guest_file_pings(&rec->guests[i].file, rec->guests[i].session);
+}
 
-	g->tids = malloc(cpus * sizeof(*g->tids));
-	if (!g->tids)
+/* A flight recorder may have pinged for days: what is said about the time that it keeps is enough. */
+static void keep_pings(struct vmrt_recorder *rec, size_t i, const struct vmrt_guest_result *result)
+{
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	size_t first = 0;
+
+	while (rec->options->flight_ns && first < result->n_pings &&
+		result->pings[first].host_recv_ns < rec->since_ns - PINGS_BEFORE_NS)
+		first++;
+	vm->pings = malloc((result->n_pings - first + 1) * sizeof(*vm->pings));
+	if (!vm->pings)
 		return;
-	g->n_tids = cpus;
-	for (size_t i = 0; i < vm->n_threads; i++)
-		if (vm->threads[i].role == VMRT_ROLE_VCPU)
-			single = vm->n_vcpus == 1 ? vm->threads[i].tid : -1;
-	for (unsigned cpu = 0; cpu < cpus; cpu++)
-		g->tids[cpu] = single;
-	for (size_t i = 0; i < vm->n_threads; i++)
-		if (vm->threads[i].role == VMRT_ROLE_VCPU && vm->threads[i].vcpu >= 0 &&
-			(unsigned)vm->threads[i].vcpu < cpus)
-			g->tids[vm->threads[i].vcpu] = vm->threads[i].tid;
+	vm->n_pings = result->n_pings - first;
+	if (vm->n_pings)
+		memcpy(vm->pings, result->pings + first, vm->n_pings * sizeof(*vm->pings));
 }
 
-/* Of each span of time the ping with the shortest round trip; returns how many samples. */
-static size_t make_shifts(
-	const struct vmrt_ping *pings, size_t n, struct vmrt_dat_shift *out)
+/* What a flight recorder has forgotten is not lost; but it may hold less than it should. */
+static void forgive_flight(struct vmrt_recorder *rec, size_t i, const struct vmrt_guest_result *result,
+	struct vmrt_cpu_stats *stats)
 {
-	int64_t best = INT64_MAX, span_end = INT64_MIN;
-	size_t used = 0;
+	const struct vmrt_guest_file *file = &rec->guests[i].file;
+	int64_t first = result->since_ns;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct vmrt_ping *p = &pings[i];
-		int64_t trip = (p->host_recv_ns - p->host_send_ns) - (p->guest_send_ns - p->guest_recv_ns);
-
-		if (p->guest_recv_ns >= span_end) {
-			span_end = p->guest_recv_ns + SHIFT_EVERY_NS;
-			best = INT64_MAX;
-			used++;
-		}
-		if (trip >= best)
-			continue;
-		best = trip;
-		out[used - 1].local_ns = p->guest_recv_ns / 2 + p->guest_send_ns / 2;
-		out[used - 1].offset_ns = p->host_send_ns / 2 + p->host_recv_ns / 2 - out[used - 1].local_ns;
+	for (unsigned cpu = 0; cpu < result->meta->cpus; cpu++) {
+		if (stats[cpu].overrun && file->first_ns[cpu] > first)
+			first = file->first_ns[cpu];
+		stats[cpu].overrun = 0;
 	}
-	/* room for the analysis, which will know of steps of the clock, and of times without pings */
-	for (size_t i = 0; used && i < SHIFT_SPARE; i++, used++) {
-		out[used] = out[used - 1];
-		out[used].local_ns += VMRT_NS_PER_S;
-	}
-	return used;
+	if (first > result->since_ns)
+		vmrt_warn("the buffers of %s lacked the first %.3f s of that; --guest-buffer makes room for more",
+			vm_of(rec, i)->vm.name, (double)(first - result->since_ns) / VMRT_NS_PER_S);
 }
 
-/* The names that the guest sent, and those of its ended threads, which only their events tell. */
-static char *guest_names(const struct vmrt_recorder_guest *g, const struct vmrt_trace_meta *meta)
+static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_cpu_stats *stats)
 {
-	struct vmrt_names *names = vmrt_names_new(meta);
-	char *ended, *all;
+	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct vmrt_content content = {0};
+	char path[PATH_MAX];
 
-	for (unsigned cpu = 0; names && cpu < meta->cpus && cpu < g->spool.cpus; cpu++)
-		vmrt_names_scan(names, g->spool.pages[cpu].fd, 0, g->spool.pages[cpu].size);
-	ended = vmrt_names_take(names);
-	all = vmrt_trace_merge_names((const char *const[]){meta->cmdlines, ended}, 2);
-	free(ended);
-	return all;
+	for (unsigned cpu = 0; cpu < g->file.cpus; cpu++) {
+		g->events += stats[cpu].read_events;
+		g->lost += stats[cpu].overrun + stats[cpu].commit_overrun + stats[cpu].dropped;
+	}
+	if (!rec->options->flight_ns && !vm_of(rec, i)->broken_off)
+		return;
+	/* more was read than was kept, or nobody told how much it was */
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
+	if (vmrt_count_events(path, &content, NULL) == VMRT_OK)
+		g->events = content.events;
 }
 
 static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_error *err)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
-	struct vmrt_dat_shift *shifts = calloc(result->n_pings + SHIFT_SPARE, sizeof(*shifts));
-	struct vmrt_trace_meta meta = *result->meta;
-	struct vmrt_dat_content content = {
-		.meta = &meta,
-		.pages = g->spool.pages,
-		.stats = result->stats,
-		.trace_id = g->trace_id,
-		.peer = rec->trace_id,
-		.shifts = shifts,
-	};
-	char path[PATH_MAX], *names = guest_names(g, result->meta);
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	struct vmrt_cpu_stats *stats = calloc(result->meta->cpus, sizeof(*stats));
 	enum vmrt_status status;
 
-	if (!shifts) {
-		free(names);
-		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", vm_of(rec, i)->file);
+	g->n_tids = result->meta->cpus;
+	g->tids = vmrt_guest_vcpu_tids(&vm->vm, g->n_tids);
+	if (!stats || !g->tids) {
+		free(stats);
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", vm->file);
 	}
-	if (names)
-		meta.cmdlines = names;
-	content.n_shifts = make_shifts(result->pings, result->n_pings, shifts);
-	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
-	status = vmrt_dat_write(path, &content, err);
-	free(shifts);
-	free(names);
+	memcpy(stats, result->stats, result->meta->cpus * sizeof(*stats));
+	if (rec->options->flight_ns)
+		forgive_flight(rec, i, result, stats);
+	status = vmrt_guest_file_end(&g->file, result->meta, stats, vm->pings, vm->n_pings, err);
+	if (status == VMRT_OK)
+		count_events(rec, i, stats);
+	free(stats);
 	return status;
-}
-
-static void keep_pings(struct vmrt_manifest_vm *vm, const struct vmrt_guest_result *result)
-{
-	vm->pings = malloc((result->n_pings + 1) * sizeof(*vm->pings));
-	if (!vm->pings)
-		return;
-	vm->n_pings = result->n_pings;
-	if (result->n_pings)
-		memcpy(vm->pings, result->pings, result->n_pings * sizeof(*vm->pings));
-}
-
-/* If KVM says the same as before the recording. */
-static void keep_kvm_tsc(struct vmrt_manifest_vm *vm, const struct vmrt_kvm_tsc *before)
-{
-	struct vmrt_kvm_tsc now;
-
-	if (before->ratio && vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &now) == VMRT_OK &&
-		now.offset == before->offset && now.ratio == before->ratio && now.bits == before->bits)
-		vm->kvm = now;
 }
 
 static void save_guest(struct vmrt_recorder *rec, size_t i)
@@ -298,28 +275,21 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 	if (wait_for(g->session, VMRT_GUEST_DONE, SEND_WAIT_MS, 1) < VMRT_GUEST_DONE)
 		vmrt_guest_abort(g->session, "its events were not waited for");
 	vmrt_guest_finish(g->session, &result);
-	note_failure(rec, i);
-	keep_pings(vm, &result);
-	keep_kvm_tsc(vm, &g->kvm);
+	vm->broken_off = note_failure(rec, i);
+	keep_pings(rec, i, &result);
+	vmrt_kvm_tsc_keep(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
 	snprintf(vm->kernel, sizeof(vm->kernel), "%s", result.kernel);
 	if (result.bad_pages)
 		note(vm, "%llu malformed pages of events from %s were thrown away",
 			(unsigned long long)result.bad_pages, vm->vm.name);
-	if (!result.meta || (!result.size && vm->note[0])) {
-		vm->file[0] = '\0';
-		return;
-	}
-	map_vcpus(&vm->vm, result.meta->cpus, g);
-	for (unsigned cpu = 0; cpu < result.meta->cpus; cpu++) {
-		const struct vmrt_cpu_stats *s = &result.stats[cpu];
-
-		g->events += s->read_events;
-		g->lost += s->overrun + s->commit_overrun + s->dropped;
-	}
-	if (write_guest(rec, i, &result, &err) != VMRT_OK) {
+	if (result.meta && (g->file.size || !vm->note[0])) {
+		if (write_guest(rec, i, &result, &err) == VMRT_OK)
+			return;
 		note(vm, "%.250s", err.text);
-		vm->file[0] = '\0';
 	}
+	vmrt_guest_file_remove(&g->file);
+	vm->file[0] = '\0';
+	vm->broken_off = false;
 }
 
 void vmrt_recorder_save_guests(struct vmrt_recorder *rec)
@@ -341,21 +311,27 @@ size_t vmrt_recorder_dat_guests(
 		if (rec->manifest.vms[i].file[0] && rec->guests[i].tids)
 			out[n++] = (struct vmrt_dat_guest){
 				.name = rec->manifest.vms[i].vm.name,
-				.trace_id = rec->guests[i].trace_id,
+				.trace_id = rec->guests[i].file.trace_id,
 				.vcpu_tids = rec->guests[i].tids,
 				.n_vcpus = rec->guests[i].n_tids,
 			};
 	return n;
 }
 
-void vmrt_recorder_free_guests(struct vmrt_recorder *rec)
+void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
 		if (rec->guests[i].session)
 			vmrt_guest_abort(rec->guests[i].session, "the recording was given up");
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
-		vmrt_guest_close(rec->guests[i].session);
-		vmrt_spool_free(&rec->guests[i].spool);
-		free(rec->guests[i].tids);
+		struct vmrt_recorder_guest *g = &rec->guests[i];
+
+		if (!g->session)
+			continue;
+		vmrt_guest_close(g->session);
+		if (drop)
+			vmrt_guest_file_remove(&g->file);
+		vmrt_guest_file_close(&g->file);
+		free(g->tids);
 	}
 }

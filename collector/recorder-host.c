@@ -164,13 +164,13 @@ static void tell_why(struct vmrt_recorder *rec)
 
 void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 {
-	int64_t since = rec->options->flight_ns ? rec->manifest.end_ns - rec->options->flight_ns : INT64_MIN;
-	int64_t least = INT64_MIN;
+	int64_t since = rec->since_ns, least = INT64_MIN;
 	struct vmrt_error err;
 	bool failed;
 
 	tell_why(rec);
 	failed = vmrt_drain_finish(rec->drain, since, &err) != VMRT_OK;
+	rec->manifest.broken_off = failed;
 	if (failed) {
 		vmrt_recorder_note(rec, "%.150s: the recording of the host ends there", err.text);
 		vmrt_warn("%s", rec->manifest.note);
@@ -267,6 +267,7 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
 	if (status == VMRT_OK)
 		status = save_manifest(rec, err);
 	if (status == VMRT_OK) {
+		vmrt_run_unlink(rec->folder.path, VMRT_FILES_PINGS);
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 		rec->journal = false;
 	}

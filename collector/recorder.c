@@ -23,6 +23,9 @@
 #include "trace.h"
 
 #define COMMAND_PATIENCE_MS 5000 /* for a command to obey a signal */
+#define STOP_WAIT_MS 25000	/* for guests to stop recording */
+#define FLIGHT_WAIT_MS 3000	/* ... while the buffers of a flight recorder go on forgetting */
+#define HURRY_MS 2000		/* ... when ^C was pressed twice */
 #define COMMAND_OWN_MS 1000	 /* ^C reaches it through the terminal: give it a moment */
 #define HSF_READY_MS 10000
 #define HSF_END_MS 5000
@@ -99,6 +102,8 @@ static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_er
 		if (!strcmp(rec->experiment->tasks[i].machine, VMRT_HOST))
 			return vmrt_fail(err, VMRT_EINVAL,
 				"--only-vms would not record task %s of the host", rec->experiment->tasks[i].name);
+	if (!rec->manifest.n_vms)
+		vmrt_say("no VM is running here yet: nothing is recorded until one does");
 	return vmrt_recorder_only_vms(rec, err);
 }
 
@@ -161,10 +166,10 @@ static void beside_us(const char *name, char *buf, size_t room)
 
 static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	char program[PATH_MAX], instance[64], number[16];
-	char run[] = "run", opt_instance[] = "--instance", opt_notify[] = "--notify-fd";
+	char program[PATH_MAX], number[16];
+	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
 	char *experiment = strdup(rec->options->experiment);
-	char *argv[] = {program, run, opt_instance, instance, opt_notify, number, experiment, NULL};
+	char *argv[] = {program, run, no_wait, opt_notify, number, experiment, NULL};
 	struct pollfd fds[3];
 	enum vmrt_status status;
 	int ready[2];
@@ -174,7 +179,6 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 		return vmrt_fail_errno(err, errno, "cannot start vmrt-hsf");
 	}
 	beside_us("vmrt-hsf", program, sizeof(program));
-	snprintf(instance, sizeof(instance), "%s", vmrt_tracer_instance(rec->tracer));
 	snprintf(number, sizeof(number), "%d", ready[1]);
 	status = vmrt_child_start(&rec->hsf, argv, true, ready[1], err);
 	close(ready[1]);
@@ -279,6 +283,7 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
 			vmrt_recorder_look_at_losses(rec, now);
 			vmrt_recorder_take_names(rec);
+			vmrt_recorder_keep_pings(rec);
 			follow(rec, now);
 		}
 		if (progress)
@@ -317,21 +322,23 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	enum vmrt_status status = VMRT_OK, saved;
 	struct vmrt_error other;
 
+	rec->since_ns = rec->flight ? vmrt_flight_when(rec->flight) - rec->options->flight_ns : INT64_MIN;
+	if (reason) {
+		vmrt_recorder_note(rec, "flight recorder: saved because %s", reason);
+		vmrt_say("%s", rec->manifest.note);
+		vmrt_recorder_stop_guests(rec, FLIGHT_WAIT_MS);
+	}
 	/* when there is no more room, or what was waited for has happened, what the command does from here on is not recorded */
 	if (full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
-	}
-	if (reason) {
-		vmrt_recorder_note(rec, "flight recorder: saved because %s", reason);
-		vmrt_say("%s", rec->manifest.note);
 	}
 	stop_command(rec);
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
 	vmrt_recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
-	vmrt_recorder_stop_guests(rec, vmrt_recorder_stops() > 1);
+	vmrt_recorder_stop_guests(rec, vmrt_recorder_stops() > 1 ? HURRY_MS : STOP_WAIT_MS);
 	if (!full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
@@ -352,6 +359,10 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 
 	if (rec->options->no_analyze)
 		return VMRT_EXIT_DONE;
+	if (rec->options->only_vms && !rec->manifest.n_vms) {
+		vmrt_warn("no VM ran meanwhile: with --only-vms that is nothing to analyse");
+		return VMRT_EXIT_FAILED;
+	}
 	if (!rec->analyzable) {
 		vmrt_say("without sched:sched_switch there is nothing to analyse");
 		return VMRT_EXIT_DONE;
@@ -395,7 +406,7 @@ static void clean_up(struct vmrt_recorder *rec)
 	if (rec->hsf.pid)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
 	vmrt_flight_end(rec->flight);
-	vmrt_recorder_free_guests(rec);
+	vmrt_recorder_free_guests(rec, !rec->begun);
 	vmrt_drain_free(rec->drain);
 	vmrt_datfile_close(rec->file);
 	vmrt_guardian_end(&rec->guardian);
@@ -425,7 +436,7 @@ static void free_all(struct vmrt_recorder *rec)
 int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 {
 	struct vmrt_recorder *rec = calloc(1, sizeof(*rec));
-	bool progress = isatty(STDERR_FILENO), begun = false;
+	bool progress = isatty(STDERR_FILENO);
 	int result = VMRT_EXIT_FAILED;
 	struct rlimit files;
 	struct vmrt_error err;
@@ -446,7 +457,7 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 		vmrt_complain(&err);
 		goto out;
 	}
-	begun = true;
+	rec->begun = true;
 	watch(rec, progress);
 	if (progress)
 		show_progress(rec, true);
@@ -458,10 +469,10 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 	lost = summarize(rec);
 out:
 	/* what was recorded but could not be put together is left to `vmrt-trace reset` */
-	if (!begun && rec->journal)
+	if (!rec->begun && rec->journal)
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 	clean_up(rec);
-	if (!begun && rec->folder.path[0] && rec->folder.made)
+	if (!rec->begun && rec->folder.path[0] && rec->folder.made)
 		vmrt_run_folder_drop(&rec->folder);
 	if (result == VMRT_EXIT_DONE)
 		result = analyze(rec, progress);

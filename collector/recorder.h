@@ -18,7 +18,7 @@
 #include "guardian.h"
 #include "journal.h"
 #include "run-folder.h"
-#include "spool.h"
+#include "guest-file.h"
 
 #define VMRT_RECORDER_VMS 64
 
@@ -45,12 +45,10 @@ struct vmrt_recorder_options {
 /* A guest of the recording; the manifest's VM of the same index is its VM. */
 struct vmrt_recorder_guest {
 	struct vmrt_guest *session; /* NULL: the guest is not recorded */
-	struct vmrt_spool spool;
+	struct vmrt_guest_file file;
 	const char *sockets[VMRT_VM_LINKS + 1];
 	size_t n_sockets;
-	uint64_t trace_id;
 	uint64_t events, lost;
-	struct vmrt_kvm_tsc kvm; /* when the session began */
 	int32_t *tids; /* vCPU threads by the guest's CPU */
 	unsigned n_tids;
 };
@@ -69,8 +67,10 @@ struct vmrt_recorder {
 	struct vmrt_guardian guardian;
 	struct vmrt_flight *flight;
 	bool analyzable;
+	bool begun; /* there is something to keep */
 	bool journal;	   /* written, not yet removed */
 	int64_t looked_ns; /* at the counters of losses */
+	int64_t since_ns;  /* a flight recorder keeps what comes from here on; INT64_MIN: everything */
 	struct vmrt_trace_meta meta;
 	struct vmrt_cpu_stats *stats;
 	uint64_t trace_id; /* of the host's file */
@@ -99,8 +99,11 @@ void vmrt_recorder_connect(struct vmrt_recorder *rec);
 /** vmrt_recorder_start_guests - switch recording on in all guests that are ready */
 void vmrt_recorder_start_guests(struct vmrt_recorder *rec);
 
-/** vmrt_recorder_stop_guests - switch it off again; @hurry: do not wait for what they have */
-void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, bool hurry);
+/** vmrt_recorder_stop_guests - switch it off again; at most @wait_ms for the last one to say so */
+void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms);
+
+/** vmrt_recorder_keep_pings - write down the pings so far, for the case that we do not live to use them */
+void vmrt_recorder_keep_pings(struct vmrt_recorder *rec);
 
 /** vmrt_recorder_save_guests - take what the guests send, write their files, fill in the manifest */
 void vmrt_recorder_save_guests(struct vmrt_recorder *rec);
@@ -109,8 +112,8 @@ void vmrt_recorder_save_guests(struct vmrt_recorder *rec);
 size_t vmrt_recorder_dat_guests(
 	const struct vmrt_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS]);
 
-/** vmrt_recorder_free_guests - end all sessions, remove the spools */
-void vmrt_recorder_free_guests(struct vmrt_recorder *rec);
+/** vmrt_recorder_free_guests - end all sessions; @drop: and remove what they have sent */
+void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop);
 
 /** vmrt_recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
 enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err);

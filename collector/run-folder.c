@@ -16,7 +16,7 @@
 #include "journal.h"
 
 /* What a run consists of; anything else in the folder belongs to somebody else. */
-static const char *const run_files[] = {VMRT_FILE_HOST, "guest-*.dat", "*.pages", VMRT_FILE_DB,
+static const char *const run_files[] = {VMRT_FILE_HOST, "guest-*.dat", "*.pages", VMRT_FILES_PINGS, VMRT_FILE_DB,
 	VMRT_FILE_DB "-*", VMRT_FILE_DB ".*", VMRT_FILE_EXPERIMENT, VMRT_FILE_MANIFEST,
 	VMRT_FILE_MANIFEST ".new", VMRT_FILE_JOURNAL};
 
@@ -126,6 +126,18 @@ enum vmrt_status vmrt_run_folder_make(
 		return vmrt_fail(err, VMRT_EEXIST, "%s is there already; --force overwrites it",
 			folder->path);
 	return empty_it(folder, err);
+}
+
+void vmrt_run_unlink(const char *run, const char *pattern)
+{
+	DIR *dir = opendir(run);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (fnmatch(pattern, entry->d_name, FNM_PERIOD) == 0)
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
 }
 
 void vmrt_run_folder_drop(const struct vmrt_run_folder *folder)

@@ -10,6 +10,7 @@
 #include <vmrt/status.h>
 
 #define VMRT_RUN_SUFFIX ".vmrt"
+#define VMRT_FILES_PINGS "guest-*.pings" /* while a recording lasts */
 
 struct vmrt_run_folder {
 	char path[PATH_MAX - 256]; /* room for a file's name behind it */
@@ -38,5 +39,8 @@ void vmrt_run_folder_drop(const struct vmrt_run_folder *folder);
 
 /** vmrt_run_file_name - NAME as a part of a file's name: nothing but [A-Za-z0-9._-], no leading dot */
 void vmrt_run_file_name(char *name);
+
+/** vmrt_run_unlink - remove the files of folder @run whose names match @pattern */
+void vmrt_run_unlink(const char *run, const char *pattern);
 
 #endif

@@ -17,7 +17,10 @@
 #include "datmap.h"
 #include "datnames.h"
 #include "drain.h"
+#include "guest-file.h"
 #include "journal.h"
+#include "kvm-tsc.h"
+#include "run-folder.h"
 
 struct work {
 	const char *run;
@@ -28,6 +31,12 @@ struct work {
 	struct vmrt_datfile *file;
 	struct vmrt_tracer *tracer; /* NULL if the instance is gone, as after a reboot */
 	struct vmrt_cpu_stats *stats;
+	struct vmrt_manifest *manifest, empty; /* what the recorder wrote; or that */
+	uint64_t trace_id;
+	bool was_whole; /* all was recorded, and only had to be put together */
+	struct vmrt_dat_guest *guests; /* one for each VM there may be */
+	int32_t **tids; /* of their vCPUs */
+	size_t n_guests;
 	struct vmrt_salvaged *out;
 };
 
@@ -71,20 +80,15 @@ static enum vmrt_status take_rest(struct work *w, struct vmrt_error *err)
 	return status;
 }
 
-static uint64_t trace_id(const struct vmrt_datmap *map)
-{
-	const struct vmrt_datmap_piece *p = vmrt_datmap_find(map, "option", "TRACEID");
-	uint64_t id = 0;
-
-	for (size_t i = 8; p && p->data && p->size == 8 && i-- > 0;)
-		id = id << 8 | p->data[i];
-	return id ? id : vmrt_dat_new_id();
-}
-
 static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 {
 	struct vmrt_dat_content content = {
-		.meta = &w->meta, .stats = w->tracer ? w->stats : NULL, .trace_id = trace_id(w->map)};
+		.meta = &w->meta,
+		.stats = w->tracer ? w->stats : NULL,
+		.trace_id = w->trace_id,
+		.guests = w->guests,
+		.n_guests = w->n_guests,
+	};
 	char *names[2] = {w->meta.cmdlines, NULL}, *all;
 	struct vmrt_names *found;
 
@@ -138,13 +142,51 @@ enum vmrt_status vmrt_count_events(
 	return status;
 }
 
+static enum vmrt_status load_manifest(struct work *w, struct vmrt_error *err)
+{
+	static char none[] = "";
+
+	w->trace_id = vmrt_datmap_trace_id(w->map);
+	w->was_whole = vmrt_datfile_whole(w->file);
+	w->empty = (struct vmrt_manifest){.command_status = -1, .cpus = w->meta.cpus, .command = none};
+	if (vmrt_manifest_load(w->manifest_path, &w->manifest, NULL) != VMRT_OK)
+		w->manifest = &w->empty;
+	w->guests = calloc(w->manifest->n_vms + 1, sizeof(*w->guests));
+	w->tids = calloc(w->manifest->n_vms + 1, sizeof(*w->tids));
+	return w->guests && w->tids ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
+}
+
+/* What guests had sent before the recorder was killed. */
+static enum vmrt_status salvage_guests(struct work *w, struct vmrt_error *err)
+{
+	for (size_t i = 0; i < w->manifest->n_vms; i++) {
+		struct vmrt_manifest_vm *vm = &w->manifest->vms[i];
+		struct vmrt_dat_guest *g = &w->guests[w->n_guests];
+		enum vmrt_status status;
+		uint64_t events;
+
+		status = vmrt_guest_salvage(w->run, vm, w->trace_id, &g->trace_id, &g->n_vcpus, &events, err);
+		if (status != VMRT_OK)
+			return status;
+		w->out->guest_events += events;
+		vmrt_kvm_tsc_keep(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
+		if (!vm->file[0])
+			continue;
+		g->name = vm->vm.name;
+		g->vcpu_tids = w->tids[w->n_guests] = vmrt_guest_vcpu_tids(&vm->vm, g->n_vcpus);
+		if (!g->vcpu_tids)
+			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
+		w->n_guests++;
+	}
+	return VMRT_OK;
+}
+
 static enum vmrt_status write_manifest(
 	struct work *w, const struct vmrt_content *content, struct vmrt_error *err)
 {
 	const uint64_t *per_cpu = content->per_cpu;
-	struct vmrt_manifest *m, empty = {.command_status = -1, .cpus = w->meta.cpus};
+	struct vmrt_manifest *m = w->manifest;
 	enum vmrt_status status;
-	char none[] = "";
 
 	for (unsigned cpu = 0; w->tracer && cpu < w->meta.cpus; cpu++) {
 		const struct vmrt_cpu_stats *s = &w->stats[cpu];
@@ -154,11 +196,9 @@ static enum vmrt_status write_manifest(
 			w->out->missing += s->read_events - per_cpu[cpu];
 	}
 	w->out->lost += w->out->missing;
-	if (vmrt_manifest_load(w->manifest_path, &m, NULL) != VMRT_OK) {
-		empty.command = none;
-		empty.start_ns = content->first_ns;
-		m = &empty;
-	}
+	m->broken_off |= !w->tracer && !w->was_whole;
+	if (m == &w->empty)
+		m->start_ns = content->first_ns;
 	if (m->end_ns <= m->start_ns)
 		m->end_ns = content->last_ns;
 	if (!m->note[0])
@@ -174,15 +214,9 @@ static enum vmrt_status write_manifest(
 			m->buffers[cpu].lost = s->overrun + s->commit_overrun + s->dropped +
 					       (s->read_events > per_cpu[cpu] ? s->read_events - per_cpu[cpu] : 0);
 	}
-	for (size_t i = 0; i < m->n_vms; i++) {
-		m->vms[i].file[0] = '\0';
-		if (!m->vms[i].note[0])
-			snprintf(m->vms[i].note, sizeof(m->vms[i].note),
-				"the recorder was killed before the guest had sent its events");
-	}
 	status = vmrt_manifest_save(m, w->manifest_path, err);
-	if (m != &empty)
-		vmrt_manifest_free(m);
+	if (status == VMRT_OK)
+		vmrt_run_unlink(w->run, VMRT_FILES_PINGS);
 	return status;
 }
 
@@ -207,11 +241,13 @@ enum vmrt_status vmrt_salvage(
 		goto out;
 	for (unsigned cpu = 0; w.tracer && vmrt_datfile_whole(w.file) && cpu < w.meta.cpus; cpu++)
 		vmrt_tracer_stats(w.tracer, cpu, &w.stats[cpu], NULL);
-	if ((status = write_file(&w, err)) != VMRT_OK ||
+	if ((status = load_manifest(&w, err)) != VMRT_OK || (status = salvage_guests(&w, err)) != VMRT_OK ||
+		(status = write_file(&w, err)) != VMRT_OK ||
 		(status = vmrt_count_events(w.host, &content, err)) != VMRT_OK ||
 		(status = write_manifest(&w, &content, err)) != VMRT_OK)
 		goto out;
 	vmrt_journal_remove(run, w.instance);
+	snprintf(out->owner, sizeof(out->owner), "%s", w.instance);
 	if (w.tracer)
 		snprintf(out->instance, sizeof(out->instance), "%s", w.instance);
 	/* only now: until here it could be done again */
@@ -223,6 +259,12 @@ out:
 	vmrt_datfile_close(w.file);
 	vmrt_trace_meta_free(&w.meta);
 	vmrt_datmap_free(w.map);
+	if (w.manifest != &w.empty)
+		vmrt_manifest_free(w.manifest);
+	for (size_t i = 0; i < w.n_guests; i++)
+		free(w.tids[i]);
+	free(w.tids);
+	free(w.guests);
 	free(w.stats);
 	out->events = content.events;
 	free(content.per_cpu);

@@ -10,7 +10,9 @@
 
 struct vmrt_salvaged {
 	char instance[64];	/* the tracefs instance that was removed, or "" */
+	char owner[64];		/* the name of an instance of its recorder, removed or not */
 	uint64_t events;	/* in host.dat now */
+	uint64_t guest_events;	/* that guests had sent */
 	uint64_t from_buffers;	/* bytes of them that were still in the kernel */
 	uint64_t missing;	/* events that the recorder had taken out of the kernel and not written */
 	uint64_t lost;		/* missing, and those that the kernel had lost */

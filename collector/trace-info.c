@@ -13,6 +13,8 @@
 #include <vmrt/manifest.h>
 #include <vmrt/units.h>
 
+#include "journal.h"
+
 static struct info_opts {
 	const char *run;
 } defaults;
@@ -41,8 +43,11 @@ static void print_file(const char *run, const char *name)
 
 	if (vmrt_path(path, sizeof(path), run, name) != VMRT_OK)
 		return;
-	if (stat(path, &st) == 0)
-		printf("  %-24s %10.1f KiB\n", name, (double)st.st_size / 1024);
+	if (stat(path, &st) == 0) {
+		off_t used = st.st_blocks * 512; /* less where much of it is empty, as while it is recorded */
+
+		printf("  %-24s %10.1f KiB\n", name, (double)(used < st.st_size ? used : st.st_size) / 1024);
+	}
 	else
 		printf("  %-24s %10s\n", name, "missing");
 }
@@ -120,7 +125,7 @@ static int run_info(void *opts)
 {
 	struct info_opts *o = opts;
 	struct vmrt_manifest *m;
-	char path[PATH_MAX], text[VMRT_UNITS_TEXT];
+	char path[PATH_MAX], text[VMRT_UNITS_TEXT], instance[VMRT_JOURNAL_NAME];
 	struct vmrt_error err;
 
 	if (vmrt_path(path, sizeof(path), o->run, VMRT_FILE_MANIFEST) != VMRT_OK) {
@@ -132,8 +137,16 @@ static int run_info(void *opts)
 		return VMRT_EXIT_FAILED;
 	}
 	printf("run %s\n", o->run);
-	printf("  recorded                 %s, %s, by vmrt %s\n", m->recorded_at,
-		vmrt_format_duration(m->end_ns - m->start_ns, text), m->vmrt_version);
+	if (m->end_ns < m->start_ns)
+		snprintf(text, sizeof(text), "not ended");
+	else
+		vmrt_format_duration(m->end_ns - m->start_ns, text);
+	printf("  recorded                 %s, %s, by vmrt %s\n", m->recorded_at, text, m->vmrt_version);
+	if (vmrt_journal_read(o->run, instance, NULL) == VMRT_OK)
+		printf(vmrt_journal_owner_lives(instance)
+				? "  note: it is being recorded\n"
+				: "  note: the recorder was killed; `vmrt-trace reset %s` completes the run\n",
+			o->run);
 	printf("  host                     %s, %u CPUs, kernel %s\n", m->hostname, m->cpus, m->kernel);
 	if (m->command[0])
 		printf("  command                  %s (status %d)\n", m->command, m->command_status);

@@ -56,7 +56,7 @@ static const struct argp_option options[] = {
 	{"only-vms", OPT_ONLY_VMS, NULL, 0,
 		"record only the VMs' threads, their wakers and who preempts them", 0},
 	{"flight", OPT_FLIGHT, "TIME", 0,
-		"keep only the last TIME, until SIGUSR1, a deadline miss or a budget overrun (host only)", 0},
+		"keep only the last TIME, until SIGUSR1, a deadline miss or a budget overrun", 0},
 	{"flight-on", OPT_FLIGHT_ON, "WHAT", 0,
 		"miss, overrun, both or signal (default: both with -e, else signal)", 0},
 	{"stream", OPT_STREAM, NULL, 0,
@@ -133,9 +133,8 @@ static error_t check_flight(struct vmrt_recorder_options *o, struct argp_state *
 		return vmrt_usage(state, "--flight-on '%s': give miss, overrun, both or signal", on);
 	if ((o->on_miss || o->on_overrun) && !o->experiment)
 		return vmrt_usage(state, "--flight-on %s needs an experiment: -e FILE", on);
-	if (o->max_size || o->n_links)
-		return vmrt_usage(state, "--flight excludes --max-size and --link");
-	o->no_guest = true; /* agents keep no last seconds; misses in guests are seen live */
+	if (o->max_size || o->stream)
+		return vmrt_usage(state, "--flight excludes --max-size and --stream");
 	if (o->buffer == VMRT_TRACER_BUFFER)
 		o->buffer = FLIGHT_BUFFER;
 	return 0;

@@ -52,6 +52,15 @@ struct progress {
 	unsigned salvaged, failed;
 };
 
+static void told(void *ctx, const char *name, const char *why)
+{
+	(void)ctx;
+	if (why)
+		vmrt_warn("cannot remove the tracefs instance %s: %s; it is switched off", name, why);
+	else
+		vmrt_say("removed the tracefs instance %s", name);
+}
+
 static void salvage(void *ctx, const char *run)
 {
 	struct vmrt_analyze_options options_of_run = {.recording = {.run = run}};
@@ -69,8 +78,12 @@ static void salvage(void *ctx, const char *run)
 	vmrt_say("%s: salvaged %llu events, %llu KiB of them from the kernel's buffers, %llu lost", run,
 		(unsigned long long)got.events, (unsigned long long)got.from_buffers / 1024,
 		(unsigned long long)got.lost);
+	if (got.guest_events)
+		vmrt_say("%s: and %llu events that guests had sent", run, (unsigned long long)got.guest_events);
+	/* its main one, and what else it had */
 	if (got.instance[0])
 		vmrt_say("removed the tracefs instance %s", got.instance);
+	vmrt_tracer_reset(NULL, got.owner, NULL, NULL, told, NULL, NULL);
 	if (!p->analyze)
 		return;
 	if (vmrt_analyze(&options_of_run, &result, &err) == VMRT_OK) {
@@ -79,15 +92,6 @@ static void salvage(void *ctx, const char *run)
 	}
 	vmrt_complain(&err);
 	p->failed++;
-}
-
-static void told(void *ctx, const char *name, const char *why)
-{
-	(void)ctx;
-	if (why)
-		vmrt_warn("cannot remove the tracefs instance %s: %s; it is switched off", name, why);
-	else
-		vmrt_say("removed the tracefs instance %s", name);
 }
 
 static int run(void *opts)
@@ -107,7 +111,7 @@ static int run(void *opts)
 		vmrt_warn("not everything could be salvaged: nothing else is removed; delete the folder of the run to give it up");
 		return VMRT_EXIT_FAILED;
 	}
-	if (vmrt_tracer_reset(NULL, &removed, &kept, told, NULL, &err) != VMRT_OK) {
+	if (vmrt_tracer_reset(NULL, NULL, &removed, &kept, told, NULL, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}

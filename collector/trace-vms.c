@@ -156,7 +156,7 @@ static int run(void *opts)
 	if (!n)
 		vmrt_say("no VM is running here");
 	doc = vmrt_doc_new("host", false);
-	vmrt_doc_section(doc, "");
+	vmrt_doc_section(doc, "Virtual machines");
 	table = vmrt_doc_table(doc, "threads", NULL, columns, sizeof(columns) / sizeof(columns[0]), 0);
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < vms[i].n_threads; k++)

@@ -16,6 +16,7 @@
 #include <vmrt/marks.h>
 #include <vmrt/units.h>
 
+#include "enforcers.h"
 #include "journal.h"
 #include "tracer-files.h"
 
@@ -281,7 +282,11 @@ static enum vmrt_status flip(struct vmrt_tracer *t, const char *value, struct vm
 
 enum vmrt_status vmrt_tracer_on(struct vmrt_tracer *t, struct vmrt_error *err)
 {
-	return flip(t, "1", err);
+	enum vmrt_status status = flip(t, "1", err);
+
+	if (status == VMRT_OK)
+		vmrt_enforcers_mark(t->name);
+	return status;
 }
 
 enum vmrt_status vmrt_tracer_off(struct vmrt_tracer *t, struct vmrt_error *err)
@@ -367,6 +372,7 @@ static int remove_folder(const char *folder, int patience_ms)
 {
 	int64_t until = vmrt_now_ns() + patience_ms * VMRT_NS_PER_MS;
 
+	vmrt_enforcers_unmark(strrchr(folder, '/') + 1);
 	for (;;) {
 		struct timespec pause = {.tv_nsec = RETRY_NS};
 
@@ -435,7 +441,16 @@ enum vmrt_status vmrt_tracer_close(
 	return status;
 }
 
-enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigned *kept,
+/* Was it made by the process that made @like? PREFIX PID - TICKS - NUMBER - LABEL */
+static bool same_owner(const char *name, const char *like)
+{
+	const char *end = strchr(like + strlen(VMRT_INSTANCE_PREFIX), '-');
+
+	end = end ? strchr(end + 1, '-') : NULL;
+	return end && !strncmp(name, like, (size_t)(end + 1 - like));
+}
+
+enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed, unsigned *kept,
 	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err)
 {
 	const char *tracing;
@@ -450,7 +465,8 @@ enum vmrt_status vmrt_tracer_reset(const char *label, unsigned *removed, unsigne
 		char folder[VMRT_TRACER_PATH];
 		const char *why = NULL, *dash = strrchr(names[i], '-');
 
-		if (vmrt_journal_owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0))
+		if (vmrt_journal_owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0) ||
+			(like && !same_owner(names[i], like)))
 			continue;
 		snprintf(folder, sizeof(folder), "%s/instances/%s", tracing, names[i]);
 		write_file(folder, "tracing_on", "0");

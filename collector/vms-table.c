@@ -2,9 +2,12 @@
 #include "vms-scan.h"
 
 #include <fnmatch.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include <vmrt/units.h>
 
 #define VCPU_MAX 4096
 
@@ -117,6 +120,22 @@ static void qemu_accel(const struct vmrt_args *args, struct vmrt_vm *vm)
 		strcpy(vm->accel, accel);
 }
 
+/* Of a device, which may be given as JSON. */
+static bool device_get(const char *device, const char *key, char *buf, size_t room)
+{
+	json_object *obj, *value;
+	bool fits = false;
+
+	buf[0] = '\0';
+	if (*device != '{')
+		return vmrt_option_get(device, "driver", key, buf, room);
+	obj = json_tokener_parse(device);
+	if (json_object_is_type(obj, json_type_object) && json_object_object_get_ex(obj, key, &value) && value)
+		fits = (size_t)snprintf(buf, room, "%s", json_object_get_string(value)) < room;
+	json_object_put(obj);
+	return fits;
+}
+
 /* The name of the character device behind agent port @port. */
 static bool qemu_port_chardev(const struct vmrt_args *args, int port, char *id, size_t room)
 {
@@ -125,12 +144,9 @@ static bool qemu_port_chardev(const struct vmrt_args *args, int port, char *id, 
 
 	snprintf(wanted, sizeof(wanted), "org.vmrt.agent.%d", port);
 	while ((value = next_value(args, "device", &from))) {
-		name[0] = driver[0] = '\0';
-		if (vmrt_option_get(value, "driver", "driver", driver, sizeof(driver)) &&
-			!strcmp(driver, "virtserialport") &&
-			vmrt_option_get(value, "driver", "name", name, sizeof(name)) &&
-			!strcmp(name, wanted))
-			return vmrt_option_get(value, "driver", "chardev", id, room);
+		if (device_get(value, "driver", driver, sizeof(driver)) && !strcmp(driver, "virtserialport") &&
+			device_get(value, "name", name, sizeof(name)) && !strcmp(name, wanted))
+			return device_get(value, "chardev", id, room);
 	}
 	return false;
 }
@@ -152,12 +168,28 @@ static void qemu_link(const struct vmrt_args *args, const char *wanted, char *pa
 	}
 }
 
+/* vhost-vsock-pci, -ccw, -device, -pci-non-transitional: the host's kernel reaches their guests */
+static void qemu_vsock(const struct vmrt_args *args, struct vmrt_vm *vm)
+{
+	const char *value, *from = NULL;
+	char driver[64], cid[24];
+	int64_t number;
+
+	while ((value = next_value(args, "device", &from)))
+		if (device_get(value, "driver", driver, sizeof(driver)) &&
+			!strncmp(driver, "vhost-vsock-", strlen("vhost-vsock-")) &&
+			device_get(value, "guest-cid", cid, sizeof(cid)) &&
+			vmrt_parse_int(cid, 3, UINT32_MAX - 1, &number) == VMRT_OK)
+			vm->vsock_cid = (uint32_t)number;
+}
+
 static void describe_qemu(const struct vmrt_args *args, struct vmrt_vm *vm)
 {
 	char id[128];
 
 	qemu_name(args, vm);
 	qemu_accel(args, vm);
+	qemu_vsock(args, vm);
 	for (int port = 0; port < VMRT_VM_LINKS; port++)
 		if (qemu_port_chardev(args, port, id, sizeof(id)))
 			qemu_link(args, id, vm->link[port]);

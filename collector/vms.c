@@ -230,6 +230,9 @@ static enum vmrt_status look_at(
 	qsort(vm.threads, vm.n_threads, sizeof(*vm.threads), compare_threads);
 	accel_from_threads(&vm);
 	resolve_links(proc, &vm);
+	/* after the ports, which are there for nothing else */
+	if (vm.vsock_cid && !vm.link[VMRT_VM_LINKS - 1][0])
+		snprintf(vm.link[VMRT_VM_LINKS - 1], VMRT_LINK_PATH, "vsock:%u", (unsigned)vm.vsock_cid);
 	more = realloc(list->vms, (list->n + 1) * sizeof(*more));
 	if (!more) {
 		status = vmrt_fail(err, VMRT_ENOMEM, "list of VMs: out of memory");

@@ -12,6 +12,7 @@
 #define PRIORITY_TOP 60	   /* rate-monotonic priority of the shortest period */
 #define PRIORITY_MAX 97	   /* 98 and 99 are for the enforcer and the kernel */
 #define MAX_ENTRIES 4096   /* servers or tasks in one file */
+#define MAX_CPU 1023
 #define MAX_FILE (1 << 20) /* bytes */
 
 enum section { NO_SECTION, IN_EXPERIMENT, IN_SERVER, IN_TASK, BAD_SECTION };
@@ -19,7 +20,7 @@ enum section { NO_SECTION, IN_EXPERIMENT, IN_SERVER, IN_TASK, BAD_SECTION };
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors begin UTF-8 text with it */
 
 /* room for every key that a section may have, once */
-#define KEYS_TEXT 128
+#define KEYS_TEXT 192
 
 struct parser {
 	struct vmrt_experiment *exp;
@@ -118,6 +119,7 @@ static int begin_server(struct parser *p, const char *name, int line)
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->vm, sizeof(s->vm), "%s", name);
 	s->policy = VMRT_POLICY_DEFERRABLE;
+	s->cpu = -1;
 	s->line = line;
 	return 1;
 }
@@ -213,6 +215,15 @@ static int set_name(struct parser *p, int line, const char *key, const char *val
 	return 1;
 }
 
+/* One of two words: *@second tells whether it is the second. */
+static int set_choice(struct parser *p, int line, const char *key, const char *value,
+	const char *one, const char *other, bool *second)
+{
+	*second = !strcmp(value, other);
+	return *second || !strcmp(value, one) ||
+		complain(p, line, "%s = %.60s: allowed are %s and %s", key, value, one, other);
+}
+
 static int experiment_key(struct parser *p, const char *key, const char *value, int line)
 {
 	if (!strcmp(key, "name"))
@@ -225,6 +236,8 @@ static int experiment_key(struct parser *p, const char *key, const char *value, 
 static int server_key(struct parser *p, const char *key, const char *value, int line)
 {
 	struct vmrt_server_spec *s = &p->exp->servers[p->exp->n_servers - 1];
+	int64_t number;
+	bool second;
 
 	if (!strcmp(key, "vm"))
 		return set_name(p, line, key, value, s->vm);
@@ -235,9 +248,23 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 	if (!strcmp(key, "priority"))
 		return set_priority(p, line, value, 2, &s->priority);
 	if (!strcmp(key, "depletion")) {
-		if (strcmp(value, "soft") != 0 && strcmp(value, "hard") != 0)
-			return complain(p, line, "depletion = %.60s: allowed are soft and hard", value);
-		s->depletion = !strcmp(value, "hard") ? VMRT_DEPLETION_HARD : VMRT_DEPLETION_SOFT;
+		if (!set_choice(p, line, key, value, "soft", "hard", &second))
+			return 0;
+		s->depletion = second ? VMRT_DEPLETION_HARD : VMRT_DEPLETION_SOFT;
+		return 1;
+	}
+	if (!strcmp(key, "background")) {
+		if (!set_choice(p, line, key, value, "other", "idle", &second))
+			return 0;
+		s->background = second ? VMRT_BACKGROUND_IDLE : VMRT_BACKGROUND_OTHER;
+		return 1;
+	}
+	if (!strcmp(key, "helpers"))
+		return set_choice(p, line, key, value, "free", "charged", &s->charge_helpers);
+	if (!strcmp(key, "cpu")) {
+		if (vmrt_parse_int(value, 0, MAX_CPU, &number) != VMRT_OK)
+			return complain(p, line, "cpu = %.60s: give the number of a host CPU", value);
+		s->cpu = (int)number;
 		return 1;
 	}
 	if (!strcmp(key, "policy")) {
@@ -254,7 +281,8 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 			value);
 	}
 	return complain(p, line,
-		"unknown key '%.60s' in [server %s]: allowed are vm, policy, period, budget, priority and depletion",
+		"unknown key '%.60s' in [server %s]: allowed are vm, policy, period, budget, priority, "
+		"depletion, background, helpers and cpu",
 		key, s->name);
 }
 

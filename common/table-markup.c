@@ -48,21 +48,12 @@ static void latex_text(FILE *out, const char *text)
 static const struct markup markdown = {markdown_text, " | ", " |\n"};
 static const struct markup latex = {latex_text, " & ", " \\\\\n"};
 
-static bool shown(const struct vmrt_table *table, size_t column, int group)
-{
-	int own = vmrt_column_group(&table->columns[column]);
-
-	if (column == 0 && table->flags & VMRT_TABLE_SPAN)
-		return false;
-	return own == VMRT_KEY_GROUP || own == group;
-}
-
 static size_t count_shown(const struct vmrt_table *table, int group)
 {
 	size_t n = 0;
 
 	for (size_t c = 0; c < table->n_columns; c++)
-		n += shown(table, c, group);
+		n += vmrt_column_in(table, c, group);
 	return n;
 }
 
@@ -72,7 +63,7 @@ static void heads(
 	const char *between = "";
 
 	for (size_t c = 0; c < table->n_columns; c++) {
-		if (!shown(table, c, group))
+		if (!vmrt_column_in(table, c, group))
 			continue;
 		fputs(between, out);
 		markup->text(out, table->columns[c].head);
@@ -93,7 +84,7 @@ static void row(const struct vmrt_table *table, size_t r, int group, const struc
 	char buf[VMRT_CELL_ROOM];
 
 	for (size_t c = 0; c < table->n_columns; c++) {
-		if (!shown(table, c, group))
+		if (!vmrt_column_in(table, c, group))
 			continue;
 		fputs(between, out);
 		markup->text(
@@ -101,17 +92,6 @@ static void row(const struct vmrt_table *table, size_t r, int group, const struc
 		between = markup->between;
 	}
 	fputs(markup->row_end, out);
-}
-
-/* In a table with spans, the name of the rows from @r on if it differs from that of the row before. */
-static const char *span_name(const struct vmrt_table *table, size_t r)
-{
-	const struct vmrt_cell *cell = vmrt_table_cell(table, r, 0);
-	const struct vmrt_cell *former = r ? vmrt_table_cell(table, r - 1, 0) : NULL;
-
-	if (!(table->flags & VMRT_TABLE_SPAN) || !cell->known)
-		return NULL;
-	return former && former->known && !strcmp(former->text, cell->text) ? NULL : cell->text;
 }
 
 static void markdown_group(const struct vmrt_table *table, int group, FILE *out)
@@ -127,11 +107,11 @@ static void markdown_group(const struct vmrt_table *table, int group, FILE *out)
 	heads(table, group, &markdown, out);
 	putc('|', out);
 	for (size_t c = 0; c < table->n_columns; c++)
-		if (shown(table, c, group))
+		if (vmrt_column_in(table, c, group))
 			fputs(table->columns[c].type == VMRT_CELL_TEXT ? " --- |" : " ---: |", out);
 	putc('\n', out);
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		name = span_name(table, r);
+		name = vmrt_row_span(table, r);
 		if (name) {
 			fputs("| **", out);
 			markdown_text(out, name);
@@ -150,9 +130,11 @@ void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 
-		fputs(i ? "\n## " : "## ", out);
-		markdown_text(out, section->name);
-		fputs("\n", out);
+		if (*section->name) {
+			fputs(i ? "\n## " : "## ", out);
+			markdown_text(out, section->name);
+			fputs("\n", out);
+		}
 		for (size_t j = 0; j < section->n_tables; j++) {
 			const struct vmrt_table *table = section->tables[j];
 
@@ -183,13 +165,13 @@ static void latex_group(const struct vmrt_table *table, int group, FILE *out)
 	}
 	fputs("\n\\begin{tabular}{", out);
 	for (size_t c = 0; c < table->n_columns; c++)
-		if (shown(table, c, group))
+		if (vmrt_column_in(table, c, group))
 			putc(table->columns[c].type == VMRT_CELL_TEXT ? 'l' : 'r', out);
 	fputs("}\n\\toprule\n", out);
 	heads(table, group, &latex, out);
 	fputs("\\midrule\n", out);
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		name = span_name(table, r);
+		name = vmrt_row_span(table, r);
 		if (name) {
 			fprintf(out, "%s\\multicolumn{%zu}{l}{\\textbf{", r ? "\\addlinespace\n" : "",
 				count_shown(table, group));
@@ -207,9 +189,11 @@ void vmrt_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out)
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 
-		fputs("\n\\subsection*{", out);
-		latex_text(out, section->name);
-		fputs("}\n", out);
+		if (*section->name) {
+			fputs("\n\\subsection*{", out);
+			latex_text(out, section->name);
+			fputs("}\n", out);
+		}
 		for (size_t j = 0; j < section->n_tables; j++) {
 			const struct vmrt_table *table = section->tables[j];
 

@@ -5,11 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PAGE_WIDTH 80
 #define KEY_WIDTH 10 /* of the word that heads a line of prose */
-#define GAP 2	     /* blanks between columns */
+#define GAP 2	     /* blanks between columns; 1 where that saves a second table */
 #define TEXT_MAX 30  /* longer names are cut in the middle */
-#define MAX_COLUMNS 64
+#define MAX_COLUMNS 128
 
 /* Prints a character so that nothing from a file or a guest can control the terminal. */
 static void put_char(FILE *out, uint32_t c, const char *from, const char *to)
@@ -59,11 +58,17 @@ static void pad(FILE *out, size_t n)
 		putc(' ', out);
 }
 
-static size_t shown_length(const char *text)
+/* How many characters of a text are shown at most. */
+static size_t most(const struct vmrt_column *column)
+{
+	return column->type == VMRT_CELL_TEXT && column->decimals > 0 ? (size_t)column->decimals : TEXT_MAX;
+}
+
+static size_t shown_length(const char *text, size_t max)
 {
 	size_t n = text_length(text);
 
-	return n > TEXT_MAX ? TEXT_MAX : n;
+	return n > max ? max : n;
 }
 
 static size_t column_width(const struct vmrt_table *table, size_t column)
@@ -75,7 +80,7 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 	if (c->unit && strlen(c->unit) > width)
 		width = strlen(c->unit);
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		size_t n = shown_length(vmrt_cell_people(vmrt_table_cell(table, r, column), c, buf));
+		size_t n = shown_length(vmrt_cell_people(vmrt_table_cell(table, r, column), c, buf), most(c));
 
 		if (n > width)
 			width = n;
@@ -83,132 +88,216 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 	return width;
 }
 
-/* One cell or head; @last saves the blanks at the end of a line. */
-static void print_cell(
-	FILE *out, const char *text, size_t width, enum vmrt_cell_type type, bool last)
-{
-	size_t blanks = width - shown_length(text);
+/* Columns that stand side by side. */
+struct grid {
+	const struct vmrt_table *table;
+	const size_t *widths; /* of all columns of the table */
+	size_t columns[MAX_COLUMNS], n;
+	size_t gap;
+	unsigned page; /* width */
+	FILE *out;
+};
 
-	if (type != VMRT_CELL_TEXT)
-		pad(out, blanks);
-	print_cut(out, text, TEXT_MAX);
-	if (type == VMRT_CELL_TEXT && !last)
-		pad(out, blanks);
+static const struct vmrt_column *column_of(const struct grid *g, size_t i)
+{
+	return &g->table->columns[g->columns[i]];
 }
 
-static void print_heads(const struct vmrt_table *table, const size_t *columns, size_t n,
-	const size_t *widths, FILE *out)
+static size_t grid_width(const struct grid *g, size_t gap)
 {
-	size_t last_unit = 0;
+	size_t width = 0;
+
+	for (size_t i = 0; i < g->n; i++)
+		width += g->widths[g->columns[i]] + (i ? gap : 0);
+	return width;
+}
+
+/* One cell or head; the last one saves the blanks at the end of a line. */
+static void print_cell(const struct grid *g, size_t i, const char *text)
+{
+	const struct vmrt_column *c = column_of(g, i);
+	size_t blanks = g->widths[g->columns[i]] - shown_length(text, most(c));
+
+	pad(g->out, i ? g->gap : 0);
+	if (c->type != VMRT_CELL_TEXT)
+		pad(g->out, blanks);
+	print_cut(g->out, text, most(c));
+	if (c->type == VMRT_CELL_TEXT && i + 1 < g->n)
+		pad(g->out, blanks);
+}
+
+static void print_heads(struct grid *g)
+{
+	size_t n = g->n, last_unit = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct vmrt_column *c = &table->columns[columns[i]];
-
-		pad(out, i ? GAP : 0);
-		print_cell(out, c->head, widths[columns[i]], c->type, i + 1 == n);
-		if (c->unit)
+		print_cell(g, i, column_of(g, i)->head);
+		if (column_of(g, i)->unit)
 			last_unit = i + 1;
 	}
-	putc('\n', out);
-	for (size_t i = 0; i < last_unit; i++) {
-		const struct vmrt_column *c = &table->columns[columns[i]];
-
-		pad(out, i ? GAP : 0);
-		print_cell(out, c->unit ? c->unit : "", widths[columns[i]], c->type, i + 1 == last_unit);
-	}
+	putc('\n', g->out);
+	g->n = last_unit;
+	for (size_t i = 0; i < last_unit; i++)
+		print_cell(g, i, column_of(g, i)->unit ? column_of(g, i)->unit : "");
 	if (last_unit)
-		putc('\n', out);
+		putc('\n', g->out);
+	g->n = n;
 }
 
 /* Is there anything but names in these columns of row @r? Always, for people, in the first part of a table. */
-static bool says_something(const struct vmrt_table *table, size_t r, const size_t *columns, size_t n)
+static bool says_something(const struct grid *g, size_t r)
 {
-	for (size_t i = 0; i < n; i++) {
-		int group = vmrt_column_group(&table->columns[columns[i]]);
+	for (size_t i = 0; i < g->n; i++) {
+		int group = vmrt_column_group(column_of(g, i));
 
-		if (group == 1 || (group > 1 && vmrt_table_cell(table, r, columns[i])->known))
+		if (group == 1 || (group > 1 && vmrt_table_cell(g->table, r, g->columns[i])->known))
 			return true;
 	}
-	return n == 1;
+	return g->n == 1;
 }
 
-static void print_rows(const struct vmrt_table *table, const size_t *columns, size_t n,
-	const size_t *widths, FILE *out)
+static void print_rows(struct grid *g)
 {
+	const struct vmrt_table *table = g->table;
 	bool span = table->flags & VMRT_TABLE_SPAN;
 	const char *former = NULL;
 	char buf[VMRT_CELL_ROOM];
 
 	if (!span)
-		print_heads(table, columns, n, widths, out);
+		print_heads(g);
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		if (span && !says_something(table, r, columns, n))
+		if (span && !says_something(g, r))
 			continue;
 		if (span) {
 			const char *name =
 				vmrt_cell_people(vmrt_table_cell(table, r, 0), &table->columns[0], buf);
 
 			if (!former || strcmp(former, name) != 0) {
-				putc('\n', out);
-				print_cut(out, name, PAGE_WIDTH);
-				putc('\n', out);
-				print_heads(table, columns, n, widths, out);
+				putc('\n', g->out);
+				print_cut(g->out, name, g->page);
+				putc('\n', g->out);
+				print_heads(g);
 			}
 			former = name;
 		}
-		for (size_t i = 0; i < n; i++) {
-			const struct vmrt_column *c = &table->columns[columns[i]];
-
-			pad(out, i ? GAP : 0);
-			print_cell(out, vmrt_cell_people(vmrt_table_cell(table, r, columns[i]), c, buf),
-				widths[columns[i]], c->type, i + 1 == n);
-		}
-		putc('\n', out);
+		for (size_t i = 0; i < g->n; i++)
+			print_cell(g, i,
+				vmrt_cell_people(vmrt_table_cell(table, r, g->columns[i]), column_of(g, i), buf));
+		putc('\n', g->out);
 	}
+}
+
+static void add_group(struct grid *g, int group)
+{
+	for (size_t i = 0; i < g->table->n_columns && g->n < MAX_COLUMNS; i++)
+		if (vmrt_column_group(&g->table->columns[i]) == group &&
+			(i || !(g->table->flags & VMRT_TABLE_SPAN)))
+			g->columns[g->n++] = i;
 }
 
 /*
  * The columns of one group, in as many tables below each other as the page's width makes necessary; the key
  * columns stand in each.
  */
-static void print_group(const struct vmrt_table *table, int group, const size_t *widths, FILE *out)
+static void print_group(struct grid *g, int group)
 {
-	size_t first = table->flags & VMRT_TABLE_SPAN ? 1 : 0;
-	const char *title = vmrt_table_title(table, group);
-	size_t c = first;
+	const char *title = vmrt_table_title(g->table, group);
+	size_t keys, n, all[MAX_COLUMNS], c;
 
 	if (title)
-		fprintf(out, "\n%s\n", title);
+		fprintf(g->out, "\n%s\n", title);
 	else
-		putc('\n', out);
-	while (c < table->n_columns) {
-		size_t columns[MAX_COLUMNS], n = 0, width = 0, data = 0;
-
-		for (size_t i = first; i < table->n_columns && n < MAX_COLUMNS; i++) {
-			if (vmrt_column_group(&table->columns[i]) != VMRT_KEY_GROUP)
-				continue;
-			columns[n++] = i;
-			width += widths[i] + GAP;
-		}
-		for (; c < table->n_columns && n < MAX_COLUMNS; c++) {
-			if (vmrt_column_group(&table->columns[c]) != group)
-				continue;
-			if (data && width + widths[c] > PAGE_WIDTH)
+		putc('\n', g->out);
+	g->n = 0;
+	add_group(g, VMRT_KEY_GROUP);
+	keys = g->n;
+	add_group(g, group);
+	n = g->n;
+	g->gap = grid_width(g, GAP) > g->page && grid_width(g, 1) <= g->page ? 1 : GAP;
+	if (n == keys && group != 1)
+		return;
+	memcpy(all, g->columns, n * sizeof(all[0]));
+	c = keys;
+	do {
+		if (c > keys)
+			putc('\n', g->out);
+		for (g->n = keys; c < n; c++) {
+			g->columns[g->n++] = all[c];
+			if (g->n > keys + 1 && grid_width(g, g->gap) > g->page) {
+				g->n--;
 				break;
-			columns[n++] = c;
-			width += widths[c] + GAP;
-			data++;
+			}
 		}
-		if (data || group == 1)
-			print_rows(table, columns, n, widths, out);
-		while (c < table->n_columns && vmrt_column_group(&table->columns[c]) != group)
-			c++;
-		if (c < table->n_columns)
-			putc('\n', out);
-	}
+		print_rows(g);
+	} while (c < n);
 }
 
-static void print_line(const struct vmrt_line *line, FILE *out)
+/* A line of titles over groups that stand side by side, @first and more. */
+static void print_titles(const struct grid *g, int first)
+{
+	size_t written = 0, at = 0;
+
+	for (size_t i = 0; i < g->n; i++) {
+		int group = vmrt_column_group(column_of(g, i));
+		bool begins = group > first && (!i || vmrt_column_group(column_of(g, i - 1)) != group);
+		const char *title = begins ? vmrt_table_title(g->table, group) : NULL;
+		size_t room = 0;
+
+		/* the part before the colon says what the table is of, which the first one has said */
+		if (title && strstr(title, ": "))
+			title = strstr(title, ": ") + 2;
+		for (size_t j = i; title && j < g->n && vmrt_column_group(column_of(g, j)) == group; j++)
+			room += g->widths[g->columns[j]] + (j > i ? g->gap : 0);
+		if (title && written < at) {
+			pad(g->out, at - written);
+			print_cut(g->out, title, room);
+			written = at + shown_length(title, room);
+		} else if (!i && vmrt_table_title(g->table, first)) {
+			size_t before = 0;
+
+			/* that of the first group, over the names too */
+			for (size_t j = 0; j < g->n && vmrt_column_group(column_of(g, j)) <= first; j++)
+				before += g->widths[g->columns[j]] + g->gap;
+			title = vmrt_table_title(g->table, first);
+			print_cut(g->out, title, before - g->gap);
+			written = shown_length(title, before - g->gap);
+		}
+		at += g->widths[g->columns[i]] + g->gap;
+	}
+	putc('\n', g->out);
+}
+
+/* Groups side by side, as many as fit; returns the first that does not. */
+static int print_groups(struct grid *g, int first)
+{
+	int groups = vmrt_table_groups(g->table), last = first;
+	size_t n;
+
+	g->n = 0;
+	g->gap = GAP;
+	add_group(g, VMRT_KEY_GROUP);
+	add_group(g, first);
+	while (last < groups && !(g->table->flags & VMRT_TABLE_SPAN)) {
+		n = g->n;
+		add_group(g, last + 1);
+		if (grid_width(g, GAP) > g->page) {
+			g->n = n;
+			break;
+		}
+		last++;
+	}
+	if (last == first || g->page <= VMRT_TEXT_WIDTH) {
+		print_group(g, first);
+		return first + 1;
+	}
+	putc('\n', g->out);
+	if (g->table->titles)
+		print_titles(g, first);
+	print_rows(g);
+	return last + 1;
+}
+
+static void print_line(const struct vmrt_line *line, size_t width, FILE *out)
 {
 	const char *p = line->text;
 	size_t column = text_length(line->key);
@@ -222,7 +311,7 @@ static void print_line(const struct vmrt_line *line, FILE *out)
 		char *word = strndup(p, n);
 		size_t length = word ? text_length(word) : 0;
 
-		if (column > KEY_WIDTH && column + 1 + length > PAGE_WIDTH) {
+		if (column > KEY_WIDTH && column + 1 + length > width) {
 			putc('\n', out);
 			pad(out, KEY_WIDTH);
 			column = KEY_WIDTH;
@@ -240,8 +329,10 @@ static void print_line(const struct vmrt_line *line, FILE *out)
 }
 
 /* @after_grid: a grid was printed last; lines of prose are set apart from it. */
-static void print_table(const struct vmrt_table *table, bool *after_grid, FILE *out)
+static void print_table(
+	const struct vmrt_table *table, unsigned width, bool *after_grid, FILE *out)
 {
+	struct grid g = {.table = table, .page = width, .out = out};
 	size_t *widths;
 
 	if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE)) {
@@ -250,8 +341,9 @@ static void print_table(const struct vmrt_table *table, bool *after_grid, FILE *
 			return;
 		for (size_t i = 0; i < table->n_columns; i++)
 			widths[i] = column_width(table, i);
-		for (int group = 1; group <= vmrt_table_groups(table); group++)
-			print_group(table, group, widths, out);
+		g.widths = widths;
+		for (int group = 1; group <= vmrt_table_groups(table);)
+			group = print_groups(&g, group);
 		free(widths);
 		*after_grid = true;
 	}
@@ -260,10 +352,10 @@ static void print_table(const struct vmrt_table *table, bool *after_grid, FILE *
 	if (table->n_lines)
 		*after_grid = false;
 	for (size_t i = 0; i < table->n_lines; i++)
-		print_line(&table->lines[i], out);
+		print_line(&table->lines[i], width, out);
 }
 
-void vmrt_print_text(const struct vmrt_doc *doc, const char *only, FILE *out)
+void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned width, FILE *out)
 {
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
@@ -273,12 +365,12 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, FILE *out)
 		if (i)
 			putc('\n', out);
 		print_part(out, section->name, 0, length);
-		putc('\n', out);
+		fputs(length ? "\n" : "", out);
 		for (size_t n = 0; n < length; n++)
 			putc('=', out);
-		putc('\n', out);
+		fputs(length ? "\n" : "", out);
 		for (size_t j = 0; j < section->n_tables; j++)
 			if (!only || !strcmp(only, section->tables[j]->name))
-				print_table(section->tables[j], &after_grid, out);
+				print_table(section->tables[j], width, &after_grid, out);
 	}
 }

@@ -48,6 +48,12 @@ static void free_table(struct vmrt_table *table)
 		free(table->lines[i].key);
 		free(table->lines[i].text);
 	}
+	for (size_t i = 0; i < table->n_figures; i++) {
+		free(table->figures[i].caption);
+		free(table->figures[i].svg);
+	}
+	free(table->figures);
+	free(table->own);
 	free(table->cells);
 	free(table->lines);
 	free(table);
@@ -121,6 +127,48 @@ struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const 
 	table->n_columns = n_columns;
 	table->flags = flags;
 	return table;
+}
+
+struct vmrt_table *vmrt_doc_table_named(
+	struct vmrt_doc *doc, const char *name, const char *const *keys, size_t n_columns)
+{
+	struct vmrt_column *columns;
+	struct vmrt_table *table;
+	size_t room = n_columns * sizeof(*columns);
+	char *text;
+
+	for (size_t i = 0; i < n_columns; i++)
+		room += strlen(keys[i]) + 1;
+	columns = calloc(1, room); /* and behind them their names */
+	table = columns ? vmrt_doc_table(doc, name, NULL, columns, n_columns, 0) : NULL;
+	if (!table) {
+		free(columns);
+		doc->failed = true;
+		return NULL;
+	}
+	text = (char *)&columns[n_columns];
+	for (size_t i = 0; i < n_columns; i++) {
+		strcpy(text, keys[i]);
+		columns[i] = (struct vmrt_column){text, text, NULL, VMRT_CELL_ANY, -1, 1};
+		text += strlen(text) + 1;
+	}
+	table->own = columns;
+	return table;
+}
+
+void vmrt_table_settle(struct vmrt_table *table)
+{
+	for (size_t c = 0; table && !table->doc->failed && c < table->n_columns; c++) {
+		bool texts = true;
+
+		for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+			const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
+
+			texts = texts && (!cell->known || cell->type == VMRT_CELL_TEXT);
+		}
+		if (texts)
+			table->own[c].type = VMRT_CELL_TEXT;
+	}
 }
 
 static struct vmrt_cell *next_cell(struct vmrt_table *table, enum vmrt_cell_type type, bool known)
@@ -234,6 +282,43 @@ void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, .
 		table->doc->failed = true;
 }
 
+void vmrt_put_figure(struct vmrt_table *table, const char *caption, char *svg)
+{
+	struct vmrt_figure *figure;
+
+	if (!table || table->doc->failed || !svg ||
+		!grow(&table->figures, table->n_figures, sizeof(*table->figures))) {
+		free(svg);
+		if (table)
+			table->doc->failed = true;
+		return;
+	}
+	figure = &table->figures[table->n_figures++];
+	figure->svg = svg;
+	figure->caption = strdup(caption);
+	if (!figure->caption)
+		table->doc->failed = true;
+}
+
+bool vmrt_column_in(const struct vmrt_table *table, size_t column, int group)
+{
+	int own = vmrt_column_group(&table->columns[column]);
+
+	if (column == 0 && table->flags & VMRT_TABLE_SPAN)
+		return false;
+	return own == VMRT_KEY_GROUP || own == group;
+}
+
+const char *vmrt_row_span(const struct vmrt_table *table, size_t r)
+{
+	const struct vmrt_cell *cell = vmrt_table_cell(table, r, 0);
+	const struct vmrt_cell *former = r ? vmrt_table_cell(table, r - 1, 0) : NULL;
+
+	if (!(table->flags & VMRT_TABLE_SPAN) || !cell->known)
+		return NULL;
+	return former && former->known && !strcmp(former->text, cell->text) ? NULL : cell->text;
+}
+
 int vmrt_table_groups(const struct vmrt_table *table)
 {
 	int groups = 1;
@@ -297,7 +382,10 @@ const char *vmrt_cell_people(
 			snprintf(buf, VMRT_CELL_ROOM, "%.3f", cell->real);
 		return buf;
 	case VMRT_CELL_REAL:
-		snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals < 0 ? 3 : decimals, cell->real);
+		if (decimals < 0)
+			snprintf(buf, VMRT_CELL_ROOM, "%.6g", cell->real);
+		else
+			snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, cell->real);
 		return buf;
 	default:
 		snprintf(buf, VMRT_CELL_ROOM, "%" PRId64, cell->number);
@@ -382,26 +470,54 @@ static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
 	}
 }
 
-enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
-	const char *only, FILE *out, struct vmrt_error *err)
+static void write_as(
+	const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out)
 {
 	static void (*const writers[])(const struct vmrt_doc *, const char *, FILE *) = {
-		[VMRT_FORMAT_TEXT] = vmrt_print_text,
 		[VMRT_FORMAT_MARKDOWN] = vmrt_print_markdown,
 		[VMRT_FORMAT_CSV] = vmrt_print_csv,
 		[VMRT_FORMAT_JSON] = vmrt_print_json,
 		[VMRT_FORMAT_JSONL] = vmrt_print_jsonl,
 		[VMRT_FORMAT_LATEX] = vmrt_print_latex,
+		[VMRT_FORMAT_HTML] = vmrt_print_html,
 	};
+
+	if (how->format == VMRT_FORMAT_TEXT)
+		vmrt_print_text(doc, how->only, how->width ? how->width : VMRT_TEXT_WIDTH, out);
+	else
+		writers[how->format](doc, how->only, out);
+}
+
+enum vmrt_status vmrt_doc_print_as(
+	const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_doc *selected;
+	enum vmrt_status status;
 
 	if (doc->failed)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	if (only && !has_table(doc, only)) {
-		char names[200];
+	if (how->only && !has_table(doc, how->only)) {
+		char names[240];
 
 		list_tables(doc, names, sizeof(names));
-		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s': %s", only, names);
+		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s': %s", how->only, names);
 	}
-	writers[format](doc, only, out);
+	if (!how->n_select) {
+		write_as(doc, how, out);
+		return VMRT_OK;
+	}
+	status = vmrt_doc_select(doc, how, &selected, err);
+	if (status != VMRT_OK)
+		return status;
+	write_as(selected, how, out);
+	vmrt_selected_free(selected);
 	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
+	const char *only, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_print how = {.format = format, .only = only};
+
+	return vmrt_doc_print_as(doc, &how, out, err);
 }

@@ -20,17 +20,24 @@ struct vmrt_line {
 	char *key, *text;
 };
 
+struct vmrt_figure {
+	char *caption, *svg;
+};
+
 struct vmrt_table {
 	struct vmrt_doc *doc;
 	const char *name;
 	const char *const *titles;
 	const struct vmrt_column *columns;
+	struct vmrt_column *own; /* the same, if they are to be freed with the table */
 	size_t n_columns;
 	unsigned flags;
 	struct vmrt_cell *cells;
 	size_t n_cells, room;
 	struct vmrt_line *lines;
 	size_t n_lines;
+	struct vmrt_figure *figures;
+	size_t n_figures;
 };
 
 struct vmrt_section {
@@ -71,6 +78,20 @@ int vmrt_table_groups(const struct vmrt_table *table);
 /** vmrt_table_title - title of @group for people, or NULL */
 const char *vmrt_table_title(const struct vmrt_table *table, int group);
 
+/** vmrt_column_in - is a column for people in this group of the table's, or in each? */
+bool vmrt_column_in(const struct vmrt_table *table, size_t column, int group);
+
+/** vmrt_row_span - in a table with spans, the name of the rows from @r on if it differs from that of row r - 1, or NULL */
+const char *vmrt_row_span(const struct vmrt_table *table, size_t r);
+
+/**
+ * vmrt_doc_select - a document of the selected columns and metrics, see vmrt_doc_print_as()
+ * @out: free with vmrt_selected_free(), before @doc, whose texts it shares
+ */
+enum vmrt_status vmrt_doc_select(const struct vmrt_doc *doc, const struct vmrt_print *how,
+	struct vmrt_doc **out, struct vmrt_error *err);
+void vmrt_selected_free(struct vmrt_doc *doc);
+
 /** vmrt_cell_people - the text for people; @buf has VMRT_CELL_ROOM bytes and may not be used */
 const char *vmrt_cell_people(
 	const struct vmrt_cell *cell, const struct vmrt_column *column, char *buf);
@@ -86,7 +107,8 @@ const char *vmrt_cell_program(const struct vmrt_cell *cell, char *buf);
  */
 uint32_t vmrt_utf8_next(const char **text);
 
-void vmrt_print_text(const struct vmrt_doc *doc, const char *only, FILE *out);
+void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned width, FILE *out);
+void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out);
 void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out);
 void vmrt_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out);
 void vmrt_print_csv(const struct vmrt_doc *doc, const char *only, FILE *out);

@@ -4,12 +4,12 @@
  * vCPU thread of its servers runs, so what it reads from their clocks stands still, and the
  * interrupt that says a budget is used up is raised where the waiter is.
  */
+#include "enforcer.h"
 #include "hsf.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -19,23 +19,22 @@
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 16
+#define LEAST_LEAD_NS (50 * VMRT_NS_PER_US)
+#define MOST_EARLY_NS (100 * VMRT_NS_PER_US)
 #define STACK_SIZE (256 << 10) /* locked in memory */
 
-/* What an event is about: one of these, or server and vCPU. */
-#define ABOUT_TIMER UINT64_MAX
-#define ABOUT_STOP (UINT64_MAX - 1)
-#define ABOUT_VCPU(server, vcpu) ((uint64_t)(server) << 32 | (uint64_t)(vcpu))
+/* What an event is about: one of these, or a pointer to a member or, with its lowest bit set, to a server. */
+#define ABOUT_TIMER UINT64_C(2)
+#define ABOUT_COMMAND UINT64_C(4)
+#define ABOUT_MEMBER(m) ((uint64_t)(uintptr_t)(m))
+#define ABOUT_IDLE(s) ((uint64_t)(uintptr_t)(s) | 1)
 
-struct hsf_enforcer {
-	int cpu;
-	struct hsf_server *servers[HSF_MAX_SERVERS];
-	size_t n;
-	const struct vmrt_marker *marker;
-	int epoll, timer, stop, news;
-	pthread_t thread;
-	bool started;
-	atomic_bool begun;
-	int64_t cpu_ns;
+/* Something to be done by the enforcer's thread; `done` says that it was. */
+struct hsf_command {
+	void (*run)(struct hsf_enforcer *e, void *arg);
+	void *arg;
+	sem_t done;
+	bool stop;
 };
 
 static void tell(int fd)
@@ -45,227 +44,207 @@ static void tell(int fd)
 	(void)!write(fd, &one, sizeof(one));
 }
 
-static size_t count_vcpus(const struct hsf_server *s)
-{
-	return atomic_load_explicit(&s->n_vcpus, memory_order_acquire);
-}
-
-/* A vCPU thread has ended: the server goes on with the others, if there are. */
-static void lose_vcpu(struct hsf_enforcer *e, struct hsf_server *s, struct hsf_vcpu *v)
-{
-	size_t n = count_vcpus(s);
-
-	if (v->gone)
-		return;
-	v->gone = true;
-	epoll_ctl(e->epoll, EPOLL_CTL_DEL, v->clock.alarm, NULL);
-	for (size_t i = 0; i < n; i++)
-		if (!s->vcpus[i].gone)
-			return;
-	atomic_store(&s->gone, true);
-	tell(e->news);
-}
-
-/* Reads the clocks of all members; returns what they consumed since the last replenishment. */
-static int64_t read_clocks(struct hsf_server *s, size_t n)
-{
-	int64_t used = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		struct hsf_vcpu *v = &s->vcpus[i];
-		int64_t count = hsf_clock_read(&v->clock);
-
-		if (count >= 0)
-			v->count = count;
-		used += v->count - v->base;
-	}
-	return used;
-}
-
-static void arm_clocks(struct hsf_server *s, size_t n, int64_t left)
-{
-	size_t alive = 0;
-	int64_t step;
-
-	for (size_t i = 0; i < n; i++)
-		alive += !s->vcpus[i].gone;
-	step = hsf_step(left, alive, hsf_latency_early(&s->latency));
-	for (size_t i = 0; i < n; i++) {
-		struct hsf_vcpu *v = &s->vcpus[i];
-
-		if (v->gone)
-			continue;
-		hsf_clock_arm(&v->clock, step);
-		v->armed = v->count + step;
-	}
-}
-
-static void raise_members(struct hsf_enforcer *e, struct hsf_server *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct hsf_vcpu *v = &s->vcpus[i];
-
-		if (v->gone || v->raised)
-			continue;
-		if (hsf_raise(v->tid, s->spec->priority) != 0)
-			lose_vcpu(e, s, v);
-		v->raised = true;
-	}
-}
-
-static void demote_members(struct hsf_enforcer *e, struct hsf_server *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		struct hsf_vcpu *v = &s->vcpus[i];
-
-		if (v->gone || !v->raised)
-			continue;
-		if (hsf_demote(v->tid) != 0)
-			lose_vcpu(e, s, v);
-		v->raised = false;
-	}
-}
-
-/* @open: the members had budget left until now. */
-static void replenish(struct hsf_enforcer *e, struct hsf_server *s, bool open)
-{
-	const struct hsf_budget *b = &s->budget;
-	int64_t at = b->t0 + b->k * b->period_ns, used;
-	size_t n = count_vcpus(s);
-
-	raise_members(e, s, n);
-	hsf_hist_add(&s->lateness, vmrt_now_ns() - at);
-	used = read_clocks(s, n);
-	/* used up so close to the end of the period that there was no look at it any more */
-	if (open && used >= b->budget_ns)
-		hsf_hist_add(&s->overshoot, used - b->budget_ns);
-	for (size_t i = 0; i < n; i++)
-		s->vcpus[i].base = s->vcpus[i].count;
-	arm_clocks(s, n, b->budget_ns);
-	vmrt_mark(e->marker, "vmrt srv_replenish server=%s k=%" PRId64 " at=%" PRId64 " budget=%" PRId64,
-		s->spec->name, b->k, at, b->budget_ns);
-	s->replenishments++;
-}
-
-static void deplete(struct hsf_enforcer *e, struct hsf_server *s, size_t n, int64_t used)
-{
-	int64_t over = used - s->budget.budget_ns;
-
-	demote_members(e, s, n);
-	vmrt_mark(e->marker, "vmrt srv_deplete server=%s k=%" PRId64 " consumed=%" PRId64, s->spec->name,
-		s->budget.k, used);
-	for (size_t i = 0; i < n; i++)
-		if (!s->vcpus[i].gone)
-			hsf_clock_disarm(&s->vcpus[i].clock);
-	s->depletions++;
-	hsf_hist_add(&s->overshoot, over);
-	if (-over > s->most_short)
-		s->most_short = -over;
-}
-
-/* The clock of vCPU slot @slot has fired. */
-static void look(struct hsf_enforcer *e, struct hsf_server *s, size_t slot)
-{
-	struct hsf_vcpu *v = &s->vcpus[slot];
-	size_t n = count_vcpus(s);
-	int64_t used;
-
-	if (!s->budget.eligible) {
-		hsf_clock_disarm(&v->clock);
-		return;
-	}
-	used = read_clocks(s, n);
-	s->looks++;
-	/* an event from before the last replenishment is no measurement */
-	if (n == 1 && v->count >= v->armed)
-		hsf_latency_add(&s->latency, v->count - v->armed);
-	if (s->budget.rules->on_use(&s->budget, vmrt_now_ns(), used) == HSF_DEPLETED)
-		deplete(e, s, n, used);
-	else
-		arm_clocks(s, n, s->budget.budget_ns - used);
-}
+/* ---- the enforcer's thread ---- */
 
 static void set_timer(struct hsf_enforcer *e)
 {
 	struct itimerspec when = {.it_value.tv_sec = 0};
-	int64_t next = HSF_NEVER;
+	int64_t next = arrange_slot_end(e), early;
 
 	for (size_t i = 0; i < e->n; i++) {
-		const struct hsf_budget *b = &e->servers[i]->budget;
+		const struct hsf_server *s = e->servers[i];
 
-		if (!atomic_load(&e->servers[i]->gone) && b->rules->when_next(b) < next)
-			next = b->rules->when_next(b);
+		if (!hsf_server_gone(s) && hsf_budget_next(&s->budget) < next)
+			next = hsf_budget_next(&s->budget);
 	}
+	if (next == e->timer_ns)
+		return;
+	e->timer_ns = e->armed_ns = next;
 	if (next != HSF_NEVER) {
+		/* early by what it takes at least from there to here */
+		early = hsf_latency_early(&e->latency);
+		next -= early < MOST_EARLY_NS ? early : MOST_EARLY_NS;
+		e->armed_ns = next;
 		when.it_value.tv_sec = next / VMRT_NS_PER_S;
 		when.it_value.tv_nsec = next % VMRT_NS_PER_S;
 	}
 	timerfd_settime(e->timer, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-static void on_time(struct hsf_enforcer *e)
+static void change_params(struct hsf_server *s)
+{
+	const struct hsf_rules *rules = hsf_rules_for(s->next.policy);
+	int64_t t0 = hsf_budget_next(&s->budget);
+
+	s->params = s->next;
+	s->changing = false;
+	hsf_budget_init(&s->budget, rules, s->params.period_ns, s->params.budget_ns, t0);
+	server_mark_start(s);
+}
+
+/* The time of @s has come: charge what belongs to the time before it. */
+static void replenish(struct hsf_server *s, int64_t now)
+{
+	bool eligible = s->budget.eligible, was_dormant;
+	enum hsf_action action = server_charge(s, now);
+
+	if (s->budget.rules->measures && s->budget.k >= 0)
+		hsf_hist_add(&s->figures.use, s->budget.used_ns);
+	/* used up so close to the end of the period that there was no look at it any more */
+	if (eligible && !s->budget.rules->by_activation && s->budget.used_ns >= s->budget.budget_ns)
+		hsf_hist_add(&s->figures.overshoot, s->budget.used_ns - s->budget.budget_ns);
+	if (s->changing)
+		change_params(s);
+	was_dormant = s->budget.dormant;
+	while (hsf_budget_time(&s->budget, now) == HSF_REPLENISHED) {
+		s->n_fresh -= s->n_fresh == HSF_FRESH;
+		s->fresh[s->n_fresh++] = s->budget.given;
+	}
+	s->spent = false;
+	if (action == HSF_DEPLETED && !s->n_fresh)
+		server_spent(s, false);
+	if (s->budget.dormant && !was_dormant)
+		server_arm(s);
+}
+
+static void on_time(struct hsf_enforcer *e, int64_t now)
 {
 	bool all = true;
-	uint64_t expiries;
 
-	(void)!read(e->timer, &expiries, sizeof(expiries));
+	hsf_latency_add(&e->latency, now - e->armed_ns);
+	while (now < e->timer_ns)
+		now = vmrt_now_ns();
+	e->timer_ns = HSF_NEVER;
+	if (now >= arrange_slot_end(e))
+		arrange_charge_slot(e, now);
 	for (size_t i = 0; i < e->n; i++) {
 		struct hsf_server *s = e->servers[i];
-		bool open = s->budget.eligible;
 
-		if (!atomic_load(&s->gone) &&
-			s->budget.rules->on_time(&s->budget, vmrt_now_ns()) == HSF_REPLENISHED)
-			replenish(e, s, open);
-		all = all && s->replenishments;
+		if (!hsf_server_gone(s) && hsf_budget_next(&s->budget) <= now)
+			replenish(s, now);
+		all = all && (s->budget.k >= 0 || hsf_budget_next(&s->budget) == HSF_NEVER);
 	}
-	set_timer(e);
+	arrange(e, now);
 	if (all && !atomic_load(&e->begun)) {
 		atomic_store(&e->begun, true);
 		tell(e->news);
 	}
 }
 
-static void on_vcpu(struct hsf_enforcer *e, uint64_t about, uint32_t events)
+/* The clock of @m has fired. */
+static void look(struct hsf_enforcer *e, struct hsf_member *m, int64_t now)
 {
-	struct hsf_server *s = e->servers[about >> 32];
-	size_t slot = (size_t)(about & UINT32_MAX);
+	struct hsf_server *s = m->server;
+	enum hsf_action action;
 
-	if (events & EPOLLIN)
-		look(e, s, slot);
-	if (events & (EPOLLHUP | EPOLLERR)) {
-		lose_vcpu(e, s, &s->vcpus[slot]);
-		if (atomic_load(&s->gone))
-			set_timer(e);
+	if (!server_open(s)) {
+		hsf_clock_disarm(&m->clock);
+		return;
 	}
+	action = server_charge(s, now);
+	s->figures.looks++;
+	/* an event from before the last replenishment is no measurement */
+	if (s->n_vcpus == 1 && m->count >= m->armed)
+		hsf_latency_add(&s->latency, m->count - m->armed);
+	if (action != HSF_DEPLETED) {
+		server_arm(s);
+		return;
+	}
+	server_spent(s, false);
+	arrange(e, now);
+}
+
+static void on_idle(struct hsf_enforcer *e, struct hsf_server *s, int64_t now)
+{
+	if (!idle_found(s->idle) || !server_open(s))
+		return;
+	if (server_charge(s, now) == HSF_DEPLETED)
+		server_spent(s, false);
+	else if (hsf_budget_idle(&s->budget) == HSF_DEPLETED)
+		server_spent(s, true);
+	else
+		return;
+	arrange(e, now);
+}
+
+static void on_member(struct hsf_enforcer *e, struct hsf_member *m, uint32_t events, int64_t now)
+{
+	if (events & EPOLLIN)
+		look(e, m, now);
+	if (events & (EPOLLHUP | EPOLLERR)) {
+		server_lose(m);
+		arrange(e, now);
+	}
+}
+
+static bool on_command(struct hsf_enforcer *e)
+{
+	struct hsf_command *c = e->command;
+	bool stop = c->stop;
+	uint64_t n;
+
+	(void)!read(e->wake, &n, sizeof(n));
+	c->run(e, c->arg);
+	sem_post(&c->done);
+	return stop;
 }
 
 static void *enforce(void *arg)
 {
 	struct hsf_enforcer *e = arg;
 	struct epoll_event events[EVENTS_AT_ONCE];
-	struct timespec used;
 	bool stop = false;
 
-	set_timer(e);
 	while (!stop) {
-		int n = epoll_wait(e->epoll, events, EVENTS_AT_ONCE, -1);
+		int64_t now;
+		bool command = false;
+		int n;
 
+		set_timer(e);
+		n = epoll_wait(e->epoll, events, EVENTS_AT_ONCE, -1);
+		now = vmrt_now_ns();
 		/* a period that ends now ends before its members are looked at */
 		for (int i = 0; i < n; i++)
 			if (events[i].data.u64 == ABOUT_TIMER)
-				on_time(e);
+				on_time(e, now);
 		for (int i = 0; i < n; i++) {
-			if (events[i].data.u64 == ABOUT_STOP)
-				stop = true;
-			else if (events[i].data.u64 != ABOUT_TIMER)
-				on_vcpu(e, events[i].data.u64, events[i].events);
+			uint64_t about = events[i].data.u64;
+
+			if (about == ABOUT_COMMAND)
+				command = true;
+			else if (about & 1)
+				on_idle(e, (struct hsf_server *)(uintptr_t)(about - 1), now);
+			else if (about != ABOUT_TIMER)
+				on_member(e, (struct hsf_member *)(uintptr_t)about, events[i].events, now);
 		}
+		/* last, since it may take away what other events are about */
+		if (command)
+			stop = on_command(e);
+		e->cost.wakes++;
+		hsf_hist_add(&e->cost.busy, vmrt_now_ns() - now);
 	}
-	for (size_t i = 0; i < e->n; i++)
-		demote_members(e, e->servers[i], count_vcpus(e->servers[i]));
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
-	e->cpu_ns = used.tv_sec * VMRT_NS_PER_S + used.tv_nsec;
 	return NULL;
+}
+
+/* ---- what other threads call ---- */
+
+/* Has @run done by the enforcer's thread, or here if there is none yet. */
+static void command(struct hsf_enforcer *e, void (*run)(struct hsf_enforcer *, void *), void *arg, bool stop)
+{
+	struct hsf_command c = {.run = run, .arg = arg, .stop = stop};
+
+	pthread_mutex_lock(&e->mutex);
+	if (e->started) {
+		sem_init(&c.done, 0, 0);
+		e->command = &c;
+		tell(e->wake);
+		while (sem_wait(&c.done) != 0)
+			;
+		sem_destroy(&c.done);
+	} else {
+		run(e, arg);
+	}
+	pthread_mutex_unlock(&e->mutex);
 }
 
 static int watch(const struct hsf_enforcer *e, int fd, uint32_t events, uint64_t about)
@@ -275,8 +254,8 @@ static int watch(const struct hsf_enforcer *e, int fd, uint32_t events, uint64_t
 	return epoll_ctl(e->epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
-enum vmrt_status hsf_enforcer_new(int cpu, struct hsf_server *servers, size_t n,
-	const struct vmrt_marker *marker, struct hsf_enforcer **out, struct vmrt_error *err)
+enum vmrt_status hsf_enforcer_new(int cpu, const struct vmrt_marker *marker,
+	struct hsf_enforcer **out, struct vmrt_error *err)
 {
 	struct hsf_enforcer *e = calloc(1, sizeof(*e));
 	int errnum;
@@ -285,41 +264,22 @@ enum vmrt_status hsf_enforcer_new(int cpu, struct hsf_server *servers, size_t n,
 		return vmrt_fail(err, VMRT_ENOMEM, "enforcer: out of memory");
 	e->cpu = cpu;
 	e->marker = marker;
-	for (size_t i = 0; i < n; i++)
-		if (servers[i].cpu == cpu)
-			e->servers[e->n++] = &servers[i];
+	e->timer_ns = HSF_NEVER;
+	hsf_latency_init(&e->latency);
+	pthread_mutex_init(&e->mutex, NULL);
 	e->epoll = epoll_create1(EPOLL_CLOEXEC);
 	e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	e->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	e->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	e->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (e->epoll < 0 || e->timer < 0 || e->stop < 0 || e->news < 0 ||
-		watch(e, e->timer, EPOLLIN, ABOUT_TIMER) != 0 ||
-		watch(e, e->stop, EPOLLIN, ABOUT_STOP) != 0) {
+	/* edge-triggered: what is only said once does not have to be read */
+	if (e->epoll < 0 || e->timer < 0 || e->wake < 0 || e->news < 0 ||
+		watch(e, e->timer, EPOLLIN | EPOLLET, ABOUT_TIMER) != 0 ||
+		watch(e, e->wake, EPOLLIN, ABOUT_COMMAND) != 0) {
 		errnum = errno;
 		hsf_enforcer_free(e);
 		return vmrt_fail_errno(err, errnum, "cannot prepare the enforcer of CPU %d", cpu);
 	}
 	*out = e;
-	return VMRT_OK;
-}
-
-enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s, pid_t tid,
-	struct hsf_clock clock, struct vmrt_error *err)
-{
-	size_t slot = count_vcpus(s), server = 0;
-
-	while (e->servers[server] != s)
-		server++;
-	if (slot == HSF_MAX_VCPUS) {
-		hsf_clock_close(&clock);
-		return vmrt_fail(err, VMRT_ERANGE, "server %s has more than %d vCPU threads", s->spec->name,
-			HSF_MAX_VCPUS);
-	}
-	s->vcpus[slot] = (struct hsf_vcpu){.tid = tid, .clock = clock};
-	atomic_store_explicit(&s->n_vcpus, slot + 1, memory_order_release);
-	/* edge-triggered: a look at the clock does not have to make it unreadable */
-	if (watch(e, clock.alarm, EPOLLIN | EPOLLET, ABOUT_VCPU(server, slot)) != 0)
-		return vmrt_fail_errno(err, errno, "cannot watch thread %d", (int)tid);
 	return VMRT_OK;
 }
 
@@ -360,6 +320,256 @@ enum vmrt_status hsf_enforcer_start(struct hsf_enforcer *e, struct vmrt_error *e
 	return VMRT_OK;
 }
 
+/* What a policy needs besides clocks, before the enforcer's thread may come to need it. */
+static enum vmrt_status equip(struct hsf_enforcer *e, struct hsf_server *s,
+	const struct hsf_rules *rules, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	if (rules->discards && !s->idle) {
+		status = idle_new(s, &s->idle, err);
+		if (status == VMRT_OK &&
+			watch(e, idle_fd(s->idle), EPOLLIN | EPOLLET, ABOUT_IDLE(s)) != 0)
+			status = vmrt_fail_errno(err, errno, "cannot watch server %s", s->name);
+	}
+	for (size_t i = 0; i < server_members(s) && rules->by_activation && status == VMRT_OK; i++) {
+		struct hsf_member *m = &s->members[i];
+
+		if (!m->helper && !m->gone && !m->switches.ring)
+			status = hsf_switches_open(&m->switches, m->tid, err);
+	}
+	return status;
+}
+
+struct to_add {
+	struct hsf_server *server;
+	int64_t t0;
+	bool full;
+};
+
+static void do_add(struct hsf_enforcer *e, void *arg)
+{
+	struct to_add *a = arg;
+	struct hsf_server *s = a->server;
+
+	int64_t late = vmrt_now_ns() + LEAST_LEAD_NS - a->t0;
+
+	a->full = e->n == HSF_MAX_SERVERS;
+	if (a->full)
+		return;
+	/* on a busy CPU it can take a while to come here; the grid remains the same */
+	if (late > 0 && s->params.period_ns > 0)
+		a->t0 += (late + s->params.period_ns - 1) / s->params.period_ns * s->params.period_ns;
+	hsf_budget_init(&s->budget, hsf_rules_for(s->params.policy), s->params.period_ns,
+		s->params.budget_ns, a->t0);
+	e->servers[e->n++] = s;
+	atomic_store(&e->count, e->n);
+	/* the kernel's own policies are seen by its own events */
+	if (!s->budget.rules->measures)
+		server_mark_start(s);
+}
+
+enum vmrt_status hsf_enforcer_add(
+	struct hsf_enforcer *e, struct hsf_server *s, int64_t t0, struct vmrt_error *err)
+{
+	struct to_add a = {.server = s, .t0 = t0};
+	enum vmrt_status status;
+
+	s->enforcer = e;
+	status = equip(e, s, hsf_rules_for(s->params.policy), err);
+	if (status != VMRT_OK)
+		return status;
+	command(e, do_add, &a, false);
+	if (a.full)
+		return vmrt_fail(err, VMRT_ERANGE, "more than %d servers on CPU %d", HSF_MAX_SERVERS, e->cpu);
+	return VMRT_OK;
+}
+
+static void do_adopt(struct hsf_enforcer *e, void *arg)
+{
+	struct hsf_member *m = arg;
+	struct hsf_server *s = m->server;
+
+	m->count = hsf_clock_read(&m->clock);
+	s->n_vcpus += !m->helper;
+	atomic_store_explicit(&s->n_members, s->n_members + 1, memory_order_release);
+	/* the others' alarms were for the whole of what is left, and this one has no level yet */
+	if (server_open(s)) {
+		server_level(s, s->level);
+		server_arm(s);
+	}
+	(void)e;
+}
+
+static enum vmrt_status add_process(struct hsf_server *s, pid_t pid, struct vmrt_error *err)
+{
+	for (size_t i = 0; i < s->n_processes; i++)
+		if (s->processes[i] == pid)
+			return VMRT_OK;
+	if (s->n_processes == HSF_MAX_PROCESSES)
+		return vmrt_fail(err, VMRT_ERANGE, "server %s has threads of more than %d processes", s->name,
+			HSF_MAX_PROCESSES);
+	s->processes[s->n_processes++] = pid;
+	return VMRT_OK;
+}
+
+enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s, pid_t pid,
+	pid_t tid, bool helper, struct vmrt_error *err)
+{
+	size_t slot = server_members(s);
+	struct hsf_member *m = &s->members[slot];
+	enum vmrt_status status;
+
+	if (slot == HSF_MAX_MEMBERS)
+		return vmrt_fail(err, VMRT_ERANGE, "server %s has more than %d threads", s->name,
+			HSF_MAX_MEMBERS);
+	s->enforcer = e;
+	*m = (struct hsf_member){.server = s, .pid = pid, .tid = tid, .helper = helper};
+	status = add_process(s, pid, err);
+	if (status == VMRT_OK)
+		status = hsf_clock_open(&m->clock, tid, true, err);
+	if (status != VMRT_OK)
+		return status;
+	if (!helper && hsf_rules_for(s->params.policy)->by_activation)
+		status = hsf_switches_open(&m->switches, tid, err);
+	/* edge-triggered: a look at the clock does not have to make it unreadable */
+	if (status == VMRT_OK && watch(e, m->clock.alarm, EPOLLIN | EPOLLET, ABOUT_MEMBER(m)) != 0)
+		status = vmrt_fail_errno(err, errno, "cannot watch thread %d", (int)tid);
+	if (status == VMRT_OK)
+		command(e, do_adopt, m, false);
+	else
+		hsf_clock_close(&m->clock);
+	return status;
+}
+
+struct to_set {
+	struct hsf_server *server;
+	const struct hsf_params *params;
+};
+
+/* Helper threads stay above the members; those that their owner has put elsewhere stay there. */
+static void raise_helpers(const struct hsf_server *s, const struct hsf_params *params)
+{
+	int former = hsf_params_priority(&s->params) + HSF_HELPER_ABOVE;
+	int now = hsf_params_priority(params) + HSF_HELPER_ABOVE;
+
+	for (size_t i = 0; i < server_members(s) && now != former; i++) {
+		const struct hsf_member *m = &s->members[i];
+		struct hsf_settings has;
+
+		if (m->helper && hsf_settings_read(m->tid, &has) == 0 && has.policy == SCHED_FIFO &&
+			(int)has.priority == former)
+			hsf_raise(m->tid, now);
+	}
+}
+
+static void do_set(struct hsf_enforcer *e, void *arg)
+{
+	struct to_set *a = arg;
+
+	(void)e;
+	a->server->next = *a->params;
+	a->server->changing = true;
+	hsf_budget_rouse(&a->server->budget, vmrt_now_ns());
+}
+
+enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
+	const struct hsf_params *params, struct vmrt_error *err)
+{
+	const struct hsf_rules *rules = hsf_rules_for(params->policy);
+	struct to_set a = {s, params};
+	enum vmrt_status status;
+
+	if (!rules || rules->measures || s->budget.rules->measures)
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"server %s: policy %s cannot become %s while it is in force: detach it, and attach it anew",
+			s->name, vmrt_policy_name(s->params.policy), vmrt_policy_name(params->policy));
+	status = equip(e, s, rules, err);
+	if (status != VMRT_OK)
+		return status;
+	raise_helpers(s, params);
+	command(e, do_set, &a, false);
+	return VMRT_OK;
+}
+
+static void do_introduce(struct hsf_enforcer *e, void *arg)
+{
+	const struct vmrt_marker *const *marker = arg, *all = e->marker;
+
+	e->marker = *marker;
+	for (size_t i = 0; i < e->n; i++)
+		if (!e->servers[i]->budget.rules->measures)
+			server_mark_start(e->servers[i]);
+	e->marker = all;
+}
+
+void hsf_enforcer_introduce(struct hsf_enforcer *e, const struct vmrt_marker *marker)
+{
+	command(e, do_introduce, &marker, false);
+}
+
+struct to_read {
+	struct hsf_server *server;
+	struct hsf_state *out;
+};
+
+static void do_read(struct hsf_enforcer *e, void *arg)
+{
+	struct to_read *a = arg;
+	struct hsf_server *s = a->server;
+	struct hsf_state *out = a->out;
+
+	server_look_at_all(s);
+	out->params = s->params;
+	out->changing = s->changing;
+	out->eligible = s->budget.eligible;
+	out->suspended = s->suspended;
+	out->k = s->budget.k;
+	out->left_ns = s == e->slot ? arrange_slot_end(e) - vmrt_now_ns() : hsf_budget_left(&s->budget);
+	out->skipped = s->budget.skipped;
+	out->n_vcpus = s->n_vcpus;
+	out->n_helpers = 0;
+	for (size_t i = 0; i < server_members(s); i++)
+		out->n_helpers += s->members[i].helper && !s->members[i].gone;
+	out->figures = s->figures;
+}
+
+void hsf_enforcer_read(struct hsf_enforcer *e, struct hsf_server *s, struct hsf_state *out)
+{
+	struct to_read a = {s, out};
+
+	command(e, do_read, &a, false);
+}
+
+static void take_away(struct hsf_enforcer *e, size_t i)
+{
+	struct hsf_server *s = e->servers[i];
+
+	if (e->slot == s)
+		e->slot = NULL;
+	e->servers[i] = e->servers[--e->n];
+	atomic_store(&e->count, e->n);
+	server_release(s);
+}
+
+static void do_remove(struct hsf_enforcer *e, void *arg)
+{
+	for (size_t i = 0; i < e->n; i++) {
+		if (e->servers[i] == arg) {
+			take_away(e, i);
+			break;
+		}
+	}
+	arrange(e, vmrt_now_ns());
+}
+
+void hsf_enforcer_remove(struct hsf_enforcer *e, struct hsf_server *s)
+{
+	command(e, do_remove, s, false);
+	idle_free(s->idle);
+	s->idle = NULL;
+}
+
 int hsf_enforcer_fd(const struct hsf_enforcer *e)
 {
 	return e->news;
@@ -375,14 +585,45 @@ int hsf_enforcer_cpu(const struct hsf_enforcer *e)
 	return e->cpu;
 }
 
-int64_t hsf_enforcer_stop(struct hsf_enforcer *e)
+size_t hsf_enforcer_servers(const struct hsf_enforcer *e)
 {
-	if (e->started) {
-		tell(e->stop);
-		pthread_join(e->thread, NULL);
-		e->started = false;
-	}
-	return e->cpu_ns;
+	return atomic_load(&e->count);
+}
+
+static void do_cost(struct hsf_enforcer *e, void *arg)
+{
+	struct hsf_cost *out = arg;
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	*out = e->cost;
+	if (e->started)
+		out->cpu_ns = used.tv_sec * VMRT_NS_PER_S + used.tv_nsec;
+	for (size_t i = 0; i < e->n; i++)
+		if (e->servers[i]->idle)
+			out->cpu_ns += idle_cpu_ns(e->servers[i]->idle);
+}
+
+void hsf_enforcer_cost(struct hsf_enforcer *e, struct hsf_cost *out)
+{
+	command(e, do_cost, out, false);
+}
+
+static void do_stop(struct hsf_enforcer *e, void *arg)
+{
+	(void)arg;
+	do_cost(e, &e->cost);
+	while (e->n)
+		take_away(e, e->n - 1);
+}
+
+void hsf_enforcer_stop(struct hsf_enforcer *e)
+{
+	if (!e->started)
+		return;
+	command(e, do_stop, NULL, true);
+	pthread_join(e->thread, NULL);
+	e->started = false;
 }
 
 void hsf_enforcer_free(struct hsf_enforcer *e)
@@ -391,10 +632,11 @@ void hsf_enforcer_free(struct hsf_enforcer *e)
 		return;
 	hsf_enforcer_stop(e);
 
-	const int fds[] = {e->epoll, e->timer, e->stop, e->news};
+	const int fds[] = {e->epoll, e->timer, e->wake, e->news};
 
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
+	pthread_mutex_destroy(&e->mutex);
 	free(e);
 }

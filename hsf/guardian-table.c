@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -22,7 +23,7 @@
 
 #define MAX_THREADS 2048
 #define TABLE_SUFFIX ".threads"
-#define MAGIC "vmrt-hsf threads 1"
+#define MAGIC "vmrt-hsf threads 2"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
 #define BOOT_ID_LEN 36
 
@@ -30,6 +31,7 @@ struct entry {
 	atomic_bool valid;
 	pid_t pid, tid;
 	uint64_t started; /* a thread that has another start is not the one that was changed */
+	atomic_bool stops; /* its process may be stopped: it is to go on */
 	struct hsf_settings former;
 };
 
@@ -141,6 +143,7 @@ enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct
 		return vmrt_fail(err, VMRT_ERANGE, "more than %d threads to be scheduled", MAX_THREADS);
 	e->pid = pid;
 	e->tid = tid;
+	atomic_store(&e->stops, false);
 	rc = hsf_settings_read(tid, &e->former);
 	if (rc)
 		return vmrt_fail_errno(err, rc, "cannot read the scheduling of thread %d", (int)tid);
@@ -155,12 +158,24 @@ enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct
 	return VMRT_OK;
 }
 
+enum vmrt_status hsf_table_stops(struct hsf_table *t, pid_t pid, struct vmrt_error *err)
+{
+	enum vmrt_status status = hsf_table_add(t, pid, pid, err);
+
+	for (size_t i = 0; i < MAX_THREADS && status == VMRT_OK; i++)
+		if (t->shared->entries[i].tid == pid && entry_lives(&t->shared->entries[i]))
+			atomic_store(&t->shared->entries[i].stops, true);
+	return status;
+}
+
 /* 1 if @e's thread had other settings, and has its former ones now; -1 if it could not get them. */
 static int restore(const struct entry *e)
 {
 	struct hsf_settings now;
 	int rc;
 
+	if (atomic_load(&e->stops))
+		kill(e->pid, SIGCONT);
 	if (hsf_settings_read(e->tid, &now) == 0 && hsf_settings_equal(&now, &e->former))
 		return 0;
 	rc = hsf_settings_apply(e->tid, &e->former);

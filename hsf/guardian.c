@@ -277,6 +277,11 @@ enum vmrt_status hsf_guardian_add(
 	return hsf_table_add(g->table, pid, tid, err);
 }
 
+enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vmrt_error *err)
+{
+	return hsf_table_stops(g->table, pid, err);
+}
+
 int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid)
 {
 	return hsf_table_restore_thread(g->table, tid);

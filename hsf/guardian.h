@@ -25,6 +25,9 @@ enum vmrt_status hsf_table_open(struct hsf_table **out, struct vmrt_error *err);
 /** hsf_table_add - note the settings that thread @tid of process @pid has now (hsf_guardian_add) */
 enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct vmrt_error *err);
 
+/** hsf_table_stops - process @pid may be stopped from now on; it will be made to go on when settings are given back */
+enum vmrt_status hsf_table_stops(struct hsf_table *t, pid_t pid, struct vmrt_error *err);
+
 /** hsf_table_restore - give all threads that still exist their settings back; returns how many could not */
 int hsf_table_restore(struct hsf_table *t);
 

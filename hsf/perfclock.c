@@ -8,7 +8,7 @@
  * would come again and again after a short countdown, and where an interrupt takes as long as the
  * countdown, the CPU does nothing else until the kernel's limit for samples stops it (14 ms, seen).
  */
-#include "hsf.h"
+#include "server.h"
 
 #include <errno.h>
 #include <linux/perf_event.h>
@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include <vmrt/files.h>
+#include <vmrt/units.h>
 
 #define A_LONG_TIME_NS (INT64_C(3600) * VMRT_NS_PER_S)
 
@@ -60,7 +61,8 @@ static int open_event(pid_t tid, bool alarm)
 	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_error *err)
+enum vmrt_status hsf_clock_open(
+	struct hsf_clock *c, pid_t tid, bool with_alarm, struct vmrt_error *err)
 {
 	int errnum;
 
@@ -68,6 +70,8 @@ enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_erro
 	c->counter = open_event(tid, false);
 	if (c->counter < 0)
 		return explain(errno, tid, err);
+	if (!with_alarm)
+		return VMRT_OK;
 	c->alarm = open_event(tid, true);
 	if (c->alarm < 0) {
 		errnum = errno;
@@ -107,6 +111,8 @@ int hsf_clock_arm(struct hsf_clock *c, int64_t ns)
 {
 	uint64_t period = (uint64_t)ns;
 
+	if (c->alarm < 0)
+		return 0;
 	if (take_record(c))
 		c->armed = false;
 	if (ioctl(c->alarm, PERF_EVENT_IOC_PERIOD, &period) != 0)
@@ -122,6 +128,8 @@ void hsf_clock_disarm(struct hsf_clock *c)
 {
 	uint64_t period = A_LONG_TIME_NS;
 
+	if (c->alarm < 0)
+		return;
 	if (take_record(c))
 		c->armed = false;
 	if (c->armed)

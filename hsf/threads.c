@@ -2,9 +2,14 @@
 #include "hsf.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <vmrt/files.h>
+
+#define RESET_ON_FORK 1 /* SCHED_FLAG_RESET_ON_FORK */
 
 /* The kernel's first version of struct sched_attr; glibc 2.36 has none. */
 struct attr {
@@ -63,9 +68,44 @@ int hsf_raise(pid_t tid, int priority)
 	return sched_setscheduler(tid, SCHED_FIFO | SCHED_RESET_ON_FORK, &param) == 0 ? 0 : errno;
 }
 
-int hsf_demote(pid_t tid)
+int hsf_demote(pid_t tid, enum vmrt_background background)
 {
+	int policy = background == VMRT_BACKGROUND_IDLE ? SCHED_IDLE : SCHED_OTHER;
 	struct sched_param param = {.sched_priority = 0};
 
-	return sched_setscheduler(tid, SCHED_OTHER | SCHED_RESET_ON_FORK, &param) == 0 ? 0 : errno;
+	return sched_setscheduler(tid, policy | SCHED_RESET_ON_FORK, &param) == 0 ? 0 : errno;
+}
+
+int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns)
+{
+	struct attr attr = {
+		.size = sizeof(attr),
+		.policy = SCHED_DEADLINE,
+		.flags = RESET_ON_FORK,
+		.runtime = (uint64_t)runtime_ns,
+		.deadline = (uint64_t)period_ns,
+		.period = (uint64_t)period_ns,
+	};
+	cpu_set_t all;
+
+	/* the kernel demands that such a thread may run on all CPUs of its root domain */
+	memset(&all, 0xff, sizeof(all));
+	if (sched_setaffinity(tid, sizeof(all), &all) != 0)
+		return errno;
+	return syscall(SYS_sched_setattr, tid, &attr, 0) == 0 ? 0 : errno;
+}
+
+pid_t hsf_process_of(pid_t tid)
+{
+	char path[64], *text, *line;
+	pid_t pid = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)tid);
+	if (vmrt_read_file(path, 65536, &text, NULL, NULL) != VMRT_OK)
+		return 0;
+	line = strstr(text, "\nTgid:");
+	if (line)
+		pid = (pid_t)strtol(line + strlen("\nTgid:"), NULL, 10);
+	free(text);
+	return pid;
 }

@@ -38,8 +38,6 @@ static const char all_periods[] =
 /* Sums over periods. */
 struct totals {
 	double consumed, background, budget, length;
-	struct vmrt_samples over, latency;
-	struct vmrt_series first; /* supply behind the period's begin */
 	int64_t clean_ns, end_ns; /* periods without any doubt since, the last one's end */
 };
 
@@ -63,12 +61,52 @@ static enum vmrt_status add_supply(struct vmrt_server_facts *s, struct totals *s
 	if (wanted == VMRT_UNKNOWN || first == VMRT_UNKNOWN || first < wanted)
 		return VMRT_OK;
 	if (wanted == start)
-		vmrt_series_add(&sum->first, vmrt_query_int(q, K), first - start);
+		vmrt_series_add(&s->first, vmrt_query_int(q, K), first - start);
 	if (first - wanted > s->latency_max) {
 		s->latency_max = first - wanted;
 		s->latency_max_k = vmrt_query_int(q, K);
 	}
-	return vmrt_samples_add(&sum->latency, first - wanted);
+	return vmrt_samples_add(&s->latencies, first - wanted);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+	return a == VMRT_UNKNOWN || (b != VMRT_UNKNOWN && b < a) ? b : a;
+}
+
+static void join(struct vmrt_bucket *to, const struct vmrt_bucket *from)
+{
+	to->end_ns = from->end_ns;
+	to->consumed_least_ns = least(to->consumed_least_ns, from->consumed_least_ns);
+	to->most_ns = to->most_ns > from->most_ns ? to->most_ns : from->most_ns; /* unknown is less than any */
+	to->unknown |= from->unknown;
+}
+
+/* For a picture. When there are too many buckets, each two become one. */
+static void add_bucket(struct vmrt_server_facts *s, struct vmrt_query *q, bool judged)
+{
+	int64_t used = vmrt_query_int(q, CONSUMED), below = vmrt_query_int(q, BACKGROUND);
+	struct vmrt_bucket b = {vmrt_query_int(q, START), vmrt_query_int(q, END), VMRT_UNKNOWN, VMRT_UNKNOWN, !judged};
+
+	if (judged && used != VMRT_UNKNOWN) {
+		b.consumed_least_ns = used;
+		b.most_ns = used + (below == VMRT_UNKNOWN ? 0 : below);
+	}
+	if (s->n_buckets && s->in_last < s->bucket_periods) {
+		join(&s->buckets[s->n_buckets - 1], &b);
+		s->in_last++;
+		return;
+	}
+	if (s->n_buckets == VMRT_BUCKETS) {
+		for (size_t i = 0; i < VMRT_BUCKETS / 2; i++) {
+			s->buckets[i] = s->buckets[2 * i];
+			join(&s->buckets[i], &s->buckets[2 * i + 1]);
+		}
+		s->n_buckets /= 2;
+		s->bucket_periods *= 2;
+	}
+	s->buckets[s->n_buckets++] = b;
+	s->in_last = 1;
 }
 
 static enum vmrt_status add_period(struct vmrt_server_facts *s, struct totals *sum, struct vmrt_query *q)
@@ -76,9 +114,12 @@ static enum vmrt_status add_period(struct vmrt_server_facts *s, struct totals *s
 	const char *outcome = (const char *)sqlite3_column_text(q->stmt, OUTCOME);
 	int64_t budget = vmrt_query_int(q, BUDGET), used = vmrt_query_int(q, CONSUMED);
 	int64_t below = vmrt_query_int(q, BACKGROUND);
+	bool judged = count_outcome(s, outcome ? outcome : "");
 	enum vmrt_status status;
 
-	if (!count_outcome(s, outcome ? outcome : "") || used == VMRT_UNKNOWN || budget == VMRT_UNKNOWN)
+	if (s->buckets)
+		add_bucket(s, q, judged);
+	if (!judged || used == VMRT_UNKNOWN || budget == VMRT_UNKNOWN)
 		return VMRT_OK;
 	sum->consumed += (double)used;
 	sum->background += below == VMRT_UNKNOWN ? 0 : (double)below;
@@ -96,17 +137,24 @@ static enum vmrt_status add_period(struct vmrt_server_facts *s, struct totals *s
 		s->over_max = used - budget;
 		s->over_max_k = vmrt_query_int(q, K);
 	}
-	return vmrt_samples_add(&sum->over, used - budget);
+	return vmrt_samples_add(&s->overshoots, used - budget);
 }
 
 static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f,
 	struct vmrt_server_facts *s, struct vmrt_error *err)
 {
-	struct totals sum = {.first = VMRT_SERIES_EMPTY, .end_ns = VMRT_UNKNOWN};
+	struct totals sum = {.end_ns = VMRT_UNKNOWN};
 	struct vmrt_query q;
 
+	s->first = VMRT_SERIES_EMPTY;
 	s->over_max = s->over_max_k = s->latency_max = s->latency_max_k = VMRT_UNKNOWN;
 	s->blackout_max = s->blackout_at = VMRT_UNKNOWN;
+	s->bucket_periods = 1;
+	if (f->filter.show & VMRT_SHOW_PICTURES) {
+		s->buckets = calloc(VMRT_BUCKETS, sizeof(*s->buckets));
+		if (!s->buckets)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
 	vmrt_query_begin(&q, db, err, all_periods);
 	if (q.status == VMRT_OK) {
 		sqlite3_bind_int64(q.stmt, 1, s->id);
@@ -119,13 +167,11 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 	s->consumed_ratio = sum.budget > 0 ? sum.consumed / sum.budget : NAN;
 	s->background_ratio = sum.budget > 0 ? sum.background / sum.budget : NAN;
 	s->received_ratio = sum.length > 0 ? (sum.consumed + sum.background) / sum.length : NAN;
-	s->over_p50 = vmrt_samples_percentile(&sum.over, 50, 100);
-	s->over_p99 = vmrt_samples_percentile(&sum.over, 99, 100);
-	s->latency_p50 = vmrt_samples_percentile(&sum.latency, 50, 100);
-	s->latency_p99 = vmrt_samples_percentile(&sum.latency, 99, 100);
-	s->supply_jitter = vmrt_series_jitter(&sum.first);
-	vmrt_samples_free(&sum.over);
-	vmrt_samples_free(&sum.latency);
+	s->over_p50 = vmrt_samples_percentile(&s->overshoots, 50, 100);
+	s->over_p99 = vmrt_samples_percentile(&s->overshoots, 99, 100);
+	s->latency_p50 = vmrt_samples_percentile(&s->latencies, 50, 100);
+	s->latency_p99 = vmrt_samples_percentile(&s->latencies, 99, 100);
+	s->supply_jitter = vmrt_series_jitter(&s->first);
 	return vmrt_query_end(&q);
 }
 

@@ -20,18 +20,49 @@ enum column {
 	INFERRED,
 	ARRIVAL,
 	DEADLINE,
+	CULPRIT,
 };
 
 #define COLUMNS                                                                                    \
 	"SELECT k, release_local_ns, start_local_ns, end_local_ns, exec_ns, response_ns, skipped,"     \
-	" outcome, cause, excused, inferred, arrival_local_ns, deadline_ns FROM job WHERE task = ?1"
+	" outcome, cause, excused, inferred, arrival_local_ns, deadline_ns, cause_thread FROM job WHERE task = ?1"
 
 /* -1 is no limit, so that a LIMIT is there to have an OFFSET */
 static const char all_jobs[] = COLUMNS " ORDER BY k LIMIT -1 OFFSET ?2";
 static const char jobs_of_a_time[] =
 	COLUMNS " AND arrival_ns >= ?3 AND arrival_ns < ?4 ORDER BY k LIMIT -1 OFFSET ?2";
 
-static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excused)
+static void count_culprit(struct vmrt_cause_facts *c, int64_t thread)
+{
+	size_t i = 0;
+
+	if (thread == VMRT_UNKNOWN)
+		return;
+	while (i < c->n_culprits && c->culprits[i].thread != thread)
+		i++;
+	if (i == c->n_culprits && i == VMRT_CULPRITS_MAX)
+		c->culprits[--i].thread = VMRT_UNKNOWN;
+	else if (i == c->n_culprits)
+		c->culprits[c->n_culprits++].thread = thread;
+	c->culprits[i].misses++;
+}
+
+static enum vmrt_status name_culprits(sqlite3 *db, struct vmrt_cause_facts *c, struct vmrt_error *err)
+{
+	size_t most = 0;
+
+	for (size_t i = 1; i < c->n_culprits; i++)
+		if (c->culprits[i].misses > c->culprits[most].misses)
+			most = i;
+	if (!c->n_culprits)
+		return VMRT_OK;
+	c->by_misses = c->culprits[most].misses;
+	c->by = c->culprits[most].thread == VMRT_UNKNOWN ? strdup("other threads") :
+							 vmrt_facts_thread(db, c->culprits[most].thread, err);
+	return c->by ? VMRT_OK : vmrt_fail(err, VMRT_EDB, "the database names a thread that it does not have");
+}
+
+static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excused, int64_t culprit)
 {
 	size_t i;
 
@@ -50,6 +81,7 @@ static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excus
 	}
 	t->causes[i].misses++;
 	t->causes[i].excused += excused;
+	count_culprit(&t->causes[i], culprit);
 }
 
 enum verdict { MET, MISSED, UNDECIDED };
@@ -163,14 +195,6 @@ static void count_worst(struct vmrt_task_facts *t, size_t room, const struct vmr
 	t->worst[i] = *job;
 }
 
-/* As vmrt_query_int(), with one call for most values. */
-static int64_t get(struct vmrt_query *q, int i)
-{
-	int64_t value = sqlite3_column_int64(q->stmt, i);
-
-	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
-}
-
 static int64_t between(int64_t from, int64_t to)
 {
 	return from == VMRT_UNKNOWN || to == VMRT_UNKNOWN ? VMRT_UNKNOWN : to - from;
@@ -180,12 +204,12 @@ static int64_t between(int64_t from, int64_t to)
 static void add_durations(struct vmrt_task_facts *t, struct vmrt_query *q, struct past *past,
 	int64_t k, int64_t response, bool missed)
 {
-	int64_t arrival = get(q, ARRIVAL), start = get(q, START), end = get(q, END);
+	int64_t arrival = vmrt_query_int(q, ARRIVAL), start = vmrt_query_int(q, START), end = vmrt_query_int(q, END);
 
 	vmrt_series_add(&t->response, k, response);
-	vmrt_series_add(&t->release, k, between(arrival, get(q, RELEASE)));
+	vmrt_series_add(&t->release, k, between(arrival, vmrt_query_int(q, RELEASE)));
 	vmrt_series_add(&t->start, k, between(arrival, start));
-	vmrt_series_add(&t->exec, k, get(q, EXEC));
+	vmrt_series_add(&t->exec, k, vmrt_query_int(q, EXEC));
 	if (missed)
 		vmrt_series_add(&t->tardiness, k, response - t->deadline_ns);
 	if (past->k == k - 1) {
@@ -200,13 +224,14 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 	struct past *past)
 {
 	const char *outcome = (const char *)sqlite3_column_text(q->stmt, OUTCOME);
-	int64_t k = get(q, K), response = get(q, RESPONSE), skipped = get(q, SKIPPED);
+	int64_t k = vmrt_query_int(q, K), response = vmrt_query_int(q, RESPONSE), skipped = vmrt_query_int(q, SKIPPED);
 	enum verdict verdict = count_outcome(t, outcome ? outcome : "");
 	bool missed = verdict == MISSED;
 	/* without a deadline no outcome is known, but how long the job took is */
 	bool complete = outcome && (verdict == MET || !strcmp(outcome, "missed") ||
 					   t->deadline_ns == VMRT_UNKNOWN);
-	struct vmrt_worst_facts job = {k, response, VMRT_UNKNOWN, missed, true};
+	struct vmrt_worst_facts job = {
+		.k = k, .response_ns = response, .tardiness_ns = VMRT_UNKNOWN, .missed = missed, .complete = true};
 
 	t->inferred += sqlite3_column_int(q->stmt, INFERRED) > 0;
 	t->skipped += skipped;
@@ -216,7 +241,8 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 		bool excused = sqlite3_column_int(q->stmt, EXCUSED) > 0;
 
 		t->excused += excused;
-		count_cause(t, (const char *)sqlite3_column_text(q->stmt, CAUSE), excused);
+		count_cause(t, (const char *)sqlite3_column_text(q->stmt, CAUSE), excused,
+			vmrt_query_int(q, CULPRIT));
 	}
 	if (complete && response != VMRT_UNKNOWN) {
 		if (vmrt_samples_add(&t->responses, response) != VMRT_OK) {
@@ -230,7 +256,7 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 	} else {
 		past->end = past->start = VMRT_UNKNOWN;
 		job.complete = false;
-		job.tardiness_ns = between(get(q, DEADLINE), f->end_ns);
+		job.tardiness_ns = between(vmrt_query_int(q, DEADLINE), f->end_ns);
 		if (missed)
 			count_worst(t, f->filter.worst, &job);
 	}
@@ -260,9 +286,14 @@ enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *
 		vmrt_query_span(&q, 3, f);
 	while (vmrt_query_next(&q))
 		add_job(t, f, &q, &past);
+	vmrt_query_end(&q);
+	for (size_t i = 0; i < t->n_causes && q.status == VMRT_OK; i++)
+		q.status = name_culprits(db, &t->causes[i], err);
+	if (q.status == VMRT_OK)
+		q.status = vmrt_facts_load_worst(db, f, t, err);
 	t->response_p50 = vmrt_samples_percentile(&t->responses, 50, 100);
 	t->response_p95 = vmrt_samples_percentile(&t->responses, 95, 100);
 	t->response_p99 = vmrt_samples_percentile(&t->responses, 99, 100);
 	t->response_p999 = vmrt_samples_percentile(&t->responses, 999, 1000);
-	return vmrt_query_end(&q);
+	return q.status;
 }

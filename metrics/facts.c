@@ -30,9 +30,10 @@ bool vmrt_query_next(struct vmrt_query *q)
 
 int64_t vmrt_query_int(struct vmrt_query *q, int i)
 {
-	if (sqlite3_column_type(q->stmt, i) == SQLITE_NULL)
-		return VMRT_UNKNOWN;
-	return sqlite3_column_int64(q->stmt, i);
+	int64_t value = sqlite3_column_int64(q->stmt, i);
+
+	/* NULL reads as 0, so that most values need one call only */
+	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
 }
 
 char *vmrt_query_text(struct vmrt_query *q, int i)
@@ -209,6 +210,15 @@ static void free_task(struct vmrt_task_facts *t)
 	free(t->machine_name);
 	free(t->name);
 	free(t->label);
+	for (size_t i = 0; i < t->n_worst; i++) {
+		free(t->worst[i].cause);
+		free(t->worst[i].by);
+		free(t->worst[i].parts);
+		free(t->worst[i].largest);
+		free(t->worst[i].segments);
+	}
+	for (size_t i = 0; i < t->n_causes; i++)
+		free(t->causes[i].by);
 	free(t->worst);
 	vmrt_samples_free(&t->responses);
 }
@@ -304,6 +314,8 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++)
 		if (f->tasks[i].selected)
 			status = vmrt_facts_load_task(db, f, &f->tasks[i], err);
+	if (status == VMRT_OK && !vmrt_facts_bounds(f))
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 out:
 	sqlite3_close(db);
 	if (status == VMRT_OK)
@@ -324,6 +336,9 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->servers[i].vm);
 		free(f->servers[i].policy);
 		free(f->servers[i].depletion);
+		free(f->servers[i].buckets);
+		vmrt_samples_free(&f->servers[i].overshoots);
+		vmrt_samples_free(&f->servers[i].latencies);
 	}
 	for (size_t i = 0; i < f->n_machines; i++) {
 		free(f->machines[i].name);

@@ -24,7 +24,12 @@ struct vmrt_filter {
 	int64_t skip_first;	/* of each task and of each server, so many jobs and periods are left out at first */
 	size_t worst;		/* so many worst jobs of each task are remembered, at most VMRT_WORST_MAX */
 	int64_t window;		/* of (m,k)-firm deadlines: k, at most VMRT_WINDOW_MAX */
+	unsigned show;		/* VMRT_SHOW_*: what is not always shown */
 };
+
+#define VMRT_SHOW_HISTOGRAM 1
+#define VMRT_SHOW_CDF 2
+#define VMRT_SHOW_PICTURES 4 /* of html */
 
 #define VMRT_WORST_MAX 100
 #define VMRT_WINDOW_MAX 1000
@@ -34,15 +39,40 @@ struct vmrt_filter {
 /** vmrt_filter_times - does it leave out some of what was recorded, by time or number? */
 bool vmrt_filter_times(const struct vmrt_filter *filter);
 
+#define VMRT_CULPRITS_MAX 32 /* threads that are told apart; more are one "other" */
+
 struct vmrt_cause_facts {
 	char name[24];
 	int64_t misses, excused;
+	struct {
+		int64_t thread, misses; /* thread: of the database; VMRT_UNKNOWN: "other" */
+	} culprits[VMRT_CULPRITS_MAX];
+	size_t n_culprits;
+	char *by; /* the thread that caused most of them, "COMM/TID", or NULL */
+	int64_t by_misses;
+};
+
+enum vmrt_state {
+	VMRT_STATE_RUNS,   /* the task runs, and so does the vCPU */
+	VMRT_STATE_OTHERS, /* the vCPU runs, but not the task */
+	VMRT_STATE_WAITS,  /* the vCPU does not run; of a task on the host, the task does not */
+};
+
+struct vmrt_segment {
+	enum vmrt_state state;
+	int64_t from_ns, to_ns; /* after the job's arrival */
 };
 
 /* A job among the worst: missed by most; where none missed, with the longest response. */
 struct vmrt_worst_facts {
-	int64_t k, response_ns, tardiness_ns; /* or VMRT_UNKNOWN */
+	int64_t k, response_ns, tardiness_ns; /* or VMRT_UNKNOWN; tardiness of a job that never ended: at least */
 	bool missed, complete;
+	bool excused;
+	int64_t arrival_ns, end_ns, deadline_ns; /* host clock, or VMRT_UNKNOWN; end: of the run, if it never ended */
+	char *cause, *by;			 /* by: the thread behind the cause, "COMM/TID"; or NULL */
+	char *parts, *largest;			 /* of its time, in ms: all; those of 1 % and more; or NULL */
+	struct vmrt_segment *segments;
+	size_t n_segments;
 };
 
 #define VMRT_CAUSES_MAX 20 /* more different words than the engine knows are one "other" */
@@ -63,6 +93,7 @@ struct vmrt_task_facts {
 	struct vmrt_series completion, activation; /* distances of ends, and of starts, of jobs k and k + 1 */
 	struct vmrt_samples responses;		   /* of the jobs in series response, sorted */
 	int64_t response_p50, response_p95, response_p99, response_p999;
+	int64_t bound_alone_ns, bound_server_ns; /* worst-case response on a CPU of its own, and in its VM's server */
 	int64_t window_met, window_met_k; /* fewest jobs met of any filter.window in a row; the first of them */
 	int64_t windows;		  /* looked at: none of their jobs is unknown */
 	struct vmrt_worst_facts *worst;	  /* the worst first */
@@ -88,6 +119,15 @@ struct vmrt_curve_facts {
 
 #define VMRT_CURVE_MAX 64
 
+/* Periods that follow one another, as many as a picture has room for. */
+struct vmrt_bucket {
+	int64_t start_ns, end_ns; /* host clock */
+	int64_t consumed_least_ns, most_ns; /* of one period: the least at the priority, the most in all; or unknown */
+	bool unknown;			    /* one of the periods is */
+};
+
+#define VMRT_BUCKETS 512
+
 struct vmrt_server_facts {
 	int64_t id;
 	bool selected; /* its periods were asked for; else only the parameters are known */
@@ -101,15 +141,20 @@ struct vmrt_server_facts {
 	double received_ratio;			 /* of the time: the share of a CPU that the vCPUs got */
 	int64_t steal_periods;			 /* judged, but the host was not running for a part */
 	int64_t used_up;			 /* of the others, periods with the whole budget used */
-	int64_t over_p50, over_p99, over_max, over_max_k; /* their overshoot */
+	struct vmrt_samples overshoots;		 /* theirs, sorted */
+	int64_t over_p50, over_p99, over_max, over_max_k;
 	struct vmrt_check_facts checks[VMRT_CHECKS_MAX];
 	size_t n_checks;
 	/* of the judged periods without steal, over those with any demand */
 	int64_t latency_p50, latency_p99, latency_max, latency_max_k; /* from the first demand to the first supply */
-	int64_t supply_jitter;			 /* of the first supply, where there was demand from the beginning */
+	struct vmrt_samples latencies;		 /* sorted */
+	struct vmrt_series first;		 /* supply behind the begin, where there was demand from then on */
+	int64_t supply_jitter;			 /* of that */
 	int64_t blackout_max, blackout_at;	 /* longest demand without supply, and when (host clock) */
 	struct vmrt_curve_facts curve[VMRT_CURVE_MAX]; /* of the whole run; none if only a part is wanted */
 	size_t n_curve;
+	struct vmrt_bucket *buckets; /* for pictures, if they are wanted; or NULL */
+	size_t n_buckets, in_last, bucket_periods; /* periods in the last bucket, and in each that is full */
 };
 
 struct vmrt_machine_facts {
@@ -163,6 +208,19 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 
 void vmrt_facts_free(struct vmrt_run_facts *facts);
 
+/** vmrt_task_in_server - is it a task of the server's VM? */
+bool vmrt_task_in_server(const struct vmrt_task_facts *task, const struct vmrt_server_facts *server);
+
+/**
+ * vmrt_worst_strip - a job as a line of characters
+ * @width: of them, one for each equal part of the time from arrival to end
+ * @buf: room for @width + 2
+ *
+ * '#': the task runs, '=': its vCPU runs something else, '-': its vCPU does not run, by what took most of that part;
+ * '|': the deadline has passed. Nothing where it is not known when the job was.
+ */
+void vmrt_worst_strip(const struct vmrt_worst_facts *worst, size_t width, char *buf);
+
 /** vmrt_task_missed - all misses, those of jobs that never ended included */
 int64_t vmrt_task_missed(const struct vmrt_task_facts *task);
 
@@ -182,6 +240,9 @@ int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task);
 bool vmrt_facts_loss(const struct vmrt_run_facts *facts);
 
 /* Reading rows, for facts-*.c */
+
+/** vmrt_facts_bounds - work out the worst-case response times of all tasks; false without memory */
+bool vmrt_facts_bounds(struct vmrt_run_facts *facts);
 
 struct vmrt_query {
 	sqlite3 *db;
@@ -210,6 +271,12 @@ void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *f
 
 enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *facts,
 	struct vmrt_task_facts *task, struct vmrt_error *err);
+enum vmrt_status vmrt_facts_load_worst(sqlite3 *db, const struct vmrt_run_facts *facts,
+	struct vmrt_task_facts *task, struct vmrt_error *err);
+
+/** vmrt_facts_thread - "COMM/TID" of a thread, to be freed; NULL if there is none, or without memory */
+char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err);
+
 enum vmrt_status vmrt_facts_load_checks(
 	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 enum vmrt_status vmrt_facts_load_servers( /* what they are */

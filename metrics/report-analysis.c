@@ -80,15 +80,10 @@ static void describe(
 			vmrt_format_duration(deadline_ns, d));
 }
 
-static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_facts *s,
-	struct vmrt_table *servers, struct vmrt_table *details, struct vmrt_rta_task *tasks,
-	const struct vmrt_task_facts **facts)
+/* The tasks of @s's VM: @tasks and @facts have room for all of @f. */
+static size_t collect(const struct vmrt_run_facts *f, const struct vmrt_server_facts *s,
+	struct vmrt_rta_task *tasks, const struct vmrt_task_facts **facts)
 {
-	struct vmrt_supply supply = vmrt_supply_prm(s->period_ns, s->budget_ns);
-	double utilisation, bandwidth;
-	char text[1024] = "", period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
-	const char *why;
-	bool feasible = true;
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->n_tasks; i++) {
@@ -104,6 +99,41 @@ static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_fac
 			.priority = t->priority,
 		};
 	}
+	return n;
+}
+
+enum vmrt_feasibility vmrt_task_feasibility(
+	const struct vmrt_run_facts *f, const struct vmrt_task_facts *task)
+{
+	struct vmrt_rta_task *tasks = calloc(f->n_tasks + 1, sizeof(*tasks));
+	const struct vmrt_task_facts **facts = calloc(f->n_tasks + 1, sizeof(*facts));
+	enum vmrt_feasibility result = VMRT_FEASIBILITY_UNKNOWN;
+
+	for (size_t i = 0; tasks && facts && i < f->n_servers; i++) {
+		const struct vmrt_server_facts *s = &f->servers[i];
+		struct vmrt_supply supply = vmrt_supply_prm(s->period_ns, s->budget_ns);
+		size_t n = belongs(task, s) ? collect(f, s, tasks, facts) : 0;
+
+		if (!n || obstacle(f, s, tasks, n))
+			continue;
+		result = vmrt_rta_feasible(tasks, n, &supply) ? VMRT_FEASIBLE : VMRT_INFEASIBLE;
+	}
+	free(tasks);
+	free(facts);
+	return result;
+}
+
+static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_facts *s,
+	struct vmrt_table *servers, struct vmrt_table *details, struct vmrt_rta_task *tasks,
+	const struct vmrt_task_facts **facts)
+{
+	struct vmrt_supply supply = vmrt_supply_prm(s->period_ns, s->budget_ns);
+	double utilisation, bandwidth;
+	char text[1024] = "", period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
+	const char *why;
+	bool feasible = true;
+	size_t n = collect(f, s, tasks, facts);
+
 	why = obstacle(f, s, tasks, n);
 	utilisation = why ? NAN : vmrt_rta_utilisation(tasks, n);
 	bandwidth = why ? NAN : (double)s->budget_ns / (double)s->period_ns;

@@ -21,15 +21,23 @@ static const struct vmrt_column check_columns[] = {
 	DATA("tolerance_ns", NS),
 };
 
+static const char *const natural_titles[] = {
+	"VMs without a server: period, from one start of supply to the next",
+	"VMs without a server: budget, the run time in such a period",
+};
+
 static const struct vmrt_column natural_columns[] = {
-	DATA("vm", TEXT),
-	DATA("n", COUNT),
-	DATA("period_p10_ns", NS),
-	DATA("period_p50_ns", NS),
-	DATA("period_p90_ns", NS),
-	DATA("supply_p10_ns", NS),
-	DATA("supply_p50_ns", NS),
-	DATA("supply_p90_ns", NS),
+	{"vm", "VM", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"n", "periods", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"period_p10_ns", "p10", "ms", VMRT_CELL_NS, 1, 1},
+	{"period_p50_ns", "p50", "ms", VMRT_CELL_NS, 1, 1},
+	{"period_p90_ns", "p90", "ms", VMRT_CELL_NS, 1, 1},
+	{"period_p50_ticks", "p50", "ticks", VMRT_CELL_REAL, 1, 1},
+	{"supply_p10_ns", "p10", "ms", VMRT_CELL_NS, 1, 2},
+	{"supply_p50_ns", "p50", "ms", VMRT_CELL_NS, 1, 2},
+	{"supply_p90_ns", "p90", "ms", VMRT_CELL_NS, 1, 2},
+	{"supply_p50_ticks", "p50", "ticks", VMRT_CELL_REAL, 1, 2},
+	DATA("tick_ns", NS),
 };
 
 static void append(char *buf, size_t room, const char *text)
@@ -99,28 +107,31 @@ static void put_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 static void put_natural(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_table *t = vmrt_doc_table(
-		doc, "natural", NULL, natural_columns, ARRAY_SIZE(natural_columns), VMRT_TABLE_PROSE);
-	double tick = f->tick_ns > 0 ? (double)f->tick_ns : (double)TICK_NS;
+		doc, "natural", natural_titles, natural_columns, ARRAY_SIZE(natural_columns), 0);
+	int64_t tick = f->tick_ns > 0 ? f->tick_ns : TICK_NS;
+	char buf[VMRT_UNITS_TEXT];
+	bool any = false;
 
 	for (size_t i = 0; i < f->n_vms; i++) {
 		const struct vmrt_vm_facts *vm = &f->vms[i];
-		const int64_t *p = vm->natural_period, *s = vm->natural_supply;
+		const int64_t *period = vm->natural_period, *supply = vm->natural_supply;
 
 		if (!vm->natural_n)
 			continue;
+		any = true;
 		vmrt_put_text(t, vm->name);
 		vmrt_put_count(t, vm->natural_n);
 		for (int k = 0; k < 3; k++)
-			vmrt_put_ns(t, p[k]);
+			vmrt_put_ns(t, period[k]);
+		vmrt_put_real(t, (double)period[1] / (double)tick);
 		for (int k = 0; k < 3; k++)
-			vmrt_put_ns(t, s[k]);
-		vmrt_put_line(t, "natural",
-			"%s: supply begins again after %.1f / %.1f / %.1f ms (p10 / p50 / p90; p50: %.1f ticks), "
-			"%.1f / %.1f / %.1f ms each (p50: %.1f ticks), %" PRId64 " times", vm->name,
-			(double)p[0] / 1e6, (double)p[1] / 1e6, (double)p[2] / 1e6, (double)p[1] / tick,
-			(double)s[0] / 1e6, (double)s[1] / 1e6, (double)s[2] / 1e6, (double)s[1] / tick,
-			vm->natural_n);
+			vmrt_put_ns(t, supply[k]);
+		vmrt_put_real(t, (double)supply[1] / (double)tick);
+		vmrt_put_ns(t, tick);
 	}
+	if (any)
+		vmrt_put_line(t, "tick", "%s%s", vmrt_format_duration(tick, buf),
+			f->tick_ns > 0 ? "" : " (taken for granted: the experiment does not say)");
 }
 
 void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)

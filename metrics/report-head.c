@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -83,6 +84,59 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
+/* "1 VM (demo), ..., 2 servers enforced": one line that says what to make of the run. */
+static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
+{
+	char vms[96] = "", clock[64] = "", loss[96], kernel[80] = "";
+	const struct vmrt_machine_facts *h = host(f);
+	int64_t worst = 0, lost = 0, jobs = 0, unknown = 0;
+	char buf[VMRT_UNITS_TEXT];
+	size_t guests = 0, enforced = 0, late = 0, bounds = 0;
+
+	for (size_t i = 0, used = 0; i < f->n_vms && used < sizeof(vms); i++)
+		used += (size_t)snprintf(vms + used, sizeof(vms) - used, "%s%s", i ? ", " : " (", f->vms[i].name);
+	for (size_t i = 0; i < f->n_machines; i++) {
+		const struct vmrt_machine_facts *m = &f->machines[i];
+
+		lost += m->lost;
+		if (m == h)
+			continue;
+		guests++;
+		worst = worst == VMRT_UNKNOWN || m->clock_error_ns == VMRT_UNKNOWN ? VMRT_UNKNOWN :
+			m->clock_error_ns > worst				   ? m->clock_error_ns :
+										     worst;
+	}
+	for (size_t i = 0; i < f->n_servers; i++)
+		enforced += f->servers[i].enforced;
+	for (size_t i = 0; i < f->n_tasks; i++) {
+		const struct vmrt_task_facts *task = &f->tasks[i];
+
+		jobs += task->jobs;
+		unknown += vmrt_task_doubtful(task);
+		if (task->bound_server_ns == VMRT_UNKNOWN || task->deadline_ns == VMRT_UNKNOWN)
+			continue;
+		bounds++;
+		late += task->bound_server_ns > task->deadline_ns;
+	}
+	if (h && h->kernel)
+		snprintf(kernel, sizeof(kernel), " on %s", h->kernel);
+	if (guests && worst == VMRT_UNKNOWN)
+		snprintf(clock, sizeof(clock), "clock error not known; ");
+	else if (guests)
+		snprintf(clock, sizeof(clock), "clock error at most %s; ", vmrt_format_duration(worst, buf));
+	if (lost || unknown)
+		snprintf(loss, sizeof(loss), "%" PRId64 " events lost, %" PRId64 " of %" PRId64 " jobs unknown", lost,
+			unknown, jobs);
+	else
+		snprintf(loss, sizeof(loss), "no loss, all of %" PRId64 " jobs judged", jobs);
+	vmrt_put_line(t, "summary", "%zu VM%s%s%s%s; %zu of %zu server%s enforced; %s%s; tasks %s", f->n_vms,
+		plural((int64_t)f->n_vms), vms, *vms ? ")" : "", kernel, enforced, f->n_servers,
+		plural((int64_t)f->n_servers), clock, loss,
+		!bounds	      ? "not analysed" :
+		late	      ? "NOT feasible in the servers as declared" :
+				"feasible in the servers as declared");
+}
+
 static void put_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	const struct vmrt_machine_facts *h = host(f);
@@ -102,6 +156,7 @@ static void put_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	vmrt_put_count(t, f->command_status);
 	vmrt_put_text(t, f->version);
 
+	put_summary(t, f);
 	vmrt_put_line(t, "recorded", "%s, %s, vmrt %s; %s",
 		f->recorded_at && *f->recorded_at ? f->recorded_at : "time unknown",
 		timed ? vmrt_format_duration(duration, buf) : "duration unknown", or_unknown(f->version),

@@ -6,13 +6,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include <vmrt/significance.h>
+
+#include "advise.h"
+#include "compare.h"
+#include "failif.h"
 #include "report.h"
 
 #define MAX_NAMES 256
+#define MAX_CONDITIONS 64
 
 enum { OPT_COMPARE = 'c', OPT_FORMAT = 'f', OPT_TASK = 't', OPT_TABLE = 'T', OPT_SERVER = 's', OPT_LOSS = 256, OPT_FROM, OPT_TO, OPT_SKIP,
-	OPT_WORST, OPT_WINDOW };
+	OPT_WORST, OPT_WINDOW, OPT_FAIL_IF, OPT_POOL, OPT_SEED, OPT_SELECT, OPT_WIDTH, OPT_HISTOGRAM,
+	OPT_CDF, OPT_SQL, OPT_ADVISE, OPT_EXECUTION, OPT_MARGIN, OPT_OVERHEAD, OPT_PERIOD };
 
 struct options {
 	enum vmrt_format format;
@@ -21,13 +30,20 @@ struct options {
 	size_t n_tasks, n_servers;
 	const char *runs[MAX_NAMES];
 	size_t n_runs;
-	const char *table;
-	bool compare, allow_loss;
+	const char *table, *sql;
+	const char *select[MAX_NAMES];
+	size_t n_select;
+	int64_t width; /* 0: as the terminal's */
+	bool compare, pool, allow_loss, advise, advise_only; /* advise_only: an option that needs --advise */
+	struct vmrt_advise_options advice;
+	int64_t seed;
+	struct vmrt_condition conditions[MAX_CONDITIONS];
+	size_t n_conditions;
 };
 
 static const struct argp_option option_table[] = {
 	{"format", OPT_FORMAT, "FORMAT", 0,
-		"text (the default), markdown, csv, json, jsonl or latex", 0},
+		"text (the default), markdown, csv, json, jsonl, latex, or html with pictures", 0},
 	{"task", OPT_TASK, "NAME", 0,
 		"only this task, as NAME or MACHINE/NAME; may be given several times", 0},
 	{"server", OPT_SERVER, "NAME", 0, "only this server; may be given several times", 0},
@@ -37,10 +53,34 @@ static const struct argp_option option_table[] = {
 	{"worst", OPT_WORST, "N", 0, "show the N worst jobs of each task (3)", 0},
 	{"window", OPT_WINDOW, "K", 0, "of how many jobs in a row to tell the fewest met: (m,K)-firm (10)", 0},
 	{"table", OPT_TABLE, "NAME", 0,
-		"only this table: run, vms, loss, clock, servers, checks, natural, tasks, causes, analysis or "
-		"analysis_tasks; with --compare: runs, tasks or servers",
+		"only this table: run, vms, loss, clock, servers, supply, checks, natural, tasks, causes, worst, "
+		"histogram, cdf, analysis or analysis_tasks; with --compare: runs, tasks or servers",
 		0},
-	{"compare", OPT_COMPARE, NULL, 0, "several runs side by side; the first is the base", 0},
+	{"select", OPT_SELECT, "KEY,...", 0,
+		"only these columns, or metrics of a comparison, by their keys in json, as in miss,response_p99; may be "
+		"given several times",
+		0},
+	{"width", OPT_WIDTH, "N", 0, "of text, 80 to 200 columns (the terminal's; elsewhere 80)", 0},
+	{"histogram", OPT_HISTOGRAM, NULL, 0, "show how the response times are distributed", 0},
+	{"cdf", OPT_CDF, NULL, 0, "show which share of the jobs took how long at most", 0},
+	{"sql", OPT_SQL, "QUERY", 0, "show only what the databases answer to this query", 0},
+	{"compare", OPT_COMPARE, NULL, 0,
+		"variants side by side; the first is the base; a variant is [NAME=]RUN[,RUN...], with its repetitions",
+		0},
+	{"pool", OPT_POOL, NULL, 0,
+		"with --compare: runs of the same experiment, with or without HSF, are repetitions of one variant",
+		0},
+	{"seed", OPT_SEED, "N", 0, "of the random numbers of the bootstrap (1)", 0},
+	{"fail-if", OPT_FAIL_IF, "CONDITION", 0,
+		"exit with 2 if it is true, as in 'miss(rt_task1) > 1%'; may be given several times", 0},
+	{"advise", OPT_ADVISE, NULL, 0,
+		"instead of a report: what period and budget each VM needs, as an experiment file; RUN may be one, too",
+		0},
+	{"execution", OPT_EXECUTION, "WHICH", 0,
+		"with --advise: execution times that are declared, measured, or the larger (declared, else measured)", 0},
+	{"margin", OPT_MARGIN, "PERCENT", 0, "with --advise: add so much to execution times (10)", 0},
+	{"overhead", OPT_OVERHEAD, "TIME", 0, "with --advise: of each budget, lost to switching (100us)", 0},
+	{"period", OPT_PERIOD, "TIME", 0, "with --advise: of the servers (the declared one, else the best)", 0},
 	{"allow-loss", OPT_LOSS, NULL, 0,
 		"exit with 0 and compare although events were lost that may have changed outcomes", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
@@ -62,16 +102,66 @@ static error_t parse_number(struct argp_state *state, const char *option, const 
 	return 0;
 }
 
+/* "a,b,c", which is taken apart. */
+static error_t parse_select(struct argp_state *state, char *arg, struct options *o)
+{
+	for (char *rest, *key = strtok_r(arg, ",", &rest); key; key = strtok_r(NULL, ",", &rest)) {
+		if (o->n_select == MAX_NAMES)
+			return vmrt_usage(state, "--select: more than %d columns are named", MAX_NAMES);
+		o->select[o->n_select++] = key;
+	}
+	if (!o->n_select)
+		return vmrt_usage(state, "--select needs the names of columns, as in miss,response_p99");
+	return 0;
+}
+
+/* Options of --advise. */
+static error_t parse_advice(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+	error_t result = 0;
+	int64_t number;
+
+	o->advise_only = o->advise_only || key != OPT_ADVISE;
+	switch (key) {
+	case OPT_ADVISE:
+		o->advise = true;
+		return 0;
+	case OPT_EXECUTION:
+		if (!strcmp(arg, "declared"))
+			o->advice.execution = VMRT_EXECUTION_DECLARED;
+		else if (!strcmp(arg, "measured"))
+			o->advice.execution = VMRT_EXECUTION_MEASURED;
+		else if (!strcmp(arg, "larger"))
+			o->advice.execution = VMRT_EXECUTION_LARGER;
+		else
+			return vmrt_usage(state, "--execution is declared, measured or larger, not '%s'", arg);
+		return 0;
+	case OPT_MARGIN:
+		result = parse_number(state, "--margin", arg, 0, 1000, &number);
+		o->advice.margin = (double)number / 100;
+		return result;
+	case OPT_OVERHEAD:
+		return parse_time(state, "--overhead", arg, &o->advice.overhead_ns);
+	default:
+		result = parse_time(state, "--period", arg, &o->advice.period_ns);
+		if (result == 0 && (o->advice.period_ns < VMRT_NS_PER_MS / 2 || o->advice.period_ns > 100 * VMRT_NS_PER_S))
+			return vmrt_usage(state, "--period: '%s' is not from 500us to 100s", arg);
+		return result;
+	}
+}
+
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
 	struct options *o = state->input;
+	struct vmrt_error err;
 	int64_t number;
 
 	switch (key) {
 	case OPT_FORMAT:
 		if (vmrt_format_parse(arg, &o->format) != VMRT_OK)
 			return vmrt_usage(state,
-				"there is no format '%s': text, markdown, csv, json, jsonl, latex", arg);
+				"there is no format '%s': text, markdown, csv, json, jsonl, latex, html", arg);
 		return 0;
 	case OPT_TASK:
 		if (o->n_tasks == MAX_NAMES)
@@ -98,9 +188,40 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_TABLE:
 		o->table = arg;
 		return 0;
+	case OPT_SELECT:
+		return parse_select(state, arg, o);
+	case OPT_WIDTH:
+		return parse_number(
+			state, "--width", arg, VMRT_TEXT_WIDTH, VMRT_TEXT_WIDTH_MAX, &o->width);
+	case OPT_HISTOGRAM:
+		o->filter.show |= VMRT_SHOW_HISTOGRAM;
+		return 0;
+	case OPT_CDF:
+		o->filter.show |= VMRT_SHOW_CDF;
+		return 0;
+	case OPT_SQL:
+		o->sql = arg;
+		return 0;
 	case OPT_COMPARE:
 		o->compare = true;
 		return 0;
+	case OPT_POOL:
+		o->pool = true;
+		return 0;
+	case OPT_SEED:
+		return parse_number(state, "--seed", arg, 0, INT64_MAX, &o->seed);
+	case OPT_FAIL_IF:
+		if (o->n_conditions == MAX_CONDITIONS)
+			return vmrt_usage(state, "--fail-if is given more than %d times", MAX_CONDITIONS);
+		if (vmrt_condition_parse(arg, &o->conditions[o->n_conditions++], &err) != VMRT_OK)
+			return vmrt_usage(state, "--fail-if %s", err.text);
+		return 0;
+	case OPT_ADVISE:
+	case OPT_EXECUTION:
+	case OPT_MARGIN:
+	case OPT_OVERHEAD:
+	case OPT_PERIOD:
+		return parse_advice(key, arg, state);
 	case OPT_LOSS:
 		o->allow_loss = true;
 		return 0;
@@ -114,6 +235,14 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "no run is named");
 		if (o->compare && o->n_runs < 2)
 			return vmrt_usage(state, "--compare needs at least two runs");
+		if (o->sql && (o->compare || o->advise || o->n_conditions))
+			return vmrt_usage(state, "--sql goes with none of --compare, --advise and --fail-if");
+		if (o->advise && (o->compare || o->n_conditions || o->n_runs > 1))
+			return vmrt_usage(state, "--advise takes one run or experiment file, and no --compare or --fail-if");
+		if (o->advise_only && !o->advise)
+			return vmrt_usage(state, "--execution, --margin, --overhead and --period go with --advise");
+		if (o->pool && !o->compare)
+			return vmrt_usage(state, "--pool goes with --compare");
 		if (o->filter.from_ns != VMRT_UNKNOWN && o->filter.to_ns != VMRT_UNKNOWN &&
 			o->filter.to_ns <= o->filter.from_ns)
 			return vmrt_usage(state, "--to is not behind --from");
@@ -123,140 +252,215 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static bool same_label(struct vmrt_run_facts *const *runs, size_t n, size_t i)
+/* Text is as wide as the terminal, or as asked for; in a file or a pipe it is the same everywhere. */
+static unsigned text_width(const struct options *o)
 {
-	for (size_t j = 0; j < n; j++)
-		if (j != i && !strcmp(runs[j]->label, runs[i]->label))
-			return true;
-	return false;
-}
+	struct winsize size;
 
-/* "…/a.vmrt" and "…/a.vmrt/run.db" are a. */
-static char *folder_name(const char *origin)
-{
-	size_t end = strlen(origin), begin;
-
-	if (end > 7 && !strcmp(origin + end - 7, "/run.db"))
-		end -= 7;
-	while (end > 1 && origin[end - 1] == '/')
-		end--;
-	for (begin = end; begin > 0 && origin[begin - 1] != '/'; begin--)
-		continue;
-	if (end - begin > 5 && !strncmp(origin + end - 5, ".vmrt", 5))
-		end -= 5;
-	return strndup(origin + begin, end - begin);
-}
-
-/* Runs whose labels are the same get what @name makes of the words on the command line. */
-static enum vmrt_status relabel(struct vmrt_run_facts **runs, size_t n,
-	char *(*name)(const char *origin), struct vmrt_error *err)
-{
-	bool twice[MAX_NAMES];
-
-	for (size_t i = 0; i < n; i++)
-		twice[i] = same_label(runs, n, i);
-	for (size_t i = 0; i < n; i++) {
-		char *label;
-
-		if (!twice[i])
-			continue;
-		label = name(runs[i]->origin);
-		if (!label)
-			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-		free(runs[i]->label);
-		runs[i]->label = label;
-	}
-	return VMRT_OK;
-}
-
-/* Runs of the same name go by their folders, by their whole paths, and if need be by a number too. */
-static enum vmrt_status make_labels_differ(
-	struct vmrt_run_facts **runs, size_t n, struct vmrt_error *err)
-{
-	enum vmrt_status status = relabel(runs, n, folder_name, err);
-
-	if (status == VMRT_OK)
-		status = relabel(runs, n, strdup, err);
-	if (status != VMRT_OK)
-		return status;
-	for (size_t i = 1; i < n; i++) {
-		char *label;
-
-		if (!same_label(runs, i, i))
-			continue;
-		if (asprintf(&label, "%s#%zu", runs[i]->label, i + 1) < 0)
-			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-		free(runs[i]->label);
-		runs[i]->label = label;
-	}
-	return VMRT_OK;
+	if (o->width)
+		return (unsigned)o->width;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+		size.ws_col < VMRT_TEXT_WIDTH)
+		return VMRT_TEXT_WIDTH;
+	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
 }
 
 static enum vmrt_status print(
-	const struct options *o, struct vmrt_run_facts *const *runs, struct vmrt_error *err)
+	const struct options *o, const struct vmrt_doc *doc, struct vmrt_error *err)
 {
-	struct vmrt_comparison *comparison = NULL;
-	struct vmrt_doc *doc = NULL;
-	enum vmrt_status status;
+	struct vmrt_print how = {
+		.format = o->format,
+		.only = o->table,
+		.select = o->select,
+		.n_select = o->n_select,
+		.width = text_width(o),
+	};
 
-	if (o->compare)
-		comparison = vmrt_report_compare(runs, o->n_runs, o->allow_loss);
-	else
-		doc = vmrt_doc_new("run", true);
-	if (!doc && !comparison)
+	/* the answer to a query is one table, and needs no name */
+	if (o->sql && !o->table)
+		how.only = "query";
+	return vmrt_doc_print_as(doc, &how, stdout, err);
+}
+
+static enum vmrt_status query(const struct options *o, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("run", o->n_runs > 1);
+	enum vmrt_status status = VMRT_OK;
+
+	if (!doc)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	for (size_t i = 0; doc && i < o->n_runs; i++)
-		vmrt_report_run(doc, runs[i]);
-	status = vmrt_doc_print(
-		doc ? doc : vmrt_comparison_doc(comparison), o->format, o->table, stdout, err);
+	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
+		status = vmrt_report_sql(doc, o->n_runs > 1 ? o->runs[i] : "", o->runs[i], o->sql, err);
+	if (status == VMRT_OK)
+		status = print(o, doc, err);
 	vmrt_doc_free(doc);
+	return status;
+}
+
+/* The table "conditions": in each run's section, or with the names of all. */
+static enum vmrt_status judge(const struct options *o, struct vmrt_table *table,
+	const struct vmrt_variant *variant, enum vmrt_verdict *worst, struct vmrt_error *err)
+{
+	enum vmrt_verdict verdict;
+	enum vmrt_status status = vmrt_report_conditions(table, o->compare, variant->facts, o->conditions,
+		o->n_conditions, o->allow_loss, &verdict, err);
+
+	if (status == VMRT_OK && verdict > *worst)
+		*worst = verdict;
+	return status;
+}
+
+static enum vmrt_status report(const struct options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("run", true);
+	enum vmrt_status status = VMRT_OK;
+
+	if (!doc)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; status == VMRT_OK && i < n; i++) {
+		vmrt_report_run(doc, variants[i].facts);
+		if (o->n_conditions)
+			status = judge(o, vmrt_conditions_table(doc, false), &variants[i], verdict, err);
+	}
+	if (status == VMRT_OK)
+		status = print(o, doc, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+static enum vmrt_status compare(const struct options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	struct vmrt_compare_options options = {o->allow_loss, (uint64_t)o->seed};
+	struct vmrt_comparison *comparison = vmrt_report_compare(variants, n, &options);
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_table *table;
+
+	if (!comparison)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	table = o->n_conditions ? vmrt_conditions_table(vmrt_comparison_doc(comparison), true) : NULL;
+	for (size_t i = 0; o->n_conditions && status == VMRT_OK && i < n; i++)
+		status = judge(o, table, &variants[i], verdict, err);
+	if (status == VMRT_OK)
+		status = print(o, vmrt_comparison_doc(comparison), err);
 	vmrt_comparison_free(comparison);
 	return status;
+}
+
+/* Whether loss makes the answer unknown: that of the conditions if there are any, else of all outcomes. */
+static int exit_status(const struct options *o, const struct vmrt_variant *variants, size_t n,
+	enum vmrt_verdict verdict)
+{
+	int result = VMRT_EXIT_DONE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (o->allow_loss || !vmrt_facts_loss(variants[i].facts))
+			continue;
+		vmrt_warn("%s: events were lost that may have changed outcomes (--allow-loss accepts that)",
+			variants[i].facts->label);
+		result = VMRT_EXIT_UNKNOWN;
+	}
+	if (!o->n_conditions)
+		return result;
+	return verdict == VMRT_VERDICT_VIOLATED ? VMRT_EXIT_VIOLATED :
+		verdict == VMRT_VERDICT_UNKNOWN ? VMRT_EXIT_UNKNOWN :
+						  VMRT_EXIT_DONE;
+}
+
+/* Text is the experiment file; other formats are tables. */
+static enum vmrt_status print_advice(
+	const struct options *o, const struct vmrt_advice *advice, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc;
+	enum vmrt_status status;
+	char *text;
+
+	if (o->format == VMRT_FORMAT_TEXT && !o->table) {
+		status = vmrt_advice_ini(advice, &text, err);
+		if (status == VMRT_OK)
+			fputs(text, stdout);
+		free(text);
+		return status;
+	}
+	doc = vmrt_doc_new("experiment", true);
+	if (!doc)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	vmrt_advice_tables(advice, doc);
+	status = print(o, doc, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+static int advise(const struct options *o)
+{
+	struct vmrt_advice *advice = NULL;
+	struct vmrt_error err;
+	enum vmrt_status status = vmrt_advise(o->runs[0], &o->advice, &advice, &err);
+	int result = VMRT_EXIT_FAILED;
+
+	if (status == VMRT_OK)
+		status = print_advice(o, advice, &err);
+	if (status == VMRT_OK)
+		result = advice->feasible ? VMRT_EXIT_DONE : VMRT_EXIT_VIOLATED;
+	else
+		vmrt_complain(&err);
+	for (size_t i = 0; status == VMRT_OK && i < advice->n_vms; i++)
+		if (!advice->vms[i].feasible)
+			vmrt_warn("%s: %s", advice->vms[i].name, advice->vms[i].why);
+	vmrt_advice_free(advice);
+	return result;
 }
 
 static int run(void *opts)
 {
 	const struct options *o = opts;
-	struct vmrt_run_facts *runs[MAX_NAMES] = {NULL};
+	struct vmrt_variant *variants = NULL;
 	struct vmrt_filter filter = o->filter;
+	enum vmrt_verdict verdict = VMRT_VERDICT_OK;
 	struct vmrt_error err;
-	enum vmrt_status status = VMRT_OK;
-	int exit_status = VMRT_EXIT_DONE;
+	enum vmrt_status status;
+	int result = VMRT_EXIT_FAILED;
+	size_t n;
 
+	if (o->advise)
+		return advise(o);
 	filter.tasks = o->tasks;
 	filter.n_tasks = o->n_tasks;
 	filter.servers = o->servers;
 	filter.n_servers = o->n_servers;
-	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
-		status = vmrt_facts_load(o->runs[i], &filter, &runs[i], &err);
-	if (status == VMRT_OK)
-		status = make_labels_differ(runs, o->n_runs, &err);
-	if (status == VMRT_OK)
-		status = print(o, runs, &err);
-	if (status != VMRT_OK) {
+	if (o->format == VMRT_FORMAT_HTML)
+		filter.show |= VMRT_SHOW_PICTURES;
+	if (o->sql) {
+		if (query(o, &err) == VMRT_OK)
+			return VMRT_EXIT_DONE;
 		vmrt_complain(&err);
-		exit_status = VMRT_EXIT_FAILED;
+		return VMRT_EXIT_FAILED;
 	}
-	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++) {
-		if (o->allow_loss || !vmrt_facts_loss(runs[i]))
-			continue;
-		vmrt_warn("%s: events were lost that may have changed outcomes (--allow-loss accepts that)",
-			runs[i]->label);
-		exit_status = VMRT_EXIT_UNKNOWN;
-	}
-	for (size_t i = 0; i < o->n_runs; i++)
-		vmrt_facts_free(runs[i]);
-	return exit_status;
+	status = vmrt_variants_load(
+		o->runs, o->n_runs, o->compare, o->pool, &filter, &variants, &n, &err);
+	if (status == VMRT_OK && o->compare && n < 2)
+		status = vmrt_fail(&err, VMRT_EINVAL,
+			"all runs are repetitions of one variant: there is nothing to compare them with");
+	if (status == VMRT_OK)
+		status = (o->compare ? compare : report)(o, variants, n, &verdict, &err);
+	if (status == VMRT_OK)
+		result = exit_status(o, variants, n, verdict);
+	else
+		vmrt_complain(&err);
+	vmrt_variants_free(variants, n);
+	return result;
 }
 
 int main(int argc, char **argv)
 {
-	static struct options options = {.filter = VMRT_FILTER_ALL};
+	static struct options options = {.filter = VMRT_FILTER_ALL, .seed = VMRT_BOOTSTRAP_SEED, .advice = VMRT_ADVISE_DEFAULTS};
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN...",
 			.summary = "Report servers, tasks, misses and their causes of recorded runs.",
-			.doc = "RUN is a run folder or a database. Exit status: 0 done, 1 could not, 3 events were "
-			       "lost that may have changed outcomes, 64 usage.",
+			.doc = "RUN is a run folder or a database. Exit status: 0 done, 1 could not, 2 a condition of "
+			       "--fail-if is true or no server is feasible, 3 loss leaves it open, or events were lost that may have changed "
+			       "outcomes, 64 usage.",
 			.options = option_table,
 			.parse = parse,
 			.opts = &options,

@@ -38,15 +38,17 @@ static enum vmrt_status feed(struct analysis *a, struct vmrt_analyze_result *res
 	const struct vmrt_event *event;
 	int64_t host_ns, error_ns;
 	uint32_t machine;
+	unsigned long long tell = a->options->progress ? PROGRESS_EVERY : 0;
 
 	while (vmrt_recording_next(a->rec, &machine, &event, &host_ns, &error_ns)) {
 		clip(a);
 		if (vmrt_engine_push(a->engine, machine, event, host_ns, error_ns) != VMRT_OK)
 			return vmrt_fail(
 				err, VMRT_ENOMEM, "out of memory after %llu events", result->events);
-		result->events++;
-		if (a->options->progress && result->events % PROGRESS_EVERY == 0)
+		if (++result->events == tell) {
 			fprintf(stderr, "\r%llu million events ", result->events / PROGRESS_EVERY);
+			tell += PROGRESS_EVERY;
+		}
 	}
 	if (a->options->progress && result->events >= PROGRESS_EVERY)
 		fprintf(stderr, "\r\033[K");

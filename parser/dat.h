@@ -190,9 +190,32 @@ struct event_layout {
 	uint8_t type;	    /* enum vmrt_event_type */
 	uint8_t narrow;	    /* bit i: field i is 4 bytes where 8 are usual */
 	uint8_t dynamic;    /* bit i: field i is a __data_loc string */
+	uint8_t usual;	    /* enum usual_layout */
 	uint16_t least;	    /* a record is at least this long */
 	uint16_t at[LAYOUT_FIELDS];
+	uint16_t unused[5]; /* a power of two in size, so that one is found fast */
 };
+
+/* Events of which there are so many that they are decoded with fixed offsets where these are right. */
+enum usual_layout { USUAL_NONE, USUAL_SWITCH, USUAL_WAKE };
+
+/* The fields of sched_switch as all 64-bit kernels up to now have them, from the first one on. */
+struct usual_switch {
+	char prev_comm[16];
+	int32_t prev_pid, prev_prio;
+	uint64_t prev_state;
+	char next_comm[16];
+	int32_t next_pid, next_prio;
+};
+
+/* Those of sched_waking and sched_wakeup, but for the CPU. */
+struct usual_wake {
+	char comm[16];
+	int32_t pid, prio;
+};
+
+#define WAKE_CPU_FIELD 3    /* where the CPU is in their at[] */
+#define TASK_STATE_MASK 0xff /* of prev_state; above it, the kernel marks preemption of a running thread */
 
 #define FORMATS_IDS 65536
 #define FORMATS_LAYOUTS 32
@@ -237,9 +260,48 @@ void formats_kallsyms(struct vmrt_formats *f, const char *text);
 /** formats_finish - is there all that decoding needs? */
 enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err);
 
+/** formats_decode_fields - formats_decode() for what is behind the common fields, of any layout */
+bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, uint32_t size, char *name_room, struct vmrt_event *event);
+
 /** formats_decode - fill @event (all but ts, lost and cpu) from a record; false if it is too short */
-bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_t size,
-	char *name_room, struct vmrt_event *event);
+static inline bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_t size,
+	char *name_room, struct vmrt_event *event)
+{
+	const struct event_layout *l;
+	const uint8_t *fields;
+
+	if (size < f->common_least)
+		return false;
+	l = &f->layouts[f->by_id[dat_u16(record + f->type_at)]];
+	event->type = l->type;
+	event->flags = record[f->flags_at];
+	/* the upper half counts something else */
+	event->depth = f->depth_at == LAYOUT_ABSENT ? 0 : record[f->depth_at] & 0x0f;
+	event->pid = (int32_t)dat_u32(record + f->pid_at);
+	if (size < l->least)
+		return false;
+	fields = record + l->at[0];
+	if (l->usual == USUAL_SWITCH) {
+		event->sw.prev_comm = (const char *)fields;
+		event->sw.prev_pid = (int32_t)dat_u32(fields + offsetof(struct usual_switch, prev_pid));
+		event->sw.prev_prio = (int32_t)dat_u32(fields + offsetof(struct usual_switch, prev_prio));
+		event->sw.prev_state = fields[offsetof(struct usual_switch, prev_state)];
+		event->sw.next_comm = (const char *)fields + offsetof(struct usual_switch, next_comm);
+		event->sw.next_pid = (int32_t)dat_u32(fields + offsetof(struct usual_switch, next_pid));
+		event->sw.next_prio = (int32_t)dat_u32(fields + offsetof(struct usual_switch, next_prio));
+		return true;
+	}
+	if (l->usual == USUAL_WAKE) {
+		event->wake.comm = (const char *)fields;
+		event->wake.pid = (int32_t)dat_u32(fields + offsetof(struct usual_wake, pid));
+		event->wake.prio = (int32_t)dat_u32(fields + offsetof(struct usual_wake, prio));
+		event->wake.target_cpu = (int32_t)dat_u32(record + l->at[WAKE_CPU_FIELD]);
+		return true;
+	}
+	return l->type == VMRT_EV_OTHER ||
+		formats_decode_fields(f, l, record, size, name_room, event);
+}
 
 /* The walk over the records of one page. */
 struct page_walk {
@@ -261,8 +323,37 @@ struct page_walk {
 bool page_begin(struct page_walk *walk, const uint8_t *page, uint32_t size, uint32_t commit_size,
 	bool cut);
 
+/** page_next_any - page_next() for entries of all kinds */
+int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size);
+
+#define PAGE_ENTRY_WORDS 28 /* the longest data, in words, of an entry whose type is that length */
+
+/** page_next_quick - page_next() if the next entry is of the usual kind; else false, and nothing is done */
+static inline bool page_next_quick(struct page_walk *walk, const uint8_t **record, uint32_t *size)
+{
+	const uint8_t *entry = walk->page + walk->pos;
+	uint32_t left = walk->end - walk->pos, word, words;
+	uint64_t ts;
+
+	if (left < 4)
+		return false;
+	word = dat_u32(entry);
+	words = word & 31;
+	ts = walk->ts + (word >> 5);
+	if (words - 1 >= PAGE_ENTRY_WORDS || 4 + 4 * words > left || (int64_t)ts < 0)
+		return false;
+	walk->ts = ts;
+	walk->pos += 4 + 4 * words;
+	*record = entry + 4;
+	*size = 4 * words;
+	return true;
+}
+
 /** page_next - 1 with the next record, its time in @walk->ts; 0 at the end; -1 if malformed */
-int page_next(struct page_walk *walk, const uint8_t **record, uint32_t *size);
+static inline int page_next(struct page_walk *walk, const uint8_t **record, uint32_t *size)
+{
+	return page_next_quick(walk, record, size) ? 1 : page_next_any(walk, record, size);
+}
 
 /* Where the pages of a CPU come from. */
 struct page_feed;

@@ -9,6 +9,7 @@
  */
 #include "engine.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -106,19 +107,19 @@ static enum vmrt_blame classify(const struct jobs *j)
 	return VMRT_BLAME_VMM;
 }
 
-/* Who runs on a CPU, for the lists of interferers. */
-static void note_who(struct who *list, struct machine *m, unsigned cpu, int64_t ns)
+/* Who runs on a CPU; VMRT_NONE if nobody does, or nobody knows. */
+static uint32_t who_runs(struct machine *m, unsigned cpu)
 {
 	struct cpu *c = cpu < m->n_cpus ? &m->cpus[cpu] : NULL;
 	struct thr *t;
 
 	if (!c || !c->known || c->pid <= 0)
-		return;
+		return VMRT_NONE;
 	t = c->thr ? c->thr : threads_get(m, c->pid, c->comm);
 	if (!t)
-		return;
+		return VMRT_NONE;
 	threads_announce(m, t);
-	who_add(list, t->pub.id, ns);
+	return t->pub.id;
 }
 
 /* The busy period of a priority: jobs of that or a higher one are pending. */
@@ -141,9 +142,28 @@ void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 	}
 }
 
+/* Do the host's events decide about a part? Else the guest's do. */
+static bool on_host(const struct jobs *j, enum vmrt_blame part)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	return part == VMRT_BLAME_SERVER || part == VMRT_BLAME_HOST_THREAD || part == VMRT_BLAME_VMM ||
+		part == VMRT_BLAME_STEAL ||
+		(part == VMRT_BLAME_BUDGET && v && v->state != THR_RUNNING);
+}
+
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
 	enum vmrt_blame part = j->part;
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	struct entry entry = {
+		.from_ns = from,
+		.to_ns = to,
+		.part = (uint8_t)part,
+		.thread = VMRT_NONE,
+		.on_host = on_host(j, part),
+		.error_ns = j->machine->error_ns < INT32_MAX ? (int32_t)j->machine->error_ns : INT32_MAX,
+	};
 	int64_t ns = to - from;
 
 	j->cum[part] += ns;
@@ -158,22 +178,23 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		break;
 	case VMRT_BLAME_THROTTLING:
 		j->excess[VMRT_BLAME_THROTTLING] += ns;
-		break;
+		/* fall through */
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
-		note_who(j->guest_who, j->machine, j->thr->cpu, ns);
+		entry.thread = who_runs(j->machine, j->thr->cpu);
 		break;
 	case VMRT_BLAME_HOST_THREAD:
-		if (gap_open(j->machine->engine, vcpu_of(j->machine, j->thr->cpu)))
-			gap_note(j, vcpu_of(j->machine, j->thr->cpu), ns);
+		entry.in_gap = gap_open(j->machine->engine, v);
+		if (entry.in_gap)
+			gap_note(j, v, ns);
 		/* fall through */
 	case VMRT_BLAME_SERVER:
-		note_who(j->host_who, &j->machine->engine->machines[0],
-			vcpu_of(j->machine, j->thr->cpu)->cpu, ns);
+		entry.thread = who_runs(&j->machine->engine->machines[0], v->cpu);
 		break;
 	default:
 		break;
 	}
+	journal_add(j, &entry);
 }
 
 /* The next instant at which a class changes by itself. */
@@ -265,12 +286,11 @@ static const struct snapshot *recall(struct jobs *j, int64_t local_ns)
 void blame_free(struct jobs *j)
 {
 	free(j->backlog);
+	journal_free(j);
 }
 
-void blame_settle(struct machine *m, int64_t host_ns)
+void blame_settle_jobs(struct machine *m, int64_t host_ns)
 {
-	if (!m->n_jobs && m->settled_ns < host_ns)
-		m->settled_ns = host_ns;
 	while (m->settled_ns < host_ns) {
 		int64_t from = m->settled_ns, to = host_ns;
 
@@ -307,8 +327,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 
 	memcpy(j->opened, j->cum, sizeof(j->opened));
 	memcpy(j->arrived, j->cum, sizeof(j->arrived));
-	memset(j->guest_who, 0, sizeof(j->guest_who));
-	memset(j->host_who, 0, sizeof(j->host_who));
+	journal_drop(j, j->job.arrival_ns < host_ns ? j->job.arrival_ns : host_ns);
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
 	gap_forget(j);
@@ -344,6 +363,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 void blame_close(struct jobs *j)
 {
 	struct vmrt_job *job = &j->job;
+	int64_t to = job->end_ns != VMRT_UNKNOWN ? job->end_ns : j->machine->settled_ns;
 	int64_t sum = 0;
 
 	gap_settle(j->machine);
@@ -358,20 +378,18 @@ void blame_close(struct jobs *j)
 			as = VMRT_BLAME_GUEST_OVERRUN;
 		else if (p == VMRT_BLAME_BLOCKING && j->rel.idle_before)
 			as = VMRT_BLAME_RELEASE;
-		if (before > 0 && as != p && as != VMRT_BLAME_RELEASE)
-			who_add(j->guest_who, j->thr->pub.id, before);
 		job->blame_ns[as] += before;
 		job->blame_ns[p] += j->cum[p] - j->opened[p];
 	}
 	job->blame_ns[VMRT_BLAME_UNKNOWN] += j->unknown_ns;
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		sum += job->blame_ns[p];
+	assert(sum == (to > job->arrival_ns ? to - job->arrival_ns : 0));
 	if (job->response_ns != VMRT_UNKNOWN)
 		job->blame_ns[VMRT_BLAME_CLOCK] = job->response_ns - sum;
 	memcpy(job->excess_ns, j->excess, sizeof(job->excess_ns));
 	job->exec_ns = j->exec_ns;
-	job->interferer = who_most(j->guest_who);
-	job->host_interferer = who_most(j->host_who);
+	journal_close(j, to);
 }
 
 /* Where no job of a priority or above is pending any more, its busy period is over. */

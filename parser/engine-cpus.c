@@ -23,12 +23,10 @@ void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, u
 		m->engine->sink.loss(m->engine->sink.ctx, &loss);
 }
 
-bool cpus_have(struct machine *m, unsigned cpu)
+bool cpus_add(struct machine *m, unsigned cpu)
 {
 	struct cpu *more;
 
-	if (cpu < m->n_cpus)
-		return true;
 	more = realloc(m->cpus, (cpu + 1) * sizeof(*more));
 	if (!more)
 		return false;
@@ -50,8 +48,9 @@ void cpus_set_current(
 	cpu->left_pid = -1;
 	cpu->pid = pid;
 	cpu->prio = prio;
-	memset(cpu->comm, 0, sizeof(cpu->comm));
-	if (comm)
+	if (m->engine->names_wanted)
+		memset(cpu->comm, 0, sizeof(cpu->comm));
+	if (m->engine->names_wanted && comm)
 		strncpy(cpu->comm, comm, sizeof(cpu->comm) - 1);
 	cpu->thr = threads_find(m, pid);
 }
@@ -171,17 +170,13 @@ static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct insta
 	return true;
 }
 
-void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now)
+/* It is not, or nobody knows who was switched in last. */
+void cpus_break_chain(
+	struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
-	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
-	const char *comm = is_switch ? ev->sw.prev_comm : NULL;
 
-	if (cpu->known && cpu->pid == pid) {
-		cpu->tail = false;
-		return;
-	}
 	if (is_tail(m, ev, now))
 		return;
 	if (!cpu->known)

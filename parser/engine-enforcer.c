@@ -174,6 +174,13 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 			if (s->checker)
 				checker_depleted(s->checker, host_ns);
 		}
+	} else if (!strcmp(word, "srv_preempt") && s->at_priority) {
+		/* held back by a server above that has the CPU to itself: the budget is kept */
+		s->at_priority = false;
+		s->out_ns = host_ns;
+	} else if (!strcmp(word, "srv_resume")) {
+		check_runs_on(s, host_ns);
+		s->at_priority = true;
 	} else if (!strcmp(word, "srv_stop")) {
 		s->truncated = true;
 		s->now.end_ns = host_ns;

@@ -31,12 +31,11 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	cpu->fired.ptr = 0;
 	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
-	cpu->left_ran_ns = cpus_ran(m, ev->cpu, now.host_ns);
+	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;
 	cpu->in_ns = now.host_ns;
 	cpu->in_local_ns = now.local_ns;
-	in = threads_find(m, ev->sw.next_pid);
-	if (in)
-		in->exited = false;
+	if (cpu->thr)
+		cpu->thr->exited = false;
 	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, now);
 	cpu->thr = in;
 	if (in)

@@ -97,7 +97,7 @@ void jobs_clear(struct jobs *j)
 	job->start_local_ns = job->end_local_ns = VMRT_UNKNOWN;
 	job->exec_ns = job->response_ns = VMRT_UNKNOWN;
 	job->mark_begin_local_ns = job->mark_end_local_ns = VMRT_UNKNOWN;
-	job->interferer = job->host_interferer = VMRT_NONE;
+	job->unsure_ns = VMRT_UNKNOWN;
 	job->cause = -1;
 }
 

@@ -212,7 +212,10 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival)
 		if (p->n < least->n)
 			least = p;
 	}
-	/* the rarest gives way to a new one, as in who_add() */
+	/*
+	 * the rarest gives way to a new one, which takes over its count (the "space saving" rule of Metwally,
+	 * Agrawal and El Abbadi, ICDT 2005)
+	 */
 	if (!least->n || !same_period(least->ns, ns))
 		least->ns = ns;
 	least->n++;

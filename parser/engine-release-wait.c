@@ -24,8 +24,6 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	mark->host_ns = host_ns;
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
 	memcpy(mark->excess, j->excess, sizeof(mark->excess));
-	memcpy(mark->guest_who, j->guest_who, sizeof(mark->guest_who));
-	memcpy(mark->host_who, j->host_who, sizeof(mark->host_who));
 	mark->exec_ns = j->exec_ns;
 	mark->reset = false;
 	if (!open)
@@ -85,8 +83,6 @@ void wait_complete_at_mark(struct jobs *j)
 	memcpy(now.excess, j->excess, sizeof(now.excess));
 	memcpy(j->cum, mark->cum, sizeof(mark->cum));
 	memcpy(j->excess, mark->excess, sizeof(mark->excess));
-	memcpy(j->guest_who, mark->guest_who, sizeof(mark->guest_who));
-	memcpy(j->host_who, mark->host_who, sizeof(mark->host_who));
 	j->exec_ns = mark->exec_ns;
 	jobs_complete(j, mark->local_ns, mark->host_ns);
 	memcpy(j->cum, now.cum, sizeof(now.cum));

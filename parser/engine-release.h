@@ -11,7 +11,6 @@
 #define HELD_MAX 8
 /* Differences of arrivals that compete for being the period. */
 #define PERIOD_CANDIDATES 8
-#define WHO_MAX 6
 
 /* Clocks of timers, as hrtimer_setup numbers them; and ticks since boot, of the timer wheel. */
 #define CLOCK_IS_REALTIME 0
@@ -22,11 +21,6 @@
 #define CLOCK_STEP_NS VMRT_NS_PER_MS
 
 struct jobs;
-
-struct who {
-	uint32_t thread;
-	int64_t ns;
-};
 
 /* A timer that expired on a CPU. */
 struct fired {
@@ -43,7 +37,6 @@ struct end_mark {
 	int64_t local_ns, host_ns;
 	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
 	int64_t exec_ns;
-	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
 };
 
 struct release {

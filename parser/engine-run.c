@@ -16,8 +16,7 @@ void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns)
 		blame_settle(t->guest, host_ns);
 }
 
-/* A switch on a host CPU changes for whom the vCPUs that queue there wait. */
-void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
+void run_settle_waiting(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 {
 	servers_waiters(e, cpu, host_ns);
 	for (size_t i = 1; i < e->config->n_machines; i++) {
@@ -190,15 +189,15 @@ static bool is_gone(const struct machine *m, const struct thr *t)
 	return t->exited && (m->loss_to_ns == VMRT_UNKNOWN || m->loss_to_ns <= t->exited_ns);
 }
 
-/* Finds a followed thread, or begins to follow it because its name is a task's. */
-struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now)
+/* run_follow() on a machine with tasks; @t: the thread if it is followed already. */
+struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+	struct instant now)
 {
 	const struct vmrt_experiment *exp = m->engine->config->experiment;
-	struct thr *t = threads_find(m, pid);
 
 	if (t && t->jobs && comm && !comm_is(comm, t->jobs->spec->name))
 		renamed(m, t, comm);
-	if (!m->has_tasks || (t && (t->jobs || is_gone(m, t) || t->pub.vm != VMRT_NONE)))
+	if (t && (t->jobs || is_gone(m, t) || t->pub.vm != VMRT_NONE))
 		return t;
 	for (size_t i = 0; comm && i < exp->n_tasks; i++) {
 		if (!comm_is(comm, exp->tasks[i].name) ||

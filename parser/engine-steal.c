@@ -73,6 +73,7 @@ static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from
 	if (s->to_ns > opened)
 		rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - opened);
 	wait_stolen(j, s->part, from, s->to_ns);
+	journal_stolen(j, from, s->to_ns);
 	if (s->to_ns > busy)
 		j->excess[VMRT_BLAME_STEAL] += s->to_ns - busy;
 }

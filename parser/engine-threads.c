@@ -12,15 +12,6 @@ bool comm_is(const char *comm, const char *name)
 	return comm && comm[0] == name[0] && strncmp(comm, name, VMRT_COMM_MAX) == 0;
 }
 
-struct thr *threads_find(const struct machine *m, int32_t tid)
-{
-	size_t leaf = (size_t)tid / PID_LEAF;
-
-	if (tid <= 0 || leaf >= m->n_leaves || !m->pids[leaf])
-		return NULL;
-	return m->pids[leaf][tid % PID_LEAF];
-}
-
 static struct thr **slot_of(struct machine *m, int32_t tid)
 {
 	size_t leaf = (size_t)tid / PID_LEAF;
@@ -108,35 +99,4 @@ void threads_free(struct machine *m)
 		free(m->pids[leaf]);
 	}
 	free(m->pids);
-}
-
-/*
- * Keeps the heaviest few: a newcomer takes over the lightest entry with its weight, so that a
- * thread that ran for most of the time cannot be missed (the "space saving" rule of Metwally,
- * Agrawal and El Abbadi, ICDT 2005).
- */
-void who_add(struct who *list, uint32_t thread, int64_t ns)
-{
-	struct who *least = &list[0];
-
-	for (size_t i = 0; i < WHO_MAX; i++) {
-		if (list[i].ns > 0 && list[i].thread == thread) {
-			list[i].ns += ns;
-			return;
-		}
-		if (list[i].ns < least->ns)
-			least = &list[i];
-	}
-	least->thread = thread;
-	least->ns += ns;
-}
-
-uint32_t who_most(const struct who *list)
-{
-	const struct who *most = &list[0];
-
-	for (size_t i = 1; i < WHO_MAX; i++)
-		if (list[i].ns > most->ns)
-			most = &list[i];
-	return most->ns > 0 ? most->thread : VMRT_NONE;
 }

@@ -42,6 +42,7 @@ static void close_gap(struct machine *m, struct thr *v)
 			j->cum[VMRT_BLAME_HOST_THREAD] -= j->gap_ns;
 			j->cum[VMRT_BLAME_THROTTLING] += j->gap_ns;
 			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns;
+			journal_throttled(j);
 			for (size_t n = 0; n < j->backlog_n; n++) {
 				struct snapshot *s =
 					&j->backlog[(j->backlog_first + n) % j->backlog_size];

@@ -49,9 +49,9 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	e->now_ns = host_ns;
 	now.host_ns = host_ns;
 	now.local_ns = ev->ts;
-	m->error_ns = error_ns == VMRT_UNKNOWN ? 0 : error_ns;
-	m->stats.events++;
-	if (m->stats.first_ns == VMRT_UNKNOWN)
+	m->error_known = error_ns != VMRT_UNKNOWN;
+	m->error_ns = m->error_known ? error_ns : 0;
+	if (!m->stats.events++)
 		m->stats.first_ns = host_ns;
 	m->stats.last_ns = host_ns;
 	if (ev->lost)
@@ -174,6 +174,7 @@ static bool init_machine(struct vmrt_engine *e, size_t index)
 	m->pending = calloc(PENDING_MAX, sizeof(*m->pending));
 	for (size_t i = 0; exp && i < exp->n_tasks; i++)
 		m->has_tasks |= !strcmp(exp->tasks[i].machine, m->config->name);
+	e->names_wanted |= m->has_tasks;
 	return m->pending && (!m->config->cpus || cpus_have(m, m->config->cpus - 1));
 }
 
@@ -239,7 +240,9 @@ enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
 		ok = init_machine(e, i);
 	for (size_t i = 0; ok && i < config->n_vms; i++)
 		ok = init_vm(e, i);
-	if (!ok || !servers_init(e, err)) {
+	ok = ok && servers_init(e, err);
+	e->waiters = e->n_servers || config->n_machines > 1;
+	if (!ok) {
 		vmrt_engine_free(e);
 		return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory");
 	}

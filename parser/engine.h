@@ -137,6 +137,7 @@ struct machine {
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
+	bool error_known;
 	struct thr **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;
@@ -215,6 +216,22 @@ struct stretch {
 	int host_cpu;
 };
 
+/* A stretch of time of a job, and who ran on the CPU it waited for. */
+struct entry {
+	int64_t from_ns, to_ns;
+	int32_t error_ns; /* of the clock map then */
+	uint32_t thread;  /* struct vmrt_thread.id, or VMRT_NONE */
+	uint8_t part;	  /* enum vmrt_blame */
+	bool in_gap;	  /* it may turn out to be throttling */
+	bool on_host;	  /* the host's events decide about it, not the guest's */
+};
+
+struct journal {
+	struct entry *entries; /* a ring; its size is a power of two */
+	size_t size, first, n;
+	bool short_of_room; /* some were overwritten that the open job would need */
+};
+
 /* The jobs of one thread of a declared task. */
 struct jobs {
 	struct thr *thr;
@@ -239,7 +256,7 @@ struct jobs {
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
 	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
 	size_t backlog_size, backlog_first, backlog_n;
-	struct who guest_who[WHO_MAX], host_who[WHO_MAX];
+	struct journal journal;
 	uint64_t timer;
 	struct release rel;
 };
@@ -253,21 +270,29 @@ struct vmrt_engine {
 	struct natural *naturals; /* by VM, once there is one; or NULL */
 	int64_t *next_k; /* by task */
 	struct task_found *found; /* by task */
+	bool waiters; /* it matters for whom a vCPU waits: there are servers or guests */
+	bool names_wanted; /* those of all threads: whoever a job waits for is named */
 	uint32_t next_thread;
 	int64_t start_ns, now_ns;
 	bool out_of_memory;
 };
 
 /* engine-threads.c */
-struct thr *threads_find(const struct machine *m, int32_t tid);
+static inline struct thr *threads_find(const struct machine *m, int32_t tid)
+{
+	size_t leaf = (uint32_t)tid / PID_LEAF;
+
+	/* negative ones are far behind the last leaf */
+	if (!tid || leaf >= m->n_leaves || !m->pids[leaf])
+		return NULL;
+	return m->pids[leaf][(uint32_t)tid % PID_LEAF];
+}
 struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
 void threads_announce(struct machine *m, struct thr *t);
 void threads_forget(struct thr *t);
 void threads_name(struct thr *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
-void who_add(struct who *list, uint32_t thread, int64_t ns);
-uint32_t who_most(const struct who *list);
 
 /* engine-timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
@@ -342,7 +367,19 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival);
 int64_t period_found(const struct task_found *found);
 
 /* engine-blame.c */
-void blame_settle(struct machine *m, int64_t host_ns);
+void blame_settle_jobs(struct machine *m, int64_t host_ns);
+
+/* What the machine's jobs did up to now is accounted. */
+static inline void blame_settle(struct machine *m, int64_t host_ns)
+{
+	if (m->settled_ns >= host_ns)
+		return;
+	if (m->n_jobs)
+		blame_settle_jobs(m, host_ns);
+	else
+		m->settled_ns = host_ns;
+}
+
 void blame_open(struct jobs *j, int64_t host_ns);
 void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void blame_close(struct jobs *j);
@@ -350,9 +387,25 @@ void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
 void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
 
+/* engine-journal.c */
+void journal_add(struct jobs *j, const struct entry *entry);
+void journal_drop(struct jobs *j, int64_t before_ns);
+void journal_throttled(struct jobs *j);
+void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns);
+void journal_close(struct jobs *j, int64_t end_ns);
+void journal_free(struct jobs *j);
+
 /* engine-run.c */
 void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns);
-void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+void run_settle_waiting(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
+
+/* A switch on a host CPU changes for whom the vCPUs that queue there wait. */
+static inline void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
+{
+	if (e->waiters)
+		run_settle_waiting(e, cpu, host_ns);
+}
+
 void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns);
 void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated);
@@ -360,18 +413,50 @@ void run_give_slice(
 	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
 void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
 void run_unbind(struct machine *m, struct thr *t);
-struct thr *run_follow(struct machine *m, int32_t pid, const char *comm, struct instant now);
+struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+	struct instant now);
+
+/* Finds a followed thread, or begins to follow it because its name is a task's. */
+static inline struct thr *run_follow(
+	struct machine *m, int32_t pid, const char *comm, struct instant now)
+{
+	struct thr *t = threads_find(m, pid);
+
+	return m->has_tasks ? run_follow_named(m, t, pid, comm, now) : t;
+}
 
 /* engine-cpus.c */
 void cpus_forget(struct machine *m, unsigned cpu, int64_t since_ns);
 void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
 	enum vmrt_loss_kind kind);
-bool cpus_have(struct machine *m, unsigned cpu);
+bool cpus_add(struct machine *m, unsigned cpu);
+
+static inline bool cpus_have(struct machine *m, unsigned cpu)
+{
+	return cpu < m->n_cpus || cpus_add(m, cpu);
+}
+
 void cpus_set_current(
 	struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio);
 int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns);
 void cpus_close_hole(struct machine *m, unsigned index);
-void cpus_check_chain(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void cpus_break_chain(
+	struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm, struct instant now);
+
+/* Is who the record says was on the CPU the thread that was switched in last? */
+static inline void cpus_check_chain(
+	struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	bool is_switch = ev->type == VMRT_EV_SWITCH;
+	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
+
+	if (cpu->known && cpu->pid == pid)
+		cpu->tail = false;
+	else
+		cpus_break_chain(m, ev, pid, is_switch ? ev->sw.prev_comm : NULL, now);
+}
+
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-events.c */

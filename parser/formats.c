@@ -9,7 +9,6 @@
  */
 
 #define COMM 16
-#define STATE_MASK 0xff /* above it, the kernel marks preemption of a running thread */
 
 enum field_kind {
 	FIELD_NONE,
@@ -38,7 +37,7 @@ struct event_want {
 /* Indexes into at[], the same order as in the table. */
 enum { SWITCH_PREV_COMM, SWITCH_PREV_PID, SWITCH_PREV_PRIO, SWITCH_PREV_STATE, SWITCH_NEXT_COMM,
 	SWITCH_NEXT_PID, SWITCH_NEXT_PRIO };
-enum { WAKE_COMM, WAKE_PID, WAKE_PRIO, WAKE_CPU };
+enum { WAKE_COMM, WAKE_PID, WAKE_PRIO, WAKE_CPU = WAKE_CPU_FIELD };
 enum { MIGRATE_PID, MIGRATE_FROM, MIGRATE_TO };
 enum { PROCESS_PID, PROCESS_OTHER, PROCESS_COMM };
 enum { SETUP_TIMER, SETUP_CLOCK, SETUP_MODE };
@@ -247,6 +246,44 @@ static enum vmrt_status take_common(
 	return VMRT_OK;
 }
 
+/* Are the fields of @l at @offsets from the first one? */
+static bool lie_at(const struct event_layout *l, const size_t *offsets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (l->at[i] != l->at[0] + offsets[i])
+			return false;
+	return !l->narrow;
+}
+
+static enum usual_layout find_usual(const struct event_layout *l)
+{
+	static const size_t of_switch[] = {
+		[SWITCH_PREV_COMM] = offsetof(struct usual_switch, prev_comm),
+		[SWITCH_PREV_PID] = offsetof(struct usual_switch, prev_pid),
+		[SWITCH_PREV_PRIO] = offsetof(struct usual_switch, prev_prio),
+		[SWITCH_PREV_STATE] = offsetof(struct usual_switch, prev_state),
+		[SWITCH_NEXT_COMM] = offsetof(struct usual_switch, next_comm),
+		[SWITCH_NEXT_PID] = offsetof(struct usual_switch, next_pid),
+		[SWITCH_NEXT_PRIO] = offsetof(struct usual_switch, next_prio),
+	};
+	static const size_t of_wake[] = {
+		[WAKE_COMM] = offsetof(struct usual_wake, comm),
+		[WAKE_PID] = offsetof(struct usual_wake, pid),
+		[WAKE_PRIO] = offsetof(struct usual_wake, prio),
+	};
+
+	switch (l->type) {
+	case VMRT_EV_SWITCH:
+		return lie_at(l, of_switch, sizeof(of_switch) / sizeof(of_switch[0])) ? USUAL_SWITCH
+										      : USUAL_NONE;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+		return lie_at(l, of_wake, sizeof(of_wake) / sizeof(of_wake[0])) ? USUAL_WAKE : USUAL_NONE;
+	default:
+		return USUAL_NONE;
+	}
+}
+
 static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_want *want,
 	const char *text, struct vmrt_error *err)
 {
@@ -276,6 +313,7 @@ static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_wa
 		if (w->name && !why)
 			note_field(&layout, i, &fields[i], w->kind);
 	}
+	layout.usual = (uint8_t)find_usual(&layout);
 	f->layouts[f->n_layouts] = layout;
 	f->by_id[id] = (uint8_t)f->n_layouts++;
 	return VMRT_OK;
@@ -432,27 +470,15 @@ static void decode_wheel(const struct vmrt_formats *f, const struct event_layout
 		event->wheel.expires = get_long(l, record, WHEEL_EXPIRES);
 }
 
-bool formats_decode(const struct vmrt_formats *f, const uint8_t *record, uint32_t size,
-	char *name_room, struct vmrt_event *event)
+bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, uint32_t size, char *name_room, struct vmrt_event *event)
 {
-	const struct event_layout *l;
-
-	if (size < f->common_least)
-		return false;
-	l = &f->layouts[f->by_id[dat_u16(record + f->type_at)]];
-	event->type = l->type;
-	event->flags = record[f->flags_at];
-	/* the upper half counts something else */
-	event->depth = f->depth_at == LAYOUT_ABSENT ? 0 : record[f->depth_at] & 0x0f;
-	event->pid = (int32_t)dat_u32(record + f->pid_at);
-	if (size < l->least)
-		return false;
 	switch (event->type) {
 	case VMRT_EV_SWITCH:
 		event->sw.prev_comm = get_comm(l, record, SWITCH_PREV_COMM);
 		event->sw.prev_pid = get_32(l, record, SWITCH_PREV_PID);
 		event->sw.prev_prio = get_32(l, record, SWITCH_PREV_PRIO);
-		event->sw.prev_state = (int64_t)(get_long(l, record, SWITCH_PREV_STATE) & STATE_MASK);
+		event->sw.prev_state = (int64_t)(get_long(l, record, SWITCH_PREV_STATE) & TASK_STATE_MASK);
 		event->sw.next_comm = get_comm(l, record, SWITCH_NEXT_COMM);
 		event->sw.next_pid = get_32(l, record, SWITCH_NEXT_PID);
 		event->sw.next_prio = get_32(l, record, SWITCH_NEXT_PRIO);

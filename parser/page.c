@@ -11,7 +11,7 @@
 #define COMMIT_COUNTED (1u << 30) /* how many were missed stands behind the data */
 
 enum {
-	ENTRY_LONG = 0, /* 1 to 28: data of 4 times as many bytes */
+	ENTRY_LONG = 0, /* 1 to PAGE_ENTRY_WORDS: data of 4 times as many bytes */
 	ENTRY_PADDING = 29,
 	ENTRY_TIME_EXTEND = 30,
 	ENTRY_TIME_STAMP = 31,
@@ -66,7 +66,7 @@ bool page_begin(struct page_walk *walk, const uint8_t *page, uint32_t size, uint
 	return true;
 }
 
-int page_next(struct page_walk *walk, const uint8_t **record, uint32_t *size)
+int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size)
 {
 	for (;;) {
 		uint32_t left = walk->end - walk->pos;

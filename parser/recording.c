@@ -10,12 +10,15 @@
 #include <vmrt/causality.h>
 #include <vmrt/files.h>
 
+#include "stream.h"
+
 #define MAX_MACHINES 64
 #define MAX_EXPERIMENT (1 << 20)
 #define PATH_ROOM 4096
 
 /* One file being read: number 0 is the host's. */
 struct source {
+	uint32_t index;
 	char name[VMRT_NAME_MAX];
 	char path[PATH_ROOM];
 	struct vmrt_dat *dat;
@@ -37,6 +40,8 @@ struct vmrt_recording {
 	struct source sources[MAX_MACHINES];
 	size_t n;
 	struct source *given; /* its event is in the caller's hands */
+	bool ended; /* a stream has something for vmrt_recording_ended() */
+	int64_t rival_ns; /* the other sources' next events are at or after this */
 	struct vmrt_engine_machine machines[MAX_MACHINES];
 	struct vmrt_engine_vm vms[MAX_MACHINES];
 	size_t n_vms;
@@ -74,6 +79,7 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	s->vm = vm;
+	s->index = (uint32_t)rec->n;
 	status = vmrt_dat_open(path, &s->dat, err);
 	if (status != VMRT_OK)
 		return status;
@@ -251,19 +257,20 @@ static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, stru
 }
 
 /* Gets the next event of one machine; a malformed CPU is given up, the others go on. */
-static void advance(struct source *s, bool is_host)
+static void advance(struct vmrt_recording *rec, struct source *s)
 {
 	struct vmrt_error why;
 	int got;
 
-	while ((got = vmrt_stream_next(s->stream, &s->event, &why)) < 0) {
+	while ((got = stream_next(s->stream, &s->event, &why)) < 0) {
 		vmrt_warn("%s", why.text);
 		snprintf(s->note, sizeof(s->note), "%.250s", why.text);
 	}
 	s->have = got > 0;
-	if (s->have)
-		s->host_ns = is_host ? s->event.ts
-				     : vmrt_clockmap_to_host(&s->map, s->event.ts, &s->hint);
+	s->host_ns = s->event.ts;
+	if (s->index && s->have)
+		s->host_ns = vmrt_clockmap_to_host(&s->map, s->event.ts, &s->hint);
+	rec->ended |= s->stream->n_ended > 0;
 }
 
 enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
@@ -287,8 +294,11 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
 		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;
 		status = vmrt_stream_open(rec->sources[i].dat, &rec->sources[i].stream, err);
+		if (status == VMRT_OK && (i ? rec->sources[i].vm && rec->sources[i].vm->broken_off
+					    : rec->manifest && rec->manifest->broken_off))
+			vmrt_stream_broken_off(rec->sources[i].stream);
 		if (status == VMRT_OK)
-			advance(&rec->sources[i], i == 0);
+			advance(rec, &rec->sources[i]);
 	}
 	rec->options = NULL;
 	if (status != VMRT_OK) {
@@ -313,37 +323,56 @@ void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config
 	};
 }
 
-bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
-	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns)
+/* The source whose event is next in host time; of equal ones the first. */
+static struct source *find_next(struct vmrt_recording *rec)
 {
 	struct source *next = NULL;
 
-	if (rec->given)
-		advance(rec->given, rec->given == rec->sources);
-	for (size_t i = 0; i < rec->n; i++)
-		if (rec->sources[i].have && (!next || rec->sources[i].host_ns < next->host_ns))
-			next = &rec->sources[i];
+	rec->rival_ns = INT64_MAX;
+	for (size_t i = 0; i < rec->n; i++) {
+		struct source *s = &rec->sources[i];
+
+		if (!s->have)
+			continue;
+		if (!next || s->host_ns < next->host_ns) {
+			rec->rival_ns = next ? next->host_ns : INT64_MAX;
+			next = s;
+		} else if (s->host_ns < rec->rival_ns) {
+			rec->rival_ns = s->host_ns;
+		}
+	}
+	return next;
+}
+
+bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
+	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns)
+{
+	struct source *next = rec->given;
+
+	if (next)
+		advance(rec, next);
+	if (!next || !next->have || next->host_ns >= rec->rival_ns)
+		next = find_next(rec);
 	rec->given = next;
 	if (!next)
 		return false;
-	*machine = (uint32_t)(next - rec->sources);
+	*machine = next->index;
 	*event = &next->event;
 	*host_ns = next->host_ns;
-	*error_ns = *machine ? vmrt_clockmap_error(&next->map, next->event.ts, &next->hint) : 0;
+	*error_ns = next->index ? vmrt_clockmap_error(&next->map, next->event.ts, &next->hint) : 0;
 	return true;
 }
 
 bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu)
 {
-	for (size_t i = 0; i < rec->n; i++) {
-		int ended = vmrt_stream_ended(rec->sources[i].stream);
-
-		if (ended < 0)
+	for (size_t i = 0; rec->ended && i < rec->n; i++) {
+		if (!rec->sources[i].stream->n_ended)
 			continue;
 		*machine = (uint32_t)i;
-		*cpu = (unsigned)ended;
+		*cpu = (unsigned)vmrt_stream_ended(rec->sources[i].stream);
 		return true;
 	}
+	rec->ended = false;
 	return false;
 }
 

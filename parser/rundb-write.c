@@ -14,7 +14,7 @@
 
 enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_VIOLATION, T_CHECKED,
 	T_NATURAL, T_SUPPLY, T_SLICE, T_TASK,
-	T_JOB, T_BLAME, TABLES };
+	T_JOB, T_BLAME, T_BLAME_THREAD, TABLES };
 
 static const struct {
 	const char *name;
@@ -34,14 +34,20 @@ static const struct {
 	[T_SUPPLY] = {"supply", 4},
 	[T_SLICE] = {"slice", 8},
 	[T_TASK] = {"task", 10},
-	[T_JOB] = {"job", 23},
+	[T_JOB] = {"job", 25},
 	[T_BLAME] = {"blame", 5},
+	[T_BLAME_THREAD] = {"blame_thread", 5},
 };
+
+/* Slices are so many that they are written this many at a time, in one statement. */
+#define SLICES 64
 
 struct rundb {
 	sqlite3 *db;
 	char *path, *temporary;
-	sqlite3_stmt *insert[TABLES];
+	sqlite3_stmt *insert[TABLES], *insert_slices;
+	struct vmrt_slice slices[SLICES]; /* to be written */
+	size_t n_slices;
 	const struct vmrt_manifest *manifest;
 	unsigned long long jobs, periods;
 	enum vmrt_status status; /* first failure */
@@ -116,6 +122,13 @@ static void add_text(struct row *row, const char *text)
 		sqlite3_bind_text(row->stmt, ++row->column, text, -1, SQLITE_TRANSIENT);
 }
 
+static void step(struct row *row)
+{
+	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
+		failed(row->db);
+	sqlite3_reset(row->stmt);
+}
+
 static void end(struct row *row)
 {
 	if (row->column != tables[row->table].columns) {
@@ -123,9 +136,7 @@ static void end(struct row *row)
 			tables[row->table].name, row->column, tables[row->table].columns);
 		return;
 	}
-	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
-		failed(row->db);
-	sqlite3_reset(row->stmt);
+	step(row);
 }
 
 static void on_thread(void *ctx, const struct vmrt_thread *t)
@@ -159,19 +170,44 @@ static void on_thread(void *ctx, const struct vmrt_thread *t)
 	end(&row);
 }
 
+static void add_slice(struct row *row, const struct vmrt_slice *s)
+{
+	add_int(row, s->thread);
+	add_int(row, s->cpu);
+	add_int(row, s->start_ns);
+	add_int(row, s->end_ns);
+	add_int(row, s->prio);
+	add_int(row, s->end_state);
+	add_int(row, s->uncertainty_ns);
+	add_int(row, s->truncated);
+}
+
+static void flush_slices(struct rundb *db)
+{
+	struct row many = {.db = db, .stmt = db->insert_slices};
+
+	if (db->n_slices == SLICES) {
+		for (size_t i = 0; i < SLICES; i++)
+			add_slice(&many, &db->slices[i]);
+		step(&many);
+	} else {
+		for (size_t i = 0; i < db->n_slices; i++) {
+			struct row row = begin(db, T_SLICE);
+
+			add_slice(&row, &db->slices[i]);
+			end(&row);
+		}
+	}
+	db->n_slices = 0;
+}
+
 static void on_slice(void *ctx, const struct vmrt_slice *s)
 {
-	struct row row = begin(ctx, T_SLICE);
+	struct rundb *db = ctx;
 
-	add_int(&row, s->thread);
-	add_int(&row, s->cpu);
-	add_int(&row, s->start_ns);
-	add_int(&row, s->end_ns);
-	add_int(&row, s->prio);
-	add_int(&row, s->end_state);
-	add_int(&row, s->uncertainty_ns);
-	add_int(&row, s->truncated);
-	end(&row);
+	db->slices[db->n_slices++] = *s;
+	if (db->n_slices == SLICES)
+		flush_slices(db);
 }
 
 static void on_server(void *ctx, const struct vmrt_server *s)
@@ -280,18 +316,19 @@ static void add_blame(struct rundb *db, const struct vmrt_job *job, enum vmrt_bl
 	add_int(&row, job->k);
 	add_text(&row, vmrt_blame_name(part));
 	add_int(&row, job->blame_ns[part]);
-	switch (part) {
-	case VMRT_BLAME_INTERFERENCE:
-	case VMRT_BLAME_GUEST_OVERRUN:
-		add_index(&row, job->interferer);
-		break;
-	case VMRT_BLAME_HOST_THREAD:
-	case VMRT_BLAME_SERVER:
-		add_index(&row, job->host_interferer);
-		break;
-	default:
-		add_null(&row);
-	}
+	add_index(&row, vmrt_job_blamed(job, part));
+	end(&row);
+}
+
+static void add_blame_thread(struct rundb *db, const struct vmrt_job *job, const struct vmrt_blamed *by)
+{
+	struct row row = begin(db, T_BLAME_THREAD);
+
+	add_int(&row, job->task);
+	add_int(&row, job->k);
+	add_text(&row, vmrt_blame_name(by->part));
+	add_int(&row, by->thread);
+	add_int(&row, by->ns);
 	end(&row);
 }
 
@@ -324,10 +361,14 @@ static void on_job(void *ctx, const struct vmrt_job *j)
 	add_int(&row, j->inferred);
 	add_time(&row, j->mark_begin_local_ns);
 	add_time(&row, j->mark_end_local_ns);
+	add_index(&row, j->cause < 0 ? VMRT_NONE : vmrt_job_blamed(j, (enum vmrt_blame)j->cause));
+	add_time(&row, j->unsure_ns);
 	end(&row);
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		if (j->blame_ns[p] && j->arrival_ns != VMRT_UNKNOWN)
 			add_blame(db, j, (enum vmrt_blame)p);
+	for (size_t i = 0; i < j->n_blamed && j->arrival_ns != VMRT_UNKNOWN; i++)
+		add_blame_thread(db, j, &j->blamed[i]);
 }
 
 static void on_loss(void *ctx, const struct vmrt_loss *l)
@@ -487,19 +528,45 @@ void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned lon
 	*periods = db->periods;
 }
 
+/* A statement that inserts @rows rows into @table; NULL without memory. */
+static char *make_insert(enum table table, size_t rows)
+{
+	size_t size = 64 + rows * 2 * (size_t)(tables[table].columns + 1);
+	char *sql = malloc(size), *p = sql;
+
+	if (!sql)
+		return NULL;
+	p += snprintf(p, size, "INSERT %sINTO %s VALUES", table == T_SERVER ? "OR REPLACE " : "",
+		tables[table].name);
+	for (size_t row = 0; row < rows; row++) {
+		if (row)
+			*p++ = ',';
+		for (int i = 0; i < tables[table].columns; i++) {
+			*p++ = i ? ',' : '(';
+			*p++ = '?';
+		}
+		*p++ = ')';
+	}
+	*p = '\0';
+	return sql;
+}
+
+static void prepare_insert(struct rundb *db, enum table table, size_t rows, sqlite3_stmt **out)
+{
+	char *sql = make_insert(table, rows);
+
+	if (!sql)
+		db->status = vmrt_fail(&db->err, VMRT_ENOMEM, "%s: out of memory", db->temporary);
+	else if (db->status == VMRT_OK && sqlite3_prepare_v2(db->db, sql, -1, out, NULL) != SQLITE_OK)
+		failed(db);
+	free(sql);
+}
+
 static void prepare(struct rundb *db)
 {
-	for (int t = 0; t < TABLES && db->status == VMRT_OK; t++) {
-		char sql[256];
-		int n = snprintf(sql, sizeof(sql), "INSERT %sINTO %s VALUES(?",
-			t == T_SERVER ? "OR REPLACE " : "", tables[t].name);
-
-		for (int i = 1; i < tables[t].columns; i++)
-			n += snprintf(sql + n, sizeof(sql) - (size_t)n, ",?");
-		snprintf(sql + n, sizeof(sql) - (size_t)n, ")");
-		if (sqlite3_prepare_v2(db->db, sql, -1, &db->insert[t], NULL) != SQLITE_OK)
-			failed(db);
-	}
+	for (int t = 0; t < TABLES; t++)
+		prepare_insert(db, (enum table)t, 1, &db->insert[t]);
+	prepare_insert(db, T_SLICE, SLICES, &db->insert_slices);
 }
 
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
@@ -524,7 +591,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	}
 	unlink(db->temporary);
-	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
 		SQLITE_OK) {
 		enum vmrt_status status =
 			vmrt_fail(err, VMRT_EDB, "cannot create %s: %s", db->temporary, sqlite3_errmsg(db->db));
@@ -533,7 +600,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		return status;
 	}
 	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled */
-	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE;");
+	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=16384;");
 	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;",
 		VMRT_DB_APPLICATION_ID, VMRT_DB_VERSION);
 	run_sql(db, pragmas);
@@ -557,12 +624,15 @@ static void finalize(struct rundb *db)
 		sqlite3_finalize(db->insert[t]);
 		db->insert[t] = NULL;
 	}
+	sqlite3_finalize(db->insert_slices);
+	db->insert_slices = NULL;
 }
 
 enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
+	flush_slices(db);
 	finalize(db);
 	run_sql(db, VMRT_DB_INDICES);
 	run_sql(db, VMRT_DB_VIEWS);

@@ -80,11 +80,16 @@
 	" preemptions INTEGER NOT NULL, migrations INTEGER NOT NULL, skipped INTEGER NOT NULL,"    \
 	" outcome TEXT NOT NULL, cause TEXT, excused INTEGER NOT NULL, inferred INTEGER NOT NULL," \
 	" mark_begin_local_ns INTEGER, mark_end_local_ns INTEGER,"                                 \
+	" cause_thread INTEGER REFERENCES thread(id), unsure_ns INTEGER,"                          \
 	" PRIMARY KEY(task, k)) WITHOUT ROWID;"                                                    \
 	"CREATE TABLE blame("                                                                      \
 	" task INTEGER NOT NULL, k INTEGER NOT NULL, part TEXT NOT NULL, ns INTEGER NOT NULL,"     \
 	" thread INTEGER REFERENCES thread(id),"                                                   \
-	" PRIMARY KEY(task, k, part)) WITHOUT ROWID;"
+	" PRIMARY KEY(task, k, part)) WITHOUT ROWID;"                                              \
+	"CREATE TABLE blame_thread("                                                               \
+	" task INTEGER NOT NULL, k INTEGER NOT NULL, part TEXT NOT NULL,"                          \
+	" thread INTEGER NOT NULL REFERENCES thread(id), ns INTEGER NOT NULL,"                     \
+	" PRIMARY KEY(task, k, part, thread)) WITHOUT ROWID;"
 
 #define VMRT_DB_INDICES                                                                            \
 	"CREATE INDEX slice_by_thread ON slice(thread, start_ns);"                                 \
@@ -103,6 +108,15 @@
 	" FROM server_period p JOIN server s ON s.id = p.server;"                                  \
 	"CREATE VIEW losses AS SELECT m.name AS machine, l.cpu AS cpu, l.from_ns AS from_ns,"      \
 	" l.to_ns AS to_ns, l.events AS events, l.kind AS kind"                                    \
-	" FROM loss l JOIN machine m ON m.id = l.machine;"
+	" FROM loss l JOIN machine m ON m.id = l.machine;"                                         \
+	"CREATE VIEW blames AS SELECT t.machine_name AS machine, t.name AS task, b.k AS k,"        \
+	" b.part AS part, b.ns AS ns, h.comm AS by, h.tid AS by_tid,"                              \
+	" CASE b.part WHEN 'server' THEN (SELECT CASE count(*) WHEN 1 THEN max(s.name) END"        \
+	" FROM server s WHERE s.vm = h.vm) END AS by_server"                                       \
+	" FROM (SELECT task, k, part, thread, ns FROM blame_thread UNION ALL"                      \
+	" SELECT task, k, part, NULL, ns - coalesce((SELECT sum(o.ns) FROM blame_thread o"         \
+	" WHERE o.task = a.task AND o.k = a.k AND o.part = a.part), 0) AS rest"                    \
+	" FROM blame a WHERE rest <> 0) b"                                                         \
+	" JOIN task t ON t.id = b.task LEFT JOIN thread h ON h.id = b.thread;"
 
 #endif

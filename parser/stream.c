@@ -1,55 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-#include "dat.h"
+#include "stream.h"
 
 #include <stdlib.h>
 
 /*
  * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
- * The record given out last stays as it is until the next one is asked for.
+ * A CPU stays on top of it, unmoved, as long as its records are earlier than those of its rival, the next
+ * one in order. The record given out last stays as it is until the next one is asked for.
  */
 
 #define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
 #define WINDOW_MAX (256u << 10)
-
-struct stream_cpu {
-	struct page_feed *feed;
-	struct page_walk walk;
-	uint64_t page_offset;
-	int64_t ts; /* of the next record */
-	const uint8_t *record;
-	uint32_t size;
-	uint64_t lost;
-	uint16_t cpu;
-	bool dead; /* malformed from here on */
-	bool in_page;
-	bool ended, told; /* there was more, but it cannot be read; vmrt_stream_ended() has said so */
-};
-
-struct vmrt_stream {
-	const struct vmrt_formats *formats;
-	const char *path; /* NULL: live */
-	uint32_t tsc_mult, tsc_shift;
-	bool live;
-	int64_t limit;
-
-	struct stream_cpu *cpus;
-	unsigned n_cpus;
-	struct stream_cpu **heap;
-	unsigned n_heap;
-	struct stream_cpu *given; /* its record was given out; it has to move on */
-	bool started;
-	int64_t last_ts;
-
-	unsigned n_ended;  /* CPUs that ended early and were not asked about yet */
-	unsigned n_errors; /* CPUs that died and were not told of yet */
-	struct vmrt_error *errors; /* room for one each */
-	char name_room[16];
-};
-
-static bool before(const struct stream_cpu *a, const struct stream_cpu *b)
-{
-	return a->ts < b->ts || (a->ts == b->ts && a->cpu < b->cpu);
-}
 
 static void sift_down(struct vmrt_stream *s, unsigned i)
 {
@@ -60,9 +21,9 @@ static void sift_down(struct vmrt_stream *s, unsigned i)
 
 		if (child >= s->n_heap)
 			break;
-		if (child + 1 < s->n_heap && before(s->heap[child + 1], s->heap[child]))
+		if (child + 1 < s->n_heap && stream_before(s->heap[child + 1], s->heap[child]))
 			child++;
-		if (!before(s->heap[child], moving))
+		if (!stream_before(s->heap[child], moving))
 			break;
 		s->heap[i] = s->heap[child];
 		i = child;
@@ -70,15 +31,23 @@ static void sift_down(struct vmrt_stream *s, unsigned i)
 	s->heap[i] = moving;
 }
 
+static void find_rival(struct vmrt_stream *s)
+{
+	s->rival = s->n_heap > 1 ? s->heap[1] : NULL;
+	if (s->n_heap > 2 && stream_before(s->heap[2], s->heap[1]))
+		s->rival = s->heap[2];
+}
+
 static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	unsigned i = s->n_heap++;
 
-	while (i && before(cpu, s->heap[(i - 1) / 2])) {
+	while (i && stream_before(cpu, s->heap[(i - 1) / 2])) {
 		s->heap[i] = s->heap[(i - 1) / 2];
 		i = (i - 1) / 2;
 	}
 	s->heap[i] = cpu;
+	find_rival(s);
 }
 
 static void heap_drop_top(struct vmrt_stream *s)
@@ -86,6 +55,21 @@ static void heap_drop_top(struct vmrt_stream *s)
 	s->heap[0] = s->heap[--s->n_heap];
 	if (s->n_heap)
 		sift_down(s, 0);
+	find_rival(s);
+}
+
+struct stream_cpu *stream_reorder(struct vmrt_stream *s)
+{
+	sift_down(s, 0);
+	find_rival(s);
+	return s->heap[0];
+}
+
+/* The top has moved on. */
+static void heap_settle_top(struct vmrt_stream *s)
+{
+	if (s->rival && stream_before(s->rival, s->heap[0]))
+		stream_reorder(s);
 }
 
 static void ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
@@ -120,7 +104,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
-	if (!more && page_feed_incomplete(cpu->feed))
+	if (!more && (s->cut || page_feed_incomplete(cpu->feed)))
 		ends_early(s, cpu);
 	if (more <= 0)
 		return false;
@@ -135,16 +119,14 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	return true;
 }
 
-/* Go to the CPU's next record; false at its end (for now, if live). */
-static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+/* Go on to pages that have a record; false if there is none. */
+static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int more)
 {
 	if (cpu->dead)
 		return false;
-	for (;;) {
-		int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
-
+	for (;; more = page_next(&cpu->walk, &cpu->record, &cpu->size)) {
 		if (more == 1)
-			break;
+			return true;
 		if (more < 0) {
 			die(s, cpu,
 				cpu->page_offset == DAT_PAGE_LIVE ? DAT_PAGE_LIVE
@@ -155,10 +137,16 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 		if (!next_page(s, cpu))
 			return false;
 	}
-	cpu->ts = (int64_t)cpu->walk.ts;
-	if (s->tsc_mult)
-		cpu->ts = (int64_t)(((unsigned __int128)cpu->walk.ts * s->tsc_mult) >> s->tsc_shift) &
-			INT64_MAX;
+}
+
+/* Go to the CPU's next record; false at its end (for now, if live). */
+static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
+
+	if (more != 1 && !advance_pages(s, cpu, more))
+		return false;
+	cpu->ts = stream_time(s, cpu);
 	return true;
 }
 
@@ -171,7 +159,7 @@ static void settle(struct vmrt_stream *s)
 		s->given = NULL;
 		cpu->lost = 0;
 		if (advance(s, cpu))
-			sift_down(s, 0);
+			heap_settle_top(s);
 		else
 			heap_drop_top(s);
 	}
@@ -231,6 +219,14 @@ enum vmrt_status vmrt_stream_open(
 	}
 	*out = s;
 	return VMRT_OK;
+}
+
+void vmrt_stream_broken_off(struct vmrt_stream *stream)
+{
+	stream->cut = true;
+	for (unsigned i = 0; i < stream->n_cpus; i++)
+		if (!stream->cpus[i].feed)
+			ends_early(stream, &stream->cpus[i]);
 }
 
 enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,
@@ -314,11 +310,7 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 		heap_drop_top(stream);
 		return vmrt_stream_next(stream, event, err);
 	}
-	event->ts = cpu->ts;
-	event->cpu = cpu->cpu;
-	event->lost = cpu->lost;
-	stream->last_ts = cpu->ts;
-	stream->given = cpu;
+	stream_give(stream, cpu, event);
 	return 1;
 }
 

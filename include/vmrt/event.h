@@ -70,10 +70,11 @@ struct vmrt_event {
 	int32_t pid;	    /* common_pid: who was on the CPU */
 	union {
 		struct {
-			const char *prev_comm, *next_comm;
-			int32_t prev_pid, next_pid;
-			int32_t prev_prio, next_prio; /* kernel priority: FIFO p is 99 - p, CFS >= 100 */
-			int64_t prev_state;	      /* 0 running; 1 S, 2 D, 4 T, 8 t, 16 X, 32 Z... */
+			const char *prev_comm;
+			int32_t prev_pid, prev_prio; /* kernel priority: FIFO p is 99 - p, CFS >= 100 */
+			int64_t prev_state;	     /* 0 running; 1 S, 2 D, 4 T, 8 t, 16 X, 32 Z... */
+			const char *next_comm;
+			int32_t next_pid, next_prio;
 		} sw;
 		struct {
 			const char *comm;

@@ -34,6 +34,9 @@ enum vmrt_policy {
 
 enum vmrt_depletion { VMRT_DEPLETION_SOFT, VMRT_DEPLETION_HARD };
 
+/* What members of a soft server are without budget: SCHED_OTHER or SCHED_IDLE. */
+enum vmrt_background { VMRT_BACKGROUND_OTHER, VMRT_BACKGROUND_IDLE };
+
 /* How a task waits for its next release. */
 #define VMRT_RELEASE_LIST(X)                                                                       \
 	X(AUTO, "auto")		  /* found out from the recording */                               \
@@ -59,6 +62,9 @@ struct vmrt_server_spec {
 	int64_t period_ns;
 	int64_t budget_ns;
 	int priority; /* SCHED_FIFO priority of the members while there is budget, 2..97 */
+	enum vmrt_background background;
+	bool charge_helpers; /* the VM's other threads are charged, too, not only its vCPUs */
+	int cpu;      /* host CPU; -1: where the members are */
 	int line;     /* where it is defined, for messages */
 };
 

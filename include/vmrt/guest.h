@@ -30,16 +30,28 @@ enum vmrt_guest_state {
 typedef bool vmrt_guest_pages_fn(
 	void *ctx, unsigned cpu, const void *pages, size_t size, struct vmrt_error *err);
 
+/* Called once, before any pages: what they are. Returns false to refuse, with @err filled in. */
+typedef bool vmrt_guest_ready_fn(
+	void *ctx, const struct vmrt_trace_meta *meta, struct vmrt_error *err);
+
+/* What the agent does with its events while it records. */
+enum vmrt_guest_mode {
+	VMRT_GUEST_HOLD,   /* keeps them until the end, unless a buffer is about to run full */
+	VMRT_GUEST_STREAM, /* sends them all the time */
+	VMRT_GUEST_FLIGHT, /* keeps the last ones that there is room for, and sends them at the end */
+};
+
 struct vmrt_guest_options {
 	const char *name;	    /* of the VM */
 	const char *const *sockets; /* ways to the agent (transport.h), tried in turn */
 	size_t n_sockets;
 	const struct vmrt_secret *secret; /* that it shares with the agent; for TCP, or NULL */
 	uint64_t buffer;   /* bytes per CPU in the guest */
-	bool stream;	   /* send all the time instead of at the end */
+	enum vmrt_guest_mode mode;
 	uint64_t max_size; /* of all pages together; 0: no limit */
 	const cpu_set_t *cpus; /* where its thread shall run, or NULL */
-	vmrt_guest_pages_fn *pages; /* called in the session's thread */
+	vmrt_guest_ready_fn *ready; /* or NULL; this and the next are called in the session's thread */
+	vmrt_guest_pages_fn *pages;
 	void *ctx;
 };
 
@@ -62,8 +74,12 @@ enum vmrt_guest_state vmrt_guest_wait(
 /** vmrt_guest_start - from READY on: have it switch recording on */
 void vmrt_guest_start(struct vmrt_guest *guest);
 
-/** vmrt_guest_stop - have it switch recording off and send the rest */
-void vmrt_guest_stop(struct vmrt_guest *guest);
+/**
+ * vmrt_guest_stop - have it switch recording off and send the rest
+ * @since_ns: leave out what was recorded before this time of the host, as far as that is known to be
+ *	before; INT64_MIN: nothing
+ */
+void vmrt_guest_stop(struct vmrt_guest *guest, int64_t since_ns);
 
 /** vmrt_guest_abort - give it up, with @why as its error */
 void vmrt_guest_abort(struct vmrt_guest *guest, const char *why);
@@ -78,13 +94,15 @@ int64_t vmrt_guest_upto(struct vmrt_guest *guest);
 uint64_t vmrt_guest_bytes(struct vmrt_guest *guest);
 
 /**
- * vmrt_guest_copy_pings - the pings from number @first on
+ * vmrt_guest_copy_pings - pings in the order in which they came
+ * @next: number of the first one to copy, 0 at first; becomes that of the next call. Who asks too
+ *	seldom misses some: thousands are kept for this.
  * @out: room for @max of them
  *
  * Return: how many were copied.
  */
 size_t vmrt_guest_copy_pings(
-	struct vmrt_guest *guest, size_t first, struct vmrt_ping *out, size_t max);
+	struct vmrt_guest *guest, uint64_t *next, struct vmrt_ping *out, size_t max);
 
 /** vmrt_guest_meta - formats and names; good from READY on until it is closed, or NULL */
 const struct vmrt_trace_meta *vmrt_guest_meta(struct vmrt_guest *guest);
@@ -94,10 +112,11 @@ struct vmrt_guest_result {
 	const char *hostname, *kernel;
 	const struct vmrt_trace_meta *meta; /* NULL if it never was ready */
 	const struct vmrt_cpu_stats *stats; /* by CPU; zeros if it was not DONE */
-	const struct vmrt_ping *pings;
+	const struct vmrt_ping *pings; /* of a long session not all; NULL: no memory for them */
 	size_t n_pings;
 	uint64_t bad_pings, bad_pages, size;
 	uint64_t buffer; /* bytes per CPU that the guest has */
+	int64_t since_ns; /* guest time from which on its events were asked for, or INT64_MIN */
 };
 
 /** vmrt_guest_finish - end the thread; the session must be DONE or FAILED, or is aborted */

@@ -214,6 +214,15 @@ struct vmrt_natural {
 	int64_t supply_p10_ns, supply_p50_ns, supply_p90_ns;
 };
 
+/* A thread that ran while a job waited. */
+struct vmrt_blamed {
+	enum vmrt_blame part;
+	uint32_t thread; /* struct vmrt_thread.id */
+	int64_t ns;	 /* of that part; the rest is that of threads not told */
+};
+
+#define VMRT_BLAMED_MAX 24
+
 struct vmrt_job {
 	uint32_t task;	 /* index of the declared task */
 	uint32_t thread; /* struct vmrt_thread.id */
@@ -223,8 +232,9 @@ struct vmrt_job {
 	int64_t exec_ns;     /* on a guest CPU whose vCPU thread was on a host CPU */
 	int64_t response_ns; /* end - arrival in the task's own clock */
 	int64_t blame_ns[VMRT_BLAMES];
-	uint32_t interferer;	  /* guest thread that ran most while the job waited, or VMRT_NONE */
-	uint32_t host_interferer; /* host thread that ran most while its vCPU waited, or VMRT_NONE */
+	struct vmrt_blamed blamed[VMRT_BLAMED_MAX]; /* by part, and in it the one that ran most first */
+	size_t n_blamed;
+	int64_t unsure_ns; /* at most so much may belong to other parts, for the guest's clock has an error */
 	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL, THROTTLING */
 	int preemptions, migrations;
 	int64_t skipped; /* releases lost right before this job */
@@ -234,6 +244,9 @@ struct vmrt_job {
 	bool inferred; /* an inferred switch lies in it */
 	int64_t mark_begin_local_ns, mark_end_local_ns; /* the workload's own markers, if any */
 };
+
+/** vmrt_job_blamed - the thread that ran most in a part of a job, or VMRT_NONE */
+uint32_t vmrt_job_blamed(const struct vmrt_job *job, enum vmrt_blame part);
 
 struct vmrt_loss {
 	uint32_t machine;

@@ -51,7 +51,11 @@ struct vmrt_vm {
 	struct vmrt_vm_thread *threads; /* vCPUs first, by number */
 	size_t n_threads;
 	size_t n_vcpus;
-	/* UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is none */
+	uint32_t vsock_cid; /* of the guest; 0: it has none */
+	/*
+	 * UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is none. The last
+	 * one is "vsock:CID" if the guest has one and no such port.
+	 */
 	char link[VMRT_VM_LINKS][VMRT_LINK_PATH];
 };
 

@@ -171,3 +171,23 @@ query() {
 	[[ $output = *tracefs* || $output = *tracing* ]]
 	[ ! -e y.vmrt ]
 }
+
+@test "the parts of each job sum to its response time, and the dominant one is its cause" {
+	for run in demo-none demo-hsf; do
+		"$trace" analyze -q -o "$run.db" "$root/tests/data/$run.vmrt"
+		sum() { sqlite3 "$run.db" "SELECT count(*) FROM job j WHERE response_ns IS NOT NULL AND response_ns <> (SELECT sum(ns) FROM $1)"; }
+		[ "$(sqlite3 "$run.db" "SELECT count(*) > 20 FROM job WHERE response_ns IS NOT NULL")" = 1 ]
+		[ "$(sum "blame WHERE task = j.task AND k = j.k")" = 0 ]
+		# the same with the threads behind the parts, and the time of those not told
+		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM jobs j WHERE response_ns IS NOT NULL AND response_ns <>
+			(SELECT sum(ns) FROM blames b WHERE b.machine = j.machine AND b.task = j.task AND b.k = j.k)")" = 0 ]
+		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM blame_thread WHERE ns <= 0")" = 0 ]
+		[ "$(sqlite3 "$run.db" "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM blame_thread WHERE part = 'host_thread' GROUP BY task, k)")" -le 3 ]
+		# exec is what the job needed, and no cause
+		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM job j WHERE cause IS NOT NULL AND NOT excused AND cause <>
+			(SELECT part FROM blame WHERE task = j.task AND k = j.k AND part NOT IN ('exec', 'clock') ORDER BY ns DESC LIMIT 1)")" = 0 ]
+	done
+	# without a server, two busy loops of a shell had the CPU
+	[ "$(sqlite3 demo-none.db "SELECT group_concat(by) FROM (SELECT by FROM blames WHERE part = 'host_thread'
+		GROUP BY by, by_tid HAVING sum(ns) > 0.4 * (SELECT sum(ns) FROM blame WHERE part = 'host_thread'))")" = sh,sh ]
+}

@@ -60,7 +60,7 @@ INSERT INTO job
 	SELECT 1, column1, 2, column2 * 1000, column3 * 1000, column4 * 1000, column5 * 1000,
 		(column2 + 20000) * 1000, (column2 - 500000) * 1000, (column3 - 500000) * 1000,
 		(column4 - 500000) * 1000, (column5 - 500000) * 1000, column6 * 1000,
-		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL
+		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL, NULL, NULL
 	FROM (VALUES
 	(0, NULL, NULL, NULL, 1002000, NULL, 0, 'truncated', NULL, 0, 0, 0),
 	(1, 1010000, 1010010, 1010100, 1020000, 8000, 0, 'met', NULL, 0, 0, 0),
@@ -75,3 +75,8 @@ INSERT INTO checked VALUES
 	(1, 'budget', 3, 2, 1, 500000, 1044000000, 250000),
 	(1, 'carry_over', 1, 1, 0, 20000, 1032000000, 250000);
 INSERT INTO violation VALUES(1, 'budget', 1044000000, 1056000000, 10500000, 10000000, 250000);
+INSERT INTO blame VALUES
+	(1, 3, 'release', 100000, NULL), (1, 3, 'exec', 8000000, NULL), (1, 3, 'overrun', 100000, NULL),
+	(1, 3, 'budget', 10400000, NULL), (1, 3, 'interference', 6000000, 2), (1, 3, 'steal', 400000, NULL),
+	(1, 4, 'release', 5000000, NULL), (1, 4, 'exec', 8000000, NULL), (1, 4, 'overrun', 4000000, NULL),
+	(1, 4, 'budget', 5000000, NULL);

@@ -1,86 +1,9 @@
 #!/usr/bin/env bats
 # vmrt-hsf on a process that looks like a VM: budgets kept and given, settings given back however it ends.
 # Needs root and perf events; the CPU time is measured in a tracefs instance, not by vmrt-hsf itself.
-# shellcheck disable=SC2030,SC2031
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154
 
-setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
-	name=hsf-test-$$-$BATS_TEST_NUMBER
-	ini=$BATS_TEST_TMPDIR/e.ini
-	instance=''
-	vm=''
-	hog=''
-	hsf=''
-	server 12ms 4ms
-}
-
-teardown() {
-	local pid
-	for pid in $hsf $hog $vm; do
-		kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null
-	done
-	[ -z "$instance" ] || rmdir "$instance"
-	return 0
-}
-
-need_root() {
-	[ "$(id -u)" -eq 0 ] || skip "needs root"
-	chrt -f 1 true 2>/dev/null || skip "SCHED_FIFO is not permitted here"
-}
-
-server() {
-	printf '[server s]\nvm = %s\nperiod = %s\nbudget = %s\npriority = 50\n' "$name" "$1" "$2" >"$ini"
-}
-
-# start_vm [VARIABLE=VALUE...]: the process that looks like a VM, with vm set to its pid
-start_vm() {
-	env LIFE=40 "$@" bash -c 'exec -a qemu-system-x86_64 "$0" -name "guest=$1"' "$O/tests/fake-vm" "$name" 3>&- &
-	vm=$!
-	wait_for vcpus 1
-}
-
-start_hog() {
-	taskset -c 0 timeout 40 bash -c 'while :; do :; done' 3>&- &
-	hog=$!
-}
-
-# wait_for COMMAND...: until it succeeds, 5 seconds at most
-wait_for() {
-	local i
-	for ((i = 0; i < 100; i++)); do
-		"$@" && return 0
-		sleep 0.05
-	done
-	echo "in vain: $*" >&2
-	return 1
-}
-
-vcpus() { [ "$(grep -l '^CPU' "/proc/$vm/task/"*/comm 2>/dev/null | wc -l)" -ge "$1" ]; }
-
-# start_hsf: runs it, and waits until it says that it has begun
-start_hsf() {
-	local ready=$BATS_TEST_TMPDIR/ready
-	: >"$ready"
-	env --default-signal=INT "$O/bin/vmrt-hsf" run "$ini" --notify-fd 9 9>"$ready" \
-		2>"$BATS_TEST_TMPDIR/hsf.err" 3>&- &
-	hsf=$!
-	wait_for grep -q 1 "$ready" || { cat "$BATS_TEST_TMPDIR/hsf.err"; return 1; }
-}
-
-# settings: policy, priority, nice value and CPUs of every thread of the VM
-settings() {
-	local t
-	for t in "/proc/$vm/task/"*; do
-		t=${t##*/}
-		chrt -p "$t"
-		taskset -p "$t"
-		sed "s/.*) //" "/proc/$vm/task/$t/stat" | cut -d' ' -f17
-	done
-}
-
-changed_settings() { [ "$(settings)" != "$before" ]; }
-same_settings() { [ "$(settings)" = "$before" ]; }
+load ../lib/hsf.bash
 
 # consumption LOG: prints for each whole period what the vCPU threads got with budget, in us
 consumption() {
@@ -271,7 +194,7 @@ budget_kept() {
 @test "the end of the VM ends the run with status 1, and is said once" {
 	need_root
 	start_vm
-	start_hsf
+	start_hsf --no-wait
 	kill -KILL "$vm"
 	status=0
 	wait "$hsf" || status=$?
@@ -316,7 +239,7 @@ budget_kept() {
 	vm="$first $vm"
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms
 	[ "$status" -eq 2 ]
-	[[ $output = *"e.ini:1: server s is not schedulable"* ]]
+	[[ $output = *"server s is not schedulable on CPU 0: with s (8 ms in 12 ms, priority 50), t (8 ms in 12 ms, priority 50) "* ]]
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms --force
 	[ "$status" -eq 0 ]
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 100ms --server t --stats "$BATS_TEST_TMPDIR/stats"
@@ -331,13 +254,13 @@ budget_kept() {
 		echo "$output"
 		[ "$status" -eq 1 ] && [[ $output = *"$1"* ]]
 	}
-	try "e.ini:1: server s: there is no VM $name"
+	try "e.ini:1: server s: there is no VM $name" --no-wait
 	try "there is no server nobody" --server nobody
-	printf 'policy = sporadic\n' >>"$ini"
-	try "e.ini:1: policy sporadic of server s is not enforced; supported: deferrable"
+	printf 'policy = rt_group\n' >>"$ini"
+	try "e.ini:1: policy rt_group of server s is not enforced; supported: periodic, polling, deferrable"
 	server 12ms 4ms
-	printf 'depletion = hard\n' >>"$ini"
-	try "depletion hard of server s is not enforced; supported: soft"
+	printf 'policy = none\ndepletion = hard\n' >>"$ini"
+	try "depletion hard of server s: with policy none nobody is held back by vmrt-hsf" --server s
 	server 12ms 4ms
 	sed -i 's/= 50/= 97/' "$ini"
 	try "priority 97 of server s is too high"

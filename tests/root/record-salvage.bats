@@ -19,6 +19,7 @@ setup() {
 
 teardown() {
 	[ -z "${recorder:-}" ] || kill -9 "$recorder" 2>/dev/null
+	[ -z "${agent:-}" ] || { kill "$agent" 2>/dev/null && wait "$agent"; }
 	! mountpoint -q "$disk" || umount -l "$disk"
 	return 0
 }
@@ -26,15 +27,21 @@ teardown() {
 global_state() { cat "$tracing"/{tracing_on,current_tracer,trace_clock,set_event,buffer_size_kb}; }
 events_of() { trace-cmd report -i "$1" 2>/dev/null | grep -cE '\[[0-9]{3}\]'; }
 
-# use_disk ext4|tmpfs SIZE
+# use_disk ext4|xfs|btrfs|tmpfs SIZE: with so much room, more or less
 use_disk() {
+	local image=$BATS_TEST_TMPDIR/image spare=$((${2%M} * 1048576)) free
 	if [ "$1" = tmpfs ]; then
 		mount -t tmpfs -o "size=$2" none "$disk"
-	else
-		truncate -s "$2" "$BATS_TEST_TMPDIR/image"
-		mkfs.ext4 -q -O ^has_journal "$BATS_TEST_TMPDIR/image" || skip "needs mkfs.ext4"
-		mount -o loop "$BATS_TEST_TMPDIR/image" "$disk" || skip "needs loop devices"
+		return
 	fi
+	truncate -s 400M "$image"
+	case $1 in
+	ext4) mkfs.ext4 -q -O ^has_journal "$image" || skip "needs mkfs.ext4" ;;
+	*) "mkfs.$1" -q "$image" || skip "needs mkfs.$1" ;;
+	esac
+	mount -o loop "$image" "$disk" || skip "needs loop devices and $1"
+	free=$(($(stat -f -c '%a * %S' "$disk")))
+	[ "$free" -le "$spare" ] || fallocate -l $((free - spare)) "$disk/filler"
 }
 
 start_recorder() {
@@ -73,6 +80,62 @@ salvaged_well() {
 	[ "$(global_state)" = "$global" ]
 }
 
+# what the guest had sent is there, in a file of its own that belongs to the host's
+guest_salvaged_well() {
+	[ ! -e "$run/guest-g.pings" ]
+	[ "$(stat -c %s "$run/guest-g.dat")" -lt 100000000 ]
+	sent=$(sed -n 's/.*and \([0-9]*\) events that guests had sent.*/\1/p' <<<"$output")
+	[ "$sent" -gt 10 ]
+	[ "$(events_of "$run/guest-g.dat")" -eq "$sent" ]
+	"$O/tests/compare-tracecmd" "$run/host.dat" "$run/guest-g.dat" | grep 'guest g, '
+	grep -q 'of the guest there is what it had sent before' "$run/manifest.json"
+	[ "$(jq '.vms[0].pings | length' "$run/manifest.json")" -gt 5 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT max(error_ns) < 1000000 FROM clock")" = 1 ]
+	[ "$(sqlite3 "$run/run.db" 'SELECT count(*) FROM machine')" = 2 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT events FROM machine WHERE kind = 'guest'")" -eq "$sent" ]
+}
+
+killed_with_guest() {
+	"$O/bin/vmrt-agent" --listen "$BATS_TEST_TMPDIR/a.sock" 3>&- &
+	agent=$!
+	for _ in $(seq 100); do [ -S "$BATS_TEST_TMPDIR/a.sock" ] && break; sleep 0.05; done
+	start_recorder -d 100s --stream --link g="$BATS_TEST_TMPDIR/a.sock"
+	sleep 2.2
+	[ -s "$run/guest-g.pings" ]
+	kill_recorder
+	run "$trace" reset "$run"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	guest_salvaged_well
+}
+
+@test "what a guest had sent is salvaged where files can be put together in place" {
+	use_disk ext4 200M
+	killed_with_guest
+}
+
+@test "what a guest had sent is salvaged where they cannot" {
+	use_disk tmpfs 100M
+	killed_with_guest
+}
+
+@test "reset of one run removes all that its recorder left in the kernel, and nothing else" {
+	start_recorder -d 100s
+	[ "$(ls -d "$tracing/instances/vmrt-$recorder-"* | wc -l)" -ge 2 ]
+	run -0 "$trace" info "$run"
+	[[ $output = *'it is being recorded'* && $output = *'not ended'* ]]
+	kill_recorder
+	run -0 "$trace" info "$run"
+	echo "$output"
+	[[ $output = *'the recorder was killed; `vmrt-trace reset'* && $output = *'not ended'* ]]
+	[[ $output != *' -'[0-9]* ]]
+	mkdir "$tracing/instances/vmrt-1-1-0-other" # of another one that is gone
+	"$trace" reset -q --no-analyze "$run"
+	[ -d "$tracing/instances/vmrt-1-1-0-other" ]
+	rmdir "$tracing/instances/vmrt-1-1-0-other"
+	! ls -d "$tracing/instances/vmrt-$killed-"*
+}
+
 killed_and_salvaged() {
 	start_recorder -d 100s
 	sleep 1
@@ -90,6 +153,16 @@ killed_and_salvaged() {
 
 @test "a killed recorder's events are salvaged where they cannot" {
 	use_disk tmpfs 100M
+	killed_and_salvaged
+}
+
+@test "a killed recorder's events are salvaged on xfs" {
+	use_disk xfs 200M
+	killed_and_salvaged
+}
+
+@test "a killed recorder's events are salvaged on btrfs" {
+	use_disk btrfs 200M
 	killed_and_salvaged
 }
 
@@ -143,6 +216,16 @@ full_disk() {
 
 @test "a disk that fills ends the recording in time, with files apart" {
 	use_disk tmpfs 50M
+	full_disk
+}
+
+@test "a disk that fills ends the recording in time, on xfs" {
+	use_disk xfs 40M
+	full_disk
+}
+
+@test "a disk that fills ends the recording in time, on btrfs" {
+	use_disk btrfs 40M
 	full_disk
 }
 

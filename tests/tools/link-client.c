@@ -60,7 +60,7 @@ int main(int argc, char **argv)
 	if (vmrt_guest_wait(g, VMRT_GUEST_STARTED, 30000, -1) != VMRT_GUEST_STARTED)
 		return complain(g);
 	nanosleep(&half, NULL);
-	vmrt_guest_stop(g);
+	vmrt_guest_stop(g, INT64_MIN);
 	if (vmrt_guest_wait(g, VMRT_GUEST_DONE, 30000, -1) != VMRT_GUEST_DONE)
 		return complain(g);
 	vmrt_guest_finish(g, &result);

@@ -44,6 +44,7 @@ struct fixture {
 	struct vmrt_thread seen[MAX_RECORDS];
 	size_t n_jobs, n_slices, n_periods, n_losses, n_seen;
 	int64_t offset; /* guest - host */
+	int64_t error; /* of the guest's clock */
 };
 
 #define KEEP(what, type)                                                                           \
@@ -118,7 +119,7 @@ static void end(struct fixture *f, int64_t at)
 static void push(struct fixture *f, uint32_t machine, struct vmrt_event *ev, int64_t at)
 {
 	ev->ts = at + (machine == GUEST ? f->offset : 0);
-	assert_int_equal(vmrt_engine_push(f->engine, machine, ev, at, 0), VMRT_OK);
+	assert_int_equal(vmrt_engine_push(f->engine, machine, ev, at, machine == GUEST ? f->error : 0), VMRT_OK);
 }
 
 static const char *name_of(int32_t pid)
@@ -324,8 +325,69 @@ static void the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host(void *
 	assert_int_equal(j->exec_ns, 5950 * US);
 	assert_int_equal(j->cause, VMRT_BLAME_HOST_THREAD);
 	assert_false(j->excused);
-	assert_true(j->host_interferer < f.n_seen);
-	assert_int_equal(f.seen[j->host_interferer].tid, HOG);
+	assert_true(vmrt_job_blamed(j, VMRT_BLAME_HOST_THREAD) < f.n_seen);
+	assert_int_equal(f.seen[vmrt_job_blamed(j, VMRT_BLAME_HOST_THREAD)].tid, HOG);
+}
+
+static void assert_blamed(const struct fixture *f, const struct vmrt_blamed *b, enum vmrt_blame part,
+	int32_t tid, int64_t ns)
+{
+	assert_int_equal(b->part, part);
+	assert_true(b->thread < f->n_seen);
+	assert_int_equal(f->seen[b->thread].tid, tid);
+	assert_int_equal(b->ns, ns);
+}
+
+static void of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin(&f, false);
+	f.error = 20 * US;
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	sw(&f, HOST, 12 * MS, VCPU, 0, 901);
+	sw(&f, HOST, 14 * MS, 901, 0, HOG);
+	sw(&f, HOST, 18 * MS, HOG, 0, 902);
+	sw(&f, HOST, 21 * MS, 902, 0, 903);
+	sw(&f, HOST, 25 * MS, 903, 0, HOG);
+	sw(&f, HOST, 27 * MS, HOG, 0, VCPU);
+	arm(&f, GUEST, 29 * MS, T1, 30 * MS);
+	end(&f, 29 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 15 * MS);
+	assert_int_equal(j->n_blamed, 3);
+	assert_blamed(&f, &j->blamed[0], VMRT_BLAME_HOST_THREAD, HOG, 6 * MS);
+	assert_blamed(&f, &j->blamed[1], VMRT_BLAME_HOST_THREAD, 903, 4 * MS);
+	assert_blamed(&f, &j->blamed[2], VMRT_BLAME_HOST_THREAD, 902, 3 * MS);
+	/* the arrival, the end, and both edges of the time in which the vCPU did not run */
+	assert_int_equal(j->unsure_ns, 4 * 20 * US);
+}
+
+static void a_job_that_queued_is_told_who_had_the_cpu_meanwhile(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[1];
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	/* the job of 30 ms arrives while the one of 10 ms waits */
+	sw(&f, HOST, 12 * MS, VCPU, 0, HOG);
+	sw(&f, HOST, 62 * MS, HOG, 0, VCPU);
+	arm(&f, GUEST, 66 * MS, T1, 30 * MS);
+	expire(&f, GUEST, 66 * MS, T1, T1);
+	wake(&f, GUEST, 66 * MS, T1, T1);
+	arm(&f, GUEST, 70 * MS, T1, 90 * MS);
+	end(&f, 70 * MS);
+	assert_int_equal(j->response_ns, 40 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 32 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_INTERFERENCE] + j->blame_ns[VMRT_BLAME_GUEST_OVERRUN], 4 * MS);
+	assert_int_equal(j->n_blamed, 2);
+	assert_blamed(&f, &j->blamed[0], VMRT_BLAME_INTERFERENCE, T1, 4 * MS);
+	assert_blamed(&f, &j->blamed[1], VMRT_BLAME_HOST_THREAD, HOG, 32 * MS);
 }
 
 static void a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it(void **state)
@@ -358,7 +420,7 @@ static void a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it(void **st
 	assert_int_equal(j->response_ns, 15 * MS);
 	assert_int_equal(j->blame_ns[VMRT_BLAME_INTERFERENCE], 4 * MS);
 	assert_int_equal(j->exec_ns, 15 * MS - 4 * MS - 10 * US);
-	assert_int_equal(f.seen[j->interferer].tid, T1);
+	assert_int_equal(f.seen[vmrt_job_blamed(j, VMRT_BLAME_INTERFERENCE)].tid, T1);
 }
 
 static void a_job_that_outlives_the_trace_past_its_deadline_is_missed(void **state)
@@ -957,6 +1019,8 @@ int main(void)
 		cmocka_unit_test(a_job_runs_from_its_programmed_expiry_to_the_arming_of_the_next_timer),
 		cmocka_unit_test(a_job_that_overran_is_followed_by_one_that_arrived_in_the_past),
 		cmocka_unit_test(the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host),
+		cmocka_unit_test(of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told),
+		cmocka_unit_test(a_job_that_queued_is_told_who_had_the_cpu_meanwhile),
 		cmocka_unit_test(a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it),
 		cmocka_unit_test(a_job_that_outlives_the_trace_past_its_deadline_is_missed),
 		cmocka_unit_test(releases_that_queue_behind_an_endless_job_are_counted),

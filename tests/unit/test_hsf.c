@@ -27,12 +27,12 @@ static void first_replenishment_is_at_t0(void **state)
 
 	(void)state;
 	assert_false(b.eligible);
-	assert_int_equal(b.rules->when_next(&b), T0);
-	assert_int_equal(b.rules->on_time(&b, T0 - 1), HSF_NOTHING);
-	assert_int_equal(b.rules->on_time(&b, T0), HSF_REPLENISHED);
+	assert_int_equal(hsf_budget_next(&b), T0);
+	assert_int_equal(hsf_budget_time(&b, T0 - 1), HSF_NOTHING);
+	assert_int_equal(hsf_budget_time(&b, T0), HSF_REPLENISHED);
 	assert_true(b.eligible);
 	assert_int_equal(b.k, 0);
-	assert_int_equal(b.rules->when_next(&b), T0 + 12 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 12 * MS);
 }
 
 static void late_replenishment_does_not_move_the_grid(void **state)
@@ -40,10 +40,11 @@ static void late_replenishment_does_not_move_the_grid(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 10 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
-	assert_int_equal(b.rules->on_time(&b, T0 + 12 * MS + 700 * US), HSF_REPLENISHED);
+	hsf_budget_time(&b, T0);
+	hsf_budget_use(&b, T0 + 1 * MS, 1 * MS);
+	assert_int_equal(hsf_budget_time(&b, T0 + 12 * MS + 700 * US), HSF_REPLENISHED);
 	assert_int_equal(b.k, 1);
-	assert_int_equal(b.rules->when_next(&b), T0 + 24 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 24 * MS);
 	assert_int_equal(b.skipped, 0);
 }
 
@@ -52,12 +53,13 @@ static void a_stall_leaves_out_the_replenishments_it_covers(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 10 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
+	hsf_budget_time(&b, T0);
+	hsf_budget_use(&b, T0 + 1 * MS, 1 * MS);
 	/* grid points 1, 2 and 3 have passed; one replenishment, for the last of them */
-	assert_int_equal(b.rules->on_time(&b, T0 + 37 * MS), HSF_REPLENISHED);
+	assert_int_equal(hsf_budget_time(&b, T0 + 37 * MS), HSF_REPLENISHED);
 	assert_int_equal(b.k, 3);
 	assert_int_equal(b.skipped, 2);
-	assert_int_equal(b.rules->when_next(&b), T0 + 48 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 48 * MS);
 }
 
 static void budget_is_depleted_when_used_up_and_not_before(void **state)
@@ -65,13 +67,14 @@ static void budget_is_depleted_when_used_up_and_not_before(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 10 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
-	assert_int_equal(b.rules->on_use(&b, T0 + 5 * MS, 5 * MS), HSF_NOTHING);
-	assert_int_equal(b.rules->on_use(&b, T0 + 10 * MS, 10 * MS - HSF_LEAST_STEP_NS), HSF_NOTHING);
+	hsf_budget_time(&b, T0);
+	assert_int_equal(hsf_budget_use(&b, T0 + 5 * MS, 5 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_use(&b, T0 + 10 * MS, 5 * MS - HSF_LEAST_STEP_NS), HSF_NOTHING);
 	assert_true(b.eligible);
-	assert_int_equal(b.rules->on_use(&b, T0 + 10 * MS, 10 * MS - HSF_LEAST_STEP_NS + 1), HSF_DEPLETED);
+	assert_int_equal(hsf_budget_left(&b), HSF_LEAST_STEP_NS);
+	assert_int_equal(hsf_budget_use(&b, T0 + 10 * MS, 1), HSF_DEPLETED);
 	assert_false(b.eligible);
-	assert_int_equal(b.rules->on_use(&b, T0 + 11 * MS, 11 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_use(&b, T0 + 11 * MS, 1 * MS), HSF_NOTHING);
 }
 
 static void nothing_is_carried_over_neither_rest_nor_overshoot(void **state)
@@ -79,23 +82,162 @@ static void nothing_is_carried_over_neither_rest_nor_overshoot(void **state)
 	struct hsf_budget b = deferrable(12 * MS, 4 * MS);
 
 	(void)state;
-	b.rules->on_time(&b, T0);
-	b.rules->on_use(&b, T0 + 2 * MS, 1 * MS);
-	b.rules->on_time(&b, T0 + 12 * MS);
-	assert_int_equal(b.used_ns, 0);
-	assert_int_equal(b.rules->on_use(&b, T0 + 16 * MS, 3 * MS), HSF_NOTHING);
-	assert_int_equal(b.rules->on_use(&b, T0 + 17 * MS, 5 * MS), HSF_DEPLETED);
-	b.rules->on_time(&b, T0 + 24 * MS);
-	assert_int_equal(b.rules->on_use(&b, T0 + 27 * MS, 3 * MS), HSF_NOTHING);
+	hsf_budget_time(&b, T0);
+	hsf_budget_use(&b, T0 + 2 * MS, 1 * MS);
+	hsf_budget_time(&b, T0 + 12 * MS);
+	assert_int_equal(hsf_budget_left(&b), 4 * MS);
+	assert_int_equal(hsf_budget_use(&b, T0 + 16 * MS, 3 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_use(&b, T0 + 17 * MS, 2 * MS), HSF_DEPLETED);
+	hsf_budget_time(&b, T0 + 24 * MS);
+	assert_int_equal(hsf_budget_left(&b), 4 * MS);
 }
 
-static void only_supported_policies_have_rules(void **state)
+static void a_budget_that_nobody_consumes_is_left_alone_until_somebody_does(void **state)
+{
+	struct hsf_budget b = deferrable(12 * MS, 4 * MS);
+
+	(void)state;
+	hsf_budget_time(&b, T0);
+	assert_int_equal(hsf_budget_next(&b), T0 + 12 * MS);
+	assert_int_equal(hsf_budget_time(&b, T0 + 12 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_next(&b), HSF_NEVER);
+	assert_int_equal(hsf_budget_left(&b), 4 * MS);
+	/* 100.5 periods later: what is consumed then is taken from the budget of that period */
+	assert_int_equal(hsf_budget_use(&b, T0 + 1206 * MS, 1 * MS), HSF_NOTHING);
+	assert_int_equal(b.k, 100);
+	assert_int_equal(hsf_budget_left(&b), 3 * MS);
+	assert_int_equal(hsf_budget_next(&b), T0 + 1212 * MS);
+}
+
+static void a_polling_server_gives_its_budget_up_when_nobody_wants_it(void **state)
+{
+	struct hsf_budget b;
+
+	(void)state;
+	hsf_budget_init(&b, hsf_rules_for(VMRT_POLICY_POLLING), 12 * MS, 4 * MS, T0);
+	hsf_budget_time(&b, T0);
+	hsf_budget_use(&b, T0 + 1 * MS, 1 * MS);
+	assert_int_equal(hsf_budget_idle(&b), HSF_DEPLETED);
+	assert_false(b.eligible);
+	assert_int_equal(hsf_budget_next(&b), T0 + 12 * MS);
+	assert_int_equal(hsf_budget_time(&b, T0 + 12 * MS), HSF_REPLENISHED);
+	assert_int_equal(hsf_budget_left(&b), 4 * MS);
+}
+
+static void other_policies_keep_their_budget_when_nobody_wants_it(void **state)
+{
+	static const enum vmrt_policy policies[] = {VMRT_POLICY_PERIODIC, VMRT_POLICY_DEFERRABLE,
+		VMRT_POLICY_SPORADIC, VMRT_POLICY_EDF};
+	struct hsf_budget b;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(policies) / sizeof(policies[0]); i++) {
+		hsf_budget_init(&b, hsf_rules_for(policies[i]), 12 * MS, 4 * MS, T0);
+		hsf_budget_time(&b, T0);
+		assert_int_equal(hsf_budget_idle(&b), HSF_NOTHING);
+		assert_true(b.eligible);
+		assert_int_equal(hsf_budget_left(&b), 4 * MS);
+	}
+}
+
+static struct hsf_budget sporadic(int64_t period, int64_t budget)
+{
+	struct hsf_budget b;
+
+	hsf_budget_init(&b, hsf_rules_for(VMRT_POLICY_SPORADIC), period, budget, T0);
+	assert_int_equal(hsf_budget_time(&b, T0), HSF_REPLENISHED);
+	assert_int_equal(b.given.amount_ns, budget);
+	assert_int_equal(hsf_budget_time(&b, T0), HSF_NOTHING);
+	return b;
+}
+
+static void what_an_activation_consumes_returns_one_period_after_its_begin(void **state)
+{
+	struct hsf_budget b = sporadic(20 * MS, 5 * MS);
+
+	(void)state;
+	/* wakes at 3, runs 2 ms; wakes at 10, runs 3 ms, which is all */
+	hsf_budget_wake(&b, T0 + 3 * MS);
+	assert_int_equal(hsf_budget_use(&b, T0 + 5 * MS, 2 * MS), HSF_NOTHING);
+	hsf_budget_wake(&b, T0 + 10 * MS);
+	assert_int_equal(hsf_budget_use(&b, T0 + 13 * MS, 3 * MS), HSF_DEPLETED);
+	assert_int_equal(hsf_budget_next(&b), T0 + 20 * MS); /* a look, one period after the last one */
+	assert_int_equal(hsf_budget_time(&b, T0 + 20 * MS), HSF_NOTHING);
+	assert_int_equal(hsf_budget_next(&b), T0 + 23 * MS);
+	assert_int_equal(hsf_budget_time(&b, T0 + 23 * MS), HSF_REPLENISHED);
+	assert_int_equal(b.given.at_ns, T0 + 23 * MS);
+	assert_int_equal(b.given.amount_ns, 2 * MS);
+	assert_int_equal(hsf_budget_left(&b), 2 * MS);
+	assert_int_equal(hsf_budget_time(&b, T0 + 30 * MS), HSF_REPLENISHED);
+	assert_int_equal(b.given.amount_ns, 3 * MS);
+	assert_int_equal(hsf_budget_left(&b), 5 * MS);
+}
+
+static void a_sporadic_overrun_is_charged_to_the_next_chunk(void **state)
+{
+	struct hsf_budget b = sporadic(20 * MS, 5 * MS);
+
+	(void)state;
+	hsf_budget_wake(&b, T0);
+	hsf_budget_use(&b, T0 + 2 * MS, 2 * MS);
+	hsf_budget_wake(&b, T0 + 10 * MS);
+	/* 3 ms are left, 3.5 are taken: half a millisecond of the two that return at 20 */
+	assert_int_equal(hsf_budget_use(&b, T0 + 13500 * US, 3500 * US), HSF_DEPLETED);
+	assert_int_equal(hsf_budget_time(&b, T0 + 20 * MS), HSF_REPLENISHED);
+	assert_int_equal(b.given.amount_ns, 1500 * US);
+}
+
+static void a_sporadic_server_never_gets_more_than_its_budget_in_any_period(void **state)
+{
+	enum { N = 4000 };
+	static struct { int64_t at, used; } ran[N];
+	struct hsf_budget b = sporadic(20 * MS, 5 * MS);
+	int64_t now = T0;
+	unsigned seed = 1;
+	size_t n = 0;
+
+	(void)state;
+	while (n < N) {
+		int64_t left, want, sum = 0;
+
+		seed = seed * 1103515245u + 12345u;
+		now += (int64_t)(seed >> 16 & 1023) * 5 * US; /* sleeps up to 5 ms */
+		while (hsf_budget_time(&b, now) == HSF_REPLENISHED)
+			;
+		hsf_budget_wake(&b, now);
+		left = hsf_budget_left(&b);
+		for (size_t i = 0; i < b.n_chunks; i++)
+			sum += b.chunks[i].amount_ns;
+		assert_int_equal(sum, 5 * MS); /* nothing is lost, nothing comes from nowhere */
+		want = (int64_t)(seed >> 8 & 1023) * 2 * US;
+		want = want < left ? want : left;
+		if (!b.eligible || want <= 0)
+			continue;
+		ran[n].at = now;
+		ran[n].used = want;
+		now += want;
+		hsf_budget_use(&b, now, want);
+		n++;
+	}
+	for (size_t i = 0; i < N; i++) {
+		int64_t sum = 0;
+
+		for (size_t k = i; k < N && ran[k].at < ran[i].at + 20 * MS; k++) {
+			int64_t room = ran[i].at + 20 * MS - ran[k].at;
+
+			sum += ran[k].used < room ? ran[k].used : room;
+		}
+		assert_true(sum <= 5 * MS);
+	}
+}
+
+static void policies_of_cgroups_have_no_rules(void **state)
 {
 	(void)state;
-	assert_non_null(hsf_rules_for(VMRT_POLICY_DEFERRABLE));
-	assert_null(hsf_rules_for(VMRT_POLICY_NONE));
-	assert_null(hsf_rules_for(VMRT_POLICY_DEADLINE));
-	assert_non_null(strstr(hsf_rules_names(), "deferrable"));
+	assert_null(hsf_rules_for(VMRT_POLICY_RT_GROUP));
+	assert_null(hsf_rules_for(VMRT_POLICY_CFS_QUOTA));
+	assert_string_equal(
+		hsf_rules_names(), "periodic, polling, deferrable, sporadic, edf, deadline, none");
 }
 
 static void one_vcpu_may_use_all_that_is_left_less_the_latency(void **state)
@@ -103,7 +245,7 @@ static void one_vcpu_may_use_all_that_is_left_less_the_latency(void **state)
 	(void)state;
 	assert_int_equal(hsf_step(10 * MS, 1, 0), 10 * MS);
 	assert_int_equal(hsf_step(10 * MS, 1, 15 * US), 10 * MS - 15 * US);
-	assert_int_equal(hsf_step(20 * US, 1, 15 * US), HSF_LEAST_STEP_NS);
+	assert_int_equal(hsf_step(20 * US, 1, 18 * US), HSF_LEAST_STEP_NS);
 }
 
 static void several_vcpus_never_pass_the_budget_by_more_than_their_last_steps(void **state)
@@ -129,23 +271,21 @@ static void several_vcpus_never_pass_the_budget_by_more_than_their_last_steps(vo
 	}
 }
 
-static void alarms_are_early_by_the_least_latency_seen(void **state)
+static void alarms_are_early_by_the_median_of_the_latencies(void **state)
 {
 	struct hsf_latency l;
 
 	(void)state;
 	hsf_latency_init(&l);
-	for (int i = 0; i < HSF_LATENCY_WINDOW - 1; i++)
-		hsf_latency_add(&l, 20 * US + i);
+	for (int i = 0; i < HSF_LATENCY_SETTLED - 1; i++)
+		hsf_latency_add(&l, 20 * US);
 	assert_int_equal(hsf_latency_early(&l), 0); /* too few to rely on */
-	hsf_latency_add(&l, 7 * MS);		    /* a stall says nothing */
-	assert_int_equal(hsf_latency_early(&l), 20 * US);
-	hsf_latency_add(&l, 12 * US);
-	assert_int_equal(hsf_latency_early(&l), 12 * US);
-	/* after two windows of slower ones the fast one is forgotten */
-	for (int i = 0; i < 2 * HSF_LATENCY_WINDOW; i++)
-		hsf_latency_add(&l, 30 * US);
-	assert_int_equal(hsf_latency_early(&l), 30 * US);
+	hsf_latency_add(&l, 7 * MS);		    /* a stall says next to nothing */
+	assert_in_range(hsf_latency_early(&l), 20 * US, 21 * US);
+	/* one in four is slow, the others between 10 and 13 us: the median is 12 */
+	for (int i = 0; i < 4000; i++)
+		hsf_latency_add(&l, i % 4 == 3 ? 300 * US : (10 + i % 4) * US + 500);
+	assert_in_range(hsf_latency_early(&l), 11 * US, 13 * US);
 }
 
 static struct hsf_demand demand(int cpu, int priority, int64_t period, int64_t budget, bool jitter)
@@ -262,10 +402,16 @@ int main(void)
 		cmocka_unit_test(a_stall_leaves_out_the_replenishments_it_covers),
 		cmocka_unit_test(budget_is_depleted_when_used_up_and_not_before),
 		cmocka_unit_test(nothing_is_carried_over_neither_rest_nor_overshoot),
-		cmocka_unit_test(only_supported_policies_have_rules),
+		cmocka_unit_test(a_budget_that_nobody_consumes_is_left_alone_until_somebody_does),
+		cmocka_unit_test(a_polling_server_gives_its_budget_up_when_nobody_wants_it),
+		cmocka_unit_test(other_policies_keep_their_budget_when_nobody_wants_it),
+		cmocka_unit_test(what_an_activation_consumes_returns_one_period_after_its_begin),
+		cmocka_unit_test(a_sporadic_overrun_is_charged_to_the_next_chunk),
+		cmocka_unit_test(a_sporadic_server_never_gets_more_than_its_budget_in_any_period),
+		cmocka_unit_test(policies_of_cgroups_have_no_rules),
 		cmocka_unit_test(one_vcpu_may_use_all_that_is_left_less_the_latency),
 		cmocka_unit_test(several_vcpus_never_pass_the_budget_by_more_than_their_last_steps),
-		cmocka_unit_test(alarms_are_early_by_the_least_latency_seen),
+		cmocka_unit_test(alarms_are_early_by_the_median_of_the_latencies),
 		cmocka_unit_test(a_server_alone_has_its_budget_at_once),
 		cmocka_unit_test(deferrable_servers_above_interfere_back_to_back),
 		cmocka_unit_test(the_published_server_set_has_the_published_response_times),

@@ -257,6 +257,147 @@ static void tasks_of_equal_priority_delay_each_other(void **state)
 	assert_int_equal(vmrt_rta_response(equal, 2, 1, &whole), 5 * MS);
 }
 
+/* A random number below @n, the same in every run. */
+static int64_t below(int64_t n)
+{
+	static uint64_t x = 88172645463325252;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (int64_t)(x % (uint64_t)n);
+}
+
+#define SIM_TASKS 3
+#define SIM_SERVERS 3
+
+/* Unit by unit: the server that runs is the highest with budget, its task the highest that has work. */
+struct world {
+	struct vmrt_rta_server servers[SIM_SERVERS];
+	size_t n_servers, s; /* the tasks are in server @s */
+	struct vmrt_rta_task tasks[SIM_TASKS];
+	size_t n_tasks;
+};
+
+static struct world random_world(void)
+{
+	struct world w = {.n_servers = 1 + (size_t)below(SIM_SERVERS), .n_tasks = 1 + (size_t)below(SIM_TASKS)};
+
+	w.s = w.n_servers - 1; /* the lowest one */
+	for (size_t i = 0; i < w.n_servers; i++) {
+		w.servers[i].period_ns = 4 + below(12);
+		w.servers[i].budget_ns = 1 + below(w.servers[i].period_ns / 2);
+		w.servers[i].priority = 10 - (int)i;
+	}
+	for (size_t i = 0; i < w.n_tasks; i++) {
+		w.tasks[i].period_ns = 20 + below(60);
+		w.tasks[i].deadline_ns = w.tasks[i].period_ns;
+		w.tasks[i].wcet_ns = 1 + below(4);
+		w.tasks[i].priority = 10 - (int)i;
+	}
+	return w;
+}
+
+/*
+ * The response time of the lowest task when all tasks arrive right after their server has used up a budget that it got as
+ * early as possible, and from the next period of the server on all other servers begin with it and always want to run
+ * (periodic servers, which burn their budgets). -1 if it takes longer than its period.
+ */
+static int64_t simulated(const struct world *w)
+{
+	const struct vmrt_rta_server *own = &w->servers[w->s];
+	int64_t arrival = own->budget_ns - own->period_ns; /* the servers' next period begins at 0 */
+	int64_t budget[SIM_SERVERS] = {0}, work[SIM_TASKS] = {0}, last = (int64_t)w->n_tasks - 1;
+
+	for (int64_t t = arrival; t < arrival + w->tasks[last].period_ns; t++) {
+		size_t running = SIM_SERVERS;
+
+		for (size_t i = 0; i < w->n_tasks; i++)
+			if ((t - arrival) % w->tasks[i].period_ns == 0)
+				work[i] += w->tasks[i].wcet_ns;
+		if (t < 0)
+			continue;
+		for (size_t i = 0; i < w->n_servers; i++)
+			if (t % w->servers[i].period_ns == 0)
+				budget[i] = w->servers[i].budget_ns;
+		for (size_t i = 0; i < w->n_servers && running == SIM_SERVERS; i++)
+			if (budget[i] > 0)
+				running = i;
+		if (running == SIM_SERVERS)
+			continue;
+		budget[running]--;
+		for (size_t i = 0; running == w->s && i < w->n_tasks; i++) {
+			if (!work[i])
+				continue;
+			work[i]--;
+			break;
+		}
+		if (!work[last])
+			return t + 1 - arrival;
+	}
+	return -1;
+}
+
+static void two_forms_and_a_schedule_agree_on_random_sets(void **state)
+{
+	int compared = 0, exact = 0, tops = 0;
+
+	(void)state;
+	for (int round = 0; round < 8000; round++) {
+		struct world w = random_world();
+		const struct vmrt_rta_server *own = &w.servers[w.s];
+		int64_t server_r = vmrt_rta_server_response(w.servers, w.n_servers, w.s);
+		size_t last = w.n_tasks - 1;
+		struct vmrt_supply edp = {own->period_ns, own->budget_ns, server_r};
+		struct vmrt_supply prm = vmrt_supply_prm(own->period_ns, own->budget_ns);
+		int64_t by_edp, by_prm, by_recurrence, seen;
+
+		if (server_r == VMRT_UNKNOWN || server_r > own->period_ns)
+			continue;
+		by_edp = vmrt_rta_response(w.tasks, w.n_tasks, last, &edp);
+		by_prm = vmrt_rta_response(w.tasks, w.n_tasks, last, &prm);
+		by_recurrence = vmrt_rta_davis_burns(
+			w.tasks, w.n_tasks, last, w.servers, w.n_servers, w.s, false);
+		if (by_recurrence == VMRT_UNKNOWN || by_recurrence > w.tasks[last].period_ns)
+			continue;
+		seen = simulated(&w);
+		compared++;
+		/* a schedule that can happen is never later than either bound, and the finer bound is the earlier one */
+		assert_true(seen > 0);
+		assert_true(seen <= by_recurrence);
+		assert_true(by_recurrence <= by_edp);
+		assert_true(by_edp <= by_prm);
+		exact += seen == by_recurrence;
+		if (w.n_servers == 1) { /* nothing is above: then both say what happens */
+			tops++;
+			assert_int_equal(by_recurrence, by_edp);
+			assert_int_equal(by_recurrence, seen);
+		}
+	}
+	assert_true(compared > 1000);
+	assert_true(tops > 500);
+	assert_true(exact > compared / 2);
+}
+
+static void least_budget_is_the_least_on_random_sets(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 1000; round++) {
+		struct world w = random_world();
+		int64_t period = 4 + below(16);
+		int64_t budget = vmrt_rta_least_budget(w.tasks, w.n_tasks, period, 1, false);
+		int64_t first = VMRT_UNKNOWN;
+
+		for (int64_t b = 1; b <= period && first == VMRT_UNKNOWN; b++) {
+			struct vmrt_supply supply = vmrt_supply_prm(period, b);
+
+			if (vmrt_rta_feasible(w.tasks, w.n_tasks, &supply))
+				first = b;
+		}
+		assert_true(budget == first);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +412,8 @@ int main(void)
 		cmocka_unit_test(two_server_analyses_agree_on_the_memsched_experiment),
 		cmocka_unit_test(deferrable_server_above_disturbs_by_its_jitter),
 		cmocka_unit_test(tasks_of_equal_priority_delay_each_other),
+		cmocka_unit_test(two_forms_and_a_schedule_agree_on_random_sets),
+		cmocka_unit_test(least_budget_is_the_least_on_random_sets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

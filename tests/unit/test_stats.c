@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <stdio.h>
 
 #include <cmocka.h>
@@ -175,9 +176,41 @@ static void fisher_test_of_large_counts_is_stable(void **state)
 	assert_true(vmrt_fisher(520, 100000, 480, 100000) < 0.25);
 }
 
+static int rising(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void many_values_are_sorted_whatever_their_range(void **state)
+{
+	static const uint64_t ranges[] = {1, 7, 2048, UINT64_C(1) << 33, UINT64_MAX};
+	static int64_t want[10000];
+	unsigned seed = 3;
+
+	(void)state;
+	for (size_t r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++) {
+		struct vmrt_samples s = {0};
+
+		for (size_t i = 0; i < 10000; i++) {
+			uint64_t x = (uint64_t)rand_r(&seed) << 42 ^ (uint64_t)rand_r(&seed) << 21 ^
+				(uint64_t)rand_r(&seed);
+
+			want[i] = (int64_t)(x % ranges[r]) - (ranges[r] == 2048 ? 1000 : 0);
+			assert_int_equal(vmrt_samples_add(&s, want[i]), VMRT_OK);
+		}
+		qsort(want, 10000, sizeof(want[0]), rising);
+		vmrt_samples_sort(&s);
+		assert_memory_equal(s.values, want, sizeof(want));
+		vmrt_samples_free(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(many_values_are_sorted_whatever_their_range),
 		cmocka_unit_test(percentile_is_the_nearest_rank),
 		cmocka_unit_test(values_added_after_a_percentile_count_too),
 		cmocka_unit_test(tail_of_a_thousand_values),

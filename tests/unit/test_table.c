@@ -250,6 +250,120 @@ static void wide_tables_are_split_and_long_lines_wrapped_at_80_columns(void **st
 	free(text);
 }
 
+static char *print_as(struct vmrt_doc *doc, const struct vmrt_print *how)
+{
+	struct vmrt_error err;
+	char *text;
+	size_t size;
+	FILE *f = open_memstream(&text, &size);
+
+	assert_int_equal(vmrt_doc_print_as(doc, how, f, &err), VMRT_OK);
+	fclose(f);
+	vmrt_doc_free(doc);
+	return text;
+}
+
+static void groups_stand_side_by_side_where_there_is_room(void **state)
+{
+	struct vmrt_print how = {.width = 100};
+	char *text = print_as(sample(), &how);
+
+	(void)state;
+	assert_string_equal(text, "a_1\n===\n\n"
+				  "Jobs                       Times\n"
+				  "task           jobs  miss     max  says\n"
+				  "                        %      ms\n"
+				  "demo/rt_task1  1000  0.12  12.346  x|y\n"
+				  "b,\"c\"             0     -       -  -\n"
+				  "\n"
+				  "note      all 100 % fine\n");
+	free(text);
+}
+
+static void selected_columns_stand_alone_in_every_format(void **state)
+{
+	static const char *const keys[] = {"max", "late"};
+	struct vmrt_print how = {.select = keys, .n_select = 2};
+	char *text = print_as(sample(), &how);
+
+	(void)state;
+	assert_string_equal(text, "a_1\n===\n\n"
+				  "task           max_ns  late\n"
+				  "                   ms\n"
+				  "demo/rt_task1  12.346   yes\n"
+				  "b,\"c\"               -    no\n");
+	free(text);
+	how.format = VMRT_FORMAT_CSV;
+	how.only = "tasks";
+	text = print_as(sample(), &how);
+	assert_string_equal(
+		text, "run,task,max_ns,late\na_1,demo/rt_task1,12345678,true\na_1,\"b,\"\"c\"\"\",,false\n");
+	free(text);
+}
+
+static void selected_metrics_are_rows(void **state)
+{
+	static const struct vmrt_column metric[] = {
+		{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+		{"metric", "metric", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+		{"value", "value", NULL, VMRT_CELL_ANY, 3, 1},
+	};
+	static const char *const keys[] = {"miss_ratio"};
+	struct vmrt_print how = {.format = VMRT_FORMAT_CSV, .only = "t", .select = keys, .n_select = 1};
+	struct vmrt_doc *doc = vmrt_doc_new("run", false);
+	struct vmrt_table *t;
+	char *text;
+
+	(void)state;
+	vmrt_doc_section(doc, "s");
+	t = vmrt_doc_table(doc, "t", NULL, metric, ARRAY_SIZE(metric), 0);
+	vmrt_put_text(t, "a");
+	vmrt_put_text(t, "jobs");
+	vmrt_put_count(t, 3);
+	vmrt_put_text(t, "a");
+	vmrt_put_text(t, "miss_ratio");
+	vmrt_put_ratio(t, 0.5);
+	text = print_as(doc, &how);
+	assert_string_equal(text, "task,metric,value\na,miss_ratio,0.5\n");
+	free(text);
+}
+
+static void selected_column_that_is_not_there_is_an_error(void **state)
+{
+	static const char *const keys[] = {"max", "size"};
+	struct vmrt_print how = {.select = keys, .n_select = 2};
+	struct vmrt_doc *doc = sample();
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(vmrt_doc_print_as(doc, &how, stdout, &err), VMRT_ENOENT);
+	assert_non_null(strstr(err.text, "no column 'size'"));
+	vmrt_doc_free(doc);
+}
+
+static void html_holds_the_numbers_for_programs_too_and_nothing_unescaped(void **state)
+{
+	struct vmrt_doc *doc = sample();
+	struct vmrt_table *t;
+	char *text;
+
+	(void)state;
+	vmrt_doc_section(doc, "<script>");
+	t = vmrt_doc_table(doc, "tasks", titles, columns, 1, 0);
+	vmrt_put_text(t, "\"a&b'\x1b");
+	vmrt_put_figure(t, "a<b", strdup("<svg></svg>"));
+	text = print(doc, VMRT_FORMAT_HTML, NULL);
+	assert_non_null(strstr(text, "<td><data value=\"12345678\">12.346</data></td>"));
+	assert_non_null(strstr(text, "<td><data value=\"0.00125\">0.12</data></td>"));
+	assert_non_null(strstr(text, "<th>max<small>ms</small></th>"));
+	assert_non_null(strstr(text, "<td class=t>&#34;a&#38;b&#39;?</td>"));
+	assert_non_null(strstr(text, "<figcaption>a&#60;b</figcaption>\n<svg></svg></figure>"));
+	assert_null(strstr(text, "<script"));
+	assert_null(strstr(text, "http"));
+	assert_non_null(strstr(text, "prefers-color-scheme"));
+	free(text);
+}
+
 static void missing_table_is_an_error(void **state)
 {
 	struct vmrt_doc *doc = sample();
@@ -282,6 +396,11 @@ int main(void)
 		cmocka_unit_test(latex_is_booktabs_and_escaped),
 		cmocka_unit_test(names_cannot_control_the_terminal_or_break_json),
 		cmocka_unit_test(wide_tables_are_split_and_long_lines_wrapped_at_80_columns),
+		cmocka_unit_test(groups_stand_side_by_side_where_there_is_room),
+		cmocka_unit_test(selected_columns_stand_alone_in_every_format),
+		cmocka_unit_test(selected_metrics_are_rows),
+		cmocka_unit_test(selected_column_that_is_not_there_is_an_error),
+		cmocka_unit_test(html_holds_the_numbers_for_programs_too_and_nothing_unescaped),
 		cmocka_unit_test(missing_table_is_an_error),
 		cmocka_unit_test(formats_go_by_their_names),
 	};

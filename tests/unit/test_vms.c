@@ -260,6 +260,63 @@ static void hostile_names_are_cut_and_made_printable(void **state)
 	vmrt_vms_free(vms, n);
 }
 
+static void a_guest_with_vsock_is_reached_by_it_after_its_ports(void **state)
+{
+	struct vmrt_vm *vms;
+	size_t n;
+
+	(void)state;
+	PROCESS(760, "qemu-system-x86_64\0-device\0vhost-vsock-pci,id=v,guest-cid=42\0"
+		     "-device\0virtserialport,chardev=ch0,name=org.vmrt.agent.0\0-chardev\0socket,path=/run/a,id=ch0\0");
+	thread(760, 761, "CPU 0/TCG", 0, 0, "0");
+	vms = scan(&n);
+	assert_int_equal(n, 1);
+	assert_string_equal(vms->link[0], "/run/a");
+	assert_string_equal(vms->link[1], "");
+	assert_string_equal(vms->link[3], "vsock:42");
+	vmrt_vms_free(vms, n);
+}
+
+/* as libvirt writes it */
+static void devices_that_are_given_as_json_are_found(void **state)
+{
+	struct vmrt_vm *vms;
+	size_t n;
+
+	(void)state;
+	PROCESS(770, "qemu-system-x86_64\0-device\0{\"driver\":\"vhost-vsock-pci\",\"id\":\"vsock0\",\"guest-cid\":7}\0"
+		     "-device\0{\"driver\":\"virtserialport\",\"nr\":2,\"chardev\":\"c,h\",\"name\":\"org.vmrt.agent.0\"}\0"
+		     "-chardev\0socket,path=/run/b,id=c,,h\0-device\0{\"driver\":\0-device\0[1]\0-device\0{}\0");
+	thread(770, 771, "CPU 0/KVM", 0, 0, "0");
+	vms = scan(&n);
+	assert_int_equal(n, 1);
+	assert_string_equal(vms->link[0], "/run/b");
+	assert_string_equal(vms->link[3], "vsock:7");
+	vmrt_vms_free(vms, n);
+}
+
+/* A guest's CID is 3 at least; 1 would be this host itself. */
+static void a_cid_that_cannot_be_a_guests_is_left_out(void **state)
+{
+	static const char *const bad[] = {"0", "1", "2", "4294967295", "x", "7x", "-7"};
+	char cmdline[128];
+	struct vmrt_vm *vms;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		int len = snprintf(cmdline, sizeof(cmdline), "qemu-system-x86_64%c-device%cvhost-vsock-pci,guest-cid=%s",
+			0, 0, bad[i]);
+
+		process(780, cmdline, (size_t)len + 1);
+		thread(780, 781, "CPU 0/KVM", 0, 0, "0");
+		vms = scan(&n);
+		assert_int_equal(n, 1);
+		assert_string_equal(vms->link[3], "");
+		vmrt_vms_free(vms, n);
+	}
+}
+
 static void a_link_that_cannot_be_a_socket_address_is_left_out(void **state)
 {
 	char cmdline[1024] = "qemu-system-x86_64";
@@ -372,6 +429,9 @@ int main(void)
 		TEST(names_of_other_hypervisors_come_from_their_command_lines),
 		TEST(hostile_names_are_cut_and_made_printable),
 		TEST(a_link_that_cannot_be_a_socket_address_is_left_out),
+		TEST(a_guest_with_vsock_is_reached_by_it_after_its_ports),
+		TEST(devices_that_are_given_as_json_are_found),
+		TEST(a_cid_that_cannot_be_a_guests_is_left_out),
 		TEST(vhost_kernel_threads_belong_to_the_vm_they_name),
 		TEST(malformed_stat_and_cpu_lists_are_refused),
 		TEST(nothing_running_is_no_error),

@@ -61,6 +61,43 @@ with_agent() {
 	[[ $output = *'does not know the same secret'* ]]
 }
 
+@test "a deadline missed in the guest makes a flight recorder save the last second of host and guest" {
+	[ "$(id -u)" = 0 ] && [ -d /sys/kernel/tracing/instances ] || skip "needs root and tracefs"
+	local e=$BATS_TEST_TMPDIR/e.ini run=$BATS_TEST_TMPDIR/f.vmrt log=$BATS_TEST_TMPDIR/log
+	printf '[task %s/rt]\nperiod = 20ms\nwcet = 2ms\npriority = 60\n' "$VM" >"$e"
+	scripts/vm put "$VM" --state "$STATE" "$e" /tmp/e.ini
+	guest "vmrt-load --calibrate -c /tmp/cal -m $VM /tmp/e.ini >/dev/null 2>&1
+		vmrt-load -c /tmp/cal -m $VM -d 60s /tmp/e.ini >/dev/null 2>&1 &"
+	timeout 60 "$O/bin/vmrt-trace" record -o "$run" -e "$e" --flight 1s --flight-on miss -d 40s >"$log" 2>&1 3>&- &
+	local recorder=$! status=0
+	for _ in $(seq 200); do
+		[ "$(cat /sys/kernel/tracing/instances/vmrt-$recorder-*-record/tracing_on 2>/dev/null)" = 1 ] && break
+		sleep 0.05
+	done
+	sleep 2
+	# nothing of the VM runs for a quarter of a second
+	taskset -c 0 chrt -f 80 perl -MTime::HiRes=time -e '$t = time + 0.25; 1 while time < $t'
+	wait "$recorder" || status=$?
+	guest 'killall vmrt-load'
+	cat "$log"
+	[ "$status" -eq 0 ] || [ "$status" -eq 3 ]
+	grep -q 'saved because task rt missed the deadline' "$run/manifest.json"
+	sql() { sqlite3 -batch -noheader "$run/run.db" "$1"; }
+	# the guest's jobs are there, those before that were in time, and the miss in its time
+	[ "$(sql "SELECT count(*) > 20 FROM jobs WHERE machine = '$VM' AND outcome = 'met'")" = 1 ]
+	[ "$(sql "SELECT count(*) > 0 FROM jobs WHERE machine = '$VM' AND outcome = 'missed'")" = 1 ]
+	# the second before the deadline is kept, and not much before it
+	read -r first last < <(sql "SELECT min(deadline_ns), max(end_ns) FROM jobs WHERE outcome = 'missed'" | tr '|' ' ')
+	read -r start end < <(jq -r '"\(.start_ns) \(.end_ns)"' "$run/manifest.json")
+	echo "from $(((first - start) / 1000000)) ms before the first miss to $(((end - first) / 1000000)) ms after it"
+	[ $((first - start)) -gt 950000000 ] && [ $((first - start)) -lt 5000000000 ]
+	[ "$last" -lt "$end" ]
+	# the clock's map goes with what was kept
+	[ "$(sql "SELECT max(error_ns) < 1000000 FROM clock")" = 1 ]
+	[ "$(sql "SELECT events > 100 FROM machine WHERE kind = 'guest'")" = 1 ]
+	"$O/tests/compare-tracecmd" "$run/host.dat" "$run/guest-$VM.dat" | grep "guest $VM, "
+}
+
 @test "nothing is left in the guest's tracefs" {
 	run -0 guest 'ls /sys/kernel/tracing/instances'
 	[ -z "$output" ]

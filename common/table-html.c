@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* A document as one page of HTML that needs nothing else: no scripts, fonts or pictures from elsewhere. */
+#include "table.h"
+
+#include <string.h>
+
+/* Colours are chosen by what the reader's screen prefers; pictures use the same ones by their classes. */
+static const char style[] =
+	":root{color-scheme:light dark;--ground:#fff;--ink:#1a1a1a;--quiet:#666;--line:#ccc;--band:#f5f5f5;"
+	"--a:#1f6fb4;--b:#c8501e;--c:#3a8a4d;--d:#8a6bb0}\n"
+	"@media (prefers-color-scheme:dark){:root{--ground:#16181c;--ink:#e6e6e6;--quiet:#9a9a9a;--line:#444;"
+	"--band:#1f2228;--a:#6cb0ec;--b:#f0905c;--c:#7cc98d;--d:#b79ae0}}\n"
+	"body{background:var(--ground);color:var(--ink);font:15px/1.45 system-ui,sans-serif;max-width:75em;"
+	"margin:2em auto;padding:0 1em}\n"
+	"h2{border-bottom:2px solid var(--line);margin-top:2em}\n"
+	"figure,.wide{overflow-x:auto;margin:1em 0}figcaption,caption{text-align:left;font-weight:600;"
+	"padding:.4em 0}\n"
+	"table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
+	"th,td{padding:.2em .7em;text-align:right;white-space:nowrap}th small{color:var(--quiet);"
+	"font-weight:400;display:block}\n"
+	"thead{border-top:2px solid var(--ink);border-bottom:1px solid var(--ink)}tbody{border-bottom:2px solid "
+	"var(--ink)}\n"
+	"tbody tr:nth-child(even){background:var(--band)}th.t,td.t{text-align:left}td.t{font-family:inherit}"
+	"td.m{font-family:ui-monospace,monospace;text-align:left;white-space:pre}\n"
+	"dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}dt{font-weight:600}dd{margin:0}\n"
+	"svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}"
+	"svg .q{fill:var(--quiet)}svg .axis{stroke:var(--quiet);fill:none}svg .grid{stroke:var(--line)}"
+	"svg .a{fill:var(--a)}svg .b{fill:var(--b)}svg .c{fill:var(--c)}svg .d{fill:var(--d)}"
+	"svg .n{fill:var(--line)}svg .la{stroke:var(--a);fill:none}svg .lb{stroke:var(--b);fill:none}"
+	"svg .lc{stroke:var(--c);fill:none}\n"
+	"@media print{body{max-width:none;margin:0}}\n";
+
+void vmrt_html_text(FILE *out, const char *text)
+{
+	uint32_t c;
+
+	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
+		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+			putc('?', out);
+		else if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
+			fprintf(out, "&#%u;", (unsigned)c);
+		else
+			fwrite(from, 1, (size_t)(text - from), out);
+	}
+}
+
+/* Names are set like words, drawings made of characters like a terminal's. */
+static const char *kind(const struct vmrt_column *column)
+{
+	if (column->type != VMRT_CELL_TEXT)
+		return NULL;
+	return column->decimals > 0 ? "m" : "t";
+}
+
+static void cell(const struct vmrt_table *table, size_t r, size_t c, FILE *out)
+{
+	const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
+	char people[VMRT_CELL_ROOM], program[VMRT_CELL_ROOM];
+	const char *number = vmrt_cell_program(cell, program);
+
+	fprintf(out, kind(&table->columns[c]) ? "<td class=%s>" : "<td>", kind(&table->columns[c]));
+	if (number)
+		fprintf(out, "<data value=\"%s\">", number);
+	vmrt_html_text(out, vmrt_cell_people(cell, &table->columns[c], people));
+	fputs(number ? "</data></td>" : "</td>", out);
+}
+
+static void head(const struct vmrt_column *column, FILE *out)
+{
+	fprintf(out, column->type == VMRT_CELL_TEXT ? "<th class=t>" : "<th>");
+	vmrt_html_text(out, column->head);
+	if (column->unit) {
+		fputs("<small>", out);
+		vmrt_html_text(out, column->unit);
+		fputs("</small>", out);
+	}
+	fputs("</th>", out);
+}
+
+static void print_group(const struct vmrt_table *table, int group, FILE *out)
+{
+	const char *title = vmrt_table_title(table, group), *name;
+	size_t n = 0;
+
+	fputs("<div class=wide><table>", out);
+	if (title) {
+		fputs("<caption>", out);
+		vmrt_html_text(out, title);
+		fputs("</caption>", out);
+	}
+	fputs("\n<thead><tr>", out);
+	for (size_t c = 0; c < table->n_columns; c++) {
+		if (!vmrt_column_in(table, c, group))
+			continue;
+		head(&table->columns[c], out);
+		n++;
+	}
+	fputs("</tr></thead>\n<tbody>\n", out);
+	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+		name = vmrt_row_span(table, r);
+		if (name) {
+			fprintf(out, "<tr><th class=t colspan=%zu>", n);
+			vmrt_html_text(out, name);
+			fputs("</th></tr>\n", out);
+		}
+		fputs("<tr>", out);
+		for (size_t c = 0; c < table->n_columns; c++)
+			if (vmrt_column_in(table, c, group))
+				cell(table, r, c, out);
+		fputs("</tr>\n", out);
+	}
+	fputs("</tbody></table></div>\n", out);
+}
+
+static void print_table(const struct vmrt_table *table, FILE *out)
+{
+	if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
+		for (int g = 1; g <= vmrt_table_groups(table); g++)
+			print_group(table, g, out);
+	if (table->n_lines)
+		fputs("<dl>\n", out);
+	for (size_t i = 0; i < table->n_lines; i++) {
+		fputs("<dt>", out);
+		vmrt_html_text(out, table->lines[i].key);
+		fputs("</dt><dd>", out);
+		vmrt_html_text(out, table->lines[i].text);
+		fputs("</dd>\n", out);
+	}
+	if (table->n_lines)
+		fputs("</dl>\n", out);
+	for (size_t i = 0; i < table->n_figures; i++) {
+		fputs("<figure><figcaption>", out);
+		vmrt_html_text(out, table->figures[i].caption);
+		fprintf(out, "</figcaption>\n%s</figure>\n", table->figures[i].svg);
+	}
+}
+
+void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
+{
+	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+	      "<meta name=\"viewport\" content=\"width=device-width\">\n<title>", out);
+	for (size_t i = 0; i < doc->n_sections; i++) {
+		fputs(i ? ", " : "", out);
+		vmrt_html_text(out, doc->sections[i].name);
+	}
+	fprintf(out, "</title>\n<style>\n%s</style></head>\n<body>\n", style);
+	for (size_t i = 0; i < doc->n_sections; i++) {
+		const struct vmrt_section *section = &doc->sections[i];
+
+		fputs("<section>\n", out);
+		if (*section->name) {
+			fputs("<h2>", out);
+			vmrt_html_text(out, section->name);
+			fputs("</h2>\n", out);
+		}
+		for (size_t j = 0; j < section->n_tables; j++)
+			if (!only || !strcmp(only, section->tables[j]->name))
+				print_table(section->tables[j], out);
+		fputs("</section>\n", out);
+	}
+	fputs("</body></html>\n", out);
+}

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/* The advice as an experiment file, and as tables. */
+#include "advise.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define CHOICES_TOLD 4 /* other periods, in a comment */
+
+/* Exact, so that what is read again is the same: "9.4ms", "150us", "17ns". */
+static const char *exact(int64_t ns, char *buf)
+{
+	static const struct {
+		int64_t ns;
+		const char *unit;
+	} units[] = {{VMRT_NS_PER_MS, "ms"}, {VMRT_NS_PER_US, "us"}, {1, "ns"}};
+	size_t i = 0;
+
+	/* one decimal of a unit at most */
+	while (ns % units[i].ns != 0 && (units[i].ns == 1 || ns % (units[i].ns / 10) != 0))
+		i++;
+	if (ns % units[i].ns == 0)
+		snprintf(buf, VMRT_UNITS_TEXT, "%" PRId64 "%s", ns / units[i].ns, units[i].unit);
+	else
+		snprintf(buf, VMRT_UNITS_TEXT, "%" PRId64 ".%d%s", ns / units[i].ns,
+			(int)(ns / (units[i].ns / 10) % 10), units[i].unit);
+	return buf;
+}
+
+static void tell_choices(FILE *out, const struct vmrt_advised_vm *vm)
+{
+	size_t step = (vm->n_choices + CHOICES_TOLD - 1) / CHOICES_TOLD;
+	char period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
+	const char *sign = "; other periods:";
+
+	for (size_t i = step - 1; i < vm->n_choices; i += step) {
+		struct vmrt_advised_choice c = vm->choices[i];
+
+		if (c.budget_ns == VMRT_UNKNOWN)
+			fprintf(out, "%s %s has no budget", sign, vmrt_format_duration(c.period_ns, period));
+		else
+			fprintf(out, "%s %s needs %s (%.3f)", sign, vmrt_format_duration(c.period_ns, period),
+				vmrt_format_duration(c.budget_ns, budget),
+				(double)c.budget_ns / (double)c.period_ns);
+		sign = ",";
+	}
+	fputc('\n', out);
+}
+
+static void tell_vm(FILE *out, const struct vmrt_advised_vm *vm)
+{
+	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
+	char buf[VMRT_UNITS_TEXT];
+
+	fprintf(out, "; %s: utilisation %.3f, with the margin %.3f", vm->name, vm->utilisation,
+		vm->used_utilisation);
+	if (vm->chosen.budget_ns == VMRT_UNKNOWN) {
+		fprintf(out, "\n; NO SERVER: %s\n", vm->why);
+		return;
+	}
+	fprintf(out, "; bandwidth %.3f, blackout at most %s\n",
+		(double)vm->chosen.budget_ns / (double)vm->chosen.period_ns,
+		vmrt_format_duration(vmrt_supply_blackout(&supply), buf));
+	for (size_t i = 0; i < vm->n_tasks && vm->tasks[i].response_ns != VMRT_UNKNOWN; i++) {
+		const struct vmrt_task_spec *spec = vm->tasks[i].spec;
+		char r[VMRT_UNITS_TEXT], d[VMRT_UNITS_TEXT], m[VMRT_UNITS_TEXT];
+
+		fprintf(out, "; %s executes %s", spec->name,
+			vmrt_format_duration(vm->tasks[i].used_ns, buf));
+		if (vm->tasks[i].measured_ns != VMRT_UNKNOWN)
+			fprintf(out, " (measured at most %s)",
+				vmrt_format_duration(vm->tasks[i].measured_ns, m));
+		fprintf(out, ": R = %s <= %s\n", vmrt_format_duration(vm->tasks[i].response_ns, r),
+			vmrt_format_duration(spec->deadline_ns ? spec->deadline_ns : spec->period_ns, d));
+	}
+	if (vm->feasible)
+		fprintf(out, "; execution times may grow by another %.1f %% until a deadline is missed\n",
+			vm->growth * 100);
+	else
+		fprintf(out, "; NOT FEASIBLE: %s\n", vm->why);
+	tell_choices(out, vm);
+}
+
+static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
+{
+	char buf[VMRT_UNITS_TEXT];
+
+	fprintf(out, "[server %s]\nvm = %s\npolicy = %s\n", vm->server, vm->name,
+		vmrt_policy_name(vm->policy));
+	fprintf(out, "period = %s\n", exact(vm->chosen.period_ns, buf));
+	fprintf(out, "budget = %s\n", exact(vm->chosen.budget_ns, buf));
+	fprintf(out, "priority = %d\ndepletion = %s\n", vm->priority, vmrt_depletion_name(vm->depletion));
+	if (vm->spec && vm->spec->background == VMRT_BACKGROUND_IDLE)
+		fprintf(out, "background = idle\n");
+	if (vm->spec && vm->spec->charge_helpers)
+		fprintf(out, "helpers = charged\n");
+	if (vm->spec && vm->spec->cpu >= 0)
+		fprintf(out, "cpu = %d\n", vm->spec->cpu);
+	fputc('\n', out);
+}
+
+static void put_task(FILE *out, const struct vmrt_task_spec *t)
+{
+	char buf[VMRT_UNITS_TEXT];
+
+	fprintf(out, "[task %s/%s]\nperiod = %s\n", t->machine, t->name, exact(t->period_ns, buf));
+	if (t->wcet_ns > 0)
+		fprintf(out, "wcet = %s\n", exact(t->wcet_ns, buf));
+	if (t->deadline_ns > 0 && t->deadline_ns != t->period_ns)
+		fprintf(out, "deadline = %s\n", exact(t->deadline_ns, buf));
+	if (t->offset_ns > 0)
+		fprintf(out, "offset = %s\n", exact(t->offset_ns, buf));
+	if (t->release != VMRT_RELEASE_AUTO)
+		fprintf(out, "release = %s\n", vmrt_release_name(t->release));
+	fprintf(out, "priority = %d\n\n", t->priority);
+}
+
+static void put_file(FILE *out, const struct vmrt_advice *a)
+{
+	static const char *const words[] = {
+		[VMRT_EXECUTION_ANY] = "declared, or measured where none is declared",
+		[VMRT_EXECUTION_DECLARED] = "declared",
+		[VMRT_EXECUTION_MEASURED] = "the longest measured",
+		[VMRT_EXECUTION_LARGER] = "the larger of declared and measured",
+	};
+	char overhead[VMRT_UNITS_TEXT], buf[VMRT_UNITS_TEXT];
+
+	fprintf(out, "; Advised by vmrt-report: the least budgets by the periodic resource model.\n");
+	fprintf(out, "; Execution times: %s, and %.4g %%. Of each budget %s are reckoned lost to switching.\n\n",
+		words[a->options.execution], a->options.margin * 100,
+		vmrt_format_duration(a->options.overhead_ns, overhead));
+	if (*a->experiment->name || a->experiment->tick_ns)
+		fprintf(out, "[experiment]\n");
+	if (*a->experiment->name)
+		fprintf(out, "name = %s\n", a->experiment->name);
+	if (a->experiment->tick_ns)
+		fprintf(out, "tick = %s\n", exact(a->experiment->tick_ns, buf));
+	fputc('\n', out);
+	for (size_t i = 0; i < a->n_vms; i++) {
+		const struct vmrt_advised_vm *vm = &a->vms[i];
+
+		tell_vm(out, vm);
+		if (vm->chosen.budget_ns != VMRT_UNKNOWN)
+			put_server(out, vm);
+		for (size_t t = 0; t < vm->n_tasks; t++)
+			put_task(out, vm->tasks[t].spec);
+	}
+}
+
+enum vmrt_status vmrt_advice_ini(const struct vmrt_advice *a, char **out, struct vmrt_error *err)
+{
+	struct vmrt_experiment *again;
+	enum vmrt_status status;
+	size_t size;
+	FILE *f = open_memstream(out, &size);
+
+	if (!f)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	put_file(f, a);
+	if (fclose(f) != 0) {
+		free(*out);
+		*out = NULL;
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
+	/* what is printed must be readable, whatever the names are */
+	status = vmrt_experiment_parse(*out, "the advice", &again, err);
+	if (status == VMRT_OK) {
+		vmrt_experiment_free(again);
+		return VMRT_OK;
+	}
+	free(*out);
+	*out = NULL;
+	return status;
+}
+
+static const char *const vm_titles[] = {"Advised servers", "Advised servers: bandwidth and bounds"};
+
+static const struct vmrt_column vm_columns[] = {
+	{"server", "server", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"vm", "VM", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
+	{"budget_ns", "budget", "ms", VMRT_CELL_NS, -1, 1},
+	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"feasible", "feasible", NULL, VMRT_CELL_BOOL, 0, 1},
+	{"utilisation", "util.", NULL, VMRT_CELL_REAL, 3, 2},
+	{"utilisation_with_margin", "+ margin", NULL, VMRT_CELL_REAL, 3, 2},
+	{"bandwidth", "bandwidth", NULL, VMRT_CELL_REAL, 3, 2},
+	{"growth_ratio", "growth", "%", VMRT_CELL_RATIO, 1, 2},
+	{"blackout_bound_ns", "blackout", "ms", VMRT_CELL_NS, -1, 2},
+	{"server_response_ns", "R server", "ms", VMRT_CELL_NS, -1, 2},
+	{"why", "why", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+};
+
+static const char *const task_titles[] = {"Tasks in the advised servers"};
+
+static const struct vmrt_column task_columns[] = {
+	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
+	{"wcet_ns", "wcet", "ms", VMRT_CELL_NS, -1, 1},
+	{"exec_max_ns", "measured", "ms", VMRT_CELL_NS, 3, 1},
+	{"used_ns", "used", "ms", VMRT_CELL_NS, -1, 1},
+	{"deadline_ns", "deadline", "ms", VMRT_CELL_NS, -1, 1},
+	{"response_bound_ns", "R", "ms", VMRT_CELL_NS, -1, 1},
+};
+
+static const char *const period_titles[] = {"Least budgets for other periods"};
+
+static const struct vmrt_column period_columns[] = {
+	{"server", "server", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
+	{"budget_ns", "budget", "ms", VMRT_CELL_NS, -1, 1},
+	{"bandwidth", "bandwidth", NULL, VMRT_CELL_REAL, 3, 1},
+};
+
+static double bandwidth(struct vmrt_advised_choice c)
+{
+	return c.budget_ns == VMRT_UNKNOWN ? NAN : (double)c.budget_ns / (double)c.period_ns;
+}
+
+static void put_vm(struct vmrt_table *t, const struct vmrt_advised_vm *vm)
+{
+	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
+	bool any = vm->chosen.budget_ns != VMRT_UNKNOWN;
+
+	vmrt_put_text(t, vm->server);
+	vmrt_put_text(t, vm->name);
+	vmrt_put_text(t, vmrt_policy_name(vm->policy));
+	vmrt_put_ns(t, vm->chosen.period_ns);
+	vmrt_put_ns(t, vm->chosen.budget_ns);
+	vmrt_put_count(t, vm->priority);
+	vmrt_put_bool(t, vm->feasible);
+	vmrt_put_real(t, vm->utilisation);
+	vmrt_put_real(t, vm->used_utilisation);
+	vmrt_put_real(t, bandwidth(vm->chosen));
+	vmrt_put_ratio(t, vm->feasible ? vm->growth : NAN);
+	vmrt_put_ns(t, any ? vmrt_supply_blackout(&supply) : VMRT_UNKNOWN);
+	vmrt_put_ns(t, vm->server_response_ns);
+	vmrt_put_text(t, *vm->why ? vm->why : NULL);
+	if (*vm->why)
+		vmrt_put_line(t, "note", "%s: %s", vm->name, vm->why);
+}
+
+void vmrt_advice_tables(const struct vmrt_advice *a, struct vmrt_doc *doc)
+{
+	struct vmrt_table *t;
+
+	vmrt_doc_section(doc, *a->experiment->name ? a->experiment->name : a->origin);
+	t = vmrt_doc_table(doc, "advice", vm_titles, vm_columns, ARRAY_SIZE(vm_columns), 0);
+	for (size_t i = 0; i < a->n_vms; i++)
+		put_vm(t, &a->vms[i]);
+	t = vmrt_doc_table(doc, "advice_tasks", task_titles, task_columns, ARRAY_SIZE(task_columns), 0);
+	for (size_t i = 0; i < a->n_vms; i++) {
+		for (size_t j = 0; j < a->vms[i].n_tasks; j++) {
+			const struct vmrt_advised_task *task = &a->vms[i].tasks[j];
+			char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 2];
+
+			snprintf(label, sizeof(label), "%s/%s", task->spec->machine, task->spec->name);
+			vmrt_put_text(t, label);
+			vmrt_put_ns(t, task->spec->period_ns);
+			vmrt_put_ns(t, task->spec->wcet_ns > 0 ? task->spec->wcet_ns : VMRT_UNKNOWN);
+			vmrt_put_ns(t, task->measured_ns);
+			vmrt_put_ns(t, task->used_ns);
+			vmrt_put_ns(t, task->spec->deadline_ns > 0 ? task->spec->deadline_ns : VMRT_UNKNOWN);
+			vmrt_put_ns(t, task->response_ns);
+		}
+	}
+	t = vmrt_doc_table(
+		doc, "advice_periods", period_titles, period_columns, ARRAY_SIZE(period_columns), 0);
+	for (size_t i = 0; i < a->n_vms; i++) {
+		for (size_t c = 0; c < a->vms[i].n_choices; c++) {
+			vmrt_put_text(t, a->vms[i].server);
+			vmrt_put_ns(t, a->vms[i].choices[c].period_ns);
+			vmrt_put_ns(t, a->vms[i].choices[c].budget_ns);
+			vmrt_put_real(t, bandwidth(a->vms[i].choices[c]));
+		}
+	}
+}

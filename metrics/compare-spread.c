@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* How far repetitions are apart. */
+#include "compare.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const titles[] = {"Spread between repetitions"};
+
+static const struct vmrt_column columns[] = {
+	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"metric", "metric", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+	{"words", "", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY},
+	{"unit", "unit", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+	{"run", "run", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"runs", "runs", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"lowest", "lowest", NULL, VMRT_CELL_ANY, 3, 1},
+	{"pooled", "pooled", NULL, VMRT_CELL_ANY, 3, 1},
+	{"highest", "highest", NULL, VMRT_CELL_ANY, 3, 1},
+};
+
+static void put_metric(struct vmrt_table *table, const struct vmrt_variant *v,
+	const struct vmrt_task_facts *pooled, const struct vmrt_task_metric *metric)
+{
+	struct vmrt_value lowest, highest;
+	bool any = false;
+
+	for (size_t r = 0; r < v->n; r++) {
+		const struct vmrt_task_facts *t = vmrt_find_task(v->runs[r], pooled->label);
+		struct vmrt_value value = metric->value(t);
+
+		/* comparisons with NaN are false: a run without a value changes nothing */
+		if (!any || vmrt_value_number(value) < vmrt_value_number(lowest))
+			lowest = value;
+		if (!any || vmrt_value_number(value) > vmrt_value_number(highest))
+			highest = value;
+		any = any || vmrt_value_number(value) == vmrt_value_number(value);
+	}
+	vmrt_put_text(table, pooled->label);
+	vmrt_put_text(table, metric->key);
+	vmrt_put_text(table, metric->words);
+	vmrt_put_text(table, metric->unit);
+	vmrt_put_text(table, v->facts->label);
+	vmrt_put_count(table, (int64_t)v->n);
+	vmrt_value_put(table, lowest);
+	vmrt_value_put(table, metric->value(pooled));
+	vmrt_value_put(table, highest);
+}
+
+void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n)
+{
+	size_t n_metrics;
+	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n_metrics);
+	struct vmrt_table *table =
+		vmrt_doc_table(doc, "spread", titles, columns, ARRAY_SIZE(columns), VMRT_TABLE_SPAN);
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t t = 0; v[i].n > 1 && t < v[i].facts->n_tasks; t++)
+			for (size_t m = 0; v[i].facts->tasks[t].selected && m < n_metrics; m++)
+				put_metric(table, &v[i], &v[i].facts->tasks[t], &metrics[m]);
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Conditions held against a run. */
+#include "failif.h"
+
+#include <math.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+static const char *const titles[] = {"Conditions of --fail-if"};
+
+static const struct vmrt_column columns[] = {
+	{"run", "run", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP}, /* where there are several */
+	{"condition", "condition", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+	{"words", "fails if", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
+	{"of", "of", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"limits", "is", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
+	{"shown", "measured", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"measured", "measured", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
+	{"least", "least", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
+	{"most", "most", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
+	{"verdict", "verdict", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"why", "why", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+};
+
+static const char *verdict_word(enum vmrt_verdict verdict)
+{
+	return verdict == VMRT_VERDICT_OK ? "ok" : verdict == VMRT_VERDICT_VIOLATED ? "violated" : "unknown";
+}
+
+static void put_value(struct vmrt_table *t, enum vmrt_cell_type type, double value)
+{
+	if (isnan(value) || isinf(value))
+		vmrt_put_unknown(t);
+	else if (type == VMRT_CELL_RATIO)
+		vmrt_put_ratio(t, value);
+	else if (type == VMRT_CELL_NS)
+		vmrt_put_ns(t, (int64_t)value);
+	else
+		vmrt_put_count(t, (int64_t)value);
+}
+
+/* The value with its unit: "0.50 %", "12 ms". */
+static void put_words(struct vmrt_table *t, enum vmrt_cell_type type, double value)
+{
+	char text[VMRT_UNITS_TEXT];
+
+	if (isnan(value)) {
+		vmrt_put_unknown(t);
+		return;
+	}
+	if (type == VMRT_CELL_RATIO)
+		snprintf(text, sizeof(text), "%.2f %%", value * 100);
+	else if (type == VMRT_CELL_NS)
+		vmrt_format_duration((int64_t)value, text);
+	else
+		snprintf(text, sizeof(text), "%lld", (long long)value);
+	vmrt_put_text(t, text);
+}
+
+struct judge {
+	const struct vmrt_condition *condition;
+	struct vmrt_table *table;
+	const char *run; /* NULL: is not said */
+	bool allow_loss;
+	size_t found;
+	enum vmrt_verdict worst;
+};
+
+/* Judges the condition if it is about this one, which goes by one of two names. */
+static void judge(struct judge *j, const void *of, const char *name, const char *short_name)
+{
+	const struct vmrt_condition *c = j->condition;
+	struct vmrt_figure f = {.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN};
+	enum vmrt_verdict verdict;
+
+	if (*c->name && strcmp(c->name, name) != 0 && strcmp(c->name, short_name) != 0)
+		return;
+	j->found++;
+	c->metric->figure(of, &f);
+	if (j->allow_loss && !isnan(f.value))
+		f.low = f.high = f.value;
+	verdict = vmrt_condition_judge(c, &f);
+	if (verdict > j->worst)
+		j->worst = verdict;
+	if (j->run)
+		vmrt_put_text(j->table, j->run);
+	vmrt_put_text(j->table, c->text);
+	vmrt_put_text(j->table, c->words);
+	vmrt_put_text(j->table, name);
+	vmrt_put_text(j->table, c->limits);
+	put_words(j->table, c->metric->type, f.value);
+	put_value(j->table, c->metric->type, f.value);
+	put_value(j->table, c->metric->type, f.low);
+	put_value(j->table, c->metric->type, f.high);
+	vmrt_put_text(j->table, verdict_word(verdict));
+	vmrt_put_text(j->table, verdict == VMRT_VERDICT_UNKNOWN && *f.why ? f.why : NULL);
+	if (verdict == VMRT_VERDICT_VIOLATED)
+		vmrt_warn("'%s' is true of %s", c->text, name);
+	if (verdict == VMRT_VERDICT_UNKNOWN)
+		vmrt_put_line(j->table, "unknown", "'%s' of %s: %s", c->text, name,
+			*f.why ? f.why : "nothing was measured");
+}
+
+struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs)
+{
+	return vmrt_doc_table(
+		doc, "conditions", titles, columns + !runs, ARRAY_SIZE(columns) - !runs, 0);
+}
+
+enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
+	const struct vmrt_run_facts *f, const struct vmrt_condition *conditions, size_t n,
+	bool allow_loss, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	static const char *const scopes[] = {"task", "server", "machine"};
+
+	*verdict = VMRT_VERDICT_OK;
+	for (size_t c = 0; c < n; c++) {
+		enum vmrt_scope scope = conditions[c].metric->scope;
+		struct judge j = {
+			&conditions[c], table, runs ? f->label : NULL, allow_loss, 0, VMRT_VERDICT_OK};
+
+		for (size_t i = 0; scope == VMRT_SCOPE_TASK && i < f->n_tasks; i++)
+			if (f->tasks[i].selected)
+				judge(&j, &f->tasks[i], f->tasks[i].label, f->tasks[i].name);
+		for (size_t i = 0; scope == VMRT_SCOPE_SERVER && i < f->n_servers; i++)
+			if (f->servers[i].selected)
+				judge(&j, &f->servers[i], f->servers[i].name, f->servers[i].name);
+		for (size_t i = 0; scope == VMRT_SCOPE_MACHINE && i < f->n_machines; i++)
+			judge(&j, &f->machines[i], f->machines[i].name, f->machines[i].name);
+		if (!j.found)
+			return vmrt_fail(err, VMRT_ENOENT, "--fail-if '%s': %s has no %s%s%s",
+				conditions[c].text, f->label, scopes[scope], *conditions[c].name ? " " : "",
+				conditions[c].name);
+		if (j.worst > *verdict)
+			*verdict = j.worst;
+	}
+	return VMRT_OK;
+}
