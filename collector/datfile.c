@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +42,8 @@ struct vmrt_datfile {
 	unsigned n_cpus;
 	uint32_t page_size;
 	size_t table; /* where the table is in the head */
+	uint64_t room; /* bytes that the file system had left when the file was begun */
+	atomic_uint_fast64_t written; /* since then, by the threads of all CPUs */
 };
 
 static uint64_t round_up(uint64_t value, uint64_t unit)
@@ -51,6 +54,13 @@ static uint64_t round_up(uint64_t value, uint64_t unit)
 static void file_name(const struct vmrt_datfile *f, char *buf)
 {
 	snprintf(buf, PATH_MAX, "%s/%s.dat", f->folder, f->name);
+}
+
+static uint64_t disk_room(const struct vmrt_datfile *f)
+{
+	struct statvfs st;
+
+	return fstatvfs(f->fd, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
 }
 
 static void pages_name(const struct vmrt_datfile *f, unsigned cpu, char *buf)
@@ -89,6 +99,7 @@ static struct vmrt_datfile *new_file(
 	snprintf(f->folder, sizeof(f->folder), "%s", folder);
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	f->fd = -1;
+	f->room = UINT64_MAX;
 	f->n_cpus = cpus;
 	f->page_size = page_size;
 	f->cpus = calloc(cpus ? cpus : 1, sizeof(*f->cpus));
@@ -174,6 +185,7 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 		status = vmrt_fail_errno(err, errno, "cannot create %.400s", path);
 		goto out;
 	}
+	f->room = disk_room(f);
 	f->in_place = can_take_out(f->fd, HEAD_SPACE + n * stride(n));
 	for (unsigned i = 0; i < n; i++)
 		starts[i] = f->in_place ? f->cpus[i].start : 0;
@@ -210,8 +222,10 @@ ssize_t vmrt_datfile_splice(struct vmrt_datfile *f, unsigned cpu, int from, size
 	do
 		moved = splice(from, NULL, f->in_place ? f->fd : c->fd, &at, n, SPLICE_F_MOVE);
 	while (moved < 0 && errno == EINTR);
-	if (moved > 0)
+	if (moved > 0) {
 		c->size += (uint64_t)moved;
+		atomic_fetch_add(&f->written, (uint64_t)moved);
+	}
 	return moved;
 }
 
@@ -228,6 +242,7 @@ int vmrt_datfile_write(struct vmrt_datfile *f, unsigned cpu, const void *pages, 
 	if (write_at(f->in_place ? f->fd : c->fd, pages, size, c->start + c->size) != 0)
 		return -1;
 	c->size += size;
+	atomic_fetch_add(&f->written, size);
 	return 0;
 }
 
@@ -238,11 +253,11 @@ uint64_t vmrt_datfile_size(const struct vmrt_datfile *f, unsigned cpu)
 
 uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *f)
 {
-	struct statvfs st;
+	uint64_t written = atomic_load(&f->written), room = disk_room(f);
+	uint64_t left = f->room > written ? f->room - written : 0;
 
-	if (fstatvfs(f->fd, &st) != 0)
-		return UINT64_MAX;
-	return (uint64_t)st.f_bavail * st.f_frsize;
+	/* btrfs does not count what is not on disk yet */
+	return left < room ? left : room;
 }
 
 bool vmrt_datfile_whole(const struct vmrt_datfile *f)

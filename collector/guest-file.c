@@ -283,6 +283,7 @@ enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm
 		vmrt_datmap_free(map);
 		return status;
 	}
+	vm->broken_off = content.events > 0;
 	*events = content.events;
 	*trace_id = f.trace_id;
 	*cpus = f.cpus;

@@ -43,13 +43,15 @@ static void note(struct vmrt_manifest_vm *vm, const char *fmt, ...)
 	vmrt_warn("%s", vm->note);
 }
 
-static void note_failure(struct vmrt_recorder *rec, size_t i)
+/* Has the session failed? */
+static bool note_failure(struct vmrt_recorder *rec, size_t i)
 {
 	char text[VMRT_ERROR_TEXT];
 
 	vmrt_guest_error(rec->guests[i].session, text, sizeof(text));
 	if (text[0])
 		note(vm_of(rec, i), "%.250s", text);
+	return text[0];
 }
 
 static void name_file(struct vmrt_recorder *rec, size_t i)
@@ -231,9 +233,9 @@ static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_
 		g->events += stats[cpu].read_events;
 		g->lost += stats[cpu].overrun + stats[cpu].commit_overrun + stats[cpu].dropped;
 	}
-	if (!rec->options->flight_ns)
+	if (!rec->options->flight_ns && !vm_of(rec, i)->broken_off)
 		return;
-	/* more was read than was kept */
+	/* more was read than was kept, or nobody told how much it was */
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
 	if (vmrt_count_events(path, &content, NULL) == VMRT_OK)
 		g->events = content.events;
@@ -273,7 +275,7 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 	if (wait_for(g->session, VMRT_GUEST_DONE, SEND_WAIT_MS, 1) < VMRT_GUEST_DONE)
 		vmrt_guest_abort(g->session, "its events were not waited for");
 	vmrt_guest_finish(g->session, &result);
-	note_failure(rec, i);
+	vm->broken_off = note_failure(rec, i);
 	keep_pings(rec, i, &result);
 	vmrt_kvm_tsc_keep(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
 	snprintf(vm->kernel, sizeof(vm->kernel), "%s", result.kernel);
@@ -287,6 +289,7 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 	}
 	vmrt_guest_file_remove(&g->file);
 	vm->file[0] = '\0';
+	vm->broken_off = false;
 }
 
 void vmrt_recorder_save_guests(struct vmrt_recorder *rec)

@@ -170,6 +170,7 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 
 	tell_why(rec);
 	failed = vmrt_drain_finish(rec->drain, since, &err) != VMRT_OK;
+	rec->manifest.broken_off = failed;
 	if (failed) {
 		vmrt_recorder_note(rec, "%.150s: the recording of the host ends there", err.text);
 		vmrt_warn("%s", rec->manifest.note);

@@ -166,10 +166,10 @@ static void beside_us(const char *name, char *buf, size_t room)
 
 static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	char program[PATH_MAX], instance[64], number[16];
-	char run[] = "run", no_wait[] = "--no-wait", opt_instance[] = "--instance", opt_notify[] = "--notify-fd";
+	char program[PATH_MAX], number[16];
+	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
 	char *experiment = strdup(rec->options->experiment);
-	char *argv[] = {program, run, no_wait, opt_instance, instance, opt_notify, number, experiment, NULL};
+	char *argv[] = {program, run, no_wait, opt_notify, number, experiment, NULL};
 	struct pollfd fds[3];
 	enum vmrt_status status;
 	int ready[2];
@@ -179,7 +179,6 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 		return vmrt_fail_errno(err, errno, "cannot start vmrt-hsf");
 	}
 	beside_us("vmrt-hsf", program, sizeof(program));
-	snprintf(instance, sizeof(instance), "%s", vmrt_tracer_instance(rec->tracer));
 	snprintf(number, sizeof(number), "%d", ready[1]);
 	status = vmrt_child_start(&rec->hsf, argv, true, ready[1], err);
 	close(ready[1]);

@@ -33,6 +33,7 @@ struct work {
 	struct vmrt_cpu_stats *stats;
 	struct vmrt_manifest *manifest, empty; /* what the recorder wrote; or that */
 	uint64_t trace_id;
+	bool was_whole; /* all was recorded, and only had to be put together */
 	struct vmrt_dat_guest *guests; /* one for each VM there may be */
 	int32_t **tids; /* of their vCPUs */
 	size_t n_guests;
@@ -146,6 +147,7 @@ static enum vmrt_status load_manifest(struct work *w, struct vmrt_error *err)
 	static char none[] = "";
 
 	w->trace_id = vmrt_datmap_trace_id(w->map);
+	w->was_whole = vmrt_datfile_whole(w->file);
 	w->empty = (struct vmrt_manifest){.command_status = -1, .cpus = w->meta.cpus, .command = none};
 	if (vmrt_manifest_load(w->manifest_path, &w->manifest, NULL) != VMRT_OK)
 		w->manifest = &w->empty;
@@ -194,6 +196,7 @@ static enum vmrt_status write_manifest(
 			w->out->missing += s->read_events - per_cpu[cpu];
 	}
 	w->out->lost += w->out->missing;
+	m->broken_off |= !w->tracer && !w->was_whole;
 	if (m == &w->empty)
 		m->start_ns = content->first_ns;
 	if (m->end_ns <= m->start_ns)

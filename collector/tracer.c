@@ -16,6 +16,7 @@
 #include <vmrt/marks.h>
 #include <vmrt/units.h>
 
+#include "enforcers.h"
 #include "journal.h"
 #include "tracer-files.h"
 
@@ -281,7 +282,11 @@ static enum vmrt_status flip(struct vmrt_tracer *t, const char *value, struct vm
 
 enum vmrt_status vmrt_tracer_on(struct vmrt_tracer *t, struct vmrt_error *err)
 {
-	return flip(t, "1", err);
+	enum vmrt_status status = flip(t, "1", err);
+
+	if (status == VMRT_OK)
+		vmrt_enforcers_mark(t->name);
+	return status;
 }
 
 enum vmrt_status vmrt_tracer_off(struct vmrt_tracer *t, struct vmrt_error *err)
@@ -367,6 +372,7 @@ static int remove_folder(const char *folder, int patience_ms)
 {
 	int64_t until = vmrt_now_ns() + patience_ms * VMRT_NS_PER_MS;
 
+	vmrt_enforcers_unmark(strrchr(folder, '/') + 1);
 	for (;;) {
 		struct timespec pause = {.tv_nsec = RETRY_NS};
 

@@ -4,16 +4,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_INSTANCES 8
+#define MAX_INSTANCES 16
+#define NAME_ROOM 128
 
 struct vmrt_marker {
 	int fds[MAX_INSTANCES];
-	size_t n;
+	char names[MAX_INSTANCES][NAME_ROOM]; /* "": dropped, the descriptor leads to /dev/null */
+	_Atomic size_t n; /* a slot is complete before it is counted, and keeps its descriptor */
 };
 
 static const char *const instance_folders[] = {
@@ -27,6 +30,35 @@ static int open_marker(const char *folder, const char *instance)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
+/* Others may be writing meanwhile: a descriptor that they know is never closed, but led elsewhere. */
+static void take_slot(struct vmrt_marker *marker, int fd, const char *instance)
+{
+	size_t i = 0;
+
+	while (i < marker->n && marker->names[i][0])
+		i++;
+	if (i == MAX_INSTANCES) {
+		close(fd);
+		return;
+	}
+	snprintf(marker->names[i], NAME_ROOM, "%s", instance);
+	if (i < marker->n) {
+		dup3(fd, marker->fds[i], O_CLOEXEC);
+		close(fd);
+	} else {
+		marker->fds[i] = fd;
+		marker->n = i + 1;
+	}
+}
+
+static bool has_slot(const struct vmrt_marker *marker, const char *instance)
+{
+	for (size_t i = 0; i < marker->n; i++)
+		if (!strcmp(marker->names[i], instance))
+			return true;
+	return false;
+}
+
 static enum vmrt_status open_named(
 	struct vmrt_marker *marker, const char *instance, struct vmrt_error *err)
 {
@@ -36,7 +68,7 @@ static enum vmrt_status open_named(
 		int fd = open_marker(instance_folders[i], instance);
 
 		if (fd >= 0) {
-			marker->fds[marker->n++] = fd;
+			take_slot(marker, fd, instance);
 			return VMRT_OK;
 		}
 		if (errno != ENOENT)
@@ -58,7 +90,7 @@ static void open_ours(struct vmrt_marker *marker)
 				continue;
 			fd = open_marker(instance_folders[i], entry->d_name);
 			if (fd >= 0)
-				marker->fds[marker->n++] = fd;
+				take_slot(marker, fd, entry->d_name);
 		}
 		if (dir)
 			closedir(dir);
@@ -84,6 +116,26 @@ enum vmrt_status vmrt_marker_open(
 	}
 	*out = marker;
 	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_marker_add(
+	struct vmrt_marker *marker, const char *instance, struct vmrt_error *err)
+{
+	return has_slot(marker, instance) ? VMRT_OK : open_named(marker, instance, err);
+}
+
+void vmrt_marker_drop(struct vmrt_marker *marker, const char *instance)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+	for (size_t i = 0; null >= 0 && i < marker->n; i++) {
+		if (strcmp(marker->names[i], instance) != 0)
+			continue;
+		dup3(null, marker->fds[i], O_CLOEXEC);
+		marker->names[i][0] = '\0';
+	}
+	if (null >= 0)
+		close(null);
 }
 
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)

@@ -225,6 +225,20 @@ static enum vmrt_status detach(struct hsf_run *r, const struct hsf_request *q, s
 	return VMRT_OK;
 }
 
+/* A recording that has begun meanwhile: it is told the servers, and from now on what becomes of them. */
+static enum vmrt_status mark(struct hsf_run *r, const char *instance, struct vmrt_error *err)
+{
+	struct vmrt_marker *one;
+	enum vmrt_status status = vmrt_marker_open(instance, &one, err);
+
+	if (status != VMRT_OK)
+		return status;
+	for (size_t i = 0; i < r->n_enforcers; i++)
+		hsf_enforcer_introduce(r->enforcers[i], one);
+	vmrt_marker_close(one);
+	return vmrt_marker_add(r->marker, instance, err);
+}
+
 static enum vmrt_status answer(
 	void *arg, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
 {
@@ -239,6 +253,11 @@ static enum vmrt_status answer(
 		return attach(r, q, reply, err);
 	case HSF_OP_DETACH:
 		return detach(r, q, err);
+	case HSF_OP_MARK:
+		return mark(r, q->instance, err);
+	case HSF_OP_UNMARK:
+		vmrt_marker_drop(r->marker, q->instance);
+		return VMRT_OK;
 	}
 	return vmrt_fail(err, VMRT_EPROTO, "there is no such request");
 }

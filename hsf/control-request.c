@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vmrt/marks.h>
+
 #define DEPTH 4 /* of a request: the object, its settings, and room for a clear message */
 #define SPEC_NAME "request" /* what messages of the experiment file's reader begin with */
 
@@ -100,7 +102,8 @@ static enum vmrt_status take_op(json_object *value, struct hsf_request *out, str
 	}
 	HSF_OP_LIST(X)
 #undef X
-	return vmrt_fail(err, VMRT_EPROTO, "there is no \"op\" \"%.40s\": status, set, attach, detach", word);
+	return vmrt_fail(err, VMRT_EPROTO,
+		"there is no \"op\" \"%.40s\": status, set, attach, detach, mark, unmark", word);
 }
 
 static enum vmrt_status take_server(json_object *value, struct hsf_request *out, struct vmrt_error *err)
@@ -114,6 +117,22 @@ static enum vmrt_status take_server(json_object *value, struct hsf_request *out,
 	return VMRT_OK;
 }
 
+/* One of ours, and no path. */
+static enum vmrt_status take_instance(json_object *value, struct hsf_request *out, struct vmrt_error *err)
+{
+	const char *name = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+	const char *p = name;
+
+	while (isalnum((unsigned char)*p) || (*p && strchr("-_.", *p)))
+		p++;
+	if (*p || strlen(name) >= sizeof(out->instance) ||
+		strncmp(name, VMRT_INSTANCE_PREFIX, strlen(VMRT_INSTANCE_PREFIX)) != 0 ||
+		strlen(name) != (size_t)json_object_get_string_len(value))
+		return vmrt_fail(err, VMRT_EPROTO, "\"instance\" is no name of an instance of ours");
+	snprintf(out->instance, sizeof(out->instance), "%s", name);
+	return VMRT_OK;
+}
+
 static enum vmrt_status take_member(
 	const char *key, json_object *value, struct hsf_request *out, struct vmrt_error *err)
 {
@@ -121,6 +140,8 @@ static enum vmrt_status take_member(
 		return take_op(value, out, err);
 	if (!strcmp(key, "server"))
 		return take_server(value, out, err);
+	if (!strcmp(key, "instance"))
+		return take_instance(value, out, err);
 	if (!strcmp(key, "settings"))
 		return take_settings(value, out, err);
 	if (!strcmp(key, "force") && json_object_is_type(value, json_type_boolean)) {
@@ -146,6 +167,11 @@ static enum vmrt_status take_request(json_object *root, struct hsf_request *out,
 	}
 	if (!has_op)
 		return vmrt_fail(err, VMRT_EPROTO, "the request has no \"op\"");
+	if (out->op == HSF_OP_MARK || out->op == HSF_OP_UNMARK) {
+		if (!out->instance[0])
+			return vmrt_fail(err, VMRT_EPROTO, "%s needs an \"instance\"", hsf_op_name(out->op));
+		return VMRT_OK;
+	}
 	if (out->op != HSF_OP_STATUS && !out->server[0])
 		return vmrt_fail(err, VMRT_EPROTO, "%s needs a \"server\"", hsf_op_name(out->op));
 	if (out->n && out->op != HSF_OP_SET && out->op != HSF_OP_ATTACH)
@@ -187,6 +213,8 @@ json_object *hsf_request_json(const struct hsf_request *r)
 	ok = ok && json_object_object_add(root, "op", json_object_new_string(hsf_op_name(r->op))) == 0;
 	if (ok && r->server[0])
 		ok = json_object_object_add(root, "server", json_object_new_string(r->server)) == 0;
+	if (ok && r->instance[0])
+		ok = json_object_object_add(root, "instance", json_object_new_string(r->instance)) == 0;
 	if (ok && r->force)
 		ok = json_object_object_add(root, "force", json_object_new_boolean(true)) == 0;
 	if (ok && r->n) {

@@ -25,12 +25,15 @@
 #define HSF_CLIENTS 16		   /* at a time; the one that has been silent longest gives way */
 #define HSF_CLIENT_PATIENCE_MS 5000 /* for a client that neither asks nor reads */
 #define HSF_SETTINGS 8
+#define HSF_INSTANCE_MAX 128
 
 #define HSF_OP_LIST(X)                                                                             \
 	X(STATUS, "status")                                                                        \
 	X(SET, "set")                                                                              \
 	X(ATTACH, "attach")                                                                        \
-	X(DETACH, "detach")
+	X(DETACH, "detach")                                                                        \
+	X(MARK, "mark")                                                                            \
+	X(UNMARK, "unmark")
 
 enum hsf_op {
 #define X(name, words) HSF_OP_##name,
@@ -48,6 +51,7 @@ struct hsf_request {
 	enum hsf_op op;
 	bool force;
 	char server[VMRT_NAME_MAX]; /* empty: all (status) */
+	char instance[HSF_INSTANCE_MAX]; /* mark, unmark: of tracefs */
 	struct hsf_setting settings[HSF_SETTINGS];
 	size_t n;
 };
@@ -68,7 +72,8 @@ enum vmrt_status hsf_setting_parse(const char *text, struct hsf_setting *out, st
  * hsf_request_parse - read the @len bytes of one line, without its newline
  *
  * The line is {"op": "set", "server": "vm1", "settings": {"budget": "9ms"}, "force": false}; "server" may
- * be left out in status, "settings" belongs to set and attach alone.
+ * be left out in status, "settings" belongs to set and attach alone. Recorders send {"op": "mark", "instance": "vmrt-..."} to have
+ * markers in their tracefs instance, and "unmark" before they remove it.
  *
  * Return: VMRT_OK, VMRT_EPROTO (no such request), VMRT_EINVAL (a bad key or value) or VMRT_ENOMEM.
  */

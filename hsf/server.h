@@ -175,7 +175,7 @@ enum vmrt_status hsf_enforcer_new(int cpu, const struct vmrt_marker *marker,
 enum vmrt_status hsf_enforcer_start(struct hsf_enforcer *e, struct vmrt_error *err);
 
 /**
- * hsf_enforcer_add - give @s its budgets from @t0 on, which must lie in the future
+ * hsf_enforcer_add - give @s its budgets from @t0 on, or from the first point of that grid that lies in the future
  *
  * Its members may be adopted before or after. VMRT_ERANGE if there are too many servers on this CPU.
  */
@@ -199,6 +199,9 @@ enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s
  */
 enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
 	const struct hsf_params *params, struct vmrt_error *err);
+
+/** hsf_enforcer_introduce - the markers that tell the servers' parameters, once more, to @marker alone */
+void hsf_enforcer_introduce(struct hsf_enforcer *e, const struct vmrt_marker *marker);
 
 /** hsf_enforcer_read - what @s does, and has done; @out is large (50 KiB) */
 void hsf_enforcer_read(struct hsf_enforcer *e, struct hsf_server *s, struct hsf_state *out);

@@ -15,7 +15,7 @@ static const struct vmrt_column columns[] = {
 	{"words", "fails if", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
 	{"of", "of", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"limits", "is", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
-	{"shown", "measured", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
+	{"shown", "measured", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"measured", "measured", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
 	{"least", "least", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
 	{"most", "most", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},

@@ -294,6 +294,9 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
 		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;
 		status = vmrt_stream_open(rec->sources[i].dat, &rec->sources[i].stream, err);
+		if (status == VMRT_OK && (i ? rec->sources[i].vm && rec->sources[i].vm->broken_off
+					    : rec->manifest && rec->manifest->broken_off))
+			vmrt_stream_broken_off(rec->sources[i].stream);
 		if (status == VMRT_OK)
 			advance(rec, &rec->sources[i]);
 	}

@@ -104,7 +104,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
-	if (!more && page_feed_incomplete(cpu->feed))
+	if (!more && (s->cut || page_feed_incomplete(cpu->feed)))
 		ends_early(s, cpu);
 	if (more <= 0)
 		return false;
@@ -219,6 +219,14 @@ enum vmrt_status vmrt_stream_open(
 	}
 	*out = s;
 	return VMRT_OK;
+}
+
+void vmrt_stream_broken_off(struct vmrt_stream *stream)
+{
+	stream->cut = true;
+	for (unsigned i = 0; i < stream->n_cpus; i++)
+		if (!stream->cpus[i].feed)
+			ends_early(stream, &stream->cpus[i]);
 }
 
 enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,

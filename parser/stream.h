@@ -24,7 +24,7 @@ struct vmrt_stream {
 	const struct vmrt_formats *formats;
 	const char *path; /* NULL: live */
 	uint32_t tsc_mult, tsc_shift;
-	bool live;
+	bool live, cut;
 	int64_t limit;
 
 	struct stream_cpu *cpus;

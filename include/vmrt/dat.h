@@ -118,6 +118,9 @@ void vmrt_formats_free(struct vmrt_formats *formats);
 enum vmrt_status vmrt_stream_open(
 	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err);
 
+/** vmrt_stream_broken_off - of a stream just opened: every CPU did more than was recorded; see vmrt_stream_ended() */
+void vmrt_stream_broken_off(struct vmrt_stream *stream);
+
 /**
  * vmrt_stream_live - a stream that is fed with pages
  * @formats: kept by reference

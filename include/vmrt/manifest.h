@@ -25,6 +25,7 @@ struct vmrt_manifest_vm {
 	struct vmrt_ping *pings;
 	size_t n_pings;
 	struct vmrt_kvm_tsc kvm; /* all zeros if it is not known */
+	bool broken_off; /* nothing is known of what each of its CPUs did after the last event recorded of it */
 };
 
 /* Events lost on one CPU between two looks at its counters. */
@@ -56,6 +57,7 @@ struct vmrt_manifest {
 	bool hsf;	     /* vmrt-hsf enforced the servers */
 	int64_t start_ns, end_ns; /* tracing on and off, host CLOCK_MONOTONIC */
 	char note[256];		  /* what went wrong with the host's recording, or "" */
+	bool broken_off;	  /* as that of a guest */
 	struct vmrt_manifest_buffer *buffers; /* by host CPU; none in older manifests */
 	size_t n_buffers;
 	struct vmrt_manifest_vm *vms;

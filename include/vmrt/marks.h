@@ -43,6 +43,13 @@ struct vmrt_marker; /* where markers go; none at all is fine */
 enum vmrt_status vmrt_marker_open(
 	const char *instance, struct vmrt_marker **out, struct vmrt_error *err);
 
+/** vmrt_marker_add - write markers into @instance, too, also while others write; as vmrt_marker_open() */
+enum vmrt_status vmrt_marker_add(
+	struct vmrt_marker *marker, const char *instance, struct vmrt_error *err);
+
+/** vmrt_marker_drop - no longer write into @instance, of which no file is kept open then */
+void vmrt_marker_drop(struct vmrt_marker *marker, const char *instance);
+
 /** vmrt_mark - write one line; @fmt begins with VMRT_MARK_PREFIX; NULL drops; no allocation, no errors */
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

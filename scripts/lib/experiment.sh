@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Running an experiment on a VM of scripts/vm: what `make demo` and the benchmarks share.
-# Sourced after vmrt.sh. Uses: vm (the VM's name), out (a folder for what comes out).
+# Running an experiment on VMs of scripts/vm: what `make demo`, scripts/experiment and the benchmarks share.
+# Sourced after vmrt.sh. Uses: vm (the names of the VMs, separated by blanks), out (a folder for what comes out).
 # shellcheck disable=SC2154 # root, O, vm and out are the sourcing script's
 
 hogs=()
@@ -23,21 +23,35 @@ hogs_stop() {
 	return 0
 }
 
-# guest_prepare EXPERIMENT: put the experiment into the guest and measure its speed, once for all runs
+# guest_prepare EXPERIMENT: put the experiment into the guests and measure their speed, once for all runs
 guest_prepare() {
-	"$root/scripts/vm" put "$vm" "$1" /experiment.ini || return 1
-	"$root/scripts/vm" exec "$vm" vmrt-load --calibrate --calibration /calibration /experiment.ini >"$out/calibration"
+	local guest
+	for guest in $vm; do
+		"$root/scripts/vm" put "$guest" "$1" /experiment.ini || return 1
+		"$root/scripts/vm" exec "$guest" vmrt-load --calibrate --calibration /calibration /experiment.ini \
+			>"$out/calibration" || return 1
+	done
 }
 
+# The workload in all guests whose names follow it, at the same time.
+everywhere='load=$1; shift; pids=; status=0
+for guest; do scripts/vm exec "$guest" "$load" & pids="$pids $!"; done
+for pid in $pids; do wait "$pid" || status=1; done; exit $status'
+
 # guest_run RUN EXPERIMENT DURATION [vmrt-trace option...]: record the workload into $out/RUN.vmrt, with
-# the workload's own log beside the recording
+# the workload's own log of each guest beside the recording
 guest_run() {
-	local run=$out/$1.vmrt experiment=$2 duration=$3 status=0
+	local run=$out/$1.vmrt experiment=$2 duration=$3 status=0 guest
+	local load="vmrt-load --calibration /calibration --duration $duration --log /log.csv /experiment.ini"
+	local command=(scripts/vm exec "$vm" "$load")
 	shift 3
-	rm -f "$run/load-$vm.csv"
+	# shellcheck disable=SC2206 # names of VMs have no blanks
+	[[ $vm != *' '* ]] || command=(sh -c "$everywhere" everywhere "$load" $vm)
+	for guest in $vm; do rm -f "$run/load-$guest.csv"; done
 	(cd "$root" && exec "$O/bin/vmrt-trace" record --force --allow-loss -e "$experiment" -o "$run" "$@" -- \
-		scripts/vm exec "$vm" vmrt-load --calibration /calibration --duration "$duration" \
-		--log /log.csv /experiment.ini) || status=$?
+		"${command[@]}") || status=$?
 	[ "$status" -eq 0 ] || return "$status"
-	"$root/scripts/vm" get "$vm" /log.csv "$run/load-$vm.csv"
+	for guest in $vm; do
+		"$root/scripts/vm" get "$guest" /log.csv "$run/load-$guest.csv" || return 1
+	done
 }

@@ -8,3 +8,7 @@ bench-record: $(O)/bin/vmrt-trace $(O)/tests/event-load ## measure what recordin
 bench-analyze: $(O)/bin/vmrt-trace $(O)/tests/bare-decoder $(O)/tests/repeat-recording all ## measure how fast recordings are analysed, against trace-cmd (as root)
 	$(Q)scripts/setup --bench
 	$(Q)O=$(O) tests/bench/analyze
+
+.PHONY: bench-hsf
+bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEADLINE (as root)
+	$(Q)O=$(O) tests/bench/hsf $(BENCH_HSF)

@@ -125,6 +125,22 @@ thread() { grep -l "^CPU $1/" "/proc/$vm/task/"*/comm | cut -d/ -f5; }
 	vm="$first $second"
 }
 
+@test "recordings that begin later have the markers, and their ends leave nothing" {
+	[ -d /sys/kernel/tracing/instances ] || skip "tracefs has no instances here"
+	start_vm CPU=0
+	need_root
+	start_hsf
+	for run in a b; do
+		run=$BATS_TEST_TMPDIR/$run.vmrt
+		"$O/bin/vmrt-trace" record -q --allow-loss -e "$ini" -o "$run" --duration 1s 3>&- &
+		recorder=$!
+		wait $recorder
+		[ "$(sqlite3 "$run/run.db" "SELECT enforced, period_ns, budget_ns, priority FROM server")" = "1|12000000|4000000|50" ]
+		[ "$(sqlite3 "$run/run.db" "SELECT count(*) > 60 FROM server_period WHERE outcome IN ('depleted', 'served')")" = 1 ]
+		[ -z "$(find /sys/kernel/tracing/instances -maxdepth 1 -name "vmrt-$recorder-*")" ]
+	done
+}
+
 @test "only root and the named group may ask" {
 	start_vm CPU=0
 	chmod 755 "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_SUITE_TMPDIR" "$BATS_RUN_TMPDIR" 2>/dev/null || true

@@ -183,3 +183,76 @@ records_without_guest() {
 	fake_agent 'print $c hello(2) . pack("a4VV", "\xf5\x56\x4d\xb7", 3, 0x7fffffff); $c->flush; sleep 5'
 	records_without_guest 'sent garbage'
 }
+
+# relayed CODE: a real agent whose messages pass through something that runs CODE, perl, from the 8th DATA on:
+# $c is the connection to the recorder, $m the message, which CODE may change, and $n its number
+relayed() {
+	socket=$BATS_TEST_TMPDIR/r.sock
+	start_agent --listen "$BATS_TEST_TMPDIR/a.sock"
+	perl -MIO::Socket::UNIX -MIO::Select -e '
+		$SIG{PIPE} = "IGNORE"; $SIG{ALRM} = sub { exit }; alarm 60;
+		my $s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1); our $c = $s->accept;
+		my $a = IO::Socket::UNIX->new(Peer => $ARGV[1]); our ($n, $m) = (0); my $b = "";
+		my $both = IO::Select->new($c, $a);
+		while (1) { for my $from ($both->can_read) {
+			sysread($from, my $got, 1 << 20) or exit;
+			if ($from == $c) { syswrite $a, $got; next }
+			$b .= $got;
+			while (length $b >= 12 and length $b >= 12 + unpack("V", substr $b, 8, 4)) {
+				$m = substr $b, 0, 12 + unpack("V", substr $b, 8, 4), "";
+				my $type = unpack "V", substr $m, 4, 4;
+				if ($type == 11 and ++$n >= 8) { eval $ARGV[2]; die $@ if $@ }
+				print $c $m; $c->flush;
+			}
+		} }' "$socket" "$BATS_TEST_TMPDIR/a.sock" "$1" 3>&- &
+	agents+=($!)
+	for _ in $(seq 100); do [ -S "$socket" ] && return; sleep 0.05; done
+	return 1
+}
+
+# records_a_part WHAT OPTION...: what the guest sent before is there and analysed; the note says WHAT
+records_a_part() {
+	local what=$1
+	shift
+	run timeout 60 "$trace" record --allow-loss -o "$run" --stream --link g="$socket" -d 1500ms "$@"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	"$trace" info "$run" | grep "note: .*$what"
+	[ "$(sqlite3 "$run/run.db" "SELECT events > 0 FROM machine WHERE kind = 'host'")" = 1 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT events > 0 FROM machine WHERE kind = 'guest'")" = 1 ]
+	# what is missing is known to be missing: all CPUs, from their last event to the end
+	[ "$(sqlite3 "$run/run.db" "SELECT count(DISTINCT cpu) FROM losses WHERE machine = 'g' AND kind = 'clipped'
+		AND abs(to_ns - $(jq .end_ns "$run/manifest.json")) < 1000000")" -eq "$(nproc)" ]
+}
+
+@test "a link that is cut while events come leaves those that came" {
+	printf '[task g/periodic]\nperiod = 10ms\nwcet = 5ms\n' >"$BATS_TEST_TMPDIR/e.ini"
+	relayed 'exit'
+	records_a_part 'was cut' -e "$BATS_TEST_TMPDIR/e.ini" -- "$O/tests/periodic" nanosleep periodic 10000 500 120 0
+	# jobs that nobody saw end are no misses
+	sqlite3 "$run/run.db" "SELECT outcome, count(*) FROM jobs GROUP BY 1"
+	[ "$(sqlite3 "$run/run.db" "SELECT count(*) > 10 FROM jobs WHERE outcome = 'met'")" = 1 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT count(*) FROM jobs WHERE outcome LIKE 'missed%'")" -le 3 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT outcome FROM jobs ORDER BY k DESC LIMIT 1")" = unknown ]
+}
+
+@test "a guest that sends garbage in between leaves what it sent before" {
+	relayed 'print $c "\xff" x 5000; $m = ""'
+	records_a_part 'sent garbage'
+}
+
+@test "a guest that floods with events ends at the limit and leaves what it sent before" {
+	relayed 'while (print $c $m) {} exit'
+	records_a_part 'more events than are allowed' --max-size 4M
+	[ "$(stat -c %s "$run/guest-g.dat")" -lt 6000000 ]
+}
+
+@test "a guest whose events make no sense from some point on leaves those before" {
+	# pages of a sane length with nonsense in them
+	relayed 'for (my $at = 16; $at + 4096 <= length $m; $at += 4096) { substr($m, $at + 16, 200) = "\xa5\x5a" x 100 }'
+	run timeout 60 "$trace" record --allow-loss -o "$run" --stream --link g="$socket" -d 1500ms
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT events > 0 FROM machine WHERE kind = 'guest'")" = 1 ]
+	[ "$(sqlite3 "$run/run.db" "SELECT count(*) > 0 FROM losses WHERE machine = 'g'")" = 1 ]
+}

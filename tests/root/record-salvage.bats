@@ -27,15 +27,21 @@ teardown() {
 global_state() { cat "$tracing"/{tracing_on,current_tracer,trace_clock,set_event,buffer_size_kb}; }
 events_of() { trace-cmd report -i "$1" 2>/dev/null | grep -cE '\[[0-9]{3}\]'; }
 
-# use_disk ext4|tmpfs SIZE
+# use_disk ext4|xfs|btrfs|tmpfs SIZE: with so much room, more or less
 use_disk() {
+	local image=$BATS_TEST_TMPDIR/image spare=$((${2%M} * 1048576)) free
 	if [ "$1" = tmpfs ]; then
 		mount -t tmpfs -o "size=$2" none "$disk"
-	else
-		truncate -s "$2" "$BATS_TEST_TMPDIR/image"
-		mkfs.ext4 -q -O ^has_journal "$BATS_TEST_TMPDIR/image" || skip "needs mkfs.ext4"
-		mount -o loop "$BATS_TEST_TMPDIR/image" "$disk" || skip "needs loop devices"
+		return
 	fi
+	truncate -s 400M "$image"
+	case $1 in
+	ext4) mkfs.ext4 -q -O ^has_journal "$image" || skip "needs mkfs.ext4" ;;
+	*) "mkfs.$1" -q "$image" || skip "needs mkfs.$1" ;;
+	esac
+	mount -o loop "$image" "$disk" || skip "needs loop devices and $1"
+	free=$(($(stat -f -c '%a * %S' "$disk")))
+	[ "$free" -le "$spare" ] || fallocate -l $((free - spare)) "$disk/filler"
 }
 
 start_recorder() {
@@ -150,6 +156,16 @@ killed_and_salvaged() {
 	killed_and_salvaged
 }
 
+@test "a killed recorder's events are salvaged on xfs" {
+	use_disk xfs 200M
+	killed_and_salvaged
+}
+
+@test "a killed recorder's events are salvaged on btrfs" {
+	use_disk btrfs 200M
+	killed_and_salvaged
+}
+
 @test "a recorder killed before it has written anything leaves what the buffers hold" {
 	start_recorder -d 100s
 	kill_recorder
@@ -200,6 +216,16 @@ full_disk() {
 
 @test "a disk that fills ends the recording in time, with files apart" {
 	use_disk tmpfs 50M
+	full_disk
+}
+
+@test "a disk that fills ends the recording in time, on xfs" {
+	use_disk xfs 40M
+	full_disk
+}
+
+@test "a disk that fills ends the recording in time, on btrfs" {
+	use_disk btrfs 40M
 	full_disk
 }
 

@@ -145,6 +145,8 @@ static void requests_are_read(void **state)
 	assert_string_equal(r.settings[0].key, "budget");
 	assert_string_equal(r.settings[0].value, "9ms");
 	assert_true(r.force);
+	assert_int_equal(parse("{\"op\":\"mark\",\"instance\":\"vmrt-12-345-0-record\"}", &r, &err), VMRT_OK);
+	assert_string_equal(r.instance, "vmrt-12-345-0-record");
 	assert_int_equal(parse("{\"op\":\"detach\",\"server\":\"vm1\"}", &r, &err), VMRT_OK);
 	assert_int_equal(r.op, HSF_OP_DETACH);
 	assert_false(r.force);
@@ -166,6 +168,8 @@ static void what_is_no_request_is_refused_in_words(void **state)
 		"{\"op\":\"set\",\"server\":\"a\",\"settings\":{\"[task x/y]\":\"1ms\"}}",
 		"{\"op\":\"detach\",\"server\":\"a\",\"settings\":{\"budget\":\"1ms\"}}",
 		"{\"op\":\"attach\",\"server\":\"a]\\n[server b\",\"settings\":{\"budget\":\"1ms\"}}",
+		"{\"op\":\"mark\"}", "{\"op\":\"mark\",\"instance\":\"vmrt-/../x\"}",
+		"{\"op\":\"unmark\",\"instance\":\"other\"}",
 		"{\"op\":{\"op\":{\"op\":{\"op\":{\"op\":1}}}}}",
 	};
 

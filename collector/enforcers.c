@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+#include "enforcers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+
+#define SOCKETS "/run/vmrt-hsf"
+#define SUFFIX ".sock"
+#define ANSWER_MS 500
+
+/* One request and its reply; what the reply says makes no difference. */
+static void tell(const char *path, const char *line, size_t len)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct pollfd fd = {.events = POLLIN};
+	char reply[512];
+
+	if (strlen(path) >= sizeof(address.sun_path))
+		return;
+	strcpy(address.sun_path, path);
+	fd.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd.fd < 0)
+		return;
+	if (connect(fd.fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
+		send(fd.fd, line, len, MSG_NOSIGNAL) == (ssize_t)len && poll(&fd, 1, ANSWER_MS) > 0)
+		(void)!read(fd.fd, reply, sizeof(reply));
+	close(fd.fd);
+}
+
+static void tell_all(const char *op, const char *instance)
+{
+	DIR *dir = opendir(SOCKETS);
+	char line[256], path[300];
+	struct dirent *entry;
+	int len;
+
+	len = snprintf(line, sizeof(line), "{\"op\":\"%s\",\"instance\":\"%s\"}\n", op, instance);
+	while (dir && len > 0 && (size_t)len < sizeof(line) && (entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot && !strcmp(dot, SUFFIX) &&
+			vmrt_path(path, sizeof(path), SOCKETS, entry->d_name) == VMRT_OK)
+			tell(path, line, (size_t)len);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void vmrt_enforcers_mark(const char *instance)
+{
+	tell_all("mark", instance);
+}
+
+void vmrt_enforcers_unmark(const char *instance)
+{
+	tell_all("unmark", instance);
+}

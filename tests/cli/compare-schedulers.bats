@@ -1,0 +1,68 @@
+#!/usr/bin/env bats
+# scripts/compare-schedulers: its table from results written by hand, and what it refuses.
+
+setup() {
+	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	O=${O:-$root/build}
+	[[ $O = /* ]] || O=$PWD/$O
+	export O
+	out=$BATS_TEST_TMPDIR/out
+	mkdir "$out"
+}
+
+compare() { "$root/scripts/compare-schedulers" "$@"; }
+
+# results: two schedulers, two repetitions each, with the tables that runs fill
+results() {
+	eval "$(sed -n '/^TABLES=/,/;"$/p' "$root/scripts/compare-schedulers")"
+	sqlite3 "$out/compare.db" "$TABLES"
+	# none: 2 s in all, hogs 1 s; sporadic: enforcer 20 ms and 400 switches in 2 s
+	sqlite3 "$out/compare.db" "
+	INSERT INTO run VALUES
+		(1, 'none', 0, 0, 1, 1000000000, 400000000, 0, 500, 0, 0, 7000000, 0),
+		(2, 'none', 0, 0, 2, 1000000000, 600000000, 0, 700, 0, 0, 9000000, 0),
+		(3, 'sporadic', 12000, 10000, 1, 1000000000, 100000000, 0, 900, 5000000, 100, 1900000, 0),
+		(4, 'sporadic', 12000, 10000, 2, 1000000000, 100000000, 0, 900, 15000000, 300, 2000000, 0);
+	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+	INSERT INTO job SELECT 1 + (i > 100), 'fast', 20000000, i * 1000000, CASE WHEN i > 150 THEN 'missed' ELSE 'met' END, i = 200 FROM n;
+	INSERT INTO job VALUES (2, 'fast', 20000000, NULL, 'missed_incomplete', 0), (2, 'fast', 20000000, NULL, 'unknown', 0);
+	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50)
+	INSERT INTO job SELECT 3 + i % 2, 'fast', 20000000, 8000000 + i, 'met', 0 FROM n;
+	INSERT INTO job VALUES (1, 'slow', 220000000, 5000000, 'met', 0), (3, 'slow', 220000000, 3000000, 'missed', 1);"
+}
+
+# row SCHEDULER: its cells, one a line, without blanks
+row() { grep "^| $1 " "$out/table.md" | tr '|' '\n' | sed 's/^ *//; s/ *$//' | sed '/^$/d'; }
+
+@test "the table has what the pooled jobs give" {
+	results
+	compare --show --out "$out"
+	# 200 responses of 1..200 ms: rank ceil(198) is 198 ms; 50 + 1 of 201 known jobs missed, none of 100 in the first run
+	mapfile -t cells < <(row none)
+	[ "${cells[*]}" = "none - 201 25.4 (0.0-50.5) 24.9 198.0 199.0 0.0 5.0 9.0 50.0 600 0 0.00" ]
+	mapfile -t cells < <(row sporadic)
+	[ "${cells[*]}" = "sporadic 10/12 50 0.0 (0.0-0.0) 0.0 8.0 0.0 100.0 3.0 2.0 10.0 900 200 1.00" ]
+	# the same numbers for programs
+	[ "$(sqlite3 :memory: -cmd ".import --csv $out/table.csv t" "SELECT p99_1, blackout FROM t WHERE variant = 'none'")" = "198.0|9.0" ]
+}
+
+@test "the picture is well-formed and has a bar for each figure" {
+	results
+	compare --show --out "$out"
+	perl -0777 -ne 'my @open; while (/<(\/?)([a-z]+)[^>]*?(\/?)>/g) { next if $3;
+		if ($1) { die "$2" unless pop(@open) eq $2 } else { push @open, $2 } } die "@open" if @open' "$out/compare.svg"
+	[ "$(grep -o '<rect' "$out/compare.svg" | wc -l)" = 8 ]
+	grep -q ">sporadic<" "$out/compare.svg"
+}
+
+@test "what makes no sense is refused with status 64" {
+	for args in "--variants nonsense" "--servers 12" "--servers 4000/12000" "--repetitions 0" "--duration" "--what"; do
+		# shellcheck disable=SC2086
+		run compare $args
+		echo "$args: $status $output"
+		[ "$status" -eq 64 ]
+	done
+	run compare --show --out "$out"
+	[ "$status" -eq 1 ]
+	[[ $output = *"there are no results in $out"* ]]
+}
