@@ -9,6 +9,10 @@ bench-analyze: $(O)/bin/vmrt-trace $(O)/tests/bare-decoder $(O)/tests/repeat-rec
 	$(Q)scripts/setup --bench
 	$(Q)O=$(O) tests/bench/analyze
 
+.PHONY: bench-report
+bench-report: $(O)/bin/vmrt-report ## measure how long a report of a million jobs takes
+	$(Q)O=$(O) tests/bench/report
+
 .PHONY: bench-hsf
 bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEADLINE (as root)
 	$(Q)O=$(O) tests/bench/hsf $(BENCH_HSF)
