@@ -15,13 +15,26 @@ static bool is_above(const struct hsf_server *s, const struct hsf_server *slot)
 	return hsf_params_priority(&s->params) > hsf_params_priority(&slot->params);
 }
 
-static int64_t served_above(const struct hsf_enforcer *e)
+/* Those by slot have no budget when @slot has the CPU. */
+static bool may_interrupt(const struct hsf_server *s, const struct hsf_server *slot)
+{
+	return is_above(s, slot) && !s->budget.rules->by_slot;
+}
+
+/* What those that may interrupt @slot have been served so far. */
+static int64_t served_above(struct hsf_enforcer *e, const struct hsf_server *slot, int64_t now)
 {
 	int64_t sum = 0;
 
-	for (size_t i = 0; i < e->n; i++)
-		if (is_above(e->servers[i], e->slot))
-			sum += e->servers[i]->figures.served_ns;
+	for (size_t i = 0; i < e->n; i++) {
+		struct hsf_server *s = e->servers[i];
+
+		if (!may_interrupt(s, slot))
+			continue;
+		if (server_open(s) && server_charge(s, now) == HSF_DEPLETED)
+			server_spent(s, false);
+		sum += s->figures.served_ns;
+	}
 	return sum;
 }
 
@@ -29,7 +42,7 @@ static void begin_slot(struct hsf_enforcer *e, struct hsf_server *s, int64_t now
 {
 	e->slot = s;
 	e->slot_ns = now;
-	e->above_ns = s ? served_above(e) : 0;
+	e->above_ns = s ? served_above(e, s, now) : 0;
 }
 
 int64_t arrange_slot_end(const struct hsf_enforcer *e)
@@ -41,18 +54,14 @@ int64_t arrange_slot_end(const struct hsf_enforcer *e)
 enum hsf_action arrange_charge_slot(struct hsf_enforcer *e, int64_t now)
 {
 	struct hsf_server *s = e->slot;
-	int64_t used;
+	int64_t above, used;
 
 	if (!s)
 		return HSF_NOTHING;
-	for (size_t i = 0; i < e->n; i++) {
-		struct hsf_server *o = e->servers[i];
-
-		if (is_above(o, s) && server_open(o) && server_charge(o, now) == HSF_DEPLETED)
-			server_spent(o, false);
-	}
-	used = now - e->slot_ns - (served_above(e) - e->above_ns);
-	begin_slot(e, s, now);
+	above = served_above(e, s, now);
+	used = now - e->slot_ns - (above - e->above_ns);
+	e->slot_ns = now;
+	e->above_ns = above;
 	if (used <= 0 || hsf_budget_use(&s->budget, now, used) != HSF_DEPLETED)
 		return HSF_NOTHING;
 	server_spent(s, false);

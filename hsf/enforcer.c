@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 16
+#define LEAST_LEAD_NS (50 * VMRT_NS_PER_US)
 #define MOST_EARLY_NS (100 * VMRT_NS_PER_US)
 #define STACK_SIZE (256 << 10) /* locked in memory */
 
@@ -351,9 +352,14 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 	struct to_add *a = arg;
 	struct hsf_server *s = a->server;
 
+	int64_t late = vmrt_now_ns() + LEAST_LEAD_NS - a->t0;
+
 	a->full = e->n == HSF_MAX_SERVERS;
 	if (a->full)
 		return;
+	/* on a busy CPU it can take a while to come here; the grid remains the same */
+	if (late > 0 && s->params.period_ns > 0)
+		a->t0 += (late + s->params.period_ns - 1) / s->params.period_ns * s->params.period_ns;
 	hsf_budget_init(&s->budget, hsf_rules_for(s->params.policy), s->params.period_ns,
 		s->params.budget_ns, a->t0);
 	e->servers[e->n++] = s;

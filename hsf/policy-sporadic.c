@@ -13,86 +13,81 @@ void hsf_sporadic_init(struct hsf_budget *b)
 {
 	b->chunks[0] = (struct hsf_chunk){.at_ns = b->t0, .amount_ns = b->budget_ns};
 	b->n_chunks = 1;
-	b->now_ns = INT64_MIN;
 	b->look_ns = b->t0;
 }
 
-/* How many chunks are available, and how much they are. */
-static size_t available(const struct hsf_budget *b, int64_t *amount)
+int64_t hsf_sporadic_left(const struct hsf_budget *b)
 {
-	size_t n = 0;
+	int64_t sum = 0;
 
-	*amount = 0;
-	while (n < b->n_chunks && b->chunks[n].at_ns <= b->now_ns)
-		*amount += b->chunks[n++].amount_ns;
-	return n;
+	for (size_t i = 0; i < b->n_available; i++)
+		sum += b->chunks[i].amount_ns;
+	return sum;
 }
 
-static void drop_first(struct hsf_budget *b)
+static void drop(struct hsf_budget *b, size_t i)
 {
-	memmove(b->chunks, b->chunks + 1, --b->n_chunks * sizeof(b->chunks[0]));
+	memmove(b->chunks + i, b->chunks + i + 1, (b->n_chunks - i - 1) * sizeof(b->chunks[0]));
+	b->n_chunks--;
+	b->n_available -= i < b->n_available;
 }
 
-/* A chunk that comes earlier than one before it would keep the list from being in order; later is always safe. */
+/*
+ * To the end of the list, which is in order of time. What cannot have a place of its own returns with what comes
+ * last: later is always safe.
+ */
 static void give_back(struct hsf_budget *b, int64_t amount, int64_t at)
 {
 	struct hsf_chunk *last = &b->chunks[b->n_chunks ? b->n_chunks - 1 : 0];
 
-	if (b->n_chunks && last->at_ns > at)
-		at = last->at_ns;
-	if (b->n_chunks && last->at_ns > b->now_ns &&
-		(last->at_ns == at || last->amount_ns < HSF_LEAST_STEP_NS || b->n_chunks == HSF_CHUNKS)) {
+	if (b->n_chunks > b->n_available &&
+		(last->at_ns >= at || last->amount_ns < HSF_LEAST_STEP_NS || b->n_chunks == HSF_CHUNKS)) {
 		last->amount_ns += amount;
-		last->at_ns = at;
+		last->at_ns = last->at_ns > at ? last->at_ns : at;
 		return;
 	}
 	if (b->n_chunks == HSF_CHUNKS) { /* all are available: the newest two become one */
 		b->chunks[HSF_CHUNKS - 2].amount_ns += last->amount_ns;
 		b->chunks[HSF_CHUNKS - 2].at_ns = last->at_ns;
-		b->n_chunks--;
+		drop(b, HSF_CHUNKS - 1);
 	}
 	b->chunks[b->n_chunks++] = (struct hsf_chunk){.at_ns = at, .amount_ns = amount};
 }
 
 int64_t hsf_sporadic_next(const struct hsf_budget *b)
 {
-	int64_t amount, look = b->look_ns + b->period_ns;
-	size_t n = available(b, &amount);
+	int64_t look = b->look_ns + b->period_ns;
 
 	/* who looks once in a period hears of every activation before what it consumed is due */
-	if (n == b->n_chunks || b->chunks[n].at_ns > look)
-		return b->k < 0 ? b->t0 : look;
-	return b->chunks[n].at_ns;
+	if (b->n_available < b->n_chunks && b->chunks[b->n_available].at_ns < look)
+		return b->chunks[b->n_available].at_ns;
+	return look;
 }
 
 enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
 {
-	int64_t amount;
-	size_t n = available(b, &amount);
+	size_t n = b->n_available;
 
 	if (n == b->n_chunks || b->chunks[n].at_ns > now) {
-		b->now_ns = b->look_ns = now;
+		b->look_ns = now;
 		return HSF_NOTHING;
 	}
 	/* too little to run for: it comes with the next chunk */
-	if (amount + b->chunks[n].amount_ns < HSF_LEAST_STEP_NS && n + 1 < b->n_chunks) {
+	if (hsf_sporadic_left(b) + b->chunks[n].amount_ns < HSF_LEAST_STEP_NS && n + 1 < b->n_chunks) {
 		b->chunks[n + 1].amount_ns += b->chunks[n].amount_ns;
-		memmove(b->chunks + n, b->chunks + n + 1, (b->n_chunks - n - 1) * sizeof(b->chunks[0]));
-		b->n_chunks--;
+		drop(b, n);
 		return hsf_sporadic_time(b, now);
 	}
+	b->n_available++;
 	b->given = b->chunks[n];
-	b->now_ns = b->given.at_ns;
 	b->k++;
 	b->eligible = true;
 	return HSF_REPLENISHED;
 }
 
 /* More than what is available is taken from the next chunk: an overrun is charged to it. */
-enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t now, int64_t used_ns)
+enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t used_ns)
 {
-	int64_t amount;
-
 	if (!b->eligible)
 		return HSF_NOTHING;
 	b->used_ns += used_ns;
@@ -103,14 +98,11 @@ enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t now, int64_t used
 
 		first->amount_ns -= part;
 		if (!first->amount_ns)
-			drop_first(b);
+			drop(b, 0);
 		give_back(b, part, at);
 		used_ns -= part;
 	}
-	if (now > b->now_ns)
-		b->now_ns = now;
-	available(b, &amount);
-	if (amount >= HSF_LEAST_STEP_NS)
+	if (hsf_sporadic_left(b) >= HSF_LEAST_STEP_NS)
 		return HSF_NOTHING;
 	b->eligible = false;
 	return HSF_DEPLETED;
@@ -118,23 +110,10 @@ enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t now, int64_t used
 
 void hsf_sporadic_wake(struct hsf_budget *b, int64_t now)
 {
-	int64_t amount;
-	size_t n;
+	int64_t sum = hsf_sporadic_left(b);
 
-	if (now > b->now_ns)
-		b->now_ns = now;
-	n = available(b, &amount);
-	if (!n)
-		return;
-	b->chunks[0] = (struct hsf_chunk){.at_ns = now, .amount_ns = amount};
-	memmove(b->chunks + 1, b->chunks + n, (b->n_chunks - n) * sizeof(b->chunks[0]));
-	b->n_chunks -= n - 1;
-}
-
-int64_t hsf_sporadic_left(const struct hsf_budget *b)
-{
-	int64_t amount;
-
-	available(b, &amount);
-	return amount;
+	while (b->n_available > 1)
+		drop(b, 0);
+	if (b->n_available)
+		b->chunks[0] = (struct hsf_chunk){.at_ns = now, .amount_ns = sum};
 }

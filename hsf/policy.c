@@ -99,7 +99,7 @@ void hsf_budget_rouse(struct hsf_budget *b, int64_t now)
 enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_ns)
 {
 	if (b->rules->by_activation)
-		return hsf_sporadic_use(b, now, used_ns);
+		return hsf_sporadic_use(b, used_ns);
 	if (used_ns > 0)
 		hsf_budget_rouse(b, now);
 	b->used_ns += used_ns;
@@ -146,27 +146,24 @@ int64_t hsf_step(int64_t left_ns, size_t n, int64_t early_ns)
 
 void hsf_latency_init(struct hsf_latency *l)
 {
-	l->least_now = HSF_NEVER;
-	l->least_before = HSF_NEVER;
+	l->median = 0;
 	l->n = 0;
 }
 
 void hsf_latency_add(struct hsf_latency *l, int64_t ns)
 {
-	if (ns < 0)
-		ns = 0;
-	if (ns < l->least_now)
-		l->least_now = ns;
-	if (++l->n == HSF_LATENCY_WINDOW) {
-		l->least_before = l->least_now;
-		l->least_now = HSF_NEVER;
-		l->n = 0;
-	}
+	int64_t step = l->n < HSF_LATENCY_SETTLED ? HSF_LATENCY_COARSE_NS : HSF_LATENCY_FINE_NS;
+
+	if (!l->n++ && ns > 0)
+		l->median = ns < HSF_LATENCY_SETTLED * HSF_LATENCY_COARSE_NS ? ns
+									       : HSF_LATENCY_SETTLED * HSF_LATENCY_COARSE_NS;
+	else if (ns > l->median)
+		l->median += step;
+	else if (ns < l->median && l->median >= step)
+		l->median -= step;
 }
 
 int64_t hsf_latency_early(const struct hsf_latency *l)
 {
-	if (l->least_before == HSF_NEVER)
-		return 0;
-	return l->least_now < l->least_before ? l->least_now : l->least_before;
+	return l->n >= HSF_LATENCY_SETTLED ? l->median : 0;
 }

@@ -17,10 +17,10 @@
 #define HSF_NEVER INT64_MAX /* a time that does not come */
 
 /*
- * A budget counts as used up when less than this is left: the kernel's clock events cannot be
- * armed for less.
+ * A budget counts as used up when less than this is left: an alarm is hardly worth while for less, and the
+ * kernel's cannot be armed for less than 10 us.
  */
-#define HSF_LEAST_STEP_NS INT64_C(10000)
+#define HSF_LEAST_STEP_NS INT64_C(15000)
 
 /* Server with several vCPU threads: the shortest step of one of them (hsf_step). */
 #define HSF_SPLIT_STEP_NS INT64_C(50000)
@@ -62,10 +62,9 @@ struct hsf_budget {
 	uint64_t skipped; /* replenishments left out, because their time came while nobody ran */
 	bool dormant;	  /* nothing was consumed for a whole period: no replenishment until something is */
 	struct hsf_chunk given; /* by the last replenishment: its nominal time and amount */
-	/* by activation: oldest first; those up to `now_ns` are available */
+	/* by activation: oldest first; the first of them are available */
 	struct hsf_chunk chunks[HSF_CHUNKS];
-	size_t n_chunks;
-	int64_t now_ns;  /* of the last call of a rule */
+	size_t n_chunks, n_available;
 	int64_t look_ns; /* what began before it is known */
 };
 
@@ -111,7 +110,7 @@ int64_t hsf_budget_deadline(const struct hsf_budget *b);
 void hsf_sporadic_init(struct hsf_budget *b);
 int64_t hsf_sporadic_next(const struct hsf_budget *b);
 enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now);
-enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t now, int64_t used_ns);
+enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t used_ns);
 void hsf_sporadic_wake(struct hsf_budget *b, int64_t now);
 int64_t hsf_sporadic_left(const struct hsf_budget *b);
 
@@ -128,13 +127,18 @@ int64_t hsf_sporadic_left(const struct hsf_budget *b);
  */
 int64_t hsf_step(int64_t left_ns, size_t n, int64_t early_ns);
 
-/* Least latency of late, which the next clock event may be early by. */
+/*
+ * Median latency of late, which the next clock event may be early by. Each sample moves it by a step towards itself, large
+ * ones by no more than others: it stays where as many are above as below.
+ */
 struct hsf_latency {
-	int64_t least_now, least_before; /* of the current and of the former window */
+	int64_t median;
 	unsigned n;
 };
 
-#define HSF_LATENCY_WINDOW 32
+#define HSF_LATENCY_SETTLED 32	/* samples until it is relied on */
+#define HSF_LATENCY_COARSE_NS 1000 /* the step until then, */
+#define HSF_LATENCY_FINE_NS 100	/* and afterwards */
 
 /** hsf_latency_init - nothing measured yet */
 void hsf_latency_init(struct hsf_latency *l);
@@ -142,7 +146,7 @@ void hsf_latency_init(struct hsf_latency *l);
 /** hsf_latency_add - a look came @ns after its clock event */
 void hsf_latency_add(struct hsf_latency *l, int64_t ns);
 
-/** hsf_latency_early - the least of the last 32 to 64 latencies, 0 until there are 32 */
+/** hsf_latency_early - the median, 0 until there are HSF_LATENCY_SETTLED samples */
 int64_t hsf_latency_early(const struct hsf_latency *l);
 
 #endif

@@ -175,7 +175,7 @@ enum vmrt_status hsf_enforcer_new(int cpu, const struct vmrt_marker *marker,
 enum vmrt_status hsf_enforcer_start(struct hsf_enforcer *e, struct vmrt_error *err);
 
 /**
- * hsf_enforcer_add - give @s its budgets from @t0 on, which must lie in the future
+ * hsf_enforcer_add - give @s its budgets from @t0 on, or from the first point of that grid that lies in the future
  *
  * Its members may be adopted before or after. VMRT_ERANGE if there are too many servers on this CPU.
  */

@@ -76,7 +76,8 @@ void servers_begin(struct vmrt_engine *e, int64_t host_ns)
 		struct server *s = &e->servers[i];
 
 		/* an enforcer's own grid is waited for, where there is one to come */
-		bool marked = e->config->hsf && s->pub.policy != VMRT_POLICY_NONE;
+		bool marked = e->config->hsf && s->pub.policy != VMRT_POLICY_NONE &&
+			!vmrt_policy_by_kernel(s->pub.policy);
 
 		s->settled_ns = host_ns;
 		if (marked || s->pub.period_ns <= 0)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop-methods [ROUNDS]: ways to make a thread not run until it is told to, measured on CPU 0 as an enforcer would use
+ * stop-methods [ROUNDS | --wake N]: ways to make a thread not run until it is told to, measured on CPU 0 as an enforcer would use
  * them: a SCHED_FIFO 98 thread on the victim's own CPU stops and resumes a busy SCHED_FIFO 50 victim beside an ordinary
  * busy process. Prints Markdown: how long the calls take, how long the victim still runs after the call, how long it takes
- * until it runs again, what it gets while stopped, and what the ordinary process gets meanwhile. As root.
+ * until it runs again, what it gets while stopped, and what the ordinary process gets meanwhile. As root. With --wake: the CPU
+ * time of a SCHED_FIFO thread on CPU 0 that does nothing but to wake up N times, once in 1 ms.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -221,11 +222,33 @@ static void leave_group(const char *mount, const char *members)
 	rmdir(group);
 }
 
+static int wake_up(long n)
+{
+	int64_t next = vmrt_now_ns(), used;
+	struct timespec before, after;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0 || hsf_raise(0, HSF_ENFORCER_PRIORITY) != 0)
+		return 1;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
+	for (long i = 0; i < n; i++)
+		sleep_until(next += VMRT_NS_PER_MS);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after);
+	used = (after.tv_sec - before.tv_sec) * VMRT_NS_PER_S + after.tv_nsec - before.tv_nsec;
+	printf("| a thread that only wakes up, once in 1 ms | %.3f %% | %ld |\n",
+		100.0 * (double)used / (double)(n * VMRT_NS_PER_MS), n);
+	return 0;
+}
+
 int main(int argc, char **argv)
 {
 	size_t rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 300;
 	cpu_set_t set;
 
+	if (argc > 2 && !strcmp(argv[1], "--wake"))
+		return wake_up(atol(argv[2]));
 	if (!rounds || rounds > MAX_ROUNDS)
 		return 64;
 	CPU_ZERO(&set);

@@ -245,7 +245,7 @@ static void one_vcpu_may_use_all_that_is_left_less_the_latency(void **state)
 	(void)state;
 	assert_int_equal(hsf_step(10 * MS, 1, 0), 10 * MS);
 	assert_int_equal(hsf_step(10 * MS, 1, 15 * US), 10 * MS - 15 * US);
-	assert_int_equal(hsf_step(20 * US, 1, 15 * US), HSF_LEAST_STEP_NS);
+	assert_int_equal(hsf_step(20 * US, 1, 18 * US), HSF_LEAST_STEP_NS);
 }
 
 static void several_vcpus_never_pass_the_budget_by_more_than_their_last_steps(void **state)
@@ -271,23 +271,21 @@ static void several_vcpus_never_pass_the_budget_by_more_than_their_last_steps(vo
 	}
 }
 
-static void alarms_are_early_by_the_least_latency_seen(void **state)
+static void alarms_are_early_by_the_median_of_the_latencies(void **state)
 {
 	struct hsf_latency l;
 
 	(void)state;
 	hsf_latency_init(&l);
-	for (int i = 0; i < HSF_LATENCY_WINDOW - 1; i++)
-		hsf_latency_add(&l, 20 * US + i);
+	for (int i = 0; i < HSF_LATENCY_SETTLED - 1; i++)
+		hsf_latency_add(&l, 20 * US);
 	assert_int_equal(hsf_latency_early(&l), 0); /* too few to rely on */
-	hsf_latency_add(&l, 7 * MS);		    /* a stall says nothing */
-	assert_int_equal(hsf_latency_early(&l), 20 * US);
-	hsf_latency_add(&l, 12 * US);
-	assert_int_equal(hsf_latency_early(&l), 12 * US);
-	/* after two windows of slower ones the fast one is forgotten */
-	for (int i = 0; i < 2 * HSF_LATENCY_WINDOW; i++)
-		hsf_latency_add(&l, 30 * US);
-	assert_int_equal(hsf_latency_early(&l), 30 * US);
+	hsf_latency_add(&l, 7 * MS);		    /* a stall says next to nothing */
+	assert_in_range(hsf_latency_early(&l), 20 * US, 21 * US);
+	/* one in four is slow, the others between 10 and 13 us: the median is 12 */
+	for (int i = 0; i < 4000; i++)
+		hsf_latency_add(&l, i % 4 == 3 ? 300 * US : (10 + i % 4) * US + 500);
+	assert_in_range(hsf_latency_early(&l), 11 * US, 13 * US);
 }
 
 static struct hsf_demand demand(int cpu, int priority, int64_t period, int64_t budget, bool jitter)
@@ -413,7 +411,7 @@ int main(void)
 		cmocka_unit_test(policies_of_cgroups_have_no_rules),
 		cmocka_unit_test(one_vcpu_may_use_all_that_is_left_less_the_latency),
 		cmocka_unit_test(several_vcpus_never_pass_the_budget_by_more_than_their_last_steps),
-		cmocka_unit_test(alarms_are_early_by_the_least_latency_seen),
+		cmocka_unit_test(alarms_are_early_by_the_median_of_the_latencies),
 		cmocka_unit_test(a_server_alone_has_its_budget_at_once),
 		cmocka_unit_test(deferrable_servers_above_interfere_back_to_back),
 		cmocka_unit_test(the_published_server_set_has_the_published_response_times),
