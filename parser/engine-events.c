@@ -79,9 +79,9 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	}
 	if (t->jobs)
 		release_waking(t->jobs, ev, now.host_ns);
-	else
-		t->suspended = false;
 	run_settle_around(m, t, now.host_ns);
+	if (!t->jobs)
+		t->suspended = false;
 	if (t->jobs)
 		blame_settle(m, now.host_ns);
 	t->state = THR_READY;
