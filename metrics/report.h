@@ -53,12 +53,6 @@ enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, cons
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
-enum vmrt_feasibility { VMRT_FEASIBILITY_UNKNOWN, VMRT_FEASIBLE, VMRT_INFEASIBLE };
-
-/** vmrt_task_feasibility - do the tasks of @task's VM meet their deadlines in its declared server, by analysis? */
-enum vmrt_feasibility vmrt_task_feasibility(
-	const struct vmrt_run_facts *facts, const struct vmrt_task_facts *task);
-
 /** vmrt_report_checks - the tables "checks" and "natural", and their lines */
 void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
