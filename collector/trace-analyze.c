@@ -123,6 +123,7 @@ static int run(void *opts)
 		o->options.recording.n_guest_files = o->n_args - 1;
 	}
 	o->options.progress = isatty(STDERR_FILENO);
+	o->options.stop = vmrt_stop_requested;
 	if (vmrt_analyze(&o->options, &result, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;

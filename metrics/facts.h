@@ -208,6 +208,19 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 
 void vmrt_facts_free(struct vmrt_run_facts *facts);
 
+/** vmrt_server_obstacle - why the analysis does not apply to the tasks in this server, or NULL */
+const char *vmrt_server_obstacle(
+	const struct vmrt_run_facts *facts, const struct vmrt_server_facts *server);
+
+/** vmrt_task_fits - is its worst-case response time in its server within its deadline, if it has one? */
+bool vmrt_task_fits(const struct vmrt_task_facts *task);
+
+enum vmrt_feasibility { VMRT_FEASIBILITY_UNKNOWN, VMRT_FEASIBLE, VMRT_INFEASIBLE };
+
+/** vmrt_task_feasibility - do the tasks of @task's VM meet their deadlines in its declared server, by analysis? */
+enum vmrt_feasibility vmrt_task_feasibility(
+	const struct vmrt_run_facts *facts, const struct vmrt_task_facts *task);
+
 /** vmrt_task_in_server - is it a task of the server's VM? */
 bool vmrt_task_in_server(const struct vmrt_task_facts *task, const struct vmrt_server_facts *server);
 

@@ -29,7 +29,7 @@ bool jobs_arrived(const struct jobs *j, int64_t host_ns)
 /* Arrived, and not asleep where its job may well have ended. */
 bool jobs_pending(const struct jobs *j, int64_t host_ns)
 {
-	return jobs_arrived(j, host_ns) && !j->rel.mark.set;
+	return jobs_arrived(j, host_ns) && (!j->rel.mark.set || j->rel.mark.passed);
 }
 
 static bool over_wcet(const struct jobs *j)
@@ -49,7 +49,8 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		/* its timer was in the past: it has not been told yet */
 		if (j->state == JOB_RELEASED)
 			return VMRT_BLAME_RELEASE;
-		return over_wcet(j) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+		/* and what it does when its job may have ended is none of that job's */
+		return over_wcet(j) && !j->rel.confirm ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	case THR_READY:
 		if (x->suspended && j->state == JOB_STARTED)
 			return VMRT_BLAME_BUDGET;
@@ -60,7 +61,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
 		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
-			over_wcet(cpu->thr->jobs))
+			!cpu->thr->jobs->rel.mark.set && over_wcet(cpu->thr->jobs))
 			return VMRT_BLAME_GUEST_OVERRUN;
 		return VMRT_BLAME_INTERFERENCE;
 	case THR_BLOCKED:
@@ -99,7 +100,9 @@ static enum vmrt_blame classify(const struct jobs *j)
 		return VMRT_BLAME_UNKNOWN;
 	if (j->state == JOB_SLEEPING)
 		return VMRT_BLAME_RELEASE;
-	if (j->thr->state == THR_BLOCKED)
+	/* the guest has nothing to run */
+	if (j->thr->state == THR_BLOCKED ||
+		(j->state == JOB_STARTED && (j->thr->suspended || j->thr->throttled)))
 		return classify_guest(j);
 	/* stopped or frozen by who enforces its server */
 	if (servers_depleted(v->server) && (v->suspended || v->server->pub.depletion == VMRT_DEPLETION_HARD))
@@ -256,6 +259,7 @@ static void take_snapshot(struct jobs *j)
 {
 	struct snapshot *s;
 
+	wait_arrival_passed(j, j->grid_host_ns);
 	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
 		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
 		s->at_local_ns = j->grid_local_ns;
@@ -376,8 +380,13 @@ void blame_close(struct jobs *j)
 			as = VMRT_BLAME_INTERFERENCE;
 		else if (p == VMRT_BLAME_OVERRUN)
 			as = VMRT_BLAME_GUEST_OVERRUN;
-		else if (p == VMRT_BLAME_BLOCKING && j->rel.idle_before)
-			as = VMRT_BLAME_RELEASE;
+		if (p == VMRT_BLAME_BLOCKING) {
+			/* an earlier job had ended already */
+			int64_t idle = j->rel.idle_ns < before ? j->rel.idle_ns : before;
+
+			job->blame_ns[VMRT_BLAME_RELEASE] += idle;
+			before -= idle;
+		}
 		job->blame_ns[as] += before;
 		job->blame_ns[p] += j->cum[p] - j->opened[p];
 	}
@@ -397,6 +406,8 @@ void blame_busy_ends(struct machine *m, int64_t host_ns)
 {
 	for (size_t i = 0; i < m->n_jobs; i++)
 		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns)) {
+			for (int p = 0; m->jobs[i]->rel.mark.set && p < VMRT_BLAMES; p++)
+				m->jobs[i]->rel.mark.forgiven[p] += m->jobs[i]->excess[p];
 			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
 			m->jobs[i]->busy_from_ns = host_ns;
 		}

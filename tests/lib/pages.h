@@ -18,6 +18,8 @@ enum tests_kernel {
 	TESTS_KERNEL_618, /* formats of 6.18: hrtimer_setup, was_armed */
 	TESTS_KERNEL_61,  /* formats of 6.1: hrtimer_init, comms inside the records */
 	TESTS_KERNEL_RT,  /* as 6.1 with PREEMPT_RT: longer common fields */
+	TESTS_KERNEL_419, /* formats of 4.19: wake-ups tell of their success */
+	TESTS_KERNEL_NEW, /* made up: as 6.18, but the fields of the most frequent events have moved */
 };
 
 struct tests_dat;

@@ -355,7 +355,7 @@ static void html_holds_the_numbers_for_programs_too_and_nothing_unescaped(void *
 	text = print(doc, VMRT_FORMAT_HTML, NULL);
 	assert_non_null(strstr(text, "<td><data value=\"12345678\">12.346</data></td>"));
 	assert_non_null(strstr(text, "<td><data value=\"0.00125\">0.12</data></td>"));
-	assert_non_null(strstr(text, "<th>max<small>ms</small></th>"));
+	assert_non_null(strstr(text, "<th data-key=\"max_ns\">max<small>ms</small></th>"));
 	assert_non_null(strstr(text, "<td class=t>&#34;a&#38;b&#39;?</td>"));
 	assert_non_null(strstr(text, "<figcaption>a&#60;b</figcaption>\n<svg></svg></figure>"));
 	assert_null(strstr(text, "<script"));
