@@ -169,6 +169,7 @@ struct server {
 	bool announced;
 	bool late;	  /* enforced: since before the recording began */
 	bool at_priority; /* enforced: the members have budget */
+	bool others_charged; /* enforced: the VM's other threads use it up, too */
 	int64_t out_ns;   /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
 	bool slept;	  /* by the kernel: a sleep may have moved the periods since the last grid point */
