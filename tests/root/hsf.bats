@@ -298,8 +298,9 @@ budget_kept() {
 	[[ $output = *"depletion hard stops whole processes"* ]]
 }
 
-@test "threads by name, and a process, can have servers" {
+@test "threads by name, a process and a cgroup can have servers" {
 	need_root
+	local group=/sys/fs/cgroup/freezer/hsf-test-$$
 	start_vm CPU=0
 	start_hog
 	printf '[server a]\nvm = thread:CPU 0/TC?\nperiod = 12ms\nbudget = 4ms\npriority = 50\n[server b]\nvm = pid:%d\nperiod = 10ms\nbudget = 2ms\npriority = 51\n' \
@@ -307,6 +308,15 @@ budget_kept() {
 	"$O/bin/vmrt-hsf" run "$ini" --duration 2s --stats "$BATS_TEST_TMPDIR/stats"
 	awk '/at the priority/ { v[++n] = $5 == "s" ? $4 * 1000 : $4 }
 		END { print v[1], v[2]; exit !(n == 2 && v[1] > 600 && v[1] < 700 && v[2] > 360 && v[2] < 420) }' "$BATS_TEST_TMPDIR/stats"
+	mkdir "$group" || skip "cgroups of version 1 are not here"
+	pgrep -P "$hog" >"$group/cgroup.procs"
+	printf '[server c]\nvm = cgroup:/hsf-test-%d\nperiod = 10ms\nbudget = 2ms\npriority = 51\n' $$ >"$ini"
+	status=0
+	"$O/bin/vmrt-hsf" run "$ini" --duration 1s --stats "$BATS_TEST_TMPDIR/stats" || status=$?
+	pgrep -P "$hog" >/sys/fs/cgroup/freezer/cgroup.procs
+	rmdir "$group"
+	[ "$status" -eq 0 ]
+	awk '/at the priority/ { print $4; exit !($4 > 180 && $4 < 220) }' "$BATS_TEST_TMPDIR/stats"
 }
 
 @test "policy none changes nothing and measures" {

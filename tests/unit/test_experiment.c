@@ -118,6 +118,8 @@ static void a_server_says_where_and_how_it_is_held_back(void **state)
 static const struct {
 	const char *text, *complaint;
 } bad[] = {
+	{"[server a]\nvm = a/b\n", "bad.ini:2: vm = a/b: give 1 to 63 plain characters"},
+	{"[server a]\nvm = cgroup:/a`b\n", "bad.ini:2: vm = cgroup:/a`b: give 1 to 63 plain characters"},
 	{"[server a]\nbackground = batch\n", "bad.ini:2: background = batch: allowed are other and idle"},
 	{"[server a]\nhelpers = yes\n", "bad.ini:2: helpers = yes: allowed are free and charged"},
 	{"[server a]\ncpu = first\n", "bad.ini:2: cpu = first: give the number of a host CPU"},
