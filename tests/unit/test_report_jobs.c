@@ -232,6 +232,8 @@ static void causes_name_the_thread_behind_most_of_them(void **state)
 		assert_int_equal(t->causes[i].by_misses, host ? 5 : 2);
 	}
 	assert_string_equal(t->worst[1].by, "rt_task2/102"); /* job 8 */
+	assert_string_equal(t->worst[0].threads, "stress-ng/900 12.500, rt_task2/102 2.000, kworker/0:1/901 0.500");
+	assert_null(t->worst[1].threads);
 	vmrt_facts_free(f);
 }
 
