@@ -129,6 +129,8 @@ killed_with_guest() {
 	echo "$output"
 	[[ $output = *'the recorder was killed; `vmrt-trace reset'* && $output = *'not ended'* ]]
 	[[ $output != *' -'[0-9]* ]]
+	run -1 "$trace" analyze "$run"
+	[[ $output = *'its recorder was killed; `vmrt-trace reset'* ]]
 	mkdir "$tracing/instances/vmrt-1-1-0-other" # of another one that is gone
 	"$trace" reset -q --no-analyze "$run"
 	[ -d "$tracing/instances/vmrt-1-1-0-other" ]
