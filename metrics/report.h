@@ -30,7 +30,7 @@ struct vmrt_bin {
 };
 
 /**
- * vmrt_histogram - about 20 bins of equal width, 1, 2 or 5 times a power of ten ns
+ * vmrt_histogram - about 2 n^(1/3) bins, from 5 to 20, of equal width, 1, 2 or 5 times a power of ten ns
  * @s: sorted
  * @out: to be freed
  *
