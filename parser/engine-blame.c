@@ -88,7 +88,7 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 	return VMRT_BLAME_HOST_THREAD;
 }
 
-static enum vmrt_blame classify(const struct jobs *j)
+static enum vmrt_blame classify_state(const struct jobs *j)
 {
 	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
 
@@ -108,6 +108,39 @@ static enum vmrt_blame classify(const struct jobs *j)
 	if (servers_depleted(v->server) && (v->suspended || v->server->pub.depletion == VMRT_DEPLETION_HARD))
 		return VMRT_BLAME_BUDGET;
 	return VMRT_BLAME_VMM;
+}
+
+static bool interrupted(const struct machine *m, unsigned cpu)
+{
+	return cpu < m->n_cpus && m->cpus[cpu].interrupts;
+}
+
+/* Does the host handle an interrupt where the task's vCPU thread runs or waits? */
+static bool host_interrupted(const struct jobs *j)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	return v && (v->state == THR_RUNNING || v->state == THR_READY) &&
+		interrupted(&j->machine->engine->machines[0], v->cpu);
+}
+
+/* While a CPU handles an interrupt, it is that which the job waits for, and not who was interrupted. */
+static enum vmrt_blame classify(const struct jobs *j)
+{
+	enum vmrt_blame part = classify_state(j);
+
+	switch (part) {
+	case VMRT_BLAME_EXEC:
+	case VMRT_BLAME_OVERRUN:
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		return interrupted(j->machine, j->thr->cpu) || host_interrupted(j) ? VMRT_BLAME_IRQ : part;
+	case VMRT_BLAME_SERVER:
+	case VMRT_BLAME_HOST_THREAD:
+		return host_interrupted(j) ? VMRT_BLAME_IRQ : part;
+	default:
+		return part;
+	}
 }
 
 /* Who runs on a CPU; VMRT_NONE if nobody does, or nobody knows. */
@@ -151,7 +184,7 @@ static bool on_host(const struct jobs *j, enum vmrt_blame part)
 	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
 
 	return part == VMRT_BLAME_SERVER || part == VMRT_BLAME_HOST_THREAD || part == VMRT_BLAME_VMM ||
-		part == VMRT_BLAME_STEAL ||
+		part == VMRT_BLAME_STEAL || (part == VMRT_BLAME_IRQ && host_interrupted(j)) ||
 		(part == VMRT_BLAME_BUDGET && v && v->state != THR_RUNNING);
 }
 

@@ -29,6 +29,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		release_left(m, ev, out);
 	}
 	cpu->fired.ptr = 0;
+	cpu->interrupts = 0; /* nothing switches within one */
 	cpu->server_timer = false;
 	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
@@ -110,6 +111,20 @@ void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now
 	run_settle_around(m, t, now.host_ns);
 	t->prio = ev->pi.new_prio;
 	t->boosted = ev->pi.new_prio < ev->pi.old_prio;
+}
+
+/* Whoever has the CPU or waits for it does so because of an interrupt from now on, or no longer. */
+void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+
+	blame_settle(m, now.host_ns);
+	for (size_t i = 1; !m->index && i < m->engine->config->n_machines; i++)
+		blame_settle(&m->engine->machines[i], now.host_ns);
+	if (ev->type == VMRT_EV_IRQ_ENTER)
+		cpu->interrupts++;
+	else if (cpu->interrupts)
+		cpu->interrupts--;
 }
 
 /* A thread id is born, perhaps again. */

@@ -101,6 +101,7 @@ struct timers {
 
 struct cpu {
 	bool known;   /* who runs is known */
+	unsigned interrupts; /* that are being handled, one within the other */
 	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not recorded */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
@@ -476,6 +477,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-steal.c */

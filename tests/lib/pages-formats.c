@@ -59,6 +59,11 @@
 		{{"char comm[16]", 16, 0}, {"pid_t pid", 4, 1}, {"u64 runtime", 8, 0}},            \
 		"\"comm=%s pid=%d runtime=%Lu [ns]\", REC->comm, REC->pid, "                       \
 		"(unsigned long long)REC->runtime"},                                               \
+	[TESTS_IRQ_ENTER] = {"irq", "irq_handler_entry", 140,                                      \
+		{{"int irq", 4, 1}, {"__data_loc char[] name", 4, 0}},                             \
+		"\"irq=%d name=%s\", REC->irq, __get_str(name)"},                                  \
+	[TESTS_IRQ_LEAVE] = {"irq", "irq_handler_exit", 139, {{"int irq", 4, 1}, {"int ret", 4, 1}}, \
+		"\"irq=%d ret=%s\", REC->irq, REC->ret ? \"handled\" : \"unhandled\""},              \
 	[TESTS_PRINT] = {"ftrace", "print", 5,                                                     \
 		{{"unsigned long ip", 8, 0}, {"char buf[]", 0, 0}},                                \
 		"\"%ps: %s\", (void *)REC->ip, REC->buf"}

@@ -414,6 +414,20 @@ void tests_dat_mark(struct tests_dat *d, unsigned cpu, int64_t ts, const char *t
 	record_end(&r, cpu, ts);
 }
 
+void tests_dat_irq(struct tests_dat *d, unsigned cpu, int64_t from, int64_t to)
+{
+	struct record r;
+
+	record_begin(&r, d, cpu, TESTS_IRQ_ENTER);
+	number(at(&r, "irq"), 24);
+	name(at(&r, "name"), "virtio0-input.0");
+	record_end(&r, cpu, from);
+	record_begin(&r, d, cpu, TESTS_IRQ_LEAVE);
+	number(at(&r, "irq"), 24);
+	number(at(&r, "ret"), 1);
+	record_end(&r, cpu, to);
+}
+
 void tests_dat_other(struct tests_dat *d, unsigned cpu, int64_t ts)
 {
 	struct record r;

@@ -59,6 +59,8 @@ void tests_dat_timer_expire(struct tests_dat *d, unsigned cpu, int64_t ts, uint6
 	enum vmrt_timer_fn fn, int64_t now);
 /** tests_dat_mark - a line written to trace_marker; the newline is added */
 void tests_dat_mark(struct tests_dat *d, unsigned cpu, int64_t ts, const char *text);
+/** tests_dat_irq - an interrupt is handled from @from to @to */
+void tests_dat_irq(struct tests_dat *d, unsigned cpu, int64_t from, int64_t to);
 /** tests_dat_other - an event that nobody uses (sched_stat_runtime) */
 void tests_dat_other(struct tests_dat *d, unsigned cpu, int64_t ts);
 

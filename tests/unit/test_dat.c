@@ -94,6 +94,7 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	tests_dat_mark(d, 0, 2 * S + 1, "vmrt job_begin task=a k=1");
 	tests_dat_other(d, 0, 2 * S + 2);
 	tests_dat_exit(d, 0, 2 * S + 3, "sixteen_letters!", 55, 39);
+	tests_dat_irq(d, 0, 2 * S + 3, 2 * S + 3);
 	tests_dat_switch(d, 0, 2 * S + 4, "sixteen_letters!", 55, 39, 0x100, "swapper/0", 0, 120);
 	tests_dat_switch(d, 0, 2 * S + 5, "swapper/0", 0, 120, 2, "swapper/0", 0, 120);
 	dat = open_written(d);
@@ -150,6 +151,9 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	next(s, &e, VMRT_EV_EXIT, 2 * S + 3);
 	assert_int_equal(e.process.pid, 55);
 	assert_memory_equal(e.process.comm, "sixteen_letters!", 16);
+	next(s, &e, VMRT_EV_IRQ_ENTER, 2 * S + 3);
+	assert_int_equal(e.pid, 55);
+	next(s, &e, VMRT_EV_IRQ_LEAVE, 2 * S + 3);
 	/* The mark of a preempted thread is not part of its state. */
 	next(s, &e, VMRT_EV_SWITCH, 2 * S + 4);
 	assert_int_equal(e.sw.prev_state, 0);
