@@ -71,6 +71,8 @@ struct vmrt_worst_facts {
 	int64_t arrival_ns, end_ns, deadline_ns; /* host clock, or VMRT_UNKNOWN; end: of the run, if it never ended */
 	char *cause, *by;			 /* by: the thread behind the cause, "COMM/TID"; or NULL */
 	char *parts, *largest;			 /* of its time, in ms: all; those of 1 % and more; or NULL */
+	char *threads;				 /* that ran while it waited, those that ran longest first, in ms; or NULL */
+	int64_t unsure_ns;			 /* at most so much of its parts may belong to others; or VMRT_UNKNOWN */
 	struct vmrt_segment *segments;
 	size_t n_segments;
 };

@@ -21,6 +21,7 @@ static const char *const worst_titles[] = {
 	"Worst jobs",
 	"Worst jobs: from arrival to end",
 	"Worst jobs: where the time went",
+	"Worst jobs: threads that ran while they waited",
 };
 
 static const struct vmrt_column worst_columns[] = {
@@ -38,6 +39,8 @@ static const struct vmrt_column worst_columns[] = {
 		STRIP + 2, 2},
 	{"largest", "parts of 1 % and more, ms", NULL, VMRT_CELL_TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY},
 	NOT_SHOWN("parts", TEXT),
+	NOT_SHOWN("unsure_ns", NS),
+	{"threads", "the longest first, ms", NULL, VMRT_CELL_TEXT, PARTS, 4},
 };
 
 static const char *const histogram_titles[] = {"Response times: histogram"};
@@ -82,6 +85,8 @@ static void put_job(struct vmrt_table *t, const struct vmrt_run_facts *f,
 	vmrt_put_text(t, *strip ? strip : NULL);
 	vmrt_put_text(t, w->largest);
 	vmrt_put_text(t, w->parts);
+	vmrt_put_ns(t, w->unsure_ns);
+	vmrt_put_text(t, w->threads);
 }
 
 static bool has_times(const struct vmrt_task_facts *task)

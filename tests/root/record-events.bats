@@ -53,7 +53,7 @@ formats() { "$trace" dump "$run/host.dat" | sed -n 's/.* format \([a-z_]*:[a-z_]
 }
 
 @test "a recorder that does not come to run tells for how long, and when" {
-	"$trace" record -q -o "$run" -d 2s 3>&- &
+	"$trace" record -q -o "$run" -d 1500ms 3>&- &
 	recorder=$!
 	for _ in $(seq 100); do [ -s "$run/manifest.json" ] && break; sleep 0.05; done
 	sleep 0.2
