@@ -20,7 +20,7 @@ sed 's/demo/nosuchvm/' "$top/experiments/demo.ini" >nosuchvm.ini
 # Nothing is wrong with the file for vmrt-hsf but that the VM does not run.
 hsf_takes_it() {
 	vmrt-report --advise nosuchvm.ini >advised.ini || return 1
-	vmrt-hsf run -e advised.ini >hsf.out 2>&1
+	timeout 10 vmrt-hsf run --no-wait -e advised.ini --duration 100ms >hsf.out 2>&1
 	cat hsf.out
 	grep -q "server nosuchvm: there is no VM nosuchvm" hsf.out && [ "$(grep -c error: hsf.out)" = 1 ]
 }
