@@ -6,6 +6,8 @@
 
 #define BIT(rule) (1u << VMRT_RULE_##rule)
 
+/* Rules on how much the members are to be served, at least. */
+#define OF_MEMBERS_ALONE (BIT(SUPPLY) | BIT(PRESERVE) | BIT(CHUNK))
 /* Rules that need to know where the periods begin, or when the members have budget. */
 #define OF_THE_GRID                                                                                \
 	(BIT(BUDGET) | BIT(CARRY_OVER) | BIT(CUMULATIVE) | BIT(SUPPLY) | BIT(IDLE_BURN) | BIT(DISCARD))
@@ -88,6 +90,8 @@ struct checker *checker_new(const struct checker_config *config, int64_t from_ns
 		c->rules &= ~OF_THE_GRID;
 	if (!config->enforced)
 		c->rules &= ~OF_THE_ENFORCER;
+	if (config->others_charged)
+		c->rules &= ~OF_MEMBERS_ALONE;
 	verdicts_init(&c->verdicts, &c->config);
 	sliding_init(&c->sliding, &c->verdicts);
 	c->sliding.tolerance_ns = config->tolerance_ns;

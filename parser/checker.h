@@ -27,6 +27,7 @@ struct checker_config {
 	int64_t tolerance_ns;
 	bool grid;     /* the periods' begin is known, not guessed */
 	bool enforced; /* by markers: it is known when the members have budget */
+	bool others_charged; /* not only members use the budget up */
 	bool joined;   /* the enforcer had begun before anybody looked */
 	int members;
 	int reservations; /* members that have a budget each; 0: they share it */

@@ -79,6 +79,7 @@ void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns)
 		.tolerance_ns = tolerance_of(e, s),
 		.grid = s->pub.phase == VMRT_PHASE_MARKER || s->pub.phase == VMRT_PHASE_TIMER,
 		.enforced = s->pub.enforced,
+		.others_charged = s->others_charged,
 		.joined = s->late,
 		.members = (int)s->n_members,
 		.reservations = s->pub.policy == VMRT_POLICY_DEADLINE ? (int)s->n_members : 0,

@@ -79,6 +79,7 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 	s->late = false;
 	if (mark_text(rest, "depletion", word, sizeof(word)))
 		own.depletion = strcmp(word, "hard") ? VMRT_DEPLETION_SOFT : VMRT_DEPLETION_HARD;
+	s->others_charged = mark_text(rest, "helpers", word, sizeof(word)) && !strcmp(word, "charged");
 	begin_enforced(e, s, &own, 0, t0, host_ns);
 }
 

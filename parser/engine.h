@@ -101,6 +101,7 @@ struct timers {
 
 struct cpu {
 	bool known;   /* who runs is known */
+	unsigned interrupts; /* that are being handled, one within the other */
 	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not recorded */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
@@ -117,7 +118,8 @@ struct cpu {
 	uint64_t hole_count;
 	bool ended; /* its recording ends before that of others */
 	int64_t ended_ns;
-	struct fired fired; /* the timer that expired last, until the next switch */
+	struct fired fired; /* the timer that expired last, until the interrupt is over */
+	bool server_timer;  /* since the last switch a timer of RESCH's servers expired */
 };
 
 #define PID_LEAF 1024
@@ -167,6 +169,7 @@ struct server {
 	bool announced;
 	bool late;	  /* enforced: since before the recording began */
 	bool at_priority; /* enforced: the members have budget */
+	bool others_charged; /* enforced: the VM's other threads use it up, too */
 	int64_t out_ns;   /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
 	bool slept;	  /* by the kernel: a sleep may have moved the periods since the last grid point */
@@ -249,6 +252,7 @@ struct jobs {
 	int64_t busy_from_ns; /* where that begins */
 	enum vmrt_blame part; /* of the stretch of time that is being accounted */
 	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
+	int64_t gap_idle_ns; /* of it: while no job was pending */
 	const struct thr *gap_vcpu;
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
 	struct stretch recent[RECENT_MAX]; /* a ring */
@@ -342,7 +346,7 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);
 void release_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
 bool release_give(struct jobs *j);
-bool release_ends(struct jobs *j, int64_t end_ns);
+bool release_ends(struct jobs *j);
 bool release_exits(struct jobs *j);
 void release_discard(struct jobs *j);
 void release_flush(struct jobs *j);
@@ -354,6 +358,8 @@ void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired);
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j);
 void wait_complete_at_mark(struct jobs *j);
+void wait_arrival_passed(struct jobs *j, int64_t host_ns);
+int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* engine-release-clock.c */
@@ -451,6 +457,9 @@ static inline void cpus_check_chain(
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 
+	/* an interrupt is over: what wakes threads from now on is not its timer */
+	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
+		cpu->fired.ptr = 0;
 	if (cpu->known && cpu->pid == pid)
 		cpu->tail = false;
 	else
@@ -468,6 +477,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-steal.c */
