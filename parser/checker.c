@@ -42,6 +42,7 @@ struct checker {
 	int64_t passed_ns; /* periodic: of the budget, used or not */
 	int64_t beyond_ns; /* supply when all of it had passed */
 	bool wanted;	      /* there was work throughout */
+	bool paused;	      /* there was none for some time, with budget */
 	int64_t selected_ns;  /* so long there has been no work although it was selected */
 	int64_t discarded_ns; /* polling: when the budget was lost, or VMRT_UNKNOWN */
 	int64_t before_ns;    /* supply of the period before, or VMRT_UNKNOWN */
@@ -320,6 +321,7 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 	c->burnt_ns = c->served_ns = c->after_ns = c->passed_ns = c->beyond_ns = c->selected_ns = 0;
 	words_period(&c->words);
 	c->wanted = true;
+	c->paused = false;
 	c->discarded_ns = VMRT_UNKNOWN;
 	c->longest = (struct verdict){
 		.rule = VMRT_RULE_PRIORITY, .tolerance_ns = c->config.tolerance_ns};
@@ -337,7 +339,9 @@ static void poll_work(struct checker *c, int64_t from, int64_t to, const struct 
 		c->selected_ns = 0;
 	else if (s->selected)
 		c->selected_ns += to - from;
-	if (c->selected_ns > c->config.tolerance_ns)
+	c->paused |= s->eligible && !s->wanting;
+	/* too late, or in time */
+	if (c->selected_ns > c->config.tolerance_ns || (c->paused && !s->eligible))
 		c->discarded_ns = to;
 }
 
