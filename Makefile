@@ -28,7 +28,7 @@ PKGS := $(foreach r,$(REQUIRED),$(firstword $(subst =, ,$(r))))
 VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -pthread $(WARN) \
 	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)))
 VMRT_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
-STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih 2>/dev/null) -ldl -lm -pthread
+STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih json-c 2>/dev/null) -ldl -lm -pthread
 ifneq ($(SANITIZER),)
 VMRT_CFLAGS += -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 VMRT_LDFLAGS += -fsanitize=$(SANITIZER)
@@ -36,7 +36,7 @@ endif
 
 FOLDERS := common collector parser metrics tui grasp-export hsf guest
 TOOLS := vmrt-trace vmrt-agent vmrt-report vmrt-top vmrt-export vmrt-hsf vmrt-load
-STATIC_TOOLS := vmrt-agent vmrt-load
+STATIC_TOOLS := vmrt-agent vmrt-load vmrt-hsf
 tool_source = $(wildcard $(addsuffix /$(1).c,$(FOLDERS)))
 TOOLS := $(foreach t,$(TOOLS),$(if $(call tool_source,$(t)),$(t)))
 STATIC_TOOLS := $(filter $(TOOLS),$(STATIC_TOOLS))

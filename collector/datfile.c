@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "datfile.h"
+#include "datfile-parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,37 +19,10 @@
 #include "buf.h"
 #include "datnames.h"
 
-#define HEAD_SPACE (UINT64_C(256) << 20) /* of file, not of disk: more than the head can grow to */
 #define HEAD_RESERVE (1 << 20)		 /* of disk, so that a full one does not stop the end */
 #define SPACE (UINT64_C(8) << 40)	 /* of file, for all CPUs; ext4 takes 16 TiB */
 #define STRIDE_MOST (UINT64_C(1) << 40)
 #define STRIDE_UNIT (UINT64_C(1) << 30)
-#define ALIGN UINT64_C(65536) /* file systems take out whole blocks; no block is larger */
-#define CHUNK (1 << 20)	      /* moved at a time between files */
-#define TABLE_ROW 16	      /* bytes: offset and size */
-
-struct cpu {
-	int fd;
-	uint64_t start; /* of its data in the file */
-	uint64_t size;
-};
-
-struct vmrt_datfile {
-	char folder[PATH_MAX - 256], name[128];
-	int fd;
-	bool in_place, whole;
-	struct cpu *cpus;
-	unsigned n_cpus;
-	uint32_t page_size;
-	size_t table; /* where the table is in the head */
-	uint64_t room; /* bytes that the file system had left when the file was begun */
-	atomic_uint_fast64_t written; /* since then, by the threads of all CPUs */
-};
-
-static uint64_t round_up(uint64_t value, uint64_t unit)
-{
-	return (value + unit - 1) / unit * unit;
-}
 
 static void file_name(const struct vmrt_datfile *f, char *buf)
 {
@@ -63,7 +36,7 @@ static uint64_t disk_room(const struct vmrt_datfile *f)
 	return fstatvfs(f->fd, &st) == 0 ? (uint64_t)st.f_bavail * st.f_frsize : UINT64_MAX;
 }
 
-static void pages_name(const struct vmrt_datfile *f, unsigned cpu, char *buf)
+void datfile_pages_name(const struct vmrt_datfile *f, unsigned cpu, char *buf)
 {
 	snprintf(buf, PATH_MAX, "%s/%s-cpu%u.pages", f->folder, f->name, cpu);
 }
@@ -108,7 +81,7 @@ static struct vmrt_datfile *new_file(
 		return NULL;
 	}
 	for (unsigned i = 0; i < cpus; i++)
-		f->cpus[i] = (struct cpu){.fd = -1, .start = HEAD_SPACE + i * stride(cpus)};
+		f->cpus[i] = (struct datfile_cpu){.fd = -1, .start = HEAD_SPACE + i * stride(cpus)};
 	return f;
 }
 
@@ -117,7 +90,7 @@ static enum vmrt_status open_apart(struct vmrt_datfile *f, int flags, struct vmr
 	char path[PATH_MAX];
 
 	for (unsigned i = 0; i < f->n_cpus; i++) {
-		pages_name(f, i, path);
+		datfile_pages_name(f, i, path);
 		f->cpus[i].start = 0;
 		f->cpus[i].fd = open(path, O_RDWR | O_CLOEXEC | flags, 0644);
 		if (f->cpus[i].fd < 0 && flags)
@@ -126,7 +99,7 @@ static enum vmrt_status open_apart(struct vmrt_datfile *f, int flags, struct vmr
 	return VMRT_OK;
 }
 
-static enum vmrt_status cannot_write(const struct vmrt_datfile *f, struct vmrt_error *err)
+enum vmrt_status datfile_cannot_write(const struct vmrt_datfile *f, struct vmrt_error *err)
 {
 	char path[PATH_MAX];
 	int errnum = errno;
@@ -135,7 +108,7 @@ static enum vmrt_status cannot_write(const struct vmrt_datfile *f, struct vmrt_e
 	return vmrt_fail_errno(err, errnum, "cannot write %.400s", path);
 }
 
-static int write_at(int fd, const void *data, size_t size, uint64_t at)
+int datfile_write_at(int fd, const void *data, size_t size, uint64_t at)
 {
 	const char *p = data;
 
@@ -154,7 +127,7 @@ static int write_at(int fd, const void *data, size_t size, uint64_t at)
 }
 
 /* The head with the table as it shall be: @starts and the sizes, or zeros for sizes not yet known. */
-static int write_head(
+int datfile_write_head(
 	struct vmrt_datfile *f, struct vmrt_buf *head, const uint64_t *starts, bool sizes)
 {
 	for (unsigned i = 0; i < f->n_cpus; i++) {
@@ -162,7 +135,7 @@ static int write_head(
 		vmrt_buf_set_u64(
 			head, f->table + TABLE_ROW * (size_t)i + 8, sizes ? f->cpus[i].size : 0);
 	}
-	return write_at(f->fd, head->data, head->used, 0);
+	return datfile_write_at(f->fd, head->data, head->used, 0);
 }
 
 enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
@@ -196,9 +169,9 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", name);
 		goto out;
 	}
-	if (write_head(f, &head, starts, false) != 0 ||
+	if (datfile_write_head(f, &head, starts, false) != 0 ||
 		(fallocate(f->fd, FALLOC_FL_KEEP_SIZE, 0, HEAD_RESERVE) != 0 && errno == ENOSPC))
-		status = cannot_write(f, err);
+		status = datfile_cannot_write(f, err);
 out:
 	vmrt_buf_free(&head);
 	free(starts);
@@ -211,7 +184,7 @@ out:
 
 ssize_t vmrt_datfile_splice(struct vmrt_datfile *f, unsigned cpu, int from, size_t n)
 {
-	struct cpu *c = &f->cpus[cpu];
+	struct datfile_cpu *c = &f->cpus[cpu];
 	loff_t at = (loff_t)(c->start + c->size);
 	ssize_t moved;
 
@@ -231,7 +204,7 @@ ssize_t vmrt_datfile_splice(struct vmrt_datfile *f, unsigned cpu, int from, size
 
 int vmrt_datfile_write(struct vmrt_datfile *f, unsigned cpu, const void *pages, size_t size)
 {
-	struct cpu *c = &f->cpus[cpu];
+	struct datfile_cpu *c = &f->cpus[cpu];
 
 	if (f->in_place && c->size + size > stride(f->n_cpus)) {
 		errno = EFBIG;
@@ -239,7 +212,7 @@ int vmrt_datfile_write(struct vmrt_datfile *f, unsigned cpu, const void *pages, 
 	}
 	/* what was cut off in the middle of a sub-buffer is of no use */
 	c->size -= c->size % f->page_size;
-	if (write_at(f->in_place ? f->fd : c->fd, pages, size, c->start + c->size) != 0)
+	if (datfile_write_at(f->in_place ? f->fd : c->fd, pages, size, c->start + c->size) != 0)
 		return -1;
 	c->size += size;
 	atomic_fetch_add(&f->written, size);
@@ -272,148 +245,6 @@ void vmrt_datfile_names(const struct vmrt_datfile *f, struct vmrt_names *names)
 			names, f->in_place ? f->fd : f->cpus[i].fd, f->cpus[i].start, f->cpus[i].size);
 }
 
-/* ---- putting it together ---- */
-
-/* Where each CPU's data will be in the end; returns the size of the file then. */
-static uint64_t pack(const struct vmrt_datfile *f, uint64_t head, uint64_t unit, uint64_t *starts)
-{
-	uint64_t at = round_up(head, unit);
-
-	for (unsigned i = 0; i < f->n_cpus; i++) {
-		starts[i] = at;
-		at += round_up(f->cpus[i].size, unit);
-	}
-	return at;
-}
-
-/*
- * Takes out the empty space in front of each CPU's data, from the last one on: what lies before is
- * where it was, so the size of the file alone tells how far this has come.
- */
-static int take_out(struct vmrt_datfile *f, const uint64_t *starts)
-{
-	uint64_t size = HEAD_SPACE;
-	struct stat st;
-
-	for (unsigned i = 0; i < f->n_cpus; i++)
-		if (f->cpus[i].size)
-			size = f->cpus[i].start + round_up(f->cpus[i].size, ALIGN);
-	if (fstat(f->fd, &st) != 0)
-		return -1;
-	for (unsigned i = f->n_cpus; i-- > 0;) {
-		uint64_t from = starts[0], gap;
-
-		if (!f->cpus[i].size)
-			continue;
-		/* up to the end of the data before, where they are now */
-		for (unsigned k = 0; k < i; k++)
-			if (f->cpus[k].size)
-				from = f->cpus[k].start + round_up(f->cpus[k].size, ALIGN);
-		gap = f->cpus[i].start - from;
-		size -= gap;
-		if ((uint64_t)st.st_size <= size)
-			continue; /* this was done before */
-		if (gap && fallocate(f->fd, FALLOC_FL_COLLAPSE_RANGE, (off_t)from, (off_t)gap) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* Moves the data of one CPU, and gives back the space of each piece as soon as it was copied. */
-static int move_in(struct vmrt_datfile *f, unsigned cpu, uint64_t to, void *buf)
-{
-	struct cpu *c = &f->cpus[cpu];
-	off_t first = c->fd >= 0 ? lseek(c->fd, 0, SEEK_DATA) : -1;
-	uint64_t done = first > 0 ? (uint64_t)first / CHUNK * CHUNK : 0;
-
-	if (first < 0) /* empty, or moved before */
-		return c->fd >= 0 && errno != ENXIO ? -1 : 0;
-	while (done < c->size) {
-		size_t n = c->size - done < CHUNK ? (size_t)(c->size - done) : CHUNK;
-		off_t from = (off_t)done, into = (off_t)(to + done);
-		ssize_t got = copy_file_range(c->fd, &from, f->fd, &into, n, 0);
-
-		if (got != (ssize_t)n) {
-			got = pread(c->fd, buf, n, (off_t)done);
-			if (got >= 0 && got != (ssize_t)n)
-				errno = EIO; /* the file is shorter than what was written to it */
-			if (got != (ssize_t)n || write_at(f->fd, buf, n, to + done) != 0)
-				return -1;
-		}
-		/* where this cannot be, the space is given back at the end */
-		fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)done, CHUNK);
-		done += n;
-	}
-	return 0;
-}
-
-static int move_all_in(struct vmrt_datfile *f, const uint64_t *starts)
-{
-	char path[PATH_MAX];
-	void *buf = malloc(CHUNK);
-	int result = buf ? 0 : -1;
-
-	for (unsigned i = 0; i < f->n_cpus && result == 0; i++) {
-		result = move_in(f, i, starts[i], buf);
-		if (result == 0) {
-			pages_name(f, i, path);
-			unlink(path);
-		}
-	}
-	free(buf);
-	return result;
-}
-
-static void count_whole_pages(struct vmrt_datfile *f)
-{
-	for (unsigned i = 0; i < f->n_cpus; i++)
-		f->cpus[i].size -= f->cpus[i].size % f->page_size;
-}
-
-enum vmrt_status vmrt_datfile_end(struct vmrt_datfile *f, const struct vmrt_dat_content *content,
-	struct vmrt_error *err)
-{
-	uint64_t *starts = calloc(f->n_cpus + 1, sizeof(*starts));
-	uint64_t *now = calloc(f->n_cpus + 1, sizeof(*now)), end;
-	enum vmrt_status status = VMRT_OK;
-	struct vmrt_buf head = {0};
-
-	f->table = vmrt_dat_head(&head, content);
-	if (!starts || !now || head.failed) {
-		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
-		goto out;
-	}
-	if (head.used > HEAD_SPACE) {
-		status = vmrt_fail(err, VMRT_ERANGE, "%s.dat: too many names of threads", f->name);
-		goto out;
-	}
-	count_whole_pages(f);
-	end = pack(f, head.used, f->in_place ? ALIGN : f->page_size < 4096 ? 4096 : f->page_size, starts);
-	if (f->in_place) {
-		end = HEAD_SPACE;
-		for (unsigned i = 0; i < f->n_cpus; i++) {
-			now[i] = f->cpus[i].start;
-			if (f->cpus[i].size)
-				end = now[i] + round_up(f->cpus[i].size, ALIGN);
-		}
-		/* first a file that is complete as it is, then one that is small */
-		if (write_head(f, &head, now, true) != 0 || ftruncate(f->fd, (off_t)end) != 0 ||
-			take_out(f, starts) != 0 || write_head(f, &head, starts, true) != 0)
-			status = cannot_write(f, err);
-		if (end == HEAD_SPACE && status == VMRT_OK && ftruncate(f->fd, (off_t)starts[0]) != 0)
-			status = cannot_write(f, err);
-	} else if (write_head(f, &head, starts, true) != 0 || ftruncate(f->fd, (off_t)end) != 0 ||
-		   move_all_in(f, starts) != 0) {
-		status = cannot_write(f, err);
-	}
-	f->whole = status == VMRT_OK;
-out:
-	vmrt_buf_free(&head);
-	free(starts);
-	free(now);
-	return status;
-}
-
 void vmrt_datfile_close(struct vmrt_datfile *f)
 {
 	if (!f)
@@ -437,13 +268,11 @@ void vmrt_datfile_remove(const char *folder, const char *name, unsigned cpus)
 	file_name(f, path);
 	unlink(path);
 	for (unsigned i = 0; i < cpus; i++) {
-		pages_name(f, i, path);
+		datfile_pages_name(f, i, path);
 		unlink(path);
 	}
 	vmrt_datfile_close(f);
 }
-
-/* ---- taking up what was left behind ---- */
 
 static uint64_t number_at(const uint8_t *p)
 {
@@ -492,7 +321,7 @@ enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_
 	if (!f->in_place && (status = open_apart(f, 0, err)) != VMRT_OK)
 		goto out;
 	for (unsigned i = 0; i < cpus; i++) {
-		struct cpu *c = &f->cpus[i];
+		struct datfile_cpu *c = &f->cpus[i];
 
 		if (f->whole)
 			c->size = number_at(rows + TABLE_ROW * (size_t)i + 8);
@@ -505,42 +334,12 @@ enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_
 		else if (c->fd >= 0 && fstat(c->fd, &st) == 0)
 			c->size = (uint64_t)st.st_size;
 	}
-	count_whole_pages(f);
+	datfile_count_whole_pages(f);
 out:
 	free(rows);
 	if (status == VMRT_OK)
 		*out = f;
 	else
 		vmrt_datfile_close(f);
-	return status;
-}
-
-enum vmrt_status vmrt_datfile_reassemble(struct vmrt_datfile *f, struct vmrt_error *err)
-{
-	uint64_t *starts = calloc(f->n_cpus + 1, sizeof(*starts));
-	enum vmrt_status status = VMRT_OK;
-	struct vmrt_buf rows = {0};
-	int failed;
-
-	if (!starts)
-		return vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
-	for (unsigned i = 0; i < f->n_cpus && !f->in_place; i++)
-		starts[i] = f->cpus[i].start;
-	if (!f->in_place) {
-		status = move_all_in(f, starts) == 0 ? VMRT_OK : cannot_write(f, err);
-		free(starts);
-		return status;
-	}
-	/* behind the table come only the eight bytes of a length and a name of a clock */
-	pack(f, f->table + TABLE_ROW * (size_t)f->n_cpus + 8 + strlen("[mono]"), ALIGN, starts);
-	failed = take_out(f, starts);
-	for (unsigned i = 0; i < f->n_cpus; i++) {
-		vmrt_buf_put_u64(&rows, starts[i]);
-		vmrt_buf_put_u64(&rows, f->cpus[i].size);
-	}
-	if (failed || rows.failed || write_at(f->fd, rows.data, rows.used, f->table) != 0)
-		status = cannot_write(f, err);
-	vmrt_buf_free(&rows);
-	free(starts);
 	return status;
 }

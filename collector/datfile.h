@@ -24,7 +24,7 @@ struct vmrt_datfile;
 /**
  * vmrt_datfile_begin - make the file and what else is needed
  * @folder, @name: the file is called NAME.dat
- * @first: what is known at the beginning; its pages are ignored
+ * @first: what is known at the beginning
  * @out: end with vmrt_datfile_close()
  */
 enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
@@ -58,7 +58,7 @@ struct vmrt_names;
 /** vmrt_datfile_names - look for names of threads in all that was recorded */
 void vmrt_datfile_names(const struct vmrt_datfile *file, struct vmrt_names *names);
 
-/** vmrt_datfile_end - put the file together; the pages of @content are ignored */
+/** vmrt_datfile_end - put the file together */
 enum vmrt_status vmrt_datfile_end(struct vmrt_datfile *file,
 	const struct vmrt_dat_content *content, struct vmrt_error *err);
 

@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "datwrite.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
-#include <vmrt/files.h>
 #include <vmrt/units.h>
 
 #include "buf.h"
 
-#define COPY_BYTES (1 << 20)
 #define FTRACE "ftrace"
 
 enum option {
@@ -208,11 +203,6 @@ static void put_options(struct vmrt_buf *b, const struct vmrt_dat_content *c)
 	vmrt_buf_put_u16(b, OPTION_DONE);
 }
 
-static uint64_t round_up(uint64_t value, uint64_t unit)
-{
-	return (value + unit - 1) / unit * unit;
-}
-
 /* The table of where each CPU's data are (filled in later), and the clock; returns where it is. */
 static size_t put_table(struct vmrt_buf *b, const struct vmrt_dat_content *c)
 {
@@ -228,12 +218,6 @@ static size_t put_table(struct vmrt_buf *b, const struct vmrt_dat_content *c)
 	return table;
 }
 
-/* Readers map the data, so they begin on a page, whatever the reader's page size is. */
-static uint64_t data_page(const struct vmrt_dat_content *c)
-{
-	return c->meta->page_size < 4096 ? 4096 : c->meta->page_size;
-}
-
 size_t vmrt_dat_head(struct vmrt_buf *b, const struct vmrt_dat_content *content)
 {
 	put_start(b, content->meta);
@@ -241,98 +225,4 @@ size_t vmrt_dat_head(struct vmrt_buf *b, const struct vmrt_dat_content *content)
 	put_symbols_and_names(b, content->meta);
 	put_options(b, content);
 	return put_table(b, content);
-}
-
-/* For file systems between which copy_file_range() does not work. */
-static int copy_through_memory(int from, uint64_t at, int to, uint64_t size)
-{
-	char *buf = malloc(COPY_BYTES);
-	int result = buf ? 0 : -1;
-
-	while (size && result == 0) {
-		ssize_t n = pread(from, buf, size < COPY_BYTES ? size : COPY_BYTES, (off_t)at);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n == 0)
-			errno = EIO; /* the file is shorter than what was written to it */
-		if (n <= 0 || vmrt_write_all(to, buf, (size_t)n) != 0) {
-			result = -1;
-			break;
-		}
-		at += (uint64_t)n;
-		size -= (uint64_t)n;
-	}
-	free(buf);
-	return result;
-}
-
-static int copy(int from, int to, uint64_t size)
-{
-	uint64_t done = 0;
-
-	while (done < size) {
-		off_t at = (off_t)done;
-		ssize_t n = copy_file_range(from, &at, to, NULL, size - done, 0);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return copy_through_memory(from, done, to, size - done);
-		done += (uint64_t)n;
-	}
-	return 0;
-}
-
-static int write_data(int fd, const struct vmrt_buf *head, uint64_t start,
-	const struct vmrt_dat_content *c)
-{
-	uint64_t page = data_page(c), at = start;
-
-	if (vmrt_write_all(fd, head->data, head->used) != 0)
-		return -1;
-	for (unsigned cpu = 0; cpu < c->meta->cpus; cpu++) {
-		if (!c->pages[cpu].size)
-			continue;
-		if (lseek(fd, (off_t)at, SEEK_SET) < 0 ||
-			copy(c->pages[cpu].fd, fd, c->pages[cpu].size) != 0)
-			return -1;
-		at += round_up(c->pages[cpu].size, page);
-	}
-	/* readers refuse a file that ends before its last page does */
-	return ftruncate(fd, (off_t)at);
-}
-
-enum vmrt_status vmrt_dat_write(
-	const char *path, const struct vmrt_dat_content *content, struct vmrt_error *err)
-{
-	enum vmrt_status status = VMRT_OK;
-	struct vmrt_buf head = {0};
-	uint64_t start, at;
-	size_t table;
-	int fd;
-
-	table = vmrt_dat_head(&head, content);
-	if (head.failed) {
-		vmrt_buf_free(&head);
-		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
-	}
-	start = at = round_up(head.used, data_page(content));
-	for (unsigned cpu = 0; cpu < content->meta->cpus; cpu++) {
-		vmrt_buf_set_u64(&head, table + 16 * (size_t)cpu, at);
-		vmrt_buf_set_u64(&head, table + 16 * (size_t)cpu + 8, content->pages[cpu].size);
-		at += round_up(content->pages[cpu].size, data_page(content));
-	}
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0) {
-		status = vmrt_fail_errno(err, errno, "cannot create %s", path);
-		goto out;
-	}
-	if (write_data(fd, &head, start, content) != 0)
-		status = vmrt_fail_errno(err, errno, "cannot write %s", path);
-	if (close(fd) != 0 && status == VMRT_OK)
-		status = vmrt_fail_errno(err, errno, "cannot write %s", path);
-out:
-	vmrt_buf_free(&head);
-	return status;
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "journal.h"
 #include "run-guest.h"
 
 #define MAX_GUESTS 64
@@ -90,6 +91,21 @@ void vmrt_trace_report_analysis(const struct vmrt_analyze_result *r)
 		r->periods, r->loss ? ", with losses" : "");
 }
 
+/* Of a recording that was not ended, the files are not complete yet. */
+static bool ended(const char *folder)
+{
+	char instance[VMRT_JOURNAL_NAME];
+
+	if (vmrt_journal_read(folder, instance, NULL) != VMRT_OK)
+		return true;
+	if (vmrt_journal_owner_lives(instance))
+		vmrt_warn("%s is being recorded", folder);
+	else
+		vmrt_warn("%s: its recorder was killed; `vmrt-trace reset %s` completes and analyses it", folder,
+			folder);
+	return false;
+}
+
 static int run(void *opts)
 {
 	struct analyze_opts *o = opts;
@@ -107,6 +123,8 @@ static int run(void *opts)
 			vmrt_warn("one RUN at a time: %s", o->args[1]);
 			return VMRT_EXIT_USAGE;
 		}
+		if (!ended(o->args[0]))
+			return VMRT_EXIT_FAILED;
 		o->options.recording.run = o->args[0];
 		for (size_t i = 0; i < o->n_guests; i++)
 			if (vmrt_run_add_guest(o->args[0], o->guests[i].name, o->guests[i].file, o->force,
@@ -123,6 +141,7 @@ static int run(void *opts)
 		o->options.recording.n_guest_files = o->n_args - 1;
 	}
 	o->options.progress = isatty(STDERR_FILENO);
+	o->options.stop = vmrt_stop_requested;
 	if (vmrt_analyze(&o->options, &result, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;

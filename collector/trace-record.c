@@ -24,6 +24,7 @@ enum {
 	OPT_GUEST_BUFFER,
 	OPT_MAX_SIZE,
 	OPT_STREAM,
+	OPT_HOLD,
 	OPT_LINK,
 	OPT_SECRET_FILE,
 	OPT_NO_ANALYZE,
@@ -59,8 +60,9 @@ static const struct argp_option options[] = {
 		"keep only the last TIME, until SIGUSR1, a deadline miss or a budget overrun", 0},
 	{"flight-on", OPT_FLIGHT_ON, "WHAT", 0,
 		"miss, overrun, both or signal (default: both with -e, else signal)", 0},
-	{"stream", OPT_STREAM, NULL, 0,
-		"have the guests send all the time, instead of keeping their events until the end", 0},
+	{"hold", OPT_HOLD, NULL, 0,
+		"have the guests keep their events until the end, as far as they have room (the default)", 0},
+	{"stream", OPT_STREAM, NULL, 0, "have the guests send their events all the time", 0},
 	{"link", OPT_LINK, "VM=WAY", 0,
 		"the way to the agent in VM: a UNIX socket, vsock:CID[:PORT] or tcp:HOST:PORT; may be repeated", 0},
 	{"secret-file", OPT_SECRET_FILE, "FILE", 0, "the secret shared with agents reached by TCP", 0},
@@ -146,6 +148,8 @@ static error_t check(struct vmrt_recorder_options *o, struct argp_state *state)
 		return vmrt_usage(state, "--hsf needs the servers of an experiment: -e FILE");
 	if (o->needs_secret && !o->secret_file)
 		return vmrt_usage(state, "an agent is reached by TCP only with a shared secret: --secret-file FILE");
+	if (o->stream && o->hold)
+		return vmrt_usage(state, "--hold and --stream exclude each other");
 	if (o->no_guest && o->n_links)
 		return vmrt_usage(state, "--no-guest and --link exclude each other");
 	return check_flight(o, state);
@@ -202,6 +206,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		return 0;
 	case OPT_STREAM:
 		o->stream = true;
+		return 0;
+	case OPT_HOLD:
+		o->hold = true;
 		return 0;
 	case OPT_LINK:
 		return add_link(o, arg, state);

@@ -67,7 +67,9 @@ static void cell(const struct vmrt_table *table, size_t r, size_t c, FILE *out)
 
 static void head(const struct vmrt_column *column, FILE *out)
 {
-	fprintf(out, column->type == VMRT_CELL_TEXT ? "<th class=t>" : "<th>");
+	fprintf(out, column->type == VMRT_CELL_TEXT ? "<th class=t data-key=\"" : "<th data-key=\"");
+	vmrt_html_text(out, column->key);
+	fputs("\">", out);
 	vmrt_html_text(out, column->head);
 	if (column->unit) {
 		fputs("<small>", out);
@@ -82,7 +84,7 @@ static void print_group(const struct vmrt_table *table, int group, FILE *out)
 	const char *title = vmrt_table_title(table, group), *name;
 	size_t n = 0;
 
-	fputs("<div class=wide><table>", out);
+	fprintf(out, "<div class=wide><table data-table=\"%s\">", table->name);
 	if (title) {
 		fputs("<caption>", out);
 		vmrt_html_text(out, title);

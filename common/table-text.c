@@ -118,6 +118,8 @@ static void print_cell(const struct grid *g, size_t i, const char *text)
 	const struct vmrt_column *c = column_of(g, i);
 	size_t blanks = g->widths[g->columns[i]] - shown_length(text, most(c));
 
+	if (i + 1 == g->n && !*text)
+		return;
 	pad(g->out, i ? g->gap : 0);
 	if (c->type != VMRT_CELL_TEXT)
 		pad(g->out, blanks);

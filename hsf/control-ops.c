@@ -117,29 +117,40 @@ static json_object *new_cpu(const struct hsf_run *r, struct hsf_enforcer *e, str
 	return row;
 }
 
+/* However often it is asked, the enforcers are not. */
+static json_object *cpus_of(struct hsf_run *r)
+{
+	struct hsf_cost *cost;
+	int64_t now = vmrt_now_ns();
+
+	if (r->cpus && now - r->cpus_ns < HSF_STATE_AGE_NS)
+		return json_object_get(r->cpus);
+	cost = calloc(1, sizeof(*cost));
+	json_object_put(r->cpus);
+	r->cpus = json_object_new_array();
+	r->cpus_ns = now;
+	for (size_t i = 0; r->cpus && cost && i < r->n_enforcers; i++)
+		json_object_array_add(r->cpus, new_cpu(r, r->enforcers[i], cost));
+	free(cost);
+	return json_object_get(r->cpus);
+}
+
 static enum vmrt_status tell_status(
 	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
 {
-	json_object *servers = json_object_new_array(), *cpus = json_object_new_array();
-	struct hsf_cost *cost = calloc(1, sizeof(*cost));
+	json_object *servers;
 
-	if (q->server[0] && !hsf_post_find(r, q->server)) {
-		json_object_put(servers);
-		json_object_put(cpus);
-		free(cost);
+	if (q->server[0] && !hsf_post_find(r, q->server))
 		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
-	}
+	servers = json_object_new_array();
 	add_number(reply, "pid", getpid());
 	add_text(reply, "experiment", r->opts->experiment);
 	add_number(reply, "since_ns", r->begun_ns);
 	for (size_t i = 0; servers && i < r->n_posts; i++)
 		if (!q->server[0] || r->posts[i] == hsf_post_find(r, q->server))
 			json_object_array_add(servers, new_server(r->posts[i]));
-	for (size_t i = 0; cpus && cost && i < r->n_enforcers; i++)
-		json_object_array_add(cpus, new_cpu(r, r->enforcers[i], cost));
 	add(reply, "servers", servers);
-	add(reply, "cpus", cpus);
-	free(cost);
+	add(reply, "cpus", cpus_of(r));
 	return VMRT_OK;
 }
 
@@ -171,6 +182,7 @@ static enum vmrt_status change(
 		return status;
 	spec.line = post->spec.line;
 	err->text[0] = '\0';
+	r->cpus_ns = 0;
 	status = hsf_post_change(r, post, &spec, q->force, err);
 	if (status != VMRT_OK)
 		return without_place(r, status, err);

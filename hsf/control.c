@@ -6,20 +6,16 @@
 #include "control.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <vmrt/units.h>
 
-#define BACKLOG 32
 #define MAX_GROUPS 256
 
 struct client {
@@ -269,9 +265,11 @@ void hsf_control_serve(struct hsf_control *c, hsf_control_fn *answer, void *arg)
 
 		if (client->fd >= 0 && client->out)
 			write_reply(client);
+		/* what has come is answered, one after the other, before more is read, or its end seen */
+		while (answer_next(client, answer, arg))
+			;
 		if (client->fd >= 0 && !client->out)
 			read_client(client);
-		/* one after the other, and no more at a time than one read can bring */
 		while (answer_next(client, answer, arg))
 			;
 		if (client->fd >= 0 && now >= patience_end(client))
@@ -280,48 +278,7 @@ void hsf_control_serve(struct hsf_control *c, hsf_control_fn *answer, void *arg)
 	accept_client(c);
 }
 
-/* ---- the socket itself ---- */
-
-enum vmrt_status hsf_control_folder(struct vmrt_error *err)
-{
-	struct stat st;
-
-	if (mkdir(HSF_CONTROL_FOLDER, 0755) != 0 && errno != EEXIST)
-		return vmrt_fail_errno(err, errno, "cannot make %s", HSF_CONTROL_FOLDER);
-	if (lstat(HSF_CONTROL_FOLDER, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 022) ||
-		(st.st_uid != 0 && st.st_uid != geteuid()))
-		return vmrt_fail(err, VMRT_EPERM,
-			"%s is not a folder that only root may change: remove it, or name a socket with --socket",
-			HSF_CONTROL_FOLDER);
-	return VMRT_OK;
-}
-
-/* 0 if nobody listens at @path any more, and it is gone now. */
-static enum vmrt_status remove_stale(const char *path, struct vmrt_error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat st;
-	int fd, rc;
-
-	if (lstat(path, &st) != 0)
-		return VMRT_OK;
-	if (!S_ISSOCK(st.st_mode))
-		return vmrt_fail(err, VMRT_EEXIST, "%s is there and no socket: name another one with --socket",
-			path);
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot make a socket");
-	rc = connect(fd, (struct sockaddr *)&address, sizeof(address));
-	rc = rc == 0 ? 0 : errno;
-	close(fd);
-	if (rc != ECONNREFUSED)
-		return vmrt_fail(err, VMRT_EBUSY,
-			"somebody listens on %s: end that vmrt-hsf, or name another socket with --socket", path);
-	if (unlink(path) != 0 && errno != ENOENT)
-		return vmrt_fail_errno(err, errno, "cannot remove the left-over socket %s", path);
-	return VMRT_OK;
-}
+/* ---- beginning and end ---- */
 
 static enum vmrt_status find_group(struct hsf_control *c, const char *group, struct vmrt_error *err)
 {
@@ -337,55 +294,13 @@ static enum vmrt_status find_group(struct hsf_control *c, const char *group, str
 	return VMRT_OK;
 }
 
-/* Nobody can connect before it listens, and then its owner and mode are right. */
-static enum vmrt_status listen_on(struct hsf_control *c, struct vmrt_error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat st;
-
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", c->path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (c->fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot make a socket");
-	if (bind(c->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
-		return vmrt_fail_errno(err, errno, "cannot make the socket %s", c->path);
-	if (lstat(c->path, &st) == 0) {
-		c->dev = st.st_dev;
-		c->ino = st.st_ino;
-	}
-	if ((c->has_group && lchown(c->path, (uid_t)-1, c->group) != 0) ||
-		chmod(c->path, c->has_group ? 0660 : 0600) != 0)
-		return vmrt_fail_errno(err, errno, "cannot set who may use %s", c->path);
-	if (listen(c->fd, BACKLOG) != 0)
-		return vmrt_fail_errno(err, errno, "cannot listen on %s", c->path);
-	return VMRT_OK;
-}
-
-/* Of two that begin at the same time, the second sees the first one's socket: @folder is locked. */
-static int lock_folder(const char *path)
-{
-	char folder[HSF_CONTROL_PATH];
-	char *slash;
-	int fd;
-
-	snprintf(folder, sizeof(folder), "%s", path);
-	slash = strrchr(folder, '/');
-	if (!slash)
-		strcpy(folder, ".");
-	else
-		slash[slash == folder] = '\0';
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
-	return fd;
-}
-
 enum vmrt_status hsf_control_open(
 	const char *path, const char *group, struct hsf_control **out, struct vmrt_error *err)
 {
 	struct hsf_control *c = calloc(1, sizeof(*c));
 	enum vmrt_status status;
-	int folder = -1, length;
+	struct stat st;
+	int length;
 
 	if (!c)
 		return vmrt_fail(err, VMRT_ENOMEM, "control socket: out of memory");
@@ -405,14 +320,12 @@ enum vmrt_status hsf_control_open(
 	status = path ? VMRT_OK : hsf_control_folder(err);
 	if (status == VMRT_OK)
 		status = find_group(c, group, err);
-	if (status == VMRT_OK) {
-		folder = lock_folder(c->path);
-		status = remove_stale(c->path, err);
-	}
 	if (status == VMRT_OK)
-		status = listen_on(c, err);
-	if (folder >= 0)
-		close(folder);
+		status = hsf_listen(c->path, c->has_group ? &c->group : NULL, &c->fd, err);
+	if (status == VMRT_OK && lstat(c->path, &st) == 0) {
+		c->dev = st.st_dev;
+		c->ino = st.st_ino;
+	}
 	if (status != VMRT_OK) {
 		hsf_control_close(c);
 		return status;

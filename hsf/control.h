@@ -4,8 +4,8 @@
 
 /*
  * How a running vmrt-hsf is asked and changed: one line of JSON there, one line back, over a Unix
- * socket. control-request.c knows what may be asked, control.c who may ask and how bytes come and go,
- * control-client.c is the other side, and control-ops.c does what was asked.
+ * socket. control-request.c knows what may be asked, control-listen.c where, control.c who may ask and how bytes
+ * come and go, control-client.c is the other side, and control-ops.c does what was asked.
  */
 
 #include <poll.h>
@@ -92,12 +92,21 @@ json_object *hsf_request_json(const struct hsf_request *r);
 enum vmrt_status hsf_request_spec(const struct hsf_request *r, const struct vmrt_server_spec *now,
 	struct vmrt_server_spec *out, struct vmrt_error *err);
 
-/* ---- the socket: control.c ---- */
-
-struct hsf_control;
+/* ---- the socket: control-listen.c ---- */
 
 /** hsf_control_folder - make HSF_CONTROL_FOLDER; VMRT_EPERM if others than root and we could change it */
 enum vmrt_status hsf_control_folder(struct vmrt_error *err);
+
+/**
+ * hsf_listen - a socket at @path, for root, ourselves and @group (NULL: none)
+ *
+ * One that nobody listens on any more is replaced. Return: VMRT_OK, VMRT_EBUSY, VMRT_EEXIST or as errno says.
+ */
+enum vmrt_status hsf_listen(const char *path, const gid_t *group, int *out, struct vmrt_error *err);
+
+/* ---- clients: control.c ---- */
+
+struct hsf_control;
 
 /** Answers @r by filling in @reply; @err says why not, if the status is not VMRT_OK. */
 typedef enum vmrt_status hsf_control_fn(

@@ -21,6 +21,7 @@
 #define HSF_LEAST_PERIOD_NS (500 * VMRT_NS_PER_US) /* about 25 us of each go to enforcing */
 #define HSF_LEAST_BUDGET_NS (100 * VMRT_NS_PER_US)
 #define HSF_MAX_LOCKS 256
+#define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* of what is told to clients */
 
 /* ---- admission test: admission.c ---- */
 
@@ -196,6 +197,8 @@ struct hsf_run {
 	size_t n_locks;
 	size_t n_held; /* of them by the guardian, too */
 	struct hsf_control *control;
+	struct json_object *cpus; /* as last told */
+	int64_t cpus_ns;	  /* when that was */
 	struct hsf_guardian *guardian;
 	struct vmrt_marker *marker;
 	struct hsf_enforcer *enforcers[HSF_MAX_SERVERS];

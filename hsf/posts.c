@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STATE_AGE_NS (200 * VMRT_NS_PER_MS)
-
 static bool wanted(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
 {
 	if (!opts->n_servers)
@@ -342,7 +340,7 @@ const struct hsf_state *hsf_post_state(struct hsf_post *post)
 	if (!post->place || !post->place->server)
 		return NULL;
 	/* however often it is asked, the enforcer is not */
-	if (!post->read_ns || now - post->read_ns > STATE_AGE_NS) {
+	if (!post->read_ns || now - post->read_ns > HSF_STATE_AGE_NS) {
 		hsf_enforcer_read(post->place->enforcer, post->place->server, post->state);
 		post->read_ns = now;
 	}

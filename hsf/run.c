@@ -193,6 +193,7 @@ static void free_run(struct hsf_run *r)
 		free(post->state);
 		free(post);
 	}
+	json_object_put(r->cpus);
 	if (r->figures)
 		fclose(r->figures);
 	vmrt_experiment_free(r->exp);

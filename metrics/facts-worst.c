@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define SEGMENTS_MAX 4096 /* of a job; what is beyond is not shown */
+#define THREADS_MAX 3	  /* that are named of a job */
 #define STEPS_MAX (2 * SEGMENTS_MAX)
 
 char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err)
@@ -146,6 +147,27 @@ static enum vmrt_status load_parts(
 	return vmrt_query_end(&q);
 }
 
+/* "stress/900 8.000, kworker/7 0.120": who ran meanwhile. */
+static enum vmrt_status load_threads(
+	sqlite3 *db, int64_t task, struct vmrt_worst_facts *w, struct vmrt_error *err)
+{
+	struct vmrt_query q;
+
+	vmrt_query_begin(&q, db, err,
+		"SELECT group_concat(p, ', ') FROM"
+		" (SELECT t.comm || '/' || t.tid || printf(' %.3f', sum(b.ns) / 1e6) AS p FROM blame_thread b"
+		"  JOIN thread t ON t.id = b.thread WHERE b.task = ?1 AND b.k = ?2"
+		"  GROUP BY b.thread ORDER BY sum(b.ns) DESC, b.thread LIMIT ?3)");
+	if (q.status == VMRT_OK) {
+		sqlite3_bind_int64(q.stmt, 1, task);
+		sqlite3_bind_int64(q.stmt, 2, w->k);
+		sqlite3_bind_int64(q.stmt, 3, THREADS_MAX);
+	}
+	if (vmrt_query_next(&q))
+		w->threads = vmrt_query_text(&q, 0);
+	return vmrt_query_end(&q);
+}
+
 static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, int64_t task,
 	struct vmrt_worst_facts *w, struct vmrt_error *err)
 {
@@ -153,9 +175,9 @@ static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, in
 	enum vmrt_status status;
 	struct vmrt_query q;
 
-	w->arrival_ns = w->end_ns = w->deadline_ns = VMRT_UNKNOWN;
+	w->arrival_ns = w->end_ns = w->deadline_ns = w->unsure_ns = VMRT_UNKNOWN;
 	vmrt_query_begin(&q, db, err,
-		"SELECT arrival_ns, end_ns, deadline_ns, thread, cause, excused, cause_thread FROM job"
+		"SELECT arrival_ns, end_ns, deadline_ns, thread, cause, excused, cause_thread, unsure_ns FROM job"
 		" WHERE task = ?1 AND k = ?2");
 	if (q.status == VMRT_OK) {
 		sqlite3_bind_int64(q.stmt, 1, task);
@@ -169,6 +191,7 @@ static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, in
 		w->cause = vmrt_query_text(&q, 4);
 		w->excused = vmrt_query_int(&q, 5) > 0;
 		by = vmrt_query_int(&q, 6);
+		w->unsure_ns = vmrt_query_int(&q, 7);
 	}
 	status = vmrt_query_end(&q);
 	if (w->end_ns == VMRT_UNKNOWN && !w->complete)
@@ -177,6 +200,8 @@ static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, in
 		w->by = vmrt_facts_thread(db, by, err);
 	if (status == VMRT_OK)
 		status = load_parts(db, task, w, err);
+	if (status == VMRT_OK)
+		status = load_threads(db, task, w, err);
 	if (status == VMRT_OK)
 		status = load_segments(db, w, thread, err);
 	return status;

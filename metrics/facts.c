@@ -215,6 +215,7 @@ static void free_task(struct vmrt_task_facts *t)
 		free(t->worst[i].by);
 		free(t->worst[i].parts);
 		free(t->worst[i].largest);
+		free(t->worst[i].threads);
 		free(t->worst[i].segments);
 	}
 	for (size_t i = 0; i < t->n_causes; i++)

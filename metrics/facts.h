@@ -71,6 +71,8 @@ struct vmrt_worst_facts {
 	int64_t arrival_ns, end_ns, deadline_ns; /* host clock, or VMRT_UNKNOWN; end: of the run, if it never ended */
 	char *cause, *by;			 /* by: the thread behind the cause, "COMM/TID"; or NULL */
 	char *parts, *largest;			 /* of its time, in ms: all; those of 1 % and more; or NULL */
+	char *threads;				 /* that ran while it waited, those that ran longest first, in ms; or NULL */
+	int64_t unsure_ns;			 /* at most so much of its parts may belong to others; or VMRT_UNKNOWN */
 	struct vmrt_segment *segments;
 	size_t n_segments;
 };
@@ -207,6 +209,19 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	struct vmrt_run_facts **out, struct vmrt_error *err);
 
 void vmrt_facts_free(struct vmrt_run_facts *facts);
+
+/** vmrt_server_obstacle - why the analysis does not apply to the tasks in this server, or NULL */
+const char *vmrt_server_obstacle(
+	const struct vmrt_run_facts *facts, const struct vmrt_server_facts *server);
+
+/** vmrt_task_fits - is its worst-case response time in its server within its deadline, if it has one? */
+bool vmrt_task_fits(const struct vmrt_task_facts *task);
+
+enum vmrt_feasibility { VMRT_FEASIBILITY_UNKNOWN, VMRT_FEASIBLE, VMRT_INFEASIBLE };
+
+/** vmrt_task_feasibility - do the tasks of @task's VM meet their deadlines in its declared server, by analysis? */
+enum vmrt_feasibility vmrt_task_feasibility(
+	const struct vmrt_run_facts *facts, const struct vmrt_task_facts *task);
 
 /** vmrt_task_in_server - is it a task of the server's VM? */
 bool vmrt_task_in_server(const struct vmrt_task_facts *task, const struct vmrt_server_facts *server);

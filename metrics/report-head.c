@@ -113,10 +113,8 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 
 		jobs += task->jobs;
 		unknown += vmrt_task_doubtful(task);
-		if (task->bound_server_ns == VMRT_UNKNOWN || task->deadline_ns == VMRT_UNKNOWN)
-			continue;
-		bounds++;
-		late += task->bound_server_ns > task->deadline_ns;
+		bounds += vmrt_task_feasibility(f, task) != VMRT_FEASIBILITY_UNKNOWN;
+		late += vmrt_task_feasibility(f, task) == VMRT_INFEASIBLE;
 	}
 	if (h && h->kernel)
 		snprintf(kernel, sizeof(kernel), " on %s", h->kernel);

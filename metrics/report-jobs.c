@@ -3,6 +3,7 @@
 #include "pictures.h"
 #include "report.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,13 +12,16 @@
 #define NOT_SHOWN(key, type) {key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP}
 #define STRIP 56   /* characters of a job's line */
 #define BAR 40	   /* of the longest bar */
+#define MARK 10	   /* behind the bar in whose bin the deadline lies */
 #define PARTS 72   /* of the list of a job's parts */
-#define BINS 20	   /* of a histogram, about */
+#define BINS_MAX 20 /* of a histogram, about */
+#define BINS_MIN 5
 
 static const char *const worst_titles[] = {
 	"Worst jobs",
 	"Worst jobs: from arrival to end",
 	"Worst jobs: where the time went",
+	"Worst jobs: threads that ran while they waited",
 };
 
 static const struct vmrt_column worst_columns[] = {
@@ -35,16 +39,18 @@ static const struct vmrt_column worst_columns[] = {
 		STRIP + 2, 2},
 	{"largest", "parts of 1 % and more, ms", NULL, VMRT_CELL_TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY},
 	NOT_SHOWN("parts", TEXT),
+	NOT_SHOWN("unsure_ns", NS),
+	{"threads", "the longest first, ms", NULL, VMRT_CELL_TEXT, PARTS, 4},
 };
 
-static const char *const histogram_titles[] = {"Response times, ms: histogram"};
+static const char *const histogram_titles[] = {"Response times: histogram"};
 
 static const struct vmrt_column histogram_columns[] = {
 	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"from_ns", "from", NULL, VMRT_CELL_NS, -1, 1},
-	{"to_ns", "to below", NULL, VMRT_CELL_NS, -1, 1},
+	{"from_ns", "from", "ms", VMRT_CELL_NS, -1, 1},
+	{"to_ns", "to below", "ms", VMRT_CELL_NS, -1, 1},
 	{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"bar", "", NULL, VMRT_CELL_TEXT, BAR, 1 + VMRT_PEOPLE_ONLY},
+	{"bar", "", NULL, VMRT_CELL_TEXT, BAR + MARK, 1 + VMRT_PEOPLE_ONLY},
 };
 
 static const char *const cdf_titles[] = {"Response times: so many jobs took at most"};
@@ -79,6 +85,8 @@ static void put_job(struct vmrt_table *t, const struct vmrt_run_facts *f,
 	vmrt_put_text(t, *strip ? strip : NULL);
 	vmrt_put_text(t, w->largest);
 	vmrt_put_text(t, w->parts);
+	vmrt_put_ns(t, w->unsure_ns);
+	vmrt_put_text(t, w->threads);
 }
 
 static bool has_times(const struct vmrt_task_facts *task)
@@ -132,7 +140,7 @@ static int64_t round_up(int64_t ns)
 
 size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
 {
-	int64_t max, end, width, from;
+	int64_t max, end, width, from, room;
 	struct vmrt_bin *bins;
 	size_t n = 0, i = 0;
 
@@ -144,7 +152,10 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
 	end = s->values[vmrt_samples_rank(s->n, 999, 1000) - 1];
 	if (max - s->values[0] <= 2 * (end - s->values[0]))
 		end = max;
-	width = round_up((end - s->values[0]) / BINS + 1);
+	/* Rice's rule */
+	room = (int64_t)ceil(2 * cbrt((double)s->n));
+	room = room < BINS_MIN ? BINS_MIN : room > BINS_MAX ? BINS_MAX : room;
+	width = round_up((end - s->values[0]) / room + 1);
 	from = s->values[0] - ((s->values[0] % width) + width) % width;
 	bins = calloc((size_t)((end - from) / width) + 2, sizeof(*bins));
 	if (!bins)
@@ -170,7 +181,7 @@ static void put_histogram(
 	struct vmrt_bin *bins;
 	size_t n = vmrt_histogram(&task->responses, &bins);
 	int64_t most = 0;
-	char buf[BAR + 1];
+	char buf[BAR + MARK + 1];
 
 	if (task->responses.n && !n)
 		vmrt_doc_fail(doc);
@@ -181,7 +192,10 @@ static void put_histogram(
 		vmrt_put_ns(t, bins[i].from_ns);
 		vmrt_put_ns(t, bins[i].to_ns);
 		vmrt_put_count(t, bins[i].n);
-		vmrt_put_text(t, bar((double)bins[i].n / (double)most, buf));
+		bar((double)bins[i].n / (double)most, buf);
+		if (bins[i].from_ns < task->deadline_ns && task->deadline_ns <= bins[i].to_ns)
+			strcat(buf, " <deadline");
+		vmrt_put_text(t, buf);
 	}
 	free(bins);
 }

@@ -90,6 +90,8 @@ static enum vmrt_status prepare(
 	if (!*out || rest[strspn(rest, " \t\r\n;")])
 		return vmrt_fail(err, VMRT_EINVAL, "--sql: one query is expected, not %s",
 			*out ? "several statements" : "none");
+	if (!sqlite3_stmt_readonly(*out) || !sqlite3_column_count(*out))
+		return vmrt_fail(err, VMRT_EINVAL, "--sql: a query may only read the run's tables");
 	if (sqlite3_column_count(*out) > COLUMNS_MAX)
 		return vmrt_fail(err, VMRT_ERANGE, "--sql: %d columns are more than the %d that a table can have",
 			sqlite3_column_count(*out), COLUMNS_MAX);

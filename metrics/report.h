@@ -30,7 +30,7 @@ struct vmrt_bin {
 };
 
 /**
- * vmrt_histogram - about 20 bins of equal width, 1, 2 or 5 times a power of ten ns
+ * vmrt_histogram - about 2 n^(1/3) bins, from 5 to 20, of equal width, 1, 2 or 5 times a power of ten ns
  * @s: sorted
  * @out: to be freed
  *
@@ -52,12 +52,6 @@ enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, cons
 
 /** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
 void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
-
-enum vmrt_feasibility { VMRT_FEASIBILITY_UNKNOWN, VMRT_FEASIBLE, VMRT_INFEASIBLE };
-
-/** vmrt_task_feasibility - do the tasks of @task's VM meet their deadlines in its declared server, by analysis? */
-enum vmrt_feasibility vmrt_task_feasibility(
-	const struct vmrt_run_facts *facts, const struct vmrt_task_facts *task);
 
 /** vmrt_report_checks - the tables "checks" and "natural", and their lines */
 void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);

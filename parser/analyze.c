@@ -11,7 +11,7 @@
 #include "rundb.h"
 
 #define PATH_ROOM 4096
-#define PROGRESS_EVERY 1000000
+#define LOOK_EVERY 1000000 /* events */
 
 struct analysis {
 	const struct vmrt_analyze_options *options;
@@ -38,19 +38,23 @@ static enum vmrt_status feed(struct analysis *a, struct vmrt_analyze_result *res
 	const struct vmrt_event *event;
 	int64_t host_ns, error_ns;
 	uint32_t machine;
-	unsigned long long tell = a->options->progress ? PROGRESS_EVERY : 0;
+	unsigned long long look = LOOK_EVERY;
 
 	while (vmrt_recording_next(a->rec, &machine, &event, &host_ns, &error_ns)) {
 		clip(a);
 		if (vmrt_engine_push(a->engine, machine, event, host_ns, error_ns) != VMRT_OK)
 			return vmrt_fail(
 				err, VMRT_ENOMEM, "out of memory after %llu events", result->events);
-		if (++result->events == tell) {
-			fprintf(stderr, "\r%llu million events ", result->events / PROGRESS_EVERY);
-			tell += PROGRESS_EVERY;
-		}
+		if (++result->events < look)
+			continue;
+		look += LOOK_EVERY;
+		if (a->options->progress)
+			fprintf(stderr, "\r%llu million events ", result->events / LOOK_EVERY);
+		if (a->options->stop && a->options->stop())
+			return vmrt_fail(err, VMRT_EINTR, "stopped after %llu events; the database is as it was",
+				result->events);
 	}
-	if (a->options->progress && result->events >= PROGRESS_EVERY)
+	if (a->options->progress && result->events >= LOOK_EVERY)
 		fprintf(stderr, "\r\033[K");
 	clip(a);
 	if (!result->events) {

@@ -8,14 +8,14 @@
 void words_period(struct words *w)
 {
 	w->told = w->out = w->paused = false;
-	w->eligible_ns = w->missing_ns = w->forbidden_ns = 0;
+	w->passed_ns = w->missing_ns = w->forbidden_ns = 0;
 	w->given_ns = w->config->budget_ns;
 }
 
 void words_supply(struct words *w, int64_t from_ns, int64_t to_ns, const struct checker_supply *s)
 {
 	if (s->eligible)
-		w->eligible_ns += to_ns - from_ns;
+		w->passed_ns += (s->served > 1 ? s->served : 1) * (to_ns - from_ns);
 	else
 		w->out = true;
 	if (!s->wanting)
@@ -55,7 +55,7 @@ void words_depleted(struct words *w, int64_t start_ns, int64_t now_ns, int64_t u
 			return; /* without work it is taken away at once */
 		break;
 	case VMRT_POLICY_PERIODIC:
-		v.measured_ns = w->eligible_ns; /* it passes with time */
+		v.measured_ns = w->passed_ns;
 		break;
 	case VMRT_POLICY_SPORADIC:
 		v.from_ns = now_ns - w->config->period_ns;

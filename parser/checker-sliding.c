@@ -101,18 +101,6 @@ static void interval_ends(struct sliding *s, int64_t to)
 	look(s, to, supply_until(s, to) - supply_before(s, from));
 }
 
-int64_t sliding_last(const struct sliding *s, int64_t now_ns)
-{
-	int64_t from = now_ns - s->length_ns, sum = 0;
-
-	for (size_t i = s->n; i-- && nth(s, i)->to_ns > from;) {
-		const struct piece *p = nth(s, i);
-
-		sum += p->members * (p->to_ns - (p->from_ns > from ? p->from_ns : from));
-	}
-	return sum;
-}
-
 /* Intervals that begin with a piece and end by @to. */
 static void intervals_begin(struct sliding *s, int64_t to)
 {

@@ -6,6 +6,8 @@
 
 #define BIT(rule) (1u << VMRT_RULE_##rule)
 
+/* Rules on how much the members are to be served, at least. */
+#define OF_MEMBERS_ALONE (BIT(SUPPLY) | BIT(PRESERVE) | BIT(CHUNK))
 /* Rules that need to know where the periods begin, or when the members have budget. */
 #define OF_THE_GRID                                                                                \
 	(BIT(BUDGET) | BIT(CARRY_OVER) | BIT(CUMULATIVE) | BIT(SUPPLY) | BIT(IDLE_BURN) | BIT(DISCARD))
@@ -29,15 +31,19 @@ struct checker {
 	struct chunks *chunks; /* sporadic */
 	struct words words;
 	int width; /* CPUs that have a budget each */
+	int64_t company_ns;
 	/* the period in progress */
 	bool begun;
 	int64_t start_ns, response_ns, last_ns;
-	int64_t served_ns, late_ns, after_ns;
+	int64_t served_ns, after_ns;
+	int64_t waited_ns[3]; /* with budget, in it and in the two before */
+	int64_t more_ns;      /* so much of another budget a delay may have moved into an interval, or out of it */
+	int64_t burnt_ns;     /* periodic: of the budget, while its members waited for what is no server */
 	int64_t passed_ns; /* periodic: of the budget, used or not */
 	int64_t beyond_ns; /* supply when all of it had passed */
 	bool wanted;	      /* there was work throughout */
-	int64_t idle_ns;      /* since when there is no work, or VMRT_UNKNOWN */
-	int64_t selected_ns;  /* so long it was selected meanwhile */
+	bool paused;	      /* there was none for some time, with budget */
+	int64_t selected_ns;  /* so long there has been no work although it was selected */
 	int64_t discarded_ns; /* polling: when the budget was lost, or VMRT_UNKNOWN */
 	int64_t before_ns;    /* supply of the period before, or VMRT_UNKNOWN */
 	struct run over, under;
@@ -84,6 +90,8 @@ struct checker *checker_new(const struct checker_config *config, int64_t from_ns
 		c->rules &= ~OF_THE_GRID;
 	if (!config->enforced)
 		c->rules &= ~OF_THE_ENFORCER;
+	if (config->others_charged)
+		c->rules &= ~OF_MEMBERS_ALONE;
 	verdicts_init(&c->verdicts, &c->config);
 	sliding_init(&c->sliding, &c->verdicts);
 	c->sliding.tolerance_ns = config->tolerance_ns;
@@ -102,9 +110,17 @@ struct checker *checker_new(const struct checker_config *config, int64_t from_ns
 		c->chunks->period_ns = config->period_ns;
 		c->chunks->tolerance_ns = config->tolerance_ns;
 	}
-	c->before_ns = c->lower_from_ns = c->idle_ns = c->discarded_ns = VMRT_UNKNOWN;
+	c->before_ns = c->lower_from_ns = c->discarded_ns = VMRT_UNKNOWN;
 	c->last_ns = from_ns;
+	/* what waits there were is not known */
+	if (config->joined)
+		c->waited_ns[0] = c->waited_ns[1] = config->budget_ns;
 	return c;
+}
+
+static int64_t tolerance(const struct checker *c)
+{
+	return c->config.tolerance_ns + c->company_ns;
 }
 
 static void judge(struct checker *c, enum vmrt_rule rule, int64_t from, int64_t measured, int64_t allowed)
@@ -115,7 +131,7 @@ static void judge(struct checker *c, enum vmrt_rule rule, int64_t from, int64_t 
 		.to_ns = c->last_ns,
 		.measured_ns = measured,
 		.allowed_ns = allowed,
-		.tolerance_ns = c->config.tolerance_ns,
+		.tolerance_ns = tolerance(c),
 	};
 
 	if (c->rules & (1u << rule))
@@ -155,7 +171,7 @@ static void judge_rows(struct checker *c)
 	extend(c, &c->over, 1);
 	allowed = c->over.n * c->width * c->config.budget_ns;
 	judge(c, VMRT_RULE_CUMULATIVE, c->over.from_ns, c->over.sum_ns, allowed);
-	if (c->over.sum_ns - allowed > c->config.tolerance_ns)
+	if (c->over.sum_ns - allowed > tolerance(c))
 		c->over.open = false; /* told; what follows is another one */
 	if (!c->wanted) {
 		c->under.open = false;
@@ -167,7 +183,7 @@ static void judge_rows(struct checker *c)
 		unknown(c, VMRT_RULE_SUPPLY);
 	else
 		judge(c, VMRT_RULE_SUPPLY, c->under.from_ns, c->under.sum_ns, allowed);
-	if (allowed - c->under.sum_ns > c->config.tolerance_ns)
+	if (allowed - c->under.sum_ns > tolerance(c))
 		c->under.open = false;
 }
 
@@ -176,7 +192,7 @@ static void judge_passing(struct checker *c)
 {
 	int64_t over = c->served_ns - c->config.budget_ns, late = c->beyond_ns - (over > 0 ? over : 0);
 
-	judge(c, VMRT_RULE_IDLE_BURN, c->start_ns, late > c->late_ns ? late : c->late_ns, 0);
+	judge(c, VMRT_RULE_IDLE_BURN, c->start_ns, late, 0);
 }
 
 static void judge_period(struct checker *c)
@@ -192,25 +208,31 @@ static void judge_period(struct checker *c)
 	else if (c->wanted && c->response_ns == VMRT_UNKNOWN)
 		unknown(c, VMRT_RULE_SUPPLY);
 	else if (c->wanted)
-		judge(c, VMRT_RULE_SUPPLY, c->start_ns, c->served_ns, config->budget_ns);
+		judge(c, VMRT_RULE_SUPPLY, c->start_ns, c->served_ns,
+			config->budget_ns - c->burnt_ns - (config->policy == VMRT_POLICY_SPORADIC ? c->more_ns : 0));
 	judge_passing(c);
 	if (c->discarded_ns != VMRT_UNKNOWN)
 		judge(c, VMRT_RULE_DISCARD, c->discarded_ns, c->after_ns, 0);
-	else if (c->response_ns == VMRT_UNKNOWN && c->words.paused)
-		unknown(c, VMRT_RULE_DISCARD);
 }
 
 /*
  * Longest interval supply: two budgets back to back, but one budget of a sporadic server whose activations nobody
- * can delay, or of a periodic one that nobody delays; a delay lets that much of the next budget move up to it.
+ * can delay, or of a periodic one that nobody delays; a delay, as those above may cause it or as it was in that
+ * interval and the one before, lets that much of the next budget move up to it.
  */
 static void set_sliding(struct checker *c)
 {
-	int64_t budget = c->config.budget_ns, more = budget;
+	int64_t budget = c->config.budget_ns, more = budget, waited = 0;
+	bool tight = c->config.policy == VMRT_POLICY_SPORADIC || c->config.policy == VMRT_POLICY_PERIODIC;
 
-	if ((c->config.policy == VMRT_POLICY_SPORADIC || c->config.policy == VMRT_POLICY_PERIODIC) && c->response_ns != VMRT_UNKNOWN &&
-		c->response_ns - budget < more)
+	for (int i = 0; i < 3; i++)
+		waited += c->waited_ns[i];
+	/* several members use what one of them has begun faster than it */
+	if (tight && c->config.members <= 1 && c->response_ns != VMRT_UNKNOWN && c->response_ns - budget < more)
 		more = c->response_ns - budget;
+	if (waited > more)
+		more = waited < budget ? waited : budget;
+	c->more_ns = more;
 	c->sliding.allowed_ns = (budget + more) * (c->config.reservations > 1 ? c->config.reservations : 1);
 	c->sliding.length_ns = c->rules & BIT(SLIDING) ? c->config.period_ns : 0;
 }
@@ -257,7 +279,9 @@ static void judge_waits(struct checker *c)
 {
 	int64_t now = c->last_ns;
 
-	if (c->lower_from_ns != VMRT_UNKNOWN && now - c->lower_from_ns > c->config.tolerance_ns) {
+	/* whether it was the kernel shows at the end of the wait */
+	if (c->lower_from_ns != VMRT_UNKNOWN && !c->kernels &&
+		now - c->lower_from_ns > c->config.tolerance_ns) {
 		judge_wait(c, now);
 		c->lower_from_ns = now;
 	}
@@ -272,6 +296,9 @@ static void judge_waits(struct checker *c)
 void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t response_ns)
 {
 	if (c->begun) {
+		/* those above may have come in it */
+		if (c->response_ns != VMRT_UNKNOWN && (response_ns == VMRT_UNKNOWN || response_ns > c->response_ns))
+			c->response_ns = response_ns;
 		if (whole)
 			judge_period(c);
 		if (whole && c->rules & WORDS)
@@ -288,44 +315,33 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 	c->begun = true;
 	c->start_ns = c->last_ns = start_ns;
 	c->response_ns = response_ns;
-	c->served_ns = c->late_ns = c->after_ns = c->passed_ns = c->beyond_ns = c->selected_ns = 0;
+	c->waited_ns[2] = c->waited_ns[1];
+	c->waited_ns[1] = c->waited_ns[0];
+	c->waited_ns[0] = 0;
+	c->burnt_ns = c->served_ns = c->after_ns = c->passed_ns = c->beyond_ns = c->selected_ns = 0;
 	words_period(&c->words);
 	c->wanted = true;
-	c->idle_ns = c->discarded_ns = VMRT_UNKNOWN;
+	c->paused = false;
+	c->discarded_ns = VMRT_UNKNOWN;
 	c->longest = (struct verdict){
 		.rule = VMRT_RULE_PRIORITY, .tolerance_ns = c->config.tolerance_ns};
 	set_sliding(c);
 }
 
-static int64_t behind(int64_t from, int64_t to, int64_t limit)
-{
-	int64_t begin = from > limit ? from : limit;
-
-	return to > begin ? to - begin : 0;
-}
-
-/* Polling: work that pauses for longer than those above may keep the server from noticing ends the budget. */
+/* Polling: a pause in the work that those above cannot have hidden from the server ends the budget. */
 static void poll_work(struct checker *c, int64_t from, int64_t to, const struct checker_supply *s)
 {
-	int64_t pause;
-
 	if (c->discarded_ns != VMRT_UNKNOWN) {
 		c->after_ns += s->served * (to - from);
 		return;
 	}
-	if (s->wanting) {
-		c->idle_ns = VMRT_UNKNOWN;
+	if (s->wanting)
 		c->selected_ns = 0;
-		return;
-	}
-	if (c->idle_ns == VMRT_UNKNOWN)
-		c->idle_ns = from;
-	if (s->selected)
+	else if (s->selected)
 		c->selected_ns += to - from;
-	pause = c->response_ns == VMRT_UNKNOWN ? INT64_MAX : c->response_ns - c->config.budget_ns;
-	if (pause < c->config.tolerance_ns)
-		pause = c->config.tolerance_ns;
-	if (to - c->idle_ns > pause || c->selected_ns > c->config.tolerance_ns)
+	c->paused |= s->eligible && !s->wanting;
+	/* too late, or in time */
+	if (c->selected_ns > c->config.tolerance_ns || (c->paused && !s->eligible))
 		c->discarded_ns = to;
 }
 
@@ -349,8 +365,12 @@ void checker_supply(
 	c->last_ns = to_ns;
 	c->served_ns += s->served * (to_ns - from_ns);
 	c->wanted = c->wanted && s->wanting;
-	if (c->response_ns != VMRT_UNKNOWN)
-		c->late_ns += s->served * behind(from_ns, to_ns, c->start_ns + c->response_ns);
+	if (s->eligible && s->wanting && !s->served) {
+		c->waited_ns[0] += to_ns - from_ns;
+		if (c->config.policy == VMRT_POLICY_PERIODIC && !s->yields)
+			c->burnt_ns += to_ns - from_ns;
+		set_sliding(c);
+	}
 	if (c->rules & BIT(DISCARD))
 		poll_work(c, from_ns, to_ns, s);
 	if (c->rules & BIT(IDLE_BURN))
@@ -361,10 +381,27 @@ void checker_supply(
 		chunks_supply(c->chunks, from_ns, to_ns, s);
 }
 
+void checker_company(struct checker *c, int64_t ns)
+{
+	c->company_ns = ns;
+	c->sliding.tolerance_ns = tolerance(c);
+}
+
 void checker_width(struct checker *c, int cpus)
 {
 	if (c->config.policy == VMRT_POLICY_RT_GROUP && cpus > c->width)
 		c->width = cpus;
+}
+
+void checker_appears(struct checker *c, int64_t now_ns)
+{
+	if (c->chunks)
+		chunks_forget(c->chunks, now_ns);
+}
+
+void checker_not_raised(struct checker *c)
+{
+	c->kernels = false;
 }
 
 void checker_depleted(struct checker *c, int64_t now_ns)
@@ -373,9 +410,12 @@ void checker_depleted(struct checker *c, int64_t now_ns)
 
 	if (!(c->rules & BIT(PRESERVE)) || !c->begun)
 		return;
-	if (c->config.policy == VMRT_POLICY_SPORADIC)
-		used = sliding_last(&c->sliding, now_ns);
-	words_depleted(&c->words, c->start_ns, now_ns, used);
+	if (c->chunks)
+		used = chunks_out(c->chunks);
+	if (used == VMRT_UNKNOWN)
+		unknown(c, VMRT_RULE_PRESERVE);
+	else
+		words_depleted(&c->words, c->start_ns, now_ns, used);
 }
 
 void checker_forbidden(struct checker *c, int64_t from_ns, int64_t to_ns)
@@ -387,7 +427,8 @@ void checker_forbidden(struct checker *c, int64_t from_ns, int64_t to_ns)
 void checker_replenished(struct checker *c, int64_t now_ns, int64_t at_ns, int64_t amount_ns)
 {
 	if (c->rules & BIT(REPLENISH))
-		words_replenished(&c->words, now_ns, at_ns, amount_ns);
+		words_replenished(&c->words, now_ns, c->chunks ? chunks_due(c->chunks, at_ns, now_ns) : at_ns,
+			amount_ns);
 	if (c->chunks)
 		chunks_replenished(c->chunks, at_ns, amount_ns);
 }
@@ -399,6 +440,8 @@ void checker_doubt(struct checker *c, int64_t from_ns, int64_t to_ns)
 
 void checker_safe(struct checker *c, int64_t ns)
 {
+	if (c->lower_from_ns != VMRT_UNKNOWN && c->kernels && c->lower_from_ns < ns)
+		ns = c->lower_from_ns;
 	verdicts_release(&c->verdicts, ns);
 }
 

@@ -27,6 +27,9 @@ struct checker_config {
 	int64_t tolerance_ns;
 	bool grid;     /* the periods' begin is known, not guessed */
 	bool enforced; /* by markers: it is known when the members have budget */
+	bool others_charged; /* not only members use the budget up */
+	bool joined;   /* the enforcer had begun before anybody looked */
+	int members;
 	int reservations; /* members that have a budget each; 0: they share it */
 	void *ctx;     /* for the functions */
 	void (*violation)(void *ctx, const struct vmrt_violation *violation);
@@ -39,6 +42,7 @@ struct checker_supply {
 	int wanting;   /* members that ran, anyhow, or were ready to */
 	bool eligible; /* the members had budget */
 	bool selected; /* no server above could have kept it from its CPUs: without work, its budget passes */
+	bool yields;   /* one that had budget waited for a member of another server */
 	bool lower;    /* one that had budget waited while its CPU was idle or had a lower thread */
 	bool kernels;  /* and the kernel was the cause: RT throttling, or its fair server */
 };
@@ -66,8 +70,20 @@ void checker_replenished(struct checker *c, int64_t now_ns, int64_t at_ns, int64
 /** checker_depleted - at @now_ns the enforcer took the rest of the budget away */
 void checker_depleted(struct checker *c, int64_t now_ns);
 
+/** checker_not_raised - a member that had budget had no real-time priority: no wait of it was the kernel's doing */
+void checker_not_raised(struct checker *c);
+
+/** checker_appears - what a member did before @now_ns is not known */
+void checker_appears(struct checker *c, int64_t now_ns);
+
 /** checker_forbidden - out of budget, a member ran all the same, in a way that its depletion forbids */
 void checker_forbidden(struct checker *c, int64_t from_ns, int64_t to_ns);
+
+/**
+ * checker_company - SCHED_DEADLINE: others on its CPUs may overrun by @ns together before the kernel notices; so much may
+ * be left of a period for the next one
+ */
+void checker_company(struct checker *c, int64_t ns);
 
 /** checker_width - the members have run on @cpus CPUs, each of which has a budget of its own in a group */
 void checker_width(struct checker *c, int cpus);
@@ -139,8 +155,6 @@ void sliding_init(struct sliding *s, struct verdicts *verdicts);
 void sliding_begin(struct sliding *s, int64_t since_ns);
 void sliding_supply(struct sliding *s, int64_t from_ns, int64_t to_ns, int members);
 void sliding_period(struct sliding *s, int64_t now_ns);
-/** sliding_last - supply in the interval that ends at @now_ns, or since it began to be looked at */
-int64_t sliding_last(const struct sliding *s, int64_t now_ns);
 void sliding_free(struct sliding *s);
 
 /* checker-chunks.c: what a sporadic server used returns one period later */
@@ -150,6 +164,7 @@ void sliding_free(struct sliding *s);
 struct activation {
 	int64_t start_ns, end_ns; /* end: VMRT_UNKNOWN while it lasts */
 	int64_t used_ns, returned_ns;
+	bool partial; /* it may have begun before anybody looked */
 };
 
 struct chunks {
@@ -169,7 +184,7 @@ struct words {
 	bool out;	      /* it was used up for some time */
 	bool paused;	      /* there was no work for some time */
 	int64_t given_ns;     /* how much */
-	int64_t eligible_ns;  /* so long there was budget */
+	int64_t passed_ns;    /* of a budget that passes with time, at most */
 	int64_t missing_ns;   /* so long a member wanted to run, but the budget had not been given yet */
 	int64_t forbidden_ns; /* run time out of budget */
 	int64_t forbidden_from_ns, forbidden_to_ns;
@@ -182,7 +197,12 @@ void words_depleted(struct words *w, int64_t start_ns, int64_t now_ns, int64_t u
 void words_forbidden(struct words *w, int64_t from_ns, int64_t to_ns);
 void words_judge(struct words *w, int64_t start_ns, int64_t now_ns);
 
+void chunks_forget(struct chunks *c, int64_t now_ns);
 void chunks_supply(struct chunks *c, int64_t from_ns, int64_t to_ns, const struct checker_supply *s);
+/** chunks_due - when what is nominally due at @at_ns can return: not before all of it has been used */
+int64_t chunks_due(struct chunks *c, int64_t at_ns, int64_t now_ns);
+/** chunks_out - what has been used and has not returned, or VMRT_UNKNOWN */
+int64_t chunks_out(struct chunks *c);
 void chunks_replenished(struct chunks *c, int64_t at_ns, int64_t amount_ns);
 
 #endif

@@ -218,7 +218,7 @@ struct usual_wake {
 #define TASK_STATE_MASK 0xff /* of prev_state; above it, the kernel marks preemption of a running thread */
 
 #define FORMATS_IDS 65536
-#define FORMATS_LAYOUTS 32
+#define FORMATS_LAYOUTS 64
 #define FORMATS_SYMBOLS 32
 
 struct vmrt_formats {

@@ -29,7 +29,7 @@ bool jobs_arrived(const struct jobs *j, int64_t host_ns)
 /* Arrived, and not asleep where its job may well have ended. */
 bool jobs_pending(const struct jobs *j, int64_t host_ns)
 {
-	return jobs_arrived(j, host_ns) && !j->rel.mark.set;
+	return jobs_arrived(j, host_ns) && (!j->rel.mark.set || j->rel.mark.passed);
 }
 
 static bool over_wcet(const struct jobs *j)
@@ -49,7 +49,8 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		/* its timer was in the past: it has not been told yet */
 		if (j->state == JOB_RELEASED)
 			return VMRT_BLAME_RELEASE;
-		return over_wcet(j) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+		/* and what it does when its job may have ended is none of that job's */
+		return over_wcet(j) && !j->rel.confirm ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	case THR_READY:
 		if (x->suspended && j->state == JOB_STARTED)
 			return VMRT_BLAME_BUDGET;
@@ -60,7 +61,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
 		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
-			over_wcet(cpu->thr->jobs))
+			!cpu->thr->jobs->rel.mark.set && over_wcet(cpu->thr->jobs))
 			return VMRT_BLAME_GUEST_OVERRUN;
 		return VMRT_BLAME_INTERFERENCE;
 	case THR_BLOCKED:
@@ -87,7 +88,7 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 	return VMRT_BLAME_HOST_THREAD;
 }
 
-static enum vmrt_blame classify(const struct jobs *j)
+static enum vmrt_blame classify_state(const struct jobs *j)
 {
 	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
 
@@ -99,12 +100,47 @@ static enum vmrt_blame classify(const struct jobs *j)
 		return VMRT_BLAME_UNKNOWN;
 	if (j->state == JOB_SLEEPING)
 		return VMRT_BLAME_RELEASE;
-	if (j->thr->state == THR_BLOCKED)
+	/* the guest has nothing to run */
+	if (j->thr->state == THR_BLOCKED ||
+		(j->state == JOB_STARTED && (j->thr->suspended || j->thr->throttled)))
 		return classify_guest(j);
 	/* stopped or frozen by who enforces its server */
 	if (servers_depleted(v->server) && (v->suspended || v->server->pub.depletion == VMRT_DEPLETION_HARD))
 		return VMRT_BLAME_BUDGET;
 	return VMRT_BLAME_VMM;
+}
+
+static bool interrupted(const struct machine *m, unsigned cpu)
+{
+	return cpu < m->n_cpus && m->cpus[cpu].interrupts;
+}
+
+/* Does the host handle an interrupt where the task's vCPU thread runs or waits? */
+static bool host_interrupted(const struct jobs *j)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	return v && (v->state == THR_RUNNING || v->state == THR_READY) &&
+		interrupted(&j->machine->engine->machines[0], v->cpu);
+}
+
+/* While a CPU handles an interrupt, it is that which the job waits for, and not who was interrupted. */
+static enum vmrt_blame classify(const struct jobs *j)
+{
+	enum vmrt_blame part = classify_state(j);
+
+	switch (part) {
+	case VMRT_BLAME_EXEC:
+	case VMRT_BLAME_OVERRUN:
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		return interrupted(j->machine, j->thr->cpu) || host_interrupted(j) ? VMRT_BLAME_IRQ : part;
+	case VMRT_BLAME_SERVER:
+	case VMRT_BLAME_HOST_THREAD:
+		return host_interrupted(j) ? VMRT_BLAME_IRQ : part;
+	default:
+		return part;
+	}
 }
 
 /* Who runs on a CPU; VMRT_NONE if nobody does, or nobody knows. */
@@ -148,7 +184,7 @@ static bool on_host(const struct jobs *j, enum vmrt_blame part)
 	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
 
 	return part == VMRT_BLAME_SERVER || part == VMRT_BLAME_HOST_THREAD || part == VMRT_BLAME_VMM ||
-		part == VMRT_BLAME_STEAL ||
+		part == VMRT_BLAME_STEAL || (part == VMRT_BLAME_IRQ && host_interrupted(j)) ||
 		(part == VMRT_BLAME_BUDGET && v && v->state != THR_RUNNING);
 }
 
@@ -256,6 +292,7 @@ static void take_snapshot(struct jobs *j)
 {
 	struct snapshot *s;
 
+	wait_arrival_passed(j, j->grid_host_ns);
 	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
 		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
 		s->at_local_ns = j->grid_local_ns;
@@ -376,8 +413,13 @@ void blame_close(struct jobs *j)
 			as = VMRT_BLAME_INTERFERENCE;
 		else if (p == VMRT_BLAME_OVERRUN)
 			as = VMRT_BLAME_GUEST_OVERRUN;
-		else if (p == VMRT_BLAME_BLOCKING && j->rel.idle_before)
-			as = VMRT_BLAME_RELEASE;
+		if (p == VMRT_BLAME_BLOCKING) {
+			/* an earlier job had ended already */
+			int64_t idle = j->rel.idle_ns < before ? j->rel.idle_ns : before;
+
+			job->blame_ns[VMRT_BLAME_RELEASE] += idle;
+			before -= idle;
+		}
 		job->blame_ns[as] += before;
 		job->blame_ns[p] += j->cum[p] - j->opened[p];
 	}
@@ -397,6 +439,8 @@ void blame_busy_ends(struct machine *m, int64_t host_ns)
 {
 	for (size_t i = 0; i < m->n_jobs; i++)
 		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns)) {
+			for (int p = 0; m->jobs[i]->rel.mark.set && p < VMRT_BLAMES; p++)
+				m->jobs[i]->rel.mark.forgiven[p] += m->jobs[i]->excess[p];
 			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
 			m->jobs[i]->busy_from_ns = host_ns;
 		}

@@ -13,16 +13,26 @@
 #define CFS_SLICE_NS (5 * VMRT_NS_PER_MS)
 #define ITERATIONS 1000
 
-static int64_t tolerance_of(const struct vmrt_engine *e, const struct server *s)
+static int64_t tick_of(const struct vmrt_engine *e)
 {
 	const struct vmrt_experiment *exp = e->config->experiment;
-	int64_t tick = exp && exp->tick_ns ? exp->tick_ns : TICK_NS;
+
+	return exp && exp->tick_ns ? exp->tick_ns : TICK_NS;
+}
+
+static int64_t tolerance_of(const struct vmrt_engine *e, const struct server *s)
+{
+	int64_t tick = tick_of(e);
 
 	if (!vmrt_policy_by_kernel(s->pub.policy))
 		return ENFORCER_TOLERANCE_NS;
+	if (s->pub.policy == VMRT_POLICY_CFS_QUOTA)
+		tick += CFS_SLICE_NS;
+	/* an overrun larger than the budget is paid with several budgets at once, which may be overrun again */
+	else if (s->pub.budget_ns < tick)
+		tick *= 2;
 	/* on each CPU that they may be on */
-	return ENFORCER_TOLERANCE_NS +
-		(int64_t)s->n_members * (tick + (s->pub.policy == VMRT_POLICY_CFS_QUOTA ? CFS_SLICE_NS : 0));
+	return ENFORCER_TOLERANCE_NS + (int64_t)s->n_members * tick;
 }
 
 static void on_violation(void *ctx, const struct vmrt_violation *violation)
@@ -69,6 +79,9 @@ void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns)
 		.tolerance_ns = tolerance_of(e, s),
 		.grid = s->pub.phase == VMRT_PHASE_MARKER || s->pub.phase == VMRT_PHASE_TIMER,
 		.enforced = s->pub.enforced,
+		.others_charged = s->others_charged,
+		.joined = s->late,
+		.members = (int)s->n_members,
 		.reservations = s->pub.policy == VMRT_POLICY_DEADLINE ? (int)s->n_members : 0,
 		.ctx = s,
 		.violation = on_violation,
@@ -104,18 +117,31 @@ static bool above(const struct server *other, const struct server *s)
 	return other->pub.priority >= s->pub.priority && (other->cpus & s->cpus);
 }
 
-/* Is every server's budget sure to be there by the end of its period, by the sum of the bandwidths? */
+/*
+ * Under EDF, is the budget sure to be there by the end of the period? In an interval of its length each other server on
+ * the same CPUs has at most floor(length / period) + 1 budgets to be used by then, which may all come late.
+ */
 static bool fits(const struct vmrt_engine *e, const struct server *s)
 {
-	double sum = 0;
+	int64_t sum = s->pub.budget_ns;
 
-	for (size_t i = 0; i < e->n_servers; i++) {
-		const struct server *o = &e->servers[i];
+	for (size_t i = 0; i < e->n_servers && sum <= s->pub.period_ns; i++) {
+		const struct vmrt_server *o = &e->servers[i].pub;
 
-		if (o == s || (o->active && o->pub.period_ns > 0 && (o->cpus & s->cpus)))
-			sum += (double)o->pub.budget_ns / (double)o->pub.period_ns;
+		if (&e->servers[i] != s && e->servers[i].active && o->period_ns > 0 && (e->servers[i].cpus & s->cpus))
+			sum += (s->pub.period_ns / o->period_ns + 1) * o->budget_ns;
 	}
-	return sum <= 1;
+	return sum <= s->pub.period_ns;
+}
+
+/* Others whose overruns the kernel notices late take from what it should have by the end of its period. */
+static int count_company(const struct vmrt_engine *e, const struct server *s)
+{
+	int n = 0;
+
+	for (size_t i = 0; i < e->n_servers; i++)
+		n += &e->servers[i] != s && (e->servers[i].cpus & s->cpus);
+	return n;
 }
 
 /*
@@ -126,6 +152,10 @@ static int64_t response(const struct vmrt_engine *e, const struct server *s)
 {
 	int64_t last = 0, now = s->pub.budget_ns;
 
+	/* where others are is not known before they have run */
+	for (size_t o = 0; o < e->n_servers; o++)
+		if (e->servers[o].active && !e->servers[o].cpus)
+			return VMRT_UNKNOWN;
 	for (int i = 0; i < ITERATIONS && now != last && now <= s->pub.period_ns; i++) {
 		last = now;
 		now = s->pub.budget_ns;
@@ -162,10 +192,14 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole)
 
 	if (!s->checker)
 		return;
-	if (s->pub.policy == VMRT_POLICY_EDF || vmrt_policy_by_kernel(s->pub.policy))
+	if (vmrt_policy_by_kernel(s->pub.policy))
+		by = count_company(e, s) ? VMRT_UNKNOWN : s->pub.period_ns;
+	else if (s->pub.policy == VMRT_POLICY_EDF)
 		by = fits(e, s) ? s->pub.period_ns : VMRT_UNKNOWN;
 	else
 		by = response(e, s);
+	if (s->pub.policy == VMRT_POLICY_DEADLINE)
+		checker_company(s->checker, 2 * tick_of(e) * count_company(e, s));
 	checker_width(s->checker, __builtin_popcountll(s->cpus));
 	check_runs_on(s, s->now.start_ns);
 	checker_period(s->checker, s->now.start_ns, whole, by);
@@ -261,14 +295,34 @@ static void forbid(const struct server *s, const struct thr *t, int64_t to_ns)
  * The run of @t ends, of which its priority at the end is known now. If that is a real-time one, it was so since the
  * members are out of budget.
  */
-void check_run_ends(const struct thr *t, int64_t host_ns)
+void check_run_ends(struct thr *t, int64_t host_ns)
+{
+	struct server *s = t->server;
+
+	t->unraised = s && s->checker && servers_has_budget(s) && t->prio >= FIRST_FAIR_PRIO;
+	if (!s || !s->checker || !servers_depleted(s) || t->state != THR_RUNNING || t->start_truncated)
+		return;
+	/* periods that have ended meanwhile have had their part */
+	servers_settle(s->engine, s, host_ns);
+	if (s->pub.depletion == VMRT_DEPLETION_HARD || (t->prio < FIRST_FAIR_PRIO && !t->boosted))
+		forbid(s, t, host_ns);
+}
+
+/* @t is seen for the first time. */
+void check_appears(const struct thr *t, int64_t host_ns)
+{
+	if (t->server && t->server->checker)
+		checker_appears(t->server->checker, host_ns);
+}
+
+/* A member begins to run. Has the enforcer raised it? */
+void check_run_begins(struct thr *t)
 {
 	const struct server *s = t->server;
 
-	if (!s || !s->checker || !servers_depleted(s) || t->state != THR_RUNNING || t->start_truncated)
-		return;
-	if (s->pub.depletion == VMRT_DEPLETION_HARD || (t->prio < FIRST_FAIR_PRIO && !t->boosted))
-		forbid(s, t, host_ns);
+	t->unraised = s && s->checker && servers_has_budget(s) && t->prio >= FIRST_FAIR_PRIO;
+	if (t->unraised)
+		checker_not_raised(s->checker);
 }
 
 /* Members run on into another period, or into new budget. What they began at a real-time priority, they had it in. */
@@ -290,9 +344,14 @@ void check_runs_on(struct server *s, int64_t host_ns)
 void check_supply(
 	const struct vmrt_engine *e, const struct server *s, const struct thr *t, struct checker_supply *sum)
 {
-	if (!sum->eligible || t->state != THR_READY || !waits_for_lower(e, s, t))
+	const struct cpu *cpu = &e->machines[0].cpus[t->cpu];
+
+	if (!sum->eligible || t->state != THR_READY || t->cpu >= e->machines[0].n_cpus)
+		return;
+	sum->yields |= cpu->known && cpu->thr && cpu->thr->server != s && servers_has_budget(cpu->thr->server);
+	if (!waits_for_lower(e, s, t))
 		return;
 	sum->lower = true;
 	/* a real-time thread does not wait for an ordinary one unless the kernel has it so */
-	sum->kernels |= gap_open(e, t) && e->machines[0].cpus[t->cpu].pid != 0;
+	sum->kernels |= !t->unraised && gap_open(e, t) && e->machines[0].cpus[t->cpu].pid != 0;
 }

@@ -199,6 +199,7 @@ void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
 		cpu->thr->state = THR_UNKNOWN;
 	}
 	cpu->known = false;
+	cpu->interrupts = 0;
 	cpu->thr = NULL;
 }
 

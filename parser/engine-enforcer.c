@@ -76,8 +76,10 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 		return;
 	own.phase_ns = t0;
 	own.phase = VMRT_PHASE_MARKER;
+	s->late = false;
 	if (mark_text(rest, "depletion", word, sizeof(word)))
 		own.depletion = strcmp(word, "hard") ? VMRT_DEPLETION_SOFT : VMRT_DEPLETION_HARD;
+	s->others_charged = mark_text(rest, "helpers", word, sizeof(word)) && !strcmp(word, "charged");
 	begin_enforced(e, s, &own, 0, t0, host_ns);
 }
 
@@ -93,6 +95,7 @@ static void join(struct vmrt_engine *e, struct server *s, const char *rest, int6
 	if (!mark_number(rest, "k", &k) || !mark_number(rest, "at", &at) ||
 		!mark_number(rest, "budget", &own.budget_ns) || at > host_ns || k < 0)
 		return;
+	s->late = true;
 	if (own.policy == VMRT_POLICY_SPORADIC) {
 		own.budget_ns = s->pub.budget_ns;
 		own.phase_ns = host_ns;
@@ -123,6 +126,9 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 
 	check_runs_on(s, host_ns);
 	s->at_priority = true;
+	/* by the time this is said, the members have been raised */
+	for (size_t i = 0; i < s->n_members; i++)
+		s->members[i]->unraised = false;
 	if (!mark_number(rest, "at", &at))
 		return;
 	if (at == s->now.start_ns)

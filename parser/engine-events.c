@@ -29,6 +29,8 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		release_left(m, ev, out);
 	}
 	cpu->fired.ptr = 0;
+	cpu->interrupts = 0; /* nothing switches within one */
+	cpu->server_timer = false;
 	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;
@@ -72,16 +74,16 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	if (t->state == THR_RUNNING)
 		return;
-	if (t->state == THR_READY) {
+	if (t->state == THR_READY && !(ev->type == VMRT_EV_WAKING && m->loss_to_ns > t->ready_ns)) {
 		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
 		moves(m, t, ev->wake.target_cpu, now);
 		return;
 	}
 	if (t->jobs)
 		release_waking(t->jobs, ev, now.host_ns);
-	else
-		t->suspended = false;
 	run_settle_around(m, t, now.host_ns);
+	if (!t->jobs)
+		t->suspended = false;
 	if (t->jobs)
 		blame_settle(m, now.host_ns);
 	t->state = THR_READY;
@@ -96,11 +98,33 @@ void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now
 {
 	struct thr *t = threads_find(m, ev->pi.pid);
 
+	blame_settle(m, now.host_ns);
+	for (unsigned c = 0; c < m->n_cpus; c++) {
+		if (!m->cpus[c].known || m->cpus[c].pid != ev->pi.pid)
+			continue;
+		if (m->index == 0)
+			run_settle_waiters(m->engine, c, now.host_ns);
+		m->cpus[c].prio = ev->pi.new_prio;
+	}
 	if (!t)
 		return;
 	run_settle_around(m, t, now.host_ns);
 	t->prio = ev->pi.new_prio;
 	t->boosted = ev->pi.new_prio < ev->pi.old_prio;
+}
+
+/* Whoever has the CPU or waits for it does so because of an interrupt from now on, or no longer. */
+void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+
+	blame_settle(m, now.host_ns);
+	for (size_t i = 1; !m->index && i < m->engine->config->n_machines; i++)
+		blame_settle(&m->engine->machines[i], now.host_ns);
+	if (ev->type == VMRT_EV_IRQ_ENTER)
+		cpu->interrupts++;
+	else if (cpu->interrupts)
+		cpu->interrupts--;
 }
 
 /* A thread id is born, perhaps again. */

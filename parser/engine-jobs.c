@@ -145,7 +145,7 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 	static const enum vmrt_blame causes[] = {VMRT_BLAME_RELEASE, VMRT_BLAME_OVERRUN,
 		VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, VMRT_BLAME_BLOCKING, VMRT_BLAME_BUDGET,
 		VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_VMM, VMRT_BLAME_THROTTLING,
-		VMRT_BLAME_STEAL, VMRT_BLAME_UNKNOWN};
+		VMRT_BLAME_STEAL, VMRT_BLAME_IRQ, VMRT_BLAME_UNKNOWN};
 	struct vmrt_job *job = &j->job;
 	int64_t excess = 0;
 
@@ -245,7 +245,7 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 	j->job.skipped = skipped;
 	j->rel.pending = expires == VMRT_UNKNOWN;
 	j->rel.woke = false;
-	j->rel.idle_before = false;
+	j->rel.idle_ns = 0;
 	if (j->rel.pending)
 		j->job.arrival_ns = j->job.arrival_local_ns = INT64_MAX;
 	else
@@ -360,7 +360,8 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 	release_switch_out(j, state, local_ns, host_ns);
 	if (state != 0)
 		j->slept = true;
-	if (j->state == JOB_STARTED && state == 0)
+	/* not while it is on its way to sleep */
+	if (j->state == JOB_STARTED && state == 0 && !j->rel.confirm)
 		j->job.preemptions++;
 }
 
@@ -411,27 +412,47 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 	give(j);
 }
 
-void jobs_finish(struct jobs *j, int64_t end_ns)
+/* The jobs that arrived from @next on, on the grid of the task, and have not begun when the recording ends. */
+static void give_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t end_ns)
 {
 	int64_t period = j->rel.off_grid ? 0 : j->rel.period_ns;
-	int64_t next = j->job.arrival_local_ns;
+
+	for (int n = 0; n < BACKLOG_MAX && to_host(j->machine, next) < end_ns; n++) {
+		jobs_clear(j);
+		jobs_set_arrival(j, next);
+		j->job.skipped = skipped;
+		skipped = 0;
+		memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));
+		give_incomplete(j, end_ns);
+		if (!period)
+			break;
+		next += period;
+	}
+}
+
+void jobs_finish(struct jobs *j, int64_t end_ns)
+{
+	int64_t arrival = j->job.arrival_local_ns, next = VMRT_UNKNOWN, skipped = 0;
 
 	blame_settle(j->machine, end_ns);
+	/* the task is periodic: what was due meanwhile has arrived too */
+	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
+		next = j->rel.next_ns;
+		skipped = jobs_skip(j, arrival, next);
+	} else if (j->rel.period_ns && !j->rel.off_grid && !j->rel.pending) {
+		next = arrival + j->rel.period_ns;
+	}
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
-	} else if (jobs_arrived(j, end_ns) && release_ends(j, end_ns)) {
-		blame_close(j);
-		give_incomplete(j, end_ns);
-		/* the task is periodic: what was due meanwhile has arrived too */
-		for (int n = 0; period && n < BACKLOG_MAX; n++) {
-			next += period;
-			if (to_host(j->machine, next) >= end_ns)
-				break;
-			jobs_clear(j);
-			jobs_set_arrival(j, next);
-			memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));
+	} else if (jobs_arrived(j, end_ns)) {
+		if (release_ends(j)) {
+			blame_close(j);
 			give_incomplete(j, end_ns);
+		} else if (j->rel.next_ns == VMRT_UNKNOWN) {
+			next = VMRT_UNKNOWN;
 		}
+		if (next != VMRT_UNKNOWN)
+			give_queued(j, next, skipped, end_ns);
 	}
 	j->state = JOB_NONE;
 	release_flush(j);
@@ -443,7 +464,7 @@ void jobs_renamed(struct jobs *j, int64_t host_ns)
 	blame_settle(j->machine, host_ns);
 	if (j->state == JOB_HEAD)
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
-	else if (jobs_arrived(j, host_ns) && release_ends(j, host_ns))
+	else if (jobs_arrived(j, host_ns) && release_ends(j))
 		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
 	j->state = JOB_NONE;
 	release_flush(j);

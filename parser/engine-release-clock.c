@@ -102,12 +102,13 @@ void clocks_setup(struct machine *m, uint64_t ptr, int clock)
 void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns)
 {
 	struct clock_relation *r = &m->clocks.clocks[clock];
-	int64_t lead, change;
+	/* between two ticks the count of them falls behind by one */
+	int64_t step = CLOCK_STEP_NS + (clock == CLOCK_IS_TICKS ? m->clocks.tick_ns : 0), lead, change;
 
 	if (__builtin_sub_overflow(now, local_ns, &lead))
 		return;
 	if (!r->known || __builtin_sub_overflow(lead, r->offset_ns, &change) ||
-		llabs(change) > CLOCK_STEP_NS) {
+		llabs(change) > step) {
 		*r = (struct clock_relation){.known = true, .now_ns = lead, .before_ns = lead, .at_ns = local_ns};
 	} else if (local_ns - r->at_ns > REMEMBER_NS) {
 		r->before_ns = r->now_ns;

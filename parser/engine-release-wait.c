@@ -16,33 +16,49 @@
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark;
-	bool open = j->state == JOB_STARTED || j->state == JOB_RELEASED;
 
 	blame_settle(j->machine, host_ns);
+	/* an inferred switch may lie before what is accounted already */
+	if (host_ns < j->machine->settled_ns) {
+		local_ns += j->machine->settled_ns - host_ns;
+		host_ns = j->machine->settled_ns;
+	}
 	mark->set = true;
+	mark->passed = false;
+	mark->idle_to_ns = INT64_MAX;
 	mark->local_ns = local_ns;
 	mark->host_ns = host_ns;
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
 	memcpy(mark->excess, j->excess, sizeof(mark->excess));
 	mark->exec_ns = j->exec_ns;
-	mark->reset = false;
-	if (!open)
-		return;
-	blame_busy_ends(j->machine, host_ns);
-	/* it may have been a sleep within the job: then the busy period goes on */
-	mark->reset = memcmp(mark->excess, j->excess, sizeof(mark->excess)) != 0;
+	memset(mark->forgiven, 0, sizeof(mark->forgiven));
+	if (j->state == JOB_STARTED || j->state == JOB_RELEASED)
+		blame_busy_ends(j->machine, host_ns);
 }
 
-/* The job went on. */
+/* The job went on: it was a sleep within it, and the busy period goes on, too. */
 void wait_forget_end(struct jobs *j)
 {
 	struct end_mark *mark = &j->rel.mark;
 
-	if (mark->set && mark->reset)
-		for (int p = 0; p < VMRT_BLAMES; p++)
-			j->excess[p] += mark->excess[p];
+	for (int p = 0; mark->set && p < VMRT_BLAMES; p++)
+		j->excess[p] += mark->forgiven[p];
+	if (mark->set)
+		mark->idle_to_ns = mark->host_ns;
 	j->rel.slept |= mark->set;
 	mark->set = false;
+}
+
+/* For how long between the two no job of @j was pending, since the last one ended. */
+int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns)
+{
+	const struct end_mark *mark = &j->rel.mark;
+
+	if (from_ns < mark->host_ns)
+		from_ns = mark->host_ns;
+	if (to_ns > mark->idle_to_ns)
+		to_ns = mark->idle_to_ns;
+	return to_ns > from_ns ? to_ns - from_ns : 0;
 }
 
 /* The host turns out not to have run from @from_ns to @to_ns, which were booked as @part. */
@@ -69,6 +85,31 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 	mark->excess[VMRT_BLAME_STEAL] += ns;
 }
 
+/* While no job is pending, nothing is lost by steal and throttling. Overruns of others remain to be waited for. */
+static void forgive(struct jobs *j)
+{
+	static const enum vmrt_blame waits[] = {VMRT_BLAME_STEAL, VMRT_BLAME_THROTTLING};
+	struct end_mark *mark = &j->rel.mark;
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		int64_t *excess = &j->excess[waits[i]];
+		int64_t base = j->busy_from_ns >= mark->host_ns ? 0 : mark->excess[waits[i]];
+
+		mark->forgiven[waits[i]] += *excess - base;
+		*excess = base;
+	}
+}
+
+/* The next job arrives at @host_ns, while the thread sleeps. */
+void wait_arrival_passed(struct jobs *j, int64_t host_ns)
+{
+	if (!j->rel.mark.set || j->rel.mark.passed)
+		return;
+	forgive(j);
+	j->rel.mark.passed = true;
+	j->rel.mark.idle_to_ns = host_ns;
+}
+
 /* The open job ended where it was marked. */
 void wait_complete_at_mark(struct jobs *j)
 {
@@ -78,6 +119,10 @@ void wait_complete_at_mark(struct jobs *j)
 		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
 		mark->set = false;
 		return;
+	}
+	if (!mark->passed) {
+		forgive(j);
+		mark->idle_to_ns = j->machine->settled_ns;
 	}
 	memcpy(now.cum, j->cum, sizeof(now.cum));
 	memcpy(now.excess, j->excess, sizeof(now.excess));
@@ -115,9 +160,10 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 /* The thread slept, and the expiry @fired of its timer wakes it. */
 void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired)
 {
-	int64_t before = j->job.arrival_local_ns;
+	int64_t before = j->job.arrival_local_ns, idle;
 
 	blame_settle(j->machine, host_ns);
+	idle = j->cum[VMRT_BLAME_BLOCKING] - (j->rel.mark.set ? j->rel.mark.cum[VMRT_BLAME_BLOCKING] : 0);
 	if (j->rel.no_arrival)
 		before = VMRT_UNKNOWN;
 	switch (j->state) {
@@ -134,7 +180,7 @@ void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired)
 		break;
 	}
 	j->rel.mark.set = false;
-	j->rel.idle_before = true;
+	j->rel.idle_ns = idle;
 	open_job(j, before, host_ns, fired);
 	blame_busy_ends(j->machine, host_ns);
 }
@@ -153,7 +199,7 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	} else {
 		jobs_complete(j, ev->ts, host_ns);
 	}
-	j->rel.idle_before = false;
+	j->rel.idle_ns = 0;
 	open_job(j, before, host_ns, &fired);
 	jobs_start(j, ev->ts, host_ns);
 	blame_busy_ends(j->machine, host_ns);
@@ -170,7 +216,7 @@ static void find_arrival(struct jobs *j, int64_t expires)
 	arrival = expires - (ahead + period - 1) / period * period;
 	r->no_arrival = false;
 	jobs_set_arrival(j, arrival);
-	j->unknown_ns += r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
+	j->unknown_ns = r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
 }
 
 /* A timer that goes on by itself is armed by the thread. */
@@ -190,6 +236,7 @@ void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	r->seen_ns = ev->ts;
 	if (!clocks_to_local(j->machine, clock, ev->timer.expires, &expires))
 		expires = VMRT_UNKNOWN;
+	r->next_ns = expires;
 	blame_settle(j->machine, host_ns);
 	if (r->fired.ptr && (j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);

@@ -54,8 +54,12 @@ static enum vmrt_release wait_of(enum vmrt_timer_fn fn)
 void release_init(struct jobs *j)
 {
 	j->rel.mechanism = j->spec->release;
+	/* as an earlier thread of the task did */
+	if (j->rel.mechanism == VMRT_RELEASE_AUTO)
+		j->rel.mechanism = j->machine->engine->found[j->task].mechanism;
 	j->rel.period_ns = j->spec->period_ns;
 	j->rel.clock = CLOCK_IS_MONOTONIC;
+	j->rel.next_ns = VMRT_UNKNOWN;
 	j->rel.off_grid = j->rel.mechanism == VMRT_RELEASE_RELATIVE;
 	if (!j->rel.period_ns && !j->rel.off_grid)
 		j->rel.period_ns = period_found(&j->machine->engine->found[j->task]);
@@ -307,13 +311,15 @@ static int64_t minus(int64_t a, int64_t b)
  */
 static void arrive(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t late)
 {
+	int64_t step = CLOCK_STEP_NS + (j->rel.clock == CLOCK_IS_TICKS ? j->machine->clocks.tick_ns : 0);
 	int64_t arrival, change;
 
 	if (late < 0 || __builtin_sub_overflow(local_ns, late, &arrival))
 		arrival = local_ns;
-	if (!j->rel.pending && j->job.arrival_local_ns <= local_ns &&
+	/* that many ticks ago it had arrived for certain */
+	if (!j->rel.pending && j->job.arrival_local_ns <= (j->rel.clock == CLOCK_IS_TICKS ? arrival : local_ns) &&
 		!__builtin_sub_overflow(arrival, j->job.arrival_local_ns, &change) &&
-		llabs(change) <= CLOCK_STEP_NS)
+		llabs(change) <= step)
 		return;
 	blame_settle(j->machine, host_ns);
 	j->rel.pending = false;
@@ -339,6 +345,7 @@ void release_timer_expire(
 	if (timer) {
 		int64_t late;
 
+		fired.owner = timer->owner;
 		/* how late it is, the timer's own clock tells best */
 		if (clock == CLOCK_IS_MONOTONIC)
 			fired.arrival_ns = timer->expires;
@@ -381,6 +388,7 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 	if (!m->has_tasks)
 		return;
 	clocks_ticked(m, ev->wheel.now, ev->ts);
+	m->cpus[ev->cpu].server_timer |= ev->wheel.fn == VMRT_FN_RESCH_SERVER;
 	m->cpus[ev->cpu].fired = (struct fired){.ptr = ev->wheel.timer, .fn = ev->wheel.fn,
 		.arrival_ns = VMRT_UNKNOWN, .local_ns = ev->ts, .host_ns = host_ns};
 	for (size_t i = 0; i < m->n_jobs; i++) {
@@ -409,6 +417,10 @@ static bool is_own_timer(struct jobs *j, const struct fired *f)
 	struct release *r = &j->rel;
 	enum vmrt_release kind = wait_of(f->fn);
 	int64_t patience = r->period_ns ? 2 * r->period_ns : VMRT_NS_PER_S;
+
+	/* another task's: it expired in the same interrupt in which something else woke this one */
+	if (f->owner && f->owner != j->thr && f->owner->jobs)
+		return false;
 
 	if (is_wait(r->mechanism)) {
 		if (kind != r->mechanism && f->fn != VMRT_FN_UNKNOWN)
@@ -443,6 +455,7 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	const struct fired *f = waker(j->machine, ev);
 
 	blame_settle(j->machine, host_ns);
+	/* what it was asleep for is known only if it was seen falling asleep */
 	if (f && j->thr->state != THR_UNKNOWN && !j->thr->suspended && is_own_timer(j, f))
 		wait_woken(j, host_ns, f);
 	else
@@ -473,9 +486,10 @@ static void confirmed(struct jobs *j, enum vmrt_release mechanism, int64_t host_
 	struct release *r = &j->rel;
 	int64_t before = j->job.arrival_local_ns, skipped = 0;
 	int64_t expires = sleep_expiry(j->machine, r->confirm_clock, r->confirm_raw);
-	bool off_grid = r->off_grid;
+	bool off_grid;
 
 	release_discard(j);
+	off_grid = r->off_grid;
 	if (r->mechanism == VMRT_RELEASE_AUTO)
 		release_decide(j, mechanism);
 	r->confirm = false;
@@ -499,12 +513,13 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 {
 	struct release *r = &j->rel;
 
-	if (r->confirm && r->confirm_clock == CLOCK_IS_TICKS && (state & STATE_DISK)) {
+	/* S: the switch itself was not recorded */
+	if (r->confirm && r->confirm_clock == CLOCK_IS_TICKS && (state & (STATE_DISK | STATE_SLEEP))) {
 		confirmed(j, VMRT_RELEASE_RESCH, host_ns);
-	} else if (r->confirm && r->confirm_clock == CLOCK_IS_MONOTONIC && state == 0 &&
+	} else if (r->confirm && r->confirm_clock == CLOCK_IS_MONOTONIC && (state == 0 || state == STATE_SLEEP) &&
 		   j->thr->prio == DEADLINE_PRIO) {
 		confirmed(j, VMRT_RELEASE_DEADLINE, host_ns);
-	} else if (r->confirm) {
+	} else if (r->confirm && !(r->confirm_clock == CLOCK_IS_TICKS && state == 0)) {
 		r->confirm = false;
 		wait_forget_end(j);
 	}
@@ -516,12 +531,11 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 /* @out was just switched out for the next thread of @ev: did somebody take the CPU from it? */
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out)
 {
-	const struct fired *f = &m->cpus[ev->cpu].fired;
 	int64_t state = ev->sw.prev_state;
 
 	out->throttled = false;
 	out->suspended = (state & STATE_STOPPED) ||
-		((state & STATE_DISK) && f->ptr && f->fn == VMRT_FN_RESCH_SERVER &&
+		((state & STATE_DISK) && m->cpus[ev->cpu].server_timer &&
 			(!out->jobs || out->jobs->state != JOB_SLEEPING));
 	if (state != 0)
 		return;
@@ -533,18 +547,18 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *ou
 }
 
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
-bool release_ends(struct jobs *j, int64_t end_ns)
+bool release_ends(struct jobs *j)
 {
 	struct release *r = &j->rel;
 
-	(void)end_ns;
 	if (r->no_arrival) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		return false;
 	}
 	if (!r->mark.set)
 		return true;
-	if (r->fired.ptr)
+	/* its timer did not wake it: it sleeps for something else */
+	if (r->fired.ptr && j->machine->stats.last_ns - r->fired.host_ns > WAKE_NEAR_NS)
 		return true;
 	/* asleep: for its next release, or within the job */
 	jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);

@@ -21,11 +21,13 @@
 #define CLOCK_STEP_NS VMRT_NS_PER_MS
 
 struct jobs;
+struct thr;
 
 /* A timer that expired on a CPU. */
 struct fired {
 	uint64_t ptr; /* 0: none */
 	enum vmrt_timer_fn fn;
+	const struct thr *owner; /* who armed it, if it is followed */
 	int64_t arrival_ns; /* when it was due, local clock, or VMRT_UNKNOWN */
 	int64_t local_ns, host_ns;
 };
@@ -33,7 +35,9 @@ struct fired {
 /* What a job had used when it may have ended: it is known only later whether it did. */
 struct end_mark {
 	bool set;
-	bool reset; /* the busy period was taken to end there */
+	bool passed; /* the next job has arrived since */
+	int64_t idle_to_ns; /* it did at that host time */
+	int64_t forgiven[VMRT_BLAMES]; /* excess since then that is no job's if it did end there */
 	int64_t local_ns, host_ns;
 	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
 	int64_t exec_ns;
@@ -56,13 +60,14 @@ struct release {
 	/* a timer that goes on by itself: timerfd, setitimer, timer_create */
 	uint64_t timer;
 	bool gone;		/* it was cancelled */
+	int64_t next_ns;	/* local time to which it is armed, or VMRT_UNKNOWN */
 	bool foreseen;		/* its expiry, which is to come at once, has been taken into account */
 	bool no_arrival;	/* of the open job, until its timer is armed again */
 	int64_t opened_ns;	/* host time at which it was opened then */
 	int64_t seen_ns;	/* last sign of the timer */
 	struct fired fired;	/* expired, not consumed yet; its ptr is 0 if there is none */
 	bool slept;		/* it slept since it was released, and went on */
-	bool idle_before;	/* before it was opened, the job's task slept between jobs */
+	int64_t idle_ns;	/* so long before it was opened its task slept between jobs */
 	/* armed a timer; whether that ends the job, the next switch tells */
 	bool confirm;
 	uint64_t confirm_timer;

@@ -71,7 +71,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 	int64_t uncertainty_ns, bool truncated)
 {
 	run_settle_around(m, t, at.host_ns);
-	servers_start(m->engine, t, at.host_ns);
+	servers_start(t, at.host_ns, prio);
 	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
 	if (t->jobs)
 		blame_settle(m, at.host_ns);
@@ -79,11 +79,15 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 		judge_pending(t->guest, t, at.host_ns - uncertainty_ns);
 	if (t->jobs && t->last_out_ns != VMRT_UNKNOWN && t->ran_cpu != cpu && t->jobs->state == JOB_STARTED)
 		t->jobs->job.migrations++;
+	if (t->state == THR_UNKNOWN)
+		check_appears(t, at.host_ns);
 	t->state = THR_RUNNING;
 	t->throttled = t->suspended = false;
 	t->cpu = t->ran_cpu = (uint16_t)cpu;
-	if (prio >= 0)
+	if (prio >= 0) {
 		t->prio = prio;
+		check_run_begins(t);
+	}
 	t->start_ns = at.host_ns;
 	t->start_local_ns = at.local_ns;
 	t->uncertainty_ns = uncertainty_ns;

@@ -75,7 +75,7 @@ static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from
 	wait_stolen(j, s->part, from, s->to_ns);
 	journal_stolen(j, from, s->to_ns);
 	if (s->to_ns > busy)
-		j->excess[VMRT_BLAME_STEAL] += s->to_ns - busy;
+		j->excess[VMRT_BLAME_STEAL] += s->to_ns - busy - wait_idle_ns(j, busy, s->to_ns);
 }
 
 /* What ran on host CPU @host_cpu from @from_ns on, or slept there, did so on a CPU that did not run. */

@@ -50,20 +50,23 @@ void server_give(struct vmrt_engine *e, struct server *s)
 	periods_hold(s);
 }
 
-static bool has_priority(const struct server *s, const struct thr *t)
+bool server_is_priority(const struct server *s, int prio)
 {
-	if (s->pub.enforced)
-		return s->at_priority;
 	switch (s->pub.policy) {
 	case VMRT_POLICY_DEADLINE:
-		return t->prio < 0;
+		return prio < 0;
 	case VMRT_POLICY_RT_GROUP:
-		return t->prio >= 0 && t->prio < FIRST_FAIR_PRIO;
+		return prio >= 0 && prio < FIRST_FAIR_PRIO;
 	case VMRT_POLICY_CFS_QUOTA:
-		return t->prio >= FIRST_FAIR_PRIO;
+		return prio >= FIRST_FAIR_PRIO;
 	default:
-		return t->prio == FIFO_PRIO(s->pub.priority);
+		return prio == FIFO_PRIO(s->pub.priority);
 	}
+}
+
+static bool has_priority(const struct server *s, const struct thr *t)
+{
+	return s->pub.enforced ? s->at_priority : server_is_priority(s, t->prio);
 }
 
 static void look_at(const struct vmrt_engine *e, struct server *s, struct segment *out)

@@ -24,7 +24,7 @@ bool gap_open(const struct vmrt_engine *e, const struct thr *v)
 
 void gap_forget(struct jobs *j)
 {
-	j->gap_ns = 0;
+	j->gap_ns = j->gap_idle_ns = 0;
 	j->gap_vcpu = NULL;
 	for (size_t n = 0; n < j->backlog_n; n++)
 		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
@@ -41,7 +41,7 @@ static void close_gap(struct machine *m, struct thr *v)
 		if (v->gap_ns >= THROTTLE_MIN_NS) {
 			j->cum[VMRT_BLAME_HOST_THREAD] -= j->gap_ns;
 			j->cum[VMRT_BLAME_THROTTLING] += j->gap_ns;
-			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns;
+			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns - j->gap_idle_ns;
 			journal_throttled(j);
 			for (size_t n = 0; n < j->backlog_n; n++) {
 				struct snapshot *s =
@@ -81,4 +81,6 @@ void gap_note(struct jobs *j, const struct thr *v, int64_t ns)
 		gap_forget(j);
 	j->gap_vcpu = v;
 	j->gap_ns += ns;
+	if (j->rel.mark.set && !j->rel.mark.passed)
+		j->gap_idle_ns += ns;
 }

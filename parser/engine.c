@@ -102,6 +102,10 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	case VMRT_EV_TIMER_EXPIRE:
 		event_timer_expire(m, ev, now);
 		break;
+	case VMRT_EV_IRQ_ENTER:
+	case VMRT_EV_IRQ_LEAVE:
+		event_irq(m, ev, now);
+		break;
 	case VMRT_EV_MARK:
 		event_mark(m, ev, now);
 		break;

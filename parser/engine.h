@@ -72,6 +72,7 @@ struct thr {
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
 	struct server *server; /* of a vCPU thread */
 	bool boosted;   /* by priority inheritance */
+	bool unraised;  /* its server had budget, but its last switch showed no real-time priority */
 	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
 	bool suspended; /* not asleep: stopped, or put to sleep by a server */
@@ -100,6 +101,7 @@ struct timers {
 
 struct cpu {
 	bool known;   /* who runs is known */
+	unsigned interrupts; /* that are being handled, one within the other */
 	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not recorded */
 	int32_t pid;
 	int32_t left_pid; /* who was switched out last, while its last records may still come */
@@ -116,7 +118,8 @@ struct cpu {
 	uint64_t hole_count;
 	bool ended; /* its recording ends before that of others */
 	int64_t ended_ns;
-	struct fired fired; /* the timer that expired last, until the next switch */
+	struct fired fired; /* the timer that expired last, until the interrupt is over */
+	bool server_timer;  /* since the last switch a timer of RESCH's servers expired */
 };
 
 #define PID_LEAF 1024
@@ -149,14 +152,27 @@ struct machine {
 	size_t n_pending;
 };
 
+#define GRID_TIMERS 8
+
+/* A kernel timer that may be that of a group's periods. */
+struct grid_timer {
+	uint64_t timer; /* 0: free */
+	int64_t expires_ns, seen_ns;
+	bool matches;  /* it expires as often as the periods begin */
+	int odd;       /* times in a row that it did not */
+	unsigned hits; /* so often a member went on right behind it */
+};
+
 struct server {
 	struct vmrt_server pub;
 	bool active;	  /* periods are being counted */
 	bool announced;
+	bool late;	  /* enforced: since before the recording began */
 	bool at_priority; /* enforced: the members have budget */
+	bool others_charged; /* enforced: the VM's other threads use it up, too */
 	int64_t out_ns;   /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
-	bool slept;	  /* by SCHED_DEADLINE: a sleep may have moved the periods since the last grid point */
+	bool slept;	  /* by the kernel: a sleep may have moved the periods since the last grid point */
 	struct thr **members; /* vCPU threads */
 	size_t n_members;
 	int64_t settled_ns;
@@ -175,10 +191,7 @@ struct server {
 	struct phase_fit *fit; /* until the phase is found; else NULL */
 	int64_t dark_ns; /* since when there is demand without supply, or VMRT_UNKNOWN */
 	struct supply_curve *curve; /* NULL: none is measured */
-	struct {
-		uint64_t timer;
-		int64_t expires_ns;
-	} grid_timer; /* a kernel timer that may be its period's */
+	struct grid_timer grid_timers[GRID_TIMERS];
 	struct {
 		bool known;
 		int64_t k, at_ns;
@@ -239,6 +252,7 @@ struct jobs {
 	int64_t busy_from_ns; /* where that begins */
 	enum vmrt_blame part; /* of the stretch of time that is being accounted */
 	int64_t gap_ns; /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
+	int64_t gap_idle_ns; /* of it: while no job was pending */
 	const struct thr *gap_vcpu;
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
 	struct stretch recent[RECENT_MAX]; /* a ring */
@@ -332,7 +346,7 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);
 void release_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
 bool release_give(struct jobs *j);
-bool release_ends(struct jobs *j, int64_t end_ns);
+bool release_ends(struct jobs *j);
 bool release_exits(struct jobs *j);
 void release_discard(struct jobs *j);
 void release_flush(struct jobs *j);
@@ -344,6 +358,8 @@ void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired);
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j);
 void wait_complete_at_mark(struct jobs *j);
+void wait_arrival_passed(struct jobs *j, int64_t host_ns);
+int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* engine-release-clock.c */
@@ -441,6 +457,9 @@ static inline void cpus_check_chain(
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 
+	/* an interrupt is over: what wakes threads from now on is not its timer */
+	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
+		cpu->fired.ptr = 0;
 	if (cpu->known && cpu->pid == pid)
 		cpu->tail = false;
 	else
@@ -458,6 +477,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* engine-steal.c */
@@ -492,7 +512,7 @@ void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
 
 /* engine-grid.c */
-void servers_start(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
+void servers_start(const struct thr *t, int64_t host_ns, int prio);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
 
 /* engine-enforcer.c */
@@ -508,7 +528,9 @@ void check_supply(const struct vmrt_engine *e, const struct server *s, const str
 int64_t check_safe_ns(const struct vmrt_engine *e);
 bool check_selected(const struct vmrt_engine *e, const struct server *s);
 bool check_watches(const struct server *s, unsigned cpu);
-void check_run_ends(const struct thr *t, int64_t host_ns);
+void check_appears(const struct thr *t, int64_t host_ns);
+void check_run_begins(struct thr *t);
+void check_run_ends(struct thr *t, int64_t host_ns);
 void check_runs_on(struct server *s, int64_t host_ns);
 
 /* engine-phase.c */

@@ -61,6 +61,13 @@ enum { PI_PID, PI_OLD, PI_NEW };
 		[SETUP_MODE] = {"mode", FIELD_32, true},                                           \
 	}
 
+/* That they come is all there is to know of them. */
+#define IRQ(system, name)                                                                          \
+	{system, name "_entry", VMRT_EV_IRQ_ENTER, {{NULL, FIELD_NONE, false}}},                   \
+	{                                                                                          \
+		system, name "_exit", VMRT_EV_IRQ_LEAVE, {{NULL, FIELD_NONE, false}}               \
+	}
+
 static const struct event_want wanted[] = {
 	{"sched", "sched_switch", VMRT_EV_SWITCH,
 		{
@@ -136,6 +143,14 @@ static const struct event_want wanted[] = {
 			[PI_OLD] = {"oldprio", FIELD_32, false},
 			[PI_NEW] = {"newprio", FIELD_32, false},
 		}},
+	IRQ("irq", "irq_handler"),
+	IRQ("irq", "softirq"),
+	IRQ("irq_vectors", "local_timer"),
+	IRQ("irq_vectors", "reschedule"),
+	IRQ("irq_vectors", "call_function"),
+	IRQ("irq_vectors", "call_function_single"),
+	IRQ("irq_vectors", "irq_work"),
+	IRQ("irq_vectors", "x86_platform_ipi"),
 	{"ftrace", "print", VMRT_EV_MARK,
 		{
 			[MARK_TEXT] = {"buf", FIELD_TEXT, false},

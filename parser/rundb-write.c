@@ -1,71 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include "rundb.h"
+/* The rows of run.db, in the order of the columns of schema.h. */
+#include "rundb-local.h"
 
-#include <errno.h>
-#include <sqlite3.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include "schema.h"
-
-
-enum table { T_RUN, T_MACHINE, T_CLOCK, T_LOSS, T_VM, T_THREAD, T_SERVER, T_PERIOD, T_VIOLATION, T_CHECKED,
-	T_NATURAL, T_SUPPLY, T_SLICE, T_TASK,
-	T_JOB, T_BLAME, T_BLAME_THREAD, TABLES };
-
-static const struct {
-	const char *name;
-	int columns;
-} tables[TABLES] = {
-	[T_RUN] = {"run", 11},
-	[T_MACHINE] = {"machine", 17},
-	[T_CLOCK] = {"clock", 9},
-	[T_LOSS] = {"loss", 6},
-	[T_VM] = {"vm", 6},
-	[T_THREAD] = {"thread", 10},
-	[T_SERVER] = {"server", 11},
-	[T_PERIOD] = {"server_period", 16},
-	[T_VIOLATION] = {"violation", 7},
-	[T_CHECKED] = {"checked", 8},
-	[T_NATURAL] = {"natural", 8},
-	[T_SUPPLY] = {"supply", 4},
-	[T_SLICE] = {"slice", 8},
-	[T_TASK] = {"task", 10},
-	[T_JOB] = {"job", 25},
-	[T_BLAME] = {"blame", 5},
-	[T_BLAME_THREAD] = {"blame_thread", 5},
-};
-
-/* Slices are so many that they are written this many at a time, in one statement. */
-#define SLICES 64
-
-struct rundb {
-	sqlite3 *db;
-	char *path, *temporary;
-	sqlite3_stmt *insert[TABLES], *insert_slices;
-	struct vmrt_slice slices[SLICES]; /* to be written */
-	size_t n_slices;
-	const struct vmrt_manifest *manifest;
-	unsigned long long jobs, periods;
-	enum vmrt_status status; /* first failure */
-	struct vmrt_error err;
-};
-
-static void failed(struct rundb *db)
-{
-	if (db->status == VMRT_OK)
-		db->status = vmrt_fail(
-			&db->err, VMRT_EDB, "%s: %s", db->temporary, sqlite3_errmsg(db->db));
-}
-
-static void run_sql(struct rundb *db, const char *sql)
-{
-	if (db->status == VMRT_OK && sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-		failed(db);
-}
 
 /* Columns of the row being written are bound one after the other. */
 struct row {
@@ -125,15 +62,15 @@ static void add_text(struct row *row, const char *text)
 static void step(struct row *row)
 {
 	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
-		failed(row->db);
+		rundb_failed(row->db);
 	sqlite3_reset(row->stmt);
 }
 
 static void end(struct row *row)
 {
-	if (row->column != tables[row->table].columns) {
+	if (row->column != rundb_tables[row->table].columns) {
 		row->db->status = vmrt_fail(&row->db->err, VMRT_EDB, "%s: %d columns for a row of %d",
-			tables[row->table].name, row->column, tables[row->table].columns);
+			rundb_tables[row->table].name, row->column, rundb_tables[row->table].columns);
 		return;
 	}
 	step(row);
@@ -182,12 +119,12 @@ static void add_slice(struct row *row, const struct vmrt_slice *s)
 	add_int(row, s->truncated);
 }
 
-static void flush_slices(struct rundb *db)
+void rundb_flush(struct rundb *db)
 {
 	struct row many = {.db = db, .stmt = db->insert_slices};
 
-	if (db->n_slices == SLICES) {
-		for (size_t i = 0; i < SLICES; i++)
+	if (db->n_slices == RUNDB_SLICES) {
+		for (size_t i = 0; i < RUNDB_SLICES; i++)
 			add_slice(&many, &db->slices[i]);
 		step(&many);
 	} else {
@@ -206,8 +143,8 @@ static void on_slice(void *ctx, const struct vmrt_slice *s)
 	struct rundb *db = ctx;
 
 	db->slices[db->n_slices++] = *s;
-	if (db->n_slices == SLICES)
-		flush_slices(db);
+	if (db->n_slices == RUNDB_SLICES)
+		rundb_flush(db);
 }
 
 static void on_server(void *ctx, const struct vmrt_server *s)
@@ -526,140 +463,4 @@ void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned lon
 {
 	*jobs = db->jobs;
 	*periods = db->periods;
-}
-
-/* A statement that inserts @rows rows into @table; NULL without memory. */
-static char *make_insert(enum table table, size_t rows)
-{
-	size_t size = 64 + rows * 2 * (size_t)(tables[table].columns + 1);
-	char *sql = malloc(size), *p = sql;
-
-	if (!sql)
-		return NULL;
-	p += snprintf(p, size, "INSERT %sINTO %s VALUES", table == T_SERVER ? "OR REPLACE " : "",
-		tables[table].name);
-	for (size_t row = 0; row < rows; row++) {
-		if (row)
-			*p++ = ',';
-		for (int i = 0; i < tables[table].columns; i++) {
-			*p++ = i ? ',' : '(';
-			*p++ = '?';
-		}
-		*p++ = ')';
-	}
-	*p = '\0';
-	return sql;
-}
-
-static void prepare_insert(struct rundb *db, enum table table, size_t rows, sqlite3_stmt **out)
-{
-	char *sql = make_insert(table, rows);
-
-	if (!sql)
-		db->status = vmrt_fail(&db->err, VMRT_ENOMEM, "%s: out of memory", db->temporary);
-	else if (db->status == VMRT_OK && sqlite3_prepare_v2(db->db, sql, -1, out, NULL) != SQLITE_OK)
-		failed(db);
-	free(sql);
-}
-
-static void prepare(struct rundb *db)
-{
-	for (int t = 0; t < TABLES; t++)
-		prepare_insert(db, (enum table)t, 1, &db->insert[t]);
-	prepare_insert(db, T_SLICE, SLICES, &db->insert_slices);
-}
-
-enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
-	struct rundb **out, struct vmrt_error *err)
-{
-	struct rundb *db;
-	struct stat there;
-	char pragmas[128];
-
-	/* renaming would put a database in the place of a device or a link */
-	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
-		return vmrt_fail(err, VMRT_EEXIST, "%s is there and is not a regular file", path);
-	db = calloc(1, sizeof(*db));
-	if (!db)
-		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
-	db->manifest = manifest;
-	db->path = strdup(path);
-	if (asprintf(&db->temporary, "%s.%d.part", path, (int)getpid()) < 0)
-		db->temporary = NULL;
-	if (!db->path || !db->temporary) {
-		rundb_abort(db);
-		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
-	}
-	unlink(db->temporary);
-	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL) !=
-		SQLITE_OK) {
-		enum vmrt_status status =
-			vmrt_fail(err, VMRT_EDB, "cannot create %s: %s", db->temporary, sqlite3_errmsg(db->db));
-
-		rundb_abort(db);
-		return status;
-	}
-	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled */
-	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA locking_mode=EXCLUSIVE; PRAGMA page_size=16384;");
-	snprintf(pragmas, sizeof(pragmas), "PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;",
-		VMRT_DB_APPLICATION_ID, VMRT_DB_VERSION);
-	run_sql(db, pragmas);
-	run_sql(db, VMRT_DB_TABLES);
-	prepare(db);
-	if (db->status != VMRT_OK) {
-		enum vmrt_status status = db->status;
-
-		if (err)
-			*err = db->err;
-		rundb_abort(db);
-		return status;
-	}
-	*out = db;
-	return VMRT_OK;
-}
-
-static void finalize(struct rundb *db)
-{
-	for (int t = 0; t < TABLES; t++) {
-		sqlite3_finalize(db->insert[t]);
-		db->insert[t] = NULL;
-	}
-	sqlite3_finalize(db->insert_slices);
-	db->insert_slices = NULL;
-}
-
-enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err)
-{
-	enum vmrt_status status;
-
-	flush_slices(db);
-	finalize(db);
-	run_sql(db, VMRT_DB_INDICES);
-	run_sql(db, VMRT_DB_VIEWS);
-	run_sql(db, "COMMIT");
-	if (db->status == VMRT_OK && sqlite3_close(db->db) != SQLITE_OK)
-		failed(db);
-	else if (db->status == VMRT_OK)
-		db->db = NULL;
-	if (db->status == VMRT_OK && rename(db->temporary, db->path) != 0)
-		db->status = vmrt_fail_errno(&db->err, errno, "cannot rename %s to %s", db->temporary,
-			db->path);
-	status = db->status;
-	if (status != VMRT_OK && err)
-		*err = db->err;
-	rundb_abort(db);
-	return status;
-}
-
-void rundb_abort(struct rundb *db)
-{
-	if (!db)
-		return;
-	finalize(db);
-	sqlite3_close(db->db);
-	if (db->temporary)
-		unlink(db->temporary);
-	free(db->temporary);
-	free(db->path);
-	free(db);
 }

@@ -4,11 +4,13 @@ TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/lib/*.c))
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
 SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/*.c))
 SIM_TEST := $(O)/tests/test_sim
+SIM_SERVERS_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/servers/*.c) tests/sim/sim-rand.c)
+SIM_SERVERS_TEST := $(O)/tests/test_sim_servers
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(O)/tests/%,$(wildcard tests/tools/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: tests fuzz-targets check-unit fuzz goldens
-tests: $(UNIT_TESTS) $(SIM_TEST) $(TEST_TOOLS) ## build the tests
+tests: $(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST) $(TEST_TOOLS) ## build the tests
 
 $(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -I. -Wno-missing-prototypes
 
@@ -22,6 +24,8 @@ $(O)/obj/tests/tools/compare-tracecmd.o: VMRT_CFLAGS += $(patsubst -I%,-isystem%
 $(O)/tests/compare-tracecmd: VMRT_LDLIBS += $(shell $(PKG_CONFIG) --libs libtracecmd 2>/dev/null)
 
 $(SIM_TEST): $(SIM_OBJECTS) $(LIB)
+$(SIM_SERVERS_TEST): $(SIM_SERVERS_OBJECTS) $(LIB)
+$(SIM_TEST) $(SIM_SERVERS_TEST):
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ $(VMRT_LDLIBS)

@@ -25,6 +25,8 @@ enum vmrt_event_type {
 	VMRT_EV_WHEEL_START,   /* timer_start: a timer of the timer wheel, in ticks */
 	VMRT_EV_WHEEL_EXPIRE,  /* timer_expire_entry */
 	VMRT_EV_PI,	       /* sched_pi_setprio */
+	VMRT_EV_IRQ_ENTER,     /* irq_handler_entry, softirq_entry, and those of irq_vectors */
+	VMRT_EV_IRQ_LEAVE,     /* their ends */
 	VMRT_EV_OTHER,	       /* recorded, not used; still proves what ran on the CPU */
 	VMRT_EV_TYPES
 };

@@ -9,6 +9,7 @@
  *   vmrt job_begin task=NAME k=N                      vmrt-load, before the job's work
  *   vmrt job_end task=NAME k=N                        vmrt-load, after it
  *   vmrt srv_start server=NAME vm=NAME policy=P depletion=D period=NS budget=NS priority=N t0=NS
+ *                                                     and helpers=charged if other threads are charged, too
  *   vmrt srv_replenish server=NAME k=N at=NS budget=NS   at: the nominal time t0 + k * period;
  *                                                     written when the members are at the priority
  *                                                     of a sporadic server, at: when a chunk returns, budget: its amount

@@ -46,6 +46,7 @@ enum vmrt_outcome {
 	X(VMM, "vmm")			/* vCPU thread slept although the guest had work */         \
 	X(THROTTLING, "throttling")	/* kernel RT throttling or fair server took the CPU */      \
 	X(STEAL, "steal")		/* the host itself was not running */                       \
+	X(IRQ, "irq")			/* interrupts, where they are recorded */                   \
 	X(CLOCK, "clock")		/* difference between the two clocks' response times */     \
 	X(UNKNOWN, "unknown")		/* lost or inferred events */
 

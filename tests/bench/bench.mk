@@ -5,9 +5,13 @@ bench-record: $(O)/bin/vmrt-trace $(O)/tests/event-load ## measure what recordin
 	$(Q)O=$(O) tests/bench/record
 
 .PHONY: bench-analyze
-bench-analyze: $(O)/bin/vmrt-trace ## measure how fast recordings are analysed, against trace-cmd (as root)
+bench-analyze: $(O)/bin/vmrt-trace $(O)/tests/bare-decoder $(O)/tests/repeat-recording all ## measure how fast recordings are analysed, against trace-cmd (as root)
 	$(Q)scripts/setup --bench
 	$(Q)O=$(O) tests/bench/analyze
+
+.PHONY: bench-report
+bench-report: $(O)/bin/vmrt-report ## measure how long a report of a million jobs takes
+	$(Q)O=$(O) tests/bench/report
 
 .PHONY: bench-hsf
 bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEADLINE (as root)

@@ -20,11 +20,85 @@ same_text() { # same_text EXPECTED ARGUMENT...
 }
 
 fits_80() { # of every report in text
-	for args in "hsf.vmrt" "nohsf.vmrt" "--compare nohsf.vmrt hsf.vmrt" "--compare nohsf.vmrt hsf.vmrt hsf2.vmrt"; do
+	for args in "--histogram --cdf hsf.vmrt" "--histogram --cdf nohsf.vmrt" "--compare nohsf.vmrt hsf.vmrt" "--compare nohsf.vmrt hsf.vmrt hsf2.vmrt"; do
 		# shellcheck disable=SC2086 # the words of args are arguments
 		vmrt-report --allow-loss $args >"$work/text" || return 1
 		awk 'length > 80 { print; bad = 1 } END { exit bad }' "$work/text" || return 1
 	done
+}
+
+fits_200() { # and uses it
+	vmrt-report --allow-loss --width 200 --histogram --cdf hsf.vmrt nohsf.vmrt |
+		awk 'length > 200 { print; bad = 1 } length > 120 { wide = 1 } END { exit bad || !wide }'
+}
+
+no_blanks_at_line_ends() {
+	! vmrt-report --allow-loss --histogram --cdf hsf.vmrt nohsf.vmrt | grep -n ' $'
+}
+
+# Of what is shown, nothing changes with the width.
+same_at_any_width() {
+	for width in 80 100 133 200; do
+		vmrt-report --allow-loss --width $width hsf.vmrt | tr -s ' \n=' '\n' | grep -E '^-?[0-9]+\.[0-9]+$' | sort >"$work/width-$width"
+		cmp "$work/width-80" "$work/width-$width" || return 1
+	done
+	[ "$(wc -l <"$work/width-80")" -gt 40 ]
+}
+
+# Every element that is opened is closed where it should be; those that end by themselves left aside.
+well_formed() {
+	perl -0777 -ne 'my @open;
+		while (m{<(/?)([a-zA-Z0-9]+)((?:[^<>"]|"[^"]*")*?)(/?)>}g) {
+			next if $4 || $2 =~ /^(meta|dt|dd)$/;
+			if (!$1) { push @open, $2; next; }
+			my $last = pop @open;
+			if ($last ne $2) { print "$2 ends, but $last is open\n"; exit 1; }
+		}
+		exit @open > 0' "$1"
+}
+
+page_needs_nothing_else() {
+	vmrt-report --allow-loss --format html hsf.vmrt >"$work/page.html" || return 1
+	! grep -noiE '<script|<link|<img|<iframe|src=|href=|url\(|@import|https?:' "$work/page.html" &&
+		grep -q 'prefers-color-scheme' "$work/page.html" &&
+		[ "$(grep -c '<svg ' "$work/page.html")" = 4 ] && [ "$(grep -c '</svg>' "$work/page.html")" = 4 ] &&
+		well_formed "$work/page.html"
+}
+
+# What the database answers, in the same formats.
+queries() {
+	[ "$(vmrt-report --format csv --sql 'SELECT k, response_ns AS r, cause, 0.5 AS x FROM job WHERE k < 4 ORDER BY k' hsf.vmrt)" = \
+		"$(sqlite3 -csv -header hsf.vmrt/run.db 'SELECT k, response_ns AS r, cause, 0.5 AS x FROM job WHERE k < 4 ORDER BY k' | tr -d '\r')" ] &&
+		vmrt-report --format json --sql 'SELECT count(*) AS n FROM jobs' hsf.vmrt nohsf.vmrt |
+		jq -e '[.runs[].query[0].n] == [9, 10]'
+}
+
+reading_only() { # not even a file beside it
+	local sum
+	sum=$(md5sum <hsf.vmrt/run.db)
+	for query in 'DELETE FROM job' "ATTACH 'beside.db' AS b" 'CREATE TABLE x(y)' 'PRAGMA user_version = 7' 'VACUUM INTO "beside.db"' \
+		'SELECT load_extension("x")' 'CREATE TEMP TABLE x AS SELECT 1' 'SELECT 1; DELETE FROM job' ''; do
+		exits 1 "--sql" --sql "$query" hsf.vmrt || return 1
+	done
+	[ "$(md5sum <hsf.vmrt/run.db)" = "$sum" ] && [ ! -e beside.db ]
+}
+
+parts_of_a_run() { # against sqlite3
+	for from in 0 33 90; do
+		for skip in 0 2; do
+			want=$(sql "SELECT count(*) FROM (SELECT 1 FROM jobs WHERE arrival_ns >= 1000000000 + $from * 1000000 AND
+				arrival_ns < 1130000000 ORDER BY k LIMIT -1 OFFSET $skip)")
+			got=$(vmrt-report --allow-loss --from ${from}ms --to 130ms --skip-first $skip --format json hsf.vmrt |
+				jq '.runs[0].tasks[0].jobs')
+			[ "$want" = "$got" ] || { echo "from $from, skip $skip: wanted $want, got $got"; return 1; }
+		done
+	done
+}
+
+selection() {
+	[ "$(vmrt-report --allow-loss --format csv -T tasks --select miss,response_p99 hsf.vmrt)" = \
+		"$(printf 'run,task,miss_ratio,response_p99_ns\nsmall-hsf,demo/rt_task1,0.5,25000000\nsmall-hsf,demo/rt_task2,,')" ] &&
+		vmrt-report --allow-loss --select exec_max hsf.vmrt | grep -q '^demo/rt_task1  *12.000$'
 }
 
 sql() { sqlite3 "hsf.vmrt/run.db" "$1"; }
@@ -80,7 +154,7 @@ hostile_names() {
 	cp -r hsf.vmrt evil.vmrt
 	sqlite3 evil.vmrt/run.db "UPDATE run SET name = char(27) || '[31m' || char(10) || '{\$x}[exec id]\"';
 		UPDATE task SET name = 'a' || char(27) || '\"|&\\' WHERE id = 1"
-	for format in text markdown csv json jsonl latex; do
+	for format in text markdown csv json jsonl latex html; do
 		vmrt-report --allow-loss --format $format evil.vmrt >"$work/out" || return 1
 		[ $format = csv ] || ! LC_ALL=C grep -q $'\x1b' "$work/out" || { echo "$format: an escape got through"; return 1; }
 	done
@@ -112,6 +186,16 @@ ok "the report of a run is as expected" same_text small-hsf.txt hsf.vmrt
 ok "the report of a run without server is as expected" same_text small-nohsf.txt nohsf.vmrt
 ok "the comparison is as expected" same_text small-compare.txt --allow-loss --compare nohsf.vmrt hsf.vmrt
 ok "text fits 80 columns" fits_80
+ok "text uses up to 200 columns where they are" fits_200
+ok "the width changes no number" same_at_any_width
+ok "no line ends with blanks" no_blanks_at_line_ends
+ok "every number is the same one in all formats" perl "$top/tests/lib/same-numbers.pl" vmrt-report --allow-loss --histogram --cdf hsf.vmrt nohsf.vmrt
+ok "also in tables of a selection" perl "$top/tests/lib/same-numbers.pl" vmrt-report --allow-loss --select miss,exec_max,windows,blackout_max hsf.vmrt
+ok "a page of HTML needs nothing else" page_needs_nothing_else
+ok "queries are answered in every format" queries
+ok "queries can only read" reading_only
+ok "a part of a run is what sqlite3 selects" parts_of_a_run
+ok "selected columns stand alone" selection
 ok "every format says what the database says" formats_agree
 ok "text, Markdown and LaTeX show what CSV has in ns" text_shows_the_same
 ok "JSON is valid, also of comparisons" valid_json
@@ -135,6 +219,16 @@ cp -r hsf.vmrt old.vmrt
 sqlite3 old.vmrt/run.db 'PRAGMA user_version = 0'
 ok "exit status 1 for a database of an older version" exits 1 "made by an older vmrt" old.vmrt
 ok "exit status 1 for a table that does not exist" exits 1 "there is no table 'nope'" --allow-loss --table nope hsf.vmrt
+ok "exit status 1 for a column that does not exist" exits 1 "there is no column 'nope'" --allow-loss --select nope hsf.vmrt
+ok "exit status 1 without such a server" exits 1 "it has: demo" --server nope hsf.vmrt
+ok "exit status 64 for a time that is none" exits 64 "'soon' is not a time" --from soon hsf.vmrt
+ok "exit status 64 for an end before the beginning" exits 64 "--to is not behind --from" --from 2s --to 1s hsf.vmrt
+ok "exit status 64 for too many worst jobs" exits 64 "--worst is a number from 0 to 100" --worst 101 hsf.vmrt
+ok "exit status 64 for an empty window" exits 64 "--window is a number from 1 to 1000" --window 0 hsf.vmrt
+ok "exit status 64 for a negative number of jobs" exits 64 "--skip-first is a number" --skip-first=-1 hsf.vmrt
+ok "exit status 64 for a width out of range" exits 64 "--width is a number from 80 to 200" --width 79 hsf.vmrt
+ok "exit status 64 for an empty selection" exits 64 "--select needs the names" --select , hsf.vmrt
+ok "exit status 64 for a query beside a comparison" exits 64 "--sql goes with none of" --compare --sql "SELECT 1" hsf.vmrt hsf2.vmrt
 ok "exit status 64 without a run" exits 64 "no run is named"
 ok "exit status 64 for an unknown format" exits 64 "there is no format 'xml'" --format xml hsf.vmrt
 ok "exit status 64 for a comparison of one run" exits 64 "needs at least two runs" --compare hsf.vmrt

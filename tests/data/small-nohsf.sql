@@ -37,4 +37,6 @@ INSERT INTO job
 	(4, 30, 'missed', 'host_thread'), (5, 29, 'missed', 'host_thread'), (6, 19, 'met', NULL),
 	(7, 33, 'missed', 'host_thread'), (8, 32, 'missed', 'interference'),
 	(9, 27, 'missed', 'interference'), (10, 26, 'missed', 'host_thread'));
+INSERT INTO blame_thread VALUES
+	(1, 7, 'host_thread', 4, 12500000), (1, 7, 'host_thread', 5, 500000), (1, 7, 'interference', 3, 2000000);
 INSERT INTO natural VALUES(1, 12, 28000000, 30000000, 32000000, 2500000, 3000000, 3900000);

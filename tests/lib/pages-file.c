@@ -235,9 +235,10 @@ void tests_dat_write(struct tests_dat *d, const char *path)
 	tests_put(&b, "header_event", 13);
 	put_text(&b, header_event);
 	put_formats(d, &b, "ftrace", false);
-	put32(&b, 2);
+	put32(&b, 3);
 	put_formats(d, &b, "sched", true);
 	put_formats(d, &b, "timer", true);
+	put_formats(d, &b, "irq", true);
 	put32(&b, d->no_symbols ? 0 : (uint32_t)strlen(tests_dat_kallsyms()));
 	if (!d->no_symbols)
 		tests_put(&b, tests_dat_kallsyms(), strlen(tests_dat_kallsyms()));

@@ -59,6 +59,11 @@
 		{{"char comm[16]", 16, 0}, {"pid_t pid", 4, 1}, {"u64 runtime", 8, 0}},            \
 		"\"comm=%s pid=%d runtime=%Lu [ns]\", REC->comm, REC->pid, "                       \
 		"(unsigned long long)REC->runtime"},                                               \
+	[TESTS_IRQ_ENTER] = {"irq", "irq_handler_entry", 140,                                      \
+		{{"int irq", 4, 1}, {"__data_loc char[] name", 4, 0}},                             \
+		"\"irq=%d name=%s\", REC->irq, __get_str(name)"},                                  \
+	[TESTS_IRQ_LEAVE] = {"irq", "irq_handler_exit", 139, {{"int irq", 4, 1}, {"int ret", 4, 1}}, \
+		"\"irq=%d ret=%s\", REC->irq, REC->ret ? \"handled\" : \"unhandled\""},              \
 	[TESTS_PRINT] = {"ftrace", "print", 5,                                                     \
 		{{"unsigned long ip", 8, 0}, {"char buf[]", 0, 0}},                                \
 		"\"%ps: %s\", (void *)REC->ip, REC->buf"}
@@ -106,9 +111,60 @@ static const struct tests_event_format formats_61[TESTS_EVENTS] = {
 		"(unsigned long long) REC->softexpires, REC->mode"},
 };
 
+#define WAKE_419                                                                                   \
+	{                                                                                          \
+		{"char comm[16]", 16, 0}, {"pid_t pid", 4, 1}, {"int prio", 4, 1},                 \
+			{"int success", 4, 1},                                                     \
+		{                                                                                  \
+			"int target_cpu", 4, 1                                                     \
+		}                                                                                  \
+	}
+#define WAKE_NEW                                                                                   \
+	{                                                                                          \
+		{"char comm[16]", 16, 0}, {"int prio", 4, 1}, {"pid_t pid", 4, 1},                 \
+		{                                                                                  \
+			"int target_cpu", 4, 1                                                     \
+		}                                                                                  \
+	}
+#define SWITCH_NEW                                                                                 \
+	{                                                                                          \
+		{"char prev_comm[16]", 16, 0}, {"int prev_prio", 4, 1}, {"pid_t prev_pid", 4, 1},  \
+			{"long prev_state", 8, 1}, {"char next_comm[16]", 16, 0},                  \
+			{"int next_prio", 4, 1},                                                   \
+		{                                                                                  \
+			"pid_t next_pid", 4, 1                                                     \
+		}                                                                                  \
+	}
+
+/* Those of @base, with other fields of the most frequent events. */
+static const struct tests_event_format *vary(const struct tests_event_format *base,
+	struct tests_event_format *room, const struct tests_field *wake, const struct tests_field *sw)
+{
+	memcpy(room, base, TESTS_EVENTS * sizeof(*room));
+	for (int i = TESTS_WAKING; i <= TESTS_WAKEUP_NEW; i++)
+		memcpy(room[i].fields, wake, sizeof(room[i].fields));
+	if (sw)
+		memcpy(room[TESTS_SWITCH].fields, sw, sizeof(room[0].fields));
+	return room;
+}
+
 const struct tests_event_format *tests_event_formats(enum tests_kernel kernel)
 {
-	return kernel == TESTS_KERNEL_618 ? formats_618 : formats_61;
+	static const struct tests_field wake_419[TESTS_MAX_FIELDS] = WAKE_419;
+	static const struct tests_field wake_new[TESTS_MAX_FIELDS] = WAKE_NEW;
+	static const struct tests_field switch_new[TESTS_MAX_FIELDS] = SWITCH_NEW;
+	static struct tests_event_format room_419[TESTS_EVENTS], room_new[TESTS_EVENTS];
+
+	switch (kernel) {
+	case TESTS_KERNEL_618:
+		return formats_618;
+	case TESTS_KERNEL_419:
+		return vary(formats_61, room_419, wake_419, NULL);
+	case TESTS_KERNEL_NEW:
+		return vary(formats_618, room_new, wake_new, switch_new);
+	default:
+		return formats_61;
+	}
 }
 
 unsigned tests_common_size(enum tests_kernel kernel)

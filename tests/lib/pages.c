@@ -225,6 +225,22 @@ static void name(struct record *r, const char *text)
 	}
 }
 
+/* The next field to be written is @field, wherever this kernel has it. */
+static struct record *at(struct record *r, const char *field)
+{
+	const struct tests_field *fields = tests_event_formats(r->d->kernel)[r->event].fields;
+	size_t len = strlen(field);
+
+	for (r->next = 0; r->next < TESTS_MAX_FIELDS && fields[r->next].declaration; r->next++) {
+		const char *declared = strrchr(fields[r->next].declaration, ' ') + 1;
+
+		if (!strncmp(declared, field, len) && (!declared[len] || declared[len] == '['))
+			return r;
+	}
+	REQUIRE(!"such a field");
+	return r;
+}
+
 static void record_end(struct record *r, unsigned cpu, int64_t ts)
 {
 	append(r->d, cpu, ts, r->bytes, r->size);
@@ -238,13 +254,13 @@ void tests_dat_switch(struct tests_dat *d, unsigned cpu, int64_t ts, const char 
 
 	tests_dat_current(d, cpu, prev_pid);
 	record_begin(&r, d, cpu, TESTS_SWITCH);
-	name(&r, prev_comm);
-	number(&r, prev_pid);
-	number(&r, prev_prio);
-	number(&r, prev_state);
-	name(&r, next_comm);
-	number(&r, next_pid);
-	number(&r, next_prio);
+	name(at(&r, "prev_comm"), prev_comm);
+	number(at(&r, "prev_pid"), prev_pid);
+	number(at(&r, "prev_prio"), prev_prio);
+	number(at(&r, "prev_state"), prev_state);
+	name(at(&r, "next_comm"), next_comm);
+	number(at(&r, "next_pid"), next_pid);
+	number(at(&r, "next_prio"), next_prio);
 	record_end(&r, cpu, ts);
 	tests_dat_current(d, cpu, next_pid);
 }
@@ -255,10 +271,10 @@ static void wake(struct tests_dat *d, enum tests_event event, unsigned cpu, int6
 	struct record r;
 
 	record_begin(&r, d, cpu, event);
-	name(&r, comm);
-	number(&r, pid);
-	number(&r, prio);
-	number(&r, target_cpu);
+	name(at(&r, "comm"), comm);
+	number(at(&r, "pid"), pid);
+	number(at(&r, "prio"), prio);
+	number(at(&r, "target_cpu"), target_cpu);
 	record_end(&r, cpu, ts);
 }
 
@@ -396,6 +412,20 @@ void tests_dat_mark(struct tests_dat *d, unsigned cpu, int64_t ts, const char *t
 	r.bytes[r.size + len] = '\n';
 	r.size += (uint32_t)len + 2;
 	record_end(&r, cpu, ts);
+}
+
+void tests_dat_irq(struct tests_dat *d, unsigned cpu, int64_t from, int64_t to)
+{
+	struct record r;
+
+	record_begin(&r, d, cpu, TESTS_IRQ_ENTER);
+	number(at(&r, "irq"), 24);
+	name(at(&r, "name"), "virtio0-input.0");
+	record_end(&r, cpu, from);
+	record_begin(&r, d, cpu, TESTS_IRQ_LEAVE);
+	number(at(&r, "irq"), 24);
+	number(at(&r, "ret"), 1);
+	record_end(&r, cpu, to);
 }
 
 void tests_dat_other(struct tests_dat *d, unsigned cpu, int64_t ts)

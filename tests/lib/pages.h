@@ -18,6 +18,8 @@ enum tests_kernel {
 	TESTS_KERNEL_618, /* formats of 6.18: hrtimer_setup, was_armed */
 	TESTS_KERNEL_61,  /* formats of 6.1: hrtimer_init, comms inside the records */
 	TESTS_KERNEL_RT,  /* as 6.1 with PREEMPT_RT: longer common fields */
+	TESTS_KERNEL_419, /* formats of 4.19: wake-ups tell of their success */
+	TESTS_KERNEL_NEW, /* made up: as 6.18, but the fields of the most frequent events have moved */
 };
 
 struct tests_dat;
@@ -57,6 +59,8 @@ void tests_dat_timer_expire(struct tests_dat *d, unsigned cpu, int64_t ts, uint6
 	enum vmrt_timer_fn fn, int64_t now);
 /** tests_dat_mark - a line written to trace_marker; the newline is added */
 void tests_dat_mark(struct tests_dat *d, unsigned cpu, int64_t ts, const char *text);
+/** tests_dat_irq - an interrupt is handled from @from to @to */
+void tests_dat_irq(struct tests_dat *d, unsigned cpu, int64_t from, int64_t to);
 /** tests_dat_other - an event that nobody uses (sched_stat_runtime) */
 void tests_dat_other(struct tests_dat *d, unsigned cpu, int64_t ts);
 

@@ -175,6 +175,8 @@ thread() { grep -l "^CPU $1/" "/proc/$vm/task/"*/comm | cut -d/ -f5; }
 	[[ $(printf '{"op":"set","server":"s","settings":{"budget":"5ms\\n[server x]"}}\n' | raw) = *'"ok":false'* ]]
 	head -c 3000 /dev/urandom | raw >/dev/null || true
 	[ "$(printf '{"op":"status"}\n{"op":"status"}\n' | raw | grep -c '"ok":true')" = 2 ]
+	# more at a time than one read takes
+	[ "$(perl -e 'print "{\"op\":\"status\",\"server\":\"s\"}\n" x 1000' | raw | grep -c '"ok":true')" = 1000 ]
 	# a hundred that never say anything, and one that never reads, do not keep others out
 	perl -MIO::Socket::UNIX -e 'my $p = shift; my @s = map { IO::Socket::UNIX->new(Peer => $p) } 1..100;
 		my $s = IO::Socket::UNIX->new(Peer => $p); $s->blocking(0); $SIG{PIPE} = "IGNORE";

@@ -52,6 +52,21 @@ formats() { "$trace" dump "$run/host.dat" | sed -n 's/.* format \([a-z_]*:[a-z_]
 	run -0 "$trace" record --force --allow-loss -o "$run" --buffer 8k --events '+raw_syscalls:*' -- "${load[@]}"
 }
 
+@test "a recorder that does not come to run tells for how long, and when" {
+	"$trace" record -q -o "$run" -d 1500ms 3>&- &
+	recorder=$!
+	for _ in $(seq 100); do [ -s "$run/manifest.json" ] && break; sleep 0.05; done
+	sleep 0.2
+	kill -STOP $recorder
+	sleep 0.9
+	kill -CONT $recorder
+	wait $recorder
+	"$trace" info "$run" | grep 'not read for at most'
+	# it looks every 0.4 s otherwise
+	[ "$(jq '[.buffers[] | select(.unread_ns > 850000000)] | length' "$run/manifest.json")" -eq "$(nproc)" ]
+	[ "$(jq '[.start_ns, .end_ns] as $run | [.buffers[].unread_at_ns | select(. > $run[0] and . < $run[1])] | length' "$run/manifest.json")" -eq "$(nproc)" ]
+}
+
 @test "dump shows files of trace-cmd, and damaged ones as far as they go" {
 	"$trace" record -q -o "$run" -- sleep 0.1
 	head -c 3000 "$run/host.dat" >"$BATS_TEST_TMPDIR/cut.dat"

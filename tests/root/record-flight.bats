@@ -70,7 +70,7 @@ guest_ms() {
 @test "the last second of a guest is saved too, with its clock, within the promised memory" {
 	start_agent
 	start_recorder --flight 1s -d 60s --link g="$socket"
-	sleep 3
+	sleep 2
 	memory=$(awk '/VmHWM/ {print $2}' "/proc/$recorder/status")
 	kill -USR1 "$recorder"
 	wait "$recorder"

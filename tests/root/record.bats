@@ -184,6 +184,11 @@ recorder_ends() {
 	nothing_left
 }
 
+@test "streaming and holding exclude each other" {
+	run -64 "$trace" record -o "$run" --stream --hold -- true
+	[[ $output = *'--hold and --stream exclude each other'* ]]
+}
+
 @test "streaming gives the same events as holding" {
 	start_agent
 	run -0 "$trace" record -o "$run" --stream --link g=$socket -d 1s

@@ -46,7 +46,7 @@ static bool is_recorded(struct wcpu *c, enum vmrt_event_type type)
 {
 	struct world *w = c->m->w;
 
-	if (w->now < w->start)
+	if (w->now < w->start || w->now < c->clip_from || w->now >= c->clip_to)
 		return false;
 	if (w->now >= c->loss_at && w->now < c->loss_end) {
 		c->lost++;
@@ -164,16 +164,44 @@ void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struc
 		[TM_LOCK] = VMRT_FN_OTHER,
 		[TM_TICK] = VMRT_FN_TICK,
 		[TM_GRID] = VMRT_FN_TIMERFD,
-		[TM_REBORN] = VMRT_FN_OTHER};
+		[TM_REBORN] = VMRT_FN_OTHER,
+		[TM_DEADLINE] = VMRT_FN_DEADLINE,
+		[TM_RESUME] = VMRT_FN_OTHER};
+	static const enum vmrt_timer_fn waits[] = {[VMRT_RELEASE_TIMERFD] = VMRT_FN_TIMERFD,
+		[VMRT_RELEASE_ITIMER] = VMRT_FN_ITIMER,
+		[VMRT_RELEASE_POSIX] = VMRT_FN_POSIX};
 	struct vmrt_event *ev = emit(c, type, irq ? VMRT_FLAG_HARDIRQ : 0);
 
 	ev->timer.timer = timer->ptr;
-	ev->timer.fn = fns[timer->kind];
+	ev->timer.fn = timer->kind == TM_WAIT ? waits[timer->t->task->how] : fns[timer->kind];
+	ev->depth = timer->kind == TM_DEADLINE ? (uint8_t)timer->arg : 0;
 	ev->timer.expires = ev->timer.softexpires = timer->expires;
 	ev->timer.now = ev->ts;
 	ev->timer.mode = timer->kind == TM_REL ? VMRT_TIMER_REL
 		: timer->kind == TM_TICK       ? VMRT_TIMER_PINNED | VMRT_TIMER_HARD
+		: timer->kind == TM_DEADLINE   ? VMRT_TIMER_HARD
 					       : 0;
+}
+
+/* Of the timer wheel, which counts ticks. */
+void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t timer, enum vmrt_timer_fn fn,
+	int64_t expires)
+{
+	struct vmrt_event *ev = emit(c, type, irq ? VMRT_FLAG_SOFTIRQ : 0);
+
+	ev->wheel.timer = timer;
+	ev->wheel.fn = fn;
+	ev->wheel.expires = (uint64_t)expires;
+	ev->wheel.now = (uint64_t)ticks_at(c->m, c->m->w->now);
+}
+
+void emit_pi(struct wcpu *c, const struct wthread *t, int old_prio)
+{
+	struct vmrt_event *ev = emit(c, VMRT_EV_PI, 0);
+
+	ev->pi.pid = t->pid;
+	ev->pi.old_prio = old_prio;
+	ev->pi.new_prio = t->prio;
 }
 
 void emit_exit(struct wcpu *c, const struct wthread *t)

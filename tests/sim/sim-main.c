@@ -3,7 +3,7 @@
  * test_sim: thousands of random cases of the simulator against the engine.
  *
  *   test_sim                     the cases of a CI run, in groups of features, as TAP
- *   test_sim --seed N [-v] [-e]  one case again; -v: its description, -e: its events
+ *   test_sim --seed N [-v] [-e]  one case again; -v: its description, -e: its events and jobs
  *   test_sim --from N --count N  other seeds
  */
 #include "sim.h"
@@ -13,8 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BIT(f) (UINT32_C(1) << SIM_##f)
-#define CONFLICTS (BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR))
+#define BIT(f) (UINT64_C(1) << SIM_##f)
+#define CONFLICTS (BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) | \
+	BIT(CLIPPED))
 #ifdef __SANITIZE_ADDRESS__
 #define DEFAULT_COUNT 1500
 #else
@@ -29,15 +30,16 @@ static struct sim_case case_of(uint64_t seed)
 {
 	struct sim_case c = {.seed = seed};
 	uint64_t state = seed ^ UINT64_C(0x5bd1e995);
-	uint32_t one_of[] = {0, 0, 0, BIT(DRIFT), BIT(CLOCK_ERROR), BIT(LATE_START), BIT(LOSS), BIT(BROKEN)};
+	uint64_t one_of[] = {0, 0, 0, 0, BIT(DRIFT), BIT(CLOCK_ERROR), BIT(LATE_START), BIT(LOSS), BIT(BROKEN),
+		BIT(CLIPPED)};
 	int percent = (int)sim_between(&state, 10, 70);
 
 	for (int f = 0; f < SIM_N_FEATURES; f++)
 		if (sim_chance(&state, percent))
-			c.features |= UINT32_C(1) << f;
+			c.features |= UINT64_C(1) << f;
 	c.features &= ~CONFLICTS;
-	c.features |= one_of[sim_rand(&state) % 8];
-	if (c.features & (BIT(LOSS) | BIT(BROKEN)))
+	c.features |= one_of[sim_rand(&state) % (sizeof(one_of) / sizeof(one_of[0]))];
+	if (c.features & (BIT(LOSS) | BIT(BROKEN) | BIT(CLIPPED)))
 		c.features &= ~BIT(STEAL);
 	c.tasks = (int)sim_between(&state, 1, SIM_TASKS - 1);
 	c.duration_ns = sim_between(&state, 40, 200) * MS;
@@ -74,6 +76,14 @@ static void print_event(const struct sim_event *e, int64_t start)
 	case VMRT_EV_TIMER_CANCEL:
 		printf("cancel");
 		break;
+	case VMRT_EV_WHEEL_START:
+	case VMRT_EV_WHEEL_EXPIRE:
+		printf("wheel %s fn %d, %" PRIu64 " of %" PRIu64, ev->type == VMRT_EV_WHEEL_START ? "start" : "expire",
+			ev->wheel.fn, ev->wheel.now, ev->wheel.expires);
+		break;
+	case VMRT_EV_PI:
+		printf("pi %d: %d to %d", ev->pi.pid, ev->pi.old_prio, ev->pi.new_prio);
+		break;
 	case VMRT_EV_MARK:
 		printf("mark %s", e->text);
 		break;
@@ -98,8 +108,9 @@ static void describe(const struct sim_result *r)
 			printf(" %s", sim_feature_name(f));
 	printf("\n");
 	for (size_t i = 0; i < r->exp.n_tasks; i++)
-		printf("#   t%zu on %s: period %" PRId64 " us, wcet %" PRId64 ", deadline %" PRId64 ", priority %d\n", i,
-			r->tasks[i].machine, r->tasks[i].period_ns / 1000, r->tasks[i].wcet_ns / 1000,
+		printf("#   t%zu on %s (%s%s): period %" PRId64 " us, wcet %" PRId64 ", deadline %" PRId64 ", priority %d\n", i,
+			r->tasks[i].machine, vmrt_release_name(r->how[i]), r->tasks[i].release ? ", declared" : "",
+			r->tasks[i].period_ns / 1000, r->tasks[i].wcet_ns / 1000,
 			r->tasks[i].deadline_ns / 1000, r->tasks[i].priority);
 	for (size_t i = 0; i < r->exp.n_servers; i++)
 		printf("#   %s: %" PRId64 " us every %" PRId64 ", priority %d\n", r->servers[i].name,
@@ -119,7 +130,7 @@ static int try_case(const struct sim_case *c, int show)
 		printf("# cpu %u stolen from %.3f to %.3f\n", r->truth.steals[i].cpu,
 			(double)(r->truth.steals[i].from_ns - r->truth.start_ns) / 1000,
 			(double)(r->truth.steals[i].to_ns - r->truth.start_ns) / 1000);
-	bad = sim_check(r, stdout, show);
+	bad = sim_check(r, stdout, show, show && show_events);
 	sim_free(r);
 	return bad;
 }
@@ -135,7 +146,7 @@ static struct sim_case minimised(struct sim_case c)
 		smaller = false;
 		for (int f = 0; f < SIM_N_FEATURES; f++) {
 			with = c;
-			with.features &= ~(UINT32_C(1) << f);
+			with.features &= ~(UINT64_C(1) << f);
 			if (with.features == c.features || !try_case(&with, 0))
 				continue;
 			c = with;
@@ -157,7 +168,7 @@ static struct sim_case minimised(struct sim_case c)
 
 static void print_replay(const struct sim_case *c)
 {
-	printf("#   again: test_sim --seed %" PRIu64 " --features 0x%x --tasks %d --ms %" PRId64 " -v\n", c->seed,
+	printf("#   again: test_sim --seed %" PRIu64 " --features 0x%" PRIx64 " --tasks %d --ms %" PRId64 " -v\n", c->seed,
 		c->features, c->tasks, c->duration_ns / MS);
 }
 
@@ -178,7 +189,7 @@ static int failed(uint64_t seed, bool in_full)
 }
 
 static const struct group {
-	uint32_t with;
+	uint64_t with;
 	const char *name;
 } groups[] = {
 	{0, "whole recordings: jobs, blame, periods, slices and steal are exact"},
@@ -186,6 +197,7 @@ static const struct group {
 	{BIT(CLOCK_ERROR), "clock maps with an error: within the bound"},
 	{BIT(LATE_START), "recordings that begin late: what is seen whole is exact"},
 	{BIT(LOSS), "lost events: touched jobs and periods are unknown, all others right"},
+	{BIT(CLIPPED), "CPUs that are recorded in part: touched jobs are unknown, all others right"},
 	{BIT(BROKEN), "missing switches: found, and periods right within the uncertainty"},
 };
 
@@ -198,7 +210,7 @@ static int run_all(uint64_t from, uint64_t count)
 	int64_t started = vmrt_now_ns(), took;
 
 	for (uint64_t seed = from; seed < from + count; seed++) {
-		uint32_t with = case_of(seed).features & CONFLICTS;
+		uint64_t with = case_of(seed).features & CONFLICTS;
 
 		for (size_t g = 0; g < N_GROUPS; g++) {
 			if (groups[g].with != with)
@@ -239,7 +251,7 @@ int main(int argc, char **argv)
 			c = case_of(strtoull(optarg, NULL, 0));
 			break;
 		case 'f':
-			c.features = (uint32_t)strtoul(optarg, NULL, 0);
+			c.features = strtoull(optarg, NULL, 0);
 			break;
 		case 't':
 			c.tasks = atoi(optarg);

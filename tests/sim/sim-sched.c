@@ -66,7 +66,7 @@ static bool is_rt(const struct wthread *t)
 	return t->prio < 100;
 }
 
-static void preempt_check(struct wthread *t)
+void preempt_check(struct wthread *t)
 {
 	struct wcpu *c = &t->m->cpus[t->cpu];
 
@@ -108,6 +108,7 @@ static void do_waking(struct wcpu *c, const struct op *op)
 		return;
 	emit_wake(c, VMRT_EV_WAKING, op->irq, t);
 	t->woken = true;
+	t->suspended = false;
 	if (t->state == BLOCKED) {
 		t->state = READY;
 		t->queued = false;
@@ -137,6 +138,8 @@ static bool better(const struct wcpu *c, const struct wthread *a, const struct w
 {
 	if (!b)
 		return true;
+	if (a->prio < 0 || b->prio < 0)
+		return a->prio < b->prio;
 	if (c->throttled && is_rt(a) != is_rt(b))
 		return !is_rt(a);
 	if ((is_rt(a) || is_rt(b)) && a->prio != b->prio)
@@ -188,12 +191,12 @@ static void do_switch(struct wcpu *c)
 	int64_t state = 0;
 	bool stays;
 
-	c->switch_queued = false;
+	c->switch_queued = c->server_timer = false;
 	if (prev && prev->want_block && prev->woken) {
 		prev->want_block = prev->woken = false;
 		prev->work = 0;
 	}
-	stays = prev && !prev->want_block;
+	stays = prev && !prev->want_block && !prev->parked;
 	next = pick(c, stays);
 	if (!next)
 		next = pull(c);
@@ -212,8 +215,8 @@ static void do_switch(struct wcpu *c)
 				prev->work = between(w, 3 * US, 30 * US);
 		} else {
 			prev->state = READY;
-			prev->queued = true;
-			prev->displaced = is_rt(prev) && (!next || !is_rt(next));
+			prev->queued = !prev->parked;
+			prev->displaced = is_rt(prev) && prev->prio >= 0 && (!next || !is_rt(next));
 			if (!is_rt(prev))
 				prev->seq = ++w->seq;
 		}
@@ -225,13 +228,13 @@ static void do_switch(struct wcpu *c)
 	c->cur = next;
 	if (next) {
 		next->state = RUN;
-		next->displaced = false;
+		next->displaced = next->suspended = false;
 		next->queued = false;
 		next->in_ns = w->now;
 		truth_switch_in(next);
 		if (next->kind == K_VCPU)
 			next->guest->cpus[next->gcpu].halt_left = between(w, 500, 20 * US);
-		if (next->kind == K_TASK)
+		if (next->kind == K_TASK && !next->task->renaming && !next->task->renamed_jobs)
 			strcpy(next->comm, next->task->spec->name);
 	} else if (c->vcpu) {
 		c->halt_left = between(w, 500, 20 * US);
@@ -247,7 +250,10 @@ static void do_born(struct wcpu *c, struct wthread *t)
 	strcpy(t->comm, "vmrt-load");
 	t->state = READY;
 	t->queued = true;
-	t->sleeping = t->woken = t->want_block = false;
+	t->sleeping = t->woken = t->want_block = t->parked = t->suspended = false;
+	if (t->boosts)
+		t->prio = t->base_prio;
+	t->boosts = 0;
 	t->phase = PH_BOOT;
 	t->work = between(c->m->w, 5 * US, 50 * US);
 	t->seq = ++c->m->w->seq;

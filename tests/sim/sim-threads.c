@@ -65,7 +65,7 @@ void timers_due(struct world *w)
 	}
 }
 
-static void wake_next(struct wcpu *c, struct wthread *t)
+void wake_next(struct wcpu *c, struct wthread *t)
 {
 	push_op(c, (struct op){.kind = OP_WAKING, .delay = between(c->m->w, 0, US), .t = t, .irq = true}, true);
 }
@@ -83,10 +83,23 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 		break;
 	case TM_REL:
 		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
+		if (timer->arg)
+			truth_released(timer->t->task);
 		wake_next(c, timer->t);
 		break;
 	case TM_LOCK:
-		wake_next(c, timer->t);
+		lock_released(c, timer->t);
+		/* by who held it, or by a device */
+		if (timer->t->task && task_waits(timer->t->task))
+			push_op(c, (struct op){.kind = OP_WAKING, .delay = between(w, 0, US), .t = timer->t}, true);
+		else
+			wake_next(c, timer->t);
+		break;
+	case TM_WAIT:
+	case TM_WHEEL:
+	case TM_DEADLINE:
+	case TM_RESUME:
+		task_timer(c, timer);
 		break;
 	case TM_TICK:
 		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
@@ -107,140 +120,12 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 	}
 }
 
-static void go_to_sleep(struct wthread *t, int64_t state)
+void go_to_sleep(struct wthread *t, int64_t state)
 {
 	t->want_block = true;
 	t->block_state = state;
 	t->work = NEVER;
 	resched(&t->m->cpus[t->cpu]);
-}
-
-/* Arms the sleep until the job that arrives at @expires, on the machine's own clock. */
-static void arm_release(struct wthread *t, int64_t expires)
-{
-	struct wcpu *c = &t->m->cpus[t->cpu];
-	struct world *w = t->m->w;
-	int64_t due = host_at(t->m, expires);
-	struct wtimer *timer;
-
-	if (due < w->now)
-		due = w->now;
-	if (chance(w, (int)t->m->late_timers))
-		due += between(w, 10 * US, chance(w, 20) ? 3 * MS : 200 * US);
-	timer = arm_timer(c, TM_RELEASE, t, due);
-	timer->expires = expires;
-	emit_timer(c, VMRT_EV_TIMER_START, false, timer);
-	truth_armed(t->task, expires);
-	t->sleeping = true;
-	t->woken = false;
-	t->phase = PH_ARMED;
-	t->work = between(w, 200, 5 * US);
-}
-
-static void begin_job(struct wthread *t)
-{
-	struct world *w = t->m->w;
-	int64_t wcet = t->task->spec->wcet_ns, work = between(w, wcet / 5, wcet - wcet / 10);
-
-	if (chance(w, t->task->overrun_percent))
-		work = wcet + between(w, 0, wcet * (chance(w, 10) ? 6 : 1));
-	t->woken = false;
-	t->n_segs = 1;
-	if (has(w, SIM_BLOCKING) && chance(w, 40))
-		t->n_segs += (int)between(w, 1, 2);
-	for (int i = 0; i < t->n_segs; i++)
-		t->segs[i] = work / t->n_segs + 1;
-	t->seg = 0;
-	t->phase = PH_WORK;
-	t->work = t->segs[0];
-}
-
-static void end_job(struct wthread *t)
-{
-	struct world *w = t->m->w;
-	struct wtask *k = t->task;
-	int64_t next = k->pending[0].job.arrival_local_ns + k->spec->period_ns;
-
-	if (k->jobs_left > 0 && --k->jobs_left == 0) {
-		struct wcpu *c = &t->m->cpus[t->cpu];
-		struct wtimer *again;
-
-		emit_exit(c, t);
-		truth_ended(k);
-		k->jobs_left = (int)between(w, 2, 6);
-		again = arm_timer(c, TM_REBORN, t, w->now + between(w, MS, 20 * MS));
-		again->cpu = c->index;
-		go_to_sleep(t, chance(w, 50) ? 16 : 32);
-		return;
-	}
-	if (has(w, SIM_SKIP) && next < local_at(t->m, w->now) && chance(w, 50))
-		while (next < local_at(t->m, w->now))
-			next += k->spec->period_ns;
-	arm_release(t, next);
-}
-
-static void boot_task(struct wthread *t)
-{
-	const struct vmrt_task_spec *spec = t->task->spec;
-	int64_t soon = local_at(t->m, t->m->w->now) + between(t->m->w, 200 * US, 2 * MS);
-
-	/* the first release on the task's grid */
-	arm_release(t, soon - (soon - spec->offset_ns) % spec->period_ns + spec->period_ns);
-}
-
-/* A wait inside the job: a relative sleep with its own timer, or a lock without. */
-static void wait_inside(struct wthread *t)
-{
-	struct world *w = t->m->w;
-	struct wcpu *c = &t->m->cpus[t->cpu];
-	bool lock = chance(w, 50);
-	int64_t ns = chance(w, 20) ? between(w, 0, 3 * US) : between(w, 10 * US, 2 * MS);
-	struct wtimer *timer = arm_timer(c, lock ? TM_LOCK : TM_REL, t, w->now + ns);
-
-	if (!lock)
-		emit_timer(c, VMRT_EV_TIMER_START, false, timer);
-	t->sleeping = true;
-	t->woken = false;
-	t->phase = PH_WAIT;
-	t->work = between(w, 100, 3 * US);
-}
-
-static void task_step(struct wthread *t)
-{
-	switch (t->phase) {
-	case PH_BOOT:
-		boot_task(t);
-		break;
-	case PH_ARMED:
-		if (t->woken || !t->sleeping) {
-			begin_job(t);
-			break;
-		}
-		t->phase = PH_ASLEEP;
-		go_to_sleep(t, 1);
-		break;
-	case PH_ASLEEP:
-		begin_job(t);
-		break;
-	case PH_WORK:
-		if (++t->seg < t->n_segs)
-			wait_inside(t);
-		else
-			end_job(t);
-		break;
-	case PH_WAIT:
-		if (!t->woken && t->sleeping) {
-			t->phase = PH_WAITING;
-			go_to_sleep(t, chance(t->m->w, 70) ? 1 : 2);
-			break;
-		}
-		/* fall through */
-	case PH_WAITING:
-		t->woken = false;
-		t->phase = PH_WORK;
-		t->work = t->segs[t->seg];
-		break;
-	}
 }
 
 /* Runs for a while, sleeps for a while. */

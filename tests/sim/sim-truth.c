@@ -12,11 +12,6 @@ static struct wthread *vcpu_under(const struct wtask *k)
 	return k->m->index ? k->m->vcpus[k->t->cpu] : NULL;
 }
 
-static bool arrived(const struct world *w, const struct wtask *k)
-{
-	return k->has_head && k->pending[0].job.arrival_ns <= w->now;
-}
-
 static bool in_force(const struct wserver *s)
 {
 	return s && s->enforced && s->started && !s->stopped;
@@ -51,6 +46,8 @@ static enum vmrt_blame class_in_guest(const struct wtask *k)
 		return VMRT_BLAME_RELEASE;
 	if (t->state == RUN)
 		return beyond(k) ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+	if (t->suspended && k->phase == T_STARTED)
+		return VMRT_BLAME_BUDGET;
 	if (t->state == BLOCKED)
 		return k->phase == T_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
 	if (t->displaced && k->phase == T_STARTED && (!cur || cur->prio >= 100))
@@ -88,16 +85,10 @@ static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
 		return class_in_guest(k);
 	if (k->phase == T_SLEEPING)
 		return VMRT_BLAME_RELEASE;
-	return k->t->state == BLOCKED ? class_in_guest(k) : VMRT_BLAME_VMM;
-}
-
-static void book_gap(struct wtask *k, enum vmrt_blame part)
-{
-	for (int j = 0; j < k->n; j++) {
-		k->pending[j].job.blame_ns[part] += k->gap_ns[j];
-		k->gap_ns[j] = 0;
-	}
-	k->gap_vcpu = NULL;
+	/* the guest has nothing to run */
+	if (k->t->state == BLOCKED || (k->phase == T_STARTED && (k->t->suspended || k->t->displaced)))
+		return class_in_guest(k);
+	return VMRT_BLAME_VMM;
 }
 
 static void close_gap(struct world *w, struct wthread *v)
@@ -113,7 +104,7 @@ static void close_gap(struct world *w, struct wthread *v)
 			continue;
 		if (throttled)
 			k->excess[VMRT_BLAME_THROTTLING] += k->gap_ns[0];
-		book_gap(k, part);
+		truth_book_gap(k, part);
 	}
 }
 
@@ -127,15 +118,25 @@ static void add_excess(struct world *w, const struct wtask *by, int64_t ns)
 	}
 }
 
+static void note_who(struct wtask *k, enum vmrt_blame part, const struct wcpu *c, int64_t ns)
+{
+	if (c->cur)
+		k->who[part][c->cur - c->m->threads] += ns;
+}
+
 static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part, int64_t ns)
 {
 	struct wthread *v = vcpu_under(k);
 	enum vmrt_blame queued = part;
 
+	if (part == VMRT_BLAME_INTERFERENCE || part == VMRT_BLAME_GUEST_OVERRUN)
+		note_who(k, part, &k->m->cpus[k->t->cpu], ns);
+	else if ((part == VMRT_BLAME_HOST_THREAD || part == VMRT_BLAME_SERVER) && v)
+		note_who(k, part, &v->m->cpus[v->cpu], ns);
 	if (part == VMRT_BLAME_HOST_THREAD && v && in_gap(v)) {
 		/* a task that went from one waiting vCPU to another did not wait in one gap */
 		if (k->gap_vcpu && k->gap_vcpu != v)
-			book_gap(k, VMRT_BLAME_HOST_THREAD);
+			truth_book_gap(k, VMRT_BLAME_HOST_THREAD);
 		k->gap_vcpu = v;
 		for (int j = 0; j < k->n; j++)
 			k->gap_ns[j] += ns;
@@ -157,7 +158,7 @@ static bool busy(const struct world *w, const struct wtask *of)
 {
 	for (int i = 0; i < w->n_tasks; i++)
 		if (w->tasks[i].m == of->m && w->tasks[i].spec->priority >= of->spec->priority &&
-			arrived(w, &w->tasks[i]))
+			truth_arrived(w, &w->tasks[i]))
 			return true;
 	return false;
 }
@@ -201,11 +202,11 @@ void truth_advance(struct world *w, int64_t to)
 			memset(w->tasks[i].excess, 0, sizeof(w->tasks[i].excess));
 			w->tasks[i].fresh = false;
 		}
-		if (arrived(w, &w->tasks[i]))
+		if (truth_arrived(w, &w->tasks[i]))
 			parts[i] = class_of(w, &w->tasks[i]);
 	}
 	for (int i = 0; i < w->n_tasks; i++)
-		if (arrived(w, &w->tasks[i]))
+		if (truth_arrived(w, &w->tasks[i]))
 			advance_task(w, &w->tasks[i], parts[i], ns);
 	for (int m = 1; m < w->n_machines; m++)
 		for (int v = 0; v < w->m[m].n_cpus; v++)
@@ -288,28 +289,6 @@ void truth_server_started(struct wserver *s)
 	begin_period(s, 0, s->t0);
 }
 
-static void queue_next(struct wtask *k)
-{
-	k->next_arrival_local += k->spec->period_ns;
-	k->next_arrival = host_at(k->m, k->next_arrival_local);
-}
-
-static void open_job(struct wtask *k, int at, int64_t arrival_local, int64_t arrival)
-{
-	struct sim_job *j = &k->pending[at];
-
-	memset(j, 0, sizeof(*j));
-	j->job.task = k->index;
-	j->tid = k->t->pid;
-	j->job.arrival_local_ns = arrival_local;
-	j->job.arrival_ns = arrival;
-	j->job.deadline_ns = host_at(k->m, arrival_local + k->spec->deadline_ns);
-	j->job.release_ns = j->job.start_ns = j->job.end_ns = VMRT_UNKNOWN;
-	j->job.response_ns = VMRT_UNKNOWN;
-	j->closed_ns = VMRT_UNKNOWN;
-	k->gap_ns[at] = 0;
-}
-
 /* Instants that are due: borders of periods, jobs that queue, servers without budget. */
 void truth_grid(struct world *w)
 {
@@ -329,137 +308,7 @@ void truth_grid(struct world *w)
 			s->counting = false;
 		}
 	}
-	for (int i = 0; i < w->n_tasks; i++) {
-		struct wtask *k = &w->tasks[i];
-
-		if (!k->has_head || k->next_arrival != w->now)
-			continue;
-		if (k->n == SIM_PENDING) {
-			snprintf(w->broken_story, sizeof(w->broken_story), "too many jobs queue");
-			return;
-		}
-		open_job(k, k->n++, k->next_arrival_local, w->now);
-		k->pending[k->n - 1].first = k->pending[0].first;
-		queue_next(k);
-	}
-}
-
-/* The job in front is over, or the world ends. */
-static void give_job(struct world *w, struct wtask *k)
-{
-	struct sim_truth *truth = &w->r->truth;
-	struct sim_job *j = &k->pending[0];
-
-	book_gap(k, VMRT_BLAME_HOST_THREAD);
-	j->closed_ns = w->now;
-	j->fresh = k->fresh;
-	memcpy(j->job.excess_ns, k->excess, sizeof(k->excess));
-	truth->jobs = grow(truth->jobs, truth->n_jobs, &w->jobs_room, sizeof(*truth->jobs));
-	truth->jobs[truth->n_jobs++] = *j;
-	k->n--;
-	memmove(&k->pending[0], &k->pending[1], (size_t)k->n * sizeof(k->pending[0]));
-	memmove(&k->gap_ns[0], &k->gap_ns[1], (size_t)k->n * sizeof(k->gap_ns[0]));
-}
-
-/* How much later a job may end because of @excess, by docs/metrics.md. */
-static int64_t inflated(const struct wtask *k, int64_t excess)
-{
-	const struct wthread *v = vcpu_under(k);
-	const struct wserver *s = v ? v->server : NULL;
-
-	if (!s || !s->enforced || !s->started || excess <= 0)
-		return excess;
-	return excess + (excess + s->spec->budget_ns - 1) / s->spec->budget_ns *
-			(s->spec->period_ns - s->spec->budget_ns);
-}
-
-static void judge(struct wtask *k, int64_t tardiness)
-{
-	struct vmrt_job *j = &k->pending[0].job;
-	int64_t excess = 0;
-
-	for (int p = 0; p < VMRT_BLAMES; p++)
-		excess += k->excess[p];
-	j->excused = tardiness > 0 && tardiness <= inflated(k, excess);
-}
-
-void truth_ended(struct wtask *k)
-{
-	struct world *w = k->m->w;
-	struct sim_job *j = &k->pending[0];
-
-	j->ended = true;
-	j->job.end_ns = w->now;
-	j->job.end_local_ns = local_at(k->m, w->now);
-	j->job.response_ns = j->job.end_local_ns - j->job.arrival_local_ns;
-	j->job.outcome = j->job.response_ns > k->spec->deadline_ns ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
-	judge(k, j->job.response_ns - k->spec->deadline_ns);
-	give_job(w, k);
-	k->phase = T_NONE;
-	k->has_head = false;
-}
-
-void truth_armed(struct wtask *k, int64_t expires_local)
-{
-	struct world *w = k->m->w;
-	int64_t before = VMRT_UNKNOWN, skipped = 0;
-
-	if (k->phase != T_NONE) {
-		before = k->pending[0].job.arrival_local_ns;
-		truth_ended(k);
-		skipped = (expires_local - before) / k->spec->period_ns - 1;
-	} else {
-		k->n = 0;
-		k->fresh = true;
-	}
-	while (k->n && k->pending[0].job.arrival_local_ns < expires_local) {
-		k->n--;
-		memmove(&k->pending[0], &k->pending[1], (size_t)k->n * sizeof(k->pending[0]));
-		memmove(&k->gap_ns[0], &k->gap_ns[1], (size_t)k->n * sizeof(k->gap_ns[0]));
-	}
-	if (!k->n) {
-		open_job(k, 0, expires_local, host_at(k->m, expires_local));
-		k->n = 1;
-		k->next_arrival_local = expires_local;
-		queue_next(k);
-	}
-	k->has_head = true;
-	k->k += skipped;
-	k->pending[0].job.k = k->k++;
-	k->pending[0].job.skipped = skipped;
-	k->pending[0].first |= k->phase == T_NONE && before == VMRT_UNKNOWN;
-	k->pending[0].armed_ns = w->now;
-	k->phase = T_SLEEPING;
-}
-
-void truth_released(struct wtask *k)
-{
-	if (k->phase != T_SLEEPING)
-		return;
-	k->pending[0].job.release_ns = k->m->w->now;
-	k->phase = T_RELEASED;
-}
-
-static void start(struct wtask *k)
-{
-	k->pending[0].job.start_ns = k->m->w->now;
-	k->phase = T_STARTED;
-}
-
-void truth_awake(struct wtask *k)
-{
-	if (k->phase == T_RELEASED)
-		start(k);
-}
-
-void truth_switch_in(struct wthread *t)
-{
-	if (!t->task)
-		return;
-	if (t->task->phase == T_STARTED && t->last_cpu != t->cpu)
-		t->task->pending[0].job.migrations++;
-	if (t->task->phase == T_RELEASED)
-		start(t->task);
+	truth_queue(w);
 }
 
 static void give_slice(struct wthread *t, int64_t state, bool truncated)
@@ -468,7 +317,7 @@ static void give_slice(struct wthread *t, int64_t state, bool truncated)
 	struct sim_truth *truth = &w->r->truth;
 	struct sim_slice *s;
 
-	if (t->kind != K_TASK && t->kind != K_VCPU && t->kind != K_MAIN)
+	if ((t->kind != K_TASK && t->kind != K_VCPU && t->kind != K_MAIN) || (t->task && t->task->odd))
 		return;
 	truth->slices = grow(truth->slices, truth->n_slices, &w->slices_room, sizeof(*truth->slices));
 	s = &truth->slices[truth->n_slices++];
@@ -483,15 +332,46 @@ static void give_slice(struct wthread *t, int64_t state, bool truncated)
 	s->slice.truncated = truncated;
 }
 
+void truth_switch_in(struct wthread *t)
+{
+	if (!t->task)
+		return;
+	t->task->odd = t->task->renaming || t->task->renamed_jobs;
+	truth_job_in(t);
+}
+
 void truth_switch_out(struct wthread *t, int64_t state)
 {
 	give_slice(t, state, false);
-	if (t->task && t->task->phase == T_STARTED && state == 0)
-		t->task->pending[0].job.preemptions++;
+	if (t->task)
+		truth_job_out(t, state);
+}
+
+static void note_clip(struct world *w, const struct wcpu *c, int64_t from, int64_t to)
+{
+	struct sim_truth *truth = &w->r->truth;
+
+	if (from >= to)
+		return;
+	truth->clips = grow(truth->clips, truth->n_clips, &w->clips_room, sizeof(*truth->clips));
+	truth->clips[truth->n_clips++] = (struct sim_hole){
+		.machine = (uint32_t)c->m->index, .cpu = (uint16_t)c->index, .from_ns = from, .to_ns = to};
+}
+
+/* What is known of CPU @c ends with its last record, and what lies before its first one is not known either. */
+static void clip(struct world *w, const struct wcpu *c)
+{
+	if (c->clip_from && c->first_recorded != NEVER)
+		note_clip(w, c, w->start, c->first_recorded);
+	if (c->clip_to != NEVER)
+		note_clip(w, c, c->last_recorded == VMRT_UNKNOWN ? w->start : c->last_recorded, w->end);
 }
 
 void truth_finish(struct world *w)
 {
+	for (int m = 0; m < w->n_machines; m++)
+		for (int c = 0; c < w->m[m].n_cpus; c++)
+			clip(w, &w->m[m].cpus[c]);
 	for (int m = 0; m < w->n_machines; m++)
 		for (int c = 0; c < w->m[m].n_cpus; c++)
 			if (w->m[m].cpus[c].lost)
@@ -503,21 +383,7 @@ void truth_finish(struct world *w)
 	for (int i = 0; i < w->n_servers; i++)
 		if (w->servers[i].counting && w->servers[i].now.start_ns < w->now)
 			give_period(w, &w->servers[i], true);
-	for (int i = 0; i < w->n_tasks; i++) {
-		struct wtask *k = &w->tasks[i];
-
-		if (!arrived(w, k))
-			continue;
-		while (k->n && k->pending[0].job.arrival_ns < w->now) {
-			struct sim_job *j = &k->pending[0];
-
-			if (!j->armed_ns)
-				j->job.k = k->k++;
-			j->job.outcome = j->job.deadline_ns < w->now ? VMRT_OUTCOME_MISSED_INCOMPLETE
-								     : VMRT_OUTCOME_UNKNOWN;
-			give_job(w, k);
-		}
-	}
+	truth_unfinished(w);
 	for (int m = 0; m < w->n_machines; m++)
 		for (int i = 0; i < w->m[m].n_threads; i++)
 			if (w->m[m].threads[i].state == RUN)

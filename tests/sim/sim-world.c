@@ -43,6 +43,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 	m->w = w;
 	m->index = index;
 	m->n_cpus = cpus;
+	m->tick_phase_ns = BEGIN_NS - between(w, 0, TICK_NS - 1);
 	for (int c = 0; c < cpus; c++) {
 		struct wcpu *cpu = &m->cpus[c];
 
@@ -52,11 +53,14 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 		cpu->steal_at = cpu->throttle_at = cpu->steal_end = cpu->throttle_end = NEVER;
 		cpu->steal_from = cpu->steal_seen_to = VMRT_UNKNOWN;
 		cpu->loss_at = cpu->loss_end = NEVER;
+		cpu->clip_to = cpu->suspend_at = NEVER;
+		if (has(w, SIM_SUSPEND))
+			cpu->suspend_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
 		cpu->last_recorded = VMRT_UNKNOWN;
 		cpu->first_recorded = NEVER;
 		if (!index && has(w, SIM_STEAL))
 			cpu->steal_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
-		if (!index && has(w, SIM_THROTTLE))
+		if (has(w, SIM_THROTTLE) && (!index || chance(w, 50)))
 			cpu->throttle_at = BEGIN_NS + between(w, 3 * MS, 60 * MS);
 		if (!index || chance(w, 60)) {
 			struct wtimer *tick = arm_timer(cpu, TM_TICK, NULL, BEGIN_NS + between(w, 0, TICK_NS));
@@ -73,6 +77,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 	s->source = VMRT_CLOCK_PINGS;
 	if (has(w, SIM_DRIFT))
 		s->rate = (double)between(w, -50000, 50000) * 1e-9;
+	m->tick_phase_ns = s->from_local_ns - between(w, 0, TICK_NS - 1);
 	m->true_segment = *s;
 	m->true_map = (struct vmrt_clockmap){&m->true_segment, 1};
 	if (has(w, SIM_CLOCK_ERROR)) {
@@ -103,11 +108,14 @@ static void add_task(struct world *w, struct wmachine *m, int i)
 	k->spec = spec;
 	k->index = (uint32_t)i;
 	k->m = m;
+	task_init(w, k);
 	k->jobs_left = has(w, SIM_RESPAWN) ? (int)between(w, 2, 6) : -1;
 	k->overrun_percent = has(w, SIM_OVERRUN) ? (int)between(w, 5, 60) : 0;
-	k->t = add_thread(m, K_TASK, 11 + i, "vmrt-load", FIFO(spec->priority));
+	k->t = add_thread(m, K_TASK, 11 + i, "vmrt-load",
+		k->how == VMRT_RELEASE_DEADLINE ? -1 : FIFO(spec->priority));
 	k->t->task = k;
 	k->t->state = DEAD;
+	k->timer_ptr = UINT64_C(0xffff888200000000) + (uint64_t)i * 65536;
 	birth = arm_timer(&m->cpus[k->t->cpu], TM_REBORN, k->t, BEGIN_NS + between(w, 100 * US, 5 * MS));
 	birth->cpu = k->t->cpu;
 }
@@ -228,6 +236,7 @@ static void add_everything(struct world *w)
 	}
 	w->n_tasks = tasks;
 	snprintf(r->exp.name, sizeof(r->exp.name), "sim");
+	r->exp.tick_ns = TICK_NS;
 	r->exp.tasks = r->tasks;
 	r->exp.n_tasks = (size_t)tasks;
 	r->exp.servers = r->servers;
@@ -246,6 +255,12 @@ static void choose_losses(struct world *w)
 	int m = (int)between(w, 0, w->n_machines - 1);
 	struct wcpu *c = &w->m[m].cpus[between(w, 0, w->m[m].n_cpus - 1)];
 
+	for (int i = 0; has(w, SIM_CLIPPED) && i < w->m[m].n_cpus; i++) {
+		if (chance(w, 60))
+			w->m[m].cpus[i].clip_from = between(w, w->start, (w->start + w->end) / 2);
+		if (chance(w, 60))
+			w->m[m].cpus[i].clip_to = between(w, (w->start + w->end) / 2, w->end);
+	}
 	if (!has(w, SIM_LOSS))
 		return;
 	c->loss_at = between(w, w->start + 2 * MS, w->end - 10 * MS);
@@ -254,7 +269,7 @@ static void choose_losses(struct world *w)
 
 static bool shows(const struct wtimer *t)
 {
-	return t->kind == TM_TICK || t->kind == TM_RELEASE || t->kind == TM_REL || t->kind == TM_GRID;
+	return t->kind != TM_LOCK && t->kind != TM_REBORN && t->kind != TM_WHEEL && t->kind != TM_RESUME;
 }
 
 static void steal_begins(struct world *w, struct wcpu *c)
@@ -272,7 +287,7 @@ static void steal_begins(struct world *w, struct wcpu *c)
 
 		if (t->armed && !t->pushed && t->cpu == c->index && shows(t) && t->due < due) {
 			due = t->due;
-			known = t->since > w->start;
+			known = t->since > w->start && t->since >= c->clip_from;
 		}
 	}
 	/* the first record after it tells of it */
@@ -315,8 +330,12 @@ static void steal_ends(struct world *w, struct wcpu *c)
 		push_op(c, late[n], true);
 }
 
-static void host_cpu_instants(struct world *w, struct wcpu *c)
+static void cpu_instants(struct world *w, struct wcpu *c)
 {
+	if (w->now >= c->suspend_at) {
+		c->suspend_at = w->now + between(w, 500 * US, 20 * MS);
+		task_suspend(c);
+	}
 	if (w->now >= c->steal_at && !c->n_ops && (!c->cur || c->cur->work > 0))
 		steal_begins(w, c);
 	if (w->now >= c->steal_end)
@@ -351,8 +370,9 @@ static bool do_what_is_due(struct world *w)
 	bool any = false;
 
 	timers_due(w);
-	for (int c = 0; c < w->m[0].n_cpus; c++)
-		host_cpu_instants(w, &w->m[0].cpus[c]);
+	for (int m = 0; m < w->n_machines; m++)
+		for (int c = 0; c < w->m[m].n_cpus; c++)
+			cpu_instants(w, &w->m[m].cpus[c]);
 	for (int m = 0; m < w->n_machines && !any; m++) {
 		for (int i = 0; i < w->m[m].n_cpus && !any; i++) {
 			struct wcpu *c = &w->m[m].cpus[i];
@@ -423,6 +443,8 @@ static int64_t next_instant(const struct world *w)
 				next = c->steal_at;
 			if (c->steal_end < next)
 				next = c->steal_end;
+			if (c->suspend_at < next)
+				next = c->suspend_at;
 			if (c->throttle_at < next)
 				next = c->throttle_at;
 			if (c->throttle_end < next)
@@ -507,5 +529,6 @@ void sim_free(struct sim_result *r)
 	free(r->truth.periods);
 	free(r->truth.holes);
 	free(r->truth.steals);
+	free(r->truth.clips);
 	free(r);
 }

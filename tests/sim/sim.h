@@ -49,6 +49,12 @@
 	X(THROTTLE, "throttle")		/* real-time throttling of host CPUs */                    \
 	X(DRIFT, "drift")		/* guest clocks of another rate */                         \
 	X(CLOCK_ERROR, "clock-error")	/* a clock map that is wrong within its bound */           \
+	X(MECHANISMS, "mechanisms")	/* tasks wait for their releases in every way there is */      \
+	X(UNDECLARED, "undeclared")	/* tasks whose period nobody declared */                   \
+	X(SUSPEND, "suspend")		/* tasks are stopped, or suspended by a server of theirs */ \
+	X(INHERIT, "inherit")		/* who holds a lock inherits the priority of who waits */   \
+	X(RENAME, "rename")		/* threads of tasks change their name for a while */        \
+	X(CLIPPED, "clipped")		/* the recordings of some CPUs begin later, or end earlier */ \
 	X(LATE_START, "late-start")	/* the recording begins while all is running */            \
 	X(LOSS, "loss")			/* events of a CPU are lost, and counted */                \
 	X(BROKEN, "broken")		/* switches are missing, and not counted */
@@ -62,7 +68,7 @@ enum sim_feature {
 
 struct sim_case {
 	uint64_t seed;
-	uint32_t features;
+	uint64_t features;
 	int tasks;	     /* 0: by the seed */
 	int64_t duration_ns; /* 0: by the seed */
 };
@@ -81,9 +87,18 @@ struct sim_event {
 struct sim_job {
 	struct vmrt_job job; /* times of the simulator; thread: index into `tids` */
 	int32_t tid;
+	int64_t born_ns;     /* when its thread was made */
 	int64_t armed_ns;    /* when its timer was armed */
 	int64_t closed_ns;   /* end, or the end of the simulation */
 	bool ended;
+	int64_t proof_ns;    /* when something showed that it had ended; VMRT_UNKNOWN: nothing has */
+	int64_t loose_ns;    /* the recording tells its arrival only so well */
+	bool unproven;	     /* nothing told the recording when it ended */
+	int32_t who_tid[VMRT_BLAMES];  /* who ran most in each part of it; 0: nobody */
+	int64_t who_lead[VMRT_BLAMES]; /* before the second */
+	bool optional;	     /* whether it is a job, the recording may not tell */
+	bool ghost;	     /* of it the recording may tell anything: its thread got its name within it */
+	bool slept;	     /* it slept inside */
 	bool first; /* of its thread, whose name may not have been seen before, or queued behind that one */
 	bool fresh; /* in a busy period that began before its thread did */
 };
@@ -111,6 +126,8 @@ struct sim_truth {
 	size_t n_periods;
 	struct sim_hole *holes; /* lost events */
 	size_t n_holes;
+	struct sim_hole *clips; /* of CPUs that are recorded only in part */
+	size_t n_clips;
 	struct sim_hole *steals;
 	size_t n_steals;
 	size_t broken; /* switches left out */
@@ -123,6 +140,8 @@ struct sim_result {
 	struct sim_case c;
 	struct vmrt_experiment exp;
 	struct vmrt_task_spec tasks[SIM_TASKS];
+	enum vmrt_release how[SIM_TASKS]; /* they really wait for their releases */
+	int64_t periods[SIM_TASKS];	  /* they really have */
 	struct vmrt_server_spec servers[SIM_GUESTS];
 	struct vmrt_engine_machine machines[1 + SIM_GUESTS];
 	struct vmrt_clockmap maps[1 + SIM_GUESTS];
@@ -144,8 +163,9 @@ bool sim_chance(uint64_t *state, int percent);
 struct sim_result *sim_run(const struct sim_case *c);
 void sim_free(struct sim_result *r);
 
-/* sim-check.c: feeds the engine; returns how many differences there are, and prints at most @show of them */
-int sim_check(const struct sim_result *r, FILE *out, int show);
+/* sim-check.c: feeds the engine; returns how many differences there are, and prints at most @show of them,
+ * before them all the jobs it gives, if @show_jobs */
+int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs);
 
 const char *sim_feature_name(int feature);
 

@@ -14,9 +14,20 @@
 
 enum kind { K_TASK, K_LOAD, K_HOG, K_VCPU, K_MAIN, K_ENFORCER };
 enum run { BLOCKED, READY, RUN, DEAD };
-enum phase { PH_BOOT, PH_ARMED, PH_ASLEEP, PH_WORK, PH_WAIT, PH_WAITING };
+enum phase { PH_BOOT, PH_ARMED, PH_ASLEEP, PH_WORK, PH_WAIT, PH_WAITING, PH_SUSPENDED, PH_THROTTLED };
 enum task_phase { T_NONE, T_SLEEPING, T_RELEASED, T_STARTED };
-enum timer_kind { TM_RELEASE, TM_REL, TM_LOCK, TM_TICK, TM_GRID, TM_REBORN };
+enum timer_kind {
+	TM_RELEASE,
+	TM_REL,
+	TM_LOCK,
+	TM_TICK,
+	TM_GRID,
+	TM_REBORN,
+	TM_WAIT,     /* goes on by itself: timerfd, setitimer, timer_create */
+	TM_WHEEL,    /* RESCH's job release */
+	TM_DEADLINE, /* a SCHED_DEADLINE reservation is replenished */
+	TM_RESUME,   /* a suspended task goes on */
+};
 enum op_kind { OP_EXPIRE, OP_WAKING, OP_WAKEUP, OP_SWITCH, OP_TAIL, OP_TICK, OP_BORN, OP_OTHER };
 
 struct world;
@@ -33,6 +44,11 @@ struct wthread {
 	enum run state;
 	bool queued; /* READY, and its wake-up is complete */
 	bool sleeping, woken, want_block;
+	bool parked;	/* READY, but its reservation is used up or given up */
+	bool suspended; /* BLOCKED or about to be, but not by itself */
+	int64_t kept_work; /* meanwhile */
+	struct wthread *boosted; /* holds the lock it waits for */
+	int boosts, base_prio;	 /* how many boost it; its own priority */
 	bool displaced; /* it left the CPU at a real-time priority to a thread without one */
 	int64_t block_state;
 	int64_t work; /* CPU time until its next step */
@@ -81,6 +97,9 @@ struct wcpu {
 	int64_t steal_at, steal_end, steal_from, steal_seen_to; /* of host CPUs */
 	int64_t throttle_at, throttle_end;
 	int64_t loss_at, loss_end;
+	int64_t clip_from, clip_to; /* recorded only in between */
+	int64_t suspend_at;
+	bool server_timer; /* since the last switch a timer of a task's server expired */
 	uint64_t lost;
 	bool broke; /* its last switch was left out */
 	int64_t first_recorded, last_recorded;
@@ -94,6 +113,7 @@ struct wmachine {
 	struct wthread threads[SIM_THREADS];
 	struct wtimer timers[SIM_TIMERS];
 	struct wthread *vcpus[2], *main_loop;
+	int64_t tick_phase_ns; /* local time of a tick */
 	bool kicks[2];
 	struct vmrt_clockmap true_map;
 	struct vmrt_clock_segment true_segment;
@@ -115,8 +135,21 @@ struct wtask {
 	int64_t k;
 	int jobs_left; /* until it ends; < 0: never */
 	int64_t excess[VMRT_BLAMES];
+	int64_t who[VMRT_BLAMES][SIM_THREADS]; /* who ran, by part, while the job in front waited */
 	bool fresh;
 	int overrun_percent;
+	enum vmrt_release how; /* it waits for its releases */
+	int64_t period_ns, deadline_ns;
+	int64_t grid_ns; /* local time of a release, of timers that go on by themselves */
+	int64_t arrival_ns;    /* of the present job, local */
+	int64_t armed_local_ns, armed_at_ns, fired_ns;
+	int64_t skip_next, loose_ns, born_ns;
+	uint64_t timer_ptr;
+	bool expired, waiting; /* its timer has, unnoticed yet; it waits for that */
+	int throttled_seg;     /* its reservation is used up before this segment; 0: never */
+	bool odd;	       /* in this stretch of running it had another name */
+	bool renaming;	       /* it has another name, which is not known yet */
+	int renamed_jobs;      /* so many under another name are to come */
 };
 
 struct wserver {
@@ -147,7 +180,7 @@ struct world {
 	int n_servers;
 	struct wthread *enforcer;
 	int64_t known[1 + SIM_GUESTS];
-	size_t events_room, jobs_room, slices_room, periods_room, holes_room, steals_room;
+	size_t events_room, jobs_room, slices_room, periods_room, holes_room, steals_room, clips_room;
 	char broken_story[80]; /* the simulator itself went wrong */
 };
 
@@ -177,6 +210,9 @@ void emit_switch(struct wcpu *c, struct wthread *prev, int64_t state, struct wth
 void emit_wake(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wthread *t);
 void emit_migrate(struct wcpu *c, bool irq, const struct wthread *t, int from);
 void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wtimer *timer);
+void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t timer, enum vmrt_timer_fn fn,
+	int64_t expires);
+void emit_pi(struct wcpu *c, const struct wthread *t, int old_prio);
 void emit_exit(struct wcpu *c, const struct wthread *t);
 void emit_mark(struct wcpu *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void note_hole(struct wcpu *c, bool untold);
@@ -190,26 +226,50 @@ bool cpu_progresses(const struct wcpu *c);
 void kick(struct wmachine *g, int cpu);
 void wake_by_irq(struct wcpu *c, struct wthread *t, int64_t delay);
 void priority_changed(struct wthread *t);
+void preempt_check(struct wthread *t);
 
 /* sim-threads.c */
 void thread_step(struct wthread *t);
+void go_to_sleep(struct wthread *t, int64_t state);
+void wake_next(struct wcpu *c, struct wthread *t);
 struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t, int64_t due);
 void timers_due(struct world *w);
 int64_t timers_next(const struct world *w);
 void timer_fires(struct wcpu *c, struct wtimer *timer);
 void server_used_up(struct wserver *s);
 
+/* sim-tasks.c */
+void task_init(struct world *w, struct wtask *k);
+void task_step(struct wthread *t);
+void task_timer(struct wcpu *c, struct wtimer *timer);
+void task_suspend(struct wcpu *c);
+bool task_waits(const struct wtask *k);
+int64_t ticks_at(const struct wmachine *m, int64_t host_ns);
+void lock_taken(struct wcpu *c, struct wthread *waiter);
+void lock_released(struct wcpu *c, struct wthread *waiter);
+
 /* sim-truth.c */
 void truth_advance(struct world *w, int64_t to);
 int64_t truth_next(const struct world *w);
 void truth_grid(struct world *w);
-void truth_armed(struct wtask *k, int64_t expires_local);
-void truth_ended(struct wtask *k);
-void truth_released(struct wtask *k);
-void truth_awake(struct wtask *k);
 void truth_switch_in(struct wthread *t);
 void truth_switch_out(struct wthread *t, int64_t state);
 void truth_server_started(struct wserver *s);
 void truth_finish(struct world *w);
+
+/* sim-truth-jobs.c */
+bool truth_arrived(const struct world *w, const struct wtask *k);
+void truth_book_gap(struct wtask *k, enum vmrt_blame part);
+void truth_queue(struct world *w);
+void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid);
+void truth_consumed(struct wtask *k, int64_t expires_local);
+void truth_renamed(struct wtask *k);
+void truth_named_again(struct wtask *k);
+void truth_unfinished(struct world *w);
+void truth_ended(struct wtask *k);
+void truth_released(struct wtask *k);
+void truth_awake(struct wtask *k);
+void truth_job_in(struct wthread *t);
+void truth_job_out(struct wthread *t, int64_t state);
 
 #endif

@@ -199,6 +199,29 @@ static void the_offset_is_read_where_kvm_tells_it(void **state)
 	assert_true(kvm.offset == 5 && kvm.ratio == UINT64_C(1) << 48 && kvm.bits == 48);
 }
 
+/* As when a VM is restored, or its guest writes the counter, while it is recorded. */
+static void an_offset_that_changed_during_the_recording_is_not_used(void **state)
+{
+	struct vmrt_kvm_tsc before, kvm;
+
+	(void)state;
+	put("123-4/vcpu0/tsc-offset", "-987654321012345\n");
+	assert_int_equal(vmrt_kvm_tsc_read(folder, 123, &before), VMRT_OK);
+	kvm = before;
+	vmrt_kvm_tsc_keep(folder, 123, &kvm);
+	assert_memory_equal(&kvm, &before, sizeof(kvm));
+	put("123-4/vcpu0/tsc-offset", "-987654321012344\n");
+	vmrt_kvm_tsc_keep(folder, 123, &kvm);
+	assert_int_equal(kvm.ratio, 0);
+	/* the VM, or another one with its number, is gone */
+	kvm = before;
+	vmrt_kvm_tsc_keep(folder, 124, &kvm);
+	assert_int_equal(kvm.ratio, 0);
+	/* what was not known before is not known now */
+	vmrt_kvm_tsc_keep(folder, 123, &kvm);
+	assert_int_equal(kvm.ratio, 0);
+}
+
 static void what_kvm_does_not_tell_or_tells_twice_is_not_known(void **state)
 {
 	struct vmrt_kvm_tsc kvm;
@@ -244,6 +267,8 @@ int main(void)
 			the_offset_is_read_where_kvm_tells_it, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			what_kvm_does_not_tell_or_tells_twice_is_not_known, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(an_offset_that_changed_during_the_recording_is_not_used,
+			make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(the_manifest_keeps_it_exactly, make_folder, remove_folder),
 	};
 

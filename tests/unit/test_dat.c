@@ -94,6 +94,7 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	tests_dat_mark(d, 0, 2 * S + 1, "vmrt job_begin task=a k=1");
 	tests_dat_other(d, 0, 2 * S + 2);
 	tests_dat_exit(d, 0, 2 * S + 3, "sixteen_letters!", 55, 39);
+	tests_dat_irq(d, 0, 2 * S + 3, 2 * S + 3);
 	tests_dat_switch(d, 0, 2 * S + 4, "sixteen_letters!", 55, 39, 0x100, "swapper/0", 0, 120);
 	tests_dat_switch(d, 0, 2 * S + 5, "swapper/0", 0, 120, 2, "swapper/0", 0, 120);
 	dat = open_written(d);
@@ -150,6 +151,9 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	next(s, &e, VMRT_EV_EXIT, 2 * S + 3);
 	assert_int_equal(e.process.pid, 55);
 	assert_memory_equal(e.process.comm, "sixteen_letters!", 16);
+	next(s, &e, VMRT_EV_IRQ_ENTER, 2 * S + 3);
+	assert_int_equal(e.pid, 55);
+	next(s, &e, VMRT_EV_IRQ_LEAVE, 2 * S + 3);
 	/* The mark of a preempted thread is not part of its state. */
 	next(s, &e, VMRT_EV_SWITCH, 2 * S + 4);
 	assert_int_equal(e.sw.prev_state, 0);
@@ -176,6 +180,85 @@ static void events_of_a_preempt_rt_kernel_come_back_as_written(void **unused)
 {
 	(void)unused;
 	all_events_come_back_as_written(TESTS_KERNEL_RT);
+}
+
+static void events_of_a_419_kernel_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_419);
+}
+
+static void events_whose_fields_have_moved_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_NEW);
+}
+
+static void as_many_cpus_as_there_are_come_back_in_order(void **unused)
+{
+	enum { CPUS = 64 };
+	struct tests_dat *d = tests_dat_new(CPUS, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+
+	(void)unused;
+	/* from the last CPU to the first, and back again: each is before all the others once */
+	for (int64_t round = 0; round < 500; round++)
+		for (unsigned i = 0; i < CPUS; i++)
+			tests_dat_other(d, round % 2 ? i : CPUS - 1 - i, S + round * CPUS + i);
+	dat = open_written(d);
+	s = stream_of(dat);
+	for (int64_t round = 0; round < 500; round++)
+		for (unsigned i = 0; i < CPUS; i++) {
+			next(s, &e, VMRT_EV_OTHER, S + round * CPUS + i);
+			assert_int_equal(e.cpu, round % 2 ? i : CPUS - 1 - i);
+		}
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
+/* Behind a hole in the file, and more of it promised than there is. */
+static void data_beyond_four_gibibytes_are_read_and_so_much_missing_is_told(void **unused)
+{
+	const uint64_t hole = UINT64_C(5) << 30, promised = UINT64_C(6) << 30;
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	uint64_t offset;
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+	char *bytes, *table;
+	size_t n;
+	int fd;
+
+	(void)unused;
+	tests_dat_other(d, 0, S);
+	tests_dat_end_page(d, 0);
+	tests_dat_other(d, 0, 2 * S);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &n, NULL), VMRT_OK);
+	table = memmem(bytes, n, "flyrecord", 10);
+	assert_non_null(table);
+	memcpy(&offset, table + 10, 8);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, bytes + offset, 8192, (off_t)(offset + hole)), 8192);
+	offset += hole;
+	assert_int_equal(pwrite(fd, &offset, 8, table + 10 - bytes), 8);
+	assert_int_equal(pwrite(fd, &promised, 8, table + 18 - bytes), 8);
+	close(fd);
+	free(bytes);
+	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
+	assert_true(vmrt_dat_missing(dat) == promised - 8192);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_OTHER, S);
+	next(s, &e, VMRT_EV_OTHER, 2 * S);
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+	assert_int_equal(vmrt_stream_ended(s), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+	assert_int_equal(truncate(path, 0), 0);
 }
 
 static void options_tell_what_the_file_is(void **unused)
@@ -548,6 +631,10 @@ int main(void)
 		cmocka_unit_test(events_of_a_618_kernel_come_back_as_written),
 		cmocka_unit_test(events_of_a_61_kernel_come_back_as_written),
 		cmocka_unit_test(events_of_a_preempt_rt_kernel_come_back_as_written),
+		cmocka_unit_test(events_of_a_419_kernel_come_back_as_written),
+		cmocka_unit_test(events_whose_fields_have_moved_come_back_as_written),
+		cmocka_unit_test(as_many_cpus_as_there_are_come_back_in_order),
+		cmocka_unit_test(data_beyond_four_gibibytes_are_read_and_so_much_missing_is_told),
 		cmocka_unit_test(options_tell_what_the_file_is),
 		cmocka_unit_test(functions_are_unknown_without_symbols),
 		cmocka_unit_test(losses_come_with_the_event_behind_them),

@@ -365,6 +365,43 @@ static void of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_tol
 	assert_int_equal(j->unsure_ns, 4 * 20 * US);
 }
 
+static void irq(struct fixture *f, uint32_t machine, int64_t from, int64_t to, int32_t on)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_IRQ_ENTER, .pid = on};
+
+	push(f, machine, &ev, from);
+	ev.type = VMRT_EV_IRQ_LEAVE;
+	push(f, machine, &ev, to);
+}
+
+static void interrupts_of_host_and_guest_are_a_part_of_their_own(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+	struct vmrt_event enter = {.type = VMRT_EV_IRQ_ENTER, .pid = T1};
+	struct vmrt_event leave = {.type = VMRT_EV_IRQ_LEAVE, .pid = T1};
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	irq(&f, HOST, 11 * MS, 11 * MS + 300 * US, VCPU);
+	/* a softirq, in which an interrupt comes */
+	push(&f, GUEST, &enter, 12 * MS);
+	irq(&f, GUEST, 12 * MS + 50 * US, 12 * MS + 60 * US, T1);
+	push(&f, GUEST, &leave, 12 * MS + 200 * US);
+	push(&f, GUEST, &leave, 12 * MS + 300 * US); /* of one whose beginning was not recorded */
+	sw(&f, HOST, 13 * MS, VCPU, 0, HOG);
+	irq(&f, HOST, 14 * MS, 14 * MS + 100 * US, HOG);
+	sw(&f, HOST, 15 * MS, HOG, 0, VCPU);
+	arm(&f, GUEST, 16 * MS, T1, 30 * MS);
+	end(&f, 16 * MS);
+	assert_int_equal(j->response_ns, 6 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_IRQ], 600 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 1900 * US);
+	assert_int_equal(j->exec_ns, 6 * MS - 600 * US - 1900 * US - 50 * US);
+}
+
 static void a_job_that_queued_is_told_who_had_the_cpu_meanwhile(void **state)
 {
 	static struct fixture f;
@@ -1020,6 +1057,7 @@ int main(void)
 		cmocka_unit_test(a_job_that_overran_is_followed_by_one_that_arrived_in_the_past),
 		cmocka_unit_test(the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host),
 		cmocka_unit_test(of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told),
+		cmocka_unit_test(interrupts_of_host_and_guest_are_a_part_of_their_own),
 		cmocka_unit_test(a_job_that_queued_is_told_who_had_the_cpu_meanwhile),
 		cmocka_unit_test(a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it),
 		cmocka_unit_test(a_job_that_outlives_the_trace_past_its_deadline_is_missed),

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What must be violated and what must not, from the log alone, by searches that share nothing with the checker.
+ */
+#include "srv-oracle.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define BIT(rule) (1u << VMRT_RULE_##rule)
+
+bool srv_by_user(const struct srv_result *r)
+{
+	return r->c.policy != VMRT_POLICY_NONE && !vmrt_policy_by_kernel(r->c.policy);
+}
+
+/* The first segment that ends behind @from. */
+static size_t first_of(const struct srv_log *l, int64_t from)
+{
+	size_t low = 0, high = l->n;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+
+		if (l->segments[mid].to_ns <= from)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+struct srv_sum srv_sum_of(const struct srv_log *l, int64_t from, int64_t to)
+{
+	struct srv_sum sum = {.first_ns = VMRT_UNKNOWN, .wanted = true};
+
+	for (size_t i = first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
+		const struct srv_segment *s = &l->segments[i];
+		int64_t begin = s->from_ns > from ? s->from_ns : from, end = s->to_ns < to ? s->to_ns : to;
+		int64_t ns = end - begin;
+
+		if (s->budget)
+			sum.served_ns += s->running * ns;
+		else
+			sum.background_ns += s->running * ns;
+		if (!s->budget)
+			sum.forbidden_ns += s->as_rt * ns;
+		if (!s->budget && s->wanting)
+			sum.missing_ns += ns;
+		sum.waiting_ns += s->ready * ns;
+		if (s->running && sum.first_ns == VMRT_UNKNOWN)
+			sum.first_ns = begin;
+		sum.wanted &= s->wanting > 0;
+		sum.paused |= !s->wanting;
+	}
+	return sum;
+}
+
+/* Servers that ran on the same CPU. */
+static int company(const struct srv_result *r, uint32_t s)
+{
+	int n = 0;
+
+	for (size_t o = 0; o < r->config.n_vms; o++)
+		n += o != s && r->cpus[o] == r->cpus[s];
+	return n;
+}
+
+static int64_t tolerance(const struct srv_result *r, uint32_t s)
+{
+	int64_t each = TICK_NS * (r->specs[s].budget_ns < TICK_NS ? 2 : 1);
+
+	if (srv_by_user(r))
+		return EPSILON;
+	if (r->c.policy == VMRT_POLICY_CFS_QUOTA)
+		each = TICK_NS + CFS_SLICE_NS;
+	if (r->c.policy == VMRT_POLICY_DEADLINE)
+		return EPSILON + each + 2 * TICK_NS * company(r, s);
+	return EPSILON + (int64_t)r->vms[s].n_threads * each;
+}
+
+/* Rows of one rule: is there one of exactly this? */
+static const struct vmrt_violation *row_at(
+	const struct srv_got *g, uint32_t server, enum vmrt_rule rule, int64_t from, int64_t to)
+{
+	for (size_t i = 0; i < g->n_violations; i++) {
+		const struct vmrt_violation *v = &g->violations[i];
+
+		if (v->server == server && v->rule == rule && v->from_ns < to && v->to_ns > from)
+			return v;
+	}
+	return NULL;
+}
+
+static size_t count(const struct srv_got *g, uint32_t server, enum vmrt_rule rule)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < g->n_violations; i++)
+		n += g->violations[i].server == server && g->violations[i].rule == rule;
+	return n;
+}
+
+static void expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to, int64_t measured)
+{
+	for (size_t i = 0; i < g->n_violations; i++) {
+		const struct vmrt_violation *v = &g->violations[i];
+
+		if (v->server == s && v->rule == rule && v->from_ns == from && v->measured_ns == measured)
+			return;
+	}
+	srv_wrong(g, "server %u: %s is violated from %.3f to %.3f us (%" PRId64 "): not told", s, vmrt_rule_name(rule),
+		srv_at(g, from), srv_at(g, to), measured);
+}
+
+/* Budget, what is carried over, supply: each whole period that the engine gave, against the log. */
+static void judge_periods(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	const struct srv_log *l = &r->logs[s];
+	int64_t budget = r->specs[s].budget_ns, before = VMRT_UNKNOWN, end = VMRT_UNKNOWN;
+	size_t budgets = 0, carried = 0;
+
+	for (size_t i = 0; i < g->n_periods; i++) {
+		const struct vmrt_server_period *p = &g->periods[i];
+		struct srv_sum t;
+
+		if (p->server != s || p->outcome == VMRT_PERIOD_TRUNCATED)
+			continue;
+		t = srv_sum_of(l, p->start_ns, p->end_ns);
+		if (p->start_ns != end)
+			before = VMRT_UNKNOWN;
+		if (t.served_ns > budget + EPSILON) {
+			expect(g, s, VMRT_RULE_BUDGET, p->start_ns, p->end_ns, t.served_ns);
+			budgets++;
+			if (before != VMRT_UNKNOWN && before < budget - EPSILON) {
+				expect(g, s, VMRT_RULE_CARRY_OVER, p->start_ns, p->end_ns, t.served_ns);
+				carried++;
+			}
+		}
+		/* a periodic one's passes while it waits */
+		if (t.wanted && r->alone && r->quiet &&
+			t.served_ns + (r->c.policy == VMRT_POLICY_PERIODIC ? t.waiting_ns : 0) < budget - EPSILON)
+			expect(g, s, VMRT_RULE_SUPPLY, p->start_ns, p->end_ns, t.served_ns);
+		before = t.served_ns;
+		end = p->end_ns;
+	}
+	if (count(g, s, VMRT_RULE_BUDGET) != budgets || count(g, s, VMRT_RULE_CARRY_OVER) != carried)
+		srv_wrong(g, "server %u: %zu times beyond the budget, true %zu; %zu carried over, true %zu", s,
+			count(g, s, VMRT_RULE_BUDGET), budgets, count(g, s, VMRT_RULE_CARRY_OVER), carried);
+}
+
+/* The largest supply in an interval of @length: it begins where supply begins or ends where it ends. */
+static int64_t largest(const struct srv_log *l, int64_t from, int64_t to, int64_t length)
+{
+	int64_t most = 0;
+
+	for (size_t i = first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
+		const struct srv_segment *s = &l->segments[i];
+		int64_t a = s->from_ns > from ? s->from_ns : from, b = s->to_ns - length, sum;
+
+		if (!s->budget || !s->running)
+			continue;
+		sum = a + length <= to ? srv_sum_of(l, a, a + length).served_ns : 0;
+		most = sum > most ? sum : most;
+		sum = b >= from && s->to_ns <= to ? srv_sum_of(l, b, s->to_ns).served_ns : 0;
+		most = sum > most ? sum : most;
+	}
+	return most;
+}
+
+static void judge_sliding(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	int64_t length = r->specs[s].period_ns, budget = r->specs[s].budget_ns, from = VMRT_UNKNOWN, most, told = 0;
+	bool tight = r->alone && r->quiet && r->vms[s].n_threads == 1 && (r->c.policy == VMRT_POLICY_SPORADIC || r->c.policy == VMRT_POLICY_PERIODIC);
+	int64_t allowed = (tight ? 1 : 2) * budget + tolerance(r, s);
+
+	for (size_t i = 0; i < g->n_periods; i++)
+		if (g->periods[i].server == s && g->periods[i].outcome != VMRT_PERIOD_TRUNCATED) {
+			from = g->periods[i].start_ns;
+			break;
+		}
+	for (size_t i = 0; i < g->n_violations; i++) {
+		const struct vmrt_violation *v = &g->violations[i];
+
+		if (v->server == s && v->rule == VMRT_RULE_SLIDING && v->measured_ns > told)
+			told = v->measured_ns;
+	}
+	if (from == VMRT_UNKNOWN || (!r->alone && !told))
+		return;
+	most = largest(&r->logs[s], from, r->end_ns, length);
+	/* waits of the members, which have their limits between the two, move a little more up to it */
+	if (r->alone && (told ? most <= allowed : most > allowed + EPSILON))
+		srv_wrong(g, "server %u: largest supply in an interval %" PRId64 " of %" PRId64 ", told %" PRId64, s, most,
+			allowed, told);
+	if (told && told > most)
+		srv_wrong(g, "server %u: told %" PRId64 " in an interval, true %" PRId64 " at most", s, told, most);
+}
+
+/* Any periods in a row. */
+static void judge_rows(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	int64_t budget = r->specs[s].budget_ns, worst = 0, told = 0;
+	bool judged = false;
+
+	for (size_t i = 0; i < g->n_periods; i++) {
+		int64_t sum = 0, end = g->periods[i].start_ns;
+
+		for (size_t j = i; j < g->n_periods; j++) {
+			const struct vmrt_server_period *p = &g->periods[j];
+
+			if (p->server != s || p->start_ns != end)
+				continue;
+			if (p->outcome == VMRT_PERIOD_TRUNCATED)
+				break;
+			sum += srv_sum_of(&r->logs[s], p->start_ns, p->end_ns).served_ns -
+				budget * (r->c.policy == VMRT_POLICY_RT_GROUP ? (int64_t)r->vms[s].n_threads : 1);
+			worst = sum > worst ? sum : worst;
+			end = p->end_ns;
+		}
+	}
+	for (size_t i = 0; i < g->n_violations; i++)
+		if (g->violations[i].server == s && g->violations[i].rule == VMRT_RULE_CUMULATIVE)
+			told = 1;
+	for (size_t i = 0; i < g->n_checks; i++)
+		judged |= g->checks[i].server == s && g->checks[i].rule == VMRT_RULE_CUMULATIVE && g->checks[i].judged;
+	/* whose timer is whose was not to be found out */
+	if (!judged)
+		return;
+	/* periods that a sleep may have moved are not judged, so what is beyond may lie in one of them */
+	if (told ? worst <= tolerance(r, s)
+		 : worst > tolerance(r, s) && r->c.fault != FAULT_NONE && r->c.policy != VMRT_POLICY_DEADLINE)
+		srv_wrong(g, "server %u: %" PRId64 " beyond its budgets in a row, tolerance %" PRId64 ", %s", s, worst,
+			tolerance(r, s), told ? "told" : "not told");
+}
+
+/* Who has budget waits for less than the server: each stretch of that. */
+static void judge_priority(struct srv_got *g, uint32_t s)
+{
+	const struct srv_log *l = &g->r->logs[s];
+	int64_t from = VMRT_UNKNOWN;
+
+	for (size_t i = first_of(l, g->r->start_ns); i < l->n; i++) {
+		const struct srv_segment *seg = &l->segments[i];
+		bool ends = i + 1 == l->n || !l->segments[i + 1].lower;
+
+		if (!seg->lower)
+			continue;
+		if (from == VMRT_UNKNOWN)
+			from = seg->from_ns;
+		if (!ends)
+			continue;
+		/* it may be told in pieces, of which the last or the first is short */
+		if (seg->to_ns - from > 2 * EPSILON && !g->r->c.late_start &&
+			seg->to_ns + g->r->specs[s].period_ns < g->r->end_ns &&
+			!row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
+			srv_wrong(g, "server %u waits from %.3f to %.3f us for less than itself: not told", s,
+				srv_at(g, from), srv_at(g, seg->to_ns));
+		from = VMRT_UNKNOWN;
+	}
+	for (size_t i = 0; i < g->n_violations; i++) {
+		const struct vmrt_violation *v = &g->violations[i];
+		int64_t sum = 0;
+
+		if (v->server != s || v->rule != VMRT_RULE_PRIORITY)
+			continue;
+		for (size_t n = first_of(l, v->from_ns); n < l->n && l->segments[n].from_ns < v->to_ns; n++) {
+			const struct srv_segment *seg = &l->segments[n];
+
+			sum += !seg->lower ? 0 : (seg->to_ns < v->to_ns ? seg->to_ns : v->to_ns) -
+					(seg->from_ns > v->from_ns ? seg->from_ns : v->from_ns);
+		}
+		if (sum != v->measured_ns || sum != v->to_ns - v->from_ns)
+			srv_wrong(g, "server %u: priority told from %.3f to %.3f us, true only for %" PRId64 " ns", s,
+				srv_at(g, v->from_ns), srv_at(g, v->to_ns), sum);
+	}
+}
+
+/* Replenishments and depletions that should not have been when they were. */
+static void judge_words(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	const struct srv_log *l = &r->logs[s];
+	int64_t period = r->specs[s].period_ns, budget = r->specs[s].budget_ns;
+	size_t late = 0, early = 0;
+
+	for (size_t i = 0; i < l->n_words; i++) {
+		const struct srv_word *w = &l->words[i];
+		int64_t off = w->now_ns - w->due_ns, k = (w->now_ns - l->t0) / period, from = l->t0 + k * period;
+		struct srv_sum t = srv_sum_of(l, from, w->now_ns);
+
+		if (w->now_ns < r->start_ns + (r->c.late_start ? 3 * period : 0) || w->now_ns < l->t0)
+			continue;
+		if (w->replenish) {
+			if (off < -EPSILON || off > EPSILON) {
+				expect(g, s, VMRT_RULE_REPLENISH, off < 0 ? w->now_ns : w->due_ns, w->now_ns,
+					off < 0 ? -off : off);
+				late++;
+			}
+			continue;
+		}
+		if (r->c.policy == VMRT_POLICY_DEFERRABLE || r->c.policy == VMRT_POLICY_EDF ||
+			(r->c.policy == VMRT_POLICY_POLLING && !t.paused)) {
+			if (w->k != k || t.served_ns >= budget - EPSILON)
+				continue;
+			expect(g, s, VMRT_RULE_PRESERVE, from, w->now_ns, t.served_ns);
+			early++;
+		}
+	}
+	if (r->c.late_start)
+		return;
+	/* one that never came is told by the period */
+	if (count(g, s, VMRT_RULE_REPLENISH) > late + (r->c.fault == FAULT_SKIP))
+		srv_wrong(g, "server %u: replenish is told %zu times, true %zu", s, count(g, s, VMRT_RULE_REPLENISH), late);
+	if (r->c.fault == FAULT_SKIP && l->fault_ns && l->fault_ns + 3 * period < r->end_ns) {
+		int64_t k = (l->fault_ns - l->t0) / period + 1, at = l->t0 + k * period;
+		struct srv_sum t = srv_sum_of(l, at, at + period);
+
+		if (t.missing_ns > EPSILON && r->c.policy != VMRT_POLICY_POLLING)
+			expect(g, s, VMRT_RULE_REPLENISH, at, at + period, t.missing_ns);
+	}
+	if (r->c.policy != VMRT_POLICY_PERIODIC && r->c.policy != VMRT_POLICY_SPORADIC &&
+		count(g, s, VMRT_RULE_PRESERVE) != early)
+		srv_wrong(g, "server %u: preserve is told %zu times, true %zu", s, count(g, s, VMRT_RULE_PRESERVE), early);
+}
+
+/* Run time without budget: what is told must be there, and what switches show must be told. */
+static void judge_depleted(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	const struct srv_log *l = &r->logs[s];
+
+	for (size_t i = 0; i < g->n_violations; i++) {
+		const struct vmrt_violation *v = &g->violations[i];
+
+		if (v->server == s && v->rule == VMRT_RULE_DEPLETED &&
+			srv_sum_of(l, v->from_ns, v->to_ns).forbidden_ns != v->measured_ns)
+			srv_wrong(g, "server %u: depleted told of %" PRId64 " ns from %.3f us, true %" PRId64, s,
+				v->measured_ns, srv_at(g, v->from_ns),
+				srv_sum_of(l, v->from_ns, v->to_ns).forbidden_ns);
+	}
+	if (r->c.fault == FAULT_KEEP_PRIORITY && l->visible_ns > 2 * EPSILON && !count(g, s, VMRT_RULE_DEPLETED) &&
+		l->fault_ns + 2 * r->specs[s].period_ns < r->end_ns)
+		srv_wrong(g, "server %u: runs %" PRId64 " ns without budget: not told", s, l->visible_ns);
+}
+
+/* Supply after the budget should have passed without work. */
+static void judge_idle(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	const struct srv_log *l = &r->logs[s];
+	int64_t period = r->specs[s].period_ns, budget = r->specs[s].budget_ns;
+	bool polling = r->c.policy == VMRT_POLICY_POLLING;
+	enum vmrt_rule rule = polling ? VMRT_RULE_DISCARD : VMRT_RULE_IDLE_BURN;
+
+	if (r->c.fault != FAULT_KEEP_BUDGET || !r->alone || !r->quiet)
+		return;
+	for (int64_t at = l->t0; at + period < r->end_ns; at += period) {
+		int64_t passed = 0, idle = 0, beyond = 0;
+
+		for (size_t i = first_of(l, at); i < l->n && l->segments[i].from_ns < at + period; i++) {
+			const struct srv_segment *seg = &l->segments[i];
+			int64_t a = seg->from_ns > at ? seg->from_ns : at;
+			int64_t ns = (seg->to_ns < at + period ? seg->to_ns : at + period) - a;
+
+			if (!seg->budget)
+				continue;
+			if (polling) {
+				idle = seg->wanting ? (idle > 2 * EPSILON ? idle : 0) : idle + ns;
+				beyond += idle > 2 * EPSILON ? seg->running * ns : 0;
+			} else {
+				passed += seg->running ? seg->running * ns : ns;
+				if (passed > budget + EPSILON)
+					beyond += seg->running * ns < passed - budget ? seg->running * ns : passed - budget;
+			}
+		}
+		if (beyond > 2 * EPSILON && !row_at(g, s, rule, at, at + period))
+			srv_wrong(g, "server %u: %s in the period at %.3f us: not told (%" PRId64 " ns)", s,
+				vmrt_rule_name(rule), srv_at(g, at), beyond);
+	}
+}
+
+static void judge_chunks(struct srv_got *g, uint32_t s)
+{
+	const struct srv_log *l = &g->r->logs[s];
+
+	if (g->r->c.fault == FAULT_CHUNK_MORE && l->fault_ns && l->fault_ns + 4 * g->r->specs[s].period_ns < g->r->end_ns &&
+		!count(g, s, VMRT_RULE_CHUNK))
+		srv_wrong(g, "server %u: more than was used returned after %.3f us: not told", s, srv_at(g, l->fault_ns));
+}
+
+/* Rules whose rows are not each compared with the log, by the fault that may cause them. */
+static unsigned plausible(const struct srv_result *r)
+{
+	unsigned rules = 0;
+
+	switch (r->c.fault) {
+	case FAULT_NONE:
+		return 0;
+	case FAULT_KEEP_BUDGET:
+		rules |= BIT(IDLE_BURN) | BIT(DISCARD);
+		break;
+	case FAULT_CHUNK_EARLY:
+	case FAULT_CHUNK_MORE:
+		rules |= BIT(CHUNK);
+		break;
+	case FAULT_OVERRUN:
+	case FAULT_EARLY:
+		rules |= BIT(CHUNK) | BIT(PRESERVE);
+		break;
+	default:
+		break;
+	}
+	/* a window that has moved ends later; those below are late then, too */
+	return rules | BIT(IDLE_BURN) | BIT(SLIDING) | BIT(SUPPLY) | BIT(PRESERVE);
+}
+
+void srv_judge(struct srv_got *g, uint32_t s)
+{
+	const struct srv_result *r = g->r;
+	unsigned compared = BIT(BUDGET) | BIT(CARRY_OVER) | BIT(PRIORITY) | BIT(REPLENISH) | BIT(DEPLETED);
+
+	for (size_t i = 0; i < g->n_violations; i++) {
+		const struct vmrt_violation *v = &g->violations[i];
+
+		if (v->server != s)
+			continue;
+		if (!r->c.markers || r->c.fault == FAULT_NONE || !(1u << v->rule & (compared | plausible(r) | BIT(CUMULATIVE))))
+			srv_wrong(g, "server %u: %s from %.3f to %.3f us: %" PRId64 " of %" PRId64 ", but nothing was done wrong",
+				s, vmrt_rule_name(v->rule), srv_at(g, v->from_ns), srv_at(g, v->to_ns), v->measured_ns,
+				v->allowed_ns);
+	}
+	if (!r->c.markers)
+		return;
+	if (r->c.policy != VMRT_POLICY_RT_GROUP && r->c.policy != VMRT_POLICY_CFS_QUOTA)
+		judge_sliding(g, s);
+	if (!srv_by_user(r)) {
+		judge_rows(g, s);
+		return;
+	}
+	if (r->c.policy != VMRT_POLICY_SPORADIC)
+		judge_periods(g, s);
+	judge_priority(g, s);
+	judge_words(g, s);
+	judge_depleted(g, s);
+	judge_idle(g, s);
+	judge_chunks(g, s);
+}

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/* What is true of jobs: when each arrives, is released, starts and ends, by what the threads do. */
+#include "world.h"
+
+#include <string.h>
+
+bool truth_arrived(const struct world *w, const struct wtask *k)
+{
+	return k->has_head && k->pending[0].job.arrival_ns <= w->now;
+}
+
+void truth_book_gap(struct wtask *k, enum vmrt_blame part)
+{
+	for (int j = 0; j < k->n; j++) {
+		k->pending[j].job.blame_ns[part] += k->gap_ns[j];
+		k->gap_ns[j] = 0;
+	}
+	k->gap_vcpu = NULL;
+}
+
+static void queue_next(struct wtask *k)
+{
+	k->next_arrival_local += k->period_ns;
+	k->next_arrival = host_at(k->m, k->next_arrival_local);
+}
+
+static void open_job(struct wtask *k, int at, int64_t arrival_local, int64_t arrival)
+{
+	struct sim_job *j = &k->pending[at];
+
+	memset(j, 0, sizeof(*j));
+	j->job.task = k->index;
+	j->tid = k->t->pid;
+	j->job.arrival_local_ns = arrival_local;
+	j->job.arrival_ns = arrival;
+	j->job.deadline_ns = host_at(k->m, arrival_local + k->deadline_ns);
+	j->job.release_ns = j->job.start_ns = j->job.end_ns = VMRT_UNKNOWN;
+	j->job.response_ns = VMRT_UNKNOWN;
+	j->closed_ns = VMRT_UNKNOWN;
+	j->first = at && k->pending[0].first;
+	j->loose_ns = k->loose_ns;
+	j->born_ns = k->born_ns;
+	k->gap_ns[at] = 0;
+}
+
+/* Jobs that arrive now behind the one in front. */
+void truth_queue(struct world *w)
+{
+	for (int i = 0; i < w->n_tasks; i++) {
+		struct wtask *k = &w->tasks[i];
+
+		if (!k->has_head || k->next_arrival != w->now)
+			continue;
+		if (k->n == SIM_PENDING) {
+			snprintf(w->broken_story, sizeof(w->broken_story), "too many jobs queue");
+			return;
+		}
+		open_job(k, k->n++, k->next_arrival_local, w->now);
+		queue_next(k);
+	}
+}
+
+static void drop(struct wtask *k, int at)
+{
+	k->n--;
+	memmove(&k->pending[at], &k->pending[at + 1], (size_t)(k->n - at) * sizeof(k->pending[0]));
+	memmove(&k->gap_ns[at], &k->gap_ns[at + 1], (size_t)(k->n - at) * sizeof(k->gap_ns[0]));
+}
+
+static void find_who(struct wtask *k, struct sim_job *j)
+{
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		bool host = p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_SERVER;
+		const struct wmachine *m = host ? &k->m->w->m[0] : k->m;
+		int64_t most = 0;
+
+		for (int i = 0; i < m->n_threads; i++) {
+			int64_t ns = k->who[p][i];
+
+			if (ns <= most) {
+				if (most - ns < j->who_lead[p])
+					j->who_lead[p] = most - ns;
+				continue;
+			}
+			j->who_lead[p] = ns - most;
+			j->who_tid[p] = m->threads[i].pid;
+			most = ns;
+		}
+	}
+	memset(k->who, 0, sizeof(k->who));
+}
+
+/* The job in front is over, or the world ends. */
+static void give_job(struct world *w, struct wtask *k)
+{
+	struct sim_truth *truth = &w->r->truth;
+	struct sim_job *j = &k->pending[0];
+
+	truth_book_gap(k, VMRT_BLAME_HOST_THREAD);
+	j->closed_ns = j->proof_ns = w->now;
+	j->fresh = k->fresh;
+	memcpy(j->job.excess_ns, k->excess, sizeof(k->excess));
+	find_who(k, j);
+	truth->jobs = grow(truth->jobs, truth->n_jobs, &w->jobs_room, sizeof(*truth->jobs));
+	truth->jobs[truth->n_jobs++] = *j;
+	drop(k, 0);
+}
+
+/* How much later a job may end because of @excess, by docs/metrics.md. */
+static int64_t inflated(const struct wtask *k, int64_t excess)
+{
+	const struct wthread *v = k->m->index ? k->m->vcpus[k->t->cpu] : NULL;
+	const struct wserver *s = v ? v->server : NULL;
+
+	if (!s || !s->enforced || !s->started || excess <= 0)
+		return excess;
+	return excess + (excess + s->spec->budget_ns - 1) / s->spec->budget_ns *
+			(s->spec->period_ns - s->spec->budget_ns);
+}
+
+static void judge(struct wtask *k, int64_t tardiness)
+{
+	struct vmrt_job *j = &k->pending[0].job;
+	int64_t excess = 0;
+
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		excess += k->excess[p];
+	j->excused = tardiness > 0 && tardiness <= inflated(k, excess);
+}
+
+void truth_ended(struct wtask *k)
+{
+	struct world *w = k->m->w;
+	struct sim_job *j = &k->pending[0];
+
+	j->ended = true;
+	j->job.end_ns = w->now;
+	j->job.end_local_ns = local_at(k->m, w->now);
+	j->job.response_ns = j->job.end_local_ns - j->job.arrival_local_ns;
+	j->job.outcome = j->job.response_ns > k->deadline_ns ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
+	judge(k, j->job.response_ns - k->deadline_ns);
+	give_job(w, k);
+	k->phase = T_NONE;
+	k->has_head = false;
+}
+
+/* The job that arrives at @local is the next in front; @skipped releases before it are nobody's. */
+static void put_in_front(struct wtask *k, int64_t local, int64_t skipped, bool first)
+{
+	while (k->n && k->pending[0].job.arrival_local_ns < local)
+		drop(k, 0);
+	if (!k->n) {
+		open_job(k, 0, local, host_at(k->m, local));
+		k->n = 1;
+		k->next_arrival_local = local;
+		queue_next(k);
+	}
+	k->has_head = true;
+	k->k += skipped;
+	k->pending[0].job.k = k->k++;
+	k->pending[0].job.skipped = skipped;
+	k->pending[0].first |= first;
+	k->pending[0].armed_ns = task_waits(k) ? k->armed_at_ns : k->m->w->now;
+	k->phase = T_SLEEPING;
+	memset(k->who, 0, sizeof(k->who));
+}
+
+/* The thread waits for a release at @expires_local from now on; not @on_grid: it counts from now on. */
+void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
+{
+	int64_t before = VMRT_UNKNOWN, skipped = 0;
+	bool first = k->phase == T_NONE;
+
+	if (first) {
+		k->n = 0;
+		k->fresh = true;
+	} else {
+		before = k->pending[0].job.arrival_local_ns;
+		truth_ended(k);
+		if (on_grid)
+			skipped = (expires_local - before) / k->period_ns - 1;
+	}
+	put_in_front(k, expires_local, skipped, first);
+	/* only absolute sleeps and timers are remembered of threads that do not have the task's name yet */
+	if (first && k->how != VMRT_RELEASE_NANOSLEEP && !task_waits(k))
+		k->pending[0].optional = true;
+	if (k->how == VMRT_RELEASE_RELATIVE) {
+		k->pending[0].optional |= k->spec->release == VMRT_RELEASE_AUTO;
+		k->next_arrival = NEVER;
+	}
+}
+
+/* A timer that goes on by itself is armed anew, to @expires_local: releases in between are nobody's. */
+void truth_consumed(struct wtask *k, int64_t expires_local)
+{
+	int64_t head;
+
+	if (!k->waiting) {
+		truth_ended(k);
+		put_in_front(k, k->armed_local_ns, k->skip_next, false);
+		k->pending[0].job.release_ns = k->fired_ns;
+		k->pending[0].job.start_ns = k->m->w->now;
+		k->phase = T_STARTED;
+	}
+	head = k->pending[0].job.arrival_local_ns;
+	while (k->n > 1 && k->pending[1].job.arrival_local_ns < expires_local)
+		drop(k, 1);
+	k->skip_next = (expires_local - head) / k->period_ns - 1;
+}
+
+/* From now on the thread does not bear the task's name, and what it does is not seen as the task's. */
+void truth_renamed(struct wtask *k)
+{
+	k->n = 0;
+	k->has_head = false;
+	k->phase = T_NONE;
+	memset(k->gap_ns, 0, sizeof(k->gap_ns));
+	k->gap_vcpu = NULL;
+}
+
+/* And from now on, within a job, it does again. */
+void truth_named_again(struct wtask *k)
+{
+	struct sim_truth *truth = &k->m->w->r->truth;
+	struct sim_job *j;
+
+	truth->jobs = grow(truth->jobs, truth->n_jobs, &k->m->w->jobs_room, sizeof(*truth->jobs));
+	j = &truth->jobs[truth->n_jobs++];
+	memset(j, 0, sizeof(*j));
+	j->job.task = k->index;
+	j->job.arrival_local_ns = k->arrival_ns;
+	j->job.arrival_ns = j->closed_ns = j->proof_ns = host_at(k->m, k->arrival_ns);
+	j->ghost = j->optional = true;
+}
+
+/* That the job given last had ended shows now, and not before. */
+static void proven(struct wtask *k)
+{
+	struct sim_truth *truth = &k->m->w->r->truth;
+
+	for (size_t i = truth->n_jobs; i-- > 0;) {
+		if (truth->jobs[i].job.task != k->index)
+			continue;
+		truth->jobs[i].proof_ns = k->m->w->now;
+		truth->jobs[i].unproven = false;
+		return;
+	}
+}
+
+void truth_released(struct wtask *k)
+{
+	struct sim_job *j = &k->pending[0];
+
+	if (k->phase != T_SLEEPING)
+		return;
+	j->job.release_ns = k->m->w->now;
+	if (k->how == VMRT_RELEASE_RESCH)
+		k->loose_ns = j->loose_ns = (local_at(k->m, j->job.release_ns) - j->job.arrival_local_ns) % TICK_NS;
+	k->phase = T_RELEASED;
+	if (task_waits(k))
+		proven(k);
+}
+
+static void start(struct wtask *k)
+{
+	k->pending[0].job.start_ns = k->m->w->now;
+	k->phase = T_STARTED;
+}
+
+void truth_awake(struct wtask *k)
+{
+	if (k->phase == T_RELEASED)
+		start(k);
+}
+
+void truth_job_in(struct wthread *t)
+{
+	if (t->task->phase == T_STARTED && t->last_cpu != t->cpu)
+		t->task->pending[0].job.migrations++;
+	if (t->task->phase == T_RELEASED)
+		start(t->task);
+}
+
+void truth_job_out(struct wthread *t, int64_t state)
+{
+	struct wtask *k = t->task;
+
+	if (k->phase != T_STARTED)
+		return;
+	if (state == 0)
+		k->pending[0].job.preemptions++;
+	if (!k->waiting || state == 0)
+		return;
+	/* it went to sleep for its timer: that was the end of its job */
+	truth_ended(k);
+	k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].unproven = true;
+	put_in_front(k, k->armed_local_ns, k->skip_next, false);
+	k->skip_next = 0;
+}
+
+/* What is under way when the world ends. */
+void truth_unfinished(struct world *w)
+{
+	for (int i = 0; i < w->n_tasks; i++) {
+		struct wtask *k = &w->tasks[i];
+
+		if (!truth_arrived(w, k))
+			continue;
+		for (bool odd = k->pending[0].optional; k->n && k->pending[0].job.arrival_ns < w->now;) {
+			struct sim_job *j = &k->pending[0];
+
+			j->optional |= odd;
+			if (!j->armed_ns) {
+				j->job.skipped = k->skip_next;
+				j->job.k = k->k += k->skip_next;
+				k->k++;
+				k->skip_next = 0;
+			}
+			j->job.outcome = j->job.deadline_ns < w->now ? VMRT_OUTCOME_MISSED_INCOMPLETE
+								     : VMRT_OUTCOME_UNKNOWN;
+			give_job(w, k);
+		}
+	}
+}

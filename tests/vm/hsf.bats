@@ -1,0 +1,84 @@
+#!/usr/bin/env bats
+# vmrt-hsf on a real guest: every policy against the checker, which judges by the kernel's own switches; and vmrt-hsf
+# inside the guest, over the guest's own threads. Relations must hold, no absolute times are asserted.
+
+setup_file() {
+	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+	O=${O:-$root/build}
+	[[ $O = /* ]] || O=$PWD/$O
+	export root O vm=hsftest out=$BATS_FILE_TMPDIR/out
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	mkdir -p "$out"
+	"$root/scripts/vm" stop "$vm" 2>/dev/null || true
+	"$root/scripts/vm" start "$vm" --accel tcg --cpu 0
+	# works for some ms, sleeps for some
+	"$root/scripts/vm" exec "$vm" '(while :; do i=0; while [ $i -lt 300 ]; do i=$((i + 1)); done; sleep 0.01; done) >/dev/null 2>&1 & echo $!' \
+		>"$out/load"
+	. "$root/scripts/lib/experiment.sh"
+	hogs_start 1 0 3>&-
+	echo "${hogs[0]}" >"$out/hog"
+}
+
+teardown_file() {
+	[ -z "${out:-}" ] || kill -KILL "$(cat "$out/hog")" || true
+	[ -z "${root:-}" ] || "$root/scripts/vm" stop hsftest 2>/dev/null || true
+}
+
+sql() { sqlite3 -batch -noheader -separator ' ' "$out/run.vmrt/run.db" "$1"; }
+
+# rules_kept POLICY RULE [KEY=VALUE]: no violation, and that rule has been judged. A stall of the machine too short to be
+# known as steal looks like a late enforcer: what is wrong with a policy is wrong every time.
+rules_kept() {
+	local try
+	printf '[server %s]\npolicy = %s\nperiod = 10ms\nbudget = 4ms\npriority = 50\n%s\n' "$vm" "$1" "${3:-}" >"$out/e.ini"
+	for try in 1 2 3; do
+		"$O/bin/vmrt-trace" record --force --no-guest -e "$out/e.ini" -o "$out/run.vmrt" --hsf -- sleep 1.5 3>&-
+		sql "SELECT 'try $try', * FROM violation LIMIT 5"
+		[ "$(sql "SELECT count(*) FROM violation")" -gt 0 ] || break
+	done
+	sql "SELECT rule, judged, unknown, violations, worst_ns FROM checked"
+	[ "$(sql "SELECT count(*) FROM violation")" -eq 0 ]
+	[ "$(sql "SELECT count(*) FROM checked WHERE rule = '$2' AND judged > 20")" -eq 1 ]
+}
+
+@test "a periodic server keeps its rules" { rules_kept periodic idle_burn; }
+@test "a polling server keeps its rules" { rules_kept polling budget; }
+@test "a deferrable server keeps its rules" { rules_kept deferrable budget; }
+@test "a sporadic server keeps its rules" { rules_kept sporadic chunk; }
+@test "a server under EDF keeps its rules" { rules_kept edf budget; }
+
+@test "a hard server keeps its rules, and its VM is not stopped afterwards" {
+	rules_kept deferrable depleted "depletion = hard"
+	[ "$(sql "SELECT sum(background_ns) * 20 < sum(consumed_ns) FROM server_period WHERE outcome = 'depleted'")" = 1 ]
+	run grep State "/proc/$(cat "$O/vms/$vm/pid")/status"
+	[[ $output != *stopped* ]]
+}
+
+@test "inside the guest a hard server over a thread gives it its budget and no more" {
+	# the guest is to have the CPU for itself, or the host's time is in its numbers
+	kill -STOP "$(cat "$out/hog")"
+	"$root/scripts/vm" exec "$vm" "kill $(cat "$out/load")"
+	"$root/scripts/vm" exec "$vm" 'cat >/s.ini <<END
+[server one]
+vm = pid:$(sh -c "while :; do :; done" >/dev/null 2>&1 & echo $!)
+policy = deferrable
+period = 50ms
+budget = 15ms
+priority = 50
+depletion = hard
+END
+pid=$(sed -n "s/.*pid://p" /s.ini)
+sleep 0.3
+vmrt-hsf run /s.ini --duration 3s --stats /figures -q || exit 1
+grep State /proc/$pid/status
+kill $pid
+cat /figures' | tee "$out/inside"
+	kill -CONT "$(cat "$out/hog")"
+	grep -q 'State:.*R' "$out/inside"
+	# 15 of 50 ms, in 3 s: 0.9 s
+	awk '/ran .* at the priority/ {
+		v = $4; if ($5 == "ms") v /= 1000
+		print "got", v, "s"; ok = v > 0.7 && v < 1.0
+	} END {exit !ok}' "$out/inside"
+}
