@@ -224,6 +224,21 @@ static int set_choice(struct parser *p, int line, const char *key, const char *v
 		complain(p, line, "%s = %.60s: allowed are %s and %s", key, value, one, other);
 }
 
+/* What is not a VM but a cgroup or threads by their names may have slashes. */
+static int set_vm(struct parser *p, int line, const char *value, char *out)
+{
+	char plain[VMRT_NAME_MAX + 1];
+
+	snprintf(plain, sizeof(plain), "%.*s", VMRT_NAME_MAX, value);
+	for (char *c = plain; *c && (!strncmp(value, "cgroup:", 7) || !strncmp(value, "thread:", 7)); c++)
+		if (*c == '/')
+			*c = '.';
+	if (!name_is_sane(plain, VMRT_NAME_MAX))
+		return set_name(p, line, "vm", value, out);
+	memcpy(out, value, strlen(value) + 1);
+	return 1;
+}
+
 static int experiment_key(struct parser *p, const char *key, const char *value, int line)
 {
 	if (!strcmp(key, "name"))
@@ -240,7 +255,7 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 	bool second;
 
 	if (!strcmp(key, "vm"))
-		return set_name(p, line, key, value, s->vm);
+		return set_vm(p, line, value, s->vm);
 	if (!strcmp(key, "period"))
 		return set_duration(p, line, key, value, &s->period_ns);
 	if (!strcmp(key, "budget"))

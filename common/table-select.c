@@ -17,6 +17,26 @@ static bool is_key(const char *key, const char *name)
 	return false;
 }
 
+/* "response_p99_ns" as a head: "response p99"; kept as long as its column. */
+static char *head_of(const char *key, char *buf)
+{
+	static const char *const units[] = {"_ns", "_ratio"};
+	size_t n = strlen(key);
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		if (n > strlen(units[i]) && !strcmp(key + n - strlen(units[i]), units[i]))
+			n -= strlen(units[i]);
+	memcpy(buf, key, n);
+	buf[n] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (buf[i] == '_')
+			buf[i] = ' ';
+	/* p999 is the percentile 99.9 */
+	if (n >= 4 && !strcmp(buf + n - 4, "p999"))
+		strcpy(buf + n - 1, ".9");
+	return buf;
+}
+
 static bool is_selected(const struct vmrt_print *how, const char *key, bool *found)
 {
 	bool any = false;
@@ -27,8 +47,8 @@ static bool is_selected(const struct vmrt_print *how, const char *key, bool *fou
 	return any;
 }
 
-/* What was only for programs, for people. */
-static struct vmrt_column for_people(const struct vmrt_column *column)
+/* What was only for programs, for people; @text: room for its head. */
+static struct vmrt_column for_people(const struct vmrt_column *column, char *text)
 {
 	struct vmrt_column c = *column;
 
@@ -40,7 +60,7 @@ static struct vmrt_column for_people(const struct vmrt_column *column)
 		c.unit = "%";
 		c.decimals = 2;
 	}
-	c.head = c.key; /* alone, the words for people are not clear */
+	c.head = head_of(c.key, text); /* the words for people are only clear in their table */
 	c.group = 1;
 	return c;
 }
@@ -54,49 +74,92 @@ static size_t metric_column(const struct vmrt_table *table)
 	return c;
 }
 
-/* The columns and rows of @from that @how selects; false without memory. @any: there are some. */
-static bool copy_table(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
+static bool is_name(const struct vmrt_table *table, size_t c)
+{
+	return table->columns[c].group == VMRT_KEY_GROUP || (!c && table->columns[c].type == VMRT_CELL_TEXT);
+}
+
+/* Which columns of @from, names first, then the selected ones in the order asked for; returns how many. */
+static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how, bool *found, size_t *source,
+	size_t *names)
+{
+	size_t n = 0;
+
+	for (size_t c = 0; c < from->n_columns; c++)
+		if (is_name(from, c))
+			source[n++] = c;
+	*names = n;
+	for (size_t i = 0; i < how->n_select; i++) {
+		for (size_t c = 0; c < from->n_columns; c++) {
+			if (is_name(from, c) || !is_key(from->columns[c].key, how->select[i]))
+				continue;
+			found[i] = true;
+			if (n < 2 * from->n_columns)
+				source[n++] = c;
+		}
+	}
+	return n;
+}
+
+/* The rows of the selected metrics, with all columns; false without memory. @any: there are some. */
+static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
 	struct vmrt_table *to, bool *any)
 {
-	struct vmrt_column *columns = calloc(from->n_columns, sizeof(*columns));
-	size_t *source = calloc(from->n_columns, sizeof(*source));
-	size_t metric = metric_column(from), n = 0, rows = vmrt_table_rows(from);
+	size_t metric = metric_column(from), rows = vmrt_table_rows(from);
 
 	*any = false;
 	to->cells = calloc(from->n_cells + 1, sizeof(*to->cells));
-	to->columns = to->own = columns;
-	if (!columns || !source || !to->cells) {
+	to->columns = from->columns;
+	to->n_columns = from->n_columns;
+	to->titles = from->titles;
+	if (!to->cells)
+		return false;
+	for (size_t r = 0; r < rows; r++) {
+		const struct vmrt_cell *name = vmrt_table_cell(from, r, metric);
+
+		if (!name->known || name->type != VMRT_CELL_TEXT || !is_selected(how, name->text, found))
+			continue;
+		*any = true;
+		for (size_t c = 0; c < from->n_columns; c++)
+			to->cells[to->n_cells++] = *vmrt_table_cell(from, r, c);
+	}
+	return true;
+}
+
+/* The selected columns, with all rows; false without memory. @any: there are some. */
+static bool copy_columns(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
+	struct vmrt_table *to, bool *any)
+{
+	size_t *source = calloc(2 * from->n_columns, sizeof(*source));
+	size_t n = 0, names = 0, text_room = 0, rows = vmrt_table_rows(from);
+	char *text;
+
+	if (!source)
+		return false;
+	n = choose(from, how, found, source, &names);
+	*any = n > names;
+	for (size_t i = 0; i < n; i++)
+		text_room += strlen(from->columns[source[i]].key) + 2;
+	to->own = calloc(1, n * sizeof(*to->own) + text_room); /* and behind them their heads */
+	to->cells = calloc(n * rows + 1, sizeof(*to->cells));
+	if (!to->own || !to->cells) {
 		free(source);
 		return false;
 	}
-	for (size_t c = 0; c < from->n_columns; c++) {
-		bool key = from->columns[c].group == VMRT_KEY_GROUP ||
-			(from->columns[c].type == VMRT_CELL_TEXT && c == 0);
-		bool take = metric == from->n_columns && is_selected(how, from->columns[c].key, found);
-
-		if (take)
-			*any = true;
-		if (!take && !key && metric == from->n_columns)
-			continue;
-		columns[n] = take ? for_people(&from->columns[c]) : from->columns[c];
-		if (key)
-			columns[n].group = VMRT_KEY_GROUP;
-		source[n++] = c;
-	}
+	to->columns = to->own;
 	to->n_columns = n;
-	for (size_t r = 0; r < rows; r++) {
-		const struct vmrt_cell *name =
-			metric < from->n_columns ? vmrt_table_cell(from, r, metric) : NULL;
+	text = (char *)&to->own[n];
+	for (size_t i = 0; i < n; i++) {
+		const struct vmrt_column *c = &from->columns[source[i]];
 
-		if (name && (!name->known || !is_selected(how, name->text, found)))
-			continue;
-		*any |= name != NULL;
-		for (size_t c = 0; c < n; c++)
-			to->cells[to->n_cells++] = *vmrt_table_cell(from, r, source[c]);
+		to->own[i] = i < names ? *c : for_people(c, text);
+		if (i < names)
+			to->own[i].group = VMRT_KEY_GROUP;
+		text += strlen(c->key) + 2;
 	}
-	to->name = from->name;
-	to->titles = metric < from->n_columns ? from->titles : NULL;
-	to->flags = from->flags & ~(unsigned)VMRT_TABLE_PROSE;
+	for (size_t r = 0; r < rows; r++)
+		for (size_t i = 0; i < n; i++)
+			to->cells[to->n_cells++] = *vmrt_table_cell(from, r, source[i]);
 	free(source);
 	return true;
 }
@@ -118,7 +181,10 @@ static bool copy_section(const struct vmrt_section *from, const struct vmrt_prin
 		if (!table)
 			return false;
 		to->tables[to->n_tables++] = table;
-		copied = copy_table(from->tables[t], how, found, table, &any);
+		table->name = from->tables[t]->name;
+		table->flags = from->tables[t]->flags & ~(unsigned)VMRT_TABLE_PROSE;
+		copied = (metric_column(from->tables[t]) < from->tables[t]->n_columns ? copy_metrics : copy_columns)(
+			from->tables[t], how, found, table, &any);
 		if (!copied)
 			return false;
 		if (any)

@@ -107,9 +107,18 @@ static void replenish(struct hsf_server *s, int64_t now)
 		server_arm(s);
 }
 
+/* Has every server that has replenishments had one? */
+static void look_whether_begun(struct hsf_enforcer *e)
+{
+	for (size_t i = 0; i < e->n; i++)
+		if (e->servers[i]->budget.k < 0 && hsf_budget_next(&e->servers[i]->budget) != HSF_NEVER)
+			return;
+	if (e->n && !atomic_exchange(&e->begun, true))
+		tell(e->news);
+}
+
 static void on_time(struct hsf_enforcer *e, int64_t now)
 {
-	bool all = true;
 
 	hsf_latency_add(&e->latency, now - e->armed_ns);
 	while (now < e->timer_ns)
@@ -122,13 +131,10 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 
 		if (!hsf_server_gone(s) && hsf_budget_next(&s->budget) <= now)
 			replenish(s, now);
-		all = all && (s->budget.k >= 0 || hsf_budget_next(&s->budget) == HSF_NEVER);
 	}
 	arrange(e, now);
-	if (all && !atomic_load(&e->begun)) {
-		atomic_store(&e->begun, true);
-		tell(e->news);
-	}
+	if (!atomic_load(&e->begun))
+		look_whether_begun(e);
 }
 
 /* The clock of @m has fired. */
@@ -351,7 +357,6 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 {
 	struct to_add *a = arg;
 	struct hsf_server *s = a->server;
-
 	int64_t late = vmrt_now_ns() + LEAST_LEAD_NS - a->t0;
 
 	a->full = e->n == HSF_MAX_SERVERS;
@@ -367,6 +372,7 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 	/* the kernel's own policies are seen by its own events */
 	if (!s->budget.rules->measures)
 		server_mark_start(s);
+	look_whether_begun(e);
 }
 
 enum vmrt_status hsf_enforcer_add(
@@ -385,20 +391,52 @@ enum vmrt_status hsf_enforcer_add(
 	return VMRT_OK;
 }
 
+struct to_adopt {
+	struct hsf_member member; /* in exchange for the one that was in its place */
+	struct vmrt_error *err;
+	enum vmrt_status status;
+};
+
+/* A new place, or for a helper thread, of which a VM may start and end any number, that of one which has ended. */
+static struct hsf_member *place_for(struct hsf_server *s, const struct hsf_member *m)
+{
+	size_t n = server_members(s);
+
+	for (size_t i = 0; i < n && m->helper; i++)
+		if (s->members[i].helper && s->members[i].gone)
+			return &s->members[i];
+	return n < HSF_MAX_MEMBERS ? &s->members[n] : NULL;
+}
+
 static void do_adopt(struct hsf_enforcer *e, void *arg)
 {
-	struct hsf_member *m = arg;
-	struct hsf_server *s = m->server;
+	struct to_adopt *a = arg;
+	struct hsf_server *s = a->member.server;
+	struct hsf_member *m = place_for(s, &a->member), former;
 
+	if (!m) {
+		a->status = vmrt_fail(a->err, VMRT_ERANGE, "server %s has more than %d threads", s->name,
+			HSF_MAX_MEMBERS);
+		return;
+	}
+	/* edge-triggered: a look at the clock does not have to make it unreadable */
+	if (watch(e, a->member.clock.alarm, EPOLLIN | EPOLLET, ABOUT_MEMBER(m)) != 0) {
+		a->status = vmrt_fail_errno(
+			a->err, errno, "cannot watch thread %d", (int)a->member.tid);
+		return;
+	}
+	former = *m;
+	*m = a->member;
+	a->member = former;
 	m->count = hsf_clock_read(&m->clock);
 	s->n_vcpus += !m->helper;
-	atomic_store_explicit(&s->n_members, s->n_members + 1, memory_order_release);
+	if (m == &s->members[s->n_members])
+		atomic_store_explicit(&s->n_members, s->n_members + 1, memory_order_release);
 	/* the others' alarms were for the whole of what is left, and this one has no level yet */
 	if (server_open(s)) {
 		server_level(s, s->level);
 		server_arm(s);
 	}
-	(void)e;
 }
 
 static enum vmrt_status add_process(struct hsf_server *s, pid_t pid, struct vmrt_error *err)
@@ -416,29 +454,29 @@ static enum vmrt_status add_process(struct hsf_server *s, pid_t pid, struct vmrt
 enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s, pid_t pid,
 	pid_t tid, bool helper, struct vmrt_error *err)
 {
-	size_t slot = server_members(s);
-	struct hsf_member *m = &s->members[slot];
-	enum vmrt_status status;
+	struct to_adopt a = {
+		.member = {.server = s, .pid = pid, .tid = tid, .helper = helper},
+		.err = err,
+	};
+	struct hsf_member *m = &a.member;
+	enum vmrt_status status = VMRT_OK;
 
-	if (slot == HSF_MAX_MEMBERS)
-		return vmrt_fail(err, VMRT_ERANGE, "server %s has more than %d threads", s->name,
-			HSF_MAX_MEMBERS);
 	s->enforcer = e;
-	*m = (struct hsf_member){.server = s, .pid = pid, .tid = tid, .helper = helper};
-	status = add_process(s, pid, err);
+	if (s->params.depletion == VMRT_DEPLETION_HARD)
+		status = add_process(s, pid, err);
 	if (status == VMRT_OK)
-		status = hsf_clock_open(&m->clock, tid, true, err);
-	if (status != VMRT_OK)
-		return status;
-	if (!helper && hsf_rules_for(s->params.policy)->by_activation)
+		status = hsf_clock_open(&m->clock, tid, err);
+	if (status == VMRT_OK && !helper && hsf_rules_for(s->params.policy)->by_activation)
 		status = hsf_switches_open(&m->switches, tid, err);
-	/* edge-triggered: a look at the clock does not have to make it unreadable */
-	if (status == VMRT_OK && watch(e, m->clock.alarm, EPOLLIN | EPOLLET, ABOUT_MEMBER(m)) != 0)
-		status = vmrt_fail_errno(err, errno, "cannot watch thread %d", (int)tid);
-	if (status == VMRT_OK)
-		command(e, do_adopt, m, false);
-	else
+	if (status == VMRT_OK) {
+		command(e, do_adopt, &a, false);
+		status = a.status;
+	}
+	/* what has come back is a former member that has ended, or nothing; or it was not taken */
+	if (status != VMRT_OK || m->tid != tid) {
 		hsf_clock_close(&m->clock);
+		hsf_switches_close(&m->switches);
+	}
 	return status;
 }
 
@@ -525,6 +563,8 @@ static void do_read(struct hsf_enforcer *e, void *arg)
 	out->eligible = s->budget.eligible;
 	out->suspended = s->suspended;
 	out->k = s->budget.k;
+	if (s->budget.dormant)
+		out->k = (vmrt_now_ns() - s->budget.t0) / s->budget.period_ns;
 	out->left_ns = s == e->slot ? arrange_slot_end(e) - vmrt_now_ns() : hsf_budget_left(&s->budget);
 	out->skipped = s->budget.skipped;
 	out->n_vcpus = s->n_vcpus;

@@ -61,17 +61,14 @@ static int open_event(pid_t tid, bool alarm)
 	return (int)syscall(SYS_perf_event_open, &attr, tid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 }
 
-enum vmrt_status hsf_clock_open(
-	struct hsf_clock *c, pid_t tid, bool with_alarm, struct vmrt_error *err)
+enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_error *err)
 {
 	int errnum;
 
-	*c = (struct hsf_clock){.alarm = -1};
+	*c = (struct hsf_clock){.open = true, .alarm = -1};
 	c->counter = open_event(tid, false);
 	if (c->counter < 0)
 		return explain(errno, tid, err);
-	if (!with_alarm)
-		return VMRT_OK;
 	c->alarm = open_event(tid, true);
 	if (c->alarm < 0) {
 		errnum = errno;
@@ -111,8 +108,6 @@ int hsf_clock_arm(struct hsf_clock *c, int64_t ns)
 {
 	uint64_t period = (uint64_t)ns;
 
-	if (c->alarm < 0)
-		return 0;
 	if (take_record(c))
 		c->armed = false;
 	if (ioctl(c->alarm, PERF_EVENT_IOC_PERIOD, &period) != 0)
@@ -128,8 +123,6 @@ void hsf_clock_disarm(struct hsf_clock *c)
 {
 	uint64_t period = A_LONG_TIME_NS;
 
-	if (c->alarm < 0)
-		return;
 	if (take_record(c))
 		c->armed = false;
 	if (c->armed)
@@ -138,6 +131,8 @@ void hsf_clock_disarm(struct hsf_clock *c)
 
 void hsf_clock_close(struct hsf_clock *c)
 {
+	if (!c->open)
+		return;
 	if (c->ring)
 		munmap(c->ring, ring_size());
 	if (c->alarm >= 0)
@@ -145,5 +140,5 @@ void hsf_clock_close(struct hsf_clock *c)
 	if (c->counter >= 0)
 		close(c->counter);
 	c->ring = NULL;
-	c->alarm = c->counter = -1;
+	c->open = false;
 }

@@ -11,7 +11,7 @@ static const struct hsf_rules all_rules[] = {
 	{.policy = VMRT_POLICY_DEFERRABLE, .may_rest = true},
 	{.policy = VMRT_POLICY_SPORADIC, .by_activation = true},
 	{.policy = VMRT_POLICY_EDF, .by_deadline = true},
-	{.policy = VMRT_POLICY_DEADLINE, .measures = true},
+	{.policy = VMRT_POLICY_DEADLINE, .measures = true, .by_kernel = true},
 	{.policy = VMRT_POLICY_NONE, .measures = true},
 };
 
@@ -63,7 +63,7 @@ int64_t hsf_budget_next(const struct hsf_budget *b)
 	if (b->rules->by_activation)
 		return hsf_sporadic_next(b);
 	/* what is only measured may have no period */
-	return b->period_ns > 0 && !b->dormant ? grid_point(b, b->k + 1) : HSF_NEVER;
+	return b->period_ns > 0 && !b->dormant && !b->rules->by_kernel ? grid_point(b, b->k + 1) : HSF_NEVER;
 }
 
 /* Full budget at every grid point, nothing is carried over, neither a rest nor an overrun. */

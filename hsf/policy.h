@@ -43,6 +43,7 @@ struct hsf_rules {
 	bool by_deadline; /* priorities by the end of the period, not fixed */
 	bool by_activation; /* what is consumed returns one period after the members began to want it */
 	bool measures;	  /* nobody's priority is changed */
+	bool by_kernel;	  /* which has a grid of its own */
 };
 
 /* Part of a sporadic server's budget, available from a time on. */

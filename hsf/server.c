@@ -19,8 +19,7 @@ void server_lose(struct hsf_member *m)
 	if (m->gone)
 		return;
 	m->gone = true;
-	if (m->clock.alarm >= 0)
-		epoll_ctl(s->enforcer->epoll, EPOLL_CTL_DEL, m->clock.alarm, NULL);
+	epoll_ctl(s->enforcer->epoll, EPOLL_CTL_DEL, m->clock.alarm, NULL);
 	if (m->helper || --s->n_vcpus)
 		return;
 	atomic_store(&s->gone, true);

@@ -47,15 +47,15 @@ int64_t hsf_hist_quantile(const struct hsf_hist *h, double q);
 /* ---- CPU time of a thread that raises an event: perfclock.c ---- */
 
 struct hsf_clock {
+	bool open;
 	int counter; /* perf event that counts */
-	int alarm;   /* perf event that is readable when the alarm has gone off; -1: without alarm */
+	int alarm;   /* perf event that is readable when the alarm has gone off */
 	void *ring;  /* of the alarm: the kernel wakes waiters only of events that have one */
 	bool armed;  /* the alarm is to go off, and has not been seen to */
 };
 
 /** hsf_clock_open - count the CPU time of thread @tid; close with hsf_clock_close() */
-enum vmrt_status hsf_clock_open(
-	struct hsf_clock *c, pid_t tid, bool with_alarm, struct vmrt_error *err);
+enum vmrt_status hsf_clock_open(struct hsf_clock *c, pid_t tid, struct vmrt_error *err);
 
 /** hsf_clock_read - CPU time in ns since it was opened, -1 if it cannot be read */
 int64_t hsf_clock_read(const struct hsf_clock *c);

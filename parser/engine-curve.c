@@ -254,7 +254,8 @@ void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool ju
 		c->to_ns = g->from_ns;
 		begin_anew(c, g->to_ns);
 	}
-	memmove(c->waiting, c->waiting + n, (c->n_waiting - n) * sizeof(*c->waiting));
+	if (n)
+		memmove(c->waiting, c->waiting + n, (c->n_waiting - n) * sizeof(*c->waiting));
 	c->n_waiting -= n;
 	if (!judged)
 		begin_anew(c, to_ns);

@@ -248,6 +248,121 @@ budget_kept() {
 	! grep -q "server s" "$BATS_TEST_TMPDIR/stats"
 }
 
+@test "a hard server gives its budget and nothing beyond it, and no VM stays stopped" {
+	need_root
+	printf 'depletion = hard\n' >>"$ini"
+	start_vm CPU=0
+	measure 2s --stats "$BATS_TEST_TMPDIR/stats"
+	budget_kept 4000
+	grep -q 'depletion=hard' "$BATS_TEST_TMPDIR/trace"
+	# what it runs while it is being stopped, and before the first period
+	awk '/at the priority/ { served = ms($4, $5) } /below it/ { below = ms($1, $2) }
+		function ms(v, unit) { return unit == "s" ? v * 1000 : unit == "ms" ? v : v / 1000 }
+		END { print served, below; exit !(served > 400 && below < served / 20) }' "$BATS_TEST_TMPDIR/stats"
+	[[ $(grep State "/proc/$vm/status") != *stopped* ]]
+}
+
+@test "a VM that is stopped when vmrt-hsf is killed goes on" {
+	need_root
+	server 200ms 20ms
+	printf 'depletion = hard\n' >>"$ini"
+	start_vm CPU=0
+	before=$(settings)
+	start_hsf
+	wait_for grep -q 'State:.*stopped' "/proc/$vm/status"
+	kill -KILL "$hsf"
+	wait "$hsf" || true
+	hsf=''
+	wait_for same_settings
+	wait_for grep -q 'State:.*[RS] ' "/proc/$vm/status"
+}
+
+@test "each vCPU can have a server of its own" {
+	need_root
+	printf '[server a]\nvm = %s:0\nperiod = 12ms\nbudget = 4ms\npriority = 50\n[server b]\nvm = %s:1\nperiod = 10ms\nbudget = 2ms\npriority = 51\n' \
+		"$name" "$name" >"$ini"
+	start_vm CPU=0 VCPUS=2
+	wait_for vcpus 2
+	"$O/bin/vmrt-hsf" run "$ini" --duration 2s --stats "$BATS_TEST_TMPDIR/stats"
+	# 4/12 and 2/10 of 2 s
+	awk '/at the priority/ { v[++n] = $5 == "s" ? $4 * 1000 : $4 }
+		END { print v[1], v[2]; exit !(n == 2 && v[1] > 600 && v[1] < 700 && v[2] > 360 && v[2] < 420) }' "$BATS_TEST_TMPDIR/stats"
+	sed -i 's/:1$/:2/' "$ini"
+	run "$O/bin/vmrt-hsf" run "$ini" --duration 1s --no-wait
+	[ "$status" -eq 1 ]
+	[[ $output = *"has no vCPU 2"* ]]
+	# parts of a process cannot be stopped
+	sed -i 's/:2$/:1/; s/^priority = 50/&\ndepletion = hard/' "$ini"
+	run "$O/bin/vmrt-hsf" run "$ini" --duration 1s --no-wait
+	[ "$status" -eq 1 ]
+	[[ $output = *"depletion hard stops whole processes"* ]]
+}
+
+@test "threads by name, a process and a cgroup can have servers" {
+	need_root
+	local group=/sys/fs/cgroup/freezer/hsf-test-$$
+	start_vm CPU=0
+	start_hog
+	printf '[server a]\nvm = thread:CPU 0/TC?\nperiod = 12ms\nbudget = 4ms\npriority = 50\n[server b]\nvm = pid:%d\nperiod = 10ms\nbudget = 2ms\npriority = 51\n' \
+		"$(pgrep -P "$hog")" >"$ini"
+	"$O/bin/vmrt-hsf" run "$ini" --duration 2s --stats "$BATS_TEST_TMPDIR/stats"
+	awk '/at the priority/ { v[++n] = $5 == "s" ? $4 * 1000 : $4 }
+		END { print v[1], v[2]; exit !(n == 2 && v[1] > 600 && v[1] < 700 && v[2] > 360 && v[2] < 420) }' "$BATS_TEST_TMPDIR/stats"
+	mkdir "$group" || skip "cgroups of version 1 are not here"
+	pgrep -P "$hog" >"$group/cgroup.procs"
+	printf '[server c]\nvm = cgroup:/hsf-test-%d\nperiod = 10ms\nbudget = 2ms\npriority = 51\n' $$ >"$ini"
+	status=0
+	"$O/bin/vmrt-hsf" run "$ini" --duration 1s --stats "$BATS_TEST_TMPDIR/stats" || status=$?
+	pgrep -P "$hog" >/sys/fs/cgroup/freezer/cgroup.procs
+	rmdir "$group"
+	[ "$status" -eq 0 ]
+	awk '/at the priority/ { print $4; exit !($4 > 180 && $4 < 220) }' "$BATS_TEST_TMPDIR/stats"
+}
+
+@test "policy none changes nothing and measures" {
+	need_root
+	printf 'policy = none\n' >>"$ini"
+	start_vm CPU=0
+	before=$(settings)
+	"$O/bin/vmrt-hsf" run "$ini" --server s --duration 1s --stats "$BATS_TEST_TMPDIR/stats" &
+	hsf=$!
+	sleep 0.5
+	same_settings
+	wait "$hsf"
+	hsf=''
+	grep -q 'consumed per period' "$BATS_TEST_TMPDIR/stats"
+	! grep -q 'at the priority' "$BATS_TEST_TMPDIR/stats"
+}
+
+@test "policy deadline gives SCHED_DEADLINE and takes it back, and says why it cannot" {
+	need_root
+	printf 'policy = deadline\n' >>"$ini"
+	start_vm CPU=0
+	before=$(settings)
+	start_hsf
+	vcpu=$(grep -l '^CPU 0/' "/proc/$vm/task/"*/comm | cut -d/ -f5)
+	[[ $(chrt -p "$vcpu") = *SCHED_DEADLINE*4000000/12000000/12000000* ]]
+	kill "$hsf"
+	wait "$hsf"
+	hsf=''
+	same_settings
+	kill "$vm"
+	start_vm CPU=0 VCPUS=2
+	wait_for vcpus 2
+	run "$O/bin/vmrt-hsf" run "$ini" --duration 1s --no-wait
+	[ "$status" -eq 1 ]
+	[[ $output = *"SCHED_DEADLINE gives a budget to one thread, and VM $name has 2 vCPUs"* ]]
+}
+
+@test "other threads of the VM are charged if asked for" {
+	need_root
+	printf 'helpers = charged\n' >>"$ini"
+	start_vm CPU=0
+	measure 1s --stats "$BATS_TEST_TMPDIR/stats"
+	grep -q 'helpers=charged' "$BATS_TEST_TMPDIR/trace"
+	grep -q 'other threads ran .*, charged' "$BATS_TEST_TMPDIR/stats"
+}
+
 @test "what cannot be is refused with file and line" {
 	try() {
 		run "$O/bin/vmrt-hsf" run "$ini" "${@:2}"

@@ -97,9 +97,32 @@ static void a_task_needs_no_period_and_then_ranks_last(void **state)
 	vmrt_experiment_free(exp);
 }
 
+static void a_server_says_where_and_how_it_is_held_back(void **state)
+{
+	static const char text[] = "[server a]\nperiod = 10ms\nbudget = 2ms\npriority = 9\nbackground = idle\n"
+				   "helpers = charged\ncpu = 1\n[server b]\npolicy = none\n";
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(vmrt_experiment_parse(text, "s.ini", &exp, &err), VMRT_OK);
+	assert_int_equal(exp->servers[0].background, VMRT_BACKGROUND_IDLE);
+	assert_true(exp->servers[0].charge_helpers);
+	assert_int_equal(exp->servers[0].cpu, 1);
+	assert_int_equal(exp->servers[1].background, VMRT_BACKGROUND_OTHER);
+	assert_false(exp->servers[1].charge_helpers);
+	assert_int_equal(exp->servers[1].cpu, -1);
+	vmrt_experiment_free(exp);
+}
+
 static const struct {
 	const char *text, *complaint;
 } bad[] = {
+	{"[server a]\nvm = a/b\n", "bad.ini:2: vm = a/b: give 1 to 63 plain characters"},
+	{"[server a]\nvm = cgroup:/a`b\n", "bad.ini:2: vm = cgroup:/a`b: give 1 to 63 plain characters"},
+	{"[server a]\nbackground = batch\n", "bad.ini:2: background = batch: allowed are other and idle"},
+	{"[server a]\nhelpers = yes\n", "bad.ini:2: helpers = yes: allowed are free and charged"},
+	{"[server a]\ncpu = first\n", "bad.ini:2: cpu = first: give the number of a host CPU"},
 	{"[experiment]\nnme = x\n", "bad.ini:2: unknown key 'nme' in [experiment]"},
 	{"\n[sevrer a]\n", "bad.ini:2: unknown section [sevrer a]"},
 	{"[server a]\nperiod = 12ms\nbudget = 15ms\npriority = 5\n",
@@ -169,6 +192,7 @@ int main(void)
 		cmocka_unit_test(a_good_file_is_read_with_its_defaults),
 		cmocka_unit_test(shorter_periods_get_higher_priorities_and_given_ones_stay),
 		cmocka_unit_test(a_task_needs_no_period_and_then_ranks_last),
+		cmocka_unit_test(a_server_says_where_and_how_it_is_held_back),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(a_line_beyond_the_readers_room_is_refused),
 		cmocka_unit_test(files_of_other_editors_are_read),

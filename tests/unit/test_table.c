@@ -282,22 +282,22 @@ static void groups_stand_side_by_side_where_there_is_room(void **state)
 
 static void selected_columns_stand_alone_in_every_format(void **state)
 {
-	static const char *const keys[] = {"max", "late"};
+	static const char *const keys[] = {"late", "max"};
 	struct vmrt_print how = {.select = keys, .n_select = 2};
 	char *text = print_as(sample(), &how);
 
 	(void)state;
 	assert_string_equal(text, "a_1\n===\n\n"
-				  "task           max_ns  late\n"
-				  "                   ms\n"
-				  "demo/rt_task1  12.346   yes\n"
-				  "b,\"c\"               -    no\n");
+				  "task           late     max\n"
+				  "                         ms\n"
+				  "demo/rt_task1   yes  12.346\n"
+				  "b,\"c\"            no       -\n");
 	free(text);
 	how.format = VMRT_FORMAT_CSV;
 	how.only = "tasks";
 	text = print_as(sample(), &how);
 	assert_string_equal(
-		text, "run,task,max_ns,late\na_1,demo/rt_task1,12345678,true\na_1,\"b,\"\"c\"\"\",,false\n");
+		text, "run,task,late,max_ns\na_1,demo/rt_task1,true,12345678\na_1,\"b,\"\"c\"\"\",false,\n");
 	free(text);
 }
 
