@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures that conditions are about, with what jobs and periods of unknown outcome leave open. */
+/* The figures that conditions are about, with what jobs and periods of unknown outcome leave open.
+ */
 #include "failif.h"
 
 #include <math.h>
@@ -16,7 +17,8 @@ static void exactly_ns(struct vmrt_figure *f, int64_t ns)
 	exactly(f, ns == VMRT_UNKNOWN ? NAN : (double)ns);
 }
 
-static void because(struct vmrt_figure *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void because(struct vmrt_figure *f, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void because(struct vmrt_figure *f, const char *fmt, ...)
 {
@@ -32,7 +34,8 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* @known jobs have a verdict, @hits of them are counted; each of @doubtful others may be one more. */
+/* @known jobs have a verdict, @hits of them are counted; each of @doubtful others may be one more.
+ */
 static void share(struct vmrt_figure *f, int64_t hits, int64_t known, int64_t doubtful)
 {
 	if (doubtful)
@@ -118,7 +121,8 @@ static void miss_run(const void *of, struct vmrt_figure *f)
 		f->value = (double)t->longest_run;
 	f->low = (double)t->longest_run;
 	/* all jobs of unknown outcome may join two runs */
-	f->high = vmrt_task_doubtful(t) ? (double)(vmrt_task_missed(t) + vmrt_task_doubtful(t)) : f->low;
+	f->high = vmrt_task_doubtful(t) ? (double)(vmrt_task_missed(t) + vmrt_task_doubtful(t))
+					: f->low;
 }
 
 /* Jobs whose durations are not in the statistics although they belong there. */
@@ -314,7 +318,8 @@ static void violations(const void *of, struct vmrt_figure *f)
 	if (!s->n_checks)
 		because(f, "the server was not checked: nobody enforced it");
 	else if (doubtful)
-		because(f, "%lld window%s could not be judged", (long long)doubtful, plural(doubtful));
+		because(f, "%lld window%s could not be judged", (long long)doubtful,
+			plural(doubtful));
 }
 
 static void loss(const void *of, struct vmrt_figure *f)
@@ -346,9 +351,18 @@ static void steal(const void *of, struct vmrt_figure *f)
 	exactly_ns(f, m->steal_ns);
 }
 
-#define TASK(name, type, words) {#name, VMRT_SCOPE_TASK, VMRT_CELL_##type, name, words}
-#define SERVER(name, type, words) {#name, VMRT_SCOPE_SERVER, VMRT_CELL_##type, name, words}
-#define MACHINE(name, type, words) {#name, VMRT_SCOPE_MACHINE, VMRT_CELL_##type, name, words}
+#define TASK(name, type, words)                                                                    \
+	{                                                                                          \
+#name, VMRT_SCOPE_TASK, VMRT_CELL_##type, name, words                              \
+	}
+#define SERVER(name, type, words)                                                                  \
+	{                                                                                          \
+#name, VMRT_SCOPE_SERVER, VMRT_CELL_##type, name, words                            \
+	}
+#define MACHINE(name, type, words)                                                                 \
+	{                                                                                          \
+#name, VMRT_SCOPE_MACHINE, VMRT_CELL_##type, name, words                           \
+	}
 
 const struct vmrt_metric *vmrt_metric_list(void)
 {
