@@ -24,8 +24,9 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		host_ns = j->machine->settled_ns;
 	}
 	mark->set = true;
-	mark->passed = false;
-	mark->idle_to_ns = INT64_MAX;
+	/* the next job may have arrived before */
+	mark->passed = j->backlog_n > 0;
+	mark->idle_to_ns = mark->passed ? host_ns : INT64_MAX;
 	mark->local_ns = local_ns;
 	mark->host_ns = host_ns;
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
