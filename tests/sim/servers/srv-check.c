@@ -274,6 +274,10 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 				vmrt_period_name(p->outcome));
 		check_period(&g, p);
 	}
+	for (size_t i = 0; i < g.n_violations && show > 1 && getenv("VMRT_SIM_PERIODS"); i++)
+		fprintf(out, "# violation of %u: %s from %.3f to %.3f: %" PRId64 "\n", g.violations[i].server,
+			vmrt_rule_name(g.violations[i].rule), srv_at(&g, g.violations[i].from_ns),
+			srv_at(&g, g.violations[i].to_ns), g.violations[i].measured_ns);
 	for (uint32_t s = 0; s < r->config.n_vms; s++) {
 		if (r->c.policy == VMRT_POLICY_NONE)
 			check_natural(&g, s);

@@ -31,7 +31,8 @@ static bool by_user(const struct world *w)
 static void choose_parameters(struct world *w, struct server *s)
 {
 	struct vmrt_server_spec *spec = s->spec;
-	int share = 90 / w->n_servers;
+	/* twice the budget must be there to be taken */
+	int share = w->r->c.fault == FAULT_RECLAIM ? 40 : 90 / w->n_servers;
 
 	spec->policy = w->r->c.policy;
 	spec->depletion = w->r->c.hard ? VMRT_DEPLETION_HARD : VMRT_DEPLETION_SOFT;
@@ -110,7 +111,8 @@ static void add_everything(struct world *w)
 	r->quiet = true;
 	for (int c = 0; c < w->n_cpus; c++) {
 		/* a fault may need somebody who takes what the server does not get */
-		if (r->c.fault != FAULT_NONE || r->c.policy == VMRT_POLICY_NONE || chance(w, 70))
+		if ((r->c.fault != FAULT_NONE && by_user(w)) || r->c.policy == VMRT_POLICY_NONE ||
+			(r->c.fault == FAULT_NONE && chance(w, 70)))
 			add_thread(w, K_HOG, 500 + c, "hog", FAIR, c);
 		if (by_user(w))
 			w->cpus[c].enforcer = add_thread(w, K_ENFORCER, 50 + c, "vmrt-hsf/0", FIFO(98), c);
