@@ -148,19 +148,25 @@ static void at_least(const struct vmrt_task_facts *t, int64_t ns, struct vmrt_fi
 		f->high = INFINITY;
 }
 
-static void response_p(const void *of, struct vmrt_figure *f)
+/* A percentile of sorted values, where @others more may all be smaller, or all be larger. */
+static void percentile(const struct vmrt_samples *s, unsigned num, unsigned den, size_t others,
+	struct vmrt_figure *f)
 {
-	const struct vmrt_task_facts *t = of;
-	const struct vmrt_samples *s = &t->responses; /* sorted */
-	size_t rank, others = (size_t)untimed(t, f);
+	size_t rank;
 
 	if (!s->n)
 		return exactly(f, NAN);
-	exactly_ns(f, s->values[vmrt_samples_rank(s->n, f->num, f->den) - 1]);
-	/* the others may all be shorter, or all be longer */
-	rank = vmrt_samples_rank(s->n + others, f->num, f->den);
+	exactly_ns(f, s->values[vmrt_samples_rank(s->n, num, den) - 1]);
+	rank = vmrt_samples_rank(s->n + others, num, den);
 	f->low = rank > others ? (double)s->values[rank - others - 1] : 0;
 	f->high = rank <= s->n ? (double)s->values[rank - 1] : INFINITY;
+}
+
+static void response_p(const void *of, struct vmrt_figure *f)
+{
+	const struct vmrt_task_facts *t = of;
+
+	percentile(&t->responses, f->num, f->den, (size_t)untimed(t, f), f);
 }
 
 static void response_min(const void *of, struct vmrt_figure *f)
@@ -256,8 +262,8 @@ static void overshoot_p99(const void *of, struct vmrt_figure *f)
 	const struct vmrt_server_facts *s = of;
 
 	of_periods(s, !s->used_up && s->enforced && s->judged ? 0 : s->over_p99, f);
-	if (s->unknown)
-		f->low = 0;
+	if (s->used_up)
+		percentile(&s->overshoots, 99, 100, (size_t)s->unknown, f);
 }
 
 static void blackout(const void *of, struct vmrt_figure *f)

@@ -54,7 +54,8 @@ static const struct argp_option option_table[] = {
 	{"window", OPT_WINDOW, "K", 0, "of how many jobs in a row to tell the fewest met: (m,K)-firm (10)", 0},
 	{"table", OPT_TABLE, "NAME", 0,
 		"only this table: run, vms, loss, clock, servers, supply, checks, natural, tasks, causes, worst, "
-		"histogram, cdf, analysis or analysis_tasks; with --compare: runs, tasks or servers",
+		"histogram, cdf, analysis or analysis_tasks; with --compare: runs, tasks, tests, spread or servers; with "
+		"--fail-if: conditions; with --advise: advice, advice_tasks or advice_periods",
 		0},
 	{"select", OPT_SELECT, "KEY,...", 0,
 		"only these columns, or metrics of a comparison, by their keys in json, as in miss,response_p99; may be "
