@@ -188,7 +188,7 @@ static enum vmrt_status stop(struct vmrt_agent *a, struct vmrt_cursor *c)
 	a->on = false;
 	vmrt_link_begin(&a->out, VMRT_MSG_STOPPED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
-	if ((status = vmrt_agent_send(a, &a->out)) != VMRT_OK || 
+	if ((status = vmrt_agent_send(a, &a->out)) != VMRT_OK ||
 		(status = vmrt_agent_send_buffers(a, since_ns > 0 ? since_ns : INT64_MIN)) != VMRT_OK ||
 		(status = vmrt_agent_send_names(a)) != VMRT_OK || (status = vmrt_agent_send_stats(a)) != VMRT_OK)
 		return status;

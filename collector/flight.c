@@ -35,6 +35,7 @@ struct vmrt_flight {
 	atomic_int told; /* 1: being written; 2: the reason is there */
 	char reason[160];
 	int64_t when_ns; /* of the reason */
+	atomic_int_fast64_t armed_ns;
 	char note[200];	 /* about the live view, as it was told */
 };
 
@@ -59,6 +60,8 @@ static void tell(
 	uint64_t one = 1;
 	int before = 0;
 
+	if (when_ns < atomic_load(&f->armed_ns))
+		return;
 	if (!atomic_compare_exchange_strong(&f->told, &before, 1))
 		return;
 	snprintf(f->reason, sizeof(f->reason), fmt, name, number);
@@ -191,6 +194,7 @@ enum vmrt_status vmrt_flight_start(const struct vmrt_flight_options *options,
 	if (!f)
 		return vmrt_fail(err, VMRT_ENOMEM, "flight recorder: out of memory");
 	f->options = *options;
+	atomic_store(&f->armed_ns, INT64_MAX);
 	if (options->cpus)
 		f->cpus = *options->cpus;
 	f->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -209,6 +213,11 @@ enum vmrt_status vmrt_flight_start(const struct vmrt_flight_options *options,
 	else
 		vmrt_flight_end(f);
 	return status;
+}
+
+void vmrt_flight_arm(struct vmrt_flight *f, int64_t from_ns)
+{
+	atomic_store(&f->armed_ns, from_ns);
 }
 
 int vmrt_flight_fd(const struct vmrt_flight *f)

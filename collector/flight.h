@@ -21,6 +21,9 @@ struct vmrt_flight_options {
 enum vmrt_status vmrt_flight_start(const struct vmrt_flight_options *options,
 	struct vmrt_flight **out, struct vmrt_error *err);
 
+/** vmrt_flight_arm - what happens from @from_ns on, CLOCK_MONOTONIC, is a reason; nothing is before this was called */
+void vmrt_flight_arm(struct vmrt_flight *flight, int64_t from_ns);
+
 /** vmrt_flight_fd - becomes readable when there is a reason to save */
 int vmrt_flight_fd(const struct vmrt_flight *flight);
 

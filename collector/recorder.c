@@ -214,6 +214,8 @@ static enum vmrt_status start(struct vmrt_recorder *rec, struct vmrt_error *err)
 	if (status != VMRT_OK)
 		return status;
 	vmrt_recorder_start_guests(rec);
+	if (rec->flight)
+		vmrt_flight_arm(rec->flight, vmrt_now_ns());
 	if (rec->options->hsf && (status = start_hsf(rec, err)) != VMRT_OK)
 		return status;
 	if (rec->options->command)

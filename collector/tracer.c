@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <tracefs.h>
 #include <unistd.h>
 
@@ -20,11 +19,10 @@
 #include "journal.h"
 #include "tracer-files.h"
 
-#define RETRY_NS (20 * VMRT_NS_PER_MS) /* between two attempts to remove a busy instance */
 #define MAX_SMALL_FILE 65536
 #define WAKE_PERCENT "15"
 
-static enum vmrt_status write_file(const char *folder, const char *name, const char *text)
+enum vmrt_status vmrt_tracer_write(const char *folder, const char *name, const char *text)
 {
 	char path[VMRT_TRACER_PATH];
 	ssize_t n;
@@ -49,12 +47,12 @@ static enum vmrt_status write_file(const char *folder, const char *name, const c
 enum vmrt_status vmrt_tracer_set(
 	const struct vmrt_tracer *t, const char *name, const char *text, struct vmrt_error *err)
 {
-	if (write_file(t->folder, name, text) == VMRT_OK)
+	if (vmrt_tracer_write(t->folder, name, text) == VMRT_OK)
 		return VMRT_OK;
 	return vmrt_fail_errno(err, errno, "cannot write '%s' to %s/%s", text, t->folder, name);
 }
 
-static enum vmrt_status find_tracefs(const char **out, struct vmrt_error *err)
+enum vmrt_status vmrt_tracer_find(const char **out, struct vmrt_error *err)
 {
 	const char *folder = NULL;
 
@@ -86,7 +84,7 @@ static enum vmrt_status make_instance(
 {
 	static unsigned counter;
 	const char *tracing;
-	enum vmrt_status status = find_tracefs(&tracing, err);
+	enum vmrt_status status = vmrt_tracer_find(&tracing, err);
 
 	if (status != VMRT_OK)
 		return status;
@@ -97,9 +95,9 @@ static enum vmrt_status make_instance(
 	if ((size_t)snprintf(t->folder, sizeof(t->folder), "%s/instances/%s", tracing, t->name) >=
 		sizeof(t->folder))
 		return vmrt_fail(err, VMRT_ERANGE, "the path of tracefs is too long: %.200s", tracing);
-	t->instance = tracefs_instance_create(t->name);
-	if (!t->instance)
+	if (mkdir(t->folder, 0777) != 0)
 		return vmrt_fail_errno(err, errno, "cannot make the tracefs instance %s", t->folder);
+	t->made = true;
 	return VMRT_OK;
 }
 
@@ -110,7 +108,7 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	enum vmrt_status status;
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)((bytes + 1023) / 1024));
-	if (write_file(t->folder, "buffer_size_kb", text) != VMRT_OK)
+	if (vmrt_tracer_write(t->folder, "buffer_size_kb", text) != VMRT_OK)
 		return vmrt_fail_errno(err, errno,
 			"cannot get trace buffers of %s KiB per CPU; ask for smaller ones with --buffer", text);
 	snprintf(path, sizeof(path), "%s/per_cpu/cpu0/buffer_size_kb", t->folder);
@@ -121,7 +119,7 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	free(got);
 	t->buffer = kib * 1024;
 	/* how full it has to be until a reader is woken; without this file a reader only looks now and then */
-	write_file(t->folder, "buffer_percent", WAKE_PERCENT);
+	vmrt_tracer_write(t->folder, "buffer_percent", WAKE_PERCENT);
 	return VMRT_OK;
 }
 
@@ -167,7 +165,10 @@ static enum vmrt_status open_cpus(struct vmrt_tracer *t, struct vmrt_error *err)
 
 static enum vmrt_status open_switch(struct vmrt_tracer *t, struct vmrt_error *err)
 {
-	t->switch_fd = tracefs_instance_file_open(t->instance, "tracing_on", O_WRONLY | O_CLOEXEC);
+	char path[VMRT_TRACER_PATH];
+
+	snprintf(path, sizeof(path), "%s/tracing_on", t->folder);
+	t->switch_fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (t->switch_fd < 0)
 		return vmrt_fail_errno(err, errno, "cannot open %s/tracing_on", t->folder);
 	return VMRT_OK;
@@ -223,7 +224,7 @@ enum vmrt_status vmrt_tracer_adopt(
 	if (!t)
 		return vmrt_fail(err, VMRT_ENOMEM, "tracer: out of memory");
 	t->switch_fd = -1;
-	if ((status = find_tracefs(&tracing, err)) != VMRT_OK)
+	if ((status = vmrt_tracer_find(&tracing, err)) != VMRT_OK)
 		goto out;
 	snprintf(t->name, sizeof(t->name), "%s", instance);
 	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
@@ -232,8 +233,6 @@ enum vmrt_status vmrt_tracer_adopt(
 		status = vmrt_fail(err, VMRT_EBUSY, "the owner of the tracefs instance %s lives", instance);
 	} else if (faccessat(AT_FDCWD, t->folder, F_OK, AT_EACCESS) != 0) {
 		status = vmrt_fail(err, VMRT_ENOENT, "there is no tracefs instance %s", instance);
-	} else if (!(t->instance = tracefs_instance_create(t->name))) {
-		status = vmrt_fail_errno(err, errno, "cannot open the tracefs instance %s", instance);
 	} else if ((status = open_switch(t, err)) == VMRT_OK &&
 		   (status = vmrt_tracer_off(t, err)) == VMRT_OK &&
 		   (status = read_page_size(t, err)) == VMRT_OK) {
@@ -241,6 +240,7 @@ enum vmrt_status vmrt_tracer_adopt(
 	}
 out:
 	if (status == VMRT_OK) {
+		t->made = true; /* ours to remove now */
 		*out = t;
 		return VMRT_OK;
 	}
@@ -367,37 +367,8 @@ enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *t, unsigned cpu,
 	return VMRT_OK;
 }
 
-/* Removes the instance's folder; while somebody has one of its files open, that is refused. */
-static int remove_folder(const char *folder, int patience_ms)
-{
-	int64_t until = vmrt_now_ns() + patience_ms * VMRT_NS_PER_MS;
-
-	vmrt_enforcers_unmark(strrchr(folder, '/') + 1);
-	for (;;) {
-		struct timespec pause = {.tv_nsec = RETRY_NS};
-
-		if (rmdir(folder) == 0 || errno == ENOENT)
-			return 0;
-		if (errno != EBUSY || vmrt_now_ns() >= until)
-			return -1;
-		nanosleep(&pause, NULL);
-	}
-}
-
-/* What cannot be removed shall at least cost nothing. */
-static void make_idle(const char *folder)
-{
-	int errnum = errno;
-
-	write_file(folder, "events/enable", "0");
-	write_file(folder, "buffer_size_kb", "1");
-	errno = errnum;
-}
-
 static void free_tracer(struct vmrt_tracer *t)
 {
-	if (t->instance)
-		tracefs_instance_free(t->instance);
 	free(t->fds);
 	free(t->events);
 	free(t);
@@ -428,10 +399,10 @@ enum vmrt_status vmrt_tracer_close(
 	if (!t)
 		return VMRT_OK;
 	close_files(t);
-	if (t->instance) {
-		write_file(t->folder, "tracing_on", "0");
-		if (remove_folder(t->folder, patience_ms) != 0) {
-			make_idle(t->folder);
+	if (t->made) {
+		vmrt_tracer_write(t->folder, "tracing_on", "0");
+		if (vmrt_tracer_remove(t->folder, patience_ms) != 0) {
+			vmrt_tracer_make_idle(t->folder);
 			status = vmrt_fail_errno(err, errno,
 				"cannot remove the tracefs instance %s (is its trace_marker still open somewhere?); `vmrt-trace reset` will",
 				t->name);
@@ -439,49 +410,4 @@ enum vmrt_status vmrt_tracer_close(
 	}
 	free_tracer(t);
 	return status;
-}
-
-/* Was it made by the process that made @like? PREFIX PID - TICKS - NUMBER - LABEL */
-static bool same_owner(const char *name, const char *like)
-{
-	const char *end = strchr(like + strlen(VMRT_INSTANCE_PREFIX), '-');
-
-	end = end ? strchr(end + 1, '-') : NULL;
-	return end && !strncmp(name, like, (size_t)(end + 1 - like));
-}
-
-enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed, unsigned *kept,
-	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err)
-{
-	const char *tracing;
-	char **names;
-	enum vmrt_status status = find_tracefs(&tracing, err);
-	unsigned gone = 0, left = 0;
-
-	if (status != VMRT_OK)
-		return status;
-	names = tracefs_instances("^" VMRT_INSTANCE_PREFIX "[0-9]");
-	for (size_t i = 0; names && names[i]; i++) {
-		char folder[VMRT_TRACER_PATH];
-		const char *why = NULL, *dash = strrchr(names[i], '-');
-
-		if (vmrt_journal_owner_lives(names[i]) || (label && strcmp(dash + 1, label) != 0) ||
-			(like && !same_owner(names[i], like)))
-			continue;
-		snprintf(folder, sizeof(folder), "%s/instances/%s", tracing, names[i]);
-		write_file(folder, "tracing_on", "0");
-		if (remove_folder(folder, 200) != 0) {
-			why = strerror(errno);
-			make_idle(folder);
-		}
-		*(why ? &left : &gone) += 1;
-		if (told)
-			told(ctx, names[i], why);
-	}
-	tracefs_list_free(names);
-	if (removed)
-		*removed = gone;
-	if (kept)
-		*kept = left;
-	return VMRT_OK;
 }

@@ -2,6 +2,7 @@
 /* Where a vmrt-hsf listens: the folder, and a socket of which no other one is using the name. */
 #include "control.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include <vmrt/files.h>
 
 #define BACKLOG 32
 
@@ -109,4 +112,21 @@ enum vmrt_status hsf_listen(const char *path, const gid_t *group, int *out, stru
 	if (folder >= 0)
 		close(folder);
 	return status;
+}
+
+void hsf_control_sweep(void)
+{
+	DIR *dir = opendir(HSF_CONTROL_FOLDER);
+	struct dirent *entry;
+	char path[300];
+
+	while (dir && (entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot && !strcmp(dot, HSF_CONTROL_SUFFIX) &&
+			vmrt_path(path, sizeof(path), HSF_CONTROL_FOLDER, entry->d_name) == VMRT_OK)
+			remove_stale(path, NULL);
+	}
+	if (dir)
+		closedir(dir);
 }

@@ -104,6 +104,9 @@ enum vmrt_status hsf_control_folder(struct vmrt_error *err);
  */
 enum vmrt_status hsf_listen(const char *path, const gid_t *group, int *out, struct vmrt_error *err);
 
+/** hsf_control_sweep - remove the sockets that killed instances have left in HSF_CONTROL_FOLDER */
+void hsf_control_sweep(void);
+
 /* ---- clients: control.c ---- */
 
 struct hsf_control;

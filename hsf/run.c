@@ -235,6 +235,7 @@ int hsf_recover(void)
 {
 	int threads, failed = hsf_table_recover(&threads);
 
+	hsf_control_sweep();
 	if (threads)
 		vmrt_say("%d threads that a killed vmrt-hsf had changed have their former scheduling back", threads);
 	return failed ? VMRT_EXIT_FAILED : VMRT_EXIT_DONE;

@@ -33,7 +33,8 @@ static enum vmrt_status read_origin(struct vmrt_advice *a, struct vmrt_error *er
 	if (is_experiment(a->origin)) {
 		if (a->options.execution == VMRT_EXECUTION_MEASURED)
 			return vmrt_fail(err, VMRT_EINVAL,
-				"%s is an experiment file: nothing is measured in it; give a run", a->origin);
+				"%s is an experiment file: nothing is measured in it; give a run",
+				a->origin);
 		return vmrt_experiment_load(a->origin, &a->experiment, err);
 	}
 	status = vmrt_facts_load(a->origin, NULL, &a->facts, err);
@@ -41,7 +42,9 @@ static enum vmrt_status read_origin(struct vmrt_advice *a, struct vmrt_error *er
 		return status;
 	if (!a->facts->experiment || !*a->facts->experiment)
 		return vmrt_fail(err, VMRT_EINVAL,
-			"%s was recorded without an experiment file: nobody says what tasks there are", a->origin);
+			"%s was recorded without an experiment file: nobody says what tasks there "
+			"are",
+			a->origin);
 	return vmrt_experiment_parse(a->facts->experiment, a->origin, &a->experiment, err);
 }
 
@@ -96,8 +99,8 @@ static struct vmrt_advised_vm *vm_of(struct vmrt_advice *a, const char *name)
 	a->n_vms++;
 	vm->name = name;
 	vm->spec = server_of(a->experiment, name);
-	vm->policy = vm->spec && vm->spec->policy != VMRT_POLICY_NONE ? vm->spec->policy :
-									 VMRT_POLICY_DEFERRABLE;
+	vm->policy = vm->spec && vm->spec->policy != VMRT_POLICY_NONE ? vm->spec->policy
+								      : VMRT_POLICY_DEFERRABLE;
 	vm->depletion = vm->spec ? vm->spec->depletion : VMRT_DEPLETION_SOFT;
 	snprintf(vm->server, sizeof(vm->server), "%s", vm->spec ? vm->spec->name : name);
 	return vm;
@@ -118,14 +121,15 @@ static enum vmrt_status add_task(
 	t->response_ns = VMRT_UNKNOWN;
 	time = execution(a, t);
 	if (spec->period_ns <= 0)
-		return vmrt_fail(err, VMRT_EINVAL, "%s: task %s/%s has no period", a->origin, spec->machine,
-			spec->name);
+		return vmrt_fail(err, VMRT_EINVAL, "%s: task %s/%s has no period", a->origin,
+			spec->machine, spec->name);
 	if (time == VMRT_UNKNOWN)
-		return vmrt_fail(err, VMRT_EINVAL,
-			"%s: task %s/%s has no execution time: %s", a->origin, spec->machine, spec->name,
-			a->options.execution == VMRT_EXECUTION_MEASURED ? "none of its jobs was seen as a whole" :
-			a->facts					? "declare its wcet, or use --execution measured" :
-									  "declare its wcet, or give a run");
+		return vmrt_fail(err, VMRT_EINVAL, "%s: task %s/%s has no execution time: %s",
+			a->origin, spec->machine, spec->name,
+			a->options.execution == VMRT_EXECUTION_MEASURED
+				? "none of its jobs was seen as a whole"
+			: a->facts ? "declare its wcet, or use --execution measured"
+				   : "declare its wcet, or give a run");
 	t->used_ns = (int64_t)((double)time * (1 + a->options.margin));
 	return VMRT_OK;
 }
@@ -149,6 +153,7 @@ enum vmrt_status vmrt_advise_load(struct vmrt_advice *a, const char *origin, str
 		if (strcmp(e->tasks[i].machine, VMRT_HOST) != 0)
 			status = add_task(a, &e->tasks[i], err);
 	if (status == VMRT_OK && !a->n_vms)
-		status = vmrt_fail(err, VMRT_EINVAL, "%s has no task in a VM: there is nothing to advise", origin);
+		status = vmrt_fail(err, VMRT_EINVAL,
+			"%s has no task in a VM: there is nothing to advise", origin);
 	return status;
 }

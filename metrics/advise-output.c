@@ -41,9 +41,11 @@ static void tell_choices(FILE *out, const struct vmrt_advised_vm *vm)
 		struct vmrt_advised_choice c = vm->choices[i];
 
 		if (c.budget_ns == VMRT_UNKNOWN)
-			fprintf(out, "%s %s has no budget", sign, vmrt_format_duration(c.period_ns, period));
+			fprintf(out, "%s %s has no budget", sign,
+				vmrt_format_duration(c.period_ns, period));
 		else
-			fprintf(out, "%s %s needs %s (%.3f)", sign, vmrt_format_duration(c.period_ns, period),
+			fprintf(out, "%s %s needs %s (%.3f)", sign,
+				vmrt_format_duration(c.period_ns, period),
 				vmrt_format_duration(c.budget_ns, budget),
 				(double)c.budget_ns / (double)c.period_ns);
 		sign = ",";
@@ -75,10 +77,13 @@ static void tell_vm(FILE *out, const struct vmrt_advised_vm *vm)
 			fprintf(out, " (measured at most %s)",
 				vmrt_format_duration(vm->tasks[i].measured_ns, m));
 		fprintf(out, ": R = %s <= %s\n", vmrt_format_duration(vm->tasks[i].response_ns, r),
-			vmrt_format_duration(spec->deadline_ns ? spec->deadline_ns : spec->period_ns, d));
+			vmrt_format_duration(
+				spec->deadline_ns ? spec->deadline_ns : spec->period_ns, d));
 	}
 	if (vm->feasible)
-		fprintf(out, "; execution times may grow by another %.1f %% until a deadline is missed\n",
+		fprintf(out,
+			"; execution times may grow by another %.1f %% until a deadline is "
+			"missed\n",
 			vm->growth * 100);
 	else
 		fprintf(out, "; NOT FEASIBLE: %s\n", vm->why);
@@ -93,7 +98,8 @@ static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
 		vmrt_policy_name(vm->policy));
 	fprintf(out, "period = %s\n", exact(vm->chosen.period_ns, buf));
 	fprintf(out, "budget = %s\n", exact(vm->chosen.budget_ns, buf));
-	fprintf(out, "priority = %d\ndepletion = %s\n", vm->priority, vmrt_depletion_name(vm->depletion));
+	fprintf(out, "priority = %d\ndepletion = %s\n", vm->priority,
+		vmrt_depletion_name(vm->depletion));
 	if (vm->spec && vm->spec->background == VMRT_BACKGROUND_IDLE)
 		fprintf(out, "background = idle\n");
 	if (vm->spec && vm->spec->charge_helpers)
@@ -129,8 +135,11 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 	};
 	char overhead[VMRT_UNITS_TEXT], buf[VMRT_UNITS_TEXT];
 
-	fprintf(out, "; Advised by vmrt-report: the least budgets by the periodic resource model.\n");
-	fprintf(out, "; Execution times: %s, and %.4g %%. Of each budget %s are reckoned lost to switching.\n\n",
+	fprintf(out,
+		"; Advised by vmrt-report: the least budgets by the periodic resource model.\n");
+	fprintf(out,
+		"; Execution times: %s, and %.4g %%. Of each budget %s are reckoned lost to "
+		"switching.\n\n",
 		words[a->options.execution], a->options.margin * 100,
 		vmrt_format_duration(a->options.overhead_ns, overhead));
 	if (*a->experiment->name || a->experiment->tick_ns)
@@ -253,24 +262,28 @@ void vmrt_advice_tables(const struct vmrt_advice *a, struct vmrt_doc *doc)
 	t = vmrt_doc_table(doc, "advice", vm_titles, vm_columns, ARRAY_SIZE(vm_columns), 0);
 	for (size_t i = 0; i < a->n_vms; i++)
 		put_vm(t, &a->vms[i]);
-	t = vmrt_doc_table(doc, "advice_tasks", task_titles, task_columns, ARRAY_SIZE(task_columns), 0);
+	t = vmrt_doc_table(
+		doc, "advice_tasks", task_titles, task_columns, ARRAY_SIZE(task_columns), 0);
 	for (size_t i = 0; i < a->n_vms; i++) {
 		for (size_t j = 0; j < a->vms[i].n_tasks; j++) {
 			const struct vmrt_advised_task *task = &a->vms[i].tasks[j];
 			char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 2];
 
-			snprintf(label, sizeof(label), "%s/%s", task->spec->machine, task->spec->name);
+			snprintf(label, sizeof(label), "%s/%s", task->spec->machine,
+				task->spec->name);
 			vmrt_put_text(t, label);
 			vmrt_put_ns(t, task->spec->period_ns);
-			vmrt_put_ns(t, task->spec->wcet_ns > 0 ? task->spec->wcet_ns : VMRT_UNKNOWN);
+			vmrt_put_ns(
+				t, task->spec->wcet_ns > 0 ? task->spec->wcet_ns : VMRT_UNKNOWN);
 			vmrt_put_ns(t, task->measured_ns);
 			vmrt_put_ns(t, task->used_ns);
-			vmrt_put_ns(t, task->spec->deadline_ns > 0 ? task->spec->deadline_ns : VMRT_UNKNOWN);
+			vmrt_put_ns(t, task->spec->deadline_ns > 0 ? task->spec->deadline_ns
+								   : VMRT_UNKNOWN);
 			vmrt_put_ns(t, task->response_ns);
 		}
 	}
-	t = vmrt_doc_table(
-		doc, "advice_periods", period_titles, period_columns, ARRAY_SIZE(period_columns), 0);
+	t = vmrt_doc_table(doc, "advice_periods", period_titles, period_columns,
+		ARRAY_SIZE(period_columns), 0);
 	for (size_t i = 0; i < a->n_vms; i++) {
 		for (size_t c = 0; c < a->vms[i].n_choices; c++) {
 			vmrt_put_text(t, a->vms[i].server);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PERIOD_PARTS 20			   /* periods that are looked at: parts of the shortest task period */
+#define PERIOD_PARTS 20 /* periods that are looked at: parts of the shortest task period */
 #define PERIOD_MIN (VMRT_NS_PER_MS)	   /* of those; shorter ones cost more than they gain */
 #define PERIOD_GRID (100 * VMRT_NS_PER_US) /* of those */
 #define TOP_PRIORITY 50			   /* of the server with the shortest period */
@@ -28,9 +28,10 @@ static struct vmrt_rta_task *analysed(const struct vmrt_advised_vm *vm, double g
 		tasks[i] = (struct vmrt_rta_task){
 			.wcet_ns = (int64_t)((double)vm->tasks[i].used_ns * (1 + growth)),
 			.period_ns = spec->period_ns,
-			/* the analysis is of one job of each task: a later deadline is not made use of */
-			.deadline_ns = spec->deadline_ns ? least(spec->deadline_ns, spec->period_ns) :
-							   spec->period_ns,
+			/* the analysis is of one job of each task: a later deadline is not made use
+			   of */
+			.deadline_ns = spec->deadline_ns ? least(spec->deadline_ns, spec->period_ns)
+							 : spec->period_ns,
 			.priority = spec->priority,
 		};
 	}
@@ -38,7 +39,8 @@ static struct vmrt_rta_task *analysed(const struct vmrt_advised_vm *vm, double g
 }
 
 /* What is left of the server for the tasks. */
-static struct vmrt_supply supply_of(const struct vmrt_advise_options *o, struct vmrt_advised_choice c)
+static struct vmrt_supply supply_of(
+	const struct vmrt_advise_options *o, struct vmrt_advised_choice c)
 {
 	return vmrt_supply_prm(c.period_ns, c.budget_ns - o->overhead_ns);
 }
@@ -77,7 +79,8 @@ static void look_at_periods(struct vmrt_advised_vm *vm, const struct vmrt_advise
 		vm->choices[vm->n_choices++] = choice_of(o, tasks, vm->n_tasks, shortest);
 }
 
-/* The period that was asked for or declared, else the one with the least bandwidth, the longest of those. */
+/* The period that was asked for or declared, else the one with the least bandwidth, the longest of
+ * those. */
 static void choose(struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o,
 	const struct vmrt_rta_task *tasks)
 {
@@ -98,7 +101,8 @@ static void choose(struct vmrt_advised_vm *vm, const struct vmrt_advise_options 
 	}
 }
 
-static bool carries(const struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o, double growth)
+static bool carries(
+	const struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o, double growth)
 {
 	struct vmrt_supply supply = supply_of(o, vm->chosen);
 	struct vmrt_rta_task *tasks = analysed(vm, growth);
@@ -149,7 +153,8 @@ static enum vmrt_status advise_vm(
 		snprintf(vm->why, sizeof(vm->why), "it has %lld CPUs, and the analysis is for one",
 			(long long)guest_cpus(a, vm->name));
 	} else if (!vm->feasible && vm->used_utilisation > 1) {
-		snprintf(vm->why, sizeof(vm->why), "its tasks need %.3f of a CPU", vm->used_utilisation);
+		snprintf(vm->why, sizeof(vm->why), "its tasks need %.3f of a CPU",
+			vm->used_utilisation);
 	} else if (!vm->feasible) {
 		char period[VMRT_UNITS_TEXT];
 
@@ -158,7 +163,8 @@ static enum vmrt_status advise_vm(
 	} else {
 		supply = supply_of(&a->options, vm->chosen);
 		for (size_t i = 0; i < vm->n_tasks; i++)
-			vm->tasks[i].response_ns = vmrt_rta_response(tasks, vm->n_tasks, i, &supply);
+			vm->tasks[i].response_ns =
+				vmrt_rta_response(tasks, vm->n_tasks, i, &supply);
 		vm->growth = growth_of(vm, &a->options);
 	}
 	free(tasks);
@@ -170,7 +176,8 @@ static int cpu_of(const struct vmrt_advised_vm *vm)
 	return vm->spec ? vm->spec->cpu : -1;
 }
 
-/* Rate monotonic, two apart: the threads beside the vCPUs run one above. Declared ones stay if all are declared. */
+/* Rate monotonic, two apart: the threads beside the vCPUs run one above. Declared ones stay if all
+ * are declared. */
 static void set_priorities(struct vmrt_advice *a)
 {
 	bool all_declared = true;
@@ -181,11 +188,13 @@ static void set_priorities(struct vmrt_advice *a)
 		int above = 0;
 
 		for (size_t j = 0; j < a->n_vms; j++) {
-			int64_t other = a->vms[j].chosen.period_ns, own = a->vms[i].chosen.period_ns;
+			int64_t other = a->vms[j].chosen.period_ns,
+				own = a->vms[i].chosen.period_ns;
 
 			above += other < own || (other == own && j < i);
 		}
-		a->vms[i].priority = all_declared ? a->vms[i].spec->priority : TOP_PRIORITY - 2 * above;
+		a->vms[i].priority =
+			all_declared ? a->vms[i].spec->priority : TOP_PRIORITY - 2 * above;
 		if (a->vms[i].priority < 2)
 			a->vms[i].priority = 2;
 	}
@@ -209,7 +218,8 @@ static void judge_server(const struct vmrt_rta_server *servers, size_t n, size_t
 	char r[VMRT_UNITS_TEXT], period[VMRT_UNITS_TEXT], why[160];
 
 	if (mixed) {
-		not_together(vm, "on its CPU are servers by priority and by deadline: that is not analysed");
+		not_together(vm,
+			"on its CPU are servers by priority and by deadline: that is not analysed");
 	} else if (by_deadline(vm->policy)) {
 		if (load > 1 + 1e-12) {
 			snprintf(why, sizeof(why), "the servers of its CPU need %.3f of it", load);
@@ -221,11 +231,13 @@ static void judge_server(const struct vmrt_rta_server *servers, size_t n, size_t
 			vm->server_response_ns <= vm->chosen.period_ns)
 			return;
 		snprintf(why, sizeof(why),
-			"among the servers of its CPU, which need %.3f of it, it gets its budget after %s, which is "
+			"among the servers of its CPU, which need %.3f of it, it gets its budget "
+			"after %s, which is "
 			"more than %s",
 			load,
-			vm->server_response_ns == VMRT_UNKNOWN ? "no bounded time" :
-								 vmrt_format_duration(vm->server_response_ns, r),
+			vm->server_response_ns == VMRT_UNKNOWN
+				? "no bounded time"
+				: vmrt_format_duration(vm->server_response_ns, r),
 			vmrt_format_duration(vm->chosen.period_ns, period));
 		not_together(vm, why);
 	}
@@ -256,9 +268,9 @@ static enum vmrt_status check_together(struct vmrt_advice *a, struct vmrt_error 
 			mixed = mixed || by_deadline(other->policy) != by_deadline(vm->policy);
 			servers[n++] = (struct vmrt_rta_server){other->chosen.period_ns,
 				other->chosen.budget_ns,
-				other->policy == VMRT_POLICY_DEFERRABLE ?
-					other->chosen.period_ns - other->chosen.budget_ns :
-					0,
+				other->policy == VMRT_POLICY_DEFERRABLE
+					? other->chosen.period_ns - other->chosen.budget_ns
+					: 0,
 				other->priority};
 		}
 		if (vm->feasible)

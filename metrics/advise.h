@@ -11,7 +11,7 @@
 #include "facts.h"
 
 enum vmrt_advise_execution {
-	VMRT_EXECUTION_ANY,	 /* declared, where it is, else measured */
+	VMRT_EXECUTION_ANY, /* declared, where it is, else measured */
 	VMRT_EXECUTION_DECLARED,
 	VMRT_EXECUTION_MEASURED, /* the longest */
 	VMRT_EXECUTION_LARGER,	 /* of both */
@@ -45,9 +45,9 @@ struct vmrt_advised_choice {
 #define VMRT_CHOICES_MAX 24
 
 struct vmrt_advised_vm {
-	const char *name;		      /* of the machine */
-	char server[VMRT_NAME_MAX];	      /* its server's name */
-	const struct vmrt_server_spec *spec;  /* its declared server, or NULL */
+	const char *name;		     /* of the machine */
+	char server[VMRT_NAME_MAX];	     /* its server's name */
+	const struct vmrt_server_spec *spec; /* its declared server, or NULL */
 	struct vmrt_advised_task *tasks;
 	size_t n_tasks;
 	double utilisation, used_utilisation; /* without and with the margin */
@@ -57,8 +57,10 @@ struct vmrt_advised_vm {
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
 	int priority;
-	int64_t server_response_ns; /* until it got its budget, among the other servers; VMRT_UNKNOWN */
-	double growth; /* by what fraction all execution times may grow beyond those used until a deadline is missed */
+	int64_t server_response_ns; /* until it got its budget, among the other servers;
+				       VMRT_UNKNOWN */
+	double growth; /* by what fraction all execution times may grow beyond those used until a
+			  deadline is missed */
 	bool feasible; /* the tasks in the server, and the server among the others */
 	char why[160]; /* why not; "" */
 };
@@ -78,8 +80,9 @@ struct vmrt_advice {
  * @origin: a run folder, a database or an experiment file
  * @out: free with vmrt_advice_free()
  *
- * Return: VMRT_OK, also if nothing is feasible; VMRT_EINVAL if there are no tasks in VMs, or one has no period or no
- * execution time of the kind that is wanted; errors of vmrt_facts_load() and vmrt_experiment_load().
+ * Return: VMRT_OK, also if nothing is feasible; VMRT_EINVAL if there are no tasks in VMs, or one
+ * has no period or no execution time of the kind that is wanted; errors of vmrt_facts_load() and
+ * vmrt_experiment_load().
  */
 enum vmrt_status vmrt_advise(const char *origin, const struct vmrt_advise_options *options,
 	struct vmrt_advice **out, struct vmrt_error *err);
@@ -99,9 +102,21 @@ enum vmrt_status vmrt_advise_load(
  *
  * Return: VMRT_OK; VMRT_EFORMAT if a name cannot be in an experiment file; VMRT_ENOMEM.
  */
-enum vmrt_status vmrt_advice_ini(const struct vmrt_advice *advice, char **out, struct vmrt_error *err);
+enum vmrt_status vmrt_advice_ini(
+	const struct vmrt_advice *advice, char **out, struct vmrt_error *err);
 
-/** vmrt_advice_tables - the tables "advice", "advice_tasks" and "advice_periods" in a new section of @doc */
+/** vmrt_advice_tables - the tables "advice", "advice_tasks" and "advice_periods" in a new section
+ * of @doc */
 void vmrt_advice_tables(const struct vmrt_advice *advice, struct vmrt_doc *doc);
+
+/**
+ * vmrt_advise_run - advise and print it to stdout
+ * @how: as text it is the experiment file, unless a table or columns are selected
+ *
+ * Return: an enum vmrt_exit, VMRT_EXIT_VIOLATED if something is not feasible; errors have been
+ * told.
+ */
+int vmrt_advise_run(const char *origin, const struct vmrt_advise_options *options,
+	const struct vmrt_print *how);
 
 #endif

@@ -119,11 +119,13 @@ static enum vmrt_status pool_tasks(struct vmrt_run_facts *into, struct vmrt_run_
 		for (size_t r = 0; model->selected && r < n; r++) {
 			const struct vmrt_task_facts *t = vmrt_find_task(runs[r], model->label);
 
-			if (!t || t->period_ns != model->period_ns || t->wcet_ns != model->wcet_ns ||
+			if (!t || t->period_ns != model->period_ns ||
+				t->wcet_ns != model->wcet_ns ||
 				t->deadline_ns != model->deadline_ns)
 				return vmrt_fail(err, VMRT_EINVAL,
-					"%s is no repetition of %s: task %s has other parameters there", runs[r]->origin,
-					first->origin, model->label);
+					"%s is no repetition of %s: task %s has other parameters "
+					"there",
+					runs[r]->origin, first->origin, model->label);
 			if (pool_task(task, t) != VMRT_OK)
 				return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		}
@@ -156,13 +158,15 @@ static void pool_checks(struct vmrt_server_facts *into, const struct vmrt_server
 	}
 }
 
-/* Budget and period of a server are the same in all periods, so that ratios are weighted by periods. */
+/* Budget and period of a server are the same in all periods, so that ratios are weighted by
+ * periods. */
 static double add_ratio(double sum, double ratio, int64_t periods)
 {
 	return periods ? sum + ratio * (double)periods : sum;
 }
 
-static enum vmrt_status pool_server(struct vmrt_server_facts *into, const struct vmrt_server_facts *s)
+static enum vmrt_status pool_server(
+	struct vmrt_server_facts *into, const struct vmrt_server_facts *s)
 {
 	into->enforced = into->enforced && s->enforced;
 	into->periods += s->periods;
@@ -211,13 +215,13 @@ static enum vmrt_status begin_server(
 		.depletion = s->depletion ? strdup(s->depletion) : NULL,
 	};
 	return into->name && !into->vm == !s->vm && !into->policy == !s->policy &&
-			!into->depletion == !s->depletion ?
-		VMRT_OK :
-		VMRT_ENOMEM;
+			       !into->depletion == !s->depletion
+		       ? VMRT_OK
+		       : VMRT_ENOMEM;
 }
 
-static enum vmrt_status pool_servers(struct vmrt_run_facts *into, struct vmrt_run_facts *const *runs,
-	size_t n, struct vmrt_error *err)
+static enum vmrt_status pool_servers(struct vmrt_run_facts *into,
+	struct vmrt_run_facts *const *runs, size_t n, struct vmrt_error *err)
 {
 	const struct vmrt_run_facts *first = runs[0];
 
@@ -233,10 +237,11 @@ static enum vmrt_status pool_servers(struct vmrt_run_facts *into, struct vmrt_ru
 		for (size_t r = 0; model->selected && r < n; r++) {
 			const struct vmrt_server_facts *s = vmrt_find_server(runs[r], model->name);
 
-			if (!s || s->period_ns != model->period_ns || s->budget_ns != model->budget_ns ||
-				s->enforced != model->enforced)
+			if (!s || s->period_ns != model->period_ns ||
+				s->budget_ns != model->budget_ns || s->enforced != model->enforced)
 				return vmrt_fail(err, VMRT_EINVAL,
-					"%s is no repetition of %s: server %s has other parameters there",
+					"%s is no repetition of %s: server %s has other parameters "
+					"there",
 					runs[r]->origin, first->origin, model->name);
 			if (pool_server(server, s) != VMRT_OK)
 				return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
@@ -254,8 +259,8 @@ static enum vmrt_status pool_servers(struct vmrt_run_facts *into, struct vmrt_ru
 }
 
 /* What was lost, by the machines' names; ids are of a database and have no meaning here. */
-static enum vmrt_status pool_machines(struct vmrt_run_facts *into, struct vmrt_run_facts *const *runs,
-	size_t n, struct vmrt_error *err)
+static enum vmrt_status pool_machines(struct vmrt_run_facts *into,
+	struct vmrt_run_facts *const *runs, size_t n, struct vmrt_error *err)
 {
 	size_t room = 0;
 
@@ -269,7 +274,8 @@ static enum vmrt_status pool_machines(struct vmrt_run_facts *into, struct vmrt_r
 			const struct vmrt_machine_facts *m = &runs[r]->machines[i];
 			struct vmrt_machine_facts *to = into->machines;
 
-			while (to < into->machines + into->n_machines && strcmp(to->name, m->name) != 0)
+			while (to < into->machines + into->n_machines &&
+				strcmp(to->name, m->name) != 0)
 				to++;
 			if (to == into->machines + into->n_machines) {
 				into->n_machines++;
@@ -320,7 +326,8 @@ enum vmrt_status vmrt_facts_pool(struct vmrt_run_facts *const *runs, size_t n,
 		if (runs[r]->hsf != f->hsf || runs[r]->n_tasks != runs[0]->n_tasks ||
 			runs[r]->n_servers != runs[0]->n_servers)
 			status = vmrt_fail(err, VMRT_EINVAL,
-				"%s is no repetition of %s: its tasks, its servers or their enforcement differ",
+				"%s is no repetition of %s: its tasks, its servers or their "
+				"enforcement differ",
 				runs[r]->origin, runs[0]->origin);
 	if (status == VMRT_OK)
 		status = pool_machines(f, runs, n, err);

@@ -50,8 +50,8 @@ void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *v, siz
 {
 	size_t n_metrics;
 	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n_metrics);
-	struct vmrt_table *table =
-		vmrt_doc_table(doc, "spread", titles, columns, ARRAY_SIZE(columns), VMRT_TABLE_SPAN);
+	struct vmrt_table *table = vmrt_doc_table(
+		doc, "spread", titles, columns, ARRAY_SIZE(columns), VMRT_TABLE_SPAN);
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t t = 0; v[i].n > 1 && t < v[i].facts->n_tasks; t++)

@@ -11,25 +11,27 @@
 
 #include "report.h"
 
-#define NOT_SHOWN(key, type) {key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP}
+#define NOT_SHOWN(key, type)                                                                       \
+	{                                                                                          \
+		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
+	}
 
-static const char *const titles[] = {"Tests against the base (95 % intervals of differences, two-sided p)"};
+static const char *const titles[] = {
+	"Tests against the base (95 % intervals of differences, two-sided p)"};
 
 #define COLUMNS(run_group)                                                                         \
 	{                                                                                          \
 		{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},                         \
-		NOT_SHOWN("metric", TEXT),                                                         \
-		{"words", "", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY},         \
-		{"run", "run", NULL, VMRT_CELL_TEXT, 0, run_group},                                \
-		{"test", "test", NULL, VMRT_CELL_TEXT, 0, 1},                                      \
-		{"n_base", "n base", NULL, VMRT_CELL_COUNT, 0, 1},                                 \
-		{"n_run", "n", NULL, VMRT_CELL_COUNT, 0, 1},                                       \
-		{"low", "from", NULL, VMRT_CELL_ANY, 3, 1},                                        \
-		{"high", "to", NULL, VMRT_CELL_ANY, 3, 1},                                         \
-		{"p", "p", NULL, VMRT_CELL_P, 3, 1},                                               \
-		NOT_SHOWN("superiority", REAL),                                                    \
-		NOT_SHOWN("comparable", BOOL),                                                     \
-		NOT_SHOWN("why", TEXT),                                                            \
+			NOT_SHOWN("metric", TEXT),                                                 \
+			{"words", "", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY}, \
+			{"run", "run", NULL, VMRT_CELL_TEXT, 0, run_group},                        \
+			{"test", "test", NULL, VMRT_CELL_TEXT, 0, 1},                              \
+			{"n_base", "n base", NULL, VMRT_CELL_COUNT, 0, 1},                         \
+			{"n_run", "n", NULL, VMRT_CELL_COUNT, 0, 1},                               \
+			{"low", "from", NULL, VMRT_CELL_ANY, 3, 1},                                \
+			{"high", "to", NULL, VMRT_CELL_ANY, 3, 1},                                 \
+			{"p", "p", NULL, VMRT_CELL_P, 3, 1}, NOT_SHOWN("superiority", REAL),       \
+			NOT_SHOWN("comparable", BOOL), NOT_SHOWN("why", TEXT),                     \
 	}
 #define N_COLUMNS 13
 
@@ -50,7 +52,9 @@ static bool differs(const char *what, int64_t a, int64_t b, char *why, size_t ro
 
 static const char *feasibility_word(enum vmrt_feasibility f)
 {
-	return f == VMRT_FEASIBLE ? "feasible" : f == VMRT_INFEASIBLE ? "not feasible" : "not analysed";
+	return f == VMRT_FEASIBLE     ? "feasible"
+	       : f == VMRT_INFEASIBLE ? "not feasible"
+				      : "not analysed";
 }
 
 bool vmrt_comparable(const struct vmrt_variant *base, const struct vmrt_variant *variant,
@@ -135,7 +139,8 @@ static void put_test(struct vmrt_table *t, const struct vmrt_task_metric *m,
 		vmrt_put_real(t, ranks.superiority);
 		return;
 	case VMRT_TEST_BOOTSTRAP:
-		vmrt_bootstrap_percentile(&a->responses, &b->responses, m->num, m->den, seed, &low, &high);
+		vmrt_bootstrap_percentile(
+			&a->responses, &b->responses, m->num, m->den, seed, &low, &high);
 		vmrt_put_text(t, "bootstrap");
 		put_sizes(t, (int64_t)a->responses.n, (int64_t)b->responses.n);
 		vmrt_put_ns(t, low);
@@ -151,8 +156,7 @@ static void put_task(struct vmrt_table *table, const struct vmrt_variant *base,
 	const struct vmrt_variant *variant, const char *label, const struct vmrt_compare_options *o)
 {
 	char why[128];
-	bool comparable =
-		vmrt_comparable(base, variant, label, o->allow_loss, why, sizeof(why));
+	bool comparable = vmrt_comparable(base, variant, label, o->allow_loss, why, sizeof(why));
 	struct vmrt_task_facts *a = vmrt_find_task(base->facts, label);
 	struct vmrt_task_facts *b = vmrt_find_task(variant->facts, label);
 	size_t n;
@@ -192,7 +196,8 @@ void vmrt_compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *v, size
 			for (size_t k = 1; vmrt_task_is_new(v, i, j) && k < n; k++)
 				put_task(table, &v[0], &v[k], v[i].facts->tasks[j].label, options);
 	vmrt_put_line(table, "tests",
-		"Fisher: exact test of misses among jobs of known outcome; Mann-Whitney: U test of response times, "
+		"Fisher: exact test of misses among jobs of known outcome; Mann-Whitney: U test of "
+		"response times, "
 		"corrected for ties; bootstrap: %d rounds, SplitMix64 with seed %" PRIu64
 		"; all take jobs for independent",
 		VMRT_BOOTSTRAP_ROUNDS, options->seed);

@@ -13,7 +13,8 @@ struct vmrt_variant {
 	char *name; /* given on the command line, or NULL */
 	struct vmrt_run_facts **runs;
 	size_t n;
-	struct vmrt_run_facts *facts; /* of all its runs; runs[0] if that is the only one; its label is the variant's */
+	struct vmrt_run_facts *facts; /* of all its runs; runs[0] if that is the only one; its label
+					 is the variant's */
 };
 
 /**
@@ -23,7 +24,8 @@ struct vmrt_variant {
  * @filter: as for vmrt_facts_load()
  * @out, @n_out: free with vmrt_variants_free(); their labels differ
  *
- * Return: VMRT_OK; errors of vmrt_facts_load(); VMRT_EINVAL if the runs of a variant cannot be repetitions.
+ * Return: VMRT_OK; errors of vmrt_facts_load(); VMRT_EINVAL if the runs of a variant cannot be
+ * repetitions.
  */
 enum vmrt_status vmrt_variants_load(const char *const *words, size_t n, bool compare, bool pool,
 	const struct vmrt_filter *filter, struct vmrt_variant **out, size_t *n_out,
@@ -36,8 +38,8 @@ void vmrt_variants_free(struct vmrt_variant *variants, size_t n);
  * vmrt_facts_pool - the facts of several runs as if all their jobs and periods had been in one
  * @out: free with vmrt_facts_free(); it has no VMs and no times of its own
  *
- * Counts add up, percentiles are of all values together, extremes are the extremes of all; what is said of
- * successive jobs is of jobs of the same run.
+ * Counts add up, percentiles are of all values together, extremes are the extremes of all; what is
+ * said of successive jobs is of jobs of the same run.
  *
  * Return: VMRT_OK; VMRT_EINVAL if tasks or servers differ; VMRT_ENOMEM.
  */
@@ -57,8 +59,9 @@ struct vmrt_task_metric {
 	const char *key, *unit, *words;
 	struct vmrt_value (*value)(const struct vmrt_task_facts *task);
 	enum vmrt_test test;
-	int64_t (*hits)(const struct vmrt_task_facts *task); /* for Fisher's test, out of the jobs of known outcome */
-	unsigned num, den;				      /* which percentile, for the bootstrap */
+	int64_t (*hits)(const struct vmrt_task_facts
+			*task); /* for Fisher's test, out of the jobs of known outcome */
+	unsigned num, den;	/* which percentile, for the bootstrap */
 };
 
 struct vmrt_server_metric {
@@ -85,7 +88,8 @@ double vmrt_value_number(struct vmrt_value value);
 struct vmrt_task_facts *vmrt_find_task(const struct vmrt_run_facts *facts, const char *label);
 struct vmrt_server_facts *vmrt_find_server(const struct vmrt_run_facts *facts, const char *name);
 
-/** vmrt_task_is_new - is task @j of variant @i one that was asked for and that no variant before it has? */
+/** vmrt_task_is_new - is task @j of variant @i one that was asked for and that no variant before it
+ * has? */
 bool vmrt_task_is_new(const struct vmrt_variant *variants, size_t i, size_t j);
 
 struct vmrt_compare_options {
@@ -100,7 +104,8 @@ struct vmrt_compare_options {
 void vmrt_compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
 	const struct vmrt_compare_options *options);
 
-/** vmrt_compare_spread - a table "spread": how figures differ between the repetitions of a variant */
+/** vmrt_compare_spread - a table "spread": how figures differ between the repetitions of a variant
+ */
 void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n);
 
 /**
@@ -122,8 +127,8 @@ struct vmrt_comparison;
  *
  * Return: to be freed with vmrt_comparison_free(); NULL without memory.
  */
-struct vmrt_comparison *vmrt_report_compare(const struct vmrt_variant *variants, size_t n,
-	const struct vmrt_compare_options *options);
+struct vmrt_comparison *vmrt_report_compare(
+	const struct vmrt_variant *variants, size_t n, const struct vmrt_compare_options *options);
 
 /** vmrt_comparison_doc - the document, owned by @comparison */
 struct vmrt_doc *vmrt_comparison_doc(const struct vmrt_comparison *comparison);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures that conditions are about, with what jobs and periods of unknown outcome leave open. */
+/* The figures that conditions are about, with what jobs and periods of unknown outcome leave open.
+ */
 #include "failif.h"
 
 #include <math.h>
@@ -16,7 +17,8 @@ static void exactly_ns(struct vmrt_figure *f, int64_t ns)
 	exactly(f, ns == VMRT_UNKNOWN ? NAN : (double)ns);
 }
 
-static void because(struct vmrt_figure *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static void because(struct vmrt_figure *f, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void because(struct vmrt_figure *f, const char *fmt, ...)
 {
@@ -32,7 +34,8 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* @known jobs have a verdict, @hits of them are counted; each of @doubtful others may be one more. */
+/* @known jobs have a verdict, @hits of them are counted; each of @doubtful others may be one more.
+ */
 static void share(struct vmrt_figure *f, int64_t hits, int64_t known, int64_t doubtful)
 {
 	if (doubtful)
@@ -118,7 +121,8 @@ static void miss_run(const void *of, struct vmrt_figure *f)
 		f->value = (double)t->longest_run;
 	f->low = (double)t->longest_run;
 	/* all jobs of unknown outcome may join two runs */
-	f->high = vmrt_task_doubtful(t) ? (double)(vmrt_task_missed(t) + vmrt_task_doubtful(t)) : f->low;
+	f->high = vmrt_task_doubtful(t) ? (double)(vmrt_task_missed(t) + vmrt_task_doubtful(t))
+					: f->low;
 }
 
 /* Jobs whose durations are not in the statistics although they belong there. */
@@ -144,19 +148,25 @@ static void at_least(const struct vmrt_task_facts *t, int64_t ns, struct vmrt_fi
 		f->high = INFINITY;
 }
 
-static void response_p(const void *of, struct vmrt_figure *f)
+/* A percentile of sorted values, where @others more may all be smaller, or all be larger. */
+static void percentile(const struct vmrt_samples *s, unsigned num, unsigned den, size_t others,
+	struct vmrt_figure *f)
 {
-	const struct vmrt_task_facts *t = of;
-	const struct vmrt_samples *s = &t->responses; /* sorted */
-	size_t rank, others = (size_t)untimed(t, f);
+	size_t rank;
 
 	if (!s->n)
 		return exactly(f, NAN);
-	exactly_ns(f, s->values[vmrt_samples_rank(s->n, f->num, f->den) - 1]);
-	/* the others may all be shorter, or all be longer */
-	rank = vmrt_samples_rank(s->n + others, f->num, f->den);
+	exactly_ns(f, s->values[vmrt_samples_rank(s->n, num, den) - 1]);
+	rank = vmrt_samples_rank(s->n + others, num, den);
 	f->low = rank > others ? (double)s->values[rank - others - 1] : 0;
 	f->high = rank <= s->n ? (double)s->values[rank - 1] : INFINITY;
+}
+
+static void response_p(const void *of, struct vmrt_figure *f)
+{
+	const struct vmrt_task_facts *t = of;
+
+	percentile(&t->responses, f->num, f->den, (size_t)untimed(t, f), f);
 }
 
 static void response_min(const void *of, struct vmrt_figure *f)
@@ -252,8 +262,8 @@ static void overshoot_p99(const void *of, struct vmrt_figure *f)
 	const struct vmrt_server_facts *s = of;
 
 	of_periods(s, !s->used_up && s->enforced && s->judged ? 0 : s->over_p99, f);
-	if (s->unknown)
-		f->low = 0;
+	if (s->used_up)
+		percentile(&s->overshoots, 99, 100, (size_t)s->unknown, f);
 }
 
 static void blackout(const void *of, struct vmrt_figure *f)
@@ -314,7 +324,8 @@ static void violations(const void *of, struct vmrt_figure *f)
 	if (!s->n_checks)
 		because(f, "the server was not checked: nobody enforced it");
 	else if (doubtful)
-		because(f, "%lld window%s could not be judged", (long long)doubtful, plural(doubtful));
+		because(f, "%lld window%s could not be judged", (long long)doubtful,
+			plural(doubtful));
 }
 
 static void loss(const void *of, struct vmrt_figure *f)
@@ -346,9 +357,18 @@ static void steal(const void *of, struct vmrt_figure *f)
 	exactly_ns(f, m->steal_ns);
 }
 
-#define TASK(name, type, words) {#name, VMRT_SCOPE_TASK, VMRT_CELL_##type, name, words}
-#define SERVER(name, type, words) {#name, VMRT_SCOPE_SERVER, VMRT_CELL_##type, name, words}
-#define MACHINE(name, type, words) {#name, VMRT_SCOPE_MACHINE, VMRT_CELL_##type, name, words}
+#define TASK(name, type, words)                                                                    \
+	{                                                                                          \
+#name, VMRT_SCOPE_TASK, VMRT_CELL_##type, name, words                              \
+	}
+#define SERVER(name, type, words)                                                                  \
+	{                                                                                          \
+#name, VMRT_SCOPE_SERVER, VMRT_CELL_##type, name, words                            \
+	}
+#define MACHINE(name, type, words)                                                                 \
+	{                                                                                          \
+#name, VMRT_SCOPE_MACHINE, VMRT_CELL_##type, name, words                           \
+	}
 
 const struct vmrt_metric *vmrt_metric_list(void)
 {

@@ -28,7 +28,8 @@ static enum vmrt_status wrong(struct reader *r, const char *at, const char *what
 
 	if (!*at)
 		return vmrt_fail(r->err, VMRT_EINVAL, "'%s', at its end: %s", r->text, what);
-	return vmrt_fail(r->err, VMRT_EINVAL, "'%s', character %zu, '%.20s': %s", r->text, column, at, what);
+	return vmrt_fail(
+		r->err, VMRT_EINVAL, "'%s', character %zu, '%.20s': %s", r->text, column, at, what);
 }
 
 static bool word_char(char c)
@@ -116,7 +117,8 @@ static enum vmrt_status parse_name(struct reader *r, struct vmrt_condition *c)
 	if (*r->at != ')')
 		return wrong(r, r->at, "the name has to end with ')'");
 	if (end == begin)
-		return wrong(r, begin, "a name has to be between the parentheses; without them, all are meant");
+		return wrong(r, begin,
+			"a name has to be between the parentheses; without them, all are meant");
 	if ((size_t)(end - begin) >= sizeof(c->name))
 		return wrong(r, begin, "no name is that long");
 	memcpy(c->name, begin, (size_t)(end - begin));
@@ -153,9 +155,9 @@ static enum vmrt_status parse_value(struct reader *r, struct vmrt_condition *c)
 		const char *unit;
 		enum vmrt_cell_type type;
 		double factor;
-	} units[] = {{"%", VMRT_CELL_RATIO, 0.01}, {"", VMRT_CELL_RATIO, 1}, {"", VMRT_CELL_COUNT, 1},
-		{"ns", VMRT_CELL_NS, 1}, {"us", VMRT_CELL_NS, 1e3}, {"ms", VMRT_CELL_NS, 1e6},
-		{"s", VMRT_CELL_NS, 1e9}};
+	} units[] = {{"%", VMRT_CELL_RATIO, 0.01}, {"", VMRT_CELL_RATIO, 1},
+		{"", VMRT_CELL_COUNT, 1}, {"ns", VMRT_CELL_NS, 1}, {"us", VMRT_CELL_NS, 1e3},
+		{"ms", VMRT_CELL_NS, 1e6}, {"s", VMRT_CELL_NS, 1e9}};
 	enum vmrt_cell_type type = c->metric->type;
 	const char *begin, *unit, *rest;
 	char *end;
@@ -178,7 +180,8 @@ static enum vmrt_status parse_value(struct reader *r, struct vmrt_condition *c)
 	r->at = rest;
 	skip_blanks(r);
 	if (*r->at)
-		return wrong(r, r->at, "nothing may follow; give --fail-if again for a further condition");
+		return wrong(r, r->at,
+			"nothing may follow; give --fail-if again for a further condition");
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		if (units[i].type != type || strlen(units[i].unit) != length ||
 			strncmp(units[i].unit, unit, length) != 0)

@@ -25,7 +25,9 @@ static const struct vmrt_column columns[] = {
 
 static const char *verdict_word(enum vmrt_verdict verdict)
 {
-	return verdict == VMRT_VERDICT_OK ? "ok" : verdict == VMRT_VERDICT_VIOLATED ? "violated" : "unknown";
+	return verdict == VMRT_VERDICT_OK	  ? "ok"
+	       : verdict == VMRT_VERDICT_VIOLATED ? "violated"
+						  : "unknown";
 }
 
 static void put_value(struct vmrt_table *t, enum vmrt_cell_type type, double value)
@@ -71,7 +73,8 @@ struct judge {
 static void judge(struct judge *j, const void *of, const char *name, const char *short_name)
 {
 	const struct vmrt_condition *c = j->condition;
-	struct vmrt_figure f = {.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN};
+	struct vmrt_figure f = {
+		.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN};
 	enum vmrt_verdict verdict;
 
 	if (*c->name && strcmp(c->name, name) != 0 && strcmp(c->name, short_name) != 0)
@@ -117,8 +120,8 @@ enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
 	*verdict = VMRT_VERDICT_OK;
 	for (size_t c = 0; c < n; c++) {
 		enum vmrt_scope scope = conditions[c].metric->scope;
-		struct judge j = {
-			&conditions[c], table, runs ? f->label : NULL, allow_loss, 0, VMRT_VERDICT_OK};
+		struct judge j = {&conditions[c], table, runs ? f->label : NULL, allow_loss, 0,
+			VMRT_VERDICT_OK};
 
 		for (size_t i = 0; scope == VMRT_SCOPE_TASK && i < f->n_tasks; i++)
 			if (f->tasks[i].selected)
@@ -130,8 +133,8 @@ enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
 			judge(&j, &f->machines[i], f->machines[i].name, f->machines[i].name);
 		if (!j.found)
 			return vmrt_fail(err, VMRT_ENOENT, "--fail-if '%s': %s has no %s%s%s",
-				conditions[c].text, f->label, scopes[scope], *conditions[c].name ? " " : "",
-				conditions[c].name);
+				conditions[c].text, f->label, scopes[scope],
+				*conditions[c].name ? " " : "", conditions[c].name);
 		if (j.worst > *verdict)
 			*verdict = j.worst;
 	}

@@ -14,11 +14,11 @@
 enum vmrt_scope { VMRT_SCOPE_TASK, VMRT_SCOPE_SERVER, VMRT_SCOPE_MACHINE };
 
 /*
- * A figure and what it can be at least and at most, given what is unknown of the run. Without doubt all three are
- * the same. Durations are in ns, shares are fractions.
+ * A figure and what it can be at least and at most, given what is unknown of the run. Without doubt
+ * all three are the same. Durations are in ns, shares are fractions.
  */
 struct vmrt_figure {
-	unsigned num, den; /* which percentile is wanted, where it is one */
+	unsigned num, den;	 /* which percentile is wanted, where it is one */
 	double value, low, high; /* NaN: nothing is known */
 	char why[96];		 /* why it is unknown, or may be another; "" */
 };
@@ -32,7 +32,8 @@ struct vmrt_metric {
 	const char *words;
 };
 
-/** vmrt_metric_list - all metrics, up to one without a name; response_p stands for all percentiles */
+/** vmrt_metric_list - all metrics, up to one without a name; response_p stands for all percentiles
+ */
 const struct vmrt_metric *vmrt_metric_list(void);
 
 enum vmrt_relation { VMRT_ABOVE, VMRT_FROM, VMRT_BELOW, VMRT_UPTO, VMRT_EQUAL, VMRT_DIFFERENT };
@@ -59,7 +60,8 @@ enum vmrt_status vmrt_condition_parse(
 
 enum vmrt_verdict { VMRT_VERDICT_OK, VMRT_VERDICT_UNKNOWN, VMRT_VERDICT_VIOLATED };
 
-/** vmrt_condition_judge - is the condition true of @figure for certain (violated), false for certain (ok), or neither? */
+/** vmrt_condition_judge - is the condition true of @figure for certain (violated), false for
+ * certain (ok), or neither? */
 enum vmrt_verdict vmrt_condition_judge(
 	const struct vmrt_condition *condition, const struct vmrt_figure *figure);
 
@@ -75,7 +77,8 @@ struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs);
  * @allow_loss: take figures as they are
  * @verdict: set to the worst: violated before unknown before ok
  *
- * Return: VMRT_OK; VMRT_ENOENT if a named task, server or machine is not in the run, or a condition applies to none.
+ * Return: VMRT_OK; VMRT_ENOENT if a named task, server or machine is not in the run, or a condition
+ * applies to none.
  */
 enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
 	const struct vmrt_run_facts *facts, const struct vmrt_condition *conditions, size_t n,

@@ -7,7 +7,10 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NOT_SHOWN(key, type) {key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP}
+#define NOT_SHOWN(key, type)                                                                       \
+	{                                                                                          \
+		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
+	}
 #define HEAD_MAX 14 /* longer names of runs are cut at the front of columns */
 
 static const struct vmrt_column run_columns[] = {
@@ -73,8 +76,12 @@ static void put_row(struct vmrt_comparison *c, struct vmrt_table *table, const s
 	snprintf(words, sizeof(words), "  by %s", row->cause ? row->cause : "");
 	vmrt_put_text(table, row->name);
 	vmrt_put_text(table, row->task ? row->task->key : row->server ? row->server->key : key);
-	vmrt_put_text(table, row->task ? row->task->words : row->server ? row->server->words : words);
-	vmrt_put_text(table, row->task ? row->task->unit : row->server ? row->server->unit : "count");
+	vmrt_put_text(table, row->task	   ? row->task->words
+			     : row->server ? row->server->words
+					   : words);
+	vmrt_put_text(table, row->task	   ? row->task->unit
+			     : row->server ? row->server->unit
+					   : "count");
 	for (size_t i = 0; i < c->n; i++) {
 		if (value_of(c, row, i, &value))
 			vmrt_value_put(table, value);
@@ -116,8 +123,8 @@ static void put_task_row(struct vmrt_comparison *c, struct vmrt_table *table, co
 }
 
 /* Has a variant before @v, or a cause of this one before @cause, that cause? */
-static bool cause_was_there(
-	const struct vmrt_comparison *c, const char *label, size_t v, size_t cause, const char *name)
+static bool cause_was_there(const struct vmrt_comparison *c, const char *label, size_t v,
+	size_t cause, const char *name)
 {
 	for (size_t i = 0; i <= v; i++) {
 		const struct vmrt_task_facts *t = vmrt_find_task(c->variants[i].facts, label);
@@ -179,11 +186,13 @@ static const char *keep(struct vmrt_comparison *c, const char *prefix, const cha
 	return text;
 }
 
-/* Columns: name, metric, a value of each variant, its difference and ratio to the base, and @tests. */
+/* Columns: name, metric, a value of each variant, its difference and ratio to the base, and @tests.
+ */
 static void make_columns(
 	struct vmrt_comparison *c, struct vmrt_column *columns, const char *what, bool tests)
 {
-	bool wide = c->n > 2; /* then differences, ratios and p are tables of their own for people */
+	bool wide =
+		c->n > 2; /* then differences, ratios and p are tables of their own for people */
 	struct vmrt_column *p = columns;
 
 	*p++ = (struct vmrt_column){what, what, NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP};
@@ -195,17 +204,18 @@ static void make_columns(
 		*p++ = (struct vmrt_column){keep(c, "value_", c->variants[i].facts->label, false),
 			keep(c, "", c->variants[i].facts->label, true), NULL, VMRT_CELL_ANY, 3, 1};
 	for (size_t i = 1; i < c->n; i++)
-		*p++ = (struct vmrt_column){keep(c, "difference_", c->variants[i].facts->label, false),
+		*p++ = (struct vmrt_column){
+			keep(c, "difference_", c->variants[i].facts->label, false),
 			wide ? keep(c, "", c->variants[i].facts->label, true) : "difference", NULL,
 			VMRT_CELL_ANY, 3, wide ? 2 : 1};
 	for (size_t i = 1; i < c->n; i++)
 		*p++ = (struct vmrt_column){keep(c, "ratio_", c->variants[i].facts->label, false),
-			wide ? keep(c, "", c->variants[i].facts->label, true) : "ratio", NULL, VMRT_CELL_REAL,
-			2, wide ? 3 : 1};
+			wide ? keep(c, "", c->variants[i].facts->label, true) : "ratio", NULL,
+			VMRT_CELL_REAL, 2, wide ? 3 : 1};
 	for (size_t i = 1; tests && i < c->n; i++)
 		*p++ = (struct vmrt_column){keep(c, "p_", c->variants[i].facts->label, false),
-			wide ? keep(c, "", c->variants[i].facts->label, true) : "p", NULL, VMRT_CELL_P, 3,
-			wide ? 4 : 1};
+			wide ? keep(c, "", c->variants[i].facts->label, true) : "p", NULL,
+			VMRT_CELL_P, 3, wide ? 4 : 1};
 }
 
 static void put_run(struct vmrt_table *t, const char *label, const struct vmrt_run_facts *f)
@@ -269,8 +279,8 @@ static void fill(struct vmrt_comparison *c)
 	}
 }
 
-struct vmrt_comparison *vmrt_report_compare(const struct vmrt_variant *variants, size_t n,
-	const struct vmrt_compare_options *options)
+struct vmrt_comparison *vmrt_report_compare(
+	const struct vmrt_variant *variants, size_t n, const struct vmrt_compare_options *options)
 {
 	struct vmrt_comparison *c = calloc(1, sizeof(*c));
 	const char *base = variants[0].facts->label;

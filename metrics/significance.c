@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * The two sets merged in order, cut where the value changes: calls for each distinct value with how many of each set
- * have it and how many are smaller.
+ * The two sets merged in order, cut where the value changes: calls for each distinct value with how
+ * many of each set have it and how many are smaller.
  */
 struct step {
 	size_t a, b;		 /* have this value */
@@ -22,7 +22,8 @@ static bool next_step(const struct vmrt_samples *a, const struct vmrt_samples *b
 	*s = (struct step){0, 0, i, j};
 	if (i == a->n && j == b->n)
 		return false;
-	value = j == b->n || (i < a->n && a->values[i] < b->values[j]) ? a->values[i] : b->values[j];
+	value = j == b->n || (i < a->n && a->values[i] < b->values[j]) ? a->values[i]
+								       : b->values[j];
 	while (i + s->a < a->n && a->values[i + s->a] == value)
 		s->a++;
 	while (j + s->b < b->n && b->values[j + s->b] == value)
@@ -34,8 +35,9 @@ static bool next_step(const struct vmrt_samples *a, const struct vmrt_samples *b
 #define SUMS (RANKS * (RANKS + 1) + 1) /* twice a sum of ranks is less */
 
 /*
- * The share of all ways to choose @n_a of @n ranks whose sum deviates from the mean as much as @observed does. All
- * are doubled, since mean ranks of ties are multiples of a half. Doubles count exactly: there are less than 2^53 ways.
+ * The share of all ways to choose @n_a of @n ranks whose sum deviates from the mean as much as
+ * @observed does. All are doubled, since mean ranks of ties are multiples of a half. Doubles count
+ * exactly: there are less than 2^53 ways.
  */
 static double exact_p(const int *ranks, size_t n, size_t n_a, int observed)
 {
@@ -77,7 +79,8 @@ struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samp
 	result.u = 0;
 	while (next_step(a, b, &s)) {
 		double same = (double)(s.a + s.b);
-		int rank = (int)(2 * (s.below_a + s.below_b) + s.a + s.b + 1); /* the mean one, doubled */
+		int rank = (int)(2 * (s.below_a + s.below_b) + s.a + s.b +
+				 1); /* the mean one, doubled */
 
 		result.u += (double)s.b * ((double)s.below_a + (double)s.a / 2);
 		ties += same * (same * same - 1);
@@ -112,7 +115,8 @@ static double uniform(struct vmrt_random *random)
 	return ((double)(vmrt_random_next(random) >> 11) + 0.5) * 0x1p-53;
 }
 
-/* Marsaglia's polar method; the second number is not kept, so that a draw depends on the state alone. */
+/* Marsaglia's polar method; the second number is not kept, so that a draw depends on the state
+ * alone. */
 static double normal(struct vmrt_random *random)
 {
 	double x, y, r;
@@ -156,8 +160,8 @@ static bool large_enough(const struct vmrt_samples *s, double p)
 	return pow(p, (double)s->n) <= OUTSIDE && pow(1 - p, (double)s->n) <= OUTSIDE;
 }
 
-bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, unsigned num, unsigned den,
-	uint64_t seed, int64_t *low, int64_t *high)
+bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, unsigned num,
+	unsigned den, uint64_t seed, int64_t *low, int64_t *high)
 {
 	struct vmrt_random random = {seed};
 	struct vmrt_samples differences = {0};
@@ -173,7 +177,8 @@ bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, u
 		int64_t base = redraw(a, vmrt_samples_rank(a->n, num, den), &random);
 
 		if (vmrt_samples_add(&differences,
-			    redraw(b, vmrt_samples_rank(b->n, num, den), &random) - base) != VMRT_OK)
+			    redraw(b, vmrt_samples_rank(b->n, num, den), &random) - base) !=
+			VMRT_OK)
 			goto out;
 	}
 	*low = vmrt_samples_percentile(&differences, 25, 1000);

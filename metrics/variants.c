@@ -75,7 +75,8 @@ static bool same_text(const char *a, const char *b)
 	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* Moves the runs of @v to an earlier variant of the same experiment; false if there is none, or no memory. */
+/* Moves the runs of @v to an earlier variant of the same experiment; false if there is none, or no
+ * memory. */
 static bool join_earlier(struct vmrt_variant *all, struct vmrt_variant *v)
 {
 	for (struct vmrt_variant *e = all; e < v; e++) {
@@ -107,7 +108,8 @@ static char *folder_name(const char *origin)
 	return strndup(origin + begin, end - begin);
 }
 
-/* What the folders' names begin with: of hsf-1 and hsf-2 it is hsf; where they have nothing in common, the first's. */
+/* What the folders' names begin with: of hsf-1 and hsf-2 it is hsf; where they have nothing in
+ * common, the first's. */
 static char *folders_name(const struct vmrt_variant *v)
 {
 	char *name = folder_name(v->runs[0]->origin);
@@ -122,7 +124,8 @@ static char *folders_name(const struct vmrt_variant *v)
 		free(other);
 	}
 	if (name && v->n > 1) {
-		while (same > 0 && (isdigit((unsigned char)name[same - 1]) || strchr("-_.", name[same - 1])))
+		while (same > 0 &&
+			(isdigit((unsigned char)name[same - 1]) || strchr("-_.", name[same - 1])))
 			same--;
 		if (same > 0)
 			name[same] = '\0';
@@ -166,7 +169,8 @@ static bool relabel(struct vmrt_variant *v, size_t n, char *(*name)(const struct
 	return done;
 }
 
-/* Runs of the same name go by their folders, by their whole paths, and if need be by a number too. */
+/* Runs of the same name go by their folders, by their whole paths, and if need be by a number too.
+ */
 static enum vmrt_status make_labels_differ(struct vmrt_variant *v, size_t n, struct vmrt_error *err)
 {
 	for (size_t i = 0; i < n; i++)

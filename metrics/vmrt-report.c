@@ -54,7 +54,8 @@ static const struct argp_option option_table[] = {
 	{"window", OPT_WINDOW, "K", 0, "of how many jobs in a row to tell the fewest met: (m,K)-firm (10)", 0},
 	{"table", OPT_TABLE, "NAME", 0,
 		"only this table: run, vms, loss, clock, servers, supply, checks, natural, tasks, causes, worst, "
-		"histogram, cdf, analysis or analysis_tasks; with --compare: runs, tasks or servers",
+		"histogram, cdf, analysis or analysis_tasks; with --compare: runs, tasks, tests, spread or servers; with "
+		"--fail-if: conditions; with --advise: advice, advice_tasks or advice_periods",
 		0},
 	{"select", OPT_SELECT, "KEY,...", 0,
 		"only these columns, or metrics of a comparison, by their keys in json, as in miss,response_p99; may be "
@@ -265,16 +266,21 @@ static unsigned text_width(const struct options *o)
 	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
 }
 
-static enum vmrt_status print(
-	const struct options *o, const struct vmrt_doc *doc, struct vmrt_error *err)
+static struct vmrt_print how_to_print(const struct options *o)
 {
-	struct vmrt_print how = {
+	return (struct vmrt_print){
 		.format = o->format,
 		.only = o->table,
 		.select = o->select,
 		.n_select = o->n_select,
 		.width = text_width(o),
 	};
+}
+
+static enum vmrt_status print(
+	const struct options *o, const struct vmrt_doc *doc, struct vmrt_error *err)
+{
+	struct vmrt_print how = how_to_print(o);
 
 	/* the answer to a query is one table, and needs no name */
 	if (o->sql && !o->table)
@@ -368,50 +374,6 @@ static int exit_status(const struct options *o, const struct vmrt_variant *varia
 						  VMRT_EXIT_DONE;
 }
 
-/* Text is the experiment file; other formats are tables. */
-static enum vmrt_status print_advice(
-	const struct options *o, const struct vmrt_advice *advice, struct vmrt_error *err)
-{
-	struct vmrt_doc *doc;
-	enum vmrt_status status;
-	char *text;
-
-	if (o->format == VMRT_FORMAT_TEXT && !o->table) {
-		status = vmrt_advice_ini(advice, &text, err);
-		if (status == VMRT_OK)
-			fputs(text, stdout);
-		free(text);
-		return status;
-	}
-	doc = vmrt_doc_new("experiment", true);
-	if (!doc)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	vmrt_advice_tables(advice, doc);
-	status = print(o, doc, err);
-	vmrt_doc_free(doc);
-	return status;
-}
-
-static int advise(const struct options *o)
-{
-	struct vmrt_advice *advice = NULL;
-	struct vmrt_error err;
-	enum vmrt_status status = vmrt_advise(o->runs[0], &o->advice, &advice, &err);
-	int result = VMRT_EXIT_FAILED;
-
-	if (status == VMRT_OK)
-		status = print_advice(o, advice, &err);
-	if (status == VMRT_OK)
-		result = advice->feasible ? VMRT_EXIT_DONE : VMRT_EXIT_VIOLATED;
-	else
-		vmrt_complain(&err);
-	for (size_t i = 0; status == VMRT_OK && i < advice->n_vms; i++)
-		if (!advice->vms[i].feasible)
-			vmrt_warn("%s: %s", advice->vms[i].name, advice->vms[i].why);
-	vmrt_advice_free(advice);
-	return result;
-}
-
 static int run(void *opts)
 {
 	const struct options *o = opts;
@@ -423,8 +385,11 @@ static int run(void *opts)
 	int result = VMRT_EXIT_FAILED;
 	size_t n;
 
-	if (o->advise)
-		return advise(o);
+	if (o->advise) {
+		struct vmrt_print how = how_to_print(o);
+
+		return vmrt_advise_run(o->runs[0], &o->advice, &how);
+	}
 	filter.tasks = o->tasks;
 	filter.n_tasks = o->n_tasks;
 	filter.servers = o->servers;

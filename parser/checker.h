@@ -205,4 +205,53 @@ int64_t chunks_due(struct chunks *c, int64_t at_ns, int64_t now_ns);
 int64_t chunks_out(struct chunks *c);
 void chunks_replenished(struct chunks *c, int64_t at_ns, int64_t amount_ns);
 
+/* checker-judge.c */
+
+/* Excess, or want, over periods in a row. */
+struct run {
+	int64_t from_ns, sum_ns;
+	int64_t n;
+	bool open;
+};
+
+struct checker {
+	struct checker_config config;
+	unsigned rules;
+	bool carries; /* an overrun, or want, is made up for in later periods */
+	struct verdicts verdicts;
+	struct sliding sliding;
+	struct chunks *chunks; /* sporadic */
+	struct words words;
+	int width; /* CPUs that have a budget each */
+	int64_t company_ns;
+	/* the period in progress */
+	bool begun;
+	int64_t start_ns, response_ns, last_ns;
+	int64_t served_ns, after_ns;
+	int64_t waited_ns[3]; /* with budget, in it and in the two before */
+	int64_t more_ns;      /* so much of another budget a delay may have moved into an interval, or out of it */
+	int64_t burnt_ns;     /* periodic: of the budget, while its members waited for what is no server */
+	int64_t passed_ns;    /* periodic: of the budget, used or not */
+	int64_t beyond_ns;    /* supply when all of it had passed */
+	bool wanted;	      /* there was work throughout */
+	bool paused;	      /* there was none for some time, with budget */
+	int64_t selected_ns;  /* so long there has been no work although it was selected */
+	int64_t discarded_ns; /* polling: when the budget was lost, or VMRT_UNKNOWN */
+	int64_t before_ns;    /* supply of the period before, or VMRT_UNKNOWN */
+	struct run over, under;
+	/* a member that has budget waits for a lower thread */
+	int64_t lower_from_ns; /* or VMRT_UNKNOWN */
+	bool kernels;
+	struct verdict longest; /* of such waits in the period, of those within the tolerance */
+};
+
+#define RULE(rule) (1u << VMRT_RULE_##rule)
+
+int64_t judge_tolerance(const struct checker *c);
+void judge_unknown(struct checker *c, enum vmrt_rule rule);
+void judge_period(struct checker *c);
+void judge_set_sliding(struct checker *c);
+void judge_priority(struct checker *c, int64_t from, const struct checker_supply *s);
+void judge_waits(struct checker *c);
+
 #endif

@@ -362,6 +362,9 @@ void blame_open(struct jobs *j, int64_t host_ns)
 {
 	const struct snapshot *found;
 
+	/* an inferred switch may lie before what is accounted already */
+	if (host_ns < j->machine->settled_ns)
+		host_ns = j->machine->settled_ns;
 	memcpy(j->opened, j->cum, sizeof(j->opened));
 	memcpy(j->arrived, j->cum, sizeof(j->arrived));
 	journal_drop(j, j->job.arrival_ns < host_ns ? j->job.arrival_ns : host_ns);

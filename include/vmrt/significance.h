@@ -2,7 +2,8 @@
 #ifndef VMRT_SIGNIFICANCE_H
 #define VMRT_SIGNIFICANCE_H
 
-/* Is a difference between two sets of measured durations more than chance? docs/metrics.md, Comparison. */
+/* Is a difference between two sets of measured durations more than chance? docs/metrics.md,
+ * Comparison. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -11,7 +12,7 @@
 
 /* Result of the Mann-Whitney U test. */
 struct vmrt_rank_test {
-	double u;	    /* pairs in which the value of the second set is larger; equal ones count half */
+	double u; /* pairs in which the value of the second set is larger; equal ones count half */
 	double superiority; /* u / number of pairs: how often a value of the second set is larger */
 	double p;	    /* two-sided; NaN if a set is empty */
 	bool exact;	    /* by all permutations of the ranks; else by the normal distribution */
@@ -23,16 +24,18 @@ struct vmrt_rank_test {
  * vmrt_mann_whitney - Mann-Whitney U test, two-sided
  * @a, @b: sorted when needed
  *
- * Equal values get the mean of their ranks. With at most VMRT_RANK_EXACT_MAX values p is the share of all ways to
- * choose the ranks of @a that deviate as much from the mean; beyond that it is of the normal distribution with the
- * variance corrected for ties (Lehmann, Nonparametrics, 1975, section 1.4) and a continuity correction of 1/2.
+ * Equal values get the mean of their ranks. With at most VMRT_RANK_EXACT_MAX values p is the share
+ * of all ways to choose the ranks of @a that deviate as much from the mean; beyond that it is of
+ * the normal distribution with the variance corrected for ties (Lehmann, Nonparametrics, 1975,
+ * section 1.4) and a continuity correction of 1/2.
  */
 struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samples *b);
 
 #define VMRT_BOOTSTRAP_ROUNDS 10000
 #define VMRT_BOOTSTRAP_SEED 1
 
-/* Random numbers that are the same everywhere for the same seed: SplitMix64 (Steele, Lea, Flood, OOPSLA 2014). */
+/* Random numbers that are the same everywhere for the same seed: SplitMix64 (Steele, Lea, Flood,
+ * OOPSLA 2014). */
 struct vmrt_random {
 	uint64_t state;
 };
@@ -41,20 +44,23 @@ struct vmrt_random {
 uint64_t vmrt_random_next(struct vmrt_random *random);
 
 /**
- * vmrt_bootstrap_percentile - bootstrap interval (95 %, percentile method) of a difference of percentiles
+ * vmrt_bootstrap_percentile - bootstrap interval (95 %, percentile method) of a difference of
+ * percentiles
  * @a, @b: sorted when needed; the difference is that of @b minus that of @a
  * @num, @den: the percentile, as for vmrt_samples_percentile()
  * @seed: of the random numbers
  * @low, @high: the interval
  *
- * The r-th smallest of n values drawn with replacement from n values is the one whose rank is ceil(n B), where B is
- * distributed as Beta(r, n - r + 1). So each of the VMRT_BOOTSTRAP_ROUNDS rounds draws two numbers instead of
- * resampling all values; the result has the distribution of the ordinary bootstrap (Efron 1979).
+ * The r-th smallest of n values drawn with replacement from n values is the one whose rank is
+ * ceil(n B), where B is distributed as Beta(r, n - r + 1). So each of the VMRT_BOOTSTRAP_ROUNDS
+ * rounds draws two numbers instead of resampling all values; the result has the distribution of the
+ * ordinary bootstrap (Efron 1979).
  *
- * Return: false, and VMRT_UNKNOWN as interval, if a set is too small: there the percentile lies above or below
- * all measured values with a probability of more than 2.5 %, so that no interval between them can have 95 %.
+ * Return: false, and VMRT_UNKNOWN as interval, if a set is too small: there the percentile lies
+ * above or below all measured values with a probability of more than 2.5 %, so that no interval
+ * between them can have 95 %.
  */
-bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, unsigned num, unsigned den,
-	uint64_t seed, int64_t *low, int64_t *high);
+bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, unsigned num,
+	unsigned den, uint64_t seed, int64_t *low, int64_t *high);
 
 #endif

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Running an experiment on VMs of scripts/vm: what `make demo`, scripts/experiment and the benchmarks share.
-# Sourced after vmrt.sh. Uses: vm (the names of the VMs, separated by blanks), out (a folder for what comes out).
+# Sourced after vmrt.sh. Uses: vm (the names of the VMs, separated by blanks), out (a folder for what comes out), and
+# load_options (further options of vmrt-load).
 # shellcheck disable=SC2154 # root, O, vm and out are the sourcing script's
 
 hogs=()
@@ -33,6 +34,21 @@ guest_prepare() {
 	done
 }
 
+# vms_priority POLICY PRIORITY: of all threads of the VMs; those beside the vCPUs, which deliver timers, get one more if it is
+# above 0. Real-time while the guests are calibrated, so that ordinary work on the host does not count as their slowness.
+vms_priority() {
+	local name pid task more
+	while read -r name pid _; do
+		[[ " $vm " = *" $name "* ]] || continue
+		for task in /proc/"$pid"/task/*; do
+			more=$(($2 > 0))
+			grep -qE '^CPU [0-9]+/' "$task/comm" 2>/dev/null && more=0
+			chrt "--$1" --pid $(($2 + more)) "${task##*/}" 2>/dev/null
+		done
+	done < <("$root/scripts/vm" list)
+	return 0
+}
+
 # The workload in all guests whose names follow it, at the same time.
 everywhere='load=$1; shift; pids=; status=0
 for guest; do scripts/vm exec "$guest" "$load" & pids="$pids $!"; done
@@ -42,7 +58,7 @@ for pid in $pids; do wait "$pid" || status=1; done; exit $status'
 # the workload's own log of each guest beside the recording
 guest_run() {
 	local run=$out/$1.vmrt experiment=$2 duration=$3 status=0 guest
-	local load="vmrt-load --calibration /calibration --duration $duration --log /log.csv /experiment.ini"
+	local load="vmrt-load --calibration /calibration --duration $duration --log /log.csv ${load_options:+$load_options }/experiment.ini"
 	local command=(scripts/vm exec "$vm" "$load")
 	shift 3
 	# shellcheck disable=SC2206 # names of VMs have no blanks

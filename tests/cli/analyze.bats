@@ -55,8 +55,8 @@ setup() {
 	[[ $(sqlite3 cut.vmrt/run.db 'SELECT note FROM machine WHERE id = 0') = *missing* ]]
 }
 
-# cut BYTES: demo-hsf.vmrt with that much of host.dat, as cut.vmrt, analysed; the whole one as whole.vmrt
-cut() {
+# cut_off BYTES: demo-hsf.vmrt with that much of host.dat, as cut.vmrt, analysed; the whole one as whole.vmrt
+cut_off() {
 	rm -rf cut.vmrt
 	mkdir -p cut.vmrt whole.vmrt
 	cp "$root/tests/data/demo-hsf.vmrt/"* cut.vmrt/
@@ -78,7 +78,7 @@ query() {
 @test "a recording that lacks the enforcer's beginning has its periods nevertheless, as unknown" {
 	# behind CPU 0's data, at odd places: the beginning is in what CPU 1 recorded, which is gone
 	for bytes in 1000003 300001; do
-		cut $bytes
+		cut_off $bytes
 		[ "$(query "SELECT count(*) > 150 FROM C")" = 1 ]
 		[ "$(query "SELECT count(*) FROM C WHERE outcome NOT IN ('unknown', 'truncated')")" = 0 ]
 		[ "$(query "SELECT count(*) FROM C LEFT JOIN W ON C.start_ns = W.start_ns AND C.k = W.k
@@ -90,11 +90,36 @@ query() {
 
 @test "periods before the cut of a recording are as they were, those behind it unknown" {
 	size=$(stat -c %s "$root/tests/data/demo-hsf.vmrt/host.dat")
-	cut $((size - 14999))
+	cut_off $((size - 14999))
 	loss=$(sqlite3 cut.vmrt/run.db "SELECT min(from_ns) FROM loss WHERE kind = 'clipped' AND cpu = 1")
 	[ "$(query "SELECT count(*) FROM C WHERE end_ns > $loss AND outcome NOT IN ('unknown', 'truncated')")" = 0 ]
 	[ "$(query "SELECT count(*) > 20 FROM W WHERE end_ns < $loss")" = 1 ]
 	[ "$(query "SELECT count(*) FROM (SELECT * FROM W WHERE end_ns < $loss EXCEPT SELECT * FROM C)")" = 0 ]
+}
+
+# percentiles COLUMN: p10, p50 and p90 by nearest rank of a column of numbers
+percentiles() {
+	cut -d' ' -f"$1" | sort -n | awk '{ v[NR] = $1 } END { for (p = 10; p < 100; p += 40) printf "%d|", v[int((p * NR + 99) / 100)] }'
+}
+
+@test "the natural period of a real VM without server is what its slices show" {
+	cp -r "$root/tests/data/demo-none.vmrt" none.vmrt
+	chmod -R u+w none.vmrt
+	"$trace" analyze -q none.vmrt
+	# from one start behind a wait of 1 ms or more to the next, if it was preempted and never slept
+	sqlite3 -separator ' ' none.vmrt/run.db "SELECT start_ns, end_ns, end_state FROM slice
+		WHERE thread = (SELECT id FROM thread WHERE role = 'vcpu') ORDER BY 1" | awk '
+		NR > 1 {
+			if (state) slept = 1
+			if ($1 - end >= 1000000) {
+				if (begun && !slept) print $1 - start, supply
+				begun = !state; slept = supply = 0; start = $1
+			}
+		}
+		{ supply += $2 - $1; end = $2; state = $3 }' >periods
+	[ "$(wc -l <periods)" -gt 100 ]
+	[ "$(sqlite3 none.vmrt/run.db 'SELECT * FROM natural')|" = \
+		"0|$(wc -l <periods)|$(percentiles 1 <periods)$(percentiles 2 <periods)" ]
 }
 
 @test "an unknown key in the experiment is an error with file and line" {

@@ -90,3 +90,20 @@ what() { sqlite3 "$1" "SELECT * FROM jobs; SELECT * FROM slice; SELECT * FROM bl
 	[[ $output = *odd.dat*"event sched:sched_switch: its field prev_pid has an unexpected size"* ]]
 	[ ! -e x.db ]
 }
+
+@test "data that do not begin at a page of the file are read" {
+	perl -e '
+		open(my $in, "<:raw", $ARGV[0]); local $/; my $file = <$in>;
+		my $table = index($file, "flyrecord\0") + 10;
+		for my $cpu (0, 1) {
+			my ($offset, $size) = unpack("Q<Q<", substr($file, $table + 16 * $cpu, 16));
+			my $data = substr($file, $offset, $size);
+			$file .= "x" x 123;
+			substr($file, $table + 16 * $cpu, 8) = pack("Q<", length($file));
+			$file .= $data;
+		}
+		open(my $out, ">:raw", $ARGV[1]); print $out $file;
+	' "$none/host.dat" unaligned.dat
+	"$trace" analyze -q -o unaligned.db -e "$none/experiment.ini" unaligned.dat "$none/guest-demo.dat"
+	[ "$(what unaligned.db)" = "$(what v6.db)" ]
+}

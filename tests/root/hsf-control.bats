@@ -195,6 +195,7 @@ thread() { grep -l "^CPU $1/" "/proc/$vm/task/"*/comm | cut -d/ -f5; }
 @test "a left-over socket is replaced; a live one, and what is none, is not" {
 	start_vm CPU=0
 	start
+	first=$hsf
 	name=$name-2
 	server 12ms 2ms
 	says "somebody listens on $socket" "$O/bin/vmrt-hsf" run "$ini" --socket "$socket" --duration 1s
@@ -202,9 +203,9 @@ thread() { grep -l "^CPU $1/" "/proc/$vm/task/"*/comm | cut -d/ -f5; }
 	start_hsf --socket "$socket-2"
 	kill "$hsf"
 	wait "$hsf"
-	hsf=$(pgrep -f -- "--socket $socket$" | head -n 1)
-	kill -KILL "$hsf"
-	wait_for sh -c "! kill -0 $hsf 2>/dev/null"
+	hsf=''
+	kill -KILL "$first"
+	wait "$first" || true
 	[ -S "$socket" ]
 	says "no vmrt-hsf listens on $socket" hsf status
 	start_hsf --socket "$socket"
@@ -212,6 +213,19 @@ thread() { grep -l "^CPU $1/" "/proc/$vm/task/"*/comm | cut -d/ -f5; }
 	echo hello >"$socket-3"
 	says "is there and no socket" "$O/bin/vmrt-hsf" run "$ini" --socket "$socket-3" --duration 1s
 	[ "$(cat "$socket-3")" = hello ]
+}
+
+@test "of killed instances nothing is left in the usual folder after a reset" {
+	need_root
+	start_hsf
+	killed=$hsf
+	[ -S "/run/vmrt-hsf/$killed.sock" ]
+	kill -KILL "$killed"
+	wait "$killed" || true
+	hsf=''
+	wait_for test ! -e "/run/vmrt-hsf/$killed.threads"
+	"$O/bin/vmrt-hsf" reset
+	[ ! -e "/run/vmrt-hsf/$killed.sock" ]
 }
 
 @test "^C and SIGTERM end it also where a script has it ignore them" {

@@ -127,6 +127,25 @@ guest_ms() {
 	[ "$(kept_ms)" -le 3000 ]
 }
 
+@test "misses before everything records are no reason" {
+	# an agent that does not answer, but for a second keeps the recorder waiting
+	perl -MIO::Socket::UNIX -e 'alarm 20; $s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1); $c = $s->accept; sleep 1' \
+		"$BATS_TEST_TMPDIR/f.sock" 3>&- &
+	agent=$!
+	for _ in $(seq 100); do [ -S "$BATS_TEST_TMPDIR/f.sock" ] && break; sleep 0.05; done
+	printf '[task host/periodic]\nperiod = 50ms\nwcet = 10ms\n' >"$BATS_TEST_TMPDIR/e.ini"
+	# every fourth job misses, from now on
+	"$O/tests/periodic" nanosleep periodic 50000 2000 200 4 >/dev/null 3>&- &
+	vm=$!
+	run "$trace" record -o "$run" -e "$BATS_TEST_TMPDIR/e.ini" --flight 1s --flight-on miss -d 20s \
+		--link g="$BATS_TEST_TMPDIR/f.sock"
+	echo "$output"
+	agent=''
+	grep -q 'saved because task periodic missed' "$run/manifest.json"
+	# the miss happened while it was recorded, and its job is there
+	[ "$(sqlite3 "$run/run.db" "SELECT count(*) > 0 FROM jobs WHERE outcome LIKE 'missed%' AND deadline_ns > $(jq .start_ns "$run/manifest.json")")" = 1 ]
+}
+
 @test "misses are not what it waits for when only overruns are" {
 	printf '[task host/periodic]\nperiod = 100ms\nwcet = 20ms\n' >"$BATS_TEST_TMPDIR/e.ini"
 	run -0 "$trace" record -o "$run" -e "$BATS_TEST_TMPDIR/e.ini" --flight 500ms --flight-on overrun -d 20s -- \

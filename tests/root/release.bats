@@ -13,11 +13,11 @@ setup() {
 	where=(taskset -c 0)
 }
 
-# record MECHANISM LONG_EVERY KEYS: 60 jobs of 2 ms every 10 ms, some of which work 25 ms
+# record MECHANISM LONG_EVERY KEYS [PERIOD_US WORK_US JOBS]: 60 jobs of 2 ms every 10 ms, some of which work 25 ms
 record() {
 	printf '[task host/periodic]\n%b' "$3" >"$BATS_TEST_TMPDIR/e.ini"
 	"$O/bin/vmrt-trace" record -q --allow-loss --no-guest -o "$run" -e "$BATS_TEST_TMPDIR/e.ini" -- \
-		"${where[@]}" "$O/tests/periodic" "$1" periodic 10000 2000 60 "$2" >"$log" 2>"$log.err" || {
+		"${where[@]}" "$O/tests/periodic" "$1" periodic "${4:-10000}" "${5:-2000}" "${6:-60}" "$2" >"$log" 2>"$log.err" || {
 		cat "$log.err"
 		return 1
 	}
@@ -30,8 +30,10 @@ sql() { sqlite3 "$run/run.db" "$1"; }
 agrees() {
 	local told
 	# of a timer's task that slept in its last job, and ended, it is not known when the job did
-	[ "$(sql "SELECT count(*) FROM job WHERE end_ns NOT NULL OR k = 59 + (SELECT sum(skipped) FROM job)")" \
-		-eq "$(wc -l <"$log")" ]
+	local jobs
+	jobs=$(wc -l <"$log")
+	[ "$(sql "SELECT count(*) FROM job WHERE end_ns NOT NULL OR k = $jobs - 1 + (SELECT sum(skipped) FROM job)")" \
+		-eq "$jobs" ]
 	told=$(awk '{ n += $2 - 1 } END { print n + 0 }' "$log")
 	[ -n "${1:-}" ] || [ "$(sql "SELECT sum(skipped) FROM job")" -eq "$told" ]
 	paste -d' ' <(sql "SELECT end_ns FROM job WHERE end_ns NOT NULL ORDER BY k") <(cut -d' ' -f1 "$log") |
@@ -66,10 +68,62 @@ for_each_way() {
 
 @test "a timerfd, with a sleep, a mutex and a pipe within each job" { for_each_way timerfd+ timerfd; }
 
+@test "a timerfd that is waited for with epoll" { for_each_way epoll timerfd; }
+
 # its reader is not told how many
 @test "setitimer and sigwait" { for_each_way itimer itimer skipped-are-not-told; }
 
 @test "timer_create and sigwait, with the overruns that it is told of" { for_each_way posix posix; }
+
+@test "a POSIX timer whose signal interrupts the task" { for_each_way signal posix; }
+
+@test "a task that another process stops and lets go on within every job" {
+	record 'nanosleep!' 0 'period = 10ms\n'
+	[ "$(mechanism)" = nanosleep ]
+	agrees
+	[ "$(sql "SELECT count(*) > 50 FROM blame WHERE part = 'budget' AND ns > 0")" -eq 1 ]
+	# the stop is no end of a job, nor is anything it waits for its own doing
+	[ "$(sql "SELECT coalesce(sum(ns), 0) * 2 < (SELECT sum(ns) FROM blame WHERE part = 'budget')
+		FROM blame WHERE part = 'blocking'")" -eq 1 ]
+}
+
+@test "a task that another process stops, waiting for a timerfd" {
+	record 'timerfd!' 0 'period = 10ms\n'
+	[ "$(mechanism)" = timerfd ]
+	agrees
+	[ "$(sql "SELECT count(*) > 50 FROM blame WHERE part = 'budget' AND ns > 0")" -eq 1 ]
+}
+
+@test "a task whose priority another process takes and gives back within every job" {
+	record 'nanosleep-' 0 'period = 10ms\n'
+	[ "$(mechanism)" = nanosleep ]
+	agrees
+}
+
+@test "a task whose group uses up its quota within every job" {
+	local group=/sys/fs/cgroup/cpu/vmrt-test-$$
+	mkdir "$group" 2>/dev/null || skip "no cgroup of the cpu controller can be made"
+	if ! { echo 20000 >"$group/cpu.cfs_period_us" && echo 3000 >"$group/cpu.cfs_quota_us"; } 2>/dev/null; then
+		rmdir "$group"
+		skip "no quotas here"
+	fi
+	# shellcheck disable=SC2016 # the inner shell's
+	where=(sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" taskset -c 0)
+	record fair 0 'period = 40ms\n' 40000 12000 20 || { rmdir "$group"; return 1; }
+	rmdir "$group"
+	[ "$(mechanism)" = nanosleep ]
+	agrees
+	# where other threads want the CPU, it is they who are seen to take it
+	[ "$(sql "SELECT count(*) > 10 FROM blame WHERE part = 'interference' AND ns > 5000000")" -eq 0 ] ||
+		skip "the CPU was busy"
+	[ "$(sql "SELECT count(*) > 10 FROM blame WHERE part = 'throttling' AND ns > 0")" -eq 1 ]
+}
+
+@test "a task that another thread releases is not taken for what it is not" {
+	record chain 0 'period = 10ms\n'
+	[ "$(mechanism)" = "" ]
+	[ "$(sql "SELECT count(*) FROM job WHERE outcome <> 'truncated'")" -eq 0 ]
+}
 
 @test "relative sleeps" { for_each_way relative relative; }
 

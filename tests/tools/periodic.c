@@ -3,9 +3,12 @@
  * periodic MECHANISM NAME PERIOD_US WORK_US JOBS LONG_EVERY
  *
  * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime, timerfd,
- * itimer, posix, relative, deadline. With a + behind it every job also sleeps, waits for a mutex with
- * priority inheritance and for a pipe. Every LONG_EVERY-th job (0: none) works two and a half periods. Its
- * own account goes to stdout, one line per job: end of the job, and how many expiries it was told of.
+ * epoll (for a timerfd), itimer, posix, signal (a handler's, of a timer), relative, deadline, fair (nanosleep
+ * without a real-time priority), chain (another thread sleeps for it and tells it by a condition variable). With
+ * a + behind it every job also sleeps, waits for a mutex with priority inheritance and for a pipe; with a !
+ * another process stops it for a while in every job, with a - that process takes its priority meanwhile. Every
+ * LONG_EVERY-th job (0: none) works two and a half periods. Its own account goes to stdout, one line per job: end
+ * of the job, and how many expiries it was told of.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -25,11 +29,15 @@
 
 #define JOBS_MAX 10000
 #define NS_PER_S INT64_C(1000000000)
+#define PRIORITY 40
 
 static int64_t period_ns, ends[JOBS_MAX];
 static uint64_t told[JOBS_MAX];
 static pthread_mutex_t lock;
 static int ask[2], answer[2];
+static pthread_cond_t due = PTHREAD_COND_INITIALIZER;
+static pthread_mutex_t due_lock = PTHREAD_MUTEX_INITIALIZER;
+static int due_jobs;
 
 static int64_t now_on(clockid_t clock)
 {
@@ -91,6 +99,69 @@ static void begin_other(void)
 		exit(1);
 }
 
+static void sleep_until(clockid_t clock, int64_t ns)
+{
+	struct timespec t = spec_of(ns);
+
+	while (clock_nanosleep(clock, TIMER_ABSTIME, &t, NULL) == EINTR)
+		;
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* Sleeps for the other thread's releases. */
+static void *releaser(void *arg)
+{
+	const int64_t *first = arg;
+
+	prctl(PR_SET_NAME, "releaser");
+	for (int64_t next = *first;; next += period_ns) {
+		sleep_until(CLOCK_MONOTONIC, next);
+		pthread_mutex_lock(&due_lock);
+		due_jobs++;
+		pthread_cond_signal(&due);
+		pthread_mutex_unlock(&due_lock);
+	}
+	return NULL;
+}
+
+static void wait_to_be_told(void)
+{
+	pthread_mutex_lock(&due_lock);
+	while (!due_jobs)
+		pthread_cond_wait(&due, &due_lock);
+	due_jobs--;
+	pthread_mutex_unlock(&due_lock);
+}
+
+/* Another process stops this one, or takes its priority, from a tenth to three tenths of every period. */
+static void begin_meddler(char how, int64_t first)
+{
+	const struct sched_param high = {.sched_priority = PRIORITY + 10}, mine = {.sched_priority = PRIORITY}, none = {0};
+	pid_t victim = getpid();
+
+	if (fork() != 0)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	prctl(PR_SET_NAME, "meddler");
+	sched_setscheduler(0, SCHED_FIFO, &high);
+	for (int64_t next = first;; next += period_ns) {
+		sleep_until(CLOCK_MONOTONIC, next + period_ns / 10);
+		if (how == '!')
+			kill(victim, SIGSTOP);
+		else
+			sched_setscheduler(victim, SCHED_OTHER, &none);
+		sleep_until(CLOCK_MONOTONIC, next + 3 * period_ns / 10);
+		if (how == '!')
+			kill(victim, SIGCONT);
+		else
+			sched_setscheduler(victim, SCHED_FIFO, &mine);
+	}
+}
+
 /* struct sched_attr of sched_setattr(2), which C libraries have only lately. */
 static void be_deadline(int64_t runtime_ns)
 {
@@ -113,11 +184,13 @@ int main(int argc, char **argv)
 {
 	char how[16] = "";
 	bool blocks;
-	const struct sched_param param = {.sched_priority = 40};
+	char meddles;
+	const struct sched_param param = {.sched_priority = PRIORITY};
 	struct itimerspec every = {0};
 	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
 	int64_t work_ns, next;
-	int n, long_every, fd = -1, sig;
+	int n, long_every, fd = -1, poll = -1, sig;
+	pthread_t other;
 	clockid_t clock = CLOCK_MONOTONIC;
 	timer_t timer;
 	sigset_t set;
@@ -125,7 +198,8 @@ int main(int argc, char **argv)
 	if (argc != 7)
 		return 64;
 	blocks = strchr(argv[1], '+');
-	snprintf(how, sizeof(how), "%.*s", (int)strcspn(argv[1], "+"), argv[1]);
+	meddles = strpbrk(argv[1], "!-") ? *strpbrk(argv[1], "!-") : '\0';
+	snprintf(how, sizeof(how), "%.*s", (int)strcspn(argv[1], "+!-"), argv[1]);
 	period_ns = atol(argv[3]) * 1000;
 	work_ns = atol(argv[4]) * 1000;
 	n = atoi(argv[5]);
@@ -141,7 +215,7 @@ int main(int argc, char **argv)
 	if (blocks)
 		begin_other();
 	prctl(PR_SET_NAME, argv[2]);
-	if (strcmp(how, "deadline") != 0)
+	if (strcmp(how, "deadline") != 0 && strcmp(how, "fair") != 0)
 		sched_setscheduler(0, SCHED_FIFO, &param);
 	if (!strcmp(how, "realtime"))
 		clock = CLOCK_REALTIME;
@@ -150,7 +224,11 @@ int main(int argc, char **argv)
 	next = now_on(clock) + period_ns;
 	every.it_interval = spec_of(period_ns);
 	every.it_value = spec_of(next);
-	if (!strcmp(how, "timerfd")) {
+	if (meddles)
+		begin_meddler(meddles, next);
+	if (!strcmp(how, "chain") && pthread_create(&other, NULL, releaser, &next) != 0)
+		return 1;
+	if (!strcmp(how, "timerfd") || !strcmp(how, "epoll")) {
 		fd = timerfd_create(CLOCK_MONOTONIC, 0);
 		timerfd_settime(fd, TFD_TIMER_ABSTIME, &every, NULL);
 	} else if (!strcmp(how, "itimer")) {
@@ -158,7 +236,7 @@ int main(int argc, char **argv)
 
 		it.it_value = it.it_interval;
 		setitimer(ITIMER_REAL, &it, NULL);
-	} else if (!strcmp(how, "posix")) {
+	} else if (!strcmp(how, "posix") || !strcmp(how, "signal")) {
 		if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
 			return 1;
 		timer_settime(timer, TIMER_ABSTIME, &every, NULL);
@@ -166,10 +244,25 @@ int main(int argc, char **argv)
 		be_deadline(period_ns / 2);
 		sched_yield();
 	}
+	if (!strcmp(how, "epoll")) {
+		struct epoll_event in = {.events = EPOLLIN};
+
+		poll = epoll_create1(0);
+		if (poll < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, fd, &in) != 0)
+			return 1;
+	}
+	if (!strcmp(how, "signal"))
+		signal(SIGRTMIN, on_signal);
 	for (int k = 0; k < n; k++) {
-		struct timespec t = spec_of(next + k * period_ns);
+		struct timespec t;
 
 		told[k] = 1;
+		if (poll >= 0) {
+			struct epoll_event out;
+
+			while (epoll_wait(poll, &out, 1, -1) != 1)
+				;
+		}
 		if (fd >= 0) {
 			if (read(fd, &told[k], sizeof(told[k])) != sizeof(told[k]))
 				return 1;
@@ -178,6 +271,14 @@ int main(int argc, char **argv)
 		} else if (!strcmp(how, "posix")) {
 			sigwait(&set, &sig);
 			told[k] += (uint64_t)timer_getoverrun(timer);
+		} else if (!strcmp(how, "signal")) {
+			sigset_t none;
+
+			sigemptyset(&none);
+			sigsuspend(&none);
+			told[k] += (uint64_t)timer_getoverrun(timer);
+		} else if (!strcmp(how, "chain")) {
+			wait_to_be_told();
 		} else if (!strcmp(how, "relative")) {
 			t = spec_of(period_ns);
 			nanosleep(&t, NULL);
@@ -185,8 +286,7 @@ int main(int argc, char **argv)
 			if (k)
 				sched_yield();
 		} else {
-			while (clock_nanosleep(clock, TIMER_ABSTIME, &t, NULL) == EINTR)
-				;
+			sleep_until(clock, next + k * period_ns);
 		}
 		work(long_every && k % long_every == long_every - 1 ? 5 * period_ns / 2 : work_ns);
 		if (blocks)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Advice for the published task set, whose least budgets are tabled, and for servers among each other. */
+/* Advice for the published task set, whose least budgets are tabled, and for servers among each
+ * other. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -50,7 +51,8 @@ static struct vmrt_advise_options bare(int64_t period_ns)
 static void least_budgets_of_the_published_tasks_are_those_of_the_table(void **state)
 {
 	/* in hundredths of a tick, on a grid of 0.05 ticks */
-	static const int64_t table[][2] = {{100, 80}, {200, 160}, {250, 195}, {300, 235}, {500, 395}};
+	static const int64_t table[][2] = {
+		{100, 80}, {200, 160}, {250, 195}, {300, 235}, {500, 395}};
 
 	(void)state;
 	for (size_t i = 0; i < 5; i++) {
@@ -135,9 +137,10 @@ static void margin_is_reckoned_with_and_growth_beyond_it_is_true(void **state)
 static void advice_can_be_read_as_an_experiment(void **state)
 {
 	struct vmrt_advise_options o = VMRT_ADVISE_DEFAULTS;
-	struct vmrt_advice *a = advice_of(PAPER "offset = 3ms\ndeadline = 200ms\nrelease = timerfd\n"
-						"[server s]\nvm = vm1\npolicy = periodic\nperiod = 10ms\nbudget = 1ms\n"
-						"priority = 33\ndepletion = hard\ncpu = 1\n",
+	struct vmrt_advice *a = advice_of(PAPER
+		"offset = 3ms\ndeadline = 200ms\nrelease = timerfd\n"
+		"[server s]\nvm = vm1\npolicy = periodic\nperiod = 10ms\nbudget = 1ms\n"
+		"priority = 33\ndepletion = hard\ncpu = 1\n",
 		&o);
 	struct vmrt_experiment *e;
 	struct vmrt_error err = {0};
@@ -183,8 +186,8 @@ static void servers_are_held_against_each_other(void **state)
 	assert_int_equal(a->n_vms, 2);
 	assert_true(a->feasible);
 	/* shorter period above; its threads beside the vCPUs are one above it */
-	assert_true(x->chosen.period_ns < y->chosen.period_ns ? x->priority >= y->priority + 2 :
-								y->priority >= x->priority + 2);
+	assert_true(x->chosen.period_ns < y->chosen.period_ns ? x->priority >= y->priority + 2
+							      : y->priority >= x->priority + 2);
 	assert_true(x->server_response_ns <= x->chosen.period_ns);
 	assert_true(y->server_response_ns <= y->chosen.period_ns);
 	vmrt_advice_free(a);
@@ -211,7 +214,8 @@ static void servers_by_deadline_may_fill_the_cpu(void **state)
 		char text[600];
 
 		snprintf(text, sizeof(text),
-			"[task a/x]\nperiod = 20ms\nwcet = 4ms\ndeadline = 16ms\n[task b/y]\nperiod = 28ms\nwcet = 8ms\n"
+			"[task a/x]\nperiod = 20ms\nwcet = 4ms\ndeadline = 16ms\n[task "
+			"b/y]\nperiod = 28ms\nwcet = 8ms\n"
 			"deadline = 20ms\n"
 			"[server a]\nperiod = 10ms\nbudget = 1ms\npriority = 40\npolicy = %s\n"
 			"[server b]\nperiod = 14ms\nbudget = 1ms\npriority = 30\npolicy = %s\n",
@@ -235,9 +239,10 @@ static void run_tells_how_long_tasks_really_executed(void **state)
 	assert_non_null(mkdtemp(path));
 	rmdir(path);
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", path), 0);
-	assert_int_equal(testdb_change(path,
-				 "UPDATE run SET experiment = '[task demo/rt_task1]' || char(10) || 'period=20ms' || "
-				 "char(10) || 'wcet=8ms'; UPDATE job SET exec_ns = 7000000 + k"),
+	assert_int_equal(
+		testdb_change(path, "UPDATE run SET experiment = '[task demo/rt_task1]' || "
+				    "char(10) || 'period=20ms' || "
+				    "char(10) || 'wcet=8ms'; UPDATE job SET exec_ns = 7000000 + k"),
 		0);
 	if (vmrt_advise(path, &o, &a, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
@@ -257,7 +262,8 @@ static void what_is_missing_is_said(void **state)
 	static const struct {
 		const char *text, *what;
 	} bad[] = {
-		{"[task vm1/a]\nperiod = 20ms\n", "task vm1/a has no execution time: declare its wcet"},
+		{"[task vm1/a]\nperiod = 20ms\n",
+			"task vm1/a has no execution time: declare its wcet"},
 		{"[task vm1/a]\nwcet = 2ms\ndeadline = 5ms\n", "task vm1/a has no period"},
 		{"[task host/a]\nperiod = 20ms\nwcet = 2ms\n", "no task in a VM"},
 	};

@@ -82,7 +82,8 @@ static void percentiles_of_repetitions_are_of_all_their_jobs(void **state)
 	const struct vmrt_task_facts *t;
 
 	(void)state;
-	/* 18 19 26 27 28 29 30 31 32 33 as they are, and 1 to 10 ms: the 10th of 20 is 10, the mean of p50s were 16.5 */
+	/* 18 19 26 27 28 29 30 31 32 33 as they are, and 1 to 10 ms: the 10th of 20 is 10, the mean
+	 * of p50s were 16.5 */
 	change(2, "UPDATE job SET response_ns = k * 1000000, outcome = 'met', cause = NULL");
 	v = both();
 	t = &v->facts->tasks[0];
@@ -136,10 +137,12 @@ static void variant_is_called_as_was_said_or_as_its_folders_begin(void **state)
 	assert_string_equal(v[1].facts->label, "none");
 	assert_string_equal(v[2].facts->label, "later");
 	vmrt_variants_free(v, n);
-	assert_int_equal(vmrt_variants_load((const char *[]){",x"}, 1, true, false, NULL, &v, &n, &err),
+	assert_int_equal(
+		vmrt_variants_load((const char *[]){",x"}, 1, true, false, NULL, &v, &n, &err),
 		VMRT_EINVAL);
 	/* without --compare a word is a path, whatever is in it */
-	assert_int_equal(vmrt_variants_load(words + 1, 1, false, false, NULL, &v, &n, &err), VMRT_ENOENT);
+	assert_int_equal(
+		vmrt_variants_load(words + 1, 1, false, false, NULL, &v, &n, &err), VMRT_ENOENT);
 }
 
 static void runs_of_one_experiment_are_pooled_when_asked_for(void **state)
@@ -192,10 +195,12 @@ static void runs_that_differ_in_loss_or_feasibility_are_not_compared(void **stat
 	assert_false(may_be_compared("UPDATE server SET budget_ns = 4000000", why, sizeof(why)));
 	assert_non_null(strstr(why, "not feasible here and feasible there"));
 	assert_false(may_be_compared(
-		"UPDATE server SET budget_ns = 10000000; UPDATE machine SET lost = 1", why, sizeof(why)));
+		"UPDATE server SET budget_ns = 10000000; UPDATE machine SET lost = 1", why,
+		sizeof(why)));
 	assert_non_null(strstr(why, "events were lost"));
 	assert_false(may_be_compared(
-		"UPDATE machine SET lost = 0; UPDATE task SET deadline_ns = 19000000", why, sizeof(why)));
+		"UPDATE machine SET lost = 0; UPDATE task SET deadline_ns = 19000000", why,
+		sizeof(why)));
 	assert_non_null(strstr(why, "deadline 19 ms against 20 ms"));
 	assert_false(may_be_compared("DELETE FROM task WHERE name = 'rt_task1'", why, sizeof(why)));
 	assert_non_null(strstr(why, "only one of them"));
@@ -204,16 +209,18 @@ static void runs_that_differ_in_loss_or_feasibility_are_not_compared(void **stat
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			percentiles_of_repetitions_are_of_all_their_jobs, enter_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(percentiles_of_repetitions_are_of_all_their_jobs,
+			enter_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			run_with_other_parameters_is_no_repetition, enter_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
-			variant_is_called_as_was_said_or_as_its_folders_begin, enter_folder, remove_folder),
+			variant_is_called_as_was_said_or_as_its_folders_begin, enter_folder,
+			remove_folder),
+		cmocka_unit_test_setup_teardown(runs_of_one_experiment_are_pooled_when_asked_for,
+			enter_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
-			runs_of_one_experiment_are_pooled_when_asked_for, enter_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(
-			runs_that_differ_in_loss_or_feasibility_are_not_compared, enter_folder, remove_folder),
+			runs_that_differ_in_loss_or_feasibility_are_not_compared, enter_folder,
+			remove_folder),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

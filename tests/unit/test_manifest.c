@@ -114,6 +114,25 @@ static void buffers_losses_and_lives_of_threads_come_back(void **state)
 	vmrt_manifest_free(got);
 }
 
+static void that_a_recording_was_broken_off_comes_back_where_it_was_said(void **state)
+{
+	struct vmrt_manifest_vm vms[2] = {{.broken_off = true}, {.note = "something else"}};
+	struct vmrt_manifest m = {.vms = vms, .n_vms = 2}, *got;
+
+	(void)state;
+	got = save_and_load(&m);
+	assert_false(got->broken_off);
+	assert_true(got->vms[0].broken_off);
+	assert_false(got->vms[1].broken_off);
+	vmrt_manifest_free(got);
+	m.broken_off = true;
+	vms[0].broken_off = false;
+	got = save_and_load(&m);
+	assert_true(got->broken_off);
+	assert_false(got->vms[0].broken_off);
+	vmrt_manifest_free(got);
+}
+
 static void hostile_strings_stay_strings(void **state)
 {
 	char command[] = "\"}],\n\t\x01\x7f \xff\xfe \xc3\xa4 \xed\xa0\x80 \xf4\x90\x80\x80 \xe2\x82";
@@ -195,6 +214,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_whole_manifest_comes_back, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(
 			buffers_losses_and_lives_of_threads_come_back, make_path, remove_file),
+		cmocka_unit_test_setup_teardown(
+			that_a_recording_was_broken_off_comes_back_where_it_was_said, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(hostile_strings_stay_strings, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(wrong_manifests_are_refused, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(a_missing_manifest_is_not_found, make_path, remove_file),

@@ -318,6 +318,95 @@ static void periods_of_a_group_begin_with_the_timer_of_that_rhythm(void **state)
 	assert_int_equal(check(&f, VMRT_RULE_BUDGET)->judged, 0);
 }
 
+/* Nothing happens to V0 from 12 ms on, but the kernel's timer tells of each period. */
+static void a_member_that_runs_through_its_periods_has_each_of_them(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "[server vm1]\nvm = vm1:0\npolicy = rt_group\nperiod = 10ms\nbudget = 9ms\npriority = 50\n", false);
+	beat(&f, 0, 0, HOG, 0);
+	in(&f, 12 * MS, V0, FIFO(50));
+	timer(&f, VMRT_EV_TIMER_START, 12 * MS, V0, 0xc1, VMRT_FN_RT_PERIOD, 14 * MS);
+	for (int k = 0; k < 5; k++) {
+		timer(&f, VMRT_EV_TIMER_EXPIRE, (14 + 10 * k) * MS + US, V0, 0xc1, VMRT_FN_RT_PERIOD, 0);
+		timer(&f, VMRT_EV_TIMER_START, (14 + 10 * k) * MS + 2 * US, V0, 0xc1, VMRT_FN_RT_PERIOD,
+			(24 + 10 * k) * MS);
+	}
+	end(&f, 56 * MS);
+	for (size_t i = 0; i < f.n_periods; i++)
+		assert_int_equal(f.periods[i].end_ns - f.periods[i].start_ns, 10 * MS);
+	assert_int_equal(f.periods[f.n_periods - 2].start_ns, 44 * MS);
+	assert_int_equal(f.periods[f.n_periods - 2].consumed_ns, 10 * MS);
+}
+
+/* Out of budget from 6 ms on. */
+static void run_out(struct fixture *f, const char *depletion)
+{
+	char text[160];
+
+	begin(f, deferrable, true);
+	sw_on(f, 0, 0, 0, FAIR, 0, HOG, FAIR);
+	beat(f, 1, 0, 0, 0);
+	snprintf(text, sizeof(text), "vmrt srv_start server=vm1 depletion=%s period=10000000 budget=4000000 "
+		"priority=50 t0=1000000", depletion);
+	mark(f, 500 * US, HOG, text);
+	mark(f, 1 * MS, HOG, "vmrt srv_replenish server=vm1 k=0 at=1000000 budget=4000000");
+	wake(f, 2 * MS, HOG, V0, FIFO(50));
+	in(f, 2 * MS, V0, FIFO(50));
+	mark(f, 6 * MS, V0, "vmrt srv_deplete server=vm1 k=0 consumed=4000000");
+}
+
+static void a_member_that_is_stopped_wants_to_run(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	run_out(&f, "hard");
+	out(&f, 6 * MS + 10 * US, V0, FIFO(50), 4);
+	/* the budget is due at 11 ms, and comes at 13 */
+	wake(&f, 13 * MS, HOG, V0, FIFO(50));
+	mark(&f, 13 * MS, HOG, "vmrt srv_replenish server=vm1 k=1 at=11000000 budget=4000000");
+	in(&f, 13 * MS, V0, FIFO(50));
+	out(&f, 14 * MS, V0, FIFO(50), 0);
+	beat(&f, 1, 25 * MS, 0, 0);
+	end(&f, 25 * MS);
+	assert_int_equal(check(&f, VMRT_RULE_REPLENISH)->violations, 1);
+	assert_int_equal(check(&f, VMRT_RULE_REPLENISH)->worst_ns, 2 * MS);
+	/* it never slept in the second period, but got 1 ms */
+	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->violations, 1);
+}
+
+static void who_runs_on_without_budget_is_told(void **state)
+{
+	static const struct {
+		const char *depletion;
+		int in_prio, out_prio;
+		int64_t forbidden_ns;
+	} runs[] = {
+		{"soft", FAIR, FAIR, 0},
+		{"soft", FIFO(50), FIFO(50), 2 * MS},
+		{"hard", FIFO(50), FIFO(50), 2 * MS},
+		{"hard", FAIR, FAIR, 2 * MS},
+	};
+	static struct fixture f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		run_out(&f, runs[i].depletion);
+		out(&f, 6 * MS + 10 * US, V0, FAIR, 0);
+		in(&f, 7 * MS, V0, runs[i].in_prio);
+		out(&f, 9 * MS, V0, runs[i].out_prio, 0);
+		mark(&f, 11 * MS, HOG, "vmrt srv_replenish server=vm1 k=1 at=11000000 budget=4000000");
+		beat(&f, 1, 25 * MS, 0, 0);
+		end(&f, 25 * MS);
+		assert_int_equal(check(&f, VMRT_RULE_DEPLETED)->judged, 1);
+		assert_int_equal(check(&f, VMRT_RULE_DEPLETED)->violations, runs[i].forbidden_ns > 0);
+		assert_true(check(&f, VMRT_RULE_DEPLETED)->worst_ns >= runs[i].forbidden_ns);
+		assert_true(check(&f, VMRT_RULE_DEPLETED)->worst_ns <= runs[i].forbidden_ns + 10 * US);
+	}
+}
+
 static void servers_of_single_vcpus_have_them_alone(void **state)
 {
 	static struct fixture f;
@@ -627,6 +716,9 @@ int main(void)
 		cmocka_unit_test(periods_of_sched_deadline_begin_with_its_timer),
 		cmocka_unit_test(the_timer_of_somebody_else_is_no_period),
 		cmocka_unit_test(periods_of_a_group_begin_with_the_timer_of_that_rhythm),
+		cmocka_unit_test(a_member_that_runs_through_its_periods_has_each_of_them),
+		cmocka_unit_test(a_member_that_is_stopped_wants_to_run),
+		cmocka_unit_test(who_runs_on_without_budget_is_told),
 		cmocka_unit_test(servers_of_single_vcpus_have_them_alone),
 		cmocka_unit_test(an_enforcer_that_is_late_by_more_than_the_tolerance_violates),
 		cmocka_unit_test(a_loss_on_another_cpu_that_shows_later_makes_it_unknown),

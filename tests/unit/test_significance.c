@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Mann-Whitney's test and bootstrap intervals, against tables, counting by hand and exact distributions. */
+/* Mann-Whitney's test and bootstrap intervals, against tables, counting by hand and exact
+ * distributions. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -111,7 +112,8 @@ static void larger_sets_agree_with_the_definition(void **state)
 
 	(void)state;
 	for (int round = 0; round < 200; round++) {
-		uint64_t values = 2 + vmrt_random_next(&random) % 50, shift = vmrt_random_next(&random) % 8;
+		uint64_t values = 2 + vmrt_random_next(&random) % 50,
+			 shift = vmrt_random_next(&random) % 8;
 		struct vmrt_rank_test t;
 		double u, p;
 
@@ -164,15 +166,16 @@ static double at_least(int n, double q, int r)
 
 	for (int i = r; i <= n; i++)
 		sum += exp(lgamma(n + 1.0) - lgamma(i + 1.0) - lgamma(n - i + 1.0) + i * log(q) +
-			(n - i) * log(1 - q));
+			   (n - i) * log(1 - q));
 	return sum;
 }
 
 static void interval_is_that_of_drawing_again_with_replacement(void **state)
 {
 	/*
-	 * Against a base that never varies the redrawn percentile alone decides. The r-th smallest of n drawn values is
-	 * at most the i-th smallest measured one if at least r draws hit one of the first i: a binomial distribution.
+	 * Against a base that never varies the redrawn percentile alone decides. The r-th smallest
+	 * of n drawn values is at most the i-th smallest measured one if at least r draws hit one
+	 * of the first i: a binomial distribution.
 	 */
 	const int n = 200;
 	struct vmrt_samples a = {0}, b = {0};
@@ -208,7 +211,8 @@ static void same_seed_gives_the_same_interval(void **state)
 		assert_int_equal(vmrt_samples_add(&b, i * 7907 % 10009 + 3000), VMRT_OK);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(low); i++) {
-		assert_true(vmrt_bootstrap_percentile(&a, &b, 99, 100, i < 2 ? 1 : i, &low[i], &high[i]));
+		assert_true(vmrt_bootstrap_percentile(
+			&a, &b, 99, 100, i < 2 ? 1 : i, &low[i], &high[i]));
 		others = others || low[i] != low[0] || high[i] != high[0];
 	}
 	assert_int_equal(low[0], low[1]);

@@ -5,6 +5,8 @@
  *   test_sim_servers                      the cases of a CI run, as TAP
  *   test_sim_servers --seed N [-v] [-e]   one case again; -v: its description, -e: its events
  *   test_sim_servers --from N --count N   other seeds
+ *
+ * With VMRT_SIM_PERIODS=1, --seed also prints the periods and violations that the engine gave.
  */
 #include "srv.h"
 
@@ -58,7 +60,7 @@ static const struct {
 	{FAULT_CHUNK_EARLY, P(SPORADIC), R(REPLENISH)},
 	{FAULT_CHUNK_MORE, P(SPORADIC), R(CHUNK)},
 	{FAULT_ORDER, P(EDF), R(PRIORITY)},
-	{FAULT_NOT_RAISED, P(PERIODIC) | P(POLLING) | P(DEFERRABLE) | P(EDF), R(PRIORITY)},
+	{FAULT_NOT_RAISED, P(PERIODIC) | P(POLLING) | P(DEFERRABLE), R(PRIORITY)},
 	{FAULT_RECLAIM, P(DEADLINE) | P(RT_GROUP) | P(CFS_QUOTA), R(CUMULATIVE) | R(BUDGET) | R(SLIDING)},
 };
 
@@ -93,6 +95,8 @@ static struct srv_case case_of(uint64_t seed)
 		c.markers = false;
 	else if (sim_chance(&state, 20))
 		c.late_start = true;
+	else if (sim_chance(&state, 20))
+		c.lossy = true;
 	/* one that stops its threads has no priorities to keep */
 	if (c.fault == FAULT_KEEP_PRIORITY || c.fault == FAULT_NOT_RAISED)
 		c.hard = false;
@@ -120,7 +124,7 @@ static void describe(const struct srv_result *r)
 
 	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n", c->seed,
 		vmrt_policy_name(c->policy), srv_fault_name(c->fault), c->hard ? ", hard" : "",
-		c->shared ? ", shared" : "", c->markers ? "" : ", no markers", c->late_start ? ", late start" : "",
+		c->shared ? ", shared" : "", c->markers ? "" : ", no markers", c->late_start ? ", late start" : c->lossy ? ", lossy" : "",
 		c->cpus, c->duration_ns / MS, r->n_events);
 	for (int i = 0; i < c->servers; i++)
 		printf("#   srv%d: %" PRId64 " us every %" PRId64 ", priority %d, grid from %.3f us, fault at %.3f us\n", i,
@@ -201,9 +205,9 @@ static int run_all(uint64_t from, uint64_t count)
 		if (tallies[p].fitted)
 			printf("# %d phases fitted\n", tallies[p].fitted);
 	}
-	/* most that is broken does harm, and all harm is told above: here, that it is broken at all */
+	/* what is broken nearly always does harm, and all harm is told above: here, that it is broken at all */
 	for (size_t f = 0; f < N_FAULTS; f++) {
-		bool ok = broken[f].told * 2 > broken[f].cases || !broken[f].cases;
+		bool ok = broken[f].told * 10 >= broken[f].cases * 9;
 
 		all += !ok;
 		printf("%sok %d - fault %s is told in %d of %d cases\n", ok ? "" : "not ", ++n,

@@ -15,7 +15,7 @@ bool srv_by_user(const struct srv_result *r)
 }
 
 /* The first segment that ends behind @from. */
-static size_t first_of(const struct srv_log *l, int64_t from)
+size_t srv_first_of(const struct srv_log *l, int64_t from)
 {
 	size_t low = 0, high = l->n;
 
@@ -34,7 +34,7 @@ struct srv_sum srv_sum_of(const struct srv_log *l, int64_t from, int64_t to)
 {
 	struct srv_sum sum = {.first_ns = VMRT_UNKNOWN, .wanted = true};
 
-	for (size_t i = first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
+	for (size_t i = srv_first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
 		const struct srv_segment *s = &l->segments[i];
 		int64_t begin = s->from_ns > from ? s->from_ns : from, end = s->to_ns < to ? s->to_ns : to;
 		int64_t ns = end - begin;
@@ -80,7 +80,7 @@ static int64_t tolerance(const struct srv_result *r, uint32_t s)
 }
 
 /* Rows of one rule: is there one of exactly this? */
-static const struct vmrt_violation *row_at(
+const struct vmrt_violation *srv_row_at(
 	const struct srv_got *g, uint32_t server, enum vmrt_rule rule, int64_t from, int64_t to)
 {
 	for (size_t i = 0; i < g->n_violations; i++) {
@@ -92,7 +92,7 @@ static const struct vmrt_violation *row_at(
 	return NULL;
 }
 
-static size_t count(const struct srv_got *g, uint32_t server, enum vmrt_rule rule)
+size_t srv_count(const struct srv_got *g, uint32_t server, enum vmrt_rule rule)
 {
 	size_t n = 0;
 
@@ -101,7 +101,7 @@ static size_t count(const struct srv_got *g, uint32_t server, enum vmrt_rule rul
 	return n;
 }
 
-static void expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to, int64_t measured)
+void srv_expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to, int64_t measured)
 {
 	for (size_t i = 0; i < g->n_violations; i++) {
 		const struct vmrt_violation *v = &g->violations[i];
@@ -131,23 +131,23 @@ static void judge_periods(struct srv_got *g, uint32_t s)
 		if (p->start_ns != end)
 			before = VMRT_UNKNOWN;
 		if (t.served_ns > budget + EPSILON) {
-			expect(g, s, VMRT_RULE_BUDGET, p->start_ns, p->end_ns, t.served_ns);
+			srv_expect(g, s, VMRT_RULE_BUDGET, p->start_ns, p->end_ns, t.served_ns);
 			budgets++;
 			if (before != VMRT_UNKNOWN && before < budget - EPSILON) {
-				expect(g, s, VMRT_RULE_CARRY_OVER, p->start_ns, p->end_ns, t.served_ns);
+				srv_expect(g, s, VMRT_RULE_CARRY_OVER, p->start_ns, p->end_ns, t.served_ns);
 				carried++;
 			}
 		}
 		/* a periodic one's passes while it waits */
 		if (t.wanted && r->alone && r->quiet &&
 			t.served_ns + (r->c.policy == VMRT_POLICY_PERIODIC ? t.waiting_ns : 0) < budget - EPSILON)
-			expect(g, s, VMRT_RULE_SUPPLY, p->start_ns, p->end_ns, t.served_ns);
+			srv_expect(g, s, VMRT_RULE_SUPPLY, p->start_ns, p->end_ns, t.served_ns);
 		before = t.served_ns;
 		end = p->end_ns;
 	}
-	if (count(g, s, VMRT_RULE_BUDGET) != budgets || count(g, s, VMRT_RULE_CARRY_OVER) != carried)
+	if (srv_count(g, s, VMRT_RULE_BUDGET) != budgets || srv_count(g, s, VMRT_RULE_CARRY_OVER) != carried)
 		srv_wrong(g, "server %u: %zu times beyond the budget, true %zu; %zu carried over, true %zu", s,
-			count(g, s, VMRT_RULE_BUDGET), budgets, count(g, s, VMRT_RULE_CARRY_OVER), carried);
+			srv_count(g, s, VMRT_RULE_BUDGET), budgets, srv_count(g, s, VMRT_RULE_CARRY_OVER), carried);
 }
 
 /* The largest supply in an interval of @length: it begins where supply begins or ends where it ends. */
@@ -155,7 +155,7 @@ static int64_t largest(const struct srv_log *l, int64_t from, int64_t to, int64_
 {
 	int64_t most = 0;
 
-	for (size_t i = first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
+	for (size_t i = srv_first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
 		const struct srv_segment *s = &l->segments[i];
 		int64_t a = s->from_ns > from ? s->from_ns : from, b = s->to_ns - length, sum;
 
@@ -242,7 +242,7 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 	const struct srv_log *l = &g->r->logs[s];
 	int64_t from = VMRT_UNKNOWN;
 
-	for (size_t i = first_of(l, g->r->start_ns); i < l->n; i++) {
+	for (size_t i = srv_first_of(l, g->r->start_ns); i < l->n; i++) {
 		const struct srv_segment *seg = &l->segments[i];
 		bool ends = i + 1 == l->n || !l->segments[i + 1].lower;
 
@@ -255,7 +255,7 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 		/* it may be told in pieces, of which the last or the first is short */
 		if (seg->to_ns - from > 2 * EPSILON && !g->r->c.late_start &&
 			seg->to_ns + g->r->specs[s].period_ns < g->r->end_ns &&
-			!row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
+			!srv_row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
 			srv_wrong(g, "server %u waits from %.3f to %.3f us for less than itself: not told", s,
 				srv_at(g, from), srv_at(g, seg->to_ns));
 		from = VMRT_UNKNOWN;
@@ -266,7 +266,7 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 
 		if (v->server != s || v->rule != VMRT_RULE_PRIORITY)
 			continue;
-		for (size_t n = first_of(l, v->from_ns); n < l->n && l->segments[n].from_ns < v->to_ns; n++) {
+		for (size_t n = srv_first_of(l, v->from_ns); n < l->n && l->segments[n].from_ns < v->to_ns; n++) {
 			const struct srv_segment *seg = &l->segments[n];
 
 			sum += !seg->lower ? 0 : (seg->to_ns < v->to_ns ? seg->to_ns : v->to_ns) -
@@ -276,119 +276,6 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 			srv_wrong(g, "server %u: priority told from %.3f to %.3f us, true only for %" PRId64 " ns", s,
 				srv_at(g, v->from_ns), srv_at(g, v->to_ns), sum);
 	}
-}
-
-/* Replenishments and depletions that should not have been when they were. */
-static void judge_words(struct srv_got *g, uint32_t s)
-{
-	const struct srv_result *r = g->r;
-	const struct srv_log *l = &r->logs[s];
-	int64_t period = r->specs[s].period_ns, budget = r->specs[s].budget_ns;
-	size_t late = 0, early = 0;
-
-	for (size_t i = 0; i < l->n_words; i++) {
-		const struct srv_word *w = &l->words[i];
-		int64_t off = w->now_ns - w->due_ns, k = (w->now_ns - l->t0) / period, from = l->t0 + k * period;
-		struct srv_sum t = srv_sum_of(l, from, w->now_ns);
-
-		if (w->now_ns < r->start_ns + (r->c.late_start ? 3 * period : 0) || w->now_ns < l->t0)
-			continue;
-		if (w->replenish) {
-			if (off < -EPSILON || off > EPSILON) {
-				expect(g, s, VMRT_RULE_REPLENISH, off < 0 ? w->now_ns : w->due_ns, w->now_ns,
-					off < 0 ? -off : off);
-				late++;
-			}
-			continue;
-		}
-		if (r->c.policy == VMRT_POLICY_DEFERRABLE || r->c.policy == VMRT_POLICY_EDF ||
-			(r->c.policy == VMRT_POLICY_POLLING && !t.paused)) {
-			if (w->k != k || t.served_ns >= budget - EPSILON)
-				continue;
-			expect(g, s, VMRT_RULE_PRESERVE, from, w->now_ns, t.served_ns);
-			early++;
-		}
-	}
-	if (r->c.late_start)
-		return;
-	/* one that never came is told by the period */
-	if (count(g, s, VMRT_RULE_REPLENISH) > late + (r->c.fault == FAULT_SKIP))
-		srv_wrong(g, "server %u: replenish is told %zu times, true %zu", s, count(g, s, VMRT_RULE_REPLENISH), late);
-	if (r->c.fault == FAULT_SKIP && l->fault_ns && l->fault_ns + 3 * period < r->end_ns) {
-		int64_t k = (l->fault_ns - l->t0) / period + 1, at = l->t0 + k * period;
-		struct srv_sum t = srv_sum_of(l, at, at + period);
-
-		if (t.missing_ns > EPSILON && r->c.policy != VMRT_POLICY_POLLING)
-			expect(g, s, VMRT_RULE_REPLENISH, at, at + period, t.missing_ns);
-	}
-	if (r->c.policy != VMRT_POLICY_PERIODIC && r->c.policy != VMRT_POLICY_SPORADIC &&
-		count(g, s, VMRT_RULE_PRESERVE) != early)
-		srv_wrong(g, "server %u: preserve is told %zu times, true %zu", s, count(g, s, VMRT_RULE_PRESERVE), early);
-}
-
-/* Run time without budget: what is told must be there, and what switches show must be told. */
-static void judge_depleted(struct srv_got *g, uint32_t s)
-{
-	const struct srv_result *r = g->r;
-	const struct srv_log *l = &r->logs[s];
-
-	for (size_t i = 0; i < g->n_violations; i++) {
-		const struct vmrt_violation *v = &g->violations[i];
-
-		if (v->server == s && v->rule == VMRT_RULE_DEPLETED &&
-			srv_sum_of(l, v->from_ns, v->to_ns).forbidden_ns != v->measured_ns)
-			srv_wrong(g, "server %u: depleted told of %" PRId64 " ns from %.3f us, true %" PRId64, s,
-				v->measured_ns, srv_at(g, v->from_ns),
-				srv_sum_of(l, v->from_ns, v->to_ns).forbidden_ns);
-	}
-	if (r->c.fault == FAULT_KEEP_PRIORITY && l->visible_ns > 2 * EPSILON && !count(g, s, VMRT_RULE_DEPLETED) &&
-		l->fault_ns + 2 * r->specs[s].period_ns < r->end_ns)
-		srv_wrong(g, "server %u: runs %" PRId64 " ns without budget: not told", s, l->visible_ns);
-}
-
-/* Supply after the budget should have passed without work. */
-static void judge_idle(struct srv_got *g, uint32_t s)
-{
-	const struct srv_result *r = g->r;
-	const struct srv_log *l = &r->logs[s];
-	int64_t period = r->specs[s].period_ns, budget = r->specs[s].budget_ns;
-	bool polling = r->c.policy == VMRT_POLICY_POLLING;
-	enum vmrt_rule rule = polling ? VMRT_RULE_DISCARD : VMRT_RULE_IDLE_BURN;
-
-	if (r->c.fault != FAULT_KEEP_BUDGET || !r->alone || !r->quiet)
-		return;
-	for (int64_t at = l->t0; at + period < r->end_ns; at += period) {
-		int64_t passed = 0, idle = 0, beyond = 0;
-
-		for (size_t i = first_of(l, at); i < l->n && l->segments[i].from_ns < at + period; i++) {
-			const struct srv_segment *seg = &l->segments[i];
-			int64_t a = seg->from_ns > at ? seg->from_ns : at;
-			int64_t ns = (seg->to_ns < at + period ? seg->to_ns : at + period) - a;
-
-			if (!seg->budget)
-				continue;
-			if (polling) {
-				idle = seg->wanting ? (idle > 2 * EPSILON ? idle : 0) : idle + ns;
-				beyond += idle > 2 * EPSILON ? seg->running * ns : 0;
-			} else {
-				passed += seg->running ? seg->running * ns : ns;
-				if (passed > budget + EPSILON)
-					beyond += seg->running * ns < passed - budget ? seg->running * ns : passed - budget;
-			}
-		}
-		if (beyond > 2 * EPSILON && !row_at(g, s, rule, at, at + period))
-			srv_wrong(g, "server %u: %s in the period at %.3f us: not told (%" PRId64 " ns)", s,
-				vmrt_rule_name(rule), srv_at(g, at), beyond);
-	}
-}
-
-static void judge_chunks(struct srv_got *g, uint32_t s)
-{
-	const struct srv_log *l = &g->r->logs[s];
-
-	if (g->r->c.fault == FAULT_CHUNK_MORE && l->fault_ns && l->fault_ns + 4 * g->r->specs[s].period_ns < g->r->end_ns &&
-		!count(g, s, VMRT_RULE_CHUNK))
-		srv_wrong(g, "server %u: more than was used returned after %.3f us: not told", s, srv_at(g, l->fault_ns));
 }
 
 /* Rules whose rows are not each compared with the log, by the fault that may cause them. */
@@ -443,8 +330,8 @@ void srv_judge(struct srv_got *g, uint32_t s)
 	if (r->c.policy != VMRT_POLICY_SPORADIC)
 		judge_periods(g, s);
 	judge_priority(g, s);
-	judge_words(g, s);
-	judge_depleted(g, s);
-	judge_idle(g, s);
-	judge_chunks(g, s);
+	srv_judge_words(g, s);
+	srv_judge_depleted(g, s);
+	srv_judge_idle(g, s);
+	srv_judge_chunks(g, s);
 }

@@ -35,4 +35,16 @@ bool srv_by_user(const struct srv_result *r);
 struct srv_sum srv_sum_of(const struct srv_log *l, int64_t from, int64_t to);
 void srv_judge(struct srv_got *g, uint32_t server);
 
+/* between srv-oracle.c and srv-oracle-words.c */
+size_t srv_first_of(const struct srv_log *l, int64_t from);
+const struct vmrt_violation *srv_row_at(
+	const struct srv_got *g, uint32_t server, enum vmrt_rule rule, int64_t from, int64_t to);
+size_t srv_count(const struct srv_got *g, uint32_t server, enum vmrt_rule rule);
+void srv_expect(
+	struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to, int64_t measured);
+void srv_judge_words(struct srv_got *g, uint32_t s);
+void srv_judge_depleted(struct srv_got *g, uint32_t s);
+void srv_judge_idle(struct srv_got *g, uint32_t s);
+void srv_judge_chunks(struct srv_got *g, uint32_t s);
+
 #endif

@@ -135,9 +135,14 @@ void policy_advance(struct world *w, int64_t ns);
 int64_t policy_next(const struct world *w);
 void policy_due(struct world *w);
 void policy_changed(struct world *w, struct server *s);
-bool enforcer_act(struct world *w, struct thread *t, bool dry);
+bool policy_misbehaves(struct world *w, struct server *s, enum srv_fault fault, int percent);
+void policy_arm_grid(struct world *w, struct server *s);
+void policy_activity(struct world *w, struct server *s);
 bool has_work(const struct server *s);
 bool is_selected(const struct world *w, const struct server *s);
+
+/* srv-enforcer.c */
+bool enforcer_act(struct world *w, struct thread *t, bool dry);
 
 /* srv-kernel.c */
 void kernel_start(struct world *w, struct server *s);
