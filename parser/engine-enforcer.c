@@ -161,6 +161,10 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	/* members of other servers may wait for this one's */
 	for (size_t i = 0; i < e->n_servers; i++)
 		servers_settle(e, &e->servers[i], host_ns);
+	/* members that were woken in a hole are known to wait when they run at last */
+	if (s->unsure && s->checker)
+		checker_appears(s->checker, host_ns + s->pub.period_ns);
+	s->unsure = false;
 	if (!strcmp(word, "srv_replenish")) {
 		replenish(s, rest, host_ns);
 	} else if (!strcmp(word, "srv_deplete")) {

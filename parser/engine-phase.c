@@ -60,13 +60,15 @@ struct segment *phase_last(struct phase_fit *f)
 	return f->n ? &f->segments[f->n - 1] : NULL;
 }
 
-/* Events were lost from about the last segment's end until @to_ns. */
-void phase_loss(struct phase_fit *f, int64_t to_ns)
+/* Events were lost between the two; the last segment ends behind @from_ns, or right there. */
+void phase_loss(struct phase_fit *f, int64_t from_ns, int64_t to_ns)
 {
-	if (f->n)
-		f->segments[f->n - 1].loss_to_ns = to_ns;
-	else
+	if (!f->n)
 		f->loss_to_ns = to_ns;
+	for (size_t i = f->n; i-- && f->segments[i].to_ns >= from_ns;) {
+		f->segments[i].loss_from_ns = from_ns;
+		f->segments[i].loss_to_ns = to_ns;
+	}
 }
 
 int64_t phase_loss_before(const struct phase_fit *f)

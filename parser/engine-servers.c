@@ -86,7 +86,7 @@ void servers_begin(struct vmrt_engine *e, int64_t host_ns)
 		if (!s->fit)
 			e->out_of_memory = true;
 		else if (s->loss_to_ns != VMRT_UNKNOWN)
-			phase_loss(s->fit, s->loss_to_ns);
+			phase_loss(s->fit, host_ns, s->loss_to_ns);
 	}
 }
 
@@ -109,9 +109,12 @@ void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 
 		servers_settle(e, s, from_ns);
 		if (s->fit)
-			phase_loss(s->fit, to_ns);
+			phase_loss(s->fit, from_ns, to_ns);
 		s->tainted = true;
 		s->loss_to_ns = to_ns;
+		/* what it would have said, or when the kernel began a period */
+		s->unsure = s->pub.enforced;
+		s->slept = true;
 	}
 }
 

@@ -125,6 +125,11 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 		s->now.first_ns = from;
 	s->slept |= s->pub.policy == VMRT_POLICY_DEADLINE && seg->supply.wanting < (int)s->n_members;
 	account_blackout(s, seg, from, to);
+	if (s->unsure) {
+		s->tainted = true;
+		if (s->checker)
+			checker_doubt(s->checker, from, to);
+	}
 	if (s->checker)
 		checker_supply(s->checker, from, to, &seg->supply);
 }
@@ -156,6 +161,13 @@ static void uncertain(struct server *s, int64_t by, int64_t from_ns, int64_t to_
 		s->uncertain_to_ns = to_ns;
 }
 
+/* Events were lost until @to_ns: it touches the period in progress, and those that begin before it ends. */
+static void lose(struct server *s, int64_t to_ns)
+{
+	s->tainted = true;
+	s->loss_to_ns = to_ns;
+}
+
 /* The grid is known from here on: what was kept until now is accounted on it. */
 void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source)
 {
@@ -180,6 +192,8 @@ void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, 
 	server_begin_period(s, 0, start);
 	s->truncated = start < from;
 	while ((seg = phase_replay(fit))) {
+		if (seg->loss_to_ns && seg->loss_from_ns < seg->to_ns)
+			lose(s, seg->loss_to_ns);
 		put(e, s, seg);
 		/* as far as it is of this period */
 		if (seg->steal_ns)
@@ -187,10 +201,8 @@ void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, 
 				? seg->steal_ns : seg->to_ns - s->now.start_ns;
 		if (seg->uncertainty_ns)
 			uncertain(s, seg->uncertainty_ns, seg->to_ns, seg->uncertain_to_ns);
-		if (seg->loss_to_ns) {
-			s->tainted = true;
-			s->loss_to_ns = seg->loss_to_ns;
-		}
+		if (seg->loss_to_ns)
+			lose(s, seg->loss_to_ns);
 		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->steal_ns))
 			checker_doubt(s->checker, seg->from_ns, seg->to_ns);
 	}

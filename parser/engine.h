@@ -167,6 +167,7 @@ struct server {
 	struct vmrt_server pub;
 	bool active;	  /* periods are being counted */
 	bool announced;
+	bool unsure;	  /* enforced: its last word may have been lost */
 	bool late;	  /* enforced: since before the recording began */
 	bool at_priority; /* enforced: the members have budget */
 	bool others_charged; /* enforced: the VM's other threads use it up, too */
@@ -542,13 +543,13 @@ struct segment {
 	int background, ready;
 	int64_t steal_ns, uncertainty_ns; /* found at its end */
 	int64_t uncertain_to_ns;
-	int64_t loss_to_ns; /* 0: none */
+	int64_t loss_from_ns, loss_to_ns; /* 0: none */
 };
 
 struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns);
 bool phase_add(struct phase_fit *f, const struct segment *segment);
 struct segment *phase_last(struct phase_fit *f);
-void phase_loss(struct phase_fit *f, int64_t to_ns);
+void phase_loss(struct phase_fit *f, int64_t from_ns, int64_t to_ns);
 int64_t phase_loss_before(const struct phase_fit *f);
 void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns);
 int64_t phase_from(const struct phase_fit *f);

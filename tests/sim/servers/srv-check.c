@@ -120,6 +120,15 @@ static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 
 	if (p->outcome == VMRT_PERIOD_TRUNCATED || p->start_ns < known_from(g->r, p->server))
 		return;
+	if (g->r->c.lossy && p->start_ns < g->r->hole_to_ns && p->end_ns > g->r->hole_from_ns) {
+		if (p->outcome != VMRT_PERIOD_UNKNOWN)
+			srv_wrong(g, "server %u, period %" PRId64 ": events are lost in it, but it is %s", p->server, p->k,
+				vmrt_period_name(p->outcome));
+		return;
+	}
+	/* what went on before is not known at once, nor who has which timer */
+	if (g->r->c.lossy && (p->outcome == VMRT_PERIOD_UNKNOWN || p->end_ns > g->r->hole_from_ns))
+		return;
 	if (p->outcome == VMRT_PERIOD_UNKNOWN)
 		srv_wrong(g, "server %u, period %" PRId64 " is unknown, but all is recorded", p->server, p->k);
 	if (!g->r->c.markers)
@@ -234,7 +243,7 @@ static void check_natural(struct srv_got *g, uint32_t vm)
 	for (size_t i = 0; i < g->n_naturals; i++)
 		if (g->naturals[i].vm == vm)
 			e = &g->naturals[i];
-	if (g->r->c.late_start)
+	if (g->r->c.late_start || g->r->c.lossy)
 		return;
 	if (!e != !n || (e && e->n != (int64_t)n)) {
 		srv_wrong(g, "vm%u: %" PRId64 " natural periods, true %zu", vm, e ? e->n : 0, n);
@@ -262,7 +271,7 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 	struct srv_got g = {.r = r, .out = out, .show = show};
 
 	feed(&g);
-	for (size_t i = 0; i < g.n_losses; i++)
+	for (size_t i = r->c.lossy ? 1 : 0; i < g.n_losses; i++)
 		srv_wrong(&g, "a loss (%s) that is none at %.3f us", vmrt_loss_name(g.losses[i].kind),
 			srv_at(&g, g.losses[i].from_ns));
 	for (size_t i = 0; i < g.n_periods; i++) {
@@ -281,6 +290,8 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 	for (uint32_t s = 0; s < r->config.n_vms; s++) {
 		if (r->c.policy == VMRT_POLICY_NONE)
 			check_natural(&g, s);
+		else if (r->c.lossy)
+			; /* a lost word or timer may hide a period */
 		else if (!srv_by_user(r))
 			check_kernel_grid(&g, s);
 		else if (r->c.markers)
@@ -294,7 +305,7 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 	seen->fitted = g.fitted;
 	for (size_t i = 0; i < g.n_checks; i++) {
 		seen->judged[g.checks[i].rule] += g.checks[i].judged;
-		if (g.checks[i].unknown && g.checks[i].rule == VMRT_RULE_BUDGET)
+		if (g.checks[i].unknown && !r->c.lossy && g.checks[i].rule == VMRT_RULE_BUDGET)
 			srv_wrong(&g, "server %u: rule budget is unknown in %" PRId64 " windows", g.checks[i].server,
 				g.checks[i].unknown);
 	}

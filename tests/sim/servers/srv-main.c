@@ -95,6 +95,8 @@ static struct srv_case case_of(uint64_t seed)
 		c.markers = false;
 	else if (sim_chance(&state, 20))
 		c.late_start = true;
+	else if (sim_chance(&state, 20))
+		c.lossy = true;
 	/* one that stops its threads has no priorities to keep */
 	if (c.fault == FAULT_KEEP_PRIORITY || c.fault == FAULT_NOT_RAISED)
 		c.hard = false;
@@ -122,7 +124,7 @@ static void describe(const struct srv_result *r)
 
 	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n", c->seed,
 		vmrt_policy_name(c->policy), srv_fault_name(c->fault), c->hard ? ", hard" : "",
-		c->shared ? ", shared" : "", c->markers ? "" : ", no markers", c->late_start ? ", late start" : "",
+		c->shared ? ", shared" : "", c->markers ? "" : ", no markers", c->late_start ? ", late start" : c->lossy ? ", lossy" : "",
 		c->cpus, c->duration_ns / MS, r->n_events);
 	for (int i = 0; i < c->servers; i++)
 		printf("#   srv%d: %" PRId64 " us every %" PRId64 ", priority %d, grid from %.3f us, fault at %.3f us\n", i,

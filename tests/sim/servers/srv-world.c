@@ -155,6 +155,41 @@ static void fill_in(struct srv_result *r)
 	}
 }
 
+/* Events of one CPU are lost for a while, which the next one tells. */
+static void lose(struct world *w)
+{
+	struct srv_result *r = w->r;
+	uint16_t cpu = (uint16_t)between(w, 0, w->n_cpus - 1);
+	uint64_t lost = 0;
+	size_t kept = 0;
+	int64_t from = 0, to = 0;
+	bool told = false;
+
+	r->hole_from_ns = r->hole_to_ns = between(w, r->start_ns + 30 * MS, r->end_ns - 60 * MS);
+	r->hole_to_ns += between(w, 20 * US, chance(w, 50) ? 2 * MS : 40 * MS);
+	for (size_t i = 0; i < r->n_events; i++) {
+		struct srv_event *e = &r->events[i];
+
+		if (e->ev.cpu == cpu && e->ev.ts >= r->hole_from_ns && e->ev.ts < r->hole_to_ns) {
+			/* what is lost, not what might have been */
+			if (!lost++)
+				from = e->ev.ts;
+			to = e->ev.ts + 1;
+			continue;
+		}
+		if (e->ev.cpu == cpu && lost && e->ev.ts >= r->hole_to_ns) {
+			e->ev.lost = lost;
+			told = true;
+			lost = 0;
+		}
+		r->events[kept++] = *e;
+	}
+	r->n_events = kept;
+	r->c.lossy = told;
+	r->hole_from_ns = from;
+	r->hole_to_ns = to;
+}
+
 struct srv_result *srv_run(const struct srv_case *c)
 {
 	struct srv_result *r = calloc(1, sizeof(*r));
@@ -173,6 +208,8 @@ struct srv_result *srv_run(const struct srv_case *c)
 	add_everything(w);
 	policy_start(w);
 	run_world(w);
+	if (c->lossy)
+		lose(w);
 	fill_in(r);
 	free(w);
 	return r;

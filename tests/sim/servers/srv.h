@@ -58,7 +58,7 @@ struct srv_case {
 	uint64_t seed;
 	enum vmrt_policy policy; /* NONE: natural */
 	enum srv_fault fault;
-	bool hard, shared, markers, late_start;
+	bool hard, shared, markers, late_start, lossy;
 	int servers, cpus;
 	int64_t duration_ns;
 };
@@ -117,6 +117,7 @@ struct srv_result {
 	struct srv_log logs[SRV_MAX];
 	struct srv_natural naturals[SRV_MAX];
 	int64_t start_ns, end_ns;
+	int64_t hole_from_ns, hole_to_ns; /* lossy: nothing is recorded of a CPU between them */
 	bool alone, quiet; /* one server per CPU; no real-time threads of the host */
 };
 
