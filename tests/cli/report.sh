@@ -95,6 +95,22 @@ parts_of_a_run() { # against sqlite3
 	done
 }
 
+# The waits between slices of the recorded runs; in neither does a vCPU wait longer after a wake-up.
+blackouts_are_waits() {
+	for run in none hsf; do
+		cp -r "$top/tests/data/demo-$run.vmrt" . && chmod -R u+w "demo-$run.vmrt"
+		vmrt-trace analyze -q "demo-$run.vmrt" >/dev/null 2>&1
+		want=$(sqlite3 "demo-$run.vmrt/run.db" "SELECT max(start_ns - before) FROM
+			(SELECT start_ns, lag(end_ns) OVER (ORDER BY start_ns) AS before, lag(end_state) OVER (ORDER BY start_ns) AS state
+			FROM slice WHERE thread IN (SELECT id FROM thread WHERE role = 'vcpu'))
+			AS s WHERE state = 0 AND before >= (SELECT min(start_ns) FROM server_period) AND
+			start_ns <= (SELECT max(end_ns) FROM server_period) AND NOT EXISTS (SELECT 1 FROM server_period AS p
+			WHERE p.outcome IN ('unknown', 'truncated') AND p.start_ns < s.start_ns AND p.end_ns > before)")
+		got=$(vmrt-report --format json "demo-$run.vmrt" | jq '.runs[0].servers[0].blackout_max_ns')
+		[ "$want" = "$got" ] || { echo "$run: wanted $want, got $got"; return 1; }
+	done
+}
+
 selection() {
 	[ "$(vmrt-report --allow-loss --format csv -T tasks --select miss,response_p99 hsf.vmrt)" = \
 		"$(printf 'run,task,miss_ratio,response_p99_ns\nsmall-hsf,demo/rt_task1,0.5,25000000\nsmall-hsf,demo/rt_task2,,')" ] &&
@@ -195,6 +211,7 @@ ok "a page of HTML needs nothing else" page_needs_nothing_else
 ok "queries are answered in every format" queries
 ok "queries can only read" reading_only
 ok "a part of a run is what sqlite3 selects" parts_of_a_run
+ok "the longest blackout is the longest wait between slices" blackouts_are_waits
 ok "selected columns stand alone" selection
 ok "every format says what the database says" formats_agree
 ok "text, Markdown and LaTeX show what CSV has in ns" text_shows_the_same
