@@ -288,7 +288,8 @@ static bool is_release(const struct jobs *j, int64_t expires)
 {
 	int64_t ahead;
 
-	if ((j->state != JOB_RELEASED && j->state != JOB_STARTED) || !j->rel.period_ns)
+	/* a period that was found out may be several of the task's, if it has left out releases */
+	if ((j->state != JOB_RELEASED && j->state != JOB_STARTED) || !j->spec->period_ns)
 		return true;
 	ahead = expires - j->job.arrival_local_ns;
 	return ahead >= j->rel.period_ns / 2;

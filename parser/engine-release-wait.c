@@ -13,6 +13,17 @@
 
 #include <string.h>
 
+/* Has the timer's next expiry, which was not consumed yet, been due already? */
+static bool next_has_arrived(const struct jobs *j)
+{
+	const struct snapshot *last;
+
+	if (!j->backlog_n || j->rel.next_ns == VMRT_UNKNOWN)
+		return false;
+	last = &j->backlog[(j->backlog_first + j->backlog_n - 1) % j->backlog_size];
+	return last->at_local_ns >= j->rel.next_ns;
+}
+
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark;
@@ -24,8 +35,9 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		host_ns = j->machine->settled_ns;
 	}
 	mark->set = true;
-	mark->passed = false;
-	mark->idle_to_ns = INT64_MAX;
+	/* the next job may have arrived before */
+	mark->passed = next_has_arrived(j);
+	mark->idle_to_ns = mark->passed ? host_ns : INT64_MAX;
 	mark->local_ns = local_ns;
 	mark->host_ns = host_ns;
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));

@@ -298,6 +298,17 @@ void release_timer_cancel(struct machine *m, const struct timer *timer)
 		timer->owner->jobs->rel.gone = true;
 }
 
+static void confirmed(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
+
+/* The timer of which it is not known yet whether it ends the job has expired before the thread got to sleep: it did. */
+static void expired_early(struct jobs *j, uint64_t timer, bool wheel, int64_t host_ns)
+{
+	if (!j->rel.confirm || j->rel.confirm_timer != timer || (j->rel.confirm_clock == CLOCK_IS_TICKS) != wheel)
+		return;
+	blame_settle(j->machine, host_ns);
+	confirmed(j, wheel ? VMRT_RELEASE_RESCH : VMRT_RELEASE_DEADLINE, host_ns);
+}
+
 static int64_t minus(int64_t a, int64_t b)
 {
 	int64_t difference;
@@ -353,6 +364,8 @@ void release_timer_expire(
 			fired.arrival_ns = ev->ts - late;
 	}
 	m->cpus[ev->cpu].fired = fired;
+	if (j)
+		expired_early(j, fired.ptr, false, host_ns);
 	if (j && j->state == JOB_SLEEPING && j->rel.clock != CLOCK_IS_MONOTONIC && j->timer == fired.ptr)
 		arrive(j, ev->ts, host_ns, minus(ev->timer.now, j->rel.raw_expires));
 	if (j && j->rel.timer == fired.ptr && is_wait(j->rel.mechanism)) {
@@ -395,6 +408,7 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		struct jobs *j = m->jobs[i];
 		int64_t late;
 
+		expired_early(j, ev->wheel.timer, true, host_ns);
 		if (j->state != JOB_SLEEPING || j->timer != ev->wheel.timer || j->rel.clock != CLOCK_IS_TICKS)
 			continue;
 		late = (int32_t)(uint32_t)(ev->wheel.now - (uint64_t)j->rel.raw_expires);
@@ -434,7 +448,8 @@ static bool is_own_timer(struct jobs *j, const struct fired *f)
 	}
 	if (r->mechanism != VMRT_RELEASE_AUTO || kind == VMRT_RELEASE_AUTO || r->sleeps > 1)
 		return false;
-	if (r->sleeps && r->suspect != f->ptr) { /* it may be a watchdog within the first job */
+	/* it may be a watchdog within the first job, or a timer that expired in the interrupt of something else */
+	if ((r->sleeps || f->owner != j->thr) && r->suspect != f->ptr) {
 		r->suspect = f->ptr;
 		return false;
 	}

@@ -11,12 +11,13 @@
 #include <string.h>
 
 #define LONG_NS (100 * MS) /* busy periods last less */
+#define SOON_NS (60 * US)  /* a wake-up follows its timer so soon */
 
 struct got {
 	const struct sim_result *r;
 	FILE *out;
 	int show, bad;
-	bool lossy, broken, late, blurred_clock, steal, clipped, renames;
+	bool lossy, broken, late, blurred_clock, steal, clipped, renames, respawns;
 	enum vmrt_release found[SIM_TASKS];
 	int64_t found_periods[SIM_TASKS];
 	struct vmrt_job *jobs;
@@ -101,7 +102,7 @@ static bool in_hole(const struct got *g, uint32_t machine, int64_t from, int64_t
 		if (t->holes[i].machine == machine && t->holes[i].from_ns <= to && t->holes[i].to_ns >= from)
 			return true;
 	for (size_t i = 0; i < t->n_clips; i++)
-		if (t->clips[i].machine == machine && t->clips[i].from_ns <= to && t->clips[i].to_ns >= from)
+		if (t->clips[i].machine == machine && t->clips[i].from_ns < to && t->clips[i].to_ns >= from)
 			return true;
 	return false;
 }
@@ -218,7 +219,7 @@ static void check_cause(struct got *g, const struct vmrt_job *e, const struct si
 		wrong(g, "%s: cause %s, true %s", name, e->cause < 0 ? "none" : vmrt_blame_name(e->cause),
 			vmrt_blame_name(true_cause(&t->job)));
 	/* of those that queued, or whose waiting turned out to be something else, the simulator keeps no account */
-	if (t->job.arrival_ns < t->armed_ns || waits(g, e->task) || g->renames || t->job.blame_ns[VMRT_BLAME_STEAL] ||
+	if (t->job.arrival_ns < t->armed_ns || waits(g, e->task) || g->renames || g->respawns || t->job.blame_ns[VMRT_BLAME_STEAL] ||
 		t->job.blame_ns[VMRT_BLAME_THROTTLING])
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -268,6 +269,11 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 			(p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_THROTTLING) &&
 			at_most_together(e, &t->job, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING, tolerance))
 			continue;
+		/* on its way out of sched_yield() when the reservation was replenished */
+		if (g->r->how[e->task] == VMRT_RELEASE_DEADLINE &&
+			(p == VMRT_BLAME_RELEASE || p == VMRT_BLAME_INTERFERENCE) &&
+			near(e->blame_ns[p], t->job.blame_ns[p], 5 * US))
+			continue;
 		if (absorb && (p == VMRT_BLAME_UNKNOWN || e->blame_ns[p] <= t->job.blame_ns[p] + tolerance))
 			continue;
 		if (near(e->blame_ns[p], t->job.blame_ns[p], tolerance))
@@ -307,16 +313,21 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 	int64_t tolerance = g->r->truth.clock_error_ns + (g->blurred_clock ? 2 + t->loose_ns / 10000 : 0) + t->loose_ns;
 	enum vmrt_outcome outcome = t->job.outcome;
 	uint32_t m = machine_of(g, e->task);
-	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns, t->proof_ns);
+	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns, t->proof_ns + SOON_NS);
 	bool guess = g->broken || (g->lossy && hole);
 
-	if (behind_untold(g, t->proof_ns))
+	if (behind_untold(g, t->proof_ns + SOON_NS))
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;
+	/* the switch that shows its end may be missing */
+	if (g->broken && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP && (t->unproven || e->end_ns == VMRT_UNKNOWN))
+		return;
 	/* its end, or what would have proven it, lies beyond the recording or its thread's life */
-	if (t->unproven || ((t->slept || hole) && waits(g, e->task))) {
+	if (t->unproven || ((t->slept || hole || t->proof_ns + SOON_NS >= g->r->truth.end_ns) && waits(g, e->task))) {
 		if (e->outcome == VMRT_OUTCOME_TRUNCATED && e->end_ns == VMRT_UNKNOWN)
+			return;
+		if ((hole || !waits(g, e->task)) && e->end_ns == VMRT_UNKNOWN)
 			return;
 		if (hole && e->outcome == VMRT_OUTCOME_UNKNOWN && e->end_ns == VMRT_UNKNOWN)
 			return;
@@ -337,7 +348,7 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 		(!undeclared(g, e->task) && !near(e->deadline_ns, t->job.deadline_ns, tolerance)))
 		wrong(g, "%s: arrival and deadline %s %s, true %s %s", name, at(g, e->arrival_ns),
 			at(g, e->deadline_ns), at(g, t->job.arrival_ns), at(g, t->job.deadline_ns));
-	if (hole && !t->ended)
+	if (!t->ended && (hole || (t->job.release_ns != VMRT_UNKNOWN && t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
 		return;
 	/* a thread whose name has not been seen yet may have been released already */
 	guess |= g->late && e->release_ns == VMRT_UNKNOWN;
@@ -409,10 +420,13 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 
 	if (t->optional || (!t->armed_ns && undeclared(g, t->job.task)))
 		return false;
-	if (!t->armed_ns && t->job.arrival_ns + t->loose_ns >= g->r->truth.end_ns)
+	if (!t->ended && t->job.arrival_ns + t->loose_ns >= g->r->truth.end_ns)
+		return false;
+	/* nor under which name it was, before it was seen */
+	if (g->late && g->renames)
 		return false;
 	/* what it waits for is found out when that wakes it, not in what it was doing when the recording began */
-	if ((g->late || g->clipped || g->lossy) && waits(g, t->job.task) && !g->r->tasks[t->job.task].release)
+	if (g->late ? waits(g, t->job.task) : (g->clipped || g->lossy) && waits(g, t->job.task) && !g->r->tasks[t->job.task].release)
 		return false;
 	if ((g->lossy || g->clipped) && waits(g, t->job.task) && !resumed(g, t))
 		return false;
@@ -832,6 +846,7 @@ int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 		.late = f >> SIM_LATE_START & 1,
 		.clipped = f >> SIM_CLIPPED & 1,
 		.renames = f >> SIM_RENAME & 1,
+		.respawns = f >> SIM_RESPAWN & 1,
 		.blurred_clock = (f >> SIM_DRIFT & 1) || (f >> SIM_CLOCK_ERROR & 1),
 		.steal = f >> SIM_STEAL & 1};
 

@@ -177,6 +177,9 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 	} else {
 		before = k->pending[0].job.arrival_local_ns;
 		truth_ended(k);
+		/* of these timers the switch that follows tells what they were armed for */
+		k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].unproven =
+			k->how == VMRT_RELEASE_RESCH || k->how == VMRT_RELEASE_DEADLINE;
 		if (on_grid)
 			skipped = (expires_local - before) / k->period_ns - 1;
 	}
@@ -257,7 +260,7 @@ void truth_released(struct wtask *k)
 	if (k->how == VMRT_RELEASE_RESCH)
 		k->loose_ns = j->loose_ns = (local_at(k->m, j->job.release_ns) - j->job.arrival_local_ns) % TICK_NS;
 	k->phase = T_RELEASED;
-	if (task_waits(k))
+	if (k->how != VMRT_RELEASE_NANOSLEEP && k->how != VMRT_RELEASE_RELATIVE)
 		proven(k);
 }
 
@@ -285,6 +288,8 @@ void truth_job_out(struct wthread *t, int64_t state)
 {
 	struct wtask *k = t->task;
 
+	if (k->phase == T_SLEEPING && !task_waits(k) && (state != 0 || t->parked))
+		proven(k);
 	if (k->phase != T_STARTED)
 		return;
 	if (state == 0)
@@ -298,6 +303,17 @@ void truth_job_out(struct wthread *t, int64_t state)
 	k->skip_next = 0;
 }
 
+/* Nothing has told of the end of the last job: then nothing tells that the next one has arrived either. */
+static bool is_unproven(const struct world *w, const struct wtask *k)
+{
+	const struct sim_truth *truth = &w->r->truth;
+
+	for (size_t i = truth->n_jobs; i-- > 0;)
+		if (truth->jobs[i].job.task == k->index)
+			return truth->jobs[i].unproven && !task_waits(k);
+	return false;
+}
+
 /* What is under way when the world ends. */
 void truth_unfinished(struct world *w)
 {
@@ -306,7 +322,7 @@ void truth_unfinished(struct world *w)
 
 		if (!truth_arrived(w, k))
 			continue;
-		for (bool odd = k->pending[0].optional; k->n && k->pending[0].job.arrival_ns < w->now;) {
+		for (bool odd = k->pending[0].optional || is_unproven(w, k); k->n && k->pending[0].job.arrival_ns < w->now;) {
 			struct sim_job *j = &k->pending[0];
 
 			j->optional |= odd;
