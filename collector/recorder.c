@@ -57,6 +57,14 @@ static char *join_words(char **words)
 	return text;
 }
 
+/* The signals that ended the recording must not end its analysis; one that comes later does. */
+static int stops_of_recording;
+
+static int analysis_stopped(void)
+{
+	return vmrt_recorder_stops() > stops_of_recording;
+}
+
 static enum vmrt_status describe_host(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
 	struct vmrt_manifest *m = &rec->manifest;
@@ -355,7 +363,9 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 
 static int analyze(struct vmrt_recorder *rec, bool progress)
 {
-	struct vmrt_analyze_options options = {.recording = {.run = rec->folder.path}, .progress = progress};
+	struct vmrt_analyze_options options = {.recording = {.run = rec->folder.path},
+		.progress = progress,
+		.stop = analysis_stopped};
 	struct vmrt_analyze_result result;
 	struct vmrt_error err;
 
@@ -369,6 +379,7 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 		vmrt_say("without sched:sched_switch there is nothing to analyse");
 		return VMRT_EXIT_DONE;
 	}
+	stops_of_recording = vmrt_recorder_stops();
 	if (vmrt_analyze(&options, &result, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		vmrt_say("the recording itself is in %s", rec->folder.path);

@@ -114,7 +114,7 @@ void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 		s->loss_to_ns = to_ns;
 		/* what it would have said, or when the kernel began a period */
 		s->unsure = s->pub.enforced;
-		s->slept = true;
+		s->slept |= vmrt_policy_by_kernel(s->pub.policy);
 	}
 }
 

@@ -32,6 +32,9 @@ static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int
 	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
 		over = j->spec->wcet_ns > 0 ? j->exec_ns - j->spec->wcet_ns : 0;
 		over = over < 0 ? 0 : over > ns ? ns : over;
+		/* what it did on its way to sleep was not booked as overrun */
+		if (over > j->cum[VMRT_BLAME_OVERRUN] - j->opened[VMRT_BLAME_OVERRUN])
+			over = j->cum[VMRT_BLAME_OVERRUN] - j->opened[VMRT_BLAME_OVERRUN];
 		j->cum[VMRT_BLAME_OVERRUN] -= over;
 		j->cum[VMRT_BLAME_EXEC] -= ns - over;
 		j->exec_ns -= ns;

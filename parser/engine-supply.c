@@ -192,8 +192,13 @@ void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns, 
 	server_begin_period(s, 0, start);
 	s->truncated = start < from;
 	while ((seg = phase_replay(fit))) {
-		if (seg->loss_to_ns && seg->loss_from_ns < seg->to_ns)
+		if (seg->loss_to_ns && seg->loss_from_ns < seg->to_ns) {
+			struct segment before = *seg;
+
+			before.to_ns = seg->loss_from_ns;
+			put(e, s, &before);
 			lose(s, seg->loss_to_ns);
+		}
 		put(e, s, seg);
 		/* as far as it is of this period */
 		if (seg->steal_ns)

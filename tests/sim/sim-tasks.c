@@ -440,6 +440,9 @@ void task_timer(struct wcpu *c, struct wtimer *timer)
 
 	switch (timer->kind) {
 	case TM_WAIT:
+		/* a thread that is gone has cancelled it */
+		if (timer->ptr != t->task->timer_ptr)
+			break;
 		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
 		t->task->expired = true;
 		t->task->fired_ns = c->m->w->now;
@@ -491,6 +494,7 @@ void task_suspend(struct wcpu *c)
 	timer->arg = server;
 	if (server)
 		emit_wheel(c, VMRT_EV_WHEEL_EXPIRE, true, timer->ptr, VMRT_FN_RESCH_SERVER, 0);
+	c->server_timer |= server;
 	t->phase = PH_SUSPENDED;
 	t->kept_work = t->work;
 	t->suspended = true;

@@ -198,7 +198,8 @@ void truth_consumed(struct wtask *k, int64_t expires_local)
 {
 	int64_t head;
 
-	if (!k->waiting) {
+	/* it did not get to sleep */
+	if (k->pending[0].job.arrival_local_ns < k->armed_local_ns) {
 		truth_ended(k);
 		put_in_front(k, k->armed_local_ns, k->skip_next, false);
 		k->pending[0].job.release_ns = k->fired_ns;
