@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define LEAST_P 0.001 /* smaller probabilities are shown to people as "<0.001" */
 
 static const char *const format_names[] = {
 #define X(name, words) [VMRT_FORMAT_##name] = words,
@@ -337,107 +336,6 @@ const char *vmrt_table_title(const struct vmrt_table *table, int group)
 		if (!table->titles[i])
 			return NULL;
 	return table->titles[group - 1];
-}
-
-static double unit_ns(const char *unit)
-{
-	if (unit && !strcmp(unit, "ns"))
-		return 1;
-	if (unit && !strcmp(unit, "us"))
-		return 1e3;
-	if (unit && !strcmp(unit, "s"))
-		return 1e9;
-	return 1e6;
-}
-
-const char *vmrt_cell_people(
-	const struct vmrt_cell *cell, const struct vmrt_column *column, char *buf)
-{
-	int decimals = column->decimals;
-
-	if (!cell->known)
-		return "-";
-	switch (cell->type) {
-	case VMRT_CELL_TEXT:
-		return cell->text;
-	case VMRT_CELL_BOOL:
-		return cell->number ? "yes" : "no";
-	case VMRT_CELL_NS:
-		if (decimals < 0)
-			snprintf(buf, VMRT_CELL_ROOM, "%.10g", (double)cell->number / unit_ns(column->unit));
-		else
-			snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals,
-				(double)cell->number / unit_ns(column->unit));
-		return buf;
-	case VMRT_CELL_RATIO:
-		/* in a column of durations 3 decimals are microseconds, but of a percent 2 are enough */
-		if (column->type == VMRT_CELL_ANY || decimals < 0)
-			decimals = 2;
-		snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, cell->real * 100);
-		return buf;
-	case VMRT_CELL_P:
-		if (cell->real < LEAST_P)
-			snprintf(buf, VMRT_CELL_ROOM, "<%g", LEAST_P);
-		else
-			snprintf(buf, VMRT_CELL_ROOM, "%.3f", cell->real);
-		return buf;
-	case VMRT_CELL_REAL:
-		if (decimals < 0)
-			snprintf(buf, VMRT_CELL_ROOM, "%.6g", cell->real);
-		else
-			snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, cell->real);
-		return buf;
-	default:
-		snprintf(buf, VMRT_CELL_ROOM, "%" PRId64, cell->number);
-		return buf;
-	}
-}
-
-const char *vmrt_cell_program(const struct vmrt_cell *cell, char *buf)
-{
-	if (!cell->known)
-		return NULL;
-	switch (cell->type) {
-	case VMRT_CELL_TEXT:
-		return NULL;
-	case VMRT_CELL_BOOL:
-		return cell->number ? "true" : "false";
-	case VMRT_CELL_RATIO:
-	case VMRT_CELL_P:
-	case VMRT_CELL_REAL:
-		snprintf(buf, VMRT_CELL_ROOM, "%.12g", cell->real);
-		return buf;
-	default:
-		snprintf(buf, VMRT_CELL_ROOM, "%" PRId64, cell->number);
-		return buf;
-	}
-}
-
-uint32_t vmrt_utf8_next(const char **text)
-{
-	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-	const unsigned char *p = (const unsigned char *)*text;
-	uint32_t c = *p;
-	int more;
-
-	if (!c)
-		return 0;
-	(*text)++;
-	if (c < 0x80)
-		return c;
-	more = c >= 0xf0 && c < 0xf8 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xc2 && c < 0xe0 ? 1 : 0;
-	if (!more)
-		return 0xfffd;
-	c &= 0x3fU >> more;
-	for (int i = 1; i <= more; i++) {
-		if ((p[i] & 0xc0) != 0x80)
-			return 0xfffd;
-		c = c << 6 | (p[i] & 0x3f);
-	}
-	if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0xfffd;
-	*text += more;
-	return c;
 }
 
 static bool has_table(const struct vmrt_doc *doc, const char *name)

@@ -129,8 +129,12 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 	for (size_t i = 0; i < e->n; i++) {
 		struct hsf_server *s = e->servers[i];
 
-		if (!hsf_server_gone(s) && hsf_budget_next(&s->budget) <= now)
-			replenish(s, now);
+		if (hsf_server_gone(s) || hsf_budget_next(&s->budget) > now)
+			continue;
+		/* what it has had of the CPU until now belongs to the period that ends */
+		if (s == e->slot)
+			arrange_charge_slot(e, now);
+		replenish(s, now);
 	}
 	arrange(e, now);
 	if (!atomic_load(&e->begun))
@@ -370,8 +374,10 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 	e->servers[e->n++] = s;
 	atomic_store(&e->count, e->n);
 	/* the kernel's own policies are seen by its own events */
-	if (!s->budget.rules->measures)
+	if (!s->budget.rules->measures) {
+		server_hold(s);
 		server_mark_start(s);
+	}
 	look_whether_begun(e);
 }
 

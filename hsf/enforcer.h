@@ -106,6 +106,9 @@ void server_spent(struct hsf_server *s, bool gave_up);
 /** server_arm - alarms for what is left of the budget, or none if the members are held back */
 void server_arm(struct hsf_server *s);
 
+/** server_hold - the members, which have no priority yet, are not to run before the first replenishment */
+void server_hold(struct hsf_server *s);
+
 /** server_level - give the members this priority, or hold them back (0) */
 void server_level(struct hsf_server *s, int level);
 

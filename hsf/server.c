@@ -181,6 +181,12 @@ static void signal_processes(const struct hsf_server *s, int number)
 		kill(s->processes[i], number);
 }
 
+void server_hold(struct hsf_server *s)
+{
+	if (s->params.depletion == VMRT_DEPLETION_HARD)
+		signal_processes(s, SIGSTOP);
+}
+
 /* Stopped processes keep their priority; it is given before they go on. */
 void server_level(struct hsf_server *s, int level)
 {

@@ -8,6 +8,8 @@
 #define RHYTHM_PERIODS 4
 /* Between that timer and the switch to a thread that it lets go on. */
 #define RESUME_NS (50 * VMRT_NS_PER_US)
+/* Timers of SCHED_DEADLINE threads are set by a clock that was read at another instant. */
+#define GRID_NOISE_NS (10 * VMRT_NS_PER_US)
 /* So often, and so much more often than behind any other. */
 #define LEAST_HITS 3
 /* A timer that stops while there is nothing to do begins anew at any time, but not so often. */
@@ -28,6 +30,16 @@ void servers_start(const struct thr *t, int64_t host_ns, int prio)
 			s->grid_timers[i].hits++;
 }
 
+/* The grid's own border that is meant by @at, if there is one so near. */
+static int64_t on_grid(const struct server *s, int64_t at)
+{
+	int64_t off = (at - s->now.start_ns) % s->pub.period_ns;
+
+	if (off > s->pub.period_ns / 2)
+		off -= s->pub.period_ns;
+	return at > s->now.start_ns && off < GRID_NOISE_NS && off > -GRID_NOISE_NS ? at - off : at;
+}
+
 /* The kernel's own word on where a period begins. */
 static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 {
@@ -43,8 +55,10 @@ static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 	}
 	if (!s->active || s->pub.enforced)
 		return;
+	if (s->pub.phase == VMRT_PHASE_TIMER && s->pub.policy == VMRT_POLICY_DEADLINE)
+		at = on_grid(s, at);
 	s->point_ns = at;
-	servers_settle(e, s, at);
+	servers_settle(e, s, at < e->now_ns ? at : e->now_ns);
 	if (s->now.start_ns != at) {
 		/* the period in progress ends there, or one period later, and is not a whole one */
 		if (at < s->settled_ns)

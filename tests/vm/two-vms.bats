@@ -66,8 +66,8 @@ sql() { sqlite3 -batch -noheader "$out/hsf.vmrt/run.db" "$1"; }
 	cat "$out/advised.ini"
 	for task in quick slow; do
 		max=$(sql "SELECT max(exec_ns) / 1e6 FROM jobs WHERE task = '$task' AND outcome IN ('met', 'missed')")
-		awk -v task=$task -v max="$max" '$2 == task && /measured at most/ { gsub(/[:()]/, " "); d = $9 - max
-			good = $10 == "ms" && d < 0.01 && d > -0.01 } END { exit !good }' "$out/advised.ini"
+		awk -v task=$task -v max="$max" '$2 == task && /measured at most/ { gsub(/[:()]/, " "); d = ($10 == "us" ? $9 / 1000 : $9) - max
+			good = d < 0.01 && d > -0.01 } END { exit !good }' "$out/advised.ini"
 	done
 	run "$O/bin/vmrt-hsf" run -e "$out/advised.ini" --force --duration 300ms
 	echo "$output"

@@ -148,8 +148,12 @@ static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 
 static const struct vmrt_server_period *period_at(const struct srv_got *g, uint32_t server, int64_t start)
 {
+	/* timers of SCHED_DEADLINE threads are not exact, those of groups and enforcers are */
+	int64_t noise = g->r->c.policy == VMRT_POLICY_DEADLINE ? 10 * US : 0;
+
 	for (size_t i = 0; i < g->n_periods; i++)
-		if (g->periods[i].server == server && g->periods[i].start_ns == start)
+		if (g->periods[i].server == server && g->periods[i].start_ns - start <= noise &&
+			start - g->periods[i].start_ns <= noise)
 			return &g->periods[i];
 	return NULL;
 }

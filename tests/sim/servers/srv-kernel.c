@@ -100,8 +100,10 @@ static void exceed(struct world *w, struct server *s)
 		log_border(s, VMRT_UNKNOWN);
 		return;
 	}
-	emit_timer(w, t->cpu, VMRT_EV_TIMER_START, s->ptr, VMRT_FN_DEADLINE, s->d);
-	timer = timer_set(w, T_DL, s->d + between(w, 0, 10 * US));
+	/* it is set by a clock that was read a little earlier */
+	s->noise = between(w, 0, 4 * US);
+	emit_timer(w, t->cpu, VMRT_EV_TIMER_START, s->ptr, VMRT_FN_DEADLINE, s->d + s->noise);
+	timer = timer_set(w, T_DL, s->d + s->noise + between(w, 0, 10 * US));
 	timer->s = s;
 	timer->due = s->d;
 	set_off(w, t, true);
@@ -158,7 +160,7 @@ static void dl_timer(struct world *w, struct timer *t)
 	struct server *s = t->s;
 	struct thread *m = s->members[0];
 
-	emit_timer(w, m->cpu, VMRT_EV_TIMER_EXPIRE, s->ptr, VMRT_FN_DEADLINE, t->due);
+	emit_timer(w, m->cpu, VMRT_EV_TIMER_EXPIRE, s->ptr, VMRT_FN_DEADLINE, t->due + s->noise);
 	/* one that sleeps meanwhile is told of nothing */
 	log_border(s, m->state == READY ? t->due : VMRT_UNKNOWN);
 	/* so late that what it gives is over already */

@@ -75,7 +75,7 @@ struct server {
 	int n_chunks;
 	int64_t chunk_k;
 	/* by the kernel */
-	int64_t q, d;
+	int64_t q, d, noise;
 	bool hrtick, throttled, exceeded, timer_on;
 	int64_t rt_time[SRV_CPUS];
 	bool rt_throttled[SRV_CPUS];
