@@ -649,6 +649,9 @@ static void check_period(struct got *g, const struct vmrt_server_period *e, cons
 	}
 	if (g->lossy && g->r->truth.n_holes && t->end_ns > g->r->truth.holes[0].from_ns)
 		return;
+	/* who was on a CPU last before events of it were lost may have been there for long */
+	if (g->lossy && e->outcome == VMRT_PERIOD_UNKNOWN && in_hole(g, 0, t->start_ns, 2 * t->end_ns - t->start_ns))
+		return;
 	if (g->late && e->start_ns < members_known(g, t->server))
 		return;
 	/* a period may be over before another CPU tells that a switch is missing in it */
