@@ -115,7 +115,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	if (out && out->state == THR_RUNNING && out->cpu == index) {
 		run_ends(m, out, at, 1);
 		if (out->jobs)
-			out->jobs->job.inferred = true;
+			out->jobs->job.inferred = out->jobs->rel.mark.inferred = true;
 		/* how it left is not known either */
 		out->state = THR_UNKNOWN;
 	}

@@ -35,6 +35,7 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		host_ns = j->machine->settled_ns;
 	}
 	mark->set = true;
+	mark->inferred = false;
 	/* the next job may have arrived before */
 	mark->passed = next_has_arrived(j);
 	mark->idle_to_ns = mark->passed ? host_ns : INT64_MAX;
@@ -161,6 +162,7 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	j->job.release_ns = fired->host_ns;
 	r->no_arrival = fired->arrival_ns == VMRT_UNKNOWN;
 	r->opened_ns = host_ns;
+	r->due_from_ns = fired->due_from_ns;
 	jobs_set_arrival(j, r->no_arrival ? fired->local_ns : fired->arrival_ns);
 	j->state = JOB_RELEASED;
 	j->timer = 0;
@@ -217,7 +219,10 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	blame_busy_ends(j->machine, host_ns);
 }
 
-/* When the open job's timer was due, from what it is armed to next: the last point before it expired. */
+/*
+ * When the open job's timer was due, from what it is armed to next: the last point before it expired. Unless the CPU
+ * did not run then, so that it may have expired a period late or more.
+ */
 static void find_arrival(struct jobs *j, int64_t expires)
 {
 	struct release *r = &j->rel;
@@ -226,6 +231,8 @@ static void find_arrival(struct jobs *j, int64_t expires)
 	if (!period || __builtin_sub_overflow(expires, j->job.release_local_ns, &ahead) || ahead <= 0)
 		return;
 	arrival = expires - (ahead + period - 1) / period * period;
+	if (r->due_from_ns < to_host(j->machine, arrival - period) + WAKE_NEAR_NS + j->machine->error_ns)
+		return;
 	r->no_arrival = false;
 	jobs_set_arrival(j, arrival);
 	j->unknown_ns = r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;

@@ -338,6 +338,19 @@ static void arrive(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t la
 	blame_open(j, host_ns);
 }
 
+/*
+ * Since when a timer may have been due that expires on CPU @cpu at @host_ns: where that has just begun to run, since its
+ * vCPU thread began to wait.
+ */
+static int64_t due_from(const struct machine *m, unsigned cpu, int64_t host_ns)
+{
+	const struct thr *v = m->index ? vcpu_of(m, cpu) : NULL;
+
+	if (!v || v->state == THR_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
+		return host_ns;
+	return v->start_truncated ? INT64_MIN : v->ready_ns;
+}
+
 void release_timer_expire(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer)
 {
@@ -363,6 +376,8 @@ void release_timer_expire(
 		else if (!__builtin_sub_overflow(ev->timer.now, timer->expires, &late) && late >= 0)
 			fired.arrival_ns = ev->ts - late;
 	}
+	if (fired.arrival_ns == VMRT_UNKNOWN)
+		fired.due_from_ns = due_from(m, ev->cpu, host_ns);
 	m->cpus[ev->cpu].fired = fired;
 	if (j)
 		expired_early(j, fired.ptr, false, host_ns);
@@ -483,11 +498,11 @@ void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 
-	/* the wake-up was not recorded */
+	/* the wake-up was not recorded; unless that it fell asleep was not either, but was inferred: then it was preempted */
 	if (r->mark.set && !r->confirm) {
 		struct fired fired = r->fired;
 
-		if (fired.ptr && fired.host_ns >= r->mark.host_ns)
+		if (fired.ptr && fired.host_ns >= r->mark.host_ns && !r->mark.inferred)
 			wait_woken(j, host_ns, &fired);
 		else
 			wait_forget_end(j);

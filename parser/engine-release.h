@@ -30,12 +30,14 @@ struct fired {
 	const struct thr *owner; /* who armed it, if it is followed */
 	int64_t arrival_ns; /* when it was due, local clock, or VMRT_UNKNOWN */
 	int64_t local_ns, host_ns;
+	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
 };
 
 /* What a job had used when it may have ended: it is known only later whether it did. */
 struct end_mark {
 	bool set;
 	bool passed; /* the next job has arrived since */
+	bool inferred; /* the switch was not recorded: it may have been preempted as well */
 	int64_t idle_to_ns; /* it did at that host time */
 	int64_t forgiven[VMRT_BLAMES]; /* excess since then that is no job's if it did end there */
 	int64_t local_ns, host_ns;
@@ -64,6 +66,7 @@ struct release {
 	bool foreseen;		/* its expiry, which is to come at once, has been taken into account */
 	bool no_arrival;	/* of the open job, until its timer is armed again */
 	int64_t opened_ns;	/* host time at which it was opened then */
+	int64_t due_from_ns;	/* its timer was not due before that host time */
 	int64_t seen_ns;	/* last sign of the timer */
 	struct fired fired;	/* expired, not consumed yet; its ptr is 0 if there is none */
 	bool slept;		/* it slept since it was released, and went on */

@@ -67,9 +67,25 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 	g->pending[g->n_pending++].cpu = (uint16_t)cpu;
 }
 
+/*
+ * A task's thread that was waiting on a CPU of which nothing is recorded begins to run on another one, and no migration
+ * was recorded: what became of it in between is not known.
+ */
+static void check_whereabouts(struct machine *m, unsigned cpu, const struct thr *t, int64_t host_ns)
+{
+	if (t->state != THR_READY || t->cpu == cpu || t->cpu >= m->n_cpus || m->cpus[t->cpu].last_ns != VMRT_UNKNOWN)
+		return;
+	if (m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= host_ns) /* that is told already */
+		return;
+	cpus_give_loss(m, t->cpu, t->ready_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
+	m->loss_to_ns = host_ns;
+}
+
 void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated)
 {
+	if (t->jobs)
+		check_whereabouts(m, cpu, t, at.host_ns);
 	run_settle_around(m, t, at.host_ns);
 	servers_start(t, at.host_ns, prio);
 	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);

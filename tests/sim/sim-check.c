@@ -107,6 +107,30 @@ static bool in_hole(const struct got *g, uint32_t machine, int64_t from, int64_t
 	return false;
 }
 
+/* Nothing is recorded of CPU @cpu at all, and nothing tells that it might have been. */
+static bool is_silent(const struct got *g, uint32_t machine, unsigned cpu)
+{
+	const struct sim_truth *t = &g->r->truth;
+
+	if (!g->clipped)
+		return false;
+	for (size_t i = 0; i < t->n_clips; i++)
+		if (t->clips[i].machine == machine && t->clips[i].cpu == cpu)
+			return false;
+	for (size_t i = 0; i < g->r->n_events; i++)
+		if (g->r->events[i].machine == machine && g->r->events[i].ev.cpu == cpu)
+			return false;
+	return true;
+}
+
+static bool has_silent_cpu(const struct got *g, uint32_t machine)
+{
+	for (unsigned cpu = 0; cpu < g->r->machines[machine].cpus; cpu++)
+		if (is_silent(g, machine, cpu))
+			return true;
+	return false;
+}
+
 static bool undeclared(const struct got *g, uint32_t task)
 {
 	return !g->r->tasks[task].deadline_ns;
@@ -320,6 +344,9 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;
+	/* it may have run there meanwhile */
+	if (e->outcome == VMRT_OUTCOME_UNKNOWN && has_silent_cpu(g, m))
+		return;
 	/* the switch that shows its end may be missing */
 	if (g->broken && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP && (t->unproven || e->end_ns == VMRT_UNKNOWN))
 		return;
@@ -441,6 +468,9 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		t->armed_ns < named(g, t->job.task, t->born_ns))
 		return false;
 	if (g->late && (!t->armed_ns || t->armed_ns < g->r->truth.start_ns))
+		return false;
+	/* nor what was armed on a CPU of which nothing is recorded */
+	if (has_silent_cpu(g, m))
 		return false;
 	if ((g->lossy || g->clipped) && (!t->armed_ns || in_hole(g, m, t->armed_ns, t->proof_ns)))
 		return false;
@@ -743,7 +773,7 @@ static void check_losses(struct got *g)
 		const struct vmrt_loss *e = &g->losses[i];
 		bool found = false;
 
-		if (e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED)
+		if ((e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED) && !is_silent(g, e->machine, e->cpu))
 			overruns++;
 		if (e->kind == VMRT_LOSS_BROKEN_CHAIN && !g->broken)
 			wrong(g, "machine %u cpu %u: a broken chain from %s to %s us, but nothing is missing",

@@ -62,7 +62,7 @@ KEEP(periods, vmrt_server_period)
 KEEP(losses, vmrt_loss)
 KEEP(seen, vmrt_thread)
 
-static void begin(struct fixture *f, bool hsf)
+static void begin_with(struct fixture *f, bool hsf, const char *experiment)
 {
 	struct vmrt_sink sink = {
 		.ctx = f,
@@ -76,7 +76,7 @@ static void begin(struct fixture *f, bool hsf)
 
 	memset(f, 0, sizeof(*f));
 	f->offset = 1000 * MS;
-	assert_int_equal(vmrt_experiment_parse(experiment_text, "t.ini", &f->exp, &err), VMRT_OK);
+	assert_int_equal(vmrt_experiment_parse(experiment, "t.ini", &f->exp, &err), VMRT_OK);
 	assert_int_equal(vmrt_clockmap_constant(f->offset, 0, VMRT_CLOCK_FILE, &f->map), VMRT_OK);
 	f->machines[0] = (struct vmrt_engine_machine){.name = "host", .cpus = 2};
 	f->machines[1] = (struct vmrt_engine_machine){.name = "vm1", .cpus = 1, .clock = &f->map};
@@ -96,6 +96,11 @@ static void begin(struct fixture *f, bool hsf)
 		.hsf = hsf,
 	};
 	assert_int_equal(vmrt_engine_new(&f->config, &sink, &f->engine, &err), VMRT_OK);
+}
+
+static void begin(struct fixture *f, bool hsf)
+{
+	begin_with(f, hsf, experiment_text);
 }
 
 static void end(struct fixture *f, int64_t at)
@@ -1033,6 +1038,57 @@ static void records_of_a_leaving_guest_thread_may_wait_for_its_vcpu(void **state
 	end(&f, 16 * MS);
 }
 
+static void posix_timer(struct fixture *f, enum vmrt_event_type type, int64_t at, int32_t on, int64_t until)
+{
+	struct vmrt_event ev = {.type = type, .pid = on, .flags = type == VMRT_EV_TIMER_EXPIRE ? VMRT_FLAG_HARDIRQ : 0};
+
+	ev.timer.timer = 0xf00;
+	ev.timer.fn = VMRT_FN_POSIX;
+	ev.timer.now = at + f->offset;
+	ev.timer.expires = ev.timer.softexpires = until + f->offset;
+	push(f, GUEST, &ev, at);
+}
+
+/*
+ * The timer of t1, every 20 ms, was armed before the recording. It expires at 50.1 ms, right after the vCPU, which was
+ * woken at @woken and waited, has the CPU; the task has it armed to 60 ms then and runs until 52 ms.
+ */
+static void t1_expires_late(struct fixture *f, int64_t woken)
+{
+	begin_with(f, false, "[task vm1/t1]\nperiod = 20ms\npriority = 60\nrelease = posix\n");
+	sw(f, HOST, 0, 0, 0, VCPU);
+	sw(f, GUEST, 1 * MS, T1, 1, 0);
+	sw(f, HOST, 2 * MS, VCPU, 1, HOG);
+	wake(f, HOST, woken, HOG, VCPU);
+	sw(f, HOST, 50 * MS + 90 * US, HOG, 0, VCPU);
+	posix_timer(f, VMRT_EV_TIMER_EXPIRE, 50 * MS + 100 * US, 0, 0);
+	wake(f, GUEST, 50 * MS + 110 * US, 0, T1);
+	sw(f, GUEST, 50 * MS + 120 * US, 0, 0, T1);
+	posix_timer(f, VMRT_EV_TIMER_START, 50 * MS + 130 * US, T1, 60 * MS);
+	sw(f, GUEST, 52 * MS, T1, 1, 0);
+	posix_timer(f, VMRT_EV_TIMER_EXPIRE, 60 * MS, 0, 0);
+	wake(f, GUEST, 60 * MS + 10 * US, 0, T1);
+	sw(f, GUEST, 60 * MS + 20 * US, 0, 0, T1);
+	end(f, 61 * MS);
+	assert_int_equal(f->jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
+}
+
+static void an_arrival_is_told_from_the_grid_only_if_the_vcpu_did_not_wait_for_a_period_since(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	/* it became ready at 40 ms, which is when the timer was due: 20 ms it was not ready before */
+	t1_expires_late(&f, 40 * MS);
+	assert_int_equal(f.jobs[1].arrival_ns, 40 * MS);
+	assert_int_equal(f.jobs[1].response_ns, 12 * MS);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_MET);
+	/* it was ready at 20 ms already: the timer may have been due then, or at 40 ms */
+	t1_expires_late(&f, 20 * MS);
+	assert_int_equal(f.jobs[1].arrival_ns, VMRT_UNKNOWN);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_TRUNCATED);
+}
+
 static void an_inferred_switch_makes_the_period_uncertain_in_which_it_lies(void **state)
 {
 	static struct fixture f;
@@ -1086,6 +1142,7 @@ int main(void)
 		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
 		cmocka_unit_test(a_marker_of_depletion_that_comes_late_is_about_its_own_period),
 		cmocka_unit_test(records_of_a_leaving_guest_thread_may_wait_for_its_vcpu),
+		cmocka_unit_test(an_arrival_is_told_from_the_grid_only_if_the_vcpu_did_not_wait_for_a_period_since),
 		cmocka_unit_test(an_inferred_switch_makes_the_period_uncertain_in_which_it_lies),
 	};
 

@@ -352,6 +352,62 @@ static void a_sleep_within_a_job_does_not_end_it(void **state)
 	assert_us(j->exec_ns, 4 * MS - 100);
 }
 
+static void a_thread_whose_switch_out_was_not_recorded_and_that_nothing_woke_was_preempted(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\nrelease = posix\n");
+	runs_from_the_beginning(&f);
+	arm(&f, 1 * MS, T1, VMRT_FN_POSIX, 10 * MS);
+	sw(&f, 2 * MS, X, 1, 0);
+	wakes(&f, 10 * MS, T1, VMRT_FN_POSIX);
+	arm(&f, 10 * MS + 90, T1, VMRT_FN_POSIX, 20 * MS);
+	/* the switch to Y, in between, is missing */
+	expire(&f, 20 * MS, Y, T1, VMRT_FN_POSIX);
+	sw(&f, 22 * MS, Y, 1, X);
+	arm(&f, 23 * MS, T1, VMRT_FN_POSIX, 30 * MS);
+	sw(&f, 24 * MS, X, 1, 0);
+	wakes(&f, 30 * MS, T1, VMRT_FN_POSIX);
+	end(&f, 31 * MS, NULL);
+	/* so it was at work up to 23 ms */
+	assert_us(job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(job(&f, 0)->end_ns, 23 * MS);
+	assert_true(job(&f, 0)->inferred);
+	assert_us(job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(job(&f, 1)->start_ns, 23 * MS);
+	assert_us(job(&f, 1)->end_ns, 24 * MS);
+}
+
+static void a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_WAKEUP, .pid = 0, .flags = HARD};
+
+	(void)state;
+	begin(&f, "period = 10ms\ndeadline = 10ms\nrelease = nanosleep\n");
+	runs_from_the_beginning(&f);
+	sleep_until(&f, 2 * MS, 10 * MS);
+	expire(&f, 10 * MS, 0, T2, VMRT_FN_WAKEUP);
+	ev.wake.pid = X;
+	ev.wake.comm = "x";
+	ev.wake.prio = FIFO;
+	ev.wake.target_cpu = 1;
+	push(&f, &ev, 10 * MS + 10);
+	/* it may have ended there, and several more */
+	sw(&f, 50 * MS, 0, 0, X);
+	sleep_until(&f, 51 * MS, 60 * MS);
+	expire(&f, 60 * MS, 0, T2, VMRT_FN_WAKEUP);
+	wake(&f, 60 * MS + 10, 0, HARD);
+	sw(&f, 60 * MS + 50, 0, 0, X);
+	sleep_until(&f, 61 * MS, 70 * MS);
+	end(&f, 62 * MS, NULL);
+	assert_us(job(&f, 0)->arrival_ns, 10 * MS);
+	assert_int_equal(job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_us(job(&f, f.n - 1)->arrival_ns, 60 * MS);
+	assert_int_equal(job(&f, f.n - 1)->outcome, VMRT_OUTCOME_MET);
+}
+
 static void a_job_that_began_before_the_recording_gives_the_grid_away(void **state)
 {
 	static struct fixture f;
@@ -812,6 +868,8 @@ int main(void)
 		cmocka_unit_test(a_job_of_a_periodic_timer_ends_with_the_sleep_before_its_next_expiry),
 		cmocka_unit_test(expiries_consumed_together_are_one_job_and_skipped_ones),
 		cmocka_unit_test(a_sleep_within_a_job_does_not_end_it),
+		cmocka_unit_test(a_thread_whose_switch_out_was_not_recorded_and_that_nothing_woke_was_preempted),
+		cmocka_unit_test(a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown),
 		cmocka_unit_test(a_job_that_began_before_the_recording_gives_the_grid_away),
 		cmocka_unit_test(a_timer_set_anew_to_the_past_ends_the_job_at_once),
 		cmocka_unit_test(an_absolute_sleep_before_a_periodic_timer_only_begins_on_the_grid),
