@@ -303,6 +303,7 @@ budget_kept() {
 	local group=/sys/fs/cgroup/freezer/hsf-test-$$
 	start_vm CPU=0
 	start_hog
+	wait_for pgrep -P "$hog"
 	printf '[server a]\nvm = thread:CPU 0/TC?\nperiod = 12ms\nbudget = 4ms\npriority = 50\n[server b]\nvm = pid:%d\nperiod = 10ms\nbudget = 2ms\npriority = 51\n' \
 		"$(pgrep -P "$hog")" >"$ini"
 	"$O/bin/vmrt-hsf" run "$ini" --duration 2s --stats "$BATS_TEST_TMPDIR/stats"
