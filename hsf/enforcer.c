@@ -20,7 +20,6 @@
 
 #define EVENTS_AT_ONCE 16
 #define LEAST_LEAD_NS (50 * VMRT_NS_PER_US)
-#define MOST_EARLY_NS (100 * VMRT_NS_PER_US)
 #define STACK_SIZE (256 << 10) /* locked in memory */
 
 /* What an event is about: one of these, or a pointer to a member or, with its lowest bit set, to a server. */
@@ -49,7 +48,7 @@ static void tell(int fd)
 static void set_timer(struct hsf_enforcer *e)
 {
 	struct itimerspec when = {.it_value.tv_sec = 0};
-	int64_t next = arrange_slot_end(e), early;
+	int64_t next = arrange_slot_end(e);
 
 	for (size_t i = 0; i < e->n; i++) {
 		const struct hsf_server *s = e->servers[i];
@@ -62,8 +61,7 @@ static void set_timer(struct hsf_enforcer *e)
 	e->timer_ns = e->armed_ns = next;
 	if (next != HSF_NEVER) {
 		/* early by what it takes at least from there to here */
-		early = hsf_latency_early(&e->latency);
-		next -= early < MOST_EARLY_NS ? early : MOST_EARLY_NS;
+		next -= hsf_latency_early(&e->latency);
 		e->armed_ns = next;
 		when.it_value.tv_sec = next / VMRT_NS_PER_S;
 		when.it_value.tv_nsec = next % VMRT_NS_PER_S;
@@ -119,7 +117,9 @@ static void look_whether_begun(struct hsf_enforcer *e)
 
 static void on_time(struct hsf_enforcer *e, int64_t now)
 {
-
+	/* not of the time that it is set to now: nobody else would run until then */
+	if (now < e->timer_ns - HSF_MOST_EARLY_NS)
+		return;
 	hsf_latency_add(&e->latency, now - e->armed_ns);
 	while (now < e->timer_ns)
 		now = vmrt_now_ns();
@@ -395,6 +395,30 @@ enum vmrt_status hsf_enforcer_add(
 	if (a.full)
 		return vmrt_fail(err, VMRT_ERANGE, "more than %d servers on CPU %d", HSF_MAX_SERVERS, e->cpu);
 	return VMRT_OK;
+}
+
+struct to_try {
+	pid_t tid;
+	enum vmrt_background background;
+	int errnum;
+};
+
+static void do_try(struct hsf_enforcer *e, void *arg)
+{
+	struct to_try *a = arg;
+
+	(void)e;
+	a->errnum = hsf_raise(a->tid, 1);
+	if (!a->errnum)
+		a->errnum = hsf_demote(a->tid, a->background);
+}
+
+int hsf_enforcer_try(struct hsf_enforcer *e, pid_t tid, enum vmrt_background background)
+{
+	struct to_try a = {.tid = tid, .background = background};
+
+	command(e, do_try, &a, false);
+	return a.errnum;
 }
 
 struct to_adopt {

@@ -85,9 +85,8 @@ static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_place *p, pid
 	status = confine(p, tid, confined, err);
 	if (status != VMRT_OK)
 		return status;
-	/* a trial, since the enforcer could not complain; a member begins without budget */
-	rc = hsf_raise(tid, 1);
-	rc = rc ? rc : hsf_demote(tid, p->spec.background);
+	/* later the enforcer could not complain; a member begins without budget */
+	rc = hsf_enforcer_try(p->enforcer, tid, p->spec.background);
 	return rc ? cannot_raise(p, tid, rc, err) : VMRT_OK;
 }
 

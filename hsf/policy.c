@@ -165,5 +165,7 @@ void hsf_latency_add(struct hsf_latency *l, int64_t ns)
 
 int64_t hsf_latency_early(const struct hsf_latency *l)
 {
-	return l->n >= HSF_LATENCY_SETTLED ? l->median : 0;
+	if (l->n < HSF_LATENCY_SETTLED)
+		return 0;
+	return l->median < HSF_MOST_EARLY_NS ? l->median : HSF_MOST_EARLY_NS;
 }

@@ -147,7 +147,13 @@ void hsf_latency_init(struct hsf_latency *l);
 /** hsf_latency_add - a look came @ns after its clock event */
 void hsf_latency_add(struct hsf_latency *l, int64_t ns);
 
-/** hsf_latency_early - the median, 0 until there are HSF_LATENCY_SETTLED samples */
+/*
+ * What comes earlier than expected is waited for, or a look more is taken every HSF_LEAST_STEP_NS: where latencies are
+ * long, as in a guest under emulation, that must not become most of what the enforcer does.
+ */
+#define HSF_MOST_EARLY_NS INT64_C(100000)
+
+/** hsf_latency_early - the median or HSF_MOST_EARLY_NS, 0 until there are HSF_LATENCY_SETTLED samples */
 int64_t hsf_latency_early(const struct hsf_latency *l);
 
 #endif

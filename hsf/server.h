@@ -183,6 +183,16 @@ enum vmrt_status hsf_enforcer_add(
 	struct hsf_enforcer *e, struct hsf_server *s, int64_t t0, struct vmrt_error *err);
 
 /**
+ * hsf_enforcer_try - may thread @tid, which can only run on the CPU of @e, be given a real-time priority?
+ *
+ * It has none afterwards, and the policy of @background. The enforcer does it, which is above all priorities that it
+ * gives: whoever else raises a busy thread on his own CPU does not run again to lower it.
+ *
+ * Return: 0, or the errno value of what could not be set.
+ */
+int hsf_enforcer_try(struct hsf_enforcer *e, pid_t tid, enum vmrt_background background);
+
+/**
  * hsf_enforcer_adopt - make thread @tid of process @pid a member of @s, whose enforcer is @e
  * @helper: not a vCPU thread: shown, and charged if the parameters say so, but never held back
  *

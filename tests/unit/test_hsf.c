@@ -288,6 +288,22 @@ static void alarms_are_early_by_the_median_of_the_latencies(void **state)
 	assert_in_range(hsf_latency_early(&l), 11 * US, 13 * US);
 }
 
+static void long_latencies_do_not_make_many_looks(void **state)
+{
+	struct hsf_latency l;
+	int64_t left = 5 * MS;
+	int looks = 0;
+
+	(void)state;
+	hsf_latency_init(&l);
+	for (int i = 0; i < 100000; i++)
+		hsf_latency_add(&l, 3 * MS);
+	/* and then alarms that come at once: each look finds what the alarm was early by */
+	for (; left >= HSF_LEAST_STEP_NS; looks++)
+		left -= hsf_step(left, 1, hsf_latency_early(&l));
+	assert_in_range(looks, 1, 1 + 100 * US / HSF_LEAST_STEP_NS);
+}
+
 static struct hsf_demand demand(int cpu, int priority, int64_t period, int64_t budget, bool jitter)
 {
 	return (struct hsf_demand){.cpu = cpu,
@@ -412,6 +428,7 @@ int main(void)
 		cmocka_unit_test(one_vcpu_may_use_all_that_is_left_less_the_latency),
 		cmocka_unit_test(several_vcpus_never_pass_the_budget_by_more_than_their_last_steps),
 		cmocka_unit_test(alarms_are_early_by_the_median_of_the_latencies),
+		cmocka_unit_test(long_latencies_do_not_make_many_looks),
 		cmocka_unit_test(a_server_alone_has_its_budget_at_once),
 		cmocka_unit_test(deferrable_servers_above_interfere_back_to_back),
 		cmocka_unit_test(the_published_server_set_has_the_published_response_times),

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# vmrt-hsf on a real guest: every policy against the checker, which judges by the kernel's own switches. Relations must hold, no
-# absolute times are asserted.
+# vmrt-hsf on a real guest: every policy against the checker, which judges by the kernel's own switches; and vmrt-hsf
+# inside the guest, over the guest's own threads. Relations must hold, no absolute times are asserted.
 
 setup_file() {
 	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
@@ -53,4 +53,41 @@ rules_kept() {
 	[ "$(sql "SELECT sum(background_ns) * 20 < sum(consumed_ns) FROM server_period WHERE outcome = 'depleted'")" = 1 ]
 	run grep State "/proc/$(cat "$O/vms/$vm/pid")/status"
 	[[ $output != *stopped* ]]
+}
+
+# The guest has one CPU and no throttling: who raises a busy thread there without being above it does not come back.
+@test "inside the guest a busy thread gets its budget and no more, by the guest kernel's own account" {
+	# the guest is to have the CPU for itself, or the host's time is in its numbers
+	kill -STOP "$(cat "$out/hog")"
+	"$root/scripts/vm" exec "$vm" "kill $(cat "$out/load")"
+	printf '[server one]\nvm = pid:%s\npolicy = deferrable\nperiod = 50ms\nbudget = 15ms\npriority = 50\ndepletion = hard\n' \
+		'$pid' >"$out/inside.ini"
+	timeout 30 "$root/scripts/vm" exec "$vm" "
+		(while :; do :; done) >/dev/null 2>&1 & pid=\$!
+		echo \"$(cat "$out/inside.ini")\" >/s.ini
+		cat /proc/sys/kernel/sched_rt_runtime_us
+		timeout 20 vmrt-hsf run /s.ini --no-wait --socket none --duration 3s --stats /figures &
+		sleep 1
+		cut -d ' ' -f 1 /proc/uptime /proc/\$pid/schedstat
+		sleep 1.5
+		cut -d ' ' -f 1 /proc/uptime /proc/\$pid/schedstat
+		wait \$!
+		grep State /proc/\$pid/status
+		kill \$pid
+		cat /figures" | tee "$out/inside"
+	kill -CONT "$(cat "$out/hog")"
+	grep -q 'State:.*R' "$out/inside"
+	# 15 of 50 ms are 0.3
+	awk 'NR == 1 && $1 != -1 {exit 1}
+		NR == 2 {t = $1} NR == 3 {ran = $1}
+		NR == 4 {t = $1 - t} NR == 5 {
+			share = ($1 - ran) / 1e9 / t
+			print "share", share
+			exit !(share > 0.24 && share < 0.39)
+		}' "$out/inside"
+	# 15 ms each time
+	awk '/replenishments/ {n = $2 + 0} /ran .* at the priority/ {
+			v = $4; if ($5 == "ms") v /= 1000
+			print n, "times, got", v, "s"; ok = n > 20 && v > n * 0.012 && v < n * 0.02
+		} END {exit !ok}' "$out/inside"
 }
