@@ -121,6 +121,7 @@ struct cpu {
 	int64_t ended_ns;
 	struct fired fired; /* the timer that expired last, until the interrupt is over */
 	bool server_timer;  /* since the last switch a timer of RESCH's servers expired */
+	int64_t server_ran_ns; /* cpus_ran() then */
 };
 
 #define PID_LEAF 1024
