@@ -235,8 +235,12 @@ static void deadline_timer(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 	if (ev->depth > YIELD_DEPTH) /* its runtime is used up */
 		return;
-	/* of a thread that became a deadline task in this run the priority is not known yet */
-	if (!may_be(j, VMRT_RELEASE_DEADLINE) || (j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD) ||
+	/*
+	 * Of a thread that became a deadline task in this run the priority is not known yet: the switch that follows
+	 * tells it.
+	 */
+	if (!may_be(j, VMRT_RELEASE_DEADLINE) ||
+		(j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD && j->rel.mechanism != VMRT_RELEASE_AUTO) ||
 		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= 0)
 		return;
 	if (ahead > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
