@@ -33,7 +33,7 @@ bool cpus_add(struct machine *m, unsigned cpu)
 	m->cpus = more;
 	for (unsigned i = m->n_cpus; i <= cpu; i++) {
 		memset(&more[i], 0, sizeof(more[i]));
-		more[i].last_ns = more[i].last_local_ns = VMRT_UNKNOWN;
+		more[i].last_ns = more[i].last_local_ns = more[i].sure_ns = VMRT_UNKNOWN;
 	}
 	m->n_cpus = cpu + 1;
 	return true;
@@ -184,7 +184,10 @@ void cpus_break_chain(
 	else if (cpu->tail && cpu->left_pid == pid)
 		infer_switch(m, ev->cpu, pid, comm, cpu->tail_from_ns, cpu->tail_at);
 	else
-		infer_switch(m, ev->cpu, pid, comm, cpu->last_ns, now);
+		/* a timer may have been cancelled for who had left already */
+		infer_switch(m, ev->cpu, pid, comm,
+			cpu->sure_ns != VMRT_UNKNOWN && cpu->last_ns - cpu->sure_ns < SWITCH_TAIL_NS ? cpu->sure_ns
+												      : cpu->last_ns, now);
 }
 
 /* Who runs on CPU @index is not known any more since @since_ns. */

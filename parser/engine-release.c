@@ -29,6 +29,8 @@
 #define DEADLINE_PRIO (-1)
 /* Locks held in sched_yield() when it arms the timer. The scheduler itself, throttling, holds one more. */
 #define YIELD_DEPTH 2
+/* A server's timer that puts a thread to sleep is followed by its switch so soon, in time in which the CPU runs. */
+#define SUSPENDS_WITHIN_NS VMRT_NS_PER_MS
 #define IN_INTERRUPT (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)
 
 static bool is_wait(enum vmrt_release r)
@@ -233,8 +235,12 @@ static void deadline_timer(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 	if (ev->depth > YIELD_DEPTH) /* its runtime is used up */
 		return;
-	/* of a thread that became a deadline task in this run the priority is not known yet */
-	if (!may_be(j, VMRT_RELEASE_DEADLINE) || (j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD) ||
+	/*
+	 * Of a thread that became a deadline task in this run the priority is not known yet: the switch that follows
+	 * tells it.
+	 */
+	if (!may_be(j, VMRT_RELEASE_DEADLINE) ||
+		(j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD && j->rel.mechanism != VMRT_RELEASE_AUTO) ||
 		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= 0)
 		return;
 	if (ahead > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
@@ -416,7 +422,10 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 	if (!m->has_tasks)
 		return;
 	clocks_ticked(m, ev->wheel.now, ev->ts);
-	m->cpus[ev->cpu].server_timer |= ev->wheel.fn == VMRT_FN_RESCH_SERVER;
+	if (ev->wheel.fn == VMRT_FN_RESCH_SERVER) {
+		m->cpus[ev->cpu].server_timer = true;
+		m->cpus[ev->cpu].server_ran_ns = cpus_ran(m, ev->cpu, host_ns);
+	}
 	m->cpus[ev->cpu].fired = (struct fired){.ptr = ev->wheel.timer, .fn = ev->wheel.fn,
 		.arrival_ns = VMRT_UNKNOWN, .local_ns = ev->ts, .host_ns = host_ns};
 	for (size_t i = 0; i < m->n_jobs; i++) {
@@ -558,6 +567,14 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 		wait_mark_end(j, local_ns, host_ns);
 }
 
+/* Did RESCH put to sleep who leaves the CPU? Its timer's interrupt does that, and the switch follows. */
+static bool by_server(const struct machine *m, unsigned cpu)
+{
+	const struct cpu *c = &m->cpus[cpu];
+
+	return c->server_timer && cpus_ran(m, cpu, m->engine->now_ns) - c->server_ran_ns < SUSPENDS_WITHIN_NS;
+}
+
 /* @out was just switched out for the next thread of @ev: did somebody take the CPU from it? */
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out)
 {
@@ -565,7 +582,7 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *ou
 
 	out->throttled = false;
 	out->suspended = (state & STATE_STOPPED) ||
-		((state & STATE_DISK) && m->cpus[ev->cpu].server_timer &&
+		((state & STATE_DISK) && by_server(m, ev->cpu) &&
 			(!out->jobs || out->jobs->state != JOB_SLEEPING));
 	if (state != 0)
 		return;

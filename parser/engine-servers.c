@@ -162,6 +162,9 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 		if (!s->announced)
 			server_announce(e, s);
 		s->active = false;
+		/* where switches are missing, one may be behind which nothing is recorded */
+		if (e->machines[0].stats.broken_chains)
+			periods_doubt(s, e->machines[0].stats.last_ns, INT64_MAX);
 		periods_release(s, INT64_MAX);
 		if (s->curve)
 			curve_finish(s->curve, s->pub.id, &e->sink);

@@ -115,6 +115,8 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	cpu = &m->cpus[ev->cpu];
 	cpu->last_ns = host_ns;
 	cpu->last_local_ns = ev->ts;
+	if (ev->type != VMRT_EV_TIMER_CANCEL)
+		cpu->sure_ns = host_ns;
 	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;
 }
 

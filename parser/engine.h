@@ -113,6 +113,7 @@ struct cpu {
 	char comm[VMRT_COMM_MAX];
 	struct thr *thr; /* if followed */
 	int64_t last_ns, last_local_ns; /* last event */
+	int64_t sure_ns; /* last event that cannot come from who has just been switched out */
 	int64_t in_ns, in_local_ns; /* when who runs was switched in; VMRT_UNKNOWN: not known exactly */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
@@ -120,6 +121,7 @@ struct cpu {
 	int64_t ended_ns;
 	struct fired fired; /* the timer that expired last, until the interrupt is over */
 	bool server_timer;  /* since the last switch a timer of RESCH's servers expired */
+	int64_t server_ran_ns; /* cpus_ran() then */
 };
 
 #define PID_LEAF 1024

@@ -74,11 +74,11 @@ rules_kept() {
 }
 
 busy_and_periodic() { # POLICY
-	always "h6-busy-$$"
-	sometimes "h6-task-$$"
+	always "busy-$$"
+	sometimes "task-$$"
 	{
-		server busy "$1" 10ms 3ms 40 "thread:h6-busy-$$"
-		server task "$1" 12ms 2ms 50 "thread:h6-task-$$"
+		server busy "$1" 10ms 3ms 40 "thread:busy-$$"
+		server task "$1" 12ms 2ms 50 "thread:task-$$"
 	} >"$dir/e.ini"
 	taskset -c 0 bash -c 'while :; do :; done' 3>&- &
 	others+=($!)

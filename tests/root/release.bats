@@ -109,7 +109,7 @@ for_each_way() {
 	fi
 	# shellcheck disable=SC2016 # the inner shell's
 	where=(sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" taskset -c 0)
-	record fair 0 'period = 40ms\n' 40000 12000 20 || { rmdir "$group"; return 1; }
+	record fair 0 'period = 100ms\n' 100000 12000 20 || { rmdir "$group"; return 1; }
 	rmdir "$group"
 	[ "$(mechanism)" = nanosleep ]
 	agrees

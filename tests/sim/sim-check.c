@@ -689,6 +689,9 @@ static void check_period(struct got *g, const struct vmrt_server_period *e, cons
 		return;
 	if (g->broken && (e->outcome == VMRT_PERIOD_UNKNOWN || e->outcome == VMRT_PERIOD_TRUNCATED))
 		return;
+	/* that a switch is missing shows in the next record of its CPU: of one behind the last record nothing tells */
+	if (g->broken && g->stats[0].last_ns < t->end_ns)
+		return;
 	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
 		wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome), at(g, e->start_ns),
 			vmrt_period_name(t->outcome));

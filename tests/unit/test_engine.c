@@ -668,6 +668,24 @@ static void a_missing_switch_is_found_inferred_and_counted(void **state)
 	assert_int_equal(f.losses[0].kind, VMRT_LOSS_BROKEN_CHAIN);
 }
 
+static void a_missing_switch_may_be_before_a_timer_that_was_cancelled_for_who_left(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_CANCEL, .pid = HOG};
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, HOG);
+	wake(&f, HOST, 8 * MS - 10 * US, HOG, VCPU);
+	ev.timer.timer = 0xf00;
+	push(&f, HOST, &ev, 8 * MS);
+	sw(&f, HOST, 9 * MS, VCPU, 1, 0);
+	end(&f, 10 * MS);
+	assert_int_equal(f.n_slices, 1);
+	/* between the wake-up's record at 7.991 ms and 9 ms: +-504.5 us, not +-500 */
+	assert_in_range(f.slices[0].uncertainty_ns, 504 * US, 505 * US);
+}
+
 static void records_of_a_leaving_thread_right_behind_its_switch_break_no_chain(void **state)
 {
 	static struct fixture f;
@@ -1100,10 +1118,12 @@ static void an_inferred_switch_makes_the_period_uncertain_in_which_it_lies(void 
 	/* some time before 15 ms the hog was there again: in [0, 12) or in [12, 24) ms */
 	sw(&f, HOST, 15 * MS, HOG, 0, VCPU);
 	sw(&f, HOST, 40 * MS, VCPU, 0, HOG);
-	end(&f, 41 * MS);
+	end(&f, 49 * MS);
 	assert_int_equal(f.periods[0].outcome, VMRT_PERIOD_UNKNOWN);
 	assert_int_equal(f.periods[1].outcome, VMRT_PERIOD_UNKNOWN);
 	assert_int_equal(f.periods[2].outcome, VMRT_PERIOD_UNENFORCED);
+	/* in [36, 48) another switch may be missing behind the last record, at 40 ms */
+	assert_int_equal(f.periods[3].outcome, VMRT_PERIOD_UNKNOWN);
 }
 
 int main(void)
@@ -1127,6 +1147,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_within_a_job_is_blocking_and_does_not_end_it),
 		cmocka_unit_test(skipped_releases_are_counted_in_the_job_number),
 		cmocka_unit_test(a_missing_switch_is_found_inferred_and_counted),
+		cmocka_unit_test(a_missing_switch_may_be_before_a_timer_that_was_cancelled_for_who_left),
 		cmocka_unit_test(records_of_a_leaving_thread_right_behind_its_switch_break_no_chain),
 		cmocka_unit_test(consumption_is_split_at_replenishment_and_depletion),
 		cmocka_unit_test(without_an_enforcer_the_declared_grid_is_laid_over_the_recording),

@@ -668,9 +668,14 @@ static void a_resch_job_ends_with_its_release_timer_and_sleep_in_state_d(void **
 	wheel(&f, 340 * MS, VMRT_EV_WHEEL_EXPIRE, 0, SOFT, VMRT_FN_RESCH_JOB, 1085, 0);
 	wake(&f, 340 * MS, 0, SOFT);
 	sw(&f, 340 * MS, 0, 0, X);
-	wheel(&f, 341 * MS, VMRT_EV_WHEEL_START, X, 0, VMRT_FN_RESCH_JOB, 1085, 1090);
-	sw(&f, 341 * MS, X, 2, 0);
-	assert_int_equal(end(&f, 342 * MS, NULL), VMRT_RELEASE_RESCH);
+	/* HSF's timer is about another thread: X waits for something by itself, 2 ms later */
+	wheel(&f, 341 * MS, VMRT_EV_WHEEL_EXPIRE, X, SOFT, VMRT_FN_RESCH_SERVER, 1085, 0);
+	sw(&f, 343 * MS, X, 2, 0);
+	wake(&f, 344 * MS, 0, SOFT);
+	sw(&f, 344 * MS, 0, 0, X);
+	wheel(&f, 345 * MS, VMRT_EV_WHEEL_START, X, 0, VMRT_FN_RESCH_JOB, 1086, 1090);
+	sw(&f, 345 * MS, X, 2, 0);
+	assert_int_equal(end(&f, 346 * MS, NULL), VMRT_RELEASE_RESCH);
 	assert_int_equal(f.n, 3);
 	assert_us(job(&f, 0)->arrival_ns, 260 * MS);
 	assert_us(job(&f, 0)->end_ns, 270 * MS);
@@ -681,7 +686,9 @@ static void a_resch_job_ends_with_its_release_timer_and_sleep_in_state_d(void **
 	assert_us(job(&f, 2)->arrival_ns, 340 * MS);
 	/* 60 ms are three periods, but the grid began anew */
 	assert_int_equal(job(&f, 2)->skipped, 0);
-	assert_us(job(&f, 2)->response_ns, 1 * MS);
+	assert_us(job(&f, 2)->response_ns, 5 * MS);
+	assert_us(job(&f, 2)->blame_ns[VMRT_BLAME_BLOCKING], 1 * MS);
+	assert_us(job(&f, 2)->blame_ns[VMRT_BLAME_BUDGET], 0);
 }
 
 static void a_deadline_task_yields_until_its_reservation_is_replenished(void **state)
