@@ -156,10 +156,8 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
 	vmrt_query_begin(&q, db, err, all_periods);
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, s->id);
-		sqlite3_bind_int64(q.stmt, 2, f->filter.skip_first);
-	}
+	vmrt_query_bind(&q, 1, s->id);
+	vmrt_query_bind(&q, 2, f->filter.skip_first);
 	vmrt_query_span(&q, 3, f);
 	while (vmrt_query_next(&q))
 		if (add_period(s, &sum, &q) != VMRT_OK)
@@ -181,8 +179,7 @@ static enum vmrt_status load_curve(sqlite3 *db, struct vmrt_server_facts *s, str
 
 	vmrt_query_begin(&q, db, err,
 		"SELECT length_ns, least_ns, at_ns FROM supply WHERE server = ?1 ORDER BY length_ns");
-	if (q.status == VMRT_OK)
-		sqlite3_bind_int64(q.stmt, 1, s->id);
+	vmrt_query_bind(&q, 1, s->id);
 	while (s->n_curve < VMRT_CURVE_MAX && vmrt_query_next(&q))
 		s->curve[s->n_curve++] = (struct vmrt_curve_facts){
 			vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), vmrt_query_int(&q, 2)};

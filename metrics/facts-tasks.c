@@ -278,10 +278,8 @@ enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *
 	if (!t->worst)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	vmrt_query_begin(&q, db, err, part ? jobs_of_a_time : all_jobs);
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, t->id);
-		sqlite3_bind_int64(q.stmt, 2, f->filter.skip_first);
-	}
+	vmrt_query_bind(&q, 1, t->id);
+	vmrt_query_bind(&q, 2, f->filter.skip_first);
 	if (part)
 		vmrt_query_span(&q, 3, f);
 	while (vmrt_query_next(&q))

@@ -17,8 +17,7 @@ char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err)
 	struct vmrt_query q;
 
 	vmrt_query_begin(&q, db, err, "SELECT comm || '/' || tid FROM thread WHERE id = ?1");
-	if (q.status == VMRT_OK)
-		sqlite3_bind_int64(q.stmt, 1, id);
+	vmrt_query_bind(&q, 1, id);
 	if (vmrt_query_next(&q))
 		label = vmrt_query_text(&q, 0);
 	vmrt_query_end(&q);
@@ -48,11 +47,9 @@ static enum vmrt_status add_steps(sqlite3 *db, int64_t thread, bool task, int64_
 		"SELECT max(start_ns, ?2), min(end_ns, ?3) FROM slice WHERE thread = ?1 AND start_ns < ?3"
 		" AND start_ns >= coalesce((SELECT max(start_ns) FROM slice WHERE thread = ?1 AND start_ns <= ?2), ?2)"
 		" AND end_ns > ?2 ORDER BY start_ns");
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, thread);
-		sqlite3_bind_int64(q.stmt, 2, from);
-		sqlite3_bind_int64(q.stmt, 3, to);
-	}
+	vmrt_query_bind(&q, 1, thread);
+	vmrt_query_bind(&q, 2, from);
+	vmrt_query_bind(&q, 3, to);
 	while (*n + 2 <= STEPS_MAX && vmrt_query_next(&q)) {
 		steps[(*n)++] = (struct step){vmrt_query_int(&q, 0), task, !task};
 		steps[(*n)++] = (struct step){vmrt_query_int(&q, 1), -(int)task, -(int)!task};
@@ -72,11 +69,9 @@ static int64_t find_vcpu(
 		" JOIN thread v ON v.vm = vm.id AND v.role = 'vcpu' WHERE t.id = ?1"
 		" ORDER BY v.vcpu <> coalesce((SELECT cpu FROM slice WHERE thread = ?1 AND start_ns >= ?2"
 		"  AND start_ns < ?3 ORDER BY start_ns LIMIT 1), 0), v.vcpu LIMIT 1");
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, thread);
-		sqlite3_bind_int64(q.stmt, 2, from);
-		sqlite3_bind_int64(q.stmt, 3, to);
-	}
+	vmrt_query_bind(&q, 1, thread);
+	vmrt_query_bind(&q, 2, from);
+	vmrt_query_bind(&q, 3, to);
 	if (vmrt_query_next(&q))
 		vcpu = vmrt_query_int(&q, 0);
 	vmrt_query_end(&q);
@@ -136,10 +131,8 @@ static enum vmrt_status load_parts(
 		"SELECT group_concat(p, ', '), group_concat(CASE WHEN abs(ns) * 100 >= whole THEN p END, ', ') FROM"
 		" (SELECT part || ' ' || printf('%.3f', ns / 1e6) AS p, ns, sum(ns) OVER () AS whole FROM blame"
 		"  WHERE task = ?1 AND k = ?2 ORDER BY abs(ns) DESC, part)");
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, task);
-		sqlite3_bind_int64(q.stmt, 2, w->k);
-	}
+	vmrt_query_bind(&q, 1, task);
+	vmrt_query_bind(&q, 2, w->k);
 	if (vmrt_query_next(&q)) {
 		w->parts = vmrt_query_text(&q, 0);
 		w->largest = vmrt_query_text(&q, 1);
@@ -158,11 +151,9 @@ static enum vmrt_status load_threads(
 		" (SELECT t.comm || '/' || t.tid || printf(' %.3f', sum(b.ns) / 1e6) AS p FROM blame_thread b"
 		"  JOIN thread t ON t.id = b.thread WHERE b.task = ?1 AND b.k = ?2"
 		"  GROUP BY b.thread ORDER BY sum(b.ns) DESC, b.thread LIMIT ?3)");
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, task);
-		sqlite3_bind_int64(q.stmt, 2, w->k);
-		sqlite3_bind_int64(q.stmt, 3, THREADS_MAX);
-	}
+	vmrt_query_bind(&q, 1, task);
+	vmrt_query_bind(&q, 2, w->k);
+	vmrt_query_bind(&q, 3, THREADS_MAX);
 	if (vmrt_query_next(&q))
 		w->threads = vmrt_query_text(&q, 0);
 	return vmrt_query_end(&q);
@@ -179,10 +170,8 @@ static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, in
 	vmrt_query_begin(&q, db, err,
 		"SELECT arrival_ns, end_ns, deadline_ns, thread, cause, excused, cause_thread, unsure_ns FROM job"
 		" WHERE task = ?1 AND k = ?2");
-	if (q.status == VMRT_OK) {
-		sqlite3_bind_int64(q.stmt, 1, task);
-		sqlite3_bind_int64(q.stmt, 2, w->k);
-	}
+	vmrt_query_bind(&q, 1, task);
+	vmrt_query_bind(&q, 2, w->k);
 	if (vmrt_query_next(&q)) {
 		w->arrival_ns = vmrt_query_int(&q, 0);
 		w->end_ns = vmrt_query_int(&q, 1);

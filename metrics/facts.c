@@ -15,6 +15,12 @@ void vmrt_query_begin(struct vmrt_query *q, sqlite3 *db, struct vmrt_error *err,
 		q->status = vmrt_fail(err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(db));
 }
 
+void vmrt_query_bind(struct vmrt_query *q, int i, int64_t value)
+{
+	if (q->status == VMRT_OK)
+		sqlite3_bind_int64(q->stmt, i, value);
+}
+
 bool vmrt_query_next(struct vmrt_query *q)
 {
 	int rc;
@@ -58,14 +64,12 @@ void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *f
 	int64_t start = f->start_ns == VMRT_UNKNOWN ? 0 : f->start_ns;
 	int64_t from, to;
 
-	if (q->status != VMRT_OK)
-		return;
 	if (f->filter.from_ns == VMRT_UNKNOWN || __builtin_add_overflow(start, f->filter.from_ns, &from))
 		from = INT64_MIN;
 	if (f->filter.to_ns == VMRT_UNKNOWN || __builtin_add_overflow(start, f->filter.to_ns, &to))
 		to = INT64_MAX;
-	sqlite3_bind_int64(q->stmt, i, from);
-	sqlite3_bind_int64(q->stmt, i + 1, to);
+	vmrt_query_bind(q, i, from);
+	vmrt_query_bind(q, i + 1, to);
 }
 
 bool vmrt_filter_times(const struct vmrt_filter *filter)

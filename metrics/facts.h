@@ -269,6 +269,9 @@ struct vmrt_query {
 /** vmrt_query_begin - prepare @sql; failures show up as no rows and in vmrt_query_end() */
 void vmrt_query_begin(struct vmrt_query *q, sqlite3 *db, struct vmrt_error *err, const char *sql);
 
+/** vmrt_query_bind - parameter @i, from 1, is @value; nothing if the query could not be prepared */
+void vmrt_query_bind(struct vmrt_query *q, int i, int64_t value);
+
 /** vmrt_query_next - is there a next row? */
 bool vmrt_query_next(struct vmrt_query *q);
 
