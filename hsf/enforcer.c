@@ -8,7 +8,6 @@
 #include "hsf.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,29 +294,9 @@ enum vmrt_status hsf_enforcer_new(int cpu, const struct vmrt_marker *marker,
 
 enum vmrt_status hsf_enforcer_start(struct hsf_enforcer *e, struct vmrt_error *err)
 {
-	struct sched_param param = {.sched_priority = HSF_ENFORCER_PRIORITY};
-	sigset_t all, old;
-	pthread_attr_t attr;
 	char name[VMRT_COMM_MAX];
-	cpu_set_t set;
-	int rc;
+	int rc = hsf_thread_start(&e->thread, e->cpu, HSF_ENFORCER_PRIORITY, STACK_SIZE, enforce, e);
 
-	CPU_ZERO(&set);
-	CPU_SET(e->cpu, &set);
-	rc = pthread_attr_init(&attr);
-	if (rc)
-		return vmrt_fail_errno(err, rc, "cannot start the enforcer of CPU %d", e->cpu);
-	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
-	pthread_attr_setschedparam(&attr, &param);
-	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
-	pthread_attr_setstacksize(&attr, STACK_SIZE);
-	/* signals are the main thread's business */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&e->thread, &attr, enforce, e);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	pthread_attr_destroy(&attr);
 	if (rc == EPERM)
 		return vmrt_fail(err, VMRT_EPERM,
 			"no permission for SCHED_FIFO: run as root or with CAP_SYS_NICE (in a cgroup of "

@@ -9,6 +9,7 @@
  * switches.c, idle.c, threads.c, guardian.c) carries out what they say; prepare.c, members.c and run.c put a run together.
  */
 
+#include <pthread.h>
 #include <stdio.h>
 
 #include <vmrt/experiment.h>
@@ -103,6 +104,17 @@ int hsf_demote(pid_t tid, enum vmrt_background background);
  * Threads that @tid creates do not inherit it.
  */
 int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns);
+
+/**
+ * hsf_thread_start - a thread of our own under SCHED_FIFO at @priority that only runs on @cpu
+ *
+ * @stack: bytes of its stack, which are locked in memory
+ * @main: runs with @arg and takes no signals: these are the main thread's business
+ *
+ * Return: 0, then @thread is to be joined, or an errno value.
+ */
+int hsf_thread_start(
+	pthread_t *thread, int cpu, int priority, size_t stack, void *(*main)(void *), void *arg);
 
 /** hsf_process_of - the process that thread @tid belongs to, 0 if there is no such thread */
 pid_t hsf_process_of(pid_t tid);

@@ -5,9 +5,9 @@
  * yields, and is sure when it runs again without any of them having run.
  */
 #include "enforcer.h"
+#include "hsf.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <time.h>
@@ -63,33 +63,17 @@ static void *watch(void *arg)
 enum vmrt_status idle_new(struct hsf_server *s, struct hsf_idle **out, struct vmrt_error *err)
 {
 	struct hsf_idle *idle = calloc(1, sizeof(*idle));
-	struct sched_param param = {.sched_priority = 1};
-	sigset_t all, old;
-	pthread_attr_t attr;
-	cpu_set_t set;
 	int rc;
 
 	if (!idle)
 		return vmrt_fail(err, VMRT_ENOMEM, "server %s: out of memory", s->name);
 	idle->server = s;
+	idle->priority = 1;
 	idle->ask = eventfd(0, EFD_CLOEXEC);
 	idle->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	rc = idle->ask < 0 || idle->news < 0 ? errno : 0;
-	if (!rc) {
-		CPU_ZERO(&set);
-		CPU_SET(s->cpu, &set);
-		pthread_attr_init(&attr);
-		pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
-		pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
-		pthread_attr_setschedparam(&attr, &param);
-		pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
-		pthread_attr_setstacksize(&attr, STACK_SIZE);
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &old);
-		rc = pthread_create(&idle->thread, &attr, watch, idle);
-		pthread_sigmask(SIG_SETMASK, &old, NULL);
-		pthread_attr_destroy(&attr);
-	}
+	if (!rc)
+		rc = hsf_thread_start(&idle->thread, s->cpu, idle->priority, STACK_SIZE, watch, idle);
 	if (rc) {
 		if (idle->ask >= 0)
 			close(idle->ask);
@@ -99,7 +83,6 @@ enum vmrt_status idle_new(struct hsf_server *s, struct hsf_idle **out, struct vm
 		return vmrt_fail_errno(err, rc, "server %s: cannot watch whether it is idle", s->name);
 	}
 	pthread_setname_np(idle->thread, "vmrt-hsf-idle");
-	idle->priority = param.sched_priority;
 	*out = idle;
 	return VMRT_OK;
 }

@@ -2,6 +2,7 @@
 #include "hsf.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -93,6 +94,33 @@ int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns)
 	if (sched_setaffinity(tid, sizeof(all), &all) != 0)
 		return errno;
 	return syscall(SYS_sched_setattr, tid, &attr, 0) == 0 ? 0 : errno;
+}
+
+int hsf_thread_start(
+	pthread_t *thread, int cpu, int priority, size_t stack, void *(*main)(void *), void *arg)
+{
+	struct sched_param param = {.sched_priority = priority};
+	sigset_t all, old;
+	pthread_attr_t attr;
+	cpu_set_t set;
+	int rc;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	rc = pthread_attr_init(&attr);
+	if (rc)
+		return rc;
+	pthread_attr_setinheritsched(&attr, PTHREAD_EXPLICIT_SCHED);
+	pthread_attr_setschedpolicy(&attr, SCHED_FIFO);
+	pthread_attr_setschedparam(&attr, &param);
+	pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+	pthread_attr_setstacksize(&attr, stack);
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(thread, &attr, main, arg);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	pthread_attr_destroy(&attr);
+	return rc;
 }
 
 pid_t hsf_process_of(pid_t tid)
