@@ -139,7 +139,7 @@ static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int mor
 	}
 }
 
-/* Go to the CPU's next record; false at its end (for now, if live). */
+/* Go to the CPU's next record; false at its end, which of a live one is where it has come to. */
 static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;

@@ -11,11 +11,7 @@ tool=vmrt-report
 . tests/lib/cli.sh
 PATH=$bin:$PATH
 
-mkdir "$work/runs"
-for run in hsf nohsf; do
-	mkdir "$work/runs/$run.vmrt"
-	tests/lib/make-db "tests/data/small-$run.sql" "$work/runs/$run.vmrt/run.db" || exit 1
-done
+small_runs "$work/runs"
 cd "$work/runs" || exit 1
 
 # many NAME N FACTOR OFFSET: a run of N jobs whose response times come from a linear congruence, met up to 20 ms

@@ -190,11 +190,7 @@ percentiles_of_many_jobs() { # against sort and awk
 }
 
 PATH=$bin:$PATH
-mkdir "$work/runs"
-for run in hsf nohsf; do
-	mkdir "$work/runs/$run.vmrt"
-	tests/lib/make-db "tests/data/small-$run.sql" "$work/runs/$run.vmrt/run.db" || exit 1
-done
+small_runs "$work/runs"
 cp -r "$work/runs/hsf.vmrt" "$work/runs/hsf2.vmrt"
 cd "$work/runs" || exit 1
 

@@ -24,3 +24,13 @@ exits() { # exits STATUS WORDS-IN-STDERR ARGUMENT...
 	[ "$got" = "$want" ] || { echo "exit status $got, not $want"; cat "$work/err"; return 1; }
 	[ -z "$words" ] || grep -qF -- "$words" "$work/err" || { echo "'$words' is not said:"; cat "$work/err"; return 1; }
 }
+
+# small_runs FOLDER: makes it, with the runs hsf.vmrt and nohsf.vmrt of tests/data, whose facts are known
+small_runs() {
+	local run
+	mkdir "$1"
+	for run in hsf nohsf; do
+		mkdir "$1/$run.vmrt"
+		tests/lib/make-db "tests/data/small-$run.sql" "$1/$run.vmrt/run.db" || exit 1
+	done
+}

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <sqlite3.h>
@@ -10,6 +11,8 @@
 #include <vmrt/files.h>
 
 #include "parser/schema.h"
+
+char testdb_folder[32], testdb_path[64];
 
 int testdb_change(const char *path, const char *sql)
 {
@@ -44,4 +47,35 @@ int testdb_make(const char *rows, const char *path)
 		failed = 0;
 	free(sql);
 	return failed;
+}
+
+int testdb_enter(void **state)
+{
+	(void)state;
+	strcpy(testdb_folder, "/tmp/vmrt-report-XXXXXX");
+	if (!mkdtemp(testdb_folder))
+		return -1;
+	snprintf(testdb_path, sizeof(testdb_path), "%s/run.db", testdb_folder);
+	return 0;
+}
+
+int testdb_leave(void **state)
+{
+	(void)state;
+	unlink(testdb_path);
+	return rmdir(testdb_folder);
+}
+
+struct vmrt_run_facts *testdb_facts(const char *rows, const char *change, const struct vmrt_filter *filter)
+{
+	struct vmrt_run_facts *f = NULL;
+	struct vmrt_error err = {0};
+
+	if (testdb_make(rows, testdb_path) != 0 || (change && testdb_change(testdb_path, change) != 0))
+		return NULL;
+	if (vmrt_facts_load(testdb_folder, filter, &f, &err) != VMRT_OK) {
+		fprintf(stderr, "%s\n", err.text);
+		return NULL;
+	}
+	return f;
 }

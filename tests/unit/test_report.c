@@ -19,35 +19,11 @@
 #define MS VMRT_NS_PER_MS
 #define US VMRT_NS_PER_US
 
-static char folder[32], db_path[64];
-
-static int make_folder(void **state)
-{
-	(void)state;
-	strcpy(folder, "/tmp/vmrt-report-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(db_path, sizeof(db_path), "%s/run.db", folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(db_path);
-	return rmdir(folder);
-}
-
 static struct vmrt_run_facts *facts_of(const char *rows, const char *change)
 {
-	struct vmrt_run_facts *f = NULL;
-	struct vmrt_error err = {0};
+	struct vmrt_run_facts *f = testdb_facts(rows, change, NULL);
 
-	assert_int_equal(testdb_make(rows, db_path), 0);
-	if (change)
-		assert_int_equal(testdb_change(db_path, change), 0);
-	if (vmrt_facts_load(folder, NULL, &f, &err) != VMRT_OK)
-		fail_msg("%s", err.text);
+	assert_non_null(f);
 	return f;
 }
 
@@ -265,10 +241,10 @@ static void figures_are_of_the_part_that_is_wanted(void **state)
 	struct vmrt_error err;
 
 	(void)state;
-	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
 	filter.from_ns = 20 * MS;
 	filter.to_ns = 68 * MS;
-	assert_int_equal(vmrt_facts_load(folder, &filter, &f, &err), VMRT_OK);
+	assert_int_equal(vmrt_facts_load(testdb_folder, &filter, &f, &err), VMRT_OK);
 	assert_int_equal(f->servers[0].periods, 4); /* 1020 to 1068 ms */
 	assert_int_equal(f->tasks[0].jobs, 2);	    /* that arrive at 1030 and 1050 ms */
 	assert_int_equal(f->servers[0].n_curve, 0);
@@ -277,7 +253,7 @@ static void figures_are_of_the_part_that_is_wanted(void **state)
 	vmrt_facts_free(f);
 	filter = VMRT_FILTER_ALL;
 	filter.skip_first = 5;
-	assert_int_equal(vmrt_facts_load(folder, &filter, &f, &err), VMRT_OK);
+	assert_int_equal(vmrt_facts_load(testdb_folder, &filter, &f, &err), VMRT_OK);
 	assert_int_equal(f->servers[0].periods, 2);
 	assert_int_equal(f->tasks[0].jobs, 4);
 	vmrt_facts_free(f);
@@ -336,13 +312,13 @@ static void tasks_are_selected_by_either_name(void **state)
 	(void)state;
 	filter.tasks = names;
 	filter.n_tasks = 1;
-	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
-	assert_int_equal(vmrt_facts_load(db_path, &filter, &f, &err), VMRT_OK);
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
+	assert_int_equal(vmrt_facts_load(testdb_path, &filter, &f, &err), VMRT_OK);
 	assert_false(f->tasks[0].selected);
 	assert_true(f->tasks[1].selected);
 	vmrt_facts_free(f);
 	filter.n_tasks = 3;
-	assert_int_equal(vmrt_facts_load(db_path, &filter, &f, &err), VMRT_ENOENT);
+	assert_int_equal(vmrt_facts_load(testdb_path, &filter, &f, &err), VMRT_ENOENT);
 	assert_non_null(strstr(err.text, "no task 'rt_task3'; it has: demo/rt_task1, demo/rt_task2"));
 	assert_null(f);
 }
@@ -352,9 +328,9 @@ static void expect_open(const char *change, const char *run, enum vmrt_status st
 	struct vmrt_error err = {0};
 	sqlite3 *db;
 
-	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
 	if (change)
-		assert_int_equal(testdb_change(db_path, change), 0);
+		assert_int_equal(testdb_change(testdb_path, change), 0);
 	assert_int_equal(vmrt_rundb_open(run, &db, &err), status);
 	if (words && !strstr(err.text, words))
 		fail_msg("'%s' is not in: %s", words, err.text);
@@ -365,11 +341,11 @@ static void expect_open(const char *change, const char *run, enum vmrt_status st
 static void only_databases_of_this_version_are_opened(void **state)
 {
 	(void)state;
-	expect_open(NULL, folder, VMRT_OK, NULL);
-	expect_open(NULL, db_path, VMRT_OK, NULL);
-	expect_open("PRAGMA user_version=0", folder, VMRT_EUNSUPPORTED, "an older vmrt");
-	expect_open("PRAGMA user_version=999", folder, VMRT_EUNSUPPORTED, "a newer vmrt");
-	expect_open("PRAGMA application_id=1", folder, VMRT_EFORMAT, "not a vmrt database");
+	expect_open(NULL, testdb_folder, VMRT_OK, NULL);
+	expect_open(NULL, testdb_path, VMRT_OK, NULL);
+	expect_open("PRAGMA user_version=0", testdb_folder, VMRT_EUNSUPPORTED, "an older vmrt");
+	expect_open("PRAGMA user_version=999", testdb_folder, VMRT_EUNSUPPORTED, "a newer vmrt");
+	expect_open("PRAGMA application_id=1", testdb_folder, VMRT_EFORMAT, "not a vmrt database");
 	expect_open(NULL, "/tmp/there/is/no/such/run", VMRT_ENOENT, "there is no run");
 	expect_open(NULL, "/proc", VMRT_ENOENT, "vmrt-trace analyze");
 	expect_open(NULL, "tests/data/small-hsf.sql", VMRT_EFORMAT, "not a database");
@@ -382,8 +358,8 @@ static void database_is_opened_for_reading_only(void **state)
 	sqlite3 *db;
 
 	(void)state;
-	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
-	assert_int_equal(vmrt_rundb_open(db_path, &db, &err), VMRT_OK);
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
+	assert_int_equal(vmrt_rundb_open(testdb_path, &db, &err), VMRT_OK);
 	assert_int_equal(sqlite3_exec(db, "DELETE FROM job", NULL, NULL, NULL), SQLITE_READONLY);
 	sqlite3_close(db);
 }
@@ -394,12 +370,12 @@ static void database_without_its_tables_is_refused(void **state)
 	struct vmrt_error err;
 
 	(void)state;
-	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
-	assert_int_equal(testdb_change(db_path, "DROP TABLE server_period"), 0);
-	assert_int_equal(vmrt_facts_load(db_path, NULL, &f, &err), VMRT_EDB);
-	assert_int_equal(testdb_make("tests/data/small-hsf.sql", db_path), 0);
-	assert_int_equal(testdb_change(db_path, "DELETE FROM run"), 0);
-	assert_int_equal(vmrt_facts_load(db_path, NULL, &f, &err), VMRT_EFORMAT);
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
+	assert_int_equal(testdb_change(testdb_path, "DROP TABLE server_period"), 0);
+	assert_int_equal(vmrt_facts_load(testdb_path, NULL, &f, &err), VMRT_EDB);
+	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
+	assert_int_equal(testdb_change(testdb_path, "DELETE FROM run"), 0);
+	assert_int_equal(vmrt_facts_load(testdb_path, NULL, &f, &err), VMRT_EFORMAT);
 }
 
 int main(void)
@@ -428,5 +404,5 @@ int main(void)
 		cmocka_unit_test(database_without_its_tables_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, testdb_enter, testdb_leave);
 }

@@ -16,35 +16,11 @@
 #define MS VMRT_NS_PER_MS
 #define US VMRT_NS_PER_US
 
-static char folder[32], db_path[64];
-
-static int make_folder(void **state)
-{
-	(void)state;
-	strcpy(folder, "/tmp/vmrt-report-XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(db_path, sizeof(db_path), "%s/run.db", folder);
-	return 0;
-}
-
-static int remove_folder(void **state)
-{
-	(void)state;
-	unlink(db_path);
-	return rmdir(folder);
-}
-
 static struct vmrt_run_facts *load(const char *rows, const char *change, const struct vmrt_filter *filter)
 {
-	struct vmrt_run_facts *f = NULL;
-	struct vmrt_error err = {0};
+	struct vmrt_run_facts *f = testdb_facts(rows, change, filter);
 
-	assert_int_equal(testdb_make(rows, db_path), 0);
-	if (change)
-		assert_int_equal(testdb_change(db_path, change), 0);
-	if (vmrt_facts_load(folder, filter, &f, &err) != VMRT_OK)
-		fail_msg("%s", err.text);
+	assert_non_null(f);
 	return f;
 }
 
@@ -326,5 +302,5 @@ int main(void)
 		cmocka_unit_test(few_values_far_out_have_a_bin_of_their_own),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, testdb_enter, testdb_leave);
 }
