@@ -25,7 +25,7 @@ WARN += -Werror
 endif
 CFLAGS ?= -O2 -g
 PKGS := $(foreach r,$(REQUIRED),$(firstword $(subst =, ,$(r))))
-VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -pthread $(WARN) \
+VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -I. -pthread $(WARN) \
 	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)))
 VMRT_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
 STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih json-c 2>/dev/null) -ldl -lm -pthread
@@ -34,17 +34,17 @@ VMRT_CFLAGS += -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-rec
 VMRT_LDFLAGS += -fsanitize=$(SANITIZER)
 endif
 
-FOLDERS := common collector parser metrics tui grasp-export hsf guest
+FOLDERS := common collector parser metrics tui grasp-export hsf workload
 TOOLS := vmrt-trace vmrt-agent vmrt-report vmrt-top vmrt-export vmrt-hsf vmrt-load
 STATIC_TOOLS := vmrt-agent vmrt-load vmrt-hsf
-tool_source = $(wildcard $(addsuffix /$(1).c,$(FOLDERS)))
+SOURCES := $(sort $(shell find $(FOLDERS) -name '*.c'))
+tool_source = $(filter %/$(1).c,$(SOURCES))
 TOOLS := $(foreach t,$(TOOLS),$(if $(call tool_source,$(t)),$(t)))
 STATIC_TOOLS := $(filter $(TOOLS),$(STATIC_TOOLS))
 ifneq ($(SANITIZER),)
 STATIC_TOOLS := # the compilers refuse to link sanitizers statically
 endif
 
-SOURCES := $(foreach f,$(FOLDERS),$(wildcard $(f)/*.c))
 TOOL_SOURCES := $(foreach t,$(TOOLS),$(call tool_source,$(t)))
 LIB_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)))
 LIB := $(O)/libvmrt.a
@@ -77,7 +77,7 @@ $(O)/obj/%.o: %.c $(LIBS_OK)
 
 $(LIB): $(LIB_OBJECTS)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
 define tool_rule
 $(O)/bin/$(1): $(patsubst %.c,$(O)/obj/%.o,$(call tool_source,$(1))) $(LIB)
@@ -110,6 +110,13 @@ check: ## build everything and run every test
 	$(Q)scripts/setup --tests
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(O) tests/run
+
+.PHONY: format format-check
+format: ## format every C file as .clang-format says
+	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+
+format-check: ## tell which C files are not formatted
+	$(Q)tests/format-check
 
 clean: ## remove what was built
 	$(Q)rm -rf $(O)/obj $(O)/bin $(O)/static $(O)/tests $(LIB) $(LIBS_OK)

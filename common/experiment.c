@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PRIORITY_TOP 60	   /* rate-monotonic priority of the shortest period */
-#define PRIORITY_MAX 97	   /* 98 and 99 are for the enforcer and the kernel */
-#define MAX_ENTRIES 4096   /* servers or tasks in one file */
+#define PRIORITY_TOP 60	 /* rate-monotonic priority of the shortest period */
+#define PRIORITY_MAX 97	 /* 98 and 99 are for the enforcer and the kernel */
+#define MAX_ENTRIES 4096 /* servers or tasks in one file */
 #define MAX_CPU 1023
 #define MAX_FILE (1 << 20) /* bytes */
 
@@ -50,7 +50,7 @@ const char *vmrt_policy_name(enum vmrt_policy policy)
 bool vmrt_policy_by_kernel(enum vmrt_policy policy)
 {
 	return policy == VMRT_POLICY_DEADLINE || policy == VMRT_POLICY_RT_GROUP ||
-		policy == VMRT_POLICY_CFS_QUOTA;
+	       policy == VMRT_POLICY_CFS_QUOTA;
 }
 
 const char *vmrt_release_name(enum vmrt_release release)
@@ -103,8 +103,8 @@ static int begin_server(struct parser *p, const char *name, int line)
 
 	if (!name_is_sane(name, VMRT_NAME_MAX) || strchr(name, ' '))
 		return complain(p, line,
-			"'%.80s' cannot be a server's name: 1 to %d plain characters, no spaces", name,
-			VMRT_NAME_MAX - 1);
+			"'%.80s' cannot be a server's name: 1 to %d plain characters, no spaces",
+			name, VMRT_NAME_MAX - 1);
 	if (vmrt_experiment_server(exp, name))
 		return complain(p, line, "server %s is defined twice (first on line %d)", name,
 			vmrt_experiment_server(exp, name)->line);
@@ -132,19 +132,22 @@ static int begin_task(struct parser *p, const char *name, int line)
 	struct vmrt_task_spec *t;
 
 	if (!slash)
-		return complain(p, line, "[task %.80s] names no machine: write [task VM/NAME] or [task %s/NAME]",
+		return complain(p, line,
+			"[task %.80s] names no machine: write [task VM/NAME] or [task %s/NAME]",
 			name, VMRT_HOST);
 	snprintf(machine, sizeof(machine), "%.*s", (int)(slash - name), name);
 	if (slash - name >= VMRT_NAME_MAX || !name_is_sane(machine, sizeof(machine)))
 		return complain(p, line, "'%.80s' cannot be a machine's name", machine);
 	if (!name_is_sane(slash + 1, VMRT_COMM_MAX))
 		return complain(p, line,
-			"'%.80s' cannot be a task's name: thread names have 1 to %d plain characters",
+			"'%.80s' cannot be a task's name: thread names have 1 to %d plain "
+			"characters",
 			slash + 1, VMRT_COMM_MAX - 1);
 	for (size_t i = 0; i < exp->n_tasks; i++)
-		if (!strcmp(exp->tasks[i].machine, machine) && !strcmp(exp->tasks[i].name, slash + 1))
-			return complain(p, line, "task %.80s is defined twice (first on line %d)", name,
-				exp->tasks[i].line);
+		if (!strcmp(exp->tasks[i].machine, machine) &&
+			!strcmp(exp->tasks[i].name, slash + 1))
+			return complain(p, line, "task %.80s is defined twice (first on line %d)",
+				name, exp->tasks[i].line);
 	if (exp->n_tasks >= MAX_ENTRIES)
 		return complain(p, line, "more than %d tasks", MAX_ENTRIES);
 	t = realloc(exp->tasks, (exp->n_tasks + 1) * sizeof(*t));
@@ -178,11 +181,13 @@ static int begin_section(struct parser *p, const char *section, int line)
 	}
 	p->section = BAD_SECTION;
 	return complain(p, line,
-		"unknown section [%.80s]: allowed are [experiment], [server NAME] and [task MACHINE/NAME]",
+		"unknown section [%.80s]: allowed are [experiment], [server NAME] and [task "
+		"MACHINE/NAME]",
 		section);
 }
 
-static int set_duration(struct parser *p, int line, const char *key, const char *value, int64_t *out)
+static int set_duration(
+	struct parser *p, int line, const char *key, const char *value, int64_t *out)
 {
 	switch (vmrt_parse_duration(value, p->exp->tick_ns, out)) {
 	case VMRT_OK:
@@ -190,8 +195,10 @@ static int set_duration(struct parser *p, int line, const char *key, const char 
 	case VMRT_ERANGE:
 		return complain(p, line, "%s = %.60s is too long", key, value);
 	default:
-		return complain(p, line, "%s = %.60s is not a duration: a number with ns, us, ms, s%s", key,
-			value, p->exp->tick_ns ? " or tick" : " (for tick, set tick in [experiment] first)");
+		return complain(p, line,
+			"%s = %.60s is not a duration: a number with ns, us, ms, s%s", key, value,
+			p->exp->tick_ns ? " or tick"
+					: " (for tick, set tick in [experiment] first)");
 	}
 }
 
@@ -200,8 +207,8 @@ static int set_priority(struct parser *p, int line, const char *value, int min, 
 	int64_t v;
 
 	if (vmrt_parse_int(value, min, PRIORITY_MAX, &v) != VMRT_OK)
-		return complain(p, line, "priority = %.60s: give a whole number from %d to %d", value, min,
-			PRIORITY_MAX);
+		return complain(p, line, "priority = %.60s: give a whole number from %d to %d",
+			value, min, PRIORITY_MAX);
 	*out = (int)v;
 	return 1;
 }
@@ -221,7 +228,7 @@ static int set_choice(struct parser *p, int line, const char *key, const char *v
 {
 	*second = !strcmp(value, other);
 	return *second || !strcmp(value, one) ||
-		complain(p, line, "%s = %.60s: allowed are %s and %s", key, value, one, other);
+	       complain(p, line, "%s = %.60s: allowed are %s and %s", key, value, one, other);
 }
 
 /* What is not a VM but a cgroup or threads by their names may have slashes. */
@@ -230,7 +237,8 @@ static int set_vm(struct parser *p, int line, const char *value, char *out)
 	char plain[VMRT_NAME_MAX + 1];
 
 	snprintf(plain, sizeof(plain), "%.*s", VMRT_NAME_MAX, value);
-	for (char *c = plain; *c && (!strncmp(value, "cgroup:", 7) || !strncmp(value, "thread:", 7)); c++)
+	for (char *c = plain;
+		*c && (!strncmp(value, "cgroup:", 7) || !strncmp(value, "thread:", 7)); c++)
 		if (*c == '/')
 			*c = '.';
 	if (!name_is_sane(plain, VMRT_NAME_MAX))
@@ -245,7 +253,8 @@ static int experiment_key(struct parser *p, const char *key, const char *value, 
 		return set_name(p, line, key, value, p->exp->name);
 	if (!strcmp(key, "tick"))
 		return set_duration(p, line, key, value, &p->exp->tick_ns);
-	return complain(p, line, "unknown key '%.60s' in [experiment]: allowed are name and tick", key);
+	return complain(
+		p, line, "unknown key '%.60s' in [experiment]: allowed are name and tick", key);
 }
 
 static int server_key(struct parser *p, const char *key, const char *value, int line)
@@ -278,7 +287,8 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 		return set_choice(p, line, key, value, "free", "charged", &s->charge_helpers);
 	if (!strcmp(key, "cpu")) {
 		if (vmrt_parse_int(value, 0, MAX_CPU, &number) != VMRT_OK)
-			return complain(p, line, "cpu = %.60s: give the number of a host CPU", value);
+			return complain(
+				p, line, "cpu = %.60s: give the number of a host CPU", value);
 		s->cpu = (int)number;
 		return 1;
 	}
@@ -291,12 +301,14 @@ static int server_key(struct parser *p, const char *key, const char *value, int 
 		VMRT_POLICY_LIST(X)
 #undef X
 		return complain(p, line,
-			"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf, deadline, "
+			"policy = %.60s: allowed are none, periodic, polling, deferrable, "
+			"sporadic, edf, deadline, "
 			"rt_group and cfs_quota",
 			value);
 	}
 	return complain(p, line,
-		"unknown key '%.60s' in [server %s]: allowed are vm, policy, period, budget, priority, "
+		"unknown key '%.60s' in [server %s]: allowed are vm, policy, period, budget, "
+		"priority, "
 		"depletion, background, helpers and cpu",
 		key, s->name);
 }
@@ -308,8 +320,8 @@ static int task_key(struct parser *p, const char *key, const char *value, int li
 	if (!strcmp(key, "period")) {
 		if (!set_duration(p, line, key, value, &t->period_ns))
 			return 0;
-		return t->period_ns > 0 || complain(p, line, "task %s/%s needs a period above 0", t->machine,
-						   t->name);
+		return t->period_ns > 0 ||
+		       complain(p, line, "task %s/%s needs a period above 0", t->machine, t->name);
 	}
 	if (!strcmp(key, "release")) {
 #define X(name, text)                                                                              \
@@ -320,7 +332,8 @@ static int task_key(struct parser *p, const char *key, const char *value, int li
 		VMRT_RELEASE_LIST(X)
 #undef X
 		return complain(p, line,
-			"release = %.60s: allowed are auto, nanosleep, timerfd, itimer, posix, relative, resch and deadline",
+			"release = %.60s: allowed are auto, nanosleep, timerfd, itimer, posix, "
+			"relative, resch and deadline",
 			value);
 	}
 	if (!strcmp(key, "wcet"))
@@ -332,7 +345,8 @@ static int task_key(struct parser *p, const char *key, const char *value, int li
 	if (!strcmp(key, "priority"))
 		return set_priority(p, line, value, 1, &t->priority);
 	return complain(p, line,
-		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, offset, priority and release",
+		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, offset, "
+		"priority and release",
 		key, t->machine, t->name);
 }
 
@@ -425,7 +439,8 @@ static int check_server(struct parser *p, struct vmrt_server_spec *s)
 			vmrt_format_duration(s->budget_ns, budget), s->name,
 			vmrt_format_duration(s->period_ns, period));
 	if (!s->priority && s->policy != VMRT_POLICY_EDF && !vmrt_policy_by_kernel(s->policy))
-		return complain(p, s->line, "server %s needs a priority from 2 to %d", s->name, PRIORITY_MAX);
+		return complain(p, s->line, "server %s needs a priority from 2 to %d", s->name,
+			PRIORITY_MAX);
 	return 1;
 }
 
@@ -482,7 +497,8 @@ static enum vmrt_status parse_text(struct parser *p, const char *text)
 	if (p->failed)
 		return VMRT_EINVAL;
 	if (rc > 0)
-		return vmrt_fail(p->err, VMRT_EINVAL, "%s:%d: expected [section] or key = value", p->name, rc);
+		return vmrt_fail(p->err, VMRT_EINVAL, "%s:%d: expected [section] or key = value",
+			p->name, rc);
 	if (rc < 0)
 		return vmrt_fail(p->err, VMRT_ENOMEM, "%s: out of memory", p->name);
 	for (size_t i = 0; i < p->exp->n_servers; i++)
@@ -495,8 +511,8 @@ static enum vmrt_status parse_text(struct parser *p, const char *text)
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_experiment_parse(const char *text, const char *name,
-	struct vmrt_experiment **out, struct vmrt_error *err)
+enum vmrt_status vmrt_experiment_parse(
+	const char *text, const char *name, struct vmrt_experiment **out, struct vmrt_error *err)
 {
 	struct parser p = {.name = name, .err = err};
 	enum vmrt_status status;

@@ -9,8 +9,8 @@
 
 #define FIRST_CHUNK 4096
 
-static enum vmrt_status read_to_end(int fd, const char *path, size_t max, char **out, size_t *size,
-	struct vmrt_error *err)
+static enum vmrt_status read_to_end(
+	int fd, const char *path, size_t max, char **out, size_t *size, struct vmrt_error *err)
 {
 	size_t room = FIRST_CHUNK, used = 0;
 	char *buf = malloc(room + 1);
@@ -36,7 +36,8 @@ static enum vmrt_status read_to_end(int fd, const char *path, size_t max, char *
 		used += (size_t)n;
 		if (used > max) {
 			free(buf);
-			return vmrt_fail(err, VMRT_ERANGE, "%s is larger than %zu bytes", path, max);
+			return vmrt_fail(
+				err, VMRT_ERANGE, "%s is larger than %zu bytes", path, max);
 		}
 		if (used == room) {
 			char *more = realloc(buf, room * 2 + 1);

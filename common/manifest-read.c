@@ -45,27 +45,31 @@ static void get_text(struct reader *r, json_object *from, const char *key, char 
 	json_object *value = get(r, from, key, json_type_string);
 	const char *text = value ? json_object_get_string(value) : "";
 
-	if (strlen(text) >= room || (value && strlen(text) != (size_t)json_object_get_string_len(value)))
+	if (strlen(text) >= room ||
+		(value && strlen(text) != (size_t)json_object_get_string_len(value)))
 		complain(r, key, "is too long or holds a NUL");
 	else
 		memcpy(buf, text, strlen(text) + 1);
 }
 
-static int64_t int_of(struct reader *r, json_object *value, const char *key, int64_t min, int64_t max)
+static int64_t int_of(
+	struct reader *r, json_object *value, const char *key, int64_t min, int64_t max)
 {
 	int64_t n;
 
 	errno = 0;
 	n = json_object_get_int64(value);
 	/* json-c saturates: a value at the edge may have been a larger one */
-	if (errno || n < min || n > max || (n == INT64_MAX && json_object_get_uint64(value) != (uint64_t)n)) {
+	if (errno || n < min || n > max ||
+		(n == INT64_MAX && json_object_get_uint64(value) != (uint64_t)n)) {
 		complain(r, key, "is out of range");
 		return 0;
 	}
 	return n;
 }
 
-static int64_t get_int(struct reader *r, json_object *from, const char *key, int64_t min, int64_t max)
+static int64_t get_int(
+	struct reader *r, json_object *from, const char *key, int64_t min, int64_t max)
 {
 	json_object *value = get(r, from, key, json_type_int);
 
@@ -113,7 +117,8 @@ static void read_role(struct reader *r, json_object *obj, struct vmrt_vm_thread 
 /* What older recordings do not have: as get_int(), or 0 if there is none. */
 static int64_t get_optional(struct reader *r, json_object *from, const char *key, int64_t min)
 {
-	return json_object_object_get_ex(from, key, NULL) ? get_int(r, from, key, min, INT64_MAX) : 0;
+	return json_object_object_get_ex(from, key, NULL) ? get_int(r, from, key, min, INT64_MAX)
+							  : 0;
 }
 
 /* Where it is not said, and in older manifests, false. */
@@ -225,8 +230,8 @@ static void read_kvm_tsc(struct reader *r, json_object *obj, struct vmrt_kvm_tsc
 		complain(r, "kvm_tsc", "is not a list of 3 numbers");
 		return;
 	}
-	kvm->offset = int_of(
-		r, json_object_array_get_idx(list, 0), "kvm_tsc", INT64_MIN, INT64_MAX);
+	kvm->offset =
+		int_of(r, json_object_array_get_idx(list, 0), "kvm_tsc", INT64_MIN, INT64_MAX);
 	kvm->ratio = uint_of(r, json_object_array_get_idx(list, 1), "kvm_tsc");
 	kvm->bits = (uint32_t)int_of(r, json_object_array_get_idx(list, 2), "kvm_tsc", 0, 63);
 }
@@ -279,7 +284,8 @@ static void read_buffer(struct reader *r, json_object *obj, struct vmrt_manifest
 	list = get(r, obj, "losses", json_type_array);
 	if (list && json_object_array_length(list) > VMRT_MANIFEST_LOSSES)
 		complain(r, "losses", "is too long");
-	for (size_t i = 0; list && r->status == VMRT_OK && i < json_object_array_length(list); i++) {
+	for (size_t i = 0; list && r->status == VMRT_OK && i < json_object_array_length(list);
+		i++) {
 		json_object *loss = json_object_array_get_idx(list, i);
 
 		b->losses[i].from_ns = get_int(r, loss, "from_ns", INT64_MIN, INT64_MAX);
@@ -297,8 +303,9 @@ static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manife
 	format = get_int(r, obj, "format", 0, INT32_MAX);
 	if (r->status == VMRT_OK && format != VMRT_MANIFEST_FORMAT) {
 		r->status = vmrt_fail(r->err, VMRT_EUNSUPPORTED,
-			"%s: format %" PRId64 " was made by another version of vmrt; this one reads %d", r->path,
-			format, VMRT_MANIFEST_FORMAT);
+			"%s: format %" PRId64
+			" was made by another version of vmrt; this one reads %d",
+			r->path, format, VMRT_MANIFEST_FORMAT);
 		return;
 	}
 	get_text(r, obj, "vmrt_version", m->vmrt_version, sizeof(m->vmrt_version));
@@ -341,7 +348,8 @@ static json_object *parse(struct reader *r, const char *text, size_t size)
 			r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s is not JSON: %s", r->path,
 				json_tokener_error_desc(json_tokener_get_error(tok)));
 		else if (!json_object_is_type(obj, json_type_object))
-			r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s is not a manifest of a run", r->path);
+			r->status = vmrt_fail(
+				r->err, VMRT_EFORMAT, "%s is not a manifest of a run", r->path);
 	}
 	if (tok)
 		json_tokener_free(tok);

@@ -91,7 +91,8 @@ static json_object *new_affinity(const cpu_set_t *set)
 			continue;
 		while (to + 1 < CPU_SETSIZE && CPU_ISSET(to + 1, set))
 			to++;
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%d", used ? "," : "", from);
+		used += (size_t)snprintf(
+			text + used, sizeof(text) - used, "%s%d", used ? "," : "", from);
 		if (to > from)
 			used += (size_t)snprintf(text + used, sizeof(text) - used, "-%d", to);
 		from = to;
@@ -247,7 +248,8 @@ enum vmrt_status vmrt_manifest_save(
 
 	if (!failed)
 		text = json_object_to_json_string_length(obj,
-			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED | JSON_C_TO_STRING_NOSLASHESCAPE,
+			JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
+				JSON_C_TO_STRING_NOSLASHESCAPE,
 			&len);
 	if (!text || asprintf(&lines, "%.*s\n", (int)len, text) < 0)
 		lines = NULL;

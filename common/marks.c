@@ -30,7 +30,8 @@ static int open_marker(const char *folder, const char *instance)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-/* Others may be writing meanwhile: a descriptor that they know is never closed, but led elsewhere. */
+/* Others may be writing meanwhile: a descriptor that they know is never closed, but led elsewhere.
+ */
 static void take_slot(struct vmrt_marker *marker, int fd, const char *instance)
 {
 	size_t i = 0;
@@ -74,19 +75,22 @@ static enum vmrt_status open_named(
 		if (errno != ENOENT)
 			errnum = errno;
 	}
-	return vmrt_fail_errno(err, errnum, "cannot write markers into the tracefs instance %s", instance);
+	return vmrt_fail_errno(
+		err, errnum, "cannot write markers into the tracefs instance %s", instance);
 }
 
 static void open_ours(struct vmrt_marker *marker)
 {
-	for (size_t i = 0; i < sizeof(instance_folders) / sizeof(instance_folders[0]) && !marker->n; i++) {
+	for (size_t i = 0; i < sizeof(instance_folders) / sizeof(instance_folders[0]) && !marker->n;
+		i++) {
 		DIR *dir = opendir(instance_folders[i]);
 		struct dirent *entry;
 
 		while (dir && marker->n < MAX_INSTANCES && (entry = readdir(dir))) {
 			int fd;
 
-			if (strncmp(entry->d_name, VMRT_INSTANCE_PREFIX, strlen(VMRT_INSTANCE_PREFIX)) != 0)
+			if (strncmp(entry->d_name, VMRT_INSTANCE_PREFIX,
+				    strlen(VMRT_INSTANCE_PREFIX)) != 0)
 				continue;
 			fd = open_marker(instance_folders[i], entry->d_name);
 			if (fd >= 0)

@@ -32,13 +32,15 @@ const char *vmrt_cell_people(
 		return cell->number ? "yes" : "no";
 	case VMRT_CELL_NS:
 		if (decimals < 0)
-			snprintf(buf, VMRT_CELL_ROOM, "%.10g", (double)cell->number / unit_ns(column->unit));
+			snprintf(buf, VMRT_CELL_ROOM, "%.10g",
+				(double)cell->number / unit_ns(column->unit));
 		else
 			snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals,
 				(double)cell->number / unit_ns(column->unit));
 		return buf;
 	case VMRT_CELL_RATIO:
-		/* in a column of durations 3 decimals are microseconds, but of a percent 2 are enough */
+		/* in a column of durations 3 decimals are microseconds, but of a percent 2 are
+		 * enough */
 		if (column->type == VMRT_CELL_ANY || decimals < 0)
 			decimals = 2;
 		snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, cell->real * 100);
@@ -93,7 +95,10 @@ uint32_t vmrt_utf8_next(const char **text)
 	(*text)++;
 	if (c < 0x80)
 		return c;
-	more = c >= 0xf0 && c < 0xf8 ? 3 : c >= 0xe0 && c < 0xf0 ? 2 : c >= 0xc2 && c < 0xe0 ? 1 : 0;
+	more = c >= 0xf0 && c < 0xf8   ? 3
+	       : c >= 0xe0 && c < 0xf0 ? 2
+	       : c >= 0xc2 && c < 0xe0 ? 1
+				       : 0;
 	if (!more)
 		return 0xfffd;
 	c &= 0x3fU >> more;

@@ -77,7 +77,8 @@ void vmrt_print_csv(const struct vmrt_doc *doc, const char *only, FILE *out)
 		for (size_t s = 0; s < doc->n_sections; s++)
 			for (size_t j = 0; j < doc->sections[s].n_tables; j++)
 				if (!strcmp(doc->sections[s].tables[j]->name, table->name))
-					csv_rows(doc, &doc->sections[s], doc->sections[s].tables[j], out);
+					csv_rows(doc, &doc->sections[s], doc->sections[s].tables[j],
+						out);
 	}
 }
 

@@ -1,32 +1,45 @@
 /* SPDX-License-Identifier: MIT */
-/* A document as one page of HTML that needs nothing else: no scripts, fonts or pictures from elsewhere. */
+/* A document as one page of HTML that needs nothing else: no scripts, fonts or pictures from
+ * elsewhere. */
 #include "table.h"
 
 #include <string.h>
 
-/* Colours are chosen by what the reader's screen prefers; pictures use the same ones by their classes. */
+/* Colours are chosen by what the reader's screen prefers; pictures use the same ones by their
+ * classes. */
 static const char style[] =
-	":root{color-scheme:light dark;--ground:#fff;--ink:#1a1a1a;--quiet:#666;--line:#ccc;--band:#f5f5f5;"
+	":root{color-scheme:light "
+	"dark;--ground:#fff;--ink:#1a1a1a;--quiet:#666;--line:#ccc;--band:#f5f5f5;"
 	"--a:#1f6fb4;--b:#c8501e;--c:#3a8a4d;--d:#8a6bb0}\n"
-	"@media (prefers-color-scheme:dark){:root{--ground:#16181c;--ink:#e6e6e6;--quiet:#9a9a9a;--line:#444;"
+	"@media "
+	"(prefers-color-scheme:dark){:root{--ground:#16181c;--ink:#e6e6e6;--quiet:#9a9a9a;--line:#"
+	"444;"
 	"--band:#1f2228;--a:#6cb0ec;--b:#f0905c;--c:#7cc98d;--d:#b79ae0}}\n"
-	"body{background:var(--ground);color:var(--ink);font:15px/1.45 system-ui,sans-serif;max-width:75em;"
+	"body{background:var(--ground);color:var(--ink);font:15px/1.45 "
+	"system-ui,sans-serif;max-width:75em;"
 	"margin:2em auto;padding:0 1em}\n"
 	"h2{border-bottom:2px solid var(--line);margin-top:2em}\n"
-	"figure,.wide{overflow-x:auto;margin:1em 0}figcaption,caption{text-align:left;font-weight:600;"
+	"figure,.wide{overflow-x:auto;margin:1em "
+	"0}figcaption,caption{text-align:left;font-weight:600;"
 	"padding:.4em 0}\n"
 	"table{border-collapse:collapse;font-variant-numeric:tabular-nums}\n"
 	"th,td{padding:.2em .7em;text-align:right;white-space:nowrap}th small{color:var(--quiet);"
 	"font-weight:400;display:block}\n"
-	"thead{border-top:2px solid var(--ink);border-bottom:1px solid var(--ink)}tbody{border-bottom:2px solid "
+	"thead{border-top:2px solid var(--ink);border-bottom:1px solid "
+	"var(--ink)}tbody{border-bottom:2px solid "
 	"var(--ink)}\n"
-	"tbody tr:nth-child(even){background:var(--band)}th.t,td.t{text-align:left}td.t{font-family:inherit}"
+	"tbody "
+	"tr:nth-child(even){background:var(--band)}th.t,td.t{text-align:left}td.t{font-family:"
+	"inherit}"
 	"td.m{font-family:ui-monospace,monospace;text-align:left;white-space:pre}\n"
-	"dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em 1em}dt{font-weight:600}dd{margin:0}\n"
+	"dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em "
+	"1em}dt{font-weight:600}dd{margin:0}\n"
 	"svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}"
-	"svg .q{fill:var(--quiet)}svg .axis{stroke:var(--quiet);fill:none}svg .grid{stroke:var(--line)}"
+	"svg .q{fill:var(--quiet)}svg .axis{stroke:var(--quiet);fill:none}svg "
+	".grid{stroke:var(--line)}"
 	"svg .a{fill:var(--a)}svg .b{fill:var(--b)}svg .c{fill:var(--c)}svg .d{fill:var(--d)}"
-	"svg .n{fill:var(--line)}svg .la{stroke:var(--a);fill:none}svg .lb{stroke:var(--b);fill:none}"
+	"svg .n{fill:var(--line)}svg .la{stroke:var(--a);fill:none}svg "
+	".lb{stroke:var(--b);fill:none}"
 	"svg .lc{stroke:var(--c);fill:none}\n"
 	"@media print{body{max-width:none;margin:0}}\n";
 
@@ -67,7 +80,8 @@ static void cell(const struct vmrt_table *table, size_t r, size_t c, FILE *out)
 
 static void head(const struct vmrt_column *column, FILE *out)
 {
-	fprintf(out, column->type == VMRT_CELL_TEXT ? "<th class=t data-key=\"" : "<th data-key=\"");
+	fprintf(out,
+		column->type == VMRT_CELL_TEXT ? "<th class=t data-key=\"" : "<th data-key=\"");
 	vmrt_html_text(out, column->key);
 	fputs("\">", out);
 	vmrt_html_text(out, column->head);
@@ -140,7 +154,8 @@ static void print_table(const struct vmrt_table *table, FILE *out)
 void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-	      "<meta name=\"viewport\" content=\"width=device-width\">\n<title>", out);
+	      "<meta name=\"viewport\" content=\"width=device-width\">\n<title>",
+		out);
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		fputs(i ? ", " : "", out);
 		vmrt_html_text(out, doc->sections[i].name);

@@ -57,8 +57,7 @@ static size_t count_shown(const struct vmrt_table *table, int group)
 	return n;
 }
 
-static void heads(
-	const struct vmrt_table *table, int group, const struct markup *markup, FILE *out)
+static void heads(const struct vmrt_table *table, int group, const struct markup *markup, FILE *out)
 {
 	const char *between = "";
 
@@ -77,8 +76,8 @@ static void heads(
 	fputs(markup->row_end, out);
 }
 
-static void row(const struct vmrt_table *table, size_t r, int group, const struct markup *markup,
-	FILE *out)
+static void row(
+	const struct vmrt_table *table, size_t r, int group, const struct markup *markup, FILE *out)
 {
 	const char *between = "";
 	char buf[VMRT_CELL_ROOM];
@@ -87,8 +86,8 @@ static void row(const struct vmrt_table *table, size_t r, int group, const struc
 		if (!vmrt_column_in(table, c, group))
 			continue;
 		fputs(between, out);
-		markup->text(
-			out, vmrt_cell_people(vmrt_table_cell(table, r, c), &table->columns[c], buf));
+		markup->text(out,
+			vmrt_cell_people(vmrt_table_cell(table, r, c), &table->columns[c], buf));
 		between = markup->between;
 	}
 	fputs(markup->row_end, out);
@@ -173,8 +172,8 @@ static void latex_group(const struct vmrt_table *table, int group, FILE *out)
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
 		name = vmrt_row_span(table, r);
 		if (name) {
-			fprintf(out, "%s\\multicolumn{%zu}{l}{\\textbf{", r ? "\\addlinespace\n" : "",
-				count_shown(table, group));
+			fprintf(out, "%s\\multicolumn{%zu}{l}{\\textbf{",
+				r ? "\\addlinespace\n" : "", count_shown(table, group));
 			latex_text(out, name);
 			fputs("}} \\\\\n", out);
 		}

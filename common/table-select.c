@@ -76,12 +76,14 @@ static size_t metric_column(const struct vmrt_table *table)
 
 static bool is_name(const struct vmrt_table *table, size_t c)
 {
-	return table->columns[c].group == VMRT_KEY_GROUP || (!c && table->columns[c].type == VMRT_CELL_TEXT);
+	return table->columns[c].group == VMRT_KEY_GROUP ||
+	       (!c && table->columns[c].type == VMRT_CELL_TEXT);
 }
 
-/* Which columns of @from, names first, then the selected ones in the order asked for; returns how many. */
-static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how, bool *found, size_t *source,
-	size_t *names)
+/* Which columns of @from, names first, then the selected ones in the order asked for; returns how
+ * many. */
+static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
+	size_t *source, size_t *names)
 {
 	size_t n = 0;
 
@@ -101,7 +103,8 @@ static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how
 	return n;
 }
 
-/* The rows of the selected metrics, with all columns; false without memory. @any: there are some. */
+/* The rows of the selected metrics, with all columns; false without memory. @any: there are some.
+ */
 static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
 	struct vmrt_table *to, bool *any)
 {
@@ -117,7 +120,8 @@ static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print 
 	for (size_t r = 0; r < rows; r++) {
 		const struct vmrt_cell *name = vmrt_table_cell(from, r, metric);
 
-		if (!name->known || name->type != VMRT_CELL_TEXT || !is_selected(how, name->text, found))
+		if (!name->known || name->type != VMRT_CELL_TEXT ||
+			!is_selected(how, name->text, found))
 			continue;
 		*any = true;
 		for (size_t c = 0; c < from->n_columns; c++)
@@ -183,8 +187,9 @@ static bool copy_section(const struct vmrt_section *from, const struct vmrt_prin
 		to->tables[to->n_tables++] = table;
 		table->name = from->tables[t]->name;
 		table->flags = from->tables[t]->flags & ~(unsigned)VMRT_TABLE_PROSE;
-		copied = (metric_column(from->tables[t]) < from->tables[t]->n_columns ? copy_metrics : copy_columns)(
-			from->tables[t], how, found, table, &any);
+		copied = (metric_column(from->tables[t]) < from->tables[t]->n_columns
+				  ? copy_metrics
+				  : copy_columns)(from->tables[t], how, found, table, &any);
 		if (!copied)
 			return false;
 		if (any)
@@ -235,8 +240,10 @@ enum vmrt_status vmrt_doc_select(const struct vmrt_doc *doc, const struct vmrt_p
 	for (size_t i = 0; status == VMRT_OK && i < how->n_select; i++)
 		if (!found[i])
 			status = vmrt_fail(err, VMRT_ENOENT,
-				"there is no column '%s'%s%s: the keys in --format json name them all", how->select[i],
-				how->only ? " in table " : "", how->only ? how->only : "");
+				"there is no column '%s'%s%s: the keys in --format json name them "
+				"all",
+				how->select[i], how->only ? " in table " : "",
+				how->only ? how->only : "");
 	free(found);
 	if (status == VMRT_OK)
 		*out = copy;

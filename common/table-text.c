@@ -61,7 +61,8 @@ static void pad(FILE *out, size_t n)
 /* How many characters of a text are shown at most. */
 static size_t most(const struct vmrt_column *column)
 {
-	return column->type == VMRT_CELL_TEXT && column->decimals > 0 ? (size_t)column->decimals : TEXT_MAX;
+	return column->type == VMRT_CELL_TEXT && column->decimals > 0 ? (size_t)column->decimals
+								      : TEXT_MAX;
 }
 
 static size_t shown_length(const char *text, size_t max)
@@ -80,7 +81,8 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 	if (c->unit && strlen(c->unit) > width)
 		width = strlen(c->unit);
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		size_t n = shown_length(vmrt_cell_people(vmrt_table_cell(table, r, column), c, buf), most(c));
+		size_t n = shown_length(
+			vmrt_cell_people(vmrt_table_cell(table, r, column), c, buf), most(c));
 
 		if (n > width)
 			width = n;
@@ -146,7 +148,8 @@ static void print_heads(struct grid *g)
 	g->n = n;
 }
 
-/* Is there anything but names in these columns of row @r? Always, for people, in the first part of a table. */
+/* Is there anything but names in these columns of row @r? Always, for people, in the first part of
+ * a table. */
 static bool says_something(const struct grid *g, size_t r)
 {
 	for (size_t i = 0; i < g->n; i++) {
@@ -171,8 +174,8 @@ static void print_rows(struct grid *g)
 		if (span && !says_something(g, r))
 			continue;
 		if (span) {
-			const char *name =
-				vmrt_cell_people(vmrt_table_cell(table, r, 0), &table->columns[0], buf);
+			const char *name = vmrt_cell_people(
+				vmrt_table_cell(table, r, 0), &table->columns[0], buf);
 
 			if (!former || strcmp(former, name) != 0) {
 				putc('\n', g->out);
@@ -184,7 +187,8 @@ static void print_rows(struct grid *g)
 		}
 		for (size_t i = 0; i < g->n; i++)
 			print_cell(g, i,
-				vmrt_cell_people(vmrt_table_cell(table, r, g->columns[i]), column_of(g, i), buf));
+				vmrt_cell_people(vmrt_table_cell(table, r, g->columns[i]),
+					column_of(g, i), buf));
 		putc('\n', g->out);
 	}
 }
@@ -198,8 +202,8 @@ static void add_group(struct grid *g, int group)
 }
 
 /*
- * The columns of one group, in as many tables below each other as the page's width makes necessary; the key
- * columns stand in each.
+ * The columns of one group, in as many tables below each other as the page's width makes necessary;
+ * the key columns stand in each.
  */
 static void print_group(struct grid *g, int group)
 {
@@ -241,14 +245,17 @@ static void print_titles(const struct grid *g, int first)
 
 	for (size_t i = 0; i < g->n; i++) {
 		int group = vmrt_column_group(column_of(g, i));
-		bool begins = group > first && (!i || vmrt_column_group(column_of(g, i - 1)) != group);
+		bool begins =
+			group > first && (!i || vmrt_column_group(column_of(g, i - 1)) != group);
 		const char *title = begins ? vmrt_table_title(g->table, group) : NULL;
 		size_t room = 0;
 
-		/* the part before the colon says what the table is of, which the first one has said */
+		/* the part before the colon says what the table is of, which the first one has said
+		 */
 		if (title && strstr(title, ": "))
 			title = strstr(title, ": ") + 2;
-		for (size_t j = i; title && j < g->n && vmrt_column_group(column_of(g, j)) == group; j++)
+		for (size_t j = i; title && j < g->n && vmrt_column_group(column_of(g, j)) == group;
+			j++)
 			room += g->widths[g->columns[j]] + (j > i ? g->gap : 0);
 		if (title && written < at) {
 			pad(g->out, at - written);
@@ -258,7 +265,8 @@ static void print_titles(const struct grid *g, int first)
 			size_t before = 0;
 
 			/* that of the first group, over the names too */
-			for (size_t j = 0; j < g->n && vmrt_column_group(column_of(g, j)) <= first; j++)
+			for (size_t j = 0; j < g->n && vmrt_column_group(column_of(g, j)) <= first;
+				j++)
 				before += g->widths[g->columns[j]] + g->gap;
 			title = vmrt_table_title(g->table, first);
 			print_cut(g->out, title, before - g->gap);
@@ -331,8 +339,7 @@ static void print_line(const struct vmrt_line *line, size_t width, FILE *out)
 }
 
 /* @after_grid: a grid was printed last; lines of prose are set apart from it. */
-static void print_table(
-	const struct vmrt_table *table, unsigned width, bool *after_grid, FILE *out)
+static void print_table(const struct vmrt_table *table, unsigned width, bool *after_grid, FILE *out)
 {
 	struct grid g = {.table = table, .page = width, .out = out};
 	size_t *widths;

@@ -359,17 +359,18 @@ static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
 			bool told = false;
 
 			for (size_t k = 0; k <= i && !told; k++)
-				for (size_t l = 0; l < (k < i ? doc->sections[k].n_tables : j) && !told; l++)
+				for (size_t l = 0;
+					l < (k < i ? doc->sections[k].n_tables : j) && !told; l++)
 					told = !strcmp(doc->sections[k].tables[l]->name, name);
 			if (told || used + strlen(name) + 3 > size)
 				continue;
-			used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "", name);
+			used += (size_t)snprintf(
+				text + used, size - used, "%s%s", used ? ", " : "", name);
 		}
 	}
 }
 
-static void write_as(
-	const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out)
+static void write_as(const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out)
 {
 	static void (*const writers[])(const struct vmrt_doc *, const char *, FILE *) = {
 		[VMRT_FORMAT_MARKDOWN] = vmrt_print_markdown,

@@ -81,7 +81,8 @@ const char *vmrt_table_title(const struct vmrt_table *table, int group);
 /** vmrt_column_in - is a column for people in this group of the table's, or in each? */
 bool vmrt_column_in(const struct vmrt_table *table, size_t column, int group);
 
-/** vmrt_row_span - in a table with spans, the name of the rows from @r on if it differs from that of row r - 1, or NULL */
+/** vmrt_row_span - in a table with spans, the name of the rows from @r on if it differs from that
+ * of row r - 1, or NULL */
 const char *vmrt_row_span(const struct vmrt_table *table, size_t r);
 
 /**

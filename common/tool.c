@@ -114,7 +114,8 @@ static int print_completion(const struct vmrt_tool *tool)
 
 static void print_tool_help(const struct vmrt_tool *tool, FILE *out)
 {
-	fprintf(out, "Usage: %s COMMAND [OPTION...] [ARG...]\n%s\n\nCommands:\n", tool->name, tool->summary);
+	fprintf(out, "Usage: %s COMMAND [OPTION...] [ARG...]\n%s\n\nCommands:\n", tool->name,
+		tool->summary);
 	for (const struct vmrt_command *c = tool->commands; c->run; c++)
 		fprintf(out, "  %-9s %s\n", c->name, c->summary);
 	fprintf(out,
@@ -152,8 +153,8 @@ static int check_stdout(int status)
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return status;
 	if (errno != EPIPE)
-		fprintf(stderr, "%s: error: cannot write the output: %s\n", program_invocation_short_name,
-			strerror(errno));
+		fprintf(stderr, "%s: error: cannot write the output: %s\n",
+			program_invocation_short_name, strerror(errno));
 	return status == VMRT_EXIT_DONE ? VMRT_EXIT_FAILED : status;
 }
 

@@ -28,10 +28,11 @@ enum vmrt_status vmrt_csv_export(sqlite3 *db, const char *table, int64_t from_ns
 		if (!strcmp(views[v].name, table))
 			break;
 	if (v == ARRAY_SIZE(views))
-		return vmrt_fail(
-			err, VMRT_ENOENT, "there is no table '%s': jobs, server_periods, losses", table);
+		return vmrt_fail(err, VMRT_ENOENT,
+			"there is no table '%s': jobs, server_periods, losses", table);
 	snprintf(sql, sizeof(sql),
-		"SELECT * FROM %s WHERE coalesce(%s < ?2, ?2 = %lld) AND coalesce(%s >= ?1, ?1 = %lld)"
+		"SELECT * FROM %s WHERE coalesce(%s < ?2, ?2 = %lld) AND coalesce(%s >= ?1, ?1 = "
+		"%lld)"
 		" ORDER BY %s",
 		table, views[v].from, (long long)INT64_MAX, views[v].to, (long long)INT64_MIN,
 		views[v].order);

@@ -12,8 +12,8 @@
 /**
  * vmrt_csv_export - a view of the database with exactly its columns
  * @table: jobs, server_periods or losses
- * @from_ns, @to_ns: only rows that lie in this time at least in part (host clock); INT64_MIN and INT64_MAX: all,
- * those without times included
+ * @from_ns, @to_ns: only rows that lie in this time at least in part (host clock); INT64_MIN and
+ * INT64_MAX: all, those without times included
  *
  * Return: VMRT_OK, VMRT_ENOENT if there is no such view, VMRT_EDB.
  */

@@ -70,7 +70,8 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 	sqlite3_stmt *stmt = vmrt_grasp_query(g,
 		"SELECT k, arrival_ns, start_ns, end_ns, deadline_ns, outcome, cause FROM job"
 		" WHERE task = ?1 AND coalesce(arrival_ns, start_ns, end_ns) < ?3"
-		" AND max(coalesce(end_ns, ?3), coalesce(deadline_ns, end_ns, ?3)) >= ?2 ORDER BY k");
+		" AND max(coalesce(end_ns, ?3), coalesce(deadline_ns, end_ns, ?3)) >= ?2 ORDER BY "
+		"k");
 	struct job *jobs = NULL;
 	size_t room = 0;
 
@@ -103,12 +104,14 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 		j->known = j->missed || (outcome && !strcmp(outcome, "met"));
 		if (cause)
 			vmrt_grasp_name(cause, j->cause, sizeof(j->cause));
-		j->arrival = j->arrival == VMRT_UNKNOWN ? VMRT_UNKNOWN : earlier(j->arrival, j->start);
+		j->arrival =
+			j->arrival == VMRT_UNKNOWN ? VMRT_UNKNOWN : earlier(j->arrival, j->start);
 		j->from = j->start != VMRT_UNKNOWN ? j->start : j->arrival;
 		if (j->from == VMRT_UNKNOWN)
 			j->from = *n > 1 && j[-1].until != VMRT_UNKNOWN ? j[-1].until : INT64_MIN;
 		j->until = j->end;
-		/* a job that is not known to have ended lasts until the next one of the task starts */
+		/* a job that is not known to have ended lasts until the next one of the task starts
+		 */
 		if (*n > 1 && j[-1].until == VMRT_UNKNOWN)
 			j[-1].until = j->start; /* VMRT_UNKNOWN for one that never ran */
 	}
@@ -139,26 +142,29 @@ static void add_deadline(struct vmrt_grasp *g, size_t row, int cpu, const struct
 	char id[32], name[96];
 
 	vmrt_grasp_id(g, row, cpu, id);
-	vmrt_grasp_emit(g, time, cpu, "jobDeadline %s.%lld -arrowColor %s", id, (long long)j->k, color);
+	vmrt_grasp_emit(
+		g, time, cpu, "jobDeadline %s.%lld -arrowColor %s", id, (long long)j->k, color);
 	if (!j->missed)
 		return;
 	vmrt_grasp_name(g->rows[row].name, name, sizeof(name));
-	vmrt_grasp_emit(g, time, cpu, "message {%s job %lld missed: %s} -color red -shape cross", name,
-		(long long)j->k, *j->cause ? j->cause : "cause unknown");
+	vmrt_grasp_emit(g, time, cpu, "message {%s job %lld missed: %s} -color red -shape cross",
+		name, (long long)j->k, *j->cause ? j->cause : "cause unknown");
 }
 
 /*
- * One job: arrival, the parts of slices that are its own, completion, deadline. @slices begin with the first
- * that may be its own. Events at the window's end only stop what runs, they complete nothing.
+ * One job: arrival, the parts of slices that are its own, completion, deadline. @slices begin with
+ * the first that may be its own. Events at the window's end only stop what runs, they complete
+ * nothing.
  */
-static void add_job(struct vmrt_grasp *g, size_t row, const struct job *j, const struct slice *slices,
-	size_t n)
+static void add_job(
+	struct vmrt_grasp *g, size_t row, const struct job *j, const struct slice *slices, size_t n)
 {
 	int64_t from = j->from;
 	int64_t until = j->until == VMRT_UNKNOWN ? INT64_MAX : j->until;
 	bool arrives = j->arrival != VMRT_UNKNOWN && j->arrival >= g->from_ns;
 	bool completes = j->end != VMRT_UNKNOWN && j->end >= g->from_ns && j->end < g->to_ns;
-	bool due = j->deadline != VMRT_UNKNOWN && j->deadline >= g->from_ns && j->deadline < g->to_ns;
+	bool due =
+		j->deadline != VMRT_UNKNOWN && j->deadline >= g->from_ns && j->deadline < g->to_ns;
 	int cpu = g->rows[row].first_cpu;
 	bool done = false;
 	char id[32];
@@ -187,15 +193,15 @@ static void add_job(struct vmrt_grasp *g, size_t row, const struct job *j, const
 		bool last = completes && slices[i].end >= until;
 
 		vmrt_grasp_id(g, row, slices[i].cpu, id);
-		vmrt_grasp_emit(
-			g, vmrt_grasp_time(g, start), -1, "jobResumed %s.%lld", id, (long long)j->k);
+		vmrt_grasp_emit(g, vmrt_grasp_time(g, start), -1, "jobResumed %s.%lld", id,
+			(long long)j->k);
 		vmrt_grasp_emit(g, vmrt_grasp_time(g, end), -1, "%s %s.%lld",
 			last ? "jobCompleted" : "jobPreempted", id, (long long)j->k);
 		done = done || last;
 	}
 	if (completes && !done)
-		vmrt_grasp_emit(
-			g, vmrt_grasp_time(g, j->end), -1, "jobCompleted %s.%lld", id, (long long)j->k);
+		vmrt_grasp_emit(g, vmrt_grasp_time(g, j->end), -1, "jobCompleted %s.%lld", id,
+			(long long)j->k);
 	if (due)
 		add_deadline(g, row, cpu, j);
 }
@@ -207,7 +213,8 @@ static void add_task(struct vmrt_grasp *g, size_t row)
 	struct job *jobs = load_jobs(g, &g->rows[row], &n_jobs);
 
 	for (size_t i = 0; g->status == VMRT_OK && i < n_jobs; i++) {
-		/* jobs of a task follow one another, so slices before this one's start are used up */
+		/* jobs of a task follow one another, so slices before this one's start are used up
+		 */
 		while (first < n_slices && jobs[i].start != VMRT_UNKNOWN &&
 			slices[first].end <= jobs[i].start)
 			first++;

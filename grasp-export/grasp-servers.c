@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Budgets. The player keeps a whole number per server that falls by one per unit of time and running member; it knows
- * no fractions. So times are rounded once, and the same number is kept here, so that it never falls below 0.
+ * Budgets. The player keeps a whole number per server that falls by one per unit of time and
+ * running member; it knows no fractions. So times are rounded once, and the same number is kept
+ * here, so that it never falls below 0.
  */
 #include "grasp.h"
 
@@ -67,7 +68,8 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 	struct marks *marks, size_t *n, int64_t *largest)
 {
 	sqlite3_stmt *stmt = vmrt_grasp_query(g,
-		"SELECT coalesce(replenished_ns, start_ns), depleted_ns, budget_ns FROM server_period"
+		"SELECT coalesce(replenished_ns, start_ns), depleted_ns, budget_ns FROM "
+		"server_period"
 		" WHERE server = ?1 AND start_ns < ?3 AND end_ns > ?2 ORDER BY k");
 	struct open_time *open = NULL;
 	size_t room = 0;
@@ -92,7 +94,8 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 		}
 		if (*n && open[*n - 1].to > at)
 			open[*n - 1].to = at;
-		open[(*n)++] = (struct open_time){at, depleted == VMRT_UNKNOWN ? INT64_MAX : depleted};
+		open[(*n)++] =
+			(struct open_time){at, depleted == VMRT_UNKNOWN ? INT64_MAX : depleted};
 		add_mark(g, marks, at, REPLENISH, budget);
 		if (depleted != VMRT_UNKNOWN)
 			add_mark(g, marks, depleted, DEPLETE, 0);
@@ -104,14 +107,15 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 }
 
 /*
- * The members' use of the budget: their slices within the open times. A use that goes on over a replenishment stops and
- * starts there.
+ * The members' use of the budget: their slices within the open times. A use that goes on over a
+ * replenishment stops and starts there.
  */
 static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 	const struct open_time *open, size_t n, struct marks *marks)
 {
 	sqlite3_stmt *stmt = vmrt_grasp_query(g,
-		"SELECT s.start_ns, s.end_ns, t.machine, s.cpu FROM slice s JOIN thread t ON t.id = s.thread"
+		"SELECT s.start_ns, s.end_ns, t.machine, s.cpu FROM slice s JOIN thread t ON t.id "
+		"= s.thread"
 		" WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
 		" AND s.start_ns < ?3 AND s.end_ns > ?2 ORDER BY s.start_ns");
 
@@ -122,7 +126,8 @@ static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 		int64_t start = vmrt_grasp_int(stmt, 0), end = vmrt_grasp_int(stmt, 1);
 
 		if (s->cpu < 0 && end > g->from_ns)
-			s->cpu = vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 2), vmrt_grasp_int(stmt, 3));
+			s->cpu =
+				vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 2), vmrt_grasp_int(stmt, 3));
 		for (size_t i = 0; i < n && open[i].from < end; i++) {
 			int64_t from = start > open[i].from ? start : open[i].from;
 			int64_t to = end < open[i].to ? end : open[i].to;
@@ -143,7 +148,8 @@ static void tell(const struct budget *b, int64_t time, const char *what)
 	vmrt_grasp_emit(b->g, time * 1000, -1, "%s s%zu", what, b->server);
 }
 
-/* Lets time pass; where the budget would fall below 0, it is depleted and nobody uses it any more. */
+/* Lets time pass; where the budget would fall below 0, it is depleted and nobody uses it any more.
+ */
 static void pass(struct budget *b, int64_t time)
 {
 	int64_t passed = time - b->time;
@@ -265,7 +271,8 @@ void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 	sqlite3_bind_int64(stmt, 1, g->from_ns);
 	sqlite3_bind_int64(stmt, 2, g->to_ns);
 	while (vmrt_grasp_step(g, stmt)) {
-		struct vmrt_grasp_server *more = realloc(g->servers, (g->n_servers + 1) * sizeof(*more));
+		struct vmrt_grasp_server *more =
+			realloc(g->servers, (g->n_servers + 1) * sizeof(*more));
 		char *name = strdup((const char *)sqlite3_column_text(stmt, 2));
 
 		if (more)

@@ -9,14 +9,16 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define VCPU_COLOR "#BBBBBB"
 
-/* Okabe and Ito's colours, which most people can tell apart; vermilion is left out, red means a miss. */
+/* Okabe and Ito's colours, which most people can tell apart; vermilion is left out, red means a
+ * miss. */
 static const char *const colors[] = {
 	"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#CC79A7", "#666666"};
 
 void vmrt_grasp_name(const char *text, char *buf, size_t room)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-				      " _.,:/@+=<>()#~-";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+		" _.,:/@+=<>()#~-";
 	size_t n = 0;
 
 	for (; *text && n + 1 < room; text++, n++)
@@ -50,7 +52,8 @@ static void write_header(
 	fprintf(out, "# run %s: from %.6f s to %.6f s after its start\n", name,
 		(double)(g->from_ns - options->start_ns) / 1e9,
 		(double)(g->to_ns - options->start_ns) / 1e9);
-	fprintf(out, "# 1 unit is %s; %lld units, %zu events\n", unit, (long long)g->end, g->n_events + 1);
+	fprintf(out, "# 1 unit is %s; %lld units, %zu events\n", unit, (long long)g->end,
+		g->n_events + 1);
 }
 
 static void write_declarations(const struct vmrt_grasp *g, FILE *out)
@@ -82,9 +85,11 @@ static void write_declarations(const struct vmrt_grasp *g, FILE *out)
 	for (size_t s = 0; s < g->n_servers; s++) {
 		vmrt_grasp_name(g->servers[s].name, name, sizeof(name));
 		if (g->several)
-			snprintf(processor, sizeof(processor), " -processor cpu%d", g->servers[s].cpu);
-		fprintf(out, "newServer s%zu -name {server %s} -priority %d -capacity %lld -budget %lld "
-			     "-color %s%s\n",
+			snprintf(processor, sizeof(processor), " -processor cpu%d",
+				g->servers[s].cpu);
+		fprintf(out,
+			"newServer s%zu -name {server %s} -priority %d -capacity %lld -budget %lld "
+			"-color %s%s\n",
 			s, name, ++priority, (long long)g->servers[s].capacity,
 			(long long)g->servers[s].capacity,
 			colors[(ARRAY_SIZE(colors) - 3 + s) % ARRAY_SIZE(colors)], processor);

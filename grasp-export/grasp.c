@@ -118,11 +118,12 @@ static void choose_unit(struct vmrt_grasp *g)
 
 static void load_cpus(struct vmrt_grasp *g)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
-		"SELECT DISTINCT t.machine, s.cpu, m.name FROM slice s JOIN thread t ON t.id = s.thread"
-		" JOIN machine m ON m.id = t.machine"
-		" WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND (t.task IS NOT NULL OR t.role = 'vcpu')"
-		" ORDER BY m.kind <> 'host', t.machine, s.cpu");
+	sqlite3_stmt *stmt = vmrt_grasp_query(g, "SELECT DISTINCT t.machine, s.cpu, m.name FROM "
+						 "slice s JOIN thread t ON t.id = s.thread"
+						 " JOIN machine m ON m.id = t.machine"
+						 " WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND "
+						 "(t.task IS NOT NULL OR t.role = 'vcpu')"
+						 " ORDER BY m.kind <> 'host', t.machine, s.cpu");
 
 	sqlite3_bind_int64(stmt, 1, g->from_ns);
 	sqlite3_bind_int64(stmt, 2, g->to_ns);
@@ -192,16 +193,17 @@ static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
 /* Tasks first, higher priority above; below them the vCPU threads. */
 static void load_rows(struct vmrt_grasp *g)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
-		"SELECT t.id, t.machine_name || '/' || t.name FROM task t"
-		" ORDER BY t.machine_name, t.priority DESC, t.id");
+	sqlite3_stmt *stmt =
+		vmrt_grasp_query(g, "SELECT t.id, t.machine_name || '/' || t.name FROM task t"
+				    " ORDER BY t.machine_name, t.priority DESC, t.id");
 
 	while (vmrt_grasp_step(g, stmt))
 		add_row(g, vmrt_grasp_int(stmt, 0), VMRT_UNKNOWN,
 			(const char *)sqlite3_column_text(stmt, 1));
 	sqlite3_finalize(stmt);
 	stmt = vmrt_grasp_query(g,
-		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu FROM thread t JOIN vm v ON v.id = t.vm"
+		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu FROM thread t JOIN vm v ON "
+		"v.id = t.vm"
 		" WHERE t.role = 'vcpu' AND t.task IS NULL ORDER BY v.name, t.vcpu, t.id");
 	while (vmrt_grasp_step(g, stmt))
 		add_row(g, VMRT_UNKNOWN, vmrt_grasp_int(stmt, 0),
@@ -262,7 +264,8 @@ static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
 {
 	sqlite3_stmt *stmt = vmrt_grasp_query(g,
 		"SELECT 2 * (SELECT count(*) FROM slice WHERE start_ns >= ?1 AND start_ns < ?2)"
-		" + 2 * (SELECT count(*) FROM server_period WHERE start_ns >= ?1 AND start_ns < ?2)");
+		" + 2 * (SELECT count(*) FROM server_period WHERE start_ns >= ?1 AND start_ns < "
+		"?2)");
 	int64_t n = 0;
 
 	sqlite3_bind_int64(stmt, 1, g->from_ns);
@@ -276,10 +279,8 @@ static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
 enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options *options, FILE *out,
 	int64_t *shown_to_ns, struct vmrt_error *err)
 {
-	struct vmrt_grasp g = {.db = db,
-		.err = err,
-		.from_ns = options->from_ns,
-		.to_ns = options->to_ns};
+	struct vmrt_grasp g = {
+		.db = db, .err = err, .from_ns = options->from_ns, .to_ns = options->to_ns};
 	bool fits = false;
 
 	while (g.status == VMRT_OK &&
@@ -292,7 +293,8 @@ enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options 
 		/* the axis takes one more for each window of the player */
 		fits = g.status == VMRT_OK && g.n_events + g.n_cpus < options->max_events;
 		if (g.status == VMRT_OK && !fits) {
-			/* where the events that fit end; a little less, for those that close the window */
+			/* where the events that fit end; a little less, for those that close the
+			 * window */
 			int64_t time = g.events[options->max_events * 9 / 10].time;
 			int64_t to = g.from_ns + (int64_t)((__int128)time * g.unit_ns / 1000);
 

@@ -74,9 +74,11 @@ struct vmrt_grasp {
 /**
  * vmrt_grasp_export - write a part of a run
  * @out: where to
- * @shown_to_ns: where the part ends, earlier than asked for when it has more than @options->max_events
+ * @shown_to_ns: where the part ends, earlier than asked for when it has more than
+ * @options->max_events
  *
- * Return: VMRT_OK, VMRT_EDB, VMRT_ENOMEM; VMRT_ERANGE if not even the shortest part has so few events.
+ * Return: VMRT_OK, VMRT_EDB, VMRT_ENOMEM; VMRT_ERANGE if not even the shortest part has so few
+ * events.
  */
 enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options *options, FILE *out,
 	int64_t *shown_to_ns, struct vmrt_error *err);
@@ -93,7 +95,8 @@ int64_t vmrt_grasp_int(sqlite3_stmt *stmt, int column); /* VMRT_UNKNOWN for NULL
 
 void vmrt_grasp_no_memory(struct vmrt_grasp *g);
 
-/** vmrt_grasp_emit - add an event; @time in thousandths of a unit; @cpu: see struct vmrt_grasp_event */
+/** vmrt_grasp_emit - add an event; @time in thousandths of a unit; @cpu: see struct
+ * vmrt_grasp_event */
 void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -41,7 +41,8 @@ static const struct argp_option option_table[] = {
 	{"table", OPT_TABLE, "NAME", 0, "of csv: jobs (the default), server_periods or losses", 0},
 	{"from", OPT_FROM, "TIME", 0, "begin this long after the run's start, as in 1.5s", 0},
 	{"to", OPT_TO, "TIME", 0, "end this long after the run's start", 0},
-	{"max-events", OPT_EVENTS, "N", 0, "of grasp: end earlier rather than write more (10000)", 0},
+	{"max-events", OPT_EVENTS, "N", 0, "of grasp: end earlier rather than write more (10000)",
+		0},
 	{"output", OPT_OUT, "FILE", 0, "write to FILE instead of standard output", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
 };
@@ -59,9 +60,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case OPT_FORMAT:
-		o->format = !strcmp(arg, "grasp") ? FORMAT_GRASP :
-			!strcmp(arg, "csv")	  ? FORMAT_CSV :
-						    FORMAT_NONE;
+		o->format = !strcmp(arg, "grasp") ? FORMAT_GRASP
+			    : !strcmp(arg, "csv") ? FORMAT_CSV
+						  : FORMAT_NONE;
 		if (o->format == FORMAT_NONE)
 			return vmrt_usage(state, "there is no format '%s': grasp, csv", arg);
 		return 0;
@@ -92,7 +93,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 			return vmrt_usage(state, "--format grasp or --format csv is needed");
 		if (o->table && o->format != FORMAT_CSV)
 			return vmrt_usage(state, "--table goes with --format csv");
-		if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
+		if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN &&
+			o->to_ns <= o->from_ns)
 			return vmrt_usage(state, "--to is not behind --from");
 		return 0;
 	default:
@@ -119,8 +121,8 @@ static enum vmrt_status load_times(sqlite3 *db, struct times *t, struct vmrt_err
 	} else if (rc != SQLITE_ROW) {
 		status = vmrt_fail(err, VMRT_EDB, "cannot read the run: %s", sqlite3_errmsg(db));
 	} else if (sqlite3_column_type(stmt, 0) == SQLITE_NULL ||
-		sqlite3_column_type(stmt, 1) == SQLITE_NULL ||
-		sqlite3_column_int64(stmt, 1) <= sqlite3_column_int64(stmt, 0)) {
+		   sqlite3_column_type(stmt, 1) == SQLITE_NULL ||
+		   sqlite3_column_int64(stmt, 1) <= sqlite3_column_int64(stmt, 0)) {
 		status = vmrt_fail(err, VMRT_EFORMAT, "the run is empty: nothing ran in it");
 	} else {
 		const char *name = (const char *)sqlite3_column_text(stmt, 3);
@@ -150,28 +152,32 @@ static enum vmrt_status export_grasp(
 	options.start_ns = t.start_ns;
 	if (o->from_ns != VMRT_UNKNOWN)
 		options.from_ns = t.start_ns + (o->from_ns < length ? o->from_ns : length);
-	else if (o->to_ns == VMRT_UNKNOWN && t.first_job_ns > t.start_ns && t.first_job_ns < t.end_ns)
+	else if (o->to_ns == VMRT_UNKNOWN && t.first_job_ns > t.start_ns &&
+		 t.first_job_ns < t.end_ns)
 		options.from_ns = t.first_job_ns;
 	else
 		options.from_ns = t.start_ns;
 	if (o->to_ns != VMRT_UNKNOWN)
 		options.to_ns = t.start_ns + (o->to_ns < length ? o->to_ns : length);
 	else
-		options.to_ns = t.end_ns - options.from_ns > DEFAULT_WINDOW_NS ?
-			options.from_ns + DEFAULT_WINDOW_NS :
-			t.end_ns;
+		options.to_ns = t.end_ns - options.from_ns > DEFAULT_WINDOW_NS
+					? options.from_ns + DEFAULT_WINDOW_NS
+					: t.end_ns;
 	vmrt_format_duration(options.from_ns - t.start_ns, from);
 	vmrt_format_duration(options.to_ns - t.start_ns, to);
 	if (options.to_ns <= options.from_ns)
-		return vmrt_fail(err, VMRT_ERANGE, "nothing of the run lies between %s and %s: it lasts %s",
-			from, to, vmrt_format_duration(length, asked));
+		return vmrt_fail(err, VMRT_ERANGE,
+			"nothing of the run lies between %s and %s: it lasts %s", from, to,
+			vmrt_format_duration(length, asked));
 	if (o->to_ns == VMRT_UNKNOWN)
 		vmrt_say("shows %s to %s after the run's start; --from and --to choose", from, to);
 	status = vmrt_grasp_export(db, &options, out, &shown_to, err);
 	if (status == VMRT_OK && shown_to < options.to_ns)
-		vmrt_warn("ends %s after the run's start, not %s: more than %lld events are slow to open "
+		vmrt_warn("ends %s after the run's start, not %s: more than %lld events are slow "
+			  "to open "
 			  "(--max-events allows more)",
-			vmrt_format_duration(shown_to - t.start_ns, asked), to, (long long)o->max_events);
+			vmrt_format_duration(shown_to - t.start_ns, asked), to,
+			(long long)o->max_events);
 	return status;
 }
 
@@ -194,8 +200,9 @@ static enum vmrt_status export_csv(
 }
 
 /*
- * A file is written beside and renamed, so that a failure leaves a former one as it was. What is there and is no
- * ordinary file (/dev/stdout, a pipe, a link) is written to as it is: renaming would put a file in its place.
+ * A file is written beside and renamed, so that a failure leaves a former one as it was. What is
+ * there and is no ordinary file (/dev/stdout, a pipe, a link) is written to as it is: renaming
+ * would put a file in its place.
  */
 static enum vmrt_status open_output(
 	const struct options *o, char **beside, FILE **out, struct vmrt_error *err)
@@ -249,8 +256,8 @@ static int run(void *opts)
 	if (status == VMRT_OK) {
 		/* one read transaction, so that all queries see one state */
 		sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
-		status = o->format == FORMAT_CSV ? export_csv(db, o, out, &err) :
-						   export_grasp(db, o, out, &err);
+		status = o->format == FORMAT_CSV ? export_csv(db, o, out, &err)
+						 : export_grasp(db, o, out, &err);
 		status = close_output(o, beside, out, status, &err);
 	}
 	free(beside);
@@ -271,8 +278,10 @@ int main(int argc, char **argv)
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN",
 			.summary = "Export a recorded run for the Grasp player, or as CSV.",
-			.doc = "RUN is a run folder or a database. Without --from and --to, a Grasp trace shows the "
-			       "first 500 ms from the first job on. Exit status: 0 done, 1 could not, 64 usage.",
+			.doc = "RUN is a run folder or a database. Without --from and --to, a "
+			       "Grasp trace shows the "
+			       "first 500 ms from the first job on. Exit status: 0 done, 1 could "
+			       "not, 64 usage.",
 			.options = option_table,
 			.parse = parse,
 			.opts = &options,

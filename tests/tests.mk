@@ -1,7 +1,8 @@
 # Building the tests. tests/run runs them.
 
 TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/lib/*.c))
-UNIT_TESTS := $(patsubst tests/unit/%.c,$(O)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT_SOURCES := $(sort $(shell find tests/unit -name 'test_*.c'))
+UNIT_TESTS := $(addprefix $(O)/tests/,$(notdir $(basename $(UNIT_SOURCES))))
 SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/*.c))
 SIM_TEST := $(O)/tests/test_sim
 SIM_SERVERS_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/servers/*.c) tests/sim/sim-rand.c)
@@ -12,12 +13,16 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz
 .PHONY: tests fuzz-targets check-unit fuzz goldens
 tests: $(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST) $(TEST_TOOLS) ## build the tests
 
-$(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -I. -Wno-missing-prototypes
+$(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -Wno-missing-prototypes
 
-$(O)/tests/test_%: $(O)/obj/tests/unit/test_%.o $(TEST_LIB) $(LIB)
-	$(call say,LINK,$@)
-	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ -lcmocka $(VMRT_LDLIBS)
+# tests/unit mirrors the rooms; the programs stand side by side in $(O)/tests
+define unit_rule
+$(O)/tests/$(notdir $(basename $(1))): $(patsubst %.c,$(O)/obj/%.o,$(1)) $(TEST_LIB) $(LIB)
+	$$(call say,LINK,$$@)
+	$(Q)mkdir -p $$(@D)
+	$(Q)$$(CC) $$(VMRT_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(VMRT_LDLIBS)
+endef
+$(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 
 # what other programs read, by their library
 $(O)/obj/tests/tools/compare-tracecmd.o: VMRT_CFLAGS += $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags-only-I libtracecmd 2>/dev/null))
@@ -41,12 +46,12 @@ FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzzobj/%.o,$(filter-out $(TOOL_SOURCES),$(S
 
 $(O)/fuzzobj/%.o: %.c $(LIBS_OK)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(filter-out -Werror,$(VMRT_CFLAGS)) -Itests/lib -I. $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+	$(Q)clang $(filter-out -Werror,$(VMRT_CFLAGS)) -Itests/lib $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
 $(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
 $(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzz/libvmrt.a
 	$(call say,FUZZ,$@)

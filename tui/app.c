@@ -33,8 +33,8 @@ enum vmrt_status top_app_open(
 		return status;
 	app->source->ops->config(app->source, &app->config);
 	if (app->source->vm && !names_vm(&app->config, app->source->vm))
-		return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM called %s", app->source->title,
-			app->source->vm);
+		return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM called %s",
+			app->source->title, app->source->vm);
 	status = top_experiment_new(app->config.experiment, app->config.vms, app->config.n_vms,
 		app->source->vm, &app->exp, err);
 	if (status != VMRT_OK)
@@ -59,7 +59,8 @@ enum vmrt_status top_app_open(
 	return top_app_refresh(app, err);
 }
 
-enum top_fed top_app_pass(struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err)
+enum top_fed top_app_pass(
+	struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err)
 {
 	struct top_source *source = app->source;
 	int64_t until = INT64_MAX;
@@ -92,8 +93,8 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	app->look.elapsed_ns = source->start_ns == VMRT_UNKNOWN ? 0 : now - source->start_ns;
 	if (source->end_ns != VMRT_UNKNOWN)
 		app->look.total_ns = source->end_ns - source->start_ns;
-	if (top_model_view(app->model, app->engine, source->start_ns == VMRT_UNKNOWN ? VMRT_UNKNOWN : now,
-		    &app->view) != VMRT_OK)
+	if (top_model_view(app->model, app->engine,
+		    source->start_ns == VMRT_UNKNOWN ? VMRT_UNKNOWN : now, &app->view) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	return VMRT_OK;
 }
@@ -101,9 +102,9 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 /* 100 ms, 200 ms, 500 ms, 1 s, 2 s... */
 static int64_t next_delay(int64_t now, bool longer)
 {
-	static const int64_t steps[] = {100 * VMRT_NS_PER_MS, 200 * VMRT_NS_PER_MS, 500 * VMRT_NS_PER_MS,
-		VMRT_NS_PER_S, 2 * VMRT_NS_PER_S, 5 * VMRT_NS_PER_S, 10 * VMRT_NS_PER_S,
-		30 * VMRT_NS_PER_S, 60 * VMRT_NS_PER_S};
+	static const int64_t steps[] = {100 * VMRT_NS_PER_MS, 200 * VMRT_NS_PER_MS,
+		500 * VMRT_NS_PER_MS, VMRT_NS_PER_S, 2 * VMRT_NS_PER_S, 5 * VMRT_NS_PER_S,
+		10 * VMRT_NS_PER_S, 30 * VMRT_NS_PER_S, 60 * VMRT_NS_PER_S};
 	size_t n = sizeof(steps) / sizeof(steps[0]);
 
 	if (longer) {

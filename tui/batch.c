@@ -7,7 +7,7 @@
 
 #include "columns.h"
 
-#define WIDE 240     /* room for all columns */
+#define WIDE 240      /* room for all columns */
 #define TIME_WIDTH 12 /* "# TIME s    " */
 
 struct printer {

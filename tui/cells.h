@@ -3,8 +3,8 @@
 #define VMRT_TUI_CELLS_H
 
 /*
- * A screen as data: pieces of text, each with its place and its look. ncurses, --batch and the tests
- * print the same screens.
+ * A screen as data: pieces of text, each with its place and its look. ncurses, --batch and the
+ * tests print the same screens.
  */
 
 #include <stdbool.h>

@@ -50,7 +50,8 @@ static void put_count(struct cell *cell, uint64_t n, int width)
 	while ((int)strlen(cell->text) > width && units[unit]) {
 		value /= 1000;
 		/* never more than there are */
-		snprintf(cell->text, sizeof(cell->text), "%.1f%c", floor(value * 10) / 10, units[unit++]);
+		snprintf(cell->text, sizeof(cell->text), "%.1f%c", floor(value * 10) / 10,
+			units[unit++]);
 	}
 }
 
@@ -250,10 +251,10 @@ static void task_name(const void *row, int width, bool ascii, struct cell *cell)
 
 static void task_state(const void *row, int width, bool ascii, struct cell *cell)
 {
-	static const char *const words[] = {"- none", "= met", "M missed", "? unknown", "M overdue",
-		"Q quiet"};
-	static const enum top_attr attrs[] = {TOP_DIM, TOP_PLAIN, TOP_MISS, TOP_LOSS,
-		TOP_MISS, TOP_DIM};
+	static const char *const words[] = {
+		"- none", "= met", "M missed", "? unknown", "M overdue", "Q quiet"};
+	static const enum top_attr attrs[] = {
+		TOP_DIM, TOP_PLAIN, TOP_MISS, TOP_LOSS, TOP_MISS, TOP_DIM};
 	const struct top_task_row *t = row;
 
 	(void)width;
@@ -311,7 +312,8 @@ static void task_p99(const void *row, int width, bool ascii, struct cell *cell)
 
 	(void)ascii;
 	put_ms(&number, t->p99_ns, t->p99_approximate ? width - 1 : width);
-	snprintf(cell->text, sizeof(cell->text), "%s%.64s", t->p99_approximate ? "~" : "", number.text);
+	snprintf(cell->text, sizeof(cell->text), "%s%.64s", t->p99_approximate ? "~" : "",
+		number.text);
 }
 
 static void task_max_job(const void *row, int width, bool ascii, struct cell *cell)
@@ -487,8 +489,8 @@ void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y
 		const struct column *c = &columns[plan->columns[i].column];
 		bool vms = plan->table == TOP_SERVERS && !i && !plan->servers;
 
-		top_put(screen, y, x + plan->columns[i].x, plan->columns[i].width, !c->left, TOP_HEAD,
-			vms ? "VM" : c->head);
+		top_put(screen, y, x + plan->columns[i].x, plan->columns[i].width, !c->left,
+			TOP_HEAD, vms ? "VM" : c->head);
 	}
 }
 
@@ -505,7 +507,7 @@ void top_plan_row(const struct top_plan *plan, const struct top_view *view, size
 		struct cell cell = {.attr = TOP_PLAIN};
 
 		c->fill(row, plan->columns[i].width, plan->ascii, &cell);
-		top_put(screen, y, x + plan->columns[i].x, plan->columns[i].width, !c->left, cell.attr,
-			cell.text);
+		top_put(screen, y, x + plan->columns[i].x, plan->columns[i].width, !c->left,
+			cell.attr, cell.text);
 	}
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From top to bottom: title and time; loss and clock, always; a note, if there is one, or nothing; the
- * tables, which scroll; the most important keys.
+ * From top to bottom: title and time; loss and clock, always; a note, if there is one, or nothing;
+ * the tables, which scroll; the most important keys.
  */
 #include "layout.h"
 
@@ -24,8 +24,8 @@ const char *top_time_text(int64_t ns, char *buf)
 	int64_t s = tenths / 10;
 
 	if (s >= 3600)
-		snprintf(buf, VMRT_UNITS_TEXT, "%" PRId64 ":%02" PRId64 ":%02" PRId64 ".%" PRId64, s / 3600,
-			s / 60 % 60, s % 60, tenths % 10);
+		snprintf(buf, VMRT_UNITS_TEXT, "%" PRId64 ":%02" PRId64 ":%02" PRId64 ".%" PRId64,
+			s / 3600, s / 60 % 60, s % 60, tenths % 10);
 	else
 		snprintf(buf, VMRT_UNITS_TEXT, "%" PRId64 ":%02" PRId64 ".%" PRId64, s / 60, s % 60,
 			tenths % 10);
@@ -40,7 +40,8 @@ static bool has_loss(const struct top_view *view)
 void top_loss_text(const struct top_view *view, char *buf, size_t room)
 {
 	if (has_loss(view))
-		snprintf(buf, room, "L %" PRIu64 "%s lost", view->lost, view->lost_at_least ? "+" : "");
+		snprintf(buf, room, "L %" PRIu64 "%s lost", view->lost,
+			view->lost_at_least ? "+" : "");
 	else
 		snprintf(buf, room, "loss none");
 }
@@ -87,12 +88,13 @@ void top_status_text(const struct top_view *view, bool ascii, char *buf, size_t 
 	clock_text(view, ascii, clock, sizeof(clock));
 	steal_text(view, steal, sizeof(steal));
 	inferred_text(view, inferred, sizeof(inferred));
-	snprintf(buf, room, "%s, %s%s%s%s%s, %" PRIu64 " events", loss, clock, inferred[0] ? ", " : "",
-		inferred, steal[0] ? ", " : "", steal, view->events);
+	snprintf(buf, room, "%s, %s%s%s%s%s, %" PRIu64 " events", loss, clock,
+		inferred[0] ? ", " : "", inferred, steal[0] ? ", " : "", steal, view->events);
 }
 
 /* Puts @text at @x if there is room; returns where the next piece may begin. */
-static int piece(struct top_screen *screen, int y, int x, int until, enum top_attr attr, const char *text)
+static int piece(
+	struct top_screen *screen, int y, int x, int until, enum top_attr attr, const char *text)
 {
 	int width = top_columns(text);
 
@@ -104,7 +106,10 @@ static int piece(struct top_screen *screen, int y, int x, int until, enum top_at
 
 static void put_title(const struct top_look *look, struct top_screen *screen)
 {
-	const char *state = look->paused ? "PAUSED" : look->ended ? "END" : look->live ? "LIVE" : "";
+	const char *state = look->paused  ? "PAUSED"
+			    : look->ended ? "END"
+			    : look->live  ? "LIVE"
+					  : "";
 	char elapsed[VMRT_UNITS_TEXT], total[VMRT_UNITS_TEXT], time[128];
 	int right = screen->width, width;
 
@@ -119,7 +124,8 @@ static void put_title(const struct top_look *look, struct top_screen *screen)
 	width = 6;
 	right -= width;
 	if (state[0])
-		top_put(screen, 0, right, width, true, look->paused ? TOP_PAUSED : TOP_TITLE, state);
+		top_put(screen, 0, right, width, true, look->paused ? TOP_PAUSED : TOP_TITLE,
+			state);
 	width = top_columns(time);
 	right -= width + 2;
 	if (right > 0)
@@ -131,7 +137,8 @@ static void put_title(const struct top_look *look, struct top_screen *screen)
 	top_put(screen, 0, 10, width, false, TOP_PLAIN, look->title);
 }
 
-static void put_status(const struct top_view *view, const struct top_look *look, struct top_screen *screen)
+static void put_status(
+	const struct top_view *view, const struct top_look *look, struct top_screen *screen)
 {
 	char text[128];
 	int x = 0, width = screen->width;
@@ -208,8 +215,8 @@ static void put_body_line(const struct top_plan *plans, const struct top_view *v
 	}
 }
 
-static int put_body(const struct top_view *view, const struct top_look *look, struct top_screen *screen,
-	int head, int shown)
+static int put_body(const struct top_view *view, const struct top_look *look,
+	struct top_screen *screen, int head, int shown)
 {
 	int lines = 0, scroll = look->scroll;
 	struct top_plan plans[2];
@@ -242,8 +249,8 @@ void top_layout(const struct top_view *view, const struct top_look *look, int wi
 	if (width < TOP_WIDTH_MIN || height < TOP_HEIGHT_MIN) {
 		char text[64];
 
-		snprintf(text, sizeof(text), "needs %dx%d, is %dx%d", TOP_WIDTH_MIN, TOP_HEIGHT_MIN, width,
-			height);
+		snprintf(text, sizeof(text), "needs %dx%d, is %dx%d", TOP_WIDTH_MIN, TOP_HEIGHT_MIN,
+			width, height);
 		top_put(screen, 0, 0, width, false, TOP_PLAIN, text);
 		top_put(screen, 1, 0, width, false, TOP_PLAIN, "q quits");
 		return;

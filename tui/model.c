@@ -9,7 +9,7 @@
 #include "responses.h"
 
 #define PATIENCE_NS VMRT_NS_PER_S /* until a task without period is quiet */
-#define SAMPLES 128 /* points kept of a sliding window */
+#define SAMPLES 128		  /* points kept of a sliding window */
 #define SAMPLE_EVERY_NS (TOP_WINDOW_NS / 100)
 #define SHORTEST_WINDOW_NS (50 * VMRT_NS_PER_MS) /* shares of less are mere chance */
 #define VM_PERIOD_NS (100 * VMRT_NS_PER_MS)	 /* accounting grid of a VM without a server */
@@ -54,7 +54,8 @@ static void add_sample(struct server_model *s, int64_t at_ns)
 
 	if (s->n && at_ns - last->at_ns < SAMPLE_EVERY_NS)
 		return;
-	s->samples[(s->first + s->n) % SAMPLES] = (struct sample){at_ns, s->all_ns, s->background_ns};
+	s->samples[(s->first + s->n) % SAMPLES] =
+		(struct sample){at_ns, s->all_ns, s->background_ns};
 	if (s->n < SAMPLES)
 		s->n++;
 	else
@@ -85,7 +86,8 @@ static void on_period(void *ctx, const struct vmrt_server_period *p)
 static void on_job(void *ctx, const struct vmrt_job *job)
 {
 	struct top_model *m = ctx;
-	bool missed = job->outcome == VMRT_OUTCOME_MISSED || job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE;
+	bool missed = job->outcome == VMRT_OUTCOME_MISSED ||
+		      job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE;
 	struct task_model *t;
 
 	if (job->task >= m->n_tasks)
@@ -134,7 +136,8 @@ void top_model_sink(struct top_model *m, struct vmrt_sink *sink)
 /* ---- the view ---- */
 
 /* What was received until @at_ns, between two samples in proportion. */
-static struct sample sample_at(const struct server_model *s, const struct sample *now, int64_t at_ns)
+static struct sample sample_at(
+	const struct server_model *s, const struct sample *now, int64_t at_ns)
 {
 	struct sample after = *now;
 
@@ -151,9 +154,11 @@ static struct sample sample_at(const struct server_model *s, const struct sample
 		part = (double)(at_ns - before->at_ns) / (double)(after.at_ns - before->at_ns);
 		return (struct sample){
 			.at_ns = at_ns,
-			.all_ns = before->all_ns + (int64_t)(part * (double)(after.all_ns - before->all_ns)),
+			.all_ns = before->all_ns +
+				  (int64_t)(part * (double)(after.all_ns - before->all_ns)),
 			.background_ns = before->background_ns +
-				(int64_t)(part * (double)(after.background_ns - before->background_ns)),
+					 (int64_t)(part * (double)(after.background_ns -
+								   before->background_ns)),
 		};
 	}
 	return after;
@@ -219,8 +224,8 @@ static enum top_task_state task_state(const struct task_model *t, const struct v
 	return t->state;
 }
 
-static void view_task(struct top_model *m, const struct vmrt_engine *engine, size_t i, int64_t now_ns,
-	struct top_task_row *row)
+static void view_task(struct top_model *m, const struct vmrt_engine *engine, size_t i,
+	int64_t now_ns, struct top_task_row *row)
 {
 	const struct vmrt_task_spec *spec = &m->config->experiment->tasks[i];
 	struct task_model *t = &m->tasks[i];
@@ -257,15 +262,16 @@ static void view_machines(struct top_model *m, struct vmrt_engine *engine, struc
 			int64_t error = clock->n ? vmrt_clockmap_worst(clock) : VMRT_UNKNOWN;
 
 			if (!view->mapped || error == VMRT_UNKNOWN ||
-				(view->clock_error_ns != VMRT_UNKNOWN && error > view->clock_error_ns))
+				(view->clock_error_ns != VMRT_UNKNOWN &&
+					error > view->clock_error_ns))
 				view->clock_error_ns = error;
 			view->mapped = true;
 		}
 	}
 }
 
-enum vmrt_status top_model_view(struct top_model *m, struct vmrt_engine *engine, int64_t now_ns,
-	struct top_view *view)
+enum vmrt_status top_model_view(
+	struct top_model *m, struct vmrt_engine *engine, int64_t now_ns, struct top_view *view)
 {
 	struct top_view fresh = {.now_ns = now_ns, .clock_error_ns = VMRT_UNKNOWN};
 
@@ -345,8 +351,9 @@ static bool has_server(const struct vmrt_experiment *exp, const char *vm)
 	return false;
 }
 
-enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp, const struct vmrt_engine_vm *vms,
-	size_t n_vms, const char *only, struct vmrt_experiment **out, struct vmrt_error *err)
+enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
+	const struct vmrt_engine_vm *vms, size_t n_vms, const char *only,
+	struct vmrt_experiment **out, struct vmrt_error *err)
 {
 	struct vmrt_experiment *e = calloc(1, sizeof(*e));
 	size_t n_servers = exp ? exp->n_servers : 0, n_tasks = exp ? exp->n_tasks : 0;

@@ -16,15 +16,15 @@
 #define TOP_WINDOW_NS VMRT_NS_PER_S /* CPU shares are those of the last second */
 
 enum top_server_state {
-	TOP_SERVER_IDLE,     /* no vCPU of it runs */
-	TOP_SERVER_RUNNING,  /* at its priority, or as it is if nobody enforces it */
-	TOP_SERVER_DEPLETED, /* no budget left, and nothing runs */
+	TOP_SERVER_IDLE,       /* no vCPU of it runs */
+	TOP_SERVER_RUNNING,    /* at its priority, or as it is if nobody enforces it */
+	TOP_SERVER_DEPLETED,   /* no budget left, and nothing runs */
 	TOP_SERVER_BACKGROUND, /* no budget left, but running below its priority */
 };
 
 enum top_task_state {
-	TOP_TASK_NONE,	  /* no job seen yet */
-	TOP_TASK_MET,	  /* its last job met its deadline */
+	TOP_TASK_NONE, /* no job seen yet */
+	TOP_TASK_MET,  /* its last job met its deadline */
 	TOP_TASK_MISSED,
 	TOP_TASK_UNKNOWN, /* events were lost in its last job */
 	TOP_TASK_OVERDUE, /* a job is under way and its deadline has passed */
@@ -37,9 +37,10 @@ struct top_server_row {
 	bool enforced;
 	int priority;
 	int64_t period_ns, budget_ns;
-	int64_t used_ns;	  /* in the current period, at the server's priority */
-	int64_t max_ns;		  /* most in a whole period; VMRT_UNKNOWN before there was one */
-	double share, background; /* of one CPU in the window, and the part below the priority; or NaN */
+	int64_t used_ns; /* in the current period, at the server's priority */
+	int64_t max_ns;	 /* most in a whole period; VMRT_UNKNOWN before there was one */
+	double share,
+		background; /* of one CPU in the window, and the part below the priority; or NaN */
 	uint64_t periods, depletions;
 	enum top_server_state state;
 };
@@ -63,11 +64,11 @@ struct top_view {
 	size_t n_tasks;
 	int64_t now_ns; /* host clock; VMRT_UNKNOWN before the first event */
 	uint64_t events;
-	uint64_t lost;	    /* events; of a loss of unknown size one is counted */
-	bool lost_at_least; /* there was one of unknown size */
-	uint64_t broken;    /* switches that were missing */
-	int64_t steal_ns;   /* in which the host itself was seen not to run */
-	bool mapped;	    /* there is a guest whose clock is mapped */
+	uint64_t lost;		/* events; of a loss of unknown size one is counted */
+	bool lost_at_least;	/* there was one of unknown size */
+	uint64_t broken;	/* switches that were missing */
+	int64_t steal_ns;	/* in which the host itself was seen not to run */
+	bool mapped;		/* there is a guest whose clock is mapped */
 	int64_t clock_error_ns; /* worst bound; VMRT_UNKNOWN: none known */
 };
 
@@ -79,8 +80,9 @@ struct top_model;
  * @only: leave out the servers and tasks of other VMs; NULL: keep all
  * @out: free with top_experiment_free()
  */
-enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp, const struct vmrt_engine_vm *vms,
-	size_t n_vms, const char *only, struct vmrt_experiment **out, struct vmrt_error *err);
+enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
+	const struct vmrt_engine_vm *vms, size_t n_vms, const char *only,
+	struct vmrt_experiment **out, struct vmrt_error *err);
 
 void top_experiment_free(struct vmrt_experiment *exp);
 
@@ -101,8 +103,8 @@ void top_model_sink(struct top_model *model, struct vmrt_sink *sink);
  *
  * Return: VMRT_OK or VMRT_ENOMEM.
  */
-enum vmrt_status top_model_view(struct top_model *model, struct vmrt_engine *engine, int64_t now_ns,
-	struct top_view *view);
+enum vmrt_status top_model_view(
+	struct top_model *model, struct vmrt_engine *engine, int64_t now_ns, struct top_view *view);
 
 void top_model_free(struct top_model *model);
 void top_view_free(struct top_view *view);

@@ -86,7 +86,9 @@ enum vmrt_status top_terminal_open(bool color, struct vmrt_error *err)
 	terminal = newterm(type, stdout, stdin);
 	if (!terminal)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"the terminal type TERM=%s is not known here: set another one, or use --batch", type);
+			"the terminal type TERM=%s is not known here: set another one, or use "
+			"--batch",
+			type);
 	set_term(terminal);
 	atexit(top_terminal_close);
 	catch_crashes();

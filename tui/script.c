@@ -82,8 +82,9 @@ static enum vmrt_status command(struct script *s, char *text, struct vmrt_error 
 		return status;
 	}
 	if (!strcmp(text, ":size")) {
-		if (sscanf(rest, "%dx%d", &s->width, &s->height) != 2 || s->width < 1 || s->height < 1 ||
-			s->width > SIZE_MAX_COLUMNS || s->height > SIZE_MAX_COLUMNS)
+		if (sscanf(rest, "%dx%d", &s->width, &s->height) != 2 || s->width < 1 ||
+			s->height < 1 || s->width > SIZE_MAX_COLUMNS ||
+			s->height > SIZE_MAX_COLUMNS)
 			return complain(s, err, ":size needs columns and lines such as 80x24");
 		return VMRT_OK;
 	}
@@ -138,7 +139,8 @@ enum vmrt_status top_script_run(struct top_app *app, struct vmrt_error *err)
 	if (app->options->dump) {
 		s.out = fopen(app->options->dump, "we");
 		if (!s.out)
-			status = vmrt_fail_errno(err, errno, "cannot create %s", app->options->dump);
+			status =
+				vmrt_fail_errno(err, errno, "cannot create %s", app->options->dump);
 	}
 	if (status == VMRT_OK)
 		status = run(&s, text, err);

@@ -19,8 +19,8 @@ static void live_config(struct top_source *source, struct vmrt_engine_config *co
 	vmrt_live_config(((struct live *)source)->live, config);
 }
 
-static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *engine, int64_t until_ns,
-	int64_t deadline_ns, struct vmrt_error *err)
+static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *engine,
+	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
 {
 	struct live *l = (struct live *)source;
 	const struct vmrt_event *event;

@@ -53,7 +53,8 @@ static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *e
 	for (unsigned n = 0; r->have && r->host_ns <= until_ns; n++) {
 		if (n % CHECK_EVERY == CHECK_EVERY - 1 && vmrt_now_ns() >= deadline_ns)
 			return TOP_FED_PART;
-		if (vmrt_engine_push(engine, r->machine, r->event, r->host_ns, r->error_ns) != VMRT_OK) {
+		if (vmrt_engine_push(engine, r->machine, r->event, r->host_ns, r->error_ns) !=
+			VMRT_OK) {
 			vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 			return TOP_FED_ERROR;
 		}
@@ -124,8 +125,10 @@ static void set_title(struct replay *r, const char *run)
 enum vmrt_status top_replay_open(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
 {
-	static const struct top_source_ops ops = {replay_config, replay_feed, replay_note, replay_close};
-	struct vmrt_recording_options rec = {.run = options->run, .experiment = options->experiment};
+	static const struct top_source_ops ops = {
+		replay_config, replay_feed, replay_note, replay_close};
+	struct vmrt_recording_options rec = {
+		.run = options->run, .experiment = options->experiment};
 	struct replay *r = calloc(1, sizeof(*r));
 	enum vmrt_status status;
 

@@ -11,9 +11,9 @@
 #include <vmrt/engine.h>
 
 enum top_fed {
-	TOP_FED_ALL,   /* everything up to the time asked for */
-	TOP_FED_PART,  /* the wall clock's deadline came first: call again */
-	TOP_FED_END,   /* there will be no more */
+	TOP_FED_ALL,  /* everything up to the time asked for */
+	TOP_FED_PART, /* the wall clock's deadline came first: call again */
+	TOP_FED_END,  /* there will be no more */
 	TOP_FED_ERROR,
 };
 
@@ -21,8 +21,8 @@ struct top_source;
 
 struct top_source_ops {
 	void (*config)(struct top_source *source, struct vmrt_engine_config *config);
-	enum top_fed (*feed)(struct top_source *source, struct vmrt_engine *engine, int64_t until_ns,
-		int64_t deadline_ns, struct vmrt_error *err);
+	enum top_fed (*feed)(struct top_source *source, struct vmrt_engine *engine,
+		int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err);
 	void (*note)(struct top_source *source, char *buf, size_t room);
 	void (*close)(struct top_source *source);
 };

@@ -17,8 +17,8 @@
 #include "batch.h"
 #include "screen.h"
 
-#define FEED_FOR_NS (50 * VMRT_NS_PER_MS)  /* at most, between two looks at the keyboard */
-#define FEED_EVERY_MS 100		   /* empty live buffers so often */
+#define FEED_FOR_NS (50 * VMRT_NS_PER_MS) /* at most, between two looks at the keyboard */
+#define FEED_EVERY_MS 100		  /* empty live buffers so often */
 #define SPEED_MAX 1e6
 
 /* ---- the terminal ---- */
@@ -139,7 +139,8 @@ static enum vmrt_status batch(struct top_app *app, struct vmrt_error *err)
 			if (next < now)
 				next = now + app->look.delay_ns;
 		}
-		if (fed == TOP_FED_END || (app->options->iterations && shown >= app->options->iterations))
+		if (fed == TOP_FED_END ||
+			(app->options->iterations && shown >= app->options->iterations))
 			break;
 		if (fed != TOP_FED_PART)
 			wait_keys(app, next, false);
@@ -188,16 +189,21 @@ static int run(void *opts)
 enum { OPT_VM = 256, OPT_SPEED, OPT_COLOR, OPT_ASCII, OPT_SCRIPT, OPT_DUMP, OPT_SIZE, OPT_PORT };
 
 static const struct argp_option option_table[] = {
-	{"experiment", 'e', "FILE", 0, "servers and tasks (default with RUN: those it was recorded with)", 0},
+	{"experiment", 'e', "FILE", 0,
+		"servers and tasks (default with RUN: those it was recorded with)", 0},
 	{"vm", OPT_VM, "NAME", 0, "only this VM", 0},
 	{"delay", 'd', "TIME", 0, "between two updates, 50ms to 3600s (default 1s)", 0},
 	{"iterations", 'n', "N", 0, "end after so many updates", 0},
 	{"batch", 'b', NULL, 0, "plain lines on stdout, one block per update", 0},
-	{"speed", OPT_SPEED, "X", 0, "replay X times as fast as it was; 0: as fast as possible (default 1)", 0},
-	{"port", OPT_PORT, "N", 0, "live: the agent's port org.vmrt.agent.N (default 1; recorders use 0)", 0},
-	{"color", OPT_COLOR, "WHEN", 0, "always, auto (default: unless NO_COLOR is set) or never", 0},
+	{"speed", OPT_SPEED, "X", 0,
+		"replay X times as fast as it was; 0: as fast as possible (default 1)", 0},
+	{"port", OPT_PORT, "N", 0,
+		"live: the agent's port org.vmrt.agent.N (default 1; recorders use 0)", 0},
+	{"color", OPT_COLOR, "WHEN", 0, "always, auto (default: unless NO_COLOR is set) or never",
+		0},
 	{"ascii", OPT_ASCII, NULL, 0, "no characters but those of ASCII", 0},
-	{"script", OPT_SCRIPT, "FILE", 0, "keys and commands from FILE instead of a terminal; needs RUN", 0},
+	{"script", OPT_SCRIPT, "FILE", 0,
+		"keys and commands from FILE instead of a terminal; needs RUN", 0},
 	{"dump", OPT_DUMP, "FILE", 0, "where :dump of a script writes (default stdout)", 0},
 	{"size", OPT_SIZE, "WxH", 0, "the screen of a script (default 80x24)", 0},
 	{NULL, 0, NULL, 0, NULL, 0},
@@ -209,7 +215,8 @@ static void parse_speed(struct top_options *o, const char *arg, struct argp_stat
 
 	errno = 0;
 	o->speed = strtod(arg, &end);
-	if (end == arg || *end || errno || !isfinite(o->speed) || o->speed < 0 || o->speed > SPEED_MAX)
+	if (end == arg || *end || errno || !isfinite(o->speed) || o->speed < 0 ||
+		o->speed > SPEED_MAX)
 		vmrt_usage(state, "--speed: '%s' is not a number from 0 to 1000000", arg);
 }
 
@@ -247,8 +254,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		o->source.vm = arg;
 		break;
 	case 'd':
-		if (vmrt_parse_duration(arg, 0, &o->delay_ns) != VMRT_OK || o->delay_ns < TOP_DELAY_MIN ||
-			o->delay_ns > TOP_DELAY_MAX)
+		if (vmrt_parse_duration(arg, 0, &o->delay_ns) != VMRT_OK ||
+			o->delay_ns < TOP_DELAY_MIN || o->delay_ns > TOP_DELAY_MAX)
 			vmrt_usage(state, "--delay: '%s' is not a time from 50ms to 3600s", arg);
 		break;
 	case 'n':
@@ -263,7 +270,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 		break;
 	case OPT_PORT:
 		if (vmrt_parse_int(arg, 0, VMRT_VM_LINKS - 1, &n) != VMRT_OK)
-			vmrt_usage(state, "--port: '%s' is not a number from 0 to %d", arg, VMRT_VM_LINKS - 1);
+			vmrt_usage(state, "--port: '%s' is not a number from 0 to %d", arg,
+				VMRT_VM_LINKS - 1);
 		o->source.port = (unsigned)n;
 		break;
 	case OPT_COLOR:
@@ -281,7 +289,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 	case OPT_SIZE:
 		if (sscanf(arg, "%4dx%4d%c", &o->width, &o->height, &rest) != 2 || o->width < 1 ||
 			o->height < 1 || o->width > 1000 || o->height > 1000)
-			vmrt_usage(state, "--size: '%s' is not columns and lines such as 80x24", arg);
+			vmrt_usage(
+				state, "--size: '%s' is not columns and lines such as 80x24", arg);
 		break;
 	case ARGP_KEY_ARG:
 		if (o->source.run)
@@ -305,7 +314,8 @@ int main(int argc, char **argv)
 		{
 			.args = "[RUN]",
 			.summary = "Show the servers and tasks of virtual machines while they run.",
-			.doc = "With RUN, a recording is replayed. Keys: q quit, h help, space pause, + - delay.",
+			.doc = "With RUN, a recording is replayed. Keys: q quit, h help, space "
+			       "pause, + - delay.",
 			.options = option_table,
 			.parse = parse,
 			.opts = &options,

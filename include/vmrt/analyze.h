@@ -12,9 +12,9 @@
 
 struct vmrt_analyze_options {
 	struct vmrt_recording_options recording;
-	const char *db;		/* path of the database; NULL: run.db in the run folder */
-	bool progress;		/* talk on stderr while it takes long */
-	int (*stop)(void);	/* asked now and then; not 0: give up with VMRT_EINTR. NULL: never */
+	const char *db;	   /* path of the database; NULL: run.db in the run folder */
+	bool progress;	   /* talk on stderr while it takes long */
+	int (*stop)(void); /* asked now and then; not 0: give up with VMRT_EINTR. NULL: never */
 };
 
 /* What came out, for the program that asked. */

@@ -3,13 +3,14 @@
 #define VMRT_CAUSALITY_H
 
 /*
- * Bounds of the clock relation from what cannot be otherwise: an event of a guest CPU is recorded by
- * its vCPU thread, so it happened while the host ran that thread. With a first map whose error is
- * known, each guest event lies in one run interval of its vCPU, or in one of a few neighbours: it
- * happened at or after the start of the first of these, and at or before the end of the last.
+ * Bounds of the clock relation from what cannot be otherwise: an event of a guest CPU is recorded
+ * by its vCPU thread, so it happened while the host ran that thread. With a first map whose error
+ * is known, each guest event lies in one run interval of its vCPU, or in one of a few neighbours:
+ * it happened at or after the start of the first of these, and at or before the end of the last.
  *
- * The host's events are given in time order, and between them the guest's, each when the host's have
- * come up to vmrt_causality_when(); those behind the end of the host's recording are not given. Memory does not grow with the number of events.
+ * The host's events are given in time order, and between them the guest's, each when the host's
+ * have come up to vmrt_causality_when(); those behind the end of the host's recording are not
+ * given. Memory does not grow with the number of events.
  */
 
 #include <stddef.h>
@@ -23,16 +24,19 @@
 struct vmrt_causality;
 
 struct vmrt_causality_stats {
-	uint64_t inside;  /* guest events in whose window of error the vCPU thread ran at some time */
+	uint64_t
+		inside; /* guest events in whose window of error the vCPU thread ran at some time */
 	uint64_t outside; /* ... at no time: the map or the list of vCPU threads is wrong */
-	uint64_t unused;  /* near a hole of the host's recording, or where the prior map has no bound */
-	uint64_t holes;	  /* stretches of the host's recording in which a switch is missing */
+	uint64_t unused; /* near a hole of the host's recording, or where the prior map has no bound
+			  */
+	uint64_t holes;	 /* stretches of the host's recording in which a switch is missing */
 };
 
 /**
  * vmrt_causality_new - begin with a map that is known to hold
  * @prior: kept by reference; where its error is unknown nothing can be said
- * @vcpu_tids: host threads by guest CPU, -1 if not known; the same one for all if one thread runs all
+ * @vcpu_tids: host threads by guest CPU, -1 if not known; the same one for all if one thread runs
+ * all
  * @out: free with vmrt_causality_free()
  *
  * Return: VMRT_OK, VMRT_EINVAL if no vCPU thread is known, VMRT_ENOMEM.
@@ -60,8 +64,7 @@ enum vmrt_status vmrt_causality_finish(
 	struct vmrt_causality *causality, struct vmrt_clock_bound **out, size_t *n);
 
 /** vmrt_causality_stats - how many events agreed with the map so far */
-void vmrt_causality_stats(
-	const struct vmrt_causality *causality, struct vmrt_causality_stats *out);
+void vmrt_causality_stats(const struct vmrt_causality *causality, struct vmrt_causality_stats *out);
 
 /** vmrt_causality_free - free it; NULL is allowed */
 void vmrt_causality_free(struct vmrt_causality *causality);
@@ -76,8 +79,9 @@ void vmrt_causality_free(struct vmrt_causality *causality);
  *
  * With pings the map is VMRT_CLOCK_CAUSALITY, or VMRT_CLOCK_PINGS if the recordings add nothing.
  * Without, the guest file's time shift is taken, VMRT_CLOCK_FILE; its error is unknown unless the
- * recordings confirm it. Without both, the place is looked for in which the guest's recording fits into
- * the host's, VMRT_CLOCK_OVERLAP; if that is not found, the clocks are taken for equal, VMRT_CLOCK_ASSUMED.
+ * recordings confirm it. Without both, the place is looked for in which the guest's recording fits
+ * into the host's, VMRT_CLOCK_OVERLAP; if that is not found, the clocks are taken for equal,
+ * VMRT_CLOCK_ASSUMED.
  *
  * Return: VMRT_OK, or what went wrong.
  */

@@ -49,16 +49,18 @@ struct vmrt_clock_segment {
 	int64_t from_local_ns, to_local_ns;
 	int64_t offset_ns; /* guest - host at from_local_ns */
 	double rate;	   /* how the offset grows: d(guest - host) / d(guest) */
-	int64_t error_ns;  /* bound of the error of the offset within the segment; VMRT_UNKNOWN: none known */
-	double rate_error; /* bound of the error of the rate: lets error_ns grow beyond the outermost ends */
+	int64_t error_ns; /* bound of the error of the offset within the segment; VMRT_UNKNOWN: none
+			     known */
+	double rate_error;	   /* bound of the error of the rate: lets error_ns grow beyond the
+				      outermost ends */
 	uint32_t n_upper, n_lower; /* bounds it was made from */
 	const char *source;	   /* VMRT_CLOCK_* */
 };
 
 /*
- * Segments follow one another; the first and the last one reach beyond their ends. Where the clock was
- * stepped or changed its rate, a segment without bounds of its own spans the time in which that may
- * have happened; its error covers both sides.
+ * Segments follow one another; the first and the last one reach beyond their ends. Where the clock
+ * was stepped or changed its rate, a segment without bounds of its own spans the time in which that
+ * may have happened; its error covers both sides.
  */
 struct vmrt_clockmap {
 	struct vmrt_clock_segment *segments;
@@ -102,12 +104,14 @@ size_t vmrt_clock_bounds_from_pings(
  * @kvm: the same at the beginning and at the end of the recording
  * @out: free with vmrt_clockmap_free()
  *
- * Return: VMRT_OK; VMRT_EMISMATCH if a ping contradicts it; VMRT_ENOENT if too little is known; VMRT_ENOMEM.
+ * Return: VMRT_OK; VMRT_EMISMATCH if a ping contradicts it; VMRT_ENOENT if too little is known;
+ * VMRT_ENOMEM.
  */
 enum vmrt_status vmrt_clock_from_kvm(const struct vmrt_kvm_tsc *kvm, const struct vmrt_ping *pings,
 	size_t n, struct vmrt_clockmap *out, struct vmrt_error *err);
 
-/** vmrt_clockmap_to_host - guest time @local_ns on the host's clock; @hint caches the segment, may be NULL */
+/** vmrt_clockmap_to_host - guest time @local_ns on the host's clock; @hint caches the segment, may
+ * be NULL */
 int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 
 /**
@@ -117,10 +121,12 @@ int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns,
  */
 int64_t vmrt_clockmap_error(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 
-/** vmrt_clockmap_stepped - is @local_ns in a segment in which the clock was stepped or changed its rate? */
+/** vmrt_clockmap_stepped - is @local_ns in a segment in which the clock was stepped or changed its
+ * rate? */
 bool vmrt_clockmap_stepped(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 
-/** vmrt_clockmap_worst - the largest error bound of all segments, or VMRT_UNKNOWN if one is unknown */
+/** vmrt_clockmap_worst - the largest error bound of all segments, or VMRT_UNKNOWN if one is unknown
+ */
 int64_t vmrt_clockmap_worst(const struct vmrt_clockmap *map);
 
 /** vmrt_clockmap_free - free the segments, not @map itself */

@@ -5,8 +5,8 @@
 /*
  * Reading trace.dat files and raw ring-buffer pages. Everything in a file is untrusted.
  *
- * Files are read in windows of at most 256 KiB per CPU and never mapped, so that one that shrinks or
- * fails while it is read is an error and not a signal, and memory does not grow with it.
+ * Files are read in windows of at most 256 KiB per CPU and never mapped, so that one that shrinks
+ * or fails while it is read is an error and not a signal, and memory does not grow with it.
  */
 
 #include <stddef.h>
@@ -53,9 +53,11 @@ struct vmrt_dat_cpustat {
  * @path: the file
  * @out: close with vmrt_dat_close()
  *
- * A file that ends too early is opened with what is there; vmrt_dat_missing() tells how much is not.
+ * A file that ends too early is opened with what is there; vmrt_dat_missing() tells how much is
+ * not.
  *
- * Return: VMRT_OK; VMRT_EFORMAT if it is no trace.dat, or a big-endian one; VMRT_EUNSUPPORTED, VMRT_EIO...
+ * Return: VMRT_OK; VMRT_EFORMAT if it is no trace.dat, or a big-endian one; VMRT_EUNSUPPORTED,
+ * VMRT_EIO...
  */
 enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err);
 
@@ -71,7 +73,8 @@ uint64_t vmrt_dat_missing(const struct vmrt_dat *dat);
 /** vmrt_dat_guests - the GUEST options; @n: how many */
 const struct vmrt_dat_guest *vmrt_dat_guests(const struct vmrt_dat *dat, size_t *n);
 
-/** vmrt_dat_shifts - samples of the TIME_SHIFT option; @n: how many; @peer: trace id it refers to */
+/** vmrt_dat_shifts - samples of the TIME_SHIFT option; @n: how many; @peer: trace id it refers to
+ */
 const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t *n, uint64_t *peer);
 
 struct vmrt_clockmap;
@@ -118,7 +121,8 @@ void vmrt_formats_free(struct vmrt_formats *formats);
 enum vmrt_status vmrt_stream_open(
 	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err);
 
-/** vmrt_stream_broken_off - of a stream just opened: every CPU did more than was recorded; see vmrt_stream_ended() */
+/** vmrt_stream_broken_off - of a stream just opened: every CPU did more than was recorded; see
+ * vmrt_stream_ended() */
 void vmrt_stream_broken_off(struct vmrt_stream *stream);
 
 /**
@@ -148,15 +152,17 @@ void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns);
 /**
  * vmrt_stream_next - the next event in time order
  *
- * Return: 1 with @event filled in; 0 at the end (live: up to the limit); -1 if the data are malformed
- * from here on on one CPU (@err says where; that CPU is skipped from then on, call again for the rest).
+ * Return: 1 with @event filled in; 0 at the end (live: up to the limit); -1 if the data are
+ * malformed from here on on one CPU (@err says where; that CPU is skipped from then on, call again
+ * for the rest).
  */
 int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err);
 
 /**
  * vmrt_stream_ended - a CPU whose data end too early: cut off, or malformed
  *
- * Return: its number, each once, as soon as its last event was given out and the next one asked for; else -1.
+ * Return: its number, each once, as soon as its last event was given out and the next one asked
+ * for; else -1.
  */
 int vmrt_stream_ended(struct vmrt_stream *stream);
 

@@ -59,12 +59,13 @@ struct vmrt_sink {
 /* Counters of one machine. */
 struct vmrt_machine_stats {
 	uint64_t events;
-	uint64_t lost;		    /* known number of lost events */
+	uint64_t lost; /* known number of lost events */
 	uint64_t broken_chains;
 	uint64_t inferred_switches;
-	uint64_t out_of_order;	    /* events that came with a time before their predecessor's */
-	uint64_t inside, outside;   /* guest: events in which its vCPU thread ran (given the bound) / did not */
-	int64_t first_ns, last_ns;  /* host clock; VMRT_UNKNOWN without events */
+	uint64_t out_of_order;	   /* events that came with a time before their predecessor's */
+	uint64_t inside, outside;  /* guest: events in which its vCPU thread ran (given the bound) /
+				      did not */
+	int64_t first_ns, last_ns; /* host clock; VMRT_UNKNOWN without events */
 };
 
 /* State of a server right now, for live views. */
@@ -104,18 +105,19 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *engine, uint32_t machine,
 /**
  * vmrt_engine_advance - nothing earlier than @host_ns will come any more
  *
- * For live views: server periods that have ended by then are given, and vmrt_engine_server_now() is of
- * that time, although no event tells of it.
+ * For live views: server periods that have ended by then are given, and vmrt_engine_server_now() is
+ * of that time, although no event tells of it.
  */
 void vmrt_engine_advance(struct vmrt_engine *engine, int64_t host_ns);
 
 /**
- * vmrt_engine_clip - nothing is recorded of @cpu between @from_ns and @to_ns, though things may have happened
+ * vmrt_engine_clip - nothing is recorded of @cpu between @from_ns and @to_ns, though things may
+ * have happened
  * @from_ns: VMRT_UNKNOWN: from the beginning of the recording
  * @to_ns: VMRT_UNKNOWN: from its last event until the end
  *
- * To be told before the first event behind @from_ns is pushed. It becomes a loss of kind clipped, and what it
- * overlaps is unknown.
+ * To be told before the first event behind @from_ns is pushed. It becomes a loss of kind clipped,
+ * and what it overlaps is unknown.
  */
 void vmrt_engine_clip(
 	struct vmrt_engine *engine, uint32_t machine, unsigned cpu, int64_t from_ns, int64_t to_ns);
@@ -139,7 +141,8 @@ void vmrt_engine_stats(
 enum vmrt_release vmrt_engine_task_release(
 	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
 
-/** vmrt_engine_server_now - state of server @index when its members changed last, or at the last advance */
+/** vmrt_engine_server_now - state of server @index when its members changed last, or at the last
+ * advance */
 void vmrt_engine_server_now(
 	const struct vmrt_engine *engine, size_t index, struct vmrt_server_now *out);
 

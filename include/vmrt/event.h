@@ -9,25 +9,25 @@
 #include <vmrt/units.h>
 
 enum vmrt_event_type {
-	VMRT_EV_SWITCH,	       /* sched_switch */
-	VMRT_EV_WAKING,	       /* sched_waking */
-	VMRT_EV_WAKEUP,	       /* sched_wakeup */
-	VMRT_EV_WAKEUP_NEW,    /* sched_wakeup_new */
-	VMRT_EV_MIGRATE,       /* sched_migrate_task */
-	VMRT_EV_EXEC,	       /* sched_process_exec */
-	VMRT_EV_EXIT,	       /* sched_process_exit */
-	VMRT_EV_FORK,	       /* sched_process_fork */
-	VMRT_EV_TIMER_SETUP,   /* hrtimer_setup or hrtimer_init */
-	VMRT_EV_TIMER_START,   /* hrtimer_start */
-	VMRT_EV_TIMER_CANCEL,  /* hrtimer_cancel */
-	VMRT_EV_TIMER_EXPIRE,  /* hrtimer_expire_entry */
-	VMRT_EV_MARK,	       /* ftrace print: a line written to trace_marker */
-	VMRT_EV_WHEEL_START,   /* timer_start: a timer of the timer wheel, in ticks */
-	VMRT_EV_WHEEL_EXPIRE,  /* timer_expire_entry */
-	VMRT_EV_PI,	       /* sched_pi_setprio */
-	VMRT_EV_IRQ_ENTER,     /* irq_handler_entry, softirq_entry, and those of irq_vectors */
-	VMRT_EV_IRQ_LEAVE,     /* their ends */
-	VMRT_EV_OTHER,	       /* recorded, not used; still proves what ran on the CPU */
+	VMRT_EV_SWITCH,	      /* sched_switch */
+	VMRT_EV_WAKING,	      /* sched_waking */
+	VMRT_EV_WAKEUP,	      /* sched_wakeup */
+	VMRT_EV_WAKEUP_NEW,   /* sched_wakeup_new */
+	VMRT_EV_MIGRATE,      /* sched_migrate_task */
+	VMRT_EV_EXEC,	      /* sched_process_exec */
+	VMRT_EV_EXIT,	      /* sched_process_exit */
+	VMRT_EV_FORK,	      /* sched_process_fork */
+	VMRT_EV_TIMER_SETUP,  /* hrtimer_setup or hrtimer_init */
+	VMRT_EV_TIMER_START,  /* hrtimer_start */
+	VMRT_EV_TIMER_CANCEL, /* hrtimer_cancel */
+	VMRT_EV_TIMER_EXPIRE, /* hrtimer_expire_entry */
+	VMRT_EV_MARK,	      /* ftrace print: a line written to trace_marker */
+	VMRT_EV_WHEEL_START,  /* timer_start: a timer of the timer wheel, in ticks */
+	VMRT_EV_WHEEL_EXPIRE, /* timer_expire_entry */
+	VMRT_EV_PI,	      /* sched_pi_setprio */
+	VMRT_EV_IRQ_ENTER,    /* irq_handler_entry, softirq_entry, and those of irq_vectors */
+	VMRT_EV_IRQ_LEAVE,    /* their ends */
+	VMRT_EV_OTHER,	      /* recorded, not used; still proves what ran on the CPU */
 	VMRT_EV_TYPES
 };
 
@@ -46,15 +46,15 @@ enum vmrt_event_type {
 enum vmrt_timer_fn {
 	VMRT_FN_UNKNOWN,
 	VMRT_FN_OTHER,
-	VMRT_FN_WAKEUP,	    /* hrtimer_wakeup: nanosleep, clock_nanosleep, futex and poll timeouts */
-	VMRT_FN_TIMERFD,    /* timerfd_tmrproc */
-	VMRT_FN_ITIMER,	    /* it_real_fn */
-	VMRT_FN_POSIX,	    /* posix_timer_fn */
-	VMRT_FN_TICK,	    /* tick_sched_timer, tick_nohz_handler */
-	VMRT_FN_DEADLINE,   /* dl_task_timer */
-	VMRT_FN_RT_PERIOD,  /* sched_rt_period_timer */
-	VMRT_FN_CFS_PERIOD, /* sched_cfs_period_timer, sched_cfs_slack_timer */
-	VMRT_FN_RESCH_JOB,  /* job_release_handler, of the timer wheel */
+	VMRT_FN_WAKEUP,	   /* hrtimer_wakeup: nanosleep, clock_nanosleep, futex and poll timeouts */
+	VMRT_FN_TIMERFD,   /* timerfd_tmrproc */
+	VMRT_FN_ITIMER,	   /* it_real_fn */
+	VMRT_FN_POSIX,	   /* posix_timer_fn */
+	VMRT_FN_TICK,	   /* tick_sched_timer, tick_nohz_handler */
+	VMRT_FN_DEADLINE,  /* dl_task_timer */
+	VMRT_FN_RT_PERIOD, /* sched_rt_period_timer */
+	VMRT_FN_CFS_PERIOD,   /* sched_cfs_period_timer, sched_cfs_slack_timer */
+	VMRT_FN_RESCH_JOB,    /* job_release_handler, of the timer wheel */
 	VMRT_FN_RESCH_SERVER, /* server_complete_handler, server_release_handler */
 };
 
@@ -63,18 +63,20 @@ enum vmrt_timer_fn {
  * names are not NUL-terminated if they fill 16 bytes.
  */
 struct vmrt_event {
-	int64_t ts;	    /* ns, clock of its own machine */
-	uint64_t lost;	    /* events lost on this CPU right before this one; UINT64_MAX: some */
+	int64_t ts;    /* ns, clock of its own machine */
+	uint64_t lost; /* events lost on this CPU right before this one; UINT64_MAX: some */
 	enum vmrt_event_type type;
 	uint16_t cpu;
-	uint8_t flags;	    /* VMRT_FLAG_* */
-	uint8_t depth;	    /* how often preemption is disabled; 0 also where the kernel does not count */
-	int32_t pid;	    /* common_pid: who was on the CPU */
+	uint8_t flags; /* VMRT_FLAG_* */
+	uint8_t depth; /* how often preemption is disabled; 0 also where the kernel does not count
+			*/
+	int32_t pid;   /* common_pid: who was on the CPU */
 	union {
 		struct {
 			const char *prev_comm;
-			int32_t prev_pid, prev_prio; /* kernel priority: FIFO p is 99 - p, CFS >= 100 */
-			int64_t prev_state;	     /* 0 running; 1 S, 2 D, 4 T, 8 t, 16 X, 32 Z... */
+			int32_t prev_pid,
+				prev_prio;  /* kernel priority: FIFO p is 99 - p, CFS >= 100 */
+			int64_t prev_state; /* 0 running; 1 S, 2 D, 4 T, 8 t, 16 X, 32 Z... */
 			const char *next_comm;
 			int32_t next_pid, next_prio;
 		} sw;

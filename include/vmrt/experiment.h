@@ -22,9 +22,9 @@
 	X(DEFERRABLE, "deferrable")                                                                \
 	X(SPORADIC, "sporadic")                                                                    \
 	X(EDF, "edf")                                                                              \
-	X(DEADLINE, "deadline")		/* by the kernel: SCHED_DEADLINE */                        \
-	X(RT_GROUP, "rt_group")		/* by the kernel: cpu.rt_runtime_us of a cgroup */         \
-	X(CFS_QUOTA, "cfs_quota")	/* by the kernel: cpu.max of a cgroup */
+	X(DEADLINE, "deadline")	  /* by the kernel: SCHED_DEADLINE */                              \
+	X(RT_GROUP, "rt_group")	  /* by the kernel: cpu.rt_runtime_us of a cgroup */               \
+	X(CFS_QUOTA, "cfs_quota") /* by the kernel: cpu.max of a cgroup */
 
 enum vmrt_policy {
 #define X(name, words) VMRT_POLICY_##name,
@@ -56,7 +56,8 @@ enum vmrt_release {
 
 struct vmrt_server_spec {
 	char name[VMRT_NAME_MAX];
-	char vm[VMRT_NAME_MAX]; /* guest name, `pid:N` or thread pattern; default: the server's name */
+	char vm[VMRT_NAME_MAX]; /* guest name, `pid:N` or thread pattern; default: the server's name
+				 */
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
 	int64_t period_ns;
@@ -64,14 +65,14 @@ struct vmrt_server_spec {
 	int priority; /* SCHED_FIFO priority of the members while there is budget, 2..97 */
 	enum vmrt_background background;
 	bool charge_helpers; /* the VM's other threads are charged, too, not only its vCPUs */
-	int cpu;      /* host CPU; -1: where the members are */
-	int line;     /* where it is defined, for messages */
+	int cpu;	     /* host CPU; -1: where the members are */
+	int line;	     /* where it is defined, for messages */
 };
 
 struct vmrt_task_spec {
 	char machine[VMRT_NAME_MAX]; /* `host` or the VM's name */
 	char name[VMRT_COMM_MAX];    /* the thread's name (comm) */
-	int64_t period_ns;   /* 0: not declared */
+	int64_t period_ns;	     /* 0: not declared */
 	int64_t wcet_ns;
 	int64_t deadline_ns; /* relative; default: the period; 0: there is none */
 	int64_t offset_ns;   /* of the first release on the common grid */
@@ -97,8 +98,8 @@ struct vmrt_experiment {
  *
  * Rejects unknown sections and keys, duplicate names, bad numbers, a budget above its period and
  * a WCET or a deadline that cannot be. Tasks without priority get rate-monotonic ones (shorter
- * period, higher priority; equal periods in the order of the file), 60 for the shortest period; tasks
- * without period come last.
+ * period, higher priority; equal periods in the order of the file), 60 for the shortest period;
+ * tasks without period come last.
  *
  * Return: VMRT_OK, VMRT_ENOENT, VMRT_EIO, VMRT_EINVAL or VMRT_ENOMEM.
  */
@@ -106,8 +107,8 @@ enum vmrt_status vmrt_experiment_load(
 	const char *path, struct vmrt_experiment **out, struct vmrt_error *err);
 
 /** vmrt_experiment_parse - as vmrt_experiment_load for @text in memory, called @name in messages */
-enum vmrt_status vmrt_experiment_parse(const char *text, const char *name,
-	struct vmrt_experiment **out, struct vmrt_error *err);
+enum vmrt_status vmrt_experiment_parse(
+	const char *text, const char *name, struct vmrt_experiment **out, struct vmrt_error *err);
 
 /** vmrt_experiment_free - free @exp; NULL is allowed */
 void vmrt_experiment_free(struct vmrt_experiment *exp);

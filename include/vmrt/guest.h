@@ -4,8 +4,8 @@
 
 /*
  * A session with the agent in one guest, seen from the host. It lives in a thread of its own, which
- * pings the agent all the time and takes what it sends; a guest that misbehaves or falls silent fails
- * its own session and nothing else.
+ * pings the agent all the time and takes what it sends; a guest that misbehaves or falls silent
+ * fails its own session and nothing else.
  */
 
 #include <sched.h>
@@ -38,7 +38,8 @@ typedef bool vmrt_guest_ready_fn(
 enum vmrt_guest_mode {
 	VMRT_GUEST_HOLD,   /* keeps them until the end, unless a buffer is about to run full */
 	VMRT_GUEST_STREAM, /* sends them all the time */
-	VMRT_GUEST_FLIGHT, /* keeps the last ones that there is room for, and sends them at the end */
+	VMRT_GUEST_FLIGHT, /* keeps the last ones that there is room for, and sends them at the end
+			    */
 };
 
 struct vmrt_guest_options {
@@ -46,11 +47,12 @@ struct vmrt_guest_options {
 	const char *const *sockets; /* ways to the agent (transport.h), tried in turn */
 	size_t n_sockets;
 	const struct vmrt_secret *secret; /* that it shares with the agent; for TCP, or NULL */
-	uint64_t buffer;   /* bytes per CPU in the guest */
+	uint64_t buffer;		  /* bytes per CPU in the guest */
 	enum vmrt_guest_mode mode;
-	uint64_t max_size; /* of all pages together; 0: no limit */
+	uint64_t max_size;     /* of all pages together; 0: no limit */
 	const cpu_set_t *cpus; /* where its thread shall run, or NULL */
-	vmrt_guest_ready_fn *ready; /* or NULL; this and the next are called in the session's thread */
+	vmrt_guest_ready_fn
+		*ready; /* or NULL; this and the next are called in the session's thread */
 	vmrt_guest_pages_fn *pages;
 	void *ctx;
 };
@@ -58,8 +60,8 @@ struct vmrt_guest_options {
 struct vmrt_guest;
 
 /** vmrt_guest_open - begin a session; end it with vmrt_guest_close() */
-enum vmrt_status vmrt_guest_open(const struct vmrt_guest_options *options,
-	struct vmrt_guest **out, struct vmrt_error *err);
+enum vmrt_status vmrt_guest_open(
+	const struct vmrt_guest_options *options, struct vmrt_guest **out, struct vmrt_error *err);
 
 /**
  * vmrt_guest_wait - wait until the session has got as far as @state, or has failed
@@ -76,8 +78,8 @@ void vmrt_guest_start(struct vmrt_guest *guest);
 
 /**
  * vmrt_guest_stop - have it switch recording off and send the rest
- * @since_ns: leave out what was recorded before this time of the host, as far as that is known to be
- *	before; INT64_MIN: nothing
+ * @since_ns: leave out what was recorded before this time of the host, as far as that is known to
+ *be before; INT64_MIN: nothing
  */
 void vmrt_guest_stop(struct vmrt_guest *guest, int64_t since_ns);
 
@@ -115,7 +117,7 @@ struct vmrt_guest_result {
 	const struct vmrt_ping *pings; /* of a long session not all; NULL: no memory for them */
 	size_t n_pings;
 	uint64_t bad_pings, bad_pages, size;
-	uint64_t buffer; /* bytes per CPU that the guest has */
+	uint64_t buffer;  /* bytes per CPU that the guest has */
 	int64_t since_ns; /* guest time from which on its events were asked for, or INT64_MIN */
 };
 

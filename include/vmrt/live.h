@@ -17,11 +17,13 @@
 #define VMRT_LIVE_SILENCE_NS (2 * VMRT_NS_PER_S) /* for who looks at it meanwhile */
 
 struct vmrt_live_options {
-	const struct vmrt_experiment *experiment; /* its VMs; NULL: all that run. Kept by reference */
-	const char *vm; /* only this VM, by name or pid:N; or NULL */
-	unsigned port;	/* of the agent's link: org.vmrt.agent.N */
+	const struct vmrt_experiment
+		*experiment;	       /* its VMs; NULL: all that run. Kept by reference */
+	const char *vm;		       /* only this VM, by name or pid:N; or NULL */
+	unsigned port;		       /* of the agent's link: org.vmrt.agent.N */
 	uint64_t buffer, guest_buffer; /* bytes per CPU */
-	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS */
+	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS
+			     */
 };
 
 struct vmrt_live;

@@ -19,13 +19,15 @@
 
 struct vmrt_manifest_vm {
 	struct vmrt_vm vm;
-	char file[VMRT_NAME_MAX + 16]; /* guest-NAME.dat in the run folder; "" if the guest was not recorded */
-	char kernel[128];	       /* of the guest */
-	char note[256];		       /* why the guest is missing or incomplete; "" if it is not */
+	char file[VMRT_NAME_MAX +
+		  16];	  /* guest-NAME.dat in the run folder; "" if the guest was not recorded */
+	char kernel[128]; /* of the guest */
+	char note[256];	  /* why the guest is missing or incomplete; "" if it is not */
 	struct vmrt_ping *pings;
 	size_t n_pings;
 	struct vmrt_kvm_tsc kvm; /* all zeros if it is not known */
-	bool broken_off; /* nothing is known of what each of its CPUs did after the last event recorded of it */
+	bool broken_off; /* nothing is known of what each of its CPUs did after the last event
+			    recorded of it */
 };
 
 /* Events lost on one CPU between two looks at its counters. */
@@ -52,12 +54,12 @@ struct vmrt_manifest {
 	char kernel[128];     /* of the host */
 	char hostname[64];
 	unsigned cpus;
-	char *command;	     /* the command line recorded around, words joined by spaces, or "" */
-	int command_status;  /* its exit status, or -1 */
-	bool hsf;	     /* vmrt-hsf enforced the servers */
-	int64_t start_ns, end_ns; /* tracing on and off, host CLOCK_MONOTONIC */
-	char note[256];		  /* what went wrong with the host's recording, or "" */
-	bool broken_off;	  /* as that of a guest */
+	char *command;	    /* the command line recorded around, words joined by spaces, or "" */
+	int command_status; /* its exit status, or -1 */
+	bool hsf;	    /* vmrt-hsf enforced the servers */
+	int64_t start_ns, end_ns;	      /* tracing on and off, host CLOCK_MONOTONIC */
+	char note[256];			      /* what went wrong with the host's recording, or "" */
+	bool broken_off;		      /* as that of a guest */
 	struct vmrt_manifest_buffer *buffers; /* by host CPU; none in older manifests */
 	size_t n_buffers;
 	struct vmrt_manifest_vm *vms;

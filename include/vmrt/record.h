@@ -34,34 +34,34 @@ enum vmrt_outcome {
  * time exactly. HOST_* parts are times in which the vCPU thread was not on a host CPU.
  */
 #define VMRT_BLAME_LIST(X)                                                                         \
-	X(RELEASE, "release")		/* timer expired late, or not yet scheduled after it */     \
-	X(EXEC, "exec")			/* own execution, up to the declared WCET */                \
-	X(OVERRUN, "overrun")		/* own execution beyond the declared WCET */                \
-	X(INTERFERENCE, "interference") /* another guest thread or an earlier job ran */            \
-	X(GUEST_OVERRUN, "guest_overrun") /* a declared task ran beyond its WCET */                 \
-	X(BLOCKING, "blocking")		/* the task slept inside its job */                         \
-	X(BUDGET, "budget")		/* vCPU waited: its server's budget was used up */          \
-	X(SERVER, "server")		/* vCPU waited: a member of another server ran */           \
-	X(HOST_THREAD, "host_thread")	/* vCPU waited: another host thread ran */                  \
-	X(VMM, "vmm")			/* vCPU thread slept although the guest had work */         \
-	X(THROTTLING, "throttling")	/* kernel RT throttling or fair server took the CPU */      \
-	X(STEAL, "steal")		/* the host itself was not running */                       \
-	X(IRQ, "irq")			/* interrupts, where they are recorded */                   \
-	X(CLOCK, "clock")		/* difference between the two clocks' response times */     \
-	X(UNKNOWN, "unknown")		/* lost or inferred events */
+	X(RELEASE, "release")		  /* timer expired late, or not yet scheduled after it */  \
+	X(EXEC, "exec")			  /* own execution, up to the declared WCET */             \
+	X(OVERRUN, "overrun")		  /* own execution beyond the declared WCET */             \
+	X(INTERFERENCE, "interference")	  /* another guest thread or an earlier job ran */         \
+	X(GUEST_OVERRUN, "guest_overrun") /* a declared task ran beyond its WCET */                \
+	X(BLOCKING, "blocking")		  /* the task slept inside its job */                      \
+	X(BUDGET, "budget")		  /* vCPU waited: its server's budget was used up */       \
+	X(SERVER, "server")		  /* vCPU waited: a member of another server ran */        \
+	X(HOST_THREAD, "host_thread")	  /* vCPU waited: another host thread ran */               \
+	X(VMM, "vmm")			  /* vCPU thread slept although the guest had work */      \
+	X(THROTTLING, "throttling")	  /* kernel RT throttling or fair server took the CPU */   \
+	X(STEAL, "steal")		  /* the host itself was not running */                    \
+	X(IRQ, "irq")			  /* interrupts, where they are recorded */                \
+	X(CLOCK, "clock")		  /* difference between the two clocks' response times */  \
+	X(UNKNOWN, "unknown")		  /* lost or inferred events */
 
 enum vmrt_blame {
 #define X(name, words) VMRT_BLAME_##name,
 	VMRT_BLAME_LIST(X)
 #undef X
-	VMRT_BLAMES
+		VMRT_BLAMES
 };
 
 #define VMRT_LOSS_LIST(X)                                                                          \
-	X(OVERRUN, "overrun")		/* the ring buffer was overwritten or full */               \
-	X(DROPPED, "dropped")		/* events could not be written */                           \
-	X(BROKEN_CHAIN, "broken_chain") /* a sched_switch is missing */                             \
-	X(CLIPPED, "clipped")		/* this CPU's recording begins later or ends earlier */     \
+	X(OVERRUN, "overrun")		/* the ring buffer was overwritten or full */              \
+	X(DROPPED, "dropped")		/* events could not be written */                          \
+	X(BROKEN_CHAIN, "broken_chain") /* a sched_switch is missing */                            \
+	X(CLIPPED, "clipped")		/* this CPU's recording begins later or ends earlier */    \
 	X(STEAL, "steal")		/* the CPU itself did not run */
 
 enum vmrt_loss_kind {
@@ -71,10 +71,10 @@ enum vmrt_loss_kind {
 };
 
 #define VMRT_PERIOD_LIST(X)                                                                        \
-	X(SERVED, "served")	    /* enforced; the members never waited for want of budget */     \
-	X(DEPLETED, "depleted")	    /* enforced; the budget was used up */                          \
-	X(UNENFORCED, "unenforced") /* only declared: nobody enforced it in this recording */       \
-	X(UNKNOWN, "unknown")	    /* events were lost in it */                                    \
+	X(SERVED, "served")	    /* enforced; the members never waited for want of budget */    \
+	X(DEPLETED, "depleted")	    /* enforced; the budget was used up */                         \
+	X(UNENFORCED, "unenforced") /* only declared: nobody enforced it in this recording */      \
+	X(UNKNOWN, "unknown")	    /* events were lost in it */                                   \
 	X(TRUNCATED, "truncated")   /* the recording begins or ends inside it */
 
 enum vmrt_period_outcome {
@@ -88,7 +88,8 @@ enum vmrt_period_outcome {
 	X(MARKER, "marker") /* an enforcer's own words */                                          \
 	X(TIMER, "timer")   /* the kernel's period timer */                                        \
 	X(FITTED, "fitted") /* where the members' supply begins after they waited */               \
-	X(START, "start")   /* laid from the beginning of the recording, for want of anything better */
+	X(START, "start") /* laid from the beginning of the recording, for want of anything better \
+			   */
 
 enum vmrt_phase {
 #define X(name, words) VMRT_PHASE_##name,
@@ -96,7 +97,8 @@ enum vmrt_phase {
 #undef X
 };
 
-/* What is demanded of a server's supply; docs/metrics.md says in which windows, and of which policies. */
+/* What is demanded of a server's supply; docs/metrics.md says in which windows, and of which
+ * policies. */
 #define VMRT_RULE_LIST(X)                                                                          \
 	X(BUDGET, "budget")	    /* at most the budget in a period */                           \
 	X(CARRY_OVER, "carry_over") /* nor more in one after a period that left some */            \
@@ -115,7 +117,7 @@ enum vmrt_rule {
 #define X(name, words) VMRT_RULE_##name,
 	VMRT_RULE_LIST(X)
 #undef X
-	VMRT_RULES
+		VMRT_RULES
 };
 
 /** words for the enumerators above, as they stand in run.db; never NULL */
@@ -159,9 +161,9 @@ struct vmrt_server {
 	enum vmrt_depletion depletion;
 	int64_t period_ns, budget_ns;
 	int priority;
-	int64_t phase_ns; /* a grid point: start of period 0 */
+	int64_t phase_ns;      /* a grid point: start of period 0 */
 	enum vmrt_phase phase; /* where it comes from */
-	bool enforced;	  /* markers say so */
+	bool enforced;	       /* markers say so */
 };
 
 struct vmrt_server_period {
@@ -175,9 +177,12 @@ struct vmrt_server_period {
 	int64_t first_ns;	/* first supply in the period, or unknown if there was none */
 	int64_t depleted_ns;	/* when the members were demoted, or unknown if they were not */
 	int64_t waiting_ns;	/* a member was ready but not running */
-	int64_t wanted_ns;	/* when a member first wanted to run in the period, or unknown if none did */
-	int64_t blackout_ns;	/* longest demand without any supply, as far as it had lasted by the period's end */
-	int64_t blackout_at_ns; /* and when that began, maybe in an earlier period; unknown if there was none */
+	int64_t wanted_ns;   /* when a member first wanted to run in the period, or unknown if none
+				did */
+	int64_t blackout_ns; /* longest demand without any supply, as far as it had lasted by the
+				period's end */
+	int64_t blackout_at_ns; /* and when that began, maybe in an earlier period; unknown if there
+				   was none */
 	int64_t steal_ns;	/* of consumed: the host itself did not run */
 	enum vmrt_period_outcome outcome;
 };
@@ -195,12 +200,14 @@ struct vmrt_check {
 	uint32_t server;
 	enum vmrt_rule rule;
 	int64_t judged, unknown, violations; /* windows; violations are among the judged */
-	int64_t worst_ns; /* largest measured - allowed (of supply, preserve: the reverse), may be negative */
+	int64_t worst_ns; /* largest measured - allowed (of supply, preserve: the reverse), may be
+			     negative */
 	int64_t worst_at_ns; /* where that window begins; both unknown if none was judged */
 	int64_t tolerance_ns;
 };
 
-/* The least supply of a server in any window of @length_ns throughout which there was demand. Given at the end. */
+/* The least supply of a server in any window of @length_ns throughout which there was demand. Given
+ * at the end. */
 struct vmrt_supply_point {
 	uint32_t server;
 	int64_t length_ns, least_ns;
@@ -233,10 +240,13 @@ struct vmrt_job {
 	int64_t exec_ns;     /* on a guest CPU whose vCPU thread was on a host CPU */
 	int64_t response_ns; /* end - arrival in the task's own clock */
 	int64_t blame_ns[VMRT_BLAMES];
-	struct vmrt_blamed blamed[VMRT_BLAMED_MAX]; /* by part, and in it the one that ran most first */
+	struct vmrt_blamed
+		blamed[VMRT_BLAMED_MAX]; /* by part, and in it the one that ran most first */
 	size_t n_blamed;
-	int64_t unsure_ns; /* at most so much may belong to other parts, for the guest's clock has an error */
-	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL, THROTTLING */
+	int64_t unsure_ns; /* at most so much may belong to other parts, for the guest's clock has
+			      an error */
+	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL,
+					   THROTTLING */
 	int preemptions, migrations;
 	int64_t skipped; /* releases lost right before this job */
 	enum vmrt_outcome outcome;

@@ -16,8 +16,8 @@
  * A connection is used by one thread at a time.
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no run or no database in it (the error says to run
- * `vmrt-trace analyze`), VMRT_EFORMAT if it is not a vmrt database, VMRT_EUNSUPPORTED if it was made by
- * another version.
+ * `vmrt-trace analyze`), VMRT_EFORMAT if it is not a vmrt database, VMRT_EUNSUPPORTED if it was
+ * made by another version.
  */
 enum vmrt_status vmrt_rundb_open(const char *run, sqlite3 **out, struct vmrt_error *err);
 

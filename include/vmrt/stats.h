@@ -25,8 +25,8 @@ enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value);
  * vmrt_samples_percentile - percentile by the nearest-rank rule
  * @num: the percentile is @num / @den, in (0, 1], e.g. 999 and 1000
  *
- * The smallest value such that at least @num / @den of all values are not above it: always a value that was
- * measured, never an interpolation. Sorts the values when needed.
+ * The smallest value such that at least @num / @den of all values are not above it: always a value
+ * that was measured, never an interpolation. Sorts the values when needed.
  *
  * Return: the value; VMRT_UNKNOWN of an empty set.
  */
@@ -35,7 +35,8 @@ int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsi
 /** vmrt_samples_sort - put the values in rising order; does nothing if they are */
 void vmrt_samples_sort(struct vmrt_samples *samples);
 
-/** vmrt_samples_rank - the rank, from 1, of the percentile @num / @den of @n values, by the nearest-rank rule */
+/** vmrt_samples_rank - the rank, from 1, of the percentile @num / @den of @n values, by the
+ * nearest-rank rule */
 size_t vmrt_samples_rank(size_t n, unsigned num, unsigned den);
 
 /** vmrt_samples_free - free the values, not @samples itself */
@@ -46,7 +47,7 @@ struct vmrt_series {
 	size_t n;
 	int64_t min, min_k, max, max_k; /* with the first job that has it; VMRT_UNKNOWN if n is 0 */
 	double sum;
-	int64_t relative, relative_k;	/* largest step between jobs k - 1 and k */
+	int64_t relative, relative_k; /* largest step between jobs k - 1 and k */
 	int64_t last, last_k;
 };
 
@@ -75,7 +76,8 @@ void vmrt_wilson(uint64_t hits, uint64_t n, double *low, double *high);
  * @hits_a: out of @n_a
  * @hits_b: out of @n_b
  *
- * The sum of the probabilities of all tables with these margins that are no more likely than the observed one.
+ * The sum of the probabilities of all tables with these margins that are no more likely than the
+ * observed one.
  *
  * Return: the p value; NaN if a group is empty.
  */

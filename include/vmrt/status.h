@@ -67,7 +67,8 @@ const char *vmrt_status_words(enum vmrt_status status);
 enum vmrt_status vmrt_fail(struct vmrt_error *err, enum vmrt_status status, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/** vmrt_fail_errno - as vmrt_fail, with the status and the words of errno value @errnum behind ": " */
+/** vmrt_fail_errno - as vmrt_fail, with the status and the words of errno value @errnum behind ": "
+ */
 enum vmrt_status vmrt_fail_errno(struct vmrt_error *err, int errnum, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 

@@ -5,9 +5,10 @@
 /*
  * Tables, and the documents made of them, in every output format from one model.
  *
- * People (text, markdown, latex, html) see durations in a readable unit and ratios as percent; programs
- * (csv, json, jsonl) get nanoseconds and fractions. Both come from the same cell, so that they
- * cannot disagree. An unknown value is "-" for people, and null or an empty field for programs.
+ * People (text, markdown, latex, html) see durations in a readable unit and ratios as percent;
+ * programs (csv, json, jsonl) get nanoseconds and fractions. Both come from the same cell, so that
+ * they cannot disagree. An unknown value is "-" for people, and null or an empty field for
+ * programs.
  */
 
 #include <stdbool.h>
@@ -53,7 +54,8 @@ struct vmrt_column {
 	const char *head; /* for people */
 	const char *unit; /* for people, under the head: "ms" "us" "s" "ns" "%"; or NULL */
 	enum vmrt_cell_type type;
-	int decimals; /* for people; negative: as many as are needed; of text: characters shown at most, 0: 30 */
+	int decimals; /* for people; negative: as many as are needed; of text: characters shown at
+			 most, 0: 30 */
 	int group;    /* wide tables are shown to people in parts: 1, 2, ... */
 };
 
@@ -84,7 +86,8 @@ void vmrt_doc_free(struct vmrt_doc *doc);
 /** vmrt_doc_fail - memory for its contents ran out elsewhere */
 void vmrt_doc_fail(struct vmrt_doc *doc);
 
-/** vmrt_doc_section - begin a section called @name (copied; "": without a heading); tables belong to the last section */
+/** vmrt_doc_section - begin a section called @name (copied; "": without a heading); tables belong
+ * to the last section */
 void vmrt_doc_section(struct vmrt_doc *doc, const char *name);
 
 /**
@@ -106,7 +109,8 @@ struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const 
 struct vmrt_table *vmrt_doc_table_named(
 	struct vmrt_doc *doc, const char *name, const char *const *keys, size_t n_columns);
 
-/** vmrt_table_settle - after the last cell of such a table: columns that hold texts only are set as texts */
+/** vmrt_table_settle - after the last cell of such a table: columns that hold texts only are set as
+ * texts */
 void vmrt_table_settle(struct vmrt_table *table);
 
 /** The next cell of the row: cells are put one after the other, row by row. */
@@ -126,18 +130,18 @@ void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, .
 /**
  * vmrt_put_figure - a picture below the table, for html
  * @caption: what it shows
- * @svg: markup that is put into the page as it is, so everything from elsewhere in it must be escaped; owned by the
- *	table from now on, to be freed with free(); NULL without memory
+ * @svg: markup that is put into the page as it is, so everything from elsewhere in it must be
+ *escaped; owned by the table from now on, to be freed with free(); NULL without memory
  */
 void vmrt_put_figure(struct vmrt_table *table, const char *caption, char *svg);
 
-#define VMRT_TEXT_WIDTH 80      /* of text, unless more is allowed */
+#define VMRT_TEXT_WIDTH 80	/* of text, unless more is allowed */
 #define VMRT_TEXT_WIDTH_MAX 200 /* more are not used */
 
 struct vmrt_print {
 	enum vmrt_format format;
-	const char *only;	     /* name of the only table wanted, or NULL for all */
-	const char *const *select;   /* keys of the only columns or metrics wanted; none: all */
+	const char *only;	   /* name of the only table wanted, or NULL for all */
+	const char *const *select; /* keys of the only columns or metrics wanted; none: all */
 	size_t n_select;
 	unsigned width; /* of text; 0: VMRT_TEXT_WIDTH */
 };
@@ -145,17 +149,20 @@ struct vmrt_print {
 /**
  * vmrt_doc_print_as - write the document
  *
- * Text is at most as wide as asked for as long as a single column with its keys is; the parts of a table stand side by
- * side as far as they fit. In CSV a table has the rows of all sections, with the section's name in a first
- * column; tables are separated by a blank line and headed by a line "# NAME" unless one only is wanted.
+ * Text is at most as wide as asked for as long as a single column with its keys is; the parts of a
+ * table stand side by side as far as they fit. In CSV a table has the rows of all sections, with
+ * the section's name in a first column; tables are separated by a blank line and headed by a line
+ * "# NAME" unless one only is wanted.
  *
- * A selection leaves the names and the selected columns of the tables that have any, and no lines; in a table
- * with a column "metric", the rows of the selected metrics. A key may be given without its unit, "_ns" or "_ratio".
+ * A selection leaves the names and the selected columns of the tables that have any, and no lines;
+ * in a table with a column "metric", the rows of the selected metrics. A key may be given without
+ * its unit, "_ns" or "_ratio".
  *
- * Return: VMRT_OK; VMRT_ENOENT if there is no such table or column; VMRT_ENOMEM. Write errors are left in @out.
+ * Return: VMRT_OK; VMRT_ENOENT if there is no such table or column; VMRT_ENOMEM. Write errors are
+ * left in @out.
  */
-enum vmrt_status vmrt_doc_print_as(
-	const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out, struct vmrt_error *err);
+enum vmrt_status vmrt_doc_print_as(const struct vmrt_doc *doc, const struct vmrt_print *how,
+	FILE *out, struct vmrt_error *err);
 
 /** vmrt_doc_print - as vmrt_doc_print_as(), with @format and @only */
 enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
@@ -164,7 +171,8 @@ enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format for
 /** vmrt_html_text - @text as html and svg take it, without characters that control anything */
 void vmrt_html_text(FILE *out, const char *text);
 
-/** vmrt_csv_field - one field as RFC 4180 wants it: in quotes where it holds a comma, a quote or a line break */
+/** vmrt_csv_field - one field as RFC 4180 wants it: in quotes where it holds a comma, a quote or a
+ * line break */
 void vmrt_csv_field(FILE *out, const char *text);
 
 #endif

@@ -6,8 +6,8 @@
  * One frame for all programs: options, help, completion, signals and exit status.
  *
  * A program is a `struct vmrt_tool` with one or more commands; main() is
- * `return vmrt_tool_main(&tool, argc, argv);`. Option tables are argp's, so that the parser, --help,
- * the man page check and the completion script come from one place.
+ * `return vmrt_tool_main(&tool, argc, argv);`. Option tables are argp's, so that the parser,
+ * --help, the man page check and the completion script come from one place.
  */
 
 #include <argp.h>
@@ -21,8 +21,8 @@ struct vmrt_command {
 	const char *summary;
 	const char *doc; /* more for --help, or NULL */
 	const struct argp_option *options;
-	argp_parser_t parse; /* gets `opts` as state->input */
-	void *opts;	     /* the options with their defaults */
+	argp_parser_t parse;	/* gets `opts` as state->input */
+	void *opts;		/* the options with their defaults */
 	int (*run)(void *opts); /* returns an enum vmrt_exit */
 };
 

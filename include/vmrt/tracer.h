@@ -54,7 +54,8 @@ struct vmrt_tracer;
  *
  * Mounts tracefs if it is not and if that is permitted, and says so.
  *
- * Return: VMRT_OK; VMRT_ENOENT if there is no tracefs or an event is missing, VMRT_EPERM, VMRT_EIO...
+ * Return: VMRT_OK; VMRT_ENOENT if there is no tracefs or an event is missing, VMRT_EPERM,
+ * VMRT_EIO...
  */
 enum vmrt_status vmrt_tracer_open(
 	const char *label, uint64_t buffer, struct vmrt_tracer **out, struct vmrt_error *err);
@@ -63,14 +64,15 @@ struct vmrt_tracer_options {
 	const char *label;
 	uint64_t buffer;
 	/*
-	 * What to record: NULL for what the analysis needs, or words SYSTEM:EVENT separated by commas.
-	 * Each part may be a pattern; SYSTEM alone means all its events. When the first word
-	 * begins with + or -, the list adds to what the analysis needs or takes away from it.
+	 * What to record: NULL for what the analysis needs, or words SYSTEM:EVENT separated by
+	 * commas. Each part may be a pattern; SYSTEM alone means all its events. When the first
+	 * word begins with + or -, the list adds to what the analysis needs or takes away from it.
 	 */
 	const char *events;
 };
 
-/** vmrt_tracer_open_with - vmrt_tracer_open() with a choice of events; VMRT_ENOENT if one is not there */
+/** vmrt_tracer_open_with - vmrt_tracer_open() with a choice of events; VMRT_ENOENT if one is not
+ * there */
 enum vmrt_status vmrt_tracer_open_with(const struct vmrt_tracer_options *options,
 	struct vmrt_tracer **out, struct vmrt_error *err);
 
@@ -84,16 +86,16 @@ enum vmrt_status vmrt_tracer_adopt(
 	const char *instance, struct vmrt_tracer **out, struct vmrt_error *err);
 
 /** vmrt_tracer_has_event - is this event recorded? */
-bool vmrt_tracer_has_event(
-	const struct vmrt_tracer *tracer, const char *system, const char *name);
+bool vmrt_tracer_has_event(const struct vmrt_tracer *tracer, const char *system, const char *name);
 
 /**
- * vmrt_tracer_only - record only events of these threads, their wake-ups, and switches to and from them
+ * vmrt_tracer_only - record only events of these threads, their wake-ups, and switches to and from
+ * them
  *
  * Threads that they start are followed by the kernel; others may be added by another call.
  */
-enum vmrt_status vmrt_tracer_only(struct vmrt_tracer *tracer, const pid_t *tids, size_t n,
-	struct vmrt_error *err);
+enum vmrt_status vmrt_tracer_only(
+	struct vmrt_tracer *tracer, const pid_t *tids, size_t n, struct vmrt_error *err);
 
 /** vmrt_tracer_instance - the instance's name */
 const char *vmrt_tracer_instance(const struct vmrt_tracer *tracer);
@@ -152,8 +154,8 @@ enum vmrt_status vmrt_tracer_meta(
 	const struct vmrt_tracer *tracer, struct vmrt_trace_meta *out, struct vmrt_error *err);
 
 /**
- * vmrt_trace_cmdlines - lines "tid comm" of the threads there are, and of ended ones that the kernel
- * still knows; free() it; NULL: no memory
+ * vmrt_trace_cmdlines - lines "tid comm" of the threads there are, and of ended ones that the
+ * kernel still knows; free() it; NULL: no memory
  */
 char *vmrt_trace_cmdlines(void);
 
@@ -178,7 +180,8 @@ void vmrt_trace_meta_free(struct vmrt_trace_meta *meta);
 enum vmrt_status vmrt_tracer_close(
 	struct vmrt_tracer *tracer, int patience_ms, struct vmrt_error *err);
 
-/** vmrt_tracer_abandon - free it and leave the instance to the next one who adopts it; NULL is allowed */
+/** vmrt_tracer_abandon - free it and leave the instance to the next one who adopts it; NULL is
+ * allowed */
 void vmrt_tracer_abandon(struct vmrt_tracer *tracer);
 
 /**
@@ -188,7 +191,8 @@ void vmrt_tracer_abandon(struct vmrt_tracer *tracer);
  * @removed, @kept: how many were removed, and how many could not be; may be NULL
  * @told: called with each name and what became of it (NULL: removed, else why not); may be NULL
  */
-enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed, unsigned *kept,
-	void (*told)(void *ctx, const char *name, const char *why), void *ctx, struct vmrt_error *err);
+enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed,
+	unsigned *kept, void (*told)(void *ctx, const char *name, const char *why), void *ctx,
+	struct vmrt_error *err);
 
 #endif

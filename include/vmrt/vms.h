@@ -24,17 +24,19 @@ struct vmrt_vm_thread {
 	enum vmrt_thread_role role;
 	int vcpu; /* -1 unless role is VMRT_ROLE_VCPU */
 	char comm[VMRT_COMM_MAX];
-	int policy;	  /* SCHED_OTHER... */
-	int priority;	  /* SCHED_FIFO and SCHED_RR priority, else 0 */
+	int policy;   /* SCHED_OTHER... */
+	int priority; /* SCHED_FIFO and SCHED_RR priority, else 0 */
 	cpu_set_t affinity;
-	int64_t from_ns, to_ns; /* in a recording: when it came and when it was gone; 0: before, after it */
+	int64_t from_ns,
+		to_ns; /* in a recording: when it came and when it was gone; 0: before, after it */
 };
 
 /* What the kernel grants a thread. */
 struct vmrt_thread_limits {
 	int64_t dl_runtime_ns, dl_deadline_ns, dl_period_ns; /* SCHED_DEADLINE; else 0 */
-	char cgroup[256];				     /* with the CPU limit; "" if not known */
-	int64_t quota_ns, quota_period_ns; /* the tightest of that cgroup and those above; 0: none */
+	char cgroup[256]; /* with the CPU limit; "" if not known */
+	int64_t quota_ns,
+		quota_period_ns; /* the tightest of that cgroup and those above; 0: none */
 };
 
 /** vmrt_thread_limits - fill it in for thread @tid, with what can be read */
@@ -53,8 +55,8 @@ struct vmrt_vm {
 	size_t n_vcpus;
 	uint32_t vsock_cid; /* of the guest; 0: it has none */
 	/*
-	 * UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is none. The last
-	 * one is "vsock:CID" if the guest has one and no such port.
+	 * UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is
+	 * none. The last one is "vsock:CID" if the guest has one and no such port.
 	 */
 	char link[VMRT_VM_LINKS][VMRT_LINK_PATH];
 };
@@ -89,10 +91,12 @@ int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
 
 /**
  * vmrt_vm_get - find the one VM that @pattern names, among those running now
- * @pattern: a name; or pid:N, cgroup:PATH, thread:PATTERN for anything else, whose threads are vCPUs then
+ * @pattern: a name; or pid:N, cgroup:PATH, thread:PATTERN for anything else, whose threads are
+ * vCPUs then
  * @out: the VM; free with vmrt_vms_free(vm, 1)
  *
- * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several match.
+ * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several
+ * match.
  */
 enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
 

@@ -9,7 +9,7 @@
 
 #include <vmrt/files.h>
 
-#include "parser/dat.h"
+#include "parser/dat/dat.h"
 
 static volatile uint64_t seen; /* what was read has to be looked at */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any sequence of events, also one that no kernel would record: the engine must survive and add up. */
+/* Any sequence of events, also one that no kernel would record: the engine must survive and add up.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -20,10 +21,12 @@ static const char experiment[] = "[server vm]\nperiod = 12ms\nbudget = 5ms\nprio
 				 "[task vm/x]\nrelease = deadline\ndeadline = 3ms\n";
 static const char comms[][VMRT_COMM_MAX] = {"a", "b", "c", "swapper/0", "CPU 0/TCG", "x"};
 static const char *const marks[] = {
-	"vmrt srv_start server=vm vm=vm policy=deferrable depletion=soft period=12000000 budget=5000000 priority=50 t0=1000000",
+	"vmrt srv_start server=vm vm=vm policy=deferrable depletion=soft period=12000000 "
+	"budget=5000000 priority=50 t0=1000000",
 	"vmrt srv_replenish server=vm k=1 at=13000000 budget=5000000",
 	"vmrt srv_deplete server=vm k=1 consumed=5000000", "vmrt srv_stop server=vm",
-	"vmrt job_begin task=a k=0", "vmrt job_end task=a k=0", "vmrt srv_start server=vm t0=x", "vmrt ",
+	"vmrt job_begin task=a k=0", "vmrt job_end task=a k=0", "vmrt srv_start server=vm t0=x",
+	"vmrt ",
 	"vmrt srv_start server=vm vm=vm policy=p depletion=hard period=1 budget=1 priority=1 t0=0"};
 
 static void on_job(void *ctx, const struct vmrt_job *job)
@@ -132,11 +135,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vmrt_clockmap map = {.segments = &segment, .n = 1};
 	struct vmrt_engine_machine machines[2] = {
 		{.name = "host", .cpus = 2}, {.name = "vm", .cpus = 2, .clock = &map}};
-	struct vmrt_vm_thread threads[2] = {{.tid = 100, .role = VMRT_ROLE_VCPU, .comm = "CPU 0/TCG"},
+	struct vmrt_vm_thread threads[2] = {
+		{.tid = 100, .role = VMRT_ROLE_VCPU, .comm = "CPU 0/TCG"},
 		{.tid = 99, .role = VMRT_ROLE_VCPU, .vcpu = 1, .comm = "CPU 1/TCG"}};
 	struct vmrt_engine_vm vm = {.name = "vm", .machine = 1, .threads = threads, .n_threads = 2};
-	struct vmrt_engine_config config = {.machines = machines, .n_machines = 2, .vms = &vm, .n_vms = 1,
-		.start_ns = VMRT_UNKNOWN, .end_ns = VMRT_UNKNOWN};
+	struct vmrt_engine_config config = {.machines = machines,
+		.n_machines = 2,
+		.vms = &vm,
+		.n_vms = 1,
+		.start_ns = VMRT_UNKNOWN,
+		.end_ns = VMRT_UNKNOWN};
 	struct vmrt_sink sink = {.job = on_job, .server_period = on_period, .slice = on_slice};
 	struct vmrt_engine *engine;
 	struct vmrt_error err;

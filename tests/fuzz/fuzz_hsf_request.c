@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../hsf/control.h"
+#include "hsf/control/control.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -28,23 +28,27 @@ static void try_line(const char *line, size_t size)
 		const char *text = json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN);
 
 		if (strlen(text) < HSF_REQUEST_MAX &&
-			(hsf_request_parse(text, strlen(text), &again, &err) != VMRT_OK || again.op != r.op))
+			(hsf_request_parse(text, strlen(text), &again, &err) != VMRT_OK ||
+				again.op != r.op))
 			abort(); /* what it understands it can say */
 		json_object_put(json);
 		if (r.op == HSF_OP_STATUS)
 			return;
 		err.text[0] = '\0';
-		if (hsf_request_spec(&r, r.op == HSF_OP_SET ? &now : NULL, &spec, &err) != VMRT_OK &&
+		if (hsf_request_spec(&r, r.op == HSF_OP_SET ? &now : NULL, &spec, &err) !=
+				VMRT_OK &&
 			!err.text[0])
 			abort();
-		else if (!err.text[0] && (strcmp(spec.name, r.server) != 0 || spec.budget_ns > spec.period_ns))
+		else if (!err.text[0] &&
+			 (strcmp(spec.name, r.server) != 0 || spec.budget_ns > spec.period_ns))
 			abort(); /* another server than was asked for, or one that cannot be */
 	} else if (!err.text[0]) {
 		abort(); /* an error without words */
 	}
 }
 
-/* The bytes as the value, or as the key and the value, of a setting that is well-formed otherwise. */
+/* The bytes as the value, or as the key and the value, of a setting that is well-formed otherwise.
+ */
 static void try_setting(const char *text, bool with_key)
 {
 	json_object *root = json_object_new_object(), *settings = json_object_new_object();

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "collector/guest-in.h"
-#include "collector/link.h"
+#include "collector/session/guest-in.h"
+#include "collector/wire/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -58,8 +58,11 @@ static void introduce(struct vmrt_guest_in *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned sum = 0;
-	struct vmrt_guest_in in = {.nonce = 0x3030303030303030u, .max_size = 1 << 20,
-		.pages = look_at_pages, .ctx = &sum, .name = "guest"};
+	struct vmrt_guest_in in = {.nonce = 0x3030303030303030u,
+		.max_size = 1 << 20,
+		.pages = look_at_pages,
+		.ctx = &sum,
+		.name = "guest"};
 	struct vmrt_link_parser parser;
 	struct vmrt_message m;
 	struct vmrt_error err;

@@ -13,7 +13,8 @@
 		}                                                                                  \
 	}
 #define WAKE_PRINT                                                                                 \
-	"\"comm=%s pid=%d prio=%d target_cpu=%03d\", REC->comm, REC->pid, REC->prio, REC->target_cpu"
+	"\"comm=%s pid=%d prio=%d target_cpu=%03d\", REC->comm, REC->pid, REC->prio, "             \
+	"REC->target_cpu"
 #define SWITCH                                                                                     \
 	{                                                                                          \
 		{"char prev_comm[16]", 16, 0}, {"pid_t prev_pid", 4, 1}, {"int prev_prio", 4, 1},  \
@@ -34,8 +35,7 @@
 			"enum hrtimer_mode mode", 4, 0                                             \
 		}                                                                                  \
 	}
-#define SETUP_PRINT                                                                                \
-	"\"hrtimer=%p clockid=%d mode=%d\", REC->hrtimer, REC->clockid, REC->mode"
+#define SETUP_PRINT "\"hrtimer=%p clockid=%d mode=%d\", REC->hrtimer, REC->clockid, REC->mode"
 
 #define SAME_IN_ALL                                                                                \
 	[TESTS_SWITCH] = {"sched", "sched_switch", 372, SWITCH, SWITCH_PRINT},                     \
@@ -62,10 +62,10 @@
 	[TESTS_IRQ_ENTER] = {"irq", "irq_handler_entry", 140,                                      \
 		{{"int irq", 4, 1}, {"__data_loc char[] name", 4, 0}},                             \
 		"\"irq=%d name=%s\", REC->irq, __get_str(name)"},                                  \
-	[TESTS_IRQ_LEAVE] = {"irq", "irq_handler_exit", 139, {{"int irq", 4, 1}, {"int ret", 4, 1}}, \
-		"\"irq=%d ret=%s\", REC->irq, REC->ret ? \"handled\" : \"unhandled\""},              \
-	[TESTS_PRINT] = {"ftrace", "print", 5,                                                     \
-		{{"unsigned long ip", 8, 0}, {"char buf[]", 0, 0}},                                \
+	[TESTS_IRQ_LEAVE] = {"irq", "irq_handler_exit", 139,                                       \
+		{{"int irq", 4, 1}, {"int ret", 4, 1}},                                            \
+		"\"irq=%d ret=%s\", REC->irq, REC->ret ? \"handled\" : \"unhandled\""},            \
+	[TESTS_PRINT] = {"ftrace", "print", 5, {{"unsigned long ip", 8, 0}, {"char buf[]", 0, 0}}, \
 		"\"%ps: %s\", (void *)REC->ip, REC->buf"}
 
 static const struct tests_event_format formats_618[TESTS_EVENTS] = {
@@ -138,7 +138,8 @@ static const struct tests_event_format formats_61[TESTS_EVENTS] = {
 
 /* Those of @base, with other fields of the most frequent events. */
 static const struct tests_event_format *vary(const struct tests_event_format *base,
-	struct tests_event_format *room, const struct tests_field *wake, const struct tests_field *sw)
+	struct tests_event_format *room, const struct tests_field *wake,
+	const struct tests_field *sw)
 {
 	memcpy(room, base, TESTS_EVENTS * sizeof(*room));
 	for (int i = TESTS_WAKING; i <= TESTS_WAKEUP_NEW; i++)
@@ -214,8 +215,10 @@ char *tests_format_text(enum tests_kernel kernel, enum tests_event event)
 		"\tfield:int common_pid;\toffset:4;\tsize:4;\tsigned:1;\n",
 		f->name, f->id);
 	if (kernel == TESTS_KERNEL_RT)
-		fputs("\tfield:unsigned char common_migrate_disable;\toffset:8;\tsize:1;\tsigned:0;\n"
-		      "\tfield:unsigned char common_preempt_lazy_count;\toffset:9;\tsize:1;\tsigned:0;\n",
+		fputs("\tfield:unsigned char "
+		      "common_migrate_disable;\toffset:8;\tsize:1;\tsigned:0;\n"
+		      "\tfield:unsigned char "
+		      "common_preempt_lazy_count;\toffset:9;\tsize:1;\tsigned:0;\n",
 			out);
 	fputc('\n', out);
 	for (unsigned i = 0; i < TESTS_MAX_FIELDS && f->fields[i].declaration; i++)

@@ -30,9 +30,9 @@ struct bytes {
 };
 
 struct cpu {
-	struct bytes pages;  /* whole pages; the last one is being filled */
-	uint32_t used;	     /* of the last page, header included; 0: there is none */
-	int64_t last;	     /* time of its last entry */
+	struct bytes pages; /* whole pages; the last one is being filled */
+	uint32_t used;	    /* of the last page, header included; 0: there is none */
+	int64_t last;	    /* time of its last entry */
 	int32_t pid;
 	uint64_t lost;
 };

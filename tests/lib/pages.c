@@ -187,7 +187,8 @@ struct record {
 	unsigned next; /* field */
 };
 
-static void record_begin(struct record *r, struct tests_dat *d, unsigned cpu, enum tests_event event)
+static void record_begin(
+	struct record *r, struct tests_dat *d, unsigned cpu, enum tests_event event)
 {
 	uint16_t id = (uint16_t)tests_event_formats(d->kernel)[event].id;
 
@@ -296,8 +297,8 @@ void tests_dat_wakeup_new(struct tests_dat *d, unsigned cpu, int64_t ts, const c
 	wake(d, TESTS_WAKEUP_NEW, cpu, ts, comm, pid, prio, target_cpu);
 }
 
-void tests_dat_migrate(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm,
-	int32_t pid, int32_t prio, int32_t orig_cpu, int32_t dest_cpu)
+void tests_dat_migrate(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm, int32_t pid,
+	int32_t prio, int32_t orig_cpu, int32_t dest_cpu)
 {
 	struct record r;
 
@@ -322,8 +323,8 @@ void tests_dat_exec(struct tests_dat *d, unsigned cpu, int64_t ts, const char *f
 	record_end(&r, cpu, ts);
 }
 
-void tests_dat_exit(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm, int32_t pid,
-	int32_t prio)
+void tests_dat_exit(
+	struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm, int32_t pid, int32_t prio)
 {
 	struct record r;
 
@@ -347,8 +348,8 @@ void tests_dat_fork(struct tests_dat *d, unsigned cpu, int64_t ts, const char *p
 	record_end(&r, cpu, ts);
 }
 
-void tests_dat_timer_setup(struct tests_dat *d, unsigned cpu, int64_t ts, uint64_t timer,
-	int32_t clock, int32_t mode)
+void tests_dat_timer_setup(
+	struct tests_dat *d, unsigned cpu, int64_t ts, uint64_t timer, int32_t clock, int32_t mode)
 {
 	struct record r;
 

@@ -19,7 +19,8 @@ enum tests_kernel {
 	TESTS_KERNEL_61,  /* formats of 6.1: hrtimer_init, comms inside the records */
 	TESTS_KERNEL_RT,  /* as 6.1 with PREEMPT_RT: longer common fields */
 	TESTS_KERNEL_419, /* formats of 4.19: wake-ups tell of their success */
-	TESTS_KERNEL_NEW, /* made up: as 6.18, but the fields of the most frequent events have moved */
+	TESTS_KERNEL_NEW, /* made up: as 6.18, but the fields of the most frequent events have moved
+			   */
 };
 
 struct tests_dat;
@@ -27,7 +28,8 @@ struct tests_dat;
 struct tests_dat *tests_dat_new(unsigned cpus, enum tests_kernel kernel);
 void tests_dat_free(struct tests_dat *d);
 
-/* What is on @cpu, common_flags of the events to come, and how many were lost before the next one. */
+/* What is on @cpu, common_flags of the events to come, and how many were lost before the next one.
+ */
 void tests_dat_current(struct tests_dat *d, unsigned cpu, int32_t pid);
 void tests_dat_flags(struct tests_dat *d, uint8_t flags);
 /** tests_dat_lost - @count events were lost on @cpu; UINT64_MAX: some. Begins a page. */
@@ -42,16 +44,16 @@ void tests_dat_wakeup(struct tests_dat *d, unsigned cpu, int64_t ts, const char 
 	int32_t prio, int32_t target_cpu);
 void tests_dat_wakeup_new(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm,
 	int32_t pid, int32_t prio, int32_t target_cpu);
-void tests_dat_migrate(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm,
-	int32_t pid, int32_t prio, int32_t orig_cpu, int32_t dest_cpu);
+void tests_dat_migrate(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm, int32_t pid,
+	int32_t prio, int32_t orig_cpu, int32_t dest_cpu);
 void tests_dat_exec(struct tests_dat *d, unsigned cpu, int64_t ts, const char *file, int32_t pid,
 	int32_t old_pid);
-void tests_dat_exit(struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm, int32_t pid,
-	int32_t prio);
+void tests_dat_exit(
+	struct tests_dat *d, unsigned cpu, int64_t ts, const char *comm, int32_t pid, int32_t prio);
 void tests_dat_fork(struct tests_dat *d, unsigned cpu, int64_t ts, const char *parent_comm,
 	int32_t parent, const char *child_comm, int32_t child);
-void tests_dat_timer_setup(struct tests_dat *d, unsigned cpu, int64_t ts, uint64_t timer,
-	int32_t clock, int32_t mode);
+void tests_dat_timer_setup(
+	struct tests_dat *d, unsigned cpu, int64_t ts, uint64_t timer, int32_t clock, int32_t mode);
 void tests_dat_timer_start(struct tests_dat *d, unsigned cpu, int64_t ts, uint64_t timer,
 	enum vmrt_timer_fn fn, int64_t expires, int64_t softexpires, int32_t mode);
 void tests_dat_timer_cancel(struct tests_dat *d, unsigned cpu, int64_t ts, uint64_t timer);

@@ -10,7 +10,7 @@
 
 #include <vmrt/files.h>
 
-#include "parser/schema.h"
+#include "parser/db/schema.h"
 
 char testdb_folder[32], testdb_path[64];
 
@@ -22,7 +22,8 @@ int testdb_change(const char *path, const char *sql)
 
 	/* it has to outlive the test, not the machine */
 	if (rc == SQLITE_OK)
-		rc = sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY", NULL, NULL, NULL);
+		rc = sqlite3_exec(db, "PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY",
+			NULL, NULL, NULL);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_exec(db, sql, NULL, NULL, &message);
 	if (rc != SQLITE_OK)
@@ -66,12 +67,14 @@ int testdb_leave(void **state)
 	return rmdir(testdb_folder);
 }
 
-struct vmrt_run_facts *testdb_facts(const char *rows, const char *change, const struct vmrt_filter *filter)
+struct vmrt_run_facts *testdb_facts(
+	const char *rows, const char *change, const struct vmrt_filter *filter)
 {
 	struct vmrt_run_facts *f = NULL;
 	struct vmrt_error err = {0};
 
-	if (testdb_make(rows, testdb_path) != 0 || (change && testdb_change(testdb_path, change) != 0))
+	if (testdb_make(rows, testdb_path) != 0 ||
+		(change && testdb_change(testdb_path, change) != 0))
 		return NULL;
 	if (vmrt_facts_load(testdb_folder, filter, &f, &err) != VMRT_OK) {
 		fprintf(stderr, "%s\n", err.text);

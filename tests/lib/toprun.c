@@ -52,18 +52,20 @@ static void write_host(const char *path)
 	for (int k = 0; k < PERIODS; k++) {
 		int64_t at = T0 + k * 12 * MS, off = at + 5 * MS;
 
-		snprintf(text, sizeof(text), "vmrt srv_replenish server=vm1 k=%d at=%lld budget=6000000", k,
+		snprintf(text, sizeof(text),
+			"vmrt srv_replenish server=vm1 k=%d at=%lld budget=6000000", k,
 			(long long)at);
 		tests_dat_mark(d, 0, at + 10 * US, text);
-		tests_dat_switch(d, 0, at + 20 * US, k ? "hog" : "hsf", k ? HOG : 900, k ? 120 : 1, 0,
-			"CPU 0/TCG", VCPU, 49);
+		tests_dat_switch(d, 0, at + 20 * US, k ? "hog" : "hsf", k ? HOG : 900, k ? 120 : 1,
+			0, "CPU 0/TCG", VCPU, 49);
 		if (depletes(k)) {
 			off = at + 6 * MS + 40 * US;
-			snprintf(text, sizeof(text), "vmrt srv_deplete server=vm1 k=%d consumed=6010000", k);
+			snprintf(text, sizeof(text),
+				"vmrt srv_deplete server=vm1 k=%d consumed=6010000", k);
 			tests_dat_mark(d, 0, off - 10 * US, text);
 		}
-		tests_dat_switch(d, 0, off, "CPU 0/TCG", VCPU, depletes(k) ? 120 : 49, depletes(k) ? 0 : 1,
-			"hog", HOG, 120);
+		tests_dat_switch(d, 0, off, "CPU 0/TCG", VCPU, depletes(k) ? 120 : 49,
+			depletes(k) ? 0 : 1, "hog", HOG, 120);
 	}
 	tests_dat_mark(d, 0, T0 + PERIODS * 12 * MS, "vmrt srv_stop server=vm1");
 	tests_dat_write(d, path);
@@ -91,20 +93,22 @@ static void write_guest(const char *path)
 			end = arrival + 28 * MS;
 		else if (late)
 			end = free_from + 1 * MS;
-		tests_dat_timer_start(
-			d, 0, free_from, TIMER, VMRT_FN_WAKEUP, arrival, arrival, 0);
+		tests_dat_timer_start(d, 0, free_from, TIMER, VMRT_FN_WAKEUP, arrival, arrival, 0);
 		if (!late) {
-			tests_dat_switch(d, 0, free_from + 10 * US, "t1", T1, 39, 1, "swapper/0", 0, 120);
+			tests_dat_switch(
+				d, 0, free_from + 10 * US, "t1", T1, 39, 1, "swapper/0", 0, 120);
 			tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
-			tests_dat_timer_expire(d, 0, arrival + 30 * US, TIMER, VMRT_FN_WAKEUP, arrival + 29 * US);
+			tests_dat_timer_expire(
+				d, 0, arrival + 30 * US, TIMER, VMRT_FN_WAKEUP, arrival + 29 * US);
 			tests_dat_waking(d, 0, arrival + 35 * US, "t1", T1, 39, 0);
 			tests_dat_wakeup(d, 0, arrival + 36 * US, "t1", T1, 39, 0);
 			tests_dat_flags(d, 0);
-			tests_dat_switch(d, 0, arrival + 50 * US, "swapper/0", 0, 120, 0, "t1", T1, 39);
+			tests_dat_switch(
+				d, 0, arrival + 50 * US, "swapper/0", 0, 120, 0, "t1", T1, 39);
 		} else {
 			tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
-			tests_dat_timer_expire(
-				d, 0, free_from + 5 * US, TIMER, VMRT_FN_WAKEUP, free_from + 4 * US);
+			tests_dat_timer_expire(d, 0, free_from + 5 * US, TIMER, VMRT_FN_WAKEUP,
+				free_from + 4 * US);
 			tests_dat_waking(d, 0, free_from + 6 * US, "t1", T1, 39, 0);
 			tests_dat_wakeup(d, 0, free_from + 7 * US, "t1", T1, 39, 0);
 			tests_dat_flags(d, 0);
@@ -122,19 +126,36 @@ static enum vmrt_status write_manifest(const char *path)
 	struct vmrt_vm_thread thread = {
 		.tid = VCPU, .role = VMRT_ROLE_VCPU, .vcpu = 0, .comm = "CPU 0/TCG"};
 	struct vmrt_ping pings[PINGS];
-	struct vmrt_manifest_vm vm = {.vm = {.name = "vm1", .hypervisor = "qemu", .accel = "tcg",
-					      .pid = VCPU, .threads = &thread, .n_threads = 1, .n_vcpus = 1},
-		.file = "guest-vm1.dat", .pings = pings, .n_pings = PINGS};
+	struct vmrt_manifest_vm vm = {.vm = {.name = "vm1",
+					      .hypervisor = "qemu",
+					      .accel = "tcg",
+					      .pid = VCPU,
+					      .threads = &thread,
+					      .n_threads = 1,
+					      .n_vcpus = 1},
+		.file = "guest-vm1.dat",
+		.pings = pings,
+		.n_pings = PINGS};
 	char command[] = "true";
-	struct vmrt_manifest manifest = {.vmrt_version = "0.1.0", .recorded_at = "2026-11-21T12:00:00Z",
-		.kernel = "Linux", .hostname = "h", .cpus = 1, .command = command, .hsf = true,
-		.start_ns = TOPRUN_BASE, .end_ns = TOPRUN_BASE + LENGTH, .vms = &vm, .n_vms = 1};
+	struct vmrt_manifest manifest = {.vmrt_version = "0.1.0",
+		.recorded_at = "2026-11-21T12:00:00Z",
+		.kernel = "Linux",
+		.hostname = "h",
+		.cpus = 1,
+		.command = command,
+		.hsf = true,
+		.start_ns = TOPRUN_BASE,
+		.end_ns = TOPRUN_BASE + LENGTH,
+		.vms = &vm,
+		.n_vms = 1};
 
 	for (int i = 0; i < PINGS; i++) {
 		int64_t at = TOPRUN_BASE + i * LENGTH / PINGS;
 
-		pings[i] = (struct vmrt_ping){.host_send_ns = at, .guest_recv_ns = at + OFFSET + 20 * US,
-			.guest_send_ns = at + OFFSET + 30 * US, .host_recv_ns = at + 50 * US};
+		pings[i] = (struct vmrt_ping){.host_send_ns = at,
+			.guest_recv_ns = at + OFFSET + 20 * US,
+			.guest_send_ns = at + OFFSET + 30 * US,
+			.host_recv_ns = at + 50 * US};
 	}
 	return vmrt_manifest_save(&manifest, path, NULL);
 }

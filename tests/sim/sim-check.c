@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The engine against the truth. Exact where the recording is whole; where it is not, what the engine says
- * must be true within what it states, and what it cannot know it must call unknown.
+ * The engine against the truth. Exact where the recording is whole; where it is not, what the
+ * engine says must be true within what it states, and what it cannot know it must call unknown.
  */
 #include "sim.h"
 
@@ -99,10 +99,12 @@ static bool in_hole(const struct got *g, uint32_t machine, int64_t from, int64_t
 	const struct sim_truth *t = &g->r->truth;
 
 	for (size_t i = 0; i < t->n_holes; i++)
-		if (t->holes[i].machine == machine && t->holes[i].from_ns <= to && t->holes[i].to_ns >= from)
+		if (t->holes[i].machine == machine && t->holes[i].from_ns <= to &&
+			t->holes[i].to_ns >= from)
 			return true;
 	for (size_t i = 0; i < t->n_clips; i++)
-		if (t->clips[i].machine == machine && t->clips[i].from_ns < to && t->clips[i].to_ns >= from)
+		if (t->clips[i].machine == machine && t->clips[i].from_ns < to &&
+			t->clips[i].to_ns >= from)
 			return true;
 	return false;
 }
@@ -140,7 +142,8 @@ static bool waits(const struct got *g, uint32_t task)
 {
 	enum vmrt_release how = g->r->how[task];
 
-	return how == VMRT_RELEASE_TIMERFD || how == VMRT_RELEASE_ITIMER || how == VMRT_RELEASE_POSIX;
+	return how == VMRT_RELEASE_TIMERFD || how == VMRT_RELEASE_ITIMER ||
+	       how == VMRT_RELEASE_POSIX;
 }
 
 /* Beyond a hole that nothing tells of, the engine may say anything. */
@@ -163,8 +166,9 @@ static void show_parts(struct got *g, const struct vmrt_job *e, const struct vmr
 {
 	for (int p = 0; p < VMRT_BLAMES && g->bad <= g->show; p++)
 		if (e->blame_ns[p] || t->blame_ns[p])
-			fprintf(g->out, "#       %-14s engine %12.3f us, true %12.3f us%s\n", vmrt_blame_name(p),
-				(double)e->blame_ns[p] / 1000, (double)t->blame_ns[p] / 1000,
+			fprintf(g->out, "#       %-14s engine %12.3f us, true %12.3f us%s\n",
+				vmrt_blame_name(p), (double)e->blame_ns[p] / 1000,
+				(double)t->blame_ns[p] / 1000,
 				e->blame_ns[p] == t->blame_ns[p] ? "" : "  <--");
 }
 
@@ -185,7 +189,8 @@ static int64_t priorities_known(const struct got *g)
 	return known;
 }
 
-/* On its machine a task did work between the two times of which the recording does not tell whose it is. */
+/* On its machine a task did work between the two times of which the recording does not tell whose
+ * it is. */
 static bool veiled(const struct got *g, uint32_t machine, int64_t from, int64_t to)
 {
 	const struct sim_truth *truth = &g->r->truth;
@@ -206,8 +211,8 @@ static bool dozed(const struct got *g, uint32_t machine, int64_t from, int64_t t
 
 	for (size_t i = 0; i < truth->n_jobs; i++)
 		if (truth->jobs[i].slept && waits(g, truth->jobs[i].job.task) &&
-			machine_of(g, truth->jobs[i].job.task) == machine && truth->jobs[i].job.arrival_ns < to &&
-			truth->jobs[i].closed_ns > from)
+			machine_of(g, truth->jobs[i].job.task) == machine &&
+			truth->jobs[i].job.arrival_ns < to && truth->jobs[i].closed_ns > from)
 			return true;
 	return false;
 }
@@ -234,36 +239,43 @@ static int true_cause(const struct vmrt_job *t)
 }
 
 /* Why it missed, and who was in its way; where all the rest is exact. */
-static void check_cause(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+static void check_cause(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
-	static const enum vmrt_blame parts[] = {
-		VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD};
+	static const enum vmrt_blame parts[] = {VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN,
+		VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD};
 
 	if (e->outcome == VMRT_OUTCOME_MISSED && e->cause != true_cause(&t->job))
-		wrong(g, "%s: cause %s, true %s", name, e->cause < 0 ? "none" : vmrt_blame_name(e->cause),
+		wrong(g, "%s: cause %s, true %s", name,
+			e->cause < 0 ? "none" : vmrt_blame_name(e->cause),
 			vmrt_blame_name(true_cause(&t->job)));
-	/* of those that queued, or whose waiting turned out to be something else, the simulator keeps no account */
-	if (t->job.arrival_ns < t->armed_ns || waits(g, e->task) || g->renames || g->respawns || t->job.blame_ns[VMRT_BLAME_STEAL] ||
-		t->job.blame_ns[VMRT_BLAME_THROTTLING])
+	/* of those that queued, or whose waiting turned out to be something else, the simulator
+	 * keeps no account */
+	if (t->job.arrival_ns < t->armed_ns || waits(g, e->task) || g->renames || g->respawns ||
+		t->job.blame_ns[VMRT_BLAME_STEAL] || t->job.blame_ns[VMRT_BLAME_THROTTLING])
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		uint32_t thread = vmrt_job_blamed(e, parts[i]);
 		int32_t tid = thread == VMRT_NONE ? 0 : g->threads[thread].tid;
 
 		if (tid != t->who_tid[parts[i]] && t->who_lead[parts[i]] > 0)
-			wrong(g, "%s: %s by thread %d, true %d", name, vmrt_blame_name(parts[i]), tid,
-				t->who_tid[parts[i]]);
+			wrong(g, "%s: %s by thread %d, true %d", name, vmrt_blame_name(parts[i]),
+				tid, t->who_tid[parts[i]]);
 	}
 }
 
-static void check_parts(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+static void check_parts(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
 	uint32_t m = machine_of(g, e->task);
 	/* clocks drift by up to 50 ppm of the time in question */
-	int64_t tolerance = t->loose_ns + (g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0), sum = 0;
-	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name yet */
+	int64_t tolerance =
+			t->loose_ns + (g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0),
+		sum = 0;
+	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name
+	 * yet */
 	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns || t->fresh || t->first ||
-		undeclared(g, e->task);
+		      undeclared(g, e->task);
 
 	/* its arrival was known only when it was released */
 	absorb |= g->r->how[e->task] == VMRT_RELEASE_RESCH && e->blame_ns[VMRT_BLAME_UNKNOWN];
@@ -272,33 +284,42 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		sum += e->blame_ns[p];
 		if (e->blame_ns[p] < 0 && p != VMRT_BLAME_CLOCK)
-			wrong(g, "%s: part %s is negative: %" PRId64, name, vmrt_blame_name(p), e->blame_ns[p]);
+			wrong(g, "%s: part %s is negative: %" PRId64, name, vmrt_blame_name(p),
+				e->blame_ns[p]);
 	}
 	if (sum != e->response_ns)
-		wrong(g, "%s: the parts sum to %" PRId64 ", the response is %" PRId64, name, sum, e->response_ns);
+		wrong(g, "%s: the parts sum to %" PRId64 ", the response is %" PRId64, name, sum,
+			e->response_ns);
 	/* steal that is found after the job has ended on another CPU */
 	for (size_t i = 0; i < g->r->truth.n_steals; i++)
-		if (g->r->truth.steals[i].from_ns < t->closed_ns && g->r->truth.steals[i].to_ns >= t->closed_ns)
+		if (g->r->truth.steals[i].from_ns < t->closed_ns &&
+			g->r->truth.steals[i].to_ns >= t->closed_ns)
 			return;
-	if (g->r->truth.clock_error_ns || g->broken || g->clipped || in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
+	if (g->r->truth.clock_error_ns || g->broken || g->clipped ||
+		in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
 		in_hole(g, m, t->job.arrival_ns, t->closed_ns) || (g->lossy && g->r->truth.n_holes))
 		return;
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		/* nor how long a job has run that began before the recording */
-		if ((absorb || veil) && (p == VMRT_BLAME_INTERFERENCE || p == VMRT_BLAME_GUEST_OVERRUN) &&
-			at_most_together(e, &t->job, VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, tolerance))
+		if ((absorb || veil) &&
+			(p == VMRT_BLAME_INTERFERENCE || p == VMRT_BLAME_GUEST_OVERRUN) &&
+			at_most_together(e, &t->job, VMRT_BLAME_INTERFERENCE,
+				VMRT_BLAME_GUEST_OVERRUN, tolerance))
 			continue;
-		/* nor whether who has run since before the recording does so at a real-time priority */
+		/* nor whether who has run since before the recording does so at a real-time
+		 * priority */
 		if (absorb && t->job.arrival_ns < priorities_known(g) &&
 			(p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_THROTTLING) &&
-			at_most_together(e, &t->job, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING, tolerance))
+			at_most_together(e, &t->job, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING,
+				tolerance))
 			continue;
 		/* on its way out of sched_yield() when the reservation was replenished */
 		if (g->r->how[e->task] == VMRT_RELEASE_DEADLINE &&
 			(p == VMRT_BLAME_RELEASE || p == VMRT_BLAME_INTERFERENCE) &&
 			near(e->blame_ns[p], t->job.blame_ns[p], 5 * US))
 			continue;
-		if (absorb && (p == VMRT_BLAME_UNKNOWN || e->blame_ns[p] <= t->job.blame_ns[p] + tolerance))
+		if (absorb && (p == VMRT_BLAME_UNKNOWN ||
+				      e->blame_ns[p] <= t->job.blame_ns[p] + tolerance))
 			continue;
 		if (near(e->blame_ns[p], t->job.blame_ns[p], tolerance))
 			continue;
@@ -313,18 +334,21 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 		if (undeclared(g, i) && machine_of(g, i) == m)
 			return;
 	/* what overran before a task was there is not known to it */
-	if (t->fresh || undeclared(g, e->task) || veiled(g, m, t->job.arrival_ns - LONG_NS, t->closed_ns))
+	if (t->fresh || undeclared(g, e->task) ||
+		veiled(g, m, t->job.arrival_ns - LONG_NS, t->closed_ns))
 		return;
 	/* steal of one CPU may be found only after the end of a job on another */
 	if (g->steal && g->r->c.features >> SIM_SMP_GUEST & 1)
 		return;
-	/* a sleep after which no job seemed to be pending may have ended the busy period: there is no more than that */
+	/* a sleep after which no job seemed to be pending may have ended the busy period: there is
+	 * no more than that */
 	bool less = dozed(g, m, t->job.arrival_ns - LONG_NS, t->closed_ns);
 
 	for (int p = 0; p < VMRT_BLAMES && !absorb; p++)
-		if ((!less || e->excess_ns[p] > t->job.excess_ns[p] + tolerance) && !near(e->excess_ns[p], t->job.excess_ns[p], tolerance))
-			wrong(g, "%s: excess %s %" PRId64 ", true %" PRId64, name, vmrt_blame_name(p),
-				e->excess_ns[p], t->job.excess_ns[p]);
+		if ((!less || e->excess_ns[p] > t->job.excess_ns[p] + tolerance) &&
+			!near(e->excess_ns[p], t->job.excess_ns[p], tolerance))
+			wrong(g, "%s: excess %s %" PRId64 ", true %" PRId64, name,
+				vmrt_blame_name(p), e->excess_ns[p], t->job.excess_ns[p]);
 	if (absorb || tolerance || less)
 		return;
 	if (e->excused != t->job.excused)
@@ -332,12 +356,15 @@ static void check_parts(struct got *g, const struct vmrt_job *e, const struct si
 	check_cause(g, e, t, name);
 }
 
-static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+static void check_job(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
-	int64_t tolerance = g->r->truth.clock_error_ns + (g->blurred_clock ? 2 + t->loose_ns / 10000 : 0) + t->loose_ns;
+	int64_t tolerance = g->r->truth.clock_error_ns +
+			    (g->blurred_clock ? 2 + t->loose_ns / 10000 : 0) + t->loose_ns;
 	enum vmrt_outcome outcome = t->job.outcome;
 	uint32_t m = machine_of(g, e->task);
-	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns, t->proof_ns + SOON_NS);
+	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns,
+		t->proof_ns + SOON_NS);
 	bool guess = g->broken || (g->lossy && hole);
 
 	if (behind_untold(g, t->proof_ns + SOON_NS))
@@ -348,10 +375,12 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 	if (e->outcome == VMRT_OUTCOME_UNKNOWN && has_silent_cpu(g, m))
 		return;
 	/* the switch that shows its end may be missing */
-	if (g->broken && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP && (t->unproven || e->end_ns == VMRT_UNKNOWN))
+	if (g->broken && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP &&
+		(t->unproven || e->end_ns == VMRT_UNKNOWN))
 		return;
 	/* its end, or what would have proven it, lies beyond the recording or its thread's life */
-	if (t->unproven || ((t->slept || hole || t->proof_ns + SOON_NS >= g->r->truth.end_ns) && waits(g, e->task))) {
+	if (t->unproven || ((t->slept || hole || t->proof_ns + SOON_NS >= g->r->truth.end_ns) &&
+				   waits(g, e->task))) {
 		if (e->outcome == VMRT_OUTCOME_TRUNCATED && e->end_ns == VMRT_UNKNOWN)
 			return;
 		if ((hole || !waits(g, e->task)) && e->end_ns == VMRT_UNKNOWN)
@@ -359,30 +388,35 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 		if (hole && e->outcome == VMRT_OUTCOME_UNKNOWN && e->end_ns == VMRT_UNKNOWN)
 			return;
 		if (t->unproven && !hole)
-			wrong(g, "%s: nothing told of its end, but it is %s", name, vmrt_outcome_name(e->outcome));
+			wrong(g, "%s: nothing told of its end, but it is %s", name,
+				vmrt_outcome_name(e->outcome));
 	}
 	if (undeclared(g, e->task))
 		outcome = VMRT_OUTCOME_UNKNOWN;
 	if (t->ended && in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
 		/* an end that seems to be before the hole is told of is given before it is known */
-		bool told = e->end_ns == VMRT_UNKNOWN || g->clipped || g->r->truth.holes[0].to_ns <= e->end_ns;
+		bool told = e->end_ns == VMRT_UNKNOWN || g->clipped ||
+			    g->r->truth.holes[0].to_ns <= e->end_ns;
 
-		if (e->outcome != VMRT_OUTCOME_UNKNOWN && e->outcome != VMRT_OUTCOME_TRUNCATED && told)
-			wrong(g, "%s: events are lost in it, but it is %s", name, vmrt_outcome_name(e->outcome));
+		if (e->outcome != VMRT_OUTCOME_UNKNOWN && e->outcome != VMRT_OUTCOME_TRUNCATED &&
+			told)
+			wrong(g, "%s: events are lost in it, but it is %s", name,
+				vmrt_outcome_name(e->outcome));
 		return;
 	}
 	if (!near(e->arrival_ns, t->job.arrival_ns, tolerance) ||
 		(!undeclared(g, e->task) && !near(e->deadline_ns, t->job.deadline_ns, tolerance)))
 		wrong(g, "%s: arrival and deadline %s %s, true %s %s", name, at(g, e->arrival_ns),
 			at(g, e->deadline_ns), at(g, t->job.arrival_ns), at(g, t->job.deadline_ns));
-	if (!t->ended && (hole || (t->job.release_ns != VMRT_UNKNOWN && t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
+	if (!t->ended && (hole || (t->job.release_ns != VMRT_UNKNOWN &&
+					  t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
 		return;
 	/* a thread whose name has not been seen yet may have been released already */
 	guess |= g->late && e->release_ns == VMRT_UNKNOWN;
 	if (!guess && (!near(e->release_ns, t->job.release_ns, tolerance) ||
 			      !near(e->start_ns, t->job.start_ns, tolerance)))
-		wrong(g, "%s: release %s start %s, true %s %s", name, at(g, e->release_ns), at(g, e->start_ns),
-			at(g, t->job.release_ns), at(g, t->job.start_ns));
+		wrong(g, "%s: release %s start %s, true %s %s", name, at(g, e->release_ns),
+			at(g, e->start_ns), at(g, t->job.release_ns), at(g, t->job.start_ns));
 	if (!t->ended) {
 		/* which of both it is can hang on a nanosecond or on the error of the clock */
 		if (e->outcome != outcome && !tolerance && !g->lossy)
@@ -390,22 +424,27 @@ static void check_job(struct got *g, const struct vmrt_job *e, const struct sim_
 				vmrt_outcome_name(outcome));
 		return;
 	}
-	if (hole && waits(g, e->task) && (e->outcome == VMRT_OUTCOME_UNKNOWN ||
-		(g->r->truth.n_holes && g->r->truth.holes[0].to_ns > e->end_ns)))
+	if (hole && waits(g, e->task) &&
+		(e->outcome == VMRT_OUTCOME_UNKNOWN ||
+			(g->r->truth.n_holes && g->r->truth.holes[0].to_ns > e->end_ns)))
 		return;
 	/* its end, where that is a switch, was inferred */
 	if (g->broken && e->inferred && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP)
 		return;
 	if (e->outcome != outcome && !(t->loose_ns && near(e->end_ns, e->deadline_ns, tolerance)))
-		wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome), vmrt_outcome_name(outcome));
+		wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
+			vmrt_outcome_name(outcome));
 	/* an arrival that is told late makes the response short */
-	if (e->response_ns > t->job.response_ns || e->response_ns < t->job.response_ns - t->loose_ns)
-		wrong(g, "%s: response %" PRId64 ", true %" PRId64, name, e->response_ns, t->job.response_ns);
+	if (e->response_ns > t->job.response_ns ||
+		e->response_ns < t->job.response_ns - t->loose_ns)
+		wrong(g, "%s: response %" PRId64 ", true %" PRId64, name, e->response_ns,
+			t->job.response_ns);
 	if (!near(e->end_ns, t->job.end_ns, tolerance))
 		wrong(g, "%s: end %s, true %s", name, at(g, e->end_ns), at(g, t->job.end_ns));
-	if (!guess && !g->lossy && (e->preemptions != t->job.preemptions || e->migrations != t->job.migrations))
-		wrong(g, "%s: %d preemptions, %d migrations; true %d, %d", name, e->preemptions, e->migrations,
-			t->job.preemptions, t->job.migrations);
+	if (!guess && !g->lossy &&
+		(e->preemptions != t->job.preemptions || e->migrations != t->job.migrations))
+		wrong(g, "%s: %d preemptions, %d migrations; true %d, %d", name, e->preemptions,
+			e->migrations, t->job.preemptions, t->job.migrations);
 	check_parts(g, e, t, name);
 }
 
@@ -416,7 +455,8 @@ static int64_t named(const struct got *g, uint32_t task, int64_t born)
 		const struct sim_event *e = &g->r->events[i];
 		const char *name = g->r->tasks[task].name;
 
-		if (e->true_ns >= born && e->machine == machine_of(g, task) && (!strcmp(e->comm[0], name) || !strcmp(e->comm[1], name)))
+		if (e->true_ns >= born && e->machine == machine_of(g, task) &&
+			(!strcmp(e->comm[0], name) || !strcmp(e->comm[1], name)))
 			return e->true_ns;
 	}
 	return INT64_MAX;
@@ -453,8 +493,11 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 	/* nor under which name it was, before it was seen */
 	if (g->late && g->renames)
 		return false;
-	/* what it waits for is found out when that wakes it, not in what it was doing when the recording began */
-	if (g->late ? waits(g, t->job.task) : (g->clipped || g->lossy) && waits(g, t->job.task) && !g->r->tasks[t->job.task].release)
+	/* what it waits for is found out when that wakes it, not in what it was doing when the
+	 * recording began */
+	if (g->late ? waits(g, t->job.task)
+		    : (g->clipped || g->lossy) && waits(g, t->job.task) &&
+				!g->r->tasks[t->job.task].release)
 		return false;
 	if ((g->lossy || g->clipped) && waits(g, t->job.task) && !resumed(g, t))
 		return false;
@@ -464,7 +507,8 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 	/* the switch that shows its end may be the one that is missing */
 	if (g->broken && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)
 		return false;
-	if ((g->clipped || g->lossy || (g->late && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)) &&
+	if ((g->clipped || g->lossy ||
+		    (g->late && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)) &&
 		t->armed_ns < named(g, t->job.task, t->born_ns))
 		return false;
 	if (g->late && (!t->armed_ns || t->armed_ns < g->r->truth.start_ns))
@@ -486,7 +530,8 @@ static void check_jobs_of(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
 	bool exact = !g->late && !g->lossy && !g->broken && !truth->clock_error_ns && !g->clipped;
-	bool counted = exact && !undeclared(g, task) && !g->renames && g->r->how[task] != VMRT_RELEASE_RELATIVE;
+	bool counted = exact && !undeclared(g, task) && !g->renames &&
+		       g->r->how[task] != VMRT_RELEASE_RELATIVE;
 	int64_t last_k = -1, left_out = 0;
 	bool gap, missing = false;
 	char name[64];
@@ -499,7 +544,9 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		if (t->job.task != task || t->ghost)
 			continue;
 		for (size_t j = 0; j < g->n_jobs; j++) {
-			if (g->jobs[j].task != task || !near(g->jobs[j].arrival_local_ns, t->job.arrival_local_ns, t->loose_ns))
+			if (g->jobs[j].task != task ||
+				!near(g->jobs[j].arrival_local_ns, t->job.arrival_local_ns,
+					t->loose_ns))
 				continue;
 			e = &g->jobs[j];
 			n++;
@@ -519,8 +566,10 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		if (counted && gap && e->skipped < t->job.skipped)
 			left_out += t->job.skipped - e->skipped;
 		else if (counted && (e->k != t->job.k - left_out || e->skipped != t->job.skipped))
-			wrong(g, "%s: k %" PRId64 ", %" PRId64 " skipped; true %" PRId64 ", %" PRId64, name, e->k,
-				e->skipped, t->job.k, t->job.skipped);
+			wrong(g,
+				"%s: k %" PRId64 ", %" PRId64 " skipped; true %" PRId64
+				", %" PRId64,
+				name, e->k, e->skipped, t->job.k, t->job.skipped);
 		check_job(g, e, t, name);
 	}
 	for (size_t j = 0; j < g->n_jobs; j++) {
@@ -534,14 +583,18 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		last_k = e->k;
 		for (size_t i = 0; i < truth->n_jobs && !found; i++)
 			found = truth->jobs[i].job.task == task &&
-				near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns, truth->jobs[i].loose_ns);
+				near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns,
+					truth->jobs[i].loose_ns);
 		/* under a name that is the task's again, in a job that began under another */
-		if (g->renames && (e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
+		if (g->renames &&
+			(e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
 			continue;
-		/* when a timer that was armed before the recording was due is told only to a multiple of the period */
+		/* when a timer that was armed before the recording was due is told only to a
+		 * multiple of the period */
 		if (g->late && waits(g, task) && truth->start_ns + LONG_NS > e->arrival_ns)
 			continue;
-		if (found || (e->outcome == VMRT_OUTCOME_UNKNOWN && !counted) || (e->outcome == VMRT_OUTCOME_TRUNCATED && !exact))
+		if (found || (e->outcome == VMRT_OUTCOME_UNKNOWN && !counted) ||
+			(e->outcome == VMRT_OUTCOME_TRUNCATED && !exact))
 			continue;
 		if (e->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE && !exact)
 			continue;
@@ -550,7 +603,8 @@ static void check_jobs_of(struct got *g, uint32_t task)
 	}
 }
 
-/* What the engine found out about the task: nothing wrong, and where there was enough to see, all of it. */
+/* What the engine found out about the task: nothing wrong, and where there was enough to see, all
+ * of it. */
 static void check_found(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
@@ -564,7 +618,8 @@ static void check_found(struct got *g, uint32_t task)
 
 		if (t->job.task != task || !t->ended || t->unproven)
 			continue;
-		if (before != VMRT_UNKNOWN && !t->first && near(t->job.arrival_local_ns - before, period, t->loose_ns))
+		if (before != VMRT_UNKNOWN && !t->first &&
+			near(t->job.arrival_local_ns - before, period, t->loose_ns))
 			regular++;
 		else if (before != VMRT_UNKNOWN && !t->first)
 			others++;
@@ -576,12 +631,15 @@ static void check_found(struct got *g, uint32_t task)
 	if (g->r->how[task] == VMRT_RELEASE_RELATIVE || regular < 8 || others > regular / 2)
 		return;
 	if (g->found[task] == VMRT_RELEASE_AUTO)
-		wrong(g, "t%u: not found out that it is %s", task, vmrt_release_name(g->r->how[task]));
+		wrong(g, "t%u: not found out that it is %s", task,
+			vmrt_release_name(g->r->how[task]));
 	if (!near(g->found_periods[task], period, period / 100))
-		wrong(g, "t%u: its period is said to be %" PRId64 ", true %" PRId64, task, g->found_periods[task], period);
+		wrong(g, "t%u: its period is said to be %" PRId64 ", true %" PRId64, task,
+			g->found_periods[task], period);
 }
 
-static bool is_thread(const struct got *g, const struct vmrt_slice *s, uint32_t machine, int32_t tid)
+static bool is_thread(
+	const struct got *g, const struct vmrt_slice *s, uint32_t machine, int32_t tid)
 {
 	const struct vmrt_thread *t = &g->threads[s->thread];
 
@@ -607,22 +665,27 @@ static void check_slices(struct got *g)
 		/* both lists are nearly in the same order: by end */
 		for (j = j > 50 ? j - 50 : 0; j < g->n_slices; j++) {
 			e = &g->slices[j];
-			if (is_thread(g, e, t->machine, t->tid) && near(e->start_ns, t->slice.start_ns, error) &&
+			if (is_thread(g, e, t->machine, t->tid) &&
+				near(e->start_ns, t->slice.start_ns, error) &&
 				near(e->end_ns, t->slice.end_ns, error) &&
-				(!error || (e->cpu == t->slice.cpu && e->prio == t->slice.prio && e->end_state == t->slice.end_state)))
+				(!error || (e->cpu == t->slice.cpu && e->prio == t->slice.prio &&
+						   e->end_state == t->slice.end_state)))
 				break;
 			e = NULL;
 		}
 		if (!e) {
-			wrong(g, "thread %d of machine %u ran from %s to %s us: no such slice", t->tid, t->machine,
-				at(g, t->slice.start_ns), at(g, t->slice.end_ns));
+			wrong(g, "thread %d of machine %u ran from %s to %s us: no such slice",
+				t->tid, t->machine, at(g, t->slice.start_ns),
+				at(g, t->slice.end_ns));
 			return;
 		}
-		if (e->cpu != t->slice.cpu || e->prio != t->slice.prio || e->end_state != t->slice.end_state ||
-			e->uncertainty_ns)
-			wrong(g, "slice of thread %d from %s us: cpu %u prio %d state %" PRId64 ", true %u %d %" PRId64,
-				t->tid, at(g, t->slice.start_ns), e->cpu, e->prio, e->end_state, t->slice.cpu,
-				t->slice.prio, t->slice.end_state);
+		if (e->cpu != t->slice.cpu || e->prio != t->slice.prio ||
+			e->end_state != t->slice.end_state || e->uncertainty_ns)
+			wrong(g,
+				"slice of thread %d from %s us: cpu %u prio %d state %" PRId64
+				", true %u %d %" PRId64,
+				t->tid, at(g, t->slice.start_ns), e->cpu, e->prio, e->end_state,
+				t->slice.cpu, t->slice.prio, t->slice.end_state);
 	}
 }
 
@@ -631,7 +694,8 @@ static bool blurred_by_steal(const struct got *g, const struct vmrt_server_perio
 	const struct sim_truth *t = &g->r->truth;
 
 	for (size_t i = 0; i < t->n_steals; i++)
-		if (t->steals[i].to_ns >= t->end_ns || (t->steals[i].from_ns < p->start_ns && t->steals[i].to_ns >= p->start_ns) ||
+		if (t->steals[i].to_ns >= t->end_ns ||
+			(t->steals[i].from_ns < p->start_ns && t->steals[i].to_ns >= p->start_ns) ||
 			(t->steals[i].from_ns < p->end_ns && t->steals[i].to_ns >= p->end_ns))
 			return true;
 	return false;
@@ -663,24 +727,28 @@ static int64_t members_known(const struct got *g, uint32_t server)
 	return known;
 }
 
-static void check_period(struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
+static void check_period(
+	struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
 {
 	char name[64];
 	int64_t tolerance = g->broken ? 50 * US : 0;
 
-	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k, at(g, t->start_ns));
+	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k,
+		at(g, t->start_ns));
 	if (behind_untold(g, t->end_ns) || g->clipped)
 		return;
 	if (in_hole(g, 0, t->start_ns, t->end_ns - 1)) {
 		if (e->outcome != VMRT_PERIOD_UNKNOWN && e->outcome != VMRT_PERIOD_TRUNCATED &&
 			g->r->truth.holes[0].to_ns < t->end_ns)
-			wrong(g, "%s: events are lost in it, but it is %s", name, vmrt_period_name(e->outcome));
+			wrong(g, "%s: events are lost in it, but it is %s", name,
+				vmrt_period_name(e->outcome));
 		return;
 	}
 	if (g->lossy && g->r->truth.n_holes && t->end_ns > g->r->truth.holes[0].from_ns)
 		return;
 	/* who was on a CPU last before events of it were lost may have been there for long */
-	if (g->lossy && e->outcome == VMRT_PERIOD_UNKNOWN && in_hole(g, 0, t->start_ns, 2 * t->end_ns - t->start_ns))
+	if (g->lossy && e->outcome == VMRT_PERIOD_UNKNOWN &&
+		in_hole(g, 0, t->start_ns, 2 * t->end_ns - t->start_ns))
 		return;
 	if (g->late && e->start_ns < members_known(g, t->server))
 		return;
@@ -689,36 +757,44 @@ static void check_period(struct got *g, const struct vmrt_server_period *e, cons
 		return;
 	if (g->broken && (e->outcome == VMRT_PERIOD_UNKNOWN || e->outcome == VMRT_PERIOD_TRUNCATED))
 		return;
-	/* that a switch is missing shows in the next record of its CPU: of one behind the last record nothing tells */
+	/* that a switch is missing shows in the next record of its CPU: of one behind the last
+	 * record nothing tells */
 	if (g->broken && g->stats[0].last_ns < t->end_ns)
 		return;
 	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
-		wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome), at(g, e->start_ns),
-			vmrt_period_name(t->outcome));
-	if (!near(e->consumed_ns, t->consumed_ns, tolerance) || !near(e->background_ns, t->background_ns, tolerance))
-		wrong(g, "%s: consumed %" PRId64 " background %" PRId64 ", true %" PRId64 " %" PRId64, name,
-			e->consumed_ns, e->background_ns, t->consumed_ns, t->background_ns);
+		wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome),
+			at(g, e->start_ns), vmrt_period_name(t->outcome));
+	if (!near(e->consumed_ns, t->consumed_ns, tolerance) ||
+		!near(e->background_ns, t->background_ns, tolerance))
+		wrong(g,
+			"%s: consumed %" PRId64 " background %" PRId64 ", true %" PRId64
+			" %" PRId64,
+			name, e->consumed_ns, e->background_ns, t->consumed_ns, t->background_ns);
 	if (e->replenished_ns != t->replenished_ns || e->depleted_ns != t->depleted_ns)
-		wrong(g, "%s: replenished %s depleted %s, true %s %s", name, at(g, e->replenished_ns),
-			at(g, e->depleted_ns), at(g, t->replenished_ns), at(g, t->depleted_ns));
+		wrong(g, "%s: replenished %s depleted %s, true %s %s", name,
+			at(g, e->replenished_ns), at(g, e->depleted_ns), at(g, t->replenished_ns),
+			at(g, t->depleted_ns));
 	if (!g->broken && (e->waiting_ns != t->waiting_ns || e->first_ns != t->first_ns))
-		wrong(g, "%s: waiting %" PRId64 " first %s, true %" PRId64 " %s", name, e->waiting_ns,
-			at(g, e->first_ns), t->waiting_ns, at(g, t->first_ns));
+		wrong(g, "%s: waiting %" PRId64 " first %s, true %" PRId64 " %s", name,
+			e->waiting_ns, at(g, e->first_ns), t->waiting_ns, at(g, t->first_ns));
 	/* what cuts a period short comes before steal of another CPU shows */
-	if (!g->broken && t->outcome != VMRT_PERIOD_TRUNCATED && !blurred_by_steal(g, t) && e->steal_ns != t->steal_ns)
+	if (!g->broken && t->outcome != VMRT_PERIOD_TRUNCATED && !blurred_by_steal(g, t) &&
+		e->steal_ns != t->steal_ns)
 		wrong(g, "%s: steal %" PRId64 ", true %" PRId64, name, e->steal_ns, t->steal_ns);
 	if (e->steal_ns > e->consumed_ns + e->background_ns)
 		wrong(g, "%s: more steal than it ran", name);
 }
 
-/* The grid of a server that nobody enforces may have been fitted: then what its members got in each period. */
+/* The grid of a server that nobody enforces may have been fitted: then what its members got in each
+ * period. */
 static void check_fitted(struct got *g, const struct vmrt_server_period *e)
 {
 	const struct vmrt_server_spec *spec = &g->r->servers[e->server];
 	const struct sim_truth *truth = &g->r->truth;
 	int64_t consumed = 0, background = 0;
 
-	if (e->outcome != VMRT_PERIOD_UNENFORCED || g->broken || g->late || g->clipped || truth->n_holes)
+	if (e->outcome != VMRT_PERIOD_UNENFORCED || g->broken || g->late || g->clipped ||
+		truth->n_holes)
 		return;
 	for (size_t i = 0; i < truth->n_slices; i++) {
 		const struct sim_slice *s = &truth->slices[i];
@@ -729,14 +805,18 @@ static void check_fitted(struct got *g, const struct vmrt_server_period *e)
 		for (size_t v = 0; v < g->r->config.n_vms; v++)
 			for (size_t n = 0; n < g->r->vms[v].n_threads; n++)
 				member |= !strcmp(g->r->vms[v].name, spec->vm) && !s->machine &&
-					g->r->threads[v][n].role == VMRT_ROLE_VCPU && g->r->threads[v][n].tid == s->tid;
+					  g->r->threads[v][n].role == VMRT_ROLE_VCPU &&
+					  g->r->threads[v][n].tid == s->tid;
 		if (member && to > from)
-			*(s->slice.prio == 99 - spec->priority ? &consumed : &background) += to - from;
+			*(s->slice.prio == 99 - spec->priority ? &consumed : &background) +=
+				to - from;
 	}
 	if (e->consumed_ns != consumed || e->background_ns != background)
-		wrong(g, "server %u, fitted period %" PRId64 " at %s us: consumed %" PRId64 " background %" PRId64
-			", true %" PRId64 " %" PRId64, e->server, e->k, at(g, e->start_ns), e->consumed_ns,
-			e->background_ns, consumed, background);
+		wrong(g,
+			"server %u, fitted period %" PRId64 " at %s us: consumed %" PRId64
+			" background %" PRId64 ", true %" PRId64 " %" PRId64,
+			e->server, e->k, at(g, e->start_ns), e->consumed_ns, e->background_ns,
+			consumed, background);
 }
 
 static void check_periods(struct got *g)
@@ -776,36 +856,43 @@ static void check_losses(struct got *g)
 		const struct vmrt_loss *e = &g->losses[i];
 		bool found = false;
 
-		if ((e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED) && !is_silent(g, e->machine, e->cpu))
+		if ((e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED) &&
+			!is_silent(g, e->machine, e->cpu))
 			overruns++;
 		if (e->kind == VMRT_LOSS_BROKEN_CHAIN && !g->broken)
-			wrong(g, "machine %u cpu %u: a broken chain from %s to %s us, but nothing is missing",
+			wrong(g,
+				"machine %u cpu %u: a broken chain from %s to %s us, but nothing "
+				"is missing",
 				e->machine, e->cpu, at(g, e->from_ns), at(g, e->to_ns));
 		if (e->kind != VMRT_LOSS_STEAL)
 			continue;
 		for (size_t j = 0; j < truth->n_steals; j++)
-			found |= truth->steals[j].cpu == e->cpu && truth->steals[j].from_ns == e->from_ns &&
-				truth->steals[j].to_ns == e->to_ns;
+			found |= truth->steals[j].cpu == e->cpu &&
+				 truth->steals[j].from_ns == e->from_ns &&
+				 truth->steals[j].to_ns == e->to_ns;
 		if (!found && !g->lossy)
-			wrong(g, "steal on cpu %u from %s to %s us that was not", e->cpu, at(g, e->from_ns),
-				at(g, e->to_ns));
+			wrong(g, "steal on cpu %u from %s to %s us that was not", e->cpu,
+				at(g, e->from_ns), at(g, e->to_ns));
 	}
 	for (size_t j = 0; j < truth->n_steals && !g->lossy && !g->late && !g->clipped; j++) {
 		const struct sim_hole *t = &truth->steals[j];
 		bool found = t->to_ns >= truth->end_ns;
 
 		for (size_t i = 0; i < g->n_losses && !found; i++)
-			found = g->losses[i].kind == VMRT_LOSS_STEAL && g->losses[i].from_ns == t->from_ns;
+			found = g->losses[i].kind == VMRT_LOSS_STEAL &&
+				g->losses[i].from_ns == t->from_ns;
 		if (!found)
-			wrong(g, "steal on cpu %u from %s to %s us is missing", t->cpu, at(g, t->from_ns),
-				at(g, t->to_ns));
+			wrong(g, "steal on cpu %u from %s to %s us is missing", t->cpu,
+				at(g, t->from_ns), at(g, t->to_ns));
 	}
-	if (overruns != truth->n_clips + truth->n_holes - (truth->n_holes && truth->holes[0].untold))
+	if (overruns !=
+		truth->n_clips + truth->n_holes - (truth->n_holes && truth->holes[0].untold))
 		wrong(g, "%zu holes, true %zu and %zu", overruns, truth->n_holes, truth->n_clips);
 	if (!g->lossy && !g->broken && !g->late && !g->clipped)
 		for (size_t m = 1; m < g->r->config.n_machines; m++)
 			if (g->stats[m].outside)
-				wrong(g, "machine %zu: %" PRIu64 " events outside", m, g->stats[m].outside);
+				wrong(g, "machine %zu: %" PRIu64 " events outside", m,
+					g->stats[m].outside);
 	if (g->broken) {
 		uint64_t found = 0;
 
@@ -816,7 +903,8 @@ static void check_losses(struct got *g)
 	}
 }
 
-/* Tells the engine, before event @i, which CPUs have no more to come; before the first, which begin late. */
+/* Tells the engine, before event @i, which CPUs have no more to come; before the first, which begin
+ * late. */
 static void tell_clips(struct got *g, struct vmrt_engine *engine, size_t i)
 {
 	const struct sim_result *r = g->r;
@@ -826,14 +914,16 @@ static void tell_clips(struct got *g, struct vmrt_engine *engine, size_t i)
 		size_t first = r->n_events, next = 0;
 
 		for (size_t j = 0; j < r->n_events; j++) {
-			if (r->events[j].machine != clip->machine || r->events[j].ev.cpu != clip->cpu)
+			if (r->events[j].machine != clip->machine ||
+				r->events[j].ev.cpu != clip->cpu)
 				continue;
 			if (first == r->n_events)
 				first = j;
 			next = j + 1;
 		}
 		if (clip->to_ns == r->truth.end_ns ? next == i : false)
-			vmrt_engine_clip(engine, clip->machine, clip->cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
+			vmrt_engine_clip(
+				engine, clip->machine, clip->cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
 		else if (clip->to_ns != r->truth.end_ns && !i)
 			vmrt_engine_clip(engine, clip->machine, clip->cpu, VMRT_UNKNOWN,
 				first < r->n_events ? r->events[first].host_ns : r->truth.end_ns);
@@ -895,12 +985,14 @@ int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 
 	feed(&g);
 	for (size_t i = 0; show_jobs && i < g.n_jobs; i++)
-		fprintf(out, "# engine: t%u k %" PRId64 " (%" PRId64 " skipped) arrival %s release %s start %s end %s %s\n",
-			g.jobs[i].task, g.jobs[i].k, g.jobs[i].skipped, at(&g, g.jobs[i].arrival_ns),
-			at(&g, g.jobs[i].release_ns), at(&g, g.jobs[i].start_ns), at(&g, g.jobs[i].end_ns),
+		fprintf(out,
+			"# engine: t%u k %" PRId64 " (%" PRId64
+			" skipped) arrival %s release %s start %s end %s %s\n",
+			g.jobs[i].task, g.jobs[i].k, g.jobs[i].skipped,
+			at(&g, g.jobs[i].arrival_ns), at(&g, g.jobs[i].release_ns),
+			at(&g, g.jobs[i].start_ns), at(&g, g.jobs[i].end_ns),
 			vmrt_outcome_name(g.jobs[i].outcome));
-	for (uint32_t t = 0; t < r->exp.n_tasks; t++)
-	{
+	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {
 		check_jobs_of(&g, t);
 		check_found(&g, t);
 	}

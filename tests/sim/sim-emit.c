@@ -25,7 +25,8 @@ int64_t local_at(const struct wmachine *m, int64_t host_ns)
 	if (!m->index)
 		return host_ns;
 	local = host_ns + m->true_segment.offset_ns - m->true_segment.from_local_ns;
-	local = m->true_segment.from_local_ns + (int64_t)((double)local / (1 - m->true_segment.rate));
+	local = m->true_segment.from_local_ns +
+		(int64_t)((double)local / (1 - m->true_segment.rate));
 	while (vmrt_clockmap_to_host(&m->true_map, local, NULL) > host_ns)
 		local--;
 	while (vmrt_clockmap_to_host(&m->true_map, local + 1, NULL) <= host_ns)
@@ -90,7 +91,8 @@ static struct sim_event *add(struct wcpu *c, enum vmrt_event_type type, uint8_t 
 	e->machine = (uint32_t)c->m->index;
 	e->true_ns = w->now;
 	e->ev.ts = local_at(c->m, w->now);
-	e->host_ns = c->m->index ? vmrt_clockmap_to_host(&w->r->maps[c->m->index], e->ev.ts, NULL) : w->now;
+	e->host_ns = c->m->index ? vmrt_clockmap_to_host(&w->r->maps[c->m->index], e->ev.ts, NULL)
+				 : w->now;
 	e->ev.type = type;
 	e->ev.cpu = (uint16_t)c->index;
 	e->ev.flags = flags;
@@ -177,15 +179,15 @@ void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struc
 	ev->depth = timer->kind == TM_DEADLINE ? (uint8_t)timer->arg : 0;
 	ev->timer.expires = ev->timer.softexpires = timer->expires;
 	ev->timer.now = ev->ts;
-	ev->timer.mode = timer->kind == TM_REL ? VMRT_TIMER_REL
-		: timer->kind == TM_TICK       ? VMRT_TIMER_PINNED | VMRT_TIMER_HARD
-		: timer->kind == TM_DEADLINE   ? VMRT_TIMER_HARD
-					       : 0;
+	ev->timer.mode = timer->kind == TM_REL	      ? VMRT_TIMER_REL
+			 : timer->kind == TM_TICK     ? VMRT_TIMER_PINNED | VMRT_TIMER_HARD
+			 : timer->kind == TM_DEADLINE ? VMRT_TIMER_HARD
+						      : 0;
 }
 
 /* Of the timer wheel, which counts ticks. */
-void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t timer, enum vmrt_timer_fn fn,
-	int64_t expires)
+void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t timer,
+	enum vmrt_timer_fn fn, int64_t expires)
 {
 	struct vmrt_event *ev = emit(c, type, irq ? VMRT_FLAG_SOFTIRQ : 0);
 

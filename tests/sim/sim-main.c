@@ -14,8 +14,8 @@
 #include <string.h>
 
 #define BIT(f) (UINT64_C(1) << SIM_##f)
-#define CONFLICTS (BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) | \
-	BIT(CLIPPED))
+#define CONFLICTS                                                                                  \
+	(BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) | BIT(CLIPPED))
 #ifdef __SANITIZE_ADDRESS__
 #define DEFAULT_COUNT 1500
 #else
@@ -30,8 +30,8 @@ static struct sim_case case_of(uint64_t seed)
 {
 	struct sim_case c = {.seed = seed};
 	uint64_t state = seed ^ UINT64_C(0x5bd1e995);
-	uint64_t one_of[] = {0, 0, 0, 0, BIT(DRIFT), BIT(CLOCK_ERROR), BIT(LATE_START), BIT(LOSS), BIT(BROKEN),
-		BIT(CLIPPED)};
+	uint64_t one_of[] = {0, 0, 0, 0, BIT(DRIFT), BIT(CLOCK_ERROR), BIT(LATE_START), BIT(LOSS),
+		BIT(BROKEN), BIT(CLIPPED)};
 	int percent = (int)sim_between(&state, 10, 70);
 
 	for (int f = 0; f < SIM_N_FEATURES; f++)
@@ -50,21 +50,25 @@ static void print_event(const struct sim_event *e, int64_t start)
 {
 	const struct vmrt_event *ev = &e->ev;
 
-	printf("# %12.3f m%u c%u pid %-3d %s", (double)(e->host_ns - start) / 1000, e->machine, ev->cpu, ev->pid,
-		ev->flags ? "irq " : "");
+	printf("# %12.3f m%u c%u pid %-3d %s", (double)(e->host_ns - start) / 1000, e->machine,
+		ev->cpu, ev->pid, ev->flags ? "irq " : "");
 	switch (ev->type) {
 	case VMRT_EV_SWITCH:
-		printf("switch %d (%d) state %" PRId64 " -> %d (%d)", ev->sw.prev_pid, ev->sw.prev_prio,
-			ev->sw.prev_state, ev->sw.next_pid, ev->sw.next_prio);
+		printf("switch %d (%d) state %" PRId64 " -> %d (%d)", ev->sw.prev_pid,
+			ev->sw.prev_prio, ev->sw.prev_state, ev->sw.next_pid, ev->sw.next_prio);
 		break;
 	case VMRT_EV_WAKING:
 	case VMRT_EV_WAKEUP:
 	case VMRT_EV_WAKEUP_NEW:
-		printf("%s %d on %d", ev->type == VMRT_EV_WAKING ? "waking" : ev->type == VMRT_EV_WAKEUP ? "wakeup" : "new",
+		printf("%s %d on %d",
+			ev->type == VMRT_EV_WAKING   ? "waking"
+			: ev->type == VMRT_EV_WAKEUP ? "wakeup"
+						     : "new",
 			ev->wake.pid, ev->wake.target_cpu);
 		break;
 	case VMRT_EV_MIGRATE:
-		printf("migrate %d from %d to %d", ev->migrate.pid, ev->migrate.orig_cpu, ev->migrate.dest_cpu);
+		printf("migrate %d from %d to %d", ev->migrate.pid, ev->migrate.orig_cpu,
+			ev->migrate.dest_cpu);
 		break;
 	case VMRT_EV_TIMER_START:
 		printf("start %" PRIx64 " fn %d expires in %.3f", ev->timer.timer, ev->timer.fn,
@@ -78,8 +82,9 @@ static void print_event(const struct sim_event *e, int64_t start)
 		break;
 	case VMRT_EV_WHEEL_START:
 	case VMRT_EV_WHEEL_EXPIRE:
-		printf("wheel %s fn %d, %" PRIu64 " of %" PRIu64, ev->type == VMRT_EV_WHEEL_START ? "start" : "expire",
-			ev->wheel.fn, ev->wheel.now, ev->wheel.expires);
+		printf("wheel %s fn %d, %" PRIu64 " of %" PRIu64,
+			ev->type == VMRT_EV_WHEEL_START ? "start" : "expire", ev->wheel.fn,
+			ev->wheel.now, ev->wheel.expires);
 		break;
 	case VMRT_EV_PI:
 		printf("pi %d: %d to %d", ev->pi.pid, ev->pi.old_prio, ev->pi.new_prio);
@@ -101,20 +106,25 @@ static void print_event(const struct sim_event *e, int64_t start)
 
 static void describe(const struct sim_result *r)
 {
-	printf("# seed %" PRIu64 ": %d tasks, %" PRId64 " ms, %zu events, %zu jobs, %zu periods\n#  ", r->c.seed,
-		r->c.tasks, r->c.duration_ns / MS, r->n_events, r->truth.n_jobs, r->truth.n_periods);
+	printf("# seed %" PRIu64 ": %d tasks, %" PRId64
+	       " ms, %zu events, %zu jobs, %zu periods\n#  ",
+		r->c.seed, r->c.tasks, r->c.duration_ns / MS, r->n_events, r->truth.n_jobs,
+		r->truth.n_periods);
 	for (int f = 0; f < SIM_N_FEATURES; f++)
 		if (r->c.features >> f & 1)
 			printf(" %s", sim_feature_name(f));
 	printf("\n");
 	for (size_t i = 0; i < r->exp.n_tasks; i++)
-		printf("#   t%zu on %s (%s%s): period %" PRId64 " us, wcet %" PRId64 ", deadline %" PRId64 ", priority %d\n", i,
-			r->tasks[i].machine, vmrt_release_name(r->how[i]), r->tasks[i].release ? ", declared" : "",
-			r->tasks[i].period_ns / 1000, r->tasks[i].wcet_ns / 1000,
-			r->tasks[i].deadline_ns / 1000, r->tasks[i].priority);
+		printf("#   t%zu on %s (%s%s): period %" PRId64 " us, wcet %" PRId64
+		       ", deadline %" PRId64 ", priority %d\n",
+			i, r->tasks[i].machine, vmrt_release_name(r->how[i]),
+			r->tasks[i].release ? ", declared" : "", r->tasks[i].period_ns / 1000,
+			r->tasks[i].wcet_ns / 1000, r->tasks[i].deadline_ns / 1000,
+			r->tasks[i].priority);
 	for (size_t i = 0; i < r->exp.n_servers; i++)
-		printf("#   %s: %" PRId64 " us every %" PRId64 ", priority %d\n", r->servers[i].name,
-			r->servers[i].budget_ns / 1000, r->servers[i].period_ns / 1000, r->servers[i].priority);
+		printf("#   %s: %" PRId64 " us every %" PRId64 ", priority %d\n",
+			r->servers[i].name, r->servers[i].budget_ns / 1000,
+			r->servers[i].period_ns / 1000, r->servers[i].priority);
 }
 
 static int try_case(const struct sim_case *c, int show)
@@ -168,8 +178,9 @@ static struct sim_case minimised(struct sim_case c)
 
 static void print_replay(const struct sim_case *c)
 {
-	printf("#   again: test_sim --seed %" PRIu64 " --features 0x%" PRIx64 " --tasks %d --ms %" PRId64 " -v\n", c->seed,
-		c->features, c->tasks, c->duration_ns / MS);
+	printf("#   again: test_sim --seed %" PRIu64 " --features 0x%" PRIx64
+	       " --tasks %d --ms %" PRId64 " -v\n",
+		c->seed, c->features, c->tasks, c->duration_ns / MS);
 }
 
 static int failed(uint64_t seed, bool in_full)
@@ -197,7 +208,8 @@ static const struct group {
 	{BIT(CLOCK_ERROR), "clock maps with an error: within the bound"},
 	{BIT(LATE_START), "recordings that begin late: what is seen whole is exact"},
 	{BIT(LOSS), "lost events: touched jobs and periods are unknown, all others right"},
-	{BIT(CLIPPED), "CPUs that are recorded in part: touched jobs are unknown, all others right"},
+	{BIT(CLIPPED),
+		"CPUs that are recorded in part: touched jobs are unknown, all others right"},
 	{BIT(BROKEN), "missing switches: found, and periods right within the uncertainty"},
 };
 
@@ -222,8 +234,8 @@ static int run_all(uint64_t from, uint64_t count)
 	took = vmrt_now_ns() - started;
 	printf("1..%zu\n", N_GROUPS);
 	for (size_t g = 0; g < N_GROUPS; g++) {
-		printf("%sok %zu - %s (%" PRIu64 " cases, %d failed)\n", bad[g] ? "not " : "", g + 1, groups[g].name,
-			cases[g], bad[g]);
+		printf("%sok %zu - %s (%" PRIu64 " cases, %d failed)\n", bad[g] ? "not " : "",
+			g + 1, groups[g].name, cases[g], bad[g]);
 		all += bad[g];
 	}
 	printf("# %" PRIu64 " cases, %.0f per second\n", count, (double)count * 1e9 / (double)took);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Random numbers that are the same everywhere for the same seed (splitmix64 by Steele, Lea, Flood). */
+/* Random numbers that are the same everywhere for the same seed (splitmix64 by Steele, Lea, Flood).
+ */
 #include "sim.h"
 
 uint64_t sim_rand(uint64_t *state)

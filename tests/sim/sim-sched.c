@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * CPUs of both levels: each works off a queue of things that happen in interrupts and switches, and runs
- * its thread when the queue is empty. Guest CPUs stand still while their vCPU thread does not run.
+ * CPUs of both levels: each works off a queue of things that happen in interrupts and switches, and
+ * runs its thread when the queue is empty. Guest CPUs stand still while their vCPU thread does not
+ * run.
  */
 #include "world.h"
 
@@ -10,7 +11,8 @@
 void push_op(struct wcpu *c, struct op op, bool front)
 {
 	if (c->n_ops == SIM_OPS) {
-		snprintf(c->m->w->broken_story, sizeof(c->m->w->broken_story), "queue of a CPU is full");
+		snprintf(c->m->w->broken_story, sizeof(c->m->w->broken_story),
+			"queue of a CPU is full");
 		return;
 	}
 	if (front)
@@ -114,7 +116,11 @@ static void do_waking(struct wcpu *c, const struct op *op)
 		t->queued = false;
 		move_on_wakeup(c, op->irq, t);
 	}
-	push_op(c, (struct op){.kind = OP_WAKEUP, .delay = between(t->m->w, 0, 1500), .t = t, .irq = op->irq},
+	push_op(c,
+		(struct op){.kind = OP_WAKEUP,
+			.delay = between(t->m->w, 0, 1500),
+			.t = t,
+			.irq = op->irq},
 		true);
 }
 
@@ -158,7 +164,8 @@ static struct wthread *pick(struct wcpu *c, bool cur_too)
 	for (int i = 0; i < c->m->n_threads; i++) {
 		struct wthread *t = &c->m->threads[i];
 
-		if (t->cpu != c->index || (t == c->cur ? !cur_too : t->state != READY || !t->queued))
+		if (t->cpu != c->index ||
+			(t == c->cur ? !cur_too : t->state != READY || !t->queued))
 			continue;
 		if (better(c, t, best))
 			best = t;
@@ -175,7 +182,8 @@ static struct wthread *pull(struct wcpu *c)
 		struct wthread *t = &m->threads[i];
 		int from = t->cpu;
 
-		if (!t->roams || t->state != READY || !t->queued || from == c->index || !chance(m->w, 50))
+		if (!t->roams || t->state != READY || !t->queued || from == c->index ||
+			!chance(m->w, 50))
 			continue;
 		t->cpu = c->index;
 		emit_migrate(c, false, t, from);
@@ -240,7 +248,10 @@ static void do_switch(struct wcpu *c)
 		c->halt_left = between(w, 500, 20 * US);
 	}
 	if (prev && chance(w, 5))
-		push_op(c, (struct op){.kind = OP_TAIL, .delay = between(w, 0, 4 * US), .pid = prev->pid}, true);
+		push_op(c,
+			(struct op){
+				.kind = OP_TAIL, .delay = between(w, 0, 4 * US), .pid = prev->pid},
+			true);
 }
 
 /* A new thread under an old id. */
@@ -302,7 +313,8 @@ void run_op(struct wcpu *c)
 		for (int i = 0; i < SIM_TIMERS; i++) {
 			struct wtimer *tick = &c->m->timers[i];
 
-			if (!tick->armed || tick->pushed || tick->kind != TM_TICK || tick->cpu != c->index)
+			if (!tick->armed || tick->pushed || tick->kind != TM_TICK ||
+				tick->cpu != c->index)
 				continue;
 			tick->since = c->m->w->now;
 			emit_timer(c, VMRT_EV_TIMER_START, true, tick);

@@ -14,14 +14,16 @@
 
 bool task_waits(const struct wtask *k)
 {
-	return k->how == VMRT_RELEASE_TIMERFD || k->how == VMRT_RELEASE_ITIMER || k->how == VMRT_RELEASE_POSIX;
+	return k->how == VMRT_RELEASE_TIMERFD || k->how == VMRT_RELEASE_ITIMER ||
+	       k->how == VMRT_RELEASE_POSIX;
 }
 
 /* How the task waits, whether that is declared, and what its period and deadline are. */
 void task_init(struct world *w, struct wtask *k)
 {
-	static const enum vmrt_release ways[] = {VMRT_RELEASE_NANOSLEEP, VMRT_RELEASE_TIMERFD, VMRT_RELEASE_ITIMER,
-		VMRT_RELEASE_POSIX, VMRT_RELEASE_RELATIVE, VMRT_RELEASE_RESCH, VMRT_RELEASE_DEADLINE};
+	static const enum vmrt_release ways[] = {VMRT_RELEASE_NANOSLEEP, VMRT_RELEASE_TIMERFD,
+		VMRT_RELEASE_ITIMER, VMRT_RELEASE_POSIX, VMRT_RELEASE_RELATIVE, VMRT_RELEASE_RESCH,
+		VMRT_RELEASE_DEADLINE};
 	struct vmrt_task_spec *spec = k->spec;
 
 	k->how = VMRT_RELEASE_NANOSLEEP;
@@ -29,7 +31,8 @@ void task_init(struct world *w, struct wtask *k)
 		k->how = ways[between(w, 0, 6)];
 	/* one reservation a machine, so that none has to wait for another's */
 	for (int i = 0; i < (int)k->index; i++)
-		if (k->how == VMRT_RELEASE_DEADLINE && w->tasks[i].m == k->m && w->tasks[i].how == k->how)
+		if (k->how == VMRT_RELEASE_DEADLINE && w->tasks[i].m == k->m &&
+			w->tasks[i].how == k->how)
 			k->how = VMRT_RELEASE_TIMERFD;
 	if (k->how == VMRT_RELEASE_RESCH) {
 		spec->period_ns = between(w, 2, 8) * TICK_NS;
@@ -122,7 +125,8 @@ static void park(struct wthread *t, enum phase phase)
 	resched(&t->m->cpus[t->cpu]);
 }
 
-/* Until @expires the reservation gives nothing: given up, or used up, which the kernel finds in an interrupt. */
+/* Until @expires the reservation gives nothing: given up, or used up, which the kernel finds in an
+ * interrupt. */
 static void arm_deadline(struct wthread *t, int64_t expires, bool used_up)
 {
 	struct wcpu *c = &t->m->cpus[t->cpu];
@@ -326,8 +330,9 @@ void lock_taken(struct wcpu *c, struct wthread *waiter)
 	int old = h->prio;
 
 	waiter->boosted = NULL;
-	if (!has(w, SIM_INHERIT) || h == waiter || (h->kind != K_TASK && h->kind != K_LOAD) || h->prio <= waiter->prio ||
-		waiter->prio < 0 || (h->state != RUN && h->state != READY) || h->want_block || h->parked)
+	if (!has(w, SIM_INHERIT) || h == waiter || (h->kind != K_TASK && h->kind != K_LOAD) ||
+		h->prio <= waiter->prio || waiter->prio < 0 ||
+		(h->state != RUN && h->state != READY) || h->want_block || h->parked)
 		return;
 	if (!h->boosts++)
 		h->base_prio = h->prio;
@@ -356,7 +361,8 @@ static void wait_inside(struct wthread *t)
 {
 	struct world *w = t->m->w;
 	struct wcpu *c = &t->m->cpus[t->cpu];
-	/* what sleeps relatively between its jobs does not do so within them: nothing would tell one from the other */
+	/* what sleeps relatively between its jobs does not do so within them: nothing would tell
+	 * one from the other */
 	bool lock = chance(w, 50) || t->task->how == VMRT_RELEASE_RELATIVE;
 	int64_t ns = chance(w, 20) ? between(w, 0, 3 * US) : between(w, 10 * US, 2 * MS);
 	struct wtimer *timer = arm_timer(c, lock ? TM_LOCK : TM_REL, t, w->now + ns);
@@ -415,7 +421,9 @@ void task_step(struct wthread *t)
 		if (!t->woken && t->sleeping) {
 			t->phase = PH_WAITING;
 			/* D right behind such a timer would be a suspension */
-			go_to_sleep(t, t->m->cpus[t->cpu].server_timer || chance(t->m->w, 70) ? STATE_S : STATE_D);
+			go_to_sleep(t, t->m->cpus[t->cpu].server_timer || chance(t->m->w, 70)
+					       ? STATE_S
+					       : STATE_D);
 			break;
 		}
 		/* fall through */
@@ -458,7 +466,8 @@ void task_timer(struct wcpu *c, struct wtimer *timer)
 		break;
 	case TM_RESUME:
 		if (timer->arg)
-			emit_wheel(c, VMRT_EV_WHEEL_EXPIRE, true, timer->ptr, VMRT_FN_RESCH_SERVER, 0);
+			emit_wheel(
+				c, VMRT_EV_WHEEL_EXPIRE, true, timer->ptr, VMRT_FN_RESCH_SERVER, 0);
 		c->server_timer |= timer->arg;
 		wake_next(c, t);
 		break;
@@ -479,7 +488,8 @@ void task_timer(struct wcpu *c, struct wtimer *timer)
 	}
 }
 
-/* The task on CPU @c is stopped by a signal, or put to sleep by the timer of a server of its own. */
+/* The task on CPU @c is stopped by a signal, or put to sleep by the timer of a server of its own.
+ */
 void task_suspend(struct wcpu *c)
 {
 	struct world *w = c->m->w;
@@ -487,8 +497,8 @@ void task_suspend(struct wcpu *c)
 	bool server = chance(w, 50);
 	struct wtimer *timer;
 
-	if (!t || t->kind != K_TASK || t->phase != PH_WORK || t->want_block || t->parked || t->work < 10 * US || c->n_ops ||
-		!cpu_progresses(c))
+	if (!t || t->kind != K_TASK || t->phase != PH_WORK || t->want_block || t->parked ||
+		t->work < 10 * US || c->n_ops || !cpu_progresses(c))
 		return;
 	timer = arm_timer(c, TM_RESUME, t, w->now + between(w, 50 * US, 3 * MS));
 	timer->arg = server;

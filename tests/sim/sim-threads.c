@@ -14,11 +14,12 @@ struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t
 
 		if (timer->armed || timer->pushed)
 			continue;
-		*timer = (struct wtimer){.armed = true, .kind = kind, .due = due, .t = t, .cpu = c->index};
+		*timer = (struct wtimer){
+			.armed = true, .kind = kind, .due = due, .t = t, .cpu = c->index};
 		timer->since = m->w->now;
 		/* timers of sleeps are on stacks: addresses come again */
 		timer->ptr = UINT64_C(0xffff888000000000) + (uint64_t)(t ? t->pid : 9999) * 4096 +
-			sim_rand(&m->w->rand) % 4 * 64;
+			     sim_rand(&m->w->rand) % 4 * 64;
 		if (kind == TM_TICK || kind == TM_GRID)
 			timer->ptr = UINT64_C(0xffff888100000000) + ++m->w->ptr * 64;
 		timer->expires = local_at(m, due);
@@ -60,14 +61,18 @@ void timers_due(struct world *w)
 				continue;
 			}
 			t->pushed = true;
-			push_op(c, (struct op){.kind = OP_EXPIRE, .timer = t, .delay = delay}, false);
+			push_op(c, (struct op){.kind = OP_EXPIRE, .timer = t, .delay = delay},
+				false);
 		}
 	}
 }
 
 void wake_next(struct wcpu *c, struct wthread *t)
 {
-	push_op(c, (struct op){.kind = OP_WAKING, .delay = between(c->m->w, 0, US), .t = t, .irq = true}, true);
+	push_op(c,
+		(struct op){
+			.kind = OP_WAKING, .delay = between(c->m->w, 0, US), .t = t, .irq = true},
+		true);
 }
 
 void timer_fires(struct wcpu *c, struct wtimer *timer)
@@ -91,7 +96,11 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 		lock_released(c, timer->t);
 		/* by who held it, or by a device */
 		if (timer->t->task && task_waits(timer->t->task))
-			push_op(c, (struct op){.kind = OP_WAKING, .delay = between(w, 0, US), .t = timer->t}, true);
+			push_op(c,
+				(struct op){.kind = OP_WAKING,
+					.delay = between(w, 0, US),
+					.t = timer->t},
+				true);
 		else
 			wake_next(c, timer->t);
 		break;
@@ -107,7 +116,10 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 		while (timer->due <= w->now)
 			timer->due += TICK_NS;
 		timer->expires = local_at(c->m, timer->due);
-		push_op(c, (struct op){.kind = OP_TICK, .timer = timer, .delay = between(w, 0, 2 * US)}, true);
+		push_op(c,
+			(struct op){
+				.kind = OP_TICK, .timer = timer, .delay = between(w, 0, 2 * US)},
+			true);
 		break;
 	case TM_GRID:
 		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);
@@ -160,7 +172,11 @@ static void main_step(struct wthread *t)
 	for (int i = 0; i < g->n_cpus; i++) {
 		if (!g->kicks[i] || (g->vcpus[i]->woken && g->vcpus[i]->sleeping))
 			continue;
-		push_op(c, (struct op){.kind = OP_WAKING, .delay = between(t->m->w, 0, US), .t = g->vcpus[i]}, false);
+		push_op(c,
+			(struct op){.kind = OP_WAKING,
+				.delay = between(t->m->w, 0, US),
+				.t = g->vcpus[i]},
+			false);
 		any = true;
 	}
 	if (any) {
@@ -196,8 +212,8 @@ static void start_server(struct wthread *t, struct wserver *s)
 
 	s->t0 = w->now + between(w, 0, 2 * MS);
 	emit_mark(&t->m->cpus[t->cpu],
-		"vmrt srv_start server=%s vm=%s policy=%s depletion=soft period=%" PRId64 " budget=%" PRId64
-		" priority=%d t0=%" PRId64,
+		"vmrt srv_start server=%s vm=%s policy=%s depletion=soft period=%" PRId64
+		" budget=%" PRId64 " priority=%d t0=%" PRId64,
 		s->spec->name, s->spec->vm, vmrt_policy_name(s->spec->policy), s->spec->period_ns,
 		s->spec->budget_ns, s->spec->priority, s->t0);
 	s->started = true;
@@ -240,7 +256,8 @@ static void deplete(struct wthread *t, struct wserver *s)
 	struct world *w = t->m->w;
 
 	s->deplete_pending = false;
-	if (w->now >= s->t0 + (s->deplete_k + 1) * s->spec->period_ns && !has(w, SIM_LATE_DEPLETION))
+	if (w->now >= s->t0 + (s->deplete_k + 1) * s->spec->period_ns &&
+		!has(w, SIM_LATE_DEPLETION))
 		return;
 	emit_mark(&t->m->cpus[t->cpu], "vmrt srv_deplete server=%s k=%" PRId64 " consumed=%" PRId64,
 		s->spec->name, s->deplete_k, s->used);

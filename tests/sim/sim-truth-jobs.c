@@ -115,7 +115,7 @@ static int64_t inflated(const struct wtask *k, int64_t excess)
 	if (!s || !s->enforced || !s->started || excess <= 0)
 		return excess;
 	return excess + (excess + s->spec->budget_ns - 1) / s->spec->budget_ns *
-			(s->spec->period_ns - s->spec->budget_ns);
+				(s->spec->period_ns - s->spec->budget_ns);
 }
 
 static void judge(struct wtask *k, int64_t tardiness)
@@ -137,7 +137,8 @@ void truth_ended(struct wtask *k)
 	j->job.end_ns = w->now;
 	j->job.end_local_ns = local_at(k->m, w->now);
 	j->job.response_ns = j->job.end_local_ns - j->job.arrival_local_ns;
-	j->job.outcome = j->job.response_ns > k->deadline_ns ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
+	j->job.outcome =
+		j->job.response_ns > k->deadline_ns ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	judge(k, j->job.response_ns - k->deadline_ns);
 	give_job(w, k);
 	k->phase = T_NONE;
@@ -165,7 +166,8 @@ static void put_in_front(struct wtask *k, int64_t local, int64_t skipped, bool f
 	memset(k->who, 0, sizeof(k->who));
 }
 
-/* The thread waits for a release at @expires_local from now on; not @on_grid: it counts from now on. */
+/* The thread waits for a release at @expires_local from now on; not @on_grid: it counts from now
+ * on. */
 void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 {
 	int64_t before = VMRT_UNKNOWN, skipped = 0;
@@ -184,7 +186,8 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 			skipped = (expires_local - before) / k->period_ns - 1;
 	}
 	put_in_front(k, expires_local, skipped, first);
-	/* only absolute sleeps and timers are remembered of threads that do not have the task's name yet */
+	/* only absolute sleeps and timers are remembered of threads that do not have the task's
+	 * name yet */
 	if (first && k->how != VMRT_RELEASE_NANOSLEEP && !task_waits(k))
 		k->pending[0].optional = true;
 	if (k->how == VMRT_RELEASE_RELATIVE) {
@@ -193,7 +196,8 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 	}
 }
 
-/* A timer that goes on by itself is armed anew, to @expires_local: releases in between are nobody's. */
+/* A timer that goes on by itself is armed anew, to @expires_local: releases in between are
+ * nobody's. */
 void truth_consumed(struct wtask *k, int64_t expires_local)
 {
 	int64_t head;
@@ -212,7 +216,8 @@ void truth_consumed(struct wtask *k, int64_t expires_local)
 	k->skip_next = (expires_local - head) / k->period_ns - 1;
 }
 
-/* From now on the thread does not bear the task's name, and what it does is not seen as the task's. */
+/* From now on the thread does not bear the task's name, and what it does is not seen as the task's.
+ */
 void truth_renamed(struct wtask *k)
 {
 	k->n = 0;
@@ -259,7 +264,8 @@ void truth_released(struct wtask *k)
 		return;
 	j->job.release_ns = k->m->w->now;
 	if (k->how == VMRT_RELEASE_RESCH)
-		k->loose_ns = j->loose_ns = (local_at(k->m, j->job.release_ns) - j->job.arrival_local_ns) % TICK_NS;
+		k->loose_ns = j->loose_ns =
+			(local_at(k->m, j->job.release_ns) - j->job.arrival_local_ns) % TICK_NS;
 	k->phase = T_RELEASED;
 	if (k->how != VMRT_RELEASE_NANOSLEEP && k->how != VMRT_RELEASE_RELATIVE)
 		proven(k);
@@ -304,7 +310,8 @@ void truth_job_out(struct wthread *t, int64_t state)
 	k->skip_next = 0;
 }
 
-/* Nothing has told of the end of the last job: then nothing tells that the next one has arrived either. */
+/* Nothing has told of the end of the last job: then nothing tells that the next one has arrived
+ * either. */
 static bool is_unproven(const struct world *w, const struct wtask *k)
 {
 	const struct sim_truth *truth = &w->r->truth;
@@ -323,7 +330,8 @@ void truth_unfinished(struct world *w)
 
 		if (!truth_arrived(w, k))
 			continue;
-		for (bool odd = k->pending[0].optional || is_unproven(w, k); k->n && k->pending[0].job.arrival_ns < w->now;) {
+		for (bool odd = k->pending[0].optional || is_unproven(w, k);
+			k->n && k->pending[0].job.arrival_ns < w->now;) {
 			struct sim_job *j = &k->pending[0];
 
 			j->optional |= odd;
@@ -333,8 +341,9 @@ void truth_unfinished(struct world *w)
 				k->k++;
 				k->skip_next = 0;
 			}
-			j->job.outcome = j->job.deadline_ns < w->now ? VMRT_OUTCOME_MISSED_INCOMPLETE
-								     : VMRT_OUTCOME_UNKNOWN;
+			j->job.outcome = j->job.deadline_ns < w->now
+						 ? VMRT_OUTCOME_MISSED_INCOMPLETE
+						 : VMRT_OUTCOME_UNKNOWN;
 			give_job(w, k);
 		}
 	}

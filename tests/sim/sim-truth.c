@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is true, added up over every interval between two instants at which anything changes, from who is
- * where in the simulated world.
+ * What is true, added up over every interval between two instants at which anything changes, from
+ * who is where in the simulated world.
  */
 #include "world.h"
 
@@ -19,7 +19,8 @@ static bool in_force(const struct wserver *s)
 
 static bool stolen_now(const struct world *w, const struct wcpu *host)
 {
-	return host->steal_from != VMRT_UNKNOWN && w->now >= host->steal_from && w->now < host->steal_seen_to;
+	return host->steal_from != VMRT_UNKNOWN && w->now >= host->steal_from &&
+	       w->now < host->steal_seen_to;
 }
 
 /* A vCPU thread waits at a real-time priority for a fair thread. */
@@ -28,7 +29,7 @@ static bool in_gap(const struct wthread *v)
 	const struct wcpu *c = &v->m->cpus[v->cpu];
 
 	return v->state == READY && v->prio < 100 && c->cur && c->cur->prio >= 100 &&
-		!(in_force(v->server) && !v->server->at_priority);
+	       !(in_force(v->server) && !v->server->at_priority);
 }
 
 static bool beyond(const struct wtask *k)
@@ -86,7 +87,8 @@ static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
 	if (k->phase == T_SLEEPING)
 		return VMRT_BLAME_RELEASE;
 	/* the guest has nothing to run */
-	if (k->t->state == BLOCKED || (k->phase == T_STARTED && (k->t->suspended || k->t->displaced)))
+	if (k->t->state == BLOCKED ||
+		(k->phase == T_STARTED && (k->t->suspended || k->t->displaced)))
 		return class_in_guest(k);
 	return VMRT_BLAME_VMM;
 }
@@ -144,7 +146,8 @@ static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part,
 	}
 	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
 		k->pending[0].job.exec_ns += ns;
-		queued = part == VMRT_BLAME_EXEC ? VMRT_BLAME_INTERFERENCE : VMRT_BLAME_GUEST_OVERRUN;
+		queued = part == VMRT_BLAME_EXEC ? VMRT_BLAME_INTERFERENCE
+						 : VMRT_BLAME_GUEST_OVERRUN;
 	}
 	if (part == VMRT_BLAME_OVERRUN)
 		add_excess(w, k, ns);
@@ -197,8 +200,7 @@ void truth_advance(struct world *w, int64_t to)
 	if (!ns)
 		return;
 	for (int i = 0; i < w->n_tasks; i++) {
-		if (!busy(w, &w->tasks[i]))
-		{
+		if (!busy(w, &w->tasks[i])) {
 			memset(w->tasks[i].excess, 0, sizeof(w->tasks[i].excess));
 			w->tasks[i].fresh = false;
 		}
@@ -248,7 +250,9 @@ int64_t truth_next(const struct world *w)
 		sooner(w, &next, s->now.end_ns);
 		sooner(w, &next, s->now.start_ns);
 		if (s->at_priority && !s->deplete_known)
-			sooner(w, &next, w->now + (s->spec->budget_ns - s->used + s->n_members - 1) / s->n_members);
+			sooner(w, &next,
+				w->now + (s->spec->budget_ns - s->used + s->n_members - 1) /
+						 s->n_members);
 	}
 	for (int c = 0; c < w->m[0].n_cpus; c++) {
 		sooner(w, &next, w->m[0].cpus[c].steal_from);
@@ -279,8 +283,10 @@ static void give_period(struct world *w, struct wserver *s, bool truncated)
 	else if (!s->enforced)
 		s->now.outcome = VMRT_PERIOD_UNENFORCED;
 	else
-		s->now.outcome = s->now.depleted_ns != VMRT_UNKNOWN ? VMRT_PERIOD_DEPLETED : VMRT_PERIOD_SERVED;
-	truth->periods = grow(truth->periods, truth->n_periods, &w->periods_room, sizeof(*truth->periods));
+		s->now.outcome = s->now.depleted_ns != VMRT_UNKNOWN ? VMRT_PERIOD_DEPLETED
+								    : VMRT_PERIOD_SERVED;
+	truth->periods =
+		grow(truth->periods, truth->n_periods, &w->periods_room, sizeof(*truth->periods));
 	truth->periods[truth->n_periods++] = s->now;
 }
 
@@ -317,9 +323,11 @@ static void give_slice(struct wthread *t, int64_t state, bool truncated)
 	struct sim_truth *truth = &w->r->truth;
 	struct sim_slice *s;
 
-	if ((t->kind != K_TASK && t->kind != K_VCPU && t->kind != K_MAIN) || (t->task && t->task->odd))
+	if ((t->kind != K_TASK && t->kind != K_VCPU && t->kind != K_MAIN) ||
+		(t->task && t->task->odd))
 		return;
-	truth->slices = grow(truth->slices, truth->n_slices, &w->slices_room, sizeof(*truth->slices));
+	truth->slices =
+		grow(truth->slices, truth->n_slices, &w->slices_room, sizeof(*truth->slices));
 	s = &truth->slices[truth->n_slices++];
 	memset(s, 0, sizeof(*s));
 	s->machine = (uint32_t)t->m->index;
@@ -354,17 +362,21 @@ static void note_clip(struct world *w, const struct wcpu *c, int64_t from, int64
 	if (from >= to)
 		return;
 	truth->clips = grow(truth->clips, truth->n_clips, &w->clips_room, sizeof(*truth->clips));
-	truth->clips[truth->n_clips++] = (struct sim_hole){
-		.machine = (uint32_t)c->m->index, .cpu = (uint16_t)c->index, .from_ns = from, .to_ns = to};
+	truth->clips[truth->n_clips++] = (struct sim_hole){.machine = (uint32_t)c->m->index,
+		.cpu = (uint16_t)c->index,
+		.from_ns = from,
+		.to_ns = to};
 }
 
-/* What is known of CPU @c ends with its last record, and what lies before its first one is not known either. */
+/* What is known of CPU @c ends with its last record, and what lies before its first one is not
+ * known either. */
 static void clip(struct world *w, const struct wcpu *c)
 {
 	if (c->clip_from && c->first_recorded != NEVER)
 		note_clip(w, c, w->start, c->first_recorded);
 	if (c->clip_to != NEVER)
-		note_clip(w, c, c->last_recorded == VMRT_UNKNOWN ? w->start : c->last_recorded, w->end);
+		note_clip(w, c, c->last_recorded == VMRT_UNKNOWN ? w->start : c->last_recorded,
+			w->end);
 }
 
 void truth_finish(struct world *w)

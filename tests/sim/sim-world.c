@@ -8,7 +8,8 @@
 #define BEGIN_NS VMRT_NS_PER_S
 #define STUCK 200000 /* so many things at one instant are an error of the simulator */
 
-static struct wthread *add_thread(struct wmachine *m, enum kind kind, int32_t pid, const char *comm, int prio)
+static struct wthread *add_thread(
+	struct wmachine *m, enum kind kind, int32_t pid, const char *comm, int prio)
 {
 	struct wthread *t = &m->threads[m->n_threads++];
 
@@ -30,7 +31,8 @@ static struct wthread *add_thread(struct wmachine *m, enum kind kind, int32_t pi
 		t->queued = false;
 		t->sleeping = true;
 	}
-	t->roams = kind != K_ENFORCER && has(m->w, m->index ? SIM_GUEST_MIGRATE : SIM_MIGRATE) && chance(m->w, 70);
+	t->roams = kind != K_ENFORCER && has(m->w, m->index ? SIM_GUEST_MIGRATE : SIM_MIGRATE) &&
+		   chance(m->w, 70);
 	return t;
 }
 
@@ -63,7 +65,8 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 		if (has(w, SIM_THROTTLE) && (!index || chance(w, 50)))
 			cpu->throttle_at = BEGIN_NS + between(w, 3 * MS, 60 * MS);
 		if (!index || chance(w, 60)) {
-			struct wtimer *tick = arm_timer(cpu, TM_TICK, NULL, BEGIN_NS + between(w, 0, TICK_NS));
+			struct wtimer *tick =
+				arm_timer(cpu, TM_TICK, NULL, BEGIN_NS + between(w, 0, TICK_NS));
 
 			tick->since = BEGIN_NS;
 		}
@@ -93,7 +96,8 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 
 static void add_task(struct world *w, struct wmachine *m, int i)
 {
-	static const int64_t periods[] = {2 * MS, 4 * MS, 5 * MS, 8 * MS, 10 * MS, 16 * MS, 20 * MS, 33 * MS};
+	static const int64_t periods[] = {
+		2 * MS, 4 * MS, 5 * MS, 8 * MS, 10 * MS, 16 * MS, 20 * MS, 33 * MS};
 	struct vmrt_task_spec *spec = &w->r->tasks[i];
 	struct wtask *k = &w->tasks[i];
 	struct wtimer *birth;
@@ -102,7 +106,8 @@ static void add_task(struct world *w, struct wmachine *m, int i)
 	snprintf(spec->name, sizeof(spec->name), "t%d", i);
 	spec->period_ns = periods[between(w, 0, 7)];
 	spec->wcet_ns = spec->period_ns * between(w, 5, 40) / 100;
-	spec->deadline_ns = chance(w, 60) ? spec->period_ns : spec->period_ns * between(w, 50, 250) / 100;
+	spec->deadline_ns =
+		chance(w, 60) ? spec->period_ns : spec->period_ns * between(w, 50, 250) / 100;
 	spec->offset_ns = between(w, 0, spec->period_ns - 1);
 	spec->priority = chance(w, 15) ? 55 : 60 - i;
 	k->spec = spec;
@@ -116,7 +121,8 @@ static void add_task(struct world *w, struct wmachine *m, int i)
 	k->t->task = k;
 	k->t->state = DEAD;
 	k->timer_ptr = UINT64_C(0xffff888200000000) + (uint64_t)i * 65536;
-	birth = arm_timer(&m->cpus[k->t->cpu], TM_REBORN, k->t, BEGIN_NS + between(w, 100 * US, 5 * MS));
+	birth = arm_timer(
+		&m->cpus[k->t->cpu], TM_REBORN, k->t, BEGIN_NS + between(w, 100 * US, 5 * MS));
 	birth->cpu = k->t->cpu;
 }
 
@@ -162,13 +168,15 @@ static void add_vm(struct world *w, struct wmachine *g)
 		char comm[VMRT_COMM_MAX];
 
 		snprintf(comm, sizeof(comm), "CPU %c/TCG", (char)('0' + v));
-		t = add_thread(host, K_VCPU, 100 * g->index + v + 1, comm, has(w, SIM_SERVERS) ? FAIR : prio);
+		t = add_thread(host, K_VCPU, 100 * g->index + v + 1, comm,
+			has(w, SIM_SERVERS) ? FAIR : prio);
 		t->guest = g;
 		t->gcpu = v;
 		g->vcpus[v] = g->cpus[v].vcpu = t;
 	}
 	if (has(w, SIM_MAIN_LOOP)) {
-		g->main_loop = add_thread(host, K_MAIN, 100 * g->index, "qemu", chance(w, 70) ? FIFO(62) : FAIR);
+		g->main_loop = add_thread(
+			host, K_MAIN, 100 * g->index, "qemu", chance(w, 70) ? FIFO(62) : FAIR);
 		g->main_loop->guest = g;
 		g->main_loop->work = 10 * US;
 	}
@@ -203,7 +211,8 @@ static void add_host_threads(struct world *w)
 		if (has(w, SIM_HOGS) && chance(w, 70))
 			add_thread(host, K_HOG, 300 + c, "hog", FAIR)->cpu = c;
 		if (has(w, SIM_HOST_RT) && chance(w, 60))
-			add_thread(host, K_LOAD, 320 + c, "rtload", FIFO((int)between(w, 20, 80)))->work = 100 * US;
+			add_thread(host, K_LOAD, 320 + c, "rtload", FIFO((int)between(w, 20, 80)))
+				->work = 100 * US;
 	}
 	if (has(w, SIM_SERVERS)) {
 		w->enforcer = add_thread(host, K_ENFORCER, 50, "vmrt-hsf", FIFO(97));
@@ -225,7 +234,8 @@ static void add_everything(struct world *w)
 		w->m[g].late_timers = has(w, SIM_LATE_TIMERS) ? between(w, 5, 60) : 0;
 		add_vm(w, &w->m[g]);
 		if (has(w, SIM_GUEST_LOAD))
-			add_thread(&w->m[g], K_LOAD, 40, "load", chance(w, 50) ? FAIR : FIFO((int)between(w, 50, 70)))
+			add_thread(&w->m[g], K_LOAD, 40, "load",
+				chance(w, 50) ? FAIR : FIFO((int)between(w, 50, 70)))
 				->work = 50 * US;
 	}
 	add_host_threads(w);
@@ -269,7 +279,8 @@ static void choose_losses(struct world *w)
 
 static bool shows(const struct wtimer *t)
 {
-	return t->kind != TM_LOCK && t->kind != TM_REBORN && t->kind != TM_WHEEL && t->kind != TM_RESUME;
+	return t->kind != TM_LOCK && t->kind != TM_REBORN && t->kind != TM_WHEEL &&
+	       t->kind != TM_RESUME;
 }
 
 static void steal_begins(struct world *w, struct wcpu *c)
@@ -280,7 +291,8 @@ static void steal_begins(struct world *w, struct wcpu *c)
 
 	c->stolen = true;
 	c->steal_at = NEVER;
-	c->steal_end = w->now + (chance(w, 20) ? between(w, 50 * US, 600 * US) : between(w, 400 * US, 7 * MS));
+	c->steal_end = w->now + (chance(w, 20) ? between(w, 50 * US, 600 * US)
+					       : between(w, 400 * US, 7 * MS));
 	c->steal_from = c->steal_seen_to = VMRT_UNKNOWN;
 	for (int i = 0; i < SIM_TIMERS; i++) {
 		const struct wtimer *t = &c->m->timers[i];
@@ -291,11 +303,13 @@ static void steal_begins(struct world *w, struct wcpu *c)
 		}
 	}
 	/* the first record after it tells of it */
-	if (!known || due >= c->steal_end || c->steal_end + 700 - due < STEAL_SEEN_NS || c->last_recorded == VMRT_UNKNOWN)
+	if (!known || due >= c->steal_end || c->steal_end + 700 - due < STEAL_SEEN_NS ||
+		c->last_recorded == VMRT_UNKNOWN)
 		return;
 	c->steal_from = due;
 	c->steal_seen_to = c->steal_end + 700;
-	truth->steals = grow(truth->steals, truth->n_steals, &w->steals_room, sizeof(*truth->steals));
+	truth->steals =
+		grow(truth->steals, truth->n_steals, &w->steals_room, sizeof(*truth->steals));
 	truth->steals[truth->n_steals++] = (struct sim_hole){
 		.cpu = (uint16_t)c->index, .from_ns = c->steal_from, .to_ns = c->steal_seen_to};
 }
@@ -317,7 +331,8 @@ static void steal_ends(struct world *w, struct wcpu *c)
 
 			if (!t->armed || t->pushed || t->cpu != c->index || t->due > w->now)
 				continue;
-			if (!first || (shows(t) && !shows(first)) || (shows(t) == shows(first) && t->due < first->due))
+			if (!first || (shows(t) && !shows(first)) ||
+				(shows(t) == shows(first) && t->due < first->due))
 				first = t;
 		}
 		if (!first)
@@ -343,7 +358,8 @@ static void cpu_instants(struct world *w, struct wcpu *c)
 	if (w->now >= c->throttle_at) {
 		c->throttled = true;
 		c->throttle_at = NEVER;
-		c->throttle_end = w->now + (chance(w, 30) ? between(w, 100 * US, MS) : between(w, MS, 12 * MS));
+		c->throttle_end = w->now + (chance(w, 30) ? between(w, 100 * US, MS)
+							  : between(w, MS, 12 * MS));
 		resched(c);
 	}
 	if (w->now >= c->throttle_end) {
@@ -460,8 +476,7 @@ static void run(struct world *w)
 	int stuck = 0;
 
 	for (int m = 0; m < w->n_machines; m++)
-		for (int c = 0; c < w->m[m].n_cpus; c++)
-		{
+		for (int c = 0; c < w->m[m].n_cpus; c++) {
 			struct wcpu *cpu = &w->m[m].cpus[c];
 
 			push_op(cpu, (struct op){.kind = OP_OTHER, .delay = 100}, false);
@@ -479,14 +494,16 @@ static void run(struct world *w)
 			break;
 		if (do_what_is_due(w)) {
 			if (++stuck > STUCK)
-				snprintf(w->broken_story, sizeof(w->broken_story), "time stands still");
+				snprintf(w->broken_story, sizeof(w->broken_story),
+					"time stands still");
 			continue;
 		}
 		next = next_instant(w);
 		if (next > w->now)
 			stuck = 0;
 		else if (++stuck > STUCK)
-			snprintf(w->broken_story, sizeof(w->broken_story), "time stands still at an instant");
+			snprintf(w->broken_story, sizeof(w->broken_story),
+				"time stands still at an instant");
 		truth_advance(w, next);
 		advance_cpus(w, next - w->now);
 		w->now = next;
@@ -514,7 +531,8 @@ struct sim_result *sim_run(const struct sim_case *c)
 	truth_finish(w);
 	emit_finish(w);
 	if (w->broken_story[0]) {
-		fprintf(stderr, "simulator, seed %llu: %s\n", (unsigned long long)c->seed, w->broken_story);
+		fprintf(stderr, "simulator, seed %llu: %s\n", (unsigned long long)c->seed,
+			w->broken_story);
 		abort();
 	}
 	free(w);

@@ -3,9 +3,9 @@
 #define VMRT_TESTS_SIM_H
 
 /*
- * A discrete-event simulator of a host that runs virtual machines. It writes what the engine is fed, and
- * together with it what is true: the truth is added up interval by interval from who runs where, never
- * from the events.
+ * A discrete-event simulator of a host that runs virtual machines. It writes what the engine is
+ * fed, and together with it what is true: the truth is added up interval by interval from who runs
+ * where, never from the events.
  */
 
 #include <stdbool.h>
@@ -28,42 +28,42 @@
 #define SIM_PENDING 512
 
 #define SIM_FEATURES(X)                                                                            \
-	X(SMP_HOST, "smp-host")		/* two or three host CPUs */                               \
+	X(SMP_HOST, "smp-host") /* two or three host CPUs */                                       \
 	X(TWO_GUESTS, "two-guests")                                                                \
-	X(SMP_GUEST, "smp-guest")	/* guests with two CPUs */                                 \
-	X(MIGRATE, "migrate")		/* host threads move between CPUs */                       \
-	X(GUEST_MIGRATE, "guest-migrate") /* guest threads do */                                   \
-	X(SERVERS, "servers")		/* an enforcer with markers */                             \
+	X(SMP_GUEST, "smp-guest")	    /* guests with two CPUs */                             \
+	X(MIGRATE, "migrate")		    /* host threads move between CPUs */                   \
+	X(GUEST_MIGRATE, "guest-migrate")   /* guest threads do */                                 \
+	X(SERVERS, "servers")		    /* an enforcer with markers */                         \
 	X(LATE_DEPLETION, "late-depletion") /* markers of depletion behind the period's end */     \
-	X(HOGS, "hogs")			/* fair threads that always run */                         \
-	X(HOST_RT, "host-rt")		/* real-time threads on the host with random bursts */     \
-	X(HOST_TASKS, "host-tasks")	/* declared tasks on the host */                           \
-	X(GUEST_LOAD, "guest-load")	/* undeclared threads in the guests */                     \
-	X(MAIN_LOOP, "main-loop")	/* a main-loop thread delivers the guests' timers */       \
-	X(BLOCKING, "blocking")		/* sleeps and lock waits inside jobs */                    \
-	X(OVERRUN, "overrun")		/* execution beyond the WCET, long backlogs */             \
-	X(SKIP, "skip")			/* late tasks leave releases out */                        \
-	X(RESPAWN, "respawn")		/* tasks end and their thread ids are used again */        \
-	X(LATE_TIMERS, "late-timers")	/* guest timers that fire very late */                     \
-	X(STEAL, "steal")		/* host CPUs that do not run for a while */                \
-	X(THROTTLE, "throttle")		/* real-time throttling of host CPUs */                    \
-	X(DRIFT, "drift")		/* guest clocks of another rate */                         \
-	X(CLOCK_ERROR, "clock-error")	/* a clock map that is wrong within its bound */           \
-	X(MECHANISMS, "mechanisms")	/* tasks wait for their releases in every way there is */      \
-	X(UNDECLARED, "undeclared")	/* tasks whose period nobody declared */                   \
-	X(SUSPEND, "suspend")		/* tasks are stopped, or suspended by a server of theirs */ \
-	X(INHERIT, "inherit")		/* who holds a lock inherits the priority of who waits */   \
-	X(RENAME, "rename")		/* threads of tasks change their name for a while */        \
-	X(CLIPPED, "clipped")		/* the recordings of some CPUs begin later, or end earlier */ \
-	X(LATE_START, "late-start")	/* the recording begins while all is running */            \
-	X(LOSS, "loss")			/* events of a CPU are lost, and counted */                \
-	X(BROKEN, "broken")		/* switches are missing, and not counted */
+	X(HOGS, "hogs")			    /* fair threads that always run */                     \
+	X(HOST_RT, "host-rt")		    /* real-time threads on the host with random bursts */ \
+	X(HOST_TASKS, "host-tasks")	    /* declared tasks on the host */                       \
+	X(GUEST_LOAD, "guest-load")	    /* undeclared threads in the guests */                 \
+	X(MAIN_LOOP, "main-loop")	    /* a main-loop thread delivers the guests' timers */   \
+	X(BLOCKING, "blocking")		    /* sleeps and lock waits inside jobs */                \
+	X(OVERRUN, "overrun")		    /* execution beyond the WCET, long backlogs */         \
+	X(SKIP, "skip")			    /* late tasks leave releases out */                    \
+	X(RESPAWN, "respawn")		    /* tasks end and their thread ids are used again */    \
+	X(LATE_TIMERS, "late-timers")	    /* guest timers that fire very late */                 \
+	X(STEAL, "steal")		    /* host CPUs that do not run for a while */            \
+	X(THROTTLE, "throttle")		    /* real-time throttling of host CPUs */                \
+	X(DRIFT, "drift")		    /* guest clocks of another rate */                     \
+	X(CLOCK_ERROR, "clock-error")	    /* a clock map that is wrong within its bound */       \
+	X(MECHANISMS, "mechanisms") /* tasks wait for their releases in every way there is */      \
+	X(UNDECLARED, "undeclared") /* tasks whose period nobody declared */                       \
+	X(SUSPEND, "suspend")	    /* tasks are stopped, or suspended by a server of theirs */    \
+	X(INHERIT, "inherit")	    /* who holds a lock inherits the priority of who waits */      \
+	X(RENAME, "rename")	    /* threads of tasks change their name for a while */           \
+	X(CLIPPED, "clipped")	    /* the recordings of some CPUs begin later, or end earlier */  \
+	X(LATE_START, "late-start") /* the recording begins while all is running */                \
+	X(LOSS, "loss")		    /* events of a CPU are lost, and counted */                    \
+	X(BROKEN, "broken")	    /* switches are missing, and not counted */
 
 enum sim_feature {
 #define X(name, words) SIM_##name,
 	SIM_FEATURES(X)
 #undef X
-	SIM_N_FEATURES
+		SIM_N_FEATURES
 };
 
 struct sim_case {
@@ -87,19 +87,20 @@ struct sim_event {
 struct sim_job {
 	struct vmrt_job job; /* times of the simulator; thread: index into `tids` */
 	int32_t tid;
-	int64_t born_ns;     /* when its thread was made */
-	int64_t armed_ns;    /* when its timer was armed */
-	int64_t closed_ns;   /* end, or the end of the simulation */
+	int64_t born_ns;   /* when its thread was made */
+	int64_t armed_ns;  /* when its timer was armed */
+	int64_t closed_ns; /* end, or the end of the simulation */
 	bool ended;
-	int64_t proof_ns;    /* when something showed that it had ended; VMRT_UNKNOWN: nothing has */
-	int64_t loose_ns;    /* the recording tells its arrival only so well */
-	bool unproven;	     /* nothing told the recording when it ended */
+	int64_t proof_ns; /* when something showed that it had ended; VMRT_UNKNOWN: nothing has */
+	int64_t loose_ns; /* the recording tells its arrival only so well */
+	bool unproven;	  /* nothing told the recording when it ended */
 	int32_t who_tid[VMRT_BLAMES];  /* who ran most in each part of it; 0: nobody */
 	int64_t who_lead[VMRT_BLAMES]; /* before the second */
-	bool optional;	     /* whether it is a job, the recording may not tell */
-	bool ghost;	     /* of it the recording may tell anything: its thread got its name within it */
-	bool slept;	     /* it slept inside */
-	bool first; /* of its thread, whose name may not have been seen before, or queued behind that one */
+	bool optional;		       /* whether it is a job, the recording may not tell */
+	bool ghost; /* of it the recording may tell anything: its thread got its name within it */
+	bool slept; /* it slept inside */
+	bool first; /* of its thread, whose name may not have been seen before, or queued behind
+		       that one */
 	bool fresh; /* in a busy period that began before its thread did */
 };
 
@@ -130,7 +131,7 @@ struct sim_truth {
 	size_t n_clips;
 	struct sim_hole *steals;
 	size_t n_steals;
-	size_t broken; /* switches left out */
+	size_t broken;	  /* switches left out */
 	int64_t known_ns; /* from here on every CPU has shown itself */
 	int64_t start_ns, end_ns;
 	int64_t clock_error_ns;
@@ -163,8 +164,8 @@ bool sim_chance(uint64_t *state, int percent);
 struct sim_result *sim_run(const struct sim_case *c);
 void sim_free(struct sim_result *r);
 
-/* sim-check.c: feeds the engine; returns how many differences there are, and prints at most @show of them,
- * before them all the jobs it gives, if @show_jobs */
+/* sim-check.c: feeds the engine; returns how many differences there are, and prints at most @show
+ * of them, before them all the jobs it gives, if @show_jobs */
 int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs);
 
 const char *sim_feature_name(int feature);

@@ -14,7 +14,16 @@
 
 enum kind { K_TASK, K_LOAD, K_HOG, K_VCPU, K_MAIN, K_ENFORCER };
 enum run { BLOCKED, READY, RUN, DEAD };
-enum phase { PH_BOOT, PH_ARMED, PH_ASLEEP, PH_WORK, PH_WAIT, PH_WAITING, PH_SUSPENDED, PH_THROTTLED };
+enum phase {
+	PH_BOOT,
+	PH_ARMED,
+	PH_ASLEEP,
+	PH_WORK,
+	PH_WAIT,
+	PH_WAITING,
+	PH_SUSPENDED,
+	PH_THROTTLED
+};
 enum task_phase { T_NONE, T_SLEEPING, T_RELEASED, T_STARTED };
 enum timer_kind {
 	TM_RELEASE,
@@ -44,9 +53,9 @@ struct wthread {
 	enum run state;
 	bool queued; /* READY, and its wake-up is complete */
 	bool sleeping, woken, want_block;
-	bool parked;	/* READY, but its reservation is used up or given up */
-	bool suspended; /* BLOCKED or about to be, but not by itself */
-	int64_t kept_work; /* meanwhile */
+	bool parked;		 /* READY, but its reservation is used up or given up */
+	bool suspended;		 /* BLOCKED or about to be, but not by itself */
+	int64_t kept_work;	 /* meanwhile */
 	struct wthread *boosted; /* holds the lock it waits for */
 	int boosts, base_prio;	 /* how many boost it; its own priority */
 	bool displaced; /* it left the CPU at a real-time priority to a thread without one */
@@ -140,8 +149,8 @@ struct wtask {
 	int overrun_percent;
 	enum vmrt_release how; /* it waits for its releases */
 	int64_t period_ns, deadline_ns;
-	int64_t grid_ns; /* local time of a release, of timers that go on by themselves */
-	int64_t arrival_ns;    /* of the present job, local */
+	int64_t grid_ns;    /* local time of a release, of timers that go on by themselves */
+	int64_t arrival_ns; /* of the present job, local */
 	int64_t armed_local_ns, armed_at_ns, fired_ns;
 	int64_t skip_next, loose_ns, born_ns;
 	uint64_t timer_ptr;
@@ -180,7 +189,8 @@ struct world {
 	int n_servers;
 	struct wthread *enforcer;
 	int64_t known[1 + SIM_GUESTS];
-	size_t events_room, jobs_room, slices_room, periods_room, holes_room, steals_room, clips_room;
+	size_t events_room, jobs_room, slices_room, periods_room, holes_room, steals_room,
+		clips_room;
 	char broken_story[80]; /* the simulator itself went wrong */
 };
 
@@ -210,8 +220,8 @@ void emit_switch(struct wcpu *c, struct wthread *prev, int64_t state, struct wth
 void emit_wake(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wthread *t);
 void emit_migrate(struct wcpu *c, bool irq, const struct wthread *t, int from);
 void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wtimer *timer);
-void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t timer, enum vmrt_timer_fn fn,
-	int64_t expires);
+void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t timer,
+	enum vmrt_timer_fn fn, int64_t expires);
 void emit_pi(struct wcpu *c, const struct wthread *t, int old_prio);
 void emit_exit(struct wcpu *c, const struct wthread *t);
 void emit_mark(struct wcpu *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -2,16 +2,16 @@
 /*
  * usage: bare-decoder FILE
  *
- * The least that any analysis of a trace.dat file has to do, to compare with: maps the file, walks the pages of all
- * CPUs in time order and adds up four fields of each record. No checks: for recordings that are known to be whole.
- * Prints the number of events and the CPU seconds.
+ * The least that any analysis of a trace.dat file has to do, to compare with: maps the file, walks
+ * the pages of all CPUs in time order and adds up four fields of each record. No checks: for
+ * recordings that are known to be whole. Prints the number of events and the CPU seconds.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
-#include <parser/dat.h>
+#include "parser/dat/dat.h"
 
 #define MAX_CPUS 64
 
@@ -28,7 +28,7 @@ static double cpu_seconds(void)
 
 	getrusage(RUSAGE_SELF, &r);
 	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) +
-		(double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
+	       (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
 }
 
 /* Goes to the next record; the time is UINT64_MAX at the end. */
@@ -90,7 +90,9 @@ int main(int argc, char **argv)
 	if (vmrt_dat_open(argv[1], &dat, &err) != VMRT_OK)
 		return fprintf(stderr, "bare-decoder: error: %s\n", err.text), 1;
 	if (dat->zstd || dat->info.cpus > MAX_CPUS)
-		return fprintf(stderr, "bare-decoder: error: %s is not of a kind it takes\n", argv[1]), 1;
+		return fprintf(stderr, "bare-decoder: error: %s is not of a kind it takes\n",
+			       argv[1]),
+		       1;
 	began = cpu_seconds();
 	map = mmap(NULL, dat->file_size, PROT_READ, MAP_SHARED, dat->fd, 0);
 	if (map == MAP_FAILED)
@@ -120,8 +122,8 @@ int main(int argc, char **argv)
 		events++;
 		step(w, dat->info.page_size);
 	}
-	printf("%llu events, %.3f s CPU (sum %llx)\n", (unsigned long long)events, cpu_seconds() - began,
-		(unsigned long long)sum);
+	printf("%llu events, %.3f s CPU (sum %llx)\n", (unsigned long long)events,
+		cpu_seconds() - began, (unsigned long long)sum);
 	vmrt_dat_close(dat);
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * compare-tracecmd FILE...: reads recordings with libtracecmd and with vmrt and compares: the same events on
- * the same CPUs in the same order at the same times, with the same threads and names, and the same vCPUs of
- * guests. Prints what was compared; exits with 1 at the first difference.
+ * compare-tracecmd FILE...: reads recordings with libtracecmd and with vmrt and compares: the same
+ * events on the same CPUs in the same order at the same times, with the same threads and names, and
+ * the same vCPUs of guests. Prints what was compared; exits with 1 at the first difference.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,18 +18,24 @@ static const char *file;
 
 static _Noreturn void differ(const char *what, uint64_t number, long long theirs, long long ours)
 {
-	printf("%s: event %" PRIu64 ": %s: libtracecmd %lld, vmrt %lld\n", file, number, what, theirs, ours);
+	printf("%s: event %" PRIu64 ": %s: libtracecmd %lld, vmrt %lld\n", file, number, what,
+		theirs, ours);
 	exit(1);
 }
 
 static const char *name_of(enum vmrt_event_type type)
 {
 	static const char *const names[VMRT_EV_TYPES] = {[VMRT_EV_SWITCH] = "sched_switch",
-		[VMRT_EV_WAKING] = "sched_waking", [VMRT_EV_WAKEUP] = "sched_wakeup",
-		[VMRT_EV_WAKEUP_NEW] = "sched_wakeup_new", [VMRT_EV_MIGRATE] = "sched_migrate_task",
-		[VMRT_EV_EXEC] = "sched_process_exec", [VMRT_EV_EXIT] = "sched_process_exit",
-		[VMRT_EV_FORK] = "sched_process_fork", [VMRT_EV_TIMER_START] = "hrtimer_start",
-		[VMRT_EV_TIMER_CANCEL] = "hrtimer_cancel", [VMRT_EV_TIMER_EXPIRE] = "hrtimer_expire_entry",
+		[VMRT_EV_WAKING] = "sched_waking",
+		[VMRT_EV_WAKEUP] = "sched_wakeup",
+		[VMRT_EV_WAKEUP_NEW] = "sched_wakeup_new",
+		[VMRT_EV_MIGRATE] = "sched_migrate_task",
+		[VMRT_EV_EXEC] = "sched_process_exec",
+		[VMRT_EV_EXIT] = "sched_process_exit",
+		[VMRT_EV_FORK] = "sched_process_fork",
+		[VMRT_EV_TIMER_START] = "hrtimer_start",
+		[VMRT_EV_TIMER_CANCEL] = "hrtimer_cancel",
+		[VMRT_EV_TIMER_EXPIRE] = "hrtimer_expire_entry",
 		[VMRT_EV_MARK] = "print"};
 
 	return names[type];
@@ -71,7 +77,8 @@ static void fields(struct tep_event *event, struct tep_record *record, uint64_t 
 	}
 }
 
-/* What the samples of TIME_SHIFT make of a time: straight lines between them, and beyond the last two. */
+/* What the samples of TIME_SHIFT make of a time: straight lines between them, and beyond the last
+ * two. */
 static int64_t shifted(const struct vmrt_dat *dat, int64_t ts)
 {
 	const struct vmrt_dat_shift *s;
@@ -83,8 +90,9 @@ static int64_t shifted(const struct vmrt_dat *dat, int64_t ts)
 		return ts + (n ? s[0].offset_ns : 0);
 	for (i = 0; i + 2 < n && ts >= s[i + 1].local_ns; i++)
 		;
-	return ts + s[i].offset_ns + (ts - s[i].local_ns) * (s[i + 1].offset_ns - s[i].offset_ns) /
-					     (s[i + 1].local_ns - s[i].local_ns);
+	return ts + s[i].offset_ns +
+	       (ts - s[i].local_ns) * (s[i + 1].offset_ns - s[i].offset_ns) /
+		       (s[i + 1].local_ns - s[i].local_ns);
 }
 
 static void same(struct tep_handle *tep, struct tep_record *record, uint64_t n,
@@ -151,12 +159,14 @@ static void compare_guests(struct tracecmd_input *theirs, const struct vmrt_dat 
 		const int *tids;
 		int cpus;
 
-		if (tracecmd_get_guest_cpumap(theirs, guests[i].trace_id, &name, &cpus, &tids) != 0 ||
+		if (tracecmd_get_guest_cpumap(theirs, guests[i].trace_id, &name, &cpus, &tids) !=
+				0 ||
 			strcmp(name, guests[i].name) != 0 || (unsigned)cpus != guests[i].n_vcpus)
 			differ("guest", i, -1, (long long)guests[i].trace_id);
 		for (int cpu = 0; cpu < cpus; cpu++)
 			if (tids[cpu] != guests[i].vcpu_tids[cpu])
-				differ("thread of a vCPU", (uint64_t)cpu, tids[cpu], guests[i].vcpu_tids[cpu]);
+				differ("thread of a vCPU", (uint64_t)cpu, tids[cpu],
+					guests[i].vcpu_tids[cpu]);
 		printf("%s: guest %s, %d vCPUs\n", file, name, cpus);
 	}
 }
@@ -188,7 +198,8 @@ static void compare(void)
 		printf("%s: libtracecmd cannot open it\n", file);
 		exit(1);
 	}
-	if (vmrt_dat_open(file, &dat, &err) != VMRT_OK || vmrt_stream_open(dat, &stream, &err) != VMRT_OK) {
+	if (vmrt_dat_open(file, &dat, &err) != VMRT_OK ||
+		vmrt_stream_open(dat, &stream, &err) != VMRT_OK) {
 		printf("%s\n", err.text);
 		exit(1);
 	}
@@ -196,7 +207,8 @@ static void compare(void)
 	if ((unsigned)tep_get_cpus(tracecmd_get_tep(theirs)) != info->cpus)
 		differ("CPUs", 0, tep_get_cpus(tracecmd_get_tep(theirs)), info->cpus);
 	if (tracecmd_get_traceid(theirs) != info->trace_id)
-		differ("TRACEID", 0, (long long)tracecmd_get_traceid(theirs), (long long)info->trace_id);
+		differ("TRACEID", 0, (long long)tracecmd_get_traceid(theirs),
+			(long long)info->trace_id);
 	printf("%s: %" PRIu64 " events\n", file, compare_events(theirs, dat, stream));
 	compare_guests(theirs, dat);
 	check_names(theirs, dat);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * event-load RATE SECONDS [CPU]: makes about RATE scheduler events a second, by a pair of threads on each CPU that
- * wake each other. With CPU, a SCHED_FIFO thread holds that CPU for half of the time, 250 ms at once.
+ * event-load RATE SECONDS [CPU]: makes about RATE scheduler events a second, by a pair of threads
+ * on each CPU that wake each other. With CPU, a SCHED_FIFO thread holds that CPU for half of the
+ * time, 250 ms at once.
  */
 #include <pthread.h>
 #include <sched.h>

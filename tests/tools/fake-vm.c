@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fake-vm: looks like a VM to the VM finder when started as `exec -a qemu-system-x86_64 fake-vm -name
- * guest=NAME`: a main thread that sleeps and vCPU threads that never do. VCPUS (1) says how many, CPU
- * where they run (unset: anywhere), LIFE how many seconds at most (60). SIGUSR1 plugs in another vCPU.
+ * fake-vm: looks like a VM to the VM finder when started as `exec -a qemu-system-x86_64 fake-vm
+ * -name guest=NAME`: a main thread that sleeps and vCPU threads that never do. VCPUS (1) says how
+ * many, CPU where they run (unset: anywhere), LIFE how many seconds at most (60). SIGUSR1 plugs in
+ * another vCPU.
  */
 #include <pthread.h>
 #include <sched.h>

@@ -10,7 +10,7 @@
 #include <vmrt/guest.h>
 #include <vmrt/units.h>
 
-#include "collector/secret.h"
+#include "collector/wire/secret.h"
 
 static bool count(void *ctx, unsigned cpu, const void *pages, size_t size, struct vmrt_error *err)
 {

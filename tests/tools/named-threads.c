@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * named-threads SECONDS NAME...: a process with sleeping threads of these names, as hypervisors have them, when
- * started with the name of one (exec -a). +N:NAME comes after N seconds, -N:NAME is gone after N seconds.
+ * named-threads SECONDS NAME...: a process with sleeping threads of these names, as hypervisors
+ * have them, when started with the name of one (exec -a). +N:NAME comes after N seconds, -N:NAME is
+ * gone after N seconds.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -38,7 +39,8 @@ int main(int argc, char **argv)
 	pthread_t thread;
 
 	for (int i = 2; i < argc; i++)
-		if (pthread_create(&thread, NULL, *argv[i] == '+' ? starter : sleeper, argv[i]) != 0)
+		if (pthread_create(&thread, NULL, *argv[i] == '+' ? starter : sleeper, argv[i]) !=
+			0)
 			return 1;
 	if (argc > 1)
 		sleep((unsigned)atoi(argv[1]));

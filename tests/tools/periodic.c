@@ -2,13 +2,14 @@
 /*
  * periodic MECHANISM NAME PERIOD_US WORK_US JOBS LONG_EVERY
  *
- * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime, timerfd,
- * epoll (for a timerfd), itimer, posix, signal (a handler's, of a timer), relative, deadline, fair (nanosleep
- * without a real-time priority), chain (another thread sleeps for it and tells it by a condition variable). With
- * a + behind it every job also sleeps, waits for a mutex with priority inheritance and for a pipe; with a !
- * another process stops it for a while in every job, with a - that process takes its priority meanwhile. Every
- * LONG_EVERY-th job (0: none) works two and a half periods. Its own account goes to stdout, one line per job: end
- * of the job, and how many expiries it was told of.
+ * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime,
+ * timerfd, epoll (for a timerfd), itimer, posix, signal (a handler's, of a timer), relative,
+ * deadline, fair (nanosleep without a real-time priority), chain (another thread sleeps for it and
+ * tells it by a condition variable). With a + behind it every job also sleeps, waits for a mutex
+ * with priority inheritance and for a pipe; with a ! another process stops it for a while in every
+ * job, with a - that process takes its priority meanwhile. Every LONG_EVERY-th job (0: none) works
+ * two and a half periods. Its own account goes to stdout, one line per job: end of the job, and how
+ * many expiries it was told of.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -95,7 +96,8 @@ static void begin_other(void)
 	pthread_mutexattr_init(&attr);
 	pthread_mutexattr_setprotocol(&attr, PTHREAD_PRIO_INHERIT);
 	pthread_mutex_init(&lock, &attr);
-	if (pipe(ask) != 0 || pipe(answer) != 0 || pthread_create(&t, NULL, other_thread, NULL) != 0)
+	if (pipe(ask) != 0 || pipe(answer) != 0 ||
+		pthread_create(&t, NULL, other_thread, NULL) != 0)
 		exit(1);
 }
 
@@ -137,10 +139,12 @@ static void wait_to_be_told(void)
 	pthread_mutex_unlock(&due_lock);
 }
 
-/* Another process stops this one, or takes its priority, from a tenth to three tenths of every period. */
+/* Another process stops this one, or takes its priority, from a tenth to three tenths of every
+ * period. */
 static void begin_meddler(char how, int64_t first)
 {
-	const struct sched_param high = {.sched_priority = PRIORITY + 10}, mine = {.sched_priority = PRIORITY}, none = {0};
+	const struct sched_param high = {.sched_priority = PRIORITY + 10},
+				 mine = {.sched_priority = PRIORITY}, none = {0};
 	pid_t victim = getpid();
 
 	if (fork() != 0)
@@ -171,8 +175,11 @@ static void be_deadline(int64_t runtime_ns)
 		int32_t nice;
 		uint32_t priority;
 		uint64_t runtime, deadline, period;
-	} attr = {.size = sizeof(attr), .policy = 6, .runtime = (uint64_t)runtime_ns,
-		.deadline = (uint64_t)period_ns, .period = (uint64_t)period_ns};
+	} attr = {.size = sizeof(attr),
+		.policy = 6,
+		.runtime = (uint64_t)runtime_ns,
+		.deadline = (uint64_t)period_ns,
+		.period = (uint64_t)period_ns};
 
 	if (syscall(SYS_sched_setattr, 0, &attr, 0) != 0) {
 		perror("sched_setattr");
@@ -232,7 +239,8 @@ int main(int argc, char **argv)
 		fd = timerfd_create(CLOCK_MONOTONIC, 0);
 		timerfd_settime(fd, TFD_TIMER_ABSTIME, &every, NULL);
 	} else if (!strcmp(how, "itimer")) {
-		struct itimerval it = {.it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S / 1000}};
+		struct itimerval it = {
+			.it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S / 1000}};
 
 		it.it_value = it.it_interval;
 		setitimer(ITIMER_REAL, &it, NULL);

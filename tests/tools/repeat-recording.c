@@ -2,14 +2,15 @@
 /*
  * usage: repeat-recording FILE N OUT
  *
- * Writes a trace.dat (version 6, not compressed) in which the events of FILE come N times, one time after the other:
- * every page N times, with its times moved on. For measurements at sizes that nobody wants to record.
+ * Writes a trace.dat (version 6, not compressed) in which the events of FILE come N times, one time
+ * after the other: every page N times, with its times moved on. For measurements at sizes that
+ * nobody wants to record.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <parser/dat.h>
+#include "parser/dat/dat.h"
 
 #define BETWEEN_NS 1000000
 #define TIME_STAMP 31
@@ -35,7 +36,8 @@ static uint64_t move_page(struct copy *c, uint64_t shift)
 	put_u64(c->page, ts + shift);
 	while (pos + 4 <= end) {
 		uint8_t *at = c->page + pos;
-		uint32_t word = dat_u32(at), type = word & 31, second = pos + 8 <= end ? dat_u32(at + 4) : 0;
+		uint32_t word = dat_u32(at), type = word & 31,
+			 second = pos + 8 <= end ? dat_u32(at + 4) : 0;
 
 		if (type == 29 && !(word >> 5))
 			break;
@@ -52,7 +54,9 @@ static uint64_t move_page(struct copy *c, uint64_t shift)
 		} else {
 			ts += word >> 5;
 		}
-		pos += type == 0 || type == 29 ? 4 + ((second + 3) & ~3u) : type >= 30 ? 8 : 4 + type * 4;
+		pos += type == 0 || type == 29 ? 4 + ((second + 3) & ~3u)
+		       : type >= 30	       ? 8
+					       : 4 + type * 4;
 	}
 	return ts;
 }
@@ -107,7 +111,8 @@ static bool write_header(struct copy *c, uint64_t n, uint64_t begin)
 		goto out;
 	table += sizeof("flyrecord");
 	for (unsigned cpu = 0; cpu < buffer->n_cpus; cpu++) {
-		if (dat_u64(table) != buffer->cpus[cpu].offset || dat_u64(table + 8) != buffer->cpus[cpu].size)
+		if (dat_u64(table) != buffer->cpus[cpu].offset ||
+			dat_u64(table + 8) != buffer->cpus[cpu].size)
 			goto out;
 		put_u64(table, at);
 		put_u64(table + 8, buffer->cpus[cpu].size * n);
@@ -134,13 +139,16 @@ int main(int argc, char **argv)
 		return fprintf(stderr, "usage: repeat-recording FILE N OUT\n"), 64;
 	if (vmrt_dat_open(argv[1], &dat, &err) != VMRT_OK)
 		return fprintf(stderr, "repeat-recording: error: %s\n", err.text), 1;
-	c = (struct copy){.dat = dat, .page_size = dat->info.page_size,
-		.header = 8 + dat->formats->commit_size, .page = malloc(dat->info.page_size)};
+	c = (struct copy){.dat = dat,
+		.page_size = dat->info.page_size,
+		.header = 8 + dat->formats->commit_size,
+		.page = malloc(dat->info.page_size)};
 	for (unsigned cpu = 0; cpu < dat->info.cpus; cpu++)
 		if (dat->buffer->cpus[cpu].offset < begin)
 			begin = dat->buffer->cpus[cpu].offset;
 	c.out = fopen(argv[3], "wb");
-	ok = c.page && c.out && dat->info.version == 6 && find_span(&c, &span) && write_header(&c, n, begin);
+	ok = c.page && c.out && dat->info.version == 6 && find_span(&c, &span) &&
+	     write_header(&c, n, begin);
 	for (unsigned cpu = 0; ok && cpu < dat->info.cpus; cpu++) {
 		const struct dat_cpu_data *data = &dat->buffer->cpus[cpu];
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop-methods [ROUNDS | --wake N]: ways to make a thread not run until it is told to, measured on CPU 0 as an enforcer would use
- * them: a SCHED_FIFO 98 thread on the victim's own CPU stops and resumes a busy SCHED_FIFO 50 victim beside an ordinary
- * busy process. Prints Markdown: how long the calls take, how long the victim still runs after the call, how long it takes
- * until it runs again, what it gets while stopped, and what the ordinary process gets meanwhile. As root. With --wake: the CPU
- * time of a SCHED_FIFO thread on CPU 0 that does nothing but to wake up N times, once in 1 ms.
+ * stop-methods [ROUNDS | --wake N]: ways to make a thread not run until it is told to, measured on
+ * CPU 0 as an enforcer would use them: a SCHED_FIFO 98 thread on the victim's own CPU stops and
+ * resumes a busy SCHED_FIFO 50 victim beside an ordinary busy process. Prints Markdown: how long
+ * the calls take, how long the victim still runs after the call, how long it takes until it runs
+ * again, what it gets while stopped, and what the ordinary process gets meanwhile. As root. With
+ * --wake: the CPU time of a SCHED_FIFO thread on CPU 0 that does nothing but to wake up N times,
+ * once in 1 ms.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "../../hsf/hsf.h"
+#include "hsf/run/hsf.h"
 
 #define VICTIM_PRIORITY 50
 #define BLOCKER_PRIORITY 1
@@ -160,7 +162,8 @@ static void sleep_until(int64_t ns)
 
 static void measure(const char *name, void (*stop)(void), void (*resume)(void), size_t rounds)
 {
-	static int64_t stopping[MAX_ROUNDS], ran_on[MAX_ROUNDS], resuming[MAX_ROUNDS], late[MAX_ROUNDS];
+	static int64_t stopping[MAX_ROUNDS], ran_on[MAX_ROUNDS], resuming[MAX_ROUNDS],
+		late[MAX_ROUNDS];
 	int64_t stopped_ns = 0, victim_ns = 0, hog_ns = 0;
 
 	for (size_t i = 0; i < rounds; i++) {
@@ -230,7 +233,8 @@ static int wake_up(long n)
 
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
-	if (sched_setaffinity(0, sizeof(set), &set) != 0 || hsf_raise(0, HSF_ENFORCER_PRIORITY) != 0)
+	if (sched_setaffinity(0, sizeof(set), &set) != 0 ||
+		hsf_raise(0, HSF_ENFORCER_PRIORITY) != 0)
 		return 1;
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before);
 	for (long i = 0; i < n; i++)
@@ -253,7 +257,8 @@ int main(int argc, char **argv)
 		return 64;
 	CPU_ZERO(&set);
 	CPU_SET(0, &set);
-	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	shared = mmap(
+		NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (shared == MAP_FAILED || sched_setaffinity(0, sizeof(set), &set) != 0)
 		return 1;
 	hog = busy();
@@ -265,8 +270,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	sleep_until(vmrt_now_ns() + 100 * VMRT_NS_PER_MS);
-	printf("| %zu times, us: median, p99 | the call to stop | runs on for | the call to resume | until it runs |"
-	       " gets while stopped | the other gets |\n|---|---|---|---|---|---|---|\n", rounds);
+	printf("| %zu times, us: median, p99 | the call to stop | runs on for | the call to resume "
+	       "| until it runs |"
+	       " gets while stopped | the other gets |\n|---|---|---|---|---|---|---|\n",
+		rounds);
 	measure("SIGSTOP, SIGCONT", stop_by_signal, resume_by_signal, rounds);
 	if (enter_group("/sys/fs/cgroup/freezer", "tasks", "freezer.state")) {
 		freeze_word = "FROZEN";

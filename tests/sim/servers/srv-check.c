@@ -79,7 +79,8 @@ static int64_t known_from(const struct srv_result *r, size_t server)
 		size_t i = 0;
 
 		while (i < r->n_events && !(r->events[i].ev.type == VMRT_EV_SWITCH &&
-						  (r->events[i].ev.sw.prev_pid == tid || r->events[i].ev.sw.next_pid == tid)))
+						  (r->events[i].ev.sw.prev_pid == tid ||
+							  r->events[i].ev.sw.next_pid == tid)))
 			i++;
 		if (i == r->n_events)
 			return INT64_MAX;
@@ -107,11 +108,11 @@ static void check_words(struct srv_got *g, const struct vmrt_server_period *p)
 	if (g->r->c.policy == VMRT_POLICY_SPORADIC)
 		return;
 	if (p->replenished_ns != replenished)
-		srv_wrong(g, "server %u, period %" PRId64 ": replenished at %.3f us, true %.3f", p->server, p->k,
-			srv_at(g, p->replenished_ns), srv_at(g, replenished));
+		srv_wrong(g, "server %u, period %" PRId64 ": replenished at %.3f us, true %.3f",
+			p->server, p->k, srv_at(g, p->replenished_ns), srv_at(g, replenished));
 	if (g->r->c.fault == FAULT_NONE && p->depleted_ns != depleted)
-		srv_wrong(g, "server %u, period %" PRId64 ": depleted at %.3f us, true %.3f", p->server, p->k,
-			srv_at(g, p->depleted_ns), srv_at(g, depleted));
+		srv_wrong(g, "server %u, period %" PRId64 ": depleted at %.3f us, true %.3f",
+			p->server, p->k, srv_at(g, p->depleted_ns), srv_at(g, depleted));
 }
 
 static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
@@ -122,31 +123,37 @@ static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 		return;
 	if (g->r->c.lossy && p->start_ns < g->r->hole_to_ns && p->end_ns > g->r->hole_from_ns) {
 		if (p->outcome != VMRT_PERIOD_UNKNOWN)
-			srv_wrong(g, "server %u, period %" PRId64 ": events are lost in it, but it is %s", p->server, p->k,
-				vmrt_period_name(p->outcome));
+			srv_wrong(g,
+				"server %u, period %" PRId64
+				": events are lost in it, but it is %s",
+				p->server, p->k, vmrt_period_name(p->outcome));
 		return;
 	}
 	/* what went on before is not known at once, nor who has which timer */
 	if (g->r->c.lossy && (p->outcome == VMRT_PERIOD_UNKNOWN || p->end_ns > g->r->hole_from_ns))
 		return;
 	if (p->outcome == VMRT_PERIOD_UNKNOWN)
-		srv_wrong(g, "server %u, period %" PRId64 " is unknown, but all is recorded", p->server, p->k);
+		srv_wrong(g, "server %u, period %" PRId64 " is unknown, but all is recorded",
+			p->server, p->k);
 	if (!g->r->c.markers)
 		return;
-	if (p->consumed_ns != t.served_ns || p->background_ns != t.background_ns || p->waiting_ns != t.waiting_ns)
+	if (p->consumed_ns != t.served_ns || p->background_ns != t.background_ns ||
+		p->waiting_ns != t.waiting_ns)
 		srv_wrong(g,
-			"server %u, period %" PRId64 " at %.3f us: consumed %" PRId64 " background %" PRId64
-			" waiting %" PRId64 ", true %" PRId64 " %" PRId64 " %" PRId64,
-			p->server, p->k, srv_at(g, p->start_ns), p->consumed_ns, p->background_ns, p->waiting_ns,
-			t.served_ns, t.background_ns, t.waiting_ns);
+			"server %u, period %" PRId64 " at %.3f us: consumed %" PRId64
+			" background %" PRId64 " waiting %" PRId64 ", true %" PRId64 " %" PRId64
+			" %" PRId64,
+			p->server, p->k, srv_at(g, p->start_ns), p->consumed_ns, p->background_ns,
+			p->waiting_ns, t.served_ns, t.background_ns, t.waiting_ns);
 	if (p->first_ns != t.first_ns)
-		srv_wrong(g, "server %u, period %" PRId64 ": first supply at %.3f us, true %.3f", p->server, p->k,
-			srv_at(g, p->first_ns), srv_at(g, t.first_ns));
+		srv_wrong(g, "server %u, period %" PRId64 ": first supply at %.3f us, true %.3f",
+			p->server, p->k, srv_at(g, p->first_ns), srv_at(g, t.first_ns));
 	if (srv_by_user(g->r))
 		check_words(g, p);
 }
 
-static const struct vmrt_server_period *period_at(const struct srv_got *g, uint32_t server, int64_t start)
+static const struct vmrt_server_period *period_at(
+	const struct srv_got *g, uint32_t server, int64_t start)
 {
 	/* timers of SCHED_DEADLINE threads are not exact, those of groups and enforcers are */
 	int64_t noise = g->r->c.policy == VMRT_POLICY_DEADLINE ? 10 * US : 0;
@@ -158,7 +165,8 @@ static const struct vmrt_server_period *period_at(const struct srv_got *g, uint3
 	return NULL;
 }
 
-/* An enforcer's grid is there from its first point on; if the recording begins later, from its second word on. */
+/* An enforcer's grid is there from its first point on; if the recording begins later, from its
+ * second word on. */
 static void check_user_grid(struct srv_got *g, uint32_t s)
 {
 	const struct srv_log *l = &g->r->logs[s];
@@ -177,11 +185,13 @@ static void check_user_grid(struct srv_got *g, uint32_t s)
 		const struct vmrt_server_period *p = period_at(g, s, at);
 
 		if (!p || p->end_ns != at + period || p->k != (at - l->t0) / period)
-			srv_wrong(g, "server %u: no period %" PRId64 " at %.3f us", s, (at - l->t0) / period, srv_at(g, at));
+			srv_wrong(g, "server %u: no period %" PRId64 " at %.3f us", s,
+				(at - l->t0) / period, srv_at(g, at));
 	}
 }
 
-/* The kernel's periods are found where two of its timers are one period apart; a group's once it has been seen twice. */
+/* The kernel's periods are found where two of its timers are one period apart; a group's once it
+ * has been seen twice. */
 static void check_kernel_grid(struct srv_got *g, uint32_t s)
 {
 	const struct srv_log *l = &g->r->logs[s];
@@ -197,13 +207,15 @@ static void check_kernel_grid(struct srv_got *g, uint32_t s)
 	for (size_t i = 1 + skip; i + 1 < l->n_borders; i++) {
 		int64_t at = l->borders[i];
 
-		if (at == VMRT_UNKNOWN || l->borders[i - 1] != at - period || l->borders[i + 1] != at + period ||
-			at < g->r->start_ns || (skip && (l->borders[i - 2] != at - 2 * period ||
-							       l->borders[i - skip] < g->r->start_ns)) ||
+		if (at == VMRT_UNKNOWN || l->borders[i - 1] != at - period ||
+			l->borders[i + 1] != at + period || at < g->r->start_ns ||
+			(skip && (l->borders[i - 2] != at - 2 * period ||
+					 l->borders[i - skip] < g->r->start_ns)) ||
 			(skip > 2 && at < g->r->start_ns + TOLD_APART_NS))
 			continue;
 		if (!period_at(g, s, at))
-			srv_wrong(g, "server %u: no period where the kernel's begins, at %.3f us", s, srv_at(g, at));
+			srv_wrong(g, "server %u: no period where the kernel's begins, at %.3f us",
+				s, srv_at(g, at));
 	}
 }
 
@@ -228,7 +240,8 @@ static void check_fitted(struct srv_got *g, uint32_t s)
 	if (off > period / 2)
 		off -= period;
 	if (off > period / 32 || off < -period / 32)
-		srv_wrong(g, "server %u: fitted phase is %.3f us beside the true one", s, (double)off / 1000);
+		srv_wrong(g, "server %u: fitted phase is %.3f us beside the true one", s,
+			(double)off / 1000);
 }
 
 static int by_value(const void *a, const void *b)
@@ -264,8 +277,8 @@ static void check_natural(struct srv_got *g, uint32_t vm)
 		e->supply_p10_ns != t->supplies[(n * 10 + 99) / 100 - 1] ||
 		e->supply_p50_ns != t->supplies[(n * 50 + 99) / 100 - 1] ||
 		e->supply_p90_ns != t->supplies[(n * 90 + 99) / 100 - 1])
-		srv_wrong(g, "vm%u: natural period %.3f us of %.3f us, true %.3f of %.3f (medians)", vm,
-			(double)e->supply_p50_ns / 1000, (double)e->period_p50_ns / 1000,
+		srv_wrong(g, "vm%u: natural period %.3f us of %.3f us, true %.3f of %.3f (medians)",
+			vm, (double)e->supply_p50_ns / 1000, (double)e->period_p50_ns / 1000,
 			(double)t->supplies[(n * 50 + 99) / 100 - 1] / 1000,
 			(double)t->periods[(n * 50 + 99) / 100 - 1] / 1000);
 }
@@ -276,21 +289,22 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 
 	feed(&g);
 	for (size_t i = r->c.lossy ? 1 : 0; i < g.n_losses; i++)
-		srv_wrong(&g, "a loss (%s) that is none at %.3f us", vmrt_loss_name(g.losses[i].kind),
-			srv_at(&g, g.losses[i].from_ns));
+		srv_wrong(&g, "a loss (%s) that is none at %.3f us",
+			vmrt_loss_name(g.losses[i].kind), srv_at(&g, g.losses[i].from_ns));
 	for (size_t i = 0; i < g.n_periods; i++) {
 		const struct vmrt_server_period *p = &g.periods[i];
 
 		if (show > 1 && getenv("VMRT_SIM_PERIODS"))
-			fprintf(out, "# period %" PRId64 " of %u from %.3f to %.3f: %.3f, %s\n", p->k, p->server,
-				srv_at(&g, p->start_ns), srv_at(&g, p->end_ns), (double)p->consumed_ns / 1000,
-				vmrt_period_name(p->outcome));
+			fprintf(out, "# period %" PRId64 " of %u from %.3f to %.3f: %.3f, %s\n",
+				p->k, p->server, srv_at(&g, p->start_ns), srv_at(&g, p->end_ns),
+				(double)p->consumed_ns / 1000, vmrt_period_name(p->outcome));
 		check_period(&g, p);
 	}
 	for (size_t i = 0; i < g.n_violations && show > 1 && getenv("VMRT_SIM_PERIODS"); i++)
-		fprintf(out, "# violation of %u: %s from %.3f to %.3f: %" PRId64 "\n", g.violations[i].server,
-			vmrt_rule_name(g.violations[i].rule), srv_at(&g, g.violations[i].from_ns),
-			srv_at(&g, g.violations[i].to_ns), g.violations[i].measured_ns);
+		fprintf(out, "# violation of %u: %s from %.3f to %.3f: %" PRId64 "\n",
+			g.violations[i].server, vmrt_rule_name(g.violations[i].rule),
+			srv_at(&g, g.violations[i].from_ns), srv_at(&g, g.violations[i].to_ns),
+			g.violations[i].measured_ns);
 	for (uint32_t s = 0; s < r->config.n_vms; s++) {
 		if (r->c.policy == VMRT_POLICY_NONE)
 			check_natural(&g, s);
@@ -310,8 +324,8 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 	for (size_t i = 0; i < g.n_checks; i++) {
 		seen->judged[g.checks[i].rule] += g.checks[i].judged;
 		if (g.checks[i].unknown && !r->c.lossy && g.checks[i].rule == VMRT_RULE_BUDGET)
-			srv_wrong(&g, "server %u: rule budget is unknown in %" PRId64 " windows", g.checks[i].server,
-				g.checks[i].unknown);
+			srv_wrong(&g, "server %u: rule budget is unknown in %" PRId64 " windows",
+				g.checks[i].server, g.checks[i].unknown);
 	}
 	for (size_t i = 0; i < g.n_violations; i++)
 		seen->rules |= 1u << g.violations[i].rule;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the enforcer's thread does when it runs: it begins, replenishes and depletes, and says so. */
+/* What the enforcer's thread does when it runs: it begins, replenishes and depletes, and says so.
+ */
 #include "srv-world.h"
 
 #include <inttypes.h>
@@ -70,17 +71,24 @@ static void rank(struct world *w, const struct server *of)
 	}
 }
 
-static void say(struct world *w, struct server *s, bool replenish, int64_t at, int64_t amount, int64_t k)
+static void say(
+	struct world *w, struct server *s, bool replenish, int64_t at, int64_t amount, int64_t k)
 {
-	struct srv_word word = {.replenish = replenish, .now_ns = w->now, .at_ns = at, .due_ns = at, .amount_ns = amount, .k = k};
+	struct srv_word word = {.replenish = replenish,
+		.now_ns = w->now,
+		.at_ns = at,
+		.due_ns = at,
+		.amount_ns = amount,
+		.k = k};
 	int cpu = s->members[0]->cpu;
 
 	if (w->r->c.markers && replenish)
-		emit_mark(w, cpu, "vmrt srv_replenish server=%s k=%" PRId64 " at=%" PRId64 " budget=%" PRId64,
+		emit_mark(w, cpu,
+			"vmrt srv_replenish server=%s k=%" PRId64 " at=%" PRId64 " budget=%" PRId64,
 			s->spec->name, k, at, amount);
 	else if (w->r->c.markers)
-		emit_mark(w, cpu, "vmrt srv_deplete server=%s k=%" PRId64 " consumed=%" PRId64, s->spec->name, k,
-			amount);
+		emit_mark(w, cpu, "vmrt srv_deplete server=%s k=%" PRId64 " consumed=%" PRId64,
+			s->spec->name, k, amount);
 	log_word(s, &word);
 }
 
@@ -93,11 +101,11 @@ static void start(struct world *w, struct server *s)
 	s->k = -1;
 	if (w->r->c.markers)
 		emit_mark(w, s->members[0]->cpu,
-			"vmrt srv_start server=%s vm=%s policy=%s depletion=%s period=%" PRId64 " budget=%" PRId64
-			" priority=%d t0=%" PRId64,
+			"vmrt srv_start server=%s vm=%s policy=%s depletion=%s period=%" PRId64
+			" budget=%" PRId64 " priority=%d t0=%" PRId64,
 			s->spec->name, s->spec->vm, vmrt_policy_name(s->spec->policy),
-			vmrt_depletion_name(s->spec->depletion), s->spec->period_ns, s->spec->budget_ns,
-			s->spec->priority, s->t0);
+			vmrt_depletion_name(s->spec->depletion), s->spec->period_ns,
+			s->spec->budget_ns, s->spec->priority, s->t0);
 	set_budget(w, s, false, false);
 	if (is(s, VMRT_POLICY_SPORADIC)) {
 		struct timer *t = timer_set(w, T_CHUNK, s->t0 + between(w, 0, 20 * US));
@@ -141,11 +149,13 @@ static void replenish(struct world *w, struct server *s)
 
 static void chunk(struct world *w, struct server *s)
 {
-	int64_t due = s->due_chunks[0].due, amount = s->due_chunks[0].amount, spent = s->due_chunks[0].spent;
+	int64_t due = s->due_chunks[0].due, amount = s->due_chunks[0].amount,
+		spent = s->due_chunks[0].spent;
 	size_t first = s->log->n_words;
 
 	s->n_chunks--;
-	memmove(&s->due_chunks[0], &s->due_chunks[1], (size_t)s->n_chunks * sizeof(s->due_chunks[0]));
+	memmove(&s->due_chunks[0], &s->due_chunks[1],
+		(size_t)s->n_chunks * sizeof(s->due_chunks[0]));
 	s->left += amount;
 	/* if it was used later than that, it returns as soon as it was */
 	if (spent < due)
@@ -173,7 +183,8 @@ static void deplete(struct world *w, struct server *s)
 	words_only = policy_misbehaves(w, s, FAULT_KEEP_PRIORITY, 50);
 	set_budget(w, s, false, words_only);
 	rank(w, s);
-	say(w, s, false, 0, s->spec->budget_ns - s->left, is(s, VMRT_POLICY_SPORADIC) ? s->chunk_k : s->k);
+	say(w, s, false, 0, s->spec->budget_ns - s->left,
+		is(s, VMRT_POLICY_SPORADIC) ? s->chunk_k : s->k);
 	policy_changed(w, s);
 }
 

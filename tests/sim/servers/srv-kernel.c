@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the kernel does with SCHED_DEADLINE threads, groups of real-time threads and CFS quotas: budgets are looked
- * at when it ticks (SCHED_DEADLINE: or at once, with HRTICK), and an overrun is carried on.
+ * What the kernel does with SCHED_DEADLINE threads, groups of real-time threads and CFS quotas:
+ * budgets are looked at when it ticks (SCHED_DEADLINE: or at once, with HRTICK), and an overrun is
+ * carried on.
  */
 #include "srv-world.h"
 
@@ -29,7 +30,8 @@ static void set_off(struct world *w, struct thread *t, bool off)
 
 static void arm_period(struct world *w, struct server *s, int64_t at)
 {
-	struct timer *t = timer_set(w, T_PERIOD, (at > w->now ? at : w->now) + between(w, 0, 5 * US));
+	struct timer *t =
+		timer_set(w, T_PERIOD, (at > w->now ? at : w->now) + between(w, 0, 5 * US));
 
 	t->s = s;
 	t->due = at;
@@ -45,9 +47,9 @@ void kernel_start(struct world *w, struct server *s)
 	s->q = s->pool = s->spec->budget_ns;
 	s->d = w->now + s->spec->period_ns;
 	for (int i = 0; i < s->n; i++)
-		s->members[i]->prio = is(s, VMRT_POLICY_DEADLINE) ? DL_PRIO
-			: is(s, VMRT_POLICY_RT_GROUP)		  ? FIFO(s->spec->priority)
-								  : FAIR;
+		s->members[i]->prio = is(s, VMRT_POLICY_DEADLINE)   ? DL_PRIO
+				      : is(s, VMRT_POLICY_RT_GROUP) ? FIFO(s->spec->priority)
+								    : FAIR;
 	if (!is(s, VMRT_POLICY_DEADLINE))
 		arm_period(w, s, w->now + between(w, 0, s->spec->period_ns));
 }
@@ -111,7 +113,8 @@ static void exceed(struct world *w, struct server *s)
 
 void kernel_due(struct world *w, struct server *s)
 {
-	if (is(s, VMRT_POLICY_DEADLINE) && s->hrtick && !s->exceeded && s->members[0]->state == RUN && s->q <= 0)
+	if (is(s, VMRT_POLICY_DEADLINE) && s->hrtick && !s->exceeded &&
+		s->members[0]->state == RUN && s->q <= 0)
 		exceed(w, s);
 }
 
@@ -177,11 +180,13 @@ static void rt_timer(struct world *w, struct server *s)
 	bool idle = true;
 
 	for (int c = 0; c < w->n_cpus; c++) {
-		int64_t back = s->spec->budget_ns < s->rt_time[c] ? s->spec->budget_ns : s->rt_time[c];
+		int64_t back =
+			s->spec->budget_ns < s->rt_time[c] ? s->spec->budget_ns : s->rt_time[c];
 		struct thread *t = member_on(s, c);
 
 		s->rt_time[c] -= back;
-		if (s->fault == FAULT_RECLAIM && s->rt_time[c] && w->now > w->start + 4 * s->spec->period_ns) {
+		if (s->fault == FAULT_RECLAIM && s->rt_time[c] &&
+			w->now > w->start + 4 * s->spec->period_ns) {
 			s->rt_time[c] = 0;
 			broke_rule(w, s);
 		}
@@ -242,8 +247,9 @@ void kernel_woken(struct world *w, struct thread *t)
 	struct server *s = t->server;
 
 	if (is(s, VMRT_POLICY_DEADLINE) && !s->exceeded) {
-		if (s->d <= w->now || (double)s->q / (double)(s->d - w->now) >
-					      (double)s->spec->budget_ns / (double)s->spec->period_ns) {
+		if (s->d <= w->now ||
+			(double)s->q / (double)(s->d - w->now) >
+				(double)s->spec->budget_ns / (double)s->spec->period_ns) {
 			s->q = s->spec->budget_ns;
 			s->d = w->now + s->spec->period_ns;
 			log_border(s, VMRT_UNKNOWN);

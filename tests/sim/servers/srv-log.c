@@ -17,10 +17,11 @@ static bool is_lower(const struct world *w, const struct server *s, const struct
 		return true;
 	if (s->spec->policy == VMRT_POLICY_EDF && cur->server && cur->server->budget)
 		return cur->server->t0 + (cur->server->k + 1) * cur->server->spec->period_ns >
-			s->t0 + (s->k + 1) * s->spec->period_ns;
+		       s->t0 + (s->k + 1) * s->spec->period_ns;
 	if (cur->server && cur->server->budget)
 		return cur->server->spec->priority < s->spec->priority;
-	return s->spec->policy == VMRT_POLICY_EDF ? cur->prio >= FAIR : cur->prio > FIFO(s->spec->priority);
+	return s->spec->policy == VMRT_POLICY_EDF ? cur->prio >= FAIR
+						  : cur->prio > FIFO(s->spec->priority);
 }
 
 static struct srv_segment now_of(const struct world *w, const struct server *s)
@@ -36,7 +37,8 @@ static struct srv_segment now_of(const struct world *w, const struct server *s)
 		seg.running += t->state == RUN;
 		seg.ready += t->state == READY;
 		seg.wanting += t->state != BLOCKED;
-		seg.as_rt += t->state == RUN && (t->prio < 100 || s->spec->depletion == VMRT_DEPLETION_HARD);
+		seg.as_rt += t->state == RUN &&
+			     (t->prio < 100 || s->spec->depletion == VMRT_DEPLETION_HARD);
 		seg.lower |= by_words(s) && s->budget && t->state == READY && is_lower(w, s, t);
 	}
 	return seg;
@@ -45,7 +47,8 @@ static struct srv_segment now_of(const struct world *w, const struct server *s)
 static bool same(const struct srv_segment *a, const struct srv_segment *b)
 {
 	return a->running == b->running && a->ready == b->ready && a->wanting == b->wanting &&
-		a->budget == b->budget && a->selected == b->selected && a->as_rt == b->as_rt && a->lower == b->lower;
+	       a->budget == b->budget && a->selected == b->selected && a->as_rt == b->as_rt &&
+	       a->lower == b->lower;
 }
 
 /* Nothing changes between now, or since the last call, and @to. */
@@ -86,7 +89,8 @@ void log_border(struct server *s, int64_t at)
 	l->borders[l->n_borders++] = at;
 }
 
-/* A start of supply that ends a wait; the two before and after one are a natural period, if nobody slept. */
+/* A start of supply that ends a wait; the two before and after one are a natural period, if nobody
+ * slept. */
 void log_switched_in(struct world *w, struct thread *t)
 {
 	struct srv_natural *n;
@@ -114,7 +118,8 @@ void log_switched_out(struct world *w, struct thread *t)
 	struct server *s = t->server;
 	int64_t from = t->in_ns;
 
-	if (!s || !s->started || s->budget || (t->prio >= 100 && s->spec->depletion != VMRT_DEPLETION_HARD))
+	if (!s || !s->started || s->budget ||
+		(t->prio >= 100 && s->spec->depletion != VMRT_DEPLETION_HARD))
 		return;
 	for (size_t i = 0; i < s->log->n_words; i++)
 		if (!s->log->words[i].replenish && s->log->words[i].now_ns > from)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * test_sim_servers: server policies, as they should be and broken on purpose, against the engine and its checker.
+ * test_sim_servers: server policies, as they should be and broken on purpose, against the engine
+ * and its checker.
  *
  *   test_sim_servers                      the cases of a CI run, as TAP
  *   test_sim_servers --seed N [-v] [-e]   one case again; -v: its description, -e: its events
@@ -35,9 +36,9 @@ const char *srv_fault_name(enum srv_fault fault)
 	return names[fault];
 }
 
-static const enum vmrt_policy policies[] = {VMRT_POLICY_PERIODIC, VMRT_POLICY_POLLING, VMRT_POLICY_DEFERRABLE,
-	VMRT_POLICY_SPORADIC, VMRT_POLICY_EDF, VMRT_POLICY_DEADLINE, VMRT_POLICY_RT_GROUP, VMRT_POLICY_CFS_QUOTA,
-	VMRT_POLICY_NONE};
+static const enum vmrt_policy policies[] = {VMRT_POLICY_PERIODIC, VMRT_POLICY_POLLING,
+	VMRT_POLICY_DEFERRABLE, VMRT_POLICY_SPORADIC, VMRT_POLICY_EDF, VMRT_POLICY_DEADLINE,
+	VMRT_POLICY_RT_GROUP, VMRT_POLICY_CFS_QUOTA, VMRT_POLICY_NONE};
 
 #define N_POLICIES (sizeof(policies) / sizeof(policies[0]))
 
@@ -52,7 +53,8 @@ static const struct {
 	{FAULT_OVERRUN, P(SPORADIC), R(SLIDING)},
 	{FAULT_LATE, P(PERIODIC) | P(POLLING) | P(DEFERRABLE) | P(EDF), R(REPLENISH)},
 	{FAULT_SKIP, P(PERIODIC) | P(DEFERRABLE) | P(EDF), R(REPLENISH)},
-	{FAULT_KEEP_PRIORITY, P(PERIODIC) | P(POLLING) | P(DEFERRABLE) | P(SPORADIC) | P(EDF), R(DEPLETED)},
+	{FAULT_KEEP_PRIORITY, P(PERIODIC) | P(POLLING) | P(DEFERRABLE) | P(SPORADIC) | P(EDF),
+		R(DEPLETED)},
 	{FAULT_EARLY, P(PERIODIC) | P(POLLING) | P(DEFERRABLE) | P(EDF), R(PRESERVE) | R(SUPPLY)},
 	{FAULT_KEEP_BUDGET, P(PERIODIC), R(IDLE_BURN)},
 	{FAULT_KEEP_BUDGET, P(POLLING), R(DISCARD)},
@@ -61,7 +63,8 @@ static const struct {
 	{FAULT_CHUNK_MORE, P(SPORADIC), R(CHUNK)},
 	{FAULT_ORDER, P(EDF), R(PRIORITY)},
 	{FAULT_NOT_RAISED, P(PERIODIC) | P(POLLING) | P(DEFERRABLE), R(PRIORITY)},
-	{FAULT_RECLAIM, P(DEADLINE) | P(RT_GROUP) | P(CFS_QUOTA), R(CUMULATIVE) | R(BUDGET) | R(SLIDING)},
+	{FAULT_RECLAIM, P(DEADLINE) | P(RT_GROUP) | P(CFS_QUOTA),
+		R(CUMULATIVE) | R(BUDGET) | R(SLIDING)},
 };
 
 #define N_FAULTS (sizeof(faults) / sizeof(faults[0]))
@@ -86,7 +89,7 @@ static struct srv_case case_of(uint64_t seed)
 			c.fault = faults[f].fault;
 	}
 	c.shared = c.cpus == 2 && sim_chance(&state, 40) && c.policy != VMRT_POLICY_DEADLINE &&
-		c.policy != VMRT_POLICY_CFS_QUOTA && c.fault == FAULT_NONE;
+		   c.policy != VMRT_POLICY_CFS_QUOTA && c.fault == FAULT_NONE;
 	if (c.fault == FAULT_ORDER)
 		c.cpus = 1;
 	if (c.fault != FAULT_NONE || c.shared)
@@ -107,29 +110,35 @@ static void print_event(const struct vmrt_event *ev, const char *text, int64_t s
 {
 	printf("# %12.3f c%u pid %-3d ", (double)(ev->ts - start) / 1000, ev->cpu, ev->pid);
 	if (ev->type == VMRT_EV_SWITCH)
-		printf("switch %d (%d) state %" PRId64 " -> %d (%d)\n", ev->sw.prev_pid, ev->sw.prev_prio,
-			ev->sw.prev_state, ev->sw.next_pid, ev->sw.next_prio);
+		printf("switch %d (%d) state %" PRId64 " -> %d (%d)\n", ev->sw.prev_pid,
+			ev->sw.prev_prio, ev->sw.prev_state, ev->sw.next_pid, ev->sw.next_prio);
 	else if (ev->type == VMRT_EV_WAKING || ev->type == VMRT_EV_WAKEUP)
 		printf("wake %d\n", ev->wake.pid);
 	else if (ev->type == VMRT_EV_MARK)
 		printf("mark %s\n", text);
 	else
-		printf("timer %d %" PRIx64 " fn %d expires %.3f\n", ev->type, ev->timer.timer, ev->timer.fn,
-			(double)(ev->timer.expires - start) / 1000);
+		printf("timer %d %" PRIx64 " fn %d expires %.3f\n", ev->type, ev->timer.timer,
+			ev->timer.fn, (double)(ev->timer.expires - start) / 1000);
 }
 
 static void describe(const struct srv_result *r)
 {
 	const struct srv_case *c = &r->c;
 
-	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n", c->seed,
-		vmrt_policy_name(c->policy), srv_fault_name(c->fault), c->hard ? ", hard" : "",
-		c->shared ? ", shared" : "", c->markers ? "" : ", no markers", c->late_start ? ", late start" : c->lossy ? ", lossy" : "",
+	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n",
+		c->seed, vmrt_policy_name(c->policy), srv_fault_name(c->fault),
+		c->hard ? ", hard" : "", c->shared ? ", shared" : "",
+		c->markers ? "" : ", no markers",
+		c->late_start ? ", late start"
+		: c->lossy    ? ", lossy"
+			      : "",
 		c->cpus, c->duration_ns / MS, r->n_events);
 	for (int i = 0; i < c->servers; i++)
-		printf("#   srv%d: %" PRId64 " us every %" PRId64 ", priority %d, grid from %.3f us, fault at %.3f us\n", i,
-			r->specs[i].budget_ns / 1000, r->specs[i].period_ns / 1000, r->specs[i].priority,
-			(double)(r->logs[i].t0 - r->start_ns) / 1000, (double)(r->logs[i].fault_ns - r->start_ns) / 1000);
+		printf("#   srv%d: %" PRId64 " us every %" PRId64
+		       ", priority %d, grid from %.3f us, fault at %.3f us\n",
+			i, r->specs[i].budget_ns / 1000, r->specs[i].period_ns / 1000,
+			r->specs[i].priority, (double)(r->logs[i].t0 - r->start_ns) / 1000,
+			(double)(r->logs[i].fault_ns - r->start_ns) / 1000);
 }
 
 static int try_case(const struct srv_case *c, int show, struct srv_seen *seen, bool *done)
@@ -144,7 +153,8 @@ static int try_case(const struct srv_case *c, int show, struct srv_seen *seen, b
 	bad = srv_check(r, stdout, show, seen);
 	*done = false;
 	for (int i = 0; i < c->servers; i++)
-		*done |= r->logs[i].fault_ns && r->logs[i].fault_ns + 3 * r->specs[i].period_ns < r->end_ns;
+		*done |= r->logs[i].fault_ns &&
+			 r->logs[i].fault_ns + 3 * r->specs[i].period_ns < r->end_ns;
 	srv_free(r);
 	return bad;
 }
@@ -198,14 +208,17 @@ static int run_all(uint64_t from, uint64_t count)
 	printf("1..%zu\n", N_POLICIES + N_FAULTS);
 	for (size_t p = 0; p < N_POLICIES; p++) {
 		all += tallies[p].bad;
-		printf("%sok %d - %s: periods exact, violations all and no others (%d cases, %" PRId64
-		       " windows judged, %d failed)\n", tallies[p].bad ? "not " : "", ++n,
-			policies[p] == VMRT_POLICY_NONE ? "no server" : vmrt_policy_name(policies[p]), tallies[p].cases,
-			tallies[p].judged, tallies[p].bad);
+		printf("%sok %d - %s: periods exact, violations all and no others (%d cases, "
+		       "%" PRId64 " windows judged, %d failed)\n",
+			tallies[p].bad ? "not " : "", ++n,
+			policies[p] == VMRT_POLICY_NONE ? "no server"
+							: vmrt_policy_name(policies[p]),
+			tallies[p].cases, tallies[p].judged, tallies[p].bad);
 		if (tallies[p].fitted)
 			printf("# %d phases fitted\n", tallies[p].fitted);
 	}
-	/* what is broken nearly always does harm, and all harm is told above: here, that it is broken at all */
+	/* what is broken nearly always does harm, and all harm is told above: here, that it is
+	 * broken at all */
 	for (size_t f = 0; f < N_FAULTS; f++) {
 		bool ok = broken[f].told * 10 >= broken[f].cases * 9;
 
@@ -219,7 +232,8 @@ static int run_all(uint64_t from, uint64_t count)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
-		{"from", required_argument, NULL, 'F'}, {"count", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+		{"from", required_argument, NULL, 'F'}, {"count", required_argument, NULL, 'c'},
+		{NULL, 0, NULL, 0}};
 	uint64_t from = 1, count = DEFAULT_COUNT;
 	const char *set = getenv("VMRT_SIM_CASES");
 	struct srv_seen seen = {0};

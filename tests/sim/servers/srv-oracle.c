@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What must be violated and what must not, from the log alone, by searches that share nothing with the checker.
+ * What must be violated and what must not, from the log alone, by searches that share nothing with
+ * the checker.
  */
 #include "srv-oracle.h"
 
@@ -36,7 +37,8 @@ struct srv_sum srv_sum_of(const struct srv_log *l, int64_t from, int64_t to)
 
 	for (size_t i = srv_first_of(l, from); i < l->n && l->segments[i].from_ns < to; i++) {
 		const struct srv_segment *s = &l->segments[i];
-		int64_t begin = s->from_ns > from ? s->from_ns : from, end = s->to_ns < to ? s->to_ns : to;
+		int64_t begin = s->from_ns > from ? s->from_ns : from,
+			end = s->to_ns < to ? s->to_ns : to;
 		int64_t ns = end - begin;
 
 		if (s->budget)
@@ -101,16 +103,18 @@ size_t srv_count(const struct srv_got *g, uint32_t server, enum vmrt_rule rule)
 	return n;
 }
 
-void srv_expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to, int64_t measured)
+void srv_expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to,
+	int64_t measured)
 {
 	for (size_t i = 0; i < g->n_violations; i++) {
 		const struct vmrt_violation *v = &g->violations[i];
 
-		if (v->server == s && v->rule == rule && v->from_ns == from && v->measured_ns == measured)
+		if (v->server == s && v->rule == rule && v->from_ns == from &&
+			v->measured_ns == measured)
 			return;
 	}
-	srv_wrong(g, "server %u: %s is violated from %.3f to %.3f us (%" PRId64 "): not told", s, vmrt_rule_name(rule),
-		srv_at(g, from), srv_at(g, to), measured);
+	srv_wrong(g, "server %u: %s is violated from %.3f to %.3f us (%" PRId64 "): not told", s,
+		vmrt_rule_name(rule), srv_at(g, from), srv_at(g, to), measured);
 }
 
 /* Budget, what is carried over, supply: each whole period that the engine gave, against the log. */
@@ -134,23 +138,30 @@ static void judge_periods(struct srv_got *g, uint32_t s)
 			srv_expect(g, s, VMRT_RULE_BUDGET, p->start_ns, p->end_ns, t.served_ns);
 			budgets++;
 			if (before != VMRT_UNKNOWN && before < budget - EPSILON) {
-				srv_expect(g, s, VMRT_RULE_CARRY_OVER, p->start_ns, p->end_ns, t.served_ns);
+				srv_expect(g, s, VMRT_RULE_CARRY_OVER, p->start_ns, p->end_ns,
+					t.served_ns);
 				carried++;
 			}
 		}
 		/* a periodic one's passes while it waits */
 		if (t.wanted && r->alone && r->quiet &&
-			t.served_ns + (r->c.policy == VMRT_POLICY_PERIODIC ? t.waiting_ns : 0) < budget - EPSILON)
+			t.served_ns + (r->c.policy == VMRT_POLICY_PERIODIC ? t.waiting_ns : 0) <
+				budget - EPSILON)
 			srv_expect(g, s, VMRT_RULE_SUPPLY, p->start_ns, p->end_ns, t.served_ns);
 		before = t.served_ns;
 		end = p->end_ns;
 	}
-	if (srv_count(g, s, VMRT_RULE_BUDGET) != budgets || srv_count(g, s, VMRT_RULE_CARRY_OVER) != carried)
-		srv_wrong(g, "server %u: %zu times beyond the budget, true %zu; %zu carried over, true %zu", s,
-			srv_count(g, s, VMRT_RULE_BUDGET), budgets, srv_count(g, s, VMRT_RULE_CARRY_OVER), carried);
+	if (srv_count(g, s, VMRT_RULE_BUDGET) != budgets ||
+		srv_count(g, s, VMRT_RULE_CARRY_OVER) != carried)
+		srv_wrong(g,
+			"server %u: %zu times beyond the budget, true %zu; %zu carried over, true "
+			"%zu",
+			s, srv_count(g, s, VMRT_RULE_BUDGET), budgets,
+			srv_count(g, s, VMRT_RULE_CARRY_OVER), carried);
 }
 
-/* The largest supply in an interval of @length: it begins where supply begins or ends where it ends. */
+/* The largest supply in an interval of @length: it begins where supply begins or ends where it
+ * ends. */
 static int64_t largest(const struct srv_log *l, int64_t from, int64_t to, int64_t length)
 {
 	int64_t most = 0;
@@ -172,8 +183,10 @@ static int64_t largest(const struct srv_log *l, int64_t from, int64_t to, int64_
 static void judge_sliding(struct srv_got *g, uint32_t s)
 {
 	const struct srv_result *r = g->r;
-	int64_t length = r->specs[s].period_ns, budget = r->specs[s].budget_ns, from = VMRT_UNKNOWN, most, told = 0;
-	bool tight = r->alone && r->quiet && r->vms[s].n_threads == 1 && (r->c.policy == VMRT_POLICY_SPORADIC || r->c.policy == VMRT_POLICY_PERIODIC);
+	int64_t length = r->specs[s].period_ns, budget = r->specs[s].budget_ns, from = VMRT_UNKNOWN,
+		most, told = 0;
+	bool tight = r->alone && r->quiet && r->vms[s].n_threads == 1 &&
+		     (r->c.policy == VMRT_POLICY_SPORADIC || r->c.policy == VMRT_POLICY_PERIODIC);
 	int64_t allowed = (tight ? 1 : 2) * budget + tolerance(r, s);
 
 	for (size_t i = 0; i < g->n_periods; i++)
@@ -190,12 +203,16 @@ static void judge_sliding(struct srv_got *g, uint32_t s)
 	if (from == VMRT_UNKNOWN || (!r->alone && !told))
 		return;
 	most = largest(&r->logs[s], from, r->end_ns, length);
-	/* waits of the members, which have their limits between the two, move a little more up to it */
+	/* waits of the members, which have their limits between the two, move a little more up to
+	 * it */
 	if (r->alone && (told ? most <= allowed : most > allowed + EPSILON))
-		srv_wrong(g, "server %u: largest supply in an interval %" PRId64 " of %" PRId64 ", told %" PRId64, s, most,
-			allowed, told);
+		srv_wrong(g,
+			"server %u: largest supply in an interval %" PRId64 " of %" PRId64
+			", told %" PRId64,
+			s, most, allowed, told);
 	if (told && told > most)
-		srv_wrong(g, "server %u: told %" PRId64 " in an interval, true %" PRId64 " at most", s, told, most);
+		srv_wrong(g, "server %u: told %" PRId64 " in an interval, true %" PRId64 " at most",
+			s, told, most);
 }
 
 /* Any periods in a row. */
@@ -216,7 +233,9 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 			if (p->outcome == VMRT_PERIOD_TRUNCATED)
 				break;
 			sum += srv_sum_of(&r->logs[s], p->start_ns, p->end_ns).served_ns -
-				budget * (r->c.policy == VMRT_POLICY_RT_GROUP ? (int64_t)r->vms[s].n_threads : 1);
+			       budget * (r->c.policy == VMRT_POLICY_RT_GROUP
+							? (int64_t)r->vms[s].n_threads
+							: 1);
 			worst = sum > worst ? sum : worst;
 			end = p->end_ns;
 		}
@@ -225,15 +244,20 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 		if (g->violations[i].server == s && g->violations[i].rule == VMRT_RULE_CUMULATIVE)
 			told = 1;
 	for (size_t i = 0; i < g->n_checks; i++)
-		judged |= g->checks[i].server == s && g->checks[i].rule == VMRT_RULE_CUMULATIVE && g->checks[i].judged;
+		judged |= g->checks[i].server == s && g->checks[i].rule == VMRT_RULE_CUMULATIVE &&
+			  g->checks[i].judged;
 	/* whose timer is whose was not to be found out */
 	if (!judged)
 		return;
-	/* periods that a sleep may have moved are not judged, so what is beyond may lie in one of them */
+	/* periods that a sleep may have moved are not judged, so what is beyond may lie in one of
+	 * them */
 	if (told ? worst <= tolerance(r, s)
-		 : worst > tolerance(r, s) && r->c.fault != FAULT_NONE && r->c.policy != VMRT_POLICY_DEADLINE)
-		srv_wrong(g, "server %u: %" PRId64 " beyond its budgets in a row, tolerance %" PRId64 ", %s", s, worst,
-			tolerance(r, s), told ? "told" : "not told");
+		 : worst > tolerance(r, s) && r->c.fault != FAULT_NONE &&
+				r->c.policy != VMRT_POLICY_DEADLINE)
+		srv_wrong(g,
+			"server %u: %" PRId64 " beyond its budgets in a row, tolerance %" PRId64
+			", %s",
+			s, worst, tolerance(r, s), told ? "told" : "not told");
 }
 
 /* Who has budget waits for less than the server: each stretch of that. */
@@ -256,8 +280,10 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 		if (seg->to_ns - from > 2 * EPSILON && !g->r->c.late_start &&
 			seg->to_ns + g->r->specs[s].period_ns < g->r->end_ns &&
 			!srv_row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
-			srv_wrong(g, "server %u waits from %.3f to %.3f us for less than itself: not told", s,
-				srv_at(g, from), srv_at(g, seg->to_ns));
+			srv_wrong(g,
+				"server %u waits from %.3f to %.3f us for less than itself: not "
+				"told",
+				s, srv_at(g, from), srv_at(g, seg->to_ns));
 		from = VMRT_UNKNOWN;
 	}
 	for (size_t i = 0; i < g->n_violations; i++) {
@@ -266,15 +292,20 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 
 		if (v->server != s || v->rule != VMRT_RULE_PRIORITY)
 			continue;
-		for (size_t n = srv_first_of(l, v->from_ns); n < l->n && l->segments[n].from_ns < v->to_ns; n++) {
+		for (size_t n = srv_first_of(l, v->from_ns);
+			n < l->n && l->segments[n].from_ns < v->to_ns; n++) {
 			const struct srv_segment *seg = &l->segments[n];
 
-			sum += !seg->lower ? 0 : (seg->to_ns < v->to_ns ? seg->to_ns : v->to_ns) -
-					(seg->from_ns > v->from_ns ? seg->from_ns : v->from_ns);
+			sum += !seg->lower ? 0
+					   : (seg->to_ns < v->to_ns ? seg->to_ns : v->to_ns) -
+						     (seg->from_ns > v->from_ns ? seg->from_ns
+										: v->from_ns);
 		}
 		if (sum != v->measured_ns || sum != v->to_ns - v->from_ns)
-			srv_wrong(g, "server %u: priority told from %.3f to %.3f us, true only for %" PRId64 " ns", s,
-				srv_at(g, v->from_ns), srv_at(g, v->to_ns), sum);
+			srv_wrong(g,
+				"server %u: priority told from %.3f to %.3f us, true only for "
+				"%" PRId64 " ns",
+				s, srv_at(g, v->from_ns), srv_at(g, v->to_ns), sum);
 	}
 }
 
@@ -307,17 +338,21 @@ static unsigned plausible(const struct srv_result *r)
 void srv_judge(struct srv_got *g, uint32_t s)
 {
 	const struct srv_result *r = g->r;
-	unsigned compared = BIT(BUDGET) | BIT(CARRY_OVER) | BIT(PRIORITY) | BIT(REPLENISH) | BIT(DEPLETED);
+	unsigned compared =
+		BIT(BUDGET) | BIT(CARRY_OVER) | BIT(PRIORITY) | BIT(REPLENISH) | BIT(DEPLETED);
 
 	for (size_t i = 0; i < g->n_violations; i++) {
 		const struct vmrt_violation *v = &g->violations[i];
 
 		if (v->server != s)
 			continue;
-		if (!r->c.markers || r->c.fault == FAULT_NONE || !(1u << v->rule & (compared | plausible(r) | BIT(CUMULATIVE))))
-			srv_wrong(g, "server %u: %s from %.3f to %.3f us: %" PRId64 " of %" PRId64 ", but nothing was done wrong",
-				s, vmrt_rule_name(v->rule), srv_at(g, v->from_ns), srv_at(g, v->to_ns), v->measured_ns,
-				v->allowed_ns);
+		if (!r->c.markers || r->c.fault == FAULT_NONE ||
+			!(1u << v->rule & (compared | plausible(r) | BIT(CUMULATIVE))))
+			srv_wrong(g,
+				"server %u: %s from %.3f to %.3f us: %" PRId64 " of %" PRId64
+				", but nothing was done wrong",
+				s, vmrt_rule_name(v->rule), srv_at(g, v->from_ns),
+				srv_at(g, v->to_ns), v->measured_ns, v->allowed_ns);
 	}
 	if (!r->c.markers)
 		return;

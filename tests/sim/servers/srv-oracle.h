@@ -22,10 +22,11 @@ struct srv_got {
 
 struct srv_sum {
 	int64_t served_ns, background_ns, waiting_ns, first_ns;
-	int64_t missing_ns; /* a member wanted to run without budget */
-	int64_t forbidden_ns; /* run time at a real-time priority, or at all if hard, without budget */
-	bool wanted; /* throughout */
-	bool paused; /* nobody wanted to, for some time */
+	int64_t missing_ns;   /* a member wanted to run without budget */
+	int64_t forbidden_ns; /* run time at a real-time priority, or at all if hard, without budget
+			       */
+	bool wanted;	      /* throughout */
+	bool paused;	      /* nobody wanted to, for some time */
 };
 
 void *srv_grow(void *items, size_t n, size_t *room, size_t size);
@@ -40,8 +41,8 @@ size_t srv_first_of(const struct srv_log *l, int64_t from);
 const struct vmrt_violation *srv_row_at(
 	const struct srv_got *g, uint32_t server, enum vmrt_rule rule, int64_t from, int64_t to);
 size_t srv_count(const struct srv_got *g, uint32_t server, enum vmrt_rule rule);
-void srv_expect(
-	struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to, int64_t measured);
+void srv_expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from, int64_t to,
+	int64_t measured);
 void srv_judge_words(struct srv_got *g, uint32_t s);
 void srv_judge_depleted(struct srv_got *g, uint32_t s);
 void srv_judge_idle(struct srv_got *g, uint32_t s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* An enforcer in user space: budgets by the rules of each policy, with its latencies, and broken on purpose. */
+/* An enforcer in user space: budgets by the rules of each policy, with its latencies, and broken on
+ * purpose. */
 #include "srv-world.h"
 
 static bool by_kernel(const struct server *s)
@@ -15,7 +16,8 @@ static bool is(const struct server *s, enum vmrt_policy policy)
 bool has_work(const struct server *s)
 {
 	for (int i = 0; i < s->n; i++)
-		if (s->members[i]->state != BLOCKED && !(s->members[i]->state == RUN && s->members[i]->want_block))
+		if (s->members[i]->state != BLOCKED &&
+			!(s->members[i]->state == RUN && s->members[i]->want_block))
 			return true;
 	return false;
 }
@@ -109,7 +111,8 @@ static void look_soon(struct world *w, struct server *s, int64_t at)
 
 bool policy_misbehaves(struct world *w, struct server *s, enum srv_fault fault, int percent)
 {
-	if (s->fault != fault || s->fault_done || w->now < w->start + s->spec->period_ns * 4 || !chance(w, percent))
+	if (s->fault != fault || s->fault_done || w->now < w->start + s->spec->period_ns * 4 ||
+		!chance(w, percent))
 		return false;
 	s->fault_done = true;
 	broke_rule(w, s);
@@ -173,7 +176,8 @@ void policy_changed(struct world *w, struct server *s)
 		return;
 	if (is(s, VMRT_POLICY_SPORADIC))
 		policy_activity(w, s);
-	if (is(s, VMRT_POLICY_POLLING) && s->budget && !has_work(s) && s->fault != FAULT_KEEP_BUDGET) {
+	if (is(s, VMRT_POLICY_POLLING) && s->budget && !has_work(s) &&
+		s->fault != FAULT_KEEP_BUDGET) {
 		struct timer *t = timer_set(w, T_LOOK, w->now + between(w, US, 15 * US));
 
 		t->s = s;
@@ -182,8 +186,8 @@ void policy_changed(struct world *w, struct server *s)
 	for (int i = 0; i < w->n_servers; i++) {
 		struct server *o = &w->servers[i];
 
-		if (o != s && is(o, VMRT_POLICY_POLLING) && o->budget && o->selected_only && !has_work(o) &&
-			o->fault != FAULT_KEEP_BUDGET)
+		if (o != s && is(o, VMRT_POLICY_POLLING) && o->budget && o->selected_only &&
+			!has_work(o) && o->fault != FAULT_KEEP_BUDGET)
 			timer_set(w, T_LOOK, w->now + between(w, US, 15 * US))->s = o;
 	}
 }

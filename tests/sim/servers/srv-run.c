@@ -66,8 +66,8 @@ struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, boo
 	return &add(w, cpu, type, irq)->ev;
 }
 
-void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr, enum vmrt_timer_fn fn,
-	int64_t expires)
+void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr,
+	enum vmrt_timer_fn fn, int64_t expires)
 {
 	struct vmrt_event *ev = emit(w, cpu, type, true);
 
@@ -154,7 +154,8 @@ static struct thread *pick(struct world *w, int cpu)
 	for (int i = 0; i < w->n_threads; i++) {
 		struct thread *t = &w->threads[i];
 
-		if (t->cpu != cpu || t->off || (t == c->cur ? t->want_block || t->stop : t->state != READY))
+		if (t->cpu != cpu || t->off ||
+			(t == c->cur ? t->want_block || t->stop : t->state != READY))
 			continue;
 		if (better(c, t, best))
 			best = t;
@@ -240,14 +241,16 @@ static void tick(struct world *w, struct timer *t)
 	struct cpu *c = &w->cpus[t->cpu];
 	int64_t due = t->at;
 
-	emit_timer(w, t->cpu, VMRT_EV_TIMER_EXPIRE, 0x7100 + (uint64_t)t->cpu * 64, VMRT_FN_TICK, due);
+	emit_timer(
+		w, t->cpu, VMRT_EV_TIMER_EXPIRE, 0x7100 + (uint64_t)t->cpu * 64, VMRT_FN_TICK, due);
 	if (c->cur && c->cur->prio >= FAIR) {
 		c->rotate = true;
 		resched(w, t->cpu);
 	}
 	kernel_tick(w, t->cpu);
 	t->at = due + TICK_NS;
-	emit_timer(w, t->cpu, VMRT_EV_TIMER_START, 0x7100 + (uint64_t)t->cpu * 64, VMRT_FN_TICK, t->at);
+	emit_timer(w, t->cpu, VMRT_EV_TIMER_START, 0x7100 + (uint64_t)t->cpu * 64, VMRT_FN_TICK,
+		t->at);
 }
 
 static void fire(struct world *w, struct timer *t)
@@ -328,7 +331,9 @@ void run_world(struct world *w)
 		next = next_instant(w);
 		spins = next > w->now ? 0 : spins + 1;
 		if (spins > SPINS) {
-			fprintf(stderr, "simulator of servers, seed %" PRIu64 ": time stands still\n", w->r->c.seed);
+			fprintf(stderr,
+				"simulator of servers, seed %" PRIu64 ": time stands still\n",
+				w->r->c.seed);
 			abort();
 		}
 		log_advance(w, next);

@@ -7,7 +7,8 @@
 
 #define BEGIN_NS VMRT_NS_PER_S
 
-static struct thread *add_thread(struct world *w, enum kind kind, int32_t pid, const char *comm, int prio, int cpu)
+static struct thread *add_thread(
+	struct world *w, enum kind kind, int32_t pid, const char *comm, int prio, int cpu)
 {
 	struct thread *t = &w->threads[w->n_threads++];
 
@@ -115,9 +116,11 @@ static void add_everything(struct world *w)
 			(r->c.fault == FAULT_NONE && chance(w, 70)))
 			add_thread(w, K_HOG, 500 + c, "hog", FAIR, c);
 		if (by_user(w))
-			w->cpus[c].enforcer = add_thread(w, K_ENFORCER, 50 + c, "vmrt-hsf/0", FIFO(98), c);
+			w->cpus[c].enforcer =
+				add_thread(w, K_ENFORCER, 50 + c, "vmrt-hsf/0", FIFO(98), c);
 		if (chance(w, 25) && r->c.fault == FAULT_NONE) {
-			struct thread *t = add_thread(w, K_RT, 520 + c, "rt", FIFO(chance(w, 50) ? 70 : 20), c);
+			struct thread *t = add_thread(
+				w, K_RT, 520 + c, "rt", FIFO(chance(w, 50) ? 70 : 20), c);
 
 			t->burst_ns = 300 * US;
 			t->sleep_ns = 20 * MS;

@@ -20,12 +20,12 @@ struct thread {
 	int prio, cpu;
 	enum state state;
 	uint64_t seq;
-	int64_t work; /* CPU time until its next step */
+	int64_t work;		    /* CPU time until its next step */
 	int64_t burst_ns, sleep_ns; /* at most; burst 0: always busy */
 	bool want_block, stop, off; /* off: throttled by the kernel */
 	bool working;		    /* enforcer: an action is under way */
 	struct server *server;
-	int64_t in_ns, out_ns;	    /* last switches */
+	int64_t in_ns, out_ns; /* last switches */
 	int in_prio;
 	/* natural supply */
 	bool begun, slept;
@@ -62,10 +62,10 @@ struct server {
 	bool started, budget; /* budget: by its words */
 	bool replenish, deplete, look, start;
 	int64_t k, next_k, deplete_k, t0;
-	int64_t left;	 /* of the budget, as it should be */
-	bool overflowed; /* noticed that it is used up */
+	int64_t left;	    /* of the budget, as it should be */
+	bool overflowed;    /* noticed that it is used up */
 	bool selected_only; /* polling: loses its budget only when nobody above runs */
-	int64_t keeps;	 /* its members keep their priority through this period */
+	int64_t keeps;	    /* its members keep their priority through this period */
 	/* sporadic */
 	bool active;
 	int64_t active_ns, active_used;
@@ -123,9 +123,10 @@ void resched(struct world *w, int cpu);
 void wake(struct world *w, struct thread *t, int by_cpu);
 void changed(struct world *w, struct thread *t);
 struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, bool irq);
-void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr, enum vmrt_timer_fn fn,
-	int64_t expires);
-void emit_mark(struct world *w, int cpu, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr,
+	enum vmrt_timer_fn fn, int64_t expires);
+void emit_mark(struct world *w, int cpu, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 void run_world(struct world *w);
 
 /* srv-policy.c */

@@ -3,9 +3,10 @@
 #define VMRT_TESTS_SRV_H
 
 /*
- * A simulator of server policies: host CPUs, vCPU threads with random demand, and an enforcer in user space, or the
- * kernel, that gives them budgets by the rules of a policy, with latencies. It can break a rule on purpose. It
- * writes the events and a log of who had what when; all truth is worked out from that log.
+ * A simulator of server policies: host CPUs, vCPU threads with random demand, and an enforcer in
+ * user space, or the kernel, that gives them budgets by the rules of a policy, with latencies. It
+ * can break a rule on purpose. It writes the events and a log of who had what when; all truth is
+ * worked out from that log.
  */
 
 #include <stdbool.h>
@@ -15,7 +16,7 @@
 
 #include <vmrt/engine.h>
 
-#include "../sim.h"
+#include "tests/sim/sim.h"
 
 #define SRV_MAX 3
 #define SRV_CPUS 2
@@ -34,24 +35,24 @@
 /* What is done wrong, once or all the time. */
 #define SRV_FAULTS(X)                                                                              \
 	X(NONE, "none")                                                                            \
-	X(OVERRUN, "overrun")		/* a depletion comes late */                               \
-	X(LATE, "late")			/* a replenishment comes late */                           \
-	X(SKIP, "skip")			/* one does not come */                                    \
+	X(OVERRUN, "overrun")		  /* a depletion comes late */                             \
+	X(LATE, "late")			  /* a replenishment comes late */                         \
+	X(SKIP, "skip")			  /* one does not come */                                  \
 	X(KEEP_PRIORITY, "keep-priority") /* depleted in words only */                             \
-	X(EARLY, "early")		/* the budget is taken away too early */                   \
-	X(KEEP_BUDGET, "keep-budget")	/* periodic, polling: kept while there is no work */       \
-	X(CARRY, "carry")		/* what is left of a period is added to the next */        \
-	X(CHUNK_EARLY, "chunk-early")	/* sporadic: a chunk returns early */                      \
-	X(CHUNK_MORE, "chunk-more")	/* sporadic: more than was used returns */                 \
-	X(ORDER, "order")		/* the lower of two servers goes first */                  \
-	X(NOT_RAISED, "not-raised")	/* replenished in words only */                            \
-	X(RECLAIM, "reclaim")		/* the kernel gives more than it should */
+	X(EARLY, "early")		  /* the budget is taken away too early */                 \
+	X(KEEP_BUDGET, "keep-budget")	  /* periodic, polling: kept while there is no work */     \
+	X(CARRY, "carry")		  /* what is left of a period is added to the next */      \
+	X(CHUNK_EARLY, "chunk-early")	  /* sporadic: a chunk returns early */                    \
+	X(CHUNK_MORE, "chunk-more")	  /* sporadic: more than was used returns */               \
+	X(ORDER, "order")		  /* the lower of two servers goes first */                \
+	X(NOT_RAISED, "not-raised")	  /* replenished in words only */                          \
+	X(RECLAIM, "reclaim")		  /* the kernel gives more than it should */
 
 enum srv_fault {
 #define X(name, words) FAULT_##name,
 	SRV_FAULTS(X)
 #undef X
-	SRV_N_FAULTS
+		SRV_N_FAULTS
 };
 
 struct srv_case {
@@ -72,10 +73,10 @@ struct srv_event {
 struct srv_segment {
 	int64_t from_ns, to_ns;
 	int8_t running, ready, wanting;
-	bool budget;	/* by the enforcer's words, or the kernel's priority */
-	bool selected;	/* nobody above has or could have its CPU */
-	int8_t as_rt;	/* of running: at a real-time priority */
-	bool lower;	/* one that has budget waits for less than the server */
+	bool budget;   /* by the enforcer's words, or the kernel's priority */
+	bool selected; /* nobody above has or could have its CPU */
+	int8_t as_rt;  /* of running: at a real-time priority */
+	bool lower;    /* one that has budget waits for less than the server */
 };
 
 struct srv_word {
@@ -118,7 +119,7 @@ struct srv_result {
 	struct srv_natural naturals[SRV_MAX];
 	int64_t start_ns, end_ns;
 	int64_t hole_from_ns, hole_to_ns; /* lossy: nothing is recorded of a CPU between them */
-	bool alone, quiet; /* one server per CPU; no real-time threads of the host */
+	bool alone, quiet;		  /* one server per CPU; no real-time threads of the host */
 };
 
 struct srv_result *srv_run(const struct srv_case *c);

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_AGENT_AGENT_LISTEN_H
+#define VMRT_COLLECTOR_AGENT_AGENT_LISTEN_H
+
+/* An agent that is connected to: over a UNIX socket, vsock or TCP, by one recorder at a time. */
+
+#include <stdbool.h>
+
+#include "collector/wire/secret.h"
+#include "collector/wire/transport.h"
+
+struct vmrt_listen {
+	struct vmrt_transport at;
+	const struct vmrt_secret *secret; /* needed for TCP */
+	bool once;			  /* end when the first recorder has gone */
+};
+
+/**
+ * vmrt_agent_parse_tcp - `[ADDR:]PORT`; without an address 127.0.0.1
+ *
+ * Return: VMRT_OK or VMRT_EINVAL.
+ */
+enum vmrt_status vmrt_agent_parse_tcp(
+	const char *text, struct vmrt_transport *out, struct vmrt_error *err);
+
+/** vmrt_agent_listen - serve who connects, until told to stop; an enum vmrt_exit */
+int vmrt_agent_listen(const struct vmrt_listen *options);
+
+#endif

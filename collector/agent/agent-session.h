@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_AGENT_AGENT_SESSION_H
+#define VMRT_COLLECTOR_AGENT_AGENT_SESSION_H
+
+/* The inside of the agent, for agent.c and agent-buffers.c. */
+
+#include <vmrt/tracer.h>
+
+#include "collector/wire/link.h"
+
+struct vmrt_agent {
+	int fd;
+	struct vmrt_link_parser parser;
+	struct vmrt_buf out, data;
+	struct vmrt_tracer *tracer;
+	enum vmrt_link_mode mode;
+	bool on;
+	bool ending; /* it was told to end, and has until end_by to say so */
+	int64_t end_by;
+	int64_t looked_at, look_at;
+	uint64_t fullest; /* bytes in the fullest buffer when it was looked at, after sending */
+	struct vmrt_error err;
+};
+
+/* agent.c */
+
+/** vmrt_agent_send - end the message in @buf and send it */
+enum vmrt_status vmrt_agent_send(struct vmrt_agent *agent, struct vmrt_buf *buf);
+
+/** vmrt_agent_send_text - a META of one text */
+enum vmrt_status vmrt_agent_send_text(
+	struct vmrt_agent *agent, enum vmrt_meta_kind kind, const char *text);
+
+/* agent-buffers.c */
+
+/**
+ * vmrt_agent_send_buffers - send what all buffers hold, and up to when that is
+ * @since_ns: without sub-buffers that end before this time; INT64_MIN: all
+ */
+enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *agent, int64_t since_ns);
+
+enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *agent);
+enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *agent);
+
+/** vmrt_agent_look - when it is time to: are buffers so full that they have to be sent early? */
+enum vmrt_status vmrt_agent_look(struct vmrt_agent *agent);
+
+#endif

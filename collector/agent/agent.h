@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_AGENT_AGENT_H
+#define VMRT_COLLECTOR_AGENT_AGENT_H
+
+/* The agent's side of the guest link. */
+
+#include <stdbool.h>
+
+/**
+ * vmrt_agent_serve - obey one recorder until it is gone
+ * @fd: the link, non-blocking; stays open
+ *
+ * Whatever tracing session it asked for is over when this returns, and its instance removed.
+ */
+void vmrt_agent_serve(int fd);
+
+#endif

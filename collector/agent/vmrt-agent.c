@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The agent: runs in a guest, and records there for a recorder on the host.
+ *
+ * Each port of the link is served by a process of its own, so that a recorder and a live monitor
+ * can be connected at the same time. An agent that nobody talks to sleeps without any timer.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+#include <vmrt/tool.h>
+#include <vmrt/units.h>
+
+#include "agent.h"
+#include "agent-listen.h"
+#include "collector/wire/link.h"
+
+#define PORTS "/sys/class/virtio-ports"
+#define PORT_PREFIX "org.vmrt.agent."
+#define MAX_PORTS 8
+#define WAIT_PORTS_MS 10000 /* the names of the ports come a moment after the driver */
+#define AGAIN_MS 1000	    /* before a port or a process that failed is tried again */
+
+static struct {
+	const char *port, *secret_file;
+	struct vmrt_listen listen;
+	unsigned ways; /* how many were given */
+} opts;
+
+static bool pause_ms(int ms)
+{
+	struct pollfd stop = {.fd = vmrt_stop_fd(), .events = POLLIN};
+
+	return poll(&stop, 1, ms) == 0;
+}
+
+/*
+ * Sleeps until a recorder is connected: a write to a virtio port waits for that, while reading and
+ * polling return at once when nobody is there.
+ */
+static bool wait_for_recorder(int fd)
+{
+	struct vmrt_buf nothing = {0};
+	bool there;
+
+	vmrt_link_begin(&nothing, VMRT_MSG_NOTHING);
+	there = vmrt_link_end(&nothing) == VMRT_OK &&
+		write(fd, nothing.data, nothing.used) == (ssize_t)nothing.used;
+	vmrt_buf_free(&nothing);
+	return there;
+}
+
+static int serve_port(const char *path)
+{
+	while (!vmrt_stop_requested()) {
+		int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+
+		if (fd < 0) {
+			if (errno != EBUSY) {
+				vmrt_warn("cannot open %s: %s", path, strerror(errno));
+				if (opts.port)
+					return VMRT_EXIT_FAILED;
+			}
+			pause_ms(AGAIN_MS);
+			continue;
+		}
+		if (wait_for_recorder(fd)) {
+			fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
+			vmrt_agent_serve(fd);
+		} else {
+			pause_ms(AGAIN_MS);
+		}
+		close(fd);
+		if (opts.listen.once)
+			break;
+	}
+	return VMRT_EXIT_DONE;
+}
+
+/* The paths of the guest's ports for vmrt; returns how many. */
+static size_t find_ports(char paths[MAX_PORTS][64])
+{
+	DIR *dir = opendir(PORTS);
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (dir && n < MAX_PORTS && (entry = readdir(dir))) {
+		char path[512], *name;
+
+		snprintf(path, sizeof(path), PORTS "/%s/name", entry->d_name);
+		if (vmrt_read_file(path, 4096, &name, NULL, NULL) != VMRT_OK)
+			continue;
+		if (!strncmp(name, PORT_PREFIX, strlen(PORT_PREFIX)) && strlen(entry->d_name) < 50)
+			snprintf(paths[n++], 64, "/dev/%.50s", entry->d_name);
+		free(name);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
+}
+
+/* A fresh program for each port: one that is told to stop must not stop the others. */
+static pid_t start_process(char *path)
+{
+	char *const argv[] = {program_invocation_short_name, (char[]){"--port"}, path, NULL};
+	pid_t parent = getpid(), pid = fork();
+
+	if (pid != 0)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() == parent)
+		execv("/proc/self/exe", argv);
+	_exit(VMRT_EXIT_FAILED);
+}
+
+static int serve_all_ports(void)
+{
+	char paths[MAX_PORTS][64];
+	pid_t pids[MAX_PORTS] = {0};
+	size_t n = 0;
+
+	for (int waited = 0; !(n = find_ports(paths)) && waited < WAIT_PORTS_MS; waited += 200)
+		if (!pause_ms(200))
+			return VMRT_EXIT_FAILED;
+	if (!n) {
+		vmrt_warn("this guest has no virtio-serial port called " PORT_PREFIX
+			  "N: give its VM one (docs: vmrt-agent(1)), or use --vsock, --tcp, --port "
+			  "or --listen");
+		return VMRT_EXIT_FAILED;
+	}
+	while (!vmrt_stop_requested()) {
+		pid_t gone;
+
+		for (size_t i = 0; i < n; i++)
+			if (pids[i] <= 0)
+				pids[i] = start_process(paths[i]);
+		gone = wait(NULL);
+		for (size_t i = 0; gone > 0 && i < n; i++)
+			if (pids[i] == gone)
+				pids[i] = 0;
+		if (!vmrt_stop_requested())
+			pause_ms(AGAIN_MS);
+	}
+	for (size_t i = 0; i < n; i++)
+		if (pids[i] > 0)
+			kill(pids[i], SIGTERM);
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	return VMRT_EXIT_DONE;
+}
+
+static int run(void *unused)
+{
+	struct vmrt_secret secret;
+	struct vmrt_error err;
+
+	(void)unused;
+	if (opts.secret_file) {
+		if (vmrt_secret_load(opts.secret_file, &secret, &err) != VMRT_OK) {
+			vmrt_complain(&err);
+			return VMRT_EXIT_FAILED;
+		}
+		opts.listen.secret = &secret;
+	}
+	if (opts.ways && !opts.port)
+		return vmrt_agent_listen(&opts.listen);
+	if (opts.port)
+		return serve_port(opts.port);
+	return serve_all_ports();
+}
+
+enum { OPT_VSOCK = 256, OPT_TCP, OPT_SECRET_FILE };
+
+static const struct argp_option options[] = {
+	{"port", 'p', "DEVICE", 0, "serve this character device only, e.g. /dev/vport1p1", 0},
+	{"listen", 'l', "SOCKET", 0, "serve a UNIX socket, for containers and tests", 0},
+	{"vsock", OPT_VSOCK, "PORT", OPTION_ARG_OPTIONAL,
+		"serve the host over vsock (default: port 4677)", 0},
+	{"tcp", OPT_TCP, "[ADDR:]PORT", 0,
+		"serve those over TCP who prove that they know the secret (default: 127.0.0.1)", 0},
+	{"secret-file", OPT_SECRET_FILE, "FILE", 0, "the secret, for --tcp", 0},
+	{"once", '1', NULL, 0, "end when the first recorder has gone", 0},
+	{0},
+};
+
+static error_t check(struct argp_state *state)
+{
+	if (opts.ways > 1)
+		return vmrt_usage(state, "only one of --port, --listen, --vsock and --tcp");
+	if ((opts.listen.at.kind == VMRT_TRANSPORT_TCP) != !!opts.secret_file)
+		return vmrt_usage(state, "--tcp and --secret-file need each other");
+	return 0;
+}
+
+static error_t set_way(const char *text, struct argp_state *state)
+{
+	struct vmrt_error err;
+
+	opts.ways++;
+	if (vmrt_transport_parse(text, &opts.listen.at, &err) != VMRT_OK)
+		return vmrt_usage(state, "%s", err.text);
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct vmrt_error err;
+	char way[64];
+
+	switch (key) {
+	case 'p':
+		opts.ways++;
+		opts.port = arg;
+		return 0;
+	case 'l':
+		return set_way(arg, state);
+	case OPT_VSOCK:
+		/* the port is what matters; whose it is, is not for us to say */
+		snprintf(way, sizeof(way), "vsock:1%s%s", arg ? ":" : "", arg ? arg : "");
+		return set_way(way, state);
+	case OPT_TCP:
+		opts.ways++;
+		if (vmrt_agent_parse_tcp(arg, &opts.listen.at, &err) != VMRT_OK)
+			return vmrt_usage(state, "--tcp %s", err.text);
+		return 0;
+	case OPT_SECRET_FILE:
+		opts.secret_file = arg;
+		return 0;
+	case '1':
+		opts.listen.once = true;
+		return 0;
+	case ARGP_KEY_ARG:
+		return vmrt_usage(state, "'%s' is too much: there are only options", arg);
+	case ARGP_KEY_END:
+		return check(state);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct vmrt_command commands[] = {
+	{.summary = "Record in a guest, for vmrt on its host",
+		.doc = "Without options it serves all virtio-serial ports called " PORT_PREFIX "N.",
+		.options = options,
+		.parse = parse,
+		.run = run},
+	{0},
+};
+
+int main(int argc, char **argv)
+{
+	static const struct vmrt_tool tool = {
+		.name = "vmrt-agent",
+		.summary = "records in a guest, for vmrt on its host",
+		.commands = commands,
+	};
+
+	return vmrt_tool_main(&tool, argc, argv);
+}

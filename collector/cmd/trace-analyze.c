@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "collector/tracefs/journal.h"
+#include "collector/session/run-guest.h"
+
+#define MAX_GUESTS 64
+
+static struct analyze_opts {
+	struct vmrt_analyze_options options;
+	const char *args[MAX_GUESTS + 1];
+	size_t n_args;
+	struct {
+		const char *name, *file;
+	} guests[MAX_GUESTS]; /* to be taken into the run */
+	size_t n_guests;
+	bool force;
+	bool allow_loss;
+} defaults;
+
+enum { OPT_ALLOW_LOSS = 256, OPT_GUEST, OPT_FORCE };
+
+static const struct argp_option options[] = {
+	{"experiment", 'e', "FILE", 0, "the experiment (default: the one kept in RUN)", 0},
+	{"output", 'o', "DB", 0, "the database to make (default: run.db in RUN)", 0},
+	{"guest", OPT_GUEST, "VM=FILE", 0,
+		"first take FILE, recorded in VM by other means, into RUN; may be repeated", 0},
+	{"force", OPT_FORCE, NULL, 0, "also in place of a recording of that guest which RUN has",
+		0},
+	{"allow-loss", OPT_ALLOW_LOSS, NULL, 0, "exit 0 although events were lost", 0},
+	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
+	{0},
+};
+
+static error_t add_guest(struct analyze_opts *o, char *arg, struct argp_state *state)
+{
+	char *equals = strchr(arg, '=');
+
+	if (!equals || equals == arg || !equals[1])
+		return vmrt_usage(state, "--guest '%s': give VM=FILE", arg);
+	if (o->n_guests == MAX_GUESTS)
+		return vmrt_usage(state, "--guest: more than %d guests", MAX_GUESTS);
+	*equals = '\0';
+	o->guests[o->n_guests].name = arg;
+	o->guests[o->n_guests++].file = equals + 1;
+	return 0;
+}
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct analyze_opts *o = state->input;
+
+	switch (key) {
+	case 'e':
+		o->options.recording.experiment = arg;
+		return 0;
+	case 'o':
+		o->options.db = arg;
+		return 0;
+	case OPT_GUEST:
+		return add_guest(o, arg, state);
+	case OPT_FORCE:
+		o->force = true;
+		return 0;
+	case OPT_ALLOW_LOSS:
+		o->allow_loss = true;
+		return 0;
+	case 'q':
+		vmrt_set_quiet(1);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->n_args == MAX_GUESTS + 1)
+			return vmrt_usage(state, "more than %d recordings", MAX_GUESTS + 1);
+		o->args[o->n_args++] = arg;
+		return 0;
+	case ARGP_KEY_END:
+		return o->n_args ? 0 : vmrt_usage(state, "say which RUN, or which recording");
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+void vmrt_trace_report_analysis(const struct vmrt_analyze_result *r)
+{
+	vmrt_say("analysed: %llu events, %llu jobs, %llu server periods%s", r->events, r->jobs,
+		r->periods, r->loss ? ", with losses" : "");
+}
+
+/* Of a recording that was not ended, the files are not complete yet. */
+static bool ended(const char *folder)
+{
+	char instance[VMRT_JOURNAL_NAME];
+
+	if (vmrt_journal_read(folder, instance, NULL) != VMRT_OK)
+		return true;
+	if (vmrt_journal_owner_lives(instance))
+		vmrt_warn("%s is being recorded", folder);
+	else
+		vmrt_warn("%s: its recorder was killed; `vmrt-trace reset %s` completes and "
+			  "analyses it",
+			folder, folder);
+	return false;
+}
+
+static int run(void *opts)
+{
+	struct analyze_opts *o = opts;
+	struct vmrt_analyze_result result;
+	struct vmrt_error err;
+	struct stat st;
+
+	if (stat(o->args[0], &st) != 0) {
+		vmrt_fail_errno(&err, errno, "cannot open %s", o->args[0]);
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		if (o->n_args > 1) {
+			vmrt_warn("one RUN at a time: %s", o->args[1]);
+			return VMRT_EXIT_USAGE;
+		}
+		if (!ended(o->args[0]))
+			return VMRT_EXIT_FAILED;
+		o->options.recording.run = o->args[0];
+		for (size_t i = 0; i < o->n_guests; i++)
+			if (vmrt_run_add_guest(o->args[0], o->guests[i].name, o->guests[i].file,
+				    o->force, &err) != VMRT_OK) {
+				vmrt_complain(&err);
+				return VMRT_EXIT_FAILED;
+			}
+	} else if (o->n_guests) {
+		vmrt_warn("--guest needs a RUN; %s is none", o->args[0]);
+		return VMRT_EXIT_USAGE;
+	} else {
+		o->options.recording.host_file = o->args[0];
+		o->options.recording.guest_files = &o->args[1];
+		o->options.recording.n_guest_files = o->n_args - 1;
+	}
+	o->options.progress = isatty(STDERR_FILENO);
+	o->options.stop = vmrt_stop_requested;
+	if (vmrt_analyze(&o->options, &result, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	vmrt_trace_report_analysis(&result);
+	return result.loss && !o->allow_loss ? VMRT_EXIT_UNKNOWN : VMRT_EXIT_DONE;
+}
+
+const struct vmrt_command vmrt_trace_analyze = {
+	.name = "analyze",
+	.args = "RUN\nHOST.dat [GUEST.dat...]",
+	.summary = "Make the database of a recording, or make it anew",
+	.doc = "Takes any trace.dat file, also one that trace-cmd has recorded.",
+	.options = options,
+	.parse = parse,
+	.opts = &defaults,
+	.run = run,
+};

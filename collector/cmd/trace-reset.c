@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/tracer.h>
+
+#include "collector/tracefs/journal.h"
+#include "collector/record/salvage.h"
+
+#define MAX_RUNS 64
+
+static struct reset_opts {
+	const char *runs[MAX_RUNS];
+	size_t n_runs;
+	bool no_analyze;
+} defaults;
+
+enum { OPT_NO_ANALYZE = 256 };
+
+static const struct argp_option options[] = {
+	{"no-analyze", OPT_NO_ANALYZE, NULL, 0, "only salvage; `vmrt-trace analyze` can follow", 0},
+	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
+	{0},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct reset_opts *o = state->input;
+
+	switch (key) {
+	case OPT_NO_ANALYZE:
+		o->no_analyze = true;
+		return 0;
+	case 'q':
+		vmrt_set_quiet(1);
+		return 0;
+	case ARGP_KEY_ARG:
+		if (o->n_runs == MAX_RUNS)
+			return vmrt_usage(state, "more than %d runs", MAX_RUNS);
+		o->runs[o->n_runs++] = arg;
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* What was done so far. */
+struct progress {
+	bool analyze;
+	unsigned salvaged, failed;
+};
+
+static void told(void *ctx, const char *name, const char *why)
+{
+	(void)ctx;
+	if (why)
+		vmrt_warn(
+			"cannot remove the tracefs instance %s: %s; it is switched off", name, why);
+	else
+		vmrt_say("removed the tracefs instance %s", name);
+}
+
+static void salvage(void *ctx, const char *run)
+{
+	struct vmrt_analyze_options options_of_run = {.recording = {.run = run}};
+	struct progress *p = ctx;
+	struct vmrt_analyze_result result;
+	struct vmrt_salvaged got;
+	struct vmrt_error err;
+
+	if (vmrt_salvage(run, &got, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		p->failed++;
+		return;
+	}
+	p->salvaged++;
+	vmrt_say("%s: salvaged %llu events, %llu KiB of them from the kernel's buffers, %llu lost",
+		run, (unsigned long long)got.events, (unsigned long long)got.from_buffers / 1024,
+		(unsigned long long)got.lost);
+	if (got.guest_events)
+		vmrt_say("%s: and %llu events that guests had sent", run,
+			(unsigned long long)got.guest_events);
+	/* its main one, and what else it had */
+	if (got.instance[0])
+		vmrt_say("removed the tracefs instance %s", got.instance);
+	vmrt_tracer_reset(NULL, got.owner, NULL, NULL, told, NULL, NULL);
+	if (!p->analyze)
+		return;
+	if (vmrt_analyze(&options_of_run, &result, &err) == VMRT_OK) {
+		vmrt_trace_report_analysis(&result);
+		return;
+	}
+	vmrt_complain(&err);
+	p->failed++;
+}
+
+static int run(void *opts)
+{
+	struct reset_opts *o = opts;
+	struct progress p = {.analyze = !o->no_analyze};
+	unsigned removed, kept;
+	struct vmrt_error err;
+
+	for (size_t i = 0; i < o->n_runs; i++)
+		salvage(&p, o->runs[i]);
+	if (o->n_runs)
+		return p.failed ? VMRT_EXIT_FAILED : VMRT_EXIT_DONE;
+	vmrt_journal_each(salvage, &p);
+	/* what could not be salvaged may be the next time, when the disk has room again */
+	if (p.failed) {
+		vmrt_warn("not everything could be salvaged: nothing else is removed; delete the "
+			  "folder of the run to give it up");
+		return VMRT_EXIT_FAILED;
+	}
+	if (vmrt_tracer_reset(NULL, NULL, &removed, &kept, told, NULL, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	if (!removed && !kept && !p.salvaged)
+		vmrt_say("nothing to remove");
+	return kept ? VMRT_EXIT_FAILED : VMRT_EXIT_DONE;
+}
+
+const struct vmrt_command vmrt_trace_reset = {
+	.name = "reset",
+	.args = "[RUN...]",
+	.summary = "Salvage what killed recorders have recorded, and remove what they left in the "
+		   "kernel",
+	.doc = "Without RUN: all of them. Recorders and agents that still run are left alone.",
+	.options = options,
+	.parse = parse,
+	.opts = &defaults,
+	.run = run,
+};

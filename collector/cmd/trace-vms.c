@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+#include "trace.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <vmrt/table.h>
+#include <vmrt/vms.h>
+
+#define AFFINITY_TEXT 128
+
+static struct vms_opts {
+	enum vmrt_format format;
+} defaults;
+
+static const struct argp_option options[] = {
+	{"format", 'f', "FORMAT", 0, "table, json, jsonl, csv or markdown", 0},
+	{0},
+};
+
+static const struct vmrt_column columns[] = {
+	{"vm", "vm", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"hypervisor", "hypervisor", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+	{"accel", "accel", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+	{"pid", "pid", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"link", "link", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
+	{"tid", "tid", NULL, VMRT_CELL_COUNT, 0, VMRT_KEY_GROUP},
+	{"thread", "thread", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"role", "role", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"vcpu", "vcpu", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"affinity", "cpus", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"dl_runtime_ns", "runtime", "ms", VMRT_CELL_NS, 3, 2},
+	{"dl_deadline_ns", "deadline", "ms", VMRT_CELL_NS, 3, 2},
+	{"dl_period_ns", "period", "ms", VMRT_CELL_NS, 3, 2},
+	{"cgroup", "cgroup", NULL, VMRT_CELL_TEXT, 0, 2},
+	{"quota_ns", "quota", "ms", VMRT_CELL_NS, 3, 2},
+	{"quota_period_ns", "per", "ms", VMRT_CELL_NS, 3, 2},
+};
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+	struct vms_opts *o = state->input;
+
+	switch (key) {
+	case 'f':
+		if (!strcmp(arg, "table"))
+			o->format = VMRT_FORMAT_TEXT;
+		else if (vmrt_format_parse(arg, &o->format) != VMRT_OK)
+			return vmrt_usage(state,
+				"--format '%s': give table, json, jsonl, csv or markdown", arg);
+		return 0;
+	case ARGP_KEY_ARG:
+		return vmrt_usage(state, "'%s' is too much", arg);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char *policy_name(int policy)
+{
+	switch (policy) {
+	case SCHED_OTHER:
+		return "other";
+	case SCHED_FIFO:
+		return "fifo";
+	case SCHED_RR:
+		return "rr";
+	case SCHED_BATCH:
+		return "batch";
+	case SCHED_IDLE:
+		return "idle";
+	case 6:
+		return "deadline";
+	default:
+		return "?";
+	}
+}
+
+/* "0-3,8"; cut with "..." where it does not fit */
+static void affinity_text(const cpu_set_t *set, char *buf, size_t room)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (int from = 0, to; from < CPU_SETSIZE; from = to + 1) {
+		char part[32];
+
+		to = from;
+		if (!CPU_ISSET(from, set))
+			continue;
+		while (to + 1 < CPU_SETSIZE && CPU_ISSET(to + 1, set))
+			to++;
+		if (to > from)
+			snprintf(part, sizeof(part), "%s%d-%d", used ? "," : "", from, to);
+		else
+			snprintf(part, sizeof(part), "%s%d", used ? "," : "", from);
+		if (used + strlen(part) + 4 > room) {
+			strcpy(buf + used, "...");
+			return;
+		}
+		strcpy(buf + used, part);
+		used += strlen(part);
+	}
+}
+
+/* 0 stands for what does not apply */
+static void put_time(struct vmrt_table *table, int64_t ns)
+{
+	vmrt_put_ns(table, ns ? ns : VMRT_UNKNOWN);
+}
+
+static void put_thread(
+	struct vmrt_table *table, const struct vmrt_vm *vm, const struct vmrt_vm_thread *t)
+{
+	struct vmrt_thread_limits limits;
+	char affinity[AFFINITY_TEXT];
+
+	affinity_text(&t->affinity, affinity, sizeof(affinity));
+	vmrt_put_text(table, vm->name);
+	vmrt_put_text(table, vm->hypervisor);
+	vmrt_put_text(table, vm->accel[0] ? vm->accel : NULL);
+	vmrt_put_count(table, vm->pid);
+	vmrt_put_text(table, vm->link[0][0] ? vm->link[0] : NULL);
+	vmrt_put_count(table, t->tid);
+	vmrt_put_text(table, t->comm);
+	vmrt_put_text(table, vmrt_role_name(t->role));
+	vmrt_put_count(table, t->role == VMRT_ROLE_VCPU ? t->vcpu : VMRT_UNKNOWN);
+	vmrt_put_text(table, policy_name(t->policy));
+	vmrt_put_count(table, t->priority);
+	vmrt_put_text(table, affinity);
+	vmrt_thread_limits(t->tid, &limits);
+	put_time(table, limits.dl_runtime_ns);
+	put_time(table, limits.dl_deadline_ns);
+	put_time(table, limits.dl_period_ns);
+	vmrt_put_text(table, limits.cgroup[0] ? limits.cgroup : NULL);
+	put_time(table, limits.quota_ns);
+	put_time(table, limits.quota_period_ns);
+}
+
+static int run(void *opts)
+{
+	struct vms_opts *o = opts;
+	struct vmrt_table *table;
+	struct vmrt_error err;
+	struct vmrt_doc *doc;
+	struct vmrt_vm *vms;
+	enum vmrt_status status;
+	size_t n;
+
+	if (vmrt_vms_find(&vms, &n, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	if (!n)
+		vmrt_say("no VM is running here");
+	doc = vmrt_doc_new("host", false);
+	vmrt_doc_section(doc, "Virtual machines");
+	table = vmrt_doc_table(
+		doc, "threads", NULL, columns, sizeof(columns) / sizeof(columns[0]), 0);
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < vms[i].n_threads; k++)
+			put_thread(table, &vms[i], &vms[i].threads[k]);
+	vmrt_vms_free(vms, n);
+	status = n || o->format != VMRT_FORMAT_TEXT
+			 ? vmrt_doc_print(doc, o->format, "threads", stdout, &err)
+			 : VMRT_OK;
+	vmrt_doc_free(doc);
+	if (status != VMRT_OK) {
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	return VMRT_EXIT_DONE;
+}
+
+const struct vmrt_command vmrt_trace_vms = {
+	.name = "vms",
+	.summary = "List the virtual machines that run here, with their threads",
+	.options = options,
+	.parse = parse,
+	.opts = &defaults,
+	.run = run,
+};

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_CMD_TRACE_H
+#define VMRT_COLLECTOR_CMD_TRACE_H
+
+/* The commands of vmrt-trace, one file each. */
+
+#include <vmrt/analyze.h>
+#include <vmrt/tool.h>
+
+extern const struct vmrt_command vmrt_trace_record;
+extern const struct vmrt_command vmrt_trace_analyze;
+extern const struct vmrt_command vmrt_trace_vms;
+extern const struct vmrt_command vmrt_trace_info;
+extern const struct vmrt_command vmrt_trace_reset;
+extern const struct vmrt_command vmrt_trace_dump;
+
+/** vmrt_trace_report_analysis - one line about what an analysis found, on stderr */
+void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);
+
+/** vmrt_info_clock - print how the clock of the guest of @vm relates to the host's, from run.db */
+void vmrt_info_clock(const char *run, const char *vm);
+
+#endif

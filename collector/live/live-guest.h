@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_LIVE_LIVE_GUEST_H
+#define VMRT_COLLECTOR_LIVE_LIVE_GUEST_H
+
+/* One guest of a live view: its session, pages on their way, and the map of its clock. */
+
+#include <pthread.h>
+
+#include <vmrt/clock.h>
+#include <vmrt/dat.h>
+#include <vmrt/guest.h>
+#include <vmrt/vms.h>
+
+#define LIVE_PINGS 120 /* the best ping of each second, so many seconds back */
+
+struct live_page;
+
+struct live_guest {
+	char name[VMRT_NAME_MAX];
+	struct vmrt_guest *session; /* NULL: none */
+	bool recorded;		    /* it got as far as to record */
+	struct vmrt_formats *formats;
+	struct vmrt_stream *stream;
+	uint32_t page_size;
+	unsigned cpus;
+	/* shared with the session's thread */
+	pthread_mutex_t lock;
+	struct live_page *first, **last;
+	size_t queued;
+	/* the clock */
+	struct vmrt_clockmap map;
+	size_t hint;
+	struct vmrt_ping pings[LIVE_PINGS];
+	int64_t ping_second[LIVE_PINGS];
+	uint64_t pings_seen;
+	int64_t fitted_ns;
+	bool unfitted;	   /* there are better pings than at the last fit */
+	int64_t last_upto; /* guest clock */
+	uint64_t held;	   /* bytes of pages since that changed */
+	int64_t upto_ns;   /* host clock: all events before have been collected; VMRT_UNKNOWN */
+	bool silent;	   /* not waited for */
+	uint64_t dropped;  /* events that came too late, right before the next one */
+	bool dead;
+	char note[192];
+};
+
+/** live_guest_open - begin to connect; failures go to the note */
+void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned port, uint64_t buffer,
+	const cpu_set_t *cpus);
+
+/** live_guest_ready - wait for its agent to be ready, make the stream; failures go to the note */
+void live_guest_ready(struct live_guest *g);
+
+/** live_guest_start - have it record */
+void live_guest_start(struct live_guest *g);
+
+/** live_guest_collect - push what has come into the stream, fit the clock again */
+enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct vmrt_error *err);
+
+/** live_guest_close - end the session, free what @g holds */
+void live_guest_close(struct live_guest *g);
+
+#endif

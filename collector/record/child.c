@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <vmrt/units.h>
+
+/* In the child: becomes the program, or tells errno through @report. */
+static void become(char *const argv[], bool aside, int keep_fd, int report)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
+	int errnum;
+
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		struct sigaction old;
+
+		/* SIGPIPE is ignored by us; what the user chose to ignore stays so */
+		if (signals[i] == SIGPIPE ||
+			(sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN))
+			signal(signals[i], SIG_DFL);
+	}
+	if (aside) {
+		setpgid(0, 0);
+		prctl(PR_SET_PDEATHSIG, SIGTERM);
+	}
+	if (keep_fd >= 0)
+		fcntl(keep_fd, F_SETFD, 0);
+	execvp(argv[0], argv);
+	errnum = errno;
+	(void)!write(report, &errnum, sizeof(errnum));
+	_exit(127);
+}
+
+enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], bool aside,
+	int keep_fd, struct vmrt_error *err)
+{
+	int report[2], errnum = 0;
+	pid_t pid;
+
+	*child = (struct vmrt_child){.fd = -1, .status = -1};
+	if (pipe2(report, O_CLOEXEC) != 0)
+		return vmrt_fail_errno(err, errno, "cannot make a pipe");
+	pid = fork();
+	if (pid == 0)
+		become(argv, aside, keep_fd, report[1]);
+	errnum = pid < 0 ? errno : 0;
+	close(report[1]);
+	/* the pipe closes when the program has begun; else it tells why it has not */
+	if (pid > 0) {
+		ssize_t n;
+
+		do
+			n = read(report[0], &errnum, sizeof(errnum));
+		while (n < 0 && errno == EINTR);
+		if (n > 0)
+			waitpid(pid, NULL, 0);
+		else
+			errnum = 0;
+	}
+	close(report[0]);
+	if (errnum)
+		return vmrt_fail_errno(err, errnum, "cannot run %s", argv[0]);
+	child->pid = pid;
+	child->fd = pidfd_open(pid, 0);
+	if (child->fd >= 0)
+		fcntl(child->fd, F_SETFD, FD_CLOEXEC);
+	return VMRT_OK;
+}
+
+static bool reap(struct vmrt_child *child, int flags)
+{
+	int status;
+	pid_t got;
+
+	if (!child->pid)
+		return true;
+	do
+		got = waitpid(child->pid, &status, flags);
+	while (got < 0 && errno == EINTR);
+	if (got == 0)
+		return false;
+	child->pid = 0;
+	if (got > 0)
+		child->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+	if (child->fd >= 0)
+		close(child->fd);
+	child->fd = -1;
+	return true;
+}
+
+bool vmrt_child_check(struct vmrt_child *child)
+{
+	return reap(child, WNOHANG);
+}
+
+void vmrt_child_signal(struct vmrt_child *child, int sig)
+{
+	if (child->pid)
+		kill(child->pid, sig);
+}
+
+bool vmrt_child_wait(struct vmrt_child *child, int ms)
+{
+	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
+
+	while (!vmrt_child_check(child)) {
+		struct pollfd fd = {.fd = child->fd, .events = POLLIN};
+		int64_t left = until - vmrt_now_ns();
+
+		if (left <= 0)
+			return false;
+		/* without a descriptor to wait for, look again after a while */
+		left = left / VMRT_NS_PER_MS + 1;
+		poll(&fd, 1, child->fd >= 0 || left < 20 ? (int)left : 20);
+	}
+	return true;
+}
+
+void vmrt_child_end(struct vmrt_child *child, int sig, int ms)
+{
+	vmrt_child_signal(child, sig);
+	if (vmrt_child_wait(child, ms))
+		return;
+	vmrt_child_signal(child, SIGKILL);
+	reap(child, 0);
+}

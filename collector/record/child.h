@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_RECORD_CHILD_H
+#define VMRT_COLLECTOR_RECORD_CHILD_H
+
+/* Programs that run while something is recorded. */
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include <vmrt/status.h>
+
+struct vmrt_child {
+	pid_t pid;  /* 0: none, or ended */
+	int fd;	    /* becomes readable when it ends; -1 */
+	int status; /* exit status, 128 + N for a signal; -1 while it runs */
+};
+
+/**
+ * vmrt_child_start - run a program, found as a shell would
+ * @aside: out of reach of the terminal's ^C, and told to end when we die
+ * @keep_fd: a descriptor that it inherits, or -1
+ *
+ * Return: VMRT_OK; VMRT_ENOENT, VMRT_EPERM... if the program cannot be run.
+ */
+enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], bool aside,
+	int keep_fd, struct vmrt_error *err);
+
+/** vmrt_child_check - has it ended? then its status is there */
+bool vmrt_child_check(struct vmrt_child *child);
+
+/** vmrt_child_signal - send it a signal, if it still runs */
+void vmrt_child_signal(struct vmrt_child *child, int sig);
+
+/** vmrt_child_wait - wait until it has ended, at most @ms; returns whether it has */
+bool vmrt_child_wait(struct vmrt_child *child, int ms);
+
+/** vmrt_child_end - end it: @sig, and if that does not do within @ms, SIGKILL */
+void vmrt_child_end(struct vmrt_child *child, int sig, int ms);
+
+#endif

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "drain.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <vmrt/units.h>
+
+#include "collector/tracefs/tail.h"
+
+#define PIPE_BYTES (1 << 20)
+#define PAUSE_MS 400 /* between two looks at a buffer that does not fill */
+#define STACK_BYTES (256 << 10)
+
+struct cpu {
+	struct vmrt_drain *drain;
+	pthread_t thread;
+	bool running;
+	unsigned cpu;
+	int pipe[2];
+	int64_t last_look;
+	struct vmrt_drain_look look;
+	struct vmrt_error err; /* of the thread */
+};
+
+struct vmrt_drain {
+	struct vmrt_tracer *tracer;
+	struct vmrt_drain_options options;
+	struct cpu *cpus;
+	unsigned n_cpus;
+	cpu_set_t places;
+	int end_fd;  /* tells the threads */
+	int stop_fd; /* told by the threads */
+	atomic_uint_fast64_t size;
+	atomic_int stop;
+};
+
+/* The first reason to stop is the reason. */
+static void ask_to_stop(struct vmrt_drain *d, enum vmrt_drain_stop why)
+{
+	int before = VMRT_DRAIN_GO_ON;
+	uint64_t one = 1;
+
+	if (atomic_compare_exchange_strong(&d->stop, &before, (int)why))
+		(void)!write(d->stop_fd, &one, sizeof(one));
+}
+
+static enum vmrt_status cannot_read(unsigned cpu, struct vmrt_error *err)
+{
+	return vmrt_fail_errno(err, errno, "cannot read the trace buffer of CPU %u", cpu);
+}
+
+static enum vmrt_status pipe_to_file(struct cpu *c, size_t n)
+{
+	while (n) {
+		ssize_t moved = vmrt_datfile_splice(c->drain->options.file, c->cpu, c->pipe[0], n);
+
+		if (moved <= 0)
+			return vmrt_fail_errno(&c->err, moved ? errno : EIO,
+				"cannot write what CPU %u recorded", c->cpu);
+		n -= (size_t)moved;
+	}
+	return VMRT_OK;
+}
+
+/* Moves the full sub-buffers there are now. Returns how many bytes, or -1. */
+static int64_t move_full(struct cpu *c)
+{
+	struct vmrt_drain *d = c->drain;
+	int64_t total = 0;
+
+	for (;;) {
+		ssize_t n = vmrt_tracer_splice(d->tracer, c->cpu, c->pipe[1], PIPE_BYTES);
+
+		if (n < 0) {
+			cannot_read(c->cpu, &c->err);
+			return -1;
+		}
+		if (n == 0)
+			return total;
+		if (pipe_to_file(c, (size_t)n) != VMRT_OK)
+			return -1;
+		atomic_fetch_add(&d->size, (uint64_t)n);
+		total += n;
+	}
+}
+
+static void note_look(struct cpu *c, int64_t now)
+{
+	if (c->last_look && now - c->last_look > c->look.unread_ns) {
+		c->look.unread_ns = now - c->last_look;
+		c->look.unread_at = now;
+	}
+	c->last_look = now;
+}
+
+static void note_fill(struct cpu *c, int64_t moved)
+{
+	uint64_t buffer = vmrt_tracer_buffer(c->drain->tracer),
+		 fill = moved > 0 ? (uint64_t)moved : 0;
+
+	/* more than it holds can be moved when it fills meanwhile */
+	if (fill > buffer)
+		fill = buffer;
+	if (fill > c->look.fill)
+		c->look.fill = fill;
+}
+
+/* Is there room for what is in the buffers, and for what the analysis makes of it? */
+static void check_limits(struct vmrt_drain *d)
+{
+	uint64_t size = atomic_load(&d->size);
+
+	if (d->options.max_size && size >= d->options.max_size)
+		ask_to_stop(d, VMRT_DRAIN_MAX_SIZE);
+	else if (vmrt_datfile_free_space(d->options.file) < d->options.reserve + size / 4)
+		ask_to_stop(d, VMRT_DRAIN_DISK);
+}
+
+static void *drain_thread(void *arg)
+{
+	struct cpu *c = arg;
+	struct vmrt_drain *d = c->drain;
+	sigset_t all;
+
+	/* signals are for the main thread */
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	if (d->options.cpus)
+		pthread_setaffinity_np(pthread_self(), sizeof(d->places), &d->places);
+	for (;;) {
+		int64_t moved;
+
+		note_look(c, vmrt_now_ns());
+		moved = move_full(c);
+		note_fill(c, moved);
+		if (moved < 0)
+			ask_to_stop(d, VMRT_DRAIN_FAILED);
+		else if (moved)
+			check_limits(d);
+		if (moved < 0 || vmrt_tracer_wait(d->tracer, c->cpu, d->end_fd, PAUSE_MS))
+			return NULL;
+	}
+}
+
+static enum vmrt_status start_thread(struct cpu *c, struct vmrt_error *err)
+{
+	pthread_attr_t attr;
+	int errnum;
+
+	if (pipe2(c->pipe, O_CLOEXEC) != 0)
+		return vmrt_fail_errno(err, errno, "cannot make a pipe");
+	/* a refusal (a user's limit) leaves the default size, which only means more calls */
+	fcntl(c->pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_BYTES);
+	errnum = pthread_create(&c->thread, &attr, drain_thread, c);
+	pthread_attr_destroy(&attr);
+	c->running = !errnum;
+	return errnum ? vmrt_fail_errno(err, errnum, "cannot start a thread") : VMRT_OK;
+}
+
+enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
+	const struct vmrt_drain_options *options, struct vmrt_drain **out, struct vmrt_error *err)
+{
+	struct vmrt_drain *d = calloc(1, sizeof(*d));
+	enum vmrt_status status = VMRT_OK;
+
+	if (!d)
+		return vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
+	d->tracer = tracer;
+	d->options = *options;
+	d->end_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	d->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	d->n_cpus = vmrt_tracer_cpus(tracer);
+	d->cpus = calloc(d->n_cpus, sizeof(*d->cpus));
+	if (options->cpus)
+		d->places = *options->cpus;
+	if (d->end_fd < 0 || d->stop_fd < 0 || !d->cpus) {
+		d->n_cpus = d->cpus ? d->n_cpus : 0;
+		status = vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
+	}
+	for (unsigned i = 0; i < d->n_cpus; i++)
+		d->cpus[i] = (struct cpu){.drain = d, .cpu = i, .pipe = {-1, -1}};
+	for (unsigned i = 0; i < d->n_cpus && status == VMRT_OK && !options->hold; i++)
+		status = start_thread(&d->cpus[i], err);
+	if (status == VMRT_OK)
+		*out = d;
+	else
+		vmrt_drain_free(d);
+	return status;
+}
+
+uint64_t vmrt_drain_size(const struct vmrt_drain *d)
+{
+	return atomic_load(&d->size);
+}
+
+enum vmrt_drain_stop vmrt_drain_stop(const struct vmrt_drain *d)
+{
+	return (enum vmrt_drain_stop)atomic_load(&d->stop);
+}
+
+int vmrt_drain_stop_fd(const struct vmrt_drain *d)
+{
+	return d->stop_fd;
+}
+
+static void join(struct vmrt_drain *d)
+{
+	uint64_t one = 1;
+
+	(void)!write(d->end_fd, &one, sizeof(one));
+	for (unsigned i = 0; i < d->n_cpus; i++) {
+		if (d->cpus[i].running)
+			pthread_join(d->cpus[i].thread, NULL);
+		d->cpus[i].running = false;
+	}
+}
+
+enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file,
+	unsigned cpu, int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err)
+{
+	uint32_t size = vmrt_tracer_page_size(tracer);
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_tail tail;
+	const uint8_t *page;
+	int got = 1;
+
+	if (vmrt_tail_begin(&tail, tracer, cpu, since) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "trace buffer of CPU %u: out of memory", cpu);
+	while (status == VMRT_OK && (got = vmrt_tail_next(&tail, &page)) > 0) {
+		if (vmrt_datfile_write(file, cpu, page, size) != 0)
+			status = vmrt_fail_errno(
+				err, errno, "cannot write what CPU %u recorded", cpu);
+		else if (!*moved)
+			*first = vmrt_page_time(page);
+		*moved += status == VMRT_OK ? size : 0;
+	}
+	if (got < 0)
+		status = cannot_read(cpu, err);
+	vmrt_tail_end(&tail);
+	return status;
+}
+
+enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	join(d);
+	for (unsigned i = 0; i < d->n_cpus; i++) {
+		struct cpu *c = &d->cpus[i];
+		uint64_t moved = 0;
+
+		note_look(c, vmrt_now_ns());
+		if (c->err.status == VMRT_OK)
+			vmrt_drain_take(d->tracer, d->options.file, i, since, &moved,
+				&c->look.first_ns, &c->err);
+		note_fill(c, (int64_t)moved);
+		atomic_fetch_add(&d->size, moved);
+		if (c->err.status != VMRT_OK && status == VMRT_OK)
+			status = vmrt_fail(err, c->err.status, "%s", c->err.text);
+	}
+	return status;
+}
+
+struct vmrt_drain_look vmrt_drain_look(const struct vmrt_drain *d, unsigned cpu)
+{
+	return cpu < d->n_cpus ? d->cpus[cpu].look : (struct vmrt_drain_look){0};
+}
+
+void vmrt_drain_free(struct vmrt_drain *d)
+{
+	if (!d)
+		return;
+	if (d->end_fd >= 0)
+		join(d);
+	for (unsigned i = 0; i < d->n_cpus; i++)
+		for (int k = 0; k < 2; k++)
+			if (d->cpus[i].pipe[k] >= 0)
+				close(d->cpus[i].pipe[k]);
+	if (d->end_fd >= 0)
+		close(d->end_fd);
+	if (d->stop_fd >= 0)
+		close(d->stop_fd);
+	free(d->cpus);
+	free(d);
+}

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* The guests of a recording. What goes wrong with one is a note in its place, never the end of it.
+ */
+#include "recorder.h"
+
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/tool.h>
+
+#include "collector/session/kvm-tsc.h"
+#include "salvage.h"
+
+#define READY_WAIT_MS 60000 /* the session's own deadlines are shorter */
+#define START_WAIT_MS 25000
+#define SEND_WAIT_MS (1000 * 3600)
+#define FIRST_PINGS                                                                                \
+	5 /* exchanged before anything else happens: later the guest may be too busy               \
+	   */
+#define FIRST_PINGS_MS 1000
+#define HURRY_MS 2000 /* for everything, when ^C was pressed twice */
+#define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
+
+static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
+{
+	return &rec->manifest.vms[i];
+}
+
+/* The first note about a guest says why; later ones are consequences. */
+static void note(struct vmrt_manifest_vm *vm, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void note(struct vmrt_manifest_vm *vm, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (vm->note[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(vm->note, sizeof(vm->note), fmt, ap);
+	va_end(ap);
+	vmrt_warn("%s", vm->note);
+}
+
+/* Has the session failed? */
+static bool note_failure(struct vmrt_recorder *rec, size_t i)
+{
+	char text[VMRT_ERROR_TEXT];
+
+	vmrt_guest_error(rec->guests[i].session, text, sizeof(text));
+	if (text[0])
+		note(vm_of(rec, i), "%.250s", text);
+	return text[0];
+}
+
+static void name_file(struct vmrt_recorder *rec, size_t i)
+{
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	char name[VMRT_NAME_MAX];
+
+	snprintf(name, sizeof(name), "%s", vm->vm.name);
+	vmrt_run_file_name(name);
+	snprintf(vm->file, sizeof(vm->file), "guest-%s.dat", name);
+	for (size_t k = 0; k < i; k++)
+		if (!strcmp(vm->file, vm_of(rec, k)->file))
+			snprintf(vm->file, sizeof(vm->file), "guest-%.50s-%u.dat", name,
+				(unsigned)i);
+}
+
+static void open_session(struct vmrt_recorder *rec, size_t i)
+{
+	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	struct vmrt_guest_options options = {
+		.name = vm->vm.name,
+		.sockets = g->sockets,
+		.n_sockets = g->n_sockets,
+		.secret = rec->options->secret,
+		.buffer = rec->options->guest_buffer,
+		.mode = rec->options->flight_ns ? VMRT_GUEST_FLIGHT
+			: rec->options->stream	? VMRT_GUEST_STREAM
+						: VMRT_GUEST_HOLD,
+		.max_size = rec->options->guest_max_size,
+		.cpus = rec->has_cpus ? &rec->cpus : NULL,
+		.ready = vmrt_guest_file_ready,
+		.pages = vmrt_guest_file_pages,
+		.ctx = &g->file,
+	};
+	struct vmrt_error err;
+
+	if (!g->n_sockets) {
+		note(vm,
+			"VM %s has no port org.vmrt.agent.0: only the host's side of it is "
+			"recorded (--no-guest says that this is wanted)",
+			vm->vm.name);
+		return;
+	}
+	name_file(rec, i);
+	vmrt_guest_file_init(&g->file, rec->folder.path, vm->file, rec->trace_id);
+	g->file.flight = rec->options->flight_ns > 0;
+	if (vm->vm.pid && !strcmp(vm->vm.accel, "kvm"))
+		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
+	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
+		note(vm, "%.250s", err.text);
+}
+
+void vmrt_recorder_connect(struct vmrt_recorder *rec)
+{
+	for (size_t i = 0; i < rec->manifest.n_vms && !rec->options->no_guest; i++)
+		open_session(rec, i);
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		struct vmrt_guest *s = rec->guests[i].session;
+
+		if (s && vmrt_guest_wait(s, VMRT_GUEST_READY, READY_WAIT_MS, vmrt_stop_fd()) !=
+				 VMRT_GUEST_READY)
+			note_failure(rec, i);
+	}
+}
+
+static void wait_for_pings(struct vmrt_guest *s)
+{
+	int64_t until = vmrt_now_ns() + FIRST_PINGS_MS * VMRT_NS_PER_MS;
+	struct pollfd stop = {.fd = vmrt_stop_fd(), .events = POLLIN};
+	struct vmrt_ping ping;
+	uint64_t next = FIRST_PINGS - 1;
+
+	while (!vmrt_guest_copy_pings(s, &next, &ping, 1) && vmrt_now_ns() < until &&
+		poll(&stop, 1, 10) == 0)
+		;
+}
+
+void vmrt_recorder_start_guests(struct vmrt_recorder *rec)
+{
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		if (rec->guests[i].session)
+			vmrt_guest_start(rec->guests[i].session);
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		struct vmrt_guest *s = rec->guests[i].session;
+
+		if (s && vmrt_guest_wait(s, VMRT_GUEST_STARTED, START_WAIT_MS, vmrt_stop_fd()) !=
+				 VMRT_GUEST_STARTED)
+			note_failure(rec, i);
+		else if (s)
+			wait_for_pings(s);
+	}
+}
+
+/* Waits in slices, so that a second ^C shortens it. */
+static enum vmrt_guest_state wait_for(
+	struct vmrt_guest *s, enum vmrt_guest_state state, int ms, int stops)
+{
+	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS, hurry = 0;
+
+	for (;;) {
+		enum vmrt_guest_state now = vmrt_guest_wait(s, state, 100, -1);
+		int64_t time = vmrt_now_ns();
+
+		if (!hurry && vmrt_recorder_stops() > stops)
+			hurry = time + HURRY_MS * VMRT_NS_PER_MS;
+		if (now >= state || time >= until || (hurry && time >= hurry))
+			return now;
+	}
+}
+
+void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
+{
+	int64_t until = vmrt_now_ns() + wait_ms * VMRT_NS_PER_MS;
+
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		struct vmrt_recorder_guest *g = &rec->guests[i];
+
+		if (!g->session)
+			continue;
+		vmrt_guest_file_now(&g->file);
+		vmrt_guest_stop(g->session, rec->since_ns);
+	}
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		int64_t left = until - vmrt_now_ns();
+
+		if (rec->guests[i].session)
+			wait_for(rec->guests[i].session, VMRT_GUEST_STOPPED,
+				left > 0 ? (int)(left / VMRT_NS_PER_MS) : 0, 1);
+	}
+}
+
+void vmrt_recorder_keep_pings(struct vmrt_recorder *rec)
+{
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		if (rec->guests[i].session)
+			vmrt_guest_file_pings(&rec->guests[i].file, rec->guests[i].session);
+}
+
+/* A flight recorder may have pinged for days: what is said about the time that it keeps is enough.
+ */
+static void keep_pings(struct vmrt_recorder *rec, size_t i, const struct vmrt_guest_result *result)
+{
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	size_t first = 0;
+
+	while (rec->options->flight_ns && first < result->n_pings &&
+		result->pings[first].host_recv_ns < rec->since_ns - PINGS_BEFORE_NS)
+		first++;
+	vm->pings = malloc((result->n_pings - first + 1) * sizeof(*vm->pings));
+	if (!vm->pings)
+		return;
+	vm->n_pings = result->n_pings - first;
+	if (vm->n_pings)
+		memcpy(vm->pings, result->pings + first, vm->n_pings * sizeof(*vm->pings));
+}
+
+/* What a flight recorder has forgotten is not lost; but it may hold less than it should. */
+static void forgive_flight(struct vmrt_recorder *rec, size_t i,
+	const struct vmrt_guest_result *result, struct vmrt_cpu_stats *stats)
+{
+	const struct vmrt_guest_file *file = &rec->guests[i].file;
+	int64_t first = result->since_ns;
+
+	for (unsigned cpu = 0; cpu < result->meta->cpus; cpu++) {
+		if (stats[cpu].overrun && file->first_ns[cpu] > first)
+			first = file->first_ns[cpu];
+		stats[cpu].overrun = 0;
+	}
+	if (first > result->since_ns)
+		vmrt_warn("the buffers of %s lacked the first %.3f s of that; --guest-buffer makes "
+			  "room for more",
+			vm_of(rec, i)->vm.name, (double)(first - result->since_ns) / VMRT_NS_PER_S);
+}
+
+static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_cpu_stats *stats)
+{
+	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct vmrt_content content = {0};
+	char path[PATH_MAX];
+
+	for (unsigned cpu = 0; cpu < g->file.cpus; cpu++) {
+		g->events += stats[cpu].read_events;
+		g->lost += stats[cpu].overrun + stats[cpu].commit_overrun + stats[cpu].dropped;
+	}
+	if (!rec->options->flight_ns && !vm_of(rec, i)->broken_off)
+		return;
+	/* more was read than was kept, or nobody told how much it was */
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
+	if (vmrt_count_events(path, &content, NULL) == VMRT_OK)
+		g->events = content.events;
+}
+
+static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
+	const struct vmrt_guest_result *result, struct vmrt_error *err)
+{
+	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	struct vmrt_cpu_stats *stats = calloc(result->meta->cpus, sizeof(*stats));
+	enum vmrt_status status;
+
+	g->n_tids = result->meta->cpus;
+	g->tids = vmrt_guest_vcpu_tids(&vm->vm, g->n_tids);
+	if (!stats || !g->tids) {
+		free(stats);
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", vm->file);
+	}
+	memcpy(stats, result->stats, result->meta->cpus * sizeof(*stats));
+	if (rec->options->flight_ns)
+		forgive_flight(rec, i, result, stats);
+	status = vmrt_guest_file_end(&g->file, result->meta, stats, vm->pings, vm->n_pings, err);
+	if (status == VMRT_OK)
+		count_events(rec, i, stats);
+	free(stats);
+	return status;
+}
+
+static void save_guest(struct vmrt_recorder *rec, size_t i)
+{
+	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct vmrt_manifest_vm *vm = vm_of(rec, i);
+	struct vmrt_guest_result result;
+	struct vmrt_error err;
+
+	if (wait_for(g->session, VMRT_GUEST_DONE, SEND_WAIT_MS, 1) < VMRT_GUEST_DONE)
+		vmrt_guest_abort(g->session, "its events were not waited for");
+	vmrt_guest_finish(g->session, &result);
+	vm->broken_off = note_failure(rec, i);
+	keep_pings(rec, i, &result);
+	vmrt_kvm_tsc_keep(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
+	snprintf(vm->kernel, sizeof(vm->kernel), "%s", result.kernel);
+	if (result.bad_pages)
+		note(vm, "%llu malformed pages of events from %s were thrown away",
+			(unsigned long long)result.bad_pages, vm->vm.name);
+	if (result.meta && (g->file.size || !vm->note[0])) {
+		if (write_guest(rec, i, &result, &err) == VMRT_OK)
+			return;
+		note(vm, "%.250s", err.text);
+	}
+	vmrt_guest_file_remove(&g->file);
+	vm->file[0] = '\0';
+	vm->broken_off = false;
+}
+
+void vmrt_recorder_save_guests(struct vmrt_recorder *rec)
+{
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		if (rec->guests[i].session)
+			save_guest(rec, i);
+		else
+			vm_of(rec, i)->file[0] = '\0';
+	}
+}
+
+size_t vmrt_recorder_dat_guests(
+	const struct vmrt_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		if (rec->manifest.vms[i].file[0] && rec->guests[i].tids)
+			out[n++] = (struct vmrt_dat_guest){
+				.name = rec->manifest.vms[i].vm.name,
+				.trace_id = rec->guests[i].file.trace_id,
+				.vcpu_tids = rec->guests[i].tids,
+				.n_vcpus = rec->guests[i].n_tids,
+			};
+	return n;
+}
+
+void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop)
+{
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		if (rec->guests[i].session)
+			vmrt_guest_abort(rec->guests[i].session, "the recording was given up");
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		struct vmrt_recorder_guest *g = &rec->guests[i];
+
+		if (!g->session)
+			continue;
+		vmrt_guest_close(g->session);
+		if (drop)
+			vmrt_guest_file_remove(&g->file);
+		vmrt_guest_file_close(&g->file);
+		free(g->tids);
+	}
+}

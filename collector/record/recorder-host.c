@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* The host's side of a recording: its file, its buffers, what was lost of it. */
+#include "recorder.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/tool.h>
+
+#include "parser/ring/datnames.h"
+#include "salvage.h"
+
+#define EXITS_BUFFER (64 << 10)
+#define DISK_RESERVE (UINT64_C(8) << 20) /* for the head, the manifest, a small database */
+
+void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
+{
+	char *note = rec->manifest.note;
+	va_list ap;
+
+	/* the first note says why; later ones are consequences */
+	if (note[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(note, sizeof(rec->manifest.note), fmt, ap);
+	va_end(ap);
+}
+
+static enum vmrt_status save_manifest(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_MANIFEST);
+	return vmrt_manifest_save(&rec->manifest, path, err);
+}
+
+/*
+ * Names of threads that end are in the recording, but to look for them there is to read all of it.
+ * A second instance has only them. Without it, or if it lost something, everything is read.
+ */
+static void open_exits(struct vmrt_recorder *rec)
+{
+	struct vmrt_tracer_options options = {
+		.label = "names", .buffer = EXITS_BUFFER, .events = "sched:sched_process_exit"};
+
+	rec->names = vmrt_names_new(&rec->meta);
+	if (rec->names && vmrt_tracer_has_event(rec->tracer, "sched", "sched_process_exit") &&
+		vmrt_tracer_open_with(&options, &rec->exits, NULL) == VMRT_OK)
+		vmrt_tracer_on(rec->exits, NULL);
+}
+
+void vmrt_recorder_take_names(struct vmrt_recorder *rec)
+{
+	uint8_t page[VMRT_TRACER_PAGE_MAX];
+
+	for (unsigned cpu = 0; rec->exits && cpu < rec->meta.cpus; cpu++)
+		while (vmrt_tracer_read(rec->exits, cpu, page) > 0)
+			vmrt_names_page(rec->names, page);
+}
+
+/* Were all ends of threads seen? */
+static bool all_names_taken(struct vmrt_recorder *rec)
+{
+	struct vmrt_cpu_stats s;
+
+	if (!rec->exits || vmrt_tracer_off(rec->exits, NULL) != VMRT_OK)
+		return false;
+	vmrt_recorder_take_names(rec);
+	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
+		if (vmrt_tracer_stats(rec->exits, cpu, &s, NULL) != VMRT_OK || s.overrun ||
+			s.dropped || s.commit_overrun)
+			return false;
+	return true;
+}
+
+enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	const struct vmrt_recorder_options *o = rec->options;
+	struct vmrt_dat_content first = {.meta = &rec->meta, .trace_id = rec->trace_id};
+	struct vmrt_drain_options drain = {
+		.cpus = rec->has_cpus ? &rec->cpus : NULL,
+		.max_size = o->max_size,
+		.reserve = DISK_RESERVE + rec->meta.cpus * vmrt_tracer_buffer(rec->tracer),
+		.hold = o->flight_ns > 0,
+	};
+	enum vmrt_status status;
+
+	rec->manifest.buffers = calloc(rec->meta.cpus, sizeof(*rec->manifest.buffers));
+	rec->stats = calloc(rec->meta.cpus, sizeof(*rec->stats));
+	if (!rec->stats || !rec->manifest.buffers)
+		return vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
+	rec->manifest.n_buffers = rec->meta.cpus;
+	status = vmrt_journal_write(rec->folder.path, vmrt_tracer_instance(rec->tracer), err);
+	if (status != VMRT_OK)
+		return status;
+	rec->journal = true;
+	if ((status = vmrt_datfile_begin(rec->folder.path, "host", &first, &rec->file, err)) !=
+		VMRT_OK)
+		return status;
+	drain.file = rec->file;
+	if (vmrt_datfile_free_space(rec->file) < drain.reserve)
+		return vmrt_fail(err, VMRT_EIO,
+			"the disk of %s is nearly full: at least %" PRIu64
+			" MiB are needed (less with a smaller --buffer)",
+			rec->folder.path, drain.reserve >> 20);
+	open_exits(rec);
+	return vmrt_drain_start(rec->tracer, &drain, &rec->drain, err);
+}
+
+enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	return save_manifest(rec, err);
+}
+
+static uint64_t lost_of(const struct vmrt_cpu_stats *s)
+{
+	return s->overrun + s->commit_overrun + s->dropped;
+}
+
+static void note_losses(struct vmrt_manifest_buffer *b, uint64_t lost, int64_t from, int64_t to)
+{
+	struct vmrt_manifest_loss *last = b->n_losses ? &b->losses[b->n_losses - 1] : NULL;
+
+	if (lost <= b->lost)
+		return;
+	/* what goes on is one loss; when there is no room the last one grows */
+	if (last && (last->to_ns == from || b->n_losses == VMRT_MANIFEST_LOSSES)) {
+		last->to_ns = to;
+		last->events += lost - b->lost;
+	} else {
+		b->losses[b->n_losses++] = (struct vmrt_manifest_loss){from, to, lost - b->lost};
+	}
+	b->lost = lost;
+	b->fill = b->size; /* nothing is lost in a buffer that is not full */
+}
+
+void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now)
+{
+	for (unsigned cpu = 0; cpu < rec->meta.cpus && !rec->options->flight_ns; cpu++) {
+		struct vmrt_cpu_stats s;
+
+		if (vmrt_tracer_stats(rec->tracer, cpu, &s, NULL) == VMRT_OK)
+			note_losses(&rec->manifest.buffers[cpu], lost_of(&s), rec->looked_ns, now);
+	}
+	rec->looked_ns = now;
+}
+
+static void tell_why(struct vmrt_recorder *rec)
+{
+	switch (vmrt_drain_stop(rec->drain)) {
+	case VMRT_DRAIN_MAX_SIZE:
+		vmrt_recorder_note(rec, "recording ended when --max-size was reached");
+		break;
+	case VMRT_DRAIN_DISK:
+		vmrt_recorder_note(rec, "recording ended because the disk was nearly full");
+		break;
+	default:
+		return;
+	}
+	vmrt_warn("%s", rec->manifest.note);
+}
+
+void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
+{
+	int64_t since = rec->since_ns, least = INT64_MIN;
+	struct vmrt_error err;
+	bool failed;
+
+	tell_why(rec);
+	failed = vmrt_drain_finish(rec->drain, since, &err) != VMRT_OK;
+	rec->manifest.broken_off = failed;
+	if (failed) {
+		vmrt_recorder_note(rec, "%.150s: the recording of the host ends there", err.text);
+		vmrt_warn("%s", rec->manifest.note);
+	}
+	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++) {
+		struct vmrt_drain_look look = vmrt_drain_look(rec->drain, cpu);
+		struct vmrt_manifest_buffer *b = &rec->manifest.buffers[cpu];
+		struct vmrt_cpu_stats *s = &rec->stats[cpu];
+
+		if (vmrt_tracer_stats(rec->tracer, cpu, s, &err) != VMRT_OK)
+			vmrt_warn("%s", err.text);
+		/* what a flight recorder forgets is not lost, but it may have forgotten more than
+		 * it should */
+		if (rec->options->flight_ns && s->overrun && look.first_ns > since &&
+			look.first_ns > least)
+			least = look.first_ns;
+		if (rec->options->flight_ns)
+			s->overrun = 0;
+		if (failed)
+			s->dropped += s->entries;
+		b->size = vmrt_tracer_buffer(rec->tracer);
+		if (look.fill > b->fill)
+			b->fill = look.fill;
+		note_losses(b, lost_of(s), rec->looked_ns, rec->manifest.end_ns);
+		b->events = s->read_events;
+		b->unread_ns = look.unread_ns;
+		b->unread_at_ns = look.unread_at;
+		rec->events += b->events;
+		rec->lost += b->lost;
+	}
+	if (least != INT64_MIN)
+		vmrt_warn("the buffers held only the last %.3f s; --buffer makes room for more",
+			(double)(rec->manifest.end_ns - least) / VMRT_NS_PER_S);
+}
+
+/*
+ * Names of now behind those of the beginning: a later name is the one by which events go. Those of
+ * threads that came and went meanwhile are in their events only.
+ */
+static void add_names(struct vmrt_recorder *rec)
+{
+	char *now = vmrt_trace_cmdlines(), *ended, *all;
+
+	all = vmrt_trace_merge_names((const char *const[]){rec->meta.cmdlines, now}, 2);
+	free(now);
+	if (!all)
+		return;
+	free(rec->meta.cmdlines);
+	rec->meta.cmdlines = all;
+	if (!all_names_taken(rec) && rec->names)
+		vmrt_datfile_names(rec->file, rec->names);
+	ended = vmrt_names_take(rec->names);
+	rec->names = NULL;
+	all = ended ? vmrt_trace_merge_names((const char *const[]){all, ended}, 2) : NULL;
+	free(ended);
+	if (all) {
+		free(rec->meta.cmdlines);
+		rec->meta.cmdlines = all;
+	}
+}
+
+/* A flight recorder has read more than it kept. */
+static void count_kept(struct vmrt_recorder *rec)
+{
+	struct vmrt_content content = {.cpus = rec->meta.cpus};
+	char path[PATH_MAX];
+
+	content.per_cpu = calloc(rec->meta.cpus, sizeof(*content.per_cpu));
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
+	if (content.per_cpu && vmrt_count_events(path, &content, NULL) == VMRT_OK) {
+		rec->events = content.events;
+		for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
+			rec->manifest.buffers[cpu].events = content.per_cpu[cpu];
+		if (content.first_ns > rec->manifest.start_ns)
+			rec->manifest.start_ns = content.first_ns;
+	}
+	free(content.per_cpu);
+}
+
+enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	struct vmrt_dat_guest guests[VMRT_RECORDER_VMS];
+	struct vmrt_dat_content content = {
+		.meta = &rec->meta,
+		.stats = rec->stats,
+		.trace_id = rec->trace_id,
+		.guests = guests,
+	};
+	enum vmrt_status status;
+
+	add_names(rec);
+	content.n_guests = vmrt_recorder_dat_guests(rec, guests);
+	status = vmrt_datfile_end(rec->file, &content, err);
+	if (status == VMRT_OK && rec->options->flight_ns)
+		count_kept(rec);
+	if (status == VMRT_OK)
+		status = save_manifest(rec, err);
+	if (status == VMRT_OK) {
+		vmrt_run_unlink(rec->folder.path, VMRT_FILES_PINGS);
+		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
+		rec->journal = false;
+	}
+	return status;
+}

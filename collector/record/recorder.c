@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: MIT */
+#include "recorder.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+#include <vmrt/tool.h>
+#include <vmrt/version.h>
+
+#include "parser/ring/datnames.h"
+#include "parser/dat/datwrite.h"
+#include "collector/cmd/trace.h"
+
+#define COMMAND_PATIENCE_MS 5000 /* for a command to obey a signal */
+#define STOP_WAIT_MS 25000	 /* for guests to stop recording */
+#define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
+#define HURRY_MS 2000		 /* ... when ^C was pressed twice */
+#define COMMAND_OWN_MS 1000	 /* ^C reaches it through the terminal: give it a moment */
+#define HSF_READY_MS 10000
+#define HSF_END_MS 5000
+#define CLOSE_PATIENCE_MS 3000
+#define PROGRESS_MS 500
+#define LOOK_MS 1000 /* between two looks at what was lost */
+#define MAX_EXPERIMENT (16 << 20)
+
+int vmrt_recorder_stops(void)
+{
+	int n = 0;
+
+	if (!vmrt_stop_requested())
+		return 0;
+	/* each signal leaves a byte in the pipe */
+	return ioctl(vmrt_stop_fd(), FIONREAD, &n) == 0 && n > 0 ? n : 1;
+}
+
+static char *join_words(char **words)
+{
+	size_t size = 1;
+	char *text, *at;
+
+	for (size_t i = 0; words && words[i]; i++)
+		size += strlen(words[i]) + 1;
+	text = at = calloc(1, size);
+	for (size_t i = 0; text && words && words[i]; i++)
+		at += sprintf(at, "%s%s", i ? " " : "", words[i]);
+	return text;
+}
+
+/* The signals that ended the recording must not end its analysis; one that comes later does. */
+static int stops_of_recording;
+
+static int analysis_stopped(void)
+{
+	return vmrt_recorder_stops() > stops_of_recording;
+}
+
+static enum vmrt_status describe_host(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	struct vmrt_manifest *m = &rec->manifest;
+	time_t now = time(NULL);
+	struct utsname u;
+	struct tm tm;
+
+	uname(&u);
+	snprintf(m->vmrt_version, sizeof(m->vmrt_version), "%s", VMRT_VERSION);
+	snprintf(m->kernel, sizeof(m->kernel), "%s", u.release);
+	snprintf(m->hostname, sizeof(m->hostname), "%.63s", u.nodename);
+	strftime(m->recorded_at, sizeof(m->recorded_at), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &tm));
+	m->cpus = (unsigned)sysconf(_SC_NPROCESSORS_CONF);
+	m->command_status = -1;
+	m->hsf = rec->options->hsf;
+	m->command = join_words(rec->options->command);
+	return m->command ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "manifest: out of memory");
+}
+
+/* The experiment of the run is the file as it is now, whatever becomes of it later. */
+static enum vmrt_status keep_experiment(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	char path[PATH_MAX], *text;
+	enum vmrt_status status;
+	size_t size;
+
+	if (!rec->options->experiment)
+		return VMRT_OK;
+	status = vmrt_read_file(rec->options->experiment, MAX_EXPERIMENT, &text, &size, err);
+	if (status != VMRT_OK)
+		return status;
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_EXPERIMENT);
+	status = vmrt_write_file(path, text, size, err);
+	free(text);
+	return status;
+}
+
+static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	if (!rec->manifest.n_vms && !rec->options->all_vms)
+		return vmrt_fail(
+			err, VMRT_EINVAL, "--only-vms: say which VMs, with -e, --vm or --all-vms");
+	for (size_t i = 0; rec->experiment && i < rec->experiment->n_tasks; i++)
+		if (!strcmp(rec->experiment->tasks[i].machine, VMRT_HOST))
+			return vmrt_fail(err, VMRT_EINVAL,
+				"--only-vms would not record task %s of the host",
+				rec->experiment->tasks[i].name);
+	if (!rec->manifest.n_vms)
+		vmrt_say("no VM is running here yet: nothing is recorded until one does");
+	return vmrt_recorder_only_vms(rec, err);
+}
+
+/* Everything that can be refused is refused here, before anything runs or records. */
+static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	const struct vmrt_recorder_options *o = rec->options;
+	struct vmrt_tracer_options tracer = {
+		.label = "record", .buffer = o->buffer, .events = o->events};
+	struct vmrt_flight_options flight = {.on_miss = o->on_miss, .on_overrun = o->on_overrun};
+	const char *name = "run";
+	enum vmrt_status status;
+
+	if (o->experiment) {
+		status = vmrt_experiment_load(o->experiment, &rec->experiment, err);
+		if (status != VMRT_OK)
+			return status;
+		if (rec->experiment->name[0])
+			name = rec->experiment->name;
+	}
+	if ((status = vmrt_recorder_find_vms(rec, err)) != VMRT_OK ||
+		(status = describe_host(rec, err)) != VMRT_OK ||
+		(status = vmrt_run_folder_name(&rec->folder, o->run, name, err)) != VMRT_OK ||
+		(status = vmrt_tracer_open_with(&tracer, &rec->tracer, err)) != VMRT_OK ||
+		(status = vmrt_run_folder_make(&rec->folder, o->force, err)) != VMRT_OK)
+		return status;
+	vmrt_recorder_own_cpus(rec);
+	if ((status = keep_experiment(rec, err)) != VMRT_OK ||
+		(status = vmrt_tracer_meta(rec->tracer, &rec->meta, err)) != VMRT_OK)
+		return status;
+	if (o->only_vms && (status = check_only_vms(rec, err)) != VMRT_OK)
+		return status;
+	flight.experiment = rec->experiment;
+	flight.cpus = rec->has_cpus ? &rec->cpus : NULL;
+	rec->trace_id = vmrt_dat_new_id();
+	rec->analyzable = vmrt_tracer_has_event(rec->tracer, "sched", "sched_switch");
+	vmrt_guardian_start(&rec->guardian, vmrt_tracer_folder(rec->tracer));
+	status = vmrt_recorder_open_host(rec, err);
+	if (status == VMRT_OK && o->flight_ns)
+		status = vmrt_flight_start(&flight, &rec->flight, err);
+	return status;
+}
+
+/* The path of another program of vmrt: beside our own, else wherever the shell finds it. */
+static void beside_us(const char *name, char *buf, size_t room)
+{
+	ssize_t len = readlink("/proc/self/exe", buf, room - 1);
+	char *slash;
+
+	if (len > 0) {
+		buf[len] = '\0';
+		slash = strrchr(buf, '/');
+		if (slash && (size_t)(slash + 1 - buf) + strlen(name) < room) {
+			strcpy(slash + 1, name);
+			if (access(buf, X_OK) == 0)
+				return;
+		}
+	}
+	snprintf(buf, room, "%s", name);
+}
+
+static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	char program[PATH_MAX], number[16];
+	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
+	char *experiment = strdup(rec->options->experiment);
+	char *argv[] = {program, run, no_wait, opt_notify, number, experiment, NULL};
+	struct pollfd fds[3];
+	enum vmrt_status status;
+	int ready[2];
+
+	if (!experiment || pipe2(ready, O_CLOEXEC) != 0) {
+		free(experiment);
+		return vmrt_fail_errno(err, errno, "cannot start vmrt-hsf");
+	}
+	beside_us("vmrt-hsf", program, sizeof(program));
+	snprintf(number, sizeof(number), "%d", ready[1]);
+	status = vmrt_child_start(&rec->hsf, argv, true, ready[1], err);
+	close(ready[1]);
+	free(experiment);
+	fds[0] = (struct pollfd){.fd = ready[0], .events = POLLIN};
+	fds[1] = (struct pollfd){.fd = rec->hsf.fd, .events = POLLIN};
+	fds[2] = (struct pollfd){.fd = vmrt_stop_fd(), .events = POLLIN};
+	if (status == VMRT_OK) {
+		char byte;
+
+		poll(fds, 3, HSF_READY_MS);
+		if (fds[2].revents)
+			status = vmrt_fail(err, VMRT_EINTR, "interrupted");
+		else if (!fds[0].revents || read(ready[0], &byte, 1) != 1)
+			status = vmrt_fail(err, VMRT_ETIMEOUT,
+				"vmrt-hsf did not begin to enforce the servers");
+	}
+	close(ready[0]);
+	return status;
+}
+
+static enum vmrt_status start(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	vmrt_recorder_connect(rec);
+	if (vmrt_stop_requested())
+		return vmrt_fail(err, VMRT_EINTR, "interrupted before the recording began");
+	/* the host first and last, so that whatever a guest records has its other side here */
+	rec->manifest.start_ns = rec->looked_ns = vmrt_now_ns();
+	status = vmrt_recorder_save_beginning(rec, err);
+	if (status == VMRT_OK)
+		status = vmrt_tracer_on(rec->tracer, err);
+	if (status != VMRT_OK)
+		return status;
+	vmrt_recorder_start_guests(rec);
+	if (rec->flight)
+		vmrt_flight_arm(rec->flight, vmrt_now_ns());
+	if (rec->options->hsf && (status = start_hsf(rec, err)) != VMRT_OK)
+		return status;
+	if (rec->options->command)
+		status = vmrt_child_start(&rec->command, rec->options->command, false, -1, err);
+	return status;
+}
+
+static void show_progress(struct vmrt_recorder *rec, bool last)
+{
+	uint64_t bytes = vmrt_drain_size(rec->drain), events = 0;
+	int64_t elapsed = vmrt_now_ns() - rec->manifest.start_ns;
+
+	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++) {
+		struct vmrt_cpu_stats s;
+
+		if (vmrt_tracer_stats(rec->tracer, cpu, &s, NULL) == VMRT_OK)
+			events += s.entries + s.read_events;
+	}
+	for (size_t i = 0; i < rec->manifest.n_vms; i++)
+		if (rec->guests[i].session)
+			bytes += vmrt_guest_bytes(rec->guests[i].session);
+	fprintf(stderr, "\r\033[K%lld.%lld s, %llu events, %.1f MiB%s",
+		(long long)(elapsed / VMRT_NS_PER_S),
+		(long long)(elapsed / (100 * VMRT_NS_PER_MS) % 10), (unsigned long long)events,
+		(double)bytes / (1 << 20), last ? "\r\033[K" : "");
+}
+
+static int wait_ms(const struct vmrt_recorder *rec, bool progress)
+{
+	int64_t left = INT64_MAX;
+
+	if (rec->options->duration_ns)
+		left = rec->manifest.start_ns + rec->options->duration_ns - vmrt_now_ns();
+	if (left <= 0)
+		return 0;
+	left = left / VMRT_NS_PER_MS + 1;
+	if (left > (progress ? PROGRESS_MS : LOOK_MS))
+		left = progress ? PROGRESS_MS : LOOK_MS;
+	return (int)left;
+}
+
+static void follow(struct vmrt_recorder *rec, int64_t now)
+{
+	struct vmrt_error err;
+
+	if (vmrt_recorder_follow(rec, now) && rec->options->only_vms &&
+		vmrt_recorder_only_vms(rec, &err) != VMRT_OK)
+		vmrt_warn("%s: threads that are new are not recorded", err.text);
+}
+
+/* Until the command has ended, the time is over, or somebody wants it to end. */
+static void watch(struct vmrt_recorder *rec, bool progress)
+{
+	for (;;) {
+		struct pollfd fds[5] = {{.fd = vmrt_stop_fd(), .events = POLLIN},
+			{.fd = rec->command.fd, .events = POLLIN},
+			{.fd = rec->hsf.fd, .events = POLLIN},
+			{.fd = vmrt_drain_stop_fd(rec->drain), .events = POLLIN},
+			{.fd = rec->flight ? vmrt_flight_fd(rec->flight) : -1, .events = POLLIN}};
+		int timeout = wait_ms(rec, progress);
+		int64_t now;
+
+		if (timeout == 0)
+			return;
+		if (!rec->command.pid)
+			fds[1].fd = -1;
+		poll(fds, 5, timeout);
+		now = vmrt_now_ns();
+		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
+			vmrt_recorder_look_at_losses(rec, now);
+			vmrt_recorder_take_names(rec);
+			vmrt_recorder_keep_pings(rec);
+			follow(rec, now);
+		}
+		if (progress)
+			show_progress(rec, false);
+		if (vmrt_stop_requested() || (rec->command.pid && vmrt_child_check(&rec->command)))
+			return;
+		if (rec->hsf.pid && vmrt_child_check(&rec->hsf))
+			vmrt_warn("vmrt-hsf has ended (status %d): the servers are no longer "
+				  "enforced",
+				rec->hsf.status);
+		if (vmrt_drain_stop(rec->drain) || (rec->flight && vmrt_flight_reason(rec->flight)))
+			return;
+	}
+}
+
+/* ^C reaches the command by itself; other signals only us. */
+static void stop_command(struct vmrt_recorder *rec)
+{
+	int sig = vmrt_stop_requested();
+	struct vmrt_child *c = &rec->command;
+
+	if (!c->pid)
+		return;
+	if (sig != SIGINT || !vmrt_child_wait(c, COMMAND_OWN_MS))
+		vmrt_child_signal(c, sig ? sig : SIGTERM);
+	for (int waited = 0; waited < COMMAND_PATIENCE_MS; waited += 100)
+		if (vmrt_child_wait(c, 100) || vmrt_recorder_stops() > 1)
+			break;
+	vmrt_child_end(c, SIGTERM, 500);
+}
+
+/* Ends everything in the right order and writes all files, whatever happened before. */
+static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	const char *reason = rec->flight ? vmrt_flight_reason(rec->flight) : NULL;
+	bool full = reason || vmrt_drain_stop(rec->drain) != VMRT_DRAIN_GO_ON;
+	enum vmrt_status status = VMRT_OK, saved;
+	struct vmrt_error other;
+
+	rec->since_ns =
+		rec->flight ? vmrt_flight_when(rec->flight) - rec->options->flight_ns : INT64_MIN;
+	if (reason) {
+		vmrt_recorder_note(rec, "flight recorder: saved because %s", reason);
+		vmrt_say("%s", rec->manifest.note);
+		vmrt_recorder_stop_guests(rec, FLIGHT_WAIT_MS);
+	}
+	/* when there is no more room, or what was waited for has happened, what the command does
+	 * from here on is not recorded */
+	if (full) {
+		status = vmrt_tracer_off(rec->tracer, err);
+		rec->manifest.end_ns = vmrt_now_ns();
+	}
+	stop_command(rec);
+	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
+	vmrt_recorder_follow(rec, vmrt_now_ns());
+	if (rec->hsf.pid)
+		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
+	vmrt_recorder_stop_guests(rec, vmrt_recorder_stops() > 1 ? HURRY_MS : STOP_WAIT_MS);
+	if (!full) {
+		status = vmrt_tracer_off(rec->tracer, err);
+		rec->manifest.end_ns = vmrt_now_ns();
+	}
+	vmrt_recorder_finish_host(rec);
+	vmrt_recorder_save_guests(rec);
+	saved = vmrt_recorder_save_host(rec, &other);
+	if (status == VMRT_OK && saved != VMRT_OK)
+		status = vmrt_fail(err, saved, "%s", other.text);
+	return status;
+}
+
+static int analyze(struct vmrt_recorder *rec, bool progress)
+{
+	struct vmrt_analyze_options options = {.recording = {.run = rec->folder.path},
+		.progress = progress,
+		.stop = analysis_stopped};
+	struct vmrt_analyze_result result;
+	struct vmrt_error err;
+
+	if (rec->options->no_analyze)
+		return VMRT_EXIT_DONE;
+	if (rec->options->only_vms && !rec->manifest.n_vms) {
+		vmrt_warn("no VM ran meanwhile: with --only-vms that is nothing to analyse");
+		return VMRT_EXIT_FAILED;
+	}
+	if (!rec->analyzable) {
+		vmrt_say("without sched:sched_switch there is nothing to analyse");
+		return VMRT_EXIT_DONE;
+	}
+	stops_of_recording = vmrt_recorder_stops();
+	if (vmrt_analyze(&options, &result, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		vmrt_say("the recording itself is in %s", rec->folder.path);
+		return VMRT_EXIT_FAILED;
+	}
+	vmrt_trace_report_analysis(&result);
+	return result.loss && !rec->options->allow_loss ? VMRT_EXIT_UNKNOWN : VMRT_EXIT_DONE;
+}
+
+/* One line about what was recorded; returns whether something was lost. */
+static bool summarize(const struct vmrt_recorder *rec)
+{
+	int64_t length = rec->manifest.end_ns - rec->manifest.start_ns;
+	unsigned long long events = rec->events, lost = rec->lost, guests = 0;
+	char text[VMRT_UNITS_TEXT];
+
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		events += rec->guests[i].events;
+		lost += rec->guests[i].lost;
+		guests += rec->manifest.vms[i].file[0] != '\0';
+	}
+	if (rec->options->command && rec->command.status)
+		vmrt_warn("%s ended with status %d", rec->options->command[0], rec->command.status);
+	if (lost)
+		vmrt_warn("%llu events were lost; --buffer or --guest-buffer makes room for more",
+			lost);
+	vmrt_say("%s: host and %llu guest%s, %s, %llu events, %llu lost", rec->folder.path, guests,
+		guests == 1 ? "" : "s", vmrt_format_duration(length, text), events, lost);
+	return lost > 0;
+}
+
+static void clean_up(struct vmrt_recorder *rec)
+{
+	struct vmrt_error err;
+
+	if (rec->command.pid)
+		vmrt_child_end(&rec->command, SIGTERM, 500);
+	if (rec->hsf.pid)
+		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
+	vmrt_flight_end(rec->flight);
+	vmrt_recorder_free_guests(rec, !rec->begun);
+	vmrt_drain_free(rec->drain);
+	vmrt_datfile_close(rec->file);
+	vmrt_guardian_end(&rec->guardian);
+	free(vmrt_names_take(rec->names));
+	if (vmrt_tracer_close(rec->exits, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
+		vmrt_warn("%s", err.text);
+	if (vmrt_tracer_close(rec->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
+		vmrt_warn("%s", err.text);
+	rec->tracer = NULL;
+}
+
+static void free_all(struct vmrt_recorder *rec)
+{
+	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
+		free(rec->manifest.vms[i].vm.threads);
+		free(rec->manifest.vms[i].pings);
+	}
+	free(rec->manifest.vms);
+	free(rec->manifest.command);
+	free(rec->manifest.buffers);
+	vmrt_trace_meta_free(&rec->meta);
+	vmrt_experiment_free(rec->experiment);
+	free(rec->stats);
+	free(rec);
+}
+
+int vmrt_recorder_run(const struct vmrt_recorder_options *options)
+{
+	struct vmrt_recorder *rec = calloc(1, sizeof(*rec));
+	bool progress = isatty(STDERR_FILENO);
+	int result = VMRT_EXIT_FAILED;
+	struct rlimit files;
+	struct vmrt_error err;
+	bool lost = false;
+
+	if (!rec) {
+		vmrt_warn("out of memory");
+		return VMRT_EXIT_FAILED;
+	}
+	rec->options = options;
+	rec->command.fd = rec->hsf.fd = -1;
+	/* two pipes and a file per CPU, and a file per CPU of each guest */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	if (set_up(rec, &err) != VMRT_OK || start(rec, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		goto out;
+	}
+	rec->begun = true;
+	watch(rec, progress);
+	if (progress)
+		show_progress(rec, true);
+	if (stop_and_save(rec, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		goto out;
+	}
+	result = VMRT_EXIT_DONE;
+	lost = summarize(rec);
+out:
+	/* what was recorded but could not be put together is left to `vmrt-trace reset` */
+	if (!rec->begun && rec->journal)
+		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
+	clean_up(rec);
+	if (!rec->begun && rec->folder.path[0] && rec->folder.made)
+		vmrt_run_folder_drop(&rec->folder);
+	if (result == VMRT_EXIT_DONE)
+		result = analyze(rec, progress);
+	if (result == VMRT_EXIT_DONE && lost && !options->allow_loss)
+		result = VMRT_EXIT_UNKNOWN;
+	free_all(rec);
+	return result;
+}

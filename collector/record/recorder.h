@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_RECORD_RECORDER_H
+#define VMRT_COLLECTOR_RECORD_RECORDER_H
+
+/* One recording: what `vmrt-trace record` does, in parts. */
+
+#include <stdbool.h>
+
+#include <vmrt/experiment.h>
+#include <vmrt/guest.h>
+#include <vmrt/manifest.h>
+#include <vmrt/tracer.h>
+
+#include "child.h"
+#include "parser/dat/datfile.h"
+#include "drain.h"
+#include "flight.h"
+#include "guardian.h"
+#include "collector/tracefs/journal.h"
+#include "run-folder.h"
+#include "collector/session/guest-file.h"
+
+#define VMRT_RECORDER_VMS 64
+
+struct vmrt_recorder_options {
+	const char *run, *experiment;
+	const char *vms[VMRT_RECORDER_VMS];
+	size_t n_vms;
+	struct {
+		const char *vm, *socket;
+	} links[VMRT_RECORDER_VMS];
+	size_t n_links;
+	const char *secret_file;
+	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
+	bool needs_secret;
+	bool all_vms, only_vms, on_miss, on_overrun, no_guest, hsf, force, stream, hold, no_analyze,
+		allow_loss;
+	int64_t duration_ns; /* 0: until the command ends, or ^C */
+	uint64_t buffer, guest_buffer, max_size, guest_max_size;
+	const char *events; /* as struct vmrt_tracer_options; or NULL */
+	int64_t flight_ns;  /* keep only so much of the end; 0: everything */
+	const char *flight_on;
+	char **command; /* ends with NULL; or NULL */
+};
+
+/* A guest of the recording; the manifest's VM of the same index is its VM. */
+struct vmrt_recorder_guest {
+	struct vmrt_guest *session; /* NULL: the guest is not recorded */
+	struct vmrt_guest_file file;
+	const char *sockets[VMRT_VM_LINKS + 1];
+	size_t n_sockets;
+	uint64_t events, lost;
+	int32_t *tids; /* vCPU threads by the guest's CPU */
+	unsigned n_tids;
+};
+
+struct vmrt_recorder {
+	const struct vmrt_recorder_options *options;
+	struct vmrt_experiment *experiment;
+	struct vmrt_manifest manifest;
+	struct vmrt_recorder_guest guests[VMRT_RECORDER_VMS];
+	struct vmrt_run_folder folder;
+	struct vmrt_tracer *tracer;
+	struct vmrt_datfile *file;
+	struct vmrt_drain *drain;
+	struct vmrt_tracer *exits; /* an instance with nothing but the ends of threads; or NULL */
+	struct vmrt_names *names;  /* seen in it */
+	struct vmrt_guardian guardian;
+	struct vmrt_flight *flight;
+	bool analyzable;
+	bool begun;	   /* there is something to keep */
+	bool journal;	   /* written, not yet removed */
+	int64_t looked_ns; /* at the counters of losses */
+	int64_t since_ns;  /* a flight recorder keeps what comes from here on; INT64_MIN: everything
+			    */
+	struct vmrt_trace_meta meta;
+	struct vmrt_cpu_stats *stats;
+	uint64_t trace_id; /* of the host's file */
+	cpu_set_t cpus;	   /* where the recorder's own threads run */
+	bool has_cpus;
+	struct vmrt_child command, hsf;
+	uint64_t events, lost; /* of the host */
+};
+
+/**
+ * vmrt_recorder_find_vms - the VMs to record, into the manifest: those of the experiment and of
+ * --vm
+ *
+ * Return: VMRT_OK, or VMRT_ENOENT if one of them does not run.
+ */
+enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_follow - bring the VMs' threads up to date; has anything changed? */
+bool vmrt_recorder_follow(struct vmrt_recorder *rec, int64_t time);
+
+/** vmrt_recorder_own_cpus - CPUs that no VM may run on, for the recorder's threads, if there are
+ * any */
+void vmrt_recorder_own_cpus(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_connect - reach all agents; guests without one stay unrecorded, with a note */
+void vmrt_recorder_connect(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_start_guests - switch recording on in all guests that are ready */
+void vmrt_recorder_start_guests(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_stop_guests - switch it off again; at most @wait_ms for the last one to say so */
+void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms);
+
+/** vmrt_recorder_keep_pings - write down the pings so far, for the case that we do not live to use
+ * them */
+void vmrt_recorder_keep_pings(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_save_guests - take what the guests send, write their files, fill in the manifest
+ */
+void vmrt_recorder_save_guests(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_dat_guests - the GUEST entries of the host's file; returns how many */
+size_t vmrt_recorder_dat_guests(
+	const struct vmrt_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS]);
+
+/** vmrt_recorder_free_guests - end all sessions; @drop: and remove what they have sent */
+void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop);
+
+/** vmrt_recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
+enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_note - what the manifest shall say about the host's recording; the first note
+ * stays */
+void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** vmrt_recorder_open_host - begin the host's file and the threads that fill it */
+enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_save_beginning - a manifest for the case that we do not live to write the real one
+ */
+enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_look_at_losses - note what was lost since the last look */
+void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now);
+
+/** vmrt_recorder_take_names - read the names of threads that have ended */
+void vmrt_recorder_take_names(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_finish_host - after recording was switched off: empty the buffers, count */
+void vmrt_recorder_finish_host(struct vmrt_recorder *rec);
+
+/** vmrt_recorder_save_host - complete the host's file and the manifest */
+enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/**
+ * vmrt_recorder_run - the whole recording
+ *
+ * Return: an enum vmrt_exit.
+ */
+int vmrt_recorder_run(const struct vmrt_recorder_options *options);
+
+/** vmrt_recorder_stops - how often a stop was asked for (^C pressed) */
+int vmrt_recorder_stops(void);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest-in.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/units.h>
+
+#define MAX_FORMATS 64
+#define MAX_META (8u << 20)	       /* bytes of all pieces together */
+#define MAX_BUFFER (UINT64_C(1) << 36) /* bytes per CPU */
+#define PAGE_HEAD 16
+#define COMMIT_MASK 0x07ffffffu
+
+/* Clocks of different CPUs, rounding: a PONG may look faster than light by this. */
+#define PING_TOLERANCE_NS (100 * VMRT_NS_PER_US)
+
+static enum vmrt_status refuse(
+	const struct vmrt_guest_in *in, struct vmrt_error *err, const char *what)
+{
+	return vmrt_fail(err, VMRT_EPROTO, "the agent in %s %s", in->name, what);
+}
+
+/* Copies a text of the guest for people: nothing but printable ASCII. */
+static void keep_text(char *buf, size_t room, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i + 1 < room && text[i]; i++)
+		buf[i] = (unsigned char)text[i] >= 0x20 && (unsigned char)text[i] < 0x7f ? text[i]
+											 : '?';
+	buf[i] = '\0';
+}
+
+static enum vmrt_status take_hello(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	uint32_t version = vmrt_cursor_u32(c);
+	uint64_t nonce = vmrt_cursor_u64(c);
+	const char *hostname, *kernel;
+
+	if (c->failed || nonce != in->nonce || in->state != VMRT_GUEST_CONNECTING)
+		return VMRT_OK; /* an answer to somebody before, or to a HELLO sent twice */
+	if (version != VMRT_LINK_VERSION) {
+		char who[sizeof(in->name) + 16];
+
+		snprintf(who, sizeof(who), "the agent in %s", in->name);
+		return vmrt_link_version_error(who, version, err);
+	}
+	hostname = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
+	kernel = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
+	if (!kernel)
+		return refuse(in, err, "sent a malformed greeting");
+	keep_text(in->hostname, sizeof(in->hostname), hostname);
+	keep_text(in->kernel, sizeof(in->kernel), kernel);
+	in->state = VMRT_GUEST_CONNECTED;
+	return VMRT_OK;
+}
+
+static bool is_system_name(const char *name)
+{
+	for (const char *p = name; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '_')
+			return false;
+	return *name && strlen(name) < sizeof(((struct vmrt_trace_format *)0)->system);
+}
+
+static enum vmrt_status take_format(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	const char *system = vmrt_cursor_text(c, 64),
+		   *text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
+	struct vmrt_trace_format *f;
+
+	if (!text || !is_system_name(system) || in->meta.n_formats >= MAX_FORMATS)
+		return refuse(in, err, "sent a malformed event format");
+	if (!in->meta.formats)
+		in->meta.formats = calloc(MAX_FORMATS, sizeof(*in->meta.formats));
+	if (!in->meta.formats)
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
+	f = &in->meta.formats[in->meta.n_formats];
+	f->text = strdup(text);
+	if (!f->text)
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
+	snprintf(f->system, sizeof(f->system), "%s", system);
+	in->meta.n_formats++;
+	return VMRT_OK;
+}
+
+static char **meta_text(struct vmrt_guest_in *in, uint32_t kind)
+{
+	switch (kind) {
+	case VMRT_META_HEADER_PAGE:
+		return &in->meta.header_page;
+	case VMRT_META_HEADER_EVENT:
+		return &in->meta.header_event;
+	case VMRT_META_KALLSYMS:
+		return &in->meta.kallsyms;
+	case VMRT_META_CMDLINES:
+		return &in->meta.cmdlines;
+	case VMRT_META_CLOCK:
+		return &in->meta.clock;
+	case VMRT_META_UNAME:
+		return &in->meta.uname;
+	default:
+		return NULL;
+	}
+}
+
+static enum vmrt_status take_meta(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	size_t size = (size_t)(c->end - c->at);
+	uint32_t kind = vmrt_cursor_u32(c);
+	const char *text;
+	char **slot, *joined;
+
+	in->meta_size += size;
+	if (in->meta_size > MAX_META)
+		return refuse(in, err, "describes its events at too great length");
+	if (kind == VMRT_META_FORMAT)
+		return in->state == VMRT_GUEST_CONNECTED
+			       ? take_format(in, c, err)
+			       : refuse(in, err, "sent a late event format");
+	text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
+	slot = meta_text(in, kind);
+	if (!text || !slot)
+		return refuse(in, err, "sent a malformed description of its events");
+	if (kind != VMRT_META_CMDLINES && (*slot || in->state != VMRT_GUEST_CONNECTED))
+		return refuse(in, err, "describes its events twice");
+	if (kind == VMRT_META_CMDLINES) {
+		const char *const lists[] = {
+			*slot, text}; /* from before and from after the recording */
+
+		joined = vmrt_trace_merge_names(lists, 2);
+	} else {
+		joined = strdup(text);
+	}
+	if (!joined)
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
+	free(*slot);
+	*slot = joined;
+	return VMRT_OK;
+}
+
+static enum vmrt_status take_ready(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	uint32_t cpus = vmrt_cursor_u32(c), page_size = vmrt_cursor_u32(c);
+
+	in->buffer = vmrt_cursor_u64(c);
+	if (c->failed || in->state != VMRT_GUEST_CONNECTED)
+		return refuse(in, err, "is ready at the wrong time");
+	if (!cpus || cpus > VMRT_GUEST_CPUS)
+		return refuse(in, err, "has an impossible number of CPUs");
+	if (page_size < 4096 || page_size > VMRT_TRACER_PAGE_MAX || (page_size & (page_size - 1)))
+		return refuse(in, err, "has an impossible page size");
+	if (in->buffer > MAX_BUFFER)
+		return refuse(in, err, "has an impossible buffer size");
+	for (uint32_t kind = VMRT_META_HEADER_PAGE; kind <= VMRT_META_UNAME; kind++)
+		if (kind == VMRT_META_FORMAT ? !in->meta.n_formats : !*meta_text(in, kind))
+			return refuse(in, err, "did not describe its events");
+	in->stats = calloc(cpus, sizeof(*in->stats));
+	if (!in->stats)
+		return vmrt_fail(err, VMRT_ENOMEM, "counters of %s: out of memory", in->name);
+	in->meta.cpus = cpus;
+	in->meta.page_size = page_size;
+	if (in->ready && !in->ready(in->ctx, &in->meta, err))
+		return err->status;
+	in->state = VMRT_GUEST_READY;
+	return VMRT_OK;
+}
+
+uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t send_tsc)
+{
+	uint32_t seq = in->next_seq++, slot = seq % VMRT_GUEST_PINGS_OUT;
+
+	in->out[slot].seq = seq;
+	in->out[slot].out = true;
+	in->out[slot].send_ns = send_ns;
+	in->out[slot].send_tsc = send_tsc;
+	return seq;
+}
+
+static enum vmrt_status take_pong(struct vmrt_guest_in *in, struct vmrt_cursor *c, int64_t recv_ns,
+	uint64_t recv_tsc, struct vmrt_error *err)
+{
+	uint32_t seq = vmrt_cursor_u32(c), slot = seq % VMRT_GUEST_PINGS_OUT;
+	struct vmrt_ping ping = {.host_recv_ns = recv_ns, .host_recv_tsc = recv_tsc};
+
+	ping.guest_recv_ns = (int64_t)vmrt_cursor_u64(c);
+	ping.guest_recv_tsc = vmrt_cursor_u64(c);
+	ping.guest_send_ns = (int64_t)vmrt_cursor_u64(c);
+	ping.guest_send_tsc = vmrt_cursor_u64(c);
+	if (c->failed)
+		return refuse(in, err, "sent a malformed answer to a ping");
+	if (!in->out[slot].out || in->out[slot].seq != seq) {
+		in->bad_pings++; /* not asked for: proves nothing */
+		return VMRT_OK;
+	}
+	in->out[slot].out = false;
+	ping.host_send_ns = in->out[slot].send_ns;
+	ping.host_send_tsc = in->out[slot].send_tsc;
+	/* what a sane guest cannot say: it would only spoil the clock map */
+	if (ping.guest_recv_ns < 0 || ping.guest_send_ns < ping.guest_recv_ns ||
+		ping.guest_send_ns - ping.guest_recv_ns >
+			ping.host_recv_ns - ping.host_send_ns + PING_TOLERANCE_NS) {
+		in->bad_pings++;
+		return VMRT_OK;
+	}
+	if (vmrt_pings_add(&in->pings, &ping) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "pings of %s: out of memory", in->name);
+	return VMRT_OK;
+}
+
+/* A page whose own length is a lie would lead readers astray. */
+static bool page_is_sane(const uint8_t *page, uint32_t page_size)
+{
+	struct vmrt_cursor c = {page, page + PAGE_HEAD, false};
+
+	vmrt_cursor_u64(&c);
+	return (vmrt_cursor_u64(&c) & COMMIT_MASK) <= page_size - PAGE_HEAD;
+}
+
+static enum vmrt_status take_data(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	uint32_t cpu = vmrt_cursor_u32(c), page_size = in->meta.page_size;
+	size_t size = (size_t)(c->end - c->at);
+
+	if (c->failed || in->state < VMRT_GUEST_READY || in->state > VMRT_GUEST_STOPPED)
+		return refuse(in, err, "sent events at the wrong time");
+	if (cpu >= in->meta.cpus || !size || size % page_size)
+		return refuse(in, err, "sent malformed events");
+	if (in->max_size && in->size + size > in->max_size)
+		return refuse(in, err, "sent more events than are allowed");
+	for (size_t at = 0; at < size; at += page_size) {
+		if (!page_is_sane(c->at + at, page_size)) {
+			in->bad_pages++;
+			continue;
+		}
+		in->size += page_size;
+		if (in->pages && !in->pages(in->ctx, cpu, c->at + at, page_size, err))
+			return err->status;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status take_stats(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	uint32_t cpu = vmrt_cursor_u32(c);
+	struct vmrt_cpu_stats stats;
+
+	stats.entries = vmrt_cursor_u64(c);
+	stats.overrun = vmrt_cursor_u64(c);
+	stats.commit_overrun = vmrt_cursor_u64(c);
+	stats.bytes = vmrt_cursor_u64(c);
+	stats.dropped = vmrt_cursor_u64(c);
+	stats.read_events = vmrt_cursor_u64(c);
+	if (c->failed || in->state != VMRT_GUEST_STOPPED || cpu >= in->meta.cpus)
+		return refuse(in, err, "sent malformed counters");
+	in->stats[cpu] = stats;
+	return VMRT_OK;
+}
+
+static enum vmrt_status step(struct vmrt_guest_in *in, enum vmrt_guest_state from,
+	enum vmrt_guest_state to, struct vmrt_error *err)
+{
+	if (in->state != from)
+		return refuse(in, err, "sent an answer that was not asked for");
+	in->state = to;
+	return VMRT_OK;
+}
+
+static enum vmrt_status take_error(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	const char *text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
+	char shown[300];
+
+	if (in->state == VMRT_GUEST_CONNECTING)
+		return VMRT_OK; /* meant for somebody before */
+	keep_text(shown, sizeof(shown), text ? text : "it does not say why");
+	return vmrt_fail(err, VMRT_EIO,
+		in->state >= VMRT_GUEST_STARTED ? "the agent in %s has stopped recording: %s"
+						: "the agent in %s cannot record: %s",
+		in->name, shown);
+}
+
+enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vmrt_message *message,
+	int64_t recv_ns, uint64_t recv_tsc, struct vmrt_error *err)
+{
+	struct vmrt_cursor c = {message->payload, message->payload + message->size, false};
+
+	if (message->type == VMRT_MSG_HELLO)
+		return take_hello(in, &c, err);
+	if (in->state == VMRT_GUEST_CONNECTING)
+		return VMRT_OK; /* leftovers of an earlier session */
+	switch (message->type) {
+	case VMRT_MSG_NOTHING: /* what an agent says when it begins to wait for a recorder */
+		return refuse(in, err, "has ended, and another one has taken its place");
+	case VMRT_MSG_META:
+		return take_meta(in, &c, err);
+	case VMRT_MSG_READY:
+		return take_ready(in, &c, err);
+	case VMRT_MSG_STARTED:
+		return step(in, VMRT_GUEST_READY, VMRT_GUEST_STARTED, err);
+	case VMRT_MSG_PONG:
+		return take_pong(in, &c, recv_ns, recv_tsc, err);
+	case VMRT_MSG_STOPPED:
+		return step(in, VMRT_GUEST_STARTED, VMRT_GUEST_STOPPED, err);
+	case VMRT_MSG_DATA:
+		return take_data(in, &c, err);
+	case VMRT_MSG_UPTO:
+		in->upto_ns = (int64_t)vmrt_cursor_u64(&c);
+		return VMRT_OK;
+	case VMRT_MSG_STATS:
+		return take_stats(in, &c, err);
+	case VMRT_MSG_DONE:
+		return step(in, VMRT_GUEST_STOPPED, VMRT_GUEST_DONE, err);
+	case VMRT_MSG_ERROR:
+		return take_error(in, &c, err);
+	default:
+		return refuse(in, err, "sent a message of an unknown type");
+	}
+}
+
+void vmrt_guest_in_free(struct vmrt_guest_in *in)
+{
+	vmrt_trace_meta_free(&in->meta);
+	free(in->stats);
+	vmrt_pings_free(&in->pings);
+}

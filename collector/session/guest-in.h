@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_SESSION_GUEST_IN_H
+#define VMRT_COLLECTOR_SESSION_GUEST_IN_H
+
+/*
+ * What a guest's agent says, checked: a state machine fed with messages, without I/O of its own.
+ * The guest is a stranger; the first thing that is wrong ends it, and what it gave before stays.
+ */
+
+#include <vmrt/clock.h>
+#include <vmrt/guest.h>
+#include <vmrt/tracer.h>
+
+#include "collector/wire/link.h"
+#include "pings.h"
+
+#define VMRT_GUEST_CPUS 512
+#define VMRT_GUEST_TEXT 128
+#define VMRT_GUEST_PINGS_OUT 64 /* pings that may be under way */
+
+struct vmrt_guest_in {
+	enum vmrt_guest_state state;
+	uint64_t nonce; /* the HELLO that is waited for carries it */
+	char name[64];	/* of the VM, for messages */
+	char hostname[VMRT_GUEST_TEXT], kernel[VMRT_GUEST_TEXT];
+	struct vmrt_trace_meta meta;
+	size_t meta_size;
+	uint64_t buffer; /* bytes per CPU */
+	struct vmrt_cpu_stats *stats;
+	uint64_t size, max_size; /* of the pages so far, and their limit */
+	uint64_t bad_pages;
+	vmrt_guest_ready_fn *ready;
+	vmrt_guest_pages_fn *pages;
+	void *ctx;
+	int64_t upto_ns; /* guest clock: all events before were given to @pages */
+	struct {
+		uint32_t seq;
+		bool out;
+		int64_t send_ns;
+		uint64_t send_tsc;
+	} out[VMRT_GUEST_PINGS_OUT];
+	uint32_t next_seq;
+	struct vmrt_pings pings;
+	uint64_t bad_pings;
+};
+
+/** vmrt_guest_in_ping - note a ping about to be sent, return its number */
+uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t send_tsc);
+
+/**
+ * vmrt_guest_in_message - take a message that was read at @recv_ns / @recv_tsc
+ *
+ * Return: VMRT_OK, or why the guest has to be given up.
+ */
+enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vmrt_message *message,
+	int64_t recv_ns, uint64_t recv_tsc, struct vmrt_error *err);
+
+/** vmrt_guest_in_free - free what @in holds, not @in itself */
+void vmrt_guest_in_free(struct vmrt_guest_in *in);
+
+#endif

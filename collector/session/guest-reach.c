@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#include "guest-session.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include <vmrt/units.h>
+
+#include "collector/wire/secret.h"
+#include "collector/wire/transport.h"
+
+#define HELLO_EVERY_NS (500 * VMRT_NS_PER_MS)
+#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S) /* per socket; a guest may be very busy */
+#define CONNECT_MS 5000
+#define PROOF_NS (5 * VMRT_NS_PER_S)
+
+/* Says HELLO until the agent behind the link answers. */
+static enum vmrt_status greet(struct vmrt_guest *g, const char *path, struct vmrt_error *err)
+{
+	int64_t now = vmrt_now_ns(), until = now + HELLO_WAIT_NS, again = now;
+
+	while (g->in.state == VMRT_GUEST_CONNECTING) {
+		struct pollfd fds[2] = {
+			{.fd = g->fd, .events = POLLIN}, {.fd = g->wake_fd, .events = POLLIN}};
+		enum vmrt_status status = VMRT_OK;
+
+		now = vmrt_now_ns();
+		if (now >= until)
+			return vmrt_fail(err, VMRT_ETIMEOUT,
+				"no agent answers in %s (%s): does vmrt-agent run in the guest, "
+				"and is no other recorder connected?",
+				g->name, path);
+		if (now >= again) {
+			again = now + HELLO_EVERY_NS;
+			status = vmrt_guest_send_hello(g, err);
+		}
+		if (status == VMRT_OK && poll(fds, 2, 100) > 0) {
+			if (fds[0].revents)
+				status = vmrt_guest_receive(g, err);
+			if (status == VMRT_OK && fds[1].revents)
+				status = vmrt_guest_fulfil_wish(g, err);
+		}
+		if (status != VMRT_OK)
+			return status;
+	}
+	return VMRT_OK;
+}
+
+/* Over TCP anybody can listen, and anybody connect: both sides prove that they know the secret. */
+static enum vmrt_status prove(
+	struct vmrt_guest *g, const struct vmrt_transport *t, struct vmrt_error *err)
+{
+	char who[sizeof(g->name) + 16];
+
+	if (t->kind != VMRT_TRANSPORT_TCP) {
+		vmrt_link_hunt(&g->parser);
+		return VMRT_OK;
+	}
+	if (!g->options.secret)
+		return vmrt_fail(err, VMRT_EINVAL,
+			"the agent in %s is reached by TCP, which needs a secret: --secret-file",
+			g->name);
+	snprintf(who, sizeof(who), "the agent in %s", g->name);
+	return vmrt_secret_prove(g->fd, &g->parser, g->options.secret, who,
+		vmrt_now_ns() + PROOF_NS, g->wake_fd, err);
+}
+
+static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vmrt_error *err)
+{
+	struct vmrt_transport t;
+	struct vmrt_error why;
+	enum vmrt_status status = vmrt_transport_parse(way, &t, &why);
+
+	if (status == VMRT_OK)
+		status = vmrt_transport_connect(&t, CONNECT_MS, g->wake_fd, &g->fd, &why);
+	if (status != VMRT_OK)
+		return vmrt_fail(err, status, "cannot reach the agent in %s through %s: %s",
+			g->name, way, why.text);
+	vmrt_link_parser_reset(&g->parser);
+	status = prove(g, &t, err);
+	if (status == VMRT_OK)
+		status = greet(g, way, err);
+	if (status != VMRT_OK) {
+		close(g->fd);
+		g->fd = -1;
+	}
+	return status;
+}
+
+enum vmrt_status vmrt_guest_reach(struct vmrt_guest *g, struct vmrt_error *err)
+{
+	enum vmrt_status status =
+		vmrt_fail(err, VMRT_ENOENT, "%s has no link to an agent", g->name);
+
+	for (size_t i = 0; i < g->options.n_sockets; i++) {
+		status = try_way(g, g->sockets[i], err);
+		if (status == VMRT_OK || status == VMRT_EUNSUPPORTED || g->abort_why[0])
+			break;
+	}
+	return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_SESSION_KVM_TSC_H
+#define VMRT_COLLECTOR_SESSION_KVM_TSC_H
+
+#include <sys/types.h>
+
+#include <vmrt/clock.h>
+
+#define VMRT_KVM_DEBUGFS "/sys/kernel/debug/kvm"
+
+/**
+ * vmrt_kvm_tsc_read - what KVM adds to the host's time-stamp counter for the guest of process @pid
+ * @debugfs: VMRT_KVM_DEBUGFS, or a folder that looks like it
+ * @out: all zeros if that is not known
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if KVM does not tell, or tells different things for different vCPUs.
+ */
+enum vmrt_status vmrt_kvm_tsc_read(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *out);
+
+/** vmrt_kvm_tsc_keep - forget @tsc, which was so before, unless it is still the same */
+void vmrt_kvm_tsc_keep(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *tsc);
+
+#endif

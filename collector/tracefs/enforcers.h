@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_TRACEFS_ENFORCERS_H
+#define VMRT_COLLECTOR_TRACEFS_ENFORCERS_H
+
+/*
+ * vmrt-hsf that run write markers into the recordings that there are when they begin. Of later ones
+ * they have to be told, and of each that ends, since an instance of which they keep a file open
+ * cannot be removed.
+ */
+
+/** vmrt_enforcers_mark - have all of them write markers into @instance; those that do not answer
+ * are left out */
+void vmrt_enforcers_mark(const char *instance);
+
+/** vmrt_enforcers_unmark - have none of them write into it any more */
+void vmrt_enforcers_unmark(const char *instance);
+
+#endif

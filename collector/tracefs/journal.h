@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_TRACEFS_JOURNAL_H
+#define VMRT_COLLECTOR_TRACEFS_JOURNAL_H
+
+/*
+ * What tells `vmrt-trace reset` that a recording was not finished: a file in the run folder that
+ * names the tracefs instance, and a link named after the instance, in a folder for all, to the run
+ * folder.
+ */
+
+#include <limits.h>
+#include <stdbool.h>
+
+#include <vmrt/status.h>
+
+#define VMRT_FILE_JOURNAL "recorder.journal"
+#define VMRT_JOURNAL_NAME 64
+
+/** vmrt_journal_write - this recording has begun */
+enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struct vmrt_error *err);
+
+/**
+ * vmrt_journal_read - which instance an unfinished recording has
+ *
+ * Return: VMRT_OK, VMRT_ENOENT if the recording in folder @run is not an unfinished one,
+ * VMRT_EFORMAT...
+ */
+enum vmrt_status vmrt_journal_read(
+	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);
+
+/** vmrt_journal_remove - it is finished */
+void vmrt_journal_remove(const char *run, const char *instance);
+
+/** vmrt_journal_owner_lives - is the program still there that made @instance? */
+bool vmrt_journal_owner_lives(const char *instance);
+
+/** vmrt_journal_each - call @found with the run folder of each unfinished recording of this machine
+ */
+void vmrt_journal_each(void (*found)(void *ctx, const char *run), void *ctx);
+
+#endif

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+/* Anything that is not known as a VM but shall be treated as one: a process, a cgroup, threads by
+ * name. */
+#include "scan.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/files.h>
+#include <vmrt/units.h>
+
+#define MAX_LIST (4 << 20)
+#define MAX_DEPTH 8
+
+static const char *behind(const char *text, const char *prefix)
+{
+	size_t len = strlen(prefix);
+
+	return strncmp(text, prefix, len) ? NULL : text + len;
+}
+
+bool vmrt_vm_is_selection(const char *pattern)
+{
+	return behind(pattern, "pid:") || behind(pattern, "cgroup:") || behind(pattern, "thread:");
+}
+
+static pid_t number(const char *text)
+{
+	int64_t n;
+
+	return vmrt_parse_int(text, 1, INT32_MAX, &n) == VMRT_OK ? (pid_t)n : 0;
+}
+
+/* Every thread of a selection is one that the selection is for. */
+static enum vmrt_status add(struct vmrt_vm *vm, pid_t tid, struct vmrt_error *err)
+{
+	size_t before = vm->n_threads;
+	enum vmrt_status status;
+
+	for (size_t i = 0; i < vm->n_threads; i++)
+		if (vm->threads[i].tid == tid)
+			return VMRT_OK;
+	status = vmrt_vm_add_thread(vm, "/proc", tid, err);
+	if (vm->n_threads > before) {
+		vm->threads[before].role = VMRT_ROLE_VCPU;
+		vm->threads[before].vcpu = (int)vm->n_vcpus++;
+	}
+	return status;
+}
+
+static enum vmrt_status add_process(
+	struct vmrt_vm *vm, pid_t pid, const char *comm, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	char path[64], *name;
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+	dir = opendir(path);
+	while (dir && status == VMRT_OK && (entry = readdir(dir))) {
+		pid_t tid = number(entry->d_name);
+
+		if (!tid)
+			continue;
+		if (comm) {
+			snprintf(path, sizeof(path), "/proc/%d/comm", (int)tid);
+			if (vmrt_read_file(path, 4096, &name, NULL, NULL) != VMRT_OK)
+				continue;
+			name[strcspn(name, "\n")] = '\0';
+			if (fnmatch(comm, name, 0) == 0)
+				status = add(vm, tid, err);
+			free(name);
+		} else {
+			status = add(vm, tid, err);
+		}
+	}
+	if (dir)
+		closedir(dir);
+	return status;
+}
+
+static enum vmrt_status add_by_name(struct vmrt_vm *vm, const char *comm, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+
+	while (dir && status == VMRT_OK && (entry = readdir(dir)))
+		if (number(entry->d_name))
+			status = add_process(vm, number(entry->d_name), comm, err);
+	if (dir)
+		closedir(dir);
+	return status;
+}
+
+/* The threads in @folder and in the cgroups below it; *@there: is it a cgroup? */
+static enum vmrt_status add_cgroup(
+	struct vmrt_vm *vm, const char *folder, int depth, bool *there, struct vmrt_error *err)
+{
+	static const char *const lists[] = {"cgroup.threads", "tasks"};
+	enum vmrt_status status = VMRT_OK;
+	char path[1024], *text = NULL;
+	struct dirent *entry;
+	DIR *dir;
+
+	for (size_t i = 0; i < 2 && !text; i++) {
+		if (vmrt_path(path, sizeof(path), folder, lists[i]) == VMRT_OK &&
+			vmrt_read_file(path, MAX_LIST, &text, NULL, NULL) != VMRT_OK)
+			text = NULL;
+	}
+	if (!text)
+		return VMRT_OK;
+	*there = true;
+	for (char *rest, *word = strtok_r(text, "\n", &rest); word && status == VMRT_OK;
+		word = strtok_r(NULL, "\n", &rest))
+		if (number(word))
+			status = add(vm, number(word), err);
+	free(text);
+	dir = depth < MAX_DEPTH ? opendir(folder) : NULL;
+	while (dir && status == VMRT_OK && (entry = readdir(dir)))
+		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
+			vmrt_path(path, sizeof(path), folder, entry->d_name) == VMRT_OK)
+			status = add_cgroup(vm, path, depth + 1, there, err);
+	if (dir)
+		closedir(dir);
+	return status;
+}
+
+static enum vmrt_status add_by_cgroup(struct vmrt_vm *vm, const char *name, struct vmrt_error *err)
+{
+	const char *const *mounts;
+	size_t n = vmrt_cgroup_mounts(&mounts);
+	enum vmrt_status status = VMRT_OK;
+	bool there = false;
+	char path[1024];
+
+	if (strstr(name, ".."))
+		return vmrt_fail(err, VMRT_EINVAL,
+			"cgroup:%.80s: give the path as /proc/PID/cgroup shows it", name);
+	for (size_t i = 0; i < n && !there && status == VMRT_OK; i++)
+		if (vmrt_path(path, sizeof(path), mounts[i], name + strspn(name, "/")) == VMRT_OK)
+			status = add_cgroup(vm, path, 0, &there, err);
+	if (status == VMRT_OK && !there)
+		status = vmrt_fail(err, VMRT_ENOENT, "there is no cgroup %.100s", name);
+	return status;
+}
+
+enum vmrt_status vmrt_vm_select(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err)
+{
+	struct vmrt_vm *vm = calloc(1, sizeof(*vm));
+	enum vmrt_status status = VMRT_OK;
+	const char *what;
+
+	if (!vm)
+		return vmrt_fail(err, VMRT_ENOMEM, "list of VMs: out of memory");
+	if (strlen(pattern) >= sizeof(vm->name)) {
+		status = vmrt_fail(err, VMRT_ERANGE, "%.100s is too long", pattern);
+		goto out;
+	}
+	strcpy(vm->name, pattern);
+	strcpy(vm->hypervisor, "process");
+	if ((what = behind(pattern, "pid:"))) {
+		vm->pid = number(what);
+		status = vm->pid ? add_process(vm, vm->pid, NULL, err)
+				 : vmrt_fail(err, VMRT_EINVAL,
+					   "%.80s: give the number of a process", pattern);
+	} else if ((what = behind(pattern, "cgroup:"))) {
+		status = add_by_cgroup(vm, what, err);
+	} else if ((what = behind(pattern, "thread:"))) {
+		status = add_by_name(vm, what, err);
+	}
+	if (status == VMRT_OK && !vm->n_threads)
+		status = vmrt_fail(err, VMRT_ENOENT, "no thread goes by %.80s", pattern);
+	/* the VM's process is that of its first thread, as far as one is needed */
+	if (status == VMRT_OK && !vm->pid)
+		vm->pid = vm->threads[0].tid;
+out:
+	if (status == VMRT_OK)
+		*out = vm;
+	else
+		vmrt_vms_free(vm, 1);
+	return status;
+}

@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: MIT */
+#include "scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/units.h>
+
+#define PROC "/proc"
+#define MAX_CMDLINE (256 << 10) /* bytes looked at; more is cut */
+#define MAX_SMALL_FILE 16384	/* stat and status of a thread */
+#define MAX_THREADS 8192	/* of one process */
+#define MAX_VMS 4096
+
+struct list {
+	struct vmrt_vm *vms;
+	size_t n;
+};
+
+/* Reads at most @room - 1 bytes of a file; returns how many, or -1. */
+static ssize_t read_some(const char *path, char *buf, size_t room)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	size_t used = 0;
+
+	if (fd < 0)
+		return -1;
+	while (used < room - 1) {
+		ssize_t got = read(fd, buf + used, room - 1 - used);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		used += (size_t)got;
+	}
+	close(fd);
+	buf[used] = '\0';
+	return (ssize_t)used;
+}
+
+static pid_t pid_of(const char *name)
+{
+	int64_t pid;
+
+	return vmrt_parse_int(name, 1, INT32_MAX, &pid) == VMRT_OK ? (pid_t)pid : 0;
+}
+
+static bool read_stat(const char *folder, pid_t tid, struct vmrt_thread_stat *out)
+{
+	char path[512], text[MAX_SMALL_FILE];
+
+	snprintf(path, sizeof(path), "%s/%d/stat", folder, (int)tid);
+	return read_some(path, text, sizeof(text)) > 0 && vmrt_thread_stat_parse(text, out);
+}
+
+static void read_affinity(const char *folder, pid_t tid, cpu_set_t *out)
+{
+	static const char key[] = "\nCpus_allowed_list:";
+	char path[512], text[MAX_SMALL_FILE], *list;
+
+	CPU_ZERO(out);
+	snprintf(path, sizeof(path), "%s/%d/status", folder, (int)tid);
+	if (read_some(path, text, sizeof(text)) <= 0 || !(list = strstr(text, key)))
+		return;
+	list += sizeof(key) - 1;
+	if (!vmrt_cpu_list_parse(list + strspn(list, " \t"), out))
+		CPU_ZERO(out);
+}
+
+static struct vmrt_vm_thread *new_thread(struct vmrt_vm *vm)
+{
+	struct vmrt_vm_thread *more;
+
+	/* grown by doubling: the room is always the power of two from n_threads on */
+	if ((vm->n_threads & (vm->n_threads - 1)) == 0) {
+		more = realloc(
+			vm->threads, (vm->n_threads ? vm->n_threads * 2 : 1) * sizeof(*more));
+		if (!more)
+			return NULL;
+		vm->threads = more;
+	}
+	more = &vm->threads[vm->n_threads++];
+	memset(more, 0, sizeof(*more));
+	return more;
+}
+
+enum vmrt_status vmrt_vm_add_thread(
+	struct vmrt_vm *vm, const char *folder, pid_t tid, struct vmrt_error *err)
+{
+	struct vmrt_thread_stat stat;
+	struct vmrt_vm_thread *t;
+
+	if (!read_stat(folder, tid, &stat) || stat.state == 'Z' || stat.state == 'X')
+		return VMRT_OK; /* it has ended */
+	t = new_thread(vm);
+	if (!t)
+		return vmrt_fail(err, VMRT_ENOMEM, "threads of VM %s: out of memory", vm->name);
+	t->tid = tid;
+	t->policy = stat.policy;
+	t->priority = stat.priority;
+	snprintf(t->comm, sizeof(t->comm), "%s", stat.comm);
+	read_affinity(folder, tid, &t->affinity);
+	t->vcpu = -1;
+	return VMRT_OK;
+}
+
+static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vmrt_hypervisor *hv,
+	const char *folder, pid_t tid, struct vmrt_error *err)
+{
+	size_t before = vm->n_threads;
+	enum vmrt_status status = vmrt_vm_add_thread(vm, folder, tid, err);
+	struct vmrt_vm_thread *t = &vm->threads[before];
+
+	if (vm->n_threads == before)
+		return status;
+	t->vcpu = vmrt_hypervisor_vcpu(hv, t->comm);
+	if (t->vcpu >= 0) {
+		t->role = VMRT_ROLE_VCPU;
+		vm->n_vcpus++;
+	} else if (tid == vm->pid) {
+		t->role = VMRT_ROLE_MAIN;
+	} else {
+		/* since Linux 6.4 the vhost threads are among the process' own */
+		t->role = strncmp(t->comm, "vhost-", 6) ? VMRT_ROLE_IO : VMRT_ROLE_VHOST;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status add_threads(struct vmrt_vm *vm, const struct vmrt_hypervisor *hv,
+	const char *proc, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	char folder[256];
+	struct dirent *entry;
+	DIR *dir;
+
+	snprintf(folder, sizeof(folder), "%s/%d/task", proc, (int)vm->pid);
+	dir = opendir(folder);
+	while (status == VMRT_OK && dir && (entry = readdir(dir))) {
+		pid_t tid = pid_of(entry->d_name);
+
+		if (tid && vm->n_threads < MAX_THREADS)
+			status = add_thread(vm, hv, folder, tid, err);
+	}
+	if (dir)
+		closedir(dir);
+	return status;
+}
+
+static int compare_threads(const void *a, const void *b)
+{
+	const struct vmrt_vm_thread *x = a, *y = b;
+
+	if (x->role != y->role)
+		return x->role < y->role ? -1 : 1;
+	if (x->vcpu != y->vcpu)
+		return x->vcpu < y->vcpu ? -1 : 1;
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+/* QEMU names the accelerator in its threads' names, which is the surest source. */
+static void accel_from_threads(struct vmrt_vm *vm)
+{
+	for (size_t i = 0; i < vm->n_vcpus; i++) {
+		if (strstr(vm->threads[i].comm, "/KVM"))
+			strcpy(vm->accel, "kvm");
+		if (strstr(vm->threads[i].comm, "/TCG"))
+			strcpy(vm->accel, "tcg");
+	}
+}
+
+/* Links with a relative path are relative to where the process works. */
+static void resolve_links(const char *proc, struct vmrt_vm *vm)
+{
+	char path[256], cwd[VMRT_LINK_PATH], full[2 * VMRT_LINK_PATH];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "%s/%d/cwd", proc, (int)vm->pid);
+	len = readlink(path, cwd, sizeof(cwd));
+	for (int i = 0; i < VMRT_VM_LINKS; i++) {
+		char *link = vm->link[i];
+
+		if (!*link)
+			continue;
+		snprintf(full, sizeof(full), "%s", link);
+		if (*link != '/') {
+			if (len <= 0 || (size_t)len >= sizeof(cwd))
+				full[0] = '\0';
+			else
+				snprintf(full, sizeof(full), "%.*s/%s", (int)len, cwd, link);
+		}
+		strcpy(link, strlen(full) < VMRT_LINK_PATH ? full : "");
+		/* a path that cannot be shown as it is, is not one that vmrt made */
+		vmrt_make_printable(full);
+		if (strncmp(full, link, VMRT_LINK_PATH - 1) != 0)
+			link[0] = '\0';
+	}
+}
+
+static enum vmrt_status look_at(
+	const char *proc, pid_t pid, char *cmdline, struct list *list, struct vmrt_error *err)
+{
+	struct vmrt_vm vm = {.pid = pid};
+	const struct vmrt_hypervisor *hv;
+	enum vmrt_status status;
+	struct vmrt_args args;
+	struct vmrt_vm *more;
+	char path[256];
+	ssize_t size;
+
+	snprintf(path, sizeof(path), "%s/%d/cmdline", proc, (int)pid);
+	size = read_some(path, cmdline, MAX_CMDLINE);
+	if (size <= 0 || !(hv = vmrt_hypervisor_of(cmdline)))
+		return VMRT_OK;
+	args = (struct vmrt_args){cmdline, (size_t)size};
+	snprintf(vm.name, sizeof(vm.name), "pid-%d", (int)pid);
+	snprintf(vm.hypervisor, sizeof(vm.hypervisor), "%s", hv->name);
+	snprintf(vm.accel, sizeof(vm.accel), "%s", hv->accel);
+	hv->describe(&args, &vm);
+	status = add_threads(&vm, hv, proc, err);
+	if (status != VMRT_OK)
+		goto drop;
+	if (!vm.n_threads || (!vm.n_vcpus && !hv->without_vcpus))
+		goto drop;
+	qsort(vm.threads, vm.n_threads, sizeof(*vm.threads), compare_threads);
+	accel_from_threads(&vm);
+	resolve_links(proc, &vm);
+	/* after the ports, which are there for nothing else */
+	if (vm.vsock_cid && !vm.link[VMRT_VM_LINKS - 1][0])
+		snprintf(vm.link[VMRT_VM_LINKS - 1], VMRT_LINK_PATH, "vsock:%u",
+			(unsigned)vm.vsock_cid);
+	more = realloc(list->vms, (list->n + 1) * sizeof(*more));
+	if (!more) {
+		status = vmrt_fail(err, VMRT_ENOMEM, "list of VMs: out of memory");
+		goto drop;
+	}
+	list->vms = more;
+	list->vms[list->n++] = vm;
+	return VMRT_OK;
+drop:
+	free(vm.threads);
+	return status;
+}
+
+/* Until Linux 6.4 vhost threads were kernel threads called vhost-PID, children of kthreadd. */
+static enum vmrt_status add_vhost(
+	const char *proc, pid_t tid, struct list *list, struct vmrt_error *err)
+{
+	struct vmrt_thread_stat stat;
+	struct vmrt_vm_thread *t;
+	pid_t owner;
+
+	if (!read_stat(proc, tid, &stat) || !stat.kernel_thread ||
+		strncmp(stat.comm, "vhost-", 6) != 0 || !(owner = pid_of(stat.comm + 6)))
+		return VMRT_OK;
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->vms[i].pid != owner)
+			continue;
+		t = new_thread(&list->vms[i]);
+		if (!t)
+			return vmrt_fail(err, VMRT_ENOMEM, "vhost threads: out of memory");
+		t->tid = tid;
+		t->role = VMRT_ROLE_VHOST;
+		t->vcpu = -1;
+		t->policy = stat.policy;
+		t->priority = stat.priority;
+		snprintf(t->comm, sizeof(t->comm), "%s", stat.comm);
+		read_affinity(proc, tid, &t->affinity);
+	}
+	return VMRT_OK;
+}
+
+static int compare_vms(const void *a, const void *b)
+{
+	const struct vmrt_vm *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+enum vmrt_status vmrt_vms_scan(
+	const char *proc, struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	struct list list = {NULL, 0};
+	char *cmdline = malloc(MAX_CMDLINE);
+	DIR *dir = cmdline ? opendir(proc) : NULL;
+	struct dirent *entry;
+	pid_t pid;
+
+	if (!cmdline)
+		return vmrt_fail(err, VMRT_ENOMEM, "list of VMs: out of memory");
+	if (!dir) {
+		status = vmrt_fail_errno(err, errno, "cannot read %s", proc);
+		goto out;
+	}
+	while (status == VMRT_OK && list.n < MAX_VMS && (entry = readdir(dir)))
+		if ((pid = pid_of(entry->d_name)))
+			status = look_at(proc, pid, cmdline, &list, err);
+	if (list.n) {
+		rewinddir(dir);
+		while (status == VMRT_OK && (entry = readdir(dir)))
+			if ((pid = pid_of(entry->d_name)))
+				status = add_vhost(proc, pid, &list, err);
+		qsort(list.vms, list.n, sizeof(*list.vms), compare_vms);
+	}
+out:
+	if (dir)
+		closedir(dir);
+	free(cmdline);
+	if (status != VMRT_OK) {
+		vmrt_vms_free(list.vms, list.n);
+		return status;
+	}
+	*out = list.vms;
+	*n = list.n;
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_vms_find(struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
+{
+	return vmrt_vms_scan(PROC, out, n, err);
+}
+
+void vmrt_vms_free(struct vmrt_vm *vms, size_t n)
+{
+	for (size_t i = 0; vms && i < n; i++)
+		free(vms[i].threads);
+	free(vms);
+}
+
+enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
+{
+	char *cmdline = NULL;
+	struct list list = {NULL, 0};
+	enum vmrt_status status = VMRT_ENOENT;
+
+	if (vmrt_vm_is_selection(vm->name))
+		return vmrt_vm_select(vm->name, out, NULL);
+	cmdline = malloc(MAX_CMDLINE);
+	if (!cmdline)
+		return VMRT_ENOMEM;
+	/* mostly it is where it was; else all processes have to be looked at */
+	if (look_at(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
+		!strcmp(list.vms[0].name, vm->name)) {
+		*out = list.vms;
+		free(cmdline);
+		return VMRT_OK;
+	}
+	vmrt_vms_free(list.vms, list.n);
+	free(cmdline);
+	if (strncmp(vm->name, "pid-", 4) != 0)
+		status = vmrt_vm_get(vm->name, out, NULL);
+	return status;
+}
+
+int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern)
+{
+	if (!strncmp(pattern, "pid:", 4))
+		return pid_of(pattern + 4) == vm->pid;
+	return !strcmp(vm->name, pattern);
+}
+
+/* "a (pid 1), b (pid 2)": those of @vms that match @pattern, or all for NULL */
+static void list_names(
+	const struct vmrt_vm *vms, size_t n, const char *pattern, char *buf, size_t room)
+{
+	size_t used = 0;
+
+	buf[0] = '\0';
+	for (size_t i = 0; i < n && used + 1 < room; i++) {
+		int len;
+
+		if (pattern && !vmrt_vm_match(&vms[i], pattern))
+			continue;
+		len = snprintf(buf + used, room - used, "%s%s (pid:%d)", used ? ", " : "",
+			vms[i].name, (int)vms[i].pid);
+		used += len > 0 ? (size_t)len : 0;
+	}
+	if (used >= room && room > 4)
+		strcpy(buf + room - 4, "...");
+}
+
+enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err)
+{
+	size_t n, matches = 0, hit = 0;
+	enum vmrt_status status;
+	struct vmrt_vm *vms;
+	char names[300];
+
+	status = vmrt_vms_find(&vms, &n, err);
+	if (status != VMRT_OK)
+		return status;
+	for (size_t i = 0; i < n; i++) {
+		if (vmrt_vm_match(&vms[i], pattern)) {
+			matches++;
+			hit = i;
+		}
+	}
+	if (matches == 1) {
+		struct vmrt_vm found = vms[hit];
+
+		vms[hit] = vms[0];
+		vms[0] = found;
+		for (size_t i = 1; i < n; i++)
+			free(vms[i].threads);
+		*out = vms;
+		return VMRT_OK;
+	}
+	if (matches) {
+		list_names(vms, n, pattern, names, sizeof(names));
+		status = vmrt_fail(err, VMRT_EINVAL,
+			"VM %.80s is not the only one of that name: %s", pattern, names);
+	} else if (vmrt_vm_is_selection(pattern)) {
+		status = vmrt_vm_select(pattern, out, err);
+	} else if (n) {
+		list_names(vms, n, NULL, names, sizeof(names));
+		status = vmrt_fail(
+			err, VMRT_ENOENT, "there is no VM %.80s; running here: %s", pattern, names);
+	} else {
+		status = vmrt_fail(
+			err, VMRT_ENOENT, "there is no VM %.80s; no VM is running here", pattern);
+	}
+	vmrt_vms_free(vms, n);
+	return status;
+}
+
+enum vmrt_status vmrt_thread_started(pid_t pid, pid_t tid, uint64_t *ticks)
+{
+	struct vmrt_thread_stat stat;
+	char folder[64];
+
+	snprintf(folder, sizeof(folder), PROC "/%d/task", (int)pid);
+	if (!read_stat(folder, tid, &stat) || stat.state == 'Z' || stat.state == 'X')
+		return VMRT_ENOENT;
+	*ticks = stat.start_ticks;
+	return VMRT_OK;
+}
+
+const char *vmrt_role_name(enum vmrt_thread_role role)
+{
+	switch (role) {
+	case VMRT_ROLE_VCPU:
+		return "vcpu";
+	case VMRT_ROLE_MAIN:
+		return "main";
+	case VMRT_ROLE_IO:
+		return "io";
+	default:
+		return "vhost";
+	}
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_WIRE_SECRET_H
+#define VMRT_COLLECTOR_WIRE_SECRET_H
+
+/*
+ * A secret that recorder and agent share, and how each proves to the other that it knows it
+ * (docs/run-format.md, "Proof of the secret"). The secret itself is never sent.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/status.h>
+
+#include "link.h"
+#include "sha256.h"
+
+#define VMRT_SECRET_LEAST 16
+#define VMRT_SECRET_MOST 1024
+
+struct vmrt_secret {
+	uint8_t key[VMRT_SECRET_MOST];
+	size_t size;
+};
+
+/**
+ * vmrt_secret_load - read a secret from a file
+ *
+ * The file must belong to this user or to root, and nobody else may have access to it. Line ends
+ * behind the secret do not belong to it.
+ *
+ * Return: VMRT_OK, VMRT_EPERM, VMRT_EINVAL if it is too short or too long, or a file's error.
+ */
+enum vmrt_status vmrt_secret_load(
+	const char *path, struct vmrt_secret *out, struct vmrt_error *err);
+
+enum vmrt_secret_role { VMRT_SECRET_HOST, VMRT_SECRET_GUEST };
+
+/* What a proof is made from beside the secret. */
+struct vmrt_secret_nonces {
+	uint8_t guest[VMRT_SHA256_SIZE], host[VMRT_SHA256_SIZE];
+};
+
+/** vmrt_secret_proof - what only one who knows the secret can say, in the role of @role */
+void vmrt_secret_proof(const struct vmrt_secret *secret, enum vmrt_secret_role role,
+	const struct vmrt_secret_nonces *nonces, uint8_t out[VMRT_SHA256_SIZE]);
+
+/**
+ * vmrt_secret_prove - the recorder's side of the exchange
+ * @parser: of the link, which carried nothing before
+ * @who: what the other side is called in errors
+ *
+ * Return: VMRT_OK: the agent knows the secret; VMRT_EPERM: one of the two does not;
+ * VMRT_EUNSUPPORTED: it speaks another version; VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, VMRT_EPROTO.
+ */
+enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
+	const struct vmrt_secret *secret, const char *who, int64_t deadline_ns, int stop_fd,
+	struct vmrt_error *err);
+
+/** vmrt_secret_demand - the agent's side; VMRT_OK: the recorder knows the secret */
+enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
+	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a vmrt-hsf listens: the folder, and a socket of which no other one is using the name. */
+#include "control.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+
+#define BACKLOG 32
+
+enum vmrt_status hsf_control_folder(struct vmrt_error *err)
+{
+	struct stat st;
+
+	if (mkdir(HSF_CONTROL_FOLDER, 0755) != 0 && errno != EEXIST)
+		return vmrt_fail_errno(err, errno, "cannot make %s", HSF_CONTROL_FOLDER);
+	if (lstat(HSF_CONTROL_FOLDER, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 022) ||
+		(st.st_uid != 0 && st.st_uid != geteuid()))
+		return vmrt_fail(err, VMRT_EPERM,
+			"%s is not a folder that only root may change: remove it, or name a socket "
+			"with --socket",
+			HSF_CONTROL_FOLDER);
+	return VMRT_OK;
+}
+
+/* VMRT_OK if nobody listens at @path any more, and it is gone now. */
+static enum vmrt_status remove_stale(const char *path, struct vmrt_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(path, &st) != 0)
+		return VMRT_OK;
+	if (!S_ISSOCK(st.st_mode))
+		return vmrt_fail(err, VMRT_EEXIST,
+			"%s is there and no socket: name another one with --socket", path);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return vmrt_fail_errno(err, errno, "cannot make a socket");
+	rc = connect(fd, (struct sockaddr *)&address, sizeof(address));
+	rc = rc == 0 ? 0 : errno;
+	close(fd);
+	if (rc != ECONNREFUSED)
+		return vmrt_fail(err, VMRT_EBUSY,
+			"somebody listens on %s: end that vmrt-hsf, or name another socket with "
+			"--socket",
+			path);
+	if (unlink(path) != 0 && errno != ENOENT)
+		return vmrt_fail_errno(err, errno, "cannot remove the left-over socket %s", path);
+	return VMRT_OK;
+}
+
+/* Nobody can connect before it listens, and then its owner and mode are right. */
+static enum vmrt_status listen_on(
+	const char *path, const gid_t *group, int *out, struct vmrt_error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	*out = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (*out < 0)
+		return vmrt_fail_errno(err, errno, "cannot make a socket");
+	if (bind(*out, (struct sockaddr *)&address, sizeof(address)) != 0)
+		return vmrt_fail_errno(err, errno, "cannot make the socket %s", path);
+	if ((!group || lchown(path, (uid_t)-1, *group) == 0) &&
+		chmod(path, group ? 0660 : 0600) == 0 && listen(*out, BACKLOG) == 0)
+		return VMRT_OK;
+	vmrt_fail_errno(err, errno, "cannot set who may use %s", path);
+	unlink(path);
+	return err->status;
+}
+
+/* Of two that begin at the same time, the second sees the first one's socket: @folder is locked. */
+static int lock_folder(const char *path)
+{
+	char folder[HSF_CONTROL_PATH];
+	char *slash;
+	int fd;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash)
+		strcpy(folder, ".");
+	else
+		slash[slash == folder] = '\0';
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		flock(fd, LOCK_EX);
+	return fd;
+}
+
+enum vmrt_status hsf_listen(const char *path, const gid_t *group, int *out, struct vmrt_error *err)
+{
+	int folder = lock_folder(path);
+	enum vmrt_status status = remove_stale(path, err);
+
+	*out = -1;
+	if (status == VMRT_OK)
+		status = listen_on(path, group, out, err);
+	if (status != VMRT_OK && *out >= 0) {
+		close(*out);
+		*out = -1;
+	}
+	if (folder >= 0)
+		close(folder);
+	return status;
+}
+
+void hsf_control_sweep(void)
+{
+	DIR *dir = opendir(HSF_CONTROL_FOLDER);
+	struct dirent *entry;
+	char path[300];
+
+	while (dir && (entry = readdir(dir))) {
+		const char *dot = strrchr(entry->d_name, '.');
+
+		if (dot && !strcmp(dot, HSF_CONTROL_SUFFIX) &&
+			vmrt_path(path, sizeof(path), HSF_CONTROL_FOLDER, entry->d_name) == VMRT_OK)
+			remove_stale(path, NULL);
+	}
+	if (dir)
+		closedir(dir);
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* What clients of the socket may ask of a run, and what they are told. */
+#include "control.h"
+#include "hsf/run/hsf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* ---- status ---- */
+
+static void add(json_object *to, const char *key, json_object *value)
+{
+	if (value)
+		json_object_object_add(to, key, value);
+}
+
+static void add_text(json_object *to, const char *key, const char *text)
+{
+	add(to, key, json_object_new_string(text));
+}
+
+/* What is not known is left out. */
+static void add_number(json_object *to, const char *key, int64_t value)
+{
+	if (value != VMRT_UNKNOWN)
+		add(to, key, json_object_new_int64(value));
+}
+
+static void add_hist(json_object *to, const char *what, const struct hsf_hist *h)
+{
+	char key[48];
+
+	snprintf(key, sizeof(key), "%s_p50_ns", what);
+	add_number(to, key, hsf_hist_quantile(h, 0.5));
+	snprintf(key, sizeof(key), "%s_p99_ns", what);
+	add_number(to, key, hsf_hist_quantile(h, 0.99));
+	snprintf(key, sizeof(key), "%s_max_ns", what);
+	add_number(to, key, h->n ? h->max : VMRT_UNKNOWN);
+}
+
+static void add_state(json_object *row, const struct hsf_state *s)
+{
+	add_number(row, "vcpus", (int64_t)s->n_vcpus);
+	add_number(row, "helpers", (int64_t)s->n_helpers);
+	add_number(row, "k", s->k);
+	add_number(row, "left_ns", s->left_ns);
+	add_number(row, "replenishments", (int64_t)s->figures.replenishments);
+	add_number(row, "depletions", (int64_t)s->figures.depletions);
+	add_number(row, "skipped", (int64_t)s->skipped);
+	add_hist(row, "overshoot", &s->figures.overshoot);
+	add_hist(row, "lateness", &s->figures.lateness);
+	add_number(row, "served_ns", s->figures.served_ns);
+	add_number(row, "background_ns", s->figures.background_ns);
+	add_number(row, "helpers_ns", s->figures.helpers_ns);
+}
+
+static const char *state_word(const struct hsf_state *state)
+{
+	if (!state)
+		return "waiting";
+	return state->changing ? "changing" : "enforced";
+}
+
+static json_object *new_server(struct hsf_post *post)
+{
+	const struct vmrt_server_spec *spec = &post->spec;
+	const struct hsf_state *state = hsf_post_state(post);
+	json_object *row = json_object_new_object();
+
+	if (!row)
+		return NULL;
+	add_text(row, "server", spec->name);
+	add_text(row, "vm", spec->vm);
+	add_text(row, "state", state_word(state));
+	add_text(row, "policy", vmrt_policy_name(spec->policy));
+	add_text(row, "depletion", vmrt_depletion_name(spec->depletion));
+	if (spec->policy != VMRT_POLICY_NONE) {
+		add_number(row, "period_ns", spec->period_ns);
+		add_number(row, "budget_ns", spec->budget_ns);
+		add_number(row, "priority", spec->priority);
+	}
+	if (post->why[0])
+		add_text(row, "why", post->why);
+	if (state) {
+		add_number(row, "pid", post->place->vm->pid);
+		add_number(row, "cpu", post->place->cpu);
+		add_state(row, state);
+	}
+	return row;
+}
+
+static json_object *new_cpu(const struct hsf_run *r, struct hsf_enforcer *e, struct hsf_cost *cost)
+{
+	json_object *row = json_object_new_object();
+	int cpu = hsf_enforcer_cpu(e);
+	int64_t ran = vmrt_now_ns() - r->begun_ns;
+	struct hsf_reserve reserve;
+	double sum = 0;
+
+	if (!row)
+		return NULL;
+	hsf_reserve_read(cpu, &reserve);
+	hsf_enforcer_cost(e, cost);
+	for (size_t i = 0; i < r->n; i++)
+		if (r->places[i]->cpu == cpu && r->places[i]->spec.policy != VMRT_POLICY_NONE)
+			sum += (double)r->places[i]->spec.budget_ns /
+			       (double)r->places[i]->spec.period_ns;
+	add_number(row, "cpu", cpu);
+	add_number(row, "servers", (int64_t)hsf_enforcer_servers(e));
+	add(row, "utilisation", json_object_new_double(sum));
+	add(row, "limit", json_object_new_double(reserve.share));
+	add_text(row, "limit_by", reserve.why);
+	add_number(row, "enforcer_ns", cost->cpu_ns);
+	if (ran > 0)
+		add(row, "enforcer_share",
+			json_object_new_double((double)cost->cpu_ns / (double)ran));
+	return row;
+}
+
+/* However often it is asked, the enforcers are not. */
+static json_object *cpus_of(struct hsf_run *r)
+{
+	struct hsf_cost *cost;
+	int64_t now = vmrt_now_ns();
+
+	if (r->cpus && now - r->cpus_ns < HSF_STATE_AGE_NS)
+		return json_object_get(r->cpus);
+	cost = calloc(1, sizeof(*cost));
+	json_object_put(r->cpus);
+	r->cpus = json_object_new_array();
+	r->cpus_ns = now;
+	for (size_t i = 0; r->cpus && cost && i < r->n_enforcers; i++)
+		json_object_array_add(r->cpus, new_cpu(r, r->enforcers[i], cost));
+	free(cost);
+	return json_object_get(r->cpus);
+}
+
+static enum vmrt_status tell_status(
+	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
+{
+	json_object *servers;
+
+	if (q->server[0] && !hsf_post_find(r, q->server))
+		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+	servers = json_object_new_array();
+	add_number(reply, "pid", getpid());
+	add_text(reply, "experiment", r->opts->experiment);
+	add_number(reply, "since_ns", r->begun_ns);
+	for (size_t i = 0; servers && i < r->n_posts; i++)
+		if (!q->server[0] || r->posts[i] == hsf_post_find(r, q->server))
+			json_object_array_add(servers, new_server(r->posts[i]));
+	add(reply, "servers", servers);
+	add(reply, "cpus", cpus_of(r));
+	return VMRT_OK;
+}
+
+/* ---- changes ---- */
+
+/* Attached servers stand in no file: the place that messages begin with says nothing. */
+static enum vmrt_status without_place(
+	const struct hsf_run *r, enum vmrt_status status, struct vmrt_error *err)
+{
+	char place[300];
+
+	snprintf(place, sizeof(place), "%.280s:0: ", r->opts->experiment);
+	if (status != VMRT_OK && !strncmp(err->text, place, strlen(place)))
+		memmove(err->text, err->text + strlen(place),
+			strlen(err->text + strlen(place)) + 1);
+	return status;
+}
+
+static enum vmrt_status change(
+	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
+{
+	struct hsf_post *post = hsf_post_find(r, q->server);
+	struct vmrt_server_spec spec;
+	enum vmrt_status status;
+
+	if (!post)
+		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+	status = hsf_request_spec(q, &post->spec, &spec, err);
+	if (status != VMRT_OK)
+		return status;
+	spec.line = post->spec.line;
+	err->text[0] = '\0';
+	r->cpus_ns = 0;
+	status = hsf_post_change(r, post, &spec, q->force, err);
+	if (status != VMRT_OK)
+		return without_place(r, status, err);
+	if (err->text[0])
+		add_text(reply, "warning", err->text);
+	vmrt_say("server %s has been changed", q->server);
+	return VMRT_OK;
+}
+
+static enum vmrt_status attach(
+	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
+{
+	struct vmrt_server_spec spec;
+	struct hsf_post *post;
+	enum vmrt_status status = hsf_request_spec(q, NULL, &spec, err);
+
+	if (status != VMRT_OK)
+		return status;
+	spec.line = 0;
+	status = hsf_post_add(r, &spec, &post, err);
+	if (status != VMRT_OK)
+		return without_place(r, status, err);
+	err->text[0] = '\0';
+	status = without_place(r, hsf_post_enforce(r, post, q->force, err), err);
+	if (status == VMRT_ENOENT) {
+		char said[VMRT_ERROR_TEXT + VMRT_NAME_MAX + 32];
+
+		snprintf(said, sizeof(said), "server %s waits: %s", q->server, post->why);
+		add_text(reply, "said", said);
+	} else if (status != VMRT_OK) {
+		hsf_post_remove(r, post);
+		return status;
+	} else if (err->text[0]) {
+		add_text(reply, "warning", err->text);
+	}
+	vmrt_say("server %s has been attached", q->server);
+	return VMRT_OK;
+}
+
+static enum vmrt_status detach(
+	struct hsf_run *r, const struct hsf_request *q, struct vmrt_error *err)
+{
+	struct hsf_post *post = hsf_post_find(r, q->server);
+
+	if (!post)
+		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+	if (post->place)
+		hsf_run_write_server(r, post);
+	if (hsf_post_remove(r, post) != 0)
+		return vmrt_fail(err, VMRT_EIO,
+			"server %s is detached, but not all of its threads got their former "
+			"scheduling back",
+			q->server);
+	vmrt_say("server %s has been detached", q->server);
+	return VMRT_OK;
+}
+
+/* A recording that has begun meanwhile: it is told the servers, and from now on what becomes of
+ * them. */
+static enum vmrt_status mark(struct hsf_run *r, const char *instance, struct vmrt_error *err)
+{
+	struct vmrt_marker *one;
+	enum vmrt_status status = vmrt_marker_open(instance, &one, err);
+
+	if (status != VMRT_OK)
+		return status;
+	for (size_t i = 0; i < r->n_enforcers; i++)
+		hsf_enforcer_introduce(r->enforcers[i], one);
+	vmrt_marker_close(one);
+	return vmrt_marker_add(r->marker, instance, err);
+}
+
+static enum vmrt_status answer(
+	void *arg, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
+{
+	struct hsf_run *r = arg;
+
+	switch (q->op) {
+	case HSF_OP_STATUS:
+		return tell_status(r, q, reply, err);
+	case HSF_OP_SET:
+		return change(r, q, reply, err);
+	case HSF_OP_ATTACH:
+		return attach(r, q, reply, err);
+	case HSF_OP_DETACH:
+		return detach(r, q, err);
+	case HSF_OP_MARK:
+		return mark(r, q->instance, err);
+	case HSF_OP_UNMARK:
+		vmrt_marker_drop(r->marker, q->instance);
+		return VMRT_OK;
+	}
+	return vmrt_fail(err, VMRT_EPROTO, "there is no such request");
+}
+
+void hsf_run_serve(struct hsf_run *r)
+{
+	hsf_control_serve(r->control, answer, r);
+}

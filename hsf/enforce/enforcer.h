@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_HSF_ENFORCE_ENFORCER_H
+#define VMRT_HSF_ENFORCE_ENFORCER_H
+
+/* What the files of the enforcer know of one another. All of it belongs to the enforcer's thread,
+ * but for what is said. */
+
+#include <pthread.h>
+#include <semaphore.h>
+
+#include "server.h"
+
+struct hsf_member {
+	struct hsf_server *server;
+	pid_t pid, tid;
+	bool helper;
+	struct hsf_clock clock;
+	struct hsf_switches switches; /* by activation */
+	int64_t count;		      /* last reading of the clock */
+	int64_t armed;		      /* the reading at which its event is due */
+	int64_t since_ns;	      /* by activation: it runs since then; 0: it does not */
+	int64_t ahead_ns;	      /* charged from its switches before its clock said so */
+	bool awake;		      /* by activation: wants to run */
+	int level;		      /* its priority; 0: held back */
+	bool gone;		      /* the thread has ended */
+};
+
+/* A thread that runs when no member wants to, since it is the last of their priority: idle.c. */
+struct hsf_idle;
+
+struct hsf_server {
+	char name[VMRT_NAME_MAX], vm[VMRT_NAME_MAX];
+	pid_t pid;
+	int cpu;
+	struct hsf_enforcer *enforcer;
+	struct hsf_params params, next; /* next: from the next replenishment on, if `changing` */
+	bool changing;
+	struct hsf_budget budget;
+	struct hsf_latency latency;
+	struct hsf_member members[HSF_MAX_MEMBERS];
+	_Atomic size_t n_members; /* read by others; a slot is complete before it is counted */
+	size_t n_vcpus;		  /* that have not ended */
+	pid_t processes[HSF_MAX_PROCESSES]; /* depletion hard: stopped without budget */
+	size_t n_processes;
+	atomic_bool gone;
+	struct hsf_idle *idle;
+	/* as the members are now */
+	int level;	/* their SCHED_FIFO priority; 0: held back */
+	bool suspended; /* that was marked */
+	/* to be done when everything is in its place */
+	int wanted; /* level */
+	bool spent; /* depleted; what is left of the budget when given up: not `idle` */
+	bool gave_up;
+	int64_t over_ns; /* consumption above the budget when it was depleted */
+	struct hsf_chunk fresh[HSF_FRESH];
+	size_t n_fresh;
+	struct hsf_figures figures;
+};
+
+struct hsf_enforcer {
+	int cpu;
+	struct hsf_server *servers[HSF_MAX_SERVERS];
+	size_t n;
+	const struct vmrt_marker *marker;
+	int epoll, timer, wake, news;
+	int64_t timer_ns;	    /* when there is something to do next */
+	int64_t armed_ns;	    /* what the timer is set to */
+	struct hsf_latency latency; /* of the timer */
+	/* the server by slot that has the CPU to itself, if any */
+	struct hsf_server *slot;
+	int64_t slot_ns;  /* charged until then */
+	int64_t above_ns; /* served_ns of the servers above it, at that time */
+	pthread_t thread;
+	bool started;
+	atomic_bool begun;
+	struct hsf_cost cost;
+	/* what other threads want */
+	struct hsf_command *command;
+	pthread_mutex_t mutex; /* one command at a time */
+	_Atomic size_t count;  /* n, for others */
+};
+
+/* ---- server.c: one server and its members ---- */
+
+/** server_open - do the members run at a priority of the server's? */
+static inline bool server_open(const struct hsf_server *s)
+{
+	return s->level > 0;
+}
+
+/** server_members - of @s, by a thread other than the one that adds them, too */
+static inline size_t server_members(const struct hsf_server *s)
+{
+	return atomic_load_explicit(&s->n_members, memory_order_acquire);
+}
+
+/**
+ * server_charge - take account of what was consumed until @now
+ *
+ * Return: HSF_DEPLETED if that used up the budget, which then is noted in @s.
+ */
+enum hsf_action server_charge(struct hsf_server *s, int64_t now);
+
+/** server_spent - the budget has just been used up, or given up since no member wants to run */
+void server_spent(struct hsf_server *s, bool gave_up);
+
+/** server_arm - alarms for what is left of the budget, or none if the members are held back */
+void server_arm(struct hsf_server *s);
+
+/** server_hold - the members, which have no priority yet, are not to run before the first
+ * replenishment */
+void server_hold(struct hsf_server *s);
+
+/** server_level - give the members this priority, or hold them back (0) */
+void server_level(struct hsf_server *s, int level);
+
+/** server_look_at_all - read the clocks of members that are not charged, too, for the figures */
+void server_look_at_all(struct hsf_server *s);
+
+/** server_release - members run without priority, no events, marker: it is not enforced any more */
+void server_release(struct hsf_server *s);
+
+/** server_lose - member @m has ended */
+void server_lose(struct hsf_member *m);
+
+/** server_mark_start - the marker that tells its parameters */
+void server_mark_start(const struct hsf_server *s);
+
+/* ---- arrange.c: all servers of a CPU ---- */
+
+/** arrange - after budgets have changed: who has which priority now; markers */
+void arrange(struct hsf_enforcer *e, int64_t now);
+
+/** arrange_slot_end - when the slot in progress ends if nothing happens, or HSF_NEVER */
+int64_t arrange_slot_end(const struct hsf_enforcer *e);
+
+/** arrange_charge_slot - charge the server that has the slot; returns as server_charge() */
+enum hsf_action arrange_charge_slot(struct hsf_enforcer *e, int64_t now);
+
+/* ---- idle.c ---- */
+
+/** idle_new - start the thread that finds out when no member of @s wants to run; HSF_DEPLETED comes
+ * by idle_fd() */
+enum vmrt_status idle_new(struct hsf_server *s, struct hsf_idle **out, struct vmrt_error *err);
+
+/** idle_fd - becomes readable when it was found out */
+int idle_fd(const struct hsf_idle *idle);
+
+/** idle_watch - from now on; the members have @priority */
+void idle_watch(struct hsf_idle *idle, int priority);
+
+/** idle_forget - no more */
+void idle_forget(struct hsf_idle *idle);
+
+/** idle_found - is the news of idle_fd() about the last idle_watch()? Takes it. */
+bool idle_found(struct hsf_idle *idle);
+
+/** idle_cpu_ns - CPU time of its thread */
+int64_t idle_cpu_ns(const struct hsf_idle *idle);
+
+/** idle_free - end the thread; NULL is allowed */
+void idle_free(struct hsf_idle *idle);
+
+#endif

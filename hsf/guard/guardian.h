@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_HSF_GUARD_GUARDIAN_H
+#define VMRT_HSF_GUARD_GUARDIAN_H
+
+/*
+ * What threads get back, noted where it outlives any process: guardian-table.c. Who gives it back:
+ * guardian.c.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <vmrt/status.h>
+
+struct hsf_table;
+
+/**
+ * hsf_table_open - an empty table, in a file of HSF_CONTROL_FOLDER if that can be had
+ *
+ * Whoever holds the file open, also by inheritance, keeps it from being taken for a left-over.
+ */
+enum vmrt_status hsf_table_open(struct hsf_table **out, struct vmrt_error *err);
+
+/** hsf_table_add - note the settings that thread @tid of process @pid has now (hsf_guardian_add) */
+enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct vmrt_error *err);
+
+/** hsf_table_stops - process @pid may be stopped from now on; it will be made to go on when
+ * settings are given back */
+enum vmrt_status hsf_table_stops(struct hsf_table *t, pid_t pid, struct vmrt_error *err);
+
+/** hsf_table_restore - give all threads that still exist their settings back; returns how many
+ * could not */
+int hsf_table_restore(struct hsf_table *t);
+
+/**
+ * hsf_table_restore_thread - give thread @tid its settings back and forget it
+ *
+ * Return: 0, also if it is not noted or has ended; -1 if it could not get them.
+ */
+int hsf_table_restore_thread(struct hsf_table *t, pid_t tid);
+
+/** hsf_table_restored - has that been done, by any process that shares the table? */
+bool hsf_table_restored(const struct hsf_table *t);
+
+/** hsf_table_failed - how many threads could not get theirs back then */
+int hsf_table_failed(const struct hsf_table *t);
+
+/** hsf_table_fd - the file's descriptor, or -1; for who closes all others */
+int hsf_table_fd(const struct hsf_table *t);
+
+/** hsf_table_close - remove the file if all was given back, and free; NULL is allowed */
+void hsf_table_close(struct hsf_table *t);
+
+/**
+ * hsf_table_recover - give back what the tables of killed instances say
+ * @threads: how many threads had other settings than these, and got them back
+ *
+ * Return: how many threads could not be given theirs.
+ */
+int hsf_table_recover(int *threads);
+
+#endif

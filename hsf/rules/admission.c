@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* Do the servers of a CPU fit together, beside what the kernel keeps for others? */
+#include "hsf/run/hsf.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define SAFE_UTILISATION                                                                           \
+	0.95 /* beyond it nobody gets to a shell, if the kernel keeps nothing for others */
+
+/* Levels above all priorities of fixed-priority servers. */
+#define LEVEL_EDF 1000
+#define LEVEL_DEADLINE 2000
+
+void hsf_demand_from(const struct vmrt_server_spec *spec, int cpu, struct hsf_demand *out)
+{
+	*out = (struct hsf_demand){
+		.name = spec->name,
+		.cpu = cpu,
+		.priority = spec->priority,
+		.period_ns = spec->period_ns,
+		.budget_ns = spec->budget_ns,
+	};
+	/* those that may spend one budget at the end of a period and the next one at once after it
+	 */
+	if (spec->policy == VMRT_POLICY_DEFERRABLE || spec->policy == VMRT_POLICY_EDF ||
+		spec->policy == VMRT_POLICY_DEADLINE)
+		out->jitter_ns = spec->period_ns - spec->budget_ns;
+	if (spec->policy == VMRT_POLICY_EDF)
+		out->priority = LEVEL_EDF;
+	if (spec->policy == VMRT_POLICY_DEADLINE)
+		out->priority = LEVEL_DEADLINE;
+	out->by_deadline = spec->policy == VMRT_POLICY_EDF || spec->policy == VMRT_POLICY_DEADLINE;
+}
+
+double hsf_utilisation(const struct hsf_demand *d, size_t n, int cpu)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (d[i].cpu == cpu)
+			sum += (double)d[i].budget_ns / (double)d[i].period_ns;
+	return sum;
+}
+
+/* Budget that servers at @s's priority or above may take from @s within @window. */
+static int64_t interference(const struct hsf_demand *d, size_t n, size_t s, int64_t window)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t times;
+
+		/* among equals the one that came first goes on: each may have to wait for the
+		 * others */
+		if (i == s || d[i].cpu != d[s].cpu || d[i].priority < d[s].priority)
+			continue;
+		times = (window + d[i].jitter_ns + d[i].period_ns - 1) / d[i].period_ns;
+		sum += times * d[i].budget_ns;
+	}
+	return sum;
+}
+
+/*
+ * R = Q + sum over the servers above of ceil((R + J) / T) Q, with J = T - Q for a deferrable one,
+ * which may spend one budget at the end of a period and the next at once after it (Strosnider,
+ * Lehoczky and Sha 1995). Ends when R repeats or passes the period.
+ */
+static int64_t response(const struct hsf_demand *d, size_t n, size_t s)
+{
+	int64_t r = d[s].budget_ns, next;
+
+	while (r <= d[s].period_ns) {
+		next = d[s].budget_ns + interference(d, n, s, r);
+		if (next == r)
+			break;
+		r = next;
+	}
+	return r;
+}
+
+/*
+ * Servers under EDF with nothing above them: each has its budget by the end of its period if, and
+ * only if, their utilisation is at most 1 (Liu and Layland 1973). False if there is something
+ * above.
+ */
+static bool fits_by_deadline(const struct hsf_demand *d, size_t n, size_t s)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (d[i].cpu != d[s].cpu || d[i].priority < d[s].priority)
+			continue;
+		if (d[i].priority > d[s].priority)
+			return false;
+		sum += (double)d[i].budget_ns / (double)d[i].period_ns;
+	}
+	return sum <= 1;
+}
+
+size_t hsf_admit(struct hsf_demand *d, size_t n)
+{
+	size_t failed = 0;
+
+	for (size_t s = 0; s < n; s++) {
+		d[s].response_ns = d[s].by_deadline && fits_by_deadline(d, n, s)
+					   ? d[s].period_ns
+					   : response(d, n, s);
+		failed += d[s].response_ns > d[s].period_ns;
+	}
+	return failed;
+}
+
+/* "a (4 ms in 12 ms, priority 50), b (...)": the servers of @cpu at level @least and above, as far
+ * as they fit. */
+static void set_words(
+	const struct hsf_demand *d, size_t n, int cpu, int least, char *out, size_t room)
+{
+	char budget[VMRT_UNITS_TEXT], period[VMRT_UNITS_TEXT], order[32];
+	size_t used = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		char one[VMRT_NAME_MAX + 128];
+
+		if (d[i].cpu != cpu || d[i].priority < least)
+			continue;
+		snprintf(order, sizeof(order), "priority %d", d[i].priority);
+		snprintf(one, sizeof(one), "%s%s (%s in %s, %s)", used ? ", " : "", d[i].name,
+			vmrt_format_duration(d[i].budget_ns, budget),
+			vmrt_format_duration(d[i].period_ns, period),
+			d[i].by_deadline ? "by deadline" : order);
+		if (used + strlen(one) + sizeof(", ...") > room) {
+			snprintf(out + used, room - used, ", ...");
+			return;
+		}
+		strcpy(out + used, one);
+		used += strlen(one);
+	}
+}
+
+static enum vmrt_status check_share(
+	const struct hsf_demand *d, size_t n, int cpu, struct vmrt_error *err)
+{
+	double sum = hsf_utilisation(d, n, cpu);
+	struct hsf_reserve reserve;
+	char set[200];
+
+	hsf_reserve_read(cpu, &reserve);
+	set_words(d, n, cpu, 0, set, sizeof(set));
+	if (reserve.share < 1 && sum > reserve.share)
+		return vmrt_fail(err, VMRT_EBUSY,
+			"servers on CPU %d want %.3f of it: %s; the kernel leaves at most %.3f to "
+			"real-time threads "
+			"while others want to run (%s), so budgets would be cut",
+			cpu, sum, set, reserve.share, reserve.why);
+	if (sum > SAFE_UTILISATION)
+		return vmrt_fail(err, VMRT_EBUSY,
+			"servers on CPU %d want %.3f of it: %s; the kernel keeps nothing for other "
+			"threads (%s), so "
+			"that above %.2f no shell could stop them",
+			cpu, sum, set, reserve.why, SAFE_UTILISATION);
+	return VMRT_OK;
+}
+
+static enum vmrt_status explain(
+	const struct hsf_demand *d, size_t n, const struct hsf_demand *s, struct vmrt_error *err)
+{
+	char period[VMRT_UNITS_TEXT], set[240];
+
+	set_words(d, n, s->cpu, s->priority, set, sizeof(set));
+	return vmrt_fail(err, VMRT_EBUSY,
+		"server %s is not schedulable on CPU %d: with %s its budget is not sure to come "
+		"within its period "
+		"of %s (utilisation %.3f)",
+		s->name, s->cpu, set, vmrt_format_duration(s->period_ns, period),
+		hsf_utilisation(d, n, s->cpu));
+}
+
+enum vmrt_status hsf_admission(struct hsf_demand *d, size_t n, struct vmrt_error *err)
+{
+	if (hsf_admit(d, n) > 0)
+		for (size_t i = 0; i < n; i++)
+			if (d[i].response_ns > d[i].period_ns)
+				return explain(d, n, &d[i], err);
+	for (size_t i = 0; i < n; i++)
+		if (check_share(d, n, d[i].cpu, err) != VMRT_OK)
+			return VMRT_EBUSY;
+	return VMRT_OK;
+}

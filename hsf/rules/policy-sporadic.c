@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The sporadic server of Sprunt, Sha and Lehoczky (1989) with the corrections of Stanovich et al.
+ * (RTAS 2010): the budget is a list of chunks (amount, time), which together are always the whole
+ * budget. One whose time has come is available. Consumption takes from the oldest, and what was
+ * taken returns one period after the chunk's time. When members begin to want to run after none
+ * did, chunks that lay unused until then count from that instant on.
+ */
+#include "policy.h"
+
+#include <string.h>
+
+void hsf_sporadic_init(struct hsf_budget *b)
+{
+	b->chunks[0] = (struct hsf_chunk){.at_ns = b->t0, .amount_ns = b->budget_ns};
+	b->n_chunks = 1;
+	b->look_ns = b->t0;
+}
+
+int64_t hsf_sporadic_left(const struct hsf_budget *b)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < b->n_available; i++)
+		sum += b->chunks[i].amount_ns;
+	return sum;
+}
+
+static void drop(struct hsf_budget *b, size_t i)
+{
+	memmove(b->chunks + i, b->chunks + i + 1, (b->n_chunks - i - 1) * sizeof(b->chunks[0]));
+	b->n_chunks--;
+	b->n_available -= i < b->n_available;
+}
+
+/*
+ * To the end of the list, which is in order of time. What cannot have a place of its own returns
+ * with what comes last: later is always safe.
+ */
+static void give_back(struct hsf_budget *b, int64_t amount, int64_t at)
+{
+	struct hsf_chunk *last = &b->chunks[b->n_chunks ? b->n_chunks - 1 : 0];
+
+	if (b->n_chunks > b->n_available &&
+		(last->at_ns >= at || last->amount_ns < HSF_LEAST_STEP_NS ||
+			b->n_chunks == HSF_CHUNKS)) {
+		last->amount_ns += amount;
+		last->at_ns = last->at_ns > at ? last->at_ns : at;
+		return;
+	}
+	if (b->n_chunks == HSF_CHUNKS) { /* all are available: the newest two become one */
+		b->chunks[HSF_CHUNKS - 2].amount_ns += last->amount_ns;
+		b->chunks[HSF_CHUNKS - 2].at_ns = last->at_ns;
+		drop(b, HSF_CHUNKS - 1);
+	}
+	b->chunks[b->n_chunks++] = (struct hsf_chunk){.at_ns = at, .amount_ns = amount};
+}
+
+int64_t hsf_sporadic_next(const struct hsf_budget *b)
+{
+	int64_t look = b->look_ns + b->period_ns;
+
+	/* who looks once in a period hears of every activation before what it consumed is due */
+	if (b->n_available < b->n_chunks && b->chunks[b->n_available].at_ns < look)
+		return b->chunks[b->n_available].at_ns;
+	return look;
+}
+
+enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
+{
+	size_t n = b->n_available;
+
+	if (n == b->n_chunks || b->chunks[n].at_ns > now) {
+		b->look_ns = now;
+		return HSF_NOTHING;
+	}
+	/* too little to run for: it comes with the next chunk */
+	if (hsf_sporadic_left(b) + b->chunks[n].amount_ns < HSF_LEAST_STEP_NS &&
+		n + 1 < b->n_chunks) {
+		b->chunks[n + 1].amount_ns += b->chunks[n].amount_ns;
+		drop(b, n);
+		return hsf_sporadic_time(b, now);
+	}
+	b->n_available++;
+	b->given = b->chunks[n];
+	b->k++;
+	b->eligible = true;
+	return HSF_REPLENISHED;
+}
+
+/* More than what is available is taken from the next chunk: an overrun is charged to it. */
+enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t used_ns)
+{
+	if (!b->eligible)
+		return HSF_NOTHING;
+	b->used_ns += used_ns;
+	while (used_ns > 0) {
+		struct hsf_chunk *first = &b->chunks[0];
+		int64_t part = first->amount_ns < used_ns ? first->amount_ns : used_ns;
+		int64_t at = first->at_ns + b->period_ns;
+
+		first->amount_ns -= part;
+		if (!first->amount_ns)
+			drop(b, 0);
+		give_back(b, part, at);
+		used_ns -= part;
+	}
+	if (hsf_sporadic_left(b) >= HSF_LEAST_STEP_NS)
+		return HSF_NOTHING;
+	b->eligible = false;
+	return HSF_DEPLETED;
+}
+
+void hsf_sporadic_wake(struct hsf_budget *b, int64_t now)
+{
+	int64_t sum = hsf_sporadic_left(b);
+
+	while (b->n_available > 1)
+		drop(b, 0);
+	if (b->n_available)
+		b->chunks[0] = (struct hsf_chunk){.at_ns = now, .amount_ns = sum};
+}

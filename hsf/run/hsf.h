@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_HSF_RUN_HSF_H
+#define VMRT_HSF_RUN_HSF_H
+
+/*
+ * vmrt-hsf: servers for virtual machines, enforced from user space.
+ *
+ * Rules (policy*.c, admission.c) are pure functions of times; the mechanism (enforcer.c, server.c,
+ * arrange.c; perfclock.c, switches.c, idle.c, threads.c, guardian.c) carries out what they say;
+ * prepare.c, members.c and run.c put a run together.
+ */
+
+#include <pthread.h>
+#include <stdio.h>
+
+#include <vmrt/experiment.h>
+#include <vmrt/status.h>
+#include <vmrt/units.h>
+#include <vmrt/vms.h>
+
+#include "hsf/enforce/server.h"
+
+#define HSF_LEAST_PERIOD_NS (500 * VMRT_NS_PER_US) /* about 25 us of each go to enforcing */
+#define HSF_LEAST_BUDGET_NS (100 * VMRT_NS_PER_US)
+#define HSF_MAX_LOCKS 256
+#define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* of what is told to clients */
+
+/* ---- admission test: admission.c ---- */
+
+struct hsf_demand {
+	const char *name;
+	int cpu;
+	int priority;
+	bool by_deadline; /* among those of its priority: EDF */
+	int64_t period_ns;
+	int64_t budget_ns;
+	int64_t jitter_ns;   /* period - budget for a server that keeps its budget, else 0 */
+	int64_t response_ns; /* result: the time in which the budget is sure to be available */
+};
+
+/** hsf_demand_from - what a server asks of CPU @cpu; @spec must live as long */
+void hsf_demand_from(const struct vmrt_server_spec *spec, int cpu, struct hsf_demand *out);
+
+/** hsf_admit - response-time analysis of @d per CPU; returns how many fail (response_ns > period)
+ */
+size_t hsf_admit(struct hsf_demand *d, size_t n);
+
+/** hsf_utilisation - sum of budget / period of the servers on @cpu */
+double hsf_utilisation(const struct hsf_demand *d, size_t n, int cpu);
+
+/** hsf_admission - VMRT_EBUSY, with the set and the reason, if not all of @d can have their budgets
+ */
+enum vmrt_status hsf_admission(struct hsf_demand *d, size_t n, struct vmrt_error *err);
+
+/* ---- what the kernel keeps for others: reserve.c ---- */
+
+struct hsf_reserve {
+	double share;  /* of a CPU that it leaves to real-time threads while others want to run; 1:
+			  all */
+	char why[128]; /* what says so */
+};
+
+/** hsf_reserve_read - how it is on @cpu now */
+void hsf_reserve_read(int cpu, struct hsf_reserve *out);
+
+/** hsf_reserve_share - @runtime / @period, or 1 where that is no limit (unknown, or -1) */
+double hsf_reserve_share(int64_t runtime, int64_t period);
+
+/**
+ * hsf_reserve_group - share that the real-time group of @pid has (cgroup version 1), 1 if there is
+ * no limit
+ * @group: receives its path
+ */
+double hsf_reserve_group(pid_t pid, char *group, size_t room);
+
+/* ---- settings of threads: threads.c ---- */
+
+/* What a thread gets back. */
+struct hsf_settings {
+	uint32_t policy;
+	uint64_t flags; /* reset-on-fork */
+	int32_t nice;
+	uint32_t priority;
+	cpu_set_t affinity;
+};
+
+/** hsf_settings_read - the settings that thread @tid has now; 0 or an errno value */
+int hsf_settings_read(pid_t tid, struct hsf_settings *out);
+
+/** hsf_settings_equal - are @a and @b the same? */
+bool hsf_settings_equal(const struct hsf_settings *a, const struct hsf_settings *b);
+
+/** hsf_settings_apply - give @tid the settings @s; 0 or an errno value */
+int hsf_settings_apply(pid_t tid, const struct hsf_settings *s);
+
+/**
+ * hsf_raise - SCHED_FIFO at @priority; 0 or an errno value
+ *
+ * Threads that @tid creates do not inherit it.
+ */
+int hsf_raise(pid_t tid, int priority);
+
+/** hsf_demote - SCHED_OTHER, or SCHED_IDLE; 0 or an errno value */
+int hsf_demote(pid_t tid, enum vmrt_background background);
+
+/**
+ * hsf_raise_deadline - SCHED_DEADLINE, on all CPUs that the thread may get; 0 or an errno value
+ *
+ * Threads that @tid creates do not inherit it.
+ */
+int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns);
+
+/**
+ * hsf_thread_start - a thread of our own under SCHED_FIFO at @priority that only runs on @cpu
+ *
+ * @stack: bytes of its stack, which are locked in memory
+ * @main: runs with @arg and takes no signals: these are the main thread's business
+ *
+ * Return: 0, then @thread is to be joined, or an errno value.
+ */
+int hsf_thread_start(
+	pthread_t *thread, int cpu, int priority, size_t stack, void *(*main)(void *), void *arg);
+
+/** hsf_process_of - the process that thread @tid belongs to, 0 if there is no such thread */
+pid_t hsf_process_of(pid_t tid);
+
+/* ---- who gives settings back: guardian.c ---- */
+
+struct hsf_guardian;
+
+/**
+ * hsf_guardian_start - fork the processes that outlive this one
+ * @out: end it with hsf_guardian_finish()
+ *
+ * To be called before there are threads, and before anything is open that must not stay open.
+ */
+enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
+
+/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all is given back */
+void hsf_guardian_hold(struct hsf_guardian *g, int fd);
+
+/**
+ * hsf_guardian_add - note the settings of thread @tid of process @pid, before they are changed
+ *
+ * Return: VMRT_OK, VMRT_ENOENT (no such thread), VMRT_EUNSUPPORTED (SCHED_DEADLINE), VMRT_ERANGE
+ * (too many).
+ */
+enum vmrt_status hsf_guardian_add(
+	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err);
+
+/** hsf_guardian_stops - as hsf_guardian_add for the main thread of @pid, and whatever comes, it
+ * will not stay stopped */
+enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vmrt_error *err);
+
+/** hsf_guardian_restore - give thread @tid its settings back and forget it; 0, or -1 if it could
+ * not get them */
+int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
+
+/** hsf_guardian_fds - become readable when one of the processes has died before its time */
+void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2]);
+
+/**
+ * hsf_guardian_finish - have all settings given back, wait for it, and free
+ *
+ * Return: how many threads that still exist could not be given their settings back.
+ */
+int hsf_guardian_finish(struct hsf_guardian *g);
+
+/* ---- a run: prepare.c, members.c, run.c ---- */
+
+struct hsf_options {
+	const char *experiment;
+	const char *servers[HSF_MAX_SERVERS]; /* names asked for */
+	size_t n_servers;
+	const char *instance;
+	int64_t duration_ns; /* 0: until stopped */
+	int notify_fd;	     /* -1: none */
+	int cpu;	     /* -1: where the vCPU threads are */
+	bool force;
+	const char *stats; /* file for the figures; NULL: stderr */
+	bool quiet;
+	bool no_wait;	    /* VMs must be there, and the run ends with the last of them */
+	const char *socket; /* NULL: the usual one; "none" */
+	const char *group;  /* may ask, too */
+};
+
+/* One server of a run: what was asked for, and what was made of it. */
+struct hsf_place {
+	struct vmrt_server_spec spec;
+	struct vmrt_vm *vm; /* as last seen */
+	int vcpu;	    /* the server is for this vCPU alone; -1: for all */
+	bool any_process;   /* not of one process: what it is must be looked for again */
+	int cpu;
+	struct hsf_enforcer *enforcer;
+	struct hsf_server *server; /* NULL: not enforced */
+};
+
+/* One server that was asked for, whether or not its VM is there. */
+struct hsf_post {
+	struct vmrt_server_spec spec;
+	struct hsf_place *place;   /* NULL: it waits */
+	char why[VMRT_ERROR_TEXT]; /* it waits, "" if it does not */
+	struct hsf_state *state;   /* as last read; large */
+	int64_t read_ns;	   /* when that was */
+};
+
+struct hsf_run {
+	FILE *figures; /* --stats */
+	const struct hsf_options *opts;
+	struct vmrt_experiment *exp;
+	struct hsf_post *posts[HSF_MAX_SERVERS];
+	size_t n_posts;
+	struct hsf_place *places[HSF_MAX_SERVERS]; /* those of the posts that have one */
+	size_t n;
+	int locks[HSF_MAX_LOCKS]; /* one for each process with members */
+	pid_t locked[HSF_MAX_LOCKS];
+	size_t n_locks;
+	size_t n_held; /* of them by the guardian, too */
+	struct hsf_control *control;
+	struct json_object *cpus; /* as last told */
+	int64_t cpus_ns;	  /* when that was */
+	struct hsf_guardian *guardian;
+	struct vmrt_marker *marker;
+	struct hsf_enforcer *enforcers[HSF_MAX_SERVERS];
+	size_t n_enforcers;
+	int64_t begun_ns;
+};
+
+/**
+ * hsf_place_new - a server to be enforced, if it can be (prepare.c)
+ * @out: its VM has been found and locked; nothing is changed yet; free it with hsf_place_free()
+ *
+ * Return: VMRT_OK, VMRT_ENOENT (no such VM), VMRT_EEXIST (another vmrt-hsf has it), VMRT_ERANGE,
+ * VMRT_EUNSUPPORTED.
+ */
+enum vmrt_status hsf_place_new(struct hsf_run *r, const struct vmrt_server_spec *spec,
+	struct hsf_place **out, struct vmrt_error *err);
+
+/** hsf_place_check - can @spec be enforced, as far as that does not depend on a VM? (prepare.c) */
+enum vmrt_status hsf_place_check(
+	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err);
+
+/** hsf_place_free - release and free @p, and the lock on its VM if no other place needs it; NULL is
+ * allowed (prepare.c) */
+void hsf_place_free(struct hsf_run *r, struct hsf_place *p);
+
+/** hsf_place_enforce - make the threads members and give them budgets on the grid of @t0, as soon
+ * as can be (members.c) */
+enum vmrt_status hsf_place_enforce(
+	struct hsf_run *r, struct hsf_place *p, int64_t t0, struct vmrt_error *err);
+
+/** hsf_place_release - do not enforce it any more; its threads keep the settings they have
+ * (members.c) */
+void hsf_place_release(struct hsf_run *r, struct hsf_place *p);
+
+/** hsf_place_add_new_threads - make threads that its VM has started since members, too (members.c)
+ */
+void hsf_place_add_new_threads(struct hsf_run *r, struct hsf_place *p);
+
+/* ---- servers come and go, and their VMs: posts.c ---- */
+
+/** hsf_run_prepare - read the experiment file and find the servers' VMs and CPUs, as far as they
+ * are there */
+enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err);
+
+/** hsf_post_find - the server called @name, or NULL */
+struct hsf_post *hsf_post_find(const struct hsf_run *r, const char *name);
+
+/**
+ * hsf_post_add - a further server, which waits for its VM if that is not there
+ *
+ * Return: VMRT_OK, VMRT_EEXIST, VMRT_ERANGE, or as hsf_place_check().
+ */
+enum vmrt_status hsf_post_add(struct hsf_run *r, const struct vmrt_server_spec *spec,
+	struct hsf_post **out, struct vmrt_error *err);
+
+/**
+ * hsf_post_enforce - if the VM of @post is there and the servers fit, enforce it
+ * @force: also if they do not fit
+ *
+ * Return: VMRT_OK; else it waits, for the reason given: VMRT_ENOENT (no such VM), VMRT_EBUSY (does
+ * not fit), VMRT_EEXIST (another vmrt-hsf has it) or another.
+ */
+enum vmrt_status hsf_post_enforce(
+	struct hsf_run *r, struct hsf_post *post, bool force, struct vmrt_error *err);
+
+/** hsf_post_change - other parameters; the same results as hsf_post_enforce(), VMRT_EUNSUPPORTED if
+ * it must be attached anew */
+enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
+	const struct vmrt_server_spec *spec, bool force, struct vmrt_error *err);
+
+/** hsf_post_remove - its threads get back what they had, and it is forgotten; 0, or -1 if one did
+ * not get it */
+int hsf_post_remove(struct hsf_run *r, struct hsf_post *post);
+
+/** hsf_run_look - VMs that have come and gone, and their new threads; false if there is nothing
+ * left to enforce */
+bool hsf_run_look(struct hsf_run *r);
+
+/** hsf_run_admission - do the servers that have their VMs fit, with @spec on @cpu instead of what
+ * @but has? VMRT_OK or VMRT_EBUSY */
+enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_place *but,
+	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err);
+
+/** hsf_run_write_server - the figures of @post so far to where they are wanted */
+void hsf_run_write_server(struct hsf_run *r, struct hsf_post *post);
+
+/** hsf_post_state - what it does, at most 0.2 s old; NULL if it waits */
+const struct hsf_state *hsf_post_state(struct hsf_post *post);
+
+/* ---- what was asked over the socket: control-ops.c ---- */
+
+/** hsf_run_serve - answer what clients ask */
+void hsf_run_serve(struct hsf_run *r);
+
+/** hsf_recover - give back what instances had changed that were killed; returns an enum vmrt_exit
+ * (run.c) */
+int hsf_recover(void);
+
+/** hsf_run - enforce until stopped; returns an enum vmrt_exit (run.c) */
+int hsf_run(const struct hsf_options *opts);
+
+/** hsf_report_server - write the figures of one server as text to @out; @state as read from its
+ * enforcer (stats.c) */
+void hsf_report_server(FILE *out, const struct hsf_place *p, const struct hsf_state *state);
+
+/** hsf_report_cost - write what enforcing on one CPU cost in @ran_ns as text to @out (stats.c) */
+void hsf_report_cost(FILE *out, int cpu, const struct hsf_cost *cost, int64_t ran_ns);
+
+#endif

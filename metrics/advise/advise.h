@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_METRICS_ADVISE_ADVISE_H
+#define VMRT_METRICS_ADVISE_ADVISE_H
+
+/* What server each VM should get, from what its tasks need. docs/metrics.md, Advice. */
+
+#include <vmrt/experiment.h>
+#include <vmrt/rta.h>
+#include <vmrt/table.h>
+
+#include "metrics/facts/facts.h"
+
+enum vmrt_advise_execution {
+	VMRT_EXECUTION_ANY, /* declared, where it is, else measured */
+	VMRT_EXECUTION_DECLARED,
+	VMRT_EXECUTION_MEASURED, /* the longest */
+	VMRT_EXECUTION_LARGER,	 /* of both */
+};
+
+struct vmrt_advise_options {
+	enum vmrt_advise_execution execution;
+	double margin;	     /* added to execution times, as a fraction */
+	int64_t overhead_ns; /* of the budget, lost in each period to switching and enforcement */
+	int64_t step_ns;     /* budgets are multiples of it */
+	int64_t period_ns;   /* of all servers; 0: the declared one, or the best */
+};
+
+#define VMRT_ADVISE_DEFAULTS                                                                       \
+	((struct vmrt_advise_options){.margin = 0.1,                                               \
+		.overhead_ns = 100 * VMRT_NS_PER_US,                                               \
+		.step_ns = 100 * VMRT_NS_PER_US})
+
+struct vmrt_advised_task {
+	const struct vmrt_task_spec *spec;
+	int64_t measured_ns; /* the longest execution; VMRT_UNKNOWN */
+	int64_t used_ns;     /* what was reckoned with, margin included */
+	int64_t response_ns; /* its bound in the advised server, or VMRT_UNKNOWN */
+};
+
+/* A (period, budget) that is enough; budget VMRT_UNKNOWN: none is. */
+struct vmrt_advised_choice {
+	int64_t period_ns, budget_ns;
+};
+
+#define VMRT_CHOICES_MAX 24
+
+struct vmrt_advised_vm {
+	const char *name;		     /* of the machine */
+	char server[VMRT_NAME_MAX];	     /* its server's name */
+	const struct vmrt_server_spec *spec; /* its declared server, or NULL */
+	struct vmrt_advised_task *tasks;
+	size_t n_tasks;
+	double utilisation, used_utilisation; /* without and with the margin */
+	struct vmrt_advised_choice chosen;
+	struct vmrt_advised_choice choices[VMRT_CHOICES_MAX];
+	size_t n_choices;
+	enum vmrt_policy policy;
+	enum vmrt_depletion depletion;
+	int priority;
+	int64_t server_response_ns; /* until it got its budget, among the other servers;
+				       VMRT_UNKNOWN */
+	double growth; /* by what fraction all execution times may grow beyond those used until a
+			  deadline is missed */
+	bool feasible; /* the tasks in the server, and the server among the others */
+	char why[160]; /* why not; "" */
+};
+
+struct vmrt_advice {
+	char *origin;
+	struct vmrt_experiment *experiment;
+	struct vmrt_run_facts *facts; /* of a run; or NULL */
+	struct vmrt_advise_options options;
+	struct vmrt_advised_vm *vms;
+	size_t n_vms;
+	bool feasible; /* all of them */
+};
+
+/**
+ * vmrt_advise - work out the servers for a run or an experiment file
+ * @origin: a run folder, a database or an experiment file
+ * @out: free with vmrt_advice_free()
+ *
+ * Return: VMRT_OK, also if nothing is feasible; VMRT_EINVAL if there are no tasks in VMs, or one
+ * has no period or no execution time of the kind that is wanted; errors of vmrt_facts_load() and
+ * vmrt_experiment_load().
+ */
+enum vmrt_status vmrt_advise(const char *origin, const struct vmrt_advise_options *options,
+	struct vmrt_advice **out, struct vmrt_error *err);
+
+void vmrt_advice_free(struct vmrt_advice *advice);
+
+/**
+ * vmrt_advise_load - read the run or experiment, and list VMs and tasks with their execution times
+ * @advice: zeroed, with its options
+ */
+enum vmrt_status vmrt_advise_load(
+	struct vmrt_advice *advice, const char *origin, struct vmrt_error *err);
+
+/**
+ * vmrt_advice_ini - the advice as an experiment file, with the reasons as comments
+ * @out: the text, to be freed; every vmrt program reads it
+ *
+ * Return: VMRT_OK; VMRT_EFORMAT if a name cannot be in an experiment file; VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_advice_ini(
+	const struct vmrt_advice *advice, char **out, struct vmrt_error *err);
+
+/** vmrt_advice_tables - the tables "advice", "advice_tasks" and "advice_periods" in a new section
+ * of @doc */
+void vmrt_advice_tables(const struct vmrt_advice *advice, struct vmrt_doc *doc);
+
+/**
+ * vmrt_advise_run - advise and print it to stdout
+ * @how: as text it is the experiment file, unless a table or columns are selected
+ *
+ * Return: an enum vmrt_exit, VMRT_EXIT_VIOLATED if something is not feasible; errors have been
+ * told.
+ */
+int vmrt_advise_run(const char *origin, const struct vmrt_advise_options *options,
+	const struct vmrt_print *how);
+
+#endif

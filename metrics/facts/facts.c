@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+#include "facts.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/rundb.h>
+
+void vmrt_query_begin(struct vmrt_query *q, sqlite3 *db, struct vmrt_error *err, const char *sql)
+{
+	*q = (struct vmrt_query){.db = db, .err = err, .status = VMRT_OK};
+	if (sqlite3_prepare_v2(db, sql, -1, &q->stmt, NULL) != SQLITE_OK)
+		q->status = vmrt_fail(
+			err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(db));
+}
+
+void vmrt_query_bind(struct vmrt_query *q, int i, int64_t value)
+{
+	if (q->status == VMRT_OK)
+		sqlite3_bind_int64(q->stmt, i, value);
+}
+
+bool vmrt_query_next(struct vmrt_query *q)
+{
+	int rc;
+
+	if (q->status != VMRT_OK)
+		return false;
+	rc = sqlite3_step(q->stmt);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		q->status = vmrt_fail(
+			q->err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(q->db));
+	return rc == SQLITE_ROW;
+}
+
+int64_t vmrt_query_int(struct vmrt_query *q, int i)
+{
+	int64_t value = sqlite3_column_int64(q->stmt, i);
+
+	/* NULL reads as 0, so that most values need one call only */
+	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
+}
+
+char *vmrt_query_text(struct vmrt_query *q, int i)
+{
+	const unsigned char *text = sqlite3_column_text(q->stmt, i);
+	char *copy = text ? strdup((const char *)text) : NULL;
+
+	if (!copy && sqlite3_column_type(q->stmt, i) != SQLITE_NULL)
+		q->status = vmrt_fail(q->err, VMRT_ENOMEM, "out of memory");
+	return copy;
+}
+
+enum vmrt_status vmrt_query_end(struct vmrt_query *q)
+{
+	sqlite3_finalize(q->stmt);
+	q->stmt = NULL;
+	return q->status;
+}
+
+void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *f)
+{
+	int64_t start = f->start_ns == VMRT_UNKNOWN ? 0 : f->start_ns;
+	int64_t from, to;
+
+	if (f->filter.from_ns == VMRT_UNKNOWN ||
+		__builtin_add_overflow(start, f->filter.from_ns, &from))
+		from = INT64_MIN;
+	if (f->filter.to_ns == VMRT_UNKNOWN || __builtin_add_overflow(start, f->filter.to_ns, &to))
+		to = INT64_MAX;
+	vmrt_query_bind(q, i, from);
+	vmrt_query_bind(q, i + 1, to);
+}
+
+bool vmrt_filter_times(const struct vmrt_filter *filter)
+{
+	return filter->from_ns != VMRT_UNKNOWN || filter->to_ns != VMRT_UNKNOWN ||
+	       filter->skip_first > 0;
+}
+
+/* One more element behind @n of @array, zeroed; NULL without memory, which @q then knows. */
+static void *append(struct vmrt_query *q, void *array, size_t *n, size_t size)
+{
+	void **p = array;
+	char *more = realloc(*p, (*n + 1) * size);
+
+	if (!more) {
+		q->status = vmrt_fail(q->err, VMRT_ENOMEM, "out of memory");
+		return NULL;
+	}
+	*p = more;
+	memset(more + *n * size, 0, size);
+	return more + (*n)++ * size;
+}
+
+static enum vmrt_status load_run(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	struct vmrt_query q;
+	bool found = false;
+
+	vmrt_query_begin(&q, db, err,
+		"SELECT name, vmrt_version, recorded_at, hostname, command, command_status, hsf, "
+		"tick_ns,"
+		" start_ns, end_ns, experiment FROM run LIMIT 1");
+	if (vmrt_query_next(&q)) {
+		found = true;
+		f->label = vmrt_query_text(&q, 0);
+		f->version = vmrt_query_text(&q, 1);
+		f->recorded_at = vmrt_query_text(&q, 2);
+		f->hostname = vmrt_query_text(&q, 3);
+		f->command = vmrt_query_text(&q, 4);
+		f->command_status = vmrt_query_int(&q, 5);
+		f->hsf = vmrt_query_int(&q, 6) > 0;
+		f->tick_ns = vmrt_query_int(&q, 7);
+		f->start_ns = vmrt_query_int(&q, 8);
+		f->end_ns = vmrt_query_int(&q, 9);
+		f->experiment = vmrt_query_text(&q, 10);
+	}
+	if (vmrt_query_end(&q) != VMRT_OK)
+		return q.status;
+	if (!found || !f->label)
+		return vmrt_fail(err, VMRT_EFORMAT, "the database describes no run");
+	return VMRT_OK;
+}
+
+static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	struct vmrt_machine_facts *m;
+	struct vmrt_query q;
+
+	vmrt_query_begin(&q, db, err,
+		"SELECT id, name, kind, kernel, note, cpus, events, lost, broken_chains,"
+		" inferred_switches, out_of_order, inside, outside,"
+		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind IN ('overrun', "
+		"'dropped', 'clipped')"
+		"  AND (from_ns IS NULL OR from_ns < ?2) AND (to_ns IS NULL OR to_ns > ?1)),"
+		" (SELECT count(*) FROM loss WHERE machine = m.id AND kind = 'steal' AND from_ns < "
+		"?2 AND to_ns > ?1),"
+		" (SELECT coalesce(sum(min(to_ns, ?2) - max(from_ns, ?1)), 0) FROM loss"
+		"  WHERE machine = m.id AND kind = 'steal' AND from_ns < ?2 AND to_ns > ?1),"
+		" (SELECT CASE WHEN count(*) = count(error_ns) THEN max(error_ns) END FROM clock"
+		"  WHERE machine = m.id),"
+		" (SELECT count(*) FROM clock WHERE machine = m.id),"
+		" (SELECT rate_ppb FROM clock WHERE machine = m.id ORDER BY abs(rate_ppb) DESC "
+		"LIMIT 1),"
+		" (SELECT group_concat(source, ', ') FROM"
+		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source))"
+		" FROM machine m ORDER BY kind <> 'host', id");
+	vmrt_query_span(&q, 1, f);
+	while (vmrt_query_next(&q) &&
+		(m = append(&q, &f->machines, &f->n_machines, sizeof(*f->machines)))) {
+		m->id = vmrt_query_int(&q, 0);
+		m->name = vmrt_query_text(&q, 1);
+		m->kind = vmrt_query_text(&q, 2);
+		m->kernel = vmrt_query_text(&q, 3);
+		m->note = vmrt_query_text(&q, 4);
+		m->cpus = vmrt_query_int(&q, 5);
+		m->events = vmrt_query_int(&q, 6);
+		m->lost = vmrt_query_int(&q, 7);
+		m->broken_chains = vmrt_query_int(&q, 8);
+		m->inferred = vmrt_query_int(&q, 9);
+		m->out_of_order = vmrt_query_int(&q, 10);
+		m->inside = vmrt_query_int(&q, 11);
+		m->outside = vmrt_query_int(&q, 12);
+		m->losses = vmrt_query_int(&q, 13);
+		m->steals = vmrt_query_int(&q, 14);
+		m->steal_ns = vmrt_query_int(&q, 15);
+		m->clock_error_ns = vmrt_query_int(&q, 16);
+		m->clock_segments = vmrt_query_int(&q, 17);
+		m->clock_rate_ppb = vmrt_query_int(&q, 18);
+		m->clock_source = vmrt_query_text(&q, 19);
+	}
+	return vmrt_query_end(&q);
+}
+
+static enum vmrt_status load_vms(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	struct vmrt_vm_facts *vm;
+	struct vmrt_query q;
+
+	vmrt_query_begin(
+		&q, db, err, "SELECT name, hypervisor, accel, machine FROM vm ORDER BY id");
+	while (vmrt_query_next(&q) && (vm = append(&q, &f->vms, &f->n_vms, sizeof(*f->vms)))) {
+		vm->name = vmrt_query_text(&q, 0);
+		vm->hypervisor = vmrt_query_text(&q, 1);
+		vm->accel = vmrt_query_text(&q, 2);
+		vm->machine = vmrt_query_int(&q, 3);
+	}
+	return vmrt_query_end(&q);
+}
+
+static enum vmrt_status load_tasks(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	struct vmrt_task_facts *t;
+	struct vmrt_query q;
+
+	vmrt_query_begin(&q, db, err,
+		"SELECT id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority"
+		" FROM task ORDER BY id");
+	while (vmrt_query_next(&q) && (t = append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
+		t->id = vmrt_query_int(&q, 0);
+		t->machine = vmrt_query_int(&q, 1);
+		t->machine_name = vmrt_query_text(&q, 2);
+		t->name = vmrt_query_text(&q, 3);
+		t->period_ns = vmrt_query_int(&q, 4);
+		t->wcet_ns = vmrt_query_int(&q, 5);
+		t->deadline_ns = vmrt_query_int(&q, 6);
+		t->priority = (int)vmrt_query_int(&q, 7);
+		if (t->machine_name && t->name &&
+			asprintf(&t->label, "%s/%s", t->machine_name, t->name) < 0) {
+			t->label = NULL;
+			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		}
+	}
+	return vmrt_query_end(&q);
+}
+
+static void free_task(struct vmrt_task_facts *t)
+{
+	free(t->machine_name);
+	free(t->name);
+	free(t->label);
+	for (size_t i = 0; i < t->n_worst; i++) {
+		free(t->worst[i].cause);
+		free(t->worst[i].by);
+		free(t->worst[i].parts);
+		free(t->worst[i].largest);
+		free(t->worst[i].threads);
+		free(t->worst[i].segments);
+	}
+	for (size_t i = 0; i < t->n_causes; i++)
+		free(t->causes[i].by);
+	free(t->worst);
+	vmrt_samples_free(&t->responses);
+}
+
+/* Marks the servers that are named, all without names; an error that lists all if one name fits
+ * none. */
+static enum vmrt_status select_servers(
+	struct vmrt_run_facts *f, const char *run, struct vmrt_error *err)
+{
+	char list[256] = "none";
+
+	for (size_t s = 0, used = 0; s < f->n_servers; s++) {
+		f->servers[s].selected = !f->filter.n_servers;
+		if (used < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+				s ? ", " : "", f->servers[s].name);
+	}
+	for (size_t i = 0; i < f->filter.n_servers; i++) {
+		bool found = false;
+
+		for (size_t s = 0; s < f->n_servers; s++)
+			if (!strcmp(f->filter.servers[i], f->servers[s].name))
+				found = f->servers[s].selected = true;
+		if (!found)
+			return vmrt_fail(err, VMRT_ENOENT, "%s has no server '%s'; it has: %s", run,
+				f->filter.servers[i], list);
+	}
+	return VMRT_OK;
+}
+
+/* Marks the tasks that are named, all without names; an error that lists all if one name fits none.
+ */
+static enum vmrt_status select_tasks(
+	struct vmrt_run_facts *f, const char *run, struct vmrt_error *err)
+{
+	const char *const *names = f->filter.tasks;
+	size_t n_names = f->filter.n_tasks;
+	char list[256] = "none";
+
+	for (size_t t = 0, used = 0; t < f->n_tasks; t++) {
+		f->tasks[t].selected = !n_names;
+		if (used < sizeof(list))
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+				t ? ", " : "", f->tasks[t].label);
+	}
+	for (size_t i = 0; i < n_names; i++) {
+		bool found = false;
+
+		for (size_t t = 0; t < f->n_tasks; t++)
+			if (!strcmp(names[i], f->tasks[t].label) ||
+				!strcmp(names[i], f->tasks[t].name))
+				found = f->tasks[t].selected = true;
+		if (!found)
+			return vmrt_fail(err, VMRT_ENOENT, "%s has no task '%s'; it has: %s", run,
+				names[i], list);
+	}
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filter,
+	struct vmrt_run_facts **out, struct vmrt_error *err)
+{
+	struct vmrt_run_facts *f = calloc(1, sizeof(*f));
+	sqlite3 *db = NULL;
+	enum vmrt_status status = VMRT_OK;
+
+	*out = NULL;
+	if (f) {
+		f->origin = strdup(run);
+		f->filter = filter ? *filter : VMRT_FILTER_ALL;
+	}
+	if (!f || !f->origin)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK)
+		status = vmrt_rundb_open(run, &db, err);
+	if (status != VMRT_OK)
+		goto out;
+	/* one read transaction: a database that is being replaced or written stays one state */
+	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
+	status = load_run(db, f, err);
+	if (status == VMRT_OK)
+		status = load_machines(db, f, err);
+	if (status == VMRT_OK)
+		status = load_vms(db, f, err);
+	if (status == VMRT_OK)
+		status = load_tasks(db, f, err);
+	if (status == VMRT_OK)
+		status = vmrt_facts_load_servers(db, f, err);
+	if (status == VMRT_OK)
+		status = select_servers(f, run, err);
+	if (status == VMRT_OK)
+		status = vmrt_facts_load_periods(db, f, err);
+	if (status == VMRT_OK)
+		status = vmrt_facts_load_checks(db, f, err);
+	if (status == VMRT_OK)
+		status = select_tasks(f, run, err);
+	for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++)
+		if (f->tasks[i].selected)
+			status = vmrt_facts_load_task(db, f, &f->tasks[i], err);
+	if (status == VMRT_OK && !vmrt_facts_bounds(f))
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+out:
+	sqlite3_close(db);
+	if (status == VMRT_OK)
+		*out = f;
+	else
+		vmrt_facts_free(f);
+	return status;
+}
+
+void vmrt_facts_free(struct vmrt_run_facts *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n_tasks; i++)
+		free_task(&f->tasks[i]);
+	for (size_t i = 0; i < f->n_servers; i++) {
+		free(f->servers[i].name);
+		free(f->servers[i].vm);
+		free(f->servers[i].policy);
+		free(f->servers[i].depletion);
+		free(f->servers[i].buckets);
+		vmrt_samples_free(&f->servers[i].overshoots);
+		vmrt_samples_free(&f->servers[i].latencies);
+	}
+	for (size_t i = 0; i < f->n_machines; i++) {
+		free(f->machines[i].name);
+		free(f->machines[i].kind);
+		free(f->machines[i].kernel);
+		free(f->machines[i].note);
+		free(f->machines[i].clock_source);
+	}
+	for (size_t i = 0; i < f->n_vms; i++) {
+		free(f->vms[i].name);
+		free(f->vms[i].hypervisor);
+		free(f->vms[i].accel);
+	}
+	free(f->tasks);
+	free(f->servers);
+	free(f->machines);
+	free(f->vms);
+	free(f->label);
+	free(f->origin);
+	free(f->version);
+	free(f->recorded_at);
+	free(f->hostname);
+	free(f->command);
+	free(f->experiment);
+	free(f);
+}
+
+int64_t vmrt_task_missed(const struct vmrt_task_facts *task)
+{
+	return task->missed_late + task->missed_incomplete;
+}
+
+int64_t vmrt_task_known(const struct vmrt_task_facts *task)
+{
+	return task->met + vmrt_task_missed(task);
+}
+
+double vmrt_task_miss_ratio(const struct vmrt_task_facts *task)
+{
+	int64_t known = vmrt_task_known(task);
+
+	return known ? (double)vmrt_task_missed(task) / (double)known : NAN;
+}
+
+double vmrt_task_unexplained_ratio(const struct vmrt_task_facts *task)
+{
+	int64_t known = vmrt_task_known(task);
+
+	return known ? (double)(vmrt_task_missed(task) - task->excused) / (double)known : NAN;
+}
+
+int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task)
+{
+	return task->deadline_ns == VMRT_UNKNOWN ? 0 : task->unknown;
+}
+
+bool vmrt_facts_loss(const struct vmrt_run_facts *f)
+{
+	/* of a part of the run, only what was lost in it counts */
+	bool part = f->filter.from_ns != VMRT_UNKNOWN || f->filter.to_ns != VMRT_UNKNOWN;
+
+	for (size_t i = 0; i < f->n_machines; i++)
+		if (f->machines[i].losses > 0 || (!part && f->machines[i].lost > 0))
+			return true;
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (vmrt_task_doubtful(&f->tasks[i]))
+			return true;
+	return false;
+}

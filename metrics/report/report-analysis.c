@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* What theory says of the tasks in each server, to stand beside what was measured. */
+#include "report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define NOT_SHOWN(key, type)                                                                       \
+	{                                                                                          \
+		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
+	}
+
+static const struct vmrt_column server_columns[] = {
+	NOT_SHOWN("server", TEXT),
+	NOT_SHOWN("model", TEXT),
+	NOT_SHOWN("period_ns", NS),
+	NOT_SHOWN("budget_ns", NS),
+	NOT_SHOWN("utilisation", REAL),
+	NOT_SHOWN("bandwidth", REAL),
+	NOT_SHOWN("blackout_bound_ns", NS),
+	NOT_SHOWN("feasible", BOOL),
+	NOT_SHOWN("note", TEXT),
+};
+
+static const struct vmrt_column task_columns[] = {
+	NOT_SHOWN("server", TEXT),
+	NOT_SHOWN("task", TEXT),
+	NOT_SHOWN("wcet_ns", NS),
+	NOT_SHOWN("period_ns", NS),
+	NOT_SHOWN("deadline_ns", NS),
+	NOT_SHOWN("response_bound_ns", NS),
+	NOT_SHOWN("feasible", BOOL),
+};
+
+/* Appends to @buf what the analysis says of a task: "; rt_task1 R = 12 ms <= 20 ms". */
+static void describe(
+	char *buf, size_t room, const char *name, int64_t response, int64_t deadline_ns)
+{
+	char r[VMRT_UNITS_TEXT], d[VMRT_UNITS_TEXT];
+	size_t used = strlen(buf);
+
+	if (response == VMRT_UNKNOWN)
+		snprintf(buf + used, room - used, "; %s R has no bound", name);
+	else if (deadline_ns == VMRT_UNKNOWN)
+		snprintf(buf + used, room - used, "; %s R = %s", name,
+			vmrt_format_duration(response, r));
+	else
+		snprintf(buf + used, room - used, "; %s R = %s %s %s", name,
+			vmrt_format_duration(response, r), response <= deadline_ns ? "<=" : ">",
+			vmrt_format_duration(deadline_ns, d));
+}
+
+static void put_task(
+	struct vmrt_table *t, const struct vmrt_server_facts *s, const struct vmrt_task_facts *task)
+{
+	vmrt_put_text(t, s->name);
+	vmrt_put_text(t, task->label);
+	vmrt_put_ns(t, task->wcet_ns);
+	vmrt_put_ns(t, task->period_ns);
+	vmrt_put_ns(t, task->deadline_ns);
+	vmrt_put_ns(t, task->bound_server_ns);
+	if (task->deadline_ns == VMRT_UNKNOWN)
+		vmrt_put_unknown(t);
+	else
+		vmrt_put_bool(t, vmrt_task_fits(task));
+}
+
+static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_facts *s,
+	struct vmrt_table *servers, struct vmrt_table *details)
+{
+	struct vmrt_supply supply = vmrt_supply_prm(s->period_ns, s->budget_ns);
+	const char *why = vmrt_server_obstacle(f, s);
+	double utilisation = why ? NAN : 0;
+	double bandwidth = why ? NAN : (double)s->budget_ns / (double)s->period_ns;
+	char text[1024] = "", period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
+	bool feasible = true;
+
+	for (size_t i = 0; !why && i < f->n_tasks; i++) {
+		const struct vmrt_task_facts *t = &f->tasks[i];
+
+		if (!vmrt_task_in_server(t, s))
+			continue;
+		utilisation += (double)t->wcet_ns / (double)t->period_ns;
+		feasible = feasible && vmrt_task_fits(t);
+		put_task(details, s, t);
+		describe(text, sizeof(text), t->name, t->bound_server_ns, t->deadline_ns);
+	}
+	vmrt_put_text(servers, s->name);
+	vmrt_put_text(servers, "periodic resource");
+	vmrt_put_ns(servers, s->period_ns);
+	vmrt_put_ns(servers, s->budget_ns);
+	vmrt_put_real(servers, utilisation);
+	vmrt_put_real(servers, bandwidth);
+	vmrt_put_ns(servers, why ? VMRT_UNKNOWN : vmrt_supply_blackout(&supply));
+	if (why)
+		vmrt_put_unknown(servers);
+	else
+		vmrt_put_bool(servers, feasible);
+	vmrt_put_text(servers, why);
+	if (why)
+		vmrt_put_line(servers, "analysis", "server %s is not analysed: %s", s->name, why);
+	else
+		vmrt_put_line(servers, "analysis",
+			"utilisation %.3f against %.3f of server %s (%s, %s)%s: %s%s", utilisation,
+			bandwidth, s->name, vmrt_format_duration(s->period_ns, period),
+			vmrt_format_duration(s->budget_ns, budget),
+			s->enforced ? "" : ", not enforced here",
+			feasible ? "feasible" : "NOT feasible", text);
+}
+
+void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	struct vmrt_table *servers = vmrt_doc_table(doc, "analysis", NULL, server_columns,
+		ARRAY_SIZE(server_columns), VMRT_TABLE_PROSE);
+	struct vmrt_table *details = vmrt_doc_table(doc, "analysis_tasks", NULL, task_columns,
+		ARRAY_SIZE(task_columns), VMRT_TABLE_PROSE);
+
+	for (size_t i = 0; i < f->n_servers; i++)
+		if (f->servers[i].selected)
+			analyse(f, &f->servers[i], servers, details);
+}

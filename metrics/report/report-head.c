@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* What was recorded, what is missing of it, and how well the clocks are known. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define NOT_SHOWN(key, type)                                                                       \
+	{                                                                                          \
+		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
+	}
+
+static const struct vmrt_column run_columns[] = {
+	NOT_SHOWN("origin", TEXT),
+	NOT_SHOWN("recorded_at", TEXT),
+	NOT_SHOWN("hostname", TEXT),
+	NOT_SHOWN("kernel", TEXT),
+	NOT_SHOWN("duration_ns", NS),
+	NOT_SHOWN("hsf", BOOL),
+	NOT_SHOWN("command", TEXT),
+	NOT_SHOWN("command_status", COUNT),
+	NOT_SHOWN("vmrt_version", TEXT),
+};
+
+static const struct vmrt_column vm_columns[] = {
+	NOT_SHOWN("vm", TEXT),
+	NOT_SHOWN("hypervisor", TEXT),
+	NOT_SHOWN("accel", TEXT),
+	NOT_SHOWN("recorded", BOOL),
+	NOT_SHOWN("kernel", TEXT),
+	NOT_SHOWN("cpus", COUNT),
+	NOT_SHOWN("note", TEXT),
+};
+
+static const struct vmrt_column loss_columns[] = {
+	NOT_SHOWN("machine", TEXT),
+	NOT_SHOWN("events", COUNT),
+	NOT_SHOWN("lost", COUNT),
+	NOT_SHOWN("lost_intervals", COUNT),
+	NOT_SHOWN("broken_chains", COUNT),
+	NOT_SHOWN("inferred_switches", COUNT),
+	NOT_SHOWN("out_of_order", COUNT),
+	NOT_SHOWN("steals", COUNT),
+	NOT_SHOWN("steal_ns", NS),
+	NOT_SHOWN("jobs", COUNT),
+	NOT_SHOWN("jobs_unknown", COUNT),
+	NOT_SHOWN("jobs_inferred", COUNT),
+};
+
+static const struct vmrt_column clock_columns[] = {
+	NOT_SHOWN("machine", TEXT),
+	NOT_SHOWN("error_ns", NS),
+	NOT_SHOWN("source", TEXT),
+	NOT_SHOWN("segments", COUNT),
+	NOT_SHOWN("rate_ppb", COUNT),
+	NOT_SHOWN("inside", COUNT),
+	NOT_SHOWN("outside", COUNT),
+	NOT_SHOWN("inside_ratio", RATIO),
+};
+
+static const struct vmrt_machine_facts *machine_by_id(const struct vmrt_run_facts *f, int64_t id)
+{
+	for (size_t i = 0; i < f->n_machines; i++)
+		if (f->machines[i].id == id)
+			return &f->machines[i];
+	return NULL;
+}
+
+static const struct vmrt_machine_facts *host(const struct vmrt_run_facts *f)
+{
+	for (size_t i = 0; i < f->n_machines; i++)
+		if (!strcmp(f->machines[i].kind, "host"))
+			return &f->machines[i];
+	return NULL;
+}
+
+static const char *or_unknown(const char *text)
+{
+	return text && *text ? text : "unknown";
+}
+
+static const char *plural(int64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
+/* "1 VM (demo), ..., 2 servers enforced": one line that says what to make of the run. */
+static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
+{
+	char vms[96] = "", clock[64] = "", loss[96], kernel[80] = "";
+	const struct vmrt_machine_facts *h = host(f);
+	int64_t worst = 0, lost = 0, jobs = 0, unknown = 0;
+	char buf[VMRT_UNITS_TEXT];
+	size_t guests = 0, enforced = 0, late = 0, bounds = 0;
+
+	for (size_t i = 0, used = 0; i < f->n_vms && used < sizeof(vms); i++)
+		used += (size_t)snprintf(
+			vms + used, sizeof(vms) - used, "%s%s", i ? ", " : " (", f->vms[i].name);
+	for (size_t i = 0; i < f->n_machines; i++) {
+		const struct vmrt_machine_facts *m = &f->machines[i];
+
+		lost += m->lost;
+		if (m == h)
+			continue;
+		guests++;
+		worst = worst == VMRT_UNKNOWN || m->clock_error_ns == VMRT_UNKNOWN ? VMRT_UNKNOWN
+			: m->clock_error_ns > worst ? m->clock_error_ns
+						    : worst;
+	}
+	for (size_t i = 0; i < f->n_servers; i++)
+		enforced += f->servers[i].enforced;
+	for (size_t i = 0; i < f->n_tasks; i++) {
+		const struct vmrt_task_facts *task = &f->tasks[i];
+
+		jobs += task->jobs;
+		unknown += vmrt_task_doubtful(task);
+		bounds += vmrt_task_feasibility(f, task) != VMRT_FEASIBILITY_UNKNOWN;
+		late += vmrt_task_feasibility(f, task) == VMRT_INFEASIBLE;
+	}
+	if (h && h->kernel)
+		snprintf(kernel, sizeof(kernel), " on %s", h->kernel);
+	if (guests && worst == VMRT_UNKNOWN)
+		snprintf(clock, sizeof(clock), "clock error not known; ");
+	else if (guests)
+		snprintf(clock, sizeof(clock), "clock error at most %s; ",
+			vmrt_format_duration(worst, buf));
+	if (lost || unknown)
+		snprintf(loss, sizeof(loss),
+			"%" PRId64 " events lost, %" PRId64 " of %" PRId64 " jobs unknown", lost,
+			unknown, jobs);
+	else
+		snprintf(loss, sizeof(loss), "no loss, all of %" PRId64 " jobs judged", jobs);
+	vmrt_put_line(t, "summary", "%zu VM%s%s%s%s; %zu of %zu server%s enforced; %s%s; tasks %s",
+		f->n_vms, plural((int64_t)f->n_vms), vms, *vms ? ")" : "", kernel, enforced,
+		f->n_servers, plural((int64_t)f->n_servers), clock, loss,
+		!bounds ? "not analysed"
+		: late	? "NOT feasible in the servers as declared"
+			: "feasible in the servers as declared");
+}
+
+static void put_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	const struct vmrt_machine_facts *h = host(f);
+	bool timed = f->start_ns != VMRT_UNKNOWN && f->end_ns != VMRT_UNKNOWN;
+	int64_t duration = timed ? f->end_ns - f->start_ns : VMRT_UNKNOWN;
+	struct vmrt_table *t = vmrt_doc_table(doc, "run", NULL, run_columns,
+		ARRAY_SIZE(run_columns), VMRT_TABLE_PROSE | VMRT_TABLE_SINGLE);
+	char buf[VMRT_UNITS_TEXT];
+
+	vmrt_put_text(t, f->origin);
+	vmrt_put_text(t, f->recorded_at);
+	vmrt_put_text(t, f->hostname);
+	vmrt_put_text(t, h ? h->kernel : NULL);
+	vmrt_put_ns(t, duration);
+	vmrt_put_bool(t, f->hsf);
+	vmrt_put_text(t, f->command);
+	vmrt_put_count(t, f->command_status);
+	vmrt_put_text(t, f->version);
+
+	put_summary(t, f);
+	vmrt_put_line(t, "recorded", "%s, %s, vmrt %s; %s",
+		f->recorded_at && *f->recorded_at ? f->recorded_at : "time unknown",
+		timed ? vmrt_format_duration(duration, buf) : "duration unknown",
+		or_unknown(f->version), f->origin);
+	if (h)
+		vmrt_put_line(t, "host", "%s%s%s, %" PRId64 " CPU%s",
+			f->hostname ? f->hostname : "", f->hostname && *f->hostname ? ", " : "",
+			or_unknown(h->kernel), h->cpus, plural(h->cpus));
+	if (f->command && *f->command && f->command_status != VMRT_UNKNOWN &&
+		f->command_status != 0)
+		vmrt_put_line(t, "command", "%s (exit status %" PRId64 ")", f->command,
+			f->command_status);
+	else if (f->command && *f->command)
+		vmrt_put_line(t, "command", "%s", f->command);
+}
+
+static void put_vms(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	struct vmrt_table *t = vmrt_doc_table(
+		doc, "vms", NULL, vm_columns, ARRAY_SIZE(vm_columns), VMRT_TABLE_PROSE);
+
+	for (size_t i = 0; i < f->n_vms; i++) {
+		const struct vmrt_vm_facts *vm = &f->vms[i];
+		const struct vmrt_machine_facts *m =
+			vm->machine == VMRT_UNKNOWN ? NULL : machine_by_id(f, vm->machine);
+		bool accel = vm->accel && *vm->accel, note = m && m->note && *m->note;
+
+		vmrt_put_text(t, vm->name);
+		vmrt_put_text(t, vm->hypervisor);
+		vmrt_put_text(t, vm->accel);
+		vmrt_put_bool(t, m != NULL);
+		vmrt_put_text(t, m ? m->kernel : NULL);
+		vmrt_put_count(t, m ? m->cpus : VMRT_UNKNOWN);
+		vmrt_put_text(t, m ? m->note : NULL);
+		if (m)
+			vmrt_put_line(t, "VM", "%s: %s%s%s, %s, %" PRId64 " CPU%s%s%s", vm->name,
+				or_unknown(vm->hypervisor), accel ? " " : "",
+				accel ? vm->accel : "", or_unknown(m->kernel), m->cpus,
+				plural(m->cpus), note ? "; " : "", note ? m->note : "");
+		else
+			vmrt_put_line(t, "VM", "%s: %s%s%s; its guest was not recorded", vm->name,
+				or_unknown(vm->hypervisor), accel ? " " : "",
+				accel ? vm->accel : "");
+	}
+	vmrt_put_line(t, "HSF", "%s", f->hsf ? "on" : "off: no server was enforced");
+}
+
+static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	struct vmrt_table *t = vmrt_doc_table(
+		doc, "loss", NULL, loss_columns, ARRAY_SIZE(loss_columns), VMRT_TABLE_PROSE);
+	int64_t jobs = 0, unknown = 0, inferred = 0;
+	char lost[64], steal[VMRT_UNITS_TEXT];
+
+	for (size_t i = 0; i < f->n_machines; i++) {
+		const struct vmrt_machine_facts *m = &f->machines[i];
+		int64_t m_jobs = 0, m_unknown = 0, m_inferred = 0;
+
+		for (size_t j = 0; j < f->n_tasks; j++) {
+			if (f->tasks[j].machine != m->id)
+				continue;
+			m_jobs += f->tasks[j].jobs;
+			m_unknown += vmrt_task_doubtful(&f->tasks[j]);
+			m_inferred += f->tasks[j].inferred;
+		}
+		vmrt_put_text(t, m->name);
+		vmrt_put_count(t, m->events);
+		vmrt_put_count(t, m->lost);
+		vmrt_put_count(t, m->losses);
+		vmrt_put_count(t, m->broken_chains);
+		vmrt_put_count(t, m->inferred);
+		vmrt_put_count(t, m->out_of_order);
+		vmrt_put_count(t, m->steals);
+		vmrt_put_ns(t, m->steal_ns);
+		vmrt_put_count(t, m_jobs);
+		vmrt_put_count(t, m_unknown);
+		vmrt_put_count(t, m_inferred);
+		if (m->lost || m->losses)
+			snprintf(lost, sizeof(lost),
+				"%" PRId64 " lost in %" PRId64 " interval%s, of", m->lost,
+				m->losses, plural(m->losses));
+		else
+			snprintf(lost, sizeof(lost), "none of");
+		vmrt_put_line(t, "loss",
+			"%s: %s %" PRId64 " events; %" PRId64 " broken chain%s, %" PRId64
+			" inferred switch%s; steal %s in %" PRId64 " gap%s",
+			m->name, lost, m->events, m->broken_chains, plural(m->broken_chains),
+			m->inferred, m->inferred == 1 ? "" : "es",
+			vmrt_format_duration(m->steal_ns, steal), m->steals, plural(m->steals));
+		jobs += m_jobs;
+		unknown += m_unknown;
+		inferred += m_inferred;
+	}
+	vmrt_put_line(t, "loss",
+		"jobs: %" PRId64 " of %" PRId64 " unknown because of it, %" PRId64
+		" with an inferred switch",
+		unknown, jobs, inferred);
+}
+
+static void put_clock(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	struct vmrt_table *t = vmrt_doc_table(
+		doc, "clock", NULL, clock_columns, ARRAY_SIZE(clock_columns), VMRT_TABLE_PROSE);
+
+	for (size_t i = 0; i < f->n_machines; i++) {
+		const struct vmrt_machine_facts *m = &f->machines[i];
+		bool counted = m->inside != VMRT_UNKNOWN && m->outside != VMRT_UNKNOWN &&
+			       m->inside + m->outside > 0;
+		double ratio = counted ? (double)m->inside / (double)(m->inside + m->outside) : NAN;
+		char error[64] = "error not known", share[96] = "", buf[VMRT_UNITS_TEXT];
+
+		if (!strcmp(m->kind, "host"))
+			continue;
+		vmrt_put_text(t, m->name);
+		vmrt_put_ns(t, m->clock_error_ns);
+		vmrt_put_text(t, m->clock_source);
+		vmrt_put_count(t, m->clock_segments);
+		vmrt_put_count(t, m->clock_rate_ppb);
+		vmrt_put_count(t, m->inside);
+		vmrt_put_count(t, m->outside);
+		vmrt_put_ratio(t, ratio);
+		if (m->clock_error_ns != VMRT_UNKNOWN)
+			snprintf(error, sizeof(error), "error at most %s",
+				vmrt_format_duration(m->clock_error_ns, buf));
+		if (counted)
+			snprintf(share, sizeof(share),
+				"; %.3f %% of %" PRId64 " guest events while its vCPU thread ran",
+				ratio * 100, m->inside + m->outside);
+		vmrt_put_line(t, "clock", "%s: %s (%s)%s", m->name, error,
+			m->clock_source ? m->clock_source : "no source", share);
+	}
+}
+
+void vmrt_report_head(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	put_run(doc, f);
+	put_vms(doc, f);
+	put_loss(doc, f);
+	put_clock(doc, f);
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* Single jobs and how they are distributed: the worst ones, histograms, cumulative distributions.
+ */
+#include "pictures.h"
+#include "report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define NOT_SHOWN(key, type)                                                                       \
+	{                                                                                          \
+		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
+	}
+#define STRIP 56    /* characters of a job's line */
+#define BAR 40	    /* of the longest bar */
+#define MARK 10	    /* behind the bar in whose bin the deadline lies */
+#define PARTS 72    /* of the list of a job's parts */
+#define BINS_MAX 20 /* of a histogram, about */
+#define BINS_MIN 5
+
+static const char *const worst_titles[] = {
+	"Worst jobs",
+	"Worst jobs: from arrival to end",
+	"Worst jobs: where the time went",
+	"Worst jobs: threads that ran while they waited",
+};
+
+static const struct vmrt_column worst_columns[] = {
+	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"k", "job", NULL, VMRT_CELL_COUNT, 0, VMRT_KEY_GROUP},
+	NOT_SHOWN("arrival_ns", NS),
+	{"after_ns", "arrival", "s", VMRT_CELL_NS, 6, 1},
+	{"response_ns", "response", "ms", VMRT_CELL_NS, 3, 1},
+	{"tardiness_ns", "late by", "ms", VMRT_CELL_NS, 3, 1},
+	{"complete", "ended", NULL, VMRT_CELL_BOOL, 0, 1},
+	{"cause", "cause", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"thread", "thread", NULL, VMRT_CELL_TEXT, 20, 1},
+	{"explained", "explained", NULL, VMRT_CELL_BOOL, 0, VMRT_DATA_GROUP},
+	{"timeline", "# runs, = others run, - vCPU waits, | deadline", NULL, VMRT_CELL_TEXT,
+		STRIP + 2, 2},
+	{"largest", "parts of 1 % and more, ms", NULL, VMRT_CELL_TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY},
+	NOT_SHOWN("parts", TEXT),
+	NOT_SHOWN("unsure_ns", NS),
+	{"threads", "the longest first, ms", NULL, VMRT_CELL_TEXT, PARTS, 4},
+};
+
+static const char *const histogram_titles[] = {"Response times: histogram"};
+
+static const struct vmrt_column histogram_columns[] = {
+	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"from_ns", "from", "ms", VMRT_CELL_NS, -1, 1},
+	{"to_ns", "to below", "ms", VMRT_CELL_NS, -1, 1},
+	{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"bar", "", NULL, VMRT_CELL_TEXT, BAR + MARK, 1 + VMRT_PEOPLE_ONLY},
+};
+
+static const char *const cdf_titles[] = {"Response times: so many jobs took at most"};
+
+static const struct vmrt_column cdf_columns[] = {
+	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"share_ratio", "jobs", "%", VMRT_CELL_RATIO, 2, 1},
+	{"response_ns", "response", "ms", VMRT_CELL_NS, 3, 1},
+	{"bar", "", NULL, VMRT_CELL_TEXT, BAR, 1 + VMRT_PEOPLE_ONLY},
+};
+
+static void put_job(struct vmrt_table *t, const struct vmrt_run_facts *f,
+	const struct vmrt_task_facts *task, const struct vmrt_worst_facts *w)
+{
+	bool timed = w->arrival_ns != VMRT_UNKNOWN && f->start_ns != VMRT_UNKNOWN;
+	char strip[STRIP + 2];
+
+	vmrt_worst_strip(w, STRIP, strip);
+	vmrt_put_text(t, task->label);
+	vmrt_put_count(t, w->k);
+	vmrt_put_ns(t, w->arrival_ns);
+	vmrt_put_ns(t, timed ? w->arrival_ns - f->start_ns : VMRT_UNKNOWN);
+	vmrt_put_ns(t, w->complete ? w->response_ns : VMRT_UNKNOWN);
+	vmrt_put_ns(t, w->tardiness_ns);
+	vmrt_put_bool(t, w->complete);
+	vmrt_put_text(t, w->cause);
+	vmrt_put_text(t, w->by);
+	if (w->missed)
+		vmrt_put_bool(t, w->excused);
+	else
+		vmrt_put_unknown(t);
+	vmrt_put_text(t, *strip ? strip : NULL);
+	vmrt_put_text(t, w->largest);
+	vmrt_put_text(t, w->parts);
+	vmrt_put_ns(t, w->unsure_ns);
+	vmrt_put_text(t, w->threads);
+}
+
+static bool has_times(const struct vmrt_task_facts *task)
+{
+	for (size_t i = 0; i < task->n_worst; i++)
+		if (task->worst[i].n_segments)
+			return true;
+	return false;
+}
+
+static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	struct vmrt_table *t = vmrt_doc_table(doc, "worst", worst_titles, worst_columns,
+		ARRAY_SIZE(worst_columns), VMRT_TABLE_SPAN);
+
+	for (size_t i = 0; i < f->n_tasks; i++)
+		for (size_t j = 0; j < f->tasks[i].n_worst; j++)
+			put_job(t, f, &f->tasks[i], &f->tasks[i].worst[j]);
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (f->filter.show & VMRT_SHOW_PICTURES && has_times(&f->tasks[i]))
+			vmrt_report_figure(t, "Worst jobs of ", f->tasks[i].label,
+				": it runs (dark), its vCPU runs others (violet), waits (grey); "
+				"the line is the deadline",
+				vmrt_picture_worst(&f->tasks[i]));
+	for (size_t i = 0; i < f->n_tasks; i++)
+		if (f->filter.show & VMRT_SHOW_PICTURES && f->tasks[i].responses.n)
+			vmrt_report_figure(t, "Response times of ", f->tasks[i].label,
+				": jobs (bars, left) and the share of them that took no longer "
+				"(line, right)",
+				vmrt_picture_distribution(&f->tasks[i]));
+}
+
+static const char *bar(double share, char *buf)
+{
+	size_t n = (size_t)(share * BAR + 0.5);
+
+	/* what is there is seen */
+	n = share > 0 && !n ? 1 : n < BAR ? n : BAR;
+	memset(buf, '#', n);
+	buf[n] = '\0';
+	return buf;
+}
+
+/* The least of 1, 2 and 5 times a power of ten that is not below @ns. */
+static int64_t round_up(int64_t ns)
+{
+	int64_t power = 1;
+
+	while (power <= INT64_MAX / 100 && power * 10 < ns)
+		power *= 10;
+	return ns <= power	 ? power
+	       : ns <= 2 * power ? 2 * power
+	       : ns <= 5 * power ? 5 * power
+				 : 10 * power;
+}
+
+size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
+{
+	int64_t max, end, width, from, room;
+	struct vmrt_bin *bins;
+	size_t n = 0, i = 0;
+
+	*out = NULL;
+	if (!s->n)
+		return 0;
+	max = s->values[s->n - 1];
+	/* few that are far out would leave all others in one bin: they share one of their own */
+	end = s->values[vmrt_samples_rank(s->n, 999, 1000) - 1];
+	if (max - s->values[0] <= 2 * (end - s->values[0]))
+		end = max;
+	/* Rice's rule */
+	room = (int64_t)ceil(2 * cbrt((double)s->n));
+	room = room < BINS_MIN ? BINS_MIN : room > BINS_MAX ? BINS_MAX : room;
+	width = round_up((end - s->values[0]) / room + 1);
+	from = s->values[0] - ((s->values[0] % width) + width) % width;
+	bins = calloc((size_t)((end - from) / width) + 2, sizeof(*bins));
+	if (!bins)
+		return 0;
+	while (i < s->n) {
+		struct vmrt_bin *b = &bins[n++];
+
+		b->from_ns = from;
+		b->to_ns = from + width;
+		if (from > end)
+			b->to_ns = max + 1;
+		for (; i < s->n && s->values[i] < b->to_ns; i++)
+			b->n++;
+		from = b->to_ns;
+	}
+	*out = bins;
+	return n;
+}
+
+static void put_histogram(
+	struct vmrt_doc *doc, struct vmrt_table *t, const struct vmrt_task_facts *task)
+{
+	struct vmrt_bin *bins;
+	size_t n = vmrt_histogram(&task->responses, &bins);
+	int64_t most = 0;
+	char buf[BAR + MARK + 1];
+
+	if (task->responses.n && !n)
+		vmrt_doc_fail(doc);
+	for (size_t i = 0; i < n; i++)
+		most = bins[i].n > most ? bins[i].n : most;
+	for (size_t i = 0; i < n; i++) {
+		vmrt_put_text(t, task->label);
+		vmrt_put_ns(t, bins[i].from_ns);
+		vmrt_put_ns(t, bins[i].to_ns);
+		vmrt_put_count(t, bins[i].n);
+		bar((double)bins[i].n / (double)most, buf);
+		if (bins[i].from_ns < task->deadline_ns && task->deadline_ns <= bins[i].to_ns)
+			strcat(buf, " <deadline");
+		vmrt_put_text(t, buf);
+	}
+	free(bins);
+}
+
+static void put_cdf(struct vmrt_table *t, const struct vmrt_task_facts *task)
+{
+	static const unsigned shares[] = {
+		1, 100, 500, 1000, 2500, 5000, 7500, 9000, 9500, 9900, 9990, 9999, 10000};
+	const struct vmrt_samples *s = &task->responses;
+	char buf[BAR + 1];
+
+	for (size_t i = 0; s->n && i < ARRAY_SIZE(shares); i++) {
+		size_t rank = vmrt_samples_rank(s->n, shares[i], 10000);
+		int64_t value = s->values[rank - 1];
+
+		/* of few jobs, most shares would be the same one */
+		if (i && i + 1 < ARRAY_SIZE(shares) &&
+			rank == vmrt_samples_rank(s->n, shares[i - 1], 10000))
+			continue;
+		vmrt_put_text(t, task->label);
+		vmrt_put_ratio(t, shares[i] / 10000.);
+		vmrt_put_ns(t, value);
+		vmrt_put_text(t, bar((double)value / (double)s->values[s->n - 1], buf));
+	}
+}
+
+void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+{
+	struct vmrt_table *t;
+
+	put_worst(doc, f);
+	if (f->filter.show & VMRT_SHOW_HISTOGRAM) {
+		t = vmrt_doc_table(doc, "histogram", histogram_titles, histogram_columns,
+			ARRAY_SIZE(histogram_columns), VMRT_TABLE_SPAN);
+		for (size_t i = 0; i < f->n_tasks; i++)
+			put_histogram(doc, t, &f->tasks[i]);
+	}
+	if (f->filter.show & VMRT_SHOW_CDF) {
+		t = vmrt_doc_table(doc, "cdf", cdf_titles, cdf_columns, ARRAY_SIZE(cdf_columns),
+			VMRT_TABLE_SPAN);
+		for (size_t i = 0; i < f->n_tasks; i++)
+			put_cdf(t, &f->tasks[i]);
+	}
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_METRICS_REPORT_REPORT_OPTIONS_H
+#define VMRT_METRICS_REPORT_REPORT_OPTIONS_H
+
+/* The command line of vmrt-report. */
+
+#include <argp.h>
+
+#include <vmrt/table.h>
+
+#include "metrics/advise/advise.h"
+#include "metrics/facts/facts.h"
+#include "metrics/failif/failif.h"
+
+#define REPORT_NAMES_MAX 256
+#define REPORT_CONDITIONS_MAX 64
+
+struct report_options {
+	enum vmrt_format format;
+	struct vmrt_filter filter; /* without the names */
+	const char *tasks[REPORT_NAMES_MAX], *servers[REPORT_NAMES_MAX];
+	size_t n_tasks, n_servers;
+	const char *runs[REPORT_NAMES_MAX];
+	size_t n_runs;
+	const char *table, *sql;
+	const char *select[REPORT_NAMES_MAX];
+	size_t n_select;
+	int64_t width; /* 0: as the terminal's */
+	bool compare, pool, allow_loss, advise,
+		advise_only; /* advise_only: an option that needs --advise */
+	struct vmrt_advise_options advice;
+	int64_t seed;
+	struct vmrt_condition conditions[REPORT_CONDITIONS_MAX];
+	size_t n_conditions;
+};
+
+/** report_option_table - for the parser, --help and the completion */
+extern const struct argp_option report_option_table[];
+
+/** report_options_parse - argp's parser; its input is a struct report_options with the defaults */
+error_t report_options_parse(int key, char *arg, struct argp_state *state);
+
+#endif

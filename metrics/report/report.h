@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_METRICS_REPORT_REPORT_H
+#define VMRT_METRICS_REPORT_REPORT_H
+
+/* From facts to tables. */
+
+#include <vmrt/table.h>
+
+#include "metrics/facts/facts.h"
+
+/** vmrt_report_run - a section with all tables of one run */
+void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_servers - the tables "servers" and "supply", and their lines */
+void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_tasks - the tables "tasks" and "causes" */
+void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_jobs - the tables "worst", and as asked for "histogram" and "cdf" */
+void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_figure - a picture (see vmrt_put_figure()), captioned @before, @name, @behind */
+void vmrt_report_figure(struct vmrt_table *table, const char *before, const char *name,
+	const char *behind, char *svg);
+
+struct vmrt_bin {
+	int64_t from_ns, to_ns; /* from <= value < to */
+	int64_t n;
+};
+
+/**
+ * vmrt_histogram - about 2 n^(1/3) bins, from 5 to 20, of equal width, 1, 2 or 5 times a power of
+ * ten ns
+ * @s: sorted
+ * @out: to be freed
+ *
+ * Where the largest thousandth reaches far beyond the others, it has one wider bin, the last.
+ *
+ * Return: the number of bins; 0 without values or memory.
+ */
+size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
+
+/**
+ * vmrt_report_sql - a section with the table "query": what the database of @run answers
+ * @section: its heading, "" for none
+ * @sql: one query; it may read tables and views, and nothing else
+ *
+ * Return: VMRT_OK; VMRT_EINVAL if it is no such query; VMRT_EINTR; VMRT_EDB; errors of
+ * vmrt_rundb_open().
+ */
+enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, const char *run,
+	const char *sql, struct vmrt_error *err);
+
+/** vmrt_report_analysis - the tables "analysis" and "analysis_tasks", and their lines */
+void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_checks - the tables "checks" and "natural", and their lines */
+void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+/** vmrt_report_head - the tables "run", "vms", "loss" and "clock", and their lines */
+void vmrt_report_head(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* vmrt-report: what a run was like, in tables. */
+#include <vmrt/tool.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <vmrt/significance.h>
+
+#include "metrics/advise/advise.h"
+#include "metrics/compare/compare.h"
+#include "metrics/failif/failif.h"
+#include "report-options.h"
+#include "report.h"
+
+/* Text is as wide as the terminal, or as asked for; in a file or a pipe it is the same everywhere.
+ */
+static unsigned text_width(const struct report_options *o)
+{
+	struct winsize size;
+
+	if (o->width)
+		return (unsigned)o->width;
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
+		size.ws_col < VMRT_TEXT_WIDTH)
+		return VMRT_TEXT_WIDTH;
+	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
+}
+
+static struct vmrt_print how_to_print(const struct report_options *o)
+{
+	return (struct vmrt_print){
+		.format = o->format,
+		.only = o->table,
+		.select = o->select,
+		.n_select = o->n_select,
+		.width = text_width(o),
+	};
+}
+
+static enum vmrt_status print(
+	const struct report_options *o, const struct vmrt_doc *doc, struct vmrt_error *err)
+{
+	struct vmrt_print how = how_to_print(o);
+
+	/* the answer to a query is one table, and needs no name */
+	if (o->sql && !o->table)
+		how.only = "query";
+	return vmrt_doc_print_as(doc, &how, stdout, err);
+}
+
+static enum vmrt_status query(const struct report_options *o, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("run", o->n_runs > 1);
+	enum vmrt_status status = VMRT_OK;
+
+	if (!doc)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
+		status = vmrt_report_sql(
+			doc, o->n_runs > 1 ? o->runs[i] : "", o->runs[i], o->sql, err);
+	if (status == VMRT_OK)
+		status = print(o, doc, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+/* The table "conditions": in each run's section, or with the names of all. */
+static enum vmrt_status judge(const struct report_options *o, struct vmrt_table *table,
+	const struct vmrt_variant *variant, enum vmrt_verdict *worst, struct vmrt_error *err)
+{
+	enum vmrt_verdict verdict;
+	enum vmrt_status status = vmrt_report_conditions(table, o->compare, variant->facts,
+		o->conditions, o->n_conditions, o->allow_loss, &verdict, err);
+
+	if (status == VMRT_OK && verdict > *worst)
+		*worst = verdict;
+	return status;
+}
+
+static enum vmrt_status report(const struct report_options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("run", true);
+	enum vmrt_status status = VMRT_OK;
+
+	if (!doc)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; status == VMRT_OK && i < n; i++) {
+		vmrt_report_run(doc, variants[i].facts);
+		if (o->n_conditions)
+			status = judge(
+				o, vmrt_conditions_table(doc, false), &variants[i], verdict, err);
+	}
+	if (status == VMRT_OK)
+		status = print(o, doc, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+static enum vmrt_status compare(const struct report_options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	struct vmrt_compare_options options = {o->allow_loss, (uint64_t)o->seed};
+	struct vmrt_comparison *comparison = vmrt_report_compare(variants, n, &options);
+	enum vmrt_status status = VMRT_OK;
+	struct vmrt_table *table;
+
+	if (!comparison)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	table = o->n_conditions ? vmrt_conditions_table(vmrt_comparison_doc(comparison), true)
+				: NULL;
+	for (size_t i = 0; o->n_conditions && status == VMRT_OK && i < n; i++)
+		status = judge(o, table, &variants[i], verdict, err);
+	if (status == VMRT_OK)
+		status = print(o, vmrt_comparison_doc(comparison), err);
+	vmrt_comparison_free(comparison);
+	return status;
+}
+
+/* Whether loss makes the answer unknown: that of the conditions if there are any, else of all
+ * outcomes. */
+static int exit_status(const struct report_options *o, const struct vmrt_variant *variants,
+	size_t n, enum vmrt_verdict verdict)
+{
+	int result = VMRT_EXIT_DONE;
+
+	for (size_t i = 0; i < n; i++) {
+		if (o->allow_loss || !vmrt_facts_loss(variants[i].facts))
+			continue;
+		vmrt_warn("%s: events were lost that may have changed outcomes (--allow-loss "
+			  "accepts that)",
+			variants[i].facts->label);
+		result = VMRT_EXIT_UNKNOWN;
+	}
+	if (!o->n_conditions)
+		return result;
+	return verdict == VMRT_VERDICT_VIOLATED	 ? VMRT_EXIT_VIOLATED
+	       : verdict == VMRT_VERDICT_UNKNOWN ? VMRT_EXIT_UNKNOWN
+						 : VMRT_EXIT_DONE;
+}
+
+static int run(void *opts)
+{
+	const struct report_options *o = opts;
+	struct vmrt_variant *variants = NULL;
+	struct vmrt_filter filter = o->filter;
+	enum vmrt_verdict verdict = VMRT_VERDICT_OK;
+	struct vmrt_error err;
+	enum vmrt_status status;
+	int result = VMRT_EXIT_FAILED;
+	size_t n;
+
+	if (o->advise) {
+		struct vmrt_print how = how_to_print(o);
+
+		return vmrt_advise_run(o->runs[0], &o->advice, &how);
+	}
+	filter.tasks = o->tasks;
+	filter.n_tasks = o->n_tasks;
+	filter.servers = o->servers;
+	filter.n_servers = o->n_servers;
+	if (o->format == VMRT_FORMAT_HTML)
+		filter.show |= VMRT_SHOW_PICTURES;
+	if (o->sql) {
+		if (query(o, &err) == VMRT_OK)
+			return VMRT_EXIT_DONE;
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	status = vmrt_variants_load(
+		o->runs, o->n_runs, o->compare, o->pool, &filter, &variants, &n, &err);
+	if (status == VMRT_OK && o->compare && n < 2)
+		status = vmrt_fail(&err, VMRT_EINVAL,
+			"all runs are repetitions of one variant: there is nothing to compare them "
+			"with");
+	if (status == VMRT_OK)
+		status = (o->compare ? compare : report)(o, variants, n, &verdict, &err);
+	if (status == VMRT_OK)
+		result = exit_status(o, variants, n, verdict);
+	else
+		vmrt_complain(&err);
+	vmrt_variants_free(variants, n);
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	static struct report_options options = {.filter = VMRT_FILTER_ALL,
+		.seed = VMRT_BOOTSTRAP_SEED,
+		.advice = VMRT_ADVISE_DEFAULTS};
+	static const struct vmrt_command commands[] = {
+		{.args = "RUN...",
+			.summary =
+				"Report servers, tasks, misses and their causes of recorded runs.",
+			.doc = "RUN is a run folder or a database. Exit status: 0 done, 1 could "
+			       "not, 2 a condition of "
+			       "--fail-if is true or no server is feasible, 3 loss leaves it open, "
+			       "or events were lost that may have changed "
+			       "outcomes, 64 usage.",
+			.options = report_option_table,
+			.parse = report_options_parse,
+			.opts = &options,
+			.run = run},
+		{.run = NULL},
+	};
+	static const struct vmrt_tool tool = {
+		.name = "vmrt-report",
+		.summary = "Report recorded runs.",
+		.commands = commands,
+	};
+
+	return vmrt_tool_main(&tool, argc, argv);
+}

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: MIT */
+#include <vmrt/causality.h>
+
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock-search.h"
+
+#define MAX_PASSES 4
+#define STEP_COUNTS_NS (5 * VMRT_NS_PER_MS)
+#define LEAST_INSIDE 0.99	/* of the guest's events, or the threads are not its vCPUs */
+#define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
+#define LEAST_EVENTS 50
+#define MOMENT_NS UINT64_C(100000000)
+#define FILE_ERROR_NS                                                                              \
+	(5 * VMRT_NS_PER_MS) /* taken for the error of a time shift, to begin with                 \
+			      */
+
+struct recordings {
+	const struct vmrt_dat *host, *guest;
+	const int32_t *tids;
+	size_t n_tids;
+};
+
+/* Both streams, merged so that each guest event comes when all that concerns it is known. */
+static enum vmrt_status feed(struct vmrt_causality *c, struct vmrt_stream *host,
+	struct vmrt_stream *guest, struct vmrt_error *err)
+{
+	struct vmrt_event event;
+	enum vmrt_status status = VMRT_OK;
+	int64_t host_now = INT64_MIN;
+
+	while (status == VMRT_OK) {
+		int64_t guest_next = vmrt_stream_peek(guest);
+		int64_t when =
+			guest_next == INT64_MAX ? INT64_MAX : vmrt_causality_when(c, guest_next);
+		int more;
+
+		while (status == VMRT_OK && vmrt_stream_peek(host) <= when) {
+			more = vmrt_stream_next(host, &event, err);
+			/* Without all of the host's switches nothing can be concluded. */
+			if (more < 0)
+				return VMRT_EFORMAT;
+			if (!more)
+				break;
+			host_now = event.ts;
+			status = vmrt_causality_host(c, &event);
+		}
+		if (vmrt_stream_peek(host) == INT64_MAX && when > host_now)
+			break; /* behind the end of the host's recording */
+		more = vmrt_stream_next(guest, &event, err);
+		if (!more)
+			break;
+		if (more > 0 && status == VMRT_OK)
+			status = vmrt_causality_guest(c, event.cpu, event.ts);
+	}
+	return status;
+}
+
+/* One pass over both files. */
+static enum vmrt_status collect(const struct recordings *r, const struct vmrt_clockmap *prior,
+	struct vmrt_clock_bound **bounds, size_t *n, struct vmrt_causality_stats *stats,
+	struct vmrt_error *err)
+{
+	struct vmrt_causality *c = NULL;
+	struct vmrt_stream *host = NULL, *guest = NULL;
+	enum vmrt_status status = vmrt_causality_new(prior, r->tids, r->n_tids, &c, err);
+
+	if (status == VMRT_OK)
+		status = vmrt_stream_open(r->host, &host, err);
+	if (status == VMRT_OK)
+		status = vmrt_stream_open(r->guest, &guest, err);
+	if (status == VMRT_OK)
+		status = feed(c, host, guest, err);
+	if (status == VMRT_OK)
+		status = vmrt_causality_finish(c, bounds, n);
+	if (status == VMRT_OK)
+		vmrt_causality_stats(c, stats);
+	vmrt_stream_free(host);
+	vmrt_stream_free(guest);
+	vmrt_causality_free(c);
+	return status;
+}
+
+static bool plausible(const struct vmrt_causality_stats *stats, double least)
+{
+	uint64_t all = stats->inside + stats->outside;
+
+	return all >= LEAST_EVENTS && (double)stats->inside >= least * (double)all;
+}
+
+/*
+ * A whole run of a vCPU that is missing in the host's recording leaves nothing by which it could be
+ * noticed, and makes a bound that contradicts all others: the fit splits there for a moment. Leave
+ * out what lies in such moments. A step of the clock is still one without them.
+ */
+static size_t leave_out(struct vmrt_clock_bound *bounds, size_t n, const struct vmrt_clockmap *map)
+{
+	size_t kept = 0, hint = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		while (hint + 1 < map->n &&
+			map->segments[hint + 1].from_local_ns <= bounds[i].local_ns)
+			hint++;
+		if (map->segments[hint].n_upper && map->segments[hint].n_lower &&
+			(uint64_t)map->segments[hint].to_local_ns -
+					(uint64_t)map->segments[hint].from_local_ns >=
+				MOMENT_NS)
+			bounds[kept++] = bounds[i];
+	}
+	return kept;
+}
+
+static enum vmrt_status fit_all(const struct vmrt_clock_bound *found, size_t n_found,
+	const struct vmrt_clock_bound *facts, size_t n_facts, const char *source,
+	struct vmrt_clockmap *out)
+{
+	size_t n = n_found + n_facts, kept;
+	struct vmrt_clock_bound *all = reallocarray(NULL, n, sizeof(*all));
+	struct vmrt_clockmap healed = {0};
+	enum vmrt_status status;
+
+	if (!all)
+		return VMRT_ENOMEM;
+	memcpy(all, found, n_found * sizeof(*all));
+	if (n_facts)
+		memcpy(all + n_found, facts, n_facts * sizeof(*all));
+	status = vmrt_clockmap_fit(all, n, source, out, NULL);
+	if (status != VMRT_OK || out->n == 1)
+		goto out;
+	kept = leave_out(all, n, out); /* sorted by the fit */
+	if (kept == n || kept < n - n / 10 ||
+		vmrt_clockmap_fit(all, kept, source, &healed, NULL) != VMRT_OK)
+		goto out;
+	if (healed.n < out->n) {
+		vmrt_clockmap_free(out);
+		*out = healed;
+	} else {
+		vmrt_clockmap_free(&healed);
+	}
+out:
+	free(all);
+	return status;
+}
+
+/*
+ * What the map's error is on average. Where the clock was stepped it is about half the step,
+ * however well the rest is known: there it counts as some ms, so that what matters is how long that
+ * is.
+ */
+static double mean_error(const struct vmrt_clockmap *map)
+{
+	double sum = 0, length = 0;
+
+	if (vmrt_clockmap_worst(map) == VMRT_UNKNOWN)
+		return INFINITY;
+	for (size_t i = 0; i < map->n; i++) {
+		const struct vmrt_clock_segment *s = &map->segments[i];
+		double part = (double)s->to_local_ns - (double)s->from_local_ns;
+		bool step = map->n > 1 && !s->n_upper && !s->n_lower;
+
+		sum += (double)(step && s->error_ns > STEP_COUNTS_NS ? STEP_COUNTS_NS
+								     : s->error_ns) *
+		       part;
+		length += part;
+	}
+	return length > 0 ? sum / length : INFINITY;
+}
+
+/*
+ * Tighten @map by what the recordings tell, pass by pass, as long as it gets better. @facts are
+ * bounds that hold anyway. What does not help, whatever the reason, leaves the map as it was.
+ */
+static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clock_bound *facts,
+	size_t n_facts, const char *source, double least, struct vmrt_clockmap *map, bool *refined)
+{
+	*refined = false;
+	for (int pass = 0; pass < MAX_PASSES; pass++) {
+		struct vmrt_clock_bound *found = NULL;
+		struct vmrt_causality_stats stats;
+		struct vmrt_clockmap better = {0};
+		double was = mean_error(map), is;
+		enum vmrt_status status;
+		size_t n = 0;
+
+		status = collect(r, map, &found, &n, &stats, NULL);
+		if (status == VMRT_OK && n && plausible(&stats, least))
+			status = fit_all(found, n, facts, n_facts, source, &better);
+		free(found);
+		if (status == VMRT_ENOMEM)
+			return status;
+		is = mean_error(&better);
+		if (status != VMRT_OK || is == INFINITY || is >= was) {
+			vmrt_clockmap_free(&better);
+			break;
+		}
+		vmrt_clockmap_free(map);
+		*map = better;
+		*refined = true;
+		/* A little better is not worth another pass. */
+		if (is > was - was / 10)
+			break;
+	}
+	return VMRT_OK;
+}
+
+/*
+ * The place where the guest's recording fits into the host's, @facts or not. What the recordings do
+ * not confirm in a second way, and what contradicts the facts, is not believed.
+ */
+static enum vmrt_status from_overlap(const struct recordings *r,
+	const struct vmrt_clock_bound *facts, size_t n_facts, const char *source,
+	struct vmrt_clockmap *out, bool *found)
+{
+	struct vmrt_clock_bound bounds[CLOCK_OVERLAP_BOUNDS];
+	size_t n = clock_overlap(r->host, r->guest, r->tids, r->n_tids, bounds);
+	struct vmrt_clockmap map = {0}, alone = {0};
+	enum vmrt_status status;
+
+	*found = false;
+	if (!n)
+		return VMRT_OK;
+	status = fit_all(bounds, n, NULL, 0, source, &alone);
+	if (status == VMRT_OK)
+		status = fit_all(bounds, n, facts, n_facts, source, &map);
+	if (status == VMRT_OK && map.n == alone.n)
+		status = refine(r, facts, n_facts, source, LEAST_INSIDE_FILE, &map, found);
+	vmrt_clockmap_free(&alone);
+	if (status == VMRT_OK && *found && mean_error(&map) < mean_error(out)) {
+		vmrt_clockmap_free(out);
+		*out = map;
+	} else {
+		vmrt_clockmap_free(&map);
+	}
+	return status;
+}
+
+static enum vmrt_status from_pings(const struct recordings *r, const struct vmrt_ping *pings,
+	size_t n_pings, struct vmrt_clockmap *out, struct vmrt_error *err)
+{
+	struct vmrt_clock_bound *bounds =
+		reallocarray(NULL, n_pings + CLOCK_SEARCH_BOUNDS, 2 * sizeof(*bounds));
+	enum vmrt_status status;
+	bool refined;
+	double rate;
+	size_t n;
+
+	if (!bounds)
+		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
+	n = vmrt_clock_bounds_from_pings(pings, n_pings, bounds);
+	status = vmrt_clockmap_fit(bounds, n, VMRT_CLOCK_PINGS, out, err);
+	if (status == VMRT_OK && vmrt_clockmap_worst(out) > CLOCK_SEARCH_ABOVE_NS &&
+		clock_rate_from_tsc(pings, n_pings, &rate) &&
+		clock_search(r->host, r->guest, r->tids, r->n_tids, out, rate, bounds + n)) {
+		n += CLOCK_SEARCH_BOUNDS;
+		vmrt_clockmap_free(out);
+		status = vmrt_clockmap_fit(bounds, n, VMRT_CLOCK_CAUSALITY, out, err);
+	}
+	if (status == VMRT_OK && r->n_tids) {
+		status = refine(r, bounds, n, VMRT_CLOCK_CAUSALITY, LEAST_INSIDE, out, &refined);
+		/* a guest that is busy all the time may have no time for a single good ping */
+		if (status == VMRT_OK && vmrt_clockmap_worst(out) > CLOCK_OVERLAP_ABOVE_NS)
+			status = from_overlap(r, bounds, n, VMRT_CLOCK_CAUSALITY, out, &refined);
+		if (status != VMRT_OK)
+			vmrt_clockmap_free(out);
+	}
+	free(bounds);
+	return status;
+}
+
+/* The time shift in the guest's file, believed to some ms and then checked against the host's. */
+static enum vmrt_status from_shifts(const struct recordings *r, const struct vmrt_dat_shift *shifts,
+	size_t n_shifts, struct vmrt_clockmap *out, struct vmrt_error *err)
+{
+	struct vmrt_clock_bound *bounds = calloc(2 * n_shifts, sizeof(*bounds));
+	enum vmrt_status status;
+	bool refined = false;
+
+	if (!bounds)
+		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
+	for (size_t i = 0; i < n_shifts; i++) {
+		int64_t offset = (int64_t) - (uint64_t)shifts[i].offset_ns;
+
+		for (int upper = 0; upper < 2; upper++) {
+			struct vmrt_clock_bound *b = &bounds[2 * i + (size_t)upper];
+
+			b->local_ns = shifts[i].local_ns;
+			b->upper = upper;
+			if (__builtin_add_overflow(
+				    offset, upper ? FILE_ERROR_NS : -FILE_ERROR_NS, &b->offset_ns))
+				b->offset_ns = offset;
+		}
+	}
+	if (n_shifts == 1)
+		status = vmrt_clockmap_constant((int64_t) - (uint64_t)shifts[0].offset_ns,
+			FILE_ERROR_NS, VMRT_CLOCK_FILE, out);
+	else
+		status = vmrt_clockmap_fit(bounds, 2 * n_shifts, VMRT_CLOCK_FILE, out, err);
+	free(bounds);
+	if (status != VMRT_OK)
+		return status;
+	if (r->n_tids)
+		status = refine(r, NULL, 0, VMRT_CLOCK_FILE, LEAST_INSIDE_FILE, out, &refined);
+	for (size_t i = 0; i < out->n && !refined; i++)
+		out->segments[i].error_ns = VMRT_UNKNOWN;
+	if (status != VMRT_OK)
+		vmrt_clockmap_free(out);
+	return status;
+}
+
+enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
+	const struct vmrt_dat *guest, const int32_t *vcpu_tids, size_t n,
+	const struct vmrt_ping *pings, size_t n_pings, struct vmrt_clockmap *out,
+	struct vmrt_error *err)
+{
+	struct recordings r = {.host = host, .guest = guest, .tids = vcpu_tids, .n_tids = n};
+	const struct vmrt_dat_shift *shifts;
+	enum vmrt_status status;
+	size_t n_shifts;
+	bool found;
+
+	*out = (struct vmrt_clockmap){0};
+	shifts = vmrt_dat_shifts(guest, &n_shifts, NULL);
+	if (n_pings)
+		status = from_pings(&r, pings, n_pings, out, err);
+	else if (n_shifts)
+		status = from_shifts(&r, shifts, n_shifts, out, err);
+	else
+		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_ASSUMED, out);
+	if (status == VMRT_OK && n && vmrt_clockmap_worst(out) == VMRT_UNKNOWN)
+		status = from_overlap(&r, NULL, 0, VMRT_CLOCK_OVERLAP, out, &found);
+	if (status == VMRT_ENOMEM)
+		return vmrt_fail(err, status, "relation of the clocks: out of memory");
+	return status;
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_CLOCK_CLOCK_RUNS_H
+#define VMRT_PARSER_CLOCK_CLOCK_RUNS_H
+
+/* When the vCPU threads ran on the host, for searches that compare that with the guest's events. */
+
+#include <stdbool.h>
+
+#include <vmrt/dat.h>
+
+struct clock_runs {
+	int32_t tid;
+	bool open;
+	size_t n, room;
+	struct {
+		int64_t start, end;
+	} * at;
+};
+
+/**
+ * clock_runs_collect - the run times of every vCPU thread, from the host's switches
+ * @runs: by vCPU, with their tids filled in; @n of them; free with clock_runs_free()
+ *
+ * Return: the time they reach to, or INT64_MIN if the file cannot be read.
+ */
+int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs, size_t n);
+
+/** clock_runs_after - the first run that ends after @host_ns; runs->n if there is none */
+size_t clock_runs_after(const struct clock_runs *runs, int64_t host_ns);
+
+void clock_runs_free(struct clock_runs *runs, size_t n);
+
+#endif

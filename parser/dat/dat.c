@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+#include "dat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const uint8_t magic[] = {0x17, 0x08, 0x44, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
+
+struct dat_buffer *dat_add_buffer(struct vmrt_dat *dat, const char *name, unsigned n_cpus)
+{
+	struct dat_buffer *more =
+		reallocarray(dat->buffers, dat->n_buffers + 1, sizeof(*dat->buffers));
+	struct dat_buffer *buffer;
+
+	if (!more)
+		return NULL;
+	dat->buffers = more;
+	buffer = &more[dat->n_buffers];
+	memset(buffer, 0, sizeof(*buffer));
+	buffer->name = strdup(name);
+	buffer->cpus = calloc(n_cpus ? n_cpus : 1, sizeof(*buffer->cpus));
+	buffer->n_cpus = n_cpus;
+	buffer->page_size = dat->info.page_size;
+	if (!buffer->name || !buffer->cpus) {
+		free(buffer->name);
+		free(buffer->cpus);
+		return NULL;
+	}
+	dat->n_buffers++;
+	return buffer;
+}
+
+void dat_set_cpu(struct vmrt_dat *dat, struct dat_buffer *buffer, unsigned cpu, uint64_t offset,
+	uint64_t size)
+{
+	struct dat_cpu_data *data = &buffer->cpus[cpu];
+	uint64_t there = offset < dat->file_size ? dat->file_size - offset : 0;
+
+	data->present = true;
+	data->offset = offset;
+	data->size = size < there ? size : there;
+	data->missing = size - data->size;
+}
+
+char *dat_current_clock(const char *text)
+{
+	const char *open = strchr(text, '[');
+	const char *close = open ? strchr(open, ']') : NULL;
+
+	if (close)
+		return strndup(open + 1, (size_t)(close - open - 1));
+	return strndup(text, strcspn(text, " \n"));
+}
+
+void dat_read_header_info(struct vmrt_dat *dat, struct dat_cursor *c)
+{
+	char tag[sizeof("header_event")];
+	char *text;
+
+	if (!dat_cursor_bytes(c, tag, sizeof("header_page")))
+		return;
+	if (memcmp(tag, "header_page", sizeof("header_page")) != 0) {
+		dat_cursor_fail(c, VMRT_EFORMAT, "has no header_page");
+		return;
+	}
+	text = dat_cursor_text(c, dat_cursor_u64(c));
+	if (text && formats_header_page(dat->formats, text, c->err) != VMRT_OK)
+		c->status = c->err ? c->err->status : VMRT_EFORMAT;
+	free(text);
+	if (!dat_cursor_bytes(c, tag, sizeof("header_event")))
+		return;
+	if (memcmp(tag, "header_event", sizeof("header_event")) != 0) {
+		dat_cursor_fail(c, VMRT_EFORMAT, "has no header_event");
+		return;
+	}
+	dat_cursor_skip(c, dat_cursor_u64(c));
+}
+
+static void read_formats(
+	struct vmrt_dat *dat, struct dat_cursor *c, const char *system, uint32_t count)
+{
+	while (count-- && c->status == VMRT_OK) {
+		char *text = dat_cursor_text(c, dat_cursor_u64(c));
+		enum vmrt_status status;
+
+		if (!text)
+			return;
+		status = formats_event(dat->formats, system, text, c->err);
+		free(text);
+		if (status != VMRT_OK)
+			c->status = status;
+	}
+}
+
+void dat_read_ftrace_formats(struct vmrt_dat *dat, struct dat_cursor *c)
+{
+	read_formats(dat, c, "ftrace", dat_cursor_u32(c));
+}
+
+void dat_read_event_formats(struct vmrt_dat *dat, struct dat_cursor *c)
+{
+	uint32_t systems = dat_cursor_u32(c);
+
+	while (systems-- && c->status == VMRT_OK) {
+		char system[DAT_MAX_NAME];
+
+		if (dat_cursor_word(c, system, sizeof(system)))
+			read_formats(dat, c, system, dat_cursor_u32(c));
+	}
+}
+
+void dat_read_kallsyms(struct vmrt_dat *dat, struct dat_cursor *c)
+{
+	uint32_t size = dat_cursor_u32(c);
+	char *text = dat_cursor_text(c, size);
+
+	if (text)
+		formats_kallsyms(dat->formats, text);
+	free(text);
+}
+
+static int compare_comms(const void *a, const void *b)
+{
+	const struct dat_comm *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+void dat_read_cmdlines(struct vmrt_dat *dat, struct dat_cursor *c)
+{
+	char *text = dat_cursor_text(c, dat_cursor_u64(c));
+	size_t lines = 1;
+	char *line;
+
+	if (!text || dat->comms) {
+		free(text);
+		return;
+	}
+	for (const char *p = text; (p = strchr(p, '\n')); p++)
+		lines++;
+	dat->comms = calloc(lines, sizeof(*dat->comms));
+	if (!dat->comms)
+		dat_cursor_fail(c, VMRT_ENOMEM, "out of memory");
+	for (line = text; dat->comms && line && *line;) {
+		char *next = strchr(line, '\n');
+		struct dat_comm *comm = &dat->comms[dat->n_comms];
+		char *after;
+		long pid;
+
+		if (next)
+			*next++ = '\0';
+		pid = strtol(line, &after, 10);
+		if (after != line && *after == ' ' && pid >= 0 && pid <= INT32_MAX) {
+			comm->pid = (int32_t)pid;
+			strncpy(comm->name, after + 1, sizeof(comm->name) - 1);
+			dat->n_comms++;
+		}
+		line = next;
+	}
+	qsort(dat->comms, dat->n_comms, sizeof(*dat->comms), compare_comms);
+	free(text);
+}
+
+/* Without data in the top buffer, a single instance that has some is what was meant. */
+static void choose_buffer(struct vmrt_dat *dat)
+{
+	const struct dat_buffer *found = NULL;
+	size_t with_data = 0;
+
+	for (size_t i = 0; i < dat->n_buffers; i++) {
+		bool data = false;
+
+		for (unsigned cpu = 0; cpu < dat->buffers[i].n_cpus; cpu++)
+			data |= dat->buffers[i].cpus[cpu].size + dat->buffers[i].cpus[cpu].missing >
+				0;
+		if (!data)
+			continue;
+		with_data++;
+		if (!found || !*dat->buffers[i].name)
+			found = &dat->buffers[i];
+	}
+	if (with_data > 1 && *found->name)
+		found = NULL;
+	dat->buffer = found ? found : dat->n_buffers ? &dat->buffers[0] : NULL;
+}
+
+static enum vmrt_status finish(struct vmrt_dat *dat, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	choose_buffer(dat);
+	if (!dat->buffer)
+		return vmrt_fail(
+			err, VMRT_ETRUNCATED, "%s ends before its list of CPU data", dat->path);
+	status = formats_finish(dat->formats, err);
+	if (status != VMRT_OK)
+		return status;
+	/* Version 6 tells the memory's page size, which a sub-buffer may be larger than. */
+	if (dat->info.version == 6 && dat->formats->page_size > dat->info.page_size)
+		for (size_t i = 0; i < dat->n_buffers; i++)
+			dat->buffers[i].page_size = dat->formats->page_size;
+	if (dat->buffer->page_size < DAT_MIN_PAGE || dat->buffer->page_size > DAT_MAX_PAGE)
+		return vmrt_fail(err, VMRT_EFORMAT, "%s has pages of %u bytes", dat->path,
+			dat->buffer->page_size);
+	dat->info.page_size = dat->buffer->page_size;
+	dat->info.cpus = dat->buffer->n_cpus;
+	dat->info.uname = dat->uname ? dat->uname : "";
+	dat->info.clock = dat->buffer->clock ? dat->buffer->clock
+			  : dat->clock	     ? dat->clock
+					     : "local";
+	return VMRT_OK;
+}
+
+/* What both versions begin with. */
+static enum vmrt_status open_common(struct vmrt_dat *dat, struct vmrt_error *err)
+{
+	struct dat_cursor c;
+	uint8_t begin[sizeof(magic)], big_endian = 0, long_size = 0;
+	char version[8] = "";
+	uint64_t pos = 0;
+	enum vmrt_status status = dat_cursor_file(&c, dat, 0, UINT64_MAX, err);
+
+	if (status == VMRT_OK &&
+		(dat->file_size < sizeof(magic) || !dat_cursor_bytes(&c, begin, sizeof(begin)) ||
+			memcmp(begin, magic, sizeof(magic)) != 0))
+		dat_cursor_fail(&c, VMRT_EFORMAT, "is not a trace.dat file");
+	dat_cursor_word(&c, version, sizeof(version));
+	dat_cursor_bytes(&c, &big_endian, 1);
+	dat_cursor_bytes(&c, &long_size, 1);
+	dat->info.page_size = dat_cursor_u32(&c);
+	dat->info.version = strcmp(version, "6") == 0 ? 6 : strcmp(version, "7") == 0 ? 7 : 0;
+	dat->long_size = long_size;
+	if (c.status == VMRT_OK && !dat->info.version)
+		dat_cursor_fail(
+			&c, VMRT_EUNSUPPORTED, "is a trace.dat of another version than 6 or 7");
+	if (c.status == VMRT_OK && big_endian)
+		dat_cursor_fail(&c, VMRT_EUNSUPPORTED, "was recorded on a big-endian machine");
+	pos = c.pos;
+	status = c.status;
+	dat_cursor_done(&c);
+	if (status != VMRT_OK)
+		return status;
+	return dat->info.version == 6 ? dat_open_v6(dat, pos, err) : dat_open_v7(dat, pos, err);
+}
+
+enum vmrt_status dat_open_fd(
+	int fd, const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+{
+	struct vmrt_dat *dat = calloc(1, sizeof(*dat));
+	struct vmrt_error local;
+	enum vmrt_status status = VMRT_OK;
+	struct stat st;
+
+	if (!dat) {
+		close(fd);
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	}
+	if (!err)
+		err = &local;
+	dat->fd = fd;
+	dat->path = strdup(path);
+	dat->formats = formats_alloc();
+	if (!dat->path || !dat->formats)
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	else if (fstat(fd, &st) != 0)
+		status = vmrt_fail_errno(err, errno, "cannot look at %s", path);
+	else if (!S_ISREG(st.st_mode))
+		status = vmrt_fail(err, VMRT_EINVAL, "%s is not a regular file", path);
+	else
+		dat->file_size = (uint64_t)st.st_size;
+	if (status == VMRT_OK)
+		status = open_common(dat, err);
+	if (status == VMRT_OK)
+		status = finish(dat, err);
+	if (status != VMRT_OK) {
+		vmrt_dat_close(dat);
+		/* Errors about formats do not know the file. */
+		if (!strstr(err->text, path)) {
+			char text[VMRT_ERROR_TEXT];
+
+			strcpy(text, err->text);
+			vmrt_fail(err, status, "%s: %s", path, text);
+		}
+		return status;
+	}
+	*out = dat;
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return vmrt_fail_errno(err, errno, "cannot open %s", path);
+	return dat_open_fd(fd, path, out, err);
+}
+
+void vmrt_dat_close(struct vmrt_dat *dat)
+{
+	if (!dat)
+		return;
+	for (size_t i = 0; i < dat->n_buffers; i++) {
+		free(dat->buffers[i].name);
+		free(dat->buffers[i].clock);
+		free(dat->buffers[i].cpus);
+	}
+	free(dat->buffers);
+	for (size_t i = 0; i < dat->n_guests; i++) {
+		free((void *)(uintptr_t)dat->guests[i].name);
+		free((void *)(uintptr_t)dat->guests[i].vcpu_tids);
+	}
+	free(dat->guests);
+	free(dat->shifts);
+	free(dat->stats);
+	free(dat->comms);
+	free(dat->clock);
+	free(dat->uname);
+	vmrt_formats_free(dat->formats);
+	close(dat->fd);
+	free(dat->path);
+	free(dat);
+}
+
+const struct vmrt_dat_info *vmrt_dat_info(const struct vmrt_dat *dat)
+{
+	return &dat->info;
+}
+
+uint64_t vmrt_dat_missing(const struct vmrt_dat *dat)
+{
+	uint64_t missing = 0;
+
+	for (unsigned cpu = 0; cpu < dat->buffer->n_cpus; cpu++)
+		if (__builtin_add_overflow(missing, dat->buffer->cpus[cpu].missing, &missing))
+			return UINT64_MAX;
+	return missing;
+}
+
+const struct vmrt_dat_guest *vmrt_dat_guests(const struct vmrt_dat *dat, size_t *n)
+{
+	*n = dat->n_guests;
+	return dat->guests;
+}
+
+const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t *n, uint64_t *peer)
+{
+	*n = dat->n_shifts;
+	if (peer)
+		*peer = dat->shift_peer;
+	return dat->shifts;
+}
+
+struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu)
+{
+	struct vmrt_dat_cpustat none = {0};
+
+	return cpu < dat->n_stats ? dat->stats[cpu] : none;
+}
+
+const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid)
+{
+	struct dat_comm key = {.pid = pid};
+	const struct dat_comm *found =
+		dat->n_comms ? bsearch(&key, dat->comms, dat->n_comms, sizeof(key), compare_comms)
+			     : NULL;
+
+	return found ? found->name : NULL;
+}

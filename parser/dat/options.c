@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+#include "dat.h"
+
+#include <stdlib.h>
+
+#define MAX_SHIFTS (1u << 20)
+#define MAX_GUESTS 4096
+
+static uint64_t stat_value(const char *text, const char *key)
+{
+	const char *at = text;
+	size_t len = strlen(key);
+
+	while (at && *at) {
+		if (strncmp(at, key, len) == 0)
+			return strtoull(at + len, NULL, 10);
+		at = strchr(at, '\n');
+		at = at ? at + 1 : NULL;
+	}
+	return 0;
+}
+
+/* The text of per_cpu/cpuN/stats behind a line "CPU: N". Instances repeat the CPUs; the first
+ * counts. */
+static void take_cpustat(struct vmrt_dat *dat, struct dat_cursor *data)
+{
+	char *text = dat_cursor_text(data, dat_cursor_left(data));
+	const char *line = text ? strstr(text, "CPU:") : NULL;
+	unsigned cpu = line ? (unsigned)strtoul(line + 4, NULL, 10) : DAT_MAX_CPUS;
+
+	if (cpu == dat->n_stats && cpu < DAT_MAX_CPUS) {
+		struct vmrt_dat_cpustat *more = reallocarray(dat->stats, cpu + 1u, sizeof(*more));
+
+		if (more) {
+			dat->stats = more;
+			more[cpu].overrun = stat_value(text, "overrun:");
+			more[cpu].commit_overrun = stat_value(text, "commit overrun:");
+			more[cpu].dropped = stat_value(text, "dropped events:");
+			dat->n_stats++;
+		}
+	}
+	free(text);
+}
+
+static void take_text(char **to, struct dat_cursor *data, char *(*convert)(const char *))
+{
+	char *text = dat_cursor_text(data, dat_cursor_left(data));
+
+	if (!text || *to) {
+		free(text);
+		return;
+	}
+	text[strcspn(text, "\n")] = '\0';
+	*to = convert ? convert(text) : text;
+	if (convert)
+		free(text);
+}
+
+static void take_guest(struct vmrt_dat *dat, struct dat_cursor *data)
+{
+	char name[DAT_MAX_NAME];
+	struct vmrt_dat_guest *more;
+	int32_t *tids = NULL;
+	uint64_t id;
+	uint32_t n;
+
+	dat_cursor_word(data, name, sizeof(name));
+	id = dat_cursor_u64(data);
+	n = dat_cursor_u32(data);
+	if (data->status != VMRT_OK || n > DAT_MAX_CPUS || n > dat_cursor_left(data) / 8 ||
+		dat->n_guests == MAX_GUESTS)
+		return;
+	tids = malloc((n ? n : 1) * sizeof(*tids));
+	more = reallocarray(dat->guests, dat->n_guests + 1, sizeof(*more));
+	if (more)
+		dat->guests = more;
+	if (!tids || !more)
+		goto fail;
+	for (uint32_t i = 0; i < n; i++)
+		tids[i] = -1;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t cpu = dat_cursor_u32(data);
+		int32_t tid = (int32_t)dat_cursor_u32(data);
+
+		if (cpu < n && tid > 0)
+			tids[cpu] = tid;
+	}
+	more[dat->n_guests].name = strdup(name);
+	if (!more[dat->n_guests].name)
+		goto fail;
+	more[dat->n_guests].trace_id = id;
+	more[dat->n_guests].vcpu_tids = tids;
+	more[dat->n_guests++].n_vcpus = n;
+	return;
+fail:
+	free(tids);
+}
+
+/* Of the first CPU: all times, then all offsets; scalings and fractions are not looked at. */
+static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
+{
+	uint64_t peer = dat_cursor_u64(data);
+	uint32_t cpus, n;
+
+	dat_cursor_u32(data); /* flags: interpolate */
+	cpus = dat_cursor_u32(data);
+	n = cpus ? dat_cursor_u32(data) : 0;
+	if (data->status != VMRT_OK || dat->shifts || !n || n > MAX_SHIFTS ||
+		n > dat_cursor_left(data) / 16)
+		return;
+	dat->shifts = calloc(n, sizeof(*dat->shifts));
+	if (!dat->shifts)
+		return;
+	for (uint32_t i = 0; i < n; i++)
+		dat->shifts[i].local_ns = (int64_t)dat_cursor_u64(data);
+	for (uint32_t i = 0; i < n; i++)
+		dat->shifts[i].offset_ns = (int64_t)dat_cursor_u64(data);
+	dat->n_shifts = n;
+	dat->shift_peer = peer;
+}
+
+void dat_option_common(struct vmrt_dat *dat, unsigned id, struct dat_cursor *data)
+{
+	switch (id) {
+	case DAT_OPTION_CPUSTAT:
+		take_cpustat(dat, data);
+		break;
+	case DAT_OPTION_TRACECLOCK:
+		take_text(&dat->clock, data, dat_current_clock);
+		break;
+	case DAT_OPTION_UNAME:
+		take_text(&dat->uname, data, NULL);
+		break;
+	case DAT_OPTION_TRACEID:
+		dat->info.trace_id = dat_cursor_u64(data);
+		break;
+	case DAT_OPTION_TIME_SHIFT:
+		take_time_shift(dat, data);
+		break;
+	case DAT_OPTION_GUEST:
+		take_guest(dat, data);
+		break;
+	case DAT_OPTION_TSC2NSEC: {
+		uint32_t mult = dat_cursor_u32(data);
+		uint32_t shift = dat_cursor_u32(data);
+
+		if (data->status == VMRT_OK && shift < 64) {
+			dat->tsc_mult = mult;
+			dat->tsc_shift = shift;
+		}
+		break;
+	}
+	default:
+		break;
+	}
+}

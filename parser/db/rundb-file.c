@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* The file of run.db: made beside its place, and put there when it is complete. */
+#include "rundb-local.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "schema.h"
+
+const struct rundb_table rundb_tables[TABLES] = {
+	[T_RUN] = {"run", 11},
+	[T_MACHINE] = {"machine", 17},
+	[T_CLOCK] = {"clock", 9},
+	[T_LOSS] = {"loss", 6},
+	[T_VM] = {"vm", 6},
+	[T_THREAD] = {"thread", 10},
+	[T_SERVER] = {"server", 11},
+	[T_PERIOD] = {"server_period", 16},
+	[T_VIOLATION] = {"violation", 7},
+	[T_CHECKED] = {"checked", 8},
+	[T_NATURAL] = {"natural", 8},
+	[T_SUPPLY] = {"supply", 4},
+	[T_SLICE] = {"slice", 8},
+	[T_TASK] = {"task", 10},
+	[T_JOB] = {"job", 25},
+	[T_BLAME] = {"blame", 5},
+	[T_BLAME_THREAD] = {"blame_thread", 5},
+};
+
+void rundb_failed(struct rundb *db)
+{
+	if (db->status == VMRT_OK)
+		db->status = vmrt_fail(
+			&db->err, VMRT_EDB, "%s: %s", db->temporary, sqlite3_errmsg(db->db));
+}
+
+static void run_sql(struct rundb *db, const char *sql)
+{
+	if (db->status == VMRT_OK && sqlite3_exec(db->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+		rundb_failed(db);
+}
+
+/* A statement that inserts @rows rows into @table; NULL without memory. */
+static char *make_insert(enum table table, size_t rows)
+{
+	size_t size = 64 + rows * 2 * (size_t)(rundb_tables[table].columns + 1);
+	char *sql = malloc(size), *p = sql;
+
+	if (!sql)
+		return NULL;
+	p += snprintf(p, size, "INSERT %sINTO %s VALUES", table == T_SERVER ? "OR REPLACE " : "",
+		rundb_tables[table].name);
+	for (size_t row = 0; row < rows; row++) {
+		if (row)
+			*p++ = ',';
+		for (int i = 0; i < rundb_tables[table].columns; i++) {
+			*p++ = i ? ',' : '(';
+			*p++ = '?';
+		}
+		*p++ = ')';
+	}
+	*p = '\0';
+	return sql;
+}
+
+static void prepare_insert(struct rundb *db, enum table table, size_t rows, sqlite3_stmt **out)
+{
+	char *sql = make_insert(table, rows);
+
+	if (!sql)
+		db->status = vmrt_fail(&db->err, VMRT_ENOMEM, "%s: out of memory", db->temporary);
+	else if (db->status == VMRT_OK &&
+		 sqlite3_prepare_v2(db->db, sql, -1, out, NULL) != SQLITE_OK)
+		rundb_failed(db);
+	free(sql);
+}
+
+static void prepare(struct rundb *db)
+{
+	for (int t = 0; t < TABLES; t++)
+		prepare_insert(db, (enum table)t, 1, &db->insert[t]);
+	prepare_insert(db, T_SLICE, RUNDB_SLICES, &db->insert_slices);
+}
+
+/* Is @name what an analysis that was killed left of @base? */
+static bool is_leftover(const char *name, const char *base)
+{
+	size_t len = strlen(base);
+	char *after;
+	long pid;
+
+	if (strncmp(name, base, len) != 0 || name[len] != '.')
+		return false;
+	pid = strtol(name + len + 1, &after, 10);
+	return pid > 0 && pid <= INT32_MAX && strcmp(after, ".part") == 0 &&
+	       kill((pid_t)pid, 0) != 0 && errno == ESRCH;
+}
+
+static void remove_leftovers(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path + 1)) : strdup(".");
+	DIR *dir = folder ? opendir(folder) : NULL;
+	const struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (is_leftover(entry->d_name, slash ? slash + 1 : path))
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	if (dir)
+		closedir(dir);
+	free(folder);
+}
+
+enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
+	struct rundb **out, struct vmrt_error *err)
+{
+	struct rundb *db;
+	struct stat there;
+	char pragmas[128];
+
+	/* renaming would put a database in the place of a device or a link */
+	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		return vmrt_fail(err, VMRT_EEXIST, "%s is there and is not a regular file", path);
+	db = calloc(1, sizeof(*db));
+	if (!db)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	db->manifest = manifest;
+	db->path = strdup(path);
+	if (asprintf(&db->temporary, "%s.%d.part", path, (int)getpid()) < 0)
+		db->temporary = NULL;
+	if (!db->path || !db->temporary) {
+		rundb_abort(db);
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
+	}
+	remove_leftovers(path);
+	unlink(db->temporary);
+	if (sqlite3_open_v2(db->temporary, &db->db,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+		    NULL) != SQLITE_OK) {
+		enum vmrt_status status = vmrt_fail(err, VMRT_EDB, "cannot create %s: %s",
+			db->temporary, sqlite3_errmsg(db->db));
+
+		rundb_abort(db);
+		return status;
+	}
+	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled
+	 */
+	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA "
+		    "locking_mode=EXCLUSIVE; PRAGMA page_size=16384;");
+	snprintf(pragmas, sizeof(pragmas),
+		"PRAGMA application_id=%d; PRAGMA user_version=%d; BEGIN;", VMRT_DB_APPLICATION_ID,
+		VMRT_DB_VERSION);
+	run_sql(db, pragmas);
+	run_sql(db, VMRT_DB_TABLES);
+	prepare(db);
+	if (db->status != VMRT_OK) {
+		enum vmrt_status status = db->status;
+
+		if (err)
+			*err = db->err;
+		rundb_abort(db);
+		return status;
+	}
+	*out = db;
+	return VMRT_OK;
+}
+
+static void finalize(struct rundb *db)
+{
+	for (int t = 0; t < TABLES; t++) {
+		sqlite3_finalize(db->insert[t]);
+		db->insert[t] = NULL;
+	}
+	sqlite3_finalize(db->insert_slices);
+	db->insert_slices = NULL;
+}
+
+/* SQLite's own look at every page of the file that is to be trusted from now on. */
+static void check(struct rundb *db)
+{
+	sqlite3_stmt *stmt = NULL;
+	const char *said = NULL;
+
+	if (db->status != VMRT_OK)
+		return;
+	if (sqlite3_prepare_v2(db->db, "PRAGMA quick_check(1)", -1, &stmt, NULL) == SQLITE_OK &&
+		sqlite3_step(stmt) == SQLITE_ROW)
+		said = (const char *)sqlite3_column_text(stmt, 0);
+	if (!said)
+		rundb_failed(db);
+	else if (strcmp(said, "ok") != 0)
+		db->status = vmrt_fail(
+			&db->err, VMRT_EDB, "%s came out damaged: %s", db->temporary, said);
+	sqlite3_finalize(stmt);
+}
+
+enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	rundb_flush(db);
+	finalize(db);
+	run_sql(db, VMRT_DB_INDICES);
+	run_sql(db, VMRT_DB_VIEWS);
+	run_sql(db, "COMMIT");
+	check(db);
+	if (db->status == VMRT_OK && sqlite3_close(db->db) != SQLITE_OK)
+		rundb_failed(db);
+	else if (db->status == VMRT_OK)
+		db->db = NULL;
+	if (db->status == VMRT_OK && rename(db->temporary, db->path) != 0)
+		db->status = vmrt_fail_errno(
+			&db->err, errno, "cannot rename %s to %s", db->temporary, db->path);
+	status = db->status;
+	if (status != VMRT_OK && err)
+		*err = db->err;
+	rundb_abort(db);
+	return status;
+}
+
+void rundb_abort(struct rundb *db)
+{
+	if (!db)
+		return;
+	finalize(db);
+	sqlite3_close(db->db);
+	if (db->temporary)
+		unlink(db->temporary);
+	free(db->temporary);
+	free(db->path);
+	free(db);
+}

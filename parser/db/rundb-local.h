@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PARSER_RUNDB_LOCAL_H
+#define PARSER_RUNDB_LOCAL_H
+
+/* What the file of run.db (rundb-file.c) and its rows (rundb-write.c) share. */
+
+#include "rundb.h"
+
+#include <sqlite3.h>
+
+enum table {
+	T_RUN,
+	T_MACHINE,
+	T_CLOCK,
+	T_LOSS,
+	T_VM,
+	T_THREAD,
+	T_SERVER,
+	T_PERIOD,
+	T_VIOLATION,
+	T_CHECKED,
+	T_NATURAL,
+	T_SUPPLY,
+	T_SLICE,
+	T_TASK,
+	T_JOB,
+	T_BLAME,
+	T_BLAME_THREAD,
+	TABLES
+};
+
+struct rundb_table {
+	const char *name;
+	int columns;
+};
+
+extern const struct rundb_table rundb_tables[TABLES];
+
+/* Slices are so many that they are written this many at a time, in one statement. */
+#define RUNDB_SLICES 64
+
+struct rundb {
+	sqlite3 *db;
+	char *path, *temporary;
+	sqlite3_stmt *insert[TABLES], *insert_slices;
+	struct vmrt_slice slices[RUNDB_SLICES]; /* to be written */
+	size_t n_slices;
+	const struct vmrt_manifest *manifest;
+	unsigned long long jobs, periods;
+	enum vmrt_status status; /* first failure */
+	struct vmrt_error err;
+};
+
+/** rundb_failed - note what SQLite says went wrong, unless something has before */
+void rundb_failed(struct rundb *db);
+
+/** rundb_flush - write the slices that wait for others */
+void rundb_flush(struct rundb *db);
+
+#endif

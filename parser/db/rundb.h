@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_DB_RUNDB_H
+#define VMRT_PARSER_DB_RUNDB_H
+
+/* Writing run.db: a sink of the engine, and the tables about the recording itself. */
+
+#include <vmrt/clock.h>
+#include <vmrt/engine.h>
+#include <vmrt/manifest.h>
+
+struct rundb;
+
+struct rundb_machine {
+	uint32_t id;
+	const char *name, *kernel, *clock, *file, *note; /* any of the last four may be NULL */
+	unsigned cpus;
+	struct vmrt_machine_stats stats;
+	const struct vmrt_clockmap *map; /* NULL for the host */
+};
+
+/**
+ * rundb_create - begin a database beside @path
+ * @path: where it will be after rundb_finish()
+ * @manifest: of the run, kept by reference; may be NULL
+ * @out: end with rundb_finish() or rundb_abort()
+ */
+enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
+	struct rundb **out, struct vmrt_error *err);
+
+/** rundb_sink - the sink that writes the engine's records; failures show at rundb_finish() */
+void rundb_sink(struct rundb *db, struct vmrt_sink *sink);
+
+/** rundb_run - the row of table run; @exp may be NULL; @experiment: the file's text or NULL */
+void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,
+	int64_t start_ns, int64_t end_ns);
+
+/** rundb_vm - a row of table vm; @machine: VMRT_NONE without a guest recording; @info may be NULL
+ */
+void rundb_vm(struct rundb *db, uint32_t id, const char *name, uint32_t machine,
+	const struct vmrt_vm *info);
+
+/** rundb_tasks - all declared tasks; @machines tell which were recorded, @engine what it found out
+ */
+void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
+	const struct vmrt_engine_machine *machines, size_t n_machines,
+	const struct vmrt_engine *engine);
+
+/** rundb_machine - a row of table machine and its clock's rows */
+void rundb_machine(struct rundb *db, const struct rundb_machine *machine);
+
+/** rundb_counts - jobs and server periods written so far */
+void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods);
+
+/** rundb_finish - indices, views, commit, rename; frees @db */
+enum vmrt_status rundb_finish(struct rundb *db, struct vmrt_error *err);
+
+/** rundb_abort - drop it; NULL is allowed */
+void rundb_abort(struct rundb *db);
+
+#endif

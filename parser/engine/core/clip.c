@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * CPUs whose recording begins later or ends earlier than that of the others: a ring buffer that
+ * wrapped before it was read, a file that was cut off, pages that make no sense.
+ */
+#include "engine.h"
+
+/* Nothing is known of @cpu from @from to @to: jobs and periods that this touches are not judged. */
+static void taint(struct machine *m, int64_t from, int64_t to)
+{
+	if (m->loss_to_ns == VMRT_UNKNOWN || to > m->loss_to_ns)
+		m->loss_to_ns = to;
+	if (m->index)
+		return;
+	servers_taint(m->engine, from, to);
+	servers_doubt(m->engine, from, to);
+}
+
+void vmrt_engine_clip(
+	struct vmrt_engine *e, uint32_t machine, unsigned index, int64_t from_ns, int64_t to_ns)
+{
+	struct machine *m = &e->machines[machine];
+	struct cpu *cpu = index < m->n_cpus ? &m->cpus[index] : NULL;
+
+	if (from_ns == VMRT_UNKNOWN)
+		from_ns = cpu && to_ns == VMRT_UNKNOWN && cpu->last_ns != VMRT_UNKNOWN
+				  ? cpu->last_ns
+				  : e->start_ns;
+	if (to_ns != VMRT_UNKNOWN) {
+		cpus_give_loss(m, index, from_ns, to_ns, 0, VMRT_LOSS_CLIPPED);
+		taint(m, from_ns, to_ns);
+		return;
+	}
+	if (!cpu || cpu->ended)
+		return;
+	cpus_forget(m, index, from_ns);
+	cpu->ended = true;
+	cpu->ended_ns = from_ns;
+	taint(m, from_ns, INT64_MAX);
+}
+
+void clip_finish(struct vmrt_engine *e, int64_t end_ns)
+{
+	for (size_t i = 0; i < e->config->n_machines; i++)
+		for (unsigned c = 0; c < e->machines[i].n_cpus; c++)
+			if (e->machines[i].cpus[c].ended)
+				cpus_give_loss(&e->machines[i], c, e->machines[i].cpus[c].ended_ns,
+					end_ns, 0, VMRT_LOSS_CLIPPED);
+}

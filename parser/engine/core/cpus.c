@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who is on each CPU, by the chain of its switches; where the chain is broken or events are lost.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
+	enum vmrt_loss_kind kind)
+{
+	struct vmrt_loss loss = {
+		.machine = m->index,
+		.cpu = (uint16_t)cpu,
+		.from_ns = from,
+		.to_ns = to,
+		.events = events,
+		.kind = kind,
+	};
+
+	if (m->engine->sink.loss)
+		m->engine->sink.loss(m->engine->sink.ctx, &loss);
+}
+
+bool cpus_add(struct machine *m, unsigned cpu)
+{
+	struct cpu *more;
+
+	more = realloc(m->cpus, (cpu + 1) * sizeof(*more));
+	if (!more)
+		return false;
+	m->cpus = more;
+	for (unsigned i = m->n_cpus; i <= cpu; i++) {
+		memset(&more[i], 0, sizeof(more[i]));
+		more[i].last_ns = more[i].last_local_ns = more[i].sure_ns = VMRT_UNKNOWN;
+	}
+	m->n_cpus = cpu + 1;
+	return true;
+}
+
+void cpus_set_current(struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio)
+{
+	cpu->known = true;
+	cpu->tail = false;
+	cpu->in_ns = VMRT_UNKNOWN;
+	cpu->left_pid = -1;
+	cpu->pid = pid;
+	cpu->prio = prio;
+	if (m->engine->names_wanted)
+		memset(cpu->comm, 0, sizeof(cpu->comm));
+	if (m->engine->names_wanted && comm)
+		strncpy(cpu->comm, comm, sizeof(cpu->comm) - 1);
+	cpu->thr = threads_find(m, pid);
+}
+
+void cpus_close_hole(struct machine *m, unsigned index)
+{
+	struct cpu *cpu = &m->cpus[index];
+
+	if (cpu->hole_count)
+		cpus_give_loss(m, index, cpu->hole_from_ns, cpu->hole_to_ns, cpu->hole_count,
+			VMRT_LOSS_BROKEN_CHAIN);
+	cpu->hole_count = 0;
+}
+
+static void note_hole(struct machine *m, unsigned index, int64_t from, int64_t to)
+{
+	struct cpu *cpu = &m->cpus[index];
+
+	m->stats.broken_chains++;
+	if (cpu->hole_count && from - cpu->hole_to_ns > HOLE_MERGE_NS)
+		cpus_close_hole(m, index);
+	if (!cpu->hole_count)
+		cpu->hole_from_ns = from;
+	cpu->hole_to_ns = to;
+	cpu->hole_count++;
+}
+
+/*
+ * The record at @now proves that @pid runs, but the last switch said otherwise: a sched_switch is
+ * missing. The switch was after @low, the last record of this CPU, and before this one. On a CPU
+ * that was idle it followed the thread's wake-up; else the middle is taken.
+ */
+static void infer_switch(struct machine *m, unsigned index, int32_t pid, const char *comm,
+	int64_t low, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[index];
+	struct thr *out = cpu->thr, *in = run_follow(m, pid, comm, now);
+	int64_t high = now.host_ns;
+	int64_t shift = now.local_ns - now.host_ns, uncertainty;
+	struct instant at;
+
+	note_hole(m, index, low, high);
+	if (in && in->woken_ns != VMRT_UNKNOWN && in->woken_ns > low)
+		low = in->woken_ns < high ? in->woken_ns : high;
+	uncertainty = (high - low) / 2;
+	at.host_ns = low + uncertainty;
+	if (in && cpu->pid == 0 && in->woken_ns != VMRT_UNKNOWN &&
+		low - in->woken_ns < WAKE_NEAR_NS && low + WAKE_TO_SWITCH_NS < high)
+		at.host_ns = low + WAKE_TO_SWITCH_NS;
+	at.local_ns = at.host_ns + shift;
+	if (!uncertainty)
+		uncertainty = 1;
+	m->stats.inferred_switches++;
+	cpu->idle_is_silent |= cpu->pid == 0;
+	if (out)
+		servers_uncertain(m->engine, out->server, low, high);
+	if (in)
+		servers_uncertain(m->engine, in->server, low, high);
+	if (m->index == 0)
+		run_settle_waiters(m->engine, index, at.host_ns);
+	blame_settle(m, at.host_ns);
+	if (out && out->state == THR_RUNNING && out->cpu == index) {
+		run_ends(m, out, at, 1);
+		if (out->jobs)
+			out->jobs->job.inferred = out->jobs->rel.mark.inferred = true;
+		/* how it left is not known either */
+		out->state = THR_UNKNOWN;
+	}
+	cpus_set_current(m, cpu, pid, comm, in ? in->prio : PRIO_UNKNOWN);
+	if (in)
+		run_begins(m, index, in, at, -1, uncertainty, false);
+	if (m->index == 0)
+		servers_doubt_cpu(m->engine, index, low, high);
+}
+
+/* The first record of a CPU, or the first after lost ones: its thread has been running since when?
+ */
+static void adopt(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
+	struct instant now)
+{
+	struct thr *in = run_follow(m, pid, comm, now);
+
+	if (m->index == 0)
+		run_settle_waiters(m->engine, index, now.host_ns);
+	blame_settle(m, now.host_ns);
+	cpus_set_current(
+		m, &m->cpus[index], pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio);
+	if (in)
+		run_begins(m, index, in, now, prio, 0, true);
+}
+
+/* For how long CPU @index has run up to now: of a guest's CPU, for how long its vCPU thread has. */
+int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
+{
+	const struct thr *v = m->index ? vcpu_of(m, index) : NULL;
+
+	if (!v)
+		return host_ns;
+	return v->ran_ns +
+	       (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
+}
+
+/*
+ * The record of a switch precedes the switch: timers are still cancelled for who leaves. Is this
+ * such a record? Where it comes late, because the CPU itself did not run, the next one tells.
+ */
+static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+
+	if (ev->type == VMRT_EV_SWITCH ||
+		(cpu->known && (cpu->pid == ev->pid || cpu->left_pid != ev->pid)))
+		return false;
+	if (cpu->known &&
+		cpus_ran(m, ev->cpu, now.host_ns) - cpu->left_ran_ns < SWITCH_TAIL_NS + m->error_ns)
+		return true;
+	if (ev->type != VMRT_EV_TIMER_CANCEL || cpu->tail)
+		return false;
+	cpu->tail = cpu->known;
+	cpu->tail_from_ns = cpu->last_ns;
+	cpu->tail_at = now;
+	return true;
+}
+
+/* It is not, or nobody knows who was switched in last. */
+void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm,
+	struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	bool is_switch = ev->type == VMRT_EV_SWITCH;
+
+	if (is_tail(m, ev, now))
+		return;
+	if (!cpu->known)
+		adopt(m, ev->cpu, pid, comm, is_switch ? ev->sw.prev_prio : PRIO_UNKNOWN, now);
+	else if (cpu->tail && cpu->left_pid == pid)
+		infer_switch(m, ev->cpu, pid, comm, cpu->tail_from_ns, cpu->tail_at);
+	else
+		/* a timer may have been cancelled for who had left already */
+		infer_switch(m, ev->cpu, pid, comm,
+			cpu->sure_ns != VMRT_UNKNOWN && cpu->last_ns - cpu->sure_ns < SWITCH_TAIL_NS
+				? cpu->sure_ns
+				: cpu->last_ns,
+			now);
+}
+
+/* Who runs on CPU @index is not known any more since @since_ns. */
+void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
+{
+	struct cpu *cpu = &m->cpus[index];
+
+	if (cpu->thr && cpu->thr->state == THR_RUNNING && cpu->last_ns != VMRT_UNKNOWN) {
+		struct instant at = {since_ns, cpu->last_local_ns + (since_ns - cpu->last_ns)};
+
+		run_ends(m, cpu->thr, at, 1);
+		cpu->thr->state = THR_UNKNOWN;
+	}
+	cpu->known = false;
+	cpu->interrupts = 0;
+	cpu->thr = NULL;
+}
+
+void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	int64_t from = cpu->last_ns == VMRT_UNKNOWN ? m->engine->start_ns : cpu->last_ns;
+
+	cpus_give_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
+		cpu->last_ns == VMRT_UNKNOWN ? VMRT_LOSS_CLIPPED : VMRT_LOSS_OVERRUN);
+	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
+	m->loss_to_ns = now.host_ns;
+	cpus_forget(m, ev->cpu, from);
+	/* silence before this is no sign of steal */
+	cpu->last_ns = now.host_ns;
+	cpu->last_local_ns = now.local_ns;
+	if (m->index == 0)
+		servers_taint(m->engine, from, now.host_ns);
+	if (m->index == 0)
+		servers_doubt(m->engine, from, now.host_ns);
+}

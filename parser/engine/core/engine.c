@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine from outside: made, fed, finished.
+ *
+ * engine-events.c says what an event means, engine-cpus.c who is on a CPU, engine-run.c who runs
+ * how long; jobs, server periods and blame hang on the changes seen there.
+ */
+#include "engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int64_t to_host(struct machine *m, int64_t local_ns)
+{
+	return m->config->clock ? vmrt_clockmap_to_host(m->config->clock, local_ns, &m->clock_hint)
+				: local_ns;
+}
+
+/* The thread that carries a guest CPU; one thread may carry them all (QEMU without MTTCG). */
+struct thr *vcpu_of(const struct machine *m, unsigned cpu)
+{
+	if (m->n_vcpus == 1)
+		return m->vcpus[0];
+	return cpu < m->n_vcpus ? m->vcpus[cpu] : NULL;
+}
+
+enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
+	const struct vmrt_event *ev, int64_t host_ns, int64_t error_ns)
+{
+	struct machine *m = &e->machines[machine];
+	struct instant now;
+	struct cpu *cpu;
+
+	if (!cpus_have(m, ev->cpu))
+		return VMRT_ENOMEM;
+	if (e->now_ns == VMRT_UNKNOWN) {
+		if (e->start_ns == VMRT_UNKNOWN || e->start_ns > host_ns)
+			e->start_ns = host_ns;
+		e->now_ns = e->start_ns;
+		for (size_t i = 0; i < e->config->n_machines; i++)
+			e->machines[i].settled_ns = e->start_ns;
+		servers_begin(e, e->start_ns);
+	}
+	if (host_ns < e->now_ns) {
+		m->stats.out_of_order++;
+		host_ns = e->now_ns;
+	}
+	e->now_ns = host_ns;
+	now.host_ns = host_ns;
+	now.local_ns = ev->ts;
+	m->error_known = error_ns != VMRT_UNKNOWN;
+	m->error_ns = m->error_known ? error_ns : 0;
+	if (!m->stats.events++)
+		m->stats.first_ns = host_ns;
+	m->stats.last_ns = host_ns;
+	if (ev->lost)
+		cpus_lost(m, ev, now);
+	if (m->index)
+		run_judge_event(m, ev->cpu, host_ns, error_ns);
+	cpus_check_chain(m, ev, now);
+	switch (ev->type) {
+	case VMRT_EV_SWITCH:
+		event_switch(m, ev, now);
+		break;
+	case VMRT_EV_WAKEUP_NEW:
+		event_birth(m, ev->wake.pid, ev->wake.comm, now);
+		event_waking(m, ev, now);
+		break;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+		event_waking(m, ev, now);
+		break;
+	case VMRT_EV_MIGRATE:
+		event_migrate(m, ev, now);
+		break;
+	case VMRT_EV_EXIT:
+		event_exit(m, ev, now);
+		break;
+	case VMRT_EV_TIMER_SETUP:
+		release_timer_setup(m, ev);
+		break;
+	case VMRT_EV_WHEEL_START:
+		release_wheel_start(m, ev, host_ns);
+		break;
+	case VMRT_EV_WHEEL_EXPIRE:
+		release_wheel_expire(m, ev, host_ns);
+		break;
+	case VMRT_EV_PI:
+		event_pi(m, ev, now);
+		break;
+	case VMRT_EV_TIMER_START:
+		event_timer_start(m, ev, now);
+		break;
+	case VMRT_EV_TIMER_CANCEL: {
+		struct timer timer;
+
+		if (timers_take(&m->timers, ev->timer.timer, &timer))
+			release_timer_cancel(m, &timer);
+		break;
+	}
+	case VMRT_EV_TIMER_EXPIRE:
+		event_timer_expire(m, ev, now);
+		break;
+	case VMRT_EV_IRQ_ENTER:
+	case VMRT_EV_IRQ_LEAVE:
+		event_irq(m, ev, now);
+		break;
+	case VMRT_EV_MARK:
+		event_mark(m, ev, now);
+		break;
+	default:
+		break;
+	}
+	cpu = &m->cpus[ev->cpu];
+	cpu->last_ns = host_ns;
+	cpu->last_local_ns = ev->ts;
+	if (ev->type != VMRT_EV_TIMER_CANCEL)
+		cpu->sure_ns = host_ns;
+	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;
+}
+
+void vmrt_engine_advance(struct vmrt_engine *e, int64_t host_ns)
+{
+	if (e->now_ns == VMRT_UNKNOWN)
+		return;
+	if (host_ns > e->now_ns)
+		e->now_ns = host_ns;
+	for (size_t i = 0; i < e->n_servers; i++) {
+		servers_settle(e, &e->servers[i], e->now_ns);
+		periods_release(&e->servers[i], host_ns);
+		if (e->servers[i].checker)
+			checker_safe(e->servers[i].checker, host_ns);
+	}
+}
+
+enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
+{
+	if (end_ns == VMRT_UNKNOWN || end_ns < e->now_ns)
+		end_ns = e->now_ns;
+	for (size_t i = 0; i < e->config->n_machines; i++) {
+		struct machine *m = &e->machines[i];
+
+		m->stats.outside += m->n_pending;
+		m->n_pending = 0;
+		for (unsigned c = 0; c < m->n_cpus; c++)
+			cpus_close_hole(m, c);
+	}
+	clip_finish(e, end_ns);
+	servers_finish(e, end_ns);
+	natural_finish(e);
+	for (size_t i = 0; i < e->config->n_machines; i++) {
+		struct machine *m = &e->machines[i];
+
+		for (size_t j = 0; j < m->n_jobs; j++)
+			jobs_finish(m->jobs[j], end_ns);
+		for (unsigned c = 0; c < m->n_cpus; c++) {
+			struct cpu *cpu = &m->cpus[c];
+			struct instant at = {.host_ns = end_ns};
+
+			if (!cpu->known || !cpu->thr || cpu->thr->state != THR_RUNNING)
+				continue;
+			at.local_ns = cpu->last_local_ns + (end_ns - cpu->last_ns);
+			run_give_slice(m, cpu->thr, at, 0, true);
+		}
+	}
+	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;
+}
+
+static bool init_machine(struct vmrt_engine *e, size_t index)
+{
+	struct machine *m = &e->machines[index];
+	const struct vmrt_experiment *exp = e->config->experiment;
+
+	m->engine = e;
+	m->index = (uint32_t)index;
+	m->config = &e->config->machines[index];
+	m->loss_to_ns = VMRT_UNKNOWN;
+	m->stats.first_ns = m->stats.last_ns = VMRT_UNKNOWN;
+	m->pending = calloc(PENDING_MAX, sizeof(*m->pending));
+	for (size_t i = 0; exp && i < exp->n_tasks; i++)
+		m->has_tasks |= !strcmp(exp->tasks[i].machine, m->config->name);
+	e->names_wanted |= m->has_tasks;
+	return m->pending && (!m->config->cpus || cpus_have(m, m->config->cpus - 1));
+}
+
+/* The threads of all VMs are followed from the start, and vCPUs are tied to their guests. */
+static bool init_vm(struct vmrt_engine *e, size_t index)
+{
+	const struct vmrt_engine_vm *vm = &e->config->vms[index];
+	struct machine *host = &e->machines[0], *guest = NULL;
+
+	if (vm->machine != VMRT_NONE)
+		guest = &e->machines[vm->machine];
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		const struct vmrt_vm_thread *info = &vm->threads[i];
+		struct thr *t = threads_get(host, info->tid, info->comm);
+
+		if (!t)
+			continue;
+		t->pub.vm = (uint32_t)index;
+		t->pub.role = info->role;
+		t->pub.vcpu = info->vcpu;
+		t->prio = info->policy == SCHED_FIFO || info->policy == SCHED_RR
+				  ? FIFO_PRIO(info->priority)
+				  : FIRST_FAIR_PRIO + 20;
+		threads_announce(host, t);
+		if (!guest || info->role != VMRT_ROLE_VCPU || info->vcpu < 0 ||
+			info->vcpu > UINT16_MAX)
+			continue;
+		if ((unsigned)info->vcpu >= guest->n_vcpus) {
+			unsigned n = (unsigned)info->vcpu + 1;
+			struct thr **more = realloc(guest->vcpus, n * sizeof(*more));
+
+			if (!more)
+				return false;
+			memset(more + guest->n_vcpus, 0, (n - guest->n_vcpus) * sizeof(*more));
+			guest->vcpus = more;
+			guest->n_vcpus = n;
+		}
+		guest->vcpus[info->vcpu] = t;
+		t->guest = guest;
+	}
+	return !e->out_of_memory;
+}
+
+enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
+	const struct vmrt_sink *sink, struct vmrt_engine **out, struct vmrt_error *err)
+{
+	struct vmrt_engine *e;
+	size_t n_tasks = config->experiment ? config->experiment->n_tasks : 0;
+	bool ok = true;
+
+	if (!config->n_machines)
+		return vmrt_fail(err, VMRT_EINVAL, "engine: no machine");
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory");
+	e->config = config;
+	e->sink = *sink;
+	e->start_ns = config->start_ns;
+	e->now_ns = VMRT_UNKNOWN;
+	e->machines = calloc(config->n_machines, sizeof(*e->machines));
+	e->next_k = calloc(n_tasks ? n_tasks : 1, sizeof(*e->next_k));
+	e->found = calloc(n_tasks ? n_tasks : 1, sizeof(*e->found));
+	ok = e->machines && e->next_k && e->found;
+	for (size_t i = 0; ok && i < config->n_machines; i++)
+		ok = init_machine(e, i);
+	for (size_t i = 0; ok && i < config->n_vms; i++)
+		ok = init_vm(e, i);
+	ok = ok && servers_init(e, err);
+	e->waiters = e->n_servers || config->n_machines > 1;
+	if (!ok) {
+		vmrt_engine_free(e);
+		return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory");
+	}
+	*out = e;
+	return VMRT_OK;
+}
+
+void vmrt_engine_stats(
+	const struct vmrt_engine *e, uint32_t machine, struct vmrt_machine_stats *out)
+{
+	*out = e->machines[machine].stats;
+}
+
+void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vmrt_server_now *out)
+{
+	const struct server *s = &e->servers[index];
+
+	memset(out, 0, sizeof(*out));
+	out->server = &s->pub;
+	out->period_start_ns = s->now.start_ns;
+	out->consumed_ns = s->now.consumed_ns;
+	out->background_ns = s->now.background_ns;
+	out->depleted = servers_depleted(s);
+	for (size_t i = 0; i < s->n_members; i++)
+		out->running |= s->members[i]->state == THR_RUNNING;
+}
+
+void vmrt_engine_free(struct vmrt_engine *e)
+{
+	if (!e)
+		return;
+	for (size_t i = 0; e->machines && i < e->config->n_machines; i++) {
+		struct machine *m = &e->machines[i];
+
+		for (size_t j = 0; j < m->n_jobs; j++) {
+			blame_free(m->jobs[j]);
+			release_free(m->jobs[j]);
+			free(m->jobs[j]);
+		}
+		free(m->jobs);
+		free(m->vcpus);
+		free(m->cpus);
+		free(m->pending);
+		timers_free(&m->timers);
+		clocks_free(m);
+		threads_free(m);
+	}
+	servers_free(e);
+	natural_free(e);
+	free(e->machines);
+	free(e->next_k);
+	free(e->found);
+	free(e);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* What each type of event means for the threads it names. */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+	struct thr *out = threads_find(m, ev->sw.prev_pid), *in;
+	bool was_bound = out && out->jobs;
+
+	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, now);
+
+	if (m->index == 0)
+		run_settle_waiters(m->engine, ev->cpu, now.host_ns);
+	blame_settle(m, now.host_ns);
+	if (out) {
+		/* nothing told that it was switched in */
+		if (out->state != THR_RUNNING && out->state != THR_DEAD)
+			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);
+		/* nor, before its name was known, that it was woken up */
+		if (out->jobs && !was_bound)
+			jobs_switch_in(out->jobs, now.local_ns, now.host_ns, false);
+		out->prio = ev->sw.prev_prio;
+		check_run_ends(out, now.host_ns);
+		run_ends(m, out, now, ev->sw.prev_state);
+		release_left(m, ev, out);
+	}
+	cpu->fired.ptr = 0;
+	cpu->interrupts = 0; /* nothing switches within one */
+	cpu->server_timer = false;
+	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
+	cpu->left_pid = ev->sw.prev_pid;
+	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;
+	cpu->in_ns = now.host_ns;
+	cpu->in_local_ns = now.local_ns;
+	if (cpu->thr)
+		cpu->thr->exited = false;
+	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, now);
+	cpu->thr = in;
+	if (in)
+		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
+}
+
+/* A thread that waits does so on another CPU from now on. */
+static void moves(struct machine *m, struct thr *t, int32_t cpu, struct instant now)
+{
+	if (cpu < 0 || (unsigned)cpu >= m->n_cpus || t->cpu == cpu)
+		return;
+	run_settle_around(m, t, now.host_ns);
+	if (t->jobs)
+		blame_settle(m, now.host_ns);
+	t->cpu = (uint16_t)cpu;
+}
+
+void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr *t = threads_find(m, ev->migrate.pid);
+
+	if (t && t->state != THR_RUNNING)
+		moves(m, t, ev->migrate.dest_cpu, now);
+}
+
+void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, now);
+	unsigned target = (unsigned)ev->wake.target_cpu;
+
+	if (!t)
+		return;
+	if (t->jobs && ev->type == VMRT_EV_WAKEUP)
+		jobs_wakeup(t->jobs, ev, now.host_ns);
+	if (t->state == THR_RUNNING)
+		return;
+	if (t->state == THR_READY && !(ev->type == VMRT_EV_WAKING && m->loss_to_ns > t->ready_ns)) {
+		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
+		moves(m, t, ev->wake.target_cpu, now);
+		return;
+	}
+	if (t->jobs)
+		release_waking(t->jobs, ev, now.host_ns);
+	run_settle_around(m, t, now.host_ns);
+	if (!t->jobs)
+		t->suspended = false;
+	if (t->jobs)
+		blame_settle(m, now.host_ns);
+	t->state = THR_READY;
+	t->woken_ns = t->ready_ns = now.host_ns;
+	t->prio = ev->wake.prio;
+	if (target < m->n_cpus)
+		t->cpu = (uint16_t)target;
+}
+
+/* Priority inheritance, or its end: a thread that runs on keeps its slice, at the new priority. */
+void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr *t = threads_find(m, ev->pi.pid);
+
+	blame_settle(m, now.host_ns);
+	for (unsigned c = 0; c < m->n_cpus; c++) {
+		if (!m->cpus[c].known || m->cpus[c].pid != ev->pi.pid)
+			continue;
+		if (m->index == 0)
+			run_settle_waiters(m->engine, c, now.host_ns);
+		m->cpus[c].prio = ev->pi.new_prio;
+	}
+	if (!t)
+		return;
+	run_settle_around(m, t, now.host_ns);
+	t->prio = ev->pi.new_prio;
+	t->boosted = ev->pi.new_prio < ev->pi.old_prio;
+}
+
+/* Whoever has the CPU or waits for it does so because of an interrupt from now on, or no longer. */
+void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[ev->cpu];
+
+	blame_settle(m, now.host_ns);
+	for (size_t i = 1; !m->index && i < m->engine->config->n_machines; i++)
+		blame_settle(&m->engine->machines[i], now.host_ns);
+	if (ev->type == VMRT_EV_IRQ_ENTER)
+		cpu->interrupts++;
+	else if (cpu->interrupts)
+		cpu->interrupts--;
+}
+
+/* A thread id is born, perhaps again. */
+void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now)
+{
+	struct thr *t;
+
+	if (!m->has_tasks)
+		return;
+	t = threads_find(m, pid);
+	if (t && (t->pub.vm != VMRT_NONE || (t->created && t->state != THR_DEAD)))
+		return;
+	if (t) {
+		if (t->jobs) {
+			jobs_exit(t->jobs, now.local_ns, now.host_ns);
+			run_unbind(m, t);
+		}
+		t->exited = false;
+		threads_forget(t);
+		t->woken_ns = t->ready_ns = t->last_out_ns = t->armed_local_ns = VMRT_UNKNOWN;
+		threads_name(t, comm ? comm : "");
+	} else {
+		t = threads_get(m, pid, comm);
+	}
+	if (!t)
+		return;
+	t->created = true;
+	t->state = THR_BLOCKED;
+}
+
+void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr *t = threads_find(m, ev->process.pid);
+
+	if (!t)
+		return;
+	timers_forget(&m->timers, t);
+	t->exited = true;
+	t->exited_ns = now.host_ns;
+	if (t->jobs) {
+		jobs_exit(t->jobs, now.local_ns, now.host_ns);
+		run_unbind(m, t);
+	}
+}
+
+void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct timer timer = {
+		.ptr = ev->timer.timer,
+		.expires = ev->timer.expires,
+		.since = ev->ts,
+		.pid = ev->pid,
+	};
+
+	release_timer_start(m, ev, now.host_ns, &timer);
+	if (!timers_put(&m->timers, &timer))
+		m->engine->out_of_memory = true;
+}
+
+void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct timer timer;
+	bool known = timers_take(&m->timers, ev->timer.timer, &timer);
+
+	if (m->has_tasks)
+		release_timer_expire(m, ev, now.host_ns, known ? &timer : NULL);
+	if (!known)
+		return;
+	/* in a guest, late timers are what is being measured; on the host they are steal */
+	if (m->index == 0) {
+		steal_check(m, ev, &timer, now);
+		if (ev->timer.fn >= VMRT_FN_DEADLINE)
+			servers_timer(m->engine, ev, &timer);
+	}
+	if (timer.owner && timer.owner->jobs) {
+		jobs_timer_expire(timer.owner->jobs, ev->timer.timer, ev->ts, now.host_ns);
+	} else if (timer.owner) {
+		timer.owner->fired_local_ns = now.local_ns;
+		timer.owner->fired_ns = now.host_ns;
+	}
+}
+
+void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	size_t prefix = strlen(VMRT_MARK_PREFIX), len = ev->mark.len;
+	char line[VMRT_MARK_MAX], *rest;
+
+	if (len >= sizeof(line) || len <= prefix ||
+		memcmp(ev->mark.text, VMRT_MARK_PREFIX, prefix) != 0)
+		return;
+	memcpy(line, ev->mark.text + prefix, len - prefix);
+	line[len - prefix] = '\0';
+	rest = line + strcspn(line, " ");
+	if (*rest)
+		*rest++ = '\0';
+	if (!strncmp(line, "job_", 4)) {
+		struct thr *t = threads_find(m, ev->pid);
+
+		if (t && t->jobs)
+			jobs_mark(t->jobs, line, now.local_ns);
+	} else if (!strncmp(line, "srv_", 4) && m->index == 0) {
+		servers_mark(m->engine, line, rest, now.host_ns);
+	}
+}

@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that are followed: when each begins and ends to run, and its slices.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What waits or runs on behalf of @t is about to change. */
+void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns)
+{
+	if (t->server)
+		servers_settle(m->engine, t->server, host_ns);
+	if (t->guest)
+		blame_settle(t->guest, host_ns);
+}
+
+void run_settle_waiting(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
+{
+	servers_waiters(e, cpu, host_ns);
+	for (size_t i = 1; i < e->config->n_machines; i++) {
+		struct machine *g = &e->machines[i];
+
+		for (unsigned v = 0; g->n_jobs && v < g->n_vcpus; v++) {
+			if (g->vcpus[v] && g->vcpus[v]->state == THR_READY &&
+				g->vcpus[v]->cpu == cpu) {
+				blame_settle(g, host_ns);
+				break;
+			}
+		}
+	}
+}
+
+/* Guest events seen while their vCPU was off: judged when it runs again. */
+static void judge_pending(struct machine *g, const struct thr *vcpu, int64_t run_start_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < g->n_pending; i++) {
+		if (vcpu_of(g, g->pending[i].cpu) != vcpu)
+			g->pending[kept++] = g->pending[i];
+		else if (run_start_ns <= g->pending[i].host_ns + g->pending[i].error_ns)
+			g->stats.inside++;
+		else
+			g->stats.outside++;
+	}
+	g->n_pending = kept;
+}
+
+void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns)
+{
+	const struct thr *v = vcpu_of(g, cpu);
+
+	if (!v || error_ns == VMRT_UNKNOWN)
+		return;
+	if (v->state == THR_RUNNING ||
+		(v->last_out_ns != VMRT_UNKNOWN && host_ns - error_ns <= v->last_out_ns)) {
+		g->stats.inside++;
+		return;
+	}
+	if (g->n_pending == PENDING_MAX) {
+		g->stats.outside++;
+		return;
+	}
+	g->pending[g->n_pending].host_ns = host_ns;
+	g->pending[g->n_pending].error_ns = error_ns;
+	g->pending[g->n_pending++].cpu = (uint16_t)cpu;
+}
+
+/*
+ * A task's thread that was waiting on a CPU of which nothing is recorded begins to run on another
+ * one, and no migration was recorded: what became of it in between is not known.
+ */
+static void check_whereabouts(struct machine *m, unsigned cpu, const struct thr *t, int64_t host_ns)
+{
+	if (t->state != THR_READY || t->cpu == cpu || t->cpu >= m->n_cpus ||
+		m->cpus[t->cpu].last_ns != VMRT_UNKNOWN)
+		return;
+	if (m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= host_ns) /* that is told already */
+		return;
+	cpus_give_loss(m, t->cpu, t->ready_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
+	m->loss_to_ns = host_ns;
+}
+
+void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
+	int64_t uncertainty_ns, bool truncated)
+{
+	if (t->jobs)
+		check_whereabouts(m, cpu, t, at.host_ns);
+	run_settle_around(m, t, at.host_ns);
+	servers_start(t, at.host_ns, prio);
+	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
+	if (t->jobs)
+		blame_settle(m, at.host_ns);
+	if (t->guest)
+		judge_pending(t->guest, t, at.host_ns - uncertainty_ns);
+	if (t->jobs && t->last_out_ns != VMRT_UNKNOWN && t->ran_cpu != cpu &&
+		t->jobs->state == JOB_STARTED)
+		t->jobs->job.migrations++;
+	if (t->state == THR_UNKNOWN)
+		check_appears(t, at.host_ns);
+	t->state = THR_RUNNING;
+	t->throttled = t->suspended = false;
+	t->cpu = t->ran_cpu = (uint16_t)cpu;
+	if (prio >= 0) {
+		t->prio = prio;
+		check_run_begins(t);
+	}
+	t->start_ns = at.host_ns;
+	t->start_local_ns = at.local_ns;
+	t->uncertainty_ns = uncertainty_ns;
+	t->start_truncated = truncated;
+	t->armed_local_ns = VMRT_UNKNOWN;
+	if (t->jobs)
+		jobs_switch_in(t->jobs, at.local_ns, at.host_ns, uncertainty_ns > 0);
+}
+
+void run_give_slice(
+	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated)
+{
+	struct vmrt_slice slice = {
+		.cpu = t->cpu,
+		.prio = t->prio,
+		.start_ns = t->start_ns,
+		.end_ns = at.host_ns,
+		.start_local_ns = t->start_local_ns,
+		.end_local_ns = at.local_ns,
+		.uncertainty_ns = t->uncertainty_ns,
+		.end_state = state,
+		.truncated = truncated || t->start_truncated,
+	};
+
+	if (t->pub.vm == VMRT_NONE && t->pub.task == VMRT_NONE)
+		return;
+	threads_announce(m, t);
+	slice.thread = t->pub.id;
+	if (m->engine->sink.slice)
+		m->engine->sink.slice(m->engine->sink.ctx, &slice);
+}
+
+void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state)
+{
+	run_settle_around(m, t, at.host_ns);
+	if (t->jobs) {
+		blame_settle(m, at.host_ns);
+		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
+	}
+	if (t->state == THR_RUNNING) {
+		run_give_slice(m, t, at, state, false);
+		natural_ran(t, at.host_ns - t->start_ns);
+		t->ran_ns += at.host_ns - t->start_ns;
+	}
+	t->last_out_ns = at.host_ns;
+	t->ready_ns = at.host_ns;
+	t->woken_ns = VMRT_UNKNOWN;
+	if (state & STATE_DEAD_MASK)
+		t->state = THR_DEAD;
+	else
+		t->state = state == 0 ? THR_READY : THR_BLOCKED;
+}
+
+/* A thread turns out to be a task's while it is on a CPU. */
+static void found_running(struct machine *m, unsigned index, struct thr *t, struct instant now)
+{
+	struct cpu *cpu = &m->cpus[index];
+	bool exact = cpu->in_ns != VMRT_UNKNOWN;
+
+	cpu->thr = t;
+	t->state = THR_RUNNING;
+	t->cpu = t->ran_cpu = (uint16_t)index;
+	if (cpu->prio != PRIO_UNKNOWN)
+		t->prio = cpu->prio;
+	t->start_ns = exact ? cpu->in_ns : now.host_ns;
+	t->start_local_ns = exact ? cpu->in_local_ns : now.local_ns;
+	t->uncertainty_ns = 0;
+	t->start_truncated = !exact;
+}
+
+void run_unbind(struct machine *m, struct thr *t)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		if (m->jobs[i] != t->jobs)
+			continue;
+		m->jobs[i] = m->jobs[--m->n_jobs];
+		break;
+	}
+	blame_free(t->jobs);
+	release_free(t->jobs);
+	free(t->jobs);
+	t->jobs = NULL;
+}
+
+/* A task's thread goes on under another name. */
+static void renamed(struct machine *m, struct thr *t, const char *comm)
+{
+	jobs_renamed(t->jobs, m->engine->now_ns);
+	run_unbind(m, t);
+	if (t->pub.vm != VMRT_NONE)
+		return;
+	threads_forget(t);
+	t->created = false;
+	threads_name(t, comm);
+}
+
+/* Is this thread id gone, or on its way out? Where events were lost since then, it may belong to
+ * another thread. */
+static bool is_gone(const struct machine *m, const struct thr *t)
+{
+	return t->exited && (m->loss_to_ns == VMRT_UNKNOWN || m->loss_to_ns <= t->exited_ns);
+}
+
+/* run_follow() on a machine with tasks; @t: the thread if it is followed already. */
+struct thr *run_follow_named(
+	struct machine *m, struct thr *t, int32_t pid, const char *comm, struct instant now)
+{
+	const struct vmrt_experiment *exp = m->engine->config->experiment;
+
+	if (t && t->jobs && comm && !comm_is(comm, t->jobs->spec->name))
+		renamed(m, t, comm);
+	if (t && (t->jobs || is_gone(m, t) || t->pub.vm != VMRT_NONE))
+		return t;
+	for (size_t i = 0; comm && i < exp->n_tasks; i++) {
+		if (!comm_is(comm, exp->tasks[i].name) ||
+			strcmp(exp->tasks[i].machine, m->config->name) != 0)
+			continue;
+		if (!t)
+			t = threads_get(m, pid, comm);
+		if (t)
+			jobs_bind(t, m, comm);
+		for (unsigned c = 0; t && t->state != THR_RUNNING && c < m->n_cpus; c++)
+			if (m->cpus[c].known && m->cpus[c].pid == pid)
+				found_running(m, c, t, now);
+		break;
+	}
+	return t;
+}

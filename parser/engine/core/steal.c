@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Time in which the host's CPU itself did not run. It is found afterwards, by a timer that fires
+ * late, so what was booked meanwhile is booked anew.
+ */
+#include "engine.h"
+
+void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct machine *host = &j->machine->engine->machines[0];
+	bool waits = v && v->state == THR_READY && v->cpu < host->n_cpus &&
+		     host->cpus[v->cpu].known && host->cpus[v->cpu].pid == 0 &&
+		     part == VMRT_BLAME_HOST_THREAD;
+	/* it ran there, slept there, or waited for nothing but the CPU itself */
+	bool there = v && (v->state == THR_RUNNING || v->state == THR_BLOCKED || waits);
+	struct stretch *last = &j->recent[(j->recent_next + RECENT_MAX - 1) % RECENT_MAX];
+	int host_cpu = there ? v->cpu : -1;
+
+	if (last->to_ns == from && last->part == part && last->host_cpu == host_cpu) {
+		last->to_ns = to;
+		return;
+	}
+	j->recent[j->recent_next] = (struct stretch){from, to, part, host_cpu};
+	j->recent_next = (j->recent_next + 1) % RECENT_MAX;
+}
+
+/* Takes @ns that were booked for thread @j as @part, and books them as @as. */
+static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int64_t ns)
+{
+	int64_t over;
+
+	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
+		over = j->spec->wcet_ns > 0 ? j->exec_ns - j->spec->wcet_ns : 0;
+		over = over < 0 ? 0 : over > ns ? ns : over;
+		/* what it did on its way to sleep was not booked as overrun */
+		if (over > j->cum[VMRT_BLAME_OVERRUN] - j->opened[VMRT_BLAME_OVERRUN])
+			over = j->cum[VMRT_BLAME_OVERRUN] - j->opened[VMRT_BLAME_OVERRUN];
+		j->cum[VMRT_BLAME_OVERRUN] -= over;
+		j->cum[VMRT_BLAME_EXEC] -= ns - over;
+		j->exec_ns -= ns;
+		if (over)
+			blame_add_overrun(j->machine, j, -over);
+	} else {
+		j->cum[part] -= ns;
+	}
+	j->cum[as] += ns;
+}
+
+/* The same for the sums @cum that were kept at @at_ns. */
+static void rebook_kept(int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from)
+{
+	int64_t end = at_ns < s->to_ns ? at_ns : s->to_ns;
+
+	if (end <= from)
+		return;
+	cum[s->part] -= end - from;
+	cum[VMRT_BLAME_STEAL] += end - from;
+}
+
+/* What was booked for @j in stretch @s from @from on was steal. */
+static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from)
+{
+	int64_t opened = j->opened_ns > from ? j->opened_ns : from;
+	int64_t busy = j->busy_from_ns > from ? j->busy_from_ns : from;
+
+	/* since their arrival, jobs that queue behind the open one ... */
+	for (size_t i = 0; i < j->backlog_n; i++) {
+		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
+
+		rebook_kept(snap->cum, snap->at_host_ns, s, from);
+	}
+	/* ... and the open one, which may have queued until then */
+	rebook_kept(j->arrived, j->arrived_ns, s, from);
+	rebook_kept(j->opened, j->opened_ns, s, from);
+	rebook_kept(j->cum, j->opened_ns, s, from);
+	if (s->to_ns > opened)
+		rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - opened);
+	wait_stolen(j, s->part, from, s->to_ns);
+	journal_stolen(j, from, s->to_ns);
+	if (s->to_ns > busy)
+		j->excess[VMRT_BLAME_STEAL] += s->to_ns - busy - wait_idle_ns(j, busy, s->to_ns);
+}
+
+/* What ran on host CPU @host_cpu from @from_ns on, or slept there, did so on a CPU that did not
+ * run. */
+static void steal_book(struct machine *m, unsigned host_cpu, int64_t from_ns, int64_t host_ns)
+{
+	blame_settle(m, host_ns);
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+
+		for (size_t n = 0; n < RECENT_MAX; n++) {
+			struct stretch *s = &j->recent[n];
+			int64_t from = s->from_ns > from_ns ? s->from_ns : from_ns;
+
+			if (s->host_cpu != (int)host_cpu || s->to_ns <= from)
+				continue;
+			rebook_stretch(j, s, from);
+			s->to_ns = from;
+		}
+	}
+}
+
+/*
+ * A timer that fires late on a CPU from which nothing was recorded since it was due: the CPU did
+ * not run. Certainly so between the expiry and now; how much longer is not known.
+ */
+void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
+	struct instant now)
+{
+	const struct cpu *cpu = &m->cpus[ev->cpu];
+	int64_t due = timer->expires > timer->since ? timer->expires : timer->since;
+	const struct thr *t = cpu->thr;
+
+	if (ev->ts - due < STEAL_MIN_NS || cpu->last_ns == VMRT_UNKNOWN || cpu->last_local_ns > due)
+		return;
+	/*
+	 * Some hosts record nothing that the idle thread of a CPU does, so its tick may have been
+	 * set anew unseen; and where this very record shows that a switch is missing, so may be
+	 * what came before it.
+	 */
+	if (cpu->pid == 0 && cpu->idle_is_silent)
+		return;
+	if (cpu->hole_count && cpu->hole_to_ns == now.host_ns)
+		return;
+	due = now.host_ns - (ev->ts - due);
+	cpus_give_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
+	servers_doubt_cpu(m->engine, ev->cpu, due, now.host_ns);
+	if (t && t->state == THR_RUNNING && t->server) {
+		servers_settle(m->engine, t->server, now.host_ns);
+		servers_steal(t->server, due > t->start_ns ? due : t->start_ns, now.host_ns);
+	}
+	for (size_t i = 1; i < m->engine->config->n_machines; i++)
+		steal_book(&m->engine->machines[i], ev->cpu, due, now.host_ns);
+}

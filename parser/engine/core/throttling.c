@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Real-time vCPU threads that wait for ordinary ones. Short waits are normal; that one is long is
+ * known only when it ends, so what was booked meanwhile is booked anew.
+ */
+#include "engine.h"
+
+/* Does an ordinary thread have the CPU? What an enforcer has done to it shows in its markers before
+ * its next switch. */
+bool gap_is_ordinary(const struct cpu *cpu)
+{
+	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr)
+					    : cpu->prio >= FIRST_FAIR_PRIO;
+}
+
+/* Does a vCPU thread wait at a real-time priority, and an ordinary thread has its CPU? */
+bool gap_open(const struct vmrt_engine *e, const struct thr *v)
+{
+	const struct machine *host = &e->machines[0];
+	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
+
+	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known || cpu->pid == 0)
+		return false;
+	return gap_is_ordinary(cpu);
+}
+
+void gap_forget(struct jobs *j)
+{
+	j->gap_ns = j->gap_idle_ns = 0;
+	j->gap_vcpu = NULL;
+	for (size_t n = 0; n < j->backlog_n; n++)
+		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
+}
+
+/* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
+static void close_gap(struct machine *m, struct thr *v)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+
+		if (j->gap_vcpu != v)
+			continue;
+		if (v->gap_ns >= THROTTLE_MIN_NS) {
+			j->cum[VMRT_BLAME_HOST_THREAD] -= j->gap_ns;
+			j->cum[VMRT_BLAME_THROTTLING] += j->gap_ns;
+			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns - j->gap_idle_ns;
+			journal_throttled(j);
+			for (size_t n = 0; n < j->backlog_n; n++) {
+				struct snapshot *s =
+					&j->backlog[(j->backlog_first + n) % j->backlog_size];
+
+				s->cum[VMRT_BLAME_HOST_THREAD] -= s->gap_ns;
+				s->cum[VMRT_BLAME_THROTTLING] += s->gap_ns;
+			}
+		}
+		gap_forget(j);
+	}
+	v->gap_ns = 0;
+}
+
+/* Ends the gaps that are over; what stands now has stood since the last settling. */
+void gap_settle(struct machine *m)
+{
+	for (unsigned i = 0; i < m->n_vcpus; i++) {
+		struct thr *v = m->vcpus[i];
+
+		if (v && v->gap_ns && !gap_open(m->engine, v))
+			close_gap(m, v);
+	}
+}
+
+void gap_extend(struct machine *m, int64_t ns)
+{
+	for (unsigned i = 0; i < m->n_vcpus; i++)
+		if (m->vcpus[i] && gap_open(m->engine, m->vcpus[i]))
+			m->vcpus[i]->gap_ns += ns;
+}
+
+/* Time in a gap is booked as waiting for a thread until it is known to be throttling. */
+void gap_note(struct jobs *j, const struct thr *v, int64_t ns)
+{
+	if (j->gap_vcpu != v)
+		gap_forget(j);
+	j->gap_vcpu = v;
+	j->gap_ns += ns;
+	if (j->rel.mark.set && !j->rel.mark.passed)
+		j->gap_idle_ns += ns;
+}

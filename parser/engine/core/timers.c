@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Armed hrtimers by address: an open-addressing table with linear probing.
+ *
+ * An entry lives from hrtimer_start to expiry or cancel, since the timers of sleeping threads are
+ * on their stacks and the same address belongs to another sleep, or another thread, the next time.
+ */
+#include "engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FIRST_SIZE 256
+#define MAX_SIZE (1u << 20) /* more armed timers than this are a malformed recording */
+
+static size_t slot_of(const struct timers *t, uint64_t ptr)
+{
+	return (size_t)((ptr >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32) & t->mask;
+}
+
+static bool grow(struct timers *t)
+{
+	size_t size = t->slots ? (t->mask + 1) * 2 : FIRST_SIZE;
+	struct timers bigger = {.mask = size - 1};
+
+	if (size > MAX_SIZE) {
+		memset(t->slots, 0, (t->mask + 1) * sizeof(*t->slots));
+		t->used = 0;
+		return true;
+	}
+	bigger.slots = calloc(size, sizeof(*bigger.slots));
+	if (!bigger.slots)
+		return false;
+	for (size_t i = 0; t->slots && i <= t->mask; i++)
+		if (t->slots[i].ptr)
+			timers_put(&bigger, &t->slots[i]);
+	free(t->slots);
+	*t = bigger;
+	return true;
+}
+
+bool timers_put(struct timers *t, const struct timer *timer)
+{
+	size_t i;
+
+	if (!timer->ptr)
+		return true;
+	if ((!t->slots || t->used * 2 > t->mask) && !grow(t))
+		return false;
+	for (i = slot_of(t, timer->ptr); t->slots[i].ptr; i = (i + 1) & t->mask)
+		if (t->slots[i].ptr == timer->ptr)
+			break;
+	t->used += !t->slots[i].ptr;
+	t->slots[i] = *timer;
+	return true;
+}
+
+/* Empties slot @i and moves up what probing had pushed behind it. */
+static void remove_slot(struct timers *t, size_t i)
+{
+	size_t hole = i;
+
+	for (i = (i + 1) & t->mask; t->slots[i].ptr; i = (i + 1) & t->mask) {
+		size_t home = slot_of(t, t->slots[i].ptr);
+
+		if (((i - home) & t->mask) >= ((i - hole) & t->mask)) {
+			t->slots[hole] = t->slots[i];
+			hole = i;
+		}
+	}
+	t->slots[hole].ptr = 0;
+	t->used--;
+}
+
+bool timers_take(struct timers *t, uint64_t ptr, struct timer *out)
+{
+	if (!t->slots || !ptr)
+		return false;
+	for (size_t i = slot_of(t, ptr); t->slots[i].ptr; i = (i + 1) & t->mask) {
+		if (t->slots[i].ptr != ptr)
+			continue;
+		*out = t->slots[i];
+		remove_slot(t, i);
+		return true;
+	}
+	return false;
+}
+
+void timers_forget(struct timers *t, const struct thr *owner)
+{
+	for (size_t i = 0; t->slots && i <= t->mask; i++)
+		if (t->slots[i].ptr && t->slots[i].owner == owner)
+			t->slots[i].owner = NULL;
+}
+
+void timers_free(struct timers *t)
+{
+	free(t->slots);
+	memset(t, 0, sizeof(*t));
+}

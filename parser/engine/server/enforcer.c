@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an enforcer says of its servers in markers. The grid is then its own, and the members are
+ * "at priority" from each replenishment to the depletion.
+ */
+#include "servers.h"
+
+#include <string.h>
+
+#define LEAST_PERIOD_NS (50 * VMRT_NS_PER_US) /* shorter ones in markers are not believed */
+#define FARTHEST_T0_NS (100 * VMRT_NS_PER_S)
+
+static struct server *by_name(struct vmrt_engine *e, const char *name)
+{
+	for (size_t i = 0; i < e->n_servers; i++)
+		if (!strcmp(e->servers[i].pub.name, name))
+			return &e->servers[i];
+	return NULL;
+}
+
+/* The grid and the parameters are the enforcer's own from here on; its period @k begins at
+ * @start_ns. */
+static void begin_enforced(struct vmrt_engine *e, struct server *s, const struct vmrt_server *own,
+	int64_t k, int64_t start_ns, int64_t host_ns)
+{
+	servers_settle(e, s, host_ns);
+	if (s->fit)
+		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+	if (s->active && s->now.start_ns < host_ns) {
+		s->truncated = true;
+		s->now.end_ns = host_ns;
+		server_give(e, s);
+	}
+	check_end(s);
+	s->pub = *own;
+	s->pub.enforced = true;
+	s->joined.known = false;
+	for (size_t i = 0; i < s->n_members && !s->active; i++)
+		s->members[i]->former_prio = s->members[i]->prio;
+	s->at_priority = false;
+	s->out_ns = host_ns;
+	s->active = true;
+	curve_free(s->curve);
+	s->curve = NULL;
+	s->dark_ns = VMRT_UNKNOWN;
+	/* the time before the first grid point belongs to no period */
+	s->first_k = s->announced ? s->now.k + 1 - k : 0;
+	server_begin_period(s, s->first_k + k, start_ns);
+	if (start_ns > host_ns)
+		s->settled_ns = start_ns;
+	else
+		s->truncated = start_ns < host_ns;
+	server_announce(e, s);
+}
+
+static bool is_believable(const struct vmrt_server *s)
+{
+	return s->period_ns >= LEAST_PERIOD_NS && s->budget_ns > 0 &&
+	       s->budget_ns <= s->period_ns && s->priority >= 1 && s->priority <= 99;
+}
+
+/* An enforcer begins: its own words replace what was declared. */
+static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, int64_t host_ns)
+{
+	struct vmrt_server own = s->pub;
+	int64_t priority, t0;
+	char word[32];
+
+	if (!mark_number(rest, "period", &own.period_ns) ||
+		!mark_number(rest, "budget", &own.budget_ns) ||
+		!mark_number(rest, "priority", &priority) || !mark_number(rest, "t0", &t0))
+		return;
+	if (priority < 1 || priority > 99)
+		return;
+	own.priority = (int)priority;
+	/* nobody enforces a grid that begins much before or after it is announced */
+	if (!is_believable(&own) || t0 < host_ns - own.period_ns || t0 > host_ns + FARTHEST_T0_NS)
+		return;
+	own.phase_ns = t0;
+	own.phase = VMRT_PHASE_MARKER;
+	s->late = false;
+	if (mark_text(rest, "depletion", word, sizeof(word)))
+		own.depletion = strcmp(word, "hard") ? VMRT_DEPLETION_SOFT : VMRT_DEPLETION_HARD;
+	s->others_charged =
+		mark_text(rest, "helpers", word, sizeof(word)) && !strcmp(word, "charged");
+	begin_enforced(e, s, &own, 0, t0, host_ns);
+}
+
+/*
+ * An enforcer whose beginning is not in the recording: two replenishments tell the grid, the period
+ * and the budget; priority and depletion are as declared. The chunks of a sporadic server are on no
+ * grid.
+ */
+static void join(struct vmrt_engine *e, struct server *s, const char *rest, int64_t host_ns)
+{
+	struct vmrt_server own = s->pub;
+	int64_t k, at, ks, ns;
+
+	if (!mark_number(rest, "k", &k) || !mark_number(rest, "at", &at) ||
+		!mark_number(rest, "budget", &own.budget_ns) || at > host_ns || k < 0)
+		return;
+	s->late = true;
+	if (own.policy == VMRT_POLICY_SPORADIC) {
+		own.budget_ns = s->pub.budget_ns;
+		own.phase_ns = host_ns;
+		own.phase = VMRT_PHASE_START;
+		if (is_believable(&own))
+			begin_enforced(e, s, &own, 0, host_ns, host_ns);
+		return;
+	}
+	if (!s->joined.known || k <= s->joined.k ||
+		__builtin_sub_overflow(at, s->joined.at_ns, &ns)) {
+		s->joined.known = true;
+		s->joined.k = k;
+		s->joined.at_ns = at;
+		return;
+	}
+	ks = k - s->joined.k;
+	s->joined.known = false;
+	own.period_ns = ns / ks;
+	own.phase = VMRT_PHASE_MARKER;
+	if (ns % ks || !is_believable(&own) || at < host_ns - own.period_ns ||
+		__builtin_mul_overflow(k, own.period_ns, &ns) ||
+		__builtin_sub_overflow(at, ns, &own.phase_ns))
+		return;
+	begin_enforced(e, s, &own, k, at, host_ns);
+}
+
+static void replenish(struct server *s, const char *rest, int64_t host_ns)
+{
+	int64_t at, budget;
+
+	check_runs_on(s, host_ns);
+	s->at_priority = true;
+	/* by the time this is said, the members have been raised */
+	for (size_t i = 0; i < s->n_members; i++)
+		s->members[i]->unraised = false;
+	if (!mark_number(rest, "at", &at))
+		return;
+	if (at == s->now.start_ns)
+		s->now.replenished_ns = host_ns;
+	if (s->checker && mark_number(rest, "budget", &budget))
+		checker_replenished(s->checker, host_ns, at, budget);
+}
+
+void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns)
+{
+	char name[VMRT_NAME_MAX];
+	struct server *s;
+
+	if (!mark_text(rest, "server", name, sizeof(name)))
+		return;
+	s = by_name(e, name);
+	if (!s)
+		return;
+	/* what was waited for until now has the old reason, also where others waited for this
+	 * server */
+	for (size_t i = 0; i < e->config->n_machines; i++)
+		blame_settle(&e->machines[i], host_ns);
+	if (!strcmp(word, "srv_start")) {
+		enforce(e, s, rest, host_ns);
+		return;
+	}
+	if ((!s->pub.enforced || !s->active) && !strcmp(word, "srv_replenish"))
+		join(e, s, rest, host_ns);
+	if (!s->pub.enforced || !s->active)
+		return;
+	/* members of other servers may wait for this one's */
+	for (size_t i = 0; i < e->n_servers; i++)
+		servers_settle(e, &e->servers[i], host_ns);
+	/* members that were woken in a hole are known to wait when they run at last */
+	if (s->unsure && s->checker)
+		checker_appears(s->checker, host_ns + s->pub.period_ns);
+	s->unsure = false;
+	if (!strcmp(word, "srv_replenish")) {
+		replenish(s, rest, host_ns);
+	} else if (!strcmp(word, "srv_deplete")) {
+		int64_t k;
+
+		if (s->at_priority)
+			s->out_ns = host_ns;
+		s->at_priority = false;
+		/* not if it comes so late that it is about the period before */
+		if (!mark_number(rest, "k", &k) || k == s->now.k - s->first_k) {
+			s->now.depleted_ns = host_ns;
+			if (s->checker)
+				checker_depleted(s->checker, host_ns);
+		}
+	} else if (!strcmp(word, "srv_preempt") && s->at_priority) {
+		/* held back by a server above that has the CPU to itself: the budget is kept */
+		s->at_priority = false;
+		s->out_ns = host_ns;
+	} else if (!strcmp(word, "srv_resume")) {
+		check_runs_on(s, host_ns);
+		s->at_priority = true;
+	} else if (!strcmp(word, "srv_stop")) {
+		s->truncated = true;
+		s->now.end_ns = host_ns;
+		server_give(e, s);
+		s->active = false;
+		check_end(s);
+		for (size_t i = 0; i < s->n_members; i++)
+			s->members[i]->prio = s->members[i]->former_prio;
+	}
+}

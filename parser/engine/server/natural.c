@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a VM that nobody gives a server is scheduled of itself: how far apart the starts of its
+ * supply are, and how much it gets from one to the next, as long as it wants to run throughout.
+ */
+#include "parser/engine/core/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Shorter waits are interruptions, by the hypervisor's own threads or the kernel's, and end no
+ * stretch. */
+#define WAIT_MIN_NS (1 * VMRT_NS_PER_MS)
+/* A start that is less certain than this is none. */
+#define UNCERTAIN_NS (100 * VMRT_NS_PER_US)
+#define SAMPLES_MAX 65536
+
+/* Values, each one of @stride; when there are too many, every second one goes. */
+struct samples {
+	int64_t *values;
+	size_t n, room;
+	uint64_t seen, stride;
+};
+
+struct natural {
+	struct samples periods, supplies;
+};
+
+static bool put(struct samples *s, int64_t value)
+{
+	if (!s->stride)
+		s->stride = 1;
+	if (s->seen++ % s->stride)
+		return true;
+	if (s->n == SAMPLES_MAX) {
+		for (size_t i = 0; i < s->n / 2; i++)
+			s->values[i] = s->values[2 * i];
+		s->n /= 2;
+		s->stride *= 2;
+		if ((s->seen - 1) % s->stride)
+			return true;
+	}
+	if (s->n == s->room) {
+		size_t room = s->room ? s->room * 2 : 256;
+		int64_t *more = realloc(s->values, room * sizeof(*more));
+
+		if (!more)
+			return false;
+		s->values = more;
+		s->room = room;
+	}
+	s->values[s->n++] = value;
+	return true;
+}
+
+static struct natural *natural_of(struct vmrt_engine *e, const struct thr *t)
+{
+	const struct server *s = t->server;
+
+	if (t->pub.vm == VMRT_NONE || t->pub.role != VMRT_ROLE_VCPU)
+		return NULL;
+	if (s && s->pub.policy != VMRT_POLICY_NONE &&
+		(s->pub.enforced || e->config->hsf || vmrt_policy_by_kernel(s->pub.policy)))
+		return NULL;
+	if (!e->naturals)
+		e->naturals = calloc(e->config->n_vms, sizeof(*e->naturals));
+	return e->naturals ? &e->naturals[t->pub.vm] : NULL;
+}
+
+/* Before the state of @t changes. */
+void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns)
+{
+	struct natural *n = natural_of(e, t);
+	bool preempted = t->state == THR_READY && t->woken_ns == VMRT_UNKNOWN;
+	bool ok = true;
+
+	if (!n)
+		return;
+	if (t->state != THR_READY || uncertainty_ns > UNCERTAIN_NS) {
+		t->natural.begun = false;
+		return;
+	}
+	t->natural.slept |= !preempted;
+	if (host_ns - t->ready_ns < WAIT_MIN_NS)
+		return;
+	if (t->natural.begun && !t->natural.slept)
+		ok = put(&n->periods, host_ns - t->natural.start_ns) &&
+		     put(&n->supplies, t->natural.supply_ns);
+	t->natural.begun = preempted;
+	t->natural.slept = false;
+	t->natural.start_ns = host_ns;
+	t->natural.supply_ns = 0;
+	if (!ok)
+		e->out_of_memory = true;
+}
+
+void natural_ran(struct thr *t, int64_t ns)
+{
+	t->natural.supply_ns += ns;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Nearest rank. */
+static int64_t percentile(const struct samples *s, size_t p)
+{
+	return s->n ? s->values[(p * s->n + 99) / 100 - 1] : VMRT_UNKNOWN;
+}
+
+void natural_finish(struct vmrt_engine *e)
+{
+	for (size_t v = 0; e->naturals && v < e->config->n_vms; v++) {
+		struct natural *n = &e->naturals[v];
+
+		if (!n->periods.n)
+			continue;
+		qsort(n->periods.values, n->periods.n, sizeof(int64_t), by_value);
+		qsort(n->supplies.values, n->supplies.n, sizeof(int64_t), by_value);
+
+		struct vmrt_natural row = {
+			.vm = (uint32_t)v,
+			.n = (int64_t)n->periods.seen,
+			.period_p10_ns = percentile(&n->periods, 10),
+			.period_p50_ns = percentile(&n->periods, 50),
+			.period_p90_ns = percentile(&n->periods, 90),
+			.supply_p10_ns = percentile(&n->supplies, 10),
+			.supply_p50_ns = percentile(&n->supplies, 50),
+			.supply_p90_ns = percentile(&n->supplies, 90),
+		};
+
+		if (e->sink.natural)
+			e->sink.natural(e->sink.ctx, &row);
+	}
+}
+
+void natural_free(struct vmrt_engine *e)
+{
+	for (size_t v = 0; e->naturals && v < e->config->n_vms; v++) {
+		free(e->naturals[v].periods.values);
+		free(e->naturals[v].supplies.values);
+	}
+	free(e->naturals);
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The declared servers: made, asked, doubted, finished.
+ *
+ * Where an enforcer wrote markers (engine-enforcer.c), the grid of a server's periods is its own.
+ * Where nobody enforced, the declared grid is laid over the recording (engine-supply.c), by the
+ * kernel's period timer (engine-grid.c) or the phase that fits best (engine-phase.c), and the
+ * priority seen at the members' switches decides.
+ */
+#include "servers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+bool servers_depleted(const struct server *s)
+{
+	return s && s->pub.enforced && s->active && !s->at_priority;
+}
+
+/* Are the members at their priority because an enforcer says so? */
+bool servers_has_budget(const struct server *s)
+{
+	return s && s->pub.enforced && s->active && s->at_priority;
+}
+
+/* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a
+ * switch told. */
+bool servers_real_time(const struct thr *t)
+{
+	const struct server *s = t->server;
+
+	if (s && s->pub.enforced && s->active)
+		return s->at_priority;
+	return t->prio < FIRST_FAIR_PRIO;
+}
+
+bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
+{
+	const struct vmrt_experiment *exp = e->config->experiment;
+
+	if (!exp || !exp->n_servers)
+		return true;
+	e->servers = calloc(exp->n_servers, sizeof(*e->servers));
+	if (!e->servers)
+		return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
+	e->n_servers = exp->n_servers;
+	for (size_t i = 0; i < exp->n_servers; i++) {
+		const struct vmrt_server_spec *spec = &exp->servers[i];
+		struct server *s = &e->servers[i];
+
+		s->engine = e;
+		s->pub.id = (uint32_t)i;
+		snprintf(s->pub.name, sizeof(s->pub.name), "%s", spec->name);
+		s->pub.vm = VMRT_NONE;
+		s->pub.policy = spec->policy;
+		s->pub.depletion = spec->depletion;
+		s->pub.period_ns = spec->period_ns;
+		s->pub.budget_ns = spec->budget_ns;
+		s->pub.priority = spec->priority;
+		s->pub.phase_ns = VMRT_UNKNOWN;
+		s->loss_to_ns = s->point_ns = s->dark_ns = VMRT_UNKNOWN;
+		if (!server_find_members(e, s, spec->vm))
+			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
+	}
+	return true;
+}
+
+void server_announce(struct vmrt_engine *e, struct server *s)
+{
+	s->announced = true;
+	if (e->sink.server)
+		e->sink.server(e->sink.ctx, &s->pub);
+}
+
+void servers_begin(struct vmrt_engine *e, int64_t host_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		struct server *s = &e->servers[i];
+
+		/* an enforcer's own grid is waited for, where there is one to come */
+		bool marked = e->config->hsf && s->pub.policy != VMRT_POLICY_NONE &&
+			      !vmrt_policy_by_kernel(s->pub.policy);
+
+		s->settled_ns = host_ns;
+		if (marked || s->pub.period_ns <= 0)
+			continue;
+		s->fit = phase_new(host_ns, s->pub.period_ns);
+		if (!s->fit)
+			e->out_of_memory = true;
+		else if (s->loss_to_ns != VMRT_UNKNOWN)
+			phase_loss(s->fit, host_ns, s->loss_to_ns);
+	}
+}
+
+/* Another thread gets @cpu, on which members may wait. */
+void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		struct server *s = &e->servers[i];
+
+		if (check_watches(s, cpu))
+			servers_settle(e, s, host_ns);
+	}
+}
+
+/* Host events were lost between the two. Periods that are over by @from_ns are not concerned. */
+void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		struct server *s = &e->servers[i];
+
+		servers_settle(e, s, from_ns);
+		if (s->fit)
+			phase_loss(s->fit, from_ns, to_ns);
+		s->tainted = true;
+		s->loss_to_ns = to_ns;
+		/* what it would have said, or when the kernel began a period */
+		s->unsure = s->pub.enforced;
+		s->slept |= vmrt_policy_by_kernel(s->pub.policy);
+	}
+}
+
+/* Nothing certain is known of what went on on the host from @from_ns to @to_ns. */
+void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		periods_doubt(&e->servers[i], from_ns, to_ns);
+		if (e->servers[i].checker)
+			checker_doubt(e->servers[i].checker, from_ns, to_ns);
+	}
+}
+
+/* Or on one CPU: it concerns servers whose members are there. */
+void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		struct server *s = &e->servers[i];
+
+		for (size_t m = 0; s->checker && m < s->n_members; m++) {
+			const struct thr *t = s->members[m];
+
+			if (t->cpu != cpu || (t->state != THR_RUNNING && t->state != THR_READY &&
+						     t->last_out_ns < from_ns))
+				continue;
+			checker_doubt(s->checker, from_ns, to_ns);
+			break;
+		}
+	}
+}
+
+void servers_finish(struct vmrt_engine *e, int64_t end_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		struct server *s = &e->servers[i];
+
+		if (end_ns > s->settled_ns)
+			servers_settle(e, s, end_ns);
+		if (s->fit)
+			server_lay_grid(
+				e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+		if (s->active && s->now.start_ns < end_ns) {
+			s->truncated = true;
+			server_give(e, s);
+		}
+		if (!s->announced)
+			server_announce(e, s);
+		s->active = false;
+		/* where switches are missing, one may be behind which nothing is recorded */
+		if (e->machines[0].stats.broken_chains)
+			periods_doubt(s, e->machines[0].stats.last_ns, INT64_MAX);
+		periods_release(s, INT64_MAX);
+		if (s->curve)
+			curve_finish(s->curve, s->pub.id, &e->sink);
+		check_finish(s);
+	}
+}
+
+void servers_free(struct vmrt_engine *e)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		phase_free(e->servers[i].fit);
+		curve_free(e->servers[i].curve);
+		free(e->servers[i].held);
+		checker_free(e->servers[i].checker);
+		free(e->servers[i].members);
+	}
+	free(e->servers);
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_ENGINE_SERVER_SERVERS_H
+#define VMRT_PARSER_ENGINE_SERVER_SERVERS_H
+
+/* Inside the servers' part of the engine. */
+
+#include "parser/engine/core/engine.h"
+
+/* engine-members.c */
+bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pattern);
+
+/* engine-servers.c */
+void server_announce(struct vmrt_engine *e, struct server *s);
+
+/* engine-supply.c */
+void server_begin_period(struct server *s, int64_t k, int64_t start_ns);
+/** server_is_priority - do members of it, which no enforcer told about, have budget at kernel
+ * priority @prio? */
+bool server_is_priority(const struct server *s, int prio);
+void server_give(struct vmrt_engine *e, struct server *s);
+void server_lay_grid(
+	struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source);
+
+#endif

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Server periods: what the members of a server got in each period of its grid. Until the grid is
+ * known, what they got is kept by engine-phase.c.
+ */
+#include "servers.h"
+
+#include <string.h>
+
+void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
+{
+	bool whole = !s->truncated && !s->slept;
+
+	memset(&s->now, 0, sizeof(s->now));
+	s->now.server = s->pub.id;
+	s->now.k = k;
+	s->now.start_ns = start_ns;
+	s->now.end_ns = start_ns + s->pub.period_ns;
+	s->now.budget_ns = s->pub.budget_ns;
+	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
+	s->now.wanted_ns = s->now.blackout_at_ns = VMRT_UNKNOWN;
+	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
+	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
+	s->truncated = false;
+	s->slept &= start_ns != s->point_ns;
+	if (!s->checker)
+		check_begin(s->engine, s, start_ns);
+	/* how several vCPUs share a supply is another theory */
+	if (!s->curve && s->n_members == 1) {
+		s->curve = curve_new(s->pub.period_ns, start_ns);
+		s->engine->out_of_memory |= !s->curve;
+	}
+	check_period(s->engine, s, whole);
+	periods_release(s, check_safe_ns(s->engine));
+}
+
+void server_give(struct vmrt_engine *e, struct server *s)
+{
+	if (!s->announced)
+		server_announce(e, s);
+	if (s->truncated)
+		s->now.outcome = VMRT_PERIOD_TRUNCATED;
+	else if (s->tainted || s->uncertainty_ns > PERIOD_UNCERTAINTY_NS)
+		s->now.outcome = VMRT_PERIOD_UNKNOWN;
+	else if (!s->pub.enforced)
+		s->now.outcome = VMRT_PERIOD_UNENFORCED;
+	else
+		s->now.outcome = s->now.depleted_ns != VMRT_UNKNOWN ? VMRT_PERIOD_DEPLETED
+								    : VMRT_PERIOD_SERVED;
+	periods_hold(s);
+}
+
+bool server_is_priority(const struct server *s, int prio)
+{
+	switch (s->pub.policy) {
+	case VMRT_POLICY_DEADLINE:
+		return prio < 0;
+	case VMRT_POLICY_RT_GROUP:
+		return prio >= 0 && prio < FIRST_FAIR_PRIO;
+	case VMRT_POLICY_CFS_QUOTA:
+		return prio >= FIRST_FAIR_PRIO;
+	default:
+		return prio == FIFO_PRIO(s->pub.priority);
+	}
+}
+
+static bool has_priority(const struct server *s, const struct thr *t)
+{
+	return s->pub.enforced ? s->at_priority : server_is_priority(s, t->prio);
+}
+
+static void look_at(const struct vmrt_engine *e, struct server *s, struct segment *out)
+{
+	memset(out, 0, sizeof(*out));
+	out->supply.eligible = s->pub.enforced && s->at_priority;
+	out->supply.selected = s->checker && check_selected(e, s);
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct thr *t = s->members[i];
+
+		if (t->state == THR_READY) {
+			out->ready++;
+			out->supply.wanting++;
+			check_supply(e, s, t, &out->supply);
+		} else if (t->state == THR_RUNNING) {
+			s->cpus |= UINT64_C(1) << (t->cpu & 63);
+			out->supply.wanting++;
+			if (has_priority(s, t))
+				out->supply.served++;
+			else
+				out->background++;
+		} else if (t->suspended) {
+			/* stopped by a server, which is no lack of work */
+			out->supply.wanting++;
+		}
+	}
+}
+
+/* Demand without supply: in this period, and since before it. */
+static void account_blackout(struct server *s, const struct segment *seg, int64_t from, int64_t to)
+{
+	bool supplied = seg->supply.served + seg->background;
+
+	if (seg->supply.wanting && s->now.wanted_ns == VMRT_UNKNOWN)
+		s->now.wanted_ns = from;
+	if (s->curve && !supplied)
+		curve_put(s->curve, from, to, !seg->supply.wanting, from == s->now.start_ns);
+	if (supplied || !seg->supply.wanting) {
+		s->dark_ns = VMRT_UNKNOWN;
+		return;
+	}
+	if (s->dark_ns == VMRT_UNKNOWN)
+		s->dark_ns = from;
+	if (to - s->dark_ns > s->now.blackout_ns) {
+		s->now.blackout_ns = to - s->dark_ns;
+		s->now.blackout_at_ns = s->dark_ns;
+	}
+}
+
+static void account(struct server *s, const struct segment *seg, int64_t from, int64_t to)
+{
+	s->now.waiting_ns += seg->ready * (to - from);
+	s->now.consumed_ns += seg->supply.served * (to - from);
+	s->now.background_ns += seg->background * (to - from);
+	if (s->now.first_ns == VMRT_UNKNOWN && seg->supply.served + seg->background)
+		s->now.first_ns = from;
+	s->slept |=
+		s->pub.policy == VMRT_POLICY_DEADLINE && seg->supply.wanting < (int)s->n_members;
+	account_blackout(s, seg, from, to);
+	if (s->unsure) {
+		s->tainted = true;
+		if (s->checker)
+			checker_doubt(s->checker, from, to);
+	}
+	if (s->checker)
+		checker_supply(s->checker, from, to, &seg->supply);
+}
+
+/* Puts what went on from settled_ns to the segment's end into periods. */
+static void put(struct vmrt_engine *e, struct server *s, const struct segment *seg)
+{
+	while (s->active && s->settled_ns < seg->to_ns) {
+		int64_t to = seg->to_ns < s->now.end_ns ? seg->to_ns : s->now.end_ns;
+
+		if (to > s->settled_ns)
+			account(s, seg, s->settled_ns, to);
+		s->settled_ns = to;
+		if (to == s->now.end_ns) {
+			server_give(e, s);
+			server_begin_period(s, s->now.k + 1, to);
+		}
+	}
+	if (s->settled_ns < seg->to_ns)
+		s->settled_ns = seg->to_ns;
+}
+
+/* The present period, and those that begin before @to_ns, are uncertain by @by. */
+static void uncertain(struct server *s, int64_t by, int64_t from_ns, int64_t to_ns)
+{
+	s->uncertainty_ns += by;
+	s->uncertain_by_ns = s->uncertain_to_ns > from_ns ? s->uncertain_by_ns + by : by;
+	if (s->uncertain_to_ns < to_ns)
+		s->uncertain_to_ns = to_ns;
+}
+
+/* Events were lost until @to_ns: it touches the period in progress, and those that begin before it
+ * ends. */
+static void lose(struct server *s, int64_t to_ns)
+{
+	s->tainted = true;
+	s->loss_to_ns = to_ns;
+}
+
+/* The grid is known from here on: what was kept until now is accounted on it. */
+void server_lay_grid(
+	struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source)
+{
+	int64_t from = phase_from(s->fit), period = s->pub.period_ns, start = phase_ns;
+	struct phase_fit *fit = s->fit;
+	const struct segment *seg;
+
+	s->fit = NULL;
+	if (phase_ns == VMRT_UNKNOWN) {
+		source = VMRT_PHASE_START;
+		start = from;
+	}
+	if (start > from)
+		start -= (start - from + period - 1) / period * period;
+	s->pub.phase_ns = start;
+	s->pub.phase = source;
+	s->active = true;
+	s->settled_ns = from;
+	/* losses from before the first segment taint what follows now, later ones when their time
+	 * comes */
+	if (phase_last(fit))
+		s->loss_to_ns = phase_loss_before(fit);
+	server_begin_period(s, 0, start);
+	s->truncated = start < from;
+	while ((seg = phase_replay(fit))) {
+		if (seg->loss_to_ns && seg->loss_from_ns < seg->to_ns) {
+			struct segment before = *seg;
+
+			before.to_ns = seg->loss_from_ns;
+			put(e, s, &before);
+			lose(s, seg->loss_to_ns);
+		}
+		put(e, s, seg);
+		/* as far as it is of this period */
+		if (seg->steal_ns)
+			s->now.steal_ns += seg->steal_ns < seg->to_ns - s->now.start_ns
+						   ? seg->steal_ns
+						   : seg->to_ns - s->now.start_ns;
+		if (seg->uncertainty_ns)
+			uncertain(s, seg->uncertainty_ns, seg->to_ns, seg->uncertain_to_ns);
+		if (seg->loss_to_ns)
+			lose(s, seg->loss_to_ns);
+		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->steal_ns))
+			checker_doubt(s->checker, seg->from_ns, seg->to_ns);
+	}
+	phase_free(fit);
+}
+
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
+{
+	struct segment seg;
+
+	if (s->settled_ns >= host_ns)
+		return;
+	look_at(e, s, &seg);
+	seg.from_ns = s->settled_ns;
+	seg.to_ns = host_ns;
+	if (!s->fit) {
+		put(e, s, &seg);
+		return;
+	}
+	s->settled_ns = host_ns;
+	if (!phase_add(s->fit, &seg))
+		e->out_of_memory = true;
+	if (phase_ready(s->fit, host_ns))
+		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+}
+
+/* A member was switched at some time between the two. Whatever period that touches is uncertain by
+ * half. */
+void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
+{
+	int64_t by = (to_ns - from_ns + 1) / 2;
+
+	if (!s)
+		return;
+	servers_settle(e, s, from_ns);
+	if (!s->fit) {
+		uncertain(s, by, from_ns, to_ns);
+	} else if (phase_last(s->fit)) {
+		phase_last(s->fit)->uncertainty_ns += by;
+		if (phase_last(s->fit)->uncertain_to_ns < to_ns)
+			phase_last(s->fit)->uncertain_to_ns = to_ns;
+	}
+}
+
+/* A member "ran" on a CPU that did not, as far as the present period is concerned. */
+void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
+{
+	if (s->fit && phase_last(s->fit))
+		phase_last(s->fit)->steal_ns += to_ns - from_ns;
+	if (from_ns < s->now.start_ns)
+		from_ns = s->now.start_ns;
+	if (s->active && to_ns > from_ns)
+		s->now.steal_ns += to_ns - from_ns;
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the time of a job goes.
+ *
+ * At every instant each followed task thread is in exactly one class (enum vmrt_blame), given by
+ * its own state, by what runs on its guest CPU and by the state of the vCPU thread that carries
+ * that CPU. Time is added to the class of each thread whenever one of these is about to change, so
+ * the parts of a job sum to its response time by construction.
+ */
+#include "parser/engine/core/engine.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool jobs_arrived(const struct jobs *j, int64_t host_ns)
+{
+	switch (j->state) {
+	case JOB_SLEEPING:
+		return j->job.arrival_ns <= host_ns;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Arrived, and not asleep where its job may well have ended. */
+bool jobs_pending(const struct jobs *j, int64_t host_ns)
+{
+	return jobs_arrived(j, host_ns) && (!j->rel.mark.set || j->rel.mark.passed);
+}
+
+static bool over_wcet(const struct jobs *j)
+{
+	return j->spec->wcet_ns > 0 && j->exec_ns >= j->spec->wcet_ns;
+}
+
+static enum vmrt_blame classify_guest(const struct jobs *j)
+{
+	const struct thr *x = j->thr;
+	const struct cpu *cpu = x->cpu < j->machine->n_cpus ? &j->machine->cpus[x->cpu] : NULL;
+
+	if (j->state == JOB_SLEEPING)
+		return VMRT_BLAME_RELEASE;
+	switch (x->state) {
+	case THR_RUNNING:
+		/* its timer was in the past: it has not been told yet */
+		if (j->state == JOB_RELEASED)
+			return VMRT_BLAME_RELEASE;
+		/* and what it does when its job may have ended is none of that job's */
+		return over_wcet(j) && !j->rel.confirm ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+	case THR_READY:
+		if (x->suspended && j->state == JOB_STARTED)
+			return VMRT_BLAME_BUDGET;
+		if (!cpu || !cpu->known)
+			return VMRT_BLAME_UNKNOWN;
+		if (x->throttled && j->state == JOB_STARTED && (!cpu->pid || gap_is_ordinary(cpu)))
+			return VMRT_BLAME_THROTTLING;
+		if (cpu->pid == 0)
+			return VMRT_BLAME_RELEASE;
+		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
+			!cpu->thr->jobs->rel.mark.set && over_wcet(cpu->thr->jobs))
+			return VMRT_BLAME_GUEST_OVERRUN;
+		return VMRT_BLAME_INTERFERENCE;
+	case THR_BLOCKED:
+		if (x->suspended && j->state == JOB_STARTED)
+			return VMRT_BLAME_BUDGET;
+		return j->state == JOB_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
+	default:
+		return VMRT_BLAME_UNKNOWN;
+	}
+}
+
+static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const struct thr *v)
+{
+	const struct machine *host = &e->machines[0];
+	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
+
+	if (servers_depleted(v->server))
+		return VMRT_BLAME_BUDGET;
+	if (!cpu || !cpu->known)
+		return VMRT_BLAME_UNKNOWN;
+	if (cpu->thr && cpu->thr->server && cpu->thr->server != v->server &&
+		servers_has_budget(cpu->thr->server))
+		return VMRT_BLAME_SERVER;
+	return VMRT_BLAME_HOST_THREAD;
+}
+
+static enum vmrt_blame classify_state(const struct jobs *j)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	if (!v || v->state == THR_RUNNING)
+		return classify_guest(j);
+	if (v->state == THR_READY)
+		return classify_waiting_vcpu(j->machine->engine, v);
+	if (v->state != THR_BLOCKED)
+		return VMRT_BLAME_UNKNOWN;
+	if (j->state == JOB_SLEEPING)
+		return VMRT_BLAME_RELEASE;
+	/* the guest has nothing to run */
+	if (j->thr->state == THR_BLOCKED ||
+		(j->state == JOB_STARTED && (j->thr->suspended || j->thr->throttled)))
+		return classify_guest(j);
+	/* stopped or frozen by who enforces its server */
+	if (servers_depleted(v->server) &&
+		(v->suspended || v->server->pub.depletion == VMRT_DEPLETION_HARD))
+		return VMRT_BLAME_BUDGET;
+	return VMRT_BLAME_VMM;
+}
+
+static bool interrupted(const struct machine *m, unsigned cpu)
+{
+	return cpu < m->n_cpus && m->cpus[cpu].interrupts;
+}
+
+/* Does the host handle an interrupt where the task's vCPU thread runs or waits? */
+static bool host_interrupted(const struct jobs *j)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	return v && (v->state == THR_RUNNING || v->state == THR_READY) &&
+	       interrupted(&j->machine->engine->machines[0], v->cpu);
+}
+
+/* While a CPU handles an interrupt, it is that which the job waits for, and not who was
+ * interrupted. */
+static enum vmrt_blame classify(const struct jobs *j)
+{
+	enum vmrt_blame part = classify_state(j);
+
+	switch (part) {
+	case VMRT_BLAME_EXEC:
+	case VMRT_BLAME_OVERRUN:
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		return interrupted(j->machine, j->thr->cpu) || host_interrupted(j) ? VMRT_BLAME_IRQ
+										   : part;
+	case VMRT_BLAME_SERVER:
+	case VMRT_BLAME_HOST_THREAD:
+		return host_interrupted(j) ? VMRT_BLAME_IRQ : part;
+	default:
+		return part;
+	}
+}
+
+/* Who runs on a CPU; VMRT_NONE if nobody does, or nobody knows. */
+static uint32_t who_runs(struct machine *m, unsigned cpu)
+{
+	struct cpu *c = cpu < m->n_cpus ? &m->cpus[cpu] : NULL;
+	struct thr *t;
+
+	if (!c || !c->known || c->pid <= 0)
+		return VMRT_NONE;
+	t = c->thr ? c->thr : threads_get(m, c->pid, c->comm);
+	if (!t)
+		return VMRT_NONE;
+	threads_announce(m, t);
+	return t->pub.id;
+}
+
+/* The busy period of a priority: jobs of that or a higher one are pending. */
+static bool level_busy(const struct machine *m, int priority, int64_t host_ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++)
+		if (m->jobs[i]->spec->priority >= priority && jobs_pending(m->jobs[i], host_ns))
+			return true;
+	return false;
+}
+
+/* @ns of overrun by @by count as excess for all that may have had to wait for it. */
+void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+
+		if (j->spec->priority <= by->spec->priority)
+			j->excess[j == by ? VMRT_BLAME_OVERRUN : VMRT_BLAME_GUEST_OVERRUN] += ns;
+	}
+}
+
+/* Do the host's events decide about a part? Else the guest's do. */
+static bool on_host(const struct jobs *j, enum vmrt_blame part)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+
+	return part == VMRT_BLAME_SERVER || part == VMRT_BLAME_HOST_THREAD ||
+	       part == VMRT_BLAME_VMM || part == VMRT_BLAME_STEAL ||
+	       (part == VMRT_BLAME_IRQ && host_interrupted(j)) ||
+	       (part == VMRT_BLAME_BUDGET && v && v->state != THR_RUNNING);
+}
+
+static void account(struct jobs *j, int64_t from, int64_t to)
+{
+	enum vmrt_blame part = j->part;
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	struct entry entry = {
+		.from_ns = from,
+		.to_ns = to,
+		.part = (uint8_t)part,
+		.thread = VMRT_NONE,
+		.on_host = on_host(j, part),
+		.error_ns = j->machine->error_ns < INT32_MAX ? (int32_t)j->machine->error_ns
+							     : INT32_MAX,
+	};
+	int64_t ns = to - from;
+
+	j->cum[part] += ns;
+	steal_remember(j, from, to, part);
+	switch (part) {
+	case VMRT_BLAME_EXEC:
+		j->exec_ns += ns;
+		break;
+	case VMRT_BLAME_OVERRUN:
+		j->exec_ns += ns;
+		blame_add_overrun(j->machine, j, ns);
+		break;
+	case VMRT_BLAME_THROTTLING:
+		j->excess[VMRT_BLAME_THROTTLING] += ns;
+		/* fall through */
+	case VMRT_BLAME_INTERFERENCE:
+	case VMRT_BLAME_GUEST_OVERRUN:
+		entry.thread = who_runs(j->machine, j->thr->cpu);
+		break;
+	case VMRT_BLAME_HOST_THREAD:
+		entry.in_gap = gap_open(j->machine->engine, v);
+		if (entry.in_gap)
+			gap_note(j, v, ns);
+		/* fall through */
+	case VMRT_BLAME_SERVER:
+		entry.thread = who_runs(&j->machine->engine->machines[0], v->cpu);
+		break;
+	default:
+		break;
+	}
+	journal_add(j, &entry);
+}
+
+/* The next instant at which a class changes by itself. */
+static int64_t next_change(const struct jobs *j, int64_t from)
+{
+	int64_t next = INT64_MAX;
+
+	if (j->state == JOB_SLEEPING && j->job.arrival_ns > from)
+		next = j->job.arrival_ns;
+	if (j->state >= JOB_SLEEPING && j->grid_host_ns > from && j->grid_host_ns < next)
+		next = j->grid_host_ns;
+	if (j->state == JOB_STARTED && j->spec->wcet_ns > j->exec_ns &&
+		from + (j->spec->wcet_ns - j->exec_ns) < next)
+		next = from + (j->spec->wcet_ns - j->exec_ns);
+	return next;
+}
+
+static bool grow_backlog(struct jobs *j)
+{
+	size_t size = j->backlog_size ? j->backlog_size * 2 : BACKLOG_FIRST;
+	struct snapshot *bigger;
+
+	if (size > BACKLOG_MAX)
+		return false;
+	bigger = malloc(size * sizeof(*bigger));
+	if (!bigger) {
+		j->machine->engine->out_of_memory = true;
+		return false;
+	}
+	for (size_t i = 0; i < j->backlog_n; i++)
+		bigger[i] = j->backlog[(j->backlog_first + i) % j->backlog_size];
+	free(j->backlog);
+	j->backlog = bigger;
+	j->backlog_size = size;
+	j->backlog_first = 0;
+	return true;
+}
+
+/* The next grid point; VMRT_UNKNOWN: there is none. */
+static void set_grid(struct jobs *j, int64_t local_ns)
+{
+	j->grid_local_ns = local_ns;
+	j->grid_host_ns = local_ns == VMRT_UNKNOWN ? INT64_MAX : to_host(j->machine, local_ns);
+}
+
+/* The next release of the task will be at @local_ns, on the grid or not. */
+void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	set_grid(j, local_ns);
+	if (j->grid_host_ns <= host_ns)
+		set_grid(j, VMRT_UNKNOWN);
+}
+
+/*
+ * Remembers the parts at the arrival of a job that will queue behind the open one. Where a task is
+ * so far behind that there is no more room, the time before its later jobs are opened stays
+ * unknown.
+ */
+static void take_snapshot(struct jobs *j)
+{
+	struct snapshot *s;
+
+	wait_arrival_passed(j, j->grid_host_ns);
+	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
+		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
+		s->at_local_ns = j->grid_local_ns;
+		s->at_host_ns = j->grid_host_ns;
+		s->gap_ns = j->gap_ns;
+		memcpy(s->cum, j->cum, sizeof(s->cum));
+	}
+	set_grid(j, j->rel.period_ns ? j->grid_local_ns + j->rel.period_ns : VMRT_UNKNOWN);
+}
+
+/* The remembered parts at @local_ns, or NULL; what lies before that is forgotten. */
+static const struct snapshot *recall(struct jobs *j, int64_t local_ns)
+{
+	const struct snapshot *s;
+
+	while (j->backlog_n) {
+		s = &j->backlog[j->backlog_first];
+		if (s->at_local_ns > local_ns)
+			return NULL;
+		j->backlog_first = (j->backlog_first + 1) % j->backlog_size;
+		j->backlog_n--;
+		if (s->at_local_ns == local_ns)
+			return s;
+	}
+	return NULL;
+}
+
+void blame_free(struct jobs *j)
+{
+	free(j->backlog);
+	journal_free(j);
+}
+
+void blame_settle_jobs(struct machine *m, int64_t host_ns)
+{
+	while (m->settled_ns < host_ns) {
+		int64_t from = m->settled_ns, to = host_ns;
+
+		gap_settle(m);
+
+		for (size_t i = 0; i < m->n_jobs; i++) {
+			int64_t change = next_change(m->jobs[i], from);
+
+			if (change < to)
+				to = change;
+		}
+		/* all before any: whether one overran matters to the others */
+		for (size_t i = 0; i < m->n_jobs; i++)
+			if (jobs_arrived(m->jobs[i], from))
+				m->jobs[i]->part = classify(m->jobs[i]);
+		for (size_t i = 0; i < m->n_jobs; i++)
+			if (jobs_arrived(m->jobs[i], from))
+				account(m->jobs[i], from, to);
+		gap_extend(m, to - from);
+		m->settled_ns = to;
+		for (size_t i = 0; i < m->n_jobs; i++) {
+			struct jobs *j = m->jobs[i];
+
+			if (j->state >= JOB_SLEEPING && j->grid_host_ns == to &&
+				j->job.arrival_ns < to)
+				take_snapshot(j);
+		}
+	}
+}
+
+/* The job in j->job was just opened: its arrival may be in the past. */
+void blame_open(struct jobs *j, int64_t host_ns)
+{
+	const struct snapshot *found;
+
+	/* an inferred switch may lie before what is accounted already */
+	if (host_ns < j->machine->settled_ns)
+		host_ns = j->machine->settled_ns;
+	memcpy(j->opened, j->cum, sizeof(j->opened));
+	memcpy(j->arrived, j->cum, sizeof(j->arrived));
+	journal_drop(j, j->job.arrival_ns < host_ns ? j->job.arrival_ns : host_ns);
+	j->exec_ns = 0;
+	j->unknown_ns = 0;
+	gap_forget(j);
+	j->opened_ns = j->arrived_ns = host_ns;
+	if (j->job.arrival_ns < host_ns) {
+		found = recall(j, j->job.arrival_local_ns);
+		if (found) {
+			memcpy(j->arrived, found->cum, sizeof(j->arrived));
+			j->arrived_ns = found->at_host_ns;
+		} else {
+			j->unknown_ns = host_ns - j->job.arrival_ns;
+		}
+	} else {
+		j->backlog_n = 0;
+	}
+	if (!j->rel.period_ns || j->rel.off_grid || j->rel.pending) {
+		set_grid(j, VMRT_UNKNOWN);
+		return;
+	}
+	/* grid points already passed have their snapshots; go on behind them */
+	j->grid_local_ns = j->job.arrival_local_ns + ((int64_t)j->backlog_n + 1) * j->rel.period_ns;
+	j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+	if (j->grid_host_ns <= host_ns) {
+		j->grid_local_ns +=
+			(host_ns - j->grid_host_ns) / j->rel.period_ns * j->rel.period_ns;
+		do {
+			j->grid_local_ns += j->rel.period_ns;
+			j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
+		} while (j->grid_host_ns <= host_ns);
+	}
+}
+
+/* Fills in the parts of the open job, which ends or is given up now; the time is settled. */
+void blame_close(struct jobs *j)
+{
+	struct vmrt_job *job = &j->job;
+	int64_t to = job->end_ns != VMRT_UNKNOWN ? job->end_ns : j->machine->settled_ns;
+	int64_t sum = 0;
+
+	gap_settle(j->machine);
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		int64_t before = j->opened[p] - j->arrived[p];
+		int as = p;
+
+		/* what an earlier job of the task ran, this one waited */
+		if (p == VMRT_BLAME_EXEC)
+			as = VMRT_BLAME_INTERFERENCE;
+		else if (p == VMRT_BLAME_OVERRUN)
+			as = VMRT_BLAME_GUEST_OVERRUN;
+		if (p == VMRT_BLAME_BLOCKING) {
+			/* an earlier job had ended already */
+			int64_t idle = j->rel.idle_ns < before ? j->rel.idle_ns : before;
+
+			job->blame_ns[VMRT_BLAME_RELEASE] += idle;
+			before -= idle;
+		}
+		job->blame_ns[as] += before;
+		job->blame_ns[p] += j->cum[p] - j->opened[p];
+	}
+	job->blame_ns[VMRT_BLAME_UNKNOWN] += j->unknown_ns;
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		sum += job->blame_ns[p];
+	assert(sum == (to > job->arrival_ns ? to - job->arrival_ns : 0));
+	if (job->response_ns != VMRT_UNKNOWN)
+		job->blame_ns[VMRT_BLAME_CLOCK] = job->response_ns - sum;
+	memcpy(job->excess_ns, j->excess, sizeof(job->excess_ns));
+	job->exec_ns = j->exec_ns;
+	journal_close(j, to);
+}
+
+/* Where no job of a priority or above is pending any more, its busy period is over. */
+void blame_busy_ends(struct machine *m, int64_t host_ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++)
+		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns)) {
+			for (int p = 0; m->jobs[i]->rel.mark.set && p < VMRT_BLAMES; p++)
+				m->jobs[i]->rel.mark.forgiven[p] += m->jobs[i]->excess[p];
+			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
+			m->jobs[i]->busy_from_ns = host_ns;
+		}
+}

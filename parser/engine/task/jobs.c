@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Jobs of declared tasks, from scheduler and timer events alone.
+ *
+ * A periodic thread sleeps with clock_nanosleep(TIMER_ABSTIME). Arming that timer ends the job in
+ * progress and tells the arrival of the next one exactly: it is the timer's programmed expiry, also
+ * when it lies in the past because the job ran too long.
+ */
+#include "parser/engine/core/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Arrivals further off the task's grid than this share of the period are not releases on it. */
+#define GRID_TOLERANCE 100
+/* An absolute timer so far ahead is not on the monotonic clock. */
+#define FAR_NS (1000000 * VMRT_NS_PER_S)
+/* How far behind a task may be is reckoned with this period, as long as its own is not known. */
+#define UNDECLARED_PERIOD_NS (100 * VMRT_NS_PER_MS)
+
+static const struct vmrt_task_spec *spec_for(
+	const struct machine *m, const char *comm, uint32_t *index)
+{
+	const struct vmrt_experiment *exp = m->engine->config->experiment;
+
+	for (size_t i = 0; exp && i < exp->n_tasks; i++) {
+		if (!comm_is(comm, exp->tasks[i].name) ||
+			strcmp(exp->tasks[i].machine, m->config->name) != 0)
+			continue;
+		*index = (uint32_t)i;
+		return &exp->tasks[i];
+	}
+	return NULL;
+}
+
+/* Timers of other clocks, and what no task could be behind or ahead, are not arrivals. */
+static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
+{
+	int64_t ahead;
+
+	if (__builtin_sub_overflow(expires, now, &ahead))
+		return false;
+	return ahead < FAR_NS &&
+	       ahead / BACKLOG_MAX >= -(j->rel.period_ns ? j->rel.period_ns : UNDECLARED_PERIOD_NS);
+}
+
+bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
+{
+	const struct vmrt_task_spec *spec;
+	struct jobs *j, **more;
+	uint32_t index;
+
+	if (t->jobs)
+		return true;
+	spec = spec_for(m, comm, &index);
+	if (!spec)
+		return false;
+	j = calloc(1, sizeof(*j));
+	more = realloc(m->jobs, (m->n_jobs + 1) * sizeof(*more));
+	if (more)
+		m->jobs = more;
+	if (!j || !more) {
+		free(j);
+		m->engine->out_of_memory = true;
+		return false;
+	}
+	threads_name(t, comm);
+	t->pub.task = index;
+	threads_announce(m, t);
+	j->thr = t;
+	j->machine = m;
+	j->spec = spec;
+	j->task = index;
+	j->state = t->created ? JOB_NONE : JOB_HEAD;
+	t->jobs = j;
+	release_init(j);
+	blame_settle(m, m->engine->now_ns);
+	m->jobs[m->n_jobs++] = j;
+	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
+		release_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns,
+			t->armed_timer, clocks_of(m, t->armed_timer));
+	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN &&
+		j->state == JOB_SLEEPING)
+		jobs_fired(j, t->fired_local_ns, t->fired_ns);
+	return true;
+}
+
+void jobs_clear(struct jobs *j)
+{
+	struct vmrt_job *job = &j->job;
+
+	memset(job, 0, sizeof(*job));
+	job->task = j->task;
+	job->thread = j->thr->pub.id;
+	job->arrival_ns = job->release_ns = job->start_ns = job->end_ns = job->deadline_ns =
+		VMRT_UNKNOWN;
+	job->arrival_local_ns = job->release_local_ns = VMRT_UNKNOWN;
+	job->start_local_ns = job->end_local_ns = VMRT_UNKNOWN;
+	job->exec_ns = job->response_ns = VMRT_UNKNOWN;
+	job->mark_begin_local_ns = job->mark_end_local_ns = VMRT_UNKNOWN;
+	job->unsure_ns = VMRT_UNKNOWN;
+	job->cause = -1;
+}
+
+/* Jobs are numbered when they are given, so that what was no job after all leaves no gap. */
+static void give(struct jobs *j)
+{
+	struct vmrt_engine *e = j->machine->engine;
+
+	if (release_give(j))
+		return;
+	j->job.k = e->next_k[j->task] + j->job.skipped;
+	e->next_k[j->task] = j->job.k + 1;
+	if (e->sink.job)
+		e->sink.job(e->sink.ctx, &j->job);
+}
+
+/*
+ * How much later a job may end because of @excess: a server with little budget left supplies it
+ * only over several periods, at worst with a blackout of period - budget before each budget.
+ */
+static int64_t inflated(const struct jobs *j, int64_t excess)
+{
+	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct vmrt_server *s = v && v->server ? &v->server->pub : NULL;
+
+	if (excess <= 0 || !s || !s->enforced || s->budget_ns <= 0)
+		return excess;
+	return excess + (excess + s->budget_ns - 1) / s->budget_ns * (s->period_ns - s->budget_ns);
+}
+
+static int largest(const int64_t *parts, const enum vmrt_blame *among, size_t n)
+{
+	int best = -1;
+
+	for (size_t i = 0; i < n; i++)
+		if (parts[among[i]] > 0 && (best < 0 || parts[among[i]] > parts[best]))
+			best = (int)among[i];
+	return best;
+}
+
+static void find_cause(struct jobs *j, int64_t tardiness)
+{
+	static const enum vmrt_blame excuses[] = {VMRT_BLAME_OVERRUN, VMRT_BLAME_GUEST_OVERRUN,
+		VMRT_BLAME_STEAL, VMRT_BLAME_THROTTLING};
+	static const enum vmrt_blame causes[] = {VMRT_BLAME_RELEASE, VMRT_BLAME_OVERRUN,
+		VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN, VMRT_BLAME_BLOCKING,
+		VMRT_BLAME_BUDGET, VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_VMM,
+		VMRT_BLAME_THROTTLING, VMRT_BLAME_STEAL, VMRT_BLAME_IRQ, VMRT_BLAME_UNKNOWN};
+	struct vmrt_job *job = &j->job;
+	int64_t excess = 0;
+
+	for (size_t i = 0; i < sizeof(excuses) / sizeof(excuses[0]); i++)
+		excess += job->excess_ns[excuses[i]];
+	job->excused = tardiness <= inflated(j, excess);
+	if (job->excused)
+		job->cause = largest(job->excess_ns, excuses, sizeof(excuses) / sizeof(excuses[0]));
+	else
+		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
+}
+
+static bool tainted(const struct jobs *j)
+{
+	return j->machine->loss_to_ns != VMRT_UNKNOWN &&
+	       j->machine->loss_to_ns >= j->job.arrival_ns;
+}
+
+void jobs_set_arrival(struct jobs *j, int64_t local_ns)
+{
+	j->job.arrival_local_ns = local_ns;
+	j->job.arrival_ns = to_host(j->machine, local_ns);
+	if (j->spec->deadline_ns > 0)
+		j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
+}
+
+/* The open job ended. */
+void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	struct vmrt_job *job = &j->job;
+	int64_t tardiness;
+
+	job->end_local_ns = local_ns;
+	job->end_ns = host_ns;
+	job->response_ns = local_ns - job->arrival_local_ns;
+	blame_close(j);
+	tardiness = job->response_ns - j->spec->deadline_ns;
+	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
+	if (tardiness > 0)
+		find_cause(j, tardiness);
+	if (j->spec->deadline_ns <= 0 && tainted(j)) {
+		/* the outcome cannot say that the times are in doubt */
+		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
+		memset(job->blame_ns, 0, sizeof(job->blame_ns));
+	}
+	if (tainted(j) || j->spec->deadline_ns <= 0) {
+		job->outcome = VMRT_OUTCOME_UNKNOWN;
+		job->cause = -1;
+		job->excused = false;
+	}
+	give(j);
+}
+
+/* A job about which only its place in the sequence is known. */
+void jobs_bare(struct jobs *j, enum vmrt_outcome outcome)
+{
+	struct vmrt_job kept = j->job;
+
+	jobs_clear(j);
+	j->job.outcome = outcome;
+	give(j);
+	j->job = kept;
+}
+
+/* The open job, about whose end nothing is known. */
+void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome)
+{
+	j->job.outcome = outcome;
+	give(j);
+}
+
+/* Gives the releases between two arrivals that nobody served; returns how many. */
+int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires)
+{
+	int64_t period = j->rel.period_ns, n;
+	bool lost;
+
+	period_note(j, before, expires);
+	if (!period || j->rel.off_grid)
+		return 0;
+	if (before == VMRT_UNKNOWN || expires <= before)
+		return 0;
+	n = (expires - before + period / 2) / period;
+	if (n < 2 || llabs(expires - before - n * period) > period / GRID_TOLERANCE)
+		return 0;
+	lost = tainted(j);
+	for (int64_t i = 1; lost && i < n; i++)
+		jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
+	if (lost)
+		return 0;
+	return n - 1;
+}
+
+/* The next job is due when @timer expires, at @expires or, if that is VMRT_UNKNOWN, when it does.
+ */
+void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer)
+{
+	jobs_clear(j);
+	j->job.skipped = skipped;
+	j->rel.pending = expires == VMRT_UNKNOWN;
+	j->rel.woke = false;
+	j->rel.idle_ns = 0;
+	if (j->rel.pending)
+		j->job.arrival_ns = j->job.arrival_local_ns = INT64_MAX;
+	else
+		jobs_set_arrival(j, expires);
+	j->state = JOB_SLEEPING;
+	j->slept = false;
+	j->timer = timer;
+	blame_open(j, host_ns);
+	blame_busy_ends(j->machine, host_ns);
+}
+
+void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
+{
+	int64_t before = j->job.arrival_local_ns;
+	int64_t skipped = 0;
+
+	blame_settle(j->machine, host_ns);
+	switch (j->state) {
+	case JOB_NONE:
+		break;
+	case JOB_HEAD:
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		break;
+	case JOB_SLEEPING: /* the sleep was cut short and begins anew */
+		if (j->rel.pending && j->rel.woke)
+			jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
+		break;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		jobs_complete(j, local_ns, host_ns);
+		if (expires != VMRT_UNKNOWN)
+			skipped = jobs_skip(j, before, expires);
+		break;
+	}
+	jobs_await(j, host_ns, skipped, expires, timer);
+}
+
+/* Is a timer armed inside a job the release of the next one, or a sleep within the job? */
+static bool is_release(const struct jobs *j, int64_t expires)
+{
+	int64_t ahead;
+
+	/* a period that was found out may be several of the task's, if it has left out releases */
+	if ((j->state != JOB_RELEASED && j->state != JOB_STARTED) || !j->spec->period_ns)
+		return true;
+	ahead = expires - j->job.arrival_local_ns;
+	return ahead >= j->rel.period_ns / 2;
+}
+
+/* @expires is on the task's own clock, or VMRT_UNKNOWN; false: it is no release. */
+bool jobs_timer_start(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
+{
+	if (expires != VMRT_UNKNOWN && (!is_near(j, expires, local_ns) || !is_release(j, expires)))
+		return false;
+	jobs_armed(j, local_ns, host_ns, expires, timer);
+	return true;
+}
+
+/* The timer of the open job expired. */
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->job.release_local_ns = local_ns;
+	j->job.release_ns = host_ns;
+	j->state = JOB_RELEASED;
+}
+
+void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
+{
+	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.pending)
+		return;
+	blame_settle(j->machine, host_ns);
+	jobs_fired(j, local_ns, host_ns);
+}
+
+void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->state = JOB_STARTED;
+	j->job.start_local_ns = local_ns;
+	j->job.start_ns = host_ns;
+}
+
+void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	if (j->state == JOB_SLEEPING && j->job.arrival_ns <= host_ns) {
+		/* its expiry was not recorded */
+		blame_settle(j->machine, host_ns);
+		j->state = JOB_RELEASED;
+	}
+	/* the timer was in the past: the thread goes on without having been switched out */
+	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
+		blame_settle(j->machine, host_ns);
+		jobs_start(j, ev->ts, host_ns);
+	}
+}
+
+void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred)
+{
+	j->job.inferred |= inferred;
+	release_switch_in(j, local_ns, host_ns);
+	/*
+	 * Its expiry was not recorded, but the thread runs again: it must have expired. Unless the
+	 * thread was only preempted on its way from arming the timer into sleep.
+	 */
+	if (j->state == JOB_SLEEPING && j->slept && j->job.arrival_local_ns <= local_ns)
+		j->state = JOB_RELEASED;
+	if (j->state == JOB_RELEASED)
+		jobs_start(j, local_ns, host_ns);
+}
+
+void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
+{
+	release_switch_out(j, state, local_ns, host_ns);
+	if (state != 0)
+		j->slept = true;
+	/* not while it is on its way to sleep */
+	if (j->state == JOB_STARTED && state == 0 && !j->rel.confirm)
+		j->job.preemptions++;
+}
+
+void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	blame_settle(j->machine, host_ns);
+	switch (j->state) {
+	case JOB_HEAD:
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		break;
+	case JOB_RELEASED:
+	case JOB_STARTED:
+		if (release_exits(j))
+			jobs_complete(j, local_ns, host_ns);
+		else
+			jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
+		break;
+	case JOB_SLEEPING: /* armed, but it will never arrive */
+	case JOB_NONE:
+		break;
+	}
+	j->state = JOB_NONE;
+	release_flush(j);
+	blame_busy_ends(j->machine, host_ns);
+}
+
+void jobs_mark(struct jobs *j, const char *word, int64_t local_ns)
+{
+	if (j->state < JOB_SLEEPING)
+		return;
+	if (!strcmp(word, "job_begin"))
+		j->job.mark_begin_local_ns = local_ns;
+	else if (!strcmp(word, "job_end"))
+		j->job.mark_end_local_ns = local_ns;
+}
+
+/* The open job, or one queued behind it, has not ended when the recording ends. */
+static void give_incomplete(struct jobs *j, int64_t end_ns)
+{
+	struct vmrt_job *job = &j->job;
+
+	job->outcome =
+		job->deadline_ns < end_ns ? VMRT_OUTCOME_MISSED_INCOMPLETE : VMRT_OUTCOME_UNKNOWN;
+	if (tainted(j) || job->deadline_ns == VMRT_UNKNOWN)
+		job->outcome = VMRT_OUTCOME_UNKNOWN;
+	else if (job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
+		find_cause(j, end_ns - job->deadline_ns);
+	give(j);
+}
+
+/* The jobs that arrived from @next on, on the grid of the task, and have not begun when the
+ * recording ends. */
+static void give_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t end_ns)
+{
+	int64_t period = j->rel.off_grid ? 0 : j->rel.period_ns;
+
+	for (int n = 0; n < BACKLOG_MAX && to_host(j->machine, next) < end_ns; n++) {
+		jobs_clear(j);
+		jobs_set_arrival(j, next);
+		j->job.skipped = skipped;
+		skipped = 0;
+		memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));
+		give_incomplete(j, end_ns);
+		if (!period)
+			break;
+		next += period;
+	}
+}
+
+void jobs_finish(struct jobs *j, int64_t end_ns)
+{
+	int64_t arrival = j->job.arrival_local_ns, next = VMRT_UNKNOWN, skipped = 0;
+
+	blame_settle(j->machine, end_ns);
+	/* the task is periodic: what was due meanwhile has arrived too */
+	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
+		next = j->rel.next_ns;
+		skipped = jobs_skip(j, arrival, next);
+	} else if (j->rel.period_ns && !j->rel.off_grid && !j->rel.pending) {
+		next = arrival + j->rel.period_ns;
+	}
+	if (j->state == JOB_HEAD) {
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	} else if (jobs_arrived(j, end_ns)) {
+		if (release_ends(j)) {
+			blame_close(j);
+			give_incomplete(j, end_ns);
+		} else if (j->rel.next_ns == VMRT_UNKNOWN) {
+			next = VMRT_UNKNOWN;
+		}
+		if (next != VMRT_UNKNOWN)
+			give_queued(j, next, skipped, end_ns);
+	}
+	j->state = JOB_NONE;
+	release_flush(j);
+}
+
+/* The thread goes on under another name, so that it is no longer known what it works on. */
+void jobs_renamed(struct jobs *j, int64_t host_ns)
+{
+	blame_settle(j->machine, host_ns);
+	if (j->state == JOB_HEAD)
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	else if (jobs_arrived(j, host_ns) && release_ends(j))
+		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
+	j->state = JOB_NONE;
+	release_flush(j);
+	blame_busy_ends(j->machine, host_ns);
+}
+
+bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
+{
+	for (size_t i = 0; i < e->config->n_machines; i++) {
+		const struct machine *m = &e->machines[i];
+
+		for (size_t k = 0; k < m->n_jobs; k++) {
+			if (m->jobs[k]->task != task || !jobs_pending(m->jobs[k], e->now_ns))
+				continue;
+			*deadline_ns = m->jobs[k]->job.deadline_ns;
+			if (*deadline_ns == VMRT_UNKNOWN)
+				*deadline_ns = INT64_MAX;
+			return true;
+		}
+	}
+	return false;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_ENGINE_TASK_RELEASE_H
+#define VMRT_PARSER_ENGINE_TASK_RELEASE_H
+
+/* Inside the engine: how a task waits for its next release (docs/metrics.md, "How a task is
+ * released"). */
+
+#include <vmrt/event.h>
+#include <vmrt/record.h>
+
+/* Jobs held back, at most, until it is certain that relative sleeps are releases. */
+#define HELD_MAX 8
+/* Differences of arrivals that compete for being the period. */
+#define PERIOD_CANDIDATES 8
+
+/* Clocks of timers, as hrtimer_setup numbers them; and ticks since boot, of the timer wheel. */
+#define CLOCK_IS_REALTIME 0
+#define CLOCK_IS_MONOTONIC 1
+#define CLOCKS 12
+#define CLOCK_IS_TICKS (CLOCKS - 1)
+/* Larger changes of a clock's lead are steps. */
+#define CLOCK_STEP_NS VMRT_NS_PER_MS
+
+struct jobs;
+struct thr;
+
+/* A timer that expired on a CPU. */
+struct fired {
+	uint64_t ptr; /* 0: none */
+	enum vmrt_timer_fn fn;
+	const struct thr *owner; /* who armed it, if it is followed */
+	int64_t arrival_ns;	 /* when it was due, local clock, or VMRT_UNKNOWN */
+	int64_t local_ns, host_ns;
+	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
+};
+
+/* What a job had used when it may have ended: it is known only later whether it did. */
+struct end_mark {
+	bool set;
+	bool passed;	    /* the next job has arrived since */
+	bool inferred;	    /* the switch was not recorded: it may have been preempted as well */
+	int64_t idle_to_ns; /* it did at that host time */
+	int64_t forgiven[VMRT_BLAMES]; /* excess since then that is no job's if it did end there */
+	int64_t local_ns, host_ns;
+	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
+	int64_t exec_ns;
+};
+
+struct release {
+	enum vmrt_release mechanism; /* AUTO until it is decided */
+	int sleeps;		     /* absolute sleeps seen while it is not */
+	uint64_t suspect;	     /* a timer that woke the thread while it is not */
+	bool holding;		     /* relative sleeps are taken for releases, on trial */
+	bool was_head;		     /* the trial began in JOB_HEAD */
+	struct vmrt_job *held;
+	int n_held;
+	int64_t period_ns; /* declared, or found; 0: not known */
+	bool off_grid;	   /* arrivals do not lie on a grid */
+	/* an arrival that becomes known when its timer expires */
+	bool pending, woke;
+	int clock;
+	int64_t raw_expires;
+	/* a timer that goes on by itself: timerfd, setitimer, timer_create */
+	uint64_t timer;
+	bool gone;	     /* it was cancelled */
+	int64_t next_ns;     /* local time to which it is armed, or VMRT_UNKNOWN */
+	bool foreseen;	     /* its expiry, which is to come at once, has been taken into account */
+	bool no_arrival;     /* of the open job, until its timer is armed again */
+	int64_t opened_ns;   /* host time at which it was opened then */
+	int64_t due_from_ns; /* its timer was not due before that host time */
+	int64_t seen_ns;     /* last sign of the timer */
+	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
+	bool slept;	     /* it slept since it was released, and went on */
+	int64_t idle_ns;     /* so long before it was opened its task slept between jobs */
+	/* armed a timer; whether that ends the job, the next switch tells */
+	bool confirm;
+	uint64_t confirm_timer;
+	int confirm_clock;
+	int64_t confirm_raw;
+	bool rephased;
+	struct end_mark mark;
+};
+
+struct period_candidate {
+	int64_t ns;
+	uint64_t n;
+};
+
+/* What was found out about a task. */
+struct task_found {
+	enum vmrt_release mechanism; /* AUTO: nothing */
+	struct period_candidate periods[PERIOD_CANDIDATES];
+};
+
+/* How far a clock leads the monotonic one. */
+struct clock_relation {
+	bool known;
+	int64_t offset_ns;
+	int64_t now_ns, before_ns; /* largest bounds since at_ns, and in the time before that */
+	int64_t at_ns;
+};
+
+struct release_clocks {
+	struct clock_relation clocks[CLOCKS];
+	uint64_t *others; /* timers of other clocks, by open addressing: address, and its clock
+			     beside it */
+	int *ids;
+	size_t mask, used;
+	/* the wheel's ticks */
+	uint64_t first_tick;
+	int64_t first_tick_ns, tick_ns;
+};
+
+#endif

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: MIT */
+#include "parser/dat/dat.h"
+
+#include <stdlib.h>
+
+/*
+ * Only the events that the engine uses are parsed, and of those only the fields it uses. Every
+ * other event is VMRT_EV_OTHER, for which the common fields are enough.
+ */
+
+#define COMM 16
+
+enum field_kind {
+	FIELD_NONE,
+	FIELD_U8,
+	FIELD_U16,
+	FIELD_32,   /* 4 bytes */
+	FIELD_64,   /* 8 bytes */
+	FIELD_LONG, /* 8 bytes, or 4 of a 32-bit kernel */
+	FIELD_COMM, /* char[16] */
+	FIELD_NAME, /* char[16] or __data_loc */
+	FIELD_TEXT, /* up to the end of the record */
+};
+
+struct field_want {
+	const char *name;
+	enum field_kind kind;
+	bool optional;
+};
+
+struct event_want {
+	const char *system, *name;
+	enum vmrt_event_type type;
+	struct field_want fields[LAYOUT_FIELDS];
+};
+
+/* Indexes into at[], the same order as in the table. */
+enum {
+	SWITCH_PREV_COMM,
+	SWITCH_PREV_PID,
+	SWITCH_PREV_PRIO,
+	SWITCH_PREV_STATE,
+	SWITCH_NEXT_COMM,
+	SWITCH_NEXT_PID,
+	SWITCH_NEXT_PRIO
+};
+enum { WAKE_COMM, WAKE_PID, WAKE_PRIO, WAKE_CPU = WAKE_CPU_FIELD };
+enum { MIGRATE_PID, MIGRATE_FROM, MIGRATE_TO };
+enum { PROCESS_PID, PROCESS_OTHER, PROCESS_COMM };
+enum { SETUP_TIMER, SETUP_CLOCK, SETUP_MODE };
+enum { START_TIMER, START_FUNCTION, START_EXPIRES, START_SOFT, START_MODE };
+enum { EXPIRE_TIMER, EXPIRE_NOW, EXPIRE_FUNCTION };
+enum { CANCEL_TIMER };
+enum { MARK_TEXT };
+enum { WHEEL_TIMER, WHEEL_FUNCTION, WHEEL_NOW, WHEEL_EXPIRES };
+enum { PI_PID, PI_OLD, PI_NEW };
+
+#define WAKE_FIELDS                                                                                \
+	{                                                                                          \
+		[WAKE_COMM] = {"comm", FIELD_COMM, false}, [WAKE_PID] = {"pid", FIELD_32, false},  \
+		[WAKE_PRIO] = {"prio", FIELD_32, false},                                           \
+		[WAKE_CPU] = {"target_cpu", FIELD_32, false},                                      \
+	}
+#define SETUP_FIELDS                                                                               \
+	{                                                                                          \
+		[SETUP_TIMER] = {"hrtimer", FIELD_LONG, false},                                    \
+		[SETUP_CLOCK] = {"clockid", FIELD_32, false},                                      \
+		[SETUP_MODE] = {"mode", FIELD_32, true},                                           \
+	}
+
+/* That they come is all there is to know of them. */
+#define IRQ(system, name)                                                                          \
+	{system, name "_entry", VMRT_EV_IRQ_ENTER, {{NULL, FIELD_NONE, false}}},                   \
+	{                                                                                          \
+		system, name "_exit", VMRT_EV_IRQ_LEAVE,                                           \
+		{                                                                                  \
+			{                                                                          \
+				NULL, FIELD_NONE, false                                            \
+			}                                                                          \
+		}                                                                                  \
+	}
+
+static const struct event_want wanted[] = {
+	{"sched", "sched_switch", VMRT_EV_SWITCH,
+		{
+			[SWITCH_PREV_COMM] = {"prev_comm", FIELD_COMM, false},
+			[SWITCH_PREV_PID] = {"prev_pid", FIELD_32, false},
+			[SWITCH_PREV_PRIO] = {"prev_prio", FIELD_32, false},
+			[SWITCH_PREV_STATE] = {"prev_state", FIELD_LONG, false},
+			[SWITCH_NEXT_COMM] = {"next_comm", FIELD_COMM, false},
+			[SWITCH_NEXT_PID] = {"next_pid", FIELD_32, false},
+			[SWITCH_NEXT_PRIO] = {"next_prio", FIELD_32, false},
+		}},
+	{"sched", "sched_waking", VMRT_EV_WAKING, WAKE_FIELDS},
+	{"sched", "sched_wakeup", VMRT_EV_WAKEUP, WAKE_FIELDS},
+	{"sched", "sched_wakeup_new", VMRT_EV_WAKEUP_NEW, WAKE_FIELDS},
+	{"sched", "sched_migrate_task", VMRT_EV_MIGRATE,
+		{
+			[MIGRATE_PID] = {"pid", FIELD_32, false},
+			[MIGRATE_FROM] = {"orig_cpu", FIELD_32, false},
+			[MIGRATE_TO] = {"dest_cpu", FIELD_32, false},
+		}},
+	{"sched", "sched_process_exec", VMRT_EV_EXEC,
+		{
+			[PROCESS_PID] = {"pid", FIELD_32, false},
+			[PROCESS_OTHER] = {"old_pid", FIELD_32, false},
+		}},
+	{"sched", "sched_process_exit", VMRT_EV_EXIT,
+		{
+			[PROCESS_PID] = {"pid", FIELD_32, false},
+			[PROCESS_COMM] = {"comm", FIELD_NAME, true},
+		}},
+	{"sched", "sched_process_fork", VMRT_EV_FORK,
+		{
+			[PROCESS_PID] = {"parent_pid", FIELD_32, false},
+			[PROCESS_OTHER] = {"child_pid", FIELD_32, false},
+			[PROCESS_COMM] = {"child_comm", FIELD_NAME, true},
+		}},
+	{"timer", "hrtimer_setup", VMRT_EV_TIMER_SETUP, SETUP_FIELDS},
+	{"timer", "hrtimer_init", VMRT_EV_TIMER_SETUP, SETUP_FIELDS},
+	{"timer", "hrtimer_start", VMRT_EV_TIMER_START,
+		{
+			[START_TIMER] = {"hrtimer", FIELD_LONG, false},
+			[START_FUNCTION] = {"function", FIELD_LONG, false},
+			[START_EXPIRES] = {"expires", FIELD_64, false},
+			[START_SOFT] = {"softexpires", FIELD_64, false},
+			[START_MODE] = {"mode", FIELD_32, true},
+		}},
+	{"timer", "hrtimer_cancel", VMRT_EV_TIMER_CANCEL,
+		{
+			[CANCEL_TIMER] = {"hrtimer", FIELD_LONG, false},
+		}},
+	{"timer", "hrtimer_expire_entry", VMRT_EV_TIMER_EXPIRE,
+		{
+			[EXPIRE_TIMER] = {"hrtimer", FIELD_LONG, false},
+			[EXPIRE_NOW] = {"now", FIELD_64, false},
+			[EXPIRE_FUNCTION] = {"function", FIELD_LONG, false},
+		}},
+	{"timer", "timer_start", VMRT_EV_WHEEL_START,
+		{
+			[WHEEL_TIMER] = {"timer", FIELD_LONG, false},
+			[WHEEL_FUNCTION] = {"function", FIELD_LONG, false},
+			[WHEEL_NOW] = {"now", FIELD_LONG, false},
+			[WHEEL_EXPIRES] = {"expires", FIELD_LONG, false},
+		}},
+	{"timer", "timer_expire_entry", VMRT_EV_WHEEL_EXPIRE,
+		{
+			[WHEEL_TIMER] = {"timer", FIELD_LONG, false},
+			[WHEEL_FUNCTION] = {"function", FIELD_LONG, true},
+			[WHEEL_NOW] = {"now", FIELD_LONG, false},
+		}},
+	{"sched", "sched_pi_setprio", VMRT_EV_PI,
+		{
+			[PI_PID] = {"pid", FIELD_32, false},
+			[PI_OLD] = {"oldprio", FIELD_32, false},
+			[PI_NEW] = {"newprio", FIELD_32, false},
+		}},
+	IRQ("irq", "irq_handler"),
+	IRQ("irq", "softirq"),
+	IRQ("irq_vectors", "local_timer"),
+	IRQ("irq_vectors", "reschedule"),
+	IRQ("irq_vectors", "call_function"),
+	IRQ("irq_vectors", "call_function_single"),
+	IRQ("irq_vectors", "irq_work"),
+	IRQ("irq_vectors", "x86_platform_ipi"),
+	{"ftrace", "print", VMRT_EV_MARK,
+		{
+			[MARK_TEXT] = {"buf", FIELD_TEXT, false},
+		}},
+};
+
+struct vmrt_formats *formats_alloc(void)
+{
+	struct vmrt_formats *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return NULL;
+	f->layouts[0].type = VMRT_EV_OTHER;
+	f->n_layouts = 1;
+	f->commit_size = 8;
+	return f;
+}
+
+void vmrt_formats_free(struct vmrt_formats *f)
+{
+	free(f);
+}
+
+enum vmrt_status formats_header_page(
+	struct vmrt_formats *f, const char *text, struct vmrt_error *err)
+{
+	static const char *const names[] = {"timestamp", "commit", "data"};
+	struct format_field at[3];
+
+	formats_parse(text, names, 3, at);
+	if (!at[0].there || !at[1].there || !at[2].there)
+		return vmrt_fail(err, VMRT_EFORMAT, "events/header_page is not understood");
+	if (at[0].offset != 0 || at[0].size != 8 || at[1].offset != 8 ||
+		(at[1].size != 4 && at[1].size != 8) || at[2].offset != 8 + at[1].size)
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"ring-buffer pages with another header than time and commit are not "
+			"supported");
+	f->commit_size = at[1].size;
+	f->page_size = at[2].offset + (at[2].size < DAT_MAX_PAGE ? at[2].size : 0);
+	return VMRT_OK;
+}
+
+static const struct event_want *find_wanted(const char *system, const char *name, size_t len)
+{
+	for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++)
+		if (strcmp(wanted[i].system, system) == 0 && strlen(wanted[i].name) == len &&
+			memcmp(wanted[i].name, name, len) == 0)
+			return &wanted[i];
+	return NULL;
+}
+
+/* Why @field cannot be what is wanted, or NULL. */
+static const char *check_field(const struct format_field *field, enum field_kind kind)
+{
+	static const unsigned sizes[] = {[FIELD_U8] = 1,
+		[FIELD_U16] = 2,
+		[FIELD_32] = 4,
+		[FIELD_64] = 8,
+		[FIELD_LONG] = 8,
+		[FIELD_COMM] = COMM,
+		[FIELD_NAME] = COMM,
+		[FIELD_TEXT] = 0};
+
+	if (!field->there)
+		return "is missing";
+	if (field->offset > UINT16_MAX / 2)
+		return "is at an impossible place";
+	if (field->dynamic && (kind != FIELD_NAME || field->size != 4))
+		return "is of an unexpected kind";
+	if (kind == FIELD_TEXT || field->dynamic || field->size == sizes[kind] ||
+		(kind == FIELD_LONG && field->size == 4))
+		return NULL;
+	return "has an unexpected size";
+}
+
+static void note_field(struct event_layout *layout, unsigned i, const struct format_field *field,
+	enum field_kind kind)
+{
+	unsigned end = field->offset + (kind == FIELD_TEXT ? 0 : field->size);
+
+	layout->at[i] = (uint16_t)field->offset;
+	if (kind == FIELD_LONG && field->size == 4)
+		layout->narrow |= (uint8_t)(1u << i);
+	if (field->dynamic)
+		layout->dynamic |= (uint8_t)(1u << i);
+	if (end > layout->least)
+		layout->least = (uint16_t)end;
+}
+
+static enum vmrt_status take_common(
+	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err)
+{
+	static const char *const names[] = {
+		"common_type", "common_flags", "common_pid", "common_preempt_count"};
+	static const enum field_kind kinds[] = {FIELD_U16, FIELD_U8, FIELD_32};
+	uint16_t *const at[] = {&f->type_at, &f->flags_at, &f->pid_at};
+	struct format_field fields[4];
+
+	formats_parse(text, names, 4, fields);
+	f->depth_at = fields[3].there && !check_field(&fields[3], FIELD_U8)
+			      ? (uint16_t)fields[3].offset
+			      : LAYOUT_ABSENT;
+	if (f->depth_at != LAYOUT_ABSENT)
+		f->common_least = (uint16_t)(f->depth_at + 1);
+	for (size_t i = 0; i < 3; i++) {
+		const char *why = check_field(&fields[i], kinds[i]);
+
+		if (why)
+			return vmrt_fail(err, VMRT_EUNSUPPORTED,
+				"an event of system %s: its field %s %s", system, names[i], why);
+		*at[i] = (uint16_t)fields[i].offset;
+		if (fields[i].offset + fields[i].size > f->common_least)
+			f->common_least = (uint16_t)(fields[i].offset + fields[i].size);
+	}
+	f->have_common = true;
+	return VMRT_OK;
+}
+
+/* Are the fields of @l at @offsets from the first one? */
+static bool lie_at(const struct event_layout *l, const size_t *offsets, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (l->at[i] != l->at[0] + offsets[i])
+			return false;
+	return !l->narrow;
+}
+
+static enum usual_layout find_usual(const struct event_layout *l)
+{
+	static const size_t of_switch[] = {
+		[SWITCH_PREV_COMM] = offsetof(struct usual_switch, prev_comm),
+		[SWITCH_PREV_PID] = offsetof(struct usual_switch, prev_pid),
+		[SWITCH_PREV_PRIO] = offsetof(struct usual_switch, prev_prio),
+		[SWITCH_PREV_STATE] = offsetof(struct usual_switch, prev_state),
+		[SWITCH_NEXT_COMM] = offsetof(struct usual_switch, next_comm),
+		[SWITCH_NEXT_PID] = offsetof(struct usual_switch, next_pid),
+		[SWITCH_NEXT_PRIO] = offsetof(struct usual_switch, next_prio),
+	};
+	static const size_t of_wake[] = {
+		[WAKE_COMM] = offsetof(struct usual_wake, comm),
+		[WAKE_PID] = offsetof(struct usual_wake, pid),
+		[WAKE_PRIO] = offsetof(struct usual_wake, prio),
+	};
+
+	switch (l->type) {
+	case VMRT_EV_SWITCH:
+		return lie_at(l, of_switch, sizeof(of_switch) / sizeof(of_switch[0])) ? USUAL_SWITCH
+										      : USUAL_NONE;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+		return lie_at(l, of_wake, sizeof(of_wake) / sizeof(of_wake[0])) ? USUAL_WAKE
+										: USUAL_NONE;
+	default:
+		return USUAL_NONE;
+	}
+}
+
+static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_want *want,
+	const char *text, struct vmrt_error *err)
+{
+	struct event_layout layout = {.type = (uint8_t)want->type};
+	const char *names[LAYOUT_FIELDS];
+	struct format_field fields[LAYOUT_FIELDS];
+	int id = formats_parse_id(text);
+
+	if (!id)
+		return vmrt_fail(
+			err, VMRT_EFORMAT, "event %s:%s has no id", want->system, want->name);
+	if (f->by_id[id])
+		return VMRT_OK; /* told already */
+	if (f->n_layouts == FORMATS_LAYOUTS)
+		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s is described too often",
+			want->system, want->name);
+	for (unsigned i = 0; i < LAYOUT_FIELDS; i++)
+		names[i] = want->fields[i].name;
+	formats_parse(text, names, LAYOUT_FIELDS, fields);
+	for (unsigned i = 0; i < LAYOUT_FIELDS; i++) {
+		const struct field_want *w = &want->fields[i];
+		const char *why = w->name ? check_field(&fields[i], w->kind) : NULL;
+
+		layout.at[i] = LAYOUT_ABSENT;
+		if (why && !w->optional)
+			return vmrt_fail(err, VMRT_EUNSUPPORTED, "event %s:%s: its field %s %s",
+				want->system, want->name, w->name, why);
+		if (w->name && !why)
+			note_field(&layout, i, &fields[i], w->kind);
+	}
+	layout.usual = (uint8_t)find_usual(&layout);
+	f->layouts[f->n_layouts] = layout;
+	f->by_id[id] = (uint8_t)f->n_layouts++;
+	return VMRT_OK;
+}
+
+enum vmrt_status formats_event(
+	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err)
+{
+	const struct event_want *want;
+	const char *name = text;
+	enum vmrt_status status = VMRT_OK;
+
+	if (strncmp(name, "name:", 5) == 0)
+		name += 5;
+	name += strspn(name, " \t");
+	want = find_wanted(system, name, strcspn(name, " \t\r\n"));
+	if (!f->have_common)
+		status = take_common(f, system, text, err);
+	if (status == VMRT_OK && want)
+		status = take_event(f, want, text, err);
+	return status;
+}
+
+enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err)
+{
+	return f->have_common ? VMRT_OK : vmrt_fail(err, VMRT_EFORMAT, "there is no event format");
+}
+
+enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *formats,
+	const char *const *systems, size_t n, const char *kallsyms, struct vmrt_formats **out,
+	struct vmrt_error *err)
+{
+	struct vmrt_formats *f = formats_alloc();
+	enum vmrt_status status;
+
+	if (!f)
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
+	status = formats_header_page(f, header_page, err);
+	for (size_t i = 0; i < n && status == VMRT_OK; i++)
+		status = formats_event(f, systems[i], formats[i], err);
+	if (status == VMRT_OK)
+		status = formats_finish(f, err);
+	if (status != VMRT_OK) {
+		vmrt_formats_free(f);
+		return status;
+	}
+	if (kallsyms)
+		formats_kallsyms(f, kallsyms);
+	*out = f;
+	return VMRT_OK;
+}
+
+static int32_t get_32(const struct event_layout *l, const uint8_t *record, unsigned i)
+{
+	return (int32_t)dat_u32(record + l->at[i]);
+}
+
+static uint64_t get_long(const struct event_layout *l, const uint8_t *record, unsigned i)
+{
+	if (l->narrow & (1u << i))
+		return dat_u32(record + l->at[i]);
+	return dat_u64(record + l->at[i]);
+}
+
+static const char *get_comm(const struct event_layout *l, const uint8_t *record, unsigned i)
+{
+	return (const char *)record + l->at[i];
+}
+
+/* A name that may stand anywhere in the record; copied to @room, since it may end with the record.
+ */
+static const char *get_name(
+	const struct event_layout *l, const uint8_t *record, uint32_t size, unsigned i, char *room)
+{
+	uint32_t where, at, len;
+
+	if (l->at[i] == LAYOUT_ABSENT)
+		return NULL;
+	if (!(l->dynamic & (1u << i)))
+		return get_comm(l, record, i);
+	where = dat_u32(record + l->at[i]);
+	at = where & 0xffff;
+	len = where >> 16;
+	if (at > size || len > size - at)
+		return NULL;
+	memset(room, 0, COMM);
+	memcpy(room, record + at, strnlen((const char *)record + at, len < COMM ? len : COMM));
+	return room;
+}
+
+static enum vmrt_timer_fn find_fn(const struct vmrt_formats *f, uint64_t address)
+{
+	for (unsigned i = 0; i < f->n_symbols; i++)
+		if (f->symbols[i].address == address)
+			return f->symbols[i].fn;
+	return f->n_symbols ? VMRT_FN_OTHER : VMRT_FN_UNKNOWN;
+}
+
+static void decode_mark(const struct event_layout *l, const uint8_t *record, uint32_t size,
+	struct vmrt_event *event)
+{
+	uint32_t at = l->at[MARK_TEXT];
+	uint32_t len;
+
+	event->mark.text = (const char *)record + at;
+	len = (uint32_t)strnlen(event->mark.text, size - at);
+	if (len && event->mark.text[len - 1] == '\n')
+		len--;
+	event->mark.len = len;
+}
+
+static void decode_timer(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, struct vmrt_event *event)
+{
+	memset(&event->timer, 0, sizeof(event->timer));
+	switch (event->type) {
+	case VMRT_EV_TIMER_SETUP:
+		event->timer.timer = get_long(l, record, SETUP_TIMER);
+		event->timer.clock = get_32(l, record, SETUP_CLOCK);
+		if (l->at[SETUP_MODE] != LAYOUT_ABSENT)
+			event->timer.mode = get_32(l, record, SETUP_MODE);
+		break;
+	case VMRT_EV_TIMER_START:
+		event->timer.timer = get_long(l, record, START_TIMER);
+		event->timer.function = get_long(l, record, START_FUNCTION);
+		event->timer.fn = find_fn(f, event->timer.function);
+		event->timer.expires = (int64_t)dat_u64(record + l->at[START_EXPIRES]);
+		event->timer.softexpires = (int64_t)dat_u64(record + l->at[START_SOFT]);
+		if (l->at[START_MODE] != LAYOUT_ABSENT)
+			event->timer.mode = get_32(l, record, START_MODE);
+		break;
+	case VMRT_EV_TIMER_EXPIRE:
+		event->timer.timer = get_long(l, record, EXPIRE_TIMER);
+		event->timer.function = get_long(l, record, EXPIRE_FUNCTION);
+		event->timer.fn = find_fn(f, event->timer.function);
+		event->timer.now = (int64_t)dat_u64(record + l->at[EXPIRE_NOW]);
+		break;
+	default:
+		event->timer.timer = get_long(l, record, CANCEL_TIMER);
+		break;
+	}
+}
+
+static void decode_wheel(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, struct vmrt_event *event)
+{
+	memset(&event->wheel, 0, sizeof(event->wheel));
+	event->wheel.timer = get_long(l, record, WHEEL_TIMER);
+	event->wheel.now = get_long(l, record, WHEEL_NOW);
+	if (l->at[WHEEL_FUNCTION] != LAYOUT_ABSENT) {
+		event->wheel.function = get_long(l, record, WHEEL_FUNCTION);
+		event->wheel.fn = find_fn(f, event->wheel.function);
+	}
+	if (event->type == VMRT_EV_WHEEL_START)
+		event->wheel.expires = get_long(l, record, WHEEL_EXPIRES);
+}
+
+bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layout *l,
+	const uint8_t *record, uint32_t size, char *name_room, struct vmrt_event *event)
+{
+	switch (event->type) {
+	case VMRT_EV_SWITCH:
+		event->sw.prev_comm = get_comm(l, record, SWITCH_PREV_COMM);
+		event->sw.prev_pid = get_32(l, record, SWITCH_PREV_PID);
+		event->sw.prev_prio = get_32(l, record, SWITCH_PREV_PRIO);
+		event->sw.prev_state =
+			(int64_t)(get_long(l, record, SWITCH_PREV_STATE) & TASK_STATE_MASK);
+		event->sw.next_comm = get_comm(l, record, SWITCH_NEXT_COMM);
+		event->sw.next_pid = get_32(l, record, SWITCH_NEXT_PID);
+		event->sw.next_prio = get_32(l, record, SWITCH_NEXT_PRIO);
+		break;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+	case VMRT_EV_WAKEUP_NEW:
+		event->wake.comm = get_comm(l, record, WAKE_COMM);
+		event->wake.pid = get_32(l, record, WAKE_PID);
+		event->wake.prio = get_32(l, record, WAKE_PRIO);
+		event->wake.target_cpu = get_32(l, record, WAKE_CPU);
+		break;
+	case VMRT_EV_MIGRATE:
+		event->migrate.pid = get_32(l, record, MIGRATE_PID);
+		event->migrate.orig_cpu = get_32(l, record, MIGRATE_FROM);
+		event->migrate.dest_cpu = get_32(l, record, MIGRATE_TO);
+		break;
+	case VMRT_EV_EXEC:
+	case VMRT_EV_EXIT:
+	case VMRT_EV_FORK:
+		event->process.pid = get_32(l, record, PROCESS_PID);
+		event->process.other_pid = l->at[PROCESS_OTHER] != LAYOUT_ABSENT
+						   ? get_32(l, record, PROCESS_OTHER)
+						   : -1;
+		event->process.comm = get_name(l, record, size, PROCESS_COMM, name_room);
+		break;
+	case VMRT_EV_TIMER_SETUP:
+	case VMRT_EV_TIMER_START:
+	case VMRT_EV_TIMER_CANCEL:
+	case VMRT_EV_TIMER_EXPIRE:
+		decode_timer(f, l, record, event);
+		break;
+	case VMRT_EV_WHEEL_START:
+	case VMRT_EV_WHEEL_EXPIRE:
+		decode_wheel(f, l, record, event);
+		break;
+	case VMRT_EV_PI:
+		event->pi.pid = get_32(l, record, PI_PID);
+		event->pi.old_prio = get_32(l, record, PI_OLD);
+		event->pi.new_prio = get_32(l, record, PI_NEW);
+		break;
+	case VMRT_EV_MARK:
+		decode_mark(l, record, size, event);
+		break;
+	default:
+		break;
+	}
+	return true;
+}

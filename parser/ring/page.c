@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+#include "parser/dat/dat.h"
+
+/*
+ * A page as the kernel's ring buffer writes it: u64 time, commit (size of the data and two flags),
+ * then entries. An entry begins with a word of 5 bits type and 27 bits time delta.
+ */
+
+#define COMMIT_SIZE 0x07ffffffu
+#define COMMIT_MISSED (1u << 31)
+#define COMMIT_COUNTED (1u << 30) /* how many were missed stands behind the data */
+
+enum {
+	ENTRY_LONG = 0, /* 1 to PAGE_ENTRY_WORDS: data of 4 times as many bytes */
+	ENTRY_PADDING = 29,
+	ENTRY_TIME_EXTEND = 30,
+	ENTRY_TIME_STAMP = 31,
+};
+
+#define DELTA_BITS 27
+#define STAMP_BITS 59 /* of an absolute time; the rest is that of the running time */
+
+static int wrong(struct page_walk *walk, const char *what)
+{
+	walk->wrong = what;
+	walk->end = walk->pos;
+	return -1;
+}
+
+bool page_begin(
+	struct page_walk *walk, const uint8_t *page, uint32_t size, uint32_t commit_size, bool cut)
+{
+	uint32_t header = 8 + commit_size;
+	uint32_t commit;
+
+	walk->page = page;
+	walk->pos = walk->end = 0;
+	walk->lost = 0;
+	walk->cut = cut;
+	if (size < header) {
+		walk->wrong = "a page shorter than its header";
+		return cut;
+	}
+	walk->ts = dat_u64(page);
+	commit = dat_u32(page + 8);
+	walk->pos = header;
+	walk->end = header + (commit & COMMIT_SIZE);
+	if ((int64_t)walk->ts < 0) {
+		walk->wrong = "an impossible time";
+		return false;
+	}
+	if ((commit & COMMIT_SIZE) > size - header) {
+		walk->end = size;
+		if (!cut) {
+			walk->wrong = "a page that is longer than a page";
+			return false;
+		}
+	}
+	if (commit & COMMIT_MISSED) {
+		walk->lost = UINT64_MAX;
+		if ((commit & COMMIT_COUNTED) && size - walk->end >= commit_size)
+			walk->lost = commit_size == 8 ? dat_u64(page + walk->end)
+						      : dat_u32(page + walk->end);
+		if (!walk->lost)
+			walk->lost = UINT64_MAX;
+	}
+	return true;
+}
+
+int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size)
+{
+	for (;;) {
+		uint32_t left = walk->end - walk->pos;
+		const uint8_t *entry = walk->page + walk->pos;
+		uint32_t word, type, second = 0;
+		uint64_t delta, bytes;
+
+		if (left < 4)
+			return left && !walk->cut ? wrong(walk, "an entry cut short") : 0;
+		word = dat_u32(entry);
+		type = word & 31;
+		delta = word >> 5;
+		if (type != ENTRY_LONG && type < ENTRY_PADDING) {
+			bytes = 4 + type * UINT64_C(4);
+			if (bytes > left)
+				return walk->cut ? 0
+						 : wrong(walk,
+							   "an entry that is longer than its page");
+			walk->ts += delta;
+			*record = entry + 4;
+			*size = type * 4;
+			break;
+		}
+		if (type == ENTRY_PADDING && !delta)
+			return 0; /* nothing was written behind this */
+		if (left < 8)
+			return walk->cut ? 0 : wrong(walk, "an entry cut short");
+		second = dat_u32(entry + 4);
+		bytes = 8;
+		switch (type) {
+		case ENTRY_LONG:
+			if (second < 4)
+				return wrong(walk, "an entry shorter than its length field");
+			bytes = 4 + ((second + UINT64_C(3)) & ~UINT64_C(3));
+			break;
+		case ENTRY_PADDING:
+			bytes = 4 + (uint64_t)second;
+			break;
+		case ENTRY_TIME_EXTEND:
+			delta += (uint64_t)second << DELTA_BITS;
+			break;
+		default: {
+			const uint64_t top = ~((UINT64_C(1) << STAMP_BITS) - 1);
+			uint64_t stamp = delta + ((uint64_t)second << DELTA_BITS);
+
+			stamp |= walk->ts & top;
+			if (stamp < walk->ts && (walk->ts & top))
+				stamp += UINT64_C(1) << STAMP_BITS;
+			walk->ts = stamp;
+			delta = 0;
+		}
+		}
+		if (bytes > left)
+			return walk->cut ? 0 : wrong(walk, "an entry that is longer than its page");
+		walk->ts += delta;
+		if ((int64_t)walk->ts < 0)
+			return wrong(walk, "an impossible time");
+		if (type == ENTRY_LONG) {
+			*record = entry + 8;
+			*size = second - 4;
+			break;
+		}
+		walk->pos += (uint32_t)bytes;
+		continue;
+	}
+	if ((int64_t)walk->ts < 0)
+		return wrong(walk, "an impossible time");
+	walk->pos = (uint32_t)(*record - walk->page) + ((*size + 3) & ~3u);
+	return 1;
+}

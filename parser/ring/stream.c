@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream.h"
+
+#include <stdlib.h>
+
+/*
+ * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
+ * A CPU stays on top of it, unmoved, as long as its records are earlier than those of its rival,
+ * the next one in order. The record given out last stays as it is until the next one is asked for.
+ */
+
+#define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
+#define WINDOW_MAX (256u << 10)
+
+static void sift_down(struct vmrt_stream *s, unsigned i)
+{
+	struct stream_cpu *moving = s->heap[i];
+
+	for (;;) {
+		unsigned child = 2 * i + 1;
+
+		if (child >= s->n_heap)
+			break;
+		if (child + 1 < s->n_heap && stream_before(s->heap[child + 1], s->heap[child]))
+			child++;
+		if (!stream_before(s->heap[child], moving))
+			break;
+		s->heap[i] = s->heap[child];
+		i = child;
+	}
+	s->heap[i] = moving;
+}
+
+static void find_rival(struct vmrt_stream *s)
+{
+	s->rival = s->n_heap > 1 ? s->heap[1] : NULL;
+	if (s->n_heap > 2 && stream_before(s->heap[2], s->heap[1]))
+		s->rival = s->heap[2];
+}
+
+static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	unsigned i = s->n_heap++;
+
+	while (i && stream_before(cpu, s->heap[(i - 1) / 2])) {
+		s->heap[i] = s->heap[(i - 1) / 2];
+		i = (i - 1) / 2;
+	}
+	s->heap[i] = cpu;
+	find_rival(s);
+}
+
+static void heap_drop_top(struct vmrt_stream *s)
+{
+	s->heap[0] = s->heap[--s->n_heap];
+	if (s->n_heap)
+		sift_down(s, 0);
+	find_rival(s);
+}
+
+struct stream_cpu *stream_reorder(struct vmrt_stream *s)
+{
+	sift_down(s, 0);
+	find_rival(s);
+	return s->heap[0];
+}
+
+/* The top has moved on. */
+static void heap_settle_top(struct vmrt_stream *s)
+{
+	if (s->rival && stream_before(s->rival, s->heap[0]))
+		stream_reorder(s);
+}
+
+static void ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	if (!cpu->ended)
+		s->n_ended++;
+	cpu->ended = true;
+}
+
+static void die(struct vmrt_stream *s, struct stream_cpu *cpu, uint64_t offset, const char *what)
+{
+	struct vmrt_error *err = &s->errors[s->n_errors++];
+
+	cpu->dead = true;
+	ends_early(s, cpu);
+	cpu->in_page = false;
+	if (offset == DAT_PAGE_LIVE)
+		vmrt_fail(err, VMRT_EFORMAT, "live pages: CPU %u: %s", cpu->cpu, what);
+	else
+		vmrt_fail(err, VMRT_EFORMAT,
+			"%s: CPU %u: %s (at offset %llu); the rest of this CPU is skipped", s->path,
+			cpu->cpu, what, (unsigned long long)offset);
+}
+
+static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	struct vmrt_error why;
+	const uint8_t *page;
+	uint32_t size;
+	bool cut;
+	int more = page_feed_next(cpu->feed, &page, &size, &cpu->page_offset, &cut, &why);
+
+	cpu->in_page = false;
+	if (more < 0)
+		die(s, cpu, cpu->page_offset, why.text);
+	if (!more && (s->cut || page_feed_incomplete(cpu->feed)))
+		ends_early(s, cpu);
+	if (more <= 0)
+		return false;
+	if (!page_begin(&cpu->walk, page, size, s->formats->commit_size, cut)) {
+		die(s, cpu, cpu->page_offset, cpu->walk.wrong);
+		return false;
+	}
+	/* A page without records passes its loss on. */
+	if (cpu->walk.lost && __builtin_add_overflow(cpu->lost, cpu->walk.lost, &cpu->lost))
+		cpu->lost = UINT64_MAX;
+	cpu->in_page = true;
+	return true;
+}
+
+/* Go on to pages that have a record; false if there is none. */
+static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int more)
+{
+	if (cpu->dead)
+		return false;
+	for (;; more = page_next(&cpu->walk, &cpu->record, &cpu->size)) {
+		if (more == 1)
+			return true;
+		if (more < 0) {
+			die(s, cpu,
+				cpu->page_offset == DAT_PAGE_LIVE
+					? DAT_PAGE_LIVE
+					: cpu->page_offset + cpu->walk.pos,
+				cpu->walk.wrong);
+			return false;
+		}
+		if (!next_page(s, cpu))
+			return false;
+	}
+}
+
+/* Go to the CPU's next record; false at its end, which of a live one is where it has come to. */
+static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
+
+	if (more != 1 && !advance_pages(s, cpu, more))
+		return false;
+	cpu->ts = stream_time(s, cpu);
+	return true;
+}
+
+/* Bring the heap up to date: whose record was given out, and who has got new pages. */
+static void settle(struct vmrt_stream *s)
+{
+	if (s->given) {
+		struct stream_cpu *cpu = s->given;
+
+		s->given = NULL;
+		cpu->lost = 0;
+		if (advance(s, cpu))
+			heap_settle_top(s);
+		else
+			heap_drop_top(s);
+	}
+	if (!s->started) {
+		s->started = true;
+		for (unsigned i = 0; i < s->n_cpus; i++)
+			if (s->cpus[i].feed && advance(s, &s->cpus[i]))
+				heap_add(s, &s->cpus[i]);
+	}
+}
+
+static struct vmrt_stream *stream_alloc(const struct vmrt_formats *formats, unsigned n_cpus)
+{
+	struct vmrt_stream *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->formats = formats;
+	s->limit = INT64_MAX;
+	s->n_cpus = n_cpus;
+	s->cpus = calloc(n_cpus ? n_cpus : 1, sizeof(*s->cpus));
+	s->heap = calloc(n_cpus ? n_cpus : 1, sizeof(*s->heap));
+	s->errors = calloc(n_cpus ? n_cpus : 1, sizeof(*s->errors));
+	if (!s->cpus || !s->heap || !s->errors) {
+		vmrt_stream_free(s);
+		return NULL;
+	}
+	for (unsigned i = 0; i < n_cpus; i++)
+		s->cpus[i].cpu = (uint16_t)i;
+	return s;
+}
+
+enum vmrt_status vmrt_stream_open(
+	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err)
+{
+	struct vmrt_stream *s = stream_alloc(dat->formats, dat->info.cpus);
+	size_t window = WINDOW_MAX;
+
+	if (!s)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
+	s->path = dat->path;
+	s->tsc_mult = dat->tsc_mult;
+	s->tsc_shift = dat->tsc_shift;
+	if (s->n_cpus > WINDOWS / WINDOW_MAX)
+		window = WINDOWS / s->n_cpus;
+	for (unsigned i = 0; i < s->n_cpus; i++) {
+		if (!dat->buffer->cpus[i].size) {
+			if (dat->buffer->cpus[i].missing)
+				ends_early(s, &s->cpus[i]);
+			continue;
+		}
+		s->cpus[i].feed = page_feed_file(dat, i, window);
+		if (!s->cpus[i].feed) {
+			vmrt_stream_free(s);
+			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
+		}
+	}
+	*out = s;
+	return VMRT_OK;
+}
+
+void vmrt_stream_broken_off(struct vmrt_stream *stream)
+{
+	stream->cut = true;
+	for (unsigned i = 0; i < stream->n_cpus; i++)
+		if (!stream->cpus[i].feed)
+			ends_early(stream, &stream->cpus[i]);
+}
+
+enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,
+	uint32_t page_size, struct vmrt_stream **out, struct vmrt_error *err)
+{
+	struct vmrt_stream *s;
+
+	if (!cpus || cpus > DAT_MAX_CPUS || page_size < DAT_MIN_PAGE || page_size > DAT_MAX_PAGE)
+		return vmrt_fail(err, VMRT_EINVAL,
+			"a live stream of %u CPUs with pages of %u bytes", cpus, page_size);
+	s = stream_alloc(formats, cpus);
+	if (!s)
+		return vmrt_fail(err, VMRT_ENOMEM, "live stream: out of memory");
+	s->live = true;
+	s->limit = INT64_MIN;
+	for (unsigned i = 0; i < cpus; i++) {
+		s->cpus[i].feed = page_feed_live(page_size);
+		if (!s->cpus[i].feed) {
+			vmrt_stream_free(s);
+			return vmrt_fail(err, VMRT_ENOMEM, "live stream: out of memory");
+		}
+	}
+	*out = s;
+	return VMRT_OK;
+}
+
+static bool in_heap(const struct vmrt_stream *s, const struct stream_cpu *cpu)
+{
+	for (unsigned i = 0; i < s->n_heap; i++)
+		if (s->heap[i] == cpu)
+			return true;
+	return false;
+}
+
+enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
+	size_t size, struct vmrt_error *err)
+{
+	struct stream_cpu *c;
+	enum vmrt_status status;
+
+	if (!stream->live || cpu >= stream->n_cpus)
+		return vmrt_fail(
+			err, VMRT_EINVAL, "a page of CPU %u, which the stream does not have", cpu);
+	c = &stream->cpus[cpu];
+	if (c->dead)
+		return VMRT_OK;
+	status = page_feed_push(c->feed, page, size, err);
+	if (status != VMRT_OK)
+		return status;
+	/* A CPU that had run dry comes back. */
+	settle(stream);
+	if (!in_heap(stream, c) && advance(stream, c))
+		heap_add(stream, c);
+	return VMRT_OK;
+}
+
+void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns)
+{
+	stream->limit = local_ns;
+}
+
+int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err)
+{
+	struct stream_cpu *cpu;
+
+	settle(stream);
+	if (stream->n_errors) {
+		stream->n_errors--;
+		if (err)
+			*err = stream->errors[stream->n_errors];
+		return -1;
+	}
+	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
+		return 0;
+	cpu = stream->heap[0];
+	if (!formats_decode(stream->formats, cpu->record, cpu->size, stream->name_room, event)) {
+		die(stream, cpu,
+			cpu->page_offset == DAT_PAGE_LIVE
+				? DAT_PAGE_LIVE
+				: cpu->page_offset + (uint64_t)(cpu->record - cpu->walk.page),
+			"a record shorter than its event's format says");
+		heap_drop_top(stream);
+		return vmrt_stream_next(stream, event, err);
+	}
+	stream_give(stream, cpu, event);
+	return 1;
+}
+
+int64_t vmrt_stream_peek(struct vmrt_stream *stream)
+{
+	settle(stream);
+	if (stream->n_errors)
+		return stream->last_ts; /* there is something to be told, now */
+	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
+		return INT64_MAX;
+	return stream->heap[0]->ts;
+}
+
+int vmrt_stream_ended(struct vmrt_stream *stream)
+{
+	for (unsigned i = 0; stream->n_ended && i < stream->n_cpus; i++) {
+		if (!stream->cpus[i].ended || stream->cpus[i].told)
+			continue;
+		stream->cpus[i].told = true;
+		stream->n_ended--;
+		return (int)i;
+	}
+	return -1;
+}
+
+void vmrt_stream_free(struct vmrt_stream *stream)
+{
+	if (!stream)
+		return;
+	for (unsigned i = 0; stream->cpus && i < stream->n_cpus; i++)
+		page_feed_free(stream->cpus[i].feed);
+	free(stream->cpus);
+	free(stream->heap);
+	free(stream->errors);
+	free(stream);
+}

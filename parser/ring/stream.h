@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PARSER_STREAM_H
+#define PARSER_STREAM_H
+
+/* Inside a stream, for those who read so many events that a call for each would count. */
+
+#include "parser/dat/dat.h"
+
+struct stream_cpu {
+	struct page_feed *feed;
+	struct page_walk walk;
+	uint64_t page_offset;
+	int64_t ts; /* of the next record */
+	const uint8_t *record;
+	uint32_t size;
+	uint64_t lost;
+	uint16_t cpu;
+	bool dead; /* malformed from here on */
+	bool in_page;
+	bool ended,
+		told; /* there was more, but it cannot be read; vmrt_stream_ended() has said so */
+};
+
+struct vmrt_stream {
+	const struct vmrt_formats *formats;
+	const char *path; /* NULL: live */
+	uint32_t tsc_mult, tsc_shift;
+	bool live, cut;
+	int64_t limit;
+
+	struct stream_cpu *cpus;
+	unsigned n_cpus;
+	struct stream_cpu **heap;
+	unsigned n_heap;
+	const struct stream_cpu *rival; /* first of the others in the heap, or NULL */
+	struct stream_cpu *given;	/* its record was given out; it has to move on */
+	bool started;
+	int64_t last_ts;
+
+	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
+	unsigned n_errors;	   /* CPUs that died and were not told of yet */
+	struct vmrt_error *errors; /* room for one each */
+	char name_room[16];
+};
+
+static inline bool stream_before(const struct stream_cpu *a, const struct stream_cpu *b)
+{
+	return a->ts < b->ts || (a->ts == b->ts && a->cpu < b->cpu);
+}
+
+/* Time of the record that @cpu is at. */
+static inline int64_t stream_time(const struct vmrt_stream *s, const struct stream_cpu *cpu)
+{
+	if (!s->tsc_mult)
+		return (int64_t)cpu->walk.ts;
+	return (int64_t)(((unsigned __int128)cpu->walk.ts * s->tsc_mult) >> s->tsc_shift) &
+	       INT64_MAX;
+}
+
+/* The record of @cpu, decoded into @event, is given out. */
+static inline void stream_give(
+	struct vmrt_stream *s, struct stream_cpu *cpu, struct vmrt_event *event)
+{
+	event->ts = cpu->ts;
+	event->cpu = cpu->cpu;
+	event->lost = cpu->lost;
+	s->last_ts = cpu->ts;
+	s->given = cpu;
+}
+
+/** stream_reorder - the top of the heap is no longer its first: puts it in its place, returns the
+ * new top */
+struct stream_cpu *stream_reorder(struct vmrt_stream *s);
+
+/**
+ * stream_next - vmrt_stream_next(), inline for the usual case
+ *
+ * That is: the CPU whose record was given out last has another one on the same page.
+ */
+static inline int stream_next(
+	struct vmrt_stream *s, struct vmrt_event *event, struct vmrt_error *err)
+{
+	struct stream_cpu *cpu = s->given;
+
+	if (!cpu || !cpu->in_page || s->live || s->n_errors ||
+		!page_next_quick(&cpu->walk, &cpu->record, &cpu->size))
+		return vmrt_stream_next(s, event, err);
+	cpu->ts = stream_time(s, cpu);
+	cpu->lost = 0;
+	if (s->rival && stream_before(s->rival, cpu))
+		cpu = stream_reorder(s);
+	s->given = NULL;
+	if (!formats_decode(s->formats, cpu->record, cpu->size, s->name_room, event))
+		return vmrt_stream_next(s, event, err);
+	stream_give(s, cpu, event);
+	return 1;
+}
+
+#endif

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* From recordings to run.db: feeds the engine, whose records a database sink takes. */
+#include <vmrt/analyze.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include <vmrt/files.h>
+#include <vmrt/recording.h>
+
+#include "parser/db/rundb.h"
+
+#define PATH_ROOM 4096
+#define LOOK_EVERY 1000000 /* events */
+
+struct analysis {
+	const struct vmrt_analyze_options *options;
+	struct vmrt_recording *rec;
+	struct vmrt_engine_config config;
+	struct vmrt_engine *engine;
+	struct rundb *db;
+	struct vmrt_sink sink;
+};
+
+/* Before the next event is pushed: which CPUs have no more to come? */
+static void clip(struct analysis *a)
+{
+	uint32_t machine;
+	unsigned cpu;
+
+	while (vmrt_recording_ended(a->rec, &machine, &cpu))
+		vmrt_engine_clip(a->engine, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
+}
+
+static enum vmrt_status feed(
+	struct analysis *a, struct vmrt_analyze_result *result, struct vmrt_error *err)
+{
+	const struct vmrt_event *event;
+	int64_t host_ns, error_ns;
+	uint32_t machine;
+	unsigned long long look = LOOK_EVERY;
+
+	while (vmrt_recording_next(a->rec, &machine, &event, &host_ns, &error_ns)) {
+		clip(a);
+		if (vmrt_engine_push(a->engine, machine, event, host_ns, error_ns) != VMRT_OK)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory after %llu events",
+				result->events);
+		if (++result->events < look)
+			continue;
+		look += LOOK_EVERY;
+		if (a->options->progress)
+			fprintf(stderr, "\r%llu million events ", result->events / LOOK_EVERY);
+		if (a->options->stop && a->options->stop())
+			return vmrt_fail(err, VMRT_EINTR,
+				"stopped after %llu events; the database is as it was",
+				result->events);
+	}
+	if (a->options->progress && result->events >= LOOK_EVERY)
+		fprintf(stderr, "\r\033[K");
+	clip(a);
+	if (!result->events) {
+		struct vmrt_recorded_machine host;
+
+		vmrt_recording_machine(a->rec, 0, &host);
+		return vmrt_fail(err, VMRT_EFORMAT, "%s: the recording is empty: it holds no event",
+			host.path);
+	}
+	if (vmrt_engine_finish(a->engine, a->config.end_ns) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	return VMRT_OK;
+}
+
+/* Loss that the kernel counted but no page told of: where in time is not known. */
+static uint64_t give_counted_losses(struct analysis *a, size_t index)
+{
+	struct vmrt_recorded_machine m;
+	uint64_t sum = 0;
+
+	vmrt_recording_machine(a->rec, index, &m);
+	for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
+		struct vmrt_dat_cpustat stat = vmrt_dat_cpustat(m.dat, cpu);
+		struct vmrt_loss loss = {
+			.machine = (uint32_t)index,
+			.cpu = (uint16_t)cpu,
+			.from_ns = VMRT_UNKNOWN,
+			.to_ns = VMRT_UNKNOWN,
+			.events = stat.overrun + stat.commit_overrun + stat.dropped,
+			.kind = stat.dropped ? VMRT_LOSS_DROPPED : VMRT_LOSS_OVERRUN,
+		};
+
+		if (loss.events)
+			a->sink.loss(a->sink.ctx, &loss);
+		sum += loss.events;
+	}
+	return sum;
+}
+
+static void write_machines(struct analysis *a, struct vmrt_analyze_result *result)
+{
+	for (size_t i = 0; i < a->config.n_machines; i++) {
+		struct vmrt_recorded_machine m;
+		struct rundb_machine row;
+		const char *base;
+
+		vmrt_recording_machine(a->rec, i, &m);
+		base = strrchr(m.path, '/');
+		row = (struct rundb_machine){
+			.id = (uint32_t)i,
+			.name = m.name,
+			.kernel = vmrt_dat_info(m.dat)->uname,
+			.clock = vmrt_dat_info(m.dat)->clock,
+			.file = base ? base + 1 : m.path,
+			.note = m.note,
+			.cpus = vmrt_dat_info(m.dat)->cpus,
+			.map = m.map,
+		};
+		vmrt_engine_stats(a->engine, (uint32_t)i, &row.stats);
+		if (!row.stats.lost)
+			row.stats.lost = give_counted_losses(a, i);
+		result->lost += row.stats.lost;
+		rundb_machine(a->db, &row);
+	}
+	result->loss = result->lost > 0;
+}
+
+static enum vmrt_status analyze(struct analysis *a, const char *db_path,
+	struct vmrt_analyze_result *result, struct vmrt_error *err)
+{
+	const struct vmrt_manifest *manifest = vmrt_recording_manifest(a->rec);
+	struct vmrt_machine_stats host;
+	enum vmrt_status status;
+
+	status = rundb_create(db_path, manifest, &a->db, err);
+	if (status != VMRT_OK)
+		return status;
+	vmrt_recording_config(a->rec, &a->config);
+	rundb_sink(a->db, &a->sink);
+	for (size_t i = 0; i < a->config.n_vms; i++)
+		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
+			manifest ? &manifest->vms[i].vm : NULL);
+	status = vmrt_engine_new(&a->config, &a->sink, &a->engine, err);
+	if (status == VMRT_OK)
+		status = feed(a, result, err);
+	if (status != VMRT_OK)
+		return status;
+	write_machines(a, result);
+	rundb_tasks(
+		a->db, a->config.experiment, a->config.machines, a->config.n_machines, a->engine);
+	vmrt_engine_stats(a->engine, 0, &host);
+	rundb_run(a->db, a->config.experiment, vmrt_recording_experiment(a->rec),
+		a->config.start_ns != VMRT_UNKNOWN ? a->config.start_ns : host.first_ns,
+		a->config.end_ns != VMRT_UNKNOWN ? a->config.end_ns : host.last_ns);
+	rundb_counts(a->db, &result->jobs, &result->periods);
+	status = rundb_finish(a->db, err);
+	a->db = NULL;
+	return status;
+}
+
+/*
+ * The files of a run tell other readers the relation of the clocks as the pings gave it. Now more
+ * is known. Where pings are absent the file's own time shift may be what the map was made from: it
+ * stays.
+ */
+static void refresh_shifts(struct analysis *a)
+{
+	const struct vmrt_manifest *manifest = vmrt_recording_manifest(a->rec);
+
+	for (size_t i = 1; i < a->config.n_machines; i++) {
+		struct vmrt_recorded_machine m;
+		bool pinged = false;
+
+		vmrt_recording_machine(a->rec, i, &m);
+		for (size_t k = 0; manifest && k < manifest->n_vms; k++)
+			pinged |= manifest->vms[k].n_pings &&
+				  !strcmp(manifest->vms[k].vm.name, m.name);
+		/* a run that cannot be written to is none the worse for it */
+		if (pinged)
+			vmrt_dat_refresh_shift(m.dat, m.path, m.map, NULL);
+	}
+}
+
+enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
+	struct vmrt_analyze_result *result, struct vmrt_error *err)
+{
+	struct analysis a = {.options = options};
+	char db_path[PATH_ROOM];
+	enum vmrt_status status;
+
+	memset(result, 0, sizeof(*result));
+	if (options->db)
+		snprintf(db_path, sizeof(db_path), "%s", options->db);
+	else if (!options->recording.run)
+		return vmrt_fail(err, VMRT_EINVAL, "say with -o where the database is to go");
+	else if (vmrt_path(db_path, sizeof(db_path), options->recording.run, VMRT_FILE_DB) !=
+		 VMRT_OK)
+		return vmrt_fail(
+			err, VMRT_ERANGE, "%s: the path is too long", options->recording.run);
+	status = vmrt_recording_open(&options->recording, &a.rec, err);
+	if (status == VMRT_OK)
+		status = analyze(&a, db_path, result, err);
+	if (status == VMRT_OK && !options->db)
+		refresh_shifts(&a);
+	vmrt_engine_free(a.engine);
+	rundb_abort(a.db);
+	vmrt_recording_close(a.rec);
+	return status;
+}

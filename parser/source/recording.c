@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens what was recorded, maps the guests' clocks, and merges all machines by time. */
+#include <vmrt/recording.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/causality.h>
+#include <vmrt/files.h>
+
+#include "parser/ring/stream.h"
+
+#define MAX_MACHINES 64
+#define MAX_EXPERIMENT (1 << 20)
+#define PATH_ROOM 4096
+
+/* One file being read: number 0 is the host's. */
+struct source {
+	uint32_t index;
+	char name[VMRT_NAME_MAX];
+	char path[PATH_ROOM];
+	struct vmrt_dat *dat;
+	struct vmrt_stream *stream;
+	struct vmrt_clockmap map; /* of a guest */
+	size_t hint;
+	const struct vmrt_manifest_vm *vm;
+	struct vmrt_event event; /* the next one */
+	int64_t host_ns;
+	bool have;
+	char note[256];
+};
+
+struct vmrt_recording {
+	const struct vmrt_recording_options *options; /* only while it is being opened */
+	struct vmrt_manifest *manifest;
+	struct vmrt_experiment *exp;
+	char *exp_text;
+	struct source sources[MAX_MACHINES];
+	size_t n;
+	struct source *given; /* its event is in the caller's hands */
+	bool ended;	      /* a stream has something for vmrt_recording_ended() */
+	int64_t rival_ns;     /* the other sources' next events are at or after this */
+	struct vmrt_engine_machine machines[MAX_MACHINES];
+	struct vmrt_engine_vm vms[MAX_MACHINES];
+	size_t n_vms;
+	struct vmrt_vm_thread *made[MAX_MACHINES]; /* thread lists made from GUEST options */
+};
+
+static enum vmrt_status load_experiment(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	char path[PATH_ROOM];
+	const char *from = rec->options->experiment;
+	enum vmrt_status status;
+
+	if (!from && rec->options->run) {
+		if (vmrt_path(path, sizeof(path), rec->options->run, VMRT_FILE_EXPERIMENT) !=
+			VMRT_OK)
+			return vmrt_fail(
+				err, VMRT_ERANGE, "%s: the path is too long", rec->options->run);
+		if (access(path, F_OK) == 0)
+			from = path;
+	}
+	if (!from)
+		return VMRT_OK;
+	status = vmrt_read_file(from, MAX_EXPERIMENT, &rec->exp_text, NULL, err);
+	if (status != VMRT_OK)
+		return status;
+	return vmrt_experiment_parse(rec->exp_text, from, &rec->exp, err);
+}
+
+static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name, const char *path,
+	const struct vmrt_manifest_vm *vm, struct vmrt_error *err)
+{
+	struct source *s = &rec->sources[rec->n];
+	enum vmrt_status status;
+
+	if (rec->n == MAX_MACHINES)
+		return vmrt_fail(err, VMRT_ERANGE, "more than %d recordings at once", MAX_MACHINES);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	s->vm = vm;
+	s->index = (uint32_t)rec->n;
+	status = vmrt_dat_open(path, &s->dat, err);
+	if (status != VMRT_OK)
+		return status;
+	rec->n++;
+	if (vmrt_dat_missing(s->dat)) {
+		snprintf(s->note, sizeof(s->note), "the file is cut short: %llu bytes are missing",
+			(unsigned long long)vmrt_dat_missing(s->dat));
+		vmrt_warn("%s: %s", path, s->note);
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	const char *run = rec->options->run;
+	char path[PATH_ROOM];
+	enum vmrt_status status;
+
+	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_MANIFEST) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", run);
+	if (access(path, F_OK) == 0) {
+		status = vmrt_manifest_load(path, &rec->manifest, err);
+		if (status != VMRT_OK)
+			return status;
+	}
+	vmrt_path(path, sizeof(path), run, VMRT_FILE_HOST);
+	if (access(path, F_OK) != 0)
+		return vmrt_fail(err, VMRT_ENOENT, "%s is no recording: it holds no %s", run,
+			VMRT_FILE_HOST);
+	status = open_source(rec, VMRT_HOST, path, NULL, err);
+	for (size_t i = 0; status == VMRT_OK && rec->manifest && i < rec->manifest->n_vms; i++) {
+		const struct vmrt_manifest_vm *vm = &rec->manifest->vms[i];
+		struct vmrt_error why;
+
+		if (!vm->file[0])
+			continue;
+		if (strchr(vm->file, '/'))
+			return vmrt_fail(err, VMRT_EFORMAT,
+				"%s/%s: the file name %s leaves the run folder", run,
+				VMRT_FILE_MANIFEST, vm->file);
+		vmrt_path(path, sizeof(path), run, vm->file);
+		/* one guest's bad recording is no reason to lose the others */
+		if (open_source(rec, vm->vm.name, path, vm, &why) != VMRT_OK)
+			vmrt_warn("%s; the guest is left out", why.text);
+	}
+	return status;
+}
+
+/* "…/guest-vm1.dat" is the recording of vm1. */
+static void name_of_file(const char *path, char *buf, size_t room)
+{
+	const char *base = strrchr(path, '/');
+	size_t n;
+
+	base = base ? base + 1 : path;
+	for (const char *const *p = (const char *const[]){"guest-", "trace-", NULL}; *p; p++)
+		if (!strncmp(base, *p, strlen(*p))) {
+			base += strlen(*p);
+			break;
+		}
+	n = strlen(base);
+	if (n > 4 && !strcmp(base + n - 4, ".dat"))
+		n -= 4;
+	snprintf(buf, room, "%.*s", (int)n, base);
+}
+
+static enum vmrt_status open_files(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status = open_source(rec, VMRT_HOST, rec->options->host_file, NULL, err);
+
+	for (size_t i = 0; status == VMRT_OK && i < rec->options->n_guest_files; i++) {
+		char name[VMRT_NAME_MAX];
+		const struct vmrt_dat_guest *guests;
+		struct vmrt_dat *dat;
+		size_t n;
+
+		name_of_file(rec->options->guest_files[i], name, sizeof(name));
+		status = open_source(rec, name, rec->options->guest_files[i], NULL, err);
+		if (status != VMRT_OK)
+			break;
+		/* the host's recording knows the guest's name by its trace id */
+		dat = rec->sources[rec->n - 1].dat;
+		guests = vmrt_dat_guests(rec->sources[0].dat, &n);
+		for (size_t g = 0; g < n; g++)
+			if (guests[g].trace_id &&
+				guests[g].trace_id == vmrt_dat_info(dat)->trace_id)
+				snprintf(rec->sources[rec->n - 1].name, VMRT_NAME_MAX, "%s",
+					guests[g].name);
+	}
+	return status;
+}
+
+static uint32_t machine_of(const struct vmrt_recording *rec, const char *name)
+{
+	for (size_t i = 1; i < rec->n; i++)
+		if (!strcmp(rec->sources[i].name, name))
+			return (uint32_t)i;
+	return VMRT_NONE;
+}
+
+/* VMs of a recording by other tools: the host file's GUEST options name the vCPU threads. */
+static enum vmrt_status vms_from_options(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	size_t n;
+	const struct vmrt_dat_guest *guests = vmrt_dat_guests(rec->sources[0].dat, &n);
+
+	for (size_t g = 0; g < n && rec->n_vms < MAX_MACHINES; g++) {
+		struct vmrt_engine_vm *vm = &rec->vms[rec->n_vms];
+		struct vmrt_vm_thread *threads = calloc(guests[g].n_vcpus + 1, sizeof(*threads));
+
+		if (!threads)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		rec->made[rec->n_vms++] = threads;
+		vm->name = guests[g].name;
+		vm->machine = machine_of(rec, guests[g].name);
+		vm->threads = threads;
+		for (unsigned v = 0; v < guests[g].n_vcpus; v++) {
+			const char *comm;
+
+			if (guests[g].vcpu_tids[v] <= 0)
+				continue;
+			threads[vm->n_threads].tid = guests[g].vcpu_tids[v];
+			threads[vm->n_threads].role = VMRT_ROLE_VCPU;
+			threads[vm->n_threads].vcpu = (int)v;
+			comm = vmrt_dat_comm(rec->sources[0].dat, guests[g].vcpu_tids[v]);
+			snprintf(threads[vm->n_threads++].comm, VMRT_COMM_MAX, "%s",
+				comm ? comm : "");
+		}
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status find_vms(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	if (!rec->manifest)
+		return vms_from_options(rec, err);
+	for (size_t i = 0; i < rec->manifest->n_vms && rec->n_vms < MAX_MACHINES; i++) {
+		struct vmrt_engine_vm *vm = &rec->vms[rec->n_vms++];
+
+		vm->name = rec->manifest->vms[i].vm.name;
+		vm->machine = machine_of(rec, vm->name);
+		vm->threads = rec->manifest->vms[i].vm.threads;
+		vm->n_threads = rec->manifest->vms[i].vm.n_threads;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)
+{
+	struct source *s = &rec->sources[index];
+	const struct vmrt_engine_vm *vm = NULL;
+	enum vmrt_status status;
+	int32_t *tids;
+	size_t n_tids = 0;
+
+	for (size_t i = 0; i < rec->n_vms; i++)
+		if (rec->vms[i].machine == index)
+			vm = &rec->vms[i];
+	tids = calloc(vm ? vm->n_threads + 1 : 1, sizeof(*tids));
+	if (!tids)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; vm && i < vm->n_threads; i++) {
+		if (vm->threads[i].role != VMRT_ROLE_VCPU || vm->threads[i].vcpu < 0 ||
+			(size_t)vm->threads[i].vcpu >= vm->n_threads)
+			continue;
+		tids[vm->threads[i].vcpu] = vm->threads[i].tid;
+		if ((size_t)vm->threads[i].vcpu + 1 > n_tids)
+			n_tids = (size_t)vm->threads[i].vcpu + 1;
+	}
+	/* what KVM says of the counters is better than anything else, if the pings do not
+	 * contradict it */
+	if (s->vm && s->vm->kvm.ratio &&
+		vmrt_clock_from_kvm(&s->vm->kvm, s->vm->pings, s->vm->n_pings, &s->map, NULL) ==
+			VMRT_OK) {
+		free(tids);
+		return VMRT_OK;
+	}
+	status = vmrt_clock_from_recordings(rec->sources[0].dat, s->dat, tids, n_tids,
+		s->vm ? s->vm->pings : NULL, s->vm ? s->vm->n_pings : 0, &s->map, err);
+	free(tids);
+	return status;
+}
+
+/* Gets the next event of one machine; a malformed CPU is given up, the others go on. */
+static void advance(struct vmrt_recording *rec, struct source *s)
+{
+	struct vmrt_error why;
+	int got;
+
+	while ((got = stream_next(s->stream, &s->event, &why)) < 0) {
+		vmrt_warn("%s", why.text);
+		snprintf(s->note, sizeof(s->note), "%.250s", why.text);
+	}
+	s->have = got > 0;
+	s->host_ns = s->event.ts;
+	if (s->index && s->have)
+		s->host_ns = vmrt_clockmap_to_host(&s->map, s->event.ts, &s->hint);
+	rec->ended |= s->stream->n_ended > 0;
+}
+
+enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
+	struct vmrt_recording **out, struct vmrt_error *err)
+{
+	struct vmrt_recording *rec = calloc(1, sizeof(*rec));
+	enum vmrt_status status;
+
+	if (!rec)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	rec->options = options;
+	status = load_experiment(rec, err);
+	if (status == VMRT_OK)
+		status = options->run ? open_run(rec, err) : open_files(rec, err);
+	if (status == VMRT_OK)
+		status = find_vms(rec, err);
+	for (size_t i = 1; status == VMRT_OK && i < rec->n; i++)
+		status = map_clock(rec, i, err);
+	for (size_t i = 0; status == VMRT_OK && i < rec->n; i++) {
+		rec->machines[i].name = rec->sources[i].name;
+		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
+		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;
+		status = vmrt_stream_open(rec->sources[i].dat, &rec->sources[i].stream, err);
+		if (status == VMRT_OK && (i ? rec->sources[i].vm && rec->sources[i].vm->broken_off
+					    : rec->manifest && rec->manifest->broken_off))
+			vmrt_stream_broken_off(rec->sources[i].stream);
+		if (status == VMRT_OK)
+			advance(rec, &rec->sources[i]);
+	}
+	rec->options = NULL;
+	if (status != VMRT_OK) {
+		vmrt_recording_close(rec);
+		return status;
+	}
+	*out = rec;
+	return VMRT_OK;
+}
+
+void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config *config)
+{
+	*config = (struct vmrt_engine_config){
+		.experiment = rec->exp,
+		.machines = rec->machines,
+		.n_machines = rec->n,
+		.vms = rec->vms,
+		.n_vms = rec->n_vms,
+		.start_ns = rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
+		.end_ns = rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN,
+		.hsf = rec->manifest && rec->manifest->hsf,
+	};
+}
+
+/* The source whose event is next in host time; of equal ones the first. */
+static struct source *find_next(struct vmrt_recording *rec)
+{
+	struct source *next = NULL;
+
+	rec->rival_ns = INT64_MAX;
+	for (size_t i = 0; i < rec->n; i++) {
+		struct source *s = &rec->sources[i];
+
+		if (!s->have)
+			continue;
+		if (!next || s->host_ns < next->host_ns) {
+			rec->rival_ns = next ? next->host_ns : INT64_MAX;
+			next = s;
+		} else if (s->host_ns < rec->rival_ns) {
+			rec->rival_ns = s->host_ns;
+		}
+	}
+	return next;
+}
+
+bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
+	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns)
+{
+	struct source *next = rec->given;
+
+	if (next)
+		advance(rec, next);
+	if (!next || !next->have || next->host_ns >= rec->rival_ns)
+		next = find_next(rec);
+	rec->given = next;
+	if (!next)
+		return false;
+	*machine = next->index;
+	*event = &next->event;
+	*host_ns = next->host_ns;
+	*error_ns = next->index ? vmrt_clockmap_error(&next->map, next->event.ts, &next->hint) : 0;
+	return true;
+}
+
+bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu)
+{
+	for (size_t i = 0; rec->ended && i < rec->n; i++) {
+		if (!rec->sources[i].stream->n_ended)
+			continue;
+		*machine = (uint32_t)i;
+		*cpu = (unsigned)vmrt_stream_ended(rec->sources[i].stream);
+		return true;
+	}
+	rec->ended = false;
+	return false;
+}
+
+void vmrt_recording_machine(
+	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out)
+{
+	const struct source *s = &rec->sources[index];
+
+	out->name = s->name;
+	out->path = s->path;
+	out->note = s->note[0] ? s->note : s->vm ? s->vm->note : "";
+	out->dat = s->dat;
+	out->map = index ? &s->map : NULL;
+}
+
+const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording *rec)
+{
+	return rec->manifest;
+}
+
+const char *vmrt_recording_experiment(const struct vmrt_recording *rec)
+{
+	return rec->exp_text;
+}
+
+void vmrt_recording_close(struct vmrt_recording *rec)
+{
+	if (!rec)
+		return;
+	for (size_t i = 0; i < rec->n; i++) {
+		vmrt_stream_free(rec->sources[i].stream);
+		vmrt_dat_close(rec->sources[i].dat);
+		vmrt_clockmap_free(&rec->sources[i].map);
+	}
+	for (size_t i = 0; i < MAX_MACHINES; i++)
+		free(rec->made[i]);
+	vmrt_manifest_free(rec->manifest);
+	vmrt_experiment_free(rec->exp);
+	free(rec->exp_text);
+	free(rec);
+}

@@ -1,0 +1,654 @@
+/* SPDX-License-Identifier: MIT */
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <vmrt/causality.h>
+#include <vmrt/dat.h>
+#include <vmrt/files.h>
+
+#include "pages.h"
+
+#define S VMRT_NS_PER_S
+#define MS VMRT_NS_PER_MS
+#define US VMRT_NS_PER_US
+
+static char path[64];
+
+static int make_folder(void **unused)
+{
+	int fd;
+
+	(void)unused;
+	strcpy(path, "/tmp/vmrt-test-dat-XXXXXX");
+	fd = mkstemp(path);
+	return fd < 0 ? -1 : close(fd);
+}
+
+static int remove_folder(void **unused)
+{
+	(void)unused;
+	return unlink(path);
+}
+
+static struct vmrt_dat *open_written(struct tests_dat *d)
+{
+	struct vmrt_dat *dat = NULL;
+	struct vmrt_error err;
+
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	if (vmrt_dat_open(path, &dat, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	return dat;
+}
+
+static struct vmrt_stream *stream_of(const struct vmrt_dat *dat)
+{
+	struct vmrt_stream *s = NULL;
+
+	assert_int_equal(vmrt_stream_open(dat, &s, NULL), VMRT_OK);
+	return s;
+}
+
+static void next(struct vmrt_stream *s, struct vmrt_event *e, enum vmrt_event_type type, int64_t ts)
+{
+	struct vmrt_error err;
+
+	if (vmrt_stream_next(s, e, &err) != 1)
+		fail_msg("no event where one of type %d should be", (int)type);
+	assert_int_equal(e->type, type);
+	assert_int_equal(e->ts, ts);
+}
+
+static void all_events_come_back_as_written(enum tests_kernel kernel)
+{
+	struct tests_dat *d = tests_dat_new(2, kernel);
+	const uint64_t timer = UINT64_C(0xffff888012345678);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+
+	tests_dat_switch(d, 0, S, "swapper/0", 0, 120, 0, "sixteen_letters!", 55, 39);
+	tests_dat_flags(d, VMRT_FLAG_HARDIRQ | VMRT_FLAG_NEED_RESCHED);
+	tests_dat_waking(d, 0, S + 1, "other", 66, 49, 1);
+	tests_dat_flags(d, 0);
+	tests_dat_wakeup(d, 0, S + 2, "other", 66, 49, 1);
+	tests_dat_wakeup_new(d, 0, S + 3, "new", 67, 120, 0);
+	tests_dat_migrate(d, 0, S + 4, "new", 67, 120, 0, 1);
+	tests_dat_exec(d, 0, S + 5, "/usr/bin/long_file_name_of_a_program", 55, 54);
+	tests_dat_fork(d, 0, S + 6, "parent", 55, "child", 68);
+	tests_dat_timer_setup(d, 0, S + 7, timer, 1, VMRT_TIMER_HARD);
+	tests_dat_timer_start(
+		d, 0, S + 8, timer, VMRT_FN_WAKEUP, 2 * S, 2 * S - 50, VMRT_TIMER_PINNED);
+	tests_dat_timer_cancel(d, 0, S + 9, timer);
+	tests_dat_timer_expire(d, 0, 2 * S, timer, VMRT_FN_TICK, 2 * S - 5);
+	tests_dat_mark(d, 0, 2 * S + 1, "vmrt job_begin task=a k=1");
+	tests_dat_other(d, 0, 2 * S + 2);
+	tests_dat_exit(d, 0, 2 * S + 3, "sixteen_letters!", 55, 39);
+	tests_dat_irq(d, 0, 2 * S + 3, 2 * S + 3);
+	tests_dat_switch(d, 0, 2 * S + 4, "sixteen_letters!", 55, 39, 0x100, "swapper/0", 0, 120);
+	tests_dat_switch(d, 0, 2 * S + 5, "swapper/0", 0, 120, 2, "swapper/0", 0, 120);
+	dat = open_written(d);
+	s = stream_of(dat);
+
+	next(s, &e, VMRT_EV_SWITCH, S);
+	assert_int_equal(e.pid, 0);
+	assert_int_equal(e.sw.prev_pid, 0);
+	assert_int_equal(e.sw.next_pid, 55);
+	assert_int_equal(e.sw.prev_prio, 120);
+	assert_int_equal(e.sw.next_prio, 39);
+	assert_memory_equal(e.sw.next_comm, "sixteen_letters!", 16);
+	assert_string_equal(e.sw.prev_comm, "swapper/0");
+	next(s, &e, VMRT_EV_WAKING, S + 1);
+	assert_int_equal(e.pid, 55);
+	assert_int_equal(e.flags, VMRT_FLAG_HARDIRQ | VMRT_FLAG_NEED_RESCHED);
+	assert_int_equal(e.wake.pid, 66);
+	assert_int_equal(e.wake.prio, 49);
+	assert_int_equal(e.wake.target_cpu, 1);
+	assert_string_equal(e.wake.comm, "other");
+	next(s, &e, VMRT_EV_WAKEUP, S + 2);
+	next(s, &e, VMRT_EV_WAKEUP_NEW, S + 3);
+	next(s, &e, VMRT_EV_MIGRATE, S + 4);
+	assert_int_equal(e.migrate.pid, 67);
+	assert_int_equal(e.migrate.orig_cpu, 0);
+	assert_int_equal(e.migrate.dest_cpu, 1);
+	next(s, &e, VMRT_EV_EXEC, S + 5);
+	assert_int_equal(e.process.pid, 55);
+	assert_int_equal(e.process.other_pid, 54);
+	assert_null(e.process.comm);
+	next(s, &e, VMRT_EV_FORK, S + 6);
+	assert_int_equal(e.process.pid, 55);
+	assert_int_equal(e.process.other_pid, 68);
+	assert_string_equal(e.process.comm, "child");
+	next(s, &e, VMRT_EV_TIMER_SETUP, S + 7);
+	assert_true(e.timer.timer == timer);
+	assert_int_equal(e.timer.clock, 1);
+	assert_int_equal(e.timer.mode, VMRT_TIMER_HARD);
+	next(s, &e, VMRT_EV_TIMER_START, S + 8);
+	assert_int_equal(e.timer.fn, VMRT_FN_WAKEUP);
+	assert_int_equal(e.timer.expires, 2 * S);
+	assert_int_equal(e.timer.softexpires, 2 * S - 50);
+	assert_int_equal(e.timer.mode, VMRT_TIMER_PINNED);
+	next(s, &e, VMRT_EV_TIMER_CANCEL, S + 9);
+	assert_true(e.timer.timer == timer);
+	next(s, &e, VMRT_EV_TIMER_EXPIRE, 2 * S);
+	assert_int_equal(e.timer.fn, VMRT_FN_TICK);
+	assert_int_equal(e.timer.now, 2 * S - 5);
+	next(s, &e, VMRT_EV_MARK, 2 * S + 1);
+	assert_int_equal(e.mark.len, strlen("vmrt job_begin task=a k=1"));
+	assert_memory_equal(e.mark.text, "vmrt job_begin task=a k=1", e.mark.len);
+	next(s, &e, VMRT_EV_OTHER, 2 * S + 2);
+	assert_int_equal(e.pid, 55);
+	next(s, &e, VMRT_EV_EXIT, 2 * S + 3);
+	assert_int_equal(e.process.pid, 55);
+	assert_memory_equal(e.process.comm, "sixteen_letters!", 16);
+	next(s, &e, VMRT_EV_IRQ_ENTER, 2 * S + 3);
+	assert_int_equal(e.pid, 55);
+	next(s, &e, VMRT_EV_IRQ_LEAVE, 2 * S + 3);
+	/* The mark of a preempted thread is not part of its state. */
+	next(s, &e, VMRT_EV_SWITCH, 2 * S + 4);
+	assert_int_equal(e.sw.prev_state, 0);
+	next(s, &e, VMRT_EV_SWITCH, 2 * S + 5);
+	assert_int_equal(e.sw.prev_state, 2);
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
+static void events_of_a_618_kernel_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_618);
+}
+
+static void events_of_a_61_kernel_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_61);
+}
+
+static void events_of_a_preempt_rt_kernel_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_RT);
+}
+
+static void events_of_a_419_kernel_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_419);
+}
+
+static void events_whose_fields_have_moved_come_back_as_written(void **unused)
+{
+	(void)unused;
+	all_events_come_back_as_written(TESTS_KERNEL_NEW);
+}
+
+static void as_many_cpus_as_there_are_come_back_in_order(void **unused)
+{
+	enum { CPUS = 64 };
+	struct tests_dat *d = tests_dat_new(CPUS, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+
+	(void)unused;
+	/* from the last CPU to the first, and back again: each is before all the others once */
+	for (int64_t round = 0; round < 500; round++)
+		for (unsigned i = 0; i < CPUS; i++)
+			tests_dat_other(d, round % 2 ? i : CPUS - 1 - i, S + round * CPUS + i);
+	dat = open_written(d);
+	s = stream_of(dat);
+	for (int64_t round = 0; round < 500; round++)
+		for (unsigned i = 0; i < CPUS; i++) {
+			next(s, &e, VMRT_EV_OTHER, S + round * CPUS + i);
+			assert_int_equal(e.cpu, round % 2 ? i : CPUS - 1 - i);
+		}
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
+/* Behind a hole in the file, and more of it promised than there is. */
+static void data_beyond_four_gibibytes_are_read_and_so_much_missing_is_told(void **unused)
+{
+	const uint64_t hole = UINT64_C(5) << 30, promised = UINT64_C(6) << 30;
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	uint64_t offset;
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+	char *bytes, *table;
+	size_t n;
+	int fd;
+
+	(void)unused;
+	tests_dat_other(d, 0, S);
+	tests_dat_end_page(d, 0);
+	tests_dat_other(d, 0, 2 * S);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &n, NULL), VMRT_OK);
+	table = memmem(bytes, n, "flyrecord", 10);
+	assert_non_null(table);
+	memcpy(&offset, table + 10, 8);
+	fd = open(path, O_WRONLY);
+	assert_int_equal(pwrite(fd, bytes + offset, 8192, (off_t)(offset + hole)), 8192);
+	offset += hole;
+	assert_int_equal(pwrite(fd, &offset, 8, table + 10 - bytes), 8);
+	assert_int_equal(pwrite(fd, &promised, 8, table + 18 - bytes), 8);
+	close(fd);
+	free(bytes);
+	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
+	assert_true(vmrt_dat_missing(dat) == promised - 8192);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_OTHER, S);
+	next(s, &e, VMRT_EV_OTHER, 2 * S);
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+	assert_int_equal(vmrt_stream_ended(s), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+	assert_int_equal(truncate(path, 0), 0);
+}
+
+static void options_tell_what_the_file_is(void **unused)
+{
+	const int32_t tids[] = {4711, 4712, 4713};
+	const int64_t times[] = {S, 2 * S}, offsets[] = {-3 * S, -3 * S - 100};
+	struct tests_dat *d = tests_dat_new(3, TESTS_KERNEL_618);
+	const struct vmrt_dat_shift *shifts;
+	const struct vmrt_dat_guest *guests;
+	struct vmrt_dat_cpustat stat;
+	const struct vmrt_dat_info *info;
+	struct vmrt_dat *dat;
+	uint64_t peer;
+	size_t n;
+
+	(void)unused;
+	tests_dat_uname(d, "Linux box 6.18");
+	tests_dat_trace_id(d, UINT64_C(0xabcdef0123456789));
+	tests_dat_guest(d, "vm1", 42, tids, 3);
+	tests_dat_time_shift(d, 43, times, offsets, 2);
+	for (unsigned cpu = 0; cpu < 3; cpu++)
+		tests_dat_cpustat(d, cpu, cpu * 10, cpu * 20, cpu * 30);
+	tests_dat_comm(d, 900, "nine hundred");
+	tests_dat_comm(d, 55, "rt_task1");
+	tests_dat_other(d, 0, S);
+	dat = open_written(d);
+
+	info = vmrt_dat_info(dat);
+	assert_int_equal(info->version, 6);
+	assert_int_equal(info->cpus, 3);
+	assert_int_equal(info->page_size, 4096);
+	assert_string_equal(info->clock, "mono");
+	assert_string_equal(info->uname, "Linux box 6.18");
+	assert_true(info->trace_id == UINT64_C(0xabcdef0123456789));
+	assert_int_equal(vmrt_dat_missing(dat), 0);
+	guests = vmrt_dat_guests(dat, &n);
+	assert_int_equal(n, 1);
+	assert_string_equal(guests[0].name, "vm1");
+	assert_int_equal(guests[0].trace_id, 42);
+	assert_int_equal(guests[0].n_vcpus, 3);
+	assert_int_equal(guests[0].vcpu_tids[2], 4713);
+	shifts = vmrt_dat_shifts(dat, &n, &peer);
+	assert_int_equal(n, 2);
+	assert_int_equal(peer, 43);
+	assert_int_equal(shifts[1].local_ns, 2 * S);
+	assert_int_equal(shifts[1].offset_ns, -3 * S - 100);
+	stat = vmrt_dat_cpustat(dat, 2);
+	assert_int_equal(stat.overrun, 20);
+	assert_int_equal(stat.commit_overrun, 40);
+	assert_int_equal(stat.dropped, 60);
+	assert_int_equal(vmrt_dat_cpustat(dat, 3).overrun, 0);
+	assert_string_equal(vmrt_dat_comm(dat, 55), "rt_task1");
+	assert_string_equal(vmrt_dat_comm(dat, 900), "nine hundred");
+	assert_null(vmrt_dat_comm(dat, 56));
+	vmrt_dat_close(dat);
+}
+
+static void functions_are_unknown_without_symbols(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+
+	(void)unused;
+	tests_dat_no_symbols(d);
+	tests_dat_timer_start(d, 0, S, 1, VMRT_FN_WAKEUP, S, S, 0);
+	dat = open_written(d);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_TIMER_START, S);
+	assert_int_equal(e.timer.fn, VMRT_FN_UNKNOWN);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+
+	d = tests_dat_new(1, TESTS_KERNEL_618);
+	tests_dat_timer_start(d, 0, S, 1, VMRT_FN_OTHER, S, S, 0);
+	dat = open_written(d);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_TIMER_START, S);
+	assert_int_equal(e.timer.fn, VMRT_FN_OTHER);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
+static void losses_come_with_the_event_behind_them(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+
+	(void)unused;
+	tests_dat_other(d, 0, S);
+	tests_dat_lost(d, 0, 17);
+	tests_dat_other(d, 0, 2 * S);
+	tests_dat_other(d, 0, 2 * S + 1);
+	tests_dat_lost(d, 0, UINT64_MAX);
+	tests_dat_other(d, 0, 500 * S); /* a time extend */
+	tests_dat_other(d, 0, 900 * S);
+	dat = open_written(d);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_OTHER, S);
+	assert_int_equal(e.lost, 0);
+	next(s, &e, VMRT_EV_OTHER, 2 * S);
+	assert_int_equal(e.lost, 17);
+	next(s, &e, VMRT_EV_OTHER, 2 * S + 1);
+	assert_int_equal(e.lost, 0);
+	next(s, &e, VMRT_EV_OTHER, 500 * S);
+	assert_true(e.lost == UINT64_MAX);
+	next(s, &e, VMRT_EV_OTHER, 900 * S);
+	assert_int_equal(e.lost, 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
+static void single_instance_with_data_is_what_was_meant(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+
+	(void)unused;
+	tests_dat_instance(d, "mine");
+	tests_dat_other(d, 1, S);
+	dat = open_written(d);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_OTHER, S);
+	assert_int_equal(e.cpu, 1);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+
+	d = tests_dat_new(2, TESTS_KERNEL_618);
+	tests_dat_other(d, 0, 2 * S);
+	tests_dat_instance(d, "mine");
+	tests_dat_other(d, 1, S);
+	dat = open_written(d);
+	s = stream_of(dat);
+	next(s, &e, VMRT_EV_OTHER, 2 * S);
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
+static void truncated_file_gives_what_is_there(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+	struct vmrt_error err;
+	char *bytes;
+	size_t size;
+	unsigned n = 0;
+	int more;
+
+	(void)unused;
+	for (int i = 0; i < 1000; i++)
+		tests_dat_other(d, 0, S + i);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &size, NULL), VMRT_OK);
+	assert_int_equal(truncate(path, (off_t)size - 4096 - 1000), 0);
+	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
+	assert_int_equal(vmrt_dat_missing(dat), 4096 + 1000);
+	s = stream_of(dat);
+	while ((more = vmrt_stream_next(s, &e, &err)) == 1)
+		n++;
+	assert_int_equal(more, 0);
+	/* 84 records of 48 bytes and a page header are a page; of the last one 3/4 are there. */
+	assert_true(n > 700 && n < 990);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+
+	/* Wherever it ends: an error that names the file, or what is there. */
+	for (size_t at = 0; at < size; at += at < 16000 ? 1 : 777) {
+		assert_int_equal(vmrt_write_file(path, bytes, at, NULL), VMRT_OK);
+		if (vmrt_dat_open(path, &dat, &err) != VMRT_OK) {
+			assert_non_null(strstr(err.text, path));
+			continue;
+		}
+		s = stream_of(dat);
+		while ((more = vmrt_stream_next(s, &e, &err)) == 1)
+			;
+		assert_int_equal(more, 0);
+		vmrt_stream_free(s);
+		vmrt_dat_close(dat);
+	}
+	free(bytes);
+}
+
+static void refused(const char *bytes, size_t size, enum vmrt_status with)
+{
+	struct vmrt_dat *dat;
+	struct vmrt_error err;
+
+	assert_int_equal(vmrt_write_file(path, bytes, size, NULL), VMRT_OK);
+	assert_int_equal(vmrt_dat_open(path, &dat, &err), with);
+	assert_non_null(strstr(err.text, path));
+}
+
+static void what_is_no_recording_is_refused(void **unused)
+{
+	static const char begin[] = "\x17\x08\x44tracing";
+	struct vmrt_dat *dat;
+	char bytes[64];
+
+	(void)unused;
+	refused("", 0, VMRT_EFORMAT);
+	refused("garbage, of some length at least", 32, VMRT_EFORMAT);
+	memset(bytes, 0, sizeof(bytes));
+	memcpy(bytes, begin, 10);
+	bytes[10] = '5';
+	refused(bytes, sizeof(bytes), VMRT_EUNSUPPORTED);
+	bytes[10] = '6';
+	bytes[12] = 1; /* big-endian */
+	refused(bytes, sizeof(bytes), VMRT_EUNSUPPORTED);
+	bytes[12] = 0;
+	refused(bytes, sizeof(bytes), VMRT_EFORMAT);
+	refused(bytes, 20, VMRT_ETRUNCATED);
+	assert_int_equal(vmrt_dat_open("/nonexistent/x.dat", &dat, NULL), VMRT_ENOENT);
+	assert_int_equal(vmrt_dat_open("/tmp", &dat, NULL), VMRT_EINVAL);
+}
+
+/*
+ * A host and a guest, 10 s: the vCPU thread 500 runs 1 ms of every 4 ms, its first guest event
+ * comes 10 us after it begins, its last one 5 us before it ends. The guest's clock is 100 s ahead
+ * and gains 20 ppm.
+ */
+static void write_pair(char *host_path, char *guest_path, bool with_shift, bool hidden_run)
+{
+	struct tests_dat *host = tests_dat_new(2, TESTS_KERNEL_618);
+	struct tests_dat *guest = tests_dat_new(1, TESTS_KERNEL_618);
+	const int64_t at[1] = {150 * S}, off[1] = {-100 * S - 300 * US};
+
+	if (with_shift)
+		tests_dat_time_shift(guest, 1, at, off, 1);
+	for (int64_t i = 0; i < 2500; i++) {
+		int64_t in = 50 * S + i * 4 * MS, out = in + MS;
+		int64_t first = in + 10 * US, last = out - 5 * US;
+
+		if (!hidden_run || i != 1000) {
+			tests_dat_switch(host, 0, in, "rival", 7, 120, 0, "CPU 0/TCG", 500, 49);
+			tests_dat_switch(host, 0, out, "CPU 0/TCG", 500, 49, 1, "rival", 7, 120);
+		}
+		tests_dat_other(host, 1, in + 2 * MS);
+		tests_dat_other(guest, 0, first + 100 * S + (first - 50 * S) / 50000);
+		tests_dat_other(guest, 0, last + 100 * S + (last - 50 * S) / 50000);
+	}
+	strcpy(host_path, "/tmp/vmrt-test-host-XXXXXX");
+	strcpy(guest_path, "/tmp/vmrt-test-guest-XXXXXX");
+	close(mkstemp(host_path));
+	close(mkstemp(guest_path));
+	tests_dat_write(host, host_path);
+	tests_dat_write(guest, guest_path);
+	tests_dat_free(host);
+	tests_dat_free(guest);
+}
+
+static size_t make_pings(struct vmrt_ping *pings)
+{
+	size_t n = 0;
+
+	for (int64_t i = 0; i < 100; i++) {
+		int64_t host = 50 * S + i * 100 * MS, way = (400 + i * 37 % 100) * US;
+		int64_t local = host + 100 * S + (host - 50 * S) / 50000;
+
+		pings[n++] = (struct vmrt_ping){.host_send_ns = host - way,
+			.guest_recv_ns = local,
+			.guest_send_ns = local + 100,
+			.host_recv_ns = host + 100 + way};
+	}
+	return n;
+}
+
+static void relate(bool with_pings, bool with_shift, bool hidden_run, const int32_t *tids, size_t n,
+	struct vmrt_clockmap *map)
+{
+	char host_path[64], guest_path[64];
+	struct vmrt_ping pings[100];
+	struct vmrt_dat *host, *guest;
+	struct vmrt_error err;
+
+	write_pair(host_path, guest_path, with_shift, hidden_run);
+	assert_int_equal(vmrt_dat_open(host_path, &host, NULL), VMRT_OK);
+	assert_int_equal(vmrt_dat_open(guest_path, &guest, NULL), VMRT_OK);
+	if (vmrt_clock_from_recordings(host, guest, tids, n, pings,
+		    with_pings ? make_pings(pings) : 0, map, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	vmrt_dat_close(host);
+	vmrt_dat_close(guest);
+	unlink(host_path);
+	unlink(guest_path);
+}
+
+static void assert_map_holds(const struct vmrt_clockmap *map)
+{
+	for (int64_t i = 0; i < 1000; i++) {
+		int64_t host = 50 * S + i * 10 * MS;
+		int64_t local = host + 100 * S + (host - 50 * S) / 50000;
+
+		assert_true(llabs(vmrt_clockmap_to_host(map, local, NULL) - host) <=
+			    vmrt_clockmap_error(map, local, NULL));
+	}
+}
+
+static void causality_tightens_what_pings_tell(void **unused)
+{
+	const int32_t tids[1] = {500};
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	relate(true, false, false, tids, 1, &map);
+	assert_int_equal(map.n, 1);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_CAUSALITY);
+	/* Between 10 us behind a start and 5 us before an end: +-7.5 us, and a little for the rate.
+	 */
+	assert_in_range(vmrt_clockmap_worst(&map), 7500, 7600);
+	assert_map_holds(&map);
+	vmrt_clockmap_free(&map);
+}
+
+static void run_that_was_not_recorded_does_not_spoil_the_map(void **unused)
+{
+	const int32_t tids[1] = {500};
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	relate(true, false, true, tids, 1, &map);
+	assert_int_equal(map.n, 1);
+	assert_in_range(vmrt_clockmap_worst(&map), 7500, 7700);
+	assert_map_holds(&map);
+	vmrt_clockmap_free(&map);
+}
+
+static void wrong_thread_leaves_the_map_of_the_pings(void **unused)
+{
+	const int32_t tids[1] = {501};
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	relate(true, false, false, tids, 1, &map);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_PINGS);
+	assert_in_range(vmrt_clockmap_worst(&map), 350 * US, 450 * US);
+	assert_map_holds(&map);
+	vmrt_clockmap_free(&map);
+	relate(true, false, false, NULL, 0, &map);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_PINGS);
+	vmrt_clockmap_free(&map);
+}
+
+static void time_shift_of_the_file_is_believed_when_the_recordings_confirm_it(void **unused)
+{
+	const int32_t tids[1] = {500};
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	relate(false, true, false, NULL, 0, &map);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_FILE);
+	assert_true(vmrt_clockmap_worst(&map) == VMRT_UNKNOWN);
+	assert_int_equal(map.segments[0].offset_ns, 100 * S + 300 * US);
+	vmrt_clockmap_free(&map);
+	relate(false, false, false, tids, 1, &map);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_ASSUMED);
+	assert_true(vmrt_clockmap_worst(&map) == VMRT_UNKNOWN);
+	assert_int_equal(vmrt_clockmap_to_host(&map, 12345, NULL), 12345);
+	vmrt_clockmap_free(&map);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(events_of_a_618_kernel_come_back_as_written),
+		cmocka_unit_test(events_of_a_61_kernel_come_back_as_written),
+		cmocka_unit_test(events_of_a_preempt_rt_kernel_come_back_as_written),
+		cmocka_unit_test(events_of_a_419_kernel_come_back_as_written),
+		cmocka_unit_test(events_whose_fields_have_moved_come_back_as_written),
+		cmocka_unit_test(as_many_cpus_as_there_are_come_back_in_order),
+		cmocka_unit_test(data_beyond_four_gibibytes_are_read_and_so_much_missing_is_told),
+		cmocka_unit_test(options_tell_what_the_file_is),
+		cmocka_unit_test(functions_are_unknown_without_symbols),
+		cmocka_unit_test(losses_come_with_the_event_behind_them),
+		cmocka_unit_test(single_instance_with_data_is_what_was_meant),
+		cmocka_unit_test(truncated_file_gives_what_is_there),
+		cmocka_unit_test(what_is_no_recording_is_refused),
+		cmocka_unit_test(causality_tightens_what_pings_tell),
+		cmocka_unit_test(run_that_was_not_recorded_does_not_spoil_the_map),
+		cmocka_unit_test(wrong_thread_leaves_the_map_of_the_pings),
+		cmocka_unit_test(time_shift_of_the_file_is_believed_when_the_recordings_confirm_it),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

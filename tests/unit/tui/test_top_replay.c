@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* From a recording to screens, with a clock that only the script moves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <vmrt/files.h>
+
+#include "toprun.h"
+#include "tui/app.h"
+
+static char folder[] = "/tmp/vmrt-top-XXXXXX";
+static char run[64], script[64], dump[64];
+
+static int make_run(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(run, sizeof(run), "%s/t.vmrt", folder);
+	snprintf(script, sizeof(script), "%s/script", folder);
+	snprintf(dump, sizeof(dump), "%s/dump", folder);
+	return toprun_make(run);
+}
+
+static int remove_run(void **state)
+{
+	char command[64];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+/* Runs @text as a script; what it dumped, or the error's text. */
+static const char *play(const char *text, double speed)
+{
+	static char shown[65536];
+	struct top_options options = {.source = {.run = run},
+		.delay_ns = VMRT_NS_PER_S,
+		.speed = speed,
+		.ascii = true,
+		.script = script,
+		.dump = dump,
+		.width = 80,
+		.height = 24};
+	struct vmrt_error err = {0};
+	struct top_app app;
+	char *dumped;
+
+	assert_int_equal(vmrt_write_file(script, text, strlen(text), &err), VMRT_OK);
+	if (top_app_open(&app, &options, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	if (top_script_run(&app, &err) != VMRT_OK) {
+		snprintf(shown, sizeof(shown), "%s", err.text);
+	} else {
+		assert_int_equal(
+			vmrt_read_file(dump, sizeof(shown) - 1, &dumped, NULL, &err), VMRT_OK);
+		snprintf(shown, sizeof(shown), "%s", dumped);
+		free(dumped);
+	}
+	top_app_close(&app);
+	return shown;
+}
+
+static void assert_shows(const char *text, const char *words)
+{
+	if (!strstr(text, words))
+		fail_msg("'%s' is not in:\n%s", words, text);
+}
+
+static void the_end_shows_what_was_worked_out_by_hand(void **state)
+{
+	const char *text = play(":end\n:size 140x24\n:dump\n", 1);
+
+	(void)state;
+	assert_shows(text, "END");
+	assert_shows(text, "loss none   clock +-1 us   250 events");
+	/* three periods depleted, 6.01 ms in the fullest of 42 */
+	assert_shows(text, "      3     6.01      12.00       42    50  deferrable");
+	/* 20 jobs, 1 missed, last 4.05 ms, most 28 ms by job 12 */
+	assert_shows(text,
+		"vm1/t1    = met          20       1     5.0     4.05    28.00      12    28.00");
+}
+
+static void a_moment_shows_the_budget_of_its_period(void **state)
+{
+	(void)state;
+	assert_shows(play(":wait 5500us\n:dump\n", 1), "R running   #####...     4.48    6.00");
+	assert_shows(play(":wait 7ms\n:dump\n", 1), "I idle      ######..     4.98    6.00");
+	assert_shows(play(":wait 200ms\n:dump\n", 1), "T depleted  xxxxxxxx     6.01    6.00");
+}
+
+static void a_job_that_is_too_late_is_seen_before_it_ends(void **state)
+{
+	(void)state;
+	/* job 12 arrives at 313 ms, should be ready at 333 ms and is at 341 ms */
+	assert_shows(play(":wait 332ms\n:dump\n", 1), "vm1/t1    = met          12       0");
+	assert_shows(play(":wait 334ms\n:dump\n", 1), "vm1/t1    M overdue      12       0");
+	assert_shows(play(":wait 341500us\n:dump\n", 1), "vm1/t1    M missed       13       1");
+}
+
+static void the_replay_runs_at_its_speed(void **state)
+{
+	char *once = strdup(play(":wait 200ms\n:dump\n", 1));
+
+	(void)state;
+	assert_string_equal(
+		strstr(once, "vm1/t1"), strstr(play(":wait 20ms\n:dump\n", 10), "vm1/t1"));
+	assert_string_equal(
+		strstr(once, "vm1/t1"), strstr(play(":wait 400ms\n:dump\n", 0.5), "vm1/t1"));
+	assert_shows(play(":wait 1ms\n:dump\n", 0), "END");
+	free(once);
+}
+
+static void nothing_changes_while_it_is_paused(void **state)
+{
+	char *before = strdup(play(":wait 200ms\n:dump\n", 1));
+	char *paused = strdup(play(":wait 200ms\nSpace\n:wait 90ms\n:dump\n", 1));
+	const char *after = play(":wait 200ms\nSpace\n:wait 90ms\nZ\n:dump\n", 1);
+
+	(void)state;
+	assert_shows(paused, "PAUSED");
+	assert_string_equal(before, after);
+	assert_memory_equal(strstr(before, "SERVER"), strstr(paused, "SERVER"), 300);
+	free(before);
+	free(paused);
+}
+
+static void keys_change_the_delay_within_bounds(void **state)
+{
+	(void)state;
+	assert_shows(play("+ +\n:dump\n", 1), "delay 5 s");
+	assert_shows(play("- - -\n:dump\n", 1), "delay 100 ms");
+	assert_shows(play("- - - - - -\n:dump\n", 1), "delay 100 ms");
+	assert_shows(play("+ + + + + + + + +\n:dump\n", 1), "delay 60 s");
+}
+
+static void after_q_nothing_is_done_any_more(void **state)
+{
+	(void)state;
+	assert_string_equal(play("q\n:dump\n", 1), "");
+}
+
+static void a_script_with_a_mistake_is_refused_with_its_line(void **state)
+{
+	(void)state;
+	assert_shows(play("\n:wait soon\n", 1), "script:2: :wait needs a time");
+	assert_shows(play("x\n", 1), "script:1: no such key");
+	assert_shows(play(":size 0x5\n", 1), "script:1: :size needs");
+	assert_shows(play(":dance\n", 1), "script:1: unknown command");
+}
+
+static void a_vm_that_is_not_in_the_recording_is_refused(void **state)
+{
+	struct top_options options = {.source = {.run = run, .vm = "vm9"}};
+	struct vmrt_error err;
+	struct top_app app;
+
+	(void)state;
+	assert_int_equal(top_app_open(&app, &options, &err), VMRT_ENOENT);
+	assert_string_equal(err.text, "t.vmrt: there is no VM called vm9");
+	top_app_close(&app);
+}
+
+int main(void)
+{
+	const struct CMUnitTest all[] = {
+		cmocka_unit_test(the_end_shows_what_was_worked_out_by_hand),
+		cmocka_unit_test(a_moment_shows_the_budget_of_its_period),
+		cmocka_unit_test(a_job_that_is_too_late_is_seen_before_it_ends),
+		cmocka_unit_test(the_replay_runs_at_its_speed),
+		cmocka_unit_test(nothing_changes_while_it_is_paused),
+		cmocka_unit_test(keys_change_the_delay_within_bounds),
+		cmocka_unit_test(after_q_nothing_is_done_any_more),
+		cmocka_unit_test(a_script_with_a_mistake_is_refused_with_its_line),
+		cmocka_unit_test(a_vm_that_is_not_in_the_recording_is_refused),
+	};
+
+	return cmocka_run_group_tests(all, make_run, remove_run);
+}

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* vmrt-load: a periodic real-time workload with counted work; docs/vmrt-load.1. */
+
+#include "load.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/tool.h>
+#include <vmrt/units.h>
+
+#define DEFAULT_DURATION_NS (10 * VMRT_NS_PER_S)
+#define DEFAULT_PERCENTILE 99
+#define CALIBRATION_PRIORITY 60 /* that of the shortest period, see vmrt_experiment_load() */
+#define SCALE_MAX 10
+#define JOBS_OPTION_MAX INT64_C(1000000000)
+
+struct options {
+	const char *experiment;
+	const char *machine;
+	const char *log;
+	const char *calibration;
+	int64_t duration_ns;
+	int64_t jobs; /* 0: by duration */
+	int64_t cpu;  /* -1: any */
+	double percentile;
+	double scale;
+	bool calibrate;
+	bool no_markers;
+	bool no_rt;
+};
+
+enum key {
+	KEY_MACHINE = 'm',
+	KEY_DURATION = 'd',
+	KEY_JOBS = 'j',
+	KEY_LOG = 'l',
+	KEY_QUIET = 'q',
+	KEY_CALIBRATION = 'c',
+	KEY_CALIBRATE = 256,
+	KEY_PERCENTILE,
+	KEY_SCALE,
+	KEY_CPU,
+	KEY_NO_MARKERS,
+	KEY_NO_RT,
+};
+
+static const struct argp_option option_table[] = {
+	{"machine", KEY_MACHINE, "NAME", 0,
+		"run the tasks of [task NAME/...] (default: the hostname's)", 0},
+	{"duration", KEY_DURATION, "TIME", 0, "release jobs for so long (default 10s)", 0},
+	{"jobs", KEY_JOBS, "N", 0, "release N jobs of every task instead", 0},
+	{"log", KEY_LOG, "FILE", 0, "write the log of all jobs there (default: stdout)", 0},
+	{"calibration", KEY_CALIBRATION, "FILE", 0,
+		"use this calibration; calibrate and write it if it is not there", 0},
+	{"calibrate", KEY_CALIBRATE, NULL, 0,
+		"only calibrate, print the result and write --calibration", 0},
+	{"percentile", KEY_PERCENTILE, "P", 0,
+		"share of calibration samples, in %, in which the WCET held (default 99)", 0},
+	{"scale", KEY_SCALE, "X", 0, "do this fraction of each WCET (default 1)", 0},
+	{"cpu", KEY_CPU, "N", 0, "run on this CPU only", 0},
+	{"no-markers", KEY_NO_MARKERS, NULL, 0, "do not mark begin and end of jobs in the trace",
+		0},
+	{"no-rt", KEY_NO_RT, NULL, 0, "trial without privileges: SCHED_OTHER, memory not locked",
+		0},
+	{"quiet", KEY_QUIET, NULL, 0, "say nothing but errors and warnings", 0},
+	{0},
+};
+
+/* A plain decimal within (0, @max]; returns 0 if it is not one. */
+static double parse_fraction(const char *text, double max)
+{
+	char *end;
+	double value;
+
+	if (strspn(text, "0123456789.") != strlen(text))
+		return 0;
+	value = strtod(text, &end);
+	return *end || end == text || !(value > 0) || value > max ? 0 : value;
+}
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	struct options *o = state->input;
+
+	switch (key) {
+	case KEY_MACHINE:
+		o->machine = arg;
+		break;
+	case KEY_DURATION:
+		if (vmrt_parse_duration(arg, 0, &o->duration_ns) != VMRT_OK || o->duration_ns <= 0)
+			return vmrt_usage(
+				state, "--duration: '%s' is not a time above 0 such as 15s", arg);
+		break;
+	case KEY_JOBS:
+		if (vmrt_parse_int(arg, 1, JOBS_OPTION_MAX, &o->jobs) != VMRT_OK)
+			return vmrt_usage(state, "--jobs: '%s' is not a number from 1 to %" PRId64,
+				arg, JOBS_OPTION_MAX);
+		break;
+	case KEY_LOG:
+		o->log = arg;
+		break;
+	case KEY_CALIBRATION:
+		o->calibration = arg;
+		break;
+	case KEY_CALIBRATE:
+		o->calibrate = true;
+		break;
+	case KEY_PERCENTILE:
+		o->percentile = parse_fraction(arg, 100);
+		if (o->percentile <= 0)
+			return vmrt_usage(state,
+				"--percentile: '%s' is not a number above 0, up to 100", arg);
+		break;
+	case KEY_SCALE:
+		o->scale = parse_fraction(arg, SCALE_MAX);
+		if (o->scale <= 0)
+			return vmrt_usage(state, "--scale: '%s' is not a number above 0, up to %d",
+				arg, SCALE_MAX);
+		break;
+	case KEY_CPU:
+		if (vmrt_parse_int(arg, 0, CPU_SETSIZE - 1, &o->cpu) != VMRT_OK)
+			return vmrt_usage(state, "--cpu: '%s' is not a CPU number", arg);
+		break;
+	case KEY_NO_MARKERS:
+		o->no_markers = true;
+		break;
+	case KEY_NO_RT:
+		o->no_rt = true;
+		break;
+	case KEY_QUIET:
+		vmrt_set_quiet(1);
+		break;
+	case ARGP_KEY_ARG:
+		if (o->experiment)
+			return vmrt_usage(
+				state, "only one EXPERIMENT can be run, '%s' is too much", arg);
+		o->experiment = arg;
+		break;
+	case ARGP_KEY_END:
+		if (!o->experiment && !o->calibrate)
+			return vmrt_usage(state, "which EXPERIMENT is to be run?");
+		break;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+	return 0;
+}
+
+static enum vmrt_status stay_on_cpu(int64_t cpu, struct vmrt_error *err)
+{
+	cpu_set_t set;
+
+	if (cpu < 0)
+		return VMRT_OK;
+	CPU_ZERO(&set);
+	CPU_SET((size_t)cpu, &set);
+	if (sched_setaffinity(0, sizeof(set), &set) != 0)
+		return vmrt_fail_errno(err, errno, "cannot run on CPU %" PRId64, cpu);
+	return VMRT_OK;
+}
+
+/* Measures at real-time priority, as the tasks will run, and goes back to SCHED_OTHER. */
+static enum vmrt_status calibrate(
+	const struct options *o, int priority, struct load_calibration *cal, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	if (!o->no_rt && (status = load_make_realtime(priority, err)) != VMRT_OK)
+		return status;
+	vmrt_say("calibrating, about 3 s");
+	status = load_calibration_measure(cal, err);
+	if (!o->no_rt)
+		load_make_ordinary();
+	if (status == VMRT_OK && !load_calibration_is_steady(cal))
+		vmrt_warn("the speed of this machine varied greatly while calibrating: the 99th "
+			  "percentile "
+			  "of the time for the same work is %.1f times the median",
+			load_ns_per_unit(cal, 99) / load_ns_per_unit(cal, 50));
+	if (status == VMRT_OK && o->calibration) {
+		status = load_calibration_write(o->calibration, cal, err);
+		if (status != VMRT_OK)
+			load_calibration_free(cal);
+	}
+	return status;
+}
+
+static enum vmrt_status get_calibration(
+	const struct options *o, int priority, struct load_calibration *cal, struct vmrt_error *err)
+{
+	if (o->calibration && !o->calibrate) {
+		enum vmrt_status status = load_calibration_read(o->calibration, cal, err);
+
+		if (status != VMRT_ENOENT)
+			return status;
+	}
+	return calibrate(o, priority, cal, err);
+}
+
+static void say_result(const struct load_set *set)
+{
+	for (size_t i = 0; i < set->n; i++) {
+		const struct load_task *task = &set->tasks[i];
+		char worst_text[VMRT_UNITS_TEXT];
+		int64_t worst = 0;
+		uint64_t late = 0;
+
+		for (uint64_t k = 0; k < task->n_done; k++) {
+			int64_t response =
+				task->jobs[k].end_ns - load_arrival(task->spec, set->t0_ns, k);
+
+			late += response > task->spec->deadline_ns;
+			if (response > worst)
+				worst = response;
+		}
+		vmrt_say("%s: %" PRIu64 " of %" PRIu64 " jobs, %" PRIu64
+			 " ended after their deadline, longest response %s",
+			task->spec->name, task->n_done, task->n_planned, late,
+			vmrt_format_duration(worst, worst_text));
+	}
+}
+
+/* The log file is opened before the run, so that a run is not for nothing. */
+static enum vmrt_status open_log(const struct options *o, FILE **out, struct vmrt_error *err)
+{
+	*out = stdout;
+	if (!o->log || !strcmp(o->log, "-"))
+		return VMRT_OK;
+	*out = fopen(o->log, "we");
+	return *out ? VMRT_OK : vmrt_fail_errno(err, errno, "cannot create %s", o->log);
+}
+
+static enum vmrt_status close_log(const struct options *o, FILE *log, struct vmrt_error *err)
+{
+	bool bad = ferror(log) != 0;
+
+	if (log == stdout)
+		return VMRT_OK; /* vmrt_tool_main() looks after it */
+	if (fclose(log) != 0 || bad)
+		return vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", o->log);
+	return VMRT_OK;
+}
+
+static enum vmrt_status open_marker(
+	const struct options *o, struct vmrt_marker **marker, struct vmrt_error *err)
+{
+	*marker = NULL;
+	if (o->no_markers)
+		return VMRT_OK;
+	if (access("/sys/kernel/tracing/instances", X_OK) != 0 &&
+		access("/sys/kernel/debug/tracing/instances", X_OK) != 0)
+		vmrt_say("no markers: %s",
+			errno == EACCES ? "no permission for tracefs" : "there is no tracefs here");
+	return vmrt_marker_open(NULL, marker, err);
+}
+
+static int top_priority(const struct load_set *set)
+{
+	int top = 1;
+
+	for (size_t i = 0; i < set->n; i++)
+		if (set->tasks[i].spec->priority > top)
+			top = set->tasks[i].spec->priority;
+	return top;
+}
+
+static enum vmrt_status run_set(
+	const struct options *o, struct load_set *set, struct vmrt_error *err)
+{
+	struct load_calibration cal = {0};
+	struct vmrt_marker *marker = NULL;
+	enum vmrt_status status;
+	FILE *log = NULL;
+	double ns_per_unit;
+
+	set->rt = !o->no_rt;
+	status = open_log(o, &log, err);
+	if (status != VMRT_OK)
+		return status;
+	status = get_calibration(o, top_priority(set), &cal, err);
+	if (status != VMRT_OK)
+		goto out;
+	ns_per_unit = load_ns_per_unit(&cal, o->percentile);
+	for (size_t i = 0; i < set->n; i++)
+		set->tasks[i].work_units =
+			load_units_for(set->tasks[i].spec->wcet_ns, o->scale, ns_per_unit);
+	status = open_marker(o, &marker, err);
+	if (status != VMRT_OK)
+		goto out;
+	/* also where the calibration came from a file and nothing has been locked yet */
+	if (set->rt && (status = load_make_realtime(top_priority(set), err)) != VMRT_OK)
+		goto out;
+	load_make_ordinary();
+	status = load_run(set, marker, err);
+	if (status != VMRT_OK)
+		goto out;
+	load_log_write(set, &cal, o->percentile, o->scale, log);
+	say_result(set);
+out:
+	vmrt_marker_close(marker);
+	load_calibration_free(&cal);
+	if (log) {
+		enum vmrt_status closed = close_log(o, log, status == VMRT_OK ? err : NULL);
+
+		if (status == VMRT_OK)
+			status = closed;
+	}
+	return status;
+}
+
+static enum vmrt_status run_experiment(const struct options *o, struct vmrt_error *err)
+{
+	char hostname[VMRT_NAME_MAX] = "";
+	struct vmrt_experiment *exp = NULL;
+	struct load_set set = {0};
+	const char *machine;
+	enum vmrt_status status;
+
+	gethostname(hostname, sizeof(hostname) - 1);
+	status = vmrt_experiment_load(o->experiment, &exp, err);
+	if (status != VMRT_OK)
+		return status;
+	status = load_pick_machine(exp, o->machine, hostname, &machine, err);
+	if (status == VMRT_OK)
+		status = load_set_make(exp, machine, o->duration_ns, (uint64_t)o->jobs, &set, err);
+	if (status == VMRT_OK)
+		status = run_set(o, &set, err);
+	load_set_free(&set);
+	vmrt_experiment_free(exp);
+	return status;
+}
+
+static enum vmrt_status only_calibrate(const struct options *o, struct vmrt_error *err)
+{
+	struct load_calibration cal;
+	enum vmrt_status status = calibrate(o, CALIBRATION_PRIORITY, &cal, err);
+
+	if (status != VMRT_OK)
+		return status;
+	load_calibration_print(&cal, "", stdout);
+	printf("percentile = %g\n", o->percentile);
+	printf("ns_per_unit = %.6g\n", load_ns_per_unit(&cal, o->percentile));
+	load_calibration_free(&cal);
+	return VMRT_OK;
+}
+
+static int run(void *opts)
+{
+	const struct options *o = opts;
+	struct vmrt_error err;
+	enum vmrt_status status = stay_on_cpu(o->cpu, &err);
+
+	if (status == VMRT_OK)
+		status = o->calibrate ? only_calibrate(o, &err) : run_experiment(o, &err);
+	if (status == VMRT_OK)
+		return VMRT_EXIT_DONE;
+	vmrt_complain(&err);
+	return VMRT_EXIT_FAILED;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {
+		.duration_ns = DEFAULT_DURATION_NS,
+		.cpu = -1,
+		.percentile = DEFAULT_PERCENTILE,
+		.scale = 1,
+	};
+	const struct vmrt_command commands[] = {
+		{
+			.args = "EXPERIMENT",
+			.summary = "Run the periodic real-time tasks of an experiment on this "
+				   "machine.",
+			.options = option_table,
+			.parse = parse_option,
+			.opts = &options,
+			.run = run,
+		},
+		{0},
+	};
+	const struct vmrt_tool tool = {
+		.name = "vmrt-load",
+		.summary = "periodic real-time workload with counted work",
+		.commands = commands,
+	};
+
+	return vmrt_tool_main(&tool, argc, argv);
+}
