@@ -113,7 +113,7 @@ check: ## build everything and run every test
 
 .PHONY: format format-check
 format: ## format every C file as .clang-format says
-	$(Q)git ls-files '*.c' '*.h' | xargs clang-format -i
+	$(Q)git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format -i
 
 format-check: ## tell which C files are not formatted
 	$(Q)tests/format-check

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+/* The frame of every program: commands, options, --help, --version, completion, signals and the
+ * exit status. */
 #include <vmrt/tool.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -69,12 +72,122 @@ static void print_version(FILE *out, struct argp_state *state)
 	fprintf(out, "%s (vmrt) %s\n", state->name, VMRT_VERSION);
 }
 
-static void complete_options(const struct argp_option *o)
+error_t vmrt_option_quiet(void *opts, char *arg, const struct argp_state *state)
+{
+	(void)opts;
+	(void)arg;
+	(void)state;
+	vmrt_set_quiet(1);
+	return 0;
+}
+
+/* ---- from a table of options to argp ---- */
+
+/* What argp calls an option without a letter: its row in the table, above every character. */
+#define KEY_OF_ROW 0x1000
+
+static int key_of(const struct vmrt_option *o, size_t row)
+{
+	return o->letter ? o->letter : KEY_OF_ROW + (int)row;
+}
+
+static const struct vmrt_option *option_of(const struct vmrt_command *c, int key)
+{
+	for (size_t i = 0; c->options && c->options[i].name; i++)
+		if (key_of(&c->options[i], i) == key)
+			return &c->options[i];
+	return NULL;
+}
+
+static error_t parse_word(int key, char *arg, struct argp_state *state)
+{
+	const struct vmrt_command *c = state->input;
+	const struct vmrt_option *o;
+
+	if (key == ARGP_KEY_ARG) {
+		if (c->argument)
+			return c->argument(c->opts, arg, state);
+		return vmrt_usage(state, "'%s' is too much: there are only options", arg);
+	}
+	if (key == ARGP_KEY_END)
+		return c->check ? c->check(c->opts, state) : 0;
+	o = option_of(c, key);
+	return o ? vmrt_option_take(o, c->opts, arg, state) : ARGP_ERR_UNKNOWN;
+}
+
+static size_t count_options(const struct vmrt_option *table)
+{
+	size_t n = 0;
+
+	while (table && table[n].name)
+		n++;
+	return n;
+}
+
+static void free_argp_options(struct argp_option *rows)
+{
+	for (struct argp_option *r = rows; r && r->name; r++)
+		free((void *)(uintptr_t)r->doc);
+	free(rows);
+}
+
+/* The table as argp wants it; NULL without memory. */
+static struct argp_option *make_argp_options(const struct vmrt_option *table)
+{
+	size_t n = count_options(table);
+	struct argp_option *rows = calloc(n + 1, sizeof(*rows));
+
+	for (size_t i = 0; rows && i < n; i++) {
+		const struct vmrt_option *o = &table[i];
+
+		rows[i].name = o->name;
+		rows[i].key = key_of(o, i);
+		rows[i].arg = o->arg;
+		rows[i].flags = o->optional ? OPTION_ARG_OPTIONAL : 0;
+		rows[i].doc = vmrt_option_help(o);
+		if (!rows[i].doc) {
+			free_argp_options(rows);
+			return NULL;
+		}
+	}
+	return rows;
+}
+
+/* ---- completion ---- */
+
+static void complete_options(const struct vmrt_option *table)
 {
 	printf("--help --usage --version");
-	for (; o && (o->name || o->key || o->doc); o++)
-		if (o->name && !(o->flags & OPTION_HIDDEN))
-			printf(" --%s", o->name);
+	for (const struct vmrt_option *o = table; o && o->name; o++)
+		printf(" --%s", o->name);
+}
+
+/* What may stand behind an option that has few possible words. */
+static void complete_values(const struct vmrt_option *table)
+{
+	for (const struct vmrt_option *o = table; o && o->name; o++) {
+		if (!o->choices)
+			continue;
+		printf("\t\t--%s", o->name);
+		if (o->letter)
+			printf("|-%c", o->letter);
+		printf(") values='");
+		for (const char *const *word = o->choices; *word; word++)
+			printf("%s%s", word == o->choices ? "" : " ", *word);
+		printf("' ;;\n");
+	}
+}
+
+static void complete_command(const struct vmrt_command *c, bool named)
+{
+	if (named)
+		printf("\t%s) words='", c->name);
+	else
+		printf("\t*) words='");
+	complete_options(c->options);
+	printf("'\n\t\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n");
+	complete_values(c->options);
+	printf("\t\tesac ;;\n");
 }
 
 /* A bash completion script from the same tables that feed the parser and --help. */
@@ -88,27 +201,36 @@ static int print_completion(const struct vmrt_tool *tool)
 		if (*p == '-')
 			*p = '_';
 	printf("# bash completion for %s\n%s()\n{\n", tool->name, function);
-	printf("\tlocal cur=${COMP_WORDS[COMP_CWORD]} words\n");
+	printf("\tlocal cur=${COMP_WORDS[COMP_CWORD]} words= values=\n");
 	printf("\tcase ${COMP_WORDS[1]} in\n");
-	for (c = tool->commands; c->run; c++) {
-		if (!c->name)
-			continue;
-		printf("\t%s) words='", c->name);
-		complete_options(c->options);
-		printf("' ;;\n");
-	}
-	printf("\t*) words='");
+	for (c = tool->commands; c->run; c++)
+		if (c->name)
+			complete_command(c, true);
 	if (tool->commands[0].name) {
+		printf("\t*) words='");
 		for (c = tool->commands; c->run; c++)
 			printf("%s ", c->name);
 		complete_options(NULL);
+		printf("' ;;\n");
 	} else {
-		complete_options(tool->commands[0].options);
+		complete_command(&tool->commands[0], false);
 	}
-	printf("' ;;\n\tesac\n");
+	printf("\tesac\n");
+	printf("\tif [[ -n $values ]]; then\n");
+	printf("\t\tCOMPREPLY=($(compgen -W \"$values\" -- \"$cur\"))\n\t\treturn\n\tfi\n");
 	printf("\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n");
 	printf("\t[[ $cur == -* ]] || COMPREPLY+=($(compgen -f -- \"$cur\"))\n");
 	printf("}\ncomplete -o filenames -F %s %s\n", function, tool->name);
+	return VMRT_EXIT_DONE;
+}
+
+/* One line per option: command, name, argument, default; "-" for what there is none of. */
+static int print_table(const struct vmrt_tool *tool)
+{
+	for (const struct vmrt_command *c = tool->commands; c->run; c++)
+		for (const struct vmrt_option *o = c->options; o && o->name; o++)
+			printf("%s\t%s\t%s\t%s\n", c->name ? c->name : "-", o->name,
+				o->arg ? o->arg : "-", o->standard ? o->standard : "-");
 	return VMRT_EXIT_DONE;
 }
 
@@ -131,18 +253,28 @@ static void print_tool_help(const struct vmrt_tool *tool, FILE *out)
 static int run_command(const struct vmrt_command *c, char *name, int argc, char **argv)
 {
 	char doc[2048];
+	struct argp_option *options = make_argp_options(c->options);
 	struct argp argp = {
-		.options = c->options,
-		.parser = c->parse,
+		.options = options,
+		.parser = parse_word,
 		.args_doc = c->args,
 		.doc = doc,
 	};
+	struct vmrt_command input = *c;
+	error_t bad;
 
+	if (!options) {
+		fprintf(stderr, "%s: error: out of memory\n", name);
+		return VMRT_EXIT_FAILED;
+	}
 	snprintf(doc, sizeof(doc), "%s%s%s", c->summary, c->doc ? "\v" : "", c->doc ? c->doc : "");
 	argv[0] = name;
 	argp_err_exit_status = VMRT_EXIT_USAGE;
 	argp_program_version_hook = print_version;
-	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, c->opts) != 0)
+	vmrt_options_standard(c->options, c->opts);
+	bad = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &input);
+	free_argp_options(options);
+	if (bad != 0)
 		return VMRT_EXIT_USAGE;
 	install_signals();
 	return c->run(c->opts);
@@ -156,6 +288,45 @@ static int check_stdout(int status)
 		fprintf(stderr, "%s: error: cannot write the output: %s\n",
 			program_invocation_short_name, strerror(errno));
 	return status == VMRT_EXIT_DONE ? VMRT_EXIT_FAILED : status;
+}
+
+/* How many letters must be changed, added or taken away to make @b of @a; words above 31 letters
+ * count as strange. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[32], n = strlen(b);
+
+	if (strlen(a) > 31 || n > 31)
+		return 32;
+	for (size_t j = 0; j <= n; j++)
+		row[j] = j;
+	for (size_t i = 0; a[i]; i++) {
+		size_t before = row[0]++;
+
+		for (size_t j = 0; j < n; j++) {
+			size_t change = before + (a[i] != b[j]);
+
+			before = row[j + 1];
+			row[j + 1] = change < before + 1 ? change : before + 1;
+			if (row[j] + 1 < row[j + 1])
+				row[j + 1] = row[j] + 1;
+		}
+	}
+	return row[n];
+}
+
+/* The command that is written almost like @word, or NULL. */
+static const char *similar_command(const struct vmrt_tool *tool, const char *word)
+{
+	const char *best = NULL;
+	size_t least = 3;
+
+	for (const struct vmrt_command *c = tool->commands; c->run; c++)
+		if (distance(word, c->name) < least) {
+			least = distance(word, c->name);
+			best = c->name;
+		}
+	return best;
 }
 
 static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
@@ -176,8 +347,12 @@ static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 		snprintf(name, sizeof(name), "%s %s", tool->name, c->name);
 		return run_command(c, name, argc - 1, argv + 1);
 	}
-	fprintf(stderr, "%s: error: there is no command '%s'; `%s --help` lists them\n", tool->name,
-		argv[1], tool->name);
+	if (similar_command(tool, argv[1]))
+		fprintf(stderr, "%s: error: there is no command '%s': did you mean %s?\n",
+			tool->name, argv[1], similar_command(tool, argv[1]));
+	else
+		fprintf(stderr, "%s: error: there is no command '%s'; `%s --help` lists them\n",
+			tool->name, argv[1], tool->name);
 	return VMRT_EXIT_USAGE;
 }
 
@@ -189,6 +364,8 @@ int vmrt_tool_main(const struct vmrt_tool *tool, int argc, char **argv)
 	program_invocation_short_name = name;
 	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "bash"))
 		return check_stdout(print_completion(tool));
+	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "table"))
+		return check_stdout(print_table(tool));
 	if (!tool->commands[0].name)
 		return check_stdout(run_command(&tool->commands[0], name, argc, argv));
 	if (argc < 2) {

@@ -19,8 +19,6 @@
 #define LEAST_EVENTS 50
 #define MOST_EVENTS 1000000
 
-enum { OPT_FORMAT = 'f', OPT_TABLE = 'T', OPT_OUT = 'o', OPT_FROM = 256, OPT_TO, OPT_EVENTS };
-
 enum format { FORMAT_NONE, FORMAT_GRASP, FORMAT_CSV };
 
 struct options {
@@ -36,70 +34,59 @@ struct times {
 	char name[128];
 };
 
-static const struct argp_option option_table[] = {
-	{"format", OPT_FORMAT, "FORMAT", 0, "grasp, or csv", 0},
-	{"table", OPT_TABLE, "NAME", 0, "of csv: jobs (the default), server_periods or losses", 0},
-	{"from", OPT_FROM, "TIME", 0, "begin this long after the run's start, as in 1.5s", 0},
-	{"to", OPT_TO, "TIME", 0, "end this long after the run's start", 0},
-	{"max-events", OPT_EVENTS, "N", 0, "of grasp: end earlier rather than write more (10000)",
-		0},
-	{"output", OPT_OUT, "FILE", 0, "write to FILE instead of standard output", 0},
-	{NULL, 0, NULL, 0, NULL, 0},
-};
+static const char *const formats[] = {"", "grasp", "csv", NULL}; /* as enum format */
+static const char *const tables[] = {"jobs", "server_periods", "losses", NULL};
 
-static error_t parse_time(struct argp_state *state, const char *arg, int64_t *out)
+static error_t take_format(void *opts, char *arg, const struct argp_state *state)
 {
-	if (vmrt_parse_duration(arg, 0, out) != VMRT_OK)
-		return vmrt_usage(state, "'%s' is not a time such as 250ms or 1.5s", arg);
+	struct options *o = opts;
+
+	for (size_t i = 1; formats[i]; i++)
+		if (!strcmp(arg, formats[i]))
+			o->format = (enum format)i;
+	if (o->format == FORMAT_NONE)
+		return vmrt_usage(state, "there is no format '%s': grasp, csv", arg);
 	return 0;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
+static const struct vmrt_option option_table[] = {
+	{"format", 'f', "FORMAT", "grasp, or csv", VMRT_CALL(take_format), .choices = formats + 1},
+	{"table", 'T', "NAME", "of csv: jobs, server_periods or losses", .standard = "jobs",
+		VMRT_TEXT(struct options, table), .choices = tables},
+	{"from", 0, "TIME", "begin this long after the run's start, as in 1.5s",
+		VMRT_TIME(struct options, from_ns, 0, 0), .sample = "250ms or 1.5s"},
+	{"to", 0, "TIME", "end this long after the run's start",
+		VMRT_TIME(struct options, to_ns, 0, 0), .sample = "250ms or 1.5s"},
+	{"max-events", 0, "N", "of grasp: end earlier rather than write more", .standard = "10000",
+		VMRT_COUNT(struct options, max_events, LEAST_EVENTS, MOST_EVENTS)},
+	{"output", 'o', "FILE", "write to FILE instead of standard output",
+		VMRT_TEXT(struct options, out)},
+	{0},
+};
 
-	switch (key) {
-	case OPT_FORMAT:
-		o->format = !strcmp(arg, "grasp") ? FORMAT_GRASP
-			    : !strcmp(arg, "csv") ? FORMAT_CSV
-						  : FORMAT_NONE;
-		if (o->format == FORMAT_NONE)
-			return vmrt_usage(state, "there is no format '%s': grasp, csv", arg);
-		return 0;
-	case OPT_TABLE:
-		o->table = arg;
-		return 0;
-	case OPT_FROM:
-		return parse_time(state, arg, &o->from_ns);
-	case OPT_TO:
-		return parse_time(state, arg, &o->to_ns);
-	case OPT_EVENTS:
-		if (vmrt_parse_int(arg, LEAST_EVENTS, MOST_EVENTS, &o->max_events) != VMRT_OK)
-			return vmrt_usage(state, "--max-events is a number from %d to %d, not '%s'",
-				LEAST_EVENTS, MOST_EVENTS, arg);
-		return 0;
-	case OPT_OUT:
-		o->out = arg;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->run)
-			return vmrt_usage(state, "only one run can be exported at a time");
-		o->run = arg;
-		return 0;
-	case ARGP_KEY_END:
-		if (!o->run)
-			return vmrt_usage(state, "no run is named");
-		if (o->format == FORMAT_NONE)
-			return vmrt_usage(state, "--format grasp or --format csv is needed");
-		if (o->table && o->format != FORMAT_CSV)
-			return vmrt_usage(state, "--table goes with --format csv");
-		if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN &&
-			o->to_ns <= o->from_ns)
-			return vmrt_usage(state, "--to is not behind --from");
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+static error_t argument(void *opts, char *arg, struct argp_state *state)
+{
+	struct options *o = opts;
+
+	if (o->run)
+		return vmrt_usage(state, "only one run can be exported at a time");
+	o->run = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct options *o = opts;
+
+	if (!o->run)
+		return vmrt_usage(state, "no run is named");
+	if (o->format == FORMAT_NONE)
+		return vmrt_usage(state, "--format grasp or --format csv is needed");
+	if (o->table && o->format != FORMAT_CSV)
+		return vmrt_usage(state, "--table goes with --format csv");
+	if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
+		return vmrt_usage(state, "--to is not behind --from");
+	return 0;
 }
 
 static enum vmrt_status load_times(sqlite3 *db, struct times *t, struct vmrt_error *err)
@@ -273,7 +260,6 @@ int main(int argc, char **argv)
 	static struct options options = {
 		.from_ns = VMRT_UNKNOWN,
 		.to_ns = VMRT_UNKNOWN,
-		.max_events = VMRT_GRASP_EVENTS,
 	};
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN",
@@ -283,8 +269,9 @@ int main(int argc, char **argv)
 			       "first 500 ms from the first job on. Exit status: 0 done, 1 could "
 			       "not, 64 usage.",
 			.options = option_table,
-			.parse = parse,
 			.opts = &options,
+			.argument = argument,
+			.check = check,
 			.run = run},
 		{.run = NULL},
 	};

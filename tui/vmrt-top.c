@@ -19,7 +19,7 @@
 
 #define FEED_FOR_NS (50 * VMRT_NS_PER_MS) /* at most, between two looks at the keyboard */
 #define FEED_EVERY_MS 100		  /* empty live buffers so often */
-#define SPEED_MAX 1e6
+#define SPEED_MAX 1000000
 
 /* ---- the terminal ---- */
 
@@ -186,130 +186,92 @@ static int run(void *opts)
 	return loss ? VMRT_EXIT_UNKNOWN : VMRT_EXIT_DONE;
 }
 
-enum { OPT_VM = 256, OPT_SPEED, OPT_COLOR, OPT_ASCII, OPT_SCRIPT, OPT_DUMP, OPT_SIZE, OPT_PORT };
+#define OF struct top_options
 
-static const struct argp_option option_table[] = {
-	{"experiment", 'e', "FILE", 0,
-		"servers and tasks (default with RUN: those it was recorded with)", 0},
-	{"vm", OPT_VM, "NAME", 0, "only this VM", 0},
-	{"delay", 'd', "TIME", 0, "between two updates, 50ms to 3600s (default 1s)", 0},
-	{"iterations", 'n', "N", 0, "end after so many updates", 0},
-	{"batch", 'b', NULL, 0, "plain lines on stdout, one block per update", 0},
-	{"speed", OPT_SPEED, "X", 0,
-		"replay X times as fast as it was; 0: as fast as possible (default 1)", 0},
-	{"port", OPT_PORT, "N", 0,
-		"live: the agent's port org.vmrt.agent.N (default 1; recorders use 0)", 0},
-	{"color", OPT_COLOR, "WHEN", 0, "always, auto (default: unless NO_COLOR is set) or never",
-		0},
-	{"ascii", OPT_ASCII, NULL, 0, "no characters but those of ASCII", 0},
-	{"script", OPT_SCRIPT, "FILE", 0,
-		"keys and commands from FILE instead of a terminal; needs RUN", 0},
-	{"dump", OPT_DUMP, "FILE", 0, "where :dump of a script writes (default stdout)", 0},
-	{"size", OPT_SIZE, "WxH", 0, "the screen of a script (default 80x24)", 0},
-	{NULL, 0, NULL, 0, NULL, 0},
-};
+static const char *const color_words[] = {"never", "auto", "always", NULL}; /* -1, 0, 1 */
 
-static void parse_speed(struct top_options *o, const char *arg, struct argp_state *state)
+static error_t take_color(void *opts, char *arg, const struct argp_state *state)
 {
-	char *end;
-
-	errno = 0;
-	o->speed = strtod(arg, &end);
-	if (end == arg || *end || errno || !isfinite(o->speed) || o->speed < 0 ||
-		o->speed > SPEED_MAX)
-		vmrt_usage(state, "--speed: '%s' is not a number from 0 to 1000000", arg);
+	for (int i = 0; color_words[i]; i++)
+		if (!strcmp(arg, color_words[i])) {
+			((struct top_options *)opts)->color = i - 1;
+			return 0;
+		}
+	return vmrt_usage(state, "--color: '%s' is not one of always, auto, never", arg);
 }
 
-static void parse_color(struct top_options *o, const char *arg, struct argp_state *state)
+static error_t take_port(void *opts, char *arg, const struct argp_state *state)
 {
-	if (!strcmp(arg, "always"))
-		o->color = 1;
-	else if (!strcmp(arg, "auto"))
-		o->color = 0;
-	else if (!strcmp(arg, "never"))
-		o->color = -1;
-	else
-		vmrt_usage(state, "--color: '%s' is not one of always, auto, never", arg);
+	int64_t n;
+
+	if (vmrt_parse_int(arg, 0, VMRT_VM_LINKS - 1, &n) != VMRT_OK)
+		return vmrt_usage(
+			state, "--port: '%s' is not a number from 0 to %d", arg, VMRT_VM_LINKS - 1);
+	((struct top_options *)opts)->source.port = (unsigned)n;
+	return 0;
 }
 
-static void check(const struct top_options *o, struct argp_state *state)
+static error_t take_size(void *opts, char *arg, const struct argp_state *state)
 {
-	if (o->script && !o->source.run)
-		vmrt_usage(state, "--script needs a RUN to replay");
-	if (o->dump && !o->script)
-		vmrt_usage(state, "--dump goes with --script");
-}
-
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct top_options *o = state->input;
-	int64_t n = 0;
+	struct top_options *o = opts;
 	char rest;
 
-	switch (key) {
-	case 'e':
-		o->source.experiment = arg;
-		break;
-	case OPT_VM:
-		o->source.vm = arg;
-		break;
-	case 'd':
-		if (vmrt_parse_duration(arg, 0, &o->delay_ns) != VMRT_OK ||
-			o->delay_ns < TOP_DELAY_MIN || o->delay_ns > TOP_DELAY_MAX)
-			vmrt_usage(state, "--delay: '%s' is not a time from 50ms to 3600s", arg);
-		break;
-	case 'n':
-		if (vmrt_parse_int(arg, 1, INT64_MAX, &o->iterations) != VMRT_OK)
-			vmrt_usage(state, "--iterations: '%s' is not a number from 1 on", arg);
-		break;
-	case 'b':
-		o->batch = true;
-		break;
-	case OPT_SPEED:
-		parse_speed(o, arg, state);
-		break;
-	case OPT_PORT:
-		if (vmrt_parse_int(arg, 0, VMRT_VM_LINKS - 1, &n) != VMRT_OK)
-			vmrt_usage(state, "--port: '%s' is not a number from 0 to %d", arg,
-				VMRT_VM_LINKS - 1);
-		o->source.port = (unsigned)n;
-		break;
-	case OPT_COLOR:
-		parse_color(o, arg, state);
-		break;
-	case OPT_ASCII:
-		o->ascii = true;
-		break;
-	case OPT_SCRIPT:
-		o->script = arg;
-		break;
-	case OPT_DUMP:
-		o->dump = arg;
-		break;
-	case OPT_SIZE:
-		if (sscanf(arg, "%4dx%4d%c", &o->width, &o->height, &rest) != 2 || o->width < 1 ||
-			o->height < 1 || o->width > 1000 || o->height > 1000)
-			vmrt_usage(
-				state, "--size: '%s' is not columns and lines such as 80x24", arg);
-		break;
-	case ARGP_KEY_ARG:
-		if (o->source.run)
-			vmrt_usage(state, "one RUN at a time: what is '%s'?", arg);
-		o->source.run = arg;
-		break;
-	case ARGP_KEY_END:
-		check(o, state);
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (sscanf(arg, "%4dx%4d%c", &o->width, &o->height, &rest) != 2 || o->width < 1 ||
+		o->height < 1 || o->width > 1000 || o->height > 1000)
+		return vmrt_usage(
+			state, "--size: '%s' is not columns and lines such as 80x24", arg);
+	return 0;
+}
+
+static const struct vmrt_option option_table[] = {
+	{"experiment", 'e', "FILE", "servers and tasks",
+		.standard = "with RUN, those it was recorded with",
+		VMRT_TEXT(OF, source.experiment)},
+	{"vm", 0, "NAME", "only this VM", VMRT_TEXT(OF, source.vm)},
+	{"delay", 'd', "TIME", "between two updates", .standard = "1s",
+		VMRT_TIME(OF, delay_ns, TOP_DELAY_MIN, TOP_DELAY_MAX)},
+	{"iterations", 'n', "N", "end after so many updates",
+		VMRT_COUNT(OF, iterations, 1, INT64_MAX), .sample = "10"},
+	{"batch", 'b', NULL, "plain lines on stdout, one block per update", VMRT_FLAG(OF, batch)},
+	{"speed", 0, "X", "replay X times as fast as it was; 0: as fast as possible",
+		.standard = "1", VMRT_NUMBER(OF, speed, 0, SPEED_MAX)},
+	{"port", 0, "N", "live: the agent's port org.vmrt.agent.N; recorders use 0",
+		.standard = "1", VMRT_CALL(take_port)},
+	{"color", 0, "WHEN", "always, auto (unless NO_COLOR is set) or never", .standard = "auto",
+		VMRT_CALL(take_color), .choices = color_words},
+	{"ascii", 0, NULL, "no characters but those of ASCII", VMRT_FLAG(OF, ascii)},
+	{"script", 0, "FILE", "keys and commands from FILE instead of a terminal; needs RUN",
+		VMRT_TEXT(OF, script)},
+	{"dump", 0, "FILE", "where :dump of a script writes", .standard = "stdout",
+		VMRT_TEXT(OF, dump)},
+	{"size", 0, "WxH", "the screen of a script", .standard = "80x24", VMRT_CALL(take_size)},
+	{0},
+};
+
+static error_t argument(void *opts, char *arg, struct argp_state *state)
+{
+	struct top_options *o = opts;
+
+	if (o->source.run)
+		return vmrt_usage(state, "one RUN at a time: what is '%s'?", arg);
+	o->source.run = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct top_options *o = opts;
+
+	if (o->script && !o->source.run)
+		return vmrt_usage(state, "--script needs a RUN to replay");
+	if (o->dump && !o->script)
+		return vmrt_usage(state, "--dump goes with --script");
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct top_options options = {
-		.source.port = 1, .delay_ns = VMRT_NS_PER_S, .speed = 1, .width = 80, .height = 24};
+	static struct top_options options = {.source.port = 1, .width = 80, .height = 24};
 	const struct vmrt_command commands[] = {
 		{
 			.args = "[RUN]",
@@ -317,8 +279,9 @@ int main(int argc, char **argv)
 			.doc = "With RUN, a recording is replayed. Keys: q quit, h help, space "
 			       "pause, + - delay.",
 			.options = option_table,
-			.parse = parse,
 			.opts = &options,
+			.argument = argument,
+			.check = check,
 			.run = run,
 		},
 		{.run = NULL},

@@ -14,8 +14,6 @@
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
 
-#define DEFAULT_DURATION_NS (10 * VMRT_NS_PER_S)
-#define DEFAULT_PERCENTILE 99
 #define CALIBRATION_PRIORITY 60 /* that of the shortest period, see vmrt_experiment_load() */
 #define SCALE_MAX 10
 #define JOBS_OPTION_MAX INT64_C(1000000000)
@@ -35,122 +33,56 @@ struct options {
 	bool no_rt;
 };
 
-enum key {
-	KEY_MACHINE = 'm',
-	KEY_DURATION = 'd',
-	KEY_JOBS = 'j',
-	KEY_LOG = 'l',
-	KEY_QUIET = 'q',
-	KEY_CALIBRATION = 'c',
-	KEY_CALIBRATE = 256,
-	KEY_PERCENTILE,
-	KEY_SCALE,
-	KEY_CPU,
-	KEY_NO_MARKERS,
-	KEY_NO_RT,
-};
-
-static const struct argp_option option_table[] = {
-	{"machine", KEY_MACHINE, "NAME", 0,
-		"run the tasks of [task NAME/...] (default: the hostname's)", 0},
-	{"duration", KEY_DURATION, "TIME", 0, "release jobs for so long (default 10s)", 0},
-	{"jobs", KEY_JOBS, "N", 0, "release N jobs of every task instead", 0},
-	{"log", KEY_LOG, "FILE", 0, "write the log of all jobs there (default: stdout)", 0},
-	{"calibration", KEY_CALIBRATION, "FILE", 0,
-		"use this calibration; calibrate and write it if it is not there", 0},
-	{"calibrate", KEY_CALIBRATE, NULL, 0,
-		"only calibrate, print the result and write --calibration", 0},
-	{"percentile", KEY_PERCENTILE, "P", 0,
-		"share of calibration samples, in %, in which the WCET held (default 99)", 0},
-	{"scale", KEY_SCALE, "X", 0, "do this fraction of each WCET (default 1)", 0},
-	{"cpu", KEY_CPU, "N", 0, "run on this CPU only", 0},
-	{"no-markers", KEY_NO_MARKERS, NULL, 0, "do not mark begin and end of jobs in the trace",
-		0},
-	{"no-rt", KEY_NO_RT, NULL, 0, "trial without privileges: SCHED_OTHER, memory not locked",
-		0},
-	{"quiet", KEY_QUIET, NULL, 0, "say nothing but errors and warnings", 0},
-	{0},
-};
-
-/* A plain decimal within (0, @max]; returns 0 if it is not one. */
-static double parse_fraction(const char *text, double max)
+static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
-	char *end;
-	double value;
+	struct options *o = opts;
 
-	if (strspn(text, "0123456789.") != strlen(text))
-		return 0;
-	value = strtod(text, &end);
-	return *end || end == text || !(value > 0) || value > max ? 0 : value;
-}
-
-static error_t parse_option(int key, char *arg, struct argp_state *state)
-{
-	struct options *o = state->input;
-
-	switch (key) {
-	case KEY_MACHINE:
-		o->machine = arg;
-		break;
-	case KEY_DURATION:
-		if (vmrt_parse_duration(arg, 0, &o->duration_ns) != VMRT_OK || o->duration_ns <= 0)
-			return vmrt_usage(
-				state, "--duration: '%s' is not a time above 0 such as 15s", arg);
-		break;
-	case KEY_JOBS:
-		if (vmrt_parse_int(arg, 1, JOBS_OPTION_MAX, &o->jobs) != VMRT_OK)
-			return vmrt_usage(state, "--jobs: '%s' is not a number from 1 to %" PRId64,
-				arg, JOBS_OPTION_MAX);
-		break;
-	case KEY_LOG:
-		o->log = arg;
-		break;
-	case KEY_CALIBRATION:
-		o->calibration = arg;
-		break;
-	case KEY_CALIBRATE:
-		o->calibrate = true;
-		break;
-	case KEY_PERCENTILE:
-		o->percentile = parse_fraction(arg, 100);
-		if (o->percentile <= 0)
-			return vmrt_usage(state,
-				"--percentile: '%s' is not a number above 0, up to 100", arg);
-		break;
-	case KEY_SCALE:
-		o->scale = parse_fraction(arg, SCALE_MAX);
-		if (o->scale <= 0)
-			return vmrt_usage(state, "--scale: '%s' is not a number above 0, up to %d",
-				arg, SCALE_MAX);
-		break;
-	case KEY_CPU:
-		if (vmrt_parse_int(arg, 0, CPU_SETSIZE - 1, &o->cpu) != VMRT_OK)
-			return vmrt_usage(state, "--cpu: '%s' is not a CPU number", arg);
-		break;
-	case KEY_NO_MARKERS:
-		o->no_markers = true;
-		break;
-	case KEY_NO_RT:
-		o->no_rt = true;
-		break;
-	case KEY_QUIET:
-		vmrt_set_quiet(1);
-		break;
-	case ARGP_KEY_ARG:
-		if (o->experiment)
-			return vmrt_usage(
-				state, "only one EXPERIMENT can be run, '%s' is too much", arg);
-		o->experiment = arg;
-		break;
-	case ARGP_KEY_END:
-		if (!o->experiment && !o->calibrate)
-			return vmrt_usage(state, "which EXPERIMENT is to be run?");
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (o->experiment)
+		return vmrt_usage(state, "only one EXPERIMENT can be run, '%s' is too much", arg);
+	o->experiment = arg;
 	return 0;
 }
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct options *o = opts;
+
+	if (!o->experiment && !o->calibrate)
+		return vmrt_usage(state, "which EXPERIMENT is to be run?");
+	if (o->percentile <= 0)
+		return vmrt_usage(state, "--percentile: give a number above 0, up to 100");
+	if (o->scale <= 0)
+		return vmrt_usage(state, "--scale: give a number above 0, up to %d", SCALE_MAX);
+	return 0;
+}
+
+static const struct vmrt_option option_table[] = {
+	{"machine", 'm', "NAME", "run the tasks of [task NAME/...]", .standard = "the hostname's",
+		VMRT_TEXT(struct options, machine)},
+	{"duration", 'd', "TIME", "release jobs for so long", .standard = "10s",
+		VMRT_TIME(struct options, duration_ns, 1, 0), .sample = "15s"},
+	{"jobs", 'j', "N", "release N jobs of every task instead",
+		VMRT_COUNT(struct options, jobs, 1, JOBS_OPTION_MAX), .sample = "1000"},
+	{"log", 'l', "FILE", "write the log of all jobs there", .standard = "stdout",
+		VMRT_TEXT(struct options, log)},
+	{"calibration", 'c', "FILE",
+		"use this calibration; calibrate and write it if it is not there",
+		VMRT_TEXT(struct options, calibration)},
+	{"calibrate", 0, NULL, "only calibrate, print the result and write --calibration",
+		VMRT_FLAG(struct options, calibrate)},
+	{"percentile", 0, "P", "share of calibration samples, in %, in which the WCET held",
+		.standard = "99", VMRT_NUMBER(struct options, percentile, 0, 100)},
+	{"scale", 0, "X", "do this fraction of each WCET", .standard = "1",
+		VMRT_NUMBER(struct options, scale, 0, SCALE_MAX)},
+	{"cpu", 0, "N", "run on this CPU only", VMRT_COUNT(struct options, cpu, 0, CPU_SETSIZE - 1),
+		.sample = "0"},
+	{"no-markers", 0, NULL, "do not mark begin and end of jobs in the trace",
+		VMRT_FLAG(struct options, no_markers)},
+	{"no-rt", 0, NULL, "trial without privileges: SCHED_OTHER, memory not locked",
+		VMRT_FLAG(struct options, no_rt)},
+	VMRT_OPTION_QUIET,
+	{0},
+};
 
 static enum vmrt_status stay_on_cpu(int64_t cpu, struct vmrt_error *err)
 {
@@ -366,10 +298,7 @@ static int run(void *opts)
 int main(int argc, char **argv)
 {
 	struct options options = {
-		.duration_ns = DEFAULT_DURATION_NS,
 		.cpu = -1,
-		.percentile = DEFAULT_PERCENTILE,
-		.scale = 1,
 	};
 	const struct vmrt_command commands[] = {
 		{
@@ -377,8 +306,9 @@ int main(int argc, char **argv)
 			.summary = "Run the periodic real-time tasks of an experiment on this "
 				   "machine.",
 			.options = option_table,
-			.parse = parse_option,
 			.opts = &options,
+			.argument = argument,
+			.check = check,
 			.run = run,
 		},
 		{0},

@@ -31,7 +31,7 @@
 #define WAIT_PORTS_MS 10000 /* the names of the ports come a moment after the driver */
 #define AGAIN_MS 1000	    /* before a port or a process that failed is tried again */
 
-static struct {
+static struct agent_options {
 	const char *port, *secret_file;
 	struct vmrt_listen listen;
 	unsigned ways; /* how many were given */
@@ -179,22 +179,9 @@ static int run(void *unused)
 	return serve_all_ports();
 }
 
-enum { OPT_VSOCK = 256, OPT_TCP, OPT_SECRET_FILE };
-
-static const struct argp_option options[] = {
-	{"port", 'p', "DEVICE", 0, "serve this character device only, e.g. /dev/vport1p1", 0},
-	{"listen", 'l', "SOCKET", 0, "serve a UNIX socket, for containers and tests", 0},
-	{"vsock", OPT_VSOCK, "PORT", OPTION_ARG_OPTIONAL,
-		"serve the host over vsock (default: port 4677)", 0},
-	{"tcp", OPT_TCP, "[ADDR:]PORT", 0,
-		"serve those over TCP who prove that they know the secret (default: 127.0.0.1)", 0},
-	{"secret-file", OPT_SECRET_FILE, "FILE", 0, "the secret, for --tcp", 0},
-	{"once", '1', NULL, 0, "end when the first recorder has gone", 0},
-	{0},
-};
-
-static error_t check(struct argp_state *state)
+static error_t check(void *unused, const struct argp_state *state)
 {
+	(void)unused;
 	if (opts.ways > 1)
 		return vmrt_usage(state, "only one of --port, --listen, --vsock and --tcp");
 	if ((opts.listen.at.kind == VMRT_TRANSPORT_TCP) != !!opts.secret_file)
@@ -202,7 +189,7 @@ static error_t check(struct argp_state *state)
 	return 0;
 }
 
-static error_t set_way(const char *text, struct argp_state *state)
+static error_t set_way(const char *text, const struct argp_state *state)
 {
 	struct vmrt_error err;
 
@@ -212,47 +199,64 @@ static error_t set_way(const char *text, struct argp_state *state)
 	return 0;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t take_port(void *unused, char *arg, const struct argp_state *state)
 {
-	struct vmrt_error err;
+	(void)unused;
+	(void)state;
+	opts.ways++;
+	opts.port = arg;
+	return 0;
+}
+
+static error_t take_listen(void *unused, char *arg, const struct argp_state *state)
+{
+	(void)unused;
+	return set_way(arg, state);
+}
+
+static error_t take_vsock(void *unused, char *arg, const struct argp_state *state)
+{
 	char way[64];
 
-	switch (key) {
-	case 'p':
-		opts.ways++;
-		opts.port = arg;
-		return 0;
-	case 'l':
-		return set_way(arg, state);
-	case OPT_VSOCK:
-		/* the port is what matters; whose it is, is not for us to say */
-		snprintf(way, sizeof(way), "vsock:1%s%s", arg ? ":" : "", arg ? arg : "");
-		return set_way(way, state);
-	case OPT_TCP:
-		opts.ways++;
-		if (vmrt_agent_parse_tcp(arg, &opts.listen.at, &err) != VMRT_OK)
-			return vmrt_usage(state, "--tcp %s", err.text);
-		return 0;
-	case OPT_SECRET_FILE:
-		opts.secret_file = arg;
-		return 0;
-	case '1':
-		opts.listen.once = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		return vmrt_usage(state, "'%s' is too much: there are only options", arg);
-	case ARGP_KEY_END:
-		return check(state);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	(void)unused;
+	/* the port is what matters; the agent does not choose whose it is */
+	snprintf(way, sizeof(way), "vsock:1%s%s", arg ? ":" : "", arg ? arg : "");
+	return set_way(way, state);
 }
+
+static error_t take_tcp(void *unused, char *arg, const struct argp_state *state)
+{
+	struct vmrt_error err;
+
+	(void)unused;
+	opts.ways++;
+	if (vmrt_agent_parse_tcp(arg, &opts.listen.at, &err) != VMRT_OK)
+		return vmrt_usage(state, "--tcp %s", err.text);
+	return 0;
+}
+
+static const struct vmrt_option options[] = {
+	{"port", 'p', "DEVICE", "serve this character device only, e.g. /dev/vport1p1",
+		VMRT_CALL(take_port)},
+	{"listen", 'l', "SOCKET", "serve a UNIX socket, for containers and tests",
+		VMRT_CALL(take_listen)},
+	{"vsock", 0, "PORT", "serve the host over vsock", .standard = "port 4677", .optional = true,
+		VMRT_CALL(take_vsock)},
+	{"tcp", 0, "[ADDR:]PORT", "serve those over TCP who prove that they know the secret",
+		.standard = "127.0.0.1", VMRT_CALL(take_tcp)},
+	{"secret-file", 0, "FILE", "the secret, for --tcp",
+		VMRT_TEXT(struct agent_options, secret_file)},
+	{"once", '1', NULL, "end when the first recorder has gone",
+		VMRT_FLAG(struct agent_options, listen.once)},
+	{0},
+};
 
 static const struct vmrt_command commands[] = {
 	{.summary = "Record in a guest, for vmrt on its host",
 		.doc = "Without options it serves all virtio-serial ports called " PORT_PREFIX "N.",
 		.options = options,
-		.parse = parse,
+		.opts = &opts,
+		.check = check,
 		.run = run},
 	{0},
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-trace analyze: makes run.db out of the recordings of a run, or of trace.dat files. */
 #include "trace.h"
 
 #include <errno.h>
@@ -24,22 +25,9 @@ static struct analyze_opts {
 	bool allow_loss;
 } defaults;
 
-enum { OPT_ALLOW_LOSS = 256, OPT_GUEST, OPT_FORCE };
-
-static const struct argp_option options[] = {
-	{"experiment", 'e', "FILE", 0, "the experiment (default: the one kept in RUN)", 0},
-	{"output", 'o', "DB", 0, "the database to make (default: run.db in RUN)", 0},
-	{"guest", OPT_GUEST, "VM=FILE", 0,
-		"first take FILE, recorded in VM by other means, into RUN; may be repeated", 0},
-	{"force", OPT_FORCE, NULL, 0, "also in place of a recording of that guest which RUN has",
-		0},
-	{"allow-loss", OPT_ALLOW_LOSS, NULL, 0, "exit 0 although events were lost", 0},
-	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
-	{0},
-};
-
-static error_t add_guest(struct analyze_opts *o, char *arg, struct argp_state *state)
+static error_t add_guest(void *opts, char *arg, const struct argp_state *state)
 {
+	struct analyze_opts *o = opts;
 	char *equals = strchr(arg, '=');
 
 	if (!equals || equals == arg || !equals[1])
@@ -52,38 +40,37 @@ static error_t add_guest(struct analyze_opts *o, char *arg, struct argp_state *s
 	return 0;
 }
 
-static error_t parse(int key, char *arg, struct argp_state *state)
-{
-	struct analyze_opts *o = state->input;
+static const struct vmrt_option options[] = {
+	{"experiment", 'e', "FILE", "the experiment", .standard = "the one kept in RUN",
+		VMRT_TEXT(struct analyze_opts, options.recording.experiment)},
+	{"output", 'o', "DB", "the database to make", .standard = "run.db in RUN",
+		VMRT_TEXT(struct analyze_opts, options.db)},
+	{"guest", 0, "VM=FILE",
+		"first take FILE, recorded in VM by other means, into RUN; may be repeated",
+		VMRT_CALL(add_guest)},
+	{"force", 0, NULL, "also in place of a recording of that guest which RUN has",
+		VMRT_FLAG(struct analyze_opts, force)},
+	{"allow-loss", 0, NULL, "exit 0 although events were lost",
+		VMRT_FLAG(struct analyze_opts, allow_loss)},
+	VMRT_OPTION_QUIET,
+	{0},
+};
 
-	switch (key) {
-	case 'e':
-		o->options.recording.experiment = arg;
-		return 0;
-	case 'o':
-		o->options.db = arg;
-		return 0;
-	case OPT_GUEST:
-		return add_guest(o, arg, state);
-	case OPT_FORCE:
-		o->force = true;
-		return 0;
-	case OPT_ALLOW_LOSS:
-		o->allow_loss = true;
-		return 0;
-	case 'q':
-		vmrt_set_quiet(1);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->n_args == MAX_GUESTS + 1)
-			return vmrt_usage(state, "more than %d recordings", MAX_GUESTS + 1);
-		o->args[o->n_args++] = arg;
-		return 0;
-	case ARGP_KEY_END:
-		return o->n_args ? 0 : vmrt_usage(state, "say which RUN, or which recording");
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+static error_t argument(void *opts, char *arg, struct argp_state *state)
+{
+	struct analyze_opts *o = opts;
+
+	if (o->n_args == MAX_GUESTS + 1)
+		return vmrt_usage(state, "more than %d recordings", MAX_GUESTS + 1);
+	o->args[o->n_args++] = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct analyze_opts *o = opts;
+
+	return o->n_args ? 0 : vmrt_usage(state, "say which RUN, or which recording");
 }
 
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *r)
@@ -158,7 +145,8 @@ const struct vmrt_command vmrt_trace_analyze = {
 	.summary = "Make the database of a recording, or make it anew",
 	.doc = "Takes any trace.dat file, also one that trace-cmd has recorded.",
 	.options = options,
-	.parse = parse,
 	.opts = &defaults,
+	.argument = argument,
+	.check = check,
 	.run = run,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-trace dump: the parts of a trace.dat file and where they lie. */
 #include "trace.h"
 
 #include <inttypes.h>
@@ -11,21 +12,21 @@ static struct dump_opts {
 	const char *file;
 } defaults;
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
-	struct dump_opts *o = state->input;
+	struct dump_opts *o = opts;
 
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (o->file)
-			return vmrt_usage(state, "one FILE at a time: %s or %s", o->file, arg);
-		o->file = arg;
-		return 0;
-	case ARGP_KEY_END:
-		return o->file ? 0 : vmrt_usage(state, "say which FILE");
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (o->file)
+		return vmrt_usage(state, "one FILE at a time: %s or %s", o->file, arg);
+	o->file = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct dump_opts *o = opts;
+
+	return o->file ? 0 : vmrt_usage(state, "say which FILE");
 }
 
 static uint64_t little(const uint8_t *p, unsigned size)
@@ -132,7 +133,8 @@ const struct vmrt_command vmrt_trace_dump = {
 	.summary = "Show how a trace.dat file is made up",
 	.doc = "For files of version 6 and 7, by whatever program they were written, also damaged "
 	       "ones.",
-	.parse = parse,
 	.opts = &defaults,
+	.argument = argument,
+	.check = check,
 	.run = run,
 };

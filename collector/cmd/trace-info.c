@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-trace info: what a run folder holds, in words. */
 #include "trace.h"
 
 #include <inttypes.h>
@@ -19,21 +20,21 @@ static struct info_opts {
 	const char *run;
 } defaults;
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
-	struct info_opts *o = state->input;
+	struct info_opts *o = opts;
 
-	switch (key) {
-	case ARGP_KEY_ARG:
-		if (o->run)
-			return vmrt_usage(state, "one RUN at a time: %s or %s", o->run, arg);
-		o->run = arg;
-		return 0;
-	case ARGP_KEY_END:
-		return o->run ? 0 : vmrt_usage(state, "say which RUN");
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (o->run)
+		return vmrt_usage(state, "one RUN at a time: %s or %s", o->run, arg);
+	o->run = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct info_opts *o = opts;
+
+	return o->run ? 0 : vmrt_usage(state, "say which RUN");
 }
 
 static void print_file(const char *run, const char *name)
@@ -175,7 +176,8 @@ const struct vmrt_command vmrt_trace_info = {
 	.name = "info",
 	.args = "RUN",
 	.summary = "Tell what a recording holds",
-	.parse = parse,
 	.opts = &defaults,
+	.argument = argument,
+	.check = check,
 	.run = run_info,
 };

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-trace reset: keeps what killed recorders have recorded, and removes what they left in the
+ * kernel. */
 #include "trace.h"
 
 #include <stdlib.h>
@@ -17,33 +19,21 @@ static struct reset_opts {
 	bool no_analyze;
 } defaults;
 
-enum { OPT_NO_ANALYZE = 256 };
-
-static const struct argp_option options[] = {
-	{"no-analyze", OPT_NO_ANALYZE, NULL, 0, "only salvage; `vmrt-trace analyze` can follow", 0},
-	{"quiet", 'q', NULL, 0, "only warnings and errors on stderr", 0},
+static const struct vmrt_option options[] = {
+	{"no-analyze", 0, NULL, "only salvage; `vmrt-trace analyze` can follow",
+		VMRT_FLAG(struct reset_opts, no_analyze)},
+	VMRT_OPTION_QUIET,
 	{0},
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
-	struct reset_opts *o = state->input;
+	struct reset_opts *o = opts;
 
-	switch (key) {
-	case OPT_NO_ANALYZE:
-		o->no_analyze = true;
-		return 0;
-	case 'q':
-		vmrt_set_quiet(1);
-		return 0;
-	case ARGP_KEY_ARG:
-		if (o->n_runs == MAX_RUNS)
-			return vmrt_usage(state, "more than %d runs", MAX_RUNS);
-		o->runs[o->n_runs++] = arg;
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (o->n_runs == MAX_RUNS)
+		return vmrt_usage(state, "more than %d runs", MAX_RUNS);
+	o->runs[o->n_runs++] = arg;
+	return 0;
 }
 
 /* What was done so far. */
@@ -130,7 +120,7 @@ const struct vmrt_command vmrt_trace_reset = {
 		   "kernel",
 	.doc = "Without RUN: all of them. Recorders and agents that still run are left alone.",
 	.options = options,
-	.parse = parse,
 	.opts = &defaults,
+	.argument = argument,
 	.run = run,
 };

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-trace vms: the virtual machines that run here and their threads, as a table. */
 #include "trace.h"
 
 #include <sched.h>
@@ -13,11 +14,6 @@
 static struct vms_opts {
 	enum vmrt_format format;
 } defaults;
-
-static const struct argp_option options[] = {
-	{"format", 'f', "FORMAT", 0, "table, json, jsonl, csv or markdown", 0},
-	{0},
-};
 
 static const struct vmrt_column columns[] = {
 	{"vm", "vm", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
@@ -40,24 +36,25 @@ static const struct vmrt_column columns[] = {
 	{"quota_period_ns", "per", "ms", VMRT_CELL_NS, 3, 2},
 };
 
-static error_t parse(int key, char *arg, struct argp_state *state)
+static error_t take_format(void *opts, char *arg, const struct argp_state *state)
 {
-	struct vms_opts *o = state->input;
+	struct vms_opts *o = opts;
 
-	switch (key) {
-	case 'f':
-		if (!strcmp(arg, "table"))
-			o->format = VMRT_FORMAT_TEXT;
-		else if (vmrt_format_parse(arg, &o->format) != VMRT_OK)
-			return vmrt_usage(state,
-				"--format '%s': give table, json, jsonl, csv or markdown", arg);
-		return 0;
-	case ARGP_KEY_ARG:
-		return vmrt_usage(state, "'%s' is too much", arg);
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (!strcmp(arg, "table"))
+		o->format = VMRT_FORMAT_TEXT;
+	else if (vmrt_format_parse(arg, &o->format) != VMRT_OK)
+		return vmrt_usage(
+			state, "--format '%s': give table, json, jsonl, csv or markdown", arg);
+	return 0;
 }
+
+static const char *const formats[] = {"table", "json", "jsonl", "csv", "markdown", NULL};
+
+static const struct vmrt_option options[] = {
+	{"format", 'f', "FORMAT", "table, json, jsonl, csv or markdown", .standard = "table",
+		VMRT_CALL(take_format), .choices = formats},
+	{0},
+};
 
 static const char *policy_name(int policy)
 {
@@ -179,7 +176,6 @@ const struct vmrt_command vmrt_trace_vms = {
 	.name = "vms",
 	.summary = "List the virtual machines that run here, with their threads",
 	.options = options,
-	.parse = parse,
 	.opts = &defaults,
 	.run = run,
 };

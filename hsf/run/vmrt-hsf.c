@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-hsf: the command line of the enforcer and of those who ask it. */
 #include "hsf.h"
 
 #include <fcntl.h>
@@ -10,128 +11,96 @@
 
 #include "hsf/control/control.h"
 
-enum {
-	OPT_SERVER = 256,
-	OPT_INSTANCE,
-	OPT_DURATION,
-	OPT_NOTIFY,
-	OPT_CPU,
-	OPT_FORCE,
-	OPT_STATS,
-	OPT_NO_WAIT,
-	OPT_SOCKET,
-	OPT_GROUP,
-};
-
 /* ---- run ---- */
 
-static const struct argp_option run_options[] = {
-	{"experiment", 'e', "EXPERIMENT", 0, "the experiment file with the servers", 0},
-	{"server", OPT_SERVER, "NAME", 0,
-		"enforce this server, may be repeated (default: all whose policy is not none)", 0},
-	{"cpu", OPT_CPU, "N", 0,
-		"host CPU of the servers (default: the first that the vCPU threads may run on)", 0},
-	{"duration", OPT_DURATION, "TIME", 0,
-		"stop after this time, such as 30s (default: until ^C)", 0},
-	{"instance", OPT_INSTANCE, "NAME", 0,
-		"write markers into this tracefs instance (default: into all called vmrt-*)", 0},
-	{"notify-fd", OPT_NOTIFY, "N", 0, "write a line to descriptor N when enforcing has begun",
-		0},
-	{"force", OPT_FORCE, NULL, 0, "begin although the servers are not schedulable together", 0},
-	{"stats", OPT_STATS, "FILE", 0, "write the figures at the end to FILE instead of stderr",
-		0},
-	{"no-wait", OPT_NO_WAIT, NULL, 0,
-		"refuse to begin without one of the VMs, and end with the last of them (default: "
-		"wait for them)",
-		0},
-	{"socket", OPT_SOCKET, "PATH", 0,
-		"listen here for status, set, attach and detach (default: /run/vmrt-hsf/PID.sock; "
-		"none: nowhere)",
-		0},
-	{"group", OPT_GROUP, "NAME", 0,
-		"members of this group may use the socket, too, not only root", 0},
-	{"quiet", 'q', NULL, 0, "no talk and no figures on stderr, only warnings and errors", 0},
-	{0},
-};
+#define OF struct hsf_options
 
-static void parse_number(
-	const struct argp_state *state, const char *option, const char *arg, int64_t max, int *out)
+static int parse_number(
+	const struct argp_state *state, const char *option, const char *arg, int64_t max)
 {
-	int64_t v;
+	int64_t v = 0;
 
 	if (vmrt_parse_int(arg, 0, max, &v) != VMRT_OK)
 		vmrt_usage(state, "--%s %s: give a whole number from 0 to %lld", option, arg,
 			(long long)max);
-	else
-		*out = (int)v;
+	return (int)v;
 }
 
-static void set_experiment(const struct argp_state *state, struct hsf_options *o, const char *arg)
+static error_t take_experiment(void *opts, char *arg, const struct argp_state *state)
 {
+	struct hsf_options *o = opts;
+
 	if (o->experiment)
-		vmrt_usage(state, "give one experiment file: %s or %s", o->experiment, arg);
+		return vmrt_usage(state, "give one experiment file: %s or %s", o->experiment, arg);
 	o->experiment = arg;
+	return 0;
 }
 
-static error_t parse_run(int key, char *arg, struct argp_state *state)
+static error_t take_notify(void *opts, char *arg, const struct argp_state *state)
 {
-	struct hsf_options *o = state->input;
+	struct hsf_options *o = opts;
 
-	switch (key) {
-	case 'e':
-	case ARGP_KEY_ARG:
-		set_experiment(state, o, arg);
-		break;
-	case OPT_SERVER:
-		if (o->n_servers == HSF_MAX_SERVERS)
-			return vmrt_usage(state, "--server: at most %d", HSF_MAX_SERVERS);
-		o->servers[o->n_servers++] = arg;
-		break;
-	case OPT_INSTANCE:
-		o->instance = arg;
-		break;
-	case OPT_DURATION:
-		if (vmrt_parse_duration(arg, 0, &o->duration_ns) != VMRT_OK || o->duration_ns <= 0)
-			return vmrt_usage(
-				state, "--duration %s: give a time such as 500ms or 30s", arg);
-		break;
-	case OPT_NOTIFY:
-		parse_number(state, "notify-fd", arg, INT32_MAX, &o->notify_fd);
-		if (fcntl(o->notify_fd, F_GETFD) < 0)
-			return vmrt_usage(
-				state, "--notify-fd %s: that descriptor is not open", arg);
-		break;
-	case OPT_CPU:
-		parse_number(state, "cpu", arg, CPU_SETSIZE - 1, &o->cpu);
-		break;
-	case OPT_FORCE:
-		o->force = true;
-		break;
-	case OPT_STATS:
-		o->stats = arg;
-		break;
-	case OPT_NO_WAIT:
-		o->no_wait = true;
-		break;
-	case OPT_SOCKET:
-		if (!*arg)
-			return vmrt_usage(state, "--socket: give a path, or none");
-		o->socket = arg;
-		break;
-	case OPT_GROUP:
-		o->group = arg;
-		break;
-	case 'q':
-		o->quiet = true;
-		vmrt_set_quiet(1);
-		break;
-	case ARGP_KEY_END:
-		if (!o->experiment)
-			return vmrt_usage(state, "which experiment file?");
-		break;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	o->notify_fd = parse_number(state, "notify-fd", arg, INT32_MAX);
+	if (fcntl(o->notify_fd, F_GETFD) < 0)
+		return vmrt_usage(state, "--notify-fd %s: that descriptor is not open", arg);
+	return 0;
+}
+
+static error_t take_cpu(void *opts, char *arg, const struct argp_state *state)
+{
+	((struct hsf_options *)opts)->cpu = parse_number(state, "cpu", arg, CPU_SETSIZE - 1);
+	return 0;
+}
+
+static error_t take_quiet(void *opts, char *arg, const struct argp_state *state)
+{
+	((struct hsf_options *)opts)->quiet = true;
+	return vmrt_option_quiet(opts, arg, state);
+}
+
+static const struct vmrt_option run_options[] = {
+	{"experiment", 'e', "EXPERIMENT", "the experiment file with the servers",
+		VMRT_CALL(take_experiment)},
+	{"server", 0, "NAME", "enforce this server", .standard = "all whose policy is not none",
+		VMRT_LIST(OF, servers, n_servers)},
+	{"cpu", 0, "N", "host CPU of the servers",
+		.standard = "the first that the vCPU threads may run on", VMRT_CALL(take_cpu)},
+	{"duration", 0, "TIME", "stop after this time, such as 30s (default: until ^C)",
+		VMRT_TIME(OF, duration_ns, 1, 0), .sample = "30s"},
+	{"instance", 0, "NAME", "write markers into this tracefs instance",
+		.standard = "into all called vmrt-*", VMRT_TEXT(OF, instance)},
+	{"notify-fd", 0, "N", "write a line to descriptor N when enforcing has begun",
+		VMRT_CALL(take_notify)},
+	{"force", 0, NULL, "begin although the servers are not schedulable together",
+		VMRT_FLAG(OF, force)},
+	{"stats", 0, "FILE", "write the figures at the end to FILE instead of stderr",
+		VMRT_TEXT(OF, stats)},
+	{"no-wait", 0, NULL,
+		"refuse to begin without one of the VMs, and end with the last of them (default: "
+		"wait for them)",
+		VMRT_FLAG(OF, no_wait)},
+	{"socket", 0, "PATH", "listen here for status, set, attach and detach; none: nowhere",
+		.standard = "/run/vmrt-hsf/PID.sock", VMRT_TEXT(OF, socket)},
+	{"group", 0, "NAME", "members of this group may use the socket, too, not only root",
+		VMRT_TEXT(OF, group)},
+	{"quiet", 'q', NULL, "no talk and no figures on stderr, only warnings and errors",
+		VMRT_CALL(take_quiet)},
+	{0},
+};
+
+static error_t run_argument(void *opts, char *arg, struct argp_state *state)
+{
+	return take_experiment(opts, arg, state);
+}
+
+static error_t run_check(void *opts, const struct argp_state *state)
+{
+	const struct hsf_options *o = opts;
+
+	if (!o->experiment)
+		return vmrt_usage(state, "which experiment file?");
+	if (o->socket && !*o->socket)
+		return vmrt_usage(state, "--socket: give a path, or none");
 	return 0;
 }
 
@@ -150,25 +119,39 @@ struct ask_options {
 
 #define SOCKET_OPTION                                                                              \
 	{                                                                                          \
-		"socket", OPT_SOCKET, "PATH", 0,                                                   \
-			"of the vmrt-hsf to ask (default: all that run, or the one that has the "  \
-			"server)",                                                                 \
-			0                                                                          \
+		"socket", 0, "PATH", "of the vmrt-hsf to ask",                                     \
+			.standard = "all that run, or the one that has the server",                \
+			VMRT_TEXT(struct ask_options, socket)                                      \
 	}
 
-static const struct argp_option status_options[] = {
-	{"format", 'f', "FORMAT", 0, "text, json, jsonl, csv, markdown or latex", 0},
+static error_t take_format(void *opts, char *arg, const struct argp_state *state)
+{
+	enum vmrt_format format;
+
+	if (vmrt_format_parse(arg, &format) != VMRT_OK)
+		return vmrt_usage(state,
+			"--format '%s': give text, json, jsonl, csv, markdown or latex", arg);
+	((struct ask_options *)opts)->format = arg;
+	return 0;
+}
+
+static const char *const formats[] = {"text", "json", "jsonl", "csv", "markdown", "latex", NULL};
+
+static const struct vmrt_option status_options[] = {
+	{"format", 'f', "FORMAT", "text, json, jsonl, csv, markdown or latex", .standard = "text",
+		VMRT_CALL(take_format), .choices = formats},
 	SOCKET_OPTION,
 	{0},
 };
 
-static const struct argp_option change_options[] = {
-	{"force", OPT_FORCE, NULL, 0, "also if the servers are not schedulable together then", 0},
+static const struct vmrt_option change_options[] = {
+	{"force", 0, NULL, "also if the servers are not schedulable together then",
+		VMRT_FLAG(struct ask_options, request.force)},
 	SOCKET_OPTION,
 	{0},
 };
 
-static const struct argp_option detach_options[] = {SOCKET_OPTION, {0}};
+static const struct vmrt_option detach_options[] = {SOCKET_OPTION, {0}};
 
 static error_t take_server(const struct argp_state *state, struct hsf_request *r, const char *arg)
 {
@@ -189,43 +172,30 @@ static error_t take_setting(const struct argp_state *state, struct hsf_request *
 	return 0;
 }
 
-static error_t parse_ask(int key, char *arg, struct argp_state *state)
+static error_t ask_argument(void *opts, char *arg, struct argp_state *state)
 {
-	struct ask_options *o = state->input;
-	enum vmrt_format format;
+	struct ask_options *o = opts;
 	enum hsf_op op = o->request.op;
 
-	switch (key) {
-	case 'f':
-		if (vmrt_format_parse(arg, &format) != VMRT_OK)
-			return vmrt_usage(state,
-				"--format '%s': give text, json, jsonl, csv, markdown or latex",
-				arg);
-		o->format = arg;
-		return 0;
-	case OPT_SOCKET:
-		o->socket = arg;
-		return 0;
-	case OPT_FORCE:
-		o->request.force = true;
-		return 0;
-	case ARGP_KEY_ARG:
-		if (!o->request.server[0])
-			return take_server(state, &o->request, arg);
-		if (op == HSF_OP_SET || op == HSF_OP_ATTACH)
-			return take_setting(state, &o->request, arg);
-		return vmrt_usage(state, "one server at a time: %s or %s", o->request.server, arg);
-	case ARGP_KEY_END:
-		if (op != HSF_OP_STATUS && !o->request.server[0])
-			return vmrt_usage(state, "which server?");
-		if (op == HSF_OP_SET && !o->request.n)
-			return vmrt_usage(state,
-				"what of server %s is to be changed? Say for example budget=9ms",
-				o->request.server);
-		return 0;
-	default:
-		return ARGP_ERR_UNKNOWN;
-	}
+	if (!o->request.server[0])
+		return take_server(state, &o->request, arg);
+	if (op == HSF_OP_SET || op == HSF_OP_ATTACH)
+		return take_setting(state, &o->request, arg);
+	return vmrt_usage(state, "one server at a time: %s or %s", o->request.server, arg);
+}
+
+static error_t ask_check(void *opts, const struct argp_state *state)
+{
+	const struct ask_options *o = opts;
+	enum hsf_op op = o->request.op;
+
+	if (op != HSF_OP_STATUS && !o->request.server[0])
+		return vmrt_usage(state, "which server?");
+	if (op == HSF_OP_SET && !o->request.n)
+		return vmrt_usage(state,
+			"what of server %s is to be changed? Say for example budget=9ms",
+			o->request.server);
+	return 0;
 }
 
 static int status(void *opts)
@@ -250,15 +220,6 @@ static struct ask_options detach_opts = {.request.op = HSF_OP_DETACH};
 
 /* ---- reset ---- */
 
-static const struct argp_option no_options[] = {{0}};
-
-static error_t parse_reset(int key, char *arg, struct argp_state *state)
-{
-	if (key == ARGP_KEY_ARG)
-		return vmrt_usage(state, "%s: reset has no arguments", arg);
-	return ARGP_ERR_UNKNOWN;
-}
-
 static int reset(void *opts)
 {
 	(void)opts;
@@ -279,8 +240,9 @@ static const struct vmrt_command commands[] = {
 		       "(--no-wait) all VMs "
 		       "have ended, 2 the servers are not schedulable together.",
 		.options = run_options,
-		.parse = parse_run,
 		.opts = &run_opts,
+		.argument = run_argument,
+		.check = run_check,
 		.run = run,
 	},
 	{
@@ -288,8 +250,9 @@ static const struct vmrt_command commands[] = {
 		.args = "[SERVER]",
 		.summary = "Show the servers of all vmrt-hsf that run.",
 		.options = status_options,
-		.parse = parse_ask,
 		.opts = &status_opts,
+		.argument = ask_argument,
+		.check = ask_check,
 		.run = status,
 	},
 	{
@@ -302,8 +265,9 @@ static const struct vmrt_command commands[] = {
 		       "not be "
 		       "schedulable together.",
 		.options = change_options,
-		.parse = parse_ask,
 		.opts = &set_opts,
+		.argument = ask_argument,
+		.check = ask_check,
 		.run = change,
 	},
 	{
@@ -314,8 +278,9 @@ static const struct vmrt_command commands[] = {
 		       "period=12ms budget=4ms "
 		       "priority=40. Exit status as for set.",
 		.options = change_options,
-		.parse = parse_ask,
 		.opts = &attach_opts,
+		.argument = ask_argument,
+		.check = ask_check,
 		.run = change,
 	},
 	{
@@ -323,17 +288,15 @@ static const struct vmrt_command commands[] = {
 		.args = "SERVER",
 		.summary = "End a server; its threads get back what they had.",
 		.options = detach_options,
-		.parse = parse_ask,
 		.opts = &detach_opts,
+		.argument = ask_argument,
+		.check = ask_check,
 		.run = change,
 	},
 	{
 		.name = "reset",
-		.args = "",
 		.summary = "Give threads back what they had, where a vmrt-hsf and its guardians "
 			   "were all killed.",
-		.options = no_options,
-		.parse = parse_reset,
 		.run = reset,
 	},
 	{0},

@@ -6,24 +6,39 @@
  * One frame for all programs: options, help, completion, signals and exit status.
  *
  * A program is a `struct vmrt_tool` with one or more commands; main() is
- * `return vmrt_tool_main(&tool, argc, argv);`. Option tables are argp's, so that the parser,
- * --help, the man page check and the completion script come from one place.
+ * `return vmrt_tool_main(&tool, argc, argv);`. The parser, --help, the completion script and the
+ * check of the man page come from one table of options per command (<vmrt/option.h>).
  */
 
 #include <argp.h>
 #include <stdbool.h>
 
+#include <vmrt/option.h>
 #include <vmrt/status.h>
 
+/**
+ * struct vmrt_command - one command of a program
+ * @name: NULL if the program has only this command
+ * @args: what follows the options, as in "RUN [-- COMMAND...]"; NULL: nothing
+ * @summary: one sentence
+ * @doc: more for --help, or NULL
+ * @options: ends with a row without name
+ * @opts: where the options go; the defaults of the table are written into it first
+ * @argument: takes each word that is no option; NULL: there must be none
+ * @check: looks at all options together after the last one; may be NULL. Complains with
+ * vmrt_usage()
+ * @run: returns an enum vmrt_exit
+ */
 struct vmrt_command {
-	const char *name; /* NULL if the program has only this command */
-	const char *args; /* what follows the options, as in "RUN [-- COMMAND...]" */
+	const char *name;
+	const char *args;
 	const char *summary;
-	const char *doc; /* more for --help, or NULL */
-	const struct argp_option *options;
-	argp_parser_t parse;	/* gets `opts` as state->input */
-	void *opts;		/* the options with their defaults */
-	int (*run)(void *opts); /* returns an enum vmrt_exit */
+	const char *doc;
+	const struct vmrt_option *options;
+	void *opts;
+	error_t (*argument)(void *opts, char *arg, struct argp_state *state);
+	error_t (*check)(void *opts, const struct argp_state *state);
+	int (*run)(void *opts);
 };
 
 struct vmrt_tool {
@@ -35,7 +50,8 @@ struct vmrt_tool {
 /**
  * vmrt_tool_main - parse the command line, install signal handling, run the command
  *
- * Knows --help, --usage, --version and `--completion bash` by itself. Usage errors exit with 64.
+ * Knows --help, --usage, --version, `--completion bash` and `--completion table` (one line per
+ * option, for the check of the man pages) by itself. Usage errors exit with 64.
  *
  * Return: the exit status for main().
  */
@@ -50,8 +66,18 @@ int vmrt_stop_fd(void);
 /** vmrt_request_stop - as if signal @sig had come; async-signal-safe */
 void vmrt_request_stop(int sig);
 
+/** vmrt_option_quiet - for the row of --quiet: only warnings and errors on stderr */
+error_t vmrt_option_quiet(void *opts, char *arg, const struct argp_state *state);
+
+/* The row of --quiet. */
+#define VMRT_OPTION_QUIET                                                                          \
+	{                                                                                          \
+		"quiet", 'q', NULL, "only warnings and errors on stderr",                          \
+			VMRT_CALL(vmrt_option_quiet)                                               \
+	}
+
 /**
- * vmrt_usage - for argp parsers: a complaint that ends with "try --help" and exit status 64
+ * vmrt_usage - for option parsers: a complaint that ends with "try --help" and exit status 64
  *
  * Return: never; argp_failure() ends the program through exit().
  */

@@ -4,8 +4,7 @@
 
 /* The command line of vmrt-report. */
 
-#include <argp.h>
-
+#include <vmrt/option.h>
 #include <vmrt/table.h>
 
 #include "metrics/advise/advise.h"
@@ -34,10 +33,13 @@ struct report_options {
 	size_t n_conditions;
 };
 
-/** report_option_table - for the parser, --help and the completion */
-extern const struct argp_option report_option_table[];
+/** report_option_table - the rows of all options */
+extern const struct vmrt_option report_option_table[];
 
-/** report_options_parse - argp's parser; its input is a struct report_options with the defaults */
-error_t report_options_parse(int key, char *arg, struct argp_state *state);
+/** report_options_argument - take the name of a run */
+error_t report_options_argument(void *opts, char *arg, struct argp_state *state);
+
+/** report_options_check - do the options go together? */
+error_t report_options_check(void *opts, const struct argp_state *state);
 
 #endif

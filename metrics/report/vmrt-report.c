@@ -202,7 +202,8 @@ int main(int argc, char **argv)
 			       "or events were lost that may have changed "
 			       "outcomes, 64 usage.",
 			.options = report_option_table,
-			.parse = report_options_parse,
+			.argument = report_options_argument,
+			.check = report_options_check,
 			.opts = &options,
 			.run = run},
 		{.run = NULL},

@@ -134,7 +134,7 @@ ok "--pool finds the repetitions" exits 0 "" --compare --pool base-1.vmrt base-2
 ok "--pool of one experiment alone leaves nothing to compare" exits 1 "nothing to compare" --compare --pool base-1.vmrt base-2.vmrt
 ok "--pool without --compare is a usage error" exits 64 "goes with --compare" --pool base-1.vmrt
 ok "a run that is no repetition is refused" exits 1 "is no repetition of" --compare base-1.vmrt base-1.vmrt,hsf.vmrt
-ok "a bad seed is a usage error" exits 64 "--seed is a number" --compare --seed x base-1.vmrt other.vmrt
+ok "a bad seed is a usage error" exits 64 "--seed 'x': give a whole number" --compare --seed x base-1.vmrt other.vmrt
 ok "exit status 2 for a condition that is true" verdict 2 'miss(rt_task1) > 79%' nohsf.vmrt
 ok "it is said which one" grep -qF "'miss(rt_task1) > 79%' is true of demo/rt_task1" "$work/err"
 ok "exit status 0 for one that is not" verdict 0 'miss(rt_task1) > 80%' nohsf.vmrt

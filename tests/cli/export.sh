@@ -158,7 +158,7 @@ ok "a part outside of the run is an error" exits 1 "it lasts 200 ms" --format gr
 ok "no such run is an error" exits 1 "there is no run none.db" --format grasp none.db
 ok "no such table is an error" exits 1 "there is no table 'nope': jobs, server_periods, losses" --format csv --table nope hsf.db
 ok "exit status 64 without a format" exits 64 "is needed" hsf.db
-ok "exit status 64 for a bad time" exits 64 "'2 apples' is not a time" --format grasp --from "2 apples" hsf.db
+ok "exit status 64 for a bad time" exits 64 "--from '2 apples': give a time" --format grasp --from "2 apples" hsf.db
 ok "exit status 64 when the end is not behind the start" exits 64 "--to is not behind --from" --format grasp --from 2ms --to 1ms hsf.db
 ok "exit status 1 when the output cannot be written" sh -c 'vmrt-export --format csv hsf.db >/dev/full; [ $? = 1 ]'
 echo "1..$n"

@@ -234,16 +234,16 @@ ok "exit status 1 for a database of an older version" exits 1 "made by an older 
 ok "exit status 1 for a table that does not exist" exits 1 "there is no table 'nope'" --allow-loss --table nope hsf.vmrt
 ok "exit status 1 for a column that does not exist" exits 1 "there is no column 'nope'" --allow-loss --select nope hsf.vmrt
 ok "exit status 1 without such a server" exits 1 "it has: demo" --server nope hsf.vmrt
-ok "exit status 64 for a time that is none" exits 64 "'soon' is not a time" --from soon hsf.vmrt
+ok "exit status 64 for a time that is none" exits 64 "--from 'soon': give a time" --from soon hsf.vmrt
 ok "exit status 64 for an end before the beginning" exits 64 "--to is not behind --from" --from 2s --to 1s hsf.vmrt
 ok "exit status 64 for too many worst jobs" exits 64 "--worst is a number from 0 to 100" --worst 101 hsf.vmrt
-ok "exit status 64 for an empty window" exits 64 "--window is a number from 1 to 1000" --window 0 hsf.vmrt
-ok "exit status 64 for a negative number of jobs" exits 64 "--skip-first is a number" --skip-first=-1 hsf.vmrt
-ok "exit status 64 for a width out of range" exits 64 "--width is a number from 80 to 200" --width 79 hsf.vmrt
+ok "exit status 64 for an empty window" exits 64 "--window '0': give a whole number from 1 to 1000" --window 0 hsf.vmrt
+ok "exit status 64 for a negative number of jobs" exits 64 "--skip-first '-1': give a whole number from 0 to 2147483647" --skip-first=-1 hsf.vmrt
+ok "exit status 64 for a width out of range" exits 64 "--width '79': give a whole number from 80 to 200" --width 79 hsf.vmrt
 ok "exit status 64 for an empty selection" exits 64 "--select needs the names" --select , hsf.vmrt
 ok "exit status 64 for a query beside a comparison" exits 64 "--sql goes with none of" --compare --sql "SELECT 1" hsf.vmrt hsf2.vmrt
 ok "exit status 64 without a run" exits 64 "no run is named"
-ok "exit status 64 for an unknown format" exits 64 "there is no format 'xml'" --format xml hsf.vmrt
+ok "exit status 64 for an unknown format" exits 64 "--format 'xml': give text, markdown, csv" --format xml hsf.vmrt
 ok "exit status 64 for a comparison of one run" exits 64 "needs at least two runs" --compare hsf.vmrt
 ok "exit status 1 when the output cannot be written" sh -c 'vmrt-report --allow-loss hsf.vmrt >/dev/full; [ $? = 1 ]'
 echo "1..$n"

@@ -74,6 +74,39 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	done
 }
 
+@test "the man page names the argument and the default of every option" {
+	for t in $tools; do
+		page=docs/$t.1.scd
+		while IFS=$'\t' read -r command name arg standard; do
+			[ "$name" = quiet ] || grep -qE -- "--$name\\b" "$page" || { echo "$page lacks --$name"; false; }
+			case $standard in
+			-) ;;
+			# a default with blanks is described in the page in its own words
+			*' '*) ;;
+			*) grep -qF -- "$standard" "$page" || { echo "$page lacks the default $standard of $command --$name"; false; } ;;
+			esac
+			[ "$arg" = - ] || [ -n "$arg" ]
+		done < <("$O/bin/$t" --completion table)
+	done
+}
+
+@test "a mistyped command is guessed" {
+	run "$O/bin/vmrt-trace" recrod
+	[ "$status" -eq 64 ]
+	[[ $output = *"did you mean record?"* ]]
+	run "$O/bin/vmrt-hsf" banana
+	[ "$status" -eq 64 ]
+	[[ $output = *"--help"* ]]
+}
+
+@test "completion knows the values of an option" {
+	script=$("$O/bin/vmrt-report" --completion bash)
+	eval "$script"
+	COMP_WORDS=(vmrt-report --format j) COMP_CWORD=2 COMPREPLY=()
+	_vmrt_report
+	[ "${COMPREPLY[*]}" = "json jsonl" ]
+}
+
 @test "the README's files and programs exist" {
 	grep -oE '\]\(docs/[a-z0-9.-]+\)' "$root/README.md" | tr -d '()]' | while read -r f; do
 		[ -r "$root/$f" ] || { echo "$f is missing"; exit 1; }

@@ -88,11 +88,11 @@ ok "a closed pipe ends it without a word" closed_pipe_ends_it
 ok "a full disk is said" full_disk_is_said
 ok "no such run is said" exits 1 "nothere.vmrt" -b nothere.vmrt
 ok "no such VM is said" exits 1 "there is no VM called vm9" -b --vm vm9 t.vmrt
-ok "a delay that is none is refused" exits 64 "--delay: 'x'" -d x t.vmrt
-ok "a delay that is too short is refused" exits 64 "--delay: '1ms'" -d 1ms t.vmrt
-ok "0 iterations are refused" exits 64 "--iterations: '0'" -n 0 t.vmrt
-ok "a negative speed is refused" exits 64 "--speed: '-1'" --speed=-1 t.vmrt
-ok "a speed of nan is refused" exits 64 "--speed: 'nan'" --speed=nan t.vmrt
+ok "a delay that is none is refused" exits 64 "--delay 'x': give a time from 50 ms to 3600 s" -d x t.vmrt
+ok "a delay that is too short is refused" exits 64 "--delay '1ms': give a time from 50 ms to 3600 s" -d 1ms t.vmrt
+ok "0 iterations are refused" exits 64 "--iterations '0': give a whole number" -n 0 t.vmrt
+ok "a negative speed is refused" exits 64 "--speed '-1': give a number from 0 to 1000000" --speed=-1 t.vmrt
+ok "a speed of nan is refused" exits 64 "--speed 'nan': give a number" --speed=nan t.vmrt
 ok "a colour that is none is refused" exits 64 "--color: 'red'" --color red t.vmrt
 ok "a port that is none is refused" exits 64 "--port: '9'" --port 9
 ok "a size that is none is refused" exits 64 "--size: '80'" --size 80 t.vmrt
