@@ -6,12 +6,12 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <vmrt/files.h>
+#include <vmrt/glob.h>
 #include <vmrt/units.h>
 
 #define MAX_LIST (4 << 20)
@@ -73,7 +73,7 @@ static enum vmrt_status add_process(
 			if (vmrt_read_file(path, 4096, &name, NULL, NULL) != VMRT_OK)
 				continue;
 			name[strcspn(name, "\n")] = '\0';
-			if (fnmatch(comm, name, 0) == 0)
+			if (vmrt_glob(comm, name, VMRT_COMM_MAX))
 				status = add(vm, tid, err);
 			free(name);
 		} else {

@@ -71,7 +71,11 @@ struct vmrt_server_spec {
 
 struct vmrt_task_spec {
 	char machine[VMRT_NAME_MAX]; /* `host` or the VM's name */
-	char name[VMRT_COMM_MAX];    /* the thread's name (comm) */
+	char name[VMRT_COMM_MAX];    /* the thread's name (comm), unless threads are selected */
+	char thread[VMRT_NAME_MAX];  /* pattern of its threads' names; "": not given */
+	char process[VMRT_NAME_MAX]; /* pattern of their process' name, or its id; "": any */
+	int32_t tid;		     /* of its thread; 0: not given */
+	bool by_priority;	     /* of the selected threads, those with .priority */
 	int64_t period_ns;	     /* 0: not declared */
 	int64_t wcet_ns;
 	int64_t deadline_ns; /* relative; default: the period; 0: there is none */
@@ -116,6 +120,18 @@ void vmrt_experiment_free(struct vmrt_experiment *exp);
 /** vmrt_experiment_server - the server called @name, or NULL */
 const struct vmrt_server_spec *vmrt_experiment_server(
 	const struct vmrt_experiment *exp, const char *name);
+
+/** vmrt_task_selects - does @task select its threads otherwise than by its name? */
+bool vmrt_task_selects(const struct vmrt_task_spec *task);
+
+#define VMRT_EXPERIMENT_HEADER 192
+
+/**
+ * vmrt_experiment_header - the section header "[task MACHINE/NAME]", with quotes where a name needs
+ * them
+ */
+const char *vmrt_experiment_header(
+	const char *machine, const char *name, char buf[VMRT_EXPERIMENT_HEADER]);
 
 /** vmrt_policy_name - the word for @policy as in the experiment file */
 const char *vmrt_policy_name(enum vmrt_policy policy);

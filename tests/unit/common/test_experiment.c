@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+/* Experiment files: what is read, what is refused and with which words. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include <vmrt/experiment.h>
+#include <vmrt/glob.h>
 #include <vmrt/units.h>
 
 static const char good[] = "[experiment]\n"
@@ -120,9 +123,23 @@ static void a_server_says_where_and_how_it_is_held_back(void **state)
 static const struct {
 	const char *text, *complaint;
 } bad[] = {
-	{"[server a]\nvm = a/b\n", "bad.ini:2: vm = a/b: give 1 to 63 plain characters"},
-	{"[server a]\nvm = cgroup:/a`b\n",
-		"bad.ini:2: vm = cgroup:/a`b: give 1 to 63 plain characters"},
+	{"[server a]\nvm = a\x01z\n", "bad.ini:2: vm = a?z: give 1 to 63 printable characters"},
+	{"[server a]\nvm = a\xffz\n", "bad.ini:2: vm = a"},
+	{"[experiment]\nname = a/b\n", "bad.ini:2: name = a/b: it names folders and files"},
+	{"[task vm/a]b;c\n", "bad.ini:1: there is text behind the section header: write a name "
+			     "with ] in quotes"},
+	{"[task vm/a] ;b]\n", "bad.ini:1: it is not clear which ] ends the section header"},
+	{"[task vm/\"a]\n", "bad.ini:1: the quote \" is not closed"},
+	{"[task vm/\"a\"b]\n",
+		"bad.ini:1: [task vm/\"a\"b]: there is text behind the closing quote"},
+	{"[task vm/a\\]\n", "bad.ini:1: the section header has no closing bracket"},
+	{"[task vm/a\\]]\n[task vm/\"a]\"]\n", "bad.ini:2: task vm/a] is defined twice"},
+	{"[task vm/a]\nthread = \"rt;x\n",
+		"bad.ini:2: thread = \"rt;x: the quote \" is not closed"},
+	{"[task vm/a]\nthread = \"rt\" x\n",
+		"bad.ini:2: thread = \"rt\" x: there is text behind the closing quote"},
+	{"[task vm/a]\nthread = \"\"\n", "bad.ini:2: thread = : give 1 to 63 printable characters"},
+	{"[task vm/a]\ntid = 0\n", "bad.ini:2: tid = 0: give the number of a thread"},
 	{"[server a]\nbackground = batch\n",
 		"bad.ini:2: background = batch: allowed are other and idle"},
 	{"[server a]\nhelpers = yes\n", "bad.ini:2: helpers = yes: allowed are free and charged"},
@@ -185,6 +202,111 @@ static void a_line_beyond_the_readers_room_is_refused(void **state)
 	assert_non_null(strstr(err.text, "long.ini:2: the line is longer than"));
 }
 
+/* What stands in the brackets, and the machine and the name that it means. */
+static const struct {
+	const char *header, *machine, *name;
+} names[] = {
+	{"[task host/a]b]", "host", "a]b"},
+	{"[task host/[kw]]", "host", "[kw]"},
+	{"[task host/[kw]] ; comment [1]", "host", "[kw]"},
+	{"[task host/irq/24-nvme0q1]", "host", "irq/24-nvme0q1"},
+	{"[task host/kworker/0:1H]", "host", "kworker/0:1H"},
+	{"[task host/a;b|c&d<e>'f]", "host", "a;b|c&d<e>'f"},
+	{"[task host/\"a ;b] c\"]", "host", "a ;b] c"},
+	{"[task \"host/a ;b\"]", "host", "a ;b"},
+	{"[task host/a\\] \\;b]", "host", "a] ;b"},
+	{"[task host/\"say \\\"x\\\"\"]", "host", "say \"x\""},
+	{"[task host/a\"b]", "host", "a\"b"},
+	{"[task host/a\\\\b]", "host", "a\\b"},
+	{"[task \"vm/1\"/t]", "vm/1", "t"},
+	{"[task vm\\/1/t]", "vm/1", "t"},
+	{"[task vm 1/Stra\xc3\x9f"
+	 "e]",
+		"vm 1",
+		"Stra\xc3\x9f"
+		"e"},
+	{"[task host/\xe6\xb8\xa9\xe5\xba\xa6]", "host", "\xe6\xb8\xa9\xe5\xba\xa6"},
+};
+
+static void names_of_threads_may_have_any_character(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct vmrt_experiment *exp = NULL;
+		struct vmrt_error err = {0};
+		char text[256], again[VMRT_EXPERIMENT_HEADER];
+
+		snprintf(text, sizeof(text), "%s\nperiod = 10ms\n", names[i].header);
+		if (vmrt_experiment_parse(text, "n.ini", &exp, &err) != VMRT_OK)
+			fail_msg("%s", err.text);
+		assert_string_equal(exp->tasks[0].machine, names[i].machine);
+		assert_string_equal(exp->tasks[0].name, names[i].name);
+		vmrt_experiment_free(exp);
+		vmrt_experiment_header(names[i].machine, names[i].name, again);
+		if (vmrt_experiment_parse(again, "n.ini", &exp, &err) != VMRT_OK)
+			fail_msg("%s: %s", again, err.text);
+		assert_string_equal(exp->tasks[0].machine, names[i].machine);
+		assert_string_equal(exp->tasks[0].name, names[i].name);
+		vmrt_experiment_free(exp);
+	}
+}
+
+static void tasks_are_selected_by_pattern_process_tid_and_priority(void **state)
+{
+	static const char text[] =
+		"[task host/rt]\nthread = \"rt ;*\" ; comment\nprocess = controller\n"
+		"priority = 80\n[task host/one]\ntid = 77\n[task host/plain]\npriority = 9\n";
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(vmrt_experiment_parse(text, "t.ini", &exp, &err), VMRT_OK);
+	assert_string_equal(exp->tasks[0].thread, "rt ;*");
+	assert_string_equal(exp->tasks[0].process, "controller");
+	assert_true(exp->tasks[0].by_priority);
+	assert_int_equal(exp->tasks[1].tid, 77);
+	assert_false(exp->tasks[1].by_priority);
+	assert_true(vmrt_task_selects(&exp->tasks[1]));
+	assert_false(exp->tasks[2].by_priority);
+	assert_false(vmrt_task_selects(&exp->tasks[2]));
+	vmrt_experiment_free(exp);
+}
+
+static const struct {
+	const char *pattern, *text;
+	bool matches;
+} globs[] = {
+	{"rt_*", "rt_task1", true},
+	{"rt_*", "rt_", true},
+	{"rt_*", "art_1", false},
+	{"*", "", true},
+	{"", "", true},
+	{"", "a", false},
+	{"?", "\xc3\x9f", true},
+	{"??", "\xc3\x9f", false},
+	{"a*b*c", "axxbyybzc", true},
+	{"a*b*c", "axxbyybz", false},
+	{"[kw]*", "worker", true},
+	{"[!kw]*", "worker", false},
+	{"[0-3]x", "2x", true},
+	{"\\[kw]", "[kw]", true},
+	{"\\[kw]", "k", false},
+	{"[kw", "[kw", true},
+	{"a\\*", "a*", true},
+	{"a\\*", "ab", false},
+	{"CPU */KVM", "CPU 12/KVM", true},
+	{"*a*a*a*a*b", "aaaaaaaaaaaaaaa", false},
+};
+
+static void patterns_match_whole_names(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(globs) / sizeof(globs[0]); i++)
+		if (vmrt_glob(globs[i].pattern, globs[i].text, 16) != globs[i].matches)
+			fail_msg("%s against %s", globs[i].pattern, globs[i].text);
+	assert_true(vmrt_glob("abcdefghijklmnop", "abcdefghijklmnopqrst", 16));
+}
+
 static void a_missing_file_is_named(void **state)
 {
 	struct vmrt_experiment *exp;
@@ -205,6 +327,9 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(a_line_beyond_the_readers_room_is_refused),
 		cmocka_unit_test(files_of_other_editors_are_read),
+		cmocka_unit_test(names_of_threads_may_have_any_character),
+		cmocka_unit_test(tasks_are_selected_by_pattern_process_tid_and_priority),
+		cmocka_unit_test(patterns_match_whole_names),
 		cmocka_unit_test(a_missing_file_is_named),
 	};
 

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/* The keys of an experiment file: which there are in each section, and what values they take. */
+#include "experiment-local.h"
+
+#include <string.h>
+#include <stdio.h>
+
+#include "experiment-text.h"
+
+#define MAX_CPU 1023
+
+static int set_duration(
+	struct experiment_parser *p, int line, const char *key, const char *value, int64_t *out)
+{
+	switch (vmrt_parse_duration(value, p->exp->tick_ns, out)) {
+	case VMRT_OK:
+		return 1;
+	case VMRT_ERANGE:
+		return experiment_complain(p, line, "%s = %.60s is too long", key, value);
+	default:
+		return experiment_complain(p, line,
+			"%s = %.60s is not a duration: a number with ns, us, ms, s%s", key, value,
+			p->exp->tick_ns ? " or tick"
+					: " (for tick, set tick in [experiment] first)");
+	}
+}
+
+static int set_priority(struct experiment_parser *p, int line, const char *value, int min, int *out)
+{
+	int64_t v;
+
+	if (vmrt_parse_int(value, min, PRIORITY_MAX, &v) != VMRT_OK)
+		return experiment_complain(p, line,
+			"priority = %.60s: give a whole number from %d to %d", value, min,
+			PRIORITY_MAX);
+	*out = (int)v;
+	return 1;
+}
+
+static int set_name(
+	struct experiment_parser *p, int line, const char *key, const char *value, char *out)
+{
+	if (!experiment_name_is_sane(value, VMRT_NAME_MAX))
+		return experiment_complain(p, line, "%s = %.80s: give 1 to %d printable characters",
+			key, value, VMRT_NAME_MAX - 1);
+	snprintf(out, VMRT_NAME_MAX, "%s", value);
+	return 1;
+}
+
+/* One of two words: *@second tells whether it is the second. */
+static int set_choice(struct experiment_parser *p, int line, const char *key, const char *value,
+	const char *one, const char *other, bool *second)
+{
+	*second = !strcmp(value, other);
+	return *second || !strcmp(value, one) ||
+	       experiment_complain(
+		       p, line, "%s = %.60s: allowed are %s and %s", key, value, one, other);
+}
+
+static int experiment_section_key(
+	struct experiment_parser *p, const char *key, const char *value, int line)
+{
+	if (!strcmp(key, "name") && strpbrk(value, "\"'`$\\/;|&<>"))
+		return experiment_complain(p, line,
+			"name = %.80s: it names folders and files: leave out \" ' ` $ \\ / ; | & < "
+			">",
+			value);
+	if (!strcmp(key, "name"))
+		return set_name(p, line, key, value, p->exp->name);
+	if (!strcmp(key, "tick"))
+		return set_duration(p, line, key, value, &p->exp->tick_ns);
+	return experiment_complain(
+		p, line, "unknown key '%.60s' in [experiment]: allowed are name and tick", key);
+}
+
+static int server_key(struct experiment_parser *p, const char *key, const char *value, int line)
+{
+	struct vmrt_server_spec *s = &p->exp->servers[p->exp->n_servers - 1];
+	int64_t number;
+	bool second;
+
+	if (!strcmp(key, "vm"))
+		return set_name(p, line, key, value, s->vm);
+	if (!strcmp(key, "period"))
+		return set_duration(p, line, key, value, &s->period_ns);
+	if (!strcmp(key, "budget"))
+		return set_duration(p, line, key, value, &s->budget_ns);
+	if (!strcmp(key, "priority"))
+		return set_priority(p, line, value, 2, &s->priority);
+	if (!strcmp(key, "depletion")) {
+		if (!set_choice(p, line, key, value, "soft", "hard", &second))
+			return 0;
+		s->depletion = second ? VMRT_DEPLETION_HARD : VMRT_DEPLETION_SOFT;
+		return 1;
+	}
+	if (!strcmp(key, "background")) {
+		if (!set_choice(p, line, key, value, "other", "idle", &second))
+			return 0;
+		s->background = second ? VMRT_BACKGROUND_IDLE : VMRT_BACKGROUND_OTHER;
+		return 1;
+	}
+	if (!strcmp(key, "helpers"))
+		return set_choice(p, line, key, value, "free", "charged", &s->charge_helpers);
+	if (!strcmp(key, "cpu")) {
+		if (vmrt_parse_int(value, 0, MAX_CPU, &number) != VMRT_OK)
+			return experiment_complain(
+				p, line, "cpu = %.60s: give the number of a host CPU", value);
+		s->cpu = (int)number;
+		return 1;
+	}
+	if (!strcmp(key, "policy")) {
+#define X(name, text)                                                                              \
+	if (!strcmp(value, text)) {                                                                \
+		s->policy = VMRT_POLICY_##name;                                                    \
+		return 1;                                                                          \
+	}
+		VMRT_POLICY_LIST(X)
+#undef X
+		return experiment_complain(p, line,
+			"policy = %.60s: allowed are none, periodic, polling, deferrable, "
+			"sporadic, edf, deadline, "
+			"rt_group and cfs_quota",
+			value);
+	}
+	return experiment_complain(p, line,
+		"unknown key '%.60s' in [server %s]: allowed are vm, policy, period, budget, "
+		"priority, "
+		"depletion, background, helpers and cpu",
+		key, s->name);
+}
+
+static int set_tid(struct experiment_parser *p, int line, const char *value, int32_t *out)
+{
+	int64_t v;
+
+	if (vmrt_parse_int(value, 1, INT32_MAX, &v) != VMRT_OK)
+		return experiment_complain(
+			p, line, "tid = %.60s: give the number of a thread", value);
+	*out = (int32_t)v;
+	return 1;
+}
+
+static int task_key(struct experiment_parser *p, const char *key, const char *value, int line)
+{
+	struct vmrt_task_spec *t = &p->exp->tasks[p->exp->n_tasks - 1];
+
+	if (!strcmp(key, "period")) {
+		if (!set_duration(p, line, key, value, &t->period_ns))
+			return 0;
+		return t->period_ns > 0 ||
+		       experiment_complain(
+			       p, line, "task %s/%s needs a period above 0", t->machine, t->name);
+	}
+	if (!strcmp(key, "release")) {
+#define X(name, text)                                                                              \
+	if (!strcmp(value, text)) {                                                                \
+		t->release = VMRT_RELEASE_##name;                                                  \
+		return 1;                                                                          \
+	}
+		VMRT_RELEASE_LIST(X)
+#undef X
+		return experiment_complain(p, line,
+			"release = %.60s: allowed are auto, nanosleep, timerfd, itimer, posix, "
+			"relative, resch and deadline",
+			value);
+	}
+	if (!strcmp(key, "wcet"))
+		return set_duration(p, line, key, value, &t->wcet_ns);
+	if (!strcmp(key, "deadline"))
+		return set_duration(p, line, key, value, &t->deadline_ns);
+	if (!strcmp(key, "offset"))
+		return set_duration(p, line, key, value, &t->offset_ns);
+	if (!strcmp(key, "priority"))
+		return set_priority(p, line, value, 1, &t->priority);
+	if (!strcmp(key, "thread"))
+		return set_name(p, line, key, value, t->thread);
+	if (!strcmp(key, "process"))
+		return set_name(p, line, key, value, t->process);
+	if (!strcmp(key, "tid"))
+		return set_tid(p, line, value, &t->tid);
+	return experiment_complain(p, line,
+		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, offset, "
+		"priority, release, thread, process and tid",
+		key, t->machine, t->name);
+}
+
+int experiment_key(struct experiment_parser *p, const char *key, const char *value, int line)
+{
+	switch (p->section) {
+	case IN_EXPERIMENT:
+		return experiment_section_key(p, key, value, line);
+	case IN_SERVER:
+		return server_key(p, key, value, line);
+	case IN_TASK:
+		return task_key(p, key, value, line);
+	default:
+		return experiment_complain(p, line, "'%.60s' stands before any section", key);
+	}
+}

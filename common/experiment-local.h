@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COMMON_EXPERIMENT_LOCAL_H
+#define VMRT_COMMON_EXPERIMENT_LOCAL_H
+
+/* Inside the reader of experiment files. */
+
+#include <stdbool.h>
+
+#include <vmrt/experiment.h>
+
+#define PRIORITY_MAX 97 /* 98 and 99 are for the enforcer and the kernel */
+
+enum section { NO_SECTION, IN_EXPERIMENT, IN_SERVER, IN_TASK, BAD_SECTION };
+
+/* room for every key that a section may have, once */
+#define KEYS_TEXT 192
+#define MAX_SECTION 256 /* bytes; the reader takes no line as long as this */
+
+struct experiment_parser {
+	struct vmrt_experiment *exp;
+	const char *name;
+	struct vmrt_error *err;
+	const char *rest; /* of the text */
+	int line;	  /* being read */
+	enum section section;
+	bool quoted; /* the value of this line stands in .value */
+	char value[MAX_SECTION];
+	char keys[KEYS_TEXT]; /* that this section has had, each with a blank before and behind */
+	bool failed;
+	bool has_experiment;
+};
+
+/** experiment_complain - complain with file and line; returns 0, which the INI reader's callbacks
+ * return for "failed" */
+int experiment_complain(struct experiment_parser *p, int line, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/** experiment_key - take one key of the present section; 0 if it cannot be */
+int experiment_key(struct experiment_parser *p, const char *key, const char *value, int line);
+
+#endif
