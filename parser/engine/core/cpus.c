@@ -166,7 +166,7 @@ static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct insta
 	if (cpu->known &&
 		cpus_ran(m, ev->cpu, now.host_ns) - cpu->left_ran_ns < SWITCH_TAIL_NS + m->error_ns)
 		return true;
-	if (ev->type != VMRT_EV_TIMER_CANCEL || cpu->tail)
+	if (ev->type != VMRT_EV_TIMER_CANCEL || interrupt_level(ev->flags) || cpu->tail)
 		return false;
 	cpu->tail = cpu->known;
 	cpu->tail_from_ns = cpu->last_ns;
@@ -222,6 +222,7 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
 	m->loss_to_ns = now.host_ns;
 	cpus_forget(m, ev->cpu, from);
+	cpu->n_cancelled = 0;
 	/* silence before this is no sign of steal */
 	cpu->last_ns = now.host_ns;
 	cpu->last_local_ns = now.local_ns;

@@ -92,13 +92,9 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	case VMRT_EV_TIMER_START:
 		event_timer_start(m, ev, now);
 		break;
-	case VMRT_EV_TIMER_CANCEL: {
-		struct timer timer;
-
-		if (timers_take(&m->timers, ev->timer.timer, &timer))
-			release_timer_cancel(m, &timer);
+	case VMRT_EV_TIMER_CANCEL:
+		event_timer_cancel(m, ev, now);
 		break;
-	}
 	case VMRT_EV_TIMER_EXPIRE:
 		event_timer_expire(m, ev, now);
 		break;
@@ -115,7 +111,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	cpu = &m->cpus[ev->cpu];
 	cpu->last_ns = host_ns;
 	cpu->last_local_ns = ev->ts;
-	if (ev->type != VMRT_EV_TIMER_CANCEL)
+	if (ev->type != VMRT_EV_TIMER_CANCEL || interrupt_level(ev->flags))
 		cpu->sure_ns = host_ns;
 	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;
 }

@@ -99,6 +99,21 @@ struct timers {
 	size_t mask, used;
 };
 
+/*
+ * A timer that was reported as cancelled and may yet turn out to have expired: until `was_armed`
+ * came to hrtimer_start the kernel reports both, one right behind the other.
+ */
+struct cancelled {
+	struct timer timer;
+	int32_t pid;		 /* who was on the CPU */
+	uint8_t level;		 /* of the interrupt, as interrupt_level() */
+	struct instant at;	 /* of the report */
+	int64_t before_local_ns; /* of the CPU's record before it, or VMRT_UNKNOWN */
+};
+
+/* One per context that can be interrupted within the kernel's few instructions in between. */
+#define CANCELLED_MAX 4
+
 struct cpu {
 	bool known;	     /* who runs is known */
 	unsigned interrupts; /* that are being handled, one within the other */
@@ -124,6 +139,8 @@ struct cpu {
 	struct fired fired;    /* the timer that expired last, until the interrupt is over */
 	bool server_timer;     /* since the last switch a timer of RESCH's servers expired */
 	int64_t server_ran_ns; /* cpus_ran() then */
+	unsigned n_cancelled;
+	struct cancelled cancelled[CANCELLED_MAX];
 };
 
 #define PID_LEAF 1024
@@ -307,11 +324,25 @@ void threads_name(struct thr *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
 
+enum { LEVEL_THREAD, LEVEL_SOFTIRQ, LEVEL_HARDIRQ };
+
+/* What a record's flags say it was written in. */
+static inline unsigned interrupt_level(uint8_t flags)
+{
+	return flags & VMRT_FLAG_HARDIRQ   ? LEVEL_HARDIRQ
+	       : flags & VMRT_FLAG_SOFTIRQ ? LEVEL_SOFTIRQ
+					   : LEVEL_THREAD;
+}
+
 /* engine-timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
 bool timers_take(struct timers *t, uint64_t ptr, struct timer *out);
-void timers_forget(struct timers *t, const struct thr *owner);
+void timers_forget(struct machine *m, const struct thr *owner);
 void timers_free(struct timers *t);
+void timers_hold_cancelled(struct cpu *cpu, const struct vmrt_event *ev, struct instant now,
+	const struct timer *timer);
+bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out);
+void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev);
 
 /* engine-jobs.c */
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm);
@@ -344,7 +375,7 @@ void release_free(struct jobs *j);
 void release_timer_setup(struct machine *m, const struct vmrt_event *ev);
 void release_timer_start(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, struct timer *timer);
-void release_timer_cancel(struct machine *m, const struct timer *timer);
+void release_timer_gone(const struct timer *timer, bool gone);
 void release_timer_expire(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer);
 void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
@@ -467,8 +498,11 @@ static inline void cpus_check_chain(
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 
 	/* an interrupt is over: what wakes threads from now on is not its timer */
-	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
+	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)) &&
+		!cpu->fired.thread)
 		cpu->fired.ptr = 0;
+	if (cpu->n_cancelled)
+		timers_settle_cancelled(cpu, ev);
 	if (cpu->known && cpu->pid == pid)
 		cpu->tail = false;
 	else
@@ -484,6 +518,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now);
 void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now);
@@ -491,7 +526,7 @@ void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant n
 
 /* engine-steal.c */
 void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
-	struct instant now);
+	const struct cancelled *cancelled, struct instant now);
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
 
 /* engine-throttling.c */

@@ -28,7 +28,9 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		run_ends(m, out, now, ev->sw.prev_state);
 		release_left(m, ev, out);
 	}
-	cpu->fired.ptr = 0;
+	/* unless the kernel thread in which a timer expires was only preempted */
+	if (!cpu->fired.thread || (ev->sw.prev_pid == cpu->fired.thread && ev->sw.prev_state))
+		cpu->fired.ptr = 0;
 	cpu->interrupts = 0; /* nothing switches within one */
 	cpu->server_timer = false;
 	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
@@ -161,7 +163,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 
 	if (!t)
 		return;
-	timers_forget(&m->timers, t);
+	timers_forget(m, t);
 	t->exited = true;
 	t->exited_ns = now.host_ns;
 	if (t->jobs) {
@@ -184,18 +186,34 @@ void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct in
 		m->engine->out_of_memory = true;
 }
 
-void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
+void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct timer timer;
-	bool known = timers_take(&m->timers, ev->timer.timer, &timer);
 
+	if (!timers_take(&m->timers, ev->timer.timer, &timer))
+		return;
+	release_timer_gone(&timer, true);
+	timers_hold_cancelled(&m->cpus[ev->cpu], ev, now, &timer);
+}
+
+void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct cancelled cancelled;
+	struct timer timer;
+	bool known = timers_take(&m->timers, ev->timer.timer, &timer), was_told = false;
+
+	if (!known && timers_take_cancelled(&m->cpus[ev->cpu], ev->timer.timer, &cancelled)) {
+		timer = cancelled.timer;
+		known = was_told = true;
+		release_timer_gone(&timer, false);
+	}
 	if (m->has_tasks)
 		release_timer_expire(m, ev, now.host_ns, known ? &timer : NULL);
 	if (!known)
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */
 	if (m->index == 0) {
-		steal_check(m, ev, &timer, now);
+		steal_check(m, ev, &timer, was_told ? &cancelled : NULL, now);
 		if (ev->timer.fn >= VMRT_FN_DEADLINE)
 			servers_timer(m->engine, ev, &timer);
 	}

@@ -104,16 +104,22 @@ static void steal_book(struct machine *m, unsigned host_cpu, int64_t from_ns, in
 
 /*
  * A timer that fires late on a CPU from which nothing was recorded since it was due: the CPU did
- * not run. Certainly so between the expiry and now; how much longer is not known.
+ * not run. Certainly so between the expiry and now; how much longer is not known. @cancelled: that
+ * it was reported as cancelled first, or NULL.
  */
 void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
-	struct instant now)
+	const struct cancelled *cancelled, struct instant now)
 {
 	const struct cpu *cpu = &m->cpus[ev->cpu];
 	int64_t due = timer->expires > timer->since ? timer->expires : timer->since;
+	int64_t last = cpu->last_local_ns, first_ns = now.host_ns;
 	const struct thr *t = cpu->thr;
 
-	if (ev->ts - due < STEAL_MIN_NS || cpu->last_ns == VMRT_UNKNOWN || cpu->last_local_ns > due)
+	if (cancelled && last == cancelled->at.local_ns) {
+		last = cancelled->before_local_ns;
+		first_ns = cancelled->at.host_ns;
+	}
+	if (ev->ts - due < STEAL_MIN_NS || last == VMRT_UNKNOWN || last > due)
 		return;
 	/*
 	 * Some hosts record nothing that the idle thread of a CPU does, so its tick may have been
@@ -122,7 +128,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	 */
 	if (cpu->pid == 0 && cpu->idle_is_silent)
 		return;
-	if (cpu->hole_count && cpu->hole_to_ns == now.host_ns)
+	if (cpu->hole_count && cpu->hole_to_ns >= first_ns)
 		return;
 	due = now.host_ns - (ev->ts - due);
 	cpus_give_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);

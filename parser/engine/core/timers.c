@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Armed hrtimers by address: an open-addressing table with linear probing.
+ * Armed hrtimers by address: an open-addressing table with linear probing; and those that were
+ * cancelled just now.
  *
  * An entry lives from hrtimer_start to expiry or cancel, since the timers of sleeping threads are
  * on their stacks and the same address belongs to another sleep, or another thread, the next time.
@@ -86,11 +87,71 @@ bool timers_take(struct timers *t, uint64_t ptr, struct timer *out)
 	return false;
 }
 
-void timers_forget(struct timers *t, const struct thr *owner)
+void timers_forget(struct machine *m, const struct thr *owner)
 {
+	struct timers *t = &m->timers;
+
 	for (size_t i = 0; t->slots && i <= t->mask; i++)
 		if (t->slots[i].ptr && t->slots[i].owner == owner)
 			t->slots[i].owner = NULL;
+	for (unsigned c = 0; c < m->n_cpus; c++)
+		for (unsigned i = 0; i < m->cpus[c].n_cancelled; i++)
+			if (m->cpus[c].cancelled[i].timer.owner == owner)
+				m->cpus[c].cancelled[i].timer.owner = NULL;
+}
+
+static void drop_cancelled(struct cpu *cpu, unsigned i)
+{
+	cpu->n_cancelled--;
+	memmove(&cpu->cancelled[i], &cpu->cancelled[i + 1],
+		(cpu->n_cancelled - i) * sizeof(cpu->cancelled[0]));
+}
+
+/* @timer was taken from the table because @ev says that it was cancelled. */
+void timers_hold_cancelled(
+	struct cpu *cpu, const struct vmrt_event *ev, struct instant now, const struct timer *timer)
+{
+	if (cpu->n_cancelled == CANCELLED_MAX)
+		drop_cancelled(cpu, 0);
+	cpu->cancelled[cpu->n_cancelled++] = (struct cancelled){.timer = *timer,
+		.pid = ev->pid,
+		.level = (uint8_t)interrupt_level(ev->flags),
+		.at = now,
+		.before_local_ns = cpu->last_local_ns};
+}
+
+/* Timer @ptr expires: was it reported as cancelled on this CPU right before? */
+bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out)
+{
+	for (unsigned i = cpu->n_cancelled; i-- > 0;) {
+		if (cpu->cancelled[i].timer.ptr != ptr)
+			continue;
+		*out = cpu->cancelled[i];
+		drop_cancelled(cpu, i);
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Between the two reports of an expiring timer the kernel does nothing. So those were really
+ * cancelled behind which @ev is not the expiry, unless it is of somebody who came in between:
+ * another interrupt, or a thread that took the CPU from a kernel thread which expires timers.
+ */
+void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev)
+{
+	unsigned level = interrupt_level(ev->flags);
+
+	for (unsigned i = cpu->n_cancelled; i-- > 0;) {
+		const struct cancelled *c = &cpu->cancelled[i];
+		bool expires = ev->type == VMRT_EV_TIMER_EXPIRE && ev->timer.timer == c->timer.ptr;
+		bool preempts =
+			c->level < LEVEL_HARDIRQ &&
+			(ev->pid != c->pid || (ev->type == VMRT_EV_SWITCH && !ev->sw.prev_state));
+
+		if (!expires && !preempts && level <= c->level)
+			drop_cancelled(cpu, i);
+	}
 }
 
 void timers_free(struct timers *t)

@@ -301,11 +301,11 @@ void release_timer_start(
 	}
 }
 
-void release_timer_cancel(struct machine *m, const struct timer *timer)
+/* @timer was cancelled (@gone), or this turns out to have been its expiry. */
+void release_timer_gone(const struct timer *timer, bool gone)
 {
-	(void)m;
 	if (timer->owner && timer->owner->jobs && timer->owner->jobs->rel.timer == timer->ptr)
-		timer->owner->jobs->rel.gone = true;
+		timer->owner->jobs->rel.gone = gone;
 }
 
 static void confirmed(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
@@ -375,6 +375,8 @@ void release_timer_expire(
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
+		/* PREEMPT_RT: records of such a thread may bear no flag of an interrupt */
+		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
 	};
 	struct jobs *j = timer && timer->owner ? timer->owner->jobs : NULL;
 
@@ -460,8 +462,9 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 static const struct fired *waker(const struct machine *m, const struct vmrt_event *ev)
 {
 	const struct fired *f = &m->cpus[ev->cpu].fired;
+	bool interrupt = interrupt_level(ev->flags) != LEVEL_THREAD;
 
-	return f->ptr && (ev->flags & IN_INTERRUPT) ? f : NULL;
+	return f->ptr && (f->thread ? !interrupt && ev->pid == f->thread : interrupt) ? f : NULL;
 }
 
 /* A timer of the wrong kind, or another one than the task's own, is no release. */

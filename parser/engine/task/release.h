@@ -16,7 +16,7 @@
 /* Clocks of timers, as hrtimer_setup numbers them; and ticks since boot, of the timer wheel. */
 #define CLOCK_IS_REALTIME 0
 #define CLOCK_IS_MONOTONIC 1
-#define CLOCKS 12
+#define CLOCKS 17 /* ids 0 to 15; CLOCK_TAI is 11 */
 #define CLOCK_IS_TICKS (CLOCKS - 1)
 /* Larger changes of a clock's lead are steps. */
 #define CLOCK_STEP_NS VMRT_NS_PER_MS
@@ -32,6 +32,7 @@ struct fired {
 	int64_t arrival_ns;	 /* when it was due, local clock, or VMRT_UNKNOWN */
 	int64_t local_ns, host_ns;
 	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
+	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
 };
 
 /* What a job had used when it may have ended: it is known only later whether it did. */

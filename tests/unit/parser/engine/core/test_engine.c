@@ -824,14 +824,13 @@ static void waiting_for_budget_is_told_from_waiting_for_other_threads(void **sta
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
-static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
+static void late_timer_on_a_silent_cpu(bool cancelled_first)
 {
 	static struct fixture f;
 	const struct vmrt_job *j = &f.jobs[0];
 	struct vmrt_event tick = {
 		.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
 
-	(void)state;
 	begin(&f, false);
 	t1_is_set_up(&f);
 	tick.timer.timer = 0xaaaa00;
@@ -839,6 +838,9 @@ static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
 	tick.timer.expires = tick.timer.softexpires = 12 * MS;
 	push(&f, HOST, &tick, 9 * MS);
 	t1_starts(&f, 10 * MS);
+	tick.type = VMRT_EV_TIMER_CANCEL;
+	if (cancelled_first)
+		push(&f, HOST, &tick, 17 * MS - 1 * US);
 	tick.type = VMRT_EV_TIMER_EXPIRE;
 	tick.timer.now = 17 * MS;
 	push(&f, HOST, &tick, 17 * MS); /* 5 ms late, and nothing happened on that CPU since 9 ms */
@@ -853,6 +855,13 @@ static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
 	assert_int_equal(j->exec_ns, 15950 * US);
 	assert_int_equal(j->blame_ns[VMRT_BLAME_OVERRUN], 7950 * US);
 	assert_true(j->excused);
+}
+
+static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
+{
+	(void)state;
+	late_timer_on_a_silent_cpu(false);
+	late_timer_on_a_silent_cpu(true);
 }
 
 static void a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle(void **state)

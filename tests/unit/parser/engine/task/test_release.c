@@ -27,6 +27,9 @@
 /* CLOCK_REALTIME leads the monotonic one by so much */
 #define LEAD (INT64_C(1700000000) * VMRT_NS_PER_S)
 
+/* The kernel says of a timer that expires that it was cancelled first, as those before 2026 do. */
+static bool cancels_first;
+
 struct fixture {
 	struct vmrt_experiment *exp;
 	struct vmrt_engine *engine;
@@ -192,14 +195,30 @@ static void sleep_for(struct fixture *f, int64_t at, int64_t until)
 	sw(f, at, X, 1, 0);
 }
 
-static void expire(struct fixture *f, int64_t at, int on, uint64_t timer, enum vmrt_timer_fn fn)
+static void cancel(struct fixture *f, int64_t at, int on, int flags, uint64_t timer)
 {
-	struct vmrt_event ev = {.type = VMRT_EV_TIMER_EXPIRE, .pid = on, .flags = HARD};
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_CANCEL, .pid = on, .flags = (uint8_t)flags};
+
+	ev.timer.timer = timer;
+	push(f, &ev, at);
+}
+
+static void expire_only(
+	struct fixture *f, int64_t at, int on, int flags, uint64_t timer, enum vmrt_timer_fn fn)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_EXPIRE, .pid = on, .flags = (uint8_t)flags};
 
 	ev.timer.timer = timer;
 	ev.timer.fn = fn;
 	ev.timer.now = at * US;
 	push(f, &ev, at);
+}
+
+static void expire(struct fixture *f, int64_t at, int on, uint64_t timer, enum vmrt_timer_fn fn)
+{
+	if (cancels_first)
+		cancel(f, at, on, HARD, timer);
+	expire_only(f, at, on, HARD, timer, fn);
 }
 
 /* The timer expires on the idle CPU at @at, and X runs 50 us later. */
@@ -876,6 +895,152 @@ static void a_timers_task_that_is_killed_in_its_sleep_leaves_its_last_job_open(v
 	assert_true(job(&f, 0)->end_ns == VMRT_UNKNOWN);
 }
 
+/*
+ * X waits for T1, every 10 ms. At 16 ms an interrupt cancels T1 and X arms T2 instead, whose expiry
+ * at 25 ms is its next release: a timer that is cancelled is not waited for.
+ */
+static void a_timer_that_an_interrupt_cancels_does_not_expire(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\nrelease = timerfd\n");
+	runs_from_the_beginning(&f);
+	arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	sw(&f, 3 * MS, X, 1, 0);
+	wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	cancel(&f, 16 * MS, X, HARD, T1);
+	expire(&f, 16 * MS, X, 0xf3000, VMRT_FN_TICK);
+	arm(&f, 17 * MS, T2, VMRT_FN_TIMERFD, 25 * MS);
+	sw(&f, 18 * MS, X, 1, 0);
+	wakes(&f, 25 * MS, T2, VMRT_FN_TIMERFD);
+	arm(&f, 25 * MS + 60, T2, VMRT_FN_TIMERFD, 35 * MS);
+	sw(&f, 26 * MS, X, 1, 0);
+	wakes(&f, 35 * MS, T2, VMRT_FN_TIMERFD);
+	end(&f, 36 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	assert_us(job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(job(&f, 0)->end_ns, 18 * MS);
+	assert_us(job(&f, 1)->arrival_ns, 25 * MS);
+	assert_us(job(&f, 1)->release_ns, 25 * MS);
+	assert_us(job(&f, 1)->end_ns, 26 * MS);
+}
+
+/* Behind the cancel that belongs to an expiry in a softirq another timer's interrupt may come. */
+static void an_interrupt_may_come_between_the_two_reports_of_an_expiry(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\nrelease = timerfd\n");
+	runs_from_the_beginning(&f);
+	arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	sw(&f, 3 * MS, X, 1, 0);
+	for (int k = 1; k < 4; k++) {
+		int64_t at = k * 10 * MS;
+
+		cancel(&f, at + 5, 0, SOFT, T1);
+		cancel(&f, at + 6, 0, SOFT | HARD, 0xf3000);
+		expire_only(&f, at + 7, 0, SOFT | HARD, 0xf3000, VMRT_FN_TICK);
+		expire_only(&f, at + 8, 0, SOFT, T1, VMRT_FN_TIMERFD);
+		wake(&f, at + 9, 0, SOFT);
+		sw(&f, at + 50, 0, 0, X);
+		arm(&f, at + 60, T1, VMRT_FN_TIMERFD, at + 10 * MS);
+		sw(&f, at + 2 * MS, X, 1, 0);
+	}
+	end(&f, 35 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	for (size_t k = 0; k < 2; k++) {
+		assert_us(job(&f, k)->arrival_ns, ((int64_t)k + 1) * 10 * MS);
+		assert_us(job(&f, k)->release_ns, ((int64_t)k + 1) * 10 * MS + 8);
+		assert_us(job(&f, k)->end_ns, ((int64_t)k + 1) * 10 * MS + 2 * MS);
+	}
+}
+
+/*
+ * PREEMPT_RT before 5.12: Y is the kernel thread that expires soft timers, and its records bear no
+ * flag of a softirq. In the second of three periods an interrupt of another thread takes the CPU
+ * between the cancel and the expiry, in the third one between the expiry and the wake-up.
+ */
+static void a_kernel_thread_without_flags_may_expire_the_timers(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n");
+	runs_from_the_beginning(&f);
+	arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	sw(&f, 3 * MS, X, 1, 0);
+	for (int k = 1; k < 5; k++) {
+		int64_t at = k * 10 * MS;
+
+		sw(&f, at + 10, 0, 0, Y);
+		if (cancels_first)
+			cancel(&f, at + 12, Y, 0, T1);
+		if (k == 2) {
+			sw(&f, at + 13, Y, 0, 7);
+			sw(&f, at + 14, 7, 1, Y);
+		}
+		expire_only(&f, at + 15, Y, 0, T1, VMRT_FN_TIMERFD);
+		if (k == 3) {
+			sw(&f, at + 16, Y, 0, 7);
+			sw(&f, at + 17, 7, 1, Y);
+		}
+		wake(&f, at + 18, Y, 0);
+		sw(&f, at + 20, Y, 1, X);
+		arm(&f, at + 30, T1, VMRT_FN_TIMERFD, at + 10 * MS);
+		sw(&f, at + 2 * MS, X, 1, 0);
+	}
+	assert_int_equal(end(&f, 45 * MS, NULL), VMRT_RELEASE_TIMERFD);
+	assert_int_equal(f.n, 4);
+	for (size_t k = 0; k < 3; k++) {
+		assert_us(job(&f, k)->arrival_ns, ((int64_t)k + 1) * 10 * MS);
+		assert_us(job(&f, k)->release_ns, ((int64_t)k + 1) * 10 * MS + 15);
+		assert_us(job(&f, k)->end_ns, ((int64_t)k + 1) * 10 * MS + 2 * MS);
+		assert_int_equal(job(&f, k)->outcome, VMRT_OUTCOME_MET);
+	}
+}
+
+/* CLOCK_TAI leads the monotonic clock, too; its number was once taken for that of the ticks. */
+static void sleeps_on_any_clock_are_releases(void **state)
+{
+	static const int clocks[] = {0 /* REALTIME */, 7 /* BOOTTIME */, 11 /* TAI */};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		static struct fixture f;
+		int64_t lead = INT64_C(37) * VMRT_NS_PER_S;
+
+		begin(&f, "period = 10ms\n");
+		runs_from_the_beginning(&f);
+		for (int k = 1; k < 6; k++) {
+			int64_t at = k * 10 * MS;
+			struct vmrt_event ev = {
+				.type = VMRT_EV_TIMER_EXPIRE, .pid = 0, .flags = HARD};
+
+			setup_timer(&f, at - 8 * MS, T2, clocks[i], 0);
+			arm_raw(&f, at - 8 * MS, T2, VMRT_FN_WAKEUP, 0, at * US + lead, 0);
+			sw(&f, at - 8 * MS, X, 1, 0);
+			if (cancels_first)
+				cancel(&f, at + 1, 0, HARD, T2);
+			ev.timer.timer = T2;
+			ev.timer.fn = VMRT_FN_WAKEUP;
+			ev.timer.now = (at + 1) * US + lead;
+			push(&f, &ev, at + 1);
+			wake(&f, at + 2, 0, HARD);
+			sw(&f, at + 50, 0, 0, X);
+		}
+		assert_int_equal(end(&f, 55 * MS, NULL), VMRT_RELEASE_NANOSLEEP);
+		assert_int_equal(f.n, 5);
+		for (size_t k = 0; k < 4; k++) {
+			assert_us(job(&f, k)->arrival_ns, ((int64_t)k + 1) * 10 * MS);
+			assert_us(job(&f, k)->release_ns, ((int64_t)k + 1) * 10 * MS + 1);
+			assert_int_equal(job(&f, k)->outcome, VMRT_OUTCOME_MET);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -908,7 +1073,15 @@ int main(void)
 		cmocka_unit_test(a_thread_id_that_is_used_again_begins_anew),
 		cmocka_unit_test(
 			a_timers_task_that_is_killed_in_its_sleep_leaves_its_last_job_open),
+		cmocka_unit_test(a_timer_that_an_interrupt_cancels_does_not_expire),
+		cmocka_unit_test(an_interrupt_may_come_between_the_two_reports_of_an_expiry),
+		cmocka_unit_test(a_kernel_thread_without_flags_may_expire_the_timers),
+		cmocka_unit_test(sleeps_on_any_clock_are_releases),
 	};
+	int failed = cmocka_run_group_tests_name("kernels that report expiries", tests, NULL, NULL);
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	cancels_first = true;
+	return failed +
+	       cmocka_run_group_tests_name(
+		       "kernels that report each expiry as cancelled first", tests, NULL, NULL);
 }
