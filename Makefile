@@ -15,7 +15,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
 
 # name and least version of every library
-REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 inih=55 json-c=0.16 libzstd=1.5
+REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 inih=55 json-c=0.16 libzstd=1.5 nettle=3.8
 LIBS_OK := $(O)/.libraries-found
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -28,7 +28,7 @@ PKGS := $(foreach r,$(REQUIRED),$(firstword $(subst =, ,$(r))))
 VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -I. -pthread $(WARN) \
 	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)))
 VMRT_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
-STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih json-c 2>/dev/null) -ldl -lm -pthread
+STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih json-c nettle 2>/dev/null) -ldl -lm -pthread
 ifneq ($(SANITIZER),)
 VMRT_CFLAGS += -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
 VMRT_LDFLAGS += -fsanitize=$(SANITIZER)

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Host and agent prove to each other over TCP that they know one secret: HMAC-SHA-256 over nonces
+ * of both. */
 #include "secret.h"
 
 #include <errno.h>
@@ -7,6 +9,9 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <nettle/hmac.h>
+#include <nettle/memops.h>
 
 static enum vmrt_status check_file(int fd, const char *path, struct vmrt_error *err)
 {
@@ -61,32 +66,23 @@ enum vmrt_status vmrt_secret_load(const char *path, struct vmrt_secret *out, str
 }
 
 void vmrt_secret_proof(const struct vmrt_secret *secret, enum vmrt_secret_role role,
-	const struct vmrt_secret_nonces *nonces, uint8_t out[VMRT_SHA256_SIZE])
+	const struct vmrt_secret_nonces *nonces, uint8_t out[SHA256_DIGEST_SIZE])
 {
 	/* the role is part of it, so that nobody can be answered with his own words */
 	static const char *const roles[] = {"vmrt host", "vmrt guest"};
-	struct vmrt_hmac h;
+	struct hmac_sha256_ctx h;
 
-	vmrt_hmac_init(&h, secret->key, secret->size);
-	vmrt_hmac_add(&h, roles[role], strlen(roles[role]) + 1);
-	vmrt_hmac_add(&h, nonces->guest, sizeof(nonces->guest));
-	vmrt_hmac_add(&h, nonces->host, sizeof(nonces->host));
-	vmrt_hmac_end(&h, out);
+	hmac_sha256_set_key(&h, secret->size, secret->key);
+	hmac_sha256_update(&h, strlen(roles[role]) + 1, (const uint8_t *)roles[role]);
+	hmac_sha256_update(&h, sizeof(nonces->guest), nonces->guest);
+	hmac_sha256_update(&h, sizeof(nonces->host), nonces->host);
+	hmac_sha256_digest(&h, SHA256_DIGEST_SIZE, out);
+	explicit_bzero(&h, sizeof(h));
 }
 
-/* In a time that does not tell how far they agree. */
-static bool same_proof(const uint8_t *a, const uint8_t *b)
+static enum vmrt_status make_nonce(uint8_t nonce[SHA256_DIGEST_SIZE], struct vmrt_error *err)
 {
-	unsigned differ = 0;
-
-	for (size_t i = 0; i < VMRT_SHA256_SIZE; i++)
-		differ |= (unsigned)(a[i] ^ b[i]);
-	return !differ;
-}
-
-static enum vmrt_status make_nonce(uint8_t nonce[VMRT_SHA256_SIZE], struct vmrt_error *err)
-{
-	if (getrandom(nonce, VMRT_SHA256_SIZE, 0) != VMRT_SHA256_SIZE)
+	if (getrandom(nonce, SHA256_DIGEST_SIZE, 0) != SHA256_DIGEST_SIZE)
 		return vmrt_fail_errno(err, errno, "no random numbers");
 	return VMRT_OK;
 }
@@ -126,7 +122,7 @@ enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, const char *who, int64_t deadline_ns, int stop_fd,
 	struct vmrt_error *err)
 {
-	uint8_t proof[VMRT_SHA256_SIZE];
+	uint8_t proof[SHA256_DIGEST_SIZE];
 	struct vmrt_secret_nonces nonces;
 	struct vmrt_buf buf = {0};
 	struct vmrt_cursor c;
@@ -156,7 +152,7 @@ enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 		return status;
 	bytes = vmrt_cursor_bytes(&c, sizeof(proof));
 	vmrt_secret_proof(secret, VMRT_SECRET_GUEST, &nonces, proof);
-	if (!bytes || !same_proof(bytes, proof))
+	if (!bytes || !memeql_sec(bytes, proof, SHA256_DIGEST_SIZE))
 		return vmrt_fail(err, VMRT_EPERM, "%s does not know the same secret", who);
 	return VMRT_OK;
 }
@@ -173,7 +169,7 @@ static void send_refusal(int fd, int64_t deadline_ns, int stop_fd)
 enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
 {
-	uint8_t proof[VMRT_SHA256_SIZE];
+	uint8_t proof[SHA256_DIGEST_SIZE];
 	struct vmrt_secret_nonces nonces;
 	const uint8_t *host, *bytes;
 	struct vmrt_buf buf = {0};
@@ -198,7 +194,7 @@ enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
 	vmrt_secret_proof(secret, VMRT_SECRET_HOST, &nonces, proof);
 	/* nothing is proved to one who has not proved himself: he would get something to guess with
 	 */
-	if (!bytes || !same_proof(bytes, proof)) {
+	if (!bytes || !memeql_sec(bytes, proof, SHA256_DIGEST_SIZE)) {
 		send_refusal(fd, deadline_ns, stop_fd);
 		return vmrt_fail(err, VMRT_EPERM, "the recorder does not know the same secret");
 	}

@@ -10,10 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <nettle/sha2.h>
+
 #include <vmrt/status.h>
 
 #include "link.h"
-#include "sha256.h"
 
 #define VMRT_SECRET_LEAST 16
 #define VMRT_SECRET_MOST 1024
@@ -38,12 +39,12 @@ enum vmrt_secret_role { VMRT_SECRET_HOST, VMRT_SECRET_GUEST };
 
 /* What a proof is made from beside the secret. */
 struct vmrt_secret_nonces {
-	uint8_t guest[VMRT_SHA256_SIZE], host[VMRT_SHA256_SIZE];
+	uint8_t guest[SHA256_DIGEST_SIZE], host[SHA256_DIGEST_SIZE];
 };
 
 /** vmrt_secret_proof - what only one who knows the secret can say, in the role of @role */
 void vmrt_secret_proof(const struct vmrt_secret *secret, enum vmrt_secret_role role,
-	const struct vmrt_secret_nonces *nonces, uint8_t out[VMRT_SHA256_SIZE]);
+	const struct vmrt_secret_nonces *nonces, uint8_t out[SHA256_DIGEST_SIZE]);
 
 /**
  * vmrt_secret_prove - the recorder's side of the exchange
