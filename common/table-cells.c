@@ -18,6 +18,15 @@ static double unit_ns(const char *unit)
 	return 1e6;
 }
 
+/* Three digits that matter, or all of the whole number: 1904, 112, 21.9, 6.98, 0.412. */
+static void significant(double value, char *buf)
+{
+	double size = value < 0 ? -value : value;
+	int decimals = size >= 99.95 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
+
+	snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, value);
+}
+
 const char *vmrt_cell_people(
 	const struct vmrt_cell *cell, const struct vmrt_column *column, char *buf)
 {
@@ -31,7 +40,9 @@ const char *vmrt_cell_people(
 	case VMRT_CELL_BOOL:
 		return cell->number ? "yes" : "no";
 	case VMRT_CELL_NS:
-		if (decimals < 0)
+		if (decimals == VMRT_SIGNIFICANT)
+			significant((double)cell->number / unit_ns(column->unit), buf);
+		else if (decimals < 0)
 			snprintf(buf, VMRT_CELL_ROOM, "%.10g",
 				(double)cell->number / unit_ns(column->unit));
 		else

@@ -41,6 +41,7 @@ static const char style[] =
 	"svg .n{fill:var(--line)}svg .la{stroke:var(--a);fill:none}svg "
 	".lb{stroke:var(--b);fill:none}"
 	"svg .lc{stroke:var(--c);fill:none}\n"
+	"summary{cursor:pointer;font-weight:600;padding:.5em 0}\n"
 	"@media print{body{max-width:none;margin:0}}\n";
 
 void vmrt_html_text(FILE *out, const char *text)
@@ -151,6 +152,37 @@ static void print_table(const struct vmrt_table *table, FILE *out)
 	}
 }
 
+static bool is_brief(const struct vmrt_table *table)
+{
+	return table->flags & VMRT_TABLE_BRIEF;
+}
+
+/* The answer comes first; where there is one, all else is folded below it. */
+static void print_tables(const struct vmrt_section *section, const char *only, FILE *out)
+{
+	size_t brief = 0, others = 0;
+
+	for (size_t j = 0; j < section->n_tables; j++) {
+		const struct vmrt_table *table = section->tables[j];
+
+		if (only ? strcmp(only, table->name) != 0 : !is_brief(table)) {
+			others += !only;
+			continue;
+		}
+		print_table(table, out);
+		brief++;
+	}
+	if (!others)
+		return;
+	if (brief)
+		fputs("<details><summary>All tables and pictures</summary>\n", out);
+	for (size_t j = 0; j < section->n_tables; j++)
+		if (!is_brief(section->tables[j]))
+			print_table(section->tables[j], out);
+	if (brief)
+		fputs("</details>\n", out);
+}
+
 void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
@@ -170,9 +202,7 @@ void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 			vmrt_html_text(out, section->name);
 			fputs("</h2>\n", out);
 		}
-		for (size_t j = 0; j < section->n_tables; j++)
-			if (!only || !strcmp(only, section->tables[j]->name))
-				print_table(section->tables[j], out);
+		print_tables(section, only, out);
 		fputs("</section>\n", out);
 	}
 	fputs("</body></html>\n", out);

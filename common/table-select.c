@@ -179,7 +179,8 @@ static bool copy_section(const struct vmrt_section *from, const struct vmrt_prin
 		struct vmrt_table *table;
 		bool any, copied;
 
-		if (how->only && strcmp(how->only, from->tables[t]->name) != 0)
+		if (how->only ? strcmp(how->only, from->tables[t]->name) != 0
+			      : from->tables[t]->flags & VMRT_TABLE_PEOPLE)
 			continue;
 		table = calloc(1, sizeof(*table));
 		if (!table)

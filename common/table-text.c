@@ -8,6 +8,7 @@
 #define KEY_WIDTH 10 /* of the word that heads a line of prose */
 #define GAP 2	     /* blanks between columns; 1 where that saves a second table */
 #define TEXT_MAX 30  /* longer names are cut in the middle */
+#define NAME_MIN 8   /* characters of a name that is cut to save a second table */
 #define MAX_COLUMNS 128
 
 /* Prints a character so that nothing from a file or a guest can control the terminal. */
@@ -93,7 +94,7 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 /* Columns that stand side by side. */
 struct grid {
 	const struct vmrt_table *table;
-	const size_t *widths; /* of all columns of the table */
+	size_t *widths; /* of all columns of the table */
 	size_t columns[MAX_COLUMNS], n;
 	size_t gap;
 	unsigned page; /* width */
@@ -114,18 +115,37 @@ static size_t grid_width(const struct grid *g, size_t gap)
 	return width;
 }
 
+/* How many characters a column shows. */
+static size_t room_of(const struct grid *g, size_t i)
+{
+	size_t width = g->widths[g->columns[i]], max = most(column_of(g, i));
+
+	return width < max ? width : max;
+}
+
+/* An answer stays one table: longer names are cut as far as that needs, down to NAME_MIN. */
+static void shrink_names(struct grid *g)
+{
+	size_t width = grid_width(g, g->gap), *names = &g->widths[g->columns[0]];
+
+	if (!(g->table->flags & VMRT_TABLE_BRIEF) || width <= g->page || *names <= NAME_MIN ||
+		column_of(g, 0)->type != VMRT_CELL_TEXT)
+		return;
+	*names = width - g->page < *names - NAME_MIN ? *names - (width - g->page) : NAME_MIN;
+}
+
 /* One cell or head; the last one saves the blanks at the end of a line. */
 static void print_cell(const struct grid *g, size_t i, const char *text)
 {
 	const struct vmrt_column *c = column_of(g, i);
-	size_t blanks = g->widths[g->columns[i]] - shown_length(text, most(c));
+	size_t blanks = g->widths[g->columns[i]] - shown_length(text, room_of(g, i));
 
 	if (i + 1 == g->n && !*text)
 		return;
 	pad(g->out, i ? g->gap : 0);
 	if (c->type != VMRT_CELL_TEXT)
 		pad(g->out, blanks);
-	print_cut(g->out, text, most(c));
+	print_cut(g->out, text, room_of(g, i));
 	if (c->type == VMRT_CELL_TEXT && i + 1 < g->n)
 		pad(g->out, blanks);
 }
@@ -219,7 +239,11 @@ static void print_group(struct grid *g, int group)
 	keys = g->n;
 	add_group(g, group);
 	n = g->n;
-	g->gap = grid_width(g, GAP) > g->page && grid_width(g, 1) <= g->page ? 1 : GAP;
+	g->gap = grid_width(g, GAP) > g->page &&
+				 (grid_width(g, 1) <= g->page || g->table->flags & VMRT_TABLE_BRIEF)
+			 ? 1
+			 : GAP;
+	shrink_names(g);
 	if (n == keys && group != 1)
 		return;
 	memcpy(all, g->columns, n * sizeof(all[0]));

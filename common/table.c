@@ -255,6 +255,19 @@ void vmrt_put_real(struct vmrt_table *table, double value)
 	put_real(table, VMRT_CELL_REAL, value);
 }
 
+void vmrt_put_truth(struct vmrt_table *table, int value)
+{
+	put_number(table, VMRT_CELL_BOOL, value < 0 ? VMRT_UNKNOWN : value);
+}
+
+void vmrt_put_value(struct vmrt_table *table, struct vmrt_value v)
+{
+	if (v.type == VMRT_CELL_RATIO || v.type == VMRT_CELL_P || v.type == VMRT_CELL_REAL)
+		put_real(table, v.type, v.ratio);
+	else
+		put_number(table, v.type, v.number);
+}
+
 void vmrt_put_unknown(struct vmrt_table *table)
 {
 	next_cell(table, VMRT_CELL_COUNT, false);
@@ -336,87 +349,4 @@ const char *vmrt_table_title(const struct vmrt_table *table, int group)
 		if (!table->titles[i])
 			return NULL;
 	return table->titles[group - 1];
-}
-
-static bool has_table(const struct vmrt_doc *doc, const char *name)
-{
-	for (size_t i = 0; i < doc->n_sections; i++)
-		for (size_t j = 0; j < doc->sections[i].n_tables; j++)
-			if (!strcmp(doc->sections[i].tables[j]->name, name))
-				return true;
-	return false;
-}
-
-/* The names that has_table() knows, each once, as far as they fit. */
-static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
-{
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < doc->n_sections; i++) {
-		for (size_t j = 0; j < doc->sections[i].n_tables; j++) {
-			const char *name = doc->sections[i].tables[j]->name;
-			bool told = false;
-
-			for (size_t k = 0; k <= i && !told; k++)
-				for (size_t l = 0;
-					l < (k < i ? doc->sections[k].n_tables : j) && !told; l++)
-					told = !strcmp(doc->sections[k].tables[l]->name, name);
-			if (told || used + strlen(name) + 3 > size)
-				continue;
-			used += (size_t)snprintf(
-				text + used, size - used, "%s%s", used ? ", " : "", name);
-		}
-	}
-}
-
-static void write_as(const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out)
-{
-	static void (*const writers[])(const struct vmrt_doc *, const char *, FILE *) = {
-		[VMRT_FORMAT_MARKDOWN] = vmrt_print_markdown,
-		[VMRT_FORMAT_CSV] = vmrt_print_csv,
-		[VMRT_FORMAT_JSON] = vmrt_print_json,
-		[VMRT_FORMAT_JSONL] = vmrt_print_jsonl,
-		[VMRT_FORMAT_LATEX] = vmrt_print_latex,
-		[VMRT_FORMAT_HTML] = vmrt_print_html,
-	};
-
-	if (how->format == VMRT_FORMAT_TEXT)
-		vmrt_print_text(doc, how->only, how->width ? how->width : VMRT_TEXT_WIDTH, out);
-	else
-		writers[how->format](doc, how->only, out);
-}
-
-enum vmrt_status vmrt_doc_print_as(
-	const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out, struct vmrt_error *err)
-{
-	struct vmrt_doc *selected;
-	enum vmrt_status status;
-
-	if (doc->failed)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	if (how->only && !has_table(doc, how->only)) {
-		char names[240];
-
-		list_tables(doc, names, sizeof(names));
-		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s': %s", how->only, names);
-	}
-	if (!how->n_select) {
-		write_as(doc, how, out);
-		return VMRT_OK;
-	}
-	status = vmrt_doc_select(doc, how, &selected, err);
-	if (status != VMRT_OK)
-		return status;
-	write_as(selected, how, out);
-	vmrt_selected_free(selected);
-	return VMRT_OK;
-}
-
-enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
-	const char *only, FILE *out, struct vmrt_error *err)
-{
-	struct vmrt_print how = {.format = format, .only = only};
-
-	return vmrt_doc_print_as(doc, &how, out, err);
 }

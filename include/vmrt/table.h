@@ -48,6 +48,7 @@ enum vmrt_cell_type {
 #define VMRT_KEY_GROUP 0      /* shown in every part of the table */
 #define VMRT_DATA_GROUP (-1)  /* for programs only */
 #define VMRT_PEOPLE_ONLY 1000 /* added to a group: not for programs */
+#define VMRT_SIGNIFICANT 99   /* as the decimals of durations: three digits that matter */
 
 struct vmrt_column {
 	const char *key;  /* for programs, with the unit: "response_max_ns" */
@@ -62,6 +63,26 @@ struct vmrt_column {
 #define VMRT_TABLE_PROSE 1  /* people see its lines instead of the grid */
 #define VMRT_TABLE_SINGLE 2 /* exactly one row: a JSON object instead of an array */
 #define VMRT_TABLE_SPAN 4   /* people see the first column as a line above the rows that share it */
+#define VMRT_TABLE_BRIEF 8  /* shown too where only the answer is wanted */
+#define VMRT_TABLE_PEOPLE 16 /* not for programs */
+
+/*
+ * A table whose columns and values are one list: X(key, head, unit, type, decimals, group, value)
+ * for each column; VMRT_DATA(X, key, type, value) for one that only programs see. VMRT_COLUMN makes
+ * the column of it, VMRT_CELL puts the value into the next cell of @table.
+ */
+#define VMRT_COLUMN(key, head, unit, type, decimals, group, value)                                 \
+	{#key, head, unit, VMRT_CELL_##type, decimals, group},
+#define VMRT_CELL(key, head, unit, type, decimals, group, value) VMRT_PUT_##type(table, value);
+#define VMRT_DATA(X, key, type, value) X(key, #key, NULL, type, -1, VMRT_DATA_GROUP, value)
+#define VMRT_PUT_TEXT vmrt_put_text
+#define VMRT_PUT_COUNT vmrt_put_count
+#define VMRT_PUT_NS vmrt_put_ns
+#define VMRT_PUT_RATIO vmrt_put_ratio
+#define VMRT_PUT_P vmrt_put_p
+#define VMRT_PUT_REAL vmrt_put_real
+#define VMRT_PUT_BOOL vmrt_put_truth
+#define VMRT_PUT_ANY vmrt_put_value
 
 struct vmrt_table;
 struct vmrt_doc;
@@ -121,7 +142,18 @@ void vmrt_put_ratio(struct vmrt_table *table, double ratio);	/* NaN: unknown */
 void vmrt_put_p(struct vmrt_table *table, double p);		/* NaN: unknown */
 void vmrt_put_real(struct vmrt_table *table, double value);	/* NaN: unknown */
 void vmrt_put_bool(struct vmrt_table *table, bool value);
+void vmrt_put_truth(struct vmrt_table *table, int value); /* negative: unknown */
 void vmrt_put_unknown(struct vmrt_table *table);
+
+/* A value of any type but text. */
+struct vmrt_value {
+	enum vmrt_cell_type type;
+	int64_t number; /* COUNT, NS, BOOL; VMRT_UNKNOWN: unknown */
+	double ratio;	/* RATIO, P, REAL; NaN: unknown */
+};
+
+/** vmrt_put_value - the next cell, of the type of the value */
+void vmrt_put_value(struct vmrt_table *table, struct vmrt_value value);
 
 /** vmrt_put_line - a line for people, headed by @key; long lines are wrapped */
 void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, ...)
@@ -144,6 +176,7 @@ struct vmrt_print {
 	const char *const *select; /* keys of the only columns or metrics wanted; none: all */
 	size_t n_select;
 	unsigned width; /* of text; 0: VMRT_TEXT_WIDTH */
+	bool brief;	/* people see only the tables that are the answer; html folds the others */
 };
 
 /**
@@ -157,6 +190,9 @@ struct vmrt_print {
  * A selection leaves the names and the selected columns of the tables that have any, and no lines;
  * in a table with a column "metric", the rows of the selected metrics. A key may be given without
  * its unit, "_ns" or "_ratio".
+ *
+ * With @how->brief and without @how->only, text and Markdown have the tables with VMRT_TABLE_BRIEF
+ * only.
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no such table or column; VMRT_ENOMEM. Write errors are
  * left in @out.

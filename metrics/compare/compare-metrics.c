@@ -178,18 +178,6 @@ const struct vmrt_server_metric *vmrt_server_metrics(size_t *n)
 	return server_metrics;
 }
 
-void vmrt_value_put(struct vmrt_table *table, struct vmrt_value v)
-{
-	if (v.type == VMRT_CELL_RATIO)
-		vmrt_put_ratio(table, v.ratio);
-	else if (v.type == VMRT_CELL_NS)
-		vmrt_put_ns(table, v.number);
-	else if (v.type == VMRT_CELL_BOOL)
-		vmrt_put_bool(table, v.number);
-	else
-		vmrt_put_count(table, v.number);
-}
-
 struct vmrt_value vmrt_value_subtract(struct vmrt_value a, struct vmrt_value b)
 {
 	if (a.type == VMRT_CELL_BOOL)

@@ -41,9 +41,9 @@ static void put_metric(struct vmrt_table *table, const struct vmrt_variant *v,
 	vmrt_put_text(table, metric->unit);
 	vmrt_put_text(table, v->facts->label);
 	vmrt_put_count(table, (int64_t)v->n);
-	vmrt_value_put(table, lowest);
-	vmrt_value_put(table, metric->value(pooled));
-	vmrt_value_put(table, highest);
+	vmrt_put_value(table, lowest);
+	vmrt_put_value(table, metric->value(pooled));
+	vmrt_put_value(table, highest);
 }
 
 void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n)

@@ -9,8 +9,6 @@
 
 #include <vmrt/significance.h>
 
-#include "metrics/report/report.h"
-
 #define NOT_SHOWN(key, type)                                                                       \
 	{                                                                                          \
 		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \

@@ -46,13 +46,6 @@ void vmrt_variants_free(struct vmrt_variant *variants, size_t n);
 enum vmrt_status vmrt_facts_pool(struct vmrt_run_facts *const *runs, size_t n,
 	struct vmrt_run_facts **out, struct vmrt_error *err);
 
-/* A figure of a run or variant. */
-struct vmrt_value {
-	enum vmrt_cell_type type;
-	int64_t number; /* COUNT, NS, BOOL; VMRT_UNKNOWN: unknown */
-	double ratio;	/* RATIO; NaN: unknown */
-};
-
 enum vmrt_test { VMRT_TEST_NONE, VMRT_TEST_FISHER, VMRT_TEST_RANKS, VMRT_TEST_BOOTSTRAP };
 
 struct vmrt_task_metric {
@@ -74,9 +67,6 @@ const struct vmrt_task_metric *vmrt_task_metrics(size_t *n);
 
 /** vmrt_server_metrics - what is compared of servers; @n: how many */
 const struct vmrt_server_metric *vmrt_server_metrics(size_t *n);
-
-/** vmrt_value_put - put it into the next cell */
-void vmrt_value_put(struct vmrt_table *table, struct vmrt_value value);
 
 /** vmrt_value_subtract - a - b, unknown if one of them is */
 struct vmrt_value vmrt_value_subtract(struct vmrt_value a, struct vmrt_value b);
@@ -102,6 +92,11 @@ struct vmrt_compare_options {
  * @variants: the first is the base
  */
 void vmrt_compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
+	const struct vmrt_compare_options *options);
+
+/** vmrt_compare_answer - the table "answer": what changed against the base, in a few lines for
+ * people */
+void vmrt_compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
 	const struct vmrt_compare_options *options);
 
 /** vmrt_compare_spread - a table "spread": how figures differ between the repetitions of a variant

@@ -84,13 +84,13 @@ static void put_row(struct vmrt_comparison *c, struct vmrt_table *table, const s
 					   : "count");
 	for (size_t i = 0; i < c->n; i++) {
 		if (value_of(c, row, i, &value))
-			vmrt_value_put(table, value);
+			vmrt_put_value(table, value);
 		else
 			vmrt_put_unknown(table);
 	}
 	for (size_t i = 1; i < c->n; i++) {
 		if (has_base && value_of(c, row, i, &value))
-			vmrt_value_put(table, vmrt_value_subtract(value, base));
+			vmrt_put_value(table, vmrt_value_subtract(value, base));
 		else
 			vmrt_put_unknown(table);
 	}
@@ -252,6 +252,7 @@ static void fill(struct vmrt_comparison *c)
 	struct vmrt_table *t;
 
 	vmrt_doc_section(c->doc, "Comparison");
+	vmrt_compare_answer(c->doc, v, c->n, c->options);
 	put_runs(c);
 	t = vmrt_doc_table(
 		c->doc, "tasks", c->titles, c->columns, 4 + c->n + 3 * (c->n - 1), VMRT_TABLE_SPAN);

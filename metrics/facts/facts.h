@@ -273,6 +273,20 @@ int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task);
 /** vmrt_facts_loss - may events that were lost have changed what the report says of outcomes? */
 bool vmrt_facts_loss(const struct vmrt_run_facts *facts);
 
+/** vmrt_cause_words - a cause of misses in words for people, at most 16 characters if it is one of
+ * the engine's */
+const char *vmrt_cause_words(const char *cause);
+
+/** vmrt_task_main_cause - the cause of most of the task's misses, or NULL */
+const struct vmrt_cause_facts *vmrt_task_main_cause(const struct vmrt_task_facts *task);
+
+/** vmrt_facts_trust - what limits the trust in a run, in one line: loss, clock error, steal */
+void vmrt_facts_trust(const struct vmrt_run_facts *facts, char *buf, size_t room);
+
+/** vmrt_shell_word - @text as a shell takes it, in @buf, cut if it is too long; @room is 16 or more
+ */
+const char *vmrt_shell_word(const char *text, char *buf, size_t room);
+
 /* Reading rows, for facts-*.c */
 
 /** vmrt_facts_bounds - work out the worst-case response times of all tasks; false without memory */

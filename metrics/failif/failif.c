@@ -107,8 +107,8 @@ static void judge(struct judge *j, const void *of, const char *name, const char 
 
 struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs)
 {
-	return vmrt_doc_table(
-		doc, "conditions", titles, columns + !runs, ARRAY_SIZE(columns) - !runs, 0);
+	return vmrt_doc_table(doc, "conditions", titles, columns + !runs,
+		ARRAY_SIZE(columns) - !runs, VMRT_TABLE_BRIEF);
 }
 
 enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,

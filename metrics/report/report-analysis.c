@@ -7,32 +7,30 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NOT_SHOWN(key, type)                                                                       \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
 
-static const struct vmrt_column server_columns[] = {
-	NOT_SHOWN("server", TEXT),
-	NOT_SHOWN("model", TEXT),
-	NOT_SHOWN("period_ns", NS),
-	NOT_SHOWN("budget_ns", NS),
-	NOT_SHOWN("utilisation", REAL),
-	NOT_SHOWN("bandwidth", REAL),
-	NOT_SHOWN("blackout_bound_ns", NS),
-	NOT_SHOWN("feasible", BOOL),
-	NOT_SHOWN("note", TEXT),
-};
+#define SERVER_COLUMNS(X)                                                                          \
+	VMRT_DATA(X, server, TEXT, s->name)                                                        \
+	VMRT_DATA(X, model, TEXT, "periodic resource")                                             \
+	VMRT_DATA(X, period_ns, NS, s->period_ns)                                                  \
+	VMRT_DATA(X, budget_ns, NS, s->budget_ns)                                                  \
+	VMRT_DATA(X, utilisation, REAL, utilisation)                                               \
+	VMRT_DATA(X, bandwidth, REAL, bandwidth)                                                   \
+	VMRT_DATA(X, blackout_bound_ns, NS, why ? VMRT_UNKNOWN : vmrt_supply_blackout(&supply))    \
+	VMRT_DATA(X, feasible, BOOL, why ? -1 : feasible)                                          \
+	VMRT_DATA(X, note, TEXT, why)
 
-static const struct vmrt_column task_columns[] = {
-	NOT_SHOWN("server", TEXT),
-	NOT_SHOWN("task", TEXT),
-	NOT_SHOWN("wcet_ns", NS),
-	NOT_SHOWN("period_ns", NS),
-	NOT_SHOWN("deadline_ns", NS),
-	NOT_SHOWN("response_bound_ns", NS),
-	NOT_SHOWN("feasible", BOOL),
-};
+static const struct vmrt_column server_columns[] = {SERVER_COLUMNS(VMRT_COLUMN)};
+
+#define TASK_COLUMNS(X)                                                                            \
+	VMRT_DATA(X, server, TEXT, s->name)                                                        \
+	VMRT_DATA(X, task, TEXT, task->label)                                                      \
+	VMRT_DATA(X, wcet_ns, NS, task->wcet_ns)                                                   \
+	VMRT_DATA(X, period_ns, NS, task->period_ns)                                               \
+	VMRT_DATA(X, deadline_ns, NS, task->deadline_ns)                                           \
+	VMRT_DATA(X, response_bound_ns, NS, task->bound_server_ns)                                 \
+	VMRT_DATA(X, feasible, BOOL, task->deadline_ns == VMRT_UNKNOWN ? -1 : vmrt_task_fits(task))
+
+static const struct vmrt_column task_columns[] = {TASK_COLUMNS(VMRT_COLUMN)};
 
 /* Appends to @buf what the analysis says of a task: "; rt_task1 R = 12 ms <= 20 ms". */
 static void describe(
@@ -52,23 +50,14 @@ static void describe(
 			vmrt_format_duration(deadline_ns, d));
 }
 
-static void put_task(
-	struct vmrt_table *t, const struct vmrt_server_facts *s, const struct vmrt_task_facts *task)
+static void put_task(struct vmrt_table *table, const struct vmrt_server_facts *s,
+	const struct vmrt_task_facts *task)
 {
-	vmrt_put_text(t, s->name);
-	vmrt_put_text(t, task->label);
-	vmrt_put_ns(t, task->wcet_ns);
-	vmrt_put_ns(t, task->period_ns);
-	vmrt_put_ns(t, task->deadline_ns);
-	vmrt_put_ns(t, task->bound_server_ns);
-	if (task->deadline_ns == VMRT_UNKNOWN)
-		vmrt_put_unknown(t);
-	else
-		vmrt_put_bool(t, vmrt_task_fits(task));
+	TASK_COLUMNS(VMRT_CELL)
 }
 
 static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_facts *s,
-	struct vmrt_table *servers, struct vmrt_table *details)
+	struct vmrt_table *table, struct vmrt_table *details)
 {
 	struct vmrt_supply supply = vmrt_supply_prm(s->period_ns, s->budget_ns);
 	const char *why = vmrt_server_obstacle(f, s);
@@ -87,22 +76,11 @@ static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_fac
 		put_task(details, s, t);
 		describe(text, sizeof(text), t->name, t->bound_server_ns, t->deadline_ns);
 	}
-	vmrt_put_text(servers, s->name);
-	vmrt_put_text(servers, "periodic resource");
-	vmrt_put_ns(servers, s->period_ns);
-	vmrt_put_ns(servers, s->budget_ns);
-	vmrt_put_real(servers, utilisation);
-	vmrt_put_real(servers, bandwidth);
-	vmrt_put_ns(servers, why ? VMRT_UNKNOWN : vmrt_supply_blackout(&supply));
+	SERVER_COLUMNS(VMRT_CELL)
 	if (why)
-		vmrt_put_unknown(servers);
+		vmrt_put_line(table, "analysis", "server %s is not analysed: %s", s->name, why);
 	else
-		vmrt_put_bool(servers, feasible);
-	vmrt_put_text(servers, why);
-	if (why)
-		vmrt_put_line(servers, "analysis", "server %s is not analysed: %s", s->name, why);
-	else
-		vmrt_put_line(servers, "analysis",
+		vmrt_put_line(table, "analysis",
 			"utilisation %.3f against %.3f of server %s (%s, %s)%s: %s%s", utilisation,
 			bandwidth, s->name, vmrt_format_duration(s->period_ns, period),
 			vmrt_format_duration(s->budget_ns, budget),

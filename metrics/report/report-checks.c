@@ -7,41 +7,39 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define DATA(key, type)                                                                            \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
 #define TICK_NS (4 * VMRT_NS_PER_MS)
 
-static const struct vmrt_column check_columns[] = {
-	DATA("server", TEXT),
-	DATA("rule", TEXT),
-	DATA("judged", COUNT),
-	DATA("unknown", COUNT),
-	DATA("violations", COUNT),
-	DATA("worst_ns", NS),
-	DATA("worst_at_ns", NS),
-	DATA("tolerance_ns", NS),
-};
+#define CHECK_COLUMNS(X)                                                                           \
+	VMRT_DATA(X, server, TEXT, s->name)                                                        \
+	VMRT_DATA(X, rule, TEXT, s->checks[c].rule)                                                \
+	VMRT_DATA(X, judged, COUNT, s->checks[c].judged)                                           \
+	VMRT_DATA(X, unknown, COUNT, s->checks[c].unknown)                                         \
+	VMRT_DATA(X, violations, COUNT, s->checks[c].violations)                                   \
+	VMRT_DATA(X, worst_ns, NS, s->checks[c].worst_ns)                                          \
+	VMRT_DATA(X, worst_at_ns, NS, s->checks[c].worst_at_ns)                                    \
+	VMRT_DATA(X, tolerance_ns, NS, s->checks[c].tolerance_ns)
+
+static const struct vmrt_column check_columns[] = {CHECK_COLUMNS(VMRT_COLUMN)};
 
 static const char *const natural_titles[] = {
 	"VMs without a server: period, from one start of supply to the next",
 	"VMs without a server: budget, the run time in such a period",
 };
 
-static const struct vmrt_column natural_columns[] = {
-	{"vm", "VM", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"n", "periods", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"period_p10_ns", "p10", "ms", VMRT_CELL_NS, 1, 1},
-	{"period_p50_ns", "p50", "ms", VMRT_CELL_NS, 1, 1},
-	{"period_p90_ns", "p90", "ms", VMRT_CELL_NS, 1, 1},
-	{"period_p50_ticks", "p50", "ticks", VMRT_CELL_REAL, 1, 1},
-	{"supply_p10_ns", "p10", "ms", VMRT_CELL_NS, 1, 2},
-	{"supply_p50_ns", "p50", "ms", VMRT_CELL_NS, 1, 2},
-	{"supply_p90_ns", "p90", "ms", VMRT_CELL_NS, 1, 2},
-	{"supply_p50_ticks", "p50", "ticks", VMRT_CELL_REAL, 1, 2},
-	DATA("tick_ns", NS),
-};
+#define NATURAL_COLUMNS(X)                                                                         \
+	X(vm, "VM", NULL, TEXT, 0, VMRT_KEY_GROUP, vm->name)                                       \
+	X(n, "periods", NULL, COUNT, 0, 1, vm->natural_n)                                          \
+	X(period_p10_ns, "p10", "ms", NS, 1, 1, period[0])                                         \
+	X(period_p50_ns, "p50", "ms", NS, 1, 1, period[1])                                         \
+	X(period_p90_ns, "p90", "ms", NS, 1, 1, period[2])                                         \
+	X(period_p50_ticks, "p50", "ticks", REAL, 1, 1, (double)period[1] / (double)tick)          \
+	X(supply_p10_ns, "p10", "ms", NS, 1, 2, supply[0])                                         \
+	X(supply_p50_ns, "p50", "ms", NS, 1, 2, supply[1])                                         \
+	X(supply_p90_ns, "p90", "ms", NS, 1, 2, supply[2])                                         \
+	X(supply_p50_ticks, "p50", "ticks", REAL, 1, 2, (double)supply[1] / (double)tick)          \
+	VMRT_DATA(X, tick_ns, NS, tick)
+
+static const struct vmrt_column natural_columns[] = {NATURAL_COLUMNS(VMRT_COLUMN)};
 
 static void append(char *buf, size_t room, const char *text)
 {
@@ -90,29 +88,22 @@ static void put_line(
 
 static void put_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
-	struct vmrt_table *t = vmrt_doc_table(
+	struct vmrt_table *table = vmrt_doc_table(
 		doc, "checks", NULL, check_columns, ARRAY_SIZE(check_columns), VMRT_TABLE_PROSE);
 
 	for (size_t i = 0; i < f->n_servers; i++) {
 		const struct vmrt_server_facts *s = &f->servers[i];
 
 		for (size_t c = 0; c < s->n_checks; c++) {
-			vmrt_put_text(t, s->name);
-			vmrt_put_text(t, s->checks[c].rule);
-			vmrt_put_count(t, s->checks[c].judged);
-			vmrt_put_count(t, s->checks[c].unknown);
-			vmrt_put_count(t, s->checks[c].violations);
-			vmrt_put_ns(t, s->checks[c].worst_ns);
-			vmrt_put_ns(t, s->checks[c].worst_at_ns);
-			vmrt_put_ns(t, s->checks[c].tolerance_ns);
+			CHECK_COLUMNS(VMRT_CELL)
 		}
-		put_line(t, f, s);
+		put_line(table, f, s);
 	}
 }
 
 static void put_natural(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
-	struct vmrt_table *t = vmrt_doc_table(
+	struct vmrt_table *table = vmrt_doc_table(
 		doc, "natural", natural_titles, natural_columns, ARRAY_SIZE(natural_columns), 0);
 	int64_t tick = f->tick_ns > 0 ? f->tick_ns : TICK_NS;
 	char buf[VMRT_UNITS_TEXT];
@@ -125,18 +116,10 @@ static void put_natural(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		if (!vm->natural_n)
 			continue;
 		any = true;
-		vmrt_put_text(t, vm->name);
-		vmrt_put_count(t, vm->natural_n);
-		for (int k = 0; k < 3; k++)
-			vmrt_put_ns(t, period[k]);
-		vmrt_put_real(t, (double)period[1] / (double)tick);
-		for (int k = 0; k < 3; k++)
-			vmrt_put_ns(t, supply[k]);
-		vmrt_put_real(t, (double)supply[1] / (double)tick);
-		vmrt_put_ns(t, tick);
+		NATURAL_COLUMNS(VMRT_CELL)
 	}
 	if (any)
-		vmrt_put_line(t, "tick", "%s%s", vmrt_format_duration(tick, buf),
+		vmrt_put_line(table, "tick", "%s%s", vmrt_format_duration(tick, buf),
 			f->tick_ns > 0 ? "" : " (taken for granted: the experiment does not say)");
 }
 

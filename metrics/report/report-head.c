@@ -8,58 +8,58 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NOT_SHOWN(key, type)                                                                       \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
 
-static const struct vmrt_column run_columns[] = {
-	NOT_SHOWN("origin", TEXT),
-	NOT_SHOWN("recorded_at", TEXT),
-	NOT_SHOWN("hostname", TEXT),
-	NOT_SHOWN("kernel", TEXT),
-	NOT_SHOWN("duration_ns", NS),
-	NOT_SHOWN("hsf", BOOL),
-	NOT_SHOWN("command", TEXT),
-	NOT_SHOWN("command_status", COUNT),
-	NOT_SHOWN("vmrt_version", TEXT),
-};
+#define RUN_COLUMNS(X)                                                                             \
+	VMRT_DATA(X, origin, TEXT, f->origin)                                                      \
+	VMRT_DATA(X, recorded_at, TEXT, f->recorded_at)                                            \
+	VMRT_DATA(X, hostname, TEXT, f->hostname)                                                  \
+	VMRT_DATA(X, kernel, TEXT, h ? h->kernel : NULL)                                           \
+	VMRT_DATA(X, duration_ns, NS, duration)                                                    \
+	VMRT_DATA(X, hsf, BOOL, f->hsf)                                                            \
+	VMRT_DATA(X, command, TEXT, f->command)                                                    \
+	VMRT_DATA(X, command_status, COUNT, f->command_status)                                     \
+	VMRT_DATA(X, vmrt_version, TEXT, f->version)
 
-static const struct vmrt_column vm_columns[] = {
-	NOT_SHOWN("vm", TEXT),
-	NOT_SHOWN("hypervisor", TEXT),
-	NOT_SHOWN("accel", TEXT),
-	NOT_SHOWN("recorded", BOOL),
-	NOT_SHOWN("kernel", TEXT),
-	NOT_SHOWN("cpus", COUNT),
-	NOT_SHOWN("note", TEXT),
-};
+static const struct vmrt_column run_columns[] = {RUN_COLUMNS(VMRT_COLUMN)};
 
-static const struct vmrt_column loss_columns[] = {
-	NOT_SHOWN("machine", TEXT),
-	NOT_SHOWN("events", COUNT),
-	NOT_SHOWN("lost", COUNT),
-	NOT_SHOWN("lost_intervals", COUNT),
-	NOT_SHOWN("broken_chains", COUNT),
-	NOT_SHOWN("inferred_switches", COUNT),
-	NOT_SHOWN("out_of_order", COUNT),
-	NOT_SHOWN("steals", COUNT),
-	NOT_SHOWN("steal_ns", NS),
-	NOT_SHOWN("jobs", COUNT),
-	NOT_SHOWN("jobs_unknown", COUNT),
-	NOT_SHOWN("jobs_inferred", COUNT),
-};
+#define VM_COLUMNS(X)                                                                              \
+	VMRT_DATA(X, vm, TEXT, vm->name)                                                           \
+	VMRT_DATA(X, hypervisor, TEXT, vm->hypervisor)                                             \
+	VMRT_DATA(X, accel, TEXT, vm->accel)                                                       \
+	VMRT_DATA(X, recorded, BOOL, m != NULL)                                                    \
+	VMRT_DATA(X, kernel, TEXT, m ? m->kernel : NULL)                                           \
+	VMRT_DATA(X, cpus, COUNT, m ? m->cpus : VMRT_UNKNOWN)                                      \
+	VMRT_DATA(X, note, TEXT, m ? m->note : NULL)
 
-static const struct vmrt_column clock_columns[] = {
-	NOT_SHOWN("machine", TEXT),
-	NOT_SHOWN("error_ns", NS),
-	NOT_SHOWN("source", TEXT),
-	NOT_SHOWN("segments", COUNT),
-	NOT_SHOWN("rate_ppb", COUNT),
-	NOT_SHOWN("inside", COUNT),
-	NOT_SHOWN("outside", COUNT),
-	NOT_SHOWN("inside_ratio", RATIO),
-};
+static const struct vmrt_column vm_columns[] = {VM_COLUMNS(VMRT_COLUMN)};
+
+#define LOSS_COLUMNS(X)                                                                            \
+	VMRT_DATA(X, machine, TEXT, m->name)                                                       \
+	VMRT_DATA(X, events, COUNT, m->events)                                                     \
+	VMRT_DATA(X, lost, COUNT, m->lost)                                                         \
+	VMRT_DATA(X, lost_intervals, COUNT, m->losses)                                             \
+	VMRT_DATA(X, broken_chains, COUNT, m->broken_chains)                                       \
+	VMRT_DATA(X, inferred_switches, COUNT, m->inferred)                                        \
+	VMRT_DATA(X, out_of_order, COUNT, m->out_of_order)                                         \
+	VMRT_DATA(X, steals, COUNT, m->steals)                                                     \
+	VMRT_DATA(X, steal_ns, NS, m->steal_ns)                                                    \
+	VMRT_DATA(X, jobs, COUNT, m_jobs)                                                          \
+	VMRT_DATA(X, jobs_unknown, COUNT, m_unknown)                                               \
+	VMRT_DATA(X, jobs_inferred, COUNT, m_inferred)
+
+static const struct vmrt_column loss_columns[] = {LOSS_COLUMNS(VMRT_COLUMN)};
+
+#define CLOCK_COLUMNS(X)                                                                           \
+	VMRT_DATA(X, machine, TEXT, m->name)                                                       \
+	VMRT_DATA(X, error_ns, NS, m->clock_error_ns)                                              \
+	VMRT_DATA(X, source, TEXT, m->clock_source)                                                \
+	VMRT_DATA(X, segments, COUNT, m->clock_segments)                                           \
+	VMRT_DATA(X, rate_ppb, COUNT, m->clock_rate_ppb)                                           \
+	VMRT_DATA(X, inside, COUNT, m->inside)                                                     \
+	VMRT_DATA(X, outside, COUNT, m->outside)                                                   \
+	VMRT_DATA(X, inside_ratio, RATIO, ratio)
+
+static const struct vmrt_column clock_columns[] = {CLOCK_COLUMNS(VMRT_COLUMN)};
 
 static const struct vmrt_machine_facts *machine_by_id(const struct vmrt_run_facts *f, int64_t id)
 {
@@ -146,40 +146,32 @@ static void put_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	const struct vmrt_machine_facts *h = host(f);
 	bool timed = f->start_ns != VMRT_UNKNOWN && f->end_ns != VMRT_UNKNOWN;
 	int64_t duration = timed ? f->end_ns - f->start_ns : VMRT_UNKNOWN;
-	struct vmrt_table *t = vmrt_doc_table(doc, "run", NULL, run_columns,
+	struct vmrt_table *table = vmrt_doc_table(doc, "run", NULL, run_columns,
 		ARRAY_SIZE(run_columns), VMRT_TABLE_PROSE | VMRT_TABLE_SINGLE);
 	char buf[VMRT_UNITS_TEXT];
 
-	vmrt_put_text(t, f->origin);
-	vmrt_put_text(t, f->recorded_at);
-	vmrt_put_text(t, f->hostname);
-	vmrt_put_text(t, h ? h->kernel : NULL);
-	vmrt_put_ns(t, duration);
-	vmrt_put_bool(t, f->hsf);
-	vmrt_put_text(t, f->command);
-	vmrt_put_count(t, f->command_status);
-	vmrt_put_text(t, f->version);
+	RUN_COLUMNS(VMRT_CELL)
 
-	put_summary(t, f);
-	vmrt_put_line(t, "recorded", "%s, %s, vmrt %s; %s",
+	put_summary(table, f);
+	vmrt_put_line(table, "recorded", "%s, %s, vmrt %s; %s",
 		f->recorded_at && *f->recorded_at ? f->recorded_at : "time unknown",
 		timed ? vmrt_format_duration(duration, buf) : "duration unknown",
 		or_unknown(f->version), f->origin);
 	if (h)
-		vmrt_put_line(t, "host", "%s%s%s, %" PRId64 " CPU%s",
+		vmrt_put_line(table, "host", "%s%s%s, %" PRId64 " CPU%s",
 			f->hostname ? f->hostname : "", f->hostname && *f->hostname ? ", " : "",
 			or_unknown(h->kernel), h->cpus, plural(h->cpus));
 	if (f->command && *f->command && f->command_status != VMRT_UNKNOWN &&
 		f->command_status != 0)
-		vmrt_put_line(t, "command", "%s (exit status %" PRId64 ")", f->command,
+		vmrt_put_line(table, "command", "%s (exit status %" PRId64 ")", f->command,
 			f->command_status);
 	else if (f->command && *f->command)
-		vmrt_put_line(t, "command", "%s", f->command);
+		vmrt_put_line(table, "command", "%s", f->command);
 }
 
 static void put_vms(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
-	struct vmrt_table *t = vmrt_doc_table(
+	struct vmrt_table *table = vmrt_doc_table(
 		doc, "vms", NULL, vm_columns, ARRAY_SIZE(vm_columns), VMRT_TABLE_PROSE);
 
 	for (size_t i = 0; i < f->n_vms; i++) {
@@ -188,29 +180,23 @@ static void put_vms(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			vm->machine == VMRT_UNKNOWN ? NULL : machine_by_id(f, vm->machine);
 		bool accel = vm->accel && *vm->accel, note = m && m->note && *m->note;
 
-		vmrt_put_text(t, vm->name);
-		vmrt_put_text(t, vm->hypervisor);
-		vmrt_put_text(t, vm->accel);
-		vmrt_put_bool(t, m != NULL);
-		vmrt_put_text(t, m ? m->kernel : NULL);
-		vmrt_put_count(t, m ? m->cpus : VMRT_UNKNOWN);
-		vmrt_put_text(t, m ? m->note : NULL);
+		VM_COLUMNS(VMRT_CELL)
 		if (m)
-			vmrt_put_line(t, "VM", "%s: %s%s%s, %s, %" PRId64 " CPU%s%s%s", vm->name,
-				or_unknown(vm->hypervisor), accel ? " " : "",
+			vmrt_put_line(table, "VM", "%s: %s%s%s, %s, %" PRId64 " CPU%s%s%s",
+				vm->name, or_unknown(vm->hypervisor), accel ? " " : "",
 				accel ? vm->accel : "", or_unknown(m->kernel), m->cpus,
 				plural(m->cpus), note ? "; " : "", note ? m->note : "");
 		else
-			vmrt_put_line(t, "VM", "%s: %s%s%s; its guest was not recorded", vm->name,
-				or_unknown(vm->hypervisor), accel ? " " : "",
+			vmrt_put_line(table, "VM", "%s: %s%s%s; its guest was not recorded",
+				vm->name, or_unknown(vm->hypervisor), accel ? " " : "",
 				accel ? vm->accel : "");
 	}
-	vmrt_put_line(t, "HSF", "%s", f->hsf ? "on" : "off: no server was enforced");
+	vmrt_put_line(table, "HSF", "%s", f->hsf ? "on" : "off: no server was enforced");
 }
 
 static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
-	struct vmrt_table *t = vmrt_doc_table(
+	struct vmrt_table *table = vmrt_doc_table(
 		doc, "loss", NULL, loss_columns, ARRAY_SIZE(loss_columns), VMRT_TABLE_PROSE);
 	int64_t jobs = 0, unknown = 0, inferred = 0;
 	char lost[64], steal[VMRT_UNITS_TEXT];
@@ -226,25 +212,14 @@ static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			m_unknown += vmrt_task_doubtful(&f->tasks[j]);
 			m_inferred += f->tasks[j].inferred;
 		}
-		vmrt_put_text(t, m->name);
-		vmrt_put_count(t, m->events);
-		vmrt_put_count(t, m->lost);
-		vmrt_put_count(t, m->losses);
-		vmrt_put_count(t, m->broken_chains);
-		vmrt_put_count(t, m->inferred);
-		vmrt_put_count(t, m->out_of_order);
-		vmrt_put_count(t, m->steals);
-		vmrt_put_ns(t, m->steal_ns);
-		vmrt_put_count(t, m_jobs);
-		vmrt_put_count(t, m_unknown);
-		vmrt_put_count(t, m_inferred);
+		LOSS_COLUMNS(VMRT_CELL)
 		if (m->lost || m->losses)
 			snprintf(lost, sizeof(lost),
 				"%" PRId64 " lost in %" PRId64 " interval%s, of", m->lost,
 				m->losses, plural(m->losses));
 		else
 			snprintf(lost, sizeof(lost), "none of");
-		vmrt_put_line(t, "loss",
+		vmrt_put_line(table, "loss",
 			"%s: %s %" PRId64 " events; %" PRId64 " broken chain%s, %" PRId64
 			" inferred switch%s; steal %s in %" PRId64 " gap%s",
 			m->name, lost, m->events, m->broken_chains, plural(m->broken_chains),
@@ -254,7 +229,7 @@ static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		unknown += m_unknown;
 		inferred += m_inferred;
 	}
-	vmrt_put_line(t, "loss",
+	vmrt_put_line(table, "loss",
 		"jobs: %" PRId64 " of %" PRId64 " unknown because of it, %" PRId64
 		" with an inferred switch",
 		unknown, jobs, inferred);
@@ -262,7 +237,7 @@ static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 
 static void put_clock(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
-	struct vmrt_table *t = vmrt_doc_table(
+	struct vmrt_table *table = vmrt_doc_table(
 		doc, "clock", NULL, clock_columns, ARRAY_SIZE(clock_columns), VMRT_TABLE_PROSE);
 
 	for (size_t i = 0; i < f->n_machines; i++) {
@@ -274,14 +249,7 @@ static void put_clock(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 
 		if (!strcmp(m->kind, "host"))
 			continue;
-		vmrt_put_text(t, m->name);
-		vmrt_put_ns(t, m->clock_error_ns);
-		vmrt_put_text(t, m->clock_source);
-		vmrt_put_count(t, m->clock_segments);
-		vmrt_put_count(t, m->clock_rate_ppb);
-		vmrt_put_count(t, m->inside);
-		vmrt_put_count(t, m->outside);
-		vmrt_put_ratio(t, ratio);
+		CLOCK_COLUMNS(VMRT_CELL)
 		if (m->clock_error_ns != VMRT_UNKNOWN)
 			snprintf(error, sizeof(error), "error at most %s",
 				vmrt_format_duration(m->clock_error_ns, buf));
@@ -289,7 +257,7 @@ static void put_clock(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			snprintf(share, sizeof(share),
 				"; %.3f %% of %" PRId64 " guest events while its vCPU thread ran",
 				ratio * 100, m->inside + m->outside);
-		vmrt_put_line(t, "clock", "%s: %s (%s)%s", m->name, error,
+		vmrt_put_line(table, "clock", "%s: %s (%s)%s", m->name, error,
 			m->clock_source ? m->clock_source : "no source", share);
 	}
 }

@@ -10,10 +10,6 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NOT_SHOWN(key, type)                                                                       \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
 #define STRIP 56    /* characters of a job's line */
 #define BAR 40	    /* of the longest bar */
 #define MARK 10	    /* behind the bar in whose bin the deadline lies */
@@ -28,69 +24,57 @@ static const char *const worst_titles[] = {
 	"Worst jobs: threads that ran while they waited",
 };
 
-static const struct vmrt_column worst_columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"k", "job", NULL, VMRT_CELL_COUNT, 0, VMRT_KEY_GROUP},
-	NOT_SHOWN("arrival_ns", NS),
-	{"after_ns", "arrival", "s", VMRT_CELL_NS, 6, 1},
-	{"response_ns", "response", "ms", VMRT_CELL_NS, 3, 1},
-	{"tardiness_ns", "late by", "ms", VMRT_CELL_NS, 3, 1},
-	{"complete", "ended", NULL, VMRT_CELL_BOOL, 0, 1},
-	{"cause", "cause", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"thread", "thread", NULL, VMRT_CELL_TEXT, 20, 1},
-	{"explained", "explained", NULL, VMRT_CELL_BOOL, 0, VMRT_DATA_GROUP},
-	{"timeline", "# runs, = others run, - vCPU waits, | deadline", NULL, VMRT_CELL_TEXT,
-		STRIP + 2, 2},
-	{"largest", "parts of 1 % and more, ms", NULL, VMRT_CELL_TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY},
-	NOT_SHOWN("parts", TEXT),
-	NOT_SHOWN("unsure_ns", NS),
-	{"threads", "the longest first, ms", NULL, VMRT_CELL_TEXT, PARTS, 4},
-};
+#define WORST_COLUMNS(X)                                                                           \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(k, "job", NULL, COUNT, 0, VMRT_KEY_GROUP, w->k)                                          \
+	VMRT_DATA(X, arrival_ns, NS, w->arrival_ns)                                                \
+	X(after_ns, "arrival", "s", NS, 6, 1, timed ? w->arrival_ns - f->start_ns : VMRT_UNKNOWN)  \
+	X(response_ns, "response", "ms", NS, 3, 1, w->complete ? w->response_ns : VMRT_UNKNOWN)    \
+	X(tardiness_ns, "late by", "ms", NS, 3, 1, w->tardiness_ns)                                \
+	X(complete, "ended", NULL, BOOL, 0, 1, w->complete)                                        \
+	X(cause, "cause", NULL, TEXT, 0, 1, w->cause)                                              \
+	X(thread, "thread", NULL, TEXT, 20, 1, w->by)                                              \
+	X(explained, "explained", NULL, BOOL, 0, VMRT_DATA_GROUP, w->missed ? w->excused : -1)     \
+	X(timeline, "# runs, = others run, - vCPU waits, | deadline", NULL, TEXT, STRIP + 2, 2,    \
+		*strip ? strip : NULL)                                                             \
+	X(largest, "parts of 1 % and more, ms", NULL, TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY,           \
+		w->largest)                                                                        \
+	VMRT_DATA(X, parts, TEXT, w->parts)                                                        \
+	VMRT_DATA(X, unsure_ns, NS, w->unsure_ns)                                                  \
+	X(threads, "the longest first, ms", NULL, TEXT, PARTS, 4, w->threads)
+
+static const struct vmrt_column worst_columns[] = {WORST_COLUMNS(VMRT_COLUMN)};
 
 static const char *const histogram_titles[] = {"Response times: histogram"};
 
-static const struct vmrt_column histogram_columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"from_ns", "from", "ms", VMRT_CELL_NS, -1, 1},
-	{"to_ns", "to below", "ms", VMRT_CELL_NS, -1, 1},
-	{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"bar", "", NULL, VMRT_CELL_TEXT, BAR + MARK, 1 + VMRT_PEOPLE_ONLY},
-};
+#define HISTOGRAM_COLUMNS(X)                                                                       \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(from_ns, "from", "ms", NS, -1, 1, bins[i].from_ns)                                       \
+	X(to_ns, "to below", "ms", NS, -1, 1, bins[i].to_ns)                                       \
+	X(jobs, "jobs", NULL, COUNT, 0, 1, bins[i].n)                                              \
+	X(bar, "", NULL, TEXT, BAR + MARK, 1 + VMRT_PEOPLE_ONLY, buf)
+
+static const struct vmrt_column histogram_columns[] = {HISTOGRAM_COLUMNS(VMRT_COLUMN)};
 
 static const char *const cdf_titles[] = {"Response times: so many jobs took at most"};
 
-static const struct vmrt_column cdf_columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"share_ratio", "jobs", "%", VMRT_CELL_RATIO, 2, 1},
-	{"response_ns", "response", "ms", VMRT_CELL_NS, 3, 1},
-	{"bar", "", NULL, VMRT_CELL_TEXT, BAR, 1 + VMRT_PEOPLE_ONLY},
-};
+#define CDF_COLUMNS(X)                                                                             \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(share_ratio, "jobs", "%", RATIO, 2, 1, shares[i] / 10000.)                               \
+	X(response_ns, "response", "ms", NS, 3, 1, value)                                          \
+	X(bar, "", NULL, TEXT, BAR, 1 + VMRT_PEOPLE_ONLY,                                          \
+		bar((double)value / (double)s->values[s->n - 1], buf))
 
-static void put_job(struct vmrt_table *t, const struct vmrt_run_facts *f,
+static const struct vmrt_column cdf_columns[] = {CDF_COLUMNS(VMRT_COLUMN)};
+
+static void put_job(struct vmrt_table *table, const struct vmrt_run_facts *f,
 	const struct vmrt_task_facts *task, const struct vmrt_worst_facts *w)
 {
 	bool timed = w->arrival_ns != VMRT_UNKNOWN && f->start_ns != VMRT_UNKNOWN;
 	char strip[STRIP + 2];
 
 	vmrt_worst_strip(w, STRIP, strip);
-	vmrt_put_text(t, task->label);
-	vmrt_put_count(t, w->k);
-	vmrt_put_ns(t, w->arrival_ns);
-	vmrt_put_ns(t, timed ? w->arrival_ns - f->start_ns : VMRT_UNKNOWN);
-	vmrt_put_ns(t, w->complete ? w->response_ns : VMRT_UNKNOWN);
-	vmrt_put_ns(t, w->tardiness_ns);
-	vmrt_put_bool(t, w->complete);
-	vmrt_put_text(t, w->cause);
-	vmrt_put_text(t, w->by);
-	if (w->missed)
-		vmrt_put_bool(t, w->excused);
-	else
-		vmrt_put_unknown(t);
-	vmrt_put_text(t, *strip ? strip : NULL);
-	vmrt_put_text(t, w->largest);
-	vmrt_put_text(t, w->parts);
-	vmrt_put_ns(t, w->unsure_ns);
-	vmrt_put_text(t, w->threads);
+	WORST_COLUMNS(VMRT_CELL)
 }
 
 static bool has_times(const struct vmrt_task_facts *task)
@@ -185,7 +169,7 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
 }
 
 static void put_histogram(
-	struct vmrt_doc *doc, struct vmrt_table *t, const struct vmrt_task_facts *task)
+	struct vmrt_doc *doc, struct vmrt_table *table, const struct vmrt_task_facts *task)
 {
 	struct vmrt_bin *bins;
 	size_t n = vmrt_histogram(&task->responses, &bins);
@@ -197,19 +181,15 @@ static void put_histogram(
 	for (size_t i = 0; i < n; i++)
 		most = bins[i].n > most ? bins[i].n : most;
 	for (size_t i = 0; i < n; i++) {
-		vmrt_put_text(t, task->label);
-		vmrt_put_ns(t, bins[i].from_ns);
-		vmrt_put_ns(t, bins[i].to_ns);
-		vmrt_put_count(t, bins[i].n);
 		bar((double)bins[i].n / (double)most, buf);
 		if (bins[i].from_ns < task->deadline_ns && task->deadline_ns <= bins[i].to_ns)
 			strcat(buf, " <deadline");
-		vmrt_put_text(t, buf);
+		HISTOGRAM_COLUMNS(VMRT_CELL)
 	}
 	free(bins);
 }
 
-static void put_cdf(struct vmrt_table *t, const struct vmrt_task_facts *task)
+static void put_cdf(struct vmrt_table *table, const struct vmrt_task_facts *task)
 {
 	static const unsigned shares[] = {
 		1, 100, 500, 1000, 2500, 5000, 7500, 9000, 9500, 9900, 9990, 9999, 10000};
@@ -224,10 +204,7 @@ static void put_cdf(struct vmrt_table *t, const struct vmrt_task_facts *task)
 		if (i && i + 1 < ARRAY_SIZE(shares) &&
 			rank == vmrt_samples_rank(s->n, shares[i - 1], 10000))
 			continue;
-		vmrt_put_text(t, task->label);
-		vmrt_put_ratio(t, shares[i] / 10000.);
-		vmrt_put_ns(t, value);
-		vmrt_put_text(t, bar((double)value / (double)s->values[s->n - 1], buf));
+		CDF_COLUMNS(VMRT_CELL)
 	}
 }
 

@@ -9,6 +9,7 @@
 #include <vmrt/units.h>
 
 #define OF struct report_options
+#define WORST_STANDARD 3 /* jobs of each task, as the row of --worst says */
 #define TIME_SAMPLE "250ms or 1.5s"
 
 /* "a,b,c", which is taken apart. */
@@ -141,8 +142,12 @@ const struct vmrt_option report_option_table[] = {
 		VMRT_CALL(take_worst)},
 	{"window", 0, "K", "of how many jobs in a row to tell the fewest met: (m,K)-firm",
 		.standard = "10", VMRT_COUNT(OF, filter.window, 1, VMRT_WINDOW_MAX)},
+	{"full", 0, NULL,
+		"show all tables; without it, text and Markdown are the answer in a few lines",
+		VMRT_FLAG(OF, full)},
 	{"table", 'T', "NAME",
-		"only this table: run, vms, loss, clock, servers, supply, checks, natural, tasks, "
+		"only this table: answer, answer_tasks, answer_servers, trust, run, vms, loss, "
+		"clock, servers, supply, checks, natural, tasks, "
 		"causes, worst, histogram, cdf, analysis or analysis_tasks; with --compare: runs, "
 		"tasks, tests, spread or servers; with --fail-if: conditions; with --advise: "
 		"advice, advice_tasks or advice_periods",
@@ -204,8 +209,10 @@ error_t report_options_argument(void *opts, char *arg, struct argp_state *state)
 
 error_t report_options_check(void *opts, const struct argp_state *state)
 {
-	const struct report_options *o = opts;
+	struct report_options *o = opts;
 
+	/* who asks for these wants to see them */
+	o->full = o->full || o->filter.show || o->filter.worst != WORST_STANDARD;
 	if (!o->n_runs)
 		return vmrt_usage(state, "no run is named");
 	if (o->compare && o->n_runs < 2)

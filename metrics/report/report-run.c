@@ -16,6 +16,7 @@ void vmrt_report_figure(struct vmrt_table *table, const char *before, const char
 void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	vmrt_doc_section(doc, f->label);
+	vmrt_report_answer(doc, f);
 	vmrt_report_head(doc, f);
 	vmrt_report_servers(doc, f);
 	vmrt_report_checks(doc, f);

@@ -8,10 +8,6 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NOT_SHOWN(key, type)                                                                       \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
 /* Less supply than the model by no more than this is put down to the enforcer where no rule was
  * checked. */
 #define TOLERANCE_NS (250 * VMRT_NS_PER_US)
@@ -23,50 +19,54 @@ static const char *const server_titles[] = {
 	"Servers: from demand to supply; the longest blackout against 2 (period - budget)",
 };
 
-static const struct vmrt_column server_columns[] = {
-	{"server", "server", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"vm", "VM", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"depletion", "depletion", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
-	{"budget_ns", "budget", "ms", VMRT_CELL_NS, -1, 1},
-	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"enforced", "enforced", NULL, VMRT_CELL_BOOL, 0, 1},
-	{"periods", "periods", NULL, VMRT_CELL_COUNT, 0, 2},
-	{"judged", "judged", NULL, VMRT_CELL_COUNT, 0, 2},
-	NOT_SHOWN("served", COUNT),
-	{"depleted", "depleted", NULL, VMRT_CELL_COUNT, 0, 2},
-	NOT_SHOWN("unenforced", COUNT),
-	{"unknown", "unknown", NULL, VMRT_CELL_COUNT, 0, 2},
-	{"truncated", "trunc.", NULL, VMRT_CELL_COUNT, 0, 2},
-	{"consumed_ratio", "used", "%", VMRT_CELL_RATIO, 1, 2},
-	{"background_ratio", "background", "%", VMRT_CELL_RATIO, 1, 2},
-	{"share_ratio", "share", "%", VMRT_CELL_RATIO, 1, 2},
-	{"received_ratio", "received", "%", VMRT_CELL_RATIO, 1, 2},
-	{"steal_periods", "with steal", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"used_up", "used up", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"overshoot_p50_ns", "p50", "us", VMRT_CELL_NS, 1, 3},
-	{"overshoot_p99_ns", "p99", "us", VMRT_CELL_NS, 1, 3},
-	{"overshoot_max_ns", "max", "us", VMRT_CELL_NS, 1, 3},
-	{"overshoot_max_k", "period", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"first_supply_p50_ns", "p50", "ms", VMRT_CELL_NS, 3, 4},
-	{"first_supply_p99_ns", "p99", "ms", VMRT_CELL_NS, 3, 4},
-	{"first_supply_max_ns", "max", "ms", VMRT_CELL_NS, 3, 4},
-	{"first_supply_max_k", "period", NULL, VMRT_CELL_COUNT, 0, 4},
-	{"supply_jitter_ns", "jitter", "ms", VMRT_CELL_NS, 3, 4},
-	{"blackout_max_ns", "blackout", "ms", VMRT_CELL_NS, 3, 4},
-	NOT_SHOWN("blackout_max_at_ns", NS),
-	{"blackout_bound_ns", "bound", "ms", VMRT_CELL_NS, -1, 4},
-};
+#define SERVER_COLUMNS(X)                                                                          \
+	X(server, "server", NULL, TEXT, 0, VMRT_KEY_GROUP, s->name)                                \
+	X(vm, "VM", NULL, TEXT, 0, 1, s->vm)                                                       \
+	X(policy, "policy", NULL, TEXT, 0, 1, s->policy)                                           \
+	X(depletion, "depletion", NULL, TEXT, 0, 1, s->depletion)                                  \
+	X(period_ns, "period", "ms", NS, -1, 1, s->period_ns)                                      \
+	X(budget_ns, "budget", "ms", NS, -1, 1, s->budget_ns)                                      \
+	X(priority, "prio", NULL, COUNT, 0, 1, s->priority)                                        \
+	X(enforced, "enforced", NULL, BOOL, 0, 1, s->enforced)                                     \
+	X(periods, "periods", NULL, COUNT, 0, 2, s->periods)                                       \
+	X(judged, "judged", NULL, COUNT, 0, 2, s->judged)                                          \
+	VMRT_DATA(X, served, COUNT, s->served)                                                     \
+	X(depleted, "depleted", NULL, COUNT, 0, 2, s->depleted)                                    \
+	VMRT_DATA(X, unenforced, COUNT, s->unenforced)                                             \
+	X(unknown, "unknown", NULL, COUNT, 0, 2, s->unknown)                                       \
+	X(truncated, "trunc.", NULL, COUNT, 0, 2, s->truncated)                                    \
+	X(consumed_ratio, "used", "%", RATIO, 1, 2, s->consumed_ratio)                             \
+	X(background_ratio, "background", "%", RATIO, 1, 2, s->background_ratio)                   \
+	X(share_ratio, "share", "%", RATIO, 1, 2,                                                  \
+		resource ? (double)s->budget_ns / (double)s->period_ns : NAN)                      \
+	X(received_ratio, "received", "%", RATIO, 1, 2, s->received_ratio)                         \
+	X(steal_periods, "with steal", NULL, COUNT, 0, 3, s->steal_periods)                        \
+	X(used_up, "used up", NULL, COUNT, 0, 3, s->used_up)                                       \
+	X(overshoot_p50_ns, "p50", "us", NS, 1, 3, s->over_p50)                                    \
+	X(overshoot_p99_ns, "p99", "us", NS, 1, 3, s->over_p99)                                    \
+	X(overshoot_max_ns, "max", "us", NS, 1, 3, s->over_max)                                    \
+	X(overshoot_max_k, "period", NULL, COUNT, 0, 3, s->over_max_k)                             \
+	X(first_supply_p50_ns, "p50", "ms", NS, 3, 4, s->latency_p50)                              \
+	X(first_supply_p99_ns, "p99", "ms", NS, 3, 4, s->latency_p99)                              \
+	X(first_supply_max_ns, "max", "ms", NS, 3, 4, s->latency_max)                              \
+	X(first_supply_max_k, "period", NULL, COUNT, 0, 4, s->latency_max_k)                       \
+	X(supply_jitter_ns, "jitter", "ms", NS, 3, 4, s->supply_jitter)                            \
+	X(blackout_max_ns, "blackout", "ms", NS, 3, 4, s->blackout_max)                            \
+	VMRT_DATA(X, blackout_max_at_ns, NS, s->blackout_at)                                       \
+	X(blackout_bound_ns, "bound", "ms", NS, -1, 4,                                             \
+		resource ? vmrt_supply_blackout(&supply) : VMRT_UNKNOWN)
 
-static const struct vmrt_column supply_columns[] = {
-	NOT_SHOWN("server", TEXT),
-	NOT_SHOWN("length_ns", NS),
-	NOT_SHOWN("least_ns", NS),
-	NOT_SHOWN("model_ns", NS),
-	NOT_SHOWN("at_ns", NS),
-	NOT_SHOWN("holds", BOOL),
-};
+static const struct vmrt_column server_columns[] = {SERVER_COLUMNS(VMRT_COLUMN)};
+
+#define SUPPLY_COLUMNS(X)                                                                          \
+	VMRT_DATA(X, server, TEXT, s->name)                                                        \
+	VMRT_DATA(X, length_ns, NS, c->length_ns)                                                  \
+	VMRT_DATA(X, least_ns, NS, c->least_ns)                                                    \
+	VMRT_DATA(X, model_ns, NS, model)                                                          \
+	VMRT_DATA(X, at_ns, NS, c->at_ns)                                                          \
+	VMRT_DATA(X, holds, BOOL, over >= -tolerance)
+
+static const struct vmrt_column supply_columns[] = {SUPPLY_COLUMNS(VMRT_COLUMN)};
 
 /* Has it a period and a budget that make a periodic resource? */
 static bool is_resource(const struct vmrt_server_facts *s, struct vmrt_supply *supply)
@@ -77,49 +77,17 @@ static bool is_resource(const struct vmrt_server_facts *s, struct vmrt_supply *s
 	return vmrt_supply_check(supply);
 }
 
-static void put_server(struct vmrt_table *t, const struct vmrt_server_facts *s)
+static void put_server(struct vmrt_table *table, const struct vmrt_server_facts *s)
 {
 	struct vmrt_supply supply;
 	bool resource = is_resource(s, &supply);
 
-	vmrt_put_text(t, s->name);
-	vmrt_put_text(t, s->vm);
-	vmrt_put_text(t, s->policy);
-	vmrt_put_text(t, s->depletion);
-	vmrt_put_ns(t, s->period_ns);
-	vmrt_put_ns(t, s->budget_ns);
-	vmrt_put_count(t, s->priority);
-	vmrt_put_bool(t, s->enforced);
-	vmrt_put_count(t, s->periods);
-	vmrt_put_count(t, s->judged);
-	vmrt_put_count(t, s->served);
-	vmrt_put_count(t, s->depleted);
-	vmrt_put_count(t, s->unenforced);
-	vmrt_put_count(t, s->unknown);
-	vmrt_put_count(t, s->truncated);
-	vmrt_put_ratio(t, s->consumed_ratio);
-	vmrt_put_ratio(t, s->background_ratio);
-	vmrt_put_ratio(t, resource ? (double)s->budget_ns / (double)s->period_ns : NAN);
-	vmrt_put_ratio(t, s->received_ratio);
-	vmrt_put_count(t, s->steal_periods);
-	vmrt_put_count(t, s->used_up);
-	vmrt_put_ns(t, s->over_p50);
-	vmrt_put_ns(t, s->over_p99);
-	vmrt_put_ns(t, s->over_max);
-	vmrt_put_count(t, s->over_max_k);
-	vmrt_put_ns(t, s->latency_p50);
-	vmrt_put_ns(t, s->latency_p99);
-	vmrt_put_ns(t, s->latency_max);
-	vmrt_put_count(t, s->latency_max_k);
-	vmrt_put_ns(t, s->supply_jitter);
-	vmrt_put_ns(t, s->blackout_max);
-	vmrt_put_ns(t, s->blackout_at);
-	vmrt_put_ns(t, resource ? vmrt_supply_blackout(&supply) : VMRT_UNKNOWN);
+	SERVER_COLUMNS(VMRT_CELL)
 }
 
 /* The measured supply curve beside the model's. */
 static void put_supply(
-	struct vmrt_table *t, const struct vmrt_run_facts *f, const struct vmrt_server_facts *s)
+	struct vmrt_table *table, const struct vmrt_run_facts *f, const struct vmrt_server_facts *s)
 {
 	int64_t tolerance = s->n_checks ? s->checks[0].tolerance_ns : TOLERANCE_NS;
 	int64_t least_margin = INT64_MAX;
@@ -135,12 +103,7 @@ static void put_supply(
 		const struct vmrt_curve_facts *c = &s->curve[i];
 		int64_t model = vmrt_sbf(&supply, c->length_ns), over = c->least_ns - model;
 
-		vmrt_put_text(t, s->name);
-		vmrt_put_ns(t, c->length_ns);
-		vmrt_put_ns(t, c->least_ns);
-		vmrt_put_ns(t, model);
-		vmrt_put_ns(t, c->at_ns);
-		vmrt_put_bool(t, over >= -tolerance);
+		SUPPLY_COLUMNS(VMRT_CELL)
 		below += over < -tolerance;
 		/* where the model promises nothing, nothing is close to it */
 		if (!model || over >= least_margin)
@@ -152,7 +115,7 @@ static void put_supply(
 	vmrt_format_duration(s->period_ns, period);
 	vmrt_format_duration(s->budget_ns, budget);
 	if (!closest) {
-		vmrt_put_line(t, "supply",
+		vmrt_put_line(table, "supply",
 			"%s: no demand lasted long enough to compare it with the periodic resource "
 			"(%s, %s)",
 			s->name, period, budget);
@@ -161,7 +124,7 @@ static void put_supply(
 	vmrt_format_duration(closest->length_ns, length);
 	vmrt_format_duration(least_margin < 0 ? -least_margin : least_margin, margin);
 	if (below)
-		vmrt_put_line(t, "supply",
+		vmrt_put_line(table, "supply",
 			"%s: LESS than the periodic resource (%s, %s)%s in %zu of %zu lengths; "
 			"worst by %s in %s, at "
 			"%.6f s",
@@ -170,7 +133,7 @@ static void put_supply(
 			f->start_ns == VMRT_UNKNOWN ? 0.
 						    : (double)(closest->at_ns - f->start_ns) / 1e9);
 	else
-		vmrt_put_line(t, "supply",
+		vmrt_put_line(table, "supply",
 			"%s: never less than the periodic resource (%s, %s)%s in %zu lengths up to "
 			"%s; closest in %s, "
 			"%s %s",

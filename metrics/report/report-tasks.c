@@ -6,10 +6,6 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define NOT_SHOWN(key, type)                                                                       \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
 
 static const char *const task_titles[] = {
 	"Tasks: jobs by outcome",
@@ -21,83 +17,76 @@ static const char *const task_titles[] = {
 	"Tasks: jitter, largest step from one job to the next",
 };
 
-static const struct vmrt_column task_columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
-	{"deadline_ns", "deadline", "ms", VMRT_CELL_NS, -1, 1},
-	NOT_SHOWN("priority", COUNT),
-	{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"met", "met", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"missed", "missed", NULL, VMRT_CELL_COUNT, 0, 1},
-	NOT_SHOWN("missed_incomplete", COUNT),
-	{"unknown", "unknown", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"truncated", "trunc.", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"skipped", "skip", NULL, VMRT_CELL_COUNT, 0, 1},
-	NOT_SHOWN("inferred", COUNT),
-	{"miss_ratio", "miss", "%", VMRT_CELL_RATIO, 2, 2},
-	{"miss_low", "low", "%", VMRT_CELL_RATIO, 2, 2},
-	{"miss_high", "high", "%", VMRT_CELL_RATIO, 2, 2},
-	{"explained", "explained", NULL, VMRT_CELL_COUNT, 0, 2},
-	{"unexplained_ratio", "unexplained", "%", VMRT_CELL_RATIO, 2, 2},
-	{"longest_miss_run", "run", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"longest_miss_run_k", "from job", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"window_met", "met", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"window", "of", NULL, VMRT_CELL_COUNT, 0, 3},
-	{"window_met_k", "from job", NULL, VMRT_CELL_COUNT, 0, 3},
-	NOT_SHOWN("windows", COUNT),
-	{"tardiness_mean_ns", "mean", "ms", VMRT_CELL_NS, 3, 3},
-	{"tardiness_max_ns", "max", "ms", VMRT_CELL_NS, 3, 3},
-	{"response_min_ns", "min", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_mean_ns", "mean", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_p50_ns", "p50", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_p95_ns", "p95", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_p99_ns", "p99", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_p999_ns", "p99.9", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_max_ns", "max", "ms", VMRT_CELL_NS, 3, 4},
-	{"response_max_k", "job", NULL, VMRT_CELL_COUNT, 0, 4},
-	{"wcet_ns", "wcet", "ms", VMRT_CELL_NS, -1, 5},
-	{"exec_mean_ns", "mean", "ms", VMRT_CELL_NS, 3, 5},
-	{"exec_max_ns", "max", "ms", VMRT_CELL_NS, 3, 5},
-	{"exec_max_k", "job", NULL, VMRT_CELL_COUNT, 0, 5},
-	{"response_bound_alone_ns", "own CPU", "ms", VMRT_CELL_NS, 3, 5},
-	{"response_bound_server_ns", "server", "ms", VMRT_CELL_NS, 3, 5},
-	{"response_measured_ns", "measured", "ms", VMRT_CELL_NS, 3, 5 + VMRT_PEOPLE_ONLY},
-	{"release_jitter_ns", "release", "ms", VMRT_CELL_NS, 3, 6},
-	{"start_jitter_ns", "start", "ms", VMRT_CELL_NS, 3, 6},
-	{"response_jitter_ns", "response", "ms", VMRT_CELL_NS, 3, 6},
-	{"completion_jitter_ns", "completion", "ms", VMRT_CELL_NS, 3, 6},
-	{"period_jitter_ns", "period", "ms", VMRT_CELL_NS, 3, 6},
-	{"release_jitter_relative_ns", "release", "ms", VMRT_CELL_NS, 3, 7},
-	{"start_jitter_relative_ns", "start", "ms", VMRT_CELL_NS, 3, 7},
-	{"response_jitter_relative_ns", "response", "ms", VMRT_CELL_NS, 3, 7},
-	{"completion_jitter_relative_ns", "completion", "ms", VMRT_CELL_NS, 3, 7},
-	{"period_jitter_relative_ns", "period", "ms", VMRT_CELL_NS, 3, 7},
-	NOT_SHOWN("release_max_ns", NS),
-	NOT_SHOWN("start_max_ns", NS),
-};
+#define TASK_COLUMNS(X)                                                                            \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, t->label)                                   \
+	X(period_ns, "period", "ms", NS, -1, 1, t->period_ns)                                      \
+	X(deadline_ns, "deadline", "ms", NS, -1, 1, t->deadline_ns)                                \
+	VMRT_DATA(X, priority, COUNT, t->priority)                                                 \
+	X(jobs, "jobs", NULL, COUNT, 0, 1, t->jobs)                                                \
+	X(met, "met", NULL, COUNT, 0, 1, t->met)                                                   \
+	X(missed, "missed", NULL, COUNT, 0, 1, vmrt_task_missed(t))                                \
+	VMRT_DATA(X, missed_incomplete, COUNT, t->missed_incomplete)                               \
+	X(unknown, "unknown", NULL, COUNT, 0, 1, t->unknown)                                       \
+	X(truncated, "trunc.", NULL, COUNT, 0, 1, t->truncated)                                    \
+	X(skipped, "skip", NULL, COUNT, 0, 1, t->skipped)                                          \
+	VMRT_DATA(X, inferred, COUNT, t->inferred)                                                 \
+	X(miss_ratio, "miss", "%", RATIO, 2, 2, vmrt_task_miss_ratio(t))                           \
+	X(miss_low, "low", "%", RATIO, 2, 2, low)                                                  \
+	X(miss_high, "high", "%", RATIO, 2, 2, high)                                               \
+	X(explained, "explained", NULL, COUNT, 0, 2, t->excused)                                   \
+	X(unexplained_ratio, "unexplained", "%", RATIO, 2, 2, vmrt_task_unexplained_ratio(t))      \
+	X(longest_miss_run, "run", NULL, COUNT, 0, 3, t->longest_run)                              \
+	X(longest_miss_run_k, "from job", NULL, COUNT, 0, 3, t->longest_run_k)                     \
+	X(window_met, "met", NULL, COUNT, 0, 3, t->window_met)                                     \
+	X(window, "of", NULL, COUNT, 0, 3, f->filter.window)                                       \
+	X(window_met_k, "from job", NULL, COUNT, 0, 3, t->window_met_k)                            \
+	VMRT_DATA(X, windows, COUNT, t->windows)                                                   \
+	X(tardiness_mean_ns, "mean", "ms", NS, 3, 3, vmrt_series_mean(&t->tardiness))              \
+	X(tardiness_max_ns, "max", "ms", NS, 3, 3, t->tardiness.max)                               \
+	X(response_min_ns, "min", "ms", NS, 3, 4, t->response.min)                                 \
+	X(response_mean_ns, "mean", "ms", NS, 3, 4, vmrt_series_mean(&t->response))                \
+	X(response_p50_ns, "p50", "ms", NS, 3, 4, t->response_p50)                                 \
+	X(response_p95_ns, "p95", "ms", NS, 3, 4, t->response_p95)                                 \
+	X(response_p99_ns, "p99", "ms", NS, 3, 4, t->response_p99)                                 \
+	X(response_p999_ns, "p99.9", "ms", NS, 3, 4, t->response_p999)                             \
+	X(response_max_ns, "max", "ms", NS, 3, 4, t->response.max)                                 \
+	X(response_max_k, "job", NULL, COUNT, 0, 4, t->response.max_k)                             \
+	X(wcet_ns, "wcet", "ms", NS, -1, 5, t->wcet_ns)                                            \
+	X(exec_mean_ns, "mean", "ms", NS, 3, 5, vmrt_series_mean(&t->exec))                        \
+	X(exec_max_ns, "max", "ms", NS, 3, 5, t->exec.max)                                         \
+	X(exec_max_k, "job", NULL, COUNT, 0, 5, t->exec.max_k)                                     \
+	X(response_bound_alone_ns, "own CPU", "ms", NS, 3, 5, t->bound_alone_ns)                   \
+	X(response_bound_server_ns, "server", "ms", NS, 3, 5, t->bound_server_ns)                  \
+	X(response_measured_ns, "measured", "ms", NS, 3, 5 + VMRT_PEOPLE_ONLY, t->response.max)    \
+	X(release_jitter_ns, "release", "ms", NS, 3, 6, vmrt_series_jitter(&t->release))           \
+	X(start_jitter_ns, "start", "ms", NS, 3, 6, vmrt_series_jitter(&t->start))                 \
+	X(response_jitter_ns, "response", "ms", NS, 3, 6, vmrt_series_jitter(&t->response))        \
+	X(completion_jitter_ns, "completion", "ms", NS, 3, 6, vmrt_series_jitter(&t->completion))  \
+	X(period_jitter_ns, "period", "ms", NS, 3, 6, vmrt_series_jitter(&t->activation))          \
+	X(release_jitter_relative_ns, "release", "ms", NS, 3, 7, t->release.relative)              \
+	X(start_jitter_relative_ns, "start", "ms", NS, 3, 7, t->start.relative)                    \
+	X(response_jitter_relative_ns, "response", "ms", NS, 3, 7, t->response.relative)           \
+	X(completion_jitter_relative_ns, "completion", "ms", NS, 3, 7, t->completion.relative)     \
+	X(period_jitter_relative_ns, "period", "ms", NS, 3, 7, t->activation.relative)             \
+	VMRT_DATA(X, release_max_ns, NS, t->release.max)                                           \
+	VMRT_DATA(X, start_max_ns, NS, t->start.max)
+
+static const struct vmrt_column task_columns[] = {TASK_COLUMNS(VMRT_COLUMN)};
 
 static const char *const cause_titles[] = {"Causes of misses, and the thread behind most of them"};
 
-static const struct vmrt_column cause_columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"cause", "cause", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"misses", "misses", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"share_ratio", "share", "%", VMRT_CELL_RATIO, 1, 1},
-	{"explained", "explained", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"thread", "thread", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"thread_misses", "its misses", NULL, VMRT_CELL_COUNT, 0, 1},
-};
+#define CAUSE_COLUMNS(X)                                                                           \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(cause, "cause", NULL, TEXT, 0, VMRT_KEY_GROUP, cause->name)                              \
+	X(misses, "misses", NULL, COUNT, 0, 1, cause->misses)                                      \
+	X(share_ratio, "share", "%", RATIO, 1, 1,                                                  \
+		(double)cause->misses / (double)vmrt_task_missed(task))                            \
+	X(explained, "explained", NULL, COUNT, 0, 1, cause->excused)                               \
+	X(thread, "thread", NULL, TEXT, 0, 1, cause->by)                                           \
+	X(thread_misses, "its misses", NULL, COUNT, 0, 1,                                          \
+		cause->by ? cause->by_misses : VMRT_UNKNOWN)
 
-static void put_jitter(struct vmrt_table *table, const struct vmrt_task_facts *t)
-{
-	const struct vmrt_series *const series[] = {
-		&t->release, &t->start, &t->response, &t->completion, &t->activation};
-
-	for (size_t i = 0; i < ARRAY_SIZE(series); i++)
-		vmrt_put_ns(table, vmrt_series_jitter(series[i]));
-	for (size_t i = 0; i < ARRAY_SIZE(series); i++)
-		vmrt_put_ns(table, series[i]->relative);
-}
+static const struct vmrt_column cause_columns[] = {CAUSE_COLUMNS(VMRT_COLUMN)};
 
 static void put_task(
 	struct vmrt_table *table, const struct vmrt_run_facts *f, const struct vmrt_task_facts *t)
@@ -105,61 +94,13 @@ static void put_task(
 	double low, high;
 
 	vmrt_wilson((uint64_t)vmrt_task_missed(t), (uint64_t)vmrt_task_known(t), &low, &high);
-	vmrt_put_text(table, t->label);
-	vmrt_put_ns(table, t->period_ns);
-	vmrt_put_ns(table, t->deadline_ns);
-	vmrt_put_count(table, t->priority);
-	vmrt_put_count(table, t->jobs);
-	vmrt_put_count(table, t->met);
-	vmrt_put_count(table, vmrt_task_missed(t));
-	vmrt_put_count(table, t->missed_incomplete);
-	vmrt_put_count(table, t->unknown);
-	vmrt_put_count(table, t->truncated);
-	vmrt_put_count(table, t->skipped);
-	vmrt_put_count(table, t->inferred);
-	vmrt_put_ratio(table, vmrt_task_miss_ratio(t));
-	vmrt_put_ratio(table, low);
-	vmrt_put_ratio(table, high);
-	vmrt_put_count(table, t->excused);
-	vmrt_put_ratio(table, vmrt_task_unexplained_ratio(t));
-	vmrt_put_count(table, t->longest_run);
-	vmrt_put_count(table, t->longest_run_k);
-	vmrt_put_count(table, t->window_met);
-	vmrt_put_count(table, f->filter.window);
-	vmrt_put_count(table, t->window_met_k);
-	vmrt_put_count(table, t->windows);
-	vmrt_put_ns(table, vmrt_series_mean(&t->tardiness));
-	vmrt_put_ns(table, t->tardiness.max);
-	vmrt_put_ns(table, t->response.min);
-	vmrt_put_ns(table, vmrt_series_mean(&t->response));
-	vmrt_put_ns(table, t->response_p50);
-	vmrt_put_ns(table, t->response_p95);
-	vmrt_put_ns(table, t->response_p99);
-	vmrt_put_ns(table, t->response_p999);
-	vmrt_put_ns(table, t->response.max);
-	vmrt_put_count(table, t->response.max_k);
-	vmrt_put_ns(table, t->wcet_ns);
-	vmrt_put_ns(table, vmrt_series_mean(&t->exec));
-	vmrt_put_ns(table, t->exec.max);
-	vmrt_put_count(table, t->exec.max_k);
-	vmrt_put_ns(table, t->bound_alone_ns);
-	vmrt_put_ns(table, t->bound_server_ns);
-	vmrt_put_ns(table, t->response.max);
-	put_jitter(table, t);
-	vmrt_put_ns(table, t->release.max);
-	vmrt_put_ns(table, t->start.max);
+	TASK_COLUMNS(VMRT_CELL)
 }
 
-static void put_cause(struct vmrt_table *t, const struct vmrt_task_facts *task,
+static void put_cause(struct vmrt_table *table, const struct vmrt_task_facts *task,
 	const struct vmrt_cause_facts *cause)
 {
-	vmrt_put_text(t, task->label);
-	vmrt_put_text(t, cause->name);
-	vmrt_put_count(t, cause->misses);
-	vmrt_put_ratio(t, (double)cause->misses / (double)vmrt_task_missed(task));
-	vmrt_put_count(t, cause->excused);
-	vmrt_put_text(t, cause->by);
-	vmrt_put_count(t, cause->by ? cause->by_misses : VMRT_UNKNOWN);
+	CAUSE_COLUMNS(VMRT_CELL)
 }
 
 static void put_causes(struct vmrt_doc *doc, const struct vmrt_run_facts *f)

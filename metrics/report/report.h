@@ -11,6 +11,10 @@
 /** vmrt_report_run - a section with all tables of one run */
 void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
+/** vmrt_report_answer - the tables "answer", "answer_tasks", "answer_servers" and "trust": what a
+ * report begins with, for people */
+void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
+
 /** vmrt_report_servers - the tables "servers" and "supply", and their lines */
 void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 

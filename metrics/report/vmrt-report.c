@@ -38,6 +38,7 @@ static struct vmrt_print how_to_print(const struct report_options *o)
 		.select = o->select,
 		.n_select = o->n_select,
 		.width = text_width(o),
+		.brief = !o->full && !o->sql && !o->advise && !o->n_select,
 	};
 }
 

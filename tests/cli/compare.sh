@@ -104,7 +104,7 @@ seeds() {
 feasibility_differs() {
 	cp -r base-1.vmrt less.vmrt
 	sqlite3 less.vmrt/run.db "UPDATE server SET budget_ns = 4000000"
-	exits 0 "" --compare base-1.vmrt less.vmrt &&
+	exits 0 "" --full --compare base-1.vmrt less.vmrt &&
 		grep -q "not feasible here and feasible there" "$work/out" &&
 		compared base-1.vmrt less.vmrt | jq -e '[.tests[] | select(.task == "demo/rt_task1")] |
 			all(.p == null and .low == null and .comparable == false and .test == "not comparable")'

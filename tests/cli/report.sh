@@ -20,7 +20,7 @@ same_text() { # same_text EXPECTED ARGUMENT...
 }
 
 fits_80() { # of every report in text
-	for args in "--histogram --cdf hsf.vmrt" "--histogram --cdf nohsf.vmrt" "--compare nohsf.vmrt hsf.vmrt" "--compare nohsf.vmrt hsf.vmrt hsf2.vmrt"; do
+	for args in "--histogram --cdf hsf.vmrt" "--histogram --cdf nohsf.vmrt" "hsf.vmrt" "--compare nohsf.vmrt hsf.vmrt" "--compare --full nohsf.vmrt hsf.vmrt" "--compare --full nohsf.vmrt hsf.vmrt hsf2.vmrt"; do
 		# shellcheck disable=SC2086 # the words of args are arguments
 		vmrt-report --allow-loss $args >"$work/text" || return 1
 		awk 'length > 80 { print; bad = 1 } END { exit bad }' "$work/text" || return 1
@@ -32,6 +32,42 @@ fits_200() { # and uses it
 		awk 'length > 200 { print; bad = 1 } length > 120 { wide = 1 } END { exit bad || !wide }'
 }
 
+# A run of 40 tasks and 8 servers is told on one screen; nothing of the tables is missing behind --full.
+answer_fits_a_screen() {
+	cp -r hsf.vmrt big.vmrt
+	sqlite3 big.vmrt/run.db "WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
+		INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority)
+			SELECT i, 1, 'a_machine_with_a_long_name', 'a_task_with_a_long_name' || i, 20000000, 1000000, 20000000, 1 FROM n;
+		WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
+		INSERT INTO server SELECT i, 'server' || i, vm, policy, depletion, period_ns, budget_ns, priority, phase_ns, enforced, phase_source
+			FROM n, server WHERE id = 1"
+	for args in hsf.vmrt nohsf.vmrt big.vmrt "--compare nohsf.vmrt hsf.vmrt" "--compare big.vmrt hsf.vmrt nohsf.vmrt"; do
+		# shellcheck disable=SC2086 # the words of args are arguments
+		vmrt-report --allow-loss $args >"$work/text" || return 1
+		[ "$(wc -l <"$work/text")" -le 24 ] || { cat "$work/text"; return 1; }
+		awk 'length > 80 { print; bad = 1 } END { exit bad }' "$work/text" || return 1
+	done
+	[ "$(vmrt-report --allow-loss --full big.vmrt | grep -c '^server[0-9]')" -ge 8 ]
+}
+
+# The worst task is the first one, with its numbers and its cause in words.
+answer_says_it() {
+	vmrt-report --allow-loss hsf.vmrt >"$work/text"
+	grep -Eq '^demo/rt_task1 +9 +3 +50\.0 +18\.8-81\.2 +12\.0 +25\.0 +25\.0 +20 +no budget$' "$work/text" &&
+		grep -Eq '^demo +10/12 +93\.2 +78\.5 +100 +1\.98 +1 VIOLATED$' "$work/text" &&
+		grep -q '^trust  *7 events lost, 1 of 9 jobs unknown; clock error <= 120 us; steal 400' "$work/text" &&
+		grep -q '^next  *vmrt-report --full hsf.vmrt' "$work/text"
+}
+
+# What the answer tells to do can be done, whatever the folder is called.
+answer_commands_work() {
+	local odd="a 'b.vmrt" command
+	cp -r hsf.vmrt "$odd" || return 1
+	command=$(vmrt-report --allow-loss --format html "$odd" | perl -ne 'print $1 if m{<dt>next</dt><dd>(.*?)</dd>}' | perl -pe 's/&#(\d+);/chr $1/ge')
+	eval "$command" >"$work/text" 2>/dev/null
+	[ "$(grep -c '^small-hsf' "$work/text")" -ge 2 ] || { echo "$command"; return 1; }
+}
+
 no_blanks_at_line_ends() {
 	! vmrt-report --allow-loss --histogram --cdf hsf.vmrt nohsf.vmrt | grep -n ' $'
 }
@@ -39,7 +75,7 @@ no_blanks_at_line_ends() {
 # Of what is shown, nothing changes with the width.
 same_at_any_width() {
 	for width in 80 100 133 200; do
-		vmrt-report --allow-loss --width $width hsf.vmrt | tr -s ' \n=' '\n' | grep -E '^-?[0-9]+\.[0-9]+$' | sort >"$work/width-$width"
+		vmrt-report --full --allow-loss --width $width hsf.vmrt | tr -s ' \n=' '\n' | grep -E '^-?[0-9]+\.[0-9]+$' | sort >"$work/width-$width"
 		cmp "$work/width-80" "$work/width-$width" || return 1
 	done
 	[ "$(wc -l <"$work/width-80")" -gt 40 ]
@@ -155,7 +191,7 @@ text_shows_the_same() { # of what CSV says in ns
 		NR == 1 { for (i = 1; i <= NF; i++) if ($i == "response_max_ns") column = i }
 		NR == 2 { printf "%.3f", $column / 1e6 }')
 	for format in text markdown latex; do
-		vmrt-report --allow-loss --format $format hsf.vmrt | grep -qF "$ns" || { echo "$format: no $ns"; return 1; }
+		vmrt-report --full --allow-loss --format $format hsf.vmrt | grep -qF "$ns" || { echo "$format: no $ns"; return 1; }
 	done
 }
 
@@ -171,7 +207,7 @@ hostile_names() {
 	sqlite3 evil.vmrt/run.db "UPDATE run SET name = char(27) || '[31m' || char(10) || '{\$x}[exec id]\"';
 		UPDATE task SET name = 'a' || char(27) || '\"|&\\' WHERE id = 1"
 	for format in text markdown csv json jsonl latex html; do
-		vmrt-report --allow-loss --format $format evil.vmrt >"$work/out" || return 1
+		vmrt-report --full --allow-loss --format $format evil.vmrt >"$work/out" || return 1
 		[ $format = csv ] || ! LC_ALL=C grep -q $'\x1b' "$work/out" || { echo "$format: an escape got through"; return 1; }
 	done
 	vmrt-report --allow-loss --format json evil.vmrt | jq -e '.runs[0].tasks[0].task | startswith("demo/a")'
@@ -194,9 +230,12 @@ small_runs "$work/runs"
 cp -r "$work/runs/hsf.vmrt" "$work/runs/hsf2.vmrt"
 cd "$work/runs" || exit 1
 
-ok "the report of a run is as expected" same_text small-hsf.txt hsf.vmrt
-ok "the report of a run without server is as expected" same_text small-nohsf.txt nohsf.vmrt
-ok "the comparison is as expected" same_text small-compare.txt --allow-loss --compare nohsf.vmrt hsf.vmrt
+ok "the report of a run is as expected" same_text small-hsf.txt --full hsf.vmrt
+ok "the report of a run without server is as expected" same_text small-nohsf.txt --full nohsf.vmrt
+ok "the comparison is as expected" same_text small-compare.txt --full --allow-loss --compare nohsf.vmrt hsf.vmrt
+ok "the answer fits a screen of 24 lines and 80 columns" answer_fits_a_screen
+ok "the answer says what the run was like" answer_says_it
+ok "the commands of the answer are right" answer_commands_work
 ok "text fits 80 columns" fits_80
 ok "text uses up to 200 columns where they are" fits_200
 ok "the width changes no number" same_at_any_width
@@ -217,7 +256,7 @@ ok "percentiles are those that sort and awk find" percentiles_of_many_jobs
 ok "exit status 0 without loss" exits 0 "" nohsf.vmrt
 ok "exit status 3 with loss" exits 3 "events were lost" hsf.vmrt
 ok "exit status 0 with loss and --allow-loss" exits 0 "" --allow-loss hsf.vmrt
-ok "a comparison with loss says so" exits 3 "events were lost" --compare nohsf.vmrt hsf.vmrt
+ok "a comparison with loss says so" exits 3 "events were lost" --compare --full nohsf.vmrt hsf.vmrt
 ok "a comparison with loss gives no differences" grep -q "small-hsf is not comparable with small-nohsf" "$work/out"
 ok "runs of one name are told apart by their paths" exits 0 "" --allow-loss --compare hsf.vmrt hsf2.vmrt
 ok "only the named task is shown" exits 3 "" --task rt_task1 hsf.vmrt

@@ -42,6 +42,7 @@ sub value {
 
 sub rows {
 	my $t = $_[0];
+	return () unless defined $t; # a table for people only
 	return ref $t eq 'HASH' ? ($t) : @$t;
 }
 

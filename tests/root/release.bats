@@ -147,5 +147,5 @@ for_each_way() {
 	[ "$(sql "SELECT abs(measured_period_ns - 10000000) < 1000 AND period_ns IS NULL FROM task")" -eq 1 ]
 	[ "$(sql "SELECT DISTINCT outcome FROM job")" = unknown ]
 	agrees
-	"$O/bin/vmrt-report" "$run" | grep -q periodic
+	"$O/bin/vmrt-report" --full "$run" | grep -q periodic
 }

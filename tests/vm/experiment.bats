@@ -97,7 +97,7 @@ sql() { sqlite3 -batch -noheader "$out/$1.vmrt/run.db" "$2"; }
 }
 
 @test "report, comparison and export work on them" {
-	"$O/bin/vmrt-report" "$out/hsf.vmrt" | grep -q 'utilisation 0.764 against 0.833'
+	"$O/bin/vmrt-report" --full "$out/hsf.vmrt" | grep -q 'utilisation 0.764 against 0.833'
 	"$O/bin/vmrt-report" --compare "$out/none.vmrt" "$out/hsf.vmrt" | grep -q rt_task1
 	"$O/bin/vmrt-export" --format grasp --from 1s --to 1200ms -o "$out/x.grasp" "$out/hsf.vmrt"
 	tclsh "$root/tests/lib/grasp-lint.tcl" "$out/x.grasp"
