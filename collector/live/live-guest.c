@@ -113,30 +113,15 @@ static void give_up(struct live_guest *g)
 static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err)
 {
 	const struct vmrt_trace_meta *meta = vmrt_guest_meta(g->session);
-	const char **texts, **systems;
 	enum vmrt_status status;
 
 	if (!meta)
 		return vmrt_fail(err, VMRT_EPROTO, "%s: its agent told no formats", g->name);
-	texts = calloc(meta->n_formats + 1, sizeof(*texts));
-	systems = calloc(meta->n_formats + 1, sizeof(*systems));
-	if (!texts || !systems) {
-		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", g->name);
-		goto out;
-	}
-	for (size_t i = 0; i < meta->n_formats; i++) {
-		texts[i] = meta->formats[i].text;
-		systems[i] = meta->formats[i].system;
-	}
 	g->page_size = meta->page_size;
 	g->cpus = meta->cpus;
-	status = vmrt_formats_new(meta->header_page, texts, systems, meta->n_formats,
-		meta->kallsyms, &g->formats, err);
+	status = vmrt_formats_from_meta(meta, &g->formats, err);
 	if (status == VMRT_OK)
 		status = vmrt_stream_live(g->formats, g->cpus, g->page_size, &g->stream, err);
-out:
-	free(texts);
-	free(systems);
 	return status;
 }
 

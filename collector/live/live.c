@@ -110,7 +110,6 @@ static bool own_cpus(const struct vmrt_live *live, cpu_set_t *own)
 static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err)
 {
 	struct vmrt_trace_meta meta;
-	const char **texts, **systems;
 	enum vmrt_status status;
 
 	status = vmrt_tracer_open("top",
@@ -121,25 +120,12 @@ static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err
 	status = vmrt_tracer_meta(live->tracer, &meta, err);
 	if (status != VMRT_OK)
 		return status;
-	texts = calloc(meta.n_formats + 1, sizeof(*texts));
-	systems = calloc(meta.n_formats + 1, sizeof(*systems));
 	live->page = malloc(meta.page_size);
-	if (!texts || !systems || !live->page) {
-		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-		goto out;
-	}
-	for (size_t i = 0; i < meta.n_formats; i++) {
-		texts[i] = meta.formats[i].text;
-		systems[i] = meta.formats[i].system;
-	}
-	status = vmrt_formats_new(meta.header_page, texts, systems, meta.n_formats, meta.kallsyms,
-		&live->formats, err);
+	status = live->page ? vmrt_formats_from_meta(&meta, &live->formats, err)
+			    : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK)
 		status = vmrt_stream_live(
 			live->formats, meta.cpus, meta.page_size, &live->stream, err);
-out:
-	free(texts);
-	free(systems);
 	vmrt_trace_meta_free(&meta);
 	return status;
 }

@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <vmrt/dat.h>
 #include <vmrt/units.h>
 
 #include "collector/tracefs/tail.h"

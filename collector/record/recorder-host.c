@@ -10,7 +10,7 @@
 
 #include <vmrt/tool.h>
 
-#include "parser/ring/datnames.h"
+#include "parser/ring/names.h"
 #include "salvage.h"
 
 #define EXITS_BUFFER (64 << 10)

@@ -18,7 +18,7 @@
 #include <vmrt/tool.h>
 #include <vmrt/version.h>
 
-#include "parser/ring/datnames.h"
+#include "parser/ring/names.h"
 #include "parser/dat/datwrite.h"
 #include "collector/cmd/trace.h"
 

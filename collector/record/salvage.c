@@ -15,7 +15,7 @@
 
 #include "parser/dat/datfile.h"
 #include "parser/dat/datmap.h"
-#include "parser/ring/datnames.h"
+#include "parser/ring/names.h"
 #include "drain.h"
 #include "collector/session/guest-file.h"
 #include "collector/tracefs/journal.h"

@@ -10,10 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vmrt/dat.h>
 #include <vmrt/files.h>
 
 #include "parser/dat/datmap.h"
-#include "parser/ring/datnames.h"
+#include "parser/ring/names.h"
 #include "pings.h"
 #include "collector/record/salvage.h"
 #include "collector/tracefs/tail.h"

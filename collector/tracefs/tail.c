@@ -2,27 +2,8 @@
 #include "tail.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#define MISSED_EVENTS (UINT64_C(1) << 31) /* flags in the length of a sub-buffer's data */
-#define MISSED_STORED (UINT64_C(1) << 30)
-
-int64_t vmrt_page_time(const void *page)
-{
-	uint64_t time;
-
-	memcpy(&time, page, sizeof(time));
-	return (int64_t)time;
-}
-
-static void forget_lost(uint8_t *page)
-{
-	uint64_t commit;
-
-	memcpy(&commit, page + 8, sizeof(commit));
-	commit &= ~(MISSED_EVENTS | MISSED_STORED);
-	memcpy(page + 8, &commit, sizeof(commit));
-}
+#include <vmrt/dat.h>
 
 enum vmrt_status vmrt_tail_begin(
 	struct vmrt_tail *t, struct vmrt_tracer *tracer, unsigned cpu, int64_t since_ns)
@@ -48,7 +29,7 @@ static int next_since(struct vmrt_tail *t, const uint8_t **page)
 		if (!held || (got && vmrt_page_time(free_one) < t->since_ns))
 			continue;
 		if (!t->given)
-			forget_lost(held);
+			vmrt_page_forget_loss(held);
 		t->given = true;
 		*page = held;
 		return 1;

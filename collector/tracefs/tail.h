@@ -37,7 +37,4 @@ int vmrt_tail_next(struct vmrt_tail *tail, const uint8_t **page);
 /** vmrt_tail_end - free what @tail holds */
 void vmrt_tail_end(struct vmrt_tail *tail);
 
-/** vmrt_page_time - when a sub-buffer begins, as its first number tells */
-int64_t vmrt_page_time(const void *page);
-
 #endif

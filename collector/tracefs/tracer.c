@@ -11,6 +11,7 @@
 #include <tracefs.h>
 #include <unistd.h>
 
+#include <vmrt/dat.h>
 #include <vmrt/files.h>
 #include <vmrt/marks.h>
 #include <vmrt/units.h>
@@ -132,25 +133,20 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	return VMRT_OK;
 }
 
-/* A sub-buffer is where its data begin plus their size, as header_page tells. */
 static enum vmrt_status read_page_size(struct vmrt_tracer *t, struct vmrt_error *err)
 {
-	unsigned long offset = 0, size = 0;
 	enum vmrt_status status;
-	char *text, *data;
+	char *text;
 
 	status = vmrt_tracer_read_file(t, "events/header_page", &text, err);
 	if (status != VMRT_OK)
 		return status;
-	data = strstr(text, "char data;");
-	if (!data || sscanf(data, "char data; offset:%lu; size:%lu;", &offset, &size) != 2)
-		offset = size = 0;
+	t->page_size = vmrt_page_size(text);
 	free(text);
-	if (offset + size < 4096 || offset + size > VMRT_TRACER_PAGE_MAX)
+	if (t->page_size < 4096 || t->page_size > VMRT_TRACER_PAGE_MAX)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"%s/events/header_page: sub-buffers of %lu bytes", t->tracing,
-			offset + size);
-	t->page_size = (uint32_t)(offset + size);
+			"%s/events/header_page: sub-buffers of %u bytes are not supported",
+			t->tracing, t->page_size);
 	return VMRT_OK;
 }
 

@@ -111,6 +111,22 @@ enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *fo
 	const char *const *systems, size_t n, const char *kallsyms, struct vmrt_formats **out,
 	struct vmrt_error *err);
 
+struct vmrt_trace_meta;
+
+/** vmrt_formats_from_meta - vmrt_formats_new() with what a machine tells of itself */
+enum vmrt_status vmrt_formats_from_meta(
+	const struct vmrt_trace_meta *meta, struct vmrt_formats **out, struct vmrt_error *err);
+
+/** vmrt_page_size - bytes of a sub-buffer, as text events/header_page says; 0 if it is not
+ * understood */
+uint32_t vmrt_page_size(const char *header_page);
+
+/** vmrt_page_time - time at which sub-buffer @page (at least 16 bytes) begins */
+int64_t vmrt_page_time(const void *page);
+
+/** vmrt_page_forget_loss - sub-buffer @page no longer says that events before it were lost */
+void vmrt_page_forget_loss(void *page);
+
 /** vmrt_formats_free - free them; not those of a file; NULL is allowed */
 void vmrt_formats_free(struct vmrt_formats *formats);
 

@@ -202,7 +202,7 @@ static enum vmrt_status finish(struct vmrt_dat *dat, struct vmrt_error *err)
 	if (dat->info.version == 6 && dat->formats->page_size > dat->info.page_size)
 		for (size_t i = 0; i < dat->n_buffers; i++)
 			dat->buffers[i].page_size = dat->formats->page_size;
-	if (dat->buffer->page_size < DAT_MIN_PAGE || dat->buffer->page_size > DAT_MAX_PAGE)
+	if (dat->buffer->page_size < RING_MIN_PAGE || dat->buffer->page_size > RING_MAX_PAGE)
 		return vmrt_fail(err, VMRT_EFORMAT, "%s has pages of %u bytes", dat->path,
 			dat->buffer->page_size);
 	dat->info.page_size = dat->buffer->page_size;

@@ -17,7 +17,7 @@
 #include <vmrt/files.h>
 
 #include "common/buf.h"
-#include "parser/ring/datnames.h"
+#include "parser/ring/names.h"
 
 #define HEAD_RESERVE (1 << 20)	  /* of disk, so that a full one does not stop the end */
 #define SPACE (UINT64_C(8) << 40) /* of file, for all CPUs; ext4 takes 16 TiB */

@@ -26,9 +26,9 @@ static void take_cpustat(struct vmrt_dat *dat, struct dat_cursor *data)
 {
 	char *text = dat_cursor_text(data, dat_cursor_left(data));
 	const char *line = text ? strstr(text, "CPU:") : NULL;
-	unsigned cpu = line ? (unsigned)strtoul(line + 4, NULL, 10) : DAT_MAX_CPUS;
+	unsigned cpu = line ? (unsigned)strtoul(line + 4, NULL, 10) : RING_MAX_CPUS;
 
-	if (cpu == dat->n_stats && cpu < DAT_MAX_CPUS) {
+	if (cpu == dat->n_stats && cpu < RING_MAX_CPUS) {
 		struct vmrt_dat_cpustat *more = reallocarray(dat->stats, cpu + 1u, sizeof(*more));
 
 		if (more) {
@@ -67,7 +67,7 @@ static void take_guest(struct vmrt_dat *dat, struct dat_cursor *data)
 	dat_cursor_word(data, name, sizeof(name));
 	id = dat_cursor_u64(data);
 	n = dat_cursor_u32(data);
-	if (data->status != VMRT_OK || n > DAT_MAX_CPUS || n > dat_cursor_left(data) / 8 ||
+	if (data->status != VMRT_OK || n > RING_MAX_CPUS || n > dat_cursor_left(data) / 8 ||
 		dat->n_guests == MAX_GUESTS)
 		return;
 	tids = malloc((n ? n : 1) * sizeof(*tids));

@@ -94,9 +94,9 @@ static bool is_plain(const uint8_t *p, uint32_t size, uint32_t *cpus, uint32_t *
 
 	if (size < HEAD + 4)
 		return false;
-	*cpus = dat_u32(p + 12);
-	*n = dat_u32(p + HEAD);
-	if (!*cpus || *cpus > DAT_MAX_CPUS || !*n || *n > size / 8)
+	*cpus = ring_u32(p + 12);
+	*n = ring_u32(p + HEAD);
+	if (!*cpus || *cpus > RING_MAX_CPUS || !*n || *n > size / 8)
 		return false;
 	each = 4 + UINT64_C(24) * *n;
 	all = HEAD + *cpus * each;
@@ -105,10 +105,10 @@ static bool is_plain(const uint8_t *p, uint32_t size, uint32_t *cpus, uint32_t *
 	for (uint32_t cpu = 0; cpu < *cpus; cpu++) {
 		const uint8_t *of_cpu = p + HEAD + cpu * each;
 
-		if (dat_u32(of_cpu) != *n)
+		if (ring_u32(of_cpu) != *n)
 			return false;
 		for (uint32_t i = 0; i < *n; i++)
-			if (dat_u64(of_cpu + 4 + UINT64_C(16) * *n + UINT64_C(8) * i) != 1)
+			if (ring_u64(of_cpu + 4 + UINT64_C(16) * *n + UINT64_C(8) * i) != 1)
 				return false;
 	}
 	return true;

@@ -125,7 +125,7 @@ enum vmrt_status dat_open_v6(struct vmrt_dat *dat, uint64_t pos, struct vmrt_err
 	dat_cursor_skip(&c, dat_cursor_u32(&c)); /* printk formats */
 	dat_read_cmdlines(dat, &c);
 	cpus = dat_cursor_u32(&c);
-	if (c.status == VMRT_OK && (!cpus || cpus > DAT_MAX_CPUS))
+	if (c.status == VMRT_OK && (!cpus || cpus > RING_MAX_CPUS))
 		dat_cursor_fail(&c, VMRT_EFORMAT, "has an impossible number of CPUs");
 	dat_cursor_bytes(&c, tag, TAG);
 	if (c.status == VMRT_OK && memcmp(tag, "options  ", TAG) == 0) {

@@ -94,14 +94,14 @@ static void take_buffer(struct v7 *v7, struct dat_cursor *data)
 	dat_cursor_word(data, clock, sizeof(clock));
 	page_size = dat_cursor_u32(data);
 	n = dat_cursor_u32(data);
-	if (data->status != VMRT_OK || n > DAT_MAX_CPUS || n > dat_cursor_left(data) / 20)
+	if (data->status != VMRT_OK || n > RING_MAX_CPUS || n > dat_cursor_left(data) / 20)
 		return;
 	again = *data;
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t cpu = dat_cursor_u32(data);
 
 		dat_cursor_skip(data, 16);
-		if (cpu >= DAT_MAX_CPUS)
+		if (cpu >= RING_MAX_CPUS)
 			return;
 		if (cpu >= cpus)
 			cpus = cpu + 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parser/dat/dat.h"
+#include "ring.h"
 
 #include <ctype.h>
 #include <stdlib.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-#include "parser/dat/dat.h"
+#include "ring.h"
 
 #include <stdlib.h>
+
+#include <vmrt/tracer.h>
 
 /*
  * Only the events that the engine uses are parsed, and of those only the fields it uses. Every
  * other event is VMRT_EV_OTHER, for which the common fields are enough.
  */
-
-#define COMM 16
 
 enum field_kind {
 	FIELD_NONE,
@@ -17,7 +17,6 @@ enum field_kind {
 	FIELD_32,   /* 4 bytes */
 	FIELD_64,   /* 8 bytes */
 	FIELD_LONG, /* 8 bytes, or 4 of a 32-bit kernel */
-	FIELD_COMM, /* char[16] */
 	FIELD_NAME, /* char[16] or __data_loc */
 	FIELD_TEXT, /* up to the end of the record */
 };
@@ -57,7 +56,7 @@ enum { PI_PID, PI_OLD, PI_NEW };
 
 #define WAKE_FIELDS                                                                                \
 	{                                                                                          \
-		[WAKE_COMM] = {"comm", FIELD_COMM, false}, [WAKE_PID] = {"pid", FIELD_32, false},  \
+		[WAKE_COMM] = {"comm", FIELD_NAME, false}, [WAKE_PID] = {"pid", FIELD_32, false},  \
 		[WAKE_PRIO] = {"prio", FIELD_32, false},                                           \
 		[WAKE_CPU] = {"target_cpu", FIELD_32, false},                                      \
 	}
@@ -83,11 +82,11 @@ enum { PI_PID, PI_OLD, PI_NEW };
 static const struct event_want wanted[] = {
 	{"sched", "sched_switch", VMRT_EV_SWITCH,
 		{
-			[SWITCH_PREV_COMM] = {"prev_comm", FIELD_COMM, false},
+			[SWITCH_PREV_COMM] = {"prev_comm", FIELD_NAME, false},
 			[SWITCH_PREV_PID] = {"prev_pid", FIELD_32, false},
 			[SWITCH_PREV_PRIO] = {"prev_prio", FIELD_32, false},
 			[SWITCH_PREV_STATE] = {"prev_state", FIELD_LONG, false},
-			[SWITCH_NEXT_COMM] = {"next_comm", FIELD_COMM, false},
+			[SWITCH_NEXT_COMM] = {"next_comm", FIELD_NAME, false},
 			[SWITCH_NEXT_PID] = {"next_pid", FIELD_32, false},
 			[SWITCH_NEXT_PRIO] = {"next_prio", FIELD_32, false},
 		}},
@@ -201,7 +200,7 @@ enum vmrt_status formats_header_page(
 			"ring-buffer pages with another header than time and commit are not "
 			"supported");
 	f->commit_size = at[1].size;
-	f->page_size = at[2].offset + (at[2].size < DAT_MAX_PAGE ? at[2].size : 0);
+	f->page_size = at[2].offset + (at[2].size < RING_MAX_PAGE ? at[2].size : 0);
 	return VMRT_OK;
 }
 
@@ -222,8 +221,7 @@ static const char *check_field(const struct format_field *field, enum field_kind
 		[FIELD_32] = 4,
 		[FIELD_64] = 8,
 		[FIELD_LONG] = 8,
-		[FIELD_COMM] = COMM,
-		[FIELD_NAME] = COMM,
+		[FIELD_NAME] = RING_COMM,
 		[FIELD_TEXT] = 0};
 
 	if (!field->there)
@@ -287,7 +285,7 @@ static bool lie_at(const struct event_layout *l, const size_t *offsets, size_t n
 	for (size_t i = 0; i < n; i++)
 		if (l->at[i] != l->at[0] + offsets[i])
 			return false;
-	return !l->narrow;
+	return !l->narrow && !l->dynamic;
 }
 
 static enum usual_layout find_usual(const struct event_layout *l)
@@ -403,41 +401,73 @@ enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *fo
 	return VMRT_OK;
 }
 
+enum vmrt_status vmrt_formats_from_meta(
+	const struct vmrt_trace_meta *meta, struct vmrt_formats **out, struct vmrt_error *err)
+{
+	const char **texts = calloc(meta->n_formats + 1, sizeof(*texts));
+	const char **systems = calloc(meta->n_formats + 1, sizeof(*systems));
+	enum vmrt_status status;
+
+	for (size_t i = 0; texts && systems && i < meta->n_formats; i++) {
+		texts[i] = meta->formats[i].text;
+		systems[i] = meta->formats[i].system;
+	}
+	if (!meta->header_page)
+		status = vmrt_fail(err, VMRT_EFORMAT, "events/header_page is missing");
+	else if (texts && systems)
+		status = vmrt_formats_new(meta->header_page, texts, systems, meta->n_formats,
+			meta->kallsyms, out, err);
+	else
+		status = vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
+	free(texts);
+	free(systems);
+	return status;
+}
+
+uint32_t vmrt_page_size(const char *header_page)
+{
+	struct vmrt_formats *f = formats_alloc();
+	uint32_t size = 0;
+
+	if (f && formats_header_page(f, header_page, NULL) == VMRT_OK)
+		size = f->page_size;
+	vmrt_formats_free(f);
+	return size;
+}
+
 static int32_t get_32(const struct event_layout *l, const uint8_t *record, unsigned i)
 {
-	return (int32_t)dat_u32(record + l->at[i]);
+	return (int32_t)ring_u32(record + l->at[i]);
 }
 
 static uint64_t get_long(const struct event_layout *l, const uint8_t *record, unsigned i)
 {
 	if (l->narrow & (1u << i))
-		return dat_u32(record + l->at[i]);
-	return dat_u64(record + l->at[i]);
+		return ring_u32(record + l->at[i]);
+	return ring_u64(record + l->at[i]);
 }
 
-static const char *get_comm(const struct event_layout *l, const uint8_t *record, unsigned i)
-{
-	return (const char *)record + l->at[i];
-}
-
-/* A name that may stand anywhere in the record; copied to @room, since it may end with the record.
+/*
+ * A name: in the record, or (__data_loc) where the record says, which may be its very end: then it
+ * is copied to part @k of @room. A place outside of the record gives an empty name.
  */
-static const char *get_name(
-	const struct event_layout *l, const uint8_t *record, uint32_t size, unsigned i, char *room)
+static const char *get_name(const struct event_layout *l, const uint8_t *record, uint32_t size,
+	unsigned i, char *room, unsigned k)
 {
 	uint32_t where, at, len;
 
 	if (l->at[i] == LAYOUT_ABSENT)
 		return NULL;
 	if (!(l->dynamic & (1u << i)))
-		return get_comm(l, record, i);
-	where = dat_u32(record + l->at[i]);
+		return (const char *)record + l->at[i];
+	room += RING_COMM * k;
+	memset(room, 0, RING_COMM);
+	where = ring_u32(record + l->at[i]);
 	at = where & 0xffff;
 	len = where >> 16;
-	if (at > size || len > size - at)
-		return NULL;
-	memset(room, 0, COMM);
-	memcpy(room, record + at, strnlen((const char *)record + at, len < COMM ? len : COMM));
+	if (at <= size && len <= size - at)
+		memcpy(room, record + at,
+			strnlen((const char *)record + at, len < RING_COMM ? len : RING_COMM));
 	return room;
 }
 
@@ -477,8 +507,8 @@ static void decode_timer(const struct vmrt_formats *f, const struct event_layout
 		event->timer.timer = get_long(l, record, START_TIMER);
 		event->timer.function = get_long(l, record, START_FUNCTION);
 		event->timer.fn = find_fn(f, event->timer.function);
-		event->timer.expires = (int64_t)dat_u64(record + l->at[START_EXPIRES]);
-		event->timer.softexpires = (int64_t)dat_u64(record + l->at[START_SOFT]);
+		event->timer.expires = (int64_t)ring_u64(record + l->at[START_EXPIRES]);
+		event->timer.softexpires = (int64_t)ring_u64(record + l->at[START_SOFT]);
 		if (l->at[START_MODE] != LAYOUT_ABSENT)
 			event->timer.mode = get_32(l, record, START_MODE);
 		break;
@@ -486,7 +516,7 @@ static void decode_timer(const struct vmrt_formats *f, const struct event_layout
 		event->timer.timer = get_long(l, record, EXPIRE_TIMER);
 		event->timer.function = get_long(l, record, EXPIRE_FUNCTION);
 		event->timer.fn = find_fn(f, event->timer.function);
-		event->timer.now = (int64_t)dat_u64(record + l->at[EXPIRE_NOW]);
+		event->timer.now = (int64_t)ring_u64(record + l->at[EXPIRE_NOW]);
 		break;
 	default:
 		event->timer.timer = get_long(l, record, CANCEL_TIMER);
@@ -513,19 +543,19 @@ bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layo
 {
 	switch (event->type) {
 	case VMRT_EV_SWITCH:
-		event->sw.prev_comm = get_comm(l, record, SWITCH_PREV_COMM);
+		event->sw.prev_comm = get_name(l, record, size, SWITCH_PREV_COMM, name_room, 0);
 		event->sw.prev_pid = get_32(l, record, SWITCH_PREV_PID);
 		event->sw.prev_prio = get_32(l, record, SWITCH_PREV_PRIO);
 		event->sw.prev_state =
 			(int64_t)(get_long(l, record, SWITCH_PREV_STATE) & TASK_STATE_MASK);
-		event->sw.next_comm = get_comm(l, record, SWITCH_NEXT_COMM);
+		event->sw.next_comm = get_name(l, record, size, SWITCH_NEXT_COMM, name_room, 1);
 		event->sw.next_pid = get_32(l, record, SWITCH_NEXT_PID);
 		event->sw.next_prio = get_32(l, record, SWITCH_NEXT_PRIO);
 		break;
 	case VMRT_EV_WAKING:
 	case VMRT_EV_WAKEUP:
 	case VMRT_EV_WAKEUP_NEW:
-		event->wake.comm = get_comm(l, record, WAKE_COMM);
+		event->wake.comm = get_name(l, record, size, WAKE_COMM, name_room, 0);
 		event->wake.pid = get_32(l, record, WAKE_PID);
 		event->wake.prio = get_32(l, record, WAKE_PRIO);
 		event->wake.target_cpu = get_32(l, record, WAKE_CPU);
@@ -542,7 +572,7 @@ bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layo
 		event->process.other_pid = l->at[PROCESS_OTHER] != LAYOUT_ABSENT
 						   ? get_32(l, record, PROCESS_OTHER)
 						   : -1;
-		event->process.comm = get_name(l, record, size, PROCESS_COMM, name_room);
+		event->process.comm = get_name(l, record, size, PROCESS_COMM, name_room, 0);
 		break;
 	case VMRT_EV_TIMER_SETUP:
 	case VMRT_EV_TIMER_START:

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "parser/dat/dat.h"
+#include "ring.h"
 
 /*
  * A page as the kernel's ring buffer writes it: u64 time, commit (size of the data and two flags),
@@ -27,6 +27,19 @@ static int wrong(struct page_walk *walk, const char *what)
 	return -1;
 }
 
+int64_t vmrt_page_time(const void *page)
+{
+	return (int64_t)ring_u64(page);
+}
+
+void vmrt_page_forget_loss(void *page)
+{
+	uint8_t *commit = (uint8_t *)page + 8;
+	uint32_t word = ring_u32(commit) & ~(COMMIT_MISSED | COMMIT_COUNTED);
+
+	memcpy(commit, &word, sizeof(word));
+}
+
 bool page_begin(
 	struct page_walk *walk, const uint8_t *page, uint32_t size, uint32_t commit_size, bool cut)
 {
@@ -41,8 +54,8 @@ bool page_begin(
 		walk->wrong = "a page shorter than its header";
 		return cut;
 	}
-	walk->ts = dat_u64(page);
-	commit = dat_u32(page + 8);
+	walk->ts = ring_u64(page);
+	commit = ring_u32(page + 8);
 	walk->pos = header;
 	walk->end = header + (commit & COMMIT_SIZE);
 	if ((int64_t)walk->ts < 0) {
@@ -59,8 +72,8 @@ bool page_begin(
 	if (commit & COMMIT_MISSED) {
 		walk->lost = UINT64_MAX;
 		if ((commit & COMMIT_COUNTED) && size - walk->end >= commit_size)
-			walk->lost = commit_size == 8 ? dat_u64(page + walk->end)
-						      : dat_u32(page + walk->end);
+			walk->lost = commit_size == 8 ? ring_u64(page + walk->end)
+						      : ring_u32(page + walk->end);
 		if (!walk->lost)
 			walk->lost = UINT64_MAX;
 	}
@@ -77,7 +90,7 @@ int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size
 
 		if (left < 4)
 			return left && !walk->cut ? wrong(walk, "an entry cut short") : 0;
-		word = dat_u32(entry);
+		word = ring_u32(entry);
 		type = word & 31;
 		delta = word >> 5;
 		if (type != ENTRY_LONG && type < ENTRY_PADDING) {
@@ -95,7 +108,7 @@ int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size
 			return 0; /* nothing was written behind this */
 		if (left < 8)
 			return walk->cut ? 0 : wrong(walk, "an entry cut short");
-		second = dat_u32(entry + 4);
+		second = ring_u32(entry + 4);
 		bytes = 8;
 		switch (type) {
 		case ENTRY_LONG:

@@ -9,9 +9,6 @@
  * the next one in order. The record given out last stays as it is until the next one is asked for.
  */
 
-#define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
-#define WINDOW_MAX (256u << 10)
-
 static void sift_down(struct vmrt_stream *s, unsigned i)
 {
 	struct stream_cpu *moving = s->heap[i];
@@ -72,7 +69,7 @@ static void heap_settle_top(struct vmrt_stream *s)
 		stream_reorder(s);
 }
 
-static void ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
+void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	if (!cpu->ended)
 		s->n_ended++;
@@ -84,9 +81,9 @@ static void die(struct vmrt_stream *s, struct stream_cpu *cpu, uint64_t offset, 
 	struct vmrt_error *err = &s->errors[s->n_errors++];
 
 	cpu->dead = true;
-	ends_early(s, cpu);
+	stream_ends_early(s, cpu);
 	cpu->in_page = false;
-	if (offset == DAT_PAGE_LIVE)
+	if (offset == RING_PAGE_LIVE)
 		vmrt_fail(err, VMRT_EFORMAT, "live pages: CPU %u: %s", cpu->cpu, what);
 	else
 		vmrt_fail(err, VMRT_EFORMAT,
@@ -100,13 +97,13 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	const uint8_t *page;
 	uint32_t size;
 	bool cut;
-	int more = page_feed_next(cpu->feed, &page, &size, &cpu->page_offset, &cut, &why);
+	int more = cpu->feed->next(cpu->feed, &page, &size, &cpu->page_offset, &cut, &why);
 
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
-	if (!more && (s->cut || page_feed_incomplete(cpu->feed)))
-		ends_early(s, cpu);
+	if (!more && (s->cut || cpu->feed->incomplete))
+		stream_ends_early(s, cpu);
 	if (more <= 0)
 		return false;
 	if (!page_begin(&cpu->walk, page, size, s->formats->commit_size, cut)) {
@@ -130,8 +127,8 @@ static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int mor
 			return true;
 		if (more < 0) {
 			die(s, cpu,
-				cpu->page_offset == DAT_PAGE_LIVE
-					? DAT_PAGE_LIVE
+				cpu->page_offset == RING_PAGE_LIVE
+					? RING_PAGE_LIVE
 					: cpu->page_offset + cpu->walk.pos,
 				cpu->walk.wrong);
 			return false;
@@ -173,7 +170,7 @@ static void settle(struct vmrt_stream *s)
 	}
 }
 
-static struct vmrt_stream *stream_alloc(const struct vmrt_formats *formats, unsigned n_cpus)
+struct vmrt_stream *stream_new(const struct vmrt_formats *formats, unsigned n_cpus)
 {
 	struct vmrt_stream *s = calloc(1, sizeof(*s));
 
@@ -194,41 +191,12 @@ static struct vmrt_stream *stream_alloc(const struct vmrt_formats *formats, unsi
 	return s;
 }
 
-enum vmrt_status vmrt_stream_open(
-	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err)
-{
-	struct vmrt_stream *s = stream_alloc(dat->formats, dat->info.cpus);
-	size_t window = WINDOW_MAX;
-
-	if (!s)
-		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
-	s->path = dat->path;
-	s->tsc_mult = dat->tsc_mult;
-	s->tsc_shift = dat->tsc_shift;
-	if (s->n_cpus > WINDOWS / WINDOW_MAX)
-		window = WINDOWS / s->n_cpus;
-	for (unsigned i = 0; i < s->n_cpus; i++) {
-		if (!dat->buffer->cpus[i].size) {
-			if (dat->buffer->cpus[i].missing)
-				ends_early(s, &s->cpus[i]);
-			continue;
-		}
-		s->cpus[i].feed = page_feed_file(dat, i, window);
-		if (!s->cpus[i].feed) {
-			vmrt_stream_free(s);
-			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
-		}
-	}
-	*out = s;
-	return VMRT_OK;
-}
-
 void vmrt_stream_broken_off(struct vmrt_stream *stream)
 {
 	stream->cut = true;
 	for (unsigned i = 0; i < stream->n_cpus; i++)
 		if (!stream->cpus[i].feed)
-			ends_early(stream, &stream->cpus[i]);
+			stream_ends_early(stream, &stream->cpus[i]);
 }
 
 enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,
@@ -236,10 +204,10 @@ enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned c
 {
 	struct vmrt_stream *s;
 
-	if (!cpus || cpus > DAT_MAX_CPUS || page_size < DAT_MIN_PAGE || page_size > DAT_MAX_PAGE)
+	if (!cpus || cpus > RING_MAX_CPUS || page_size < RING_MIN_PAGE || page_size > RING_MAX_PAGE)
 		return vmrt_fail(err, VMRT_EINVAL,
 			"a live stream of %u CPUs with pages of %u bytes", cpus, page_size);
-	s = stream_alloc(formats, cpus);
+	s = stream_new(formats, cpus);
 	if (!s)
 		return vmrt_fail(err, VMRT_ENOMEM, "live stream: out of memory");
 	s->live = true;
@@ -306,8 +274,8 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 	cpu = stream->heap[0];
 	if (!formats_decode(stream->formats, cpu->record, cpu->size, stream->name_room, event)) {
 		die(stream, cpu,
-			cpu->page_offset == DAT_PAGE_LIVE
-				? DAT_PAGE_LIVE
+			cpu->page_offset == RING_PAGE_LIVE
+				? RING_PAGE_LIVE
 				: cpu->page_offset + (uint64_t)(cpu->record - cpu->walk.page),
 			"a record shorter than its event's format says");
 		heap_drop_top(stream);
@@ -344,7 +312,8 @@ void vmrt_stream_free(struct vmrt_stream *stream)
 	if (!stream)
 		return;
 	for (unsigned i = 0; stream->cpus && i < stream->n_cpus; i++)
-		page_feed_free(stream->cpus[i].feed);
+		if (stream->cpus[i].feed)
+			stream->cpus[i].feed->free(stream->cpus[i].feed);
 	free(stream->cpus);
 	free(stream->heap);
 	free(stream->errors);

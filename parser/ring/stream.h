@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef PARSER_STREAM_H
-#define PARSER_STREAM_H
+#ifndef VMRT_PARSER_RING_STREAM_H
+#define VMRT_PARSER_RING_STREAM_H
 
 /* Inside a stream, for those who read so many events that a call for each would count. */
 
-#include "parser/dat/dat.h"
+#include "ring.h"
 
 struct stream_cpu {
 	struct page_feed *feed;
@@ -40,7 +40,7 @@ struct vmrt_stream {
 	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
 	unsigned n_errors;	   /* CPUs that died and were not told of yet */
 	struct vmrt_error *errors; /* room for one each */
-	char name_room[16];
+	char name_room[RING_NAME_ROOM];
 };
 
 static inline bool stream_before(const struct stream_cpu *a, const struct stream_cpu *b)
@@ -67,6 +67,13 @@ static inline void stream_give(
 	s->last_ts = cpu->ts;
 	s->given = cpu;
 }
+
+/** stream_new - a stream of @n_cpus CPUs without feeds; free with vmrt_stream_free(); NULL: no
+ * memory
+ */
+struct vmrt_stream *stream_new(const struct vmrt_formats *formats, unsigned n_cpus);
+/** stream_ends_early - the data of @cpu end before what was recorded does */
+void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu);
 
 /** stream_reorder - the top of the heap is no longer its first: puts it in its place, returns the
  * new top */

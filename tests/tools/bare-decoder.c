@@ -44,12 +44,12 @@ static void step(struct walk *w, uint32_t page_size)
 				w->ts = UINT64_MAX;
 				return;
 			}
-			w->ts = dat_u64(w->page);
+			w->ts = ring_u64(w->page);
 			w->at = w->page + 16;
-			w->page_end = w->at + (dat_u32(w->page + 8) & 0x07ffffff);
+			w->page_end = w->at + (ring_u32(w->page + 8) & 0x07ffffff);
 			continue;
 		}
-		word = dat_u32(w->at);
+		word = ring_u32(w->at);
 		type = word & 31;
 		if (type && type <= PAGE_ENTRY_WORDS) {
 			w->ts += word >> 5;
@@ -58,19 +58,19 @@ static void step(struct walk *w, uint32_t page_size)
 			return;
 		}
 		if (type == 30 || type == 31) {
-			uint64_t delta = (word >> 5) + ((uint64_t)dat_u32(w->at + 4) << 27);
+			uint64_t delta = (word >> 5) + ((uint64_t)ring_u32(w->at + 4) << 27);
 
 			w->ts = type == 30 ? w->ts + delta : delta;
 			w->at += 8;
 		} else if (!type) {
 			w->ts += word >> 5;
 			w->record = w->at + 8;
-			w->at += 4 + ((dat_u32(w->at + 4) + 3) & ~3u);
+			w->at += 4 + ((ring_u32(w->at + 4) + 3) & ~3u);
 			return;
 		} else if (!(word >> 5)) {
 			w->at = w->page_end;
 		} else {
-			w->at += 4 + dat_u32(w->at + 4);
+			w->at += 4 + ring_u32(w->at + 4);
 		}
 	}
 }
@@ -115,10 +115,10 @@ int main(int argc, char **argv)
 				w = &walks[i];
 		if (!n || w->ts == UINT64_MAX)
 			break;
-		id = dat_u16(w->record);
-		sum += w->ts + id + dat_u32(w->record + dat->formats->pid_at);
+		id = ring_u16(w->record);
+		sum += w->ts + id + ring_u32(w->record + dat->formats->pid_at);
 		if (dat->formats->layouts[dat->formats->by_id[id]].usual == USUAL_SWITCH)
-			sum += dat_u32(w->record + 56);
+			sum += ring_u32(w->record + 56);
 		events++;
 		step(w, dat->info.page_size);
 	}

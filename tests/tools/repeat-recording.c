@@ -30,14 +30,14 @@ static void put_u64(uint8_t *at, uint64_t v)
 /* Time of the last record of a page, and moves its times by @shift. */
 static uint64_t move_page(struct copy *c, uint64_t shift)
 {
-	uint64_t ts = dat_u64(c->page);
-	uint32_t pos = c->header, end = pos + (dat_u32(c->page + 8) & 0x07ffffff);
+	uint64_t ts = ring_u64(c->page);
+	uint32_t pos = c->header, end = pos + (ring_u32(c->page + 8) & 0x07ffffff);
 
 	put_u64(c->page, ts + shift);
 	while (pos + 4 <= end) {
 		uint8_t *at = c->page + pos;
-		uint32_t word = dat_u32(at), type = word & 31,
-			 second = pos + 8 <= end ? dat_u32(at + 4) : 0;
+		uint32_t word = ring_u32(at), type = word & 31,
+			 second = pos + 8 <= end ? ring_u32(at + 4) : 0;
 
 		if (type == 29 && !(word >> 5))
 			break;
@@ -84,7 +84,7 @@ static bool find_span(struct copy *c, uint64_t *span)
 			continue;
 		if (!read_page(c, data->offset))
 			return false;
-		ts = dat_u64(c->page);
+		ts = ring_u64(c->page);
 		first = ts < first ? ts : first;
 		if (!read_page(c, data->offset + data->size - c->page_size))
 			return false;
@@ -111,8 +111,8 @@ static bool write_header(struct copy *c, uint64_t n, uint64_t begin)
 		goto out;
 	table += sizeof("flyrecord");
 	for (unsigned cpu = 0; cpu < buffer->n_cpus; cpu++) {
-		if (dat_u64(table) != buffer->cpus[cpu].offset ||
-			dat_u64(table + 8) != buffer->cpus[cpu].size)
+		if (ring_u64(table) != buffer->cpus[cpu].offset ||
+			ring_u64(table + 8) != buffer->cpus[cpu].size)
 			goto out;
 		put_u64(table, at);
 		put_u64(table + 8, buffer->cpus[cpu].size * n);

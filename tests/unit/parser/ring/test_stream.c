@@ -82,11 +82,11 @@ static void entries_of_all_kinds_give_their_times(void **unused)
 	assert_int_equal(page_next(&walk, &record, &size), 1);
 	assert_true(walk.ts == high + 1005);
 	assert_int_equal(size, 8);
-	assert_int_equal(dat_u32(record), 0x11111111);
+	assert_int_equal(ring_u32(record), 0x11111111);
 	assert_int_equal(page_next(&walk, &record, &size), 1);
 	assert_true(walk.ts == high + 1005 + 7 + (UINT64_C(3) << 27) + 2);
 	assert_int_equal(size, 6);
-	assert_int_equal(dat_u32(record), 0x33333333);
+	assert_int_equal(ring_u32(record), 0x33333333);
 	assert_int_equal(page_next(&walk, &record, &size), 1);
 	assert_true(walk.ts == high + 77 + (UINT64_C(16) << 27));
 	assert_int_equal(size, 4);

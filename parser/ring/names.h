@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMRT_PARSER_RING_DATNAMES_H
-#define VMRT_PARSER_RING_DATNAMES_H
+#ifndef VMRT_PARSER_RING_NAMES_H
+#define VMRT_PARSER_RING_NAMES_H
 
-/* Names of threads that have ended: nobody else knows them any longer than the events do. */
+/* Names of threads that have ended: only the recorded events still tell them. */
 
-#include "parser/dat/datwrite.h"
+#include <stdint.h>
+
+#include <vmrt/tracer.h>
 
 struct vmrt_names;
 
@@ -19,7 +21,7 @@ struct vmrt_names *vmrt_names_new(const struct vmrt_trace_meta *meta);
 /** vmrt_names_scan - look through @size bytes of sub-buffers in file @fd from @offset on */
 void vmrt_names_scan(struct vmrt_names *names, int fd, uint64_t offset, uint64_t size);
 
-/** vmrt_names_page - look through one sub-buffer */
+/** vmrt_names_page - look through one sub-buffer of the page size that the formats tell */
 void vmrt_names_page(struct vmrt_names *names, const void *page);
 
 /** vmrt_names_take - free it; lines "tid comm" of what was found, to be freed; NULL if there is

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* The pages of one CPU of a file: windows of the file, or chunks that are decompressed. */
+#include "dat.h"
+
+#include <stdlib.h>
+#include <zstd.h>
+
+struct file_feed {
+	struct page_feed base;
+	const struct vmrt_dat *dat;
+	uint32_t page_size;
+
+	uint64_t next, end; /* still to be read from the file */
+	uint32_t chunks;    /* compressed chunks still to come */
+	bool counted;	    /* the number of chunks is known */
+
+	uint8_t *buffer, *packed;
+	size_t room, packed_room;
+	size_t have, at;      /* bytes in the buffer; of them, given away */
+	uint64_t buffer_from; /* file offset of the buffer, or of its chunk */
+};
+
+/* The next window of plain pages. */
+static int fill_plain(struct file_feed *feed, struct vmrt_error *err)
+{
+	uint64_t left = feed->end - feed->next;
+	size_t n = left < feed->room ? (size_t)left : feed->room;
+
+	if (!n)
+		return 0;
+	if (dat_pread(feed->dat, feed->buffer, n, feed->next, err) != VMRT_OK)
+		return -1;
+	feed->buffer_from = feed->next;
+	feed->next += n;
+	feed->have = n;
+	feed->at = 0;
+	return 1;
+}
+
+static bool want_room(uint8_t **buffer, size_t *room, size_t size)
+{
+	uint8_t *more;
+
+	if (size <= *room)
+		return true;
+	more = realloc(*buffer, size);
+	if (!more)
+		return false;
+	*buffer = more;
+	*room = size;
+	return true;
+}
+
+/* Read @size bytes; 1, or 0 if the file ends before them, or -1. */
+static int take(struct file_feed *feed, void *to, size_t size, struct vmrt_error *err)
+{
+	if (size > feed->end - feed->next) {
+		if (feed->base.incomplete)
+			return 0;
+		vmrt_fail(err, VMRT_EFORMAT, "a compressed chunk is longer than its CPU's data");
+		return -1;
+	}
+	if (dat_pread(feed->dat, to, size, feed->next, err) != VMRT_OK)
+		return -1;
+	feed->next += size;
+	return 1;
+}
+
+/* The next compressed chunk, as pages. */
+static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
+{
+	uint32_t sizes[2];
+	size_t got;
+	int more;
+
+	if (!feed->counted) {
+		if (feed->next == feed->end)
+			return 0;
+		more = take(feed, &feed->chunks, sizeof(feed->chunks), err);
+		if (more != 1)
+			return more;
+		feed->counted = true;
+	}
+	if (!feed->chunks)
+		return 0;
+	feed->buffer_from = feed->next;
+	more = take(feed, sizes, sizeof(sizes), err);
+	if (more != 1)
+		return more;
+	if (sizes[0] > DAT_MAX_CHUNK || sizes[1] > DAT_MAX_CHUNK) {
+		vmrt_fail(err, VMRT_EFORMAT, "a compressed chunk has an impossible size");
+		return -1;
+	}
+	if (!want_room(&feed->packed, &feed->packed_room, sizes[0]) ||
+		!want_room(&feed->buffer, &feed->room, sizes[1])) {
+		vmrt_fail(err, VMRT_ENOMEM, "pages: out of memory");
+		return -1;
+	}
+	more = take(feed, feed->packed, sizes[0], err);
+	if (more != 1)
+		return more;
+	got = ZSTD_decompress(feed->buffer, feed->room, feed->packed, sizes[0]);
+	if (ZSTD_isError(got) || got != sizes[1]) {
+		vmrt_fail(err, VMRT_EFORMAT, "a compressed chunk cannot be decompressed");
+		return -1;
+	}
+	feed->chunks--;
+	feed->have = got;
+	feed->at = 0;
+	return 1;
+}
+
+static int next_page(struct page_feed *base, const uint8_t **page, uint32_t *size, uint64_t *offset,
+	bool *cut, struct vmrt_error *err)
+{
+	struct file_feed *feed = (struct file_feed *)base;
+	size_t left;
+
+	*cut = false;
+	while (feed->at == feed->have) {
+		int more = feed->dat->zstd ? fill_packed(feed, err) : fill_plain(feed, err);
+
+		*offset = feed->next;
+		if (more != 1)
+			return more;
+	}
+	left = feed->have - feed->at;
+	*page = feed->buffer + feed->at;
+	*size = left < feed->page_size ? (uint32_t)left : feed->page_size;
+	*offset = feed->buffer_from + (feed->dat->zstd ? 0 : feed->at);
+	*cut = base->incomplete && left < feed->page_size && feed->next == feed->end;
+	feed->at += *size;
+	return 1;
+}
+
+static void free_feed(struct page_feed *base)
+{
+	struct file_feed *feed = (struct file_feed *)base;
+
+	free(feed->buffer);
+	free(feed->packed);
+	free(feed);
+}
+
+struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_t window)
+{
+	const struct dat_cpu_data *data = &dat->buffer->cpus[cpu];
+	struct file_feed *feed = calloc(1, sizeof(*feed));
+
+	if (!feed)
+		return NULL;
+	feed->base.next = next_page;
+	feed->base.free = free_feed;
+	feed->dat = dat;
+	feed->page_size = dat->buffer->page_size;
+	feed->next = data->offset;
+	feed->end = data->offset + data->size;
+	feed->base.incomplete = data->missing > 0;
+	if (dat->zstd) {
+		/* The number of chunks in front is not counted in the size. */
+		feed->end += sizeof(feed->chunks);
+		if (feed->end > dat->file_size)
+			feed->end = dat->file_size;
+	} else {
+		feed->room = window - window % feed->page_size;
+		if (!feed->room)
+			feed->room = feed->page_size;
+		if (feed->room > data->size)
+			feed->room = data->size ? (size_t)data->size : 1;
+		feed->buffer = malloc(feed->room);
+		if (!feed->buffer) {
+			free(feed);
+			return NULL;
+		}
+	}
+	return &feed->base;
+}

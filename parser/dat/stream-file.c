@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* A stream of all events of a file: every CPU is read through a window of its own. */
+#include "dat.h"
+
+#include "parser/ring/stream.h"
+
+#define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
+#define WINDOW_MAX (256u << 10)
+
+enum vmrt_status vmrt_stream_open(
+	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err)
+{
+	struct vmrt_stream *s = stream_new(dat->formats, dat->info.cpus);
+	size_t window = WINDOW_MAX;
+
+	if (!s)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
+	s->path = dat->path;
+	s->tsc_mult = dat->tsc_mult;
+	s->tsc_shift = dat->tsc_shift;
+	if (s->n_cpus > WINDOWS / WINDOW_MAX)
+		window = WINDOWS / s->n_cpus;
+	for (unsigned i = 0; i < s->n_cpus; i++) {
+		if (!dat->buffer->cpus[i].size) {
+			if (dat->buffer->cpus[i].missing)
+				stream_ends_early(s, &s->cpus[i]);
+			continue;
+		}
+		s->cpus[i].feed = page_feed_file(dat, i, window);
+		if (!s->cpus[i].feed) {
+			vmrt_stream_free(s);
+			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
+		}
+	}
+	*out = s;
+	return VMRT_OK;
+}
