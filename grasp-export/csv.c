@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The promised views of run.db as comma-separated values. */
 #include "csv.h"
 
 #include <string.h>
@@ -16,13 +17,13 @@ static const struct {
 	{"losses", "from_ns", "to_ns", "from_ns, machine, cpu, kind, to_ns"},
 };
 
-enum vmrt_status vmrt_csv_export(sqlite3 *db, const char *table, int64_t from_ns, int64_t to_ns,
-	FILE *out, struct vmrt_error *err)
+enum vmrt_status vmrt_csv_export(struct vmrt_db *db, const char *table, int64_t from_ns,
+	int64_t to_ns, FILE *out, struct vmrt_error *err)
 {
-	sqlite3_stmt *stmt = NULL;
+	struct vmrt_query q;
 	char sql[512];
 	size_t v;
-	int rc, columns;
+	int columns;
 
 	for (v = 0; v < ARRAY_SIZE(views); v++)
 		if (!strcmp(views[v].name, table))
@@ -36,28 +37,24 @@ enum vmrt_status vmrt_csv_export(sqlite3 *db, const char *table, int64_t from_ns
 		" ORDER BY %s",
 		table, views[v].from, (long long)INT64_MAX, views[v].to, (long long)INT64_MIN,
 		views[v].order);
-	rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
-	if (rc == SQLITE_OK) {
-		sqlite3_bind_int64(stmt, 1, from_ns);
-		sqlite3_bind_int64(stmt, 2, to_ns);
-		columns = sqlite3_column_count(stmt);
-		for (int i = 0; i < columns; i++)
-			fprintf(out, "%s%s", i ? "," : "", sqlite3_column_name(stmt, i));
+	vmrt_query_begin(&q, db, err, sql);
+	vmrt_query_bind(&q, 1, from_ns);
+	vmrt_query_bind(&q, 2, to_ns);
+	columns = vmrt_query_width(&q);
+	for (int i = 0; i < columns; i++)
+		fprintf(out, "%s%s", i ? "," : "", vmrt_query_key(&q, i));
+	if (columns)
 		putc('\n', out);
-		while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-			for (int i = 0; i < columns; i++) {
-				const char *text = (const char *)sqlite3_column_text(stmt, i);
+	while (vmrt_query_next(&q)) {
+		for (int i = 0; i < columns; i++) {
+			const char *text = vmrt_query_printed(&q, i);
 
-				if (i)
-					putc(',', out);
-				if (text)
-					vmrt_csv_field(out, text);
-			}
-			putc('\n', out);
+			if (i)
+				putc(',', out);
+			if (text)
+				vmrt_csv_field(out, text);
 		}
+		putc('\n', out);
 	}
-	sqlite3_finalize(stmt);
-	if (rc != SQLITE_DONE)
-		return vmrt_fail(err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(db));
-	return VMRT_OK;
+	return vmrt_query_end(&q);
 }

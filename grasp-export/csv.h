@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <sqlite3.h>
+#include <vmrt/rundb.h>
 
 #include <vmrt/status.h>
 
@@ -17,7 +17,7 @@
  *
  * Return: VMRT_OK, VMRT_ENOENT if there is no such view, VMRT_EDB.
  */
-enum vmrt_status vmrt_csv_export(sqlite3 *db, const char *table, int64_t from_ns, int64_t to_ns,
-	FILE *out, struct vmrt_error *err);
+enum vmrt_status vmrt_csv_export(struct vmrt_db *db, const char *table, int64_t from_ns,
+	int64_t to_ns, FILE *out, struct vmrt_error *err);
 
 #endif

@@ -20,7 +20,7 @@ struct job {
 
 static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_row *row, size_t *n)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT s.start_ns, s.end_ns, s.end_state, t.machine, s.cpu"
 		" FROM slice s JOIN thread t ON t.id = s.thread"
 		" WHERE s.thread IN (SELECT id FROM thread WHERE task = ?1 OR id = ?2)"
@@ -29,11 +29,11 @@ static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_r
 	size_t room = 0;
 
 	*n = 0;
-	sqlite3_bind_int64(stmt, 1, row->task == VMRT_UNKNOWN ? -1 : row->task);
-	sqlite3_bind_int64(stmt, 2, row->thread == VMRT_UNKNOWN ? -1 : row->thread);
-	sqlite3_bind_int64(stmt, 3, g->from_ns);
-	sqlite3_bind_int64(stmt, 4, g->to_ns);
-	while (vmrt_grasp_step(g, stmt)) {
+	vmrt_query_bind(&q, 1, row->task == VMRT_UNKNOWN ? -1 : row->task);
+	vmrt_query_bind(&q, 2, row->thread == VMRT_UNKNOWN ? -1 : row->thread);
+	vmrt_query_bind(&q, 3, g->from_ns);
+	vmrt_query_bind(&q, 4, g->to_ns);
+	while (vmrt_query_next(&q)) {
 		struct slice *s;
 
 		if (*n == room) {
@@ -46,17 +46,17 @@ static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_r
 			slices = s;
 		}
 		s = &slices[(*n)++];
-		s->start = vmrt_grasp_int(stmt, 0);
-		s->end = vmrt_grasp_int(stmt, 1);
-		s->end_state = vmrt_grasp_int(stmt, 2);
-		s->cpu = vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 3), vmrt_grasp_int(stmt, 4));
+		s->start = vmrt_query_int(&q, 0);
+		s->end = vmrt_query_int(&q, 1);
+		s->end_state = vmrt_query_int(&q, 2);
+		s->cpu = vmrt_grasp_cpu(g, vmrt_query_int(&q, 3), vmrt_query_int(&q, 4));
 		/* two slices of one row never overlap; a clock's error may make it seem so */
 		if (*n > 1 && s->start < s[-1].end)
 			s->start = s[-1].end;
 		if (s->end < s->start)
 			s->end = s->start;
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 	return slices;
 }
 
@@ -67,7 +67,7 @@ static int64_t earlier(int64_t a, int64_t b)
 
 static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *row, size_t *n)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT k, arrival_ns, start_ns, end_ns, deadline_ns, outcome, cause FROM job"
 		" WHERE task = ?1 AND coalesce(arrival_ns, start_ns, end_ns) < ?3"
 		" AND max(coalesce(end_ns, ?3), coalesce(deadline_ns, end_ns, ?3)) >= ?2 ORDER BY "
@@ -76,12 +76,12 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 	size_t room = 0;
 
 	*n = 0;
-	sqlite3_bind_int64(stmt, 1, row->task);
-	sqlite3_bind_int64(stmt, 2, g->from_ns);
-	sqlite3_bind_int64(stmt, 3, g->to_ns);
-	while (vmrt_grasp_step(g, stmt)) {
-		const char *outcome = (const char *)sqlite3_column_text(stmt, 5);
-		const char *cause = (const char *)sqlite3_column_text(stmt, 6);
+	vmrt_query_bind(&q, 1, row->task);
+	vmrt_query_bind(&q, 2, g->from_ns);
+	vmrt_query_bind(&q, 3, g->to_ns);
+	while (vmrt_query_next(&q)) {
+		const char *outcome = vmrt_query_string(&q, 5);
+		const char *cause = vmrt_query_string(&q, 6);
 		struct job *j;
 
 		if (*n == room) {
@@ -95,11 +95,11 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 		}
 		j = &jobs[(*n)++];
 		memset(j, 0, sizeof(*j));
-		j->k = vmrt_grasp_int(stmt, 0);
-		j->arrival = vmrt_grasp_int(stmt, 1);
-		j->start = vmrt_grasp_int(stmt, 2);
-		j->end = vmrt_grasp_int(stmt, 3);
-		j->deadline = vmrt_grasp_int(stmt, 4);
+		j->k = vmrt_query_int(&q, 0);
+		j->arrival = vmrt_query_int(&q, 1);
+		j->start = vmrt_query_int(&q, 2);
+		j->end = vmrt_query_int(&q, 3);
+		j->deadline = vmrt_query_int(&q, 4);
 		j->missed = outcome && !strncmp(outcome, "missed", 6);
 		j->known = j->missed || (outcome && !strcmp(outcome, "met"));
 		if (cause)
@@ -115,7 +115,7 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 		if (*n > 1 && j[-1].until == VMRT_UNKNOWN)
 			j[-1].until = j->start; /* VMRT_UNKNOWN for one that never ran */
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 	return jobs;
 }
 

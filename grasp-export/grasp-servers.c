@@ -67,7 +67,7 @@ static int by_time(const void *a, const void *b)
 static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 	struct marks *marks, size_t *n, int64_t *largest)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT coalesce(replenished_ns, start_ns), depleted_ns, budget_ns FROM "
 		"server_period"
 		" WHERE server = ?1 AND start_ns < ?3 AND end_ns > ?2 ORDER BY k");
@@ -75,12 +75,12 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 	size_t room = 0;
 
 	*n = 0;
-	sqlite3_bind_int64(stmt, 1, s->id);
-	sqlite3_bind_int64(stmt, 2, g->from_ns);
-	sqlite3_bind_int64(stmt, 3, g->to_ns);
-	while (vmrt_grasp_step(g, stmt)) {
-		int64_t at = vmrt_grasp_int(stmt, 0), depleted = vmrt_grasp_int(stmt, 1);
-		int64_t budget = vmrt_grasp_int(stmt, 2);
+	vmrt_query_bind(&q, 1, s->id);
+	vmrt_query_bind(&q, 2, g->from_ns);
+	vmrt_query_bind(&q, 3, g->to_ns);
+	while (vmrt_query_next(&q)) {
+		int64_t at = vmrt_query_int(&q, 0), depleted = vmrt_query_int(&q, 1);
+		int64_t budget = vmrt_query_int(&q, 2);
 		struct open_time *more;
 
 		if (*n == room) {
@@ -102,7 +102,7 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 		if (budget > *largest)
 			*largest = budget;
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 	return open;
 }
 
@@ -113,21 +113,20 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 	const struct open_time *open, size_t n, struct marks *marks)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT s.start_ns, s.end_ns, t.machine, s.cpu FROM slice s JOIN thread t ON t.id "
 		"= s.thread"
 		" WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
 		" AND s.start_ns < ?3 AND s.end_ns > ?2 ORDER BY s.start_ns");
 
-	sqlite3_bind_int64(stmt, 1, s->vm);
-	sqlite3_bind_int64(stmt, 2, n ? open[0].from : g->from_ns);
-	sqlite3_bind_int64(stmt, 3, g->to_ns);
-	while (vmrt_grasp_step(g, stmt)) {
-		int64_t start = vmrt_grasp_int(stmt, 0), end = vmrt_grasp_int(stmt, 1);
+	vmrt_query_bind(&q, 1, s->vm);
+	vmrt_query_bind(&q, 2, n ? open[0].from : g->from_ns);
+	vmrt_query_bind(&q, 3, g->to_ns);
+	while (vmrt_query_next(&q)) {
+		int64_t start = vmrt_query_int(&q, 0), end = vmrt_query_int(&q, 1);
 
 		if (s->cpu < 0 && end > g->from_ns)
-			s->cpu =
-				vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 2), vmrt_grasp_int(stmt, 3));
+			s->cpu = vmrt_grasp_cpu(g, vmrt_query_int(&q, 2), vmrt_query_int(&q, 3));
 		for (size_t i = 0; i < n && open[i].from < end; i++) {
 			int64_t from = start > open[i].from ? start : open[i].from;
 			int64_t to = end < open[i].to ? end : open[i].to;
@@ -138,7 +137,7 @@ static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 			add_mark(g, marks, to, STOP, 0);
 		}
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 	if (s->cpu < 0)
 		s->cpu = 0;
 }
@@ -154,7 +153,7 @@ static void pass(struct budget *b, int64_t time)
 {
 	int64_t passed = time - b->time;
 
-	if (b->consumers && b->consumers * passed > b->left) {
+	if (b->consumers && passed > b->left / b->consumers) {
 		int64_t empty = b->time + b->left / b->consumers;
 
 		tell(b, empty, "serverDepleted");
@@ -214,12 +213,13 @@ static void change(struct budget *b, const struct mark *m)
 /* What is left, and how many use it, where the window begins. */
 static void open_window(struct budget *b, const struct marks *marks, size_t *next)
 {
-	int64_t left = 0, users = 0, last = b->g->from_ns;
+	__int128 left = 0;
+	int64_t users = 0, last = b->g->from_ns;
 
 	for (; *next < marks->n && marks->all[*next].ns < b->g->from_ns; (*next)++) {
 		const struct mark *m = &marks->all[*next];
 
-		left -= users * (m->ns - last);
+		left -= (__int128)users * (m->ns - last);
 		last = m->ns;
 		if (m->kind == REPLENISH)
 			left = m->budget_ns;
@@ -228,9 +228,9 @@ static void open_window(struct budget *b, const struct marks *marks, size_t *nex
 		else
 			users += m->kind == RUN ? 1 : -1;
 	}
-	left -= users * (b->g->from_ns - last);
+	left -= (__int128)users * (b->g->from_ns - last);
 	b->spent = users;
-	replenish(b, left > 0 ? to_units(b->g, left) : 0);
+	replenish(b, left > 0 ? to_units(b->g, (int64_t)left) : 0);
 }
 
 static void add_server(struct vmrt_grasp *g, size_t index)
@@ -263,17 +263,17 @@ static void add_server(struct vmrt_grasp *g, size_t index)
 /* Only enforced servers have a budget that could be shown. */
 void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT id, vm, name FROM server WHERE enforced AND EXISTS"
 		" (SELECT 1 FROM server_period p WHERE p.server = server.id AND p.start_ns < ?2"
 		"  AND p.end_ns > ?1) ORDER BY priority DESC, id");
 
-	sqlite3_bind_int64(stmt, 1, g->from_ns);
-	sqlite3_bind_int64(stmt, 2, g->to_ns);
-	while (vmrt_grasp_step(g, stmt)) {
+	vmrt_query_bind(&q, 1, g->from_ns);
+	vmrt_query_bind(&q, 2, g->to_ns);
+	while (vmrt_query_next(&q)) {
 		struct vmrt_grasp_server *more =
 			realloc(g->servers, (g->n_servers + 1) * sizeof(*more));
-		char *name = strdup((const char *)sqlite3_column_text(stmt, 2));
+		char *name = vmrt_query_name(&q, 2);
 
 		if (more)
 			g->servers = more;
@@ -283,9 +283,9 @@ void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 			break;
 		}
 		g->servers[g->n_servers++] = (struct vmrt_grasp_server){
-			vmrt_grasp_int(stmt, 0), vmrt_grasp_int(stmt, 1), name, 1, -1};
+			vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), name, 1, -1};
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_servers; i++)
 		add_server(g, i);
 }

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* A part of a run as a Grasp trace: chooses the part, collects its rows and CPUs, sorts its events.
+ */
 #include "grasp.h"
 
 #include <stdarg.h>
@@ -14,34 +16,21 @@ void vmrt_grasp_no_memory(struct vmrt_grasp *g)
 		g->status = vmrt_fail(g->err, VMRT_ENOMEM, "out of memory");
 }
 
-sqlite3_stmt *vmrt_grasp_query(struct vmrt_grasp *g, const char *sql)
+struct vmrt_query vmrt_grasp_query(struct vmrt_grasp *g, const char *sql)
 {
-	sqlite3_stmt *stmt = NULL;
+	struct vmrt_query q = {.db = g->db, .err = g->err, .status = g->status};
 
-	if (g->status == VMRT_OK && sqlite3_prepare_v2(g->db, sql, -1, &stmt, NULL) != SQLITE_OK)
-		g->status = vmrt_fail(
-			g->err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(g->db));
-	return stmt;
+	if (g->status == VMRT_OK)
+		vmrt_query_begin(&q, g->db, g->err, sql);
+	return q;
 }
 
-bool vmrt_grasp_step(struct vmrt_grasp *g, sqlite3_stmt *stmt)
+void vmrt_grasp_end(struct vmrt_grasp *g, struct vmrt_query *q)
 {
-	int rc;
+	enum vmrt_status status = vmrt_query_end(q);
 
-	if (g->status != VMRT_OK || !stmt)
-		return false;
-	rc = sqlite3_step(stmt);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		g->status = vmrt_fail(
-			g->err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(g->db));
-	return rc == SQLITE_ROW;
-}
-
-int64_t vmrt_grasp_int(sqlite3_stmt *stmt, int column)
-{
-	if (sqlite3_column_type(stmt, column) == SQLITE_NULL)
-		return VMRT_UNKNOWN;
-	return sqlite3_column_int64(stmt, column);
+	if (g->status == VMRT_OK)
+		g->status = status;
 }
 
 void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fmt, ...)
@@ -118,18 +107,18 @@ static void choose_unit(struct vmrt_grasp *g)
 
 static void load_cpus(struct vmrt_grasp *g)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g, "SELECT DISTINCT t.machine, s.cpu, m.name FROM "
-						 "slice s JOIN thread t ON t.id = s.thread"
-						 " JOIN machine m ON m.id = t.machine"
-						 " WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND "
-						 "(t.task IS NOT NULL OR t.role = 'vcpu')"
-						 " ORDER BY m.kind <> 'host', t.machine, s.cpu");
+	struct vmrt_query q = vmrt_grasp_query(g, "SELECT DISTINCT t.machine, s.cpu, m.name FROM "
+						  "slice s JOIN thread t ON t.id = s.thread"
+						  " JOIN machine m ON m.id = t.machine"
+						  " WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND "
+						  "(t.task IS NOT NULL OR t.role = 'vcpu')"
+						  " ORDER BY m.kind <> 'host', t.machine, s.cpu");
 
-	sqlite3_bind_int64(stmt, 1, g->from_ns);
-	sqlite3_bind_int64(stmt, 2, g->to_ns);
-	while (vmrt_grasp_step(g, stmt)) {
+	vmrt_query_bind(&q, 1, g->from_ns);
+	vmrt_query_bind(&q, 2, g->to_ns);
+	while (vmrt_query_next(&q)) {
 		struct vmrt_grasp_cpu *more = realloc(g->cpus, (g->n_cpus + 1) * sizeof(*more));
-		char *name = strdup((const char *)sqlite3_column_text(stmt, 2));
+		char *name = vmrt_query_name(&q, 2);
 
 		if (more)
 			g->cpus = more;
@@ -139,51 +128,52 @@ static void load_cpus(struct vmrt_grasp *g)
 			break;
 		}
 		more += g->n_cpus;
-		*more = (struct vmrt_grasp_cpu){
-			vmrt_grasp_int(stmt, 0), vmrt_grasp_int(stmt, 1), name};
+		*more = (struct vmrt_grasp_cpu){vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), name};
 		if (g->n_cpus && more[-1].machine == more->machine)
 			g->several = true;
 		g->n_cpus++;
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 }
 
-static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, const char *name)
+/* A row of @name, which is freed. */
+static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, char *name)
 {
 	struct vmrt_grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
 
-	if (!more) {
+	if (!more || !name) {
+		free(name);
 		vmrt_grasp_no_memory(g);
 		return;
 	}
 	g->rows = more;
 	more += g->n_rows++;
-	*more = (struct vmrt_grasp_row){.task = task, .thread = thread, .name = strdup(name)};
+	*more = (struct vmrt_grasp_row){.task = task, .thread = thread, .name = name};
 	more->cpus = calloc(g->n_cpus + 1, sizeof(*more->cpus));
-	if (!more->name || !more->cpus)
+	if (!more->cpus)
 		vmrt_grasp_no_memory(g);
 }
 
 /* Which CPUs a row needs an object on, and on which it begins. */
 static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT DISTINCT t.machine, s.cpu FROM slice s JOIN thread t ON t.id = s.thread"
 		" WHERE (t.task = ?1 OR t.id = ?2) AND s.start_ns < ?4 AND s.end_ns > ?3");
 
-	sqlite3_bind_int64(stmt, 1, row->task == VMRT_UNKNOWN ? -1 : row->task);
-	sqlite3_bind_int64(stmt, 2, row->thread == VMRT_UNKNOWN ? -1 : row->thread);
-	sqlite3_bind_int64(stmt, 3, g->from_ns);
-	sqlite3_bind_int64(stmt, 4, g->to_ns);
+	vmrt_query_bind(&q, 1, row->task == VMRT_UNKNOWN ? -1 : row->task);
+	vmrt_query_bind(&q, 2, row->thread == VMRT_UNKNOWN ? -1 : row->thread);
+	vmrt_query_bind(&q, 3, g->from_ns);
+	vmrt_query_bind(&q, 4, g->to_ns);
 	row->first_cpu = -1;
-	while (vmrt_grasp_step(g, stmt)) {
-		int cpu = vmrt_grasp_cpu(g, vmrt_grasp_int(stmt, 0), vmrt_grasp_int(stmt, 1));
+	while (vmrt_query_next(&q)) {
+		int cpu = vmrt_grasp_cpu(g, vmrt_query_int(&q, 0), vmrt_query_int(&q, 1));
 
 		if (row->first_cpu < 0)
 			row->first_cpu = cpu;
 		row->cpus[cpu] = true;
 	}
-	sqlite3_finalize(stmt);
+	vmrt_grasp_end(g, &q);
 	if (row->first_cpu < 0) {
 		row->first_cpu = 0;
 		row->cpus[0] = true;
@@ -193,22 +183,20 @@ static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
 /* Tasks first, higher priority above; below them the vCPU threads. */
 static void load_rows(struct vmrt_grasp *g)
 {
-	sqlite3_stmt *stmt =
+	struct vmrt_query q =
 		vmrt_grasp_query(g, "SELECT t.id, t.machine_name || '/' || t.name FROM task t"
 				    " ORDER BY t.machine_name, t.priority DESC, t.id");
 
-	while (vmrt_grasp_step(g, stmt))
-		add_row(g, vmrt_grasp_int(stmt, 0), VMRT_UNKNOWN,
-			(const char *)sqlite3_column_text(stmt, 1));
-	sqlite3_finalize(stmt);
-	stmt = vmrt_grasp_query(g,
+	while (vmrt_query_next(&q))
+		add_row(g, vmrt_query_int(&q, 0), VMRT_UNKNOWN, vmrt_query_name(&q, 1));
+	vmrt_grasp_end(g, &q);
+	q = vmrt_grasp_query(g,
 		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu FROM thread t JOIN vm v ON "
 		"v.id = t.vm"
 		" WHERE t.role = 'vcpu' AND t.task IS NULL ORDER BY v.name, t.vcpu, t.id");
-	while (vmrt_grasp_step(g, stmt))
-		add_row(g, VMRT_UNKNOWN, vmrt_grasp_int(stmt, 0),
-			(const char *)sqlite3_column_text(stmt, 1));
-	sqlite3_finalize(stmt);
+	while (vmrt_query_next(&q))
+		add_row(g, VMRT_UNKNOWN, vmrt_query_int(&q, 0), vmrt_query_name(&q, 1));
+	vmrt_grasp_end(g, &q);
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_rows; i++)
 		find_row_cpus(g, &g->rows[i]);
 }
@@ -262,22 +250,22 @@ static void build(struct vmrt_grasp *g)
 /* About how many events the window up to @to_ns has: bounds the memory before anything is built. */
 static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
 {
-	sqlite3_stmt *stmt = vmrt_grasp_query(g,
+	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT 2 * (SELECT count(*) FROM slice WHERE start_ns >= ?1 AND start_ns < ?2)"
 		" + 2 * (SELECT count(*) FROM server_period WHERE start_ns >= ?1 AND start_ns < "
 		"?2)");
 	int64_t n = 0;
 
-	sqlite3_bind_int64(stmt, 1, g->from_ns);
-	sqlite3_bind_int64(stmt, 2, to_ns);
-	if (vmrt_grasp_step(g, stmt))
-		n = vmrt_grasp_int(stmt, 0);
-	sqlite3_finalize(stmt);
+	vmrt_query_bind(&q, 1, g->from_ns);
+	vmrt_query_bind(&q, 2, to_ns);
+	if (vmrt_query_next(&q))
+		n = vmrt_query_int(&q, 0);
+	vmrt_grasp_end(g, &q);
 	return n;
 }
 
-enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options *options, FILE *out,
-	int64_t *shown_to_ns, struct vmrt_error *err)
+enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_options *options,
+	FILE *out, int64_t *shown_to_ns, struct vmrt_error *err)
 {
 	struct vmrt_grasp g = {
 		.db = db, .err = err, .from_ns = options->from_ns, .to_ns = options->to_ns};

@@ -9,8 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include <sqlite3.h>
-
+#include <vmrt/rundb.h>
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
@@ -53,7 +52,7 @@ struct vmrt_grasp_server {
 };
 
 struct vmrt_grasp {
-	sqlite3 *db;
+	struct vmrt_db *db;
 	struct vmrt_error *err;
 	enum vmrt_status status; /* of the first failure */
 	int64_t from_ns, to_ns, unit_ns;
@@ -80,18 +79,19 @@ struct vmrt_grasp {
  * Return: VMRT_OK, VMRT_EDB, VMRT_ENOMEM; VMRT_ERANGE if not even the shortest part has so few
  * events.
  */
-enum vmrt_status vmrt_grasp_export(sqlite3 *db, const struct vmrt_grasp_options *options, FILE *out,
-	int64_t *shown_to_ns, struct vmrt_error *err);
+enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_options *options,
+	FILE *out, int64_t *shown_to_ns, struct vmrt_error *err);
 
 /** vmrt_grasp_name - @text without anything that Tcl, Tk or the player would read more into */
 void vmrt_grasp_name(const char *text, char *buf, size_t room);
 
 /* Within the folder */
 
-/** vmrt_grasp_query - begin a query; NULL when something failed before */
-sqlite3_stmt *vmrt_grasp_query(struct vmrt_grasp *g, const char *sql);
-bool vmrt_grasp_step(struct vmrt_grasp *g, sqlite3_stmt *stmt);
-int64_t vmrt_grasp_int(sqlite3_stmt *stmt, int column); /* VMRT_UNKNOWN for NULL */
+/** vmrt_grasp_query - begin a query; it has no rows when something failed before */
+struct vmrt_query vmrt_grasp_query(struct vmrt_grasp *g, const char *sql);
+
+/** vmrt_grasp_end - end it; a failure becomes that of the export */
+void vmrt_grasp_end(struct vmrt_grasp *g, struct vmrt_query *q);
 
 void vmrt_grasp_no_memory(struct vmrt_grasp *g);
 

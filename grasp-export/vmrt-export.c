@@ -89,42 +89,36 @@ static error_t check(void *opts, const struct argp_state *state)
 	return 0;
 }
 
-static enum vmrt_status load_times(sqlite3 *db, struct times *t, struct vmrt_error *err)
+static enum vmrt_status load_times(struct vmrt_db *db, struct times *t, struct vmrt_error *err)
 {
-	sqlite3_stmt *stmt = NULL;
-	enum vmrt_status status = VMRT_OK;
-	int rc;
+	const char *name;
+	struct vmrt_query q;
+	bool found;
 
 	/* a recording that does not know its start and end has those of its slices */
-	rc = sqlite3_prepare_v2(db,
+	vmrt_query_begin(&q, db, err,
 		"SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
 		" coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
-		" (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1",
-		-1, &stmt, NULL);
-	if (rc == SQLITE_OK)
-		rc = sqlite3_step(stmt);
-	if (rc == SQLITE_DONE) {
-		status = vmrt_fail(err, VMRT_EFORMAT, "the database describes no run");
-	} else if (rc != SQLITE_ROW) {
-		status = vmrt_fail(err, VMRT_EDB, "cannot read the run: %s", sqlite3_errmsg(db));
-	} else if (sqlite3_column_type(stmt, 0) == SQLITE_NULL ||
-		   sqlite3_column_type(stmt, 1) == SQLITE_NULL ||
-		   sqlite3_column_int64(stmt, 1) <= sqlite3_column_int64(stmt, 0)) {
-		status = vmrt_fail(err, VMRT_EFORMAT, "the run is empty: nothing ran in it");
-	} else {
-		const char *name = (const char *)sqlite3_column_text(stmt, 3);
-
-		t->start_ns = sqlite3_column_int64(stmt, 0);
-		t->end_ns = sqlite3_column_int64(stmt, 1);
-		t->first_job_ns = vmrt_grasp_int(stmt, 2);
+		" (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1");
+	found = vmrt_query_next(&q);
+	if (found) {
+		t->start_ns = vmrt_query_int(&q, 0);
+		t->end_ns = vmrt_query_int(&q, 1);
+		t->first_job_ns = vmrt_query_int(&q, 2);
+		name = vmrt_query_string(&q, 3);
 		snprintf(t->name, sizeof(t->name), "%s", name ? name : "");
 	}
-	sqlite3_finalize(stmt);
-	return status;
+	if (vmrt_query_end(&q) != VMRT_OK)
+		return q.status;
+	if (!found)
+		return vmrt_fail(err, VMRT_EFORMAT, "the database describes no run");
+	if (t->start_ns == VMRT_UNKNOWN || t->end_ns == VMRT_UNKNOWN || t->end_ns <= t->start_ns)
+		return vmrt_fail(err, VMRT_EFORMAT, "the run is empty: nothing ran in it");
+	return VMRT_OK;
 }
 
 static enum vmrt_status export_grasp(
-	sqlite3 *db, const struct options *o, FILE *out, struct vmrt_error *err)
+	struct vmrt_db *db, const struct options *o, FILE *out, struct vmrt_error *err)
 {
 	struct vmrt_grasp_options options = {.max_events = (size_t)o->max_events};
 	int64_t length, shown_to;
@@ -168,8 +162,15 @@ static enum vmrt_status export_grasp(
 	return status;
 }
 
+static int64_t after(int64_t start_ns, int64_t ns)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(start_ns, ns, &sum) ? INT64_MAX : sum;
+}
+
 static enum vmrt_status export_csv(
-	sqlite3 *db, const struct options *o, FILE *out, struct vmrt_error *err)
+	struct vmrt_db *db, const struct options *o, FILE *out, struct vmrt_error *err)
 {
 	int64_t from = INT64_MIN, to = INT64_MAX;
 	struct times t;
@@ -180,9 +181,9 @@ static enum vmrt_status export_csv(
 	if (status != VMRT_OK)
 		return status;
 	if (o->from_ns != VMRT_UNKNOWN)
-		from = t.start_ns + o->from_ns;
+		from = after(t.start_ns, o->from_ns);
 	if (o->to_ns != VMRT_UNKNOWN)
-		to = t.start_ns + o->to_ns;
+		to = after(t.start_ns, o->to_ns);
 	return vmrt_csv_export(db, o->table ? o->table : "jobs", from, to, out, err);
 }
 
@@ -233,22 +234,20 @@ static int run(void *opts)
 {
 	const struct options *o = opts;
 	struct vmrt_error err;
-	sqlite3 *db = NULL;
+	struct vmrt_db *db = NULL;
 	char *beside = NULL;
 	FILE *out = NULL;
-	enum vmrt_status status = vmrt_rundb_open(o->run, &db, &err);
+	enum vmrt_status status = vmrt_db_open(o->run, &db, &err);
 
 	if (status == VMRT_OK)
 		status = open_output(o, &beside, &out, &err);
 	if (status == VMRT_OK) {
-		/* one read transaction, so that all queries see one state */
-		sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
 		status = o->format == FORMAT_CSV ? export_csv(db, o, out, &err)
 						 : export_grasp(db, o, out, &err);
 		status = close_output(o, beside, out, status, &err);
 	}
 	free(beside);
-	sqlite3_close(db);
+	vmrt_db_close(db);
 	if (status == VMRT_OK)
 		return VMRT_EXIT_DONE;
 	vmrt_complain(&err);

@@ -1,93 +1,97 @@
 /* SPDX-License-Identifier: MIT */
 /* What the analysis found out about a guest's clock, for people. */
-#include <limits.h>
-#include <math.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
+#include <vmrt/rundb.h>
 #include <vmrt/units.h>
 
 #include "trace.h"
 
 #define STATEMENT                                                                                  \
-	"SELECT c.from_local_ns, c.to_local_ns, c.offset_ns, c.rate_ppb, c.error_ns, c.uppers, "   \
-	"c.lowers,"                                                                                \
-	" c.source FROM clock c JOIN machine m ON m.id = c.machine WHERE m.name = ? ORDER BY 1"
+	"SELECT c.from_local_ns, c.to_local_ns, c.offset_ns, c.rate_ppb, c.error_ns, c.uppers,"    \
+	" c.lowers, (SELECT l.source FROM clock l WHERE l.machine = m.id"                          \
+	"  ORDER BY l.from_local_ns DESC LIMIT 1), count(*) OVER ()"                               \
+	" FROM clock c JOIN machine m ON m.id = c.machine WHERE m.name = ?1 ORDER BY 1"
+
+/* A row of table clock. */
+struct segment {
+	int64_t from_ns, to_ns, offset_ns, rate_ppb, error_ns, uppers, lowers;
+};
 
 /* One line per stretch; between two of them, where the clock was stepped, how far. */
-static void print_segment(sqlite3_stmt *s, bool only, int64_t begin_ns)
+static void print_segment(const struct segment *s, bool only, int64_t begin_ns)
 {
-	int64_t from = sqlite3_column_int64(s, 0), to = sqlite3_column_int64(s, 1);
-	bool known = sqlite3_column_type(s, 4) != SQLITE_NULL;
-	bool bounded = sqlite3_column_int64(s, 5) || sqlite3_column_int64(s, 6);
-	char error[VMRT_UNITS_TEXT], length[VMRT_UNITS_TEXT];
+	bool bounded = s->uppers || s->lowers;
+	char error[VMRT_UNITS_TEXT] = "unknown", length[VMRT_UNITS_TEXT];
 
-	if (known)
-		vmrt_format_duration(sqlite3_column_int64(s, 4), error);
-	if (!only)
-		printf("    %+.6f s, for %-12s ", (double)(from - begin_ns) / VMRT_NS_PER_S,
-			vmrt_format_duration(to - from, length));
+	if (s->error_ns != VMRT_UNKNOWN)
+		vmrt_format_duration(s->error_ns, error);
+	if (!only && s->from_ns != VMRT_UNKNOWN && s->to_ns != VMRT_UNKNOWN)
+		printf("    %+.6f s, for %-12s ", (double)(s->from_ns - begin_ns) / VMRT_NS_PER_S,
+			vmrt_format_duration(s->to_ns - s->from_ns, length));
 	else
 		printf("    ");
 	if (!only && !bounded)
 		printf("the clock was stepped, or changed its rate; exact to %s only\n",
-			known ? error : "an unknown extent");
+			s->error_ns != VMRT_UNKNOWN ? error : "an unknown extent");
 	else
 		printf("guest - host %+.6f s, %+.1f ppm, error at most %s; %lld bounds\n",
-			(double)sqlite3_column_int64(s, 2) / VMRT_NS_PER_S,
-			(double)sqlite3_column_int64(s, 3) / 1000, known ? error : "unknown",
-			(long long)(sqlite3_column_int64(s, 5) + sqlite3_column_int64(s, 6)));
+			(double)s->offset_ns / VMRT_NS_PER_S, (double)s->rate_ppb / 1000, error,
+			(long long)(s->uppers + s->lowers));
 }
 
-static int count_segments(sqlite3_stmt *s, char *source, size_t room)
+/* The database may be a stranger's: no escape sequence of it reaches the terminal. */
+static void print_source(const char *source)
 {
-	int n = 0;
+	printf("  clock                    by ");
+	for (; *source; source++)
+		putchar(*source >= ' ' && *source <= '~' ? *source : '?');
+	putchar('\n');
+}
 
-	while (sqlite3_step(s) == SQLITE_ROW) {
-		const char *text = (const char *)sqlite3_column_text(s, 7);
+static enum vmrt_status print_segments(struct vmrt_db *db, const char *vm, struct vmrt_error *err)
+{
+	struct vmrt_query q;
+	int64_t begin = 0, n = 0;
 
-		n++;
-		snprintf(source, room, "%s", text ? text : "");
+	vmrt_query_begin(&q, db, err, STATEMENT);
+	vmrt_query_bind_text(&q, 1, vm);
+	for (int i = 0; vmrt_query_next(&q); i++) {
+		struct segment s = {vmrt_query_int(&q, 0), vmrt_query_int(&q, 1),
+			vmrt_query_int(&q, 2), vmrt_query_int(&q, 3), vmrt_query_int(&q, 4),
+			vmrt_query_int(&q, 5), vmrt_query_int(&q, 6)};
+		const char *source = vmrt_query_string(&q, 7);
+
+		n = vmrt_query_int(&q, 8);
+		if (q.status != VMRT_OK)
+			break;
+		if (!i) {
+			print_source(source ? source : "unknown means");
+			begin = s.from_ns != VMRT_UNKNOWN ? s.from_ns : 0;
+		}
+		print_segment(&s, n == 1, begin);
 	}
-	sqlite3_reset(s);
-	return n;
+	if (vmrt_query_end(&q) == VMRT_OK && !n)
+		printf("  clock                    not in %s\n", VMRT_FILE_DB);
+	return q.status;
 }
 
 void vmrt_info_clock(const char *run, const char *vm)
 {
-	char path[PATH_MAX], source[64] = "";
-	sqlite3_stmt *s = NULL;
-	sqlite3 *db = NULL;
-	int64_t begin = 0;
-	int n;
+	struct vmrt_error err;
+	struct vmrt_db *db;
+	enum vmrt_status status = vmrt_db_open(run, &db, &err);
 
-	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_DB) != VMRT_OK ||
-		access(path, F_OK) != 0) {
+	if (status == VMRT_ENOENT) {
 		printf("  clock                    not known before `vmrt-trace analyze`\n");
 		return;
 	}
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK ||
-		sqlite3_prepare_v2(db, STATEMENT, -1, &s, NULL) != SQLITE_OK) {
-		printf("  clock                    %s cannot be read: %s\n", VMRT_FILE_DB,
-			sqlite3_errmsg(db));
-		goto out;
-	}
-	sqlite3_bind_text(s, 1, vm, -1, SQLITE_STATIC);
-	n = count_segments(s, source, sizeof(source));
-	if (!n)
-		printf("  clock                    not in %s\n", VMRT_FILE_DB);
-	else
-		printf("  clock                    by %s\n", source);
-	for (int i = 0; i < n && sqlite3_step(s) == SQLITE_ROW; i++) {
-		if (!i)
-			begin = sqlite3_column_int64(s, 0);
-		print_segment(s, n == 1, begin);
-	}
-out:
-	sqlite3_finalize(s);
-	sqlite3_close(db);
+	if (status == VMRT_OK)
+		status = print_segments(db, vm, &err);
+	if (status != VMRT_OK)
+		printf("  clock                    not known: %s\n", err.text);
+	vmrt_db_close(db);
 }

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/tool.h>
+
+#define TIME_MAX_NS (1000 * VMRT_NS_PER_S) /* beyond what the analysis follows */
+
 static int64_t machine_cpus(const struct vmrt_run_facts *f, int64_t machine)
 {
 	for (size_t i = 0; i < f->n_machines; i++)
@@ -22,7 +26,8 @@ bool vmrt_task_in_server(const struct vmrt_task_facts *task, const struct vmrt_s
 
 static bool has_times(const struct vmrt_task_facts *t)
 {
-	return t->wcet_ns > 0 && t->period_ns > 0;
+	return t->wcet_ns > 0 && t->period_ns > 0 && t->wcet_ns <= TIME_MAX_NS &&
+	       t->period_ns <= TIME_MAX_NS;
 }
 
 const char *vmrt_server_obstacle(const struct vmrt_run_facts *f, const struct vmrt_server_facts *s)
@@ -31,7 +36,7 @@ const char *vmrt_server_obstacle(const struct vmrt_run_facts *f, const struct vm
 	size_t n = 0;
 
 	if (s->period_ns == VMRT_UNKNOWN || s->budget_ns == VMRT_UNKNOWN ||
-		!vmrt_supply_check(&supply))
+		s->period_ns > TIME_MAX_NS || !vmrt_supply_check(&supply))
 		return "it has no period and budget";
 	if (s->vm_machine != VMRT_UNKNOWN && machine_cpus(f, s->vm_machine) > 1)
 		return "its VM has several CPUs, the analysis is for one";
@@ -82,7 +87,7 @@ bool vmrt_facts_bounds(struct vmrt_run_facts *f)
 {
 	struct vmrt_rta_task *tasks = calloc(f->n_tasks + 1, sizeof(*tasks));
 
-	for (size_t i = 0; tasks && i < f->n_tasks; i++) {
+	for (size_t i = 0; tasks && i < f->n_tasks && !vmrt_stop_requested(); i++) {
 		struct vmrt_task_facts *t = &f->tasks[i];
 		struct vmrt_supply supply =
 			vmrt_supply_prm(VMRT_NS_PER_MS, VMRT_NS_PER_MS); /* all of a CPU */

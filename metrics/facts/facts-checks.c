@@ -13,7 +13,8 @@ static struct vmrt_server_facts *server_of(struct vmrt_run_facts *f, int64_t id)
 	return NULL;
 }
 
-static enum vmrt_status load_checked(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+static enum vmrt_status load_checked(
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
@@ -23,7 +24,7 @@ static enum vmrt_status load_checked(sqlite3 *db, struct vmrt_run_facts *f, stru
 		" FROM checked ORDER BY server, rule");
 	while (vmrt_query_next(&q)) {
 		struct vmrt_server_facts *s = server_of(f, vmrt_query_int(&q, 0));
-		const char *rule = (const char *)sqlite3_column_text(q.stmt, 1);
+		const char *rule = vmrt_query_string(&q, 1);
 		struct vmrt_check_facts *c;
 
 		if (!s || !rule || s->n_checks == VMRT_CHECKS_MAX)
@@ -41,7 +42,7 @@ static enum vmrt_status load_checked(sqlite3 *db, struct vmrt_run_facts *f, stru
 }
 
 enum vmrt_status vmrt_facts_load_checks(
-	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	enum vmrt_status status = load_checked(db, f, err);
 	struct vmrt_query q;
@@ -54,7 +55,7 @@ enum vmrt_status vmrt_facts_load_checks(
 		" n.supply_p50_ns, n.supply_p90_ns FROM natural n JOIN vm v ON v.id = n.vm ORDER "
 		"BY v.id");
 	while (vmrt_query_next(&q)) {
-		const char *vm = (const char *)sqlite3_column_text(q.stmt, 0);
+		const char *vm = vmrt_query_string(&q, 0);
 
 		for (size_t i = 0; vm && i < f->n_vms; i++) {
 			if (!f->vms[i].name || strcmp(f->vms[i].name, vm) != 0)

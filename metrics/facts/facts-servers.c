@@ -129,7 +129,7 @@ static void add_bucket(struct vmrt_server_facts *s, struct vmrt_query *q, bool j
 static enum vmrt_status add_period(
 	struct vmrt_server_facts *s, struct totals *sum, struct vmrt_query *q)
 {
-	const char *outcome = (const char *)sqlite3_column_text(q->stmt, OUTCOME);
+	const char *outcome = vmrt_query_string(q, OUTCOME);
 	int64_t budget = vmrt_query_int(q, BUDGET), used = vmrt_query_int(q, CONSUMED);
 	int64_t below = vmrt_query_int(q, BACKGROUND);
 	bool judged = count_outcome(s, outcome ? outcome : "");
@@ -143,13 +143,13 @@ static enum vmrt_status add_period(
 	sum->background += below == VMRT_UNKNOWN ? 0 : (double)below;
 	sum->budget += (double)budget;
 	sum->length += (double)(vmrt_query_int(q, END) - vmrt_query_int(q, START));
-	if (sqlite3_column_int64(q->stmt, STEAL) > 0) {
+	if (vmrt_query_int(q, STEAL) > 0) {
 		s->steal_periods++;
 		return VMRT_OK;
 	}
 	status = add_supply(s, sum, q);
 	if (status != VMRT_OK || !s->enforced ||
-		(strcmp(outcome, "depleted") != 0 && used < budget))
+		(outcome && strcmp(outcome, "depleted") != 0 && used < budget))
 		return status;
 	s->used_up++;
 	if (used - budget > s->over_max) {
@@ -159,7 +159,7 @@ static enum vmrt_status add_period(
 	return vmrt_samples_add(&s->overshoots, used - budget);
 }
 
-static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f,
+static enum vmrt_status load_periods(struct vmrt_db *db, const struct vmrt_run_facts *f,
 	struct vmrt_server_facts *s, struct vmrt_error *err)
 {
 	struct totals sum = {.end_ns = VMRT_UNKNOWN};
@@ -180,7 +180,7 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 	vmrt_query_span(&q, 3, f);
 	while (vmrt_query_next(&q))
 		if (add_period(s, &sum, &q) != VMRT_OK)
-			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+			vmrt_query_no_memory(&q);
 	s->consumed_ratio = sum.budget > 0 ? sum.consumed / sum.budget : NAN;
 	s->background_ratio = sum.budget > 0 ? sum.background / sum.budget : NAN;
 	s->received_ratio = sum.length > 0 ? (sum.consumed + sum.background) / sum.length : NAN;
@@ -192,7 +192,8 @@ static enum vmrt_status load_periods(sqlite3 *db, const struct vmrt_run_facts *f
 	return vmrt_query_end(&q);
 }
 
-static enum vmrt_status load_curve(sqlite3 *db, struct vmrt_server_facts *s, struct vmrt_error *err)
+static enum vmrt_status load_curve(
+	struct vmrt_db *db, struct vmrt_server_facts *s, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
@@ -207,33 +208,29 @@ static enum vmrt_status load_curve(sqlite3 *db, struct vmrt_server_facts *s, str
 }
 
 enum vmrt_status vmrt_facts_load_servers(
-	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
 	vmrt_query_begin(&q, db, err,
-		"SELECT s.id, s.name, v.name, v.id, v.machine, s.policy, s.depletion, s.period_ns, "
+		"SELECT s.id, s.name, +v.name, +v.id, +v.machine, s.policy, s.depletion, "
+		"s.period_ns, "
 		"s.budget_ns,"
 		" s.priority, s.enforced FROM server s LEFT JOIN vm v ON v.id = s.vm ORDER BY "
 		"s.id");
 	while (vmrt_query_next(&q)) {
 		struct vmrt_server_facts *s =
-			realloc(f->servers, (f->n_servers + 1) * sizeof(*f->servers));
+			vmrt_facts_append(&q, &f->servers, &f->n_servers, sizeof(*s));
 
-		if (!s) {
-			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		if (!s)
 			break;
-		}
-		f->servers = s;
-		s = &f->servers[f->n_servers++];
-		memset(s, 0, sizeof(*s));
 		s->id = vmrt_query_int(&q, 0);
-		s->name = vmrt_query_text(&q, 1);
+		s->name = vmrt_query_name(&q, 1);
 		s->vm = vmrt_query_text(&q, 2);
 		s->vm_id = vmrt_query_int(&q, 3);
 		s->vm_machine = vmrt_query_int(&q, 4);
-		s->policy = vmrt_query_text(&q, 5);
-		s->depletion = vmrt_query_text(&q, 6);
+		s->policy = vmrt_query_name(&q, 5);
+		s->depletion = vmrt_query_name(&q, 6);
 		s->period_ns = vmrt_query_int(&q, 7);
 		s->budget_ns = vmrt_query_int(&q, 8);
 		s->priority = vmrt_query_int(&q, 9);
@@ -243,7 +240,7 @@ enum vmrt_status vmrt_facts_load_servers(
 }
 
 enum vmrt_status vmrt_facts_load_periods(
-	sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 

@@ -49,8 +49,9 @@ static void count_culprit(struct vmrt_cause_facts *c, int64_t thread)
 }
 
 static enum vmrt_status name_culprits(
-	sqlite3 *db, struct vmrt_cause_facts *c, struct vmrt_error *err)
+	struct vmrt_db *db, struct vmrt_cause_facts *c, struct vmrt_error *err)
 {
+	enum vmrt_status status;
 	size_t most = 0;
 
 	for (size_t i = 1; i < c->n_culprits; i++)
@@ -59,12 +60,15 @@ static enum vmrt_status name_culprits(
 	if (!c->n_culprits)
 		return VMRT_OK;
 	c->by_misses = c->culprits[most].misses;
-	c->by = c->culprits[most].thread == VMRT_UNKNOWN
-			? strdup("other threads")
-			: vmrt_facts_thread(db, c->culprits[most].thread, err);
-	return c->by ? VMRT_OK
-		     : vmrt_fail(
-			       err, VMRT_EDB, "the database names a thread that it does not have");
+	if (c->culprits[most].thread == VMRT_UNKNOWN) {
+		c->by = strdup("other threads");
+		return c->by ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
+	status = vmrt_facts_thread(db, c->culprits[most].thread, &c->by, err);
+	if (status == VMRT_OK && !c->by)
+		status = vmrt_fail(
+			err, VMRT_EFORMAT, "the database names a thread that it does not have");
+	return status;
 }
 
 static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excused, int64_t culprit)
@@ -217,8 +221,8 @@ static void add_durations(struct vmrt_task_facts *t, struct vmrt_query *q, struc
 	vmrt_series_add(&t->start, k, between(arrival, start));
 	vmrt_series_add(&t->exec, k, vmrt_query_int(q, EXEC));
 	if (missed)
-		vmrt_series_add(&t->tardiness, k, response - t->deadline_ns);
-	if (past->k == k - 1) {
+		vmrt_series_add(&t->tardiness, k, between(t->deadline_ns, response));
+	if (past->k != VMRT_UNKNOWN && past->k == k - 1) {
 		vmrt_series_add(&t->completion, k, between(past->end, end));
 		vmrt_series_add(&t->activation, k, between(past->start, start));
 	}
@@ -229,7 +233,7 @@ static void add_durations(struct vmrt_task_facts *t, struct vmrt_query *q, struc
 static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, struct vmrt_query *q,
 	struct past *past)
 {
-	const char *outcome = (const char *)sqlite3_column_text(q->stmt, OUTCOME);
+	const char *outcome = vmrt_query_string(q, OUTCOME);
 	int64_t k = vmrt_query_int(q, K), response = vmrt_query_int(q, RESPONSE),
 		skipped = vmrt_query_int(q, SKIPPED);
 	enum verdict verdict = count_outcome(t, outcome ? outcome : "");
@@ -243,25 +247,25 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 		.missed = missed,
 		.complete = true};
 
-	t->inferred += sqlite3_column_int(q->stmt, INFERRED) > 0;
-	t->skipped += skipped;
+	t->inferred += vmrt_query_int(q, INFERRED) > 0;
+	if (__builtin_add_overflow(t->skipped, skipped, &t->skipped))
+		t->skipped = INT64_MAX;
 	count_run(t, past, k, missed);
 	count_window(t, past, k, skipped, verdict);
 	if (missed) {
-		bool excused = sqlite3_column_int(q->stmt, EXCUSED) > 0;
+		bool excused = vmrt_query_int(q, EXCUSED) > 0;
 
 		t->excused += excused;
-		count_cause(t, (const char *)sqlite3_column_text(q->stmt, CAUSE), excused,
-			vmrt_query_int(q, CULPRIT));
+		count_cause(t, vmrt_query_string(q, CAUSE), excused, vmrt_query_int(q, CULPRIT));
 	}
 	if (complete && response != VMRT_UNKNOWN) {
 		if (vmrt_samples_add(&t->responses, response) != VMRT_OK) {
-			q->status = vmrt_fail(q->err, VMRT_ENOMEM, "out of memory");
+			vmrt_query_no_memory(q);
 			return;
 		}
 		add_durations(t, q, past, k, response, missed);
 		if (missed)
-			job.tardiness_ns = response - t->deadline_ns;
+			job.tardiness_ns = between(t->deadline_ns, response);
 		count_worst(t, f->filter.worst, &job);
 	} else {
 		past->end = past->start = VMRT_UNKNOWN;
@@ -273,7 +277,7 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 	past->k = k;
 }
 
-enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *f,
+enum vmrt_status vmrt_facts_load_task(struct vmrt_db *db, const struct vmrt_run_facts *f,
 	struct vmrt_task_facts *t, struct vmrt_error *err)
 {
 	bool part = f->filter.from_ns != VMRT_UNKNOWN || f->filter.to_ns != VMRT_UNKNOWN;

@@ -11,17 +11,17 @@
 #define THREADS_MAX 3	  /* that are named of a job */
 #define STEPS_MAX (2 * SEGMENTS_MAX)
 
-char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err)
+enum vmrt_status vmrt_facts_thread(
+	struct vmrt_db *db, int64_t id, char **out, struct vmrt_error *err)
 {
-	char *label = NULL;
 	struct vmrt_query q;
 
+	*out = NULL;
 	vmrt_query_begin(&q, db, err, "SELECT comm || '/' || tid FROM thread WHERE id = ?1");
 	vmrt_query_bind(&q, 1, id);
 	if (vmrt_query_next(&q))
-		label = vmrt_query_text(&q, 0);
-	vmrt_query_end(&q);
-	return label;
+		*out = vmrt_query_name(&q, 0);
+	return vmrt_query_end(&q);
 }
 
 /* Where one of the two threads that matter begins or ceases to run. */
@@ -38,8 +38,8 @@ static int by_time(const void *a, const void *b)
 }
 
 /* Slices of @thread from @from to @to, cut to that. */
-static enum vmrt_status add_steps(sqlite3 *db, int64_t thread, bool task, int64_t from, int64_t to,
-	struct step *steps, size_t *n, struct vmrt_error *err)
+static enum vmrt_status add_steps(struct vmrt_db *db, int64_t thread, bool task, int64_t from,
+	int64_t to, struct step *steps, size_t *n, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
@@ -61,12 +61,12 @@ static enum vmrt_status add_steps(sqlite3 *db, int64_t thread, bool task, int64_
 
 /* The vCPU thread on which @thread ran first from @from to @to; VMRT_UNKNOWN of a thread of the
  * host. */
-static int64_t find_vcpu(
-	sqlite3 *db, int64_t thread, int64_t from, int64_t to, struct vmrt_error *err)
+static enum vmrt_status find_vcpu(struct vmrt_db *db, int64_t thread, int64_t from, int64_t to,
+	int64_t *vcpu, struct vmrt_error *err)
 {
-	int64_t vcpu = VMRT_UNKNOWN;
 	struct vmrt_query q;
 
+	*vcpu = VMRT_UNKNOWN;
 	vmrt_query_begin(&q, db, err,
 		"SELECT v.id FROM thread t JOIN vm ON vm.machine = t.machine"
 		" JOIN thread v ON v.vm = vm.id AND v.role = 'vcpu' WHERE t.id = ?1"
@@ -77,13 +77,12 @@ static int64_t find_vcpu(
 	vmrt_query_bind(&q, 2, from);
 	vmrt_query_bind(&q, 3, to);
 	if (vmrt_query_next(&q))
-		vcpu = vmrt_query_int(&q, 0);
-	vmrt_query_end(&q);
-	return vcpu;
+		*vcpu = vmrt_query_int(&q, 0);
+	return vmrt_query_end(&q);
 }
 
 static enum vmrt_status load_segments(
-	sqlite3 *db, struct vmrt_worst_facts *w, int64_t thread, struct vmrt_error *err)
+	struct vmrt_db *db, struct vmrt_worst_facts *w, int64_t thread, struct vmrt_error *err)
 {
 	int64_t from = w->arrival_ns, to = w->end_ns, at = from;
 	struct step *steps;
@@ -100,8 +99,9 @@ static enum vmrt_status load_segments(
 		free(steps);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	vcpu = find_vcpu(db, thread, from, to, err);
-	status = add_steps(db, thread, true, from, to, steps, &n, err);
+	status = find_vcpu(db, thread, from, to, &vcpu, err);
+	if (status == VMRT_OK)
+		status = add_steps(db, thread, true, from, to, steps, &n, err);
 	if (status == VMRT_OK && vcpu != VMRT_UNKNOWN)
 		status = add_steps(db, vcpu, false, from, to, steps, &n, err);
 	qsort(steps, n, sizeof(*steps), by_time);
@@ -127,7 +127,7 @@ static enum vmrt_status load_segments(
 
 /* "exec 8.000, budget 7.912": the parts of the job in ms, the largest first. */
 static enum vmrt_status load_parts(
-	sqlite3 *db, int64_t task, struct vmrt_worst_facts *w, struct vmrt_error *err)
+	struct vmrt_db *db, int64_t task, struct vmrt_worst_facts *w, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
@@ -148,7 +148,7 @@ static enum vmrt_status load_parts(
 
 /* "stress/900 8.000, kworker/7 0.120": who ran meanwhile. */
 static enum vmrt_status load_threads(
-	sqlite3 *db, int64_t task, struct vmrt_worst_facts *w, struct vmrt_error *err)
+	struct vmrt_db *db, int64_t task, struct vmrt_worst_facts *w, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
@@ -166,7 +166,7 @@ static enum vmrt_status load_threads(
 	return vmrt_query_end(&q);
 }
 
-static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, int64_t task,
+static enum vmrt_status load_job(struct vmrt_db *db, const struct vmrt_run_facts *f, int64_t task,
 	struct vmrt_worst_facts *w, struct vmrt_error *err)
 {
 	int64_t thread = VMRT_UNKNOWN, by = VMRT_UNKNOWN;
@@ -193,8 +193,8 @@ static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, in
 	status = vmrt_query_end(&q);
 	if (w->end_ns == VMRT_UNKNOWN && !w->complete)
 		w->end_ns = f->end_ns;
-	if (by != VMRT_UNKNOWN)
-		w->by = vmrt_facts_thread(db, by, err);
+	if (status == VMRT_OK && by != VMRT_UNKNOWN)
+		status = vmrt_facts_thread(db, by, &w->by, err);
 	if (status == VMRT_OK)
 		status = load_parts(db, task, w, err);
 	if (status == VMRT_OK)
@@ -204,7 +204,7 @@ static enum vmrt_status load_job(sqlite3 *db, const struct vmrt_run_facts *f, in
 	return status;
 }
 
-enum vmrt_status vmrt_facts_load_worst(sqlite3 *db, const struct vmrt_run_facts *f,
+enum vmrt_status vmrt_facts_load_worst(struct vmrt_db *db, const struct vmrt_run_facts *f,
 	struct vmrt_task_facts *t, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;

@@ -6,59 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vmrt/rundb.h>
+#include <vmrt/tool.h>
 
-void vmrt_query_begin(struct vmrt_query *q, sqlite3 *db, struct vmrt_error *err, const char *sql)
-{
-	*q = (struct vmrt_query){.db = db, .err = err, .status = VMRT_OK};
-	if (sqlite3_prepare_v2(db, sql, -1, &q->stmt, NULL) != SQLITE_OK)
-		q->status = vmrt_fail(
-			err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(db));
-}
-
-void vmrt_query_bind(struct vmrt_query *q, int i, int64_t value)
-{
-	if (q->status == VMRT_OK)
-		sqlite3_bind_int64(q->stmt, i, value);
-}
-
-bool vmrt_query_next(struct vmrt_query *q)
-{
-	int rc;
-
-	if (q->status != VMRT_OK)
-		return false;
-	rc = sqlite3_step(q->stmt);
-	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-		q->status = vmrt_fail(
-			q->err, VMRT_EDB, "cannot read the database: %s", sqlite3_errmsg(q->db));
-	return rc == SQLITE_ROW;
-}
-
-int64_t vmrt_query_int(struct vmrt_query *q, int i)
-{
-	int64_t value = sqlite3_column_int64(q->stmt, i);
-
-	/* NULL reads as 0, so that most values need one call only */
-	return value || sqlite3_column_type(q->stmt, i) != SQLITE_NULL ? value : VMRT_UNKNOWN;
-}
-
-char *vmrt_query_text(struct vmrt_query *q, int i)
-{
-	const unsigned char *text = sqlite3_column_text(q->stmt, i);
-	char *copy = text ? strdup((const char *)text) : NULL;
-
-	if (!copy && sqlite3_column_type(q->stmt, i) != SQLITE_NULL)
-		q->status = vmrt_fail(q->err, VMRT_ENOMEM, "out of memory");
-	return copy;
-}
-
-enum vmrt_status vmrt_query_end(struct vmrt_query *q)
-{
-	sqlite3_finalize(q->stmt);
-	q->stmt = NULL;
-	return q->status;
-}
+#define ROWS_MAX                                                                                   \
+	16384 /* machines, VMs, servers, tasks: an experiment file has at most 4096 of each */
 
 void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *f)
 {
@@ -80,14 +31,19 @@ bool vmrt_filter_times(const struct vmrt_filter *filter)
 	       filter->skip_first > 0;
 }
 
-/* One more element behind @n of @array, zeroed; NULL without memory, which @q then knows. */
-static void *append(struct vmrt_query *q, void *array, size_t *n, size_t size)
+void *vmrt_facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size)
 {
 	void **p = array;
-	char *more = realloc(*p, (*n + 1) * size);
+	char *more;
 
+	if (*n >= ROWS_MAX) {
+		vmrt_query_refuse(
+			q, "it has more machines, VMs, servers or tasks than vmrt writes");
+		return NULL;
+	}
+	more = realloc(*p, (*n + 1) * size);
 	if (!more) {
-		q->status = vmrt_fail(q->err, VMRT_ENOMEM, "out of memory");
+		vmrt_query_no_memory(q);
 		return NULL;
 	}
 	*p = more;
@@ -95,7 +51,8 @@ static void *append(struct vmrt_query *q, void *array, size_t *n, size_t size)
 	return more + (*n)++ * size;
 }
 
-static enum vmrt_status load_run(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+static enum vmrt_status load_run(
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 	bool found = false;
@@ -106,7 +63,7 @@ static enum vmrt_status load_run(sqlite3 *db, struct vmrt_run_facts *f, struct v
 		" start_ns, end_ns, experiment FROM run LIMIT 1");
 	if (vmrt_query_next(&q)) {
 		found = true;
-		f->label = vmrt_query_text(&q, 0);
+		f->label = vmrt_query_name(&q, 0);
 		f->version = vmrt_query_text(&q, 1);
 		f->recorded_at = vmrt_query_text(&q, 2);
 		f->hostname = vmrt_query_text(&q, 3);
@@ -125,7 +82,8 @@ static enum vmrt_status load_run(sqlite3 *db, struct vmrt_run_facts *f, struct v
 	return VMRT_OK;
 }
 
-static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+static enum vmrt_status load_machines(
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_machine_facts *m;
 	struct vmrt_query q;
@@ -143,17 +101,17 @@ static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, str
 		" (SELECT CASE WHEN count(*) = count(error_ns) THEN max(error_ns) END FROM clock"
 		"  WHERE machine = m.id),"
 		" (SELECT count(*) FROM clock WHERE machine = m.id),"
-		" (SELECT rate_ppb FROM clock WHERE machine = m.id ORDER BY abs(rate_ppb) DESC "
+		" (SELECT +rate_ppb FROM clock WHERE machine = m.id ORDER BY abs(rate_ppb) DESC "
 		"LIMIT 1),"
 		" (SELECT group_concat(source, ', ') FROM"
 		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source))"
 		" FROM machine m ORDER BY kind <> 'host', id");
 	vmrt_query_span(&q, 1, f);
 	while (vmrt_query_next(&q) &&
-		(m = append(&q, &f->machines, &f->n_machines, sizeof(*f->machines)))) {
+		(m = vmrt_facts_append(&q, &f->machines, &f->n_machines, sizeof(*f->machines)))) {
 		m->id = vmrt_query_int(&q, 0);
-		m->name = vmrt_query_text(&q, 1);
-		m->kind = vmrt_query_text(&q, 2);
+		m->name = vmrt_query_name(&q, 1);
+		m->kind = vmrt_query_name(&q, 2);
 		m->kernel = vmrt_query_text(&q, 3);
 		m->note = vmrt_query_text(&q, 4);
 		m->cpus = vmrt_query_int(&q, 5);
@@ -175,15 +133,17 @@ static enum vmrt_status load_machines(sqlite3 *db, struct vmrt_run_facts *f, str
 	return vmrt_query_end(&q);
 }
 
-static enum vmrt_status load_vms(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+static enum vmrt_status load_vms(
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_vm_facts *vm;
 	struct vmrt_query q;
 
 	vmrt_query_begin(
 		&q, db, err, "SELECT name, hypervisor, accel, machine FROM vm ORDER BY id");
-	while (vmrt_query_next(&q) && (vm = append(&q, &f->vms, &f->n_vms, sizeof(*f->vms)))) {
-		vm->name = vmrt_query_text(&q, 0);
+	while (vmrt_query_next(&q) &&
+		(vm = vmrt_facts_append(&q, &f->vms, &f->n_vms, sizeof(*f->vms)))) {
+		vm->name = vmrt_query_name(&q, 0);
 		vm->hypervisor = vmrt_query_text(&q, 1);
 		vm->accel = vmrt_query_text(&q, 2);
 		vm->machine = vmrt_query_int(&q, 3);
@@ -191,7 +151,8 @@ static enum vmrt_status load_vms(sqlite3 *db, struct vmrt_run_facts *f, struct v
 	return vmrt_query_end(&q);
 }
 
-static enum vmrt_status load_tasks(sqlite3 *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+static enum vmrt_status load_tasks(
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_task_facts *t;
 	struct vmrt_query q;
@@ -199,11 +160,12 @@ static enum vmrt_status load_tasks(sqlite3 *db, struct vmrt_run_facts *f, struct
 	vmrt_query_begin(&q, db, err,
 		"SELECT id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority"
 		" FROM task ORDER BY id");
-	while (vmrt_query_next(&q) && (t = append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
+	while (vmrt_query_next(&q) &&
+		(t = vmrt_facts_append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
 		t->id = vmrt_query_int(&q, 0);
 		t->machine = vmrt_query_int(&q, 1);
-		t->machine_name = vmrt_query_text(&q, 2);
-		t->name = vmrt_query_text(&q, 3);
+		t->machine_name = vmrt_query_name(&q, 2);
+		t->name = vmrt_query_name(&q, 3);
 		t->period_ns = vmrt_query_int(&q, 4);
 		t->wcet_ns = vmrt_query_int(&q, 5);
 		t->deadline_ns = vmrt_query_int(&q, 6);
@@ -211,7 +173,7 @@ static enum vmrt_status load_tasks(sqlite3 *db, struct vmrt_run_facts *f, struct
 		if (t->machine_name && t->name &&
 			asprintf(&t->label, "%s/%s", t->machine_name, t->name) < 0) {
 			t->label = NULL;
-			q.status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+			vmrt_query_no_memory(&q);
 		}
 	}
 	return vmrt_query_end(&q);
@@ -295,7 +257,7 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	struct vmrt_run_facts **out, struct vmrt_error *err)
 {
 	struct vmrt_run_facts *f = calloc(1, sizeof(*f));
-	sqlite3 *db = NULL;
+	struct vmrt_db *db = NULL;
 	enum vmrt_status status = VMRT_OK;
 
 	*out = NULL;
@@ -306,11 +268,9 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	if (!f || !f->origin)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK)
-		status = vmrt_rundb_open(run, &db, err);
+		status = vmrt_db_open(run, &db, err);
 	if (status != VMRT_OK)
 		goto out;
-	/* one read transaction: a database that is being replaced or written stays one state */
-	sqlite3_exec(db, "BEGIN", NULL, NULL, NULL);
 	status = load_run(db, f, err);
 	if (status == VMRT_OK)
 		status = load_machines(db, f, err);
@@ -333,8 +293,10 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 			status = vmrt_facts_load_task(db, f, &f->tasks[i], err);
 	if (status == VMRT_OK && !vmrt_facts_bounds(f))
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK && vmrt_stop_requested())
+		status = vmrt_fail(err, VMRT_EINTR, "%s: interrupted", run);
 out:
-	sqlite3_close(db);
+	vmrt_db_close(db);
 	if (status == VMRT_OK)
 		*out = f;
 	else

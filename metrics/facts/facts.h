@@ -8,10 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <sqlite3.h>
-
 #include <vmrt/experiment.h>
 #include <vmrt/rta.h>
+#include <vmrt/rundb.h>
 #include <vmrt/stats.h>
 
 /* What of a run is wanted. All zeros is not everything: begin with VMRT_FILTER_ALL. */
@@ -218,7 +217,7 @@ struct vmrt_run_facts {
  * Memory grows by 8 bytes for each job, for its response time.
  *
  * Return: VMRT_OK; VMRT_ENOENT also if no task or server goes by one of the names; errors of
- * vmrt_rundb_open(); VMRT_EDB.
+ * vmrt_db_open(); VMRT_EDB.
  */
 enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filter,
 	struct vmrt_run_facts **out, struct vmrt_error *err);
@@ -287,54 +286,33 @@ void vmrt_facts_trust(const struct vmrt_run_facts *facts, char *buf, size_t room
  */
 const char *vmrt_shell_word(const char *text, char *buf, size_t room);
 
-/* Reading rows, for facts-*.c */
+/* For facts-*.c */
 
 /** vmrt_facts_bounds - work out the worst-case response times of all tasks; false without memory */
 bool vmrt_facts_bounds(struct vmrt_run_facts *facts);
-
-struct vmrt_query {
-	sqlite3 *db;
-	sqlite3_stmt *stmt;
-	enum vmrt_status status;
-	struct vmrt_error *err;
-};
-
-/** vmrt_query_begin - prepare @sql; failures show up as no rows and in vmrt_query_end() */
-void vmrt_query_begin(struct vmrt_query *q, sqlite3 *db, struct vmrt_error *err, const char *sql);
-
-/** vmrt_query_bind - parameter @i, from 1, is @value; nothing if the query could not be prepared */
-void vmrt_query_bind(struct vmrt_query *q, int i, int64_t value);
-
-/** vmrt_query_next - is there a next row? */
-bool vmrt_query_next(struct vmrt_query *q);
-
-/** vmrt_query_int - column @i, or VMRT_UNKNOWN if it is NULL */
-int64_t vmrt_query_int(struct vmrt_query *q, int i);
-
-/** vmrt_query_text - a copy of column @i, or NULL if it is NULL */
-char *vmrt_query_text(struct vmrt_query *q, int i);
-
-/** vmrt_query_end - free the statement; VMRT_OK or what went wrong */
-enum vmrt_status vmrt_query_end(struct vmrt_query *q);
 
 /** vmrt_query_span - bind the filter's times to parameters @i and @i + 1, in ns of the host's clock
  */
 void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *facts);
 
-enum vmrt_status vmrt_facts_load_task(sqlite3 *db, const struct vmrt_run_facts *facts,
+enum vmrt_status vmrt_facts_load_task(struct vmrt_db *db, const struct vmrt_run_facts *facts,
 	struct vmrt_task_facts *task, struct vmrt_error *err);
-enum vmrt_status vmrt_facts_load_worst(sqlite3 *db, const struct vmrt_run_facts *facts,
+enum vmrt_status vmrt_facts_load_worst(struct vmrt_db *db, const struct vmrt_run_facts *facts,
 	struct vmrt_task_facts *task, struct vmrt_error *err);
 
-/** vmrt_facts_thread - "COMM/TID" of a thread, to be freed; NULL if there is none, or without
- * memory */
-char *vmrt_facts_thread(sqlite3 *db, int64_t id, struct vmrt_error *err);
+/** vmrt_facts_append - one more element behind @n of *@array, zeroed; NULL if the query has ended
+ */
+void *vmrt_facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size);
+
+/** vmrt_facts_thread - "COMM/TID" of a thread, to be freed; *@out is NULL if there is none */
+enum vmrt_status vmrt_facts_thread(
+	struct vmrt_db *db, int64_t id, char **out, struct vmrt_error *err);
 
 enum vmrt_status vmrt_facts_load_checks(
-	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
+	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 enum vmrt_status vmrt_facts_load_servers(/* what they are */
-	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
+	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 enum vmrt_status vmrt_facts_load_periods(/* and what the selected ones got */
-	sqlite3 *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
+	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 
 #endif

@@ -16,6 +16,7 @@
 #define PARTS 72    /* of the list of a job's parts */
 #define BINS_MAX 20 /* of a histogram, about */
 #define BINS_MIN 5
+#define ROUND_MAX INT64_C(1000000000000000000) /* the greatest power of ten */
 
 static const char *const worst_titles[] = {
 	"Worst jobs",
@@ -123,12 +124,12 @@ static int64_t round_up(int64_t ns)
 {
 	int64_t power = 1;
 
-	while (power <= INT64_MAX / 100 && power * 10 < ns)
+	while (power < ROUND_MAX && power * 10 < ns)
 		power *= 10;
-	return ns <= power	 ? power
-	       : ns <= 2 * power ? 2 * power
-	       : ns <= 5 * power ? 5 * power
-				 : 10 * power;
+	return ns <= power			       ? power
+	       : ns <= 2 * power		       ? 2 * power
+	       : ns <= 5 * power || power == ROUND_MAX ? 5 * power
+						       : 10 * power;
 }
 
 size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
@@ -143,7 +144,7 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
 	max = s->values[s->n - 1];
 	/* few that are far out would leave all others in one bin: they share one of their own */
 	end = s->values[vmrt_samples_rank(s->n, 999, 1000) - 1];
-	if (max - s->values[0] <= 2 * (end - s->values[0]))
+	if ((max - s->values[0]) / 2 <= end - s->values[0])
 		end = max;
 	/* Rice's rule */
 	room = (int64_t)ceil(2 * cbrt((double)s->n));

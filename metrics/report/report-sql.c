@@ -5,17 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sqlite3.h>
+
 #include <vmrt/rundb.h>
-#include <vmrt/tool.h>
 
-#define STEPS_BETWEEN_LOOKS 10000 /* of SQLite's machine, at whether a signal came */
-#define COLUMNS_MAX 100		  /* what one table can show */
-
-static int stop(void *ctx)
-{
-	(void)ctx;
-	return vmrt_stop_requested();
-}
+#define COLUMNS_MAX 100 /* what one table can show */
 
 /* PRAGMAs that only tell what the database is like. */
 static bool only_tells(const char *pragma)
@@ -109,14 +103,15 @@ enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, cons
 	const char *keys[COLUMNS_MAX];
 	sqlite3_stmt *stmt = NULL;
 	struct vmrt_table *t;
-	sqlite3 *db = NULL;
-	enum vmrt_status status = vmrt_rundb_open(run, &db, err);
+	struct vmrt_db *run_db = NULL;
+	enum vmrt_status status = vmrt_db_open(run, &run_db, err);
 	int n, rc = SQLITE_DONE;
+	sqlite3 *db;
 
 	if (status != VMRT_OK)
 		return status;
+	db = vmrt_db_handle(run_db);
 	sqlite3_set_authorizer(db, allow, NULL);
-	sqlite3_progress_handler(db, STEPS_BETWEEN_LOOKS, stop, NULL);
 	status = prepare(db, sql, &stmt, err);
 	if (status != VMRT_OK)
 		goto out;
@@ -135,6 +130,6 @@ enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, cons
 		status = vmrt_fail(err, VMRT_EDB, "--sql: %s: %s", run, sqlite3_errmsg(db));
 out:
 	sqlite3_finalize(stmt);
-	sqlite3_close(db);
+	vmrt_db_close(run_db);
 	return status;
 }

@@ -51,7 +51,7 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
  * @sql: one query; it may read tables and views, and nothing else
  *
  * Return: VMRT_OK; VMRT_EINVAL if it is no such query; VMRT_EINTR; VMRT_EDB; errors of
- * vmrt_rundb_open().
+ * vmrt_db_open().
  */
 enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, const char *run,
 	const char *sql, struct vmrt_error *err);

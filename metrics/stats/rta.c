@@ -65,16 +65,20 @@ double vmrt_rta_utilisation(const struct vmrt_rta_task *tasks, size_t n)
 	return sum;
 }
 
-/* Work of task @i and of those that delay it, when all arrive together and @t_ns passes. */
+/*
+ * Work of task @i and of those that delay it, when all arrive together and @t_ns passes; a work
+ * beyond the horizon is not told exactly.
+ */
 static int64_t demand(
 	const struct vmrt_rta_task *tasks, size_t n, size_t i, int64_t t_ns, int64_t jitter_ns)
 {
-	int64_t sum = tasks[i].wcet_ns + tasks[i].blocking_ns;
+	__int128 sum = (__int128)tasks[i].wcet_ns + tasks[i].blocking_ns;
 
 	for (size_t j = 0; j < n; j++)
 		if (j != i && tasks[j].priority >= tasks[i].priority)
-			sum += ceil_div(t_ns + jitter_ns, tasks[j].period_ns) * tasks[j].wcet_ns;
-	return sum;
+			sum += (__int128)ceil_div(t_ns + jitter_ns, tasks[j].period_ns) *
+			       tasks[j].wcet_ns;
+	return sum <= HORIZON_NS ? (int64_t)sum : HORIZON_NS + 1;
 }
 
 int64_t vmrt_rta_response(
@@ -82,7 +86,7 @@ int64_t vmrt_rta_response(
 {
 	int64_t t = tasks[i].wcet_ns;
 
-	for (int step = 0; step < MAX_STEPS && t <= HORIZON_NS; step++) {
+	for (int step = 0; step < MAX_STEPS / (int)n && t <= HORIZON_NS; step++) {
 		int64_t next = vmrt_sbf_inverse(supply, demand(tasks, n, i, t, 0));
 
 		if (next <= t)

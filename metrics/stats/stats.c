@@ -107,6 +107,14 @@ void vmrt_samples_free(struct vmrt_samples *samples)
 	*samples = (struct vmrt_samples){0};
 }
 
+/* |a - b|, or the greatest number where that is more. */
+static int64_t distance(int64_t a, int64_t b)
+{
+	int64_t d;
+
+	return __builtin_sub_overflow(a > b ? a : b, a > b ? b : a, &d) ? INT64_MAX : d;
+}
+
 void vmrt_series_add(struct vmrt_series *s, int64_t k, int64_t value)
 {
 	if (value == VMRT_UNKNOWN)
@@ -120,7 +128,7 @@ void vmrt_series_add(struct vmrt_series *s, int64_t k, int64_t value)
 		s->max_k = k;
 	}
 	if (s->n && s->last_k == k - 1) {
-		int64_t step = value > s->last ? value - s->last : s->last - value;
+		int64_t step = distance(value, s->last);
 
 		if (step > s->relative) { /* VMRT_UNKNOWN is less than any */
 			s->relative = step;
@@ -135,7 +143,7 @@ void vmrt_series_add(struct vmrt_series *s, int64_t k, int64_t value)
 
 int64_t vmrt_series_jitter(const struct vmrt_series *series)
 {
-	return series->n ? series->max - series->min : VMRT_UNKNOWN;
+	return series->n ? distance(series->max, series->min) : VMRT_UNKNOWN;
 }
 
 int64_t vmrt_series_mean(const struct vmrt_series *series)

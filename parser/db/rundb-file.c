@@ -13,25 +13,13 @@
 
 #include "schema.h"
 
+#define ONE(column, kind, rest, value) +1
 const struct rundb_table rundb_tables[TABLES] = {
-	[T_RUN] = {"run", 11},
-	[T_MACHINE] = {"machine", 17},
-	[T_CLOCK] = {"clock", 9},
-	[T_LOSS] = {"loss", 6},
-	[T_VM] = {"vm", 6},
-	[T_THREAD] = {"thread", 10},
-	[T_SERVER] = {"server", 11},
-	[T_PERIOD] = {"server_period", 16},
-	[T_VIOLATION] = {"violation", 7},
-	[T_CHECKED] = {"checked", 8},
-	[T_NATURAL] = {"natural", 8},
-	[T_SUPPLY] = {"supply", 4},
-	[T_SLICE] = {"slice", 8},
-	[T_TASK] = {"task", 10},
-	[T_JOB] = {"job", 25},
-	[T_BLAME] = {"blame", 5},
-	[T_BLAME_THREAD] = {"blame_thread", 5},
+#define X(id, table, tail) [T_##id] = {#table, RUNDB_##id(ONE, ONE)},
+	RUNDB_TABLE_LIST(X)
+#undef X
 };
+#undef ONE
 
 void rundb_failed(struct rundb *db)
 {

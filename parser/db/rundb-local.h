@@ -8,25 +8,13 @@
 
 #include <sqlite3.h>
 
+#include "columns.h"
+
 enum table {
-	T_RUN,
-	T_MACHINE,
-	T_CLOCK,
-	T_LOSS,
-	T_VM,
-	T_THREAD,
-	T_SERVER,
-	T_PERIOD,
-	T_VIOLATION,
-	T_CHECKED,
-	T_NATURAL,
-	T_SUPPLY,
-	T_SLICE,
-	T_TASK,
-	T_JOB,
-	T_BLAME,
-	T_BLAME_THREAD,
-	TABLES
+#define X(id, table, tail) T_##id,
+	RUNDB_TABLE_LIST(X)
+#undef X
+		TABLES
 };
 
 struct rundb_table {

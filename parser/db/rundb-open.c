@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+/* Opening run.db for reading: only what vmrt itself could have made, and nothing in it is trusted.
+ */
 #include <vmrt/rundb.h>
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,14 +13,21 @@
 
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
+#include <vmrt/tool.h>
 
+#include <sqlite3.h>
+
+#include "db-local.h"
 #include "schema.h"
 
-#define PATH_ROOM 4096
-#define URI_ROOM (3 * PATH_ROOM + 64)
+#define STEPS_BETWEEN_LOOKS 10000 /* of SQLite's machine, at whether a signal came */
+/* The queries of reports take less than 10 steps per byte of the file. */
+#define STEPS_MIN UINT64_C(50000000)
+#define STEPS_PER_BYTE 200
+#define TEXT_MAX (16 << 20) /* bytes of a value */
 
-/* The database of @run: itself, or run.db in the folder. */
-static enum vmrt_status find_db(const char *run, char *path, struct vmrt_error *err)
+/* The path of the database of @run: itself, or run.db in the folder. */
+static enum vmrt_status find_db(const char *run, char **path, struct vmrt_error *err)
 {
 	struct stat st;
 
@@ -28,19 +36,28 @@ static enum vmrt_status find_db(const char *run, char *path, struct vmrt_error *
 	if (stat(run, &st) != 0)
 		return vmrt_fail_errno(err, errno, "cannot open %s", run);
 	if (!S_ISDIR(st.st_mode)) {
-		if ((size_t)snprintf(path, PATH_ROOM, "%s", run) >= PATH_ROOM)
-			return vmrt_fail(err, VMRT_ERANGE, "%.64s...: the path is too long", run);
-		return VMRT_OK;
+		*path = strdup(run);
+		return *path ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	if (vmrt_path(path, PATH_ROOM, run, VMRT_FILE_DB) != VMRT_OK)
-		return vmrt_fail(err, VMRT_ERANGE, "%.64s...: the path is too long", run);
-	if (stat(path, &st) != 0 && errno == ENOENT)
+	if (asprintf(path, "%s/%s", run, VMRT_FILE_DB) < 0) {
+		*path = NULL;
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
+	if (lstat(*path, &st) != 0 && errno == ENOENT)
 		return vmrt_fail(err, VMRT_ENOENT, "%s has no %s: run `vmrt-trace analyze %s`", run,
 			VMRT_FILE_DB, run);
+	/* a stranger's folder could name any file */
+	if (S_ISLNK(st.st_mode))
+		return vmrt_fail(
+			err, VMRT_EFORMAT, "%s is a symbolic link: name the file itself", *path);
 	return VMRT_OK;
 }
 
-/* "file:PATH?mode=ro" with every odd byte escaped: a path may hold '?', '#' and '%'. */
+/*
+ * "file:PATH?immutable=1" with every odd byte escaped: a path may hold '?', '#' and '%'. A file
+ * that is immutable has no journal beside it that would be read or made, and no lock can block us;
+ * vmrt itself replaces a run.db by renaming only.
+ */
 static void make_uri(const char *path, char *uri)
 {
 	char *p = uri + sprintf(uri, "file:%s", *path == '/' ? "" : "./");
@@ -53,79 +70,193 @@ static void make_uri(const char *path, char *uri)
 		else
 			*p++ = (char)c;
 	}
-	strcpy(p, "?mode=ro");
+	strcpy(p, "?immutable=1");
 }
 
-static enum vmrt_status get_pragma(
-	sqlite3 *db, const char *sql, const char *path, int64_t *out, struct vmrt_error *err)
+enum vmrt_status db_failed(struct vmrt_db *db, struct vmrt_error *err)
+{
+	int rc = sqlite3_errcode(db->db);
+
+	if (rc == SQLITE_NOMEM)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", db->path);
+	if (rc == SQLITE_INTERRUPT && db->too_long)
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s: a query takes far longer than the size of the file explains: the file "
+			"is damaged, or vmrt did not make it",
+			db->path);
+	if (rc == SQLITE_INTERRUPT)
+		return vmrt_fail(err, VMRT_EINTR, "%s: interrupted", db->path);
+	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
+		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a database: %s", db->path,
+			sqlite3_errmsg(db->db));
+	return vmrt_fail(err, VMRT_EDB, "cannot read %s: %s", db->path, sqlite3_errmsg(db->db));
+}
+
+/* SQLite's progress handler: ends a query that was interrupted or has no end. */
+static int look(void *ctx)
+{
+	struct vmrt_db *db = ctx;
+
+	db->too_long = ++db->steps > db->steps_max;
+	return db->too_long || vmrt_stop_requested();
+}
+
+/* The first column of the first row of @sql with @text as its parameter, 0 without any row. */
+static enum vmrt_status get_value(struct vmrt_db *db, const char *sql, const char *text, int length,
+	int64_t *out, struct vmrt_error *err)
 {
 	sqlite3_stmt *stmt = NULL;
-	int rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
+	enum vmrt_status status = VMRT_OK;
+	int rc = sqlite3_prepare_v2(db->db, sql, -1, &stmt, NULL);
 
+	if (rc == SQLITE_OK && text)
+		rc = sqlite3_bind_text(stmt, 1, text, length, SQLITE_STATIC);
 	if (rc == SQLITE_OK)
 		rc = sqlite3_step(stmt);
 	*out = rc == SQLITE_ROW ? sqlite3_column_int64(stmt, 0) : 0;
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		status = db_failed(db, err);
 	sqlite3_finalize(stmt);
-	if (rc == SQLITE_ROW)
-		return VMRT_OK;
-	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
-		return vmrt_fail(
-			err, VMRT_EFORMAT, "%s is not a database: %s", path, sqlite3_errmsg(db));
-	return vmrt_fail(err, VMRT_EDB, "cannot read %s: %s", path, sqlite3_errmsg(db));
+	return status;
 }
 
-static enum vmrt_status check_identity(
-	sqlite3 *db, const char *path, const char *run, struct vmrt_error *err)
+static enum vmrt_status check_identity(struct vmrt_db *db, const char *run, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 	int64_t application, version;
 
-	status = get_pragma(db, "PRAGMA application_id", path, &application, err);
+	status = get_value(db, "PRAGMA application_id", NULL, 0, &application, err);
 	if (status == VMRT_OK)
-		status = get_pragma(db, "PRAGMA user_version", path, &version, err);
+		status = get_value(db, "PRAGMA user_version", NULL, 0, &version, err);
 	if (status != VMRT_OK)
 		return status;
 	if (application != VMRT_DB_APPLICATION_ID)
-		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a vmrt database", path);
+		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a vmrt database", db->path);
 	if (version != VMRT_DB_VERSION)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"%s has version %lld, made by %s vmrt; this one reads version %d: "
 			"run `vmrt-trace analyze %s`",
-			path, (long long)version,
+			db->path, (long long)version,
 			version < VMRT_DB_VERSION ? "an older" : "a newer", VMRT_DB_VERSION, run);
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_rundb_open(const char *run, sqlite3 **out, struct vmrt_error *err)
+/*
+ * Every table, index and view must be declared as vmrt declares it: a stranger's view in the place
+ * of a table could compute without end. What else is in the file is never asked.
+ */
+static enum vmrt_status check_schema(struct vmrt_db *db, const char *run, struct vmrt_error *err)
 {
-	char path[PATH_ROOM], uri[URI_ROOM];
-	enum vmrt_status status = find_db(run, path, err);
-	sqlite3 *db = NULL;
+	static const char schema[] = VMRT_DB_TABLES VMRT_DB_INDICES VMRT_DB_VIEWS;
+	enum vmrt_status status = VMRT_OK;
 
-	if (status != VMRT_OK)
-		return status;
-	make_uri(path, uri);
+	for (const char *p = schema, *end; status == VMRT_OK && (end = strchr(p, ';'));
+		p = end + 1) {
+		const char *name = p + strcspn(p, " ");
+		int64_t there;
+
+		status = get_value(db, "SELECT 1 FROM sqlite_schema WHERE sql = ?1", p,
+			(int)(end - p), &there, err);
+		if (status != VMRT_OK || there)
+			continue;
+		name += 1 + strcspn(name + 1, " ") + 1; /* behind CREATE TABLE */
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s: %.*s is not declared as vmrt declares it: the file is damaged, or "
+			"vmrt did not make it; run `vmrt-trace analyze %s`",
+			db->path, (int)strcspn(name, "( "), name, run);
+	}
+	return status;
+}
+
+/* Nothing in the file may run code, write, or take more than its size explains. */
+static void restrict_db(struct vmrt_db *db, int64_t size)
+{
+	sqlite3_db_config(db->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+	sqlite3_db_config(db->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+	sqlite3_limit(db->db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
+	sqlite3_limit(db->db, SQLITE_LIMIT_ATTACHED, 0);
+	db->steps_max = (STEPS_MIN + (uint64_t)size * STEPS_PER_BYTE) / STEPS_BETWEEN_LOOKS;
+	sqlite3_progress_handler(db->db, STEPS_BETWEEN_LOOKS, look, db);
+}
+
+void vmrt_db_close(struct vmrt_db *db)
+{
+	if (!db)
+		return;
+	sqlite3_close(db->db);
+	free(db->path);
+	free(db);
+}
+
+struct sqlite3 *vmrt_db_handle(struct vmrt_db *db)
+{
+	db->steps_max = UINT64_MAX;
+	return db->db;
+}
+
+/* A pipe or a device is no database, and reading it could block for ever. */
+static enum vmrt_status check_file(struct vmrt_db *db, int64_t *size, struct vmrt_error *err)
+{
+	struct stat st;
+
+	if (stat(db->path, &st) != 0)
+		return vmrt_fail_errno(err, errno, "cannot open %s", db->path);
+	if (!S_ISREG(st.st_mode))
+		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a regular file", db->path);
+	*size = st.st_size;
+	return VMRT_OK;
+}
+
+static enum vmrt_status open_file(struct vmrt_db *db, struct vmrt_error *err)
+{
+	char *uri = malloc(3 * strlen(db->path) + 64);
+	int flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX;
+	enum vmrt_status status = VMRT_OK;
+
+	if (!uri)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", db->path);
+	make_uri(db->path, uri);
 	/* without mutexes, which cost a third of the time of reading: one thread uses a connection
 	 */
-	if (sqlite3_open_v2(uri, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX,
-		    NULL) != SQLITE_OK) {
-		int errnum = db ? sqlite3_system_errno(db) : ENOMEM;
+	if (sqlite3_open_v2(uri, &db->db, flags, NULL) != SQLITE_OK) {
+		int errnum = db->db ? sqlite3_system_errno(db->db) : ENOMEM;
 
-		status = errnum ? vmrt_fail_errno(err, errnum, "cannot open %s", path)
-				: vmrt_fail(err, VMRT_EDB, "cannot open %s: %s", path,
-					  sqlite3_errmsg(db));
-		goto out;
+		status = errnum ? vmrt_fail_errno(err, errnum, "cannot open %s", db->path)
+				: db_failed(db, err);
 	}
-	/* a database from elsewhere may hold views and triggers that call functions */
-	sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-	sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-	sqlite3_busy_timeout(db, 2000);
-	status = check_identity(db, path, run, err);
-out:
+	free(uri);
+	return status;
+}
+
+enum vmrt_status vmrt_db_open(const char *run, struct vmrt_db **out, struct vmrt_error *err)
+{
+	struct vmrt_db *db = calloc(1, sizeof(*db));
+	int64_t size = 0, none;
+	enum vmrt_status status;
+
+	*out = NULL;
+	if (!db)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	status = find_db(run, &db->path, err);
+	if (status == VMRT_OK)
+		status = check_file(db, &size, err);
+	if (status == VMRT_OK)
+		status = open_file(db, err);
+	if (status == VMRT_OK) {
+		restrict_db(db, size);
+		/* one read transaction: a database that is being replaced or written stays one
+		 * state */
+		status = get_value(db, "BEGIN", NULL, 0, &none, err);
+	}
+	if (status == VMRT_OK)
+		status = check_identity(db, run, err);
+	if (status == VMRT_OK)
+		status = check_schema(db, run, err);
 	if (status != VMRT_OK) {
-		sqlite3_close(db);
-		db = NULL;
+		vmrt_db_close(db);
+		return status;
 	}
 	*out = db;
-	return status;
+	return VMRT_OK;
 }

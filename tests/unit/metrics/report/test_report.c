@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <sqlite3.h>
+
 #include <vmrt/rundb.h>
 
 #include "metrics/report/report.h"
@@ -329,16 +331,16 @@ static void expect_open(
 	const char *change, const char *run, enum vmrt_status status, const char *words)
 {
 	struct vmrt_error err = {0};
-	sqlite3 *db;
+	struct vmrt_db *db;
 
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
 	if (change)
 		assert_int_equal(testdb_change(testdb_path, change), 0);
-	assert_int_equal(vmrt_rundb_open(run, &db, &err), status);
+	assert_int_equal(vmrt_db_open(run, &db, &err), status);
 	if (words && !strstr(err.text, words))
 		fail_msg("'%s' is not in: %s", words, err.text);
 	assert_true((db != NULL) == (status == VMRT_OK));
-	sqlite3_close(db);
+	vmrt_db_close(db);
 }
 
 static void only_databases_of_this_version_are_opened(void **state)
@@ -352,19 +354,20 @@ static void only_databases_of_this_version_are_opened(void **state)
 	expect_open(NULL, "/tmp/there/is/no/such/run", VMRT_ENOENT, "there is no run");
 	expect_open(NULL, "/proc", VMRT_ENOENT, "vmrt-trace analyze");
 	expect_open(NULL, "tests/data/small-hsf.sql", VMRT_EFORMAT, "not a database");
-	expect_open(NULL, "/dev/null", VMRT_EFORMAT, "not a vmrt database");
+	expect_open(NULL, "/dev/null", VMRT_EFORMAT, "not a regular file");
 }
 
 static void database_is_opened_for_reading_only(void **state)
 {
 	struct vmrt_error err;
-	sqlite3 *db;
+	struct vmrt_db *db;
 
 	(void)state;
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
-	assert_int_equal(vmrt_rundb_open(testdb_path, &db, &err), VMRT_OK);
-	assert_int_equal(sqlite3_exec(db, "DELETE FROM job", NULL, NULL, NULL), SQLITE_READONLY);
-	sqlite3_close(db);
+	assert_int_equal(vmrt_db_open(testdb_path, &db, &err), VMRT_OK);
+	assert_int_equal(sqlite3_exec(vmrt_db_handle(db), "DELETE FROM job", NULL, NULL, NULL),
+		SQLITE_READONLY);
+	vmrt_db_close(db);
 }
 
 static void database_without_its_tables_is_refused(void **state)
@@ -375,7 +378,7 @@ static void database_without_its_tables_is_refused(void **state)
 	(void)state;
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
 	assert_int_equal(testdb_change(testdb_path, "DROP TABLE server_period"), 0);
-	assert_int_equal(vmrt_facts_load(testdb_path, NULL, &f, &err), VMRT_EDB);
+	assert_int_equal(vmrt_facts_load(testdb_path, NULL, &f, &err), VMRT_EFORMAT);
 	assert_int_equal(testdb_make("tests/data/small-hsf.sql", testdb_path), 0);
 	assert_int_equal(testdb_change(testdb_path, "DELETE FROM run"), 0);
 	assert_int_equal(vmrt_facts_load(testdb_path, NULL, &f, &err), VMRT_EFORMAT);
