@@ -13,6 +13,7 @@ extern const struct vmrt_command vmrt_trace_vms;
 extern const struct vmrt_command vmrt_trace_info;
 extern const struct vmrt_command vmrt_trace_reset;
 extern const struct vmrt_command vmrt_trace_dump;
+extern const struct vmrt_command vmrt_trace_doctor;
 
 /** vmrt_trace_report_analysis - one line about what an analysis found, on stderr */
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);

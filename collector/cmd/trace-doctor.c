@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* vmrt-trace doctor: what is wrong with this machine and its VMs for real-time work, and how to
+ * mend it. */
+#include "trace.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/table.h>
+#include <vmrt/vms.h>
+
+#include "collector/doctor/doctor.h"
+
+static struct doctor_opts {
+	const char *vm;
+	bool json;
+} defaults;
+
+static const struct vmrt_option options[] = {
+	{"vm", 0, "NAME", "look at this VM only (default: all that run)",
+		VMRT_TEXT(struct doctor_opts, vm)},
+	{"json", 0, NULL, "the findings as JSON", VMRT_FLAG(struct doctor_opts, json)},
+	{0},
+};
+
+static const struct vmrt_column columns[] = {
+	{"verdict", "verdict", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"check", "check", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"subject", "subject", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"found", "found", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"why", "why", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"mend", "mend", NULL, VMRT_CELL_TEXT, 0, 1},
+};
+
+/* Words of others, without what a terminal might obey. */
+static void print_words(const char *label, const char *words)
+{
+	printf("%s", label);
+	for (const char *p = words; *p; p++)
+		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	putchar('\n');
+}
+
+/* One block per finding: the verdict first, then why it matters and what to do. */
+static void print_text(const struct doctor *d)
+{
+	size_t counts[4] = {0};
+
+	for (size_t i = 0; i < d->n; i++) {
+		const struct doctor_finding *f = &d->findings[i];
+		char label[64];
+
+		counts[f->verdict]++;
+		snprintf(label, sizeof(label), "%-7s %-14s %-12.12s ",
+			doctor_verdict_name(f->verdict), f->check, f->subject);
+		print_words(label, f->found);
+		if (f->why[0])
+			print_words("          why:  ", f->why);
+		if (f->mend[0])
+			print_words("          mend: ", f->mend);
+	}
+	printf("%zu ok, %zu warn, %zu fail, %zu unknown\n", counts[VMRT_VERDICT_OK],
+		counts[VMRT_VERDICT_WARN], counts[VMRT_VERDICT_FAIL], counts[VMRT_VERDICT_UNKNOWN]);
+}
+
+static enum vmrt_status print_json(const struct doctor *d, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("host", false);
+	struct vmrt_table *table;
+	enum vmrt_status status;
+
+	vmrt_doc_section(doc, "Findings");
+	table = vmrt_doc_table(
+		doc, "findings", NULL, columns, sizeof(columns) / sizeof(columns[0]), 0);
+	for (size_t i = 0; i < d->n; i++) {
+		const struct doctor_finding *f = &d->findings[i];
+
+		vmrt_put_text(table, doctor_verdict_name(f->verdict));
+		vmrt_put_text(table, f->check);
+		vmrt_put_text(table, f->subject);
+		vmrt_put_text(table, f->found);
+		vmrt_put_text(table, f->why[0] ? f->why : NULL);
+		vmrt_put_text(table, f->mend[0] ? f->mend : NULL);
+	}
+	status = vmrt_doc_print(doc, VMRT_FORMAT_JSON, "findings", stdout, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+static enum vmrt_status look_at_vms(
+	struct doctor *d, const struct doctor_opts *o, struct vmrt_error *err)
+{
+	struct vmrt_vm *vms;
+	enum vmrt_status status;
+	size_t n = 1;
+
+	status = o->vm ? vmrt_vm_get(o->vm, &vms, err) : vmrt_vms_find(&vms, &n, err);
+	if (status != VMRT_OK)
+		return status;
+	for (size_t i = 0; i < n; i++)
+		doctor_vm(d, &vms[i]);
+	if (!n)
+		vmrt_say("no VM is running here: only the machine is looked at");
+	vmrt_vms_free(vms, n);
+	return VMRT_OK;
+}
+
+static int run(void *opts)
+{
+	const struct doctor_opts *o = opts;
+	struct doctor d = {.root = "", .live = true};
+	enum vmrt_status status;
+	struct vmrt_error err;
+	bool fails = false;
+
+	doctor_kernel(&d);
+	doctor_scheduling(&d);
+	doctor_power(&d);
+	status = look_at_vms(&d, o, &err);
+	if (status == VMRT_OK && d.failed)
+		status = vmrt_fail(&err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK && o->json)
+		status = print_json(&d, &err);
+	else if (status == VMRT_OK)
+		print_text(&d);
+	for (size_t i = 0; i < d.n; i++)
+		fails |= d.findings[i].verdict == VMRT_VERDICT_FAIL;
+	doctor_free(&d);
+	if (status != VMRT_OK) {
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	return fails ? VMRT_EXIT_VIOLATED : VMRT_EXIT_DONE;
+}
+
+const struct vmrt_command vmrt_trace_doctor = {
+	.name = "doctor",
+	.summary = "Say what is wrong with this machine and its VMs for real-time work",
+	.doc = "Changes nothing. Every finding has a reason, and the command that mends it where "
+	       "there is one. Exit status: 0 nothing fails, 1 could not look, 2 a check fails.",
+	.options = options,
+	.opts = &defaults,
+	.run = run,
+};

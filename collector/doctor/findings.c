@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The findings of the checks, and the reading of the files that the checks look at. */
+#include "doctor.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+#include <vmrt/units.h>
+
+#define FILE_MAX (1 << 20)
+
+const char *doctor_verdict_name(enum vmrt_verdict verdict)
+{
+	static const char *const words[] = {
+#define X(name, text) text,
+		VMRT_VERDICT_LIST(X)
+#undef X
+	};
+
+	return words[verdict];
+}
+
+void doctor_add(struct doctor *d, enum vmrt_verdict verdict, const char *check, const char *subject,
+	const char *why, const char *mend, const char *found, ...)
+{
+	bool well = verdict == VMRT_VERDICT_OK;
+	struct doctor_finding *f;
+	va_list ap;
+
+	if (d->n == d->room) {
+		size_t room = d->room ? 2 * d->room : 32;
+		struct doctor_finding *more = realloc(d->findings, room * sizeof(*more));
+
+		if (!more) {
+			d->failed = true;
+			return;
+		}
+		d->findings = more;
+		d->room = room;
+	}
+	f = &d->findings[d->n++];
+	f->verdict = verdict;
+	snprintf(f->check, sizeof(f->check), "%s", check);
+	snprintf(f->subject, sizeof(f->subject), "%s", subject);
+	f->why = well ? "" : why;
+	snprintf(f->mend, sizeof(f->mend), "%s", well ? "" : mend);
+	va_start(ap, found);
+	vsnprintf(f->found, sizeof(f->found), found, ap);
+	va_end(ap);
+}
+
+static bool full_path(const struct doctor *d, const char *path, char out[PATH_MAX])
+{
+	int n = snprintf(out, PATH_MAX, "%s/%s", d->root, path);
+
+	return n > 0 && n < PATH_MAX;
+}
+
+char *doctor_read(const struct doctor *d, const char *path)
+{
+	char full[PATH_MAX], *text;
+	size_t size;
+
+	if (!full_path(d, path, full) ||
+		vmrt_read_file(full, FILE_MAX, &text, &size, NULL) != VMRT_OK)
+		return NULL;
+	while (size && text[size - 1] == '\n')
+		text[--size] = '\0';
+	return text;
+}
+
+int64_t doctor_number(const struct doctor *d, const char *path)
+{
+	char *text = doctor_read(d, path), *end;
+	int64_t value;
+
+	if (!text)
+		return VMRT_UNKNOWN;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (end == text || errno)
+		value = VMRT_UNKNOWN;
+	free(text);
+	return value;
+}
+
+bool doctor_exists(const struct doctor *d, const char *path)
+{
+	char full[PATH_MAX];
+
+	return full_path(d, path, full) && access(full, F_OK) == 0;
+}
+
+void doctor_free(struct doctor *d)
+{
+	free(d->findings);
+	d->findings = NULL;
+	d->n = d->room = 0;
+}

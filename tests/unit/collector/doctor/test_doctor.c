@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* The doctor's checks against folders that look like other machines. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "collector/doctor/doctor.h"
+
+static char root[] = "/tmp/vmrt-doctor-XXXXXX";
+static struct doctor doctor;
+
+static int new_machine(void **state)
+{
+	(void)state;
+	strcpy(strrchr(root, '-'), "-XXXXXX");
+	if (!mkdtemp(root))
+		return -1;
+	doctor = (struct doctor){.root = root};
+	return 0;
+}
+
+static int end_machine(void **state)
+{
+	char command[128];
+
+	(void)state;
+	doctor_free(&doctor);
+	snprintf(command, sizeof(command), "rm -rf '%s'", root);
+	return system(command);
+}
+
+/* A file of the machine, with the folders above it. */
+static void has_file(const char *path, const char *text)
+{
+	char full[256];
+	FILE *out;
+
+	snprintf(full, sizeof(full), "%s/%s", root, path);
+	for (char *p = full + strlen(root) + 1; (p = strchr(p, '/')); p++) {
+		*p = '\0';
+		mkdir(full, 0755);
+		*p = '/';
+	}
+	out = fopen(full, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+}
+
+static const struct doctor_finding *finding(const char *check)
+{
+	for (size_t i = 0; i < doctor.n; i++)
+		if (!strcmp(doctor.findings[i].check, check))
+			return &doctor.findings[i];
+	fail_msg("no finding %s", check);
+	return NULL;
+}
+
+static void throttling_is_a_warning_with_the_command_that_ends_it(void **state)
+{
+	(void)state;
+	has_file("proc/sys/kernel/sched_rt_runtime_us", "950000\n");
+	has_file("proc/sys/kernel/sched_rt_period_us", "1000000\n");
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("rt_throttling")->verdict, VMRT_VERDICT_WARN);
+	assert_non_null(strstr(finding("rt_throttling")->found, "95.0 %"));
+	assert_string_equal(
+		finding("rt_throttling")->mend, "sysctl -w kernel.sched_rt_runtime_us=-1");
+}
+
+static void a_runtime_of_minus_one_is_no_throttling(void **state)
+{
+	(void)state;
+	has_file("proc/sys/kernel/sched_rt_runtime_us", "-1\n");
+	has_file("proc/sys/kernel/sched_rt_period_us", "1000000\n");
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("rt_throttling")->verdict, VMRT_VERDICT_OK);
+	assert_string_equal(finding("rt_throttling")->mend, "");
+}
+
+static void what_cannot_be_read_is_unknown(void **state)
+{
+	(void)state;
+	doctor_scheduling(&doctor);
+	doctor_power(&doctor);
+	assert_int_equal(finding("rt_throttling")->verdict, VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(finding("frequency")->verdict, VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(finding("smt")->verdict, VMRT_VERDICT_UNKNOWN);
+}
+
+static void the_deepest_idle_state_that_is_not_disabled_counts(void **state)
+{
+#define IDLE "sys/devices/system/cpu/cpu0/cpuidle/"
+	(void)state;
+	has_file(IDLE "state0/latency", "1\n");
+	has_file(IDLE "state0/name", "C1\n");
+	has_file(IDLE "state0/disable", "0\n");
+	has_file(IDLE "state1/latency", "133\n");
+	has_file(IDLE "state1/name", "C6\n");
+	has_file(IDLE "state1/disable", "0\n");
+	has_file(IDLE "state2/latency", "890\n");
+	has_file(IDLE "state2/name", "C8\n");
+	has_file(IDLE "state2/disable", "1\n");
+	doctor_power(&doctor);
+	assert_int_equal(finding("idle_states")->verdict, VMRT_VERDICT_WARN);
+	assert_non_null(strstr(finding("idle_states")->found, "C6"));
+	assert_non_null(strstr(finding("idle_states")->found, "133 us"));
+#undef IDLE
+}
+
+static void one_cpu_with_another_governor_is_counted(void **state)
+{
+	(void)state;
+	has_file("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "performance\n");
+	has_file("sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave\n");
+	doctor_power(&doctor);
+	assert_int_equal(finding("frequency")->verdict, VMRT_VERDICT_WARN);
+	assert_non_null(strstr(finding("frequency")->found, "1 of 2"));
+}
+
+static void a_kernel_without_an_event_fails(void **state)
+{
+#define EVENTS "sys/kernel/tracing/events/"
+	(void)state;
+	has_file(EVENTS "sched/sched_switch/format", "x");
+	has_file(EVENTS "sched/sched_waking/format", "x");
+	has_file(EVENTS "timer/hrtimer_start/format", "x");
+	doctor_kernel(&doctor);
+	assert_int_equal(finding("tracefs")->verdict, VMRT_VERDICT_FAIL);
+	assert_non_null(strstr(finding("tracefs")->found, "timer/hrtimer_expire_entry"));
+#undef EVENTS
+}
+
+static void the_configuration_tells_ticks_and_preemption(void **state)
+{
+	(void)state;
+	has_file("proc/config",
+		"# x\nCONFIG_EVENT_TRACING=y\nCONFIG_HIGH_RES_TIMERS=y\n"
+		"# CONFIG_PERF_EVENTS is not set\nCONFIG_HZ=100\nCONFIG_PREEMPT_RT=y\n");
+	doctor_kernel(&doctor);
+	assert_int_equal(finding("tick")->verdict, VMRT_VERDICT_WARN);
+	assert_non_null(strstr(finding("tick")->found, "100 ticks"));
+	assert_int_equal(finding("preemption")->verdict, VMRT_VERDICT_OK);
+	assert_int_equal(doctor.findings[2].verdict, VMRT_VERDICT_WARN);
+	assert_string_equal(doctor.findings[2].found, "CONFIG_PERF_EVENTS is not set");
+}
+
+/* Two vCPUs of a VM on CPU 3, FIFO 50; the main loop is an ordinary thread. */
+static void a_vm_whose_main_loop_is_below_its_vcpus_is_told(void **state)
+{
+	struct vmrt_vm_thread threads[3] = {
+		{.tid = 11, .role = VMRT_ROLE_VCPU, .vcpu = 0, .policy = 1, .priority = 50},
+		{.tid = 12, .role = VMRT_ROLE_VCPU, .vcpu = 1, .policy = 1, .priority = 50},
+		{.tid = 10, .role = VMRT_ROLE_MAIN, .vcpu = -1},
+	};
+	struct vmrt_vm vm = {
+		.name = "plant", .pid = 10, .threads = threads, .n_threads = 3, .n_vcpus = 2};
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		CPU_SET(3, &threads[i].affinity);
+	has_file("proc/10/status", "VmLck:\t       0 kB\nVmRSS:\t  204800 kB\n");
+	doctor_vm(&doctor, &vm);
+	assert_int_equal(finding("vcpu_pinning")->verdict, VMRT_VERDICT_OK);
+	assert_int_equal(finding("vcpu_sharing")->verdict, VMRT_VERDICT_WARN);
+	assert_int_equal(finding("main_loop")->verdict, VMRT_VERDICT_WARN);
+	assert_string_equal(finding("main_loop")->mend, "chrt -f -p 51 10");
+	assert_int_equal(finding("memory_locked")->verdict, VMRT_VERDICT_WARN);
+	assert_non_null(strstr(finding("memory_locked")->found, "0 of 200 MiB"));
+	assert_int_equal(finding("agent")->verdict, VMRT_VERDICT_WARN);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, new_machine, end_machine)
+	const struct CMUnitTest tests[] = {
+		TEST(throttling_is_a_warning_with_the_command_that_ends_it),
+		TEST(a_runtime_of_minus_one_is_no_throttling),
+		TEST(what_cannot_be_read_is_unknown),
+		TEST(the_deepest_idle_state_that_is_not_disabled_counts),
+		TEST(one_cpu_with_another_governor_is_counted),
+		TEST(a_kernel_without_an_event_fails),
+		TEST(the_configuration_tells_ticks_and_preemption),
+		TEST(a_vm_whose_main_loop_is_below_its_vcpus_is_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
