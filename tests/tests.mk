@@ -1,6 +1,7 @@
 # Building the tests. tests/run runs them.
 
 TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/lib/*.c))
+UNIT_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/lib/*.c))
 UNIT_SOURCES := $(sort $(shell find tests/unit -name 'test_*.c'))
 UNIT_TESTS := $(addprefix $(O)/tests/,$(notdir $(basename $(UNIT_SOURCES))))
 SIM_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/sim/*.c))
@@ -13,11 +14,11 @@ FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz
 .PHONY: tests fuzz-targets check-unit fuzz goldens
 tests: $(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST) $(TEST_TOOLS) ## build the tests
 
-$(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -Wno-missing-prototypes
+$(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -Itests/unit/lib -Wno-missing-prototypes
 
 # tests/unit mirrors the rooms; the programs stand side by side in $(O)/tests
 define unit_rule
-$(O)/tests/$(notdir $(basename $(1))): $(patsubst %.c,$(O)/obj/%.o,$(1)) $(TEST_LIB) $(LIB)
+$(O)/tests/$(notdir $(basename $(1))): $(patsubst %.c,$(O)/obj/%.o,$(1)) $(UNIT_LIB) $(TEST_LIB) $(LIB)
 	$$(call say,LINK,$$@)
 	$(Q)mkdir -p $$(@D)
 	$(Q)$$(CC) $$(VMRT_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(VMRT_LDLIBS)

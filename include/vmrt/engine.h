@@ -62,6 +62,7 @@ struct vmrt_machine_stats {
 	uint64_t lost; /* known number of lost events */
 	uint64_t broken_chains;
 	uint64_t inferred_switches;
+	uint64_t contradictions;   /* jobs whose times cannot be true together */
 	uint64_t out_of_order;	   /* events that came with a time before their predecessor's */
 	uint64_t inside, outside;  /* guest: events in which its vCPU thread ran (given the bound) /
 				      did not */

@@ -248,7 +248,8 @@ struct vmrt_job {
 	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL,
 					   THROTTLING */
 	int preemptions, migrations;
-	int64_t skipped; /* releases lost right before this job */
+	int64_t skipped;	/* releases lost right before this job */
+	int64_t skipped_behind; /* of the last one in a recording: those lost behind it */
 	enum vmrt_outcome outcome;
 	int cause;     /* enum vmrt_blame of a miss, or -1 */
 	bool excused;  /* a miss that overruns, steal or throttling explain (docs/metrics.md) */

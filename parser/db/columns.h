@@ -198,7 +198,7 @@
 	NEXT(response_ns, time, "", j->response_ns)                                                \
 	NEXT(preemptions, count, " NOT NULL", j->preemptions)                                      \
 	NEXT(migrations, count, " NOT NULL", j->migrations)                                        \
-	NEXT(skipped, count, " NOT NULL", j->skipped)                                              \
+	NEXT(skipped, count, " NOT NULL", j->skipped + j->skipped_behind)                          \
 	NEXT(outcome, text, " NOT NULL", vmrt_outcome_name(j->outcome))                            \
 	NEXT(cause, words, "", j->cause < 0 ? NULL : vmrt_blame_name((enum vmrt_blame)j->cause))   \
 	NEXT(excused, flag, " NOT NULL", j->excused)                                               \

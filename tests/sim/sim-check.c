@@ -392,7 +392,7 @@ static void check_job(
 				vmrt_outcome_name(e->outcome));
 	}
 	if (undeclared(g, e->task))
-		outcome = VMRT_OUTCOME_UNKNOWN;
+		outcome = t->ended ? VMRT_OUTCOME_UNKNOWN : VMRT_OUTCOME_TRUNCATED;
 	if (t->ended && in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
 		/* an end that seems to be before the hole is told of is given before it is known */
 		bool told = e->end_ns == VMRT_UNKNOWN || g->clipped ||

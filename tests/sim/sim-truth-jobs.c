@@ -327,6 +327,7 @@ void truth_unfinished(struct world *w)
 {
 	for (int i = 0; i < w->n_tasks; i++) {
 		struct wtask *k = &w->tasks[i];
+		bool served_at_once = false;
 
 		if (!truth_arrived(w, k))
 			continue;
@@ -335,6 +336,9 @@ void truth_unfinished(struct world *w)
 			struct sim_job *j = &k->pending[0];
 
 			j->optional |= odd;
+			/* its timer expires once; what passes until it is served is skipped */
+			j->ghost |= !j->armed_ns && served_at_once && task_waits(k);
+			served_at_once |= !j->armed_ns || j->job.release_ns == VMRT_UNKNOWN;
 			if (!j->armed_ns) {
 				j->job.skipped = k->skip_next;
 				j->job.k = k->k += k->skip_next;
@@ -343,7 +347,7 @@ void truth_unfinished(struct world *w)
 			}
 			j->job.outcome = j->job.deadline_ns < w->now
 						 ? VMRT_OUTCOME_MISSED_INCOMPLETE
-						 : VMRT_OUTCOME_UNKNOWN;
+						 : VMRT_OUTCOME_TRUNCATED;
 			give_job(w, k);
 		}
 	}

@@ -25,6 +25,17 @@ struct thr *vcpu_of(const struct machine *m, unsigned cpu)
 	return cpu < m->n_vcpus ? m->vcpus[cpu] : NULL;
 }
 
+/* Is the record at @local_ns so much earlier than the CPU's last one that no clock's error explains
+ * it? What lies between them is not known then. */
+static bool ran_back(const struct cpu *cpu, int64_t local_ns)
+{
+	int64_t back;
+
+	return cpu->last_local_ns != VMRT_UNKNOWN && local_ns < cpu->last_local_ns &&
+	       (__builtin_sub_overflow(cpu->last_local_ns, local_ns, &back) ||
+		       back > CONTRADICTION_NS);
+}
+
 enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	const struct vmrt_event *ev, int64_t host_ns, int64_t error_ns)
 {
@@ -54,6 +65,9 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	if (!m->stats.events++)
 		m->stats.first_ns = host_ns;
 	m->stats.last_ns = host_ns;
+	m->silent_ns = 0;
+	if (ran_back(&m->cpus[ev->cpu], ev->ts))
+		m->loss_to_ns = host_ns;
 	if (ev->lost)
 		cpus_lost(m, ev, now);
 	if (m->index)
@@ -130,6 +144,31 @@ void vmrt_engine_advance(struct vmrt_engine *e, int64_t host_ns)
 	}
 }
 
+/*
+ * Where the recording of @m ends. That is before the recording of the others ends if its CPUs ran
+ * for long and recorded nothing, or if it was broken off.
+ */
+static int64_t machine_end(struct machine *m, int64_t end_ns)
+{
+	int64_t silent = m->silent_ns, ended = m->stats.last_ns;
+	bool broken_off = m->n_cpus > 0;
+
+	if (ended == VMRT_UNKNOWN || ended >= end_ns)
+		return end_ns;
+	for (unsigned v = 0; v < m->n_vcpus; v++) {
+		const struct thr *t = m->vcpus[v];
+
+		if (t && t->state == THR_RUNNING)
+			silent += end_ns - (t->start_ns > ended ? t->start_ns : ended);
+	}
+	for (unsigned c = 0; c < m->n_cpus; c++)
+		broken_off = broken_off && m->cpus[c].ended;
+	if (!m->n_vcpus)
+		silent = end_ns - ended;
+	m->ended_early = broken_off || silent > SILENT_MAX_NS;
+	return m->ended_early ? ended : end_ns;
+}
+
 enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 {
 	if (end_ns == VMRT_UNKNOWN || end_ns < e->now_ns)
@@ -147,9 +186,10 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 	natural_finish(e);
 	for (size_t i = 0; i < e->config->n_machines; i++) {
 		struct machine *m = &e->machines[i];
+		int64_t ended = machine_end(m, end_ns);
 
 		for (size_t j = 0; j < m->n_jobs; j++)
-			jobs_finish(m->jobs[j], end_ns);
+			jobs_finish(m->jobs[j], ended);
 		for (unsigned c = 0; c < m->n_cpus; c++) {
 			struct cpu *cpu = &m->cpus[c];
 			struct instant at = {.host_ns = end_ns};

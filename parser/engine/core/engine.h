@@ -32,6 +32,15 @@
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
+/* Times that disagree by no more than this may do so because of the clocks' errors. */
+#define CONTRADICTION_NS (100 * VMRT_NS_PER_US)
+
+/* A machine that records nothing for so long, while its CPUs run, records no more. */
+#define SILENT_MAX_NS (100 * VMRT_NS_PER_MS)
+
+/* After so many sched_waking events without any sched_wakeup, that is taken not to be recorded. */
+#define LONE_WAKINGS 8
+
 #define PRIO_UNKNOWN (-1)
 #define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below, fair from here */
 #define FIFO_PRIO(p) (99 - (p))
@@ -165,6 +174,10 @@ struct machine {
 	unsigned n_vcpus;
 	size_t clock_hint;
 	bool has_tasks;
+	bool switches_seen;    /* there are such events in its recording */
+	unsigned lone_wakings; /* sched_waking events since the last sched_wakeup */
+	bool ended_early;      /* its recording ends before that of the others */
+	int64_t silent_ns;     /* so long its vCPU threads have run since its last event */
 	struct vmrt_machine_stats stats;
 	struct pending {
 		int64_t host_ns, error_ns;
@@ -388,6 +401,7 @@ void release_armed(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
 bool release_give(struct jobs *j);
 bool release_ends(struct jobs *j);
+bool release_merges(const struct jobs *j);
 bool release_exits(struct jobs *j);
 void release_discard(struct jobs *j);
 void release_flush(struct jobs *j);
@@ -429,7 +443,7 @@ static inline void blame_settle(struct machine *m, int64_t host_ns)
 
 void blame_open(struct jobs *j, int64_t host_ns);
 void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
-void blame_close(struct jobs *j);
+bool blame_close(struct jobs *j);
 void blame_free(struct jobs *j);
 void blame_busy_ends(struct machine *m, int64_t host_ns);
 void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);

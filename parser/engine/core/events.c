@@ -11,6 +11,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	struct thr *out = threads_find(m, ev->sw.prev_pid), *in;
 	bool was_bound = out && out->jobs;
 
+	m->switches_seen = true;
 	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, now);
 
 	if (m->index == 0)
@@ -70,9 +71,14 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
 
+	if (ev->type == VMRT_EV_WAKING)
+		m->lone_wakings += m->lone_wakings < LONE_WAKINGS;
+	else
+		m->lone_wakings = 0;
 	if (!t)
 		return;
-	if (t->jobs && ev->type == VMRT_EV_WAKEUP)
+	/* where only sched_waking was recorded, it takes the place of sched_wakeup */
+	if (t->jobs && (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS))
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	if (t->state == THR_RUNNING)
 		return;

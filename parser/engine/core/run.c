@@ -7,6 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+static int64_t max_ns(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
 /* What waits or runs on behalf of @t is about to change. */
 void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns)
 {
@@ -150,6 +155,9 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 		run_give_slice(m, t, at, state, false);
 		natural_ran(t, at.host_ns - t->start_ns);
 		t->ran_ns += at.host_ns - t->start_ns;
+		if (t->guest)
+			t->guest->silent_ns +=
+				at.host_ns - max_ns(t->start_ns, t->guest->stats.last_ns);
 	}
 	t->last_out_ns = at.host_ns;
 	t->ready_ns = at.host_ns;

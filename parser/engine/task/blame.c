@@ -9,21 +9,13 @@
  */
 #include "parser/engine/core/engine.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* A job whose timer expired a little early, by the clocks' errors, has not arrived yet either. */
 bool jobs_arrived(const struct jobs *j, int64_t host_ns)
 {
-	switch (j->state) {
-	case JOB_SLEEPING:
-		return j->job.arrival_ns <= host_ns;
-	case JOB_RELEASED:
-	case JOB_STARTED:
-		return true;
-	default:
-		return false;
-	}
+	return j->state >= JOB_SLEEPING && j->job.arrival_ns <= host_ns;
 }
 
 /* Arrived, and not asleep where its job may well have ended. */
@@ -243,7 +235,7 @@ static int64_t next_change(const struct jobs *j, int64_t from)
 {
 	int64_t next = INT64_MAX;
 
-	if (j->state == JOB_SLEEPING && j->job.arrival_ns > from)
+	if (j->state >= JOB_SLEEPING && j->job.arrival_ns > from)
 		next = j->job.arrival_ns;
 	if (j->state >= JOB_SLEEPING && j->grid_host_ns > from && j->grid_host_ns < next)
 		next = j->grid_host_ns;
@@ -407,12 +399,40 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	}
 }
 
-/* Fills in the parts of the open job, which ends or is given up now; the time is settled. */
-void blame_close(struct jobs *j)
+/*
+ * The parts must sum to the time since the arrival. They do unless the recording contradicts
+ * itself, or the clock map of a live view has moved meanwhile: what is missing is unknown then, and
+ * what is too much is taken from the parts that the arrival bounds, and from the others after that.
+ */
+static void reconcile(struct jobs *j, int64_t difference)
+{
+	int64_t *parts = j->job.blame_ns;
+
+	if (!difference)
+		return;
+	if (difference > 0) {
+		parts[VMRT_BLAME_UNKNOWN] += difference;
+		return;
+	}
+	for (int p = 0; p < VMRT_BLAMES && difference; p++) {
+		int64_t ns = parts[p] < -difference ? parts[p] : -difference;
+
+		if (ns <= 0)
+			continue;
+		parts[p] -= ns;
+		difference += ns;
+	}
+}
+
+/*
+ * Fills in the parts of the open job, which ends or is given up now; the time is settled. Returns
+ * false if the parts had to be made to fit.
+ */
+bool blame_close(struct jobs *j)
 {
 	struct vmrt_job *job = &j->job;
 	int64_t to = job->end_ns != VMRT_UNKNOWN ? job->end_ns : j->machine->settled_ns;
-	int64_t sum = 0;
+	int64_t sum = 0, due;
 
 	gap_settle(j->machine);
 	for (int p = 0; p < VMRT_BLAMES; p++) {
@@ -437,12 +457,14 @@ void blame_close(struct jobs *j)
 	job->blame_ns[VMRT_BLAME_UNKNOWN] += j->unknown_ns;
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		sum += job->blame_ns[p];
-	assert(sum == (to > job->arrival_ns ? to - job->arrival_ns : 0));
+	due = to > job->arrival_ns ? to - job->arrival_ns : 0;
+	reconcile(j, due - sum);
 	if (job->response_ns != VMRT_UNKNOWN)
-		job->blame_ns[VMRT_BLAME_CLOCK] = job->response_ns - sum;
+		job->blame_ns[VMRT_BLAME_CLOCK] = job->response_ns - due;
 	memcpy(job->excess_ns, j->excess, sizeof(job->excess_ns));
 	job->exec_ns = j->exec_ns;
 	journal_close(j, to);
+	return llabs(due - sum) <= CONTRADICTION_NS;
 }
 
 /* Where no job of a priority or above is pending any more, its busy period is over. */

@@ -617,6 +617,12 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *ou
 		out->throttled = true;
 }
 
+/* Does the thread serve all releases that it is late for with one job? */
+bool release_merges(const struct jobs *j)
+{
+	return is_wait(j->rel.mechanism);
+}
+
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
 bool release_ends(struct jobs *j)
 {

@@ -221,7 +221,7 @@ static void a_job_is_found_with_its_times_and_parts(void **state)
 	assert_string_equal(
 		ask("SELECT machine, task, k, response_ns, preemptions, outcome FROM jobs"),
 		"vm1|t1|0|12050000|0|met\n"
-		"vm1|t1|1|NULL|0|unknown");
+		"vm1|t1|1|NULL|0|truncated");
 	assert_string_equal(
 		ask("SELECT arrival_local_ns - 5100000000000, release_local_ns - 5100000000000, "
 		    "start_local_ns - 5100000000000, end_local_ns - 5100000000000, "

@@ -486,7 +486,7 @@ static void a_job_that_outlives_the_trace_past_its_deadline_is_missed(void **sta
 	t1_starts(&f, 10 * MS);
 	end(&f, 30 * MS + 1);
 	assert_int_equal(f.n_jobs, 2); /* the next one has just arrived */
-	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_TRUNCATED);
 	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_MISSED_INCOMPLETE);
 	assert_true(f.jobs[0].end_ns == VMRT_UNKNOWN);
 	assert_true(f.jobs[0].response_ns == VMRT_UNKNOWN);
@@ -505,7 +505,7 @@ static void releases_that_queue_behind_an_endless_job_are_counted(void **state)
 	assert_int_equal(f.jobs[1].k, 1);
 	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
 	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_MISSED_INCOMPLETE);
-	assert_int_equal(f.jobs[2].outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_int_equal(f.jobs[2].outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
 static void a_long_backlog_keeps_the_parts_of_every_job(void **state)
@@ -533,7 +533,7 @@ static void a_long_backlog_keeps_the_parts_of_every_job(void **state)
 	}
 }
 
-static void a_job_that_outlives_the_trace_before_its_deadline_is_unknown(void **state)
+static void a_job_that_outlives_the_trace_before_its_deadline_is_truncated(void **state)
 {
 	static struct fixture f;
 
@@ -543,7 +543,7 @@ static void a_job_that_outlives_the_trace_before_its_deadline_is_unknown(void **
 	t1_starts(&f, 10 * MS);
 	end(&f, 30 * MS);
 	assert_int_equal(f.n_jobs, 1);
-	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
 static void a_job_that_has_not_arrived_is_no_job(void **state)
@@ -1180,7 +1180,7 @@ int main(void)
 		cmocka_unit_test(a_job_that_outlives_the_trace_past_its_deadline_is_missed),
 		cmocka_unit_test(releases_that_queue_behind_an_endless_job_are_counted),
 		cmocka_unit_test(a_long_backlog_keeps_the_parts_of_every_job),
-		cmocka_unit_test(a_job_that_outlives_the_trace_before_its_deadline_is_unknown),
+		cmocka_unit_test(a_job_that_outlives_the_trace_before_its_deadline_is_truncated),
 		cmocka_unit_test(a_job_that_has_not_arrived_is_no_job),
 		cmocka_unit_test(a_job_that_began_before_the_recording_is_truncated),
 		cmocka_unit_test(the_last_job_ends_with_its_thread),
