@@ -61,6 +61,8 @@ static enum vmrt_status retire(struct vmrt_pings *p)
 
 enum vmrt_status vmrt_pings_add(struct vmrt_pings *p, const struct vmrt_ping *ping)
 {
+	if (!vmrt_ping_sane(ping))
+		return VMRT_OK;
 	if (p->n_recent == p->room_recent && p->room_recent < ROOM_MOST) {
 		size_t room = p->room_recent ? p->room_recent * 2 : ROOM_FIRST;
 		struct vmrt_ping *more = realloc(p->recent, room * sizeof(*more));

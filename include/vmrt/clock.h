@@ -19,6 +19,24 @@ struct vmrt_ping {
 	uint64_t guest_recv_tsc, guest_send_tsc;
 };
 
+/* Files and guests may say anything. Sums and differences of a few times below this do not
+ * overflow.
+ */
+#define VMRT_CLOCK_SANE_NS (INT64_MAX / 8)
+
+/** vmrt_clock_sane - can @ns be a time of a machine's clock? */
+static inline bool vmrt_clock_sane(int64_t ns)
+{
+	return ns > -VMRT_CLOCK_SANE_NS && ns < VMRT_CLOCK_SANE_NS;
+}
+
+/** vmrt_ping_sane - are all times of @p such that can be? A ping that is not tells nothing */
+static inline bool vmrt_ping_sane(const struct vmrt_ping *p)
+{
+	return vmrt_clock_sane(p->host_send_ns) && vmrt_clock_sane(p->host_recv_ns) &&
+	       vmrt_clock_sane(p->guest_recv_ns) && vmrt_clock_sane(p->guest_send_ns);
+}
+
 /* guest's time-stamp counter = (host's * ratio >> bits) + offset; ratio 0: not known */
 struct vmrt_kvm_tsc {
 	int64_t offset;
@@ -88,7 +106,7 @@ enum vmrt_status vmrt_clockmap_constant(
 	int64_t offset_ns, int64_t error_ns, const char *source, struct vmrt_clockmap *out);
 
 /**
- * vmrt_clock_bounds_from_pings - two bounds for each ping
+ * vmrt_clock_bounds_from_pings - two bounds for each ping that is sane
  * @out: room for 2 * @n bounds
  *
  * guest_recv happened after host_send, so guest - host <= guest_recv - host_send; guest_send

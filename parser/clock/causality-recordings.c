@@ -319,11 +319,13 @@ enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
 	const struct vmrt_dat_shift *shifts;
 	enum vmrt_status status;
 	size_t n_shifts;
-	bool found;
+	bool found, sane = false;
 
 	*out = (struct vmrt_clockmap){0};
 	shifts = vmrt_dat_shifts(guest, &n_shifts, NULL);
-	if (n_pings)
+	for (size_t i = 0; i < n_pings; i++)
+		sane |= vmrt_ping_sane(&pings[i]);
+	if (sane)
 		status = from_pings(&r, pings, n_pings, out, err);
 	else if (n_shifts)
 		status = from_shifts(&r, shifts, n_shifts, out, err);

@@ -7,16 +7,14 @@
  */
 #include <vmrt/clock.h>
 
+#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 
 #define WINDOW_NS VMRT_NS_PER_S
-#define LEAST_PINGS 5 /* in a window; else it becomes longer */
-#define LEAST_NS 1000 /* the error is never called less than this */
-#define SPREAD 3      /* times the median distance from the median */
-#define SANE_NS                                                                                    \
-	(INT64_MAX / 8)	     /* files may say anything; sums and differences of such times fit     \
-			      */
+#define LEAST_PINGS 5	     /* in a window; else it becomes longer */
+#define LEAST_NS 1000	     /* the error is never called less than this */
+#define SPREAD 3	     /* times the median distance from the median */
 #define TOLERANCE_TICKS 1000 /* counters of different CPUs, rounding of the scale */
 
 struct sample {
@@ -35,11 +33,6 @@ static bool host_tsc(const struct vmrt_kvm_tsc *kvm, uint64_t guest_tsc, uint64_
 	return !(scaled >> 64);
 }
 
-static bool sane(int64_t ns)
-{
-	return ns > -SANE_NS && ns < SANE_NS;
-}
-
 /* false: this ping contradicts the offset */
 static bool make_sample(
 	const struct vmrt_kvm_tsc *kvm, const struct vmrt_ping *p, struct sample *out)
@@ -48,8 +41,9 @@ static bool make_sample(
 	int64_t since;
 	long double host;
 
-	if (!sane(p->host_send_ns) || !sane(p->host_recv_ns) || !sane(p->guest_recv_ns) ||
-		!host_tsc(kvm, p->guest_recv_tsc, &at) || !trip || trip > INT64_MAX)
+	/* the bound of @trip keeps the tolerance from overflowing */
+	if (!vmrt_ping_sane(p) || !host_tsc(kvm, p->guest_recv_tsc, &at) || !trip ||
+		trip > INT64_MAX / 2)
 		return false;
 	since = (int64_t)(at - p->host_send_tsc);
 	/* the guest read its counter between sending and receiving */
@@ -57,6 +51,9 @@ static bool make_sample(
 		return false;
 	host = (long double)since * (long double)(p->host_recv_ns - p->host_send_ns) /
 	       (long double)trip;
+	/* a round trip of few ticks and many ns is no measurement */
+	if (!(fabsl(host) < (long double)VMRT_CLOCK_SANE_NS))
+		return false;
 	out->local_ns = p->guest_recv_ns;
 	out->offset_ns = p->guest_recv_ns - p->host_send_ns - (int64_t)host;
 	return true;

@@ -15,19 +15,12 @@
 #define RATE_ERROR 1e-6
 #define LEAST_TSC_SPAN_NS (VMRT_NS_PER_S)
 #define MAX_SLOPES 4096
-#define SANE_NS                                                                                    \
-	(INT64_MAX / 8) /* guests may send anything; sums and differences of such times fit */
 
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
-}
-
-static bool sane(int64_t ns)
-{
-	return ns > -SANE_NS && ns < SANE_NS;
 }
 
 /* The median slope of ns against tsc over pairs that lie at least half the span apart. */
@@ -62,7 +55,8 @@ bool clock_rate_from_tsc(const struct vmrt_ping *pings, size_t n, double *rate)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!pings[i].host_recv_tsc || !pings[i].guest_recv_tsc ||
-			!sane(pings[i].host_recv_ns) || !sane(pings[i].guest_recv_ns))
+			!vmrt_clock_sane(pings[i].host_recv_ns) ||
+			!vmrt_clock_sane(pings[i].guest_recv_ns))
 			return false;
 	if (pings[n - 1].host_recv_ns - pings[0].host_recv_ns < LEAST_TSC_SPAN_NS)
 		return false;
@@ -111,7 +105,7 @@ static void try_event(struct search *s, const struct clock_runs *r, int64_t loca
 	int64_t host, slack;
 	size_t i;
 
-	if (!sane(local_ns) || !r->n)
+	if (!vmrt_clock_sane(local_ns) || !r->n)
 		return;
 	ahead = (double)(local_ns - s->middle_ns);
 	host = local_ns - s->offset_ns - (int64_t)(s->rate * ahead);
@@ -196,8 +190,9 @@ bool clock_search(const struct vmrt_dat *host, const struct vmrt_dat *guest, con
 	int64_t until, low, high;
 	bool found = false;
 
-	if (prior->n != 1 || !n_tids || !sane(seg->error_ns) || !sane(seg->from_local_ns) ||
-		!sane(seg->to_local_ns) || !sane(seg->offset_ns))
+	if (prior->n != 1 || !n_tids || !vmrt_clock_sane(seg->error_ns) ||
+		!vmrt_clock_sane(seg->from_local_ns) || !vmrt_clock_sane(seg->to_local_ns) ||
+		!vmrt_clock_sane(seg->offset_ns))
 		return false;
 	s.middle_ns = seg->from_local_ns + (seg->to_local_ns - seg->from_local_ns) / 2;
 	s.width_ns = seg->error_ns;

@@ -37,19 +37,19 @@ enum vmrt_status vmrt_clockmap_constant(
 size_t vmrt_clock_bounds_from_pings(
 	const struct vmrt_ping *pings, size_t n, struct vmrt_clock_bound *out)
 {
+	size_t used = 0;
+
 	for (size_t i = 0; i < n; i++) {
-		out[2 * i] = (struct vmrt_clock_bound){
-			.local_ns = pings[i].guest_recv_ns,
-			.offset_ns = difference(pings[i].guest_recv_ns, pings[i].host_send_ns),
-			.upper = 1,
-		};
-		out[2 * i + 1] = (struct vmrt_clock_bound){
-			.local_ns = pings[i].guest_send_ns,
-			.offset_ns = difference(pings[i].guest_send_ns, pings[i].host_recv_ns),
-			.upper = 0,
-		};
+		const struct vmrt_ping *p = &pings[i];
+
+		if (!vmrt_ping_sane(p))
+			continue;
+		out[used++] = (struct vmrt_clock_bound){
+			p->guest_recv_ns, p->guest_recv_ns - p->host_send_ns, 1};
+		out[used++] = (struct vmrt_clock_bound){
+			p->guest_send_ns, p->guest_send_ns - p->host_recv_ns, 0};
 	}
-	return 2 * n;
+	return used;
 }
 
 /* The segment for @local_ns: the last one that begins at or before it, else the first. */

@@ -21,6 +21,14 @@
 #define DAT_MAX_TEXT (256u << 20) /* largest part of the headers: kallsyms and the like */
 #define DAT_MAX_CHUNK (64u << 20) /* largest chunk of compressed pages */
 #define DAT_MAX_NAME 256
+#define DAT_MAX_RATIO 256 /* of a compressed part that is larger than DAT_FREE_SIZE */
+#define DAT_FREE_SIZE (1u << 20)
+
+/** dat_may_unpack - memory stays in proportion to the file: may @packed bytes become @size? */
+static inline bool dat_may_unpack(uint32_t packed, uint32_t size)
+{
+	return size <= DAT_FREE_SIZE || size / DAT_MAX_RATIO <= packed;
+}
 
 /* The bytes of one CPU: @size are in the file, @missing more are promised. */
 struct dat_cpu_data {

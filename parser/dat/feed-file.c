@@ -87,7 +87,8 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 	more = take(feed, sizes, sizeof(sizes), err);
 	if (more != 1)
 		return more;
-	if (sizes[0] > DAT_MAX_CHUNK || sizes[1] > DAT_MAX_CHUNK) {
+	if (sizes[0] > DAT_MAX_CHUNK || sizes[1] > DAT_MAX_CHUNK ||
+		!dat_may_unpack(sizes[0], sizes[1])) {
 		vmrt_fail(err, VMRT_EFORMAT, "a compressed chunk has an impossible size");
 		return -1;
 	}

@@ -22,7 +22,9 @@ struct samples {
 
 static void add(struct samples *s, const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint)
 {
-	if (s->n && s->n <= s->room && s->at[s->n - 1].local_ns >= local_ns)
+	/* a map that was made from impossible times reaches where sums overflow */
+	if (!vmrt_clock_sane(local_ns) ||
+		(s->n && s->n <= s->room && s->at[s->n - 1].local_ns >= local_ns))
 		return;
 	if (s->n < s->room)
 		s->at[s->n] = (struct vmrt_dat_shift){
@@ -61,9 +63,12 @@ static void sample(struct samples *s, const struct vmrt_clockmap *map, int64_t e
 			continue;
 		add(s, map, seg->from_local_ns, &hint);
 		flatten_last(s);
-		for (int64_t at = seg->from_local_ns + every_ns;
-			at < seg->to_local_ns - 1 && s->n < s->room; at += every_ns)
+		for (int64_t at = seg->from_local_ns; vmrt_clock_sane(at) && s->n < s->room;) {
+			at += every_ns;
+			if (at >= seg->to_local_ns - 1)
+				break;
 			add(s, map, at, &hint);
+		}
 		add(s, map, seg->to_local_ns - 1, &hint);
 	}
 }
@@ -81,9 +86,9 @@ static bool fill(struct samples *s, const struct vmrt_clockmap *map)
 	}
 	if (every > MOST_NS)
 		return false;
-	while (s->n < s->room)
+	while (s->n < s->room && vmrt_clock_sane(s->at[s->n - 1].local_ns + VMRT_NS_PER_S))
 		add(s, map, s->at[s->n - 1].local_ns + VMRT_NS_PER_S, &hint);
-	return true;
+	return s->n == s->room;
 }
 
 /* Is it laid out as we write it: as many samples for every CPU, nothing scaled, fractions or none?

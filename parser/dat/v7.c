@@ -10,10 +10,12 @@
 #define SECTION_COMPRESSED 1u
 #define SECTION_OPTIONS 0
 #define MAX_LISTS 4096 /* option lists in a file */
+#define MAX_BUFFERS 64 /* ring buffers in a file */
 
 /* A section: its bytes, decompressed if it was compressed. */
 struct section {
 	struct dat_cursor cursor;
+	uint64_t size;	/* in the file */
 	uint8_t *bytes; /* NULL: read from the file */
 };
 
@@ -38,7 +40,7 @@ static enum vmrt_status unpack(struct vmrt_dat *dat, struct section *s, struct v
 
 	if (c->status == VMRT_OK && !dat->zstd)
 		return dat_cursor_fail(c, VMRT_EUNSUPPORTED, "is compressed, but not with zstd");
-	if (c->status == VMRT_OK && size > DAT_MAX_TEXT)
+	if (c->status == VMRT_OK && (size > DAT_MAX_TEXT || !dat_may_unpack(packed, size)))
 		return dat_cursor_fail(c, VMRT_EFORMAT, "has a header part of impossible size");
 	bytes = dat_cursor_text(c, packed);
 	if (!bytes)
@@ -65,6 +67,7 @@ static enum vmrt_status section_open(struct vmrt_dat *dat, uint64_t offset, unsi
 	uint64_t size;
 
 	s->bytes = NULL;
+	s->size = 0;
 	if (dat_cursor_file(c, dat, offset, UINT64_MAX, err) != VMRT_OK)
 		return c->status;
 	found = dat_cursor_u16(c);
@@ -75,6 +78,7 @@ static enum vmrt_status section_open(struct vmrt_dat *dat, uint64_t offset, unsi
 		return dat_cursor_fail(c, VMRT_EFORMAT, "has no section where one should be");
 	if (c->status == VMRT_OK && size < c->end - c->pos)
 		c->end = c->pos + size;
+	s->size = SECTION_HEADER + dat_cursor_left(c);
 	if (c->status == VMRT_OK && (flags & SECTION_COMPRESSED))
 		return unpack(dat, s, err);
 	return c->status;
@@ -94,7 +98,8 @@ static void take_buffer(struct v7 *v7, struct dat_cursor *data)
 	dat_cursor_word(data, clock, sizeof(clock));
 	page_size = dat_cursor_u32(data);
 	n = dat_cursor_u32(data);
-	if (data->status != VMRT_OK || n > RING_MAX_CPUS || n > dat_cursor_left(data) / 20)
+	if (data->status != VMRT_OK || dat->n_buffers == MAX_BUFFERS || n > RING_MAX_CPUS ||
+		n > dat_cursor_left(data) / 20)
 		return;
 	again = *data;
 	for (uint32_t i = 0; i < n; i++) {
@@ -169,23 +174,34 @@ static enum vmrt_status read_part(struct v7 *v7, unsigned id,
 	return status;
 }
 
+/* A list may be where it likes, but no byte of the file belongs to two lists. */
 static enum vmrt_status read_lists(struct v7 *v7, uint64_t at, struct vmrt_error *err)
 {
-	enum vmrt_status status = VMRT_OK;
+	uint64_t *seen = malloc(MAX_LISTS * sizeof(*seen)), all = 0;
+	enum vmrt_status status =
+		seen ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", v7->dat->path);
 
-	for (unsigned i = 0; at && i < MAX_LISTS; i++) {
+	for (unsigned i = 0; at && i < MAX_LISTS && status == VMRT_OK; i++) {
 		struct section s;
 
+		seen[i] = at;
 		status = section_open(v7->dat, at, SECTION_OPTIONS, &s, err);
+		all += s.size;
+		if (status == VMRT_OK && all > v7->dat->file_size)
+			status = dat_cursor_fail(&s.cursor, VMRT_EFORMAT,
+				"has lists of options that are longer than the file");
 		at = 0;
 		if (status == VMRT_OK) {
 			at = read_options(v7, &s.cursor);
 			status = s.cursor.status;
 		}
+		for (unsigned k = 0; k <= i && status == VMRT_OK; k++)
+			if (at && seen[k] == at)
+				status = dat_cursor_fail(&s.cursor, VMRT_EFORMAT,
+					"has a list of options that leads back to itself");
 		section_done(&s);
-		if (status != VMRT_OK)
-			break;
 	}
+	free(seen);
 	/* The options behind the data are the first to be missing; what is needed is checked below.
 	 */
 	return status == VMRT_ETRUNCATED && v7->dat->n_buffers ? VMRT_OK : status;

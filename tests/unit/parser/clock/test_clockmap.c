@@ -268,6 +268,30 @@ static void many_bounds_take_milliseconds(void **unused)
 	free(bounds);
 }
 
+static void pings_with_impossible_times_are_left_out(void **unused)
+{
+	struct vmrt_ping pings[] = {
+		{.host_send_ns = 100,
+			.host_recv_ns = 300,
+			.guest_recv_ns = 1100,
+			.guest_send_ns = 1110},
+		{.host_send_ns = 400,
+			.host_recv_ns = 500,
+			.guest_recv_ns = INT64_MAX - 5,
+			.guest_send_ns = INT64_MAX},
+		{.host_send_ns = INT64_MIN,
+			.host_recv_ns = 500,
+			.guest_recv_ns = 1200,
+			.guest_send_ns = 1300},
+	};
+	struct vmrt_clock_bound bounds[6];
+
+	(void)unused;
+	assert_int_equal(vmrt_clock_bounds_from_pings(pings, 3, bounds), 2);
+	assert_int_equal(bounds[0].offset_ns, 1000);
+	assert_int_equal(bounds[1].offset_ns, 810);
+}
+
 static void constant_map_holds_everywhere(void **unused)
 {
 	struct vmrt_clockmap map;
@@ -296,6 +320,7 @@ int main(void)
 		cmocka_unit_test(pings_give_two_bounds_each),
 		cmocka_unit_test(hostile_numbers_do_no_harm),
 		cmocka_unit_test(many_bounds_take_milliseconds),
+		cmocka_unit_test(pings_with_impossible_times_are_left_out),
 		cmocka_unit_test(constant_map_holds_everywhere),
 	};
 

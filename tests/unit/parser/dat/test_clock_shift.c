@@ -169,6 +169,25 @@ static void what_has_no_room_or_is_not_known_stays_as_it_was(void **state)
 	vmrt_dat_close(dat);
 }
 
+/* Samples near the end of 64 bits were once added up past it, without end. */
+static void a_map_that_reaches_to_the_end_of_time_ends(void **unused)
+{
+	struct vmrt_clock_segment segments[] = {
+		segment(INT64_MAX - 1000 * S, INT64_MAX, 7, 0),
+		segment(INT64_MAX - 10, INT64_MAX, 7, 0),
+	};
+	struct vmrt_clockmap map = {segments, 1};
+	struct vmrt_dat *dat = make_file(ROOM);
+	const struct vmrt_dat_shift *shifts;
+	size_t n;
+
+	(void)unused;
+	shifts = refreshed(&dat, &map, VMRT_OK, &n);
+	assert_int_equal(n, ROOM);
+	assert_int_equal(shifts[0].offset_ns, old_offset);
+	vmrt_dat_close(dat);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +195,7 @@ int main(void)
 		cmocka_unit_test(a_step_has_a_sample_on_either_side_however_long_it_is),
 		cmocka_unit_test(a_long_recording_is_sampled_less_often),
 		cmocka_unit_test(what_has_no_room_or_is_not_known_stays_as_it_was),
+		cmocka_unit_test(a_map_that_reaches_to_the_end_of_time_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

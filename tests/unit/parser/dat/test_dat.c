@@ -628,6 +628,47 @@ static void time_shift_of_the_file_is_believed_when_the_recordings_confirm_it(vo
 	vmrt_clockmap_free(&map);
 }
 
+/* Version 7: a list of options that names itself as the next one, with a buffer of many CPUs. */
+static void a_list_of_options_that_leads_back_to_itself_is_refused(void **unused)
+{
+	static const uint8_t head[] = {0x17, 0x08, 0x44, 't', 'r', 'a', 'c', 'i', 'n', 'g', '7', 0,
+		0, 8, 0, 0x10, 0, 0, 'n', 'o', 'n', 'e', 0, 0};
+	const uint64_t list = sizeof(head) + 8;
+	const uint16_t options = 0, buffer = 3, done = 0;
+	const uint32_t string = UINT32_MAX, one = 1, last_cpu = 4000, page = 4096;
+	const uint32_t buffer_size = 8 + 1 + 1 + 4 + 4 + 20, done_size = 8;
+	const uint64_t size = 6 + buffer_size + 6 + done_size, nowhere[2] = {0};
+	struct vmrt_error err;
+	struct vmrt_dat *dat;
+	char file[] = "/tmp/vmrt-loop-XXXXXX";
+	FILE *out = fdopen(mkstemp(file), "w");
+
+	(void)unused;
+	assert_non_null(out);
+#define PUT(value) fwrite(&(value), sizeof(value), 1, out)
+	PUT(head);
+	PUT(list);
+	PUT(options);
+	PUT(options);
+	PUT(string);
+	PUT(size);
+	PUT(buffer);
+	PUT(buffer_size);
+	fwrite(nowhere, 10, 1, out);
+	PUT(page);
+	PUT(one);
+	PUT(last_cpu);
+	PUT(nowhere);
+	PUT(done);
+	PUT(done_size);
+	PUT(list);
+#undef PUT
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(vmrt_dat_open(file, &dat, &err), VMRT_EFORMAT);
+	assert_non_null(strstr(err.text, "leads back to itself"));
+	unlink(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -648,6 +689,7 @@ int main(void)
 		cmocka_unit_test(run_that_was_not_recorded_does_not_spoil_the_map),
 		cmocka_unit_test(wrong_thread_leaves_the_map_of_the_pings),
 		cmocka_unit_test(time_shift_of_the_file_is_believed_when_the_recordings_confirm_it),
+		cmocka_unit_test(a_list_of_options_that_leads_back_to_itself_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
