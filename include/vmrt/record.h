@@ -43,6 +43,7 @@ enum vmrt_outcome {
 	X(BUDGET, "budget")		  /* vCPU waited: its server's budget was used up */       \
 	X(SERVER, "server")		  /* vCPU waited: a member of another server ran */        \
 	X(HOST_THREAD, "host_thread")	  /* vCPU waited: another host thread ran */               \
+	X(WAKEUP, "wakeup")		  /* vCPU waited: its host CPU was idle and came late */   \
 	X(VMM, "vmm")			  /* vCPU thread slept although the guest had work */      \
 	X(THROTTLING, "throttling")	  /* kernel RT throttling or fair server took the CPU */   \
 	X(STEAL, "steal")		  /* the host itself was not running */                    \

@@ -78,6 +78,10 @@ static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
 		/* it waits for nothing but a CPU that does not run */
 		if (!cur && stolen_now(w, host))
 			return VMRT_BLAME_STEAL;
+		/* the CPU is idle: it leaves that state late, or the kernel holds the thread back
+		 */
+		if (!cur)
+			return v->displaced ? VMRT_BLAME_THROTTLING : VMRT_BLAME_WAKEUP;
 		return VMRT_BLAME_HOST_THREAD;
 	}
 	if (stolen_now(w, host))

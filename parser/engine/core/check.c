@@ -314,11 +314,14 @@ void check_run_ends(struct thr *t, int64_t host_ns)
 	struct server *s = t->server;
 
 	t->unraised = s && s->checker && servers_has_budget(s) && t->prio >= FIRST_FAIR_PRIO;
-	if (!s || !s->checker || !servers_depleted(s) || t->state != THR_RUNNING ||
-		t->start_truncated)
+	if (!servers_depleted(s) || t->state != THR_RUNNING || t->start_truncated)
 		return;
 	/* periods that have ended meanwhile have had their part */
 	servers_settle(s->engine, s, host_ns);
+	if (t->prio < FIRST_FAIR_PRIO && !t->boosted)
+		server_ran_over(s, t->start_ns > s->out_ns ? t->start_ns : s->out_ns, host_ns);
+	if (!s->checker)
+		return;
 	if (s->pub.depletion == VMRT_DEPLETION_HARD || (t->prio < FIRST_FAIR_PRIO && !t->boosted))
 		forbid(s, t, host_ns);
 }

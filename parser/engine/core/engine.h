@@ -85,6 +85,7 @@ struct thr {
 	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
 	bool suspended; /* not asleep: stopped, or put to sleep by a server */
+	bool nudged;	/* it slept, and its server's enforcer woke it up so that it stops */
 	struct jobs *jobs; /* of a declared task */
 	struct {
 		bool begun, slept;
@@ -217,6 +218,7 @@ struct server {
 	int64_t uncertain_to_ns,
 		uncertain_by_ns; /* the last inferred switch: end of the time it may lie in */
 	int64_t loss_to_ns;	 /* end of the last loss, or VMRT_UNKNOWN */
+	int64_t n_periods;	 /* given so far */
 	int64_t first_k;	 /* the enforcer's periods are counted from here */
 	bool tainted, truncated;
 	uint64_t cpus; /* on which members have run, modulo 64 */
@@ -227,13 +229,15 @@ struct server {
 		*held; /* ring of periods about which a loss may still come to light */
 	size_t held_room, held_first, held_n;
 	struct phase_fit *fit;	    /* until the phase is found; else NULL */
+	bool awaits_marks;	    /* the grid will be an enforcer's own: it is not fitted */
 	int64_t dark_ns;	    /* since when there is demand without supply, or VMRT_UNKNOWN */
 	struct supply_curve *curve; /* NULL: none is measured */
 	struct grid_timer grid_timers[GRID_TIMERS];
 	struct {
-		bool known;
+		bool known; /* the next one tells the period */
 		int64_t k, at_ns;
-	} joined; /* the last replenishment by an enforcer whose beginning was not seen */
+	} joined;	  /* the first replenishment by an enforcer whose beginning was not seen */
+	int32_t enforcer; /* thread that wrote the last marker */
 };
 
 enum job_state {
@@ -565,6 +569,7 @@ void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
 
 /* engine-supply.c */
+void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
 void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
@@ -574,7 +579,9 @@ void servers_start(const struct thr *t, int64_t host_ns, int prio);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
 
 /* engine-enforcer.c */
-void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns);
+void servers_mark(
+	struct vmrt_engine *e, int32_t pid, const char *word, const char *rest, int64_t host_ns);
+bool servers_nudges(const struct thr *t, int32_t waker);
 
 /* engine-check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
@@ -611,6 +618,7 @@ int64_t phase_loss_before(const struct phase_fit *f);
 void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns);
 int64_t phase_from(const struct phase_fit *f);
 bool phase_ready(const struct phase_fit *f, int64_t now_ns);
+void phase_restart(struct phase_fit *f, int64_t from_ns, int64_t period_ns);
 int64_t phase_fit(struct phase_fit *f, int64_t period_ns);
 const struct segment *phase_replay(struct phase_fit *f);
 void phase_free(struct phase_fit *f);

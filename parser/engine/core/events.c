@@ -90,6 +90,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (t->jobs)
 		release_waking(t->jobs, ev, now.host_ns);
 	run_settle_around(m, t, now.host_ns);
+	t->nudged = t->server && servers_nudges(t, ev->pid);
 	if (!t->jobs)
 		t->suspended = false;
 	if (t->jobs)
@@ -250,6 +251,6 @@ void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant n
 		if (t && t->jobs)
 			jobs_mark(t->jobs, line, now.local_ns);
 	} else if (!strncmp(line, "srv_", 4) && m->index == 0) {
-		servers_mark(m->engine, line, rest, now.host_ns);
+		servers_mark(m->engine, ev->pid, line, rest, now.host_ns);
 	}
 }

@@ -11,7 +11,7 @@ void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame pa
 	const struct machine *host = &j->machine->engine->machines[0];
 	bool waits = v && v->state == THR_READY && v->cpu < host->n_cpus &&
 		     host->cpus[v->cpu].known && host->cpus[v->cpu].pid == 0 &&
-		     part == VMRT_BLAME_HOST_THREAD;
+		     part == VMRT_BLAME_WAKEUP;
 	/* it ran there, slept there, or waited for nothing but the CPU itself */
 	bool there = v && (v->state == THR_RUNNING || v->state == THR_BLOCKED || waits);
 	struct stretch *last = &j->recent[(j->recent_next + RECENT_MAX - 1) % RECENT_MAX];

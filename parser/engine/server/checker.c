@@ -94,6 +94,9 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 		c->before_ns = whole ? c->served_ns : VMRT_UNKNOWN;
 		if (!whole)
 			c->over.open = c->under.open = false;
+		/* what waits there were in the part that was not seen is not known */
+		if (!whole && c->config.joined)
+			c->waited_ns[0] = c->config.budget_ns;
 		sliding_period(&c->sliding, c->last_ns);
 		if (c->rules & RULE(PRIORITY))
 			judge_waits(c);

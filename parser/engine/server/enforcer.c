@@ -9,6 +9,9 @@
 
 #define LEAST_PERIOD_NS (50 * VMRT_NS_PER_US) /* shorter ones in markers are not believed */
 #define FARTHEST_T0_NS (100 * VMRT_NS_PER_S)
+/* A first period is whole if it was joined this early, before its members can have had its budget.
+ */
+#define JOIN_LATE_NS (1 * VMRT_NS_PER_MS)
 
 static struct server *by_name(struct vmrt_engine *e, const char *name)
 {
@@ -18,17 +21,57 @@ static struct server *by_name(struct vmrt_engine *e, const char *name)
 	return NULL;
 }
 
+/* So long the members ran since @from_ns; before the enforcer's word they were not raised. */
+static int64_t runs_since(const struct server *s, int64_t from_ns, int64_t host_ns)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < s->n_members; i++) {
+		const struct thr *t = s->members[i];
+		int64_t to = t->state == THR_RUNNING ? host_ns : t->last_out_ns;
+		int64_t from = t->start_ns > from_ns ? t->start_ns : from_ns;
+
+		if (to != VMRT_UNKNOWN && to > from)
+			sum += to - from;
+	}
+	return sum;
+}
+
+/* The last @ns of supply belong to the next period. */
+static void take_runs(struct server *s, int64_t ns)
+{
+	int64_t background = ns < s->now.background_ns ? ns : s->now.background_ns;
+
+	s->now.background_ns -= background;
+	ns -= background;
+	s->now.consumed_ns -= ns < s->now.consumed_ns ? ns : s->now.consumed_ns;
+}
+
 /* The grid and the parameters are the enforcer's own from here on; its period @k begins at
  * @start_ns. */
 static void begin_enforced(struct vmrt_engine *e, struct server *s, const struct vmrt_server *own,
 	int64_t k, int64_t start_ns, int64_t host_ns)
 {
+	int64_t ran = 0;
+
 	servers_settle(e, s, host_ns);
-	if (s->fit)
-		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+	if (s->fit && s->awaits_marks) {
+		phase_free(s->fit);
+		s->fit = NULL;
+	} else if (s->fit) {
+		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED, 0);
+	}
+	if (start_ns < host_ns)
+		ran = runs_since(s, start_ns, host_ns);
 	if (s->active && s->now.start_ns < host_ns) {
 		s->truncated = true;
-		s->now.end_ns = host_ns;
+		/* the word on the new period comes a little after it has begun */
+		if (start_ns < host_ns && start_ns > s->now.start_ns) {
+			s->now.end_ns = start_ns;
+			take_runs(s, ran);
+		} else {
+			s->now.end_ns = host_ns;
+		}
 		server_give(e, s);
 	}
 	check_end(s);
@@ -46,10 +89,12 @@ static void begin_enforced(struct vmrt_engine *e, struct server *s, const struct
 	/* the time before the first grid point belongs to no period */
 	s->first_k = s->announced ? s->now.k + 1 - k : 0;
 	server_begin_period(s, s->first_k + k, start_ns);
-	if (start_ns > host_ns)
+	if (start_ns > host_ns) {
 		s->settled_ns = start_ns;
-	else
-		s->truncated = start_ns < host_ns;
+	} else {
+		s->now.background_ns = ran;
+		s->truncated = host_ns - start_ns > JOIN_LATE_NS;
+	}
 	server_announce(e, s);
 }
 
@@ -87,14 +132,67 @@ static void enforce(struct vmrt_engine *e, struct server *s, const char *rest, i
 }
 
 /*
- * An enforcer whose beginning is not in the recording: two replenishments tell the grid, the period
- * and the budget; priority and depletion are as declared. The chunks of a sporadic server are on no
- * grid.
+ * The grid of an enforcer whose beginning was not seen is laid over what was recorded so far: the
+ * periods on it are enforced, too.
+ */
+static void lay_enforced(struct vmrt_engine *e, struct server *s, const struct vmrt_server *own,
+	int64_t k, int64_t at, int64_t host_ns)
+{
+	int64_t from;
+
+	servers_settle(e, s, host_ns);
+	if (!s->fit) {
+		begin_enforced(e, s, own, k, at, host_ns);
+		return;
+	}
+	from = phase_from(s->fit);
+	s->pub = *own;
+	s->pub.enforced = true;
+	for (size_t i = 0; i < s->n_members; i++)
+		s->members[i]->former_prio = s->members[i]->prio;
+	s->at_priority = false;
+	s->out_ns = host_ns;
+	server_lay_grid(e, s, at, VMRT_PHASE_MARKER, k);
+	s->first_k = s->now.k - k;
+	server_announce(e, s);
+	if (own->policy == VMRT_POLICY_POLLING || at - from < own->period_ns)
+		return;
+	/* whole periods without a replenishment: it may have begun later than the recording */
+	periods_doubt(s, from, at);
+	if (s->checker)
+		checker_doubt(s->checker, from, at);
+}
+
+/* Fills in the phase of @own, whose period @k begins at @at; false: that is not to be believed. */
+static bool has_grid(struct vmrt_server *own, int64_t k, int64_t at, int64_t host_ns)
+{
+	int64_t ns;
+
+	own->phase = VMRT_PHASE_MARKER;
+	return is_believable(own) && at >= host_ns - own->period_ns &&
+	       !__builtin_mul_overflow(k, own->period_ns, &ns) &&
+	       !__builtin_sub_overflow(at, ns, &own->phase_ns);
+}
+
+/* The period that two replenishments tell, or 0. */
+static int64_t period_between(const struct server *s, int64_t k, int64_t at)
+{
+	int64_t ns, ks = k - s->joined.k;
+
+	if (k <= s->joined.k || __builtin_sub_overflow(at, s->joined.at_ns, &ns) || ns % ks)
+		return 0;
+	return ns / ks;
+}
+
+/*
+ * An enforcer whose beginning is not in the recording. One replenishment tells the grid if its
+ * budget is the declared one, for then the period is, too. Else the second one tells the period;
+ * priority and depletion are as declared. The chunks of a sporadic server are on no grid.
  */
 static void join(struct vmrt_engine *e, struct server *s, const char *rest, int64_t host_ns)
 {
 	struct vmrt_server own = s->pub;
-	int64_t k, at, ks, ns;
+	int64_t k, at;
 
 	if (!mark_number(rest, "k", &k) || !mark_number(rest, "at", &at) ||
 		!mark_number(rest, "budget", &own.budget_ns) || at > host_ns || k < 0)
@@ -108,21 +206,35 @@ static void join(struct vmrt_engine *e, struct server *s, const char *rest, int6
 			begin_enforced(e, s, &own, 0, host_ns, host_ns);
 		return;
 	}
-	if (!s->joined.known || k <= s->joined.k ||
-		__builtin_sub_overflow(at, s->joined.at_ns, &ns)) {
-		s->joined.known = true;
-		s->joined.k = k;
-		s->joined.at_ns = at;
+	if (s->joined.known && k > s->joined.k) {
+		own.period_ns = period_between(s, k, at);
+		s->joined.known = false;
+		if (has_grid(&own, k, at, host_ns))
+			begin_enforced(e, s, &own, k, at, host_ns);
 		return;
 	}
-	ks = k - s->joined.k;
-	s->joined.known = false;
-	own.period_ns = ns / ks;
-	own.phase = VMRT_PHASE_MARKER;
-	if (ns % ks || !is_believable(&own) || at < host_ns - own.period_ns ||
-		__builtin_mul_overflow(k, own.period_ns, &ns) ||
-		__builtin_sub_overflow(at, ns, &own.phase_ns))
+	if (own.budget_ns == s->pub.budget_ns && has_grid(&own, k, at, host_ns))
+		lay_enforced(e, s, &own, k, at, host_ns);
+	s->joined.known = true;
+	s->joined.k = k;
+	s->joined.at_ns = at;
+}
+
+/* The next replenishment has the word on the period of an enforcer that was joined by one. */
+static void confirm(struct vmrt_engine *e, struct server *s, const char *rest, int64_t host_ns)
+{
+	struct vmrt_server own = s->pub;
+	int64_t k, at, joined_ns = s->joined.at_ns;
+
+	if (!mark_number(rest, "k", &k) || !mark_number(rest, "at", &at) || at > host_ns)
 		return;
+	own.period_ns = period_between(s, k, at);
+	s->joined.known = false;
+	if (own.period_ns == s->pub.period_ns || !has_grid(&own, k, at, host_ns))
+		return;
+	/* it is not the declared one: the periods so far were laid on a wrong grid */
+	servers_settle(e, s, host_ns);
+	periods_doubt(s, joined_ns, host_ns);
 	begin_enforced(e, s, &own, k, at, host_ns);
 }
 
@@ -139,11 +251,16 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 		return;
 	if (at == s->now.start_ns)
 		s->now.replenished_ns = host_ns;
-	if (s->checker && mark_number(rest, "budget", &budget))
+	/* numbers that no enforcer says */
+	if (at < 0 || at > host_ns + FARTHEST_T0_NS)
+		return;
+	if (s->checker && mark_number(rest, "budget", &budget) && budget >= 0 &&
+		budget <= s->pub.period_ns)
 		checker_replenished(s->checker, host_ns, at, budget);
 }
 
-void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int64_t host_ns)
+void servers_mark(
+	struct vmrt_engine *e, int32_t pid, const char *word, const char *rest, int64_t host_ns)
 {
 	char name[VMRT_NAME_MAX];
 	struct server *s;
@@ -153,6 +270,7 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	s = by_name(e, name);
 	if (!s)
 		return;
+	s->enforcer = pid;
 	/* what was waited for until now has the old reason, also where others waited for this
 	 * server */
 	for (size_t i = 0; i < e->config->n_machines; i++)
@@ -163,6 +281,8 @@ void servers_mark(struct vmrt_engine *e, const char *word, const char *rest, int
 	}
 	if ((!s->pub.enforced || !s->active) && !strcmp(word, "srv_replenish"))
 		join(e, s, rest, host_ns);
+	else if (s->joined.known && !strcmp(word, "srv_replenish"))
+		confirm(e, s, rest, host_ns);
 	if (!s->pub.enforced || !s->active)
 		return;
 	/* members of other servers may wait for this one's */

@@ -52,7 +52,7 @@ static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 		/* where periods began before that is a guess */
 		s->point_ns = at;
 		s->slept = true;
-		server_lay_grid(e, s, at, VMRT_PHASE_TIMER);
+		server_lay_grid(e, s, at, VMRT_PHASE_TIMER, 0);
 		return;
 	}
 	if (!s->active || s->pub.enforced)

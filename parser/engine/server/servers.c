@@ -23,6 +23,16 @@ bool servers_has_budget(const struct server *s)
 	return s && s->pub.enforced && s->active && s->at_priority;
 }
 
+/*
+ * Does thread @waker wake @t up so that it stops? A thread that slept when its enforcer stopped it
+ * does not want to run.
+ */
+bool servers_nudges(const struct thr *t, int32_t waker)
+{
+	return t->state == THR_BLOCKED && servers_depleted(t->server) &&
+	       waker == t->server->enforcer && (t->nudged || !t->suspended);
+}
+
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a
  * switch told. */
 bool servers_real_time(const struct thr *t)
@@ -82,7 +92,8 @@ void servers_begin(struct vmrt_engine *e, int64_t host_ns)
 			      !vmrt_policy_by_kernel(s->pub.policy);
 
 		s->settled_ns = host_ns;
-		if (marked || s->pub.period_ns <= 0)
+		s->awaits_marks = marked;
+		if (s->pub.period_ns <= 0)
 			continue;
 		s->fit = phase_new(host_ns, s->pub.period_ns);
 		if (!s->fit)
@@ -155,9 +166,9 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 
 		if (end_ns > s->settled_ns)
 			servers_settle(e, s, end_ns);
-		if (s->fit)
+		if (s->fit && !s->awaits_marks)
 			server_lay_grid(
-				e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+				e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED, 0);
 		if (s->active && s->now.start_ns < end_ns) {
 			s->truncated = true;
 			server_give(e, s);

@@ -18,7 +18,9 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns);
  * priority @prio? */
 bool server_is_priority(const struct server *s, int prio);
 void server_give(struct vmrt_engine *e, struct server *s);
-void server_lay_grid(
-	struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source);
+/** server_lay_grid - the grid is known: a period, number @phase_k if they are numbered, begins at
+ * @phase_ns */
+void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns,
+	enum vmrt_phase source, int64_t phase_k);
 
 #endif

@@ -7,10 +7,14 @@
 
 #include <string.h>
 
+#define PERIODS_FREE 4096
+#define PERIODS_PER_EVENT 4
+
 void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 {
 	bool whole = !s->truncated && !s->slept;
 
+	s->n_periods++;
 	memset(&s->now, 0, sizeof(s->now));
 	s->now.server = s->pub.id;
 	s->now.k = k;
@@ -88,7 +92,7 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 				out->supply.served++;
 			else
 				out->background++;
-		} else if (t->suspended) {
+		} else if (t->suspended && !t->nudged) {
 			/* stopped by a server, which is no lack of work */
 			out->supply.wanting++;
 		}
@@ -135,10 +139,48 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 		checker_supply(s->checker, from, to, &seg->supply);
 }
 
+/*
+ * So many periods a server may have: in proportion to what was recorded, so that one impossible
+ * time stamp, or a period of nanoseconds, cannot make millions.
+ */
+static int64_t most_periods(const struct vmrt_engine *e)
+{
+	uint64_t events = 0;
+
+	for (size_t i = 0; i < e->config->n_machines; i++)
+		events += e->machines[i].stats.events;
+	return PERIODS_FREE + (int64_t)events * PERIODS_PER_EVENT;
+}
+
+/* Nothing was recorded for more periods than there may be: those up to @to_ns are left out, and the
+ * time is told as a loss. */
+static void leave_out_periods(struct vmrt_engine *e, struct server *s, int64_t to_ns)
+{
+	int64_t n = (to_ns - s->now.end_ns) / s->pub.period_ns;
+
+	if (n <= 0)
+		return;
+	cpus_give_loss(&e->machines[0], 0, s->now.end_ns, s->now.end_ns + n * s->pub.period_ns, 0,
+		VMRT_LOSS_CLIPPED);
+	s->tainted = true;
+	s->settled_ns = s->now.end_ns;
+	if (s->checker)
+		checker_doubt(s->checker, s->now.start_ns, to_ns);
+	server_give(e, s);
+	server_begin_period(s, s->now.k + n + 1, s->now.end_ns + n * s->pub.period_ns);
+	s->settled_ns = s->now.start_ns;
+	s->tainted = true;
+}
+
 /* Puts what went on from settled_ns to the segment's end into periods. */
 static void put(struct vmrt_engine *e, struct server *s, const struct segment *seg)
 {
 	while (s->active && s->settled_ns < seg->to_ns) {
+		if (s->n_periods >= most_periods(e)) {
+			leave_out_periods(e, s, seg->to_ns);
+			if (s->settled_ns >= seg->to_ns)
+				break;
+		}
 		int64_t to = seg->to_ns < s->now.end_ns ? seg->to_ns : s->now.end_ns;
 
 		if (to > s->settled_ns)
@@ -171,8 +213,8 @@ static void lose(struct server *s, int64_t to_ns)
 }
 
 /* The grid is known from here on: what was kept until now is accounted on it. */
-void server_lay_grid(
-	struct vmrt_engine *e, struct server *s, int64_t phase_ns, enum vmrt_phase source)
+void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns,
+	enum vmrt_phase source, int64_t phase_k)
 {
 	int64_t from = phase_from(s->fit), period = s->pub.period_ns, start = phase_ns;
 	struct phase_fit *fit = s->fit;
@@ -183,8 +225,12 @@ void server_lay_grid(
 		source = VMRT_PHASE_START;
 		start = from;
 	}
-	if (start > from)
-		start -= (start - from + period - 1) / period * period;
+	if (start > from) {
+		int64_t n = (start - from + period - 1) / period;
+
+		start -= n * period;
+		phase_k -= n;
+	}
 	s->pub.phase_ns = start;
 	s->pub.phase = source;
 	s->active = true;
@@ -193,7 +239,7 @@ void server_lay_grid(
 	 * comes */
 	if (phase_last(fit))
 		s->loss_to_ns = phase_loss_before(fit);
-	server_begin_period(s, 0, start);
+	server_begin_period(s, phase_k > 0 ? phase_k : 0, start);
 	s->truncated = start < from;
 	while ((seg = phase_replay(fit))) {
 		if (seg->loss_to_ns && seg->loss_from_ns < seg->to_ns) {
@@ -235,8 +281,28 @@ void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
 	s->settled_ns = host_ns;
 	if (!phase_add(s->fit, &seg))
 		e->out_of_memory = true;
-	if (phase_ready(s->fit, host_ns))
-		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED);
+	if (!phase_ready(s->fit, host_ns))
+		return;
+	if (s->awaits_marks)
+		phase_restart(s->fit, host_ns, s->pub.period_ns);
+	else
+		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED, 0);
+}
+
+/*
+ * The budget is used up, but a member ran on at the server's priority, as its switch has shown now:
+ * that is consumption beyond the budget, and was taken for background.
+ */
+void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns)
+{
+	int64_t ns = to_ns - (from_ns > s->now.start_ns ? from_ns : s->now.start_ns);
+
+	if (ns > s->now.background_ns)
+		ns = s->now.background_ns;
+	if (ns <= 0)
+		return;
+	s->now.background_ns -= ns;
+	s->now.consumed_ns += ns;
 }
 
 /* A member was switched at some time between the two. Whatever period that touches is uncertain by

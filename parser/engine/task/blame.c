@@ -74,6 +74,9 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 		return VMRT_BLAME_BUDGET;
 	if (!cpu || !cpu->known)
 		return VMRT_BLAME_UNKNOWN;
+	/* it left the CPU ready to run, and to nobody: the kernel holds it back */
+	if (cpu->pid == 0)
+		return v->throttled ? VMRT_BLAME_THROTTLING : VMRT_BLAME_WAKEUP;
 	if (cpu->thr && cpu->thr->server && cpu->thr->server != v->server &&
 		servers_has_budget(cpu->thr->server))
 		return VMRT_BLAME_SERVER;
@@ -90,6 +93,10 @@ static enum vmrt_blame classify_state(const struct jobs *j)
 		return classify_waiting_vcpu(j->machine->engine, v);
 	if (v->state != THR_BLOCKED)
 		return VMRT_BLAME_UNKNOWN;
+	/* the timer of the job, or its wake-up, comes when the vCPU may go on */
+	if (v->suspended && servers_depleted(v->server) &&
+		(j->state == JOB_SLEEPING || j->state == JOB_RELEASED))
+		return VMRT_BLAME_BUDGET;
 	if (j->state == JOB_SLEEPING)
 		return VMRT_BLAME_RELEASE;
 	/* the guest has nothing to run */
@@ -132,6 +139,7 @@ static enum vmrt_blame classify(const struct jobs *j)
 										   : part;
 	case VMRT_BLAME_SERVER:
 	case VMRT_BLAME_HOST_THREAD:
+	case VMRT_BLAME_WAKEUP:
 		return host_interrupted(j) ? VMRT_BLAME_IRQ : part;
 	default:
 		return part;
@@ -179,9 +187,10 @@ static bool on_host(const struct jobs *j, enum vmrt_blame part)
 	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
 
 	return part == VMRT_BLAME_SERVER || part == VMRT_BLAME_HOST_THREAD ||
-	       part == VMRT_BLAME_VMM || part == VMRT_BLAME_STEAL ||
+	       part == VMRT_BLAME_WAKEUP || part == VMRT_BLAME_VMM || part == VMRT_BLAME_STEAL ||
 	       (part == VMRT_BLAME_IRQ && host_interrupted(j)) ||
-	       (part == VMRT_BLAME_BUDGET && v && v->state != THR_RUNNING);
+	       ((part == VMRT_BLAME_BUDGET || part == VMRT_BLAME_THROTTLING) && v &&
+		       v->state != THR_RUNNING);
 }
 
 static void account(struct jobs *j, int64_t from, int64_t to)
@@ -211,6 +220,8 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		break;
 	case VMRT_BLAME_THROTTLING:
 		j->excess[VMRT_BLAME_THROTTLING] += ns;
+		if (entry.on_host)
+			break;
 		/* fall through */
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
@@ -291,13 +302,16 @@ static void take_snapshot(struct jobs *j)
 	struct snapshot *s;
 
 	wait_arrival_passed(j, j->grid_host_ns);
-	if (j->backlog_n < j->backlog_size || grow_backlog(j)) {
-		s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
-		s->at_local_ns = j->grid_local_ns;
-		s->at_host_ns = j->grid_host_ns;
-		s->gap_ns = j->gap_ns;
-		memcpy(s->cum, j->cum, sizeof(s->cum));
+	if (j->backlog_n == j->backlog_size && !grow_backlog(j)) {
+		/* blame_open() finds the next grid point */
+		set_grid(j, VMRT_UNKNOWN);
+		return;
 	}
+	s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
+	s->at_local_ns = j->grid_local_ns;
+	s->at_host_ns = j->grid_host_ns;
+	s->gap_ns = j->gap_ns;
+	memcpy(s->cum, j->cum, sizeof(s->cum));
 	set_grid(j, j->rel.period_ns ? j->grid_local_ns + j->rel.period_ns : VMRT_UNKNOWN);
 }
 

@@ -32,14 +32,20 @@ struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns)
 {
 	struct phase_fit *f = calloc(1, sizeof(*f));
 
-	if (!f)
-		return NULL;
+	if (f)
+		phase_restart(f, from_ns, period_ns);
+	return f;
+}
+
+/* Forgets what was kept: it begins at @from_ns. */
+void phase_restart(struct phase_fit *f, int64_t from_ns, int64_t period_ns)
+{
+	f->n = f->n_starts = 0;
 	f->from_ns = from_ns;
 	f->loss_to_ns = VMRT_UNKNOWN;
 	if (__builtin_mul_overflow(period_ns, PERIODS, &f->until_ns) ||
 		__builtin_add_overflow(f->until_ns, from_ns, &f->until_ns))
 		f->until_ns = INT64_MAX;
-	return f;
 }
 
 bool phase_add(struct phase_fit *f, const struct segment *segment)

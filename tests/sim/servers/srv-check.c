@@ -118,6 +118,7 @@ static void check_words(struct srv_got *g, const struct vmrt_server_period *p)
 static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 {
 	struct srv_sum t = srv_sum_of(&g->r->logs[p->server], p->start_ns, p->end_ns);
+	int64_t over = srv_over_of(&g->r->logs[p->server], p->start_ns, p->end_ns);
 
 	if (p->outcome == VMRT_PERIOD_TRUNCATED || p->start_ns < known_from(g->r, p->server))
 		return;
@@ -137,6 +138,8 @@ static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 			p->server, p->k);
 	if (!g->r->c.markers)
 		return;
+	t.served_ns += over;
+	t.background_ns -= over;
 	if (p->consumed_ns != t.served_ns || p->background_ns != t.background_ns ||
 		p->waiting_ns != t.waiting_ns)
 		srv_wrong(g,
@@ -166,7 +169,7 @@ static const struct vmrt_server_period *period_at(
 }
 
 /* An enforcer's grid is there from its first point on; if the recording begins later, from its
- * second word on. */
+ * first word on. */
 static void check_user_grid(struct srv_got *g, uint32_t s)
 {
 	const struct srv_log *l = &g->r->logs[s];
@@ -176,16 +179,26 @@ static void check_user_grid(struct srv_got *g, uint32_t s)
 	for (size_t i = 0; i < l->n_words && g->r->c.late_start; i++) {
 		if (!l->words[i].replenish || l->words[i].now_ns < g->r->start_ns)
 			continue;
-		if (++words == 2)
-			from = l->words[i].at_ns + period;
+		if (++words == 1)
+			from = l->words[i].at_ns;
 	}
-	if (g->r->c.late_start && (words < 3 || g->r->c.policy == VMRT_POLICY_SPORADIC))
+	for (size_t i = 0; i < g->n_periods; i++)
+		for (size_t j = i + 1; j < g->n_periods; j++)
+			if (g->periods[i].server == s && g->periods[j].server == s &&
+				g->periods[j].start_ns < g->periods[i].end_ns &&
+				g->periods[i].start_ns < g->periods[j].end_ns)
+				srv_wrong(g,
+					"server %u: periods %" PRId64 " and %" PRId64 " overlap", s,
+					g->periods[i].k, g->periods[j].k);
+	if (g->r->c.late_start && (words < 1 || g->r->c.policy == VMRT_POLICY_SPORADIC))
 		return;
 	for (int64_t at = from; at + period <= g->r->end_ns; at += period) {
 		const struct vmrt_server_period *p = period_at(g, s, at);
 
-		if (!p || p->end_ns != at + period || p->k != (at - l->t0) / period)
-			srv_wrong(g, "server %u: no period %" PRId64 " at %.3f us", s,
+		if (!p || p->end_ns != at + period || p->k != (at - l->t0) / period ||
+			(at >= g->r->events[0].ev.ts && p->outcome != VMRT_PERIOD_SERVED &&
+				p->outcome != VMRT_PERIOD_DEPLETED))
+			srv_wrong(g, "server %u: no enforced period %" PRId64 " at %.3f us", s,
 				(at - l->t0) / period, srv_at(g, at));
 	}
 }

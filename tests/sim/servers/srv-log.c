@@ -125,4 +125,9 @@ void log_switched_out(struct world *w, struct thread *t)
 		if (!s->log->words[i].replenish && s->log->words[i].now_ns > from)
 			from = s->log->words[i].now_ns;
 	s->log->visible_ns += w->now - from;
+	if (t->prio >= 100 || from >= w->now)
+		return;
+	s->log->overs = srv_grow(
+		s->log->overs, s->log->n_overs, &s->log->overs_room, sizeof(*s->log->overs));
+	s->log->overs[s->log->n_overs++] = (struct srv_over){from, w->now};
 }

@@ -58,6 +58,19 @@ struct srv_sum srv_sum_of(const struct srv_log *l, int64_t from, int64_t to)
 	return sum;
 }
 
+int64_t srv_over_of(const struct srv_log *l, int64_t from, int64_t to)
+{
+	int64_t sum = 0;
+
+	for (size_t i = 0; i < l->n_overs; i++) {
+		const struct srv_over *o = &l->overs[i];
+
+		if (o->to_ns > from && o->to_ns < to)
+			sum += o->to_ns - (o->from_ns > from ? o->from_ns : from);
+	}
+	return sum;
+}
+
 /* Servers that ran on the same CPU. */
 static int company(const struct srv_result *r, uint32_t s)
 {

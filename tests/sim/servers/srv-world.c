@@ -224,6 +224,7 @@ void srv_free(struct srv_result *r)
 		free(r->logs[i].segments);
 		free(r->logs[i].words);
 		free(r->logs[i].borders);
+		free(r->logs[i].overs);
 		free(r->naturals[i].periods);
 		free(r->naturals[i].supplies);
 	}

@@ -85,7 +85,14 @@ struct srv_word {
 	int64_t due_ns; /* at, or as soon as it can be */
 };
 
+/* A run behind a depletion, at the server's priority, as the switch at its end shows. */
+struct srv_over {
+	int64_t from_ns, to_ns;
+};
+
 struct srv_log {
+	struct srv_over *overs;
+	size_t n_overs, overs_room;
 	struct srv_segment *segments;
 	size_t n, room;
 	struct srv_word *words;

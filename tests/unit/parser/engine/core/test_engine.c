@@ -352,6 +352,30 @@ static void assert_blamed(const struct fixture *f, const struct vmrt_blamed *b,
 	assert_int_equal(b->ns, ns);
 }
 
+static void a_ready_vcpu_on_an_idle_cpu_waits_for_the_cpu_and_for_no_thread(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	/* it sleeps and is woken, but its CPU leaves its idle state 5 ms late */
+	sw(&f, HOST, 12 * MS, VCPU, 1, 0);
+	wake(&f, HOST, 13 * MS, 0, VCPU);
+	sw(&f, HOST, 18 * MS, 0, 0, VCPU);
+	/* it leaves the CPU ready to run and to nobody: its cpu.max is used up */
+	sw(&f, HOST, 20 * MS, VCPU, 0, 0);
+	sw(&f, HOST, 24 * MS, 0, 0, VCPU);
+	arm(&f, GUEST, 31 * MS, T1, 30 * MS);
+	end(&f, 32 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_WAKEUP], 5 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_THROTTLING], 4 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 0);
+	assert_int_equal(j->n_blamed, 0);
+}
+
 static void of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told(void **state)
 {
 	static struct fixture f;
@@ -857,6 +881,36 @@ static void late_timer_on_a_silent_cpu(bool cancelled_first)
 	assert_true(j->excused);
 }
 
+static void a_job_that_arrives_while_its_vcpu_is_stopped_waits_for_budget(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin(&f, true);
+	t1_is_set_up(&f);
+	mark(&f, HOST, 4 * MS, VCPU,
+		"vmrt srv_start server=vm1 vm=vm1 policy=polling depletion=hard period=12000000 "
+		"budget=10000000 priority=50 t0=4000000");
+	mark(&f, HOST, 4 * MS, VCPU,
+		"vmrt srv_replenish server=vm1 k=0 at=4000000 budget=10000000");
+	/* it sleeps, loses its budget for that, and is stopped */
+	sw(&f, HOST, 5 * MS, VCPU, 1, HOG);
+	mark(&f, HOST, 5 * MS + 10 * US, HOG, "vmrt srv_deplete server=vm1 k=0 consumed=1000000");
+	wake(&f, HOST, 5 * MS + 20 * US, HOG, VCPU);
+	sw(&f, HOST, 5 * MS + 30 * US, HOG, 0, VCPU);
+	sw(&f, HOST, 5 * MS + 40 * US, VCPU, 4, HOG);
+	mark(&f, HOST, 16 * MS, HOG,
+		"vmrt srv_replenish server=vm1 k=1 at=16000000 budget=10000000");
+	wake(&f, HOST, 16 * MS + 1 * US, HOG, VCPU);
+	sw_prio(&f, HOST, 16 * MS + 5 * US, HOG, 0, VCPU, FAIR, FIFO(50));
+	t1_starts(&f, 16 * MS + 5 * US);
+	arm(&f, GUEST, 18 * MS, T1, 30 * MS);
+	end(&f, 19 * MS);
+	assert_int_equal(f.n_jobs, 1);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_BUDGET], 6 * MS);
+}
+
 static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
 {
 	(void)state;
@@ -1023,7 +1077,7 @@ static void steal_is_taken_from_what_was_booked_while_it_lasted(void **state)
 	assert_int_equal(j->blame_ns[VMRT_BLAME_STEAL], 4 * MS);
 	assert_int_equal(j->exec_ns, 940 * US);
 	/* woken at 14.001 ms; 4 us on the host, the rest in the guest */
-	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 4 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_WAKEUP], 4 * US);
 	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 56 * US);
 }
 
@@ -1172,6 +1226,7 @@ int main(void)
 			a_job_runs_from_its_programmed_expiry_to_the_arming_of_the_next_timer),
 		cmocka_unit_test(a_job_that_overran_is_followed_by_one_that_arrived_in_the_past),
 		cmocka_unit_test(the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host),
+		cmocka_unit_test(a_ready_vcpu_on_an_idle_cpu_waits_for_the_cpu_and_for_no_thread),
 		cmocka_unit_test(
 			of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told),
 		cmocka_unit_test(interrupts_of_host_and_guest_are_a_part_of_their_own),
@@ -1195,6 +1250,7 @@ int main(void)
 		cmocka_unit_test(consumption_is_split_at_replenishment_and_depletion),
 		cmocka_unit_test(without_an_enforcer_the_declared_grid_is_laid_over_the_recording),
 		cmocka_unit_test(waiting_for_budget_is_told_from_waiting_for_other_threads),
+		cmocka_unit_test(a_job_that_arrives_while_its_vcpu_is_stopped_waits_for_budget),
 		cmocka_unit_test(a_timer_that_fires_late_on_a_silent_cpu_is_steal),
 		cmocka_unit_test(a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle),
 		cmocka_unit_test(a_real_time_vcpu_that_waits_for_fair_threads_is_throttled),

@@ -36,6 +36,7 @@ struct fixture {
 	struct vmrt_violation violations[MANY];
 	struct vmrt_check checks[MANY];
 	struct vmrt_natural naturals[MANY];
+	int64_t last_end_ns; /* of the periods */
 	size_t n_servers, n_periods, n_losses, n_violations, n_checks, n_naturals;
 };
 
@@ -49,13 +50,24 @@ struct fixture {
 	}
 
 KEEP(servers, vmrt_server)
-KEEP(periods, vmrt_server_period)
+
+/* There may be more periods than are kept. */
+static void keep_periods(void *ctx, const struct vmrt_server_period *r)
+{
+	struct fixture *f = ctx;
+
+	if (f->n_periods < MANY)
+		f->periods[f->n_periods] = *r;
+	f->n_periods++;
+	f->last_end_ns = r->end_ns;
+}
+
 KEEP(losses, vmrt_loss)
 KEEP(violations, vmrt_violation)
 KEEP(checks, vmrt_check)
 KEEP(naturals, vmrt_natural)
 
-static void begin(struct fixture *f, const char *text, bool hsf)
+static void begin_at(struct fixture *f, const char *text, bool hsf, int64_t start_ns)
 {
 	struct vmrt_sink sink = {
 		.ctx = f,
@@ -85,10 +97,16 @@ static void begin(struct fixture *f, const char *text, bool hsf)
 		.n_machines = 1,
 		.vms = &f->vm,
 		.n_vms = 1,
+		.start_ns = start_ns,
 		.end_ns = VMRT_UNKNOWN,
 		.hsf = hsf,
 	};
 	assert_int_equal(vmrt_engine_new(&f->config, &sink, &f->engine, &err), VMRT_OK);
+}
+
+static void begin(struct fixture *f, const char *text, bool hsf)
+{
+	begin_at(f, text, hsf, 0);
 }
 
 static void end(struct fixture *f, int64_t at)
@@ -392,6 +410,61 @@ static void a_member_that_is_stopped_wants_to_run(void **state)
 	assert_int_equal(check(&f, VMRT_RULE_REPLENISH)->worst_ns, 2 * MS);
 	/* it never slept in the second period, but got 1 ms */
 	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->violations, 1);
+}
+
+static void a_member_that_slept_when_it_was_stopped_does_not_want_to_run(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	run_out(&f, "hard");
+	/* it sleeps of itself, and who wrote the last marker wakes it up to stop it */
+	out(&f, 6 * MS + 10 * US, V0, FIFO(50), 1);
+	wake(&f, 6 * MS + 20 * US, V0, V0, FIFO(50));
+	in(&f, 6 * MS + 30 * US, V0, FIFO(50));
+	out(&f, 6 * MS + 40 * US, V0, FIFO(50), 4);
+	wake(&f, 13 * MS, HOG, V0, FIFO(50));
+	mark(&f, 13 * MS, HOG, "vmrt srv_replenish server=vm1 k=1 at=11000000 budget=4000000");
+	in(&f, 13 * MS, V0, FIFO(50));
+	out(&f, 14 * MS, V0, FIFO(50), 0);
+	beat(&f, 1, 25 * MS, 0, 0);
+	end(&f, 25 * MS);
+	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->violations, 0);
+}
+
+static void a_run_behind_the_depletion_at_the_servers_priority_is_consumption(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	run_out(&f, "soft");
+	out(&f, 6 * MS + 30 * US, V0, FIFO(50), 0); /* the marker was at 6 ms */
+	in(&f, 7 * MS, V0, FAIR);
+	out(&f, 8 * MS, V0, FAIR, 0);
+	beat(&f, 1, 25 * MS, 0, 0);
+	end(&f, 25 * MS);
+	assert_int_equal(f.periods[0].consumed_ns, 4 * MS + 30 * US);
+	assert_int_equal(f.periods[0].background_ns, 1 * MS);
+}
+
+static void periods_are_in_proportion_to_what_was_recorded(void **state)
+{
+	static struct fixture f;
+	int64_t year = INT64_C(365) * 86400 * VMRT_NS_PER_S;
+
+	(void)state;
+	begin(&f, deferrable, false);
+	in(&f, 15 * MS, V0, FIFO(50));
+	out(&f, 18 * MS, V0, FIFO(50), 0);
+	in(&f, year, V0, FIFO(50));
+	out(&f, year + 30 * MS, V0, FIFO(50), 0);
+	end(&f, year + 40 * MS);
+	assert_true(f.n_periods < 10000);
+	/* the time that is left out is told */
+	assert_true(f.n_losses > 0);
+	assert_int_equal(f.losses[0].kind, VMRT_LOSS_CLIPPED);
+	assert_true(f.losses[0].to_ns - f.losses[0].from_ns > year / 2);
+	assert_true(f.last_end_ns > year);
 }
 
 static void who_runs_on_without_budget_is_told(void **state)
@@ -708,6 +781,40 @@ static void an_enforcer_whose_beginning_is_not_recorded_is_known_by_its_replenis
 	assert_int_equal(f.periods[2].outcome, VMRT_PERIOD_TRUNCATED);
 }
 
+static void the_first_whole_period_of_a_recording_under_enforcement_is_enforced(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int hsf = 0; hsf < 2; hsf++) {
+		begin_at(&f, deferrable, hsf, VMRT_UNKNOWN);
+		sw_on(&f, 0, 15 * MS, 0, FAIR, 0, HOG, FAIR);
+		in(&f, 16 * MS, V0, FIFO(50));
+		mark(&f, 20 * MS, V0, "vmrt srv_deplete server=vm1 k=6 consumed=4000000");
+		/* it ran until the enforcer came */
+		out(&f, 21 * MS + 20 * US, V0, FAIR, 0);
+		mark(&f, 21 * MS + 50 * US, HOG,
+			"vmrt srv_replenish server=vm1 k=7 at=21000000 budget=4000000");
+		in(&f, 22 * MS, V0, FIFO(50));
+		out(&f, 25 * MS, V0, FIFO(50), 1);
+		mark(&f, 31 * MS + 50 * US, HOG,
+			"vmrt srv_replenish server=vm1 k=8 at=31000000 budget=4000000");
+		beat(&f, 1, 45 * MS, 0, 0);
+		end(&f, 45 * MS);
+		assert_true(f.n_periods >= 4);
+		assert_int_equal(f.periods[0].outcome, VMRT_PERIOD_TRUNCATED);
+		assert_int_equal(f.periods[0].end_ns, 21 * MS);
+		assert_int_equal(f.periods[1].k, 7);
+		assert_int_equal(f.periods[1].start_ns, 21 * MS);
+		assert_int_equal(f.periods[1].end_ns, 31 * MS);
+		assert_int_equal(f.periods[1].outcome, VMRT_PERIOD_SERVED);
+		assert_int_equal(f.periods[1].consumed_ns, 3 * MS);
+		assert_int_equal(f.periods[1].background_ns, 20 * US);
+		assert_int_equal(f.periods[2].k, 8);
+		assert_int_equal(f.periods[2].start_ns, 31 * MS);
+	}
+}
+
 static void one_replenishment_alone_or_a_wild_one_tells_no_grid(void **state)
 {
 	static const char *const marks[] = {
@@ -758,6 +865,11 @@ int main(void)
 		cmocka_unit_test(blackout_is_demand_without_supply),
 		cmocka_unit_test(
 			an_enforcer_whose_beginning_is_not_recorded_is_known_by_its_replenishments),
+		cmocka_unit_test(
+			the_first_whole_period_of_a_recording_under_enforcement_is_enforced),
+		cmocka_unit_test(a_member_that_slept_when_it_was_stopped_does_not_want_to_run),
+		cmocka_unit_test(a_run_behind_the_depletion_at_the_servers_priority_is_consumption),
+		cmocka_unit_test(periods_are_in_proportion_to_what_was_recorded),
 		cmocka_unit_test(one_replenishment_alone_or_a_wild_one_tells_no_grid),
 	};
 
