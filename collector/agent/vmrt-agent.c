@@ -164,6 +164,8 @@ static int run(void *unused)
 	struct vmrt_secret secret;
 	struct vmrt_error err;
 
+	/* a process that was started through /proc/self/exe would be called "exe" by ps */
+	prctl(PR_SET_NAME, "vmrt-agent");
 	(void)unused;
 	if (opts.secret_file) {
 		if (vmrt_secret_load(opts.secret_file, &secret, &err) != VMRT_OK) {

@@ -509,8 +509,9 @@ static void decode_timer(const struct vmrt_formats *f, const struct event_layout
 		event->timer.fn = find_fn(f, event->timer.function);
 		event->timer.expires = (int64_t)ring_u64(record + l->at[START_EXPIRES]);
 		event->timer.softexpires = (int64_t)ring_u64(record + l->at[START_SOFT]);
-		if (l->at[START_MODE] != LAYOUT_ABSENT)
-			event->timer.mode = get_32(l, record, START_MODE);
+		event->timer.mode = l->at[START_MODE] != LAYOUT_ABSENT
+					    ? get_32(l, record, START_MODE)
+					    : VMRT_TIMER_NO_MODE;
 		break;
 	case VMRT_EV_TIMER_EXPIRE:
 		event->timer.timer = get_long(l, record, EXPIRE_TIMER);

@@ -108,6 +108,14 @@ static struct sim_event *add(struct wcpu *c, enum vmrt_event_type type, uint8_t 
 	return e;
 }
 
+/* The flags of a record: what a softirq's thread does is told by some kernels. */
+static uint8_t flags_of(const struct wcpu *c, uint8_t in_interrupt)
+{
+	if (c->in_soft)
+		return sim_threads_have_flag(c->m->kernel) ? VMRT_FLAG_SOFTIRQ : 0;
+	return in_interrupt;
+}
+
 struct vmrt_event *emit(struct wcpu *c, enum vmrt_event_type type, uint8_t flags)
 {
 	return &add(c, type, flags, c->cur ? c->cur->pid : 0)->ev;
@@ -142,8 +150,11 @@ void emit_switch(struct wcpu *c, struct wthread *prev, int64_t state, struct wth
 
 void emit_wake(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct wthread *t)
 {
-	struct sim_event *e = add(c, type, irq ? VMRT_FLAG_HARDIRQ : 0, c->cur ? c->cur->pid : 0);
+	struct sim_event *e;
 
+	if (type == VMRT_EV_WAKING && !sim_has_waking(c->m->kernel))
+		return;
+	e = add(c, type, flags_of(c, irq ? VMRT_FLAG_HARDIRQ : 0), c->cur ? c->cur->pid : 0);
 	keep_comm(e, 0, t);
 	e->ev.wake.pid = t->pid;
 	e->ev.wake.prio = t->prio;
@@ -152,7 +163,7 @@ void emit_wake(struct wcpu *c, enum vmrt_event_type type, bool irq, const struct
 
 void emit_migrate(struct wcpu *c, bool irq, const struct wthread *t, int from)
 {
-	struct vmrt_event *ev = emit(c, VMRT_EV_MIGRATE, irq ? VMRT_FLAG_HARDIRQ : 0);
+	struct vmrt_event *ev = emit(c, VMRT_EV_MIGRATE, flags_of(c, irq ? VMRT_FLAG_HARDIRQ : 0));
 
 	ev->migrate.pid = t->pid;
 	ev->migrate.orig_cpu = from;
@@ -172,13 +183,14 @@ void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struc
 	static const enum vmrt_timer_fn waits[] = {[VMRT_RELEASE_TIMERFD] = VMRT_FN_TIMERFD,
 		[VMRT_RELEASE_ITIMER] = VMRT_FN_ITIMER,
 		[VMRT_RELEASE_POSIX] = VMRT_FN_POSIX};
-	struct vmrt_event *ev = emit(c, type, irq ? VMRT_FLAG_HARDIRQ : 0);
+	struct vmrt_event *ev = emit(c, type, flags_of(c, irq ? VMRT_FLAG_HARDIRQ : 0));
 
 	ev->timer.timer = timer->ptr;
 	ev->timer.fn = timer->kind == TM_WAIT ? waits[timer->t->task->how] : fns[timer->kind];
 	ev->depth = timer->kind == TM_DEADLINE ? (uint8_t)timer->arg : 0;
 	ev->timer.expires = ev->timer.softexpires = timer->expires;
 	ev->timer.now = ev->ts;
+	ev->timer.clock = 1; /* CLOCK_MONOTONIC */
 	ev->timer.mode = timer->kind == TM_REL	      ? VMRT_TIMER_REL
 			 : timer->kind == TM_TICK     ? VMRT_TIMER_PINNED | VMRT_TIMER_HARD
 			 : timer->kind == TM_DEADLINE ? VMRT_TIMER_HARD
@@ -255,6 +267,7 @@ void emit_finish(struct world *w)
 		struct sim_event *e = &sorted[i];
 
 		*e = r->events[keys[i].index];
+		sim_through_record(&r->kernels[e->machine], e);
 		switch (e->ev.type) {
 		case VMRT_EV_SWITCH:
 			e->ev.sw.prev_comm = e->comm[0];

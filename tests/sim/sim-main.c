@@ -5,6 +5,7 @@
  *   test_sim                     the cases of a CI run, in groups of features, as TAP
  *   test_sim --seed N [-v] [-e]  one case again; -v: its description, -e: its events and jobs
  *   test_sim --from N --count N  other seeds
+ *   test_sim --kernel NAME ...   all machines with that kernel: 3.10 ... 6.18, -rt, -32
  */
 #include "sim.h"
 
@@ -24,11 +25,13 @@
 #define FIRST_SHOWN 12 /* failures of one group that are printed in full */
 
 static bool verbose, show_events;
+static bool one_kernel; /* for all cases */
+static struct sim_kernel kernel;
 
 /* What a seed stands for, where nothing else is asked for. */
 static struct sim_case case_of(uint64_t seed)
 {
-	struct sim_case c = {.seed = seed};
+	struct sim_case c = {.seed = seed, .one_kernel = one_kernel, .kernel = kernel};
 	uint64_t state = seed ^ UINT64_C(0x5bd1e995);
 	uint64_t one_of[] = {0, 0, 0, 0, BIT(DRIFT), BIT(CLOCK_ERROR), BIT(LATE_START), BIT(LOSS),
 		BIT(BROKEN), BIT(CLIPPED)};
@@ -70,6 +73,9 @@ static void print_event(const struct sim_event *e, int64_t start)
 		printf("migrate %d from %d to %d", ev->migrate.pid, ev->migrate.orig_cpu,
 			ev->migrate.dest_cpu);
 		break;
+	case VMRT_EV_TIMER_SETUP:
+		printf("setup %" PRIx64 " mode %d", ev->timer.timer, ev->timer.mode);
+		break;
 	case VMRT_EV_TIMER_START:
 		printf("start %" PRIx64 " fn %d expires in %.3f", ev->timer.timer, ev->timer.fn,
 			(double)(ev->timer.expires - ev->ts) / 1000);
@@ -78,7 +84,7 @@ static void print_event(const struct sim_event *e, int64_t start)
 		printf("expire %" PRIx64 " fn %d", ev->timer.timer, ev->timer.fn);
 		break;
 	case VMRT_EV_TIMER_CANCEL:
-		printf("cancel");
+		printf("cancel %" PRIx64, ev->timer.timer);
 		break;
 	case VMRT_EV_WHEEL_START:
 	case VMRT_EV_WHEEL_EXPIRE:
@@ -106,6 +112,8 @@ static void print_event(const struct sim_event *e, int64_t start)
 
 static void describe(const struct sim_result *r)
 {
+	char name[24];
+
 	printf("# seed %" PRIu64 ": %d tasks, %" PRId64
 	       " ms, %zu events, %zu jobs, %zu periods\n#  ",
 		r->c.seed, r->c.tasks, r->c.duration_ns / MS, r->n_events, r->truth.n_jobs,
@@ -114,6 +122,9 @@ static void describe(const struct sim_result *r)
 		if (r->c.features >> f & 1)
 			printf(" %s", sim_feature_name(f));
 	printf("\n");
+	for (size_t i = 0; i < r->config.n_machines; i++)
+		printf("#   %s: kernel %s\n", r->machines[i].name,
+			sim_kernel_name(&r->kernels[i], name));
 	for (size_t i = 0; i < r->exp.n_tasks; i++)
 		printf("#   t%zu on %s (%s%s): period %" PRId64 " us, wcet %" PRId64
 		       ", deadline %" PRId64 ", priority %d\n",
@@ -154,6 +165,14 @@ static struct sim_case minimised(struct sim_case c)
 		struct sim_case with = c;
 
 		smaller = false;
+		if (!with.one_kernel) {
+			with.one_kernel = true;
+			with.kernel = (struct sim_kernel){.gen = GEN_6_18};
+			if (try_case(&with, 0)) {
+				c = with;
+				smaller = true;
+			}
+		}
 		for (int f = 0; f < SIM_N_FEATURES; f++) {
 			with = c;
 			with.features &= ~(UINT64_C(1) << f);
@@ -178,9 +197,14 @@ static struct sim_case minimised(struct sim_case c)
 
 static void print_replay(const struct sim_case *c)
 {
-	printf("#   again: test_sim --seed %" PRIu64 " --features 0x%" PRIx64
-	       " --tasks %d --ms %" PRId64 " -v\n",
-		c->seed, c->features, c->tasks, c->duration_ns / MS);
+	char name[24];
+
+	if (c->one_kernel)
+		printf("#   again: test_sim --kernel %s --seed", sim_kernel_name(&c->kernel, name));
+	else
+		printf("#   again: test_sim --seed");
+	printf(" %" PRIu64 " --features 0x%" PRIx64 " --tasks %d --ms %" PRId64 " -v\n", c->seed,
+		c->features, c->tasks, c->duration_ns / MS);
 }
 
 static int failed(uint64_t seed, bool in_full)
@@ -247,7 +271,8 @@ int main(int argc, char **argv)
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
 		{"features", required_argument, NULL, 'f'}, {"tasks", required_argument, NULL, 't'},
 		{"ms", required_argument, NULL, 'm'}, {"from", required_argument, NULL, 'F'},
-		{"count", required_argument, NULL, 'c'}, {NULL, 0, NULL, 0}};
+		{"count", required_argument, NULL, 'c'}, {"kernel", required_argument, NULL, 'k'},
+		{NULL, 0, NULL, 0}};
 	uint64_t from = 1, count = DEFAULT_COUNT;
 	struct sim_case c = {0};
 	const char *set = getenv("VMRT_SIM_CASES");
@@ -276,6 +301,15 @@ int main(int argc, char **argv)
 			break;
 		case 'c':
 			count = strtoull(optarg, NULL, 0);
+			break;
+		case 'k':
+			one_kernel = sim_parse_kernel(optarg, &kernel);
+			if (!one_kernel) {
+				fprintf(stderr, "test_sim: there is no kernel \"%s\"\n", optarg);
+				return 64;
+			}
+			c.one_kernel = true;
+			c.kernel = kernel;
 			break;
 		case 'v':
 			verbose = true;

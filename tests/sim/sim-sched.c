@@ -103,6 +103,7 @@ static void move_on_wakeup(struct wcpu *by, bool irq, struct wthread *t)
 static void do_waking(struct wcpu *c, const struct op *op)
 {
 	struct wthread *t = op->t;
+	int64_t delay;
 
 	if (t->kind == K_VCPU)
 		t->guest->kicks[t->gcpu] = false;
@@ -116,11 +117,13 @@ static void do_waking(struct wcpu *c, const struct op *op)
 		t->queued = false;
 		move_on_wakeup(c, op->irq, t);
 	}
+	delay = between(t->m->w, 0, 1500);
 	push_op(c,
 		(struct op){.kind = OP_WAKEUP,
-			.delay = between(t->m->w, 0, 1500),
+			.delay = sim_has_waking(c->m->kernel) ? delay : 0,
 			.t = t,
-			.irq = op->irq},
+			.irq = op->irq,
+			.soft = op->soft},
 		true);
 }
 
@@ -219,6 +222,8 @@ static void do_switch(struct wcpu *c)
 			prev->work = between(w, 0, 2 * US);
 			if (prev->kind == K_VCPU)
 				prev->work = NEVER;
+			else if (prev->kind == K_SOFTIRQ)
+				prev->work = sim_between(&w->kernel_rand, 500, 5 * US);
 			else if (prev->kind == K_MAIN || prev->kind == K_ENFORCER)
 				prev->work = between(w, 3 * US, 30 * US);
 		} else {
@@ -279,7 +284,17 @@ void run_op(struct wcpu *c)
 
 	c->n_ops--;
 	memmove(&c->ops[0], &c->ops[1], (size_t)c->n_ops * sizeof(op));
+	c->in_soft = op.soft;
 	switch (op.kind) {
+	case OP_CANCEL:
+		emit_timer(c, VMRT_EV_TIMER_CANCEL, true, op.timer);
+		push_op(c, (struct op){.kind = OP_EXPIRE, .timer = op.timer, .delay = op.then},
+			true);
+		break;
+	case OP_RAISE:
+		c->raised[c->n_raised++] = op.timer;
+		push_op(c, (struct op){.kind = OP_WAKING, .t = c->softirq, .irq = true}, true);
+		break;
 	case OP_EXPIRE:
 		timer_fires(c, op.timer);
 		break;
@@ -317,10 +332,14 @@ void run_op(struct wcpu *c)
 				tick->cpu != c->index)
 				continue;
 			tick->since = c->m->w->now;
+			/* it is armed anew */
+			if (sim_cancels_first(c->m->kernel))
+				emit_timer(c, VMRT_EV_TIMER_CANCEL, true, tick);
 			emit_timer(c, VMRT_EV_TIMER_START, true, tick);
 		}
 		break;
 	}
+	c->in_soft = false;
 	if (c->vcpu && !c->cur && !c->n_ops)
 		c->halt_left = between(c->m->w, 500, 20 * US);
 }

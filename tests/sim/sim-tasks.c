@@ -101,7 +101,7 @@ static void arm_release(struct wthread *t, int64_t expires)
 	timer = arm_timer(c, t->task->how == VMRT_RELEASE_RELATIVE ? TM_REL : TM_RELEASE, t, due);
 	timer->arg = 1; /* a release, whatever its kind */
 	timer->expires = expires;
-	emit_timer(c, VMRT_EV_TIMER_START, false, timer);
+	start_timer(c, timer);
 	tell_armed(t->task, expires, true);
 	doze(t);
 }
@@ -371,7 +371,7 @@ static void wait_inside(struct wthread *t)
 	if (lock)
 		lock_taken(c, t);
 	else
-		emit_timer(c, VMRT_EV_TIMER_START, false, timer);
+		start_timer(c, timer);
 	t->sleeping = true;
 	t->woken = false;
 	t->phase = PH_WAIT;

@@ -23,10 +23,39 @@ struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t
 		if (kind == TM_TICK || kind == TM_GRID)
 			timer->ptr = UINT64_C(0xffff888100000000) + ++m->w->ptr * 64;
 		timer->expires = local_at(m, due);
+		/* PREEMPT_RT: but for sleeps of real-time threads, and what the kernel itself needs
+		 */
+		timer->soft =
+			m->kernel->rt && (kind == TM_WAIT || (kind == TM_REL && t->prio >= FAIR));
 		return timer;
 	}
 	snprintf(m->w->broken_story, sizeof(m->w->broken_story), "too many timers");
 	return &m->timers[0];
+}
+
+/* The thread on @c arms a timer that it has just initialised. */
+void start_timer(struct wcpu *c, struct wtimer *timer)
+{
+	if (!sim_start_has_mode(c->m->kernel))
+		emit_timer(c, VMRT_EV_TIMER_SETUP, false, timer);
+	emit_timer(c, VMRT_EV_TIMER_START, false, timer);
+}
+
+/* @timer expires on @c in @delay, in an interrupt or in the thread that handles softirqs. */
+void push_expiry(struct wcpu *c, struct wtimer *timer, int64_t delay, bool front)
+{
+	struct op op = {.kind = OP_EXPIRE, .timer = timer, .delay = delay};
+	bool shows = timer->kind != TM_LOCK && timer->kind != TM_REBORN &&
+		     timer->kind != TM_WHEEL && timer->kind != TM_RESUME;
+
+	if (timer->soft) {
+		op.kind = OP_RAISE;
+	} else if (shows && sim_cancels_first(c->m->kernel)) {
+		op.kind = OP_CANCEL;
+		op.then = sim_between(&c->m->w->kernel_rand, 0, delay < 800 ? delay : 800);
+		op.delay -= op.then;
+	}
+	push_op(c, op, front);
 }
 
 int64_t timers_next(const struct world *w)
@@ -61,8 +90,7 @@ void timers_due(struct world *w)
 				continue;
 			}
 			t->pushed = true;
-			push_op(c, (struct op){.kind = OP_EXPIRE, .timer = t, .delay = delay},
-				false);
+			push_expiry(c, t, delay, false);
 		}
 	}
 }
@@ -70,8 +98,11 @@ void timers_due(struct world *w)
 void wake_next(struct wcpu *c, struct wthread *t)
 {
 	push_op(c,
-		(struct op){
-			.kind = OP_WAKING, .delay = between(c->m->w, 0, US), .t = t, .irq = true},
+		(struct op){.kind = OP_WAKING,
+			.delay = between(c->m->w, 0, US),
+			.t = t,
+			.irq = !c->in_soft,
+			.soft = c->in_soft},
 		true);
 }
 
@@ -94,8 +125,10 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 		break;
 	case TM_LOCK:
 		lock_released(c, timer->t);
-		/* by who held it, or by a device */
-		if (timer->t->task && task_waits(timer->t->task))
+		/* by who held it, or by a device; not by the thread that may have expired its timer
+		 * right before */
+		if (timer->t->task && task_waits(timer->t->task) &&
+			!(c->cur && c->cur->kind == K_SOFTIRQ))
 			push_op(c,
 				(struct op){.kind = OP_WAKING,
 					.delay = between(w, 0, US),
@@ -147,8 +180,7 @@ static void load_step(struct wthread *t)
 	struct wcpu *c = &t->m->cpus[t->cpu];
 
 	if (t->phase == PH_WORK) {
-		emit_timer(c, VMRT_EV_TIMER_START, false,
-			arm_timer(c, TM_REL, t, w->now + between(w, 100 * US, 8 * MS)));
+		start_timer(c, arm_timer(c, TM_REL, t, w->now + between(w, 100 * US, 8 * MS)));
 		t->sleeping = true;
 		t->woken = false;
 		t->phase = PH_WAIT;
@@ -186,6 +218,35 @@ static void main_step(struct wthread *t)
 	t->sleeping = true;
 	t->woken = false;
 	go_to_sleep(t, 1);
+}
+
+/* Expires the timers of the softirq one after the other. */
+static void softirq_step(struct wthread *t)
+{
+	struct wcpu *c = &t->m->cpus[t->cpu];
+	struct world *w = t->m->w;
+	struct wtimer *timer = c->raised[0];
+
+	if (!c->n_raised) {
+		t->sleeping = true;
+		t->woken = false;
+		go_to_sleep(t, 1);
+		return;
+	}
+	c->in_soft = true;
+	if (!t->told && sim_cancels_first(t->m->kernel)) {
+		/* it may be preempted in between */
+		emit_timer(c, VMRT_EV_TIMER_CANCEL, true, timer);
+		t->told = true;
+		t->work = sim_between(&w->kernel_rand, 100, 800);
+	} else {
+		c->n_raised--;
+		memmove(&c->raised[0], &c->raised[1], (size_t)c->n_raised * sizeof(timer));
+		t->told = false;
+		timer_fires(c, timer);
+		t->work = sim_between(&w->kernel_rand, 500, 3 * US);
+	}
+	c->in_soft = false;
 }
 
 static void arm_grid(struct wthread *t, struct wserver *s)
@@ -321,6 +382,9 @@ void thread_step(struct wthread *t)
 		break;
 	case K_ENFORCER:
 		enforcer_step(t);
+		break;
+	case K_SOFTIRQ:
+		softirq_step(t);
 		break;
 	case K_HOG:
 	case K_VCPU:

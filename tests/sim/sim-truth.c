@@ -340,7 +340,7 @@ static void give_slice(struct wthread *t, int64_t state, bool truncated)
 	s->slice.prio = t->prio;
 	s->slice.start_ns = t->in_ns;
 	s->slice.end_ns = w->now;
-	s->slice.end_state = state;
+	s->slice.end_state = sim_recorded_state(t->m->kernel, state);
 	s->slice.truncated = truncated;
 }
 

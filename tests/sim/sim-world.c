@@ -36,6 +36,31 @@ static struct wthread *add_thread(
 	return t;
 }
 
+/* The threads of PREEMPT_RT that handle softirqs. */
+static void add_softirq_threads(struct world *w, struct wmachine *m)
+{
+	bool own_timers = sim_chance(&w->kernel_rand, 50);
+
+	for (int c = 0; m->kernel->rt && c < m->n_cpus; c++) {
+		struct wthread *t = &m->threads[m->n_threads++];
+
+		*t = (struct wthread){.m = m,
+			.kind = K_SOFTIRQ,
+			.pid = 400 + c,
+			.prio = own_timers ? FIFO(1) : FAIR,
+			.cpu = c,
+			.last_cpu = c,
+			.state = BLOCKED,
+			.sleeping = true,
+			.phase = PH_WAITING,
+			.block_state = 1,
+			.work = 2 * US};
+		snprintf(
+			t->comm, sizeof(t->comm), "%s/%d", own_timers ? "ktimers" : "ksoftirqd", c);
+		m->cpus[c].softirq = t;
+	}
+}
+
 static void add_machine(struct world *w, int index, int cpus, const char *name)
 {
 	struct wmachine *m = &w->m[index];
@@ -44,6 +69,8 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 
 	m->w = w;
 	m->index = index;
+	m->kernel = &r->kernels[index];
+	r->kernels[index] = r->c.one_kernel ? r->c.kernel : sim_draw_kernel(&w->kernel_rand);
 	m->n_cpus = cpus;
 	m->tick_phase_ns = BEGIN_NS - between(w, 0, TICK_NS - 1);
 	for (int c = 0; c < cpus; c++) {
@@ -71,6 +98,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 			tick->since = BEGIN_NS;
 		}
 	}
+	add_softirq_threads(w, m);
 	r->machines[index] = (struct vmrt_engine_machine){.name = name, .cpus = (unsigned)cpus};
 	if (!index)
 		return;
@@ -280,7 +308,7 @@ static void choose_losses(struct world *w)
 static bool shows(const struct wtimer *t)
 {
 	return t->kind != TM_LOCK && t->kind != TM_REBORN && t->kind != TM_WHEEL &&
-	       t->kind != TM_RESUME;
+	       t->kind != TM_RESUME && !t->soft;
 }
 
 static void steal_begins(struct world *w, struct wcpu *c)
@@ -317,7 +345,7 @@ static void steal_begins(struct world *w, struct wcpu *c)
 /* Timers that became due meanwhile fire first, in order. */
 static void steal_ends(struct world *w, struct wcpu *c)
 {
-	struct op late[SIM_TIMERS];
+	struct wtimer *late[SIM_TIMERS];
 	int n = 0;
 
 	c->stolen = false;
@@ -338,11 +366,10 @@ static void steal_ends(struct world *w, struct wcpu *c)
 		if (!first)
 			break;
 		first->pushed = true;
-		late[n] = (struct op){.kind = OP_EXPIRE, .timer = first, .delay = n ? 300 : 700};
-		n++;
+		late[n++] = first;
 	}
 	while (n--)
-		push_op(c, late[n], true);
+		push_expiry(c, late[n], n ? 300 : 700, true);
 }
 
 static void cpu_instants(struct world *w, struct wcpu *c)
@@ -520,6 +547,7 @@ struct sim_result *sim_run(const struct sim_case *c)
 	r->c = *c;
 	w->r = r;
 	w->rand = c->seed * UINT64_C(0x2545f4914f6cdd1d) + 12345;
+	w->kernel_rand = c->seed ^ UINT64_C(0x3c6ef372fe94f82b);
 	w->now = BEGIN_NS;
 	w->start = BEGIN_NS + (has(w, SIM_LATE_START) ? between(w, MS, c->duration_ns / 3) : 0);
 	w->end = BEGIN_NS + c->duration_ns;

@@ -66,9 +66,35 @@ enum sim_feature {
 		SIM_N_FEATURES
 };
 
+/* Generations of kernels, by what a recording shows of them. */
+#define SIM_GENERATIONS(X)                                                                         \
+	X(3_10, "3.10")	      /* no sched_waking, no mode in hrtimer_start */                      \
+	X(4_4, "4.4")	      /* no mode in hrtimer_start */                                       \
+	X(4_19, "4.19")	      /* wake-ups tell of their success */                                 \
+	X(5_10, "5.10")	      /* PREEMPT_RT: softirq threads without a flag, as all before */      \
+	X(6_1, "6.1")	      /* the last in Debian 12 that reports expiries as cancelled */       \
+	X(6_1_NEW, "6.1.170") /* was_armed */                                                      \
+	X(6_12, "6.12")	      /* reports expiries as cancelled */                                  \
+	X(6_18, "6.18")	      /* was_armed, hrtimer_setup, names behind the records */
+
+enum sim_generation {
+#define X(name, words) GEN_##name,
+	SIM_GENERATIONS(X)
+#undef X
+		GENERATIONS
+};
+
+struct sim_kernel {
+	enum sim_generation gen;
+	bool rt;     /* PREEMPT_RT */
+	bool narrow; /* 32 bit */
+};
+
 struct sim_case {
 	uint64_t seed;
 	uint64_t features;
+	bool one_kernel; /* all machines have that of `kernel`; else by the seed */
+	struct sim_kernel kernel;
 	int tasks;	     /* 0: by the seed */
 	int64_t duration_ns; /* 0: by the seed */
 };
@@ -150,6 +176,7 @@ struct sim_result {
 	struct vmrt_engine_vm vms[SIM_GUESTS];
 	struct vmrt_vm_thread threads[SIM_GUESTS][3];
 	struct vmrt_engine_config config;
+	struct sim_kernel kernels[1 + SIM_GUESTS];
 	struct sim_event *events;
 	size_t n_events;
 	struct sim_truth truth;
@@ -169,5 +196,43 @@ void sim_free(struct sim_result *r);
 int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs);
 
 const char *sim_feature_name(int feature);
+
+/* sim-kernels.c: what kernels record, and how their records look */
+struct sim_kernel sim_draw_kernel(uint64_t *state);
+const char *sim_kernel_name(const struct sim_kernel *k, char room[24]);
+/* sim_parse_kernel - "6.1", "5.10-rt", "4.4-rt-32"; false: there is no such kernel */
+bool sim_parse_kernel(const char *text, struct sim_kernel *k);
+/* sim_through_record - writes the event as this kernel does, and reads it as the engine's decoder
+ * does */
+void sim_through_record(const struct sim_kernel *k, struct sim_event *e);
+
+/* As TASK_ states are recorded: 4.14 made numbers of its own for what is traced. */
+static inline int64_t sim_recorded_state(const struct sim_kernel *k, int64_t state)
+{
+	return k->gen < GEN_4_19 && (state & 0x30) ? 64 /* TASK_DEAD */ : state;
+}
+
+/* A firing timer is reported as cancelled first. */
+static inline bool sim_cancels_first(const struct sim_kernel *k)
+{
+	return k->gen != GEN_6_1_NEW && k->gen != GEN_6_18;
+}
+
+static inline bool sim_has_waking(const struct sim_kernel *k)
+{
+	return k->gen >= GEN_4_4;
+}
+
+/* hrtimer_start tells whether the timer is relative; else only its initialisation does. */
+static inline bool sim_start_has_mode(const struct sim_kernel *k)
+{
+	return k->gen >= GEN_4_19;
+}
+
+/* Records of a thread that handles softirqs bear that flag. */
+static inline bool sim_threads_have_flag(const struct sim_kernel *k)
+{
+	return k->gen >= GEN_6_1;
+}
 
 #endif

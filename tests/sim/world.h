@@ -12,7 +12,7 @@
 #define THROTTLE_SEEN_NS MS
 #define TICK_NS (4 * MS)
 
-enum kind { K_TASK, K_LOAD, K_HOG, K_VCPU, K_MAIN, K_ENFORCER };
+enum kind { K_TASK, K_LOAD, K_HOG, K_VCPU, K_MAIN, K_ENFORCER, K_SOFTIRQ };
 enum run { BLOCKED, READY, RUN, DEAD };
 enum phase {
 	PH_BOOT,
@@ -37,7 +37,18 @@ enum timer_kind {
 	TM_DEADLINE, /* a SCHED_DEADLINE reservation is replenished */
 	TM_RESUME,   /* a suspended task goes on */
 };
-enum op_kind { OP_EXPIRE, OP_WAKING, OP_WAKEUP, OP_SWITCH, OP_TAIL, OP_TICK, OP_BORN, OP_OTHER };
+enum op_kind {
+	OP_CANCEL,
+	OP_EXPIRE,
+	OP_RAISE,
+	OP_WAKING,
+	OP_WAKEUP,
+	OP_SWITCH,
+	OP_TAIL,
+	OP_TICK,
+	OP_BORN,
+	OP_OTHER
+};
 
 struct world;
 struct wmachine;
@@ -63,6 +74,7 @@ struct wthread {
 	int64_t work; /* CPU time until its next step */
 	uint64_t seq;
 	enum phase phase;
+	bool told; /* the timer that it expires was reported as cancelled */
 	int64_t in_ns;
 	struct wtask *task;
 	int seg, n_segs;
@@ -76,6 +88,7 @@ struct wthread {
 
 struct wtimer {
 	bool armed, pushed;
+	bool soft; /* it expires in a thread that handles softirqs */
 	enum timer_kind kind;
 	int64_t due, expires, since;
 	uint64_t ptr;
@@ -90,7 +103,8 @@ struct op {
 	struct wthread *t;
 	struct wtimer *timer;
 	int32_t pid;
-	bool irq;
+	int64_t then; /* delay of what follows it */
+	bool irq, soft;
 };
 
 struct wcpu {
@@ -112,6 +126,10 @@ struct wcpu {
 	uint64_t lost;
 	bool broke; /* its last switch was left out */
 	int64_t first_recorded, last_recorded;
+	struct wthread *softirq; /* of PREEMPT_RT */
+	struct wtimer *raised[SIM_TIMERS];
+	int n_raised;
+	bool in_soft; /* what is recorded right now is of that thread's handling */
 };
 
 struct wmachine {
@@ -127,6 +145,7 @@ struct wmachine {
 	struct vmrt_clockmap true_map;
 	struct vmrt_clock_segment true_segment;
 	int64_t late_timers; /* percent */
+	const struct sim_kernel *kernel;
 };
 
 struct wtask {
@@ -179,6 +198,7 @@ struct wserver {
 struct world {
 	struct sim_result *r;
 	uint64_t rand;
+	uint64_t kernel_rand; /* for what differs between kernels: cases are otherwise the same */
 	int64_t now, start, end;
 	uint64_t seq, ptr;
 	int n_machines;
@@ -243,6 +263,8 @@ void thread_step(struct wthread *t);
 void go_to_sleep(struct wthread *t, int64_t state);
 void wake_next(struct wcpu *c, struct wthread *t);
 struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t, int64_t due);
+void start_timer(struct wcpu *c, struct wtimer *timer);
+void push_expiry(struct wcpu *c, struct wtimer *timer, int64_t delay, bool front);
 void timers_due(struct world *w);
 int64_t timers_next(const struct world *w);
 void timer_fires(struct wcpu *c, struct wtimer *timer);

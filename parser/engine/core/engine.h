@@ -45,7 +45,9 @@
 #define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below, fair from here */
 #define FIFO_PRIO(p) (99 - (p))
 
-#define STATE_DEAD_MASK 0x30 /* prev_state X, Z */
+/* prev_state X, Z; until 4.14 0x40 was TASK_DEAD, and since then only threads of the kernel itself
+ * are parked */
+#define STATE_DEAD_MASK 0x70
 
 enum thr_state { THR_UNKNOWN, THR_RUNNING, THR_READY, THR_BLOCKED, THR_DEAD };
 
@@ -423,6 +425,8 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 
 /* engine-release-clock.c */
 void clocks_setup(struct machine *m, uint64_t timer, int clock);
+void clocks_note_mode(struct machine *m, uint64_t timer, int mode);
+int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev);
 int clocks_of(const struct machine *m, uint64_t timer);
 void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns);
 void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns);

@@ -99,6 +99,31 @@ void clocks_setup(struct machine *m, uint64_t ptr, int clock)
 	put_other(c, ptr, clock);
 }
 
+static size_t set_up_at(uint64_t ptr)
+{
+	return (size_t)((ptr >> 3) * UINT64_C(0x9e3779b97f4a7c15) >> 32) % SET_UP_MAX;
+}
+
+/* Timer @ptr is set up with @mode. */
+void clocks_note_mode(struct machine *m, uint64_t ptr, int mode)
+{
+	size_t i = set_up_at(ptr);
+
+	m->clocks.set_up[i].ptr = ptr;
+	m->clocks.set_up[i].mode = mode;
+}
+
+/* The mode with which a timer is armed, where its kernel tells; else that of its set-up. */
+int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev)
+{
+	size_t i;
+
+	if (!(ev->timer.mode & VMRT_TIMER_NO_MODE))
+		return ev->timer.mode;
+	i = set_up_at(ev->timer.timer);
+	return m->clocks.set_up[i].ptr == ev->timer.timer ? m->clocks.set_up[i].mode : 0;
+}
+
 void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns)
 {
 	struct clock_relation *r = &m->clocks.clocks[clock];
@@ -143,10 +168,10 @@ void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns)
 	if (!c->tick_ns && !c->first_tick) {
 		c->first_tick = ticks;
 		c->first_tick_ns = local_ns;
-	} else if (!c->tick_ns && ticks - c->first_tick >= TICKS_APART &&
-		   ticks - c->first_tick < UINT32_MAX) {
+	} else if (!c->tick_ns && (uint32_t)(ticks - c->first_tick) >= TICKS_APART) {
+		/* 32-bit kernels begin again at 0, five minutes after they have started */
 		c->tick_ns = round_tick(
-			(local_ns - c->first_tick_ns) / (int64_t)(ticks - c->first_tick));
+			(local_ns - c->first_tick_ns) / (uint32_t)(ticks - c->first_tick));
 		if (!c->tick_ns)
 			c->first_tick = 0;
 	}

@@ -259,8 +259,10 @@ void release_timer_setup(struct machine *m, const struct vmrt_event *ev)
 	/* the kernel takes relative timers of the settable clock to the monotonic one */
 	if (clock == CLOCK_IS_REALTIME && (ev->timer.mode & VMRT_TIMER_REL))
 		clock = CLOCK_IS_MONOTONIC;
-	if (m->has_tasks)
-		clocks_setup(m, ev->timer.timer, clock);
+	if (!m->has_tasks)
+		return;
+	clocks_setup(m, ev->timer.timer, clock);
+	clocks_note_mode(m, ev->timer.timer, ev->timer.mode);
 }
 
 void release_timer_start(
@@ -268,14 +270,15 @@ void release_timer_start(
 {
 	/* armed by the thread itself in a system call, not by an interrupt that came upon it */
 	bool own = !(ev->flags & IN_INTERRUPT);
-	bool relative = ev->timer.mode & VMRT_TIMER_REL;
+	int mode = clocks_mode_of(m, ev);
+	bool relative = mode & VMRT_TIMER_REL;
 	bool wakes = ev->timer.fn == VMRT_FN_WAKEUP || ev->timer.fn == VMRT_FN_UNKNOWN;
 	struct thr *t;
 
 	if (!own || !m->has_tasks || ev->pid <= 0)
 		return;
 	t = threads_find(m, ev->pid);
-	if (!t && wakes && !relative && !(ev->timer.mode & VMRT_TIMER_PINNED))
+	if (!t && wakes && !relative && !(mode & VMRT_TIMER_PINNED))
 		t = threads_get(m, ev->pid, NULL);
 	if (!t)
 		return;
@@ -285,7 +288,7 @@ void release_timer_start(
 		wait_armed(t->jobs, ev, host_ns);
 	} else if (t->jobs && ev->timer.fn == VMRT_FN_DEADLINE) {
 		deadline_timer(t->jobs, ev, host_ns);
-	} else if (!wakes || (ev->timer.mode & VMRT_TIMER_PINNED)) {
+	} else if (!wakes || (mode & VMRT_TIMER_PINNED)) {
 		return;
 	} else if (relative) {
 		if (t->jobs)
@@ -426,7 +429,7 @@ void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t
 	/* after a miss RESCH counts the period from now on */
 	t->jobs->rel.rephased =
 		m->clocks.tick_ns && t->jobs->spec->period_ns &&
-		(int64_t)(ev->wheel.expires - ev->wheel.now) ==
+		(int32_t)(uint32_t)(ev->wheel.expires - ev->wheel.now) ==
 			(t->jobs->spec->period_ns + m->clocks.tick_ns - 1) / m->clocks.tick_ns;
 }
 

@@ -101,7 +101,14 @@ struct clock_relation {
 	int64_t at_ns;
 };
 
+/* Timers whose set-up is remembered until they are armed, which follows soon. */
+#define SET_UP_MAX 64
+
 struct release_clocks {
+	struct {
+		uint64_t ptr;
+		int mode;
+	} set_up[SET_UP_MAX]; /* at the place that the address gives */
 	struct clock_relation clocks[CLOCKS];
 	uint64_t *others; /* timers of other clocks, by open addressing: address, and its clock
 			     beside it */

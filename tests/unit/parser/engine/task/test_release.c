@@ -792,6 +792,61 @@ static void sleeps_on_any_clock_are_releases(void **state)
 	}
 }
 
+/* Before 4.16 hrtimer_start has no mode; the set-up right before it has. */
+static void where_the_arming_tells_no_mode_that_of_the_set_up_counts(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\ndeadline = 10ms\n");
+	runs_from_the_beginning(&f);
+	for (int k = 1; k < 6; k++) {
+		int64_t at = k * 10 * MS;
+
+		setup_timer(&f, at - 5 * MS, T2, 1, 0);
+		arm_raw(&f, at - 5 * MS, T2, VMRT_FN_WAKEUP, VMRT_TIMER_NO_MODE, at * US, 0);
+		sw(&f, at - 5 * MS, X, 1, 0);
+		wakes(&f, at, T2, VMRT_FN_WAKEUP);
+		/* a nap within the job, at the same place of the stack, to the middle of the
+		 * period: with a period that was not declared it would be a release, too */
+		setup_timer(&f, at + MS, T2, 1, VMRT_TIMER_REL);
+		arm_raw(&f, at + MS, T2, VMRT_FN_WAKEUP, VMRT_TIMER_NO_MODE, (at + 4 * MS) * US, 0);
+		sw(&f, at + MS, X, 1, 0);
+		wakes(&f, at + 4 * MS, T2, VMRT_FN_WAKEUP);
+	}
+	assert_int_equal(end(&f, 58 * MS, NULL), VMRT_RELEASE_NANOSLEEP);
+	assert_int_equal(f.n, 5);
+	for (size_t k = 0; k < 4; k++) {
+		assert_us(job(&f, k)->arrival_ns, ((int64_t)k + 1) * 10 * MS);
+		assert_us(job(&f, k)->response_ns, 5 * MS);
+		assert_us(job(&f, k)->blame_ns[VMRT_BLAME_BLOCKING], 3 * MS);
+	}
+}
+
+/* A thread that ended left with state 64 before 4.14: its id may belong to another one next. */
+static void a_thread_that_left_as_dead_in_an_old_kernel_is_dead(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n");
+	runs_from_the_beginning(&f);
+	sleep_until(&f, 2 * MS, 10 * MS);
+	wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	died(&f, 12 * MS);
+	sw(&f, 12 * MS + 10, X, 64, 0);
+	born(&f, 20 * MS);
+	sw(&f, 21 * MS, 0, 0, X);
+	sleep_until(&f, 22 * MS, 30 * MS);
+	wakes(&f, 30 * MS, T2, VMRT_FN_WAKEUP);
+	sleep_until(&f, 32 * MS, 40 * MS);
+	end(&f, 35 * MS, NULL);
+	assert_int_equal(f.n, 2);
+	assert_us(job(&f, 0)->end_ns, 12 * MS);
+	assert_us(job(&f, 1)->arrival_ns, 30 * MS);
+	assert_int_equal(job(&f, 1)->skipped, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -828,6 +883,8 @@ int main(void)
 		cmocka_unit_test(an_interrupt_may_come_between_the_two_reports_of_an_expiry),
 		cmocka_unit_test(a_kernel_thread_without_flags_may_expire_the_timers),
 		cmocka_unit_test(sleeps_on_any_clock_are_releases),
+		cmocka_unit_test(where_the_arming_tells_no_mode_that_of_the_set_up_counts),
+		cmocka_unit_test(a_thread_that_left_as_dead_in_an_old_kernel_is_dead),
 	};
 	int failed = cmocka_run_group_tests_name("kernels that report expiries", tests, NULL, NULL);
 
