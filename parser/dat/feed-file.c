@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+#define FAR_AHEAD UINT64_C(100000000000) /* raw times of pages in a row: 100 s if they are ns */
+
 struct file_feed {
 	struct page_feed base;
 	const struct vmrt_dat *dat;
@@ -18,6 +20,7 @@ struct file_feed {
 	size_t room, packed_room;
 	size_t have, at;      /* bytes in the buffer; of them, given away */
 	uint64_t buffer_from; /* file offset of the buffer, or of its chunk */
+	uint64_t page_ts;     /* of the page given last */
 };
 
 /* The next window of plain pages. */
@@ -111,6 +114,31 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 	return 1;
 }
 
+/*
+ * When does the page behind the one at hand begin? If the one at hand is far ahead of the one
+ * before it, the earliest of all that are in the buffer counts: several may be wrong.
+ */
+static uint64_t look_behind(struct file_feed *feed, uint64_t ts, bool far_ahead)
+{
+	uint64_t least = UINT64_MAX;
+	uint8_t header[sizeof(uint64_t)];
+	struct vmrt_error err;
+
+	for (size_t at = feed->at; feed->have - at >= sizeof(header); at += feed->page_size) {
+		uint64_t begins = ring_u64(feed->buffer + at);
+
+		least = begins < least ? begins : least;
+		if (!far_ahead || feed->have - at <= feed->page_size)
+			break;
+	}
+	/* the last page of a window */
+	if (least == UINT64_MAX && !feed->dat->zstd && feed->end - feed->next >= sizeof(header) &&
+		dat_pread(feed->dat, header, sizeof(header), feed->next, &err) == VMRT_OK)
+		least = ring_u64(header);
+	feed->page_ts = ts;
+	return least;
+}
+
 static int next_page(struct page_feed *base, const uint8_t **page, uint32_t *size, uint64_t *offset,
 	bool *cut, struct vmrt_error *err)
 {
@@ -131,6 +159,13 @@ static int next_page(struct page_feed *base, const uint8_t **page, uint32_t *siz
 	*offset = feed->buffer_from + (feed->dat->zstd ? 0 : feed->at);
 	*cut = base->incomplete && left < feed->page_size && feed->next == feed->end;
 	feed->at += *size;
+	base->later = UINT64_MAX;
+	if (left >= sizeof(uint64_t)) {
+		uint64_t ts = ring_u64(*page);
+
+		base->later =
+			look_behind(feed, ts, ts > feed->page_ts && ts - feed->page_ts > FAR_AHEAD);
+	}
 	return 1;
 }
 

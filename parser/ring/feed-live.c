@@ -58,6 +58,7 @@ struct page_feed *page_feed_live(uint32_t page_size)
 		return NULL;
 	feed->base.next = next_pushed;
 	feed->base.free = free_pushed;
+	feed->base.later = UINT64_MAX;
 	feed->page_size = page_size;
 	feed->last = &feed->first;
 	return &feed->base;

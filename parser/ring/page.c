@@ -49,6 +49,8 @@ bool page_begin(
 	walk->page = page;
 	walk->pos = walk->end = 0;
 	walk->lost = 0;
+	walk->latest = UINT64_MAX;
+	walk->stray = false;
 	walk->cut = cut;
 	if (size < header) {
 		walk->wrong = "a page shorter than its header";
@@ -138,6 +140,12 @@ int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size
 		walk->ts += delta;
 		if ((int64_t)walk->ts < 0)
 			return wrong(walk, "an impossible time");
+		/* only such entries can jump ahead: the delta of others has 27 bits */
+		if (walk->ts > walk->latest) {
+			walk->stray = true;
+			walk->end = walk->pos;
+			return 0;
+		}
 		if (type == ENTRY_LONG) {
 			*record = entry + 8;
 			*size = second - 4;

@@ -181,6 +181,8 @@ struct page_walk {
 	uint32_t pos, end; /* of the next entry header; of the data */
 	uint64_t ts;	   /* raw time of the last entry */
 	uint64_t lost;	   /* before the next record; UINT64_MAX: some */
+	uint64_t latest;   /* records later than this cannot be on the page: it ends before them */
+	bool stray;	   /* there was such a record */
 	bool cut;	   /* the page's end is missing: stop there without complaint */
 	const char *wrong; /* after -1: what */
 };
@@ -243,6 +245,7 @@ struct page_feed {
 		bool *cut, struct vmrt_error *err);
 	void (*free)(struct page_feed *feed);
 	bool incomplete; /* the file ends before the data do */
+	uint64_t later;	 /* raw time at which a page behind the one given begins; or UINT64_MAX */
 };
 
 /** page_feed_live - pages that are pushed */

@@ -9,6 +9,9 @@
  * the next one in order. The record given out last stays as it is until the next one is asked for.
  */
 
+/* Pages may overlap by so much, in raw times: 1 s if they are ns. */
+#define DISORDER_MAX UINT64_C(1000000000)
+
 static void sift_down(struct vmrt_stream *s, unsigned i)
 {
 	struct stream_cpu *moving = s->heap[i];
@@ -91,6 +94,25 @@ static void die(struct vmrt_stream *s, struct stream_cpu *cpu, uint64_t offset, 
 			cpu->cpu, what, (unsigned long long)offset);
 }
 
+/*
+ * Pages of a CPU follow one another in time. A page that begins clearly behind one that comes after
+ * it has a wrong time, if that one follows from what was before.
+ */
+static bool is_stray(const struct stream_cpu *cpu)
+{
+	uint64_t later = cpu->feed->later;
+
+	return cpu->walk.ts > later && cpu->walk.ts - later > DISORDER_MAX &&
+	       (later >= cpu->raw_ts || cpu->raw_ts - later < DISORDER_MAX);
+}
+
+/* What is left of the page has impossible times: it counts as lost. */
+static void drop_stray(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	cpu->lost = UINT64_MAX;
+	s->strays++;
+}
+
 static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	struct vmrt_error why;
@@ -114,6 +136,15 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	if (cpu->walk.lost && __builtin_add_overflow(cpu->lost, cpu->walk.lost, &cpu->lost))
 		cpu->lost = UINT64_MAX;
 	cpu->in_page = true;
+	if (is_stray(cpu)) {
+		drop_stray(s, cpu);
+		cpu->walk.end = cpu->walk.pos;
+		return true;
+	}
+	cpu->raw_ts = cpu->walk.ts;
+	cpu->had_records = true;
+	if (cpu->feed->later < UINT64_MAX - DISORDER_MAX)
+		cpu->walk.latest = cpu->feed->later + DISORDER_MAX;
 	return true;
 }
 
@@ -133,6 +164,8 @@ static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int mor
 				cpu->walk.wrong);
 			return false;
 		}
+		if (cpu->in_page && cpu->walk.stray)
+			drop_stray(s, cpu);
 		if (!next_page(s, cpu))
 			return false;
 	}
@@ -283,6 +316,31 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 	}
 	stream_give(stream, cpu, event);
 	return 1;
+}
+
+void stream_give_up(struct vmrt_stream *s)
+{
+	struct stream_cpu *cpu = s->given;
+
+	if (!cpu)
+		return;
+	cpu->dead = true;
+	cpu->in_page = false;
+	stream_ends_early(s, cpu);
+}
+
+bool stream_is_last_page(const struct vmrt_stream *s)
+{
+	return !s->given || s->given->feed->later == UINT64_MAX;
+}
+
+size_t stream_cpus_with_events(const struct vmrt_stream *s)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < s->n_cpus; i++)
+		n += s->cpus[i].had_records;
+	return n;
 }
 
 int64_t vmrt_stream_peek(struct vmrt_stream *stream)

@@ -10,13 +10,15 @@ struct stream_cpu {
 	struct page_feed *feed;
 	struct page_walk walk;
 	uint64_t page_offset;
-	int64_t ts; /* of the next record */
+	uint64_t raw_ts; /* when its last page began that was no stray */
+	int64_t ts;	 /* of the next record */
 	const uint8_t *record;
 	uint32_t size;
 	uint64_t lost;
 	uint16_t cpu;
 	bool dead; /* malformed from here on */
 	bool in_page;
+	bool had_records;
 	bool ended,
 		told; /* there was more, but it cannot be read; vmrt_stream_ended() has said so */
 };
@@ -38,6 +40,7 @@ struct vmrt_stream {
 	int64_t last_ts;
 
 	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
+	unsigned strays;	   /* pages, or rests of pages, with impossible times */
 	unsigned n_errors;	   /* CPUs that died and were not told of yet */
 	struct vmrt_error *errors; /* room for one each */
 	char name_room[RING_NAME_ROOM];
@@ -74,6 +77,16 @@ static inline void stream_give(
 struct vmrt_stream *stream_new(const struct vmrt_formats *formats, unsigned n_cpus);
 /** stream_ends_early - the data of @cpu end before what was recorded does */
 void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu);
+
+/** stream_give_up - the CPU whose record was given out last has ended: what is left of it, and that
+ * record, are of no use */
+void stream_give_up(struct vmrt_stream *s);
+
+/** stream_is_last_page - has the CPU whose record was given out last no page behind this one? */
+bool stream_is_last_page(const struct vmrt_stream *s);
+
+/** stream_cpus_with_events - how many CPUs have had records, or have some */
+size_t stream_cpus_with_events(const struct vmrt_stream *s);
 
 /** stream_reorder - the top of the heap is no longer its first: puts it in its place, returns the
  * new top */

@@ -10,6 +10,7 @@
 #include <vmrt/causality.h>
 #include <vmrt/files.h>
 
+#include "horizon.h"
 #include "parser/ring/stream.h"
 
 #define MAX_MACHINES 64
@@ -45,6 +46,7 @@ struct vmrt_recording {
 	struct vmrt_engine_machine machines[MAX_MACHINES];
 	struct vmrt_engine_vm vms[MAX_MACHINES];
 	size_t n_vms;
+	struct horizon horizon;
 	struct vmrt_vm_thread *made[MAX_MACHINES]; /* thread lists made from GUEST options */
 };
 
@@ -280,6 +282,57 @@ static void advance(struct vmrt_recording *rec, struct source *s)
 	if (s->index && s->have)
 		s->host_ns = vmrt_clockmap_to_host(&s->map, s->event.ts, &s->hint);
 	rec->ended |= s->stream->n_ended > 0;
+	if (!s->have && s->stream->strays && !s->note[0]) {
+		snprintf(s->note, sizeof(s->note),
+			"pages with times behind those of the pages that follow: %u; they count as "
+			"lost",
+			s->stream->strays);
+		vmrt_warn("%s: %s", s->path, s->note);
+	}
+}
+
+/* What is left of the recording, now that the event of @s comes long behind the one before it. */
+static struct horizon_rest what_is_left(const struct vmrt_recording *rec, const struct source *s)
+{
+	struct horizon_rest rest = {.host_ended = !rec->sources[0].have,
+		.of_guest = s->index > 0,
+		.few = stream_is_last_page(s->stream)};
+
+	for (size_t i = 0; i < rec->n; i++) {
+		rest.cpus += stream_cpus_with_events(rec->sources[i].stream);
+		rest.going_on += rec->sources[i].have ? rec->sources[i].stream->n_heap : 0;
+	}
+	return rest;
+}
+
+/* The event of @s is outside the recording: it is left out, and if it is behind the end, so is what
+ * its CPU has behind it. */
+static void leave_out(struct vmrt_recording *rec, struct source *s)
+{
+	int64_t off = s->host_ns - rec->horizon.last_ns;
+	char text[VMRT_UNITS_TEXT];
+
+	if (s->host_ns < rec->horizon.least_ns) {
+		if (!s->note[0])
+			snprintf(s->note, sizeof(s->note),
+				"CPU %u has events from before the recording began; they are left "
+				"out",
+				s->event.cpu);
+	} else {
+		stream_give_up(s->stream);
+		if (rec->horizon.last_ns == VMRT_UNKNOWN)
+			snprintf(s->note, sizeof(s->note),
+				"CPU %u has events from after the recording ended; they are left "
+				"out",
+				s->event.cpu);
+		else
+			snprintf(s->note, sizeof(s->note),
+				"CPU %u has an event %s behind all others; it and what follows "
+				"are left out",
+				s->event.cpu, vmrt_format_duration(off, text));
+		vmrt_warn("%s: %s", s->path, s->note);
+	}
+	advance(rec, s);
 }
 
 enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
@@ -310,6 +363,8 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 			advance(rec, &rec->sources[i]);
 	}
 	rec->options = NULL;
+	horizon_init(&rec->horizon, rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
+		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);
 	if (status != VMRT_OK) {
 		vmrt_recording_close(rec);
 		return status;
@@ -362,6 +417,16 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
 		advance(rec, next);
 	if (!next || !next->have || next->host_ns >= rec->rival_ns)
 		next = find_next(rec);
+	while (next && horizon_is_far(&rec->horizon, next->host_ns)) {
+		struct horizon_rest rest = what_is_left(rec, next);
+
+		if (!horizon_is_stray(&rec->horizon, next->host_ns, &rest)) {
+			horizon_accept(&rec->horizon, next->host_ns);
+			break;
+		}
+		leave_out(rec, next);
+		next = find_next(rec);
+	}
 	rec->given = next;
 	if (!next)
 		return false;
