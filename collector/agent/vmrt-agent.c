@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static struct agent_options {
 	const char *port, *secret_file;
 	struct vmrt_listen listen;
 	unsigned ways; /* how many were given */
+	bool on_stdio;
 } opts;
 
 static bool pause_ms(int ms)
@@ -159,6 +161,53 @@ static int serve_all_ports(void)
 	return VMRT_EXIT_DONE;
 }
 
+/* Copies what comes from @from to @to; returns false when there is no more. */
+static bool relay(int from, int to)
+{
+	char data[65536];
+	ssize_t n = read(from, data, sizeof(data));
+
+	if (n < 0 && errno == EINTR)
+		return true;
+	return n > 0 && vmrt_write_all(to, data, (size_t)n) == 0;
+}
+
+/*
+ * ssh gives a program two pipes, and the agent speaks to one descriptor: a process of its own
+ * copies between them, and the agent ends when it does.
+ */
+static int serve_stdio(void)
+{
+	int pair[2];
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0 || (pid = fork()) < 0) {
+		vmrt_warn("cannot serve stdin and stdout: %s", strerror(errno));
+		return VMRT_EXIT_FAILED;
+	}
+	if (pid == 0) {
+		struct pollfd fds[2] = {
+			{.fd = STDIN_FILENO, .events = POLLIN}, {.fd = pair[1], .events = POLLIN}};
+		bool goes_on = true;
+
+		close(pair[0]);
+		while (goes_on && (poll(fds, 2, -1) >= 0 || errno == EINTR)) {
+			if (fds[0].revents)
+				goes_on = relay(STDIN_FILENO, pair[1]);
+			if (goes_on && fds[1].revents)
+				goes_on = relay(pair[1], STDOUT_FILENO);
+		}
+		_exit(0);
+	}
+	close(pair[1]);
+	fcntl(pair[0], F_SETFL, O_NONBLOCK);
+	vmrt_agent_serve(pair[0]);
+	close(pair[0]);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return VMRT_EXIT_DONE;
+}
+
 static int run(void *unused)
 {
 	struct vmrt_secret secret;
@@ -174,6 +223,8 @@ static int run(void *unused)
 		}
 		opts.listen.secret = &secret;
 	}
+	if (opts.on_stdio)
+		return serve_stdio();
 	if (opts.ways && !opts.port)
 		return vmrt_agent_listen(&opts.listen);
 	if (opts.port)
@@ -185,7 +236,8 @@ static error_t check(void *unused, const struct argp_state *state)
 {
 	(void)unused;
 	if (opts.ways > 1)
-		return vmrt_usage(state, "only one of --port, --listen, --vsock and --tcp");
+		return vmrt_usage(
+			state, "only one of --port, --listen, --stdio, --vsock and --tcp");
 	if ((opts.listen.at.kind == VMRT_TRANSPORT_TCP) != !!opts.secret_file)
 		return vmrt_usage(state, "--tcp and --secret-file need each other");
 	return 0;
@@ -216,6 +268,16 @@ static error_t take_listen(void *unused, char *arg, const struct argp_state *sta
 	return set_way(arg, state);
 }
 
+static error_t take_stdio(void *unused, char *arg, const struct argp_state *state)
+{
+	(void)unused;
+	(void)arg;
+	(void)state;
+	opts.ways++;
+	opts.on_stdio = true;
+	return 0;
+}
+
 static error_t take_vsock(void *unused, char *arg, const struct argp_state *state)
 {
 	char way[64];
@@ -242,6 +304,8 @@ static const struct vmrt_option options[] = {
 		VMRT_CALL(take_port)},
 	{"listen", 'l', "SOCKET", "serve a UNIX socket, for containers and tests",
 		VMRT_CALL(take_listen)},
+	{"stdio", 0, NULL, "serve stdin and stdout, as vmrt does through ssh",
+		VMRT_CALL(take_stdio)},
 	{"vsock", 0, "PORT", "serve the host over vsock", .standard = "port 4677", .optional = true,
 		VMRT_CALL(take_vsock)},
 	{"tcp", 0, "[ADDR:]PORT", "serve those over TCP who prove that they know the secret",

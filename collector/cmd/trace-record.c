@@ -25,7 +25,9 @@ static error_t add_link(void *opts, char *arg, const struct argp_state *state)
 
 	if (!equals || equals == arg || !equals[1])
 		return vmrt_usage(state,
-			"--link '%s': give VM=SOCKET, VM=vsock:CID or VM=tcp:HOST:PORT", arg);
+			"--link '%s': give VM=SOCKET, VM=vsock:CID, VM=tcp:HOST:PORT or "
+			"VM=ssh:HOST",
+			arg);
 	if (vmrt_transport_parse(equals + 1, &way, &err) != VMRT_OK)
 		return vmrt_usage(state, "--link: %s", err.text);
 	if (strlen(equals + 1) >= VMRT_LINK_PATH)
@@ -148,8 +150,8 @@ static const struct vmrt_option options[] = {
 	{"stream", 0, NULL, "have the guests send their events all the time",
 		VMRT_FLAG(OF, stream)},
 	{"link", 0, "VM=WAY",
-		"the way to the agent in VM: a UNIX socket, vsock:CID[:PORT] or tcp:HOST:PORT; may "
-		"be repeated",
+		"the way to the agent in VM: a UNIX socket, vsock:CID[:PORT], tcp:HOST:PORT or "
+		"ssh:[USER@]HOST; may be repeated",
 		VMRT_CALL(add_link)},
 	{"secret-file", 0, "FILE", "the secret shared with agents reached by TCP",
 		VMRT_TEXT(OF, secret_file)},

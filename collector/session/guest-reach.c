@@ -13,6 +13,7 @@
 #define HELLO_EVERY_NS (500 * VMRT_NS_PER_MS)
 #define HELLO_WAIT_NS (5 * VMRT_NS_PER_S) /* per socket; a guest may be very busy */
 #define CONNECT_MS 5000
+#define SSH_MS 30000 /* logs in, and may copy the agent */
 #define PROOF_NS (5 * VMRT_NS_PER_S)
 
 /* Says HELLO until the agent behind the link answers. */
@@ -73,7 +74,9 @@ static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vm
 	enum vmrt_status status = vmrt_transport_parse(way, &t, &why);
 
 	if (status == VMRT_OK)
-		status = vmrt_transport_connect(&t, CONNECT_MS, g->wake_fd, &g->fd, &why);
+		status = vmrt_transport_connect(&t,
+			t.kind == VMRT_TRANSPORT_SSH ? SSH_MS : CONNECT_MS, g->wake_fd, &g->fd,
+			&why);
 	if (status != VMRT_OK)
 		return vmrt_fail(err, status, "cannot reach the agent in %s through %s: %s",
 			g->name, way, why.text);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Connecting to an agent, by whatever way. */
 #include "transport.h"
 
 #include <errno.h>
@@ -12,6 +13,8 @@
 #include <linux/vm_sockets.h>
 
 #include <vmrt/units.h>
+
+#include "transport-ssh.h"
 
 #define RESERVED_PORTS                                                                             \
 	1024 /* only root may send from a port below, and an agent may ask for it                  \
@@ -102,6 +105,8 @@ enum vmrt_status vmrt_transport_connect(const struct vmrt_transport *t, int time
 	enum vmrt_status status;
 
 	*fd = -1;
+	if (t->kind == VMRT_TRANSPORT_SSH)
+		return vmrt_transport_ssh(t->host, deadline_ns, stop_fd, fd, err);
 	if (t->kind == VMRT_TRANSPORT_TCP) {
 		status = connect_tcp(t, deadline_ns, stop_fd, fd, err);
 	} else if (t->kind == VMRT_TRANSPORT_VSOCK) {

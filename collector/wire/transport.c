@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The ways to an agent as text: what follows --link. */
 #include "transport.h"
 
 #include <errno.h>
@@ -61,6 +62,20 @@ static enum vmrt_status split_vsock(
 	return status;
 }
 
+/* What ssh would take for an option, or the other shell for more than a word, is refused. */
+static enum vmrt_status take_login(
+	const char *text, struct vmrt_transport *out, struct vmrt_error *err)
+{
+	static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "0123456789._-@:%[]";
+
+	if (!*text || *text == '-' || strspn(text, good) != strlen(text) ||
+		strlen(text) >= sizeof(out->host))
+		return vmrt_fail(err, VMRT_EINVAL, "'ssh:%s': give ssh:[USER@]HOST", text);
+	snprintf(out->host, sizeof(out->host), "%s", text);
+	return VMRT_OK;
+}
+
 enum vmrt_status vmrt_transport_parse(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err)
 {
@@ -72,6 +87,10 @@ enum vmrt_status vmrt_transport_parse(
 	if (!strncmp(text, "tcp:", 4)) {
 		out->kind = VMRT_TRANSPORT_TCP;
 		return vmrt_transport_split(text + 4, out, err);
+	}
+	if (!strncmp(text, "ssh:", 4)) {
+		out->kind = VMRT_TRANSPORT_SSH;
+		return take_login(text + 4, out, err);
 	}
 	out->kind = VMRT_TRANSPORT_UNIX;
 	if (!*text || strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))

@@ -2,7 +2,7 @@
 #ifndef VMRT_COLLECTOR_WIRE_TRANSPORT_H
 #define VMRT_COLLECTOR_WIRE_TRANSPORT_H
 
-/* Where the agent of a guest is reached: a UNIX socket, vsock, or TCP. */
+/* Where the agent of a guest is reached: a UNIX socket, vsock, TCP, or ssh. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,12 @@
 #define VMRT_TRANSPORT_PORT 4677 /* of vsock, where none is given */
 #define VMRT_TRANSPORT_TEXT 108	 /* room for any of them as text */
 
-enum vmrt_transport_kind { VMRT_TRANSPORT_UNIX, VMRT_TRANSPORT_VSOCK, VMRT_TRANSPORT_TCP };
+enum vmrt_transport_kind {
+	VMRT_TRANSPORT_UNIX,
+	VMRT_TRANSPORT_VSOCK,
+	VMRT_TRANSPORT_TCP,
+	VMRT_TRANSPORT_SSH, /* host: [USER@]HOST */
+};
 
 struct vmrt_transport {
 	enum vmrt_transport_kind kind;
@@ -22,7 +27,8 @@ struct vmrt_transport {
 };
 
 /**
- * vmrt_transport_parse - `vsock:CID[:PORT]`, `tcp:HOST:PORT`, or else the path of a UNIX socket
+ * vmrt_transport_parse - `vsock:CID[:PORT]`, `tcp:HOST:PORT`, `ssh:[USER@]HOST`, or else the path
+ * of a UNIX socket
  *
  * A numeric IPv6 address stands in brackets: `tcp:[::1]:4677`.
  *

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_WIRE_TRANSPORT_SSH_H
+#define VMRT_COLLECTOR_WIRE_TRANSPORT_SSH_H
+
+/* The way to an agent through the user's own ssh. */
+
+#include <stdint.h>
+
+#include <vmrt/status.h>
+
+/**
+ * vmrt_transport_ssh - start an agent on another machine through ssh, and be connected to it
+ * @login: [USER@]HOST, as ssh takes it
+ * @deadline_ns: CLOCK_MONOTONIC time at which it gives up
+ * @stop_fd: gives up with VMRT_EINTR when this becomes readable; or -1
+ * @fd: non-blocking; close it, and ssh and the agent end
+ *
+ * If the machine has no vmrt-agent, the static one that lies beside this program is copied to a
+ * temporary folder there first, and is removed when the agent ends. Who is not root there needs
+ * sudo without a password.
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if there is no static agent to copy; VMRT_EIO with the last words of
+ * ssh; VMRT_ETIMEOUT.
+ */
+enum vmrt_status vmrt_transport_ssh(
+	const char *login, int64_t deadline_ns, int stop_fd, int *fd, struct vmrt_error *err);
+
+/**
+ * vmrt_transport_static_agent - find the agent that can be copied to other machines
+ * @path: PATH_MAX bytes
+ *
+ * Return: VMRT_OK, or VMRT_ENOENT if there is none, or it needs libraries.
+ */
+enum vmrt_status vmrt_transport_static_agent(char *path, struct vmrt_error *err);
+
+#endif
