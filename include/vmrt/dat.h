@@ -98,6 +98,9 @@ struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cp
  */
 const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid);
 
+/** vmrt_dat_saved_comm - saved name number @i and its thread @pid; NULL behind the last one */
+const char *vmrt_dat_saved_comm(const struct vmrt_dat *dat, size_t i, int32_t *pid);
+
 /**
  * vmrt_formats_new - formats from texts, for live pages
  * @header_page: text of events/header_page

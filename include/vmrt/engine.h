@@ -17,10 +17,18 @@
 #include <vmrt/record.h>
 #include <vmrt/vms.h>
 
+/* What process a thread belongs to. */
+struct vmrt_thread_process {
+	int32_t tid, pid;
+	char comm[VMRT_COMM_MAX]; /* name of the process' main thread */
+};
+
 struct vmrt_engine_machine {
 	const char *name; /* "host" first, then the guests */
 	unsigned cpus;
-	const struct vmrt_clockmap *clock; /* NULL: it is the host's clock */
+	const struct vmrt_clockmap *clock;	     /* NULL: it is the host's clock */
+	const struct vmrt_thread_process *processes; /* as far as they are known */
+	size_t n_processes;
 };
 
 struct vmrt_engine_vm {
@@ -28,6 +36,7 @@ struct vmrt_engine_vm {
 	uint32_t machine; /* index of the guest's recording, or VMRT_NONE if there is none */
 	const struct vmrt_vm_thread *threads;
 	size_t n_threads;
+	bool selected; /* no VM, but threads that a server selects; they may be tasks, too */
 };
 
 /* Everything pointed to must stay until the engine is freed. Machine 0 is the host. */

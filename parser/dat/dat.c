@@ -370,3 +370,11 @@ const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid)
 
 	return found ? found->name : NULL;
 }
+
+const char *vmrt_dat_saved_comm(const struct vmrt_dat *dat, size_t i, int32_t *pid)
+{
+	if (i >= dat->n_comms)
+		return NULL;
+	*pid = dat->comms[i].pid;
+	return dat->comms[i].name;
+}

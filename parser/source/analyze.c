@@ -137,7 +137,7 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	rundb_sink(a->db, &a->sink);
 	for (size_t i = 0; i < a->config.n_vms; i++)
 		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
-			manifest ? &manifest->vms[i].vm : NULL);
+			manifest && i < manifest->n_vms ? &manifest->vms[i].vm : NULL);
 	status = vmrt_engine_new(&a->config, &a->sink, &a->engine, err);
 	if (status == VMRT_OK)
 		status = feed(a, result, err);

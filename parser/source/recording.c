@@ -12,6 +12,7 @@
 
 #include "horizon.h"
 #include "parser/ring/stream.h"
+#include "selected.h"
 
 #define MAX_MACHINES 64
 #define MAX_EXPERIMENT (1 << 20)
@@ -216,19 +217,73 @@ static enum vmrt_status vms_from_options(struct vmrt_recording *rec, struct vmrt
 	return VMRT_OK;
 }
 
+static bool has_vm(const struct vmrt_recording *rec, const char *name)
+{
+	for (size_t i = 0; i < rec->n_vms; i++)
+		if (!strcmp(rec->vms[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * Servers for threads that nobody listed: a recording of another program, or another experiment
+ * than the one it was made with. A guest's recording that has the server's name is carried by these
+ * threads.
+ */
+static enum vmrt_status select_threads(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	struct selection found[MAX_MACHINES] = {{NULL}};
+	const struct vmrt_server_spec *of[MAX_MACHINES];
+	enum vmrt_status status = VMRT_OK;
+	size_t n = 0;
+
+	for (size_t i = 0; rec->exp && i < rec->exp->n_servers; i++) {
+		const struct vmrt_server_spec *s = &rec->exp->servers[i];
+		bool again = has_vm(rec, s->vm);
+
+		for (size_t k = 0; k < n; k++)
+			again |= !strcmp(found[k].pattern, s->vm);
+		if (again || !selected_is(s->vm) || rec->n_vms + n == MAX_MACHINES)
+			continue;
+		found[n].pattern = s->vm;
+		of[n++] = s;
+	}
+	if (n)
+		status = selected_find(rec->sources[0].dat, found, n, err);
+	for (size_t k = 0; k < n; k++) {
+		if (status != VMRT_OK || !found[k].n_threads) {
+			free(found[k].threads);
+			continue;
+		}
+		rec->made[rec->n_vms] = found[k].threads;
+		rec->vms[rec->n_vms++] = (struct vmrt_engine_vm){
+			.name = found[k].pattern,
+			.machine = machine_of(rec, of[k]->name),
+			.threads = found[k].threads,
+			.n_threads = found[k].n_threads,
+			.selected = true,
+		};
+	}
+	return status;
+}
+
 static enum vmrt_status find_vms(struct vmrt_recording *rec, struct vmrt_error *err)
 {
+	enum vmrt_status status = VMRT_OK;
+
 	if (!rec->manifest)
-		return vms_from_options(rec, err);
-	for (size_t i = 0; i < rec->manifest->n_vms && rec->n_vms < MAX_MACHINES; i++) {
+		status = vms_from_options(rec, err);
+	for (size_t i = 0; rec->manifest && i < rec->manifest->n_vms && rec->n_vms < MAX_MACHINES;
+		i++) {
 		struct vmrt_engine_vm *vm = &rec->vms[rec->n_vms++];
 
 		vm->name = rec->manifest->vms[i].vm.name;
 		vm->machine = machine_of(rec, vm->name);
 		vm->threads = rec->manifest->vms[i].vm.threads;
 		vm->n_threads = rec->manifest->vms[i].vm.n_threads;
+		vm->selected = selected_is(vm->name) || !strncmp(vm->name, "cgroup:", 7);
 	}
-	return VMRT_OK;
+	return status == VMRT_OK ? select_threads(rec, err) : status;
 }
 
 static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)

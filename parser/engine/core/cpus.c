@@ -86,7 +86,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	int64_t low, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[index];
-	struct thr *out = cpu->thr, *in = run_follow(m, pid, comm, now);
+	struct thr *out = cpu->thr, *in = run_follow(m, pid, comm, PRIO_UNKNOWN, now);
 	int64_t high = now.host_ns;
 	int64_t shift = now.local_ns - now.host_ns, uncertainty;
 	struct instant at;
@@ -105,9 +105,9 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	m->stats.inferred_switches++;
 	cpu->idle_is_silent |= cpu->pid == 0;
 	if (out)
-		servers_uncertain(m->engine, out->server, low, high);
+		servers_uncertain(m->engine, out, low, high);
 	if (in)
-		servers_uncertain(m->engine, in->server, low, high);
+		servers_uncertain(m->engine, in, low, high);
 	if (m->index == 0)
 		run_settle_waiters(m->engine, index, at.host_ns);
 	blame_settle(m, at.host_ns);
@@ -130,7 +130,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 static void adopt(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
 	struct instant now)
 {
-	struct thr *in = run_follow(m, pid, comm, now);
+	struct thr *in = run_follow(m, pid, comm, prio, now);
 
 	if (m->index == 0)
 		run_settle_waiters(m->engine, index, now.host_ns);

@@ -94,6 +94,13 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	case VMRT_EV_TIMER_SETUP:
 		release_timer_setup(m, ev);
 		break;
+	case VMRT_EV_FORK:
+		e->out_of_memory |= !matching_fork(
+			&m->matching, ev->process.pid, ev->process.other_pid, ev->process.comm);
+		break;
+	case VMRT_EV_EXEC:
+		matching_exec(&m->matching, ev->process.pid);
+		break;
 	case VMRT_EV_WHEEL_START:
 		release_wheel_start(m, ev, host_ns);
 		break;
@@ -217,6 +224,8 @@ static bool init_machine(struct vmrt_engine *e, size_t index)
 	for (size_t i = 0; exp && i < exp->n_tasks; i++)
 		m->has_tasks |= !strcmp(exp->tasks[i].machine, m->config->name);
 	e->names_wanted |= m->has_tasks;
+	if (!matching_init(&m->matching, exp, m->config))
+		return false;
 	return m->pending && (!m->config->cpus || cpus_have(m, m->config->cpus - 1));
 }
 
@@ -237,10 +246,13 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 		t->pub.vm = (uint32_t)index;
 		t->pub.role = info->role;
 		t->pub.vcpu = info->vcpu;
+		t->selected = vm->selected;
 		t->prio = info->policy == SCHED_FIFO || info->policy == SCHED_RR
 				  ? FIFO_PRIO(info->priority)
 				  : FIRST_FAIR_PRIO + 20;
-		threads_announce(host, t);
+		/* whether it is a task, too, is known when it runs */
+		if (!t->selected)
+			threads_announce(host, t);
 		if (!guest || info->role != VMRT_ROLE_VCPU || info->vcpu < 0 ||
 			info->vcpu > UINT16_MAX)
 			continue;
@@ -333,6 +345,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		timers_free(&m->timers);
 		clocks_free(m);
 		threads_free(m);
+		matching_free(&m->matching);
 	}
 	servers_free(e);
 	natural_free(e);

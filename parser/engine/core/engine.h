@@ -7,6 +7,7 @@
 #include <vmrt/engine.h>
 #include <vmrt/marks.h>
 
+#include "parser/engine/core/matching.h"
 #include "parser/engine/server/checker.h"
 #include "parser/engine/task/release.h"
 
@@ -81,8 +82,11 @@ struct thr {
 	int64_t gap_ns; /* of a vCPU thread: so long it has waited at a real-time priority for an
 			 * ordinary thread, without a break */
 	struct machine *guest; /* of a vCPU thread: the machine it carries */
-	struct server *server; /* of a vCPU thread */
-	bool boosted;	       /* by priority inheritance */
+	struct server *server; /* of a vCPU thread; the first one if there are several */
+	struct server **also;  /* the others, of threads that several servers select */
+	size_t n_also;
+	bool selected; /* not of a VM, but selected by a server */
+	bool boosted;  /* by priority inheritance */
 	bool unraised; /* its server had budget, but its last switch showed no real-time priority */
 	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
 	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
@@ -181,6 +185,7 @@ struct machine {
 	unsigned lone_wakings; /* sched_waking events since the last sched_wakeup */
 	bool ended_early;      /* its recording ends before that of the others */
 	int64_t silent_ns;     /* so long its vCPU threads have run since its last event */
+	struct matching matching;
 	struct vmrt_machine_stats stats;
 	struct pending {
 		int64_t host_ns, error_ns;
@@ -364,7 +369,7 @@ bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out)
 void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev);
 
 /* engine-jobs.c */
-bool jobs_bind(struct thr *t, struct machine *m, const char *comm);
+bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task);
 bool jobs_timer_start(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
@@ -482,16 +487,16 @@ void run_give_slice(
 	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
 void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
 void run_unbind(struct machine *m, struct thr *t);
-struct thr *run_follow_named(
-	struct machine *m, struct thr *t, int32_t pid, const char *comm, struct instant now);
+struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+	int prio, struct instant now);
 
 /* Finds a followed thread, or begins to follow it because its name is a task's. */
 static inline struct thr *run_follow(
-	struct machine *m, int32_t pid, const char *comm, struct instant now)
+	struct machine *m, int32_t pid, const char *comm, int prio, struct instant now)
 {
 	struct thr *t = threads_find(m, pid);
 
-	return m->has_tasks ? run_follow_named(m, t, pid, comm, now) : t;
+	return m->has_tasks ? run_follow_named(m, t, pid, comm, prio, now) : t;
 }
 
 /* engine-cpus.c */
@@ -574,9 +579,11 @@ void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int
 
 /* engine-supply.c */
 void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns);
+/** servers_settle_of - servers_settle() for all servers that @t is a member of */
+void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns);
-void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns);
+void servers_steal(const struct thr *t, int64_t from_ns, int64_t to_ns);
+void servers_uncertain(struct vmrt_engine *e, const struct thr *t, int64_t from_ns, int64_t to_ns);
 
 /* engine-grid.c */
 void servers_start(const struct thr *t, int64_t host_ns, int prio);

@@ -12,7 +12,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	bool was_bound = out && out->jobs;
 
 	m->switches_seen = true;
-	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, now);
+	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, ev->sw.prev_prio, now);
 
 	if (m->index == 0)
 		run_settle_waiters(m->engine, ev->cpu, now.host_ns);
@@ -41,7 +41,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	cpu->in_local_ns = now.local_ns;
 	if (cpu->thr)
 		cpu->thr->exited = false;
-	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, now);
+	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now);
 	cpu->thr = in;
 	if (in)
 		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
@@ -68,7 +68,7 @@ void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instan
 
 void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, now);
+	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
 
 	if (ev->type == VMRT_EV_WAKING)
@@ -107,6 +107,7 @@ void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now
 {
 	struct thr *t = threads_find(m, ev->pi.pid);
 
+	matching_boost(&m->matching, ev->pi.pid, ev->pi.new_prio < ev->pi.old_prio);
 	blame_settle(m, now.host_ns);
 	for (unsigned c = 0; c < m->n_cpus; c++) {
 		if (!m->cpus[c].known || m->cpus[c].pid != ev->pi.pid)
@@ -168,6 +169,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 {
 	struct thr *t = threads_find(m, ev->process.pid);
 
+	matching_exit(&m->matching, ev->process.pid);
 	if (!t)
 		return;
 	timers_forget(m, t);

@@ -16,7 +16,7 @@ static int64_t max_ns(int64_t a, int64_t b)
 void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns)
 {
 	if (t->server)
-		servers_settle(m->engine, t->server, host_ns);
+		servers_settle_of(m->engine, t, host_ns);
 	if (t->guest)
 		blame_settle(t->guest, host_ns);
 }
@@ -204,7 +204,7 @@ static void renamed(struct machine *m, struct thr *t, const char *comm)
 {
 	jobs_renamed(t->jobs, m->engine->now_ns);
 	run_unbind(m, t);
-	if (t->pub.vm != VMRT_NONE)
+	if (t->pub.vm != VMRT_NONE && !t->selected)
 		return;
 	threads_forget(t);
 	t->created = false;
@@ -218,28 +218,37 @@ static bool is_gone(const struct machine *m, const struct thr *t)
 	return t->exited && (m->loss_to_ns == VMRT_UNKNOWN || m->loss_to_ns <= t->exited_ns);
 }
 
-/* run_follow() on a machine with tasks; @t: the thread if it is followed already. */
-struct thr *run_follow_named(
-	struct machine *m, struct thr *t, int32_t pid, const char *comm, struct instant now)
+/* A task's thread that has another name now: the task goes on if it may have that name, too. */
+static void check_name(struct machine *m, struct thr *t, int32_t pid, const char *comm, int prio)
 {
-	const struct vmrt_experiment *exp = m->engine->config->experiment;
-
-	if (t && t->jobs && comm && !comm_is(comm, t->jobs->spec->name))
+	if (comm_is(comm, t->pub.comm))
+		return;
+	if (matching_find(&m->matching, pid, comm, prio) == t->pub.task)
+		threads_name(t, comm);
+	else
 		renamed(m, t, comm);
-	if (t && (t->jobs || is_gone(m, t) || t->pub.vm != VMRT_NONE))
+}
+
+/* run_follow() on a machine with tasks; @t: the thread if it is followed already. */
+struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+	int prio, struct instant now)
+{
+	uint32_t task;
+
+	if (t && t->jobs && comm)
+		check_name(m, t, pid, comm, prio);
+	if (!comm || pid <= 0 ||
+		(t && (t->jobs || is_gone(m, t) || (t->pub.vm != VMRT_NONE && !t->selected))))
 		return t;
-	for (size_t i = 0; comm && i < exp->n_tasks; i++) {
-		if (!comm_is(comm, exp->tasks[i].name) ||
-			strcmp(exp->tasks[i].machine, m->config->name) != 0)
-			continue;
-		if (!t)
-			t = threads_get(m, pid, comm);
-		if (t)
-			jobs_bind(t, m, comm);
-		for (unsigned c = 0; t && t->state != THR_RUNNING && c < m->n_cpus; c++)
-			if (m->cpus[c].known && m->cpus[c].pid == pid)
-				found_running(m, c, t, now);
-		break;
-	}
+	task = matching_find(&m->matching, pid, comm, prio);
+	if (task == VMRT_NONE)
+		return t;
+	if (!t)
+		t = threads_get(m, pid, comm);
+	if (t)
+		jobs_bind(t, m, comm, task);
+	for (unsigned c = 0; t && t->state != THR_RUNNING && c < m->n_cpus; c++)
+		if (m->cpus[c].known && m->cpus[c].pid == pid)
+			found_running(m, c, t, now);
 	return t;
 }

@@ -134,8 +134,8 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	cpus_give_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
 	servers_doubt_cpu(m->engine, ev->cpu, due, now.host_ns);
 	if (t && t->state == THR_RUNNING && t->server) {
-		servers_settle(m->engine, t->server, now.host_ns);
-		servers_steal(t->server, due > t->start_ns ? due : t->start_ns, now.host_ns);
+		servers_settle_of(m->engine, t, now.host_ns);
+		servers_steal(t, due > t->start_ns ? due : t->start_ns, now.host_ns);
 	}
 	for (size_t i = 1; i < m->engine->config->n_machines; i++)
 		steal_book(&m->engine->machines[i], ev->cpu, due, now.host_ns);

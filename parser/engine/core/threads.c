@@ -91,11 +91,18 @@ void threads_announce(struct machine *m, struct thr *t)
 		e->sink.thread(e->sink.ctx, &t->pub);
 }
 
+static void free_thread(struct thr *t)
+{
+	if (t)
+		free(t->also);
+	free(t);
+}
+
 void threads_free(struct machine *m)
 {
 	for (size_t leaf = 0; leaf < m->n_leaves; leaf++) {
 		for (size_t i = 0; m->pids[leaf] && i < PID_LEAF; i++)
-			free(m->pids[leaf][i]);
+			free_thread(m->pids[leaf][i]);
 		free(m->pids[leaf]);
 	}
 	free(m->pids);

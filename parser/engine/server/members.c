@@ -29,14 +29,39 @@ static bool names_vm(const char *pattern, const struct vmrt_engine_vm *vm, int *
 	return true;
 }
 
-/* The members of a server are the vCPU threads of its VM; each belongs to one server. */
+/* A vCPU belongs to one server, whose budget it uses. Selected threads are only measured: by all
+ * servers that select them. */
+static bool join(struct server *s, struct thr *t)
+{
+	struct server **more;
+
+	if (!t->server) {
+		t->server = s;
+		return true;
+	}
+	more = t->selected ? realloc(t->also, (t->n_also + 1) * sizeof(*more)) : NULL;
+	if (!more) {
+		s->engine->out_of_memory |= t->selected;
+		return false;
+	}
+	t->also = more;
+	t->also[t->n_also++] = s;
+	return true;
+}
+
+/* The members of a server are the vCPU threads of its VM. */
 bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pattern)
 {
+	bool named = false;
+
+	for (size_t v = 0; v < e->config->n_vms; v++)
+		named |= !strcmp(pattern, e->config->vms[v].name);
 	for (size_t v = 0; v < e->config->n_vms; v++) {
 		const struct vmrt_engine_vm *vm = &e->config->vms[v];
 		int vcpu;
 
-		if (s->members || !names_vm(pattern, vm, &vcpu))
+		if (s->members || !names_vm(pattern, vm, &vcpu) ||
+			(named && strcmp(pattern, vm->name) != 0))
 			continue;
 		s->pub.vm = (uint32_t)v;
 		s->members = calloc(vm->n_threads ? vm->n_threads : 1, sizeof(*s->members));
@@ -49,10 +74,9 @@ bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pa
 				(vcpu >= 0 && vm->threads[t].vcpu != vcpu))
 				continue;
 			thr = threads_find(&e->machines[0], vm->threads[t].tid);
-			if (thr && !thr->server) {
-				thr->server = s;
-				s->members[s->n_members++] = thr;
-			}
+			if (!thr || !join(s, thr))
+				continue;
+			s->members[s->n_members++] = thr;
 		}
 	}
 	return true;

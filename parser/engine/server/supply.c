@@ -42,6 +42,12 @@ void server_give(struct vmrt_engine *e, struct server *s)
 {
 	if (!s->announced)
 		server_announce(e, s);
+	if (!s->n_members) {
+		/* who would have consumed it is not in the recording */
+		s->tainted = true;
+		s->now.consumed_ns = s->now.background_ns = s->now.waiting_ns = VMRT_UNKNOWN;
+		s->now.blackout_ns = VMRT_UNKNOWN;
+	}
 	if (s->truncated)
 		s->now.outcome = VMRT_PERIOD_TRUNCATED;
 	else if (s->tainted || s->uncertainty_ns > PERIOD_UNCERTAINTY_NS)
@@ -305,14 +311,18 @@ void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns)
 	s->now.consumed_ns += ns;
 }
 
-/* A member was switched at some time between the two. Whatever period that touches is uncertain by
- * half. */
-void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
+void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_ns)
+{
+	servers_settle(e, t->server, host_ns);
+	for (size_t i = 0; i < t->n_also; i++)
+		servers_settle(e, t->also[i], host_ns);
+}
+
+static void server_uncertain(
+	struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
 {
 	int64_t by = (to_ns - from_ns + 1) / 2;
 
-	if (!s)
-		return;
 	servers_settle(e, s, from_ns);
 	if (!s->fit) {
 		uncertain(s, by, from_ns, to_ns);
@@ -323,8 +333,17 @@ void servers_uncertain(struct vmrt_engine *e, struct server *s, int64_t from_ns,
 	}
 }
 
-/* A member "ran" on a CPU that did not, as far as the present period is concerned. */
-void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
+/* Member @t was switched at some time between the two. Whatever period that touches is uncertain by
+ * half. */
+void servers_uncertain(struct vmrt_engine *e, const struct thr *t, int64_t from_ns, int64_t to_ns)
+{
+	if (t->server)
+		server_uncertain(e, t->server, from_ns, to_ns);
+	for (size_t i = 0; i < t->n_also; i++)
+		server_uncertain(e, t->also[i], from_ns, to_ns);
+}
+
+static void server_steal(struct server *s, int64_t from_ns, int64_t to_ns)
 {
 	if (s->fit && phase_last(s->fit))
 		phase_last(s->fit)->steal_ns += to_ns - from_ns;
@@ -332,4 +351,12 @@ void servers_steal(struct server *s, int64_t from_ns, int64_t to_ns)
 		from_ns = s->now.start_ns;
 	if (s->active && to_ns > from_ns)
 		s->now.steal_ns += to_ns - from_ns;
+}
+
+/* Member @t "ran" on a CPU that did not, as far as the present periods are concerned. */
+void servers_steal(const struct thr *t, int64_t from_ns, int64_t to_ns)
+{
+	server_steal(t->server, from_ns, to_ns);
+	for (size_t i = 0; i < t->n_also; i++)
+		server_steal(t->also[i], from_ns, to_ns);
 }

@@ -18,21 +18,6 @@
 /* How far behind a task may be is reckoned with this period, as long as its own is not known. */
 #define UNDECLARED_PERIOD_NS (100 * VMRT_NS_PER_MS)
 
-static const struct vmrt_task_spec *spec_for(
-	const struct machine *m, const char *comm, uint32_t *index)
-{
-	const struct vmrt_experiment *exp = m->engine->config->experiment;
-
-	for (size_t i = 0; exp && i < exp->n_tasks; i++) {
-		if (!comm_is(comm, exp->tasks[i].name) ||
-			strcmp(exp->tasks[i].machine, m->config->name) != 0)
-			continue;
-		*index = (uint32_t)i;
-		return &exp->tasks[i];
-	}
-	return NULL;
-}
-
 /* Timers of other clocks, and what no task could be behind or ahead, are not arrivals. */
 static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 {
@@ -44,17 +29,13 @@ static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 	       ahead / BACKLOG_MAX >= -(j->rel.period_ns ? j->rel.period_ns : UNDECLARED_PERIOD_NS);
 }
 
-bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
+bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task)
 {
-	const struct vmrt_task_spec *spec;
+	const struct vmrt_task_spec *spec = &m->engine->config->experiment->tasks[task];
 	struct jobs *j, **more;
-	uint32_t index;
 
 	if (t->jobs)
 		return true;
-	spec = spec_for(m, comm, &index);
-	if (!spec)
-		return false;
 	j = calloc(1, sizeof(*j));
 	more = realloc(m->jobs, (m->n_jobs + 1) * sizeof(*more));
 	if (more)
@@ -65,12 +46,14 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm)
 		return false;
 	}
 	threads_name(t, comm);
-	t->pub.task = index;
+	if (t->announced && t->pub.task != task)
+		threads_forget(t);
+	t->pub.task = task;
 	threads_announce(m, t);
 	j->thr = t;
 	j->machine = m;
 	j->spec = spec;
-	j->task = index;
+	j->task = task;
 	j->state = t->created ? JOB_NONE : JOB_HEAD;
 	t->jobs = j;
 	release_init(j);

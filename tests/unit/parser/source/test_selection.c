@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which threads are a task's or a server's members, in recordings that nobody prepared: by name,
+ * pattern, thread id, process and priority.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include <vmrt/analyze.h>
+#include <vmrt/files.h>
+
+#include "pages.h"
+
+#define MS VMRT_NS_PER_MS
+#define US VMRT_NS_PER_US
+#define BASE (100 * VMRT_NS_PER_S)
+#define PERIOD (10 * MS)
+#define WORK (1 * MS)
+#define ROUNDS 10
+
+/* A thread that sleeps until each multiple of the period and then works for a millisecond. */
+struct sleeper {
+	const char *comm;
+	int32_t tid, prio;
+	int64_t offset_ns;
+};
+
+static char folder[] = "/tmp/vmrt-selection-XXXXXX";
+
+static void path_of(const char *name, char path[256])
+{
+	assert_int_equal(vmrt_path(path, 256, folder, name), VMRT_OK);
+}
+
+static void add_round(struct tests_dat *d, const struct sleeper *s, int64_t at)
+{
+	uint64_t timer = UINT64_C(0xffff888000000000) + (uint64_t)s->tid * 256;
+
+	tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+	tests_dat_timer_expire(d, 0, at + 2 * US, timer, VMRT_FN_WAKEUP, at + 1 * US);
+	tests_dat_waking(d, 0, at + 3 * US, s->comm, s->tid, s->prio, 0);
+	tests_dat_wakeup(d, 0, at + 4 * US, s->comm, s->tid, s->prio, 0);
+	tests_dat_flags(d, 0);
+	tests_dat_switch(d, 0, at + 5 * US, "swapper/0", 0, 120, 0, s->comm, s->tid, s->prio);
+	tests_dat_timer_start(
+		d, 0, at + 5 * US + WORK, timer, VMRT_FN_WAKEUP, at + PERIOD, at + PERIOD, 0);
+	tests_dat_switch(
+		d, 0, at + 6 * US + WORK, s->comm, s->tid, s->prio, 1, "swapper/0", 0, 120);
+}
+
+/* Sleepers in the order of their offsets, so that the events are in order of time. */
+static void write_sleepers(struct tests_dat *d, const struct sleeper *list, size_t n)
+{
+	char path[256];
+
+	tests_dat_clock(d, "local [mono]");
+	for (int round = 0; round < ROUNDS; round++)
+		for (size_t i = 0; i < n; i++)
+			add_round(d, &list[i], BASE + round * PERIOD + list[i].offset_ns);
+	path_of("host.dat", path);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+}
+
+static void analyze(const char *experiment)
+{
+	char ini[256], dat[256], db[256];
+	struct vmrt_analyze_options options = {
+		.recording = {.host_file = dat, .experiment = ini}, .db = db};
+	struct vmrt_analyze_result result;
+	struct vmrt_error err = {0};
+
+	path_of("e.ini", ini);
+	path_of("host.dat", dat);
+	path_of("x.db", db);
+	assert_int_equal(vmrt_write_file(ini, experiment, strlen(experiment), &err), VMRT_OK);
+	if (vmrt_analyze(&options, &result, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+}
+
+/* All rows of @query, columns joined by '|', rows by newlines. */
+static const char *ask(const char *query)
+{
+	static char answer[4096];
+	char path[256];
+	sqlite3_stmt *stmt;
+	size_t used = 0;
+	sqlite3 *db;
+
+	path_of("x.db", path);
+	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
+	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL) != SQLITE_OK)
+		fail_msg("%s", sqlite3_errmsg(db));
+	answer[0] = '\0';
+	while (sqlite3_step(stmt) == SQLITE_ROW)
+		for (int c = 0; c < sqlite3_column_count(stmt); c++) {
+			const char *text = (const char *)sqlite3_column_text(stmt, c);
+
+			used += (size_t)snprintf(answer + used, sizeof(answer) - used, "%s%s",
+				c      ? "|"
+				: used ? "\n"
+				       : "",
+				text ? text : "NULL");
+		}
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+	return answer;
+}
+
+/* Per task: its judged jobs, and how many threads they are of. */
+static const char *jobs(void)
+{
+	return ask("SELECT t.name, count(*), count(DISTINCT h.tid) FROM job j JOIN task t ON "
+		   "t.id = j.task JOIN thread h ON h.id = j.thread WHERE j.outcome = 'met' "
+		   "GROUP BY 1 ORDER BY 1");
+}
+
+static const struct sleeper four[] = {
+	{"rt_a", 101, 19, 0},
+	{"rt_b", 102, 29, 2 * MS},
+	{"a ;b]", 103, 39, 4 * MS},
+	{"controller", 104, 29, 6 * MS},
+};
+
+static void a_pattern_takes_all_threads_that_match(void **state)
+{
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze("[task host/rt]\nthread = rt_*\nperiod = 10ms\n");
+	assert_string_equal(jobs(), "rt|18|2");
+}
+
+static void the_most_exact_section_gets_the_thread(void **state)
+{
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze("[task host/all]\nthread = *\nperiod = 10ms\n[task host/rt_b]\nperiod = 10ms\n"
+		"[task host/num]\ntid = 101\nperiod = 10ms\n[task host/rt_a]\nperiod = 10ms\n");
+	assert_string_equal(jobs(), "all|18|2\nnum|9|1\nrt_b|9|1");
+}
+
+static void a_name_with_any_characters_is_found(void **state)
+{
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze("[task host/\"a ;b]\"]\nperiod = 10ms\n");
+	assert_string_equal(jobs(), "a ;b]|9|1");
+}
+
+static void of_a_pattern_only_those_with_the_priority_count(void **state)
+{
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze("[task host/p70]\nthread = *\npriority = 70\nperiod = 10ms\n");
+	assert_string_equal(ask("SELECT DISTINCT h.comm FROM job j JOIN thread h ON h.id = "
+				"j.thread ORDER BY 1"),
+		"controller\nrt_b");
+}
+
+/* A process: its main thread, and the threads made while it is recorded, until they exec. */
+static void a_process_is_its_main_thread_and_those_it_makes(void **state)
+{
+	static const struct sleeper family[] = {{"controller", 200, 49, 0},
+		{"worker", 201, 49, 2 * MS}, {"tool", 202, 49, 4 * MS}, {"other", 203, 49, 6 * MS}};
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 200);
+	tests_dat_fork(d, 0, BASE - 9 * US, "controller", 200, "controller", 201);
+	tests_dat_fork(d, 0, BASE - 8 * US, "controller", 200, "controller", 202);
+	tests_dat_exec(d, 0, BASE - 7 * US, "/bin/tool", 202, 202);
+	tests_dat_current(d, 0, 0);
+	write_sleepers(d, family, 4);
+	analyze("[task host/c]\nprocess = controller\nperiod = 10ms\n");
+	assert_string_equal(
+		ask("SELECT DISTINCT h.tid FROM job j JOIN thread h ON h.id = j.thread ORDER BY 1"),
+		"200\n201");
+	analyze("[task host/c]\nprocess = 200\nthread = w*\nperiod = 10ms\n");
+	assert_string_equal(jobs(), "c|9|1");
+}
+
+static void servers_of_threads_find_them_and_share_them(void **state)
+{
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze("[server named]\nvm = thread:rt_*\npolicy = none\nperiod = 10ms\nbudget = 5ms\n"
+		"[server pid]\nvm = pid:101\npolicy = none\nperiod = 10ms\nbudget = 5ms\n"
+		"[server nobody]\nvm = thread:nosuch\npolicy = none\nperiod = 10ms\nbudget = 5ms\n"
+		"[task host/rt_a]\nperiod = 10ms\n");
+	assert_string_equal(jobs(), "rt_a|9|1");
+	/* 10 rounds of 1.001 ms each */
+	assert_string_equal(
+		ask("SELECT server, sum(consumed_ns + background_ns), "
+		    "count(DISTINCT outcome) FROM server_periods GROUP BY 1 ORDER BY 1"),
+		"named|20020000|2\nnobody|NULL|2\npid|10010000|2");
+	assert_string_equal(ask("SELECT count(*) FROM server_periods WHERE server = 'nobody' AND "
+				"outcome NOT IN ('unknown', 'truncated')"),
+		"0");
+}
+
+static int make_folder(void **state)
+{
+	(void)state;
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int remove_folder(void **state)
+{
+	char command[128];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -rf %s", folder);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_pattern_takes_all_threads_that_match),
+		cmocka_unit_test(the_most_exact_section_gets_the_thread),
+		cmocka_unit_test(a_name_with_any_characters_is_found),
+		cmocka_unit_test(of_a_pattern_only_those_with_the_priority_count),
+		cmocka_unit_test(a_process_is_its_main_thread_and_those_it_makes),
+		cmocka_unit_test(servers_of_threads_find_them_and_share_them),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
