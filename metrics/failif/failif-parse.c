@@ -155,12 +155,12 @@ static enum vmrt_status parse_value(struct reader *r, struct vmrt_condition *c)
 		const char *unit;
 		enum vmrt_cell_type type;
 		double factor;
-	} units[] = {{"%", VMRT_CELL_RATIO, 0.01}, {"", VMRT_CELL_RATIO, 1},
-		{"", VMRT_CELL_COUNT, 1}, {"ns", VMRT_CELL_NS, 1}, {"us", VMRT_CELL_NS, 1e3},
-		{"ms", VMRT_CELL_NS, 1e6}, {"s", VMRT_CELL_NS, 1e9}};
+	} units[] = {{"%", VMRT_CELL_RATIO, 0.01}, {"", VMRT_CELL_COUNT, 1},
+		{"ns", VMRT_CELL_NS, 1}, {"us", VMRT_CELL_NS, 1e3}, {"ms", VMRT_CELL_NS, 1e6},
+		{"s", VMRT_CELL_NS, 1e9}};
 	enum vmrt_cell_type type = c->metric->type;
 	const char *begin, *unit, *rest;
-	char *end;
+	char *end, what[128];
 	size_t length;
 
 	skip_blanks(r);
@@ -182,6 +182,9 @@ static enum vmrt_status parse_value(struct reader *r, struct vmrt_condition *c)
 	if (*r->at)
 		return wrong(r, r->at,
 			"nothing may follow; give --fail-if again for a further condition");
+	/* nothing is nothing in any unit */
+	if (type == VMRT_CELL_RATIO && !length && c->limit == 0)
+		return VMRT_OK;
 	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
 		if (units[i].type != type || strlen(units[i].unit) != length ||
 			strncmp(units[i].unit, unit, length) != 0)
@@ -194,8 +197,12 @@ static enum vmrt_status parse_value(struct reader *r, struct vmrt_condition *c)
 	}
 	if (type == VMRT_CELL_NS)
 		return wrong(r, unit, "this is a duration: give it a unit of ns, us, ms or s");
-	if (type == VMRT_CELL_RATIO)
-		return wrong(r, unit, "this is a share: its unit is %, or none for a fraction");
+	if (type == VMRT_CELL_RATIO) {
+		snprintf(what, sizeof(what),
+			"this is a share: write %g%% for %g in 100, or %g%% for the fraction %g",
+			c->limit, c->limit, c->limit * 100, c->limit);
+		return wrong(r, unit, what);
+	}
 	return wrong(r, unit, "this is counted: it has no unit");
 }
 

@@ -111,16 +111,16 @@
 	NEXT(start_ns, number, " NOT NULL", p->start_ns)                                           \
 	NEXT(end_ns, number, " NOT NULL", p->end_ns)                                               \
 	NEXT(budget_ns, number, " NOT NULL", p->budget_ns)                                         \
-	NEXT(consumed_ns, time, "", p->consumed_ns)                                              \
-	NEXT(background_ns, time, "", p->background_ns)                                          \
+	NEXT(consumed_ns, time, "", p->consumed_ns)                                                \
+	NEXT(background_ns, time, "", p->background_ns)                                            \
 	NEXT(replenished_ns, time, "", p->replenished_ns)                                          \
 	NEXT(first_ns, time, "", p->first_ns)                                                      \
 	NEXT(depleted_ns, time, "", p->depleted_ns)                                                \
-	NEXT(waiting_ns, time, "", p->waiting_ns)                                                \
+	NEXT(waiting_ns, time, "", p->waiting_ns)                                                  \
 	NEXT(steal_ns, number, " NOT NULL", p->steal_ns)                                           \
 	NEXT(outcome, text, " NOT NULL", vmrt_period_name(p->outcome))                             \
 	NEXT(wanted_ns, time, "", p->wanted_ns)                                                    \
-	NEXT(blackout_ns, time, "", p->blackout_ns)                                              \
+	NEXT(blackout_ns, time, "", p->blackout_ns)                                                \
 	NEXT(blackout_at_ns, time, "", p->blackout_at_ns)
 
 #define RUNDB_VIOLATION(FIRST, NEXT)                                                               \

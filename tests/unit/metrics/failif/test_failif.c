@@ -73,10 +73,11 @@ static struct vmrt_figure figure_of(const struct vmrt_run_facts *f, const char *
 		[VMRT_SCOPE_SERVER] = &f->servers[0],
 		[VMRT_SCOPE_MACHINE] = &f->machines[1]};
 
-	snprintf(text, sizeof(text), "%s > 1", metric);
-	if (vmrt_condition_parse(text, &c, NULL) != VMRT_OK) {
-		snprintf(text, sizeof(text), "%s > 1ms", metric);
-		c = condition_of(text);
+	for (const char *const *value = (const char *const[]){"1", "1%", "1ms", NULL}; *value;
+		value++) {
+		snprintf(text, sizeof(text), "%s > %s", metric, *value);
+		if (vmrt_condition_parse(text, &c, NULL) == VMRT_OK)
+			break;
 	}
 	figure.num = c.num;
 	figure.den = c.den;
@@ -134,6 +135,9 @@ static void bad_condition_is_refused_with_its_position(void **state)
 		{"miss(a)b > 1%", "character 8, ", "> >= < <= == !="},
 		{"miss > ", "at its end", "a number"},
 		{"miss > nan", "character 8, ", "a number"},
+		{"miss(x) > 1", "at its end", "write 1% for 1 in 100, or 100% for the fraction 1"},
+		{"miss > 0.02 ", "at its end",
+			"write 0.02% for 0.02 in 100, or 2% for the fraction"},
 		{"miss > 0x1", "character 8, ", "a number"},
 		{"miss > -1%", "character 8, ", "a number"},
 		{"miss > 1ms", "character 9, ", "%"},
