@@ -9,6 +9,7 @@
  * or fails while it is read is an error and not a signal, and memory does not grow with it.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -192,6 +193,20 @@ int vmrt_stream_ended(struct vmrt_stream *stream);
  * vmrt_stream_next() would return -1, this is the time of the event given out last.
  */
 int64_t vmrt_stream_peek(struct vmrt_stream *stream);
+
+/* How often an event occurs. */
+struct vmrt_event_count {
+	const char *system, *name;
+	bool described; /* the recording has its format */
+	uint64_t count;
+};
+
+/**
+ * vmrt_stream_event - how often event number @i of those that are used has been given out
+ *
+ * Return: true; false behind the last one.
+ */
+bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt_event_count *out);
 
 /** vmrt_stream_free - free it and the pages pushed into it; NULL is allowed */
 void vmrt_stream_free(struct vmrt_stream *stream);

@@ -151,6 +151,12 @@ void vmrt_engine_stats(
 enum vmrt_release vmrt_engine_task_release(
 	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
 
+/** vmrt_engine_task_seen - has a thread of task @task been seen? */
+bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
+
+/** vmrt_engine_server_members - how many threads server @index of the experiment has */
+size_t vmrt_engine_server_members(const struct vmrt_engine *engine, size_t index);
+
 /** vmrt_engine_server_now - state of server @index when its members changed last, or at the last
  * advance */
 void vmrt_engine_server_now(

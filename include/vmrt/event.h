@@ -69,10 +69,11 @@ struct vmrt_event {
 	uint64_t lost; /* events lost on this CPU right before this one; UINT64_MAX: some */
 	enum vmrt_event_type type;
 	uint16_t cpu;
-	uint8_t flags; /* VMRT_FLAG_* */
-	uint8_t depth; /* how often preemption is disabled; 0 also where the kernel does not count
-			*/
-	int32_t pid;   /* common_pid: who was on the CPU */
+	uint8_t flags;	/* VMRT_FLAG_* */
+	uint8_t depth;	/* how often preemption is disabled; 0 also where the kernel does not count
+			 */
+	int32_t pid;	/* common_pid: who was on the CPU */
+	uint8_t layout; /* which of the formats describes it; 0: none that is used */
 	union {
 		struct {
 			const char *prev_comm;

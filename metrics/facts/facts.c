@@ -179,6 +179,31 @@ static enum vmrt_status load_tasks(
 	return vmrt_query_end(&q);
 }
 
+static enum vmrt_status load_notes(
+	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	struct vmrt_note_facts *n;
+	struct vmrt_query q;
+
+	vmrt_query_begin(&q, db, err, "SELECT about, name, words FROM note ORDER BY rowid");
+	while (vmrt_query_next(&q) &&
+		(n = vmrt_facts_append(&q, &f->notes, &f->n_notes, sizeof(*f->notes)))) {
+		n->about = vmrt_query_name(&q, 0);
+		n->name = vmrt_query_name(&q, 1);
+		n->words = vmrt_query_name(&q, 2);
+	}
+	return vmrt_query_end(&q);
+}
+
+const char *vmrt_facts_note(
+	const struct vmrt_run_facts *f, const char *about, const char *name, size_t i)
+{
+	for (size_t k = 0; k < f->n_notes; k++)
+		if (!strcmp(f->notes[k].about, about) && !strcmp(f->notes[k].name, name) && !i--)
+			return f->notes[k].words;
+	return NULL;
+}
+
 static void free_task(struct vmrt_task_facts *t)
 {
 	free(t->machine_name);
@@ -279,6 +304,8 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	if (status == VMRT_OK)
 		status = load_tasks(db, f, err);
 	if (status == VMRT_OK)
+		status = load_notes(db, f, err);
+	if (status == VMRT_OK)
 		status = vmrt_facts_load_servers(db, f, err);
 	if (status == VMRT_OK)
 		status = select_servers(f, run, err);
@@ -331,6 +358,12 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->vms[i].hypervisor);
 		free(f->vms[i].accel);
 	}
+	for (size_t i = 0; i < f->n_notes; i++) {
+		free(f->notes[i].about);
+		free(f->notes[i].name);
+		free(f->notes[i].words);
+	}
+	free(f->notes);
 	free(f->tasks);
 	free(f->servers);
 	free(f->machines);

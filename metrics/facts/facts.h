@@ -191,6 +191,12 @@ struct vmrt_vm_facts {
 	int64_t natural_period[3], natural_supply[3]; /* p10, p50, p90 */
 };
 
+/* A remark on what the recording does not have. */
+struct vmrt_note_facts {
+	char *about; /* "machine", "task", "server" */
+	char *name, *words;
+};
+
 struct vmrt_run_facts {
 	char *label;  /* the run's name; made unique among the runs of one report */
 	char *origin; /* as given on the command line */
@@ -206,6 +212,8 @@ struct vmrt_run_facts {
 	size_t n_servers;
 	struct vmrt_task_facts *tasks;
 	size_t n_tasks;
+	struct vmrt_note_facts *notes;
+	size_t n_notes;
 };
 
 /**
@@ -223,6 +231,11 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	struct vmrt_run_facts **out, struct vmrt_error *err);
 
 void vmrt_facts_free(struct vmrt_run_facts *facts);
+
+/** vmrt_facts_note - the words of note number @i (from 0) on a machine, task or server; NULL if
+ * there are no more */
+const char *vmrt_facts_note(
+	const struct vmrt_run_facts *facts, const char *about, const char *name, size_t i);
 
 /** vmrt_server_obstacle - why the analysis does not apply to the tasks in this server, or NULL */
 const char *vmrt_server_obstacle(

@@ -194,6 +194,17 @@ static void put_vms(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	vmrt_put_line(table, "HSF", "%s", f->hsf ? "on" : "off: no server was enforced");
 }
 
+/* What was not recorded, and is not known for this reason. */
+static void put_notes(struct vmrt_table *t, const struct vmrt_run_facts *f)
+{
+	const char *note;
+
+	for (size_t i = 0; i < f->n_machines; i++)
+		for (size_t k = 0; (note = vmrt_facts_note(f, "machine", f->machines[i].name, k));
+			k++)
+			vmrt_put_line(t, "missing", "%s: %s", f->machines[i].name, note);
+}
+
 static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_table *table = vmrt_doc_table(
@@ -229,6 +240,7 @@ static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		unknown += m_unknown;
 		inferred += m_inferred;
 	}
+	put_notes(table, f);
 	vmrt_put_line(table, "loss",
 		"jobs: %" PRId64 " of %" PRId64 " unknown because of it, %" PRId64
 		" with an inferred switch",

@@ -145,12 +145,18 @@ static void put_supply(
 void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_supply supply;
+	const char *note;
 	struct vmrt_table *t = vmrt_doc_table(
 		doc, "servers", server_titles, server_columns, ARRAY_SIZE(server_columns), 0);
 
 	for (size_t i = 0; i < f->n_servers; i++)
 		if (f->servers[i].selected)
 			put_server(t, &f->servers[i]);
+	for (size_t i = 0; i < f->n_servers; i++)
+		for (size_t k = 0; f->servers[i].selected &&
+				   (note = vmrt_facts_note(f, "server", f->servers[i].name, k));
+			k++)
+			vmrt_put_line(t, "note", "%s: %s", f->servers[i].name, note);
 	if (!f->n_servers)
 		vmrt_put_line(t, "servers", "none is declared in the experiment");
 	for (size_t i = 0; i < f->n_servers; i++)

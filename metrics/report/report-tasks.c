@@ -133,11 +133,15 @@ void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 
 	for (size_t i = 0; i < f->n_tasks; i++) {
 		const struct vmrt_task_facts *task = &f->tasks[i];
+		const char *note;
 
 		if (!task->selected)
 			continue;
 		put_task(t, f, task);
-		if (task->jobs || vmrt_filter_times(&f->filter))
+		for (size_t k = 0; (note = vmrt_facts_note(f, "task", task->label, k)); k++)
+			vmrt_put_line(t, "note", "%s: %s", task->label, note);
+		if (task->jobs || vmrt_filter_times(&f->filter) ||
+			vmrt_facts_note(f, "task", task->label, 0))
 			continue;
 		if (task->machine == VMRT_UNKNOWN)
 			vmrt_put_line(t, "note", "%s: no job seen: there is no recording of %s",

@@ -63,6 +63,18 @@
 	NEXT(lowers, count, " NOT NULL", s->n_lower)                                               \
 	NEXT(source, text, " NOT NULL", s->source)
 
+#define RUNDB_EVENT(FIRST, NEXT)                                                                   \
+	FIRST(machine, id, " NOT NULL REFERENCES machine(id)", machine)                            \
+	NEXT(system, text, " NOT NULL", e->system)                                                 \
+	NEXT(name, text, " NOT NULL", e->name)                                                     \
+	NEXT(described, flag, " NOT NULL", e->described)                                           \
+	NEXT(count, count, " NOT NULL", e->count)
+
+#define RUNDB_NOTE(FIRST, NEXT)                                                                    \
+	FIRST(about, text, " NOT NULL", about)                                                     \
+	NEXT(name, text, " NOT NULL", name)                                                        \
+	NEXT(words, text, " NOT NULL", words)
+
 #define RUNDB_LOSS(FIRST, NEXT)                                                                    \
 	FIRST(machine, id, " NOT NULL REFERENCES machine(id)", l->machine)                         \
 	NEXT(cpu, id, " NOT NULL", l->cpu)                                                         \
@@ -228,6 +240,8 @@
 	X(RUN, run, ")")                                                                           \
 	X(MACHINE, machine, ")")                                                                   \
 	X(CLOCK, clock, ")")                                                                       \
+	X(EVENT, event, ", PRIMARY KEY(machine, system, name)) WITHOUT ROWID")                     \
+	X(NOTE, note, ")")                                                                         \
 	X(LOSS, loss, ")")                                                                         \
 	X(VM, vm, ")")                                                                             \
 	X(THREAD, thread, ")")                                                                     \

@@ -333,6 +333,22 @@ void rundb_machine(struct rundb *db, const struct rundb_machine *m)
 		add_clock(db, m->id, &m->map->segments[i]);
 }
 
+void rundb_event(struct rundb *db, uint32_t machine, const struct vmrt_event_count *e)
+{
+	struct row row = begin(db, T_EVENT);
+
+	RUNDB_EVENT(ADD, ADD)
+	end(&row);
+}
+
+void rundb_note(struct rundb *db, const char *about, const char *name, const char *words)
+{
+	struct row row = begin(db, T_NOTE);
+
+	RUNDB_NOTE(ADD, ADD)
+	end(&row);
+}
+
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods)
 {
 	*jobs = db->jobs;

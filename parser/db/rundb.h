@@ -5,6 +5,7 @@
 /* Writing run.db: a sink of the engine, and the tables about the recording itself. */
 
 #include <vmrt/clock.h>
+#include <vmrt/dat.h>
 #include <vmrt/engine.h>
 #include <vmrt/manifest.h>
 
@@ -47,6 +48,16 @@ void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 
 /** rundb_machine - a row of table machine and its clock's rows */
 void rundb_machine(struct rundb *db, const struct rundb_machine *machine);
+
+/** rundb_event - how often machine @machine recorded an event */
+void rundb_event(struct rundb *db, uint32_t machine, const struct vmrt_event_count *e);
+
+/**
+ * rundb_note - a remark that reports show
+ * @about: "machine", "task" or "server"
+ * @name: of the machine, MACHINE/NAME of the task, or the server's
+ */
+void rundb_note(struct rundb *db, const char *about, const char *name, const char *words);
 
 /** rundb_counts - jobs and server periods written so far */
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods);

@@ -321,7 +321,8 @@ static enum usual_layout find_usual(const struct event_layout *l)
 static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_want *want,
 	const char *text, struct vmrt_error *err)
 {
-	struct event_layout layout = {.type = (uint8_t)want->type};
+	struct event_layout layout = {
+		.type = (uint8_t)want->type, .want = (uint16_t)(want - wanted)};
 	const char *names[LAYOUT_FIELDS];
 	struct format_field fields[LAYOUT_FIELDS];
 	int id = formats_parse_id(text);
@@ -352,6 +353,15 @@ static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_wa
 	f->layouts[f->n_layouts] = layout;
 	f->by_id[id] = (uint8_t)f->n_layouts++;
 	return VMRT_OK;
+}
+
+bool formats_event_name(unsigned want, const char **system, const char **name)
+{
+	if (want >= sizeof(wanted) / sizeof(wanted[0]))
+		return false;
+	*system = wanted[want].system;
+	*name = wanted[want].name;
+	return true;
 }
 
 enum vmrt_status formats_event(

@@ -56,7 +56,8 @@ struct event_layout {
 	uint8_t usual;	 /* enum usual_layout */
 	uint16_t least;	 /* a record is at least this long */
 	uint16_t at[LAYOUT_FIELDS];
-	uint16_t unused[5]; /* a power of two in size, so that one is found fast */
+	uint16_t want;	    /* number of the event in the table in formats.c */
+	uint16_t unused[4]; /* a power of two in size, so that one is found fast */
 };
 
 /* Events of which there are so many that they are decoded with fixed offsets where these are right.
@@ -126,6 +127,9 @@ void formats_kallsyms(struct vmrt_formats *f, const char *text);
 /** formats_finish - is there all that decoding needs? */
 enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err);
 
+/** formats_event_name - event number @want that is used, or false behind the last one */
+bool formats_event_name(unsigned want, const char **system, const char **name);
+
 /** formats_decode_fields - formats_decode() for what is behind the common fields, of any layout */
 bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layout *l,
 	const uint8_t *record, uint32_t size, char *name_room, struct vmrt_event *event);
@@ -140,7 +144,8 @@ static inline bool formats_decode(const struct vmrt_formats *f, const uint8_t *r
 
 	if (size < f->common_least)
 		return false;
-	l = &f->layouts[f->by_id[ring_u16(record + f->type_at)]];
+	event->layout = f->by_id[ring_u16(record + f->type_at)];
+	l = &f->layouts[event->layout];
 	event->type = l->type;
 	event->flags = record[f->flags_at];
 	/* the upper half counts something else */

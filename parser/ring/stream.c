@@ -377,3 +377,19 @@ void vmrt_stream_free(struct vmrt_stream *stream)
 	free(stream->errors);
 	free(stream);
 }
+
+bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt_event_count *out)
+{
+	const struct vmrt_formats *f = stream->formats;
+
+	memset(out, 0, sizeof(*out));
+	if (!formats_event_name(i, &out->system, &out->name))
+		return false;
+	for (unsigned l = 1; l < f->n_layouts; l++) {
+		if (f->layouts[l].want != i)
+			continue;
+		out->described = true;
+		out->count += stream->counts[l];
+	}
+	return true;
+}

@@ -38,6 +38,7 @@ struct vmrt_stream {
 	struct stream_cpu *given;	/* its record was given out; it has to move on */
 	bool started;
 	int64_t last_ts;
+	uint64_t counts[FORMATS_LAYOUTS]; /* of the events given out, by their layout */
 
 	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
 	unsigned strays;	   /* pages, or rests of pages, with impossible times */
@@ -68,6 +69,7 @@ static inline void stream_give(
 	event->cpu = cpu->cpu;
 	event->lost = cpu->lost;
 	s->last_ts = cpu->ts;
+	s->counts[event->layout]++;
 	s->given = cpu;
 }
 

@@ -8,6 +8,7 @@
 #include <vmrt/files.h>
 #include <vmrt/recording.h>
 
+#include "notes.h"
 #include "parser/db/rundb.h"
 
 #define PATH_ROOM 4096
@@ -146,6 +147,9 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	write_machines(a, result);
 	rundb_tasks(
 		a->db, a->config.experiment, a->config.machines, a->config.n_machines, a->engine);
+	status = notes_write(a->rec, &a->config, a->engine, a->db, err);
+	if (status != VMRT_OK)
+		return status;
 	vmrt_engine_stats(a->engine, 0, &host);
 	rundb_run(a->db, a->config.experiment, vmrt_recording_experiment(a->rec),
 		a->config.start_ns != VMRT_UNKNOWN ? a->config.start_ns : host.first_ns,

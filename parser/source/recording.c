@@ -517,6 +517,12 @@ void vmrt_recording_machine(
 	out->map = index ? &s->map : NULL;
 }
 
+bool vmrt_recording_event(
+	const struct vmrt_recording *rec, size_t index, unsigned i, struct vmrt_event_count *out)
+{
+	return vmrt_stream_event(rec->sources[index].stream, i, out);
+}
+
 const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording *rec)
 {
 	return rec->manifest;

@@ -312,6 +312,16 @@ void vmrt_engine_stats(
 	*out = e->machines[machine].stats;
 }
 
+bool vmrt_engine_task_seen(const struct vmrt_engine *e, uint32_t task)
+{
+	return e->found[task].seen;
+}
+
+size_t vmrt_engine_server_members(const struct vmrt_engine *e, size_t index)
+{
+	return e->servers[index].n_members;
+}
+
 void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vmrt_server_now *out)
 {
 	const struct server *s = &e->servers[index];

@@ -56,6 +56,7 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task
 	j->task = task;
 	j->state = t->created ? JOB_NONE : JOB_HEAD;
 	t->jobs = j;
+	m->engine->found[task].seen = true;
 	release_init(j);
 	blame_settle(m, m->engine->now_ns);
 	m->jobs[m->n_jobs++] = j;

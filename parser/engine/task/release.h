@@ -89,6 +89,7 @@ struct period_candidate {
 
 /* What was found out about a task. */
 struct task_found {
+	bool seen;		     /* a thread of it */
 	enum vmrt_release mechanism; /* AUTO: nothing */
 	struct period_candidate periods[PERIOD_CANDIDATES];
 };

@@ -207,6 +207,50 @@ static void servers_of_threads_find_them_and_share_them(void **state)
 		"0");
 }
 
+static void missing_threads_are_noted_with_those_that_come_near(void **state)
+{
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze("[task host/contorller]\nperiod = 10ms\n[task host/x]\nthread = tr_*\n"
+		"[task host/y]\ntid = 7\n[server s]\nvm = thread:zzzz\npolicy = none\n");
+	assert_string_equal(ask("SELECT about, name, words FROM note"),
+		"server|s|no thread of thread:zzzz was recorded: what the server got is not known; "
+		"none of the 4 names comes near\n"
+		"task|host/contorller|no thread called contorller was recorded; nearest: "
+		"controller (thread 104)\n"
+		"task|host/x|no thread called tr_* was recorded; nearest: rt_a (thread 101), "
+		"rt_b (thread 102)\n"
+		"task|host/y|no thread with the id 7 was recorded; none of the 4 names comes near");
+}
+
+static void missing_events_are_noted_with_what_is_unknown(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+	char path[256];
+
+	(void)state;
+	/* a recording of sched_switch alone, which is what many people make */
+	tests_dat_clock(d, "local [mono]");
+	for (int i = 0; i < 40; i++) {
+		tests_dat_switch(d, 0, BASE + i * MS, "swapper/0", 0, 120, 0, "t", 9, 19);
+		tests_dat_switch(d, 0, BASE + i * MS + 9 * US, "t", 9, 19, 1, "swapper/0", 0, 120);
+	}
+	path_of("host.dat", path);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	analyze("[task host/t]\nperiod = 1ms\n");
+	assert_string_equal(
+		ask("SELECT about, name, words LIKE '%sched_waking and sched_wakeup (%' "
+		    "AND words LIKE '%hrtimer_start (%' AND words LIKE "
+		    "'%hrtimer_expire_entry (%' AND words LIKE '%trace-cmd record -C mono%' "
+		    "AND words NOT LIKE '%: sched_switch (%' FROM note"),
+		"machine|host|1");
+	assert_string_equal(
+		ask("SELECT name, described, count FROM event WHERE system = 'sched' AND "
+		    "name IN ('sched_switch', 'sched_waking') ORDER BY name"),
+		"sched_switch|1|80\nsched_waking|1|0");
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -231,6 +275,8 @@ int main(void)
 		cmocka_unit_test(of_a_pattern_only_those_with_the_priority_count),
 		cmocka_unit_test(a_process_is_its_main_thread_and_those_it_makes),
 		cmocka_unit_test(servers_of_threads_find_them_and_share_them),
+		cmocka_unit_test(missing_threads_are_noted_with_those_that_come_near),
+		cmocka_unit_test(missing_events_are_noted_with_what_is_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a recording does not have: events that were not recorded, tasks and servers whose threads do
+ * not occur in it. What depends on it is unknown; the notes say why, and what to do.
+ */
+#include "notes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "near.h"
+#include "selected.h"
+
+#define WORDS 512
+#define TOO_FEW                                                                                    \
+	50 /* events: whether a machine with so few recorded a kind of them is not certain */
+
+#define RECORD_ALL                                                                                 \
+	"record with: trace-cmd record -C mono -e sched_switch -e 'sched_wak*' -e "                \
+	"sched_migrate_task "                                                                      \
+	"-e 'sched_process_*' -e 'hrtimer_*' -e irq"
+
+struct writer {
+	const struct vmrt_recording *rec;
+	const struct vmrt_engine_config *config;
+	const struct vmrt_engine *engine;
+	struct rundb *db;
+	struct thread_names names; /* of the machine below */
+	size_t names_of;	   /* VMRT_NONE: not read */
+};
+
+static void put(struct writer *w, const char *about, const char *name, const char *words)
+{
+	vmrt_warn("%s: %s", name, words);
+	rundb_note(w->db, about, name, words);
+}
+
+/* Without these, what is to the right of them is not known. */
+static const struct need {
+	const char *names[3]; /* one of them is enough */
+	bool tasks;	      /* only a machine with tasks needs it */
+	const char *unknown;
+} needs[] = {
+	{{"sched_switch"}, false, "who ran and how long"},
+	{{"sched_waking", "sched_wakeup", "sched_wakeup_new"}, false,
+		"since when a thread waited for a CPU"},
+	{{"hrtimer_start"}, true, "when timers were to expire, which are the arrivals"},
+	{{"hrtimer_expire_entry"}, true, "when timers expired, which are the releases"},
+};
+
+static uint64_t count_of(struct writer *w, size_t machine, const char *system, const char *name)
+{
+	struct vmrt_event_count e;
+
+	for (unsigned i = 0; vmrt_recording_event(w->rec, machine, i, &e); i++)
+		if ((!system || !strcmp(e.system, system)) && !strcmp(e.name, name))
+			return e.count;
+	return 0;
+}
+
+static void append(char *buf, size_t room, const char *text)
+{
+	size_t used = strlen(buf);
+
+	snprintf(buf + used, room - used, "%s", text);
+}
+
+/* Adds "A: what is not known" for each need that is not met. */
+static void missing_needs(struct writer *w, size_t machine, bool has_tasks, char *list, size_t room)
+{
+	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
+		const struct need *n = &needs[i];
+		uint64_t count = 0;
+
+		for (int k = 0; k < 3 && n->names[k]; k++)
+			count += count_of(w, machine, NULL, n->names[k]);
+		if (count || (n->tasks && !has_tasks))
+			continue;
+		append(list, room, *list ? "; " : "");
+		append(list, room, n->names[0]);
+		append(list, room, n->names[1] ? " and " : "");
+		append(list, room, n->names[1] ? n->names[1] : "");
+		append(list, room, " (");
+		append(list, room, n->unknown);
+		append(list, room, ")");
+	}
+}
+
+/* One of the two events of an interrupt without the other. */
+static void missing_halves(struct writer *w, size_t machine, char *list, size_t room)
+{
+	struct vmrt_event_count e;
+
+	for (unsigned i = 0; vmrt_recording_event(w->rec, machine, i, &e); i++) {
+		const char *suffix = strrchr(e.name, '_');
+		const char *other = NULL;
+		char name[64];
+
+		if (strncmp(e.system, "irq", 3) || !suffix || e.count < 2)
+			continue;
+		other = !strcmp(suffix, "_entry")  ? "_exit"
+			: !strcmp(suffix, "_exit") ? "_entry"
+						   : NULL;
+		if (!other)
+			continue;
+		snprintf(name, sizeof(name), "%.*s%s", (int)(suffix - e.name), e.name, other);
+		if (count_of(w, machine, e.system, name))
+			continue;
+		append(list, room, *list ? "; " : "");
+		append(list, room, name);
+		append(list, room, " (how long interrupts lasted)");
+	}
+}
+
+static bool has_tasks(const struct writer *w, const char *machine)
+{
+	const struct vmrt_experiment *exp = w->config->experiment;
+
+	for (size_t i = 0; exp && i < exp->n_tasks; i++)
+		if (!strcmp(exp->tasks[i].machine, machine))
+			return true;
+	return false;
+}
+
+static void note_events(struct writer *w, size_t machine)
+{
+	struct vmrt_machine_stats stats;
+	struct vmrt_event_count e;
+	const char *name = w->config->machines[machine].name;
+	bool tasks = has_tasks(w, name);
+	bool servers =
+		!machine && (w->config->n_machines > 1 ||
+				    (w->config->experiment && w->config->experiment->n_servers));
+	char list[WORDS / 2] = "", words[WORDS];
+
+	for (unsigned i = 0; vmrt_recording_event(w->rec, machine, i, &e); i++)
+		rundb_event(w->db, (uint32_t)machine, &e);
+	vmrt_engine_stats(w->engine, (uint32_t)machine, &stats);
+	if (stats.events < TOO_FEW || (!tasks && !servers))
+		return;
+	missing_needs(w, machine, tasks, list, sizeof(list));
+	missing_halves(w, machine, list, sizeof(list));
+	if (!*list)
+		return;
+	snprintf(words, sizeof(words),
+		"these events are not in the recording, and so not known: %s; " RECORD_ALL, list);
+	put(w, "machine", name, words);
+}
+
+/* What the task's threads had to be. */
+static void describe(const struct vmrt_task_spec *t, char *buf, size_t room)
+{
+	char part[128];
+
+	if (!vmrt_task_selects(t)) {
+		snprintf(buf, room, " called %s", t->name);
+		return;
+	}
+	buf[0] = '\0';
+	if (t->tid)
+		snprintf(buf, room, " with the id %d", t->tid);
+	if (t->thread[0]) {
+		snprintf(part, sizeof(part), "%s called %s", *buf ? "," : "", t->thread);
+		append(buf, room, part);
+	}
+	if (t->process[0]) {
+		snprintf(part, sizeof(part), "%s of process %s", *buf ? "," : "", t->process);
+		append(buf, room, part);
+	}
+	if (t->by_priority) {
+		snprintf(part, sizeof(part), ", with priority %d", t->priority);
+		append(buf, room, part);
+	}
+}
+
+/* "; near come: a, b", read from the recording of @machine. */
+static enum vmrt_status near_words(struct writer *w, size_t machine, const char *wanted, char *buf,
+	size_t room, struct vmrt_error *err)
+{
+	struct vmrt_recorded_machine m;
+	enum vmrt_status status = VMRT_OK;
+	char list[NEAR_TEXT];
+
+	buf[0] = '\0';
+	vmrt_recording_machine(w->rec, machine, &m);
+	if (w->names_of != machine) {
+		names_free(&w->names);
+		status = names_read(m.dat, NULL, &w->names, err);
+		w->names_of = machine;
+	}
+	if (status != VMRT_OK)
+		return status;
+	if (*near_list(&w->names, wanted, list))
+		snprintf(buf, room, "; nearest: %s", list);
+	else
+		snprintf(buf, room, "; none of the %zu names comes near", w->names.n);
+	return VMRT_OK;
+}
+
+static bool occurs(const struct thread_names *names, const struct vmrt_task_spec *t)
+{
+	for (size_t i = 0; !vmrt_task_selects(t) && i < names->n; i++)
+		if (!strncmp(names->list[i].comm, t->name, VMRT_COMM_MAX))
+			return true;
+	return false;
+}
+
+static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt_error *err)
+{
+	const struct vmrt_experiment *exp = w->config->experiment;
+	enum vmrt_status status = VMRT_OK;
+
+	for (size_t i = 0; exp && i < exp->n_tasks && status == VMRT_OK; i++) {
+		const struct vmrt_task_spec *t = &exp->tasks[i];
+		char words[WORDS], label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1], what[200], near[200];
+
+		if (strcmp(t->machine, w->config->machines[machine].name) != 0 ||
+			vmrt_engine_task_seen(w->engine, (uint32_t)i))
+			continue;
+		describe(t, what, sizeof(what));
+		status = near_words(w, machine,
+			t->thread[0]	? t->thread
+			: t->process[0] ? t->process
+					: t->name,
+			near, sizeof(near), err);
+		if (status == VMRT_OK && occurs(&w->names, t))
+			snprintf(words, sizeof(words),
+				"every thread%s belongs to another section or to a VM", what);
+		else
+			snprintf(words, sizeof(words), "no thread%s was recorded%s", what, near);
+		snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
+		if (status == VMRT_OK)
+			put(w, "task", label, words);
+	}
+	return status;
+}
+
+static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
+{
+	const struct vmrt_experiment *exp = w->config->experiment;
+	enum vmrt_status status = VMRT_OK;
+
+	for (size_t i = 0; exp && i < exp->n_servers && status == VMRT_OK; i++) {
+		const struct vmrt_server_spec *s = &exp->servers[i];
+		char words[WORDS], near[200] = "";
+
+		if (vmrt_engine_server_members(w->engine, i))
+			continue;
+		if (!strncmp(s->vm, "thread:", 7))
+			status = near_words(w, 0, s->vm + 7, near, sizeof(near), err);
+		else if (!selected_is(s->vm))
+			snprintf(near, sizeof(near),
+				"; vm = thread:PATTERN or pid:N names threads of any recording");
+		snprintf(words, sizeof(words),
+			"no thread of %s was recorded: what the server got is not known%s", s->vm,
+			near);
+		if (status == VMRT_OK)
+			put(w, "server", s->name, words);
+	}
+	return status;
+}
+
+enum vmrt_status notes_write(const struct vmrt_recording *rec,
+	const struct vmrt_engine_config *config, const struct vmrt_engine *engine, struct rundb *db,
+	struct vmrt_error *err)
+{
+	struct writer w = {
+		.rec = rec, .config = config, .engine = engine, .db = db, .names_of = VMRT_NONE};
+	enum vmrt_status status;
+
+	status = note_servers(&w, err);
+	for (size_t m = 0; m < config->n_machines && status == VMRT_OK; m++) {
+		note_events(&w, m);
+		status = note_tasks(&w, m, err);
+	}
+	names_free(&w.names);
+	return status;
+}
