@@ -161,13 +161,20 @@ static int task_key(struct experiment_parser *p, const char *key, const char *va
 #undef X
 		return experiment_complain(p, line,
 			"release = %.60s: allowed are auto, nanosleep, timerfd, itimer, posix, "
-			"relative, resch and deadline",
+			"relative, resch, deadline and wakeup",
 			value);
 	}
 	if (!strcmp(key, "wcet"))
 		return set_duration(p, line, key, value, &t->wcet_ns);
 	if (!strcmp(key, "deadline"))
 		return set_duration(p, line, key, value, &t->deadline_ns);
+	if (!strcmp(key, "min_distance")) {
+		if (!set_duration(p, line, key, value, &t->distance_ns))
+			return 0;
+		return t->distance_ns > 0 ||
+		       experiment_complain(p, line, "task %s/%s needs a min_distance above 0",
+			       t->machine, t->name);
+	}
 	if (!strcmp(key, "offset"))
 		return set_duration(p, line, key, value, &t->offset_ns);
 	if (!strcmp(key, "priority"))
@@ -179,8 +186,8 @@ static int task_key(struct experiment_parser *p, const char *key, const char *va
 	if (!strcmp(key, "tid"))
 		return set_tid(p, line, value, &t->tid);
 	return experiment_complain(p, line,
-		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, offset, "
-		"priority, release, thread, process and tid",
+		"unknown key '%.60s' in [task %s/%s]: allowed are period, wcet, deadline, "
+		"min_distance, offset, priority, release, thread, process and tid",
 		key, t->machine, t->name);
 }
 

@@ -314,6 +314,14 @@ static int check_task(struct experiment_parser *p, struct vmrt_task_spec *t)
 	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT];
 
 	t->by_priority = vmrt_task_selects(t) && t->priority > 0;
+	if (t->distance_ns && t->release != VMRT_RELEASE_WAKEUP)
+		return experiment_complain(p, t->line,
+			"min_distance of task %s/%s needs release = wakeup: only a task that "
+			"others release is sporadic",
+			t->machine, t->name);
+	/* it comes no more often than a periodic task would */
+	if (!t->period_ns)
+		t->period_ns = t->distance_ns;
 	/* without either there is no deadline to judge by */
 	if (!t->deadline_ns)
 		t->deadline_ns = t->period_ns;

@@ -218,6 +218,7 @@ enum vmrt_status vmrt_live_open(
 void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
 {
 	*config = (struct vmrt_engine_config){
+		.live = true,
 		.experiment = live->options.experiment,
 		.machines = live->machines,
 		.n_machines = live->n_machines,

@@ -47,7 +47,10 @@ struct vmrt_engine_config {
 	const struct vmrt_engine_vm *vms;
 	size_t n_vms;
 	int64_t start_ns, end_ns; /* of the recording, host clock; VMRT_UNKNOWN: by its events */
-	bool hsf; /* servers were enforced: no periods before their srv_start marker */
+	const enum vmrt_release *waits; /* by task: what vmrt_engine_task_again() of an earlier
+					   pass told; or NULL */
+	bool live; /* the events come once: what is found out holds from then on */
+	bool hsf;  /* servers were enforced: no periods before their srv_start marker */
 };
 
 /* Where records go. Any function may be NULL. Called from within vmrt_engine_push()/finish(). */
@@ -156,6 +159,16 @@ bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
 
 /** vmrt_engine_server_members - how many threads server @index of the experiment has */
 size_t vmrt_engine_server_members(const struct vmrt_engine *engine, size_t index);
+
+/**
+ * vmrt_engine_task_again - is the recording to be read again to get the jobs of task @task right?
+ *
+ * That is so if it turned out only with time what releases the task.
+ *
+ * Return: the mechanism for struct vmrt_engine_config.waits, or VMRT_RELEASE_AUTO if the jobs that
+ * were given are all there are.
+ */
+enum vmrt_release vmrt_engine_task_again(const struct vmrt_engine *engine, uint32_t task);
 
 /** vmrt_engine_server_now - state of server @index when its members changed last, or at the last
  * advance */

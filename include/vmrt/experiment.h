@@ -46,7 +46,8 @@ enum vmrt_background { VMRT_BACKGROUND_OTHER, VMRT_BACKGROUND_IDLE };
 	X(POSIX, "posix")	  /* timer_create() and sigwait() */                               \
 	X(RELATIVE, "relative")	  /* sleeps for a time instead of until one */                     \
 	X(RESCH, "resch")	  /* the RESCH module's wait for the period */                     \
-	X(DEADLINE, "deadline")	  /* sched_yield() under SCHED_DEADLINE */
+	X(DEADLINE, "deadline")	  /* sched_yield() under SCHED_DEADLINE */                         \
+	X(WAKEUP, "wakeup")	  /* another thread, a socket, an interrupt or a lock wakes it */
 
 enum vmrt_release {
 #define X(name, words) VMRT_RELEASE_##name,
@@ -79,6 +80,7 @@ struct vmrt_task_spec {
 	int64_t period_ns;	     /* 0: not declared */
 	int64_t wcet_ns;
 	int64_t deadline_ns; /* relative; default: the period; 0: there is none */
+	int64_t distance_ns; /* of a sporadic task: least time between releases; 0: not declared */
 	int64_t offset_ns;   /* of the first release on the common grid */
 	int priority;	     /* SCHED_FIFO priority; 0: rate monotonic */
 	enum vmrt_release release;

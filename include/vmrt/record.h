@@ -255,6 +255,7 @@ struct vmrt_job {
 	int cause;     /* enum vmrt_blame of a miss, or -1 */
 	bool excused;  /* a miss that overruns, steal or throttling explain (docs/metrics.md) */
 	bool inferred; /* an inferred switch lies in it */
+	char woken_by[VMRT_COMM_MAX]; /* of a task that others release: who did; else empty */
 	int64_t mark_begin_local_ns, mark_end_local_ns; /* the workload's own markers, if any */
 };
 

@@ -77,6 +77,9 @@ const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording 
 /** vmrt_recording_experiment - text of the experiment file, or NULL */
 const char *vmrt_recording_experiment(const struct vmrt_recording *rec);
 
+/** vmrt_recording_rewind - begin anew with the first event; VMRT_OK, VMRT_EFORMAT or VMRT_ENOMEM */
+enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err);
+
 /** vmrt_recording_close - close all files and free all it gave; NULL is allowed */
 void vmrt_recording_close(struct vmrt_recording *rec);
 

@@ -219,7 +219,8 @@
 	NEXT(mark_end_local_ns, time, "", j->mark_end_local_ns)                                    \
 	NEXT(cause_thread, index, " REFERENCES thread(id)",                                        \
 		j->cause < 0 ? VMRT_NONE : vmrt_job_blamed(j, (enum vmrt_blame)j->cause))          \
-	NEXT(unsure_ns, time, "", j->unsure_ns)
+	NEXT(unsure_ns, time, "", j->unsure_ns)                                                    \
+	NEXT(woken_by, words, "", j->woken_by)
 
 #define RUNDB_BLAME(FIRST, NEXT)                                                                   \
 	FIRST(task, id, " NOT NULL", j->task)                                                      \

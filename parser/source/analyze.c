@@ -3,6 +3,7 @@
 #include <vmrt/analyze.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <vmrt/files.h>
@@ -21,6 +22,7 @@ struct analysis {
 	struct vmrt_engine *engine;
 	struct rundb *db;
 	struct vmrt_sink sink;
+	enum vmrt_release *waits; /* by task: what releases it, if that was found out too late */
 };
 
 /* Before the next event is pushed: which CPUs have no more to come? */
@@ -124,24 +126,66 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 	result->loss = result->lost > 0;
 }
 
-static enum vmrt_status analyze(struct analysis *a, const char *db_path,
+/*
+ * What releases some tasks is known only when all has been read: then all is read again. Returns
+ * false if the jobs are right as they are.
+ */
+static bool must_read_again(struct analysis *a)
+{
+	const struct vmrt_experiment *exp = a->config.experiment;
+	bool again = false;
+
+	if (a->waits || !exp || !exp->n_tasks)
+		return false;
+	a->waits = calloc(exp->n_tasks, sizeof(*a->waits));
+	for (size_t i = 0; a->waits && i < exp->n_tasks; i++) {
+		a->waits[i] = vmrt_engine_task_again(a->engine, (uint32_t)i);
+		again |= a->waits[i] != VMRT_RELEASE_AUTO;
+		if (a->waits[i] == VMRT_RELEASE_WAKEUP)
+			vmrt_warn("task %s/%s: nothing periodic releases it, so each wake-up is "
+				  "taken for a release; say release = wakeup if that is right",
+				exp->tasks[i].machine, exp->tasks[i].name);
+	}
+	return again;
+}
+
+/* Reads all events once; the engine's records go to a new database. */
+static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
 	const struct vmrt_manifest *manifest = vmrt_recording_manifest(a->rec);
-	struct vmrt_machine_stats host;
 	enum vmrt_status status;
 
 	status = rundb_create(db_path, manifest, &a->db, err);
 	if (status != VMRT_OK)
 		return status;
 	vmrt_recording_config(a->rec, &a->config);
+	a->config.waits = a->waits;
 	rundb_sink(a->db, &a->sink);
 	for (size_t i = 0; i < a->config.n_vms; i++)
 		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
 			manifest && i < manifest->n_vms ? &manifest->vms[i].vm : NULL);
 	status = vmrt_engine_new(&a->config, &a->sink, &a->engine, err);
-	if (status == VMRT_OK)
-		status = feed(a, result, err);
+	return status == VMRT_OK ? feed(a, result, err) : status;
+}
+
+static enum vmrt_status analyze(struct analysis *a, const char *db_path,
+	struct vmrt_analyze_result *result, struct vmrt_error *err)
+{
+	struct vmrt_machine_stats host;
+	enum vmrt_status status;
+
+	status = read_all(a, db_path, result, err);
+	if (status == VMRT_OK && must_read_again(a)) {
+		memset(result, 0, sizeof(*result));
+		vmrt_engine_free(a->engine);
+		a->engine = NULL;
+		rundb_abort(a->db);
+		a->db = NULL;
+		status = vmrt_recording_rewind(a->rec, err);
+		if (status == VMRT_OK)
+			status = read_all(a, db_path, result, err);
+	}
 	if (status != VMRT_OK)
 		return status;
 	write_machines(a, result);
@@ -207,5 +251,6 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	vmrt_engine_free(a.engine);
 	rundb_abort(a.db);
 	vmrt_recording_close(a.rec);
+	free(a.waits);
 	return status;
 }

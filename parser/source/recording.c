@@ -390,6 +390,29 @@ static void leave_out(struct vmrt_recording *rec, struct source *s)
 	advance(rec, s);
 }
 
+enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	rec->given = NULL;
+	rec->ended = false;
+	rec->rival_ns = 0;
+	for (size_t i = 0; status == VMRT_OK && i < rec->n; i++) {
+		struct source *s = &rec->sources[i];
+
+		vmrt_stream_free(s->stream);
+		s->stream = NULL;
+		s->hint = 0;
+		status = vmrt_stream_open(s->dat, &s->stream, err);
+		if (status == VMRT_OK && (i ? s->vm && s->vm->broken_off
+					    : rec->manifest && rec->manifest->broken_off))
+			vmrt_stream_broken_off(s->stream);
+		if (status == VMRT_OK)
+			advance(rec, s);
+	}
+	return status;
+}
+
 enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
 	struct vmrt_recording **out, struct vmrt_error *err)
 {
@@ -406,17 +429,13 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		status = find_vms(rec, err);
 	for (size_t i = 1; status == VMRT_OK && i < rec->n; i++)
 		status = map_clock(rec, i, err);
-	for (size_t i = 0; status == VMRT_OK && i < rec->n; i++) {
+	for (size_t i = 0; i < rec->n; i++) {
 		rec->machines[i].name = rec->sources[i].name;
 		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
 		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;
-		status = vmrt_stream_open(rec->sources[i].dat, &rec->sources[i].stream, err);
-		if (status == VMRT_OK && (i ? rec->sources[i].vm && rec->sources[i].vm->broken_off
-					    : rec->manifest && rec->manifest->broken_off))
-			vmrt_stream_broken_off(rec->sources[i].stream);
-		if (status == VMRT_OK)
-			advance(rec, &rec->sources[i]);
 	}
+	if (status == VMRT_OK)
+		status = vmrt_recording_rewind(rec, err);
 	rec->options = NULL;
 	horizon_init(&rec->horizon, rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
 		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);

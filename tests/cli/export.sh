@@ -84,7 +84,7 @@ made_up() { # made_up SEED OUT
 					lost = rand() < 0.1
 					late = e > a + 9000000
 					done = e
-					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL, NULL, NULL);\n",
+					printf "INSERT INTO job VALUES(%d, %d, %d, %s, NULL, %s, %s, %d, 0, 0, 0, 0, 1, 1, 0, 0, 0, \"%s\", %s, 0, 0, NULL, NULL, NULL, NULL, NULL);\n",
 						id, k, id, (rand() < 0.05 ? "NULL" : 1000000000 + a), (rand() < 0.05 ? "NULL" : 1000000000 + s),
 						(lost ? "NULL" : 1000000000 + e), 1000000000 + a + 9000000,
 						(lost ? "unknown" : late ? "missed" : "met"), (late ? "\"server\"" : "NULL")

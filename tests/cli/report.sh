@@ -216,7 +216,7 @@ hostile_names() {
 percentiles_of_many_jobs() { # against sort and awk
 	cp -r nohsf.vmrt many.vmrt
 	sqlite3 many.vmrt/run.db "DELETE FROM job; WITH RECURSIVE n(k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM n WHERE k < 4998)
-		INSERT INTO job SELECT 1, k, 2, k, k, k, k, k, k, k, k, k, 1, (k * 7919 + 13) % 104729 * 1000, 0, 0, 0, 'met', NULL, 0, 0, NULL, NULL, NULL, NULL FROM n"
+		INSERT INTO job SELECT 1, k, 2, k, k, k, k, k, k, k, k, k, 1, (k * 7919 + 13) % 104729 * 1000, 0, 0, 0, 'met', NULL, 0, 0, NULL, NULL, NULL, NULL, NULL FROM n"
 	for p in 50:p50 95:p95 99:p99 99.9:p999; do
 		want=$(sqlite3 many.vmrt/run.db 'SELECT response_ns FROM job' | sort -n |
 			awk -v p="${p%:*}" '{ v[NR] = $1 } END { r = p * NR / 100; i = int(r); print v[i < r ? i + 1 : i] }')

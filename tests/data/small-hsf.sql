@@ -56,7 +56,10 @@ INSERT INTO slice
 	(2, 1110100, 1119005, 39, 1, 0),
 	(2, 1130100, 1140000, 39, 0, 0));
 -- k, arrival, release, start, end (guest's clock: 500 ms less), execution, preemptions, outcome, cause, excused
-INSERT INTO job
+INSERT INTO job(task, k, thread, arrival_ns, release_ns, start_ns, end_ns, deadline_ns,
+	arrival_local_ns, release_local_ns, start_local_ns, end_local_ns, exec_ns, response_ns,
+	preemptions, migrations, skipped, outcome, cause, excused, inferred, mark_begin_local_ns,
+	mark_end_local_ns, cause_thread, unsure_ns)
 	SELECT 1, column1, 2, column2 * 1000, column3 * 1000, column4 * 1000, column5 * 1000,
 		(column2 + 20000) * 1000, (column2 - 500000) * 1000, (column3 - 500000) * 1000,
 		(column4 - 500000) * 1000, (column5 - 500000) * 1000, column6 * 1000,

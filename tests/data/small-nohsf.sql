@@ -24,7 +24,10 @@ INSERT INTO server_period VALUES
 	(1, 1, 1020000000, 1032000000, 10000000, 0, 6000000, NULL, 1020000000, NULL, 0, 0, 'unenforced',
 		1020000000, 6000000, 1026000000);
 -- k, response in ms, outcome, cause
-INSERT INTO job
+INSERT INTO job(task, k, thread, arrival_ns, release_ns, start_ns, end_ns, deadline_ns,
+	arrival_local_ns, release_local_ns, start_local_ns, end_local_ns, exec_ns, response_ns,
+	preemptions, migrations, skipped, outcome, cause, excused, inferred, mark_begin_local_ns,
+	mark_end_local_ns, cause_thread, unsure_ns)
 	SELECT 1, column1, 2, 1000000000 + column1 * 20000000, 1000000000 + column1 * 20000000,
 		1000000000 + column1 * 20000000, 1000000000 + column1 * 20000000 + column2 * 1000000,
 		1020000000 + column1 * 20000000, 500000000 + column1 * 20000000,

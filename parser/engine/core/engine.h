@@ -428,6 +428,13 @@ void wait_arrival_passed(struct jobs *j, int64_t host_ns);
 int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
+/* release-wakeup.c */
+void wakeup_woken(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void wakeup_unseen(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void wakeup_over(struct jobs *j);
+void wakeup_note(struct jobs *j, const struct fired *by);
+bool wakeup_fits(const struct task_found *found);
+
 /* engine-release-clock.c */
 void clocks_setup(struct machine *m, uint64_t timer, int clock);
 void clocks_note_mode(struct machine *m, uint64_t timer, int mode);

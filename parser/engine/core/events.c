@@ -87,7 +87,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 		moves(m, t, ev->wake.target_cpu, now);
 		return;
 	}
-	if (t->jobs)
+	if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 		release_waking(t->jobs, ev, now.host_ns);
 	run_settle_around(m, t, now.host_ns);
 	t->nudged = t->server && servers_nudges(t, ev->pid);

@@ -57,14 +57,19 @@ static enum vmrt_release wait_of(enum vmrt_timer_fn fn)
 
 void release_init(struct jobs *j)
 {
+	const enum vmrt_release *waits = j->machine->engine->config->waits;
+
 	j->rel.mechanism = j->spec->release;
+	if (j->rel.mechanism == VMRT_RELEASE_AUTO && waits)
+		j->rel.mechanism = waits[j->task];
 	/* as an earlier thread of the task did */
 	if (j->rel.mechanism == VMRT_RELEASE_AUTO)
 		j->rel.mechanism = j->machine->engine->found[j->task].mechanism;
 	j->rel.period_ns = j->spec->period_ns;
 	j->rel.clock = CLOCK_IS_MONOTONIC;
 	j->rel.next_ns = VMRT_UNKNOWN;
-	j->rel.off_grid = j->rel.mechanism == VMRT_RELEASE_RELATIVE;
+	j->rel.off_grid = j->rel.mechanism == VMRT_RELEASE_RELATIVE ||
+			  j->rel.mechanism == VMRT_RELEASE_WAKEUP;
 	if (!j->rel.period_ns && !j->rel.off_grid)
 		j->rel.period_ns = period_found(&j->machine->engine->found[j->task]);
 	if (j->rel.mechanism != VMRT_RELEASE_AUTO)
@@ -283,6 +288,8 @@ void release_timer_start(
 	if (!t)
 		return;
 	timer->owner = t;
+	if (t->jobs && t->jobs->rel.mechanism == VMRT_RELEASE_WAKEUP)
+		return;
 	if (t->jobs && (wait_of(ev->timer.fn) || (is_wait(t->jobs->rel.mechanism) &&
 							 ev->timer.fn == VMRT_FN_UNKNOWN))) {
 		wait_armed(t->jobs, ev, host_ns);
@@ -517,6 +524,11 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	const struct fired *f = waker(j->machine, ev);
 
 	blame_settle(j->machine, host_ns);
+	if (j->rel.mechanism == VMRT_RELEASE_WAKEUP && !j->thr->suspended) {
+		wakeup_woken(j, ev, host_ns);
+		return;
+	}
+	wakeup_note(j, f);
 	/* what it was asleep for is known only if it was seen falling asleep */
 	if (f && j->thr->state != THR_UNKNOWN && !j->thr->suspended && is_own_timer(j, f))
 		wait_woken(j, host_ns, f);
@@ -532,7 +544,10 @@ void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 	/* the wake-up was not recorded; unless that it fell asleep was not either, but was
 	 * inferred: then it was preempted */
-	if (r->mark.set && !r->confirm) {
+	if (r->mark.set && !r->confirm && !r->mark.inferred &&
+		r->mechanism == VMRT_RELEASE_WAKEUP) {
+		wakeup_unseen(j, local_ns, host_ns);
+	} else if (r->mark.set && !r->confirm) {
 		struct fired fired = r->fired;
 
 		if (fired.ptr && fired.host_ns >= r->mark.host_ns && !r->mark.inferred)
@@ -540,7 +555,6 @@ void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		else
 			wait_forget_end(j);
 	}
-	(void)local_ns;
 }
 
 /* The thread was switched out as a job's end would: it ended when it armed its timer. */
@@ -587,7 +601,8 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 		r->confirm = false;
 		wait_forget_end(j);
 	}
-	if (is_wait(r->mechanism) && (state & STATE_SLEEP) &&
+	if ((is_wait(r->mechanism) || r->mechanism == VMRT_RELEASE_WAKEUP) &&
+		(state & STATE_SLEEP) &&
 		(j->state == JOB_STARTED || j->state == JOB_HEAD || j->state == JOB_RELEASED))
 		wait_mark_end(j, local_ns, host_ns);
 }
@@ -653,6 +668,16 @@ bool release_exits(struct jobs *j)
 	if (!is_wait(r->mechanism))
 		return true;
 	return !r->no_arrival && !j->rel.slept;
+}
+
+enum vmrt_release vmrt_engine_task_again(const struct vmrt_engine *e, uint32_t task)
+{
+	const struct task_found *found = &e->found[task];
+
+	if (e->config->experiment->tasks[task].release != VMRT_RELEASE_AUTO ||
+		(e->config->waits && e->config->waits[task] != VMRT_RELEASE_AUTO))
+		return VMRT_RELEASE_AUTO;
+	return wakeup_fits(found) ? VMRT_RELEASE_WAKEUP : VMRT_RELEASE_AUTO;
 }
 
 enum vmrt_release vmrt_engine_task_release(

@@ -89,8 +89,9 @@ struct period_candidate {
 
 /* What was found out about a task. */
 struct task_found {
-	bool seen;		     /* a thread of it */
-	enum vmrt_release mechanism; /* AUTO: nothing */
+	bool seen;		       /* a thread of it */
+	enum vmrt_release mechanism;   /* AUTO: nothing */
+	uint64_t wakeups, own_wakeups; /* by others and by its own timers, until it is decided */
 	struct period_candidate periods[PERIOD_CANDIDATES];
 };
 

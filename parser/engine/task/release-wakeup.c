@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that others release: a thread, a socket, an interrupt or a lock wakes them.
+ *
+ * A job begins with the wake-up of the sleeping thread and ends when the thread sleeps again. Where
+ * it sleeps uninterruptibly (state D) it waits for a device or a lock, within its job. The end is
+ * marked when the thread goes to sleep, and is certain when the next wake-up shows that it slept.
+ */
+#include "parser/engine/core/engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Wake-ups by others that make a task one that others release, if nothing periodic fits. */
+#define WAKEUPS_CERTAIN 8
+/* The same in a live view, where it is decided once and for all. */
+#define WAKEUPS_LIVE 50
+/* And so many of them for each of its own sleeps, if these have no period. */
+#define WAKEUPS_PER_SLEEP 4
+
+/* Who wakes the thread: another thread by its name, or what interrupted whoever ran. */
+static void name_waker(struct jobs *j, const struct vmrt_event *ev)
+{
+	const struct cpu *cpu = &j->machine->cpus[ev->cpu];
+	char *name = j->job.woken_by;
+	size_t room = sizeof(j->job.woken_by);
+
+	if (cpu->fired.ptr && cpu->fired.fn != VMRT_FN_TICK && (ev->flags & VMRT_FLAG_HARDIRQ))
+		snprintf(name, room, "<timer>");
+	else if (ev->flags & VMRT_FLAG_HARDIRQ)
+		snprintf(name, room, "<irq>");
+	else if (ev->flags & VMRT_FLAG_SOFTIRQ)
+		snprintf(name, room, "<softirq>");
+	else if (cpu->known && cpu->pid == ev->pid)
+		snprintf(name, room, "%s", ev->pid ? cpu->comm : "<idle>");
+}
+
+/* The open job, if there is one, ended where the thread went to sleep. */
+static int64_t end_at_mark(struct jobs *j)
+{
+	int64_t before = VMRT_UNKNOWN;
+
+	if (j->state == JOB_HEAD) {
+		/* it was in a job only if it was seen at work */
+		if (j->rel.mark.set)
+			jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	} else if (j->state == JOB_RELEASED || j->state == JOB_STARTED) {
+		before = j->rel.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
+		wait_complete_at_mark(j);
+	}
+	j->rel.mark.set = false;
+	j->state = JOB_NONE;
+	return before;
+}
+
+static void open_job(struct jobs *j, int64_t before, int64_t local_ns, int64_t host_ns)
+{
+	struct release *r = &j->rel;
+
+	jobs_skip(j, before, local_ns);
+	jobs_clear(j);
+	r->no_arrival = false;
+	r->slept = false;
+	r->idle_ns = 0;
+	r->opened_ns = host_ns;
+	jobs_set_arrival(j, local_ns);
+	j->job.release_local_ns = local_ns;
+	j->job.release_ns = host_ns;
+	j->state = JOB_RELEASED;
+	j->timer = 0;
+	blame_open(j, host_ns);
+}
+
+/* The sleeping thread is woken: that is its release, unless it slept within its job. */
+void wakeup_woken(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	int64_t before;
+
+	if (j->state >= JOB_RELEASED && !j->rel.mark.set)
+		return;
+	before = end_at_mark(j);
+	open_job(j, before, ev->ts, host_ns);
+	name_waker(j, ev);
+	blame_busy_ends(j->machine, host_ns);
+}
+
+/* The thread runs again although nothing told that it was woken: when it was is not known. */
+void wakeup_unseen(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	end_at_mark(j);
+	open_job(j, VMRT_UNKNOWN, local_ns, host_ns);
+	j->job.release_ns = j->job.release_local_ns = VMRT_UNKNOWN;
+	j->rel.no_arrival = true;
+	blame_busy_ends(j->machine, host_ns);
+}
+
+/* The recording or the thread ends: a job that was marked to have ended did. */
+void wakeup_over(struct jobs *j)
+{
+	if (j->rel.mechanism == VMRT_RELEASE_WAKEUP && j->rel.mark.set && !j->rel.mark.inferred)
+		end_at_mark(j);
+}
+
+/* Counts what wakes a thread of which it is not known what releases it. */
+void wakeup_note(struct jobs *j, const struct fired *by)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	struct release *r = &j->rel;
+
+	if (by && by->owner == j->thr)
+		found->own_wakeups++;
+	else
+		found->wakeups++;
+	/* a recording is read again once this is known; a live view must do without its first jobs
+	 */
+	if (!j->machine->engine->config->live || found->wakeups < WAKEUPS_LIVE ||
+		r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->holding)
+		return;
+	release_decide(j, VMRT_RELEASE_WAKEUP);
+	r->off_grid = true;
+	r->mark.set = false;
+	j->state = JOB_NONE;
+}
+
+bool wakeup_fits(const struct task_found *found)
+{
+	if (found->wakeups < WAKEUPS_CERTAIN)
+		return false;
+	if (found->mechanism == VMRT_RELEASE_AUTO)
+		return true;
+	return found->mechanism == VMRT_RELEASE_NANOSLEEP && !period_found(found) &&
+	       found->wakeups / WAKEUPS_PER_SLEEP > found->own_wakeups;
+}
