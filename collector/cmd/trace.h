@@ -12,6 +12,7 @@ extern const struct vmrt_command vmrt_trace_analyze;
 extern const struct vmrt_command vmrt_trace_vms;
 extern const struct vmrt_command vmrt_trace_info;
 extern const struct vmrt_command vmrt_trace_reset;
+extern const struct vmrt_command vmrt_trace_events;
 extern const struct vmrt_command vmrt_trace_dump;
 extern const struct vmrt_command vmrt_trace_doctor;
 

@@ -62,6 +62,17 @@ struct vmrt_dat_cpustat {
  */
 enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err);
 
+/* Who wants the texts in a file's headers. A function that returns false ends the reading. */
+struct vmrt_dat_texts {
+	void *ctx;
+	bool (*format)(void *ctx, const char *system, const char *text); /* of an event */
+	bool (*kallsyms)(void *ctx, const char *text);
+};
+
+/** vmrt_dat_read_texts - read the headers of a file for nothing but their texts */
+enum vmrt_status vmrt_dat_read_texts(
+	const char *path, const struct vmrt_dat_texts *texts, struct vmrt_error *err);
+
 /** vmrt_dat_close - close it and free all it gave; NULL is allowed */
 void vmrt_dat_close(struct vmrt_dat *dat);
 
@@ -207,6 +218,12 @@ struct vmrt_event_count {
  * Return: true; false behind the last one.
  */
 bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt_event_count *out);
+
+/**
+ * vmrt_stream_record - the bytes of the event given out last, up to when the next one is asked for
+ * @size: how many
+ */
+const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size);
 
 /** vmrt_stream_free - free it and the pages pushed into it; NULL is allowed */
 void vmrt_stream_free(struct vmrt_stream *stream);

@@ -67,6 +67,10 @@ bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigne
 void vmrt_recording_machine(
 	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out);
 
+/** vmrt_recording_record - the bytes of the event that vmrt_recording_next() gave last; @size: how
+ * many */
+const void *vmrt_recording_record(const struct vmrt_recording *rec, uint32_t *size);
+
 /** vmrt_recording_event - vmrt_stream_event() of machine @index */
 bool vmrt_recording_event(
 	const struct vmrt_recording *rec, size_t index, unsigned i, struct vmrt_event_count *out);

@@ -89,6 +89,9 @@ static void read_formats(
 		if (!text)
 			return;
 		status = formats_event(dat->formats, system, text, c->err);
+		if (status == VMRT_OK && dat->texts && dat->texts->format &&
+			!dat->texts->format(dat->texts->ctx, system, text))
+			status = vmrt_fail(c->err, VMRT_ENOMEM, "out of memory");
 		free(text);
 		if (status != VMRT_OK)
 			c->status = status;
@@ -119,6 +122,9 @@ void dat_read_kallsyms(struct vmrt_dat *dat, struct dat_cursor *c)
 
 	if (text)
 		formats_kallsyms(dat->formats, text);
+	if (text && dat->texts && dat->texts->kallsyms &&
+		!dat->texts->kallsyms(dat->texts->ctx, text))
+		dat_cursor_fail(c, VMRT_ENOMEM, "out of memory");
 	free(text);
 }
 
@@ -246,8 +252,8 @@ static enum vmrt_status open_common(struct vmrt_dat *dat, struct vmrt_error *err
 	return dat->info.version == 6 ? dat_open_v6(dat, pos, err) : dat_open_v7(dat, pos, err);
 }
 
-enum vmrt_status dat_open_fd(
-	int fd, const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+static enum vmrt_status open_fd(int fd, const char *path, const struct vmrt_dat_texts *texts,
+	struct vmrt_dat **out, struct vmrt_error *err)
 {
 	struct vmrt_dat *dat = calloc(1, sizeof(*dat));
 	struct vmrt_error local;
@@ -261,6 +267,7 @@ enum vmrt_status dat_open_fd(
 	if (!err)
 		err = &local;
 	dat->fd = fd;
+	dat->texts = texts;
 	dat->path = strdup(path);
 	dat->formats = formats_alloc();
 	if (!dat->path || !dat->formats)
@@ -288,6 +295,27 @@ enum vmrt_status dat_open_fd(
 	}
 	*out = dat;
 	return VMRT_OK;
+}
+
+enum vmrt_status dat_open_fd(
+	int fd, const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+{
+	return open_fd(fd, path, NULL, out, err);
+}
+
+enum vmrt_status vmrt_dat_read_texts(
+	const char *path, const struct vmrt_dat_texts *texts, struct vmrt_error *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct vmrt_dat *dat;
+	enum vmrt_status status;
+
+	if (fd < 0)
+		return vmrt_fail_errno(err, errno, "cannot open %s", path);
+	status = open_fd(fd, path, texts, &dat, err);
+	if (status == VMRT_OK)
+		vmrt_dat_close(dat);
+	return status;
 }
 
 enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err)

@@ -76,6 +76,7 @@ struct vmrt_dat {
 	struct dat_comm *comms; /* by pid */
 	size_t n_comms;
 	struct vmrt_formats *formats;
+	const struct vmrt_dat_texts *texts; /* who wants the headers' texts, or NULL */
 };
 
 /** dat_open_fd - vmrt_dat_open() on descriptor @fd, which it takes over; @path is for messages */

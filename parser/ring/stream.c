@@ -393,3 +393,9 @@ bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt
 	}
 	return true;
 }
+
+const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size)
+{
+	*size = stream->given ? stream->given->size : 0;
+	return stream->given ? stream->given->record : NULL;
+}

@@ -536,6 +536,12 @@ void vmrt_recording_machine(
 	out->map = index ? &s->map : NULL;
 }
 
+const void *vmrt_recording_record(const struct vmrt_recording *rec, uint32_t *size)
+{
+	*size = 0;
+	return rec->given ? vmrt_stream_record(rec->given->stream, size) : NULL;
+}
+
 bool vmrt_recording_event(
 	const struct vmrt_recording *rec, size_t index, unsigned i, struct vmrt_event_count *out)
 {

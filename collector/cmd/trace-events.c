@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+/* vmrt-trace events: the events of the host and its guests as text, on one timeline. */
+#include "trace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <vmrt/recording.h>
+#include <vmrt/show.h>
+
+#include "events-choice.h"
+
+#define MAX_GUESTS 64
+#define MAX_LISTED 32
+#define MARGIN_MOST (3600 * VMRT_NS_PER_S)
+
+static struct events_opts {
+	struct events_choice choice;
+	const char *events[MAX_LISTED], *filters[MAX_LISTED];
+	size_t n_events, n_filters;
+	const char *args[MAX_GUESTS + 1];
+	size_t n_args;
+} defaults = {.choice = {.from_ns = VMRT_UNKNOWN, .to_ns = VMRT_UNKNOWN, .job = -1, .cpu = -1}};
+
+static const struct vmrt_option options[] = {
+	{"from", 0, "TIME", "only events from TIME after the recording's beginning",
+		.standard = NULL, VMRT_TIME(struct events_opts, choice.from_ns, 0, INT64_MAX / 4)},
+	{"to", 0, "TIME", "only events up to TIME after the recording's beginning",
+		VMRT_TIME(struct events_opts, choice.to_ns, 0, INT64_MAX / 4)},
+	{"task", 0, "[MACHINE/]NAME",
+		"only events of this task's threads, its timers and its wake-ups",
+		VMRT_TEXT(struct events_opts, choice.task)},
+	{"job", 0, "K", "only the time of job number K of the task",
+		VMRT_COUNT(struct events_opts, choice.job, 0, INT64_MAX / 4)},
+	{"around", 0, "TASK:K", "all events around job number K of TASK",
+		VMRT_TEXT(struct events_opts, choice.around)},
+	{"margin", 0, "TIME", "so long before and behind the job of --around", .standard = "1ms",
+		VMRT_TIME(struct events_opts, choice.margin_ns, 0, MARGIN_MOST)},
+	{"machine", 0, "NAME", "only events of this machine: host, or a VM's name",
+		VMRT_TEXT(struct events_opts, choice.machine)},
+	{"cpu", 0, "N", "only events of this CPU of each machine",
+		VMRT_COUNT(struct events_opts, choice.cpu, 0, 65535)},
+	{"event", 0, "[SYSTEM:]EVENT",
+		"only these events; patterns such as sched:*; may be repeated",
+		VMRT_LIST(struct events_opts, events, n_events)},
+	{"filter", 0, "[EVENT:]CONDITION",
+		"only events whose fields fulfil the condition; may be repeated",
+		VMRT_LIST(struct events_opts, filters, n_filters)},
+	{0},
+};
+
+static error_t argument(void *opts, char *arg, struct argp_state *state)
+{
+	struct events_opts *o = opts;
+
+	if (o->n_args == MAX_GUESTS + 1)
+		return vmrt_usage(state, "more than %d recordings", MAX_GUESTS + 1);
+	o->args[o->n_args++] = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct events_opts *o = opts;
+
+	if (!o->n_args)
+		return vmrt_usage(state, "say which RUN, or which recording");
+	if (o->choice.job >= 0 && !o->choice.task)
+		return vmrt_usage(state, "--job is the number of a job of --task");
+	if (o->choice.job >= 0 && o->choice.around)
+		return vmrt_usage(state, "either --job or --around");
+	return 0;
+}
+
+/* The machines, each with its printer. */
+struct printer {
+	struct vmrt_recording *rec;
+	struct vmrt_engine_config config;
+	struct vmrt_show **shows; /* NULL for a machine that is not shown */
+	int width;		  /* of machines' names */
+};
+
+static enum vmrt_status make_shows(
+	struct printer *p, const struct events_opts *o, struct vmrt_error *err)
+{
+	bool found[MAX_LISTED] = {false}, filters[MAX_LISTED] = {false};
+
+	p->shows = calloc(p->config.n_machines, sizeof(struct vmrt_show *));
+	if (!p->shows)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t m = 0; m < p->config.n_machines; m++) {
+		struct vmrt_recorded_machine machine;
+		enum vmrt_status status;
+
+		vmrt_recording_machine(p->rec, m, &machine);
+		if (!choice_has_machine(&o->choice, (uint32_t)m))
+			continue;
+		if ((int)strlen(machine.name) > p->width)
+			p->width = (int)strlen(machine.name);
+		status = vmrt_show_new(machine.path, true, &p->shows[m], err);
+		for (size_t i = 0; i < o->n_events && status == VMRT_OK; i++)
+			found[i] |= vmrt_show_select(p->shows[m], o->events[i]) > 0;
+		for (size_t i = 0; i < o->n_filters && status == VMRT_OK; i++) {
+			status = vmrt_show_filter(p->shows[m], o->filters[i], err);
+			filters[i] |= status == VMRT_OK;
+			/* another machine may have such events */
+			if (status == VMRT_ENOENT)
+				status = VMRT_OK;
+		}
+		if (status != VMRT_OK)
+			return status;
+	}
+	for (size_t i = 0; i < o->n_events; i++)
+		if (!found[i])
+			return vmrt_fail(err, VMRT_EINVAL,
+				"--event '%.80s': the recording knows no such event", o->events[i]);
+	for (size_t i = 0; i < o->n_filters; i++)
+		if (!filters[i])
+			return vmrt_fail(err, VMRT_EINVAL,
+				"--filter '%.80s': the recording knows no such event",
+				o->filters[i]);
+	return VMRT_OK;
+}
+
+static void print_event(const struct printer *p, uint32_t machine, const struct vmrt_event *event,
+	int64_t host_ns, bool known)
+{
+	struct vmrt_show *show = p->shows[machine];
+	const char *name = p->config.machines[machine].name;
+	uint32_t size;
+	const void *record = vmrt_recording_record(p->rec, &size);
+
+	printf("%6" PRId64 ".%09" PRId64 "%s %-*s %16s-%-7d [%03u] %s\n", host_ns / VMRT_NS_PER_S,
+		host_ns % VMRT_NS_PER_S, known ? "" : "?", p->width, name,
+		vmrt_show_comm(show, event->pid), event->pid, event->cpu,
+		vmrt_show_text(show, record, size, event->cpu));
+}
+
+static void print_loss(const struct printer *p, uint32_t machine, const struct vmrt_event *event)
+{
+	const char *name = p->config.machines[machine].name;
+
+	if (event->lost == UINT64_MAX)
+		printf("# %s CPU %u: events were lost here\n", name, event->cpu);
+	else
+		printf("# %s CPU %u: %" PRIu64 " events were lost here\n", name, event->cpu,
+			event->lost);
+}
+
+static void print_all(const struct printer *p, struct events_choice *choice)
+{
+	const struct vmrt_event *event;
+	int64_t host_ns, error_ns;
+	uint32_t machine, size;
+
+	while (!vmrt_stop_requested() && !ferror(stdout) &&
+		vmrt_recording_next(p->rec, &machine, &event, &host_ns, &error_ns)) {
+		struct vmrt_show *show = p->shows[machine];
+		const void *record = vmrt_recording_record(p->rec, &size);
+
+		if (show)
+			vmrt_show_follow(show, event);
+		switch (choice_takes(choice, machine, event, host_ns)) {
+		case CHOICE_BEFORE:
+			continue;
+		case CHOICE_BEHIND:
+			return;
+		case CHOICE_NO:
+			if (show && event->lost)
+				print_loss(p, machine, event);
+			continue;
+		case CHOICE_YES:
+			break;
+		}
+		if (show && event->lost)
+			print_loss(p, machine, event);
+		if (show && record && vmrt_show_passes(show, record, size, event->cpu))
+			print_event(p, machine, event, host_ns, error_ns != VMRT_UNKNOWN);
+	}
+}
+
+static enum vmrt_status open_recording(
+	struct printer *p, const struct events_opts *o, bool is_run, struct vmrt_error *err)
+{
+	struct vmrt_recording_options recording = {0};
+	enum vmrt_status status;
+
+	if (is_run) {
+		recording.run = o->args[0];
+	} else {
+		recording.host_file = o->args[0];
+		recording.guest_files = &o->args[1];
+		recording.n_guest_files = o->n_args - 1;
+	}
+	status = vmrt_recording_open(&recording, &p->rec, err);
+	if (status == VMRT_OK)
+		vmrt_recording_config(p->rec, &p->config);
+	return status;
+}
+
+static int run(void *opts)
+{
+	struct events_opts *o = opts;
+	struct printer p = {.width = 4};
+	struct vmrt_error err;
+	enum vmrt_status status = VMRT_OK;
+	struct stat st;
+	bool is_run;
+
+	if (stat(o->args[0], &st) != 0) {
+		vmrt_fail_errno(&err, errno, "cannot open %s", o->args[0]);
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	is_run = S_ISDIR(st.st_mode);
+	if (is_run && o->n_args > 1) {
+		vmrt_warn("one RUN at a time: %s", o->args[1]);
+		return VMRT_EXIT_USAGE;
+	}
+	status = open_recording(&p, o, is_run, &err);
+	if (status == VMRT_OK)
+		status = choice_begin(&o->choice, is_run ? o->args[0] : NULL, &p.config, &err);
+	if (status == VMRT_OK)
+		status = make_shows(&p, o, &err);
+	if (status == VMRT_OK)
+		print_all(&p, &o->choice);
+	for (size_t m = 0; p.shows && m < p.config.n_machines; m++)
+		vmrt_show_free(p.shows[m]);
+	free(p.shows);
+	choice_end(&o->choice);
+	vmrt_recording_close(p.rec);
+	if (status == VMRT_OK)
+		return VMRT_EXIT_DONE;
+	vmrt_complain(&err);
+	return status == VMRT_EINVAL ? VMRT_EXIT_USAGE : VMRT_EXIT_FAILED;
+}
+
+const struct vmrt_command vmrt_trace_events = {
+	.name = "events",
+	.args = "RUN\nHOST.dat [GUEST.dat...]",
+	.summary = "Print the events of host and guests on one timeline",
+	.doc = "Times are those of the host's clock; the fields are printed by libtraceevent.",
+	.options = options,
+	.opts = &defaults,
+	.argument = argument,
+	.check = check,
+	.run = run,
+};

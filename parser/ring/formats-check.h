@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_RING_FORMATS_CHECK_H
+#define VMRT_PARSER_RING_FORMATS_CHECK_H
+
+/* Which texts of event formats may be given to a parser that trusts them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A field of a record lies within this many bytes. */
+#define FORMAT_MAX_RECORD 65536u
+
+enum format_trust {
+	FORMAT_REFUSED,	  /* not as a kernel writes it: nothing may be done with it */
+	FORMAT_FIELDS,	  /* the fields are well formed, the print format is not */
+	FORMAT_PRINTABLE, /* the print format, too */
+};
+
+/**
+ * formats_check - is @text what a kernel writes into events/SYSTEM/EVENT/format?
+ * @fields_end: the fields end there, and the line "print fmt:" begins
+ *
+ * Fields have to be of known form, within FORMAT_MAX_RECORD bytes, and not more than 128. A print
+ * format has to be one string and its arguments: of known functions, of fields that there are, of
+ * balanced parentheses that are not deeply nested, and without widths that come from the record.
+ */
+enum format_trust formats_check(const char *text, size_t *fields_end);
+
+#endif
