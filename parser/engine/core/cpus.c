@@ -226,8 +226,9 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	/* silence before this is no sign of steal */
 	cpu->last_ns = now.host_ns;
 	cpu->last_local_ns = now.local_ns;
-	if (m->index == 0)
-		servers_taint(m->engine, from, now.host_ns);
-	if (m->index == 0)
-		servers_doubt(m->engine, from, now.host_ns);
+	if (m->index)
+		return;
+	servers_taint(m->engine, from, now.host_ns);
+	servers_doubt(m->engine, from, now.host_ns);
+	servers_forget(m->engine, ev->cpu, now.host_ns);
 }

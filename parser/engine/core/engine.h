@@ -582,6 +582,7 @@ bool servers_real_time(const struct thr *t);
 void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
 void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
+void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
 
 /* engine-supply.c */

@@ -186,6 +186,14 @@ void sliding_period(struct sliding *s, int64_t now_ns)
 	s->have_worst = false;
 }
 
+/* The recording ends, perhaps within a piece of supply. */
+void sliding_finish(struct sliding *s)
+{
+	if (s->length_ns && s->n)
+		interval_ends(s, nth(s, s->n - 1)->to_ns);
+	give_bad(s);
+}
+
 void sliding_free(struct sliding *s)
 {
 	give_bad(s);

@@ -239,6 +239,7 @@ void checker_safe(struct checker *c, int64_t ns)
 
 void checker_finish(struct checker *c)
 {
+	sliding_finish(&c->sliding);
 	sliding_free(&c->sliding);
 	verdicts_finish(&c->verdicts);
 }

@@ -163,6 +163,7 @@ void sliding_init(struct sliding *s, struct verdicts *verdicts);
 void sliding_begin(struct sliding *s, int64_t since_ns);
 void sliding_supply(struct sliding *s, int64_t from_ns, int64_t to_ns, int members);
 void sliding_period(struct sliding *s, int64_t now_ns);
+void sliding_finish(struct sliding *s);
 void sliding_free(struct sliding *s);
 
 /* checker-chunks.c: what a sporadic server used returns one period later */

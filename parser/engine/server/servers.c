@@ -141,6 +141,25 @@ void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 	}
 }
 
+/* Events of @cpu were lost: members that waited there may have run since then, and slept. */
+void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++) {
+		struct server *s = &e->servers[i];
+
+		for (size_t m = 0; m < s->n_members; m++) {
+			struct thr *t = s->members[m];
+
+			if (t->state != THR_READY || t->cpu != cpu)
+				continue;
+			servers_settle(e, s, host_ns);
+			if (t->guest)
+				blame_settle(t->guest, host_ns);
+			t->state = THR_UNKNOWN;
+		}
+	}
+}
+
 /* Or on one CPU: it concerns servers whose members are there. */
 void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns)
 {
