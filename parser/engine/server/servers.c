@@ -29,8 +29,8 @@ bool servers_has_budget(const struct server *s)
  */
 bool servers_nudges(const struct thr *t, int32_t waker)
 {
-	return t->state == THR_BLOCKED && servers_depleted(t->server) &&
-	       waker == t->server->enforcer && (t->nudged || !t->suspended);
+	return t->state == THR_BLOCKED && !t->suspended && t->server->pub.enforced &&
+	       waker == t->server->enforcer;
 }
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a

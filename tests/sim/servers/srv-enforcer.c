@@ -18,6 +18,28 @@ static int priority_now(const struct server *s)
 	return FIFO(s->spec->priority - s->rank);
 }
 
+/* A thread that sleeps wakes up for the signal that stops it. */
+static void nudge(struct world *w, struct thread *t, int by_cpu)
+{
+	if (t->state != BLOCKED)
+		return;
+	t->idle = true;
+	t->due = false;
+	wake(w, t, by_cpu);
+}
+
+/* One that slept when it was stopped goes back to sleep, unless there is work for it by now. */
+static void go_on(struct world *w, struct thread *t, int by_cpu)
+{
+	if (t->idle) {
+		t->idle = false;
+		t->resumes = true;
+		t->work = between(w, 2 * US, 8 * US);
+	}
+	if (t->state == STOPPED)
+		wake(w, t, by_cpu);
+}
+
 static void set_budget(struct world *w, struct server *s, bool budget, bool in_words_only)
 {
 	bool hard = s->spec->depletion == VMRT_DEPLETION_HARD;
@@ -31,12 +53,13 @@ static void set_budget(struct world *w, struct server *s, bool budget, bool in_w
 			t->stop = true;
 		} else if (hard && budget) {
 			t->stop = false;
-			if (t->state == STOPPED)
-				wake(w, t, s->members[0]->cpu);
+			go_on(w, t, s->members[0]->cpu);
 		}
 		changed(w, t);
 	}
 	s->budget = budget;
+	for (int i = 0; i < s->n && w->r->c.nudges && !budget && !in_words_only; i++)
+		nudge(w, s->members[i], s->members[0]->cpu);
 	if (budget)
 		s->overflowed = false;
 }

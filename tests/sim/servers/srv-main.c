@@ -103,6 +103,7 @@ static struct srv_case case_of(uint64_t seed)
 	/* one that stops its threads has no priorities to keep */
 	if (c.fault == FAULT_KEEP_PRIORITY || c.fault == FAULT_NOT_RAISED)
 		c.hard = false;
+	c.nudges = c.hard && sim_chance(&state, 60);
 	return c;
 }
 
@@ -127,7 +128,7 @@ static void describe(const struct srv_result *r)
 
 	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n",
 		c->seed, vmrt_policy_name(c->policy), srv_fault_name(c->fault),
-		c->hard ? ", hard" : "", c->shared ? ", shared" : "",
+		c->nudges ? ", hard, stops sleepers" : c->hard ? ", hard" : "", c->shared ? ", shared" : "",
 		c->markers ? "" : ", no markers",
 		c->late_start ? ", late start"
 		: c->lossy    ? ", lossy"

@@ -15,10 +15,13 @@ static bool is(const struct server *s, enum vmrt_policy policy)
 
 bool has_work(const struct server *s)
 {
-	for (int i = 0; i < s->n; i++)
-		if (s->members[i]->state != BLOCKED &&
-			!(s->members[i]->state == RUN && s->members[i]->want_block))
+	for (int i = 0; i < s->n; i++) {
+		const struct thread *t = s->members[i];
+
+		if (t->state != BLOCKED && !(t->state == RUN && t->want_block) &&
+			!(t->idle && !t->due))
 			return true;
+	}
 	return false;
 }
 

@@ -226,6 +226,13 @@ static void step(struct world *w, struct thread *t)
 			resched(w, t->cpu);
 		return;
 	}
+	if (t->resumes && !t->due) {
+		t->resumes = false;
+		t->want_block = true;
+		resched(w, t->cpu);
+		return;
+	}
+	t->resumes = t->due = false;
 	t->work = t->burst_ns ? between(w, 5 * US, t->burst_ns) : NEVER;
 	if (!t->burst_ns || chance(w, 10))
 		return;
@@ -265,7 +272,9 @@ static void fire(struct world *w, struct timer *t)
 	switch (copy.kind) {
 	case T_WAKE:
 		/* one that is stopped goes on when it is let */
-		if (copy.t->state != STOPPED)
+		if (copy.t->idle || copy.t->resumes)
+			copy.t->due = true;
+		else if (copy.t->state != STOPPED)
 			wake(w, copy.t, copy.cpu);
 		break;
 	case T_DL:

@@ -23,6 +23,9 @@ struct thread {
 	int64_t work;		    /* CPU time until its next step */
 	int64_t burst_ns, sleep_ns; /* at most; burst 0: always busy */
 	bool want_block, stop, off; /* off: throttled by the kernel */
+	bool idle;		    /* it slept when it was woken up to be stopped */
+	bool resumes;		    /* and goes on: it sleeps again soon */
+	bool due;		    /* meanwhile there was work for it */
 	bool working;		    /* enforcer: an action is under way */
 	struct server *server;
 	int64_t in_ns, out_ns; /* last switches */
