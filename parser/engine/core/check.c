@@ -268,8 +268,7 @@ static bool is_taken(const struct vmrt_engine *e, const struct server *s, unsign
 		bool silent = s->late && !(o->pub.enforced && o->active);
 
 		if (o == s || o->pub.priority < s->pub.priority ||
-			o->pub.policy != VMRT_POLICY_PERIODIC ||
-			!(silent || servers_has_budget(o)))
+			o->pub.policy != VMRT_POLICY_PERIODIC || !(silent || servers_has_budget(o)))
 			continue;
 		for (size_t m = 0; m < o->n_members; m++)
 			if (o->members[m]->cpu == index)

@@ -104,6 +104,7 @@ static struct srv_case case_of(uint64_t seed)
 	if (c.fault == FAULT_KEEP_PRIORITY || c.fault == FAULT_NOT_RAISED)
 		c.hard = false;
 	c.nudges = c.hard && sim_chance(&state, 60);
+	c.cancels = sim_chance(&state, 50);
 	return c;
 }
 
@@ -126,14 +127,16 @@ static void describe(const struct srv_result *r)
 {
 	const struct srv_case *c = &r->c;
 
-	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n",
+	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n",
 		c->seed, vmrt_policy_name(c->policy), srv_fault_name(c->fault),
-		c->nudges ? ", hard, stops sleepers" : c->hard ? ", hard" : "", c->shared ? ", shared" : "",
-		c->markers ? "" : ", no markers",
+		c->nudges ? ", hard, stops sleepers"
+		: c->hard ? ", hard"
+			  : "",
+		c->shared ? ", shared" : "", c->markers ? "" : ", no markers",
 		c->late_start ? ", late start"
 		: c->lossy    ? ", lossy"
 			      : "",
-		c->cpus, c->duration_ns / MS, r->n_events);
+		c->cancels ? ", old kernel" : "", c->cpus, c->duration_ns / MS, r->n_events);
 	for (int i = 0; i < c->servers; i++)
 		printf("#   srv%d: %" PRId64 " us every %" PRId64
 		       ", priority %d, grid from %.3f us, fault at %.3f us\n",

@@ -69,8 +69,11 @@ struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, boo
 void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr,
 	enum vmrt_timer_fn fn, int64_t expires)
 {
-	struct vmrt_event *ev = emit(w, cpu, type, true);
+	struct vmrt_event *ev;
 
+	if (type == VMRT_EV_TIMER_EXPIRE && w->r->c.cancels)
+		emit(w, cpu, VMRT_EV_TIMER_CANCEL, true)->timer.timer = ptr;
+	ev = emit(w, cpu, type, true);
 	ev->timer.timer = ptr;
 	ev->timer.fn = fn;
 	ev->timer.expires = ev->timer.softexpires = expires;

@@ -60,7 +60,8 @@ struct srv_case {
 	enum vmrt_policy policy; /* NONE: natural */
 	enum srv_fault fault;
 	bool hard, shared, markers, late_start, lossy;
-	bool nudges; /* hard: threads that sleep are woken up to be stopped, as a signal does it */
+	bool cancels; /* a kernel that reports each timer as cancelled before it expires */
+	bool nudges;  /* hard: threads that sleep are woken up to be stopped, as a signal does it */
 	int servers, cpus;
 	int64_t duration_ns;
 };
