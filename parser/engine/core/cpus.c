@@ -39,19 +39,19 @@ bool cpus_add(struct machine *m, unsigned cpu)
 	return true;
 }
 
-void cpus_set_current(struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio)
+void cpus_set_current(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
+	int64_t host_ns)
 {
-	cpu->known = true;
+	struct cpu *cpu = &m->cpus[index];
+
+	change_runner(m, index, host_ns, pid, prio);
 	cpu->tail = false;
 	cpu->in_ns = VMRT_UNKNOWN;
 	cpu->left_pid = -1;
-	cpu->pid = pid;
-	cpu->prio = prio;
 	if (m->engine->names_wanted)
 		memset(cpu->comm, 0, sizeof(cpu->comm));
 	if (m->engine->names_wanted && comm)
 		strncpy(cpu->comm, comm, sizeof(cpu->comm) - 1);
-	cpu->thr = threads_find(m, pid);
 }
 
 void cpus_close_hole(struct machine *m, unsigned index)
@@ -62,6 +62,15 @@ void cpus_close_hole(struct machine *m, unsigned index)
 		cpus_give_loss(m, index, cpu->hole_from_ns, cpu->hole_to_ns, cpu->hole_count,
 			VMRT_LOSS_BROKEN_CHAIN);
 	cpu->hole_count = 0;
+}
+
+/* What @t does from @host_ns on is not known. */
+void cpus_lose_track(struct machine *m, struct thr *t, int64_t host_ns)
+{
+	struct thr_now lost = change_of(t);
+
+	lost.state = THR_UNKNOWN;
+	change_thread(m, t, host_ns, &lost);
 }
 
 static void note_hole(struct machine *m, unsigned index, int64_t from, int64_t to)
@@ -108,17 +117,14 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 		servers_uncertain(m->engine, out, low, high);
 	if (in)
 		servers_uncertain(m->engine, in, low, high);
-	if (m->index == 0)
-		run_settle_waiters(m->engine, index, at.host_ns);
-	blame_settle(m, at.host_ns);
 	if (out && out->state == THR_RUNNING && out->cpu == index) {
 		run_ends(m, out, at, 1);
 		if (out->jobs)
 			out->jobs->job.inferred = out->jobs->rel.mark.inferred = true;
 		/* how it left is not known either */
-		out->state = THR_UNKNOWN;
+		cpus_lose_track(m, out, at.host_ns);
 	}
-	cpus_set_current(m, cpu, pid, comm, in ? in->prio : PRIO_UNKNOWN);
+	cpus_set_current(m, index, pid, comm, in ? in->prio : PRIO_UNKNOWN, at.host_ns);
 	if (in)
 		run_begins(m, index, in, at, -1, uncertainty, false);
 	if (m->index == 0)
@@ -132,11 +138,8 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 {
 	struct thr *in = run_follow(m, pid, comm, prio, now);
 
-	if (m->index == 0)
-		run_settle_waiters(m->engine, index, now.host_ns);
-	blame_settle(m, now.host_ns);
-	cpus_set_current(
-		m, &m->cpus[index], pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio);
+	cpus_set_current(m, index, pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio,
+		now.host_ns);
 	if (in)
 		run_begins(m, index, in, now, prio, 0, true);
 }
@@ -205,11 +208,9 @@ void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
 		struct instant at = {since_ns, cpu->last_local_ns + (since_ns - cpu->last_ns)};
 
 		run_ends(m, cpu->thr, at, 1);
-		cpu->thr->state = THR_UNKNOWN;
+		cpus_lose_track(m, cpu->thr, since_ns);
 	}
-	cpu->known = false;
-	cpu->interrupts = 0;
-	cpu->thr = NULL;
+	change_runner_unknown(m, index, since_ns);
 }
 
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)

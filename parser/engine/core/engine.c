@@ -240,6 +240,7 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 	for (size_t i = 0; i < vm->n_threads; i++) {
 		const struct vmrt_vm_thread *info = &vm->threads[i];
 		struct thr *t = threads_get(host, info->tid, info->comm);
+		struct thr_now now;
 
 		if (!t)
 			continue;
@@ -247,9 +248,11 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 		t->pub.role = info->role;
 		t->pub.vcpu = info->vcpu;
 		t->selected = vm->selected;
-		t->prio = info->policy == SCHED_FIFO || info->policy == SCHED_RR
-				  ? FIFO_PRIO(info->priority)
-				  : FIRST_FAIR_PRIO + 20;
+		now = change_of(t);
+		now.prio = info->policy == SCHED_FIFO || info->policy == SCHED_RR
+				   ? FIFO_PRIO(info->priority)
+				   : FIRST_FAIR_PRIO + 20;
+		change_thread(host, t, VMRT_UNKNOWN, &now);
 		/* whether it is a task, too, is known when it runs */
 		if (!t->selected)
 			threads_announce(host, t);

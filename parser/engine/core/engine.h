@@ -60,14 +60,42 @@ struct instant {
 	int64_t host_ns, local_ns;
 };
 
+/*
+ * What time is charged by: the state of threads, of CPUs, and budgets. These fields are constant
+ * for everybody but change.c, whose functions charge the time so far before they change them.
+ */
+#define THR_NOW                                                                                    \
+	enum thr_state state;                                                                      \
+	uint16_t cpu; /* it runs or waits there, or did */                                         \
+	int prio;                                                                                  \
+	bool boosted;	/* by priority inheritance */                                              \
+	bool throttled; /* switched out by the kernel's bandwidth control, not for a thread */     \
+	bool suspended; /* not asleep: stopped, or put to sleep by a server */                     \
+	bool nudged;	/* it slept, and its server's enforcer woke it up so that it stops */
+
+#define CPU_NOW                                                                                    \
+	bool known;	     /* who runs is known */                                               \
+	unsigned interrupts; /* that are being handled, one within the other */                    \
+	int32_t pid;                                                                               \
+	int prio;                                                                                  \
+	struct thr *thr; /* if followed */
+
+struct thr_now {
+	THR_NOW
+};
+
+struct cpu_now {
+	CPU_NOW
+};
+
 /* A thread that is followed. */
 struct thr {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has heard of it */
-	enum thr_state state;
-	uint16_t cpu;	  /* it runs or waits there, or did */
+	const struct {
+		THR_NOW
+	};
 	uint16_t ran_cpu; /* of the last run */
-	int prio;
 	int former_prio;		  /* before an enforcer came */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
@@ -86,12 +114,8 @@ struct thr {
 	struct server **also;  /* the others, of threads that several servers select */
 	size_t n_also;
 	bool selected; /* not of a VM, but selected by a server */
-	bool boosted;  /* by priority inheritance */
 	bool unraised; /* its server had budget, but its last switch showed no real-time priority */
 	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
-	bool throttled; /* switched out by the kernel's bandwidth control, not for another thread */
-	bool suspended; /* not asleep: stopped, or put to sleep by a server */
-	bool nudged;	/* it slept, and its server's enforcer woke it up so that it stops */
 	struct jobs *jobs; /* of a declared task */
 	struct {
 		bool begun, slept;
@@ -131,19 +155,17 @@ struct cancelled {
 #define CANCELLED_MAX 4
 
 struct cpu {
-	bool known;	     /* who runs is known */
-	unsigned interrupts; /* that are being handled, one within the other */
+	const struct {
+		CPU_NOW
+	};
 	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not
 				recorded */
-	int32_t pid;
 	int32_t left_pid;    /* who was switched out last, while its last records may still come */
 	int64_t left_ran_ns; /* cpus_ran() then */
 	bool tail;	     /* such a record came late: perhaps that thread runs again */
 	int64_t tail_from_ns;
 	struct instant tail_at;
-	int prio;
 	char comm[VMRT_COMM_MAX];
-	struct thr *thr;		/* if followed */
 	int64_t last_ns, last_local_ns; /* last event */
 	int64_t sure_ns; /* last event that cannot come from who has just been switched out */
 	int64_t in_ns,
@@ -211,7 +233,7 @@ struct server {
 	bool announced;
 	bool unsure;	     /* enforced: its last word may have been lost */
 	bool late;	     /* enforced: since before the recording began */
-	bool at_priority;    /* enforced: the members have budget */
+	const bool at_priority; /* enforced: the members have budget */
 	bool others_charged; /* enforced: the VM's other threads use it up, too */
 	int64_t out_ns;	     /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
@@ -476,17 +498,20 @@ void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns);
 void journal_close(struct jobs *j, int64_t end_ns);
 void journal_free(struct jobs *j);
 
+/* change.c */
+struct thr_now change_of(const struct thr *t);
+void change_thread(
+	struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now);
+void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio);
+void change_runner(struct machine *m, unsigned cpu, int64_t host_ns, int32_t pid, int prio);
+void change_runner_unknown(struct machine *m, unsigned cpu, int64_t host_ns);
+void change_runner_prio(struct machine *m, unsigned cpu, int64_t host_ns, int prio);
+void change_followed(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t);
+void change_interrupts(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts);
+void change_budget(struct server *s, int64_t host_ns, bool at_priority);
+void change_rules(struct vmrt_engine *e, int64_t host_ns);
+
 /* engine-run.c */
-void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns);
-void run_settle_waiting(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
-
-/* A switch on a host CPU changes for whom the vCPUs that queue there wait. */
-static inline void run_settle_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
-{
-	if (e->waiters)
-		run_settle_waiting(e, cpu, host_ns);
-}
-
 void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns);
 void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated);
@@ -517,8 +542,10 @@ static inline bool cpus_have(struct machine *m, unsigned cpu)
 	return cpu < m->n_cpus || cpus_add(m, cpu);
 }
 
-void cpus_set_current(struct machine *m, struct cpu *cpu, int32_t pid, const char *comm, int prio);
+void cpus_set_current(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
+	int64_t host_ns);
 int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns);
+void cpus_lose_track(struct machine *m, struct thr *t, int64_t host_ns);
 void cpus_close_hole(struct machine *m, unsigned index);
 void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm,
 	struct instant now);

@@ -14,9 +14,6 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	m->switches_seen = true;
 	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, ev->sw.prev_prio, now);
 
-	if (m->index == 0)
-		run_settle_waiters(m->engine, ev->cpu, now.host_ns);
-	blame_settle(m, now.host_ns);
 	if (out) {
 		/* nothing told that it was switched in */
 		if (out->state != THR_RUNNING && out->state != THR_DEAD)
@@ -24,7 +21,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		/* nor, before its name was known, that it was woken up */
 		if (out->jobs && !was_bound)
 			jobs_switch_in(out->jobs, now.local_ns, now.host_ns, false);
-		out->prio = ev->sw.prev_prio;
+		change_learned(m, out, now.host_ns, ev->sw.prev_prio);
 		check_run_ends(out, now.host_ns);
 		run_ends(m, out, now, ev->sw.prev_state);
 		release_left(m, ev, out);
@@ -32,9 +29,10 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	/* unless the kernel thread in which a timer expires was only preempted */
 	if (!cpu->fired.thread || (ev->sw.prev_pid == cpu->fired.thread && ev->sw.prev_state))
 		cpu->fired.ptr = 0;
-	cpu->interrupts = 0; /* nothing switches within one */
 	cpu->server_timer = false;
-	cpus_set_current(m, cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio);
+	cpus_set_current(m, ev->cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio,
+		now.host_ns);
+	change_interrupts(m, ev->cpu, now.host_ns, 0); /* nothing switches within one */
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;
 	cpu->in_ns = now.host_ns;
@@ -42,7 +40,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (cpu->thr)
 		cpu->thr->exited = false;
 	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now);
-	cpu->thr = in;
+	change_followed(m, ev->cpu, now.host_ns, in);
 	if (in)
 		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
 }
@@ -50,12 +48,12 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 /* A thread that waits does so on another CPU from now on. */
 static void moves(struct machine *m, struct thr *t, int32_t cpu, struct instant now)
 {
+	struct thr_now moved = change_of(t);
+
 	if (cpu < 0 || (unsigned)cpu >= m->n_cpus || t->cpu == cpu)
 		return;
-	run_settle_around(m, t, now.host_ns);
-	if (t->jobs)
-		blame_settle(m, now.host_ns);
-	t->cpu = (uint16_t)cpu;
+	moved.cpu = (uint16_t)cpu;
+	change_thread(m, t, now.host_ns, &moved);
 }
 
 void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now)
@@ -70,6 +68,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 {
 	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
+	struct thr_now woken;
 
 	if (ev->type == VMRT_EV_WAKING)
 		m->lone_wakings += m->lone_wakings < LONE_WAKINGS;
@@ -89,57 +88,53 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	}
 	if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 		release_waking(t->jobs, ev, now.host_ns);
-	run_settle_around(m, t, now.host_ns);
-	t->nudged = t->server && servers_nudges(t, ev->pid);
-	if (!t->jobs)
-		t->suspended = false;
-	if (t->jobs)
-		blame_settle(m, now.host_ns);
-	t->state = THR_READY;
-	t->woken_ns = t->ready_ns = now.host_ns;
-	t->prio = ev->wake.prio;
+	woken = change_of(t);
+	woken.nudged = t->server && servers_nudges(t, ev->pid);
+	woken.suspended = false;
+	woken.state = THR_READY;
+	woken.prio = ev->wake.prio;
 	if (target < m->n_cpus)
-		t->cpu = (uint16_t)target;
+		woken.cpu = (uint16_t)target;
+	change_thread(m, t, now.host_ns, &woken);
+	t->woken_ns = t->ready_ns = now.host_ns;
 }
 
 /* Priority inheritance, or its end: a thread that runs on keeps its slice, at the new priority. */
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct thr *t = threads_find(m, ev->pi.pid);
+	struct thr_now other;
 
 	matching_boost(&m->matching, ev->pi.pid, ev->pi.new_prio < ev->pi.old_prio);
-	blame_settle(m, now.host_ns);
 	for (unsigned c = 0; c < m->n_cpus; c++) {
 		if (!m->cpus[c].known || m->cpus[c].pid != ev->pi.pid)
 			continue;
-		if (m->index == 0)
-			run_settle_waiters(m->engine, c, now.host_ns);
-		m->cpus[c].prio = ev->pi.new_prio;
+		change_runner_prio(m, c, now.host_ns, ev->pi.new_prio);
 	}
 	if (!t)
 		return;
-	run_settle_around(m, t, now.host_ns);
-	t->prio = ev->pi.new_prio;
-	t->boosted = ev->pi.new_prio < ev->pi.old_prio;
+	other = change_of(t);
+	other.prio = ev->pi.new_prio;
+	other.boosted = ev->pi.new_prio < ev->pi.old_prio;
+	change_thread(m, t, now.host_ns, &other);
 }
 
 /* Whoever has the CPU or waits for it does so because of an interrupt from now on, or no longer. */
 void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct cpu *cpu = &m->cpus[ev->cpu];
+	unsigned n = m->cpus[ev->cpu].interrupts;
 
-	blame_settle(m, now.host_ns);
-	for (size_t i = 1; !m->index && i < m->engine->config->n_machines; i++)
-		blame_settle(&m->engine->machines[i], now.host_ns);
 	if (ev->type == VMRT_EV_IRQ_ENTER)
-		cpu->interrupts++;
-	else if (cpu->interrupts)
-		cpu->interrupts--;
+		n++;
+	else if (n)
+		n--;
+	change_interrupts(m, ev->cpu, now.host_ns, n);
 }
 
 /* A thread id is born, perhaps again. */
 void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now)
 {
+	struct thr_now asleep;
 	struct thr *t;
 
 	if (!m->has_tasks)
@@ -162,7 +157,9 @@ void event_birth(struct machine *m, int32_t pid, const char *comm, struct instan
 	if (!t)
 		return;
 	t->created = true;
-	t->state = THR_BLOCKED;
+	asleep = change_of(t);
+	asleep.state = THR_BLOCKED;
+	change_thread(m, t, now.host_ns, &asleep);
 }
 
 void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now)

@@ -12,31 +12,6 @@ static int64_t max_ns(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* What waits or runs on behalf of @t is about to change. */
-void run_settle_around(struct machine *m, struct thr *t, int64_t host_ns)
-{
-	if (t->server)
-		servers_settle_of(m->engine, t, host_ns);
-	if (t->guest)
-		blame_settle(t->guest, host_ns);
-}
-
-void run_settle_waiting(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
-{
-	servers_waiters(e, cpu, host_ns);
-	for (size_t i = 1; i < e->config->n_machines; i++) {
-		struct machine *g = &e->machines[i];
-
-		for (unsigned v = 0; g->n_jobs && v < g->n_vcpus; v++) {
-			if (g->vcpus[v] && g->vcpus[v]->state == THR_READY &&
-				g->vcpus[v]->cpu == cpu) {
-				blame_settle(g, host_ns);
-				break;
-			}
-		}
-	}
-}
-
 /* Guest events seen while their vCPU was off: judged when it runs again. */
 static void judge_pending(struct machine *g, const struct thr *vcpu, int64_t run_start_ns)
 {
@@ -91,13 +66,12 @@ static void check_whereabouts(struct machine *m, unsigned cpu, const struct thr 
 void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated)
 {
+	struct thr_now runs;
+
 	if (t->jobs)
 		check_whereabouts(m, cpu, t, at.host_ns);
-	run_settle_around(m, t, at.host_ns);
 	servers_start(t, at.host_ns, prio);
 	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
-	if (t->jobs)
-		blame_settle(m, at.host_ns);
 	if (t->guest)
 		judge_pending(t->guest, t, at.host_ns - uncertainty_ns);
 	if (t->jobs && t->last_out_ns != VMRT_UNKNOWN && t->ran_cpu != cpu &&
@@ -105,13 +79,15 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 		t->jobs->job.migrations++;
 	if (t->state == THR_UNKNOWN)
 		check_appears(t, at.host_ns);
-	t->state = THR_RUNNING;
-	t->throttled = t->suspended = false;
-	t->cpu = t->ran_cpu = (uint16_t)cpu;
-	if (prio >= 0) {
-		t->prio = prio;
+	runs = change_of(t);
+	runs.state = THR_RUNNING;
+	runs.throttled = runs.suspended = false;
+	runs.cpu = t->ran_cpu = (uint16_t)cpu;
+	if (prio >= 0)
+		runs.prio = prio;
+	change_thread(m, t, at.host_ns, &runs);
+	if (prio >= 0)
 		check_run_begins(t);
-	}
 	t->start_ns = at.host_ns;
 	t->start_local_ns = at.local_ns;
 	t->uncertainty_ns = uncertainty_ns;
@@ -146,7 +122,8 @@ void run_give_slice(
 
 void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state)
 {
-	run_settle_around(m, t, at.host_ns);
+	struct thr_now leaves;
+
 	if (t->jobs) {
 		blame_settle(m, at.host_ns);
 		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
@@ -159,13 +136,15 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 			t->guest->silent_ns +=
 				at.host_ns - max_ns(t->start_ns, t->guest->stats.last_ns);
 	}
+	leaves = change_of(t);
+	if (state & STATE_DEAD_MASK)
+		leaves.state = THR_DEAD;
+	else
+		leaves.state = state == 0 ? THR_READY : THR_BLOCKED;
+	change_thread(m, t, at.host_ns, &leaves);
 	t->last_out_ns = at.host_ns;
 	t->ready_ns = at.host_ns;
 	t->woken_ns = VMRT_UNKNOWN;
-	if (state & STATE_DEAD_MASK)
-		t->state = THR_DEAD;
-	else
-		t->state = state == 0 ? THR_READY : THR_BLOCKED;
 }
 
 /* A thread turns out to be a task's while it is on a CPU. */
@@ -173,12 +152,14 @@ static void found_running(struct machine *m, unsigned index, struct thr *t, stru
 {
 	struct cpu *cpu = &m->cpus[index];
 	bool exact = cpu->in_ns != VMRT_UNKNOWN;
+	struct thr_now runs = change_of(t);
 
-	cpu->thr = t;
-	t->state = THR_RUNNING;
-	t->cpu = t->ran_cpu = (uint16_t)index;
+	runs.state = THR_RUNNING;
+	runs.cpu = t->ran_cpu = (uint16_t)index;
 	if (cpu->prio != PRIO_UNKNOWN)
-		t->prio = cpu->prio;
+		runs.prio = cpu->prio;
+	change_followed(m, index, now.host_ns, t);
+	change_thread(m, t, now.host_ns, &runs);
 	t->start_ns = exact ? cpu->in_ns : now.host_ns;
 	t->start_local_ns = exact ? cpu->in_local_ns : now.local_ns;
 	t->uncertainty_ns = 0;

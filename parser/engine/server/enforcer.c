@@ -80,7 +80,7 @@ static void begin_enforced(struct vmrt_engine *e, struct server *s, const struct
 	s->joined.known = false;
 	for (size_t i = 0; i < s->n_members && !s->active; i++)
 		s->members[i]->former_prio = s->members[i]->prio;
-	s->at_priority = false;
+	change_budget(s, host_ns, false);
 	s->out_ns = host_ns;
 	s->active = true;
 	curve_free(s->curve);
@@ -150,7 +150,7 @@ static void lay_enforced(struct vmrt_engine *e, struct server *s, const struct v
 	s->pub.enforced = true;
 	for (size_t i = 0; i < s->n_members; i++)
 		s->members[i]->former_prio = s->members[i]->prio;
-	s->at_priority = false;
+	change_budget(s, host_ns, false);
 	s->out_ns = host_ns;
 	server_lay_grid(e, s, at, VMRT_PHASE_MARKER, k);
 	s->first_k = s->now.k - k;
@@ -243,7 +243,7 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 	int64_t at, budget;
 
 	check_runs_on(s, host_ns);
-	s->at_priority = true;
+	change_budget(s, host_ns, true);
 	/* by the time this is said, the members have been raised */
 	for (size_t i = 0; i < s->n_members; i++)
 		s->members[i]->unraised = false;
@@ -271,10 +271,7 @@ void servers_mark(
 	if (!s)
 		return;
 	s->enforcer = pid;
-	/* what was waited for until now has the old reason, also where others waited for this
-	 * server */
-	for (size_t i = 0; i < e->config->n_machines; i++)
-		blame_settle(&e->machines[i], host_ns);
+	change_rules(e, host_ns);
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);
 		return;
@@ -285,9 +282,6 @@ void servers_mark(
 		confirm(e, s, rest, host_ns);
 	if (!s->pub.enforced || !s->active)
 		return;
-	/* members of other servers may wait for this one's */
-	for (size_t i = 0; i < e->n_servers; i++)
-		servers_settle(e, &e->servers[i], host_ns);
 	/* members that were woken in a hole are known to wait when they run at last */
 	if (s->unsure && s->checker)
 		checker_appears(s->checker, host_ns + s->pub.period_ns);
@@ -299,7 +293,7 @@ void servers_mark(
 
 		if (s->at_priority)
 			s->out_ns = host_ns;
-		s->at_priority = false;
+		change_budget(s, host_ns, false);
 		/* not if it comes so late that it is about the period before */
 		if (!mark_number(rest, "k", &k) || k == s->now.k - s->first_k) {
 			s->now.depleted_ns = host_ns;
@@ -308,18 +302,22 @@ void servers_mark(
 		}
 	} else if (!strcmp(word, "srv_preempt") && s->at_priority) {
 		/* held back by a server above that has the CPU to itself: the budget is kept */
-		s->at_priority = false;
+		change_budget(s, host_ns, false);
 		s->out_ns = host_ns;
 	} else if (!strcmp(word, "srv_resume")) {
 		check_runs_on(s, host_ns);
-		s->at_priority = true;
+		change_budget(s, host_ns, true);
 	} else if (!strcmp(word, "srv_stop")) {
 		s->truncated = true;
 		s->now.end_ns = host_ns;
 		server_give(e, s);
 		s->active = false;
 		check_end(s);
-		for (size_t i = 0; i < s->n_members; i++)
-			s->members[i]->prio = s->members[i]->former_prio;
+		for (size_t i = 0; i < s->n_members; i++) {
+			struct thr_now former = change_of(s->members[i]);
+
+			former.prio = s->members[i]->former_prio;
+			change_thread(&e->machines[0], s->members[i], host_ns, &former);
+		}
 	}
 }

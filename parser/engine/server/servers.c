@@ -152,10 +152,7 @@ void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 
 			if (t->state != THR_READY || t->cpu != cpu)
 				continue;
-			servers_settle(e, s, host_ns);
-			if (t->guest)
-				blame_settle(t->guest, host_ns);
-			t->state = THR_UNKNOWN;
+			cpus_lose_track(&e->machines[0], t, host_ns);
 		}
 	}
 }

@@ -534,7 +534,6 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 		wait_woken(j, host_ns, f);
 	else
 		wait_forget_end(j);
-	j->thr->suspended = false;
 	j->rel.woke = true;
 }
 
@@ -621,18 +620,19 @@ static bool by_server(const struct machine *m, unsigned cpu)
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out)
 {
 	int64_t state = ev->sw.prev_state;
+	struct thr_now left = change_of(out);
 
-	out->throttled = false;
-	out->suspended = (state & STATE_STOPPED) ||
+	left.throttled = false;
+	left.suspended = (state & STATE_STOPPED) ||
 			 ((state & STATE_DISK) && by_server(m, ev->cpu) &&
 				 (!out->jobs || out->jobs->state != JOB_SLEEPING));
-	if (state != 0)
-		return;
-	if (ev->sw.prev_prio == DEADLINE_PRIO && ev->sw.next_prio >= 0)
-		out->suspended = true;
-	else if (ev->sw.next_pid == 0 ||
-		 (ev->sw.prev_prio < FIRST_FAIR_PRIO && ev->sw.next_prio >= FIRST_FAIR_PRIO))
-		out->throttled = true;
+	if (state == 0 && ev->sw.prev_prio == DEADLINE_PRIO && ev->sw.next_prio >= 0)
+		left.suspended = true;
+	else if (state == 0 &&
+		 (ev->sw.next_pid == 0 ||
+		 (ev->sw.prev_prio < FIRST_FAIR_PRIO && ev->sw.next_prio >= FIRST_FAIR_PRIO)))
+		left.throttled = true;
+	change_thread(m, out, m->engine->now_ns, &left);
 }
 
 /* Does the thread serve all releases that it is late for with one job? */

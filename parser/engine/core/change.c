@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The only place where the state of threads and CPUs and budgets change: each function first
+ * charges the time so far to all accounts that depend on what it changes.
+ *
+ * Accounts are those of the jobs of a machine (blame_settle()) and of a server (servers_settle()).
+ * An account that is settled already at that time is left alone, so that it costs little to ask
+ * twice.
+ */
+#include "engine.h"
+
+#include <stddef.h>
+
+/* The fields that are constant for all others. */
+static struct thr_now *of_thread(struct thr *t)
+{
+	return (void *)((char *)t + offsetof(struct thr, state));
+}
+
+static struct cpu_now *of_cpu(struct machine *m, unsigned cpu)
+{
+	return (void *)((char *)&m->cpus[cpu] + offsetof(struct cpu, known));
+}
+
+static bool *of_budget(struct server *s)
+{
+	return (void *)((char *)s + offsetof(struct server, at_priority));
+}
+
+static void settle_guests(struct vmrt_engine *e, int64_t host_ns)
+{
+	for (size_t i = 1; i < e->config->n_machines; i++)
+		blame_settle(&e->machines[i], host_ns);
+}
+
+/* Jobs and servers whose threads wait for @cpu, which may be charged to who runs there. */
+static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
+{
+	struct vmrt_engine *e = m->engine;
+
+	if (m->index || !e->waiters)
+		return;
+	servers_waiters(e, cpu, host_ns);
+	for (size_t i = 1; i < e->config->n_machines; i++) {
+		struct machine *g = &e->machines[i];
+
+		for (unsigned v = 0; g->n_jobs && v < g->n_vcpus; v++) {
+			if (g->vcpus[v] && g->vcpus[v]->state == THR_READY &&
+				g->vcpus[v]->cpu == cpu) {
+				blame_settle(g, host_ns);
+				break;
+			}
+		}
+	}
+}
+
+/** change_of - what @t is and does now, for change_thread() */
+struct thr_now change_of(const struct thr *t)
+{
+	return (struct thr_now){
+		.state = t->state,
+		.cpu = t->cpu,
+		.prio = t->prio,
+		.boosted = t->boosted,
+		.throttled = t->throttled,
+		.suspended = t->suspended,
+		.nudged = t->nudged,
+	};
+}
+
+/** change_thread - from @host_ns on, @t is as @now says */
+void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now)
+{
+	if (t->server)
+		servers_settle_of(m->engine, t, host_ns);
+	if (t->guest)
+		blame_settle(t->guest, host_ns);
+	if (t->jobs)
+		blame_settle(m, host_ns);
+	*of_thread(t) = *now;
+}
+
+static void settle_cpu(struct machine *m, unsigned cpu, int64_t host_ns)
+{
+	settle_waiters(m, cpu, host_ns);
+	blame_settle(m, host_ns);
+}
+
+/** change_learned - the switch at the end of a run tells at which priority @t has run: that was so
+ * for the time that is not charged yet, too */
+void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio)
+{
+	settle_cpu(m, t->cpu, host_ns);
+	of_thread(t)->prio = prio;
+}
+
+/** change_runner - from @host_ns on, @pid runs on @cpu, at @prio */
+void change_runner(struct machine *m, unsigned cpu, int64_t host_ns, int32_t pid, int prio)
+{
+	struct cpu_now *now = of_cpu(m, cpu);
+
+	settle_cpu(m, cpu, host_ns);
+	now->known = true;
+	now->pid = pid;
+	now->prio = prio;
+	now->thr = threads_find(m, pid);
+}
+
+/** change_runner_unknown - who runs on @cpu is not known any more */
+void change_runner_unknown(struct machine *m, unsigned cpu, int64_t host_ns)
+{
+	struct cpu_now *now = of_cpu(m, cpu);
+
+	settle_cpu(m, cpu, host_ns);
+	now->known = false;
+	now->interrupts = 0;
+	now->thr = NULL;
+}
+
+/** change_runner_prio - who runs on @cpu does so at another priority */
+void change_runner_prio(struct machine *m, unsigned cpu, int64_t host_ns, int prio)
+{
+	settle_cpu(m, cpu, host_ns);
+	of_cpu(m, cpu)->prio = prio;
+}
+
+/** change_followed - who runs on @cpu is followed as @t from now on, or not any more (NULL) */
+void change_followed(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t)
+{
+	if (m->cpus[cpu].thr == t)
+		return;
+	settle_cpu(m, cpu, host_ns);
+	of_cpu(m, cpu)->thr = t;
+}
+
+/** change_interrupts - so many interrupts are being handled on @cpu */
+void change_interrupts(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts)
+{
+	if (m->cpus[cpu].interrupts == interrupts)
+		return;
+	blame_settle(m, host_ns);
+	if (!m->index)
+		settle_guests(m->engine, host_ns);
+	of_cpu(m, cpu)->interrupts = interrupts;
+}
+
+/** change_rules - an enforcer has said something: whatever waited until @host_ns did so under the
+ * former rules, also for other servers' members */
+void change_rules(struct vmrt_engine *e, int64_t host_ns)
+{
+	blame_settle(&e->machines[0], host_ns);
+	settle_guests(e, host_ns);
+	for (size_t i = 0; i < e->n_servers; i++)
+		servers_settle(e, &e->servers[i], host_ns);
+}
+
+/** change_budget - from @host_ns on, the members of @s have budget, or have none */
+void change_budget(struct server *s, int64_t host_ns, bool at_priority)
+{
+	change_rules(s->engine, host_ns);
+	*of_budget(s) = at_priority;
+}
