@@ -11,7 +11,16 @@
 
 #include <stddef.h>
 
-/* The fields that are constant for all others. */
+/* The fields that are constant for all others lie in their structures as in these. */
+_Static_assert(offsetof(struct thr, nudged) - offsetof(struct thr, state) ==
+			       offsetof(struct thr_now, nudged) &&
+		       sizeof(struct thr_now) == offsetof(struct thr_now, nudged) + sizeof(bool),
+	"struct thr_now is not as in struct thr");
+_Static_assert(
+	offsetof(struct cpu, thr) - offsetof(struct cpu, known) == offsetof(struct cpu_now, thr) &&
+		sizeof(struct cpu_now) == offsetof(struct cpu_now, thr) + sizeof(struct thr *),
+	"struct cpu_now is not as in struct cpu");
+
 static struct thr_now *of_thread(struct thr *t)
 {
 	return (void *)((char *)t + offsetof(struct thr, state));
@@ -90,6 +99,8 @@ static void settle_cpu(struct machine *m, unsigned cpu, int64_t host_ns)
  * for the time that is not charged yet, too */
 void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio)
 {
+	if (t->prio == prio)
+		return;
 	settle_cpu(m, t->cpu, host_ns);
 	of_thread(t)->prio = prio;
 }

@@ -213,13 +213,16 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole)
 	checker_safe(s->checker, check_safe_ns(e));
 }
 
-/* When the period ends that @s is in at @ns. */
+/* When the period ends that @s is in at @ns; it may be settled behind that, or not so far. */
 static int64_t deadline_at(const struct server *s, int64_t ns)
 {
-	int64_t late = ns - s->now.end_ns;
+	int64_t late = ns - s->now.end_ns, period = s->pub.period_ns;
 
-	return late < 0 ? s->now.end_ns
-			: s->now.end_ns + (late / s->pub.period_ns + 1) * s->pub.period_ns;
+	if (late >= 0)
+		return s->now.end_ns + (late / period + 1) * period;
+	if (ns < s->now.start_ns)
+		return s->now.end_ns - (s->now.start_ns - ns + period - 1) / period * period;
+	return s->now.end_ns;
 }
 
 static bool has_later_deadline(const struct server *other, const struct server *s)

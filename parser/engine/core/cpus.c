@@ -39,8 +39,8 @@ bool cpus_add(struct machine *m, unsigned cpu)
 	return true;
 }
 
-void cpus_set_current(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
-	int64_t host_ns)
+void cpus_set_current(
+	struct machine *m, unsigned index, int32_t pid, const char *comm, int prio, int64_t host_ns)
 {
 	struct cpu *cpu = &m->cpus[index];
 
@@ -138,8 +138,8 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 {
 	struct thr *in = run_follow(m, pid, comm, prio, now);
 
-	cpus_set_current(m, index, pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio,
-		now.host_ns);
+	cpus_set_current(
+		m, index, pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio, now.host_ns);
 	if (in)
 		run_begins(m, index, in, now, prio, 0, true);
 }

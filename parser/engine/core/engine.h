@@ -64,38 +64,36 @@ struct instant {
  * What time is charged by: the state of threads, of CPUs, and budgets. These fields are constant
  * for everybody but change.c, whose functions charge the time so far before they change them.
  */
-#define THR_NOW                                                                                    \
-	enum thr_state state;                                                                      \
-	uint16_t cpu; /* it runs or waits there, or did */                                         \
-	int prio;                                                                                  \
-	bool boosted;	/* by priority inheritance */                                              \
-	bool throttled; /* switched out by the kernel's bandwidth control, not for a thread */     \
-	bool suspended; /* not asleep: stopped, or put to sleep by a server */                     \
-	bool nudged;	/* it slept, and its server's enforcer woke it up so that it stops */
+#define THR_NOW(kind)                                                                              \
+	kind enum thr_state state;                                                                 \
+	kind uint16_t cpu; /* it runs or waits there, or did */                                    \
+	kind int prio;                                                                             \
+	kind bool boosted;   /* by priority inheritance */                                         \
+	kind bool throttled; /* switched out by the kernel's bandwidth control, for no thread */   \
+	kind bool suspended; /* not asleep: stopped, or put to sleep by a server */                \
+	kind bool nudged;    /* it slept, and its server's enforcer woke it up so that it stops */
 
-#define CPU_NOW                                                                                    \
-	bool known;	     /* who runs is known */                                               \
-	unsigned interrupts; /* that are being handled, one within the other */                    \
-	int32_t pid;                                                                               \
-	int prio;                                                                                  \
-	struct thr *thr; /* if followed */
+#define CPU_NOW(kind)                                                                              \
+	kind bool known;	  /* who runs is known */                                          \
+	kind unsigned interrupts; /* that are being handled, one within the other */               \
+	kind int32_t pid;                                                                          \
+	kind int prio;                                                                             \
+	struct thr *kind thr; /* if followed */
 
 struct thr_now {
-	THR_NOW
+	THR_NOW()
 };
 
 struct cpu_now {
-	CPU_NOW
+	CPU_NOW()
 };
 
 /* A thread that is followed. */
 struct thr {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has heard of it */
-	const struct {
-		THR_NOW
-	};
-	uint16_t ran_cpu; /* of the last run */
+	THR_NOW(const)
+	uint16_t ran_cpu;		  /* of the last run */
 	int former_prio;		  /* before an enforcer came */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
@@ -116,7 +114,7 @@ struct thr {
 	bool selected; /* not of a VM, but selected by a server */
 	bool unraised; /* its server had budget, but its last switch showed no real-time priority */
 	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
-	struct jobs *jobs; /* of a declared task */
+	struct jobs *jobs;	 /* of a declared task */
 	struct {
 		bool begun, slept;
 		int64_t start_ns, supply_ns;
@@ -155,9 +153,7 @@ struct cancelled {
 #define CANCELLED_MAX 4
 
 struct cpu {
-	const struct {
-		CPU_NOW
-	};
+	CPU_NOW(const)
 	bool idle_is_silent; /* a switch from its idle thread was missing: what that does is not
 				recorded */
 	int32_t left_pid;    /* who was switched out last, while its last records may still come */
@@ -231,11 +227,11 @@ struct server {
 	struct vmrt_server pub;
 	bool active; /* periods are being counted */
 	bool announced;
-	bool unsure;	     /* enforced: its last word may have been lost */
-	bool late;	     /* enforced: since before the recording began */
+	bool unsure;		/* enforced: its last word may have been lost */
+	bool late;		/* enforced: since before the recording began */
 	const bool at_priority; /* enforced: the members have budget */
-	bool others_charged; /* enforced: the VM's other threads use it up, too */
-	int64_t out_ns;	     /* or have not since then */
+	bool others_charged;	/* enforced: the VM's other threads use it up, too */
+	int64_t out_ns;		/* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
 	bool slept; /* by the kernel: a sleep may have moved the periods since the last grid point
 		     */
@@ -500,8 +496,7 @@ void journal_free(struct jobs *j);
 
 /* change.c */
 struct thr_now change_of(const struct thr *t);
-void change_thread(
-	struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now);
+void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now);
 void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio);
 void change_runner(struct machine *m, unsigned cpu, int64_t host_ns, int32_t pid, int prio);
 void change_runner_unknown(struct machine *m, unsigned cpu, int64_t host_ns);

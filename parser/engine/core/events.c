@@ -30,8 +30,8 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (!cpu->fired.thread || (ev->sw.prev_pid == cpu->fired.thread && ev->sw.prev_state))
 		cpu->fired.ptr = 0;
 	cpu->server_timer = false;
-	cpus_set_current(m, ev->cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio,
-		now.host_ns);
+	cpus_set_current(
+		m, ev->cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now.host_ns);
 	change_interrupts(m, ev->cpu, now.host_ns, 0); /* nothing switches within one */
 	cpu->left_pid = ev->sw.prev_pid;
 	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;

@@ -629,10 +629,11 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *ou
 	if (state == 0 && ev->sw.prev_prio == DEADLINE_PRIO && ev->sw.next_prio >= 0)
 		left.suspended = true;
 	else if (state == 0 &&
-		 (ev->sw.next_pid == 0 ||
-		 (ev->sw.prev_prio < FIRST_FAIR_PRIO && ev->sw.next_prio >= FIRST_FAIR_PRIO)))
+		 (ev->sw.next_pid == 0 || (ev->sw.prev_prio < FIRST_FAIR_PRIO &&
+						  ev->sw.next_prio >= FIRST_FAIR_PRIO)))
 		left.throttled = true;
-	change_thread(m, out, m->engine->now_ns, &left);
+	if (left.throttled != out->throttled || left.suspended != out->suspended)
+		change_thread(m, out, m->engine->now_ns, &left);
 }
 
 /* Does the thread serve all releases that it is late for with one job? */
