@@ -610,6 +610,7 @@ void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int
 /* engine-supply.c */
 void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns);
 /** servers_settle_of - servers_settle() for all servers that @t is a member of */
+void servers_ran_on(const struct thr *t, unsigned cpu);
 void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
 void servers_steal(const struct thr *t, int64_t from_ns, int64_t to_ns);

@@ -86,6 +86,8 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 	if (prio >= 0)
 		runs.prio = prio;
 	change_thread(m, t, at.host_ns, &runs);
+	if (t->server)
+		servers_ran_on(t, cpu);
 	if (prio >= 0)
 		check_run_begins(t);
 	t->start_ns = at.host_ns;

@@ -92,7 +92,6 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 			out->supply.wanting++;
 			check_supply(e, s, t, &out->supply);
 		} else if (t->state == THR_RUNNING) {
-			s->cpus |= UINT64_C(1) << (t->cpu & 63);
 			out->supply.wanting++;
 			if (has_priority(s, t))
 				out->supply.served++;
@@ -316,6 +315,16 @@ void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_
 	servers_settle(e, t->server, host_ns);
 	for (size_t i = 0; i < t->n_also; i++)
 		servers_settle(e, t->also[i], host_ns);
+}
+
+/* A member runs there from now on, so that servers on the same CPUs know of each other. */
+void servers_ran_on(const struct thr *t, unsigned cpu)
+{
+	uint64_t bit = UINT64_C(1) << (cpu & 63);
+
+	t->server->cpus |= bit;
+	for (size_t i = 0; i < t->n_also; i++)
+		t->also[i]->cpus |= bit;
 }
 
 static void server_uncertain(
