@@ -9,10 +9,16 @@
 
 #define MAX_CPU 1023
 
+#define LONGEST_NS (1000 * INT64_C(86400) * VMRT_NS_PER_S)
+
 static int set_duration(
 	struct experiment_parser *p, int line, const char *key, const char *value, int64_t *out)
 {
-	switch (vmrt_parse_duration(value, p->exp->tick_ns, out)) {
+	enum vmrt_status status = vmrt_parse_duration(value, p->exp->tick_ns, out);
+
+	if (status == VMRT_OK && *out > LONGEST_NS)
+		status = VMRT_ERANGE;
+	switch (status) {
 	case VMRT_OK:
 		return 1;
 	case VMRT_ERANGE:

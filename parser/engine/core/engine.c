@@ -11,6 +11,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Rows that no event stands for, as of releases that nobody served: so many, and so many for each
+ * event. One impossible time stamp, or a period of nanoseconds, cannot make millions. */
+#define ROWS_FREE 4096
+#define ROWS_PER_EVENT 4
+/* Times beyond this, 73 years, are none: sums of them could overflow. */
+#define TIME_MAX_NS (UINT64_C(1) << 61)
+
+int64_t engine_most_rows(const struct vmrt_engine *e)
+{
+	return ROWS_FREE + e->n_events * ROWS_PER_EVENT;
+}
+
+static bool is_time(int64_t ns)
+{
+	return (uint64_t)ns + TIME_MAX_NS <= 2 * TIME_MAX_NS;
+}
+
+/* May another such row be made? It is then counted. */
+bool engine_may_add(struct vmrt_engine *e)
+{
+	if (e->n_added >= engine_most_rows(e))
+		return false;
+	e->n_added++;
+	return true;
+}
+
 int64_t to_host(struct machine *m, int64_t local_ns)
 {
 	return m->config->clock ? vmrt_clockmap_to_host(m->config->clock, local_ns, &m->clock_hint)
@@ -43,8 +69,13 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	struct instant now;
 	struct cpu *cpu;
 
+	if (!is_time(host_ns) || !is_time(ev->ts)) {
+		m->stats.out_of_order++;
+		return VMRT_OK;
+	}
 	if (!cpus_have(m, ev->cpu))
 		return VMRT_ENOMEM;
+	e->n_events++;
 	if (e->now_ns == VMRT_UNKNOWN) {
 		if (e->start_ns == VMRT_UNKNOWN || e->start_ns > host_ns)
 			e->start_ns = host_ns;

@@ -345,6 +345,7 @@ struct vmrt_engine {
 	bool waiters;	   /* it matters for whom a vCPU waits: there are servers or guests */
 	bool names_wanted; /* those of all threads: whoever a job waits for is named */
 	uint32_t next_thread;
+	int64_t n_events, n_added; /* pushed; rows made without an event of their own */
 	int64_t start_ns, now_ns;
 	bool out_of_memory;
 };
@@ -701,6 +702,8 @@ bool mark_number(const char *rest, const char *key, int64_t *out);
 
 /* engine.c */
 int64_t to_host(struct machine *m, int64_t local_ns);
+int64_t engine_most_rows(const struct vmrt_engine *e);
+bool engine_may_add(struct vmrt_engine *e);
 struct thr *vcpu_of(const struct machine *m, unsigned cpu);
 
 #endif

@@ -7,9 +7,6 @@
 
 #include <string.h>
 
-#define PERIODS_FREE 4096
-#define PERIODS_PER_EVENT 4
-
 void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 {
 	bool whole = !s->truncated && !s->slept;
@@ -144,19 +141,6 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 		checker_supply(s->checker, from, to, &seg->supply);
 }
 
-/*
- * So many periods a server may have: in proportion to what was recorded, so that one impossible
- * time stamp, or a period of nanoseconds, cannot make millions.
- */
-static int64_t most_periods(const struct vmrt_engine *e)
-{
-	uint64_t events = 0;
-
-	for (size_t i = 0; i < e->config->n_machines; i++)
-		events += e->machines[i].stats.events;
-	return PERIODS_FREE + (int64_t)events * PERIODS_PER_EVENT;
-}
-
 /* Nothing was recorded for more periods than there may be: those up to @to_ns are left out, and the
  * time is told as a loss. */
 static void leave_out_periods(struct vmrt_engine *e, struct server *s, int64_t to_ns)
@@ -181,7 +165,7 @@ static void leave_out_periods(struct vmrt_engine *e, struct server *s, int64_t t
 static void put(struct vmrt_engine *e, struct server *s, const struct segment *seg)
 {
 	while (s->active && s->settled_ns < seg->to_ns) {
-		if (s->n_periods >= most_periods(e)) {
+		if (s->n_periods >= engine_most_rows(e)) {
 			leave_out_periods(e, s, seg->to_ns);
 			if (s->settled_ns >= seg->to_ns)
 				break;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GRID_STEPS_MAX 1000
+
 /* A job whose timer expired a little early, by the clocks' errors, has not arrived yet either. */
 bool jobs_arrived(const struct jobs *j, int64_t host_ns)
 {
@@ -406,10 +408,15 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	if (j->grid_host_ns <= host_ns) {
 		j->grid_local_ns +=
 			(host_ns - j->grid_host_ns) / j->rel.period_ns * j->rel.period_ns;
-		do {
+		/* the map of a clock that was stepped may need a few */
+		for (int n = 0; j->grid_host_ns <= host_ns; n++) {
+			if (n == GRID_STEPS_MAX) {
+				set_grid(j, VMRT_UNKNOWN);
+				break;
+			}
 			j->grid_local_ns += j->rel.period_ns;
 			j->grid_host_ns = to_host(j->machine, j->grid_local_ns);
-		} while (j->grid_host_ns <= host_ns);
+		}
 	}
 }
 

@@ -306,11 +306,10 @@ int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires)
 	if (n < 2 || llabs(expires - before - n * period) > period / GRID_TOLERANCE)
 		return 0;
 	lost = tainted(j);
-	for (int64_t i = 1; lost && i < n; i++)
+	/* what there is no room for is a number only */
+	for (n--; lost && n && engine_may_add(j->machine->engine); n--)
 		jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
-	if (lost)
-		return 0;
-	return n - 1;
+	return n;
 }
 
 /* The next job is due when @timer expires, at @expires or, if that is VMRT_UNKNOWN, when it does.
@@ -515,7 +514,9 @@ static void give_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t e
 		behind = count_behind(j, next, period, end_ns);
 		period = 0;
 	}
-	for (int n = 0; n < BACKLOG_MAX && to_host(j->machine, next) < end_ns; n++) {
+	for (int n = 0; n < BACKLOG_MAX && to_host(j->machine, next) < end_ns &&
+			engine_may_add(j->machine->engine);
+		n++) {
 		jobs_clear(j);
 		jobs_set_arrival(j, next);
 		j->job.skipped = skipped;
