@@ -42,6 +42,7 @@ $(O)/tests/%: $(O)/obj/tests/tools/%.o $(TEST_LIB) $(LIB)
 	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ $(VMRT_LDLIBS)
 
 # Fuzz targets need all code instrumented: objects and a library of their own, by clang.
+COMMA := ,
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-missing-prototypes
 FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzzobj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)) $(wildcard tests/lib/*.c))
 
@@ -56,7 +57,11 @@ $(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS)
 
 $(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzz/libvmrt.a
 	$(call say,FUZZ,$@)
-	$(Q)clang $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(VMRT_LDLIBS)
+	$(Q)clang $(FUZZ_FLAGS) $(FUZZ_WRAP) -fsanitize=fuzzer -o $@ $^ $(VMRT_LDLIBS)
+
+# The agent's tracer and its buffers are doubles there.
+$(O)/fuzz/fuzz_agent: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=,$(addprefix vmrt_tracer_,open close on off cpus \
+	page_size buffer stats meta reset) $(addprefix vmrt_tail_,begin next end))
 
 .SECONDARY:
 
@@ -69,6 +74,11 @@ fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 \
 			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) 2>&1 | tail -n 3 || exit 1; \
 	done
+
+TIME ?= 2h
+.PHONY: campaign
+campaign: fuzz-targets ## fuzz every target by turns for TIME (2h) of CPU time; goes on where it was stopped
+	$(Q)O=$(O) tests/campaign $(TIME)
 
 goldens: all ## write what the recordings in tests/data give now into tests/data/golden
 	$(Q)O=$(O) tests/golden --refresh

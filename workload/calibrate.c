@@ -32,6 +32,7 @@
  */
 #define EPISODE_RATIO 1.6 /* 99th percentile over the median; 1.12 to 1.35 on a quiet machine */
 #define ATTEMPTS 3
+#define LOAD_UNITS_MAX (UINT64_C(1) << 53) /* of a job; beyond, doubles are no whole numbers */
 
 static int64_t time_work(uint64_t units)
 {
@@ -135,7 +136,9 @@ uint64_t load_units_for(int64_t ns, double scale, double ns_per_unit)
 {
 	double units = floor((double)ns * scale / ns_per_unit);
 
-	return units < 1 ? 1 : (uint64_t)units;
+	if (!(units >= 1))
+		return 1;
+	return units < (double)LOAD_UNITS_MAX ? (uint64_t)units : LOAD_UNITS_MAX;
 }
 
 void load_calibration_print(const struct load_calibration *cal, const char *prefix, FILE *out)
