@@ -87,6 +87,13 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 
 	if (!strcmp(key, "vm"))
 		return set_name(p, line, key, value, s->vm);
+	if (!strcmp(key, "user")) {
+		if (!*value || strlen(value) >= sizeof(s->user) || strpbrk(value, " :/\"'"))
+			return experiment_complain(
+				p, line, "user = %.60s: give the name or number of a user", value);
+		strcpy(s->user, value);
+		return 1;
+	}
 	if (!strcmp(key, "period"))
 		return set_duration(p, line, key, value, &s->period_ns);
 	if (!strcmp(key, "budget"))
@@ -129,7 +136,7 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 			value);
 	}
 	return experiment_complain(p, line,
-		"unknown key '%.60s' in [server %s]: allowed are vm, policy, period, budget, "
+		"unknown key '%.60s' in [server %s]: allowed are vm, user, policy, period, budget, "
 		"priority, "
 		"depletion, background, helpers and cpu",
 		key, s->name);

@@ -228,6 +228,7 @@ static const struct vmrt_option option_table[] = {
 		.standard = "with RUN, those it was recorded with",
 		VMRT_TEXT(OF, source.experiment)},
 	{"vm", 0, "NAME", "only this VM", VMRT_TEXT(OF, source.vm)},
+	VMRT_OPTION_OWNER,
 	{"delay", 'd', "TIME", "between two updates", .standard = "1s",
 		VMRT_TIME(OF, delay_ns, TOP_DELAY_MIN, TOP_DELAY_MAX)},
 	{"iterations", 'n', "N", "end after so many updates",

@@ -117,6 +117,7 @@ static const struct vmrt_option options[] = {
 		VMRT_LIST(OF, vms, n_vms)},
 	{"all-vms", 0, NULL, "record all VMs, also those that start meanwhile",
 		VMRT_FLAG(OF, all_vms)},
+	VMRT_OPTION_OWNER,
 	{"no-guest", 0, NULL, "record the host only", VMRT_FLAG(OF, no_guest)},
 	{"hsf", 0, NULL, "enforce the experiment's servers meanwhile (vmrt-hsf)",
 		VMRT_FLAG(OF, hsf)},

@@ -17,6 +17,7 @@ static struct vms_opts {
 
 static const struct vmrt_column columns[] = {
 	{"vm", "vm", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"owner", "owner", NULL, VMRT_CELL_TEXT, 0, 1},
 	{"hypervisor", "hypervisor", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
 	{"accel", "accel", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
 	{"pid", "pid", NULL, VMRT_CELL_COUNT, 0, 1},
@@ -113,10 +114,11 @@ static void put_thread(
 	struct vmrt_table *table, const struct vmrt_vm *vm, const struct vmrt_vm_thread *t)
 {
 	struct vmrt_thread_limits limits;
-	char affinity[AFFINITY_TEXT];
+	char affinity[AFFINITY_TEXT], owner[VMRT_OWNER_MAX];
 
 	affinity_text(&t->affinity, affinity, sizeof(affinity));
 	vmrt_put_text(table, vm->name);
+	vmrt_put_text(table, vmrt_user_name(vm->uids[0], owner));
 	vmrt_put_text(table, vm->hypervisor);
 	vmrt_put_text(table, vm->accel[0] ? vm->accel : NULL);
 	vmrt_put_count(table, vm->pid);
@@ -147,7 +149,7 @@ static int run(void *opts)
 	enum vmrt_status status;
 	size_t n;
 
-	if (vmrt_vms_find(&vms, &n, &err) != VMRT_OK) {
+	if (vmrt_vms_find_all(&vms, &n, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}

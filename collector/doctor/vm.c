@@ -147,7 +147,8 @@ static void check_agent(struct doctor *d, const struct vmrt_vm *vm)
 {
 	static const char why[] = "without an agent only the host's side of this VM can be seen";
 	const char *sockets[VMRT_VM_LINKS];
-	struct vmrt_guest_options options = {.name = vm->name, .sockets = sockets, .buffer = 65536};
+	struct vmrt_guest_options options = {
+		.name = vm->name, .owner = vm->uids[0], .sockets = sockets, .buffer = 65536};
 	struct vmrt_guest_result result;
 	struct vmrt_guest *guest;
 	struct vmrt_error err;

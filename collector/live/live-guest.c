@@ -70,6 +70,7 @@ void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned po
 	const char *socket = vm->link[port];
 	struct vmrt_guest_options options = {
 		.name = vm->name,
+		.owner = vm->uids[0],
 		.sockets = &socket,
 		.n_sockets = 1,
 		.buffer = buffer,

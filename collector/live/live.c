@@ -45,7 +45,8 @@ struct vmrt_live {
 
 /* ---- which VMs ---- */
 
-static enum vmrt_status add_vm(struct vmrt_live *live, const char *pattern, struct vmrt_error *err)
+static enum vmrt_status add_vm(
+	struct vmrt_live *live, const char *pattern, const char *user, struct vmrt_error *err)
 {
 	struct vmrt_vm *more, *vm;
 	enum vmrt_status status;
@@ -53,7 +54,7 @@ static enum vmrt_status add_vm(struct vmrt_live *live, const char *pattern, stru
 	for (size_t i = 0; i < live->n_vms; i++)
 		if (vmrt_vm_match(&live->vms[i], pattern))
 			return VMRT_OK;
-	status = vmrt_vm_get(pattern, &vm, err);
+	status = vmrt_vm_get_of(pattern, user, &vm, err);
 	if (status != VMRT_OK)
 		return status;
 	more = realloc(live->vms, (live->n_vms + 1) * sizeof(*more));
@@ -73,7 +74,7 @@ static enum vmrt_status find_vms(struct vmrt_live *live, struct vmrt_error *err)
 	enum vmrt_status status = VMRT_OK;
 
 	if (live->options.vm) {
-		status = add_vm(live, live->options.vm, err);
+		status = add_vm(live, live->options.vm, "", err);
 		if (status == VMRT_OK)
 			snprintf(live->vm, sizeof(live->vm), "%s", live->vms[0].name);
 		return status;
@@ -81,10 +82,10 @@ static enum vmrt_status find_vms(struct vmrt_live *live, struct vmrt_error *err)
 	if (!exp)
 		return vmrt_vms_find(&live->vms, &live->n_vms, err);
 	for (size_t i = 0; i < exp->n_servers && status == VMRT_OK; i++)
-		status = add_vm(live, exp->servers[i].vm, err);
+		status = add_vm(live, exp->servers[i].vm, exp->servers[i].user, err);
 	for (size_t i = 0; i < exp->n_tasks && status == VMRT_OK; i++)
 		if (strcmp(exp->tasks[i].machine, VMRT_HOST) != 0)
-			status = add_vm(live, exp->tasks[i].machine, err);
+			status = add_vm(live, exp->tasks[i].machine, "", err);
 	return status;
 }
 

@@ -77,6 +77,7 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	struct vmrt_guest_options options = {
 		.name = vm->vm.name,
+		.owner = vm->vm.uids[0],
 		.sockets = g->sockets,
 		.n_sockets = g->n_sockets,
 		.secret = rec->options->secret,

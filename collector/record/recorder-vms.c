@@ -54,15 +54,16 @@ static enum vmrt_status add_hidden(
 	return add_vm(rec, &vm, err);
 }
 
+/* @user: whose VM it must be; "": of any user who is trusted */
 static enum vmrt_status add_pattern(
-	struct vmrt_recorder *rec, const char *pattern, struct vmrt_error *err)
+	struct vmrt_recorder *rec, const char *pattern, const char *user, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 	struct vmrt_vm *vm;
 
 	if (known(rec, pattern))
 		return VMRT_OK;
-	status = vmrt_vm_get(pattern, &vm, err);
+	status = vmrt_vm_get_of(pattern, user, &vm, err);
 	if (status == VMRT_ENOENT && link_of(rec->options, pattern))
 		return add_hidden(rec, pattern, err);
 	if (status != VMRT_OK)
@@ -91,7 +92,7 @@ static enum vmrt_status add_all(struct vmrt_recorder *rec, struct vmrt_error *er
 		return status;
 	for (size_t i = 0; i < n && status == VMRT_OK; i++) {
 		snprintf(pattern, sizeof(pattern), "pid:%d", (int)vms[i].pid);
-		status = add_pattern(rec, pattern, err);
+		status = add_pattern(rec, pattern, "", err);
 		if (status == VMRT_ENOENT)
 			status = VMRT_OK; /* it has just ended */
 	}
@@ -126,14 +127,14 @@ enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_e
 	enum vmrt_status status = VMRT_OK;
 
 	for (size_t i = 0; e && i < e->n_servers && status == VMRT_OK; i++)
-		status = add_pattern(rec, e->servers[i].vm, err);
+		status = add_pattern(rec, e->servers[i].vm, e->servers[i].user, err);
 	for (size_t i = 0; e && i < e->n_tasks && status == VMRT_OK; i++)
 		if (strcmp(e->tasks[i].machine, VMRT_HOST))
-			status = add_pattern(rec, e->tasks[i].machine, err);
+			status = add_pattern(rec, e->tasks[i].machine, "", err);
 	for (size_t i = 0; i < o->n_vms && status == VMRT_OK; i++)
-		status = add_pattern(rec, o->vms[i], err);
+		status = add_pattern(rec, o->vms[i], "", err);
 	for (size_t i = 0; i < o->n_links && status == VMRT_OK; i++)
-		status = add_pattern(rec, o->links[i].vm, err);
+		status = add_pattern(rec, o->links[i].vm, "", err);
 	if (o->all_vms && status == VMRT_OK)
 		status = add_all(rec, err);
 	if (status == VMRT_OK)

@@ -22,6 +22,7 @@
 #include "parser/dat/datwrite.h"
 #include "collector/cmd/trace.h"
 
+#define OWNERS_TOLD 32		 /* users named with --owner, to vmrt-hsf */
 #define COMMAND_PATIENCE_MS 5000 /* for a command to obey a signal */
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
 #define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
@@ -180,7 +181,10 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	char program[PATH_MAX], number[16];
 	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
 	char *experiment = strdup(rec->options->experiment);
-	char *argv[] = {program, run, no_wait, opt_notify, number, experiment, NULL};
+	char *argv[6 + OWNERS_TOLD + 1] = {program, run, no_wait, opt_notify, number, experiment};
+	char owners[OWNERS_TOLD][24];
+	const uid_t *uids;
+	size_t n_owners = vmrt_owners_added(&uids);
 	struct pollfd fds[3];
 	enum vmrt_status status;
 	int ready[2];
@@ -191,6 +195,10 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	}
 	beside_us("vmrt-hsf", program, sizeof(program));
 	snprintf(number, sizeof(number), "%d", ready[1]);
+	for (size_t i = 0; i < n_owners && i < OWNERS_TOLD; i++) {
+		snprintf(owners[i], sizeof(owners[i]), "--owner=%u", (unsigned)uids[i]);
+		argv[6 + i] = owners[i];
+	}
 	status = vmrt_child_start(&rec->hsf, argv, true, ready[1], err);
 	close(ready[1]);
 	free(experiment);

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
+/* Reaching an agent: by the first way behind which one answers, if its user may be trusted. */
 #include "guest-session.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <vmrt/units.h>
+#include <vmrt/vms.h>
 
 #include "collector/wire/secret.h"
 #include "collector/wire/transport.h"
@@ -48,6 +52,26 @@ static enum vmrt_status greet(struct vmrt_guest *g, const char *path, struct vmr
 	return VMRT_OK;
 }
 
+/* Any user can listen on a path that another one may have meant for a VM. */
+static enum vmrt_status check_listener(
+	struct vmrt_guest *g, const struct vmrt_transport *t, struct vmrt_error *err)
+{
+	char name[VMRT_OWNER_MAX];
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (t->kind != VMRT_TRANSPORT_UNIX)
+		return VMRT_OK;
+	if (getsockopt(g->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return vmrt_fail_errno(err, errno, "cannot tell who listens");
+	if (peer.uid == g->options.owner || vmrt_owner_allowed(peer.uid))
+		return VMRT_OK;
+	return vmrt_fail(err, VMRT_EPERM,
+		"user %s listens there, who is neither root nor you: --owner %s says that it is "
+		"meant",
+		vmrt_user_name(peer.uid, name), name);
+}
+
 /* Over TCP anybody can listen, and anybody connect: both sides prove that they know the secret. */
 static enum vmrt_status prove(
 	struct vmrt_guest *g, const struct vmrt_transport *t, struct vmrt_error *err)
@@ -77,6 +101,10 @@ static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vm
 		status = vmrt_transport_connect(&t,
 			t.kind == VMRT_TRANSPORT_SSH ? SSH_MS : CONNECT_MS, g->wake_fd, &g->fd,
 			&why);
+	if (status == VMRT_OK && (status = check_listener(g, &t, &why)) != VMRT_OK) {
+		close(g->fd);
+		g->fd = -1;
+	}
 	if (status != VMRT_OK)
 		return vmrt_fail(err, status, "cannot reach the agent in %s through %s: %s",
 			g->name, way, why.text);

@@ -79,8 +79,17 @@ enum vmrt_status vmrt_vm_add_thread(
 /** vmrt_vm_is_selection - does @pattern begin with pid:, cgroup: or thread: ? */
 bool vmrt_vm_is_selection(const char *pattern);
 
-/** vmrt_vm_select - threads that are no known VM, as one; all of them count as vCPUs */
-enum vmrt_status vmrt_vm_select(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
+/**
+ * vmrt_vm_select - threads that are no known VM, as one; all of them count as vCPUs
+ * @only: of this user alone; NULL: of users that are trusted. Threads of others are left out
+ *
+ * Return: VMRT_OK; VMRT_ENOENT, VMRT_EPERM if there are only threads of others; VMRT_EINVAL...
+ */
+enum vmrt_status vmrt_vm_select(
+	const char *pattern, const uid_t *only, struct vmrt_vm **out, struct vmrt_error *err);
+
+/** vmrt_read_owner - real and effective user of @pid; -1 if not known. @proc: "/proc" */
+void vmrt_read_owner(const char *proc, pid_t pid, uid_t uids[2]);
 
 /** vmrt_cgroup_parse - the path of the cgroup with the CPU limit from the text of /proc/PID/cgroup
  */

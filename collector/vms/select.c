@@ -36,15 +36,30 @@ static pid_t number(const char *text)
 	return vmrt_parse_int(text, 1, INT32_MAX, &n) == VMRT_OK ? (pid_t)n : 0;
 }
 
+/* A selection while it is made. */
+struct selection {
+	const uid_t *only; /* of this user alone; NULL: of those that are trusted */
+	size_t refused;	   /* threads of other users */
+};
+
 /* Every thread of a selection is one that the selection is for. */
-static enum vmrt_status add(struct vmrt_vm *vm, pid_t tid, struct vmrt_error *err)
+static enum vmrt_status add(
+	struct vmrt_vm *vm, struct selection *s, pid_t tid, struct vmrt_error *err)
 {
+	struct vmrt_vm owner = {.name = ""};
 	size_t before = vm->n_threads;
 	enum vmrt_status status;
 
 	for (size_t i = 0; i < vm->n_threads; i++)
 		if (vm->threads[i].tid == tid)
 			return VMRT_OK;
+	vmrt_read_owner("/proc", tid, owner.uids);
+	if (!vmrt_vm_allowed(&owner, s->only)) {
+		s->refused++;
+		return VMRT_OK;
+	}
+	if (!vm->n_threads)
+		memcpy(vm->uids, owner.uids, sizeof(vm->uids));
 	status = vmrt_vm_add_thread(vm, "/proc", tid, err);
 	if (vm->n_threads > before) {
 		vm->threads[before].role = VMRT_ROLE_VCPU;
@@ -53,8 +68,8 @@ static enum vmrt_status add(struct vmrt_vm *vm, pid_t tid, struct vmrt_error *er
 	return status;
 }
 
-static enum vmrt_status add_process(
-	struct vmrt_vm *vm, pid_t pid, const char *comm, struct vmrt_error *err)
+static enum vmrt_status add_process(struct vmrt_vm *vm, struct selection *s, pid_t pid,
+	const char *comm, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	char path[64], *name;
@@ -74,10 +89,10 @@ static enum vmrt_status add_process(
 				continue;
 			name[strcspn(name, "\n")] = '\0';
 			if (vmrt_glob(comm, name, VMRT_COMM_MAX))
-				status = add(vm, tid, err);
+				status = add(vm, s, tid, err);
 			free(name);
 		} else {
-			status = add(vm, tid, err);
+			status = add(vm, s, tid, err);
 		}
 	}
 	if (dir)
@@ -85,7 +100,8 @@ static enum vmrt_status add_process(
 	return status;
 }
 
-static enum vmrt_status add_by_name(struct vmrt_vm *vm, const char *comm, struct vmrt_error *err)
+static enum vmrt_status add_by_name(
+	struct vmrt_vm *vm, struct selection *s, const char *comm, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	DIR *dir = opendir("/proc");
@@ -93,15 +109,15 @@ static enum vmrt_status add_by_name(struct vmrt_vm *vm, const char *comm, struct
 
 	while (dir && status == VMRT_OK && (entry = readdir(dir)))
 		if (number(entry->d_name))
-			status = add_process(vm, number(entry->d_name), comm, err);
+			status = add_process(vm, s, number(entry->d_name), comm, err);
 	if (dir)
 		closedir(dir);
 	return status;
 }
 
 /* The threads in @folder and in the cgroups below it; *@there: is it a cgroup? */
-static enum vmrt_status add_cgroup(
-	struct vmrt_vm *vm, const char *folder, int depth, bool *there, struct vmrt_error *err)
+static enum vmrt_status add_cgroup(struct vmrt_vm *vm, struct selection *s, const char *folder,
+	int depth, bool *there, struct vmrt_error *err)
 {
 	static const char *const lists[] = {"cgroup.threads", "tasks"};
 	enum vmrt_status status = VMRT_OK;
@@ -120,19 +136,20 @@ static enum vmrt_status add_cgroup(
 	for (char *rest, *word = strtok_r(text, "\n", &rest); word && status == VMRT_OK;
 		word = strtok_r(NULL, "\n", &rest))
 		if (number(word))
-			status = add(vm, number(word), err);
+			status = add(vm, s, number(word), err);
 	free(text);
 	dir = depth < MAX_DEPTH ? opendir(folder) : NULL;
 	while (dir && status == VMRT_OK && (entry = readdir(dir)))
 		if (entry->d_type == DT_DIR && entry->d_name[0] != '.' &&
 			vmrt_path(path, sizeof(path), folder, entry->d_name) == VMRT_OK)
-			status = add_cgroup(vm, path, depth + 1, there, err);
+			status = add_cgroup(vm, s, path, depth + 1, there, err);
 	if (dir)
 		closedir(dir);
 	return status;
 }
 
-static enum vmrt_status add_by_cgroup(struct vmrt_vm *vm, const char *name, struct vmrt_error *err)
+static enum vmrt_status add_by_cgroup(
+	struct vmrt_vm *vm, struct selection *s, const char *name, struct vmrt_error *err)
 {
 	const char *const *mounts;
 	size_t n = vmrt_cgroup_mounts(&mounts);
@@ -145,14 +162,16 @@ static enum vmrt_status add_by_cgroup(struct vmrt_vm *vm, const char *name, stru
 			"cgroup:%.80s: give the path as /proc/PID/cgroup shows it", name);
 	for (size_t i = 0; i < n && !there && status == VMRT_OK; i++)
 		if (vmrt_path(path, sizeof(path), mounts[i], name + strspn(name, "/")) == VMRT_OK)
-			status = add_cgroup(vm, path, 0, &there, err);
+			status = add_cgroup(vm, s, path, 0, &there, err);
 	if (status == VMRT_OK && !there)
 		status = vmrt_fail(err, VMRT_ENOENT, "there is no cgroup %.100s", name);
 	return status;
 }
 
-enum vmrt_status vmrt_vm_select(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err)
+enum vmrt_status vmrt_vm_select(
+	const char *pattern, const uid_t *only, struct vmrt_vm **out, struct vmrt_error *err)
 {
+	struct selection s = {.only = only};
 	struct vmrt_vm *vm = calloc(1, sizeof(*vm));
 	enum vmrt_status status = VMRT_OK;
 	const char *what;
@@ -167,14 +186,19 @@ enum vmrt_status vmrt_vm_select(const char *pattern, struct vmrt_vm **out, struc
 	strcpy(vm->hypervisor, "process");
 	if ((what = behind(pattern, "pid:"))) {
 		vm->pid = number(what);
-		status = vm->pid ? add_process(vm, vm->pid, NULL, err)
+		status = vm->pid ? add_process(vm, &s, vm->pid, NULL, err)
 				 : vmrt_fail(err, VMRT_EINVAL,
 					   "%.80s: give the number of a process", pattern);
 	} else if ((what = behind(pattern, "cgroup:"))) {
-		status = add_by_cgroup(vm, what, err);
+		status = add_by_cgroup(vm, &s, what, err);
 	} else if ((what = behind(pattern, "thread:"))) {
-		status = add_by_name(vm, what, err);
+		status = add_by_name(vm, &s, what, err);
 	}
+	if (status == VMRT_OK && !vm->n_threads && s.refused)
+		status = vmrt_fail(err, VMRT_EPERM,
+			"%.80s: its threads belong to users who are neither root nor you: --owner "
+			"USER, or user = USER in the experiment, says that they are meant",
+			pattern);
 	if (status == VMRT_OK && !vm->n_threads)
 		status = vmrt_fail(err, VMRT_ENOENT, "no thread goes by %.80s", pattern);
 	/* the VM's process is that of its first thread, as far as one is needed */

@@ -223,6 +223,7 @@ static enum vmrt_status look_at(
 	snprintf(vm.hypervisor, sizeof(vm.hypervisor), "%s", hv->name);
 	snprintf(vm.accel, sizeof(vm.accel), "%s", hv->accel);
 	hv->describe(&args, &vm);
+	vmrt_read_owner(proc, pid, vm.uids);
 	status = add_threads(&vm, hv, proc, err);
 	if (status != VMRT_OK)
 		goto drop;
@@ -322,9 +323,40 @@ out:
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_vms_find(struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
+enum vmrt_status vmrt_vms_find_all(struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
 {
 	return vmrt_vms_scan(PROC, out, n, err);
+}
+
+/* Those that are not allowed go behind @n; returns how many stay. */
+static size_t sort_out(struct vmrt_vm *vms, size_t n, const uid_t *only)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct vmrt_vm vm = vms[i];
+
+		if (!vmrt_vm_allowed(&vm, only))
+			continue;
+		/* in their order; what is moved out of the way is not needed in one */
+		memmove(&vms[kept + 1], &vms[kept], (i - kept) * sizeof(*vms));
+		vms[kept++] = vm;
+	}
+	return kept;
+}
+
+enum vmrt_status vmrt_vms_find(struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
+{
+	enum vmrt_status status = vmrt_vms_find_all(out, n, err);
+	size_t kept;
+
+	if (status != VMRT_OK)
+		return status;
+	kept = sort_out(*out, *n, NULL);
+	for (size_t i = kept; i < *n; i++)
+		free((*out)[i].threads);
+	*n = kept;
+	return VMRT_OK;
 }
 
 void vmrt_vms_free(struct vmrt_vm *vms, size_t n)
@@ -332,31 +364,6 @@ void vmrt_vms_free(struct vmrt_vm *vms, size_t n)
 	for (size_t i = 0; vms && i < n; i++)
 		free(vms[i].threads);
 	free(vms);
-}
-
-enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
-{
-	char *cmdline = NULL;
-	struct list list = {NULL, 0};
-	enum vmrt_status status = VMRT_ENOENT;
-
-	if (vmrt_vm_is_selection(vm->name))
-		return vmrt_vm_select(vm->name, out, NULL);
-	cmdline = malloc(MAX_CMDLINE);
-	if (!cmdline)
-		return VMRT_ENOMEM;
-	/* mostly it is where it was; else all processes have to be looked at */
-	if (look_at(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
-		!strcmp(list.vms[0].name, vm->name)) {
-		*out = list.vms;
-		free(cmdline);
-		return VMRT_OK;
-	}
-	vmrt_vms_free(list.vms, list.n);
-	free(cmdline);
-	if (strncmp(vm->name, "pid-", 4) != 0)
-		status = vmrt_vm_get(vm->name, out, NULL);
-	return status;
 }
 
 int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern)
@@ -386,21 +393,48 @@ static void list_names(
 		strcpy(buf + room - 4, "...");
 }
 
-enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err)
+/* What to do about a VM that is there, but not allowed. */
+static enum vmrt_status complain_of_owner(
+	const struct vmrt_vm *vm, const char *pattern, const uid_t *only, struct vmrt_error *err)
 {
-	size_t n, matches = 0, hit = 0;
+	char is[VMRT_OWNER_MAX], wanted[VMRT_OWNER_MAX];
+	uid_t stranger = vm->uids[0];
+
+	if (only)
+		return vmrt_fail(err, VMRT_EPERM,
+			"VM %.80s (pid:%d) belongs to user %s, not to %s as the experiment says",
+			pattern, (int)vm->pid, vmrt_user_name(stranger, is),
+			vmrt_user_name(*only, wanted));
+	if (vmrt_owner_allowed(stranger))
+		stranger = vm->uids[1];
+	vmrt_user_name(stranger, is);
+	return vmrt_fail(err, VMRT_EPERM,
+		"VM %.80s (pid:%d) belongs to user %s, who is neither root nor you: --owner %s, or "
+		"user = %s in the experiment, says that it is meant",
+		pattern, (int)vm->pid, is, is, is);
+}
+
+static enum vmrt_status get_vm(
+	const char *pattern, const uid_t *only, struct vmrt_vm **out, struct vmrt_error *err)
+{
+	size_t n, allowed, matches = 0, hit = 0, other = SIZE_MAX;
 	enum vmrt_status status;
 	struct vmrt_vm *vms;
 	char names[300];
 
-	status = vmrt_vms_find(&vms, &n, err);
+	status = vmrt_vms_find_all(&vms, &n, err);
 	if (status != VMRT_OK)
 		return status;
+	allowed = n ? sort_out(vms, n, only) : 0;
 	for (size_t i = 0; i < n; i++) {
-		if (vmrt_vm_match(&vms[i], pattern)) {
-			matches++;
-			hit = i;
+		if (!vmrt_vm_match(&vms[i], pattern))
+			continue;
+		if (i >= allowed) {
+			other = i;
+			continue;
 		}
+		matches++;
+		hit = i;
 	}
 	if (matches == 1) {
 		struct vmrt_vm found = vms[hit];
@@ -413,13 +447,15 @@ enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct v
 		return VMRT_OK;
 	}
 	if (matches) {
-		list_names(vms, n, pattern, names, sizeof(names));
+		list_names(vms, allowed, pattern, names, sizeof(names));
 		status = vmrt_fail(err, VMRT_EINVAL,
 			"VM %.80s is not the only one of that name: %s", pattern, names);
+	} else if (other != SIZE_MAX) {
+		status = complain_of_owner(&vms[other], pattern, only, err);
 	} else if (vmrt_vm_is_selection(pattern)) {
-		status = vmrt_vm_select(pattern, out, err);
-	} else if (n) {
-		list_names(vms, n, NULL, names, sizeof(names));
+		status = vmrt_vm_select(pattern, only, out, err);
+	} else if (allowed) {
+		list_names(vms, allowed, NULL, names, sizeof(names));
 		status = vmrt_fail(
 			err, VMRT_ENOENT, "there is no VM %.80s; running here: %s", pattern, names);
 	} else {
@@ -427,6 +463,50 @@ enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct v
 			err, VMRT_ENOENT, "there is no VM %.80s; no VM is running here", pattern);
 	}
 	vmrt_vms_free(vms, n);
+	return status;
+}
+
+enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err)
+{
+	return get_vm(pattern, NULL, out, err);
+}
+
+enum vmrt_status vmrt_vm_get_of(
+	const char *pattern, const char *user, struct vmrt_vm **out, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+	uid_t uid;
+
+	if (!*user)
+		return get_vm(pattern, NULL, out, err);
+	status = vmrt_user_id(user, &uid, err);
+	return status == VMRT_OK ? get_vm(pattern, &uid, out, err) : status;
+}
+
+enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
+{
+	char *cmdline = NULL;
+	struct list list = {NULL, 0};
+	enum vmrt_status status = VMRT_ENOENT;
+
+	if (vmrt_vm_is_selection(vm->name))
+		return vmrt_vm_select(
+			vm->name, vmrt_owner_allowed(vm->uids[0]) ? NULL : &vm->uids[0], out, NULL);
+	cmdline = malloc(MAX_CMDLINE);
+	if (!cmdline)
+		return VMRT_ENOMEM;
+	/* mostly it is where it was; else all processes have to be looked at */
+	if (look_at(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
+		!strcmp(list.vms[0].name, vm->name) &&
+		!memcmp(list.vms[0].uids, vm->uids, sizeof(vm->uids))) {
+		*out = list.vms;
+		free(cmdline);
+		return VMRT_OK;
+	}
+	vmrt_vms_free(list.vms, list.n);
+	free(cmdline);
+	if (strncmp(vm->name, "pid-", 4) != 0)
+		status = get_vm(vm->name, &vm->uids[0], out, NULL);
 	return status;
 }
 

@@ -267,6 +267,8 @@ static void write_present(
 {
 	if (!setting(r, "vm"))
 		fprintf(out, "vm = %s\n", now->vm);
+	if (!setting(r, "user") && now->user[0])
+		fprintf(out, "user = %s\n", now->user);
 	if (!setting(r, "policy"))
 		fprintf(out, "policy = %s\n", vmrt_policy_name(now->policy));
 	if (!setting(r, "period"))

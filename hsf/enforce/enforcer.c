@@ -53,8 +53,12 @@ static void set_timer(struct hsf_enforcer *e)
 	for (size_t i = 0; i < e->n; i++) {
 		const struct hsf_server *s = e->servers[i];
 
-		if (!hsf_server_gone(s) && hsf_budget_next(&s->budget) < next)
+		if (hsf_server_gone(s))
+			continue;
+		if (hsf_budget_next(&s->budget) < next)
 			next = hsf_budget_next(&s->budget);
+		if (helpers_next(s) < next)
+			next = helpers_next(s);
 	}
 	if (next == e->timer_ns)
 		return;
@@ -130,6 +134,7 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 	for (size_t i = 0; i < e->n; i++) {
 		struct hsf_server *s = e->servers[i];
 
+		helpers_release(s, now);
 		if (hsf_server_gone(s) || hsf_budget_next(&s->budget) > now)
 			continue;
 		/* what it has had of the CPU until now belongs to the period that ends */
@@ -146,8 +151,15 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 static void look(struct hsf_enforcer *e, struct hsf_member *m, int64_t now)
 {
 	struct hsf_server *s = m->server;
+	bool about_budget = server_alarmed(s, m);
 	enum hsf_action action;
 
+	if (m->helper && !about_budget && s->params.charge_helpers)
+		server_charge(s, now);
+	if (m->helper)
+		helpers_look(s, now);
+	if (m->helper && !about_budget)
+		return;
 	if (!server_open(s)) {
 		hsf_clock_disarm(&m->clock);
 		return;
@@ -456,6 +468,8 @@ static void do_adopt(struct hsf_enforcer *e, void *arg)
 		server_level(s, s->level);
 		server_arm(s);
 	}
+	if (m->helper)
+		helpers_arm(s);
 }
 
 static enum vmrt_status add_process(struct hsf_server *s, pid_t pid, struct vmrt_error *err)
@@ -467,6 +481,7 @@ static enum vmrt_status add_process(struct hsf_server *s, pid_t pid, struct vmrt
 		return vmrt_fail(err, VMRT_ERANGE,
 			"server %s has threads of more than %d processes", s->name,
 			HSF_MAX_PROCESSES);
+	s->process_fds[s->n_processes] = hsf_process_open(pid);
 	s->processes[s->n_processes++] = pid;
 	return VMRT_OK;
 }
@@ -480,7 +495,11 @@ enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s
 	};
 	struct hsf_member *m = &a.member;
 	enum vmrt_status status = VMRT_OK;
+	struct hsf_settings has;
 
+	/* one that its owner has raised does not have the flag that ours have */
+	if (helper && hsf_settings_read(tid, &has) == 0 && has.policy == SCHED_FIFO && has.flags)
+		m->level = (int)has.priority;
 	s->enforcer = e;
 	if (s->params.depletion == VMRT_DEPLETION_HARD)
 		status = add_process(s, pid, err);
@@ -504,22 +523,6 @@ struct to_set {
 	struct hsf_server *server;
 	const struct hsf_params *params;
 };
-
-/* Helper threads stay above the members; those that their owner has put elsewhere stay there. */
-static void raise_helpers(const struct hsf_server *s, const struct hsf_params *params)
-{
-	int former = hsf_params_priority(&s->params) + HSF_HELPER_ABOVE;
-	int now = hsf_params_priority(params) + HSF_HELPER_ABOVE;
-
-	for (size_t i = 0; i < server_members(s) && now != former; i++) {
-		const struct hsf_member *m = &s->members[i];
-		struct hsf_settings has;
-
-		if (m->helper && hsf_settings_read(m->tid, &has) == 0 && has.policy == SCHED_FIFO &&
-			(int)has.priority == former)
-			hsf_raise(m->tid, now);
-	}
-}
 
 static void do_set(struct hsf_enforcer *e, void *arg)
 {
@@ -547,7 +550,6 @@ enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
 	status = equip(e, s, rules, err);
 	if (status != VMRT_OK)
 		return status;
-	raise_helpers(s, params);
 	command(e, do_set, &a, false);
 	return VMRT_OK;
 }

@@ -21,8 +21,9 @@ struct hsf_member {
 	int64_t since_ns;	      /* by activation: it runs since then; 0: it does not */
 	int64_t ahead_ns;	      /* charged from its switches before its clock said so */
 	bool awake;		      /* by activation: wants to run */
-	int level;		      /* its priority; 0: held back */
-	bool gone;		      /* the thread has ended */
+	int level; /* its priority; 0: held back. Of a helper: the one it was given; 0: none */
+	bool held; /* a helper that is ordinary until the period is over */
+	bool gone; /* the thread has ended */
 };
 
 /* A thread that runs when no member wants to, since it is the last of their priority: idle.c. */
@@ -41,12 +42,18 @@ struct hsf_server {
 	_Atomic size_t n_members; /* read by others; a slot is complete before it is counted */
 	size_t n_vcpus;		  /* that have not ended */
 	pid_t processes[HSF_MAX_PROCESSES]; /* depletion hard: stopped without budget */
+	int process_fds[HSF_MAX_PROCESSES]; /* which name them for good; -1: only the number */
 	size_t n_processes;
 	atomic_bool gone;
 	struct hsf_idle *idle;
 	/* as the members are now */
 	int level;	/* their SCHED_FIFO priority; 0: held back */
 	bool suspended; /* that was marked */
+	/* its helper threads: helpers.c */
+	int helper_level;	  /* their priority */
+	int64_t helpers_from_ns;  /* what they use is counted since then */
+	int64_t helpers_used_ns;  /* and is so much */
+	int64_t helpers_until_ns; /* they are held back until then; 0: they are not */
 	/* to be done when everything is in its place */
 	int wanted; /* level */
 	bool spent; /* depleted; what is left of the budget when given up: not `idle` */
@@ -119,6 +126,26 @@ void server_look_at_all(struct hsf_server *s);
 
 /** server_release - members run without priority, no events, marker: it is not enforced any more */
 void server_release(struct hsf_server *s);
+
+/** server_alarmed - has the clock of @m an alarm that is about the budget? */
+bool server_alarmed(const struct hsf_server *s, const struct hsf_member *m);
+
+/* ---- helpers.c: the threads beside the vCPU threads ---- */
+
+/** helpers_arm - alarms for what they may still use */
+void helpers_arm(struct hsf_server *s);
+
+/** helpers_look - one of them has used much: hold them back if it was too much */
+void helpers_look(struct hsf_server *s, int64_t now);
+
+/** helpers_next - when helpers_release() is to be called, or HSF_NEVER */
+int64_t helpers_next(const struct hsf_server *s);
+
+/** helpers_release - give them their priority again, if it is time */
+void helpers_release(struct hsf_server *s, int64_t now);
+
+/** helpers_level - those that are at the server's helper level get @level */
+void helpers_level(struct hsf_server *s, int level);
 
 /** server_lose - member @m has ended */
 void server_lose(struct hsf_member *m);

@@ -41,9 +41,10 @@ static int64_t read_clock(struct hsf_server *s, struct hsf_member *m)
 		return 0;
 	used = count - m->count;
 	m->count = count;
-	if (m->helper)
+	if (m->helper) {
+		s->helpers_used_ns += used;
 		s->figures.helpers_ns += used;
-	else if (server_open(s) || s->budget.rules->measures)
+	} else if (server_open(s) || s->budget.rules->measures)
 		s->figures.served_ns += used;
 	else
 		s->figures.background_ns += used;
@@ -152,6 +153,12 @@ void server_spent(struct hsf_server *s, bool gave_up)
 		s->over_ns = s->budget.used_ns - s->budget.budget_ns;
 }
 
+bool server_alarmed(const struct hsf_server *s, const struct hsf_member *m)
+{
+	return charged(s, m) && server_open(s) && !s->budget.rules->by_slot &&
+	       !s->budget.rules->measures;
+}
+
 void server_arm(struct hsf_server *s)
 {
 	/* the first that is consumed of a dormant budget makes it an active one */
@@ -166,19 +173,21 @@ void server_arm(struct hsf_server *s)
 
 		if (m->gone || !charged(s, m))
 			continue;
-		if (!server_open(s) || s->budget.rules->by_slot || s->budget.rules->measures) {
+		if (!server_alarmed(s, m)) {
 			hsf_clock_disarm(&m->clock);
 			continue;
 		}
 		hsf_clock_arm(&m->clock, step);
 		m->armed = m->count + step;
 	}
+	if (s->params.charge_helpers)
+		helpers_arm(s);
 }
 
 static void signal_processes(const struct hsf_server *s, int number)
 {
 	for (size_t i = 0; i < s->n_processes; i++)
-		kill(s->processes[i], number);
+		hsf_process_signal(s->process_fds[i], s->processes[i], number);
 }
 
 void server_hold(struct hsf_server *s)
@@ -187,12 +196,19 @@ void server_hold(struct hsf_server *s)
 		signal_processes(s, SIGSTOP);
 }
 
-/* Stopped processes keep their priority; it is given before they go on. */
+/*
+ * Stopped processes keep their priority; it is given before they go on. The helper threads move in
+ * the same step, before the vCPU threads when these rise, and behind them when they fall: the main
+ * loop is never below a vCPU thread.
+ */
 void server_level(struct hsf_server *s, int level)
 {
 	bool hard = s->params.depletion == VMRT_DEPLETION_HARD;
+	int helpers = hsf_params_priority(&s->params) + HSF_HELPER_ABOVE;
 	size_t n = server_members(s);
 
+	if (level && helpers > s->helper_level)
+		helpers_level(s, helpers);
 	for (size_t i = 0; i < n; i++) {
 		struct hsf_member *m = &s->members[i];
 		int rc;
@@ -206,6 +222,8 @@ void server_level(struct hsf_server *s, int level)
 	}
 	if (hard && !level != !s->level)
 		signal_processes(s, level ? SIGCONT : SIGSTOP);
+	if (level && helpers < s->helper_level)
+		helpers_level(s, helpers);
 	s->level = level;
 }
 
@@ -233,6 +251,7 @@ void server_release(struct hsf_server *s)
 		if (!m->helper && m->level)
 			hsf_demote(m->tid, VMRT_BACKGROUND_OTHER);
 		m->level = 0;
+		m->held = false;
 		hsf_clock_disarm(&m->clock);
 		epoll_ctl(s->enforcer->epoll, EPOLL_CTL_DEL, m->clock.alarm, NULL);
 	}
@@ -275,6 +294,7 @@ enum vmrt_status hsf_server_new(const char *name, const char *vm, pid_t pid, int
 	s->pid = pid;
 	s->cpu = cpu;
 	s->params = *params;
+	s->helper_level = hsf_params_priority(params) + HSF_HELPER_ABOVE;
 	hsf_latency_init(&s->latency);
 	*out = s;
 	return VMRT_OK;
@@ -288,6 +308,9 @@ void hsf_server_free(struct hsf_server *s)
 		hsf_clock_close(&s->members[i].clock);
 		hsf_switches_close(&s->members[i].switches);
 	}
+	for (size_t i = 0; i < s->n_processes; i++)
+		if (s->process_fds[i] >= 0)
+			close(s->process_fds[i]);
 	idle_free(s->idle);
 	free(s);
 }

@@ -119,6 +119,7 @@ struct hsf_figures {
 	int64_t most_short;	   /* most that was left of a budget that counted as depleted */
 	int64_t served_ns;	   /* consumed at the priority */
 	int64_t background_ns;	   /* and below it, by the vCPU threads */
+	uint64_t helper_holds;	   /* times they were held back */
 	int64_t helpers_ns;	   /* by helper threads; as of the last hsf_enforcer_read() */
 };
 
@@ -201,7 +202,8 @@ int hsf_enforcer_try(struct hsf_enforcer *e, pid_t tid, enum vmrt_background bac
 
 /**
  * hsf_enforcer_adopt - make thread @tid of process @pid a member of @s, whose enforcer is @e
- * @helper: not a vCPU thread: shown, and charged if the parameters say so, but never held back
+ * @helper: not a vCPU thread: shown, charged if the parameters say so, and held back by a budget of
+ * its own
  *
  * The caller has confined it to the CPU and raised it if it is a helper; a vCPU thread is raised as
  * soon as there is budget. Not for threads that are members already.

@@ -181,8 +181,16 @@ static int restore(const struct entry *e)
 	struct hsf_settings now;
 	int rc;
 
-	if (atomic_load(&e->stops))
-		kill(e->pid, SIGCONT);
+	if (atomic_load(&e->stops)) {
+		int fd = hsf_process_open(e->pid);
+
+		/* looked at again behind the opening: then the descriptor names this very process
+		 */
+		if (entry_lives(e))
+			hsf_process_signal(fd, e->pid, SIGCONT);
+		if (fd >= 0)
+			close(fd);
+	}
 	if (hsf_settings_read(e->tid, &now) == 0 && hsf_settings_equal(&now, &e->former))
 		return 0;
 	rc = hsf_settings_apply(e->tid, &e->former);

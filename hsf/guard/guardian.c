@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -125,14 +126,14 @@ static int receive_lock(int life)
 	return fd;
 }
 
-/* A lock on a process that has ended holds nobody off. */
-static size_t without_dead(int *locks, size_t n)
+/* A lock that was given up has no file any more. */
+static size_t without_given_up(int *locks, size_t n)
 {
 	size_t kept = 0;
-	char byte;
+	struct stat st;
 
 	for (size_t i = 0; i < n; i++) {
-		if (pread(locks[i], &byte, 1, 0) >= 0)
+		if (fstat(locks[i], &st) == 0 && st.st_nlink)
 			locks[kept++] = locks[i];
 		else
 			close(locks[i]);
@@ -152,7 +153,7 @@ static void wait_for_end(int life)
 	while ((fd = receive_lock(life)) != -2) {
 		if (fd < 0)
 			continue;
-		n = without_dead(locks, n);
+		n = without_given_up(locks, n);
 		if (n < MAX_LOCKS)
 			locks[n++] = fd;
 	}
@@ -267,6 +268,8 @@ static void send_lock(const struct keeper *k, int fd)
 
 void hsf_guardian_hold(struct hsf_guardian *g, int fd)
 {
+	if (fd < 0)
+		return;
 	send_lock(&g->guardian, fd);
 	send_lock(&g->deputy, fd);
 }

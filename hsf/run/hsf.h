@@ -121,6 +121,13 @@ int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns);
 int hsf_thread_start(
 	pthread_t *thread, int cpu, int priority, size_t stack, void *(*main)(void *), void *arg);
 
+/** hsf_process_open - a descriptor that names process @pid for good, or -1 */
+int hsf_process_open(pid_t pid);
+
+/** hsf_process_signal - send @number to the process that @fd names; to @pid only where @fd is -1,
+ * because the kernel has no such descriptors (before 5.3) */
+void hsf_process_signal(int fd, pid_t pid, int number);
+
 /** hsf_process_of - the process that thread @tid belongs to, 0 if there is no such thread */
 pid_t hsf_process_of(pid_t tid);
 

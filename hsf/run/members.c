@@ -151,6 +151,9 @@ static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_place *p,
 
 	if (!pid || (!helper && p->vcpu >= 0 && t->vcpu != p->vcpu))
 		return VMRT_OK;
+	/* its id may be that of another process by now */
+	if (!vmrt_process_allowed(pid, p->vm))
+		return VMRT_OK;
 	if (helper)
 		status = prepare_helper(r, p, pid, t, err);
 	else
@@ -280,7 +283,8 @@ void hsf_place_add_new_threads(struct hsf_run *r, struct hsf_place *p)
 		(!p->any_process && !has_new_threads(p->vm)))
 		return;
 	snprintf(pattern, sizeof(pattern), "pid:%d", (int)p->vm->pid);
-	if (vmrt_vm_get(p->any_process ? p->spec.vm : pattern, &vm, &err) != VMRT_OK)
+	if (vmrt_vm_get_of(p->any_process ? p->spec.vm : pattern, p->spec.user, &vm, &err) !=
+		VMRT_OK)
 		return;
 	for (size_t k = 0; k < vm->n_threads; k++) {
 		if (known(p->vm, vm->threads[k].tid))

@@ -206,16 +206,23 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 
 /* ---- changes ---- */
 
-/* The helper threads of @p that are at the priority @from, or at another that is ours, get @to. */
-static void move_helpers(const struct hsf_place *p, int from, int to)
+/*
+ * Of several servers of one VM, one has its helper threads, and moves them with its vCPU threads.
+ * Those of another must not rise above them.
+ */
+static void raise_shared_helpers(const struct hsf_run *r, const struct hsf_place *p, int level)
 {
-	for (size_t i = 0; i < p->vm->n_threads; i++) {
+	bool several = false;
+
+	for (size_t i = 0; i < r->n; i++)
+		several = several || (r->places[i] != p && r->places[i]->vm->pid == p->vm->pid);
+	for (size_t i = 0; several && i < p->vm->n_threads; i++) {
 		const struct vmrt_vm_thread *t = &p->vm->threads[i];
 		struct hsf_settings now;
 
 		if (t->role != VMRT_ROLE_VCPU && hsf_settings_read(t->tid, &now) == 0 &&
-			now.policy == SCHED_FIFO && (int)now.priority == from)
-			hsf_raise(t->tid, to);
+			now.policy == SCHED_FIFO && now.flags && (int)now.priority <= level)
+			hsf_raise(t->tid, level + HSF_HELPER_ABOVE);
 	}
 }
 
@@ -231,7 +238,6 @@ enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
 	const struct vmrt_server_spec *spec, bool force, struct vmrt_error *err)
 {
 	struct hsf_place *p = post->place;
-	int before = level_of(&post->spec), after = level_of(spec);
 	struct hsf_params params;
 	enum vmrt_status status;
 
@@ -254,14 +260,10 @@ enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
 		vmrt_warn("%s", err->text);
 	}
 	hsf_params_from(&params, spec);
-	/* the main loop stays above the vCPU threads at all times */
-	if (after > before)
-		move_helpers(p, before + HSF_HELPER_ABOVE, after + HSF_HELPER_ABOVE);
+	raise_shared_helpers(r, p, level_of(spec));
 	status = hsf_enforcer_set(p->enforcer, p->server, &params, err);
-	if (status != VMRT_OK) {
-		move_helpers(p, after + HSF_HELPER_ABOVE, before + HSF_HELPER_ABOVE);
+	if (status != VMRT_OK)
 		return status;
-	}
 	post->spec = p->spec = *spec;
 	post->read_ns = 0;
 	return VMRT_OK;

@@ -5,11 +5,11 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
+
+#include "hsf/guard/vm-lock.h"
 
 enum vmrt_status hsf_place_check(
 	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err)
@@ -68,15 +68,12 @@ static int common_cpu(const struct hsf_place *p)
 	return -1;
 }
 
-/*
- * Two enforcers on one VM would take each other's settings for the VM's own. The lock is on a file
- * of the VM's process, so it leaves nothing behind.
- */
+/* Also for the guardian, which keeps it until all is given back. */
 static enum vmrt_status lock_process(
 	struct hsf_run *r, const struct hsf_place *p, pid_t pid, struct vmrt_error *err)
 {
-	char path[64];
-	int fd, errnum;
+	enum vmrt_status status;
+	struct vmrt_error why;
 
 	for (size_t i = 0; i < r->n_locks; i++)
 		if (r->locked[i] == pid)
@@ -84,21 +81,15 @@ static enum vmrt_status lock_process(
 	if (r->n_locks == HSF_MAX_LOCKS)
 		return vmrt_fail(
 			err, VMRT_ERANGE, "members of more than %d processes", HSF_MAX_LOCKS);
-	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot open %s of VM %s", path, p->vm->name);
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		errnum = errno;
-		close(fd);
-		if (errnum == EWOULDBLOCK)
-			return vmrt_fail(err, VMRT_EEXIST,
-				"%s:%d: VM %s is already scheduled by another vmrt-hsf",
-				r->opts->experiment, p->spec.line, p->vm->name);
-		return vmrt_fail_errno(err, errnum, "cannot lock %s of VM %s", path, p->vm->name);
-	}
-	r->locked[r->n_locks] = pid;
-	r->locks[r->n_locks++] = fd;
+	status = vm_lock(pid, &r->locks[r->n_locks], &why);
+	if (status == VMRT_EEXIST)
+		return vmrt_fail(err, VMRT_EEXIST,
+			"%s:%d: VM %s is already scheduled by another vmrt-hsf",
+			r->opts->experiment, p->spec.line, p->vm->name);
+	if (status != VMRT_OK)
+		return vmrt_fail(err, status, "%s:%d: VM %s: %s", r->opts->experiment, p->spec.line,
+			p->vm->name, why.text);
+	r->locked[r->n_locks++] = pid;
 	return VMRT_OK;
 }
 
@@ -199,7 +190,7 @@ static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_place *p, struct v
 	size_t n = 0;
 
 	split_pattern(p->spec.vm, name, sizeof(name), &p->vcpu);
-	status = vmrt_vm_get(name, &p->vm, &why);
+	status = vmrt_vm_get_of(name, p->spec.user, &p->vm, &why);
 	if (status != VMRT_OK)
 		return vmrt_fail(err, status, "%s:%d: server %s: %.350s", path, p->spec.line,
 			p->spec.name, why.text);
@@ -265,9 +256,7 @@ static void unlock(struct hsf_run *r, const struct hsf_place *p)
 			l++;
 			continue;
 		}
-		/* the guardian has it open, too */
-		flock(r->locks[l], LOCK_UN);
-		close(r->locks[l]);
+		vm_unlock(r->locks[l]);
 		r->locks[l] = r->locks[--r->n_locks];
 		r->locked[l] = r->locked[r->n_locks];
 	}

@@ -16,6 +16,7 @@
 
 #include "hsf/control/control.h"
 #include "hsf/guard/guardian.h"
+#include "hsf/guard/vm-lock.h"
 
 #define LEAD_NS                                                                                    \
 	(10 * VMRT_NS_PER_MS) /* from the start to the first replenishment, for each server */
@@ -243,6 +244,7 @@ int hsf_recover(void)
 	int threads, failed = hsf_table_recover(&threads);
 
 	hsf_control_sweep();
+	vm_lock_sweep();
 	if (threads)
 		vmrt_say("%d threads that a killed vmrt-hsf had changed have their former "
 			 "scheduling back",

@@ -137,3 +137,25 @@ pid_t hsf_process_of(pid_t tid)
 	free(text);
 	return pid;
 }
+
+int hsf_process_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static bool has_pidfds(void)
+{
+	int fd = hsf_process_open(getpid());
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+void hsf_process_signal(int fd, pid_t pid, int number)
+{
+	if (fd >= 0)
+		syscall(SYS_pidfd_send_signal, fd, number, NULL, 0);
+	else if (!has_pidfds())
+		kill(pid, number);
+}

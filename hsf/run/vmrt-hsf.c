@@ -63,6 +63,7 @@ static const struct vmrt_option run_options[] = {
 		VMRT_CALL(take_experiment)},
 	{"server", 0, "NAME", "enforce this server", .standard = "all whose policy is not none",
 		VMRT_LIST(OF, servers, n_servers)},
+	VMRT_OPTION_OWNER,
 	{"cpu", 0, "N", "host CPU of the servers",
 		.standard = "the first that the vCPU threads may run on", VMRT_CALL(take_cpu)},
 	{"duration", 0, "TIME", "stop after this time, such as 30s (default: until ^C)",

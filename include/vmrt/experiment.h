@@ -13,6 +13,7 @@
 
 #define VMRT_NAME_MAX 64 /* longest name of a server, VM or machine, with its NUL */
 #define VMRT_COMM_MAX 16 /* the kernel's limit for thread names, with its NUL */
+#define VMRT_USER_MAX 33 /* longest name of a user, with its NUL */
 #define VMRT_HOST "host" /* name of the machine that runs the VMs */
 
 #define VMRT_POLICY_LIST(X)                                                                        \
@@ -59,6 +60,7 @@ struct vmrt_server_spec {
 	char name[VMRT_NAME_MAX];
 	char vm[VMRT_NAME_MAX]; /* guest name, `pid:N` or thread pattern; default: the server's name
 				 */
+	char user[VMRT_USER_MAX]; /* whose VM it is; "": of any user who is trusted */
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
 	int64_t period_ns;

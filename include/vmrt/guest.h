@@ -46,6 +46,7 @@ struct vmrt_guest_options {
 	const char *name;	    /* of the VM */
 	const char *const *sockets; /* ways to the agent (transport.h), tried in turn */
 	size_t n_sockets;
+	uid_t owner; /* who may listen on a UNIX socket, besides those that are trusted */
 	const struct vmrt_secret *secret; /* that it shares with the agent; for TCP, or NULL */
 	uint64_t buffer;		  /* bytes per CPU in the guest */
 	enum vmrt_guest_mode mode;

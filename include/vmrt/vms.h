@@ -5,11 +5,13 @@
 /* The virtual machines that run on this host, found through /proc alone. */
 
 #include <sched.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include <vmrt/experiment.h>
+#include <vmrt/option.h>
 #include <vmrt/status.h>
 
 enum vmrt_thread_role {
@@ -50,6 +52,7 @@ struct vmrt_vm {
 	char hypervisor[16];	  /* "qemu" ... */
 	char accel[8];		  /* "tcg", "kvm" or "" when not known */
 	pid_t pid;
+	uid_t uids[2];			/* real and effective user of its process; -1: not known */
 	struct vmrt_vm_thread *threads; /* vCPUs first, by number */
 	size_t n_threads;
 	size_t n_vcpus;
@@ -61,8 +64,60 @@ struct vmrt_vm {
 	char link[VMRT_VM_LINKS][VMRT_LINK_PATH];
 };
 
+/* ---- whose VMs are trusted ---- */
+
+/*
+ * Any process can call itself a VM. Nothing of one is connected to or given a priority unless its
+ * users are allowed: root, the caller (also the one before sudo), libvirt's QEMU, and those that
+ * vmrt_owner_allow() adds.
+ */
+
+#define VMRT_OWNER_MAX VMRT_USER_MAX
+
+/** vmrt_user_id - the number of @user, a name of /etc/passwd or a number; VMRT_OK or VMRT_ENOENT */
+enum vmrt_status vmrt_user_id(const char *user, uid_t *out, struct vmrt_error *err);
+
+/** vmrt_user_name - the name of @uid, or its number, printable */
+const char *vmrt_user_name(uid_t uid, char buf[VMRT_OWNER_MAX]);
+
+/** vmrt_owner_allow - VMs of @user are trusted from now on; VMRT_OK, VMRT_ENOENT or VMRT_ERANGE */
+enum vmrt_status vmrt_owner_allow(const char *user, struct vmrt_error *err);
+
+/** vmrt_owners_added - the users that vmrt_owner_allow() has added; returns how many */
+size_t vmrt_owners_added(const uid_t **out);
+
+/** vmrt_owner_allowed - are VMs of @uid trusted? */
+bool vmrt_owner_allowed(uid_t uid);
+
+/** vmrt_vm_allowed - is @vm trusted? @only: if not NULL, this user alone */
+bool vmrt_vm_allowed(const struct vmrt_vm *vm, const uid_t *only);
+
+/** vmrt_process_allowed - is process @pid of a user that is trusted, or of that of @vm? False if
+ * it has ended */
+bool vmrt_process_allowed(pid_t pid, const struct vmrt_vm *vm);
+
+/** vmrt_option_owner - takes the argument of --owner */
+error_t vmrt_option_owner(void *opts, char *arg, const struct argp_state *state);
+
+/* The row of --owner, for tables of options. */
+#define VMRT_OPTION_OWNER                                                                          \
+	{                                                                                          \
+		"owner", 0, "USER",                                                                \
+			"trust VMs of this user, too: a name or a number; may be repeated "        \
+			"(always "                                                                 \
+			"trusted: root, the caller, libvirt's QEMU)",                              \
+			VMRT_CALL(vmrt_option_owner)                                               \
+	}
+
+/* ---- finding them ---- */
+
 /**
- * vmrt_vms_find - list the virtual machines of this host
+ * vmrt_vms_find_all - as vmrt_vms_find(), with those that are not trusted: to be shown only
+ */
+enum vmrt_status vmrt_vms_find_all(struct vmrt_vm **out, size_t *n, struct vmrt_error *err);
+
+/**
+ * vmrt_vms_find - list the virtual machines of this host that are trusted
  * @out: the VMs, by pid; free with vmrt_vms_free()
  * @n: how many; 0 is no error
  *
@@ -77,7 +132,7 @@ void vmrt_vms_free(struct vmrt_vm *vms, size_t n);
 
 /**
  * vmrt_vm_refresh - look again at VM @vm, which may have been started anew under another pid
- * @out: as it is now; free with vmrt_vms_free(vm, 1)
+ * @out: as it is now, of the same user; free with vmrt_vms_free(vm, 1)
  *
  * Return: VMRT_OK, or VMRT_ENOENT if it is not there.
  */
@@ -96,9 +151,13 @@ int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
  * @out: the VM; free with vmrt_vms_free(vm, 1)
  *
  * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several
- * match.
+ * match; VMRT_EPERM if it is there, but of a user that is not trusted.
  */
 enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
+
+/** vmrt_vm_get_of - as vmrt_vm_get(); @user: its VMs alone, "" for those that are trusted */
+enum vmrt_status vmrt_vm_get_of(
+	const char *pattern, const char *user, struct vmrt_vm **out, struct vmrt_error *err);
 
 /**
  * vmrt_thread_started - when thread @tid of process @pid was started
