@@ -3,7 +3,7 @@
  * fake-vm: looks like a VM to the VM finder when started as `exec -a qemu-system-x86_64 fake-vm
  * -name guest=NAME`: a main thread that sleeps and vCPU threads that never do. VCPUS (1) says how
  * many, CPU where they run (unset: anywhere), LIFE how many seconds at most (60). SIGUSR1 plugs in
- * another vCPU.
+ * another vCPU. BUSY_MAIN: the main thread never sleeps either.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -54,6 +54,8 @@ int main(void)
 	for (long i = 0; i < vcpus; i++)
 		if (pthread_create(&thread, NULL, run_vcpu, (void *)(intptr_t)i) != 0)
 			return 1;
+	for (volatile unsigned long work = 0; number("BUSY_MAIN", 0);)
+		work++;
 	for (long i = vcpus; sigwait(&plug, &sig) == 0; i++)
 		if (pthread_create(&thread, NULL, run_vcpu, (void *)(intptr_t)i) != 0)
 			return 1;
