@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+/* Whole files and whole writes, also in folders of strangers. */
 #include <vmrt/files.h>
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define FIRST_CHUNK 4096
+#define CREATE_TRIES 8
 
 static enum vmrt_status read_to_end(
 	int fd, const char *path, size_t max, char **out, size_t *size, struct vmrt_error *err)
@@ -82,10 +86,95 @@ int vmrt_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
+/* The folder of @path, as a descriptor; *@base: the name in it. */
+static int open_folder(const char *path, const char **base)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder;
+	int fd;
+
+	*base = slash ? slash + 1 : path;
+	if (!slash)
+		return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	folder = slash == path ? strdup("/") : strndup(path, (size_t)(slash - path));
+	fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+	free(folder);
+	return fd;
+}
+
+int vmrt_create_file(const char *path, int flags, mode_t mode)
+{
+	const char *base;
+	int folder = open_folder(path, &base), fd = -1, errnum;
+	struct stat st;
+
+	if (folder < 0)
+		return -1;
+	/* somebody may put something there between the two steps, but hardly each time */
+	for (int i = 0; i < CREATE_TRIES && fd < 0; i++) {
+		if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&
+			!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode)) {
+			fd = openat(folder, base, flags | O_CLOEXEC | O_NOFOLLOW);
+			break;
+		}
+		if (unlinkat(folder, base, 0) != 0 && errno != ENOENT)
+			break;
+		fd = openat(folder, base, flags | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	errnum = errno;
+	close(folder);
+	errno = errnum;
+	return fd;
+}
+
+int vmrt_open_update(const char *path)
+{
+	const char *base;
+	int folder = open_folder(path, &base), fd, errnum;
+	struct stat st;
+
+	if (folder < 0)
+		return -1;
+	fd = openat(folder, base, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	errnum = errno;
+	close(folder);
+	if (fd < 0) {
+		errno = errnum;
+		return -1;
+	}
+	/* with a second name it may be a file of somebody else */
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
+		return fd;
+	close(fd);
+	errno = EMLINK;
+	return -1;
+}
+
+bool vmrt_is_link(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+static mode_t recording_mode = 0600; /* they hold addresses of the kernel */
+
+void vmrt_recording_mode(mode_t mode)
+{
+	recording_mode = mode;
+}
+
+int vmrt_create_recording(const char *path)
+{
+	return vmrt_create_file(path, O_RDWR, recording_mode);
+}
+
 enum vmrt_status vmrt_write_file(
 	const char *path, const void *data, size_t size, struct vmrt_error *err)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = vmrt_create_file(path, O_WRONLY, 0644);
 	int errnum = 0;
 
 	if (fd < 0)

@@ -3,8 +3,10 @@
  * collector/record. */
 #include "trace.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/files.h>
 #include <vmrt/units.h>
 
 #include "collector/record/recorder.h"
@@ -105,6 +107,20 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 	return 0;
 }
 
+static error_t take_mode(void *opts, char *arg, const struct argp_state *state)
+{
+	char *end;
+	unsigned long mode = strtoul(arg, &end, 8);
+
+	(void)opts;
+	if (*arg < '0' || *arg > '7' || *end || mode > 0666 || (mode & 0600) != 0600 ||
+		(mode & 0111))
+		return vmrt_usage(
+			state, "--mode '%s': give permissions such as 0600, 0640 or 0644", arg);
+	vmrt_recording_mode((mode_t)mode);
+	return 0;
+}
+
 static const char *const flight_words[] = {"miss", "overrun", "both", "signal", NULL};
 
 #define OF struct vmrt_recorder_options
@@ -123,6 +139,8 @@ static const struct vmrt_option options[] = {
 		VMRT_FLAG(OF, hsf)},
 	{"duration", 'd', "TIME", "stop after this time, such as 10s",
 		VMRT_TIME(OF, duration_ns, 1, 0), .sample = "10s"},
+	{"mode", 0, "MODE", "permissions of the recordings, in octal", .standard = "0600",
+		VMRT_CALL(take_mode)},
 	{"force", 0, NULL, "overwrite RUN", VMRT_FLAG(OF, force)},
 	{"buffer", 0, "SIZE", "buffer per host CPU", .standard = "8MiB",
 		VMRT_SIZE(OF, buffer, BUFFER_LEAST, BUFFER_MOST)},

@@ -60,7 +60,7 @@ bool vmrt_guest_file_ready(void *file, const struct vmrt_trace_meta *meta, struc
 	/* what a flight recorder keeps is not on disk, and then pings are of no use there */
 	pings_path(f->folder, f->name, path);
 	if (!f->flight)
-		f->pings_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+		f->pings_fd = vmrt_create_recording(path);
 	return true;
 }
 

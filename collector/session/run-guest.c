@@ -50,7 +50,7 @@ static enum vmrt_status copy_file(const char *file, const char *path, struct vmr
 	from = open(file, O_RDONLY | O_CLOEXEC);
 	if (from < 0)
 		return vmrt_fail_errno(err, errno, "cannot open %s", file);
-	to = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	to = vmrt_create_recording(part);
 	if (to < 0) {
 		status = vmrt_fail_errno(err, errno, "cannot make %s", part);
 		close(from);

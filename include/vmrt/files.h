@@ -4,7 +4,9 @@
 
 /* Small helpers for whole files and whole writes. */
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include <vmrt/status.h>
 
@@ -19,6 +21,36 @@
  */
 enum vmrt_status vmrt_read_file(
 	const char *path, size_t max, char **out, size_t *size, struct vmrt_error *err);
+
+/*
+ * A folder may belong to a stranger, who has put links in the place of files: what is written there
+ * is made anew under a handle of the folder, and what is changed there must be a plain file.
+ */
+
+/**
+ * vmrt_create_file - make @path anew for writing; a file or a link of that name is removed before
+ * @flags: O_WRONLY or O_RDWR
+ * @mode: permissions, less the umask
+ *
+ * What is there and neither a file nor a link (a device, a pipe) is opened as it is.
+ *
+ * Return: a descriptor, or -1 with errno.
+ */
+int vmrt_create_file(const char *path, int flags, mode_t mode);
+
+/** vmrt_open_update - @path for reading and writing, if it is a file with one name and no link;
+ * returns a descriptor, or -1 with errno */
+int vmrt_open_update(const char *path);
+
+/** vmrt_is_link - is @path itself a symbolic link? */
+bool vmrt_is_link(const char *path);
+
+/** vmrt_recording_mode - permissions of recordings that are made from now on; 0600 before */
+void vmrt_recording_mode(mode_t mode);
+
+/** vmrt_create_recording - vmrt_create_file() with the permissions of recordings, for reading and
+ * writing */
+int vmrt_create_recording(const char *path);
 
 /** vmrt_write_file - create or replace @path with @size bytes of @data; VMRT_OK or an error */
 enum vmrt_status vmrt_write_file(

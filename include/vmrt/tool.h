@@ -63,6 +63,12 @@ int vmrt_stop_requested(void);
 /** vmrt_stop_fd - a descriptor that becomes readable when a stop is requested; do not read it */
 int vmrt_stop_fd(void);
 
+/**
+ * vmrt_remove_at_crash - remove the file @path if a signal that nobody handles ends the process
+ * @path: copied; of one file at a time. NULL: no file any more
+ */
+void vmrt_remove_at_crash(const char *path);
+
 /** vmrt_request_stop - as if signal @sig had come; async-signal-safe */
 void vmrt_request_stop(int sig);
 

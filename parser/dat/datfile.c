@@ -85,15 +85,15 @@ static struct vmrt_datfile *new_file(
 	return f;
 }
 
-static enum vmrt_status open_apart(struct vmrt_datfile *f, int flags, struct vmrt_error *err)
+static enum vmrt_status open_apart(struct vmrt_datfile *f, bool make, struct vmrt_error *err)
 {
 	char path[PATH_MAX];
 
 	for (unsigned i = 0; i < f->n_cpus; i++) {
 		datfile_pages_name(f, i, path);
 		f->cpus[i].start = 0;
-		f->cpus[i].fd = open(path, O_RDWR | O_CLOEXEC | flags, 0644);
-		if (f->cpus[i].fd < 0 && flags)
+		f->cpus[i].fd = make ? vmrt_create_recording(path) : vmrt_open_update(path);
+		if (f->cpus[i].fd < 0 && make)
 			return vmrt_fail_errno(err, errno, "cannot create %s", path);
 	}
 	return VMRT_OK;
@@ -154,7 +154,7 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 		goto out;
 	}
 	file_name(f, path);
-	f->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	f->fd = vmrt_create_recording(path);
 	if (f->fd < 0) {
 		status = vmrt_fail_errno(err, errno, "cannot create %.400s", path);
 		goto out;
@@ -163,7 +163,7 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 	f->in_place = can_take_out(f->fd, HEAD_SPACE + n * stride(n));
 	for (unsigned i = 0; i < n; i++)
 		starts[i] = f->in_place ? f->cpus[i].start : 0;
-	if (!f->in_place && (status = open_apart(f, O_CREAT | O_TRUNC, err)) != VMRT_OK)
+	if (!f->in_place && (status = open_apart(f, true, err)) != VMRT_OK)
 		goto out;
 	f->table = vmrt_dat_head(&head, first);
 	if (head.failed) {
@@ -310,7 +310,7 @@ enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_
 	}
 	file_name(f, path);
 	f->table = table;
-	f->fd = open(path, O_RDWR | O_CLOEXEC);
+	f->fd = vmrt_open_update(path);
 	if (f->fd < 0 || pread(f->fd, rows, (size_t)cpus * TABLE_ROW, (off_t)table) !=
 				 (ssize_t)((size_t)cpus * TABLE_ROW)) {
 		status = vmrt_fail_errno(err, f->fd < 0 ? errno : EIO, "cannot open %.400s", path);
@@ -319,7 +319,7 @@ enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_
 	f->in_place = cpus && number_at(rows) == f->cpus[0].start;
 	for (unsigned i = 0; i < cpus; i++)
 		f->whole |= number_at(rows + TABLE_ROW * (size_t)i + 8) != 0;
-	if (!f->in_place && (status = open_apart(f, 0, err)) != VMRT_OK)
+	if (!f->in_place && (status = open_apart(f, false, err)) != VMRT_OK)
 		goto out;
 	for (unsigned i = 0; i < cpus; i++) {
 		struct datfile_cpu *c = &f->cpus[i];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Bringing the option TIME_SHIFT of a guest's file up to what the analysis found, for other
  * readers. */
+#include <vmrt/files.h>
+
 #include "dat.h"
 
 #include <errno.h>
@@ -144,7 +146,7 @@ enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *
 
 	if (!size || size > DAT_MAX_TEXT || vmrt_clockmap_worst(map) == VMRT_UNKNOWN)
 		return VMRT_EUNSUPPORTED;
-	fd = open(path, O_RDWR | O_CLOEXEC);
+	fd = vmrt_open_update(path);
 	if (fd < 0)
 		return vmrt_fail_errno(err, errno, "cannot open %s", path);
 	payload = malloc(size);

@@ -4,12 +4,16 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <vmrt/files.h>
+#include <vmrt/tool.h>
 
 #include "schema.h"
 
@@ -105,12 +109,61 @@ static void remove_leftovers(const char *path)
 	free(folder);
 }
 
+/* Is the file that @fd is open on open a second time in this process? */
+static bool is_open_twice(int fd)
+{
+	struct stat mine, other;
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	bool found = false;
+
+	if (!dir || fstat(fd, &mine) != 0) {
+		if (dir)
+			closedir(dir);
+		return false;
+	}
+	while (!found && (entry = readdir(dir))) {
+		char *end;
+		long n = strtol(entry->d_name, &end, 10);
+
+		found = !*end && n != fd && fstat((int)n, &other) == 0 &&
+			other.st_dev == mine.st_dev && other.st_ino == mine.st_ino;
+	}
+	closedir(dir);
+	return found;
+}
+
+/*
+ * The folder may be a stranger's, who could put a link there between the making of the file and
+ * SQLite's opening of it: so what SQLite has opened must be the file that was made.
+ */
+static enum vmrt_status open_temporary(struct rundb *db, struct vmrt_error *err)
+{
+	int fd = vmrt_create_file(db->temporary, O_RDWR, 0666), errnum = errno;
+	enum vmrt_status status = VMRT_OK;
+
+	if (fd < 0)
+		return vmrt_fail_errno(err, errnum, "cannot create %s", db->temporary);
+	vmrt_remove_at_crash(db->temporary);
+	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+		    NULL) != SQLITE_OK)
+		status = vmrt_fail(err, VMRT_EDB, "cannot create %s: %s", db->temporary,
+			sqlite3_errmsg(db->db));
+	else if (!is_open_twice(fd))
+		status = vmrt_fail(err, VMRT_EPERM,
+			"%s was exchanged while it was made: another user writes to that folder",
+			db->temporary);
+	close(fd);
+	return status;
+}
+
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
 	struct rundb **out, struct vmrt_error *err)
 {
 	struct rundb *db;
 	struct stat there;
 	char pragmas[128];
+	enum vmrt_status status;
 
 	/* renaming would put a database in the place of a device or a link */
 	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
@@ -127,13 +180,8 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	}
 	remove_leftovers(path);
-	unlink(db->temporary);
-	if (sqlite3_open_v2(db->temporary, &db->db,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-		    NULL) != SQLITE_OK) {
-		enum vmrt_status status = vmrt_fail(err, VMRT_EDB, "cannot create %s: %s",
-			db->temporary, sqlite3_errmsg(db->db));
-
+	status = open_temporary(db, err);
+	if (status != VMRT_OK) {
 		rundb_abort(db);
 		return status;
 	}
@@ -148,8 +196,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 	run_sql(db, VMRT_DB_TABLES);
 	prepare(db);
 	if (db->status != VMRT_OK) {
-		enum vmrt_status status = db->status;
-
+		status = db->status;
 		if (err)
 			*err = db->err;
 		rundb_abort(db);
@@ -220,6 +267,7 @@ void rundb_abort(struct rundb *db)
 	sqlite3_close(db->db);
 	if (db->temporary)
 		unlink(db->temporary);
+	vmrt_remove_at_crash(NULL);
 	free(db->temporary);
 	free(db->path);
 	free(db);

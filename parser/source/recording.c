@@ -97,6 +97,15 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	return VMRT_OK;
 }
 
+/* A run folder of a stranger may name any file by a link. */
+static enum vmrt_status check_plain(const char *path, struct vmrt_error *err)
+{
+	if (!vmrt_is_link(path))
+		return VMRT_OK;
+	return vmrt_fail(err, VMRT_EFORMAT,
+		"%s is a symbolic link, which vmrt does not follow in a run folder", path);
+}
+
 static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	const char *run = rec->options->run;
@@ -106,6 +115,8 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_MANIFEST) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", run);
 	if (access(path, F_OK) == 0) {
+		if ((status = check_plain(path, err)) != VMRT_OK)
+			return status;
 		status = vmrt_manifest_load(path, &rec->manifest, err);
 		if (status != VMRT_OK)
 			return status;
@@ -114,7 +125,9 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 	if (access(path, F_OK) != 0)
 		return vmrt_fail(err, VMRT_ENOENT, "%s is no recording: it holds no %s", run,
 			VMRT_FILE_HOST);
-	status = open_source(rec, VMRT_HOST, path, NULL, err);
+	status = check_plain(path, err);
+	if (status == VMRT_OK)
+		status = open_source(rec, VMRT_HOST, path, NULL, err);
 	for (size_t i = 0; status == VMRT_OK && rec->manifest && i < rec->manifest->n_vms; i++) {
 		const struct vmrt_manifest_vm *vm = &rec->manifest->vms[i];
 		struct vmrt_error why;
@@ -127,7 +140,8 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 				VMRT_FILE_MANIFEST, vm->file);
 		vmrt_path(path, sizeof(path), run, vm->file);
 		/* one guest's bad recording is no reason to lose the others */
-		if (open_source(rec, vm->vm.name, path, vm, &why) != VMRT_OK)
+		if (check_plain(path, &why) != VMRT_OK ||
+			open_source(rec, vm->vm.name, path, vm, &why) != VMRT_OK)
 			vmrt_warn("%s; the guest is left out", why.text);
 	}
 	return status;
