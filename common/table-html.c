@@ -5,16 +5,18 @@
 
 #include <string.h>
 
-/* Colours are chosen by what the reader's screen prefers; pictures use the same ones by their
+#include <vmrt/svg.h>
+
+/* Colours are chosen by what the reader's screen prefers; drawings use the same ones by their
  * classes. */
 static const char style[] =
 	":root{color-scheme:light "
 	"dark;--ground:#fff;--ink:#1a1a1a;--quiet:#666;--line:#ccc;--band:#f5f5f5;"
-	"--a:#1f6fb4;--b:#c8501e;--c:#3a8a4d;--d:#8a6bb0}\n"
+	"--a:#0072b2;--b:#e69f00;--c:#009e73;--d:#56b4e9;--m:#d55e00}\n"
 	"@media "
 	"(prefers-color-scheme:dark){:root{--ground:#16181c;--ink:#e6e6e6;--quiet:#9a9a9a;--line:#"
 	"444;"
-	"--band:#1f2228;--a:#6cb0ec;--b:#f0905c;--c:#7cc98d;--d:#b79ae0}}\n"
+	"--band:#1f2228;--a:#56b4e9;--b:#f0e442;--c:#2bc49a;--d:#8fd0f5;--m:#ff8a4c}}\n"
 	"body{background:var(--ground);color:var(--ink);font:15px/1.45 "
 	"system-ui,sans-serif;max-width:75em;"
 	"margin:2em auto;padding:0 1em}\n"
@@ -34,13 +36,7 @@ static const char style[] =
 	"td.m{font-family:ui-monospace,monospace;text-align:left;white-space:pre}\n"
 	"dl{display:grid;grid-template-columns:max-content 1fr;gap:.2em "
 	"1em}dt{font-weight:600}dd{margin:0}\n"
-	"svg{max-width:100%;height:auto}svg text{fill:var(--ink);font:12px system-ui,sans-serif}"
-	"svg .q{fill:var(--quiet)}svg .axis{stroke:var(--quiet);fill:none}svg "
-	".grid{stroke:var(--line)}"
-	"svg .a{fill:var(--a)}svg .b{fill:var(--b)}svg .c{fill:var(--c)}svg .d{fill:var(--d)}"
-	"svg .n{fill:var(--line)}svg .la{stroke:var(--a);fill:none}svg "
-	".lb{stroke:var(--b);fill:none}"
-	"svg .lc{stroke:var(--c);fill:none}\n"
+	"svg{max-width:100%;height:auto}\n"
 	"summary{cursor:pointer;font-weight:600;padding:.5em 0}\n"
 	"@media print{body{max-width:none;margin:0}}\n";
 
@@ -192,7 +188,10 @@ void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 		fputs(i ? ", " : "", out);
 		vmrt_html_text(out, doc->sections[i].name);
 	}
-	fprintf(out, "</title>\n<style>\n%s</style></head>\n<body>\n", style);
+	fprintf(out, "</title>\n<style>\n%s", style);
+	vmrt_svg_style(out);
+	fputs("</style></head>\n<body>\n", out);
+	vmrt_svg_page(out);
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
 

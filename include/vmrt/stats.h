@@ -42,6 +42,23 @@ size_t vmrt_samples_rank(size_t n, unsigned num, unsigned den);
 /** vmrt_samples_free - free the values, not @samples itself */
 void vmrt_samples_free(struct vmrt_samples *samples);
 
+struct vmrt_bin {
+	int64_t from_ns, to_ns; /* from <= value < to */
+	int64_t n;
+};
+
+/**
+ * vmrt_histogram - about 2 n^(1/3) bins, from 5 to 20, of equal width, 1, 2 or 5 times a power of
+ * ten ns
+ * @s: sorted
+ * @out: to be freed
+ *
+ * Where the largest thousandth reaches far beyond the others, it has one wider bin, the last.
+ *
+ * Return: the number of bins; 0 without values or memory.
+ */
+size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
+
 /* A streaming summary of one value per job. Begin with VMRT_SERIES_EMPTY. */
 struct vmrt_series {
 	size_t n;

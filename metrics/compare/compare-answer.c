@@ -7,8 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "metrics/figures/figures.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ROWS_MAX 11	   /* so that all fits 24 lines */
+#define SCHEDULES_MAX 4	   /* in one figure */
 #define SIGNIFICANT_P 0.05 /* below it a difference is said to be more than chance */
 
 #define COLUMNS(X)                                                                                 \
@@ -100,6 +103,21 @@ static void put_task(struct vmrt_table *table, const struct vmrt_variant *v, siz
 	}
 }
 
+/* On a page of HTML, the schedules of the first run of each variant, one above the other. */
+static void put_figure(struct vmrt_table *t, const struct vmrt_variant *v, size_t n)
+{
+	struct vmrt_figure_run runs[SCHEDULES_MAX];
+	size_t shown = n < SCHEDULES_MAX ? n : SCHEDULES_MAX;
+
+	for (size_t i = 0; i < shown; i++) {
+		if (!(v[i].runs[0]->filter.show & VMRT_SHOW_PICTURES))
+			return;
+		runs[i] = (struct vmrt_figure_run){
+			.label = v[i].facts->label, .origin = v[i].runs[0]->origin};
+	}
+	vmrt_page_schedule(t, runs, shown);
+}
+
 void vmrt_compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n,
 	const struct vmrt_compare_options *options)
 {
@@ -137,6 +155,7 @@ void vmrt_compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *v, siz
 		else
 			vmrt_put_line(t, "trust", "%s: %s", v[i].facts->label, trust);
 	}
+	put_figure(t, v, n);
 	*words = '\0';
 	for (size_t i = 0; i < n && i < 4; i++)
 		snprintf(words + strlen(words), sizeof(words) - strlen(words), " %s%s",

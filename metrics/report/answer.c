@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "metrics/figures/figures.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ROWS_MAX 7	/* tasks and servers together, so that all fits 24 lines */
 #define SHORT_NAMES 60	/* characters of names that leave room for a second command */
@@ -211,4 +213,6 @@ void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	vmrt_facts_trust(f, trust, sizeof(trust));
 	vmrt_put_line(t, "trust", "%s", trust);
 	put_next(t, f);
+	if (f->filter.show & VMRT_SHOW_PICTURES)
+		vmrt_page_schedule(t, &(struct vmrt_figure_run){.origin = f->origin}, 1);
 }

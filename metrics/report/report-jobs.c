@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Single jobs and how they are distributed: the worst ones, histograms, cumulative distributions.
  */
-#include "pictures.h"
+#include "metrics/figures/figures.h"
 #include "report.h"
 
 #include <math.h>
@@ -10,13 +10,10 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define STRIP 56    /* characters of a job's line */
-#define BAR 40	    /* of the longest bar */
-#define MARK 10	    /* behind the bar in whose bin the deadline lies */
-#define PARTS 72    /* of the list of a job's parts */
-#define BINS_MAX 20 /* of a histogram, about */
-#define BINS_MIN 5
-#define ROUND_MAX INT64_C(1000000000000000000) /* the greatest power of ten */
+#define STRIP 56 /* characters of a job's line */
+#define BAR 40	 /* of the longest bar */
+#define MARK 10	 /* behind the bar in whose bin the deadline lies */
+#define PARTS 72 /* of the list of a job's parts */
 
 static const char *const worst_titles[] = {
 	"Worst jobs",
@@ -88,6 +85,7 @@ static bool has_times(const struct vmrt_task_facts *task)
 
 static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
+	struct vmrt_page_figure figure;
 	struct vmrt_table *t = vmrt_doc_table(doc, "worst", worst_titles, worst_columns,
 		ARRAY_SIZE(worst_columns), VMRT_TABLE_SPAN);
 
@@ -95,17 +93,23 @@ static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		for (size_t j = 0; j < f->tasks[i].n_worst; j++)
 			put_job(t, f, &f->tasks[i], &f->tasks[i].worst[j]);
 	for (size_t i = 0; i < f->n_tasks; i++)
-		if (f->filter.show & VMRT_SHOW_PICTURES && has_times(&f->tasks[i]))
-			vmrt_report_figure(t, "Worst jobs of ", f->tasks[i].label,
-				": it runs (dark), its vCPU runs others (violet), waits (grey); "
-				"the line is the deadline",
-				vmrt_picture_worst(&f->tasks[i]));
+		if (f->filter.show & VMRT_SHOW_PICTURES && has_times(&f->tasks[i]) &&
+			vmrt_page_figure_begin(&figure))
+			vmrt_page_figure_end(&figure, t,
+				vmrt_draw_worst(&figure.canvas, &f->tasks[i]),
+				"Worst jobs of %s: it runs (blue), its vCPU runs others (green), "
+				"waits "
+				"(hatched); the red line is the deadline",
+				f->tasks[i].label);
 	for (size_t i = 0; i < f->n_tasks; i++)
-		if (f->filter.show & VMRT_SHOW_PICTURES && f->tasks[i].responses.n)
-			vmrt_report_figure(t, "Response times of ", f->tasks[i].label,
-				": jobs (bars, left) and the share of them that took no longer "
-				"(line, right)",
-				vmrt_picture_distribution(&f->tasks[i]));
+		if (f->filter.show & VMRT_SHOW_PICTURES && f->tasks[i].responses.n &&
+			vmrt_page_figure_begin(&figure))
+			vmrt_page_figure_end(&figure, t,
+				vmrt_draw_distribution(&figure.canvas, &f->tasks[i]),
+				"Response times of %s: jobs (bars, left) and the share of them "
+				"that "
+				"took no longer (line, right)",
+				f->tasks[i].label);
 }
 
 static const char *bar(double share, char *buf)
@@ -117,56 +121,6 @@ static const char *bar(double share, char *buf)
 	memset(buf, '#', n);
 	buf[n] = '\0';
 	return buf;
-}
-
-/* The least of 1, 2 and 5 times a power of ten that is not below @ns. */
-static int64_t round_up(int64_t ns)
-{
-	int64_t power = 1;
-
-	while (power < ROUND_MAX && power * 10 < ns)
-		power *= 10;
-	return ns <= power			       ? power
-	       : ns <= 2 * power		       ? 2 * power
-	       : ns <= 5 * power || power == ROUND_MAX ? 5 * power
-						       : 10 * power;
-}
-
-size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
-{
-	int64_t max, end, width, from, room;
-	struct vmrt_bin *bins;
-	size_t n = 0, i = 0;
-
-	*out = NULL;
-	if (!s->n)
-		return 0;
-	max = s->values[s->n - 1];
-	/* few that are far out would leave all others in one bin: they share one of their own */
-	end = s->values[vmrt_samples_rank(s->n, 999, 1000) - 1];
-	if ((max - s->values[0]) / 2 <= end - s->values[0])
-		end = max;
-	/* Rice's rule */
-	room = (int64_t)ceil(2 * cbrt((double)s->n));
-	room = room < BINS_MIN ? BINS_MIN : room > BINS_MAX ? BINS_MAX : room;
-	width = round_up((end - s->values[0]) / room + 1);
-	from = s->values[0] - ((s->values[0] % width) + width) % width;
-	bins = calloc((size_t)((end - from) / width) + 2, sizeof(*bins));
-	if (!bins)
-		return 0;
-	while (i < s->n) {
-		struct vmrt_bin *b = &bins[n++];
-
-		b->from_ns = from;
-		b->to_ns = from + width;
-		if (from > end)
-			b->to_ns = max + 1;
-		for (; i < s->n && s->values[i] < b->to_ns; i++)
-			b->n++;
-		from = b->to_ns;
-	}
-	*out = bins;
-	return n;
 }
 
 static void put_histogram(

@@ -2,17 +2,6 @@
 /* All tables of one run. */
 #include "report.h"
 
-#include <stdio.h>
-
-void vmrt_report_figure(struct vmrt_table *table, const char *before, const char *name,
-	const char *behind, char *svg)
-{
-	char caption[256];
-
-	snprintf(caption, sizeof(caption), "%s%s%s", before, name, behind);
-	vmrt_put_figure(table, caption, svg);
-}
-
 void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	vmrt_doc_section(doc, f->label);

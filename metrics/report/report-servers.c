@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The servers: what they are, what they got, and what the periodic resource model says of it. */
-#include "pictures.h"
+#include "metrics/figures/figures.h"
 #include "report.h"
 
 #include <inttypes.h>
@@ -68,19 +68,10 @@ static const struct vmrt_column server_columns[] = {SERVER_COLUMNS(VMRT_COLUMN)}
 
 static const struct vmrt_column supply_columns[] = {SUPPLY_COLUMNS(VMRT_COLUMN)};
 
-/* Has it a period and a budget that make a periodic resource? */
-static bool is_resource(const struct vmrt_server_facts *s, struct vmrt_supply *supply)
-{
-	if (s->period_ns == VMRT_UNKNOWN || s->budget_ns == VMRT_UNKNOWN)
-		return false;
-	*supply = vmrt_supply_prm(s->period_ns, s->budget_ns);
-	return vmrt_supply_check(supply);
-}
-
 static void put_server(struct vmrt_table *table, const struct vmrt_server_facts *s)
 {
 	struct vmrt_supply supply;
-	bool resource = is_resource(s, &supply);
+	bool resource = vmrt_figure_resource(s, &supply);
 
 	SERVER_COLUMNS(VMRT_CELL)
 }
@@ -97,7 +88,7 @@ static void put_supply(
 	struct vmrt_supply supply;
 	size_t below = 0;
 
-	if (!s->n_curve || !is_resource(s, &supply))
+	if (!s->n_curve || !vmrt_figure_resource(s, &supply))
 		return;
 	for (size_t i = 0; i < s->n_curve; i++) {
 		const struct vmrt_curve_facts *c = &s->curve[i];
@@ -144,6 +135,7 @@ static void put_supply(
 
 void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
+	struct vmrt_page_figure figure;
 	struct vmrt_supply supply;
 	const char *note;
 	struct vmrt_table *t = vmrt_doc_table(
@@ -160,12 +152,13 @@ void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	if (!f->n_servers)
 		vmrt_put_line(t, "servers", "none is declared in the experiment");
 	for (size_t i = 0; i < f->n_servers; i++)
-		if (f->servers[i].n_buckets)
-			vmrt_report_figure(t, "Run time in each period of server ",
-				f->servers[i].name,
-				": at the priority (dark), below it (light); the line is the "
-				"budget",
-				vmrt_picture_budget(f, &f->servers[i]));
+		if (f->servers[i].n_buckets && vmrt_page_figure_begin(&figure))
+			vmrt_page_figure_end(&figure, t,
+				vmrt_draw_budget(&figure.canvas, f, &f->servers[i]),
+				"Run time in each period of server %s: at the priority (dark), "
+				"below it "
+				"(light); the line is the budget",
+				f->servers[i].name);
 	t = vmrt_doc_table(
 		doc, "supply", NULL, supply_columns, ARRAY_SIZE(supply_columns), VMRT_TABLE_PROSE);
 	for (size_t i = 0; i < f->n_servers; i++)
@@ -173,8 +166,11 @@ void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			put_supply(t, f, &f->servers[i]);
 	for (size_t i = 0; i < f->n_servers; i++)
 		if (f->filter.show & VMRT_SHOW_PICTURES && f->servers[i].n_curve &&
-			is_resource(&f->servers[i], &supply))
-			vmrt_report_figure(t, "Least supply of server ", f->servers[i].name,
-				": measured (dots) and promised by the periodic resource (line)",
-				vmrt_picture_supply(&f->servers[i]));
+			vmrt_figure_resource(&f->servers[i], &supply) &&
+			vmrt_page_figure_begin(&figure))
+			vmrt_page_figure_end(&figure, t,
+				vmrt_draw_server_supply(&figure.canvas, &f->servers[i]),
+				"Least supply of server %s: measured (dots) and promised by the "
+				"periodic resource (line)",
+				f->servers[i].name);
 }

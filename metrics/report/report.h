@@ -24,27 +24,6 @@ void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *facts)
 /** vmrt_report_jobs - the tables "worst", and as asked for "histogram" and "cdf" */
 void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *facts);
 
-/** vmrt_report_figure - a picture (see vmrt_put_figure()), captioned @before, @name, @behind */
-void vmrt_report_figure(struct vmrt_table *table, const char *before, const char *name,
-	const char *behind, char *svg);
-
-struct vmrt_bin {
-	int64_t from_ns, to_ns; /* from <= value < to */
-	int64_t n;
-};
-
-/**
- * vmrt_histogram - about 2 n^(1/3) bins, from 5 to 20, of equal width, 1, 2 or 5 times a power of
- * ten ns
- * @s: sorted
- * @out: to be freed
- *
- * Where the largest thousandth reaches far beyond the others, it has one wider bin, the last.
- *
- * Return: the number of bins; 0 without values or memory.
- */
-size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
-
 /**
  * vmrt_report_sql - a section with the table "query": what the database of @run answers
  * @section: its heading, "" for none

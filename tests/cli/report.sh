@@ -95,9 +95,9 @@ well_formed() {
 
 page_needs_nothing_else() {
 	vmrt-report --allow-loss --format html hsf.vmrt >"$work/page.html" || return 1
-	! grep -noiE '<script|<link|<img|<iframe|src=|href=|url\(|@import|https?:' "$work/page.html" &&
+	! grep -noiE '<script|<link|<img|<iframe|src=|href=|url\([^#]|@import|https?:' "$work/page.html" &&
 		grep -q 'prefers-color-scheme' "$work/page.html" &&
-		[ "$(grep -c '<svg ' "$work/page.html")" = 4 ] && [ "$(grep -c '</svg>' "$work/page.html")" = 4 ] &&
+		[ "$(grep -c '<svg ' "$work/page.html")" = 6 ] && [ "$(grep -c '</svg>' "$work/page.html")" = 6 ] &&
 		well_formed "$work/page.html"
 }
 

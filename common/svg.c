@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* Writes shapes and text of drawings as SVG. */
+#include <vmrt/svg.h>
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/table.h>
+
+#include "table.h"
+
+#define FONT_LEAST 8.5 /* CSS pixels: 6.4 points */
+#define FONT_MOST 12.
+#define CHARACTER 0.63 /* width of a character of average text, in its size */
+#define HATCH 4	       /* distance of hatching lines */
+
+/* How a theme fills the classes. */
+struct theme {
+	const char *ground, *ink, *quiet, *line, *band, *a, *b, *c, *d, *m;
+};
+
+/* Okabe and Ito's colours; the dark ones are lighter, those for print differ in grey, too. */
+static const struct theme themes[] = {
+	[VMRT_SVG_LIGHT] = {"#ffffff", "#1a1a1a", "#595959", "#d0d0d0", "#f0f0f0", "#0072b2",
+		"#e69f00", "#009e73", "#56b4e9", "#d55e00"},
+	[VMRT_SVG_DARK] = {"#16181c", "#e6e6e6", "#a8a8a8", "#45484e", "#24272d", "#56b4e9",
+		"#f0e442", "#2bc49a", "#8fd0f5", "#ff8a4c"},
+	[VMRT_SVG_PRINT] = {"#ffffff", "#000000", "#404040", "#b8b8b8", "#eeeeee", "#1c4f73",
+		"#c98a00", "#4d8a76", "#9cc8e4", "#b03a00"},
+	[VMRT_SVG_PAGE] = {"var(--ground)", "var(--ink)", "var(--quiet)", "var(--line)",
+		"var(--band)", "var(--a)", "var(--b)", "var(--c)", "var(--d)", "var(--m)"},
+};
+
+double vmrt_svg_font(double width)
+{
+	double font = width / 62;
+
+	return font < FONT_LEAST ? FONT_LEAST : font > FONT_MOST ? FONT_MOST : font;
+}
+
+static void style(FILE *out, const struct theme *t)
+{
+	fprintf(out,
+		"svg text{fill:%s;font-family:\"Helvetica Neue\",Helvetica,Arial,\"DejaVu "
+		"Sans\",sans-serif;stroke:none}"
+		"svg .q{fill:%s}svg .tm{fill:%s;font-weight:bold}",
+		t->ink, t->quiet, t->m);
+	fprintf(out,
+		"svg .axis{stroke:%s;stroke-width:1;fill:none}svg .grid{stroke:%s;stroke-width:.6;"
+		"fill:none}svg .n{fill:%s}svg .band{fill:%s}",
+		t->quiet, t->line, t->line, t->band);
+	fprintf(out, "svg .a{fill:%s}svg .b{fill:%s}svg .c{fill:%s}svg .d{fill:%s}svg .m{fill:%s}",
+		t->a, t->b, t->c, t->d, t->m);
+	fprintf(out,
+		"svg .la{stroke:%s}svg .lb{stroke:%s}svg .lc{stroke:%s}svg .ld{stroke:%s}svg "
+		".lm{stroke:%s}svg .la,svg .lb,svg .lc,svg .ld,svg "
+		".lm{fill:none;stroke-width:1.4}",
+		t->a, t->b, t->c, t->d, t->m);
+	fprintf(out,
+		"svg .o{fill:%s;stroke:%s;stroke-width:.7}svg "
+		".k{fill:%s;stroke:%s;stroke-width:1}svg "
+		".km{fill:%s;stroke:%s;stroke-width:1.2}svg .dash{stroke-dasharray:4 2.5}svg "
+		".h{fill:url(#hatch)}svg .hl{stroke:%s;stroke-width:.9}",
+		t->ground, t->quiet, t->ink, t->ink, t->m, t->m, t->quiet);
+}
+
+void vmrt_svg_style(FILE *out)
+{
+	style(out, &themes[VMRT_SVG_PAGE]);
+}
+
+static void put_patterns(FILE *out)
+{
+	fprintf(out,
+		"<defs><pattern id=\"hatch\" width=\"%d\" height=\"%d\" "
+		"patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><line "
+		"class=\"hl\" "
+		"x1=\"0\" y1=\"0\" x2=\"0\" y2=\"%d\"/></pattern></defs>\n",
+		HATCH, HATCH, HATCH);
+}
+
+void vmrt_svg_page(FILE *out)
+{
+	fputs("<svg width=\"0\" height=\"0\" aria-hidden=\"true\">", out);
+	put_patterns(out);
+	fputs("</svg>\n", out);
+}
+
+void vmrt_svg_begin(struct vmrt_svg *svg, FILE *out, enum vmrt_svg_theme theme, double width,
+	double height, const char *title, bool mm)
+{
+	*svg = (struct vmrt_svg){out, width, height, vmrt_svg_font(width)};
+	if (theme != VMRT_SVG_PAGE)
+		fputs("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n", out);
+	fputs(theme == VMRT_SVG_PAGE ? "<svg " : "<svg xmlns=\"http://www.w3.org/2000/svg\" ", out);
+	if (mm)
+		fprintf(out, "width=\"%.3gmm\" height=\"%.4gmm\"", width / VMRT_PX_PER_MM,
+			height / VMRT_PX_PER_MM);
+	else
+		fprintf(out, "width=\"%.0fpx\" height=\"%.0fpx\"", width, height);
+	fprintf(out, " viewBox=\"0 0 %.1f %.1f\" font-size=\"%.2f\" role=\"img\" aria-label=\"",
+		width, height, svg->font);
+	vmrt_html_text(out, title);
+	fputs("\">\n<title>", out);
+	vmrt_html_text(out, title);
+	fputs("</title>\n", out);
+	if (theme == VMRT_SVG_PAGE)
+		return;
+	put_patterns(out);
+	fputs("<style>", out);
+	style(out, &themes[theme]);
+	fprintf(out, "</style>\n<rect width=\"%.1f\" height=\"%.1f\" fill=\"%s\"/>\n", width,
+		height, themes[theme].ground);
+}
+
+void vmrt_svg_end(struct vmrt_svg *svg)
+{
+	fputs("</svg>\n", svg->out);
+}
+
+static const char *const anchors[] = {"start", "middle", "end"};
+
+void vmrt_svg_text(struct vmrt_svg *svg, const char *class, double x, double y,
+	enum vmrt_anchor anchor, const char *words)
+{
+	fputs("<text", svg->out);
+	if (*class)
+		fprintf(svg->out, " class=\"%s\"", class);
+	fprintf(svg->out, " x=\"%.1f\" y=\"%.1f\"", x, y);
+	if (anchor != VMRT_START)
+		fprintf(svg->out, " text-anchor=\"%s\"", anchors[anchor]);
+	putc('>', svg->out);
+	vmrt_html_text(svg->out, words);
+	fputs("</text>\n", svg->out);
+}
+
+void vmrt_svg_textf(struct vmrt_svg *svg, const char *class, double x, double y,
+	enum vmrt_anchor anchor, const char *fmt, ...)
+{
+	char words[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(words, sizeof(words), fmt, ap);
+	va_end(ap);
+	vmrt_svg_text(svg, class, x, y, anchor, words);
+}
+
+void vmrt_svg_upright(struct vmrt_svg *svg, double x, double y, const char *words)
+{
+	fprintf(svg->out,
+		"<text class=\"q\" text-anchor=\"middle\" transform=\"translate(%.1f %.1f) "
+		"rotate(-90)\">",
+		x, y);
+	vmrt_html_text(svg->out, words);
+	fputs("</text>\n", svg->out);
+}
+
+size_t vmrt_svg_fit(const struct vmrt_svg *svg, double width)
+{
+	double n = width / (svg->font * CHARACTER);
+
+	return n < 1 ? 1 : (size_t)n;
+}
+
+const char *vmrt_svg_cut(const char *words, size_t most, char *buf, size_t room)
+{
+	const char *p = words;
+	size_t n = 0, used = 0, head, tail;
+
+	while (vmrt_utf8_next(&p))
+		n++;
+	most = most < 3 ? 3 : most;
+	head = n <= most ? n : (most - 1) / 2;
+	tail = n <= most ? 0 : most - 1 - head;
+	p = words;
+	for (size_t i = 0; i < n && used + 8 < room; i++) {
+		const char *from = p;
+
+		vmrt_utf8_next(&p);
+		if (i == head)
+			used += (size_t)sprintf(buf + used, "\xe2\x80\xa6");
+		if (i >= head && i + tail < n)
+			continue;
+		memcpy(buf + used, from, (size_t)(p - from));
+		used += (size_t)(p - from);
+	}
+	buf[used] = '\0';
+	return buf;
+}
+
+void vmrt_svg_line(
+	struct vmrt_svg *svg, const char *class, double x0, double y0, double x1, double y1)
+{
+	fprintf(svg->out, "<line class=\"%s\" x1=\"%.2f\" y1=\"%.2f\" x2=\"%.2f\" y2=\"%.2f\"/>\n",
+		class, x0, y0, x1, y1);
+}
+
+void vmrt_svg_rect(struct vmrt_svg *svg, const char *class, double x, double y, double width,
+	double height, const char *tooltip)
+{
+	fprintf(svg->out, "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\"",
+		class, x, y, fmax(width, 0), fmax(height, 0));
+	if (!tooltip) {
+		fputs("/>\n", svg->out);
+		return;
+	}
+	fputs("><title>", svg->out);
+	vmrt_html_text(svg->out, tooltip);
+	fputs("</title></rect>\n", svg->out);
+}
+
+void vmrt_svg_path(struct vmrt_svg *svg, const char *class)
+{
+	fprintf(svg->out, "<path class=\"%s\" d=\"", class);
+}
+
+void vmrt_svg_box(struct vmrt_svg *svg, double x, double y, double width, double height)
+{
+	fprintf(svg->out, "M%.2f %.2fh%.2fv%.2fh%.2fz", x, y, width, height, -width);
+}
+
+void vmrt_svg_move(struct vmrt_svg *svg, double x, double y)
+{
+	fprintf(svg->out, "M%.2f %.2f", x, y);
+}
+
+void vmrt_svg_to(struct vmrt_svg *svg, double x, double y)
+{
+	fprintf(svg->out, "L%.2f %.2f", x, y);
+}
+
+void vmrt_svg_path_end(struct vmrt_svg *svg)
+{
+	fputs("\"/>\n", svg->out);
+}
+
+void vmrt_svg_arrow(struct vmrt_svg *svg, double x, double y0, double y1, double head)
+{
+	double back = y1 > y0 ? -head : head;
+
+	fprintf(svg->out, "M%.2f %.2fV%.2fM%.2f %.2fl%.2f %.2fh%.2fz", x, y0, y1 + back, x, y1,
+		-head / 2, back, head);
+}
+
+double vmrt_svg_round(double value)
+{
+	double power = pow(10, floor(log10(value)));
+
+	/* what was rounded before stays as it is, although powers of ten are not exact */
+	value *= 1 - 1e-9;
+	return value <= power	    ? power
+	       : value <= 2 * power ? 2 * power
+	       : value <= 5 * power ? 5 * power
+				    : 10 * power;
+}
+
+double vmrt_plot_x(const struct vmrt_plot *p, double x)
+{
+	return p->left + (x - p->x0) / (p->x1 - p->x0) * (p->right - p->left);
+}
+
+double vmrt_plot_y(const struct vmrt_plot *p, double y)
+{
+	return p->bottom - (y - p->y0) / (p->y1 - p->y0) * (p->bottom - p->top);
+}
+
+void vmrt_plot_axis_x(const struct vmrt_plot *p, const char *words)
+{
+	double font = p->svg->font;
+	double step =
+		vmrt_svg_round((p->x1 - p->x0) / fmax((p->right - p->left) / (font * 4.5), 1));
+
+	for (double i = ceil(p->x0 / step - 1e-9); i * step <= p->x1 + step * 1e-6; i++) {
+		double x = vmrt_plot_x(p, i * step);
+
+		vmrt_svg_line(p->svg, "grid", x, p->top, x, p->bottom);
+		vmrt_svg_textf(p->svg, "q", x, p->bottom + font * 1.3, VMRT_MIDDLE, "%.6g",
+			i ? i * step : 0.);
+	}
+	vmrt_svg_line(p->svg, "axis", p->left, p->bottom, p->right, p->bottom);
+	if (words)
+		vmrt_svg_text(p->svg, "q", (p->left + p->right) / 2, p->bottom + font * 2.6,
+			VMRT_MIDDLE, words);
+}
+
+void vmrt_plot_axis_y(const struct vmrt_plot *p, const char *words)
+{
+	double font = p->svg->font;
+	double step =
+		vmrt_svg_round((p->y1 - p->y0) / fmax((p->bottom - p->top) / (font * 2.2), 1));
+
+	for (double i = ceil(p->y0 / step - 1e-9); i * step <= p->y1 + step * 1e-6; i++) {
+		double y = vmrt_plot_y(p, i * step);
+
+		vmrt_svg_line(p->svg, "grid", p->left, y, p->right, y);
+		vmrt_svg_textf(p->svg, "q", p->left - font * .4, y + font * .35, VMRT_END, "%.6g",
+			i ? i * step : 0.);
+	}
+	vmrt_svg_line(p->svg, "axis", p->left, p->top, p->left, p->bottom);
+	if (words)
+		vmrt_svg_upright(p->svg, font, (p->top + p->bottom) / 2, words);
+}
+
+void vmrt_plot_box(const struct vmrt_plot *p, double x0, double y0, double x1, double y1)
+{
+	double left = vmrt_plot_x(p, x0), top = vmrt_plot_y(p, y1);
+
+	vmrt_svg_box(p->svg, left, top, fmax(vmrt_plot_x(p, x1) - left, .3),
+		fmax(vmrt_plot_y(p, y0) - top, .3));
+}

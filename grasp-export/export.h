@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_GRASP_EXPORT_EXPORT_H
+#define VMRT_GRASP_EXPORT_EXPORT_H
+
+/* What was asked of vmrt-export, and where it goes. */
+
+#include <stdio.h>
+
+#include <vmrt/option.h>
+#include <vmrt/status.h>
+
+#include "metrics/figures/figures.h"
+
+#define EXPORT_NAMES_MAX 256
+
+struct export_options {
+	int format; /* index into the list of formats, 0: none */
+	const char *runs[VMRT_FIGURE_RUNS];
+	size_t n_runs;
+	const char *tasks[EXPORT_NAMES_MAX], *servers[EXPORT_NAMES_MAX];
+	size_t n_tasks, n_servers;
+	int64_t from_ns, to_ns; /* after the run's start, or VMRT_UNKNOWN */
+	int64_t around_misses;	/* VMRT_UNKNOWN: not asked for */
+	const char *output;
+	bool compare;
+	/* of single formats */
+	const char *table;
+	enum vmrt_figure_kind figure;
+	enum vmrt_svg_theme theme;
+	double width;
+	bool mm;
+	int axis; /* 1: ticks */
+	int64_t max_events, unit_ns;
+};
+
+/** export_wanted - the options that all formats share */
+struct vmrt_tl_wanted export_wanted(const struct export_options *options);
+
+/** struct export_output - a file that has its name only when it is whole */
+struct export_output {
+	FILE *out;
+	const char *path; /* NULL: standard output */
+	char *beside;	  /* what is written to, or NULL */
+};
+
+/** export_open - begin to write @path; NULL or "-": standard output */
+enum vmrt_status export_open(
+	struct export_output *output, const char *path, struct vmrt_error *err);
+
+/**
+ * export_close - end, and give the file its name if @status is VMRT_OK and nothing asked to stop
+ *
+ * Return: @status, or what went wrong: VMRT_EIO, VMRT_EINTR.
+ */
+enum vmrt_status export_close(
+	struct export_output *output, enum vmrt_status status, struct vmrt_error *err);
+
+/* The formats: each writes one run, or several, to @out. */
+enum vmrt_status export_grasp(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
+enum vmrt_status export_svg(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
+enum vmrt_status export_pdf(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
+enum vmrt_status export_png(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
+enum vmrt_status export_csv(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/* What each format makes of the options. */
+#include "export.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <vmrt/rundb.h>
+#include <vmrt/tool.h>
+
+#include "grasp-export/data/csv.h"
+#include "grasp-export/grasp/grasp.h"
+
+#define DEFAULT_WINDOW_NS (500 * VMRT_NS_PER_MS)
+#define PAPER_DPI "300"
+#define SCREEN_ZOOM "2" /* of a PNG whose width is in pixels */
+
+extern char **environ;
+
+/* When the run was, and its first job. */
+struct times {
+	int64_t start_ns, end_ns, first_job_ns;
+	char name[128];
+};
+
+static enum vmrt_status load_times(struct vmrt_db *db, struct times *t, struct vmrt_error *err)
+{
+	const char *name;
+	struct vmrt_query q;
+	bool found;
+
+	/* a recording that does not know its start and end has those of its slices */
+	vmrt_query_begin(&q, db, err,
+		"SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
+		" coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
+		" (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1");
+	found = vmrt_query_next(&q);
+	if (found) {
+		t->start_ns = vmrt_query_int(&q, 0);
+		t->end_ns = vmrt_query_int(&q, 1);
+		t->first_job_ns = vmrt_query_int(&q, 2);
+		name = vmrt_query_string(&q, 3);
+		snprintf(t->name, sizeof(t->name), "%s", name ? name : "");
+	}
+	if (vmrt_query_end(&q) != VMRT_OK)
+		return q.status;
+	if (!found)
+		return vmrt_fail(err, VMRT_EFORMAT, "the database describes no run");
+	if (t->start_ns == VMRT_UNKNOWN || t->end_ns == VMRT_UNKNOWN || t->end_ns <= t->start_ns)
+		return vmrt_fail(err, VMRT_EFORMAT, "the run is empty: nothing ran in it");
+	return VMRT_OK;
+}
+
+static enum vmrt_status grasp_of(
+	struct vmrt_db *db, const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_grasp_options options = {.max_events = (size_t)o->max_events};
+	int64_t length, shown_to;
+	char from[VMRT_UNITS_TEXT], to[VMRT_UNITS_TEXT], asked[VMRT_UNITS_TEXT];
+	struct times t;
+	enum vmrt_status status = load_times(db, &t, err);
+
+	if (status != VMRT_OK)
+		return status;
+	length = t.end_ns - t.start_ns;
+	options.title = t.name;
+	options.start_ns = t.start_ns;
+	if (o->from_ns != VMRT_UNKNOWN)
+		options.from_ns = t.start_ns + (o->from_ns < length ? o->from_ns : length);
+	else if (o->to_ns == VMRT_UNKNOWN && t.first_job_ns > t.start_ns &&
+		 t.first_job_ns < t.end_ns)
+		options.from_ns = t.first_job_ns;
+	else
+		options.from_ns = t.start_ns;
+	if (o->to_ns != VMRT_UNKNOWN)
+		options.to_ns = t.start_ns + (o->to_ns < length ? o->to_ns : length);
+	else
+		options.to_ns = t.end_ns - options.from_ns > DEFAULT_WINDOW_NS
+					? options.from_ns + DEFAULT_WINDOW_NS
+					: t.end_ns;
+	vmrt_format_duration(options.from_ns - t.start_ns, from);
+	vmrt_format_duration(options.to_ns - t.start_ns, to);
+	if (options.to_ns <= options.from_ns)
+		return vmrt_fail(err, VMRT_ERANGE,
+			"nothing of the run lies between %s and %s: it lasts %s", from, to,
+			vmrt_format_duration(length, asked));
+	if (o->to_ns == VMRT_UNKNOWN)
+		vmrt_say("shows %s to %s after the run's start; --from and --to choose", from, to);
+	status = vmrt_grasp_export(db, &options, out, &shown_to, err);
+	if (status == VMRT_OK && shown_to < options.to_ns)
+		vmrt_warn("ends %s after the run's start, not %s: more than %lld events are slow "
+			  "to open "
+			  "(--max-events allows more)",
+			vmrt_format_duration(shown_to - t.start_ns, asked), to,
+			(long long)o->max_events);
+	return status;
+}
+
+static int64_t after(int64_t start_ns, int64_t ns)
+{
+	int64_t sum;
+
+	return __builtin_add_overflow(start_ns, ns, &sum) ? INT64_MAX : sum;
+}
+
+static enum vmrt_status csv_of(
+	struct vmrt_db *db, const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	int64_t from = INT64_MIN, to = INT64_MAX;
+	struct times t;
+	enum vmrt_status status = VMRT_OK;
+
+	if (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN)
+		status = load_times(db, &t, err);
+	if (status != VMRT_OK)
+		return status;
+	if (o->from_ns != VMRT_UNKNOWN)
+		from = after(t.start_ns, o->from_ns);
+	if (o->to_ns != VMRT_UNKNOWN)
+		to = after(t.start_ns, o->to_ns);
+	return vmrt_csv_export(db, o->table ? o->table : "jobs", from, to, out, err);
+}
+
+/* Opens the only run. */
+static enum vmrt_status with_database(const struct export_options *o, FILE *out,
+	struct vmrt_error *err,
+	enum vmrt_status (*write)(
+		struct vmrt_db *, const struct export_options *, FILE *, struct vmrt_error *))
+{
+	struct vmrt_db *db = NULL;
+	enum vmrt_status status = vmrt_db_open(o->runs[0], &db, err);
+
+	if (status == VMRT_OK)
+		status = write(db, o, out, err);
+	vmrt_db_close(db);
+	return status;
+}
+
+enum vmrt_status export_grasp(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	return with_database(o, out, err, grasp_of);
+}
+
+enum vmrt_status export_csv(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	return with_database(o, out, err, csv_of);
+}
+
+enum vmrt_status export_svg(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_tl_wanted wanted = export_wanted(o);
+	struct vmrt_canvas canvas = {.out = out,
+		.theme = o->theme,
+		.width = o->width,
+		.mm = o->mm,
+		.ticks = o->axis == 1};
+
+	return vmrt_figure(o->figure, o->runs, o->n_runs, &wanted, &canvas, err);
+}
+
+/* Writes all of @text to @fd; false if the reader is gone. */
+static bool write_all(int fd, const char *text, size_t size)
+{
+	while (size) {
+		ssize_t n = write(fd, text, size);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		text += n;
+		size -= (size_t)n;
+	}
+	return true;
+}
+
+/* Gives @svg to librsvg's tool, whose output is that of @out. */
+static enum vmrt_status convert(
+	const char *svg, size_t size, char *const *arguments, FILE *out, struct vmrt_error *err)
+{
+	posix_spawn_file_actions_t actions;
+	int pipe_fds[2], rc, exit_status = -1;
+	bool written;
+	pid_t child;
+
+	if (pipe2(pipe_fds, O_CLOEXEC) != 0)
+		return vmrt_fail_errno(err, errno, "cannot make a pipe");
+	fflush(out);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_adddup2(&actions, pipe_fds[0], STDIN_FILENO);
+	posix_spawn_file_actions_adddup2(&actions, fileno(out), STDOUT_FILENO);
+	rc = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	close(pipe_fds[0]);
+	if (rc != 0) {
+		close(pipe_fds[1]);
+		return rc == ENOENT
+			       ? vmrt_fail(err, VMRT_ENOENT,
+					 "pdf and png need rsvg-convert: install librsvg2-bin, "
+					 "or take --format svg")
+			       : vmrt_fail_errno(err, rc, "cannot run rsvg-convert");
+	}
+	written = write_all(pipe_fds[1], svg, size);
+	close(pipe_fds[1]);
+	while (waitpid(child, &exit_status, 0) < 0 && errno == EINTR)
+		continue;
+	if (!written || exit_status != 0)
+		return vmrt_fail(err, VMRT_EIO, "rsvg-convert could not draw the figure");
+	return VMRT_OK;
+}
+
+static enum vmrt_status converted(
+	const struct export_options *o, char *const *arguments, FILE *out, struct vmrt_error *err)
+{
+	char *svg = NULL;
+	size_t size;
+	FILE *memory = open_memstream(&svg, &size);
+	enum vmrt_status status;
+
+	if (!memory)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	status = export_svg(o, memory, err);
+	if (fclose(memory) != 0 && status == VMRT_OK)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK)
+		status = convert(svg, size, arguments, out, err);
+	free(svg);
+	return status;
+}
+
+enum vmrt_status export_pdf(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	char tool[] = "rsvg-convert", format[] = "--format=pdf";
+	char *const arguments[] = {tool, format, NULL};
+
+	return converted(o, arguments, out, err);
+}
+
+enum vmrt_status export_png(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	char tool[] = "rsvg-convert", dpi_x[] = "--dpi-x=" PAPER_DPI,
+	     dpi_y[] = "--dpi-y=" PAPER_DPI, zoom[] = "--zoom=" SCREEN_ZOOM;
+	char *const paper[] = {tool, dpi_x, dpi_y, NULL}, *const screen[] = {tool, zoom, NULL};
+
+	return converted(o, o->mm ? paper : screen, out, err);
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the time of jobs went: a bar for each task and run, of all jobs and of those that missed.
+ */
+#include "figures.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/rundb.h>
+
+#define ROW 2.9 /* heights, in the size of text */
+#define BAR 1.7
+#define AXIS 3.4
+#define BARS_MAX 512
+
+/* The parts of docs/run-db.md, as many as can be told apart; drawn in this order. */
+static const struct {
+	const char *words, *class, *parts;
+} groups[] = {
+	{"own execution", "a", " exec "},
+	{"own overrun", "m", " overrun "},
+	{"other threads of the guest", "c", " interference guest_overrun blocking "},
+	{"no budget", "b", " budget "},
+	{"other servers", "d", " server "},
+	{"host threads", "n", " host_thread throttling "},
+	{"steal, interrupts, VMM, late release", "h", " steal irq vmm release "},
+	{"unknown", "o", ""},
+};
+#define GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+struct bar {
+	char label[128];
+	bool missed;	   /* of these jobs only */
+	double ms[GROUPS]; /* of a job, on average */
+	double jobs;
+};
+
+static size_t group_of(const char *part)
+{
+	char word[40];
+
+	snprintf(word, sizeof(word), " %s ", part ? part : "");
+	for (size_t i = 0; part && i + 1 < GROUPS; i++)
+		if (strstr(groups[i].parts, word))
+			return i;
+	return GROUPS - 1;
+}
+
+/* Mean parts of all jobs of known response of a task, or of those that missed. */
+static enum vmrt_status load_bar(struct vmrt_db *db, const struct vmrt_run_facts *f, int64_t task,
+	struct bar *bar, struct vmrt_error *err)
+{
+	const char *sql = bar->missed
+				  ? "SELECT b.part, sum(b.ns), count(DISTINCT b.k) FROM job j JOIN "
+				    "blame b ON b.task = j.task AND b.k = j.k WHERE j.task = ?1"
+				    " AND j.outcome IN ('missed', 'missed_incomplete')"
+				    " AND coalesce(j.arrival_ns, ?2) >= ?2 AND "
+				    "coalesce(j.arrival_ns, ?2) < ?3 GROUP BY 1"
+				  : "SELECT b.part, sum(b.ns), count(*) FROM job j JOIN blame b ON "
+				    "b.task = j.task AND b.k = j.k WHERE j.task = ?1"
+				    " AND coalesce(j.arrival_ns, ?2) >= ?2 AND "
+				    "coalesce(j.arrival_ns, ?2) < ?3 GROUP BY 1";
+	struct vmrt_query q;
+
+	vmrt_query_begin(&q, db, err, sql);
+	vmrt_query_bind(&q, 1, task);
+	vmrt_query_span(&q, 2, f);
+	while (vmrt_query_next(&q)) {
+		size_t g = group_of(vmrt_query_string(&q, 0));
+
+		bar->ms[g] += (double)vmrt_query_int(&q, 1) / 1e6;
+	}
+	if (vmrt_query_end(&q) != VMRT_OK)
+		return q.status;
+	vmrt_query_begin(&q, db, err,
+		bar->missed
+			? "SELECT count(DISTINCT b.k) FROM blame b JOIN job j USING(task, k) WHERE "
+			  "b.task = ?1 AND j.outcome IN ('missed', 'missed_incomplete') AND "
+			  "coalesce(j.arrival_ns, ?2) >= ?2 AND coalesce(j.arrival_ns, ?2) < ?3"
+			: "SELECT count(DISTINCT b.k) FROM blame b JOIN job j USING(task, k) WHERE "
+			  "b.task = ?1 AND coalesce(j.arrival_ns, ?2) >= ?2 AND "
+			  "coalesce(j.arrival_ns, ?2) < ?3");
+	vmrt_query_bind(&q, 1, task);
+	vmrt_query_span(&q, 2, f);
+	if (vmrt_query_next(&q))
+		bar->jobs = (double)vmrt_query_int(&q, 0);
+	for (size_t g = 0; g < GROUPS && bar->jobs > 0; g++)
+		bar->ms[g] /= bar->jobs;
+	return vmrt_query_end(&q);
+}
+
+static enum vmrt_status load_bars(const struct vmrt_figure_run *runs, size_t n, struct bar *bars,
+	size_t *n_bars, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	for (size_t r = 0; status == VMRT_OK && r < n; r++) {
+		const struct vmrt_run_facts *f = runs[r].facts;
+		struct vmrt_db *db;
+
+		status = vmrt_db_open(runs[r].origin, &db, err);
+		for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++) {
+			const struct vmrt_task_facts *t = &f->tasks[i];
+
+			for (int missed = 0; status == VMRT_OK && missed < 2; missed++) {
+				struct bar *bar = &bars[*n_bars];
+
+				if (!t->selected || *n_bars == BARS_MAX ||
+					(missed && !vmrt_task_missed(t)))
+					continue;
+				*bar = (struct bar){.missed = missed};
+				snprintf(bar->label, sizeof(bar->label), "%s%s%s", t->label,
+					runs[r].label ? ", " : "",
+					runs[r].label ? runs[r].label : "");
+				status = load_bar(db, f, t->id, bar, err);
+				*n_bars += bar->jobs > 0;
+			}
+		}
+		vmrt_db_close(db);
+	}
+	return status;
+}
+
+static double total(const struct bar *bar)
+{
+	double ms = 0;
+
+	for (size_t g = 0; g < GROUPS; g++)
+		ms += fmax(bar->ms[g], 0);
+	return ms;
+}
+
+static void draw_bar(
+	struct vmrt_svg *svg, const struct vmrt_plot *p, const struct bar *bar, double y)
+{
+	double f = svg->font, share = 0, all = total(bar);
+	size_t most = vmrt_svg_fit(svg, p->left - f * .8);
+	char words[192], buf[256];
+
+	snprintf(words, sizeof(words), "%s", bar->label);
+	vmrt_svg_text(svg, "", p->left - f * .5, y + f * .9, VMRT_END,
+		vmrt_svg_cut(words, most, buf, sizeof(buf)));
+	vmrt_svg_textf(svg, "q", p->left - f * .5, y + f * 1.95, VMRT_END, "%.0f%s job%s",
+		bar->jobs, bar->missed ? " missed" : "", bar->jobs == 1 ? "" : "s");
+	for (size_t g = 0; g < GROUPS; g++) {
+		double part = all > 0 ? 100 * fmax(bar->ms[g], 0) / all : 0;
+		double x = vmrt_plot_x(p, share), wide = vmrt_plot_x(p, share + part) - x;
+
+		if (part <= 0)
+			continue;
+		snprintf(words, sizeof(words), "%s: %.3f ms", groups[g].words, bar->ms[g]);
+		if (!strcmp(groups[g].class, "h"))
+			vmrt_svg_rect(svg, "o", x, y + f * .2, wide, f * BAR, NULL);
+		vmrt_svg_rect(svg, groups[g].class, x, y + f * .2, wide, f * BAR, words);
+		share += part;
+	}
+	vmrt_svg_textf(svg, "q", p->right + f * .5, y + f * 1.4, VMRT_START,
+		all < 999.5 ? "%.3g ms" : "%.0f ms", all);
+}
+
+enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs,
+	size_t n, struct vmrt_error *err)
+{
+	struct bar *bars = calloc(BARS_MAX + 1, sizeof(*bars));
+	double f = vmrt_svg_font(c->width), height;
+	struct vmrt_legend legend[GROUPS];
+	struct vmrt_svg svg;
+	struct vmrt_plot p = {.svg = &svg, .x1 = 100};
+	size_t n_bars = 0;
+	enum vmrt_status status;
+
+	if (!bars)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	status = load_bars(runs, n, bars, &n_bars, err);
+	if (status == VMRT_OK && !n_bars)
+		status = vmrt_fail(err, VMRT_ENOENT,
+			"%s has nothing to draw: no job whose time is known", runs[0].origin);
+	if (status != VMRT_OK) {
+		free(bars);
+		return status;
+	}
+	for (size_t g = 0; g < GROUPS; g++)
+		legend[g] = (struct vmrt_legend){groups[g].words, 'b', groups[g].class};
+	height = f * (.6 + ROW * (double)n_bars + AXIS) +
+		 vmrt_legend_height(c->width, legend, GROUPS);
+	vmrt_svg_begin(
+		&svg, c->out, c->theme, c->width, height, "Where the time of jobs went", c->mm);
+	p.left = fmin(f * 15, c->width * .36);
+	p.right = c->width - f * 5.5;
+	p.top = f * .3;
+	p.bottom = f * (.6 + ROW * (double)n_bars);
+	vmrt_plot_axis_x(&p, "share of the mean response time, %");
+	for (size_t i = 0; i < n_bars; i++)
+		draw_bar(&svg, &p, &bars[i], f * (.4 + ROW * (double)i));
+	vmrt_legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, GROUPS);
+	vmrt_svg_end(&svg);
+	free(bars);
+	return VMRT_OK;
+}

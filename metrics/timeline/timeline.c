@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* What a timeline says of jobs and budgets, worked out from the slices. */
+#include "timeline.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const outcome_words[] = {
+#define X(name, words) [VMRT_OUTCOME_##name] = words,
+	VMRT_OUTCOME_LIST(X)
+#undef X
+};
+
+const char *vmrt_outcome_word(enum vmrt_outcome outcome)
+{
+	return outcome_words[outcome];
+}
+
+const struct vmrt_tl_vcpu *vmrt_timeline_vcpu(
+	const struct vmrt_timeline *tl, int64_t machine, int64_t cpu)
+{
+	for (size_t i = 0; machine != VMRT_UNKNOWN && i < tl->n_vcpus; i++)
+		if (tl->vcpus[i].machine == machine && tl->vcpus[i].vcpu == cpu)
+			return &tl->vcpus[i];
+	return NULL;
+}
+
+int64_t vmrt_job_begin(const struct vmrt_tl_job *job)
+{
+	if (job->arrival == VMRT_UNKNOWN)
+		return job->start;
+	return job->start != VMRT_UNKNOWN && job->start < job->arrival ? job->start : job->arrival;
+}
+
+/* The first span that ends behind @at. */
+static size_t first_behind(const struct vmrt_spans *spans, int64_t at)
+{
+	size_t low = 0, high = spans->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (spans->all[middle].end > at)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+struct segments {
+	struct vmrt_segment *all;
+	size_t n, room;
+};
+
+static void add(struct segments *s, enum vmrt_state state, int64_t from, int64_t to)
+{
+	struct vmrt_segment *last = s->n ? &s->all[s->n - 1] : NULL;
+
+	if (to <= from)
+		return;
+	if (last && last->state == state && last->to_ns == from)
+		last->to_ns = to;
+	else if (s->n < s->room)
+		s->all[s->n++] = (struct vmrt_segment){state, from, to};
+}
+
+/* From @from to @to the task's state on its guest's CPU is the same; its vCPU may run or not. */
+static void add_on_vcpu(
+	struct segments *s, const struct vmrt_tl_vcpu *vcpu, bool runs, int64_t from, int64_t to)
+{
+	enum vmrt_state state = runs ? VMRT_STATE_RUNS : VMRT_STATE_OTHERS;
+	size_t i = vcpu ? first_behind(&vcpu->spans, from) : 0;
+
+	if (!vcpu) {
+		add(s, state, from, to);
+		return;
+	}
+	for (; from < to && s->n < s->room; i++) {
+		int64_t start = i < vcpu->spans.n ? vcpu->spans.all[i].start : to;
+		int64_t end = i < vcpu->spans.n ? vcpu->spans.all[i].end : to;
+
+		add(s, VMRT_STATE_WAITS, from, start < to ? start : to);
+		from = start > from ? start : from;
+		if (from >= to)
+			return;
+		add(s, state, from, end < to ? end : to);
+		from = end;
+	}
+}
+
+size_t vmrt_timeline_segments(
+	const struct vmrt_timeline *tl, size_t t, size_t j, struct vmrt_segment *out, size_t room)
+{
+	const struct vmrt_tl_task *task = &tl->tasks[t];
+	const struct vmrt_tl_job *job = &task->jobs[j];
+	struct segments s = {.all = out, .room = room};
+	int64_t at = vmrt_job_begin(job), end = job->end, next = VMRT_UNKNOWN;
+	const struct vmrt_tl_vcpu *vcpu = NULL;
+	size_t i;
+
+	if (at == VMRT_UNKNOWN)
+		return 0;
+	if (end == VMRT_UNKNOWN && j + 1 < task->n_jobs)
+		next = vmrt_job_begin(&task->jobs[j + 1]);
+	if (end == VMRT_UNKNOWN)
+		end = next != VMRT_UNKNOWN ? next : tl->to;
+	/* jobs of a task follow one another: what ran before the start was an earlier one's */
+	i = first_behind(&task->spans, job->start != VMRT_UNKNOWN ? job->start : at);
+	vcpu = vmrt_timeline_vcpu(
+		tl, task->machine, i < task->spans.n ? task->spans.all[i].cpu : 0);
+	if (!vcpu)
+		vcpu = vmrt_timeline_vcpu(tl, task->machine, 0);
+	for (; at < end && s.n < s.room; i++) {
+		bool more = i < task->spans.n && task->spans.all[i].start < end;
+		int64_t start = more ? task->spans.all[i].start : end;
+
+		start = start < at ? at : start;
+		add_on_vcpu(&s, vcpu, false, at, start);
+		at = start;
+		if (!more)
+			break;
+		vcpu = vmrt_timeline_vcpu(tl, task->machine, task->spans.all[i].cpu);
+		start = task->spans.all[i].end < end ? task->spans.all[i].end : end;
+		add_on_vcpu(&s, vcpu, true, at, start);
+		at = start > at ? start : at;
+	}
+	return s.n;
+}
+
+struct points {
+	struct vmrt_tl_point *all;
+	size_t n, room;
+	bool failed;
+};
+
+static void point(struct points *p, int64_t at, int64_t left)
+{
+	if (p->n && p->all[p->n - 1].at == at && p->all[p->n - 1].left == left)
+		return;
+	if (p->n == p->room) {
+		size_t more = p->room ? p->room * 2 : 256;
+		struct vmrt_tl_point *all = realloc(p->all, more * sizeof(*all));
+
+		if (!all) {
+			p->failed = true;
+			return;
+		}
+		p->all = all;
+		p->room = more;
+	}
+	p->all[p->n++] = (struct vmrt_tl_point){at, left};
+}
+
+/* The next time from @at on at which a vCPU of @vm begins or ceases to run; counts those that run
+ * now. */
+static int64_t next_change(
+	const struct vmrt_timeline *tl, int64_t vm, int64_t at, int64_t limit, int64_t *running)
+{
+	int64_t next = limit;
+
+	*running = 0;
+	for (size_t v = 0; v < tl->n_vcpus; v++) {
+		const struct vmrt_spans *spans = &tl->vcpus[v].spans;
+		size_t i;
+
+		if (tl->vcpus[v].vm != vm)
+			continue;
+		i = first_behind(spans, at);
+		if (i == spans->n)
+			continue;
+		if (spans->all[i].start <= at) {
+			++*running;
+			next = spans->all[i].end < next ? spans->all[i].end : next;
+		} else {
+			next = spans->all[i].start < next ? spans->all[i].start : next;
+		}
+	}
+	return next;
+}
+
+enum vmrt_status vmrt_timeline_budget(
+	const struct vmrt_timeline *tl, size_t server, struct vmrt_tl_point **out, size_t *n)
+{
+	const struct vmrt_tl_server *s = &tl->servers[server];
+	struct points p = {0};
+	int64_t left = 0, at, running, done = INT64_MIN;
+
+	for (size_t i = 0; i < s->n_periods; i++) {
+		const struct vmrt_tl_period *period = &s->periods[i];
+		int64_t from = period->replenished, to, next;
+
+		if (from == VMRT_UNKNOWN || from < period->start)
+			from = period->start;
+		to = i + 1 < s->n_periods ? s->periods[i + 1].start : period->end;
+		if (i + 1 < s->n_periods && s->periods[i + 1].replenished != VMRT_UNKNOWN &&
+			s->periods[i + 1].replenished > to)
+			to = s->periods[i + 1].replenished;
+		/* periods of a damaged database may overlap: no time is gone through twice */
+		from = from < done ? done : from;
+		if (!period->enforced || to <= from) {
+			left = 0;
+			continue;
+		}
+		point(&p, from, left);
+		left = period->budget;
+		point(&p, from, left);
+		for (at = from; at < to; at = next) {
+			int64_t stop = period->depleted != VMRT_UNKNOWN && period->depleted > at &&
+						       period->depleted < to
+					       ? period->depleted
+					       : to;
+
+			next = next_change(tl, s->vm, at, stop, &running);
+			if (period->depleted != VMRT_UNKNOWN && at >= period->depleted)
+				left = 0;
+			else if (running && left < running * (next - at)) {
+				/* it ran over its budget: the line stays at 0 */
+				point(&p, at + left / running, 0);
+				left = 0;
+			} else {
+				left -= running * (next - at);
+			}
+			point(&p, next, left);
+			if (next == period->depleted) {
+				left = 0;
+				point(&p, next, 0);
+			}
+			if (next <= at)
+				break;
+		}
+		done = to;
+	}
+	*out = p.all;
+	*n = p.n;
+	if (!p.failed)
+		return VMRT_OK;
+	free(p.all);
+	*out = NULL;
+	*n = 0;
+	return VMRT_ENOMEM;
+}
