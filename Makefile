@@ -15,7 +15,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
 
 # name and least version of every library
-REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 inih=55 json-c=0.16 libzstd=1.5 nettle=3.8
+REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 inih=55 json-c=0.16 libzstd=1.5 libprotobuf-c=1.3 nettle=3.8
 LIBS_OK := $(O)/.libraries-found
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -25,7 +25,7 @@ WARN += -Werror
 endif
 CFLAGS ?= -O2 -g
 PKGS := $(foreach r,$(REQUIRED),$(firstword $(subst =, ,$(r))))
-VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -I. -pthread $(WARN) \
+VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -I. -I$(O)/gen -pthread $(WARN) \
 	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)))
 VMRT_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
 STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih json-c nettle 2>/dev/null) -ldl -lm -pthread
@@ -47,6 +47,9 @@ endif
 
 TOOL_SOURCES := $(foreach t,$(TOOLS),$(call tool_source,$(t)))
 LIB_OBJECTS := $(patsubst %.c,$(O)/obj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)))
+# What protoc-c makes of Perfetto's messages
+PROTO := $(O)/gen/trace.pb-c
+LIB_OBJECTS += $(O)/obj/gen/trace.pb-c.o
 LIB := $(O)/libvmrt.a
 BINS := $(addprefix $(O)/bin/,$(TOOLS))
 STATIC_BINS := $(addprefix $(O)/static/,$(STATIC_TOOLS))
@@ -74,6 +77,17 @@ $(O)/obj/%.o: %.c $(LIBS_OK)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(VMRT_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(PROTO).c $(PROTO).h &: grasp-export/perfetto/trace.proto
+	$(call say,PROTO,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)protoc-c --c_out=$(O)/gen --proto_path=grasp-export/perfetto $<
+
+$(O)/obj/gen/trace.pb-c.o: $(PROTO).c $(LIBS_OK)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(VMRT_CFLAGS) -w $(CFLAGS) -c -o $@ $<
+
+$(O)/obj/grasp-export/perfetto/perfetto.o $(O)/fuzzobj/grasp-export/perfetto/perfetto.o: $(PROTO).h
 
 $(LIB): $(LIB_OBJECTS)
 	$(call say,AR,$@)
@@ -119,7 +133,7 @@ format-check: ## tell which C files are not formatted
 	$(Q)tests/format-check
 
 clean: ## remove what was built
-	$(Q)rm -rf $(O)/obj $(O)/bin $(O)/static $(O)/tests $(LIB) $(LIBS_OK)
+	$(Q)rm -rf $(O)/obj $(O)/gen $(O)/bin $(O)/static $(O)/tests $(LIB) $(LIBS_OK)
 
 include tests/tests.mk docs/docs.mk
 

@@ -8,8 +8,7 @@
 #include <string.h>
 
 #include <vmrt/table.h>
-
-#include "table.h"
+#include <vmrt/utf8.h>
 
 #define FONT_LEAST 8.5 /* CSS pixels: 6.4 points */
 #define FONT_MOST 12.

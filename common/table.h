@@ -5,6 +5,7 @@
 /* What table.c builds and the writers of the formats read. */
 
 #include <vmrt/table.h>
+#include <vmrt/utf8.h>
 
 struct vmrt_cell {
 	bool known;
@@ -99,14 +100,6 @@ const char *vmrt_cell_people(
 
 /** vmrt_cell_program - a number or a bool for programs; NULL if it is unknown or a text */
 const char *vmrt_cell_program(const struct vmrt_cell *cell, char *buf);
-
-/**
- * vmrt_utf8_next - the next character of a text of unknown origin
- * @text: moved behind it
- *
- * Return: the code point; 0xFFFD for a byte that is not UTF-8; 0 at the end.
- */
-uint32_t vmrt_utf8_next(const char **text);
 
 void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned width, FILE *out);
 void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out);

@@ -15,6 +15,7 @@
 
 #include "grasp-export/data/csv.h"
 #include "grasp-export/grasp/grasp.h"
+#include "grasp-export/perfetto/perfetto.h"
 
 #define DEFAULT_WINDOW_NS (500 * VMRT_NS_PER_MS)
 #define PAPER_DPI "300"
@@ -248,4 +249,16 @@ enum vmrt_status export_png(const struct export_options *o, FILE *out, struct vm
 	char *const paper[] = {tool, dpi_x, dpi_y, NULL}, *const screen[] = {tool, zoom, NULL};
 
 	return converted(o, o->mm ? paper : screen, out, err);
+}
+
+enum vmrt_status export_perfetto(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_tl_wanted wanted = export_wanted(o);
+	struct vmrt_timeline *tl;
+	enum vmrt_status status = vmrt_timeline_load(o->runs[0], &wanted, &tl, err);
+
+	if (status == VMRT_OK)
+		status = perfetto_write(tl, out, err);
+	vmrt_timeline_free(tl);
+	return status;
 }

@@ -50,7 +50,11 @@ $(O)/fuzzobj/%.o: %.c $(LIBS_OK)
 	$(Q)mkdir -p $(@D)
 	$(Q)clang $(filter-out -Werror,$(VMRT_CFLAGS)) -Itests/lib $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
-$(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS)
+$(O)/fuzzobj/gen/trace.pb-c.o: $(PROTO).c
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(VMRT_CFLAGS) -w $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+
+$(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS) $(O)/fuzzobj/gen/trace.pb-c.o
 	$(call say,AR,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
