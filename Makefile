@@ -89,6 +89,9 @@ $(O)/obj/gen/trace.pb-c.o: $(PROTO).c $(LIBS_OK)
 
 $(O)/obj/grasp-export/perfetto/perfetto.o $(O)/fuzzobj/grasp-export/perfetto/perfetto.o: $(PROTO).h
 
+# their script and style are put into the page's writer by the assembler
+$(O)/obj/grasp-export/html/html.o $(O)/fuzzobj/grasp-export/html/html.o: grasp-export/html/timeline.js grasp-export/html/timeline.css
+
 $(LIB): $(LIB_OBJECTS)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) qcs $@ $^

@@ -64,6 +64,8 @@ enum vmrt_status export_pdf(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
 enum vmrt_status export_png(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
+enum vmrt_status export_html(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
 enum vmrt_status export_perfetto(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
 enum vmrt_status export_csv(

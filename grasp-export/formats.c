@@ -15,9 +15,11 @@
 
 #include "grasp-export/data/csv.h"
 #include "grasp-export/grasp/grasp.h"
+#include "grasp-export/html/html.h"
 #include "grasp-export/perfetto/perfetto.h"
 
 #define DEFAULT_WINDOW_NS (500 * VMRT_NS_PER_MS)
+#define BLAMED_JOBS 5000 /* of a task: where the time of all of them went is on its page */
 #define PAPER_DPI "300"
 #define SCREEN_ZOOM "2" /* of a PNG whose width is in pixels */
 
@@ -260,5 +262,32 @@ enum vmrt_status export_perfetto(const struct export_options *o, FILE *out, stru
 	if (status == VMRT_OK)
 		status = perfetto_write(tl, out, err);
 	vmrt_timeline_free(tl);
+	return status;
+}
+
+enum vmrt_status export_html(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_timeline *tl[VMRT_FIGURE_RUNS] = {NULL};
+	const char *labels[VMRT_FIGURE_RUNS];
+	char *names[VMRT_FIGURE_RUNS] = {NULL};
+	struct vmrt_tl_wanted wanted = export_wanted(o);
+	enum vmrt_status status = VMRT_OK;
+
+	wanted.blame = BLAMED_JOBS;
+	/* runs are compared from their first jobs on */
+	wanted.from_first_job = o->compare;
+	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++) {
+		const char *run = vmrt_figure_name(o->runs[i], &names[i]);
+
+		status = vmrt_timeline_load(run, &wanted, &tl[i], err);
+		if (status == VMRT_OK)
+			labels[i] = names[i] ? names[i] : tl[i]->name;
+	}
+	if (status == VMRT_OK)
+		status = html_write(tl, labels, o->n_runs, out, err);
+	for (size_t i = 0; i < o->n_runs; i++) {
+		vmrt_timeline_free(tl[i]);
+		free(names[i]);
+	}
 	return status;
 }

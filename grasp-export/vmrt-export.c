@@ -30,11 +30,13 @@ static const struct format {
 	{"svg", export_svg, true, true},
 	{"pdf", export_pdf, true, true},
 	{"png", export_png, true, true},
+	{"html", export_html, true, false},
 	{"perfetto", export_perfetto, false, false},
 	{"csv", export_csv, false, false},
 };
 
-static const char *const format_words[] = {"grasp", "svg", "pdf", "png", "perfetto", "csv", NULL};
+static const char *const format_words[] = {
+	"grasp", "svg", "pdf", "png", "html", "perfetto", "csv", NULL};
 static const char *const table_words[] = {"jobs", "server_periods", "losses", NULL};
 static const char *const axis_words[] = {"ms", "ticks", NULL};
 #define X(name, words) words,

@@ -12,8 +12,10 @@
 
 #define NAME 128
 #define ANNOTATIONS 12
-#define LENGTH_DELIMITED_PACKET 0x0a /* field 1 of Trace, a message */
-#define BEGINS_SEQUENCE 1	     /* SEQ_INCREMENTAL_STATE_CLEARED */
+#define PACKET_ROOM                                                                                \
+	(ANNOTATIONS * 2 * NAME + 8 * NAME) /* more than any packet needs: names are cut */
+#define LENGTH_DELIMITED_PACKET 0x0a	    /* field 1 of Trace, a message */
+#define BEGINS_SEQUENCE 1		    /* SEQ_INCREMENTAL_STATE_CLEARED */
 #define EXPLICIT_ORDER 3
 
 /* What a track is; part of its id. */
@@ -21,8 +23,7 @@ enum kind { MACHINE = 1, CPU, THREAD, JOBS, RELEASES, SERVER };
 
 struct writer {
 	FILE *out;
-	uint8_t *buffer;
-	size_t room;
+	uint8_t buffer[PACKET_ROOM];
 	const struct vmrt_timeline *tl;
 	uint32_t machine; /* index: of the packets that follow */
 	bool begun[256];  /* sequences of machines */
@@ -49,26 +50,16 @@ static void put_packet(struct writer *w, Pf__TracePacket *packet)
 		packet->has_sequence_flags = true;
 		packet->sequence_flags = BEGINS_SEQUENCE;
 	}
-	size = pf__trace_packet__get_packed_size(packet);
-	if (size > w->room) {
-		uint8_t *more = realloc(w->buffer, size * 2);
-
-		if (!more) {
-			w->failed = true;
-			return;
-		}
-		w->buffer = more;
-		w->room = size * 2;
-	}
-	pf__trace_packet__pack(packet, w->buffer);
+	/* asking for the size first would take as long as packing */
+	size = pf__trace_packet__pack(packet, w->buffer);
 	head[n++] = LENGTH_DELIMITED_PACKET;
 	for (size_t rest = size;; rest >>= 7) {
 		head[n++] = (uint8_t)((rest & 0x7f) | (rest > 0x7f ? 0x80 : 0));
 		if (rest <= 0x7f)
 			break;
 	}
-	fwrite(head, 1, n, w->out);
-	fwrite(w->buffer, 1, size, w->out);
+	fwrite_unlocked(head, 1, n, w->out);
+	fwrite_unlocked(w->buffer, 1, size, w->out);
 }
 
 /* Names from elsewhere as protobuf wants strings: valid UTF-8; and nothing that controls anything.
@@ -467,8 +458,11 @@ static enum vmrt_status put_server(struct writer *w, size_t s)
 
 enum vmrt_status perfetto_write(const struct vmrt_timeline *tl, FILE *out, struct vmrt_error *err)
 {
-	struct writer w = {.out = out, .tl = tl};
+	struct writer w;
 
+	memset(&w, 0, sizeof(w));
+	w.out = out;
+	w.tl = tl;
 	for (size_t m = 0; m < tl->n_machines; m++) {
 		put_machine(&w, m);
 		put_cpus(&w, m);
@@ -479,7 +473,6 @@ enum vmrt_status perfetto_write(const struct vmrt_timeline *tl, FILE *out, struc
 		w.failed = put_server(&w, s) != VMRT_OK || w.failed;
 	for (size_t t = 0; t < tl->n_tasks && !vmrt_stop_requested(); t++)
 		put_task(&w, t);
-	free(w.buffer);
 	if (vmrt_stop_requested())
 		return vmrt_fail(err, VMRT_EINTR, "interrupted");
 	return w.failed ? vmrt_fail(err, VMRT_ENOMEM, "out of memory") : VMRT_OK;

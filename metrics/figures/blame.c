@@ -47,25 +47,32 @@ static size_t group_of(const char *part)
 	return GROUPS - 1;
 }
 
-/* Mean parts of all jobs of known response of a task, or of those that missed. */
+/* Of the jobs that are in question: all of the task, those of a time, those that missed. */
+#define OF_A_TIME                                                                                  \
+	" JOIN job j ON j.task = b.task AND j.k = b.k WHERE b.task = ?1"                           \
+	" AND coalesce(j.arrival_ns, ?2) >= ?2 AND coalesce(j.arrival_ns, ?2) < ?3"
+#define OF_MISSES OF_A_TIME " AND j.outcome IN ('missed', 'missed_incomplete')"
+#define PARTS "SELECT b.part, sum(b.ns) FROM blame b"
+#define JOBS "SELECT count(DISTINCT b.k) FROM blame b"
+
+/* Mean parts of the time of jobs of a task. */
 static enum vmrt_status load_bar(struct vmrt_db *db, const struct vmrt_run_facts *f, int64_t task,
 	struct bar *bar, struct vmrt_error *err)
 {
-	const char *sql = bar->missed
-				  ? "SELECT b.part, sum(b.ns), count(DISTINCT b.k) FROM job j JOIN "
-				    "blame b ON b.task = j.task AND b.k = j.k WHERE j.task = ?1"
-				    " AND j.outcome IN ('missed', 'missed_incomplete')"
-				    " AND coalesce(j.arrival_ns, ?2) >= ?2 AND "
-				    "coalesce(j.arrival_ns, ?2) < ?3 GROUP BY 1"
-				  : "SELECT b.part, sum(b.ns), count(*) FROM job j JOIN blame b ON "
-				    "b.task = j.task AND b.k = j.k WHERE j.task = ?1"
-				    " AND coalesce(j.arrival_ns, ?2) >= ?2 AND "
-				    "coalesce(j.arrival_ns, ?2) < ?3 GROUP BY 1";
+	static const struct {
+		const char *parts, *jobs;
+	} queries[] = {
+		{PARTS " WHERE b.task = ?1 GROUP BY 1", JOBS " WHERE b.task = ?1"},
+		{PARTS OF_A_TIME " GROUP BY 1", JOBS OF_A_TIME},
+		{PARTS OF_MISSES " GROUP BY 1", JOBS OF_MISSES},
+	};
+	size_t which = bar->missed ? 2 : vmrt_filter_times(&f->filter);
 	struct vmrt_query q;
 
-	vmrt_query_begin(&q, db, err, sql);
+	vmrt_query_begin(&q, db, err, queries[which].parts);
 	vmrt_query_bind(&q, 1, task);
-	vmrt_query_span(&q, 2, f);
+	if (which)
+		vmrt_query_span(&q, 2, f);
 	while (vmrt_query_next(&q)) {
 		size_t g = group_of(vmrt_query_string(&q, 0));
 
@@ -73,16 +80,10 @@ static enum vmrt_status load_bar(struct vmrt_db *db, const struct vmrt_run_facts
 	}
 	if (vmrt_query_end(&q) != VMRT_OK)
 		return q.status;
-	vmrt_query_begin(&q, db, err,
-		bar->missed
-			? "SELECT count(DISTINCT b.k) FROM blame b JOIN job j USING(task, k) WHERE "
-			  "b.task = ?1 AND j.outcome IN ('missed', 'missed_incomplete') AND "
-			  "coalesce(j.arrival_ns, ?2) >= ?2 AND coalesce(j.arrival_ns, ?2) < ?3"
-			: "SELECT count(DISTINCT b.k) FROM blame b JOIN job j USING(task, k) WHERE "
-			  "b.task = ?1 AND coalesce(j.arrival_ns, ?2) >= ?2 AND "
-			  "coalesce(j.arrival_ns, ?2) < ?3");
+	vmrt_query_begin(&q, db, err, queries[which].jobs);
 	vmrt_query_bind(&q, 1, task);
-	vmrt_query_span(&q, 2, f);
+	if (which)
+		vmrt_query_span(&q, 2, f);
 	if (vmrt_query_next(&q))
 		bar->jobs = (double)vmrt_query_int(&q, 0);
 	for (size_t g = 0; g < GROUPS && bar->jobs > 0; g++)

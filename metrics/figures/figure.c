@@ -15,7 +15,7 @@ struct run_data {
 };
 
 /* "NAME=RUN" is called NAME; a file that is so called as a whole is a run. */
-static const char *take_name(const char *word, char **name)
+const char *vmrt_figure_name(const char *word, char **name)
 {
 	const char *equals = strchr(word, '=');
 
@@ -101,7 +101,7 @@ enum vmrt_status vmrt_figure(enum vmrt_figure_kind kind, const char *const *word
 	if (!data || !runs)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; status == VMRT_OK && i < n; i++) {
-		const char *run = take_name(words[i], &data[i].label);
+		const char *run = vmrt_figure_name(words[i], &data[i].label);
 
 		runs[i].origin = run;
 		status = load(&data[i], run, kind, wanted, err);

@@ -60,6 +60,10 @@ enum vmrt_status vmrt_figure(enum vmrt_figure_kind kind, const char *const *word
 	const struct vmrt_tl_wanted *wanted, const struct vmrt_canvas *canvas,
 	struct vmrt_error *err);
 
+/** vmrt_figure_name - "NAME=RUN" is called NAME, set in @name, to be freed; NULL: it has no name;
+ * returns RUN */
+const char *vmrt_figure_name(const char *word, char **name);
+
 /* Single figures, for reports: false if there was nothing to draw, and nothing was written. */
 bool vmrt_draw_schedule(
 	const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);

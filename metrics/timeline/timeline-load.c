@@ -211,6 +211,7 @@ static void free_task(struct vmrt_tl_task *t)
 	free(t->machine_name);
 	free(t->jobs);
 	free(t->spans.all);
+	free(t->blames);
 }
 
 static enum vmrt_status load_tasks(struct loader *l)
@@ -262,16 +263,17 @@ static enum vmrt_status load_tasks(struct loader *l)
 	return status;
 }
 
-static int8_t find_cause(struct vmrt_timeline *tl, const char *cause)
+/* The index of a word in a list that grows; -1: there is none, or too many are in it. */
+static int8_t find_word(char (*list)[24], size_t *n, const char *word)
 {
 	size_t i = 0;
 
-	if (!cause)
+	if (!word)
 		return -1;
-	while (i < tl->n_causes && strcmp(tl->causes[i], cause) != 0)
+	while (i < *n && strcmp(list[i], word) != 0)
 		i++;
-	if (i == tl->n_causes && i < VMRT_TL_CAUSES)
-		snprintf(tl->causes[tl->n_causes++], sizeof(tl->causes[0]), "%s", cause);
+	if (i == *n && i < VMRT_TL_CAUSES)
+		snprintf(list[(*n)++], sizeof(list[0]), "%s", word);
 	return i < VMRT_TL_CAUSES ? (int8_t)i : -1;
 }
 
@@ -312,7 +314,41 @@ static enum vmrt_status load_jobs(struct loader *l, struct vmrt_tl_task *t)
 		j->migrations = (int32_t)within(vmrt_query_int(&q, 9), 0, INT32_MAX);
 		j->excused = vmrt_query_int(&q, 10) > 0;
 		j->outcome = (uint8_t)find_outcome(vmrt_query_string(&q, 11));
-		j->cause = find_cause(l->tl, vmrt_query_string(&q, 12));
+		j->cause = find_word(l->tl->causes, &l->tl->n_causes, vmrt_query_string(&q, 12));
+	}
+	return vmrt_query_end(&q);
+}
+
+/* Where the time of jobs went. */
+static enum vmrt_status load_blames(struct loader *l, struct vmrt_tl_task *t)
+{
+	struct vmrt_tl_blame *b;
+	struct vmrt_query q;
+
+	if (!t->n_jobs || !l->wanted->blame)
+		return VMRT_OK;
+	vmrt_query_begin(&q, l->db, l->err,
+		t->n_jobs > l->wanted->blame ? "SELECT b.k, b.part, b.ns FROM job j JOIN blame b "
+					       "ON b.task = j.task AND b.k = j.k"
+					       " WHERE j.task = ?1 AND j.k BETWEEN ?2 AND ?3 AND "
+					       "j.outcome IN ('missed', "
+					       "'missed_incomplete') ORDER BY b.k, b.part"
+					     : "SELECT k, part, ns FROM blame WHERE task = ?1 AND "
+					       "k BETWEEN ?2 AND ?3 ORDER BY k, part");
+	vmrt_query_bind(&q, 1, t->id);
+	vmrt_query_bind(&q, 2, t->jobs[0].k);
+	vmrt_query_bind(&q, 3, t->jobs[t->n_jobs - 1].k);
+	while (vmrt_query_next(&q)) {
+		int8_t part = find_word(l->tl->parts, &l->tl->n_parts, vmrt_query_string(&q, 1));
+
+		if (part < 0)
+			continue;
+		b = append(&q, &t->blames, &t->n_blames, &t->blames_room, sizeof(*b));
+		if (!b)
+			break;
+		b->k = vmrt_query_int(&q, 0);
+		b->part = part;
+		b->ns = vmrt_query_int(&q, 2);
 	}
 	return vmrt_query_end(&q);
 }
@@ -548,6 +584,8 @@ static enum vmrt_status load_all(struct loader *l)
 		status = steps[i](l);
 	for (size_t i = 0; status == VMRT_OK && i < tl->n_tasks; i++)
 		status = load_jobs(l, &tl->tasks[i]);
+	for (size_t i = 0; status == VMRT_OK && i < tl->n_tasks; i++)
+		status = load_blames(l, &tl->tasks[i]);
 	if (l->wanted->jobs_only)
 		return status;
 	for (size_t i = 0; status == VMRT_OK && i < tl->n_servers; i++)

@@ -55,6 +55,12 @@ struct vmrt_tl_job {
 
 #define VMRT_TL_CAUSES 32
 
+/* A part of the time of job @k of a task. */
+struct vmrt_tl_blame {
+	int64_t k, ns;
+	int part; /* index into parts */
+};
+
 struct vmrt_tl_task {
 	int64_t id, machine; /* of the database; machine VMRT_UNKNOWN: not recorded */
 	char *label, *name, *machine_name;
@@ -62,7 +68,9 @@ struct vmrt_tl_task {
 	int64_t tid;		  /* of its first thread */
 	struct vmrt_tl_job *jobs; /* by k */
 	size_t n_jobs, room;
-	struct vmrt_spans spans; /* it was on a CPU of its machine */
+	struct vmrt_spans spans;      /* it was on a CPU of its machine */
+	struct vmrt_tl_blame *blames; /* by k, if they were wanted */
+	size_t n_blames, blames_room;
 };
 
 struct vmrt_tl_vcpu {
@@ -105,6 +113,8 @@ struct vmrt_timeline {
 	int64_t first_job;  /* arrival of the run's first job */
 	char causes[VMRT_TL_CAUSES][24];
 	size_t n_causes;
+	char parts[VMRT_TL_CAUSES][24];
+	size_t n_parts;
 	struct vmrt_tl_machine *machines;
 	size_t n_machines;
 	struct vmrt_tl_task *tasks; /* by machine, higher priorities first */
@@ -126,7 +136,9 @@ struct vmrt_tl_wanted {
 	int64_t window;	      /* where @to is not said: so much at most; VMRT_UNKNOWN: all */
 	bool from_first_job;  /* where @from is not said: not from the run's start */
 	size_t around_misses; /* where neither is said: around this miss, from 1; 0: no */
-	bool jobs_only;	      /* without slices and server periods */
+	size_t blame; /* of all jobs if a task has so many at most, else of those that missed; 0: of
+			 none */
+	bool jobs_only; /* without slices and server periods */
 };
 
 #define VMRT_TL_ALL                                                                                \
