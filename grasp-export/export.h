@@ -68,6 +68,7 @@ enum vmrt_status export_html(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
 enum vmrt_status export_perfetto(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
+enum vmrt_status export_st(const struct export_options *options, FILE *out, struct vmrt_error *err);
 enum vmrt_status export_csv(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
 

@@ -14,6 +14,7 @@
 #include <vmrt/tool.h>
 
 #include "grasp-export/data/csv.h"
+#include "grasp-export/data/st.h"
 #include "grasp-export/grasp/grasp.h"
 #include "grasp-export/html/html.h"
 #include "grasp-export/perfetto/perfetto.h"
@@ -114,7 +115,12 @@ static int64_t after(int64_t start_ns, int64_t ns)
 static enum vmrt_status csv_of(
 	struct vmrt_db *db, const struct export_options *o, FILE *out, struct vmrt_error *err)
 {
-	int64_t from = INT64_MIN, to = INT64_MAX;
+	struct csv_wanted w = {.from_ns = INT64_MIN,
+		.to_ns = INT64_MAX,
+		.tasks = o->tasks,
+		.n_tasks = o->n_tasks,
+		.servers = o->servers,
+		.n_servers = o->n_servers};
 	struct times t;
 	enum vmrt_status status = VMRT_OK;
 
@@ -123,10 +129,10 @@ static enum vmrt_status csv_of(
 	if (status != VMRT_OK)
 		return status;
 	if (o->from_ns != VMRT_UNKNOWN)
-		from = after(t.start_ns, o->from_ns);
+		w.from_ns = after(t.start_ns, o->from_ns);
 	if (o->to_ns != VMRT_UNKNOWN)
-		to = after(t.start_ns, o->to_ns);
-	return vmrt_csv_export(db, o->table ? o->table : "jobs", from, to, out, err);
+		w.to_ns = after(t.start_ns, o->to_ns);
+	return csv_export(db, o->table, &w, out, err);
 }
 
 /* Opens the only run. */
@@ -289,5 +295,21 @@ enum vmrt_status export_html(const struct export_options *o, FILE *out, struct v
 		vmrt_timeline_free(tl[i]);
 		free(names[i]);
 	}
+	return status;
+}
+
+enum vmrt_status export_st(const struct export_options *o, FILE *out, struct vmrt_error *err)
+{
+	struct vmrt_tl_wanted wanted = export_wanted(o);
+	struct vmrt_timeline *tl;
+	size_t left_out = 0;
+	enum vmrt_status status = vmrt_timeline_load(o->runs[0], &wanted, &tl, err);
+
+	if (status == VMRT_OK)
+		status = st_write(tl, out, &left_out, err);
+	if (status == VMRT_OK && left_out)
+		vmrt_warn("%zu job%s without known arrival or deadline %s left out", left_out,
+			left_out == 1 ? "" : "s", left_out == 1 ? "is" : "are");
+	vmrt_timeline_free(tl);
 	return status;
 }

@@ -8,6 +8,7 @@
 #include <vmrt/units.h>
 
 #include "export.h"
+#include "grasp-export/data/csv.h"
 #include "grasp-export/grasp/grasp.h"
 
 #define OF struct export_options
@@ -33,11 +34,11 @@ static const struct format {
 	{"html", export_html, true, false},
 	{"perfetto", export_perfetto, false, false},
 	{"csv", export_csv, false, false},
+	{"st", export_st, false, false},
 };
 
 static const char *const format_words[] = {
-	"grasp", "svg", "pdf", "png", "html", "perfetto", "csv", NULL};
-static const char *const table_words[] = {"jobs", "server_periods", "losses", NULL};
+	"grasp", "svg", "pdf", "png", "html", "perfetto", "csv", "st", NULL};
 static const char *const axis_words[] = {"ms", "ticks", NULL};
 #define X(name, words) words,
 static const char *const figure_words[] = {VMRT_FIGURE_LIST(X) NULL};
@@ -107,7 +108,7 @@ static const struct vmrt_option option_table[] = {
 	{"axis", 0, "UNIT", "of the time of a schedule", .standard = "ms",
 		VMRT_CHOICE(OF, axis, axis_words)},
 	{"table", 'T', "NAME", "of csv", .standard = "jobs", VMRT_TEXT(OF, table),
-		.choices = table_words},
+		.choices = csv_tables},
 	{"max-events", 0, "N", "of grasp: end earlier rather than write more", .standard = "10000",
 		VMRT_COUNT(OF, max_events, LEAST_EVENTS, MOST_EVENTS)},
 	{0},

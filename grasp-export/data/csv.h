@@ -6,18 +6,27 @@
 #include <stdio.h>
 
 #include <vmrt/rundb.h>
-
 #include <vmrt/status.h>
 
+/* What of a table is wanted. */
+struct csv_wanted {
+	int64_t from_ns, to_ns; /* only rows that lie in this time at least in part (host clock);
+				   INT64_MIN and INT64_MAX: all, those without times included */
+	const char *const *tasks, *const *servers; /* none: all */
+	size_t n_tasks, n_servers;
+};
+
+/** csv_tables - names of the tables, ended by NULL */
+extern const char *const csv_tables[];
+
 /**
- * vmrt_csv_export - a view of the database with exactly its columns
- * @table: jobs, server_periods or losses
- * @from_ns, @to_ns: only rows that lie in this time at least in part (host clock); INT64_MIN and
- * INT64_MAX: all, those without times included
+ * csv_export - a view of the database with exactly its columns, or the slices
+ * @table: one of csv_tables
  *
- * Return: VMRT_OK, VMRT_ENOENT if there is no such view, VMRT_EDB.
+ * Return: VMRT_OK; VMRT_ENOENT if there is no such table, task or server; VMRT_EINVAL if the table
+ * has no tasks or servers to choose by; VMRT_EDB.
  */
-enum vmrt_status vmrt_csv_export(struct vmrt_db *db, const char *table, int64_t from_ns,
-	int64_t to_ns, FILE *out, struct vmrt_error *err);
+enum vmrt_status csv_export(struct vmrt_db *db, const char *table, const struct csv_wanted *wanted,
+	FILE *out, struct vmrt_error *err);
 
 #endif
