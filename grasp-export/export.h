@@ -29,9 +29,26 @@ struct export_options {
 	enum vmrt_svg_theme theme;
 	double width;
 	bool mm;
-	int axis; /* 1: ticks */
-	int64_t max_events, unit_ns;
+	int axis;		     /* 1: ticks */
+	int64_t max_events, unit_ns; /* unit_ns: VMRT_UNKNOWN: not asked for */
+	bool split;
 };
+
+/* When the run was, and its first job. */
+struct export_times {
+	int64_t start_ns, end_ns, first_job_ns;
+	char name[128];
+};
+
+/** export_times - of a run; VMRT_EFORMAT if nothing ran in it */
+enum vmrt_status export_times(
+	struct vmrt_db *db, struct export_times *times, struct vmrt_error *err);
+
+/** export_progress - on a terminal, say now and then how far a long export is */
+void export_progress(int64_t done, int64_t all);
+
+/** export_progress_end - take away what export_progress() said */
+void export_progress_end(void);
 
 /** export_wanted - the options that all formats share */
 struct vmrt_tl_wanted export_wanted(const struct export_options *options);

@@ -15,95 +15,14 @@
 
 #include "grasp-export/data/csv.h"
 #include "grasp-export/data/st.h"
-#include "grasp-export/grasp/grasp.h"
 #include "grasp-export/html/html.h"
 #include "grasp-export/perfetto/perfetto.h"
 
-#define DEFAULT_WINDOW_NS (500 * VMRT_NS_PER_MS)
 #define BLAMED_JOBS 5000 /* of a task: where the time of all of them went is on its page */
 #define PAPER_DPI "300"
 #define SCREEN_ZOOM "2" /* of a PNG whose width is in pixels */
 
 extern char **environ;
-
-/* When the run was, and its first job. */
-struct times {
-	int64_t start_ns, end_ns, first_job_ns;
-	char name[128];
-};
-
-static enum vmrt_status load_times(struct vmrt_db *db, struct times *t, struct vmrt_error *err)
-{
-	const char *name;
-	struct vmrt_query q;
-	bool found;
-
-	/* a recording that does not know its start and end has those of its slices */
-	vmrt_query_begin(&q, db, err,
-		"SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
-		" coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
-		" (SELECT min(arrival_ns) FROM job), name FROM run LIMIT 1");
-	found = vmrt_query_next(&q);
-	if (found) {
-		t->start_ns = vmrt_query_int(&q, 0);
-		t->end_ns = vmrt_query_int(&q, 1);
-		t->first_job_ns = vmrt_query_int(&q, 2);
-		name = vmrt_query_string(&q, 3);
-		snprintf(t->name, sizeof(t->name), "%s", name ? name : "");
-	}
-	if (vmrt_query_end(&q) != VMRT_OK)
-		return q.status;
-	if (!found)
-		return vmrt_fail(err, VMRT_EFORMAT, "the database describes no run");
-	if (t->start_ns == VMRT_UNKNOWN || t->end_ns == VMRT_UNKNOWN || t->end_ns <= t->start_ns)
-		return vmrt_fail(err, VMRT_EFORMAT, "the run is empty: nothing ran in it");
-	return VMRT_OK;
-}
-
-static enum vmrt_status grasp_of(
-	struct vmrt_db *db, const struct export_options *o, FILE *out, struct vmrt_error *err)
-{
-	struct vmrt_grasp_options options = {.max_events = (size_t)o->max_events};
-	int64_t length, shown_to;
-	char from[VMRT_UNITS_TEXT], to[VMRT_UNITS_TEXT], asked[VMRT_UNITS_TEXT];
-	struct times t;
-	enum vmrt_status status = load_times(db, &t, err);
-
-	if (status != VMRT_OK)
-		return status;
-	length = t.end_ns - t.start_ns;
-	options.title = t.name;
-	options.start_ns = t.start_ns;
-	if (o->from_ns != VMRT_UNKNOWN)
-		options.from_ns = t.start_ns + (o->from_ns < length ? o->from_ns : length);
-	else if (o->to_ns == VMRT_UNKNOWN && t.first_job_ns > t.start_ns &&
-		 t.first_job_ns < t.end_ns)
-		options.from_ns = t.first_job_ns;
-	else
-		options.from_ns = t.start_ns;
-	if (o->to_ns != VMRT_UNKNOWN)
-		options.to_ns = t.start_ns + (o->to_ns < length ? o->to_ns : length);
-	else
-		options.to_ns = t.end_ns - options.from_ns > DEFAULT_WINDOW_NS
-					? options.from_ns + DEFAULT_WINDOW_NS
-					: t.end_ns;
-	vmrt_format_duration(options.from_ns - t.start_ns, from);
-	vmrt_format_duration(options.to_ns - t.start_ns, to);
-	if (options.to_ns <= options.from_ns)
-		return vmrt_fail(err, VMRT_ERANGE,
-			"nothing of the run lies between %s and %s: it lasts %s", from, to,
-			vmrt_format_duration(length, asked));
-	if (o->to_ns == VMRT_UNKNOWN)
-		vmrt_say("shows %s to %s after the run's start; --from and --to choose", from, to);
-	status = vmrt_grasp_export(db, &options, out, &shown_to, err);
-	if (status == VMRT_OK && shown_to < options.to_ns)
-		vmrt_warn("ends %s after the run's start, not %s: more than %lld events are slow "
-			  "to open "
-			  "(--max-events allows more)",
-			vmrt_format_duration(shown_to - t.start_ns, asked), to,
-			(long long)o->max_events);
-	return status;
-}
 
 static int64_t after(int64_t start_ns, int64_t ns)
 {
@@ -121,18 +40,18 @@ static enum vmrt_status csv_of(
 		.n_tasks = o->n_tasks,
 		.servers = o->servers,
 		.n_servers = o->n_servers};
-	struct times t;
+	struct export_times t;
 	enum vmrt_status status = VMRT_OK;
 
 	if (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN)
-		status = load_times(db, &t, err);
+		status = export_times(db, &t, err);
 	if (status != VMRT_OK)
 		return status;
 	if (o->from_ns != VMRT_UNKNOWN)
 		w.from_ns = after(t.start_ns, o->from_ns);
 	if (o->to_ns != VMRT_UNKNOWN)
 		w.to_ns = after(t.start_ns, o->to_ns);
-	return csv_export(db, o->table, &w, out, err);
+	return csv_export(db, o->table ? o->table : "jobs", &w, out, err);
 }
 
 /* Opens the only run. */
@@ -148,11 +67,6 @@ static enum vmrt_status with_database(const struct export_options *o, FILE *out,
 		status = write(db, o, out, err);
 	vmrt_db_close(db);
 	return status;
-}
-
-enum vmrt_status export_grasp(const struct export_options *o, FILE *out, struct vmrt_error *err)
-{
-	return with_database(o, out, err, grasp_of);
 }
 
 enum vmrt_status export_csv(const struct export_options *o, FILE *out, struct vmrt_error *err)

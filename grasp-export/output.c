@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vmrt/tool.h>
@@ -73,4 +74,41 @@ struct vmrt_tl_wanted export_wanted(const struct export_options *o)
 	w.from = o->from_ns;
 	w.to = o->to_ns;
 	return w;
+}
+
+#define PROGRESS_AFTER_NS VMRT_NS_PER_S
+#define PROGRESS_EVERY_NS (VMRT_NS_PER_S / 5)
+
+static int64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * VMRT_NS_PER_S + t.tv_nsec;
+}
+
+static struct {
+	int64_t begun, last;
+	bool shown;
+} progress;
+
+void export_progress(int64_t done, int64_t all)
+{
+	int64_t now = now_ns();
+
+	if (!progress.begun)
+		progress.begun = now;
+	if (now - progress.begun < PROGRESS_AFTER_NS || now - progress.last < PROGRESS_EVERY_NS ||
+		!isatty(STDERR_FILENO) || all <= 0)
+		return;
+	fprintf(stderr, "\rvmrt-export: %3d %% ", (int)(100. * (double)done / (double)all));
+	progress.last = now;
+	progress.shown = true;
+}
+
+void export_progress_end(void)
+{
+	if (progress.shown)
+		fputs("\r                   \r", stderr);
+	progress.shown = false;
 }

@@ -109,6 +109,13 @@ static const struct vmrt_option option_table[] = {
 		VMRT_CHOICE(OF, axis, axis_words)},
 	{"table", 'T', "NAME", "of csv", .standard = "jobs", VMRT_TEXT(OF, table),
 		.choices = csv_tables},
+	{"unit", 0, "TIME",
+		"of grasp: what a unit of its axis is (default: so that there are 10000 at most)",
+		VMRT_TIME(OF, unit_ns, 1, 1000 * VMRT_NS_PER_S), .sample = "100us"},
+	{"split", 0, NULL, "of grasp: what is too long for one file goes on in FILE-2 and so on",
+		VMRT_FLAG(OF, split)},
+	{"around-misses", 0, "N", "of grasp: the first N misses, a file each: FILE-1 and so on",
+		VMRT_COUNT(OF, around_misses, 1, 1000), .sample = "3"},
 	{"max-events", 0, "N", "of grasp: end earlier rather than write more", .standard = "10000",
 		VMRT_COUNT(OF, max_events, LEAST_EVENTS, MOST_EVENTS)},
 	{0},
@@ -140,6 +147,12 @@ static error_t check(void *opts, const struct argp_state *state)
 		return vmrt_usage(state, "--compare does not go with --format %s", f->name);
 	if (o->compare && o->n_runs < 2)
 		return vmrt_usage(state, "--compare needs at least two runs");
+	if ((o->split || o->around_misses != VMRT_UNKNOWN) &&
+		(strcmp(f->name, "grasp") != 0 || !o->output || !strcmp(o->output, "-")))
+		return vmrt_usage(state,
+			"--split and --around-misses go with --format grasp and --output FILE");
+	if (o->split && o->around_misses != VMRT_UNKNOWN)
+		return vmrt_usage(state, "--split does not go with --around-misses");
 	if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
 		return vmrt_usage(state, "--to is not behind --from");
 	return 0;
@@ -148,9 +161,11 @@ static error_t check(void *opts, const struct argp_state *state)
 static int run(void *opts)
 {
 	const struct export_options *o = opts;
-	struct export_output output;
+	/* numbered files are opened one by one */
+	bool several = o->split || o->around_misses != VMRT_UNKNOWN;
+	struct export_output output = {.out = NULL};
 	struct vmrt_error err;
-	enum vmrt_status status = export_open(&output, o->output, &err);
+	enum vmrt_status status = several ? VMRT_OK : export_open(&output, o->output, &err);
 
 	if (status == VMRT_OK) {
 		status = formats[o->format].write(o, output.out, &err);
@@ -167,6 +182,7 @@ int main(int argc, char **argv)
 	static struct export_options options = {.from_ns = VMRT_UNKNOWN,
 		.to_ns = VMRT_UNKNOWN,
 		.around_misses = VMRT_UNKNOWN,
+		.unit_ns = VMRT_UNKNOWN,
 		.width = VMRT_FIGURE_WIDTH};
 	static const struct vmrt_command commands[] = {
 		{.args = "RUN...",

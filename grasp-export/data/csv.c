@@ -34,8 +34,7 @@ static const struct {
 
 const char *const csv_tables[] = {"jobs", "server_periods", "losses", "blames", "slices", NULL};
 
-/* Is there a task or server that goes by @name? */
-static enum vmrt_status find(
+enum vmrt_status csv_find(
 	struct vmrt_db *db, const char *what, const char *name, struct vmrt_error *err)
 {
 	struct vmrt_query q;
@@ -100,9 +99,9 @@ static enum vmrt_status check(
 		return vmrt_fail(
 			err, VMRT_EINVAL, "--server: table %s has no servers", views[v].name);
 	for (size_t i = 0; status == VMRT_OK && i < w->n_tasks; i++)
-		status = find(db, "task", w->tasks[i], err);
+		status = csv_find(db, "task", w->tasks[i], err);
 	for (size_t i = 0; status == VMRT_OK && i < w->n_servers; i++)
-		status = find(db, "server", w->servers[i], err);
+		status = csv_find(db, "server", w->servers[i], err);
 	return status;
 }
 

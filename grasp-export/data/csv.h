@@ -19,6 +19,10 @@ struct csv_wanted {
 /** csv_tables - names of the tables, ended by NULL */
 extern const char *const csv_tables[];
 
+/** csv_find - VMRT_ENOENT if the run has no "task" or "server" (@what) that goes by @name */
+enum vmrt_status csv_find(
+	struct vmrt_db *db, const char *what, const char *name, struct vmrt_error *err);
+
 /**
  * csv_export - a view of the database with exactly its columns, or the slices
  * @table: one of csv_tables

@@ -271,10 +271,14 @@ void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 	vmrt_query_bind(&q, 1, g->from_ns);
 	vmrt_query_bind(&q, 2, g->to_ns);
 	while (vmrt_query_next(&q)) {
-		struct vmrt_grasp_server *more =
-			realloc(g->servers, (g->n_servers + 1) * sizeof(*more));
 		char *name = vmrt_query_name(&q, 2);
+		struct vmrt_grasp_server *more;
 
+		if (name && !vmrt_grasp_wanted(g->options->servers, g->options->n_servers, name)) {
+			free(name);
+			continue;
+		}
+		more = realloc(g->servers, (g->n_servers + 1) * sizeof(*more));
 		if (more)
 			g->servers = more;
 		if (!more || !name) {

@@ -95,6 +95,11 @@ static void choose_unit(struct vmrt_grasp *g)
 	static const int64_t steps[] = {1, 2, 5};
 	int64_t span = g->to_ns - g->from_ns, scale = 1;
 
+	if (g->options->unit_ns != VMRT_UNKNOWN) {
+		g->unit_ns = g->options->unit_ns;
+		g->end = (span + g->unit_ns - 1) / g->unit_ns;
+		return;
+	}
 	for (size_t i = 0;; i = (i + 1) % 3) {
 		g->unit_ns = steps[i] * scale;
 		g->end = (span + g->unit_ns - 1) / g->unit_ns;
@@ -136,8 +141,18 @@ static void load_cpus(struct vmrt_grasp *g)
 	vmrt_grasp_end(g, &q);
 }
 
+bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name)
+{
+	const char *slash = strchr(name, '/');
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(names[i], name) || (slash && !strcmp(names[i], slash + 1)))
+			return true;
+	return !n;
+}
+
 /* A row of @name, which is freed. */
-static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, char *name)
+static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, int64_t machine, char *name)
 {
 	struct vmrt_grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
 
@@ -148,7 +163,8 @@ static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, char *na
 	}
 	g->rows = more;
 	more += g->n_rows++;
-	*more = (struct vmrt_grasp_row){.task = task, .thread = thread, .name = name};
+	*more = (struct vmrt_grasp_row){
+		.task = task, .thread = thread, .machine = machine, .name = name};
 	more->cpus = calloc(g->n_cpus + 1, sizeof(*more->cpus));
 	if (!more->cpus)
 		vmrt_grasp_no_memory(g);
@@ -180,22 +196,63 @@ static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
 	}
 }
 
+/* Is it the vCPU of a machine with a task that was named, or of a server that was named? */
+static bool vcpu_wanted(const struct vmrt_grasp *g, int64_t machine, int64_t server_named)
+{
+	if (!g->options->n_tasks && !g->options->n_servers)
+		return true;
+	for (size_t i = 0; g->options->n_tasks && i < g->n_rows; i++)
+		if (g->rows[i].machine != VMRT_UNKNOWN && g->rows[i].machine == machine)
+			return true;
+	return server_named > 0;
+}
+
+/* The servers of a VM, one of which is named; the names are in the options. */
+static bool server_of_vm_named(struct vmrt_grasp *g, int64_t vm)
+{
+	struct vmrt_query q = vmrt_grasp_query(g, "SELECT name FROM server WHERE vm = ?1");
+	bool named = false;
+
+	vmrt_query_bind(&q, 1, vm);
+	while (vmrt_query_next(&q)) {
+		char *name = vmrt_query_name(&q, 0);
+
+		named = named || (name && g->options->n_servers &&
+					 vmrt_grasp_wanted(
+						 g->options->servers, g->options->n_servers, name));
+		free(name);
+	}
+	vmrt_grasp_end(g, &q);
+	return named;
+}
+
 /* Tasks first, higher priority above; below them the vCPU threads. */
 static void load_rows(struct vmrt_grasp *g)
 {
-	struct vmrt_query q =
-		vmrt_grasp_query(g, "SELECT t.id, t.machine_name || '/' || t.name FROM task t"
-				    " ORDER BY t.machine_name, t.priority DESC, t.id");
+	struct vmrt_query q = vmrt_grasp_query(g,
+		"SELECT t.id, t.machine_name || '/' || t.name, t.machine FROM task t"
+		" ORDER BY t.machine_name, t.priority DESC, t.id");
 
-	while (vmrt_query_next(&q))
-		add_row(g, vmrt_query_int(&q, 0), VMRT_UNKNOWN, vmrt_query_name(&q, 1));
+	while (vmrt_query_next(&q)) {
+		char *name = vmrt_query_name(&q, 1);
+
+		if (name && !vmrt_grasp_wanted(g->options->tasks, g->options->n_tasks, name))
+			free(name);
+		else
+			add_row(g, vmrt_query_int(&q, 0), VMRT_UNKNOWN, vmrt_query_int(&q, 2),
+				name);
+	}
 	vmrt_grasp_end(g, &q);
 	q = vmrt_grasp_query(g,
-		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu FROM thread t JOIN vm v ON "
-		"v.id = t.vm"
+		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu, v.machine, v.id FROM thread t "
+		"JOIN vm v "
+		"ON v.id = t.vm"
 		" WHERE t.role = 'vcpu' AND t.task IS NULL ORDER BY v.name, t.vcpu, t.id");
 	while (vmrt_query_next(&q))
-		add_row(g, VMRT_UNKNOWN, vmrt_query_int(&q, 0), vmrt_query_name(&q, 1));
+		if (vcpu_wanted(g, vmrt_query_int(&q, 2),
+			    g->options->n_servers && server_of_vm_named(g, vmrt_query_int(&q, 3))))
+			add_row(g, VMRT_UNKNOWN, vmrt_query_int(&q, 0), VMRT_UNKNOWN,
+				vmrt_query_name(&q, 1));
 	vmrt_grasp_end(g, &q);
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_rows; i++)
 		find_row_cpus(g, &g->rows[i]);
@@ -229,7 +286,8 @@ static void clear(struct vmrt_grasp *g)
 	free(g->servers);
 	free(g->early);
 	free(g->events);
-	*g = (struct vmrt_grasp){.db = g->db,
+	*g = (struct vmrt_grasp){.options = g->options,
+		.db = g->db,
 		.err = g->err,
 		.status = g->status,
 		.from_ns = g->from_ns,
@@ -267,10 +325,17 @@ static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
 enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_options *options,
 	FILE *out, int64_t *shown_to_ns, struct vmrt_error *err)
 {
-	struct vmrt_grasp g = {
-		.db = db, .err = err, .from_ns = options->from_ns, .to_ns = options->to_ns};
+	struct vmrt_grasp g = {.options = options,
+		.db = db,
+		.err = err,
+		.from_ns = options->from_ns,
+		.to_ns = options->to_ns};
 	bool fits = false;
 
+	/* a unit that was asked for may be too fine for the whole part */
+	if (options->unit_ns != VMRT_UNKNOWN &&
+		(g.to_ns - g.from_ns) / options->unit_ns > VMRT_GRASP_SPAN_MOST)
+		g.to_ns = g.from_ns + options->unit_ns * VMRT_GRASP_SPAN_MOST;
 	while (g.status == VMRT_OK &&
 		estimate(&g, g.to_ns) > (int64_t)options->max_events * KEPT_BEYOND_LIMIT &&
 		g.to_ns - g.from_ns > 1)

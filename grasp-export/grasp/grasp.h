@@ -13,12 +13,17 @@
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
-#define VMRT_GRASP_SPAN 10000	/* units on the time axis; the player slows down beyond */
-#define VMRT_GRASP_EVENTS 10000 /* events; its loading time grows with their square */
+#define VMRT_GRASP_SPAN 10000	   /* units on the time axis; the player slows down beyond */
+#define VMRT_GRASP_SPAN_MOST 20000 /* of a unit that was asked for */
+#define VMRT_GRASP_EVENTS 10000	   /* events; its loading time grows with their square */
 
 struct vmrt_grasp_options {
 	int64_t from_ns, to_ns; /* host clock */
 	size_t max_events;
+	int64_t unit_ns; /* of the axis; VMRT_UNKNOWN: the finest one with VMRT_GRASP_SPAN units at
+			    most */
+	const char *const *tasks, *const *servers; /* names; none: all */
+	size_t n_tasks, n_servers;
 	const char *title; /* of the run */
 	int64_t start_ns;  /* of the run, for the times in the header */
 };
@@ -39,6 +44,7 @@ struct vmrt_grasp_event {
 /* Tasks and vCPU threads, each a row. */
 struct vmrt_grasp_row {
 	int64_t task, thread; /* of the database; task is VMRT_UNKNOWN for vCPU threads */
+	int64_t machine;      /* of a task, or VMRT_UNKNOWN */
 	char *name;
 	bool *cpus; /* it ran on these (by index) */
 	int first_cpu;
@@ -52,6 +58,7 @@ struct vmrt_grasp_server {
 };
 
 struct vmrt_grasp {
+	const struct vmrt_grasp_options *options;
 	struct vmrt_db *db;
 	struct vmrt_error *err;
 	enum vmrt_status status; /* of the first failure */
@@ -102,6 +109,10 @@ void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fm
 
 /** vmrt_grasp_time - @ns on the axis in thousandths of a unit, within the window */
 int64_t vmrt_grasp_time(const struct vmrt_grasp *g, int64_t ns);
+
+/** vmrt_grasp_wanted - is one of @names @name, or what of it follows "MACHINE/"? Without names, all
+ * are wanted */
+bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name);
 
 /** vmrt_grasp_cpu - index of a CPU, or 0 */
 int vmrt_grasp_cpu(const struct vmrt_grasp *g, int64_t machine, int64_t cpu);

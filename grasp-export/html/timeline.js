@@ -222,7 +222,7 @@ function drawRuns(row, i, base, h) {
 	const c = state.colors, j = row.task.jobs, from = j.begin[i], to = j.last[i], due = j.deadline[i], s = row.task.spans;
 	fade(row, i);
 	for (let k = ownFrom(row, i); k < s.n && s.start[k] < to; k++) {
-		const v = vcpuOf(row, s.cpu[k]), a = Math.max(s.start[k], from), b = Math.min(s.end[k], to);
+		const v = vcpuOf(row, s.cpu[k]), a = Math.max(s.start[k], isNaN(j.start[i]) ? from : j.start[i]), b = Math.min(s.end[k], to);
 		const fill = (a, b) => {
 			g.fillStyle = c.a;
 			if (!(a >= due)) box(a, isNaN(due) ? b : Math.min(b, due), base - h, h);

@@ -115,6 +115,9 @@ size_t vmrt_timeline_segments(
 		bool more = i < task->spans.n && task->spans.all[i].start < end;
 		int64_t start = more ? task->spans.all[i].start : end;
 
+		/* until its start, an earlier job of the task may have run in the same slice */
+		if (job->start != VMRT_UNKNOWN && start < job->start)
+			start = job->start < end ? job->start : end;
 		start = start < at ? at : start;
 		add_on_vcpu(&s, vcpu, false, at, start);
 		at = start;

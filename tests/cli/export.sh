@@ -112,6 +112,40 @@ capped() {
 	lint "$work/out" && [ "$(events "$work/out")" -le 100 ] || { echo "$(events "$work/out") events"; return 1; }
 }
 
+numbered_parts() { # of a long run: each without fault, one begins where the other ends, together all misses
+	made_up 7 long.db || return 1
+	exits 0 "wrote" --format grasp --split --max-events 200 -o part.grasp long.db || return 1
+	local files last=0 from to i
+	files=$(find . -name 'part-*.grasp' | wc -l)
+	[ "$files" -ge 3 ] || { echo "$files files"; return 1; }
+	for ((i = 1; i <= files; i++)); do
+		lint "part-$i.grasp" && [ "$(events "part-$i.grasp")" -le 200 ] || { echo "part $i"; return 1; }
+		read -r from to < <(sed -n 's/^# run .*: from \([0-9.]*\) s to \([0-9.]*\) s .*/\1 \2/p' "part-$i.grasp")
+		[ "$from" = "$last" ] || [ $i = 1 ] || { echo "part $i begins at $from, the one before ended at $last"; return 1; }
+		last=$to
+	done
+	[ "$last" = 0.400000 ] && [ ! -e part.grasp ]
+}
+
+around_misses() { # each file holds its miss, which is red
+	exits 0 "" --format grasp --around-misses 2 -o miss.grasp hsf.db || return 1
+	lint miss-1.grasp && lint miss-2.grasp && grep -q 'arrowColor red' miss-1.grasp && grep -q 'arrowColor red' miss-2.grasp &&
+		exits 0 "wrote 3 files: the run has no more misses" --format grasp --around-misses 9 -o more.grasp hsf.db && [ ! -e more-4.grasp ]
+}
+
+unit() {
+	exits 0 "" --format grasp --unit 50us --from 0 --to 100ms hsf.db || return 1
+	grep -q '^# 1 unit is 50 us; 2000 units' "$work/out" && lint "$work/out" &&
+		exits 0 "warning: ends 20 ms" --format grasp --unit 1us --from 0 --to 100ms hsf.db && lint "$work/out"
+}
+
+only_some() { # --task and --server
+	exits 0 "" --format grasp --task t0 --from 0 --to 400ms made1.db && lint "$work/out" &&
+		grep -q 'vm1/t0' "$work/out" && ! grep -q 'vm1/t1' "$work/out" &&
+		exits 0 "" --format grasp --server s1 --task vm1/t0 --from 0 --to 400ms made1.db && lint "$work/out" &&
+		grep -q 'server s1' "$work/out" && ! grep -qE 'server s2|vm2' "$work/out"
+}
+
 hostile_names() { # of task, VM, server and run: nothing of them may be run by Tcl
 	local evil="x} -kind isr; exec touch $work/pwned; [exec touch $work/pwned] \$env(HOME) \\"
 	cp hsf.db evil.db
@@ -145,6 +179,10 @@ ok "a run without enforced server too" every_part nohsf.db
 ok "no server is drawn that nobody enforced" sh -c 'vmrt-export --format grasp nohsf.db 2>/dev/null | grep -c newServer | grep -qx 0'
 ok "runs with several CPUs and VMs too" made_up_runs
 ok "more events than allowed shorten the window" capped
+ok "a long run goes on in numbered files" numbered_parts
+ok "the first misses are a file each" around_misses
+ok "the unit of the axis can be chosen" unit
+ok "only the named tasks and servers are drawn" only_some
 ok "names are harmless" hostile_names
 ok "without a window the first 500 ms are shown, and that is said" exits 0 "shows 10 ms to 200 ms" --format grasp hsf.db
 for table in jobs server_periods losses; do
