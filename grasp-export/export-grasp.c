@@ -98,8 +98,7 @@ static enum vmrt_status one_file(struct vmrt_db *db, const struct export_options
 			"units, are "
 			"slow to open (--max-events allows more, --split goes on in further files)",
 			vmrt_format_duration(shown_to - t->start_ns, text), to,
-			(long long)o->max_events,
-			o->unit_ns == VMRT_UNKNOWN ? VMRT_GRASP_SPAN : VMRT_GRASP_SPAN_MOST);
+			(long long)o->max_events, VMRT_GRASP_SPAN);
 	return status;
 }
 

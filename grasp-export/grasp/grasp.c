@@ -334,8 +334,8 @@ enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_o
 
 	/* a unit that was asked for may be too fine for the whole part */
 	if (options->unit_ns != VMRT_UNKNOWN &&
-		(g.to_ns - g.from_ns) / options->unit_ns > VMRT_GRASP_SPAN_MOST)
-		g.to_ns = g.from_ns + options->unit_ns * VMRT_GRASP_SPAN_MOST;
+		(g.to_ns - g.from_ns) / options->unit_ns > VMRT_GRASP_SPAN)
+		g.to_ns = g.from_ns + options->unit_ns * VMRT_GRASP_SPAN;
 	while (g.status == VMRT_OK &&
 		estimate(&g, g.to_ns) > (int64_t)options->max_events * KEPT_BEYOND_LIMIT &&
 		g.to_ns - g.from_ns > 1)

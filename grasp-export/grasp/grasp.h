@@ -13,9 +13,8 @@
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
-#define VMRT_GRASP_SPAN 10000	   /* units on the time axis; the player slows down beyond */
-#define VMRT_GRASP_SPAN_MOST 20000 /* of a unit that was asked for */
-#define VMRT_GRASP_EVENTS 10000	   /* events; its loading time grows with their square */
+#define VMRT_GRASP_SPAN 10000	/* units on the time axis; the player slows down beyond */
+#define VMRT_GRASP_EVENTS 10000 /* events; its loading time grows with their square */
 
 struct vmrt_grasp_options {
 	int64_t from_ns, to_ns; /* host clock */

@@ -21,6 +21,8 @@ own_build() {
 	[[ $output = *"recordings kept in tests/data"* ]]
 	[[ $output = *"no deadline missed by 2 tasks"* ]]
 	[[ $output = *rt_task1* && $output = *"fewer misses, faster, p<0.001"* ]]
+	grep -q '>without HSF<' "$BATS_TEST_TMPDIR/b/demo/comparison.svg"
+	[ -s "$BATS_TEST_TMPDIR/b/demo/timeline.html" ]
 	[ -s "$BATS_TEST_TMPDIR/b/demo/hsf.grasp" ]
 	tclsh "$root/tests/lib/grasp-lint.tcl" "$BATS_TEST_TMPDIR/b/demo/hsf.grasp"
 }

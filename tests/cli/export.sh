@@ -136,14 +136,14 @@ around_misses() { # each file holds its miss, which is red
 unit() {
 	exits 0 "" --format grasp --unit 50us --from 0 --to 100ms hsf.db || return 1
 	grep -q '^# 1 unit is 50 us; 2000 units' "$work/out" && lint "$work/out" &&
-		exits 0 "warning: ends 20 ms" --format grasp --unit 1us --from 0 --to 100ms hsf.db && lint "$work/out"
+		exits 0 "warning: ends 10 ms" --format grasp --unit 1us --from 0 --to 100ms hsf.db && lint "$work/out"
 }
 
 only_some() { # --task and --server
 	exits 0 "" --format grasp --task t0 --from 0 --to 400ms made1.db && lint "$work/out" &&
 		grep -q 'vm1/t0' "$work/out" && ! grep -q 'vm1/t1' "$work/out" &&
 		exits 0 "" --format grasp --server s1 --task vm1/t0 --from 0 --to 400ms made1.db && lint "$work/out" &&
-		grep -q 'server s1' "$work/out" && ! grep -qE 'server s2|vm2' "$work/out"
+		grep -q 'server s1' "$work/out" && ! grep -qE '^newServer .*s2|^newTask .*vm2' "$work/out"
 }
 
 hostile_names() { # of task, VM, server and run: nothing of them may be run by Tcl
