@@ -15,6 +15,8 @@ extern const struct vmrt_command vmrt_trace_reset;
 extern const struct vmrt_command vmrt_trace_events;
 extern const struct vmrt_command vmrt_trace_dump;
 extern const struct vmrt_command vmrt_trace_doctor;
+extern const struct vmrt_command vmrt_trace_tasks;
+extern const struct vmrt_command vmrt_trace_init;
 
 /** vmrt_trace_report_analysis - one line about what an analysis found, on stderr */
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);

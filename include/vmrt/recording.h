@@ -9,6 +9,7 @@
 
 #include <vmrt/clock.h>
 #include <vmrt/dat.h>
+#include <vmrt/discover.h>
 #include <vmrt/engine.h>
 #include <vmrt/event.h>
 #include <vmrt/manifest.h>
@@ -20,7 +21,8 @@ struct vmrt_recording_options {
 	const char *host_file;		/* a trace.dat of the host, when run is NULL */
 	const char *const *guest_files; /* trace.dat files of guests, when run is NULL */
 	size_t n_guest_files;
-	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
+	const char *experiment;	     /* path; NULL: experiment.ini of the run, if there is one */
+	const char *experiment_text; /* an experiment in memory, instead of both; or NULL */
 };
 
 /* One of the machines; index 0 is the host. */
@@ -83,6 +85,19 @@ const char *vmrt_recording_experiment(const struct vmrt_recording *rec);
 
 /** vmrt_recording_rewind - begin anew with the first event; VMRT_OK, VMRT_EFORMAT or VMRT_ENOMEM */
 enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err);
+
+/**
+ * vmrt_recording_discover - read the recording to its end, and find the threads that behave like
+ * tasks
+ * @stop: asked now and then; not 0: give up with VMRT_EINTR. NULL: never
+ * @out: free it; empty if there are none
+ *
+ * The VMs' own threads on the host are left out. Afterwards the recording can only be closed.
+ *
+ * Return: VMRT_OK, VMRT_EINTR or VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_recording_discover(struct vmrt_recording *rec, int (*stop)(void),
+	struct vmrt_found **out, size_t *n, struct vmrt_error *err);
 
 /** vmrt_recording_close - close all files and free all it gave; NULL is allowed */
 void vmrt_recording_close(struct vmrt_recording *rec);

@@ -106,31 +106,36 @@ static struct vmrt_advised_vm *vm_of(struct vmrt_advice *a, const char *name)
 	return vm;
 }
 
+/* Why the task cannot be judged, or NULL. */
+static const char *obstacle(const struct vmrt_advice *a, const struct vmrt_advised_task *t)
+{
+	if (t->spec->period_ns <= 0)
+		return "has no period";
+	if (execution(a, t) != VMRT_UNKNOWN)
+		return NULL;
+	if (a->options.execution == VMRT_EXECUTION_MEASURED)
+		return "has no execution time: none of its jobs was seen as a whole";
+	return a->facts ? "has no execution time: declare its wcet, or use --execution measured"
+			: "has no execution time: declare its wcet, or give a run";
+}
+
 static enum vmrt_status add_task(
 	struct vmrt_advice *a, const struct vmrt_task_spec *spec, struct vmrt_error *err)
 {
-	struct vmrt_advised_vm *vm = vm_of(a, spec->machine);
-	struct vmrt_advised_task *t;
-	int64_t time;
+	struct vmrt_advised_task t = {
+		.spec = spec, .measured_ns = measured(a, spec), .response_ns = VMRT_UNKNOWN};
+	const char *why = obstacle(a, &t);
+	struct vmrt_advised_vm *vm;
 
+	if (why) {
+		a->left_out[a->n_left_out++] = (struct vmrt_advise_left_out){spec, why};
+		return VMRT_OK;
+	}
+	vm = vm_of(a, spec->machine);
 	if (!vm)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	t = &vm->tasks[vm->n_tasks++];
-	t->spec = spec;
-	t->measured_ns = measured(a, spec);
-	t->response_ns = VMRT_UNKNOWN;
-	time = execution(a, t);
-	if (spec->period_ns <= 0)
-		return vmrt_fail(err, VMRT_EINVAL, "%s: task %s/%s has no period", a->origin,
-			spec->machine, spec->name);
-	if (time == VMRT_UNKNOWN)
-		return vmrt_fail(err, VMRT_EINVAL, "%s: task %s/%s has no execution time: %s",
-			a->origin, spec->machine, spec->name,
-			a->options.execution == VMRT_EXECUTION_MEASURED
-				? "none of its jobs was seen as a whole"
-			: a->facts ? "declare its wcet, or use --execution measured"
-				   : "declare its wcet, or give a run");
-	t->used_ns = (int64_t)((double)time * (1 + a->options.margin));
+	t.used_ns = (int64_t)((double)execution(a, &t) * (1 + a->options.margin));
+	vm->tasks[vm->n_tasks++] = t;
 	return VMRT_OK;
 }
 
@@ -147,11 +152,17 @@ enum vmrt_status vmrt_advise_load(struct vmrt_advice *a, const char *origin, str
 		return status;
 	e = a->experiment;
 	a->vms = calloc(e->n_tasks + 1, sizeof(*a->vms));
-	if (!a->vms)
+	a->left_out = calloc(e->n_tasks + 1, sizeof(*a->left_out));
+	if (!a->vms || !a->left_out)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; status == VMRT_OK && i < e->n_tasks; i++)
 		if (strcmp(e->tasks[i].machine, VMRT_HOST) != 0)
 			status = add_task(a, &e->tasks[i], err);
+	/* with none that can be judged, the first one's obstacle is the answer */
+	if (status == VMRT_OK && !a->n_vms && a->n_left_out)
+		return vmrt_fail(err, VMRT_EINVAL, "%s: task %s/%s %s", origin,
+			a->left_out[0].spec->machine, a->left_out[0].spec->name,
+			a->left_out[0].why);
 	if (status == VMRT_OK && !a->n_vms)
 		status = vmrt_fail(err, VMRT_EINVAL,
 			"%s has no task in a VM: there is nothing to advise", origin);

@@ -111,9 +111,17 @@ static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
 
 static void put_task(FILE *out, const struct vmrt_task_spec *t)
 {
-	char buf[VMRT_UNITS_TEXT];
+	char buf[VMRT_UNITS_TEXT], header[VMRT_EXPERIMENT_HEADER];
 
-	fprintf(out, "[task %s/%s]\nperiod = %s\n", t->machine, t->name, exact(t->period_ns, buf));
+	fprintf(out, "%s\n", vmrt_experiment_header(t->machine, t->name, header));
+	if (t->thread[0])
+		fprintf(out, "thread = \"%s\"\n", t->thread);
+	if (t->process[0])
+		fprintf(out, "process = \"%s\"\n", t->process);
+	if (t->tid)
+		fprintf(out, "tid = %d\n", (int)t->tid);
+	if (t->period_ns > 0)
+		fprintf(out, "period = %s\n", exact(t->period_ns, buf));
 	if (t->wcet_ns > 0)
 		fprintf(out, "wcet = %s\n", exact(t->wcet_ns, buf));
 	if (t->deadline_ns > 0 && t->deadline_ns != t->period_ns)
@@ -157,6 +165,13 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 			put_server(out, vm);
 		for (size_t t = 0; t < vm->n_tasks; t++)
 			put_task(out, vm->tasks[t].spec);
+	}
+	for (size_t i = 0; i < a->n_left_out; i++) {
+		const struct vmrt_advise_left_out *l = &a->left_out[i];
+
+		fprintf(out, "; not in the advice: task %s/%s %s\n", l->spec->machine,
+			l->spec->name, l->why);
+		put_task(out, l->spec);
 	}
 }
 

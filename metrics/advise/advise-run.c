@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <vmrt/advise.h>
+
 /* Text is the experiment file; other formats are tables. */
 static enum vmrt_status print_advice(
 	const struct vmrt_advice *advice, const struct vmrt_print *how, struct vmrt_error *err)
@@ -26,6 +28,18 @@ static enum vmrt_status print_advice(
 	vmrt_advice_tables(advice, doc);
 	status = vmrt_doc_print_as(doc, how, stdout, err);
 	vmrt_doc_free(doc);
+	return status;
+}
+
+enum vmrt_status vmrt_advise_text(const char *origin, char **out, struct vmrt_error *err)
+{
+	struct vmrt_advice *advice = NULL;
+	enum vmrt_status status = vmrt_advise(origin, &VMRT_ADVISE_DEFAULTS, &advice, err);
+
+	*out = NULL;
+	if (status == VMRT_OK)
+		status = vmrt_advice_ini(advice, out, err);
+	vmrt_advice_free(advice);
 	return status;
 }
 

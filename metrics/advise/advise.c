@@ -314,6 +314,7 @@ void vmrt_advice_free(struct vmrt_advice *a)
 	for (size_t i = 0; i < a->n_vms; i++)
 		free(a->vms[i].tasks);
 	free(a->vms);
+	free(a->left_out);
 	vmrt_experiment_free(a->experiment);
 	vmrt_facts_free(a->facts);
 	free(a->origin);

@@ -65,6 +65,12 @@ struct vmrt_advised_vm {
 	char why[160]; /* why not; "" */
 };
 
+/* A task that cannot be judged, and what is missing for that. */
+struct vmrt_advise_left_out {
+	const struct vmrt_task_spec *spec;
+	const char *why; /* a constant */
+};
+
 struct vmrt_advice {
 	char *origin;
 	struct vmrt_experiment *experiment;
@@ -72,6 +78,8 @@ struct vmrt_advice {
 	struct vmrt_advise_options options;
 	struct vmrt_advised_vm *vms;
 	size_t n_vms;
+	struct vmrt_advise_left_out *left_out;
+	size_t n_left_out;
 	bool feasible; /* all of them */
 };
 

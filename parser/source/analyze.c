@@ -227,10 +227,50 @@ static void refresh_shifts(struct analysis *a)
 	}
 }
 
+/*
+ * Nobody has declared tasks: those that are found take their place. The recording is read once more
+ * for it, from its beginning.
+ */
+static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_options *again,
+	char **text, struct vmrt_error *err)
+{
+	const char *names[VMRT_DISCOVER_MACHINES];
+	struct vmrt_engine_config config;
+	struct vmrt_found *found = NULL;
+	size_t n = 0, tasks = 0;
+	enum vmrt_status status;
+
+	vmrt_recording_config(a->rec, &config);
+	if (config.experiment || config.n_machines > VMRT_DISCOVER_MACHINES)
+		return VMRT_OK;
+	status = vmrt_recording_discover(a->rec, a->options->stop, &found, &n, err);
+	for (size_t i = 0; i < config.n_machines; i++)
+		names[i] = config.machines[i].name;
+	for (size_t i = 0; i < n; i++)
+		tasks += found[i].task;
+	if (status == VMRT_OK && tasks &&
+		vmrt_discovery_experiment(found, n, names, config.n_machines, text) != VMRT_OK)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	free(found);
+	if (status != VMRT_OK)
+		return status;
+	if (tasks)
+		vmrt_say("no tasks are declared: %zu threads behave like tasks and are taken for "
+			 "them (vmrt-trace tasks shows them)",
+			tasks);
+	vmrt_recording_close(a->rec);
+	a->rec = NULL;
+	*again = a->options->recording;
+	again->experiment_text = *text;
+	return vmrt_recording_open(again, &a->rec, err);
+}
+
 enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
 	struct analysis a = {.options = options};
+	struct vmrt_recording_options again;
+	char *found = NULL;
 	char db_path[PATH_ROOM];
 	enum vmrt_status status;
 
@@ -245,6 +285,8 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 			err, VMRT_ERANGE, "%s: the path is too long", options->recording.run);
 	status = vmrt_recording_open(&options->recording, &a.rec, err);
 	if (status == VMRT_OK)
+		status = find_tasks(&a, &again, &found, err);
+	if (status == VMRT_OK)
 		status = analyze(&a, db_path, result, err);
 	if (status == VMRT_OK && !options->db)
 		refresh_shifts(&a);
@@ -252,5 +294,6 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	rundb_abort(a.db);
 	vmrt_recording_close(a.rec);
 	free(a.waits);
+	free(found);
 	return status;
 }

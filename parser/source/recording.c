@@ -57,6 +57,13 @@ static enum vmrt_status load_experiment(struct vmrt_recording *rec, struct vmrt_
 	const char *from = rec->options->experiment;
 	enum vmrt_status status;
 
+	if (rec->options->experiment_text) {
+		rec->exp_text = strdup(rec->options->experiment_text);
+		if (!rec->exp_text)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		return vmrt_experiment_parse(
+			rec->exp_text, "the experiment that was found", &rec->exp, err);
+	}
 	if (!from && rec->options->run) {
 		if (vmrt_path(path, sizeof(path), rec->options->run, VMRT_FILE_EXPERIMENT) !=
 			VMRT_OK)

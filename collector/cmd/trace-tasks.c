@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* vmrt-trace tasks: the threads that behave like real-time tasks, in a recording or on the machine
+ * now. */
+#include "trace.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <vmrt/advise.h>
+#include <vmrt/files.h>
+#include <vmrt/recording.h>
+#include <vmrt/table.h>
+#include <vmrt/units.h>
+
+#include "collector/record/recorder.h"
+
+#define FILES_MAX 64
+#define GUEST_BUFFER (UINT64_C(16) << 20)
+
+static struct tasks_opts {
+	const char *files[FILES_MAX];
+	size_t n_files;
+	enum vmrt_format format;
+	const char *vms[FILES_MAX];
+	size_t n_vms;
+	int64_t duration_ns;
+	bool init, all;
+} defaults;
+
+static const struct vmrt_column columns[] = {
+	{"machine", "machine", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"thread", "thread", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+	{"tid", "tid", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"cpu", "cpu", NULL, VMRT_CELL_COUNT, 0, 1},
+	{"released_by", "released by", NULL, VMRT_CELL_TEXT, 0, 1},
+	{"period_ns", "period", "ms", VMRT_CELL_NS, 3, 1},
+	{"jitter_ns", "jitter", "ms", VMRT_CELL_NS, 3, 1},
+	{"exec_p50_ns", "exec p50", "ms", VMRT_CELL_NS, 3, 2},
+	{"exec_max_ns", "exec max", "ms", VMRT_CELL_NS, 3, 2},
+	{"share", "share", "%", VMRT_CELL_RATIO, 1, 2},
+	{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 2},
+	{"sure", "sure", "%", VMRT_CELL_RATIO, 0, 2},
+};
+
+/* The kernel tells a priority; FIFO and RR look alike in it. */
+static const char *policy_of(int32_t prio)
+{
+	return prio < 0 ? "deadline" : prio < 99 ? "fifo/rr" : "other";
+}
+
+static void put_found(struct vmrt_table *table, const struct vmrt_found *f, const char *machine)
+{
+	char waker[64];
+
+	if (f->woken_by[0])
+		snprintf(waker, sizeof(waker), "%s %s", vmrt_waker_name(f->waker), f->woken_by);
+	else
+		snprintf(waker, sizeof(waker), "%s", vmrt_waker_name(f->waker));
+	vmrt_put_text(table, machine);
+	vmrt_put_text(table, f->comm);
+	vmrt_put_count(table, f->tid);
+	vmrt_put_text(table, policy_of(f->prio));
+	vmrt_put_count(table, f->prio >= 0 && f->prio < 99 ? 99 - f->prio : VMRT_UNKNOWN);
+	vmrt_put_count(table, f->cpu);
+	vmrt_put_text(table, waker);
+	vmrt_put_ns(table, f->period_ns);
+	vmrt_put_ns(table, f->jitter_ns);
+	vmrt_put_ns(table, f->exec_p50_ns);
+	vmrt_put_ns(table, f->exec_max_ns);
+	vmrt_put_ratio(table, f->share);
+	vmrt_put_count(table, (int64_t)f->jobs);
+	vmrt_put_ratio(table, f->sure);
+}
+
+/* On a host with guests, ordinary programs that others wake are the shells and daemons of the day.
+ */
+static bool is_noise(const struct vmrt_found *f, size_t n_machines)
+{
+	return n_machines > 1 && f->machine == 0 && f->prio >= 99 && f->period_ns == VMRT_UNKNOWN;
+}
+
+static enum vmrt_status print_table(const struct tasks_opts *o, const struct vmrt_found *found,
+	size_t n, const char *const *machines, size_t n_machines, struct vmrt_error *err)
+{
+	struct vmrt_doc *doc = vmrt_doc_new("recording", false);
+	struct vmrt_table *table;
+	enum vmrt_status status;
+
+	vmrt_doc_section(doc, "Tasks that were found");
+	table = vmrt_doc_table(
+		doc, "tasks", NULL, columns, sizeof(columns) / sizeof(columns[0]), 0);
+	for (size_t i = 0; i < n; i++)
+		if (o->all || !is_noise(&found[i], n_machines))
+			put_found(table, &found[i], machines[found[i].machine]);
+	status = vmrt_doc_print(doc, o->format, "tasks", stdout, err);
+	vmrt_doc_free(doc);
+	return status;
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st;
+	(void)type;
+	(void)ftw;
+	return remove(path);
+}
+
+/*
+ * With servers for the VMs of the tasks, as `vmrt-report --advise` would have them: for that the
+ * recording is analysed with the tasks, into a database that nobody keeps. Without them where there
+ * is nothing to advise.
+ */
+static void print_experiment(const struct vmrt_recording_options *recording, const char *tasks)
+{
+	char folder[] = "/tmp/vmrt-tasks-XXXXXX", db[sizeof(folder) + 16];
+	struct vmrt_analyze_options analyze = {.recording = *recording, .db = db};
+	struct vmrt_analyze_result result;
+	struct vmrt_error err;
+	char *advised = NULL;
+
+	if (!mkdtemp(folder)) {
+		fputs(tasks, stdout);
+		return;
+	}
+	snprintf(db, sizeof(db), "%s/run.db", folder);
+	analyze.recording.experiment_text = tasks;
+	analyze.stop = vmrt_stop_requested;
+	if (vmrt_analyze(&analyze, &result, &err) == VMRT_OK &&
+		vmrt_advise_text(db, &advised, &err) == VMRT_OK)
+		fputs(advised, stdout);
+	else {
+		fputs(tasks, stdout);
+		printf("\n; no server is advised: %s\n", err.text);
+	}
+	free(advised);
+	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static enum vmrt_status print_found(const struct tasks_opts *o,
+	const struct vmrt_recording_options *options, struct vmrt_recording *rec,
+	const struct vmrt_found *found, size_t n, struct vmrt_error *err)
+{
+	const char *machines[VMRT_DISCOVER_MACHINES] = {0};
+	struct vmrt_engine_config config;
+	char *text;
+
+	vmrt_recording_config(rec, &config);
+	if (config.n_machines > sizeof(machines) / sizeof(machines[0]))
+		return vmrt_fail(err, VMRT_ERANGE, "more than %d machines", VMRT_DISCOVER_MACHINES);
+	for (size_t i = 0; i < config.n_machines; i++)
+		machines[i] = config.machines[i].name;
+	if (!o->init) {
+		if (!n)
+			vmrt_say("no thread behaved like a real-time task");
+		return n || o->format != VMRT_FORMAT_TEXT
+			       ? print_table(o, found, n, machines, config.n_machines, err)
+			       : VMRT_OK;
+	}
+	if (vmrt_discovery_experiment(found, n, machines, config.n_machines, &text) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	print_experiment(options, text);
+	free(text);
+	return VMRT_OK;
+}
+
+static enum vmrt_status discover(const struct tasks_opts *o,
+	const struct vmrt_recording_options *options, struct vmrt_error *err)
+{
+	struct vmrt_recording *rec;
+	struct vmrt_found *found = NULL;
+	enum vmrt_status status = vmrt_recording_open(options, &rec, err);
+	size_t n = 0;
+
+	if (status != VMRT_OK)
+		return status;
+	status = vmrt_recording_discover(rec, vmrt_stop_requested, &found, &n, err);
+	if (status == VMRT_OK)
+		status = print_found(o, options, rec, found, n, err);
+	free(found);
+	vmrt_recording_close(rec);
+	return status;
+}
+
+/* Records for a while into a folder that only we can enter, and looks at that. */
+static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
+{
+	struct vmrt_recorder_options record = {.buffer = VMRT_TRACER_BUFFER,
+		.guest_buffer = GUEST_BUFFER,
+		.duration_ns = o->duration_ns,
+		.n_vms = o->n_vms,
+		.all_vms = !o->n_vms,
+		.no_analyze = true,
+		.allow_loss = true};
+	char folder[] = "/tmp/vmrt-tasks-XXXXXX", run[sizeof(folder) + 16];
+	struct vmrt_recording_options options = {.run = run};
+	int result;
+
+	if (!mkdtemp(folder)) {
+		vmrt_fail_errno(err, errno, "cannot make a folder in /tmp");
+		vmrt_complain(err);
+		return VMRT_EXIT_FAILED;
+	}
+	snprintf(run, sizeof(run), "%s/tasks.vmrt", folder);
+	record.run = run;
+	for (size_t i = 0; i < o->n_vms; i++)
+		record.vms[i] = o->vms[i];
+	result = vmrt_recorder_run(&record);
+	if (result == VMRT_EXIT_DONE && discover(o, &options, err) != VMRT_OK) {
+		vmrt_complain(err);
+		result = VMRT_EXIT_FAILED;
+	}
+	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	return result;
+}
+
+static int run(void *opts)
+{
+	const struct tasks_opts *o = opts;
+	struct vmrt_recording_options options = {0};
+	struct vmrt_error err;
+	struct stat st;
+
+	if (!o->n_files)
+		return discover_now(o, &err);
+	if (stat(o->files[0], &st) != 0) {
+		vmrt_fail_errno(&err, errno, "cannot open %s", o->files[0]);
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		options.run = o->files[0];
+	} else {
+		options.host_file = o->files[0];
+		options.guest_files = &o->files[1];
+		options.n_guest_files = o->n_files - 1;
+	}
+	if (discover(o, &options, &err) != VMRT_OK) {
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
+	return VMRT_EXIT_DONE;
+}
+
+#define OF struct tasks_opts
+
+static const char *const formats[] = {"text", "markdown", "csv", "json", "jsonl", "latex", "html",
+	NULL}; /* as enum vmrt_format */
+
+static const struct vmrt_option options[] = {
+	{"format", 'f', "FORMAT", "how the table is written", .standard = "text",
+		VMRT_CHOICE(OF, format, formats)},
+	{"all", 'a', NULL, "also ordinary programs of a host with guests that other threads wake",
+		VMRT_FLAG(OF, all)},
+	{"init", 0, NULL, "print an experiment file with these tasks instead", VMRT_FLAG(OF, init)},
+	{"vm", 0, "NAME", "without RUN: look into this VM only", VMRT_LIST(OF, vms, n_vms)},
+	{"duration", 'd', "TIME", "without RUN: look for so long", .standard = "5s",
+		VMRT_TIME(OF, duration_ns, 100000000, 3600000000000)},
+	VMRT_OPTION_QUIET,
+	{0},
+};
+
+static error_t argument(void *opts, char *arg, struct argp_state *state)
+{
+	struct tasks_opts *o = opts;
+
+	if (o->n_files == FILES_MAX)
+		return vmrt_usage(state, "more than %d recordings", FILES_MAX);
+	o->files[o->n_files++] = arg;
+	return 0;
+}
+
+static error_t check(void *opts, const struct argp_state *state)
+{
+	const struct tasks_opts *o = opts;
+
+	if (o->n_files && o->n_vms)
+		return vmrt_usage(state, "--vm looks at a VM that runs, and goes with no RUN");
+	return 0;
+}
+
+const struct vmrt_command vmrt_trace_tasks = {
+	.name = "tasks",
+	.args = "[RUN | FILE.dat...]",
+	.summary = "Find the threads that behave like real-time tasks",
+	.doc = "Without RUN it records all VMs and the host for a while, looks at that and keeps "
+	       "nothing. --init prints an experiment file that record, vmrt-top and vmrt-report "
+	       "take as it is.",
+	.options = options,
+	.opts = &defaults,
+	.argument = argument,
+	.check = check,
+	.run = run,
+};

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_DISCOVER_LOCAL_H
+#define VMRT_PARSER_DISCOVER_LOCAL_H
+
+/* What was seen of each thread. */
+
+#include <uthash.h>
+
+#include <vmrt/discover.h>
+
+#define SAMPLES 256 /* per thread; of more, a spread choice stays */
+
+/* A bounded choice of values: every 2^skip-th one. */
+struct samples {
+	int64_t value[SAMPLES];
+	unsigned n, skip;
+	uint64_t seen;
+};
+
+struct seen_thread {
+	int32_t tid; /* the hash's key */
+	char comm[VMRT_COMM_MAX];
+	int32_t prio;
+	unsigned cpu;
+	bool skipped;
+	bool running, awake; /* awake: a job is under way */
+	int64_t since_ns;    /* of the run that goes on */
+	int64_t run_ns, job_ns, longest_ns;
+	uint64_t jobs, by[VMRT_WAKERS];
+	int64_t arrival_ns; /* of the last job; VMRT_UNKNOWN */
+	struct samples gaps, execs;
+	char waker[VMRT_COMM_MAX]; /* the thread that woke it most, by majority vote */
+	int64_t votes;
+	UT_hash_handle hh;
+};
+
+struct seen_timer {
+	uint64_t timer; /* the hash's key */
+	int64_t expires;
+	int32_t armed_by;
+	bool relative;
+	UT_hash_handle hh;
+};
+
+/* The timer that expires on a CPU, until something else happens there. */
+struct seen_cpu {
+	bool expiring, relative;
+	enum vmrt_timer_fn fn;
+	int64_t arrival_ns;
+	int32_t armed_by;
+};
+
+struct seen_machine {
+	struct seen_thread *threads;
+	struct seen_timer *timers;
+	struct seen_cpu *cpus;
+	unsigned n_cpus;
+	int64_t first_ns, last_ns;
+};
+
+struct vmrt_discovery {
+	struct seen_machine *machines;
+	size_t n_machines;
+};
+
+/** discover_is_foreign - is this the name of one of the kernel's own threads, or of vmrt's
+ * programs? */
+bool discover_is_foreign(const char *comm);
+
+#endif

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The threads that were found as an experiment file, which people can read, mend and keep. */
+#include "discover-local.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAME_PERIOD 0.05 /* periods that differ by less are one */
+#define TASKS_MOST 200	 /* more would not be read */
+
+static bool same_name(const struct vmrt_found *a, const struct vmrt_found *b)
+{
+	return a->machine == b->machine && !strncmp(a->comm, b->comm, sizeof(a->comm));
+}
+
+static bool same_rhythm(const struct vmrt_found *a, const struct vmrt_found *b)
+{
+	if ((a->period_ns == VMRT_UNKNOWN) != (b->period_ns == VMRT_UNKNOWN))
+		return false;
+	return a->period_ns == VMRT_UNKNOWN ||
+	       (double)llabs(a->period_ns - b->period_ns) < SAME_PERIOD * (double)a->period_ns;
+}
+
+/* Is the thread the first of its name, and have all of the name its rhythm? */
+static bool stands_for_its_name(
+	const struct vmrt_found *found, size_t n, size_t index, bool *first, bool *alike)
+{
+	*first = *alike = true;
+	for (size_t i = 0; i < n; i++) {
+		if (i == index || !found[i].task || !same_name(&found[i], &found[index]))
+			continue;
+		*first &= i > index;
+		*alike &= same_rhythm(&found[i], &found[index]);
+	}
+	return *first || !*alike;
+}
+
+/* "12ms", "333us" or "12345ns": exact, and as short as it can be. */
+static void put_time(FILE *out, const char *key, int64_t ns)
+{
+	if (ns % VMRT_NS_PER_MS == 0)
+		fprintf(out, "%s = %" PRId64 "ms\n", key, ns / VMRT_NS_PER_MS);
+	else if (ns % VMRT_NS_PER_US == 0)
+		fprintf(out, "%s = %" PRId64 "us\n", key, ns / VMRT_NS_PER_US);
+	else
+		fprintf(out, "%s = %" PRId64 "ns\n", key, ns);
+}
+
+/* A measured period within its jitter of a whole number of microseconds is that number. */
+static int64_t round_period(const struct vmrt_found *f)
+{
+	int64_t step = f->period_ns >= 10 * VMRT_NS_PER_MS ? 100 * VMRT_NS_PER_US : VMRT_NS_PER_US;
+	int64_t round = (f->period_ns + step / 2) / step * step;
+
+	return llabs(round - f->period_ns) <= f->jitter_ns + VMRT_NS_PER_US ? round : f->period_ns;
+}
+
+static void put_task(FILE *out, const struct vmrt_found *f, const char *machine, bool alike)
+{
+	char header[VMRT_EXPERIMENT_HEADER], name[VMRT_COMM_MAX], tid[12];
+	int64_t period = f->period_ns == VMRT_UNKNOWN ? 0 : round_period(f);
+	int64_t wcet = (f->exec_max_ns + VMRT_NS_PER_US - 1) / VMRT_NS_PER_US * VMRT_NS_PER_US;
+
+	snprintf(tid, sizeof(tid), "%" PRId32, f->tid);
+	if (alike)
+		snprintf(name, sizeof(name), "%s", f->comm);
+	else
+		snprintf(name, sizeof(name), "%.*s.%s", (int)(sizeof(name) - 2 - strlen(tid)),
+			f->comm, tid);
+	fprintf(out, "\n; %s, %" PRIu64 " releases, sure %.0f %%\n", vmrt_waker_name(f->waker),
+		f->jobs, 100 * f->sure);
+	fprintf(out, "%s\n", vmrt_experiment_header(machine, name, header));
+	if (!alike)
+		fprintf(out, "tid = %s\n", tid);
+	if (period) {
+		put_time(out, "period", period);
+	} else {
+		fputs("release = wakeup\n", out);
+		if (f->woken_by[0])
+			fputs("; a deadline counts from the wake-up: deadline = 10ms\n", out);
+	}
+	if (f->exec_max_ns != VMRT_UNKNOWN && f->exec_max_ns > 0)
+		put_time(out, "; longest execution seen, in a guest with pauses of its vCPU: wcet",
+			wcet);
+	if (f->prio >= 0 && f->prio < 99 && 99 - f->prio < 99)
+		fprintf(out, "priority = %" PRId32 "\n", 99 - f->prio);
+}
+
+enum vmrt_status vmrt_discovery_experiment(const struct vmrt_found *found, size_t n,
+	const char *const *machines, size_t n_machines, char **out)
+{
+	size_t size, tasks = 0;
+	FILE *stream;
+
+	*out = NULL;
+	stream = open_memstream(out, &size);
+	if (!stream)
+		return VMRT_ENOMEM;
+	fputs("; Found by vmrt: the periods are measured. Put in what you know.\n", stream);
+	for (size_t i = 0; i < n && tasks < TASKS_MOST; i++) {
+		bool first, alike;
+
+		if (!found[i].task || found[i].machine >= n_machines ||
+			!stands_for_its_name(found, n, i, &first, &alike))
+			continue;
+		put_task(stream, &found[i], machines[found[i].machine], alike);
+		tasks++;
+	}
+	if (fclose(stream) != 0) {
+		free(*out);
+		*out = NULL;
+		return VMRT_ENOMEM;
+	}
+	return VMRT_OK;
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* From what was seen of a thread to a verdict: has it a period, how exact is it, and how sure is
+ * that? */
+#include "discover-local.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOBS_LEAST 5	       /* fewer releases prove nothing */
+#define ON_GRID 0.1	       /* a release so near to a multiple of the period, in periods, fits */
+#define FITS_LEAST 0.75	       /* share of releases that must fit for a period */
+#define PERIOD_LEAST 50000     /* ns: faster threads are busy, not periodic */
+#define ORDINARY_LEAST 1000000 /* ns, of ordinary threads: faster ones answer each other */
+#define TASK_SURE 0.8	       /* goes into an experiment file */
+#define WAKER_LEAST 0.5	       /* share of releases by one waker for a verdict */
+
+/* Beginnings of the names of the kernel's threads, and of vmrt's own programs. */
+static const char *const foreign[] = {"kworker/", "ksoftirqd/", "ktimers/", "migration/", "cpuhp/",
+	"idle_inject/", "rcu_", "rcuc/", "rcuog/", "rcuop/", "rcuos/", "rcub/", "irq/", "irq_work/",
+	"kthreadd", "kauditd", "khungtaskd", "oom_reaper", "writeback", "kcompactd", "kdamond.",
+	"ksmd", "khugepaged", "kintegrityd", "kblockd", "blkcg_punt_bio", "tpm_dev_wq", "ata_sff",
+	"md", "edac-poller", "devfreq_wq", "watchdogd", "watchdog/", "kswapd", "kthrotld",
+	"acpi_thermal", "scsi_", "mld", "ipv6_addrconf", "kstrp", "zswap", "jbd2/", "ext4-", "xfs",
+	"btrfs-", "hwrng", "card", "kvm-nx-lpage", "kvm-pit/", "vhost-", "psimon", "pr/",
+	"swapper/", "vmrt-", "khvcd", "virtio", "nvme", "loop", "dm", "kdevtmpfs", "inet_frag_wq",
+	"netns", "mm_percpu_wq", "slub_flushwq", "backlog_napi/", "napi/", "kpsmoused",
+	"usb-storage", "hv_", "posixcputmr/", "cfinteractive", "sugov:", "CPU ", "qemu-",
+	"fc_vcpu ", "crosvm_vcpu", "EMT-", "pool_workqueue"};
+
+bool discover_is_foreign(const char *comm)
+{
+	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
+		size_t n = strlen(foreign[i]);
+
+		if (strncmp(comm, foreign[i], n) != 0)
+			continue;
+		/* a name without sign at its end is the whole name, or has a number behind it */
+		if (strchr("/_-:. ", foreign[i][n - 1]) || !comm[n] ||
+			strspn(comm + n, "0123456789_") == strlen(comm + n))
+			return true;
+	}
+	return false;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static int64_t quantile(const int64_t *sorted, unsigned n, double q)
+{
+	return sorted[(unsigned)(q * (n - 1))];
+}
+
+/* How far @gap is from the nearest multiple of @period, from one on. */
+static int64_t off_grid(int64_t gap, int64_t period)
+{
+	int64_t times = (gap + period / 2) / period;
+
+	return llabs(gap - (times ? times : 1) * period);
+}
+
+/*
+ * The period is the mean of those gaps that lie near the one with the most others near it: a task
+ * that skips releases has gaps of several periods, and a preempted one has odd gaps, but one length
+ * comes back.
+ */
+static int64_t find_period(const int64_t *sorted, unsigned n)
+{
+	unsigned best = 0, best_from = 0, from = 0;
+	double sum = 0;
+
+	for (unsigned to = 0; to < n; to++) {
+		while ((double)sorted[to] > (double)sorted[from] * (1 + ON_GRID))
+			from++;
+		if (to - from + 1 > best) {
+			best = to - from + 1;
+			best_from = from;
+		}
+	}
+	for (unsigned i = best_from; i < best_from + best; i++)
+		sum += (double)sorted[i];
+	/* timers with an exact period have exact gaps; the median of the group is not moved by
+	 * strays */
+	if (sorted[best_from] == sorted[best_from + best / 2] ||
+		sorted[best_from + best / 2] == sorted[best_from + best - 1])
+		return sorted[best_from + best / 2];
+	return (int64_t)(sum / best + 0.5);
+}
+
+static void judge_period(struct vmrt_found *f, const struct samples *gaps)
+{
+	int64_t sorted[SAMPLES], off[SAMPLES];
+	unsigned fits = 0, n = gaps->n;
+	double share;
+
+	f->period_ns = f->jitter_ns = VMRT_UNKNOWN;
+	if (n + 1 < JOBS_LEAST)
+		return;
+	memcpy(sorted, gaps->value, n * sizeof(sorted[0]));
+	qsort(sorted, n, sizeof(sorted[0]), by_value);
+	f->period_ns = find_period(sorted, n);
+	if (f->period_ns < (f->prio < 99 ? PERIOD_LEAST : ORDINARY_LEAST)) {
+		f->period_ns = VMRT_UNKNOWN;
+		return;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		off[i] = off_grid(gaps->value[i], f->period_ns);
+		fits += (double)off[i] <= ON_GRID * (double)f->period_ns;
+	}
+	share = (double)fits / n;
+	if (share < FITS_LEAST) {
+		f->period_ns = VMRT_UNKNOWN;
+		return;
+	}
+	qsort(off, n, sizeof(off[0]), by_value);
+	f->jitter_ns = quantile(off, n, 0.95);
+	f->sure = share * (1 - 1.0 / (n + 1));
+}
+
+static enum vmrt_waker main_waker(const struct seen_thread *t)
+{
+	size_t best = 0;
+
+	for (size_t i = 1; i < VMRT_WAKERS; i++)
+		if (t->by[i] > t->by[best])
+			best = i;
+	return (enum vmrt_waker)best;
+}
+
+static void judge_execution(struct vmrt_found *f, const struct seen_thread *t)
+{
+	int64_t sorted[SAMPLES];
+
+	f->exec_p50_ns = f->exec_max_ns = VMRT_UNKNOWN;
+	if (!t->execs.n)
+		return;
+	memcpy(sorted, t->execs.value, t->execs.n * sizeof(sorted[0]));
+	qsort(sorted, t->execs.n, sizeof(sorted[0]), by_value);
+	f->exec_p50_ns = quantile(sorted, t->execs.n, 0.5);
+	f->exec_max_ns = t->longest_ns;
+}
+
+/* Fills in what the thread is; returns false if it is no task by any measure. */
+static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struct vmrt_discovery *d,
+	uint32_t machine)
+{
+	const struct seen_machine *m = &d->machines[machine];
+	int64_t span = m->last_ns - m->first_ns;
+	bool timer, real_time;
+
+	if (t->skipped || t->jobs < JOBS_LEAST || discover_is_foreign(t->comm) || !t->comm[0])
+		return false;
+	*f = (struct vmrt_found){.machine = machine,
+		.tid = t->tid,
+		.prio = t->prio,
+		.cpu = t->cpu,
+		.jobs = t->jobs,
+		.waker = main_waker(t),
+		.share = span > 0 ? (double)t->run_ns / (double)span : 0};
+	memcpy(f->comm, t->comm, sizeof(f->comm));
+	judge_execution(f, t);
+	judge_period(f, &t->gaps);
+	timer = f->waker != VMRT_WAKER_THREAD && f->waker != VMRT_WAKER_INTERRUPT;
+	real_time = f->prio < 99;
+	if (f->period_ns != VMRT_UNKNOWN && timer) {
+		/* what sleeps on a host with guests is mostly its daemons */
+		f->task = f->sure >= TASK_SURE && (real_time || machine || d->n_machines == 1);
+		return true;
+	}
+	/* wake-ups in a steady rhythm are told as wake-ups, with the rhythm */
+	if (timer && !real_time)
+		return false; /* time-outs of ordinary programs */
+	if (t->votes > 0)
+		memcpy(f->woken_by, t->waker, sizeof(f->woken_by));
+	f->sure = (double)t->by[f->waker] / (double)t->jobs * (1 - 1.0 / (double)(t->jobs + 1));
+	f->task = real_time && f->sure >= WAKER_LEAST;
+	return true;
+}
+
+/* How much it looks like real time: policy and priority, then a period, then how sure that is. */
+static double rank(const struct vmrt_found *f)
+{
+	double value = f->sure;
+
+	if (f->prio < 0)
+		value += 400;
+	else if (f->prio < 99)
+		value += 200 + (99 - f->prio);
+	if (f->period_ns != VMRT_UNKNOWN)
+		value += 1000;
+	return value;
+}
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct vmrt_found *x = a, *y = b;
+	double rx = rank(x), ry = rank(y);
+
+	if (rx != ry)
+		return rx < ry ? 1 : -1;
+	if (x->machine != y->machine)
+		return x->machine < y->machine ? -1 : 1;
+	return (x->tid > y->tid) - (x->tid < y->tid);
+}
+
+enum vmrt_status vmrt_discovery_judge(struct vmrt_discovery *d, struct vmrt_found **out, size_t *n)
+{
+	size_t room = 0;
+
+	*n = 0;
+	for (size_t i = 0; i < d->n_machines; i++)
+		room += HASH_COUNT(d->machines[i].threads);
+	*out = calloc(room ? room : 1, sizeof(**out));
+	if (!*out)
+		return VMRT_ENOMEM;
+	for (size_t i = 0; i < d->n_machines; i++) {
+		struct seen_thread *t, *next;
+
+		HASH_ITER(hh, d->machines[i].threads, t, next)
+		{
+			if (judge(&(*out)[*n], t, d, (uint32_t)i))
+				(*n)++;
+		}
+	}
+	qsort(*out, *n, sizeof(**out), by_rank);
+	return VMRT_OK;
+}

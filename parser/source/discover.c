@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding the tasks of a recording: its merged events go to the discovery instead of the engine. */
+#include <vmrt/recording.h>
+
+#include <vmrt/discover.h>
+
+#define LOOK_EVERY 100000 /* events between two questions whether to stop */
+
+/* vCPUs and helpers of VMs are no tasks; threads that a server selects may be. */
+static enum vmrt_status skip_vms(
+	struct vmrt_discovery *d, const struct vmrt_engine_config *config, struct vmrt_error *err)
+{
+	for (size_t i = 0; i < config->n_vms; i++)
+		for (size_t k = 0; !config->vms[i].selected && k < config->vms[i].n_threads; k++)
+			if (vmrt_discovery_skip(d, 0, config->vms[i].threads[k].tid) != VMRT_OK)
+				return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	return VMRT_OK;
+}
+
+static enum vmrt_status observe(struct vmrt_recording *rec, struct vmrt_discovery *d,
+	int (*stop)(void), struct vmrt_error *err)
+{
+	const struct vmrt_event *event;
+	int64_t host_ns, error_ns;
+	uint32_t machine;
+	uint64_t events = 0;
+
+	while (vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns)) {
+		if (vmrt_discovery_push(d, machine, event) != VMRT_OK)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		if (++events % LOOK_EVERY == 0 && stop && stop())
+			return vmrt_fail(err, VMRT_EINTR, "stopped");
+	}
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_recording_discover(struct vmrt_recording *rec, int (*stop)(void),
+	struct vmrt_found **out, size_t *n, struct vmrt_error *err)
+{
+	struct vmrt_engine_config config;
+	struct vmrt_discovery *d;
+	enum vmrt_status status;
+
+	vmrt_recording_config(rec, &config);
+	d = vmrt_discovery_new(config.n_machines);
+	if (!d)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	status = skip_vms(d, &config, err);
+	if (status == VMRT_OK)
+		status = observe(rec, d, stop, err);
+	if (status == VMRT_OK && vmrt_discovery_judge(d, out, n) != VMRT_OK)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	vmrt_discovery_free(d);
+	return status;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads that nobody declared are found from what they do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <vmrt/discover.h>
+
+#define MS INT64_C(1000000)
+#define US INT64_C(1000)
+
+static struct vmrt_discovery *d;
+static struct vmrt_found *found;
+static size_t n_found;
+
+static int begin(void **state)
+{
+	(void)state;
+	d = vmrt_discovery_new(2);
+	found = NULL;
+	return d ? 0 : -1;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	free(found);
+	vmrt_discovery_free(d);
+	return 0;
+}
+
+static void push(struct vmrt_event e)
+{
+	assert_int_equal(vmrt_discovery_push(d, 1, &e), VMRT_OK);
+}
+
+static void switch_to(int64_t ts, int32_t prev, const char *prev_comm, int64_t state, int32_t next,
+	const char *next_comm, int32_t prio)
+{
+	push((struct vmrt_event){.ts = ts,
+		.type = VMRT_EV_SWITCH,
+		.pid = prev,
+		.sw = {prev_comm, prev, prio, state, next_comm, next, prio}});
+}
+
+/* One job: a timer armed by the thread expires at @arrival, the thread runs for @exec and sleeps.
+ */
+static void timer_job(int64_t arrival, int64_t exec, int32_t tid, const char *comm, int32_t prio,
+	enum vmrt_timer_fn fn, int32_t mode)
+{
+	push((struct vmrt_event){.ts = arrival - 5 * MS,
+		.type = VMRT_EV_TIMER_START,
+		.pid = tid,
+		.timer = {.timer = 0xffff0000u + (unsigned)tid,
+			.fn = fn,
+			.softexpires = arrival,
+			.expires = arrival,
+			.mode = mode}});
+	push((struct vmrt_event){.ts = arrival + 5 * US,
+		.type = VMRT_EV_TIMER_EXPIRE,
+		.flags = VMRT_FLAG_HARDIRQ,
+		.timer = {
+			.timer = 0xffff0000u + (unsigned)tid, .fn = fn, .now = arrival + 4 * US}});
+	push((struct vmrt_event){.ts = arrival + 6 * US,
+		.type = VMRT_EV_WAKING,
+		.flags = VMRT_FLAG_HARDIRQ,
+		.wake = {comm, tid, prio, 0}});
+	switch_to(arrival + 10 * US, 0, "swapper/0", 0, tid, comm, prio);
+	switch_to(arrival + 10 * US + exec, tid, comm, 1, 0, "swapper/0", prio);
+}
+
+static void judge(void)
+{
+	assert_int_equal(vmrt_discovery_judge(d, &found, &n_found), VMRT_OK);
+}
+
+static void a_timer_task_is_found_with_its_exact_period(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 40; k++)
+		timer_job(1000 * MS + k * 20 * MS, 3 * MS + k * US, 100, "control", 39,
+			VMRT_FN_WAKEUP, 0);
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_string_equal(found[0].comm, "control");
+	assert_int_equal(found[0].machine, 1);
+	assert_int_equal(found[0].waker, VMRT_WAKER_NANOSLEEP);
+	assert_int_equal(found[0].period_ns, 20 * MS);
+	assert_int_equal(found[0].jitter_ns, 0);
+	assert_int_equal(found[0].exec_max_ns, 3 * MS + 40 * US);
+	assert_int_equal(found[0].jobs, 40);
+	assert_true(found[0].sure > 0.9);
+	assert_true(found[0].task);
+}
+
+static void every_third_release_left_out_keeps_the_period(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 60; k++)
+		if (k % 3)
+			timer_job(1000 * MS + k * 10 * MS, MS, 7, "skips", 50, VMRT_FN_TIMERFD, 0);
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].period_ns, 10 * MS);
+	assert_int_equal(found[0].waker, VMRT_WAKER_TIMERFD);
+}
+
+/* Sleeps for 10 ms after each job of 1 to 3 ms: 11 to 13 ms, about 12. */
+static void a_relative_sleeper_has_a_period_with_jitter(void **state)
+{
+	int64_t at = 1000 * MS;
+
+	(void)state;
+	for (int k = 0; k < 60; k++) {
+		int64_t exec = MS + (k * 7 % 5) * MS / 2;
+
+		timer_job(at, exec, 9, "python3", 120, VMRT_FN_WAKEUP, VMRT_TIMER_REL);
+		at += exec + 10 * MS;
+	}
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].waker, VMRT_WAKER_RELATIVE);
+	assert_true(llabs(found[0].period_ns - 12 * MS) <= MS);
+	assert_true(found[0].jitter_ns <= 2 * MS);
+}
+
+static void wakes_by_a_thread(int64_t ts, int32_t by, int32_t tid, const char *comm, int32_t prio)
+{
+	push((struct vmrt_event){
+		.ts = ts, .type = VMRT_EV_WAKING, .pid = by, .wake = {comm, tid, prio, 0}});
+	switch_to(ts + 10 * US, by, "sender", 0, tid, comm, prio);
+	switch_to(ts + MS, tid, comm, 1, by, "sender", prio);
+}
+
+static void a_thread_that_others_wake_is_found_with_its_waker(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 30; k++)
+		wakes_by_a_thread(1000 * MS + k * k * 3 * MS, 50, 51, "server", 20);
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].waker, VMRT_WAKER_THREAD);
+	assert_string_equal(found[0].woken_by, "sender");
+	assert_int_equal(found[0].period_ns, VMRT_UNKNOWN);
+	assert_true(found[0].task);
+}
+
+static void kernel_threads_and_threads_that_are_left_out_are_no_tasks(void **state)
+{
+	(void)state;
+	assert_int_equal(vmrt_discovery_skip(d, 1, 12), VMRT_OK);
+	for (int k = 1; k <= 30; k++) {
+		timer_job(1000 * MS + k * 4 * MS, US, 11, "kworker/0:1", 120, VMRT_FN_WAKEUP, 0);
+		timer_job(1001 * MS + k * 4 * MS, US, 12, "CPU 0/KVM", 49, VMRT_FN_WAKEUP, 0);
+		timer_job(1002 * MS + k * 4 * MS, US, 13, "rcu_preempt", 120, VMRT_FN_WAKEUP, 0);
+		timer_job(1003 * MS + k * 4 * MS, US, 14, "vmrt-agent", 120, VMRT_FN_WAKEUP, 0);
+	}
+	judge();
+	assert_int_equal(n_found, 0);
+}
+
+static void real_time_tasks_come_first(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 30; k++) {
+		timer_job(1000 * MS + k * 4 * MS, US, 21, "ordinary", 120, VMRT_FN_WAKEUP, 0);
+		timer_job(1001 * MS + k * 4 * MS, US, 22, "low", 80, VMRT_FN_WAKEUP, 0);
+		timer_job(1002 * MS + k * 4 * MS, US, 23, "high", 10, VMRT_FN_WAKEUP, 0);
+	}
+	judge();
+	assert_int_equal(n_found, 3);
+	assert_string_equal(found[0].comm, "high");
+	assert_string_equal(found[1].comm, "low");
+	assert_string_equal(found[2].comm, "ordinary");
+}
+
+static void the_experiment_is_one_that_every_program_reads(void **state)
+{
+	static const char *const machines[] = {"host", "vm [1]"};
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+	char *text;
+
+	(void)state;
+	for (int k = 1; k <= 60; k++) {
+		timer_job(1000 * MS + k * 20 * MS, MS, 31, "a]b;c", 39, VMRT_FN_WAKEUP, 0);
+		if (k <= 40)
+			timer_job(1001 * MS + k * 30 * MS, MS, 32, "cyclictest", 19, VMRT_FN_WAKEUP,
+				0);
+		timer_job(1002 * MS + k * 20 * MS, MS, 33, "cyclictest", 19, VMRT_FN_WAKEUP, 0);
+	}
+	judge();
+	assert_int_equal(vmrt_discovery_experiment(found, n_found, machines, 2, &text), VMRT_OK);
+	if (vmrt_experiment_parse(text, "found", &exp, &err) != VMRT_OK)
+		fail_msg("%s\n%s", err.text, text);
+	assert_int_equal(exp->n_tasks, 3);
+	for (size_t i = 0; i < 3; i++) {
+		const struct vmrt_task_spec *t = &exp->tasks[i];
+
+		assert_string_equal(t->machine, "vm [1]");
+		if (!strcmp(t->name, "a]b;c")) {
+			assert_int_equal(t->period_ns, 20 * MS);
+			assert_int_equal(t->priority, 60);
+		} else {
+			/* two threads of one name with two periods: by thread id */
+			assert_true(t->tid == 32 || t->tid == 33);
+			assert_int_equal(t->period_ns, t->tid == 32 ? 30 * MS : 20 * MS);
+		}
+	}
+	vmrt_experiment_free(exp);
+	free(text);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		TEST(a_timer_task_is_found_with_its_exact_period),
+		TEST(every_third_release_left_out_keeps_the_period),
+		TEST(a_relative_sleeper_has_a_period_with_jitter),
+		TEST(a_thread_that_others_wake_is_found_with_its_waker),
+		TEST(kernel_threads_and_threads_that_are_left_out_are_no_tasks),
+		TEST(real_time_tasks_come_first),
+		TEST(the_experiment_is_one_that_every_program_reads),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
