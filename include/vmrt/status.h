@@ -25,7 +25,7 @@
 	X(EDB, "database error")                                                                   \
 	X(ELOSS, "events were lost")                                                               \
 	X(EINTR, "interrupted")                                                                    \
-	X(EMISMATCH, "two truths disagree")
+	X(EMISMATCH, "the two sources disagree")
 
 enum vmrt_status {
 #define X(name, words) VMRT_##name,

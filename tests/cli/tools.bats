@@ -116,6 +116,13 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	done
 }
 
+@test "the files that architecture and recipes name exist" {
+	for f in $(grep -ohE '`[a-z][a-z-]*/[A-Za-z0-9_./-]+\.(c|h|bats)`' docs/architecture.md docs/contributing.md | tr -d '`' | sort -u); do
+		case $f in *NAME*) continue ;; esac
+		[ -e "$f" ] || { echo "no $f"; false; }
+	done
+}
+
 @test "public functions have a doc block" {
 	cd "$root"
 	awk '
