@@ -78,10 +78,11 @@ void vmrt_causality_free(struct vmrt_causality *causality);
  * @out: free with vmrt_clockmap_free(); the segments' source tells what it is made from
  *
  * With pings the map is VMRT_CLOCK_CAUSALITY, or VMRT_CLOCK_PINGS if the recordings add nothing.
- * Without, the guest file's time shift is taken, VMRT_CLOCK_FILE; its error is unknown unless the
- * recordings confirm it. Without both, the place is looked for in which the guest's recording fits
- * into the host's, VMRT_CLOCK_OVERLAP; if that is not found, the clocks are taken for equal,
- * VMRT_CLOCK_ASSUMED.
+ * Without, the guest file's time shift is taken, VMRT_CLOCK_FILE, as it is unless the recordings
+ * contradict it; its error is unknown unless they confirm it. Without both, the place is looked for
+ * in which the guest's recording fits into the host's, VMRT_CLOCK_OVERLAP; if that is not found,
+ * nothing is known, VMRT_CLOCK_UNRELATED: the guest's first event is laid on the host's, so that
+ * both can be merged, and no time of the guest has a meaning on the host's clock.
  *
  * Return: VMRT_OK, or what went wrong.
  */

@@ -60,7 +60,8 @@ struct vmrt_clock_bound {
 #define VMRT_CLOCK_KVM "KVM's TSC offset"
 #define VMRT_CLOCK_FILE "the file's time shift"
 #define VMRT_CLOCK_OVERLAP "causality alone"
-#define VMRT_CLOCK_ASSUMED "assumed equal"
+#define VMRT_CLOCK_TIMERS "timers"
+#define VMRT_CLOCK_UNRELATED "not known"
 
 /* host = local - offset_ns - rate * (local - from_local_ns), for local in [from, to). */
 struct vmrt_clock_segment {

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock-search.h"
+#include "clock-shift.h"
 
 #define MAX_PASSES 4
 #define STEP_COUNTS_NS (5 * VMRT_NS_PER_MS)
@@ -14,6 +15,7 @@
 #define LEAST_INSIDE_FILE 0.995 /* the same for a time shift that nothing else confirms */
 #define LEAST_EVENTS 50
 #define MOMENT_NS UINT64_C(100000000)
+#define SHIFT_SLACK_NS 2000 /* time stamps of a vCPU's switches and of its first events */
 #define FILE_ERROR_NS                                                                              \
 	(5 * VMRT_NS_PER_MS) /* taken for the error of a time shift, to begin with                 \
 			      */
@@ -270,41 +272,74 @@ static enum vmrt_status from_pings(const struct recordings *r, const struct vmrt
 	return status;
 }
 
-/* The time shift in the guest's file, believed to some ms and then checked against the host's. */
-static enum vmrt_status from_shifts(const struct recordings *r, const struct vmrt_dat_shift *shifts,
-	size_t n_shifts, struct vmrt_clockmap *out, struct vmrt_error *err)
+static void set_error(struct vmrt_clockmap *map, int64_t error_ns)
 {
-	struct vmrt_clock_bound *bounds = calloc(2 * n_shifts, sizeof(*bounds));
-	enum vmrt_status status;
-	bool refined = false;
+	for (size_t i = 0; i < map->n; i++)
+		map->segments[i].error_ns = error_ns;
+}
 
-	if (!bounds)
-		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
-	for (size_t i = 0; i < n_shifts; i++) {
-		int64_t offset = (int64_t) - (uint64_t)shifts[i].offset_ns;
+/* How far two maps are apart at @local_ns, and how exact the second one is there. */
+static int64_t apart(const struct vmrt_clockmap *a, const struct vmrt_clockmap *b, int64_t local_ns)
+{
+	return llabs(vmrt_clockmap_to_host(a, local_ns, NULL) -
+		     vmrt_clockmap_to_host(b, local_ns, NULL));
+}
 
-		for (int upper = 0; upper < 2; upper++) {
-			struct vmrt_clock_bound *b = &bounds[2 * i + (size_t)upper];
+/*
+ * Is the file's map one of those that the recordings allow? Then its error is the distance to the
+ * farthest one that they allow.
+ */
+static bool confirm(struct vmrt_clockmap *file, const struct vmrt_clockmap *proven, int64_t slack)
+{
+	int64_t worst = 0;
 
-			b->local_ns = shifts[i].local_ns;
-			b->upper = upper;
-			if (__builtin_add_overflow(
-				    offset, upper ? FILE_ERROR_NS : -FILE_ERROR_NS, &b->offset_ns))
-				b->offset_ns = offset;
+	for (size_t i = 0; i < proven->n; i++) {
+		const struct vmrt_clock_segment *p = &proven->segments[i];
+		const int64_t ends[] = {p->from_local_ns, p->to_local_ns - 1};
+
+		if (!p->n_upper || !p->n_lower || p->error_ns == VMRT_UNKNOWN)
+			continue;
+		for (int k = 0; k < 2; k++) {
+			int64_t distance = apart(file, proven, ends[k]);
+
+			if (distance > p->error_ns + slack)
+				return false;
+			if (distance + p->error_ns > worst)
+				worst = distance + p->error_ns;
 		}
 	}
-	if (n_shifts == 1)
-		status = vmrt_clockmap_constant((int64_t) - (uint64_t)shifts[0].offset_ns,
-			FILE_ERROR_NS, VMRT_CLOCK_FILE, out);
-	else
-		status = vmrt_clockmap_fit(bounds, 2 * n_shifts, VMRT_CLOCK_FILE, out, err);
-	free(bounds);
+	set_error(file, worst);
+	return worst > 0;
+}
+
+/*
+ * The time shift in the guest's file. What is proven by the recordings alone is often less exact
+ * than the shift, so the shift is used as it is unless they contradict it.
+ */
+static enum vmrt_status from_shifts(
+	const struct recordings *r, struct vmrt_clockmap *out, struct vmrt_error *err)
+{
+	struct vmrt_clockmap proven = {0};
+	int64_t record_error;
+	bool refined = false;
+	enum vmrt_status status = clock_from_shift(r->host, r->guest, out, &record_error, err);
+
 	if (status != VMRT_OK)
 		return status;
-	if (r->n_tids)
-		status = refine(r, NULL, 0, VMRT_CLOCK_FILE, LEAST_INSIDE_FILE, out, &refined);
-	for (size_t i = 0; i < out->n && !refined; i++)
-		out->segments[i].error_ns = VMRT_UNKNOWN;
+	if (r->n_tids) {
+		status = clock_from_shift(r->host, r->guest, &proven, &record_error, err);
+		set_error(&proven, FILE_ERROR_NS + record_error);
+	}
+	if (status == VMRT_OK && r->n_tids)
+		status = refine(r, NULL, 0, VMRT_CLOCK_FILE, LEAST_INSIDE_FILE, &proven, &refined);
+	if (!refined) {
+		set_error(out, VMRT_UNKNOWN);
+	} else if (!confirm(out, &proven, 2 * record_error + SHIFT_SLACK_NS)) {
+		vmrt_clockmap_free(out);
+		*out = proven;
+		proven = (struct vmrt_clockmap){0};
+	}
+	vmrt_clockmap_free(&proven);
 	if (status != VMRT_OK)
 		vmrt_clockmap_free(out);
 	return status;
@@ -316,21 +351,20 @@ enum vmrt_status vmrt_clock_from_recordings(const struct vmrt_dat *host,
 	struct vmrt_error *err)
 {
 	struct recordings r = {.host = host, .guest = guest, .tids = vcpu_tids, .n_tids = n};
-	const struct vmrt_dat_shift *shifts;
 	enum vmrt_status status;
 	size_t n_shifts;
 	bool found, sane = false;
 
 	*out = (struct vmrt_clockmap){0};
-	shifts = vmrt_dat_shifts(guest, &n_shifts, NULL);
+	vmrt_dat_shifts(guest, &n_shifts, NULL);
 	for (size_t i = 0; i < n_pings; i++)
 		sane |= vmrt_ping_sane(&pings[i]);
 	if (sane)
 		status = from_pings(&r, pings, n_pings, out, err);
 	else if (n_shifts)
-		status = from_shifts(&r, shifts, n_shifts, out, err);
+		status = from_shifts(&r, out, err);
 	else
-		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_ASSUMED, out);
+		status = clock_unrelated(host, guest, out);
 	if (status == VMRT_OK && n && vmrt_clockmap_worst(out) == VMRT_UNKNOWN)
 		status = from_overlap(&r, NULL, 0, VMRT_CLOCK_OVERLAP, out, &found);
 	if (status == VMRT_ENOMEM)

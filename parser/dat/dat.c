@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <vmrt/clock.h>
 
 static const uint8_t magic[] = {0x17, 0x08, 0x44, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
 
@@ -47,10 +50,10 @@ void dat_set_cpu(struct vmrt_dat *dat, struct dat_buffer *buffer, unsigned cpu, 
 
 char *dat_current_clock(const char *text)
 {
-	const char *open = strchr(text, '[');
-	const char *close = open ? strchr(open, ']') : NULL;
+	const char *close = strchr(text, ']');
+	const char *open = close ? memrchr(text, '[', (size_t)(close - text)) : NULL;
 
-	if (close)
+	if (open)
 		return strndup(open + 1, (size_t)(close - open - 1));
 	return strndup(text, strcspn(text, " \n"));
 }
@@ -343,8 +346,12 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 	}
 	free(dat->guests);
 	free(dat->shifts);
+	free(dat->scalings);
 	free(dat->stats);
 	free(dat->comms);
+	for (unsigned i = 0; i < dat->n_clocks; i++)
+		vmrt_clockmap_free(&dat->clocks[i]);
+	free(dat->clocks);
 	free(dat->clock);
 	free(dat->uname);
 	vmrt_formats_free(dat->formats);

@@ -50,6 +50,12 @@ struct dat_comm {
 	char name[16];
 };
 
+/* What a sample of a time shift does to the time before its offset is added. */
+struct dat_scaling {
+	int64_t mult;
+	unsigned bits; /* time * mult >> bits */
+};
+
 struct vmrt_dat {
 	int fd;
 	char *path;
@@ -69,7 +75,9 @@ struct vmrt_dat {
 	struct vmrt_dat_guest *guests;
 	size_t n_guests;
 	struct vmrt_dat_shift *shifts;
+	struct dat_scaling *scalings; /* of the shifts */
 	size_t n_shifts;
+	bool shift_interpolates; /* between two samples; else the one before holds */
 	uint64_t shift_peer;
 	uint64_t shift_at; /* where the option's payload is in the file, and how long; 0: nowhere */
 	uint32_t shift_size;
@@ -77,6 +85,8 @@ struct vmrt_dat {
 	size_t n_comms;
 	struct vmrt_formats *formats;
 	const struct vmrt_dat_texts *texts; /* who wants the headers' texts, or NULL */
+	struct vmrt_clockmap *clocks; /* by CPU, to CLOCK_MONOTONIC; none: times are as recorded */
+	unsigned n_clocks;
 };
 
 /** dat_open_fd - vmrt_dat_open() on descriptor @fd, which it takes over; @path is for messages */

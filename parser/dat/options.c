@@ -96,26 +96,51 @@ fail:
 	free(tids);
 }
 
-/* Of the first CPU: all times, then all offsets; scalings and fractions are not looked at. */
+/* Behind the samples of all CPUs stand the fractions of their scalings, if there are any. */
+static void take_fractions(
+	struct vmrt_dat *dat, struct dat_cursor *data, uint32_t cpus, uint32_t samples)
+{
+	for (uint32_t cpu = 1; cpu < cpus; cpu++) {
+		uint32_t n = dat_cursor_u32(data);
+
+		if (!dat_cursor_skip(data, n * UINT64_C(24)))
+			return;
+	}
+	for (uint32_t i = 0; i < samples && dat_cursor_left(data) >= 8; i++) {
+		uint64_t bits = dat_cursor_u64(data);
+
+		dat->scalings[i].bits = bits < 64 ? (unsigned)bits : 0;
+	}
+}
+
+/* Of the first CPU: all times, all offsets, all scalings. */
 static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
 {
 	uint64_t peer = dat_cursor_u64(data);
-	uint32_t cpus, n;
+	uint32_t flags = dat_cursor_u32(data), cpus, n;
 
-	dat_cursor_u32(data); /* flags: interpolate */
 	cpus = dat_cursor_u32(data);
 	n = cpus ? dat_cursor_u32(data) : 0;
 	if (data->status != VMRT_OK || dat->shifts || !n || n > MAX_SHIFTS ||
 		n > dat_cursor_left(data) / 16)
 		return;
 	dat->shifts = calloc(n, sizeof(*dat->shifts));
-	if (!dat->shifts)
+	dat->scalings = calloc(n, sizeof(*dat->scalings));
+	if (!dat->shifts || !dat->scalings) {
+		free(dat->shifts);
+		dat->shifts = NULL;
 		return;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		dat->shifts[i].local_ns = (int64_t)dat_cursor_u64(data);
 	for (uint32_t i = 0; i < n; i++)
 		dat->shifts[i].offset_ns = (int64_t)dat_cursor_u64(data);
+	for (uint32_t i = 0; i < n; i++)
+		dat->scalings[i].mult =
+			dat_cursor_left(data) >= 8 ? (int64_t)dat_cursor_u64(data) : 1;
+	take_fractions(dat, data, cpus, n);
 	dat->n_shifts = n;
+	dat->shift_interpolates = flags & 1;
 	dat->shift_peer = peer;
 }
 

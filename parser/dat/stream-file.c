@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A stream of all events of a file: every CPU is read through a window of its own. */
+#include <vmrt/clock.h>
+
 #include "dat.h"
 
 #include "parser/ring/stream.h"
@@ -20,7 +22,9 @@ enum vmrt_status vmrt_stream_open(
 	s->tsc_shift = dat->tsc_shift;
 	if (s->n_cpus > WINDOWS / WINDOW_MAX)
 		window = WINDOWS / s->n_cpus;
+	s->converts = dat->tsc_mult || dat->n_clocks;
 	for (unsigned i = 0; i < s->n_cpus; i++) {
+		s->cpus[i].clock = i < dat->n_clocks ? &dat->clocks[i] : NULL;
 		if (!dat->buffer->cpus[i].size) {
 			if (dat->buffer->cpus[i].missing)
 				stream_ends_early(s, &s->cpus[i]);

@@ -382,6 +382,14 @@ enum vmrt_status formats_event(
 	return status;
 }
 
+void formats_hide_timers(struct vmrt_formats *f)
+{
+	for (unsigned i = 0; i < f->n_layouts; i++)
+		if (f->layouts[i].type >= VMRT_EV_TIMER_SETUP &&
+			f->layouts[i].type <= VMRT_EV_TIMER_EXPIRE)
+			f->layouts[i].type = VMRT_EV_OTHER;
+}
+
 enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err)
 {
 	return f->have_common ? VMRT_OK : vmrt_fail(err, VMRT_EFORMAT, "there is no event format");

@@ -124,6 +124,8 @@ enum vmrt_status formats_header_page(
 enum vmrt_status formats_event(
 	struct vmrt_formats *f, const char *system, const char *text, struct vmrt_error *err);
 void formats_kallsyms(struct vmrt_formats *f, const char *text);
+/** formats_hide_timers - events of timers count as events that nobody uses */
+void formats_hide_timers(struct vmrt_formats *f);
 /** formats_finish - is there all that decoding needs? */
 enum vmrt_status formats_finish(struct vmrt_formats *f, struct vmrt_error *err);
 

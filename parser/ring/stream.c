@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include <vmrt/clock.h>
+
 /*
  * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
  * A CPU stays on top of it, unmoved, as long as its records are earlier than those of its rival,
@@ -56,6 +58,21 @@ static void heap_drop_top(struct vmrt_stream *s)
 	if (s->n_heap)
 		sift_down(s, 0);
 	find_rival(s);
+}
+
+int64_t stream_convert(const struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	uint64_t ts = cpu->walk.ts;
+	int64_t ns;
+
+	if (s->tsc_mult)
+		ts = (uint64_t)(((unsigned __int128)ts * s->tsc_mult) >> s->tsc_shift) & INT64_MAX;
+	ns = cpu->clock ? vmrt_clockmap_to_host(cpu->clock, (int64_t)ts, &cpu->hint) : (int64_t)ts;
+	/* where two lines of the map meet, times must not run back */
+	if (cpu->clock && ns < cpu->ts && (int64_t)ts >= cpu->record_ns)
+		ns = cpu->ts;
+	cpu->record_ns = (int64_t)ts;
+	return ns;
 }
 
 struct stream_cpu *stream_reorder(struct vmrt_stream *s)

@@ -9,9 +9,12 @@
 struct stream_cpu {
 	struct page_feed *feed;
 	struct page_walk walk;
+	const struct vmrt_clockmap *clock; /* of its times, or NULL: they are as recorded */
+	size_t hint;
 	uint64_t page_offset;
-	uint64_t raw_ts; /* when its last page began that was no stray */
-	int64_t ts;	 /* of the next record */
+	uint64_t raw_ts;   /* when its last page began that was no stray */
+	int64_t ts;	   /* of the next record */
+	int64_t record_ns; /* the same as recorded, in ns */
 	const uint8_t *record;
 	uint32_t size;
 	uint64_t lost;
@@ -27,6 +30,7 @@ struct vmrt_stream {
 	const struct vmrt_formats *formats;
 	const char *path; /* NULL: live */
 	uint32_t tsc_mult, tsc_shift;
+	bool converts; /* times are not used as recorded */
 	bool live, cut;
 	int64_t limit;
 
@@ -52,13 +56,13 @@ static inline bool stream_before(const struct stream_cpu *a, const struct stream
 	return a->ts < b->ts || (a->ts == b->ts && a->cpu < b->cpu);
 }
 
+/** stream_convert - the time of the record that @cpu is at, where times are not used as recorded */
+int64_t stream_convert(const struct vmrt_stream *s, struct stream_cpu *cpu);
+
 /* Time of the record that @cpu is at. */
-static inline int64_t stream_time(const struct vmrt_stream *s, const struct stream_cpu *cpu)
+static inline int64_t stream_time(const struct vmrt_stream *s, struct stream_cpu *cpu)
 {
-	if (!s->tsc_mult)
-		return (int64_t)cpu->walk.ts;
-	return (int64_t)(((unsigned __int128)cpu->walk.ts * s->tsc_mult) >> s->tsc_shift) &
-	       INT64_MAX;
+	return s->converts ? stream_convert(s, cpu) : (int64_t)cpu->walk.ts;
 }
 
 /* The record of @cpu, decoded into @event, is given out. */

@@ -9,6 +9,7 @@
 
 #include <vmrt/causality.h>
 #include <vmrt/files.h>
+#include <vmrt/record-clock.h>
 
 #include "horizon.h"
 #include "parser/ring/stream.h"
@@ -31,6 +32,7 @@ struct source {
 	struct vmrt_event event; /* the next one */
 	int64_t host_ns;
 	bool have;
+	struct vmrt_record_clock record_clock;
 	char note[256];
 };
 
@@ -84,6 +86,7 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	const struct vmrt_manifest_vm *vm, struct vmrt_error *err)
 {
 	struct source *s = &rec->sources[rec->n];
+	struct vmrt_record_clock clock;
 	enum vmrt_status status;
 
 	if (rec->n == MAX_MACHINES)
@@ -93,9 +96,19 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	s->vm = vm;
 	s->index = (uint32_t)rec->n;
 	status = vmrt_dat_open(path, &s->dat, err);
-	if (status != VMRT_OK)
+	if (status == VMRT_OK)
+		status = vmrt_record_clock_map(s->dat, &clock, err);
+	if (status != VMRT_OK) {
+		vmrt_dat_close(s->dat);
+		s->dat = NULL;
 		return status;
+	}
 	rec->n++;
+	s->record_clock = clock;
+	if (clock.state == VMRT_RECORD_CLOCK_UNMAPPED) {
+		snprintf(s->note, sizeof(s->note), "%s", clock.text);
+		vmrt_warn("%s: %s", path, clock.text);
+	}
 	if (vmrt_dat_missing(s->dat)) {
 		snprintf(s->note, sizeof(s->note), "the file is cut short: %llu bytes are missing",
 			(unsigned long long)vmrt_dat_missing(s->dat));

@@ -303,7 +303,7 @@ static void constant_map_holds_everywhere(void **unused)
 	assert_int_equal(vmrt_clockmap_worst(&map), 7);
 	vmrt_clockmap_free(&map);
 	assert_int_equal(
-		vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_ASSUMED, &map), VMRT_OK);
+		vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_UNRELATED, &map), VMRT_OK);
 	assert_true(vmrt_clockmap_worst(&map) == VMRT_UNKNOWN);
 	vmrt_clockmap_free(&map);
 }

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* The time shift that a guest's file holds, as a map between the two monotonic clocks. */
+#include "clock-shift.h"
+
+#include <stdlib.h>
+
+#include "parser/dat/dat.h"
+#include "parser/ring/stream.h"
+#include "record-clock.h"
+
+#define GRID 1024	      /* places at which a time shift is looked at */
+#define GRID_NS VMRT_NS_PER_S /* distance of these, unless the recording is long */
+
+struct places {
+	int64_t *at; /* record times of the guest, in ns */
+	size_t n;
+};
+
+/* The sample that holds at raw time @raw: the last one at or before it, else the first. */
+static size_t find_sample(const struct vmrt_dat *dat, int64_t raw)
+{
+	size_t low = 0, high = dat->n_shifts;
+
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (dat->shifts[middle].local_ns <= raw)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static int64_t scaled(const struct dat_scaling *s, int64_t raw)
+{
+	return (int64_t)(((__int128)raw * s->mult) >> s->bits);
+}
+
+/* As trace-cmd: time * scaling >> fraction, and the offset added. Differences wrap. */
+static int64_t shift_raw(const struct vmrt_dat *dat, int64_t raw)
+{
+	size_t i = find_sample(dat, raw);
+	const struct vmrt_dat_shift *a = &dat->shifts[i], *b;
+	int64_t offset = a->offset_ns;
+
+	if (dat->shift_interpolates && dat->n_shifts > 1) {
+		if (i + 1 == dat->n_shifts)
+			a = &dat->shifts[--i];
+		b = &dat->shifts[i + 1];
+		if (b->local_ns > a->local_ns)
+			offset = a->offset_ns +
+				 (int64_t)(((long double)raw - (long double)a->local_ns) *
+					   ((long double)b->offset_ns - (long double)a->offset_ns) /
+					   ((long double)b->local_ns - (long double)a->local_ns));
+	}
+	return (int64_t)((uint64_t)scaled(&dat->scalings[i], raw) + (uint64_t)offset);
+}
+
+static int64_t to_raw(const struct vmrt_dat *dat, int64_t ns)
+{
+	if (!dat->tsc_mult)
+		return ns;
+	return (int64_t)((((unsigned __int128)(uint64_t)ns << dat->tsc_shift) + dat->tsc_mult / 2) /
+			 dat->tsc_mult);
+}
+
+static int64_t to_ns(const struct vmrt_dat *dat, int64_t raw)
+{
+	if (!dat->tsc_mult)
+		return raw;
+	return (int64_t)(((__int128)raw * dat->tsc_mult) >> dat->tsc_shift);
+}
+
+/* Record time of the host, in ns, at record time @ns of the guest. */
+static int64_t shift_ns(const struct vmrt_dat *host, const struct vmrt_dat *guest, int64_t ns)
+{
+	return to_ns(host->tsc_mult ? host : guest, shift_raw(guest, to_raw(guest, ns)));
+}
+
+/* The map of a record clock. CPUs whose clocks differ are in its error. */
+static const struct vmrt_clockmap *own_map(const struct vmrt_dat *dat)
+{
+	return dat->n_clocks ? &dat->clocks[0] : NULL;
+}
+
+/*
+ * How far the clocks of a machine's CPUs are apart. The errors of the record clocks' own maps do
+ * not count here: an event's record time goes through the same maps both ways.
+ */
+static int64_t spread(const struct vmrt_dat *dat)
+{
+	int64_t worst = 0;
+
+	for (unsigned i = 1; i < dat->n_clocks; i++) {
+		int64_t apart;
+
+		if (!dat->clocks[0].n || !dat->clocks[i].n)
+			continue;
+		apart = llabs(
+			dat->clocks[0].segments->offset_ns - dat->clocks[i].segments->offset_ns);
+		if (apart > worst)
+			worst = apart;
+	}
+	return worst;
+}
+
+/* First and last record time of a file, in ns; false if it is empty. */
+static bool record_range(const struct vmrt_dat *dat, int64_t *first, int64_t *last)
+{
+	struct vmrt_stream *stream;
+	struct vmrt_event ev;
+	bool any = false;
+	int more;
+
+	if (vmrt_stream_open(dat, &stream, NULL) != VMRT_OK)
+		return false;
+	for (unsigned i = 0; i < stream->n_cpus; i++)
+		stream->cpus[i].clock = NULL;
+	while ((more = vmrt_stream_next(stream, &ev, NULL)) != 0) {
+		if (more < 0 || ev.ts > RECORD_MOST_NS)
+			continue;
+		*first = any ? *first : ev.ts;
+		*last = ev.ts;
+		any = true;
+	}
+	vmrt_stream_free(stream);
+	return any && *last >= *first;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Where the shift has to be looked at: samples, steps of the record clock, and a grid between. */
+static bool find_places(const struct vmrt_dat *guest, struct places *p)
+{
+	const struct vmrt_clockmap *own = own_map(guest);
+	int64_t first = 0, last = 0, every = GRID_NS;
+	size_t kept = 0;
+
+	*p = (struct places){0};
+	if (!record_range(guest, &first, &last))
+		return true;
+	if ((last - first) / every >= GRID)
+		every = (last - first) / GRID + 1;
+	p->at = calloc(2 * guest->n_shifts + (own ? 2 * own->n : 0) + GRID + 4, sizeof(*p->at));
+	if (!p->at)
+		return false;
+	p->at[p->n++] = first;
+	p->at[p->n++] = last + 1;
+	for (size_t i = 0; i < guest->n_shifts; i++) {
+		p->at[p->n++] = to_ns(guest, guest->shifts[i].local_ns);
+		if (!guest->shift_interpolates)
+			p->at[p->n++] = to_ns(guest, guest->shifts[i].local_ns) - 1;
+	}
+	for (size_t i = 0; own && i < own->n; i++) {
+		p->at[p->n++] = own->segments[i].from_local_ns;
+		p->at[p->n++] = own->segments[i].to_local_ns;
+	}
+	for (int64_t at = first + every; at < last && own; at += every)
+		p->at[p->n++] = at;
+	qsort(p->at, p->n, sizeof(*p->at), by_value);
+	for (size_t i = 0; i < p->n; i++)
+		if (p->at[i] >= first && p->at[i] <= last + 1 &&
+			(!kept || p->at[i] > p->at[kept - 1]))
+			p->at[kept++] = p->at[i];
+	p->n = kept;
+	return true;
+}
+
+/* One time shift, no scaling, and no record clock that has to be mapped. */
+static bool is_constant(const struct vmrt_dat *host, const struct vmrt_dat *guest)
+{
+	return guest->n_shifts == 1 && guest->scalings[0].mult == 1 && !guest->scalings[0].bits &&
+	       !host->n_clocks && !guest->n_clocks;
+}
+
+enum vmrt_status clock_from_shift(const struct vmrt_dat *host, const struct vmrt_dat *guest,
+	struct vmrt_clockmap *out, int64_t *record_error_ns, struct vmrt_error *err)
+{
+	const struct vmrt_clockmap *of_guest = own_map(guest), *of_host = own_map(host);
+	enum vmrt_status status = VMRT_OK;
+	struct places p;
+
+	*out = (struct vmrt_clockmap){0};
+	*record_error_ns = spread(host) + spread(guest);
+	if (is_constant(host, guest))
+		return vmrt_clockmap_constant(
+			(int64_t) - (uint64_t)to_ns(host->tsc_mult ? host : guest,
+					    guest->shifts[0].offset_ns),
+			VMRT_UNKNOWN, VMRT_CLOCK_FILE, out);
+	if (!find_places(guest, &p) || !(out->segments = calloc(p.n + 1, sizeof(*out->segments))))
+		status = vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
+	for (size_t i = 0; i < p.n && status == VMRT_OK; i++) {
+		int64_t host_ns = shift_ns(host, guest, p.at[i]), local_ns = p.at[i];
+		struct vmrt_clock_segment *seg = &out->segments[out->n], *last = seg - 1;
+
+		if (of_guest)
+			local_ns = vmrt_clockmap_to_host(of_guest, local_ns, NULL);
+		if (of_host)
+			host_ns = vmrt_clockmap_to_host(of_host, host_ns, NULL);
+		if (out->n && local_ns <= last->from_local_ns)
+			continue;
+		*seg = (struct vmrt_clock_segment){
+			.from_local_ns = local_ns,
+			.to_local_ns = local_ns + 1,
+			.offset_ns = (int64_t)((uint64_t)local_ns - (uint64_t)host_ns),
+			.error_ns = VMRT_UNKNOWN,
+			.n_upper = 1,
+			.n_lower = 1,
+			.source = VMRT_CLOCK_FILE,
+		};
+		if (out->n) {
+			last->to_local_ns = local_ns;
+			last->rate = ((double)seg->offset_ns - (double)last->offset_ns) /
+				     ((double)local_ns - (double)last->from_local_ns);
+			seg->rate = last->rate;
+		}
+		out->n++;
+	}
+	free(p.at);
+	if (status == VMRT_OK && !out->n) {
+		free(out->segments);
+		return vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_FILE, out);
+	}
+	if (status != VMRT_OK)
+		vmrt_clockmap_free(out);
+	return status;
+}
+
+static int64_t first_time(const struct vmrt_dat *dat)
+{
+	struct vmrt_stream *stream;
+	int64_t first = 0;
+
+	if (vmrt_stream_open(dat, &stream, NULL) != VMRT_OK)
+		return 0;
+	first = vmrt_stream_peek(stream);
+	vmrt_stream_free(stream);
+	return first == INT64_MAX ? 0 : first;
+}
+
+enum vmrt_status clock_unrelated(
+	const struct vmrt_dat *host, const struct vmrt_dat *guest, struct vmrt_clockmap *out)
+{
+	return vmrt_clockmap_constant(
+		(int64_t)((uint64_t)first_time(guest) - (uint64_t)first_time(host)), VMRT_UNKNOWN,
+		VMRT_CLOCK_UNRELATED, out);
+}

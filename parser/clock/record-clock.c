@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Chooses how the record clock of a file becomes CLOCK_MONOTONIC, and tells the file's streams. */
+#include <vmrt/record-clock.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/units.h>
+
+#include "parser/dat/dat.h"
+#include "record-clock.h"
+
+#define LEAST_EXPIRIES 4    /* of sure timers; fewer, and the likely ones count too */
+#define SAME_CLOCK_NS 20000 /* CPUs whose offsets differ by less read the same clock */
+#define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
+#define SCALE_BITS 32
+
+static bool is_one_of(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (!strcmp(name, *names))
+			return true;
+	return false;
+}
+
+/* Does the clock count nanoseconds? */
+static bool counts_ns(const struct vmrt_dat *dat)
+{
+	static const char *const clocks[] = {
+		"local", "global", "mono_raw", "boot", "tai", "perf", "tsc2nsec", NULL};
+
+	return dat->tsc_mult || is_one_of(vmrt_dat_info(dat)->clock, clocks);
+}
+
+/* One clock for all CPUs, as the kernel defines it. */
+static bool is_global(const struct vmrt_dat *dat)
+{
+	static const char *const clocks[] = {
+		"global", "mono_raw", "boot", "tai", "x86-tsc", "tsc2nsec", NULL};
+
+	return is_one_of(vmrt_dat_info(dat)->clock, clocks);
+}
+
+/* ns = units * mult >> shift */
+static void set_scale(struct vmrt_dat *dat, double rate)
+{
+	unsigned shift = SCALE_BITS;
+
+	for (; shift && rate * (double)(UINT64_C(1) << shift) >= (double)UINT32_MAX; shift--)
+		;
+	dat->tsc_mult = (uint32_t)(rate * (double)(UINT64_C(1) << shift));
+	dat->tsc_shift = shift;
+}
+
+static enum vmrt_status scale(struct vmrt_dat *dat, struct vmrt_error *err)
+{
+	const char *clock = vmrt_dat_info(dat)->clock;
+	double rate;
+
+	if (!strcmp(clock, "counter"))
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"%s: recorded with clock counter, which counts events and knows no time: "
+			"record with `trace-cmd record -C mono`",
+			dat->path);
+	if (!strcmp(clock, "uptime"))
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"%s: recorded with clock uptime, which only moves with the kernel's tick "
+			"(1 to 10 ms): record with `trace-cmd record -C mono`",
+			dat->path);
+	if (counts_ns(dat))
+		return VMRT_OK;
+	rate = record_samples_rate(dat);
+	if (rate <= 0)
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"%s: clock %s counts units of unknown length: the file has neither "
+			"TSC2NSEC nor timer:hrtimer_expire_entry: record with `trace-cmd record "
+			"-C mono`",
+			dat->path, clock);
+	if (rate < 1 - TICKS_APART || rate > 1 + TICKS_APART)
+		set_scale(dat, rate);
+	return VMRT_OK;
+}
+
+static uint64_t expiries(const struct record_samples *s, unsigned cpus)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < cpus; i++)
+		sum += s[i].expiries;
+	return sum;
+}
+
+/* Do all CPUs that have samples agree with the common map, in the middle of their own times? */
+static bool agree(const struct record_samples *s, const struct vmrt_clockmap *of_cpu, unsigned cpus,
+	const struct vmrt_clockmap *all)
+{
+	for (unsigned i = 0; i < cpus; i++) {
+		int64_t at, apart;
+
+		if (!of_cpu[i].n)
+			continue;
+		at = s[i].at[s[i].n / 2].upper_at;
+		if (!s[i].at[s[i].n / 2].has_upper)
+			at = s[i].at[s[i].n / 2].lower_at;
+		apart = vmrt_clockmap_to_host(&of_cpu[i], at, NULL) -
+			vmrt_clockmap_to_host(all, at, NULL);
+		if (apart < -SAME_CLOCK_NS || apart > SAME_CLOCK_NS)
+			return false;
+	}
+	return true;
+}
+
+static enum vmrt_status copy_map(const struct vmrt_clockmap *from, struct vmrt_clockmap *to)
+{
+	to->segments = calloc(from->n, sizeof(*to->segments));
+	if (!to->segments)
+		return VMRT_ENOMEM;
+	memcpy(to->segments, from->segments, from->n * sizeof(*to->segments));
+	to->n = from->n;
+	return VMRT_OK;
+}
+
+/* A CPU without expiries reads the clock that the others read, as far as is known. */
+static enum vmrt_status give_common(struct vmrt_clockmap *of_cpu, unsigned cpus,
+	const struct vmrt_clockmap *all, bool everywhere, bool same)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	for (unsigned i = 0; i < cpus && status == VMRT_OK; i++) {
+		if (of_cpu[i].n && !everywhere)
+			continue;
+		vmrt_clockmap_free(&of_cpu[i]);
+		status = copy_map(all, &of_cpu[i]);
+		for (size_t k = 0; k < of_cpu[i].n && !same; k++)
+			of_cpu[i].segments[k].error_ns = VMRT_UNKNOWN;
+	}
+	return status;
+}
+
+/* A map for each CPU: the common one where all read the same clock. */
+static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record_samples *s,
+	struct vmrt_clockmap *of_cpu, unsigned cpus)
+{
+	struct vmrt_clockmap all = {0};
+	enum vmrt_status status;
+	bool any = false, same;
+
+	for (unsigned i = 0; i < cpus; i++) {
+		status = record_fit(&s[i], 1, &of_cpu[i]);
+		if (status == VMRT_ENOMEM)
+			return status;
+		any |= of_cpu[i].n > 0;
+	}
+	status = record_fit(s, cpus, &all);
+	if (status == VMRT_ENOENT && any) {
+		/* CPUs differ too much for one map: each of those that have none takes the first */
+		unsigned first = 0;
+
+		while (!of_cpu[first].n)
+			first++;
+		status = copy_map(&of_cpu[first], &all);
+		same = false;
+	} else {
+		same = status == VMRT_OK && (is_global(dat) || agree(s, of_cpu, cpus, &all));
+	}
+	if (status == VMRT_OK)
+		status = give_common(of_cpu, cpus, &all, same, same);
+	vmrt_clockmap_free(&all);
+	return status;
+}
+
+static void hide_timers(struct vmrt_dat *dat, struct vmrt_record_clock *out)
+{
+	formats_hide_timers(dat->formats);
+	out->state = VMRT_RECORD_CLOCK_UNMAPPED;
+	out->error_ns = VMRT_UNKNOWN;
+	snprintf(out->text, sizeof(out->text),
+		"clock %s cannot be related to CLOCK_MONOTONIC without timer:hrtimer_expire_entry: "
+		"releases and times of day are unknown; record with `trace-cmd record -C mono`",
+		vmrt_dat_info(dat)->clock);
+}
+
+static void describe(const struct vmrt_dat *dat, struct vmrt_record_clock *out)
+{
+	char error[VMRT_UNITS_TEXT];
+	int64_t worst = 0;
+
+	for (unsigned i = 0; i < dat->n_clocks; i++) {
+		int64_t is = vmrt_record_clock_error(dat, i);
+
+		if (is == VMRT_UNKNOWN || (worst != VMRT_UNKNOWN && is > worst))
+			worst = is;
+	}
+	out->error_ns = worst;
+	if (worst == VMRT_UNKNOWN)
+		snprintf(out->text, sizeof(out->text),
+			"clock %s mapped to CLOCK_MONOTONIC by %llu timer expiries, error not "
+			"known",
+			vmrt_dat_info(dat)->clock, (unsigned long long)out->expiries);
+	else
+		snprintf(out->text, sizeof(out->text),
+			"clock %s mapped to CLOCK_MONOTONIC by %llu timer expiries, error at most "
+			"%s",
+			vmrt_dat_info(dat)->clock, (unsigned long long)out->expiries,
+			vmrt_format_duration(worst, error));
+}
+
+enum vmrt_status vmrt_record_clock_map(
+	struct vmrt_dat *dat, struct vmrt_record_clock *out, struct vmrt_error *err)
+{
+	struct record_clocks found = {0};
+	struct vmrt_clockmap *maps = NULL;
+	const struct record_samples *samples;
+	enum vmrt_status status;
+
+	*out = (struct vmrt_record_clock){.state = VMRT_RECORD_CLOCK_MONO};
+	if (!strcmp(vmrt_dat_info(dat)->clock, "mono"))
+		return VMRT_OK;
+	status = scale(dat, err);
+	if (status == VMRT_OK)
+		status = record_samples_collect(dat, &found, err);
+	if (status != VMRT_OK)
+		goto out;
+	samples = expiries(found.sure, found.cpus) >= LEAST_EXPIRIES ? found.sure : found.likely;
+	out->expiries = expiries(samples, found.cpus);
+	maps = calloc(found.cpus + 1, sizeof(*maps));
+	status = maps ? fit_cpus(dat, samples, maps, found.cpus) : VMRT_ENOMEM;
+	if (status == VMRT_ENOMEM) {
+		vmrt_fail(err, status, "%s: out of memory", dat->path);
+	} else if (status == VMRT_OK) {
+		dat->clocks = maps;
+		dat->n_clocks = found.cpus;
+		maps = NULL;
+		out->state = VMRT_RECORD_CLOCK_MAPPED;
+		describe(dat, out);
+	} else {
+		hide_timers(dat, out);
+		status = VMRT_OK;
+	}
+out:
+	for (unsigned i = 0; maps && i < found.cpus; i++)
+		vmrt_clockmap_free(&maps[i]);
+	free(maps);
+	record_samples_free(&found);
+	return status;
+}
+
+int64_t vmrt_record_clock_error(const struct vmrt_dat *dat, unsigned cpu)
+{
+	if (!dat->n_clocks)
+		return strcmp(vmrt_dat_info(dat)->clock, "mono") ? VMRT_UNKNOWN : 0;
+	return cpu < dat->n_clocks ? vmrt_clockmap_worst(&dat->clocks[cpu]) : VMRT_UNKNOWN;
+}

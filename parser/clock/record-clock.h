@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_CLOCK_RECORD_CLOCK_H
+#define VMRT_PARSER_CLOCK_RECORD_CLOCK_H
+
+/* Samples of the relation between a record clock and CLOCK_MONOTONIC, and lines through them. */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <vmrt/clock.h>
+#include <vmrt/dat.h>
+
+#define RECORD_MOST_NS                                                                             \
+	(INT64_MAX / 2)	     /* dates, as clock tai has them, are below; differences fit */
+#define RECORD_WINDOWS 16384 /* samples kept of each CPU; more are thinned out */
+
+/* Of a short stretch of the recording: the tightest bounds of record time - monotonic time. */
+struct record_window {
+	int64_t index;
+	int64_t upper_at, upper, lower_at, lower;
+	bool has_upper, has_lower;
+};
+
+/* The windows of one CPU, in order of time. */
+struct record_samples {
+	struct record_window *at;
+	size_t n, room;
+	int64_t span_ns;
+	uint64_t expiries;
+};
+
+/* What one pass over a recording finds. */
+struct record_clocks {
+	struct record_samples *sure;   /* by CPU: expiries of timers that run on CLOCK_MONOTONIC */
+	struct record_samples *likely; /* of timers of which nothing else is known */
+	unsigned cpus;
+};
+
+/** record_samples_collect - read @dat once; free with record_samples_free() in any case */
+enum vmrt_status record_samples_collect(
+	const struct vmrt_dat *dat, struct record_clocks *out, struct vmrt_error *err);
+void record_samples_free(struct record_clocks *clocks);
+
+/**
+ * record_samples_rate - ns of CLOCK_MONOTONIC for each unit of the record clock
+ *
+ * Return: the rate, or 0 if there are too few expiries.
+ */
+double record_samples_rate(const struct vmrt_dat *dat);
+
+/**
+ * record_fit - a map through the samples of some CPUs
+ * @samples: @n of them, taken as those of one clock
+ * @out: its offset is record time - monotonic time; free with vmrt_clockmap_free()
+ *
+ * The handler of a timer runs a moment after `now` was read, mostly less than a microsecond, so the
+ * line runs along the earliest records; the bounds from the other side only tell its error.
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if there is no sample, or no line goes with them; VMRT_ENOMEM.
+ */
+enum vmrt_status record_fit(
+	const struct record_samples *samples, size_t n, struct vmrt_clockmap *out);
+
+#endif

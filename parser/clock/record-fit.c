@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lines along the earliest expiries: the offset record time - monotonic time of each stretch
+ * between two steps of the clock.
+ */
+#include "record-clock.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define KNOT_NS VMRT_NS_PER_S /* where the rate changes, a new line begins this often at most */
+#define BEND_NS 2000	      /* what a single line may leave */
+#define KNOTS 4096	      /* of one stretch, at most */
+#define LEAST_ERROR_NS 1000   /* the error is never called less than this */
+#define PARTS 16	      /* of a stretch, in which its error is looked at */
+#define MAX_STEPS 256	      /* a clock that steps more often is none */
+#define MAX_RATE 2000e-6      /* no two clocks of one machine differ more */
+
+struct point {
+	int64_t t, d;
+};
+
+struct points {
+	struct point *at;
+	size_t n;
+};
+
+struct line {
+	int64_t t, d; /* goes through this */
+	double rate;
+};
+
+static int by_time(const void *a, const void *b)
+{
+	const struct point *x = a, *y = b;
+
+	if (x->t != y->t)
+		return x->t < y->t ? -1 : 1;
+	return (x->d > y->d) - (x->d < y->d);
+}
+
+static int64_t line_at(const struct line *l, int64_t t)
+{
+	return l->d + llrint(l->rate * (double)(t - l->t));
+}
+
+/* Does the way from @a over @b to @c turn left? */
+static bool turns_left(const struct point *a, const struct point *b, const struct point *c)
+{
+	long double bt = (long double)(b->t - a->t), bd = (long double)(b->d - a->d);
+	long double ct = (long double)(c->t - a->t), cd = (long double)(c->d - a->d);
+
+	return bt * cd - bd * ct > 0;
+}
+
+/* The line below all points @p, sorted by time, that is highest in the middle of their times. */
+static bool line_below(const struct points *p, size_t from, size_t to, struct line *out)
+{
+	struct point *hull = malloc((to - from + 1) * sizeof(*hull));
+	int64_t middle = p->at[from].t + (p->at[to - 1].t - p->at[from].t) / 2;
+	size_t n = 0, i;
+
+	if (!hull)
+		return false;
+	for (i = from; i < to; i++) {
+		if (n && hull[n - 1].t == p->at[i].t)
+			continue; /* the lower one of equal times came first */
+		while (n >= 2 && !turns_left(&hull[n - 2], &hull[n - 1], &p->at[i]))
+			n--;
+		hull[n++] = p->at[i];
+	}
+	for (i = 0; i + 2 < n && hull[i + 1].t <= middle; i++)
+		;
+	*out = (struct line){.t = hull[i].t, .d = hull[i].d};
+	if (n > 1)
+		out->rate =
+			(double)(hull[i + 1].d - hull[i].d) / (double)(hull[i + 1].t - hull[i].t);
+	if (fabs(out->rate) > MAX_RATE)
+		out->rate = 0;
+	free(hull);
+	return true;
+}
+
+/* What the clock did in one stretch: a line, or lines from knot to knot. */
+struct course {
+	struct line line;
+	struct point *knots;
+	size_t n;
+};
+
+static int64_t course_at(const struct course *c, int64_t t)
+{
+	size_t low = 0, high = c->n;
+
+	if (!c->n || t <= c->knots[0].t || t >= c->knots[c->n - 1].t) {
+		struct line l = c->line;
+
+		if (c->n) {
+			l.t = c->knots[t <= c->knots[0].t ? 0 : c->n - 1].t;
+			l.d = c->knots[t <= c->knots[0].t ? 0 : c->n - 1].d;
+		}
+		return line_at(&l, t);
+	}
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (c->knots[middle].t <= t)
+			low = middle;
+		else
+			high = middle;
+	}
+	return c->knots[low].d + llrint((double)(c->knots[low + 1].d - c->knots[low].d) *
+					 ((double)(t - c->knots[low].t) /
+						 (double)(c->knots[low + 1].t - c->knots[low].t)));
+}
+
+/* Where one line leaves too much, the earliest records of each second are the knots of many. */
+static bool find_course(const struct points *p, size_t from, size_t to, struct course *c)
+{
+	int64_t span = p->at[to - 1].t - p->at[from].t, every = KNOT_NS, worst = 0;
+	size_t i = from;
+
+	*c = (struct course){0};
+	if (!line_below(p, from, to, &c->line))
+		return false;
+	if (span / every >= KNOTS - 1)
+		every = span / (KNOTS - 1) + 1;
+	if (span < 3 * every)
+		return true;
+	c->knots = calloc(KNOTS, sizeof(*c->knots));
+	if (!c->knots)
+		return false;
+	while (i < to && c->n < KNOTS) {
+		int64_t end = p->at[i].t + every, least = INT64_MAX;
+
+		for (; i < to && p->at[i].t < end; i++) {
+			int64_t left = p->at[i].d - line_at(&c->line, p->at[i].t);
+
+			if (left < least) {
+				least = left;
+				c->knots[c->n] = p->at[i];
+			}
+		}
+		c->n++;
+		if (least > worst)
+			worst = least;
+	}
+	if (worst <= BEND_NS)
+		c->n = 0;
+	return true;
+}
+
+/*
+ * How far the truth may be from the course in [@from, @to): as far as the tightest of the bounds
+ * from the other side. Where a part of the stretch has none, its neighbours' hold.
+ */
+static int64_t course_error(
+	const struct course *c, const struct points *lower, int64_t from, int64_t to)
+{
+	double least[PARTS];
+	double worst = -1;
+
+	for (int i = 0; i < PARTS; i++)
+		least[i] = INFINITY;
+	for (size_t i = 0; i < lower->n; i++) {
+		const struct point *l = &lower->at[i];
+		double left;
+		int part;
+
+		if (l->t < from || l->t >= to)
+			continue;
+		left = fabs((double)(course_at(c, l->t) - l->d));
+		part = (int)((double)(l->t - from) / ((double)(to - from) + 1) * PARTS);
+		if (left < least[part])
+			least[part] = left;
+	}
+	for (int i = 0; i < PARTS; i++)
+		if (least[i] != INFINITY && least[i] > worst)
+			worst = least[i];
+	if (worst < 0)
+		return VMRT_UNKNOWN;
+	return worst > LEAST_ERROR_NS ? (int64_t)worst : LEAST_ERROR_NS;
+}
+
+static void put_segments(struct vmrt_clockmap *out, const struct vmrt_clock_segment *core,
+	const struct course *c, int64_t error_ns)
+{
+	struct vmrt_clock_segment seg = *core;
+
+	seg.source = VMRT_CLOCK_TIMERS;
+	seg.error_ns = error_ns;
+	seg.rate_error = MAX_RATE;
+	for (size_t i = 0; i <= c->n; i++) {
+		bool first = i == 0, last = i == c->n;
+
+		seg.from_local_ns = first ? core->from_local_ns : c->knots[i - 1].t;
+		seg.to_local_ns = last ? core->to_local_ns : c->knots[i].t;
+		seg.offset_ns = course_at(c, seg.from_local_ns);
+		seg.rate = first || last ? c->line.rate
+					 : (double)(c->knots[i].d - c->knots[i - 1].d) /
+						   (double)(c->knots[i].t - c->knots[i - 1].t);
+		if (seg.to_local_ns > seg.from_local_ns || c->n == 0)
+			out->segments[out->n++] = seg;
+	}
+}
+
+/* One stretch without a step of the clock. */
+static bool fit_stretch(const struct points *upper, const struct points *lower,
+	const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
+{
+	struct vmrt_clock_segment *more;
+	size_t from = 0, to;
+	struct course c;
+	bool ok;
+
+	while (from < upper->n && upper->at[from].t < core->from_local_ns)
+		from++;
+	for (to = from; to < upper->n && upper->at[to].t < core->to_local_ns; to++)
+		;
+	more = reallocarray(out->segments, out->n + KNOTS + 1, sizeof(*more));
+	if (!more)
+		return false;
+	out->segments = more;
+	if (from == to) { /* no expiry: what the bounds of both sides say */
+		out->segments[out->n] = *core;
+		out->segments[out->n++].source = VMRT_CLOCK_TIMERS;
+		return true;
+	}
+	ok = find_course(upper, from, to, &c);
+	if (ok)
+		put_segments(out, core, &c,
+			course_error(&c, lower, core->from_local_ns, core->to_local_ns));
+	free(c.knots);
+	return ok;
+}
+
+static bool gather(const struct record_samples *s, size_t n, struct points *upper,
+	struct points *lower, struct vmrt_clock_bound **bounds)
+{
+	size_t all = 0;
+
+	for (size_t i = 0; i < n; i++)
+		all += s[i].n;
+	upper->at = calloc(all + 1, sizeof(*upper->at));
+	lower->at = calloc(all + 1, sizeof(*lower->at));
+	*bounds = calloc(2 * all + 1, sizeof(**bounds));
+	if (!upper->at || !lower->at || !*bounds)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < s[i].n; k++) {
+			const struct record_window *w = &s[i].at[k];
+
+			if (w->has_upper)
+				upper->at[upper->n++] = (struct point){w->upper_at, w->upper};
+			if (w->has_lower)
+				lower->at[lower->n++] = (struct point){w->lower_at, w->lower};
+		}
+	qsort(upper->at, upper->n, sizeof(*upper->at), by_time);
+	qsort(lower->at, lower->n, sizeof(*lower->at), by_time);
+	for (size_t i = 0; i < upper->n; i++)
+		(*bounds)[i] = (struct vmrt_clock_bound){upper->at[i].t, upper->at[i].d, 1};
+	for (size_t i = 0; i < lower->n; i++)
+		(*bounds)[upper->n + i] =
+			(struct vmrt_clock_bound){lower->at[i].t, lower->at[i].d, 0};
+	return true;
+}
+
+static size_t stretches(const struct vmrt_clockmap *map)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < map->n; i++)
+		n += map->segments[i].n_upper || map->segments[i].n_lower;
+	return n;
+}
+
+enum vmrt_status record_fit(
+	const struct record_samples *samples, size_t n, struct vmrt_clockmap *out)
+{
+	struct points upper = {0}, lower = {0};
+	struct vmrt_clock_bound *bounds = NULL;
+	struct vmrt_clockmap steps = {0};
+	enum vmrt_status status = VMRT_OK;
+
+	*out = (struct vmrt_clockmap){0};
+	if (!gather(samples, n, &upper, &lower, &bounds))
+		status = VMRT_ENOMEM;
+	else if (!upper.n)
+		status = VMRT_ENOENT;
+	else if (lower.n)
+		status = vmrt_clockmap_fit(
+			bounds, upper.n + lower.n, VMRT_CLOCK_TIMERS, &steps, NULL);
+	else
+		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_TIMERS, &steps);
+	if (status == VMRT_OK && stretches(&steps) > MAX_STEPS)
+		status = VMRT_ENOENT;
+	for (size_t i = 0; i < steps.n && status == VMRT_OK; i++) {
+		struct vmrt_clock_segment core = steps.segments[i];
+
+		/* the first and the last stretch have no ends */
+		if (!lower.n) {
+			core.from_local_ns = upper.at[0].t;
+			core.to_local_ns = upper.at[upper.n - 1].t + 1;
+		}
+		if (!fit_stretch(&upper, &lower, &core, out))
+			status = VMRT_ENOMEM;
+	}
+	if (status != VMRT_OK)
+		vmrt_clockmap_free(out);
+	vmrt_clockmap_free(&steps);
+	free(upper.at);
+	free(lower.at);
+	free(bounds);
+	return status;
+}

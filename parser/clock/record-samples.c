@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* Reads a recording for what its timers tell of the relation to CLOCK_MONOTONIC, CPU by CPU. */
+#include "record-clock.h"
+
+#include <stdlib.h>
+
+#include <vmrt/event.h>
+
+#define SPAN_NS (10 * VMRT_NS_PER_MS)
+#define TIMERS 16384 /* whose clock is remembered; a power of two */
+#define UPTIME_MOST                                                                                \
+	INT64_C(100000000000000000) /* ns: no machine runs for three years; dates do               \
+				     */
+#define MONOTONIC 1		    /* CLOCK_MONOTONIC */
+#define PAIRS 4096
+
+/* Whose clock a timer was set up with. Another timer may take its place in the table. */
+struct timer_clock {
+	uint64_t timer;
+	int32_t clock;
+};
+
+enum belief { OTHER_CLOCK, LIKELY, SURE };
+
+static struct timer_clock *place_of(struct timer_clock *table, uint64_t timer)
+{
+	return &table[(timer * UINT64_C(0x9e3779b97f4a7c15)) >> 50];
+}
+
+/* Is `now` of this expiry CLOCK_MONOTONIC? */
+static enum belief believe(struct timer_clock *table, const struct vmrt_event *ev)
+{
+	const struct timer_clock *known = place_of(table, ev->timer.timer);
+
+	if (ev->timer.now <= 0 || ev->timer.now > UPTIME_MOST)
+		return OTHER_CLOCK;
+	switch (ev->timer.fn) {
+	case VMRT_FN_TICK:
+	case VMRT_FN_DEADLINE:
+	case VMRT_FN_RT_PERIOD:
+	case VMRT_FN_CFS_PERIOD:
+		return SURE;
+	default:
+		break;
+	}
+	if (known->timer != ev->timer.timer)
+		return LIKELY;
+	return known->clock == MONOTONIC ? SURE : OTHER_CLOCK;
+}
+
+/* Two neighbours become one. */
+static void merge(struct record_window *a, const struct record_window *b)
+{
+	if (b->has_upper && (!a->has_upper || b->upper < a->upper)) {
+		a->has_upper = true;
+		a->upper = b->upper;
+		a->upper_at = b->upper_at;
+	}
+	if (b->has_lower && (!a->has_lower || b->lower > a->lower)) {
+		a->has_lower = true;
+		a->lower = b->lower;
+		a->lower_at = b->lower_at;
+	}
+}
+
+static void thin_out(struct record_samples *s)
+{
+	size_t kept = 0;
+
+	s->span_ns *= 2;
+	for (size_t i = 0; i < s->n; i++) {
+		struct record_window w = s->at[i];
+
+		w.index >>= 1;
+		if (kept && s->at[kept - 1].index == w.index)
+			merge(&s->at[kept - 1], &w);
+		else
+			s->at[kept++] = w;
+	}
+	s->n = kept;
+}
+
+static enum vmrt_status add(struct record_samples *s, const struct record_window *w, int64_t at)
+{
+	struct record_window new = *w;
+
+	if (!s->span_ns)
+		s->span_ns = SPAN_NS;
+	while (s->n == RECORD_WINDOWS && at / s->span_ns > s->at[s->n - 1].index)
+		thin_out(s);
+	new.index = at / s->span_ns;
+	if (s->n && s->at[s->n - 1].index > new.index)
+		return VMRT_OK; /* times that run back are not used */
+	if (s->n && s->at[s->n - 1].index == new.index) {
+		merge(&s->at[s->n - 1], &new);
+		return VMRT_OK;
+	}
+	if (s->n == s->room) {
+		size_t room = s->room ? 2 * s->room : 64;
+		struct record_window *more = reallocarray(s->at, room, sizeof(*more));
+
+		if (!more)
+			return VMRT_ENOMEM;
+		s->at = more;
+		s->room = room;
+	}
+	s->at[s->n++] = new;
+	return VMRT_OK;
+}
+
+/* When the last events of a CPU were recorded from which an interrupt could still begin. */
+struct before {
+	int64_t task_ns; /* neither in an interrupt nor in a softirq; or VMRT_UNKNOWN */
+	int64_t irq_ns;	 /* not in an interrupt, or its first event */
+};
+
+static enum vmrt_status take_expiry(
+	struct record_samples *s, const struct vmrt_event *ev, const struct before *before)
+{
+	struct record_window upper = {.has_upper = true, .upper_at = ev->ts};
+	struct record_window lower = {.has_lower = true, .lower_at = VMRT_UNKNOWN};
+	enum vmrt_status status = VMRT_OK;
+
+	if (ev->ts > RECORD_MOST_NS)
+		return VMRT_OK;
+	/* where no flag tells of an interrupt, `now` may have been read at any time before */
+	if (ev->flags & VMRT_FLAG_HARDIRQ)
+		lower.lower_at = before->irq_ns;
+	else if (ev->flags & VMRT_FLAG_SOFTIRQ)
+		lower.lower_at = before->task_ns;
+	if (lower.lower_at != VMRT_UNKNOWN && lower.lower_at <= ev->ts) {
+		lower.lower = lower.lower_at - ev->timer.now;
+		status = add(s, &lower, lower.lower_at);
+	}
+	upper.upper = ev->ts - ev->timer.now;
+	if (status == VMRT_OK)
+		status = add(s, &upper, ev->ts);
+	s->expiries++;
+	return status;
+}
+
+static void note_event(struct before *b, const struct vmrt_event *ev)
+{
+	if (!(ev->flags & VMRT_FLAG_HARDIRQ) || ev->type == VMRT_EV_IRQ_ENTER)
+		b->irq_ns = ev->ts;
+	if (!(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
+		b->task_ns = ev->ts;
+}
+
+static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *table,
+	struct before *before, const struct vmrt_event *ev)
+{
+	enum vmrt_status status = VMRT_OK;
+	enum belief belief;
+
+	if (ev->type == VMRT_EV_TIMER_SETUP) {
+		*place_of(table, ev->timer.timer) =
+			(struct timer_clock){ev->timer.timer, ev->timer.clock};
+	} else if (ev->type == VMRT_EV_TIMER_EXPIRE) {
+		belief = believe(table, ev);
+		if (belief != OTHER_CLOCK)
+			status = take_expiry(
+				&(belief == SURE ? c->sure : c->likely)[ev->cpu], ev, before);
+	}
+	note_event(before, ev);
+	return status;
+}
+
+enum vmrt_status record_samples_collect(
+	const struct vmrt_dat *dat, struct record_clocks *c, struct vmrt_error *err)
+{
+	struct timer_clock *table = calloc(TIMERS, sizeof(*table));
+	struct vmrt_stream *stream = NULL;
+	struct before *before;
+	struct vmrt_event ev;
+	enum vmrt_status status;
+	int more;
+
+	c->cpus = vmrt_dat_info(dat)->cpus;
+	c->sure = calloc(c->cpus + 1, sizeof(*c->sure));
+	c->likely = calloc(c->cpus + 1, sizeof(*c->likely));
+	before = calloc(c->cpus + 1, sizeof(*before));
+	for (unsigned i = 0; before && i < c->cpus; i++)
+		before[i].task_ns = before[i].irq_ns = VMRT_UNKNOWN;
+	status = table && c->sure && c->likely && before
+			 ? vmrt_stream_open(dat, &stream, err)
+			 : vmrt_fail(err, VMRT_ENOMEM, "record clock: out of memory");
+	while (status == VMRT_OK && (more = vmrt_stream_next(stream, &ev, NULL)) != 0) {
+		if (more > 0)
+			status = take_event(c, table, &before[ev.cpu], &ev);
+		if (status != VMRT_OK)
+			vmrt_fail(err, status, "record clock: out of memory");
+	}
+	vmrt_stream_free(stream);
+	free(before);
+	free(table);
+	return status;
+}
+
+void record_samples_free(struct record_clocks *c)
+{
+	for (unsigned i = 0; i < c->cpus; i++) {
+		if (c->sure)
+			free(c->sure[i].at);
+		if (c->likely)
+			free(c->likely[i].at);
+	}
+	free(c->sure);
+	free(c->likely);
+}
+
+struct pair {
+	int64_t record, now;
+};
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The median of the slopes over half of the pairs (Theil-Sen). */
+static double median_rate(const struct pair *p, size_t n)
+{
+	double *slopes = calloc(n + 1, sizeof(*slopes)), rate = 0;
+	size_t used = 0;
+
+	for (size_t i = 0; slopes && i + n / 2 < n; i++) {
+		const struct pair *a = &p[i], *b = &p[i + n / 2];
+
+		if (b->record > a->record && b->now > a->now)
+			slopes[used++] = ((double)b->now - (double)a->now) /
+					 ((double)b->record - (double)a->record);
+	}
+	if (used) {
+		qsort(slopes, used, sizeof(*slopes), by_value);
+		rate = slopes[used / 2];
+	}
+	free(slopes);
+	return rate;
+}
+
+double record_samples_rate(const struct vmrt_dat *dat)
+{
+	struct timer_clock *table = calloc(TIMERS, sizeof(*table));
+	struct pair *pairs = calloc(PAIRS, sizeof(*pairs));
+	struct vmrt_stream *stream = NULL;
+	size_t n = 0, every = 1, count = 0;
+	struct vmrt_event ev;
+	double rate = 0;
+	int more = 1;
+
+	if (!table || !pairs || vmrt_stream_open(dat, &stream, NULL) != VMRT_OK)
+		more = 0;
+	while (more && (more = vmrt_stream_next(stream, &ev, NULL)) != 0) {
+		if (more < 0)
+			continue;
+		if (ev.type == VMRT_EV_TIMER_SETUP)
+			*place_of(table, ev.timer.timer) =
+				(struct timer_clock){ev.timer.timer, ev.timer.clock};
+		if (ev.type != VMRT_EV_TIMER_EXPIRE || believe(table, &ev) == OTHER_CLOCK ||
+			count++ % every)
+			continue;
+		if (n == PAIRS) { /* every second one is enough */
+			for (n = 0; n < PAIRS / 2; n++)
+				pairs[n] = pairs[2 * n];
+			every *= 2;
+		}
+		pairs[n++] = (struct pair){ev.ts, ev.timer.now};
+	}
+	if (n >= 4)
+		rate = median_rate(pairs, n);
+	vmrt_stream_free(stream);
+	free(pairs);
+	free(table);
+	return rate;
+}
