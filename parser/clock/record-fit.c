@@ -266,13 +266,42 @@ static bool gather(const struct record_samples *s, size_t n, struct points *uppe
 	return true;
 }
 
+static bool is_gap(const struct vmrt_clock_segment *s)
+{
+	return !s->n_upper && !s->n_lower;
+}
+
 static size_t stretches(const struct vmrt_clockmap *map)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < map->n; i++)
-		n += map->segments[i].n_upper || map->segments[i].n_lower;
+		n += !is_gap(&map->segments[i]);
 	return n;
+}
+
+/*
+ * A machine that was suspended makes its record clock jump ahead between two records. No record
+ * lies within the jump, so those before the middle of the gap are from before it, the others from
+ * after: otherwise CLOCK_MONOTONIC would run back.
+ */
+static void close_jumps(struct vmrt_clockmap *steps)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < steps->n; i++) {
+		struct vmrt_clock_segment *s = &steps->segments[i], *after = s + 1, *before;
+		int64_t length = s->to_local_ns - s->from_local_ns;
+
+		before = kept ? &steps->segments[kept - 1] : NULL;
+		if (is_gap(s) && before && i + 1 < steps->n && !is_gap(before) && !is_gap(after) &&
+			after->offset_ns - before->offset_ns > length / 2) {
+			before->to_local_ns = after->from_local_ns = s->from_local_ns + length / 2;
+			continue;
+		}
+		steps->segments[kept++] = *s;
+	}
+	steps->n = kept;
 }
 
 enum vmrt_status record_fit(
@@ -295,6 +324,7 @@ enum vmrt_status record_fit(
 		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_TIMERS, &steps);
 	if (status == VMRT_OK && stretches(&steps) > MAX_STEPS)
 		status = VMRT_ENOENT;
+	close_jumps(&steps);
 	for (size_t i = 0; i < steps.n && status == VMRT_OK; i++) {
 		struct vmrt_clock_segment core = steps.segments[i];
 
