@@ -29,6 +29,7 @@ struct vmrt_recording_options {
 struct vmrt_recorded_machine {
 	const char *name, *path, *note; /* note: what is wrong with it, or "" */
 	const struct vmrt_dat *dat;
+	const char *clock;		 /* it was recorded in, and how that was mapped */
 	const struct vmrt_clockmap *map; /* NULL for the host */
 };
 

@@ -104,7 +104,7 @@ static enum vmrt_status load_machines(
 		" (SELECT +rate_ppb FROM clock WHERE machine = m.id ORDER BY abs(rate_ppb) DESC "
 		"LIMIT 1),"
 		" (SELECT group_concat(source, ', ') FROM"
-		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source))"
+		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source)), clock"
 		" FROM machine m ORDER BY kind <> 'host', id");
 	vmrt_query_span(&q, 1, f);
 	while (vmrt_query_next(&q) &&
@@ -129,6 +129,7 @@ static enum vmrt_status load_machines(
 		m->clock_segments = vmrt_query_int(&q, 17);
 		m->clock_rate_ppb = vmrt_query_int(&q, 18);
 		m->clock_source = vmrt_query_text(&q, 19);
+		m->record_clock = vmrt_query_text(&q, 20);
 	}
 	return vmrt_query_end(&q);
 }
@@ -352,6 +353,7 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 		free(f->machines[i].kernel);
 		free(f->machines[i].note);
 		free(f->machines[i].clock_source);
+		free(f->machines[i].record_clock);
 	}
 	for (size_t i = 0; i < f->n_vms; i++) {
 		free(f->vms[i].name);

@@ -182,6 +182,7 @@ struct vmrt_machine_facts {
 	int64_t clock_error_ns;	 /* worst bound; VMRT_UNKNOWN: none, or not known */
 	int64_t clock_segments, clock_rate_ppb;
 	char *clock_source; /* or NULL */
+	char *record_clock; /* trace clock, and how it was mapped; or NULL */
 };
 
 struct vmrt_vm_facts {

@@ -259,6 +259,9 @@ static void put_clock(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		double ratio = counted ? (double)m->inside / (double)(m->inside + m->outside) : NAN;
 		char error[64] = "error not known", share[96] = "", buf[VMRT_UNITS_TEXT];
 
+		if (m->record_clock && strcmp(m->record_clock, "mono") != 0)
+			vmrt_put_line(table, "clock", "%s: recorded in clock %s", m->name,
+				m->record_clock);
 		if (!strcmp(m->kind, "host"))
 			continue;
 		CLOCK_COLUMNS(VMRT_CELL)

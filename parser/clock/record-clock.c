@@ -2,6 +2,7 @@
 /* Chooses how the record clock of a file becomes CLOCK_MONOTONIC, and tells the file's streams. */
 #include <vmrt/record-clock.h>
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #define SAME_CLOCK_NS 20000 /* CPUs whose offsets differ by less read the same clock */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
 #define SCALE_BITS 32
+#define CPUS_TOLD 8
 
 static bool is_one_of(const char *name, const char *const *names)
 {
@@ -176,34 +178,52 @@ static void hide_timers(struct vmrt_dat *dat, struct vmrt_record_clock *out)
 	out->state = VMRT_RECORD_CLOCK_UNMAPPED;
 	out->error_ns = VMRT_UNKNOWN;
 	snprintf(out->text, sizeof(out->text),
-		"clock %s cannot be related to CLOCK_MONOTONIC without timer:hrtimer_expire_entry: "
-		"releases and times of day are unknown; record with `trace-cmd record -C mono`",
+		"%s, not related to CLOCK_MONOTONIC: there is no timer:hrtimer_expire_entry; times "
+		"of timers are not used; record with `trace-cmd record -C mono`",
 		vmrt_dat_info(dat)->clock);
 }
 
+static void add_text(struct vmrt_record_clock *out, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add_text(struct vmrt_record_clock *out, const char *format, ...)
+{
+	size_t used = strlen(out->text);
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(out->text + used, sizeof(out->text) - used, format, args);
+	va_end(args);
+}
+
+/* The errors of some CPUs one by one; of many, the largest one. */
 static void describe(const struct vmrt_dat *dat, struct vmrt_record_clock *out)
 {
 	char error[VMRT_UNITS_TEXT];
-	int64_t worst = 0;
+	unsigned worst = 0, first = 0, n = dat->n_clocks;
+	int64_t most = 0;
 
-	for (unsigned i = 0; i < dat->n_clocks; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		int64_t is = vmrt_record_clock_error(dat, i);
 
-		if (is == VMRT_UNKNOWN || (worst != VMRT_UNKNOWN && is > worst))
-			worst = is;
+		if (most == VMRT_UNKNOWN || (is != VMRT_UNKNOWN && is <= most))
+			continue;
+		most = is;
+		worst = i;
 	}
-	out->error_ns = worst;
-	if (worst == VMRT_UNKNOWN)
-		snprintf(out->text, sizeof(out->text),
-			"clock %s mapped to CLOCK_MONOTONIC by %llu timer expiries, error not "
-			"known",
-			vmrt_dat_info(dat)->clock, (unsigned long long)out->expiries);
-	else
-		snprintf(out->text, sizeof(out->text),
-			"clock %s mapped to CLOCK_MONOTONIC by %llu timer expiries, error at most "
-			"%s",
-			vmrt_dat_info(dat)->clock, (unsigned long long)out->expiries,
-			vmrt_format_duration(worst, error));
+	out->error_ns = most;
+	add_text(out, "%s, mapped to CLOCK_MONOTONIC by %llu timer expiries",
+		vmrt_dat_info(dat)->clock, (unsigned long long)out->expiries);
+	if (n > CPUS_TOLD) {
+		first = worst;
+		n = worst + 1;
+	}
+	for (unsigned i = first; i < n; i++) {
+		int64_t is = vmrt_record_clock_error(dat, i);
+
+		add_text(out, "%s CPU %u %s", i == first ? "; error at most:" : ",", i,
+			is == VMRT_UNKNOWN ? "not known" : vmrt_format_duration(is, error));
+	}
 }
 
 enum vmrt_status vmrt_record_clock_map(
@@ -215,8 +235,10 @@ enum vmrt_status vmrt_record_clock_map(
 	enum vmrt_status status;
 
 	*out = (struct vmrt_record_clock){.state = VMRT_RECORD_CLOCK_MONO};
-	if (!strcmp(vmrt_dat_info(dat)->clock, "mono"))
+	if (!strcmp(vmrt_dat_info(dat)->clock, "mono")) {
+		add_text(out, "mono");
 		return VMRT_OK;
+	}
 	status = scale(dat, err);
 	if (status == VMRT_OK)
 		status = record_samples_collect(dat, &found, err);

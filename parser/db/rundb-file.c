@@ -270,5 +270,6 @@ void rundb_abort(struct rundb *db)
 	vmrt_remove_at_crash(NULL);
 	free(db->temporary);
 	free(db->path);
+	free(db->hidden);
 	free(db);
 }

@@ -4,6 +4,7 @@
 
 #include <vmrt/rundb.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Columns of the row being written are bound one after the other. */
@@ -110,6 +111,36 @@ static void end(struct row *row)
 	step(row);
 }
 
+void rundb_unrelated(struct rundb *db, const bool *machines, const bool *tasks)
+{
+	db->unrelated = machines;
+	db->unrelated_of = tasks;
+}
+
+static void hide_thread(struct rundb *db, uint32_t id)
+{
+	size_t need = id / 8 + 1;
+
+	if (need > db->n_hidden) {
+		uint8_t *more = realloc(db->hidden, 2 * need);
+
+		if (!more) {
+			if (db->status == VMRT_OK)
+				db->status = vmrt_fail(&db->err, VMRT_ENOMEM, "out of memory");
+			return;
+		}
+		memset(more + db->n_hidden, 0, 2 * need - db->n_hidden);
+		db->hidden = more;
+		db->n_hidden = 2 * need;
+	}
+	db->hidden[id / 8] |= (uint8_t)(1 << id % 8);
+}
+
+static bool is_hidden(const struct rundb *db, uint32_t id)
+{
+	return id / 8 < db->n_hidden && db->hidden[id / 8] >> id % 8 & 1;
+}
+
 static void on_thread(void *ctx, const struct vmrt_thread *t)
 {
 	struct rundb *db = ctx;
@@ -122,6 +153,8 @@ static void on_thread(void *ctx, const struct vmrt_thread *t)
 				info = &db->manifest->vms[v].vm.threads[i];
 	RUNDB_THREAD(ADD, ADD)
 	end(&row);
+	if (db->unrelated && db->unrelated[t->machine])
+		hide_thread(db, t->id);
 }
 
 static void add_slice(struct row *to, const struct vmrt_slice *s)
@@ -155,6 +188,8 @@ static void on_slice(void *ctx, const struct vmrt_slice *s)
 {
 	struct rundb *db = ctx;
 
+	if (is_hidden(db, s->thread))
+		return;
 	db->slices[db->n_slices++] = *s;
 	if (db->n_slices == RUNDB_SLICES)
 		rundb_flush(db);
@@ -227,11 +262,26 @@ static void add_blame_thread(
 	end(&row);
 }
 
+/* What is known of a job without its times on the host's clock. */
+static void forget_host_times(struct vmrt_job *j)
+{
+	j->arrival_ns = j->release_ns = j->start_ns = j->end_ns = j->deadline_ns = VMRT_UNKNOWN;
+	j->exec_ns = j->unsure_ns = VMRT_UNKNOWN;
+	j->cause = -1;
+	j->excused = false;
+}
+
 static void on_job(void *ctx, const struct vmrt_job *j)
 {
 	struct rundb *db = ctx;
 	struct row row = begin(db, T_JOB);
+	struct vmrt_job unrelated;
 
+	if (db->unrelated_of && db->unrelated_of[j->task]) {
+		unrelated = *j;
+		forget_host_times(&unrelated);
+		j = &unrelated;
+	}
 	db->jobs++;
 	RUNDB_JOB(ADD, ADD)
 	end(&row);

@@ -4,6 +4,8 @@
 
 /* Writing run.db: a sink of the engine, and the tables about the recording itself. */
 
+#include <stdbool.h>
+
 #include <vmrt/clock.h>
 #include <vmrt/dat.h>
 #include <vmrt/engine.h>
@@ -30,6 +32,15 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 
 /** rundb_sink - the sink that writes the engine's records; failures show at rundb_finish() */
 void rundb_sink(struct rundb *db, struct vmrt_sink *sink);
+
+/**
+ * rundb_unrelated - machines of whose clocks nothing is known on the host's
+ * @machines: by machine; @tasks: by declared task, whether it runs on such a machine; both are kept
+ *
+ * Host times of their jobs are NULL, and what follows from them: execution, cause and parts. Their
+ * slices are left out.
+ */
+void rundb_unrelated(struct rundb *db, const bool *machines, const bool *tasks);
 
 /** rundb_run - the row of table run; @exp may be NULL; @experiment: the file's text or NULL */
 void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,

@@ -23,6 +23,7 @@ struct analysis {
 	struct rundb *db;
 	struct vmrt_sink sink;
 	enum vmrt_release *waits; /* by task: what releases it, if that was found out too late */
+	bool *unrelated, *unrelated_of; /* see rundb_unrelated() */
 };
 
 /* Before the next event is pushed: which CPUs have no more to come? */
@@ -111,7 +112,7 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 			.id = (uint32_t)i,
 			.name = m.name,
 			.kernel = vmrt_dat_info(m.dat)->uname,
-			.clock = vmrt_dat_info(m.dat)->clock,
+			.clock = m.clock,
 			.file = base ? base + 1 : m.path,
 			.note = m.note,
 			.cpus = vmrt_dat_info(m.dat)->cpus,
@@ -149,6 +150,42 @@ static bool must_read_again(struct analysis *a)
 	return again;
 }
 
+/* Guests about whose clocks nothing is known: what they did is, when they did it is not. */
+static enum vmrt_status find_unrelated(struct analysis *a, struct vmrt_error *err)
+{
+	const struct vmrt_experiment *exp = a->config.experiment;
+	size_t n_tasks = exp ? exp->n_tasks : 0;
+	bool any = a->unrelated != NULL; /* this is the second reading */
+
+	if (any) {
+		rundb_unrelated(a->db, a->unrelated, a->unrelated_of);
+		return VMRT_OK;
+	}
+	a->unrelated = calloc(a->config.n_machines + 1, sizeof(*a->unrelated));
+	a->unrelated_of = calloc(n_tasks + 1, sizeof(*a->unrelated_of));
+	if (!a->unrelated || !a->unrelated_of)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 1; i < a->config.n_machines; i++) {
+		struct vmrt_recorded_machine m;
+
+		vmrt_recording_machine(a->rec, i, &m);
+		a->unrelated[i] =
+			m.map->n && !strcmp(m.map->segments[0].source, VMRT_CLOCK_UNRELATED);
+		if (!a->unrelated[i])
+			continue;
+		any = true;
+		vmrt_warn("%s: nothing relates its clock to the host's: times of %s on the host's "
+			  "clock, execution and causes are unknown; record both with `vmrt-trace "
+			  "record`, or with `trace-cmd record -A`",
+			m.path, m.name);
+		for (size_t t = 0; t < n_tasks; t++)
+			a->unrelated_of[t] |= !strcmp(exp->tasks[t].machine, m.name);
+	}
+	if (any)
+		rundb_unrelated(a->db, a->unrelated, a->unrelated_of);
+	return VMRT_OK;
+}
+
 /* Reads all events once; the engine's records go to a new database. */
 static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
@@ -165,7 +202,9 @@ static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	for (size_t i = 0; i < a->config.n_vms; i++)
 		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
 			manifest && i < manifest->n_vms ? &manifest->vms[i].vm : NULL);
-	status = vmrt_engine_new(&a->config, &a->sink, &a->engine, err);
+	status = find_unrelated(a, err);
+	if (status == VMRT_OK)
+		status = vmrt_engine_new(&a->config, &a->sink, &a->engine, err);
 	return status == VMRT_OK ? feed(a, result, err) : status;
 }
 
@@ -292,6 +331,8 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 		refresh_shifts(&a);
 	vmrt_engine_free(a.engine);
 	rundb_abort(a.db);
+	free(a.unrelated);
+	free(a.unrelated_of);
 	vmrt_recording_close(a.rec);
 	free(a.waits);
 	free(found);

@@ -106,8 +106,8 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	rec->n++;
 	s->record_clock = clock;
 	if (clock.state == VMRT_RECORD_CLOCK_UNMAPPED) {
-		snprintf(s->note, sizeof(s->note), "%s", clock.text);
-		vmrt_warn("%s: %s", path, clock.text);
+		snprintf(s->note, sizeof(s->note), "clock %.240s", clock.text);
+		vmrt_warn("%s: recorded in clock %s", path, clock.text);
 	}
 	if (vmrt_dat_missing(s->dat)) {
 		snprintf(s->note, sizeof(s->note), "the file is cut short: %llu bytes are missing",
@@ -567,6 +567,7 @@ void vmrt_recording_machine(
 	out->path = s->path;
 	out->note = s->note[0] ? s->note : s->vm ? s->vm->note : "";
 	out->dat = s->dat;
+	out->clock = s->record_clock.text;
 	out->map = index ? &s->map : NULL;
 }
 

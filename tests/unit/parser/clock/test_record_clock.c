@@ -114,7 +114,7 @@ static int64_t check(const char *name, trace_clock clock, int64_t most)
 		fail_msg("%s: %s", name, err.text);
 	assert_int_equal(found.state, VMRT_RECORD_CLOCK_MAPPED);
 	assert_int_equal(found.expiries, CPUS * ROUNDS);
-	assert_non_null(strstr(found.text, name));
+	assert_ptr_equal(strstr(found.text, name), found.text);
 	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
 	while (vmrt_stream_next(stream, &ev, NULL) > 0) {
 		int64_t off = ev.ts - truth.mono[ev.cpu][seen[ev.cpu]++];
