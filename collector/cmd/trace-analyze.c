@@ -43,6 +43,9 @@ static error_t add_guest(void *opts, char *arg, const struct argp_state *state)
 static const struct vmrt_option options[] = {
 	{"experiment", 'e', "FILE", "the experiment", .standard = "the one kept in RUN",
 		VMRT_TEXT(struct analyze_opts, options.recording.experiment)},
+	{"instance", 0, "NAME", "the ring buffer that is read of files with several",
+		.standard = "the one with the events that are needed",
+		VMRT_TEXT(struct analyze_opts, options.recording.instance)},
 	{"output", 'o', "DB", "the database to make", .standard = "run.db in RUN",
 		VMRT_TEXT(struct analyze_opts, options.db)},
 	{"guest", 0, "VM=FILE",

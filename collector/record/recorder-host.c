@@ -197,6 +197,9 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 			b->fill = look.fill;
 		note_losses(b, lost_of(s), rec->looked_ns, rec->manifest.end_ns);
 		b->events = s->read_events;
+		/* a flight recorder's file has only the last of what was read */
+		if (rec->options->flight_ns)
+			s->read_events = s->entries = 0;
 		b->unread_ns = look.unread_ns;
 		b->unread_at_ns = look.unread_at;
 		rec->events += b->events;

@@ -28,6 +28,9 @@ struct vmrt_dat_info {
 	const char *uname; /* or "" */
 	uint64_t trace_id; /* 0 if there is none */
 	uint32_t page_size;
+	const char *instance; /* name of the ring buffer that is read; "" is the top one */
+	const char
+		*buffers; /* all that hold data, if there are several: "\"rt\", \"net\""; or "" */
 };
 
 /* GUEST option: which host threads are the vCPUs of a guest's recording. */
@@ -44,9 +47,10 @@ struct vmrt_dat_shift {
 	int64_t offset_ns; /* to be added */
 };
 
-/* CPUSTAT option: loss counters of one CPU */
+/* CPUSTAT option: counters of one CPU */
 struct vmrt_dat_cpustat {
 	uint64_t overrun, commit_overrun, dropped;
+	uint64_t events; /* that the kernel kept, so that the file must have them; 0: not known */
 };
 
 /**
@@ -72,6 +76,16 @@ struct vmrt_dat_texts {
 /** vmrt_dat_read_texts - read the headers of a file for nothing but their texts */
 enum vmrt_status vmrt_dat_read_texts(
 	const char *path, const struct vmrt_dat_texts *texts, struct vmrt_error *err);
+
+/**
+ * vmrt_dat_open_instance - vmrt_dat_open() with a choice of the ring buffer
+ * @instance: its name, "" for the top one; NULL: the one with the events that the analysis needs
+ *
+ * Return: as vmrt_dat_open(); VMRT_ENOENT if there is no such buffer, and @err lists those there
+ * are.
+ */
+enum vmrt_status vmrt_dat_open_instance(
+	const char *path, const char *instance, struct vmrt_dat **out, struct vmrt_error *err);
 
 /** vmrt_dat_close - close it and free all it gave; NULL is allowed */
 void vmrt_dat_close(struct vmrt_dat *dat);
@@ -102,7 +116,7 @@ struct vmrt_clockmap;
 enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *path,
 	const struct vmrt_clockmap *map, struct vmrt_error *err);
 
-/** vmrt_dat_cpustat - loss counters of @cpu; zeros if the file has none */
+/** vmrt_dat_cpustat - counters of @cpu; zeros if the file has none */
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu);
 
 /**
@@ -224,6 +238,9 @@ bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt
  * @size: how many
  */
 const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size);
+
+/** vmrt_stream_count - how many events of @cpu were given out so far */
+uint64_t vmrt_stream_count(const struct vmrt_stream *stream, unsigned cpu);
 
 /** vmrt_stream_free - free it and the pages pushed into it; NULL is allowed */
 void vmrt_stream_free(struct vmrt_stream *stream);

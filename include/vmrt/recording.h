@@ -21,6 +21,7 @@ struct vmrt_recording_options {
 	const char *host_file;		/* a trace.dat of the host, when run is NULL */
 	const char *const *guest_files; /* trace.dat files of guests, when run is NULL */
 	size_t n_guest_files;
+	const char *instance; /* ring buffer of the files that have several; NULL: by content */
 	const char *experiment;	     /* path; NULL: experiment.ini of the run, if there is one */
 	const char *experiment_text; /* an experiment in memory, instead of both; or NULL */
 };
@@ -65,6 +66,12 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
  * Return: true, for each once, when its last event has been given; false if there is none.
  */
 bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu);
+
+/**
+ * vmrt_recording_missing - after the last event: how many events of @cpu the kernel counted that
+ * the file does not have, though its data are complete
+ */
+uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu);
 
 /** vmrt_recording_machine - machine @index, below config.n_machines */
 void vmrt_recording_machine(

@@ -173,49 +173,29 @@ void dat_read_cmdlines(struct vmrt_dat *dat, struct dat_cursor *c)
 	free(text);
 }
 
-/* Without data in the top buffer, a single instance that has some is what was meant. */
-static void choose_buffer(struct vmrt_dat *dat)
+static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struct vmrt_error *err)
 {
-	const struct dat_buffer *found = NULL;
-	size_t with_data = 0;
+	enum vmrt_status status = formats_finish(dat->formats, err);
 
-	for (size_t i = 0; i < dat->n_buffers; i++) {
-		bool data = false;
-
-		for (unsigned cpu = 0; cpu < dat->buffers[i].n_cpus; cpu++)
-			data |= dat->buffers[i].cpus[cpu].size + dat->buffers[i].cpus[cpu].missing >
-				0;
-		if (!data)
-			continue;
-		with_data++;
-		if (!found || !*dat->buffers[i].name)
-			found = &dat->buffers[i];
-	}
-	if (with_data > 1 && *found->name)
-		found = NULL;
-	dat->buffer = found ? found : dat->n_buffers ? &dat->buffers[0] : NULL;
-}
-
-static enum vmrt_status finish(struct vmrt_dat *dat, struct vmrt_error *err)
-{
-	enum vmrt_status status;
-
-	choose_buffer(dat);
-	if (!dat->buffer)
+	if (!dat->n_buffers)
 		return vmrt_fail(
 			err, VMRT_ETRUNCATED, "%s ends before its list of CPU data", dat->path);
-	status = formats_finish(dat->formats, err);
 	if (status != VMRT_OK)
 		return status;
 	/* Version 6 tells the memory's page size, which a sub-buffer may be larger than. */
 	if (dat->info.version == 6 && dat->formats->page_size > dat->info.page_size)
 		for (size_t i = 0; i < dat->n_buffers; i++)
 			dat->buffers[i].page_size = dat->formats->page_size;
+	status = dat_choose_buffer(dat, instance, err);
+	if (status != VMRT_OK)
+		return status;
 	if (dat->buffer->page_size < RING_MIN_PAGE || dat->buffer->page_size > RING_MAX_PAGE)
 		return vmrt_fail(err, VMRT_EFORMAT, "%s has pages of %u bytes", dat->path,
 			dat->buffer->page_size);
 	dat->info.page_size = dat->buffer->page_size;
 	dat->info.cpus = dat->buffer->n_cpus;
+	dat->info.instance = dat->buffer->name;
+	dat->info.buffers = dat->buffer_names ? dat->buffer_names : "";
 	dat->info.uname = dat->uname ? dat->uname : "";
 	dat->info.clock = dat->buffer->clock ? dat->buffer->clock
 			  : dat->clock	     ? dat->clock
@@ -255,8 +235,8 @@ static enum vmrt_status open_common(struct vmrt_dat *dat, struct vmrt_error *err
 	return dat->info.version == 6 ? dat_open_v6(dat, pos, err) : dat_open_v7(dat, pos, err);
 }
 
-static enum vmrt_status open_fd(int fd, const char *path, const struct vmrt_dat_texts *texts,
-	struct vmrt_dat **out, struct vmrt_error *err)
+static enum vmrt_status open_fd(int fd, const char *path, const char *instance,
+	const struct vmrt_dat_texts *texts, struct vmrt_dat **out, struct vmrt_error *err)
 {
 	struct vmrt_dat *dat = calloc(1, sizeof(*dat));
 	struct vmrt_error local;
@@ -284,7 +264,7 @@ static enum vmrt_status open_fd(int fd, const char *path, const struct vmrt_dat_
 	if (status == VMRT_OK)
 		status = open_common(dat, err);
 	if (status == VMRT_OK)
-		status = finish(dat, err);
+		status = finish(dat, instance, err);
 	if (status != VMRT_OK) {
 		vmrt_dat_close(dat);
 		/* Errors about formats do not know the file. */
@@ -300,10 +280,10 @@ static enum vmrt_status open_fd(int fd, const char *path, const struct vmrt_dat_
 	return VMRT_OK;
 }
 
-enum vmrt_status dat_open_fd(
-	int fd, const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+enum vmrt_status dat_open_fd(int fd, const char *path, const char *instance, struct vmrt_dat **out,
+	struct vmrt_error *err)
 {
-	return open_fd(fd, path, NULL, out, err);
+	return open_fd(fd, path, instance, NULL, out, err);
 }
 
 enum vmrt_status vmrt_dat_read_texts(
@@ -315,19 +295,25 @@ enum vmrt_status vmrt_dat_read_texts(
 
 	if (fd < 0)
 		return vmrt_fail_errno(err, errno, "cannot open %s", path);
-	status = open_fd(fd, path, texts, &dat, err);
+	status = open_fd(fd, path, NULL, texts, &dat, err);
 	if (status == VMRT_OK)
 		vmrt_dat_close(dat);
 	return status;
 }
 
-enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+enum vmrt_status vmrt_dat_open_instance(
+	const char *path, const char *instance, struct vmrt_dat **out, struct vmrt_error *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 
 	if (fd < 0)
 		return vmrt_fail_errno(err, errno, "cannot open %s", path);
-	return dat_open_fd(fd, path, out, err);
+	return dat_open_fd(fd, path, instance, out, err);
+}
+
+enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err)
+{
+	return vmrt_dat_open_instance(path, NULL, out, err);
 }
 
 void vmrt_dat_close(struct vmrt_dat *dat)
@@ -340,6 +326,7 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 		free(dat->buffers[i].cpus);
 	}
 	free(dat->buffers);
+	free(dat->buffer_names);
 	for (size_t i = 0; i < dat->n_guests; i++) {
 		free((void *)(uintptr_t)dat->guests[i].name);
 		free((void *)(uintptr_t)dat->guests[i].vcpu_tids);
@@ -393,7 +380,13 @@ struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cp
 {
 	struct vmrt_dat_cpustat none = {0};
 
-	return cpu < dat->n_stats ? dat->stats[cpu] : none;
+	if (cpu >= dat->n_stats)
+		return none;
+	none = dat->stats[cpu];
+	/* of several buffers it is not known which one was counted */
+	if (dat->n_buffers > 1)
+		none.events = 0;
+	return none;
 }
 
 const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid)

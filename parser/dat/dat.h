@@ -69,6 +69,7 @@ struct vmrt_dat {
 	struct dat_buffer *buffers; /* the first one is the top buffer, if the file has one */
 	size_t n_buffers;
 	const struct dat_buffer *buffer; /* the one that is read */
+	char *buffer_names;		 /* of all that have data, if there are several */
 
 	struct vmrt_dat_cpustat *stats;
 	unsigned n_stats;
@@ -89,9 +90,15 @@ struct vmrt_dat {
 	unsigned n_clocks;
 };
 
-/** dat_open_fd - vmrt_dat_open() on descriptor @fd, which it takes over; @path is for messages */
-enum vmrt_status dat_open_fd(
-	int fd, const char *path, struct vmrt_dat **out, struct vmrt_error *err);
+/** dat_open_fd - vmrt_dat_open_instance() on descriptor @fd, which it takes over; @path is for
+ * messages */
+enum vmrt_status dat_open_fd(int fd, const char *path, const char *instance, struct vmrt_dat **out,
+	struct vmrt_error *err);
+
+/** dat_choose_buffer - decide which ring buffer is read; @instance as in vmrt_dat_open_instance()
+ */
+enum vmrt_status dat_choose_buffer(
+	struct vmrt_dat *dat, const char *instance, struct vmrt_error *err);
 
 /** dat_pread - read exactly @size bytes at @offset; VMRT_OK, VMRT_ETRUNCATED or VMRT_EIO */
 enum vmrt_status dat_pread(

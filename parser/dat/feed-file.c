@@ -127,13 +127,16 @@ static uint64_t look_behind(struct file_feed *feed, uint64_t ts, bool far_ahead)
 	for (size_t at = feed->at; feed->have - at >= sizeof(header); at += feed->page_size) {
 		uint64_t begins = ring_u64(feed->buffer + at);
 
+		if (!begins) /* a page of zeros: it was never written */
+			continue;
 		least = begins < least ? begins : least;
 		if (!far_ahead || feed->have - at <= feed->page_size)
 			break;
 	}
 	/* the last page of a window */
 	if (least == UINT64_MAX && !feed->dat->zstd && feed->end - feed->next >= sizeof(header) &&
-		dat_pread(feed->dat, header, sizeof(header), feed->next, &err) == VMRT_OK)
+		dat_pread(feed->dat, header, sizeof(header), feed->next, &err) == VMRT_OK &&
+		ring_u64(header))
 		least = ring_u64(header);
 	feed->page_ts = ts;
 	return least;

@@ -36,6 +36,8 @@ static void take_cpustat(struct vmrt_dat *dat, struct dat_cursor *data)
 			more[cpu].overrun = stat_value(text, "overrun:");
 			more[cpu].commit_overrun = stat_value(text, "commit overrun:");
 			more[cpu].dropped = stat_value(text, "dropped events:");
+			more[cpu].events =
+				stat_value(text, "entries:") + stat_value(text, "read events:");
 			dat->n_stats++;
 		}
 	}

@@ -153,6 +153,12 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	if (cpu->walk.lost && __builtin_add_overflow(cpu->lost, cpu->walk.lost, &cpu->lost))
 		cpu->lost = UINT64_MAX;
 	cpu->in_page = true;
+	/* a page of zeros was never written: what it held is lost */
+	if (!cpu->walk.ts && !cpu->walk.lost && cpu->walk.pos == cpu->walk.end) {
+		cpu->lost = UINT64_MAX;
+		s->zeros++;
+		return true;
+	}
 	if (is_stray(cpu)) {
 		drop_stray(s, cpu);
 		cpu->walk.end = cpu->walk.pos;
@@ -368,6 +374,11 @@ int64_t vmrt_stream_peek(struct vmrt_stream *stream)
 	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
 		return INT64_MAX;
 	return stream->heap[0]->ts;
+}
+
+uint64_t vmrt_stream_count(const struct vmrt_stream *stream, unsigned cpu)
+{
+	return cpu < stream->n_cpus ? stream->cpus[cpu].events : 0;
 }
 
 int vmrt_stream_ended(struct vmrt_stream *stream)

@@ -15,6 +15,7 @@ struct stream_cpu {
 	uint64_t raw_ts;   /* when its last page began that was no stray */
 	int64_t ts;	   /* of the next record */
 	int64_t record_ns; /* the same as recorded, in ns */
+	uint64_t events;   /* given out so far */
 	const uint8_t *record;
 	uint32_t size;
 	uint64_t lost;
@@ -30,7 +31,8 @@ struct vmrt_stream {
 	const struct vmrt_formats *formats;
 	const char *path; /* NULL: live */
 	uint32_t tsc_mult, tsc_shift;
-	bool converts; /* times are not used as recorded */
+	unsigned zeros; /* pages that were never written */
+	bool converts;	/* times are not used as recorded */
 	bool live, cut;
 	int64_t limit;
 
@@ -75,6 +77,7 @@ static inline void stream_give(
 	s->last_ts = cpu->ts;
 	s->counts[event->layout]++;
 	s->given = cpu;
+	cpu->events++;
 }
 
 /** stream_new - a stream of @n_cpus CPUs without feeds; free with vmrt_stream_free(); NULL: no

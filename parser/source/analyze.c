@@ -99,6 +99,33 @@ static uint64_t give_counted_losses(struct analysis *a, size_t index)
 	return sum;
 }
 
+/* Events that the kernel kept and the file does not have: pages that were never written. */
+static uint64_t give_missing(struct analysis *a, size_t index)
+{
+	struct vmrt_recorded_machine m;
+	uint64_t sum = 0;
+
+	vmrt_recording_machine(a->rec, index, &m);
+	for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
+		struct vmrt_loss loss = {
+			.machine = (uint32_t)index,
+			.cpu = (uint16_t)cpu,
+			.from_ns = VMRT_UNKNOWN,
+			.to_ns = VMRT_UNKNOWN,
+			.events = vmrt_recording_missing(a->rec, index, cpu),
+			.kind = VMRT_LOSS_DROPPED,
+		};
+
+		if (!loss.events)
+			continue;
+		vmrt_warn("%s: CPU %u: the file lacks %llu events that the kernel counted", m.path,
+			cpu, (unsigned long long)loss.events);
+		a->sink.loss(a->sink.ctx, &loss);
+		sum += loss.events;
+	}
+	return sum;
+}
+
 static void write_machines(struct analysis *a, struct vmrt_analyze_result *result)
 {
 	for (size_t i = 0; i < a->config.n_machines; i++) {
@@ -121,6 +148,7 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 		vmrt_engine_stats(a->engine, (uint32_t)i, &row.stats);
 		if (!row.stats.lost)
 			row.stats.lost = give_counted_losses(a, i);
+		row.stats.lost += give_missing(a, i);
 		result->lost += row.stats.lost;
 		rundb_machine(a->db, &row);
 	}

@@ -95,7 +95,16 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	s->vm = vm;
 	s->index = (uint32_t)rec->n;
-	status = vmrt_dat_open(path, &s->dat, err);
+	status = vmrt_dat_open_instance(path, rec->options->instance, &s->dat, err);
+	/* a guest's file need not have a buffer of the same name */
+	if (status == VMRT_ENOENT && rec->n && rec->options->instance)
+		status = vmrt_dat_open(path, &s->dat, err);
+	if (status == VMRT_OK && vmrt_dat_info(s->dat)->buffers[0] && !rec->options->instance)
+		vmrt_warn("%s holds several ring buffers (%s): \"%s\" is read; --instance chooses "
+			  "another one",
+			path, vmrt_dat_info(s->dat)->buffers,
+			vmrt_dat_info(s->dat)->instance[0] ? vmrt_dat_info(s->dat)->instance
+							   : "top");
 	if (status == VMRT_OK)
 		status = vmrt_record_clock_map(s->dat, &clock, err);
 	if (status != VMRT_OK) {
@@ -556,6 +565,15 @@ bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigne
 	}
 	rec->ended = false;
 	return false;
+}
+
+uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu)
+{
+	const struct source *s = &rec->sources[index];
+	uint64_t counted = vmrt_dat_cpustat(s->dat, cpu).events;
+	uint64_t read = vmrt_stream_count(s->stream, cpu);
+
+	return counted > read && !s->stream->cpus[cpu].ended ? counted - read : 0;
 }
 
 void vmrt_recording_machine(

@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (fd < 0 || vmrt_write_all(fd, data, size) != 0)
 		abort();
-	if (dat_open_fd(fd, "fuzz.dat", &dat, &err) != VMRT_OK)
+	if (dat_open_fd(fd, "fuzz.dat", NULL, &dat, &err) != VMRT_OK)
 		return 0;
 	look_at_file(dat);
 	if (vmrt_stream_open(dat, &stream, &err) == VMRT_OK) {

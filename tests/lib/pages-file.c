@@ -110,9 +110,9 @@ void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint
 {
 	char text[256];
 	int n = snprintf(text, sizeof(text),
-		"CPU: %u\nentries: 10\noverrun: %llu\ncommit overrun: %llu\nbytes: 400\n"
+		"CPU: %u\nentries: 0\noverrun: %llu\ncommit overrun: %llu\nbytes: 400\n"
 		"oldest event ts:     1.000000\nnow ts:     2.000000\ndropped events: %llu\n"
-		"read events: 10\n",
+		"read events: 0\n",
 		cpu, (unsigned long long)overrun, (unsigned long long)commit_overrun,
 		(unsigned long long)dropped);
 
