@@ -90,6 +90,10 @@ enum vmrt_status vmrt_dat_open_instance(
 /** vmrt_dat_close - close it and free all it gave; NULL is allowed */
 void vmrt_dat_close(struct vmrt_dat *dat);
 
+/** vmrt_dat_stop - streams of @dat end at their next page when @stop says true; who asks for that
+ * has to look whether it was so */
+void vmrt_dat_stop(struct vmrt_dat *dat, int (*stop)(void));
+
 /** vmrt_dat_info - what the file says of itself; good while it is open */
 const struct vmrt_dat_info *vmrt_dat_info(const struct vmrt_dat *dat);
 

@@ -21,9 +21,10 @@ struct vmrt_recording_options {
 	const char *host_file;		/* a trace.dat of the host, when run is NULL */
 	const char *const *guest_files; /* trace.dat files of guests, when run is NULL */
 	size_t n_guest_files;
-	const char *instance; /* ring buffer of the files that have several; NULL: by content */
-	const char *experiment;	     /* path; NULL: experiment.ini of the run, if there is one */
+	const char *instance;	/* ring buffer of the files that have several; NULL: by content */
+	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
 	const char *experiment_text; /* an experiment in memory, instead of both; or NULL */
+	int (*stop)(void); /* true: break off, VMRT_EINTR, or give no more events; or NULL */
 };
 
 /* One of the machines; index 0 is the host. */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
+/* Lays the guest's recording over every place of the host's, to find the one where it fits. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "clock-runs.h"
+#include "parser/dat/dat.h"
 #include "clock-search.h"
 
 #define BIN_NS (50 * VMRT_NS_PER_US)
@@ -28,6 +30,7 @@ struct point {
 };
 
 struct overlap {
+	int (*stop)(void); /* or NULL */
 	struct clock_runs *runs;
 	size_t n_runs;
 	int64_t from_ns, until_ns; /* of the host's recording */
@@ -132,8 +135,11 @@ static bool search(struct overlap *o, int64_t middle_ns, int64_t *low, int64_t *
 	most = EFFORT / (o->n_gaps + 1);
 	most = most < LEAST_EVENTS ? LEAST_EVENTS : most > MOST_EVENTS ? MOST_EVENTS : most;
 	step = (to - from + most - 1) / most;
-	for (size_t i = from; i < to; i += step, used++)
+	for (size_t i = from; i < to; i += step, used++) {
+		if (o->stop && o->stop())
+			return false;
 		count_point(o, &w, &o->points[i], middle_ns);
+	}
 	return conclude(o, &w, used, low, high);
 }
 
@@ -198,6 +204,8 @@ static size_t find_places(struct overlap *o, struct place places[MAX_PLACES])
 	if (step < HALF_SPAN_NS)
 		step = HALF_SPAN_NS;
 	for (int64_t at = first + HALF_SPAN_NS / 2; at <= last && n < MAX_PLACES; at += step) {
+		if (o->stop && o->stop())
+			return 0;
 		struct place p = {.at_ns = at};
 		bool found = false;
 
@@ -301,7 +309,7 @@ static int by_time(const void *a, const void *b)
 size_t clock_overlap(const struct vmrt_dat *host, const struct vmrt_dat *guest, const int32_t *tids,
 	size_t n_tids, struct vmrt_clock_bound *bounds)
 {
-	struct overlap o = {.from_ns = INT64_MAX, .n_runs = n_tids};
+	struct overlap o = {.from_ns = INT64_MAX, .n_runs = n_tids, .stop = guest->stop};
 	size_t n = 0;
 
 	o.runs = calloc(n_tids ? n_tids : 1, sizeof(*o.runs));

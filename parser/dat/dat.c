@@ -347,6 +347,11 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 	free(dat);
 }
 
+void vmrt_dat_stop(struct vmrt_dat *dat, int (*stop)(void))
+{
+	dat->stop = stop;
+}
+
 const struct vmrt_dat_info *vmrt_dat_info(const struct vmrt_dat *dat)
 {
 	return &dat->info;

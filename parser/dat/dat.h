@@ -58,6 +58,7 @@ struct dat_scaling {
 
 struct vmrt_dat {
 	int fd;
+	int (*stop)(void); /* or NULL; true: streams end at their next page */
 	char *path;
 	uint64_t file_size;
 	uint32_t long_size; /* of the user space that recorded */

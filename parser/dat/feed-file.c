@@ -149,6 +149,9 @@ static int next_page(struct page_feed *base, const uint8_t **page, uint32_t *siz
 	size_t left;
 
 	*cut = false;
+	*offset = feed->next;
+	if (feed->dat->stop && feed->dat->stop())
+		return 0;
 	while (feed->at == feed->have) {
 		int more = feed->dat->zstd ? fill_packed(feed, err) : fill_plain(feed, err);
 

@@ -17,6 +17,8 @@
 
 #include "schema.h"
 
+#define PROGRESS_STEPS 100000 /* of SQLite, a few milliseconds */
+
 #define ONE(column, kind, rest, value) +1
 const struct rundb_table rundb_tables[TABLES] = {
 #define X(id, table, tail) [T_##id] = {#table, RUNDB_##id(ONE, ONE)},
@@ -157,8 +159,16 @@ static enum vmrt_status open_temporary(struct rundb *db, struct vmrt_error *err)
 	return status;
 }
 
+/* SQLite asks now and then, also in the midst of making an index. */
+static int is_stopped(void *ctx)
+{
+	struct rundb *db = ctx;
+
+	return db->stop && db->stop();
+}
+
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
-	struct rundb **out, struct vmrt_error *err)
+	int (*stop)(void), struct rundb **out, struct vmrt_error *err)
 {
 	struct rundb *db;
 	struct stat there;
@@ -172,6 +182,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 	if (!db)
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	db->manifest = manifest;
+	db->stop = stop;
 	db->path = strdup(path);
 	if (asprintf(&db->temporary, "%s.%d.part", path, (int)getpid()) < 0)
 		db->temporary = NULL;
@@ -185,6 +196,7 @@ enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *mani
 		rundb_abort(db);
 		return status;
 	}
+	sqlite3_progress_handler(db->db, PROGRESS_STEPS, is_stopped, db);
 	/* nobody reads the file before it is complete and renamed, so nothing has to be journalled
 	 */
 	run_sql(db, "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF; PRAGMA "

@@ -34,6 +34,7 @@ struct rundb {
 	struct vmrt_slice slices[RUNDB_SLICES]; /* to be written */
 	size_t n_slices;
 	const struct vmrt_manifest *manifest;
+	int (*stop)(void);	  /* or NULL */
 	const bool *unrelated;	  /* by machine: host times say nothing; or NULL */
 	const bool *unrelated_of; /* the same by declared task */
 	uint8_t *hidden;	  /* a bit for each thread whose slices have no host times */

@@ -25,10 +25,11 @@ struct rundb_machine {
  * rundb_create - begin a database beside @path
  * @path: where it will be after rundb_finish()
  * @manifest: of the run, kept by reference; may be NULL
+ * @stop: true: rundb_finish() gives up; or NULL
  * @out: end with rundb_finish() or rundb_abort()
  */
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,
-	struct rundb **out, struct vmrt_error *err);
+	int (*stop)(void), struct rundb **out, struct vmrt_error *err);
 
 /** rundb_sink - the sink that writes the engine's records; failures show at rundb_finish() */
 void rundb_sink(struct rundb *db, struct vmrt_sink *sink);

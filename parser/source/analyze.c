@@ -36,6 +36,11 @@ static void clip(struct analysis *a)
 		vmrt_engine_clip(a->engine, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
 }
 
+static bool is_stopped(const struct analysis *a)
+{
+	return a->options->stop && a->options->stop();
+}
+
 static enum vmrt_status feed(
 	struct analysis *a, struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
@@ -54,13 +59,11 @@ static enum vmrt_status feed(
 		look += LOOK_EVERY;
 		if (a->options->progress)
 			fprintf(stderr, "\r%llu million events ", result->events / LOOK_EVERY);
-		if (a->options->stop && a->options->stop())
-			return vmrt_fail(err, VMRT_EINTR,
-				"stopped after %llu events; the database is as it was",
-				result->events);
 	}
 	if (a->options->progress && result->events >= LOOK_EVERY)
 		fprintf(stderr, "\r\033[K");
+	if (is_stopped(a))
+		return VMRT_EINTR;
 	clip(a);
 	if (!result->events) {
 		struct vmrt_recorded_machine host;
@@ -221,7 +224,7 @@ static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	const struct vmrt_manifest *manifest = vmrt_recording_manifest(a->rec);
 	enum vmrt_status status;
 
-	status = rundb_create(db_path, manifest, &a->db, err);
+	status = rundb_create(db_path, manifest, a->options->stop, &a->db, err);
 	if (status != VMRT_OK)
 		return status;
 	vmrt_recording_config(a->rec, &a->config);
@@ -335,6 +338,7 @@ static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_opt
 enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
+	struct vmrt_recording_options recording = options->recording;
 	struct analysis a = {.options = options};
 	struct vmrt_recording_options again;
 	char *found = NULL;
@@ -350,11 +354,16 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 		 VMRT_OK)
 		return vmrt_fail(
 			err, VMRT_ERANGE, "%s: the path is too long", options->recording.run);
-	status = vmrt_recording_open(&options->recording, &a.rec, err);
+	recording.stop = options->stop;
+	status = vmrt_recording_open(&recording, &a.rec, err);
 	if (status == VMRT_OK)
 		status = find_tasks(&a, &again, &found, err);
 	if (status == VMRT_OK)
 		status = analyze(&a, db_path, result, err);
+	/* whatever it was that failed when all had to end */
+	if (status != VMRT_OK && is_stopped(&a))
+		status = vmrt_fail(err, VMRT_EINTR,
+			"stopped after %llu events; the database is as it was", result->events);
 	if (status == VMRT_OK && !options->db)
 		refresh_shifts(&a);
 	vmrt_engine_free(a.engine);

@@ -36,7 +36,7 @@ setup() { cd "$BATS_FILE_TMPDIR" || return; }
 	run strace -qq -o /dev/null -e trace=pread64 -e inject=pread64:signal=TERM:when=30 "$trace" analyze -q long.vmrt
 	[ "$status" -eq 1 ]
 	[ "${#lines[@]}" = 1 ]
-	[[ $output = *"stopped after 1000000 events; the database is as it was"* ]]
+	[[ $output =~ "stopped after "[0-9]+" events; the database is as it was" ]]
 	cksum <long.vmrt/run.db | cmp - before
 	[ "$(ls long.vmrt)" = "$(printf 'host.dat\nrun.db')" ]
 }

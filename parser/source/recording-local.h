@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_SOURCE_RECORDING_LOCAL_H
+#define VMRT_PARSER_SOURCE_RECORDING_LOCAL_H
+
+/* What opening a recording (recording-open.c) and merging its machines (recording.c) share. */
+
+#include <vmrt/record-clock.h>
+#include <vmrt/recording.h>
+
+#include "horizon.h"
+
+#define RECORDING_MACHINES 64
+#define RECORDING_PATH 4096
+
+/* One file being read: number 0 is the host's. */
+struct source {
+	uint32_t index;
+	char name[VMRT_NAME_MAX];
+	char path[RECORDING_PATH];
+	struct vmrt_dat *dat;
+	struct vmrt_stream *stream;
+	struct vmrt_clockmap map; /* of a guest */
+	size_t hint;
+	const struct vmrt_manifest_vm *vm;
+	struct vmrt_event event; /* the next one */
+	int64_t host_ns;
+	bool have;
+	struct vmrt_record_clock record_clock;
+	char note[256];
+};
+
+struct vmrt_recording {
+	const struct vmrt_recording_options *options; /* only while it is being opened */
+	struct vmrt_manifest *manifest;
+	struct vmrt_experiment *exp;
+	char *exp_text;
+	struct source sources[RECORDING_MACHINES];
+	size_t n;
+	struct source *given; /* its event is in the caller's hands */
+	bool ended;	      /* a stream has something for vmrt_recording_ended() */
+	int64_t rival_ns;     /* the other sources' next events are at or after this */
+	struct vmrt_engine_machine machines[RECORDING_MACHINES];
+	struct vmrt_engine_vm vms[RECORDING_MACHINES];
+	size_t n_vms;
+	struct horizon horizon;
+	struct vmrt_vm_thread *made[RECORDING_MACHINES]; /* thread lists made from GUEST options */
+};
+
+/** recording_open_files - the experiment, all files, the VMs and their clocks; @rec->options say
+ * which */
+enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_error *err);
+
+#endif

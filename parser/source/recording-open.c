@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Opens the files of a recording, finds its VMs, and maps the clocks of the guests. */
+#include "recording-local.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <vmrt/causality.h>
+#include <vmrt/files.h>
+
+#include "selected.h"
+
+#define MAX_EXPERIMENT (1 << 20)
+
+static enum vmrt_status load_experiment(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	char path[RECORDING_PATH];
+	const char *from = rec->options->experiment;
+	enum vmrt_status status;
+
+	if (rec->options->experiment_text) {
+		rec->exp_text = strdup(rec->options->experiment_text);
+		if (!rec->exp_text)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		return vmrt_experiment_parse(
+			rec->exp_text, "the experiment that was found", &rec->exp, err);
+	}
+	if (!from && rec->options->run) {
+		if (vmrt_path(path, sizeof(path), rec->options->run, VMRT_FILE_EXPERIMENT) !=
+			VMRT_OK)
+			return vmrt_fail(
+				err, VMRT_ERANGE, "%s: the path is too long", rec->options->run);
+		if (access(path, F_OK) == 0)
+			from = path;
+	}
+	if (!from)
+		return VMRT_OK;
+	status = vmrt_read_file(from, MAX_EXPERIMENT, &rec->exp_text, NULL, err);
+	if (status != VMRT_OK)
+		return status;
+	return vmrt_experiment_parse(rec->exp_text, from, &rec->exp, err);
+}
+
+static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name, const char *path,
+	const struct vmrt_manifest_vm *vm, struct vmrt_error *err)
+{
+	struct source *s = &rec->sources[rec->n];
+	struct vmrt_record_clock clock;
+	enum vmrt_status status;
+
+	if (rec->n == RECORDING_MACHINES)
+		return vmrt_fail(
+			err, VMRT_ERANGE, "more than %d recordings at once", RECORDING_MACHINES);
+	snprintf(s->name, sizeof(s->name), "%s", name);
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	s->vm = vm;
+	s->index = (uint32_t)rec->n;
+	status = vmrt_dat_open_instance(path, rec->options->instance, &s->dat, err);
+	/* a guest's file need not have a buffer of the same name */
+	if (status == VMRT_ENOENT && rec->n && rec->options->instance)
+		status = vmrt_dat_open(path, &s->dat, err);
+	if (status == VMRT_OK && vmrt_dat_info(s->dat)->buffers[0] && !rec->options->instance)
+		vmrt_warn("%s holds several ring buffers (%s): \"%s\" is read; --instance chooses "
+			  "another one",
+			path, vmrt_dat_info(s->dat)->buffers,
+			vmrt_dat_info(s->dat)->instance[0] ? vmrt_dat_info(s->dat)->instance
+							   : "top");
+	if (status == VMRT_OK) {
+		vmrt_dat_stop(s->dat, rec->options->stop);
+		status = vmrt_record_clock_map(s->dat, &clock, err);
+	}
+	if (status != VMRT_OK) {
+		vmrt_dat_close(s->dat);
+		s->dat = NULL;
+		return status;
+	}
+	rec->n++;
+	s->record_clock = clock;
+	if (clock.state == VMRT_RECORD_CLOCK_UNMAPPED) {
+		snprintf(s->note, sizeof(s->note), "clock %.240s", clock.text);
+		vmrt_warn("%s: recorded in clock %s", path, clock.text);
+	}
+	if (vmrt_dat_missing(s->dat)) {
+		snprintf(s->note, sizeof(s->note), "the file is cut short: %llu bytes are missing",
+			(unsigned long long)vmrt_dat_missing(s->dat));
+		vmrt_warn("%s: %s", path, s->note);
+	}
+	return VMRT_OK;
+}
+
+/* A run folder of a stranger may name any file by a link. */
+static enum vmrt_status check_plain(const char *path, struct vmrt_error *err)
+{
+	if (!vmrt_is_link(path))
+		return VMRT_OK;
+	return vmrt_fail(err, VMRT_EFORMAT,
+		"%s is a symbolic link, which vmrt does not follow in a run folder", path);
+}
+
+static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	const char *run = rec->options->run;
+	char path[RECORDING_PATH];
+	enum vmrt_status status;
+
+	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_MANIFEST) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", run);
+	if (access(path, F_OK) == 0) {
+		if ((status = check_plain(path, err)) != VMRT_OK)
+			return status;
+		status = vmrt_manifest_load(path, &rec->manifest, err);
+		if (status != VMRT_OK)
+			return status;
+	}
+	vmrt_path(path, sizeof(path), run, VMRT_FILE_HOST);
+	if (access(path, F_OK) != 0)
+		return vmrt_fail(err, VMRT_ENOENT, "%s is no recording: it holds no %s", run,
+			VMRT_FILE_HOST);
+	status = check_plain(path, err);
+	if (status == VMRT_OK)
+		status = open_source(rec, VMRT_HOST, path, NULL, err);
+	for (size_t i = 0; status == VMRT_OK && rec->manifest && i < rec->manifest->n_vms; i++) {
+		const struct vmrt_manifest_vm *vm = &rec->manifest->vms[i];
+		struct vmrt_error why;
+
+		if (!vm->file[0])
+			continue;
+		if (strchr(vm->file, '/'))
+			return vmrt_fail(err, VMRT_EFORMAT,
+				"%s/%s: the file name %s leaves the run folder", run,
+				VMRT_FILE_MANIFEST, vm->file);
+		vmrt_path(path, sizeof(path), run, vm->file);
+		/* one guest's bad recording is no reason to lose the others */
+		if (check_plain(path, &why) != VMRT_OK ||
+			open_source(rec, vm->vm.name, path, vm, &why) != VMRT_OK)
+			vmrt_warn("%s; the guest is left out", why.text);
+	}
+	return status;
+}
+
+/* "…/guest-vm1.dat" is the recording of vm1. */
+static void name_of_file(const char *path, char *buf, size_t room)
+{
+	const char *base = strrchr(path, '/');
+	size_t n;
+
+	base = base ? base + 1 : path;
+	for (const char *const *p = (const char *const[]){"guest-", "trace-", NULL}; *p; p++)
+		if (!strncmp(base, *p, strlen(*p))) {
+			base += strlen(*p);
+			break;
+		}
+	n = strlen(base);
+	if (n > 4 && !strcmp(base + n - 4, ".dat"))
+		n -= 4;
+	snprintf(buf, room, "%.*s", (int)n, base);
+}
+
+static enum vmrt_status open_files(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status = open_source(rec, VMRT_HOST, rec->options->host_file, NULL, err);
+
+	for (size_t i = 0; status == VMRT_OK && i < rec->options->n_guest_files; i++) {
+		char name[VMRT_NAME_MAX];
+		const struct vmrt_dat_guest *guests;
+		struct vmrt_dat *dat;
+		size_t n;
+
+		name_of_file(rec->options->guest_files[i], name, sizeof(name));
+		status = open_source(rec, name, rec->options->guest_files[i], NULL, err);
+		if (status != VMRT_OK)
+			break;
+		/* the host's recording knows the guest's name by its trace id */
+		dat = rec->sources[rec->n - 1].dat;
+		guests = vmrt_dat_guests(rec->sources[0].dat, &n);
+		for (size_t g = 0; g < n; g++)
+			if (guests[g].trace_id &&
+				guests[g].trace_id == vmrt_dat_info(dat)->trace_id)
+				snprintf(rec->sources[rec->n - 1].name, VMRT_NAME_MAX, "%s",
+					guests[g].name);
+	}
+	return status;
+}
+
+static uint32_t machine_of(const struct vmrt_recording *rec, const char *name)
+{
+	for (size_t i = 1; i < rec->n; i++)
+		if (!strcmp(rec->sources[i].name, name))
+			return (uint32_t)i;
+	return VMRT_NONE;
+}
+
+/* VMs of a recording by other tools: the host file's GUEST options name the vCPU threads. */
+static enum vmrt_status vms_from_options(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	size_t n;
+	const struct vmrt_dat_guest *guests = vmrt_dat_guests(rec->sources[0].dat, &n);
+
+	for (size_t g = 0; g < n && rec->n_vms < RECORDING_MACHINES; g++) {
+		struct vmrt_engine_vm *vm = &rec->vms[rec->n_vms];
+		struct vmrt_vm_thread *threads = calloc(guests[g].n_vcpus + 1, sizeof(*threads));
+
+		if (!threads)
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		rec->made[rec->n_vms++] = threads;
+		vm->name = guests[g].name;
+		vm->machine = machine_of(rec, guests[g].name);
+		vm->threads = threads;
+		for (unsigned v = 0; v < guests[g].n_vcpus; v++) {
+			const char *comm;
+
+			if (guests[g].vcpu_tids[v] <= 0)
+				continue;
+			threads[vm->n_threads].tid = guests[g].vcpu_tids[v];
+			threads[vm->n_threads].role = VMRT_ROLE_VCPU;
+			threads[vm->n_threads].vcpu = (int)v;
+			comm = vmrt_dat_comm(rec->sources[0].dat, guests[g].vcpu_tids[v]);
+			snprintf(threads[vm->n_threads++].comm, VMRT_COMM_MAX, "%s",
+				comm ? comm : "");
+		}
+	}
+	return VMRT_OK;
+}
+
+static bool has_vm(const struct vmrt_recording *rec, const char *name)
+{
+	for (size_t i = 0; i < rec->n_vms; i++)
+		if (!strcmp(rec->vms[i].name, name))
+			return true;
+	return false;
+}
+
+/*
+ * Servers for threads that nobody listed: a recording of another program, or another experiment
+ * than the one it was made with. A guest's recording that has the server's name is carried by these
+ * threads.
+ */
+static enum vmrt_status select_threads(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	struct selection found[RECORDING_MACHINES] = {{NULL}};
+	const struct vmrt_server_spec *of[RECORDING_MACHINES];
+	enum vmrt_status status = VMRT_OK;
+	size_t n = 0;
+
+	for (size_t i = 0; rec->exp && i < rec->exp->n_servers; i++) {
+		const struct vmrt_server_spec *s = &rec->exp->servers[i];
+		bool again = has_vm(rec, s->vm);
+
+		for (size_t k = 0; k < n; k++)
+			again |= !strcmp(found[k].pattern, s->vm);
+		if (again || !selected_is(s->vm) || rec->n_vms + n == RECORDING_MACHINES)
+			continue;
+		found[n].pattern = s->vm;
+		of[n++] = s;
+	}
+	if (n)
+		status = selected_find(rec->sources[0].dat, found, n, err);
+	for (size_t k = 0; k < n; k++) {
+		if (status != VMRT_OK || !found[k].n_threads) {
+			free(found[k].threads);
+			continue;
+		}
+		rec->made[rec->n_vms] = found[k].threads;
+		rec->vms[rec->n_vms++] = (struct vmrt_engine_vm){
+			.name = found[k].pattern,
+			.machine = machine_of(rec, of[k]->name),
+			.threads = found[k].threads,
+			.n_threads = found[k].n_threads,
+			.selected = true,
+		};
+	}
+	return status;
+}
+
+static enum vmrt_status find_vms(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	if (!rec->manifest)
+		status = vms_from_options(rec, err);
+	for (size_t i = 0;
+		rec->manifest && i < rec->manifest->n_vms && rec->n_vms < RECORDING_MACHINES; i++) {
+		struct vmrt_engine_vm *vm = &rec->vms[rec->n_vms++];
+
+		vm->name = rec->manifest->vms[i].vm.name;
+		vm->machine = machine_of(rec, vm->name);
+		vm->threads = rec->manifest->vms[i].vm.threads;
+		vm->n_threads = rec->manifest->vms[i].vm.n_threads;
+		vm->selected = selected_is(vm->name) || !strncmp(vm->name, "cgroup:", 7);
+	}
+	return status == VMRT_OK ? select_threads(rec, err) : status;
+}
+
+static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)
+{
+	struct source *s = &rec->sources[index];
+	const struct vmrt_engine_vm *vm = NULL;
+	enum vmrt_status status;
+	int32_t *tids;
+	size_t n_tids = 0;
+
+	for (size_t i = 0; i < rec->n_vms; i++)
+		if (rec->vms[i].machine == index)
+			vm = &rec->vms[i];
+	tids = calloc(vm ? vm->n_threads + 1 : 1, sizeof(*tids));
+	if (!tids)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; vm && i < vm->n_threads; i++) {
+		if (vm->threads[i].role != VMRT_ROLE_VCPU || vm->threads[i].vcpu < 0 ||
+			(size_t)vm->threads[i].vcpu >= vm->n_threads)
+			continue;
+		tids[vm->threads[i].vcpu] = vm->threads[i].tid;
+		if ((size_t)vm->threads[i].vcpu + 1 > n_tids)
+			n_tids = (size_t)vm->threads[i].vcpu + 1;
+	}
+	/* what KVM says of the counters is better than anything else, if the pings do not
+	 * contradict it */
+	if (s->vm && s->vm->kvm.ratio &&
+		vmrt_clock_from_kvm(&s->vm->kvm, s->vm->pings, s->vm->n_pings, &s->map, NULL) ==
+			VMRT_OK) {
+		free(tids);
+		return VMRT_OK;
+	}
+	status = vmrt_clock_from_recordings(rec->sources[0].dat, s->dat, tids, n_tids,
+		s->vm ? s->vm->pings : NULL, s->vm ? s->vm->n_pings : 0, &s->map, err);
+	free(tids);
+	return status;
+}
+
+static enum vmrt_status stopped(const struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	if (!rec->options->stop || !rec->options->stop())
+		return VMRT_OK;
+	return vmrt_fail(err, VMRT_EINTR, "stopped while the clocks were compared");
+}
+
+/* One guest's clock that cannot be mapped is no reason to lose the others. */
+static enum vmrt_status map_guest(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)
+{
+	struct source *s = &rec->sources[index];
+	struct vmrt_error why;
+	enum vmrt_status status = map_clock(rec, index, &why);
+
+	if (status != VMRT_OK && status != VMRT_ENOMEM) {
+		vmrt_warn("%s; its clock is not known", why.text);
+		vmrt_clockmap_free(&s->map);
+		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_UNRELATED, &s->map);
+	}
+	if (status != VMRT_OK)
+		return vmrt_fail(err, status, "%s: out of memory", s->path);
+	return stopped(rec, err);
+}
+
+enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	enum vmrt_status status = load_experiment(rec, err);
+
+	if (status == VMRT_OK)
+		status = rec->options->run ? open_run(rec, err) : open_files(rec, err);
+	if (status == VMRT_OK)
+		status = stopped(rec, err);
+	if (status == VMRT_OK)
+		status = find_vms(rec, err);
+	for (size_t i = 1; status == VMRT_OK && i < rec->n; i++)
+		status = map_guest(rec, i, err);
+	return status;
+}
