@@ -105,18 +105,29 @@ void tests_dat_time_shift(struct tests_dat *d, uint64_t peer, const int64_t *tim
 	free(b.at);
 }
 
-void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint64_t commit_overrun,
-	uint64_t dropped)
+static void put_cpustat(struct tests_dat *d, unsigned cpu, uint64_t entries, uint64_t overrun,
+	uint64_t commit_overrun, uint64_t dropped)
 {
 	char text[256];
 	int n = snprintf(text, sizeof(text),
-		"CPU: %u\nentries: 0\noverrun: %llu\ncommit overrun: %llu\nbytes: 400\n"
+		"CPU: %u\nentries: %llu\noverrun: %llu\ncommit overrun: %llu\nbytes: 400\n"
 		"oldest event ts:     1.000000\nnow ts:     2.000000\ndropped events: %llu\n"
 		"read events: 0\n",
-		cpu, (unsigned long long)overrun, (unsigned long long)commit_overrun,
-		(unsigned long long)dropped);
+		cpu, (unsigned long long)entries, (unsigned long long)overrun,
+		(unsigned long long)commit_overrun, (unsigned long long)dropped);
 
 	option(d, 2, text, (size_t)n + 1);
+}
+
+void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint64_t commit_overrun,
+	uint64_t dropped)
+{
+	put_cpustat(d, cpu, 0, overrun, commit_overrun, dropped);
+}
+
+void tests_dat_counted(struct tests_dat *d, unsigned cpu, uint64_t entries)
+{
+	put_cpustat(d, cpu, entries, 0, 0, 0);
 }
 
 void tests_dat_comm(struct tests_dat *d, int32_t pid, const char *comm)
