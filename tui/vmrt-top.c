@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-top: servers and tasks on a screen, while they run or from a recording. */
+/* vmrt-top: servers and tasks on a screen, while they run or from a recording. Its options. */
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
-#include <math.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,146 +11,28 @@
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
 
-#include "app.h"
-#include "batch.h"
-#include "screen.h"
+#include "tui/app/app.h"
+#include "tui/app/config.h"
+#include "tui/app/run.h"
 
-#define FEED_FOR_NS (50 * VMRT_NS_PER_MS) /* at most, between two looks at the keyboard */
-#define FEED_EVERY_MS 100		  /* empty live buffers so often */
 #define SPEED_MAX 1000000
-
-/* ---- the terminal ---- */
-
-static bool use_color(const struct top_options *options)
-{
-	const char *no_color = getenv("NO_COLOR");
-
-	return options->color > 0 || (options->color == 0 && !(no_color && *no_color));
-}
-
-/* Waits for keys, a signal, or until @until_ns. Returns false when the session is to end. */
-static bool wait_keys(struct top_app *app, int64_t until_ns, bool keyboard)
-{
-	int64_t left = until_ns - vmrt_now_ns();
-	struct pollfd fds[2] = {{.fd = keyboard ? STDIN_FILENO : -1, .events = POLLIN},
-		{.fd = vmrt_stop_fd(), .events = POLLIN}};
-	int ms = left <= 0 ? 0 : (int)(left / VMRT_NS_PER_MS) + 1;
-
-	if (app->source->live && ms > FEED_EVERY_MS)
-		ms = FEED_EVERY_MS;
-	/* a signal that interrupts may be a change of size: the caller asks for keys in any case */
-	poll(fds, 2, ms < 1000 ? ms : 1000);
-	return !vmrt_stop_requested() && !(fds[0].revents & (POLLHUP | POLLERR | POLLNVAL));
-}
-
-static void draw(struct top_app *app, struct top_screen *screen)
-{
-	int width, height;
-
-	top_terminal_size(&width, &height);
-	top_layout(&app->view, &app->look, width, height, screen);
-	top_terminal_draw(screen);
-}
-
-static void take_keys(struct top_app *app, struct top_screen *screen)
-{
-	enum top_action action = TOP_ACT_NONE;
-	bool resized = false, any = false;
-
-	while (top_terminal_key(&action, &resized)) {
-		top_app_key(app, action, screen);
-		any = true;
-	}
-	if (any)
-		draw(app, screen);
-}
-
-static enum vmrt_status interactive(struct top_app *app, struct vmrt_error *err)
-{
-	bool keyboard = isatty(STDIN_FILENO), was_ended = false;
-	int64_t last = vmrt_now_ns(), next = last, shown = 0;
-	struct top_screen screen = {0};
-	enum vmrt_status status;
-	enum top_fed fed = TOP_FED_ALL;
-
-	status = top_terminal_open(use_color(app->options), err);
-	while (status == VMRT_OK && !app->quit) {
-		int64_t now = vmrt_now_ns();
-
-		if (!app->look.ended)
-			fed = top_app_pass(app, now - last, now + FEED_FOR_NS, err);
-		last = now;
-		if (fed == TOP_FED_ERROR) {
-			status = err->status;
-			break;
-		}
-		now = vmrt_now_ns();
-		if (now >= next || app->look.ended != was_ended) {
-			was_ended = app->look.ended;
-			status = top_app_refresh(app, err);
-			draw(app, &screen);
-			shown++;
-			next = now + app->look.delay_ns;
-		}
-		if (app->options->iterations && shown > app->options->iterations)
-			break;
-		if (next > now + app->look.delay_ns)
-			next = now + app->look.delay_ns;
-		if (!wait_keys(app, fed == TOP_FED_PART ? now : next, keyboard))
-			break;
-		take_keys(app, &screen);
-	}
-	top_terminal_close();
-	top_screen_free(&screen);
-	return status;
-}
-
-/* ---- lines ---- */
-
-static int write_errno; /* why stdout takes no more; vmrt_tool_main() says it */
-
-static enum vmrt_status batch(struct top_app *app, struct vmrt_error *err)
-{
-	int64_t last = vmrt_now_ns(), next = last + app->look.delay_ns, shown = 0;
-	bool only_final = !app->source->live && app->look.speed <= 0;
-
-	while (!vmrt_stop_requested()) {
-		int64_t now = vmrt_now_ns();
-		enum top_fed fed = top_app_pass(app, now - last, now + FEED_FOR_NS, err);
-
-		last = now;
-		if (fed == TOP_FED_ERROR)
-			return err->status;
-		now = vmrt_now_ns();
-		if (fed == TOP_FED_END || (now >= next && !only_final)) {
-			if (top_app_refresh(app, err) != VMRT_OK)
-				return err->status;
-			if (top_batch_print(&app->view, &app->look, shown == 0, stdout) != VMRT_OK)
-				return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-			/* whoever reads the pipe gets it now, and may have gone */
-			if (fflush(stdout) != 0) {
-				write_errno = errno;
-				return VMRT_OK;
-			}
-			shown++;
-			next += app->look.delay_ns;
-			if (next < now)
-				next = now + app->look.delay_ns;
-		}
-		if (fed == TOP_FED_END ||
-			(app->options->iterations && shown >= app->options->iterations))
-			break;
-		if (fed != TOP_FED_PART)
-			wait_keys(app, next, false);
-	}
-	return VMRT_OK;
-}
-
-/* ---- the command ---- */
+#define DELAY_NS VMRT_NS_PER_S /* where neither an option nor the configuration says it */
 
 static bool utf8_locale(void)
 {
 	return !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static enum vmrt_status live(struct top_app *app, const struct top_options *options, bool lines,
+	int *write_errno, struct vmrt_error *err)
+{
+	if (!lines && !options->no_config)
+		top_config_load(app, options->delay_ns != 0, options->page >= 0);
+	if (!app->look.delay_ns)
+		app->look.delay_ns = DELAY_NS;
+	if (options->script)
+		return top_script_run(app, err);
+	return lines ? top_run_lines(app, write_errno, err) : top_run_terminal(app, err);
 }
 
 static int run(void *opts)
@@ -161,7 +41,8 @@ static int run(void *opts)
 	struct vmrt_error err;
 	struct top_app app;
 	enum vmrt_status status;
-	bool lines = options->batch, loss;
+	bool lines = options->batch || options->json, loss;
+	int write_errno = 0;
 
 	setlocale(LC_CTYPE, "");
 	options->ascii |= !utf8_locale();
@@ -170,10 +51,8 @@ static int run(void *opts)
 		vmrt_say("stdout is no terminal: plain lines, as with --batch");
 	}
 	status = top_app_open(&app, options, &err);
-	if (status == VMRT_OK && options->script)
-		status = top_script_run(&app, &err);
-	else if (status == VMRT_OK)
-		status = lines ? batch(&app, &err) : interactive(&app, &err);
+	if (status == VMRT_OK)
+		status = live(&app, options, lines, &write_errno, &err);
 	loss = lines && !options->script && (app.view.lost || app.view.lost_at_least);
 	top_app_close(&app);
 	errno = write_errno;
@@ -198,6 +77,23 @@ static error_t take_color(void *opts, char *arg, const struct argp_state *state)
 			return 0;
 		}
 	return vmrt_usage(state, "--color: '%s' is not one of always, auto, never", arg);
+}
+
+static const char *const page_words[] = {
+#define X(name, words) words,
+	TOP_PAGE_LIST(X)
+#undef X
+		NULL};
+
+static error_t take_page(void *opts, char *arg, const struct argp_state *state)
+{
+	for (int i = 0; page_words[i]; i++)
+		if (!strcmp(arg, page_words[i])) {
+			((struct top_options *)opts)->page = i;
+			return 0;
+		}
+	return vmrt_usage(state,
+		"--page: '%s' is not one of overview, server, task, timeline, misses, system", arg);
 }
 
 static error_t take_port(void *opts, char *arg, const struct argp_state *state)
@@ -229,17 +125,30 @@ static const struct vmrt_option option_table[] = {
 		VMRT_TEXT(OF, source.experiment)},
 	{"vm", 0, "NAME", "only this VM", VMRT_TEXT(OF, source.vm)},
 	VMRT_OPTION_OWNER,
-	{"delay", 'd', "TIME", "between two updates", .standard = "1s",
-		VMRT_TIME(OF, delay_ns, TOP_DELAY_MIN, TOP_DELAY_MAX)},
+	{"delay", 'd', "TIME", "between two updates; 1s unless configured otherwise",
+		VMRT_TIME(OF, delay_ns, TOP_DELAY_MIN, TOP_DELAY_MAX), .sample = "500ms"},
 	{"iterations", 'n', "N", "end after so many updates",
 		VMRT_COUNT(OF, iterations, 1, INT64_MAX), .sample = "10"},
 	{"batch", 'b', NULL, "plain lines on stdout, one block per update", VMRT_FLAG(OF, batch)},
+	{"json", 0, NULL, "JSON on stdout, one object on a line per update", VMRT_FLAG(OF, json)},
+	{"page", 0, "PAGE", "begin with this page", VMRT_CALL(take_page), .choices = page_words},
+	{"alarm", 0, "CONDITION",
+		"show and beep when it becomes true, as in 'miss(rt_task1)' or 'overshoot > 1ms'; "
+		"may be repeated",
+		VMRT_LIST(OF, alarms, n_alarms)},
+	{"alarm-run", 0, "PROGRAM", "an alarm starts it, with the facts in its environment",
+		VMRT_TEXT(OF, alarm_run)},
+	{"alarm-save", 0, "RUN", "an alarm has the flight recorder that records into RUN save",
+		VMRT_TEXT(OF, alarm_save)},
 	{"speed", 0, "X", "replay X times as fast as it was; 0: as fast as possible",
 		.standard = "1", VMRT_NUMBER(OF, speed, 0, SPEED_MAX)},
 	{"port", 0, "N", "live: the agent's port org.vmrt.agent.N; recorders use 0",
 		.standard = "1", VMRT_CALL(take_port)},
 	{"color", 0, "WHEN", "always, auto (unless NO_COLOR is set) or never", .standard = "auto",
 		VMRT_CALL(take_color), .choices = color_words},
+	{"mouse", 0, NULL, "take the mouse's wheel and clicks on the names of pages",
+		VMRT_FLAG(OF, mouse)},
+	{"no-config", 0, NULL, "do not read the configuration file", VMRT_FLAG(OF, no_config)},
 	{"ascii", 0, NULL, "no characters but those of ASCII", VMRT_FLAG(OF, ascii)},
 	{"script", 0, "FILE", "keys and commands from FILE instead of a terminal; needs RUN",
 		VMRT_TEXT(OF, script)},
@@ -265,6 +174,9 @@ static error_t check(void *opts, const struct argp_state *state)
 
 	if (o->script && !o->source.run)
 		return vmrt_usage(state, "--script needs a RUN to replay");
+	if ((o->alarm_run || o->alarm_save) && !o->n_alarms)
+		return vmrt_usage(state, "%s needs an --alarm",
+			o->alarm_run ? "--alarm-run" : "--alarm-save");
 	if (o->dump && !o->script)
 		return vmrt_usage(state, "--dump goes with --script");
 	return 0;
@@ -272,7 +184,8 @@ static error_t check(void *opts, const struct argp_state *state)
 
 int main(int argc, char **argv)
 {
-	static struct top_options options = {.source.port = 1, .width = 80, .height = 24};
+	static struct top_options options = {
+		.source.port = 1, .width = 80, .height = 24, .page = -1};
 	const struct vmrt_command commands[] = {
 		{
 			.args = "[RUN]",

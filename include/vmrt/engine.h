@@ -86,6 +86,7 @@ struct vmrt_server_now {
 	const struct vmrt_server *server;
 	int64_t period_start_ns;
 	int64_t consumed_ns, background_ns;
+	int64_t depleted_ns; /* when the members were demoted in this period, or VMRT_UNKNOWN */
 	bool depleted;
 	bool running; /* a vCPU of it is on a CPU */
 };
@@ -182,6 +183,39 @@ void vmrt_engine_server_now(
  * Return: true if a job has arrived and not ended.
  */
 bool vmrt_engine_task_open(const struct vmrt_engine *engine, uint32_t task, int64_t *deadline_ns);
+
+/* What a followed thread does right now, for live views. */
+struct vmrt_thread_now {
+	bool running, ready; /* ready: it waits for a CPU */
+	uint16_t cpu;
+	int prio;	  /* as in struct vmrt_slice */
+	int64_t since_ns; /* it runs or waits since then, host clock; VMRT_UNKNOWN */
+};
+
+/**
+ * vmrt_engine_thread_now - what a thread does
+ * @machine, @tid: of a struct vmrt_thread that the sink was given
+ *
+ * Return: false if the engine does not follow it (any more).
+ */
+bool vmrt_engine_thread_now(const struct vmrt_engine *engine, uint32_t machine, int32_t tid,
+	struct vmrt_thread_now *out);
+
+/**
+ * vmrt_engine_supply_now - the supply curve of server @index so far
+ * @out: room for @room points, by length
+ *
+ * Return: how many points there are; the lengths without a judged window are left out.
+ */
+size_t vmrt_engine_supply_now(
+	const struct vmrt_engine *engine, size_t index, struct vmrt_supply_point *out, size_t room);
+
+/**
+ * vmrt_engine_natural_now - how VM @vm, which no server manages, has been scheduled so far
+ *
+ * Return: false if nothing is known of that.
+ */
+bool vmrt_engine_natural_now(struct vmrt_engine *engine, size_t vm, struct vmrt_natural *out);
 
 /** vmrt_engine_free - free @engine; NULL is allowed; open records are dropped */
 void vmrt_engine_free(struct vmrt_engine *engine);

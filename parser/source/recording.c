@@ -83,6 +83,8 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 	rec->given = NULL;
 	rec->ended = false;
 	rec->rival_ns = 0;
+	horizon_init(&rec->horizon, rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
+		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);
 	for (size_t i = 0; status == VMRT_OK && i < rec->n; i++) {
 		struct source *s = &rec->sources[i];
 
@@ -117,8 +119,6 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 	if (status == VMRT_OK)
 		status = vmrt_recording_rewind(rec, err);
 	rec->options = NULL;
-	horizon_init(&rec->horizon, rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
-		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);
 	if (status != VMRT_OK) {
 		vmrt_recording_close(rec);
 		return status;

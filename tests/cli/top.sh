@@ -9,6 +9,7 @@ export PATH="$O/bin:$PATH" LC_ALL=C.UTF-8
 work=$(mktemp -d /tmp/vmrt-top-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
+export XDG_CONFIG_HOME=$work/config
 "$O/tests/make-run" t.vmrt || { echo "not ok 1 - the run is made"; exit 1; }
 # shellcheck source=tests/lib/cli.sh
 . "$root/tests/lib/cli.sh"
@@ -22,10 +23,21 @@ exits() { # exits STATUS WORDS-IN-STDERR ARGUMENT...
 	grep -qF -- "$words" err || { echo "'$words' is not said:"; cat err; return 1; }
 }
 
-screens_are_as_expected() {
-	vmrt-top --ascii --script "$root/tests/data/top-keys.txt" t.vmrt >screens || return 1
-	[ "${UPDATE:-0}" = 1 ] && cp screens "$root/tests/data/top-screens.txt"
-	diff -u "$root/tests/data/top-screens.txt" screens
+# screens in the file of expected ones; the locale decides between ASCII and UTF-8
+expected() { # expected FILE ARGUMENT...
+	local file=$1
+	shift
+	vmrt-top "$@" --script "$root/tests/data/top-keys.txt" t.vmrt >screens || return 1
+	[ "${UPDATE:-0}" = 1 ] && cp screens "$root/tests/data/$file"
+	diff -u "$root/tests/data/$file" screens
+}
+screens_are_as_expected() { expected top-screens.txt --ascii; }
+utf8_screens_are_as_expected() { expected top-screens-utf8.txt; }
+same_screens_in_the_locale_c() { LC_ALL=C expected top-screens.txt; }
+
+mono_screens_hold_no_escapes() {
+	! sed '/^# in colour/,$d' "$root/tests/data/top-keys.txt" >keys && return 1
+	vmrt-top --script keys t.vmrt >out && ! grep -q $'\033' out
 }
 
 dump_goes_to_its_file() {
@@ -33,10 +45,54 @@ dump_goes_to_its_file() {
 	[ ! -s out ] && cmp dumped "$root/tests/data/top-screens.txt"
 }
 
+json_is_valid() {
+	vmrt-top --json --speed 0 t.vmrt >out && vmrt-top --json -d 50ms -n 3 --speed 0.1 t.vmrt >>out || return 1
+	[ "$(wc -l <out)" = 4 ] && python3 -c '
+import json, sys
+for line in open("out"): u = json.loads(line)["update"]
+first = json.loads(open("out").readline())["update"]
+assert first["tasks"][0]["jobs"] == 20 and first["tasks"][0]["missed"] == 1 and first["servers"][0]["depleted"] == 3
+assert first["view"]["ended"] is True and isinstance(first["view"]["now_ns"], int)'
+}
+
+snapshots_are_text_and_csv() {
+	printf ':end\n5\ns\n3\ns\ns\n:dump\n' >keys
+	vmrt-top --script keys t.vmrt >out || return 1
+	grep -q 'Written: vmrt-top-task-2.txt' out && grep -q 'vm1/t1' vmrt-top-misses-1.txt &&
+		grep -q '^vm1,t1,12,' vmrt-top-misses-1.csv && [ "$(grep -c '^vm1,t1,' vmrt-top-task-1.csv)" = 20 ] &&
+		cmp -s vmrt-top-task-1.csv vmrt-top-task-2.csv
+}
+
+# what is chosen and written comes back
+configuration_comes_back() {
+	printf 'F2 j j Space w\n:dump\n' >keys
+	vmrt-top --script keys --page system t.vmrt >out && grep -q 'Written: .*/vmrt/top.ini' out || return 1
+	grep -q '^page = system' config/vmrt/top.ini && grep -q '^hidden = LEFT$' config/vmrt/top.ini || return 1
+	printf ':dump\n1\n:dump\n' >keys
+	vmrt-top --script keys t.vmrt >out && grep -q '\[6 system\]' out && ! grep -q 'LEFT' out || return 1
+	vmrt-top --no-config --script keys t.vmrt >out && grep -q 'LEFT' out || return 1
+	printf 'what\n' >config/vmrt/top.ini
+	vmrt-top --script keys t.vmrt 2>err >out && grep -q 'top.ini:1: this line is not understood' err
+	rm -r config
+}
+
+# every figure of a condition, live and from the database
+alarm_rings() {
+	cat >ring <<-'END'
+	#!/bin/sh
+	echo "$VMRT_ALARM_CONDITION|$VMRT_ALARM_OF|$VMRT_ALARM_VALUE|$VMRT_ALARM_MISS_JOB|$VMRT_ALARM_MISS_CAUSE" >>rang
+	END
+	chmod +x ring
+	vmrt-top -b --speed 0 --alarm 'miss(t1)' --alarm 'response_max > 1s' --alarm-run ./ring t.vmrt >out || return 1
+	grep -q "alarm: miss(t1) > 0% of vm1/t1: 5.00 %" out || { cat out; return 1; }
+	for _ in $(seq 40); do [ -s rang ] && break; sleep 0.05; done
+	[ "$(cat rang)" = "miss(t1) > 0%|vm1/t1|0.05|12|overrun" ] || { cat rang; return 1; }
+}
+
 pipe_gets_plain_lines() {
 	vmrt-top --speed 0 t.vmrt 2>err | cat >out || return 1
 	grep -q 'stdout is no terminal' err || { cat err; return 1; }
-	! grep -q $'\033' out && grep -q '^0.500 *vm1/t1 *= met *20 *1 *5.0 ' out && grep -q '; end$' out
+	! grep -q $'\033' out && grep -q '^0.500 *vm1/t1 *= met *20 *1+1 *5.0 ' out && grep -q '; end$' out
 }
 
 batch_says_nothing_on_stderr() { vmrt-top -b --speed 0 t.vmrt 2>&1 >out | cmp - /dev/null; }
@@ -66,18 +122,57 @@ full_disk_is_said() {
 	[ $? = 1 ] && grep -q 'No space left' err
 }
 
+# The man page shows each page of the screen; what it shows is made here. UPDATE=1 puts it in.
+man_page_shows_the_screens() {
+	local name run at keys
+	cp -r "$root/tests/data/demo-hsf.vmrt" "$root/tests/data/demo-none.vmrt" . && chmod -R u+w demo-*.vmrt
+	: >man-screens
+	while read -r name run keys; do
+		printf ':wait 2s\n%s\n:dump\n' "$keys" >keys
+		at=$(vmrt-top --ascii --size 78x22 --script keys "demo-$run.vmrt" | sed 1d) || return 1
+		printf '; screen %s\n%s\n' "$name" "$at" >>man-screens
+	done <<-'END'
+		overview hsf 1
+		server hsf 2
+		task hsf j 3
+		timeline hsf 4 h h h h
+		misses none 5
+		split none 5 j Enter
+		system hsf 6
+	END
+	python3 - "$root/docs/vmrt-top.1.scd" <<'END' || return 1
+import re, sys
+page = open(sys.argv[1]).read()
+shown = dict(re.findall(r"^; screen (\w+)\n(.*?)(?=^; screen|\Z)", open("man-screens").read(), re.M | re.S))
+def block(m): return "; screen %s\n```\n%s\n```" % (m[1], shown[m[1]].rstrip("\n"))
+made = re.sub(r"^; screen (\w+)\n```\n(?:.*?\n)??```$", block, page, flags=re.M | re.S)
+open("made.scd", "w").write(made)
+END
+	[ "${UPDATE:-0}" = 1 ] && cp made.scd "$root/docs/vmrt-top.1.scd"
+	diff -u "$root/docs/vmrt-top.1.scd" made.scd
+}
+
 documented() {
 	local option
-	for option in $(vmrt-top --help | grep -oE -- '--[a-z]+' | sort -u); do
+	for option in $(vmrt-top --help | grep -oE -- '--[a-z-]+' | sort -u); do
 		case $option in --help | --usage | --version) continue ;; esac
 		grep -qF -- "*$option*" "$root/docs/vmrt-top.1.scd" || { echo "$option is not in the man page"; return 1; }
 	done
 	while read -r key; do
 		grep -qF -- "*$key*" "$root/docs/vmrt-top.1.scd" || { echo "key $key is not in the man page"; return 1; }
-	done < <(sed -n 's/.*{TOP_ACT_[A-Z_]*, "\([^"]*\)".*/\1/p' "$root/tui/keys.c" | tr ' ' '\n' | sort -u)
+	done < <(sed -n 's/.*{TOP_ACT_[A-Z_0-9]*, TOP_[A-Z_]*, "\([^"]*\)".*/\1/p' "$root/tui/rows/keys.c" | tr ' ' '\n' | sort -u)
 }
 
 ok "screens are as expected" screens_are_as_expected
+ok "and in UTF-8" utf8_screens_are_as_expected
+ok "the locale C gives ASCII screens" same_screens_in_the_locale_c
+ok "without colour there are no escapes" mono_screens_hold_no_escapes
+ok "--json is valid and exact" json_is_valid
+ok "snapshots are text and CSV" snapshots_are_text_and_csv
+ok "the configuration comes back" configuration_comes_back
+ok "an alarm is shown and starts its program" alarm_rings
+ok "an alarm that is no condition is refused" exits 1 "--alarm: 'nonsense" -b --alarm nonsense t.vmrt
+ok "VMRT_COLORS is checked" env VMRT_COLORS=mis=1 bash -c '! vmrt-top --script /dev/null t.vmrt 2>/dev/null'
 ok "--dump names the file they go to" dump_goes_to_its_file
 ok "a pipe gets plain lines, and that is said" pipe_gets_plain_lines
 ok "with --batch nothing need be said" batch_says_nothing_on_stderr
@@ -98,6 +193,7 @@ ok "a port that is none is refused" exits 64 "--port: '9'" --port 9
 ok "a size that is none is refused" exits 64 "--size: '80'" --size 80 t.vmrt
 ok "two runs are refused" exits 64 "one RUN at a time" t.vmrt t.vmrt
 ok "a script without a run is refused" exits 64 "--script needs a RUN" --script x
+ok "the man page shows every page of the screen" man_page_shows_the_screens
 ok "options and keys are in the man page" documented
 
 # ---- in a terminal ----
@@ -146,7 +242,7 @@ term_restores() {
 
 pauses_and_helps() {
 	begin --speed 0.5 t.vmrt && tmux_do send-keys Space && see "PAUSED" && tmux_do send-keys h && see "this help" &&
-		tmux_do send-keys h && see "vm1/t1" && tmux_do send-keys q && see "status-0"
+		tmux_do send-keys Escape && see "vm1/t1" && tmux_do send-keys q && see "status-0"
 }
 
 colours() { # colours YES-OR-NO ENVIRONMENT-AND-ARGUMENTS

@@ -356,20 +356,6 @@ size_t vmrt_engine_server_members(const struct vmrt_engine *e, size_t index)
 	return e->servers[index].n_members;
 }
 
-void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vmrt_server_now *out)
-{
-	const struct server *s = &e->servers[index];
-
-	memset(out, 0, sizeof(*out));
-	out->server = &s->pub;
-	out->period_start_ns = s->now.start_ns;
-	out->consumed_ns = s->now.consumed_ns;
-	out->background_ns = s->now.background_ns;
-	out->depleted = servers_depleted(s);
-	for (size_t i = 0; i < s->n_members; i++)
-		out->running |= s->members[i]->state == THR_RUNNING;
-}
-
 void vmrt_engine_free(struct vmrt_engine *e)
 {
 	if (!e)

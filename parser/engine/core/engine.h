@@ -685,6 +685,10 @@ void curve_free(struct supply_curve *c);
  * order of time */
 void curve_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle, bool new_period);
 
+/** curve_points - the points of the curve that are known so far, by length; returns how many */
+size_t curve_points(
+	const struct supply_curve *c, uint32_t server, struct vmrt_supply_point *out, size_t room);
+
 /** curve_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be
  * doubtful */
 void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
@@ -693,6 +697,9 @@ void curve_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sin
 /* engine-natural.c */
 void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);
 void natural_ran(struct thr *t, int64_t ns);
+
+/** natural_row - how VM @vm has been scheduled so far; false if nothing is known */
+bool natural_row(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out);
 void natural_finish(struct vmrt_engine *e);
 void natural_free(struct vmrt_engine *e);
 

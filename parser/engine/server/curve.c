@@ -265,14 +265,27 @@ void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool ju
 	c->to_ns = to_ns;
 }
 
+size_t curve_points(
+	const struct supply_curve *c, uint32_t server, struct vmrt_supply_point *out, size_t room)
+{
+	size_t n = 0;
+
+	for (int i = 0; i < LENGTHS && n < room; i++) {
+		const struct length *l = &c->lengths[i];
+
+		if (l->least_ns != VMRT_UNKNOWN)
+			out[n++] = (struct vmrt_supply_point){server, l->ns, l->least_ns, l->at_ns};
+	}
+	return n;
+}
+
 void curve_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink)
 {
-	begin_anew(c, c->to_ns);
-	for (int i = 0; i < LENGTHS; i++) {
-		const struct length *l = &c->lengths[i];
-		struct vmrt_supply_point point = {server, l->ns, l->least_ns, l->at_ns};
+	struct vmrt_supply_point points[LENGTHS];
+	size_t n;
 
-		if (sink->supply && l->least_ns != VMRT_UNKNOWN)
-			sink->supply(sink->ctx, &point);
-	}
+	begin_anew(c, c->to_ns);
+	n = curve_points(c, server, points, LENGTHS);
+	for (size_t i = 0; sink->supply && i < n; i++)
+		sink->supply(sink->ctx, &points[i]);
 }

@@ -112,28 +112,33 @@ static int64_t percentile(const struct samples *s, size_t p)
 	return s->n ? s->values[(p * s->n + 99) / 100 - 1] : VMRT_UNKNOWN;
 }
 
+bool natural_row(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out)
+{
+	struct natural *n = e->naturals && vm < e->config->n_vms ? &e->naturals[vm] : NULL;
+
+	if (!n || !n->periods.n)
+		return false;
+	qsort(n->periods.values, n->periods.n, sizeof(int64_t), by_value);
+	qsort(n->supplies.values, n->supplies.n, sizeof(int64_t), by_value);
+	*out = (struct vmrt_natural){
+		.vm = (uint32_t)vm,
+		.n = (int64_t)n->periods.seen,
+		.period_p10_ns = percentile(&n->periods, 10),
+		.period_p50_ns = percentile(&n->periods, 50),
+		.period_p90_ns = percentile(&n->periods, 90),
+		.supply_p10_ns = percentile(&n->supplies, 10),
+		.supply_p50_ns = percentile(&n->supplies, 50),
+		.supply_p90_ns = percentile(&n->supplies, 90),
+	};
+	return true;
+}
+
 void natural_finish(struct vmrt_engine *e)
 {
 	for (size_t v = 0; e->naturals && v < e->config->n_vms; v++) {
-		struct natural *n = &e->naturals[v];
+		struct vmrt_natural row;
 
-		if (!n->periods.n)
-			continue;
-		qsort(n->periods.values, n->periods.n, sizeof(int64_t), by_value);
-		qsort(n->supplies.values, n->supplies.n, sizeof(int64_t), by_value);
-
-		struct vmrt_natural row = {
-			.vm = (uint32_t)v,
-			.n = (int64_t)n->periods.seen,
-			.period_p10_ns = percentile(&n->periods, 10),
-			.period_p50_ns = percentile(&n->periods, 50),
-			.period_p90_ns = percentile(&n->periods, 90),
-			.supply_p10_ns = percentile(&n->supplies, 10),
-			.supply_p50_ns = percentile(&n->supplies, 50),
-			.supply_p90_ns = percentile(&n->supplies, 90),
-		};
-
-		if (e->sink.natural)
+		if (natural_row(e, v, &row) && e->sink.natural)
 			e->sink.natural(e->sink.ctx, &row);
 	}
 }

@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "tui/model.h"
-#include "tui/responses.h"
+#include "tui/model/model.h"
+#include "tui/model/responses.h"
 
 #define MS VMRT_NS_PER_MS
 #define BASE (100 * VMRT_NS_PER_S)
@@ -67,7 +67,7 @@ static int tear_down(void **state)
 
 static void look(struct fixture *f, int64_t now_ns)
 {
-	assert_int_equal(top_model_view(f->model, f->engine, now_ns, &f->view), VMRT_OK);
+	assert_int_equal(top_model_view(f->model, f->engine, BASE, now_ns, &f->view), VMRT_OK);
 }
 
 static void job(

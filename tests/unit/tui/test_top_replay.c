@@ -14,7 +14,7 @@
 #include <vmrt/files.h>
 
 #include "toprun.h"
-#include "tui/app.h"
+#include "tui/app/app.h"
 
 static char folder[] = "/tmp/vmrt-top-XXXXXX";
 static char run[64], script[64], dump[64];
@@ -50,7 +50,8 @@ static const char *play(const char *text, double speed)
 		.script = script,
 		.dump = dump,
 		.width = 80,
-		.height = 24};
+		.height = 24,
+		.page = -1};
 	struct vmrt_error err = {0};
 	struct top_app app;
 	char *dumped;
@@ -83,28 +84,31 @@ static void the_end_shows_what_was_worked_out_by_hand(void **state)
 	(void)state;
 	assert_shows(text, "END");
 	assert_shows(text, "loss none   clock +-1 us   250 events");
-	/* three periods depleted, 6.01 ms in the fullest of 42 */
-	assert_shows(text, "      3     6.01      12.00       42    50  deferrable");
-	/* 20 jobs, 1 missed, last 4.05 ms, most 28 ms by job 12 */
-	assert_shows(text,
-		"vm1/t1    = met          20       1     5.0     4.05    28.00      12    28.00");
+	/* three periods depleted and a little over, 6.01 ms in the fullest of 42 */
+	assert_shows(text, "<0.1      3     3     6.01     0.01      5.98      12.00       42");
+	/* 20 jobs, 1 missed and not seen yet, last 4.05 ms, most 28 ms */
+	assert_shows(
+		text, "vm1/t1    = met          20      1+1     5.0     4.05    28.00    28.00");
+	assert_shows(text, "20.00      23.95      12        0");
 }
 
 static void a_moment_shows_the_budget_of_its_period(void **state)
 {
 	(void)state;
-	assert_shows(play(":wait 5500us\n:dump\n", 1), "R running   #####...     4.48    6.00");
-	assert_shows(play(":wait 7ms\n:dump\n", 1), "I idle      ######..     4.98    6.00");
-	assert_shows(play(":wait 200ms\n:dump\n", 1), "T depleted  xxxxxxxx     6.01    6.00");
+	assert_shows(
+		play(":wait 5500us\n:dump\n", 1), "R running  ####.............    4.48   6.00");
+	assert_shows(play(":wait 7ms\n:dump\n", 1), "I idle     ##...............    4.98   6.00");
+	assert_shows(
+		play(":wait 200ms\n:dump\n", 1), "T depleted xxxxxxxxxxxxxxxxx    6.01   6.00");
 }
 
 static void a_job_that_is_too_late_is_seen_before_it_ends(void **state)
 {
 	(void)state;
 	/* job 12 arrives at 313 ms, should be ready at 333 ms and is at 341 ms */
-	assert_shows(play(":wait 332ms\n:dump\n", 1), "vm1/t1    = met          12       0");
-	assert_shows(play(":wait 334ms\n:dump\n", 1), "vm1/t1    M overdue      12       0");
-	assert_shows(play(":wait 341500us\n:dump\n", 1), "vm1/t1    M missed       13       1");
+	assert_shows(play(":wait 332ms\n:dump\n", 1), "vm1/t1   = met         12       0");
+	assert_shows(play(":wait 334ms\n:dump\n", 1), "vm1/t1   M overdue     12       0");
+	assert_shows(play(":wait 341500us\n:dump\n", 1), "vm1/t1   M missed      13     1+1");
 }
 
 static void the_replay_runs_at_its_speed(void **state)
@@ -137,10 +141,10 @@ static void nothing_changes_while_it_is_paused(void **state)
 static void keys_change_the_delay_within_bounds(void **state)
 {
 	(void)state;
-	assert_shows(play("+ +\n:dump\n", 1), "delay 5 s");
-	assert_shows(play("- - -\n:dump\n", 1), "delay 100 ms");
-	assert_shows(play("- - - - - -\n:dump\n", 1), "delay 100 ms");
-	assert_shows(play("+ + + + + + + + +\n:dump\n", 1), "delay 60 s");
+	assert_shows(play("+ +\n:dump\n", 1), "every 5 s");
+	assert_shows(play("- - -\n:dump\n", 1), "every 100 ms");
+	assert_shows(play("- - - - - -\n:dump\n", 1), "every 100 ms");
+	assert_shows(play("+ + + + + + + + +\n:dump\n", 1), "every 60 s");
 }
 
 static void after_q_nothing_is_done_any_more(void **state)

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine knows of this very moment, for live views. */
+#include "engine.h"
+
+#include <string.h>
+
+void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vmrt_server_now *out)
+{
+	const struct server *s = &e->servers[index];
+
+	memset(out, 0, sizeof(*out));
+	out->server = &s->pub;
+	out->period_start_ns = s->now.start_ns;
+	out->consumed_ns = s->now.consumed_ns;
+	out->background_ns = s->now.background_ns;
+	out->depleted_ns = s->now.depleted_ns;
+	out->depleted = servers_depleted(s);
+	for (size_t i = 0; i < s->n_members; i++)
+		out->running |= s->members[i]->state == THR_RUNNING;
+}
+
+bool vmrt_engine_thread_now(
+	const struct vmrt_engine *e, uint32_t machine, int32_t tid, struct vmrt_thread_now *out)
+{
+	const struct thr *t;
+
+	if (machine >= e->config->n_machines)
+		return false;
+	t = threads_find(&e->machines[machine], tid);
+	if (!t || t->state == THR_DEAD)
+		return false;
+	*out = (struct vmrt_thread_now){.cpu = t->cpu, .prio = t->prio, .since_ns = VMRT_UNKNOWN};
+	out->running = t->state == THR_RUNNING;
+	out->ready = t->state == THR_READY;
+	if (out->running)
+		out->since_ns = t->start_ns;
+	else if (out->ready)
+		out->since_ns = t->ready_ns;
+	return true;
+}
+
+size_t vmrt_engine_supply_now(
+	const struct vmrt_engine *e, size_t index, struct vmrt_supply_point *out, size_t room)
+{
+	const struct supply_curve *curve = index < e->n_servers ? e->servers[index].curve : NULL;
+
+	return curve ? curve_points(curve, e->servers[index].pub.id, out, room) : 0;
+}
+
+bool vmrt_engine_natural_now(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out)
+{
+	return natural_row(e, vm, out);
+}

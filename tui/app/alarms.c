@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Alarms: conditions of vmrt-report --fail-if, held against the model at each update. A condition
+ * that becomes true of a task, server or machine is shown, starts a program, and has a flight
+ * recorder save; it does so again only after it was false meanwhile.
+ */
+#include "alarms.h"
+
+#include <stdarg.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <vmrt/files.h>
+
+#include "metrics/failif/failif.h"
+
+#define TEXT 192
+#define RUNNING_MAX 16
+#define FACTS 16 /* variables of the environment */
+
+extern char **environ;
+
+struct alarm {
+	char *text;
+	struct vmrt_condition condition;
+	bool *true_of; /* by task, server or machine */
+	size_t n;
+};
+
+struct top_alarms {
+	struct alarm *list;
+	size_t n;
+	char *program, *run;
+	char words[TEXT];
+	pid_t pids[RUNNING_MAX]; /* programs that were started; 0: none */
+	size_t count;
+	bool rang;
+};
+
+/* "miss(t)" means that there is any: the limit is zero, in the unit that the metric has. */
+static enum vmrt_status parse(struct alarm *a, const char *text, struct vmrt_error *err)
+{
+	static const char *const limits[] = {"", " > 0%", " > 0", " > 0ns"};
+	bool whole = strpbrk(text, "<>=!") != NULL;
+	size_t size = strlen(text) + 8;
+	enum vmrt_status status = VMRT_EINVAL;
+
+	a->text = malloc(size);
+	if (!a->text)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = whole ? 0 : 1; i < (whole ? 1 : 4); i++) {
+		snprintf(a->text, size, "%s%s", text, limits[i]);
+		status = vmrt_condition_parse(a->text, &a->condition, err);
+		if (status == VMRT_OK)
+			return VMRT_OK;
+	}
+	return status;
+}
+
+enum vmrt_status top_alarms_new(const char *const *texts, size_t n, const char *program,
+	const char *run, struct top_alarms **out, struct vmrt_error *err)
+{
+	struct top_alarms *alarms = calloc(1, sizeof(*alarms));
+	enum vmrt_status status = VMRT_OK;
+
+	if (alarms)
+		alarms->list = calloc(n + 1, sizeof(*alarms->list));
+	if (!alarms || !alarms->list) {
+		free(alarms);
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
+	for (size_t i = 0; i < n && status == VMRT_OK; i++) {
+		alarms->n++;
+		status = parse(&alarms->list[i], texts[i], err);
+	}
+	if (program)
+		alarms->program = strdup(program);
+	if (run)
+		alarms->run = strdup(run);
+	if (status != VMRT_OK) {
+		char why[VMRT_ERROR_TEXT];
+
+		snprintf(why, sizeof(why), "%s", err ? err->text : "");
+		top_alarms_free(alarms);
+		return vmrt_fail(err, status, "--alarm: %.400s", why);
+	}
+	*out = alarms;
+	return VMRT_OK;
+}
+
+/* ---- what an alarm does ---- */
+
+struct ringing {
+	const struct top_alarms *alarms;
+	const struct alarm *alarm;
+	const char *of;
+	const struct vmrt_figure *figure;
+	const struct top_miss *miss; /* the last one, or NULL */
+};
+
+static char *fact(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static char *fact(const char *name, const char *fmt, ...)
+{
+	char value[TEXT], *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(value, sizeof(value), fmt, ap);
+	va_end(ap);
+	return asprintf(&text, "VMRT_ALARM_%s=%s", name, value) < 0 ? NULL : text;
+}
+
+/* Started directly, never through a shell: a name of a task is nothing but a value. */
+static pid_t start_program(const struct ringing *r)
+{
+	char *argv[] = {r->alarms->program, NULL}, *facts[FACTS] = {NULL}, **env;
+	posix_spawn_file_actions_t actions;
+	size_t n = 0, n_env = 0;
+	pid_t pid = 0;
+
+	facts[n++] = fact("CONDITION", "%s", r->alarm->text);
+	facts[n++] = fact("METRIC", "%s", r->alarm->condition.words);
+	facts[n++] = fact("OF", "%s", r->of);
+	facts[n++] = fact("VALUE", "%.9g", r->figure->value);
+	facts[n++] = fact("LIMIT", "%.9g", r->alarm->condition.limit);
+	facts[n++] = fact("COUNT", "%zu", r->alarms->count);
+	if (r->miss) {
+		facts[n++] = fact("MISS_JOB", "%lld", (long long)r->miss->job.k);
+		facts[n++] = fact("MISS_DEADLINE_NS", "%lld", (long long)r->miss->job.deadline_ns);
+		facts[n++] = fact("MISS_CAUSE", "%s",
+			r->miss->job.cause < 0
+				? "unknown"
+				: vmrt_blame_name((enum vmrt_blame)r->miss->job.cause));
+	}
+	while (environ[n_env])
+		n_env++;
+	env = calloc(n_env + n + 1, sizeof(*env));
+	if (env) {
+		memcpy(env, environ, n_env * sizeof(*env));
+		memcpy(env + n_env, facts, n * sizeof(*env));
+		posix_spawn_file_actions_init(&actions);
+		/* its words must not tear the screen */
+		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+		posix_spawn_file_actions_adddup2(&actions, 0, 1);
+		posix_spawn_file_actions_adddup2(&actions, 0, 2);
+		if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, env) != 0) {
+			vmrt_warn("--alarm-run: cannot start %s", argv[0]);
+			pid = 0;
+		}
+		posix_spawn_file_actions_destroy(&actions);
+	}
+	for (size_t i = 0; i < n; i++)
+		free(facts[i]);
+	free(env);
+	return pid;
+}
+
+/* Takes leave of programs that have ended; returns a free place for another one, or NULL. */
+static pid_t *reap(struct top_alarms *alarms)
+{
+	pid_t *room = NULL;
+
+	for (size_t i = 0; i < RUNNING_MAX; i++) {
+		if (alarms->pids[i] && waitpid(alarms->pids[i], NULL, WNOHANG) != 0)
+			alarms->pids[i] = 0;
+		if (!alarms->pids[i])
+			room = &alarms->pids[i];
+	}
+	return room;
+}
+
+/* The journal of a recording names the tracefs instance, and that the recorder: vmrt-PID-LABEL. */
+static void save_flight(const struct top_alarms *alarms)
+{
+	char path[4096], *text, *at;
+	long pid = 0;
+
+	if (vmrt_path(path, sizeof(path), alarms->run, "recorder.journal") != VMRT_OK ||
+		vmrt_read_file(path, 65536, &text, NULL, NULL) != VMRT_OK) {
+		vmrt_warn("--alarm-save: nobody records into %s any more", alarms->run);
+		return;
+	}
+	at = strstr(text, "vmrt-");
+	if (at)
+		pid = strtol(at + strlen("vmrt-"), NULL, 10);
+	if (pid <= 1 || kill((pid_t)pid, SIGUSR1) != 0)
+		vmrt_warn("--alarm-save: cannot tell the recorder of %s to save", alarms->run);
+	free(text);
+}
+
+static void value_text(const struct vmrt_condition *c, double value, char *out)
+{
+	if (c->metric->type == VMRT_CELL_RATIO)
+		snprintf(out, VMRT_UNITS_TEXT, "%.2f %%", value * 100);
+	else if (c->metric->type == VMRT_CELL_NS)
+		vmrt_format_duration((int64_t)value, out);
+	else
+		snprintf(out, VMRT_UNITS_TEXT, "%.0f", value);
+}
+
+static void ring(struct top_alarms *alarms, const struct alarm *a, const char *of,
+	const struct vmrt_figure *f, const struct top_miss *miss)
+{
+	struct ringing r = {alarms, a, of, f, miss};
+	char value[VMRT_UNITS_TEXT];
+	pid_t *room = reap(alarms);
+
+	alarms->count++;
+	alarms->rang = true;
+	value_text(&a->condition, f->value, value);
+	snprintf(alarms->words, sizeof(alarms->words), "alarm: %.80s of %.64s: %s", a->text, of,
+		value);
+	if (alarms->program && !room)
+		vmrt_warn(
+			"--alarm-run: %d of %s are running already", RUNNING_MAX, alarms->program);
+	else if (alarms->program)
+		*room = start_program(&r);
+	if (alarms->run)
+		save_flight(alarms);
+}
+
+/* ---- judging ---- */
+
+static bool make_room(struct alarm *a, size_t n)
+{
+	bool *more;
+
+	if (n <= a->n)
+		return true;
+	more = realloc(a->true_of, n * sizeof(*more));
+	if (!more)
+		return false;
+	memset(more + a->n, 0, (n - a->n) * sizeof(*more));
+	a->true_of = more;
+	a->n = n;
+	return true;
+}
+
+/* A percentile of so many values that the model has only their histogram. */
+static void percentile_of_many(
+	struct top_model *model, size_t i, const struct vmrt_condition *c, struct vmrt_figure *f)
+{
+	int64_t low, high;
+
+	top_model_percentile(model, i, c->num, c->den, &low, &high);
+	if (low == VMRT_UNKNOWN)
+		return;
+	f->value = f->high = (double)high;
+	f->low = (double)low;
+}
+
+struct subject {
+	const void *of;
+	const char *name, *short_name;
+	size_t index;
+	bool many; /* a task whose response times are not all kept */
+};
+
+static void judge(struct top_alarms *alarms, struct alarm *a, struct top_model *model,
+	const struct subject *s)
+{
+	const struct vmrt_condition *c = &a->condition;
+	struct vmrt_figure f = {
+		.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN};
+	const struct top_miss *miss = NULL;
+	bool is_true;
+
+	if ((*c->name && strcmp(c->name, s->name) != 0 && strcmp(c->name, s->short_name) != 0) ||
+		!make_room(a, s->index + 1))
+		return;
+	c->metric->figure(s->of, &f);
+	if (s->many && !strcmp(c->metric->name, "response_p"))
+		percentile_of_many(model, s->index, c, &f);
+	is_true = vmrt_condition_judge(c, &f) == VMRT_VERDICT_VIOLATED;
+	if (is_true && !a->true_of[s->index]) {
+		if (c->metric->scope == VMRT_SCOPE_TASK)
+			miss = top_model_last_miss(model);
+		if (miss && miss->job.task != s->index)
+			miss = NULL;
+		ring(alarms, a, s->name, &f, miss);
+	}
+	a->true_of[s->index] = is_true;
+}
+
+const char *top_alarms_judge(
+	struct top_alarms *alarms, struct top_model *model, struct vmrt_engine *engine)
+{
+	struct vmrt_run_facts facts;
+
+	reap(alarms);
+	if (!alarms->n)
+		return "";
+	top_model_facts(model, engine, &facts);
+	for (size_t i = 0; i < alarms->n; i++) {
+		struct alarm *a = &alarms->list[i];
+		enum vmrt_scope scope = a->condition.metric->scope;
+
+		for (size_t k = 0; scope == VMRT_SCOPE_TASK && k < facts.n_tasks; k++) {
+			const struct vmrt_task_facts *t = &facts.tasks[k];
+
+			judge(alarms, a, model,
+				&(struct subject){
+					t, t->label, t->name, k, t->response.n > t->responses.n});
+		}
+		for (size_t k = 0; scope == VMRT_SCOPE_SERVER && k < facts.n_servers; k++)
+			judge(alarms, a, model,
+				&(struct subject){&facts.servers[k], facts.servers[k].name,
+					facts.servers[k].name, k, false});
+		for (size_t k = 0; scope == VMRT_SCOPE_MACHINE && k < facts.n_machines; k++)
+			judge(alarms, a, model,
+				&(struct subject){&facts.machines[k], facts.machines[k].name,
+					facts.machines[k].name, k, false});
+	}
+	return alarms->words;
+}
+
+bool top_alarms_rang(struct top_alarms *alarms)
+{
+	bool rang = alarms->rang;
+
+	alarms->rang = false;
+	return rang;
+}
+
+size_t top_alarms_count(const struct top_alarms *alarms)
+{
+	return alarms->count;
+}
+
+void top_alarms_clear(struct top_alarms *alarms)
+{
+	alarms->words[0] = '\0';
+}
+
+void top_alarms_free(struct top_alarms *alarms)
+{
+	if (!alarms)
+		return;
+	for (size_t i = 0; i < alarms->n; i++) {
+		free(alarms->list[i].text);
+		free(alarms->list[i].true_of);
+	}
+	free(alarms->list);
+	free(alarms->program);
+	free(alarms->run);
+	free(alarms);
+}

@@ -1,0 +1,628 @@
+/* SPDX-License-Identifier: MIT */
+/* What the keys do. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "snapshot.h"
+#include "tui/rows/columns.h"
+#include "tui/rows/pages.h"
+
+#define AROUND_NS (2 * VMRT_NS_PER_MS) /* raw events before and behind a miss */
+#define SIDE_STEP 16		       /* columns of a text */
+#define SPEED_LEAST (1.0 / 1024)
+#define SPEED_MOST 1024.0
+
+static int clamp(int value, int low, int high)
+{
+	if (value > high)
+		value = high;
+	return value < low ? low : value;
+}
+
+/* ---- moving ---- */
+
+static int *cursor_of(struct top_app *app)
+{
+	return app->look.sheet == TOP_SHEET_SETUP ? &app->look.setup_cursor
+						  : &app->look.cursor[app->look.page];
+}
+
+static bool scrolls(const struct top_app *app)
+{
+	return app->look.sheet == TOP_SHEET_HELP || app->look.sheet == TOP_SHEET_TEXT;
+}
+
+/* What is opened next is what the cursor is on. */
+static void take_item(struct top_app *app)
+{
+	if (app->screen.kind == TOP_A_SERVER)
+		app->look.server = app->screen.index;
+	else if (app->screen.kind == TOP_A_TASK)
+		app->look.task = app->screen.index;
+}
+
+static void move(struct top_app *app, int by)
+{
+	int last = app->screen.lines_hidden + app->look.scroll;
+
+	if (scrolls(app)) {
+		app->look.scroll = clamp(app->look.scroll + by, 0, last);
+		return;
+	}
+	*cursor_of(app) = clamp(*cursor_of(app) + by, 0, app->screen.rows - 1);
+	top_app_draw(app, app->width, app->height);
+	take_item(app);
+}
+
+static void neighbour(struct top_app *app, int by)
+{
+	size_t n = app->view.n_servers, *at = &app->look.server;
+
+	if (app->look.sheet == TOP_SHEET_TEXT) {
+		app->look.scroll_x = clamp(app->look.scroll_x + by * SIDE_STEP, 0, TOP_TEXT);
+		return;
+	}
+	if (app->look.page == TOP_PAGE_TASK) {
+		n = app->view.n_tasks;
+		at = &app->look.task;
+	} else if (app->look.page != TOP_PAGE_SERVER) {
+		return;
+	}
+	if (n)
+		*at = by < 0 ? (*at + n - 1) % n : (*at + 1) % n;
+}
+
+/* ---- the timeline ---- */
+
+static int64_t right_of(const struct top_app *app)
+{
+	return app->look.right_ns == VMRT_UNKNOWN ? app->view.now_ns : app->look.right_ns;
+}
+
+/* The right end is not behind the present, and not before the first event. */
+static void set_right(struct top_app *app, int64_t right)
+{
+	if (app->view.now_ns == VMRT_UNKNOWN)
+		return;
+	if (right > app->view.now_ns)
+		right = app->view.now_ns;
+	if (right < app->view.start_ns + app->look.span_ns / 8)
+		right = app->view.start_ns + app->look.span_ns / 8;
+	app->look.right_ns = right;
+}
+
+static void move_in_time(struct top_app *app, int by)
+{
+	int64_t step = app->look.span_ns / (app->screen.columns > 0 ? app->screen.columns : 1);
+	int64_t right = right_of(app), at = app->look.at_ns;
+
+	if (app->view.now_ns == VMRT_UNKNOWN)
+		return;
+	if (step < 1)
+		step = 1;
+	if (at == VMRT_UNKNOWN)
+		at = right - 1;
+	at += by * step;
+	if (at < app->view.start_ns)
+		at = app->view.start_ns;
+	if (at >= app->view.now_ns)
+		at = app->view.now_ns - 1;
+	app->look.at_ns = at;
+	/* the picture stands still under the cursor, and moves when that leaves it */
+	if (at < right - app->look.span_ns)
+		right = at + app->look.span_ns;
+	else if (at >= right)
+		right = at + 1;
+	set_right(app, right);
+}
+
+static void pan(struct top_app *app, int by)
+{
+	int64_t half = app->look.span_ns / 2;
+
+	if (app->view.now_ns == VMRT_UNKNOWN)
+		return;
+	if (app->look.at_ns == VMRT_UNKNOWN)
+		app->look.at_ns = right_of(app) - 1;
+	set_right(app, right_of(app) + by * half);
+	app->look.at_ns += by * half;
+	if (app->look.at_ns >= app->look.right_ns)
+		app->look.at_ns = app->look.right_ns - 1;
+	if (app->look.at_ns < app->look.right_ns - app->look.span_ns)
+		app->look.at_ns = app->look.right_ns - app->look.span_ns;
+}
+
+/* The cursor stays where it is on the screen. */
+static void zoom(struct top_app *app, bool in)
+{
+	int64_t old = app->look.span_ns, new = in ? old / 2 : old * 2;
+	int64_t right = right_of(app), at = app->look.at_ns;
+
+	if (new < TOP_SPAN_MIN || new > TOP_SPAN_MAX)
+		return;
+	app->look.span_ns = new;
+	if (at == VMRT_UNKNOWN || app->look.right_ns == VMRT_UNKNOWN)
+		return;
+	set_right(app, at + (right - at) * new / old);
+	if (app->look.at_ns >= app->look.right_ns)
+		app->look.at_ns = app->look.right_ns - 1;
+}
+
+static void oldest(struct top_app *app)
+{
+	if (app->view.now_ns == VMRT_UNKNOWN)
+		return;
+	app->look.at_ns = app->view.start_ns;
+	set_right(app, app->view.start_ns + app->look.span_ns);
+}
+
+static void follow(struct top_app *app)
+{
+	app->look.right_ns = app->look.at_ns = VMRT_UNKNOWN;
+}
+
+/* ---- searching, sorting ---- */
+
+/* The next row behind the cursor whose name contains the text; from the top again at the end. */
+static void find_next(struct top_app *app)
+{
+	const struct top_view *v = &app->view;
+	int n = 0, servers, *cursor = &app->look.cursor[TOP_PAGE_OVERVIEW];
+	size_t *order = calloc(v->n_servers + v->n_tasks + 1, sizeof(*order));
+	bool found = false;
+
+	if (!order || !app->look.search[0]) {
+		free(order);
+		return;
+	}
+	app->look.page = TOP_PAGE_OVERVIEW;
+	n = servers = (int)top_order_make(v, &app->look, TOP_SERVERS, order);
+	n += (int)top_order_make(v, &app->look, TOP_TASKS, order + n);
+	for (int i = 1; i <= n && !found; i++) {
+		int row = (*cursor + i) % n;
+		char name[TOP_TEXT];
+
+		top_row_name(v, row < servers ? TOP_SERVERS : TOP_TASKS, order[row], name);
+		found = strcasestr(name, app->look.search) != NULL;
+		if (found)
+			*cursor = row;
+	}
+	free(order);
+	if (!found)
+		top_app_notice(app, "No name has '%s' in it.", app->look.search);
+	top_app_draw(app, app->width, app->height);
+	take_item(app);
+}
+
+/* The table that the cursor is in. */
+static enum top_table table_of(const struct top_app *app)
+{
+	return app->screen.kind == TOP_A_TASK ? TOP_TASKS : TOP_SERVERS;
+}
+
+static void sort(struct top_app *app, int by)
+{
+	enum top_table table = table_of(app);
+	struct top_arrangement *how = &app->look.tables[table];
+	int n = (int)top_table_columns(table) + 1;
+
+	if (app->look.page == TOP_PAGE_MISSES) {
+		app->look.misses_sort = (app->look.misses_sort + by + 3) % 3;
+		return;
+	}
+	app->look.page = TOP_PAGE_OVERVIEW;
+	do {
+		how->sort = (how->sort + by + n) % n;
+	} while (how->sort > 1 && how->hidden >> (how->sort - 1) & 1);
+	if (how->sort)
+		top_app_notice(app, "%s sorted by %s: %s",
+			table == TOP_TASKS ? "Tasks are" : "Servers are",
+			top_column_head(table, (size_t)how->sort - 1),
+			top_column_words(table, (size_t)how->sort - 1));
+	else
+		top_app_notice(app, "%s in the order of the experiment.",
+			table == TOP_TASKS ? "Tasks are" : "Servers are");
+}
+
+static void invert(struct top_app *app)
+{
+	enum top_table table = table_of(app);
+
+	if (app->look.page == TOP_PAGE_MISSES)
+		app->look.misses_invert = !app->look.misses_invert;
+	else
+		app->look.tables[table].invert = !app->look.tables[table].invert;
+}
+
+static void show_or_hide(struct top_app *app)
+{
+	int row = app->look.setup_cursor, servers = (int)top_table_columns(TOP_SERVERS);
+	enum top_table table = row < servers ? TOP_SERVERS : TOP_TASKS;
+	int column = row < servers ? row : row - servers;
+
+	if (!column)
+		top_app_notice(app, "The names are always shown.");
+	else
+		app->look.tables[table].hidden ^= UINT32_C(1) << column;
+}
+
+/* ---- opening and closing ---- */
+
+static const struct top_miss *miss_under_cursor(const struct top_app *app)
+{
+	return app->screen.kind == TOP_A_MISS && app->screen.index < app->view.n_misses
+		       ? &app->view.misses[app->screen.index]
+		       : NULL;
+}
+
+static void open_sheet(struct top_app *app, enum top_sheet sheet)
+{
+	app->look.sheet = sheet;
+	app->look.scroll = 0;
+}
+
+/* On the timeline, at the deadline of a miss. */
+static void show_place(struct top_app *app, const struct top_miss *miss)
+{
+	int64_t at = miss->job.deadline_ns;
+
+	app->look.sheet = TOP_SHEET_NONE;
+	app->look.page = TOP_PAGE_TIMELINE;
+	if (at == VMRT_UNKNOWN)
+		return;
+	app->look.at_ns = at;
+	set_right(app, at + app->look.span_ns / 4);
+}
+
+static void enter(struct top_app *app)
+{
+	const struct top_miss *miss = miss_under_cursor(app);
+
+	if (app->look.sheet == TOP_SHEET_SPLIT && miss)
+		show_place(app, miss);
+	else if (app->look.sheet == TOP_SHEET_SETUP)
+		show_or_hide(app);
+	else if (app->look.sheet)
+		app->look.sheet = TOP_SHEET_NONE;
+	else if (miss) {
+		app->look.miss = miss->number;
+		open_sheet(app, TOP_SHEET_SPLIT);
+	} else if (app->screen.kind == TOP_A_SERVER || app->screen.kind == TOP_A_TASK) {
+		take_item(app);
+		app->look.page = app->screen.kind == TOP_A_SERVER ? TOP_PAGE_SERVER : TOP_PAGE_TASK;
+	}
+}
+
+static void back(struct top_app *app)
+{
+	if (app->look.sheet)
+		app->look.sheet = TOP_SHEET_NONE;
+	else if (app->look.filter[0])
+		app->look.filter[0] = '\0';
+	else if (app->look.page != TOP_PAGE_OVERVIEW)
+		app->look.page = TOP_PAGE_OVERVIEW;
+}
+
+static void go_to(struct top_app *app, enum top_page page)
+{
+	app->look.sheet = TOP_SHEET_NONE;
+	app->look.page = page;
+}
+
+static enum vmrt_status events(struct top_app *app, struct vmrt_error *err)
+{
+	const struct top_miss *miss = miss_under_cursor(app);
+	const struct top_task_row *t;
+	char title[TOP_TEXT];
+
+	if (!miss || miss->job.arrival_ns == VMRT_UNKNOWN)
+		return VMRT_OK;
+	t = &app->view.tasks[miss->job.task];
+	snprintf(title, sizeof(title), "Events around %s/%s job %lld", t->machine, t->name,
+		(long long)miss->job.k);
+	return top_app_events(app, title, miss->job.arrival_ns - AROUND_NS,
+		(miss->job.end_ns != VMRT_UNKNOWN ? miss->job.end_ns : miss->job.deadline_ns) +
+			AROUND_NS,
+		err);
+}
+
+/* ---- time ---- */
+
+/* 100 ms, 200 ms, 500 ms, 1 s, 2 s... */
+static int64_t next_delay(int64_t now, bool longer)
+{
+	static const int64_t steps[] = {100 * VMRT_NS_PER_MS, 200 * VMRT_NS_PER_MS,
+		500 * VMRT_NS_PER_MS, VMRT_NS_PER_S, 2 * VMRT_NS_PER_S, 5 * VMRT_NS_PER_S,
+		10 * VMRT_NS_PER_S, 30 * VMRT_NS_PER_S, 60 * VMRT_NS_PER_S};
+	size_t n = sizeof(steps) / sizeof(steps[0]);
+
+	if (longer) {
+		for (size_t i = 0; i < n; i++)
+			if (steps[i] > now)
+				return steps[i];
+		return now;
+	}
+	for (size_t i = n; i-- > 0;)
+		if (steps[i] < now)
+			return steps[i];
+	return now;
+}
+
+static void change_speed(struct top_app *app, bool faster)
+{
+	double speed = app->look.speed > 0 ? app->look.speed : SPEED_MOST;
+
+	speed = faster ? speed * 2 : speed / 2;
+	if (speed >= SPEED_LEAST && speed <= SPEED_MOST)
+		app->look.speed = speed;
+}
+
+static enum vmrt_status seek_by(struct top_app *app, int64_t ns, struct vmrt_error *err)
+{
+	return top_app_seek(app, app->source->now_ns - app->source->start_ns + ns, err);
+}
+
+static enum vmrt_status replay(struct top_app *app, enum top_action action, struct vmrt_error *err)
+{
+	int64_t tenth =
+		app->look.total_ns == VMRT_UNKNOWN ? VMRT_NS_PER_S : app->look.total_ns / 10;
+	uint64_t all = top_model_misses(app->model);
+
+	switch (action) {
+	case TOP_ACT_STEP:
+		app->look.paused = true;
+		return seek_by(app, app->look.span_ns / 10, err);
+	case TOP_ACT_STEP_BACK:
+		app->look.paused = true;
+		return seek_by(app, -app->look.span_ns / 10, err);
+	case TOP_ACT_SEEK_ON:
+		return seek_by(app, tenth, err);
+	case TOP_ACT_SEEK_BACK:
+		return seek_by(app, -tenth, err);
+	case TOP_ACT_NEXT_MISS:
+		return top_app_seek_miss(
+			app, (app->miss && app->miss <= all ? app->miss : all) + 1, err);
+	default:
+		return top_app_seek_miss(
+			app, app->miss && app->miss <= all ? app->miss - 1 : all, err);
+	}
+}
+
+/* ---- prompts ---- */
+
+/* "1:02:03.5", "12.5" (seconds) or a duration such as 300ms. */
+static bool parse_time(const char *text, int64_t *out)
+{
+	int64_t whole = 0;
+	double last;
+	char *end;
+
+	if (vmrt_parse_duration(text, 0, out) == VMRT_OK)
+		return true;
+	for (int i = 0; i < 2 && strchr(text, ':'); i++) {
+		long part = strtol(text, &end, 10);
+
+		if (end == text || *end != ':' || part < 0 || part > 1000000)
+			return false;
+		whole = (whole + part) * 60;
+		text = end + 1;
+	}
+	if (!isdigit((unsigned char)*text))
+		return false;
+	last = strtod(text, &end);
+	if (*end || last > 1e9)
+		return false;
+	*out = whole * VMRT_NS_PER_S + (int64_t)(last * 1e9);
+	return true;
+}
+
+static enum vmrt_status answer(struct top_app *app, struct vmrt_error *err)
+{
+	enum top_prompt prompt = app->look.prompt;
+	int64_t ns;
+
+	app->look.prompt = TOP_PROMPT_NONE;
+	if (prompt == TOP_PROMPT_SEARCH) {
+		strcpy(app->look.search, app->look.input);
+		find_next(app);
+	} else if (prompt == TOP_PROMPT_FILTER) {
+		strcpy(app->look.filter, app->look.input);
+	} else if (parse_time(app->look.input, &ns)) {
+		return top_app_seek(app, ns, err);
+	} else if (app->look.input[0]) {
+		top_app_notice(app, "'%s' is not a time such as 0:12.5 or 300ms.", app->look.input);
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status type(struct top_app *app, const char *name, struct vmrt_error *err)
+{
+	char *input = app->look.input;
+	size_t n = strlen(input);
+
+	if (!strcmp(name, "Enter"))
+		return answer(app, err);
+	if (!strcmp(name, "Esc") || !strcmp(name, "^C")) {
+		app->look.prompt = TOP_PROMPT_NONE;
+	} else if (!strcmp(name, "Backspace")) {
+		if (n)
+			input[n - 1] = '\0';
+	} else if (!strcmp(name, "Space")) {
+		name = " ";
+	}
+	if (strlen(name) == 1 && (unsigned char)*name >= ' ' && *name <= '~' &&
+		n + 1 < TOP_INPUT_MAX) {
+		input[n] = *name;
+		input[n + 1] = '\0';
+	}
+	return VMRT_OK;
+}
+
+static void ask(struct top_app *app, enum top_prompt prompt)
+{
+	app->look.prompt = prompt;
+	app->look.input[0] = '\0';
+}
+
+/* ---- the table ---- */
+
+static enum vmrt_status act(struct top_app *app, enum top_action action, struct vmrt_error *err)
+{
+	bool timeline = app->look.page == TOP_PAGE_TIMELINE && !app->look.sheet;
+	int page = app->screen.page_rows > 1 ? app->screen.page_rows - 1 : 1;
+
+	switch (action) {
+	case TOP_ACT_QUIT:
+		app->quit = true;
+		break;
+	case TOP_ACT_HELP:
+		open_sheet(
+			app, app->look.sheet == TOP_SHEET_HELP ? TOP_SHEET_NONE : TOP_SHEET_HELP);
+		break;
+	case TOP_ACT_SETUP:
+		open_sheet(
+			app, app->look.sheet == TOP_SHEET_SETUP ? TOP_SHEET_NONE : TOP_SHEET_SETUP);
+		break;
+	case TOP_ACT_NEXT_PAGE:
+		go_to(app, (app->look.page + 1) % TOP_PAGES);
+		break;
+	case TOP_ACT_PREVIOUS_PAGE:
+		go_to(app, (app->look.page + TOP_PAGES - 1) % TOP_PAGES);
+		break;
+	case TOP_ACT_PAGE_1:
+	case TOP_ACT_PAGE_2:
+	case TOP_ACT_PAGE_3:
+	case TOP_ACT_PAGE_4:
+	case TOP_ACT_PAGE_5:
+	case TOP_ACT_PAGE_6:
+		go_to(app, (enum top_page)(action - TOP_ACT_PAGE_1));
+		break;
+	case TOP_ACT_UP:
+		move(app, -1);
+		break;
+	case TOP_ACT_DOWN:
+		move(app, 1);
+		break;
+	case TOP_ACT_PAGE_UP:
+		move(app, -page);
+		break;
+	case TOP_ACT_PAGE_DOWN:
+		move(app, page);
+		break;
+	case TOP_ACT_FIRST:
+		if (timeline)
+			oldest(app);
+		else
+			move(app, -1000000);
+		break;
+	case TOP_ACT_LAST:
+		if (timeline)
+			follow(app);
+		else
+			move(app, 1000000);
+		break;
+	case TOP_ACT_LEFT:
+	case TOP_ACT_RIGHT:
+		if (timeline)
+			move_in_time(app, action == TOP_ACT_LEFT ? -1 : 1);
+		else
+			neighbour(app, action == TOP_ACT_LEFT ? -1 : 1);
+		break;
+	case TOP_ACT_PAN_LEFT:
+	case TOP_ACT_PAN_RIGHT:
+		pan(app, action == TOP_ACT_PAN_LEFT ? -1 : 1);
+		break;
+	case TOP_ACT_ZOOM_IN:
+	case TOP_ACT_ZOOM_OUT:
+		zoom(app, action == TOP_ACT_ZOOM_IN);
+		break;
+	case TOP_ACT_ENTER:
+		enter(app);
+		break;
+	case TOP_ACT_BACK:
+		back(app);
+		break;
+	case TOP_ACT_SEARCH:
+		ask(app, TOP_PROMPT_SEARCH);
+		break;
+	case TOP_ACT_FIND_NEXT:
+		find_next(app);
+		break;
+	case TOP_ACT_FILTER:
+		ask(app, TOP_PROMPT_FILTER);
+		break;
+	case TOP_ACT_SEEK:
+		ask(app, TOP_PROMPT_SEEK);
+		break;
+	case TOP_ACT_SORT:
+	case TOP_ACT_SORT_BACK:
+		sort(app, action == TOP_ACT_SORT ? 1 : -1);
+		break;
+	case TOP_ACT_INVERT:
+		invert(app);
+		break;
+	case TOP_ACT_PAUSE:
+		if (app->look.sheet == TOP_SHEET_SETUP)
+			show_or_hide(app);
+		else
+			app->look.paused = !app->look.paused;
+		break;
+	case TOP_ACT_SLOWER:
+	case TOP_ACT_FASTER:
+		app->look.delay_ns = next_delay(app->look.delay_ns, action == TOP_ACT_SLOWER);
+		break;
+	case TOP_ACT_SNAPSHOT:
+		top_snapshot(app);
+		break;
+	case TOP_ACT_RESET:
+		top_model_reset(app->model, app->engine, app->source->now_ns);
+		app->miss = 0;
+		app->stale = true;
+		top_app_notice(app, "Counted anew from now on.");
+		break;
+	case TOP_ACT_EVENTS:
+		return events(app, err);
+	case TOP_ACT_SAVE:
+		app->reconfigure = true;
+		break;
+	case TOP_ACT_SPEED_UP:
+	case TOP_ACT_SPEED_DOWN:
+		change_speed(app, action == TOP_ACT_SPEED_UP);
+		break;
+	case TOP_ACT_REDRAW:
+		app->redraw = true;
+		break;
+	case TOP_ACT_NONE:
+		break;
+	default:
+		return replay(app, action, err);
+	}
+	return VMRT_OK;
+}
+
+enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_error *err)
+{
+	enum top_page page = app->look.page;
+	enum vmrt_status status;
+
+	if (page == TOP_PAGE_OVERVIEW)
+		top_model_seen(app->model, &app->view, true, false);
+	if (app->look.prompt != TOP_PROMPT_NONE) {
+		status = type(app, name, err);
+	} else {
+		app->notice[0] = '\0';
+		top_alarms_clear(app->alarms);
+		status = act(app, top_key_action(name, &app->look), err);
+	}
+	/* the marks of new misses stay as long as their list is looked at */
+	if (page == TOP_PAGE_MISSES && app->look.page != page) {
+		top_model_seen(app->model, &app->view, false, true);
+		app->view.seen_misses = app->view.all_misses;
+	}
+	if (status == VMRT_OK)
+		top_app_draw(app, app->width, app->height);
+	return status;
+}

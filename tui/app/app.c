@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* A session: feeds the engine from the source, and keeps what is to be seen up to date. */
+#include "app.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui/rows/layout.h"
+
+#define SPAN_NS (200 * VMRT_NS_PER_MS) /* of the timeline at first */
+#define CHUNK_NS (2 * VMRT_NS_PER_MS)  /* of a recording, between two looks for a miss */
+
+enum vmrt_status top_source_open(
+	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
+{
+	return options->run ? top_replay_open(options, out, err) : top_live_open(options, out, err);
+}
+
+static bool names_vm(const struct vmrt_engine_config *config, const char *name)
+{
+	if (!strcmp(name, VMRT_HOST))
+		return true;
+	for (size_t i = 0; i < config->n_vms; i++)
+		if (!strcmp(config->vms[i].name, name))
+			return true;
+	return false;
+}
+
+/* A new engine and a new model of what the source has now. */
+static enum vmrt_status make_engine(struct top_app *app, struct vmrt_error *err)
+{
+	struct vmrt_sink sink;
+	enum vmrt_status status;
+
+	vmrt_engine_free(app->engine);
+	top_model_free(app->model);
+	top_experiment_free(app->exp);
+	app->engine = NULL;
+	app->model = NULL;
+	app->exp = NULL;
+	app->source->ops->config(app->source, &app->config);
+	if (app->source->vm && !names_vm(&app->config, app->source->vm))
+		return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM called %s",
+			app->source->title, app->source->vm);
+	status = top_experiment_new(app->config.experiment, app->config.vms, app->config.n_vms,
+		app->source->vm, &app->exp, err);
+	if (status != VMRT_OK)
+		return status;
+	app->config.experiment = app->exp;
+	status = top_model_new(&app->config, &app->model, err);
+	if (status != VMRT_OK)
+		return status;
+	top_model_sink(app->model, &sink);
+	return vmrt_engine_new(&app->config, &sink, &app->engine, err);
+}
+
+enum vmrt_status top_app_open(
+	struct top_app *app, const struct top_options *options, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
+	memset(app, 0, sizeof(*app));
+	app->options = options;
+	app->scripted = options->script != NULL;
+	status = top_alarms_new(options->alarms, options->n_alarms, options->alarm_run,
+		options->alarm_save, &app->alarms, err);
+	if (status == VMRT_OK)
+		status = top_source_open(&options->source, &app->source, err);
+	if (status == VMRT_OK)
+		status = make_engine(app, err);
+	if (status != VMRT_OK)
+		return status;
+	app->width = options->width;
+	app->height = options->height;
+	app->look = (struct top_look){
+		.title = app->source->title,
+		.note = app->state.note,
+		.notice = app->notice,
+		.total_ns = VMRT_UNKNOWN,
+		.delay_ns = options->delay_ns,
+		.speed = options->speed,
+		.live = app->source->live,
+		.recording = app->source->recording,
+		.ascii = options->ascii,
+		.page = options->page > 0 ? (enum top_page)options->page : TOP_PAGE_OVERVIEW,
+		.span_ns = SPAN_NS,
+		.right_ns = VMRT_UNKNOWN,
+		.at_ns = VMRT_UNKNOWN,
+		.own_cpu = NAN,
+		.own_size = VMRT_UNKNOWN,
+		.buffer_fill = VMRT_UNKNOWN,
+		.buffer_size = VMRT_UNKNOWN,
+	};
+	return top_app_refresh(app, err);
+}
+
+enum top_fed top_app_pass(
+	struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err)
+{
+	struct top_source *source = app->source;
+	int64_t until = INT64_MAX;
+	enum top_fed fed;
+
+	if (!source->live) {
+		if (app->look.paused || app->look.ended)
+			return app->look.ended ? TOP_FED_END : TOP_FED_ALL;
+		app->played_ns += (double)ns * app->look.speed;
+		if (app->look.speed > 0)
+			until = source->start_ns + (int64_t)app->played_ns;
+	}
+	fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
+	if (fed == TOP_FED_ANEW)
+		fed = make_engine(app, err) == VMRT_OK ? TOP_FED_PART : TOP_FED_ERROR;
+	/* time does not run away from a replay that cannot keep up */
+	if (fed == TOP_FED_PART && app->look.speed > 0)
+		app->played_ns = (double)(source->now_ns - source->start_ns);
+	if (fed == TOP_FED_END)
+		app->look.ended = true;
+	return fed;
+}
+
+enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
+{
+	const struct top_source *source = app->source;
+	bool known = source->start_ns != VMRT_UNKNOWN;
+	int64_t now = known ? source->now_ns : VMRT_UNKNOWN;
+
+	app->look.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
+	app->source->ops->state(app->source, &app->state);
+	app->look.buffer_fill = app->state.buffer_fill;
+	app->look.buffer_size = app->state.buffer_size;
+	if (app->look.paused && !app->stale)
+		return VMRT_OK;
+	app->stale = false;
+	app->look.elapsed_ns = known ? now - source->start_ns : 0;
+	if (source->end_ns != VMRT_UNKNOWN)
+		app->look.total_ns = source->end_ns - source->start_ns;
+	if (top_model_view(app->model, app->engine, source->start_ns, now, &app->view) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	return VMRT_OK;
+}
+
+void top_app_draw(struct top_app *app, int width, int height)
+{
+	app->width = width;
+	app->height = height;
+	app->look.text_title = app->text_title;
+	app->look.text = app->text;
+	app->look.n_text = app->n_text;
+	top_layout(&app->view, &app->look, width, height, &app->screen);
+}
+
+void top_app_notice(struct top_app *app, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(app->notice, sizeof(app->notice), fmt, ap);
+	va_end(ap);
+}
+
+/* ---- going to and fro in a recording ---- */
+
+static enum vmrt_status rewind_source(struct top_app *app, struct vmrt_error *err)
+{
+	enum vmrt_status status = app->source->ops->rewind(app->source, err);
+
+	app->look.ended = false;
+	return status == VMRT_OK ? make_engine(app, err) : status;
+}
+
+static enum vmrt_status feed_until(struct top_app *app, int64_t until_ns, struct vmrt_error *err)
+{
+	enum top_fed fed =
+		app->source->ops->feed(app->source, app->engine, until_ns, INT64_MAX, err);
+
+	if (fed == TOP_FED_ERROR)
+		return err->status;
+	app->look.ended = fed == TOP_FED_END;
+	return VMRT_OK;
+}
+
+static enum vmrt_status arrive(struct top_app *app, struct vmrt_error *err)
+{
+	app->played_ns = (double)(app->source->now_ns - app->source->start_ns);
+	app->stale = true;
+	return top_app_refresh(app, err);
+}
+
+enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error *err)
+{
+	struct top_source *source = app->source;
+	int64_t target = source->start_ns + (ns > 0 ? ns : 0);
+	enum vmrt_status status = VMRT_OK;
+
+	if (source->end_ns != VMRT_UNKNOWN && target > source->end_ns)
+		target = source->end_ns;
+	if (target < source->now_ns)
+		status = rewind_source(app, err);
+	if (status == VMRT_OK && !app->look.ended)
+		status = feed_until(app, target, err);
+	app->look.right_ns = app->look.at_ns = VMRT_UNKNOWN;
+	return status == VMRT_OK ? arrive(app, err) : status;
+}
+
+/* The timeline shows the miss three quarters from the left. */
+static void look_at_miss(struct top_app *app, const struct top_miss *miss)
+{
+	int64_t at = miss->job.deadline_ns;
+
+	if (at == VMRT_UNKNOWN)
+		return;
+	app->look.at_ns = at;
+	app->look.right_ns = at + app->look.span_ns / 4;
+	if (app->look.right_ns > app->source->now_ns)
+		app->look.right_ns = app->source->now_ns;
+}
+
+enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct vmrt_error *err)
+{
+	struct top_source *source = app->source;
+	enum vmrt_status status = VMRT_OK;
+	const struct top_miss *miss;
+
+	if (!number) {
+		top_app_notice(app, "There is no miss before this one.");
+		return VMRT_OK;
+	}
+	if (top_model_misses(app->model) >= number)
+		status = rewind_source(app, err);
+	while (status == VMRT_OK && !app->look.ended && top_model_misses(app->model) < number)
+		status = feed_until(app, source->now_ns + CHUNK_NS, err);
+	if (status != VMRT_OK)
+		return status;
+	app->look.paused = true;
+	status = arrive(app, err);
+	if (top_model_misses(app->model) < number) {
+		top_app_notice(app, "There is no further miss.");
+		return status;
+	}
+	for (size_t i = 0; i < app->view.n_misses; i++) {
+		miss = &app->view.misses[i];
+		if (miss->number != number)
+			continue;
+		app->miss = app->look.miss = number;
+		app->look.task = miss->job.task;
+		look_at_miss(app, miss);
+		top_app_notice(app, "Miss %llu: %s/%s job %lld", (unsigned long long)number,
+			app->view.tasks[miss->job.task].machine,
+			app->view.tasks[miss->job.task].name, (long long)miss->job.k);
+	}
+	return status;
+}
+
+void top_app_close(struct top_app *app)
+{
+	vmrt_engine_free(app->engine);
+	top_model_free(app->model);
+	top_view_free(&app->view);
+	top_screen_free(&app->screen);
+	if (app->source)
+		app->source->ops->close(app->source);
+	top_experiment_free(app->exp);
+	top_alarms_free(app->alarms);
+	for (size_t i = 0; i < app->n_text; i++)
+		free(app->text[i]);
+	free(app->text);
+	memset(app, 0, sizeof(*app));
+}

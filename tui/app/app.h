@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_APP_APP_H
+#define VMRT_TUI_APP_APP_H
+
+/* A session of vmrt-top without a terminal: source, engine, model, and what the keys do. */
+
+#include "alarms.h"
+#include "tui/model/model.h"
+#include "tui/rows/cells.h"
+#include "tui/rows/keys.h"
+#include "tui/rows/look.h"
+#include "tui/source/source.h"
+
+#define TOP_DELAY_MIN (50 * VMRT_NS_PER_MS)
+#define TOP_DELAY_MAX (3600 * VMRT_NS_PER_S)
+#define TOP_ALARMS_MAX 32
+
+enum top_color { TOP_COLOR_NEVER = -1, TOP_COLOR_AUTO, TOP_COLOR_ALWAYS };
+
+struct top_options {
+	struct top_source_options source;
+	int64_t delay_ns;
+	int64_t iterations; /* 0: until it is told to end */
+	double speed;	    /* of a replay; 0: as fast as possible */
+	bool batch, json, ascii, mouse, no_config;
+	int color; /* enum top_color */
+	const char *script, *dump;
+	int width, height; /* of a script's screen */
+	int page;	   /* to begin with; -1: as configured */
+	const char *alarms[TOP_ALARMS_MAX];
+	size_t n_alarms;
+	const char *alarm_run; /* a program that each alarm starts; or NULL */
+	const char
+		*alarm_save; /* a run folder whose flight recorder each alarm has save; or NULL */
+};
+
+struct top_app {
+	const struct top_options *options;
+	struct top_source *source;
+	struct vmrt_engine_config config;
+	struct vmrt_experiment *exp;
+	struct top_model *model;
+	struct vmrt_engine *engine;
+	struct top_view view;
+	struct top_look look;
+	struct top_screen screen; /* as it was drawn last */
+	int width, height;
+	struct top_source_state state;
+	struct top_alarms *alarms;
+	char notice[TOP_TEXT];
+	double played_ns; /* of a recording */
+	uint64_t miss;	  /* number of the one that was jumped to last; 0: none */
+	char **text;	  /* of the sheet with a text */
+	size_t n_text;
+	char text_title[TOP_TEXT];
+	bool scripted;	  /* the clock stands still: nothing depends on it */
+	bool stale;	  /* the view is not what there is now, although it is paused */
+	bool reconfigure; /* a key asks for the configuration to be written */
+	bool redraw;
+	bool quit;
+};
+
+/** top_app_open - open the source and make the engine; end with top_app_close(), also on failure */
+enum vmrt_status top_app_open(
+	struct top_app *app, const struct top_options *options, struct vmrt_error *err);
+
+/**
+ * top_app_pass - let @ns of time pass, and feed the engine what belongs to it
+ * @deadline_ns: give up for now at this CLOCK_MONOTONIC time; INT64_MAX: never
+ */
+enum top_fed top_app_pass(
+	struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err);
+
+/** top_app_refresh - make the view new, unless it is paused; judge the alarms */
+enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err);
+
+/** top_app_draw - lay out the screen anew */
+void top_app_draw(struct top_app *app, int width, int height);
+
+/**
+ * top_app_key - do what the key called @name means now, or take it as text
+ *
+ * Return: VMRT_OK, or why the session cannot go on.
+ */
+enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_error *err);
+
+/** top_app_seek - of a recording: go to time @ns after its beginning, and show it */
+enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error *err);
+
+/** top_app_seek_miss - of a recording: go to where the miss of this number becomes known, and pause
+ */
+enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct vmrt_error *err);
+
+/** top_app_notice - say something until the next key */
+void top_app_notice(struct top_app *app, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/** top_app_events - show the raw events between two times (host clock) as a text */
+enum vmrt_status top_app_events(struct top_app *app, const char *title, int64_t from_ns,
+	int64_t to_ns, struct vmrt_error *err);
+
+void top_app_close(struct top_app *app);
+
+/** top_script_run - keys and commands from a file, screens into a file; VMRT_OK or an error */
+enum vmrt_status top_script_run(struct top_app *app, struct vmrt_error *err);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_APP_CONFIG_H
+#define VMRT_TUI_APP_CONFIG_H
+
+/* The configuration file: page, delay, sorting and columns between runs. */
+
+#include "app.h"
+
+/** top_config_path - where it is, into @out of @room bytes; false: nowhere, for want of a home */
+bool top_config_path(char *out, size_t room);
+
+/** top_config_load - take what the file says, if there is one; a warning tells what it does not
+ * understand */
+void top_config_load(struct top_app *app, bool delay_given, bool page_given);
+
+/** top_config_save - write the file; a notice tells where, or what went wrong */
+void top_config_save(struct top_app *app);
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Files with what is on the screen: NAME.txt as it looks, NAME.csv with its numbers. */
+#include "snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tui/rows/tables.h"
+
+#define NUMBER_MAX 9999
+
+/* A file that was not there; NULL: why it could not be made is in errno. */
+static FILE *create(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+
+	if (fd >= 0 && !file)
+		close(fd);
+	return file;
+}
+
+static bool write_text(struct top_app *app, FILE *out)
+{
+	for (int y = 0; y < app->screen.height; y++) {
+		char *line = top_screen_line(&app->screen, y, NULL);
+
+		if (!line)
+			return false;
+		fprintf(out, "%s\n", line);
+		free(line);
+	}
+	return true;
+}
+
+void top_snapshot(struct top_app *app)
+{
+	const char *page = top_page_name(app->look.page);
+	char name[64], other[64];
+	FILE *text = NULL, *csv = NULL;
+	bool ok;
+
+	for (int i = 1; !text && i <= NUMBER_MAX; i++) {
+		snprintf(name, sizeof(name), "vmrt-top-%s-%d.txt", page, i);
+		snprintf(other, sizeof(other), "vmrt-top-%s-%d.csv", page, i);
+		text = create(name);
+		if (!text && errno != EEXIST)
+			break;
+	}
+	if (text)
+		csv = create(other);
+	if (!text || !csv) {
+		top_app_notice(
+			app, "Cannot create %s here: %s", text ? other : name, strerror(errno));
+		if (text)
+			fclose(text);
+		return;
+	}
+	ok = write_text(app, text) && top_tables_csv(&app->view, &app->look, csv) == VMRT_OK;
+	ok &= fclose(text) == 0;
+	ok &= fclose(csv) == 0;
+	if (ok)
+		top_app_notice(app, "Written: %s and .csv", name);
+	else
+		top_app_notice(app, "Cannot write %s: %s", name, strerror(errno));
+}

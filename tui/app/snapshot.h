@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_APP_SNAPSHOT_H
+#define VMRT_TUI_APP_SNAPSHOT_H
+
+#include "app.h"
+
+/** top_snapshot - write the page that is shown into two new files here, as text and as CSV; a
+ * notice tells their names, or what went wrong */
+void top_snapshot(struct top_app *app);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_MODEL_MODEL_LOCAL_H
+#define VMRT_TUI_MODEL_MODEL_LOCAL_H
+
+/* Inside the model: what its parts share. */
+
+#include "model.h"
+#include "responses.h"
+
+#define SAMPLES 128 /* points kept of a sliding window */
+#define OVERSHOOTS_MAX 65536
+
+/* What a server got since the beginning, at some times of the recent past. */
+struct sample {
+	int64_t at_ns, all_ns, background_ns;
+};
+
+struct server_model {
+	struct sample samples[SAMPLES];
+	unsigned first, n;
+	int64_t all_ns, background_ns; /* of the periods that are over */
+	int64_t max_ns;
+	uint64_t periods, depletions, overruns;
+	struct vmrt_server_facts facts;
+	double consumed, background, budget, length; /* sums over the judged periods */
+	int64_t clean_ns, end_ns; /* periods without any doubt since; the last one's end */
+	struct vmrt_server_period recent[TOP_RECENT_PERIODS];
+	uint64_t n_recent; /* in all; the ring holds the last ones */
+};
+
+struct task_model {
+	uint64_t jobs, known, missed, excused, unknown, seen;
+	int64_t last_ns, max_ns, max_k;
+	int64_t last_end_ns;
+	enum top_task_state state;
+	struct top_responses responses;
+	struct vmrt_task_facts facts;
+	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
+	int64_t past_k, past_run, past_end, past_start; /* the job before, for pairs of jobs */
+	int64_t blame_ns[2][VMRT_BLAMES];
+	uint64_t blamed_jobs[2];
+	struct top_job recent[TOP_RECENT_JOBS];
+	uint64_t n_recent;
+};
+
+struct machine_model {
+	struct vmrt_machine_stats base; /* at the last reset */
+	struct {
+		int64_t at_ns;
+		uint64_t events;
+	} samples[SAMPLES];
+	unsigned first, n;
+	int64_t steal_ns;
+	int64_t losses, steals;
+};
+
+struct top_model {
+	const struct vmrt_engine_config *config;
+	struct server_model *servers;
+	size_t n_servers;
+	struct task_model *tasks;
+	size_t n_tasks;
+	struct machine_model *machines;
+	struct vmrt_task_facts *task_facts; /* lists that top_model_facts() fills */
+	struct vmrt_server_facts *server_facts;
+	struct vmrt_machine_facts *machine_facts;
+	struct top_thread *threads;
+	size_t n_threads, threads_room;
+	struct top_slice *slices; /* rings */
+	uint64_t n_slices;
+	struct top_mark *marks;
+	uint64_t n_marks;
+	struct top_miss *misses;
+	uint64_t n_misses; /* of the ring */
+	uint64_t all_misses, seen_misses;
+	int64_t since_ns;
+	int64_t steal_ns;
+	bool lost_at_least; /* there was a loss of unknown size */
+	bool out_of_memory;
+};
+
+/* model-tasks.c */
+void task_model_begin(struct top_model *m, size_t i);
+void task_model_reset(struct task_model *t);
+void task_model_job(struct top_model *m, const struct vmrt_job *job);
+void task_model_free(struct task_model *t);
+
+/* model-servers.c */
+void server_model_begin(struct server_model *s);
+void server_model_reset(struct server_model *s);
+void server_model_period(struct top_model *m, const struct vmrt_server_period *p);
+void server_model_violation(struct top_model *m, const struct vmrt_violation *v);
+void server_model_share(const struct server_model *s, const struct vmrt_server_now *state,
+	int64_t now_ns, struct top_server_row *row);
+void server_model_facts(
+	struct top_model *m, struct vmrt_engine *engine, size_t i, struct vmrt_server_facts *out);
+void server_model_free(struct server_model *s);
+
+/* model-machines.c */
+void machine_model_loss(struct top_model *m, const struct vmrt_loss *loss);
+void machine_model_reset(struct top_model *m, struct vmrt_engine *engine);
+void machine_model_rows(
+	struct top_model *m, struct vmrt_engine *engine, int64_t now_ns, struct top_view *view);
+void machine_model_facts(
+	struct top_model *m, struct vmrt_engine *engine, size_t i, struct vmrt_machine_facts *out);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_ROWS_CELLS_H
+#define VMRT_TUI_ROWS_CELLS_H
+
+/*
+ * A screen as data: pieces of text, each with its place and its look. ncurses, --batch and the
+ * tests print the same screens.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/status.h>
+
+#include "theme.h"
+
+#define TOP_TEXT 192 /* bytes of a piece, with its NUL */
+
+struct top_span {
+	int y, x, width; /* in columns */
+	enum top_attr attr;
+	bool reverse; /* of the row under the cursor */
+	char text[TOP_TEXT];
+};
+
+/* What the cursor is on. */
+enum top_kind { TOP_NOTHING, TOP_A_SERVER, TOP_A_TASK, TOP_A_MISS };
+
+struct top_screen {
+	int width, height;
+	struct top_span *spans;
+	size_t n, room;
+	bool reverse; /* for what is put from now on */
+	bool failed;  /* out of memory */
+	/* what the keys need to know of what was drawn */
+	int rows;	  /* that the cursor can be on */
+	int page_rows;	  /* that fit */
+	int lines_hidden; /* that do not fit below, where there is no cursor */
+	enum top_kind kind;
+	size_t index;		  /* of the server, the task, the miss under the cursor */
+	int64_t left_ns, span_ns; /* what the timeline shows */
+	int columns;		  /* of the timeline */
+	int tabs_y,
+		tabs[16]; /* where the names of the pages are: line, and columns they begin at */
+};
+
+/** top_columns - columns that UTF-8 @text takes; all our characters are one column wide */
+int top_columns(const char *text);
+
+/**
+ * top_put - a piece of text at (@x, @y), cut or padded to @width columns
+ * @right: align it to the right
+ *
+ * What lies outside of the screen is left out.
+ */
+void top_put(struct top_screen *screen, int y, int x, int width, bool right, enum top_attr attr,
+	const char *text);
+
+/** top_say - formatted text at (@x, @y), cut at the edge; returns the column behind it */
+int top_say(struct top_screen *screen, int y, int x, enum top_attr attr, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/** top_screen_clear - empty it for another screen of this size */
+void top_screen_clear(struct top_screen *screen, int width, int height);
+
+/**
+ * top_screen_line - line @y as text without blanks at its end
+ * @theme: with its escape sequences; NULL: without any
+ *
+ * Return: the text, to be freed; NULL: no memory.
+ */
+char *top_screen_line(const struct top_screen *screen, int y, const struct top_theme *theme);
+
+void top_screen_free(struct top_screen *screen);
+
+#endif

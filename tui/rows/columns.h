@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_ROWS_COLUMNS_H
+#define VMRT_TUI_ROWS_COLUMNS_H
+
+/* The two tables, servers and tasks: what columns there are, which of them fit, and in which order
+ * their rows are. */
+
+#include "look.h"
+#include "tui/model/model.h"
+#include "tui/rows/cells.h"
+
+#define TOP_COLUMNS_MAX 24
+
+struct top_plan {
+	enum top_table table;
+	bool ascii;
+	bool servers; /* there are some, not only VMs without */
+	int gap;
+	int sorted; /* the column to mark, from 1; 0: none */
+	bool invert;
+	struct {
+		size_t column;
+		int x, width;
+	} columns[TOP_COLUMNS_MAX];
+	size_t n;
+};
+
+/** top_table_columns - how many columns a table has */
+size_t top_table_columns(enum top_table table);
+
+/** top_column_head - what is above column @i; "" where there is no such column */
+const char *top_column_head(enum top_table table, size_t i);
+
+/** top_column_words - what column @i is, in words */
+const char *top_column_words(enum top_table table, size_t i);
+
+/**
+ * top_order_make - the rows that the filter leaves, sorted
+ * @out: room for all rows of the table
+ *
+ * Return: how many there are.
+ */
+size_t top_order_make(const struct top_view *view, const struct top_look *look,
+	enum top_table table, size_t *out);
+
+/** top_row_name - what row @i of a table is called; into @out, of TOP_TEXT bytes; returns @out */
+const char *top_row_name(const struct top_view *view, enum top_table table, size_t i, char *out);
+
+/**
+ * top_plans_make - choose the columns of both tables for @width: first narrower ones, then fewer
+ * @plans: TOP_TABLES of them
+ */
+void top_plans_make(const struct top_view *view, const struct top_look *look, int width,
+	struct top_plan *plans);
+
+/** top_plan_head - put the head of the table at (@x, @y) */
+void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y, int x);
+
+/** top_plan_row - put row @index of the table at (@x, @y) */
+void top_plan_row(const struct top_plan *plan, const struct top_view *view, size_t index,
+	struct top_screen *screen, int y, int x);
+
+#endif

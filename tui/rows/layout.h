@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_ROWS_LAYOUT_H
+#define VMRT_TUI_ROWS_LAYOUT_H
+
+/* From a view to a screen; a pure function. */
+
+#include "look.h"
+#include "tui/model/model.h"
+#include "tui/rows/cells.h"
+
+#define TOP_WIDTH_MIN 40
+#define TOP_HEIGHT_MIN 8
+
+/** top_layout - fill in @screen, @width x @height; any size is fine */
+void top_layout(const struct top_view *view, const struct top_look *look, int width, int height,
+	struct top_screen *screen);
+
+/** top_status_text - loss, clock, steal, events in words, the most important first, @room bytes */
+void top_status_text(const struct top_view *view, bool ascii, char *buf, size_t room);
+
+/** top_loss_text - what was lost, in words */
+void top_loss_text(const struct top_view *view, char *buf, size_t room);
+
+#endif

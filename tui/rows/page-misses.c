@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* The list of misses, and the sheet that tells where the time of one of them went. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lanes.h"
+#include "pages.h"
+#include "text.h"
+
+#define GUTTER 2
+#define STRIP_MAX 160
+#define THREADS_SHOWN 8
+
+enum { SORT_TIME, SORT_LATENESS, SORT_TASK, SORTS };
+
+const char *top_thread_text(
+	const struct top_view *view, uint32_t thread, uint32_t machine, char *out)
+{
+	const struct top_thread *t = thread < view->n_threads ? &view->threads[thread] : NULL;
+	const char *name = "";
+
+	out[0] = '\0';
+	if (!t || !t->comm[0])
+		return out;
+	if (t->machine != machine && t->machine < view->n_machines)
+		name = view->machines[t->machine].name;
+	snprintf(out, TOP_TEXT, "%s%s%.16s/%d", name, name[0] ? ":" : "", t->comm, t->tid);
+	for (char *p = out; *p; p++)
+		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
+			*p = '?';
+	return out;
+}
+
+/* The thread that ran most in the part that is the cause. */
+static uint32_t culprit(const struct top_miss *miss)
+{
+	for (size_t i = 0; i < miss->n_blamed; i++)
+		if ((int)miss->blamed[i].part == miss->job.cause)
+			return miss->blamed[i].thread;
+	return VMRT_NONE;
+}
+
+/* Without its machine: the cause tells whether it is one of the host. */
+static const char *culprit_text(const struct top_view *view, const struct top_miss *miss, char *out)
+{
+	uint32_t thread = culprit(miss);
+
+	return top_thread_text(
+		view, thread, thread < view->n_threads ? view->threads[thread].machine : 0, out);
+}
+
+static const struct top_task_row *task_of(const struct top_view *view, const struct top_miss *miss)
+{
+	return miss->job.task < view->n_tasks ? &view->tasks[miss->job.task] : NULL;
+}
+
+static const char *cause_words(const struct top_miss *miss)
+{
+	return miss->job.cause < 0 ? "unknown" : vmrt_blame_name((enum vmrt_blame)miss->job.cause);
+}
+
+struct sorting {
+	const struct top_view *view;
+	int by;
+	bool invert;
+};
+
+static int compare(const void *a, const void *b, void *ctx)
+{
+	const struct sorting *s = ctx;
+	const struct top_miss *x = &s->view->misses[*(const size_t *)a],
+			      *y = &s->view->misses[*(const size_t *)b];
+	int order = 0;
+
+	if (s->by == SORT_LATENESS)
+		order = (x->job.tardiness_ns < y->job.tardiness_ns) -
+			(x->job.tardiness_ns > y->job.tardiness_ns);
+	else if (s->by == SORT_TASK)
+		order = (x->job.task > y->job.task) - (x->job.task < y->job.task);
+	if (!order) /* the newest first */
+		order = (x->number < y->number) - (x->number > y->number);
+	return s->invert ? -order : order;
+}
+
+size_t top_misses_order(const struct top_view *view, const struct top_look *look, size_t *out)
+{
+	struct sorting s = {view, look->misses_sort % SORTS, look->misses_invert};
+	size_t n = 0;
+
+	for (size_t i = 0; i < view->n_misses; i++) {
+		const struct top_task_row *t = task_of(view, &view->misses[i]);
+		char name[VMRT_NAME_MAX + VMRT_COMM_MAX + 32];
+
+		if (!t)
+			continue;
+		snprintf(name, sizeof(name), "%s/%s %s", t->machine, t->name,
+			cause_words(&view->misses[i]));
+		if (!look->filter[0] || strcasestr(name, look->filter))
+			out[n++] = i;
+	}
+	qsort_r(out, n, sizeof(*out), compare, &s);
+	return n;
+}
+
+static void put_head(const struct top_area *area, int y, int name, int by)
+{
+	static const char *const marks[] = {"TIMEv", "TIME", "TIME"};
+	int sort = area->look->misses_sort % SORTS, x = GUTTER;
+	struct top_screen *screen = area->screen;
+
+	top_put(screen, y, x, 9, true, TOP_HEAD, marks[sort]);
+	top_put(screen, y, x + 12, name, false, TOP_HEAD, sort == SORT_TASK ? "TASK^" : "TASK");
+	x += 12 + name;
+	top_put(screen, y, x + 1, 6, true, TOP_HEAD, "JOB");
+	top_put(screen, y, x + 8, 8, true, TOP_HEAD,
+		sort == SORT_LATENESS ? "LATEv ms" : "LATE ms");
+	top_put(screen, y, x + 17, 8, true, TOP_HEAD, "RESP ms");
+	top_put(screen, y, x + 27, 13, false, TOP_HEAD, "CAUSE");
+	if (by > 2)
+		top_put(screen, y, x + 41, by, false, TOP_HEAD, "BY");
+}
+
+static void put_miss(
+	const struct top_area *area, const struct top_miss *miss, int y, int name, int by)
+{
+	const struct top_task_row *t = task_of(area->view, miss);
+	struct top_screen *screen = area->screen;
+	char text[TOP_TEXT], full[VMRT_NAME_MAX + VMRT_COMM_MAX + 1], time[VMRT_UNITS_TEXT];
+	int x = GUTTER;
+
+	top_put(screen, y, x, 9, true, TOP_PLAIN,
+		top_text_time(time, top_since(area->view, miss->job.deadline_ns), 3));
+	if (miss->number > area->view->seen_misses)
+		top_put(screen, y, x + 10, 1, false, TOP_MISS, "*");
+	snprintf(full, sizeof(full), "%s/%s", t->machine, t->name);
+	top_text_name(text, (int)strlen(full) > name ? t->name : full, name);
+	top_put(screen, y, x + 12, name, false, TOP_PLAIN, text);
+	x += 12 + name;
+	snprintf(text, sizeof(text), "%" PRId64, miss->job.k);
+	top_put(screen, y, x + 1, 6, true, TOP_PLAIN, text);
+	if (miss->job.outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
+		snprintf(text, sizeof(text), "no end");
+	else
+		top_text_ms(text, miss->job.tardiness_ns, 8);
+	top_put(screen, y, x + 8, 8, true, TOP_MISS, text);
+	top_text_ms(text, miss->job.response_ns, 8);
+	top_put(screen, y, x + 17, 8, true, TOP_PLAIN, text);
+	snprintf(text, sizeof(text), "%s%s", cause_words(miss), miss->job.excused ? " e" : "");
+	top_put(screen, y, x + 27, 13, false, TOP_PLAIN, text);
+	if (by > 2)
+		top_put(screen, y, x + 41, by, false, TOP_PLAIN,
+			culprit_text(area->view, miss, text));
+}
+
+void top_page_misses(const struct top_area *area)
+{
+	size_t *order = calloc(area->view->n_misses + 1, sizeof(*order)), n;
+	int cursor = area->look->cursor[TOP_PAGE_MISSES], shown = area->height - 1, first, name, by;
+
+	if (!order) {
+		area->screen->failed = true;
+		return;
+	}
+	n = top_misses_order(area->view, area->look, order);
+	name = area->screen->width - GUTTER - 12 - 40;
+	name = name > 36 ? 24 : name > 20 ? 14 : name < 8 ? 8 : name;
+	by = area->screen->width - GUTTER - 12 - name - 41;
+	if (cursor >= (int)n)
+		cursor = (int)n - 1;
+	first = top_list_window(cursor, (int)n, shown);
+	if (n)
+		put_head(area, area->y, name, by);
+	for (int i = 0; i < shown && first + i < (int)n; i++) {
+		if (first + i == cursor)
+			top_gutter(area->screen, area->y + 1 + i);
+		put_miss(area, &area->view->misses[order[first + i]], area->y + 1 + i, name, by);
+	}
+	if (!n)
+		top_say(area->screen, area->y, 0, TOP_PLAIN, "%s",
+			area->view->n_misses ? "No miss fits the filter."
+					     : "No job has missed its deadline.");
+	area->screen->rows = (int)n;
+	area->screen->page_rows = shown;
+	if (cursor >= 0) {
+		area->screen->kind = TOP_A_MISS;
+		area->screen->index = order[cursor];
+	}
+	free(order);
+}
+
+/* ---- one miss ---- */
+
+/* From arrival to end as one line: the task runs, its vCPU runs something else, it does not run. */
+static int put_strip(const struct top_area *area, const struct top_miss *miss, int y)
+{
+	struct top_lane lane = {.kind = TOP_LANE_TASK, .server = SIZE_MAX, .task = miss->job.task};
+	struct top_lane_cell cells[STRIP_MAX];
+	int64_t from = miss->job.arrival_ns, to = miss->job.end_ns, known;
+	int width = area->screen->width - 2;
+	char text[TOP_TEXT] = "";
+	bool passed = false;
+
+	known = top_lane_known_from(area->view);
+	if (from == VMRT_UNKNOWN || to == VMRT_UNKNOWN || to <= from ||
+		(known != VMRT_UNKNOWN && from < known))
+		return y;
+	if (width > STRIP_MAX)
+		width = STRIP_MAX;
+	top_lane_fill(area->view, &lane, from, to, cells, (size_t)width);
+	for (int i = 0; i < width; i++) {
+		int64_t at = from + (int64_t)((double)(to - from) * (i + 1) / width);
+		const struct top_lane_cell *c = &cells[i];
+
+		if (!passed && miss->job.deadline_ns != VMRT_UNKNOWN &&
+			at > miss->job.deadline_ns) {
+			passed = true;
+			strcat(text, "|");
+			continue;
+		}
+		strcat(text, c->run_ns && c->run_ns >= c->soft_ns ? "#"
+			     : c->soft_ns			  ? "="
+			     : c->wait_ns			  ? "-"
+								  : ".");
+	}
+	top_put(area->screen, y, 0, width, false, TOP_PLAIN, text);
+	top_say(area->screen, y + 1, 0, TOP_DIM,
+		"# runs  = its vCPU does not  - others run  . sleeps  | deadline");
+	return y + 3;
+}
+
+static int put_threads(const struct top_area *area, const struct top_miss *miss, int y, int end)
+{
+	const struct top_task_row *t = task_of(area->view, miss);
+	uint32_t machine = t->machine_index == VMRT_NONE ? 0 : t->machine_index;
+
+	if (!miss->n_blamed || y + 1 >= end)
+		return y;
+	top_say(area->screen, y++, 0, TOP_HEAD, "WHO RAN WHILE IT WAITED");
+	for (size_t i = 0; i < miss->n_blamed && i < THREADS_SHOWN && y < end; i++, y++) {
+		char text[TOP_TEXT], ms[TOP_TEXT];
+
+		top_thread_text(area->view, miss->blamed[i].thread, machine, text);
+		top_text_ms(ms, miss->blamed[i].ns, 11);
+		top_put(area->screen, y, 0, 14, false, TOP_PLAIN,
+			vmrt_blame_name(miss->blamed[i].part));
+		top_put(area->screen, y, 14, 11, true, TOP_PLAIN, ms);
+		top_put(area->screen, y, 26, 2, false, TOP_DIM, "ms");
+		top_put(area->screen, y, 30, 40, false, TOP_PLAIN, text[0] ? text : "?");
+	}
+	return y + 1;
+}
+
+void top_sheet_split(const struct top_area *area)
+{
+	const struct top_view *view = area->view;
+	const struct top_miss *miss = NULL;
+	const struct top_task_row *t;
+	int y = area->y, end = area->y + area->height;
+	char resp[TOP_TEXT], late[TOP_TEXT], exec[TOP_TEXT], at[VMRT_UNITS_TEXT];
+
+	for (size_t i = 0; i < view->n_misses; i++)
+		if (view->misses[i].number == area->look->miss)
+			miss = &view->misses[i];
+	if (!miss || !(t = task_of(view, miss))) {
+		top_say(area->screen, y, 0, TOP_PLAIN,
+			"This miss is too long ago: it is forgotten.");
+		return;
+	}
+	area->screen->kind = TOP_A_MISS;
+	area->screen->index = (size_t)(miss - view->misses);
+	top_text_ms(resp, miss->job.response_ns, 11);
+	top_text_ms(late, miss->job.tardiness_ns, 11);
+	top_text_ms(exec, miss->job.exec_ns, 11);
+	top_say(area->screen, y++, 0, TOP_TITLE, "%s/%s job %" PRId64 ", arrived at %s", t->machine,
+		t->name, miss->job.k, top_text_time(at, top_since(view, miss->job.arrival_ns), 6));
+	top_say(area->screen, y++, 0, TOP_PLAIN,
+		"response %s ms, %s ms late, executed %s ms; preempted %d, migrated %d", resp, late,
+		exec, miss->job.preemptions, miss->job.migrations);
+	top_say(area->screen, y++, 0, TOP_MISS, "cause: %s%s", cause_words(miss),
+		miss->job.excused ? " (excused: docs/metrics.md)" : "");
+	if (miss->unsure_ns > 0)
+		top_say(area->screen, y++, 0, TOP_DIM,
+			"its parts are exact to %s, for the clock of its guest has an error",
+			vmrt_format_duration(miss->unsure_ns, late));
+	y++;
+	y = put_strip(area, miss, y);
+	if (y < end)
+		top_say(area->screen, y++, 0, TOP_HEAD, "WHERE ITS TIME WENT");
+	y = top_blame_bars(area, y, end, miss->job.blame_ns, miss->job.response_ns) + 1;
+	put_threads(area, miss, y, end);
+}

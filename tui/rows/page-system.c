@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+/* The page of the system: machines and their losses, VMs, and what vmrt-top itself needs. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "pages.h"
+#include "text.h"
+
+struct field {
+	const char *head;
+	int width;
+	int drop; /* the highest number is left out first; 0: never */
+};
+
+static const struct field fields[] = {
+	{"MACHINE", 14, 0},
+	{"CPUS", 4, 6},
+	{"EVENTS", 9, 3},
+	{"EVENTS/s", 8, 0},
+	{"LOST", 6, 0},
+	{"INFERRED", 8, 2},
+	{"REORDERED", 9, 5},
+	{"CLOCK us", 9, 0},
+	{"IN vCPU %", 9, 1},
+	{"STEAL ms", 8, 4},
+};
+
+#define N_FIELDS ((int)(sizeof(fields) / sizeof(fields[0])))
+
+/* Leaves out fields until they fit. */
+static unsigned choose(int width)
+{
+	unsigned out = 0;
+
+	for (;;) {
+		int sum = 0, worst = -1;
+
+		for (int i = 0; i < N_FIELDS; i++) {
+			if (out >> i & 1)
+				continue;
+			sum += fields[i].width + 2;
+			if (fields[i].drop && (worst < 0 || fields[i].drop > fields[worst].drop))
+				worst = i;
+		}
+		if (sum - 2 <= width || worst < 0)
+			return out;
+		out |= 1u << worst;
+	}
+}
+
+static enum top_attr put_value(const struct top_machine_row *m, int field, char *text)
+{
+	switch (field) {
+	case 0:
+		top_text_name(text, m->name, fields[0].width);
+		return TOP_PLAIN;
+	case 1:
+		snprintf(text, TOP_TEXT, "%u", m->cpus);
+		return TOP_PLAIN;
+	case 2:
+		top_text_count(text, m->stats.events, fields[2].width);
+		return TOP_PLAIN;
+	case 3:
+		if (isnan(m->events_per_s))
+			snprintf(text, TOP_TEXT, "-");
+		else
+			top_text_count(text, (uint64_t)m->events_per_s, fields[3].width);
+		return TOP_PLAIN;
+	case 4:
+		top_text_count(text, m->stats.lost, fields[4].width);
+		return m->stats.lost ? TOP_LOSS : TOP_PLAIN;
+	case 5:
+		top_text_count(text, m->stats.broken_chains, fields[5].width);
+		return TOP_PLAIN;
+	case 6:
+		top_text_count(text, m->stats.out_of_order, fields[6].width);
+		return TOP_PLAIN;
+	case 7:
+		if (!m->guest)
+			snprintf(text, TOP_TEXT, "own");
+		else if (m->clock_error_ns == VMRT_UNKNOWN)
+			snprintf(text, TOP_TEXT, "?");
+		else
+			snprintf(text, TOP_TEXT, "%.1f", (double)m->clock_error_ns / 1e3);
+		return TOP_PLAIN;
+	case 8: {
+		uint64_t all = m->stats.inside + m->stats.outside;
+
+		top_text_percent(
+			text, m->guest && all ? (double)m->stats.inside / (double)all : NAN);
+		return TOP_PLAIN;
+	}
+	default:
+		top_text_ms(text, m->steal_ns, fields[9].width);
+		return TOP_PLAIN;
+	}
+}
+
+static void put_machine(
+	const struct top_area *area, const struct top_machine_row *m, unsigned out, int y)
+{
+	int x = 0;
+
+	for (int i = 0; i < N_FIELDS; i++) {
+		char text[TOP_TEXT];
+		enum top_attr attr = m ? put_value(m, i, text) : TOP_HEAD;
+
+		if (out >> i & 1)
+			continue;
+		top_put(area->screen, y, x, fields[i].width, i > 0, attr,
+			m ? text : fields[i].head);
+		x += fields[i].width + 2;
+	}
+}
+
+static void size_text(char *out, int64_t bytes)
+{
+	if (bytes == VMRT_UNKNOWN)
+		snprintf(out, TOP_TEXT, "-");
+	else
+		snprintf(out, TOP_TEXT, "%.1f MiB", (double)bytes / (1 << 20));
+}
+
+static int put_vms(const struct top_area *area, int y, int end)
+{
+	const struct top_view *view = area->view;
+
+	if (!view->n_vms || y + 1 >= end)
+		return y;
+	top_put(area->screen, y, 0, 14, false, TOP_HEAD, "VM");
+	top_put(area->screen, y, 16, 9, false, TOP_HEAD, "GUEST");
+	top_say(area->screen, y++, 27, TOP_HEAD, "vCPU THREADS");
+	for (size_t i = 0; i < view->n_vms && y < end; i++, y++) {
+		const struct top_vm_row *vm = &view->vms[i];
+		char text[TOP_TEXT];
+		int x = 27;
+
+		top_text_name(text, vm->name, 14);
+		top_put(area->screen, y, 0, 14, false, TOP_PLAIN, text);
+		top_put(area->screen, y, 16, 9, false, vm->recorded ? TOP_PLAIN : TOP_DIM,
+			vm->recorded ? "seen" : "not seen");
+		for (size_t k = 0; k < vm->n_vcpus && k < 16; k++)
+			x = top_say(area->screen, y, x, TOP_PLAIN, "%s%d:%d", k ? " " : "",
+				vm->vcpus[k].vcpu, vm->vcpus[k].tid);
+	}
+	return y + 1;
+}
+
+static int put_self(const struct top_area *area, int y, int end)
+{
+	const struct top_look *look = area->look;
+	char cpu[TOP_TEXT], size[TOP_TEXT], fill[TOP_TEXT];
+	int x = 0;
+
+	if (y >= end)
+		return y;
+	top_text_percent(cpu, look->own_cpu);
+	size_text(size, look->own_size);
+	x = top_say(
+		area->screen, y, x, TOP_PLAIN, "vmrt-top itself: %s %% of a CPU, %s", cpu, size);
+	if (look->buffer_size > 0) {
+		top_text_percent(fill, (double)look->buffer_fill / (double)look->buffer_size);
+		top_say(area->screen, y, x, TOP_PLAIN, "; fullest trace buffer %s %%", fill);
+	}
+	return y + 2;
+}
+
+void top_page_system(const struct top_area *area)
+{
+	static const char *const words[] = {
+		"LOST events make the jobs and periods that they overlap unknown.",
+		"INFERRED: switches that were not recorded but must have been.",
+		"REORDERED: events whose time was before that of the one before them.",
+		"CLOCK us: bound of the error between the guest's clock and the host's.",
+		"IN vCPU %: guest events in whose time its vCPU thread really ran.",
+		"STEAL ms: time in which the host itself was seen not to run.",
+	};
+	const struct top_view *view = area->view;
+	unsigned out = choose(area->screen->width);
+	int y = area->y, end = area->y + area->height;
+
+	put_machine(area, NULL, out, y++);
+	for (size_t i = 0; i < view->n_machines && y < end; i++)
+		put_machine(area, &view->machines[i], out, y++);
+	y = put_vms(area, y + 1, end);
+	y = put_self(area, y, end);
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && y < end; i++)
+		top_say(area->screen, y++, 0, TOP_DIM, "%s", words[i]);
+}

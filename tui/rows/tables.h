@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_ROWS_TABLES_H
+#define VMRT_TUI_ROWS_TABLES_H
+
+/* What a view holds, for programs: CSV of a snapshot, and JSON. Names are those of the report. */
+
+#include <stdio.h>
+
+#include "look.h"
+#include "tui/model/model.h"
+
+/** top_tables_csv - the tables of the page that is shown, as CSV; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status top_tables_csv(
+	const struct top_view *view, const struct top_look *look, FILE *out);
+
+/** top_tables_json - the view as one JSON object on one line; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status top_tables_json(
+	const struct top_view *view, const struct top_look *look, FILE *out);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_ROWS_TEXT_H
+#define VMRT_TUI_ROWS_TEXT_H
+
+/* Numbers, names and bars as text of a given width. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <vmrt/units.h>
+
+#include "cells.h"
+
+/** top_text_ms - milliseconds with as many decimals as fit @width, two at most; "-" if unknown */
+void top_text_ms(char *out, int64_t ns, int width);
+
+/** top_text_count - a count; "12.3k" where it does not fit, never more than there are */
+void top_text_count(char *out, uint64_t n, int width);
+
+/** top_text_percent - of a fraction; "-" of NaN; neither none nor all unless it really is */
+void top_text_percent(char *out, double ratio);
+
+/** top_text_name - a name that does not fit shows that it does not; nothing that a terminal obeys
+ */
+void top_text_name(char *out, const char *name, int width);
+
+/** top_text_time - a time such as 1:02:03.4 with @decimals digits; "-" if unknown; returns @out */
+const char *top_text_time(char *out, int64_t ns, int decimals);
+
+/** top_text_bar - @part of 1 as a bar of @width columns; @full, @rest: its characters */
+void top_text_bar(char *out, double part, int width, const char *full, const char *rest);
+
+/** top_text_level - one character as high as @part of 1; " " of nothing */
+const char *top_text_level(double part, bool ascii);
+
+/** top_text_spark - the last values as levels of @most, one column each; '?' where unknown */
+void top_text_spark(char *out, const int64_t *values, size_t n, int64_t most, bool ascii);
+
+#endif

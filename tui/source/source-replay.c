@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* A recording as a source: its events as fast as they were, or faster. */
+#include "source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <vmrt/recording.h>
+
+#define CHECK_EVERY 1024 /* events between two looks at the clock */
+
+struct replay {
+	struct top_source base;
+	struct vmrt_recording_options options;
+	struct vmrt_recording *rec;
+	struct vmrt_engine_config config;
+	/* the next event */
+	uint32_t machine;
+	const struct vmrt_event *event;
+	int64_t host_ns, error_ns;
+	bool have, finished;
+	uint64_t counted; /* losses that the recorder counted */
+};
+
+static void fetch(struct replay *r)
+{
+	r->have = vmrt_recording_next(r->rec, &r->machine, &r->event, &r->host_ns, &r->error_ns);
+}
+
+static void replay_config(struct top_source *source, struct vmrt_engine_config *config)
+{
+	*config = ((struct replay *)source)->config;
+}
+
+/* Before the next event is pushed: which CPUs have no more to come? */
+static void clip(struct replay *r, struct vmrt_engine *engine)
+{
+	uint32_t machine;
+	unsigned cpu;
+
+	while (vmrt_recording_ended(r->rec, &machine, &cpu))
+		vmrt_engine_clip(engine, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
+}
+
+static enum top_fed finish(struct replay *r, struct vmrt_engine *engine, struct vmrt_error *err)
+{
+	clip(r, engine);
+	if (!r->finished && vmrt_engine_finish(engine, r->config.end_ns) != VMRT_OK) {
+		vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		return TOP_FED_ERROR;
+	}
+	r->finished = true;
+	if (r->base.end_ns != VMRT_UNKNOWN && r->base.now_ns < r->base.end_ns)
+		r->base.now_ns = r->base.end_ns;
+	r->base.end_ns = r->base.now_ns;
+	return TOP_FED_END;
+}
+
+static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *engine,
+	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
+{
+	struct replay *r = (struct replay *)source;
+
+	for (unsigned n = 0; r->have && r->host_ns <= until_ns; n++) {
+		if (n % CHECK_EVERY == CHECK_EVERY - 1 && vmrt_now_ns() >= deadline_ns)
+			return TOP_FED_PART;
+		clip(r, engine);
+		if (vmrt_engine_push(engine, r->machine, r->event, r->host_ns, r->error_ns) !=
+			VMRT_OK) {
+			vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+			return TOP_FED_ERROR;
+		}
+		if (r->host_ns > source->now_ns)
+			source->now_ns = r->host_ns;
+		fetch(r);
+	}
+	if (!r->have)
+		return finish(r, engine, err);
+	if (until_ns > source->now_ns)
+		source->now_ns = until_ns;
+	vmrt_engine_advance(engine, source->now_ns);
+	return TOP_FED_ALL;
+}
+
+static enum vmrt_status replay_rewind(struct top_source *source, struct vmrt_error *err)
+{
+	struct replay *r = (struct replay *)source;
+	enum vmrt_status status = vmrt_recording_rewind(r->rec, err);
+
+	if (status != VMRT_OK)
+		return status;
+	r->finished = false;
+	fetch(r);
+	r->base.now_ns = r->base.start_ns;
+	return VMRT_OK;
+}
+
+static void find_fullest(struct replay *r, struct top_source_state *state)
+{
+	const struct vmrt_manifest *m = vmrt_recording_manifest(r->rec);
+
+	for (size_t i = 0; m && i < m->n_buffers; i++) {
+		const struct vmrt_manifest_buffer *b = &m->buffers[i];
+
+		if (state->buffer_size != VMRT_UNKNOWN && (int64_t)b->fill <= state->buffer_fill)
+			continue;
+		state->buffer_fill = (int64_t)b->fill;
+		state->buffer_size = (int64_t)b->size;
+	}
+}
+
+static void replay_state(struct top_source *source, struct top_source_state *state)
+{
+	struct replay *r = (struct replay *)source;
+
+	*state =
+		(struct top_source_state){.buffer_fill = VMRT_UNKNOWN, .buffer_size = VMRT_UNKNOWN};
+	for (size_t i = 0; i < r->config.n_machines && !state->note[0]; i++) {
+		struct vmrt_recorded_machine m;
+
+		vmrt_recording_machine(r->rec, i, &m);
+		if (m.note && m.note[0])
+			snprintf(state->note, sizeof(state->note), "%s: %s", m.name, m.note);
+	}
+	if (!state->note[0] && r->counted)
+		snprintf(state->note, sizeof(state->note),
+			"L the recorder counted %" PRIu64 " lost events", r->counted);
+	find_fullest(r, state);
+}
+
+/* The recording is opened once more: where the replay is does not change. */
+static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns, int64_t to_ns,
+	top_event_fn *take, void *ctx, struct vmrt_error *err)
+{
+	struct replay *r = (struct replay *)source;
+	struct vmrt_recording *rec;
+	const struct vmrt_event *event;
+	int64_t host_ns, error_ns;
+	uint32_t machine;
+	enum vmrt_status status = vmrt_recording_open(&r->options, &rec, err);
+
+	if (status != VMRT_OK)
+		return status;
+	while (vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns)) {
+		struct vmrt_recorded_machine m;
+
+		if (host_ns > to_ns)
+			break;
+		if (host_ns < from_ns)
+			continue;
+		vmrt_recording_machine(rec, machine, &m);
+		if (!take(ctx, m.name, event, host_ns))
+			break;
+	}
+	vmrt_recording_close(rec);
+	return VMRT_OK;
+}
+
+static void replay_close(struct top_source *source)
+{
+	struct replay *r = (struct replay *)source;
+
+	vmrt_recording_close(r->rec);
+	free(r);
+}
+
+static void count_losses(struct replay *r)
+{
+	for (size_t i = 0; i < r->config.n_machines; i++) {
+		struct vmrt_recorded_machine m;
+
+		vmrt_recording_machine(r->rec, i, &m);
+		for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
+			struct vmrt_dat_cpustat stat = vmrt_dat_cpustat(m.dat, cpu);
+
+			r->counted += stat.overrun + stat.commit_overrun + stat.dropped;
+		}
+	}
+}
+
+static void set_title(struct replay *r, const char *run)
+{
+	size_t len = strlen(run), from;
+
+	while (len > 1 && run[len - 1] == '/')
+		len--;
+	for (from = len; from && run[from - 1] != '/'; from--)
+		;
+	snprintf(r->base.title, sizeof(r->base.title), "%.*s", (int)(len - from), run + from);
+	for (char *p = r->base.title; *p; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+}
+
+enum vmrt_status top_replay_open(
+	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
+{
+	static const struct top_source_ops ops = {
+		.config = replay_config,
+		.feed = replay_feed,
+		.rewind = replay_rewind,
+		.state = replay_state,
+		.events = replay_events,
+		.close = replay_close,
+	};
+	struct replay *r = calloc(1, sizeof(*r));
+	enum vmrt_status status;
+
+	if (!r)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	r->base.ops = &ops;
+	r->base.vm = options->vm;
+	r->options = (struct vmrt_recording_options){
+		.run = options->run, .experiment = options->experiment};
+	status = vmrt_recording_open(&r->options, &r->rec, err);
+	if (status != VMRT_OK) {
+		free(r);
+		return status;
+	}
+	vmrt_recording_config(r->rec, &r->config);
+	set_title(r, options->run);
+	count_losses(r);
+	fetch(r);
+	if (!r->have) {
+		replay_close(&r->base);
+		return vmrt_fail(err, VMRT_EFORMAT, "%s: the recording is empty: it holds no event",
+			options->run);
+	}
+	r->base.start_ns = r->host_ns;
+	if (r->config.start_ns != VMRT_UNKNOWN && r->config.start_ns < r->host_ns)
+		r->base.start_ns = r->config.start_ns;
+	r->base.now_ns = r->base.start_ns;
+	r->base.end_ns = r->config.end_ns;
+	*out = &r->base;
+	return VMRT_OK;
+}
