@@ -124,6 +124,8 @@ static const struct vmrt_option option_table[] = {
 		.standard = "with RUN, those it was recorded with",
 		VMRT_TEXT(OF, source.experiment)},
 	{"vm", 0, "NAME", "only this VM", VMRT_TEXT(OF, source.vm)},
+	{"output", 'o', "RUN", "live: record into this run folder at the same time",
+		VMRT_TEXT(OF, source.output)},
 	VMRT_OPTION_OWNER,
 	{"delay", 'd', "TIME", "between two updates; 1s unless configured otherwise",
 		VMRT_TIME(OF, delay_ns, TOP_DELAY_MIN, TOP_DELAY_MAX), .sample = "500ms"},
@@ -172,6 +174,8 @@ static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct top_options *o = opts;
 
+	if (o->source.output && o->source.run)
+		return vmrt_usage(state, "--output records what is live: leave out RUN");
 	if (o->script && !o->source.run)
 		return vmrt_usage(state, "--script needs a RUN to replay");
 	if ((o->alarm_run || o->alarm_save) && !o->n_alarms)

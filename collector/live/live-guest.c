@@ -154,6 +154,42 @@ void live_guest_start(struct live_guest *g)
 		g->recorded = true;
 }
 
+bool live_guest_poll(struct live_guest *g, int64_t now_ns)
+{
+	enum vmrt_guest_state want = g->starting ? VMRT_GUEST_STARTED : VMRT_GUEST_READY, state;
+	struct vmrt_error err;
+
+	if (!g->session || g->recorded)
+		return false;
+	if (!g->asked_ns)
+		g->asked_ns = now_ns;
+	state = vmrt_guest_wait(g->session, want, 0, -1);
+	if (state == VMRT_GUEST_FAILED) {
+		give_up(g);
+		return false;
+	}
+	if (state < want) {
+		snprintf(g->note, sizeof(g->note),
+			"%s: waiting for its agent for %lld s, only the host's side is seen",
+			g->name, (long long)((now_ns - g->asked_ns) / VMRT_NS_PER_S));
+		return false;
+	}
+	g->note[0] = '\0';
+	if (g->starting) {
+		g->recorded = true;
+		return true;
+	}
+	if (make_stream(g, &err) != VMRT_OK) {
+		note(g, err.text);
+		vmrt_guest_close(g->session);
+		g->session = NULL;
+		return false;
+	}
+	vmrt_guest_start(g->session);
+	g->starting = true;
+	return false;
+}
+
 /* Keeps the quickest ping of each second; true if there is a new one. */
 static bool keep_pings(struct live_guest *g)
 {

@@ -19,6 +19,8 @@ struct live_guest {
 	char name[VMRT_NAME_MAX];
 	struct vmrt_guest *session; /* NULL: none */
 	bool recorded;		    /* it got as far as to record */
+	bool starting;		    /* it was told to record, and has not said yet that it does */
+	int64_t asked_ns;	    /* since when its agent is waited for */
 	struct vmrt_formats *formats;
 	struct vmrt_stream *stream;
 	uint32_t page_size;
@@ -53,6 +55,10 @@ void live_guest_ready(struct live_guest *g);
 
 /** live_guest_start - have it record */
 void live_guest_start(struct live_guest *g);
+
+/** live_guest_poll - get on with connecting and starting as far as that goes without waiting; true
+ * if it has just begun to record */
+bool live_guest_poll(struct live_guest *g, int64_t now_ns);
 
 /** live_guest_collect - push what has come into the stream, fit the clock again */
 enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct vmrt_error *err);

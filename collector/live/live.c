@@ -22,6 +22,7 @@
 #define HOST_SLACK_NS (1 * VMRT_NS_PER_MS)
 /* The map of a clock moves a little when it is fitted again; events older than this came too late.
  */
+#define LAG_NS (500 * VMRT_NS_PER_MS) /* a guest that is behind by more is named */
 #define LATE_NS (5 * VMRT_NS_PER_MS)
 
 struct vmrt_live {
@@ -38,6 +39,7 @@ struct vmrt_live {
 	size_t n_machines;
 	struct live_guest **guest_of; /* by machine */
 	struct vmrt_engine_vm *engine_vms;
+	bool joined; /* a guest records that is not among the machines yet */
 	int64_t host_upto_ns, upto_ns, given_ns;
 	struct vmrt_event event;
 	char note[256], host_note[192];
@@ -143,7 +145,7 @@ static void open_guests(struct vmrt_live *live)
 	for (size_t i = 0; i < live->n_vms; i++)
 		live_guest_open(&live->guests[i], &live->vms[i], live->options.port, buffer,
 			has_own ? &own : NULL);
-	for (size_t i = 0; i < live->n_vms; i++)
+	for (size_t i = 0; i < live->n_vms && !live->options.at_once; i++)
 		live_guest_ready(&live->guests[i]);
 }
 
@@ -187,7 +189,7 @@ static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 	open_guests(live);
 	/* the host first: what a guest's CPU did is explained by what its vCPU thread did */
 	status = vmrt_tracer_on(live->tracer, err);
-	for (size_t i = 0; i < live->n_vms && status == VMRT_OK; i++)
+	for (size_t i = 0; i < live->n_vms && status == VMRT_OK && !live->options.at_once; i++)
 		live_guest_start(&live->guests[i]);
 	if (status == VMRT_OK && vmrt_stop_requested())
 		status = vmrt_fail(err, VMRT_EINTR, "interrupted");
@@ -216,8 +218,16 @@ enum vmrt_status vmrt_live_open(
 	return VMRT_OK;
 }
 
+bool vmrt_live_joined(const struct vmrt_live *live)
+{
+	return live->joined;
+}
+
 void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
 {
+	if (live->joined)
+		name_machines(live);
+	live->joined = false;
 	*config = (struct vmrt_engine_config){
 		.live = true,
 		.experiment = live->options.experiment,
@@ -287,6 +297,10 @@ static void find_note(struct vmrt_live *live)
 
 		if (g->note[0])
 			snprintf(live->note, sizeof(live->note), "%s", g->note);
+		else if (g->recorded && !g->silent && g->upto_ns != VMRT_UNKNOWN &&
+			 live->host_upto_ns - g->upto_ns > LAG_NS)
+			snprintf(live->note, sizeof(live->note),
+				"%s: waiting for its events, it is slow", g->name);
 		else if (g->silent)
 			snprintf(live->note, sizeof(live->note),
 				"%s: nothing heard for %" PRId64 " s, only the host's side is seen",
@@ -299,6 +313,8 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
 	enum vmrt_status status = collect_host(live, err);
 	int64_t now = vmrt_now_ns();
 
+	for (size_t i = 0; live->options.at_once && i < live->n_vms; i++)
+		live->joined |= live_guest_poll(&live->guests[i], now);
 	for (size_t i = 1; i < live->n_machines && status == VMRT_OK; i++) {
 		struct live_guest *g = live->guest_of[i];
 		struct vmrt_error why;

@@ -8,6 +8,7 @@
  * vmrt_live_close().
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,8 @@ struct vmrt_live_options {
 	const char *vm;		       /* only this VM, by name or pid:N; or NULL */
 	unsigned port;		       /* of the agent's link: org.vmrt.agent.N */
 	uint64_t buffer, guest_buffer; /* bytes per CPU */
+	bool at_once; /* do not wait for agents: the host's side comes first, guests join later;
+			 see vmrt_live_joined() */
 	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS
 			     */
 };
@@ -51,6 +54,14 @@ void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
  * Return: VMRT_OK, or why there can be no more.
  */
 enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *err);
+
+/**
+ * vmrt_live_joined - with options.at_once: has a guest joined since the last vmrt_live_config()?
+ *
+ * Then a new engine is to be made, with a configuration that is asked for after the old engine was
+ * freed. Until then the guest's events are kept.
+ */
+bool vmrt_live_joined(const struct vmrt_live *live);
 
 /**
  * vmrt_live_next - the next of the collected events; as vmrt_recording_next()

@@ -16,3 +16,7 @@ bench-report: $(O)/bin/vmrt-report ## measure how long a report of a million job
 .PHONY: bench-hsf
 bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEADLINE (as root)
 	$(Q)O=$(O) tests/bench/hsf $(BENCH_HSF)
+
+.PHONY: bench-top
+bench-top: all $(O)/tests/event-load ## measure what vmrt-top costs, and how fast it answers keys (as root)
+	$(Q)O=$(O) tests/bench/top $(BENCH_TOP)

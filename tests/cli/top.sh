@@ -240,6 +240,25 @@ term_restores() {
 	see "status-0" && back_as_it_was
 }
 
+suspends_and_goes_on() {
+	begin t.vmrt && tmux_do send-keys C-z && see "Stopped" && [ "$(tmux_do display-message -p '#{alternate_on}')" = 0 ] || return 1
+	tmux_do send-keys "fg" Enter && see "vm1/t1" && tmux_do send-keys q && sleep 0.3 && back_as_it_was
+}
+
+# a signal that ends it, whatever it is, leaves the terminal as it was
+ends_by() { # ends_by SIGNAL STATUS
+	begin t.vmrt || return 1
+	kill "-$1" "$(pgrep -f "^vmrt-top t.vmrt" -P "$(tmux_do display-message -p '#{pane_pid}')")" || return 1
+	see "status-$2" && back_as_it_was
+}
+
+pages_and_prompts() {
+	begin --speed 0 t.vmrt && see "END" && tmux_do send-keys Tab && see "[2 server]" && tmux_do send-keys 4 && see "[4 timeline]" &&
+		tmux_do send-keys Left Left i && tmux_do send-keys 5 Enter && see "cause: overrun" && tmux_do send-keys e &&
+		see "hrtimer_expire_entry" && tmux_do send-keys Escape && tmux_do send-keys 1 / t1 Enter && see "> vm1/t1" &&
+		tmux_do send-keys q && see "status-0" && back_as_it_was
+}
+
 pauses_and_helps() {
 	begin --speed 0.5 t.vmrt && tmux_do send-keys Space && see "PAUSED" && tmux_do send-keys h && see "this help" &&
 		tmux_do send-keys Escape && see "vm1/t1" && tmux_do send-keys q && see "status-0"
@@ -268,6 +287,10 @@ else
 	ok "it shows the tables, ends with q and restores the terminal" quits_with_q
 	ok "^C ends it, too" quits_with_c
 	ok "SIGTERM ends it, and the terminal is restored" term_restores
+	ok "^Z stops it, fg shows it again" suspends_and_goes_on
+	ok "SIGHUP ends it, and the terminal is restored" ends_by HUP 0
+	ok "a crash restores the terminal, too" ends_by SEGV 139
+	ok "pages, prompts, the split of a miss and its events" pages_and_prompts
 	ok "any size of the terminal is survived" survives_sizes
 	ok "pause and help" pauses_and_helps
 	ok "there are colours" colours yes vmrt-top --speed 0 t.vmrt

@@ -57,6 +57,17 @@ static enum vmrt_status make_engine(struct top_app *app, struct vmrt_error *err)
 	return vmrt_engine_new(&app->config, &sink, &app->engine, err);
 }
 
+/* Machines have joined or gone: the engine knows others from now on. */
+static enum top_fed begin_anew(struct top_app *app, struct vmrt_error *err)
+{
+	if (make_engine(app, err) != VMRT_OK)
+		return TOP_FED_ERROR;
+	if (app->source->start_ns != VMRT_UNKNOWN)
+		top_model_reset(app->model, app->engine, app->source->now_ns);
+	app->stale = true;
+	return TOP_FED_PART;
+}
+
 enum vmrt_status top_app_open(
 	struct top_app *app, const struct top_options *options, struct vmrt_error *err)
 {
@@ -113,7 +124,7 @@ enum top_fed top_app_pass(
 	}
 	fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
 	if (fed == TOP_FED_ANEW)
-		fed = make_engine(app, err) == VMRT_OK ? TOP_FED_PART : TOP_FED_ERROR;
+		fed = begin_anew(app, err);
 	/* time does not run away from a replay that cannot keep up */
 	if (fed == TOP_FED_PART && app->look.speed > 0)
 		app->played_ns = (double)(source->now_ns - source->start_ns);
@@ -128,6 +139,7 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	bool known = source->start_ns != VMRT_UNKNOWN;
 	int64_t now = known ? source->now_ns : VMRT_UNKNOWN;
 
+	app->look.recording = source->recording;
 	app->look.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	app->source->ops->state(app->source, &app->state);
 	app->look.buffer_fill = app->state.buffer_fill;

@@ -173,11 +173,11 @@ static void tell(const struct vmrt_event *e, char *out, size_t room)
 	}
 }
 
-static bool take_event(
-	void *ctx, const char *machine, const struct vmrt_event *event, int64_t host_ns)
+static bool take_event(void *ctx, const char *machine, const struct vmrt_event *event,
+	int64_t host_ns, const char *text)
 {
 	struct lines *l = ctx;
-	char time[VMRT_UNITS_TEXT], text[256], *line;
+	char time[VMRT_UNITS_TEXT], own[256], cpu[8] = "", *line;
 
 	if (l->n == l->room) {
 		size_t room = l->room ? 2 * l->room : 256;
@@ -190,10 +190,13 @@ static bool take_event(
 		l->list = more;
 		l->room = room;
 	}
-	tell(event, text, sizeof(text));
-	if (asprintf(&line, "%s %-8.12s %3u  %s%s",
+	if (!text) {
+		tell(event, own, sizeof(own));
+		snprintf(cpu, sizeof(cpu), "[%03u] ", (unsigned)event->cpu % 1000);
+	}
+	if (asprintf(&line, "%s %-8.12s %s%s%s",
 		    top_text_time(time, top_since(&l->app->view, host_ns), 6), machine,
-		    (unsigned)event->cpu, event->lost ? "L events lost before: " : "", text) < 0) {
+		    event->lost ? "L events lost before: " : "", cpu, text ? text : own) < 0) {
 		l->failed = true;
 		return false;
 	}
@@ -228,7 +231,7 @@ enum vmrt_status top_app_events(struct top_app *app, const char *title, int64_t 
 		top_app_notice(app, "The events of that time are not kept any more.");
 		return VMRT_OK;
 	}
-	snprintf(app->text_title, sizeof(app->text_title), "%.120s: TIME, MACHINE, CPU", title);
+	snprintf(app->text_title, sizeof(app->text_title), "%.150s", title);
 	app->look.sheet = TOP_SHEET_TEXT;
 	app->look.scroll = app->look.scroll_x = 0;
 	return VMRT_OK;

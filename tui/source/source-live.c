@@ -1,23 +1,169 @@
 /* SPDX-License-Identifier: MIT */
-/* This host and its guests as a source, while they run. */
+/* This host and its guests as a source, while they run; the last raw events are kept. */
 #include "source.h"
 
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <vmrt/live.h>
+#include <vmrt/vms.h>
 
-#define CHECK_EVERY 1024 /* events between two looks at the clock */
+#define CHECK_EVERY 1024		 /* events between two looks at the clock */
+#define KEPT_MAX 16384			 /* raw events */
+#define MARK_MAX 96			 /* bytes of the text of a marker */
+#define VMS_EVERY_NS (2 * VMRT_NS_PER_S) /* between two looks at which VMs there are */
+
+extern char **environ;
+
+/* An event with what its pointers point at. */
+struct kept {
+	struct vmrt_event event;
+	int64_t host_ns;
+	uint32_t machine;
+	char comm[2][VMRT_COMM_MAX], mark[MARK_MAX];
+};
 
 struct live {
 	struct top_source base;
+	struct vmrt_live_options options;
 	struct vmrt_experiment *exp;
 	struct vmrt_live *live;
+	struct kept *kept; /* a ring */
+	uint64_t n_kept;
+	char names[64][VMRT_NAME_MAX]; /* of machines */
+	uint64_t vms;		       /* which there are: a sum over their names and pids */
+	int64_t vms_ns;
+	pid_t recorder; /* of options.output; 0: none */
 };
+
+/* ---- raw events ---- */
+
+static void keep(struct live *l, uint32_t machine, const struct vmrt_event *event, int64_t host_ns)
+{
+	struct kept *k = &l->kept[l->n_kept++ % KEPT_MAX];
+
+	k->event = *event;
+	k->host_ns = host_ns;
+	k->machine = machine;
+	switch (event->type) {
+	case VMRT_EV_SWITCH:
+		memcpy(k->comm[0], event->sw.prev_comm, VMRT_COMM_MAX);
+		memcpy(k->comm[1], event->sw.next_comm, VMRT_COMM_MAX);
+		break;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+	case VMRT_EV_WAKEUP_NEW:
+		memcpy(k->comm[0], event->wake.comm, VMRT_COMM_MAX);
+		break;
+	case VMRT_EV_EXEC:
+	case VMRT_EV_EXIT:
+	case VMRT_EV_FORK:
+		k->comm[0][0] = '\0';
+		if (event->process.comm)
+			memcpy(k->comm[0], event->process.comm, VMRT_COMM_MAX);
+		break;
+	case VMRT_EV_MARK:
+		k->event.mark.len = event->mark.len < MARK_MAX ? event->mark.len : MARK_MAX;
+		memcpy(k->mark, event->mark.text, k->event.mark.len);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Points the event at the copies of its texts. */
+static void restore(struct kept *k)
+{
+	switch (k->event.type) {
+	case VMRT_EV_SWITCH:
+		k->event.sw.prev_comm = k->comm[0];
+		k->event.sw.next_comm = k->comm[1];
+		break;
+	case VMRT_EV_WAKING:
+	case VMRT_EV_WAKEUP:
+	case VMRT_EV_WAKEUP_NEW:
+		k->event.wake.comm = k->comm[0];
+		break;
+	case VMRT_EV_EXEC:
+	case VMRT_EV_EXIT:
+	case VMRT_EV_FORK:
+		k->event.process.comm = k->comm[0];
+		break;
+	case VMRT_EV_MARK:
+		k->event.mark.text = k->mark;
+		break;
+	default:
+		break;
+	}
+}
+
+static enum vmrt_status live_events(struct top_source *source, int64_t from_ns, int64_t to_ns,
+	top_event_fn *take, void *ctx, struct vmrt_error *err)
+{
+	struct live *l = (struct live *)source;
+	uint64_t first = l->n_kept > KEPT_MAX ? l->n_kept - KEPT_MAX : 0;
+
+	(void)err;
+	for (uint64_t i = first; i < l->n_kept; i++) {
+		struct kept *k = &l->kept[i % KEPT_MAX];
+
+		if (k->host_ns < from_ns || k->host_ns > to_ns)
+			continue;
+		restore(k);
+		if (!take(ctx, l->names[k->machine % 64], &k->event, k->host_ns, NULL))
+			break;
+	}
+	return VMRT_OK;
+}
+
+/* ---- which VMs there are ---- */
+
+static uint64_t sum_of_vms(const struct live *l)
+{
+	struct vmrt_vm *vms;
+	uint64_t sum = 0;
+	size_t n;
+
+	if (vmrt_vms_find(&vms, &n, NULL) != VMRT_OK)
+		return l->vms;
+	for (size_t i = 0; i < n; i++)
+		sum += (uint64_t)vms[i].pid * UINT64_C(0x9e3779b97f4a7c15);
+	vmrt_vms_free(vms, n);
+	return sum;
+}
+
+/* VMs come and go: then it is looked at all of them anew. */
+static enum top_fed follow_vms(struct live *l, struct vmrt_error *err)
+{
+	int64_t now = vmrt_now_ns();
+	uint64_t sum;
+
+	if (now - l->vms_ns < VMS_EVERY_NS || l->exp || l->options.vm)
+		return TOP_FED_ALL;
+	l->vms_ns = now;
+	sum = sum_of_vms(l);
+	if (sum == l->vms)
+		return TOP_FED_ALL;
+	l->vms = sum;
+	vmrt_live_close(l->live);
+	l->live = NULL;
+	return vmrt_live_open(&l->options, &l->live, err) == VMRT_OK ? TOP_FED_ANEW : TOP_FED_ERROR;
+}
+
+/* ---- the source ---- */
 
 static void live_config(struct top_source *source, struct vmrt_engine_config *config)
 {
-	vmrt_live_config(((struct live *)source)->live, config);
+	struct live *l = (struct live *)source;
+
+	vmrt_live_config(l->live, config);
+	for (size_t i = 0; i < config->n_machines && i < 64; i++)
+		snprintf(l->names[i], sizeof(l->names[i]), "%s", config->machines[i].name);
 }
 
 static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *engine,
@@ -27,13 +173,19 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 	const struct vmrt_event *event;
 	int64_t host_ns, error_ns, upto;
 	uint32_t machine;
+	enum top_fed fed = follow_vms(l, err);
 
 	(void)until_ns;
+	if (fed != TOP_FED_ALL)
+		return fed;
 	if (vmrt_live_collect(l->live, err) != VMRT_OK)
 		return TOP_FED_ERROR;
+	if (vmrt_live_joined(l->live))
+		return TOP_FED_ANEW;
 	for (unsigned n = 1; vmrt_live_next(l->live, &machine, &event, &host_ns, &error_ns); n++) {
 		if (source->start_ns == VMRT_UNKNOWN)
 			source->start_ns = source->now_ns = host_ns;
+		keep(l, machine, event, host_ns);
 		if (vmrt_engine_push(engine, machine, event, host_ns, error_ns) != VMRT_OK) {
 			vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 			return TOP_FED_ERROR;
@@ -53,9 +205,77 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 
 static void live_state(struct top_source *source, struct top_source_state *state)
 {
+	struct live *l = (struct live *)source;
+
 	*state =
 		(struct top_source_state){.buffer_fill = VMRT_UNKNOWN, .buffer_size = VMRT_UNKNOWN};
-	vmrt_live_note(((struct live *)source)->live, state->note, sizeof(state->note));
+	if (l->recorder && waitpid(l->recorder, NULL, WNOHANG) == l->recorder) {
+		l->recorder = 0;
+		l->base.recording = false;
+	}
+	if (l->live)
+		vmrt_live_note(l->live, state->note, sizeof(state->note));
+}
+
+/* ---- recording at the same time ---- */
+
+static void program_beside_us(const char *name, char *out, size_t room)
+{
+	ssize_t len = readlink("/proc/self/exe", out, room - 1);
+	char *slash;
+
+	if (len > 0) {
+		out[len] = '\0';
+		slash = strrchr(out, '/');
+		if (slash && (size_t)(slash + 1 - out) + strlen(name) < room) {
+			strcpy(slash + 1, name);
+			if (access(out, X_OK) == 0)
+				return;
+		}
+	}
+	snprintf(out, room, "%s", name);
+}
+
+/* The recorder is a process of its own: what becomes of this one does not concern the recording. */
+static enum vmrt_status start_recorder(
+	struct live *l, const struct top_source_options *options, struct vmrt_error *err)
+{
+	char program[4096];
+	const char *argv[12] = {"vmrt-trace", "record", "-q", "-o", options->output};
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	size_t n = 5;
+	int failed;
+
+	if (options->experiment) {
+		argv[n++] = "-e";
+		argv[n++] = options->experiment;
+	}
+	if (options->vm) {
+		argv[n++] = "--vm";
+		argv[n++] = options->vm;
+	}
+	if (!options->experiment && !options->vm)
+		argv[n++] = "--all-vms";
+	program_beside_us("vmrt-trace", program, sizeof(program));
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
+	posix_spawn_file_actions_adddup2(&actions, 0, 1);
+	/* ^C in the terminal is for vmrt-top, which then ends the recording */
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setpgroup(&attr, 0);
+	failed = posix_spawnp(
+		&l->recorder, program, &actions, &attr, (char *const *)(uintptr_t)argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	if (failed) {
+		l->recorder = 0;
+		return vmrt_fail(
+			err, VMRT_ENOENT, "cannot start %s: %s", program, strerror(failed));
+	}
+	l->base.recording = true;
+	return VMRT_OK;
 }
 
 static void live_close(struct top_source *source)
@@ -63,33 +283,49 @@ static void live_close(struct top_source *source)
 	struct live *l = (struct live *)source;
 
 	vmrt_live_close(l->live);
+	if (l->recorder) {
+		kill(l->recorder, SIGINT);
+		waitpid(l->recorder, NULL, 0);
+	}
 	vmrt_experiment_free(l->exp);
+	free(l->kept);
 	free(l);
 }
 
 enum vmrt_status top_live_open(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
 {
-	static const struct top_source_ops ops = {
-		.config = live_config, .feed = live_feed, .state = live_state, .close = live_close};
-	struct vmrt_live_options live = {.vm = options->vm, .port = options->port};
+	static const struct top_source_ops ops = {.config = live_config,
+		.feed = live_feed,
+		.state = live_state,
+		.events = live_events,
+		.close = live_close};
 	struct live *l = calloc(1, sizeof(*l));
 	enum vmrt_status status = VMRT_OK;
 
-	if (!l)
+	if (l)
+		l->kept = malloc(KEPT_MAX * sizeof(*l->kept));
+	if (!l || !l->kept) {
+		free(l);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
 	l->base.ops = &ops;
 	l->base.live = true;
 	l->base.start_ns = l->base.end_ns = l->base.now_ns = VMRT_UNKNOWN;
 	if (options->experiment)
 		status = vmrt_experiment_load(options->experiment, &l->exp, err);
-	live.experiment = l->exp;
+	l->options = (struct vmrt_live_options){
+		.experiment = l->exp, .vm = options->vm, .port = options->port, .at_once = true};
+	if (status == VMRT_OK && options->output)
+		status = start_recorder(l, options, err);
 	if (status == VMRT_OK)
-		status = vmrt_live_open(&live, &l->live, err);
+		status = vmrt_live_open(&l->options, &l->live, err);
 	if (status != VMRT_OK) {
 		live_close(&l->base);
 		return status;
 	}
+	l->vms = sum_of_vms(l);
+	l->vms_ns = vmrt_now_ns();
 	l->base.vm = vmrt_live_vm(l->live);
 	snprintf(l->base.title, sizeof(l->base.title), "%s", l->exp ? l->exp->name : "this host");
 	*out = &l->base;

@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <vmrt/files.h>
 #include <vmrt/recording.h>
+#include <vmrt/show.h>
 
 #define CHECK_EVERY 1024 /* events between two looks at the clock */
 
@@ -130,32 +133,81 @@ static void replay_state(struct top_source *source, struct top_source_state *sta
 	find_fullest(r, state);
 }
 
+/* The events of one machine as text. */
+struct shown {
+	struct vmrt_show *show;
+	char name[VMRT_NAME_MAX];
+};
+
+static void give_event(struct shown *s, struct vmrt_recording *rec, const struct vmrt_event *event,
+	int64_t host_ns, top_event_fn *take, void *ctx, bool *enough)
+{
+	char text[512];
+	uint32_t size;
+	const void *record = vmrt_recording_record(rec, &size);
+
+	if (!s->show || !record) {
+		*enough = !take(ctx, s->name, event, host_ns, NULL);
+		return;
+	}
+	snprintf(text, sizeof(text), "%s-%d [%03u] %.400s", vmrt_show_comm(s->show, event->pid),
+		event->pid, (unsigned)event->cpu,
+		vmrt_show_text(s->show, record, size, event->cpu));
+	*enough = !take(ctx, s->name, event, host_ns, text);
+}
+
+static void give_events(struct vmrt_recording *rec, struct shown *shown, int64_t from_ns,
+	int64_t to_ns, top_event_fn *take, void *ctx)
+{
+	const struct vmrt_event *event;
+	int64_t host_ns, error_ns;
+	uint32_t machine;
+	bool enough = false;
+
+	while (!enough && vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns)) {
+		struct shown *s = &shown[machine];
+
+		if (s->show)
+			vmrt_show_follow(s->show, event);
+		if (host_ns > to_ns)
+			return;
+		if (host_ns >= from_ns)
+			give_event(s, rec, event, host_ns, take, ctx, &enough);
+	}
+}
+
 /* The recording is opened once more: where the replay is does not change. */
 static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns, int64_t to_ns,
 	top_event_fn *take, void *ctx, struct vmrt_error *err)
 {
 	struct replay *r = (struct replay *)source;
+	struct vmrt_engine_config config;
 	struct vmrt_recording *rec;
-	const struct vmrt_event *event;
-	int64_t host_ns, error_ns;
-	uint32_t machine;
+	struct shown *shown;
 	enum vmrt_status status = vmrt_recording_open(&r->options, &rec, err);
 
 	if (status != VMRT_OK)
 		return status;
-	while (vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns)) {
+	vmrt_recording_config(rec, &config);
+	shown = calloc(config.n_machines, sizeof(*shown));
+	for (size_t i = 0; shown && i < config.n_machines; i++) {
 		struct vmrt_recorded_machine m;
 
-		if (host_ns > to_ns)
-			break;
-		if (host_ns < from_ns)
-			continue;
-		vmrt_recording_machine(rec, machine, &m);
-		if (!take(ctx, m.name, event, host_ns))
-			break;
+		vmrt_recording_machine(rec, i, &m);
+		snprintf(shown[i].name, sizeof(shown[i].name), "%s", m.name);
+		/* without formats our own words do */
+		if (vmrt_show_new(m.path, true, &shown[i].show, NULL) != VMRT_OK)
+			shown[i].show = NULL;
 	}
+	if (shown)
+		give_events(rec, shown, from_ns, to_ns, take, ctx);
+	else
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; shown && i < config.n_machines; i++)
+		vmrt_show_free(shown[i].show);
+	free(shown);
 	vmrt_recording_close(rec);
-	return VMRT_OK;
+	return status;
 }
 
 static void replay_close(struct top_source *source)
@@ -194,6 +246,21 @@ static void set_title(struct replay *r, const char *run)
 			*p = '?';
 }
 
+/* While a recorder writes, the files are not in their final form. */
+static enum vmrt_status still_recorded(const char *run, struct vmrt_error *err)
+{
+	char path[4096];
+
+	if (vmrt_path(path, sizeof(path), run, "recorder.journal") != VMRT_OK ||
+		access(path, F_OK) != 0)
+		return VMRT_OK;
+	return vmrt_fail(err, VMRT_EBUSY,
+		"%s is being recorded: see it live with vmrt-top -e %s/experiment.ini; if its "
+		"recorder "
+		"was killed, vmrt-trace reset completes it",
+		run, run);
+}
+
 enum vmrt_status top_replay_open(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
 {
@@ -212,6 +279,11 @@ enum vmrt_status top_replay_open(
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	r->base.ops = &ops;
 	r->base.vm = options->vm;
+	status = still_recorded(options->run, err);
+	if (status != VMRT_OK) {
+		free(r);
+		return status;
+	}
 	r->options = (struct vmrt_recording_options){
 		.run = options->run, .experiment = options->experiment};
 	status = vmrt_recording_open(&r->options, &r->rec, err);

@@ -26,9 +26,10 @@ struct top_source_state {
 	int64_t buffer_fill, buffer_size; /* bytes of the fullest trace buffer; VMRT_UNKNOWN */
 };
 
-/* Takes raw events between two times: see top_source_ops.events. False: enough. */
-typedef bool top_event_fn(
-	void *ctx, const char *machine, const struct vmrt_event *event, int64_t host_ns);
+/* Takes raw events between two times: see top_source_ops.events. @text: as vmrt-trace events prints
+ * it, from the thread's name on; or NULL. False: enough. */
+typedef bool top_event_fn(void *ctx, const char *machine, const struct vmrt_event *event,
+	int64_t host_ns, const char *text);
 
 struct top_source_ops {
 	void (*config)(struct top_source *source, struct vmrt_engine_config *config);

@@ -13,6 +13,11 @@
 
 #include <vmrt/files.h>
 
+#include <math.h>
+
+#include <vmrt/analyze.h>
+
+#include "metrics/failif/failif.h"
 #include "toprun.h"
 #include "tui/app/app.h"
 
@@ -162,6 +167,114 @@ static void a_script_with_a_mistake_is_refused_with_its_line(void **state)
 	assert_shows(play(":dance\n", 1), "script:1: unknown command");
 }
 
+static bool same(double a, double b)
+{
+	return (isnan(a) && isnan(b)) || a == b;
+}
+
+static void assert_same_figure(const struct vmrt_metric *m, const void *live, const void *stored)
+{
+	struct vmrt_figure a = {.num = 99, .den = 100, .value = NAN, .low = NAN, .high = NAN},
+			   b = a;
+
+	m->figure(live, &a);
+	m->figure(stored, &b);
+	if (!same(a.value, b.value) || !same(a.low, b.low) || !same(a.high, b.high))
+		fail_msg("%s: live %.17g (%.17g to %.17g), report %.17g (%.17g to %.17g)", m->name,
+			a.value, a.low, a.high, b.value, b.low, b.high);
+}
+
+/* Every figure that a condition may be about, of the recording in @folder_of_run. */
+static void compare_figures(const char *folder_of_run)
+{
+	struct top_options options = {
+		.source = {.run = folder_of_run}, .delay_ns = VMRT_NS_PER_S, .page = -1};
+	struct vmrt_analyze_options analyze = {.recording = {.run = folder_of_run}};
+	struct vmrt_analyze_result result;
+	struct vmrt_run_facts live, *stored;
+	struct vmrt_error err;
+	struct top_app app;
+	size_t compared = 0;
+
+	if (vmrt_analyze(&analyze, &result, &err) != VMRT_OK ||
+		vmrt_facts_load(folder_of_run, NULL, &stored, &err) != VMRT_OK ||
+		top_app_open(&app, &options, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(top_app_pass(&app, 0, INT64_MAX, &err), TOP_FED_END);
+	top_model_facts(app.model, app.engine, &live);
+	assert_int_equal(live.n_tasks, stored->n_tasks);
+	assert_int_equal(live.n_machines, stored->n_machines);
+	for (const struct vmrt_metric *m = vmrt_metric_list(); m->name; m++) {
+		/* windows that cannot be judged are counted at the end only, by the checker */
+		if (!strcmp(m->name, "violations"))
+			continue;
+		for (size_t i = 0; m->scope == VMRT_SCOPE_TASK && i < live.n_tasks; i++, compared++)
+			assert_same_figure(m, &live.tasks[i], &stored->tasks[i]);
+		for (size_t i = 0; m->scope == VMRT_SCOPE_SERVER && i < stored->n_servers;
+			i++, compared++)
+			assert_same_figure(m, &live.servers[i], &stored->servers[i]);
+		for (size_t i = 0; m->scope == VMRT_SCOPE_MACHINE && i < live.n_machines;
+			i++, compared++)
+			assert_same_figure(m, &live.machines[i], &stored->machines[i]);
+	}
+	assert_true(compared > 20);
+	vmrt_facts_free(stored);
+	top_app_close(&app);
+}
+
+static void every_figure_is_that_of_the_report(void **state)
+{
+	static const char *const names[] = {"demo-hsf", "demo-none"};
+
+	(void)state;
+	compare_figures(run);
+	for (int i = 0; i < 2; i++) {
+		char copy[96], command[400];
+
+		snprintf(copy, sizeof(copy), "%s/%s.vmrt", folder, names[i]);
+		snprintf(command, sizeof(command),
+			"cp -r tests/data/%s.vmrt %s 2>/dev/null && chmod -R u+w %s", names[i],
+			copy, copy);
+		/* from another folder than the checkout the recordings are not to be found */
+		if (system(command) == 0)
+			compare_figures(copy);
+	}
+}
+
+static void a_replay_goes_to_a_time_and_back(void **state)
+{
+	char *at = strdup(play(":wait 200ms\n:dump\n", 1));
+
+	(void)state;
+	assert_string_equal(strstr(at, "vm1/t1"),
+		strstr(play(":end\nt\n:type 200ms\nEnter\n:dump\n", 1), "vm1/t1"));
+	assert_string_equal(
+		strstr(at, "vm1/t1"), strstr(play(":wait 150ms\n]\n:dump\n", 1), "vm1/t1"));
+	free(at);
+}
+
+static void the_misses_of_a_replay_are_jumped_to(void **state)
+{
+	const char *text = play("m\n:dump\n", 1);
+
+	(void)state;
+	assert_shows(text, "Miss 1: vm1/t1 job 12");
+	assert_shows(text, "PAUSED");
+	assert_shows(play("m m\n:dump\n", 1), "There is no further miss.");
+	assert_shows(play(":end\nM\n:dump\n", 1), "Miss 1: vm1/t1 job 12");
+	assert_shows(play(":end\nM M\n:dump\n", 1), "There is no miss before this one.");
+}
+
+static void statistics_are_counted_anew_on_demand(void **state)
+{
+	const char *text = play(":wait 400ms\nr\n:end\n:dump\n", 1);
+
+	(void)state;
+	/* after 400 ms there are jobs 16 to 19 left */
+	assert_shows(text, "counted since 0:00.4");
+	assert_shows(text, "vm1/t1   = met          4       0    0.0    4.05");
+}
+
 static void a_vm_that_is_not_in_the_recording_is_refused(void **state)
 {
 	struct top_options options = {.source = {.run = run, .vm = "vm9"}};
@@ -185,6 +298,10 @@ int main(void)
 		cmocka_unit_test(keys_change_the_delay_within_bounds),
 		cmocka_unit_test(after_q_nothing_is_done_any_more),
 		cmocka_unit_test(a_script_with_a_mistake_is_refused_with_its_line),
+		cmocka_unit_test(every_figure_is_that_of_the_report),
+		cmocka_unit_test(a_replay_goes_to_a_time_and_back),
+		cmocka_unit_test(the_misses_of_a_replay_are_jumped_to),
+		cmocka_unit_test(statistics_are_counted_anew_on_demand),
 		cmocka_unit_test(a_vm_that_is_not_in_the_recording_is_refused),
 	};
 
