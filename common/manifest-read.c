@@ -13,6 +13,7 @@
 #define MAX_MANIFEST (512u << 20) /* bytes; days of clock pings */
 #define MAX_CPU_LIST 8192
 #define PING_NUMBERS 8
+#define MAX_THREADS 65536 /* of one VM, those that ended meanwhile included */
 
 /* Where reading is, for messages; the first complaint stays. */
 struct reader {
@@ -139,7 +140,7 @@ static void read_thread(struct reader *r, json_object *obj, struct vmrt_vm_threa
 	read_role(r, obj, t);
 	t->vcpu = -1;
 	if (t->role == VMRT_ROLE_VCPU)
-		t->vcpu = (int)get_int(r, obj, "vcpu", -1, INT32_MAX);
+		t->vcpu = (int)get_int(r, obj, "vcpu", -1, MAX_THREADS);
 	get_text(r, obj, "comm", t->comm, sizeof(t->comm));
 	t->policy = (int)get_int(r, obj, "policy", INT32_MIN, INT32_MAX);
 	t->priority = (int)get_int(r, obj, "priority", INT32_MIN, INT32_MAX);

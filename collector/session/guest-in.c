@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* What an agent says, checked message by message: nothing here does input or output. */
 #include "guest-in.h"
 
 #include <ctype.h>
@@ -115,7 +116,7 @@ static enum vmrt_status take_meta(
 	size_t size = (size_t)(c->end - c->at);
 	uint32_t kind = vmrt_cursor_u32(c);
 	const char *text;
-	char **slot, *joined;
+	char **slot;
 
 	in->meta_size += size;
 	if (in->meta_size > MAX_META)
@@ -131,18 +132,37 @@ static enum vmrt_status take_meta(
 	if (kind != VMRT_META_CMDLINES && (*slot || in->state != VMRT_GUEST_CONNECTED))
 		return refuse(in, err, "describes its events twice");
 	if (kind == VMRT_META_CMDLINES) {
-		const char *const lists[] = {
-			*slot, text}; /* from before and from after the recording */
-
-		joined = vmrt_trace_merge_names(lists, 2);
+		/* a guest may send any number of small lists: they are joined once */
+		vmrt_buf_put(&in->names, text, strlen(text));
+		vmrt_buf_put_u8(&in->names, '\n');
+		if (!in->names.failed)
+			return VMRT_OK;
 	} else {
-		joined = strdup(text);
+		*slot = strdup(text);
+		if (*slot)
+			return VMRT_OK;
 	}
+	return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
+}
+
+bool vmrt_guest_in_names(struct vmrt_guest_in *in)
+{
+	const char *lists[2] = {in->meta.cmdlines, NULL};
+	char *joined;
+
+	if (!in->names.used)
+		return true;
+	vmrt_buf_put_u8(&in->names, 0);
+	if (in->names.failed)
+		return false;
+	lists[1] = (const char *)in->names.data;
+	joined = vmrt_trace_merge_names(lists, 2);
 	if (!joined)
-		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
-	free(*slot);
-	*slot = joined;
-	return VMRT_OK;
+		return false;
+	free(in->meta.cmdlines);
+	in->meta.cmdlines = joined;
+	vmrt_buf_free(&in->names);
+	return true;
 }
 
 static enum vmrt_status take_ready(
@@ -159,6 +179,8 @@ static enum vmrt_status take_ready(
 		return refuse(in, err, "has an impossible page size");
 	if (in->buffer > MAX_BUFFER)
 		return refuse(in, err, "has an impossible buffer size");
+	if (!vmrt_guest_in_names(in))
+		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
 	for (uint32_t kind = VMRT_META_HEADER_PAGE; kind <= VMRT_META_UNAME; kind++)
 		if (kind == VMRT_META_FORMAT ? !in->meta.n_formats : !*meta_text(in, kind))
 			return refuse(in, err, "did not describe its events");
@@ -331,6 +353,7 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vm
 void vmrt_guest_in_free(struct vmrt_guest_in *in)
 {
 	vmrt_trace_meta_free(&in->meta);
+	vmrt_buf_free(&in->names);
 	free(in->stats);
 	vmrt_pings_free(&in->pings);
 }

@@ -25,7 +25,8 @@ struct vmrt_guest_in {
 	char hostname[VMRT_GUEST_TEXT], kernel[VMRT_GUEST_TEXT];
 	struct vmrt_trace_meta meta;
 	size_t meta_size;
-	uint64_t buffer; /* bytes per CPU */
+	struct vmrt_buf names; /* lists that are not yet in meta.cmdlines */
+	uint64_t buffer;       /* bytes per CPU */
 	struct vmrt_cpu_stats *stats;
 	uint64_t size, max_size; /* of the pages so far, and their limit */
 	uint64_t bad_pages;
@@ -54,6 +55,9 @@ uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t 
  */
 enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vmrt_message *message,
 	int64_t recv_ns, uint64_t recv_tsc, struct vmrt_error *err);
+
+/** vmrt_guest_in_names - join the lists of names that came; false without memory */
+bool vmrt_guest_in_names(struct vmrt_guest_in *in);
 
 /** vmrt_guest_in_free - free what @in holds, not @in itself */
 void vmrt_guest_in_free(struct vmrt_guest_in *in);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vmrt/units.h>
@@ -21,6 +22,11 @@
 #define PING_FIRST_NS (50 * VMRT_NS_PER_MS)
 #define PING_LATER_NS (100 * VMRT_NS_PER_MS)
 #define PING_FIRST_FOR_NS VMRT_NS_PER_S
+
+/* A ping takes some microseconds of the thread; it may use so much CPU time at its priority. */
+#define URGENT_MOST_NS VMRT_NS_PER_MS
+#define URGENT_SPAN_NS (100 * VMRT_NS_PER_MS)
+#define PONGS_AT_ONCE 16
 
 /* A guest that drips its data must come to an end, too. */
 #define SLOWEST_BYTES_PER_S (UINT64_C(1) << 20)
@@ -40,6 +46,46 @@ static void set_state(struct vmrt_guest *g, enum vmrt_guest_state state)
 	g->in.state = state;
 	pthread_mutex_unlock(&g->lock);
 	(void)!write(g->changed_fd, &one, sizeof(one));
+}
+
+static int64_t own_cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return t.tv_sec * VMRT_NS_PER_S + t.tv_nsec;
+}
+
+/*
+ * The thread is urgent while it waits, so that what comes is stamped at once. What a guest sends
+ * may be any amount of work: that is done as an ordinary thread, and one that keeps sending does
+ * not keep the thread urgent either.
+ */
+static void be_ordinary(struct vmrt_guest *g)
+{
+	struct sched_param normal = {0};
+
+	if (!g->urgent)
+		return;
+	g->urgent = false;
+	pthread_setschedparam(pthread_self(), SCHED_OTHER, &normal);
+	g->urgent_spent += own_cpu_ns() - g->urgent_cpu;
+}
+
+static void be_urgent(struct vmrt_guest *g, int64_t now)
+{
+	struct sched_param urgent = {.sched_priority = 1};
+
+	if (now - g->urgent_ns >= URGENT_SPAN_NS) {
+		g->urgent_ns = now;
+		g->urgent_spent = 0;
+	}
+	if (g->urgent || g->urgent_spent >= URGENT_MOST_NS)
+		return;
+	/* where this is not permitted the stamps are a little later, and the pings say so
+	 * themselves */
+	g->urgent = pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent) == 0;
+	g->urgent_cpu = own_cpu_ns();
 }
 
 /* What follows from the state having become @state. */
@@ -80,10 +126,15 @@ static enum vmrt_status take_messages(
 {
 	enum vmrt_status status = VMRT_OK;
 	struct vmrt_message message;
+	unsigned pongs = 0;
 	int got;
 
 	while (status == VMRT_OK && (got = vmrt_link_next(&g->parser, &message)) != 0) {
 		enum vmrt_guest_state before = g->in.state;
+
+		/* a pong is what urgency is for, and quickly done with */
+		if (got < 0 || message.type != VMRT_MSG_PONG || ++pongs > PONGS_AT_ONCE)
+			be_ordinary(g);
 
 		if (got < 0) {
 			if (before == VMRT_GUEST_CONNECTING)
@@ -120,7 +171,6 @@ enum vmrt_status vmrt_guest_receive(struct vmrt_guest *g, struct vmrt_error *err
 
 enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err)
 {
-	struct sched_param normal = {0};
 	int64_t since_ns;
 	uint64_t count;
 	enum vmrt_guest_wish wish;
@@ -154,7 +204,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 		g->deadline =
 			now + (now - g->heard_at > DEAD_AFTER_NS ? DEAD_WAIT_NS : ANSWER_WAIT_NS);
 		/* no pings any more, and what comes now is bulk: no reason to be urgent */
-		pthread_setschedparam(pthread_self(), SCHED_OTHER, &normal);
+		be_ordinary(g);
 		return vmrt_guest_send_stop(g, since_ns, err);
 	}
 	return VMRT_OK;
@@ -216,6 +266,8 @@ static enum vmrt_status turn(struct vmrt_guest *g, struct vmrt_error *err)
 	}
 	if (status != VMRT_OK)
 		return status;
+	if (pings_now(g))
+		be_urgent(g, now);
 	if (poll(fds, 2, poll_timeout(g, now)) < 0)
 		return errno == EINTR ? VMRT_OK : vmrt_fail_errno(err, errno, "cannot wait");
 	/* first what has a time stamp */
@@ -228,7 +280,6 @@ static enum vmrt_status turn(struct vmrt_guest *g, struct vmrt_error *err)
 
 void *vmrt_guest_session(void *arg)
 {
-	struct sched_param urgent = {.sched_priority = 1};
 	struct vmrt_guest *g = arg;
 	struct vmrt_error err = {0};
 	enum vmrt_status status;
@@ -239,9 +290,6 @@ void *vmrt_guest_session(void *arg)
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	if (g->options.cpus)
 		pthread_setaffinity_np(pthread_self(), sizeof(g->cpus), &g->cpus);
-	/* where this is not permitted the stamps are a little later, and the pings say so
-	 * themselves */
-	pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent);
 	status = vmrt_guest_reach(g, &err);
 	while (status == VMRT_OK && g->in.state != VMRT_GUEST_DONE)
 		status = turn(g, &err);

@@ -29,6 +29,10 @@ struct vmrt_guest {
 	int64_t ping_at, pinging_since, deadline, data_deadline, heard_at;
 	enum vmrt_guest_wish done; /* what has been asked of the agent */
 	unsigned seed;
+	bool urgent;	      /* it has the priority that stamps of pings need */
+	int64_t urgent_cpu;   /* CPU time of the thread when it got that */
+	int64_t urgent_ns;    /* begin of the span in which its use is counted */
+	int64_t urgent_spent; /* CPU time used at the priority since */
 	/* shared */
 	pthread_mutex_t lock;
 	int changed_fd; /* an eventfd: the state has changed */

@@ -200,6 +200,7 @@ void vmrt_guest_finish(struct vmrt_guest *g, struct vmrt_guest_result *out)
 	}
 	if (!out)
 		return;
+	vmrt_guest_in_names(&g->in);
 	free(g->pings);
 	g->pings = vmrt_pings_all(&g->in.pings, &g->n_pings);
 	*out = (struct vmrt_guest_result){

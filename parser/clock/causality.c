@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOTS_LEAST 256			     /* of the table of vCPU threads */
 #define BUCKET_NS (10 * VMRT_NS_PER_MS)	     /* of each bucket the tightest bounds are kept */
 #define MAX_BUCKETS 65536		     /* then buckets become twice as long */
 #define MAX_RUNS 8192			     /* of a vCPU kept while no guest event comes */
@@ -55,7 +56,8 @@ struct vmrt_causality {
 	size_t n_vcpus;
 	int *by_guest_cpu; /* index into vcpus, -1: unknown */
 	size_t n_guest_cpus;
-	uint8_t may_be[256]; /* by the low byte of a tid: can it be one of ours? */
+	int *slots; /* index into vcpus by tid, a table with open addressing; -1: free */
+	size_t mask;
 
 	struct host_cpu *cpus;
 	size_t n_cpus;
@@ -244,11 +246,9 @@ static void note_hole(struct vmrt_causality *c, int64_t from)
 
 static struct vcpu *find_vcpu(const struct vmrt_causality *c, int32_t tid)
 {
-	if (!c->may_be[tid & 0xff])
-		return NULL;
-	for (size_t i = 0; i < c->n_vcpus; i++)
-		if (c->vcpus[i].tid == tid)
-			return &c->vcpus[i];
+	for (size_t at = (uint32_t)tid & c->mask; c->slots[at] >= 0; at = (at + 1) & c->mask)
+		if (c->vcpus[c->slots[at]].tid == tid)
+			return &c->vcpus[c->slots[at]];
 	return NULL;
 }
 
@@ -443,6 +443,29 @@ void vmrt_causality_stats(const struct vmrt_causality *c, struct vmrt_causality_
 	*out = c->stats;
 }
 
+static void take_slot(struct vmrt_causality *c, int32_t tid, int vcpu)
+{
+	size_t at = (uint32_t)tid & c->mask;
+
+	while (c->slots[at] >= 0)
+		at = (at + 1) & c->mask;
+	c->slots[at] = vcpu;
+}
+
+/* A table that is at most a quarter full, so that most other threads meet a free slot at once. */
+static bool make_slots(struct vmrt_causality *c, size_t n)
+{
+	size_t room = SLOTS_LEAST;
+
+	while (room < 4 * n)
+		room *= 2;
+	c->slots = malloc(room * sizeof(*c->slots));
+	c->mask = room - 1;
+	for (size_t i = 0; c->slots && i < room; i++)
+		c->slots[i] = -1;
+	return c->slots;
+}
+
 static enum vmrt_status add_thread(struct vmrt_causality *c, size_t guest_cpu, int32_t tid)
 {
 	struct vcpu *v = find_vcpu(c, tid);
@@ -454,8 +477,7 @@ static enum vmrt_status add_thread(struct vmrt_causality *c, size_t guest_cpu, i
 		v->runs = calloc(v->room, sizeof(*v->runs));
 		if (!v->runs)
 			return VMRT_ENOMEM;
-		c->n_vcpus++;
-		c->may_be[tid & 0xff] = 1;
+		take_slot(c, tid, (int)c->n_vcpus++);
 		v->forgotten = NEVER;
 		/* Until it is seen, it may have been running all the time. */
 		open_run(c, v, UINT32_MAX, NEVER);
@@ -478,7 +500,7 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 	c->n_guest_cpus = n;
 	c->vcpus = calloc(n ? n : 1, sizeof(*c->vcpus));
 	c->by_guest_cpu = calloc(n ? n : 1, sizeof(*c->by_guest_cpu));
-	if (!c->vcpus || !c->by_guest_cpu)
+	if (!c->vcpus || !c->by_guest_cpu || !make_slots(c, n))
 		status = VMRT_ENOMEM;
 	for (size_t i = 0; i < n && status == VMRT_OK; i++) {
 		c->by_guest_cpu[i] = -1;
@@ -503,6 +525,7 @@ void vmrt_causality_free(struct vmrt_causality *c)
 	for (size_t i = 0; c->vcpus && i < c->n_vcpus; i++)
 		free(c->vcpus[i].runs);
 	free(c->vcpus);
+	free(c->slots);
 	free(c->by_guest_cpu);
 	free(c->cpus);
 	free(c->buckets);

@@ -141,16 +141,31 @@ static bool is_hidden(const struct rundb *db, uint32_t id)
 	return id / 8 < db->n_hidden && db->hidden[id / 8] >> id % 8 & 1;
 }
 
+/* What the manifest says of @t; threads come in its order, so each is looked for behind the last.
+ */
+static const struct vmrt_vm_thread *find_thread(struct rundb *db, const struct vmrt_thread *t)
+{
+	for (size_t v = 0; db->manifest && t->vm != VMRT_NONE && v < db->manifest->n_vms; v++) {
+		const struct vmrt_vm *vm = &db->manifest->vms[v].vm;
+
+		for (size_t n = 0; n < vm->n_threads; n++) {
+			size_t i = (db->thread_hint + n) % vm->n_threads;
+
+			if (vm->threads[i].tid == t->tid) {
+				db->thread_hint = i + 1;
+				return &vm->threads[i];
+			}
+		}
+	}
+	return NULL;
+}
+
 static void on_thread(void *ctx, const struct vmrt_thread *t)
 {
 	struct rundb *db = ctx;
 	struct row row = begin(db, T_THREAD);
-	const struct vmrt_vm_thread *info = NULL;
+	const struct vmrt_vm_thread *info = find_thread(db, t);
 
-	for (size_t v = 0; db->manifest && t->vm != VMRT_NONE && v < db->manifest->n_vms; v++)
-		for (size_t i = 0; i < db->manifest->vms[v].vm.n_threads; i++)
-			if (db->manifest->vms[v].vm.threads[i].tid == t->tid)
-				info = &db->manifest->vms[v].vm.threads[i];
 	RUNDB_THREAD(ADD, ADD)
 	end(&row);
 	if (db->unrelated && db->unrelated[t->machine])
