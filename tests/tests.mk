@@ -41,6 +41,17 @@ $(O)/tests/%: $(O)/obj/tests/tools/%.o $(TEST_LIB) $(LIB)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(VMRT_LDFLAGS) $(LDFLAGS) -o $@ $^ $(VMRT_LDLIBS)
 
+# Preloaded into the programs of tests/faults.
+tests: $(O)/tests/fault-inject.so
+$(O)/tests/fault-inject.so: tests/preload/fault-inject.c
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -g -shared -fPIC -o $@ $<
+
+.PHONY: faults
+faults: all tests ## every allocation and every write in turn fails in analyze, report, export, record
+	$(Q)O=$(O) tests/faults
+
 # Fuzz targets need all code instrumented: objects and a library of their own, by clang.
 COMMA := ,
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-missing-prototypes
