@@ -132,10 +132,15 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 				"%s/%s: the file name %s leaves the run folder", run,
 				VMRT_FILE_MANIFEST, vm->file);
 		vmrt_path(path, sizeof(path), run, vm->file);
+		status = check_plain(path, &why);
+		if (status == VMRT_OK)
+			status = open_source(rec, vm->vm.name, path, vm, &why);
+		if (status == VMRT_ENOMEM)
+			return vmrt_fail(err, status, "%s", why.text);
 		/* one guest's bad recording is no reason to lose the others */
-		if (check_plain(path, &why) != VMRT_OK ||
-			open_source(rec, vm->vm.name, path, vm, &why) != VMRT_OK)
+		if (status != VMRT_OK)
 			vmrt_warn("%s; the guest is left out", why.text);
+		status = VMRT_OK;
 	}
 	return status;
 }
