@@ -52,6 +52,17 @@ $(O)/tests/fault-inject.so: tests/preload/fault-inject.c
 faults: all tests ## every allocation and every write in turn fails in analyze, report, export, record
 	$(Q)O=$(O) tests/faults
 
+.PHONY: fault-table hsf-stress soak
+N ?= 3
+fault-table: all tests ## kill, stop, cut and fill up at N (3) random moments each while a real guest is recorded
+	$(Q)O=$(O) tests/fault-table $(N)
+
+hsf-stress: all tests ## vmrt-hsf with 64 servers, threads that come and go, signals and clients of others
+	$(Q)O=$(O) tests/hsf-stress 30
+
+soak: all tests ## record --stream, vmrt-top and vmrt-hsf together for TIME
+	$(Q)O=$(O) tests/soak $(if $(filter 2h,$(TIME)),20m,$(TIME))
+
 # Fuzz targets need all code instrumented: objects and a library of their own, by clang.
 COMMA := ,
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-missing-prototypes

@@ -49,8 +49,8 @@ __attribute__((destructor)) static void end(void)
 	fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
 	if (fd < 0)
 		return;
-	n = snprintf(text, sizeof(text), "%lu %lu\n", (unsigned long)allocations,
-		(unsigned long)writes);
+	n = snprintf(
+		text, sizeof(text), "%lu %lu\n", (unsigned long)allocations, (unsigned long)writes);
 	syscall(SYS_write, fd, text, n);
 	close(fd);
 }

@@ -3,7 +3,8 @@
  * fake-vm: looks like a VM to the VM finder when started as `exec -a qemu-system-x86_64 fake-vm
  * -name guest=NAME`: a main thread that sleeps and vCPU threads that never do. VCPUS (1) says how
  * many, CPU where they run (unset: anywhere), LIFE how many seconds at most (60). SIGUSR1 plugs in
- * another vCPU. BUSY_MAIN: the main thread never sleeps either.
+ * another vCPU. BUSY_MAIN: the main thread never sleeps either. SLEEPY: vCPU threads sleep most of
+ * the time. CHURN: helper threads come, rename themselves and end all the time.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -35,9 +36,30 @@ static void *run_vcpu(void *arg)
 		CPU_SET((size_t)cpu, &set);
 	if (cpu >= 0 && sched_setaffinity(0, sizeof(set), &set) != 0)
 		_exit(1);
-	for (;;)
+	for (;;) {
+		if (number("SLEEPY", 0))
+			usleep(500);
 		work++;
+	}
 	return NULL;
+}
+
+static void *run_helper(void *arg)
+{
+	(void)arg;
+	prctl(PR_SET_NAME, "CPU 0/renamed");
+	usleep(5000);
+	return NULL;
+}
+
+static void *churn(void *arg)
+{
+	pthread_t thread;
+
+	for (;;)
+		if (pthread_create(&thread, NULL, run_helper, NULL) == 0)
+			pthread_join(thread, NULL);
+	return arg;
 }
 
 int main(void)
@@ -54,6 +76,8 @@ int main(void)
 	for (long i = 0; i < vcpus; i++)
 		if (pthread_create(&thread, NULL, run_vcpu, (void *)(intptr_t)i) != 0)
 			return 1;
+	if (number("CHURN", 0) && pthread_create(&thread, NULL, churn, NULL) != 0)
+		return 1;
 	for (volatile unsigned long work = 0; number("BUSY_MAIN", 0);)
 		work++;
 	for (long i = vcpus; sigwait(&plug, &sig) == 0; i++)
