@@ -17,21 +17,6 @@
 
 #define BACKLOG 32
 
-enum vmrt_status hsf_control_folder(struct vmrt_error *err)
-{
-	struct stat st;
-
-	if (mkdir(HSF_CONTROL_FOLDER, 0755) != 0 && errno != EEXIST)
-		return vmrt_fail_errno(err, errno, "cannot make %s", HSF_CONTROL_FOLDER);
-	if (lstat(HSF_CONTROL_FOLDER, &st) != 0 || !S_ISDIR(st.st_mode) || (st.st_mode & 022) ||
-		(st.st_uid != 0 && st.st_uid != geteuid()))
-		return vmrt_fail(err, VMRT_EPERM,
-			"%s is not a folder that only root may change: remove it, or name a socket "
-			"with --socket",
-			HSF_CONTROL_FOLDER);
-	return VMRT_OK;
-}
-
 /* VMRT_OK if nobody listens at @path any more, and it is gone now. */
 static enum vmrt_status remove_stale(const char *path, struct vmrt_error *err)
 {

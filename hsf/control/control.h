@@ -19,7 +19,8 @@
 #include <vmrt/experiment.h>
 #include <vmrt/status.h>
 
-#define HSF_CONTROL_FOLDER "/run/vmrt-hsf"
+#include "hsf/guard/folder.h"
+
 #define HSF_CONTROL_SUFFIX ".sock"
 #define HSF_CONTROL_PATH 108	    /* room of sun_path */
 #define HSF_REQUEST_MAX 4096	    /* bytes of a request with its newline */
@@ -97,10 +98,6 @@ enum vmrt_status hsf_request_spec(const struct hsf_request *r, const struct vmrt
 	struct vmrt_server_spec *out, struct vmrt_error *err);
 
 /* ---- the socket: control-listen.c ---- */
-
-/** hsf_control_folder - make HSF_CONTROL_FOLDER; VMRT_EPERM if others than root and we could change
- * it */
-enum vmrt_status hsf_control_folder(struct vmrt_error *err);
 
 /**
  * hsf_listen - a socket at @path, for root, ourselves and @group (NULL: none)

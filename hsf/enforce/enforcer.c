@@ -5,7 +5,7 @@
  * interrupt that says a budget is used up is raised where the waiter is.
  */
 #include "enforcer.h"
-#include "hsf/run/hsf.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <stdio.h>

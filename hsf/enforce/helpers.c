@@ -6,7 +6,8 @@
  * threads until the period is over.
  */
 #include "enforcer.h"
-#include "hsf/run/hsf.h"
+#include "hsf/rules/admission.h"
+#include "settings.h"
 
 #include <string.h>
 

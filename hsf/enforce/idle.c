@@ -5,7 +5,7 @@
  * behind it meanwhile: it yields, and is sure when it runs again without any of them having run.
  */
 #include "enforcer.h"
-#include "hsf/run/hsf.h"
+#include "settings.h"
 
 #include <errno.h>
 #include <stdlib.h>

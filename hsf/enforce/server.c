@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* One server: what its members consumed, and how they are made to run or wait. */
 #include "enforcer.h"
-#include "hsf/run/hsf.h"
+#include "settings.h"
 
 #include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>

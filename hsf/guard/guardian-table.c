@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -18,9 +20,11 @@
 #include <unistd.h>
 
 #include <vmrt/files.h>
+#include <vmrt/tool.h>
+#include <vmrt/vms.h>
 
-#include "hsf/control/control.h"
-#include "hsf/run/hsf.h"
+#include "folder.h"
+#include "hsf/enforce/settings.h"
 
 #define MAX_THREADS 2048
 #define TABLE_SUFFIX ".threads"

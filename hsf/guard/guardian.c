@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "hsf/run/hsf.h"
+#include "hsf/enforce/server.h"
+#include "hsf/enforce/settings.h"
 
 #define GUARDIAN_NAME "vmrt-guardian"
 #define DEPUTY_NAME "vmrt-deputy"

@@ -13,6 +13,48 @@
 
 #include <vmrt/status.h>
 
+struct hsf_guardian;
+
+/**
+ * hsf_guardian_start - fork the processes that outlive this one
+ * @out: end it with hsf_guardian_finish()
+ *
+ * To be called before there are threads, and before anything is open that must not stay open.
+ */
+enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
+
+/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all is given back */
+void hsf_guardian_hold(struct hsf_guardian *g, int fd);
+
+/**
+ * hsf_guardian_add - note the settings of thread @tid of process @pid, before they are changed
+ *
+ * Return: VMRT_OK, VMRT_ENOENT (no such thread), VMRT_EUNSUPPORTED (SCHED_DEADLINE), VMRT_ERANGE
+ * (too many).
+ */
+enum vmrt_status hsf_guardian_add(
+	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err);
+
+/** hsf_guardian_stops - as hsf_guardian_add for the main thread of @pid, and whatever comes, it
+ * will not stay stopped */
+enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vmrt_error *err);
+
+/** hsf_guardian_restore - give thread @tid its settings back and forget it; 0, or -1 if it could
+ * not get them */
+int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
+
+/** hsf_guardian_fds - become readable when one of the processes has died before its time */
+void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2]);
+
+/**
+ * hsf_guardian_finish - have all settings given back, wait for it, and free
+ *
+ * Return: how many threads that still exist could not be given their settings back.
+ */
+int hsf_guardian_finish(struct hsf_guardian *g);
+
+/* ---- for guardian.c: the table ---- */
+
 struct hsf_table;
 
 /**

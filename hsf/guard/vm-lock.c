@@ -16,7 +16,7 @@
 #include <vmrt/tool.h>
 #include <vmrt/vms.h>
 
-#include "hsf/control/control.h"
+#include "folder.h"
 
 #define LOCK_SUFFIX ".lock"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Do the servers of a CPU fit together, beside what the kernel keeps for others? */
-#include "hsf/run/hsf.h"
+#include "admission.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SAFE_UTILISATION                                                                           \

@@ -3,11 +3,9 @@
 #define VMRT_HSF_RUN_HSF_H
 
 /*
- * vmrt-hsf: servers for virtual machines, enforced from user space.
- *
- * Rules (policy*.c, admission.c) are pure functions of times; the mechanism (enforcer.c, server.c,
- * arrange.c; perfclock.c, switches.c, idle.c, threads.c, guardian.c) carries out what they say;
- * prepare.c, members.c and run.c put a run together.
+ * A run of vmrt-hsf: servers for virtual machines, enforced from user space. Below it, hsf/rules
+ * has the policies as pure functions of times, hsf/enforce carries out what they say, hsf/guard
+ * gives back what was changed, hsf/control is the socket.
  */
 
 #include <pthread.h>
@@ -19,159 +17,12 @@
 #include <vmrt/vms.h>
 
 #include "hsf/enforce/server.h"
+#include "hsf/enforce/settings.h"
+#include "hsf/guard/guardian.h"
+#include "hsf/rules/admission.h"
 
-#define HSF_LEAST_PERIOD_NS (500 * VMRT_NS_PER_US) /* about 25 us of each go to enforcing */
-#define HSF_LEAST_BUDGET_NS (100 * VMRT_NS_PER_US)
 #define HSF_MAX_LOCKS 256
 #define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* of what is told to clients */
-
-/* ---- admission test: admission.c ---- */
-
-struct hsf_demand {
-	const char *name;
-	int cpu;
-	int priority;
-	bool by_deadline; /* among those of its priority: EDF */
-	int64_t period_ns;
-	int64_t budget_ns;
-	int64_t jitter_ns;   /* period - budget for a server that keeps its budget, else 0 */
-	int64_t response_ns; /* result: the time in which the budget is sure to be available */
-};
-
-/** hsf_demand_from - what a server asks of CPU @cpu; @spec must live as long */
-void hsf_demand_from(const struct vmrt_server_spec *spec, int cpu, struct hsf_demand *out);
-
-/** hsf_admit - response-time analysis of @d per CPU; returns how many fail (response_ns > period)
- */
-size_t hsf_admit(struct hsf_demand *d, size_t n);
-
-/** hsf_utilisation - sum of budget / period of the servers on @cpu */
-double hsf_utilisation(const struct hsf_demand *d, size_t n, int cpu);
-
-/** hsf_admission - VMRT_EBUSY, with the set and the reason, if not all of @d can have their budgets
- */
-enum vmrt_status hsf_admission(struct hsf_demand *d, size_t n, struct vmrt_error *err);
-
-/* ---- what the kernel keeps for others: reserve.c ---- */
-
-struct hsf_reserve {
-	double share;  /* of a CPU that it leaves to real-time threads while others want to run; 1:
-			  all */
-	char why[128]; /* what says so */
-};
-
-/** hsf_reserve_read - how it is on @cpu now */
-void hsf_reserve_read(int cpu, struct hsf_reserve *out);
-
-/** hsf_reserve_share - @runtime / @period, or 1 where that is no limit (unknown, or -1) */
-double hsf_reserve_share(int64_t runtime, int64_t period);
-
-/**
- * hsf_reserve_group - share that the real-time group of @pid has (cgroup version 1), 1 if there is
- * no limit
- * @group: receives its path
- */
-double hsf_reserve_group(pid_t pid, char *group, size_t room);
-
-/* ---- settings of threads: threads.c ---- */
-
-/* What a thread gets back. */
-struct hsf_settings {
-	uint32_t policy;
-	uint64_t flags; /* reset-on-fork */
-	int32_t nice;
-	uint32_t priority;
-	cpu_set_t affinity;
-};
-
-/** hsf_settings_read - the settings that thread @tid has now; 0 or an errno value */
-int hsf_settings_read(pid_t tid, struct hsf_settings *out);
-
-/** hsf_settings_equal - are @a and @b the same? */
-bool hsf_settings_equal(const struct hsf_settings *a, const struct hsf_settings *b);
-
-/** hsf_settings_apply - give @tid the settings @s; 0 or an errno value */
-int hsf_settings_apply(pid_t tid, const struct hsf_settings *s);
-
-/**
- * hsf_raise - SCHED_FIFO at @priority; 0 or an errno value
- *
- * Threads that @tid creates do not inherit it.
- */
-int hsf_raise(pid_t tid, int priority);
-
-/** hsf_demote - SCHED_OTHER, or SCHED_IDLE; 0 or an errno value */
-int hsf_demote(pid_t tid, enum vmrt_background background);
-
-/**
- * hsf_raise_deadline - SCHED_DEADLINE, on all CPUs that the thread may get; 0 or an errno value
- *
- * Threads that @tid creates do not inherit it.
- */
-int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns);
-
-/**
- * hsf_thread_start - a thread of our own under SCHED_FIFO at @priority that only runs on @cpu
- *
- * @stack: bytes of its stack, which are locked in memory
- * @main: runs with @arg and takes no signals: these are the main thread's business
- *
- * Return: 0, then @thread is to be joined, or an errno value.
- */
-int hsf_thread_start(
-	pthread_t *thread, int cpu, int priority, size_t stack, void *(*main)(void *), void *arg);
-
-/** hsf_process_open - a descriptor that names process @pid for good, or -1 */
-int hsf_process_open(pid_t pid);
-
-/** hsf_process_signal - send @number to the process that @fd names; to @pid only where @fd is -1,
- * because the kernel has no such descriptors (before 5.3) */
-void hsf_process_signal(int fd, pid_t pid, int number);
-
-/** hsf_process_of - the process that thread @tid belongs to, 0 if there is no such thread */
-pid_t hsf_process_of(pid_t tid);
-
-/* ---- who gives settings back: guardian.c ---- */
-
-struct hsf_guardian;
-
-/**
- * hsf_guardian_start - fork the processes that outlive this one
- * @out: end it with hsf_guardian_finish()
- *
- * To be called before there are threads, and before anything is open that must not stay open.
- */
-enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
-
-/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all is given back */
-void hsf_guardian_hold(struct hsf_guardian *g, int fd);
-
-/**
- * hsf_guardian_add - note the settings of thread @tid of process @pid, before they are changed
- *
- * Return: VMRT_OK, VMRT_ENOENT (no such thread), VMRT_EUNSUPPORTED (SCHED_DEADLINE), VMRT_ERANGE
- * (too many).
- */
-enum vmrt_status hsf_guardian_add(
-	struct hsf_guardian *g, pid_t pid, pid_t tid, struct vmrt_error *err);
-
-/** hsf_guardian_stops - as hsf_guardian_add for the main thread of @pid, and whatever comes, it
- * will not stay stopped */
-enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vmrt_error *err);
-
-/** hsf_guardian_restore - give thread @tid its settings back and forget it; 0, or -1 if it could
- * not get them */
-int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
-
-/** hsf_guardian_fds - become readable when one of the processes has died before its time */
-void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2]);
-
-/**
- * hsf_guardian_finish - have all settings given back, wait for it, and free
- *
- * Return: how many threads that still exist could not be given their settings back.
- */
-int hsf_guardian_finish(struct hsf_guardian *g);
 
 /* ---- a run: prepare.c, members.c, run.c ---- */
 
@@ -328,10 +179,10 @@ int hsf_recover(void);
 int hsf_run(const struct hsf_options *opts);
 
 /** hsf_report_server - write the figures of one server as text to @out; @state as read from its
- * enforcer (stats.c) */
+ * enforcer (figures.c) */
 void hsf_report_server(FILE *out, const struct hsf_place *p, const struct hsf_state *state);
 
-/** hsf_report_cost - write what enforcing on one CPU cost in @ran_ns as text to @out (stats.c) */
+/** hsf_report_cost - write what enforcing on one CPU cost in @ran_ns as text to @out (figures.c) */
 void hsf_report_cost(FILE *out, int cpu, const struct hsf_cost *cost, int64_t ran_ns);
 
 #endif

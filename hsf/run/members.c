@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LEAD_NS (2 * VMRT_NS_PER_MS) /* to hand a server over to its enforcer */

@@ -39,7 +39,7 @@ struct rundb {
 	const bool *unrelated_of; /* the same by declared task */
 	uint8_t *hidden;	  /* a bit for each thread whose slices have no host times */
 	size_t n_hidden;	  /* bytes of it */
-	size_t thread_hint; /* where the next thread of the manifest is looked for */
+	size_t thread_hint;	  /* where the next thread of the manifest is looked for */
 	unsigned long long jobs, periods;
 	enum vmrt_status status; /* first failure */
 	struct vmrt_error err;

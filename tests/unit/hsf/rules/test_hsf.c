@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
-#include "hsf/run/hsf.h"
+#include "hsf/enforce/server.h"
+#include "hsf/enforce/settings.h"
+#include "hsf/rules/admission.h"
 
 #define MS VMRT_NS_PER_MS
 #define US VMRT_NS_PER_US

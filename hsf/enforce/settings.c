@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include "hsf.h"
+/* How threads are scheduled, read and changed. */
+#include "settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What clients of the socket may ask of a run, and what they are told. */
-#include "control.h"
-#include "hsf/run/hsf.h"
+#include "hsf/control/control.h"
+#include "hsf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* What the kernel keeps for ordinary threads, and whom it lets be real-time at all. */
-#include "hsf.h"
+#include "admission.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
