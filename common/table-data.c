@@ -30,6 +30,8 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 	char buf[VMRT_CELL_ROOM];
 
 	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+		bool first = !doc->many;
+
 		if (doc->many)
 			vmrt_csv_field(out, section->name);
 		for (size_t c = 0; c < table->n_columns; c++) {
@@ -38,8 +40,9 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 
 			if (!shown(table, c))
 				continue;
-			if (c || doc->many)
+			if (!first)
 				putc(',', out);
+			first = false;
 			if (number)
 				fputs(number, out);
 			else if (cell->known)
@@ -51,13 +54,16 @@ static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *sect
 
 static void csv_head(const struct vmrt_doc *doc, const struct vmrt_table *table, FILE *out)
 {
+	bool first = !doc->many;
+
 	if (doc->many)
 		vmrt_csv_field(out, doc->key);
 	for (size_t c = 0; c < table->n_columns; c++) {
 		if (!shown(table, c))
 			continue;
-		if (c || doc->many)
+		if (!first)
 			putc(',', out);
+		first = false;
 		vmrt_csv_field(out, table->columns[c].key);
 	}
 	putc('\n', out);
@@ -100,6 +106,7 @@ static void json_text(FILE *out, const char *text)
 
 static void json_members(const struct vmrt_table *table, size_t row, FILE *out)
 {
+	const char *comma = "";
 	char buf[VMRT_CELL_ROOM];
 
 	for (size_t c = 0; c < table->n_columns; c++) {
@@ -108,8 +115,8 @@ static void json_members(const struct vmrt_table *table, size_t row, FILE *out)
 
 		if (!shown(table, c))
 			continue;
-		if (c)
-			fputs(", ", out);
+		fputs(comma, out);
+		comma = ", ";
 		json_text(out, table->columns[c].key);
 		fputs(": ", out);
 		if (number)

@@ -158,6 +158,19 @@ enum vmrt_release vmrt_engine_task_release(
 /** vmrt_engine_task_seen - has a thread of task @task been seen? */
 bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
 
+#define VMRT_TASK_DOUBT_MAX 400
+
+/* What makes the numbers of a task doubtful. */
+struct vmrt_task_doubt {
+	int64_t missing;		/* jobs that there may have been, but that are not told */
+	char text[VMRT_TASK_DOUBT_MAX]; /* for people; empty: there is no doubt */
+};
+
+/** vmrt_engine_task_doubt - is what was found out about task @task in contradiction to itself, or
+ * to what was declared? */
+void vmrt_engine_task_doubt(
+	const struct vmrt_engine *engine, uint32_t task, struct vmrt_task_doubt *out);
+
 /** vmrt_engine_server_members - how many threads server @index of the experiment has */
 size_t vmrt_engine_server_members(const struct vmrt_engine *engine, size_t index);
 

@@ -98,8 +98,10 @@ static enum vmrt_status begin_task(struct vmrt_task_facts *into, const struct vm
 		.machine_name = strdup(t->machine_name),
 		.name = strdup(t->name),
 		.label = strdup(t->label),
+		.marked = strdup(t->marked),
 	};
-	return into->machine_name && into->name && into->label ? VMRT_OK : VMRT_ENOMEM;
+	return into->machine_name && into->name && into->label && into->marked ? VMRT_OK
+									       : VMRT_ENOMEM;
 }
 
 static enum vmrt_status pool_tasks(struct vmrt_run_facts *into, struct vmrt_run_facts *const *runs,

@@ -159,8 +159,8 @@ static enum vmrt_status load_tasks(
 	struct vmrt_query q;
 
 	vmrt_query_begin(&q, db, err,
-		"SELECT id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority"
-		" FROM task ORDER BY id");
+		"SELECT id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority,"
+		" missing FROM task ORDER BY id");
 	while (vmrt_query_next(&q) &&
 		(t = vmrt_facts_append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
 		t->id = vmrt_query_int(&q, 0);
@@ -171,6 +171,7 @@ static enum vmrt_status load_tasks(
 		t->wcet_ns = vmrt_query_int(&q, 5);
 		t->deadline_ns = vmrt_query_int(&q, 6);
 		t->priority = (int)vmrt_query_int(&q, 7);
+		t->missing = vmrt_query_int(&q, 8);
 		if (t->machine_name && t->name &&
 			asprintf(&t->label, "%s/%s", t->machine_name, t->name) < 0) {
 			t->label = NULL;
@@ -205,11 +206,27 @@ const char *vmrt_facts_note(
 	return NULL;
 }
 
+/* A task about which there is a note gets a mark, which all tables show. */
+static enum vmrt_status mark_tasks(struct vmrt_run_facts *f, struct vmrt_error *err)
+{
+	for (size_t i = 0; i < f->n_tasks; i++) {
+		struct vmrt_task_facts *t = &f->tasks[i];
+
+		if (asprintf(&t->marked, "%s%s", t->label,
+			    vmrt_facts_note(f, "task", t->label, 0) ? " !" : "") < 0) {
+			t->marked = NULL;
+			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		}
+	}
+	return VMRT_OK;
+}
+
 static void free_task(struct vmrt_task_facts *t)
 {
 	free(t->machine_name);
 	free(t->name);
 	free(t->label);
+	free(t->marked);
 	for (size_t i = 0; i < t->n_worst; i++) {
 		free(t->worst[i].cause);
 		free(t->worst[i].by);
@@ -306,6 +323,8 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 		status = load_tasks(db, f, err);
 	if (status == VMRT_OK)
 		status = load_notes(db, f, err);
+	if (status == VMRT_OK)
+		status = mark_tasks(f, err);
 	if (status == VMRT_OK)
 		status = vmrt_facts_load_servers(db, f, err);
 	if (status == VMRT_OK)

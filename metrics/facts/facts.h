@@ -89,6 +89,8 @@ struct vmrt_task_facts {
 	int64_t machine;	   /* of the database, VMRT_UNKNOWN if it was not recorded */
 	char *machine_name, *name; /* name: the thread's */
 	char *label;		   /* MACHINE/NAME */
+	char *marked;		   /* the same for tables, with a mark if there is a note on it */
+	int64_t missing;	   /* jobs that there may have been, but that are not told */
 	int64_t period_ns, wcet_ns, deadline_ns; /* wcet: VMRT_UNKNOWN if none is declared */
 	int priority;
 	int64_t jobs, met, missed_late, missed_incomplete, unknown, truncated;

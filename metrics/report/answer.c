@@ -15,7 +15,8 @@
 #define SERVERS_LEAST 2 /* of them, if there are so many */
 
 #define TASK_COLUMNS(X)                                                                            \
-	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, t->label)                                   \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, t->marked)               \
+	VMRT_DATA(X, task, TEXT, t->label)                                                         \
 	X(jobs, "jobs", NULL, COUNT, 0, 1, t->jobs)                                                \
 	X(missed, "missed", NULL, COUNT, 0, 1, vmrt_task_missed(t))                                \
 	X(miss_ratio, "miss", "%", RATIO, 1, 1, vmrt_task_miss_ratio(t))                           \

@@ -90,9 +90,9 @@ static const char *plural(int64_t n)
 /* "1 VM (demo), ..., 2 servers enforced": one line that says what to make of the run. */
 static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
-	char vms[96] = "", clock[64] = "", loss[96], kernel[80] = "";
+	char vms[96] = "", clock[64] = "", loss[160], kernel[80] = "";
 	const struct vmrt_machine_facts *h = host(f);
-	int64_t worst = 0, lost = 0, jobs = 0, unknown = 0;
+	int64_t worst = 0, lost = 0, jobs = 0, unknown = 0, without = 0;
 	char buf[VMRT_UNITS_TEXT];
 	size_t guests = 0, enforced = 0, late = 0, bounds = 0;
 
@@ -115,7 +115,10 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 	for (size_t i = 0; i < f->n_tasks; i++) {
 		const struct vmrt_task_facts *task = &f->tasks[i];
 
-		jobs += task->jobs;
+		if (task->deadline_ns == VMRT_UNKNOWN)
+			without += task->jobs;
+		else
+			jobs += task->jobs;
 		unknown += vmrt_task_doubtful(task);
 		bounds += vmrt_task_feasibility(f, task) != VMRT_FEASIBILITY_UNKNOWN;
 		late += vmrt_task_feasibility(f, task) == VMRT_INFEASIBLE;
@@ -133,6 +136,9 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 			unknown, jobs);
 	else
 		snprintf(loss, sizeof(loss), "no loss, all of %" PRId64 " jobs judged", jobs);
+	if (without)
+		snprintf(loss + strlen(loss), sizeof(loss) - strlen(loss),
+			", %" PRId64 " without deadline not judged", without);
 	vmrt_put_line(t, "summary", "%zu VM%s%s%s%s; %zu of %zu server%s enforced; %s%s; tasks %s",
 		f->n_vms, plural((int64_t)f->n_vms), vms, *vms ? ")" : "", kernel, enforced,
 		f->n_servers, plural((int64_t)f->n_servers), clock, loss,

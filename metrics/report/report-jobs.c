@@ -23,7 +23,8 @@ static const char *const worst_titles[] = {
 };
 
 #define WORST_COLUMNS(X)                                                                           \
-	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, task->marked)            \
+	VMRT_DATA(X, task, TEXT, task->label)                                                      \
 	X(k, "job", NULL, COUNT, 0, VMRT_KEY_GROUP, w->k)                                          \
 	VMRT_DATA(X, arrival_ns, NS, w->arrival_ns)                                                \
 	X(after_ns, "arrival", "s", NS, 6, 1, timed ? w->arrival_ns - f->start_ns : VMRT_UNKNOWN)  \
@@ -46,7 +47,8 @@ static const struct vmrt_column worst_columns[] = {WORST_COLUMNS(VMRT_COLUMN)};
 static const char *const histogram_titles[] = {"Response times: histogram"};
 
 #define HISTOGRAM_COLUMNS(X)                                                                       \
-	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, task->marked)            \
+	VMRT_DATA(X, task, TEXT, task->label)                                                      \
 	X(from_ns, "from", "ms", NS, -1, 1, bins[i].from_ns)                                       \
 	X(to_ns, "to below", "ms", NS, -1, 1, bins[i].to_ns)                                       \
 	X(jobs, "jobs", NULL, COUNT, 0, 1, bins[i].n)                                              \
@@ -57,7 +59,8 @@ static const struct vmrt_column histogram_columns[] = {HISTOGRAM_COLUMNS(VMRT_CO
 static const char *const cdf_titles[] = {"Response times: so many jobs took at most"};
 
 #define CDF_COLUMNS(X)                                                                             \
-	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, task->marked)            \
+	VMRT_DATA(X, task, TEXT, task->label)                                                      \
 	X(share_ratio, "jobs", "%", RATIO, 2, 1, shares[i] / 10000.)                               \
 	X(response_ns, "response", "ms", NS, 3, 1, value)                                          \
 	X(bar, "", NULL, TEXT, BAR, 1 + VMRT_PEOPLE_ONLY,                                          \

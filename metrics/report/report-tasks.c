@@ -18,7 +18,8 @@ static const char *const task_titles[] = {
 };
 
 #define TASK_COLUMNS(X)                                                                            \
-	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, t->label)                                   \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, t->marked)               \
+	VMRT_DATA(X, task, TEXT, t->label)                                                         \
 	X(period_ns, "period", "ms", NS, -1, 1, t->period_ns)                                      \
 	X(deadline_ns, "deadline", "ms", NS, -1, 1, t->deadline_ns)                                \
 	VMRT_DATA(X, priority, COUNT, t->priority)                                                 \
@@ -29,6 +30,7 @@ static const char *const task_titles[] = {
 	X(unknown, "unknown", NULL, COUNT, 0, 1, t->unknown)                                       \
 	X(truncated, "trunc.", NULL, COUNT, 0, 1, t->truncated)                                    \
 	X(skipped, "skip", NULL, COUNT, 0, 1, t->skipped)                                          \
+	VMRT_DATA(X, missing, COUNT, t->missing)                                                   \
 	VMRT_DATA(X, inferred, COUNT, t->inferred)                                                 \
 	X(miss_ratio, "miss", "%", RATIO, 2, 2, vmrt_task_miss_ratio(t))                           \
 	X(miss_low, "low", "%", RATIO, 2, 2, low)                                                  \
@@ -76,7 +78,8 @@ static const struct vmrt_column task_columns[] = {TASK_COLUMNS(VMRT_COLUMN)};
 static const char *const cause_titles[] = {"Causes of misses, and the thread behind most of them"};
 
 #define CAUSE_COLUMNS(X)                                                                           \
-	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, task->label)                                \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, task->marked)            \
+	VMRT_DATA(X, task, TEXT, task->label)                                                      \
 	X(cause, "cause", NULL, TEXT, 0, VMRT_KEY_GROUP, cause->name)                              \
 	X(misses, "misses", NULL, COUNT, 0, 1, cause->misses)                                      \
 	X(share_ratio, "share", "%", RATIO, 1, 1,                                                  \

@@ -359,10 +359,12 @@ void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 		const struct vmrt_task_spec *t = &exp->tasks[i];
 		struct row row = begin(db, T_TASK);
 		uint32_t id = (uint32_t)i, machine = VMRT_NONE;
+		struct vmrt_task_doubt doubt;
 		int64_t measured;
 		enum vmrt_release release =
 			vmrt_engine_task_release(engine, (uint32_t)i, &measured);
 
+		vmrt_engine_task_doubt(engine, (uint32_t)i, &doubt);
 		for (size_t m = 0; m < n_machines; m++)
 			if (!strcmp(machines[m].name, t->machine))
 				machine = (uint32_t)m;

@@ -173,10 +173,6 @@ static bool must_read_again(struct analysis *a)
 	for (size_t i = 0; a->waits && i < exp->n_tasks; i++) {
 		a->waits[i] = vmrt_engine_task_again(a->engine, (uint32_t)i);
 		again |= a->waits[i] != VMRT_RELEASE_AUTO;
-		if (a->waits[i] == VMRT_RELEASE_WAKEUP)
-			vmrt_warn("task %s/%s: nothing periodic releases it, so each wake-up is "
-				  "taken for a release; say release = wakeup if that is right",
-				exp->tasks[i].machine, exp->tasks[i].name);
 	}
 	return again;
 }

@@ -206,6 +206,20 @@ static bool occurs(const struct thread_names *names, const struct vmrt_task_spec
 	return false;
 }
 
+/* A task that was seen, but of which the numbers may not be what they seem. */
+static void note_doubts(struct writer *w, size_t task, const char *label)
+{
+	struct vmrt_task_doubt doubt;
+
+	if (w->config->waits && w->config->waits[task] == VMRT_RELEASE_WAKEUP)
+		put(w, "task", label,
+			"nothing periodic releases it, so each wake-up is taken for a release; "
+			"release = wakeup says that this is right");
+	vmrt_engine_task_doubt(w->engine, (uint32_t)task, &doubt);
+	if (doubt.text[0])
+		put(w, "task", label, doubt.text);
+}
+
 static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *exp = w->config->experiment;
@@ -215,9 +229,13 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 		const struct vmrt_task_spec *t = &exp->tasks[i];
 		char words[WORDS], label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1], what[200], near[200];
 
-		if (strcmp(t->machine, w->config->machines[machine].name) != 0 ||
-			vmrt_engine_task_seen(w->engine, (uint32_t)i))
+		if (strcmp(t->machine, w->config->machines[machine].name) != 0)
 			continue;
+		snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
+		if (vmrt_engine_task_seen(w->engine, (uint32_t)i)) {
+			note_doubts(w, i, label);
+			continue;
+		}
 		describe(t, what, sizeof(what));
 		status = near_words(w, machine,
 			t->thread[0]	? t->thread
@@ -229,7 +247,6 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 				"every thread%s belongs to another section or to a VM", what);
 		else
 			snprintf(words, sizeof(words), "no thread%s was recorded%s", what, near);
-		snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
 		if (status == VMRT_OK)
 			put(w, "task", label, words);
 	}

@@ -409,6 +409,7 @@ void jobs_set_arrival(struct jobs *j, int64_t local_ns);
 void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_renamed(struct jobs *j, int64_t host_ns);
+bool jobs_tainted(const struct jobs *j);
 bool jobs_arrived(const struct jobs *j, int64_t host_ns);
 bool jobs_pending(const struct jobs *j, int64_t host_ns);
 
@@ -433,6 +434,7 @@ bool release_give(struct jobs *j);
 bool release_ends(struct jobs *j);
 bool release_merges(const struct jobs *j);
 bool release_exits(struct jobs *j);
+bool release_is_other(struct jobs *j);
 void release_discard(struct jobs *j);
 void release_flush(struct jobs *j);
 void release_decide(struct jobs *j, enum vmrt_release mechanism);
@@ -463,8 +465,15 @@ void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns)
 void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns);
 bool clocks_to_local(const struct machine *m, int clock, int64_t raw, int64_t *out);
 void clocks_free(struct machine *m);
+
+/* arrivals.c */
 void period_note(struct jobs *j, int64_t before, int64_t arrival);
 int64_t period_found(const struct task_found *found);
+bool period_confirmed(const struct jobs *j);
+void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
+
+/* catchup.c */
+bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires);
 
 /* engine-blame.c */
 void blame_settle_jobs(struct machine *m, int64_t host_ns);
@@ -489,6 +498,7 @@ void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
 
 /* engine-journal.c */
 void journal_add(struct jobs *j, const struct entry *entry);
+bool journal_since(const struct jobs *j, int64_t from_ns, int64_t *parts);
 void journal_drop(struct jobs *j, int64_t before_ns);
 void journal_throttled(struct jobs *j);
 void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns);

@@ -15,6 +15,8 @@
 #define GRID_TOLERANCE 100
 /* An absolute timer so far ahead is not on the monotonic clock. */
 #define FAR_NS (1000000 * VMRT_NS_PER_S)
+/* The last jobs that count for what is usual. */
+#define USUAL_OF 8
 /* How far behind a task may be is reckoned with this period, as long as its own is not known. */
 #define UNDECLARED_PERIOD_NS (100 * VMRT_NS_PER_MS)
 
@@ -93,6 +95,7 @@ static void give(struct jobs *j)
 
 	if (release_give(j))
 		return;
+	j->rel.had_job |= j->job.arrival_ns != VMRT_UNKNOWN;
 	j->job.k = e->next_k[j->task] + j->job.skipped;
 	e->next_k[j->task] = j->job.k + 1;
 	if (e->sink.job)
@@ -144,7 +147,7 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }
 
-static bool tainted(const struct jobs *j)
+bool jobs_tainted(const struct jobs *j)
 {
 	return j->machine->loss_to_ns != VMRT_UNKNOWN &&
 	       j->machine->loss_to_ns >= j->job.arrival_ns;
@@ -197,7 +200,7 @@ static bool run_is_known(const struct jobs *j)
 
 	if (lacks_switches(m) || (m->n_vcpus && lacks_switches(&m->engine->machines[0])))
 		return false;
-	return !m->ended_early && !tainted(j) &&
+	return !m->ended_early && !jobs_tainted(j) &&
 	       (j->state != JOB_RELEASED || j->thr->state != THR_RUNNING);
 }
 
@@ -208,7 +211,7 @@ static void forget_run(struct jobs *j)
 	int64_t sum = 0;
 
 	job->exec_ns = VMRT_UNKNOWN;
-	if (tainted(j))
+	if (jobs_tainted(j))
 		return;
 	job->start_ns = job->start_local_ns = VMRT_UNKNOWN;
 	for (int p = 0; p < VMRT_BLAMES; p++)
@@ -230,6 +233,18 @@ static void forget_times(struct jobs *j)
 	job->exec_ns = job->response_ns = job->unsure_ns = VMRT_UNKNOWN;
 	memset(job->blame_ns, 0, sizeof(job->blame_ns));
 	job->n_blamed = 0;
+}
+
+/* What a job usually executes, as a moving mean. */
+static void note_execution(struct jobs *j)
+{
+	int64_t ns = j->job.exec_ns, *usual = &j->rel.usual_exec_ns;
+
+	if (ns == VMRT_UNKNOWN)
+		return;
+	if (!*usual || ns < j->rel.least_exec_ns)
+		j->rel.least_exec_ns = ns;
+	*usual = *usual ? *usual + (ns - *usual) / USUAL_OF : ns;
 }
 
 /* The open job ended. */
@@ -256,16 +271,17 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	}
 	if (!run_is_known(j))
 		forget_run(j);
+	note_execution(j);
 	tardiness = job->response_ns - j->spec->deadline_ns;
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	if (tardiness > 0)
 		find_cause(j, tardiness);
-	if (j->spec->deadline_ns <= 0 && tainted(j)) {
+	if (j->spec->deadline_ns <= 0 && jobs_tainted(j)) {
 		/* the outcome cannot say that the times are in doubt */
 		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
 		memset(job->blame_ns, 0, sizeof(job->blame_ns));
 	}
-	if (tainted(j) || j->spec->deadline_ns <= 0) {
+	if (jobs_tainted(j) || j->spec->deadline_ns <= 0) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 		job->cause = -1;
 		job->excused = false;
@@ -291,23 +307,33 @@ void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome)
 	give(j);
 }
 
-/* Gives the releases between two arrivals that nobody served; returns how many. */
-int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires)
+/* How many releases on the grid lie between two arrivals. */
+static int64_t count_skipped(const struct jobs *j, int64_t before, int64_t expires)
 {
 	int64_t period = j->rel.period_ns, n;
-	bool lost;
 
-	period_note(j, before, expires);
-	if (!period || j->rel.off_grid)
-		return 0;
-	if (before == VMRT_UNKNOWN || expires <= before)
+	if (!period || j->rel.off_grid || before == VMRT_UNKNOWN || expires <= before)
 		return 0;
 	n = (expires - before + period / 2) / period;
 	if (n < 2 || llabs(expires - before - n * period) > period / GRID_TOLERANCE)
 		return 0;
-	lost = tainted(j);
+	return n - 1;
+}
+
+/* Gives the releases between two arrivals that nobody served; returns how many. */
+int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires)
+{
+	int64_t n;
+
+	period_note(j, before, expires);
+	n = count_skipped(j, before, expires);
+	if (!jobs_tainted(j)) {
+		if (j->job.end_local_ns != VMRT_UNKNOWN)
+			arrivals_note(j, before, j->job.end_local_ns, expires, n);
+		return n;
+	}
 	/* what there is no room for is a number only */
-	for (n--; lost && n && engine_may_add(j->machine->engine); n--)
+	for (; n && engine_may_add(j->machine->engine); n--)
 		jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
 	return n;
 }
@@ -334,8 +360,7 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
 {
-	int64_t before = j->job.arrival_local_ns;
-	int64_t skipped = 0;
+	int64_t before, skipped = 0;
 
 	blame_settle(j->machine, host_ns);
 	switch (j->state) {
@@ -350,6 +375,9 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:
+		if (catchup(j, local_ns, host_ns, &expires))
+			break;
+		before = j->job.arrival_local_ns;
 		jobs_complete(j, local_ns, host_ns);
 		if (expires != VMRT_UNKNOWN)
 			skipped = jobs_skip(j, before, expires);
@@ -445,6 +473,8 @@ void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	blame_settle(j->machine, host_ns);
 	wakeup_over(j);
+	if (release_is_other(j))
+		j->state = JOB_NONE;
 	switch (j->state) {
 	case JOB_HEAD:
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
@@ -482,7 +512,7 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 
 	if (!run_is_known(j))
 		forget_run(j);
-	if (tainted(j)) {
+	if (jobs_tainted(j)) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	} else if (job->deadline_ns != VMRT_UNKNOWN && job->deadline_ns < end_ns) {
 		job->outcome = VMRT_OUTCOME_MISSED_INCOMPLETE;
@@ -536,6 +566,8 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 
 	blame_settle(j->machine, end_ns);
 	wakeup_over(j);
+	if (release_is_other(j))
+		j->state = JOB_NONE;
 	/* the task is periodic: what was due meanwhile has arrived too */
 	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
 		next = j->rel.next_ns;
@@ -564,6 +596,8 @@ void jobs_renamed(struct jobs *j, int64_t host_ns)
 {
 	blame_settle(j->machine, host_ns);
 	wakeup_over(j);
+	if (release_is_other(j))
+		j->state = JOB_NONE;
 	if (j->state == JOB_HEAD)
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	else if (jobs_arrived(j, host_ns) && release_ends(j))

@@ -64,6 +64,22 @@ void journal_add(struct jobs *j, const struct entry *entry)
 	*entry_at(g, g->n - 1) = *entry;
 }
 
+/* Sums up where the time went since @from_ns. False: not all of it is remembered. */
+bool journal_since(const struct jobs *j, int64_t from_ns, int64_t *parts)
+{
+	const struct journal *g = &j->journal;
+
+	memset(parts, 0, VMRT_BLAMES * sizeof(*parts));
+	if (!g->n || entry_at(g, 0)->from_ns > from_ns)
+		return false;
+	for (size_t i = g->n; i-- && entry_at(g, i)->to_ns > from_ns;) {
+		const struct entry *e = entry_at(g, i);
+
+		parts[e->part] += e->to_ns - (e->from_ns > from_ns ? e->from_ns : from_ns);
+	}
+	return true;
+}
+
 void journal_drop(struct jobs *j, int64_t before_ns)
 {
 	struct journal *g = &j->journal;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Times of timers that are not on the monotonic clock, and periods that nobody declared.
+ * Times of timers that are not on the monotonic clock.
  *
  * hrtimer_expire_entry tells the time on the timer's own clock, hrtimer_setup which clock that is.
  * The record is written a little after the clock was read, so each expiry bounds the clock's lead
@@ -18,12 +18,6 @@
 #define REMEMBER_NS VMRT_NS_PER_S
 /* Ticks between two expiries after which the length of a tick is told from them. */
 #define TICKS_APART 50
-/* Arrival differences within this share of each other are the same period. */
-#define PERIOD_SHARE 100
-/* Nothing that sleeps has a shorter period. */
-#define LEAST_PERIOD_NS (20 * VMRT_NS_PER_US)
-/* So many equal differences make a period. */
-#define PERIOD_CERTAIN 3
 
 static size_t home_of(const struct release_clocks *c, uint64_t ptr)
 {
@@ -205,53 +199,4 @@ void clocks_free(struct machine *m)
 {
 	free(m->clocks.others);
 	free(m->clocks.ids);
-}
-
-static bool same_period(int64_t a, int64_t b)
-{
-	return llabs(a - b) <= (a < b ? a : b) / PERIOD_SHARE;
-}
-
-/* The difference of arrivals that was seen most; the least of those that tie. */
-int64_t period_found(const struct task_found *found)
-{
-	const struct period_candidate *best = &found->periods[0];
-
-	for (size_t i = 1; i < PERIOD_CANDIDATES; i++) {
-		const struct period_candidate *p = &found->periods[i];
-
-		if (p->n > best->n || (p->n == best->n && p->n && p->ns < best->ns))
-			best = p;
-	}
-	return best->n >= PERIOD_CERTAIN ? best->ns : 0;
-}
-
-void period_note(struct jobs *j, int64_t before, int64_t arrival)
-{
-	struct task_found *found = &j->machine->engine->found[j->task];
-	struct period_candidate *least = &found->periods[0];
-	int64_t ns;
-
-	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN ||
-		__builtin_sub_overflow(arrival, before, &ns) || ns < LEAST_PERIOD_NS)
-		return;
-	for (size_t i = 0; i < PERIOD_CANDIDATES; i++) {
-		struct period_candidate *p = &found->periods[i];
-
-		if (p->n && same_period(p->ns, ns)) {
-			least = p;
-			break;
-		}
-		if (p->n < least->n)
-			least = p;
-	}
-	/*
-	 * the rarest gives way to a new one, which takes over its count (the "space saving" rule of
-	 * Metwally, Agrawal and El Abbadi, ICDT 2005)
-	 */
-	if (!least->n || !same_period(least->ns, ns))
-		least->ns = ns;
-	least->n++;
-	if (!j->spec->period_ns && !j->rel.off_grid)
-		j->rel.period_ns = period_found(found);
 }

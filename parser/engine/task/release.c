@@ -14,6 +14,7 @@
  */
 #include "parser/engine/core/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,6 +34,8 @@
 /* A server's timer that puts a thread to sleep is followed by its switch so soon, in time in which
  * the CPU runs. */
 #define SUSPENDS_WITHIN_NS VMRT_NS_PER_MS
+/* Sleeps that show that a thread waits in another way than its task. */
+#define OTHER_SLEEPS 4
 #define IN_INTERRUPT (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)
 
 static bool is_wait(enum vmrt_release r)
@@ -81,13 +84,69 @@ void release_free(struct jobs *j)
 	free(j->rel.held);
 }
 
+/* Of threads of one task that wait in different ways, those with the strongest one are the task. */
+static int strength(enum vmrt_release mechanism)
+{
+	switch (mechanism) {
+	case VMRT_RELEASE_AUTO:
+		return 0;
+	case VMRT_RELEASE_WAKEUP:
+		return 1;
+	case VMRT_RELEASE_RELATIVE:
+		return 2;
+	case VMRT_RELEASE_RESCH:
+	case VMRT_RELEASE_DEADLINE:
+		return 4;
+	default:
+		return 3;
+	}
+}
+
+/* The thread waits in another way than its task does: what it does is no job. */
+static void follow_task(struct jobs *j, enum vmrt_release mechanism)
+{
+	release_discard(j);
+	j->rel.mechanism = mechanism;
+	j->rel.off_grid = mechanism == VMRT_RELEASE_WAKEUP;
+	j->rel.mark.set = false;
+	if (j->state != JOB_HEAD)
+		j->state = JOB_NONE;
+}
+
 void release_decide(struct jobs *j, enum vmrt_release mechanism)
 {
-	struct task_found *found = &j->machine->engine->found[j->task];
+	struct machine *m = j->machine;
+	struct task_found *found = &m->engine->found[j->task];
 
 	j->rel.mechanism = mechanism;
-	if (found->mechanism == VMRT_RELEASE_AUTO)
-		found->mechanism = mechanism;
+	if (strength(found->mechanism) >= strength(mechanism))
+		return;
+	found->again |= found->mechanism != VMRT_RELEASE_AUTO;
+	found->mechanism = mechanism;
+	for (size_t i = 0; found->again && i < m->n_jobs; i++)
+		if (m->jobs[i] != j && m->jobs[i]->task == j->task)
+			follow_task(m->jobs[i], mechanism);
+}
+
+/*
+ * The thread is done. If it had no job, since it waits in another way than its task, it is named,
+ * and true is returned.
+ */
+bool release_is_other(struct jobs *j)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	size_t used = strlen(found->others);
+	int n;
+
+	if (j->rel.other_sleeps < OTHER_SLEEPS || j->rel.had_job || j->rel.holding ||
+		j->rel.mechanism == VMRT_RELEASE_AUTO || j->state > JOB_HEAD)
+		return false;
+	found->n_others++;
+	n = snprintf(found->others + used, sizeof(found->others) - used, "%s%s/%d",
+		used ? ", " : "", j->thr->pub.comm, j->thr->pub.tid);
+	if (n < 0 || (size_t)n >= sizeof(found->others) - used)
+		found->others[used] = '\0';
+	return true;
 }
 
 /* Keeps the job just made while it is not certain that it is one. */
@@ -195,6 +254,11 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 		return;
 	}
+	if (r->mechanism == VMRT_RELEASE_AUTO && !r->sleeps && !r->timer &&
+		strength(j->machine->engine->found[j->task].mechanism) >
+			strength(VMRT_RELEASE_RELATIVE))
+		follow_task(j, j->machine->engine->found[j->task].mechanism);
+	r->other_sleeps++;
 	if (r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->suspect)
 		return;
 	if (!r->holding) {
@@ -678,7 +742,9 @@ enum vmrt_release vmrt_engine_task_again(const struct vmrt_engine *e, uint32_t t
 	if (e->config->experiment->tasks[task].release != VMRT_RELEASE_AUTO ||
 		(e->config->waits && e->config->waits[task] != VMRT_RELEASE_AUTO))
 		return VMRT_RELEASE_AUTO;
-	return wakeup_fits(found) ? VMRT_RELEASE_WAKEUP : VMRT_RELEASE_AUTO;
+	if (wakeup_fits(found))
+		return VMRT_RELEASE_WAKEUP;
+	return found->again ? found->mechanism : VMRT_RELEASE_AUTO;
 }
 
 enum vmrt_release vmrt_engine_task_release(

@@ -21,6 +21,9 @@
 /* Larger changes of a clock's lead are steps. */
 #define CLOCK_STEP_NS VMRT_NS_PER_MS
 
+/* Room for the names of threads that wait in another way than their task. */
+#define OTHERS_MAX 96
+
 struct jobs;
 struct thr;
 
@@ -72,7 +75,12 @@ struct release {
 	int64_t seen_ns;     /* last sign of the timer */
 	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
 	bool slept;	     /* it slept since it was released, and went on */
-	int64_t idle_ns;     /* so long before it was opened its task slept between jobs */
+	uint32_t exact, loose;		      /* arrivals on the grid, and near it */
+	int64_t ahead_ns;		      /* so far ahead its timer was armed last */
+	int64_t usual_exec_ns, least_exec_ns; /* of a job; 0: not known */
+	bool had_job;
+	unsigned other_sleeps; /* that are not the task's way to wait */
+	int64_t idle_ns;       /* so long before it was opened its task slept between jobs */
 	/* armed a timer; whether that ends the job, the next switch tells */
 	bool confirm;
 	uint64_t confirm_timer;
@@ -92,6 +100,17 @@ struct task_found {
 	bool seen;		       /* a thread of it */
 	enum vmrt_release mechanism;   /* AUTO: nothing */
 	uint64_t wakeups, own_wakeups; /* by others and by its own timers, until it is decided */
+	bool again;		       /* it was found out after jobs had been given */
+	/* of arrivals that follow each other without loss in between */
+	uint64_t distances, steps; /* and the periods that jobs and skipped releases account for */
+	int64_t span_ns;
+	uint64_t missing;     /* periods without job or skipped release */
+	uint64_t hidden;      /* jobs that there may have been within late ones */
+	uint64_t early_skips; /* releases were left out although the job was ready in time */
+	uint64_t too_close;   /* arrivals closer than the least distance */
+	int64_t closest_ns;
+	unsigned n_others; /* threads that wait in another way */
+	char others[OTHERS_MAX];
 	struct period_candidate periods[PERIOD_CANDIDATES];
 };
 

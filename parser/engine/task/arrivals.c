@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Distances of a task's arrivals: its period where none is declared, whether they contradict the
+ * declared one, and whether there are fewer jobs than periods.
+ */
+#include "parser/engine/core/engine.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Differences of arrivals within this share of each other are the same period. */
+#define PERIOD_SHARE 100
+/* A period that differs from the declared one by more than this share contradicts it. */
+#define DECLARED_SHARE 50
+/* Nothing that sleeps has a shorter period. */
+#define LEAST_PERIOD_NS (20 * VMRT_NS_PER_US)
+/* So many equal differences make a period. */
+#define PERIOD_CERTAIN 3
+/* Arrivals nearer to the grid than this were computed from it, not from the present time. */
+#define EXACT_NS (2 * VMRT_NS_PER_US)
+/* Mean distances that differ from the declared period by more than this share contradict it. */
+#define MEAN_SHARE 4
+
+static bool same_period(int64_t a, int64_t b)
+{
+	return llabs(a - b) <= (a < b ? a : b) / PERIOD_SHARE;
+}
+
+/* The difference of arrivals that was seen most; the least of those that tie. */
+static const struct period_candidate *most_frequent(const struct task_found *found)
+{
+	const struct period_candidate *best = &found->periods[0];
+
+	for (size_t i = 1; i < PERIOD_CANDIDATES; i++) {
+		const struct period_candidate *p = &found->periods[i];
+
+		if (p->n > best->n || (p->n == best->n && p->n && p->ns < best->ns))
+			best = p;
+	}
+	return best;
+}
+
+int64_t period_found(const struct task_found *found)
+{
+	const struct period_candidate *best = most_frequent(found);
+
+	return best->n >= PERIOD_CERTAIN ? best->ns : 0;
+}
+
+void period_note(struct jobs *j, int64_t before, int64_t arrival)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	struct period_candidate *least = &found->periods[0];
+	int64_t ns;
+
+	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN ||
+		__builtin_sub_overflow(arrival, before, &ns) || ns < LEAST_PERIOD_NS)
+		return;
+	for (size_t i = 0; i < PERIOD_CANDIDATES; i++) {
+		struct period_candidate *p = &found->periods[i];
+
+		if (p->n && same_period(p->ns, ns)) {
+			least = p;
+			break;
+		}
+		if (p->n < least->n)
+			least = p;
+	}
+	/*
+	 * the rarest gives way to a new one, which takes over its count (the "space saving" rule of
+	 * Metwally, Agrawal and El Abbadi, ICDT 2005)
+	 */
+	if (!least->n || !same_period(least->ns, ns))
+		least->ns = ns;
+	least->n++;
+	found->distances++;
+	if (!j->spec->period_ns && !j->rel.off_grid)
+		j->rel.period_ns = period_found(found);
+}
+
+/* Do the arrivals so far confirm the period that is reckoned with? */
+bool period_confirmed(const struct jobs *j)
+{
+	int64_t found = period_found(&j->machine->engine->found[j->task]);
+
+	return found && j->rel.period_ns && same_period(found, j->rel.period_ns);
+}
+
+/*
+ * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
+ * @skipped releases between the two are accounted for. How do they lie on the task's grid?
+ */
+void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	struct release *r = &j->rel;
+	int64_t period = j->spec->period_ns ? j->spec->period_ns : r->period_ns, ns, steps, off;
+
+	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN || period <= 0 ||
+		__builtin_sub_overflow(arrival, before, &ns) || ns <= 0 ||
+		ns / period > BACKLOG_MAX)
+		return;
+	steps = (ns + period / 2) / period;
+	off = llabs(ns - steps * period);
+	if (steps == 1 && off <= EXACT_NS)
+		r->exact++;
+	else if (steps == 1 && off <= period / PERIOD_SHARE)
+		r->loose++;
+	r->ahead_ns = arrival - end;
+	found->steps += (uint64_t)(1 + skipped);
+	found->span_ns += ns;
+	if (steps > 1 + skipped)
+		found->missing += (uint64_t)(steps - 1 - skipped);
+	/* it was ready in time, but left releases out */
+	if (steps > 1 && end - before < period - period / PERIOD_SHARE)
+		found->early_skips++;
+	if (j->spec->distance_ns && ns < j->spec->distance_ns) {
+		if (!found->too_close++ || ns < found->closest_ns)
+			found->closest_ns = ns;
+	}
+}
+
+static void append(struct vmrt_task_doubt *out, const char *text)
+{
+	size_t used = strlen(out->text);
+
+	snprintf(out->text + used, sizeof(out->text) - used, "%s%s", used ? "; " : "", text);
+}
+
+/* Is the declared period not that of the arrivals? */
+static bool contradicts(const struct task_found *found, int64_t period, int64_t *seen)
+{
+	const struct period_candidate *best = most_frequent(found);
+	int64_t mean;
+
+	*seen = best->ns;
+	if (best->n < PERIOD_CERTAIN || !period)
+		return false;
+	if (best->n * 2 >= found->distances && llabs(best->ns - period) > period / DECLARED_SHARE) {
+		/* a multiple of the period: those that were skipped because a job was late */
+		bool multiple = best->ns > period && !found->missing &&
+				llabs(best->ns - (best->ns + period / 2) / period * period) <=
+					period / DECLARED_SHARE;
+
+		return !multiple || found->early_skips * 2 >= best->n;
+	}
+	if (!found->steps)
+		return false;
+	mean = found->span_ns / (int64_t)(found->steps + found->missing);
+	*seen = mean;
+	return found->steps > PERIOD_CERTAIN && llabs(mean - period) > period / MEAN_SHARE;
+}
+
+void vmrt_engine_task_doubt(const struct vmrt_engine *e, uint32_t task, struct vmrt_task_doubt *out)
+{
+	const struct task_found *found = &e->found[task];
+	const struct vmrt_task_spec *spec = &e->config->experiment->tasks[task];
+	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_DOUBT_MAX];
+	int64_t seen;
+
+	memset(out, 0, sizeof(*out));
+	if (found->mechanism != VMRT_RELEASE_WAKEUP)
+		out->missing = (int64_t)found->missing + (int64_t)found->hidden;
+	if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
+		out->missing = 0;
+		snprintf(text, sizeof(text), "arrivals are %s apart, declared %s",
+			vmrt_format_duration(seen, a), vmrt_format_duration(spec->period_ns, b));
+		append(out, text);
+	}
+	if (found->too_close) {
+		snprintf(text, sizeof(text),
+			"%" PRIu64 " arrivals are closer than min_distance %s, the closest %s",
+			found->too_close, vmrt_format_duration(spec->distance_ns, a),
+			vmrt_format_duration(found->closest_ns, b));
+		append(out, text);
+	}
+	if (out->missing) {
+		snprintf(text, sizeof(text),
+			"%" PRId64 " %s missing: when it is late the task goes on without a "
+			"sleep, and nothing tells where one job ends",
+			out->missing, out->missing == 1 ? "job may be" : "jobs may be");
+		append(out, text);
+	}
+	if (found->n_others) {
+		snprintf(text, sizeof(text), "%u %s in another way and %s not counted: %s",
+			found->n_others, found->n_others == 1 ? "thread waits" : "threads wait",
+			found->n_others == 1 ? "is" : "are", found->others);
+		append(out, text);
+	}
+}

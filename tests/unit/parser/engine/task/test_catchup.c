@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that are late and go on without a sleep, threads that wait in another way than their task,
+ * and periods that the arrivals contradict. Times are in us.
+ */
+#include "taskfix.h"
+
+#include <string.h>
+
+/* The job that is due at @due runs until @until, where it sleeps until @next. */
+static void runs_until(struct fixture *f, int64_t due, int64_t until, int64_t next)
+{
+	fx_wakes(f, due, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(f, until, next);
+}
+
+static void begin(struct fixture *f, const char *keys, int64_t first)
+{
+	fx_begin(f, keys);
+	fx_runs_from_the_beginning(f);
+	fx_sleep_until(f, 2 * MS, first);
+}
+
+static struct vmrt_task_doubt doubt_of(struct fixture *f)
+{
+	struct vmrt_task_doubt doubt;
+
+	vmrt_engine_task_doubt(f->engine, 0, &doubt);
+	return doubt;
+}
+
+/*
+ * rt-app's relative timer: four jobs in time, then one from 50 to 67 ms, after which the period
+ * begins anew at 67 ms without a sleep: the next job goes from 67 to 69 ms and sleeps until 77 ms.
+ */
+static void a_period_that_begins_anew_tells_the_end_of_the_late_job(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *late, *next;
+
+	(void)state;
+	begin(&f, "period = 10ms\nwcet = 12ms\ndeadline = 15ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	runs_until(&f, 50 * MS, 69 * MS, 77 * MS);
+	runs_until(&f, 77 * MS, 79 * MS, 87 * MS);
+	assert_int_equal(doubt_of(&f).missing, 0);
+	fx_end(&f, 80 * MS, NULL);
+	assert_int_equal(f.n, 7);
+	late = fx_job(&f, 4);
+	assert_us(late->arrival_ns, 50 * MS);
+	assert_us(late->end_ns, 67 * MS);
+	assert_us(late->response_ns, 17 * MS);
+	assert_us(late->exec_ns, 17 * MS - 50);
+	assert_us(late->blame_ns[VMRT_BLAME_OVERRUN], 5 * MS - 50);
+	assert_int_equal(late->outcome, VMRT_OUTCOME_MISSED);
+	next = fx_job(&f, 5);
+	assert_int_equal(next->k, late->k + 1);
+	assert_us(next->arrival_ns, 67 * MS);
+	assert_us(next->start_ns, 67 * MS);
+	assert_us(next->end_ns, 69 * MS);
+	assert_us(next->exec_ns, 2 * MS);
+	/* no overrun of its own */
+	assert_us(next->blame_ns[VMRT_BLAME_EXEC], 2 * MS);
+	assert_us(next->blame_ns[VMRT_BLAME_OVERRUN], 0);
+	assert_int_equal(next->outcome, VMRT_OUTCOME_MET);
+	assert_us(fx_job(&f, 6)->arrival_ns, 77 * MS);
+	assert_int_equal(fx_job(&f, 6)->skipped, 0);
+}
+
+/* From 50 ms until the period begins anew at 73 ms there may have been one late job, or two. */
+static void a_late_job_that_may_hide_another_one_has_no_end(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *late;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 8 * MS, (k + 1) * 10 * MS);
+	runs_until(&f, 50 * MS, 81 * MS, 83 * MS);
+	runs_until(&f, 83 * MS, 85 * MS, 93 * MS);
+	assert_int_equal(doubt_of(&f).missing, 1);
+	assert_non_null(strstr(doubt_of(&f).text, "1 job may be missing"));
+	fx_end(&f, 86 * MS, NULL);
+	late = fx_job(&f, 4);
+	assert_int_equal(late->outcome, VMRT_OUTCOME_MISSED);
+	assert_true(late->end_ns == VMRT_UNKNOWN);
+	assert_true(late->response_ns == VMRT_UNKNOWN);
+	assert_true(late->exec_ns == VMRT_UNKNOWN);
+	assert_us(fx_job(&f, 5)->arrival_ns, 73 * MS);
+	assert_us(fx_job(&f, 5)->response_ns, 8 * MS);
+}
+
+/* The first job began at 70 ms, after a long wait: no other one can have been late before 73 ms. */
+static void a_job_that_began_late_hides_no_other(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	fx_sw(&f, 49 * MS, 0, 0, Y);
+	fx_expire(&f, 50 * MS, Y, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 50 * MS, Y, HARD);
+	fx_sw(&f, 70 * MS, Y, 0, X);
+	fx_sleep_until(&f, 76 * MS, 83 * MS);
+	runs_until(&f, 83 * MS, 85 * MS, 93 * MS);
+	assert_int_equal(doubt_of(&f).missing, 0);
+	fx_end(&f, 86 * MS, NULL);
+	assert_us(fx_job(&f, 4)->response_ns, 23 * MS);
+	assert_us(fx_job(&f, 4)->blame_ns[VMRT_BLAME_INTERFERENCE], 20 * MS);
+	assert_us(fx_job(&f, 5)->response_ns, 3 * MS);
+}
+
+/* It computes its next release when it is ready, late or not: there is one job, not two. */
+static void a_job_that_only_arms_late_is_one(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	runs_until(&f, 50 * MS, 63 * MS + 20, 73 * MS);
+	runs_until(&f, 73 * MS, 75 * MS, 83 * MS);
+	fx_end(&f, 76 * MS, NULL);
+	assert_int_equal(f.n, 6);
+	assert_us(fx_job(&f, 4)->response_ns, 13 * MS + 20);
+	assert_us(fx_job(&f, 5)->arrival_ns, 73 * MS);
+}
+
+/*
+ * A loop that sleeps for what is left: its releases are some us behind the grid. From 60 ms it is
+ * at work until 85 ms, and the releases of 70 and 80 ms pass.
+ */
+static void a_loop_that_sleeps_for_what_is_left_catches_up(void **state)
+{
+	for (int relative = 0; relative < 2; relative++) {
+		static struct fixture f;
+		static const int off[] = {11, 17, 9, 14, 21, 12, 10, 8, 19, 15, 13};
+		int64_t due = 10 * MS + 7;
+		size_t first = 0;
+
+		(void)state;
+		begin(&f, relative ? "period = 10ms\nrelease = relative\n" : "period = 10ms\n",
+			due);
+		for (int k = 1; k < 10; k++) {
+			int64_t end = k == 6 ? 85 * MS : k * 10 * MS + 2 * MS + off[k] * 50;
+			int64_t next = (k == 6	       ? 90
+					       : k > 6 ? (k + 3) * 10
+						       : (k + 1) * 10) *
+					       MS +
+				       off[k];
+
+			if (k > 6)
+				end += 20 * MS;
+			fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+			if (relative)
+				fx_sleep_for(&f, end, next);
+			else
+				fx_sleep_until(&f, end, next);
+			due = next;
+		}
+		assert_int_equal(doubt_of(&f).missing, 0);
+		fx_end(&f, due + 1, NULL);
+		while (first < f.n && (fx_job(&f, first)->arrival_ns == VMRT_UNKNOWN ||
+					      fx_job(&f, first)->arrival_ns < 59 * MS * US))
+			first++;
+		assert_int_equal(fx_job(&f, first)->outcome, VMRT_OUTCOME_MISSED);
+		assert_int_equal(fx_job(&f, first + 1)->outcome, VMRT_OUTCOME_MISSED);
+		assert_true(fx_job(&f, first)->end_ns == VMRT_UNKNOWN);
+		assert_true(fx_job(&f, first + 1)->end_ns == VMRT_UNKNOWN);
+		assert_int_equal(fx_job(&f, first + 2)->outcome, VMRT_OUTCOME_MET);
+		assert_us(fx_job(&f, first + 2)->end_ns, 85 * MS);
+		assert_us(fx_job(&f, first + 2)->response_ns, 5 * MS - off[5]);
+		assert_true(fx_job(&f, first + 2)->exec_ns == VMRT_UNKNOWN);
+		assert_us(fx_job(&f, first + 3)->arrival_ns, 90 * MS + off[6]);
+		for (size_t i = 0; i < f.n; i++)
+			assert_int_equal(f.jobs[i].skipped, 0);
+	}
+}
+
+/* Its next release has passed, so it sleeps for no time at all. */
+static void a_sleep_of_zero_is_for_the_release_that_has_passed(void **state)
+{
+	static struct fixture f;
+	int64_t due = 10 * MS + 7;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", due);
+	for (int k = 1; k < 6; k++) {
+		fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+		due = (k + 1) * 10 * MS + 5 + k * 7 % 20; /* at last 20 us behind */
+		fx_sleep_until(&f, k * 10 * MS + 2 * MS, due);
+	}
+	fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+	fx_arm(&f, 74 * MS, T2, VMRT_FN_WAKEUP, 74 * MS - 1);
+	fx_expire(&f, 74 * MS + 2, X, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 74 * MS + 3, X, HARD);
+	fx_sleep_until(&f, 76 * MS, 80 * MS + 6);
+	fx_wakes(&f, 80 * MS + 6, T2, VMRT_FN_WAKEUP);
+	fx_end(&f, 81 * MS, NULL);
+	assert_us(fx_job(&f, 5)->arrival_ns, 60 * MS + 20);
+	assert_us(fx_job(&f, 5)->end_ns, 74 * MS);
+	assert_us(fx_job(&f, 6)->arrival_ns, 70 * MS + 20);
+	assert_us(fx_job(&f, 6)->response_ns, 6 * MS - 20);
+	assert_us(fx_job(&f, 7)->arrival_ns, 80 * MS + 6);
+}
+
+static void releases_left_out_on_the_grid_are_skipped_as_before(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	runs_until(&f, 50 * MS, 75 * MS, 80 * MS);
+	runs_until(&f, 80 * MS, 82 * MS, 90 * MS);
+	assert_string_equal(doubt_of(&f).text, "");
+	fx_end(&f, 83 * MS, NULL);
+	assert_int_equal(f.n, 6);
+	assert_us(fx_job(&f, 4)->response_ns, 25 * MS);
+	assert_int_equal(fx_job(&f, 5)->skipped, 2);
+}
+
+static void arrivals_that_contradict_the_declared_period_are_told(void **state)
+{
+	static const struct {
+		const char *keys, *doubt;
+		int period;
+	} kinds[] = {
+		{"period = 25ms\n", "arrivals are 20 ms apart, declared 25 ms", 20},
+		{"period = 10ms\n", "arrivals are 20 ms apart, declared 10 ms", 20},
+		{"period = 40ms\n", "arrivals are 20 ms apart, declared 40 ms", 20},
+		{"period = 20ms\n", "", 20},
+		{"deadline = 20ms\n", "", 20},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+
+		begin(&f, kinds[i].keys, kinds[i].period * MS);
+		for (int k = 1; k < 9; k++)
+			runs_until(&f, k * kinds[i].period * MS, k * kinds[i].period * MS + 2 * MS,
+				(k + 1) * kinds[i].period * MS);
+		assert_string_equal(doubt_of(&f).text, kinds[i].doubt);
+		assert_int_equal(doubt_of(&f).missing, 0);
+		fx_end(&f, 9 * 20 * MS - 1, NULL);
+	}
+}
+
+static void arrivals_closer_than_the_least_distance_are_told(void **state)
+{
+	static struct fixture f;
+	static const int at[] = {10, 30, 35, 60, 64, 90};
+
+	(void)state;
+	fx_begin(&f, "release = wakeup\nmin_distance = 8ms\n");
+	fx_sw(&f, 1 * MS, X, 1, 0);
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		fx_wake(&f, at[i] * MS, 0, HARD);
+		fx_sw(&f, at[i] * MS + 5, 0, 0, X);
+		fx_sw(&f, at[i] * MS + 1 * MS, X, 1, 0);
+	}
+	assert_string_equal(doubt_of(&f).text,
+		"2 arrivals are closer than min_distance 8 ms, the closest 4 ms");
+	fx_end(&f, 100 * MS, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_period_that_begins_anew_tells_the_end_of_the_late_job),
+		cmocka_unit_test(a_late_job_that_may_hide_another_one_has_no_end),
+		cmocka_unit_test(a_job_that_began_late_hides_no_other),
+		cmocka_unit_test(a_job_that_only_arms_late_is_one),
+		cmocka_unit_test(a_loop_that_sleeps_for_what_is_left_catches_up),
+		cmocka_unit_test(a_sleep_of_zero_is_for_the_release_that_has_passed),
+		cmocka_unit_test(releases_left_out_on_the_grid_are_skipped_as_before),
+		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_told),
+		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
