@@ -413,7 +413,7 @@ bool jobs_tainted(const struct jobs *j);
 bool jobs_arrived(const struct jobs *j, int64_t host_ns);
 bool jobs_pending(const struct jobs *j, int64_t host_ns);
 
-/* engine-release.c */
+/* release.c */
 void release_init(struct jobs *j);
 void release_free(struct jobs *j);
 void release_timer_setup(struct machine *m, const struct vmrt_event *ev);
@@ -434,14 +434,14 @@ bool release_give(struct jobs *j);
 bool release_ends(struct jobs *j);
 bool release_merges(const struct jobs *j);
 bool release_exits(struct jobs *j);
-bool release_is_other(struct jobs *j);
+void release_finish(struct jobs *j);
+bool release_may_be(const struct jobs *j, enum vmrt_release mechanism);
+void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism);
 void release_discard(struct jobs *j);
 void release_flush(struct jobs *j);
 void release_decide(struct jobs *j, enum vmrt_release mechanism);
 
-/* engine-release-wait.c */
-void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
-void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired);
+/* release-mark.c */
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j);
 void wait_complete_at_mark(struct jobs *j);
@@ -450,13 +450,10 @@ int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* release-wakeup.c */
-void wakeup_woken(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
-void wakeup_unseen(struct jobs *j, int64_t local_ns, int64_t host_ns);
-void wakeup_over(struct jobs *j);
 void wakeup_note(struct jobs *j, const struct fired *by);
 bool wakeup_fits(const struct task_found *found);
 
-/* engine-release-clock.c */
+/* release-clock.c */
 void clocks_setup(struct machine *m, uint64_t timer, int clock);
 void clocks_note_mode(struct machine *m, uint64_t timer, int mode);
 int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev);

@@ -472,9 +472,7 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	blame_settle(j->machine, host_ns);
-	wakeup_over(j);
-	if (release_is_other(j))
-		j->state = JOB_NONE;
+	release_finish(j);
 	switch (j->state) {
 	case JOB_HEAD:
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
@@ -565,9 +563,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	int64_t arrival = j->job.arrival_local_ns, next = VMRT_UNKNOWN, skipped = 0;
 
 	blame_settle(j->machine, end_ns);
-	wakeup_over(j);
-	if (release_is_other(j))
-		j->state = JOB_NONE;
+	release_finish(j);
 	/* the task is periodic: what was due meanwhile has arrived too */
 	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
 		next = j->rel.next_ns;
@@ -595,9 +591,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 void jobs_renamed(struct jobs *j, int64_t host_ns)
 {
 	blame_settle(j->machine, host_ns);
-	wakeup_over(j);
-	if (release_is_other(j))
-		j->state = JOB_NONE;
+	release_finish(j);
 	if (j->state == JOB_HEAD)
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	else if (jobs_arrived(j, host_ns) && release_ends(j))

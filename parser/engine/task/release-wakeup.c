@@ -6,7 +6,7 @@
  * it sleeps uninterruptibly (state D) it waits for a device or a lock, within its job. The end is
  * marked when the thread goes to sleep, and is certain when the next wake-up shows that it slept.
  */
-#include "parser/engine/core/engine.h"
+#include "parser/engine/task/mechanism.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -72,32 +72,47 @@ static void open_job(struct jobs *j, int64_t before, int64_t local_ns, int64_t h
 }
 
 /* The sleeping thread is woken: that is its release, unless it slept within its job. */
-void wakeup_woken(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+static bool wake(
+	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
 {
 	int64_t before;
 
+	(void)by;
+	if (is_undecided(j) || j->thr->suspended)
+		return false;
 	if (j->state >= JOB_RELEASED && !j->rel.mark.set)
-		return;
+		return true;
 	before = end_at_mark(j);
 	open_job(j, before, ev->ts, host_ns);
 	name_waker(j, ev);
 	blame_busy_ends(j->machine, host_ns);
+	return true;
 }
 
 /* The thread runs again although nothing told that it was woken: when it was is not known. */
-void wakeup_unseen(struct jobs *j, int64_t local_ns, int64_t host_ns)
+static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
+	if (j->rel.mark.inferred)
+		return false;
 	end_at_mark(j);
 	open_job(j, VMRT_UNKNOWN, local_ns, host_ns);
 	j->job.release_ns = j->job.release_local_ns = VMRT_UNKNOWN;
 	j->rel.no_arrival = true;
 	blame_busy_ends(j->machine, host_ns);
+	return true;
 }
 
-/* The recording or the thread ends: a job that was marked to have ended did. */
-void wakeup_over(struct jobs *j)
+static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
-	if (j->rel.mechanism == VMRT_RELEASE_WAKEUP && j->rel.mark.set && !j->rel.mark.inferred)
+	if (!is_undecided(j) && (state & STATE_SLEEP) &&
+		(j->state == JOB_STARTED || j->state == JOB_HEAD || j->state == JOB_RELEASED))
+		wait_mark_end(j, local_ns, host_ns);
+}
+
+/* A job that was marked to have ended did. */
+static void finish(struct jobs *j)
+{
+	if (j->rel.mark.set && !j->rel.mark.inferred)
 		end_at_mark(j);
 }
 
@@ -131,3 +146,13 @@ bool wakeup_fits(const struct task_found *found)
 	return found->mechanism == VMRT_RELEASE_NANOSLEEP && !period_found(found) &&
 	       found->wakeups / WAKEUPS_PER_SLEEP > found->own_wakeups;
 }
+
+const struct mechanism mechanism_wakeup = {
+	.release = VMRT_RELEASE_WAKEUP,
+	.strength = 1,
+	.off_grid = true,
+	.wake = wake,
+	.switch_in = switch_in,
+	.switch_out = switch_out,
+	.finish = finish,
+};

@@ -9,144 +9,26 @@
  * job and begins the next one, which arrived at that expiry; expiries that the kernel left out
  * meanwhile show in how far ahead the timer is armed, and count as skipped.
  */
-#include "parser/engine/core/engine.h"
+#include "parser/engine/task/mechanism.h"
 
-#include <string.h>
-
-/* Has the timer's next expiry, which was not consumed yet, been due already? */
-static bool next_has_arrived(const struct jobs *j)
+static bool is_timer(enum vmrt_release r)
 {
-	const struct snapshot *last;
-
-	if (!j->backlog_n || j->rel.next_ns == VMRT_UNKNOWN)
-		return false;
-	last = &j->backlog[(j->backlog_first + j->backlog_n - 1) % j->backlog_size];
-	return last->at_local_ns >= j->rel.next_ns;
+	return r == VMRT_RELEASE_TIMERFD || r == VMRT_RELEASE_ITIMER || r == VMRT_RELEASE_POSIX;
 }
 
-void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
+/* What a timer with function @fn that goes on by itself would mean, or AUTO. */
+enum vmrt_release timers_kind(enum vmrt_timer_fn fn)
 {
-	struct end_mark *mark = &j->rel.mark;
-
-	blame_settle(j->machine, host_ns);
-	/* an inferred switch may lie before what is accounted already */
-	if (host_ns < j->machine->settled_ns) {
-		local_ns += j->machine->settled_ns - host_ns;
-		host_ns = j->machine->settled_ns;
+	switch (fn) {
+	case VMRT_FN_TIMERFD:
+		return VMRT_RELEASE_TIMERFD;
+	case VMRT_FN_ITIMER:
+		return VMRT_RELEASE_ITIMER;
+	case VMRT_FN_POSIX:
+		return VMRT_RELEASE_POSIX;
+	default:
+		return VMRT_RELEASE_AUTO;
 	}
-	mark->set = true;
-	mark->inferred = false;
-	/* the next job may have arrived before */
-	mark->passed = next_has_arrived(j);
-	mark->idle_to_ns = mark->passed ? host_ns : INT64_MAX;
-	mark->local_ns = local_ns;
-	mark->host_ns = host_ns;
-	memcpy(mark->cum, j->cum, sizeof(mark->cum));
-	memcpy(mark->excess, j->excess, sizeof(mark->excess));
-	mark->exec_ns = j->exec_ns;
-	memset(mark->forgiven, 0, sizeof(mark->forgiven));
-	if (j->state == JOB_STARTED || j->state == JOB_RELEASED)
-		blame_busy_ends(j->machine, host_ns);
-}
-
-/* The job went on: it was a sleep within it, and the busy period goes on, too. */
-void wait_forget_end(struct jobs *j)
-{
-	struct end_mark *mark = &j->rel.mark;
-
-	for (int p = 0; mark->set && p < VMRT_BLAMES; p++)
-		j->excess[p] += mark->forgiven[p];
-	if (mark->set)
-		mark->idle_to_ns = mark->host_ns;
-	j->rel.slept |= mark->set;
-	mark->set = false;
-}
-
-/* For how long between the two no job of @j was pending, since the last one ended. */
-int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns)
-{
-	const struct end_mark *mark = &j->rel.mark;
-
-	if (from_ns < mark->host_ns)
-		from_ns = mark->host_ns;
-	if (to_ns > mark->idle_to_ns)
-		to_ns = mark->idle_to_ns;
-	return to_ns > from_ns ? to_ns - from_ns : 0;
-}
-
-/* The host turns out not to have run from @from_ns to @to_ns, which were booked as @part. */
-void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns)
-{
-	struct end_mark *mark = &j->rel.mark;
-	int64_t ns = (to_ns < mark->host_ns ? to_ns : mark->host_ns) - from_ns, over = 0;
-
-	if (!mark->set || ns <= 0)
-		return;
-	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
-		if (j->spec->wcet_ns > 0 && mark->exec_ns > j->spec->wcet_ns)
-			over = mark->exec_ns - j->spec->wcet_ns;
-		if (over > ns)
-			over = ns;
-		mark->cum[VMRT_BLAME_OVERRUN] -= over;
-		mark->cum[VMRT_BLAME_EXEC] -= ns - over;
-		mark->excess[VMRT_BLAME_OVERRUN] -= over;
-		mark->exec_ns -= ns;
-	} else {
-		mark->cum[part] -= ns;
-	}
-	mark->cum[VMRT_BLAME_STEAL] += ns;
-	mark->excess[VMRT_BLAME_STEAL] += ns;
-}
-
-/* While no job is pending, nothing is lost by steal and throttling. Overruns of others remain to be
- * waited for. */
-static void forgive(struct jobs *j)
-{
-	static const enum vmrt_blame waits[] = {VMRT_BLAME_STEAL, VMRT_BLAME_THROTTLING};
-	struct end_mark *mark = &j->rel.mark;
-
-	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
-		int64_t *excess = &j->excess[waits[i]];
-		int64_t base = j->busy_from_ns >= mark->host_ns ? 0 : mark->excess[waits[i]];
-
-		mark->forgiven[waits[i]] += *excess - base;
-		*excess = base;
-	}
-}
-
-/* The next job arrives at @host_ns, while the thread sleeps. */
-void wait_arrival_passed(struct jobs *j, int64_t host_ns)
-{
-	if (!j->rel.mark.set || j->rel.mark.passed)
-		return;
-	forgive(j);
-	j->rel.mark.passed = true;
-	j->rel.mark.idle_to_ns = host_ns;
-}
-
-/* The open job ended where it was marked. */
-void wait_complete_at_mark(struct jobs *j)
-{
-	struct end_mark *mark = &j->rel.mark, now;
-
-	if (!mark->set || j->rel.no_arrival) {
-		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
-		mark->set = false;
-		return;
-	}
-	if (!mark->passed) {
-		forgive(j);
-		mark->idle_to_ns = j->machine->settled_ns;
-	}
-	memcpy(now.cum, j->cum, sizeof(now.cum));
-	memcpy(now.excess, j->excess, sizeof(now.excess));
-	memcpy(j->cum, mark->cum, sizeof(mark->cum));
-	memcpy(j->excess, mark->excess, sizeof(mark->excess));
-	j->exec_ns = mark->exec_ns;
-	jobs_complete(j, mark->local_ns, mark->host_ns);
-	memcpy(j->cum, now.cum, sizeof(now.cum));
-	memcpy(j->excess, now.excess, sizeof(now.excess));
-	mark->set = false;
 }
 
 /* Opens the job that arrived with the expiry @fired. */
@@ -173,7 +55,7 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 }
 
 /* The thread slept, and the expiry @fired of its timer wakes it. */
-void wait_woken(struct jobs *j, int64_t host_ns, const struct fired *fired)
+static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *fired)
 {
 	int64_t before = j->job.arrival_local_ns, idle;
 
@@ -243,7 +125,7 @@ static void find_arrival(struct jobs *j, int64_t expires)
 }
 
 /* A timer that goes on by itself is armed by the thread. */
-void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 	int clock = clocks_of(j->machine, ev->timer.timer);
@@ -283,3 +165,120 @@ void wait_armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 		return;
 	blame_expect(j, expires, host_ns);
 }
+
+/* A timer of the wrong kind, or another one than the task's own, is no release. */
+static bool is_own_timer(struct jobs *j, const struct fired *f)
+{
+	struct release *r = &j->rel;
+	enum vmrt_release kind = timers_kind(f->fn);
+	int64_t patience = r->period_ns ? 2 * r->period_ns : VMRT_NS_PER_S;
+
+	/* another task's: it expired in the same interrupt in which something else woke this one */
+	if (f->owner && f->owner != j->thr && f->owner->jobs)
+		return false;
+
+	if (is_timer(r->mechanism)) {
+		if (kind != r->mechanism && f->fn != VMRT_FN_UNKNOWN)
+			return false;
+		if (r->timer && r->timer != f->ptr && !r->gone &&
+			f->local_ns - r->seen_ns < patience)
+			return false;
+		r->timer = f->ptr;
+		r->gone = false;
+		r->seen_ns = f->local_ns;
+		return true;
+	}
+	if (r->mechanism != VMRT_RELEASE_AUTO || kind == VMRT_RELEASE_AUTO || r->sleeps > 1)
+		return false;
+	/* it may be a watchdog within the first job, or a timer that expired in the interrupt of
+	 * something else */
+	if ((r->sleeps || f->owner != j->thr) && r->suspect != f->ptr) {
+		r->suspect = f->ptr;
+		return false;
+	}
+	release_discard(j);
+	release_decide(j, kind);
+	if (r->sleeps && (j->state == JOB_RELEASED || j->state == JOB_STARTED))
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	if (j->state != JOB_HEAD)
+		j->state = JOB_NONE;
+	r->timer = f->ptr;
+	r->seen_ns = f->local_ns;
+	return true;
+}
+
+static bool arm(struct jobs *j, const struct armed *a)
+{
+	/* of an unknown kind it is the task's if the task is known to wait for such a timer */
+	bool own = a->kind == ARMED_TIMER ||
+		   (is_timer(j->rel.mechanism) && a->ev->timer.fn == VMRT_FN_UNKNOWN);
+
+	if (own)
+		armed(j, a->ev, a->host_ns);
+	return own;
+}
+
+static void expire(
+	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *fired)
+{
+	struct release *r = &j->rel;
+
+	(void)host_ns;
+	if (ev->type != VMRT_EV_TIMER_EXPIRE || r->timer != fired->ptr || !is_timer(r->mechanism))
+		return;
+	r->seen_ns = ev->ts;
+	if (!r->foreseen)
+		r->fired = *fired;
+	r->foreseen = false;
+}
+
+static bool wake(
+	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
+{
+	(void)ev;
+	/* what it was asleep for is known only if it was seen falling asleep */
+	if (!by || j->thr->state == THR_UNKNOWN || j->thr->suspended || !is_own_timer(j, by))
+		return false;
+	woken_by_timer(j, host_ns, by);
+	return true;
+}
+
+static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	struct fired fired = j->rel.fired;
+
+	(void)local_ns;
+	if (!fired.ptr || fired.host_ns < j->rel.mark.host_ns || j->rel.mark.inferred)
+		return false;
+	woken_by_timer(j, host_ns, &fired);
+	return true;
+}
+
+static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
+{
+	if (!is_undecided(j) && (state & STATE_SLEEP) &&
+		(j->state == JOB_STARTED || j->state == JOB_HEAD || j->state == JOB_RELEASED))
+		wait_mark_end(j, local_ns, host_ns);
+}
+
+static bool exits(const struct jobs *j)
+{
+	return !j->rel.no_arrival && !j->rel.slept;
+}
+
+#define TIMER_MECHANISM(name, kind)                                                                \
+	const struct mechanism mechanism_##name = {                                                \
+		.release = VMRT_RELEASE_##kind,                                                    \
+		.strength = 3,                                                                     \
+		.merges = true,                                                                    \
+		.arm = arm,                                                                        \
+		.expire = expire,                                                                  \
+		.wake = wake,                                                                      \
+		.switch_in = switch_in,                                                            \
+		.switch_out = switch_out,                                                          \
+		.exits = exits,                                                                    \
+	}
+
+TIMER_MECHANISM(timerfd, TIMERFD);
+TIMER_MECHANISM(itimer, ITIMER);
+TIMER_MECHANISM(posix, POSIX);

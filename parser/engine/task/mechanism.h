@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_ENGINE_TASK_MECHANISM_H
+#define VMRT_PARSER_ENGINE_TASK_MECHANISM_H
+
+/*
+ * Ways to wait for a release: each is one file with one struct mechanism, which release.c lists.
+ *
+ * Events of a thread go to its mechanism. While that is not known they are offered to all of them,
+ * in the order of the list; the first proof decides (release_decide()).
+ */
+
+#include "parser/engine/core/engine.h"
+
+#define STATE_SLEEP 1
+#define STATE_DISK 2
+#define STATE_STOPPED 0x0c /* T, t */
+#define DEADLINE_PRIO (-1)
+
+/* What kind of timer a thread arms. */
+enum armed_kind {
+	ARMED_UNTIL,	/* a sleep until an absolute time */
+	ARMED_FOR,	/* a sleep for a time */
+	ARMED_TIMER,	/* a timer that goes on by itself */
+	ARMED_DEADLINE, /* that of its SCHED_DEADLINE reservation */
+	ARMED_WHEEL,	/* of the timer wheel */
+	ARMED_OTHER,
+};
+
+struct armed {
+	const struct vmrt_event *ev;
+	int64_t host_ns;
+	enum armed_kind kind;
+};
+
+struct mechanism {
+	enum vmrt_release release;
+	int strength;  /* of threads of one task, those with the strongest mechanism are the task */
+	bool off_grid; /* its arrivals lie on no grid */
+	bool merges;   /* what a thread is late for, it serves with one job */
+	/* The thread arms a timer. True: this mechanism waits for such ones. */
+	bool (*arm)(struct jobs *j, const struct armed *a);
+	/* A timer of the thread, or any timer of the wheel, expires. */
+	void (*expire)(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns,
+		const struct fired *fired);
+	/* The sleeping thread is woken, by the expiry @by or, if that is NULL, by something else.
+	 * True: that was its release. */
+	bool (*wake)(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns,
+		const struct fired *by);
+	/* The thread runs again, and nothing told that it was woken. True: it was its release. */
+	bool (*switch_in)(struct jobs *j, int64_t local_ns, int64_t host_ns);
+	void (*switch_out)(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+	/* The recording or the thread ends: what is certain now? */
+	void (*finish)(struct jobs *j);
+	/* The thread ends. False: its open job had ended before. */
+	bool (*exits)(const struct jobs *j);
+};
+
+extern const struct mechanism mechanism_nanosleep, mechanism_timerfd, mechanism_itimer,
+	mechanism_posix, mechanism_relative, mechanism_resch, mechanism_deadline, mechanism_wakeup;
+
+/** mechanism_of - the row of the table; of what is not known yet, one without operations */
+const struct mechanism *mechanism_of(enum vmrt_release release);
+
+static inline bool is_undecided(const struct jobs *j)
+{
+	return j->rel.mechanism == VMRT_RELEASE_AUTO;
+}
+
+/* release-confirm.c: a timer that ends the job if the thread is switched out right now */
+void confirm_begin(struct jobs *j, const struct armed *a, uint64_t timer, int64_t raw, int clock);
+void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
+void confirm_forget(struct jobs *j);
+void confirm_expired(
+	struct jobs *j, uint64_t timer, int clock, enum vmrt_release mechanism, int64_t host_ns);
+
+/* release-nanosleep.c */
+int64_t sleep_expiry(const struct machine *m, int clock, int64_t raw);
+void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t late);
+
+/* release-timers.c */
+enum vmrt_release timers_kind(enum vmrt_timer_fn fn);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Timers that end a job only if the thread is switched out right after it armed them, as those of
+ * RESCH and of SCHED_DEADLINE reservations do.
+ */
+#include "parser/engine/task/mechanism.h"
+
+/* The thread armed @timer: the job ended here if it is switched out right now. */
+void confirm_begin(struct jobs *j, const struct armed *a, uint64_t timer, int64_t raw, int clock)
+{
+	wait_mark_end(j, a->ev->ts, a->host_ns);
+	j->rel.confirm = true;
+	j->rel.confirm_timer = timer;
+	j->rel.confirm_raw = raw;
+	j->rel.confirm_clock = clock;
+}
+
+/* It was switched out otherwise: the job goes on. */
+void confirm_forget(struct jobs *j)
+{
+	j->rel.confirm = false;
+	wait_forget_end(j);
+}
+
+/* The thread was switched out as a job's end would: it ended when it armed its timer. */
+void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
+{
+	struct release *r = &j->rel;
+	int64_t before = j->job.arrival_local_ns, skipped = 0;
+	int64_t expires = sleep_expiry(j->machine, r->confirm_clock, r->confirm_raw);
+	bool off_grid;
+
+	release_discard(j);
+	off_grid = r->off_grid;
+	if (r->mechanism == VMRT_RELEASE_AUTO)
+		release_decide(j, mechanism);
+	r->confirm = false;
+	r->off_grid = off_grid || r->rephased;
+	if (j->state == JOB_HEAD) {
+		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+	} else if (j->state >= JOB_RELEASED) {
+		wait_complete_at_mark(j);
+		if (expires != VMRT_UNKNOWN)
+			skipped = jobs_skip(j, before, expires);
+	}
+	r->off_grid = off_grid;
+	r->rephased = false;
+	r->mark.set = false;
+	r->clock = r->confirm_clock;
+	r->raw_expires = r->confirm_raw;
+	jobs_await(j, host_ns, skipped, expires, r->confirm_timer);
+}
+
+/* The timer of which it is not known yet whether it ends the job has expired before the thread got
+ * to sleep: it did. */
+void confirm_expired(
+	struct jobs *j, uint64_t timer, int clock, enum vmrt_release mechanism, int64_t host_ns)
+{
+	if (!j->rel.confirm || j->rel.confirm_timer != timer || j->rel.confirm_clock != clock)
+		return;
+	blame_settle(j->machine, host_ns);
+	confirm_ended(j, mechanism, host_ns);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that give up the CPU with sched_yield() until their SCHED_DEADLINE reservation is
+ * replenished: the timer of the replenishment is armed there, and the switch follows.
+ */
+#include "parser/engine/task/mechanism.h"
+
+/* A SCHED_DEADLINE reservation is replenished sooner; the kernel's fair server later. */
+#define FAIR_SERVER_NS (900 * VMRT_NS_PER_MS)
+/* Locks held in sched_yield() when it arms the timer. The scheduler itself, throttling, holds one
+ * more. */
+#define YIELD_DEPTH 2
+
+static void armed(struct jobs *j, const struct armed *a)
+{
+	const struct vmrt_event *ev = a->ev;
+	int64_t ahead;
+
+	if (ev->depth > YIELD_DEPTH) /* its runtime is used up */
+		return;
+	/*
+	 * Of a thread that became a deadline task in this run the priority is not known yet: the
+	 * switch that follows tells it.
+	 */
+	if (!release_may_be(j, VMRT_RELEASE_DEADLINE) ||
+		(j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD &&
+			j->rel.mechanism != VMRT_RELEASE_AUTO) ||
+		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= 0)
+		return;
+	if (ahead > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
+		return;
+	confirm_begin(j, a, ev->timer.timer, ev->timer.expires, CLOCK_IS_MONOTONIC);
+}
+
+static bool arm(struct jobs *j, const struct armed *a)
+{
+	if (a->kind != ARMED_DEADLINE)
+		return false;
+	armed(j, a);
+	return true;
+}
+
+static void expire(
+	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *fired)
+{
+	if (ev->type == VMRT_EV_TIMER_EXPIRE)
+		confirm_expired(j, fired->ptr, CLOCK_IS_MONOTONIC, VMRT_RELEASE_DEADLINE, host_ns);
+}
+
+static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
+{
+	(void)local_ns;
+	if (!j->rel.confirm || j->rel.confirm_clock != CLOCK_IS_MONOTONIC)
+		return;
+	/* S: the switch itself was not recorded */
+	if ((state == 0 || state == STATE_SLEEP) && j->thr->prio == DEADLINE_PRIO)
+		confirm_ended(j, VMRT_RELEASE_DEADLINE, host_ns);
+	else
+		confirm_forget(j);
+}
+
+const struct mechanism mechanism_deadline = {
+	.release = VMRT_RELEASE_DEADLINE,
+	.strength = 4,
+	.arm = arm,
+	.expire = expire,
+	.switch_out = switch_out,
+};

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a job may have ended: the state of the job is marked when its thread goes to sleep, and
+ * becomes that of its end if the next release shows that it did end there.
+ */
+#include "parser/engine/task/mechanism.h"
+
+#include <string.h>
+
+/* Has the timer's next expiry, which was not consumed yet, been due already? */
+static bool next_has_arrived(const struct jobs *j)
+{
+	const struct snapshot *last;
+
+	if (!j->backlog_n || j->rel.next_ns == VMRT_UNKNOWN)
+		return false;
+	last = &j->backlog[(j->backlog_first + j->backlog_n - 1) % j->backlog_size];
+	return last->at_local_ns >= j->rel.next_ns;
+}
+
+void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	blame_settle(j->machine, host_ns);
+	/* an inferred switch may lie before what is accounted already */
+	if (host_ns < j->machine->settled_ns) {
+		local_ns += j->machine->settled_ns - host_ns;
+		host_ns = j->machine->settled_ns;
+	}
+	mark->set = true;
+	mark->inferred = false;
+	/* the next job may have arrived before */
+	mark->passed = next_has_arrived(j);
+	mark->idle_to_ns = mark->passed ? host_ns : INT64_MAX;
+	mark->local_ns = local_ns;
+	mark->host_ns = host_ns;
+	memcpy(mark->cum, j->cum, sizeof(mark->cum));
+	memcpy(mark->excess, j->excess, sizeof(mark->excess));
+	mark->exec_ns = j->exec_ns;
+	memset(mark->forgiven, 0, sizeof(mark->forgiven));
+	if (j->state == JOB_STARTED || j->state == JOB_RELEASED)
+		blame_busy_ends(j->machine, host_ns);
+}
+
+/* The job went on: it was a sleep within it, and the busy period goes on, too. */
+void wait_forget_end(struct jobs *j)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	for (int p = 0; mark->set && p < VMRT_BLAMES; p++)
+		j->excess[p] += mark->forgiven[p];
+	if (mark->set)
+		mark->idle_to_ns = mark->host_ns;
+	j->rel.slept |= mark->set;
+	mark->set = false;
+}
+
+/* For how long between the two no job of @j was pending, since the last one ended. */
+int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns)
+{
+	const struct end_mark *mark = &j->rel.mark;
+
+	if (from_ns < mark->host_ns)
+		from_ns = mark->host_ns;
+	if (to_ns > mark->idle_to_ns)
+		to_ns = mark->idle_to_ns;
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/* The host turns out not to have run from @from_ns to @to_ns, which were booked as @part. */
+void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns)
+{
+	struct end_mark *mark = &j->rel.mark;
+	int64_t ns = (to_ns < mark->host_ns ? to_ns : mark->host_ns) - from_ns, over = 0;
+
+	if (!mark->set || ns <= 0)
+		return;
+	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
+		if (j->spec->wcet_ns > 0 && mark->exec_ns > j->spec->wcet_ns)
+			over = mark->exec_ns - j->spec->wcet_ns;
+		if (over > ns)
+			over = ns;
+		mark->cum[VMRT_BLAME_OVERRUN] -= over;
+		mark->cum[VMRT_BLAME_EXEC] -= ns - over;
+		mark->excess[VMRT_BLAME_OVERRUN] -= over;
+		mark->exec_ns -= ns;
+	} else {
+		mark->cum[part] -= ns;
+	}
+	mark->cum[VMRT_BLAME_STEAL] += ns;
+	mark->excess[VMRT_BLAME_STEAL] += ns;
+}
+
+/* While no job is pending, nothing is lost by steal and throttling. Overruns of others remain to be
+ * waited for. */
+static void forgive(struct jobs *j)
+{
+	static const enum vmrt_blame waits[] = {VMRT_BLAME_STEAL, VMRT_BLAME_THROTTLING};
+	struct end_mark *mark = &j->rel.mark;
+
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		int64_t *excess = &j->excess[waits[i]];
+		int64_t base = j->busy_from_ns >= mark->host_ns ? 0 : mark->excess[waits[i]];
+
+		mark->forgiven[waits[i]] += *excess - base;
+		*excess = base;
+	}
+}
+
+/* The next job arrives at @host_ns, while the thread sleeps. */
+void wait_arrival_passed(struct jobs *j, int64_t host_ns)
+{
+	if (!j->rel.mark.set || j->rel.mark.passed)
+		return;
+	forgive(j);
+	j->rel.mark.passed = true;
+	j->rel.mark.idle_to_ns = host_ns;
+}
+
+/* The open job ended where it was marked. */
+void wait_complete_at_mark(struct jobs *j)
+{
+	struct end_mark *mark = &j->rel.mark, now;
+
+	if (!mark->set || j->rel.no_arrival) {
+		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
+		mark->set = false;
+		return;
+	}
+	if (!mark->passed) {
+		forgive(j);
+		mark->idle_to_ns = j->machine->settled_ns;
+	}
+	memcpy(now.cum, j->cum, sizeof(now.cum));
+	memcpy(now.excess, j->excess, sizeof(now.excess));
+	memcpy(j->cum, mark->cum, sizeof(mark->cum));
+	memcpy(j->excess, mark->excess, sizeof(mark->excess));
+	j->exec_ns = mark->exec_ns;
+	jobs_complete(j, mark->local_ns, mark->host_ns);
+	memcpy(j->cum, now.cum, sizeof(now.cum));
+	memcpy(j->excess, now.excess, sizeof(now.excess));
+	mark->set = false;
+}

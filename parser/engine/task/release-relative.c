@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Tasks that sleep for a time instead of until one, again and again.
+ *
+ * Any thread may do that within its jobs. So the jobs that it would make are held back, at most
+ * HELD_MAX, until there are enough at the right distances and nothing else has shown.
+ */
+#include "parser/engine/task/mechanism.h"
+
+#include <stdlib.h>
+
+/* Relative sleeps in a row that prove a relative period, where it is declared and where it is not.
+ */
+#define TRIAL_DECLARED 4
+#define TRIAL_UNDECLARED HELD_MAX
+
+/* Keeps the job just made while it is not certain that it is one. */
+bool release_give(struct jobs *j)
+{
+	struct release *r = &j->rel;
+
+	if (!r->holding)
+		return false;
+	if (r->n_held < HELD_MAX)
+		r->held[r->n_held++] = j->job;
+	return true;
+}
+
+/* The trial is over: they were jobs, or the thread ends before it is known. */
+void release_flush(struct jobs *j)
+{
+	struct release *r = &j->rel;
+	struct vmrt_job open = j->job;
+	int n = r->n_held;
+
+	if (!r->holding)
+		return;
+	r->holding = false;
+	r->n_held = 0;
+	if (r->mechanism == VMRT_RELEASE_AUTO)
+		n = r->was_head ? 1 : 0;
+	for (int i = 0; i < n; i++)
+		jobs_give_open((j->job = r->held[i], j), r->held[i].outcome);
+	j->job = open;
+}
+
+/* They were sleeps within a job. */
+void release_discard(struct jobs *j)
+{
+	struct release *r = &j->rel;
+
+	if (!r->holding)
+		return;
+	r->holding = false;
+	r->n_held = 0;
+	r->off_grid = false;
+	j->state = r->was_head ? JOB_HEAD : JOB_NONE;
+	jobs_clear(j);
+}
+
+/* Do the relative sleeps so far look like the task's period? */
+static bool trial_agrees(const struct jobs *j)
+{
+	const struct release *r = &j->rel;
+	int need = j->spec->period_ns ? TRIAL_DECLARED : TRIAL_UNDECLARED;
+	int64_t before = VMRT_UNKNOWN;
+
+	if (r->n_held < need)
+		return false;
+	for (int i = 0; j->spec->period_ns && i < r->n_held; i++) {
+		int64_t at = r->held[i].arrival_local_ns;
+
+		if (before != VMRT_UNKNOWN && at != VMRT_UNKNOWN &&
+			(at - before < j->spec->period_ns / 2 ||
+				at - before > 2 * j->spec->period_ns))
+			return false;
+		before = at;
+	}
+	return true;
+}
+
+static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	struct release *r = &j->rel;
+
+	if (r->mechanism == VMRT_RELEASE_RELATIVE) {
+		r->clock = CLOCK_IS_MONOTONIC;
+		jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
+		return;
+	}
+	release_follow_stronger(j, VMRT_RELEASE_RELATIVE);
+	r->other_sleeps++;
+	if (r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->suspect)
+		return;
+	if (!r->holding) {
+		if (!r->held)
+			r->held = calloc(HELD_MAX, sizeof(*r->held));
+		if (!r->held) {
+			j->machine->engine->out_of_memory = true;
+			return;
+		}
+		r->holding = true;
+		r->was_head = j->state == JOB_HEAD;
+		r->off_grid = true;
+	}
+	r->clock = CLOCK_IS_MONOTONIC;
+	jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
+	if (trial_agrees(j)) {
+		release_decide(j, VMRT_RELEASE_RELATIVE);
+		release_flush(j);
+	} else if (r->n_held == HELD_MAX) {
+		/* they are not: what comes is judged anew */
+		release_discard(j);
+		r->was_head = false;
+	}
+}
+
+static bool arm(struct jobs *j, const struct armed *a)
+{
+	if (a->kind == ARMED_FOR)
+		relative_sleep(j, a->ev, a->host_ns);
+	else if (a->kind == ARMED_UNTIL) /* a signal has cut a sleep short, and it goes on */
+		release_armed(j, a->ev->ts, a->host_ns, a->ev->timer.softexpires,
+			a->ev->timer.timer, clocks_of(j->machine, a->ev->timer.timer));
+	else
+		return false;
+	return true;
+}
+
+const struct mechanism mechanism_relative = {
+	.release = VMRT_RELEASE_RELATIVE,
+	.strength = 2,
+	.off_grid = true,
+	.arm = arm,
+};
