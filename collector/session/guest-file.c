@@ -161,18 +161,28 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 		.peer = f->peer,
 		.shifts = shifts,
 	};
+	struct vmrt_cpu_stats *own = calloc(meta->cpus + 1, sizeof(*own));
 	char *names = all_names(f->dat, meta);
 	enum vmrt_status status;
 
-	if (!shifts) {
+	if (!shifts || !own) {
 		free(names);
+		free(shifts);
+		free(own);
 		return vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
+	}
+	/* a flight recorder's file has only the last of what the guest counted */
+	for (unsigned cpu = 0; f->flight && stats && cpu < meta->cpus; cpu++) {
+		own[cpu] = stats[cpu];
+		own[cpu].entries = own[cpu].read_events = 0;
+		content.stats = own;
 	}
 	if (names)
 		named.cmdlines = names;
 	content.n_shifts = make_shifts(pings, n_pings, shifts);
 	status = vmrt_datfile_end(f->dat, &content, err);
 	free(shifts);
+	free(own);
 	free(names);
 	if (status == VMRT_OK) {
 		vmrt_datfile_close(f->dat);
