@@ -16,6 +16,7 @@
 #define FIT_EVERY_NS VMRT_NS_PER_S
 #define FIT_OFTEN_UNTIL 10 /* seconds of pings, before which every new ping counts */
 #define COPY_AT_ONCE 64
+#define RETRY_NS (2 * VMRT_NS_PER_S) /* between two tries to reach an agent */
 #define FUTURE_MAX_NS (10 * VMRT_NS_PER_S)
 
 struct live_page {
@@ -64,37 +65,47 @@ static bool take_pages(
 	return true;
 }
 
-void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned port, uint64_t buffer,
-	const cpu_set_t *cpus)
+static void open_session(struct live_guest *g)
 {
-	const char *socket = vm->link[port];
+	const char *socket = g->vm->link[g->port];
 	struct vmrt_guest_options options = {
-		.name = vm->name,
-		.owner = vm->uids[0],
+		.name = g->name,
+		.owner = g->vm->uids[0],
 		.sockets = &socket,
 		.n_sockets = 1,
-		.buffer = buffer,
+		.buffer = g->buffer,
 		.mode = VMRT_GUEST_STREAM,
-		.cpus = cpus,
+		.cpus = g->has_cpus ? &g->own_cpus : NULL,
 		.pages = take_pages,
 		.ctx = g,
 	};
 	struct vmrt_error err;
 
+	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
+		note(g, err.text);
+}
+
+void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned port, uint64_t buffer,
+	const cpu_set_t *cpus)
+{
 	snprintf(g->name, sizeof(g->name), "%s", vm->name);
+	g->vm = vm;
+	g->port = port;
+	g->buffer = buffer;
+	g->has_cpus = cpus != NULL;
+	if (cpus)
+		g->own_cpus = *cpus;
 	g->upto_ns = VMRT_UNKNOWN;
 	g->last = &g->first;
 	pthread_mutex_init(&g->lock, NULL);
 	for (size_t i = 0; i < LIVE_PINGS; i++)
 		g->ping_second[i] = -1;
-	if (!socket[0]) {
+	if (vm->link[port][0])
+		open_session(g);
+	else
 		snprintf(g->note, sizeof(g->note),
 			"%s: no port org.vmrt.agent.%u, only the host's side is seen", g->name,
 			port);
-		return;
-	}
-	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
-		note(g, err.text);
 }
 
 static void give_up(struct live_guest *g)
@@ -159,12 +170,22 @@ bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 	enum vmrt_guest_state want = g->starting ? VMRT_GUEST_STARTED : VMRT_GUEST_READY, state;
 	struct vmrt_error err;
 
-	if (!g->session || g->recorded)
+	if (g->recorded)
+		return false;
+	if (!g->session && g->retry_ns && now_ns >= g->retry_ns) {
+		g->retry_ns = 0;
+		open_session(g);
+	}
+	if (!g->session)
 		return false;
 	if (!g->asked_ns)
 		g->asked_ns = now_ns;
 	state = vmrt_guest_wait(g->session, want, 0, -1);
 	if (state == VMRT_GUEST_FAILED) {
+		/* an agent that is not there yet may come; one that began to answer has its reasons
+		 */
+		if (!g->starting && !g->stream)
+			g->retry_ns = now_ns + RETRY_NS;
 		give_up(g);
 		return false;
 	}

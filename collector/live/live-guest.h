@@ -5,6 +5,7 @@
 /* One guest of a live view: its session, pages on their way, and the map of its clock. */
 
 #include <pthread.h>
+#include <sched.h>
 
 #include <vmrt/clock.h>
 #include <vmrt/dat.h>
@@ -21,6 +22,12 @@ struct live_guest {
 	bool recorded;		    /* it got as far as to record */
 	bool starting;		    /* it was told to record, and has not said yet that it does */
 	int64_t asked_ns;	    /* since when its agent is waited for */
+	int64_t retry_ns;	    /* when it is to be asked again; 0: it is not */
+	const struct vmrt_vm *vm;   /* as live_guest_open() was given them */
+	unsigned port;
+	uint64_t buffer;
+	cpu_set_t own_cpus;
+	bool has_cpus;
 	struct vmrt_formats *formats;
 	struct vmrt_stream *stream;
 	uint32_t page_size;
@@ -46,7 +53,7 @@ struct live_guest {
 	char note[192];
 };
 
-/** live_guest_open - begin to connect; failures go to the note */
+/** live_guest_open - begin to connect; failures go to the note; @vm must stay */
 void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned port, uint64_t buffer,
 	const cpu_set_t *cpus);
 

@@ -13,6 +13,8 @@
 #include <vmrt/live.h>
 #include <vmrt/vms.h>
 
+#include "live-tasks.h"
+
 #define CHECK_EVERY 1024		 /* events between two looks at the clock */
 #define KEPT_MAX 16384			 /* raw events */
 #define MARK_MAX 96			 /* bytes of the text of a marker */
@@ -33,6 +35,7 @@ struct live {
 	struct vmrt_live_options options;
 	struct vmrt_experiment *exp;
 	struct vmrt_live *live;
+	struct live_tasks tasks;
 	struct kept *kept; /* a ring */
 	uint64_t n_kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
@@ -150,6 +153,7 @@ static enum top_fed follow_vms(struct live *l, struct vmrt_error *err)
 	if (sum == l->vms)
 		return TOP_FED_ALL;
 	l->vms = sum;
+	live_tasks_free(&l->tasks);
 	vmrt_live_close(l->live);
 	l->live = NULL;
 	return vmrt_live_open(&l->options, &l->live, err) == VMRT_OK ? TOP_FED_ANEW : TOP_FED_ERROR;
@@ -162,6 +166,10 @@ static void live_config(struct top_source *source, struct vmrt_engine_config *co
 	struct live *l = (struct live *)source;
 
 	vmrt_live_config(l->live, config);
+	if (!l->exp && !l->tasks.found)
+		live_tasks_begin(&l->tasks, config);
+	if (!l->exp)
+		config->experiment = l->tasks.found;
 	for (size_t i = 0; i < config->n_machines && i < 64; i++)
 		snprintf(l->names[i], sizeof(l->names[i]), "%s", config->machines[i].name);
 }
@@ -180,8 +188,10 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 		return fed;
 	if (vmrt_live_collect(l->live, err) != VMRT_OK)
 		return TOP_FED_ERROR;
-	if (vmrt_live_joined(l->live))
+	if (vmrt_live_joined(l->live)) {
+		live_tasks_free(&l->tasks);
 		return TOP_FED_ANEW;
+	}
 	for (unsigned n = 1; vmrt_live_next(l->live, &machine, &event, &host_ns, &error_ns); n++) {
 		if (source->start_ns == VMRT_UNKNOWN)
 			source->start_ns = source->now_ns = host_ns;
@@ -192,6 +202,8 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 		}
 		if (host_ns > source->now_ns)
 			source->now_ns = host_ns;
+		if (live_tasks_see(&l->tasks, machine, event, host_ns))
+			return TOP_FED_ANEW;
 		if (n % CHECK_EVERY == 0 && vmrt_now_ns() >= deadline_ns)
 			return TOP_FED_PART;
 	}
@@ -215,6 +227,8 @@ static void live_state(struct top_source *source, struct top_source_state *state
 	}
 	if (l->live)
 		vmrt_live_note(l->live, state->note, sizeof(state->note));
+	if (!state->note[0] && l->tasks.discovery)
+		snprintf(state->note, sizeof(state->note), "looking for periodic tasks");
 }
 
 /* ---- recording at the same time ---- */
@@ -283,6 +297,7 @@ static void live_close(struct top_source *source)
 	struct live *l = (struct live *)source;
 
 	vmrt_live_close(l->live);
+	live_tasks_free(&l->tasks);
 	if (l->recorder) {
 		kill(l->recorder, SIGINT);
 		waitpid(l->recorder, NULL, 0);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Without an experiment, the first seconds of a live view are searched for periodic tasks. */
+#include "live-tasks.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <vmrt/discover.h>
+
+#define LOOK_NS (5 * VMRT_NS_PER_S) /* so long, again and again until something is found */
+
+void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *config)
+{
+	live_tasks_end(t);
+	if (config->n_machines > 64)
+		return;
+	t->discovery = vmrt_discovery_new(config->n_machines);
+	t->since_ns = VMRT_UNKNOWN;
+	t->n_names = config->n_machines;
+	for (size_t i = 0; i < config->n_machines; i++)
+		snprintf(t->names[i], sizeof(t->names[i]), "%s", config->machines[i].name);
+	for (size_t i = 0; t->discovery && i < config->n_vms; i++)
+		for (size_t k = 0; k < config->vms[i].n_threads; k++)
+			vmrt_discovery_skip(t->discovery, 0, config->vms[i].threads[k].tid);
+}
+
+/* Does the experiment hold other tasks than those known so far? */
+static bool is_news(const struct live_tasks *t, const struct vmrt_experiment *exp)
+{
+	return exp->n_tasks > (t->found ? t->found->n_tasks : 0);
+}
+
+static bool judge(struct live_tasks *t)
+{
+	const char *names[64];
+	struct vmrt_experiment *exp = NULL;
+	struct vmrt_found *found = NULL;
+	char *text = NULL;
+	bool news = false;
+	size_t n;
+
+	for (size_t i = 0; i < t->n_names; i++)
+		names[i] = t->names[i];
+	if (vmrt_discovery_judge(t->discovery, &found, &n) == VMRT_OK &&
+		vmrt_discovery_experiment(found, n, names, t->n_names, &text) == VMRT_OK &&
+		vmrt_experiment_parse(text, "found tasks", &exp, NULL) == VMRT_OK)
+		news = is_news(t, exp);
+	if (news) {
+		vmrt_experiment_free(t->found);
+		t->found = exp;
+	} else {
+		vmrt_experiment_free(exp);
+	}
+	free(text);
+	free(found);
+	return news;
+}
+
+bool live_tasks_see(
+	struct live_tasks *t, uint32_t machine, const struct vmrt_event *event, int64_t host_ns)
+{
+	bool news;
+
+	if (!t->discovery)
+		return false;
+	if (t->since_ns == VMRT_UNKNOWN)
+		t->since_ns = host_ns;
+	if (vmrt_discovery_push(t->discovery, machine, event) != VMRT_OK) {
+		live_tasks_end(t);
+		return false;
+	}
+	if (host_ns - t->since_ns < LOOK_NS)
+		return false;
+	news = judge(t);
+	vmrt_discovery_free(t->discovery);
+	t->discovery = news ? NULL : vmrt_discovery_new(t->n_names);
+	t->since_ns = VMRT_UNKNOWN;
+	return news;
+}
+
+void live_tasks_end(struct live_tasks *t)
+{
+	vmrt_discovery_free(t->discovery);
+	t->discovery = NULL;
+}
+
+void live_tasks_free(struct live_tasks *t)
+{
+	live_tasks_end(t);
+	vmrt_experiment_free(t->found);
+	t->found = NULL;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_SOURCE_LIVE_TASKS_H
+#define VMRT_TUI_SOURCE_LIVE_TASKS_H
+
+/* Tasks that nobody has declared: threads that are seen to behave like some. */
+
+#include <vmrt/engine.h>
+
+struct live_tasks {
+	struct vmrt_discovery *discovery; /* NULL: not looking */
+	struct vmrt_experiment *found;	  /* or NULL */
+	int64_t since_ns;		  /* of the looking; VMRT_UNKNOWN: no event yet */
+	char names[64][VMRT_NAME_MAX];	  /* of machines */
+	size_t n_names;
+};
+
+/** live_tasks_begin - look, from now on, among the machines of @config; vCPUs are no tasks */
+void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *config);
+
+/**
+ * live_tasks_see - an event
+ *
+ * Return: true if it has been looked long enough and tasks were found: they are in found.
+ */
+bool live_tasks_see(
+	struct live_tasks *t, uint32_t machine, const struct vmrt_event *event, int64_t host_ns);
+
+/** live_tasks_end - stop looking; what was found stays */
+void live_tasks_end(struct live_tasks *t);
+
+/** live_tasks_free - forget all */
+void live_tasks_free(struct live_tasks *t);
+
+#endif
