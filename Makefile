@@ -128,6 +128,12 @@ check: ## build everything and run every test
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(O) tests/run
 
+.PHONY: check-kernels
+check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or not; hold all jobs against the programs' logs
+	$(Q)scripts/setup --tests
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)O=$(O) scripts/check-kernels
+
 .PHONY: format format-check
 format: ## format every C file as .clang-format says
 	$(Q)git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format -i

@@ -114,11 +114,15 @@ check-unit: tests ## run only the unit tests
 
 # One that runs in the guest. Sanitizers do not go with -static.
 ifeq ($(SANITIZER),)
-tests: $(O)/tests/link-client-static
+tests: $(O)/tests/link-client-static $(O)/tests/periodic-static
 $(O)/tests/link-client-static: $(O)/obj/tests/tools/link-client.o $(LIB)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) -static -Wl,--no-warnings $(LDFLAGS) -o $@ $^ $(STATIC_LDLIBS)
+$(O)/tests/periodic-static: $(O)/obj/tests/tools/periodic.o
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -static $(LDFLAGS) -o $@ $^ -pthread
 endif
 
 include tests/bench/bench.mk

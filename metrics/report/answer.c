@@ -12,6 +12,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ROWS_MAX 7	/* tasks and servers together, so that all fits 24 lines */
 #define SHORT_NAMES 60	/* characters of names that leave room for a second command */
+#define NOTES_MAX 3	/* of what is missing, that are shown */
 #define SERVERS_LEAST 2 /* of them, if there are so many */
 
 #define TASK_COLUMNS(X)                                                                            \
@@ -153,6 +154,15 @@ static void put_verdict(struct vmrt_table *t, const struct vmrt_run_facts *f)
 			     : "; by analysis the servers as declared are enough");
 }
 
+/* What the recording does not have, which is why figures are missing. */
+static void put_missing(struct vmrt_table *t, const struct vmrt_run_facts *f)
+{
+	for (size_t i = 0; i < f->n_notes && i < NOTES_MAX; i++)
+		vmrt_put_line(t, "missing", "%s: %s", f->notes[i].name, f->notes[i].words);
+	if (f->n_notes > NOTES_MAX)
+		vmrt_put_line(t, "missing", "and %zu more, see --full", f->n_notes - NOTES_MAX);
+}
+
 static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	const struct vmrt_task_facts *worst = NULL;
@@ -213,6 +223,7 @@ void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	}
 	vmrt_facts_trust(f, trust, sizeof(trust));
 	vmrt_put_line(t, "trust", "%s", trust);
+	put_missing(t, f);
 	put_next(t, f);
 	if (f->filter.show & VMRT_SHOW_PICTURES)
 		vmrt_page_schedule(t, &(struct vmrt_figure_run){.origin = f->origin}, 1);

@@ -150,8 +150,11 @@ void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			vmrt_put_line(t, "note", "%s: no job seen: there is no recording of %s",
 				task->label, task->machine_name);
 		else
-			vmrt_put_line(t, "note", "%s: no job seen: is the task's thread called %s?",
-				task->label, task->name);
+			vmrt_put_line(t, "note",
+				"%s: no job seen, although its thread was recorded: how it waits "
+				"was not "
+				"found out; say it with `release`",
+				task->label);
 	}
 	if (!f->n_tasks)
 		vmrt_put_line(t, "tasks",

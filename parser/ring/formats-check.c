@@ -20,6 +20,7 @@
 struct field_names {
 	char names[MAX_FIELDS][MAX_NAME];
 	size_t n;
+	uint32_t least; /* all of them end by then */
 };
 
 static bool is_word(char c)
@@ -51,7 +52,7 @@ static const char *number(const char *p, unsigned long most, unsigned long *out)
 /* "TYPE NAME;" or "TYPE NAME[LENGTH];": the name is the last word before the bracket. */
 static const char *declaration(const char *p, struct field_names *fields)
 {
-	const char *semicolon = strchr(p, ';'), *end, *name;
+	const char *semicolon = p ? strchr(p, ';') : NULL, *end, *name;
 	size_t n;
 
 	if (!semicolon || semicolon - p > MAX_LINE || fields->n == MAX_FIELDS)
@@ -80,6 +81,7 @@ static const char *declaration(const char *p, struct field_names *fields)
 static const char *field_line(const char *p, struct field_names *fields)
 {
 	unsigned long offset, size, is_signed;
+	bool points = p && (skip(p, "__data_loc ") || skip(p, "__rel_loc "));
 
 	p = declaration(p, fields);
 	p = number(skip(p, "\toffset:"), FORMAT_MAX_RECORD, &offset);
@@ -90,8 +92,11 @@ static const char *field_line(const char *p, struct field_names *fields)
 		p = number(skip(p, "signed:"), 1, &is_signed);
 		p = skip(p, ";");
 	}
-	if (!p || offset + size > FORMAT_MAX_RECORD)
+	/* a field that says where a string is has 16 bits for the place and 16 for the length */
+	if (!p || offset + size > FORMAT_MAX_RECORD || (points && size != 4))
 		return NULL;
+	if (offset + size > fields->least)
+		fields->least = (uint32_t)(offset + size);
 	p += strspn(p, "\t ");
 	return skip(p, "\n");
 }
@@ -181,6 +186,21 @@ static const char *word(const char *p, const struct field_names *fields)
 	return p;
 }
 
+/* A division, from its sign on: the divisor is a number above 0 and nothing else. */
+static bool division(const char *p)
+{
+	size_t digits;
+
+	p += 1 + strspn(p + 1, " ");
+	digits = strspn(p, "0123456789");
+	if (!digits || *p == '0')
+		return false;
+	p += digits;
+	p += strspn(p, "UuLl");
+	p += strspn(p, " ");
+	return !*p || strchr(",):\n", *p);
+}
+
 static bool arguments(const char *p, const struct field_names *fields)
 {
 	char open[MAX_DEPTH];
@@ -202,6 +222,8 @@ static bool arguments(const char *p, const struct field_names *fields)
 				return false;
 			continue;
 		}
+		if ((*p == '/' || *p == '%') && !division(p))
+			return false;
 		if (*p == '?' && ++questions > MAX_DEPTH)
 			return false;
 		if (strchr("([{", *p)) {
@@ -232,7 +254,7 @@ static bool print_format(const char *p, const struct field_names *fields)
 	return !*p || *p == '\n' || *p == ' ' || *p == ',' ? arguments(p, fields) : false;
 }
 
-enum format_trust formats_check(const char *text, size_t *fields_end)
+enum format_trust formats_check(const char *text, size_t *fields_end, uint32_t *least)
 {
 	struct field_names fields = {.n = 0};
 	unsigned long id;
@@ -260,5 +282,6 @@ enum format_trust formats_check(const char *text, size_t *fields_end)
 	if (!p || fields.n < 4)
 		return FORMAT_REFUSED;
 	*fields_end = (size_t)(p - text);
+	*least = fields.least;
 	return print_format(p, &fields) ? FORMAT_PRINTABLE : FORMAT_FIELDS;
 }

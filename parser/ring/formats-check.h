@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* A field of a record lies within this many bytes. */
 #define FORMAT_MAX_RECORD 65536u
@@ -19,11 +20,12 @@ enum format_trust {
 /**
  * formats_check - is @text what a kernel writes into events/SYSTEM/EVENT/format?
  * @fields_end: the fields end there, and the line "print fmt:" begins
+ * @least: how many bytes a record must have to hold all fields
  *
  * Fields have to be of known form, within FORMAT_MAX_RECORD bytes, and not more than 128. A print
  * format has to be one string and its arguments: of known functions, of fields that there are, of
  * balanced parentheses that are not deeply nested, and without widths that come from the record.
  */
-enum format_trust formats_check(const char *text, size_t *fields_end);
+enum format_trust formats_check(const char *text, size_t *fields_end, uint32_t *least);
 
 #endif

@@ -38,6 +38,7 @@ struct vmrt_show {
 	struct trace_seq text;
 	struct show_names names;
 	uint8_t ids[IDS];
+	uint32_t least[IDS]; /* bytes that a record has */
 	bool selects;
 	uint8_t *record; /* ROOM bytes */
 	uint32_t used;	 /* of them, by the record before */
@@ -54,7 +55,7 @@ bool show_take_format(void *ctx, const char *system, const char *text)
 
 	if (id <= 0 || id >= IDS || show->ids[id])
 		return true;
-	trust = formats_check(text, &end);
+	trust = formats_check(text, &end, &show->least[id]);
 	if (trust == FORMAT_REFUSED)
 		return true;
 	copy = malloc(n + sizeof(PRINT_NOTHING));
@@ -206,7 +207,7 @@ bool vmrt_show_passes(struct vmrt_show *show, const void *record, uint32_t size,
 		return false;
 	if (!show->filter)
 		return true;
-	if (!(show->ids[ring_u16(record)] & ID_KNOWN))
+	if (!(show->ids[ring_u16(record)] & ID_KNOWN) || size < show->least[ring_u16(record)])
 		return false;
 	copy_record(show, record, size, cpu, &copy);
 	return tep_filter_match(show->filter, &copy) == TEP_ERRNO__FILTER_MATCH;
@@ -245,7 +246,7 @@ const char *vmrt_show_text(struct vmrt_show *show, const void *record, uint32_t 
 	trace_seq_reset(&show->text);
 	if (size < 8)
 		return "(no record)";
-	known = show->ids[ring_u16(record)];
+	known = size < show->least[ring_u16(record)] ? 0 : show->ids[ring_u16(record)];
 	copy_record(show, record, size, cpu, &copy);
 	if (!(known & ID_KNOWN)) {
 		trace_seq_printf(&show->text, "unknown event %u:", ring_u16(record));

@@ -244,7 +244,7 @@ static bool has_vm(const struct vmrt_recording *rec, const char *name)
  */
 static enum vmrt_status select_threads(struct vmrt_recording *rec, struct vmrt_error *err)
 {
-	struct selection found[RECORDING_MACHINES] = {{NULL}};
+	struct selection found[RECORDING_MACHINES] = {{.pattern = NULL}};
 	const struct vmrt_server_spec *of[RECORDING_MACHINES];
 	enum vmrt_status status = VMRT_OK;
 	size_t n = 0;
