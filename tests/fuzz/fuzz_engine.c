@@ -3,6 +3,7 @@
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,7 +13,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char experiment[] = "[server vm]\nperiod = 12ms\nbudget = 5ms\npriority = 50\n"
+static const char experiment[] = "[server vm]\nvm = vm:0\nperiod = 12ms\nbudget = 5ms\n"
+				 "priority = 50\n[server v2]\nvm = vm:1\npolicy = polling\n"
+				 "depletion = hard\nperiod = 9ms\nbudget = 2ms\npriority = 49\n"
 				 "[task vm/a]\nperiod = 20ms\nwcet = 8ms\npriority = 60\n"
 				 "[task vm/b]\nperiod = 35ms\nwcet = 3ms\npriority = 59\n"
 				 "[task host/c]\nperiod = 7ms\n"
@@ -29,11 +32,14 @@ static const char *const marks[] = {
 	"vmrt ",
 	"vmrt srv_start server=vm vm=vm policy=p depletion=hard period=1 budget=1 priority=1 t0=0"};
 
+static size_t rows;
+
 static void on_job(void *ctx, const struct vmrt_job *job)
 {
 	int64_t sum = 0;
 
 	(void)ctx;
+	rows++;
 	if (job->response_ns == VMRT_UNKNOWN)
 		return;
 	for (int p = 0; p < VMRT_BLAMES; p++)
@@ -47,6 +53,7 @@ static void on_job(void *ctx, const struct vmrt_job *job)
 static void on_period(void *ctx, const struct vmrt_server_period *p)
 {
 	(void)ctx;
+	rows++;
 	if (p->end_ns < p->start_ns || p->consumed_ns < 0 || p->background_ns < 0)
 		abort();
 }
@@ -56,6 +63,20 @@ static void on_slice(void *ctx, const struct vmrt_slice *s)
 	(void)ctx;
 	if (s->thread == VMRT_NONE)
 		abort();
+}
+
+/* Words of an enforcer that fit the time, more or less. */
+static void replenish(struct vmrt_event *ev, const uint8_t *d)
+{
+	static char text[160];
+	long long at = (long long)ev->ts - d[6] * 1000;
+
+	if (d[7] == 255)
+		memcpy(&at, d + 4, 6);
+	snprintf(text, sizeof(text), "vmrt srv_%s server=%s k=%d at=%lld budget=%d",
+		d[8] & 1 ? "replenish" : "deplete", d[8] & 2 ? "v2" : "vm", d[9], at,
+		d[8] & 2 ? 2000000 : 5000000);
+	ev->mark.text = text;
 }
 
 static void fill(struct vmrt_event *ev, const uint8_t *d)
@@ -121,6 +142,8 @@ static void fill(struct vmrt_event *ev, const uint8_t *d)
 		break;
 	case VMRT_EV_MARK:
 		ev->mark.text = marks[d[5] % (sizeof(marks) / sizeof(marks[0]))];
+		if (d[4] & 1)
+			replenish(ev, d);
 		ev->mark.len = (uint32_t)strlen(ev->mark.text);
 		break;
 	default:
@@ -149,22 +172,31 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct vmrt_engine *engine;
 	struct vmrt_error err;
 	int64_t now = 1000000000;
+	size_t n = 0;
 
 	if (!exp && vmrt_experiment_parse(experiment, "fuzz.ini", &exp, &err) != VMRT_OK)
 		abort();
 	config.experiment = exp;
+	config.hsf = size && data[size - 1] & 1;
+	rows = 0;
 	if (vmrt_engine_new(&config, &sink, &engine, &err) != VMRT_OK)
 		abort();
 	for (; size >= RECORD; data += RECORD, size -= RECORD) {
 		struct vmrt_event ev = {0};
 		uint32_t machine = data[0] & 1;
 
+		n++;
 		now += (int64_t)(data[0] >> 1) * 40000 - 40000;
+		if (data[0] >> 1 == 127) /* hostile */
+			now = (int64_t)((uint64_t)now + (UINT64_C(1) << data[11] % 64));
 		ev.ts = now + (machine ? segment.offset_ns : 0);
 		fill(&ev, data);
 		vmrt_engine_push(engine, machine, &ev, now, machine ? 1000 : 0);
 	}
 	vmrt_engine_finish(engine, VMRT_UNKNOWN);
 	vmrt_engine_free(engine);
+	/* in proportion to the events, for each server and for all jobs */
+	if (rows > 3 * (4200 + 5 * n))
+		abort();
 	return 0;
 }
