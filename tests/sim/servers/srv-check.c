@@ -70,7 +70,7 @@ static void feed(struct srv_got *g)
 }
 
 /* From when on the engine knows what each member of the server does. */
-static int64_t known_from(const struct srv_result *r, size_t server)
+int64_t srv_known_from(const struct srv_result *r, size_t server)
 {
 	int64_t known = r->start_ns;
 
@@ -120,7 +120,7 @@ static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 	struct srv_sum t = srv_sum_of(&g->r->logs[p->server], p->start_ns, p->end_ns);
 	int64_t over = srv_over_of(&g->r->logs[p->server], p->start_ns, p->end_ns);
 
-	if (p->outcome == VMRT_PERIOD_TRUNCATED || p->start_ns < known_from(g->r, p->server))
+	if (p->outcome == VMRT_PERIOD_TRUNCATED || p->start_ns < srv_known_from(g->r, p->server))
 		return;
 	if (g->r->c.lossy && p->start_ns < g->r->hole_to_ns && p->end_ns > g->r->hole_from_ns) {
 		if (p->outcome != VMRT_PERIOD_UNKNOWN)

@@ -282,7 +282,7 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 static void judge_priority(struct srv_got *g, uint32_t s)
 {
 	const struct srv_log *l = &g->r->logs[s];
-	int64_t from = VMRT_UNKNOWN;
+	int64_t from = VMRT_UNKNOWN, known = srv_known_from(g->r, s);
 
 	for (size_t i = srv_first_of(l, g->r->start_ns); i < l->n; i++) {
 		const struct srv_segment *seg = &l->segments[i];
@@ -295,7 +295,7 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 		if (!ends)
 			continue;
 		/* it may be told in pieces, of which the last or the first is short */
-		if (seg->to_ns - from > 2 * EPSILON && !g->r->c.late_start &&
+		if (seg->to_ns - from > 2 * EPSILON && from >= known && !g->r->c.late_start &&
 			seg->to_ns + g->r->specs[s].period_ns < g->r->end_ns &&
 			!srv_row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
 			srv_wrong(g,
