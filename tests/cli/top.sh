@@ -152,6 +152,23 @@ END
 	diff -u "$root/docs/vmrt-top.1.scd" made.scd
 }
 
+# the journal of a recording names its recorder
+alarm_saves_the_flight_recorder() {
+	mkdir -p flight.vmrt
+	bash -c 'trap "echo saved >saved; exit" USR1; printf vmrt-trace >/proc/$$/comm
+		printf "vmrt recording in progress\ninstance vmrt-$$-record\n" >flight.vmrt/recorder.journal
+		: >ready; while :; do sleep 0.1; done' &
+	for _ in $(seq 40); do [ -e ready ] && break; sleep 0.05; done
+	vmrt-top -b --speed 0 --alarm 'miss(t1)' --alarm-save flight.vmrt t.vmrt >out || return 1
+	wait $!
+	[ -s saved ]
+}
+
+recording_in_progress_is_not_replayed() {
+	cp -r t.vmrt busy.vmrt && : >busy.vmrt/recorder.journal
+	exits 1 "busy.vmrt is being recorded" -b busy.vmrt
+}
+
 documented() {
 	local option
 	for option in $(vmrt-top --help | grep -oE -- '--[a-z-]+' | sort -u); do
@@ -171,6 +188,8 @@ ok "--json is valid and exact" json_is_valid
 ok "snapshots are text and CSV" snapshots_are_text_and_csv
 ok "the configuration comes back" configuration_comes_back
 ok "an alarm is shown and starts its program" alarm_rings
+ok "an alarm has a flight recorder save" alarm_saves_the_flight_recorder
+ok "a recording in progress is not replayed, and why is said" recording_in_progress_is_not_replayed
 ok "an alarm that is no condition is refused" exits 1 "--alarm: 'nonsense" -b --alarm nonsense t.vmrt
 ok "VMRT_COLORS is checked" env VMRT_COLORS=mis=1 bash -c '! vmrt-top --script /dev/null t.vmrt 2>/dev/null'
 ok "--dump names the file they go to" dump_goes_to_its_file

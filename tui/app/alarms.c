@@ -176,6 +176,19 @@ static pid_t *reap(struct top_alarms *alarms)
 	return room;
 }
 
+/* A run folder may be a stranger's: nobody but a recorder gets the signal. */
+static bool is_recorder(long pid)
+{
+	char path[64], *name = NULL;
+	bool is;
+
+	snprintf(path, sizeof(path), "/proc/%ld/comm", pid);
+	is = pid > 1 && vmrt_read_file(path, 64, &name, NULL, NULL) == VMRT_OK &&
+	     !strcmp(name, "vmrt-trace\n");
+	free(name);
+	return is;
+}
+
 /* The journal of a recording names the tracefs instance, and that the recorder: vmrt-PID-LABEL. */
 static void save_flight(const struct top_alarms *alarms)
 {
@@ -190,7 +203,7 @@ static void save_flight(const struct top_alarms *alarms)
 	at = strstr(text, "vmrt-");
 	if (at)
 		pid = strtol(at + strlen("vmrt-"), NULL, 10);
-	if (pid <= 1 || kill((pid_t)pid, SIGUSR1) != 0)
+	if (!is_recorder(pid) || kill((pid_t)pid, SIGUSR1) != 0)
 		vmrt_warn("--alarm-save: cannot tell the recorder of %s to save", alarms->run);
 	free(text);
 }

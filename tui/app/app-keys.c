@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "app-timeline.h"
 #include "snapshot.h"
 #include "tui/rows/columns.h"
 #include "tui/rows/pages.h"
@@ -73,95 +74,6 @@ static void neighbour(struct top_app *app, int by)
 	}
 	if (n)
 		*at = by < 0 ? (*at + n - 1) % n : (*at + 1) % n;
-}
-
-/* ---- the timeline ---- */
-
-static int64_t right_of(const struct top_app *app)
-{
-	return app->look.right_ns == VMRT_UNKNOWN ? app->view.now_ns : app->look.right_ns;
-}
-
-/* The right end is not behind the present, and not before the first event. */
-static void set_right(struct top_app *app, int64_t right)
-{
-	if (app->view.now_ns == VMRT_UNKNOWN)
-		return;
-	if (right > app->view.now_ns)
-		right = app->view.now_ns;
-	if (right < app->view.start_ns + app->look.span_ns / 8)
-		right = app->view.start_ns + app->look.span_ns / 8;
-	app->look.right_ns = right;
-}
-
-static void move_in_time(struct top_app *app, int by)
-{
-	int64_t step = app->look.span_ns / (app->screen.columns > 0 ? app->screen.columns : 1);
-	int64_t right = right_of(app), at = app->look.at_ns;
-
-	if (app->view.now_ns == VMRT_UNKNOWN)
-		return;
-	if (step < 1)
-		step = 1;
-	if (at == VMRT_UNKNOWN)
-		at = right - 1;
-	at += by * step;
-	if (at < app->view.start_ns)
-		at = app->view.start_ns;
-	if (at >= app->view.now_ns)
-		at = app->view.now_ns - 1;
-	app->look.at_ns = at;
-	/* the picture stands still under the cursor, and moves when that leaves it */
-	if (at < right - app->look.span_ns)
-		right = at + app->look.span_ns;
-	else if (at >= right)
-		right = at + 1;
-	set_right(app, right);
-}
-
-static void pan(struct top_app *app, int by)
-{
-	int64_t half = app->look.span_ns / 2;
-
-	if (app->view.now_ns == VMRT_UNKNOWN)
-		return;
-	if (app->look.at_ns == VMRT_UNKNOWN)
-		app->look.at_ns = right_of(app) - 1;
-	set_right(app, right_of(app) + by * half);
-	app->look.at_ns += by * half;
-	if (app->look.at_ns >= app->look.right_ns)
-		app->look.at_ns = app->look.right_ns - 1;
-	if (app->look.at_ns < app->look.right_ns - app->look.span_ns)
-		app->look.at_ns = app->look.right_ns - app->look.span_ns;
-}
-
-/* The cursor stays where it is on the screen. */
-static void zoom(struct top_app *app, bool in)
-{
-	int64_t old = app->look.span_ns, new = in ? old / 2 : old * 2;
-	int64_t right = right_of(app), at = app->look.at_ns;
-
-	if (new < TOP_SPAN_MIN || new > TOP_SPAN_MAX)
-		return;
-	app->look.span_ns = new;
-	if (at == VMRT_UNKNOWN || app->look.right_ns == VMRT_UNKNOWN)
-		return;
-	set_right(app, at + (right - at) * new / old);
-	if (app->look.at_ns >= app->look.right_ns)
-		app->look.at_ns = app->look.right_ns - 1;
-}
-
-static void oldest(struct top_app *app)
-{
-	if (app->view.now_ns == VMRT_UNKNOWN)
-		return;
-	app->look.at_ns = app->view.start_ns;
-	set_right(app, app->view.start_ns + app->look.span_ns);
-}
-
-static void follow(struct top_app *app)
-{
-	app->look.right_ns = app->look.at_ns = VMRT_UNKNOWN;
 }
 
 /* ---- searching, sorting ---- */
@@ -274,7 +186,7 @@ static void show_place(struct top_app *app, const struct top_miss *miss)
 	if (at == VMRT_UNKNOWN)
 		return;
 	app->look.at_ns = at;
-	set_right(app, at + app->look.span_ns / 4);
+	timeline_end_at(app, at + app->look.span_ns / 4);
 }
 
 static void enter(struct top_app *app)
@@ -514,30 +426,30 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 		break;
 	case TOP_ACT_FIRST:
 		if (timeline)
-			oldest(app);
+			timeline_oldest(app);
 		else
 			move(app, -1000000);
 		break;
 	case TOP_ACT_LAST:
 		if (timeline)
-			follow(app);
+			timeline_follow(app);
 		else
 			move(app, 1000000);
 		break;
 	case TOP_ACT_LEFT:
 	case TOP_ACT_RIGHT:
 		if (timeline)
-			move_in_time(app, action == TOP_ACT_LEFT ? -1 : 1);
+			timeline_move(app, action == TOP_ACT_LEFT ? -1 : 1);
 		else
 			neighbour(app, action == TOP_ACT_LEFT ? -1 : 1);
 		break;
 	case TOP_ACT_PAN_LEFT:
 	case TOP_ACT_PAN_RIGHT:
-		pan(app, action == TOP_ACT_PAN_LEFT ? -1 : 1);
+		timeline_pan(app, action == TOP_ACT_PAN_LEFT ? -1 : 1);
 		break;
 	case TOP_ACT_ZOOM_IN:
 	case TOP_ACT_ZOOM_OUT:
-		zoom(app, action == TOP_ACT_ZOOM_IN);
+		timeline_zoom(app, action == TOP_ACT_ZOOM_IN);
 		break;
 	case TOP_ACT_ENTER:
 		enter(app);
