@@ -115,15 +115,32 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	}
 }
 
+/* A thread that sleeps only until absolute times is none of this kind, whatever an earlier thread
+ * of its task is. */
+static void absolute_sleep(struct jobs *j)
+{
+	if (is_undecided(j) || j->spec->release != VMRT_RELEASE_AUTO || j->rel.naps ||
+		++j->rel.sleeps < 2)
+		return;
+	j->rel.off_grid = false;
+	j->state = JOB_NONE;
+	release_decide(j, VMRT_RELEASE_NANOSLEEP);
+}
+
 static bool arm(struct jobs *j, const struct armed *a)
 {
-	if (a->kind == ARMED_FOR)
+	if (a->kind == ARMED_FOR) {
+		j->rel.naps++;
 		relative_sleep(j, a->ev, a->host_ns);
-	else if (a->kind == ARMED_UNTIL) /* a signal has cut a sleep short, and it goes on */
+	} else if (a->kind == ARMED_UNTIL && j->state == JOB_SLEEPING) {
+		/* a signal has cut a sleep short, and it goes on */
 		release_armed(j, a->ev->ts, a->host_ns, a->ev->timer.softexpires,
 			a->ev->timer.timer, clocks_of(j->machine, a->ev->timer.timer));
-	else
+	} else if (a->kind == ARMED_UNTIL) {
+		absolute_sleep(j);
+	} else {
 		return false;
+	}
 	return true;
 }
 

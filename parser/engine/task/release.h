@@ -79,6 +79,7 @@ struct release {
 	int64_t ahead_ns;		      /* so far ahead its timer was armed last */
 	int64_t usual_exec_ns, least_exec_ns; /* of a job; 0: not known */
 	bool had_job;
+	unsigned naps;	       /* relative sleeps */
 	unsigned other_sleeps; /* that are not the task's way to wait */
 	int64_t idle_ns;       /* so long before it was opened its task slept between jobs */
 	/* armed a timer; whether that ends the job, the next switch tells */

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is found out about tasks, from a file to run.db: a service that a client wakes, a task whose
+ * main thread waits in another way, and one whose declared period is wrong.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include <vmrt/analyze.h>
+
+#include "pages.h"
+
+#define MS VMRT_NS_PER_MS
+#define US VMRT_NS_PER_US
+#define BASE (100 * VMRT_NS_PER_S)
+#define TIMER UINT64_C(0xffffb00012345678)
+
+static char file[] = "/tmp/vmrt-found-XXXXXX";
+static char db[64], experiment[64];
+
+static void declare(const char *text)
+{
+	FILE *f = fopen(experiment, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void analyze(struct tests_dat *d)
+{
+	struct vmrt_analyze_options options = {
+		.recording = {.host_file = file, .experiment = experiment}, .db = db};
+	struct vmrt_analyze_result result;
+	struct vmrt_error err;
+
+	tests_dat_clock(d, "local [mono]");
+	tests_dat_write(d, file);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_analyze(&options, &result, &err), VMRT_OK);
+}
+
+/* The first column of the first row. */
+static const char *ask(const char *sql)
+{
+	static char text[512];
+	sqlite3 *handle = NULL;
+	sqlite3_stmt *stmt = NULL;
+
+	assert_int_equal(sqlite3_open(db, &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
+	text[0] = '\0';
+	if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_text(stmt, 0))
+		snprintf(text, sizeof(text), "%s", (const char *)sqlite3_column_text(stmt, 0));
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return text;
+}
+
+/* A sleep of thread @pid from @at until @until. */
+static void sleeps(
+	struct tests_dat *d, int64_t at, const char *comm, int32_t pid, int64_t until, int mode)
+{
+	uint64_t timer = TIMER + (uint64_t)pid * 256;
+
+	tests_dat_timer_start(d, 0, at - 10 * US, timer, VMRT_FN_WAKEUP, until, until, mode);
+	tests_dat_switch(d, 0, at, comm, pid, 39, 1, "swapper/0", 0, 120);
+}
+
+/* The sleep is over at @at. */
+static void wakes(struct tests_dat *d, int64_t at, const char *comm, int32_t pid)
+{
+	tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+	tests_dat_timer_expire(
+		d, 0, at + 2 * US, TIMER + (uint64_t)pid * 256, VMRT_FN_WAKEUP, at + 1 * US);
+	tests_dat_waking(d, 0, at + 3 * US, comm, pid, 39, 0);
+	tests_dat_wakeup(d, 0, at + 4 * US, comm, pid, 39, 0);
+	tests_dat_flags(d, 0);
+	tests_dat_switch(d, 0, at + 10 * US, "swapper/0", 0, 120, 0, comm, pid, 39);
+}
+
+static void a_service_that_others_wake_has_jobs_and_a_note(void **state)
+{
+	static const int gaps[] = {3, 9, 4, 17, 5, 8, 2, 11, 6, 4, 13, 7};
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+	int64_t at = BASE;
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	tests_dat_switch(d, 0, at, "service", 77, 39, 1, "swapper/0", 0, 120);
+	for (size_t i = 0; i < 12; i++) {
+		at += gaps[i] * MS;
+		tests_dat_switch(d, 0, at - 1 * MS, "swapper/0", 0, 120, 0, "client", 88, 120);
+		tests_dat_waking(d, 0, at, "service", 77, 39, 0);
+		tests_dat_wakeup(d, 0, at + 1 * US, "service", 77, 39, 0);
+		tests_dat_switch(d, 0, at + 5 * US, "client", 88, 120, 0, "service", 77, 39);
+		tests_dat_switch(d, 0, at + 500 * US, "service", 77, 39, 1, "swapper/0", 0, 120);
+	}
+	declare("[task host/service]\ndeadline = 1ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "12");
+	assert_string_equal(ask("SELECT mechanism FROM task"), "wakeup");
+	assert_string_equal(
+		ask("SELECT DISTINCT woken_by FROM job WHERE arrival_ns > 0"), "client");
+	assert_string_equal(ask("SELECT max(response_ns) FROM jobs"), "500000");
+	assert_non_null(strstr(ask("SELECT words FROM note WHERE about = 'task'"),
+		"nothing periodic releases it"));
+}
+
+/* The main thread naps for 10 ms from the beginning, before the others have shown how they wait. */
+static void the_thread_that_naps_is_not_the_task(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 70);
+	tests_dat_switch(d, 0, BASE, "cyc", 70, 39, 1, "swapper/0", 0, 120);
+	for (int k = 0; k < 30; k++) {
+		int64_t at = BASE + (k + 1) * 10 * MS;
+
+		tests_dat_waking(d, 0, at, "cyc", 70, 39, 0);
+		tests_dat_switch(d, 0, at + 10 * US, "swapper/0", 0, 120, 0, "cyc", 70, 39);
+		sleeps(d, at + 100 * US, "cyc", 70, at + 10 * MS - 10 * US, 1);
+		if (k < 12)
+			continue;
+		if (k > 12)
+			wakes(d, at + 2 * MS, "cyc", 71);
+		else
+			tests_dat_switch(d, 0, at + 2 * MS, "swapper/0", 0, 120, 0, "cyc", 71, 39);
+		sleeps(d, at + 3 * MS, "cyc", 71, at + 12 * MS, 0);
+	}
+	declare("[task host/cyc]\nperiod = 10ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT mechanism FROM task"), "nanosleep");
+	assert_string_equal(ask("SELECT count(*) FROM job j JOIN thread t ON t.id = j.thread "
+				"WHERE t.tid = 70 AND j.arrival_ns IS NOT NULL"),
+		"0");
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "17");
+	assert_non_null(strstr(ask("SELECT words FROM note WHERE about = 'task'"), "cyc/70"));
+}
+
+static void a_period_that_the_arrivals_contradict_is_noted(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	sleeps(d, BASE, "t", 77, BASE + 20 * MS, 0);
+	for (int k = 1; k < 9; k++) {
+		wakes(d, BASE + k * 20 * MS, "t", 77);
+		sleeps(d, BASE + k * 20 * MS + 2 * MS, "t", 77, BASE + (k + 1) * 20 * MS, 0);
+	}
+	declare("[task host/t]\nperiod = 25ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT words FROM note WHERE about = 'task' AND name = 'host/t'"),
+		"arrivals are 20 ms apart, declared 25 ms");
+	assert_string_equal(ask("SELECT missing FROM task"), "0");
+}
+
+static int enter(void **state)
+{
+	int fd = mkstemp(file);
+
+	(void)state;
+	if (fd < 0)
+		return -1;
+	close(fd);
+	snprintf(db, sizeof(db), "%s.db", file);
+	snprintf(experiment, sizeof(experiment), "%s.ini", file);
+	return 0;
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	unlink(file);
+	unlink(db);
+	unlink(experiment);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_service_that_others_wake_has_jobs_and_a_note),
+		cmocka_unit_test(the_thread_that_naps_is_not_the_task),
+		cmocka_unit_test(a_period_that_the_arrivals_contradict_is_noted),
+	};
+
+	return cmocka_run_group_tests(tests, enter, leave);
+}
