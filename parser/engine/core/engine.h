@@ -410,6 +410,13 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_renamed(struct jobs *j, int64_t host_ns);
 bool jobs_tainted(const struct jobs *j);
+
+/* jobs-doubt.c */
+bool jobs_contradict(const struct jobs *j);
+bool jobs_run_is_known(const struct jobs *j);
+void jobs_forget_run(struct jobs *j);
+void jobs_forget_times(struct jobs *j);
+
 bool jobs_arrived(const struct jobs *j, int64_t host_ns);
 bool jobs_pending(const struct jobs *j, int64_t host_ns);
 

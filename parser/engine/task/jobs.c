@@ -161,80 +161,6 @@ void jobs_set_arrival(struct jobs *j, int64_t local_ns)
 		j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
 }
 
-/*
- * Can the times of the open job, which has just ended, be true together? Not if its timer expired
- * long before it was due, it ended before it arrived, or times ran back meanwhile.
- */
-static bool contradicts(const struct jobs *j)
-{
-	const struct vmrt_job *job = &j->job;
-	int64_t early, host_ns, difference;
-
-	if (job->response_ns < 0 || job->exec_ns < 0)
-		return true;
-	if (job->release_local_ns != VMRT_UNKNOWN &&
-		(__builtin_sub_overflow(job->arrival_local_ns, job->release_local_ns, &early) ||
-			early > CONTRADICTION_NS))
-		return true;
-	/* of a guest the two differ by what its clock drifts */
-	if (j->machine->config->clock)
-		return false;
-	return __builtin_sub_overflow(job->end_ns, job->arrival_ns, &host_ns) ||
-	       __builtin_sub_overflow(host_ns, job->response_ns, &difference) ||
-	       llabs(difference) > CONTRADICTION_NS;
-}
-
-/* Switches that happened on @m were not recorded. */
-static bool lacks_switches(const struct machine *m)
-{
-	return !m->switches_seen && m->stats.inferred_switches;
-}
-
-/*
- * Is it known when the thread of the open job ran? Not without sched_switch events, nor if it went
- * on after its release without a record of that, nor behind the end of its machine's recording.
- */
-static bool run_is_known(const struct jobs *j)
-{
-	const struct machine *m = j->machine;
-
-	if (lacks_switches(m) || (m->n_vcpus && lacks_switches(&m->engine->machines[0])))
-		return false;
-	return !m->ended_early && !jobs_tainted(j) &&
-	       (j->state != JOB_RELEASED || j->thr->state != THR_RUNNING);
-}
-
-/* When it ran is not known, and so neither what it waited for. */
-static void forget_run(struct jobs *j)
-{
-	struct vmrt_job *job = &j->job;
-	int64_t sum = 0;
-
-	job->exec_ns = VMRT_UNKNOWN;
-	if (jobs_tainted(j))
-		return;
-	job->start_ns = job->start_local_ns = VMRT_UNKNOWN;
-	for (int p = 0; p < VMRT_BLAMES; p++)
-		sum += p == VMRT_BLAME_CLOCK ? 0 : job->blame_ns[p];
-	for (int p = 0; p < VMRT_BLAMES; p++)
-		job->blame_ns[p] = p == VMRT_BLAME_CLOCK ? job->blame_ns[p] : 0;
-	job->blame_ns[VMRT_BLAME_UNKNOWN] = sum;
-	memset(job->excess_ns, 0, sizeof(job->excess_ns));
-	job->n_blamed = 0;
-}
-
-/* Only when the open job was due is known for certain. */
-static void forget_times(struct jobs *j)
-{
-	struct vmrt_job *job = &j->job;
-
-	job->release_ns = job->start_ns = job->end_ns = VMRT_UNKNOWN;
-	job->release_local_ns = job->start_local_ns = job->end_local_ns = VMRT_UNKNOWN;
-	job->exec_ns = job->response_ns = job->unsure_ns = VMRT_UNKNOWN;
-	memset(job->blame_ns, 0, sizeof(job->blame_ns));
-	job->n_blamed = 0;
-}
-
 /* What a job usually executes, as a moving mean. */
 static void note_execution(struct jobs *j)
 {
@@ -259,9 +185,9 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	if (__builtin_sub_overflow(local_ns, job->arrival_local_ns, &job->response_ns))
 		job->response_ns = -1;
 	sums = blame_close(j);
-	if (contradicts(j)) {
+	if (jobs_contradict(j)) {
 		sums = false;
-		forget_times(j);
+		jobs_forget_times(j);
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	}
 	j->machine->stats.contradictions += !sums;
@@ -269,8 +195,8 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		give(j);
 		return;
 	}
-	if (!run_is_known(j))
-		forget_run(j);
+	if (!jobs_run_is_known(j))
+		jobs_forget_run(j);
 	note_execution(j);
 	tardiness = job->response_ns - j->spec->deadline_ns;
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
@@ -508,8 +434,8 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 {
 	struct vmrt_job *job = &j->job;
 
-	if (!run_is_known(j))
-		forget_run(j);
+	if (!jobs_run_is_known(j))
+		jobs_forget_run(j);
 	if (jobs_tainted(j)) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	} else if (job->deadline_ns != VMRT_UNKNOWN && job->deadline_ns < end_ns) {

@@ -4,7 +4,7 @@
  * all of them while that is not known.
  *
  * A mechanism is declared or found out (release_decide() is called with the first proof). A new one
- * is a file with a struct mechanism (mechanism.h), a row of the table below and a word in
+ * is a file with a struct mechanism (mechanism.h), a row of the tables below and a word in
  * VMRT_RELEASE_LIST.
  */
 #include "parser/engine/task/mechanism.h"
@@ -20,23 +20,30 @@
 #define OTHER_SLEEPS 4
 #define IN_INTERRUPT (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)
 
+static const struct mechanism undecided = {.release = VMRT_RELEASE_AUTO};
+
+static const struct mechanism *const mechanisms[] = {
+	[VMRT_RELEASE_AUTO] = &undecided,
+	[VMRT_RELEASE_NANOSLEEP] = &mechanism_nanosleep,
+	[VMRT_RELEASE_TIMERFD] = &mechanism_timerfd,
+	[VMRT_RELEASE_ITIMER] = &mechanism_itimer,
+	[VMRT_RELEASE_POSIX] = &mechanism_posix,
+	[VMRT_RELEASE_RELATIVE] = &mechanism_relative,
+	[VMRT_RELEASE_RESCH] = &mechanism_resch,
+	[VMRT_RELEASE_DEADLINE] = &mechanism_deadline,
+	[VMRT_RELEASE_WAKEUP] = &mechanism_wakeup,
+};
+
 /* In the order in which they are asked about a thread of which nothing is known. One of the timers
  * that go on by themselves asks for all three. */
-static const struct mechanism *const mechanisms[] = {&mechanism_timerfd, &mechanism_deadline,
-	&mechanism_resch, &mechanism_nanosleep, &mechanism_relative, &mechanism_wakeup,
-	&mechanism_itimer, &mechanism_posix};
+static const struct mechanism *const asked[] = {&mechanism_timerfd, &mechanism_deadline,
+	&mechanism_resch, &mechanism_nanosleep, &mechanism_relative, &mechanism_wakeup};
 
-#define N_ASKED 6
-#define N_MECHANISMS (sizeof(mechanisms) / sizeof(mechanisms[0]))
+#define N_ASKED (sizeof(asked) / sizeof(asked[0]))
 
 const struct mechanism *mechanism_of(enum vmrt_release release)
 {
-	static const struct mechanism undecided = {.release = VMRT_RELEASE_AUTO};
-
-	for (size_t i = 0; i < N_MECHANISMS; i++)
-		if (mechanisms[i]->release == release)
-			return mechanisms[i];
-	return &undecided;
+	return mechanisms[release];
 }
 
 void release_init(struct jobs *j)
@@ -131,7 +138,7 @@ bool release_may_be(const struct jobs *j, enum vmrt_release mechanism)
 static const struct mechanism *ask(const struct jobs *j, size_t i)
 {
 	if (is_undecided(j))
-		return i < N_ASKED ? mechanisms[i] : NULL;
+		return i < N_ASKED ? asked[i] : NULL;
 	return i ? NULL : mechanism_of(j->rel.mechanism);
 }
 

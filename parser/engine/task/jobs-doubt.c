@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* What is not known of a job that has ended: times that contradict each other, and when it ran. */
+#include "parser/engine/core/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Can the times of the open job, which has just ended, be true together? Not if its timer expired
+ * long before it was due, it ended before it arrived, or times ran back meanwhile.
+ */
+bool jobs_contradict(const struct jobs *j)
+{
+	const struct vmrt_job *job = &j->job;
+	int64_t early, host_ns, difference;
+
+	if (job->response_ns < 0 || job->exec_ns < 0)
+		return true;
+	if (job->release_local_ns != VMRT_UNKNOWN &&
+		(__builtin_sub_overflow(job->arrival_local_ns, job->release_local_ns, &early) ||
+			early > CONTRADICTION_NS))
+		return true;
+	/* of a guest the two differ by what its clock drifts */
+	if (j->machine->config->clock)
+		return false;
+	return __builtin_sub_overflow(job->end_ns, job->arrival_ns, &host_ns) ||
+	       __builtin_sub_overflow(host_ns, job->response_ns, &difference) ||
+	       llabs(difference) > CONTRADICTION_NS;
+}
+
+/* Switches that happened on @m were not recorded. */
+static bool lacks_switches(const struct machine *m)
+{
+	return !m->switches_seen && m->stats.inferred_switches;
+}
+
+/*
+ * Is it known when the thread of the open job ran? Not without sched_switch events, nor if it went
+ * on after its release without a record of that, nor behind the end of its machine's recording.
+ */
+bool jobs_run_is_known(const struct jobs *j)
+{
+	const struct machine *m = j->machine;
+
+	if (lacks_switches(m) || (m->n_vcpus && lacks_switches(&m->engine->machines[0])))
+		return false;
+	return !m->ended_early && !jobs_tainted(j) &&
+	       (j->state != JOB_RELEASED || j->thr->state != THR_RUNNING);
+}
+
+/* When it ran is not known, and so neither what it waited for. */
+void jobs_forget_run(struct jobs *j)
+{
+	struct vmrt_job *job = &j->job;
+	int64_t sum = 0;
+
+	job->exec_ns = VMRT_UNKNOWN;
+	if (jobs_tainted(j))
+		return;
+	job->start_ns = job->start_local_ns = VMRT_UNKNOWN;
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		sum += p == VMRT_BLAME_CLOCK ? 0 : job->blame_ns[p];
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		job->blame_ns[p] = p == VMRT_BLAME_CLOCK ? job->blame_ns[p] : 0;
+	job->blame_ns[VMRT_BLAME_UNKNOWN] = sum;
+	memset(job->excess_ns, 0, sizeof(job->excess_ns));
+	job->n_blamed = 0;
+}
+
+/* Only when the open job was due is known for certain. */
+void jobs_forget_times(struct jobs *j)
+{
+	struct vmrt_job *job = &j->job;
+
+	job->release_ns = job->start_ns = job->end_ns = VMRT_UNKNOWN;
+	job->release_local_ns = job->start_local_ns = job->end_local_ns = VMRT_UNKNOWN;
+	job->exec_ns = job->response_ns = job->unsure_ns = VMRT_UNKNOWN;
+	memset(job->blame_ns, 0, sizeof(job->blame_ns));
+	job->n_blamed = 0;
+}
