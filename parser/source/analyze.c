@@ -328,6 +328,7 @@ static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_opt
 	a->rec = NULL;
 	*again = a->options->recording;
 	again->experiment_text = *text;
+	again->stop = a->options->stop;
 	return vmrt_recording_open(again, &a->rec, err);
 }
 

@@ -41,6 +41,23 @@ setup() { cd "$BATS_FILE_TMPDIR" || return; }
 	[ "$(ls long.vmrt)" = "$(printf 'host.dat\nrun.db')" ]
 }
 
+@test "an analysis ends at once when it is asked to, wherever it is" {
+	for after in 0.02 0.1 0.2; do
+		"$trace" analyze -q long.vmrt 2>err &
+		pid=$!
+		sleep "$after"
+		from=$(date +%s%N)
+		kill -TERM "$pid" 2>/dev/null || true
+		rc=0
+		wait "$pid" || rc=$?
+		[ "$rc" -le 1 ]
+		# 200 ms on a machine with nothing else to do
+		[ $(($(date +%s%N) - from)) -lt 1500000000 ]
+		cksum <long.vmrt/run.db | cmp - before
+		[ "$(ls long.vmrt)" = "$(printf 'host.dat\nrun.db')" ]
+	done
+}
+
 @test "on a terminal a long analysis says how far it is, elsewhere it does not" {
 	script -qec "'$trace' analyze long.vmrt" /dev/null >typescript
 	grep -q '2 million events' typescript
