@@ -109,8 +109,13 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	else if (steps == 1 && off <= period / PERIOD_SHARE)
 		r->loose++;
 	r->ahead_ns = arrival - end;
+	/* times of a damaged recording may be that far apart */
+	if (__builtin_add_overflow(found->span_ns, ns, &found->span_ns)) {
+		found->span_ns = 0;
+		found->steps = found->missing = 0;
+		return;
+	}
 	found->steps += (uint64_t)(1 + skipped);
-	found->span_ns += ns;
 	if (steps > 1 + skipped)
 		found->missing += (uint64_t)(steps - 1 - skipped);
 	/* it was ready in time, but left releases out */

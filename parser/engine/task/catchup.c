@@ -188,6 +188,9 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		if (relative &&
 			llabs(*expires - local_ns - r->ahead_ns) <= period / SAME_SLEEP_SHARE)
 			return false;
+		/* it was ready before the last of them, and left it out */
+		if (local_ns <= arrival + (n - 1) * period)
+			return false;
 		give_all(j, n, local_ns, host_ns);
 		return true;
 	}

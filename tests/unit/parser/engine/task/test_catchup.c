@@ -209,6 +209,28 @@ static void a_sleep_of_zero_is_for_the_release_that_has_passed(void **state)
 	assert_us(fx_job(&f, 7)->arrival_ns, 80 * MS + 6);
 }
 
+/* It was ready at 62 ms, and slept until 80 ms nevertheless. */
+static void a_release_that_is_left_out_in_time_is_no_job(void **state)
+{
+	static struct fixture f;
+	int64_t due = 10 * MS + 7;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", due);
+	for (int k = 1; k < 7; k++) {
+		fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+		due = (k + (k == 6 ? 2 : 1)) * 10 * MS + 5 + k * 7 % 20;
+		fx_sleep_until(&f, k * 10 * MS + 2 * MS, due);
+	}
+	fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 82 * MS, 90 * MS);
+	fx_end(&f, 83 * MS, NULL);
+	assert_int_equal(f.n, 7);
+	for (size_t i = 0; i < f.n; i++)
+		assert_int_equal(fx_job(&f, i)->outcome, VMRT_OUTCOME_MET);
+	assert_int_equal(fx_job(&f, 6)->skipped, 1);
+}
+
 static void releases_left_out_on_the_grid_are_skipped_as_before(void **state)
 {
 	static struct fixture f;
@@ -280,6 +302,7 @@ int main(void)
 		cmocka_unit_test(a_job_that_only_arms_late_is_one),
 		cmocka_unit_test(a_loop_that_sleeps_for_what_is_left_catches_up),
 		cmocka_unit_test(a_sleep_of_zero_is_for_the_release_that_has_passed),
+		cmocka_unit_test(a_release_that_is_left_out_in_time_is_no_job),
 		cmocka_unit_test(releases_left_out_on_the_grid_are_skipped_as_before),
 		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_told),
 		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_told),
