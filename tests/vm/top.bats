@@ -92,6 +92,15 @@ instances() { # those of a vmrt-top that is gone, and those in the guest
 	vmrt-report "$BATS_TEST_TMPDIR/top.vmrt"
 }
 
+@test "a recording that cannot be made is said, and the view goes on" {
+	mkdir "$BATS_TEST_TMPDIR/there.vmrt"
+	run timeout 60 vmrt-top -b -n 4 -e "$EXPERIMENT" -o "$BATS_TEST_TMPDIR/there.vmrt"
+	echo "$output"
+	[[ $status -eq 0 || $status -eq 3 ]]
+	grep -q "not recorded any more: .*there.vmrt" <<<"$output"
+	[[ $(grep -c "^# [0-9.]* s:" <<<"$output") -eq 4 ]]
+}
+
 @test "a guest that stops is not waited for, and that is said" {
 	pid=$(cat "$STATE/pid")
 	(sleep 5; kill -STOP "$pid"; sleep 5; kill -CONT "$pid") &

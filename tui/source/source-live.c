@@ -2,22 +2,26 @@
 /* This host and its guests as a source, while they run; the last raw events are kept. */
 #include "source.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <vmrt/files.h>
 #include <vmrt/live.h>
 #include <vmrt/vms.h>
 
 #include "live-tasks.h"
 
-#define CHECK_EVERY 1024		 /* events between two looks at the clock */
-#define KEPT_MAX 16384			 /* raw events */
-#define MARK_MAX 96			 /* bytes of the text of a marker */
+#define CHECK_EVERY 1024 /* events between two looks at the clock */
+#define KEPT_MAX 16384	 /* raw events */
+#define MARK_MAX 96	 /* bytes of the text of a marker */
+#define OWNERS_MAX 16
 #define VMS_EVERY_NS (2 * VMRT_NS_PER_S) /* between two looks at which VMs there are */
 
 extern char **environ;
@@ -41,7 +45,9 @@ struct live {
 	char names[64][VMRT_NAME_MAX]; /* of machines */
 	uint64_t vms;		       /* which there are: a sum over their names and pids */
 	int64_t vms_ns;
-	pid_t recorder; /* of options.output; 0: none */
+	pid_t recorder;	 /* of options.output; 0: none */
+	int talk;	 /* file of its messages, which must not tear the screen; or -1 */
+	char ended[192]; /* why it is not there any more; or "" */
 };
 
 /* ---- raw events ---- */
@@ -215,17 +221,46 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 	return TOP_FED_ALL;
 }
 
+/* Has it ended by itself? Its last line says why. */
+static void look_at_recorder(struct live *l)
+{
+	char talk[512], *last;
+	ssize_t n;
+
+	if (!l->recorder || waitpid(l->recorder, NULL, WNOHANG) != l->recorder)
+		return;
+	l->recorder = 0;
+	l->base.recording = false;
+	n = pread(l->talk, talk, sizeof(talk) - 1, 0);
+	while (n > 0 && talk[n - 1] == '\n')
+		n--;
+	talk[n > 0 ? n : 0] = '\0';
+	last = strrchr(talk, '\n');
+	snprintf(l->ended, sizeof(l->ended), "not recorded any more: %.160s",
+		last ? last + 1 : talk);
+}
+
+/* What the recorder has said, now that there is no screen any more. */
+static void repeat_talk(struct live *l)
+{
+	char talk[4096];
+	ssize_t n;
+
+	for (off_t at = 0; (n = pread(l->talk, talk, sizeof(talk), at)) > 0; at += n)
+		if (vmrt_write_all(STDERR_FILENO, talk, (size_t)n) != 0)
+			return;
+}
+
 static void live_state(struct top_source *source, struct top_source_state *state)
 {
 	struct live *l = (struct live *)source;
 
 	*state =
 		(struct top_source_state){.buffer_fill = VMRT_UNKNOWN, .buffer_size = VMRT_UNKNOWN};
-	if (l->recorder && waitpid(l->recorder, NULL, WNOHANG) == l->recorder) {
-		l->recorder = 0;
-		l->base.recording = false;
-	}
-	if (l->live)
+	look_at_recorder(l);
+	if (l->ended[0])
+		snprintf(state->note, sizeof(state->note), "%s", l->ended);
+	else if (l->live)
 		vmrt_live_note(l->live, state->note, sizeof(state->note));
 	if (!state->note[0] && l->tasks.discovery)
 		snprintf(state->note, sizeof(state->note), "looking for periodic tasks");
@@ -254,8 +289,11 @@ static void program_beside_us(const char *name, char *out, size_t room)
 static enum vmrt_status start_recorder(
 	struct live *l, const struct top_source_options *options, struct vmrt_error *err)
 {
-	char program[4096];
-	const char *argv[12] = {"vmrt-trace", "record", "-q", "-o", options->output};
+	char program[4096], numbers[OWNERS_MAX][16];
+	const uid_t *owners;
+	size_t n_owners;
+	const char *argv[12 + 2 * OWNERS_MAX] = {
+		"vmrt-trace", "record", "-q", "-o", options->output};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
 	size_t n = 5;
@@ -271,10 +309,20 @@ static enum vmrt_status start_recorder(
 	}
 	if (!options->experiment && !options->vm)
 		argv[n++] = "--all-vms";
+	n_owners = vmrt_owners_added(&owners);
+	for (size_t i = 0; i < n_owners && i < OWNERS_MAX; i++) {
+		snprintf(numbers[i], sizeof(numbers[i]), "%u", (unsigned)owners[i]);
+		argv[n++] = "--owner";
+		argv[n++] = numbers[i];
+	}
+	l->talk = memfd_create("vmrt-top-recorder", MFD_CLOEXEC);
+	if (l->talk < 0)
+		return vmrt_fail_errno(err, errno, "recorder: cannot keep its messages");
 	program_beside_us("vmrt-trace", program, sizeof(program));
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
 	posix_spawn_file_actions_adddup2(&actions, 0, 1);
+	posix_spawn_file_actions_adddup2(&actions, l->talk, 2);
 	/* ^C in the terminal is for vmrt-top, which then ends the recording */
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
@@ -302,6 +350,10 @@ static void live_close(struct top_source *source)
 		kill(l->recorder, SIGINT);
 		waitpid(l->recorder, NULL, 0);
 	}
+	if (l->talk >= 0) {
+		repeat_talk(l);
+		close(l->talk);
+	}
 	vmrt_experiment_free(l->exp);
 	free(l->kept);
 	free(l);
@@ -324,6 +376,7 @@ enum vmrt_status top_live_open(
 		free(l);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
+	l->talk = -1;
 	l->base.ops = &ops;
 	l->base.live = true;
 	l->base.start_ns = l->base.end_ns = l->base.now_ns = VMRT_UNKNOWN;
