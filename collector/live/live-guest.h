@@ -47,6 +47,7 @@ struct live_guest {
 	int64_t last_upto; /* guest clock */
 	uint64_t held;	   /* bytes of pages since that changed */
 	int64_t upto_ns;   /* host clock: all events before have been collected; VMRT_UNKNOWN */
+	bool begun;	   /* an event of it has been given */
 	bool silent;	   /* not waited for */
 	uint64_t dropped;  /* events that came too late, right before the next one */
 	bool dead;

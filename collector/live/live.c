@@ -362,9 +362,13 @@ static bool take(struct vmrt_live *live, size_t i, int64_t host_ns)
 	if (got == 0)
 		return false;
 	if (i && live->given_ns != VMRT_UNKNOWN && host_ns < live->given_ns - LATE_NS) {
-		g->dropped += 1 + (live->event.lost == UINT64_MAX ? 0 : live->event.lost);
+		/* what a guest did before it joined is not lost: nobody waited for it */
+		if (g->begun)
+			g->dropped += 1 + (live->event.lost == UINT64_MAX ? 0 : live->event.lost);
 		return false;
 	}
+	if (i)
+		g->begun = true;
 	if (i && g->dropped && live->event.lost != UINT64_MAX) {
 		live->event.lost += g->dropped;
 		g->dropped = 0;
