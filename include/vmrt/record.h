@@ -244,8 +244,8 @@ struct vmrt_job {
 	struct vmrt_blamed
 		blamed[VMRT_BLAMED_MAX]; /* by part, and in it the one that ran most first */
 	size_t n_blamed;
-	int64_t unsure_ns; /* at most so much may belong to other parts, for the guest's clock has
-			      an error */
+	int64_t unsure_ns; /* at most so much may belong to other parts: the guest's clock has an
+			      error, or a switch is missing */
 	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL,
 					   THROTTLING */
 	int preemptions, migrations;

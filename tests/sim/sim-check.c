@@ -10,8 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LONG_NS (100 * MS) /* busy periods last less */
-#define SOON_NS (60 * US)  /* a wake-up follows its timer so soon */
+#define SOON_NS (60 * US) /* a wake-up follows its timer so soon */
 
 struct got {
 	const struct sim_result *r;
@@ -204,13 +203,17 @@ static bool veiled(const struct got *g, uint32_t machine, int64_t from, int64_t 
 	return false;
 }
 
-/* Between the two times a task slept within a job, and waits for its jobs by sleeping, too. */
+/*
+ * Between the two times a task slept within a job, and waits for its jobs by sleeping, too; or it
+ * was in the first job of its thread, and only the end of the wait for that told how it waits.
+ */
 static bool dozed(const struct got *g, uint32_t machine, int64_t from, int64_t to)
 {
 	const struct sim_truth *truth = &g->r->truth;
 
 	for (size_t i = 0; i < truth->n_jobs; i++)
-		if (truth->jobs[i].slept && waits(g, truth->jobs[i].job.task) &&
+		if ((truth->jobs[i].slept || truth->jobs[i].first) &&
+			waits(g, truth->jobs[i].job.task) &&
 			machine_of(g, truth->jobs[i].job.task) == machine &&
 			truth->jobs[i].job.arrival_ns < to && truth->jobs[i].closed_ns > from)
 			return true;
@@ -295,6 +298,11 @@ static void check_parts(
 		if (g->r->truth.steals[i].from_ns < t->closed_ns &&
 			g->r->truth.steals[i].to_ns >= t->closed_ns)
 			return;
+	/* where a switch is missing, what it ran is right but for what it tells */
+	if (g->broken && !absorb && e->unsure_ns != VMRT_UNKNOWN && e->exec_ns != VMRT_UNKNOWN &&
+		!near(e->exec_ns, t->job.exec_ns, e->unsure_ns + tolerance))
+		wrong(g, "%s: exec %" PRId64 " unsure by %" PRId64 ", true %" PRId64, name,
+			e->exec_ns, e->unsure_ns, t->job.exec_ns);
 	if (g->r->truth.clock_error_ns || g->broken || g->clipped ||
 		in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
 		in_hole(g, m, t->job.arrival_ns, t->closed_ns) || (g->lossy && g->r->truth.n_holes))
@@ -334,15 +342,16 @@ static void check_parts(
 		if (undeclared(g, i) && machine_of(g, i) == m)
 			return;
 	/* what overran before a task was there is not known to it */
-	if (t->fresh || undeclared(g, e->task) ||
-		veiled(g, m, t->job.arrival_ns - LONG_NS, t->closed_ns))
+	int64_t since = t->busy_ns < t->job.arrival_ns ? t->busy_ns : t->job.arrival_ns;
+
+	if (t->fresh || undeclared(g, e->task) || veiled(g, m, since, t->closed_ns))
 		return;
 	/* steal of one CPU may be found only after the end of a job on another */
 	if (g->steal && g->r->c.features >> SIM_SMP_GUEST & 1)
 		return;
 	/* a sleep after which no job seemed to be pending may have ended the busy period: there is
 	 * no more than that */
-	bool less = dozed(g, m, t->job.arrival_ns - LONG_NS, t->closed_ns);
+	bool less = dozed(g, m, since, t->closed_ns);
 
 	for (int p = 0; p < VMRT_BLAMES && !absorb; p++)
 		if ((!less || e->excess_ns[p] > t->job.excess_ns[p] + tolerance) &&
@@ -366,6 +375,7 @@ static void check_job(
 	bool hole = in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns,
 		t->proof_ns + SOON_NS);
 	bool guess = g->broken || (g->lossy && hole);
+	int64_t latest = t->job.arrival_ns + t->loose_ns;
 
 	if (behind_untold(g, t->proof_ns + SOON_NS))
 		return;
@@ -387,19 +397,23 @@ static void check_job(
 			return;
 		if (hole && e->outcome == VMRT_OUTCOME_UNKNOWN && e->end_ns == VMRT_UNKNOWN)
 			return;
-		if (t->unproven && !hole)
+		/* what has never slept within a job is taken to have ended it */
+		if (t->unproven && !hole && !(waits(g, e->task) && t->ended && !t->slept))
 			wrong(g, "%s: nothing told of its end, but it is %s", name,
 				vmrt_outcome_name(e->outcome));
 	}
 	if (undeclared(g, e->task))
 		outcome = t->ended ? VMRT_OUTCOME_UNKNOWN : VMRT_OUTCOME_TRUNCATED;
+	/* for the recording it may have arrived later, behind the hole */
+	if (latest > t->closed_ns)
+		latest = t->closed_ns;
 	if (t->ended && in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
 		/* an end that seems to be before the hole is told of is given before it is known */
 		bool told = e->end_ns == VMRT_UNKNOWN || g->clipped ||
 			    g->r->truth.holes[0].to_ns <= e->end_ns;
 
 		if (e->outcome != VMRT_OUTCOME_UNKNOWN && e->outcome != VMRT_OUTCOME_TRUNCATED &&
-			told)
+			told && in_hole(g, m, latest, t->closed_ns))
 			wrong(g, "%s: events are lost in it, but it is %s", name,
 				vmrt_outcome_name(e->outcome));
 		return;
@@ -591,7 +605,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 			continue;
 		/* when a timer that was armed before the recording was due is told only to a
 		 * multiple of the period */
-		if (g->late && waits(g, task) && truth->start_ns + LONG_NS > e->arrival_ns)
+		if (g->late && waits(g, task) && truth->start_ns + 100 * MS > e->arrival_ns)
 			continue;
 		if (found || (e->outcome == VMRT_OUTCOME_UNKNOWN && !counted) ||
 			(e->outcome == VMRT_OUTCOME_TRUNCATED && !exact))
@@ -968,6 +982,18 @@ static void feed(struct got *g)
 	vmrt_engine_free(engine);
 }
 
+static void print_job(const struct got *g, const char *who, const struct vmrt_job *j)
+{
+	fprintf(g->out,
+		"# %s: t%u k %" PRId64 " (%" PRId64
+		" skipped) arrival %s release %s start %s end %s %s, exec %" PRId64
+		", excess %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n",
+		who, j->task, j->k, j->skipped, at(g, j->arrival_ns), at(g, j->release_ns),
+		at(g, j->start_ns), at(g, j->end_ns), vmrt_outcome_name(j->outcome), j->exec_ns,
+		j->excess_ns[VMRT_BLAME_OVERRUN], j->excess_ns[VMRT_BLAME_GUEST_OVERRUN],
+		j->excess_ns[VMRT_BLAME_STEAL], j->excess_ns[VMRT_BLAME_THROTTLING]);
+}
+
 int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 {
 	uint64_t f = r->c.features;
@@ -985,13 +1011,9 @@ int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 
 	feed(&g);
 	for (size_t i = 0; show_jobs && i < g.n_jobs; i++)
-		fprintf(out,
-			"# engine: t%u k %" PRId64 " (%" PRId64
-			" skipped) arrival %s release %s start %s end %s %s\n",
-			g.jobs[i].task, g.jobs[i].k, g.jobs[i].skipped,
-			at(&g, g.jobs[i].arrival_ns), at(&g, g.jobs[i].release_ns),
-			at(&g, g.jobs[i].start_ns), at(&g, g.jobs[i].end_ns),
-			vmrt_outcome_name(g.jobs[i].outcome));
+		print_job(&g, "engine", &g.jobs[i]);
+	for (size_t i = 0; show_jobs && i < r->truth.n_jobs; i++)
+		print_job(&g, "truth", &r->truth.jobs[i].job);
 	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {
 		check_jobs_of(&g, t);
 		check_found(&g, t);

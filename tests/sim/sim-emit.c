@@ -179,7 +179,8 @@ void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struc
 		[TM_GRID] = VMRT_FN_TIMERFD,
 		[TM_REBORN] = VMRT_FN_OTHER,
 		[TM_DEADLINE] = VMRT_FN_DEADLINE,
-		[TM_RESUME] = VMRT_FN_OTHER};
+		[TM_RESUME] = VMRT_FN_OTHER,
+		[TM_EVENT] = VMRT_FN_OTHER};
 	static const enum vmrt_timer_fn waits[] = {[VMRT_RELEASE_TIMERFD] = VMRT_FN_TIMERFD,
 		[VMRT_RELEASE_ITIMER] = VMRT_FN_ITIMER,
 		[VMRT_RELEASE_POSIX] = VMRT_FN_POSIX};

@@ -110,6 +110,11 @@ static void do_waking(struct wcpu *c, const struct op *op)
 	if (!t->sleeping || t->woken)
 		return;
 	emit_wake(c, VMRT_EV_WAKING, op->irq, t);
+	if (t->task && t->task->how == VMRT_RELEASE_WAKEUP && t->state == BLOCKED &&
+		t->phase == PH_ASLEEP)
+		truth_wakeup(t->task);
+	else if (t->task)
+		truth_woken(t->task);
 	t->woken = true;
 	t->suspended = false;
 	if (t->state == BLOCKED) {
@@ -202,7 +207,7 @@ static void do_switch(struct wcpu *c)
 	int64_t state = 0;
 	bool stays;
 
-	c->switch_queued = c->server_timer = false;
+	c->switch_queued = false;
 	if (prev && prev->want_block && prev->woken) {
 		prev->want_block = prev->woken = false;
 		prev->work = 0;
@@ -214,6 +219,7 @@ static void do_switch(struct wcpu *c)
 	c->rotate = false;
 	if (next == prev)
 		return;
+	c->server_timer = false;
 	if (prev) {
 		if (prev->want_block) {
 			state = prev->block_state;

@@ -18,6 +18,13 @@ bool task_waits(const struct wtask *k)
 	       k->how == VMRT_RELEASE_POSIX;
 }
 
+/* Are records missing in this case? */
+static bool whole_is_at_risk(const struct world *w)
+{
+	return has(w, SIM_LOSS) || has(w, SIM_BROKEN) || has(w, SIM_CLIPPED) ||
+	       has(w, SIM_LATE_START);
+}
+
 /* How the task waits, whether that is declared, and what its period and deadline are. */
 void task_init(struct world *w, struct wtask *k)
 {
@@ -34,6 +41,9 @@ void task_init(struct world *w, struct wtask *k)
 		if (k->how == VMRT_RELEASE_DEADLINE && w->tasks[i].m == k->m &&
 			w->tasks[i].how == k->how)
 			k->how = VMRT_RELEASE_TIMERFD;
+	if (has(w, SIM_MECHANISMS) && !w->r->c.one_kernel && !whole_is_at_risk(w) &&
+		sim_chance(&w->kernel_rand, 15))
+		k->how = VMRT_RELEASE_WAKEUP;
 	if (k->how == VMRT_RELEASE_RESCH) {
 		spec->period_ns = between(w, 2, 8) * TICK_NS;
 		spec->wcet_ns = spec->period_ns * between(w, 5, 40) / 100;
@@ -49,6 +59,11 @@ void task_init(struct world *w, struct wtask *k)
 		spec->release = k->how;
 	if (has(w, SIM_UNDECLARED) && k->how != VMRT_RELEASE_RELATIVE && chance(w, 50))
 		spec->period_ns = spec->deadline_ns = k->deadline_ns = 0;
+	/* found out only by reading the recording twice */
+	if (k->how == VMRT_RELEASE_WAKEUP) {
+		spec->release = k->how;
+		spec->period_ns = 0;
+	}
 }
 
 /* The first point of the task's grid behind @local. */
@@ -112,6 +127,9 @@ static void arm_wheel(struct wthread *t, int64_t tick, bool on_grid)
 	struct wtimer *timer = arm_timer(c, TM_WHEEL, t, host_at(t->m, tick_time(t->m, tick)));
 
 	timer->expires = tick;
+	/* so well this record tells when ticks are, where none has done better */
+	if (!t->task->loose_ns)
+		t->task->loose_ns = (local_at(t->m, t->m->w->now) - t->m->tick_phase_ns) % TICK_NS;
 	emit_wheel(c, VMRT_EV_WHEEL_START, false, timer->ptr, VMRT_FN_RESCH_JOB, tick);
 	tell_armed(t->task, tick_time(t->m, tick), on_grid);
 	doze(t);
@@ -154,6 +172,20 @@ static void arm_wait(struct wthread *t, int64_t expires)
 	k->expired = false;
 }
 
+/* Sleeps until something happens, after the next job's time at the earliest or much sooner. */
+static void wait_for_event(struct wthread *t)
+{
+	struct world *w = t->m->w;
+	int64_t ns = sim_between(&w->kernel_rand, 100 * US,
+		sim_chance(&w->kernel_rand, 20) ? 500 * US : t->task->period_ns * 3 / 2);
+
+	arm_timer(&t->m->cpus[t->cpu], TM_EVENT, t, w->now + ns);
+	t->sleeping = true;
+	t->woken = false;
+	t->phase = PH_ASLEEP;
+	go_to_sleep(t, STATE_S);
+}
+
 static void wait_for_timer(struct wthread *t)
 {
 	t->task->waiting = true;
@@ -184,7 +216,8 @@ static void begin_job(struct wthread *t)
 		work = wcet + between(w, 0, wcet * (chance(w, 10) ? 6 : 1));
 	t->woken = false;
 	t->n_segs = 1;
-	if (has(w, SIM_BLOCKING) && chance(w, 40))
+	/* a sleep within the job would end it */
+	if (has(w, SIM_BLOCKING) && chance(w, 40) && k->how != VMRT_RELEASE_WAKEUP)
 		t->n_segs += (int)between(w, 1, 2);
 	k->throttled_seg = 0;
 	if (k->how == VMRT_RELEASE_DEADLINE && chance(w, 15))
@@ -267,6 +300,9 @@ static void end_job(struct wthread *t)
 		return;
 	}
 	switch (k->how) {
+	case VMRT_RELEASE_WAKEUP:
+		wait_for_event(t);
+		return;
 	case VMRT_RELEASE_RELATIVE:
 		arm_release(t, now + k->period_ns * between(w, 60, 100) / 100);
 		return;
@@ -312,6 +348,9 @@ static void boot_task(struct wthread *t)
 		arm_wait(t, first);
 		truth_armed(k, first, true);
 		wait_for_timer(t);
+	} else if (k->how == VMRT_RELEASE_WAKEUP) {
+		k->fresh = true;
+		wait_for_event(t);
 	} else if (k->how == VMRT_RELEASE_RESCH) {
 		arm_wheel(t, ticks_at(t->m, t->m->w->now) + between(t->m->w, 1, 3), true);
 	} else if (k->how == VMRT_RELEASE_DEADLINE) {
@@ -470,6 +509,14 @@ void task_timer(struct wcpu *c, struct wtimer *timer)
 				c, VMRT_EV_WHEEL_EXPIRE, true, timer->ptr, VMRT_FN_RESCH_SERVER, 0);
 		c->server_timer |= timer->arg;
 		wake_next(c, t);
+		break;
+	case TM_EVENT:
+		/* by another thread, or a device */
+		push_op(c,
+			(struct op){.kind = OP_WAKING,
+				.t = t,
+				.irq = !c->cur || sim_chance(&c->m->w->kernel_rand, 50)},
+			true);
 		break;
 	case TM_DEADLINE:
 		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);

@@ -46,7 +46,7 @@ void push_expiry(struct wcpu *c, struct wtimer *timer, int64_t delay, bool front
 {
 	struct op op = {.kind = OP_EXPIRE, .timer = timer, .delay = delay};
 	bool shows = timer->kind != TM_LOCK && timer->kind != TM_REBORN &&
-		     timer->kind != TM_WHEEL && timer->kind != TM_RESUME;
+		     timer->kind != TM_WHEEL && timer->kind != TM_RESUME && timer->kind != TM_EVENT;
 
 	if (timer->soft) {
 		op.kind = OP_RAISE;
@@ -141,6 +141,7 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 	case TM_WHEEL:
 	case TM_DEADLINE:
 	case TM_RESUME:
+	case TM_EVENT:
 		task_timer(c, timer);
 		break;
 	case TM_TICK:

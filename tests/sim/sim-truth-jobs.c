@@ -99,6 +99,7 @@ static void give_job(struct world *w, struct wtask *k)
 	truth_book_gap(k, VMRT_BLAME_HOST_THREAD);
 	j->closed_ns = j->proof_ns = w->now;
 	j->fresh = k->fresh;
+	j->busy_ns = k->busy_ns;
 	memcpy(j->job.excess_ns, k->excess, sizeof(k->excess));
 	find_who(k, j);
 	truth->jobs = grow(truth->jobs, truth->n_jobs, &w->jobs_room, sizeof(*truth->jobs));
@@ -171,7 +172,8 @@ static void put_in_front(struct wtask *k, int64_t local, int64_t skipped, bool f
 void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 {
 	int64_t before = VMRT_UNKNOWN, skipped = 0;
-	bool first = k->phase == T_NONE;
+	struct sim_job *last;
+	bool first = k->phase == T_NONE, unseen = false;
 
 	if (first) {
 		k->n = 0;
@@ -180,12 +182,14 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 		before = k->pending[0].job.arrival_local_ns;
 		truth_ended(k);
 		/* of these timers the switch that follows tells what they were armed for */
-		k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].unproven =
-			k->how == VMRT_RELEASE_RESCH || k->how == VMRT_RELEASE_DEADLINE;
+		last = &k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1];
+		last->unproven = k->how == VMRT_RELEASE_RESCH || k->how == VMRT_RELEASE_DEADLINE;
+		unseen = last->optional && last->unproven;
 		if (on_grid)
 			skipped = (expires_local - before) / k->period_ns - 1;
 	}
-	put_in_front(k, expires_local, skipped, first);
+	/* behind one that the recording may not tell of, it is the first that it does */
+	put_in_front(k, expires_local, skipped, first || unseen);
 	/* only absolute sleeps and timers are remembered of threads that do not have the task's
 	 * name yet */
 	if (first && k->how != VMRT_RELEASE_NANOSLEEP && !task_waits(k))
@@ -256,6 +260,11 @@ static void proven(struct wtask *k)
 	}
 }
 
+static bool may_miss(const struct world *w)
+{
+	return has(w, SIM_LOSS) || has(w, SIM_CLIPPED);
+}
+
 void truth_released(struct wtask *k)
 {
 	struct sim_job *j = &k->pending[0];
@@ -263,11 +272,23 @@ void truth_released(struct wtask *k)
 	if (k->phase != T_SLEEPING)
 		return;
 	j->job.release_ns = k->m->w->now;
-	if (k->how == VMRT_RELEASE_RESCH)
-		k->loose_ns = j->loose_ns =
+	if (k->how == VMRT_RELEASE_RESCH) {
+		int64_t late =
 			(local_at(k->m, j->job.release_ns) - j->job.arrival_local_ns) % TICK_NS;
+
+		/* it may be this record that is missing */
+		if (!may_miss(k->m->w) || late > j->loose_ns)
+			k->loose_ns = j->loose_ns = late;
+	}
 	k->phase = T_RELEASED;
-	if (k->how != VMRT_RELEASE_NANOSLEEP && k->how != VMRT_RELEASE_RELATIVE)
+	/* of the others their next wake-up does */
+	if (k->how == VMRT_RELEASE_RESCH || k->how == VMRT_RELEASE_DEADLINE)
+		proven(k);
+}
+
+void truth_woken(struct wtask *k)
+{
+	if (task_waits(k) && k->phase == T_RELEASED)
 		proven(k);
 }
 
@@ -301,6 +322,10 @@ void truth_job_out(struct wthread *t, int64_t state)
 		return;
 	if (state == 0)
 		k->pending[0].job.preemptions++;
+	if (k->how == VMRT_RELEASE_WAKEUP && state != 0 && !t->suspended) {
+		truth_ended(k);
+		return;
+	}
 	if (!k->waiting || state == 0)
 		return;
 	/* it went to sleep for its timer: that was the end of its job */
@@ -308,6 +333,20 @@ void truth_job_out(struct wthread *t, int64_t state)
 	k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].unproven = true;
 	put_in_front(k, k->armed_local_ns, k->skip_next, false);
 	k->skip_next = 0;
+}
+
+/* The sleeping thread of a task that others release is woken: that is its release. */
+void truth_wakeup(struct wtask *k)
+{
+	int64_t now = k->m->w->now;
+
+	if (k->phase != T_NONE)
+		return;
+	k->n = 0;
+	put_in_front(k, local_at(k->m, now), 0, false);
+	k->next_arrival = NEVER;
+	k->pending[0].job.arrival_ns = k->pending[0].job.release_ns = now;
+	k->phase = T_RELEASED;
 }
 
 /* Nothing has told of the end of the last job: then nothing tells that the next one has arrived

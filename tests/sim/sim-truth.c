@@ -207,6 +207,7 @@ void truth_advance(struct world *w, int64_t to)
 		if (!busy(w, &w->tasks[i])) {
 			memset(w->tasks[i].excess, 0, sizeof(w->tasks[i].excess));
 			w->tasks[i].fresh = false;
+			w->tasks[i].busy_ns = to;
 		}
 		if (truth_arrived(w, &w->tasks[i]))
 			parts[i] = class_of(w, &w->tasks[i]);

@@ -308,7 +308,7 @@ static void choose_losses(struct world *w)
 static bool shows(const struct wtimer *t)
 {
 	return t->kind != TM_LOCK && t->kind != TM_REBORN && t->kind != TM_WHEEL &&
-	       t->kind != TM_RESUME && !t->soft;
+	       t->kind != TM_RESUME && t->kind != TM_EVENT && !t->soft;
 }
 
 static void steal_begins(struct world *w, struct wcpu *c)

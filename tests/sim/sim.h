@@ -127,7 +127,8 @@ struct sim_job {
 	bool slept; /* it slept inside */
 	bool first; /* of its thread, whose name may not have been seen before, or queued behind
 		       that one */
-	bool fresh; /* in a busy period that began before its thread did */
+	int64_t busy_ns; /* since then its priority had been busy when it ended */
+	bool fresh;	 /* in a busy period that began before its thread did */
 };
 
 struct sim_slice {

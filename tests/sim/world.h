@@ -36,6 +36,7 @@ enum timer_kind {
 	TM_WHEEL,    /* RESCH's job release */
 	TM_DEADLINE, /* a SCHED_DEADLINE reservation is replenished */
 	TM_RESUME,   /* a suspended task goes on */
+	TM_EVENT,    /* no timer: what a task waits for that others release happens */
 };
 enum op_kind {
 	OP_CANCEL,
@@ -165,6 +166,7 @@ struct wtask {
 	int64_t excess[VMRT_BLAMES];
 	int64_t who[VMRT_BLAMES][SIM_THREADS]; /* who ran, by part, while the job in front waited */
 	bool fresh;
+	int64_t busy_ns; /* since when jobs of its priority or above have been pending */
 	int overrun_percent;
 	enum vmrt_release how; /* it waits for its releases */
 	int64_t period_ns, deadline_ns;
@@ -301,6 +303,8 @@ void truth_unfinished(struct world *w);
 void truth_ended(struct wtask *k);
 void truth_released(struct wtask *k);
 void truth_awake(struct wtask *k);
+void truth_woken(struct wtask *k);
+void truth_wakeup(struct wtask *k);
 void truth_job_in(struct wthread *t);
 void truth_job_out(struct wthread *t, int64_t state);
 

@@ -127,6 +127,9 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	cpus_set_current(m, index, pid, comm, in ? in->prio : PRIO_UNKNOWN, at.host_ns);
 	if (in)
 		run_begins(m, index, in, at, -1, uncertainty, false);
+	doubt_switch(m, index, out, in, low, high);
+	if (in && in->jobs)
+		doubt_ran(in->jobs, at.host_ns);
 	if (m->index == 0)
 		servers_doubt_cpu(m->engine, index, low, high);
 }
@@ -155,6 +158,12 @@ int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
 	       (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
 }
 
+static bool may_be_tail(enum vmrt_event_type type)
+{
+	return type == VMRT_EV_TIMER_CANCEL || type == VMRT_EV_TIMER_START ||
+	       type == VMRT_EV_TIMER_SETUP || type == VMRT_EV_OTHER;
+}
+
 /*
  * The record of a switch precedes the switch: timers are still cancelled for who leaves. Is this
  * such a record? Where it comes late, because the CPU itself did not run, the next one tells.
@@ -163,7 +172,8 @@ static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct insta
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
 
-	if (ev->type == VMRT_EV_SWITCH ||
+	/* no interrupt comes until the switch is done, and who leaves does nothing by itself */
+	if (!may_be_tail(ev->type) || interrupt_level(ev->flags) == LEVEL_HARDIRQ ||
 		(cpu->known && (cpu->pid == ev->pid || cpu->left_pid != ev->pid)))
 		return false;
 	if (cpu->known &&
@@ -175,6 +185,17 @@ static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct insta
 	cpu->tail_from_ns = cpu->last_ns;
 	cpu->tail_at = now;
 	return true;
+}
+
+/* Who was switched in last ran up to then: its last record may be a timer that was cancelled when
+ * it had left already. */
+static int64_t surely_before(const struct cpu *cpu)
+{
+	int64_t tail = cpu->last_ns - SWITCH_TAIL_NS;
+
+	if (cpu->sure_ns == VMRT_UNKNOWN || cpu->sure_ns == cpu->last_ns)
+		return cpu->last_ns;
+	return cpu->sure_ns > tail ? cpu->sure_ns : tail;
 }
 
 /* It is not, or nobody knows who was switched in last. */
@@ -191,12 +212,7 @@ void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pi
 	else if (cpu->tail && cpu->left_pid == pid)
 		infer_switch(m, ev->cpu, pid, comm, cpu->tail_from_ns, cpu->tail_at);
 	else
-		/* a timer may have been cancelled for who had left already */
-		infer_switch(m, ev->cpu, pid, comm,
-			cpu->sure_ns != VMRT_UNKNOWN && cpu->last_ns - cpu->sure_ns < SWITCH_TAIL_NS
-				? cpu->sure_ns
-				: cpu->last_ns,
-			now);
+		infer_switch(m, ev->cpu, pid, comm, surely_before(cpu), now);
 }
 
 /* Who runs on CPU @index is not known any more since @since_ns. */

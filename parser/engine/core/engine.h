@@ -30,6 +30,8 @@
 #define BACKLOG_MAX 65536
 /* Stretches of time remembered per job, for when it turns out that the host did not run. */
 #define RECENT_MAX 128
+/* Intervals remembered per job in which a switch is missing; more are taken together. */
+#define DOUBTS_MAX 16
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 
@@ -170,9 +172,11 @@ struct cpu {
 	uint64_t hole_count;
 	bool ended; /* its recording ends before that of others */
 	int64_t ended_ns;
-	struct fired fired;    /* the timer that expired last, until the interrupt is over */
-	bool server_timer;     /* since the last switch a timer of RESCH's servers expired */
-	int64_t server_ran_ns; /* cpus_ran() then */
+	struct fired fired;	 /* the timer that expired last, until the interrupt is over */
+	bool server_timer;	 /* since the last switch a timer of RESCH's servers expired */
+	int64_t server_ran_ns;	 /* cpus_ran() then */
+	struct instant entered;	 /* the last interrupt's entry, where that is recorded */
+	int64_t before_entry_ns; /* local time of the record before it */
 	unsigned n_cancelled;
 	struct cancelled cancelled[CANCELLED_MAX];
 };
@@ -286,6 +290,11 @@ struct stretch {
 	int host_cpu;
 };
 
+/* Somewhere in it an unrecorded switch lies. */
+struct doubt {
+	int64_t from_ns, to_ns;
+};
+
 /* A stretch of time of a job, and who ran on the CPU it waited for. */
 struct entry {
 	int64_t from_ns, to_ns;
@@ -325,6 +334,8 @@ struct jobs {
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
 	struct stretch recent[RECENT_MAX]; /* a ring */
 	size_t recent_next;
+	struct doubt doubts[DOUBTS_MAX]; /* in the order of time */
+	size_t n_doubts;
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
 	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
 	size_t backlog_size, backlog_first, backlog_n;
@@ -452,6 +463,7 @@ void release_decide(struct jobs *j, enum vmrt_release mechanism);
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j);
 void wait_complete_at_mark(struct jobs *j);
+void wait_drop_mark(struct jobs *j);
 void wait_arrival_passed(struct jobs *j, int64_t host_ns);
 int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
@@ -505,7 +517,7 @@ void journal_add(struct jobs *j, const struct entry *entry);
 bool journal_since(const struct jobs *j, int64_t from_ns, int64_t *parts);
 void journal_drop(struct jobs *j, int64_t before_ns);
 void journal_throttled(struct jobs *j);
-void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns);
+void journal_rebook(struct jobs *j, int64_t from_ns, int64_t to_ns, enum vmrt_blame as);
 void journal_close(struct jobs *j, int64_t end_ns);
 void journal_free(struct jobs *j);
 
@@ -572,12 +584,14 @@ static inline void cpus_check_chain(
 	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)) &&
 		!cpu->fired.thread)
 		cpu->fired.ptr = 0;
-	if (cpu->n_cancelled)
+	if (cpu->n_cancelled && ev->type != VMRT_EV_TIMER_EXPIRE)
 		timers_settle_cancelled(cpu, ev);
-	if (cpu->known && cpu->pid == pid)
+	if (cpu->known && cpu->pid == pid) {
 		cpu->tail = false;
-	else
+		cpu->left_pid = -1; /* the switch is done */
+	} else {
 		cpus_break_chain(m, ev, pid, is_switch ? ev->sw.prev_comm : NULL, now);
+	}
 }
 
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);
@@ -599,6 +613,16 @@ void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant n
 void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
 	const struct cancelled *cancelled, struct instant now);
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
+void steal_rebook_kept(
+	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
+
+/* doubt.c */
+void doubt_add(struct jobs *j, int64_t from_ns, int64_t to_ns);
+int64_t doubt_within(struct jobs *j, int64_t from_ns, int64_t to_ns);
+void doubt_switch(struct machine *m, unsigned cpu, const struct thr *out, const struct thr *in,
+	int64_t low_ns, int64_t high_ns);
+void doubt_guest_cpu(struct machine *g, unsigned cpu, const struct thr *v, int64_t host_ns);
+void doubt_ran(struct jobs *j, int64_t from_ns);
 
 /* engine-throttling.c */
 bool gap_is_ordinary(const struct cpu *cpu);
@@ -607,6 +631,7 @@ void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
 void gap_extend(struct machine *m, int64_t ns);
 void gap_settle(struct machine *m);
 void gap_forget(struct jobs *j);
+void gap_arrived(struct jobs *j, int64_t before_ns);
 
 /* engine-servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);

@@ -124,10 +124,13 @@ void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant no
 {
 	unsigned n = m->cpus[ev->cpu].interrupts;
 
-	if (ev->type == VMRT_EV_IRQ_ENTER)
+	if (ev->type == VMRT_EV_IRQ_ENTER) {
 		n++;
-	else if (n)
+		m->cpus[ev->cpu].entered = now;
+		m->cpus[ev->cpu].before_entry_ns = m->cpus[ev->cpu].last_local_ns;
+	} else if (n) {
 		n--;
+	}
 	change_interrupts(m, ev->cpu, now.host_ns, n);
 }
 

@@ -39,6 +39,7 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 		g->stats.inside++;
 		return;
 	}
+	doubt_guest_cpu(g, cpu, v, host_ns);
 	if (g->n_pending == PENDING_MAX) {
 		g->stats.outside++;
 		return;
@@ -70,6 +71,9 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 
 	if (t->jobs)
 		check_whereabouts(m, cpu, t, at.host_ns);
+	/* that it left its former CPU was not recorded */
+	if (t->state == THR_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus)
+		doubt_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
 	servers_start(t, at.host_ns, prio);
 	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
 	if (t->guest)

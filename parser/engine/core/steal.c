@@ -47,15 +47,16 @@ static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int
 	j->cum[as] += ns;
 }
 
-/* The same for the sums @cum that were kept at @at_ns. */
-static void rebook_kept(int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from)
+/* The same for the sums @cum that were kept at @at_ns: from @from on stretch @s was @as. */
+void steal_rebook_kept(
+	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as)
 {
 	int64_t end = at_ns < s->to_ns ? at_ns : s->to_ns;
 
 	if (end <= from)
 		return;
 	cum[s->part] -= end - from;
-	cum[VMRT_BLAME_STEAL] += end - from;
+	cum[as] += end - from;
 }
 
 /* What was booked for @j in stretch @s from @from on was steal. */
@@ -68,18 +69,23 @@ static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from
 	for (size_t i = 0; i < j->backlog_n; i++) {
 		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
 
-		rebook_kept(snap->cum, snap->at_host_ns, s, from);
+		steal_rebook_kept(snap->cum, snap->at_host_ns, s, from, VMRT_BLAME_STEAL);
 	}
 	/* ... and the open one, which may have queued until then */
-	rebook_kept(j->arrived, j->arrived_ns, s, from);
-	rebook_kept(j->opened, j->opened_ns, s, from);
-	rebook_kept(j->cum, j->opened_ns, s, from);
+	steal_rebook_kept(j->arrived, j->arrived_ns, s, from, VMRT_BLAME_STEAL);
+	steal_rebook_kept(j->opened, j->opened_ns, s, from, VMRT_BLAME_STEAL);
+	steal_rebook_kept(j->cum, j->opened_ns, s, from, VMRT_BLAME_STEAL);
 	if (s->to_ns > opened)
 		rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - opened);
 	wait_stolen(j, s->part, from, s->to_ns);
-	journal_stolen(j, from, s->to_ns);
-	if (s->to_ns > busy)
-		j->excess[VMRT_BLAME_STEAL] += s->to_ns - busy - wait_idle_ns(j, busy, s->to_ns);
+	journal_rebook(j, from, s->to_ns, VMRT_BLAME_STEAL);
+	if (s->to_ns > busy) {
+		int64_t ns = s->to_ns - busy - wait_idle_ns(j, busy, s->to_ns);
+
+		j->excess[VMRT_BLAME_STEAL] += ns;
+		if (s->part == VMRT_BLAME_THROTTLING)
+			j->excess[VMRT_BLAME_THROTTLING] -= ns;
+	}
 }
 
 /* What ran on host CPU @host_cpu from @from_ns on, or slept there, did so on a CPU that did not
@@ -118,6 +124,10 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	if (cancelled && last == cancelled->at.local_ns) {
 		last = cancelled->before_local_ns;
 		first_ns = cancelled->at.host_ns;
+	}
+	if (cpu->entered.host_ns && last == cpu->entered.local_ns) {
+		last = cpu->before_entry_ns;
+		first_ns = cpu->entered.host_ns;
 	}
 	if (ev->ts - due < STEAL_MIN_NS || last == VMRT_UNKNOWN || last > due)
 		return;

@@ -32,6 +32,16 @@ void gap_forget(struct jobs *j)
 		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
 }
 
+/* The job of @j that is opened arrived when @before_ns of the gap had passed: the rest is its own.
+ */
+void gap_arrived(struct jobs *j, int64_t before_ns)
+{
+	j->gap_ns -= before_ns;
+	j->gap_idle_ns = 0;
+	for (size_t n = 0; n < j->backlog_n; n++)
+		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns -= before_ns;
+}
+
 /* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
 static void close_gap(struct machine *m, struct thr *v)
 {

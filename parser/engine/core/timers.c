@@ -135,7 +135,7 @@ bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out)
 
 /*
  * Between the two reports of an expiring timer the kernel does nothing. So those were really
- * cancelled behind which @ev is not the expiry, unless it is of somebody who came in between:
+ * cancelled behind which @ev, no expiry, comes, unless it is of somebody who came in between:
  * another interrupt, or a thread that took the CPU from a kernel thread which expires timers.
  */
 void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev)
@@ -144,12 +144,11 @@ void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev)
 
 	for (unsigned i = cpu->n_cancelled; i-- > 0;) {
 		const struct cancelled *c = &cpu->cancelled[i];
-		bool expires = ev->type == VMRT_EV_TIMER_EXPIRE && ev->timer.timer == c->timer.ptr;
 		bool preempts =
 			c->level < LEVEL_HARDIRQ &&
 			(ev->pid != c->pid || (ev->type == VMRT_EV_SWITCH && !ev->sw.prev_state));
 
-		if (!expires && !preempts && level <= c->level)
+		if (!preempts && level <= c->level)
 			drop_cancelled(cpu, i);
 	}
 }

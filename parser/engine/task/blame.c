@@ -385,18 +385,20 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	journal_drop(j, j->job.arrival_ns < host_ns ? j->job.arrival_ns : host_ns);
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
-	gap_forget(j);
 	j->opened_ns = j->arrived_ns = host_ns;
 	if (j->job.arrival_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
 		if (found) {
+			gap_arrived(j, found->gap_ns);
 			memcpy(j->arrived, found->cum, sizeof(j->arrived));
 			j->arrived_ns = found->at_host_ns;
 		} else {
+			gap_forget(j);
 			j->unknown_ns = host_ns - j->job.arrival_ns;
 		}
 	} else {
 		j->backlog_n = 0;
+		gap_forget(j);
 	}
 	if (!j->rel.period_ns || j->rel.off_grid || j->rel.pending) {
 		set_grid(j, VMRT_UNKNOWN);

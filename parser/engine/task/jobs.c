@@ -68,6 +68,7 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task
 	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN &&
 		j->state == JOB_SLEEPING)
 		jobs_fired(j, t->fired_local_ns, t->fired_ns);
+	t->armed_local_ns = VMRT_UNKNOWN; /* it is the task's, not the next one's of this thread */
 	return true;
 }
 

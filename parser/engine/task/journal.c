@@ -103,7 +103,8 @@ void journal_throttled(struct jobs *j)
 	}
 }
 
-void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns)
+/* What was booked between the two times was @as. */
+void journal_rebook(struct jobs *j, int64_t from_ns, int64_t to_ns, enum vmrt_blame as)
 {
 	struct journal *g = &j->journal;
 
@@ -116,7 +117,7 @@ void journal_stolen(struct jobs *j, int64_t from_ns, int64_t to_ns)
 		if (e->from_ns < from_ns)
 			e->to_ns = from_ns; /* whose it was from there on is not told */
 		else
-			e->part = VMRT_BLAME_STEAL;
+			e->part = (uint8_t)as;
 	}
 }
 
@@ -217,6 +218,7 @@ void journal_close(struct jobs *j, int64_t end_ns)
 	give(job, list, n);
 	if (before)
 		unsure += before->error_ns;
+	unsure += doubt_within(j, job->arrival_ns, end_ns);
 	if (job->response_ns != VMRT_UNKNOWN && unsure > job->response_ns)
 		unsure = job->response_ns;
 	job->unsure_ns = g->short_of_room || j->unknown_ns || !j->machine->error_known

@@ -45,7 +45,7 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 	}
 	r->off_grid = off_grid;
 	r->rephased = false;
-	r->mark.set = false;
+	wait_drop_mark(j);
 	r->clock = r->confirm_clock;
 	r->raw_expires = r->confirm_raw;
 	jobs_await(j, host_ns, skipped, expires, r->confirm_timer);

@@ -87,6 +87,8 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 		mark->exec_ns -= ns;
 	} else {
 		mark->cum[part] -= ns;
+		if (part == VMRT_BLAME_THROTTLING)
+			mark->excess[part] -= ns;
 	}
 	mark->cum[VMRT_BLAME_STEAL] += ns;
 	mark->excess[VMRT_BLAME_STEAL] += ns;
@@ -118,11 +120,23 @@ void wait_arrival_passed(struct jobs *j, int64_t host_ns)
 	j->rel.mark.idle_to_ns = host_ns;
 }
 
+/* Nothing ended where it was marked: no job was open. From now on the next one is waited for. */
+void wait_drop_mark(struct jobs *j)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	if (mark->set && mark->idle_to_ns == INT64_MAX)
+		mark->idle_to_ns = j->machine->settled_ns;
+	mark->set = false;
+}
+
 /* The open job ended where it was marked. */
 void wait_complete_at_mark(struct jobs *j)
 {
 	struct end_mark *mark = &j->rel.mark, now;
 
+	/* what is kept is as of the mark; a gap that is over has come since */
+	gap_settle(j->machine);
 	if (!mark->set || j->rel.no_arrival) {
 		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
 		mark->set = false;

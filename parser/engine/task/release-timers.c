@@ -54,6 +54,14 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	blame_open(j, host_ns);
 }
 
+/* The open job is over: did it sleep within? */
+static void note_breaks(struct release *r)
+{
+	r->sleeps_within |= r->slept;
+	if (r->unbroken < UNBROKEN_JOBS)
+		r->unbroken++;
+}
+
 /* The thread slept, and the expiry @fired of its timer wakes it. */
 static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *fired)
 {
@@ -71,13 +79,14 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:
+		note_breaks(&j->rel);
 		wait_complete_at_mark(j);
 		break;
 	default:
 		before = VMRT_UNKNOWN;
 		break;
 	}
-	j->rel.mark.set = false;
+	wait_drop_mark(j);
 	j->rel.idle_ns = idle;
 	open_job(j, before, host_ns, fired);
 	blame_busy_ends(j->machine, host_ns);
@@ -89,12 +98,16 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	struct fired fired = j->rel.fired;
 	int64_t before = j->rel.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
 
+	/* it may have slept, and the timer may have woken it, where a switch is missing */
+	if (j->job.inferred)
+		doubt_add(j, j->thr->start_ns, host_ns);
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		before = VMRT_UNKNOWN;
 	} else if (j->rel.no_arrival) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else {
+		note_breaks(&j->rel);
 		jobs_complete(j, ev->ts, host_ns);
 	}
 	j->rel.idle_ns = 0;
@@ -181,7 +194,7 @@ static bool is_own_timer(struct jobs *j, const struct fired *f)
 		if (kind != r->mechanism && f->fn != VMRT_FN_UNKNOWN)
 			return false;
 		if (r->timer && r->timer != f->ptr && !r->gone &&
-			f->local_ns - r->seen_ns < patience)
+			f->local_ns - r->seen_ns < patience && !release_lost_since(j, r->seen_ns))
 			return false;
 		r->timer = f->ptr;
 		r->gone = false;

@@ -217,10 +217,13 @@ void release_timer_gone(const struct timer *timer, bool gone)
  * Since when a timer may have been due that expires on CPU @cpu at @host_ns: where that has just
  * begun to run, since its vCPU thread began to wait.
  */
-static int64_t due_from(const struct machine *m, unsigned cpu, int64_t host_ns)
+static int64_t due_from(const struct machine *m, unsigned cpu, uint8_t flags, int64_t host_ns)
 {
 	const struct thr *v = m->index ? vcpu_of(m, cpu) : NULL;
 
+	/* a kernel thread that expires timers may have waited for the CPU, too */
+	if (interrupt_level(flags) != LEVEL_HARDIRQ)
+		return INT64_MIN;
 	if (!v || v->state == THR_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
 		return host_ns;
 	return v->start_truncated ? INT64_MIN : v->ready_ns;
@@ -248,6 +251,7 @@ void release_timer_expire(
 		.host_ns = host_ns,
 		/* PREEMPT_RT: records of such a thread may bear no flag of an interrupt */
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
+		.level = (uint8_t)interrupt_level(ev->flags),
 	};
 	struct jobs *j = timer && timer->owner ? timer->owner->jobs : NULL;
 
@@ -264,7 +268,7 @@ void release_timer_expire(
 			fired.arrival_ns = ev->ts - late;
 	}
 	if (fired.arrival_ns == VMRT_UNKNOWN)
-		fired.due_from_ns = due_from(m, ev->cpu, host_ns);
+		fired.due_from_ns = due_from(m, ev->cpu, ev->flags, host_ns);
 	m->cpus[ev->cpu].fired = fired;
 	if (j)
 		expired(j, ev, host_ns, &fired);
@@ -296,7 +300,9 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		.fn = ev->wheel.fn,
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
-		.host_ns = host_ns};
+		.host_ns = host_ns,
+		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
+		.level = (uint8_t)interrupt_level(ev->flags)};
 	for (size_t i = 0; i < m->n_jobs; i++)
 		expired(m->jobs[i], ev, host_ns, &cpu->fired);
 }
@@ -305,9 +311,18 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 static const struct fired *waker(const struct machine *m, const struct vmrt_event *ev)
 {
 	const struct fired *f = &m->cpus[ev->cpu].fired;
-	bool interrupt = interrupt_level(ev->flags) != LEVEL_THREAD;
 
-	return f->ptr && (f->thread ? !interrupt && ev->pid == f->thread : interrupt) ? f : NULL;
+	return f->ptr && f->level == interrupt_level(ev->flags) &&
+			       (!f->thread || f->thread == ev->pid)
+		       ? f
+		       : NULL;
+}
+
+bool release_lost_since(const struct jobs *j, int64_t local_ns)
+{
+	struct machine *m = j->machine;
+
+	return m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= to_host(m, local_ns);
 }
 
 /* A thread that slept is woken. */
@@ -409,7 +424,11 @@ bool release_ends(struct jobs *j)
 	if (r->fired.ptr && j->machine->stats.last_ns - r->fired.host_ns > WAKE_NEAR_NS)
 		return true;
 	/* asleep: for its next release, or within the job */
-	jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
+	if (r->timer && !r->slept && !r->sleeps_within && !r->mark.inferred &&
+		r->unbroken >= UNBROKEN_JOBS && !release_lost_since(j, j->job.arrival_local_ns))
+		wait_complete_at_mark(j);
+	else
+		jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
 	return false;
 }
 

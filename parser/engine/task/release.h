@@ -10,6 +10,8 @@
 
 /* Jobs held back, at most, until it is certain that relative sleeps are releases. */
 #define HELD_MAX 8
+/* After so many jobs of which none slept within, a sleep ends a job, also where nothing follows. */
+#define UNBROKEN_JOBS 24
 /* Differences of arrivals that compete for being the period. */
 #define PERIOD_CANDIDATES 8
 
@@ -36,6 +38,7 @@ struct fired {
 	int64_t local_ns, host_ns;
 	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
 	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
+	uint8_t level;	     /* of that, as interrupt_level() */
 };
 
 /* What a job had used when it may have ended: it is known only later whether it did. */
@@ -75,6 +78,8 @@ struct release {
 	int64_t seen_ns;     /* last sign of the timer */
 	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
 	bool slept;	     /* it slept since it was released, and went on */
+	bool sleeps_within;  /* a job has done so */
+	int unbroken;	     /* jobs that have not */
 	uint32_t exact, loose;		      /* arrivals on the grid, and near it */
 	int64_t ahead_ns;		      /* so far ahead its timer was armed last */
 	int64_t usual_exec_ns, least_exec_ns; /* of a job; 0: not known */

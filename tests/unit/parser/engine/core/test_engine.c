@@ -848,7 +848,7 @@ static void waiting_for_budget_is_told_from_waiting_for_other_threads(void **sta
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
-static void late_timer_on_a_silent_cpu(bool cancelled_first)
+static void late_timer_on_a_silent_cpu(bool entered, bool cancelled_first)
 {
 	static struct fixture f;
 	const struct vmrt_job *j = &f.jobs[0];
@@ -862,12 +862,18 @@ static void late_timer_on_a_silent_cpu(bool cancelled_first)
 	tick.timer.expires = tick.timer.softexpires = 12 * MS;
 	push(&f, HOST, &tick, 9 * MS);
 	t1_starts(&f, 10 * MS);
+	tick.type = VMRT_EV_IRQ_ENTER;
+	if (entered)
+		push(&f, HOST, &tick, 17 * MS - 2 * US);
 	tick.type = VMRT_EV_TIMER_CANCEL;
 	if (cancelled_first)
 		push(&f, HOST, &tick, 17 * MS - 1 * US);
 	tick.type = VMRT_EV_TIMER_EXPIRE;
 	tick.timer.now = 17 * MS;
 	push(&f, HOST, &tick, 17 * MS); /* 5 ms late, and nothing happened on that CPU since 9 ms */
+	tick.type = VMRT_EV_IRQ_LEAVE;
+	if (entered)
+		push(&f, HOST, &tick, 17 * MS);
 	arm(&f, GUEST, 31 * MS, T1, 30 * MS);
 	end(&f, 32 * MS);
 	assert_int_equal(f.n_losses, 1);
@@ -914,8 +920,10 @@ static void a_job_that_arrives_while_its_vcpu_is_stopped_waits_for_budget(void *
 static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
 {
 	(void)state;
-	late_timer_on_a_silent_cpu(false);
-	late_timer_on_a_silent_cpu(true);
+	late_timer_on_a_silent_cpu(false, false);
+	late_timer_on_a_silent_cpu(false, true);
+	late_timer_on_a_silent_cpu(true, false);
+	late_timer_on_a_silent_cpu(true, true);
 }
 
 static void a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle(void **state)

@@ -420,7 +420,8 @@ static void a_member_that_slept_when_it_was_stopped_does_not_want_to_run(void **
 	run_out(&f, "hard");
 	/* it sleeps of itself, and who wrote the last marker wakes it up to stop it */
 	out(&f, 6 * MS + 10 * US, V0, FIFO(50), 1);
-	wake(&f, 6 * MS + 20 * US, V0, V0, FIFO(50));
+	mark(&f, 6 * MS + 15 * US, HOG, "vmrt srv_deplete server=vm1 k=0 consumed=4000000");
+	wake(&f, 6 * MS + 20 * US, HOG, V0, FIFO(50));
 	in(&f, 6 * MS + 30 * US, V0, FIFO(50));
 	out(&f, 6 * MS + 40 * US, V0, FIFO(50), 4);
 	wake(&f, 13 * MS, HOG, V0, FIFO(50));

@@ -646,6 +646,46 @@ static void a_timers_task_that_is_killed_in_its_sleep_leaves_its_last_job_open(v
 	assert_true(fx_job(&f, 0)->end_ns == VMRT_UNKNOWN);
 }
 
+/* Jobs of 3 ms every 10 ms; with @nap one of them sleeps within. The recording ends in a sleep. */
+static const struct vmrt_job *last_of(struct fixture *f, int jobs, int nap)
+{
+	fx_begin(f, "period = 10ms\ndeadline = 10ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(f);
+	fx_arm(f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(f, 3 * MS, X, 1, 0);
+	for (int k = 1; k <= jobs; k++) {
+		int64_t at = k * 10 * MS;
+
+		fx_wakes(f, at, T1, VMRT_FN_TIMERFD);
+		fx_arm(f, at + 60, T1, VMRT_FN_TIMERFD, at + 10 * MS);
+		if (k == nap) {
+			fx_sleep_for(f, at + MS, at + 2 * MS);
+			fx_wakes(f, at + 2 * MS, T2, VMRT_FN_WAKEUP);
+		}
+		fx_sw(f, at + 3 * MS, X, 1, 0);
+	}
+	fx_end(f, jobs * 10 * MS + 5 * MS, NULL);
+	assert_int_equal(f->n, jobs);
+	return fx_job(f, f->n - 1);
+}
+
+static void a_task_that_never_sleeps_within_jobs_has_ended_its_last_one(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	j = last_of(&f, 30, 0);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+	assert_us(j->response_ns, 3 * MS);
+	assert_us(j->exec_ns, 3 * MS - 50);
+	/* too few to know */
+	assert_int_equal(last_of(&f, 20, 0)->outcome, VMRT_OUTCOME_TRUNCATED);
+	/* one has, perhaps this one does, too */
+	assert_int_equal(last_of(&f, 30, 7)->outcome, VMRT_OUTCOME_TRUNCATED);
+	assert_int_equal(last_of(&f, 30, 30)->outcome, VMRT_OUTCOME_TRUNCATED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -678,6 +718,7 @@ int main(void)
 		cmocka_unit_test(a_thread_id_that_is_used_again_begins_anew),
 		cmocka_unit_test(
 			a_timers_task_that_is_killed_in_its_sleep_leaves_its_last_job_open),
+		cmocka_unit_test(a_task_that_never_sleeps_within_jobs_has_ended_its_last_one),
 	};
 	int failed = cmocka_run_group_tests_name("kernels that report expiries", tests, NULL, NULL);
 
