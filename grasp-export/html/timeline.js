@@ -2,7 +2,9 @@
 // Draws a run, or several, on a canvas: rows of tasks, vCPUs and servers over one axis of time, in ns after the part's begin.
 (() => {
 const $ = id => document.getElementById(id);
+const t0 = performance.now();
 const data = JSON.parse($('data').textContent);
+const parsed = performance.now();
 const OUTCOMES = ['met', 'missed', 'missed_incomplete', 'unknown', 'truncated'];
 const canvas = $('chart'), map = $('map'), g = canvas.getContext('2d'), gm = map.getContext('2d');
 const GUTTER = 150, AXIS = 24, COLUMNS = 11;
@@ -23,22 +25,24 @@ function spans(list) { // start (from the last end), length, CPU and how it ende
 
 function jobs(list) {
 	const n = list.length / COLUMNS, j = { n };
-	const names = ['k', 'arrival', 'begin', 'start', 'end', 'deadline', 'release', 'response', 'exec', 'outcome', 'cause'];
+	const names = ['k', 'begin', 'arrival', 'start', 'end', 'deadline', 'release', 'response', 'exec', 'outcome', 'cause'];
 	for (const name of names) j[name] = new Float64Array(n);
+	j.last = new Float64Array(n);
+	const late = names.slice(2, 7).map(name => j[name]); // times after the begin
 	let k = 0, at = 0;
-	for (let i = 0; i < n; i++) {
-		const row = c => { const v = list[COLUMNS * i + c]; return v === null ? NaN : v; };
-		j.k[i] = k += list[COLUMNS * i];
-		at += list[COLUMNS * i + 1];
-		j.begin[i] = at; // of what is known of it; all other times are after it
-		for (let c = 2; c <= 6; c++) j[['arrival', 'start', 'end', 'deadline', 'release'][c - 2]][i] = at + row(c);
-		j.response[i] = row(7);
-		j.exec[i] = row(8);
-		j.outcome[i] = list[COLUMNS * i + 9];
-		j.cause[i] = list[COLUMNS * i + 10];
+	for (let i = 0, c = 0; i < n; i++) {
+		j.k[i] = k += list[c++];
+		j.begin[i] = at += list[c++]; // of what is known of it
+		for (const column of late) { const v = list[c++]; column[i] = v === null ? NaN : at + v; }
+		const response = list[c++], exec = list[c++];
+		j.response[i] = response === null ? NaN : response;
+		j.exec[i] = exec === null ? NaN : exec;
+		j.outcome[i] = list[c++];
+		j.cause[i] = list[c++];
 	}
 	// where a job that is not known to have ended ceases to be drawn
-	j.last = Float64Array.from(j.end, (end, i) => isNaN(end) ? (i + 1 < n ? Math.max(j.begin[i + 1], j.begin[i]) : Infinity) : end);
+	for (let i = 0; i < n; i++)
+		j.last[i] = !isNaN(j.end[i]) ? j.end[i] : i + 1 < n ? Math.max(j.begin[i + 1], j.begin[i]) : Infinity;
 	return j;
 }
 
@@ -485,5 +489,6 @@ addEventListener('afterprint', () => theme(before));
 layout();
 theme(preference.matches);
 state.ready = performance.now();
+state.took = { parse: parsed - t0, all: state.ready - t0 }; // ms, for those who measure
 window.vmrt = { state, show, jump, find, data };
 })();

@@ -98,6 +98,11 @@ enum vmrt_status vmrt_figure(enum vmrt_figure_kind kind, const char *const *word
 	struct vmrt_figure_run *runs = calloc(n + 1, sizeof(*runs));
 	enum vmrt_status status = VMRT_OK;
 
+	if (kind == VMRT_FIGURE_BARS) {
+		free(data);
+		free(runs);
+		return vmrt_draw_bars(canvas, words[0], err);
+	}
 	if (!data || !runs)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; status == VMRT_OK && i < n; i++) {

@@ -18,7 +18,8 @@
 	X(HISTOGRAM, "histogram")                                                                  \
 	X(SUPPLY, "supply")                                                                        \
 	X(MISSES, "misses")                                                                        \
-	X(BLAME, "blame")
+	X(BLAME, "blame")                                                                          \
+	X(BARS, "bars")
 
 enum vmrt_figure_kind {
 #define X(name, words) VMRT_FIGURE_##name,
@@ -78,6 +79,11 @@ bool vmrt_draw_misses(
 /** vmrt_draw_blame - reads the runs' databases; VMRT_ENOENT if there was nothing to draw */
 enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *canvas,
 	const struct vmrt_figure_run *runs, size_t n, struct vmrt_error *err);
+
+/** vmrt_draw_bars - bars from a file of tab-separated values, see bars.c; VMRT_EFORMAT if it has no
+ * bars */
+enum vmrt_status vmrt_draw_bars(
+	const struct vmrt_canvas *canvas, const char *path, struct vmrt_error *err);
 
 /** vmrt_draw_distribution - histogram and cumulative distribution of one task's responses */
 bool vmrt_draw_distribution(const struct vmrt_canvas *canvas, const struct vmrt_task_facts *task);

@@ -163,22 +163,25 @@ static void put_missing(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		vmrt_put_line(t, "missing", "and %zu more, see --full", f->n_notes - NOTES_MAX);
 }
 
+/* The commands that show more: all tables and, of the worst miss, what happened around it. */
 static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	const struct vmrt_task_facts *worst = NULL;
-	char run[400], task[200];
+	char run[400], job[200], word[300];
 
 	vmrt_shell_word(f->origin, run, sizeof(run));
 	for (size_t i = 0; i < f->n_tasks; i++)
 		if (f->tasks[i].selected && f->tasks[i].n_worst &&
 			(!worst || is_worse(&f->tasks[i], worst)))
 			worst = &f->tasks[i];
-	if (worst && vmrt_task_missed(worst) && strlen(run) + strlen(worst->label) < SHORT_NAMES)
-		vmrt_put_line(t, "next",
-			"vmrt-report --full %s; vmrt-report --table worst --task %s %s", run,
-			vmrt_shell_word(worst->label, task, sizeof(task)), run);
-	else
+	if (!worst || !vmrt_task_missed(worst) ||
+		strlen(run) + strlen(worst->label) > SHORT_NAMES) {
 		vmrt_put_line(t, "next", "vmrt-report --full %s", run);
+		return;
+	}
+	snprintf(job, sizeof(job), "%.120s:%" PRId64, worst->label, worst->worst[0].k);
+	vmrt_put_line(t, "next", "vmrt-report --full %s; vmrt-trace events --around %s %s", run,
+		vmrt_shell_word(job, word, sizeof(word)), run);
 }
 
 void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)

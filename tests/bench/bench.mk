@@ -20,3 +20,7 @@ bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEA
 .PHONY: bench-top
 bench-top: all $(O)/tests/event-load ## measure what vmrt-top costs, and how fast it answers keys (as root)
 	$(Q)O=$(O) tests/bench/top $(BENCH_TOP)
+
+.PHONY: bench-export
+bench-export: $(O)/bin/vmrt-export ## measure how long exports of 100,000 jobs take
+	$(Q)O=$(O) tests/bench/export

@@ -51,12 +51,32 @@ row() { grep "^| $1 " "$out/table.md" | tr '|' '\n' | sed 's/^ *//; s/ *$//' | s
 	compare --show --out "$out"
 	perl -0777 -ne 'my @open; while (/<(\/?)([a-z]+)[^>]*?(\/?)>/g) { next if $3;
 		if ($1) { die "$2" unless pop(@open) eq $2 } else { push @open, $2 } } die "@open" if @open' "$out/compare.svg"
-	[ "$(grep -o '<rect' "$out/compare.svg" | wc -l)" = 8 ]
+	[ "$(grep -o '<rect class' "$out/compare.svg" | wc -l)" = 8 ]
 	grep -q ">sporadic<" "$out/compare.svg"
 }
 
+@test "with two VMs, the table tells what the policies leave to the lower one" {
+	eval "$(sed -n '/^TWO_TABLES=/,/;"$/p' "$root/scripts/lib/two-vms.sh")"
+	sqlite3 "$out/compare.db" "$TWO_TABLES
+	INSERT INTO two_run VALUES (1, 'deferrable', 1, 1000000000), (2, 'deferrable', 2, 1000000000), (3, 'polling', 1, 1000000000);
+	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+		INSERT INTO two_job SELECT 1 + i % 2, 'upper/burst', i * 100000, CASE WHEN i > 90 THEN 'missed' ELSE 'met' END, 0, 0 FROM n;
+	WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100)
+		INSERT INTO two_job SELECT 1 + i % 2, 'lower/steady', i * 200000, 'met', 0, i * 80000 FROM n;
+	INSERT INTO two_job VALUES (3, 'upper/burst', 5000000, 'met', 0, 0), (3, 'lower/steady', 9000000, 'met', 0, 4000000);
+	INSERT INTO two_server VALUES (1, 'lower', 300000000, 13000000), (2, 'lower', 200000000, 9000000), (3, 'lower', 100000000, 7000000);"
+	run compare --scenario two-rates --show --out "$out"
+	echo "$output"
+	[ "$status" -eq 0 ]
+	mapfile -t cells < <(row deferrable)
+	[ "${cells[*]}" = "deferrable 2 10.0 (10.0-10.0) 9.9 10.0 0.0 19.8 20.0 8.0 25.0 13.0" ]
+	mapfile -t cells < <(row polling)
+	[ "${cells[*]}" = "polling 1 0.0 (0.0-0.0) 5.0 5.0 0.0 9.0 9.0 4.0 10.0 7.0" ]
+	[ "$(grep -o '<rect class' "$out/compare.svg" | wc -l)" = 8 ]
+}
+
 @test "what makes no sense is refused with status 64" {
-	for args in "--variants nonsense" "--servers 12" "--servers 4000/12000" "--repetitions 0" "--duration" "--what"; do
+	for args in "--variants nonsense" "--servers 12" "--servers 4000/12000" "--repetitions 0" "--duration" "--what" "--scenario three" "--scenario batch --variants none"; do
 		# shellcheck disable=SC2086
 		run compare $args
 		echo "$args: $status $output"

@@ -92,6 +92,13 @@ other_formats() { # by librsvg's tool
 		vmrt-export --format png --width 84mm -o f.png demo-hsf.vmrt && [ "$(od -An -tu1 -j16 -N4 f.png | awk '{ print $3 * 256 + $4 }')" = 993 ]
 }
 
+bars() { # from a table of text
+	printf '# first|second, ms (log)\ngroup <1>\ta\t10\t0.5\ngroup <1>\tb\t\t50\nother\tc\t3\tx\n' >bars.tsv
+	vmrt-export --format svg --figure bars -o f.svg bars.tsv && sound f.svg && drawn f.svg &&
+		[ "$(grep -c '<rect class="[abcd]"' f.svg)" = 4 ] && ! grep -q '<1>' f.svg && : >empty.tsv &&
+		exits 1 "is no table of bars" --format svg --figure bars empty.tsv
+}
+
 nothing_half_written() {
 	echo former >f.svg
 	exits 1 "has nothing to draw" --format svg --figure supply --from 1s -o f.svg demo-hsf.vmrt && [ "$(cat f.svg)" = former ] &&
@@ -112,6 +119,7 @@ if command -v rsvg-convert xmllint >/dev/null; then
 	ok "what is drawn as running is what ran" runs_as_long
 	ok "names from guests are text" hostile_names
 	ok "pdf and png are made by rsvg-convert" other_formats
+	ok "bars are drawn from a table" bars
 	ok "a figure that cannot be drawn leaves the former one" nothing_half_written
 	ok "pages begin with the answer and a schedule" page_has_the_answer_on_top
 else
