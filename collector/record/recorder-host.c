@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/files.h>
 #include <vmrt/tool.h>
 
 #include "parser/ring/names.h"
@@ -137,8 +138,41 @@ static void note_losses(struct vmrt_manifest_buffer *b, uint64_t lost, int64_t f
 	b->fill = b->size; /* nothing is lost in a buffer that is not full */
 }
 
+/* Does a file of the recorder's instance in tracefs say that something is on? */
+static bool is_on(struct vmrt_recorder *rec, const char *file)
+{
+	char path[PATH_MAX], *text;
+	bool on = true;
+
+	snprintf(path, sizeof(path), "%s/%s", vmrt_tracer_folder(rec->tracer), file);
+	if (vmrt_read_file(path, 64, &text, NULL, NULL) == VMRT_OK) {
+		on = text[0] != '0';
+		free(text);
+	}
+	return on;
+}
+
+/* Somebody else may write to the instance; what is not recorded because of that is lost. */
+static void look_whether_on(struct vmrt_recorder *rec, int64_t now)
+{
+	bool tracing = is_on(rec, "tracing_on");
+
+	if (rec->silenced || rec->options->flight_ns ||
+		(tracing && (!rec->analyzable || is_on(rec, "events/sched/sched_switch/enable"))))
+		return;
+	rec->silenced = true;
+	vmrt_recorder_note(rec,
+		"%s by somebody else, at most %.1f s before %.1f s after the beginning: events "
+		"are missing from there on",
+		tracing ? "sched_switch was disabled" : "tracing was switched off",
+		(double)(now - rec->looked_ns) / VMRT_NS_PER_S,
+		(double)(now - rec->manifest.start_ns) / VMRT_NS_PER_S);
+	vmrt_warn("%s", rec->manifest.note);
+}
+
 void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now)
 {
+	look_whether_on(rec, now);
 	for (unsigned cpu = 0; cpu < rec->meta.cpus && !rec->options->flight_ns; cpu++) {
 		struct vmrt_cpu_stats s;
 

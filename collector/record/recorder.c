@@ -425,7 +425,7 @@ static bool summarize(const struct vmrt_recorder *rec)
 			lost);
 	vmrt_say("%s: host and %llu guest%s, %s, %llu events, %llu lost", rec->folder.path, guests,
 		guests == 1 ? "" : "s", vmrt_format_duration(length, text), events, lost);
-	return lost > 0;
+	return lost || rec->silenced;
 }
 
 static void clean_up(struct vmrt_recorder *rec)

@@ -78,6 +78,7 @@ struct vmrt_recorder {
 	uint64_t trace_id; /* of the host's file */
 	cpu_set_t cpus;	   /* where the recorder's own threads run */
 	bool has_cpus;
+	bool silenced; /* somebody else switched tracing or an event off */
 	struct vmrt_child command, hsf;
 	uint64_t events, lost; /* of the host */
 };

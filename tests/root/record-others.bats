@@ -104,3 +104,20 @@ everything() {
 	[ -e "$dir/r.vmrt/run.db" ]
 	rm -r "$dir"
 }
+
+@test "tracing that somebody else switches off during a recording is a loss, and is said" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	local run=$BATS_TEST_TMPDIR/off.vmrt instance
+	"${O:-build}/bin/vmrt-trace" record -q --no-guest --no-analyze -o "$run" -d 3500ms 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	local recorder=$!
+	for ((i = 0; i < 100; i++)); do [ -s "$run/recorder.journal" ] && break; sleep 0.05; done
+	instance=/sys/kernel/tracing/instances/$(sed -n 's/^instance //p' "$run/recorder.journal")
+	sleep 0.5
+	echo 0 >"$instance/tracing_on"
+	local status=0
+	wait $recorder || status=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	[ "$status" -eq 3 ]
+	grep -q "tracing was switched off by somebody else" "$BATS_TEST_TMPDIR/err"
+	grep -q "switched off by somebody else" "$run/manifest.json"
+}
