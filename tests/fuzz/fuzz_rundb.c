@@ -12,8 +12,8 @@
 #include <vmrt/rundb.h>
 
 #include "fuzz-file.h"
-#include "grasp-export/csv.h"
-#include "grasp-export/grasp.h"
+#include "grasp-export/data/csv.h"
+#include "grasp-export/grasp/grasp.h"
 #include "metrics/report/report.h"
 #include "parser/db/db-local.h"
 #include "tests/lib/testdb.h"
@@ -148,16 +148,18 @@ static void export_parts(const char *path, unsigned pick, FILE *out)
 	struct vmrt_grasp_options o = {.from_ns = from[pick % 3],
 		.to_ns = to[pick % 3],
 		.max_events = 1000,
+		.unit_ns = VMRT_UNKNOWN,
 		.title = "run",
 		.start_ns = from[pick % 3]};
-	static const char *const tables[] = {"jobs", "server_periods", "losses"};
+	static const char *const tables[] = {"jobs", "server_periods", "losses", "slices"};
+	const struct csv_wanted wanted = {.from_ns = INT64_MIN, .to_ns = INT64_MAX};
 	struct vmrt_error err;
 	struct vmrt_db *db;
 	int64_t shown;
 
 	if (vmrt_db_open(path, &db, &err) != VMRT_OK)
 		return;
-	vmrt_csv_export(db, tables[pick % 3], INT64_MIN, INT64_MAX, out, &err);
+	csv_export(db, tables[pick % 4], &wanted, out, &err);
 	vmrt_grasp_export(db, &o, out, &shown, &err);
 	vmrt_db_close(db);
 }
