@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The only place where the state of threads and CPUs and budgets change: each function first
- * charges the time so far to all accounts that depend on what it changes.
+ * The only place where the state of threads and CPUs changes (budgets: server/budget.c): each
+ * function first charges the time so far to all accounts that depend on what it changes.
  *
- * Accounts are those of the jobs of a machine (blame_settle()) and of a server (servers_settle()).
+ * Accounts are those of the jobs of a machine (task/blame.c) and of servers (server/supply.c).
  * An account that is settled already at that time is left alone, so that it costs little to ask
  * twice.
  */
-#include "engine.h"
+#include "core.h"
 
 #include <stddef.h>
 
@@ -31,11 +31,6 @@ static struct cpu_now *of_cpu(struct machine *m, unsigned cpu)
 	return (void *)((char *)&m->cpus[cpu] + offsetof(struct cpu, known));
 }
 
-static bool *of_budget(struct server *s)
-{
-	return (void *)((char *)s + offsetof(struct server, at_priority));
-}
-
 static void settle_guests(struct vmrt_engine *e, int64_t host_ns)
 {
 	for (size_t i = 1; i < e->config->n_machines; i++)
@@ -49,7 +44,7 @@ static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
 
 	if (m->index || !e->waiters)
 		return;
-	servers_waiters(e, cpu, host_ns);
+	e->accounts->servers_at(e, cpu, host_ns);
 	for (size_t i = 1; i < e->config->n_machines; i++) {
 		struct machine *g = &e->machines[i];
 
@@ -81,7 +76,7 @@ struct thr_now change_of(const struct thr *t)
 void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now)
 {
 	if (t->server)
-		servers_settle_of(m->engine, t, host_ns);
+		m->engine->accounts->servers_of(m->engine, t, host_ns);
 	if (t->guest)
 		blame_settle(t->guest, host_ns);
 	if (t->jobs)
@@ -161,13 +156,5 @@ void change_rules(struct vmrt_engine *e, int64_t host_ns)
 {
 	blame_settle(&e->machines[0], host_ns);
 	settle_guests(e, host_ns);
-	for (size_t i = 0; i < e->n_servers; i++)
-		servers_settle(e, &e->servers[i], host_ns);
-}
-
-/** change_budget - from @host_ns on, the members of @s have budget, or have none */
-void change_budget(struct server *s, int64_t host_ns, bool at_priority)
-{
-	change_rules(s->engine, host_ns);
-	*of_budget(s) = at_priority;
+	e->accounts->servers(e, host_ns);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading "key=value" pairs of marker lines; the lines may come from anybody. */
-#include "engine.h"
+#include "core.h"
 
 #include <string.h>
 

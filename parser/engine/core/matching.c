@@ -13,7 +13,7 @@
 
 #include <vmrt/glob.h>
 
-#include "engine.h"
+#include "core.h"
 
 #define MATCH_ANY_PRIO (PRIO_UNKNOWN - 1)
 #define FIRST_SLOTS 16

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The threads the engine follows, by machine and thread id. */
-#include "engine.h"
+#include "core.h"
 
 #include <stdlib.h>
 #include <string.h>

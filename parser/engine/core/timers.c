@@ -6,7 +6,7 @@
  * An entry lives from hrtimer_start to expiry or cancel, since the timers of sleeping threads are
  * on their stacks and the same address belongs to another sleep, or another thread, the next time.
  */
-#include "engine.h"
+#include "core.h"
 
 #include <stdlib.h>
 #include <string.h>

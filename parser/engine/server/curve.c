@@ -8,7 +8,7 @@
  * the least one ends with a gap, begins with one, or has an end in common with the stretch of
  * demand: those are looked at.
  */
-#include "parser/engine/core/engine.h"
+#include "server.h"
 
 #include <stdlib.h>
 #include <string.h>

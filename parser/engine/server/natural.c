@@ -3,7 +3,7 @@
  * How a VM that nobody gives a server is scheduled of itself: how far apart the starts of its
  * supply are, and how much it gets from one to the next, as long as it wants to run throughout.
  */
-#include "parser/engine/core/engine.h"
+#include "server.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * Periods that have ended are given when every CPU of the host has recorded something since: that
  * events of them were lost would have shown by then.
  */
-#include "parser/engine/core/engine.h"
+#include "server.h"
 
 #include <stdlib.h>
 

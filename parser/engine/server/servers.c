@@ -2,9 +2,9 @@
 /*
  * The declared servers: made, asked, doubted, finished.
  *
- * Where an enforcer wrote markers (engine-enforcer.c), the grid of a server's periods is its own.
- * Where nobody enforced, the declared grid is laid over the recording (engine-supply.c), by the
- * kernel's period timer (engine-grid.c) or the phase that fits best (engine-phase.c), and the
+ * Where an enforcer wrote markers (server/enforcer.c), the grid of a server's periods is its own.
+ * Where nobody enforced, the declared grid is laid over the recording (server/supply.c), by the
+ * kernel's period timer (server/grid.c) or the phase that fits best (server/phase.c), and the
  * priority seen at the members' switches decides.
  */
 #include "servers.h"

@@ -4,15 +4,15 @@
 
 /* Inside the servers' part of the engine. */
 
-#include "parser/engine/core/engine.h"
+#include "server.h"
 
-/* engine-members.c */
+/* server/members.c */
 bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pattern);
 
-/* engine-servers.c */
+/* server/servers.c */
 void server_announce(struct vmrt_engine *e, struct server *s);
 
-/* engine-supply.c */
+/* server/supply.c */
 void server_begin_period(struct server *s, int64_t k, int64_t start_ns);
 /** server_is_priority - do members of it, which no enforcer told about, have budget at kernel
  * priority @prio? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Server periods: what the members of a server got in each period of its grid. Until the grid is
- * known, what they got is kept by engine-phase.c.
+ * known, what they got is kept by server/phase.c.
  */
 #include "servers.h"
 
@@ -292,6 +292,12 @@ void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns)
 		return;
 	s->now.background_ns -= ns;
 	s->now.consumed_ns += ns;
+}
+
+void servers_settle_all(struct vmrt_engine *e, int64_t host_ns)
+{
+	for (size_t i = 0; i < e->n_servers; i++)
+		servers_settle(e, &e->servers[i], host_ns);
 }
 
 void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_ns)

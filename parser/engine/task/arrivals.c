@@ -3,7 +3,7 @@
  * Distances of a task's arrivals: its period where none is declared, whether they contradict the
  * declared one, and whether there are fewer jobs than periods.
  */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -7,7 +7,7 @@
  * that CPU. Time is added to the class of each thread whenever one of these is about to change, so
  * the parts of a job sum to its response time by construction.
  */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>

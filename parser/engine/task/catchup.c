@@ -9,7 +9,7 @@
  * lie near the grid but never on it: then each grid point that it passed at work was a release.
  * Where a job ended within such a stretch is not known, only that it was late.
  */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>

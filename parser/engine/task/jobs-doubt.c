@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is not known of a job that has ended: times that contradict each other, and when it ran. */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * progress and tells the arrival of the next one exactly: it is the timer's programmed expiry, also
  * when it lies in the past because the job ran too long.
  */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>

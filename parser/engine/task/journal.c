@@ -2,12 +2,12 @@
 /*
  * Who had the CPU while a job waited.
  *
- * The stretches that engine-blame.c adds up are also written down here, with the thread that ran,
+ * The stretches that task/blame.c adds up are also written down here, with the thread that ran,
  * from the arrival of the open job on: so the threads behind a part are known for jobs too that
  * queued for a while behind earlier ones. What is older than fits counts as nobody's. The sums of
  * the parts themselves do not depend on any of this.
  */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>

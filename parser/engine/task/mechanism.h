@@ -9,7 +9,7 @@
  * in the order of the list; the first proof decides (release_decide()).
  */
 
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #define STATE_SLEEP 1
 #define STATE_DISK 2

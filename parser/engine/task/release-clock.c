@@ -7,7 +7,7 @@
  * from below. The lead only changes when a clock is set, since both are slewed alike: the largest
  * bound of the last second or two counts, and a much smaller one is a step.
  */
-#include "parser/engine/core/engine.h"
+#include "task.h"
 
 #include <stdlib.h>
 #include <string.h>

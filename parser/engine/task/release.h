@@ -5,8 +5,7 @@
 /* Inside the engine: how a task waits for its next release (docs/metrics.md, "How a task is
  * released"). */
 
-#include <vmrt/event.h>
-#include <vmrt/record.h>
+#include "parser/engine/core/core.h"
 
 /* Jobs held back, at most, until it is certain that relative sleeps are releases. */
 #define HELD_MAX 8
@@ -14,32 +13,6 @@
 #define UNBROKEN_JOBS 24
 /* Differences of arrivals that compete for being the period. */
 #define PERIOD_CANDIDATES 8
-
-/* Clocks of timers, as hrtimer_setup numbers them; and ticks since boot, of the timer wheel. */
-#define CLOCK_IS_REALTIME 0
-#define CLOCK_IS_MONOTONIC 1
-#define CLOCKS 17 /* ids 0 to 15; CLOCK_TAI is 11 */
-#define CLOCK_IS_TICKS (CLOCKS - 1)
-/* Larger changes of a clock's lead are steps. */
-#define CLOCK_STEP_NS VMRT_NS_PER_MS
-
-/* Room for the names of threads that wait in another way than their task. */
-#define OTHERS_MAX 96
-
-struct jobs;
-struct thr;
-
-/* A timer that expired on a CPU. */
-struct fired {
-	uint64_t ptr; /* 0: none */
-	enum vmrt_timer_fn fn;
-	const struct thr *owner; /* who armed it, if it is followed */
-	int64_t arrival_ns;	 /* when it was due, local clock, or VMRT_UNKNOWN */
-	int64_t local_ns, host_ns;
-	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
-	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
-	uint8_t level;	     /* of that, as interrupt_level() */
-};
 
 /* What a job had used when it may have ended: it is known only later whether it did. */
 struct end_mark {
@@ -118,32 +91,6 @@ struct task_found {
 	unsigned n_others; /* threads that wait in another way */
 	char others[OTHERS_MAX];
 	struct period_candidate periods[PERIOD_CANDIDATES];
-};
-
-/* How far a clock leads the monotonic one. */
-struct clock_relation {
-	bool known;
-	int64_t offset_ns;
-	int64_t now_ns, before_ns; /* largest bounds since at_ns, and in the time before that */
-	int64_t at_ns;
-};
-
-/* Timers whose set-up is remembered until they are armed, which follows soon. */
-#define SET_UP_MAX 64
-
-struct release_clocks {
-	struct {
-		uint64_t ptr;
-		int mode;
-	} set_up[SET_UP_MAX]; /* at the place that the address gives */
-	struct clock_relation clocks[CLOCKS];
-	uint64_t *others; /* timers of other clocks, by open addressing: address, and its clock
-			     beside it */
-	int *ids;
-	size_t mask, used;
-	/* the wheel's ticks */
-	uint64_t first_tick;
-	int64_t first_tick_ns, tick_ns;
 };
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "parser/engine/core/engine.h"
+#include "parser/engine/server/server.h"
 
 #define PERIOD 20
 #define UNITS 400 /* of a pattern */

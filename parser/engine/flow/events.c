@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What each type of event means for the threads it names. */
-#include "engine.h"
+#include "flow.h"
 
 #include <stdlib.h>
 #include <string.h>

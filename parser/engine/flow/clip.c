@@ -3,7 +3,7 @@
  * CPUs whose recording begins later or ends earlier than that of the others: a ring buffer that
  * wrapped before it was read, a file that was cut off, pages that make no sense.
  */
-#include "engine.h"
+#include "flow.h"
 
 /* Nothing is known of @cpu from @from to @to: jobs and periods that this touches are not judged. */
 static void taint(struct machine *m, int64_t from, int64_t to)

@@ -3,7 +3,7 @@
  * Time in which the host's CPU itself did not run. It is found afterwards, by a timer that fires
  * late, so what was booked meanwhile is booked anew.
  */
-#include "engine.h"
+#include "task.h"
 
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part)
 {

@@ -2,26 +2,10 @@
 /*
  * Who is on each CPU, by the chain of its switches; where the chain is broken or events are lost.
  */
-#include "engine.h"
+#include "flow.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
-	enum vmrt_loss_kind kind)
-{
-	struct vmrt_loss loss = {
-		.machine = m->index,
-		.cpu = (uint16_t)cpu,
-		.from_ns = from,
-		.to_ns = to,
-		.events = events,
-		.kind = kind,
-	};
-
-	if (m->engine->sink.loss)
-		m->engine->sink.loss(m->engine->sink.ctx, &loss);
-}
 
 bool cpus_add(struct machine *m, unsigned cpu)
 {
@@ -62,15 +46,6 @@ void cpus_close_hole(struct machine *m, unsigned index)
 		cpus_give_loss(m, index, cpu->hole_from_ns, cpu->hole_to_ns, cpu->hole_count,
 			VMRT_LOSS_BROKEN_CHAIN);
 	cpu->hole_count = 0;
-}
-
-/* What @t does from @host_ns on is not known. */
-void cpus_lose_track(struct machine *m, struct thr *t, int64_t host_ns)
-{
-	struct thr_now lost = change_of(t);
-
-	lost.state = THR_UNKNOWN;
-	change_thread(m, t, host_ns, &lost);
 }
 
 static void note_hole(struct machine *m, unsigned index, int64_t from, int64_t to)
@@ -145,17 +120,6 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 		m, index, pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio, now.host_ns);
 	if (in)
 		run_begins(m, index, in, now, prio, 0, true);
-}
-
-/* For how long CPU @index has run up to now: of a guest's CPU, for how long its vCPU thread has. */
-int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
-{
-	const struct thr *v = m->index ? vcpu_of(m, index) : NULL;
-
-	if (!v)
-		return host_ns;
-	return v->ran_ns +
-	       (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
 }
 
 static bool may_be_tail(enum vmrt_event_type type)

@@ -3,26 +3,7 @@
  * Real-time vCPU threads that wait for ordinary ones. Short waits are normal; that one is long is
  * known only when it ends, so what was booked meanwhile is booked anew.
  */
-#include "engine.h"
-
-/* Does an ordinary thread have the CPU? What an enforcer has done to it shows in its markers before
- * its next switch. */
-bool gap_is_ordinary(const struct cpu *cpu)
-{
-	return cpu->thr && cpu->thr->server ? !servers_real_time(cpu->thr)
-					    : cpu->prio >= FIRST_FAIR_PRIO;
-}
-
-/* Does a vCPU thread wait at a real-time priority, and an ordinary thread has its CPU? */
-bool gap_open(const struct vmrt_engine *e, const struct thr *v)
-{
-	const struct machine *host = &e->machines[0];
-	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
-
-	if (v->state != THR_READY || !servers_real_time(v) || !cpu || !cpu->known || cpu->pid == 0)
-		return false;
-	return gap_is_ordinary(cpu);
-}
+#include "task.h"
 
 void gap_forget(struct jobs *j)
 {

@@ -4,7 +4,7 @@
  * the jobs that it concerns is corrected where that is known better now; how much of it may be
  * wrong is kept, and told with the job.
  */
-#include "engine.h"
+#include "task.h"
 
 #include <string.h>
 

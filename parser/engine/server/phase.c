@@ -5,7 +5,7 @@
  *
  * The first periods' supply is kept until the phase is fitted, and then accounted on the grid.
  */
-#include "parser/engine/core/engine.h"
+#include "server.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,53 +2,21 @@
 /*
  * The engine from outside: made, fed, finished.
  *
- * engine-events.c says what an event means, engine-cpus.c who is on a CPU, engine-run.c who runs
+ * flow/events.c says what an event means, flow/cpus.c who is on a CPU, flow/run.c who runs
  * how long; jobs, server periods and blame hang on the changes seen there.
  */
-#include "engine.h"
+#include "flow.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Rows that no event stands for, as of releases that nobody served: so many, and so many for each
- * event. One impossible time stamp, or a period of nanoseconds, cannot make millions. */
-#define ROWS_FREE 4096
-#define ROWS_PER_EVENT 4
 /* Times beyond this, 73 years, are none: sums of them could overflow. */
 #define TIME_MAX_NS (UINT64_C(1) << 61)
-
-int64_t engine_most_rows(const struct vmrt_engine *e)
-{
-	return ROWS_FREE + e->n_events * ROWS_PER_EVENT;
-}
 
 static bool is_time(int64_t ns)
 {
 	return (uint64_t)ns + TIME_MAX_NS <= 2 * TIME_MAX_NS;
-}
-
-/* May another such row be made? It is then counted. */
-bool engine_may_add(struct vmrt_engine *e)
-{
-	if (e->n_added >= engine_most_rows(e))
-		return false;
-	e->n_added++;
-	return true;
-}
-
-int64_t to_host(struct machine *m, int64_t local_ns)
-{
-	return m->config->clock ? vmrt_clockmap_to_host(m->config->clock, local_ns, &m->clock_hint)
-				: local_ns;
-}
-
-/* The thread that carries a guest CPU; one thread may carry them all (QEMU without MTTCG). */
-struct thr *vcpu_of(const struct machine *m, unsigned cpu)
-{
-	if (m->n_vcpus == 1)
-		return m->vcpus[0];
-	return cpu < m->n_vcpus ? m->vcpus[cpu] : NULL;
 }
 
 /* Is the record at @local_ns so much earlier than the CPU's last one that no clock's error explains
@@ -306,6 +274,13 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 	return !e->out_of_memory;
 }
 
+static const struct accounts accounts = {
+	.jobs = blame_settle_jobs,
+	.servers_of = servers_settle_of,
+	.servers_at = servers_waiters,
+	.servers = servers_settle_all,
+};
+
 enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
 	const struct vmrt_sink *sink, struct vmrt_engine **out, struct vmrt_error *err)
 {
@@ -318,6 +293,7 @@ enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
 	e = calloc(1, sizeof(*e));
 	if (!e)
 		return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory");
+	e->accounts = &accounts;
 	e->config = config;
 	e->sink = *sink;
 	e->start_ns = config->start_ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What the checker is told of servers: which of them can be checked, how exactly, and when nothing
  * can change any more. */
-#include "engine.h"
+#include "server.h"
 
 #include <stdlib.h>
 

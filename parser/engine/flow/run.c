@@ -2,7 +2,7 @@
 /*
  * Threads that are followed: when each begins and ends to run, and its slices.
  */
-#include "engine.h"
+#include "flow.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the engine knows of this very moment, for live views. */
-#include "engine.h"
+#include "flow.h"
 
 #include <string.h>
 

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_ENGINE_TASK_TASK_H
+#define VMRT_PARSER_ENGINE_TASK_TASK_H
+
+/* Tasks: their releases and jobs, and where the time of the jobs goes. */
+
+#include "parser/engine/core/core.h"
+#include "parser/engine/server/server.h"
+#include "parser/engine/task/release.h"
+
+/* Timers later than this, on a CPU without any event meanwhile, mean the CPU itself did not run. */
+#define STEAL_MIN_NS (300 * VMRT_NS_PER_US)
+/* A real-time vCPU thread that waits this long for an ordinary thread is throttled. */
+#define THROTTLE_MIN_NS (1 * VMRT_NS_PER_MS)
+/* Grid points remembered, at most, for jobs that queue behind earlier jobs of their task. */
+#define BACKLOG_FIRST 16
+#define BACKLOG_MAX 65536
+/* Stretches of time remembered per job, for when it turns out that the host did not run. */
+#define RECENT_MAX 128
+
+enum job_state {
+	JOB_NONE,     /* nothing known yet */
+	JOB_HEAD,     /* in a job that began before the recording */
+	JOB_SLEEPING, /* the timer of the next job is armed */
+	JOB_RELEASED, /* it has expired */
+	JOB_STARTED,
+};
+
+struct snapshot {
+	int64_t at_local_ns, at_host_ns;
+	int64_t gap_ns;
+	int64_t cum[VMRT_BLAMES];
+};
+
+/* Time that was added to a part; @host_cpu: where the vCPU thread was, or -1 while it waited. */
+struct stretch {
+	int64_t from_ns, to_ns;
+	enum vmrt_blame part;
+	int host_cpu;
+};
+
+/* Somewhere in it an unrecorded switch lies. */
+struct doubt {
+	int64_t from_ns, to_ns;
+};
+
+/* A stretch of time of a job, and who ran on the CPU it waited for. */
+struct entry {
+	int64_t from_ns, to_ns;
+	int32_t error_ns; /* of the clock map then */
+	uint32_t thread;  /* struct vmrt_thread.id, or VMRT_NONE */
+	uint8_t part;	  /* enum vmrt_blame */
+	bool in_gap;	  /* it may turn out to be throttling */
+	bool on_host;	  /* the host's events decide about it, not the guest's */
+};
+
+struct journal {
+	struct entry *entries; /* a ring; its size is a power of two */
+	size_t size, first, n;
+	bool short_of_room; /* some were overwritten that the open job would need */
+};
+
+/* The jobs of one thread of a declared task. */
+struct jobs {
+	struct thr *thr;
+	struct machine *machine;
+	const struct vmrt_task_spec *spec;
+	uint32_t task;
+	enum job_state state;
+	struct vmrt_job job;	  /* the open one */
+	int64_t cum[VMRT_BLAMES]; /* where its time went since it is followed */
+	int64_t opened[VMRT_BLAMES],
+		arrived[VMRT_BLAMES];  /* cum when the open job was opened, arrived */
+	int64_t opened_ns, arrived_ns; /* host times of these */
+	int64_t unknown_ns;	       /* between arrival and opening, where there is no snapshot */
+	int64_t exec_ns;
+	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
+	int64_t busy_from_ns;	     /* where that begins */
+	enum vmrt_blame part;	     /* of the stretch of time that is being accounted */
+	int64_t gap_ns;	     /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
+	int64_t gap_idle_ns; /* of it: while no job was pending */
+	const struct thr *gap_vcpu;
+	bool slept; /* it was switched out since the timer was armed, other than by preemption */
+	struct stretch recent[RECENT_MAX]; /* a ring */
+	size_t recent_next;
+	struct doubt doubts[DOUBTS_MAX]; /* in the order of time */
+	size_t n_doubts;
+	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
+	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
+	size_t backlog_size, backlog_first, backlog_n;
+	struct journal journal;
+	uint64_t timer;
+	struct release rel;
+};
+
+/* jobs.c */
+bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task);
+bool jobs_timer_start(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
+void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
+void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns);
+void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
+void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_mark(struct jobs *j, const char *word, int64_t local_ns);
+void jobs_finish(struct jobs *j, int64_t end_ns);
+void jobs_clear(struct jobs *j);
+void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome);
+void jobs_bare(struct jobs *j, enum vmrt_outcome outcome);
+int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires);
+void jobs_set_arrival(struct jobs *j, int64_t local_ns);
+void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
+void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void jobs_renamed(struct jobs *j, int64_t host_ns);
+bool jobs_tainted(const struct jobs *j);
+
+/* jobs-doubt.c */
+bool jobs_contradict(const struct jobs *j);
+bool jobs_run_is_known(const struct jobs *j);
+void jobs_forget_run(struct jobs *j);
+void jobs_forget_times(struct jobs *j);
+
+bool jobs_arrived(const struct jobs *j, int64_t host_ns);
+bool jobs_pending(const struct jobs *j, int64_t host_ns);
+
+/* release.c */
+void release_init(struct jobs *j);
+void release_free(struct jobs *j);
+void release_timer_setup(struct machine *m, const struct vmrt_event *ev);
+void release_timer_start(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, struct timer *timer);
+void release_timer_gone(const struct timer *timer, bool gone);
+void release_timer_expire(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer);
+void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
+void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
+void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);
+void release_armed(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
+bool release_give(struct jobs *j);
+bool release_ends(struct jobs *j);
+bool release_merges(const struct jobs *j);
+bool release_exits(struct jobs *j);
+void release_finish(struct jobs *j);
+bool release_may_be(const struct jobs *j, enum vmrt_release mechanism);
+void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism);
+void release_discard(struct jobs *j);
+void release_flush(struct jobs *j);
+void release_decide(struct jobs *j, enum vmrt_release mechanism);
+
+/* release-mark.c */
+void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
+void wait_forget_end(struct jobs *j);
+void wait_complete_at_mark(struct jobs *j);
+void wait_drop_mark(struct jobs *j);
+void wait_arrival_passed(struct jobs *j, int64_t host_ns);
+int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
+void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
+
+/* release-wakeup.c */
+void wakeup_note(struct jobs *j, const struct fired *by);
+bool wakeup_fits(const struct task_found *found);
+
+/* release-clock.c */
+void clocks_setup(struct machine *m, uint64_t timer, int clock);
+void clocks_note_mode(struct machine *m, uint64_t timer, int mode);
+int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev);
+int clocks_of(const struct machine *m, uint64_t timer);
+void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns);
+void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns);
+bool clocks_to_local(const struct machine *m, int clock, int64_t raw, int64_t *out);
+void clocks_free(struct machine *m);
+
+/* arrivals.c */
+void period_note(struct jobs *j, int64_t before, int64_t arrival);
+int64_t period_found(const struct task_found *found);
+bool period_confirmed(const struct jobs *j);
+void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
+
+/* catchup.c */
+bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires);
+
+/* blame.c */
+void blame_settle_jobs(struct machine *m, int64_t host_ns);
+
+void blame_open(struct jobs *j, int64_t host_ns);
+void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns);
+bool blame_close(struct jobs *j);
+void blame_free(struct jobs *j);
+void blame_busy_ends(struct machine *m, int64_t host_ns);
+void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
+
+/* journal.c */
+void journal_add(struct jobs *j, const struct entry *entry);
+bool journal_since(const struct jobs *j, int64_t from_ns, int64_t *parts);
+void journal_drop(struct jobs *j, int64_t before_ns);
+void journal_throttled(struct jobs *j);
+void journal_rebook(struct jobs *j, int64_t from_ns, int64_t to_ns, enum vmrt_blame as);
+void journal_close(struct jobs *j, int64_t end_ns);
+void journal_free(struct jobs *j);
+
+/* steal.c */
+void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
+	const struct cancelled *cancelled, struct instant now);
+void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
+void steal_rebook_kept(
+	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
+
+/* throttling.c */
+void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
+void gap_extend(struct machine *m, int64_t ns);
+void gap_settle(struct machine *m);
+void gap_forget(struct jobs *j);
+void gap_arrived(struct jobs *j, int64_t before_ns);
+
+#endif
