@@ -141,7 +141,8 @@ static void lay_enforced(struct vmrt_engine *e, struct server *s, const struct v
 	int64_t from;
 
 	servers_settle(e, s, host_ns);
-	if (!s->fit) {
+	/* with its period 0 the enforcer begins, though its word on that was lost */
+	if (!s->fit || k == 0) {
 		begin_enforced(e, s, own, k, at, host_ns);
 		return;
 	}
