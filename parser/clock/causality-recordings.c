@@ -281,8 +281,10 @@ static void set_error(struct vmrt_clockmap *map, int64_t error_ns)
 /* How far two maps are apart at @local_ns, and how exact the second one is there. */
 static int64_t apart(const struct vmrt_clockmap *a, const struct vmrt_clockmap *b, int64_t local_ns)
 {
-	return llabs(vmrt_clockmap_to_host(a, local_ns, NULL) -
-		     vmrt_clockmap_to_host(b, local_ns, NULL));
+	int64_t is = (int64_t)((uint64_t)vmrt_clockmap_to_host(a, local_ns, NULL) -
+			       (uint64_t)vmrt_clockmap_to_host(b, local_ns, NULL));
+
+	return is == INT64_MIN ? INT64_MAX : llabs(is);
 }
 
 /*
@@ -302,9 +304,9 @@ static bool confirm(struct vmrt_clockmap *file, const struct vmrt_clockmap *prov
 		for (int k = 0; k < 2; k++) {
 			int64_t distance = apart(file, proven, ends[k]);
 
-			if (distance > p->error_ns + slack)
+			if (distance > VMRT_CLOCK_SANE_NS || distance - slack > p->error_ns)
 				return false;
-			if (distance + p->error_ns > worst)
+			if (p->error_ns < VMRT_CLOCK_SANE_NS && distance + p->error_ns > worst)
 				worst = distance + p->error_ns;
 		}
 	}

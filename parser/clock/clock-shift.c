@@ -155,7 +155,8 @@ static bool find_places(const struct vmrt_dat *guest, struct places *p)
 	for (size_t i = 0; i < guest->n_shifts; i++) {
 		p->at[p->n++] = to_ns(guest, guest->shifts[i].local_ns);
 		if (!guest->shift_interpolates)
-			p->at[p->n++] = to_ns(guest, guest->shifts[i].local_ns) - 1;
+			p->at[p->n++] =
+				(int64_t)((uint64_t)to_ns(guest, guest->shifts[i].local_ns) - 1);
 	}
 	for (size_t i = 0; own && i < own->n; i++) {
 		p->at[p->n++] = own->segments[i].from_local_ns;
@@ -187,7 +188,9 @@ enum vmrt_status clock_from_shift(const struct vmrt_dat *host, const struct vmrt
 	struct places p;
 
 	*out = (struct vmrt_clockmap){0};
-	*record_error_ns = spread(host) + spread(guest);
+	*record_error_ns = spread(host) / 2 + spread(guest) / 2;
+	*record_error_ns =
+		*record_error_ns < VMRT_CLOCK_SANE_NS ? 2 * *record_error_ns : VMRT_CLOCK_SANE_NS;
 	if (is_constant(host, guest))
 		return vmrt_clockmap_constant(
 			(int64_t) - (uint64_t)to_ns(host->tsc_mult ? host : guest,

@@ -98,15 +98,16 @@ static bool agree(const struct record_samples *s, const struct vmrt_clockmap *of
 	const struct vmrt_clockmap *all)
 {
 	for (unsigned i = 0; i < cpus; i++) {
-		int64_t at, apart;
+		double apart;
+		int64_t at;
 
 		if (!of_cpu[i].n)
 			continue;
 		at = s[i].at[s[i].n / 2].upper_at;
 		if (!s[i].at[s[i].n / 2].has_upper)
 			at = s[i].at[s[i].n / 2].lower_at;
-		apart = vmrt_clockmap_to_host(&of_cpu[i], at, NULL) -
-			vmrt_clockmap_to_host(all, at, NULL);
+		apart = (double)vmrt_clockmap_to_host(&of_cpu[i], at, NULL) -
+			(double)vmrt_clockmap_to_host(all, at, NULL);
 		if (apart < -SAME_CLOCK_NS || apart > SAME_CLOCK_NS)
 			return false;
 	}

@@ -295,7 +295,7 @@ static void close_jumps(struct vmrt_clockmap *steps)
 
 		before = kept ? &steps->segments[kept - 1] : NULL;
 		if (is_gap(s) && before && i + 1 < steps->n && !is_gap(before) && !is_gap(after) &&
-			after->offset_ns - before->offset_ns > length / 2) {
+			(double)after->offset_ns - (double)before->offset_ns > (double)length / 2) {
 			before->to_local_ns = after->from_local_ns = s->from_local_ns + length / 2;
 			continue;
 		}
