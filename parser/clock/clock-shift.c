@@ -97,8 +97,9 @@ static int64_t spread(const struct vmrt_dat *dat)
 
 		if (!dat->clocks[0].n || !dat->clocks[i].n)
 			continue;
-		apart = llabs(
-			dat->clocks[0].segments->offset_ns - dat->clocks[i].segments->offset_ns);
+		apart = (int64_t)((uint64_t)dat->clocks[0].segments->offset_ns -
+				  (uint64_t)dat->clocks[i].segments->offset_ns);
+		apart = apart == INT64_MIN ? INT64_MAX : llabs(apart);
 		if (apart > worst)
 			worst = apart;
 	}
