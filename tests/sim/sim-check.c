@@ -595,10 +595,16 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		if (e->k <= last_k)
 			wrong(g, "t%u: k %" PRId64 " behind %" PRId64, task, e->k, last_k);
 		last_k = e->k;
+		/* of a job that was never released the period tells, as well as it was found out */
+		int64_t found_only = undeclared(g, task) && e->release_ns == VMRT_UNKNOWN &&
+						     g->r->how[task] == VMRT_RELEASE_RESCH
+					     ? g->r->periods[task] / 100
+					     : 0;
+
 		for (size_t i = 0; i < truth->n_jobs && !found; i++)
 			found = truth->jobs[i].job.task == task &&
 				near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns,
-					truth->jobs[i].loose_ns);
+					truth->jobs[i].loose_ns + found_only);
 		/* under a name that is the task's again, in a job that began under another */
 		if (g->renames &&
 			(e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))

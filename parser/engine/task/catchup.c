@@ -154,6 +154,9 @@ static bool began_anew(struct jobs *j, int64_t began_ns, int64_t local_ns, int64
 {
 	if (began_ns - j->job.arrival_local_ns <= j->rel.period_ns || began_ns >= local_ns)
 		return false;
+	/* a late job ends before that, so it has begun */
+	if (j->job.start_local_ns == VMRT_UNKNOWN || began_ns <= j->job.start_local_ns)
+		return false;
 	if (!journal_since(j, to_host(j->machine, began_ns), after))
 		return false;
 	return after[VMRT_BLAME_EXEC] + after[VMRT_BLAME_OVERRUN] > ARMING_NS;
