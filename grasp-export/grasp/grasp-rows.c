@@ -218,7 +218,7 @@ static void add_task(struct vmrt_grasp *g, size_t row)
 		while (first < n_slices && jobs[i].start != VMRT_UNKNOWN &&
 			slices[first].end <= jobs[i].start)
 			first++;
-		add_job(g, row, &jobs[i], slices + first, n_slices - first);
+		add_job(g, row, &jobs[i], slices ? slices + first : NULL, n_slices - first);
 	}
 	free(slices);
 	free(jobs);

@@ -66,8 +66,9 @@ static void put_line(
 			continue;
 		snprintf(part, sizeof(part), ": %" PRId64 " VIOLATED, worst by %s at %.6f s",
 			c->violations, vmrt_format_duration(c->worst_ns, worst),
-			f->start_ns == VMRT_UNKNOWN ? 0.
-						    : (double)(c->worst_at_ns - f->start_ns) / 1e9);
+			f->start_ns == VMRT_UNKNOWN || c->worst_at_ns == VMRT_UNKNOWN
+				? 0.
+				: (double)(c->worst_at_ns - f->start_ns) / 1e9);
 		append(list, sizeof(list), part);
 	}
 	if (!s->n_checks) {
