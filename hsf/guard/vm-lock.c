@@ -47,6 +47,11 @@ enum vmrt_status vm_lock(pid_t pid, int *fd, struct vmrt_error *err)
 		(unsigned long long)started);
 	for (;;) {
 		*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (*fd < 0 && errno == EACCES)
+			return vmrt_fail(err, VMRT_EPERM,
+				"no permission to make the lock %s: run as root, since enforcing "
+				"needs CAP_SYS_NICE and CAP_PERFMON",
+				path);
 		if (*fd < 0)
 			return vmrt_fail_errno(err, errno, "cannot make the lock %s", path);
 		if (flock(*fd, LOCK_EX | LOCK_NB) != 0)
