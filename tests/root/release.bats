@@ -119,10 +119,11 @@ for_each_way() {
 	[ "$(sql "SELECT count(*) > 10 FROM blame WHERE part = 'throttling' AND ns > 0")" -eq 1 ]
 }
 
-@test "a task that another thread releases is not taken for what it is not" {
+@test "a task that another thread releases is found to be one, with its waker" {
 	record chain 0 'period = 10ms\n'
-	[ "$(mechanism)" = "" ]
-	[ "$(sql "SELECT count(*) FROM job WHERE outcome <> 'truncated'")" -eq 0 ]
+	[ "$(mechanism)" = wakeup ]
+	[ "$(sql "SELECT count(*) > 10 FROM job WHERE outcome = 'met'")" -eq 1 ]
+	[ "$(sql "SELECT count(*) > 10 FROM job WHERE outcome = 'met' AND woken_by NOT NULL")" -eq 1 ]
 }
 
 @test "relative sleeps" { for_each_way relative relative; }
