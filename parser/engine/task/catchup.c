@@ -197,7 +197,9 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		give_all(j, n, local_ns, host_ns);
 		return true;
 	}
-	if (relative || off <= ON_GRID_NS || !began_anew(j, *expires - period, local_ns, after))
+	/* a period that was only found out may have changed instead of begun anew */
+	if (relative || !j->spec->period_ns || off <= ON_GRID_NS ||
+		!began_anew(j, *expires - period, local_ns, after))
 		return false;
 	split(j, *expires - period, after);
 	return false;
