@@ -98,7 +98,7 @@ static void put_cells(const struct top_area *area, int y, int x, const struct to
 	for (int i = 0; i <= n; i++) {
 		enum top_attr attr = TOP_ATTRS;
 		const char *g = "";
-		int64_t at = p->start_ns + length * i / n;
+		int64_t at = p->start_ns + length / n * i + length % n * i / n;
 
 		if (i < n)
 			g = glyph(&cells[i], area->look->ascii, &attr);

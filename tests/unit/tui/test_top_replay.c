@@ -191,7 +191,7 @@ static void compare_figures(const char *folder_of_run)
 		.source = {.run = folder_of_run}, .delay_ns = VMRT_NS_PER_S, .page = -1};
 	struct vmrt_analyze_options analyze = {.recording = {.run = folder_of_run}};
 	struct vmrt_analyze_result result;
-	struct vmrt_run_facts live, *stored;
+	struct vmrt_run_facts live, *stored = NULL;
 	struct vmrt_error err;
 	struct top_app app;
 	size_t compared = 0;

@@ -54,8 +54,8 @@ static const char *const sane[] = {
 	"\"%s\", __get_str(name)",
 	"\"n=%03d%%\", REC->n",
 	"\"%s\", __print_symbolic(REC->n, { 0, \"none\" }, { 1, \"one\" })",
-	"\"%s%s\", (REC->n & ((1 << 3) - 1)) ? __print_flags(REC->n, \"|\", { 0x01, \"S\" }) : "
-	"\"R\", REC->n & 8 ? \"+\" : \"\"",
+	("\"%s%s\", (REC->n & ((1 << 3) - 1)) ? __print_flags(REC->n, \"|\", { 0x01, \"S\" }) : "
+	 "\"R\", REC->n & 8 ? \"+\" : \"\""),
 	"\"%d us\", REC->n / 1000",
 	"\"%.*s\", REC->n, REC->comm",
 	"\"no arguments\"",

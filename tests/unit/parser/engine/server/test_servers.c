@@ -826,8 +826,8 @@ static void one_replenishment_alone_or_a_wild_one_tells_no_grid(void **state)
 		"vmrt srv_replenish server=vm1 k=8 at=21000001 budget=5000000", /* periods of 1 ns
 										 */
 		"vmrt srv_replenish server=vm1 k=9223372036854775807 at=21000002 budget=5000000",
-		"vmrt srv_replenish server=vm1 k=-9223372036854775807 at=-9223372036854775807 "
-		"budget=5000000",
+		("vmrt srv_replenish server=vm1 k=-9223372036854775807 at=-9223372036854775807 "
+		 "budget=5000000"),
 		"vmrt srv_replenish server=vm1 k=10 at=9000000000000000000 budget=5000000",
 		"vmrt srv_replenish server=vm1 k=3 at=2000000 budget=90000000", /* more than the
 										   period */
