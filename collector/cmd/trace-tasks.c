@@ -251,8 +251,9 @@ static int run(void *opts)
 
 #define OF struct tasks_opts
 
-static const char *const formats[] = {"text", "markdown", "csv", "json", "jsonl", "latex", "html",
-	NULL}; /* as enum vmrt_format */
+#define X(name, words) words,
+static const char *const formats[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum vmrt_format */
+#undef X
 
 static const struct vmrt_option options[] = {
 	{"format", 'f', "FORMAT", "how the table is written", .standard = "text",
