@@ -12,9 +12,9 @@
 #include <stddef.h>
 
 /* The fields that are constant for all others lie in their structures as in these. */
-_Static_assert(offsetof(struct thr, nudged) - offsetof(struct thr, state) ==
-			       offsetof(struct thr_now, nudged) &&
-		       sizeof(struct thr_now) == offsetof(struct thr_now, nudged) + sizeof(bool),
+_Static_assert(offsetof(struct thr, waker) - offsetof(struct thr, state) ==
+			       offsetof(struct thr_now, waker) &&
+		       sizeof(struct thr_now) == offsetof(struct thr_now, waker) + sizeof(int32_t),
 	"struct thr_now is not as in struct thr");
 _Static_assert(
 	offsetof(struct cpu, thr) - offsetof(struct cpu, known) == offsetof(struct cpu_now, thr) &&
@@ -68,7 +68,7 @@ struct thr_now change_of(const struct thr *t)
 		.boosted = t->boosted,
 		.throttled = t->throttled,
 		.suspended = t->suspended,
-		.nudged = t->nudged,
+		.waker = t->waker,
 	};
 }
 

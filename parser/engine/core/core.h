@@ -57,7 +57,7 @@ struct instant {
 	kind bool boosted;   /* by priority inheritance */                                         \
 	kind bool throttled; /* switched out by the kernel's bandwidth control, for no thread */   \
 	kind bool suspended; /* not asleep: stopped, or put to sleep by a server */                \
-	kind bool nudged;    /* it slept, and its server's enforcer woke it up so that it stops */
+	kind int32_t waker;  /* it slept, and this thread woke it up; 0: an interrupt did */
 
 #define CPU_NOW(kind)                                                                              \
 	kind bool known;	  /* who runs is known */                                          \

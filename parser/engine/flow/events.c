@@ -89,7 +89,10 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 		release_waking(t->jobs, ev, now.host_ns);
 	woken = change_of(t);
-	woken.nudged = t->server && servers_nudges(t, ev->pid);
+	woken.waker = t->state == THR_BLOCKED && !t->suspended &&
+				      interrupt_level(ev->flags) == LEVEL_THREAD
+			      ? ev->pid
+			      : 0;
 	woken.suspended = false;
 	woken.state = THR_READY;
 	woken.prio = ev->wake.prio;

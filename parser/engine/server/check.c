@@ -267,8 +267,9 @@ static bool is_taken(const struct vmrt_engine *e, const struct server *s, unsign
 		return true;
 	for (size_t i = 0; i < e->n_servers; i++) {
 		const struct server *o = &e->servers[i];
-		/* of one that was enforced before anybody looked nothing has been said yet */
-		bool silent = s->late && !(o->pub.enforced && o->active);
+		/* of one that was enforced before anybody looked, or behind a loss, nothing has
+		 * been said yet */
+		bool silent = o->unsure || (s->late && !(o->pub.enforced && o->active));
 
 		if (o == s || o->pub.priority < s->pub.priority ||
 			o->pub.policy != VMRT_POLICY_PERIODIC || !(silent || servers_has_budget(o)))

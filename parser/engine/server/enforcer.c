@@ -271,8 +271,8 @@ void servers_mark(
 	s = by_name(e, name);
 	if (!s)
 		return;
-	s->enforcer = pid;
 	change_rules(e, host_ns);
+	s->enforcer = pid;
 	if (!strcmp(word, "srv_start")) {
 		enforce(e, s, rest, host_ns);
 		return;

@@ -32,14 +32,26 @@ void servers_start(const struct thr *t, int64_t host_ns, int prio)
 			s->grid_timers[i].hits++;
 }
 
-/* The grid's own border that is meant by @at, if there is one so near. */
+/*
+ * The grid's own border that is meant by @at, if there is one so shortly before. The kernel arms a
+ * timer later than the border by the time since it read the clock, never earlier: an earlier one
+ * tells the border better.
+ */
 static int64_t on_grid(const struct server *s, int64_t at)
 {
 	int64_t off = (at - s->now.start_ns) % s->pub.period_ns;
 
-	if (off > s->pub.period_ns / 2)
-		off -= s->pub.period_ns;
-	return at > s->now.start_ns && off < GRID_NOISE_NS && off > -GRID_NOISE_NS ? at - off : at;
+	return at > s->now.start_ns && off < GRID_NOISE_NS ? at - off : at;
+}
+
+/* Is a period whole that ends at @at? That of a SCHED_DEADLINE thread may have begun a little late.
+ */
+static bool is_whole(const struct server *s, int64_t at)
+{
+	int64_t early = s->now.end_ns - at;
+
+	return !early ||
+	       (s->pub.policy == VMRT_POLICY_DEADLINE && early > 0 && early < GRID_NOISE_NS);
 }
 
 /* The kernel's own word on where a period begins. */
@@ -62,12 +74,15 @@ static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 	s->point_ns = at;
 	servers_settle(e, s, at < e->now_ns ? at : e->now_ns);
 	if (s->now.start_ns != at) {
+		/* what is accounted already stays in the period that ends now */
+		if (at < s->settled_ns && at < s->now.end_ns && is_whole(s, at))
+			s->point_ns = at = s->settled_ns;
 		/* the period in progress ends there, or one period later, and is not a whole one */
 		if (at < s->settled_ns)
 			s->point_ns = at += s->pub.period_ns;
 		if (at < s->settled_ns)
 			return;
-		s->truncated |= at != s->now.end_ns;
+		s->truncated |= !is_whole(s, at);
 		s->now.end_ns = at;
 	}
 	if (s->pub.phase == VMRT_PHASE_TIMER)

@@ -101,7 +101,7 @@ void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const str
 /* enforcer.c */
 void servers_mark(
 	struct vmrt_engine *e, int32_t pid, const char *word, const char *rest, int64_t host_ns);
-bool servers_nudges(const struct thr *t, int32_t waker);
+bool servers_nudged(const struct server *s, const struct thr *t);
 
 /* check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);

@@ -24,13 +24,12 @@ bool servers_has_budget(const struct server *s)
 }
 
 /*
- * Does thread @waker wake @t up so that it stops? A thread that slept when its enforcer stopped it
- * does not want to run.
+ * Was @t woken up only to be stopped? A thread that slept when its enforcer stopped it does not
+ * want to run. Who the enforcer is may become known by a marker behind that.
  */
-bool servers_nudges(const struct thr *t, int32_t waker)
+bool servers_nudged(const struct server *s, const struct thr *t)
 {
-	return t->state == THR_BLOCKED && !t->suspended && t->server->pub.enforced &&
-	       waker == t->server->enforcer;
+	return t->suspended && t->waker && t->waker == s->enforcer;
 }
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a

@@ -94,7 +94,7 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 				out->supply.served++;
 			else
 				out->background++;
-		} else if (t->suspended && !t->nudged) {
+		} else if (t->suspended && !servers_nudged(s, t)) {
 			/* stopped by a server, which is no lack of work */
 			out->supply.wanting++;
 		}

@@ -91,9 +91,10 @@ void emit_mark(struct world *w, int cpu, const char *fmt, ...)
 	e->ev.mark.len = (uint32_t)strlen(e->text);
 }
 
-static void emit_wake(struct world *w, int cpu, enum vmrt_event_type type, const struct thread *t)
+static void emit_wake(
+	struct world *w, int cpu, enum vmrt_event_type type, const struct thread *t, bool irq)
 {
-	struct vmrt_event *ev = emit(w, cpu, type, true);
+	struct vmrt_event *ev = emit(w, cpu, type, irq);
 
 	ev->wake.pid = t->pid;
 	ev->wake.prio = t->prio;
@@ -127,7 +128,7 @@ void changed(struct world *w, struct thread *t)
 		resched(w, t->cpu);
 }
 
-void wake(struct world *w, struct thread *t, int by_cpu)
+void wake(struct world *w, struct thread *t, int by_cpu, bool irq)
 {
 	if (t->state == RUN && t->want_block) {
 		t->want_block = false;
@@ -136,8 +137,8 @@ void wake(struct world *w, struct thread *t, int by_cpu)
 	if (t->state != BLOCKED && t->state != STOPPED)
 		return;
 	log_advance(w, w->now);
-	emit_wake(w, by_cpu, VMRT_EV_WAKING, t);
-	emit_wake(w, by_cpu, VMRT_EV_WAKEUP, t);
+	emit_wake(w, by_cpu, VMRT_EV_WAKING, t, irq);
+	emit_wake(w, by_cpu, VMRT_EV_WAKEUP, t, irq);
 	t->state = READY;
 	t->seq = ++w->seq;
 	t->preempted = false;
@@ -278,7 +279,7 @@ static void fire(struct world *w, struct timer *t)
 		if (copy.t->idle || copy.t->resumes)
 			copy.t->due = true;
 		else if (copy.t->state != STOPPED)
-			wake(w, copy.t, copy.cpu);
+			wake(w, copy.t, copy.cpu, true);
 		break;
 	case T_DL:
 	case T_PERIOD:

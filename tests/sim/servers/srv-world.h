@@ -123,7 +123,7 @@ void *srv_grow(void *items, size_t n, size_t *room, size_t size);
 /* srv-run.c */
 struct timer *timer_set(struct world *w, enum timer_kind kind, int64_t at);
 void resched(struct world *w, int cpu);
-void wake(struct world *w, struct thread *t, int by_cpu);
+void wake(struct world *w, struct thread *t, int by_cpu, bool irq);
 void changed(struct world *w, struct thread *t);
 struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, bool irq);
 void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr,
