@@ -281,6 +281,7 @@ int main(int argc, char **argv)
 
 	if (set)
 		count = strtoull(set, NULL, 0);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	while ((opt = getopt_long(argc, argv, "ve", options, NULL)) != -1) {
 		switch (opt) {
 		case 's':

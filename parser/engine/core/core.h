@@ -84,12 +84,13 @@ struct thr {
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
 	bool start_truncated;
-	int64_t woken_ns;    /* last wake-up, or VMRT_UNKNOWN */
-	int64_t ready_ns;    /* since when it waits, while READY */
-	int64_t ran_ns;	     /* sum of the runs that are over */
-	int64_t last_out_ns; /* end of the last run, or VMRT_UNKNOWN */
-	bool created;	     /* its creation is in the recording */
-	bool exited;	     /* its last switch still bears its name, but it is no task any more */
+	int64_t woken_ns;     /* last wake-up, or VMRT_UNKNOWN */
+	int64_t ready_ns;     /* since when it waits, while READY */
+	bool woken_by_thread; /* the last time, and not in an interrupt */
+	int64_t ran_ns;	      /* sum of the runs that are over */
+	int64_t last_out_ns;  /* end of the last run, or VMRT_UNKNOWN */
+	bool created;	      /* its creation is in the recording */
+	bool exited;	      /* its last switch still bears its name, but it is no task any more */
 	int64_t exited_ns;
 	int64_t gap_ns; /* of a vCPU thread: so long it has waited at a real-time priority for an
 			 * ordinary thread, without a break */

@@ -79,8 +79,11 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	/* where only sched_waking was recorded, it takes the place of sched_wakeup */
 	if (t->jobs && (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS))
 		jobs_wakeup(t->jobs, ev, now.host_ns);
-	if (t->state == THR_RUNNING)
+	if (t->state == THR_RUNNING) {
+		if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
+			release_waking_running(t->jobs, ev);
 		return;
+	}
 	if (t->state == THR_READY && !(ev->type == VMRT_EV_WAKING && m->loss_to_ns > t->ready_ns)) {
 		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
 		moves(m, t, ev->wake.target_cpu, now);
@@ -100,6 +103,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 		woken.cpu = (uint16_t)target;
 	change_thread(m, t, now.host_ns, &woken);
 	t->woken_ns = t->ready_ns = now.host_ns;
+	t->woken_by_thread = interrupt_level(ev->flags) == LEVEL_THREAD;
 }
 
 /* Priority inheritance, or its end: a thread that runs on keeps its slice, at the new priority. */

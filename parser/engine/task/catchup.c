@@ -172,7 +172,8 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 	struct release *r = &j->rel;
 	int64_t period = r->period_ns ? r->period_ns : j->spec->period_ns, after[VMRT_BLAMES];
 	int64_t arrival = j->job.arrival_local_ns, ns, n, off;
-	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE;
+	/* while it is on trial whether its sleeps are releases, they are relative ones, too */
+	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->holding;
 
 	if (!period || *expires == VMRT_UNKNOWN || jobs_tainted(j) || r->no_arrival || r->pending ||
 		__builtin_sub_overflow(*expires, arrival, &ns) || ns <= 0 ||

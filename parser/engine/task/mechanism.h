@@ -48,6 +48,8 @@ struct mechanism {
 		const struct fired *by);
 	/* The thread runs again, and nothing told that it was woken. True: it was its release. */
 	bool (*switch_in)(struct jobs *j, int64_t local_ns, int64_t host_ns);
+	/* The thread is switched in, and @by woke it while it seemed to run: it had slept. */
+	void (*slept)(struct jobs *j, int64_t host_ns, const struct fired *by);
 	void (*switch_out)(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
 	/* The recording or the thread ends: what is certain now? */
 	void (*finish)(struct jobs *j);

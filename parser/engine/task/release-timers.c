@@ -62,8 +62,18 @@ static void note_breaks(struct release *r)
 		r->unbroken++;
 }
 
-/* The thread slept, and the expiry @fired of its timer wakes it. */
-static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *fired)
+/* The open job ended where its thread fell asleep; unless that was not recorded. */
+static void end_before_sleep(struct jobs *j, bool seen)
+{
+	if (seen || j->rel.no_arrival)
+		wait_complete_at_mark(j);
+	else
+		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
+}
+
+/* The thread slept, and the expiry @fired of its timer wakes it. @seen: it was seen falling asleep.
+ */
+static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *fired, bool seen)
 {
 	int64_t before = j->job.arrival_local_ns, idle;
 
@@ -80,7 +90,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 	case JOB_RELEASED:
 	case JOB_STARTED:
 		note_breaks(&j->rel);
-		wait_complete_at_mark(j);
+		end_before_sleep(j, seen);
 		break;
 	default:
 		before = VMRT_UNKNOWN;
@@ -100,7 +110,8 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 	/* it may have slept, and the timer may have woken it, where a switch is missing */
 	if (j->job.inferred)
-		doubt_add(j, j->thr->start_ns, host_ns);
+		doubt_add(j, fired.host_ns < j->thr->start_ns ? fired.host_ns : j->thr->start_ns,
+			host_ns);
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		before = VMRT_UNKNOWN;
@@ -249,10 +260,9 @@ static bool wake(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
 {
 	(void)ev;
-	/* what it was asleep for is known only if it was seen falling asleep */
-	if (!by || j->thr->state == THR_UNKNOWN || j->thr->suspended || !is_own_timer(j, by))
+	if (!by || j->thr->suspended || !is_own_timer(j, by))
 		return false;
-	woken_by_timer(j, host_ns, by);
+	woken_by_timer(j, host_ns, by, j->thr->state != THR_UNKNOWN && !j->rel.mark.inferred);
 	return true;
 }
 
@@ -263,8 +273,14 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	(void)local_ns;
 	if (!fired.ptr || fired.host_ns < j->rel.mark.host_ns || j->rel.mark.inferred)
 		return false;
-	woken_by_timer(j, host_ns, &fired);
+	woken_by_timer(j, host_ns, &fired, true);
 	return true;
+}
+
+static void slept(struct jobs *j, int64_t host_ns, const struct fired *by)
+{
+	if (j->rel.fired.ptr == by->ptr)
+		woken_by_timer(j, host_ns, by, false);
 }
 
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
@@ -288,6 +304,7 @@ static bool exits(const struct jobs *j)
 		.expire = expire,                                                                  \
 		.wake = wake,                                                                      \
 		.switch_in = switch_in,                                                            \
+		.slept = slept,                                                                    \
 		.switch_out = switch_out,                                                          \
 		.exits = exits,                                                                    \
 	}

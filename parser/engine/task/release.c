@@ -226,7 +226,8 @@ static int64_t due_from(const struct machine *m, unsigned cpu, uint8_t flags, in
 		return INT64_MIN;
 	if (!v || v->state == THR_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
 		return host_ns;
-	return v->start_truncated ? INT64_MIN : v->ready_ns;
+	/* who woke it, QEMU's main loop say, may have had to wait for longer than it did */
+	return v->start_truncated || v->woken_by_thread ? INT64_MIN : v->ready_ns;
 }
 
 static void expired(
@@ -341,10 +342,22 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	j->rel.woke = true;
 }
 
+/* A thread that seems to run is woken: on its way to sleep, or its switch-out was not recorded. */
+void release_waking_running(struct jobs *j, const struct vmrt_event *ev)
+{
+	const struct fired *by = waker(j->machine, ev);
+
+	if (by && by->ptr == j->rel.timer)
+		j->rel.nudge = *by;
+}
+
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	const struct mechanism *m = mechanism_of(j->rel.mechanism);
 
+	if (j->rel.nudge.ptr && m->slept)
+		m->slept(j, host_ns, &j->rel.nudge);
+	j->rel.nudge.ptr = 0;
 	if (!j->rel.mark.set || j->rel.confirm)
 		return;
 	/* the wake-up was not recorded; unless that it fell asleep was not either, but was
@@ -357,6 +370,7 @@ void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t
 {
 	const struct mechanism *m;
 
+	j->rel.nudge.ptr = 0;
 	for (size_t i = 0; (m = ask(j, i)); i++)
 		if (m->switch_out)
 			m->switch_out(j, state, local_ns, host_ns);

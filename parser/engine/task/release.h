@@ -50,6 +50,7 @@ struct release {
 	int64_t due_from_ns; /* its timer was not due before that host time */
 	int64_t seen_ns;     /* last sign of the timer */
 	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
+	struct fired nudge;  /* woke it while it seemed to run, and nothing has shown why yet */
 	bool slept;	     /* it slept since it was released, and went on */
 	bool sleeps_within;  /* a job has done so */
 	int unbroken;	     /* jobs that have not */

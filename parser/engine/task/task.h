@@ -138,6 +138,7 @@ void release_timer_expire(
 void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
 void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
 void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void release_waking_running(struct jobs *j, const struct vmrt_event *ev);
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);

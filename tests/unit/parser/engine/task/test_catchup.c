@@ -293,6 +293,34 @@ static void arrivals_closer_than_the_least_distance_are_told(void **state)
 	fx_end(&f, 100 * MS, NULL);
 }
 
+/*
+ * While it is on trial whether relative sleeps are releases, a late job is one job, too: that of 40
+ * ms ends at 58 ms, and the sleep of 7 ms behind it is not the rest of a period that began anew.
+ */
+static void a_relative_sleep_on_trial_begins_no_period_anew(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_for(&f, 2 * MS, 10 * MS);
+	for (int k = 1; k < 6; k++) {
+		fx_wakes(&f, k < 5 ? k * 10 * MS : 65 * MS, T2, VMRT_FN_WAKEUP);
+		if (k < 4)
+			fx_sleep_for(&f, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+		else
+			fx_sleep_for(&f, k == 4 ? 58 * MS : 67 * MS, k == 4 ? 65 * MS : 75 * MS);
+	}
+	assert_int_equal(fx_end(&f, 70 * MS, NULL), VMRT_RELEASE_RELATIVE);
+	assert_int_equal(f.n, 5);
+	assert_us(fx_job(&f, 3)->arrival_ns, 40 * MS);
+	assert_us(fx_job(&f, 3)->end_ns, 58 * MS);
+	assert_us(fx_job(&f, 3)->response_ns, 18 * MS);
+	assert_us(fx_job(&f, 3)->exec_ns, 18 * MS - 50);
+	assert_us(fx_job(&f, 4)->arrival_ns, 65 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -300,6 +328,7 @@ int main(void)
 		cmocka_unit_test(a_late_job_that_may_hide_another_one_has_no_end),
 		cmocka_unit_test(a_job_that_began_late_hides_no_other),
 		cmocka_unit_test(a_job_that_only_arms_late_is_one),
+		cmocka_unit_test(a_relative_sleep_on_trial_begins_no_period_anew),
 		cmocka_unit_test(a_loop_that_sleeps_for_what_is_left_catches_up),
 		cmocka_unit_test(a_sleep_of_zero_is_for_the_release_that_has_passed),
 		cmocka_unit_test(a_release_that_is_left_out_in_time_is_no_job),

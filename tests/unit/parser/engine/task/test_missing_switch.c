@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A task waits for a timer that goes on by itself, and the switch with which it fell asleep is
+ * missing: that its timer wakes it shows that it slept, but not since when. Times are in us.
+ */
+#include "taskfix.h"
+
+static void switches_on(struct fixture *f, unsigned cpu, int64_t at, int prev, int state, int next)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_SWITCH, .pid = prev, .cpu = (uint16_t)cpu};
+
+	ev.sw.prev_comm = prev == X ? "x" : "swapper";
+	ev.sw.next_comm = next == X ? "x" : "swapper";
+	ev.sw.prev_pid = prev;
+	ev.sw.next_pid = next;
+	ev.sw.prev_state = state;
+	ev.sw.prev_prio = prev == X ? FIFO : FAIR;
+	ev.sw.next_prio = next == X ? FIFO : FAIR;
+	fx_push(f, &ev, at);
+}
+
+/* T1 expires on the idle CPU @cpu and wakes X there. */
+static void expires_on(struct fixture *f, unsigned cpu, int64_t at)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_EXPIRE, .flags = HARD, .cpu = (uint16_t)cpu};
+
+	ev.timer.timer = T1;
+	ev.timer.fn = VMRT_FN_ITIMER;
+	ev.timer.now = at * US;
+	fx_push(f, &ev, at);
+	ev = (struct vmrt_event){.type = VMRT_EV_WAKING, .flags = HARD, .cpu = (uint16_t)cpu};
+	ev.wake.pid = X;
+	ev.wake.comm = "x";
+	ev.wake.prio = FIFO;
+	ev.wake.target_cpu = (int32_t)cpu;
+	fx_push(f, &ev, at);
+	ev.type = VMRT_EV_WAKEUP;
+	fx_push(f, &ev, at);
+}
+
+static void arms_on(struct fixture *f, unsigned cpu, int64_t at, int64_t until)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_START, .pid = X, .cpu = (uint16_t)cpu};
+
+	ev.timer.timer = T1;
+	ev.timer.fn = VMRT_FN_ITIMER;
+	ev.timer.expires = ev.timer.softexpires = until * US;
+	fx_push(f, &ev, at);
+}
+
+static void assert_has_no_end(const struct vmrt_job *job)
+{
+	assert_int_equal(job->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_true(job->end_ns == VMRT_UNKNOWN);
+	assert_true(job->response_ns == VMRT_UNKNOWN);
+	assert_true(job->exec_ns == VMRT_UNKNOWN);
+}
+
+/* Between 10.09 and 15 ms X fell asleep. The job of 20 ms is preempted for a while. */
+static void a_job_is_woken_whose_thread_was_not_seen_falling_asleep(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 1 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 2 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 90, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 15 * MS, 0, 0, Y);
+	fx_sw(&f, 16 * MS, Y, 1, 0);
+	fx_wakes(&f, 20 * MS, T1, VMRT_FN_TIMERFD);
+	fx_sw(&f, 20 * MS + 60, X, 0, Y);
+	fx_sw(&f, 21 * MS, Y, 1, X);
+	fx_arm(&f, 21 * MS + 10, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 22 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_has_no_end(fx_job(&f, 0));
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->start_ns, 20 * MS + 50);
+	assert_us(fx_job(&f, 1)->end_ns, 22 * MS);
+	assert_us(fx_job(&f, 1)->exec_ns, 1 * MS + 10);
+	assert_us(fx_job(&f, 1)->unsure_ns, 0);
+	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_MET);
+}
+
+/* It seems to run on CPU 0 until its timer wakes it on CPU 1. */
+static void a_thread_that_is_woken_elsewhere_while_it_seems_to_run_had_slept(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = itimer\n");
+	fx_runs_from_the_beginning(&f);
+	arms_on(&f, 0, 1 * MS, 10 * MS);
+	switches_on(&f, 0, 2 * MS, X, 1, 0);
+	expires_on(&f, 0, 10 * MS);
+	switches_on(&f, 0, 10 * MS + 50, 0, 0, X);
+	arms_on(&f, 0, 10 * MS + 60, 20 * MS);
+	expires_on(&f, 1, 20 * MS);
+	switches_on(&f, 1, 20 * MS + 50, 0, 0, X);
+	arms_on(&f, 1, 20 * MS + 60, 30 * MS);
+	switches_on(&f, 1, 22 * MS, X, 1, 0);
+	expires_on(&f, 1, 30 * MS);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_has_no_end(fx_job(&f, 0));
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->release_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->start_ns, 20 * MS + 50);
+	assert_us(fx_job(&f, 1)->end_ns, 22 * MS);
+}
+
+/* The timer expired while X was on its way to sleep: it never slept, and its job ended when it
+ * consumed the expiry. */
+static void a_thread_that_is_woken_on_its_way_to_sleep_had_not_slept(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 1 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 2 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 90, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_expire(&f, 20 * MS, X, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 20 * MS, X, HARD);
+	fx_arm(&f, 20 * MS + 10, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 22 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->end_ns, 20 * MS + 10);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->start_ns, 20 * MS + 10);
+	assert_us(fx_job(&f, 1)->end_ns, 22 * MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_job_is_woken_whose_thread_was_not_seen_falling_asleep),
+		cmocka_unit_test(a_thread_that_is_woken_elsewhere_while_it_seems_to_run_had_slept),
+		cmocka_unit_test(a_thread_that_is_woken_on_its_way_to_sleep_had_not_slept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
