@@ -309,6 +309,11 @@ static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manife
 			r->path, format, VMRT_MANIFEST_FORMAT);
 		return;
 	}
+	if (json_object_object_get_ex(obj, "uuid", NULL)) {
+		get_text(r, obj, "uuid", m->uuid, sizeof(m->uuid));
+		if (r->status == VMRT_OK && !vmrt_uuid_valid(m->uuid))
+			complain(r, "uuid", "is no UUID in lower case");
+	}
 	get_text(r, obj, "vmrt_version", m->vmrt_version, sizeof(m->vmrt_version));
 	get_text(r, obj, "recorded_at", m->recorded_at, sizeof(m->recorded_at));
 	get_text(r, obj, "hostname", m->hostname, sizeof(m->hostname));

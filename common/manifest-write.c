@@ -198,6 +198,8 @@ static json_object *new_manifest(const struct vmrt_manifest *m, bool *failed)
 	json_object *buffers = json_object_new_array();
 
 	add(obj, "format", json_object_new_int(VMRT_MANIFEST_FORMAT), failed);
+	if (m->uuid[0])
+		add(obj, "uuid", new_text(m->uuid), failed);
 	add(obj, "vmrt_version", new_text(m->vmrt_version), failed);
 	add(obj, "recorded_at", new_text(m->recorded_at), failed);
 	add(obj, "hostname", new_text(m->hostname), failed);

@@ -70,10 +70,13 @@ static enum vmrt_status describe_host(struct vmrt_recorder *rec, struct vmrt_err
 {
 	struct vmrt_manifest *m = &rec->manifest;
 	time_t now = time(NULL);
+	enum vmrt_status status;
 	struct utsname u;
 	struct tm tm;
 
 	uname(&u);
+	if ((status = vmrt_uuid_random(m->uuid, err)) != VMRT_OK)
+		return status;
 	snprintf(m->vmrt_version, sizeof(m->vmrt_version), "%s", VMRT_VERSION);
 	snprintf(m->kernel, sizeof(m->kernel), "%s", u.release);
 	snprintf(m->hostname, sizeof(m->hostname), "%.63s", u.nodename);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include <vmrt/clock.h>
+#include <vmrt/uuid.h>
 #include <vmrt/vms.h>
 
 #define VMRT_MANIFEST_FORMAT 1
@@ -49,6 +50,7 @@ struct vmrt_manifest_buffer {
 };
 
 struct vmrt_manifest {
+	char uuid[VMRT_UUID_TEXT]; /* "" in older manifests */
 	char vmrt_version[32];
 	char recorded_at[32]; /* UTC, ISO 8601 */
 	char kernel[128];     /* of the host */

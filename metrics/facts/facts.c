@@ -60,7 +60,7 @@ static enum vmrt_status load_run(
 	vmrt_query_begin(&q, db, err,
 		"SELECT name, vmrt_version, recorded_at, hostname, command, command_status, hsf, "
 		"tick_ns,"
-		" start_ns, end_ns, experiment FROM run LIMIT 1");
+		" start_ns, end_ns, experiment, uuid FROM run LIMIT 1");
 	if (vmrt_query_next(&q)) {
 		found = true;
 		f->label = vmrt_query_name(&q, 0);
@@ -74,6 +74,7 @@ static enum vmrt_status load_run(
 		f->start_ns = vmrt_query_int(&q, 8);
 		f->end_ns = vmrt_query_int(&q, 9);
 		f->experiment = vmrt_query_text(&q, 10);
+		f->uuid = vmrt_query_text(&q, 11);
 	}
 	if (vmrt_query_end(&q) != VMRT_OK)
 		return q.status;
@@ -396,6 +397,7 @@ void vmrt_facts_free(struct vmrt_run_facts *f)
 	free(f->hostname);
 	free(f->command);
 	free(f->experiment);
+	free(f->uuid);
 	free(f);
 }
 

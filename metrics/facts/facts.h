@@ -203,8 +203,8 @@ struct vmrt_note_facts {
 struct vmrt_run_facts {
 	char *label;  /* the run's name; made unique among the runs of one report */
 	char *origin; /* as given on the command line */
-	char *version, *recorded_at, *hostname, *command, *experiment; /* or NULL */
-	int64_t command_status, tick_ns, start_ns, end_ns;	       /* or VMRT_UNKNOWN */
+	char *version, *recorded_at, *hostname, *command, *experiment, *uuid; /* or NULL */
+	int64_t command_status, tick_ns, start_ns, end_ns;		      /* or VMRT_UNKNOWN */
 	bool hsf;
 	struct vmrt_filter filter; /* it was loaded with; its names may be gone */
 	struct vmrt_machine_facts *machines;

@@ -11,6 +11,7 @@
 
 #define RUN_COLUMNS(X)                                                                             \
 	VMRT_DATA(X, origin, TEXT, f->origin)                                                      \
+	VMRT_DATA(X, uuid, TEXT, f->uuid)                                                          \
 	VMRT_DATA(X, recorded_at, TEXT, f->recorded_at)                                            \
 	VMRT_DATA(X, hostname, TEXT, f->hostname)                                                  \
 	VMRT_DATA(X, kernel, TEXT, h ? h->kernel : NULL)                                           \

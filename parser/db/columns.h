@@ -31,7 +31,8 @@
 	NEXT(tick_ns, positive, "", exp ? exp->tick_ns : 0)                                        \
 	NEXT(start_ns, time, "", start_ns)                                                         \
 	NEXT(end_ns, time, "", end_ns)                                                             \
-	NEXT(experiment, words, "", experiment)
+	NEXT(experiment, words, "", experiment)                                                    \
+	NEXT(uuid, words, "", uuid)
 
 #define RUNDB_MACHINE(FIRST, NEXT)                                                                 \
 	FIRST(id, id, " PRIMARY KEY", m->id)                                                       \

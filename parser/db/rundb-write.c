@@ -333,7 +333,7 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink)
 }
 
 void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,
-	int64_t start_ns, int64_t end_ns)
+	const char *uuid, int64_t start_ns, int64_t end_ns)
 {
 	const struct vmrt_manifest *m = db->manifest;
 	struct row row = begin(db, T_RUN);

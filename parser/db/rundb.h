@@ -43,9 +43,10 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink);
  */
 void rundb_unrelated(struct rundb *db, const bool *machines, const bool *tasks);
 
-/** rundb_run - the row of table run; @exp may be NULL; @experiment: the file's text or NULL */
+/** rundb_run - the row of table run; @exp may be NULL; @experiment: the file's text or NULL; @uuid:
+ * of the run, or NULL */
 void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,
-	int64_t start_ns, int64_t end_ns);
+	const char *uuid, int64_t start_ns, int64_t end_ns);
 
 /** rundb_vm - a row of table vm; @machine: VMRT_NONE without a guest recording; @info may be NULL
  */

@@ -8,6 +8,7 @@
 
 #include <vmrt/files.h>
 #include <vmrt/recording.h>
+#include <vmrt/uuid.h>
 
 #include "notes.h"
 #include "parser/db/rundb.h"
@@ -235,10 +236,30 @@ static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	return status == VMRT_OK ? feed(a, result, err) : status;
 }
 
+/*
+ * The run's UUID: the recorder's, else one that belongs to the host's recording. (The guests' files
+ * get a better time shift behind an analysis.) NULL if there is none.
+ */
+static const char *uuid_of(const struct analysis *a, char *buf)
+{
+	const struct vmrt_manifest *manifest = vmrt_recording_manifest(a->rec);
+	struct vmrt_recorded_machine host;
+	struct vmrt_error err;
+
+	if (manifest && manifest->uuid[0])
+		return manifest->uuid;
+	vmrt_recording_machine(a->rec, 0, &host);
+	if (vmrt_uuid_of_file(host.path, buf, &err) == VMRT_OK)
+		return buf;
+	vmrt_warn("%s: the run gets no UUID", err.text);
+	return NULL;
+}
+
 static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
 	struct vmrt_machine_stats host;
+	char uuid[VMRT_UUID_TEXT];
 	enum vmrt_status status;
 
 	status = read_all(a, db_path, result, err);
@@ -261,7 +282,7 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	if (status != VMRT_OK)
 		return status;
 	vmrt_engine_stats(a->engine, 0, &host);
-	rundb_run(a->db, a->config.experiment, vmrt_recording_experiment(a->rec),
+	rundb_run(a->db, a->config.experiment, vmrt_recording_experiment(a->rec), uuid_of(a, uuid),
 		a->config.start_ns != VMRT_UNKNOWN ? a->config.start_ns : host.first_ns,
 		a->config.end_ns != VMRT_UNKNOWN ? a->config.end_ns : host.last_ns);
 	rundb_counts(a->db, &result->jobs, &result->periods);

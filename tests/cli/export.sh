@@ -54,7 +54,7 @@ made_up() { # made_up SEED OUT
 	}
 	BEGIN {
 		srand(seed)
-		print "INSERT INTO run VALUES(\"made up\", \"0\", NULL, NULL, NULL, 0, 1, NULL, 1000000000, 1400000000, NULL);"
+		print "INSERT INTO run VALUES(\"made up\", \"0\", NULL, NULL, NULL, 0, 1, NULL, 1000000000, 1400000000, NULL, NULL);"
 		print "INSERT INTO machine VALUES(1, \"host\", \"host\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);"
 		for (v = 1; v <= 2; v++) {
 			printf "INSERT INTO machine VALUES(%d, \"vm%d\", \"guest\", NULL, 2, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, 0, NULL, NULL);\n", v + 1, v

@@ -1,7 +1,7 @@
 -- A small run with a server, laid out by hand; times in the lists are us of the host's clock.
 -- What a report must say of it stands in tests/unit/test_report.c.
 INSERT INTO run VALUES('small-hsf', '0.1.0', '2026-01-02T03:04:05Z', 'testhost', 'sleep 0.2', 0, 1,
-	4000000, 1000000000, 1200000000, NULL);
+	4000000, 1000000000, 1200000000, NULL, '5ea1cafe-0000-4000-8000-000000000002');
 INSERT INTO machine VALUES
 	(1, 'host', 'host', 'Linux 6.1.0-host', 1, 'mono', 'host.dat', NULL, 1000000000, 1200000000,
 		5000, 0, 1, 1, 0, NULL, NULL),

@@ -1,6 +1,6 @@
 -- The base of small-hsf.sql: no server was enforced, nothing was lost.
 INSERT INTO run VALUES('small-nohsf', '0.1.0', '2026-01-02T03:00:00Z', 'testhost', 'sleep 0.2', 0, 0,
-	4000000, 1000000000, 1250000000, NULL);
+	4000000, 1000000000, 1250000000, NULL, '5ea1cafe-0000-4000-8000-000000000001');
 INSERT INTO machine VALUES
 	(1, 'host', 'host', 'Linux 6.1.0-host', 1, 'mono', 'host.dat', NULL, 1000000000, 1250000000,
 		5000, 0, 0, 0, 0, NULL, NULL),

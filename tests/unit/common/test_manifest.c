@@ -57,7 +57,8 @@ static void a_whole_manifest_comes_back(void **state)
 		.pings = pings,
 		.n_pings = 2};
 	char command[] = "sh -c 'a \"b\" \\ c'";
-	struct vmrt_manifest m = {.vmrt_version = "1",
+	struct vmrt_manifest m = {.uuid = "01234567-89ab-4cde-8f01-23456789abcd",
+		.vmrt_version = "1",
 		.recorded_at = "now",
 		.kernel = "6.18",
 		.hostname = "h",
