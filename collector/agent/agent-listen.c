@@ -17,10 +17,10 @@
 #include <vmrt/units.h>
 
 #include "agent.h"
+#include "doorway.h"
 
 #define BACKLOG 4
-#define PROOF_NS (5 * VMRT_NS_PER_S) /* nobody keeps others out for longer without the secret */
-#define AFTER_REFUSAL_MS 500	     /* nor makes an agent busy by trying */
+#define AFTER_REFUSAL_MS 500 /* nobody makes an agent busy by trying */
 #define RESERVED_PORTS 1024
 
 enum vmrt_status vmrt_agent_parse_tcp(
@@ -119,26 +119,6 @@ static enum vmrt_status check_vsock(const struct sockaddr_vm *peer, struct vmrt_
 	return VMRT_OK;
 }
 
-static enum vmrt_status let_in(
-	const struct vmrt_listen *o, int fd, const struct sockaddr_vm *peer, struct vmrt_error *err)
-{
-	struct vmrt_link_parser parser;
-	enum vmrt_status status;
-
-	if (o->at.kind == VMRT_TRANSPORT_VSOCK)
-		return check_vsock(peer, err);
-	if (o->at.kind != VMRT_TRANSPORT_TCP)
-		return VMRT_OK;
-	vmrt_transport_tune(fd);
-	if (vmrt_link_parser_init(&parser, VMRT_LINK_REQUEST) != VMRT_OK)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	/* what follows the proof waits for its answer: nothing of the session is in this parser */
-	status = vmrt_secret_demand(
-		fd, &parser, o->secret, vmrt_now_ns() + PROOF_NS, vmrt_stop_fd(), err);
-	vmrt_link_parser_free(&parser);
-	return status;
-}
-
 static bool serve_next(const struct vmrt_listen *o, int listener)
 {
 	struct pollfd fds[2] = {
@@ -157,7 +137,7 @@ static bool serve_next(const struct vmrt_listen *o, int listener)
 	fd = accept4(listener, &peer.any, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return false;
-	if (let_in(o, fd, &peer.vm, &err) == VMRT_OK) {
+	if (o->at.kind != VMRT_TRANSPORT_VSOCK || check_vsock(&peer.vm, &err) == VMRT_OK) {
 		vmrt_agent_serve(fd);
 		close(fd);
 		return true;
@@ -168,9 +148,22 @@ static bool serve_next(const struct vmrt_listen *o, int listener)
 	return false;
 }
 
+/* Over TCP, who connects has to prove that he knows the secret. */
+static bool serve_proven(struct vmrt_doorway *doorway, int listener)
+{
+	int fd = vmrt_doorway_next(doorway, listener, vmrt_stop_fd());
+
+	if (fd < 0)
+		return false;
+	vmrt_agent_serve(fd);
+	close(fd);
+	return true;
+}
+
 int vmrt_agent_listen(const struct vmrt_listen *o)
 {
 	int listener = listen_at(&o->at);
+	struct vmrt_doorway *doorway = NULL;
 	bool served = false;
 	char name[192];
 
@@ -179,9 +172,15 @@ int vmrt_agent_listen(const struct vmrt_listen *o)
 		vmrt_warn("cannot listen at %s: %s", name, strerror(errno));
 		return VMRT_EXIT_FAILED;
 	}
+	if (o->at.kind == VMRT_TRANSPORT_TCP && !(doorway = vmrt_doorway_new(o->secret))) {
+		vmrt_warn("out of memory");
+		close(listener);
+		return VMRT_EXIT_FAILED;
+	}
 	vmrt_say("listening at %s", name);
 	while (!vmrt_stop_requested() && !(served && o->once))
-		served = serve_next(o, listener);
+		served = doorway ? serve_proven(doorway, listener) : serve_next(o, listener);
+	vmrt_doorway_free(doorway);
 	close(listener);
 	if (o->at.kind == VMRT_TRANSPORT_UNIX)
 		unlink(o->at.host);

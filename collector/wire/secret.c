@@ -166,40 +166,57 @@ static void send_refusal(int fd, int64_t deadline_ns, int stop_fd)
 	send(fd, &buf, deadline_ns, stop_fd, NULL);
 }
 
-enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
-	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
+enum vmrt_status vmrt_secret_ask(int fd, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,
+	int stop_fd, struct vmrt_error *err)
 {
-	uint8_t proof[SHA256_DIGEST_SIZE];
-	struct vmrt_secret_nonces nonces;
-	const uint8_t *host, *bytes;
 	struct vmrt_buf buf = {0};
-	struct vmrt_cursor c;
-	enum vmrt_status status = make_nonce(nonces.guest, err);
+	enum vmrt_status status = make_nonce(nonces->guest, err);
 
 	if (status != VMRT_OK)
 		return status;
 	vmrt_link_begin(&buf, VMRT_MSG_CHALLENGE);
 	vmrt_buf_put_u32(&buf, VMRT_LINK_VERSION);
-	vmrt_buf_put(&buf, nonces.guest, sizeof(nonces.guest));
-	status = send(fd, &buf, deadline_ns, stop_fd, err);
-	if (status == VMRT_OK)
-		status = expect(
-			fd, parser, VMRT_MSG_PROOF, "the recorder", deadline_ns, stop_fd, &c, err);
+	vmrt_buf_put(&buf, nonces->guest, sizeof(nonces->guest));
+	return send(fd, &buf, deadline_ns, stop_fd, err);
+}
+
+enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
+	const struct vmrt_secret *secret, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,
+	int stop_fd, struct vmrt_error *err)
+{
+	uint8_t proof[SHA256_DIGEST_SIZE];
+	const uint8_t *host, *bytes;
+	struct vmrt_buf buf = {0};
+	struct vmrt_cursor c;
+	enum vmrt_status status =
+		expect(fd, parser, VMRT_MSG_PROOF, "the recorder", deadline_ns, stop_fd, &c, err);
+
 	if (status != VMRT_OK)
 		return status;
-	host = vmrt_cursor_bytes(&c, sizeof(nonces.host));
+	host = vmrt_cursor_bytes(&c, sizeof(nonces->host));
 	bytes = vmrt_cursor_bytes(&c, sizeof(proof));
 	if (host)
-		memcpy(nonces.host, host, sizeof(nonces.host));
-	vmrt_secret_proof(secret, VMRT_SECRET_HOST, &nonces, proof);
+		memcpy(nonces->host, host, sizeof(nonces->host));
+	vmrt_secret_proof(secret, VMRT_SECRET_HOST, nonces, proof);
 	/* nothing is proved to one who has not proved himself: he would get something to guess with
 	 */
 	if (!bytes || !memeql_sec(bytes, proof, SHA256_DIGEST_SIZE)) {
 		send_refusal(fd, deadline_ns, stop_fd);
 		return vmrt_fail(err, VMRT_EPERM, "the recorder does not know the same secret");
 	}
-	vmrt_secret_proof(secret, VMRT_SECRET_GUEST, &nonces, proof);
+	vmrt_secret_proof(secret, VMRT_SECRET_GUEST, nonces, proof);
 	vmrt_link_begin(&buf, VMRT_MSG_PROVEN);
 	vmrt_buf_put(&buf, proof, sizeof(proof));
 	return send(fd, &buf, deadline_ns, stop_fd, err);
+}
+
+enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
+	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
+{
+	struct vmrt_secret_nonces nonces = {0};
+	enum vmrt_status status = vmrt_secret_ask(fd, &nonces, deadline_ns, stop_fd, err);
+
+	return status == VMRT_OK
+		       ? vmrt_secret_judge(fd, parser, secret, &nonces, deadline_ns, stop_fd, err)
+		       : status;
 }

@@ -58,7 +58,22 @@ enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, const char *who, int64_t deadline_ns, int stop_fd,
 	struct vmrt_error *err);
 
-/** vmrt_secret_demand - the agent's side; VMRT_OK: the recorder knows the secret */
+/** vmrt_secret_ask - the agent's side begins: sends a challenge, which goes into @nonces */
+enum vmrt_status vmrt_secret_ask(int fd, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,
+	int stop_fd, struct vmrt_error *err);
+
+/**
+ * vmrt_secret_judge - the agent's side ends: reads the proof and answers it
+ *
+ * Return: VMRT_OK: the recorder knows the secret; VMRT_ETIMEOUT: not all of the proof has come
+ * until
+ * @deadline_ns, and the same call with a later one may go on; other errors as vmrt_secret_prove().
+ */
+enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
+	const struct vmrt_secret *secret, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,
+	int stop_fd, struct vmrt_error *err);
+
+/** vmrt_secret_demand - both, one after the other; VMRT_OK: the recorder knows the secret */
 enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err);
 

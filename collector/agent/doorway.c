@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* Waits for all at once who are to prove over TCP that they know the secret. */
+#include "doorway.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <vmrt/units.h>
+
+#include "collector/wire/transport.h"
+
+#define PROOF_NS (5 * VMRT_NS_PER_S) /* to prove it */
+#define PENALTY_NS                                                                                 \
+	(500 * VMRT_NS_PER_MS)		    /* a place is not given away again so soon after a     \
+					     * wrong proof: this bounds the guesses in a second */
+#define CHALLENGE_NS (100 * VMRT_NS_PER_MS) /* to send some bytes to a new connection */
+
+struct place {
+	enum { PLACE_FREE, PLACE_WAITING, PLACE_PENALTY } state;
+	int fd; /* of who waits */
+	struct vmrt_link_parser parser;
+	struct vmrt_secret_nonces nonces;
+	int64_t since_ns, until_ns;
+};
+
+struct vmrt_doorway {
+	const struct vmrt_secret *secret;
+	struct place places[VMRT_DOORWAY_MOST];
+};
+
+struct vmrt_doorway *vmrt_doorway_new(const struct vmrt_secret *secret)
+{
+	struct vmrt_doorway *d = calloc(1, sizeof(*d));
+
+	if (d)
+		d->secret = secret;
+	return d;
+}
+
+/* He who waits there is gone, or is served from now on. */
+static void leave(struct place *p)
+{
+	vmrt_link_parser_free(&p->parser);
+	p->state = PLACE_FREE;
+}
+
+static void refuse(struct place *p, const struct vmrt_error *err)
+{
+	bool wrong = err->status == VMRT_EPERM || err->status == VMRT_EPROTO;
+
+	vmrt_warn("a connection was refused: %s", err->text);
+	close(p->fd);
+	leave(p);
+	if (wrong) {
+		p->state = PLACE_PENALTY;
+		p->until_ns = vmrt_now_ns() + PENALTY_NS;
+	}
+}
+
+void vmrt_doorway_free(struct vmrt_doorway *d)
+{
+	for (size_t i = 0; d && i < VMRT_DOORWAY_MOST; i++) {
+		if (d->places[i].state != PLACE_WAITING)
+			continue;
+		close(d->places[i].fd);
+		leave(&d->places[i]);
+	}
+	free(d);
+}
+
+/* A place for one more: a free one, else that of who has waited longest; NULL if all have to pay
+ * for wrong proofs. */
+static struct place *find_place(struct vmrt_doorway *d)
+{
+	struct place *oldest = NULL;
+
+	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++) {
+		struct place *p = &d->places[i];
+
+		if (p->state == PLACE_FREE)
+			return p;
+		if (p->state == PLACE_WAITING && (!oldest || p->since_ns < oldest->since_ns))
+			oldest = p;
+	}
+	return oldest;
+}
+
+static void let_wait(struct place *p, int listener, int stop_fd)
+{
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int64_t now = vmrt_now_ns();
+	struct vmrt_error err = {.status = VMRT_ETIMEOUT, .text = "others came behind it"};
+
+	if (fd < 0)
+		return;
+	if (p->state == PLACE_WAITING)
+		refuse(p, &err);
+	vmrt_transport_tune(fd);
+	*p = (struct place){.state = PLACE_WAITING, .fd = fd, .since_ns = now};
+	p->until_ns = now + PROOF_NS;
+	if (vmrt_link_parser_init(&p->parser, VMRT_LINK_REQUEST) != VMRT_OK) {
+		vmrt_fail(&err, VMRT_ENOMEM, "out of memory");
+		refuse(p, &err);
+	} else if (vmrt_secret_ask(fd, &p->nonces, now + CHALLENGE_NS, stop_fd, &err) != VMRT_OK) {
+		refuse(p, &err);
+	}
+}
+
+/* Takes what he who waits at @p has sent; returns whether he has proved that he knows the secret.
+ */
+static bool judge(struct vmrt_doorway *d, struct place *p, int stop_fd)
+{
+	struct vmrt_error err;
+	/* what follows the proof waits for its answer: nothing of the session is in this parser */
+	enum vmrt_status status = vmrt_secret_judge(
+		p->fd, &p->parser, d->secret, &p->nonces, vmrt_now_ns(), stop_fd, &err);
+
+	if (status == VMRT_OK) {
+		leave(p);
+		return true;
+	}
+	if (status == VMRT_ETIMEOUT && vmrt_now_ns() < p->until_ns)
+		return false;
+	if (status == VMRT_ETIMEOUT)
+		vmrt_fail(&err, status, "it did not prove in time that it knows the secret");
+	refuse(p, &err);
+	return false;
+}
+
+static int wait_ms(const struct vmrt_doorway *d)
+{
+	int64_t until = INT64_MAX, left;
+
+	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++)
+		if (d->places[i].state != PLACE_FREE && d->places[i].until_ns < until)
+			until = d->places[i].until_ns;
+	if (until == INT64_MAX)
+		return -1;
+	left = until - vmrt_now_ns();
+	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
+}
+
+/* Looks at all who wait, and ends what has lasted too long; the connection of one who has proved
+ * it, or -1. */
+static int look(struct vmrt_doorway *d, int stop_fd)
+{
+	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++) {
+		struct place *p = &d->places[i];
+
+		if (p->state == PLACE_WAITING && judge(d, p, stop_fd))
+			return p->fd;
+		if (p->state == PLACE_PENALTY && vmrt_now_ns() >= p->until_ns)
+			p->state = PLACE_FREE;
+	}
+	return -1;
+}
+
+int vmrt_doorway_next(struct vmrt_doorway *d, int listener, int stop_fd)
+{
+	for (;;) {
+		struct pollfd fds[2 + VMRT_DOORWAY_MOST] = {{.fd = stop_fd, .events = POLLIN},
+			{.fd = find_place(d) ? listener : -1, .events = POLLIN}};
+		struct place *place;
+		int fd;
+
+		for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++)
+			fds[2 + i] = (struct pollfd){
+				.fd = d->places[i].state == PLACE_WAITING ? d->places[i].fd : -1,
+				.events = POLLIN};
+		poll(fds, 2 + VMRT_DOORWAY_MOST, wait_ms(d));
+		if (fds[0].revents)
+			return -1;
+		/* first those who have come before */
+		fd = look(d, stop_fd);
+		if (fd >= 0)
+			return fd;
+		place = find_place(d);
+		if (fds[1].revents && place)
+			let_wait(place, listener, stop_fd);
+	}
+}
