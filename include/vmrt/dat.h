@@ -73,6 +73,15 @@ struct vmrt_dat_texts {
 	bool (*kallsyms)(void *ctx, const char *text);
 };
 
+/**
+ * vmrt_dat_none - what stands for a file that cannot be read: a machine with @cpus CPUs, of which
+ * everything is lost
+ *
+ * Return: VMRT_OK, VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_dat_none(
+	const char *path, unsigned cpus, struct vmrt_dat **out, struct vmrt_error *err);
+
 /** vmrt_dat_read_texts - read the headers of a file for nothing but their texts */
 enum vmrt_status vmrt_dat_read_texts(
 	const char *path, const struct vmrt_dat_texts *texts, struct vmrt_error *err);

@@ -39,7 +39,8 @@ struct vmrt_recorded_machine {
  * vmrt_recording_open - open a run folder or single files, and map the guests' clocks
  * @out: free with vmrt_recording_close()
  *
- * A guest whose file cannot be read is left out with a warning on stderr.
+ * What cannot be read of a run folder is left out with a warning on stderr, be it the host's
+ * recording or a guest's, as long as one of them can.
  */
 enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
 	struct vmrt_recording **out, struct vmrt_error *err);
@@ -67,6 +68,10 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
  * Return: true, for each once, when its last event has been given; false if there is none.
  */
 bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu);
+
+/** vmrt_recording_without_host - the host's recording cannot be read, and all of it counts as lost
+ */
+bool vmrt_recording_without_host(const struct vmrt_recording *rec);
 
 /**
  * vmrt_recording_missing - after the last event: how many events of @cpu the kernel counted that

@@ -57,7 +57,7 @@ void vmrt_facts_trust(const struct vmrt_run_facts *f, char *buf, size_t room)
 {
 	int64_t lost = 0, jobs = 0, unknown = 0, steal = 0, error = 0, broken = 0;
 	char part[128], ns[VMRT_UNITS_TEXT];
-	bool guests = false;
+	bool guests = false, none = false;
 
 	*buf = '\0';
 	for (size_t i = 0; i < f->n_machines; i++) {
@@ -66,6 +66,7 @@ void vmrt_facts_trust(const struct vmrt_run_facts *f, char *buf, size_t room)
 		lost += m->lost;
 		steal += m->steal_ns;
 		broken += m->broken_chains;
+		none |= !m->events && m->losses;
 		if (!m->kind || !strcmp(m->kind, "host"))
 			continue;
 		guests = true;
@@ -82,7 +83,7 @@ void vmrt_facts_trust(const struct vmrt_run_facts *f, char *buf, size_t room)
 			"%" PRId64 " events lost, %" PRId64 " of %" PRId64 " jobs unknown", lost,
 			unknown, jobs);
 	else
-		snprintf(part, sizeof(part), "no loss");
+		snprintf(part, sizeof(part), none ? "a recording cannot be read" : "no loss");
 	append(buf, room, part);
 	if (guests && error == VMRT_UNKNOWN) {
 		append(buf, room, "clock error not known");

@@ -96,6 +96,7 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 	int64_t worst = 0, lost = 0, jobs = 0, unknown = 0, without = 0;
 	char buf[VMRT_UNITS_TEXT];
 	size_t guests = 0, enforced = 0, late = 0, bounds = 0;
+	bool none = false;
 
 	for (size_t i = 0, used = 0; i < f->n_vms && used < sizeof(vms); i++)
 		used += (size_t)snprintf(
@@ -104,6 +105,7 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		const struct vmrt_machine_facts *m = &f->machines[i];
 
 		lost += m->lost;
+		none |= !m->events && m->losses;
 		if (m == h)
 			continue;
 		guests++;
@@ -136,7 +138,8 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 			"%" PRId64 " events lost, %" PRId64 " of %" PRId64 " jobs unknown", lost,
 			unknown, jobs);
 	else
-		snprintf(loss, sizeof(loss), "no loss, all of %" PRId64 " jobs judged", jobs);
+		snprintf(loss, sizeof(loss), "%s, all of %" PRId64 " jobs judged",
+			none ? "a recording cannot be read" : "no loss", jobs);
 	if (without)
 		snprintf(loss + strlen(loss), sizeof(loss) - strlen(loss),
 			", %" PRId64 " without deadline not judged", without);

@@ -37,6 +37,7 @@ struct rundb {
 	int (*stop)(void);	  /* or NULL */
 	const bool *unrelated;	  /* by machine: host times say nothing; or NULL */
 	const bool *unrelated_of; /* the same by declared task */
+	bool without_host;	  /* nothing of it was recorded */
 	uint8_t *hidden;	  /* a bit for each thread whose slices have no host times */
 	size_t n_hidden;	  /* bytes of it */
 	size_t thread_hint;	  /* where the next thread of the manifest is looked for */

@@ -111,6 +111,11 @@ static void end(struct row *row)
 	step(row);
 }
 
+void rundb_without_host(struct rundb *db)
+{
+	db->without_host = true;
+}
+
 void rundb_unrelated(struct rundb *db, const bool *machines, const bool *tasks)
 {
 	db->unrelated = machines;
@@ -295,6 +300,11 @@ static void on_job(void *ctx, const struct vmrt_job *j)
 	if (db->unrelated_of && db->unrelated_of[j->task]) {
 		unrelated = *j;
 		forget_host_times(&unrelated);
+		j = &unrelated;
+	} else if (db->without_host) {
+		unrelated = *j;
+		unrelated.exec_ns = VMRT_UNKNOWN;
+		unrelated.cause = -1;
 		j = &unrelated;
 	}
 	db->jobs++;

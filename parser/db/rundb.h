@@ -43,6 +43,9 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink);
  */
 void rundb_unrelated(struct rundb *db, const bool *machines, const bool *tasks);
 
+/** rundb_without_host - nothing of the host was recorded: executions and causes are unknown */
+void rundb_without_host(struct rundb *db);
+
 /** rundb_run - the row of table run; @exp may be NULL; @experiment: the file's text or NULL; @uuid:
  * of the run, or NULL */
 void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *experiment,

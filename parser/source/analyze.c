@@ -156,7 +156,7 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 		result->lost += row.stats.lost;
 		rundb_machine(a->db, &row);
 	}
-	result->loss = result->lost > 0;
+	result->loss = result->lost > 0 || vmrt_recording_without_host(a->rec);
 }
 
 /*
@@ -227,6 +227,8 @@ static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	vmrt_recording_config(a->rec, &a->config);
 	a->config.waits = a->waits;
 	rundb_sink(a->db, &a->sink);
+	if (vmrt_recording_without_host(a->rec))
+		rundb_without_host(a->db);
 	for (size_t i = 0; i < a->config.n_vms; i++)
 		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
 			manifest && i < manifest->n_vms ? &manifest->vms[i].vm : NULL);

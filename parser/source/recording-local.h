@@ -36,6 +36,7 @@ struct vmrt_recording {
 	char *exp_text;
 	struct source sources[RECORDING_MACHINES];
 	size_t n;
+	bool without_host;    /* the host's recording could not be read */
 	struct source *given; /* its event is in the caller's hands */
 	bool ended;	      /* a stream has something for vmrt_recording_ended() */
 	int64_t rival_ns;     /* the other sources' next events are at or after this */

@@ -99,10 +99,52 @@ static enum vmrt_status check_plain(const char *path, struct vmrt_error *err)
 		"%s is a symbolic link, which vmrt does not follow in a run folder", path);
 }
 
+static enum vmrt_status stopped(const struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	if (!rec->options->stop || !rec->options->stop())
+		return VMRT_OK;
+	return vmrt_fail(err, VMRT_EINTR, "stopped while the clocks were compared");
+}
+
+/*
+ * The host's recording. Where it cannot be read, the guests' are analysed without it: @why says
+ * what is wrong with it.
+ */
+static enum vmrt_status open_host(
+	struct vmrt_recording *rec, struct vmrt_error *why, struct vmrt_error *err)
+{
+	const char *run = rec->options->run;
+	struct source *s = &rec->sources[0];
+	char path[RECORDING_PATH];
+	enum vmrt_status status;
+
+	vmrt_path(path, sizeof(path), run, VMRT_FILE_HOST);
+	if (access(path, F_OK) != 0)
+		status = vmrt_fail(why, VMRT_ENOENT, "%s is no recording: it holds no %s", run,
+			VMRT_FILE_HOST);
+	else
+		status = check_plain(path, why);
+	if (status == VMRT_OK)
+		status = open_source(rec, VMRT_HOST, path, NULL, why);
+	if (status == VMRT_OK || status == VMRT_ENOMEM || stopped(rec, NULL) != VMRT_OK)
+		return status == VMRT_OK ? status : vmrt_fail(err, status, "%s", why->text);
+	status = vmrt_dat_none(path, rec->manifest ? rec->manifest->cpus : 1, &s->dat, err);
+	if (status != VMRT_OK)
+		return status;
+	snprintf(s->name, sizeof(s->name), "%s", VMRT_HOST);
+	snprintf(s->path, sizeof(s->path), "%s", path);
+	s->record_clock = (struct vmrt_record_clock){.state = VMRT_RECORD_CLOCK_MONO};
+	snprintf(s->note, sizeof(s->note), "the recording cannot be read: %.200s", why->text);
+	rec->without_host = true;
+	rec->n++;
+	return VMRT_OK;
+}
+
 static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	const char *run = rec->options->run;
 	char path[RECORDING_PATH];
+	struct vmrt_error host = {.status = VMRT_OK};
 	enum vmrt_status status;
 
 	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_MANIFEST) != VMRT_OK)
@@ -114,13 +156,7 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 		if (status != VMRT_OK)
 			return status;
 	}
-	vmrt_path(path, sizeof(path), run, VMRT_FILE_HOST);
-	if (access(path, F_OK) != 0)
-		return vmrt_fail(err, VMRT_ENOENT, "%s is no recording: it holds no %s", run,
-			VMRT_FILE_HOST);
-	status = check_plain(path, err);
-	if (status == VMRT_OK)
-		status = open_source(rec, VMRT_HOST, path, NULL, err);
+	status = open_host(rec, &host, err);
 	for (size_t i = 0; status == VMRT_OK && rec->manifest && i < rec->manifest->n_vms; i++) {
 		const struct vmrt_manifest_vm *vm = &rec->manifest->vms[i];
 		struct vmrt_error why;
@@ -142,7 +178,13 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 			vmrt_warn("%s; the guest is left out", why.text);
 		status = VMRT_OK;
 	}
-	return status;
+	if (status != VMRT_OK || host.status == VMRT_OK)
+		return status;
+	if (rec->n == 1)
+		return vmrt_fail(err, host.status, "%s", host.text);
+	vmrt_warn("%s; the guests are analysed without the host: executions and causes are unknown",
+		host.text);
+	return VMRT_OK;
 }
 
 /* "…/guest-vm1.dat" is the recording of vm1. */
@@ -332,13 +374,6 @@ static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, stru
 		s->vm ? s->vm->pings : NULL, s->vm ? s->vm->n_pings : 0, &s->map, err);
 	free(tids);
 	return status;
-}
-
-static enum vmrt_status stopped(const struct vmrt_recording *rec, struct vmrt_error *err)
-{
-	if (!rec->options->stop || !rec->options->stop())
-		return VMRT_OK;
-	return vmrt_fail(err, VMRT_EINTR, "stopped while the clocks were compared");
 }
 
 /* One guest's clock that cannot be mapped is no reason to lose the others. */

@@ -204,6 +204,11 @@ bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigne
 	return false;
 }
 
+bool vmrt_recording_without_host(const struct vmrt_recording *rec)
+{
+	return rec->without_host;
+}
+
 uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu)
 {
 	const struct source *s = &rec->sources[index];

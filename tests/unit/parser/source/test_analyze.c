@@ -328,9 +328,22 @@ static void a_failed_analysis_leaves_the_former_database(void **state)
 	(void)state;
 	analyze();
 	write_in("host.dat", "garbage");
+	write_in("guest-vm1.dat", "garbage");
 	assert_int_not_equal(vmrt_analyze(&options, &result, &err), VMRT_OK);
 	assert_non_null(strstr(err.text, "host.dat"));
 	assert_string_equal(ask("SELECT count(*) FROM job"), "2");
+	write_host(0);
+	write_guest();
+}
+
+static void a_host_file_with_garbage_does_not_lose_the_guests(void **state)
+{
+	(void)state;
+	write_in("host.dat", "garbage");
+	assert_true(analyze().loss);
+	assert_string_equal(
+		ask("SELECT count(*), count(exec_ns), count(cause) FROM jobs"), "2|0|0");
+	assert_string_equal(ask("SELECT machine, cpu, kind FROM losses"), "host|0|clipped");
 	write_host(0);
 }
 
@@ -385,6 +398,7 @@ int main(void)
 		cmocka_unit_test(analysing_twice_gives_the_same_bytes),
 		cmocka_unit_test(loss_on_the_host_makes_periods_unknown_and_is_reported),
 		cmocka_unit_test(a_failed_analysis_leaves_the_former_database),
+		cmocka_unit_test(a_host_file_with_garbage_does_not_lose_the_guests),
 		cmocka_unit_test(a_guest_file_with_garbage_does_not_lose_the_host),
 		cmocka_unit_test(a_folder_without_recording_is_named),
 		cmocka_unit_test(an_empty_recording_is_said_to_be_empty),
