@@ -151,7 +151,7 @@ bool experiment_name_is_sane(const char *name, size_t room)
 	if (!*name || strlen(name) >= room)
 		return false;
 	while ((c = vmrt_utf8_next(&name)))
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			return false;
 	return true;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <vmrt/files.h>
+#include <vmrt/utf8.h>
 
 #define MAX_MANIFEST (512u << 20) /* bytes; days of clock pings */
 #define MAX_CPU_LIST 8192
@@ -51,6 +52,8 @@ static void get_text(struct reader *r, json_object *from, const char *key, char 
 		complain(r, key, "is too long or holds a NUL");
 	else
 		memcpy(buf, text, strlen(text) + 1);
+	/* names and notes go to terminals, and a stranger may have written them */
+	vmrt_utf8_tame(buf);
 }
 
 static int64_t int_of(

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vmrt/utf8.h>
+
 static int quiet;
 
 const char *vmrt_status_words(enum vmrt_status status)
@@ -18,13 +20,6 @@ const char *vmrt_status_words(enum vmrt_status status)
 	if ((size_t)status >= sizeof(words) / sizeof(words[0]))
 		return "unknown status";
 	return words[status];
-}
-
-static void replace_control_characters(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
 }
 
 static enum vmrt_status fail_v(struct vmrt_error *err, enum vmrt_status status, const char *tail,
@@ -42,7 +37,7 @@ static enum vmrt_status fail_v(struct vmrt_error *err, enum vmrt_status status, 
 	used = strlen(err->text);
 	if (tail && used < sizeof(err->text))
 		snprintf(err->text + used, sizeof(err->text) - used, ": %s", tail);
-	replace_control_characters(err->text);
+	vmrt_utf8_tame(err->text);
 	return status;
 }
 
@@ -105,7 +100,7 @@ static void talk(const char *prefix, const char *fmt, va_list ap)
 	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	replace_control_characters(line);
+	vmrt_utf8_tame(line);
 	fprintf(stderr, "%s: %s%s\n", program_invocation_short_name, prefix, line);
 }
 

@@ -6,17 +6,23 @@
 
 void vmrt_csv_field(FILE *out, const char *text)
 {
-	if (!strpbrk(text, ",\"\r\n")) {
-		fputs(text, out);
-		return;
-	}
-	putc('"', out);
-	for (; *text; text++) {
-		if (*text == '"')
+	bool quoted = strpbrk(text, ",\"\r\n");
+	const char *from = text;
+	uint32_t c;
+
+	if (quoted)
+		putc('"', out);
+	/* a table may be looked at in a terminal, which its texts must not control */
+	for (; (c = vmrt_utf8_next(&text)); from = text) {
+		if (c == '"')
 			putc('"', out);
-		putc(*text, out);
+		if (c == '\n' || c == '\t' || vmrt_utf8_is_harmless(c))
+			fwrite(from, 1, (size_t)(text - from), out);
+		else
+			putc('?', out);
 	}
-	putc('"', out);
+	if (quoted)
+		putc('"', out);
 }
 
 static bool shown(const struct vmrt_table *table, size_t column)

@@ -14,10 +14,10 @@
 /* Prints a character so that nothing from a file or a guest can control the terminal. */
 static void put_char(FILE *out, uint32_t c, const char *from, const char *to)
 {
-	if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
-		putc('?', out);
-	else
+	if (vmrt_utf8_is_harmless(c))
 		fwrite(from, 1, (size_t)(to - from), out);
+	else
+		putc('?', out);
 }
 
 static size_t text_length(const char *text)

@@ -2,6 +2,8 @@
 /* Characters of texts whose origin is unknown. */
 #include <vmrt/utf8.h>
 
+#include <string.h>
+
 uint32_t vmrt_utf8_next(const char **text)
 {
 	static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
@@ -30,4 +32,34 @@ uint32_t vmrt_utf8_next(const char **text)
 		return 0xfffd;
 	*text += more;
 	return c;
+}
+
+bool vmrt_utf8_is_harmless(uint32_t c)
+{
+	return c >= 0x20 && (c < 0x7f || c >= 0xa0) && c != 0xfffd && (c < 0x202a || c > 0x202e) &&
+	       (c < 0x2066 || c > 0x2069);
+}
+
+void vmrt_utf8_put(FILE *out, const char *text)
+{
+	const char *from = text;
+	uint32_t c;
+
+	for (; (c = vmrt_utf8_next(&text)); from = text) {
+		if (vmrt_utf8_is_harmless(c))
+			fwrite(from, 1, (size_t)(text - from), out);
+		else
+			putc('?', out);
+	}
+}
+
+void vmrt_utf8_tame(char *text)
+{
+	const char *at = text;
+	char *from = text;
+	uint32_t c;
+
+	for (; (c = vmrt_utf8_next(&at)); from = text + (at - text))
+		if (!vmrt_utf8_is_harmless(c))
+			memset(from, '?', (size_t)(at - from));
 }

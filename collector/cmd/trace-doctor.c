@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <vmrt/table.h>
+#include <vmrt/utf8.h>
 #include <vmrt/vms.h>
 
 #include "collector/doctor/doctor.h"
@@ -37,8 +38,7 @@ static const struct vmrt_column columns[] = {
 static void print_words(const char *label, const char *words)
 {
 	printf("%s", label);
-	for (const char *p = words; *p; p++)
-		putchar((unsigned char)*p < 0x20 || *p == 0x7f ? '?' : *p);
+	vmrt_utf8_put(stdout, words);
 	putchar('\n');
 }
 

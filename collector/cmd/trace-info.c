@@ -13,6 +13,7 @@
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
 #include <vmrt/units.h>
+#include <vmrt/utf8.h>
 
 #include "collector/tracefs/journal.h"
 
@@ -157,9 +158,11 @@ static int run_info(void *opts)
 			o->run);
 	printf("  host                     %s, %u CPUs, kernel %s\n", m->hostname, m->cpus,
 		m->kernel);
-	if (m->command[0])
-		printf("  command                  %s (status %d)\n", m->command,
-			m->command_status);
+	if (m->command[0]) {
+		printf("  command                  ");
+		vmrt_utf8_put(stdout, m->command);
+		printf(" (status %d)\n", m->command_status);
+	}
 	printf("  servers enforced         %s\n", m->hsf ? "by vmrt-hsf" : "no");
 	if (m->note[0])
 		printf("  note: %s\n", m->note);

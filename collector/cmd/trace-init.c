@@ -6,14 +6,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vmrt/utf8.h>
 #include <vmrt/vms.h>
 
 /* A name as it stands in the file; quotes and what a terminal might obey are left out. */
 static void put_name(const char *name)
 {
-	for (const char *p = name; *p; p++)
-		if ((unsigned char)*p >= 0x20 && *p != 0x7f && *p != '"' && *p != '\\')
-			putchar(*p);
+	const char *from = name;
+	uint32_t c;
+
+	for (; (c = vmrt_utf8_next(&name)); from = name)
+		if (vmrt_utf8_is_harmless(c) && c != '"' && c != '\\')
+			fwrite(from, 1, (size_t)(name - from), stdout);
 }
 
 static void put_vm(const struct vmrt_vm *vm)

@@ -96,7 +96,8 @@ int vmrt_query_width(const struct vmrt_query *q);
 /** vmrt_query_key - the name of column @i */
 const char *vmrt_query_key(const struct vmrt_query *q, int i);
 
-/** vmrt_query_printed - column @i as text, whatever it is; NULL if it is NULL */
+/** vmrt_query_printed - column @i as text, if it holds what vmrt writes there; NULL if it is NULL
+ */
 const char *vmrt_query_printed(struct vmrt_query *q, int i);
 
 /** vmrt_query_refuse - end the query with VMRT_EFORMAT: the database has what @why says */

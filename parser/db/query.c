@@ -187,9 +187,22 @@ const char *vmrt_query_key(const struct vmrt_query *q, int i)
 
 const char *vmrt_query_printed(struct vmrt_query *q, int i)
 {
-	const char *text = (const char *)sqlite3_column_text(q->stmt, i);
+	const struct vmrt_db_column *c = q->columns[i];
+	int type = sqlite3_column_type(q->stmt, i);
+	const char *text;
 
-	if (!text && sqlite3_column_type(q->stmt, i) != SQLITE_NULL)
+	/* a view has nothing where it found no row, also in a column that needs something */
+	if (type == SQLITE_NULL)
+		return NULL;
+	/* what cannot be there is not printed either */
+	if (type == SQLITE_INTEGER)
+		vmrt_query_int(q, i);
+	else if (type == SQLITE_BLOB || (c != &expression && (type != SQLITE_TEXT || c->most > 0)))
+		reject(q, i);
+	if (q->status != VMRT_OK)
+		return NULL;
+	text = (const char *)sqlite3_column_text(q->stmt, i);
+	if (!text)
 		vmrt_query_no_memory(q);
 	return text;
 }

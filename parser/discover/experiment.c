@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/experiment-text.h"
+
 #define SAME_PERIOD 0.05 /* periods that differ by less are one */
 #define TASKS_MOST 200	 /* more would not be read */
 
@@ -61,10 +63,14 @@ static void put_task(FILE *out, const struct vmrt_found *f, const char *machine,
 {
 	char header[VMRT_EXPERIMENT_HEADER], name[VMRT_COMM_MAX], tid[12];
 	int64_t period = f->period_ns == VMRT_UNKNOWN ? 0 : round_period(f);
+	bool sane = experiment_name_is_sane(f->comm, sizeof(f->comm));
 	int64_t wcet = (f->exec_max_ns + VMRT_NS_PER_US - 1) / VMRT_NS_PER_US * VMRT_NS_PER_US;
 
 	snprintf(tid, sizeof(tid), "%" PRId32, f->tid);
-	if (alike)
+	/* a guest gives its threads any name: one that no file can hold is none */
+	if (!sane)
+		snprintf(name, sizeof(name), "tid-%s", tid);
+	else if (alike)
 		snprintf(name, sizeof(name), "%s", f->comm);
 	else
 		snprintf(name, sizeof(name), "%.*s.%s", (int)(sizeof(name) - 2 - strlen(tid)),
@@ -72,7 +78,7 @@ static void put_task(FILE *out, const struct vmrt_found *f, const char *machine,
 	fprintf(out, "\n; %s, %" PRIu64 " releases, sure %.0f %%\n", vmrt_waker_name(f->waker),
 		f->jobs, 100 * f->sure);
 	fprintf(out, "%s\n", vmrt_experiment_header(machine, name, header));
-	if (!alike)
+	if (!alike || !sane)
 		fprintf(out, "tid = %s\n", tid);
 	if (period) {
 		put_time(out, "period", period);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include <vmrt/dat.h>
+#include <vmrt/utf8.h>
 
 #define FIRST_SLOTS 1024
 #define MAX_SLOTS (1u << 23) /* twice the largest pid */
@@ -49,9 +50,7 @@ static void set(struct show_names *n, int32_t pid, const char *comm)
 	slot->pid = pid;
 	memset(slot->comm, 0, sizeof(slot->comm));
 	memcpy(slot->comm, comm, strnlen(comm, 16));
-	for (char *c = slot->comm; *c; c++)
-		if ((unsigned char)*c < 0x20 || *c == 0x7f)
-			*c = '?';
+	vmrt_utf8_tame(slot->comm);
 }
 
 bool show_names_saved(struct show_names *names, const char *path)

@@ -231,7 +231,7 @@ static void make_harmless(char *text)
 	for (char *at = text; *at; at = text + (p - text)) {
 		uint32_t c = vmrt_utf8_next(&p);
 
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			memset(at, c == '\n' ? ' ' : '?', (size_t)(p - at));
 	}
 	for (size_t n = strlen(text); n && text[n - 1] == ' '; n--)

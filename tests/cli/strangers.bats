@@ -28,7 +28,8 @@ intact() { [ "$(cat "$precious")" = precious ]; }
 		mv "$run/$name" "$BATS_TEST_TMPDIR/$name"
 		ln -s "$BATS_TEST_TMPDIR/$name" "$run/$name"
 		run "$bin/vmrt-trace" analyze "$run"
-		[ "$status" -eq 1 ]
+		# without the host, its guest is analysed
+		[ "$status" -eq "$([ $name = host.dat ] && echo 3 || echo 1)" ]
 		[[ $output == *"$name is a symbolic link"* ]]
 		rm "$run/$name"
 		mv "$BATS_TEST_TMPDIR/$name" "$run/$name"
@@ -65,4 +66,67 @@ intact() { [ "$(cat "$precious")" = precious ]; }
 		echo "$sig: $output"
 		[ -z "$output" ]
 	done
+}
+
+@test "without the host's recording the guests are analysed, and what needs the host is unknown" {
+	"$bin/vmrt-trace" analyze -q "$run"
+	sqlite3 "$run/run.db" 'SELECT task, k, response_ns, outcome FROM jobs ORDER BY 1, 2' >"$BATS_TEST_TMPDIR/before"
+	for how in cut garbage empty missing; do
+		case $how in
+		cut) head -c 3000 tests/data/demo-hsf.vmrt/host.dat >"$run/host.dat" ;;
+		garbage) head -c 100000 /dev/urandom >"$run/host.dat" ;;
+		empty) : >"$run/host.dat" ;;
+		missing) rm "$run/host.dat" ;;
+		esac
+		run "$bin/vmrt-trace" analyze "$run"
+		echo "$how: $status $output"
+		[ "$status" -eq 3 ]
+		[[ $output == *"the guests are analysed without the host"* ]]
+		sqlite3 "$run/run.db" 'SELECT task, k, response_ns, outcome FROM jobs ORDER BY 1, 2' | cmp - "$BATS_TEST_TMPDIR/before"
+		[ "$(sqlite3 "$run/run.db" "SELECT count(exec_ns) + count(cause) FROM jobs")" = 0 ]
+		[ "$(sqlite3 "$run/run.db" "SELECT count(*) FROM losses WHERE machine = 'host' AND kind = 'clipped'")" = 2 ]
+		run "$bin/vmrt-report" "$run"
+		[[ $output == *"a recording cannot be read"* ]]
+	done
+	# nothing is left that could be analysed
+	rm "$run/guest-demo.dat"
+	run "$bin/vmrt-trace" analyze "$run"
+	[ "$status" -eq 1 ]
+	[[ $output == *"is no recording: it holds no host.dat"* ]]
+}
+
+# control characters of 7 and 8 bits, also as UTF-8; lines and tabs are none
+raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\xf4\x80-\xbf])[\x80-\x9f]' "$@"; }
+
+@test "names in recordings and manifests do not control a terminal" {
+	local command
+	perl -0pi -e 's/rt_task1/\x1b[31m\x9bX\x07/g; s/rt_task2/\xc2\x9b2J\x1b]0;/g; s/qemu-system-x86/qemu\x1b[2J\x9bXY-x86/g' "$run"/*.dat
+	jq '(.kernel, .hostname, .command, .vms[].note, .vms[].threads[].comm) = "\u001b[31m\u009bX"' "$run/manifest.json" >"$BATS_TEST_TMPDIR/m"
+	mv "$BATS_TEST_TMPDIR/m" "$run/manifest.json"
+	rm "$run/experiment.ini"
+	for command in "trace analyze" "trace info" "trace events" "trace tasks" report "report -f markdown" "report -f csv" "report -f json" \
+		"report -f latex" "report -f html" "export -f grasp" "export -f svg" "export -f csv --table slices" "top -b"; do
+		# shellcheck disable=SC2086
+		"$bin"/vmrt-$command "$run" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null
+		[ -s "$BATS_TEST_TMPDIR/out" ]
+		echo "$command: $(raw "$BATS_TEST_TMPDIR/out" | head -n 1 | cat -v)"
+		[ -z "$(raw "$BATS_TEST_TMPDIR/out" | head -c 1)" ]
+	done
+}
+
+@test "text in any column of a database does not control a terminal" {
+	local table column name
+	"$bin/vmrt-trace" analyze -q "$run"
+	cp "$run/run.db" "$BATS_TEST_TMPDIR/good.db"
+	sqlite3 "$BATS_TEST_TMPDIR/good.db" "SELECT m.name, p.name FROM sqlite_master m, pragma_table_info(m.name) p WHERE m.type = 'table'" >"$BATS_TEST_TMPDIR/columns"
+	while IFS='|' read -r table column; do
+		cp "$BATS_TEST_TMPDIR/good.db" "$run/run.db"
+		sqlite3 "$run/run.db" "UPDATE OR IGNORE $table SET $column = char(27) || '[31mX' || char(155) || '2J' || CAST(x'9b324a' AS TEXT)" 2>/dev/null || continue
+		for name in jobs server_periods losses blames slices; do
+			"$bin/vmrt-export" -f csv --table $name "$run" || [ $? -eq 1 ]
+		done >"$BATS_TEST_TMPDIR/out" 2>&1
+		"$bin/vmrt-report" "$run" >>"$BATS_TEST_TMPDIR/out" 2>&1 || [ $? -le 3 ]
+		echo "$table.$column: $(raw "$BATS_TEST_TMPDIR/out" | head -n 1 | cat -v)"
+		[ -z "$(raw "$BATS_TEST_TMPDIR/out" | head -c 1)" ]
+	done <"$BATS_TEST_TMPDIR/columns"
 }
