@@ -65,7 +65,7 @@ soak: all tests ## record --stream, vmrt-top and vmrt-hsf together for TIME
 
 # Fuzz targets need all code instrumented: objects and a library of their own, by clang.
 COMMA := ,
-FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -Wno-missing-prototypes
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined -Wno-missing-prototypes
 FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzzobj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)) $(wildcard tests/lib/*.c))
 
 $(O)/fuzzobj/%.o: %.c $(LIBS_OK)

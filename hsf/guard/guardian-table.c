@@ -33,10 +33,10 @@
 #define BOOT_ID_LEN 36
 
 struct entry {
-	atomic_bool valid;
+	atomic_uchar valid; /* no bool: a file that another program wrote may hold any byte */
 	pid_t pid, tid;
-	uint64_t started;  /* a thread that has another start is not the one that was changed */
-	atomic_bool stops; /* its process may be stopped: it is to go on */
+	uint64_t started;   /* a thread that has another start is not the one that was changed */
+	atomic_uchar stops; /* its process may be stopped: it is to go on */
 	struct hsf_settings former;
 };
 
@@ -44,7 +44,7 @@ struct shared {
 	char magic[24];
 	char boot[BOOT_ID_LEN + 4]; /* thread ids and starts mean nothing after the next boot */
 	atomic_int failed;
-	atomic_bool restored;
+	atomic_uchar restored;
 	struct entry entries[MAX_THREADS];
 };
 

@@ -16,6 +16,7 @@
 #define LEAST_NS 1000	     /* the error is never called less than this */
 #define SPREAD 3	     /* times the median distance from the median */
 #define TOLERANCE_TICKS 1000 /* counters of different CPUs, rounding of the scale */
+#define MOST_RATE 0.5	     /* a guest's clock that gains or loses more is none */
 
 struct sample {
 	int64_t local_ns, offset_ns;
@@ -151,6 +152,8 @@ enum vmrt_status vmrt_clock_from_kvm(const struct vmrt_kvm_tsc *kvm, const struc
 			status = VMRT_EMISMATCH;
 	if (status == VMRT_OK && !find_rate(samples, n, &rate))
 		status = VMRT_ENOMEM;
+	if (status == VMRT_OK && !(fabs(rate) <= MOST_RATE))
+		status = VMRT_EMISMATCH;
 	for (size_t at = 0, end; at < n && status == VMRT_OK; at = end) {
 		end = end_of_window(samples, at, n);
 		if (bound_window(samples + at, end - at, rate, bounds + n_bounds))

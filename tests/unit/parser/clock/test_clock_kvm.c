@@ -141,6 +141,12 @@ static void an_offset_that_the_pings_contradict_is_not_believed(void **state)
 	make_world(&w, 1, -5000000, 1, 0);
 	w.pings[PINGS / 2].guest_recv_tsc = 0;
 	assert_int_equal(vmrt_clock_from_kvm(&w.kvm, w.pings, PINGS, &map, NULL), VMRT_EMISMATCH);
+	/* a clock that stands still and then leaps: its rate times the leap is beyond any number */
+	make_world(&w, 1, -5000000, 1, 0);
+	for (int i = 0; i < PINGS; i++)
+		w.pings[i].guest_recv_ns = w.pings[i].guest_send_ns = begin + (i >= PINGS / 2);
+	w.pings[3].guest_recv_ns = w.pings[3].guest_send_ns = begin + (INT64_C(1) << 59);
+	assert_int_equal(vmrt_clock_from_kvm(&w.kvm, w.pings, PINGS, &map, NULL), VMRT_EMISMATCH);
 	w.kvm.ratio = 0;
 	assert_int_equal(vmrt_clock_from_kvm(&w.kvm, w.pings, PINGS, &map, NULL), VMRT_ENOENT);
 	w.kvm.ratio = 1;
