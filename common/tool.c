@@ -305,6 +305,10 @@ static int run_command(const struct vmrt_command *c, char *name, int argc, char 
 	vmrt_options_standard(c->options, c->opts);
 	bad = argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, &input);
 	free_argp_options(options);
+	if (bad == ENOMEM) {
+		vmrt_warn("out of memory");
+		return VMRT_EXIT_FAILED;
+	}
 	if (bad != 0)
 		return VMRT_EXIT_USAGE;
 	install_signals();
