@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vmrt/progress.h>
 #include <vmrt/utf8.h>
 
 static int quiet;
@@ -101,6 +102,7 @@ static void talk(const char *prefix, const char *fmt, va_list ap)
 
 	vsnprintf(line, sizeof(line), fmt, ap);
 	vmrt_utf8_tame(line);
+	vmrt_progress_clear();
 	fprintf(stderr, "%s: %s%s\n", program_invocation_short_name, prefix, line);
 }
 
@@ -126,10 +128,16 @@ void vmrt_warn(const char *fmt, ...)
 
 void vmrt_complain(const struct vmrt_error *err)
 {
+	vmrt_progress_clear();
 	fprintf(stderr, "%s: error: %s\n", program_invocation_short_name, err->text);
 }
 
 void vmrt_set_quiet(int value)
 {
 	quiet = value;
+}
+
+bool vmrt_is_quiet(void)
+{
+	return quiet;
 }

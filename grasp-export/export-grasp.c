@@ -1,17 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Grasp traces: one file, or several numbered ones of a long run or around misses. */
+/* Grasp traces: one file, or several numbered ones of a long run. */
 #include "export.h"
 
-#include <stdlib.h>
-#include <string.h>
-
+#include <vmrt/progress.h>
 #include <vmrt/tool.h>
 
 #include "grasp-export/data/csv.h"
 #include "grasp-export/grasp/grasp.h"
 
 #define DEFAULT_WINDOW_NS (500 * VMRT_NS_PER_MS)
-#define FILES_MAX 9999
+
+enum vmrt_status export_names_found(
+	struct vmrt_db *db, const struct export_options *o, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	for (size_t i = 0; status == VMRT_OK && i < o->n_tasks; i++)
+		status = csv_find(db, "task", o->tasks[i], err);
+	for (size_t i = 0; status == VMRT_OK && i < o->n_servers; i++)
+		status = csv_find(db, "server", o->servers[i], err);
+	return status;
+}
 
 enum vmrt_status export_times(struct vmrt_db *db, struct export_times *t, struct vmrt_error *err)
 {
@@ -41,7 +50,7 @@ enum vmrt_status export_times(struct vmrt_db *db, struct export_times *t, struct
 	return VMRT_OK;
 }
 
-/* The part of the run that is shown unless parts around misses are. */
+/* The part of the run that is shown. */
 static void choose_part(
 	const struct export_options *o, const struct export_times *t, int64_t *from, int64_t *to)
 {
@@ -102,101 +111,32 @@ static enum vmrt_status one_file(struct vmrt_db *db, const struct export_options
 	return status;
 }
 
-/* "run.grasp" and 3 are "run-3.grasp"; to be freed. */
-static char *numbered(const char *path, int number)
-{
-	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-	size_t stem = dot && dot > (slash ? slash + 1 : path) ? (size_t)(dot - path) : strlen(path);
-	char *name;
-
-	return asprintf(&name, "%.*s-%d%s", (int)stem, path, number, path + stem) < 0 ? NULL : name;
-}
-
-static enum vmrt_status write_numbered(struct vmrt_db *db, const struct export_options *o,
-	const struct vmrt_grasp_options *options, int number, int64_t *shown_to,
-	struct vmrt_error *err)
-{
-	char *name = numbered(o->output, number);
-	struct export_output output;
-	enum vmrt_status status = name ? export_open(&output, name, err)
-				       : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-
-	if (status == VMRT_OK) {
-		status = vmrt_grasp_export(db, options, output.out, shown_to, err);
-		status = export_close(&output, status, err);
-	}
-	free(name);
-	return status;
-}
-
 /* The part that was asked for, in as many files as it takes. */
 static enum vmrt_status split(struct vmrt_db *db, const struct export_options *o,
 	const struct export_times *t, struct vmrt_error *err)
 {
 	struct vmrt_grasp_options options = options_of(o, t);
+	struct export_files files = {.path = o->output};
 	enum vmrt_status status = VMRT_OK;
 	int64_t shown_to;
-	int number = 0;
+	FILE *out;
 
 	choose_part(o, t, &options.from_ns, &options.to_ns);
 	if (options.to_ns <= options.from_ns)
 		return vmrt_fail(err, VMRT_ERANGE, "nothing of the run lies in this time");
 	while (status == VMRT_OK && options.from_ns < options.to_ns) {
-		if (++number > FILES_MAX)
-			return vmrt_fail(err, VMRT_ERANGE,
-				"more than %d files would be needed: choose a shorter part or a "
-				"larger --unit",
-				FILES_MAX);
-		export_progress(options.from_ns - t->start_ns, options.to_ns - t->start_ns);
-		status = write_numbered(db, o, &options, number, &shown_to, err);
-		options.from_ns = shown_to;
+		vmrt_progress_part("file %zu, %d %%", files.n + 1,
+			(int)(100. * (double)(options.from_ns - t->start_ns) /
+				(double)(options.to_ns - t->start_ns)));
+		status = export_files_next(&files, &out, err);
+		if (status == VMRT_OK)
+			status = vmrt_grasp_export(db, &options, out, &shown_to, err);
+		if (status == VMRT_OK)
+			options.from_ns = shown_to;
 	}
-	export_progress_end();
+	status = export_files_end(&files, status, err);
 	if (status == VMRT_OK)
-		vmrt_say("wrote %d file%s", number, number == 1 ? "" : "s");
-	return status;
-}
-
-/* The first misses, a file each: half a second with the miss in its first third. */
-static enum vmrt_status around_misses(struct vmrt_db *db, const struct export_options *o,
-	const struct export_times *t, struct vmrt_error *err)
-{
-	struct vmrt_grasp_options options = options_of(o, t);
-	enum vmrt_status status = VMRT_OK;
-	int64_t *misses = calloc((size_t)o->around_misses + 1, sizeof(*misses)), shown_to;
-	struct vmrt_query q;
-	int n = 0;
-
-	if (!misses)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	vmrt_query_begin(&q, db, err,
-		"SELECT coalesce(arrival_ns, start_ns, end_ns), (SELECT machine_name || '/' || "
-		"name FROM task"
-		" WHERE id = job.task) FROM job WHERE outcome IN ('missed', 'missed_incomplete')"
-		" AND coalesce(arrival_ns, start_ns, end_ns) IS NOT NULL ORDER BY 1");
-	while (n < o->around_misses && vmrt_query_next(&q)) {
-		const char *task = vmrt_query_string(&q, 1);
-		int64_t at = vmrt_query_int(&q, 0);
-
-		if (task && vmrt_grasp_wanted(o->tasks, o->n_tasks, task) &&
-			(o->from_ns == VMRT_UNKNOWN || at >= t->start_ns + o->from_ns) &&
-			(o->to_ns == VMRT_UNKNOWN || at < t->start_ns + o->to_ns))
-			misses[n++] = at;
-	}
-	status = vmrt_query_end(&q);
-	for (int i = 0; status == VMRT_OK && i < n; i++) {
-		options.from_ns = misses[i] - DEFAULT_WINDOW_NS / 3;
-		if (options.from_ns < t->start_ns)
-			options.from_ns = t->start_ns;
-		options.to_ns = options.from_ns + DEFAULT_WINDOW_NS;
-		if (options.to_ns > t->end_ns)
-			options.to_ns = t->end_ns;
-		if (options.to_ns > options.from_ns)
-			status = write_numbered(db, o, &options, i + 1, &shown_to, err);
-	}
-	free(misses);
-	if (status == VMRT_OK && n < o->around_misses)
-		vmrt_say("wrote %d file%s: the run has no more misses", n, n == 1 ? "" : "s");
+		vmrt_say("wrote %zu file%s", files.n, files.n == 1 ? "" : "s");
 	return status;
 }
 
@@ -206,16 +146,12 @@ enum vmrt_status export_grasp(const struct export_options *o, FILE *out, struct 
 	struct export_times t;
 	enum vmrt_status status = vmrt_db_open(o->runs[0], &db, err);
 
-	for (size_t i = 0; status == VMRT_OK && i < o->n_tasks; i++)
-		status = csv_find(db, "task", o->tasks[i], err);
-	for (size_t i = 0; status == VMRT_OK && i < o->n_servers; i++)
-		status = csv_find(db, "server", o->servers[i], err);
+	if (status == VMRT_OK)
+		status = export_names_found(db, o, err);
 	if (status == VMRT_OK)
 		status = export_times(db, &t, err);
 	if (status == VMRT_OK)
-		status = o->around_misses != VMRT_UNKNOWN ? around_misses(db, o, &t, err)
-			 : o->split			  ? split(db, o, &t, err)
-							  : one_file(db, o, &t, out, err);
+		status = o->split ? split(db, o, &t, err) : one_file(db, o, &t, out, err);
 	vmrt_db_close(db);
 	return status;
 }

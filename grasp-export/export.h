@@ -44,11 +44,17 @@ struct export_times {
 enum vmrt_status export_times(
 	struct vmrt_db *db, struct export_times *times, struct vmrt_error *err);
 
-/** export_progress - on a terminal, say now and then how far a long export is */
-void export_progress(int64_t done, int64_t all);
+/** export_names_found - VMRT_ENOENT if a task or server that was named is not in the run */
+enum vmrt_status export_names_found(
+	struct vmrt_db *db, const struct export_options *options, struct vmrt_error *err);
 
-/** export_progress_end - take away what export_progress() said */
-void export_progress_end(void);
+/**
+ * export_select - make the selection of tasks and servers complete, the same for all formats
+ *
+ * Where only tasks are named, the servers of their VMs are added; where only servers are, the tasks
+ * of their VMs. The names that are added live as long as the program.
+ */
+enum vmrt_status export_select(struct export_options *options, struct vmrt_error *err);
 
 /** export_wanted - the options that all formats share */
 struct vmrt_tl_wanted export_wanted(const struct export_options *options);
@@ -58,6 +64,7 @@ struct export_output {
 	FILE *out;
 	const char *path; /* NULL: standard output */
 	char *beside;	  /* what is written to, or NULL */
+	char *name;	  /* @path of one of several files, to be freed */
 };
 
 /** export_open - begin to write @path; NULL or "-": standard output */
@@ -71,6 +78,29 @@ enum vmrt_status export_open(
  */
 enum vmrt_status export_close(
 	struct export_output *output, enum vmrt_status status, struct vmrt_error *err);
+
+/** struct export_files - numbered files, FILE-1 and so on, that have their names only when all are
+ * whole; begin with everything 0 but @path */
+struct export_files {
+	const char *path; /* FILE */
+	struct export_output *all;
+	size_t n;
+};
+
+/** export_files_next - the one before is written; begin the next */
+enum vmrt_status export_files_next(struct export_files *files, FILE **out, struct vmrt_error *err);
+
+/** export_files_end - as export_close(), of all of them; @files->n tells how many there are */
+enum vmrt_status export_files_end(
+	struct export_files *files, enum vmrt_status status, struct vmrt_error *err);
+
+/* A format writes one run, or several, to @out. */
+typedef enum vmrt_status (*export_writer)(
+	const struct export_options *options, FILE *out, struct vmrt_error *err);
+
+/** export_around_misses - have @write write a file around each of the first misses */
+enum vmrt_status export_around_misses(
+	const struct export_options *options, export_writer write, struct vmrt_error *err);
 
 /* The formats: each writes one run, or several, to @out. */
 enum vmrt_status export_grasp(

@@ -41,6 +41,7 @@ static enum vmrt_status csv_of(
 		.servers = o->servers,
 		.n_servers = o->n_servers};
 	struct export_times t;
+	char from[VMRT_UNITS_TEXT], length[VMRT_UNITS_TEXT];
 	enum vmrt_status status = VMRT_OK;
 
 	if (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN)
@@ -51,6 +52,10 @@ static enum vmrt_status csv_of(
 		w.from_ns = after(t.start_ns, o->from_ns);
 	if (o->to_ns != VMRT_UNKNOWN)
 		w.to_ns = after(t.start_ns, o->to_ns);
+	if (o->from_ns != VMRT_UNKNOWN && w.from_ns >= t.end_ns)
+		return vmrt_fail(err, VMRT_ERANGE, "nothing of the run lies behind %s: it lasts %s",
+			vmrt_format_duration(o->from_ns, from),
+			vmrt_format_duration(t.end_ns - t.start_ns, length));
 	return csv_export(db, o->table ? o->table : "jobs", &w, out, err);
 }
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an export goes: a file that has its name only when it is whole, or standard output. */
+/* Where an export goes: files that have their names only when all are whole, or standard output. */
 #include "export.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <vmrt/tool.h>
@@ -76,39 +75,91 @@ struct vmrt_tl_wanted export_wanted(const struct export_options *o)
 	return w;
 }
 
-#define PROGRESS_AFTER_NS VMRT_NS_PER_S
-#define PROGRESS_EVERY_NS (VMRT_NS_PER_S / 5)
+#define FILES_MAX 9999
 
-static int64_t now_ns(void)
+/* "run.grasp" and 3 are "run-3.grasp"; to be freed. */
+static char *numbered(const char *path, size_t number)
 {
-	struct timespec t;
+	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
+	size_t stem = dot && dot > (slash ? slash + 1 : path) ? (size_t)(dot - path) : strlen(path);
+	char *name;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * VMRT_NS_PER_S + t.tv_nsec;
+	return asprintf(&name, "%.*s-%zu%s", (int)stem, path, number, path + stem) < 0 ? NULL
+										       : name;
 }
 
-static struct {
-	int64_t begun, last;
-	bool shown;
-} progress;
-
-void export_progress(int64_t done, int64_t all)
+/* Ends writing the last file, which stays beside its name until all are whole. */
+static enum vmrt_status finish_last(
+	struct export_files *f, enum vmrt_status status, struct vmrt_error *err)
 {
-	int64_t now = now_ns();
+	struct export_output *last = f->n ? &f->all[f->n - 1] : NULL;
+	bool failed;
 
-	if (!progress.begun)
-		progress.begun = now;
-	if (now - progress.begun < PROGRESS_AFTER_NS || now - progress.last < PROGRESS_EVERY_NS ||
-		!isatty(STDERR_FILENO) || all <= 0)
-		return;
-	fprintf(stderr, "\rvmrt-export: %3d %% ", (int)(100. * (double)done / (double)all));
-	progress.last = now;
-	progress.shown = true;
+	if (!last || !last->out)
+		return status;
+	failed = ferror(last->out) != 0;
+	errno = 0;
+	if ((fclose(last->out) != 0 || failed) && status == VMRT_OK)
+		status = vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", last->path);
+	last->out = NULL;
+	return status;
 }
 
-void export_progress_end(void)
+enum vmrt_status export_files_next(struct export_files *f, FILE **out, struct vmrt_error *err)
 {
-	if (progress.shown)
-		fputs("\r                   \r", stderr);
-	progress.shown = false;
+	enum vmrt_status status = finish_last(f, VMRT_OK, err);
+	struct export_output *all;
+	char *name;
+
+	if (status != VMRT_OK)
+		return status;
+	if (vmrt_stop_requested())
+		return vmrt_fail(err, VMRT_EINTR, "stopped: no file was written");
+	if (f->n == FILES_MAX)
+		return vmrt_fail(err, VMRT_ERANGE,
+			"more than %d files would be needed: choose a shorter part or a larger "
+			"--unit",
+			FILES_MAX);
+	name = numbered(f->path, f->n + 1);
+	all = name ? realloc(f->all, (f->n + 1) * sizeof(*all)) : NULL;
+	if (!all) {
+		free(name);
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	}
+	f->all = all;
+	status = export_open(&all[f->n], name, err);
+	if (status != VMRT_OK) {
+		free(name);
+		return status;
+	}
+	all[f->n].name = name;
+	*out = all[f->n++].out;
+	return VMRT_OK;
+}
+
+enum vmrt_status export_files_end(
+	struct export_files *f, enum vmrt_status status, struct vmrt_error *err)
+{
+	char *more = numbered(f->path, f->n + 1);
+
+	status = finish_last(f, status, err);
+	if (status == VMRT_OK && vmrt_stop_requested())
+		status = vmrt_fail(err, VMRT_EINTR, "stopped: no file was written");
+	for (size_t i = 0; i < f->n; i++) {
+		struct export_output *o = &f->all[i];
+
+		if (status == VMRT_OK && o->beside && rename(o->beside, o->path) != 0)
+			status = vmrt_fail_errno(err, errno, "cannot write %s", o->path);
+		if (status != VMRT_OK && o->beside)
+			unlink(o->beside);
+		free(o->beside);
+		free(o->name);
+	}
+	if (status == VMRT_OK && more && access(more, F_OK) == 0)
+		vmrt_warn("%s is of another export: this one has %zu file%s", more, f->n,
+			f->n == 1 ? "" : "s");
+	free(more);
+	free(f->all);
+	f->all = NULL;
+	return status;
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/progress.h>
 #include <vmrt/units.h>
 
 #include "export.h"
@@ -21,8 +22,7 @@
 /* One row for each format: what it is, and which options are for it alone. */
 static const struct format {
 	const char *name;
-	enum vmrt_status (*write)(
-		const struct export_options *options, FILE *out, struct vmrt_error *err);
+	export_writer write;
 	bool several; /* takes --compare */
 	bool figure;  /* takes --figure, --width, --theme, --axis */
 } formats[] = {
@@ -114,10 +114,12 @@ static const struct vmrt_option option_table[] = {
 		VMRT_TIME(OF, unit_ns, 1, 1000 * VMRT_NS_PER_S), .sample = "100us"},
 	{"split", 0, NULL, "of grasp: what is too long for one file goes on in FILE-2 and so on",
 		VMRT_FLAG(OF, split)},
-	{"around-misses", 0, "N", "of grasp: the first N misses, a file each: FILE-1 and so on",
+	{"around-misses", 0, "N",
+		"what is around the first N misses, a file each: FILE-1 and so on",
 		VMRT_COUNT(OF, around_misses, 1, 1000), .sample = "3"},
 	{"max-events", 0, "N", "of grasp: end earlier rather than write more", .standard = "10000",
 		VMRT_COUNT(OF, max_events, LEAST_EVENTS, MOST_EVENTS)},
+	VMRT_OPTION_QUIET,
 	{0},
 };
 
@@ -147,30 +149,60 @@ static error_t check(void *opts, const struct argp_state *state)
 		return vmrt_usage(state, "--compare does not go with --format %s", f->name);
 	if (o->compare && o->n_runs < 2)
 		return vmrt_usage(state, "--compare needs at least two runs");
-	if ((o->split || o->around_misses != VMRT_UNKNOWN) &&
-		(strcmp(f->name, "grasp") != 0 || !o->output || !strcmp(o->output, "-")))
-		return vmrt_usage(state,
-			"--split and --around-misses go with --format grasp and --output FILE");
+	if (o->split && strcmp(f->name, "grasp") != 0)
+		return vmrt_usage(state, "--split goes with --format grasp");
 	if (o->split && o->around_misses != VMRT_UNKNOWN)
 		return vmrt_usage(state, "--split does not go with --around-misses");
+	if ((o->split || o->around_misses != VMRT_UNKNOWN) &&
+		(!o->output || !strcmp(o->output, "-")))
+		return vmrt_usage(state, "--split and --around-misses write several files: they "
+					 "need --output FILE");
+	if (o->around_misses != VMRT_UNKNOWN && o->compare)
+		return vmrt_usage(state, "--around-misses does not go with --compare");
+	if (o->around_misses != VMRT_UNKNOWN && f->figure && o->figure != VMRT_FIGURE_SCHEDULE)
+		return vmrt_usage(state, "--around-misses goes with --figure schedule: the others "
+					 "are about many jobs");
+	if (f->figure && o->figure == VMRT_FIGURE_BARS && (o->n_tasks || o->n_servers))
+		return vmrt_usage(state, "--figure bars draws a text file: --task and --server do "
+					 "not go with it");
+	for (size_t i = 0; i < o->n_tasks; i++)
+		if (!*o->tasks[i])
+			return vmrt_usage(state, "--task '': the name is empty");
+	for (size_t i = 0; i < o->n_servers; i++)
+		if (!*o->servers[i])
+			return vmrt_usage(state, "--server '': the name is empty");
 	if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
 		return vmrt_usage(state, "--to is not behind --from");
 	return 0;
 }
 
-static int run(void *opts)
+static enum vmrt_status write_one(
+	const struct export_options *o, export_writer write, struct vmrt_error *err)
 {
-	const struct export_options *o = opts;
-	/* numbered files are opened one by one */
-	bool several = o->split || o->around_misses != VMRT_UNKNOWN;
-	struct export_output output = {.out = NULL};
-	struct vmrt_error err;
-	enum vmrt_status status = several ? VMRT_OK : export_open(&output, o->output, &err);
+	struct export_output output;
+	enum vmrt_status status = export_open(&output, o->output, err);
 
 	if (status == VMRT_OK) {
-		status = formats[o->format].write(o, output.out, &err);
-		status = export_close(&output, status, &err);
+		status = write(o, output.out, err);
+		status = export_close(&output, status, err);
 	}
+	return status;
+}
+
+static int run(void *opts)
+{
+	struct export_options *o = opts;
+	export_writer write = formats[o->format].write;
+	struct vmrt_error err;
+	enum vmrt_status status;
+
+	vmrt_progress_start();
+	status = export_select(o, &err);
+	if (status == VMRT_OK)
+		status = o->around_misses != VMRT_UNKNOWN ? export_around_misses(o, write, &err)
+			 : o->split			  ? write(o, NULL, &err)
+							  : write_one(o, write, &err);
+	vmrt_progress_clear();
 	if (status == VMRT_OK)
 		return VMRT_EXIT_DONE;
 	vmrt_complain(&err);

@@ -7,6 +7,8 @@
 
 #include <vmrt/table.h>
 
+#include "metrics/facts/facts.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define SLICES                                                                                     \
 	"(SELECT m.name AS machine, h.comm AS thread, h.tid AS tid, t.name AS task, v.name AS vm," \
@@ -40,6 +42,8 @@ enum vmrt_status csv_find(
 	struct vmrt_query q;
 	int64_t n = 0;
 
+	if (!strcmp(name, VMRT_SELECT_NONE))
+		return VMRT_OK;
 	vmrt_query_begin(&q, db, err,
 		*what == 't' ? "SELECT count(*) FROM task WHERE name = ?1 OR machine_name || '/' "
 			       "|| name = ?1"
@@ -79,8 +83,10 @@ static char *make_query(size_t v, const struct csv_wanted *w)
 			: "*",
 		views[v].source, views[v].from, (long long)INT64_MAX, views[v].to,
 		(long long)INT64_MIN);
-	choose(sql, views[v].task, true, w->n_tasks, 3);
-	choose(sql, views[v].server, false, w->n_servers, 3);
+	if (views[v].task)
+		choose(sql, views[v].task, true, w->n_tasks, 3);
+	if (views[v].server)
+		choose(sql, views[v].server, false, w->n_servers, 3);
 	fprintf(sql, " ORDER BY %s", views[v].order);
 	if (fclose(sql) == 0)
 		return text;
@@ -93,11 +99,10 @@ static enum vmrt_status check(
 {
 	enum vmrt_status status = VMRT_OK;
 
-	if (w->n_tasks && !views[v].task)
-		return vmrt_fail(err, VMRT_EINVAL, "--task: table %s has no tasks", views[v].name);
-	if (w->n_servers && !views[v].server)
-		return vmrt_fail(
-			err, VMRT_EINVAL, "--server: table %s has no servers", views[v].name);
+	if ((w->n_tasks || w->n_servers) && !views[v].task && !views[v].server)
+		return vmrt_fail(err, VMRT_EINVAL,
+			"--task and --server do not go with table %s, which has neither",
+			views[v].name);
 	for (size_t i = 0; status == VMRT_OK && i < w->n_tasks; i++)
 		status = csv_find(db, "task", w->tasks[i], err);
 	for (size_t i = 0; status == VMRT_OK && i < w->n_servers; i++)
@@ -130,9 +135,9 @@ enum vmrt_status csv_export(struct vmrt_db *db, const char *table, const struct 
 	vmrt_query_begin(&q, db, err, sql);
 	vmrt_query_bind(&q, 1, w->from_ns);
 	vmrt_query_bind(&q, 2, w->to_ns);
-	for (size_t i = 0; i < w->n_tasks; i++)
+	for (size_t i = 0; views[v].task && i < w->n_tasks; i++)
 		vmrt_query_bind_text(&q, (int)(3 + i), w->tasks[i]);
-	for (size_t i = 0; i < w->n_servers; i++)
+	for (size_t i = 0; views[v].server && i < w->n_servers; i++)
 		vmrt_query_bind_text(&q, (int)(3 + i), w->servers[i]);
 	columns = vmrt_query_width(&q);
 	for (int i = 0; i < columns; i++)

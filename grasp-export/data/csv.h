@@ -12,7 +12,9 @@
 struct csv_wanted {
 	int64_t from_ns, to_ns; /* only rows that lie in this time at least in part (host clock);
 				   INT64_MIN and INT64_MAX: all, those without times included */
-	const char *const *tasks, *const *servers; /* none: all */
+	/* none: all; servers choose the rows of a table that has no tasks, and the other way round
+	 */
+	const char *const *tasks, *const *servers;
 	size_t n_tasks, n_servers;
 };
 
@@ -28,7 +30,7 @@ enum vmrt_status csv_find(
  * @table: one of csv_tables
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no such table, task or server; VMRT_EINVAL if the table
- * has no tasks or servers to choose by; VMRT_EDB.
+ * has neither tasks nor servers to choose by; VMRT_EDB.
  */
 enum vmrt_status csv_export(struct vmrt_db *db, const char *table, const struct csv_wanted *wanted,
 	FILE *out, struct vmrt_error *err);

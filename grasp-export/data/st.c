@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/progress.h>
+
 #define RECORD 24
 #define NAME 16		/* bytes, with the ending 0 */
 #define SEGMENTS 4096	/* of a job */
@@ -209,6 +211,7 @@ enum vmrt_status st_write(
 	for (size_t t = 0; status == VMRT_OK && !r.failed && t < tl->n_tasks; t++) {
 		size_t span = 0;
 
+		vmrt_progress_share("writing", (int64_t)t, (int64_t)tl->n_tasks);
 		add_task(&r, &tl->tasks[t], t);
 		for (size_t j = 0; j < tl->tasks[t].n_jobs; j++) {
 			const struct vmrt_tl_job *job = &tl->tasks[t].jobs[j];

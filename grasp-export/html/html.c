@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/progress.h>
 #include <vmrt/table.h>
 #include <vmrt/tool.h>
 #include <vmrt/utf8.h>
@@ -229,6 +230,7 @@ static enum vmrt_status put_run(FILE *out, const struct vmrt_timeline *tl, const
 	for (size_t t = 0; t < tl->n_tasks; t++) {
 		if (t)
 			putc(',', out);
+		vmrt_progress_share("writing", (int64_t)t, (int64_t)tl->n_tasks);
 		put_task(out, tl, &tl->tasks[t]);
 	}
 	fputs("],\"vcpus\":[", out);

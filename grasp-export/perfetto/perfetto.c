@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/progress.h>
 #include <vmrt/tool.h>
 #include <vmrt/utf8.h>
 
@@ -411,8 +412,11 @@ static void put_task(struct writer *w, size_t t)
 	snprintf(name, sizeof(name), "%.90s releases and misses", task->name);
 	put_track(w, uuid(RELEASES, machine, t), uuid(MACHINE, machine, 0), name, 201 + 2 * (int)t,
 		NULL, NULL);
-	for (size_t j = 0; j < task->n_jobs; j++)
+	for (size_t j = 0; j < task->n_jobs && !vmrt_stop_requested(); j++) {
 		put_job(w, machine, t, j, &busy_to);
+		vmrt_progress_share("writing", (int64_t)(t * task->n_jobs + j),
+			(int64_t)(w->tl->n_tasks * task->n_jobs));
+	}
 	put_spans(w, &task->spans, uuid(THREAD, machine, t));
 }
 

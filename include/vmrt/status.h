@@ -5,6 +5,7 @@
 /* How every vmrt function reports failure, and what the programs exit with. */
 
 #include <stdarg.h>
+#include <stdbool.h>
 
 /* One list makes the enumerators and the words for them. */
 #define VMRT_STATUS_LIST(X)                                                                        \
@@ -87,5 +88,8 @@ void vmrt_complain(const struct vmrt_error *err);
 
 /** vmrt_set_quiet - silence vmrt_say() when @quiet is not 0 */
 void vmrt_set_quiet(int quiet);
+
+/** vmrt_is_quiet - whether vmrt_say() is silenced */
+bool vmrt_is_quiet(void);
 
 #endif

@@ -256,7 +256,7 @@ static enum vmrt_status select_servers(
 				s ? ", " : "", f->servers[s].name);
 	}
 	for (size_t i = 0; i < f->filter.n_servers; i++) {
-		bool found = false;
+		bool found = !strcmp(f->filter.servers[i], VMRT_SELECT_NONE);
 
 		for (size_t s = 0; s < f->n_servers; s++)
 			if (!strcmp(f->filter.servers[i], f->servers[s].name))
@@ -284,7 +284,7 @@ static enum vmrt_status select_tasks(
 				t ? ", " : "", f->tasks[t].label);
 	}
 	for (size_t i = 0; i < n_names; i++) {
-		bool found = false;
+		bool found = !strcmp(names[i], VMRT_SELECT_NONE);
 
 		for (size_t t = 0; t < f->n_tasks; t++)
 			if (!strcmp(names[i], f->tasks[t].label) ||

@@ -13,6 +13,9 @@
 #include <vmrt/rundb.h>
 #include <vmrt/stats.h>
 
+/* The only name of a list that selects nothing, since a list without names selects all. */
+#define VMRT_SELECT_NONE ""
+
 /* What of a run is wanted. All zeros is not everything: begin with VMRT_FILTER_ALL. */
 struct vmrt_filter {
 	const char *const *tasks; /* NAME or MACHINE/NAME; none: all */

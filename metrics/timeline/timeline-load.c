@@ -193,7 +193,7 @@ static enum vmrt_status all_found(struct loader *l, const char *what, const char
 		used += (size_t)snprintf(
 			list + used, sizeof(list) - used, "%s%s", i ? ", " : "", have[i]);
 	for (size_t i = 0; i < n_names; i++) {
-		bool found = false;
+		bool found = !strcmp(names[i], VMRT_SELECT_NONE);
 
 		for (size_t j = 0; j < n; j++)
 			found = found || !strcmp(names[i], have[j]);

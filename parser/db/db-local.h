@@ -25,6 +25,7 @@ struct vmrt_db {
 	struct sqlite3 *db;
 	char *path;
 	uint64_t steps, steps_max; /* of the present query, in units of STEPS_BETWEEN_LOOKS */
+	int64_t rows;		   /* of all queries so far */
 	bool too_long;		   /* the query was ended because of its steps */
 };
 

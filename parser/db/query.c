@@ -5,10 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/progress.h>
+
 #include <sqlite3.h>
 
 #include "db-local.h"
 
+#define LOOK_EVERY_ROWS 1024
 #define ROWS_MOST ((int64_t)UINT32_MAX - 1) /* the highest number of a row */
 
 /* The least and the most of a kind of column, see columns.h. */
@@ -101,6 +104,8 @@ bool vmrt_query_next(struct vmrt_query *q)
 	rc = sqlite3_step(q->stmt);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		fail_query(q);
+	if (!(++q->db->rows % LOOK_EVERY_ROWS))
+		vmrt_progress_count("rows read", q->db->rows);
 	return rc == SQLITE_ROW;
 }
 

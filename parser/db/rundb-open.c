@@ -13,6 +13,7 @@
 
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
+#include <vmrt/progress.h>
 #include <vmrt/tool.h>
 
 #include <sqlite3.h>
@@ -92,11 +93,13 @@ enum vmrt_status db_failed(struct vmrt_db *db, struct vmrt_error *err)
 	return vmrt_fail(err, VMRT_EDB, "cannot read %s: %s", db->path, sqlite3_errmsg(db->db));
 }
 
-/* SQLite's progress handler: ends a query that was interrupted or has no end. */
+/* SQLite's progress handler: ends a query that was interrupted or has no end, and shows that one is
+ * under way that takes long to find its first row. */
 static int look(void *ctx)
 {
 	struct vmrt_db *db = ctx;
 
+	vmrt_progress_count("rows read", db->rows);
 	db->too_long = ++db->steps > db->steps_max;
 	return db->too_long || vmrt_stop_requested();
 }
