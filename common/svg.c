@@ -12,8 +12,7 @@
 
 #define FONT_LEAST 8.5 /* CSS pixels: 6.4 points */
 #define FONT_MOST 12.
-#define CHARACTER 0.63 /* width of a character of average text, in its size */
-#define HATCH 4	       /* distance of hatching lines */
+#define HATCH 4 /* distance of hatching lines */
 
 /* How a theme fills the classes. */
 struct theme {
@@ -157,24 +156,39 @@ void vmrt_svg_upright(struct vmrt_svg *svg, double x, double y, const char *word
 	fputs("</text>\n", svg->out);
 }
 
-size_t vmrt_svg_fit(const struct vmrt_svg *svg, double width)
-{
-	double n = width / (svg->font * CHARACTER);
+/* Widths of the characters from ' ' to '~' in DejaVu Sans, in hundredths of the size of text. It is
+ * the widest of the fonts that a drawing may get, so that what fits in it fits in all. */
+static const unsigned char widths[] = {32, 40, 46, 84, 64, 95, 78, 28, 39, 39, 50, 84, 32, 36, 32,
+	34, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 34, 34, 84, 84, 84, 53, 100, 68, 69, 70, 77, 63,
+	58, 77, 75, 30, 30, 66, 56, 86, 75, 79, 60, 79, 69, 63, 61, 73, 68, 99, 69, 61, 69, 39, 34,
+	39, 84, 50, 50, 61, 63, 55, 63, 62, 35, 63, 63, 28, 28, 58, 28, 97, 63, 61, 63, 63, 41, 52,
+	39, 63, 59, 82, 59, 59, 53, 64, 34, 64, 84};
 
-	return n < 1 ? 1 : (size_t)n;
+static double width_of(uint32_t character)
+{
+	if (character >= ' ' && character - ' ' < sizeof(widths))
+		return widths[character - ' '] / 100.;
+	/* letters of other alphabets; from Hangul's and Chinese characters on they are square */
+	return character < 0x1100 ? .7 : 1;
 }
 
-const char *vmrt_svg_cut(const char *words, size_t most, char *buf, size_t room)
+double vmrt_svg_text_width(double font, const char *words)
 {
 	const char *p = words;
-	size_t n = 0, used = 0, head, tail;
+	double width = 0;
 
-	while (vmrt_utf8_next(&p))
-		n++;
-	most = most < 3 ? 3 : most;
-	head = n <= most ? n : (most - 1) / 2;
-	tail = n <= most ? 0 : most - 1 - head;
-	p = words;
+	for (uint32_t c = vmrt_utf8_next(&p); c; c = vmrt_utf8_next(&p))
+		width += font * width_of(c);
+	return width;
+}
+
+/* @words without its middle: so that @most characters are left. */
+static void cut(const char *words, size_t n, size_t most, char *buf, size_t room)
+{
+	size_t used = 0, head = n <= most ? n : (most - 1) / 2;
+	size_t tail = n <= most ? 0 : most - 1 - head;
+	const char *p = words;
+
 	for (size_t i = 0; i < n && used + 8 < room; i++) {
 		const char *from = p;
 
@@ -187,6 +201,22 @@ const char *vmrt_svg_cut(const char *words, size_t most, char *buf, size_t room)
 		used += (size_t)(p - from);
 	}
 	buf[used] = '\0';
+}
+
+const char *vmrt_svg_fit(
+	const struct vmrt_svg *svg, const char *words, double width, char *buf, size_t room)
+{
+	const char *p = words;
+	size_t n = 0;
+
+	while (vmrt_utf8_next(&p))
+		n++;
+	for (size_t most = n; most >= 3; most--) {
+		cut(words, n, most, buf, room);
+		if (vmrt_svg_text_width(svg->font, buf) <= width)
+			return buf;
+	}
+	cut(words, n, 3, buf, room);
 	return buf;
 }
 

@@ -77,12 +77,13 @@ void vmrt_svg_textf(struct vmrt_svg *svg, const char *class, double x, double y,
 /** vmrt_svg_upright - words that are read from below, in the middle of a vertical axis */
 void vmrt_svg_upright(struct vmrt_svg *svg, double x, double y, const char *words);
 
-/** vmrt_svg_fit - how many characters of text are at most so wide */
-size_t vmrt_svg_fit(const struct vmrt_svg *svg, double width);
+/** vmrt_svg_text_width - how wide @words are at most, whichever of the fonts is there */
+double vmrt_svg_text_width(double font, const char *words);
 
-/** vmrt_svg_cut - @words, cut in the middle to at most @most characters, in @buf; valid UTF-8 stays
- * that */
-const char *vmrt_svg_cut(const char *words, size_t most, char *buf, size_t room);
+/** vmrt_svg_fit - @words, cut in the middle if they are wider than @width, in @buf; valid UTF-8
+ * stays that */
+const char *vmrt_svg_fit(
+	const struct vmrt_svg *svg, const char *words, double width, char *buf, size_t room);
 
 /** vmrt_svg_line - a line between two points */
 void vmrt_svg_line(

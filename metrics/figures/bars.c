@@ -82,6 +82,30 @@ static enum vmrt_status read_table(const char *path, struct bars *b, struct vmrt
 		path);
 }
 
+/* Panels without any value say nothing. */
+static void drop_empty(struct bars *b)
+{
+	size_t kept = 0;
+
+	for (size_t p = 0; p < b->panels; p++) {
+		bool empty = true;
+		char *title = b->titles[p];
+
+		for (size_t i = 0; i < b->n; i++)
+			empty = empty && isnan(b->rows[i].values[p]);
+		if (empty) {
+			free(title);
+			b->titles[p] = NULL;
+			continue;
+		}
+		for (size_t i = 0; i < b->n; i++)
+			b->rows[i].values[kept] = b->rows[i].values[p];
+		b->titles[p] = NULL;
+		b->titles[kept++] = title;
+	}
+	b->panels = kept;
+}
+
 /* The scale of a panel: from 0, or between powers of ten. */
 static void scale(const struct bars *b, size_t panel, bool logarithmic, struct vmrt_plot *p)
 {
@@ -114,7 +138,7 @@ static void draw_panel(struct vmrt_svg *svg, const struct bars *b, size_t panel,
 
 	scale(b, panel, logarithmic, &p);
 	vmrt_svg_text(svg, "", left, top - f * .6, VMRT_START,
-		vmrt_svg_cut(title, vmrt_svg_fit(svg, right - left + f * 4.4), buf, sizeof(buf)));
+		vmrt_svg_fit(svg, title, right - left + f * 3.6, buf, sizeof(buf)));
 	for (size_t i = 0; i < b->n; i++) {
 		const struct row *r = &b->rows[i];
 		double v = r->values[panel], at;
@@ -159,8 +183,7 @@ static void draw(const struct bars *b, const struct vmrt_canvas *c)
 			if (begins)
 				vmrt_svg_text(&svg, "q", f * .3, y + f * .95, VMRT_START, r->group);
 			vmrt_svg_text(&svg, "", labels - f * .5, y + f * .95, VMRT_END,
-				vmrt_svg_cut(r->label, vmrt_svg_fit(&svg, labels * .7), buf,
-					sizeof(buf)));
+				vmrt_svg_fit(&svg, r->label, labels * .7, buf, sizeof(buf)));
 			y += f * ROW;
 		}
 		for (size_t p = line * across; p < b->panels && p < (line + 1) * across; p++)
@@ -184,6 +207,10 @@ enum vmrt_status vmrt_draw_bars(
 	for (size_t p = 0; status == VMRT_OK && p < b->panels; p++)
 		if (!b->titles[p])
 			status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK)
+		drop_empty(b);
+	if (status == VMRT_OK && !b->panels)
+		status = vmrt_fail(err, VMRT_EFORMAT, "%s has no values: nothing to draw", path);
 	if (status == VMRT_OK)
 		draw(b, canvas);
 	for (size_t i = 0; b && i < b->n; i++) {

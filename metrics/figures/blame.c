@@ -11,6 +11,7 @@
 
 #define ROW 2.9 /* heights, in the size of text */
 #define BAR 1.7
+#define TITLE 1.8
 #define AXIS 3.4
 #define BARS_MAX 512
 
@@ -31,7 +32,9 @@ static const struct {
 
 struct bar {
 	char label[128];
-	bool missed;	   /* of these jobs only */
+	const char
+		*run; /* the bar is the first of this run; NULL: it is not, or there is one run */
+	bool missed;  /* of these jobs only */
 	double ms[GROUPS]; /* of a job, on average */
 	double jobs;
 };
@@ -98,6 +101,7 @@ static enum vmrt_status load_bars(const struct vmrt_figure_run *runs, size_t n, 
 
 	for (size_t r = 0; status == VMRT_OK && r < n; r++) {
 		const struct vmrt_run_facts *f = runs[r].facts;
+		const char *title = runs[r].label;
 		struct vmrt_db *db;
 
 		status = vmrt_db_open(runs[r].origin, &db, err);
@@ -111,11 +115,13 @@ static enum vmrt_status load_bars(const struct vmrt_figure_run *runs, size_t n, 
 					(missed && !vmrt_task_missed(t)))
 					continue;
 				*bar = (struct bar){.missed = missed};
-				snprintf(bar->label, sizeof(bar->label), "%s%s%s", t->label,
-					runs[r].label ? ", " : "",
-					runs[r].label ? runs[r].label : "");
+				snprintf(bar->label, sizeof(bar->label), "%s", t->label);
 				status = load_bar(db, f, t->id, bar, err);
-				*n_bars += bar->jobs > 0;
+				if (bar->jobs <= 0)
+					continue;
+				bar->run = title;
+				title = NULL;
+				++*n_bars;
 			}
 		}
 		vmrt_db_close(db);
@@ -136,13 +142,11 @@ static void draw_bar(
 	struct vmrt_svg *svg, const struct vmrt_plot *p, const struct bar *bar, double y)
 {
 	double f = svg->font, share = 0, all = total(bar);
-	size_t most = vmrt_svg_fit(svg, p->left - f * .8);
 	char words[192], buf[256];
 
-	snprintf(words, sizeof(words), "%s", bar->label);
 	vmrt_svg_text(svg, "", p->left - f * .5, y + f * .9, VMRT_END,
-		vmrt_svg_cut(words, most, buf, sizeof(buf)));
-	vmrt_svg_textf(svg, "q", p->left - f * .5, y + f * 1.95, VMRT_END, "%.0f%s job%s",
+		vmrt_svg_fit(svg, bar->label, p->left - f * .8, buf, sizeof(buf)));
+	vmrt_svg_textf(svg, "q", p->left - f * .5, y + f * 2.05, VMRT_END, "%.0f%s job%s",
 		bar->jobs, bar->missed ? " missed" : "", bar->jobs == 1 ? "" : "s");
 	for (size_t g = 0; g < GROUPS; g++) {
 		double part = all > 0 ? 100 * fmax(bar->ms[g], 0) / all : 0;
@@ -160,15 +164,24 @@ static void draw_bar(
 		all < 999.5 ? "%.3g ms" : "%.0f ms", all);
 }
 
+/* Whether a bar has a part of group @g that can be seen. */
+static bool has_group(const struct bar *bars, size_t n, size_t g)
+{
+	for (size_t i = 0; i < n; i++)
+		if (bars[i].ms[g] > total(&bars[i]) / 1000)
+			return true;
+	return false;
+}
+
 enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs,
 	size_t n, struct vmrt_error *err)
 {
 	struct bar *bars = calloc(BARS_MAX + 1, sizeof(*bars));
-	double f = vmrt_svg_font(c->width), height;
+	double f = vmrt_svg_font(c->width), rows = .6, y = .4, longest = 0;
 	struct vmrt_legend legend[GROUPS];
 	struct vmrt_svg svg;
 	struct vmrt_plot p = {.svg = &svg, .x1 = 100};
-	size_t n_bars = 0;
+	size_t n_bars = 0, n_legend = 0;
 	enum vmrt_status status;
 
 	if (!bars)
@@ -182,19 +195,30 @@ enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *c, const struct vmrt_
 		return status;
 	}
 	for (size_t g = 0; g < GROUPS; g++)
-		legend[g] = (struct vmrt_legend){groups[g].words, 'b', groups[g].class};
-	height = f * (.6 + ROW * (double)n_bars + AXIS) +
-		 vmrt_legend_height(c->width, legend, GROUPS);
-	vmrt_svg_begin(
-		&svg, c->out, c->theme, c->width, height, "Where the time of jobs went", c->mm);
-	p.left = fmin(f * 15, c->width * .36);
+		if (has_group(bars, n_bars, g))
+			legend[n_legend++] =
+				(struct vmrt_legend){groups[g].words, 'b', groups[g].class};
+	for (size_t i = 0; i < n_bars; i++) {
+		rows += ROW + (bars[i].run ? TITLE : 0);
+		longest = fmax(longest, vmrt_svg_text_width(f, bars[i].label));
+	}
+	vmrt_svg_begin(&svg, c->out, c->theme, c->width,
+		f * (rows + AXIS) + vmrt_legend_height(c->width, legend, n_legend),
+		"Where the time of jobs went", c->mm);
+	p.left = fmax(f * 9, fmin(longest, c->width / 3) + f * .8);
 	p.right = c->width - f * 5.5;
 	p.top = f * .3;
-	p.bottom = f * (.6 + ROW * (double)n_bars);
+	p.bottom = f * rows;
 	vmrt_plot_axis_x(&p, "share of the mean response time, %");
-	for (size_t i = 0; i < n_bars; i++)
-		draw_bar(&svg, &p, &bars[i], f * (.4 + ROW * (double)i));
-	vmrt_legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, GROUPS);
+	for (size_t i = 0; i < n_bars; i++) {
+		if (bars[i].run) {
+			vmrt_svg_text(&svg, "", p.left, f * (y + 1.1), VMRT_START, bars[i].run);
+			y += TITLE;
+		}
+		draw_bar(&svg, &p, &bars[i], f * y);
+		y += ROW;
+	}
+	vmrt_legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, n_legend);
 	vmrt_svg_end(&svg);
 	free(bars);
 	return VMRT_OK;

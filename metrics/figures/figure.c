@@ -159,7 +159,7 @@ static size_t place(double width, double font, const struct vmrt_legend *e, size
 	double at = font * .5;
 
 	for (size_t k = 0;; k++) {
-		double wide = font * (SAMPLE + 1 + .56 * (double)strlen(e[k].words) + .8);
+		double wide = font * (SAMPLE + 1.6) + vmrt_svg_text_width(font, e[k].words);
 
 		if (at > font && at + wide > width) {
 			at = font * .5;
@@ -199,6 +199,10 @@ static void sample(struct vmrt_svg *svg, const struct vmrt_legend *e, double x, 
 	case 'o':
 		fprintf(svg->out, "<circle class=\"%s\" r=\"%.1f\" cx=\"%.1f\" cy=\"%.1f\"/>\n",
 			e->class, f * .3, x + wide / 2, y - f * .35);
+		return;
+	case 's':
+		vmrt_svg_rect(
+			svg, e->class, x + wide / 2 - f * .3, y - f * .65, f * .6, f * .6, NULL);
 		return;
 	default:
 		if (!strcmp(e->class, "h"))

@@ -138,7 +138,7 @@ bool vmrt_figure_resource(const struct vmrt_server_facts *server, struct vmrt_su
 /* An entry of a legend: how its sample looks. */
 struct vmrt_legend {
 	const char *words;
-	char symbol;	   /* 'b' box, 'l' line, 'u' arrow up, 'd' arrow down, 'o' dot */
+	char symbol; /* 'b' box, 'l' line, 'u' arrow up, 'd' arrow down, 'o' dot, 's' square */
 	const char *class; /* of the sample */
 };
 

@@ -83,7 +83,7 @@ static void label(struct vmrt_svg *svg, const struct vmrt_plot *p, double base,
 		all.unknown += bins[i].unknown;
 	}
 	vmrt_svg_text(svg, "", p->left - f * .5, base - f * 1.2, VMRT_END,
-		vmrt_svg_cut(t->label, vmrt_svg_fit(svg, p->left - f), buf, sizeof(buf)));
+		vmrt_svg_fit(svg, t->label, p->left - f * .8, buf, sizeof(buf)));
 	vmrt_svg_textf(svg, all.missed > 0 ? "tm" : "q", p->left - f * .5, base, VMRT_END,
 		"%.0f of %.0f missed", all.missed, all.jobs);
 }

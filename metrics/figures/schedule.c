@@ -18,6 +18,7 @@
 #define PANEL_GAP .8
 #define AXIS 3.4
 #define SEGMENTS 4096		     /* of a job; what is beyond is not drawn */
+#define TOGETHER .3		     /* pixels: a narrower gap is none */
 #define TICK_NS (4 * VMRT_NS_PER_MS) /* of a host that does not tell */
 
 struct panel {
@@ -58,14 +59,44 @@ static double panel_height(const struct vmrt_timeline *tl, bool title)
 
 static void label(const struct panel *p, double y, const char *words, const char *below)
 {
-	size_t most = vmrt_svg_fit(p->svg, p->left - p->svg->font * .8);
+	double f = p->svg->font, room = p->left - f * .8;
 	char buf[256];
 
-	vmrt_svg_text(p->svg, "", p->left - p->svg->font * .5, y, VMRT_END,
-		vmrt_svg_cut(words, most, buf, sizeof(buf)));
+	vmrt_svg_text(p->svg, "", p->left - f * .5, y, VMRT_END,
+		vmrt_svg_fit(p->svg, words, room, buf, sizeof(buf)));
 	if (below)
-		vmrt_svg_text(p->svg, "q", p->left - p->svg->font * .5, y + p->svg->font * 1.05,
-			VMRT_END, vmrt_svg_cut(below, most, buf, sizeof(buf)));
+		vmrt_svg_text(p->svg, "q", p->left - f * .5, y + f * 1.15, VMRT_END,
+			vmrt_svg_fit(p->svg, below, room, buf, sizeof(buf)));
+}
+
+/* Boxes of one height from left to right. Those that nobody could tell apart are one: thousands of
+ * them would make a file large, and edges that meet within a pixel look like a gap. */
+struct strip {
+	const struct panel *p;
+	double top, height, least; /* @least: narrower ones are left out */
+	double from, to;
+	bool open;
+};
+
+static void strip_end(struct strip *s)
+{
+	if (s->open && s->to - s->from >= s->least)
+		vmrt_svg_box(s->p->svg, s->from, s->top, fmax(s->to - s->from, .25), s->height);
+	s->open = false;
+}
+
+static void strip_add(struct strip *s, int64_t from_ns, int64_t to_ns)
+{
+	double from = at(s->p, from_ns), to = at(s->p, to_ns);
+
+	if (s->open && from - s->to < TOGETHER && from >= s->from) {
+		s->to = fmax(s->to, to);
+		return;
+	}
+	strip_end(s);
+	s->from = from;
+	s->to = to;
+	s->open = true;
 }
 
 /* Boxes of one state of one task's jobs, as one path; execution behind the deadline is a state of
@@ -75,6 +106,10 @@ static void boxes(const struct panel *p, size_t t, enum vmrt_state state, bool l
 {
 	const struct vmrt_tl_task *task = &p->tl->tasks[t];
 	double f = p->svg->font;
+	struct strip strip = {.p = p,
+		.top = base - f * TASK_BOX,
+		.height = f * TASK_BOX,
+		.least = state == VMRT_STATE_WAITS ? TOGETHER : 0};
 
 	for (size_t j = 0; j < task->n_jobs; j++) {
 		int64_t due = task->jobs[j].deadline;
@@ -82,7 +117,6 @@ static void boxes(const struct panel *p, size_t t, enum vmrt_state state, bool l
 
 		for (size_t i = 0; i < n; i++) {
 			int64_t from = segments[i].from_ns, to = segments[i].to_ns;
-			double x;
 
 			if (segments[i].state != state)
 				continue;
@@ -94,10 +128,10 @@ static void boxes(const struct panel *p, size_t t, enum vmrt_state state, bool l
 			}
 			if (to <= from || to <= p->tl->from || from >= p->tl->to)
 				continue;
-			x = at(p, from);
-			vmrt_svg_box(p->svg, x, base - f * TASK_BOX, fmax(at(p, to) - x, .25),
-				f * TASK_BOX);
+			strip_add(&strip, from, to);
 		}
+		/* a job ends where the next one begins, and both can be seen */
+		strip_end(&strip);
 	}
 }
 
@@ -195,15 +229,14 @@ static void draw_task(struct panel *p, size_t t, struct vmrt_segment *segments)
 static void draw_vcpu(struct panel *p, const struct vmrt_tl_vcpu *vcpu)
 {
 	double f = p->svg->font, base = p->y + f * (VCPU_ROW - .3);
+	struct strip strip = {.p = p, .top = base - f * VCPU_BOX, .height = f * VCPU_BOX};
 
 	label(p, base - f * .1, vcpu->name, NULL);
 	vmrt_svg_path(p->svg, "d");
-	for (size_t i = 0; i < vcpu->spans.n; i++) {
-		double x = at(p, vcpu->spans.all[i].start);
-
-		vmrt_svg_box(p->svg, x, base - f * VCPU_BOX,
-			fmax(at(p, vcpu->spans.all[i].end) - x, .25), f * VCPU_BOX);
-	}
+	for (size_t i = 0; i < vcpu->spans.n; i++)
+		if (vcpu->spans.all[i].end > p->tl->from && vcpu->spans.all[i].start < p->tl->to)
+			strip_add(&strip, vcpu->spans.all[i].start, vcpu->spans.all[i].end);
+	strip_end(&strip);
 	vmrt_svg_path_end(p->svg);
 	vmrt_svg_line(p->svg, "axis", p->left, base, p->right, base);
 	p->y += f * VCPU_ROW;
@@ -284,7 +317,7 @@ static void draw_panel(struct panel *p, struct vmrt_segment *segments)
 			draw_server(p, i);
 }
 
-static const struct vmrt_legend legend[] = {
+static const struct vmrt_legend all_entries[] = {
 	{"release", 'u', "k"},
 	{"deadline", 'd', "k"},
 	{"missed", 'd', "km"},
@@ -295,7 +328,52 @@ static const struct vmrt_legend legend[] = {
 	{"vCPU runs", 'b', "d"},
 	{"budget", 'l', "lb"},
 };
-#define LEGEND (sizeof(legend) / sizeof(legend[0]))
+#define LEGEND (sizeof(all_entries) / sizeof(all_entries[0]))
+
+/* The entries for what the runs have; returns how many. */
+static size_t make_legend(
+	struct vmrt_legend *legend, const struct vmrt_figure_run *runs, size_t n_runs)
+{
+	bool tasks = false, vcpus = false, servers = false;
+	size_t n = 0;
+
+	for (size_t r = 0; r < n_runs; r++) {
+		tasks = tasks || runs[r].timeline->n_tasks;
+		vcpus = vcpus || runs[r].timeline->n_vcpus;
+		servers = servers || shown_servers(runs[r].timeline);
+	}
+	for (size_t i = 0; i < LEGEND; i++) {
+		const char *class = all_entries[i].class;
+
+		if (!strcmp(class, "lb")      ? servers
+			: !strcmp(class, "d") ? vcpus
+			: !strcmp(class, "h") ? tasks && vcpus
+					      : tasks)
+			legend[n++] = all_entries[i];
+	}
+	return n;
+}
+
+/* How wide the names of all rows are, but no more than a third of the drawing. */
+static double labels_room(double width, const struct vmrt_figure_run *runs, size_t n)
+{
+	double font = vmrt_svg_font(width), most = 0;
+
+	for (size_t r = 0; r < n; r++) {
+		const struct vmrt_timeline *tl = runs[r].timeline;
+
+		for (size_t i = 0; i < tl->n_tasks; i++)
+			most = fmax(most, vmrt_svg_text_width(font, tl->tasks[i].label));
+		for (size_t i = 0; i < tl->n_vcpus; i++)
+			most = fmax(most, vmrt_svg_text_width(font, tl->vcpus[i].name));
+		for (size_t i = 0; i < tl->n_servers; i++)
+			if (tl->servers[i].enforced)
+				most = fmax(most,
+					vmrt_svg_text_width(font, "server ") +
+						vmrt_svg_text_width(font, tl->servers[i].name));
+	}
+	return fmin(most, width / 3);
+}
 
 bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
@@ -304,6 +382,8 @@ bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_ru
 	struct vmrt_svg svg;
 	struct vmrt_plot axis = {.svg = &svg};
 	int64_t span = 1, tick = TICK_NS;
+	struct vmrt_legend legend[LEGEND];
+	size_t n_legend = make_legend(legend, runs, n);
 	char title[256];
 
 	for (size_t i = 0; i < n; i++) {
@@ -318,14 +398,14 @@ bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_ru
 		free(segments);
 		return false;
 	}
-	height += vmrt_legend_height(c->width, legend, LEGEND);
+	height += vmrt_legend_height(c->width, legend, n_legend);
 	snprintf(title, sizeof(title), "Schedule of %s%s", runs[0].timeline->name,
 		n > 1 ? " and others" : "");
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width, height, title, c->mm);
-	axis.left = fmin(f * 10, c->width * .24);
+	axis.left = fmax(f * 7, labels_room(c->width, runs, n) + f * .8);
 	axis.right = c->width - f * 1.2;
 	axis.top = f * .3;
-	axis.bottom = height - f * (AXIS - .4) - vmrt_legend_height(c->width, legend, LEGEND);
+	axis.bottom = height - f * (AXIS - .4) - vmrt_legend_height(c->width, legend, n_legend);
 	axis.x1 = (double)span / (c->ticks ? (double)tick : 1e6);
 	vmrt_plot_axis_x(&axis, NULL);
 	if (n > 1)
@@ -349,7 +429,7 @@ bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_ru
 		draw_panel(&p, segments);
 		rows = p.top + f * panel_height(p.tl, p.label);
 	}
-	vmrt_legend_draw(&svg, axis.bottom + f * AXIS - f * .4, legend, LEGEND);
+	vmrt_legend_draw(&svg, axis.bottom + f * AXIS - f * .4, legend, n_legend);
 	vmrt_svg_end(&svg);
 	free(segments);
 	return true;

@@ -111,7 +111,7 @@ bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 	legend[0] = (struct vmrt_legend){"periodic resource model", 'l', "lm dash"};
 	for (size_t r = 0; r < n; r++)
 		legend[r + 1] = (struct vmrt_legend){runs[r].label ? runs[r].label : "measured",
-			r % 2 ? 'b' : 'o', classes[r % 4]};
+			r % 2 ? 's' : 'o', classes[r % 4]};
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width,
 		f * (TITLE + PLOT + AXIS) * (double)servers +
 			vmrt_legend_height(c->width, legend, n + 1),

@@ -66,10 +66,10 @@ two_table() {
 two_show() {
 	two_table | tee "$out/table.md"
 	sql -cmd "$TWO_VIEWS" -cmd ".mode csv" -cmd ".headers on" "SELECT * FROM two_result $TWO_ORDER" >"$out/table.csv"
-	sql -cmd "$TWO_VIEWS" -cmd ".mode tabs" "SELECT '', variant, upper_p99, lower_p99, lower_waited, lower_blackout FROM two_result $TWO_ORDER" >"$out/bars.tsv"
+	sql -cmd "$TWO_VIEWS" -cmd ".mode tabs" "SELECT '', variant, upper_p99, lower_p99, lower_waited, lower_received, lower_blackout FROM two_result $TWO_ORDER" >"$out/bars.tsv"
 }
 
-TWO_TITLES='upper: p99 of the response, ms|lower: p99 of the response, ms|lower: held back by upper, ms|lower: longest blackout, ms'
+TWO_TITLES='upper: p99, ms|lower: p99, ms|lower: held back, ms|lower: received, %|lower: longest blackout, ms'
 
 two_batch='' # what keeps the lower VM busy
 
