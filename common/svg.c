@@ -81,7 +81,8 @@ static void put_patterns(FILE *out)
 
 void vmrt_svg_page(FILE *out)
 {
-	fputs("<svg width=\"0\" height=\"0\" aria-hidden=\"true\">", out);
+	fputs("<svg width=\"0\" height=\"0\" style=\"position:absolute\" aria-hidden=\"true\">",
+		out);
 	put_patterns(out);
 	fputs("</svg>\n", out);
 }

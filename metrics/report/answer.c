@@ -180,8 +180,10 @@ static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		return;
 	}
 	snprintf(job, sizeof(job), "%.120s:%" PRId64, worst->label, worst->worst[0].k);
-	vmrt_put_line(t, "next", "vmrt-report --full %s; vmrt-trace events --around %s %s", run,
+	/* a line each, so that no command is broken and each can be copied */
+	vmrt_put_line(t, "next", "vmrt-trace events --around %s %s",
 		vmrt_shell_word(job, word, sizeof(word)), run);
+	vmrt_put_line(t, "next", "vmrt-report --full %s", run);
 }
 
 void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)

@@ -66,7 +66,7 @@ two_table() {
 two_show() {
 	two_table | tee "$out/table.md"
 	sql -cmd "$TWO_VIEWS" -cmd ".mode csv" -cmd ".headers on" "SELECT * FROM two_result $TWO_ORDER" >"$out/table.csv"
-	sql -cmd "$TWO_VIEWS" -cmd ".mode tabs" "SELECT '', variant, upper_p99, lower_p99, lower_waited, lower_received, lower_blackout FROM two_result $TWO_ORDER" >"$out/bars.tsv"
+	sql -cmd "$TWO_VIEWS" -cmd ".mode tabs" "SELECT '', variant, upper_p99, lower_p99, lower_waited, lower_share, lower_blackout FROM two_result $TWO_ORDER" >"$out/bars.tsv"
 }
 
 TWO_TITLES='upper: p99, ms|lower: p99, ms|lower: held back, ms|lower: received, %|lower: longest blackout, ms'

@@ -63,7 +63,7 @@ answer_says_it() {
 answer_commands_work() {
 	local odd="a 'b.vmrt" command
 	cp -r hsf.vmrt "$odd" || return 1
-	command=$(vmrt-report --allow-loss --format html "$odd" | perl -ne 'print $1 if m{<dt>next</dt><dd>(.*?)</dd>}' | perl -pe 's/&#(\d+);/chr $1/ge')
+	command=$(vmrt-report --allow-loss --format html "$odd" | perl -ne 'print "$1\n" while m{<dt>next</dt><dd>(.*?)</dd>}g' | perl -pe 's/&#(\d+);/chr $1/ge')
 	# the run is made up and has no recordings, so that its events cannot be shown; that is all what may be missing
 	eval "$command" >"$work/text" 2>"$work/err"
 	grep -q '^small-hsf' "$work/text" && grep -q "^vmrt-trace: error: .*$odd" "$work/err" || { echo "$command"; cat "$work/err"; return 1; }
