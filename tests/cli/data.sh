@@ -86,6 +86,6 @@ sqlite3 long.vmrt/run.db "UPDATE task SET period_ns = 5000000000 WHERE name = 'r
 ok "a period that does not fit 32 bits is refused" exits 1 "demo/rt_task1: its period is longer than 4.29 s" --format st long.vmrt
 ok "unless the task is left out" exits 0 "" --format st --task rt_task2 long.vmrt
 ok "exit status 1 for a task that is not there" exits 1 "no task 'nope'" --format csv --task nope demo-none.vmrt
-ok "exit status 1 for tasks of a table without" exits 1 "has no tasks" --format csv --table losses --task rt_task1 demo-none.vmrt
+ok "exit status 1 for tasks of a table without" exits 1 "which has neither" --format csv --table losses --task rt_task1 demo-none.vmrt
 echo "1..$n"
 exit $failed
