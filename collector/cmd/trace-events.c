@@ -186,7 +186,7 @@ static void print_all(const struct printer *p, struct events_choice *choice)
 static enum vmrt_status open_recording(
 	struct printer *p, const struct events_opts *o, bool is_run, struct vmrt_error *err)
 {
-	struct vmrt_recording_options recording = {0};
+	struct vmrt_recording_options recording = {.stop = vmrt_stop_requested};
 	enum vmrt_status status;
 
 	if (is_run) {

@@ -224,7 +224,7 @@ static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 static int run(void *opts)
 {
 	const struct tasks_opts *o = opts;
-	struct vmrt_recording_options options = {0};
+	struct vmrt_recording_options options = {.stop = vmrt_stop_requested};
 	struct vmrt_error err;
 	struct stat st;
 

@@ -245,7 +245,7 @@ static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_
 		return;
 	/* more was read than was kept, or nobody told how much it was */
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
-	if (vmrt_count_events(path, &content, NULL) == VMRT_OK)
+	if (vmrt_count_events(path, &content, NULL, NULL) == VMRT_OK)
 		g->events = content.events;
 }
 

@@ -278,7 +278,7 @@ static void count_kept(struct vmrt_recorder *rec)
 
 	content.per_cpu = calloc(rec->meta.cpus, sizeof(*content.per_cpu));
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
-	if (content.per_cpu && vmrt_count_events(path, &content, NULL) == VMRT_OK) {
+	if (content.per_cpu && vmrt_count_events(path, &content, NULL, NULL) == VMRT_OK) {
 		rec->events = content.events;
 		for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
 			rec->manifest.buffers[cpu].events = content.per_cpu[cpu];

@@ -11,6 +11,7 @@
 #include <vmrt/dat.h>
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
+#include <vmrt/tool.h>
 #include <vmrt/units.h>
 
 #include "parser/dat/datfile.h"
@@ -118,7 +119,7 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 }
 
 enum vmrt_status vmrt_count_events(
-	const char *path, struct vmrt_content *out, struct vmrt_error *err)
+	const char *path, struct vmrt_content *out, int (*stop)(void), struct vmrt_error *err)
 {
 	struct vmrt_stream *stream = NULL;
 	struct vmrt_dat *dat = NULL;
@@ -126,6 +127,8 @@ enum vmrt_status vmrt_count_events(
 	enum vmrt_status status = vmrt_dat_open(path, &dat, err);
 	int got;
 
+	if (status == VMRT_OK)
+		vmrt_dat_stop(dat, stop);
 	if (status == VMRT_OK)
 		status = vmrt_stream_open(dat, &stream, err);
 	while (status == VMRT_OK && (got = vmrt_stream_next(stream, &event, NULL)) != 0) {
@@ -137,6 +140,8 @@ enum vmrt_status vmrt_count_events(
 		if (event.cpu < out->cpus)
 			out->per_cpu[event.cpu]++;
 	}
+	if (status == VMRT_OK && stop && stop())
+		status = vmrt_fail(err, VMRT_EINTR, "interrupted; `vmrt-trace reset` goes on");
 	vmrt_stream_free(stream);
 	vmrt_dat_close(dat);
 	return status;
@@ -247,7 +252,8 @@ enum vmrt_status vmrt_salvage(const char *run, struct vmrt_salvaged *out, struct
 	if ((status = load_manifest(&w, err)) != VMRT_OK ||
 		(status = salvage_guests(&w, err)) != VMRT_OK ||
 		(status = write_file(&w, err)) != VMRT_OK ||
-		(status = vmrt_count_events(w.host, &content, err)) != VMRT_OK ||
+		(status = vmrt_count_events(w.host, &content, vmrt_stop_requested, err)) !=
+			VMRT_OK ||
 		(status = write_manifest(&w, &content, err)) != VMRT_OK)
 		goto out;
 	vmrt_journal_remove(run, w.instance);

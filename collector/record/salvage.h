@@ -36,8 +36,11 @@ struct vmrt_content {
 	unsigned cpus;
 };
 
-/** vmrt_count_events - read the trace.dat file @path and count; adds to what is in @out */
+/**
+ * vmrt_count_events - read the trace.dat file @path and count; adds to what is in @out
+ * @stop: asked now and then; not 0: give up with VMRT_EINTR. NULL: never
+ */
 enum vmrt_status vmrt_count_events(
-	const char *path, struct vmrt_content *out, struct vmrt_error *err);
+	const char *path, struct vmrt_content *out, int (*stop)(void), struct vmrt_error *err);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include <vmrt/dat.h>
 #include <vmrt/files.h>
+#include <vmrt/tool.h>
 
 #include "parser/dat/datmap.h"
 #include "parser/ring/names.h"
@@ -298,7 +299,7 @@ enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm
 	if (!vm->n_pings)
 		read_pings(run, f.name, vm);
 	if ((status = complete(&f, map, vm, err)) != VMRT_OK ||
-		(status = vmrt_count_events(path, &content, err)) != VMRT_OK) {
+		(status = vmrt_count_events(path, &content, vmrt_stop_requested, err)) != VMRT_OK) {
 		vmrt_datmap_free(map);
 		return status;
 	}

@@ -69,6 +69,9 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
  */
 bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu);
 
+/** vmrt_recording_stopped - was it told to stop, so that events may be missing at its end? */
+bool vmrt_recording_stopped(const struct vmrt_recording *rec);
+
 /** vmrt_recording_without_host - the host's recording cannot be read, and all of it counts as lost
  */
 bool vmrt_recording_without_host(const struct vmrt_recording *rec);

@@ -110,6 +110,7 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 	if (!rec)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	rec->options = options;
+	rec->stop = options->stop;
 	status = recording_open_files(rec, err);
 	for (size_t i = 0; i < rec->n; i++) {
 		rec->machines[i].name = rec->sources[i].name;
@@ -202,6 +203,11 @@ bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigne
 	}
 	rec->ended = false;
 	return false;
+}
+
+bool vmrt_recording_stopped(const struct vmrt_recording *rec)
+{
+	return rec->stop && rec->stop();
 }
 
 bool vmrt_recording_without_host(const struct vmrt_recording *rec)
