@@ -200,3 +200,19 @@ void vmrt_read_owner(const char *proc, pid_t pid, uid_t uids[2])
 	}
 	free(text);
 }
+
+bool vmrt_is_process(const char *proc, pid_t pid)
+{
+	char path[300], *text;
+	const char *line;
+	int tgid = pid;
+
+	snprintf(path, sizeof(path), "%.255s/%d/status", proc, (int)pid);
+	if (vmrt_read_file(path, 16384, &text, NULL, NULL) != VMRT_OK)
+		return true;
+	line = strstr(text, "\nTgid:");
+	if (line)
+		sscanf(line, "\nTgid:%d", &tgid);
+	free(text);
+	return tgid == pid;
+}

@@ -91,6 +91,14 @@ enum vmrt_status vmrt_vm_select(
 /** vmrt_read_owner - real and effective user of @pid; -1 if not known. @proc: "/proc" */
 void vmrt_read_owner(const char *proc, pid_t pid, uid_t uids[2]);
 
+/**
+ * vmrt_is_process - is @pid a process, and no other thread of one?
+ *
+ * A process that ends while it is looked at may leave its number to a thread, whose folder in /proc
+ * shows all of the process that this thread belongs to.
+ */
+bool vmrt_is_process(const char *proc, pid_t pid);
+
 /** vmrt_cgroup_parse - the path of the cgroup with the CPU limit from the text of /proc/PID/cgroup
  */
 void vmrt_cgroup_parse(const char *text, char *out, size_t room);

@@ -227,7 +227,7 @@ static enum vmrt_status look_at(
 	status = add_threads(&vm, hv, proc, err);
 	if (status != VMRT_OK)
 		goto drop;
-	if (!vm.n_threads || (!vm.n_vcpus && !hv->without_vcpus))
+	if (!vm.n_threads || (!vm.n_vcpus && !hv->without_vcpus) || !vmrt_is_process(proc, pid))
 		goto drop;
 	qsort(vm.threads, vm.n_threads, sizeof(*vm.threads), compare_threads);
 	accel_from_threads(&vm);

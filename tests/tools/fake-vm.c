@@ -4,7 +4,8 @@
  * -name guest=NAME`: a main thread that sleeps and vCPU threads that never do. VCPUS (1) says how
  * many, CPU where they run (unset: anywhere), LIFE how many seconds at most (60). SIGUSR1 plugs in
  * another vCPU. BUSY_MAIN: the main thread never sleeps either. SLEEPY: vCPU threads sleep most of
- * the time. CHURN: helper threads come, rename themselves and end all the time.
+ * the time, so many microseconds at once. CHURN: helper threads come, rename themselves and end all
+ * the time; where root may say which id is next, each takes the id of the one before.
  */
 #include <pthread.h>
 #include <sched.h>
@@ -36,9 +37,9 @@ static void *run_vcpu(void *arg)
 		CPU_SET((size_t)cpu, &set);
 	if (cpu >= 0 && sched_setaffinity(0, sizeof(set), &set) != 0)
 		_exit(1);
-	for (;;) {
-		if (number("SLEEPY", 0))
-			usleep(500);
+	for (long sleepy = number("SLEEPY", 0);;) {
+		if (sleepy)
+			usleep((unsigned)sleepy);
 		work++;
 	}
 	return NULL;
@@ -46,19 +47,35 @@ static void *run_vcpu(void *arg)
 
 static void *run_helper(void *arg)
 {
-	(void)arg;
+	*(pid_t *)arg = gettid();
 	prctl(PR_SET_NAME, "CPU 0/renamed");
 	usleep(5000);
 	return NULL;
 }
 
+/* The next thread of all gets the id behind @tid, unless somebody has it. */
+static void reuse(pid_t tid)
+{
+	FILE *last = fopen("/proc/sys/kernel/ns_last_pid", "w");
+
+	if (!last)
+		return;
+	fprintf(last, "%d", (int)tid - 1);
+	fclose(last);
+}
+
 static void *churn(void *arg)
 {
 	pthread_t thread;
+	pid_t tid = 0;
 
-	for (;;)
-		if (pthread_create(&thread, NULL, run_helper, NULL) == 0)
-			pthread_join(thread, NULL);
+	for (;;) {
+		if (pthread_create(&thread, NULL, run_helper, &tid) != 0)
+			continue;
+		pthread_join(thread, NULL);
+		if (tid)
+			reuse(tid);
+	}
 	return arg;
 }
 

@@ -118,6 +118,12 @@ static void qemu_is_found_with_name_threads_and_link(void **state)
 	thread(700, 705, "vhost-700", 0, 0, "0");
 	snprintf(path, sizeof(path), "%s/700/cwd", root);
 	assert_int_equal(symlink("/var/vm", path), 0);
+	/* a process that ended while it was looked at, and whose number a thread has now */
+	PROCESS(704, "/usr/bin/qemu-system-x86_64\0-name\0guest=demo,debug-threads=on\0");
+	thread(704, 700, "qemu-system-x86", 0, 0, "0-1");
+	thread(704, 704, "CPU 1/TCG", 0, 0, "1");
+	snprintf(path, sizeof(path), "%s/704/status", root);
+	put(path, "Name:\tCPU 1/TCG\nTgid:\t700\nPid:\t704\n", 34);
 	PROCESS(701, "bash\0-c\0qemu-system-x86_64\0");
 	thread(701, 701, "bash", 0, 0, "0");
 
