@@ -101,9 +101,16 @@ fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) 2>&1 | tail -n 3 || exit 1; \
 	done
 
+# What has threads, by a compiler that watches what they share.
+.PHONY: tsan
+TSAN_TESTS := $(addprefix $(O)/tsan/tests/,test_link test_link_secret test_pings fake-vm)
+tsan: ## run what has threads under ThreadSanitizer
+	$(Q)$(MAKE) --no-print-directory O=$(O)/tsan SANITIZER=thread CFLAGS="-O1 -g" all $(TSAN_TESTS)
+	$(Q)O=$(O) tests/tsan
+
 TIME ?= 2h
 .PHONY: campaign
-campaign: fuzz-targets ## fuzz every target by turns for TIME (2h) of CPU time; goes on where it was stopped
+campaign: fuzz-targets tsan ## fuzz every target by turns for TIME (2h) of CPU time; goes on where it was stopped
 	$(Q)O=$(O) tests/campaign $(TIME)
 
 goldens: all ## write what the recordings in tests/data give now into tests/data/golden

@@ -156,12 +156,13 @@ static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, int64_t 
 {
 	struct vmrt_grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
 
+	if (more)
+		g->rows = more;
 	if (!more || !name) {
 		free(name);
 		vmrt_grasp_no_memory(g);
 		return;
 	}
-	g->rows = more;
 	more += g->n_rows++;
 	*more = (struct vmrt_grasp_row){
 		.task = task, .thread = thread, .machine = machine, .name = name};

@@ -202,11 +202,15 @@ static void on_member(struct hsf_enforcer *e, struct hsf_member *m, uint32_t eve
 
 static bool on_command(struct hsf_enforcer *e)
 {
-	struct hsf_command *c = e->command;
-	bool stop = c->stop;
+	struct hsf_command *c;
 	uint64_t n;
+	bool stop;
 
 	(void)!read(e->wake, &n, sizeof(n));
+	c = atomic_exchange(&e->command, NULL);
+	if (!c)
+		return false;
+	stop = c->stop;
 	c->run(e, c->arg);
 	sem_post(&c->done);
 	return stop;
@@ -261,7 +265,7 @@ static void command(
 	pthread_mutex_lock(&e->mutex);
 	if (e->started) {
 		sem_init(&c.done, 0, 0);
-		e->command = &c;
+		atomic_store(&e->command, &c);
 		tell(e->wake);
 		while (sem_wait(&c.done) != 0)
 			;

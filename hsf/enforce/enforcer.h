@@ -82,7 +82,7 @@ struct hsf_enforcer {
 	atomic_bool begun;
 	struct hsf_cost cost;
 	/* what other threads want */
-	struct hsf_command *command;
+	_Atomic(struct hsf_command *) command;
 	pthread_mutex_t mutex; /* one command at a time */
 	_Atomic size_t count;  /* n, for others */
 };
