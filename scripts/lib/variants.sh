@@ -14,8 +14,8 @@ cgroup_cpu() { awk '$3 == "cgroup" && $4 ~ /(^|,)cpu(,|$)/ { print $2; exit }' /
 
 # vm_threads vcpu|other: thread ids
 vm_threads() {
-	"$O/bin/vmrt-trace" vms --format csv |
-		awk -F, -v vm="$vm" -v want="$1" '$1 == vm && ($8 == "vcpu") == (want == "vcpu") { print $6 }'
+	"$O/bin/vmrt-trace" vms --format json |
+		jq -r --arg vm "$vm" --arg want "$1" '.host.threads[] | select(.vm == $vm) | select((.role == "vcpu") == ($want == "vcpu")).tid'
 }
 
 # variant_missing NAME: prints why this machine has no such variant; nothing if it has
@@ -35,6 +35,7 @@ raise_vm() {
 	local tid
 	for tid in $(vm_threads other); do chrt -f -p $((VARIANT_PRIORITY + 1)) "$tid" || return 1; done
 	for tid in $(vm_threads vcpu); do chrt -f -p $VARIANT_PRIORITY "$tid" || return 1; done
+	[ -n "$tid" ]
 }
 
 lower_vm() {
@@ -49,6 +50,7 @@ group_begin() {
 	variant_group=$(cgroup_cpu)/vmrt-variant-$$
 	mkdir "$variant_group" || return 1
 	for tid in $(vm_threads vcpu); do echo "$tid" >"$variant_group/tasks" || return 1; done
+	[ -s "$variant_group/tasks" ]
 }
 
 group_end() {
