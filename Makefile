@@ -134,6 +134,12 @@ check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or 
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(O) scripts/check-kernels
 
+.PHONY: try-debian
+try-debian: ## go the ways in of README.md with a fresh Debian 12 guest: plain QEMU, libvirt, ssh
+	$(Q)scripts/setup --package --debian-guest
+	$(Q)$(MAKE) --no-print-directory all deb
+	$(Q)O=$(O) scripts/try-debian-guest
+
 .PHONY: format format-check
 format: ## format every C file as .clang-format says
 	$(Q)git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format -i

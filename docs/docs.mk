@@ -30,7 +30,7 @@ install: all man ## install programs, man pages, completion, the agent's unit an
 		install -m 644 $(O)/man/$$m $(DESTDIR)$(prefix)/share/man/man$${m##*.}/ || exit 1; done
 	sed 's|@bindir@|$(bindir)|' docs/systemd/vmrt-agent.service.in >$(DESTDIR)$(systemdunitdir)/vmrt-agent.service
 	install -m 644 docs/systemd/70-vmrt-agent.rules $(DESTDIR)$(udevrulesdir)/
-	install -m 644 README.md $(wildcard docs/*.md) $(DESTDIR)$(docdir)/
+	install -m 644 README.md $(wildcard docs/*.md docs/*.svg) $(DESTDIR)$(docdir)/
 	install -m 644 $(wildcard experiments/*) $(DESTDIR)$(docdir)/experiments/
 
 uninstall: ## remove what install put there

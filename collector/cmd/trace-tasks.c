@@ -19,6 +19,7 @@
 #include <vmrt/units.h>
 
 #include "collector/record/recorder.h"
+#include "collector/wire/secret.h"
 
 #define FILES_MAX 64
 #define GUEST_BUFFER (UINT64_C(16) << 20)
@@ -31,6 +32,7 @@ static struct tasks_opts {
 	size_t n_vms;
 	int64_t duration_ns;
 	bool init, all;
+	struct vmrt_recorder_options record; /* its links */
 } defaults;
 
 static const struct vmrt_column columns[] = {
@@ -171,6 +173,17 @@ static enum vmrt_status print_found(const struct tasks_opts *o,
 	return VMRT_OK;
 }
 
+/* Whoever names VMs asks for their threads; those of the host are machine 0. */
+static size_t without_host(struct vmrt_found *found, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (found[i].machine != 0)
+			found[kept++] = found[i];
+	return kept;
+}
+
 static enum vmrt_status discover(const struct tasks_opts *o,
 	const struct vmrt_recording_options *options, struct vmrt_error *err)
 {
@@ -182,6 +195,8 @@ static enum vmrt_status discover(const struct tasks_opts *o,
 	if (status != VMRT_OK)
 		return status;
 	status = vmrt_recording_discover(rec, vmrt_stop_requested, &found, &n, err);
+	if (status == VMRT_OK && !o->all && (o->n_vms || o->record.n_links))
+		n = without_host(found, n);
 	if (status == VMRT_OK)
 		status = print_found(o, options, rec, found, n, err);
 	free(found);
@@ -192,17 +207,25 @@ static enum vmrt_status discover(const struct tasks_opts *o,
 /* Records for a while into a folder that only we can enter, and looks at that. */
 static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 {
-	struct vmrt_recorder_options record = {.buffer = VMRT_TRACER_BUFFER,
-		.guest_buffer = GUEST_BUFFER,
-		.duration_ns = o->duration_ns,
-		.n_vms = o->n_vms,
-		.all_vms = !o->n_vms,
-		.no_analyze = true,
-		.allow_loss = true};
+	struct vmrt_recorder_options record = o->record;
+	struct vmrt_secret secret;
 	char folder[] = "/tmp/vmrt-tasks-XXXXXX", run[sizeof(folder) + 16];
 	struct vmrt_recording_options options = {.run = run};
 	int result;
 
+	record.buffer = VMRT_TRACER_BUFFER;
+	record.guest_buffer = GUEST_BUFFER;
+	record.duration_ns = o->duration_ns;
+	record.n_vms = o->n_vms;
+	record.all_vms = !o->n_vms && !record.n_links;
+	record.no_analyze = record.allow_loss = true;
+	if (o->record.secret_file) {
+		if (vmrt_secret_load(o->record.secret_file, &secret, err) != VMRT_OK) {
+			vmrt_complain(err);
+			return VMRT_EXIT_FAILED;
+		}
+		record.secret = &secret;
+	}
 	if (!mkdtemp(folder)) {
 		vmrt_fail_errno(err, errno, "cannot make a folder in /tmp");
 		vmrt_complain(err);
@@ -255,13 +278,26 @@ static int run(void *opts)
 static const char *const formats[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum vmrt_format */
 #undef X
 
+static error_t add_link(void *opts, char *arg, const struct argp_state *state)
+{
+	return vmrt_trace_add_link(&((struct tasks_opts *)opts)->record, arg, state);
+}
+
 static const struct vmrt_option options[] = {
 	{"format", 'f', "FORMAT", "how the table is written", .standard = "text",
 		VMRT_CHOICE(OF, format, formats)},
-	{"all", 'a', NULL, "also ordinary programs of a host with guests that other threads wake",
+	{"all", 'a', NULL,
+		"also ordinary programs of a host with guests that other threads wake, and with "
+		"--vm "
+		"or --link the threads of the host",
 		VMRT_FLAG(OF, all)},
 	{"init", 0, NULL, "print an experiment file with these tasks instead", VMRT_FLAG(OF, init)},
 	{"vm", 0, "NAME", "without RUN: look into this VM only", VMRT_LIST(OF, vms, n_vms)},
+	{"link", 0, "VM=WAY",
+		"without RUN: the way to the agent in VM, as for record; may be repeated",
+		VMRT_CALL(add_link)},
+	{"secret-file", 0, "FILE", "the secret shared with agents reached by TCP",
+		VMRT_TEXT(OF, record.secret_file)},
 	{"duration", 'd', "TIME", "without RUN: look for so long", .standard = "5s",
 		VMRT_TIME(OF, duration_ns, 100000000, 3600000000000)},
 	VMRT_OPTION_QUIET,
@@ -282,8 +318,12 @@ static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct tasks_opts *o = opts;
 
-	if (o->n_files && o->n_vms)
-		return vmrt_usage(state, "--vm looks at a VM that runs, and goes with no RUN");
+	if (o->n_files && (o->n_vms || o->record.n_links))
+		return vmrt_usage(
+			state, "--vm and --link look at a VM that runs, and go with no RUN");
+	if (o->record.needs_secret && !o->record.secret_file)
+		return vmrt_usage(state,
+			"an agent is reached by TCP only with a shared secret: --secret-file FILE");
 	return 0;
 }
 

@@ -18,6 +18,12 @@ extern const struct vmrt_command vmrt_trace_doctor;
 extern const struct vmrt_command vmrt_trace_tasks;
 extern const struct vmrt_command vmrt_trace_init;
 
+struct vmrt_recorder_options;
+
+/** vmrt_trace_add_link - take the argument of --link, which is changed and kept */
+error_t vmrt_trace_add_link(
+	struct vmrt_recorder_options *options, char *arg, const struct argp_state *state);
+
 /** vmrt_trace_report_analysis - one line about what an analysis found, on stderr */
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);
 

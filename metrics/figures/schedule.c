@@ -282,6 +282,11 @@ static void draw_server(struct panel *p, size_t i)
 	p->y += f * SERVER_ROW;
 }
 
+static bool is_shown(const struct vmrt_tl_loss *loss)
+{
+	return strcmp(loss->kind, "broken_chain") != 0;
+}
+
 /* Grey bands where events were lost: what is drawn there may be wrong. */
 static void draw_losses(const struct panel *p)
 {
@@ -289,7 +294,7 @@ static void draw_losses(const struct panel *p)
 		const struct vmrt_tl_loss *l = &p->tl->losses[i];
 		double x = at(p, l->from);
 
-		if (!strcmp(l->kind, "broken_chain"))
+		if (!is_shown(l))
 			continue;
 		vmrt_svg_rect(p->svg, "n", x, p->top, fmax(at(p, l->to) - x, .5),
 			p->bottom - p->top, l->kind);
@@ -327,6 +332,7 @@ static const struct vmrt_legend all_entries[] = {
 	{"vCPU not running", 'b', "h"},
 	{"vCPU runs", 'b', "d"},
 	{"budget", 'l', "lb"},
+	{"events lost, or stolen", 'b', "n"},
 };
 #define LEGEND (sizeof(all_entries) / sizeof(all_entries[0]))
 
@@ -334,13 +340,15 @@ static const struct vmrt_legend all_entries[] = {
 static size_t make_legend(
 	struct vmrt_legend *legend, const struct vmrt_figure_run *runs, size_t n_runs)
 {
-	bool tasks = false, vcpus = false, servers = false;
+	bool tasks = false, vcpus = false, servers = false, losses = false;
 	size_t n = 0;
 
 	for (size_t r = 0; r < n_runs; r++) {
 		tasks = tasks || runs[r].timeline->n_tasks;
 		vcpus = vcpus || runs[r].timeline->n_vcpus;
 		servers = servers || shown_servers(runs[r].timeline);
+		for (size_t i = 0; i < runs[r].timeline->n_losses; i++)
+			losses = losses || is_shown(&runs[r].timeline->losses[i]);
 	}
 	for (size_t i = 0; i < LEGEND; i++) {
 		const char *class = all_entries[i].class;

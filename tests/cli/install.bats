@@ -21,6 +21,7 @@ setup_file() {
 		bash -n "$dest/usr/share/bash-completion/completions/$t"
 	done
 	[ -s "$dest/usr/share/man/man5/vmrt-experiment.5" ]
+	[ -s "$dest/usr/share/man/man7/vmrt.7" ]
 }
 
 @test "the agent's unit starts the program that was installed, when the port appears" {

@@ -53,6 +53,14 @@ teardown() {
 	! pgrep -f 'vmrt-agent --stdio'
 }
 
+@test "tasks are looked for through ssh, too" {
+	command -v vmrt-agent && skip "an agent is installed here"
+	run -0 "$trace" tasks --link g=ssh:guest -d 500ms
+	echo "$output"
+	[[ $output = *'host and 1 guest'* ]]
+	! grep -q '^host ' <<<"$output"
+}
+
 @test "an agent that is installed in the guest is used" {
 	mkdir "$d/path"
 	printf '#!/bin/sh\ntouch %s\nexec %s "$@"\n' "$d/used" "$PWD/$O/static/vmrt-agent" >"$d/path/vmrt-agent"
