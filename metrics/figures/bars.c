@@ -163,8 +163,8 @@ static void draw_panel(struct vmrt_svg *svg, const struct bars *b, size_t panel,
 static void draw(const struct bars *b, const struct vmrt_canvas *c)
 {
 	double f = vmrt_svg_font(c->width), labels = f * 10, high = f * (TOP + .8), y;
-	size_t across = b->panels < PER_ROW ? b->panels : PER_ROW;
-	size_t lines = (b->panels + across - 1) / across;
+	size_t lines = (b->panels + PER_ROW - 1) / PER_ROW;
+	size_t across = (b->panels + lines - 1) / lines;
 	double wide = (c->width - labels - f) / (double)across;
 	struct vmrt_svg svg;
 	char buf[128];
