@@ -287,6 +287,16 @@ static bool is_shown(const struct vmrt_tl_loss *loss)
 	return strcmp(loss->kind, "broken_chain") != 0;
 }
 
+/* It is drawn, and wider than a hair. */
+static bool is_seen(const struct vmrt_timeline *tl, size_t i)
+{
+	const struct vmrt_tl_loss *l = &tl->losses[i];
+	int64_t from = l->from > tl->from ? l->from : tl->from;
+	int64_t to = l->to < tl->to ? l->to : tl->to;
+
+	return is_shown(l) && to - from > (tl->to - tl->from) / 500;
+}
+
 /* Grey bands where events were lost: what is drawn there may be wrong. */
 static void draw_losses(const struct panel *p)
 {
@@ -348,15 +358,21 @@ static size_t make_legend(
 		vcpus = vcpus || runs[r].timeline->n_vcpus;
 		servers = servers || shown_servers(runs[r].timeline);
 		for (size_t i = 0; i < runs[r].timeline->n_losses; i++)
-			losses = losses || is_shown(&runs[r].timeline->losses[i]);
+			losses = losses || is_seen(runs[r].timeline, i);
 	}
 	for (size_t i = 0; i < LEGEND; i++) {
 		const char *class = all_entries[i].class;
+		bool has = tasks;
 
-		if (!strcmp(class, "lb")      ? servers
-			: !strcmp(class, "d") ? vcpus
-			: !strcmp(class, "h") ? tasks && vcpus
-					      : tasks)
+		if (!strcmp(class, "lb"))
+			has = servers;
+		else if (!strcmp(class, "n"))
+			has = losses;
+		else if (!strcmp(class, "d"))
+			has = vcpus;
+		else if (!strcmp(class, "h"))
+			has = tasks && vcpus;
+		if (has)
 			legend[n++] = all_entries[i];
 	}
 	return n;

@@ -24,7 +24,7 @@ setup_file() {
 	hogs_start 2 0 3>&-
 	printf '%s\n' "${hogs[@]}" >"$out/hogs"
 	run_page
-	hogs_stop
+	hogs_stop || true
 }
 
 teardown_file() {
