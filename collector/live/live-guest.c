@@ -97,6 +97,7 @@ void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned po
 		g->own_cpus = *cpus;
 	g->upto_ns = VMRT_UNKNOWN;
 	g->last = &g->first;
+	g->in.map = &g->map;
 	pthread_mutex_init(&g->lock, NULL);
 	for (size_t i = 0; i < LIVE_PINGS; i++)
 		g->ping_second[i] = -1;
@@ -133,7 +134,7 @@ static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err
 	g->cpus = meta->cpus;
 	status = vmrt_formats_from_meta(meta, &g->formats, err);
 	if (status == VMRT_OK)
-		status = vmrt_stream_live(g->formats, g->cpus, g->page_size, &g->stream, err);
+		status = vmrt_stream_live(g->formats, g->cpus, g->page_size, &g->in.stream, err);
 	return status;
 }
 
@@ -184,7 +185,7 @@ bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 	if (state == VMRT_GUEST_FAILED) {
 		/* an agent that is not there yet may come; one that began to answer has its reasons
 		 */
-		if (!g->starting && !g->stream)
+		if (!g->starting && !g->in.stream)
 			g->retry_ns = now_ns + RETRY_NS;
 		give_up(g);
 		return false;
@@ -277,9 +278,9 @@ static void check_progress(struct live_guest *g, int64_t upto, int64_t now_ns)
 	g->last_upto = upto;
 	if (g->held > QUEUE_MAX)
 		end_it(g, "it sends events without saying up to when");
-	next = vmrt_stream_peek(g->stream);
+	next = vmrt_stream_peek(g->in.stream);
 	if (g->map.n && next != INT64_MAX &&
-		vmrt_clockmap_to_host(&g->map, next, &g->hint) > now_ns + FUTURE_MAX_NS)
+		vmrt_clockmap_to_host(&g->map, next, &g->in.hint) > now_ns + FUTURE_MAX_NS)
 		end_it(g, "its events are in the future");
 }
 
@@ -303,7 +304,7 @@ enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct
 		next = page->next;
 		if (status == VMRT_OK)
 			status = vmrt_stream_push(
-				g->stream, page->cpu, page->bytes, g->page_size, err);
+				g->in.stream, page->cpu, page->bytes, g->page_size, err);
 		free(page);
 		g->held += g->page_size;
 	}
@@ -311,8 +312,8 @@ enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct
 		return status;
 	fit_clock(g, now_ns);
 	if (upto > 0 && g->map.n) {
-		vmrt_stream_limit(g->stream, upto);
-		g->upto_ns = vmrt_clockmap_to_host(&g->map, upto, &g->hint);
+		vmrt_stream_limit(g->in.stream, upto);
+		g->upto_ns = vmrt_clockmap_to_host(&g->map, upto, &g->in.hint);
 	}
 	check_progress(g, upto, now_ns);
 	if (!g->dead && vmrt_guest_wait(g->session, VMRT_GUEST_DONE, 0, -1) == VMRT_GUEST_FAILED) {
@@ -334,7 +335,7 @@ void live_guest_close(struct live_guest *g)
 		next = g->first->next;
 		free(g->first);
 	}
-	vmrt_stream_free(g->stream);
+	vmrt_stream_free(g->in.stream);
 	vmrt_formats_free(g->formats);
 	vmrt_clockmap_free(&g->map);
 	if (g->last)

@@ -12,6 +12,8 @@
 #include <vmrt/guest.h>
 #include <vmrt/vms.h>
 
+#include "parser/source/merge.h"
+
 #define LIVE_PINGS 120 /* the best ping of each second, so many seconds back */
 
 struct live_page;
@@ -29,7 +31,7 @@ struct live_guest {
 	cpu_set_t own_cpus;
 	bool has_cpus;
 	struct vmrt_formats *formats;
-	struct vmrt_stream *stream;
+	struct merge_input in; /* its stream, into the merge */
 	uint32_t page_size;
 	unsigned cpus;
 	/* shared with the session's thread */
@@ -38,7 +40,6 @@ struct live_guest {
 	size_t queued;
 	/* the clock */
 	struct vmrt_clockmap map;
-	size_t hint;
 	struct vmrt_ping pings[LIVE_PINGS];
 	int64_t ping_second[LIVE_PINGS];
 	uint64_t pings_seen;

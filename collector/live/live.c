@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's ring buffers and the guests' streams merged by time. An event is given when every
- * source has come as far, except for guests that have been silent for too long.
+ * The live events of this host and its guests: collects what the ring buffers hold and the guests
+ * send, and says up to which time all have been collected. A guest that is silent for too long is
+ * not waited for. The merge itself is parser/source/merge.c.
  */
 #include <vmrt/live.h>
 
@@ -33,15 +34,16 @@ struct vmrt_live {
 	struct live_guest *guests; /* by VM */
 	struct vmrt_tracer *tracer;
 	struct vmrt_formats *formats;
-	struct vmrt_stream *stream;
+	struct merge_input host;
+	struct merge_input **inputs; /* by machine */
+	struct vmrt_merge merge;
 	uint8_t *page;
 	struct vmrt_engine_machine *machines; /* the host, then guests that record */
 	size_t n_machines;
 	struct live_guest **guest_of; /* by machine */
 	struct vmrt_engine_vm *engine_vms;
 	bool joined; /* a guest records that is not among the machines yet */
-	int64_t host_upto_ns, upto_ns, given_ns;
-	struct vmrt_event event;
+	int64_t host_upto_ns;
 	char note[256], host_note[192];
 };
 
@@ -108,6 +110,43 @@ static bool own_cpus(const struct vmrt_live *live, cpu_set_t *own)
 	return CPU_COUNT(own) > 0;
 }
 
+/* ---- what the merge asks ---- */
+
+static void note_malformed(void *ctx, struct merge_input *in, const char *why)
+{
+	struct vmrt_live *live = ctx;
+
+	snprintf(in->machine ? live->guest_of[in->machine]->note : live->host_note,
+		sizeof(live->host_note), "%.190s", why);
+}
+
+/* Each event is looked at. One that comes much too late is a loss before its machine's next one. */
+static bool accept(void *ctx, struct merge_input *in)
+{
+	struct vmrt_live *live = ctx;
+	struct live_guest *g = live->guest_of[in->machine];
+	int64_t last = live->merge.floor_ns;
+
+	if (g && last != INT64_MIN && in->host_ns < last - LATE_NS) {
+		/* what a guest did before it joined is not lost: nobody waited for it */
+		if (g->begun)
+			g->dropped += 1 + (in->event.lost == UINT64_MAX ? 0 : in->event.lost);
+		return false;
+	}
+	if (in->host_ns < last)
+		in->host_ns = last;
+	if (!g)
+		return true;
+	g->begun = true;
+	if (g->dropped && in->event.lost != UINT64_MAX) {
+		in->event.lost += g->dropped;
+		g->dropped = 0;
+	}
+	return true;
+}
+
+static const struct merge_ops merge_ops = {.malformed = note_malformed, .accept = accept};
+
 /* ---- begin ---- */
 
 static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err)
@@ -128,7 +167,7 @@ static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err
 			    : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK)
 		status = vmrt_stream_live(
-			live->formats, meta.cpus, meta.page_size, &live->stream, err);
+			live->formats, meta.cpus, meta.page_size, &live->host.stream, err);
 	vmrt_trace_meta_free(&meta);
 	return status;
 }
@@ -153,6 +192,7 @@ static void name_machines(struct vmrt_live *live)
 {
 	live->machines[0] = (struct vmrt_engine_machine){
 		.name = VMRT_HOST, .cpus = vmrt_tracer_cpus(live->tracer)};
+	live->inputs[0] = &live->host;
 	live->n_machines = 1;
 	for (size_t i = 0; i < live->n_vms; i++) {
 		struct live_guest *g = &live->guests[i];
@@ -166,9 +206,12 @@ static void name_machines(struct vmrt_live *live)
 			continue;
 		vm->machine = (uint32_t)live->n_machines;
 		live->guest_of[live->n_machines] = g;
+		live->inputs[live->n_machines] = &g->in;
+		g->in.machine = vm->machine;
 		live->machines[live->n_machines++] = (struct vmrt_engine_machine){
 			.name = vm->name, .cpus = g->cpus, .clock = &g->map};
 	}
+	live->merge.n = live->n_machines;
 }
 
 static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
@@ -181,12 +224,21 @@ static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 	live->machines = calloc(live->n_vms + 1, sizeof(*live->machines));
 	live->guest_of = calloc(live->n_vms + 1, sizeof(struct live_guest *));
 	live->engine_vms = calloc(live->n_vms + 1, sizeof(*live->engine_vms));
-	if (!live->guests || !live->machines || !live->guest_of || !live->engine_vms)
+	live->inputs = calloc(live->n_vms + 1, sizeof(struct merge_input *));
+	if (!live->guests || !live->machines || !live->guest_of || !live->engine_vms ||
+		!live->inputs)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	status = open_host(live, err);
 	if (status != VMRT_OK)
 		return status;
 	open_guests(live);
+	live->merge = (struct vmrt_merge){.ops = &merge_ops,
+		.ctx = live,
+		.inputs = live->inputs,
+		.live = true,
+		.upto_ns = VMRT_UNKNOWN,
+		.floor_ns = INT64_MIN,
+		.ceiling_ns = INT64_MIN};
 	/* the host first: what a guest's CPU did is explained by what its vCPU thread did */
 	status = vmrt_tracer_on(live->tracer, err);
 	for (size_t i = 0; i < live->n_vms && status == VMRT_OK && !live->options.at_once; i++)
@@ -208,7 +260,7 @@ enum vmrt_status vmrt_live_open(
 	live->options = *options;
 	if (!live->options.silence_ns)
 		live->options.silence_ns = VMRT_LIVE_SILENCE_NS;
-	live->host_upto_ns = live->upto_ns = live->given_ns = VMRT_UNKNOWN;
+	live->host_upto_ns = VMRT_UNKNOWN;
 	status = begin(live, err);
 	if (status != VMRT_OK) {
 		vmrt_live_close(live);
@@ -258,7 +310,7 @@ static enum vmrt_status collect_host(struct vmrt_live *live, struct vmrt_error *
 				return vmrt_fail(err, VMRT_EIO,
 					"cannot read the trace buffer of CPU %u", cpu);
 			if (got > 0)
-				status = vmrt_stream_push(live->stream, cpu, live->page,
+				status = vmrt_stream_push(live->host.stream, cpu, live->page,
 					vmrt_tracer_page_size(live->tracer), err);
 			if (status != VMRT_OK)
 				return status;
@@ -267,7 +319,7 @@ static enum vmrt_status collect_host(struct vmrt_live *live, struct vmrt_error *
 	}
 	if (all)
 		live->host_upto_ns = before;
-	vmrt_stream_limit(live->stream, live->host_upto_ns);
+	vmrt_stream_limit(live->host.stream, live->host_upto_ns);
 	return VMRT_OK;
 }
 
@@ -328,89 +380,20 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
 	if (status != VMRT_OK)
 		return status;
 	now = watermark(live);
-	if (live->upto_ns == VMRT_UNKNOWN || now > live->upto_ns)
-		live->upto_ns = now;
+	if (live->merge.upto_ns == VMRT_UNKNOWN || now > live->merge.upto_ns)
+		live->merge.upto_ns = now;
 	find_note(live);
 	return VMRT_OK;
 }
 
-static int64_t peek(struct vmrt_live *live, size_t i)
+struct vmrt_merge *vmrt_live_merge(struct vmrt_live *live)
 {
-	struct live_guest *g = live->guest_of[i];
-	struct vmrt_stream *stream = i ? g->stream : live->stream;
-	int64_t local;
-
-	if (i && !g->map.n)
-		return INT64_MAX;
-	local = vmrt_stream_peek(stream);
-	return !i || local == INT64_MAX ? local : vmrt_clockmap_to_host(&g->map, local, &g->hint);
-}
-
-/* Takes the next event of machine @i; what comes too late becomes a loss right before the next one.
- */
-static bool take(struct vmrt_live *live, size_t i, int64_t host_ns)
-{
-	struct live_guest *g = live->guest_of[i];
-	struct vmrt_error why;
-	int got = vmrt_stream_next(i ? g->stream : live->stream, &live->event, &why);
-
-	if (got < 0) {
-		snprintf(
-			i ? g->note : live->host_note, sizeof(live->host_note), "%.190s", why.text);
-		return false;
-	}
-	if (got == 0)
-		return false;
-	if (i && live->given_ns != VMRT_UNKNOWN && host_ns < live->given_ns - LATE_NS) {
-		/* what a guest did before it joined is not lost: nobody waited for it */
-		if (g->begun)
-			g->dropped += 1 + (live->event.lost == UINT64_MAX ? 0 : live->event.lost);
-		return false;
-	}
-	if (i)
-		g->begun = true;
-	if (i && g->dropped && live->event.lost != UINT64_MAX) {
-		live->event.lost += g->dropped;
-		g->dropped = 0;
-	}
-	return true;
-}
-
-bool vmrt_live_next(struct vmrt_live *live, uint32_t *machine, const struct vmrt_event **event,
-	int64_t *host_ns, int64_t *error_ns)
-{
-	for (;;) {
-		int64_t first_ns = INT64_MAX;
-		size_t first = 0;
-
-		for (size_t i = 0; i < live->n_machines; i++) {
-			int64_t at = peek(live, i);
-
-			if (at < first_ns) {
-				first_ns = at;
-				first = i;
-			}
-		}
-		if (first_ns == INT64_MAX || live->upto_ns == VMRT_UNKNOWN ||
-			first_ns > live->upto_ns)
-			return false;
-		if (!take(live, first, first_ns))
-			continue;
-		if (live->given_ns == VMRT_UNKNOWN || first_ns > live->given_ns)
-			live->given_ns = first_ns;
-		*machine = (uint32_t)first;
-		*event = &live->event;
-		*host_ns = live->given_ns;
-		*error_ns = first ? vmrt_clockmap_error(&live->guest_of[first]->map, live->event.ts,
-					    &live->guest_of[first]->hint)
-				  : 0;
-		return true;
-	}
+	return &live->merge;
 }
 
 int64_t vmrt_live_upto(const struct vmrt_live *live)
 {
-	return live->upto_ns;
+	return live->merge.upto_ns;
 }
 
 const char *vmrt_live_vm(const struct vmrt_live *live)
@@ -431,7 +414,7 @@ void vmrt_live_close(struct vmrt_live *live)
 		return;
 	for (size_t i = 0; live->guests && i < live->n_vms; i++)
 		live_guest_close(&live->guests[i]);
-	vmrt_stream_free(live->stream);
+	vmrt_stream_free(live->host.stream);
 	vmrt_formats_free(live->formats);
 	if (live->tracer && vmrt_tracer_close(live->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
@@ -439,6 +422,7 @@ void vmrt_live_close(struct vmrt_live *live)
 	free(live->guests);
 	free(live->machines);
 	free(live->guest_of);
+	free(live->inputs);
 	free(live->engine_vms);
 	free(live->page);
 	free(live);

@@ -98,30 +98,6 @@ static void take_period(void *ctx, const struct vmrt_server_period *p)
 			(long long)p->k);
 }
 
-static void take_thread(void *ctx, const struct vmrt_thread *thread)
-{
-	(void)ctx;
-	(void)thread;
-}
-
-static void take_slice(void *ctx, const struct vmrt_slice *slice)
-{
-	(void)ctx;
-	(void)slice;
-}
-
-static void take_server(void *ctx, const struct vmrt_server *server)
-{
-	(void)ctx;
-	(void)server;
-}
-
-static void take_loss(void *ctx, const struct vmrt_loss *loss)
-{
-	(void)ctx;
-	(void)loss;
-}
-
 /* Whoever waits for a miss has to know when it could not be seen. */
 static void tell_note(struct vmrt_flight *f)
 {
@@ -136,11 +112,12 @@ static void tell_note(struct vmrt_flight *f)
 static void *watch(void *arg)
 {
 	struct pollfd end = {.events = POLLIN};
-	const struct vmrt_event *event;
-	int64_t host_ns, error_ns, upto;
 	struct vmrt_flight *f = arg;
+	struct vmrt_pump pump = {.from = vmrt_live_merge(f->live),
+		.to = f->engine,
+		.until_ns = INT64_MAX,
+		.most = UINT64_MAX};
 	struct vmrt_error err;
-	uint32_t machine;
 	sigset_t all;
 
 	sigfillset(&all);
@@ -154,16 +131,10 @@ static void *watch(void *arg)
 			vmrt_warn("%s: misses and overruns are no longer watched", err.text);
 			return NULL;
 		}
-		while (vmrt_live_next(f->live, &machine, &event, &host_ns, &error_ns)) {
-			if (vmrt_engine_push(f->engine, machine, event, host_ns, error_ns) ==
-				VMRT_OK)
-				continue;
+		if (vmrt_pump(&pump) == VMRT_PUMPED_ENOMEM) {
 			vmrt_warn("out of memory: misses and overruns are no longer watched");
 			return NULL;
 		}
-		upto = vmrt_live_upto(f->live);
-		if (upto != VMRT_UNKNOWN)
-			vmrt_engine_advance(f->engine, upto);
 	}
 	return NULL;
 }
@@ -175,13 +146,7 @@ static enum vmrt_status start_watching(struct vmrt_flight *f, struct vmrt_error 
 		.buffer = LIVE_BUFFER,
 		.guest_buffer = LIVE_GUEST_BUFFER,
 		.silence_ns = LIVE_SILENCE_NS};
-	const struct vmrt_sink sink = {.ctx = f,
-		.thread = take_thread,
-		.slice = take_slice,
-		.server = take_server,
-		.server_period = take_period,
-		.job = take_job,
-		.loss = take_loss};
+	const struct vmrt_sink sink = {.ctx = f, .server_period = take_period, .job = take_job};
 	enum vmrt_status status = vmrt_live_open(&live, &f->live, err);
 	int errnum;
 

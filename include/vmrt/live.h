@@ -14,6 +14,7 @@
 
 #include <vmrt/engine.h>
 #include <vmrt/event.h>
+#include <vmrt/pump.h>
 
 #define VMRT_LIVE_SILENCE_NS (2 * VMRT_NS_PER_S) /* for who looks at it meanwhile */
 
@@ -49,7 +50,7 @@ void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
 /**
  * vmrt_live_collect - take what the buffers hold and the guests have sent
  *
- * Events given by vmrt_live_next() before are gone.
+ * Events that were taken before are gone.
  *
  * Return: VMRT_OK, or why there can be no more.
  */
@@ -63,13 +64,8 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
  */
 bool vmrt_live_joined(const struct vmrt_live *live);
 
-/**
- * vmrt_live_next - the next of the collected events; as vmrt_recording_next()
- *
- * Return: true, or false if more must be collected first.
- */
-bool vmrt_live_next(struct vmrt_live *live, uint32_t *machine, const struct vmrt_event **event,
-	int64_t *host_ns, int64_t *error_ns);
+/** vmrt_live_merge - the collected events, for vmrt_pump() */
+struct vmrt_merge *vmrt_live_merge(struct vmrt_live *live);
 
 /** vmrt_live_upto - host time up to which all events have been collected; VMRT_UNKNOWN at first */
 int64_t vmrt_live_upto(const struct vmrt_live *live);

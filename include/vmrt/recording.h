@@ -13,6 +13,7 @@
 #include <vmrt/engine.h>
 #include <vmrt/event.h>
 #include <vmrt/manifest.h>
+#include <vmrt/pump.h>
 
 struct vmrt_recording;
 
@@ -62,12 +63,9 @@ void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config
 bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
 	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns);
 
-/**
- * vmrt_recording_ended - a CPU of which nothing more can be read, though there was more
- *
- * Return: true, for each once, when its last event has been given; false if there is none.
- */
-bool vmrt_recording_ended(struct vmrt_recording *rec, uint32_t *machine, unsigned *cpu);
+/** vmrt_recording_merge - its events for vmrt_pump(), which takes them as vmrt_recording_next()
+ * does */
+struct vmrt_merge *vmrt_recording_merge(struct vmrt_recording *rec);
 
 /** vmrt_recording_stopped - was it told to stop, so that events may be missing at its end? */
 bool vmrt_recording_stopped(const struct vmrt_recording *rec);

@@ -14,7 +14,7 @@
 #include "parser/db/rundb.h"
 
 #define PATH_ROOM 4096
-#define LOOK_EVERY 1000000 /* events */
+#define LOOK_EVERY 1000000 /* events, between two signs of progress */
 
 struct analysis {
 	const struct vmrt_analyze_options *options;
@@ -27,16 +27,6 @@ struct analysis {
 	bool *unrelated, *unrelated_of; /* see rundb_unrelated() */
 };
 
-/* Before the next event is pushed: which CPUs have no more to come? */
-static void clip(struct analysis *a)
-{
-	uint32_t machine;
-	unsigned cpu;
-
-	while (vmrt_recording_ended(a->rec, &machine, &cpu))
-		vmrt_engine_clip(a->engine, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
-}
-
 static bool is_stopped(const struct analysis *a)
 {
 	return a->options->stop && a->options->stop();
@@ -45,27 +35,24 @@ static bool is_stopped(const struct analysis *a)
 static enum vmrt_status feed(
 	struct analysis *a, struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
-	const struct vmrt_event *event;
-	int64_t host_ns, error_ns;
-	uint32_t machine;
-	unsigned long long look = LOOK_EVERY;
+	struct vmrt_pump pump = {.from = vmrt_recording_merge(a->rec),
+		.to = a->engine,
+		.until_ns = INT64_MAX,
+		.most = LOOK_EVERY};
+	enum vmrt_pumped pumped;
 
-	while (vmrt_recording_next(a->rec, &machine, &event, &host_ns, &error_ns)) {
-		clip(a);
-		if (vmrt_engine_push(a->engine, machine, event, host_ns, error_ns) != VMRT_OK)
-			return vmrt_fail(err, VMRT_ENOMEM, "out of memory after %llu events",
-				result->events);
-		if (++result->events < look)
-			continue;
-		look += LOOK_EVERY;
+	while ((pumped = vmrt_pump(&pump)) == VMRT_PUMPED_PART)
 		if (a->options->progress)
-			fprintf(stderr, "\r%llu million events ", result->events / LOOK_EVERY);
-	}
+			fprintf(stderr, "\r%llu million events ",
+				(unsigned long long)pump.events / LOOK_EVERY);
+	result->events = pump.events;
+	if (pumped == VMRT_PUMPED_ENOMEM)
+		return vmrt_fail(
+			err, VMRT_ENOMEM, "out of memory after %llu events", result->events);
 	if (a->options->progress && result->events >= LOOK_EVERY)
 		fprintf(stderr, "\r\033[K");
 	if (is_stopped(a))
 		return VMRT_EINTR;
-	clip(a);
 	if (!result->events) {
 		struct vmrt_recorded_machine host;
 

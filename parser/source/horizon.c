@@ -23,7 +23,6 @@ void horizon_init(struct horizon *h, int64_t start_ns, int64_t end_ns)
 		h->most_ns = end_ns + MARGIN_NS;
 	}
 	h->first_ns = h->last_ns = VMRT_UNKNOWN;
-	h->look_ns = INT64_MIN;
 }
 
 bool horizon_is_stray(const struct horizon *h, int64_t host_ns, const struct horizon_rest *rest)
@@ -47,10 +46,10 @@ bool horizon_is_stray(const struct horizon *h, int64_t host_ns, const struct hor
 	       (rest->few || gap > GAP_MANY_NS);
 }
 
-void horizon_accept(struct horizon *h, int64_t host_ns)
+int64_t horizon_accept(struct horizon *h, int64_t host_ns)
 {
 	if (h->first_ns == VMRT_UNKNOWN)
 		h->first_ns = host_ns;
 	h->last_ns = host_ns;
-	h->look_ns = h->most_ns - host_ns > HORIZON_GAP_NS ? host_ns + HORIZON_GAP_NS : h->most_ns;
+	return h->most_ns - host_ns > HORIZON_GAP_NS ? host_ns + HORIZON_GAP_NS : h->most_ns;
 }

@@ -18,7 +18,6 @@
 struct horizon {
 	int64_t least_ns, most_ns; /* of events; by the manifest, or without bounds */
 	int64_t first_ns, last_ns; /* of the events so far; VMRT_UNKNOWN: none yet */
-	int64_t look_ns;	   /* an event behind this is looked at */
 };
 
 /* What is left of the recording when an event comes long behind the one before it. */
@@ -31,20 +30,11 @@ struct horizon_rest {
 /** horizon_init - @start_ns, @end_ns: by the manifest, or VMRT_UNKNOWN */
 void horizon_init(struct horizon *h, int64_t start_ns, int64_t end_ns);
 
-/** horizon_is_far - is an event at @host_ns to be looked at? If not, it becomes the last one. */
-static inline bool horizon_is_far(struct horizon *h, int64_t host_ns)
-{
-	if (host_ns > h->look_ns || host_ns < h->least_ns)
-		return true;
-	h->last_ns = host_ns;
-	h->look_ns = h->most_ns - host_ns > HORIZON_GAP_NS ? host_ns + HORIZON_GAP_NS : h->most_ns;
-	return false;
-}
-
 /** horizon_is_stray - cannot the event at @host_ns be of this recording? */
 bool horizon_is_stray(const struct horizon *h, int64_t host_ns, const struct horizon_rest *rest);
 
-/** horizon_accept - the event at @host_ns belongs to the recording after all */
-void horizon_accept(struct horizon *h, int64_t host_ns);
+/** horizon_accept - the event at @host_ns belongs to the recording; returns the time up to which
+ * events behind it are accepted without a look */
+int64_t horizon_accept(struct horizon *h, int64_t host_ns);
 
 #endif

@@ -8,23 +8,19 @@
 #include <vmrt/recording.h>
 
 #include "horizon.h"
+#include "merge.h"
 
 #define RECORDING_MACHINES 64
 #define RECORDING_PATH 4096
 
 /* One file being read: number 0 is the host's. */
 struct source {
-	uint32_t index;
+	struct merge_input in;
 	char name[VMRT_NAME_MAX];
 	char path[RECORDING_PATH];
 	struct vmrt_dat *dat;
-	struct vmrt_stream *stream;
 	struct vmrt_clockmap map; /* of a guest */
-	size_t hint;
 	const struct vmrt_manifest_vm *vm;
-	struct vmrt_event event; /* the next one */
-	int64_t host_ns;
-	bool have;
 	struct vmrt_record_clock record_clock;
 	char note[256];
 };
@@ -37,10 +33,9 @@ struct vmrt_recording {
 	char *exp_text;
 	struct source sources[RECORDING_MACHINES];
 	size_t n;
-	bool without_host;    /* the host's recording could not be read */
-	struct source *given; /* its event is in the caller's hands */
-	bool ended;	      /* a stream has something for vmrt_recording_ended() */
-	int64_t rival_ns;     /* the other sources' next events are at or after this */
+	bool without_host; /* the host's recording could not be read */
+	struct merge_input *inputs[RECORDING_MACHINES];
+	struct vmrt_merge merge;
 	struct vmrt_engine_machine machines[RECORDING_MACHINES];
 	struct vmrt_engine_vm vms[RECORDING_MACHINES];
 	size_t n_vms;

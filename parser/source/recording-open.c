@@ -56,7 +56,6 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	s->vm = vm;
-	s->index = (uint32_t)rec->n;
 	status = vmrt_dat_open_instance(path, rec->options->instance, &s->dat, err);
 	/* a guest's file need not have a buffer of the same name */
 	if (status == VMRT_ENOENT && rec->n && rec->options->instance)

@@ -40,6 +40,7 @@ struct live {
 	struct vmrt_experiment *exp;
 	struct vmrt_live *live;
 	struct live_tasks tasks;
+	bool anew;	   /* the last event shows that a new engine is needed */
 	struct kept *kept; /* a ring */
 	uint64_t n_kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
@@ -180,14 +181,27 @@ static void live_config(struct top_source *source, struct vmrt_engine_config *co
 		snprintf(l->names[i], sizeof(l->names[i]), "%s", config->machines[i].name);
 }
 
+/* Notes each event; true if tasks were found, so that a new engine is needed. */
+static bool see_event(void *ctx, uint32_t machine, const struct vmrt_event *event, int64_t host_ns)
+{
+	struct live *l = ctx;
+
+	if (l->base.start_ns == VMRT_UNKNOWN)
+		l->base.start_ns = host_ns;
+	l->base.now_ns = host_ns;
+	keep(l, machine, event, host_ns);
+	l->anew = live_tasks_see(&l->tasks, machine, event, host_ns);
+	return l->anew;
+}
+
 static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *engine,
 	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
 {
 	struct live *l = (struct live *)source;
-	const struct vmrt_event *event;
-	int64_t host_ns, error_ns, upto;
-	uint32_t machine;
 	enum top_fed fed = follow_vms(l, err);
+	enum vmrt_pumped pumped;
+	struct vmrt_pump pump;
+	int64_t upto;
 
 	(void)until_ns;
 	if (fed != TOP_FED_ALL)
@@ -198,26 +212,27 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 		live_tasks_free(&l->tasks);
 		return TOP_FED_ANEW;
 	}
-	for (unsigned n = 1; vmrt_live_next(l->live, &machine, &event, &host_ns, &error_ns); n++) {
-		if (source->start_ns == VMRT_UNKNOWN)
-			source->start_ns = source->now_ns = host_ns;
-		keep(l, machine, event, host_ns);
-		if (vmrt_engine_push(engine, machine, event, host_ns, error_ns) != VMRT_OK) {
-			vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-			return TOP_FED_ERROR;
-		}
-		if (host_ns > source->now_ns)
-			source->now_ns = host_ns;
-		if (live_tasks_see(&l->tasks, machine, event, host_ns))
-			return TOP_FED_ANEW;
-		if (n % CHECK_EVERY == 0 && vmrt_now_ns() >= deadline_ns)
-			return TOP_FED_PART;
+	pump = (struct vmrt_pump){.from = vmrt_live_merge(l->live),
+		.to = engine,
+		.until_ns = INT64_MAX,
+		.most = CHECK_EVERY,
+		.see = see_event,
+		.ctx = l};
+	l->anew = false;
+	do
+		pumped = vmrt_pump(&pump);
+	while (pumped == VMRT_PUMPED_PART && !l->anew && vmrt_now_ns() < deadline_ns);
+	if (l->anew)
+		return TOP_FED_ANEW;
+	if (pumped == VMRT_PUMPED_PART)
+		return TOP_FED_PART;
+	if (pumped == VMRT_PUMPED_ENOMEM) {
+		vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		return TOP_FED_ERROR;
 	}
 	upto = vmrt_live_upto(l->live);
-	if (source->start_ns != VMRT_UNKNOWN && upto > source->now_ns) {
+	if (source->start_ns != VMRT_UNKNOWN && upto > source->now_ns)
 		source->now_ns = upto;
-		vmrt_engine_advance(engine, upto);
-	}
 	return TOP_FED_ALL;
 }
 

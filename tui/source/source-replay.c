@@ -19,37 +19,17 @@ struct replay {
 	struct vmrt_recording_options options;
 	struct vmrt_recording *rec;
 	struct vmrt_engine_config config;
-	/* the next event */
-	uint32_t machine;
-	const struct vmrt_event *event;
-	int64_t host_ns, error_ns;
-	bool have, finished;
+	bool finished;
 	uint64_t counted; /* losses that the recorder counted */
 };
-
-static void fetch(struct replay *r)
-{
-	r->have = vmrt_recording_next(r->rec, &r->machine, &r->event, &r->host_ns, &r->error_ns);
-}
 
 static void replay_config(struct top_source *source, struct vmrt_engine_config *config)
 {
 	*config = ((struct replay *)source)->config;
 }
 
-/* Before the next event is pushed: which CPUs have no more to come? */
-static void clip(struct replay *r, struct vmrt_engine *engine)
-{
-	uint32_t machine;
-	unsigned cpu;
-
-	while (vmrt_recording_ended(r->rec, &machine, &cpu))
-		vmrt_engine_clip(engine, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
-}
-
 static enum top_fed finish(struct replay *r, struct vmrt_engine *engine, struct vmrt_error *err)
 {
-	clip(r, engine);
 	if (!r->finished && vmrt_engine_finish(engine, r->config.end_ns) != VMRT_OK) {
 		vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		return TOP_FED_ERROR;
@@ -66,24 +46,30 @@ static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *e
 {
 	struct replay *r = (struct replay *)source;
 
-	for (unsigned n = 0; r->have && r->host_ns <= until_ns; n++) {
-		if (n % CHECK_EVERY == CHECK_EVERY - 1 && vmrt_now_ns() >= deadline_ns)
-			return TOP_FED_PART;
-		clip(r, engine);
-		if (vmrt_engine_push(engine, r->machine, r->event, r->host_ns, r->error_ns) !=
-			VMRT_OK) {
-			vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-			return TOP_FED_ERROR;
-		}
-		if (r->host_ns > source->now_ns)
-			source->now_ns = r->host_ns;
-		fetch(r);
-	}
-	if (!r->have)
+	struct vmrt_pump pump = {.from = vmrt_recording_merge(r->rec),
+		.to = engine,
+		.until_ns = until_ns,
+		.most = CHECK_EVERY};
+	enum vmrt_pumped pumped;
+
+	do {
+		pumped = vmrt_pump(&pump);
+		if (pump.events && vmrt_merge_time(pump.from) > source->now_ns)
+			source->now_ns = vmrt_merge_time(pump.from);
+	} while (pumped == VMRT_PUMPED_PART && vmrt_now_ns() < deadline_ns);
+	switch (pumped) {
+	case VMRT_PUMPED_PART:
+		return TOP_FED_PART;
+	case VMRT_PUMPED_ENOMEM:
+		vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+		return TOP_FED_ERROR;
+	case VMRT_PUMPED_END:
 		return finish(r, engine, err);
+	case VMRT_PUMPED_ALL:
+		break;
+	}
 	if (until_ns > source->now_ns)
 		source->now_ns = until_ns;
-	vmrt_engine_advance(engine, source->now_ns);
 	return TOP_FED_ALL;
 }
 
@@ -95,7 +81,6 @@ static enum vmrt_status replay_rewind(struct top_source *source, struct vmrt_err
 	if (status != VMRT_OK)
 		return status;
 	r->finished = false;
-	fetch(r);
 	r->base.now_ns = r->base.start_ns;
 	return VMRT_OK;
 }
@@ -274,6 +259,7 @@ enum vmrt_status top_replay_open(
 	};
 	struct replay *r = calloc(1, sizeof(*r));
 	enum vmrt_status status;
+	int64_t first_ns;
 
 	if (!r)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
@@ -294,14 +280,14 @@ enum vmrt_status top_replay_open(
 	vmrt_recording_config(r->rec, &r->config);
 	set_title(r, options->run);
 	count_losses(r);
-	fetch(r);
-	if (!r->have) {
+	first_ns = vmrt_merge_peek(vmrt_recording_merge(r->rec));
+	if (first_ns == INT64_MAX) {
 		replay_close(&r->base);
 		return vmrt_fail(err, VMRT_EFORMAT, "%s: the recording is empty: it holds no event",
 			options->run);
 	}
-	r->base.start_ns = r->host_ns;
-	if (r->config.start_ns != VMRT_UNKNOWN && r->config.start_ns < r->host_ns)
+	r->base.start_ns = first_ns;
+	if (r->config.start_ns != VMRT_UNKNOWN && r->config.start_ns < first_ns)
 		r->base.start_ns = r->config.start_ns;
 	r->base.now_ns = r->base.start_ns;
 	r->base.end_ns = r->config.end_ns;

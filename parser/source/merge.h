@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_SOURCE_MERGE_H
+#define VMRT_PARSER_SOURCE_MERGE_H
+
+/*
+ * One sequence of events of several machines, by time on the host's clock. Recordings and live
+ * buffers differ in two things: of live buffers more events may follow later, so that an event is
+ * decoded only when it is taken; and each has its own rule for events at unexpected times.
+ */
+
+#include <vmrt/clock.h>
+#include <vmrt/dat.h>
+#include <vmrt/pump.h>
+
+/* One machine on its way into the merge. */
+struct merge_input {
+	uint32_t machine;
+	struct vmrt_stream *stream;
+	const struct vmrt_clockmap *map; /* from its clock to the host's; NULL: the host's */
+	size_t hint;			 /* for the map */
+	bool have;			 /* there is a next event */
+	int64_t host_ns;		 /* its time on the host's clock */
+	struct vmrt_event event; /* the event itself; of a live input only when it is taken */
+};
+
+struct merge_ops {
+	/* CPUs' data of @in are malformed; what is left of them is skipped */
+	void (*malformed)(void *ctx, struct merge_input *in, const char *why);
+	/* @in is at its end; or NULL */
+	void (*at_end)(void *ctx, struct merge_input *in);
+	/* the event of @in is before floor_ns or after ceiling_ns; false: leave it out */
+	bool (*accept)(void *ctx, struct merge_input *in);
+};
+
+struct vmrt_merge {
+	const struct merge_ops *ops;
+	void *ctx;
+	struct merge_input **inputs;
+	size_t n;
+	bool live;
+	struct merge_input *taken; /* its event is in the caller's hands */
+	int64_t others_ns;	   /* the next events of the other inputs are at or after this */
+	int64_t upto_ns;    /* live: all events up to then have been collected; else INT64_MAX */
+	int64_t floor_ns;   /* when the last event was; before the first: no event is earlier */
+	int64_t ceiling_ns; /* events up to then need no look; set by accept() */
+	bool ended;	    /* a stream has CPUs for merge_ended() */
+};
+
+/** merge_begin - begin anew: fetch the first event of each of the inputs, which are set */
+void merge_begin(struct vmrt_merge *m, int64_t floor_ns);
+
+/** merge_renew - live inputs have more events now, or other maps of their clocks */
+void merge_renew(struct vmrt_merge *m);
+
+/** merge_next - take the next event that is not after @until_ns; good until the next call; or NULL
+ */
+struct merge_input *merge_next(struct vmrt_merge *m, int64_t until_ns);
+
+/** merge_error - bound of the error of the time of the event that was taken from @in */
+static inline int64_t merge_error(struct merge_input *in)
+{
+	return in->map ? vmrt_clockmap_error(in->map, in->event.ts, &in->hint) : 0;
+}
+
+/** merge_ended - a CPU of which nothing more can be read, though there was more; each once, when
+ * its last event has been taken; false if there is none */
+bool merge_ended(struct vmrt_merge *m, uint32_t *machine, unsigned *cpu);
+
+#endif
