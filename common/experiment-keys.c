@@ -114,6 +114,8 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 	}
 	if (!strcmp(key, "helpers"))
 		return set_choice(p, line, key, value, "free", "charged", &s->charge_helpers);
+	if (!strcmp(key, "together"))
+		return set_choice(p, line, key, value, "no", "yes", &s->together);
 	if (!strcmp(key, "cpu")) {
 		if (vmrt_parse_int(value, 0, MAX_CPU, &number) != VMRT_OK)
 			return experiment_complain(
@@ -138,7 +140,7 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 	return experiment_complain(p, line,
 		"unknown key '%.60s' in [server %s]: allowed are vm, user, policy, period, budget, "
 		"priority, "
-		"depletion, background, helpers and cpu",
+		"depletion, background, helpers, together and cpu",
 		key, s->name);
 }
 

@@ -13,7 +13,7 @@
 enum section { NO_SECTION, IN_EXPERIMENT, IN_SERVER, IN_TASK, BAD_SECTION };
 
 /* room for every key that a section may have, once */
-#define KEYS_TEXT 192
+#define KEYS_TEXT 224
 #define MAX_SECTION 256 /* bytes; the reader takes no line as long as this */
 
 struct experiment_parser {
@@ -37,5 +37,8 @@ int experiment_complain(struct experiment_parser *p, int line, const char *fmt, 
 
 /** experiment_key - take one key of the present section; 0 if it cannot be */
 int experiment_key(struct experiment_parser *p, const char *key, const char *value, int line);
+
+/** experiment_take_vcpu - VM:N is vCPU N of VM (experiment-split.c) */
+void experiment_take_vcpu(struct vmrt_server_spec *s);
 
 #endif

@@ -94,7 +94,7 @@ static int begin_server(struct experiment_parser *p, const char *name, int line)
 	snprintf(s->name, sizeof(s->name), "%.*s", VMRT_NAME_MAX - 1, name);
 	snprintf(s->vm, sizeof(s->vm), "%.*s", VMRT_NAME_MAX - 1, name);
 	s->policy = VMRT_POLICY_DEFERRABLE;
-	s->cpu = -1;
+	s->cpu = s->vcpu = -1;
 	s->line = line;
 	return 1;
 }
@@ -287,6 +287,12 @@ static int check_server(struct experiment_parser *p, struct vmrt_server_spec *s)
 {
 	char budget[VMRT_UNITS_TEXT], period[VMRT_UNITS_TEXT];
 
+	experiment_take_vcpu(s);
+	if (s->together && s->vcpu >= 0)
+		return experiment_complain(p, s->line,
+			"server %s is for vCPU %d alone: together = yes is for a server of all "
+			"vCPUs",
+			s->name, s->vcpu);
 	if (s->policy == VMRT_POLICY_NONE)
 		return 1;
 	if (s->period_ns <= 0)

@@ -28,7 +28,8 @@
 
 struct vmrt_live {
 	struct vmrt_live_options options;
-	char vm[VMRT_NAME_MAX]; /* of options.vm */
+	struct vmrt_experiment *exp; /* with a server for each vCPU; NULL: none is given */
+	char vm[VMRT_NAME_MAX];	     /* of options.vm */
 	struct vmrt_vm *vms;
 	size_t n_vms;
 	struct live_guest *guests; /* by VM */
@@ -214,10 +215,29 @@ static void name_machines(struct vmrt_live *live)
 	live->merge.n = live->n_machines;
 }
 
+/* Servers of VMs with several vCPUs become one for each. */
+static enum vmrt_status split_servers(struct vmrt_live *live, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	if (!live->options.experiment)
+		return VMRT_OK;
+	live->exp = vmrt_experiment_copy(live->options.experiment);
+	if (!live->exp)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; i < live->n_vms && status == VMRT_OK; i++)
+		if (strcmp(live->vms[i].hypervisor, "process") != 0)
+			status = vmrt_experiment_split(live->exp, live->vms[i].name,
+				live->vms[i].threads, live->vms[i].n_threads, err);
+	return status;
+}
+
 static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 {
 	enum vmrt_status status = find_vms(live, err);
 
+	if (status == VMRT_OK)
+		status = split_servers(live, err);
 	if (status != VMRT_OK)
 		return status;
 	live->guests = calloc(live->n_vms + 1, sizeof(*live->guests));
@@ -282,7 +302,7 @@ void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
 	live->joined = false;
 	*config = (struct vmrt_engine_config){
 		.live = true,
-		.experiment = live->options.experiment,
+		.experiment = live->exp,
 		.machines = live->machines,
 		.n_machines = live->n_machines,
 		.vms = live->engine_vms,
@@ -418,6 +438,7 @@ void vmrt_live_close(struct vmrt_live *live)
 	vmrt_formats_free(live->formats);
 	if (live->tracer && vmrt_tracer_close(live->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
+	vmrt_experiment_free(live->exp);
 	vmrt_vms_free(live->vms, live->n_vms);
 	free(live->guests);
 	free(live->machines);

@@ -116,12 +116,15 @@ static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 	struct vmrt_query q = vmrt_grasp_query(g,
 		"SELECT s.start_ns, s.end_ns, t.machine, s.cpu FROM slice s JOIN thread t ON t.id "
 		"= s.thread"
-		" WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu')"
+		" WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu'"
+		" AND (?4 IS NULL OR vcpu = ?4))"
 		" AND s.start_ns < ?3 AND s.end_ns > ?2 ORDER BY s.start_ns");
 
 	vmrt_query_bind(&q, 1, s->vm);
 	vmrt_query_bind(&q, 2, n ? open[0].from : g->from_ns);
 	vmrt_query_bind(&q, 3, g->to_ns);
+	if (s->vcpu != VMRT_UNKNOWN)
+		vmrt_query_bind(&q, 4, s->vcpu);
 	while (vmrt_query_next(&q)) {
 		int64_t start = vmrt_query_int(&q, 0), end = vmrt_query_int(&q, 1);
 
@@ -264,7 +267,7 @@ static void add_server(struct vmrt_grasp *g, size_t index)
 void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 {
 	struct vmrt_query q = vmrt_grasp_query(g,
-		"SELECT id, vm, name FROM server WHERE enforced AND EXISTS"
+		"SELECT id, vm, name, vcpu FROM server WHERE enforced AND EXISTS"
 		" (SELECT 1 FROM server_period p WHERE p.server = server.id AND p.start_ns < ?2"
 		"  AND p.end_ns > ?1) ORDER BY priority DESC, id");
 
@@ -286,8 +289,8 @@ void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 			vmrt_grasp_no_memory(g);
 			break;
 		}
-		g->servers[g->n_servers++] = (struct vmrt_grasp_server){
-			vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), name, 1, -1};
+		g->servers[g->n_servers++] = (struct vmrt_grasp_server){vmrt_query_int(&q, 0),
+			vmrt_query_int(&q, 1), name, 1, -1, vmrt_query_int(&q, 3)};
 	}
 	vmrt_grasp_end(g, &q);
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_servers; i++)

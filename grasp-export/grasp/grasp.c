@@ -208,13 +208,16 @@ static bool vcpu_wanted(const struct vmrt_grasp *g, int64_t machine, int64_t ser
 	return server_named > 0;
 }
 
-/* The servers of a VM, one of which is named; the names are in the options. */
-static bool server_of_vm_named(struct vmrt_grasp *g, int64_t vm)
+/* The servers that a vCPU of a VM has, one of which is named; the names are in the options. */
+static bool server_of_vcpu_named(struct vmrt_grasp *g, int64_t vm, int64_t vcpu)
 {
-	struct vmrt_query q = vmrt_grasp_query(g, "SELECT name FROM server WHERE vm = ?1");
+	struct vmrt_query q = vmrt_grasp_query(
+		g, "SELECT name FROM server WHERE vm = ?1 AND (vcpu IS NULL OR vcpu = ?2)");
 	bool named = false;
 
 	vmrt_query_bind(&q, 1, vm);
+	if (vcpu != VMRT_UNKNOWN)
+		vmrt_query_bind(&q, 2, vcpu);
 	while (vmrt_query_next(&q)) {
 		char *name = vmrt_query_name(&q, 0);
 
@@ -245,13 +248,16 @@ static void load_rows(struct vmrt_grasp *g)
 	}
 	vmrt_grasp_end(g, &q);
 	q = vmrt_grasp_query(g,
-		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu, v.machine, v.id FROM thread t "
+		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu, v.machine, v.id, t.vcpu FROM "
+		"thread "
+		"t "
 		"JOIN vm v "
 		"ON v.id = t.vm"
 		" WHERE t.role = 'vcpu' AND t.task IS NULL ORDER BY v.name, t.vcpu, t.id");
 	while (vmrt_query_next(&q))
 		if (vcpu_wanted(g, vmrt_query_int(&q, 2),
-			    g->options->n_servers && server_of_vm_named(g, vmrt_query_int(&q, 3))))
+			    g->options->n_servers && server_of_vcpu_named(g, vmrt_query_int(&q, 3),
+							     vmrt_query_int(&q, 4))))
 			add_row(g, VMRT_UNKNOWN, vmrt_query_int(&q, 0), VMRT_UNKNOWN,
 				vmrt_query_name(&q, 1));
 	vmrt_grasp_end(g, &q);

@@ -54,6 +54,7 @@ struct vmrt_grasp_server {
 	char *name;
 	int64_t capacity; /* units */
 	int cpu;
+	int64_t vcpu; /* of this vCPU alone; VMRT_UNKNOWN: of all */
 };
 
 struct vmrt_grasp {

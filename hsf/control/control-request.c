@@ -265,8 +265,10 @@ static const char *setting(const struct hsf_request *r, const char *key)
 static void write_present(
 	FILE *out, const struct hsf_request *r, const struct vmrt_server_spec *now)
 {
+	char vm[VMRT_SERVER_VM];
+
 	if (!setting(r, "vm"))
-		fprintf(out, "vm = %s\n", now->vm);
+		fprintf(out, "vm = %s\n", vmrt_server_vm(now, vm));
 	if (!setting(r, "user") && now->user[0])
 		fprintf(out, "user = %s\n", now->user);
 	if (!setting(r, "policy"))
@@ -284,6 +286,8 @@ static void write_present(
 			now->background == VMRT_BACKGROUND_IDLE ? "idle" : "other");
 	if (!setting(r, "helpers"))
 		fprintf(out, "helpers = %s\n", now->charge_helpers ? "charged" : "free");
+	if (!setting(r, "together") && now->together)
+		fprintf(out, "together = yes\n");
 	if (!setting(r, "cpu") && now->cpu >= 0)
 		fprintf(out, "cpu = %d\n", now->cpu);
 }

@@ -69,11 +69,12 @@ static json_object *new_server(struct hsf_post *post)
 	const struct vmrt_server_spec *spec = &post->spec;
 	const struct hsf_state *state = hsf_post_state(post);
 	json_object *row = json_object_new_object();
+	char vm[VMRT_SERVER_VM];
 
 	if (!row)
 		return NULL;
 	add_text(row, "server", spec->name);
-	add_text(row, "vm", spec->vm);
+	add_text(row, "vm", vmrt_server_vm(spec, vm));
 	add_text(row, "state", state_word(state));
 	add_text(row, "policy", vmrt_policy_name(spec->policy));
 	add_text(row, "depletion", vmrt_depletion_name(spec->depletion));
@@ -138,19 +139,29 @@ static json_object *cpus_of(struct hsf_run *r)
 	return json_object_get(r->cpus);
 }
 
+/* A server of a VM with several vCPUs is asked for by its name, or by that of one part. */
+static size_t count_posts(const struct hsf_run *r, const char *name)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->n_posts; i++)
+		n += hsf_post_is(r->posts[i], name);
+	return n;
+}
+
 static enum vmrt_status tell_status(
 	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
 {
 	json_object *servers;
 
-	if (q->server[0] && !hsf_post_find(r, q->server))
+	if (q->server[0] && !count_posts(r, q->server))
 		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
 	servers = json_object_new_array();
 	add_number(reply, "pid", getpid());
 	add_text(reply, "experiment", r->opts->experiment);
 	add_number(reply, "since_ns", r->begun_ns);
 	for (size_t i = 0; servers && i < r->n_posts; i++)
-		if (!q->server[0] || r->posts[i] == hsf_post_find(r, q->server))
+		if (!q->server[0] || hsf_post_is(r->posts[i], q->server))
 			json_object_array_add(servers, new_server(r->posts[i]));
 	add(reply, "servers", servers);
 	add(reply, "cpus", cpus_of(r));
@@ -172,19 +183,19 @@ static enum vmrt_status without_place(
 	return status;
 }
 
-static enum vmrt_status change(
-	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
+static enum vmrt_status change_one(struct hsf_run *r, const struct hsf_request *q,
+	struct hsf_post *post, json_object *reply, struct vmrt_error *err)
 {
-	struct hsf_post *post = hsf_post_find(r, q->server);
+	struct hsf_request own = *q;
 	struct vmrt_server_spec spec;
 	enum vmrt_status status;
 
-	if (!post)
-		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
-	status = hsf_request_spec(q, &post->spec, &spec, err);
+	strcpy(own.server, post->spec.name);
+	status = hsf_request_spec(&own, &post->spec, &spec, err);
 	if (status != VMRT_OK)
 		return status;
 	spec.line = post->spec.line;
+	strcpy(spec.of, post->spec.of);
 	err->text[0] = '\0';
 	r->cpus_ns = 0;
 	status = hsf_post_change(r, post, &spec, q->force, err);
@@ -192,8 +203,28 @@ static enum vmrt_status change(
 		return without_place(r, status, err);
 	if (err->text[0])
 		add_text(reply, "warning", err->text);
-	vmrt_say("server %s has been changed", q->server);
+	vmrt_say("server %s has been changed", post->spec.name);
 	return VMRT_OK;
+}
+
+static enum vmrt_status change(
+	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	if (!count_posts(r, q->server))
+		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+	for (size_t i = 0; i < r->n_posts && status == VMRT_OK; i++)
+		if (hsf_post_is(r->posts[i], q->server))
+			status = change_one(r, q, r->posts[i], reply, err);
+	return status;
+}
+
+/* The posts behind @from are new: those of one server's parts. */
+static void detach_from(struct hsf_run *r, size_t from)
+{
+	while (r->n_posts > from)
+		hsf_post_remove(r, r->posts[r->n_posts - 1]);
 }
 
 static enum vmrt_status attach(
@@ -201,26 +232,37 @@ static enum vmrt_status attach(
 {
 	struct vmrt_server_spec spec;
 	struct hsf_post *post;
+	size_t before = r->n_posts;
 	enum vmrt_status status = hsf_request_spec(q, NULL, &spec, err);
 
 	if (status != VMRT_OK)
 		return status;
 	spec.line = 0;
-	status = hsf_post_add(r, &spec, &post, err);
-	if (status != VMRT_OK)
-		return without_place(r, status, err);
-	err->text[0] = '\0';
-	status = without_place(r, hsf_post_enforce(r, post, q->force, err), err);
-	if (status == VMRT_ENOENT) {
-		char said[VMRT_ERROR_TEXT + VMRT_NAME_MAX + 32];
+	status = count_posts(r, spec.name)
+			 ? vmrt_fail(err, VMRT_EEXIST,
+				   "there is a server %s already; `vmrt-hsf set` changes it",
+				   spec.name)
+			 : hsf_post_add(r, &spec, &post, err);
+	if (status == VMRT_OK)
+		status = hsf_post_split(r, post, err);
+	for (size_t i = before; i < r->n_posts && status == VMRT_OK; i++) {
+		post = r->posts[i];
+		err->text[0] = '\0';
+		status = hsf_post_enforce(r, post, q->force, err);
+		if (status == VMRT_ENOENT) {
+			char said[VMRT_ERROR_TEXT + VMRT_NAME_MAX + 32];
 
-		snprintf(said, sizeof(said), "server %s waits: %s", q->server, post->why);
-		add_text(reply, "said", said);
-	} else if (status != VMRT_OK) {
-		hsf_post_remove(r, post);
-		return status;
-	} else if (err->text[0]) {
-		add_text(reply, "warning", err->text);
+			snprintf(said, sizeof(said), "server %s waits: %s", post->spec.name,
+				post->why);
+			add_text(reply, "said", said);
+			status = VMRT_OK;
+		} else if (status == VMRT_OK && err->text[0]) {
+			add_text(reply, "warning", err->text);
+		}
+	}
+	if (status != VMRT_OK) {
+		detach_from(r, before);
+		return without_place(r, status, err);
 	}
 	vmrt_say("server %s has been attached", q->server);
 	return VMRT_OK;
@@ -229,13 +271,20 @@ static enum vmrt_status attach(
 static enum vmrt_status detach(
 	struct hsf_run *r, const struct hsf_request *q, struct vmrt_error *err)
 {
-	struct hsf_post *post = hsf_post_find(r, q->server);
+	bool failed = false;
 
-	if (!post)
+	if (!count_posts(r, q->server))
 		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
-	if (post->place)
-		hsf_run_write_server(r, post);
-	if (hsf_post_remove(r, post) != 0)
+	for (size_t i = r->n_posts; i-- > 0;) {
+		struct hsf_post *post = r->posts[i];
+
+		if (!hsf_post_is(post, q->server))
+			continue;
+		if (post->place)
+			hsf_run_write_server(r, post);
+		failed |= hsf_post_remove(r, post) != 0;
+	}
+	if (failed)
 		return vmrt_fail(err, VMRT_EIO,
 			"server %s is detached, but not all of its threads got their former "
 			"scheduling back",

@@ -46,7 +46,6 @@ struct hsf_options {
 struct hsf_place {
 	struct vmrt_server_spec spec;
 	struct vmrt_vm *vm; /* as last seen */
-	int vcpu;	    /* the server is for this vCPU alone; -1: for all */
 	bool any_process;   /* not of one process: what it is must be looked for again */
 	int cpu;
 	struct hsf_enforcer *enforcer;
@@ -141,6 +140,19 @@ enum vmrt_status hsf_post_add(struct hsf_run *r, const struct vmrt_server_spec *
  */
 enum vmrt_status hsf_post_enforce(
 	struct hsf_run *r, struct hsf_post *post, bool force, struct vmrt_error *err);
+
+/**
+ * hsf_post_split - if its VM is there and has several vCPUs, make a server of each vCPU out of
+ * @post
+ *
+ * @post becomes the first of them, those of the others are added.
+ *
+ * Return: VMRT_OK, also if there is nothing to do; VMRT_EEXIST or VMRT_ERANGE.
+ */
+enum vmrt_status hsf_post_split(struct hsf_run *r, struct hsf_post *post, struct vmrt_error *err);
+
+/** hsf_post_is - is @post the server called @name, or a part of it? */
+bool hsf_post_is(const struct hsf_post *post, const char *name);
 
 /** hsf_post_change - other parameters; the same results as hsf_post_enforce(), VMRT_EUNSUPPORTED if
  * it must be attached anew */

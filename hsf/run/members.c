@@ -150,7 +150,7 @@ static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_place *p,
 	pid_t pid = t->role == VMRT_ROLE_VHOST ? p->vm->pid : hsf_process_of(t->tid);
 	enum vmrt_status status;
 
-	if (!pid || (!helper && p->vcpu >= 0 && t->vcpu != p->vcpu))
+	if (!pid || (!helper && p->spec.vcpu >= 0 && t->vcpu != p->spec.vcpu))
 		return VMRT_OK;
 	/* its id may be that of another process by now */
 	if (!vmrt_process_allowed(pid, p->vm))

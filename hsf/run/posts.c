@@ -27,6 +27,11 @@ struct hsf_post *hsf_post_find(const struct hsf_run *r, const char *name)
 	return NULL;
 }
 
+bool hsf_post_is(const struct hsf_post *post, const char *name)
+{
+	return !strcmp(post->spec.name, name) || !strcmp(post->spec.of, name);
+}
+
 enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_place *but,
 	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err)
 {
@@ -56,6 +61,35 @@ static void warn_of_group(const struct hsf_place *p)
 			  "CPU at real-time "
 			  "priority; server %s is to have %.3f, so its budgets will be cut",
 			p->vm->name, group, share, p->spec.name, wants);
+}
+
+static size_t vcpus_of(const struct hsf_place *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->vm->n_threads && p->spec.vcpu < 0; i++)
+		n += p->vm->threads[i].role == VMRT_ROLE_VCPU;
+	return p->spec.vcpu < 0 ? n : 1;
+}
+
+/* What confines several vCPUs of a VM to one CPU takes from the guest what it believes it has. */
+static void warn_of_crowd(const struct hsf_run *r, const struct hsf_place *p)
+{
+	size_t n = 0;
+
+	if (p->any_process || p->spec.policy == VMRT_POLICY_NONE ||
+		p->spec.policy == VMRT_POLICY_DEADLINE)
+		return;
+	for (size_t i = 0; i < r->n; i++)
+		if (r->places[i]->vm->pid == p->vm->pid && r->places[i]->cpu == p->cpu &&
+			r->places[i]->spec.policy != VMRT_POLICY_NONE)
+			n += vcpus_of(r->places[i]);
+	if (n > 1)
+		vmrt_warn(
+			"server %s: %zu vCPUs of VM %s are confined to CPU %d: they take turns, "
+			"and a vCPU that waits for another one, for a lock or an interrupt, waits "
+			"until that one gets the CPU; give each vCPU a CPU of its own",
+			p->spec.name, n, p->vm->name, p->cpu);
 }
 
 static void hold_locks(struct hsf_run *r)
@@ -90,6 +124,7 @@ static enum vmrt_status take_place(
 	hold_locks(r);
 	warn_of_group(post->place);
 	r->places[r->n++] = post->place;
+	warn_of_crowd(r, post->place);
 	return VMRT_OK;
 }
 
@@ -178,24 +213,100 @@ enum vmrt_status hsf_post_add(struct hsf_run *r, const struct vmrt_server_spec *
 	return VMRT_OK;
 }
 
+/* ---- servers of VMs with several vCPUs ---- */
+
+static bool has_own_post(const struct hsf_run *r, const struct vmrt_vm *vm, int vcpu)
+{
+	for (size_t i = 0; i < r->n_posts; i++)
+		if (r->posts[i]->spec.vcpu == vcpu && vmrt_vm_match(vm, r->posts[i]->spec.vm))
+			return true;
+	return false;
+}
+
+/* A post for each vCPU of @vm that has none, as a part of @whole; @first: becomes one of them. */
+static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_spec *whole,
+	const struct vmrt_vm *vm, struct hsf_post *first, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+
+	/* the threads of a VM are sorted by the number of the vCPU */
+	for (size_t i = 0; i < vm->n_threads && status == VMRT_OK; i++) {
+		const struct vmrt_vm_thread *t = &vm->threads[i];
+		struct vmrt_server_spec part;
+		struct hsf_post *post;
+
+		if (t->role != VMRT_ROLE_VCPU || has_own_post(r, vm, t->vcpu))
+			continue;
+		status = vmrt_server_part(whole, t->vcpu, &part, err);
+		if (status == VMRT_OK && first && hsf_post_find(r, part.name))
+			status = vmrt_fail(err, VMRT_EEXIST,
+				"there is a server %s already, which is not for vCPU %d of VM %s",
+				part.name, t->vcpu, vm->name);
+		if (status == VMRT_OK && first)
+			first->spec = part;
+		else if (status == VMRT_OK)
+			status = hsf_post_add(r, &part, &post, err);
+		if (status == VMRT_OK)
+			vmrt_say("server %s: vCPU %d of VM %s has server %s of its own (together = "
+				 "yes "
+				 "makes one of all vCPUs)",
+				whole->name, t->vcpu, vm->name, part.name);
+		first = NULL;
+	}
+	return status;
+}
+
+enum vmrt_status hsf_post_split(struct hsf_run *r, struct hsf_post *post, struct vmrt_error *err)
+{
+	struct vmrt_server_spec whole = post->spec;
+	enum vmrt_status status;
+	struct vmrt_vm *vm;
+
+	if (post->place || !vmrt_server_splits(&whole))
+		return VMRT_OK;
+	/* why there is none is said by who needs it */
+	if (vmrt_vm_get_of(whole.vm, whole.user, &vm, NULL) != VMRT_OK)
+		return VMRT_OK;
+	status = vm->n_vcpus > 1 && strcmp(vm->hypervisor, "process") != 0
+			 ? add_parts(r, &whole, vm, post, err)
+			 : VMRT_OK;
+	vmrt_vms_free(vm, 1);
+	return status;
+}
+
+/* A vCPU that was plugged in gets a server as the others have. */
+static void add_new_parts(struct hsf_run *r, const struct hsf_post *post)
+{
+	struct vmrt_server_spec whole = post->spec;
+	struct vmrt_error err;
+
+	if (!whole.of[0])
+		return;
+	strcpy(whole.name, post->spec.of);
+	whole.of[0] = '\0';
+	whole.vcpu = -1;
+	if (add_parts(r, &whole, post->place->vm, NULL, &err) != VMRT_OK)
+		vmrt_warn("%s", err.text);
+}
+
 enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 {
 	const struct hsf_options *opts = r->opts;
 	enum vmrt_status status;
+	struct hsf_post *post;
 
 	status = vmrt_experiment_load(opts->experiment, &r->exp, err);
 	for (size_t i = 0; i < opts->n_servers && status == VMRT_OK; i++)
 		if (!vmrt_experiment_server(r->exp, opts->servers[i]))
 			status = vmrt_fail(err, VMRT_ENOENT, "%s: there is no server %s",
 				opts->experiment, opts->servers[i]);
-	for (size_t i = 0; status == VMRT_OK && i < r->exp->n_servers; i++) {
-		struct hsf_post *post;
-
-		if (!wanted(opts, &r->exp->servers[i]))
-			continue;
-		status = hsf_post_add(r, &r->exp->servers[i], &post, err);
-		if (status == VMRT_OK)
-			status = hsf_post_enforce(r, post, opts->force, err);
+	for (size_t i = 0; status == VMRT_OK && i < r->exp->n_servers; i++)
+		if (wanted(opts, &r->exp->servers[i]))
+			status = hsf_post_add(r, &r->exp->servers[i], &post, err);
+	for (size_t i = 0; status == VMRT_OK && i < r->n_posts; i++)
+		status = hsf_post_split(r, r->posts[i], err);
+	for (size_t i = 0; status == VMRT_OK && i < r->n_posts; i++) {
+		status = hsf_post_enforce(r, r->posts[i], opts->force, err);
 		if (status == VMRT_ENOENT && !opts->no_wait)
 			status = VMRT_OK;
 	}
@@ -242,11 +353,12 @@ enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
 	struct hsf_params params;
 	enum vmrt_status status;
 
-	if (strcmp(spec->vm, post->spec.vm) != 0 || spec->cpu != post->spec.cpu ||
+	if (strcmp(spec->vm, post->spec.vm) != 0 || spec->vcpu != post->spec.vcpu ||
+		spec->cpu != post->spec.cpu || spec->together != post->spec.together ||
 		spec->depletion != post->spec.depletion)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"vm, cpu and depletion of server %s stay as they are: detach it, and "
-			"attach it anew",
+			"vm, cpu, depletion and together of server %s stay as they are: detach it, "
+			"and attach it anew",
 			spec->name);
 	status = hsf_place_check(r, spec, err);
 	if (status != VMRT_OK)
@@ -279,7 +391,8 @@ static bool shared(
 
 		if (other == p || other->vm->pid != p->vm->pid)
 			continue;
-		if (t->role != VMRT_ROLE_VCPU || other->vcpu < 0 || other->vcpu == t->vcpu)
+		if (t->role != VMRT_ROLE_VCPU || other->spec.vcpu < 0 ||
+			other->spec.vcpu == t->vcpu)
 			return true;
 	}
 	return false;
@@ -310,6 +423,12 @@ static void look_for_vm(struct hsf_run *r, struct hsf_post *post)
 	struct vmrt_error err;
 
 	memcpy(before, post->why, sizeof(before));
+	if (hsf_post_split(r, post, &err) != VMRT_OK) {
+		set_why(r, post, &err);
+		if (strcmp(before, post->why) != 0)
+			vmrt_warn("server %s waits: %s", post->spec.name, post->why);
+		return;
+	}
 	if (hsf_post_enforce(r, post, r->opts->force, &err) == VMRT_OK)
 		vmrt_say("server %s: VM %s on CPU %d", post->spec.name, post->place->vm->name,
 			post->place->cpu);
@@ -339,6 +458,8 @@ bool hsf_run_look(struct hsf_run *r)
 			lose_vm(r, post);
 		else
 			hsf_place_add_new_threads(r, post->place);
+		if (post->place && post->place->server)
+			add_new_parts(r, post);
 		left = left || post->place;
 	}
 	return left;

@@ -12,6 +12,8 @@
 
 #include "hsf/guard/vm-lock.h"
 
+#define SIBLING_LOAD 1000.0 /* of CPUs: more than all servers want */
+
 enum vmrt_status hsf_place_check(
 	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err)
 {
@@ -51,7 +53,7 @@ enum vmrt_status hsf_place_check(
 
 static bool is_member(const struct hsf_place *p, const struct vmrt_vm_thread *t)
 {
-	return t->role == VMRT_ROLE_VCPU && (p->vcpu < 0 || t->vcpu == p->vcpu);
+	return t->role == VMRT_ROLE_VCPU && (p->spec.vcpu < 0 || t->vcpu == p->spec.vcpu);
 }
 
 /* The CPU that all vCPU threads of @p may run on, the first if there are several; -1 if none. */
@@ -67,6 +69,44 @@ static int common_cpu(const struct hsf_place *p)
 		if (CPU_ISSET(cpu, &common))
 			return cpu;
 	return -1;
+}
+
+/*
+ * The CPU of a single vCPU: of those that it may run on, one without another vCPU of its VM; of
+ * these the one whose servers want the least.
+ */
+static int own_cpu(const struct hsf_run *r, const struct hsf_place *p)
+{
+	double best = 0;
+	int chosen = -1;
+
+	for (int cpu = common_cpu(p); cpu >= 0 && cpu < CPU_SETSIZE; cpu++) {
+		double load = 0;
+		bool allowed = true;
+		cpu_set_t now;
+
+		/* as the kernel says now: without CPUs that are offline */
+		for (size_t i = 0; i < p->vm->n_threads; i++)
+			if (is_member(p, &p->vm->threads[i]))
+				allowed &= sched_getaffinity(
+						   p->vm->threads[i].tid, sizeof(now), &now) == 0 &&
+					   CPU_ISSET(cpu, &now);
+		for (size_t k = 0; k < r->n; k++) {
+			const struct hsf_place *other = r->places[k];
+
+			if (other->cpu != cpu)
+				continue;
+			if (other->spec.period_ns > 0 && other->spec.policy != VMRT_POLICY_NONE)
+				load += (double)other->spec.budget_ns /
+					(double)other->spec.period_ns;
+			load += other->vm->pid == p->vm->pid ? SIBLING_LOAD : 0;
+		}
+		if (!allowed || (chosen >= 0 && load >= best))
+			continue;
+		chosen = cpu;
+		best = load;
+	}
+	return chosen >= 0 ? chosen : common_cpu(p);
 }
 
 /* Also for the guardian, which keeps it until all is given back. */
@@ -114,7 +154,7 @@ static enum vmrt_status check_hard(
 	if (p->spec.depletion != VMRT_DEPLETION_HARD)
 		return VMRT_OK;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	dir = p->vcpu < 0 && p->any_process ? opendir(path) : NULL;
+	dir = p->spec.vcpu < 0 && p->any_process ? opendir(path) : NULL;
 	while (dir && whole && (entry = readdir(dir))) {
 		int64_t tid;
 
@@ -123,7 +163,7 @@ static enum vmrt_status check_hard(
 	}
 	if (dir)
 		closedir(dir);
-	if (whole && p->vcpu < 0)
+	if (whole && p->spec.vcpu < 0)
 		return VMRT_OK;
 	return vmrt_fail(err, VMRT_EUNSUPPORTED,
 		"%s:%d: server %s: depletion hard stops whole processes, and this is a part of "
@@ -149,7 +189,7 @@ static enum vmrt_status check_threads(
 				return vmrt_fail(err, VMRT_EINVAL,
 					"%s:%d: %s %s already belongs to server %s",
 					r->opts->experiment, p->spec.line,
-					p->vcpu < 0 ? "VM" : "this vCPU of VM", p->vm->name,
+					p->spec.vcpu < 0 ? "VM" : "this vCPU of VM", p->vm->name,
 					r->places[k]->spec.name);
 		if (pid == getpid())
 			return vmrt_fail(err, VMRT_EINVAL,
@@ -165,42 +205,22 @@ static enum vmrt_status check_threads(
 	return status;
 }
 
-/* NAME:N stands for vCPU N of VM NAME; what is not a VM may have a number behind a colon that means
- * something else. */
-static void split_pattern(const char *pattern, char *name, size_t room, int *vcpu)
-{
-	const char *colon = strrchr(pattern, ':');
-	int64_t n;
-
-	snprintf(name, room, "%s", pattern);
-	*vcpu = -1;
-	if (!colon || !strncmp(pattern, "pid:", 4) || !strncmp(pattern, "thread:", 7) ||
-		!strncmp(pattern, "cgroup:", 7) ||
-		vmrt_parse_int(colon + 1, 0, UINT16_MAX, &n) != VMRT_OK)
-		return;
-	name[colon - pattern] = '\0';
-	*vcpu = (int)n;
-}
-
 static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_place *p, struct vmrt_error *err)
 {
 	const char *path = r->opts->experiment;
-	char name[VMRT_NAME_MAX];
 	struct vmrt_error why;
-	enum vmrt_status status;
+	enum vmrt_status status = vmrt_vm_get_of(p->spec.vm, p->spec.user, &p->vm, &why);
 	size_t n = 0;
 
-	split_pattern(p->spec.vm, name, sizeof(name), &p->vcpu);
-	status = vmrt_vm_get_of(name, p->spec.user, &p->vm, &why);
 	if (status != VMRT_OK)
 		return vmrt_fail(err, status, "%s:%d: server %s: %.350s", path, p->spec.line,
 			p->spec.name, why.text);
 	p->any_process = !strcmp(p->vm->hypervisor, "process");
 	for (size_t i = 0; i < p->vm->n_threads; i++)
 		n += is_member(p, &p->vm->threads[i]);
-	if (!n && p->vcpu >= 0)
+	if (!n && p->spec.vcpu >= 0)
 		return vmrt_fail(err, VMRT_ENOENT, "%s:%d: server %s: VM %s has no vCPU %d", path,
-			p->spec.line, p->spec.name, p->vm->name, p->vcpu);
+			p->spec.line, p->spec.name, p->vm->name, p->spec.vcpu);
 	if (!n)
 		return vmrt_fail(err, VMRT_ENOENT,
 			"%s:%d: server %s: no thread of VM %s is known as a vCPU: start QEMU with "
@@ -210,9 +230,13 @@ static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_place *p, struct v
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"%s:%d: server %s: SCHED_DEADLINE gives a budget to one thread, and VM %s "
 			"has %zu vCPUs: "
-			"make a server for each, with vm = %s:0 and so on",
+			"leave out together = yes, or make a server for each, with vm = %s:0 and "
+			"so on",
 			path, p->spec.line, p->spec.name, p->vm->name, n, p->vm->name);
-	p->cpu = p->spec.cpu >= 0 ? p->spec.cpu : r->opts->cpu >= 0 ? r->opts->cpu : common_cpu(p);
+	p->cpu = p->spec.cpu >= 0    ? p->spec.cpu
+		 : r->opts->cpu >= 0 ? r->opts->cpu
+		 : p->spec.vcpu >= 0 ? own_cpu(r, p)
+				     : common_cpu(p);
 	if (p->cpu < 0)
 		return vmrt_fail(err, VMRT_EINVAL,
 			"%s:%d: server %s: the vCPU threads of VM %s have no CPU in common; name "

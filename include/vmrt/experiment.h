@@ -58,8 +58,11 @@ enum vmrt_release {
 
 struct vmrt_server_spec {
 	char name[VMRT_NAME_MAX];
-	char vm[VMRT_NAME_MAX]; /* guest name, `pid:N` or thread pattern; default: the server's name
-				 */
+	char vm[VMRT_NAME_MAX];	  /* guest name, `pid:N` or thread pattern, without a vCPU's number;
+				     default: the server's name */
+	int vcpu;		  /* the server is for this vCPU alone; -1: for all */
+	bool together;		  /* all vCPUs share one budget on one CPU */
+	char of[VMRT_NAME_MAX];	  /* the declared server that this is a part of; "": none */
 	char user[VMRT_USER_MAX]; /* whose VM it is; "": of any user who is trusted */
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
@@ -124,6 +127,48 @@ void vmrt_experiment_free(struct vmrt_experiment *exp);
 /** vmrt_experiment_server - the server called @name, or NULL */
 const struct vmrt_server_spec *vmrt_experiment_server(
 	const struct vmrt_experiment *exp, const char *name);
+
+#define VMRT_SERVER_VM (VMRT_NAME_MAX + 12)
+
+/** vmrt_server_vm - what @spec is for as in an experiment file: VM, or VM:N */
+const char *vmrt_server_vm(const struct vmrt_server_spec *spec, char buf[VMRT_SERVER_VM]);
+
+struct vmrt_vm_thread;
+
+/** vmrt_server_is_for - does @spec name the VM called @vm with these threads? */
+bool vmrt_server_is_for(const struct vmrt_server_spec *spec, const char *vm,
+	const struct vmrt_vm_thread *threads, size_t n);
+
+/**
+ * vmrt_server_splits - does @spec stand for a server of each vCPU if there are several?
+ *
+ * So it is unless one vCPU is named, the vCPUs are to be together, or the policy holds back the
+ * whole VM: hard depletion stops processes, the kernel's groups have one quota.
+ */
+bool vmrt_server_splits(const struct vmrt_server_spec *spec);
+
+/**
+ * vmrt_server_part - the server of vCPU @vcpu, as a part of @spec: NAME:N
+ *
+ * Return: VMRT_OK, or VMRT_ERANGE if the name becomes too long.
+ */
+enum vmrt_status vmrt_server_part(const struct vmrt_server_spec *spec, int vcpu,
+	struct vmrt_server_spec *out, struct vmrt_error *err);
+
+/**
+ * vmrt_experiment_split - replace the servers of a VM with several vCPUs by one for each of them
+ * @vm: name of a VM
+ * @threads: its threads; vCPUs that have a server of their own keep it
+ *
+ * Return: VMRT_OK, VMRT_ERANGE (a name is too long), VMRT_EINVAL (a name occurs twice),
+ * VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_experiment_split(struct vmrt_experiment *exp, const char *vm,
+	const struct vmrt_vm_thread *threads, size_t n, struct vmrt_error *err);
+
+/** vmrt_experiment_copy - a copy of @exp; free it with vmrt_experiment_free(); NULL: out of memory
+ */
+struct vmrt_experiment *vmrt_experiment_copy(const struct vmrt_experiment *exp);
 
 /** vmrt_task_selects - does @task select its threads otherwise than by its name? */
 bool vmrt_task_selects(const struct vmrt_task_spec *task);

@@ -158,6 +158,7 @@ struct vmrt_server {
 	uint32_t id; /* index into the experiment's servers, or behind them for marker-only ones */
 	char name[VMRT_NAME_MAX];
 	uint32_t vm; /* or VMRT_NONE */
+	int vcpu;    /* of this vCPU alone; -1: of all */
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
 	int64_t period_ns, budget_ns;

@@ -363,7 +363,7 @@ static enum vmrt_status load_servers(struct loader *l)
 	size_t room = 0, kept = 0;
 
 	vmrt_query_begin(&q, l->db, l->err,
-		"SELECT id, vm, name, policy, period_ns, budget_ns, enforced FROM server"
+		"SELECT id, vm, name, policy, period_ns, budget_ns, enforced, vcpu FROM server"
 		" ORDER BY priority DESC, id");
 	while (vmrt_query_next(&q) &&
 		(s = append(&q, &tl->servers, &tl->n_servers, &room, sizeof(*s)))) {
@@ -374,6 +374,7 @@ static enum vmrt_status load_servers(struct loader *l)
 		s->period = time_of(&q, 4);
 		s->budget = time_of(&q, 5);
 		s->enforced = vmrt_query_int(&q, 6) > 0;
+		s->vcpu = vmrt_query_int(&q, 7);
 	}
 	if (vmrt_query_end(&q) != VMRT_OK)
 		return q.status;
@@ -456,7 +457,9 @@ static enum vmrt_status load_vcpus(struct loader *l)
 			wanted = wanted || (l->wanted->n_tasks && one.machine != VMRT_UNKNOWN &&
 						   tl->tasks[i].machine == one.machine);
 		for (size_t i = 0; i < tl->n_servers; i++)
-			wanted = wanted || (l->wanted->n_servers && tl->servers[i].vm == one.vm);
+			wanted = wanted || (l->wanted->n_servers && tl->servers[i].vm == one.vm &&
+						   (tl->servers[i].vcpu == VMRT_UNKNOWN ||
+							   tl->servers[i].vcpu == one.vcpu));
 		if (!wanted)
 			continue;
 		v = append(&q, &tl->vcpus, &tl->n_vcpus, &room, sizeof(*v));

@@ -155,10 +155,10 @@ static void point(struct points *p, int64_t at, int64_t left)
 	p->all[p->n++] = (struct vmrt_tl_point){at, left};
 }
 
-/* The next time from @at on at which a vCPU of @vm begins or ceases to run; counts those that run
+/* The next time from @at on at which a vCPU of @s begins or ceases to run; counts those that run
  * now. */
-static int64_t next_change(
-	const struct vmrt_timeline *tl, int64_t vm, int64_t at, int64_t limit, int64_t *running)
+static int64_t next_change(const struct vmrt_timeline *tl, const struct vmrt_tl_server *s,
+	int64_t at, int64_t limit, int64_t *running)
 {
 	int64_t next = limit;
 
@@ -167,7 +167,8 @@ static int64_t next_change(
 		const struct vmrt_spans *spans = &tl->vcpus[v].spans;
 		size_t i;
 
-		if (tl->vcpus[v].vm != vm)
+		if (tl->vcpus[v].vm != s->vm ||
+			(s->vcpu != VMRT_UNKNOWN && tl->vcpus[v].vcpu != s->vcpu))
 			continue;
 		i = first_behind(spans, at);
 		if (i == spans->n)
@@ -214,7 +215,7 @@ enum vmrt_status vmrt_timeline_budget(
 					       ? period->depleted
 					       : to;
 
-			next = next_change(tl, s->vm, at, stop, &running);
+			next = next_change(tl, s, at, stop, &running);
 			if (period->depleted != VMRT_UNKNOWN && at >= period->depleted)
 				left = 0;
 			else if (running && left < running * (next - at)) {

@@ -86,6 +86,7 @@ struct vmrt_tl_period {
 
 struct vmrt_tl_server {
 	int64_t id, vm;
+	int64_t vcpu; /* of this vCPU alone; VMRT_UNKNOWN: of all */
 	char *name, *policy;
 	int64_t period, budget;
 	bool enforced;

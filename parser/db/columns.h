@@ -116,7 +116,8 @@
 	NEXT(priority, number, "", s->priority)                                                    \
 	NEXT(phase_ns, time, "", s->phase_ns)                                                      \
 	NEXT(enforced, flag, " NOT NULL", s->enforced)                                             \
-	NEXT(phase_source, text, " NOT NULL", vmrt_phase_name(s->phase))
+	NEXT(phase_source, text, " NOT NULL", vmrt_phase_name(s->phase))                           \
+	NEXT(vcpu, optional, "", s->vcpu)
 
 #define RUNDB_SERVER_PERIOD(FIRST, NEXT)                                                           \
 	FIRST(server, id, " NOT NULL REFERENCES server(id)", p->server)                            \

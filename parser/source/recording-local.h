@@ -47,4 +47,8 @@ struct vmrt_recording {
  * which */
 enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_error *err);
 
+/** recording_split_servers - servers of VMs with several vCPUs become one for each, unless an
+ * enforcer in the recording did otherwise (split-servers.c) */
+enum vmrt_status recording_split_servers(struct vmrt_recording *rec, struct vmrt_error *err);
+
 #endif

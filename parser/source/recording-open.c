@@ -402,6 +402,8 @@ enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_er
 		status = stopped(rec, err);
 	if (status == VMRT_OK)
 		status = find_vms(rec, err);
+	if (status == VMRT_OK)
+		status = recording_split_servers(rec, err);
 	for (size_t i = 1; status == VMRT_OK && i < rec->n; i++)
 		status = map_guest(rec, i, err);
 	return status;

@@ -39,7 +39,7 @@ answer_fits_a_screen() {
 		INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority)
 			SELECT i, 1, 'a_machine_with_a_long_name', 'a_task_with_a_long_name' || i, 20000000, 1000000, 20000000, 1 FROM n;
 		WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
-		INSERT INTO server SELECT i, 'server' || i, vm, policy, depletion, period_ns, budget_ns, priority, phase_ns, enforced, phase_source
+		INSERT INTO server SELECT i, 'server' || i, vm, policy, depletion, period_ns, budget_ns, priority, phase_ns, enforced, phase_source, vcpu
 			FROM n, server WHERE id = 1"
 	for args in hsf.vmrt nohsf.vmrt big.vmrt "--compare nohsf.vmrt hsf.vmrt" "--compare big.vmrt hsf.vmrt nohsf.vmrt"; do
 		# shellcheck disable=SC2086 # the words of args are arguments

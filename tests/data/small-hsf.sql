@@ -22,7 +22,7 @@ INSERT INTO thread VALUES
 	(0, 1, 4712, 'CPU 0/TCG', 1, 'vcpu', 0, NULL, NULL, NULL),
 	(1, 1, 4711, 'qemu-system-x86', 1, 'main', -1, NULL, NULL, NULL),
 	(2, 2, 101, 'rt_task1', NULL, NULL, -1, 1, NULL, NULL);
-INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1, 'marker');
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1, 'marker', NULL);
 -- k, start, end, consumed, background, replenished, first, depleted, waiting, steal, outcome, wanted, blackout
 INSERT INTO server_period
 	SELECT 1, column1, column2 * 1000, column3 * 1000, 10000000, column4 * 1000, column5 * 1000,

@@ -17,7 +17,7 @@ INSERT INTO thread VALUES
 	(3, 2, 102, 'rt_task2', NULL, NULL, -1, 2, NULL, NULL),
 	(4, 1, 900, 'stress-ng', NULL, NULL, -1, NULL, NULL, NULL),
 	(5, 1, 901, 'kworker/0:1', NULL, NULL, -1, NULL, NULL, NULL);
-INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0, 'start');
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0, 'start', NULL);
 INSERT INTO server_period VALUES
 	(1, 0, 1008000000, 1020000000, 10000000, 0, 4000000, NULL, 1008000000, NULL, 0, 0, 'unenforced',
 		1008000000, 8000000, 1012000000),

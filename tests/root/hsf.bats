@@ -298,6 +298,31 @@ budget_kept() {
 	[[ $output = *"depletion hard stops whole processes"* ]]
 }
 
+@test "a VM with two vCPUs has two servers, or one that is warned of" {
+	need_root
+	socket=$BATS_TEST_TMPDIR/sock
+	start_vm CPU=0 VCPUS=2
+	wait_for vcpus 2
+	start_hsf --socket "$socket" --force
+	"$O/bin/vmrt-hsf" status --socket "$socket" --format json >"$BATS_TEST_TMPDIR/status"
+	perl -MJSON::PP -0777 -ne 'print join(" ", map { "$_->{server} $_->{vm} $_->{budget_ns}" } @{decode_json($_)->{instances}[0]{servers}}), "\n"' \
+		"$BATS_TEST_TMPDIR/status" | tee "$BATS_TEST_TMPDIR/names"
+	grep -qx "s:0 $name:0 4000000 s:1 $name:1 4000000" "$BATS_TEST_TMPDIR/names"
+	# a VM that may use one CPU only has nothing better
+	grep -q "2 vCPUs of VM $name are confined to CPU 0" "$BATS_TEST_TMPDIR/hsf.err"
+	# by the name of all, and by that of one
+	"$O/bin/vmrt-hsf" set s budget=3ms --socket "$socket" --force
+	"$O/bin/vmrt-hsf" set s:1 budget=2ms --socket "$socket" --force
+	"$O/bin/vmrt-hsf" status s --socket "$socket" --format csv | tee "$BATS_TEST_TMPDIR/status"
+	[ "$(grep -c ,3000000, "$BATS_TEST_TMPDIR/status")" -eq 1 ]
+	[ "$(grep -c ,2000000, "$BATS_TEST_TMPDIR/status")" -eq 1 ]
+	"$O/bin/vmrt-hsf" detach s --socket "$socket"
+	run "$O/bin/vmrt-hsf" status s --socket "$socket"
+	[ "$status" -ne 0 ]
+	"$O/bin/vmrt-hsf" attach s "vm=$name" period=12ms budget=4ms priority=50 together=yes --socket "$socket"
+	[[ $("$O/bin/vmrt-hsf" status --socket "$socket" --format csv) != *"s:0"* ]]
+}
+
 @test "threads by name, a process and a cgroup can have servers" {
 	need_root
 	local group=/sys/fs/cgroup/freezer/hsf-test-$$

@@ -165,6 +165,7 @@ static void add_server(struct world *w, struct wmachine *g)
 	s->spec = spec;
 	snprintf(spec->name, sizeof(spec->name), "srv%d", g->index);
 	snprintf(spec->vm, sizeof(spec->vm), "%s", w->r->machines[g->index].name);
+	spec->vcpu = -1;
 	spec->policy = VMRT_POLICY_DEFERRABLE;
 	spec->period_ns = between(w, 2 * MS, 14 * MS);
 	spec->budget_ns = spec->period_ns * between(w, 20, 95) / 100 * g->n_cpus;

@@ -56,6 +56,34 @@ rules_kept() {
 	[[ $output != *stopped* ]]
 }
 
+@test "a guest with two vCPUs has a server for each, on a CPU of its own" {
+	local smp=hsfsmp try
+	[ "$(nproc --all)" -ge 2 ] || skip "needs two CPUs"
+	taskset -p -c 0 $$ >/dev/null && taskset -p -c 0-1 $$ >/dev/null || skip "needs CPUs 0 and 1"
+	"$root/scripts/vm" stop "$smp" 2>/dev/null || true
+	"$root/scripts/vm" start "$smp" --accel tcg --cpus 2 --cpu 0-1
+	"$root/scripts/vm" exec "$smp" 'for c in 0 1; do taskset -c $c sh -c "while :; do i=0; while [ \$i -lt 300 ]; do i=\$((i + 1)); done; sleep 0.01; done" >/dev/null 2>&1 & done'
+	printf '[server %s]\nperiod = 10ms\nbudget = 4ms\npriority = 50\n' "$smp" >"$out/smp.ini"
+	for try in 1 2 3; do
+		"$O/bin/vmrt-trace" record --force --no-guest -e "$out/smp.ini" -o "$out/smp.vmrt" --hsf -- sleep 1.5 3>&- || break
+		sqlite3 -batch -noheader -separator ' ' "$out/smp.vmrt/run.db" "SELECT name, vcpu, enforced FROM server" \
+			"SELECT t.vcpu, s.cpu, count(*) FROM slice s JOIN thread t ON t.id = s.thread WHERE t.role = 'vcpu' GROUP BY 1, 2" \
+			"SELECT * FROM note" >"$out/smp"
+		! grep -q "ran on CPU" "$out/smp" || break
+		grep -q "^$smp:1 1 1" "$out/smp" && break
+	done
+	"$root/scripts/vm" stop "$smp"
+	cat "$out/smp"
+	grep -qx "$smp:0 0 1" "$out/smp"
+	grep -qx "$smp:1 1 1" "$out/smp"
+	! grep -q "ran on CPU" "$out/smp"
+	# the same recording in the other programs
+	"$O/bin/vmrt-report" --allow-loss --full "$out/smp.vmrt" | grep -q "$smp:1"
+	"$O/bin/vmrt-export" --format grasp "$out/smp.vmrt" -o "$out/smp.grasp"
+	grep -q "$smp:0" "$out/smp.grasp"
+	[ "$("$O/bin/vmrt-trace" analyze "$out/smp.vmrt" -e "$out/smp.ini" -o "$out/again.db" 2>/dev/null && sqlite3 "$out/again.db" "SELECT count(*) FROM server")" = 2 ]
+}
+
 # The guest has one CPU and no throttling: who raises a busy thread there without being above it does not come back.
 @test "inside the guest a busy thread gets its budget and no more, by the guest kernel's own account" {
 	# the guest is to have the CPU for itself, or the host's time is in its numbers

@@ -48,6 +48,7 @@ enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
 			continue;
 		snprintf(s->name, sizeof(s->name), "%s", vms[i].name);
 		snprintf(s->vm, sizeof(s->vm), "%s", vms[i].name);
+		s->vcpu = s->cpu = -1;
 		s->policy = VMRT_POLICY_NONE;
 		s->period_ns = s->budget_ns = VM_PERIOD_NS;
 		e->n_servers++;

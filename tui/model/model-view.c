@@ -119,6 +119,7 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 	row->enforced = now.server->enforced;
 	row->priority = now.server->priority;
 	row->vm_index = now.server->vm;
+	row->vcpu = now.server->vcpu;
 	row->period_ns = now.server->period_ns;
 	row->budget_ns = now.server->budget_ns;
 	row->period_start_ns = now.period_start_ns;

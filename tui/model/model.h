@@ -89,6 +89,7 @@ struct top_server_row {
 	bool enforced;
 	int priority;
 	uint32_t vm_index; /* of the configuration, or VMRT_NONE */
+	int vcpu;	   /* it is for this vCPU alone; -1: for all */
 	int64_t period_ns, budget_ns;
 	int64_t period_start_ns; /* of the current one */
 	int64_t used_ns;	 /* in the current period, at the server's priority */

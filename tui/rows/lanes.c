@@ -120,6 +120,12 @@ static bool is_vcpu(const struct top_thread *t, const struct top_view *view, siz
 	       (tid < 0 || t->tid == tid);
 }
 
+/* Is vCPU @vcpu a member of @s? */
+static bool has_vcpu(const struct top_server_row *s, int vcpu)
+{
+	return s->vcpu < 0 || s->vcpu == vcpu;
+}
+
 /* One vCPU thread: its runs, and the waits between them. */
 static void fill_vcpu(struct fill *f, size_t vm, int tid, const struct top_server_row *server)
 {
@@ -236,8 +242,9 @@ void top_lane_fill(const struct top_view *view, const struct top_lane *lane, int
 		fill_vcpu(&f, lane->vm, view->vms[lane->vm].vcpus[lane->vcpu].tid, server);
 	else if (lane->kind == TOP_LANE_SERVER && server && server->vm_index < view->n_vms)
 		for (size_t i = 0; i < view->vms[server->vm_index].n_vcpus; i++)
-			fill_vcpu(&f, server->vm_index, view->vms[server->vm_index].vcpus[i].tid,
-				server);
+			if (has_vcpu(server, view->vms[server->vm_index].vcpus[i].vcpu))
+				fill_vcpu(&f, server->vm_index,
+					view->vms[server->vm_index].vcpus[i].tid, server);
 }
 
 int64_t top_lane_known_from(const struct top_view *view)
@@ -247,12 +254,17 @@ int64_t top_lane_known_from(const struct top_view *view)
 
 /* ---- which lanes there are ---- */
 
+/* Tasks of a VM with several servers are shown once, below the first of them. */
 static void add_vm_lanes(
 	const struct top_view *view, size_t server, size_t vm, struct top_lane *lanes, size_t *n)
 {
 	for (size_t i = 0; vm < view->n_vms && i < view->vms[vm].n_vcpus; i++)
-		lanes[(*n)++] = (struct top_lane){
-			.kind = TOP_LANE_VCPU, .server = server, .vm = vm, .vcpu = i};
+		if (has_vcpu(&view->servers[server], view->vms[vm].vcpus[i].vcpu))
+			lanes[(*n)++] = (struct top_lane){
+				.kind = TOP_LANE_VCPU, .server = server, .vm = vm, .vcpu = i};
+	for (size_t i = 0; i < server; i++)
+		if (view->servers[i].vm_index == vm)
+			return;
 	for (size_t i = 0; vm < view->n_vms && i < view->n_tasks; i++)
 		if (!strcmp(view->tasks[i].machine, view->vms[vm].name))
 			lanes[(*n)++] = (struct top_lane){
@@ -365,7 +377,8 @@ static struct step *steps_of(
 		const struct top_slice *s = &view->slices[i];
 
 		if (s->end_ns > from_ns && s->start_ns < to_ns &&
-			is_vcpu(thread_of(view, s), view, row->vm_index, -1))
+			is_vcpu(thread_of(view, s), view, row->vm_index, -1) &&
+			has_vcpu(row, thread_of(view, s)->vcpu))
 			split_run(row, s, &hint, add_steps, &steps);
 	}
 	if (steps.n)

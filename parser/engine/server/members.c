@@ -5,30 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Is @vm what @pattern names: NAME, NAME:N for its vCPU N alone, or pid:N? @vcpu: which one, or -1
- * for all. */
-static bool names_vm(const char *pattern, const struct vmrt_engine_vm *vm, int *vcpu)
-{
-	size_t len = strlen(vm->name);
-	int64_t number;
-
-	*vcpu = -1;
-	if (!strcmp(pattern, vm->name))
-		return true;
-	if (!strncmp(pattern, "pid:", 4) &&
-		vmrt_parse_int(pattern + 4, 1, INT32_MAX, &number) == VMRT_OK) {
-		for (size_t t = 0; t < vm->n_threads; t++)
-			if (vm->threads[t].tid == number)
-				return true;
-		return false;
-	}
-	if (strncmp(pattern, vm->name, len) != 0 || pattern[len] != ':' ||
-		vmrt_parse_int(pattern + len + 1, 0, UINT16_MAX, &number) != VMRT_OK)
-		return false;
-	*vcpu = (int)number;
-	return true;
-}
-
 /* A vCPU belongs to one server, whose budget it uses. Selected threads are only measured: by all
  * servers that select them. */
 static bool join(struct server *s, struct thr *t)
@@ -50,18 +26,18 @@ static bool join(struct server *s, struct thr *t)
 }
 
 /* The members of a server are the vCPU threads of its VM. */
-bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pattern)
+bool server_find_members(
+	struct vmrt_engine *e, struct server *s, const struct vmrt_server_spec *spec)
 {
 	bool named = false;
 
 	for (size_t v = 0; v < e->config->n_vms; v++)
-		named |= !strcmp(pattern, e->config->vms[v].name);
+		named |= !strcmp(spec->vm, e->config->vms[v].name);
 	for (size_t v = 0; v < e->config->n_vms; v++) {
 		const struct vmrt_engine_vm *vm = &e->config->vms[v];
-		int vcpu;
 
-		if (s->members || !names_vm(pattern, vm, &vcpu) ||
-			(named && strcmp(pattern, vm->name) != 0))
+		if (s->members || !vmrt_server_is_for(spec, vm->name, vm->threads, vm->n_threads) ||
+			(named && strcmp(spec->vm, vm->name) != 0))
 			continue;
 		s->pub.vm = (uint32_t)v;
 		s->members = calloc(vm->n_threads ? vm->n_threads : 1, sizeof(*s->members));
@@ -71,7 +47,7 @@ bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pa
 			struct thr *thr;
 
 			if (vm->threads[t].role != VMRT_ROLE_VCPU ||
-				(vcpu >= 0 && vm->threads[t].vcpu != vcpu))
+				(spec->vcpu >= 0 && vm->threads[t].vcpu != spec->vcpu))
 				continue;
 			thr = threads_find(&e->machines[0], vm->threads[t].tid);
 			if (!thr || !join(s, thr))

@@ -61,6 +61,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.id = (uint32_t)i;
 		snprintf(s->pub.name, sizeof(s->pub.name), "%s", spec->name);
 		s->pub.vm = VMRT_NONE;
+		s->pub.vcpu = spec->vcpu;
 		s->pub.policy = spec->policy;
 		s->pub.depletion = spec->depletion;
 		s->pub.period_ns = spec->period_ns;
@@ -68,7 +69,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
 		s->loss_to_ns = s->point_ns = s->dark_ns = VMRT_UNKNOWN;
-		if (!server_find_members(e, s, spec->vm))
+		if (!server_find_members(e, s, spec))
 			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
 	}
 	return true;

@@ -7,7 +7,8 @@
 #include "server.h"
 
 /* server/members.c */
-bool server_find_members(struct vmrt_engine *e, struct server *s, const char *pattern);
+bool server_find_members(
+	struct vmrt_engine *e, struct server *s, const struct vmrt_server_spec *spec);
 
 /* server/servers.c */
 void server_announce(struct vmrt_engine *e, struct server *s);

@@ -35,6 +35,7 @@ static void choose_parameters(struct world *w, struct server *s)
 	/* twice the budget must be there to be taken */
 	int share = w->r->c.fault == FAULT_RECLAIM ? 40 : 90 / w->n_servers;
 
+	spec->vcpu = -1;
 	spec->policy = w->r->c.policy;
 	spec->depletion = w->r->c.hard ? VMRT_DEPLETION_HARD : VMRT_DEPLETION_SOFT;
 	spec->period_ns = between(w, 8, 24) * MS + between(w, 0, 1) * 500 * US;

@@ -18,6 +18,7 @@
 
 static struct vmrt_server_spec server_spec = {.name = "s",
 	.vm = "v",
+	.vcpu = -1,
 	.policy = VMRT_POLICY_DEFERRABLE,
 	.period_ns = 10 * MS,
 	.budget_ns = 6 * MS,

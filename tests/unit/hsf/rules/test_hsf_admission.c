@@ -15,8 +15,11 @@
 static struct vmrt_server_spec spec(
 	const char *name, enum vmrt_policy policy, int priority, int64_t period, int64_t budget)
 {
-	struct vmrt_server_spec s = {
-		.policy = policy, .priority = priority, .period_ns = period, .budget_ns = budget};
+	struct vmrt_server_spec s = {.vcpu = -1,
+		.policy = policy,
+		.priority = priority,
+		.period_ns = period,
+		.budget_ns = budget};
 
 	snprintf(s.name, sizeof(s.name), "%s", name);
 	snprintf(s.vm, sizeof(s.vm), "%s", name);

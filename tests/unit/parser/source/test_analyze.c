@@ -281,7 +281,7 @@ static void the_database_says_what_it_is(void **state)
 	(void)state;
 	analyze();
 	assert_string_equal(ask("PRAGMA application_id"), "1986884212"); /* "vmrt" */
-	assert_string_equal(ask("PRAGMA user_version"), "5");
+	assert_string_equal(ask("PRAGMA user_version"), "6");
 	assert_string_equal(ask("PRAGMA integrity_check"), "ok");
 	assert_string_equal(ask("SELECT name, hsf, command, start_ns, end_ns FROM run"),
 		"synthetic|1|true|100000000000|100030000000");
