@@ -199,7 +199,8 @@ struct vmrt_vm_facts {
 
 /* A remark on what the recording does not have. */
 struct vmrt_note_facts {
-	char *about; /* "machine", "task", "server" */
+	char *about; /* "machine", "task", "server"; "threads": of a VM, by its server or its name
+		      */
 	char *name, *words;
 };
 

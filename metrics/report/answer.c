@@ -154,11 +154,13 @@ static void put_verdict(struct vmrt_table *t, const struct vmrt_run_facts *f)
 			     : "; by analysis the servers as declared are enough");
 }
 
-/* What the recording does not have, which is why figures are missing. */
+/* What the recording does not have, which is why figures are missing, and what threads of VMs did
+ * that explains others. */
 static void put_missing(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	for (size_t i = 0; i < f->n_notes && i < NOTES_MAX; i++)
-		vmrt_put_line(t, "missing", "%s: %s", f->notes[i].name, f->notes[i].words);
+		vmrt_put_line(t, strcmp(f->notes[i].about, "threads") != 0 ? "missing" : "note",
+			"%s: %s", f->notes[i].name, f->notes[i].words);
 	if (f->n_notes > NOTES_MAX)
 		vmrt_put_line(t, "missing", "and %zu more, see --full", f->n_notes - NOTES_MAX);
 }

@@ -204,6 +204,14 @@ static void put_vms(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	vmrt_put_line(table, "HSF", "%s", f->hsf ? "on" : "off: no server was enforced");
 }
 
+static bool has_server_called(const struct vmrt_run_facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_servers; i++)
+		if (!strcmp(f->servers[i].name, name))
+			return true;
+	return false;
+}
+
 /* What was not recorded, and is not known for this reason. */
 static void put_notes(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
@@ -213,6 +221,12 @@ static void put_notes(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		for (size_t k = 0; (note = vmrt_facts_note(f, "machine", f->machines[i].name, k));
 			k++)
 			vmrt_put_line(t, "missing", "%s: %s", f->machines[i].name, note);
+	/* those of VMs with a server stand beside the servers */
+	for (size_t i = 0; i < f->n_machines; i++)
+		for (size_t k = 0; (note = vmrt_facts_note(f, "threads", f->machines[i].name, k));
+			k++)
+			if (!has_server_called(f, f->machines[i].name))
+				vmrt_put_line(t, "note", "%s: %s", f->machines[i].name, note);
 }
 
 static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)

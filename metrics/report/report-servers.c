@@ -136,6 +136,7 @@ static void put_supply(
 void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_page_figure figure;
+	static const char *const abouts[] = {"server", "threads"};
 	struct vmrt_supply supply;
 	const char *note;
 	struct vmrt_table *t = vmrt_doc_table(
@@ -145,10 +146,10 @@ void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		if (f->servers[i].selected)
 			put_server(t, &f->servers[i]);
 	for (size_t i = 0; i < f->n_servers; i++)
-		for (size_t k = 0; f->servers[i].selected &&
-				   (note = vmrt_facts_note(f, "server", f->servers[i].name, k));
-			k++)
-			vmrt_put_line(t, "note", "%s: %s", f->servers[i].name, note);
+		for (size_t a = 0; f->servers[i].selected && a < ARRAY_SIZE(abouts); a++)
+			for (size_t k = 0;
+				(note = vmrt_facts_note(f, abouts[a], f->servers[i].name, k)); k++)
+				vmrt_put_line(t, "note", "%s: %s", f->servers[i].name, note);
 	if (!f->n_servers)
 		vmrt_put_line(t, "servers", "none is declared in the experiment");
 	for (size_t i = 0; i < f->n_servers; i++)

@@ -12,6 +12,7 @@
 
 #include "notes.h"
 #include "parser/db/rundb.h"
+#include "vm-threads.h"
 
 #define PATH_ROOM 4096
 #define LOOK_EVERY 1000000 /* events, between two signs of progress */
@@ -23,6 +24,7 @@ struct analysis {
 	struct vmrt_engine *engine;
 	struct rundb *db;
 	struct vmrt_sink sink;
+	struct vm_threads *threads;
 	enum vmrt_release *waits; /* by task: what releases it, if that was found out too late */
 	bool *unrelated, *unrelated_of; /* see rundb_unrelated() */
 };
@@ -219,7 +221,9 @@ static enum vmrt_status read_all(struct analysis *a, const char *db_path,
 	for (size_t i = 0; i < a->config.n_vms; i++)
 		rundb_vm(a->db, (uint32_t)i, a->config.vms[i].name, a->config.vms[i].machine,
 			manifest && i < manifest->n_vms ? &manifest->vms[i].vm : NULL);
-	status = find_unrelated(a, err);
+	vm_threads_free(a->threads);
+	a->threads = vm_threads_new(&a->config, &a->sink);
+	status = a->threads ? find_unrelated(a, err) : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK)
 		status = vmrt_engine_new(&a->config, &a->sink, &a->engine, err);
 	return status == VMRT_OK ? feed(a, result, err) : status;
@@ -270,6 +274,7 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	status = notes_write(a->rec, &a->config, a->engine, a->db, err);
 	if (status != VMRT_OK)
 		return status;
+	vm_threads_note(a->threads, a->db);
 	vmrt_engine_stats(a->engine, 0, &host);
 	rundb_run(a->db, a->config.experiment, vmrt_recording_experiment(a->rec), uuid_of(a, uuid),
 		a->config.start_ns != VMRT_UNKNOWN ? a->config.start_ns : host.first_ns,
@@ -375,6 +380,7 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 		refresh_shifts(&a);
 	vmrt_engine_free(a.engine);
 	rundb_abort(a.db);
+	vm_threads_free(a.threads);
 	free(a.unrelated);
 	free(a.unrelated_of);
 	vmrt_recording_close(a.rec);
