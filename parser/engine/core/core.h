@@ -46,6 +46,9 @@ struct instant {
 	int64_t host_ns, local_ns;
 };
 
+/* A thread was not asleep, but stopped, when it was woken up. */
+#define WAKER_NONE (-1)
+
 /*
  * What time is charged by: the state of threads, of CPUs, and budgets. These fields are constant
  * for everybody but change.c, whose functions charge the time so far before they change them.
@@ -57,7 +60,7 @@ struct instant {
 	kind bool boosted;   /* by priority inheritance */                                         \
 	kind bool throttled; /* switched out by the kernel's bandwidth control, for no thread */   \
 	kind bool suspended; /* not asleep: stopped, or put to sleep by a server */                \
-	kind int32_t waker;  /* it slept, and this thread woke it up; 0: an interrupt did */
+	kind int32_t waker;  /* it slept, and this thread woke it up; 0: not known */
 
 #define CPU_NOW(kind)                                                                              \
 	kind bool known;	  /* who runs is known */                                          \

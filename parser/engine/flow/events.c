@@ -64,6 +64,27 @@ void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instan
 		moves(m, t, ev->migrate.dest_cpu, now);
 }
 
+/* Which thread ends the sleep of @t? */
+static int32_t waker_of(const struct thr *t, const struct vmrt_event *ev)
+{
+	if (t->suspended)
+		return WAKER_NONE;
+	return t->state == THR_UNKNOWN || interrupt_level(ev->flags) != LEVEL_THREAD ? 0 : ev->pid;
+}
+
+/* It was about to sleep, or the CPU where it was to run told of it before the waker's did. */
+static void learn_waker(
+	struct machine *m, struct thr *t, const struct vmrt_event *ev, struct instant now)
+{
+	struct thr_now learned = change_of(t);
+
+	if (!t->server || t->waker || (t->state != THR_RUNNING && t->state != THR_READY))
+		return;
+	learned.waker = waker_of(t, ev);
+	if (learned.waker)
+		change_thread(m, t, now.host_ns, &learned);
+}
+
 void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
@@ -79,6 +100,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	/* where only sched_waking was recorded, it takes the place of sched_wakeup */
 	if (t->jobs && (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS))
 		jobs_wakeup(t->jobs, ev, now.host_ns);
+	learn_waker(m, t, ev, now);
 	if (t->state == THR_RUNNING) {
 		if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 			release_waking_running(t->jobs, ev);
@@ -92,10 +114,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 		release_waking(t->jobs, ev, now.host_ns);
 	woken = change_of(t);
-	woken.waker = t->state == THR_BLOCKED && !t->suspended &&
-				      interrupt_level(ev->flags) == LEVEL_THREAD
-			      ? ev->pid
-			      : 0;
+	woken.waker = waker_of(t, ev);
 	woken.suspended = false;
 	woken.state = THR_READY;
 	woken.prio = ev->wake.prio;

@@ -10,6 +10,8 @@
 #define RESUME_NS (50 * VMRT_NS_PER_US)
 /* Timers of SCHED_DEADLINE threads are set by a clock that was read at another instant. */
 #define GRID_NOISE_NS (10 * VMRT_NS_PER_US)
+/* A record clock that is mapped to the timers' may be behind by so much. */
+#define CLOCK_NOISE_NS (100 * VMRT_NS_PER_US)
 /* So often, and so much more often than behind any other. */
 #define LEAST_HITS 3
 /* A timer that stops while there is nothing to do begins anew at any time, but not so often. */
@@ -58,7 +60,7 @@ static bool is_whole(const struct server *s, int64_t at)
 static void on_grid_point(struct vmrt_engine *e, struct server *s, int64_t at)
 {
 	/* a timer that is said to have expired far from now is no clock */
-	if (at > e->now_ns || at < e->now_ns - s->pub.period_ns)
+	if (at > e->now_ns + CLOCK_NOISE_NS || at < e->now_ns - s->pub.period_ns)
 		return;
 	if (s->fit) {
 		/* where periods began before that is a guess */

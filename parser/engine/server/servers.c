@@ -29,7 +29,7 @@ bool servers_has_budget(const struct server *s)
  */
 bool servers_nudged(const struct server *s, const struct thr *t)
 {
-	return t->suspended && t->waker && t->waker == s->enforcer;
+	return t->suspended && t->waker > 0 && t->waker == s->enforcer;
 }
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a

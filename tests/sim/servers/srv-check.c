@@ -90,6 +90,40 @@ int64_t srv_known_from(const struct srv_result *r, size_t server)
 	return known;
 }
 
+static bool is_near(int64_t a, int64_t b, int64_t within_ns)
+{
+	return a == b ||
+	       (a != VMRT_UNKNOWN && b != VMRT_UNKNOWN && a - b <= within_ns && b - a <= within_ns);
+}
+
+/* A sum over a period may be wrong by the clock's error at each change within it. */
+static int64_t sum_within(const struct srv_got *g, const struct vmrt_server_period *p)
+{
+	const struct srv_log *l = &g->r->logs[p->server];
+	int64_t changes = 2;
+
+	for (size_t i = srv_first_of(l, p->start_ns);
+		g->r->c.clock_ns && i < l->n && l->segments[i].from_ns < p->end_ns; i++)
+		changes++;
+	return 2 * g->r->c.clock_ns * changes;
+}
+
+/* A run that ends or begins where the period does may lie on either side of its border. */
+static bool is_first(const struct srv_got *g, const struct vmrt_server_period *p, int64_t first_ns)
+{
+	const struct srv_log *l = &g->r->logs[p->server];
+	int64_t within = g->r->c.clock_ns;
+
+	if (is_near(p->first_ns, first_ns, within) || !within)
+		return is_near(p->first_ns, first_ns, within);
+	return is_near(p->first_ns, srv_sum_of(l, p->start_ns + 2 * within, p->end_ns).first_ns,
+		       within) ||
+	       (p->first_ns == p->start_ns &&
+		       srv_sum_of(l, p->start_ns - within, p->start_ns).first_ns != VMRT_UNKNOWN) ||
+	       (first_ns == VMRT_UNKNOWN && p->end_ns - p->first_ns <= within) ||
+	       (p->first_ns == VMRT_UNKNOWN && p->end_ns - first_ns <= within);
+}
+
 static void check_words(struct srv_got *g, const struct vmrt_server_period *p)
 {
 	const struct srv_log *l = &g->r->logs[p->server];
@@ -107,10 +141,10 @@ static void check_words(struct srv_got *g, const struct vmrt_server_period *p)
 	}
 	if (g->r->c.policy == VMRT_POLICY_SPORADIC)
 		return;
-	if (p->replenished_ns != replenished)
+	if (!is_near(p->replenished_ns, replenished, g->r->c.clock_ns))
 		srv_wrong(g, "server %u, period %" PRId64 ": replenished at %.3f us, true %.3f",
 			p->server, p->k, srv_at(g, p->replenished_ns), srv_at(g, replenished));
-	if (g->r->c.fault == FAULT_NONE && p->depleted_ns != depleted)
+	if (g->r->c.fault == FAULT_NONE && !is_near(p->depleted_ns, depleted, g->r->c.clock_ns))
 		srv_wrong(g, "server %u, period %" PRId64 ": depleted at %.3f us, true %.3f",
 			p->server, p->k, srv_at(g, p->depleted_ns), srv_at(g, depleted));
 }
@@ -140,15 +174,16 @@ static void check_period(struct srv_got *g, const struct vmrt_server_period *p)
 		return;
 	t.served_ns += over;
 	t.background_ns -= over;
-	if (p->consumed_ns != t.served_ns || p->background_ns != t.background_ns ||
-		p->waiting_ns != t.waiting_ns)
+	if (!is_near(p->consumed_ns, t.served_ns, sum_within(g, p)) ||
+		!is_near(p->background_ns, t.background_ns, sum_within(g, p)) ||
+		!is_near(p->waiting_ns, t.waiting_ns, sum_within(g, p)))
 		srv_wrong(g,
 			"server %u, period %" PRId64 " at %.3f us: consumed %" PRId64
 			" background %" PRId64 " waiting %" PRId64 ", true %" PRId64 " %" PRId64
 			" %" PRId64,
 			p->server, p->k, srv_at(g, p->start_ns), p->consumed_ns, p->background_ns,
 			p->waiting_ns, t.served_ns, t.background_ns, t.waiting_ns);
-	if (p->first_ns != t.first_ns)
+	if (!is_first(g, p, t.first_ns))
 		srv_wrong(g, "server %u, period %" PRId64 ": first supply at %.3f us, true %.3f",
 			p->server, p->k, srv_at(g, p->first_ns), srv_at(g, t.first_ns));
 	if (srv_by_user(g->r))

@@ -25,7 +25,7 @@ static void nudge(struct world *w, struct thread *t, int by_cpu)
 		return;
 	t->idle = true;
 	t->due = false;
-	wake(w, t, by_cpu, false);
+	wake(w, t, by_cpu, 0);
 }
 
 /* One that slept when it was stopped goes back to sleep, unless there is work for it by now. */
@@ -37,7 +37,7 @@ static void go_on(struct world *w, struct thread *t, int by_cpu)
 		t->work = between(w, 2 * US, 8 * US);
 	}
 	if (t->state == STOPPED)
-		wake(w, t, by_cpu, false);
+		wake(w, t, by_cpu, 0);
 }
 
 static void set_budget(struct world *w, struct server *s, bool budget, bool in_words_only)

@@ -6,6 +6,7 @@
  *   test_sim_servers                      the cases of a CI run, as TAP
  *   test_sim_servers --seed N [-v] [-e]   one case again; -v: its description, -e: its events
  *   test_sim_servers --from N --count N   other seeds
+ *   test_sim_servers --kernel NAME ...    all with that kernel: 3.10 ... 6.18, -rt, -32
  *
  * With VMRT_SIM_PERIODS=1, --seed also prints the periods and violations that the engine gave.
  */
@@ -23,7 +24,8 @@
 #endif
 #define SHOWN 8 /* failures of one group that are printed */
 
-static bool verbose, show_events;
+static bool verbose, show_events, fixed_kernel;
+static struct sim_kernel kernel_of_all; /* for all cases */
 
 const char *srv_fault_name(enum srv_fault fault)
 {
@@ -104,7 +106,9 @@ static struct srv_case case_of(uint64_t seed)
 	if (c.fault == FAULT_KEEP_PRIORITY || c.fault == FAULT_NOT_RAISED)
 		c.hard = false;
 	c.nudges = c.hard && sim_chance(&state, 60);
-	c.cancels = sim_chance(&state, 50);
+	srv_draw_kernel(&c, &state);
+	if (fixed_kernel)
+		c.kernel = kernel_of_all;
 	return c;
 }
 
@@ -126,9 +130,12 @@ static void print_event(const struct vmrt_event *ev, const char *text, int64_t s
 static void describe(const struct srv_result *r)
 {
 	const struct srv_case *c = &r->c;
+	char name[24];
 
-	printf("# seed %" PRIu64 ": %s, fault %s%s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n",
-		c->seed, vmrt_policy_name(c->policy), srv_fault_name(c->fault),
+	printf("# seed %" PRIu64 ": %s, kernel %s%s, clock within %" PRId64
+	       " ns, fault %s%s%s%s%s, %d CPUs, %" PRId64 " ms, %zu events\n",
+		c->seed, vmrt_policy_name(c->policy), sim_kernel_name(&c->kernel, name),
+		c->remote ? " (remote wake-ups)" : "", c->clock_ns, srv_fault_name(c->fault),
 		c->nudges ? ", hard, stops sleepers"
 		: c->hard ? ", hard"
 			  : "",
@@ -136,7 +143,7 @@ static void describe(const struct srv_result *r)
 		c->late_start ? ", late start"
 		: c->lossy    ? ", lossy"
 			      : "",
-		c->cancels ? ", old kernel" : "", c->cpus, c->duration_ns / MS, r->n_events);
+		c->cpus, c->duration_ns / MS, r->n_events);
 	for (int i = 0; i < c->servers; i++)
 		printf("#   srv%d: %" PRId64 " us every %" PRId64
 		       ", priority %d, grid from %.3f us, fault at %.3f us\n",
@@ -237,12 +244,13 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {{"seed", required_argument, NULL, 's'},
 		{"from", required_argument, NULL, 'F'}, {"count", required_argument, NULL, 'c'},
-		{NULL, 0, NULL, 0}};
+		{"kernel", required_argument, NULL, 'k'}, {NULL, 0, NULL, 0}};
 	uint64_t from = 1, count = DEFAULT_COUNT;
 	const char *set = getenv("VMRT_SIM_CASES");
 	struct srv_seen seen = {0};
-	struct srv_case c = {0};
+	struct srv_case c;
 	bool one = false, done;
+	uint64_t seed = 0;
 	int opt;
 
 	if (set)
@@ -250,11 +258,18 @@ int main(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "ve", options, NULL)) != -1) {
 		if (opt == 's') {
 			one = true;
-			c = case_of(strtoull(optarg, NULL, 0));
+			seed = strtoull(optarg, NULL, 0);
 		} else if (opt == 'F') {
 			from = strtoull(optarg, NULL, 0);
 		} else if (opt == 'c') {
 			count = strtoull(optarg, NULL, 0);
+		} else if (opt == 'k') {
+			fixed_kernel = sim_parse_kernel(optarg, &kernel_of_all);
+			if (!fixed_kernel) {
+				fprintf(stderr, "test_sim_servers: there is no kernel \"%s\"\n",
+					optarg);
+				return 64;
+			}
 		} else if (opt == 'v') {
 			verbose = true;
 		} else if (opt == 'e') {
@@ -263,6 +278,7 @@ int main(int argc, char **argv)
 			return 64;
 		}
 	}
+	c = case_of(seed);
 	if (one)
 		return try_case(&c, 1000, &seen, &done) ? EXIT_FAILURE : EXIT_SUCCESS;
 	return run_all(from, count);

@@ -244,7 +244,7 @@ void policy_timer(struct world *w, struct timer *t)
 	default:
 		break;
 	}
-	wake(w, enforcer_of(w, s), s->members[0]->cpu, true);
+	wake(w, enforcer_of(w, s), s->members[0]->cpu, w->flags);
 }
 
 void policy_start(struct world *w)

@@ -42,7 +42,7 @@ void resched(struct world *w, int cpu)
 		w->cpus[cpu].resched_at = at;
 }
 
-static struct srv_event *add(struct world *w, int cpu, enum vmrt_event_type type, bool irq)
+static struct srv_event *add(struct world *w, int cpu, enum vmrt_event_type type, uint8_t flags)
 {
 	static struct srv_event unrecorded;
 	struct srv_result *r = w->r;
@@ -56,14 +56,14 @@ static struct srv_event *add(struct world *w, int cpu, enum vmrt_event_type type
 	e->ev.ts = w->now;
 	e->ev.type = type;
 	e->ev.cpu = (uint16_t)cpu;
-	e->ev.flags = irq ? VMRT_FLAG_HARDIRQ : 0;
+	e->ev.flags = flags;
 	e->ev.pid = w->cpus[cpu].cur ? w->cpus[cpu].cur->pid : 0;
 	return e;
 }
 
-struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, bool irq)
+struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, uint8_t flags)
 {
-	return &add(w, cpu, type, irq)->ev;
+	return &add(w, cpu, type, flags)->ev;
 }
 
 void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr,
@@ -71,9 +71,9 @@ void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t pt
 {
 	struct vmrt_event *ev;
 
-	if (type == VMRT_EV_TIMER_EXPIRE && w->r->c.cancels)
-		emit(w, cpu, VMRT_EV_TIMER_CANCEL, true)->timer.timer = ptr;
-	ev = emit(w, cpu, type, true);
+	if (type == VMRT_EV_TIMER_EXPIRE && sim_cancels_first(&w->r->c.kernel))
+		emit(w, cpu, VMRT_EV_TIMER_CANCEL, w->flags)->timer.timer = ptr;
+	ev = emit(w, cpu, type, w->flags);
 	ev->timer.timer = ptr;
 	ev->timer.fn = fn;
 	ev->timer.expires = ev->timer.softexpires = expires;
@@ -82,7 +82,7 @@ void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t pt
 
 void emit_mark(struct world *w, int cpu, const char *fmt, ...)
 {
-	struct srv_event *e = add(w, cpu, VMRT_EV_MARK, false);
+	struct srv_event *e = add(w, cpu, VMRT_EV_MARK, 0);
 	va_list args;
 
 	va_start(args, fmt);
@@ -91,14 +91,24 @@ void emit_mark(struct world *w, int cpu, const char *fmt, ...)
 	e->ev.mark.len = (uint32_t)strlen(e->text);
 }
 
-static void emit_wake(
-	struct world *w, int cpu, enum vmrt_event_type type, const struct thread *t, bool irq)
+/* Another CPU may leave the second half to the one where the thread is to run. */
+static void emit_wake(struct world *w, int cpu, const struct thread *t, uint8_t flags)
 {
-	struct vmrt_event *ev = emit(w, cpu, type, irq);
+	const struct srv_case *c = &w->r->c;
+	struct vmrt_event *ev;
 
-	ev->wake.pid = t->pid;
-	ev->wake.prio = t->prio;
-	ev->wake.target_cpu = t->cpu;
+	for (int half = 0; half < 2; half++) {
+		if (!half && !sim_has_waking(&c->kernel))
+			continue;
+		if (half && c->remote && cpu != t->cpu) {
+			cpu = t->cpu;
+			flags = VMRT_FLAG_HARDIRQ;
+		}
+		ev = emit(w, cpu, half ? VMRT_EV_WAKEUP : VMRT_EV_WAKING, flags);
+		ev->wake.pid = t->pid;
+		ev->wake.prio = t->prio;
+		ev->wake.target_cpu = t->cpu;
+	}
 }
 
 static bool better(const struct cpu *c, const struct thread *a, const struct thread *b)
@@ -128,7 +138,7 @@ void changed(struct world *w, struct thread *t)
 		resched(w, t->cpu);
 }
 
-void wake(struct world *w, struct thread *t, int by_cpu, bool irq)
+void wake(struct world *w, struct thread *t, int by_cpu, uint8_t flags)
 {
 	if (t->state == RUN && t->want_block) {
 		t->want_block = false;
@@ -137,8 +147,8 @@ void wake(struct world *w, struct thread *t, int by_cpu, bool irq)
 	if (t->state != BLOCKED && t->state != STOPPED)
 		return;
 	log_advance(w, w->now);
-	emit_wake(w, by_cpu, VMRT_EV_WAKING, t, irq);
-	emit_wake(w, by_cpu, VMRT_EV_WAKEUP, t, irq);
+	emit_wake(w, by_cpu, t, flags);
+	machine_fair_comes(w, t, by_cpu);
 	t->state = READY;
 	t->seq = ++w->seq;
 	t->preempted = false;
@@ -181,7 +191,7 @@ static void do_switch(struct world *w, int cpu)
 	if (next == prev)
 		return;
 	log_advance(w, w->now);
-	ev = emit(w, cpu, VMRT_EV_SWITCH, false);
+	ev = emit(w, cpu, VMRT_EV_SWITCH, 0);
 	ev->sw.prev_pid = prev ? prev->pid : 0;
 	ev->sw.next_pid = next ? next->pid : 0;
 	ev->sw.prev_prio = prev ? prev->prio : FAIR;
@@ -200,6 +210,7 @@ static void do_switch(struct world *w, int cpu)
 		prev->preempted = prev->state == READY;
 	}
 	c->cur = next;
+	machine_fair_goes(w, prev, cpu);
 	if (next) {
 		log_switched_in(w, next);
 		next->state = RUN;
@@ -220,6 +231,10 @@ static void step(struct world *w, struct thread *t)
 {
 	struct timer *timer;
 
+	if (t->kind == K_SOFT) {
+		machine_softirqs(w, t);
+		return;
+	}
 	if (t->kind == K_ENFORCER) {
 		if (t->working)
 			enforcer_act(w, t, false);
@@ -264,6 +279,31 @@ static void tick(struct world *w, struct timer *t)
 		t->at);
 }
 
+void do_timer(struct world *w, struct timer *t)
+{
+	struct timer copy = *t;
+
+	switch (copy.kind) {
+	case T_WAKE:
+		/* one that is stopped goes on when it is let */
+		if (copy.t->idle || copy.t->resumes)
+			copy.t->due = true;
+		else if (copy.t->state != STOPPED)
+			wake(w, copy.t, copy.cpu, w->flags);
+		break;
+	case T_DL:
+	case T_PERIOD:
+		kernel_timer(w, &copy);
+		break;
+	case T_FAIR:
+		machine_fair_expires(w, &copy);
+		break;
+	default:
+		policy_timer(w, &copy);
+		break;
+	}
+}
+
 static void fire(struct world *w, struct timer *t)
 {
 	struct timer copy = *t;
@@ -273,22 +313,8 @@ static void fire(struct world *w, struct timer *t)
 		return;
 	}
 	t->used = false;
-	switch (copy.kind) {
-	case T_WAKE:
-		/* one that is stopped goes on when it is let */
-		if (copy.t->idle || copy.t->resumes)
-			copy.t->due = true;
-		else if (copy.t->state != STOPPED)
-			wake(w, copy.t, copy.cpu, true);
-		break;
-	case T_DL:
-	case T_PERIOD:
-		kernel_timer(w, &copy);
-		break;
-	default:
-		policy_timer(w, &copy);
-		break;
-	}
+	if (!machine_defers(w, &copy))
+		do_timer(w, &copy);
 }
 
 static int64_t next_instant(const struct world *w)

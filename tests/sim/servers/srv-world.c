@@ -7,7 +7,7 @@
 
 #define BEGIN_NS VMRT_NS_PER_S
 
-static struct thread *add_thread(
+struct thread *add_thread(
 	struct world *w, enum kind kind, int32_t pid, const char *comm, int prio, int cpu)
 {
 	struct thread *t = &w->threads[w->n_threads++];
@@ -144,21 +144,6 @@ static void add_everything(struct world *w)
 		.end_ns = VMRT_UNKNOWN};
 }
 
-/* What events point to lies in the result. */
-static void fill_in(struct srv_result *r)
-{
-	for (size_t i = 0; i < r->n_events; i++) {
-		struct vmrt_event *ev = &r->events[i].ev;
-
-		if (ev->type == VMRT_EV_MARK)
-			ev->mark.text = r->events[i].text;
-		else if (ev->type == VMRT_EV_SWITCH)
-			ev->sw.prev_comm = ev->sw.next_comm = "x";
-		else if (ev->type == VMRT_EV_WAKING || ev->type == VMRT_EV_WAKEUP)
-			ev->wake.comm = "x";
-	}
-}
-
 /* Events of one CPU are lost for a while, which the next one tells. */
 static void lose(struct world *w)
 {
@@ -210,11 +195,12 @@ struct srv_result *srv_run(const struct srv_case *c)
 	r->start_ns = w->start;
 	r->end_ns = w->end;
 	add_everything(w);
+	machine_start(w);
 	policy_start(w);
 	run_world(w);
 	if (c->lossy)
 		lose(w);
-	fill_in(r);
+	machine_record(r);
 	free(w);
 	return r;
 }

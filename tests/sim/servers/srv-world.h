@@ -6,9 +6,20 @@
 
 #include "srv.h"
 
-enum kind { K_MEMBER, K_HOG, K_RT, K_ENFORCER };
+enum kind { K_MEMBER, K_HOG, K_RT, K_ENFORCER, K_SOFT };
 enum state { BLOCKED, READY, RUN, STOPPED };
-enum timer_kind { T_WAKE, T_GRID, T_OVERFLOW, T_CHUNK, T_LOOK, T_DL, T_PERIOD, T_TICK, T_START };
+enum timer_kind {
+	T_WAKE,
+	T_GRID,
+	T_OVERFLOW,
+	T_CHUNK,
+	T_LOOK,
+	T_DL,
+	T_PERIOD,
+	T_TICK,
+	T_START,
+	T_FAIR
+};
 
 struct world;
 struct server;
@@ -36,13 +47,6 @@ struct thread {
 	bool preempted;
 };
 
-struct cpu {
-	struct thread *cur;
-	int64_t resched_at;
-	bool rotate;
-	struct thread *enforcer;
-};
-
 struct timer {
 	int64_t at;
 	enum timer_kind kind;
@@ -51,6 +55,16 @@ struct timer {
 	int64_t amount, due, spent; /* of chunks; spent: when all of it had been used */
 	int cpu;
 	bool used;
+};
+
+struct cpu {
+	struct thread *cur;
+	int64_t resched_at;
+	bool rotate;
+	struct thread *enforcer;
+	struct thread *soft; /* PREEMPT_RT: handles softirqs */
+	struct timer deferred[SRV_TIMERS];
+	int n_deferred;
 };
 
 struct server {
@@ -98,7 +112,7 @@ struct world {
 	struct thread threads[SRV_THREADS];
 	struct server servers[SRV_MAX];
 	struct timer timers[SRV_TIMERS];
-	bool stuck;
+	uint8_t flags; /* of what timers record: in which context they expire */
 };
 
 static inline int64_t between(struct world *w, int64_t low, int64_t high)
@@ -120,17 +134,31 @@ static inline void broke_rule(const struct world *w, struct server *s)
 
 void *srv_grow(void *items, size_t n, size_t *room, size_t size);
 
+/* srv-world.c */
+struct thread *add_thread(
+	struct world *w, enum kind kind, int32_t pid, const char *comm, int prio, int cpu);
+
 /* srv-run.c */
 struct timer *timer_set(struct world *w, enum timer_kind kind, int64_t at);
 void resched(struct world *w, int cpu);
-void wake(struct world *w, struct thread *t, int by_cpu, bool irq);
+void wake(struct world *w, struct thread *t, int by_cpu, uint8_t flags);
 void changed(struct world *w, struct thread *t);
-struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, bool irq);
+struct vmrt_event *emit(struct world *w, int cpu, enum vmrt_event_type type, uint8_t flags);
 void emit_timer(struct world *w, int cpu, enum vmrt_event_type type, uint64_t ptr,
 	enum vmrt_timer_fn fn, int64_t expires);
 void emit_mark(struct world *w, int cpu, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+void do_timer(struct world *w, struct timer *t);
 void run_world(struct world *w);
+
+/* srv-machine.c */
+void machine_start(struct world *w);
+bool machine_defers(struct world *w, const struct timer *t);
+void machine_softirqs(struct world *w, struct thread *t);
+void machine_fair_comes(struct world *w, const struct thread *t, int by_cpu);
+void machine_fair_goes(struct world *w, const struct thread *prev, int cpu);
+void machine_fair_expires(struct world *w, const struct timer *t);
+void machine_record(struct srv_result *r);
 
 /* srv-policy.c */
 void policy_start(struct world *w);

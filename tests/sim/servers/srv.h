@@ -60,15 +60,18 @@ struct srv_case {
 	enum vmrt_policy policy; /* NONE: natural */
 	enum srv_fault fault;
 	bool hard, shared, markers, late_start, lossy;
-	bool cancels; /* a kernel that reports each timer as cancelled before it expires */
-	bool nudges;  /* hard: threads that sleep are woken up to be stopped, as a signal does it */
+	struct sim_kernel kernel; /* that writes the events */
+	bool remote;	  /* a CPU leaves half of a wake-up to the one where the thread is to run */
+	int64_t clock_ns; /* the record clock of each CPU is known only so well; 0: exactly */
+	bool nudges; /* hard: threads that sleep are woken up to be stopped, as a signal does it */
 	int servers, cpus;
 	int64_t duration_ns;
 };
 
 struct srv_event {
 	struct vmrt_event ev;
-	char text[192];
+	size_t order;
+	char text[160];
 };
 
 /* One state of a server's members, from one change to the next. */
@@ -143,5 +146,7 @@ struct srv_seen {
 
 int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *seen);
 const char *srv_fault_name(enum srv_fault fault);
+/** srv_draw_kernel - which kernel writes the events of a case, and by which clock */
+void srv_draw_kernel(struct srv_case *c, uint64_t *state);
 
 #endif
