@@ -105,7 +105,9 @@ static enum vmrt_status load_machines(
 		" (SELECT +rate_ppb FROM clock WHERE machine = m.id ORDER BY abs(rate_ppb) DESC "
 		"LIMIT 1),"
 		" (SELECT group_concat(source, ', ') FROM"
-		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source)), clock"
+		"  (SELECT DISTINCT source FROM clock WHERE machine = m.id ORDER BY source)), "
+		"clock,"
+		" contradictions"
 		" FROM machine m ORDER BY kind <> 'host', id");
 	vmrt_query_span(&q, 1, f);
 	while (vmrt_query_next(&q) &&
@@ -131,6 +133,7 @@ static enum vmrt_status load_machines(
 		m->clock_rate_ppb = vmrt_query_int(&q, 18);
 		m->clock_source = vmrt_query_text(&q, 19);
 		m->record_clock = vmrt_query_text(&q, 20);
+		m->contradictions = vmrt_query_int(&q, 21);
 	}
 	return vmrt_query_end(&q);
 }

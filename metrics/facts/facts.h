@@ -180,7 +180,7 @@ struct vmrt_server_facts {
 struct vmrt_machine_facts {
 	int64_t id;
 	char *name, *kind, *kernel, *note; /* kernel, note: or NULL */
-	int64_t cpus, events, lost, broken_chains, inferred, out_of_order;
+	int64_t cpus, events, lost, broken_chains, inferred, out_of_order, contradictions;
 	int64_t losses, steals,
 		steal_ns;	 /* rows of kind overrun and dropped; of kind steal; their sum */
 	int64_t inside, outside; /* or VMRT_UNKNOWN */

@@ -42,6 +42,7 @@ static const struct vmrt_column vm_columns[] = {VM_COLUMNS(VMRT_COLUMN)};
 	VMRT_DATA(X, broken_chains, COUNT, m->broken_chains)                                       \
 	VMRT_DATA(X, inferred_switches, COUNT, m->inferred)                                        \
 	VMRT_DATA(X, out_of_order, COUNT, m->out_of_order)                                         \
+	VMRT_DATA(X, contradictions, COUNT, m->contradictions)                                     \
 	VMRT_DATA(X, steals, COUNT, m->steals)                                                     \
 	VMRT_DATA(X, steal_ns, NS, m->steal_ns)                                                    \
 	VMRT_DATA(X, jobs, COUNT, m_jobs)                                                          \
@@ -260,6 +261,11 @@ static void put_loss(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			m->name, lost, m->events, m->broken_chains, plural(m->broken_chains),
 			m->inferred, m->inferred == 1 ? "" : "es",
 			vmrt_format_duration(m->steal_ns, steal), m->steals, plural(m->steals));
+		if (m->contradictions)
+			vmrt_put_line(table, "loss",
+				"%s: the times of %" PRId64
+				" job%s contradict one another, which are unknown",
+				m->name, m->contradictions, plural(m->contradictions));
 		jobs += m_jobs;
 		unknown += m_unknown;
 		inferred += m_inferred;

@@ -51,7 +51,8 @@
 	NEXT(inferred_switches, count, " NOT NULL", s->inferred_switches)                          \
 	NEXT(out_of_order, count, " NOT NULL", s->out_of_order)                                    \
 	NEXT(inside, optional, "", m->map ? (int64_t)s->inside : -1)                               \
-	NEXT(outside, optional, "", m->map ? (int64_t)s->outside : -1)
+	NEXT(outside, optional, "", m->map ? (int64_t)s->outside : -1)                             \
+	NEXT(contradictions, count, " NOT NULL DEFAULT 0", s->contradictions)
 
 #define RUNDB_CLOCK(FIRST, NEXT)                                                                   \
 	FIRST(machine, id, " NOT NULL REFERENCES machine(id)", machine)                            \

@@ -4,9 +4,9 @@ INSERT INTO run VALUES('small-hsf', '0.1.0', '2026-01-02T03:04:05Z', 'testhost',
 	4000000, 1000000000, 1200000000, NULL, '5ea1cafe-0000-4000-8000-000000000002');
 INSERT INTO machine VALUES
 	(1, 'host', 'host', 'Linux 6.1.0-host', 1, 'mono', 'host.dat', NULL, 1000000000, 1200000000,
-		5000, 0, 1, 1, 0, NULL, NULL),
+		5000, 0, 1, 1, 0, NULL, NULL, 0),
 	(2, 'demo', 'guest', 'Linux 6.1.0-guest', 1, 'mono', 'guest-demo.dat', NULL, 1000000000, 1200000000,
-		4000, 7, 0, 0, 0, 3990, 10);
+		4000, 7, 0, 0, 0, 3990, 10, 2);
 INSERT INTO clock VALUES
 	(2, 500000000, 600000000, -500000000, 12000, 85000, 300, 310, 'causality and pings'),
 	(2, 600000000, 700000000, -500000100, 11900, 120000, 30, 31, 'causality and pings');

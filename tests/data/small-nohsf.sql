@@ -3,9 +3,9 @@ INSERT INTO run VALUES('small-nohsf', '0.1.0', '2026-01-02T03:00:00Z', 'testhost
 	4000000, 1000000000, 1250000000, NULL, '5ea1cafe-0000-4000-8000-000000000001');
 INSERT INTO machine VALUES
 	(1, 'host', 'host', 'Linux 6.1.0-host', 1, 'mono', 'host.dat', NULL, 1000000000, 1250000000,
-		5000, 0, 0, 0, 0, NULL, NULL),
+		5000, 0, 0, 0, 0, NULL, NULL, 0),
 	(2, 'demo', 'guest', 'Linux 6.1.0-guest', 1, 'mono', 'guest-demo.dat', NULL, 1000000000, 1250000000,
-		4000, 0, 0, 0, 0, NULL, NULL);
+		4000, 0, 0, 0, 0, NULL, NULL, 0);
 INSERT INTO clock VALUES(2, 500000000, 750000000, -500000000, 0, NULL, 0, 0, 'assumed equal');
 INSERT INTO vm VALUES(1, 'demo', 2, 4711, 'qemu', 'tcg');
 INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority) VALUES
