@@ -2,6 +2,7 @@
 /* Opens the files of a recording, finds its VMs, and maps the clocks of the guests. */
 #include "recording-local.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 #include <vmrt/causality.h>
 #include <vmrt/files.h>
 
+#include "parser/clock/clock-rate.h"
+#include "parser/clock/clock-shift.h"
 #include "selected.h"
 
 #define MAX_EXPERIMENT (1 << 20)
@@ -375,6 +378,22 @@ static enum vmrt_status map_clock(struct vmrt_recording *rec, size_t index, stru
 	return status;
 }
 
+/* Where a guest's nanoseconds are none, no time of it has a meaning on the host's clock. */
+static enum vmrt_status refuse_rate(const struct vmrt_recording *rec, struct source *s)
+{
+	double rate = clock_rate(s->vm ? s->vm->pings : NULL, s->vm ? s->vm->n_pings : 0, &s->map);
+
+	if (fabs(rate - 1) <= CLOCK_RATE_MAX)
+		return VMRT_OK;
+	vmrt_warn("%s: its clock runs at %.1f %% of the host's speed (its kernel has measured its "
+		  "time-stamp counter wrongly, or its hypervisor gives it a time of its own): all "
+		  "its "
+		  "durations are wrong by that; boot it with another clocksource",
+		s->path, rate * 100);
+	vmrt_clockmap_free(&s->map);
+	return clock_unrelated(rec->sources[0].dat, s->dat, &s->map);
+}
+
 /* One guest's clock that cannot be mapped is no reason to lose the others. */
 static enum vmrt_status map_guest(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)
 {
@@ -387,6 +406,8 @@ static enum vmrt_status map_guest(struct vmrt_recording *rec, size_t index, stru
 		vmrt_clockmap_free(&s->map);
 		status = vmrt_clockmap_constant(0, VMRT_UNKNOWN, VMRT_CLOCK_UNRELATED, &s->map);
 	}
+	if (status == VMRT_OK)
+		status = refuse_rate(rec, s);
 	if (status != VMRT_OK)
 		return vmrt_fail(err, status, "%s: out of memory", s->path);
 	return stopped(rec, err);

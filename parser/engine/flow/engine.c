@@ -150,9 +150,17 @@ void vmrt_engine_advance(struct vmrt_engine *e, int64_t host_ns)
 	}
 }
 
+static bool is_unrelated(const struct machine *m)
+{
+	const struct vmrt_clockmap *map = m->config->clock;
+
+	return map && map->n && !strcmp(map->segments[0].source, VMRT_CLOCK_UNRELATED);
+}
+
 /*
  * Where the recording of @m ends. That is before the recording of the others ends if its CPUs ran
- * for long and recorded nothing, or if it was broken off.
+ * for long and recorded nothing, or if it was broken off; and where that of others ends on its
+ * clock is not known if nothing relates the clocks.
  */
 static int64_t machine_end(struct machine *m, int64_t end_ns)
 {
@@ -171,7 +179,7 @@ static int64_t machine_end(struct machine *m, int64_t end_ns)
 		broken_off = broken_off && m->cpus[c].ended;
 	if (!m->n_vcpus)
 		silent = end_ns - ended;
-	m->ended_early = broken_off || silent > SILENT_MAX_NS;
+	m->ended_early = broken_off || is_unrelated(m) || silent > SILENT_MAX_NS;
 	return m->ended_early ? ended : end_ns;
 }
 
