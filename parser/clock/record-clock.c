@@ -14,6 +14,7 @@
 
 #define LEAST_EXPIRIES 4    /* of sure timers; fewer, and the likely ones count too */
 #define SAME_CLOCK_NS 20000 /* CPUs whose offsets differ by less read the same clock */
+#define SEGMENTS_MORE 2	    /* a map of all CPUs may have, than that of one */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
 #define SCALE_BITS 32
 #define CPUS_TOLD 8
@@ -93,25 +94,36 @@ static uint64_t expiries(const struct record_samples *s, unsigned cpus)
 	return sum;
 }
 
-/* Do all CPUs that have samples agree with the common map, in the middle of their own times? */
-static bool agree(const struct record_samples *s, const struct vmrt_clockmap *of_cpu, unsigned cpus,
+/* Does CPU @s, whose own map is @own, agree with the common map wherever it has samples? */
+static bool agrees(const struct record_samples *s, const struct vmrt_clockmap *own,
 	const struct vmrt_clockmap *all)
 {
-	for (unsigned i = 0; i < cpus; i++) {
-		double apart;
-		int64_t at;
+	size_t own_hint = 0, all_hint = 0;
 
-		if (!of_cpu[i].n)
-			continue;
-		at = s[i].at[s[i].n / 2].upper_at;
-		if (!s[i].at[s[i].n / 2].has_upper)
-			at = s[i].at[s[i].n / 2].lower_at;
-		apart = (double)vmrt_clockmap_to_host(&of_cpu[i], at, NULL) -
-			(double)vmrt_clockmap_to_host(all, at, NULL);
+	for (size_t i = 0; i < s->n; i++) {
+		const struct record_window *w = &s->at[i];
+		int64_t at = w->has_upper ? w->upper_at : w->lower_at;
+		double apart = (double)vmrt_clockmap_to_host(own, at, &own_hint) -
+			       (double)vmrt_clockmap_to_host(all, at, &all_hint);
+
 		if (apart < -SAME_CLOCK_NS || apart > SAME_CLOCK_NS)
 			return false;
 	}
 	return true;
+}
+
+static bool agree(const struct record_samples *s, const struct vmrt_clockmap *of_cpu, unsigned cpus,
+	const struct vmrt_clockmap *all)
+{
+	size_t most = 0;
+
+	for (unsigned i = 0; i < cpus; i++) {
+		if (of_cpu[i].n && !agrees(&s[i], &of_cpu[i], all))
+			return false;
+		most = of_cpu[i].n > most ? of_cpu[i].n : most;
+	}
+	/* clocks that differ, taken for one, look as if it were stepped from sample to sample */
+	return all->n <= most + SEGMENTS_MORE;
 }
 
 static enum vmrt_status copy_map(const struct vmrt_clockmap *from, struct vmrt_clockmap *to)

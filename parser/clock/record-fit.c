@@ -16,6 +16,9 @@
 #define PARTS 16	      /* of a stretch, in which its error is looked at */
 #define MAX_STEPS 256	      /* a clock that steps more often is none */
 #define MAX_RATE 2000e-6      /* no two clocks of one machine differ more */
+#define STEP_NS 100000	      /* expiries may be late by so much, all together, for a while */
+#define STEP_RATE 300e-6      /* a clock that drifts faster is stepped */
+#define GROUP 8		      /* expiries of which one is in time */
 
 struct point {
 	int64_t t, d;
@@ -115,6 +118,92 @@ static int64_t course_at(const struct course *c, int64_t t)
 						 (double)(c->knots[low + 1].t - c->knots[low].t)));
 }
 
+/* The earliest expiry of the group that begins at @i. */
+static size_t earliest(const struct points *p, size_t i, size_t to)
+{
+	size_t least = i;
+
+	for (size_t end = i + GROUP < to ? i + GROUP : to; i < end; i++)
+		if (p->at[i].d < p->at[least].d)
+			least = i;
+	return least;
+}
+
+/* What @line leaves of the latest group. */
+static int64_t left_by(const struct line *line, const struct points *p, size_t from, size_t to)
+{
+	int64_t worst = 0;
+
+	for (size_t i = from; i + GROUP <= to; i += GROUP) {
+		const struct point *e = &p->at[earliest(p, i, to)];
+		int64_t left = e->d - line_at(line, e->t);
+
+		worst = left > worst ? left : worst;
+	}
+	return worst;
+}
+
+/* Where all expiries seem late at once, and so the clock may have been set ahead; or @to. */
+static size_t find_jump(const struct points *p, size_t from, size_t to)
+{
+	size_t before = earliest(p, from, to), at = to;
+	double most = 0;
+
+	for (size_t i = from + GROUP; i + GROUP <= to; i += GROUP) {
+		size_t after = earliest(p, i, to);
+		double jump = fabs((double)(p->at[after].d - p->at[before].d)) -
+			      STEP_RATE * (double)(p->at[after].t - p->at[before].t);
+
+		if (jump > most) {
+			most = jump;
+			at = i;
+		}
+		before = after;
+	}
+	return most > STEP_NS / 2 ? at : to;
+}
+
+/*
+ * A step that no bound from the other side contradicts shows in the expiries alone: from then on
+ * all of them are late, or were before. Two lines leave much less than one.
+ *
+ * Return: the first point behind the step, or @to if there is none.
+ */
+static size_t find_step(const struct points *p, size_t from, size_t to)
+{
+	struct line all, before, after;
+	size_t at, best, jump;
+	int64_t one;
+
+	if (to - from < 4 * GROUP || !line_below(p, from, to, &all))
+		return to;
+	one = left_by(&all, p, from, to);
+	jump = one > STEP_NS ? find_jump(p, from, to) : to;
+	if (jump == to || jump < from + 2 * GROUP || jump + GROUP > to)
+		return to;
+	/* it may lie anywhere in the two groups */
+	best = jump;
+	for (at = jump - GROUP + 1; at < jump + GROUP; at++)
+		if (llabs(p->at[at].d - p->at[at - 1].d) > llabs(p->at[best].d - p->at[best - 1].d))
+			best = at;
+	if (to - best < GROUP || !line_below(p, from, best, &before) ||
+		!line_below(p, best, to, &after))
+		return to;
+	if (left_by(&before, p, from, best) > one / 2 || left_by(&after, p, best, to) > one / 2)
+		return to;
+	return best;
+}
+
+/* The first of the steps: what lies before one may have others. */
+static size_t first_step(const struct points *p, size_t from, size_t to)
+{
+	size_t step = find_step(p, from, to), before;
+
+	while (step < to && (before = find_step(p, from, step)) < step)
+		step = before;
+	return step;
+}
+
 /* Where one line leaves too much, the earliest records of each second are the knots of many. */
 static bool find_course(const struct points *p, size_t from, size_t to, struct course *c)
 {
@@ -205,19 +294,14 @@ static void put_segments(struct vmrt_clockmap *out, const struct vmrt_clock_segm
 	}
 }
 
-/* One stretch without a step of the clock. */
-static bool fit_stretch(const struct points *upper, const struct points *lower,
-	const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
+/* One stretch without a step of the clock; points [@from, @to) of @upper lie in it. */
+static bool fit_stretch(const struct points *upper, const struct points *lower, size_t from,
+	size_t to, const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
 {
 	struct vmrt_clock_segment *more;
-	size_t from = 0, to;
 	struct course c;
 	bool ok;
 
-	while (from < upper->n && upper->at[from].t < core->from_local_ns)
-		from++;
-	for (to = from; to < upper->n && upper->at[to].t < core->to_local_ns; to++)
-		;
 	more = reallocarray(out->segments, out->n + KNOTS + 1, sizeof(*more));
 	if (!more)
 		return false;
@@ -233,6 +317,30 @@ static bool fit_stretch(const struct points *upper, const struct points *lower,
 			course_error(&c, lower, core->from_local_ns, core->to_local_ns));
 	free(c.knots);
 	return ok;
+}
+
+/* One that no bound contradicts, but that may have steps all the same. */
+static bool fit_stretches(const struct points *upper, const struct points *lower,
+	const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
+{
+	struct vmrt_clock_segment rest = *core, part;
+	size_t from = 0, to, step;
+
+	while (from < upper->n && upper->at[from].t < core->from_local_ns)
+		from++;
+	for (to = from; to < upper->n && upper->at[to].t < core->to_local_ns; to++)
+		;
+	for (int i = 0; i < MAX_STEPS && (step = first_step(upper, from, to)) < to; i++) {
+		part = rest;
+		/* it was somewhere between the two expiries */
+		part.to_local_ns =
+			upper->at[step - 1].t + (upper->at[step].t - upper->at[step - 1].t) / 2;
+		if (!fit_stretch(upper, lower, from, step, &part, out))
+			return false;
+		rest.from_local_ns = part.to_local_ns;
+		from = step;
+	}
+	return fit_stretch(upper, lower, from, to, &rest, out);
 }
 
 static bool gather(const struct record_samples *s, size_t n, struct points *upper,
@@ -333,7 +441,7 @@ enum vmrt_status record_fit(
 			core.from_local_ns = upper.at[0].t;
 			core.to_local_ns = upper.at[upper.n - 1].t + 1;
 		}
-		if (!fit_stretch(&upper, &lower, &core, out))
+		if (!fit_stretches(&upper, &lower, &core, out))
 			status = VMRT_ENOMEM;
 	}
 	if (status != VMRT_OK)
