@@ -154,7 +154,8 @@ static bool is_unrelated(const struct machine *m)
 {
 	const struct vmrt_clockmap *map = m->config->clock;
 
-	return map && map->n && !strcmp(map->segments[0].source, VMRT_CLOCK_UNRELATED);
+	return map && map->n && map->segments[0].source &&
+	       !strcmp(map->segments[0].source, VMRT_CLOCK_UNRELATED);
 }
 
 /*
