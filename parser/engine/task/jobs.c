@@ -162,6 +162,26 @@ void jobs_set_arrival(struct jobs *j, int64_t local_ns)
 		j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
 }
 
+/*
+ * A thread that merges releases does nothing when its job ends. Where it is not known how it left
+ * its CPU, and the time in which it did holds the next two releases, it may have ended its job and
+ * begun another one.
+ */
+static bool may_be_several(const struct jobs *j, int64_t tardiness)
+{
+	int64_t first, second;
+
+	if (tardiness <= 0 || !j->job.inferred || !release_merges(j) || j->rel.period_ns <= 0 ||
+		j->job.unsure_ns == VMRT_UNKNOWN || j->job.unsure_ns < tardiness ||
+		__builtin_add_overflow(j->job.arrival_ns, j->rel.period_ns, &first) ||
+		__builtin_add_overflow(first, j->rel.period_ns, &second))
+		return false;
+	for (size_t i = 0; i < j->n_doubts; i++)
+		if (j->doubts[i].from_ns < first && j->doubts[i].to_ns > second)
+			return true;
+	return false;
+}
+
 /* What a job usually executes, as a moving mean. */
 static void note_execution(struct jobs *j)
 {
@@ -179,7 +199,7 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct vmrt_job *job = &j->job;
 	int64_t tardiness;
-	bool sums;
+	bool sums, several;
 
 	job->end_local_ns = local_ns;
 	job->end_ns = host_ns;
@@ -203,12 +223,15 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	if (tardiness > 0)
 		find_cause(j, tardiness);
+	several = may_be_several(j, tardiness);
+	if (several)
+		jobs_forget_times(j);
 	if (j->spec->deadline_ns <= 0 && jobs_tainted(j)) {
 		/* the outcome cannot say that the times are in doubt */
 		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
 		memset(job->blame_ns, 0, sizeof(job->blame_ns));
 	}
-	if (jobs_tainted(j) || j->spec->deadline_ns <= 0) {
+	if (jobs_tainted(j) || j->spec->deadline_ns <= 0 || several) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 		job->cause = -1;
 		job->excused = false;

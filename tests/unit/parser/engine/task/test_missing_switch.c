@@ -87,6 +87,33 @@ static void a_job_is_woken_whose_thread_was_not_seen_falling_asleep(void **state
 	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_MET);
 }
 
+/* All events from 30.09 to 70 ms are missing, of four jobs, and no counter tells it. */
+static void a_hole_that_holds_the_next_releases_leaves_the_job_unknown(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 1 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 2 * MS, X, 1, 0);
+	for (int64_t at = 10 * MS; at <= 20 * MS; at += 10 * MS) {
+		fx_wakes(&f, at, T1, VMRT_FN_TIMERFD);
+		fx_arm(&f, at + 90, T1, VMRT_FN_TIMERFD, at + 10 * MS);
+		fx_sw(&f, at + 2 * MS, X, 1, 0);
+	}
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 30 * MS + 90, T1, VMRT_FN_TIMERFD, 40 * MS);
+	fx_sw(&f, 70 * MS + 50, 0, 0, X);
+	fx_arm(&f, 70 * MS + 90, T1, VMRT_FN_TIMERFD, 80 * MS);
+	fx_sw(&f, 72 * MS, X, 1, 0);
+	fx_wakes(&f, 80 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 81 * MS, NULL);
+	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_MET);
+	assert_us(fx_job(&f, 2)->arrival_ns, 30 * MS);
+	assert_has_no_end(fx_job(&f, 2));
+}
+
 /* It seems to run on CPU 0 until its timer wakes it on CPU 1. */
 static void a_thread_that_is_woken_elsewhere_while_it_seems_to_run_had_slept(void **state)
 {
@@ -143,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_job_is_woken_whose_thread_was_not_seen_falling_asleep),
+		cmocka_unit_test(a_hole_that_holds_the_next_releases_leaves_the_job_unknown),
 		cmocka_unit_test(a_thread_that_is_woken_elsewhere_while_it_seems_to_run_had_slept),
 		cmocka_unit_test(a_thread_that_is_woken_on_its_way_to_sleep_had_not_slept),
 	};
