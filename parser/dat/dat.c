@@ -332,8 +332,11 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 		free((void *)(uintptr_t)dat->guests[i].vcpu_tids);
 	}
 	free(dat->guests);
+	for (unsigned i = 0; i < dat->n_shifts; i++) {
+		free(dat->shifts[i].at);
+		free(dat->shifts[i].scalings);
+	}
 	free(dat->shifts);
-	free(dat->scalings);
 	free(dat->stats);
 	free(dat->comms);
 	for (unsigned i = 0; i < dat->n_clocks; i++)
@@ -375,10 +378,10 @@ const struct vmrt_dat_guest *vmrt_dat_guests(const struct vmrt_dat *dat, size_t 
 
 const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t *n, uint64_t *peer)
 {
-	*n = dat->n_shifts;
+	*n = dat->n_shifts ? dat->shifts[0].n : 0;
 	if (peer)
 		*peer = dat->shift_peer;
-	return dat->shifts;
+	return dat->n_shifts ? dat->shifts[0].at : NULL;
 }
 
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu)

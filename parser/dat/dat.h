@@ -56,6 +56,13 @@ struct dat_scaling {
 	unsigned bits; /* time * mult >> bits */
 };
 
+/* The samples of one CPU's time shift. */
+struct dat_shifts {
+	struct vmrt_dat_shift *at;
+	struct dat_scaling *scalings;
+	size_t n;
+};
+
 struct vmrt_dat {
 	int fd;
 	int (*stop)(void); /* or NULL; true: streams end at their next page */
@@ -76,9 +83,8 @@ struct vmrt_dat {
 	unsigned n_stats;
 	struct vmrt_dat_guest *guests;
 	size_t n_guests;
-	struct vmrt_dat_shift *shifts;
-	struct dat_scaling *scalings; /* of the shifts */
-	size_t n_shifts;
+	struct dat_shifts *shifts; /* by CPU, of which some may have none */
+	unsigned n_shifts;
 	bool shift_interpolates; /* between two samples; else the one before holds */
 	uint64_t shift_peer;
 	uint64_t shift_at; /* where the option's payload is in the file, and how long; 0: nowhere */

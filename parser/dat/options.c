@@ -98,50 +98,53 @@ fail:
 	free(tids);
 }
 
-/* Behind the samples of all CPUs stand the fractions of their scalings, if there are any. */
-static void take_fractions(
-	struct vmrt_dat *dat, struct dat_cursor *data, uint32_t cpus, uint32_t samples)
+/* Of one CPU: all times, all offsets, all scalings. */
+static bool take_shifts(struct dat_cursor *data, uint64_t room, struct dat_shifts *s)
 {
-	for (uint32_t cpu = 1; cpu < cpus; cpu++) {
-		uint32_t n = dat_cursor_u32(data);
+	uint32_t n = dat_cursor_u32(data);
 
-		if (!dat_cursor_skip(data, n * UINT64_C(24)))
-			return;
-	}
-	for (uint32_t i = 0; i < samples && dat_cursor_left(data) >= 8; i++) {
-		uint64_t bits = dat_cursor_u64(data);
-
-		dat->scalings[i].bits = bits < 64 ? (unsigned)bits : 0;
-	}
+	if (data->status != VMRT_OK || n > room || n > dat_cursor_left(data) / 16)
+		return false;
+	s->at = calloc(n + 1, sizeof(*s->at));
+	s->scalings = calloc(n + 1, sizeof(*s->scalings));
+	if (!s->at || !s->scalings)
+		return false;
+	for (uint32_t i = 0; i < n; i++)
+		s->at[i].local_ns = (int64_t)dat_cursor_u64(data);
+	for (uint32_t i = 0; i < n; i++)
+		s->at[i].offset_ns = (int64_t)dat_cursor_u64(data);
+	for (uint32_t i = 0; i < n; i++)
+		s->scalings[i].mult =
+			dat_cursor_left(data) >= 8 ? (int64_t)dat_cursor_u64(data) : 1;
+	s->n = n;
+	return true;
 }
 
-/* Of the first CPU: all times, all offsets, all scalings. */
+/* The CPUs one by one, and then the fractions of all their scalings, if there are any. */
 static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
 {
-	uint64_t peer = dat_cursor_u64(data);
-	uint32_t flags = dat_cursor_u32(data), cpus, n;
+	uint64_t peer = dat_cursor_u64(data), room = MAX_SHIFTS;
+	uint32_t flags = dat_cursor_u32(data), cpus = dat_cursor_u32(data);
 
-	cpus = dat_cursor_u32(data);
-	n = cpus ? dat_cursor_u32(data) : 0;
-	if (data->status != VMRT_OK || dat->shifts || !n || n > MAX_SHIFTS ||
-		n > dat_cursor_left(data) / 16)
+	if (data->status != VMRT_OK || dat->shifts || !cpus || cpus > RING_MAX_CPUS)
 		return;
-	dat->shifts = calloc(n, sizeof(*dat->shifts));
-	dat->scalings = calloc(n, sizeof(*dat->scalings));
-	if (!dat->shifts || !dat->scalings) {
-		free(dat->shifts);
-		dat->shifts = NULL;
+	dat->shifts = calloc(cpus, sizeof(*dat->shifts));
+	if (!dat->shifts)
 		return;
+	for (dat->n_shifts = 0; dat->n_shifts < cpus; dat->n_shifts++) {
+		if (!take_shifts(data, room, &dat->shifts[dat->n_shifts])) {
+			free(dat->shifts[dat->n_shifts].at);
+			free(dat->shifts[dat->n_shifts].scalings);
+			break;
+		}
+		room -= dat->shifts[dat->n_shifts].n;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		dat->shifts[i].local_ns = (int64_t)dat_cursor_u64(data);
-	for (uint32_t i = 0; i < n; i++)
-		dat->shifts[i].offset_ns = (int64_t)dat_cursor_u64(data);
-	for (uint32_t i = 0; i < n; i++)
-		dat->scalings[i].mult =
-			dat_cursor_left(data) >= 8 ? (int64_t)dat_cursor_u64(data) : 1;
-	take_fractions(dat, data, cpus, n);
-	dat->n_shifts = n;
+	for (unsigned cpu = 0; cpu < dat->n_shifts; cpu++)
+		for (size_t i = 0; i < dat->shifts[cpu].n && dat_cursor_left(data) >= 8; i++) {
+			uint64_t bits = dat_cursor_u64(data);
+
+			dat->shifts[cpu].scalings[i].bits = bits < 64 ? (unsigned)bits : 0;
+		}
 	dat->shift_interpolates = flags & 1;
 	dat->shift_peer = peer;
 }

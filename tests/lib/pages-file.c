@@ -86,8 +86,8 @@ void tests_dat_guest(struct tests_dat *d, const char *guest, uint64_t trace_id,
 	free(b.at);
 }
 
-void tests_dat_time_shift(struct tests_dat *d, uint64_t peer, const int64_t *times,
-	const int64_t *offsets, uint32_t n)
+static void put_time_shift(struct tests_dat *d, uint64_t peer, const int64_t *times,
+	const int64_t *offsets, uint32_t n, uint32_t apart)
 {
 	struct bytes b = {0};
 
@@ -97,12 +97,24 @@ void tests_dat_time_shift(struct tests_dat *d, uint64_t peer, const int64_t *tim
 	for (unsigned cpu = 0; cpu < d->n_cpus; cpu++) {
 		put32(&b, n);
 		tests_put(&b, times, n * sizeof(*times));
-		tests_put(&b, offsets, n * sizeof(*offsets));
+		tests_put(&b, offsets + (size_t)cpu * apart, n * sizeof(*offsets));
 		for (uint32_t i = 0; i < n; i++)
 			put64(&b, 1);
 	}
 	option(d, 12, b.at, b.n);
 	free(b.at);
+}
+
+void tests_dat_time_shift(struct tests_dat *d, uint64_t peer, const int64_t *times,
+	const int64_t *offsets, uint32_t n)
+{
+	put_time_shift(d, peer, times, offsets, n, 0);
+}
+
+void tests_dat_time_shift_by_cpu(
+	struct tests_dat *d, uint64_t peer, int64_t time, const int64_t *offsets)
+{
+	put_time_shift(d, peer, &time, offsets, 1, 1);
 }
 
 static void put_cpustat(struct tests_dat *d, unsigned cpu, uint64_t entries, uint64_t overrun,

@@ -80,6 +80,9 @@ void tests_dat_guest(struct tests_dat *d, const char *name, uint64_t trace_id,
 	const int32_t *vcpu_tids, uint32_t n);
 void tests_dat_time_shift(struct tests_dat *d, uint64_t peer, const int64_t *times,
 	const int64_t *offsets, uint32_t n);
+/** tests_dat_time_shift_by_cpu - one sample for each CPU, at @time */
+void tests_dat_time_shift_by_cpu(
+	struct tests_dat *d, uint64_t peer, int64_t time, const int64_t *offsets);
 void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint64_t commit_overrun,
 	uint64_t dropped);
 /** tests_dat_counted - the kernel counted so many events of @cpu, and no loss */

@@ -627,6 +627,41 @@ static void time_shift_of_the_file_is_believed_when_the_recordings_confirm_it(vo
 	vmrt_clockmap_free(&map);
 }
 
+/* CPU 0 has no events, so that its shift is for nothing; those of the others are 60 us apart. */
+static void time_shift_is_that_of_the_cpus_that_have_events(void **unused)
+{
+	const int64_t offsets[3] = {-100 * S - 9 * MS, -100 * S, -100 * S - 60 * US};
+	struct tests_dat *host = tests_dat_new(1, TESTS_KERNEL_618);
+	struct tests_dat *guest = tests_dat_new(3, TESTS_KERNEL_618);
+	char host_path[] = "/tmp/vmrt-test-host-XXXXXX", guest_path[] = "/tmp/vmrt-guest-XXXXXX";
+	struct vmrt_dat *of_host, *of_guest;
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	tests_dat_time_shift_by_cpu(guest, 1, 150 * S, offsets);
+	tests_dat_other(host, 0, 50 * S);
+	tests_dat_other(guest, 1, 150 * S);
+	tests_dat_other(guest, 2, 151 * S);
+	close(mkstemp(host_path));
+	close(mkstemp(guest_path));
+	tests_dat_write(host, host_path);
+	tests_dat_write(guest, guest_path);
+	tests_dat_free(host);
+	tests_dat_free(guest);
+	assert_int_equal(vmrt_dat_open(host_path, &of_host, NULL), VMRT_OK);
+	assert_int_equal(vmrt_dat_open(guest_path, &of_guest, NULL), VMRT_OK);
+	assert_int_equal(
+		vmrt_clock_from_recordings(of_host, of_guest, NULL, 0, NULL, 0, &map, NULL),
+		VMRT_OK);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_FILE);
+	assert_int_equal(vmrt_clockmap_to_host(&map, 150 * S, NULL), 50 * S - 30 * US);
+	vmrt_clockmap_free(&map);
+	vmrt_dat_close(of_host);
+	vmrt_dat_close(of_guest);
+	unlink(host_path);
+	unlink(guest_path);
+}
+
 /* Version 7: a list of options that names itself as the next one, with a buffer of many CPUs. */
 static void a_list_of_options_that_leads_back_to_itself_is_refused(void **unused)
 {
@@ -688,6 +723,7 @@ int main(void)
 		cmocka_unit_test(run_that_was_not_recorded_does_not_spoil_the_map),
 		cmocka_unit_test(wrong_thread_leaves_the_map_of_the_pings),
 		cmocka_unit_test(time_shift_of_the_file_is_believed_when_the_recordings_confirm_it),
+		cmocka_unit_test(time_shift_is_that_of_the_cpus_that_have_events),
 		cmocka_unit_test(a_list_of_options_that_leads_back_to_itself_is_refused),
 	};
 
