@@ -141,7 +141,9 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
-	if (!more && (s->cut || cpu->feed->incomplete))
+	/* behind a loss with which a file ends there is no record that could tell of it */
+	if (!more && (s->cut || cpu->feed->incomplete ||
+			     (cpu->lost && cpu->page_offset != RING_PAGE_LIVE)))
 		stream_ends_early(s, cpu);
 	if (more <= 0)
 		return false;

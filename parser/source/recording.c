@@ -199,7 +199,10 @@ uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, 
 	uint64_t counted = vmrt_dat_cpustat(s->dat, cpu).events;
 	uint64_t read = vmrt_stream_count(s->in.stream, cpu);
 
-	return counted > read && !s->in.stream->cpus[cpu].ended ? counted - read : 0;
+	/* what a cut takes away is told as a cut, but pages of zeros are in the file */
+	if (counted <= read || (s->in.stream->cpus[cpu].ended && !s->in.stream->zeros))
+		return 0;
+	return counted - read;
 }
 
 void vmrt_recording_machine(
