@@ -22,7 +22,7 @@
 	5 /* exchanged before anything else happens: later the guest may be too busy               \
 	   */
 #define FIRST_PINGS_MS 1000
-#define HURRY_MS 2000 /* for everything, when ^C was pressed twice */
+#define LOOK_MS 20 /* between two looks whether ^C was pressed again */
 #define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
 
 static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
@@ -157,11 +157,11 @@ static enum vmrt_guest_state wait_for(
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS, hurry = 0;
 
 	for (;;) {
-		enum vmrt_guest_state now = vmrt_guest_wait(s, state, 100, -1);
+		enum vmrt_guest_state now = vmrt_guest_wait(s, state, LOOK_MS, -1);
 		int64_t time = vmrt_now_ns();
 
 		if (!hurry && vmrt_recorder_stops() > stops)
-			hurry = time + HURRY_MS * VMRT_NS_PER_MS;
+			hurry = time + VMRT_RECORDER_HURRY_MS * VMRT_NS_PER_MS;
 		if (now >= state || time >= until || (hurry && time >= hurry))
 			return now;
 	}

@@ -26,7 +26,6 @@
 #define COMMAND_PATIENCE_MS 5000 /* for a command to obey a signal */
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
 #define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
-#define HURRY_MS 2000		 /* ... when ^C was pressed twice */
 #define COMMAND_OWN_MS 1000	 /* ^C reaches it through the terminal: give it a moment */
 #define HSF_READY_MS 10000
 #define HSF_END_MS 5000
@@ -368,7 +367,8 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	vmrt_recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
 		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
-	vmrt_recorder_stop_guests(rec, vmrt_recorder_stops() > 1 ? HURRY_MS : STOP_WAIT_MS);
+	vmrt_recorder_stop_guests(
+		rec, vmrt_recorder_stops() > 1 ? VMRT_RECORDER_HURRY_MS : STOP_WAIT_MS);
 	if (!full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();

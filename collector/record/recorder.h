@@ -21,6 +21,8 @@
 #include "collector/session/guest-file.h"
 
 #define VMRT_RECORDER_VMS 64
+/* For guests to stop and then to send, when ^C was pressed twice: it is answered within 200 ms. */
+#define VMRT_RECORDER_HURRY_MS 80
 
 struct vmrt_recorder_options {
 	const char *run, *experiment;
