@@ -66,9 +66,13 @@ static void salvage(void *ctx, const char *run)
 		return;
 	}
 	p->salvaged++;
-	vmrt_say("%s: salvaged %llu events, %llu KiB of them from the kernel's buffers, %llu lost",
-		run, (unsigned long long)got.events, (unsigned long long)got.from_buffers / 1024,
-		(unsigned long long)got.lost);
+	if (got.nothing)
+		vmrt_say("%s: its recorder was killed before it recorded anything", run);
+	else
+		vmrt_say("%s: salvaged %llu events, %llu KiB of them from the kernel's buffers, "
+			 "%llu lost",
+			run, (unsigned long long)got.events,
+			(unsigned long long)got.from_buffers / 1024, (unsigned long long)got.lost);
 	if (got.guest_events)
 		vmrt_say("%s: and %llu events that guests had sent", run,
 			(unsigned long long)got.guest_events);
@@ -76,7 +80,7 @@ static void salvage(void *ctx, const char *run)
 	if (got.instance[0])
 		vmrt_say("removed the tracefs instance %s", got.instance);
 	vmrt_tracer_reset(NULL, got.owner, NULL, NULL, told, NULL, NULL);
-	if (!p->analyze)
+	if (!p->analyze || got.nothing)
 		return;
 	if (vmrt_analyze(&options_of_run, &result, &err) == VMRT_OK) {
 		vmrt_trace_report_analysis(&result);

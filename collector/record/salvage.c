@@ -23,6 +23,8 @@
 #include "collector/session/kvm-tsc.h"
 #include "run-folder.h"
 
+#define CLOSE_PATIENCE_MS 200
+
 struct work {
 	const char *run;
 	char host[PATH_MAX], manifest_path[PATH_MAX];
@@ -41,11 +43,15 @@ struct work {
 	struct vmrt_salvaged *out;
 };
 
-static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
+static enum vmrt_status find(struct work *w, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
-	if ((status = vmrt_journal_read(w->run, w->instance, err)) != VMRT_OK)
+	status = vmrt_journal_read(w->run, w->instance, err);
+	/* a reset of all finds its instance by the process that made it */
+	if (status == VMRT_ETRUNCATED)
+		vmrt_run_unlink(w->run, VMRT_FILE_JOURNAL);
+	if (status != VMRT_OK)
 		return status;
 	if (vmrt_journal_owner_lives(w->instance))
 		return vmrt_fail(err, VMRT_EBUSY, "%s is being recorded", w->run);
@@ -53,6 +59,13 @@ static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
 		vmrt_path(w->manifest_path, sizeof(w->manifest_path), w->run, VMRT_FILE_MANIFEST) !=
 			VMRT_OK)
 		return vmrt_fail(err, VMRT_ERANGE, "%.200s: the path is too long", w->run);
+	return VMRT_OK;
+}
+
+static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+
 	if ((status = vmrt_datmap_read(w->host, &w->map, err)) != VMRT_OK ||
 		(status = vmrt_datmap_meta(w->map, &w->meta, err)) != VMRT_OK ||
 		(status = vmrt_datfile_resume(w->run, "host", w->map->table, w->meta.cpus,
@@ -63,6 +76,39 @@ static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
 	status = vmrt_tracer_adopt(w->instance, &w->tracer, err);
 	return status == VMRT_ENOENT ? VMRT_OK : status;
+}
+
+/*
+ * The manifest is written before tracing is switched on. Without it and without the beginning of
+ * the host's file, the recorder was killed while it prepared: there is nothing to salvage.
+ */
+static bool has_begun(struct work *w)
+{
+	struct vmrt_datmap *map = NULL;
+	bool begun = access(w->manifest_path, F_OK) == 0;
+
+	if (!begun)
+		begun = vmrt_datmap_read(w->host, &map, NULL) == VMRT_OK && map->table;
+	vmrt_datmap_free(map);
+	return begun;
+}
+
+static enum vmrt_status discard(struct work *w, struct vmrt_error *err)
+{
+	enum vmrt_status status = vmrt_tracer_adopt(w->instance, &w->tracer, err);
+
+	if (status != VMRT_OK && status != VMRT_ENOENT)
+		return status;
+	vmrt_run_unlink(w->run, VMRT_FILE_HOST);
+	vmrt_run_unlink(w->run, "*.pages");
+	vmrt_journal_remove(w->run, w->instance);
+	w->out->nothing = true;
+	snprintf(w->out->owner, sizeof(w->out->owner), "%s", w->instance);
+	if (w->tracer)
+		snprintf(w->out->instance, sizeof(w->out->instance), "%s", w->instance);
+	status = vmrt_tracer_close(w->tracer, CLOSE_PATIENCE_MS, err);
+	w->tracer = NULL;
+	return status;
 }
 
 /* What is still in the kernel goes behind what was written. */
@@ -237,6 +283,12 @@ enum vmrt_status vmrt_salvage(const char *run, struct vmrt_salvaged *out, struct
 	struct vmrt_error why;
 
 	memset(out, 0, sizeof(*out));
+	if ((status = find(&w, err)) != VMRT_OK)
+		goto out;
+	if (!has_begun(&w)) {
+		status = discard(&w, err);
+		goto out;
+	}
 	if ((status = open_all(&w, err)) != VMRT_OK)
 		goto out;
 	content.cpus = w.meta.cpus;
@@ -261,7 +313,7 @@ enum vmrt_status vmrt_salvage(const char *run, struct vmrt_salvaged *out, struct
 	if (w.tracer)
 		snprintf(out->instance, sizeof(out->instance), "%s", w.instance);
 	/* only now: until here it could be done again */
-	if (vmrt_tracer_close(w.tracer, 200, &why) != VMRT_OK)
+	if (vmrt_tracer_close(w.tracer, CLOSE_PATIENCE_MS, &why) != VMRT_OK)
 		status = vmrt_fail(err, why.status, "%s", why.text);
 	w.tracer = NULL;
 out:

@@ -4,14 +4,16 @@
 
 /* Finishing the recording of a recorder that did not live to do it. */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <vmrt/status.h>
 
 struct vmrt_salvaged {
-	char instance[64];     /* the tracefs instance that was removed, or "" */
-	char owner[64];	       /* the name of an instance of its recorder, removed or not */
-	uint64_t events;       /* in host.dat now */
+	char instance[64]; /* the tracefs instance that was removed, or "" */
+	char owner[64];	   /* the name of an instance of its recorder, removed or not */
+	bool nothing;	   /* it was killed before it recorded: what it had prepared is removed */
+	uint64_t events;   /* in host.dat now */
 	uint64_t guest_events; /* that guests had sent */
 	uint64_t from_buffers; /* bytes of them that were still in the kernel */
 	uint64_t missing; /* events that the recorder had taken out of the kernel and not written */

@@ -61,8 +61,11 @@ enum vmrt_status vmrt_journal_read(
 	status = vmrt_read_file(path, 4096, &text, NULL, err);
 	if (status != VMRT_OK)
 		return status;
-	if (strncmp(text, HEAD, strlen(HEAD)) != 0 ||
-		sscanf(text + strlen(HEAD), "%63[^\n]", instance) != 1 || !is_instance(instance))
+	if (!*text)
+		status = vmrt_fail(err, VMRT_ETRUNCATED,
+			"%s is empty: its recorder was killed before it recorded anything", path);
+	else if (strncmp(text, HEAD, strlen(HEAD)) != 0 ||
+		 sscanf(text + strlen(HEAD), "%63[^\n]", instance) != 1 || !is_instance(instance))
 		status = vmrt_fail(err, VMRT_EFORMAT, "%s is not what a recorder writes", path);
 	free(text);
 	return status;

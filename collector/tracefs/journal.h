@@ -23,7 +23,7 @@ enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struc
  * vmrt_journal_read - which instance an unfinished recording has
  *
  * Return: VMRT_OK, VMRT_ENOENT if the recording in folder @run is not an unfinished one,
- * VMRT_EFORMAT...
+ * VMRT_ETRUNCATED if its recorder was killed while it wrote this, VMRT_EFORMAT...
  */
 enum vmrt_status vmrt_journal_read(
 	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);

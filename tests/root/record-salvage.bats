@@ -119,6 +119,22 @@ killed_with_guest() {
 	killed_with_guest
 }
 
+@test "a recorder that is killed while it prepares leaves nothing that a reset does not remove" {
+	local n pid
+	for n in 3 12 20 25 28 31 34; do
+		rm -rf "$run"
+		FAULT_KILL=$n LD_PRELOAD=$PWD/$O/tests/fault-inject.so "$trace" record -q -o "$run" -d 1ms --no-guest 3>&- &
+		pid=$!
+		! wait $pid
+		[ ! -s "$run/run.db" ]
+		"$trace" reset -q --no-analyze "$run" || "$trace" reset -q --no-analyze
+		ls -d "$tracing/instances/vmrt-$pid-"* /run/vmrt/vmrt-"$pid"-* >"$BATS_TEST_TMPDIR/left" 2>/dev/null || true
+		echo "$n: $(cat "$BATS_TEST_TMPDIR/left")"
+		[ ! -s "$BATS_TEST_TMPDIR/left" ]
+		[ ! -e "$run/recorder.journal" ]
+	done
+}
+
 @test "reset of one run removes all that its recorder left in the kernel, and nothing else" {
 	start_recorder -d 100s
 	[ "$(ls -d "$tracing/instances/vmrt-$recorder-"* | wc -l)" -ge 2 ]

@@ -42,7 +42,7 @@ static unsigned long tried, bad, json;
 static volatile pid_t child;
 static int said[2],
 	note;		/* said: a pipe, for a limit of files must not keep anybody from speaking */
-static char words[300]; /* the beginning of what was said */
+static char words[600]; /* the beginning of what was said */
 
 static void on_alarm(int sig)
 {
@@ -164,7 +164,8 @@ static bool hear(void)
 	ssize_t n = read(said[0], words, sizeof(words) - 1);
 
 	words[n > 0 ? n : 0] = '\0';
-	words[strcspn(words, "\n")] = '\0';
+	for (char *c = words; (c = strchr(c, '\n'));)
+		*c = '|';
 	while (read(said[0], more, sizeof(more)) > 0)
 		;
 	return n > 0;
