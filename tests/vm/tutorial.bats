@@ -14,6 +14,9 @@ setup_file() {
 	. "$root/scripts/lib/experiment.sh"
 	"$root/scripts/vm" stop "$vm" 2>/dev/null || true
 	"$root/scripts/vm" start "$vm" --cpu 0
+	# whatever else the machine does is to leave the VM and the hogs their CPU, and them alone with each other
+	pid=$(cat "$O/vms/$vm/pid")
+	for t in /proc/"$pid"/task/*; do renice -n -15 -p "${t##*/}" >/dev/null; done
 	# the program of the user, with two real-time tasks, and two hogs on the host
 	printf '%s\n' '[task vm1/control]' 'period = 20ms' 'wcet = 3ms' 'priority = 60' '' '[task vm1/vision]' 'period = 100ms' \
 		'wcet = 10ms' 'priority = 50' >"$out/plant.ini"
@@ -23,6 +26,7 @@ setup_file() {
 	setsid "$root/scripts/vm" exec "$vm" 'vmrt-load -q --calibration /calibration -d 300s -l /dev/null /experiment.ini' >/dev/null 2>&1 3>&- &
 	hogs_start 2 0 3>&-
 	printf '%s\n' "${hogs[@]}" >"$out/hogs"
+	renice -n -15 -p "${hogs[@]}" >/dev/null
 	run_page
 	hogs_stop || true
 }
