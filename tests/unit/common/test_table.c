@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <vmrt/table.h>
+#include <vmrt/utf8.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -185,6 +186,41 @@ static void latex_is_booktabs_and_escaped(void **state)
 		"\\begin{description}\n"
 		"\\item[note] all 100 \\% fine\n"
 		"\\end{description}\n");
+}
+
+static void control_characters_of_all_kinds_become_question_marks(void **state)
+{
+	static const char *const texts[][2] = {{"a\x1b[31mb\x7f", "a?[31mb?"},
+		{"\xc2\x9b"
+		 "2J",
+			"??2J"}, /* CSI of 8 bits as UTF-8 */
+		{"\x9b"
+		 "2J",
+			"?2J"}, /* and as a byte */
+		{"\xe2\x80\xae"
+		 "abc",
+			"???abc"}, /* from right to left */
+		{"\xe2\x81\xa6"
+		 "x",
+			"???x"},				    /* isolated */
+		{"\xc3\xa4 \xe2\x82\xac", "\xc3\xa4 \xe2\x82\xac"}, /* letters stay */
+		{"cut \xe2\x82", "cut ??"}, {"", ""}};
+	char text[64], *csv;
+	size_t size;
+	FILE *out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		strcpy(text, texts[i][0]);
+		vmrt_utf8_tame(text);
+		assert_string_equal(text, texts[i][1]);
+	}
+	out = open_memstream(&csv, &size);
+	assert_non_null(out);
+	vmrt_csv_field(out, "a\x1b[1m,\"b\"\n\r\xc2\x9b");
+	fclose(out);
+	assert_string_equal(csv, "\"a?[1m,\"\"b\"\"\n??\"");
+	free(csv);
 }
 
 static void names_cannot_control_the_terminal_or_break_json(void **state)
@@ -399,6 +435,7 @@ int main(void)
 		cmocka_unit_test(json_lines_name_run_and_table),
 		cmocka_unit_test(markdown_escapes_what_would_be_markup),
 		cmocka_unit_test(latex_is_booktabs_and_escaped),
+		cmocka_unit_test(control_characters_of_all_kinds_become_question_marks),
 		cmocka_unit_test(names_cannot_control_the_terminal_or_break_json),
 		cmocka_unit_test(wide_tables_are_split_and_long_lines_wrapped_at_80_columns),
 		cmocka_unit_test(groups_stand_side_by_side_where_there_is_room),
