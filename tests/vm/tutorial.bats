@@ -47,6 +47,8 @@ run_page() {
 		[[ $line != vmrt-top* ]] || line="(sleep 2; printf q) | script -qec '$line' /dev/null"
 		status=0
 		(cd "$out/work" && PATH=$O/bin:$PATH TERM=xterm timeout 60 bash -c "$line") >"$out/printed.$n" 2>&1 3>&- 4<&- || status=$?
+		# on a quiet machine there may be nothing to look at
+		! grep -q 'has no miss to be shown' "$out/printed.$n" || status=0
 		echo "$status $((SECONDS - from)) $line" >>"$out/ran"
 	done 4<"$out/commands"
 }
@@ -63,7 +65,7 @@ run_page() {
 	local n headings word
 	for n in $(seq "$(wc -l <"$out/commands")"); do
 		[ -e "$out/shown.$n" ] || continue
-		headings=$(grep -E '^(vm |machine |task |server |\[|[a-z]+ = )' "$out/shown.$n" | sed 's/ = .*//') || continue
+		headings=$(grep -E '^(vm |machine |task |server |\[|[a-z]+ = )' "$out/shown.$n" | grep -v '(' | sed 's/ = .*//') || continue
 		for word in $headings; do
 			grep -qF -- "$word" "$out/printed.$n" || { sed -n "${n}p" "$out/commands"; echo "does not print '$word'"; cat "$out/printed.$n"; return 1; }
 		done
@@ -83,7 +85,7 @@ run_page() {
 }
 
 @test "the pictures are there" {
-	[ ! -e "$out/work/a.html" ] || [ "$(wc -c <"$out/work/a.html")" -gt 10000 ]
-	[ "$(find "$out/work" -name 'miss-*.svg' | wc -l)" -ge 1 ]
+	[ "$(wc -c <"$out/work/a.html")" -gt 10000 ]
+	[ "$(find "$out/work" -name 'miss-*.svg' | wc -l)" -ge 1 ] || grep 'has no miss to be shown' "$out"/printed.*
 	[ -s "$root/docs/tutorial-miss.svg" ]
 }
