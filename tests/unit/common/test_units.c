@@ -46,6 +46,8 @@ static void a_duration_beyond_64_bits_is_out_of_range(void **state)
 
 	(void)state;
 	assert_int_equal(vmrt_parse_duration("9300000000s", 0, &ns), VMRT_ERANGE);
+	assert_int_equal(vmrt_parse_duration("9223372036854775808ns", 0, &ns), VMRT_ERANGE);
+	assert_int_equal(vmrt_parse_duration("18446744073709551617ns", 0, &ns), VMRT_ERANGE);
 	assert_int_equal(vmrt_parse_duration("9200000000s", 0, &ns), VMRT_OK);
 }
 
