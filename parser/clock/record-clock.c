@@ -2,6 +2,7 @@
 /* Chooses how the record clock of a file becomes CLOCK_MONOTONIC, and tells the file's streams. */
 #include <vmrt/record-clock.h>
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #define LEAST_EXPIRIES 4    /* of sure timers; fewer, and the likely ones count too */
 #define SAME_CLOCK_NS 20000 /* CPUs whose offsets differ by less read the same clock */
 #define SEGMENTS_MORE 2	    /* a map of all CPUs may have, than that of one */
+#define STEERED_RATE 500e-6 /* CLOCK_MONOTONIC is steered by no more */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
 #define SCALE_BITS 32
 #define CPUS_TOLD 8
@@ -41,6 +43,14 @@ static bool is_global(const struct vmrt_dat *dat)
 {
 	static const char *const clocks[] = {
 		"global", "mono_raw", "boot", "tai", "x86-tsc", "tsc2nsec", NULL};
+
+	return is_one_of(vmrt_dat_info(dat)->clock, clocks);
+}
+
+/* Does it go on while the machine is suspended, or is it set? */
+static bool jumps(const struct vmrt_dat *dat)
+{
+	static const char *const clocks[] = {"boot", "tai", NULL};
 
 	return is_one_of(vmrt_dat_info(dat)->clock, clocks);
 }
@@ -94,36 +104,69 @@ static uint64_t expiries(const struct record_samples *s, unsigned cpus)
 	return sum;
 }
 
-/* Does CPU @s, whose own map is @own, agree with the common map wherever it has samples? */
+/*
+ * Does CPU @s, whose own map is @own, agree with the common map wherever it has samples? @most_ns
+ * becomes how far it is from that, if that is more.
+ */
 static bool agrees(const struct record_samples *s, const struct vmrt_clockmap *own,
-	const struct vmrt_clockmap *all)
+	const struct vmrt_clockmap *all, int64_t *most_ns)
 {
 	size_t own_hint = 0, all_hint = 0;
 
 	for (size_t i = 0; i < s->n; i++) {
 		const struct record_window *w = &s->at[i];
 		int64_t at = w->has_upper ? w->upper_at : w->lower_at;
-		double apart = (double)vmrt_clockmap_to_host(own, at, &own_hint) -
-			       (double)vmrt_clockmap_to_host(all, at, &all_hint);
+		double apart = fabs((double)vmrt_clockmap_to_host(own, at, &own_hint) -
+				    (double)vmrt_clockmap_to_host(all, at, &all_hint));
 
-		if (apart < -SAME_CLOCK_NS || apart > SAME_CLOCK_NS)
+		if (apart > SAME_CLOCK_NS)
+			return false;
+		if ((int64_t)apart > *most_ns)
+			*most_ns = (int64_t)apart;
+	}
+	return true;
+}
+
+/*
+ * Is it a map of one clock that runs on? Where CPUs read clocks of their own, what they are apart
+ * looks like a step, or like a rate, between the timers of one and those of the other.
+ */
+static bool is_steady(const struct vmrt_clockmap *map)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		const struct vmrt_clock_segment *s = &map->segments[i];
+		double end = (double)s->offset_ns +
+			     s->rate * ((double)s->to_local_ns - (double)s->from_local_ns);
+
+		if (fabs(s->rate) > STEERED_RATE)
+			return false;
+		if (i + 1 < map->n && fabs(end - (double)s[1].offset_ns) > SAME_CLOCK_NS)
 			return false;
 	}
 	return true;
 }
 
+/*
+ * Do all CPUs that have samples agree with the common map? One alone tells nothing about the
+ * others. @most_ns: how far they are from it.
+ */
 static bool agree(const struct record_samples *s, const struct vmrt_clockmap *of_cpu, unsigned cpus,
-	const struct vmrt_clockmap *all)
+	const struct vmrt_clockmap *all, int64_t *most_ns)
 {
 	size_t most = 0;
+	unsigned n = 0;
 
+	*most_ns = 0;
 	for (unsigned i = 0; i < cpus; i++) {
-		if (of_cpu[i].n && !agrees(&s[i], &of_cpu[i], all))
+		if (!of_cpu[i].n)
+			continue;
+		if (!agrees(&s[i], &of_cpu[i], all, most_ns))
 			return false;
 		most = of_cpu[i].n > most ? of_cpu[i].n : most;
+		n++;
 	}
 	/* clocks that differ, taken for one, look as if it were stepped from sample to sample */
-	return all->n <= most + SEGMENTS_MORE;
+	return all->n <= most + SEGMENTS_MORE && (cpus == 1 || (n > 1 && is_steady(all)));
 }
 
 static enum vmrt_status copy_map(const struct vmrt_clockmap *from, struct vmrt_clockmap *to)
@@ -136,19 +179,31 @@ static enum vmrt_status copy_map(const struct vmrt_clockmap *from, struct vmrt_c
 	return VMRT_OK;
 }
 
-/* A CPU without expiries reads the clock that the others read, as far as is known. */
+/*
+ * A CPU without expiries reads the clock that the others read, as far as is known. @apart_ns: so
+ * far those with expiries are from each other; @others_ns: so far the others may be.
+ */
 static enum vmrt_status give_common(struct vmrt_clockmap *of_cpu, unsigned cpus,
-	const struct vmrt_clockmap *all, bool everywhere, bool same)
+	const struct vmrt_clockmap *all, bool same, int64_t apart_ns, int64_t others_ns)
 {
 	enum vmrt_status status = VMRT_OK;
 
 	for (unsigned i = 0; i < cpus && status == VMRT_OK; i++) {
-		if (of_cpu[i].n && !everywhere)
+		int64_t own_ns;
+
+		if (of_cpu[i].n && !same)
 			continue;
+		own_ns = of_cpu[i].n ? apart_ns : others_ns;
 		vmrt_clockmap_free(&of_cpu[i]);
 		status = copy_map(all, &of_cpu[i]);
-		for (size_t k = 0; k < of_cpu[i].n && !same; k++)
-			of_cpu[i].segments[k].error_ns = VMRT_UNKNOWN;
+		for (size_t k = 0; k < of_cpu[i].n; k++) {
+			int64_t *error = &of_cpu[i].segments[k].error_ns;
+
+			if (!same || *error > INT64_MAX - own_ns)
+				*error = VMRT_UNKNOWN;
+			else if (*error != VMRT_UNKNOWN)
+				*error += own_ns;
+		}
 	}
 	return status;
 }
@@ -160,14 +215,15 @@ static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record
 	struct vmrt_clockmap all = {0};
 	enum vmrt_status status;
 	bool any = false, same;
+	int64_t apart = 0;
 
 	for (unsigned i = 0; i < cpus; i++) {
-		status = record_fit(&s[i], 1, &of_cpu[i]);
+		status = record_fit(&s[i], 1, jumps(dat), &of_cpu[i]);
 		if (status == VMRT_ENOMEM)
 			return status;
 		any |= of_cpu[i].n > 0;
 	}
-	status = record_fit(s, cpus, &all);
+	status = record_fit(s, cpus, jumps(dat), &all);
 	if (status == VMRT_ENOENT && any) {
 		/* CPUs differ too much for one map: each of those that have none takes the first */
 		unsigned first = 0;
@@ -177,10 +233,12 @@ static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record
 		status = copy_map(&of_cpu[first], &all);
 		same = false;
 	} else {
-		same = status == VMRT_OK && (is_global(dat) || agree(s, of_cpu, cpus, &all));
+		same = status == VMRT_OK &&
+		       (is_global(dat) || agree(s, of_cpu, cpus, &all, &apart));
 	}
 	if (status == VMRT_OK)
-		status = give_common(of_cpu, cpus, &all, same, same);
+		status = give_common(
+			of_cpu, cpus, &all, same, apart, is_global(dat) ? 0 : SAME_CLOCK_NS);
 	vmrt_clockmap_free(&all);
 	return status;
 }
@@ -215,10 +273,12 @@ static void describe(const struct vmrt_dat *dat, struct vmrt_record_clock *out)
 	char error[VMRT_UNITS_TEXT];
 	unsigned worst = 0, first = 0, n = dat->n_clocks;
 	int64_t most = 0;
+	bool any = false;
 
 	for (unsigned i = 0; i < n; i++) {
 		int64_t is = vmrt_record_clock_error(dat, i);
 
+		any |= is != VMRT_UNKNOWN;
 		if (most == VMRT_UNKNOWN || (is != VMRT_UNKNOWN && is <= most))
 			continue;
 		most = is;
@@ -235,7 +295,8 @@ static void describe(const struct vmrt_dat *dat, struct vmrt_record_clock *out)
 		int64_t is = vmrt_record_clock_error(dat, i);
 
 		add_text(out, "%s CPU %u %s", i == first ? "; error at most:" : ",", i,
-			is == VMRT_UNKNOWN ? "not known" : vmrt_format_duration(is, error));
+			is == VMRT_UNKNOWN ? any ? "not known, left out" : "not known"
+					   : vmrt_format_duration(is, error));
 	}
 }
 

@@ -51,6 +51,7 @@ double record_samples_rate(const struct vmrt_dat *dat);
 /**
  * record_fit - a map through the samples of some CPUs
  * @samples: @n of them, taken as those of one clock
+ * @jumps: the clock may jump ahead
  * @out: its offset is record time - monotonic time; free with vmrt_clockmap_free()
  *
  * The handler of a timer runs a moment after `now` was read, mostly less than a microsecond, so the
@@ -59,6 +60,6 @@ double record_samples_rate(const struct vmrt_dat *dat);
  * Return: VMRT_OK; VMRT_ENOENT if there is no sample, or no line goes with them; VMRT_ENOMEM.
  */
 enum vmrt_status record_fit(
-	const struct record_samples *samples, size_t n, struct vmrt_clockmap *out);
+	const struct record_samples *samples, size_t n, bool jumps, struct vmrt_clockmap *out);
 
 #endif

@@ -240,36 +240,65 @@ static bool find_course(const struct points *p, size_t from, size_t to, struct c
 	return true;
 }
 
-/*
- * How far the truth may be from the course in [@from, @to): as far as the tightest of the bounds
- * from the other side. Where a part of the stretch has none, its neighbours' hold.
- */
-static int64_t course_error(
-	const struct course *c, const struct points *lower, int64_t from, int64_t to)
+/* The distances of the bounds in each part of a stretch: the least, as it is and as it bounds the
+ * other parts. */
+struct parts {
+	double own[PARTS], others[PARTS];
+};
+
+static void look_below(const struct course *c, const struct points *lower, int64_t from, int64_t to,
+	struct parts *out)
 {
-	double least[PARTS];
-	double worst = -1;
+	double length = ((double)(to - from) + 1) / PARTS;
 
 	for (int i = 0; i < PARTS; i++)
-		least[i] = INFINITY;
+		out->own[i] = out->others[i] = INFINITY;
 	for (size_t i = 0; i < lower->n; i++) {
 		const struct point *l = &lower->at[i];
-		double left;
-		int part;
+		double at = (double)(l->t - from), left;
+		int own = (int)(at / length);
 
 		if (l->t < from || l->t >= to)
 			continue;
 		left = fabs((double)(course_at(c, l->t) - l->d));
-		part = (int)((double)(l->t - from) / ((double)(to - from) + 1) * PARTS);
-		if (left < least[part])
-			least[part] = left;
+		for (int k = 0; k < PARTS; k++) {
+			double far = k < own ? at - length * k : length * (k + 1) - at;
+			double *least = k == own ? &out->own[k] : &out->others[k];
+
+			*least = fmin(*least, k == own ? left : left + 2 * MAX_RATE * far);
+		}
 	}
+}
+
+/*
+ * How far the truth may be from the course in [@from, @to): in each part as far as the tightest of
+ * the bounds from the other side, or as one of another part and as much more as the clocks may
+ * drift apart until the far end of this one. Where a part has none, its neighbours' hold.
+ *
+ * A clock that jumps ahead may have done so right before the last upper bound: no lower one behind
+ * it would show that.
+ */
+static int64_t course_error(const struct course *c, const struct points *upper,
+	const struct points *lower, bool jumps, int64_t from, int64_t to)
+{
+	double worst = -1;
+	struct parts below;
+
+	look_below(c, lower, from, to, &below);
 	for (int i = 0; i < PARTS; i++)
-		if (least[i] != INFINITY && least[i] > worst)
-			worst = least[i];
+		if (below.own[i] != INFINITY)
+			worst = fmax(worst, fmin(below.own[i], below.others[i]));
 	if (worst < 0)
 		return VMRT_UNKNOWN;
-	return worst > LEAST_ERROR_NS ? (int64_t)worst : LEAST_ERROR_NS;
+	for (size_t i = upper->n; jumps && i-- > 0;) {
+		if (upper->at[i].t < from || upper->at[i].t >= to)
+			continue;
+		worst = fmax(worst, fabs((double)(course_at(c, upper->at[i].t) - upper->at[i].d)));
+		break;
+	}
+	if (worst >= (double)INT64_MAX)
+		return VMRT_UNKNOWN;
+	return worst > LEAST_ERROR_NS ? (int64_t)ceil(worst) : LEAST_ERROR_NS;
 }
 
 static void put_segments(struct vmrt_clockmap *out, const struct vmrt_clock_segment *core,
@@ -295,8 +324,8 @@ static void put_segments(struct vmrt_clockmap *out, const struct vmrt_clock_segm
 }
 
 /* One stretch without a step of the clock; points [@from, @to) of @upper lie in it. */
-static bool fit_stretch(const struct points *upper, const struct points *lower, size_t from,
-	size_t to, const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
+static bool fit_stretch(const struct points *upper, const struct points *lower, bool jumps,
+	size_t from, size_t to, const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
 {
 	struct vmrt_clock_segment *more;
 	struct course c;
@@ -314,13 +343,14 @@ static bool fit_stretch(const struct points *upper, const struct points *lower, 
 	ok = find_course(upper, from, to, &c);
 	if (ok)
 		put_segments(out, core, &c,
-			course_error(&c, lower, core->from_local_ns, core->to_local_ns));
+			course_error(
+				&c, upper, lower, jumps, core->from_local_ns, core->to_local_ns));
 	free(c.knots);
 	return ok;
 }
 
 /* One that no bound contradicts, but that may have steps all the same. */
-static bool fit_stretches(const struct points *upper, const struct points *lower,
+static bool fit_stretches(const struct points *upper, const struct points *lower, bool jumps,
 	const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
 {
 	struct vmrt_clock_segment rest = *core, part;
@@ -335,12 +365,12 @@ static bool fit_stretches(const struct points *upper, const struct points *lower
 		/* it was somewhere between the two expiries */
 		part.to_local_ns =
 			upper->at[step - 1].t + (upper->at[step].t - upper->at[step - 1].t) / 2;
-		if (!fit_stretch(upper, lower, from, step, &part, out))
+		if (!fit_stretch(upper, lower, jumps, from, step, &part, out))
 			return false;
 		rest.from_local_ns = part.to_local_ns;
 		from = step;
 	}
-	return fit_stretch(upper, lower, from, to, &rest, out);
+	return fit_stretch(upper, lower, jumps, from, to, &rest, out);
 }
 
 static bool gather(const struct record_samples *s, size_t n, struct points *upper,
@@ -413,7 +443,7 @@ static void close_jumps(struct vmrt_clockmap *steps)
 }
 
 enum vmrt_status record_fit(
-	const struct record_samples *samples, size_t n, struct vmrt_clockmap *out)
+	const struct record_samples *samples, size_t n, bool jumps, struct vmrt_clockmap *out)
 {
 	struct points upper = {0}, lower = {0};
 	struct vmrt_clock_bound *bounds = NULL;
@@ -441,7 +471,7 @@ enum vmrt_status record_fit(
 			core.from_local_ns = upper.at[0].t;
 			core.to_local_ns = upper.at[upper.n - 1].t + 1;
 		}
-		if (!fit_stretches(&upper, &lower, &core, out))
+		if (!fit_stretches(&upper, &lower, jumps, &core, out))
 			status = VMRT_ENOMEM;
 	}
 	if (status != VMRT_OK)

@@ -110,8 +110,9 @@ static enum vmrt_status add(struct record_samples *s, const struct record_window
 
 /* When the last events of a CPU were recorded from which an interrupt could still begin. */
 struct before {
-	int64_t task_ns; /* neither in an interrupt nor in a softirq; or VMRT_UNKNOWN */
-	int64_t irq_ns;	 /* not in an interrupt, or its first event */
+	int64_t task_ns;	    /* neither in an interrupt nor in a softirq; or VMRT_UNKNOWN */
+	int64_t irq_ns;		    /* not in an interrupt, or its first event */
+	int64_t now_ns, expired_ns; /* the last expiry in an interrupt: `now`, and its record */
 };
 
 static enum vmrt_status take_expiry(
@@ -124,9 +125,14 @@ static enum vmrt_status take_expiry(
 	if (ev->ts > RECORD_MOST_NS)
 		return VMRT_OK;
 	/* where no flag tells of an interrupt, `now` may have been read at any time before */
-	if (ev->flags & VMRT_FLAG_HARDIRQ)
+	if (ev->flags & VMRT_FLAG_HARDIRQ) {
 		lower.lower_at = before->irq_ns;
-	else if (ev->flags & VMRT_FLAG_SOFTIRQ)
+		/* interrupts do not nest, and within one `now` is read again behind the last expiry
+		 */
+		if (before->expired_ns != VMRT_UNKNOWN && before->now_ns != ev->timer.now &&
+			before->expired_ns > lower.lower_at)
+			lower.lower_at = before->expired_ns;
+	} else if (ev->flags & VMRT_FLAG_SOFTIRQ)
 		lower.lower_at = before->task_ns;
 	if (lower.lower_at != VMRT_UNKNOWN && lower.lower_at <= ev->ts) {
 		lower.lower = lower.lower_at - ev->timer.now;
@@ -161,6 +167,10 @@ static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *
 		if (belief != OTHER_CLOCK)
 			status = take_expiry(
 				&(belief == SURE ? c->sure : c->likely)[ev->cpu], ev, before);
+		if (belief == SURE && ev->flags & VMRT_FLAG_HARDIRQ) {
+			before->now_ns = ev->timer.now;
+			before->expired_ns = ev->ts;
+		}
 	}
 	note_event(before, ev);
 	return status;
@@ -181,7 +191,7 @@ enum vmrt_status record_samples_collect(
 	c->likely = calloc(c->cpus + 1, sizeof(*c->likely));
 	before = calloc(c->cpus + 1, sizeof(*before));
 	for (unsigned i = 0; before && i < c->cpus; i++)
-		before[i].task_ns = before[i].irq_ns = VMRT_UNKNOWN;
+		before[i].task_ns = before[i].irq_ns = before[i].expired_ns = VMRT_UNKNOWN;
 	status = table && c->sure && c->likely && before
 			 ? vmrt_stream_open(dat, &stream, err)
 			 : vmrt_fail(err, VMRT_ENOMEM, "record clock: out of memory");

@@ -9,6 +9,21 @@
 #define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
 #define WINDOW_MAX (256u << 10)
 
+/*
+ * How the clock of CPU @cpu goes is not known, but that of others is: its events cannot be put
+ * between theirs.
+ */
+static bool is_adrift(const struct vmrt_dat *dat, unsigned cpu)
+{
+	bool any = false;
+
+	if (cpu >= dat->n_clocks || vmrt_clockmap_worst(&dat->clocks[cpu]) != VMRT_UNKNOWN)
+		return false;
+	for (unsigned i = 0; i < dat->n_clocks; i++)
+		any |= vmrt_clockmap_worst(&dat->clocks[i]) != VMRT_UNKNOWN;
+	return any;
+}
+
 enum vmrt_status vmrt_stream_open(
 	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err)
 {
@@ -28,6 +43,10 @@ enum vmrt_status vmrt_stream_open(
 		if (!dat->buffer->cpus[i].size) {
 			if (dat->buffer->cpus[i].missing)
 				stream_ends_early(s, &s->cpus[i]);
+			continue;
+		}
+		if (is_adrift(dat, i)) {
+			stream_ends_early(s, &s->cpus[i]);
 			continue;
 		}
 		s->cpus[i].feed = page_feed_file(dat, i, window);

@@ -18,8 +18,9 @@ struct merge_input {
 	struct vmrt_stream *stream;
 	const struct vmrt_clockmap *map; /* from its clock to the host's; NULL: the host's */
 	size_t hint;			 /* for the map */
-	bool have;			 /* there is a next event */
-	int64_t host_ns;		 /* its time on the host's clock */
+	int64_t clocks_ns; /* so far the record clocks may be off, in addition to the map's error */
+	bool have;	   /* there is a next event */
+	int64_t host_ns;   /* its time on the host's clock */
 	struct vmrt_event event; /* the event itself; of a live input only when it is taken */
 };
 
@@ -59,7 +60,11 @@ struct merge_input *merge_next(struct vmrt_merge *m, int64_t until_ns);
 /** merge_error - bound of the error of the time of the event that was taken from @in */
 static inline int64_t merge_error(struct merge_input *in)
 {
-	return in->map ? vmrt_clockmap_error(in->map, in->event.ts, &in->hint) : 0;
+	int64_t error = in->map ? vmrt_clockmap_error(in->map, in->event.ts, &in->hint) : 0;
+
+	if (error == VMRT_UNKNOWN || !in->clocks_ns)
+		return error;
+	return error < INT64_MAX - in->clocks_ns ? error + in->clocks_ns : VMRT_UNKNOWN;
 }
 
 /** merge_ended - a CPU of which nothing more can be read, though there was more; each once, when

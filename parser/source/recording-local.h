@@ -22,6 +22,7 @@ struct source {
 	struct vmrt_clockmap map; /* of a guest */
 	const struct vmrt_manifest_vm *vm;
 	struct vmrt_record_clock record_clock;
+	int64_t record_error_ns; /* of its times as CLOCK_MONOTONIC, at most */
 	char note[256];
 };
 

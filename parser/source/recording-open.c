@@ -46,6 +46,23 @@ static enum vmrt_status load_experiment(struct vmrt_recording *rec, struct vmrt_
 	return vmrt_experiment_parse(rec->exp_text, from, &rec->exp, err);
 }
 
+/* The largest error of the CPUs whose clock could be mapped. */
+static int64_t record_error(const struct vmrt_dat *dat, const struct vmrt_record_clock *clock)
+{
+	int64_t most = 0;
+
+	if (clock->state != VMRT_RECORD_CLOCK_MAPPED)
+		return 0;
+	for (unsigned i = 0; i < vmrt_dat_info(dat)->cpus; i++) {
+		int64_t error = vmrt_record_clock_error(dat, i);
+
+		/* errors of several machines are added up */
+		if (error != VMRT_UNKNOWN && error > most)
+			most = error < VMRT_NS_PER_S * 3600 ? error : VMRT_NS_PER_S * 3600;
+	}
+	return most;
+}
+
 static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name, const char *path,
 	const struct vmrt_manifest_vm *vm, struct vmrt_error *err)
 {
@@ -80,6 +97,7 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 	}
 	rec->n++;
 	s->record_clock = clock;
+	s->record_error_ns = record_error(s->dat, &clock);
 	if (clock.state == VMRT_RECORD_CLOCK_UNMAPPED) {
 		snprintf(s->note, sizeof(s->note), "clock %.240s", clock.text);
 		vmrt_warn("%s: recorded in clock %s", path, clock.text);

@@ -135,6 +135,8 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		rec->inputs[i] = &rec->sources[i].in;
 		rec->inputs[i]->machine = (uint32_t)i;
 		rec->inputs[i]->map = i ? &rec->sources[i].map : NULL;
+		rec->inputs[i]->clocks_ns =
+			i ? rec->sources[i].record_error_ns + rec->sources[0].record_error_ns : 0;
 		rec->machines[i].name = rec->sources[i].name;
 		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
 		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;

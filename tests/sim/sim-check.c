@@ -10,9 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SOON_NS (60 * US) /* a wake-up follows its timer so soon */
+#define ENOUGH_EXPIRIES 8 /* map a record clock */
+#define STEAL_COUNTS_NS (300 * US)
+#define CONTRADICTS_NS (100 * US) /* documented: times so far apart are unknown */
+#define SOON_NS (60 * US)	  /* a wake-up follows its timer so soon */
 
 struct got {
+	int64_t record_ns; /* so far times may be off by the clocks that machines were recorded in
+			    */
 	const struct sim_result *r;
 	FILE *out;
 	int show, bad;
@@ -303,7 +308,7 @@ static void check_parts(
 		!near(e->exec_ns, t->job.exec_ns, e->unsure_ns + tolerance))
 		wrong(g, "%s: exec %" PRId64 " unsure by %" PRId64 ", true %" PRId64, name,
 			e->exec_ns, e->unsure_ns, t->job.exec_ns);
-	if (g->r->truth.clock_error_ns || g->broken || g->clipped ||
+	if (g->r->truth.clock_error_ns || g->record_ns || g->broken || g->clipped ||
 		in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
 		in_hole(g, m, t->job.arrival_ns, t->closed_ns) || (g->lossy && g->r->truth.n_holes))
 		return;
@@ -368,7 +373,7 @@ static void check_parts(
 static void check_job(
 	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
-	int64_t tolerance = g->r->truth.clock_error_ns +
+	int64_t tolerance = g->r->truth.clock_error_ns + g->record_ns +
 			    (g->blurred_clock ? 2 + t->loose_ns / 10000 : 0) + t->loose_ns;
 	enum vmrt_outcome outcome = t->job.outcome;
 	uint32_t m = machine_of(g, e->task);
@@ -380,6 +385,10 @@ static void check_job(
 	if (behind_untold(g, t->proof_ns + SOON_NS))
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
+		return;
+	/* such times contradict each other */
+	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_UNKNOWN &&
+		e->end_ns == VMRT_UNKNOWN)
 		return;
 	/* it may have run there meanwhile */
 	if (e->outcome == VMRT_OUTCOME_UNKNOWN && has_silent_cpu(g, m))
@@ -426,7 +435,7 @@ static void check_job(
 					  t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
 		return;
 	/* a thread whose name has not been seen yet may have been released already */
-	guess |= g->late && e->release_ns == VMRT_UNKNOWN;
+	guess |= (g->late || g->record_ns > CONTRADICTS_NS) && e->release_ns == VMRT_UNKNOWN;
 	if (!guess && (!near(e->release_ns, t->job.release_ns, tolerance) ||
 			      !near(e->start_ns, t->job.start_ns, tolerance)))
 		wrong(g, "%s: release %s start %s, true %s %s", name, at(g, e->release_ns),
@@ -445,17 +454,18 @@ static void check_job(
 	/* its end, where that is a switch, was inferred */
 	if (g->broken && e->inferred && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP)
 		return;
-	if (e->outcome != outcome && !(t->loose_ns && near(e->end_ns, e->deadline_ns, tolerance)))
+	if (e->outcome != outcome &&
+		!((t->loose_ns || g->record_ns) && near(e->end_ns, e->deadline_ns, tolerance)))
 		wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
 			vmrt_outcome_name(outcome));
 	/* an arrival that is told late makes the response short */
-	if (e->response_ns > t->job.response_ns ||
-		e->response_ns < t->job.response_ns - t->loose_ns)
+	if (e->response_ns > t->job.response_ns + g->record_ns ||
+		e->response_ns < t->job.response_ns - t->loose_ns - g->record_ns)
 		wrong(g, "%s: response %" PRId64 ", true %" PRId64, name, e->response_ns,
 			t->job.response_ns);
 	if (!near(e->end_ns, t->job.end_ns, tolerance))
 		wrong(g, "%s: end %s, true %s", name, at(g, e->end_ns), at(g, t->job.end_ns));
-	if (!guess && !g->lossy &&
+	if (!guess && !g->lossy && !g->record_ns &&
 		(e->preemptions != t->job.preemptions || e->migrations != t->job.migrations))
 		wrong(g, "%s: %d preemptions, %d migrations; true %d, %d", name, e->preemptions,
 			e->migrations, t->job.preemptions, t->job.migrations);
@@ -532,8 +542,12 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if ((g->lossy || g->clipped) && (!t->armed_ns || in_hole(g, m, t->armed_ns, t->proof_ns)))
 		return false;
-	if (g->broken || (g->r->truth.clock_error_ns && !t->ended))
+	if (g->broken || ((g->r->truth.clock_error_ns || g->record_ns) && !t->ended))
 		return t->ended;
+	/* which of two CPUs was first, clocks of such an error do not tell */
+	if (g->record_ns && (g->r->how[t->job.task] == VMRT_RELEASE_WAKEUP ||
+				    t->proof_ns + SOON_NS + g->record_ns >= g->r->truth.end_ns))
+		return false;
 	/* its thread may not have been seen under the task's name */
 	if (t->first && !t->ended)
 		return false;
@@ -543,7 +557,13 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 static void check_jobs_of(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
-	bool exact = !g->late && !g->lossy && !g->broken && !truth->clock_error_ns && !g->clipped;
+	/* of these the records' own times tell when they arrived */
+	int64_t blur =
+		g->r->how[task] == VMRT_RELEASE_WAKEUP || g->r->how[task] == VMRT_RELEASE_RESCH
+			? g->record_ns
+			: 0;
+	bool exact = !g->late && !g->lossy && !g->broken && !truth->clock_error_ns &&
+		     !g->record_ns && !g->clipped;
 	bool counted = exact && !undeclared(g, task) && !g->renames &&
 		       g->r->how[task] != VMRT_RELEASE_RELATIVE;
 	int64_t last_k = -1, left_out = 0;
@@ -560,10 +580,14 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		for (size_t j = 0; j < g->n_jobs; j++) {
 			if (g->jobs[j].task != task ||
 				!near(g->jobs[j].arrival_local_ns, t->job.arrival_local_ns,
-					t->loose_ns))
+					t->loose_ns + blur))
+				continue;
+			if (e && blur &&
+				llabs(g->jobs[j].arrival_local_ns - t->job.arrival_local_ns) >
+					llabs(e->arrival_local_ns - t->job.arrival_local_ns))
 				continue;
 			e = &g->jobs[j];
-			n++;
+			n = blur ? 1 : n + 1;
 		}
 		snprintf(name, sizeof(name), "t%u, job %" PRId64 " at %s us", task, t->job.k,
 			at(g, t->job.arrival_ns));
@@ -604,7 +628,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		for (size_t i = 0; i < truth->n_jobs && !found; i++)
 			found = truth->jobs[i].job.task == task &&
 				near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns,
-					truth->jobs[i].loose_ns + found_only);
+					truth->jobs[i].loose_ns + found_only + blur);
 		/* under a name that is the task's again, in a job that began under another */
 		if (g->renames &&
 			(e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
@@ -670,7 +694,7 @@ static bool is_thread(
 static void check_slices(struct got *g)
 {
 	const struct sim_truth *truth = &g->r->truth;
-	int64_t tolerance = g->blurred_clock ? 2 : 0;
+	int64_t tolerance = (g->blurred_clock ? 2 : 0) + g->record_ns;
 	size_t j = 0;
 
 	if (g->lossy || g->broken || g->clipped)
@@ -751,7 +775,7 @@ static void check_period(
 	struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
 {
 	char name[64];
-	int64_t tolerance = g->broken ? 50 * US : 0;
+	int64_t tolerance = g->broken ? 50 * US : 8 * g->record_ns;
 
 	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k,
 		at(g, t->start_ns));
@@ -790,16 +814,18 @@ static void check_period(
 			"%s: consumed %" PRId64 " background %" PRId64 ", true %" PRId64
 			" %" PRId64,
 			name, e->consumed_ns, e->background_ns, t->consumed_ns, t->background_ns);
-	if (e->replenished_ns != t->replenished_ns || e->depleted_ns != t->depleted_ns)
+	if (!near(e->replenished_ns, t->replenished_ns, g->record_ns) ||
+		!near(e->depleted_ns, t->depleted_ns, g->record_ns))
 		wrong(g, "%s: replenished %s depleted %s, true %s %s", name,
 			at(g, e->replenished_ns), at(g, e->depleted_ns), at(g, t->replenished_ns),
 			at(g, t->depleted_ns));
-	if (!g->broken && (e->waiting_ns != t->waiting_ns || e->first_ns != t->first_ns))
+	if (!g->broken && (!near(e->waiting_ns, t->waiting_ns, tolerance) ||
+				  (!g->record_ns && e->first_ns != t->first_ns)))
 		wrong(g, "%s: waiting %" PRId64 " first %s, true %" PRId64 " %s", name,
 			e->waiting_ns, at(g, e->first_ns), t->waiting_ns, at(g, t->first_ns));
 	/* what cuts a period short comes before steal of another CPU shows */
 	if (!g->broken && t->outcome != VMRT_PERIOD_TRUNCATED && !blurred_by_steal(g, t) &&
-		e->steal_ns != t->steal_ns)
+		!near(e->steal_ns, t->steal_ns, tolerance))
 		wrong(g, "%s: steal %" PRId64 ", true %" PRId64, name, e->steal_ns, t->steal_ns);
 	if (e->steal_ns > e->consumed_ns + e->background_ns)
 		wrong(g, "%s: more steal than it ran", name);
@@ -888,19 +914,24 @@ static void check_losses(struct got *g)
 			continue;
 		for (size_t j = 0; j < truth->n_steals; j++)
 			found |= truth->steals[j].cpu == e->cpu &&
-				 truth->steals[j].from_ns == e->from_ns &&
-				 truth->steals[j].to_ns == e->to_ns;
+				 near(truth->steals[j].from_ns, e->from_ns, g->record_ns) &&
+				 near(truth->steals[j].to_ns, e->to_ns, g->record_ns);
+		/* with such an error nobody can tell whether it was long enough to count */
+		found |=
+			g->record_ns && e->to_ns - e->from_ns <= STEAL_COUNTS_NS + 2 * g->record_ns;
 		if (!found && !g->lossy)
 			wrong(g, "steal on cpu %u from %s to %s us that was not", e->cpu,
 				at(g, e->from_ns), at(g, e->to_ns));
 	}
 	for (size_t j = 0; j < truth->n_steals && !g->lossy && !g->late && !g->clipped; j++) {
 		const struct sim_hole *t = &truth->steals[j];
-		bool found = t->to_ns >= truth->end_ns;
+		bool found = t->to_ns >= truth->end_ns ||
+			     (g->record_ns &&
+				     t->to_ns - t->from_ns <= STEAL_COUNTS_NS + 2 * g->record_ns);
 
 		for (size_t i = 0; i < g->n_losses && !found; i++)
 			found = g->losses[i].kind == VMRT_LOSS_STEAL &&
-				g->losses[i].from_ns == t->from_ns;
+				near(g->losses[i].from_ns, t->from_ns, g->record_ns);
 		if (!found)
 			wrong(g, "steal on cpu %u from %s to %s us is missing", t->cpu,
 				at(g, t->from_ns), at(g, t->to_ns));
@@ -950,6 +981,61 @@ static void tell_clips(struct got *g, struct vmrt_engine *engine, size_t i)
 	}
 }
 
+/* Has the recording of a machine so many timers that its clock can be related to CLOCK_MONOTONIC?
+ */
+static bool can_be_mapped(const struct sim_result *r, uint32_t machine)
+{
+	int expiries = 0;
+
+	for (size_t i = 0; i < r->n_events; i++)
+		expiries += r->events[i].machine == machine &&
+			    r->events[i].ev.type == VMRT_EV_TIMER_EXPIRE;
+	return expiries >= ENOUGH_EXPIRIES;
+}
+
+/* Are the times that were made of record clocks right within the stated errors? False: there is
+ * nothing to go on with. */
+static bool check_clocks(struct got *g)
+{
+	const struct sim_result *r = g->r;
+	int64_t worst[1 + SIM_GUESTS][SIM_CPUS] = {0}, most = 0;
+
+	for (uint32_t m = 0; m < r->config.n_machines; m++) {
+		if (!r->clocks[m].name || r->clocks[m].mapped)
+			continue;
+		if (can_be_mapped(r, m))
+			wrong(g, "machine %u: clock %s was not mapped", m, r->clocks[m].name);
+		return false;
+	}
+	for (size_t i = 0; i < r->n_events; i++) {
+		const struct sim_event *e = &r->events[i];
+		int64_t off = llabs(e->ev.ts - e->local_ns);
+
+		if (off > worst[e->machine][e->ev.cpu])
+			worst[e->machine][e->ev.cpu] = off;
+	}
+	for (uint32_t m = 0; m < r->config.n_machines; m++) {
+		int64_t largest = 0;
+
+		for (unsigned c = 0; r->clocks[m].name && c < r->machines[m].cpus; c++) {
+			int64_t error = r->clocks[m].error_ns[c];
+
+			if (error == VMRT_UNKNOWN)
+				continue;
+			if (worst[m][c] > error)
+				wrong(g,
+					"machine %u, cpu %u: clock %s is off by %" PRId64
+					", stated %" PRId64,
+					m, c, r->clocks[m].name, worst[m][c], error);
+			if (error > largest)
+				largest = error;
+		}
+		most += largest;
+	}
+	g->record_ns = most;
+	return true;
+}
+
 static void feed(struct got *g)
 {
 	const struct sim_result *r = g->r;
@@ -969,7 +1055,7 @@ static void feed(struct got *g)
 	}
 	for (size_t i = 0; i < r->n_events; i++) {
 		const struct sim_event *e = &r->events[i];
-		int64_t error = e->machine ? r->segments[e->machine].error_ns : 0;
+		int64_t error = e->machine ? r->segments[e->machine].error_ns + g->record_ns : 0;
 		int64_t host_ns = e->host_ns < r->truth.start_ns ? r->truth.start_ns : e->host_ns;
 
 		if (host_ns > r->truth.end_ns)
@@ -1009,12 +1095,14 @@ int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 		.lossy = f >> SIM_LOSS & 1,
 		.broken = f >> SIM_BROKEN & 1,
 		.late = f >> SIM_LATE_START & 1,
-		.clipped = f >> SIM_CLIPPED & 1,
+		.clipped = f >> SIM_CLIPPED & 1 || r->truth.n_clips,
 		.renames = f >> SIM_RENAME & 1,
 		.respawns = f >> SIM_RESPAWN & 1,
 		.blurred_clock = (f >> SIM_DRIFT & 1) || (f >> SIM_CLOCK_ERROR & 1),
 		.steal = f >> SIM_STEAL & 1};
 
+	if (f >> SIM_RECORD_CLOCK & 1 && !check_clocks(&g))
+		return g.bad;
 	feed(&g);
 	for (size_t i = 0; show_jobs && i < g.n_jobs; i++)
 		print_job(&g, "engine", &g.jobs[i]);

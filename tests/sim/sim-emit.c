@@ -102,6 +102,8 @@ static struct sim_event *add(struct wcpu *c, enum vmrt_event_type type, uint8_t 
 		note_hole(c, false);
 		c->lost = 0;
 	}
+	c->before_local_ns =
+		c->last_recorded == VMRT_UNKNOWN ? e->ev.ts - US : local_at(c->m, c->last_recorded);
 	if (c->last_recorded == VMRT_UNKNOWN)
 		c->first_recorded = w->now;
 	c->last_recorded = w->now;
@@ -191,6 +193,11 @@ void emit_timer(struct wcpu *c, enum vmrt_event_type type, bool irq, const struc
 	ev->depth = timer->kind == TM_DEADLINE ? (uint8_t)timer->arg : 0;
 	ev->timer.expires = ev->timer.softexpires = timer->expires;
 	ev->timer.now = ev->ts;
+	/* it was read when the interrupt began */
+	if (has(c->m->w, SIM_RECORD_CLOCK) && c->before_local_ns < ev->ts)
+		ev->timer.now -= sim_between(&c->m->w->clock_rand, 0,
+			ev->ts - c->before_local_ns > 1500 ? 1500
+							   : ev->ts - c->before_local_ns - 1);
 	ev->timer.clock = 1; /* CLOCK_MONOTONIC */
 	ev->timer.mode = timer->kind == TM_REL	      ? VMRT_TIMER_REL
 			 : timer->kind == TM_TICK     ? VMRT_TIMER_PINNED | VMRT_TIMER_HARD
@@ -262,13 +269,27 @@ void emit_finish(struct world *w)
 	if (!keys || !sorted)
 		abort();
 	for (size_t i = 0; i < r->n_events; i++)
+		r->events[i].local_ns = r->events[i].ev.ts;
+	for (int m = 0; m < w->n_machines; m++)
+		if (r->clocks[m].name)
+			clock_apply(&w->m[m]);
+	for (size_t i = 0; i < r->n_events; i++) {
+		struct sim_event *e = &r->events[i];
+
+		if (r->clocks[e->machine].mapped)
+			e->host_ns = e->machine ? vmrt_clockmap_to_host(
+							  &r->maps[e->machine], e->ev.ts, NULL)
+						: e->ev.ts;
+	}
+	for (size_t i = 0; i < r->n_events; i++)
 		keys[i] = (struct key){r->events[i].host_ns, i};
 	qsort(keys, r->n_events, sizeof(*keys), by_time);
 	for (size_t i = 0; i < r->n_events; i++) {
 		struct sim_event *e = &sorted[i];
 
 		*e = r->events[keys[i].index];
-		sim_through_record(&r->kernels[e->machine], e);
+		if (!r->clocks[e->machine].mapped)
+			sim_through_record(&r->kernels[e->machine], e);
 		switch (e->ev.type) {
 		case VMRT_EV_SWITCH:
 			e->ev.sw.prev_comm = e->comm[0];
@@ -281,6 +302,9 @@ void emit_finish(struct world *w)
 			break;
 		case VMRT_EV_MARK:
 			e->ev.mark.text = e->text;
+			break;
+		case VMRT_EV_EXIT:
+			e->ev.process.comm = NULL;
 			break;
 		default:
 			break;

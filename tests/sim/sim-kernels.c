@@ -10,7 +10,6 @@
 
 #include "parser/ring/ring.h"
 
-#define RECORD_MAX 512
 #define FIELDS_MAX 9
 #define KERNELS (GENERATIONS * 4)
 #define FIRST_ID 300
@@ -136,6 +135,9 @@ static const struct format formats[] = {
 /* The formats of one kernel, as its decoder knows them. */
 struct known {
 	struct vmrt_formats *decoder;
+	char header[256], *kallsyms;
+	const char *systems[FORMATS];
+	char *texts[FORMATS];
 	unsigned common; /* bytes of the common fields */
 	struct {
 		unsigned n, size;
@@ -276,35 +278,42 @@ static const struct known *known_of(const struct sim_kernel *k)
 {
 	static struct known *all[KERNELS];
 	struct known **slot = &all[(unsigned)k->gen * 4 + (k->narrow ? 2 : 0) + (k->rt ? 1 : 0)];
-	const char *systems[FORMATS];
-	char *texts[FORMATS], *kallsyms, header[256];
+	struct known *new;
 	struct vmrt_error err;
 
 	if (*slot)
 		return *slot;
-	*slot = calloc(1, sizeof(**slot));
-	if (!*slot)
+	*slot = new = calloc(1, sizeof(*new));
+	if (!new)
 		abort();
-	(*slot)->common = k->rt ? 12 : 8;
+	new->common = k->rt ? 12 : 8;
 	for (unsigned i = 0; i < FORMATS; i++) {
-		systems[i] = formats[i].system;
-		texts[i] = describe(k, *slot, i);
+		new->systems[i] = formats[i].system;
+		new->texts[i] = describe(k, new, i);
 	}
-	snprintf(header, sizeof(header),
+	snprintf(new->header, sizeof(new->header),
 		"\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
 		"\tfield: local_t commit;\toffset:8;\tsize:%d;\tsigned:1;\n"
 		"\tfield: char data;\toffset:%d;\tsize:%d;\tsigned:0;\n",
 		k->narrow ? 4 : 8, k->narrow ? 12 : 16, k->narrow ? 4084 : 4080);
-	kallsyms = kallsyms_of(k);
-	if (vmrt_formats_new(header, (const char *const *)(const void *)texts, systems, FORMATS,
-		    kallsyms, &(*slot)->decoder, &err) != VMRT_OK) {
+	new->kallsyms = kallsyms_of(k);
+	if (vmrt_formats_new(new->header, (const char *const *)(const void *)new->texts,
+		    new->systems, FORMATS, new->kallsyms, &new->decoder, &err) != VMRT_OK) {
 		fprintf(stderr, "simulator: %s\n", err.text);
 		abort();
 	}
-	free(kallsyms);
-	for (unsigned i = 0; i < FORMATS; i++)
-		free(texts[i]);
-	return *slot;
+	return new;
+}
+
+struct sim_texts sim_texts_of(const struct sim_kernel *k)
+{
+	const struct known *known = known_of(k);
+
+	return (struct sim_texts){.header = known->header,
+		.kallsyms = known->kallsyms,
+		.systems = known->systems,
+		.formats = (const char *const *)(const void *)known->texts,
+		.n = FORMATS};
 }
 
 /* With the mark of who did not leave by itself. */
@@ -381,12 +390,9 @@ static int64_t value_of(const struct sim_kernel *k, const struct sim_event *e, e
 	}
 }
 
-void sim_through_record(const struct sim_kernel *k, struct sim_event *e)
+unsigned sim_encode(const struct sim_kernel *k, const struct sim_event *e, uint8_t *record)
 {
 	const struct known *known = known_of(k);
-	struct vmrt_event back = {.ts = e->ev.ts, .cpu = e->ev.cpu, .lost = e->ev.lost};
-	_Alignas(8) uint8_t record[RECORD_MAX] = {0};
-	char name_room[VMRT_COMM_MAX];
 	unsigned i = 0, size;
 	uint16_t id;
 
@@ -416,7 +422,17 @@ void sim_through_record(const struct sim_kernel *k, struct sim_event *e)
 					: 8);
 		}
 	}
-	if (!formats_decode(known->decoder, record, (size + 3) & ~3u, name_room, &back))
+	return (size + 3) & ~3u;
+}
+
+void sim_through_record(const struct sim_kernel *k, struct sim_event *e)
+{
+	struct vmrt_event back = {.ts = e->ev.ts, .cpu = e->ev.cpu, .lost = e->ev.lost};
+	_Alignas(8) uint8_t record[SIM_RECORD_MAX] = {0};
+	char name_room[VMRT_COMM_MAX];
+	unsigned size = sim_encode(k, e, record);
+
+	if (!formats_decode(known_of(k)->decoder, record, size, name_room, &back))
 		abort();
 	e->ev = back;
 }

@@ -16,7 +16,8 @@
 
 #define BIT(f) (UINT64_C(1) << SIM_##f)
 #define CONFLICTS                                                                                  \
-	(BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) | BIT(CLIPPED))
+	(BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) |               \
+		BIT(CLIPPED) | BIT(RECORD_CLOCK))
 #ifdef __SANITIZE_ADDRESS__
 #define DEFAULT_COUNT 1500
 #else
@@ -32,12 +33,13 @@ static struct sim_kernel kernel;
 static struct sim_case case_of(uint64_t seed)
 {
 	struct sim_case c = {.seed = seed, .one_kernel = one_kernel, .kernel = kernel};
-	uint64_t state = seed ^ UINT64_C(0x5bd1e995);
+	uint64_t state = seed ^ UINT64_C(0x5bd1e995), later = seed ^ UINT64_C(0x6a09e667);
 	uint64_t one_of[] = {0, 0, 0, 0, BIT(DRIFT), BIT(CLOCK_ERROR), BIT(LATE_START), BIT(LOSS),
 		BIT(BROKEN), BIT(CLIPPED)};
 	int percent = (int)sim_between(&state, 10, 70);
 
-	for (int f = 0; f < SIM_N_FEATURES; f++)
+	/* what has come since has its own numbers, so that seeds go on to mean what they did */
+	for (int f = 0; f <= SIM_BROKEN; f++)
 		if (sim_chance(&state, percent))
 			c.features |= UINT64_C(1) << f;
 	c.features &= ~CONFLICTS;
@@ -46,6 +48,8 @@ static struct sim_case case_of(uint64_t seed)
 		c.features &= ~BIT(STEAL);
 	c.tasks = (int)sim_between(&state, 1, SIM_TASKS - 1);
 	c.duration_ns = sim_between(&state, 40, 200) * MS;
+	if (!(c.features & CONFLICTS) && sim_chance(&later, 25))
+		c.features |= BIT(RECORD_CLOCK);
 	return c;
 }
 
@@ -123,8 +127,13 @@ static void describe(const struct sim_result *r)
 			printf(" %s", sim_feature_name(f));
 	printf("\n");
 	for (size_t i = 0; i < r->config.n_machines; i++)
-		printf("#   %s: kernel %s\n", r->machines[i].name,
-			sim_kernel_name(&r->kernels[i], name));
+		printf("#   %s: kernel %s, clock %s\n", r->machines[i].name,
+			sim_kernel_name(&r->kernels[i], name),
+			r->clocks[i].name ? r->clocks[i].name : "mono");
+	for (size_t i = 0; i < r->config.n_machines; i++)
+		for (unsigned k = 0; r->clocks[i].name && k < r->machines[i].cpus; k++)
+			printf("#   %s, cpu %u: clock mapped to %" PRId64 " ns\n",
+				r->machines[i].name, k, r->clocks[i].error_ns[k]);
 	for (size_t i = 0; i < r->exp.n_tasks; i++)
 		printf("#   t%zu on %s (%s%s): period %" PRId64 " us, wcet %" PRId64
 		       ", deadline %" PRId64 ", priority %d\n",
@@ -234,6 +243,7 @@ static const struct group {
 	{BIT(LOSS), "lost events: touched jobs and periods are unknown, all others right"},
 	{BIT(CLIPPED),
 		"CPUs that are recorded in part: touched jobs are unknown, all others right"},
+	{BIT(RECORD_CLOCK), "recordings in other clocks: within the stated error"},
 	{BIT(BROKEN), "missing switches: found, and periods right within the uncertainty"},
 };
 

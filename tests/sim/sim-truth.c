@@ -360,7 +360,7 @@ void truth_switch_out(struct wthread *t, int64_t state)
 		truth_job_out(t, state);
 }
 
-static void note_clip(struct world *w, const struct wcpu *c, int64_t from, int64_t to)
+void note_clip(struct world *w, const struct wcpu *c, int64_t from, int64_t to)
 {
 	struct sim_truth *truth = &w->r->truth;
 

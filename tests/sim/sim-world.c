@@ -99,6 +99,8 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 		}
 	}
 	add_softirq_threads(w, m);
+	if (has(w, SIM_RECORD_CLOCK) && sim_chance(&w->clock_rand, 75))
+		clock_draw(m, &w->clock_rand);
 	r->machines[index] = (struct vmrt_engine_machine){.name = name, .cpus = (unsigned)cpus};
 	if (!index)
 		return;
@@ -549,6 +551,7 @@ struct sim_result *sim_run(const struct sim_case *c)
 	w->r = r;
 	w->rand = c->seed * UINT64_C(0x2545f4914f6cdd1d) + 12345;
 	w->kernel_rand = c->seed ^ UINT64_C(0x3c6ef372fe94f82b);
+	w->clock_rand = c->seed ^ UINT64_C(0x1f83d9abfb41bd6b);
 	w->now = BEGIN_NS;
 	w->start = BEGIN_NS + (has(w, SIM_LATE_START) ? between(w, MS, c->duration_ns / 3) : 0);
 	w->end = BEGIN_NS + c->duration_ns;

@@ -57,7 +57,8 @@
 	X(CLIPPED, "clipped")	    /* the recordings of some CPUs begin later, or end earlier */  \
 	X(LATE_START, "late-start") /* the recording begins while all is running */                \
 	X(LOSS, "loss")		    /* events of a CPU are lost, and counted */                    \
-	X(BROKEN, "broken")	    /* switches are missing, and not counted */
+	X(BROKEN, "broken")	    /* switches are missing, and not counted */                    \
+	X(RECORD_CLOCK, "record-clock") /* machines are recorded in other clocks than mono */
 
 enum sim_feature {
 #define X(name, words) SIM_##name,
@@ -90,6 +91,19 @@ struct sim_kernel {
 	bool narrow; /* 32 bit */
 };
 
+/* What a machine is recorded in, and what was made of it. */
+struct sim_clock {
+	const char *name;	  /* NULL: mono */
+	int64_t from_ns;	  /* CLOCK_MONOTONIC */
+	double rate, turn;	  /* ns more per ns, from there on; and again from turn_ns on */
+	int64_t turn_ns, step_ns; /* there it jumps ahead */
+	int64_t offset_ns[SIM_CPUS];
+	double per_ns; /* units; 0: it counts ns */
+	bool told;     /* the file says so */
+	bool mapped;
+	int64_t error_ns[SIM_CPUS]; /* as it was stated */
+};
+
 struct sim_case {
 	uint64_t seed;
 	uint64_t features;
@@ -104,7 +118,7 @@ struct sim_event {
 	uint32_t machine;
 	struct vmrt_event ev;
 	int64_t host_ns; /* as the clock map has it */
-	int64_t true_ns;
+	int64_t true_ns, local_ns;
 	char text[160];
 	char comm[2][VMRT_COMM_MAX];
 };
@@ -178,6 +192,7 @@ struct sim_result {
 	struct vmrt_vm_thread threads[SIM_GUESTS][3];
 	struct vmrt_engine_config config;
 	struct sim_kernel kernels[1 + SIM_GUESTS];
+	struct sim_clock clocks[1 + SIM_GUESTS];
 	struct sim_event *events;
 	size_t n_events;
 	struct sim_truth truth;
@@ -203,6 +218,18 @@ struct sim_kernel sim_draw_kernel(uint64_t *state);
 const char *sim_kernel_name(const struct sim_kernel *k, char room[24]);
 /* sim_parse_kernel - "6.1", "5.10-rt", "4.4-rt-32"; false: there is no such kernel */
 bool sim_parse_kernel(const char *text, struct sim_kernel *k);
+#define SIM_RECORD_MAX 512
+/* sim_encode - writes the record of an event; returns its size */
+unsigned sim_encode(const struct sim_kernel *k, const struct sim_event *e, uint8_t *record);
+
+/* What tells a reader how this kernel's records look. */
+struct sim_texts {
+	const char *header, *kallsyms;
+	const char *const *systems, *const *formats;
+	unsigned n;
+};
+struct sim_texts sim_texts_of(const struct sim_kernel *k);
+
 /* sim_through_record - writes the event as this kernel does, and reads it as the engine's decoder
  * does */
 void sim_through_record(const struct sim_kernel *k, struct sim_event *e);

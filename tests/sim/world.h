@@ -127,6 +127,7 @@ struct wcpu {
 	uint64_t lost;
 	bool broke; /* its last switch was left out */
 	int64_t first_recorded, last_recorded;
+	int64_t before_local_ns; /* of the record before the last one */
 	struct wthread *softirq; /* of PREEMPT_RT */
 	struct wtimer *raised[SIM_TIMERS];
 	int n_raised;
@@ -200,6 +201,7 @@ struct wserver {
 struct world {
 	struct sim_result *r;
 	uint64_t rand;
+	uint64_t clock_rand;  /* for what they are recorded in */
 	uint64_t kernel_rand; /* for what differs between kernels: cases are otherwise the same */
 	int64_t now, start, end;
 	uint64_t seq, ptr;
@@ -250,6 +252,10 @@ void emit_mark(struct wcpu *c, const char *fmt, ...) __attribute__((format(print
 void note_hole(struct wcpu *c, bool untold);
 void emit_finish(struct world *w);
 
+/* sim-clocks.c */
+void clock_draw(struct wmachine *m, uint64_t *rand);
+void clock_apply(struct wmachine *m);
+
 /* sim-sched.c */
 void push_op(struct wcpu *c, struct op op, bool front);
 void resched(struct wcpu *c);
@@ -290,6 +296,7 @@ void truth_switch_in(struct wthread *t);
 void truth_switch_out(struct wthread *t, int64_t state);
 void truth_server_started(struct wserver *s);
 void truth_finish(struct world *w);
+void note_clip(struct world *w, const struct wcpu *c, int64_t from, int64_t to);
 
 /* sim-truth-jobs.c */
 bool truth_arrived(const struct world *w, const struct wtask *k);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* Record clocks that differ between CPUs, or jump, where few timers tell of them. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <vmrt/record-clock.h>
+
+#include "pages.h"
+
+#define US VMRT_NS_PER_US
+#define MS VMRT_NS_PER_MS
+#define LEAD (50 * VMRT_NS_PER_S) /* of the record clock */
+#define TIMER 0xffff0000
+
+static char path[64];
+
+static struct tests_dat *begin(const char *clock)
+{
+	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
+
+	tests_dat_clock(d, clock);
+	return d;
+}
+
+/* At @mono a thread leaves CPU @cpu, whose clock leads by @lead. */
+static void leaves(struct tests_dat *d, unsigned cpu, int64_t mono, int64_t lead)
+{
+	tests_dat_flags(d, 0);
+	tests_dat_switch(d, cpu, mono + lead, "a", 10, 120, 1, "swapper", 0, 120);
+	tests_dat_switch(d, cpu, mono + lead, "swapper", 0, 120, 0, "a", 10, 120);
+}
+
+/* 5 us later its tick expires there. */
+static void ticks(struct tests_dat *d, unsigned cpu, int64_t mono, int64_t lead)
+{
+	leaves(d, cpu, mono, lead);
+	tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+	tests_dat_timer_expire(
+		d, cpu, mono + 5 * US + lead + 300, TIMER + cpu, VMRT_FN_TICK, mono + 5 * US);
+}
+
+static struct vmrt_dat *mapped(struct tests_dat *d, struct vmrt_record_clock *found)
+{
+	struct vmrt_dat *dat;
+
+	strcpy(path, "/tmp/vmrt-record-clock-XXXXXX");
+	close(mkstemp(path));
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
+	unlink(path);
+	assert_int_equal(vmrt_record_clock_map(dat, found, NULL), VMRT_OK);
+	assert_int_equal(found->state, VMRT_RECORD_CLOCK_MAPPED);
+	return dat;
+}
+
+static unsigned events_of(const struct vmrt_dat *dat, unsigned cpu)
+{
+	struct vmrt_stream *stream;
+	struct vmrt_event ev;
+	unsigned n = 0;
+
+	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
+	while (vmrt_stream_next(stream, &ev, NULL) > 0)
+		n += ev.cpu == cpu;
+	vmrt_stream_free(stream);
+	return n;
+}
+
+static void a_cpu_without_timers_may_read_another_clock(void **state)
+{
+	(void)state;
+	for (int global = 0; global < 2; global++) {
+		struct tests_dat *d = begin(global ? "global" : "local");
+		struct vmrt_record_clock found;
+		struct vmrt_dat *dat;
+
+		for (int i = 1; i < 20; i++) {
+			ticks(d, 0, i * 10 * MS, LEAD);
+			leaves(d, 1, i * 10 * MS + MS, LEAD);
+		}
+		dat = mapped(d, &found);
+		assert_true(vmrt_record_clock_error(dat, 0) < 10 * US);
+		if (global) {
+			assert_true(vmrt_record_clock_error(dat, 1) < 10 * US);
+			assert_int_equal(events_of(dat, 1), 38);
+		} else {
+			assert_true(vmrt_record_clock_error(dat, 1) == VMRT_UNKNOWN);
+			/* its events cannot be put between those of the other CPU */
+			assert_int_equal(events_of(dat, 1), 0);
+			assert_non_null(strstr(found.text, "CPU 1 not known"));
+		}
+		vmrt_dat_close(dat);
+	}
+}
+
+/* CPU 1 is 1.6 ms ahead: that is no step of a common clock at 50 ms. */
+static void cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock(void **state)
+{
+	struct tests_dat *d = begin("local");
+	struct vmrt_record_clock found;
+	struct vmrt_stream *stream;
+	struct vmrt_dat *dat;
+	struct vmrt_event ev;
+	int seen[2] = {0};
+
+	(void)state;
+	for (int i = 1; i < 5; i++) {
+		ticks(d, 0, i * 10 * MS, LEAD);
+		leaves(d, 1, i * 10 * MS + MS, LEAD + 1600 * US);
+	}
+	for (int i = 5; i < 9; i++) {
+		leaves(d, 0, i * 10 * MS + MS, LEAD);
+		ticks(d, 1, i * 10 * MS, LEAD + 1600 * US);
+	}
+	dat = mapped(d, &found);
+	assert_true(vmrt_record_clock_error(dat, 0) < 10 * US);
+	assert_true(vmrt_record_clock_error(dat, 1) < 10 * US);
+	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
+	while (vmrt_stream_next(stream, &ev, NULL) > 0) {
+		int64_t mono;
+
+		if (ev.type != VMRT_EV_SWITCH || ev.sw.prev_pid != 10)
+			continue;
+		seen[ev.cpu]++;
+		mono = seen[ev.cpu] * 10 * MS + ((ev.cpu == 1) == (seen[ev.cpu] < 5) ? MS : 0);
+		assert_true(llabs(ev.ts - mono) < 10 * US);
+	}
+	assert_int_equal(seen[0], 8);
+	assert_int_equal(seen[1], 8);
+	vmrt_stream_free(stream);
+	vmrt_dat_close(dat);
+}
+
+/* The machine was suspended for 0.3 s before its last tick; no other one confirms that. */
+static void a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size(void **state)
+{
+	struct tests_dat *d = begin("boot");
+	struct vmrt_record_clock found;
+	struct vmrt_dat *dat;
+
+	(void)state;
+	for (int i = 1; i < 20; i++)
+		ticks(d, 0, i * 10 * MS, LEAD);
+	tests_dat_timer_expire(
+		d, 0, 200 * MS + LEAD + 300 * MS + 300, TIMER, VMRT_FN_TICK, 200 * MS);
+	dat = mapped(d, &found);
+	assert_true(vmrt_record_clock_error(dat, 0) >= 300 * MS);
+	vmrt_dat_close(dat);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cpu_without_timers_may_read_another_clock),
+		cmocka_unit_test(
+			cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock),
+		cmocka_unit_test(a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
