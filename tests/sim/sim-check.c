@@ -13,6 +13,7 @@
 #define ENOUGH_EXPIRIES 8 /* map a record clock */
 #define STEAL_COUNTS_NS (300 * US)
 #define CONTRADICTS_NS (100 * US) /* documented: times so far apart are unknown */
+#define OFF_GRID_NS (25 * US)	  /* releases of tasks that sleep for what is left of a period */
 #define SOON_NS (60 * US)	  /* a wake-up follows its timer so soon */
 
 struct got {
@@ -24,6 +25,7 @@ struct got {
 	bool lossy, broken, late, blurred_clock, steal, clipped, renames, respawns;
 	enum vmrt_release found[SIM_TASKS];
 	int64_t found_periods[SIM_TASKS];
+	struct vmrt_task_doubt doubts[SIM_TASKS];
 	struct vmrt_job *jobs;
 	struct vmrt_slice *slices;
 	struct vmrt_server_period *periods;
@@ -201,6 +203,10 @@ static bool veiled(const struct got *g, uint32_t machine, int64_t from, int64_t 
 
 	if (g->renames)
 		return true;
+	/* nor whether it was one long job or several */
+	for (uint32_t i = 0; i < g->r->exp.n_tasks; i++)
+		if (g->r->late[i] && machine_of(g, i) == machine)
+			return true;
 	for (size_t i = 0; i < truth->n_jobs; i++)
 		if (truth->jobs[i].optional && machine_of(g, truth->jobs[i].job.task) == machine &&
 			truth->jobs[i].job.arrival_ns < to && truth->jobs[i].closed_ns > from)
@@ -385,6 +391,11 @@ static void check_job(
 	if (behind_untold(g, t->proof_ns + SOON_NS))
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
+		return;
+	/* it came back to its grid by chance, as one does that sleeps for what is left */
+	if (g->r->how[e->task] == VMRT_RELEASE_RELATIVE && g->doubts[e->task].missing > 0 &&
+		e->end_ns == VMRT_UNKNOWN &&
+		(e->outcome == VMRT_OUTCOME_UNKNOWN || e->outcome == t->job.outcome))
 		return;
 	/* such times contradict each other */
 	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_UNKNOWN &&
@@ -647,6 +658,88 @@ static void check_jobs_of(struct got *g, uint32_t task)
 	}
 }
 
+/* What is told of job @t of a task that catches up: @e. False: it is not right. */
+static bool tells_truth(const struct got *g, const struct vmrt_job *e, const struct sim_job *t)
+{
+	/* releases of one that sleeps for what is left are behind the grid */
+	int64_t off = g->r->late[e->task] == CATCH_UP_REST ? OFF_GRID_NS : 0;
+	enum vmrt_outcome outcome = t->job.outcome;
+
+	if (!t->ended || e->outcome == VMRT_OUTCOME_UNKNOWN ||
+		e->outcome == VMRT_OUTCOME_TRUNCATED ||
+		e->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
+		return e->end_ns == VMRT_UNKNOWN;
+	if (e->outcome != outcome &&
+		!near(t->job.response_ns, t->job.deadline_ns - t->job.arrival_ns, off))
+		return false;
+	if (e->end_ns == VMRT_UNKNOWN)
+		return e->response_ns == VMRT_UNKNOWN && e->exec_ns == VMRT_UNKNOWN;
+	return near(e->end_ns, t->job.end_ns, 0) && near(e->response_ns, t->job.response_ns, off) &&
+	       (e->exec_ns == VMRT_UNKNOWN || near(e->exec_ns, t->job.exec_ns, 0));
+}
+
+/* Does a job follow of the same task that the engine knows? Else the task may have been late until
+ * the recording ended, in what looks like one job. */
+static bool has_come_to_rest(const struct got *g, const struct sim_job *t)
+{
+	for (size_t j = 0; j < g->n_jobs; j++)
+		if (g->jobs[j].task == t->job.task && g->jobs[j].release_ns != VMRT_UNKNOWN &&
+			g->jobs[j].arrival_local_ns > t->job.arrival_local_ns)
+			return true;
+	return false;
+}
+
+/* Of a task that goes on without a sleep when it is late: what is told is right, unknown, or the
+ * task is marked. */
+static void check_caught_up(struct got *g, uint32_t task)
+{
+	const struct sim_truth *truth = &g->r->truth;
+	int64_t off = g->r->late[task] == CATCH_UP_REST ? OFF_GRID_NS : 0;
+	bool marked = g->doubts[task].missing > 0, anew = false;
+
+	/* before it has done so nothing tells that its period begins anew when it is late */
+	for (size_t i = 1; i < g->n_jobs; i++)
+		for (size_t k = 0; k < i; k++)
+			anew |= g->jobs[i].task == task && g->jobs[k].task == task &&
+				g->jobs[k].end_ns != VMRT_UNKNOWN &&
+				g->jobs[k].end_ns == g->jobs[i].arrival_ns;
+	for (size_t i = 0; i < truth->n_jobs; i++) {
+		const struct sim_job *t = &truth->jobs[i];
+		const struct vmrt_job *e = NULL;
+
+		if (t->job.task != task || t->ghost)
+			continue;
+		for (size_t j = 0; j < g->n_jobs && !e; j++)
+			if (g->jobs[j].task == task &&
+				near(g->jobs[j].arrival_local_ns, t->job.arrival_local_ns, off))
+				e = &g->jobs[j];
+		if (!e && !marked && t->ended && !t->optional && !t->first &&
+			has_come_to_rest(g, t))
+			wrong(g, "t%u: the job at %s us is missing, and nothing says so", task,
+				at(g, t->job.arrival_ns));
+		if (e && !marked && !tells_truth(g, e, t))
+			wrong(g,
+				"t%u: the job at %s us: %s, end %s, exec %" PRId64
+				"; true %s, %s, %" PRId64,
+				task, at(g, t->job.arrival_ns), vmrt_outcome_name(e->outcome),
+				at(g, e->end_ns), e->exec_ns, vmrt_outcome_name(t->job.outcome),
+				at(g, t->job.end_ns), t->job.exec_ns);
+	}
+	for (size_t j = 0; j < g->n_jobs; j++) {
+		const struct vmrt_job *e = &g->jobs[j];
+		bool found = marked || e->task != task || e->outcome == VMRT_OUTCOME_UNKNOWN ||
+			     e->outcome == VMRT_OUTCOME_TRUNCATED ||
+			     (e->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE && !anew);
+
+		for (size_t i = 0; i < truth->n_jobs && !found; i++)
+			found = truth->jobs[i].job.task == task &&
+				near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns, off);
+		if (!found)
+			wrong(g, "t%u: a job at %s us that is not there: %s", task,
+				at(g, e->arrival_ns), vmrt_outcome_name(e->outcome));
+	}
+}
+
 /* What the engine found out about the task: nothing wrong, and where there was enough to see, all
  * of it. */
 static void check_found(struct got *g, uint32_t task)
@@ -655,7 +748,7 @@ static void check_found(struct got *g, uint32_t task)
 	int64_t before = VMRT_UNKNOWN, period = g->r->periods[task];
 	int regular = 0, others = 0;
 
-	if (g->late || g->lossy || g->broken || g->clipped || g->renames)
+	if (g->late || g->lossy || g->broken || g->clipped || g->renames || g->r->late[task])
 		return;
 	for (size_t i = 0; i < truth->n_jobs; i++) {
 		const struct sim_job *t = &truth->jobs[i];
@@ -1067,8 +1160,10 @@ static void feed(struct got *g)
 	}
 	tell_clips(g, engine, r->n_events);
 	vmrt_engine_finish(engine, r->truth.end_ns);
-	for (uint32_t t = 0; t < r->exp.n_tasks; t++)
+	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {
 		g->found[t] = vmrt_engine_task_release(engine, t, &g->found_periods[t]);
+		vmrt_engine_task_doubt(engine, t, &g->doubts[t]);
+	}
 	for (uint32_t m = 0; m < r->config.n_machines; m++)
 		vmrt_engine_stats(engine, m, &g->stats[m]);
 	vmrt_engine_free(engine);
@@ -1109,7 +1204,10 @@ int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 	for (size_t i = 0; show_jobs && i < r->truth.n_jobs; i++)
 		print_job(&g, "truth", &r->truth.jobs[i].job);
 	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {
-		check_jobs_of(&g, t);
+		if (r->late[t])
+			check_caught_up(&g, t);
+		else
+			check_jobs_of(&g, t);
 		check_found(&g, t);
 	}
 	check_slices(&g);

@@ -17,7 +17,7 @@
 #define BIT(f) (UINT64_C(1) << SIM_##f)
 #define CONFLICTS                                                                                  \
 	(BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) |               \
-		BIT(CLIPPED) | BIT(RECORD_CLOCK))
+		BIT(CLIPPED) | BIT(RECORD_CLOCK) | BIT(CATCH_UP))
 #ifdef __SANITIZE_ADDRESS__
 #define DEFAULT_COUNT 1500
 #else
@@ -50,6 +50,8 @@ static struct sim_case case_of(uint64_t seed)
 	c.duration_ns = sim_between(&state, 40, 200) * MS;
 	if (!(c.features & CONFLICTS) && sim_chance(&later, 25))
 		c.features |= BIT(RECORD_CLOCK);
+	if (!(c.features & (CONFLICTS | BIT(RESPAWN) | BIT(RENAME))) && sim_chance(&later, 25))
+		c.features |= BIT(CATCH_UP);
 	return c;
 }
 
@@ -137,7 +139,10 @@ static void describe(const struct sim_result *r)
 	for (size_t i = 0; i < r->exp.n_tasks; i++)
 		printf("#   t%zu on %s (%s%s): period %" PRId64 " us, wcet %" PRId64
 		       ", deadline %" PRId64 ", priority %d\n",
-			i, r->tasks[i].machine, vmrt_release_name(r->how[i]),
+			i, r->tasks[i].machine,
+			r->late[i] == CATCH_UP_ANEW   ? "nanosleep, begins anew"
+			: r->late[i] == CATCH_UP_REST ? "sleeps for the rest"
+						      : vmrt_release_name(r->how[i]),
 			r->tasks[i].release ? ", declared" : "", r->tasks[i].period_ns / 1000,
 			r->tasks[i].wcet_ns / 1000, r->tasks[i].deadline_ns / 1000,
 			r->tasks[i].priority);
@@ -244,6 +249,7 @@ static const struct group {
 	{BIT(CLIPPED),
 		"CPUs that are recorded in part: touched jobs are unknown, all others right"},
 	{BIT(RECORD_CLOCK), "recordings in other clocks: within the stated error"},
+	{BIT(CATCH_UP), "tasks that catch up without a sleep: right, unknown, or marked"},
 	{BIT(BROKEN), "missing switches: found, and periods right within the uncertainty"},
 };
 

@@ -11,6 +11,9 @@
 #define FIRST_TICK INT64_C(0xffffffec) /* jiffies soon pass 2^32 */
 /* Closer to its replenishment a reservation is replenished at once. */
 #define TOO_LATE_NS (20 * US)
+/* Of jobs of tasks that catch up; and how long it takes from reading the clock to sleep. */
+#define LEAST_WORK_NS (150 * US)
+#define READ_TO_SLEEP_NS (20 * US)
 
 bool task_waits(const struct wtask *k)
 {
@@ -23,6 +26,20 @@ static bool whole_is_at_risk(const struct world *w)
 {
 	return has(w, SIM_LOSS) || has(w, SIM_BROKEN) || has(w, SIM_CLIPPED) ||
 	       has(w, SIM_LATE_START);
+}
+
+/* A task that goes on without a sleep when it is late, as it is often. */
+static void catches_up(struct world *w, struct wtask *k)
+{
+	struct vmrt_task_spec *spec = k->spec;
+
+	k->late = sim_chance(&w->late_rand, 50) ? CATCH_UP_ANEW : CATCH_UP_REST;
+	w->r->late[k->index] = k->late;
+	if (k->late == CATCH_UP_REST && sim_chance(&w->late_rand, 50)) {
+		k->how = w->r->how[k->index] = VMRT_RELEASE_RELATIVE;
+		if (spec->release != VMRT_RELEASE_AUTO)
+			spec->release = k->how;
+	}
 }
 
 /* How the task waits, whether that is declared, and what its period and deadline are. */
@@ -59,6 +76,9 @@ void task_init(struct world *w, struct wtask *k)
 		spec->release = k->how;
 	if (has(w, SIM_UNDECLARED) && k->how != VMRT_RELEASE_RELATIVE && chance(w, 50))
 		spec->period_ns = spec->deadline_ns = k->deadline_ns = 0;
+	if (has(w, SIM_CATCH_UP) && k->how == VMRT_RELEASE_NANOSLEEP && spec->period_ns &&
+		sim_chance(&w->late_rand, 60))
+		catches_up(w, k);
 	/* found out only by reading the recording twice */
 	if (k->how == VMRT_RELEASE_WAKEUP) {
 		spec->release = k->how;
@@ -117,7 +137,7 @@ static void arm_release(struct wthread *t, int64_t expires)
 	timer->arg = 1; /* a release, whatever its kind */
 	timer->expires = expires;
 	start_timer(c, timer);
-	tell_armed(t->task, expires, true);
+	tell_armed(t->task, expires, !t->task->late);
 	doze(t);
 }
 
@@ -212,6 +232,10 @@ static void begin_job(struct wthread *t)
 	struct wtask *k = t->task;
 	int64_t wcet = k->spec->wcet_ns, work = between(w, wcet / 5, wcet - wcet / 10);
 
+	if (k->late) /* a shorter one looks like the way into sleep */
+		work += LEAST_WORK_NS;
+	if (k->late && sim_chance(&w->late_rand, 15))
+		work = k->period_ns + sim_between(&w->late_rand, 0, k->period_ns);
 	if (chance(w, k->overrun_percent))
 		work = wcet + between(w, 0, wcet * (chance(w, 10) ? 6 : 1));
 	t->woken = false;
@@ -280,6 +304,28 @@ static void end_resch_job(struct wthread *t)
 		arm_wheel(t, next, true);
 }
 
+/* The job of a task that catches up ends. */
+static void end_caught_up(struct wthread *t, int64_t now)
+{
+	struct wtask *k = t->task;
+	int64_t next = k->arrival_ns + k->period_ns;
+
+	if (k->late == CATCH_UP_ANEW && next <= now) {
+		k->arrival_ns = now;
+		truth_goes_on(k, now);
+		begin_job(t);
+	} else if (k->late == CATCH_UP_ANEW) {
+		arm_release(t, next);
+	} else if ((k->nominal_ns += k->period_ns) <= now) {
+		k->arrival_ns = next;
+		truth_goes_on(k, next);
+		begin_job(t);
+	} else {
+		arm_release(t,
+			k->nominal_ns + sim_between(&t->m->w->late_rand, 5 * US, READ_TO_SLEEP_NS));
+	}
+}
+
 static void end_job(struct wthread *t)
 {
 	struct world *w = t->m->w;
@@ -297,6 +343,10 @@ static void end_job(struct wthread *t)
 			consume(t);
 			begin_job(t);
 		}
+		return;
+	}
+	if (k->late) {
+		end_caught_up(t, now);
 		return;
 	}
 	switch (k->how) {
@@ -341,7 +391,7 @@ static void boot_task(struct wthread *t)
 	/* the first release on the task's grid */
 	int64_t first = soon - (soon - k->spec->offset_ns) % k->period_ns + k->period_ns;
 
-	k->grid_ns = first;
+	k->grid_ns = k->nominal_ns = first;
 	k->born_ns = t->m->w->now;
 	k->renaming = false;
 	if (task_waits(k)) {
@@ -484,6 +534,7 @@ void task_step(struct wthread *t)
 void task_timer(struct wcpu *c, struct wtimer *timer)
 {
 	struct wthread *t = timer->t;
+	bool by_device;
 
 	switch (timer->kind) {
 	case TM_WAIT:
@@ -511,12 +562,10 @@ void task_timer(struct wcpu *c, struct wtimer *timer)
 		wake_next(c, t);
 		break;
 	case TM_EVENT:
-		/* by another thread, or a device */
-		push_op(c,
-			(struct op){.kind = OP_WAKING,
-				.t = t,
-				.irq = !c->cur || sim_chance(&c->m->w->kernel_rand, 50)},
-			true);
+		by_device = !c->cur || sim_chance(&c->m->w->kernel_rand, 50);
+		/* by another thread, or a device; a thread that expires timers does nothing else */
+		by_device |= c->cur && c->cur->kind == K_SOFTIRQ;
+		push_op(c, (struct op){.kind = OP_WAKING, .t = t, .irq = by_device}, true);
 		break;
 	case TM_DEADLINE:
 		emit_timer(c, VMRT_EV_TIMER_EXPIRE, true, timer);

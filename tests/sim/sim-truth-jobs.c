@@ -200,6 +200,15 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 	}
 }
 
+/* The thread is late for the next job, which arrived at @arrival_local, and goes on with that. */
+void truth_goes_on(struct wtask *k, int64_t arrival_local)
+{
+	truth_ended(k);
+	put_in_front(k, arrival_local, 0, false);
+	k->pending[0].job.release_ns = k->pending[0].job.start_ns = k->m->w->now;
+	k->phase = T_STARTED;
+}
+
 /* A timer that goes on by itself is armed anew, to @expires_local: releases in between are
  * nobody's. */
 void truth_consumed(struct wtask *k, int64_t expires_local)
@@ -376,7 +385,7 @@ void truth_unfinished(struct world *w)
 
 			j->optional |= odd;
 			/* its timer expires once; what passes until it is served is skipped */
-			j->ghost |= !j->armed_ns && served_at_once && task_waits(k);
+			j->ghost |= !j->armed_ns && (k->late || (served_at_once && task_waits(k)));
 			served_at_once |= !j->armed_ns || j->job.release_ns == VMRT_UNKNOWN;
 			if (!j->armed_ns) {
 				j->job.skipped = k->skip_next;

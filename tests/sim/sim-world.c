@@ -551,6 +551,7 @@ struct sim_result *sim_run(const struct sim_case *c)
 	w->r = r;
 	w->rand = c->seed * UINT64_C(0x2545f4914f6cdd1d) + 12345;
 	w->kernel_rand = c->seed ^ UINT64_C(0x3c6ef372fe94f82b);
+	w->late_rand = c->seed ^ UINT64_C(0x9b05688c2b3e6c1f);
 	w->clock_rand = c->seed ^ UINT64_C(0x1f83d9abfb41bd6b);
 	w->now = BEGIN_NS;
 	w->start = BEGIN_NS + (has(w, SIM_LATE_START) ? between(w, MS, c->duration_ns / 3) : 0);

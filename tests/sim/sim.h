@@ -58,7 +58,8 @@
 	X(LATE_START, "late-start") /* the recording begins while all is running */                \
 	X(LOSS, "loss")		    /* events of a CPU are lost, and counted */                    \
 	X(BROKEN, "broken")	    /* switches are missing, and not counted */                    \
-	X(RECORD_CLOCK, "record-clock") /* machines are recorded in other clocks than mono */
+	X(RECORD_CLOCK, "record-clock") /* machines are recorded in other clocks than mono */      \
+	X(CATCH_UP, "catch-up")		/* late tasks go on with their next job without a sleep */
 
 enum sim_feature {
 #define X(name, words) SIM_##name,
@@ -89,6 +90,13 @@ struct sim_kernel {
 	enum sim_generation gen;
 	bool rt;     /* PREEMPT_RT */
 	bool narrow; /* 32 bit */
+};
+
+/* What a task does that is late for its next release. */
+enum sim_catch_up {
+	CATCH_UP_BY_TIMER, /* the timer of that expires at once */
+	CATCH_UP_ANEW, /* its period begins anew there and then, as rt-app's relative timer does */
+	CATCH_UP_REST, /* it goes on at once, and sleeps for what is left of its period */
 };
 
 /* What a machine is recorded in, and what was made of it. */
@@ -183,7 +191,8 @@ struct sim_result {
 	struct vmrt_experiment exp;
 	struct vmrt_task_spec tasks[SIM_TASKS];
 	enum vmrt_release how[SIM_TASKS]; /* they really wait for their releases */
-	int64_t periods[SIM_TASKS];	  /* they really have */
+	enum sim_catch_up late[SIM_TASKS];
+	int64_t periods[SIM_TASKS]; /* they really have */
 	struct vmrt_server_spec servers[SIM_GUESTS];
 	struct vmrt_engine_machine machines[1 + SIM_GUESTS];
 	struct vmrt_clockmap maps[1 + SIM_GUESTS];

@@ -170,6 +170,8 @@ struct wtask {
 	int64_t busy_ns; /* since when jobs of its priority or above have been pending */
 	int overrun_percent;
 	enum vmrt_release how; /* it waits for its releases */
+	enum sim_catch_up late;
+	int64_t nominal_ns; /* of the present job, where it sleeps for what is left */
 	int64_t period_ns, deadline_ns;
 	int64_t grid_ns;    /* local time of a release, of timers that go on by themselves */
 	int64_t arrival_ns; /* of the present job, local */
@@ -201,6 +203,7 @@ struct wserver {
 struct world {
 	struct sim_result *r;
 	uint64_t rand;
+	uint64_t late_rand;   /* for how tasks catch up */
 	uint64_t clock_rand;  /* for what they are recorded in */
 	uint64_t kernel_rand; /* for what differs between kernels: cases are otherwise the same */
 	int64_t now, start, end;
@@ -303,6 +306,7 @@ bool truth_arrived(const struct world *w, const struct wtask *k);
 void truth_book_gap(struct wtask *k, enum vmrt_blame part);
 void truth_queue(struct world *w);
 void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid);
+void truth_goes_on(struct wtask *k, int64_t arrival_local);
 void truth_consumed(struct wtask *k, int64_t expires_local);
 void truth_renamed(struct wtask *k);
 void truth_named_again(struct wtask *k);

@@ -18,8 +18,11 @@
 #define LEAST_PERIOD_NS (20 * VMRT_NS_PER_US)
 /* So many equal differences make a period. */
 #define PERIOD_CERTAIN 3
-/* Arrivals nearer to the grid than this were computed from it, not from the present time. */
-#define EXACT_NS (2 * VMRT_NS_PER_US)
+/* What is rounded when a grid is computed; and how well other clocks are known. */
+#define EXACT_NS 200
+#define EXACT_OTHER_NS (5 * VMRT_NS_PER_US)
+/* Sleeps whose lengths differ by less than this share of the period are of the same length. */
+#define SAME_SLEEP_SHARE 50
 /* Mean distances that differ from the declared period by more than this share contradict it. */
 #define MEAN_SHARE 4
 
@@ -89,6 +92,15 @@ bool period_confirmed(const struct jobs *j)
 }
 
 /*
+ * Arrivals nearer to the grid than this were computed from it, not from the present time: so well
+ * the clock is known that the task sleeps by.
+ */
+int64_t period_exact_ns(const struct jobs *j)
+{
+	return j->rel.clock == CLOCK_IS_MONOTONIC ? EXACT_NS : EXACT_OTHER_NS;
+}
+
+/*
  * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
  * @skipped releases between the two are accounted for. How do they lie on the task's grid?
  */
@@ -104,10 +116,16 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 		return;
 	steps = (ns + period / 2) / period;
 	off = llabs(ns - steps * period);
-	if (steps == 1 && off <= EXACT_NS)
+	if (steps == 1 && off <= period_exact_ns(j))
 		r->exact++;
 	else if (steps == 1 && off <= period / PERIOD_SHARE)
 		r->loose++;
+	else
+		r->off++;
+	if (r->ahead_ns && llabs(arrival - end - r->ahead_ns) <= period / SAME_SLEEP_SHARE)
+		r->alike++;
+	else if (r->ahead_ns)
+		r->unlike++;
 	r->ahead_ns = arrival - end;
 	/* times of a damaged recording may be that far apart */
 	if (__builtin_add_overflow(found->span_ns, ns, &found->span_ns)) {

@@ -14,16 +14,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Releases nearer to the grid than this were computed from it. */
-#define ON_GRID_NS (5 * VMRT_NS_PER_US)
 /* Releases off the grid by less than this share of the period were meant to be on it. */
 #define NEAR_GRID_SHARE 100
 /* To arm its timer a thread runs for less than this. */
 #define ARMING_NS (100 * VMRT_NS_PER_US)
 /* A sleep that ends no later than this behind its beginning is one of length zero. */
 #define ZERO_SLEEP_NS (200 * VMRT_NS_PER_US)
-/* Sleeps whose lengths differ by less than this share of the period are of the same length. */
-#define SAME_SLEEP_SHARE 50
+/* Sleeps are of the same length as those before, but for one in so many. */
+#define SAME_SLEEPS 8
 /* Releases near the grid that show that a task sleeps for what is left. */
 #define LOOSE_CERTAIN 3
 
@@ -121,6 +119,7 @@ static void split(struct jobs *j, int64_t end_ns, const int64_t *after)
 	j->exec_ns -= exec_ns;
 	/* it may have begun anew more than once: then the last time only is known */
 	hidden = count_hidden(j, end_ns, j->exec_ns);
+	j->rel.anew = true;
 	if (hidden) {
 		j->machine->engine->found[j->task].hidden += (uint64_t)hidden;
 		give_passed(j);
@@ -162,6 +161,26 @@ static bool began_anew(struct jobs *j, int64_t began_ns, int64_t local_ns, int64
 	return after[VMRT_BLAME_EXEC] + after[VMRT_BLAME_OVERRUN] > ARMING_NS;
 }
 
+/* Does it always sleep for the same time, whatever there was of the period? */
+static bool sleeps_alike(const struct release *r)
+{
+	return r->alike > SAME_SLEEPS * r->unlike;
+}
+
+/*
+ * The task is at work past releases, until @local_ns, and the next one, @n periods behind the open
+ * job's, is near its grid, but was not computed from that. Does it know of the grid nevertheless?
+ */
+static bool passed_releases(
+	const struct jobs *j, int64_t n, int64_t off, int64_t local_ns, int64_t expires)
+{
+	int64_t period = j->rel.period_ns ? j->rel.period_ns : j->spec->period_ns;
+
+	return n >= 2 && off <= period / NEAR_GRID_SHARE && expires > local_ns &&
+	       /* it was ready before the last of them, and left it out */
+	       local_ns > j->job.arrival_local_ns + (n - 1) * period;
+}
+
 /*
  * The open job seems to end at @local_ns, where the thread arms a sleep until *@expires. If it was
  * several jobs, they are given but for the last one, which stays open; or all of them, and the
@@ -173,33 +192,35 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 	int64_t period = r->period_ns ? r->period_ns : j->spec->period_ns, after[VMRT_BLAMES];
 	int64_t arrival = j->job.arrival_local_ns, ns, n, off;
 	/* while it is on trial whether its sleeps are releases, they are relative ones, too */
-	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->holding;
+	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->holding, passed;
 
 	if (!period || *expires == VMRT_UNKNOWN || jobs_tainted(j) || r->no_arrival || r->pending ||
 		__builtin_sub_overflow(*expires, arrival, &ns) || ns <= 0 ||
-		ns / period >= BACKLOG_MAX || !period_confirmed(j))
+		ns / period >= BACKLOG_MAX)
 		return false;
 	n = (ns + period / 2) / period;
 	off = llabs(ns - n * period);
-	if (sleeps_for_rest(j)) {
-		if (llabs(*expires - local_ns) <= ZERO_SLEEP_NS && ns > period) {
+	passed = passed_releases(j, n, off, local_ns, *expires) && !(relative && sleeps_alike(r));
+	if (sleeps_for_rest(j) && period_confirmed(j)) {
+		if (llabs(*expires - local_ns) > ZERO_SLEEP_NS) {
+			if (passed)
+				give_all(j, n, local_ns, host_ns);
+			return passed;
+		}
+		if (ns > period && !passed) {
 			*expires = arrival + period;
 			return false;
 		}
-		if (n < 2 || off > period / NEAR_GRID_SHARE || *expires <= local_ns)
-			return false;
-		/* sleeps of the same length again and again do not know of a grid */
-		if (relative &&
-			llabs(*expires - local_ns - r->ahead_ns) <= period / SAME_SLEEP_SHARE)
-			return false;
-		/* it was ready before the last of them, and left it out */
-		if (local_ns <= arrival + (n - 1) * period)
-			return false;
-		give_all(j, n, local_ns, host_ns);
+	}
+	/* it may have gone over into the next job, or have left that out */
+	if (passed && j->spec->period_ns && off > period_exact_ns(j) && r->exact <= 2 * r->loose &&
+		r->off <= r->loose) {
+		j->machine->engine->found[j->task].hidden += (uint64_t)(n - 1);
+		give_passed(j);
 		return true;
 	}
 	/* a period that was only found out may have changed instead of begun anew */
-	if (relative || !j->spec->period_ns || off <= ON_GRID_NS ||
+	if (relative || !j->spec->period_ns || off <= period_exact_ns(j) || !period_confirmed(j) ||
 		!began_anew(j, *expires - period, local_ns, after))
 		return false;
 	split(j, *expires - period, after);

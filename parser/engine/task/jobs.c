@@ -518,7 +518,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
 		next = j->rel.next_ns;
 		skipped = jobs_skip(j, arrival, next);
-	} else if (j->rel.period_ns && !j->rel.off_grid && !j->rel.pending) {
+	} else if (j->rel.period_ns && !j->rel.off_grid && !j->rel.pending && !j->rel.anew) {
 		next = arrival + j->rel.period_ns;
 	}
 	if (j->state == JOB_HEAD) {

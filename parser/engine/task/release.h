@@ -36,6 +36,7 @@ struct release {
 	int n_held;
 	int64_t period_ns; /* declared, or found; 0: not known */
 	bool off_grid;	   /* arrivals do not lie on a grid */
+	bool anew;	   /* where it is late, its period begins anew */
 	/* an arrival that becomes known when its timer expires */
 	bool pending, woke;
 	int clock;
@@ -54,8 +55,9 @@ struct release {
 	bool slept;	     /* it slept since it was released, and went on */
 	bool sleeps_within;  /* a job has done so */
 	int unbroken;	     /* jobs that have not */
-	uint32_t exact, loose;		      /* arrivals on the grid, and near it */
+	uint32_t exact, loose, off;	      /* arrivals on the grid, near it, and neither */
 	int64_t ahead_ns;		      /* so far ahead its timer was armed last */
+	uint32_t alike, unlike;		      /* as far as the time before, or not */
 	int64_t usual_exec_ns, least_exec_ns; /* of a job; 0: not known */
 	bool had_job;
 	unsigned naps;	       /* relative sleeps */

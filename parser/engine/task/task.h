@@ -182,6 +182,7 @@ void clocks_free(struct machine *m);
 void period_note(struct jobs *j, int64_t before, int64_t arrival);
 int64_t period_found(const struct task_found *found);
 bool period_confirmed(const struct jobs *j);
+int64_t period_exact_ns(const struct jobs *j);
 void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
 
 /* catchup.c */

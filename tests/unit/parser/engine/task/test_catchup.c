@@ -321,6 +321,76 @@ static void a_relative_sleep_on_trial_begins_no_period_anew(void **state)
 	assert_us(fx_job(&f, 4)->arrival_ns, 65 * MS);
 }
 
+/*
+ * The second job is at work until 45 ms, and the next release, at 50 ms, is near the grid but not
+ * on it: whether the task sleeps for what is left of a period, and was late for three jobs, or left
+ * two out, nothing has told yet.
+ */
+static void before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end(void **state)
+{
+	static struct fixture f;
+	struct vmrt_task_doubt doubt;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS + 7);
+	runs_until(&f, 10 * MS + 7, 12 * MS, 20 * MS + 11);
+	runs_until(&f, 20 * MS + 11, 45 * MS, 50 * MS + 16);
+	runs_until(&f, 50 * MS + 16, 52 * MS, 60 * MS + 9);
+	doubt = doubt_of(&f);
+	fx_end(&f, 55 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS + 11);
+	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_MISSED);
+	assert_true(fx_job(&f, 1)->end_ns == VMRT_UNKNOWN);
+	assert_true(fx_job(&f, 1)->exec_ns == VMRT_UNKNOWN);
+	assert_us(fx_job(&f, 2)->arrival_ns, 50 * MS + 16);
+	assert_int_equal(fx_job(&f, 2)->skipped, 0);
+	assert_int_equal(doubt.missing, 2);
+	assert_non_null(strstr(doubt.text, "2 jobs may be missing"));
+}
+
+/* A sleep of 6 to 8 ms behind each job: that one ends near the grid, by chance, says nothing. */
+static void a_task_that_never_keeps_a_grid_does_not_come_back_to_it(void **state)
+{
+	static struct fixture f;
+	static const int sleeps[] = {7100, 6300, 7600, 6900};
+	int64_t due = 10 * MS;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = relative\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_for(&f, 2 * MS, due);
+	for (int k = 0; k < 4; k++) {
+		fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+		fx_sleep_for(&f, due + 1 * MS, due + 1 * MS + sleeps[k]);
+		due += 1 * MS + sleeps[k];
+	}
+	fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+	fx_sleep_for(&f, due + 13 * MS, due + 20 * MS + 15);
+	fx_wakes(&f, due + 20 * MS + 15, T2, VMRT_FN_WAKEUP);
+	fx_end(&f, due + 21 * MS, NULL);
+	assert_us(fx_job(&f, 4)->arrival_ns, due);
+	assert_us(fx_job(&f, 4)->end_ns, due + 13 * MS);
+}
+
+/* Its period has begun anew before. So nothing is due at 100 ms while it is late since 90 ms. */
+static void where_the_period_begins_anew_no_releases_queue(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	runs_until(&f, 50 * MS, 69 * MS, 77 * MS);
+	runs_until(&f, 77 * MS, 79 * MS, 87 * MS);
+	fx_wakes(&f, 87 * MS, T2, VMRT_FN_WAKEUP);
+	fx_end(&f, 109 * MS, NULL);
+	assert_int_equal(f.n, 8);
+	assert_us(fx_job(&f, 7)->arrival_ns, 87 * MS);
+	assert_int_equal(fx_job(&f, 7)->outcome, VMRT_OUTCOME_MISSED_INCOMPLETE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +399,9 @@ int main(void)
 		cmocka_unit_test(a_job_that_began_late_hides_no_other),
 		cmocka_unit_test(a_job_that_only_arms_late_is_one),
 		cmocka_unit_test(a_relative_sleep_on_trial_begins_no_period_anew),
+		cmocka_unit_test(before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end),
+		cmocka_unit_test(a_task_that_never_keeps_a_grid_does_not_come_back_to_it),
+		cmocka_unit_test(where_the_period_begins_anew_no_releases_queue),
 		cmocka_unit_test(a_loop_that_sleeps_for_what_is_left_catches_up),
 		cmocka_unit_test(a_sleep_of_zero_is_for_the_release_that_has_passed),
 		cmocka_unit_test(a_release_that_is_left_out_in_time_is_no_job),
