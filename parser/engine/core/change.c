@@ -42,8 +42,6 @@ static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
 {
 	struct vmrt_engine *e = m->engine;
 
-	if (m->index || !e->waiters)
-		return;
 	e->accounts->servers_at(e, cpu, host_ns);
 	for (size_t i = 1; i < e->config->n_machines; i++) {
 		struct machine *g = &e->machines[i];
@@ -58,20 +56,6 @@ static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
 	}
 }
 
-/** change_of - what @t is and does now, for change_thread() */
-struct thr_now change_of(const struct thr *t)
-{
-	return (struct thr_now){
-		.state = t->state,
-		.cpu = t->cpu,
-		.prio = t->prio,
-		.boosted = t->boosted,
-		.throttled = t->throttled,
-		.suspended = t->suspended,
-		.waker = t->waker,
-	};
-}
-
 /** change_thread - from @host_ns on, @t is as @now says */
 void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now)
 {
@@ -84,9 +68,10 @@ void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const stru
 	*of_thread(t) = *now;
 }
 
-static void settle_cpu(struct machine *m, unsigned cpu, int64_t host_ns)
+static inline void settle_cpu(struct machine *m, unsigned cpu, int64_t host_ns)
 {
-	settle_waiters(m, cpu, host_ns);
+	if (!m->index && m->engine->waiters)
+		settle_waiters(m, cpu, host_ns);
 	blame_settle(m, host_ns);
 }
 
@@ -130,20 +115,14 @@ void change_runner_prio(struct machine *m, unsigned cpu, int64_t host_ns, int pr
 	of_cpu(m, cpu)->prio = prio;
 }
 
-/** change_followed - who runs on @cpu is followed as @t from now on, or not any more (NULL) */
-void change_followed(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t)
+void change_followed_now(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t)
 {
-	if (m->cpus[cpu].thr == t)
-		return;
 	settle_cpu(m, cpu, host_ns);
 	of_cpu(m, cpu)->thr = t;
 }
 
-/** change_interrupts - so many interrupts are being handled on @cpu */
-void change_interrupts(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts)
+void change_interrupts_now(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts)
 {
-	if (m->cpus[cpu].interrupts == interrupts)
-		return;
 	blame_settle(m, host_ns);
 	if (!m->index)
 		settle_guests(m->engine, host_ns);

@@ -4,6 +4,9 @@
 
 /* What all rooms of the engine know: threads, CPUs, machines, timers, and how they change. */
 
+#include <stddef.h>
+#include <string.h>
+
 #include <vmrt/engine.h>
 #include <vmrt/marks.h>
 
@@ -225,7 +228,8 @@ struct machine {
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	bool error_known;
-	struct thr **vcpus; /* of a guest: its vCPU threads by number */
+	int64_t told_error_ns; /* the same, as it was told: VMRT_UNKNOWN if it is not known */
+	struct thr **vcpus;    /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;
 	bool has_tasks;
@@ -316,15 +320,24 @@ static inline void blame_settle(struct machine *m, int64_t host_ns)
 		m->settled_ns = host_ns;
 }
 
+/** change_of - what @t is and does now, for change_thread() */
+static inline struct thr_now change_of(const struct thr *t)
+{
+	struct thr_now now;
+
+	/* change.c asserts that the fields lie alike */
+	memcpy(&now, (const char *)t + offsetof(struct thr, state), sizeof(now));
+	return now;
+}
+
 /* change.c */
-struct thr_now change_of(const struct thr *t);
 void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now);
 void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio);
 void change_runner(struct machine *m, unsigned cpu, int64_t host_ns, int32_t pid, int prio);
 void change_runner_unknown(struct machine *m, unsigned cpu, int64_t host_ns);
 void change_runner_prio(struct machine *m, unsigned cpu, int64_t host_ns, int prio);
-void change_followed(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t);
-void change_interrupts(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts);
+void change_followed_now(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t);
+void change_interrupts_now(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts);
 void change_rules(struct vmrt_engine *e, int64_t host_ns);
 
 /* doubt.c */
@@ -334,6 +347,21 @@ void doubt_switch(struct machine *m, unsigned cpu, const struct thr *out, const 
 	int64_t low_ns, int64_t high_ns);
 void doubt_guest_cpu(struct machine *g, unsigned cpu, const struct thr *v, int64_t host_ns);
 void doubt_ran(struct jobs *j, int64_t from_ns);
+
+/** change_followed - who runs on @cpu is followed as @t from now on, or not any more (NULL) */
+static inline void change_followed(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t)
+{
+	if (m->cpus[cpu].thr != t)
+		change_followed_now(m, cpu, host_ns, t);
+}
+
+/** change_interrupts - so many interrupts are being handled on @cpu */
+static inline void change_interrupts(
+	struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts)
+{
+	if (m->cpus[cpu].interrupts != interrupts)
+		change_interrupts_now(m, cpu, host_ns, interrupts);
+}
 
 /* marks.c */
 bool mark_text(const char *rest, const char *key, char *buf, size_t room);

@@ -115,6 +115,13 @@ static bool make_rule(struct matching *m, const struct vmrt_task_spec *spec, uin
 		r->name = spec->thread;
 	else if (spec->thread[0])
 		r->pattern = spec->thread;
+	if (r->name && !spec->process[0]) {
+		unsigned char c = (unsigned char)r->name[0];
+
+		m->initials[c / 64] |= UINT64_C(1) << c % 64;
+	} else {
+		memset(m->initials, 0xff, sizeof(m->initials));
+	}
 	r->rank = r->tid ? RANK_TID : r->name ? RANK_NAME : RANK_PATTERN;
 	if (!spec->process[0])
 		return true;

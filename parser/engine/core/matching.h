@@ -37,6 +37,7 @@ struct match_rule {
 struct matching {
 	struct match_rule *rules; /* by rank */
 	size_t n;
+	uint64_t initials[4]; /* bits: what names of threads that may fit begin with */
 	bool by_process;
 	int32_t boosted[MATCH_BOOSTED]; /* threads whose priority is inherited; 0: free */
 };
@@ -44,6 +45,14 @@ struct matching {
 /** matching_init - make the rules of the tasks of machine @config; false without memory */
 bool matching_init(struct matching *m, const struct vmrt_experiment *exp,
 	const struct vmrt_engine_machine *config);
+
+/** matching_may_fit - false: the first letter of @comm tells that no rule fits */
+static inline bool matching_may_fit(const struct matching *m, const char *comm)
+{
+	unsigned char c = (unsigned char)comm[0];
+
+	return m->initials[c / 64] >> c % 64 & 1;
+}
 
 /**
  * matching_find - the task that a thread belongs to

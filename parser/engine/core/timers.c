@@ -103,6 +103,8 @@ void timers_forget(struct machine *m, const struct thr *owner)
 static void drop_cancelled(struct cpu *cpu, unsigned i)
 {
 	cpu->n_cancelled--;
+	if (i == cpu->n_cancelled)
+		return;
 	memmove(&cpu->cancelled[i], &cpu->cancelled[i + 1],
 		(cpu->n_cancelled - i) * sizeof(cpu->cancelled[0]));
 }

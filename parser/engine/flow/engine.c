@@ -14,20 +14,24 @@
 /* Times beyond this, 73 years, are none: sums of them could overflow. */
 #define TIME_MAX_NS (UINT64_C(1) << 61)
 
-static bool is_time(int64_t ns)
+static bool are_times(int64_t a, int64_t b)
 {
-	return (uint64_t)ns + TIME_MAX_NS <= 2 * TIME_MAX_NS;
+	return (((uint64_t)a + TIME_MAX_NS) | ((uint64_t)b + TIME_MAX_NS)) < 2 * TIME_MAX_NS;
 }
 
 /* Is the record at @local_ns so much earlier than the CPU's last one that no clock's error explains
  * it? What lies between them is not known then. */
 static bool ran_back(const struct cpu *cpu, int64_t local_ns)
 {
-	int64_t back;
+	/* nothing is before VMRT_UNKNOWN, and no difference of times overflows */
+	return local_ns < cpu->last_local_ns && cpu->last_local_ns - local_ns > CONTRADICTION_NS;
+}
 
-	return cpu->last_local_ns != VMRT_UNKNOWN && local_ns < cpu->last_local_ns &&
-	       (__builtin_sub_overflow(cpu->last_local_ns, local_ns, &back) ||
-		       back > CONTRADICTION_NS);
+static void set_error(struct machine *m, int64_t error_ns)
+{
+	m->told_error_ns = error_ns;
+	m->error_known = error_ns != VMRT_UNKNOWN;
+	m->error_ns = m->error_known ? error_ns : 0;
 }
 
 enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
@@ -37,7 +41,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	struct instant now;
 	struct cpu *cpu;
 
-	if (!is_time(host_ns) || !is_time(ev->ts)) {
+	if (!are_times(host_ns, ev->ts)) {
 		m->stats.out_of_order++;
 		return VMRT_OK;
 	}
@@ -59,8 +63,8 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	e->now_ns = host_ns;
 	now.host_ns = host_ns;
 	now.local_ns = ev->ts;
-	m->error_known = error_ns != VMRT_UNKNOWN;
-	m->error_ns = m->error_known ? error_ns : 0;
+	if (error_ns != m->told_error_ns)
+		set_error(m, error_ns);
 	if (!m->stats.events++)
 		m->stats.first_ns = host_ns;
 	m->stats.last_ns = host_ns;
@@ -228,6 +232,7 @@ static bool init_machine(struct vmrt_engine *e, size_t index)
 	m->config = &e->config->machines[index];
 	m->loss_to_ns = VMRT_UNKNOWN;
 	m->stats.first_ns = m->stats.last_ns = VMRT_UNKNOWN;
+	set_error(m, 0);
 	m->pending = calloc(PENDING_MAX, sizeof(*m->pending));
 	for (size_t i = 0; exp && i < exp->n_tasks; i++)
 		m->has_tasks |= !strcmp(exp->tasks[i].machine, m->config->name);

@@ -221,6 +221,15 @@ void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct in
 		m->engine->out_of_memory = true;
 }
 
+/*
+ * Can a timer that was reported as cancelled just now turn out to expire? Timers expire in
+ * interrupts, and in kernel threads whose records may bear no flag of one: ksoftirqd, ktimers.
+ */
+static bool may_expire(const struct cpu *cpu, const struct vmrt_event *ev)
+{
+	return interrupt_level(ev->flags) || !cpu->comm[0] || cpu->comm[0] == 'k';
+}
+
 void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct timer timer;
@@ -228,7 +237,8 @@ void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct i
 	if (!timers_take(&m->timers, ev->timer.timer, &timer))
 		return;
 	release_timer_gone(&timer, true);
-	timers_hold_cancelled(&m->cpus[ev->cpu], ev, now, &timer);
+	if (may_expire(&m->cpus[ev->cpu], ev))
+		timers_hold_cancelled(&m->cpus[ev->cpu], ev, now, &timer);
 }
 
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)

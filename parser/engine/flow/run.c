@@ -227,6 +227,8 @@ struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, cons
 	if (!comm || pid <= 0 ||
 		(t && (t->jobs || is_gone(m, t) || (t->pub.vm != VMRT_NONE && !t->selected))))
 		return t;
+	if (!matching_may_fit(&m->matching, comm))
+		return t;
 	task = matching_find(&m->matching, pid, comm, prio);
 	if (task == VMRT_NONE)
 		return t;
