@@ -5,7 +5,7 @@
 /*
  * Reading trace.dat files and raw ring-buffer pages. Everything in a file is untrusted.
  *
- * Files are read in windows of at most 256 KiB per CPU and never mapped, so that one that shrinks
+ * Files are read in windows of at most 64 KiB per CPU and never mapped, so that one that shrinks
  * or fails while it is read is an error and not a signal, and memory does not grow with it.
  */
 

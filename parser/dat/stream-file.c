@@ -7,7 +7,7 @@
 #include "parser/ring/stream.h"
 
 #define WINDOWS (32u << 20) /* bytes of all CPUs' windows together, if there are many */
-#define WINDOW_MAX (256u << 10)
+#define WINDOW_MAX (64u << 10)
 
 /*
  * How the clock of CPU @cpu goes is not known, but that of others is: its events cannot be put

@@ -207,6 +207,9 @@ void truth_goes_on(struct wtask *k, int64_t arrival_local)
 	put_in_front(k, arrival_local, 0, false);
 	k->pending[0].job.release_ns = k->pending[0].job.start_ns = k->m->w->now;
 	k->phase = T_STARTED;
+	/* that relative sleeps are releases is found out with time */
+	k->pending[0].optional =
+		k->how == VMRT_RELEASE_RELATIVE && k->spec->release == VMRT_RELEASE_AUTO;
 }
 
 /* A timer that goes on by itself is armed anew, to @expires_local: releases in between are

@@ -221,15 +221,6 @@ void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct in
 		m->engine->out_of_memory = true;
 }
 
-/*
- * Can a timer that was reported as cancelled just now turn out to expire? Timers expire in
- * interrupts, and in kernel threads whose records may bear no flag of one: ksoftirqd, ktimers.
- */
-static bool may_expire(const struct cpu *cpu, const struct vmrt_event *ev)
-{
-	return interrupt_level(ev->flags) || !cpu->comm[0] || cpu->comm[0] == 'k';
-}
-
 void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct timer timer;
@@ -237,7 +228,8 @@ void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct i
 	if (!timers_take(&m->timers, ev->timer.timer, &timer))
 		return;
 	release_timer_gone(&timer, true);
-	if (may_expire(&m->cpus[ev->cpu], ev))
+	/* it may yet turn out to expire, in an interrupt or a kernel thread; not in the idle one */
+	if (ev->pid || interrupt_level(ev->flags))
 		timers_hold_cancelled(&m->cpus[ev->cpu], ev, now, &timer);
 }
 

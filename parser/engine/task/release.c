@@ -390,20 +390,24 @@ static bool by_server(const struct machine *m, unsigned cpu)
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out)
 {
 	int64_t state = ev->sw.prev_state;
-	struct thr_now left = change_of(out);
+	bool throttled = false, suspended;
+	struct thr_now left;
 
-	left.throttled = false;
-	left.suspended = (state & STATE_STOPPED) ||
-			 ((state & STATE_DISK) && by_server(m, ev->cpu) &&
-				 (!out->jobs || out->jobs->state != JOB_SLEEPING));
+	suspended = (state & STATE_STOPPED) ||
+		    ((state & STATE_DISK) && by_server(m, ev->cpu) &&
+			    (!out->jobs || out->jobs->state != JOB_SLEEPING));
 	if (state == 0 && ev->sw.prev_prio == DEADLINE_PRIO && ev->sw.next_prio >= 0)
-		left.suspended = true;
+		suspended = true;
 	else if (state == 0 &&
 		 (ev->sw.next_pid == 0 || (ev->sw.prev_prio < FIRST_FAIR_PRIO &&
 						  ev->sw.next_prio >= FIRST_FAIR_PRIO)))
-		left.throttled = true;
-	if (left.throttled != out->throttled || left.suspended != out->suspended)
-		change_thread(m, out, m->engine->now_ns, &left);
+		throttled = true;
+	if (throttled == out->throttled && suspended == out->suspended)
+		return;
+	left = change_of(out);
+	left.throttled = throttled;
+	left.suspended = suspended;
+	change_thread(m, out, m->engine->now_ns, &left);
 }
 
 /* Does the thread serve all releases that it is late for with one job? */
