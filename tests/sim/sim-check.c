@@ -1047,30 +1047,42 @@ static void check_losses(struct got *g)
 	}
 }
 
+/* Where the events of a CPU that is recorded in part begin and end. */
+struct span {
+	size_t first, next;
+};
+
+static struct span span_of(const struct sim_result *r, const struct sim_hole *clip)
+{
+	struct span span = {r->n_events, 0};
+
+	for (size_t j = 0; j < r->n_events; j++) {
+		if (r->events[j].machine != clip->machine || r->events[j].ev.cpu != clip->cpu)
+			continue;
+		if (span.first == r->n_events)
+			span.first = j;
+		span.next = j + 1;
+	}
+	return span;
+}
+
 /* Tells the engine, before event @i, which CPUs have no more to come; before the first, which begin
  * late. */
-static void tell_clips(struct got *g, struct vmrt_engine *engine, size_t i)
+static void tell_clips(
+	struct got *g, struct vmrt_engine *engine, const struct span *spans, size_t i)
 {
 	const struct sim_result *r = g->r;
 
 	for (size_t n = 0; n < r->truth.n_clips; n++) {
 		const struct sim_hole *clip = &r->truth.clips[n];
-		size_t first = r->n_events, next = 0;
 
-		for (size_t j = 0; j < r->n_events; j++) {
-			if (r->events[j].machine != clip->machine ||
-				r->events[j].ev.cpu != clip->cpu)
-				continue;
-			if (first == r->n_events)
-				first = j;
-			next = j + 1;
-		}
-		if (clip->to_ns == r->truth.end_ns ? next == i : false)
+		if (clip->to_ns == r->truth.end_ns ? spans[n].next == i : false)
 			vmrt_engine_clip(
 				engine, clip->machine, clip->cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
 		else if (clip->to_ns != r->truth.end_ns && !i)
 			vmrt_engine_clip(engine, clip->machine, clip->cpu, VMRT_UNKNOWN,
-				first < r->n_events ? r->events[first].host_ns : r->truth.end_ns);
+				spans[n].first < r->n_events ? r->events[spans[n].first].host_ns
+							     : r->truth.end_ns);
 	}
 }
 
@@ -1141,11 +1153,17 @@ static void feed(struct got *g)
 		.loss = keep_losses};
 	struct vmrt_engine *engine;
 	struct vmrt_error err;
+	struct span *spans;
 
 	if (vmrt_engine_new(&r->config, &sink, &engine, &err) != VMRT_OK) {
 		wrong(g, "engine: %s", err.text);
 		return;
 	}
+	spans = calloc(r->truth.n_clips + 1, sizeof(*spans));
+	if (!spans)
+		abort();
+	for (size_t n = 0; n < r->truth.n_clips; n++)
+		spans[n] = span_of(r, &r->truth.clips[n]);
 	for (size_t i = 0; i < r->n_events; i++) {
 		const struct sim_event *e = &r->events[i];
 		int64_t error = e->machine ? r->segments[e->machine].error_ns + g->record_ns : 0;
@@ -1154,11 +1172,12 @@ static void feed(struct got *g)
 		if (host_ns > r->truth.end_ns)
 			host_ns = r->truth.end_ns;
 
-		tell_clips(g, engine, i);
+		tell_clips(g, engine, spans, i);
 		if (vmrt_engine_push(engine, e->machine, &e->ev, host_ns, error) != VMRT_OK)
 			wrong(g, "engine: push failed");
 	}
-	tell_clips(g, engine, r->n_events);
+	tell_clips(g, engine, spans, r->n_events);
+	free(spans);
 	vmrt_engine_finish(engine, r->truth.end_ns);
 	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {
 		g->found[t] = vmrt_engine_task_release(engine, t, &g->found_periods[t]);

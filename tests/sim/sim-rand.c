@@ -3,13 +3,21 @@
  */
 #include "sim.h"
 
+#define STEP UINT64_C(0x9e3779b97f4a7c15)
+
 uint64_t sim_rand(uint64_t *state)
 {
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+	uint64_t z = *state += STEP;
 
 	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
 	return z ^ z >> 31;
+}
+
+/* As if @n numbers had been drawn. */
+void sim_rand_skip(uint64_t *state, unsigned n)
+{
+	*state += n * STEP;
 }
 
 /* Both ends included. */

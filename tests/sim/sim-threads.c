@@ -14,6 +14,8 @@ struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t
 
 		if (timer->armed || timer->pushed)
 			continue;
+		if (i >= m->n_timers)
+			m->n_timers = i + 1;
 		*timer = (struct wtimer){
 			.armed = true, .kind = kind, .due = due, .t = t, .cpu = c->index};
 		timer->since = m->w->now;
@@ -63,7 +65,7 @@ int64_t timers_next(const struct world *w)
 	int64_t next = NEVER;
 
 	for (int m = 0; m < w->n_machines; m++) {
-		for (int i = 0; i < SIM_TIMERS; i++) {
+		for (int i = 0; i < w->m[m].n_timers; i++) {
 			const struct wtimer *t = &w->m[m].timers[i];
 
 			if (t->armed && !t->pushed && t->due < next && !w->m[m].cpus[t->cpu].stolen)
@@ -76,13 +78,16 @@ int64_t timers_next(const struct world *w)
 void timers_due(struct world *w)
 {
 	for (int m = 0; m < w->n_machines; m++) {
-		for (int i = 0; i < SIM_TIMERS; i++) {
+		for (int i = 0; i < w->m[m].n_timers; i++) {
 			struct wtimer *t = &w->m[m].timers[i];
 			struct wcpu *c = &w->m[m].cpus[t->cpu];
-			int64_t delay = m ? between(w, 0, 20 * US) : between(w, 0, 4 * US);
+			int64_t delay;
 
-			if (!t->armed || t->pushed || t->due > w->now || c->stolen)
+			if (!t->armed || t->pushed || t->due > w->now || c->stolen) {
+				sim_rand_skip(&w->rand, 1);
 				continue;
+			}
+			delay = between(w, 0, m ? 20 * US : 4 * US);
 			if (m && t->kind == TM_TICK && !c->cur && !c->n_ops) {
 				/* idle guests have no tick */
 				t->due += TICK_NS;
@@ -92,6 +97,8 @@ void timers_due(struct world *w)
 			t->pushed = true;
 			push_expiry(c, t, delay, false);
 		}
+		/* timers that were never used have their numbers, too */
+		sim_rand_skip(&w->rand, (unsigned)(SIM_TIMERS - w->m[m].n_timers));
 	}
 }
 

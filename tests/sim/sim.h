@@ -209,6 +209,7 @@ struct sim_result {
 
 /* sim-rand.c */
 uint64_t sim_rand(uint64_t *state);
+void sim_rand_skip(uint64_t *state, unsigned n);
 int64_t sim_between(uint64_t *state, int64_t low, int64_t high);
 bool sim_chance(uint64_t *state, int percent);
 

@@ -137,7 +137,7 @@ struct wcpu {
 struct wmachine {
 	struct world *w;
 	int index;
-	int n_cpus, n_threads;
+	int n_cpus, n_threads, n_timers; /* timers behind the last of these were never used */
 	struct wcpu cpus[SIM_CPUS];
 	struct wthread threads[SIM_THREADS];
 	struct wtimer timers[SIM_TIMERS];

@@ -19,7 +19,7 @@
 /* So many equal differences make a period. */
 #define PERIOD_CERTAIN 3
 /* What is rounded when a grid is computed; and how well other clocks are known. */
-#define EXACT_NS 200
+#define EXACT_NS 10
 #define EXACT_OTHER_NS (5 * VMRT_NS_PER_US)
 /* Sleeps whose lengths differ by less than this share of the period are of the same length. */
 #define SAME_SLEEP_SHARE 50
@@ -91,6 +91,18 @@ bool period_confirmed(const struct jobs *j)
 	return found && j->rel.period_ns && same_period(found, j->rel.period_ns);
 }
 
+/* How far @ns is from @steps periods: as declared, or as found, of which the other is rounded. */
+int64_t period_off_ns(const struct jobs *j, int64_t ns, int64_t steps)
+{
+	int64_t found = period_found(&j->machine->engine->found[j->task]);
+	int64_t period = j->spec->period_ns ? j->spec->period_ns : j->rel.period_ns;
+	int64_t off = llabs(ns - steps * period);
+
+	if (!found || !same_period(found, period) || llabs(ns - steps * found) > off)
+		return off;
+	return llabs(ns - steps * found);
+}
+
 /*
  * Arrivals nearer to the grid than this were computed from it, not from the present time: so well
  * the clock is known that the task sleeps by.
@@ -115,7 +127,7 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 		ns / period > BACKLOG_MAX)
 		return;
 	steps = (ns + period / 2) / period;
-	off = llabs(ns - steps * period);
+	off = period_off_ns(j, ns, steps);
 	if (steps == 1 && off <= period_exact_ns(j))
 		r->exact++;
 	else if (steps == 1 && off <= period / PERIOD_SHARE)

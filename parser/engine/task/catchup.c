@@ -199,7 +199,7 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		ns / period >= BACKLOG_MAX)
 		return false;
 	n = (ns + period / 2) / period;
-	off = llabs(ns - n * period);
+	off = period_off_ns(j, ns, n);
 	passed = passed_releases(j, n, off, local_ns, *expires) && !(relative && sleeps_alike(r));
 	if (sleeps_for_rest(j) && period_confirmed(j)) {
 		if (llabs(*expires - local_ns) > ZERO_SLEEP_NS) {
@@ -213,8 +213,8 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		}
 	}
 	/* it may have gone over into the next job, or have left that out */
-	if (passed && j->spec->period_ns && off > period_exact_ns(j) && r->exact <= 2 * r->loose &&
-		r->off <= r->loose) {
+	if (passed && j->spec->period_ns && (off > period_exact_ns(j) || r->loose > r->exact) &&
+		r->exact <= 2 * r->loose && r->off <= r->loose) {
 		j->machine->engine->found[j->task].hidden += (uint64_t)(n - 1);
 		give_passed(j);
 		return true;

@@ -183,6 +183,7 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival);
 int64_t period_found(const struct task_found *found);
 bool period_confirmed(const struct jobs *j);
 int64_t period_exact_ns(const struct jobs *j);
+int64_t period_off_ns(const struct jobs *j, int64_t ns, int64_t steps);
 void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
 
 /* catchup.c */
