@@ -36,7 +36,7 @@ static const char *link_of(const struct vmrt_recorder_options *options, const ch
 {
 	for (size_t i = 0; i < options->n_links; i++)
 		if (!strcmp(options->links[i].vm, pattern))
-			return options->links[i].socket;
+			return options->links[i].way;
 	return NULL;
 }
 
@@ -113,7 +113,7 @@ static void take_sockets(struct vmrt_recorder *rec)
 
 		for (size_t k = 0; k < rec->options->n_links; k++)
 			if (vmrt_vm_match(vm, rec->options->links[k].vm) && !g->n_sockets)
-				g->sockets[g->n_sockets++] = rec->options->links[k].socket;
+				g->sockets[g->n_sockets++] = rec->options->links[k].way;
 		for (size_t k = 0; k < VMRT_VM_LINKS && g->n_sockets <= k; k++)
 			if (vm->link[k][0])
 				g->sockets[g->n_sockets++] = vm->link[k];

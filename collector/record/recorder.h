@@ -28,9 +28,7 @@ struct vmrt_recorder_options {
 	const char *run, *experiment;
 	const char *vms[VMRT_RECORDER_VMS];
 	size_t n_vms;
-	struct {
-		const char *vm, *socket;
-	} links[VMRT_RECORDER_VMS];
+	struct vmrt_guest_link links[VMRT_RECORDER_VMS];
 	size_t n_links;
 	const char *secret_file;
 	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
@@ -73,6 +71,7 @@ struct vmrt_recorder {
 	bool begun;	   /* there is something to keep */
 	bool journal;	   /* written, not yet removed */
 	int64_t looked_ns; /* at the counters of losses */
+	bool followed;	   /* somebody wants to know how far it has come */
 	int64_t since_ns;  /* a flight recorder keeps what comes from here on; INT64_MIN: everything
 			    */
 	struct vmrt_trace_meta meta;
@@ -126,6 +125,9 @@ void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop);
 
 /** vmrt_recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
 enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+
+/** vmrt_recorder_tell_progress - if anybody follows the recording, say how far it has come */
+void vmrt_recorder_tell_progress(struct vmrt_recorder *rec);
 
 /** vmrt_recorder_note - what the manifest shall say about the host's recording; the first note
  * stays */

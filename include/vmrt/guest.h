@@ -16,6 +16,21 @@
 
 struct vmrt_secret;
 
+/* A way to the agent in a VM that --link names. */
+struct vmrt_guest_link {
+	const char *vm, *way;
+	bool needs_secret, is_ssh;
+};
+
+/**
+ * vmrt_guest_link_parse - the argument of --link, VM=WAY
+ * @text: is cut in two, and kept by reference
+ *
+ * Return: VMRT_OK or VMRT_EINVAL.
+ */
+enum vmrt_status vmrt_guest_link_parse(
+	char *text, struct vmrt_guest_link *out, struct vmrt_error *err);
+
 enum vmrt_guest_state {
 	VMRT_GUEST_CONNECTING, /* the agent has not answered yet */
 	VMRT_GUEST_CONNECTED,
