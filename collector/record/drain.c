@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -18,7 +19,10 @@
 
 #define PIPE_BYTES (1 << 20)
 #define PAUSE_MS 400 /* between two looks at a buffer that does not fill */
+#define REST_MS 20   /* while it is followed: kernels may call a buffer ready for every event */
 #define STACK_BYTES (256 << 10)
+/* A writer that was interrupted may still be about to commit an event of this age. */
+#define SLACK_NS (1 * VMRT_NS_PER_MS)
 
 struct cpu {
 	struct vmrt_drain *drain;
@@ -27,6 +31,8 @@ struct cpu {
 	unsigned cpu;
 	int pipe[2];
 	int64_t last_look;
+	uint8_t *page; /* for vmrt_drain_follow() */
+	atomic_int_fast64_t upto_ns;
 	struct vmrt_drain_look look;
 	struct vmrt_error err; /* of the thread */
 };
@@ -41,6 +47,7 @@ struct vmrt_drain {
 	int stop_fd; /* told by the threads */
 	atomic_uint_fast64_t size;
 	atomic_int stop;
+	atomic_bool followed;
 };
 
 /* The first reason to stop is the reason. */
@@ -93,6 +100,36 @@ static int64_t move_full(struct cpu *c)
 	}
 }
 
+/*
+ * The same with all there is, also in sub-buffers that are not full. Kernels before 5.1 move no
+ * sub-buffer that was partly read: there is no way back to move_full().
+ */
+static int64_t move_all(struct cpu *c)
+{
+	struct vmrt_drain *d = c->drain;
+	uint32_t size = vmrt_tracer_page_size(d->tracer);
+	int64_t before = vmrt_now_ns() - SLACK_NS, total = 0;
+	int got;
+
+	while ((got = vmrt_tracer_read(d->tracer, c->cpu, c->page)) > 0) {
+		if (vmrt_datfile_write(d->options.file, c->cpu, c->page, size) != 0) {
+			vmrt_fail_errno(
+				&c->err, errno, "cannot write what CPU %u recorded", c->cpu);
+			return -1;
+		}
+		atomic_fetch_add(&d->size, size);
+		total += size;
+		if (total >= PIPE_BYTES && vmrt_now_ns() - before > PAUSE_MS * VMRT_NS_PER_MS)
+			return total; /* a busy CPU: what follows has its turn */
+	}
+	if (got < 0) {
+		cannot_read(c->cpu, &c->err);
+		return -1;
+	}
+	atomic_store(&c->upto_ns, before);
+	return total;
+}
+
 static void note_look(struct cpu *c, int64_t now)
 {
 	if (c->last_look && now - c->last_look > c->look.unread_ns) {
@@ -125,6 +162,16 @@ static void check_limits(struct vmrt_drain *d)
 		ask_to_stop(d, VMRT_DRAIN_DISK);
 }
 
+/* Whoever takes every event as it comes does little else; a small buffer may not wait, though. */
+static bool rest(struct cpu *c, int64_t moved)
+{
+	struct vmrt_drain *d = c->drain;
+
+	if (!atomic_load(&d->followed) || (uint64_t)moved > vmrt_tracer_buffer(d->tracer) / 4)
+		return false;
+	return vmrt_tracer_wait(d->tracer, UINT_MAX, d->end_fd, REST_MS);
+}
+
 static void *drain_thread(void *arg)
 {
 	struct cpu *c = arg;
@@ -140,13 +187,14 @@ static void *drain_thread(void *arg)
 		int64_t moved;
 
 		note_look(c, vmrt_now_ns());
-		moved = move_full(c);
+		moved = atomic_load(&d->followed) ? move_all(c) : move_full(c);
 		note_fill(c, moved);
 		if (moved < 0)
 			ask_to_stop(d, VMRT_DRAIN_FAILED);
 		else if (moved)
 			check_limits(d);
-		if (moved < 0 || vmrt_tracer_wait(d->tracer, c->cpu, d->end_fd, PAUSE_MS))
+		if (moved < 0 || rest(c, moved) ||
+			vmrt_tracer_wait(d->tracer, c->cpu, d->end_fd, PAUSE_MS))
 			return NULL;
 	}
 }
@@ -158,6 +206,9 @@ static enum vmrt_status start_thread(struct cpu *c, struct vmrt_error *err)
 
 	if (pipe2(c->pipe, O_CLOEXEC) != 0)
 		return vmrt_fail_errno(err, errno, "cannot make a pipe");
+	c->page = malloc(vmrt_tracer_page_size(c->drain->tracer));
+	if (!c->page)
+		return vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
 	/* a refusal (a user's limit) leaves the default size, which only means more calls */
 	fcntl(c->pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
 	pthread_attr_init(&attr);
@@ -189,7 +240,8 @@ enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
 		status = vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
 	}
 	for (unsigned i = 0; i < d->n_cpus; i++)
-		d->cpus[i] = (struct cpu){.drain = d, .cpu = i, .pipe = {-1, -1}};
+		d->cpus[i] = (struct cpu){
+			.drain = d, .cpu = i, .pipe = {-1, -1}, .upto_ns = VMRT_UNKNOWN};
 	for (unsigned i = 0; i < d->n_cpus && status == VMRT_OK && !options->hold; i++)
 		status = start_thread(&d->cpus[i], err);
 	if (status == VMRT_OK)
@@ -202,6 +254,25 @@ enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
 uint64_t vmrt_drain_size(const struct vmrt_drain *d)
 {
 	return atomic_load(&d->size);
+}
+
+void vmrt_drain_follow(struct vmrt_drain *d)
+{
+	atomic_store(&d->followed, true);
+}
+
+int64_t vmrt_drain_upto(const struct vmrt_drain *d)
+{
+	int64_t least = d->n_cpus ? INT64_MAX : VMRT_UNKNOWN;
+
+	for (unsigned i = 0; i < d->n_cpus; i++) {
+		int64_t upto = atomic_load(&d->cpus[i].upto_ns);
+
+		if (upto == VMRT_UNKNOWN)
+			return VMRT_UNKNOWN;
+		least = upto < least ? upto : least;
+	}
+	return least;
 }
 
 enum vmrt_drain_stop vmrt_drain_stop(const struct vmrt_drain *d)
@@ -291,6 +362,8 @@ void vmrt_drain_free(struct vmrt_drain *d)
 		close(d->end_fd);
 	if (d->stop_fd >= 0)
 		close(d->stop_fd);
+	for (unsigned i = 0; i < d->n_cpus; i++)
+		free(d->cpus[i].page);
 	free(d->cpus);
 	free(d);
 }

@@ -47,6 +47,17 @@ enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
 /** vmrt_drain_size - bytes moved so far */
 uint64_t vmrt_drain_size(const struct vmrt_drain *drain);
 
+/**
+ * vmrt_drain_follow - from now on move what is in sub-buffers that are not full, too
+ *
+ * Who follows the recording would else not see what a CPU with few events did.
+ */
+void vmrt_drain_follow(struct vmrt_drain *drain);
+
+/** vmrt_drain_upto - time before which all events of all CPUs have been moved; VMRT_UNKNOWN before
+ * vmrt_drain_follow() has taken effect */
+int64_t vmrt_drain_upto(const struct vmrt_drain *drain);
+
 /** vmrt_drain_stop - should recording end? */
 enum vmrt_drain_stop vmrt_drain_stop(const struct vmrt_drain *drain);
 

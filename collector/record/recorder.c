@@ -31,7 +31,8 @@
 #define HSF_END_MS 5000
 #define CLOSE_PATIENCE_MS 3000
 #define PROGRESS_MS 500
-#define LOOK_MS 1000 /* between two looks at what was lost */
+#define LOOK_MS 1000	/* between two looks at what was lost */
+#define FOLLOWED_MS 250 /* between two words to whoever follows the recording */
 #define MAX_EXPERIMENT (16 << 20)
 
 int vmrt_recorder_stops(void)
@@ -267,6 +268,7 @@ static void show_progress(struct vmrt_recorder *rec, bool last)
 
 static int wait_ms(const struct vmrt_recorder *rec, bool progress)
 {
+	int64_t most = rec->followed ? FOLLOWED_MS : progress ? PROGRESS_MS : LOOK_MS;
 	int64_t left = INT64_MAX;
 
 	if (rec->options->duration_ns)
@@ -274,18 +276,19 @@ static int wait_ms(const struct vmrt_recorder *rec, bool progress)
 	if (left <= 0)
 		return 0;
 	left = left / VMRT_NS_PER_MS + 1;
-	if (left > (progress ? PROGRESS_MS : LOOK_MS))
-		left = progress ? PROGRESS_MS : LOOK_MS;
-	return (int)left;
+	return (int)(left < most ? left : most);
 }
 
 static void follow(struct vmrt_recorder *rec, int64_t now)
 {
 	struct vmrt_error err;
 
-	if (vmrt_recorder_follow(rec, now) && rec->options->only_vms &&
-		vmrt_recorder_only_vms(rec, &err) != VMRT_OK)
+	if (!vmrt_recorder_follow(rec, now))
+		return;
+	if (rec->options->only_vms && vmrt_recorder_only_vms(rec, &err) != VMRT_OK)
 		vmrt_warn("%s: threads that are new are not recorded", err.text);
+	/* for who follows, and for the case that we do not live to write the real one */
+	vmrt_recorder_save_beginning(rec, NULL);
 }
 
 /* Until the command has ended, the time is over, or somebody wants it to end. */
@@ -311,6 +314,9 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 			vmrt_recorder_take_names(rec);
 			vmrt_recorder_keep_pings(rec);
 			follow(rec, now);
+			vmrt_recorder_tell_progress(rec);
+		} else if (rec->followed) {
+			vmrt_recorder_tell_progress(rec);
 		}
 		if (progress)
 			show_progress(rec, false);
@@ -373,6 +379,8 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
 	}
+	/* what is read from here on may no longer be in its place */
+	vmrt_extent_remove(rec->folder.path);
 	vmrt_recorder_finish_host(rec);
 	vmrt_recorder_save_guests(rec);
 	saved = vmrt_recorder_save_host(rec, &other);

@@ -55,6 +55,7 @@ static enum vmrt_status find(struct work *w, struct vmrt_error *err)
 		return status;
 	if (vmrt_journal_owner_lives(w->instance))
 		return vmrt_fail(err, VMRT_EBUSY, "%s is being recorded", w->run);
+	vmrt_extent_remove(w->run);
 	if (vmrt_path(w->host, sizeof(w->host), w->run, VMRT_FILE_HOST) != VMRT_OK ||
 		vmrt_path(w->manifest_path, sizeof(w->manifest_path), w->run, VMRT_FILE_MANIFEST) !=
 			VMRT_OK)

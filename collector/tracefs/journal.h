@@ -11,9 +11,9 @@
 #include <limits.h>
 #include <stdbool.h>
 
+#include <vmrt/extent.h>
 #include <vmrt/status.h>
 
-#define VMRT_FILE_JOURNAL "recorder.journal"
 #define VMRT_JOURNAL_NAME 64
 
 /** vmrt_journal_write - this recording has begun */

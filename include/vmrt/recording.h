@@ -25,6 +25,7 @@ struct vmrt_recording_options {
 	const char *instance;	/* ring buffer of the files that have several; NULL: by content */
 	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
 	const char *experiment_text; /* an experiment in memory, instead of both; or NULL */
+	bool follow;		     /* run is still being recorded: see vmrt_recording_collect() */
 	int (*stop)(void); /* true: break off, VMRT_EINTR, or give no more events; or NULL */
 };
 
@@ -42,6 +43,8 @@ struct vmrt_recorded_machine {
  *
  * What cannot be read of a run folder is left out with a warning on stderr, be it the host's
  * recording or a guest's, as long as one of them can.
+ *
+ * Return: VMRT_OK; with options.follow, VMRT_EBUSY if the recorder has not begun to record...
  */
 enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
 	struct vmrt_recording **out, struct vmrt_error *err);
@@ -98,6 +101,31 @@ const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording 
 /** vmrt_recording_experiment - text of the experiment file, or NULL */
 const char *vmrt_recording_experiment(const struct vmrt_recording *rec);
 
+/** vmrt_recording_in_progress - has the recorder of the run in folder @run not finished it? */
+bool vmrt_recording_in_progress(const char *run);
+
+/* How it stands with a recording that is followed. */
+enum vmrt_following {
+	VMRT_FOLLOWING_GOING,
+	VMRT_FOLLOWING_CHANGED,	  /* other VMs are recorded: open it anew, with options.follow */
+	VMRT_FOLLOWING_FINISHING, /* the recorder puts it together: nothing comes any more */
+	VMRT_FOLLOWING_ENDED,	  /* it is complete: open it anew, without options.follow */
+	VMRT_FOLLOWING_BROKEN,	  /* the recorder was killed: `vmrt-trace reset` completes it */
+};
+
+/**
+ * vmrt_recording_collect - of a recording with options.follow: see what has been recorded since
+ *
+ * vmrt_recording_next() then gives what there is up to vmrt_recording_upto(), and false means that
+ * more must be collected first. Events given before are gone. A guest that keeps its events until
+ * the end, or whose clock is not known yet, is not waited for: its note says so.
+ */
+enum vmrt_following vmrt_recording_collect(struct vmrt_recording *rec);
+
+/** vmrt_recording_upto - host time up to which all events have been collected; VMRT_UNKNOWN at
+ * first */
+int64_t vmrt_recording_upto(const struct vmrt_recording *rec);
+
 /** vmrt_recording_rewind - begin anew with the first event; VMRT_OK, VMRT_EFORMAT or VMRT_ENOMEM */
 enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err);
 
@@ -113,6 +141,15 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
  */
 enum vmrt_status vmrt_recording_discover(struct vmrt_recording *rec, int (*stop)(void),
 	struct vmrt_found **out, size_t *n, struct vmrt_error *err);
+
+/**
+ * vmrt_recording_found - an experiment of the tasks that vmrt_recording_discover() finds
+ * @tasks: how many
+ * @text: the experiment, to be freed; NULL if none was found. Open the recording anew with it, as
+ *	experiment_text.
+ */
+enum vmrt_status vmrt_recording_found(struct vmrt_recording *rec, int (*stop)(void), size_t *tasks,
+	char **text, struct vmrt_error *err);
 
 /** vmrt_recording_close - close all files and free all it gave; NULL is allowed */
 void vmrt_recording_close(struct vmrt_recording *rec);

@@ -320,6 +320,7 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 {
 	if (!dat)
 		return;
+	dat_close_apart(dat);
 	for (size_t i = 0; i < dat->n_buffers; i++) {
 		free(dat->buffers[i].name);
 		free(dat->buffers[i].clock);

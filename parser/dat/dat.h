@@ -33,7 +33,8 @@ static inline bool dat_may_unpack(uint32_t packed, uint32_t size)
 /* The bytes of one CPU: @size are in the file, @missing more are promised. */
 struct dat_cpu_data {
 	uint64_t offset, size, missing;
-	bool present; /* the file speaks of this CPU */
+	bool present;		/* the file speaks of this CPU */
+	struct vmrt_dat *apart; /* where they are while they are recorded; NULL: in the file */
 };
 
 /* One ring buffer in a file: the top one, or an instance. */
@@ -66,6 +67,7 @@ struct dat_shifts {
 struct vmrt_dat {
 	int fd;
 	int (*stop)(void); /* or NULL; true: streams end at their next page */
+	char *proof; /* of a file that grows: what was read counts if this file is still there */
 	char *path;
 	uint64_t file_size;
 	uint32_t long_size; /* of the user space that recorded */
@@ -192,5 +194,11 @@ enum vmrt_status dat_open_v7(struct vmrt_dat *dat, uint64_t pos, struct vmrt_err
 /** page_feed_file - pages of CPU @cpu of @dat, read in windows of about @window bytes; NULL: no
  * memory */
 struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_t window);
+
+/** page_feed_grow - the data of the feed's CPU have become longer */
+void page_feed_grow(struct page_feed *feed);
+
+/** dat_close_apart - close the files of the CPUs of a file that grows */
+void dat_close_apart(struct vmrt_dat *dat);
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -159,6 +160,8 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 		status = vmrt_fail_errno(err, errno, "cannot create %.400s", path);
 		goto out;
 	}
+	/* held as long as the file is open: who follows the recording knows that we live */
+	flock(f->fd, LOCK_EX | LOCK_NB);
 	f->room = disk_room(f);
 	f->in_place = can_take_out(f->fd, HEAD_SPACE + n * stride(n));
 	for (unsigned i = 0; i < n; i++)
@@ -183,6 +186,12 @@ out:
 	return status;
 }
 
+/* Other threads ask how far this one has come: what the size counts is in the file. */
+static void set_size(struct datfile_cpu *c, uint64_t size)
+{
+	__atomic_store_n(&c->size, size, __ATOMIC_RELEASE);
+}
+
 ssize_t vmrt_datfile_splice(struct vmrt_datfile *f, unsigned cpu, int from, size_t n)
 {
 	struct datfile_cpu *c = &f->cpus[cpu];
@@ -197,7 +206,7 @@ ssize_t vmrt_datfile_splice(struct vmrt_datfile *f, unsigned cpu, int from, size
 		moved = splice(from, NULL, f->in_place ? f->fd : c->fd, &at, n, SPLICE_F_MOVE);
 	while (moved < 0 && errno == EINTR);
 	if (moved > 0) {
-		c->size += (uint64_t)moved;
+		set_size(c, c->size + (uint64_t)moved);
 		atomic_fetch_add(&f->written, (uint64_t)moved);
 	}
 	return moved;
@@ -212,17 +221,17 @@ int vmrt_datfile_write(struct vmrt_datfile *f, unsigned cpu, const void *pages, 
 		return -1;
 	}
 	/* what was cut off in the middle of a sub-buffer is of no use */
-	c->size -= c->size % f->page_size;
+	set_size(c, c->size - c->size % f->page_size);
 	if (datfile_write_at(f->in_place ? f->fd : c->fd, pages, size, c->start + c->size) != 0)
 		return -1;
-	c->size += size;
+	set_size(c, c->size + size);
 	atomic_fetch_add(&f->written, size);
 	return 0;
 }
 
 uint64_t vmrt_datfile_size(const struct vmrt_datfile *f, unsigned cpu)
 {
-	return f->cpus[cpu].size;
+	return __atomic_load_n(&f->cpus[cpu].size, __ATOMIC_ACQUIRE);
 }
 
 uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *f)

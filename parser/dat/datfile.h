@@ -48,7 +48,7 @@ ssize_t vmrt_datfile_splice(struct vmrt_datfile *file, unsigned cpu, int from, s
 /** vmrt_datfile_write - append whole sub-buffers to the data of @cpu; 0, or -1 with errno */
 int vmrt_datfile_write(struct vmrt_datfile *file, unsigned cpu, const void *pages, size_t size);
 
-/** vmrt_datfile_size - bytes of @cpu so far */
+/** vmrt_datfile_size - bytes of @cpu so far; may be asked while another thread writes */
 uint64_t vmrt_datfile_size(const struct vmrt_datfile *file, unsigned cpu);
 
 /** vmrt_datfile_free_space - bytes that may still be written to this file system */

@@ -3,13 +3,16 @@
 #include "dat.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 #include <zstd.h>
 
 #define FAR_AHEAD UINT64_C(100000000000) /* raw times of pages in a row: 100 s if they are ns */
 
 struct file_feed {
 	struct page_feed base;
-	const struct vmrt_dat *dat;
+	const struct vmrt_dat *dat;   /* the file with the pages */
+	const struct vmrt_dat *whole; /* the one that speaks of them */
+	const struct dat_cpu_data *data;
 	uint32_t page_size;
 
 	uint64_t next, end; /* still to be read from the file */
@@ -23,6 +26,12 @@ struct file_feed {
 	uint64_t page_ts;     /* of the page given last */
 };
 
+/* Has the recorder begun to put the file together? Then what was just read may be anything. */
+static bool has_moved(const struct file_feed *feed)
+{
+	return feed->whole->proof && access(feed->whole->proof, F_OK) != 0;
+}
+
 /* The next window of plain pages. */
 static int fill_plain(struct file_feed *feed, struct vmrt_error *err)
 {
@@ -32,7 +41,9 @@ static int fill_plain(struct file_feed *feed, struct vmrt_error *err)
 	if (!n)
 		return 0;
 	if (dat_pread(feed->dat, feed->buffer, n, feed->next, err) != VMRT_OK)
-		return -1;
+		return has_moved(feed) ? 0 : -1;
+	if (has_moved(feed))
+		return 0;
 	feed->buffer_from = feed->next;
 	feed->next += n;
 	feed->have = n;
@@ -134,7 +145,8 @@ static uint64_t look_behind(struct file_feed *feed, uint64_t ts, bool far_ahead)
 			break;
 	}
 	/* the last page of a window */
-	if (least == UINT64_MAX && !feed->dat->zstd && feed->end - feed->next >= sizeof(header) &&
+	if (least == UINT64_MAX && !feed->dat->zstd && !feed->whole->proof &&
+		feed->end - feed->next >= sizeof(header) &&
 		dat_pread(feed->dat, header, sizeof(header), feed->next, &err) == VMRT_OK &&
 		ring_u64(header))
 		least = ring_u64(header);
@@ -150,7 +162,7 @@ static int next_page(struct page_feed *base, const uint8_t **page, uint32_t *siz
 
 	*cut = false;
 	*offset = feed->next;
-	if (feed->dat->stop && feed->dat->stop())
+	if (feed->whole->stop && feed->whole->stop())
 		return 0;
 	while (feed->at == feed->have) {
 		int more = feed->dat->zstd ? fill_packed(feed, err) : fill_plain(feed, err);
@@ -193,7 +205,9 @@ struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_
 		return NULL;
 	feed->base.next = next_page;
 	feed->base.free = free_feed;
-	feed->dat = dat;
+	feed->dat = data->apart ? data->apart : dat;
+	feed->whole = dat;
+	feed->data = data;
 	feed->page_size = dat->buffer->page_size;
 	feed->next = data->offset;
 	feed->end = data->offset + data->size;
@@ -207,7 +221,7 @@ struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_
 		feed->room = window - window % feed->page_size;
 		if (!feed->room)
 			feed->room = feed->page_size;
-		if (feed->room > data->size)
+		if (feed->room > data->size && !dat->proof)
 			feed->room = data->size ? (size_t)data->size : 1;
 		feed->buffer = malloc(feed->room);
 		if (!feed->buffer) {
@@ -216,4 +230,11 @@ struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_
 		}
 	}
 	return &feed->base;
+}
+
+void page_feed_grow(struct page_feed *base)
+{
+	struct file_feed *feed = (struct file_feed *)base;
+
+	feed->end = feed->data->offset + feed->data->size;
 }

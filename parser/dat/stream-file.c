@@ -3,6 +3,7 @@
 #include <vmrt/clock.h>
 
 #include "dat.h"
+#include "growing.h"
 
 #include "parser/ring/stream.h"
 
@@ -40,7 +41,7 @@ enum vmrt_status vmrt_stream_open(
 	s->converts = dat->tsc_mult || dat->n_clocks;
 	for (unsigned i = 0; i < s->n_cpus; i++) {
 		s->cpus[i].clock = i < dat->n_clocks ? &dat->clocks[i] : NULL;
-		if (!dat->buffer->cpus[i].size) {
+		if (!dat->buffer->cpus[i].size && !dat->proof) {
 			if (dat->buffer->cpus[i].missing)
 				stream_ends_early(s, &s->cpus[i]);
 			continue;
@@ -55,6 +56,19 @@ enum vmrt_status vmrt_stream_open(
 			return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
 		}
 	}
+	/* nothing may be given of what is not complete yet */
+	if (dat->proof) {
+		s->live = true;
+		s->limit = INT64_MIN;
+	}
 	*out = s;
 	return VMRT_OK;
+}
+
+void stream_grown(struct vmrt_stream *s)
+{
+	for (unsigned i = 0; i < s->n_cpus; i++) {
+		page_feed_grow(s->cpus[i].feed);
+		stream_revive(s, i);
+	}
 }

@@ -289,6 +289,15 @@ static bool in_heap(const struct vmrt_stream *s, const struct stream_cpu *cpu)
 	return false;
 }
 
+void stream_revive(struct vmrt_stream *s, unsigned cpu)
+{
+	struct stream_cpu *c = &s->cpus[cpu];
+
+	settle(s);
+	if (!c->dead && !in_heap(s, c) && advance(s, c))
+		heap_add(s, c);
+}
+
 enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
 	size_t size, struct vmrt_error *err)
 {
@@ -304,10 +313,7 @@ enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, cons
 	status = page_feed_push(c->feed, page, size, err);
 	if (status != VMRT_OK)
 		return status;
-	/* A CPU that had run dry comes back. */
-	settle(stream);
-	if (!in_heap(stream, c) && advance(stream, c))
-		heap_add(stream, c);
+	stream_revive(stream, cpu);
 	return VMRT_OK;
 }
 

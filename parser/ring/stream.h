@@ -84,6 +84,8 @@ static inline void stream_give(
  * memory
  */
 struct vmrt_stream *stream_new(const struct vmrt_formats *formats, unsigned n_cpus);
+/** stream_revive - there are new pages of @cpu, which may have run dry before */
+void stream_revive(struct vmrt_stream *s, unsigned cpu);
 /** stream_ends_early - the data of @cpu end before what was recorded does */
 void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu);
 

@@ -315,24 +315,14 @@ static void refresh_shifts(struct analysis *a)
 static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_options *again,
 	char **text, struct vmrt_error *err)
 {
-	const char *names[VMRT_DISCOVER_MACHINES];
 	struct vmrt_engine_config config;
-	struct vmrt_found *found = NULL;
-	size_t n = 0, tasks = 0;
 	enum vmrt_status status;
+	size_t tasks;
 
 	vmrt_recording_config(a->rec, &config);
 	if (config.experiment || config.n_machines > VMRT_DISCOVER_MACHINES)
 		return VMRT_OK;
-	status = vmrt_recording_discover(a->rec, a->options->stop, &found, &n, err);
-	for (size_t i = 0; i < config.n_machines; i++)
-		names[i] = config.machines[i].name;
-	for (size_t i = 0; i < n; i++)
-		tasks += found[i].task;
-	if (status == VMRT_OK && tasks &&
-		vmrt_discovery_experiment(found, n, names, config.n_machines, text) != VMRT_OK)
-		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	free(found);
+	status = vmrt_recording_found(a->rec, a->options->stop, &tasks, text, err);
 	if (status != VMRT_OK)
 		return status;
 	if (tasks)

@@ -2,6 +2,8 @@
 /* Finding the tasks of a recording: its merged events go to the discovery instead of the engine. */
 #include <vmrt/recording.h>
 
+#include <stdlib.h>
+
 #include <vmrt/discover.h>
 
 #define LOOK_EVERY 100000 /* events between two questions whether to stop */
@@ -54,5 +56,31 @@ enum vmrt_status vmrt_recording_discover(struct vmrt_recording *rec, int (*stop)
 	if (status == VMRT_OK && vmrt_discovery_judge(d, out, n) != VMRT_OK)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	vmrt_discovery_free(d);
+	return status;
+}
+
+enum vmrt_status vmrt_recording_found(struct vmrt_recording *rec, int (*stop)(void), size_t *tasks,
+	char **text, struct vmrt_error *err)
+{
+	const char *names[VMRT_DISCOVER_MACHINES];
+	struct vmrt_engine_config config;
+	struct vmrt_found *found = NULL;
+	enum vmrt_status status;
+	size_t n = 0;
+
+	*tasks = 0;
+	*text = NULL;
+	vmrt_recording_config(rec, &config);
+	if (config.n_machines > VMRT_DISCOVER_MACHINES)
+		return VMRT_OK;
+	status = vmrt_recording_discover(rec, stop, &found, &n, err);
+	for (size_t i = 0; i < config.n_machines; i++)
+		names[i] = config.machines[i].name;
+	for (size_t i = 0; i < n; i++)
+		*tasks += found[i].task;
+	if (status == VMRT_OK && *tasks &&
+		vmrt_discovery_experiment(found, n, names, config.n_machines, text) != VMRT_OK)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	free(found);
 	return status;
 }

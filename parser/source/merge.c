@@ -10,7 +10,7 @@ static void look_ahead(struct merge_input *in)
 	int64_t local;
 
 	in->have = false;
-	if (in->map && !in->map->n)
+	if (!in->stream || (in->map && !in->map->n))
 		return;
 	local = vmrt_stream_peek(in->stream);
 	in->have = local != INT64_MAX;

@@ -24,6 +24,7 @@ struct source {
 	struct vmrt_record_clock record_clock;
 	int64_t record_error_ns; /* of its times as CLOCK_MONOTONIC, at most */
 	char note[256];
+	struct followed *followed; /* of a recording in progress, or NULL */
 };
 
 struct vmrt_recording {
@@ -41,6 +42,7 @@ struct vmrt_recording {
 	struct vmrt_engine_vm vms[RECORDING_MACHINES];
 	size_t n_vms;
 	struct horizon horizon;
+	struct following *following; /* its recorder is still writing it; or NULL */
 	struct vmrt_vm_thread *made[RECORDING_MACHINES]; /* thread lists made from GUEST options */
 };
 

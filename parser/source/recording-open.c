@@ -12,6 +12,7 @@
 #include <vmrt/files.h>
 
 #include "parser/clock/clock-rate.h"
+#include "following.h"
 #include "parser/clock/clock-shift.h"
 #include "selected.h"
 
@@ -96,6 +97,8 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 		return status;
 	}
 	rec->n++;
+	if (rec->following && (status = following_source(rec, s, err)) != VMRT_OK)
+		return status;
 	s->record_clock = clock;
 	s->record_error_ns = record_error(s->dat, &clock);
 	if (clock.state == VMRT_RECORD_CLOCK_UNMAPPED) {
@@ -146,7 +149,9 @@ static enum vmrt_status open_host(
 		status = check_plain(path, why);
 	if (status == VMRT_OK)
 		status = open_source(rec, VMRT_HOST, path, NULL, why);
-	if (status == VMRT_OK || status == VMRT_ENOMEM || stopped(rec, NULL) != VMRT_OK)
+	/* while it is recorded it is the host that tells how far all others are */
+	if (status == VMRT_OK || status == VMRT_ENOMEM || rec->following ||
+		stopped(rec, NULL) != VMRT_OK)
 		return status == VMRT_OK ? status : vmrt_fail(err, status, "%s", why->text);
 	status = vmrt_dat_none(path, rec->manifest ? rec->manifest->cpus : 1, &s->dat, err);
 	if (status != VMRT_OK)
@@ -443,7 +448,8 @@ enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_er
 		status = find_vms(rec, err);
 	if (status == VMRT_OK)
 		status = recording_split_servers(rec, err);
-	for (size_t i = 1; status == VMRT_OK && i < rec->n; i++)
+	/* while it is recorded, the pings that come tell the clocks */
+	for (size_t i = 1; status == VMRT_OK && i < rec->n && !rec->following; i++)
 		status = map_guest(rec, i, err);
 	return status;
 }

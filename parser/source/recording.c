@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "following.h"
 #include "parser/ring/stream.h"
 
 static struct source *source_of(struct vmrt_recording *rec, const struct merge_input *in)
@@ -111,12 +112,17 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 		status = vmrt_stream_open(s->dat, &s->in.stream, err);
 		if (status != VMRT_OK)
 			return status;
+		if (rec->following)
+			continue;
 		if (i ? s->vm && s->vm->broken_off : rec->manifest && rec->manifest->broken_off)
 			vmrt_stream_broken_off(s->in.stream);
 	}
 	rec->merge =
 		(struct vmrt_merge){.ops = &ops, .ctx = rec, .inputs = rec->inputs, .n = rec->n};
-	merge_begin(&rec->merge, rec->horizon.least_ns);
+	if (rec->following)
+		following_rewind(rec);
+	else
+		merge_begin(&rec->merge, rec->horizon.least_ns);
 	return VMRT_OK;
 }
 
@@ -130,7 +136,9 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	rec->options = options;
 	rec->stop = options->stop;
-	status = recording_open_files(rec, err);
+	status = options->follow ? following_begin(rec, err) : VMRT_OK;
+	if (status == VMRT_OK)
+		status = recording_open_files(rec, err);
 	for (size_t i = 0; i < rec->n; i++) {
 		rec->inputs[i] = &rec->sources[i].in;
 		rec->inputs[i]->machine = (uint32_t)i;
@@ -161,7 +169,8 @@ void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config
 		.vms = rec->vms,
 		.n_vms = rec->n_vms,
 		.start_ns = rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
-		.end_ns = rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN,
+		.end_ns = rec->manifest && !rec->following ? rec->manifest->end_ns : VMRT_UNKNOWN,
+		.live = rec->following != NULL,
 		.hsf = rec->manifest && rec->manifest->hsf,
 	};
 }
@@ -174,7 +183,8 @@ struct vmrt_merge *vmrt_recording_merge(struct vmrt_recording *rec)
 bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
 	const struct vmrt_event **event, int64_t *host_ns, int64_t *error_ns)
 {
-	struct merge_input *in = merge_next(&rec->merge, INT64_MAX);
+	struct merge_input *in =
+		merge_next(&rec->merge, rec->following ? rec->merge.upto_ns : INT64_MAX);
 
 	if (!in)
 		return false;
@@ -214,7 +224,10 @@ void vmrt_recording_machine(
 
 	out->name = s->name;
 	out->path = s->path;
-	out->note = s->note[0] ? s->note : s->vm ? s->vm->note : "";
+	out->note = s->followed && s->followed->lack ? s->followed->lack
+		    : s->note[0]		     ? s->note
+		    : s->vm			     ? s->vm->note
+						     : "";
 	out->dat = s->dat;
 	out->clock = s->record_clock.text;
 	out->map = index ? &s->map : NULL;
@@ -246,6 +259,7 @@ void vmrt_recording_close(struct vmrt_recording *rec)
 {
 	if (!rec)
 		return;
+	following_end(rec);
 	for (size_t i = 0; i < rec->n; i++) {
 		vmrt_stream_free(rec->sources[i].in.stream);
 		vmrt_dat_close(rec->sources[i].dat);

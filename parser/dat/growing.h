@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_DAT_GROWING_H
+#define VMRT_PARSER_DAT_GROWING_H
+
+/*
+ * Reading a file that its recorder is still writing. Its head is there from the beginning on; the
+ * recorder says how much there is of each CPU (vmrt/extent.h).
+ */
+
+#include <vmrt/dat.h>
+
+/**
+ * dat_growing - @dat was just opened, and is being recorded
+ * @proof: a file that the recorder removes before it moves what is in @dat
+ *
+ * Streams of @dat are live ones: see vmrt_stream_limit().
+ */
+enum vmrt_status dat_growing(struct vmrt_dat *dat, const char *proof, struct vmrt_error *err);
+
+/** dat_grown - so many bytes are there by now, by CPU; streams learn it by stream_grown() */
+void dat_grown(struct vmrt_dat *dat, const uint64_t *sizes, unsigned n);
+
+/** stream_grown - take into @stream what dat_grown() was told; the event given out last is no
+ * longer good then */
+void stream_grown(struct vmrt_stream *stream);
+
+/** dat_is_written - does its recorder live? */
+bool dat_is_written(const struct vmrt_dat *dat);
+
+#endif
