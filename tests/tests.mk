@@ -1,5 +1,6 @@
 # Building the tests. tests/run runs them.
 
+COMMA := ,
 TEST_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/lib/*.c))
 UNIT_LIB := $(patsubst %.c,$(O)/obj/%.o,$(wildcard tests/unit/lib/*.c))
 UNIT_SOURCES := $(sort $(shell find tests/unit -name 'test_*.c'))
@@ -24,6 +25,11 @@ $(O)/tests/$(notdir $(basename $(1))): $(patsubst %.c,$(O)/obj/%.o,$(1)) $(UNIT_
 	$(Q)$$(CC) $$(VMRT_LDFLAGS) $$(LDFLAGS) -o $$@ $$^ -lcmocka $$(VMRT_LDLIBS)
 endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
+
+# Live without tracefs and guests: the clock, the tracer, the VMs and the sessions are doubles there.
+$(O)/tests/test_live: VMRT_LDFLAGS += $(addprefix -Wl$(COMMA)--wrap=vmrt_,now_ns vms_find \
+	$(addprefix tracer_,open meta cpus page_size on close read) \
+	$(addprefix guest_,open wait start abort error upto copy_pings meta close))
 
 # what other programs read, by their library
 $(O)/obj/tests/tools/compare-tracecmd.o: VMRT_CFLAGS += $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags-only-I libtracecmd 2>/dev/null))
@@ -64,7 +70,6 @@ soak: all tests ## record --stream, vmrt-top and vmrt-hsf together for TIME
 	$(Q)O=$(O) tests/soak $(if $(filter 2h,$(TIME)),20m,$(TIME))
 
 # Fuzz targets need all code instrumented: objects and a library of their own, by clang.
-COMMA := ,
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined -Wno-missing-prototypes
 FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzzobj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)) $(wildcard tests/lib/*.c))
 

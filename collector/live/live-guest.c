@@ -8,15 +8,13 @@
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
 
-#include "collector/session/pings.h"
-
 #define READY_WAIT_MS 8000
 #define START_WAIT_MS 5000
 #define QUEUE_MAX (UINT64_C(64) << 20) /* bytes of pages that have not been collected */
-#define FIT_EVERY_NS VMRT_NS_PER_S
-#define FIT_OFTEN_UNTIL 10 /* seconds of pings, before which every new ping counts */
 #define COPY_AT_ONCE 64
-#define RETRY_NS (2 * VMRT_NS_PER_S) /* between two tries to reach an agent */
+#define RETRY_NS (2 * VMRT_NS_PER_S)   /* after the first failure to reach an agent */
+#define RETRY_STEPS 4		       /* how often that is doubled */
+#define STABLE_NS (30 * VMRT_NS_PER_S) /* a session that lasted so long did not fail again */
 #define FUTURE_MAX_NS (10 * VMRT_NS_PER_S)
 
 struct live_page {
@@ -67,46 +65,46 @@ static bool take_pages(
 
 static void open_session(struct live_guest *g)
 {
-	const char *socket = g->vm->link[g->port];
 	struct vmrt_guest_options options = {
 		.name = g->name,
-		.owner = g->vm->uids[0],
-		.sockets = &socket,
-		.n_sockets = 1,
-		.buffer = g->buffer,
+		.owner = g->options.vm->uids[0],
+		.sockets = g->options.ways,
+		.n_sockets = g->options.n_ways,
+		.secret = g->options.secret,
+		.buffer = g->options.buffer,
 		.mode = VMRT_GUEST_STREAM,
-		.cpus = g->has_cpus ? &g->own_cpus : NULL,
+		.cpus = g->options.cpus,
 		.pages = take_pages,
 		.ctx = g,
 	};
 	struct vmrt_error err;
 
+	g->pings_seen = 0;
+	g->starting = false;
+	g->asked_ns = 0;
 	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
 		note(g, err.text);
 }
 
-void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned port, uint64_t buffer,
-	const cpu_set_t *cpus)
+void live_guest_open(struct live_guest *g, const struct live_guest_options *options)
 {
-	snprintf(g->name, sizeof(g->name), "%s", vm->name);
-	g->vm = vm;
-	g->port = port;
-	g->buffer = buffer;
-	g->has_cpus = cpus != NULL;
-	if (cpus)
-		g->own_cpus = *cpus;
+	snprintf(g->name, sizeof(g->name), "%s", options->vm->name);
+	g->options = *options;
+	if (options->cpus) {
+		g->own_cpus = *options->cpus;
+		g->options.cpus = &g->own_cpus;
+	}
 	g->upto_ns = VMRT_UNKNOWN;
 	g->last = &g->first;
 	g->in.map = &g->map;
 	pthread_mutex_init(&g->lock, NULL);
-	for (size_t i = 0; i < LIVE_PINGS; i++)
-		g->ping_second[i] = -1;
-	if (vm->link[port][0])
+	ping_fit_init(&g->fit);
+	if (options->n_ways)
 		open_session(g);
 	else
 		snprintf(g->note, sizeof(g->note),
 			"%s: no port org.vmrt.agent.%u, only the host's side is seen", g->name,
-			port);
+			options->port);
 }
 
 static void give_up(struct live_guest *g)
@@ -123,6 +121,31 @@ static void give_up(struct live_guest *g)
 	g->session = NULL;
 }
 
+static void drop_pages(struct live_guest *g)
+{
+	struct live_page *next;
+
+	pthread_mutex_lock(&g->lock);
+	for (; g->first; g->first = next) {
+		next = g->first->next;
+		free(g->first);
+	}
+	g->last = &g->first;
+	g->queued = 0;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Of a session that is closed. */
+static void drop_stream(struct live_guest *g)
+{
+	drop_pages(g);
+	vmrt_stream_free(g->in.stream);
+	vmrt_formats_free(g->formats);
+	g->in.stream = NULL;
+	g->formats = NULL;
+	g->held = 0;
+}
+
 static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err)
 {
 	const struct vmrt_trace_meta *meta = vmrt_guest_meta(g->session);
@@ -130,8 +153,13 @@ static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err
 
 	if (!meta)
 		return vmrt_fail(err, VMRT_EPROTO, "%s: its agent told no formats", g->name);
+	drop_stream(g);
 	g->page_size = meta->page_size;
 	g->cpus = meta->cpus;
+	free(g->resumes);
+	g->resumes = calloc(g->cpus + 1, sizeof(*g->resumes));
+	if (!g->resumes)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", g->name);
 	status = vmrt_formats_from_meta(meta, &g->formats, err);
 	if (status == VMRT_OK)
 		status = vmrt_stream_live(g->formats, g->cpus, g->page_size, &g->in.stream, err);
@@ -166,28 +194,105 @@ void live_guest_start(struct live_guest *g)
 		g->recorded = true;
 }
 
+/* A session has failed: it is tried again after a while, which is longer each time. */
+static void try_later(struct live_guest *g, int64_t now_ns)
+{
+	if (g->started_ns && now_ns - g->started_ns > STABLE_NS)
+		g->tries = 0;
+	g->started_ns = 0;
+	give_up(g);
+	snprintf(g->why, sizeof(g->why), "%.130s", g->note);
+	g->retry_ns = now_ns + (RETRY_NS << (g->tries < RETRY_STEPS ? g->tries : RETRY_STEPS));
+	g->tries++;
+}
+
+static void say_when(struct live_guest *g, int64_t now_ns)
+{
+	int64_t left = g->retry_ns - now_ns;
+
+	snprintf(g->note, sizeof(g->note), "%s; trying again in %lld s", g->why,
+		(long long)(left > 0 ? (left + VMRT_NS_PER_S - 1) / VMRT_NS_PER_S : 0));
+}
+
+/* Is it another guest than before, or the same one after a boot? Its clock began anew then. */
+static bool is_another(struct live_guest *g)
+{
+	unsigned cpus = vmrt_guest_meta(g->session)->cpus;
+	struct vmrt_ping ping;
+	uint64_t first = 0;
+
+	return cpus != g->cpus || (vmrt_guest_copy_pings(g->session, &first, &ping, 1) &&
+					  ping.guest_recv_ns < g->last_upto);
+}
+
+/* Its agent is ready again: what is known of it goes on, or begins anew. */
+static void take_up(struct live_guest *g)
+{
+	if (g->again && is_another(g)) {
+		g->again = g->recorded = false;
+		vmrt_clockmap_free(&g->map);
+		g->map = (struct vmrt_clockmap){0};
+		ping_fit_init(&g->fit);
+		g->upto_ns = VMRT_UNKNOWN;
+		g->last_upto = 0;
+		g->begun = false;
+		g->dropped = 0;
+	}
+}
+
+/* It records again: of each CPU it is not known what happened meanwhile. */
+static void resume(struct live_guest *g)
+{
+	for (unsigned cpu = 0; cpu < g->cpus && g->resumes; cpu++)
+		g->resumes[cpu] = true;
+}
+
+/* The session has begun to record. */
+static bool started(struct live_guest *g, int64_t now_ns)
+{
+	bool joined = !g->recorded;
+
+	g->recorded = g->again = true;
+	g->dead = g->reached = false;
+	g->started_ns = now_ns;
+	/* it is waited for from here on, though its clock may not be known for a while */
+	g->upto_ns = now_ns - VMRT_NS_PER_MS;
+	g->silent = false;
+	if (!joined)
+		resume(g);
+	return joined;
+}
+
+static bool is_in_order(const struct live_guest *g)
+{
+	return g->recorded && !g->dead;
+}
+
 bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 {
 	enum vmrt_guest_state want = g->starting ? VMRT_GUEST_STARTED : VMRT_GUEST_READY, state;
 	struct vmrt_error err;
 
-	if (g->recorded)
+	if (is_in_order(g) || !g->options.n_ways)
 		return false;
+	/* one that had recorded is gone: from here on it is like one that was never reached */
+	if (g->dead && !g->reached) {
+		g->reached = true;
+		try_later(g, now_ns);
+	}
 	if (!g->session && g->retry_ns && now_ns >= g->retry_ns) {
 		g->retry_ns = 0;
 		open_session(g);
 	}
+	if (!g->session && g->retry_ns)
+		say_when(g, now_ns);
 	if (!g->session)
 		return false;
 	if (!g->asked_ns)
 		g->asked_ns = now_ns;
 	state = vmrt_guest_wait(g->session, want, 0, -1);
 	if (state == VMRT_GUEST_FAILED) {
-		/* an agent that is not there yet may come; one that began to answer has its reasons
-		 */
-		if (!g->starting && !g->in.stream)
-			g->retry_ns = now_ns + RETRY_NS;
-		give_up(g);
+		try_later(g, now_ns);
 		return false;
 	}
 	if (state < want) {
@@ -196,15 +301,14 @@ bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 			g->name, (long long)((now_ns - g->asked_ns) / VMRT_NS_PER_S));
 		return false;
 	}
-	g->note[0] = '\0';
 	if (g->starting) {
-		g->recorded = true;
-		return true;
+		g->note[0] = '\0';
+		return started(g, now_ns);
 	}
+	take_up(g);
 	if (make_stream(g, &err) != VMRT_OK) {
-		note(g, err.text);
-		vmrt_guest_close(g->session);
-		g->session = NULL;
+		vmrt_guest_abort(g->session, err.text);
+		try_later(g, now_ns);
 		return false;
 	}
 	vmrt_guest_start(g->session);
@@ -212,53 +316,24 @@ bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 	return false;
 }
 
-/* Keeps the quickest ping of each second; true if there is a new one. */
-static bool keep_pings(struct live_guest *g)
+bool live_guest_resumes(struct live_guest *g, unsigned cpu)
 {
-	struct vmrt_ping pings[COPY_AT_ONCE];
-	bool fresh = false;
-	size_t n;
+	bool resumes = g->resumes && cpu < g->cpus && g->resumes[cpu];
 
-	while ((n = vmrt_guest_copy_pings(g->session, &g->pings_seen, pings, COPY_AT_ONCE))) {
-		for (size_t i = 0; i < n; i++) {
-			int64_t second = pings[i].host_send_ns / VMRT_NS_PER_S;
-			size_t slot = (size_t)(second % LIVE_PINGS);
-
-			if (g->ping_second[slot] == second &&
-				vmrt_ping_trip(&pings[i]) >= vmrt_ping_trip(&g->pings[slot]))
-				continue;
-			g->ping_second[slot] = second;
-			g->pings[slot] = pings[i];
-			fresh = true;
-		}
-	}
-	return fresh;
+	if (resumes)
+		g->resumes[cpu] = false;
+	return resumes;
 }
 
-/* A line through the bounds of the last minutes; without a better one the former map stays. */
 static void fit_clock(struct live_guest *g, int64_t now_ns)
 {
-	struct vmrt_ping pings[LIVE_PINGS];
-	struct vmrt_clock_bound bounds[2 * LIVE_PINGS];
-	struct vmrt_clockmap map;
-	int64_t oldest = now_ns / VMRT_NS_PER_S - LIVE_PINGS;
-	size_t n = 0, n_bounds;
+	struct vmrt_ping pings[COPY_AT_ONCE];
+	size_t n;
 
-	g->unfitted |= keep_pings(g);
-	if (!g->unfitted)
-		return;
-	for (size_t i = 0; i < LIVE_PINGS; i++)
-		if (g->ping_second[i] > oldest)
-			pings[n++] = g->pings[i];
-	if (n > FIT_OFTEN_UNTIL && now_ns - g->fitted_ns < FIT_EVERY_NS)
-		return;
-	n_bounds = vmrt_clock_bounds_from_pings(pings, n, bounds);
-	if (vmrt_clockmap_fit(bounds, n_bounds, VMRT_CLOCK_PINGS, &map, NULL) != VMRT_OK)
-		return;
-	vmrt_clockmap_free(&g->map);
-	g->map = map;
-	g->fitted_ns = now_ns;
-	g->unfitted = false;
+	while ((n = vmrt_guest_copy_pings(g->session, &g->pings_seen, pings, COPY_AT_ONCE)))
+		for (size_t i = 0; i < n; i++)
+			ping_fit_add(&g->fit, &pings[i]);
+	ping_fit(&g->fit, now_ns, &g->map);
 }
 
 static void end_it(struct live_guest *g, const char *why)
@@ -328,16 +403,11 @@ enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct
 
 void live_guest_close(struct live_guest *g)
 {
-	struct live_page *next;
-
 	vmrt_guest_close(g->session);
-	for (; g->first; g->first = next) {
-		next = g->first->next;
-		free(g->first);
-	}
-	vmrt_stream_free(g->in.stream);
-	vmrt_formats_free(g->formats);
 	vmrt_clockmap_free(&g->map);
-	if (g->last)
-		pthread_mutex_destroy(&g->lock);
+	free(g->resumes);
+	if (!g->last)
+		return; /* it was not opened */
+	drop_stream(g);
+	pthread_mutex_destroy(&g->lock);
 }

@@ -12,11 +12,22 @@
 #include <vmrt/guest.h>
 #include <vmrt/vms.h>
 
+#include "parser/clock/ping-fit.h"
 #include "parser/source/merge.h"
 
-#define LIVE_PINGS 120 /* the best ping of each second, so many seconds back */
+#define LIVE_WAYS 4
 
 struct live_page;
+
+struct live_guest_options {
+	const struct vmrt_vm *vm; /* must stay */
+	const char *ways[LIVE_WAYS];
+	size_t n_ways;
+	unsigned port; /* for messages */
+	uint64_t buffer;
+	const struct vmrt_secret *secret; /* or NULL; must stay */
+	const cpu_set_t *cpus;		  /* for its thread, or NULL */
+};
 
 struct live_guest {
 	char name[VMRT_NAME_MAX];
@@ -25,11 +36,14 @@ struct live_guest {
 	bool starting;		    /* it was told to record, and has not said yet that it does */
 	int64_t asked_ns;	    /* since when its agent is waited for */
 	int64_t retry_ns;	    /* when it is to be asked again; 0: it is not */
-	const struct vmrt_vm *vm;   /* as live_guest_open() was given them */
-	unsigned port;
-	uint64_t buffer;
+	unsigned tries;		    /* that failed in a row */
+	bool again;		    /* it has recorded before */
+	bool reached;		    /* it died, and is being reached again */
+	int64_t started_ns;	    /* when the session began to record; 0: it does not */
+	char why[136];		    /* it is being tried again */
+	struct live_guest_options options; /* its cpus point at own_cpus */
 	cpu_set_t own_cpus;
-	bool has_cpus;
+	bool *resumes; /* by CPU: what is behind its next event is not known */
 	struct vmrt_formats *formats;
 	struct merge_input in; /* its stream, into the merge */
 	uint32_t page_size;
@@ -40,11 +54,8 @@ struct live_guest {
 	size_t queued;
 	/* the clock */
 	struct vmrt_clockmap map;
-	struct vmrt_ping pings[LIVE_PINGS];
-	int64_t ping_second[LIVE_PINGS];
+	struct ping_fit fit;
 	uint64_t pings_seen;
-	int64_t fitted_ns;
-	bool unfitted;	   /* there are better pings than at the last fit */
 	int64_t last_upto; /* guest clock */
 	uint64_t held;	   /* bytes of pages since that changed */
 	int64_t upto_ns;   /* host clock: all events before have been collected; VMRT_UNKNOWN */
@@ -55,9 +66,8 @@ struct live_guest {
 	char note[192];
 };
 
-/** live_guest_open - begin to connect; failures go to the note; @vm must stay */
-void live_guest_open(struct live_guest *g, const struct vmrt_vm *vm, unsigned port, uint64_t buffer,
-	const cpu_set_t *cpus);
+/** live_guest_open - begin to connect; failures go to the note */
+void live_guest_open(struct live_guest *g, const struct live_guest_options *options);
 
 /** live_guest_ready - wait for its agent to be ready, make the stream; failures go to the note */
 void live_guest_ready(struct live_guest *g);
@@ -65,9 +75,19 @@ void live_guest_ready(struct live_guest *g);
 /** live_guest_start - have it record */
 void live_guest_start(struct live_guest *g);
 
-/** live_guest_poll - get on with connecting and starting as far as that goes without waiting; true
- * if it has just begun to record */
+/**
+ * live_guest_poll - get on with connecting and starting as far as that goes without waiting
+ *
+ * A session that breaks is begun again, after a pause that becomes longer each time.
+ *
+ * Return: true if a guest has just begun to record that did not before, or is another one now (it
+ * was booted anew): the engine has to learn that.
+ */
 bool live_guest_poll(struct live_guest *g, int64_t now_ns);
+
+/** live_guest_resumes - true once for each CPU after a session was begun again: the event at hand
+ * is its first one */
+bool live_guest_resumes(struct live_guest *g, unsigned cpu);
 
 /** live_guest_collect - push what has come into the stream, fit the clock again */
 enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct vmrt_error *err);

@@ -4,7 +4,7 @@
  * send, and says up to which time all have been collected. A guest that is silent for too long is
  * not waited for. The merge itself is parser/source/merge.c.
  */
-#include <vmrt/live.h>
+#include "live-local.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,10 +12,6 @@
 #include <string.h>
 
 #include <vmrt/tool.h>
-#include <vmrt/tracer.h>
-#include <vmrt/units.h>
-
-#include "live-guest.h"
 
 #define CLOSE_PATIENCE_MS 1000
 #define PAGES_AT_ONCE 4096 /* of one CPU */
@@ -25,91 +21,6 @@
  */
 #define LAG_NS (500 * VMRT_NS_PER_MS) /* a guest that is behind by more is named */
 #define LATE_NS (5 * VMRT_NS_PER_MS)
-
-struct vmrt_live {
-	struct vmrt_live_options options;
-	struct vmrt_experiment *exp; /* with a server for each vCPU; NULL: none is given */
-	char vm[VMRT_NAME_MAX];	     /* of options.vm */
-	struct vmrt_vm *vms;
-	size_t n_vms;
-	struct live_guest *guests; /* by VM */
-	struct vmrt_tracer *tracer;
-	struct vmrt_formats *formats;
-	struct merge_input host;
-	struct merge_input **inputs; /* by machine */
-	struct vmrt_merge merge;
-	uint8_t *page;
-	struct vmrt_engine_machine *machines; /* the host, then guests that record */
-	size_t n_machines;
-	struct live_guest **guest_of; /* by machine */
-	struct vmrt_engine_vm *engine_vms;
-	bool joined; /* a guest records that is not among the machines yet */
-	int64_t host_upto_ns;
-	char note[256], host_note[192];
-};
-
-/* ---- which VMs ---- */
-
-static enum vmrt_status add_vm(
-	struct vmrt_live *live, const char *pattern, const char *user, struct vmrt_error *err)
-{
-	struct vmrt_vm *more, *vm;
-	enum vmrt_status status;
-
-	for (size_t i = 0; i < live->n_vms; i++)
-		if (vmrt_vm_match(&live->vms[i], pattern))
-			return VMRT_OK;
-	status = vmrt_vm_get_of(pattern, user, &vm, err);
-	if (status != VMRT_OK)
-		return status;
-	more = realloc(live->vms, (live->n_vms + 1) * sizeof(*more));
-	if (!more) {
-		vmrt_vms_free(vm, 1);
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	}
-	live->vms = more;
-	live->vms[live->n_vms++] = *vm;
-	free(vm); /* its threads are in the list now */
-	return VMRT_OK;
-}
-
-static enum vmrt_status find_vms(struct vmrt_live *live, struct vmrt_error *err)
-{
-	const struct vmrt_experiment *exp = live->options.experiment;
-	enum vmrt_status status = VMRT_OK;
-
-	if (live->options.vm) {
-		status = add_vm(live, live->options.vm, "", err);
-		if (status == VMRT_OK)
-			snprintf(live->vm, sizeof(live->vm), "%s", live->vms[0].name);
-		return status;
-	}
-	if (!exp)
-		return vmrt_vms_find(&live->vms, &live->n_vms, err);
-	for (size_t i = 0; i < exp->n_servers && status == VMRT_OK; i++)
-		status = add_vm(live, exp->servers[i].vm, exp->servers[i].user, err);
-	for (size_t i = 0; i < exp->n_tasks && status == VMRT_OK; i++)
-		if (strcmp(exp->tasks[i].machine, VMRT_HOST) != 0)
-			status = add_vm(live, exp->tasks[i].machine, "", err);
-	return status;
-}
-
-/* Keeps out of the way: the CPUs that no VM may use, if there are any. */
-static bool own_cpus(const struct vmrt_live *live, cpu_set_t *own)
-{
-	cpu_set_t taken;
-
-	CPU_ZERO(&taken);
-	for (size_t i = 0; i < live->n_vms; i++)
-		for (size_t k = 0; k < live->vms[i].n_threads; k++)
-			CPU_OR(&taken, &taken, &live->vms[i].threads[k].affinity);
-	if (!CPU_COUNT(&taken) || sched_getaffinity(0, sizeof(*own), own) != 0)
-		return false;
-	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
-		if (CPU_ISSET(cpu, &taken))
-			CPU_CLR(cpu, own);
-	return CPU_COUNT(own) > 0;
-}
 
 /* ---- what the merge asks ---- */
 
@@ -139,6 +50,9 @@ static bool accept(void *ctx, struct merge_input *in)
 	if (!g)
 		return true;
 	g->begun = true;
+	/* what it did while it was not connected, nobody knows */
+	if (live_guest_resumes(g, in->event.cpu))
+		in->event.lost = UINT64_MAX;
 	if (g->dropped && in->event.lost != UINT64_MAX) {
 		in->event.lost += g->dropped;
 		g->dropped = 0;
@@ -178,13 +92,20 @@ static void open_guests(struct vmrt_live *live)
 	uint64_t buffer =
 		live->options.guest_buffer ? live->options.guest_buffer : VMRT_TRACER_BUFFER;
 	cpu_set_t own;
-	bool has_own = own_cpus(live, &own);
+	bool has_own = live_own_cpus(live, &own);
 
 	if (has_own)
 		sched_setaffinity(0, sizeof(own), &own);
-	for (size_t i = 0; i < live->n_vms; i++)
-		live_guest_open(&live->guests[i], &live->vms[i], live->options.port, buffer,
-			has_own ? &own : NULL);
+	for (size_t i = 0; i < live->n_vms; i++) {
+		struct live_guest_options options = {.vm = &live->vms[i],
+			.port = live->options.port,
+			.buffer = buffer,
+			.secret = live->options.secret_file ? &live->secret : NULL,
+			.cpus = has_own ? &own : NULL};
+
+		options.n_ways = live_ways(live, i, options.ways);
+		live_guest_open(&live->guests[i], &options);
+	}
 	for (size_t i = 0; i < live->n_vms && !live->options.at_once; i++)
 		live_guest_ready(&live->guests[i]);
 }
@@ -234,8 +155,12 @@ static enum vmrt_status split_servers(struct vmrt_live *live, struct vmrt_error 
 
 static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 {
-	enum vmrt_status status = find_vms(live, err);
+	enum vmrt_status status = VMRT_OK;
 
+	if (live->options.secret_file)
+		status = vmrt_secret_load(live->options.secret_file, &live->secret, err);
+	if (status == VMRT_OK)
+		status = live_find_vms(live, err);
 	if (status == VMRT_OK)
 		status = split_servers(live, err);
 	if (status != VMRT_OK)
@@ -320,6 +245,7 @@ static enum vmrt_status collect_host(struct vmrt_live *live, struct vmrt_error *
 	bool all = true;
 
 	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(live->tracer); cpu++) {
+		uint64_t fill = 0;
 		int got = 1;
 
 		for (int n = 0; n < PAGES_AT_ONCE && got > 0; n++) {
@@ -334,7 +260,10 @@ static enum vmrt_status collect_host(struct vmrt_live *live, struct vmrt_error *
 					vmrt_tracer_page_size(live->tracer), err);
 			if (status != VMRT_OK)
 				return status;
+			fill += got > 0 ? vmrt_tracer_page_size(live->tracer) : 0;
 		}
+		if (fill > live->fill)
+			live->fill = fill;
 		all &= got == 0;
 	}
 	if (all)
@@ -364,6 +293,9 @@ static int64_t watermark(struct vmrt_live *live)
 static void find_note(struct vmrt_live *live)
 {
 	snprintf(live->note, sizeof(live->note), "%s", live->host_note);
+	if (!live->note[0] && live->awaited[0])
+		snprintf(live->note, sizeof(live->note), "waiting for %s to be started",
+			live->awaited);
 	for (size_t i = 0; i < live->n_vms && !live->note[0]; i++) {
 		const struct live_guest *g = &live->guests[i];
 
@@ -419,6 +351,12 @@ int64_t vmrt_live_upto(const struct vmrt_live *live)
 const char *vmrt_live_vm(const struct vmrt_live *live)
 {
 	return live->vm[0] ? live->vm : NULL;
+}
+
+void vmrt_live_buffer(const struct vmrt_live *live, uint64_t *fill, uint64_t *size)
+{
+	*size = vmrt_tracer_buffer(live->tracer);
+	*fill = live->fill < *size ? live->fill : *size;
 }
 
 void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room)

@@ -14,18 +14,23 @@
 
 #include <vmrt/engine.h>
 #include <vmrt/event.h>
+#include <vmrt/guest.h>
 #include <vmrt/pump.h>
 
 #define VMRT_LIVE_SILENCE_NS (2 * VMRT_NS_PER_S) /* for who looks at it meanwhile */
 
 struct vmrt_live_options {
 	const struct vmrt_experiment
-		*experiment;	       /* its VMs; NULL: all that run. Kept by reference */
-	const char *vm;		       /* only this VM, by name or pid:N; or NULL */
-	unsigned port;		       /* of the agent's link: org.vmrt.agent.N */
+		*experiment;		     /* its VMs; NULL: all that run. Kept by reference */
+	const char *vm;			     /* only this VM, by name or pid:N; or NULL */
+	unsigned port;			     /* of the agent's link: org.vmrt.agent.N */
+	const struct vmrt_guest_link *links; /* ways to agents; kept by reference */
+	size_t n_links;
+	const char *secret_file;       /* for agents reached by TCP, or NULL */
 	uint64_t buffer, guest_buffer; /* bytes per CPU */
-	bool at_once; /* do not wait for agents: the host's side comes first, guests join later;
-			 see vmrt_live_joined() */
+	bool at_once; /* do not wait for agents: the host's side comes first, guests join later,
+			 see vmrt_live_joined(); VMs of the experiment that do not run are awaited,
+			 see vmrt_live_stale(); sessions that break are begun again */
 	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS
 			     */
 };
@@ -64,6 +69,13 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
  */
 bool vmrt_live_joined(const struct vmrt_live *live);
 
+/**
+ * vmrt_live_stale - are other VMs there than when it was opened?
+ *
+ * Looks at all processes. Then close it and open it anew.
+ */
+bool vmrt_live_stale(const struct vmrt_live *live);
+
 /** vmrt_live_merge - the collected events, for vmrt_pump() */
 struct vmrt_merge *vmrt_live_merge(struct vmrt_live *live);
 
@@ -75,6 +87,10 @@ const char *vmrt_live_vm(const struct vmrt_live *live);
 
 /** vmrt_live_note - what is wrong at the moment, or "" */
 void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room);
+
+/** vmrt_live_buffer - the most that was found in the trace buffer of a CPU of the host, and its
+ * size, in bytes */
+void vmrt_live_buffer(const struct vmrt_live *live, uint64_t *fill, uint64_t *size);
 
 /** vmrt_live_close - stop tracing everywhere, remove all traces of it; NULL is allowed */
 void vmrt_live_close(struct vmrt_live *live);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_COLLECTOR_LIVE_LIVE_LOCAL_H
+#define VMRT_COLLECTOR_LIVE_LIVE_LOCAL_H
+
+/* What looking live (live.c) and finding its VMs (live-vms.c) share. */
+
+#include <vmrt/live.h>
+#include <vmrt/tracer.h>
+#include <vmrt/units.h>
+
+#include "collector/wire/secret.h"
+#include "live-guest.h"
+
+struct vmrt_live {
+	struct vmrt_live_options options;
+	struct vmrt_experiment *exp; /* with a server for each vCPU; NULL: none is given */
+	char vm[VMRT_NAME_MAX];	     /* of options.vm */
+	struct vmrt_secret secret;
+	struct vmrt_vm *vms;
+	size_t n_vms;
+	uint64_t processes;	   /* of the VMs: a sum over their pids */
+	char awaited[128];	   /* VMs of the experiment that do not run; "" */
+	struct live_guest *guests; /* by VM */
+	struct vmrt_tracer *tracer;
+	struct vmrt_formats *formats;
+	struct merge_input host;
+	struct merge_input **inputs; /* by machine */
+	struct vmrt_merge merge;
+	uint8_t *page;
+	struct vmrt_engine_machine *machines; /* the host, then guests that record */
+	size_t n_machines;
+	struct live_guest **guest_of; /* by machine */
+	struct vmrt_engine_vm *engine_vms;
+	bool joined; /* a guest records that is not among the machines yet */
+	int64_t host_upto_ns;
+	uint64_t fill; /* of the host's fullest trace buffer, bytes */
+	char note[256], host_note[192];
+};
+
+/** live_find_vms - those of the options, as far as they run; with options.at_once others are
+ * awaited */
+enum vmrt_status live_find_vms(struct vmrt_live *live, struct vmrt_error *err);
+
+/** live_own_cpus - the CPUs that no VM may use, to keep out of the way; false: there are none */
+bool live_own_cpus(const struct vmrt_live *live, cpu_set_t *own);
+
+/** live_ways - the ways to the agent in VM @i; returns how many */
+size_t live_ways(const struct vmrt_live *live, size_t i, const char *ways[LIVE_WAYS]);
+
+#endif

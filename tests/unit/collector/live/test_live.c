@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guests that join a live view, leave it and come back. The tracer, the VMs and the sessions are
+ * doubles (the linker's --wrap, see tests.mk): nothing is traced, and the test decides what
+ * comes when. Times are those of the real clock, so that "now" is where the events are.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <vmrt/live.h>
+#include <vmrt/tracer.h>
+#include <vmrt/vms.h>
+
+#include "pages.h"
+#include "parser/source/merge.h"
+
+#define MS VMRT_NS_PER_MS
+#define OFFSET (5000 * VMRT_NS_PER_S) /* the guest's clock is ahead of the host's */
+#define TRIP (100 * VMRT_NS_PER_US)
+
+/* ---- the doubles ---- */
+
+static int64_t now_ns; /* of everybody */
+static struct {
+	const uint8_t *pages[16];
+	size_t n;
+} host;
+static struct {
+	struct vmrt_guest_options options;
+	enum vmrt_guest_state state;
+	int64_t upto_ns;
+	struct vmrt_ping pings[64];
+	size_t n_pings;
+	unsigned opened;
+	bool open;
+} guest;
+static unsigned guest_cpus;
+
+int64_t __wrap_vmrt_now_ns(void);
+int64_t __wrap_vmrt_now_ns(void)
+{
+	return now_ns;
+}
+
+static void make_meta(struct vmrt_trace_meta *meta, unsigned cpus)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+	const char *const *formats, *const *systems;
+	size_t n = tests_dat_formats(d, &formats, &systems);
+
+	*meta = (struct vmrt_trace_meta){.cpus = cpus,
+		.page_size = TESTS_PAGE_SIZE,
+		.header_page = strdup(tests_dat_header_page()),
+		.header_event = strdup(""),
+		.kallsyms = strdup(tests_dat_kallsyms()),
+		.cmdlines = strdup(""),
+		.clock = strdup("local [mono]"),
+		.uname = strdup("")};
+	meta->formats = calloc(n, sizeof(*meta->formats));
+	for (size_t i = 0; i < n; i++, meta->n_formats++) {
+		snprintf(
+			meta->formats[i].system, sizeof(meta->formats[i].system), "%s", systems[i]);
+		meta->formats[i].text = strdup(formats[i]);
+	}
+	tests_dat_free(d);
+}
+
+#define WRAP(type, name, ...)                                                                      \
+	type __wrap_##name(__VA_ARGS__);                                                           \
+	type __wrap_##name(__VA_ARGS__)
+#define UNUSED __attribute__((unused))
+
+static struct vmrt_trace_meta guest_meta;
+static int one;
+
+WRAP(enum vmrt_status, vmrt_tracer_open, const char *label UNUSED, uint64_t buffer UNUSED,
+	struct vmrt_tracer **out, struct vmrt_error *err UNUSED)
+{
+	*out = (struct vmrt_tracer *)&one;
+	return VMRT_OK;
+}
+
+WRAP(enum vmrt_status, vmrt_tracer_meta, const struct vmrt_tracer *t UNUSED,
+	struct vmrt_trace_meta *out, struct vmrt_error *err UNUSED)
+{
+	make_meta(out, 1);
+	return VMRT_OK;
+}
+
+WRAP(unsigned, vmrt_tracer_cpus, const struct vmrt_tracer *t UNUSED)
+{
+	return 1;
+}
+
+WRAP(uint32_t, vmrt_tracer_page_size, const struct vmrt_tracer *t UNUSED)
+{
+	return TESTS_PAGE_SIZE;
+}
+
+WRAP(enum vmrt_status, vmrt_tracer_on, struct vmrt_tracer *t UNUSED, struct vmrt_error *err UNUSED)
+{
+	return VMRT_OK;
+}
+
+WRAP(enum vmrt_status, vmrt_tracer_close, struct vmrt_tracer *t UNUSED, int ms UNUSED,
+	struct vmrt_error *err UNUSED)
+{
+	return VMRT_OK;
+}
+
+WRAP(int, vmrt_tracer_read, struct vmrt_tracer *t UNUSED, unsigned cpu UNUSED, void *page)
+{
+	if (!host.n)
+		return 0;
+	memcpy(page, host.pages[0], TESTS_PAGE_SIZE);
+	memmove(host.pages, host.pages + 1, --host.n * sizeof(host.pages[0]));
+	return 1;
+}
+
+WRAP(enum vmrt_status, vmrt_vms_find, struct vmrt_vm **out, size_t *n,
+	struct vmrt_error *err UNUSED)
+{
+	*out = calloc(1, sizeof(**out));
+	*n = 1;
+	strcpy((*out)->name, "g");
+	strcpy((*out)->link[1], "/nowhere");
+	(*out)->pid = 4711;
+	(*out)->threads = calloc(1, sizeof(*(*out)->threads));
+	(*out)->threads[0].tid = 500;
+	(*out)->threads[0].role = VMRT_ROLE_VCPU;
+	(*out)->n_threads = 1;
+	return VMRT_OK;
+}
+
+WRAP(enum vmrt_status, vmrt_guest_open, const struct vmrt_guest_options *options,
+	struct vmrt_guest **out, struct vmrt_error *err UNUSED)
+{
+	assert_false(guest.open);
+	guest.options = *options;
+	guest.state = VMRT_GUEST_CONNECTING;
+	guest.upto_ns = 0;
+	guest.n_pings = 0;
+	guest.opened++;
+	guest.open = true;
+	vmrt_trace_meta_free(&guest_meta);
+	make_meta(&guest_meta, guest_cpus);
+	*out = (struct vmrt_guest *)&guest;
+	return VMRT_OK;
+}
+
+WRAP(enum vmrt_guest_state, vmrt_guest_wait, struct vmrt_guest *g UNUSED,
+	enum vmrt_guest_state state UNUSED, int ms UNUSED, int fd UNUSED)
+{
+	return guest.state;
+}
+
+WRAP(void, vmrt_guest_start, struct vmrt_guest *g UNUSED)
+{
+}
+
+WRAP(void, vmrt_guest_abort, struct vmrt_guest *g UNUSED, const char *why UNUSED)
+{
+	guest.state = VMRT_GUEST_FAILED;
+}
+
+WRAP(void, vmrt_guest_error, struct vmrt_guest *g UNUSED, char *buf, size_t room)
+{
+	snprintf(buf, room, "%s", guest.state == VMRT_GUEST_FAILED ? "g: it broke" : "");
+}
+
+WRAP(int64_t, vmrt_guest_upto, struct vmrt_guest *g UNUSED)
+{
+	return guest.upto_ns;
+}
+
+WRAP(size_t, vmrt_guest_copy_pings, struct vmrt_guest *g UNUSED, uint64_t *next,
+	struct vmrt_ping *out, size_t max)
+{
+	size_t n = 0;
+
+	while (n < max && *next < guest.n_pings)
+		out[n++] = guest.pings[(*next)++];
+	return n;
+}
+
+WRAP(const struct vmrt_trace_meta *, vmrt_guest_meta, struct vmrt_guest *g UNUSED)
+{
+	return &guest_meta;
+}
+
+WRAP(void, vmrt_guest_close, struct vmrt_guest *g)
+{
+	guest.open &= !g;
+}
+
+/* ---- what happens ---- */
+
+static struct vmrt_live *live;
+static struct tests_dat *made[64];
+static size_t n_made;
+
+/* An event that says when it was: a line to trace_marker. */
+static const uint8_t *page_at(int64_t ts)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	made[n_made++] = d;
+	tests_dat_current(d, 0, 1);
+	tests_dat_mark(d, 0, ts, "x");
+	return tests_dat_page(d, 0, 0);
+}
+
+static void host_at(int64_t ts)
+{
+	host.pages[host.n++] = page_at(ts);
+}
+
+static void guest_at(int64_t host_ns)
+{
+	struct vmrt_error err;
+
+	assert_true(guest.options.pages(
+		guest.options.ctx, 0, page_at(host_ns + OFFSET), TESTS_PAGE_SIZE, &err));
+}
+
+static void ping(int64_t offset)
+{
+	guest.pings[guest.n_pings++] = (struct vmrt_ping){.host_send_ns = now_ns - TRIP,
+		.guest_recv_ns = now_ns - TRIP / 2 + offset,
+		.guest_send_ns = now_ns - TRIP / 2 + offset,
+		.host_recv_ns = now_ns};
+}
+
+static void collect(int64_t passes_ns)
+{
+	struct vmrt_error err;
+
+	now_ns += passes_ns;
+	assert_int_equal(vmrt_live_collect(live, &err), VMRT_OK);
+}
+
+struct seen {
+	uint32_t machine;
+	int64_t host_ns;
+	uint64_t lost;
+};
+
+static struct seen seen[64];
+static size_t n_seen;
+
+static void look(void)
+{
+	struct vmrt_merge *merge = vmrt_live_merge(live);
+	struct merge_input *in;
+
+	merge_renew(merge);
+	while ((in = merge_next(merge, merge->upto_ns))) {
+		assert_true(!n_seen || in->host_ns >= seen[n_seen - 1].host_ns);
+		seen[n_seen++] = (struct seen){in->machine, in->host_ns, in->event.lost};
+	}
+}
+
+static size_t seen_of(uint32_t machine)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_seen; i++)
+		n += seen[i].machine == machine;
+	return n;
+}
+
+/* The engine learns which machines there are. */
+static void renew(void)
+{
+	struct vmrt_engine_config config;
+
+	vmrt_live_config(live, &config);
+}
+
+static int begin(void **state)
+{
+	struct vmrt_live_options options = {.port = 1, .at_once = true};
+	struct vmrt_error err;
+
+	(void)state;
+	now_ns = 1000 * VMRT_NS_PER_S;
+	guest_cpus = 1;
+	n_seen = host.n = guest.opened = 0;
+	assert_int_equal(vmrt_live_open(&options, &live, &err), VMRT_OK);
+	renew();
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	vmrt_live_close(live);
+	assert_false(guest.open);
+	while (n_made)
+		tests_dat_free(made[--n_made]);
+	vmrt_trace_meta_free(&guest_meta);
+	return 0;
+}
+
+/* From connecting to recording. */
+static void join(void)
+{
+	guest.state = VMRT_GUEST_READY;
+	collect(MS);
+	guest.state = VMRT_GUEST_STARTED;
+	collect(MS);
+}
+
+static void events_before_the_clock_is_known_are_given_in_their_places(void **state)
+{
+	int64_t start = now_ns;
+
+	(void)state;
+	join();
+	assert_true(vmrt_live_joined(live));
+	renew();
+	/* both run, but nothing relates their clocks yet */
+	host_at(start + 10 * MS);
+	guest_at(start + 12 * MS);
+	host_at(start + 14 * MS);
+	guest.upto_ns = start + 20 * MS + OFFSET;
+	collect(30 * MS);
+	look();
+	assert_int_equal(seen_of(1), 0);
+	/* now a ping comes, and its clock is known for what was before, too */
+	guest_at(start + 40 * MS);
+	host_at(start + 50 * MS);
+	guest.upto_ns = start + 60 * MS + OFFSET;
+	ping(OFFSET);
+	collect(70 * MS);
+	look();
+	assert_int_equal(seen_of(0), 3);
+	assert_int_equal(seen_of(1), 2);
+	for (size_t i = 0; i < n_seen; i++)
+		assert_int_equal(seen[i].lost, 0);
+	assert_int_equal(seen[1].machine, 1);
+	assert_true(llabs(seen[1].host_ns - (start + 12 * MS)) <= TRIP);
+}
+
+static void of_a_guest_that_is_not_waited_for_what_was_before_is_no_loss(void **state)
+{
+	int64_t start = now_ns;
+
+	(void)state;
+	join();
+	renew();
+	guest_at(start + 10 * MS);
+	guest.upto_ns = start + 20 * MS + OFFSET;
+	host_at(start + 20 * MS);
+	collect(100 * MS);
+	/* it takes longer than anybody waits until its clock is known */
+	host_at(start + 5000 * MS);
+	collect(5100 * MS);
+	look();
+	assert_int_equal(seen_of(0), 2);
+	guest_at(start + 6000 * MS);
+	guest.upto_ns = start + 6050 * MS + OFFSET;
+	host_at(start + 6010 * MS);
+	ping(OFFSET);
+	collect(1000 * MS);
+	look();
+	/* the first one came too late, and nobody had seen the guest before: it is not lost */
+	assert_int_equal(seen_of(1), 1);
+	for (size_t i = 0; i < n_seen; i++)
+		assert_int_equal(seen[i].lost, 0);
+}
+
+static void an_event_that_comes_too_late_is_lost_right_before_the_next_one(void **state)
+{
+	int64_t start = now_ns;
+
+	(void)state;
+	join();
+	renew();
+	ping(OFFSET);
+	guest_at(start + 10 * MS);
+	guest.upto_ns = start + 20 * MS + OFFSET;
+	host_at(start + 15 * MS);
+	collect(30 * MS);
+	look();
+	assert_int_equal(seen_of(1), 1);
+	host_at(start + 4000 * MS);
+	collect(5000 * MS);
+	look();
+	assert_int_equal(seen_of(0), 2);
+	guest_at(start + 100 * MS);
+	guest_at(start + 5100 * MS);
+	guest.upto_ns = start + 5200 * MS + OFFSET;
+	ping(OFFSET);
+	collect(300 * MS);
+	look();
+	assert_int_equal(seen_of(1), 2);
+	assert_int_equal(seen[n_seen - 1].lost, 1);
+}
+
+static void what_a_guest_did_while_its_session_was_broken_is_unknown(void **state)
+{
+	char note[256];
+	int64_t start = now_ns;
+
+	(void)state;
+	join();
+	renew();
+	ping(OFFSET);
+	guest_at(start + 10 * MS);
+	guest.upto_ns = start + 20 * MS + OFFSET;
+	collect(30 * MS);
+	look();
+	assert_int_equal(seen_of(1), 1);
+	guest.state = VMRT_GUEST_FAILED;
+	collect(10 * MS);
+	collect(10 * MS);
+	vmrt_live_note(live, note, sizeof(note));
+	assert_non_null(strstr(note, "it broke; trying again in 2 s"));
+	assert_int_equal(guest.opened, 1);
+	collect(2100 * MS);
+	assert_int_equal(guest.opened, 2);
+	/* it fails again: the pause is longer */
+	guest.state = VMRT_GUEST_FAILED;
+	collect(MS);
+	collect(2100 * MS);
+	assert_int_equal(guest.opened, 2);
+	collect(2100 * MS);
+	assert_int_equal(guest.opened, 3);
+	ping(OFFSET);
+	join();
+	assert_false(vmrt_live_joined(live));
+	vmrt_live_note(live, note, sizeof(note));
+	assert_string_equal(note, "");
+	guest_at(now_ns + 10 * MS);
+	guest_at(now_ns + 12 * MS);
+	guest.upto_ns = now_ns + 20 * MS + OFFSET;
+	collect(30 * MS);
+	look();
+	assert_int_equal(seen_of(1), 3);
+	assert_true(seen[n_seen - 2].lost == UINT64_MAX);
+	assert_int_equal(seen[n_seen - 1].lost, 0);
+}
+
+static void break_and_come_back(void)
+{
+	guest.state = VMRT_GUEST_FAILED;
+	collect(10 * MS);
+	collect(10 * MS);
+	collect(2100 * MS);
+	assert_int_equal(guest.opened, 2);
+}
+
+static void a_guest_that_was_booted_anew_is_another_one(void **state)
+{
+	int64_t start = now_ns, offset = -now_ns + MS;
+
+	(void)state;
+	join();
+	renew();
+	ping(OFFSET);
+	guest_at(start + 10 * MS);
+	guest.upto_ns = start + 20 * MS + OFFSET;
+	collect(30 * MS);
+	look();
+	break_and_come_back();
+	/* its clock has begun with 0 again */
+	ping(offset);
+	join();
+	assert_true(vmrt_live_joined(live));
+	renew();
+	/* it is waited for, but not for ever */
+	host_at(now_ns + 2 * MS);
+	collect(10 * MS);
+	look();
+	assert_int_equal(seen_of(0), 0);
+	collect(2100 * MS);
+	look();
+	assert_int_equal(seen_of(0), 1);
+}
+
+static void a_guest_with_another_number_of_cpus_is_another_one(void **state)
+{
+	int64_t start = now_ns;
+
+	(void)state;
+	join();
+	renew();
+	ping(OFFSET);
+	guest.upto_ns = start + OFFSET;
+	collect(30 * MS);
+	guest_cpus = 2;
+	break_and_come_back();
+	ping(OFFSET);
+	join();
+	assert_true(vmrt_live_joined(live));
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(events_before_the_clock_is_known_are_given_in_their_places),
+		TEST(of_a_guest_that_is_not_waited_for_what_was_before_is_no_loss),
+		TEST(an_event_that_comes_too_late_is_lost_right_before_the_next_one),
+		TEST(what_a_guest_did_while_its_session_was_broken_is_unknown),
+		TEST(a_guest_that_was_booted_anew_is_another_one),
+		TEST(a_guest_with_another_number_of_cpus_is_another_one),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
