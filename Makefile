@@ -15,7 +15,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
 
 # name and least version of every library
-REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 inih=55 json-c=0.16 libzstd=1.5 libprotobuf-c=1.3 nettle=3.8
+REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 panelw=6.3 inih=55 json-c=0.16 libzstd=1.5 libprotobuf-c=1.3 nettle=3.8
 LIBS_OK := $(O)/.libraries-found
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \

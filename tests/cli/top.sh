@@ -164,9 +164,16 @@ alarm_saves_the_flight_recorder() {
 	[ -s saved ]
 }
 
-recording_in_progress_is_not_replayed() {
+recording_of_a_killed_recorder_is_not_replayed() {
 	cp -r t.vmrt busy.vmrt && : >busy.vmrt/recorder.journal
-	exits 1 "busy.vmrt is being recorded" -b busy.vmrt
+	exits 1 "busy.vmrt: its recorder was killed: vmrt-trace reset busy.vmrt completes it" -b busy.vmrt
+}
+
+# long before the next update is due
+keys_are_answered_at_once() {
+	local most
+	most=$("$root/tests/lib/keys.py" 3 END vmrt-top --no-config -d 10s --speed 0 t.vmrt | cut -d' ' -f3) || return 1
+	awk -v most="$most" 'BEGIN { exit !(most < 2000) }' || { echo "it took $most ms"; return 1; }
 }
 
 documented() {
@@ -189,7 +196,7 @@ ok "snapshots are text and CSV" snapshots_are_text_and_csv
 ok "the configuration comes back" configuration_comes_back
 ok "an alarm is shown and starts its program" alarm_rings
 ok "an alarm has a flight recorder save" alarm_saves_the_flight_recorder
-ok "a recording in progress is not replayed, and why is said" recording_in_progress_is_not_replayed
+ok "a recording in progress is not replayed, and why is said" recording_of_a_killed_recorder_is_not_replayed
 ok "an alarm that is no condition is refused" exits 1 "--alarm: 'nonsense" -b --alarm nonsense t.vmrt
 ok "VMRT_COLORS is checked" env VMRT_COLORS=mis=1 bash -c '! vmrt-top --script /dev/null t.vmrt 2>/dev/null'
 ok "--dump names the file they go to" dump_goes_to_its_file
@@ -213,6 +220,7 @@ ok "a size that is none is refused" exits 64 "--size: '80'" --size 80 t.vmrt
 ok "two runs are refused" exits 64 "one RUN at a time" t.vmrt t.vmrt
 ok "a script without a run is refused" exits 64 "--script needs a RUN" --script x
 ok "the man page shows every page of the screen" man_page_shows_the_screens
+ok "keys are answered at once, not when the next update is due" keys_are_answered_at_once
 ok "options and keys are in the man page" documented
 
 # ---- in a terminal ----

@@ -3,6 +3,7 @@
 #include "screen.h"
 
 #include <curses.h>
+#include <panel.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #define PLAIN_COLORS 8 /* a terminal with no more than these */
 
 static SCREEN *terminal;
+static PANEL *front; /* the box in front of the page; or NULL */
 static bool colors;
 static struct top_theme looks;
 static int tabs_y, tabs[16];
@@ -166,21 +168,79 @@ static attr_t attributes(const struct top_style *style, bool reverse)
 	return a;
 }
 
+static void set_look(WINDOW *window, enum top_attr attr, bool reverse)
+{
+	wattr_set(window, attributes(&looks.styles[attr], reverse), colors ? (short)(attr + 1) : 0,
+		NULL);
+}
+
+static void put_spans(WINDOW *window, const struct top_screen *screen, int y, int x)
+{
+	for (size_t i = 0; i < screen->n; i++) {
+		const struct top_span *s = &screen->spans[i];
+
+		set_look(window, s->attr, s->reverse);
+		mvwaddstr(window, y + s->y, x + s->x, s->text);
+	}
+	wattr_set(window, A_NORMAL, 0, NULL);
+}
+
+static void drop_front(void)
+{
+	WINDOW *window = front ? panel_window(front) : NULL;
+
+	if (!front)
+		return;
+	del_panel(front);
+	delwin(window);
+	front = NULL;
+}
+
+/* The box in front is a panel: what it hides comes back by itself. */
+static void draw_front(const struct top_screen *screen)
+{
+	const struct top_screen *inside = screen->front;
+	int height = inside->height + 2, width = inside->width + 2;
+	WINDOW *window;
+
+	if (!front || getmaxy(panel_window(front)) != height ||
+		getmaxx(panel_window(front)) != width) {
+		drop_front();
+		window = newwin(height, width, screen->front_y, screen->front_x);
+		front = window ? new_panel(window) : NULL;
+		if (!front) {
+			if (window)
+				delwin(window);
+			return;
+		}
+	}
+	window = panel_window(front);
+	move_panel(front, screen->front_y, screen->front_x);
+	werase(window);
+	set_look(window, TOP_DIM, false);
+	if (screen->ascii)
+		wborder(window, '|', '|', '-', '-', '+', '+', '+', '+');
+	else
+		wborder(window, 0, 0, 0, 0, 0, 0, 0, 0);
+	put_spans(window, inside, 1, 1);
+	show_panel(front);
+}
+
 void top_terminal_draw(const struct top_screen *screen, bool all)
 {
 	if (all)
 		clear();
 	else
 		erase();
-	for (size_t i = 0; i < screen->n; i++) {
-		const struct top_span *s = &screen->spans[i];
-
-		attr_set(attributes(&looks.styles[s->attr], s->reverse),
-			colors ? (short)(s->attr + 1) : 0, NULL);
-		mvaddstr(s->y, s->x, s->text);
-	}
-	attr_set(A_NORMAL, 0, NULL);
-	refresh();
+	put_spans(stdscr, screen, 0, 0);
+	if (screen->has_front)
+		draw_front(screen);
+	else if (front)
+		hide_panel(front);
+	/* without any panel, the panels' library does not care for what is behind them */
+	wnoutrefresh(stdscr);
+	update_panels();
+	doupdate();
 	tabs_y = screen->tabs_y;
 	memcpy(tabs, screen->tabs, sizeof(tabs));
 }
@@ -253,6 +313,7 @@ void top_terminal_close(void)
 	if (!terminal)
 		return;
 	endwin();
+	drop_front();
 	delscreen(terminal);
 	terminal = NULL;
 	give_stderr_back();

@@ -103,10 +103,28 @@ int top_say(struct top_screen *screen, int y, int x, enum top_attr attr, const c
 void top_screen_clear(struct top_screen *screen, int width, int height)
 {
 	struct top_span *spans = screen->spans;
+	struct top_screen *front = screen->front;
 	size_t room = screen->room;
 
-	*screen =
-		(struct top_screen){.width = width, .height = height, .spans = spans, .room = room};
+	*screen = (struct top_screen){
+		.width = width, .height = height, .spans = spans, .room = room, .front = front};
+}
+
+struct top_screen *top_screen_front(
+	struct top_screen *screen, int y, int x, int width, int height, bool ascii)
+{
+	if (!screen->front)
+		screen->front = calloc(1, sizeof(*screen->front));
+	if (!screen->front) {
+		screen->failed = true;
+		return NULL;
+	}
+	top_screen_clear(screen->front, width, height);
+	screen->has_front = true;
+	screen->front_y = y;
+	screen->front_x = x;
+	screen->ascii = ascii;
+	return screen->front;
 }
 
 static int by_column(const void *a, const void *b)
@@ -152,9 +170,102 @@ static void print_line(
 	}
 }
 
+/* ---- a line with a box in front ---- */
+
+/* One column; text: NULL for a blank without a look. */
+struct column {
+	const char *text;
+	size_t bytes;
+	enum top_attr attr;
+	bool reverse;
+};
+
+static void put_column(
+	struct column *columns, int width, int x, const char *text, const struct top_span *s)
+{
+	if (x >= 0 && x < width)
+		columns[x] = (struct column){.text = text,
+			.bytes = bytes_of(text, 1),
+			.attr = s ? s->attr : TOP_DIM,
+			.reverse = s && s->reverse};
+}
+
+static void put_pieces(
+	struct column *columns, int width, int x, const struct top_span *const *pieces, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const char *at = pieces[i]->text;
+
+		for (int k = 0; k < pieces[i]->width; k++) {
+			put_column(columns, width, x + pieces[i]->x + k, *at ? at : " ", pieces[i]);
+			at += *at ? bytes_of(at, 1) : 0;
+		}
+	}
+}
+
+/* Line @y of the box, 0 being its upper border. */
+static void put_box(struct column *columns, const struct top_screen *screen, int y,
+	const struct top_span **pieces)
+{
+	static const char *const corners[2][6] = {
+		{"\u250c", "\u2510", "\u2514", "\u2518", "\u2500", "\u2502"},
+		{"+", "+", "+", "+", "-", "|"}};
+	const char *const *c = corners[screen->ascii];
+	const struct top_screen *front = screen->front;
+	int left = screen->front_x, right = left + front->width + 1;
+	bool top = y == 0, bottom = y == front->height + 1;
+
+	for (int x = left; x <= right; x++)
+		put_column(columns, screen->width, x, top || bottom ? c[4] : " ", NULL);
+	put_column(columns, screen->width, left, top ? c[0] : bottom ? c[2] : c[5], NULL);
+	put_column(columns, screen->width, right, top ? c[1] : bottom ? c[3] : c[5], NULL);
+	if (!top && !bottom)
+		put_pieces(
+			columns, screen->width, left + 1, pieces, pieces_of(front, y - 1, pieces));
+}
+
+static void print_columns(
+	const struct column *columns, int width, const struct top_theme *theme, FILE *out)
+{
+	char codes[TOP_CODES], before[TOP_CODES] = "";
+
+	for (int x = 0; x < width; x++) {
+		const struct column *c = &columns[x];
+
+		codes[0] = '\0';
+		if (c->text)
+			top_theme_codes(theme, c->attr, c->reverse, codes);
+		if (strcmp(codes, before) != 0)
+			fprintf(out, "%s%s", before[0] ? "\033[0m" : "", codes);
+		strcpy(before, codes);
+		fprintf(out, "%.*s", c->text ? (int)c->bytes : 1, c->text ? c->text : " ");
+	}
+	fprintf(out, "%s", before[0] ? "\033[0m" : "");
+}
+
+static bool in_front(const struct top_screen *screen, int y)
+{
+	return screen->has_front && y >= screen->front_y &&
+	       y < screen->front_y + screen->front->height + 2;
+}
+
+static void print_with_box(const struct top_screen *screen, int y, const struct top_span **pieces,
+	size_t n, const struct top_theme *theme, FILE *out)
+{
+	struct column *columns = calloc((size_t)screen->width + 1, sizeof(*columns));
+
+	if (!columns)
+		return;
+	put_pieces(columns, screen->width, 0, pieces, n);
+	put_box(columns, screen, y - screen->front_y, pieces);
+	print_columns(columns, screen->width, theme, out);
+	free(columns);
+}
+
 char *top_screen_line(const struct top_screen *screen, int y, const struct top_theme *theme)
 {
-	const struct top_span **pieces = calloc(screen->n + 1, sizeof(*pieces));
+	size_t room = screen->n + (screen->has_front ? screen->front->n : 0);
+	const struct top_span **pieces = calloc(room + 1, sizeof(*pieces));
 	char *line = NULL;
 	size_t size, n;
 	FILE *out;
@@ -164,7 +275,10 @@ char *top_screen_line(const struct top_screen *screen, int y, const struct top_t
 	out = open_memstream(&line, &size);
 	if (out) {
 		n = pieces_of(screen, y, pieces);
-		print_line(pieces, n, theme, out);
+		if (in_front(screen, y))
+			print_with_box(screen, y, pieces, n, theme, out);
+		else
+			print_line(pieces, n, theme, out);
 		if (fclose(out) != 0) {
 			free(line);
 			line = NULL;
@@ -178,6 +292,9 @@ char *top_screen_line(const struct top_screen *screen, int y, const struct top_t
 
 void top_screen_free(struct top_screen *screen)
 {
+	if (screen->front)
+		top_screen_free(screen->front);
+	free(screen->front);
 	free(screen->spans);
 	*screen = (struct top_screen){0};
 }

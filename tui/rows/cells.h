@@ -43,7 +43,16 @@ struct top_screen {
 	int columns;		  /* of the timeline */
 	int tabs_y,
 		tabs[16]; /* where the names of the pages are: line, and columns they begin at */
+	/* a box in front of the rest: the place of its border; inside is a screen of its own */
+	struct top_screen *front; /* room for it, or NULL */
+	bool has_front, ascii;	  /* it is shown; its border is of ASCII */
+	int front_y, front_x;
 };
+
+/** top_screen_front - put an empty box with room for @width and @height at (@x, @y), border not
+ * counted; NULL: no memory */
+struct top_screen *top_screen_front(
+	struct top_screen *screen, int y, int x, int width, int height, bool ascii);
 
 /** top_columns - columns that UTF-8 @text takes; all our characters are one column wide */
 int top_columns(const char *text);

@@ -18,6 +18,8 @@
 #define LOW 14	  /* a screen lower than this has no line for a note that is not there */
 #define NARROW 60 /* a screen narrower than this has no names of all pages */
 #define TIME_DIGITS 3
+#define BOX_WIDTH 88 /* inside of a box in front: what help has to say */
+#define BOX_HEIGHT_MIN 12
 #define KEYS_MIN 30 /* columns for keys, before anything else on their line */
 
 const char *top_page_name(enum top_page page)
@@ -142,6 +144,8 @@ static const char *state_word(const struct top_look *look)
 		return "END";
 	if (look->recording)
 		return "REC";
+	if (look->following)
+		return "FOLLOW";
 	return look->live ? "LIVE" : "PLAY";
 }
 
@@ -237,6 +241,8 @@ static void put_page_keys(const struct top_look *look, struct top_screen *screen
 	} else if (look->sheet == TOP_SHEET_SPLIT) {
 		x = put_key(screen, x, right, "enter", "timeline");
 		put_key(screen, x, right, "e", "events");
+	} else if (look->sheet == TOP_SHEET_TEXT) {
+		put_key(screen, x, right, "left right", "sideways");
 	} else if (look->sheet != TOP_SHEET_NONE) {
 		return;
 	} else if (look->page == TOP_PAGE_TIMELINE) {
@@ -305,6 +311,34 @@ static bool put_note(const struct top_look *look, struct top_screen *screen, int
 	return true;
 }
 
+/* Where there is room, help and the choice of columns are a box in front of the page. */
+static bool is_box(const struct top_area *area)
+{
+	return (area->look->sheet == TOP_SHEET_HELP || area->look->sheet == TOP_SHEET_SETUP) &&
+	       area->screen->width >= BOX_WIDTH + 4 && area->height >= BOX_HEIGHT_MIN + 2;
+}
+
+static void put_box(const struct top_area *area, top_page_fn *sheet)
+{
+	struct top_screen *screen = area->screen, *front;
+	int lines = top_sheet_lines(area->look->sheet);
+	struct top_area inside = *area;
+
+	inside.y = 0;
+	inside.height = area->height - 2 < lines ? area->height - 2 : lines;
+	front = top_screen_front(screen, area->y + (area->height - inside.height - 2) / 2,
+		(screen->width - BOX_WIDTH - 2) / 2, BOX_WIDTH, inside.height, area->look->ascii);
+	if (!front)
+		return;
+	inside.screen = front;
+	sheet(&inside);
+	/* the keys are about what is in front */
+	screen->rows = front->rows;
+	screen->page_rows = front->page_rows;
+	screen->lines_hidden = front->lines_hidden;
+	screen->kind = front->kind;
+}
+
 static void put_page(const struct top_area *area)
 {
 	static top_page_fn *const pages[] = {top_page_overview, top_page_server, top_page_task,
@@ -312,12 +346,16 @@ static void put_page(const struct top_area *area)
 	static top_page_fn *const sheets[] = {
 		NULL, top_sheet_help, top_sheet_setup, top_sheet_split, top_sheet_text};
 
+	enum top_sheet sheet = area->look->sheet;
+
 	if (area->height <= 0)
 		return;
-	if (area->look->sheet)
-		sheets[area->look->sheet](area);
-	else
+	if (!sheet || is_box(area))
 		pages[area->look->page](area);
+	if (sheet && is_box(area))
+		put_box(area, sheets[sheet]);
+	else if (sheet)
+		sheets[sheet](area);
 }
 
 void top_layout(const struct top_view *view, const struct top_look *look, int width, int height,

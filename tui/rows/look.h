@@ -52,8 +52,8 @@ struct top_look {
 	int64_t elapsed_ns;
 	int64_t total_ns; /* of a recording; VMRT_UNKNOWN: live, or not known */
 	int64_t delay_ns;
-	double speed; /* of a replay; 0: as fast as possible */
-	bool live, recording;
+	double speed;			 /* of a replay; 0: as fast as possible */
+	bool live, recording, following; /* following: another process records it */
 	bool paused, ended, ascii;
 	enum top_page page;
 	enum top_sheet sheet;

@@ -21,6 +21,9 @@ top_page_fn top_page_overview, top_page_server, top_page_task, top_page_timeline
 	top_page_system;
 top_page_fn top_sheet_help, top_sheet_setup, top_sheet_split, top_sheet_text;
 
+/** top_sheet_lines - how many lines help, or the choice of columns, has in all */
+int top_sheet_lines(enum top_sheet sheet);
+
 /** top_list_window - the first of @n rows to show so that row @cursor is among the @shown */
 int top_list_window(int cursor, int n, int shown);
 

@@ -31,6 +31,13 @@ static void put_legend(const struct top_area *area, int i, int y)
 		special && area->look->ascii ? ascii[i - (LEGEND_LINES - 3)] : legend[i]);
 }
 
+int top_sheet_lines(enum top_sheet sheet)
+{
+	return sheet == TOP_SHEET_HELP
+		       ? (int)top_n_keys + LEGEND_LINES
+		       : (int)(top_table_columns(TOP_SERVERS) + top_table_columns(TOP_TASKS));
+}
+
 void top_sheet_help(const struct top_area *area)
 {
 	static const char *const where[] = {

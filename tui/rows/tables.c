@@ -95,14 +95,23 @@ static const char *task_state(enum top_task_state state)
 	VMRT_DATA(X, response_last_ns, NS, t->last_ns)                                             \
 	VMRT_DATA(X, response_min_ns, NS, t->facts.response.min)                                   \
 	VMRT_DATA(X, response_mean_ns, NS, vmrt_series_mean(&t->facts.response))                   \
+	VMRT_DATA(X, response_p50_ns, NS, t->facts.response_p50)                                   \
+	VMRT_DATA(X, response_p95_ns, NS, t->facts.response_p95)                                   \
 	VMRT_DATA(X, response_p99_ns, NS, t->p99_ns)                                               \
+	VMRT_DATA(X, response_p999_ns, NS, t->facts.response_p999)                                 \
 	VMRT_DATA(X, response_p99_approximate, BOOL, t->p99_approximate)                           \
 	VMRT_DATA(X, response_max_ns, NS, t->max_ns)                                               \
 	VMRT_DATA(X, response_max_k, COUNT, t->max_k)                                              \
 	VMRT_DATA(X, response_jitter_ns, NS, vmrt_series_jitter(&t->facts.response))               \
 	VMRT_DATA(X, release_jitter_ns, NS, vmrt_series_jitter(&t->facts.release))                 \
 	VMRT_DATA(X, start_jitter_ns, NS, vmrt_series_jitter(&t->facts.start))                     \
-	VMRT_DATA(X, exec_max_ns, NS, t->facts.exec.max)
+	VMRT_DATA(X, completion_jitter_ns, NS, vmrt_series_jitter(&t->facts.completion))           \
+	VMRT_DATA(X, period_jitter_ns, NS, vmrt_series_jitter(&t->facts.activation))               \
+	VMRT_DATA(X, tardiness_mean_ns, NS, vmrt_series_mean(&t->facts.tardiness))                 \
+	VMRT_DATA(X, tardiness_max_ns, NS, t->facts.tardiness.max)                                 \
+	VMRT_DATA(X, exec_mean_ns, NS, vmrt_series_mean(&t->facts.exec))                           \
+	VMRT_DATA(X, exec_max_ns, NS, t->facts.exec.max)                                           \
+	VMRT_DATA(X, inferred, COUNT, t->facts.inferred)
 
 #define MACHINE_COLUMNS(X)                                                                         \
 	VMRT_DATA(X, machine, TEXT, m->name)                                                       \
