@@ -107,6 +107,19 @@ static error_t take_port(void *opts, char *arg, const struct argp_state *state)
 	return 0;
 }
 
+static error_t take_link(void *opts, char *arg, const struct argp_state *state)
+{
+	struct top_source_options *o = &((struct top_options *)opts)->source;
+	struct vmrt_error err;
+
+	if (o->n_links == TOP_LINKS_MAX)
+		return vmrt_usage(state, "--link: more than %d VMs", TOP_LINKS_MAX);
+	if (vmrt_guest_link_parse(arg, &o->links[o->n_links], &err) != VMRT_OK)
+		return vmrt_usage(state, "%s", err.text);
+	o->n_links++;
+	return 0;
+}
+
 static error_t take_size(void *opts, char *arg, const struct argp_state *state)
 {
 	struct top_options *o = opts;
@@ -146,6 +159,12 @@ static const struct vmrt_option option_table[] = {
 		.standard = "1", VMRT_NUMBER(OF, speed, 0, SPEED_MAX)},
 	{"port", 0, "N", "live: the agent's port org.vmrt.agent.N; recorders use 0",
 		.standard = "1", VMRT_CALL(take_port)},
+	{"link", 0, "VM=WAY",
+		"live: the way to the agent in VM: a UNIX socket, vsock:CID[:PORT], tcp:HOST:PORT "
+		"or ssh:[USER@]HOST; may be repeated",
+		VMRT_CALL(take_link)},
+	{"secret-file", 0, "FILE", "live: the secret shared with agents reached by TCP",
+		VMRT_TEXT(OF, source.secret_file)},
 	{"color", 0, "WHEN", "always, auto (unless NO_COLOR is set) or never", .standard = "auto",
 		VMRT_CALL(take_color), .choices = color_words},
 	{"mouse", 0, NULL, "take the mouse's wheel and clicks on the names of pages",
@@ -176,6 +195,13 @@ static error_t check(void *opts, const struct argp_state *state)
 
 	if (o->source.output && o->source.run)
 		return vmrt_usage(state, "--output records what is live: leave out RUN");
+	if (o->source.n_links && o->source.run)
+		return vmrt_usage(state, "--link is for what is live: leave out RUN");
+	for (size_t i = 0; i < o->source.n_links; i++)
+		if (o->source.links[i].needs_secret && !o->source.secret_file)
+			return vmrt_usage(state,
+				"an agent is reached by TCP only with a shared secret: "
+				"--secret-file FILE");
 	if (o->script && !o->source.run)
 		return vmrt_usage(state, "--script needs a RUN to replay");
 	if ((o->alarm_run || o->alarm_save) && !o->n_alarms)

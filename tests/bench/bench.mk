@@ -21,6 +21,10 @@ bench-hsf: all tests ## measure how exactly vmrt-hsf enforces, against SCHED_DEA
 bench-top: all $(O)/tests/event-load ## measure what vmrt-top costs, and how fast it answers keys (as root)
 	$(Q)O=$(O) tests/bench/top $(BENCH_TOP)
 
+.PHONY: bench-top-guest
+bench-top-guest: all tests ## measure vmrt-top for ten minutes beside a real guest with two vCPUs and hogs (as root)
+	$(Q)O=$(O) tests/bench/top-guest $(BENCH_TOP)
+
 .PHONY: bench-export
 bench-export: $(O)/bin/vmrt-export ## measure how long exports of 100,000 jobs take
 	$(Q)O=$(O) tests/bench/export

@@ -79,6 +79,15 @@ teardown() {
 	[ -e "$d/used" ]
 }
 
+@test "vmrt-top sees a guest through ssh, too" {
+	run -0 timeout 60 "$O/bin/vmrt-top" --json -d 500ms -n 14 --link g=ssh:guest
+	tail -n 1 <<<"$output"
+	tail -n 1 <<<"$output" | python3 -c '
+import json, sys
+m = {m["machine"]: m for m in json.load(sys.stdin)["update"]["machines"]}
+sys.exit(not m["g"]["events"] > 0)'
+}
+
 @test "a login that is refused is said in ssh's own words, and the host is recorded" {
 	: >"$d/key.pub"
 	run "$trace" record --allow-loss -o "$run" --link g=ssh:guest -d 200ms

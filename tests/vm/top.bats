@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # vmrt-top live, with a real guest. Needs root, tracefs and QEMU.
-# shellcheck disable=SC2030,SC2031,SC2016
+# shellcheck disable=SC2030,SC2031,SC2016,SC2154
+bats_require_minimum_version 1.5.0
 
 setup_file() {
 	cd "$BATS_TEST_DIRNAME/../.." || return 1
@@ -84,12 +85,67 @@ instances() { # those of a vmrt-top that is gone, and those in the guest
 	[[ $jobs -eq 60 ]]
 }
 
-@test "with -o it records at the same time" {
-	run timeout 60 vmrt-top -b -n 5 -e "$EXPERIMENT" -o "$BATS_TEST_TMPDIR/top.vmrt"
-	echo "$output"
+# same_as_report UPDATES RUN: every figure of the last update
+same_as_report() {
+	vmrt-report --format json "$2" >"$BATS_TEST_TMPDIR/report.json" || [[ $? -eq 3 ]]
+	tests/lib/top-and-report.py "$1" "$BATS_TEST_TMPDIR/report.json"
+}
+
+@test "with -o it records at the same time, and the last update is the report, exactly" {
+	vm exec 'vmrt-load -c /calibration -d 9s -l /log /top.ini' >/dev/null 2>&1 &
+	run --separate-stderr timeout 60 vmrt-top --json -n 6 -e "$EXPERIMENT" -o "$BATS_TEST_TMPDIR/top.vmrt"
+	wait
+	echo "$stderr"
+	tail -n 1 <<<"$output"
 	[[ $status -eq 0 || $status -eq 3 ]]
-	[[ -s $BATS_TEST_TMPDIR/top.vmrt/run.db ]]
-	vmrt-report "$BATS_TEST_TMPDIR/top.vmrt"
+	[[ -s $BATS_TEST_TMPDIR/top.vmrt/run.db && $(wc -l <<<"$output") -eq 7 ]]
+	echo "$output" >"$BATS_TEST_TMPDIR/updates"
+	same_as_report "$BATS_TEST_TMPDIR/updates" "$BATS_TEST_TMPDIR/top.vmrt"
+	[[ $(vmrt-report --format csv --table tasks "$BATS_TEST_TMPDIR/top.vmrt" | wc -l) -eq 2 ]]
+}
+
+@test "without an experiment the tasks that were found are those of the report, too" {
+	vm exec 'vmrt-load -c /calibration -d 12s -l /log /top.ini' >/dev/null 2>&1 &
+	timeout 60 vmrt-top --json -n 8 --vm "$VM" -o "$BATS_TEST_TMPDIR/found" >"$BATS_TEST_TMPDIR/updates" || [[ $? -eq 3 ]]
+	wait
+	same_as_report "$BATS_TEST_TMPDIR/updates" "$BATS_TEST_TMPDIR/found.vmrt"
+}
+
+@test "a recording of another process is followed, guest and all, to its end" {
+	vmrt-trace record -q --stream -e "$EXPERIMENT" -o "$BATS_TEST_TMPDIR/f.vmrt" -- \
+		scripts/vm exec --state "$STATE" "$VM" 'vmrt-load -c /calibration -d 6s -l /log /top.ini' >/dev/null 2>&1 &
+	for _ in {1..100}; do [[ -e $BATS_TEST_TMPDIR/f.vmrt/manifest.json ]] && break; sleep 0.1; done
+	timeout 60 vmrt-top --json -d 500ms "$BATS_TEST_TMPDIR/f.vmrt" >"$BATS_TEST_TMPDIR/updates" || [[ $? -eq 3 ]]
+	wait
+	python3 - "$BATS_TEST_TMPDIR/updates" <<-'END'
+		import json, sys
+		updates = [json.loads(line)["update"] for line in open(sys.argv[1])]
+		live = [u for u in updates if u["view"]["live"]]
+		jobs = [u["tasks"][0]["jobs"] for u in live]
+		print(jobs, updates[-1]["tasks"][0]["jobs"])
+		# 20 jobs a second are seen while they come
+		assert len(set(jobs)) >= 5 and jobs == sorted(jobs) and jobs[-1] >= 40
+		assert updates[-1]["tasks"][0]["jobs"] == 120
+	END
+	same_as_report "$BATS_TEST_TMPDIR/updates" "$BATS_TEST_TMPDIR/f.vmrt"
+}
+
+@test "an agent that ends and comes again is reached again, and the jobs meanwhile are unknown" {
+	vm exec 'vmrt-load -c /calibration -d 25s -l /log /top.ini & sleep 7
+		killall -9 vmrt-agent; sleep 2; vmrt-agent & wait %1' >/dev/null 2>&1 &
+	timeout 60 vmrt-top --json -n 20 -e "$EXPERIMENT" >"$BATS_TEST_TMPDIR/updates" || [[ $? -eq 3 ]]
+	wait
+	python3 - "$BATS_TEST_TMPDIR/updates" <<-'END'
+		import json, sys
+		updates = [json.loads(line)["update"] for line in open(sys.argv[1])]
+		for u in updates:
+		    t = u["tasks"][0]
+		    print(u["view"]["elapsed_ns"] / 1e9, t["jobs"], t["unknown"], u["view"]["lost_at_least"], u["view"]["note"])
+		assert any("trying again" in (u["view"]["note"] or "") for u in updates)
+		first, last = updates[4]["tasks"][0], updates[-1]["tasks"][0]
+		assert not updates[-1]["view"]["note"] and last["jobs"] > first["jobs"] + 60 and last["unknown"] > 0
+		assert updates[-1]["view"]["lost_at_least"]
+	END
 }
 
 @test "a recording that cannot be made is said, and the view goes on" {

@@ -62,9 +62,17 @@ static enum top_fed begin_anew(struct top_app *app, struct vmrt_error *err)
 {
 	if (make_engine(app, err) != VMRT_OK)
 		return TOP_FED_ERROR;
-	if (app->source->start_ns != VMRT_UNKNOWN)
+	if (app->source->live && app->source->start_ns != VMRT_UNKNOWN)
 		top_model_reset(app->model, app->engine, app->source->now_ns);
 	app->stale = true;
+	app->look.ended = false;
+	/* what was followed is complete, or what releases the tasks of a recording is known only
+	 * now: it is played to where it was, its end */
+	app->to_end = !app->source->live;
+	if (!app->source->live && app->look.live) {
+		app->look.live = app->look.paused = false;
+		top_app_notice(app, "The recording has ended: this is what is in its files.");
+	}
 	return TOP_FED_PART;
 }
 
@@ -108,6 +116,14 @@ enum vmrt_status top_app_open(
 	return top_app_refresh(app, err);
 }
 
+static void end(struct top_app *app)
+{
+	app->look.ended = true;
+	app->to_end = false;
+	if (!app->source->live)
+		top_model_whole(app->model);
+}
+
 enum top_fed top_app_pass(
 	struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err)
 {
@@ -119,7 +135,7 @@ enum top_fed top_app_pass(
 		if (app->look.paused || app->look.ended)
 			return app->look.ended ? TOP_FED_END : TOP_FED_ALL;
 		app->played_ns += (double)ns * app->look.speed;
-		if (app->look.speed > 0)
+		if (app->look.speed > 0 && !app->to_end)
 			until = source->start_ns + (int64_t)app->played_ns;
 	}
 	fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
@@ -129,7 +145,7 @@ enum top_fed top_app_pass(
 	if (fed == TOP_FED_PART && app->look.speed > 0)
 		app->played_ns = (double)(source->now_ns - source->start_ns);
 	if (fed == TOP_FED_END)
-		app->look.ended = true;
+		end(app);
 	return fed;
 }
 
@@ -140,6 +156,8 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	int64_t now = known ? source->now_ns : VMRT_UNKNOWN;
 
 	app->look.recording = source->recording;
+	app->look.live = source->live;
+	app->look.following = source->following;
 	app->look.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	app->source->ops->state(app->source, &app->state);
 	app->look.buffer_fill = app->state.buffer_fill;
@@ -153,6 +171,39 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	if (top_model_view(app->model, app->engine, source->start_ns, now, &app->view) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	return VMRT_OK;
+}
+
+enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err)
+{
+	struct top_source_options options = app->options->source;
+	struct top_source *live = app->source, *recorded;
+	enum top_fed fed = TOP_FED_PART;
+	enum vmrt_status status;
+	char vm[VMRT_NAME_MAX];
+
+	options.run = live->ops->settle ? live->ops->settle(live) : NULL;
+	if (!options.run)
+		return vmrt_fail(err, VMRT_ENOENT, "nothing was recorded");
+	/* its name; in the options it may be pid:N */
+	if (live->vm) {
+		snprintf(vm, sizeof(vm), "%s", live->vm);
+		options.vm = vm;
+	}
+	status = top_source_open(&options, &recorded, err);
+	if (status != VMRT_OK)
+		return status;
+	vmrt_engine_free(app->engine);
+	top_model_free(app->model);
+	app->engine = NULL;
+	app->model = NULL;
+	app->source = recorded;
+	live->ops->close(live);
+	app->look.title = recorded->title;
+	if (begin_anew(app, err) == TOP_FED_ERROR)
+		return err->status;
+	while (fed == TOP_FED_PART)
+		fed = top_app_pass(app, 0, INT64_MAX, err);
+	return fed == TOP_FED_ERROR ? err->status : top_app_refresh(app, err);
 }
 
 void top_app_draw(struct top_app *app, int width, int height)
@@ -189,15 +240,21 @@ static enum vmrt_status feed_until(struct top_app *app, int64_t until_ns, struct
 	enum top_fed fed =
 		app->source->ops->feed(app->source, app->engine, until_ns, INT64_MAX, err);
 
-	if (fed == TOP_FED_ERROR)
+	/* the end is played once more, since what releases the tasks is known now */
+	if (fed == TOP_FED_ANEW && begin_anew(app, err) != TOP_FED_ERROR)
+		return feed_until(app, until_ns, err);
+	if (fed == TOP_FED_ERROR || fed == TOP_FED_ANEW)
 		return err->status;
-	app->look.ended = fed == TOP_FED_END;
+	app->look.ended = false;
+	if (fed == TOP_FED_END)
+		end(app);
 	return VMRT_OK;
 }
 
 static enum vmrt_status arrive(struct top_app *app, struct vmrt_error *err)
 {
 	app->played_ns = (double)(app->source->now_ns - app->source->start_ns);
+	app->to_end = false;
 	app->stale = true;
 	return top_app_refresh(app, err);
 }

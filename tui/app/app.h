@@ -54,6 +54,7 @@ struct top_app {
 	size_t n_text;
 	char text_title[TOP_TEXT];
 	bool scripted;	  /* the clock stands still: nothing depends on it */
+	bool to_end;	  /* a recording that has just ended is played to its end at once */
 	bool stale;	  /* the view is not what there is now, although it is paused */
 	bool reconfigure; /* a key asks for the configuration to be written */
 	bool redraw;
@@ -70,6 +71,17 @@ enum vmrt_status top_app_open(
  */
 enum top_fed top_app_pass(
 	struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err);
+
+/**
+ * top_app_settle - what was live has been recorded, too: end both, and show the recording instead
+ *
+ * The figures are then those of the report: from the same events, with clocks that are known
+ * better at the end than in between.
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if there is no recording, and then the session can only be closed;
+ * or why it cannot be read.
+ */
+enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err);
 
 /** top_app_refresh - make the view new, unless it is paused; judge the alarms */
 enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err);

@@ -16,9 +16,10 @@
 #include "screen.h"
 #include "tui/rows/tables.h"
 
-#define FEED_FOR_NS (50 * VMRT_NS_PER_MS) /* at most, between two looks at the keyboard */
-#define FEED_EVERY_MS 100		  /* empty live buffers so often */
-#define KEYS_AT_ONCE 200		  /* then there is a look at the events, too */
+#define FEED_FOR_NS (8 * VMRT_NS_PER_MS)   /* at most, between two looks at the keyboard */
+#define LINES_FOR_NS (50 * VMRT_NS_PER_MS) /* the same where there is none */
+#define FEED_EVERY_MS 100		   /* empty live buffers so often */
+#define KEYS_AT_ONCE 200		   /* then there is a look at the events, too */
 
 /* ---- what vmrt-top itself needs ---- */
 
@@ -181,6 +182,22 @@ static enum vmrt_status print(struct top_app *app, bool first, struct vmrt_error
 	return status == VMRT_OK ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 }
 
+/* The last update is about the recording that was made meanwhile. */
+static enum vmrt_status print_recorded(
+	struct top_app *app, int *write_errno, struct vmrt_error *err)
+{
+	enum vmrt_status status = top_app_settle(app, err);
+
+	/* why there is none was said before */
+	if (status == VMRT_ENOENT)
+		return VMRT_OK;
+	if (status == VMRT_OK)
+		status = print(app, false, err);
+	if (status == VMRT_OK && fflush(stdout) != 0)
+		*write_errno = errno;
+	return status;
+}
+
 enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmrt_error *err)
 {
 	int64_t last = vmrt_now_ns(), next = last + app->look.delay_ns, shown = 0;
@@ -189,7 +206,7 @@ enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmr
 	*write_errno = 0;
 	while (!vmrt_stop_requested()) {
 		int64_t now = vmrt_now_ns();
-		enum top_fed fed = top_app_pass(app, now - last, now + FEED_FOR_NS, err);
+		enum top_fed fed = top_app_pass(app, now - last, now + LINES_FOR_NS, err);
 
 		last = now;
 		if (fed == TOP_FED_ERROR)
@@ -215,5 +232,5 @@ enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmr
 		if (fed != TOP_FED_PART)
 			wait_keys(app, next, false);
 	}
-	return VMRT_OK;
+	return app->options->source.output ? print_recorded(app, write_errno, err) : VMRT_OK;
 }

@@ -34,6 +34,7 @@ struct task_model {
 	int64_t last_end_ns;
 	enum top_task_state state;
 	struct top_responses responses;
+	uint64_t percentiles_n; /* they are those of so many responses */
 	struct vmrt_task_facts facts;
 	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
 	int64_t past_k, past_run, past_end, past_start; /* the job before, for pairs of jobs */
@@ -82,6 +83,10 @@ struct top_model {
 /* model-tasks.c */
 void task_model_begin(struct top_model *m, size_t i);
 void task_model_reset(struct task_model *t);
+/** task_model_percentiles - bring those in the facts up to date */
+void task_model_percentiles(struct task_model *t);
+/** task_model_whole - see top_model_whole() */
+void task_model_whole(struct task_model *t);
 void task_model_job(struct top_model *m, const struct vmrt_job *job);
 void task_model_free(struct task_model *t);
 

@@ -20,6 +20,7 @@ void task_model_reset(struct task_model *t)
 	t->past_k = t->past_end = t->past_start = VMRT_UNKNOWN;
 	t->past_run = 0;
 	top_responses_free(&t->responses);
+	t->percentiles_n = 0;
 	memset(t->blame_ns, 0, sizeof(t->blame_ns));
 	memset(t->blamed_jobs, 0, sizeof(t->blamed_jobs));
 	t->n_recent = 0;
@@ -45,6 +46,7 @@ void task_model_begin(struct top_model *m, size_t i)
 	t->facts.wcet_ns = spec->wcet_ns ? spec->wcet_ns : VMRT_UNKNOWN;
 	t->facts.deadline_ns = spec->deadline_ns ? spec->deadline_ns : VMRT_UNKNOWN;
 	t->facts.priority = spec->priority;
+	t->responses.exact_max = m->config->live ? TOP_EXACT_MAX : TOP_EXACT_RECORDED;
 	task_model_reset(t);
 }
 
@@ -205,4 +207,23 @@ void top_model_percentile(
 	struct top_model *m, size_t i, unsigned num, unsigned den, int64_t *low, int64_t *high)
 {
 	top_responses_bounds(&m->tasks[i].responses, num, den, low, high);
+}
+
+void task_model_percentiles(struct task_model *t)
+{
+	int64_t low;
+
+	if (t->percentiles_n == t->responses.n && t->percentiles_n)
+		return;
+	top_responses_bounds(&t->responses, 50, 100, &low, &t->facts.response_p50);
+	top_responses_bounds(&t->responses, 95, 100, &low, &t->facts.response_p95);
+	top_responses_bounds(&t->responses, 99, 100, &low, &t->facts.response_p99);
+	top_responses_bounds(&t->responses, 999, 1000, &low, &t->facts.response_p999);
+	t->percentiles_n = t->responses.n;
+}
+
+void task_model_whole(struct task_model *t)
+{
+	t->responses.whole = true;
+	t->responses.p99_n = t->percentiles_n = 0;
 }

@@ -198,6 +198,7 @@ static void view_task(struct top_model *m, const struct vmrt_engine *engine, siz
 					: VMRT_UNKNOWN;
 	row->state = task_state(t, row,
 		spec->period_ns ? 2 * spec->period_ns + spec->deadline_ns : PATIENCE_NS, now_ns);
+	task_model_percentiles(t);
 	row->facts = t->facts;
 	row->facts.responses = (struct vmrt_samples){0}; /* stays with the model */
 	memcpy(row->blame_ns, t->blame_ns, sizeof(row->blame_ns));

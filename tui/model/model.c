@@ -104,6 +104,12 @@ void top_model_reset(struct top_model *m, struct vmrt_engine *engine, int64_t no
 	m->since_ns = now_ns;
 }
 
+void top_model_whole(struct top_model *m)
+{
+	for (size_t i = 0; i < m->n_tasks; i++)
+		task_model_whole(&m->tasks[i]);
+}
+
 void top_model_seen(struct top_model *m, const struct top_view *view, bool tasks, bool misses)
 {
 	if (misses)
@@ -132,15 +138,11 @@ void top_model_facts(struct top_model *m, struct vmrt_engine *engine, struct vmr
 	out->tasks = m->task_facts;
 	for (size_t i = 0; i < m->n_tasks; i++) {
 		struct task_model *t = &m->tasks[i];
-		int64_t low;
 
 		t->facts.machine_name = m->config->experiment->tasks[i].machine;
-		top_responses_bounds(&t->responses, 50, 100, &low, &t->facts.response_p50);
-		top_responses_bounds(&t->responses, 95, 100, &low, &t->facts.response_p95);
-		top_responses_bounds(&t->responses, 99, 100, &low, &t->facts.response_p99);
-		top_responses_bounds(&t->responses, 999, 1000, &low, &t->facts.response_p999);
+		task_model_percentiles(t);
 		t->facts.responses = (struct vmrt_samples){0};
-		if (t->responses.exact)
+		if (t->responses.exact && t->responses.sorted_n == t->responses.n)
 			t->facts.responses = (struct vmrt_samples){
 				.values = t->responses.exact, .n = t->responses.n, .sorted = true};
 		out->tasks[i] = t->facts;

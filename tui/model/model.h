@@ -201,6 +201,9 @@ enum vmrt_status top_model_new(
 /** top_model_sink - fill in @sink, with which records get into @model */
 void top_model_sink(struct top_model *model, struct vmrt_sink *sink);
 
+/** top_model_whole - no more will come: percentiles of a recording are exact from now on */
+void top_model_whole(struct top_model *model);
+
 /** top_model_reset - count anew from host time @now_ns on; what the timeline shows stays */
 void top_model_reset(struct top_model *model, struct vmrt_engine *engine, int64_t now_ns);
 

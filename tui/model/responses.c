@@ -60,17 +60,19 @@ static bool keep(struct top_responses *r, int64_t ns)
 
 enum vmrt_status top_responses_add(struct top_responses *r, int64_t ns)
 {
+	size_t most = r->exact_max ? r->exact_max : TOP_EXACT_MAX;
+
 	if (ns < 0)
 		ns = 0;
 	if (!r->buckets)
 		r->buckets = calloc(TOP_BUCKETS, sizeof(*r->buckets));
 	if (!r->buckets)
 		return VMRT_ENOMEM;
-	if (r->n == TOP_EXACT_MAX) {
+	if (r->n == most) {
 		free(r->exact);
 		r->exact = NULL;
 		r->room = 0;
-	} else if (r->n < TOP_EXACT_MAX && !keep(r, ns)) {
+	} else if (r->n < most && !keep(r, ns)) {
 		return VMRT_ENOMEM;
 	}
 	r->buckets[bucket_of(ns)]++;
@@ -87,6 +89,12 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+/* Millions of values are put in order once, not at each look. */
+static bool is_exact(const struct top_responses *r)
+{
+	return r->exact && (r->n <= TOP_EXACT_MAX || r->whole);
+}
+
 void top_responses_bounds(
 	struct top_responses *r, unsigned num, unsigned den, int64_t *low, int64_t *high)
 {
@@ -96,7 +104,7 @@ void top_responses_bounds(
 	*low = *high = VMRT_UNKNOWN;
 	if (!r->n)
 		return;
-	if (r->exact) {
+	if (is_exact(r)) {
 		/* the order they came in is of no use any more */
 		if (r->sorted_n != r->n)
 			qsort(r->exact, (size_t)r->n, sizeof(*r->exact), by_value);
@@ -114,16 +122,17 @@ int64_t top_responses_p99(struct top_responses *r, bool *approximate)
 {
 	int64_t low;
 
-	*approximate = r->n && !r->exact;
+	*approximate = r->n && !is_exact(r);
 	if (r->p99_n != r->n || !r->n)
 		top_responses_bounds(r, 99, 100, &low, &r->p99);
 	r->p99_n = r->n;
 	return r->p99;
 }
 
+/* What it may keep stays as it was set. */
 void top_responses_free(struct top_responses *r)
 {
 	free(r->exact);
 	free(r->buckets);
-	*r = (struct top_responses){0};
+	*r = (struct top_responses){.exact_max = r->exact_max};
 }

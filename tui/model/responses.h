@@ -14,12 +14,16 @@
 #define TOP_BUCKET_BITS 6
 #define TOP_BUCKETS ((64 - TOP_BUCKET_BITS) << TOP_BUCKET_BITS)
 
-/* So many values are kept as they are; with more, percentiles come from a histogram. */
+/* So many values are kept as they are; with more, percentiles come from a histogram. What is live
+ * goes on for days; of a recording as much is kept as 32 MiB hold. */
 #define TOP_EXACT_MAX 16384
+#define TOP_EXACT_RECORDED (4 << 20)
 
 struct top_responses {
-	int64_t *exact; /* all values, while there are no more than TOP_EXACT_MAX */
+	int64_t *exact; /* all values, while there are no more than @exact_max */
 	size_t room;
+	size_t exact_max; /* 0: TOP_EXACT_MAX */
+	bool whole;	  /* no more will come: it is worth the time to put many of them in order */
 	uint64_t *buckets; /* of all values: TOP_BUCKETS of them */
 	uint64_t n;
 	int64_t max;

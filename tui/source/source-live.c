@@ -3,17 +3,22 @@
 #include "source.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <vmrt/files.h>
 #include <vmrt/live.h>
+#include <vmrt/recording.h>
 #include <vmrt/vms.h>
 
 #include "live-tasks.h"
@@ -22,7 +27,8 @@
 #define KEPT_MAX 16384	 /* raw events */
 #define MARK_MAX 96	 /* bytes of the text of a marker */
 #define OWNERS_MAX 16
-#define VMS_EVERY_NS (2 * VMRT_NS_PER_S) /* between two looks at which VMs there are */
+#define RUN_SUFFIX ".vmrt"
+#define VMS_EVERY_MS 2000 /* between two looks at which VMs there are */
 
 extern char **environ;
 
@@ -44,11 +50,16 @@ struct live {
 	struct kept *kept; /* a ring */
 	uint64_t n_kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
-	uint64_t vms;		       /* which there are: a sum over their names and pids */
-	int64_t vms_ns;
+	/* looks whether VMs come or go */
+	pthread_t watcher;
+	bool watching;
+	int end_fd;
+	atomic_bool stale;
 	pid_t recorder;	 /* of options.output; 0: none */
 	int talk;	 /* file of its messages, which must not tear the screen; or -1 */
 	char ended[192]; /* why it is not there any more; or "" */
+	char run[4096];	 /* where it records */
+	char vm[VMRT_NAME_MAX];
 };
 
 /* ---- raw events ---- */
@@ -133,37 +144,67 @@ static enum vmrt_status live_events(struct top_source *source, int64_t from_ns, 
 
 /* ---- which VMs there are ---- */
 
-static uint64_t sum_of_vms(const struct live *l)
+/* To look at all processes takes a while on a busy machine, and must keep no key waiting. */
+static void *watch_vms(void *arg)
 {
-	struct vmrt_vm *vms;
-	uint64_t sum = 0;
-	size_t n;
+	struct live *l = arg;
+	struct pollfd end = {.fd = l->end_fd, .events = POLLIN};
+	sigset_t all;
 
-	if (vmrt_vms_find(&vms, &n, NULL) != VMRT_OK)
-		return l->vms;
-	for (size_t i = 0; i < n; i++)
-		sum += (uint64_t)vms[i].pid * UINT64_C(0x9e3779b97f4a7c15);
-	vmrt_vms_free(vms, n);
-	return sum;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	while (!atomic_load(&l->stale) && poll(&end, 1, VMS_EVERY_MS) == 0)
+		if (vmrt_live_stale(l->live))
+			atomic_store(&l->stale, true);
+	return NULL;
+}
+
+static void begin_watching(struct live *l)
+{
+	atomic_store(&l->stale, false);
+	l->end_fd = eventfd(0, EFD_CLOEXEC);
+	/* without it VMs that come are not seen, and all else is */
+	l->watching = l->end_fd >= 0 && pthread_create(&l->watcher, NULL, watch_vms, l) == 0;
+}
+
+static void end_watching(struct live *l)
+{
+	uint64_t one = 1;
+
+	if (l->watching) {
+		(void)!write(l->end_fd, &one, sizeof(one));
+		pthread_join(l->watcher, NULL);
+	}
+	if (l->end_fd >= 0)
+		close(l->end_fd);
+	l->end_fd = -1;
+	l->watching = false;
+}
+
+static enum vmrt_status open_live(struct live *l, struct vmrt_error *err)
+{
+	enum vmrt_status status = vmrt_live_open(&l->options, &l->live, err);
+
+	if (status == VMRT_OK)
+		begin_watching(l);
+	return status;
+}
+
+static void close_live(struct live *l)
+{
+	end_watching(l);
+	vmrt_live_close(l->live);
+	l->live = NULL;
+	live_tasks_free(&l->tasks);
 }
 
 /* VMs come and go: then it is looked at all of them anew. */
 static enum top_fed follow_vms(struct live *l, struct vmrt_error *err)
 {
-	int64_t now = vmrt_now_ns();
-	uint64_t sum;
-
-	if (now - l->vms_ns < VMS_EVERY_NS || l->exp || l->options.vm)
+	if (!atomic_load(&l->stale))
 		return TOP_FED_ALL;
-	l->vms_ns = now;
-	sum = sum_of_vms(l);
-	if (sum == l->vms)
-		return TOP_FED_ALL;
-	l->vms = sum;
-	live_tasks_free(&l->tasks);
-	vmrt_live_close(l->live);
-	l->live = NULL;
-	return vmrt_live_open(&l->options, &l->live, err) == VMRT_OK ? TOP_FED_ANEW : TOP_FED_ERROR;
+	close_live(l);
+	return open_live(l, err) == VMRT_OK ? TOP_FED_ANEW : TOP_FED_ERROR;
 }
 
 /* ---- the source ---- */
@@ -273,6 +314,13 @@ static void live_state(struct top_source *source, struct top_source_state *state
 	*state =
 		(struct top_source_state){.buffer_fill = VMRT_UNKNOWN, .buffer_size = VMRT_UNKNOWN};
 	look_at_recorder(l);
+	if (l->live) {
+		uint64_t fill, size;
+
+		vmrt_live_buffer(l->live, &fill, &size);
+		state->buffer_fill = (int64_t)fill;
+		state->buffer_size = (int64_t)size;
+	}
 	if (l->ended[0])
 		snprintf(state->note, sizeof(state->note), "%s", l->ended);
 	else if (l->live)
@@ -300,14 +348,26 @@ static void program_beside_us(const char *name, char *out, size_t room)
 	snprintf(out, room, "%s", name);
 }
 
+/* As the recorder names its folder. */
+static void name_run(struct live *l, const char *output)
+{
+	size_t len = strlen(output), suffix = strlen(RUN_SUFFIX);
+	bool named;
+
+	while (len > 1 && output[len - 1] == '/')
+		len--;
+	named = len >= suffix && !strncmp(output + len - suffix, RUN_SUFFIX, suffix);
+	snprintf(l->run, sizeof(l->run), "%.*s%s", (int)len, output, named ? "" : RUN_SUFFIX);
+}
+
 /* The recorder is a process of its own: what becomes of this one does not concern the recording. */
 static enum vmrt_status start_recorder(
 	struct live *l, const struct top_source_options *options, struct vmrt_error *err)
 {
-	char program[4096], numbers[OWNERS_MAX][16];
+	char program[4096], numbers[OWNERS_MAX][16], links[TOP_LINKS_MAX][256];
 	const uid_t *owners;
 	size_t n_owners;
-	const char *argv[12 + 2 * OWNERS_MAX] = {
+	const char *argv[12 + 2 * OWNERS_MAX + 2 * TOP_LINKS_MAX] = {
 		"vmrt-trace", "record", "-q", "-o", options->output};
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -329,6 +389,15 @@ static enum vmrt_status start_recorder(
 		snprintf(numbers[i], sizeof(numbers[i]), "%u", (unsigned)owners[i]);
 		argv[n++] = "--owner";
 		argv[n++] = numbers[i];
+	}
+	/* an agent that listens serves one at a time; by ssh each has its own */
+	for (size_t i = 0; i < options->n_links; i++) {
+		if (!options->links[i].is_ssh)
+			continue;
+		snprintf(links[i], sizeof(links[i]), "%s=%s", options->links[i].vm,
+			options->links[i].way);
+		argv[n++] = "--link";
+		argv[n++] = links[i];
 	}
 	l->talk = memfd_create("vmrt-top-recorder", MFD_CLOEXEC);
 	if (l->talk < 0)
@@ -352,19 +421,41 @@ static enum vmrt_status start_recorder(
 			err, VMRT_ENOENT, "cannot start %s: %s", program, strerror(failed));
 	}
 	l->base.recording = true;
+	name_run(l, options->output);
 	return VMRT_OK;
+}
+
+static void end_recorder(struct live *l)
+{
+	if (!l->recorder)
+		return;
+	kill(l->recorder, SIGINT);
+	while (waitpid(l->recorder, NULL, 0) < 0 && errno == EINTR)
+		;
+	l->recorder = 0;
+	l->base.recording = false;
+}
+
+static const char *live_settle(struct top_source *source)
+{
+	struct live *l = (struct live *)source;
+	char path[sizeof(l->run) + 16];
+
+	if (!l->run[0])
+		return NULL;
+	/* first what is live: nothing of it is then recorded by nobody's wish */
+	close_live(l);
+	end_recorder(l);
+	snprintf(path, sizeof(path), "%s/host.dat", l->run);
+	return access(path, F_OK) == 0 && !vmrt_recording_in_progress(l->run) ? l->run : NULL;
 }
 
 static void live_close(struct top_source *source)
 {
 	struct live *l = (struct live *)source;
 
-	vmrt_live_close(l->live);
-	live_tasks_free(&l->tasks);
-	if (l->recorder) {
-		kill(l->recorder, SIGINT);
-		waitpid(l->recorder, NULL, 0);
-	}
+	close_live(l);
+	end_recorder(l);
 	if (l->talk >= 0) {
 		repeat_talk(l);
 		close(l->talk);
@@ -381,6 +472,7 @@ enum vmrt_status top_live_open(
 		.feed = live_feed,
 		.state = live_state,
 		.events = live_events,
+		.settle = live_settle,
 		.close = live_close};
 	struct live *l = calloc(1, sizeof(*l));
 	enum vmrt_status status = VMRT_OK;
@@ -391,25 +483,31 @@ enum vmrt_status top_live_open(
 		free(l);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	l->talk = -1;
+	l->talk = l->end_fd = -1;
 	l->base.ops = &ops;
 	l->base.live = true;
 	l->base.start_ns = l->base.end_ns = l->base.now_ns = VMRT_UNKNOWN;
 	if (options->experiment)
 		status = vmrt_experiment_load(options->experiment, &l->exp, err);
-	l->options = (struct vmrt_live_options){
-		.experiment = l->exp, .vm = options->vm, .port = options->port, .at_once = true};
+	l->options = (struct vmrt_live_options){.experiment = l->exp,
+		.vm = options->vm,
+		.links = options->links,
+		.n_links = options->n_links,
+		.secret_file = options->secret_file,
+		.port = options->port,
+		.at_once = true};
 	if (status == VMRT_OK && options->output)
 		status = start_recorder(l, options, err);
 	if (status == VMRT_OK)
-		status = vmrt_live_open(&l->options, &l->live, err);
+		status = open_live(l, err);
 	if (status != VMRT_OK) {
 		live_close(&l->base);
 		return status;
 	}
-	l->vms = sum_of_vms(l);
-	l->vms_ns = vmrt_now_ns();
-	l->base.vm = vmrt_live_vm(l->live);
+	if (vmrt_live_vm(l->live)) {
+		snprintf(l->vm, sizeof(l->vm), "%s", vmrt_live_vm(l->live));
+		l->base.vm = l->vm;
+	}
 	snprintf(l->base.title, sizeof(l->base.title), "%s", l->exp ? l->exp->name : "this host");
 	*out = &l->base;
 	return VMRT_OK;

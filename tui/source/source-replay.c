@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A recording as a source: its events as fast as they were, or faster. */
-#include "source.h"
+#include "replay-local.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -9,23 +9,51 @@
 #include <unistd.h>
 
 #include <vmrt/files.h>
-#include <vmrt/recording.h>
 #include <vmrt/show.h>
+#include <vmrt/tool.h>
 
 #define CHECK_EVERY 1024 /* events between two looks at the clock */
 
-struct replay {
-	struct top_source base;
-	struct vmrt_recording_options options;
-	struct vmrt_recording *rec;
-	struct vmrt_engine_config config;
-	bool finished;
-	uint64_t counted; /* losses that the recorder counted */
-};
-
 static void replay_config(struct top_source *source, struct vmrt_engine_config *config)
 {
-	*config = ((struct replay *)source)->config;
+	struct replay *r = (struct replay *)source;
+
+	*config = r->config;
+	config->waits = r->waits;
+}
+
+/*
+ * What releases some tasks is known only when all has been read: then all is read again, as the
+ * analysis does it. The engine's tasks are those of the VM that is shown, in the same order.
+ */
+static bool must_play_again(struct replay *r, const struct vmrt_engine *engine)
+{
+	const struct vmrt_experiment *exp = r->config.experiment;
+	bool again = false;
+	uint32_t n = 0;
+
+	if (r->waits || !exp || !exp->n_tasks)
+		return false;
+	r->waits = calloc(exp->n_tasks, sizeof(*r->waits));
+	for (size_t i = 0; r->waits && i < exp->n_tasks; i++) {
+		if (r->base.vm && strcmp(exp->tasks[i].machine, r->base.vm) != 0)
+			continue;
+		r->waits[n] = vmrt_engine_task_again(engine, n);
+		again |= r->waits[n++] != VMRT_RELEASE_AUTO;
+	}
+	return again;
+}
+
+static enum vmrt_status replay_rewind(struct top_source *source, struct vmrt_error *err)
+{
+	struct replay *r = (struct replay *)source;
+	enum vmrt_status status = vmrt_recording_rewind(r->rec, err);
+
+	if (status != VMRT_OK)
+		return status;
+	r->finished = false;
+	r->base.now_ns = r->base.start_ns;
+	return VMRT_OK;
 }
 
 static enum top_fed finish(struct replay *r, struct vmrt_engine *engine, struct vmrt_error *err)
@@ -35,17 +63,18 @@ static enum top_fed finish(struct replay *r, struct vmrt_engine *engine, struct 
 		return TOP_FED_ERROR;
 	}
 	r->finished = true;
+	if (must_play_again(r, engine))
+		return replay_rewind(&r->base, err) == VMRT_OK ? TOP_FED_ANEW : TOP_FED_ERROR;
 	if (r->base.end_ns != VMRT_UNKNOWN && r->base.now_ns < r->base.end_ns)
 		r->base.now_ns = r->base.end_ns;
 	r->base.end_ns = r->base.now_ns;
 	return TOP_FED_END;
 }
 
-static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *engine,
-	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
+static enum top_fed replay_play(struct replay *r, struct vmrt_engine *engine, int64_t until_ns,
+	int64_t deadline_ns, struct vmrt_error *err)
 {
-	struct replay *r = (struct replay *)source;
-
+	struct top_source *source = &r->base;
 	struct vmrt_pump pump = {.from = vmrt_recording_merge(r->rec),
 		.to = engine,
 		.until_ns = until_ns,
@@ -73,16 +102,13 @@ static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *e
 	return TOP_FED_ALL;
 }
 
-static enum vmrt_status replay_rewind(struct top_source *source, struct vmrt_error *err)
+static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *engine,
+	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
 {
 	struct replay *r = (struct replay *)source;
-	enum vmrt_status status = vmrt_recording_rewind(r->rec, err);
 
-	if (status != VMRT_OK)
-		return status;
-	r->finished = false;
-	r->base.now_ns = r->base.start_ns;
-	return VMRT_OK;
+	return r->options.follow ? follow_feed(r, engine, deadline_ns, err)
+				 : replay_play(r, engine, until_ns, deadline_ns, err);
 }
 
 static void find_fullest(struct replay *r, struct top_source_state *state)
@@ -116,6 +142,8 @@ static void replay_state(struct top_source *source, struct top_source_state *sta
 		snprintf(state->note, sizeof(state->note),
 			"L the recorder counted %" PRIu64 " lost events", r->counted);
 	find_fullest(r, state);
+	if (r->options.follow)
+		follow_state(r, state);
 }
 
 /* The events of one machine as text. */
@@ -200,11 +228,14 @@ static void replay_close(struct top_source *source)
 	struct replay *r = (struct replay *)source;
 
 	vmrt_recording_close(r->rec);
+	free(r->found);
+	free(r->waits);
 	free(r);
 }
 
 static void count_losses(struct replay *r)
 {
+	r->counted = 0;
 	for (size_t i = 0; i < r->config.n_machines; i++) {
 		struct vmrt_recorded_machine m;
 
@@ -231,19 +262,50 @@ static void set_title(struct replay *r, const char *run)
 			*p = '?';
 }
 
-/* While a recorder writes, the files are not in their final form. */
-static enum vmrt_status still_recorded(const char *run, struct vmrt_error *err)
+/* Tasks that nobody has declared: those that are found, as by the analysis. */
+static enum vmrt_status find_tasks(struct replay *r, struct vmrt_error *err)
 {
-	char path[4096];
+	enum vmrt_status status;
+	size_t tasks;
 
-	if (vmrt_path(path, sizeof(path), run, "recorder.journal") != VMRT_OK ||
-		access(path, F_OK) != 0)
+	vmrt_recording_config(r->rec, &r->config);
+	if (r->config.experiment)
 		return VMRT_OK;
-	return vmrt_fail(err, VMRT_EBUSY,
-		"%s is being recorded: see it live with vmrt-top -e %s/experiment.ini; if its "
-		"recorder "
-		"was killed, vmrt-trace reset completes it",
-		run, run);
+	/* what was asked to end may have been what this is the recording of */
+	status = vmrt_recording_found(
+		r->rec, vmrt_stop_requested() ? NULL : vmrt_stop_requested, &tasks, &r->found, err);
+	if (status == VMRT_OK && !r->found)
+		return vmrt_recording_rewind(r->rec, err);
+	if (status != VMRT_OK)
+		return status;
+	vmrt_recording_close(r->rec);
+	r->rec = NULL;
+	r->options.experiment_text = r->found;
+	return vmrt_recording_open(&r->options, &r->rec, err);
+}
+
+enum vmrt_status replay_open(struct replay *r, struct vmrt_error *err)
+{
+	enum vmrt_status status = vmrt_recording_open(&r->options, &r->rec, err);
+	int64_t first_ns;
+
+	if (status == VMRT_OK)
+		status = find_tasks(r, err);
+	if (status != VMRT_OK)
+		return status;
+	vmrt_recording_config(r->rec, &r->config);
+	count_losses(r);
+	r->finished = false;
+	first_ns = vmrt_merge_peek(vmrt_recording_merge(r->rec));
+	if (first_ns == INT64_MAX)
+		return vmrt_fail(err, VMRT_EFORMAT, "%s: the recording is empty: it holds no event",
+			r->options.run);
+	r->base.start_ns = first_ns;
+	if (r->config.start_ns != VMRT_UNKNOWN && r->config.start_ns < first_ns)
+		r->base.start_ns = r->config.start_ns;
+	r->base.now_ns = r->base.start_ns;
+	r->base.end_ns = r->config.end_ns;
+	return VMRT_OK;
 }
 
 enum vmrt_status top_replay_open(
@@ -259,38 +321,23 @@ enum vmrt_status top_replay_open(
 	};
 	struct replay *r = calloc(1, sizeof(*r));
 	enum vmrt_status status;
-	int64_t first_ns;
 
 	if (!r)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	r->base.ops = &ops;
-	r->base.vm = options->vm;
-	status = still_recorded(options->run, err);
-	if (status != VMRT_OK) {
-		free(r);
-		return status;
+	if (options->vm) {
+		snprintf(r->vm, sizeof(r->vm), "%s", options->vm);
+		r->base.vm = r->vm;
 	}
-	r->options = (struct vmrt_recording_options){
-		.run = options->run, .experiment = options->experiment};
-	status = vmrt_recording_open(&r->options, &r->rec, err);
-	if (status != VMRT_OK) {
-		free(r);
-		return status;
-	}
-	vmrt_recording_config(r->rec, &r->config);
+	r->options = (struct vmrt_recording_options){.run = options->run,
+		.experiment = options->experiment,
+		.follow = vmrt_recording_in_progress(options->run)};
 	set_title(r, options->run);
-	count_losses(r);
-	first_ns = vmrt_merge_peek(vmrt_recording_merge(r->rec));
-	if (first_ns == INT64_MAX) {
+	status = r->options.follow ? follow_open(r, err) : replay_open(r, err);
+	if (status != VMRT_OK) {
 		replay_close(&r->base);
-		return vmrt_fail(err, VMRT_EFORMAT, "%s: the recording is empty: it holds no event",
-			options->run);
+		return status;
 	}
-	r->base.start_ns = first_ns;
-	if (r->config.start_ns != VMRT_UNKNOWN && r->config.start_ns < first_ns)
-		r->base.start_ns = r->config.start_ns;
-	r->base.now_ns = r->base.start_ns;
-	r->base.end_ns = r->config.end_ns;
 	*out = &r->base;
 	return VMRT_OK;
 }

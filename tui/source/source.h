@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 #include <vmrt/engine.h>
+#include <vmrt/guest.h>
+
+#define TOP_LINKS_MAX 64
 
 enum top_fed {
 	TOP_FED_ALL,  /* everything up to the time asked for */
@@ -41,13 +44,16 @@ struct top_source_ops {
 	/* the events of a time, in their order, with those of all machines */
 	enum vmrt_status (*events)(struct top_source *source, int64_t from_ns, int64_t to_ns,
 		top_event_fn *take, void *ctx, struct vmrt_error *err);
+	/* live, with a recording: end both; the recording's folder, or NULL if there is none that
+	 * is complete. Afterwards it can only be closed. NULL: nothing is recorded */
+	const char *(*settle)(struct top_source *source);
 	void (*close)(struct top_source *source);
 };
 
 /* The common part of all sources. */
 struct top_source {
 	const struct top_source_ops *ops;
-	bool live, recording;
+	bool live, recording, following;
 	char title[128];
 	const char *vm;	  /* the only VM to be shown, or NULL */
 	int64_t start_ns; /* host clock; VMRT_UNKNOWN before the first event */
@@ -61,6 +67,9 @@ struct top_source_options {
 	const char *vm;		/* only this one, by name or pid:N; or NULL */
 	const char *output;	/* live: record into this run folder, too; or NULL */
 	unsigned port;		/* of the agent's link; live */
+	struct vmrt_guest_link links[TOP_LINKS_MAX]; /* ways to agents; live */
+	size_t n_links;
+	const char *secret_file; /* for those by TCP; or NULL */
 };
 
 /** top_source_open - open a recording, or begin to trace; end it with source->ops->close() */

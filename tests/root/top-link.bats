@@ -1,0 +1,110 @@
+#!/usr/bin/env bats
+# vmrt-top live: agents reached by --link, sessions that break, VMs that come and go. An agent on a
+# socket stands in for a guest. Needs root and tracefs.
+# shellcheck disable=SC2030,SC2031
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return 1
+	O=${O:-build}
+	top=$O/bin/vmrt-top
+	socket=$BATS_TEST_TMPDIR/a.sock
+	lines=$BATS_TEST_TMPDIR/lines
+	agent='' pid='' vm=''
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	mount -t tracefs | grep -q . || skip "tracefs is not mounted here"
+}
+
+teardown() {
+	for p in $agent $pid $vm; do kill -9 "$p" 2>/dev/null || true; done
+	return 0
+}
+
+start_agent() {
+	rm -f "$socket"
+	"$O/bin/vmrt-agent" --listen "$socket" >/dev/null 2>&1 3>&- &
+	agent=$!
+	for _ in {1..100}; do [ -S "$socket" ] && return; sleep 0.05; done
+	return 1
+}
+
+start_vm() {
+	LIFE=60 SLEEPY=1 bash -c 'exec -a qemu-system-x86_64 "$0" -name guest=awaited' "$O/tests/fake-vm" 3>&- &
+	vm=$!
+}
+
+start_top() {
+	"$top" --json -d 500ms "$@" >"$lines" 2>"$BATS_TEST_TMPDIR/talk" 3>&- &
+	pid=$!
+}
+
+# see EXPRESSION: waits until it is true of an update that comes from now on
+see() {
+	local from
+	from=$(wc -l <"$lines")
+	for _ in {1..120}; do
+		tail -n +$((from + 1)) "$lines" | grep '}$' | python3 -c '
+import json, sys
+for line in sys.stdin:
+    u = json.loads(line)["update"]
+    view, note = u["view"], u["view"]["note"] or ""
+    machine = {m["machine"]: m for m in u["machines"]}
+    server = {s["server"]: s for s in u["servers"]}
+    if '"$1"': sys.exit(0)
+sys.exit(1)' && return
+		sleep 0.25
+	done
+	echo "never: $1"
+	tail -n 3 "$lines"
+	cat "$BATS_TEST_TMPDIR/talk"
+	return 1
+}
+
+@test "an agent is reached as --link says, and again after it was gone" {
+	start_agent
+	start_top --link g="$socket"
+	see '"g" in machine and machine["g"]["events"] > 100 and not note'
+	see 'not view["lost_at_least"]'
+	kill -9 "$agent"
+	wait "$agent" || true
+	see '"g" in note and "trying again in" in note'
+	# the host is seen all the time
+	see 'machine["host"]["events_per_s"] > 0'
+	start_agent
+	see 'not note and machine["g"]["events_per_s"] > 0'
+	# what it did meanwhile is not known
+	see 'view["lost_at_least"] or view["lost"] > 0'
+	kill -TERM "$pid"
+	wait "$pid" || true
+	pid=''
+}
+
+@test "an agent that comes late is awaited, with a word about it" {
+	start_top --link g="$socket"
+	see '"g" in note and "trying again in" in note'
+	see '"host" in machine and machine["host"]["events"] > 0'
+	start_agent
+	see '"g" in machine and machine["g"]["events"] > 0 and not note'
+}
+
+@test "a VM of the experiment is awaited, seen, and awaited again" {
+	printf '[experiment]\nname = a\n[server awaited]\nperiod = 20ms\nbudget = 5ms\npriority = 50\n' >"$BATS_TEST_TMPDIR/e.ini"
+	start_top -e "$BATS_TEST_TMPDIR/e.ini"
+	see '"waiting for awaited to be started" in note and machine["host"]["events"] > 0'
+	start_vm
+	see '"waiting" not in note and server["awaited"]["share_ratio"]'
+	kill -9 "$vm"
+	wait "$vm" || true
+	see '"waiting for awaited to be started" in note'
+	start_vm
+	see '"waiting" not in note and server["awaited"]["share_ratio"]'
+}
+
+@test "ways that make no sense are refused" {
+	run -64 "$top" -b --link nothing
+	[[ $output = *'VM=SOCKET'* ]]
+	run -64 "$top" -b --link g=tcp:127.0.0.1:4677
+	[[ $output = *--secret-file* ]]
+	run -64 "$top" -b --link g="$socket" some.vmrt
+	[[ $output = *'leave out RUN'* ]]
+}

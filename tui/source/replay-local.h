@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_TUI_SOURCE_REPLAY_LOCAL_H
+#define VMRT_TUI_SOURCE_REPLAY_LOCAL_H
+
+/* What replaying a recording (source-replay.c) and following one (source-follow.c) share. */
+
+#include <vmrt/recording.h>
+
+#include "source.h"
+
+struct replay {
+	struct top_source base;
+	struct vmrt_recording_options options; /* follow: it is still being recorded */
+	struct vmrt_recording *rec;
+	struct vmrt_engine_config config;
+	char vm[VMRT_NAME_MAX];
+	bool finished;
+	uint64_t counted;	  /* losses that the recorder counted */
+	char *found;		  /* an experiment of the tasks that were found, or NULL */
+	enum vmrt_release *waits; /* by task: what releases it; NULL before all was read once */
+	enum vmrt_following following;
+	int64_t collected_ns; /* when there was a look at what has come */
+};
+
+/** replay_open - open the whole recording of @r->options; without an experiment, find its tasks */
+enum vmrt_status replay_open(struct replay *r, struct vmrt_error *err);
+
+/** follow_open - begin to follow the recording of @r->options, as soon as its recorder records */
+enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err);
+
+/** follow_feed - feed what has been recorded since; at the recording's end it becomes a replay */
+enum top_fed follow_feed(
+	struct replay *r, struct vmrt_engine *engine, int64_t deadline_ns, struct vmrt_error *err);
+
+/** follow_state - what is to be told while it is recorded */
+void follow_state(struct replay *r, struct top_source_state *state);
+
+#endif
