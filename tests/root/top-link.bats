@@ -34,6 +34,7 @@ start_vm() {
 }
 
 start_top() {
+	: >"$lines"
 	"$top" --json -d 500ms "$@" >"$lines" 2>"$BATS_TEST_TMPDIR/talk" 3>&- &
 	pid=$!
 }
