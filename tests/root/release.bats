@@ -126,6 +126,12 @@ for_each_way() {
 	[ "$(sql "SELECT count(*) > 10 FROM job WHERE outcome = 'met' AND woken_by NOT NULL")" -eq 1 ]
 }
 
+@test "so is one that waits for a pipe" {
+	record pipe 0 'period = 10ms\n'
+	[ "$(mechanism)" = wakeup ]
+	[ "$(sql "SELECT count(*) > 10 FROM job WHERE outcome = 'met' AND woken_by NOT NULL")" -eq 1 ]
+}
+
 @test "relative sleeps" { for_each_way relative relative; }
 
 @test "SCHED_DEADLINE and sched_yield, also when the reservation is used up within a job" {

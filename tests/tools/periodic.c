@@ -5,11 +5,11 @@
  * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime,
  * timerfd, epoll (for a timerfd), itimer, posix, signal (a handler's, of a timer), relative,
  * deadline, fair (nanosleep without a real-time priority), chain (another thread sleeps for it and
- * tells it by a condition variable). With a + behind it every job also sleeps, waits for a mutex
- * with priority inheritance and for a pipe; with a ! another process stops it for a while in every
- * job, with a - that process takes its priority meanwhile. Every LONG_EVERY-th job (0: none) works
- * two and a half periods. Its own account goes to stdout, one line per job: end of the job, and how
- * many expiries it was told of.
+ * tells it by a condition variable, which is a futex), pipe (that thread writes to a pipe). With a
+ * + behind it every job also sleeps, waits for a mutex with priority inheritance and for a pipe;
+ * with a ! another process stops it for a while in every job, with a - that process takes its
+ * priority meanwhile. Every LONG_EVERY-th job (0: none) works two and a half periods. Its own
+ * account goes to stdout, one line per job: end of the job, and how many expiries it was told of.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -38,7 +38,8 @@ static pthread_mutex_t lock;
 static int ask[2], answer[2];
 static pthread_cond_t due = PTHREAD_COND_INITIALIZER;
 static pthread_mutex_t due_lock = PTHREAD_MUTEX_INITIALIZER;
-static int due_jobs;
+static int due_jobs, due_pipe[2];
+static bool by_pipe;
 
 static int64_t now_on(clockid_t clock)
 {
@@ -122,6 +123,11 @@ static void *releaser(void *arg)
 	prctl(PR_SET_NAME, "releaser");
 	for (int64_t next = *first;; next += period_ns) {
 		sleep_until(CLOCK_MONOTONIC, next);
+		if (by_pipe) {
+			if (write(due_pipe[1], "x", 1) != 1)
+				exit(1);
+			continue;
+		}
 		pthread_mutex_lock(&due_lock);
 		due_jobs++;
 		pthread_cond_signal(&due);
@@ -132,6 +138,13 @@ static void *releaser(void *arg)
 
 static void wait_to_be_told(void)
 {
+	char c;
+
+	if (by_pipe) {
+		if (read(due_pipe[0], &c, 1) != 1)
+			exit(1);
+		return;
+	}
 	pthread_mutex_lock(&due_lock);
 	while (!due_jobs)
 		pthread_cond_wait(&due, &due_lock);
@@ -190,7 +203,7 @@ static void be_deadline(int64_t runtime_ns)
 int main(int argc, char **argv)
 {
 	char how[16] = "";
-	bool blocks;
+	bool blocks, told_by;
 	char meddles;
 	const struct sched_param param = {.sched_priority = PRIORITY};
 	struct itimerspec every = {0};
@@ -233,7 +246,11 @@ int main(int argc, char **argv)
 	every.it_value = spec_of(next);
 	if (meddles)
 		begin_meddler(meddles, next);
-	if (!strcmp(how, "chain") && pthread_create(&other, NULL, releaser, &next) != 0)
+	by_pipe = !strcmp(how, "pipe");
+	told_by = by_pipe || !strcmp(how, "chain");
+	if (by_pipe && pipe(due_pipe) != 0)
+		return 1;
+	if (told_by && pthread_create(&other, NULL, releaser, &next) != 0)
 		return 1;
 	if (!strcmp(how, "timerfd") || !strcmp(how, "epoll")) {
 		fd = timerfd_create(CLOCK_MONOTONIC, 0);
@@ -285,7 +302,7 @@ int main(int argc, char **argv)
 			sigemptyset(&none);
 			sigsuspend(&none);
 			told[k] += (uint64_t)timer_getoverrun(timer);
-		} else if (!strcmp(how, "chain")) {
+		} else if (told_by) {
 			wait_to_be_told();
 		} else if (!strcmp(how, "relative")) {
 			t = spec_of(period_ns);
