@@ -397,9 +397,9 @@ static void check_job(
 		e->end_ns == VMRT_UNKNOWN &&
 		(e->outcome == VMRT_OUTCOME_UNKNOWN || e->outcome == t->job.outcome))
 		return;
-	/* such times contradict each other */
+	/* such times contradict each other, or the order of events does */
 	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_UNKNOWN &&
-		e->end_ns == VMRT_UNKNOWN)
+		(e->end_ns == VMRT_UNKNOWN || waits(g, e->task)))
 		return;
 	/* it may have run there meanwhile */
 	if (e->outcome == VMRT_OUTCOME_UNKNOWN && has_silent_cpu(g, m))
@@ -557,6 +557,7 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return t->ended;
 	/* which of two CPUs was first, clocks of such an error do not tell */
 	if (g->record_ns && (g->r->how[t->job.task] == VMRT_RELEASE_WAKEUP ||
+				    (waits(g, t->job.task) && g->r->machines[m].cpus > 1) ||
 				    t->proof_ns + SOON_NS + g->record_ns >= g->r->truth.end_ns))
 		return false;
 	/* its thread may not have been seen under the task's name */

@@ -209,7 +209,8 @@ void truth_goes_on(struct wtask *k, int64_t arrival_local)
 	k->phase = T_STARTED;
 	/* that relative sleeps are releases is found out with time */
 	k->pending[0].optional =
-		k->how == VMRT_RELEASE_RELATIVE && k->spec->release == VMRT_RELEASE_AUTO;
+		k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].optional ||
+		(k->how == VMRT_RELEASE_RELATIVE && k->spec->release == VMRT_RELEASE_AUTO);
 }
 
 /* A timer that goes on by itself is armed anew, to @expires_local: releases in between are

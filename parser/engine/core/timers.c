@@ -138,11 +138,16 @@ bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out)
 /*
  * Between the two reports of an expiring timer the kernel does nothing. So those were really
  * cancelled behind which @ev, no expiry, comes, unless it is of somebody who came in between:
- * another interrupt, or a thread that took the CPU from a kernel thread which expires timers.
+ * another interrupt, or a thread that took the CPU from a kernel thread which expires timers; or is
+ * the kernel's own, behind a switch, and still bears the name of that thread.
  */
 void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev)
 {
 	unsigned level = interrupt_level(ev->flags);
+
+	if (cpu->known && cpu->pid != ev->pid && cpu->left_pid == ev->pid &&
+		ev->type != VMRT_EV_SWITCH)
+		return;
 
 	for (unsigned i = cpu->n_cancelled; i-- > 0;) {
 		const struct cancelled *c = &cpu->cancelled[i];

@@ -100,7 +100,8 @@ static int64_t count_hidden(const struct jobs *j, int64_t end_ns, int64_t exec_n
 	if (most <= 0 || !j->rel.usual_exec_ns)
 		return most > 0 ? most : 0;
 	n = (exec_ns + j->rel.usual_exec_ns / 2) / j->rel.usual_exec_ns - 1;
-	return n < 0 ? 0 : n < most ? n : most;
+	/* two short ones look like a long one */
+	return n < 1 ? 1 : n < most ? n : most;
 }
 
 /*
@@ -220,7 +221,8 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		return true;
 	}
 	/* a period that was only found out may have changed instead of begun anew */
-	if (relative || !j->spec->period_ns || off <= period_exact_ns(j) || !period_confirmed(j) ||
+	if (relative || !j->spec->period_ns || off <= period_exact_ns(j) ||
+		!(period_confirmed(j) || r->exact) ||
 		!began_anew(j, *expires - period, local_ns, after))
 		return false;
 	split(j, *expires - period, after);

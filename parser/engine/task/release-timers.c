@@ -247,10 +247,14 @@ static void expire(
 {
 	struct release *r = &j->rel;
 
-	(void)host_ns;
 	if (ev->type != VMRT_EV_TIMER_EXPIRE || r->timer != fired->ptr || !is_timer(r->mechanism))
 		return;
 	r->seen_ns = ev->ts;
+	/* long before it is due: it was armed anew behind that, on a CPU whose clock is not known
+	 * that well, and what came first is not known of the others either */
+	if (fired->arrival_ns != VMRT_UNKNOWN &&
+		fired->arrival_ns - fired->local_ns > CONTRADICTION_NS)
+		j->machine->loss_to_ns = host_ns;
 	if (!r->foreseen)
 		r->fired = *fired;
 	r->foreseen = false;

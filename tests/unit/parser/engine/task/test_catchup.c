@@ -373,6 +373,46 @@ static void a_task_that_never_keeps_a_grid_does_not_come_back_to_it(void **state
 	assert_us(fx_job(&f, 4)->end_ns, due + 13 * MS);
 }
 
+/* One release exactly one declared period behind another is enough to know the period. The late job
+ * is at work from 30 ms on, and its period begins anew at 42 ms. */
+static void a_declared_period_is_believed_with_the_first_release_on_it(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	runs_until(&f, 10 * MS, 12 * MS, 20 * MS);
+	runs_until(&f, 20 * MS, 22 * MS, 30 * MS);
+	runs_until(&f, 30 * MS, 44 * MS, 52 * MS);
+	runs_until(&f, 52 * MS, 54 * MS, 62 * MS);
+	fx_end(&f, 55 * MS, NULL);
+	assert_int_equal(f.n, 5);
+	assert_us(fx_job(&f, 2)->arrival_ns, 30 * MS);
+	assert_us(fx_job(&f, 2)->end_ns, 42 * MS);
+	assert_us(fx_job(&f, 3)->arrival_ns, 42 * MS);
+	assert_us(fx_job(&f, 3)->end_ns, 44 * MS);
+}
+
+/* From 50 to 73 ms there may have been two jobs that executed as little as one usually does. */
+static void two_short_late_jobs_look_like_a_long_one(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 8 * MS, (k + 1) * 10 * MS);
+	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sw(&f, 53 * MS, X, 0, Y);
+	fx_sw(&f, 70 * MS, Y, 1, X);
+	fx_sleep_until(&f, 76 * MS, 83 * MS);
+	runs_until(&f, 83 * MS, 85 * MS, 93 * MS);
+	assert_int_equal(doubt_of(&f).missing, 1);
+	fx_end(&f, 86 * MS, NULL);
+	assert_true(fx_job(&f, 4)->end_ns == VMRT_UNKNOWN);
+	assert_us(fx_job(&f, 5)->arrival_ns, 73 * MS);
+}
+
 /* Its period has begun anew before. So nothing is due at 100 ms while it is late since 90 ms. */
 static void where_the_period_begins_anew_no_releases_queue(void **state)
 {
@@ -402,6 +442,8 @@ int main(void)
 		cmocka_unit_test(before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end),
 		cmocka_unit_test(a_task_that_never_keeps_a_grid_does_not_come_back_to_it),
 		cmocka_unit_test(where_the_period_begins_anew_no_releases_queue),
+		cmocka_unit_test(a_declared_period_is_believed_with_the_first_release_on_it),
+		cmocka_unit_test(two_short_late_jobs_look_like_a_long_one),
 		cmocka_unit_test(a_loop_that_sleeps_for_what_is_left_catches_up),
 		cmocka_unit_test(a_sleep_of_zero_is_for_the_release_that_has_passed),
 		cmocka_unit_test(a_release_that_is_left_out_in_time_is_no_job),

@@ -166,6 +166,31 @@ static void a_thread_that_is_woken_on_its_way_to_sleep_had_not_slept(void **stat
 	assert_us(fx_job(&f, 1)->end_ns, 22 * MS);
 }
 
+/* CPU 1 is behind: by its records X arms its timer to 30 ms before that of 20 ms expires. */
+static void a_timer_that_expires_long_before_it_is_due_makes_the_order_unknown(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 10ms\nrelease = itimer\n");
+	fx_runs_from_the_beginning(&f);
+	arms_on(&f, 0, 1 * MS, 10 * MS);
+	switches_on(&f, 0, 2 * MS, X, 1, 0);
+	expires_on(&f, 0, 10 * MS);
+	switches_on(&f, 0, 10 * MS + 50, 0, 0, X);
+	arms_on(&f, 0, 10 * MS + 60, 20 * MS);
+	arms_on(&f, 0, 20 * MS + 10, 30 * MS);
+	expires_on(&f, 1, 20 * MS + 200);
+	switches_on(&f, 0, 23 * MS, X, 1, 0);
+	expires_on(&f, 0, 30 * MS);
+	switches_on(&f, 0, 30 * MS + 50, 0, 0, X);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	for (size_t i = 0; i < f.n; i++)
+		assert_true(fx_job(&f, i)->outcome != VMRT_OUTCOME_MET &&
+			    fx_job(&f, i)->outcome != VMRT_OUTCOME_MISSED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -173,6 +198,8 @@ int main(void)
 		cmocka_unit_test(a_hole_that_holds_the_next_releases_leaves_the_job_unknown),
 		cmocka_unit_test(a_thread_that_is_woken_elsewhere_while_it_seems_to_run_had_slept),
 		cmocka_unit_test(a_thread_that_is_woken_on_its_way_to_sleep_had_not_slept),
+		cmocka_unit_test(
+			a_timer_that_expires_long_before_it_is_due_makes_the_order_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

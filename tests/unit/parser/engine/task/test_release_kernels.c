@@ -88,6 +88,8 @@ static void a_kernel_thread_without_flags_may_expire_the_timers(void **state)
 			fx_cancel(&f, at + 12, Y, 0, T1);
 		if (k == 2) {
 			fx_sw(&f, at + 13, Y, 0, 7);
+			/* the kernel's own, on behalf of Y, which has left */
+			fx_cancel(&f, at + 13, Y, 0, T2);
 			fx_sw(&f, at + 14, 7, 1, Y);
 		}
 		fx_expire_only(&f, at + 15, Y, 0, T1, VMRT_FN_TIMERFD);
