@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <vmrt/tool.h>
+#include <vmrt/trace-cmd.h>
 
 #include "collector/session/kvm-tsc.h"
 #include "salvage.h"
@@ -109,6 +110,56 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 		note(vm, "%.250s", err.text);
 }
 
+/* Text as one word of a shell's command line. */
+static void put_word(FILE *out, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789-_./:@+,=";
+
+	if (*text && !text[strspn(text, plain)]) {
+		fputs(text, out);
+		return;
+	}
+	fputc('\'', out);
+	for (; *text; text++)
+		fputs(*text == '\'' ? "'\\''" : (char[]){*text, '\0'}, out);
+	fputc('\'', out);
+}
+
+/*
+ * The way without an agent: who starts trace-cmd in the guest by hand has its events, too. Events
+ * of before and after the host's recording do no harm.
+ */
+static void tell_by_hand(struct vmrt_recorder *rec, size_t i)
+{
+	const char *name = vm_of(rec, i)->vm.name;
+	char seconds[32] = "", *command = NULL;
+	size_t size;
+	FILE *out = open_memstream(&command, &size);
+
+	if (!out)
+		return;
+	fprintf(out, "vmrt-trace analyze ");
+	put_word(out, rec->folder.path);
+	fprintf(out, " --guest ");
+	put_word(out, name);
+	fprintf(out, "=guest.dat");
+	if (rec->options->duration_ns > 0)
+		snprintf(seconds, sizeof(seconds), " sleep %lld",
+			(long long)((rec->options->duration_ns + VMRT_NS_PER_S - 1) /
+				    VMRT_NS_PER_S));
+	if (fclose(out) == 0) {
+		vmrt_say("%s can be recorded without an agent, by this in the guest meanwhile, as "
+			 "root:",
+			name);
+		vmrt_say("  " VMRT_TRACE_CMD " -b %llu -o guest.dat%s",
+			(unsigned long long)(rec->options->guest_buffer + 1023) / 1024, seconds);
+		vmrt_say("and by this here with that file, when both have ended:");
+		vmrt_say("  %s", command);
+	}
+	free(command);
+}
+
 void vmrt_recorder_connect(struct vmrt_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms && !rec->options->no_guest; i++)
@@ -119,6 +170,8 @@ void vmrt_recorder_connect(struct vmrt_recorder *rec)
 		if (s && vmrt_guest_wait(s, VMRT_GUEST_READY, READY_WAIT_MS, vmrt_stop_fd()) !=
 				 VMRT_GUEST_READY)
 			note_failure(rec, i);
+		if (!rec->options->no_guest && !vmrt_stop_requested() && vm_of(rec, i)->note[0])
+			tell_by_hand(rec, i);
 	}
 }
 

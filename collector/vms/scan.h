@@ -113,4 +113,14 @@ size_t vmrt_cgroup_mounts(const char *const **out);
 enum vmrt_status vmrt_vms_scan(
 	const char *proc, struct vmrt_vm **out, size_t *n, struct vmrt_error *err);
 
+/* Before a link that is a descriptor of the VM's own process. */
+#define VMRT_LINK_FD "/dev/fd/"
+
+/**
+ * vmrt_fd_socket - the path that a listening UNIX socket among the descriptors of a process has
+ * @proc: usually "/proc"
+ * @path: room for VMRT_LINK_PATH bytes; empty if there is none, or we may not look
+ */
+void vmrt_fd_socket(const char *proc, pid_t pid, int fd, char *path);
+
 #endif

@@ -157,7 +157,8 @@ static bool qemu_port_chardev(const struct vmrt_args *args, int port, char *id, 
 static void qemu_link(const struct vmrt_args *args, const char *wanted, char *path)
 {
 	const char *value, *from = NULL;
-	char backend[32], id[128];
+	char backend[32], id[128], fd[16];
+	int64_t number;
 
 	while ((value = next_value(args, "chardev", &from))) {
 		backend[0] = id[0] = '\0';
@@ -165,8 +166,14 @@ static void qemu_link(const struct vmrt_args *args, const char *wanted, char *pa
 			strcmp(id, wanted) != 0)
 			continue;
 		if (!vmrt_option_get(value, "backend", "backend", backend, sizeof(backend)) ||
-			strcmp(backend, "socket") != 0 ||
-			!vmrt_option_get(value, "backend", "path", path, VMRT_LINK_PATH))
+			strcmp(backend, "socket") != 0)
+			return;
+		/* libvirt binds the socket itself and hands it over; what it is bound to the kernel
+		 * knows */
+		if (vmrt_option_get(value, "backend", "fd", fd, sizeof(fd)) &&
+			vmrt_parse_int(fd, 0, INT32_MAX, &number) == VMRT_OK)
+			snprintf(path, VMRT_LINK_PATH, VMRT_LINK_FD "%d", (int)number);
+		else if (!vmrt_option_get(value, "backend", "path", path, VMRT_LINK_PATH))
 			path[0] = '\0';
 		return;
 	}

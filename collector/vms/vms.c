@@ -175,7 +175,7 @@ static void accel_from_threads(struct vmrt_vm *vm)
 	}
 }
 
-/* Links with a relative path are relative to where the process works. */
+/* Links with a relative path are relative to where the process works; descriptors are its own. */
 static void resolve_links(const char *proc, struct vmrt_vm *vm)
 {
 	char path[256], cwd[VMRT_LINK_PATH], full[2 * VMRT_LINK_PATH];
@@ -186,6 +186,8 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 	for (int i = 0; i < VMRT_VM_LINKS; i++) {
 		char *link = vm->link[i];
 
+		if (!strncmp(link, VMRT_LINK_FD, strlen(VMRT_LINK_FD)))
+			vmrt_fd_socket(proc, vm->pid, atoi(link + strlen(VMRT_LINK_FD)), link);
 		if (!*link)
 			continue;
 		snprintf(full, sizeof(full), "%s", link);

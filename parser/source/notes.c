@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/trace-cmd.h>
+
 #include "near.h"
 #include "selected.h"
 
@@ -16,10 +18,7 @@
 #define TOO_FEW                                                                                    \
 	50 /* events: whether a machine with so few recorded a kind of them is not certain */
 
-#define RECORD_ALL                                                                                 \
-	"record with: trace-cmd record -C mono -e sched_switch -e 'sched_wak*' -e "                \
-	"sched_migrate_task "                                                                      \
-	"-e 'sched_process_*' -e 'hrtimer_*' -e irq"
+#define RECORD_ALL "record with: " VMRT_TRACE_CMD
 
 struct writer {
 	const struct vmrt_recording *rec;

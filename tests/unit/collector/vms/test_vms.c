@@ -331,6 +331,50 @@ static void a_cid_that_cannot_be_a_guests_is_left_out(void **state)
 	}
 }
 
+static void socket_that_was_passed_is_found_in_the_kernels_table(void **state)
+{
+	static const char table[] =
+		"Num       RefCount Protocol Flags    Type St Inode Path\n"
+		"0000000000000000: 00000003 00000000 00000000 0001 03  4241 /run/other\n"
+		"0000000000000000: 00000003 00000000 00000000 0001 03  4242 /run/accepted\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01  4242 /run/with blank.sock\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01  4243 @abstract\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01  4244\n"
+		"a line that is none\n";
+	struct vmrt_vm *vms;
+	char path[128];
+	size_t n;
+
+	(void)state;
+	PROCESS(720, "qemu-system-x86_64\0-name\0guest=libvirt\0"
+		     "-chardev\0socket,id=charchannel0,fd=33,server=on,wait=off\0"
+		     "-device\0{\"driver\":\"virtserialport\",\"chardev\":\"charchannel0\","
+		     "\"name\":\"org.vmrt.agent.0\"}\0"
+		     "-chardev\0socket,id=c1,fd=34,server=on\0"
+		     "-device\0virtserialport,name=org.vmrt.agent.1,chardev=c1\0"
+		     "-chardev\0socket,id=c2,fd=35,server=on\0"
+		     "-device\0virtserialport,name=org.vmrt.agent.2,chardev=c2\0");
+	thread(720, 720, "qemu-system-x86", 0, 0, "0");
+	snprintf(path, sizeof(path), "%s/720/fd", root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/720/fd/33", root);
+	assert_int_equal(symlink("socket:[4242]", path), 0);
+	snprintf(path, sizeof(path), "%s/720/fd/34", root);
+	assert_int_equal(symlink("socket:[4243]", path), 0);
+	snprintf(path, sizeof(path), "%s/720/fd/35", root);
+	assert_int_equal(symlink("/dev/null", path), 0);
+	snprintf(path, sizeof(path), "%s/720/net", root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/720/net/unix", root);
+	put(path, table, strlen(table));
+	vms = scan(&n);
+	assert_int_equal(n, 1);
+	assert_string_equal(vms->link[0], "/run/with blank.sock");
+	assert_string_equal(vms->link[1], "");
+	assert_string_equal(vms->link[2], "");
+	vmrt_vms_free(vms, n);
+}
+
 static void a_link_that_cannot_be_a_socket_address_is_left_out(void **state)
 {
 	char cmdline[1024] = "qemu-system-x86_64";
@@ -442,6 +486,7 @@ int main(void)
 		TEST(other_hypervisors_are_rows_of_the_table),
 		TEST(names_of_other_hypervisors_come_from_their_command_lines),
 		TEST(hostile_names_are_cut_and_made_printable),
+		TEST(socket_that_was_passed_is_found_in_the_kernels_table),
 		TEST(a_link_that_cannot_be_a_socket_address_is_left_out),
 		TEST(a_guest_with_vsock_is_reached_by_it_after_its_ports),
 		TEST(devices_that_are_given_as_json_are_found),
