@@ -39,6 +39,8 @@ enum vmrt_status vmrt_agent_send_text(
  */
 enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *agent, int64_t since_ns);
 
+/** vmrt_agent_send_settings - SETTINGS: how the guest is set up (agent-settings.c) */
+enum vmrt_status vmrt_agent_send_settings(struct vmrt_agent *agent);
 enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *agent);
 enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *agent);
 

@@ -234,6 +234,8 @@ static enum vmrt_status obey(
 		return answer_ping(a, &c, recv_ns, recv_tsc);
 	case VMRT_MSG_STOP:
 		return stop(a, &c);
+	case VMRT_MSG_ASK:
+		return vmrt_agent_send_settings(a);
 	default:
 		return VMRT_OK; /* of a newer recorder, or garbage */
 	}

@@ -12,6 +12,7 @@
 #include <vmrt/units.h>
 
 #define AGENT_MS 6000 /* a busy guest answers late */
+#define SETTINGS_MS 2000
 
 static bool realtime(const struct vmrt_vm_thread *t)
 {
@@ -147,8 +148,11 @@ static void check_agent(struct doctor *d, const struct vmrt_vm *vm)
 {
 	static const char why[] = "without an agent only the host's side of this VM can be seen";
 	const char *sockets[VMRT_VM_LINKS];
-	struct vmrt_guest_options options = {
-		.name = vm->name, .owner = vm->uids[0], .sockets = sockets, .buffer = 65536};
+	struct vmrt_guest_options options = {.name = vm->name,
+		.owner = vm->uids[0],
+		.sockets = sockets,
+		.buffer = 65536,
+		.ask = true};
 	struct vmrt_guest_result result;
 	struct vmrt_guest *guest;
 	struct vmrt_error err;
@@ -176,17 +180,19 @@ static void check_agent(struct doctor *d, const struct vmrt_vm *vm)
 		vmrt_guest_close(guest);
 		return;
 	}
+	vmrt_guest_wait(guest, VMRT_GUEST_READY, SETTINGS_MS, -1);
 	vmrt_guest_abort(guest, "the doctor has seen enough");
 	vmrt_guest_finish(guest, &result);
 	doctor_add(d, VMRT_VERDICT_OK, "agent", vm->name, "", "",
 		"agent in %.60s answers, kernel %.100s", result.hostname ? result.hostname : "?",
 		result.kernel ? result.kernel : "?");
-	if (result.kernel && !strstr(result.kernel, "PREEMPT_RT") && !strstr(result.kernel, "-rt"))
-		doctor_add(d, VMRT_VERDICT_WARN, "guest_kernel", vm->name,
-			"a guest without PREEMPT_RT delays its own real-time tasks during long "
-			"system calls",
-			"in the guest: apt install linux-image-rt-amd64",
-			"the guest's kernel is not a PREEMPT_RT kernel");
+	if (result.settings)
+		doctor_guest(d, vm->name, result.settings);
+	else
+		doctor_add(d, VMRT_VERDICT_UNKNOWN, "guest", vm->name,
+			"the guest's own settings decide how late its tasks are",
+			"install this version's vmrt-agent in the guest",
+			"its agent does not tell how it is set up: it is older than this program");
 	vmrt_guest_close(guest);
 }
 

@@ -25,6 +25,8 @@ static enum vmrt_status refuse(
 }
 
 /* Copies a text of the guest for people: nothing but printable ASCII. */
+#define SETTINGS_MAX 16384 /* bytes */
+
 static void keep_text(char *buf, size_t room, const char *text)
 {
 	size_t i;
@@ -297,6 +299,26 @@ static enum vmrt_status step(struct vmrt_guest_in *in, enum vmrt_guest_state fro
 	return VMRT_OK;
 }
 
+/* Text of a stranger, which will be printed. */
+static enum vmrt_status take_settings(
+	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+{
+	const char *text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
+	size_t n = text ? strnlen(text, SETTINGS_MAX) : 0;
+
+	if (!text || in->state != VMRT_GUEST_CONNECTED || in->settings)
+		return refuse(in, err, "told settings that nobody asked for");
+	in->settings = malloc(n + 1);
+	if (!in->settings)
+		return vmrt_fail(err, VMRT_ENOMEM, "settings of %s: out of memory", in->name);
+	for (size_t i = 0; i < n; i++)
+		in->settings[i] =
+			text[i] == '\n' || (text[i] >= 0x20 && text[i] < 0x7f) ? text[i] : '?';
+	in->settings[n] = '\0';
+	in->state = VMRT_GUEST_READY;
+	return VMRT_OK;
+}
+
 static enum vmrt_status take_error(
 	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
@@ -343,6 +365,9 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vm
 		return take_stats(in, &c, err);
 	case VMRT_MSG_DONE:
 		return step(in, VMRT_GUEST_STOPPED, VMRT_GUEST_DONE, err);
+	case VMRT_MSG_SETTINGS:
+		return in->asks ? take_settings(in, &c, err)
+				: refuse(in, err, "told settings that nobody asked for");
 	case VMRT_MSG_ERROR:
 		return take_error(in, &c, err);
 	default:
@@ -353,6 +378,7 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vm
 void vmrt_guest_in_free(struct vmrt_guest_in *in)
 {
 	vmrt_trace_meta_free(&in->meta);
+	free(in->settings);
 	vmrt_buf_free(&in->names);
 	free(in->stats);
 	vmrt_pings_free(&in->pings);

@@ -23,6 +23,8 @@ struct vmrt_guest_in {
 	uint64_t nonce; /* the HELLO that is waited for carries it */
 	char name[64];	/* of the VM, for messages */
 	char hostname[VMRT_GUEST_TEXT], kernel[VMRT_GUEST_TEXT];
+	bool asks;	/* for settings, and for nothing else */
+	char *settings; /* or NULL */
 	struct vmrt_trace_meta meta;
 	size_t meta_size;
 	struct vmrt_buf names; /* lists that are not yet in meta.cmdlines */

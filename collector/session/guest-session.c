@@ -98,7 +98,8 @@ static enum vmrt_status entered(
 	switch (state) {
 	case VMRT_GUEST_CONNECTED:
 		g->deadline = now + ANSWER_WAIT_NS;
-		return vmrt_guest_send_prepare(g, err);
+		return g->options.ask ? vmrt_guest_send_empty(g, VMRT_MSG_ASK, err)
+				      : vmrt_guest_send_prepare(g, err);
 	case VMRT_GUEST_READY:
 		/* not before: an agent that makes an instance answers no pings */
 		g->ping_at = g->pinging_since = now;
@@ -213,7 +214,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 static bool pings_now(const struct vmrt_guest *g)
 {
 	return (g->in.state == VMRT_GUEST_READY || g->in.state == VMRT_GUEST_STARTED) &&
-	       g->done != WISH_STOP;
+	       !g->options.ask && g->done != WISH_STOP;
 }
 
 static const char *waited_for(const struct vmrt_guest *g)

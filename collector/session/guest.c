@@ -34,6 +34,7 @@ static enum vmrt_status set_up(
 	g->changed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	pthread_mutex_init(&g->lock, NULL);
 	g->in.nonce = vmrt_dat_new_id();
+	g->in.asks = options->ask;
 	g->in.max_size = options->max_size;
 	g->in.ready = options->ready;
 	g->in.pages = options->pages;
@@ -206,6 +207,7 @@ void vmrt_guest_finish(struct vmrt_guest *g, struct vmrt_guest_result *out)
 	*out = (struct vmrt_guest_result){
 		.hostname = g->in.hostname,
 		.kernel = g->in.kernel,
+		.settings = g->in.settings,
 		.meta = g->in.meta.cpus ? &g->in.meta : NULL,
 		.stats = g->in.stats,
 		.pings = g->pings,

@@ -41,6 +41,8 @@ enum vmrt_message_type {
 	VMRT_MSG_CHALLENGE = 16, /* guest, before all else: prove that you know the secret */
 	VMRT_MSG_PROOF = 17,	 /* host: that proof */
 	VMRT_MSG_PROVEN = 18,	 /* guest: the same in return */
+	VMRT_MSG_ASK = 19,	 /* host: how is the guest set up? */
+	VMRT_MSG_SETTINGS = 20,	 /* guest: lines KEY=VALUE */
 };
 
 /* Pieces of META. */

@@ -67,6 +67,7 @@ struct vmrt_guest_options {
 	enum vmrt_guest_mode mode;
 	uint64_t max_size;     /* of all pages together; 0: no limit */
 	const cpu_set_t *cpus; /* where its thread shall run, or NULL */
+	bool ask;	       /* only for the guest's settings: nothing is made or recorded */
 	vmrt_guest_ready_fn
 		*ready; /* or NULL; this and the next are called in the session's thread */
 	vmrt_guest_pages_fn *pages;
@@ -128,6 +129,7 @@ const struct vmrt_trace_meta *vmrt_guest_meta(struct vmrt_guest *guest);
 /* What a session has gathered. Pointers are good until it is closed. */
 struct vmrt_guest_result {
 	const char *hostname, *kernel;
+	const char *settings; /* if asked for: lines KEY=VALUE, printable; NULL: none came */
 	const struct vmrt_trace_meta *meta; /* NULL if it never was ready */
 	const struct vmrt_cpu_stats *stats; /* by CPU; zeros if it was not DONE */
 	const struct vmrt_ping *pings; /* of a long session not all; NULL: no memory for them */

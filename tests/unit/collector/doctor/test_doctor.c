@@ -178,6 +178,50 @@ static void a_vm_whose_main_loop_is_below_its_vcpus_is_told(void **state)
 	assert_int_equal(finding("agent")->verdict, VMRT_VERDICT_WARN);
 }
 
+static void guest_tells_its_settings(void **state)
+{
+	(void)state;
+	doctor_guest(&doctor, "plant",
+		"kernel=6.1.0-rt\nversion=#1 SMP PREEMPT_RT Debian\nhz=250\nclocksource=tsc\n"
+		"rt_runtime_us=-1\nrt_period_us=1000000\ntrace_clocks=[local] global mono\n"
+		"steal_ticks=0\nticks=5000\n");
+	for (size_t i = 0; i < doctor.n; i++) {
+		assert_int_equal(doctor.findings[i].verdict, VMRT_VERDICT_OK);
+		assert_string_equal(doctor.findings[i].subject, "plant");
+	}
+	assert_int_equal(doctor.n, 6);
+}
+
+static void guest_with_usual_settings_is_warned_of(void **state)
+{
+	static const char *const checks[] = {"guest_kernel", "guest_hz", "guest_clock",
+		"guest_throttling", "guest_tracing", "guest_steal"};
+
+	(void)state;
+	doctor_guest(&doctor, "plant",
+		"kernel=6.1.0\nversion=#1 SMP PREEMPT_DYNAMIC\nhz=100\nclocksource=hpet\n"
+		"rt_runtime_us=950000\nrt_period_us=1000000\nsteal_ticks=50\nticks=5000\n");
+	for (size_t i = 0; i < 6; i++) {
+		const struct doctor_finding *f = finding(checks[i]);
+
+		assert_int_equal(f->verdict, i == 4 ? VMRT_VERDICT_FAIL : VMRT_VERDICT_WARN);
+		assert_string_not_equal(f->why, "");
+		assert_string_not_equal(f->mend, "");
+	}
+	assert_non_null(strstr(finding("guest_throttling")->found, "95.0 %"));
+	assert_non_null(strstr(finding("guest_steal")->found, "1.00 %"));
+}
+
+static void what_a_guest_does_not_tell_or_tells_wrongly_is_unknown(void **state)
+{
+	(void)state;
+	doctor_guest(&doctor, "plant", "hz=much\nticks=-1\nrt_period_us=0\n===\n=\nx");
+	assert_int_equal(finding("guest_hz")->verdict, VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(finding("guest_clock")->verdict, VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(finding("guest_throttling")->verdict, VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(finding("guest_steal")->verdict, VMRT_VERDICT_UNKNOWN);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, new_machine, end_machine)
@@ -190,6 +234,9 @@ int main(void)
 		TEST(a_kernel_without_an_event_fails),
 		TEST(the_configuration_tells_ticks_and_preemption),
 		TEST(a_vm_whose_main_loop_is_below_its_vcpus_is_told),
+		TEST(guest_tells_its_settings),
+		TEST(guest_with_usual_settings_is_warned_of),
+		TEST(what_a_guest_does_not_tell_or_tells_wrongly_is_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
