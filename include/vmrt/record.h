@@ -242,8 +242,8 @@ struct vmrt_job {
 	int64_t exec_ns;     /* on a guest CPU whose vCPU thread was on a host CPU */
 	int64_t response_ns; /* end - arrival in the task's own clock */
 	int64_t blame_ns[VMRT_BLAMES];
-	struct vmrt_blamed
-		blamed[VMRT_BLAMED_MAX]; /* by part, and in it the one that ran most first */
+	struct vmrt_blamed blamed[VMRT_BLAMED_MAX]; /* by part, and in it those of the name that ran
+						       most first */
 	size_t n_blamed;
 	int64_t unsure_ns; /* at most so much may belong to other parts: the guest's clock has an
 			      error, or a switch is missing */

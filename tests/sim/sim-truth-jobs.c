@@ -67,25 +67,46 @@ static void drop(struct wtask *k, int at)
 	memmove(&k->gap_ns[at], &k->gap_ns[at + 1], (size_t)(k->n - at) * sizeof(k->gap_ns[0]));
 }
 
+/* Threads of one name weigh together; those of VMs have names of their own. */
+static bool is_alike(const struct wmachine *m, const struct wthread *a, const struct wthread *b)
+{
+	bool hogs =
+		(a->kind == K_HOG && b->kind == K_HOG) || (a->kind == K_LOAD && b->kind == K_LOAD);
+
+	return a == b || ((m->index || hogs) && !strcmp(a->comm, b->comm));
+}
+
 static void find_who(struct wtask *k, struct sim_job *j)
 {
 	for (int p = 0; p < VMRT_BLAMES; p++) {
 		bool host = p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_SERVER;
 		const struct wmachine *m = host ? &k->m->w->m[0] : k->m;
-		int64_t most = 0;
+		int64_t all[SIM_THREADS] = {0}, second = 0, after = 0;
+		int best = -1;
 
+		for (int i = 0; i < m->n_threads; i++)
+			for (int o = 0; k->who[p][i] && o < m->n_threads; o++)
+				if (is_alike(m, &m->threads[i], &m->threads[o]))
+					all[i] += k->who[p][o];
+		for (int i = 0; i < m->n_threads; i++)
+			if (all[i] && (best < 0 || all[i] > all[best] ||
+					      (is_alike(m, &m->threads[i], &m->threads[best]) &&
+						      k->who[p][i] > k->who[p][best])))
+				best = i;
+		if (best < 0)
+			continue;
 		for (int i = 0; i < m->n_threads; i++) {
-			int64_t ns = k->who[p][i];
+			bool alike = is_alike(m, &m->threads[i], &m->threads[best]);
 
-			if (ns <= most) {
-				if (most - ns < j->who_lead[p])
-					j->who_lead[p] = most - ns;
-				continue;
-			}
-			j->who_lead[p] = ns - most;
-			j->who_tid[p] = m->threads[i].pid;
-			most = ns;
+			if (!alike && all[i] > second)
+				second = all[i];
+			if (alike && i != best && k->who[p][i] > after)
+				after = k->who[p][i];
 		}
+		j->who_tid[p] = m->threads[best].pid;
+		j->who_lead[p] = all[best] - second;
+		if (k->who[p][best] - after < j->who_lead[p])
+			j->who_lead[p] = k->who[p][best] - after;
 	}
 	memset(k->who, 0, sizeof(k->who));
 }

@@ -254,6 +254,25 @@ struct accounts {
 	void (*servers)(struct vmrt_engine *e, int64_t host_ns);
 };
 
+/* core/namesakes.c */
+struct namesake {
+	uint32_t machine, vm;
+	char comm[VMRT_COMM_MAX];
+};
+
+struct namesakes {
+	struct namesake *names;
+	uint32_t *slots; /* hashed by name: index into names, plus 1 */
+	uint32_t *of;	 /* by thread id: the same */
+	size_t n_names, room, n_slots, n_ids;
+};
+
+/** namesakes_add - @t has an id and a name; false: out of memory */
+bool namesakes_add(struct namesakes *all, const struct vmrt_thread *t);
+/** namesakes_of - a number that all threads of one name have in common */
+uint32_t namesakes_of(const struct namesakes *all, uint32_t id);
+void namesakes_free(struct namesakes *all);
+
 struct vmrt_engine {
 	const struct accounts *accounts;
 	const struct vmrt_engine_config *config;
@@ -267,6 +286,7 @@ struct vmrt_engine {
 	bool waiters;	   /* it matters for whom a vCPU waits: there are servers or guests */
 	bool names_wanted; /* those of all threads: whoever a job waits for is named */
 	uint32_t next_thread;
+	struct namesakes namesakes;
 	int64_t n_events, n_added; /* pushed; rows made without an event of their own */
 	int64_t start_ns, now_ns;
 	bool out_of_memory;

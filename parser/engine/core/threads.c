@@ -87,6 +87,7 @@ void threads_announce(struct machine *m, struct thr *t)
 		return;
 	t->announced = true;
 	t->pub.id = e->next_thread++;
+	e->out_of_memory |= !namesakes_add(&e->namesakes, &t->pub);
 	if (e->sink.thread)
 		e->sink.thread(e->sink.ctx, &t->pub);
 }

@@ -369,6 +369,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 	}
 	servers_free(e);
 	natural_free(e);
+	namesakes_free(&e->namesakes);
 	free(e->machines);
 	free(e->next_k);
 	free(e->found);

@@ -159,6 +159,12 @@ static uint32_t who_runs(struct machine *m, unsigned cpu)
 	t = c->thr ? c->thr : threads_get(m, c->pid, c->comm);
 	if (!t)
 		return VMRT_NONE;
+	/* a thread that nothing else is known of but that it ran: under the name it has now */
+	if (c->comm[0] && !t->jobs && t->pub.vm == VMRT_NONE && !t->selected &&
+		!comm_is(c->comm, t->pub.comm)) {
+		threads_forget(t);
+		threads_name(t, c->comm);
+	}
 	threads_announce(m, t);
 	return t->pub.id;
 }

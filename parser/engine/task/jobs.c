@@ -460,9 +460,12 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 
 	if (!jobs_run_is_known(j))
 		jobs_forget_run(j);
-	if (jobs_tainted(j)) {
+	if (job->deadline_ns != VMRT_UNKNOWN && job->deadline_ns >= end_ns) {
+		/* whatever was lost of it: it is cut off before anything could be said */
+		job->outcome = VMRT_OUTCOME_TRUNCATED;
+	} else if (jobs_tainted(j)) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
-	} else if (job->deadline_ns != VMRT_UNKNOWN && job->deadline_ns < end_ns) {
+	} else if (job->deadline_ns != VMRT_UNKNOWN) {
 		job->outcome = VMRT_OUTCOME_MISSED_INCOMPLETE;
 		find_cause(j, end_ns - job->deadline_ns);
 	} else {

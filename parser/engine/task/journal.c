@@ -147,34 +147,59 @@ static void tally(
 		list[(*n)++] = (struct vmrt_blamed){part, thread, ns};
 }
 
-static int by_part_and_size(const void *a, const void *b)
-{
-	const struct vmrt_blamed *x = a, *y = b;
+/* A thread, and what all threads of its name together are to blame for. */
+struct share {
+	struct vmrt_blamed of;
+	uint32_t name;
+	int64_t all_ns;
+};
 
-	if (x->part != y->part)
-		return x->part < y->part ? -1 : 1;
-	if (x->ns != y->ns)
-		return x->ns > y->ns ? -1 : 1;
-	return (x->thread > y->thread) - (x->thread < y->thread);
+static int by_part_and_name(const void *a, const void *b)
+{
+	const struct share *x = a, *y = b;
+
+	if (x->of.part != y->of.part)
+		return x->of.part < y->of.part ? -1 : 1;
+	if (x->all_ns != y->all_ns)
+		return x->all_ns > y->all_ns ? -1 : 1;
+	if (x->name != y->name)
+		return x->name < y->name ? -1 : 1;
+	if (x->of.ns != y->of.ns)
+		return x->of.ns > y->of.ns ? -1 : 1;
+	return (x->of.thread > y->of.thread) - (x->of.thread < y->of.thread);
 }
 
-/* Puts the heaviest threads of each part into @job, and never more time than the part has. */
-static void give(struct vmrt_job *job, struct vmrt_blamed *list, size_t n)
+/*
+ * Puts the heaviest threads of each part into @job, and never more time than the part has. Those of
+ * the name that is heaviest come first.
+ */
+static void give(struct jobs *j, const struct vmrt_blamed *list, size_t n)
 {
+	const struct namesakes *names = &j->machine->engine->namesakes;
+	struct vmrt_job *job = &j->job;
+	struct share shares[TALLY];
 	int64_t left[VMRT_BLAMES];
 	int count[VMRT_BLAMES] = {0};
 
 	memcpy(left, job->blame_ns, sizeof(left));
-	qsort(list, n, sizeof(*list), by_part_and_size);
+	for (size_t i = 0; i < n; i++)
+		shares[i] =
+			(struct share){.of = list[i], .name = namesakes_of(names, list[i].thread)};
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < n; k++)
+			if (shares[k].of.part == shares[i].of.part &&
+				shares[k].name == shares[i].name)
+				shares[i].all_ns += shares[k].of.ns;
+	qsort(shares, n, sizeof(*shares), by_part_and_name);
 	job->n_blamed = 0;
 	for (size_t i = 0; i < n && job->n_blamed < VMRT_BLAMED_MAX; i++) {
-		enum vmrt_blame part = list[i].part;
-		int64_t ns = list[i].ns < left[part] ? list[i].ns : left[part];
+		enum vmrt_blame part = shares[i].of.part;
+		int64_t ns = shares[i].of.ns < left[part] ? shares[i].of.ns : left[part];
 
 		if (ns <= 0 || count[part]++ >= told(part))
 			continue;
 		left[part] -= ns;
-		job->blamed[job->n_blamed++] = (struct vmrt_blamed){part, list[i].thread, ns};
+		job->blamed[job->n_blamed++] = (struct vmrt_blamed){part, shares[i].of.thread, ns};
 	}
 }
 
@@ -215,7 +240,7 @@ void journal_close(struct jobs *j, int64_t end_ns)
 		if (thread != VMRT_NONE)
 			tally(list, &n, part, thread, to - from);
 	}
-	give(job, list, n);
+	give(j, list, n);
 	if (before)
 		unsure += before->error_ns;
 	unsure += doubt_within(j, job->arrival_ns, end_ns);

@@ -133,10 +133,12 @@ static void push(struct fixture *f, uint32_t machine, struct vmrt_event *ev, int
 		VMRT_OK);
 }
 
+static const char *alike; /* the name of threads 901 to 903, if they have one in common */
+
 static const char *name_of(int32_t pid)
 {
 	static const char names[][VMRT_COMM_MAX] = {
-		"swapper/0", "t1", "t2", "CPU 0/TCG", "qemu", "hog"};
+		"swapper/0", "t1", "t2", "CPU 0/TCG", "qemu", "hog", "other1", "other2", "other3"};
 
 	switch (pid) {
 	case T1:
@@ -149,6 +151,10 @@ static const char *name_of(int32_t pid)
 		return names[4];
 	case HOG:
 		return names[5];
+	case 901:
+	case 902:
+	case 903:
+		return alike ? alike : names[pid - 901 + 6];
 	default:
 		return names[0];
 	}
@@ -401,6 +407,53 @@ static void of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_tol
 	assert_blamed(&f, &j->blamed[2], VMRT_BLAME_HOST_THREAD, 902, 3 * MS);
 	/* the arrival, the end, and both edges of the time in which the vCPU did not run */
 	assert_int_equal(j->unsure_ns, 4 * 20 * US);
+}
+
+static void threads_of_one_name_are_blamed_together(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	alike = "stress";
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	sw(&f, HOST, 12 * MS, VCPU, 0, 901);
+	sw(&f, HOST, 14 * MS, 901, 0, HOG);
+	sw(&f, HOST, 18 * MS, HOG, 0, 902);
+	sw(&f, HOST, 21 * MS, 902, 0, VCPU);
+	arm(&f, GUEST, 23 * MS, T1, 30 * MS);
+	end(&f, 23 * MS);
+	alike = NULL;
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 9 * MS);
+	assert_int_equal(j->n_blamed, 3);
+	/* 5 ms in two parts are more than the hog's 4 */
+	assert_blamed(&f, &j->blamed[0], VMRT_BLAME_HOST_THREAD, 902, 3 * MS);
+	assert_blamed(&f, &j->blamed[1], VMRT_BLAME_HOST_THREAD, 901, 2 * MS);
+	assert_blamed(&f, &j->blamed[2], VMRT_BLAME_HOST_THREAD, HOG, 4 * MS);
+}
+
+static void thread_is_named_as_it_is_called_when_it_runs(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	alike = "bash";
+	begin(&f, false);
+	t1_is_set_up(&f);
+	t1_starts(&f, 10 * MS);
+	sw(&f, HOST, 12 * MS, VCPU, 0, 901);
+	sw(&f, HOST, 14 * MS, 901, 0, VCPU);
+	alike = "stress"; /* it has executed another program meanwhile */
+	sw(&f, HOST, 15 * MS, VCPU, 0, 901);
+	sw(&f, HOST, 18 * MS, 901, 0, VCPU);
+	arm(&f, GUEST, 20 * MS, T1, 30 * MS);
+	end(&f, 20 * MS);
+	alike = NULL;
+	assert_int_equal(f.jobs[0].n_blamed, 2);
+	assert_string_equal(f.seen[f.jobs[0].blamed[0].thread].comm, "stress");
+	assert_string_equal(f.seen[f.jobs[0].blamed[1].thread].comm, "bash");
 }
 
 static void irq(struct fixture *f, uint32_t machine, int64_t from, int64_t to, int32_t on)
@@ -1237,6 +1290,8 @@ int main(void)
 		cmocka_unit_test(a_ready_vcpu_on_an_idle_cpu_waits_for_the_cpu_and_for_no_thread),
 		cmocka_unit_test(
 			of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told),
+		cmocka_unit_test(threads_of_one_name_are_blamed_together),
+		cmocka_unit_test(thread_is_named_as_it_is_called_when_it_runs),
 		cmocka_unit_test(interrupts_of_host_and_guest_are_a_part_of_their_own),
 		cmocka_unit_test(a_job_that_queued_is_told_who_had_the_cpu_meanwhile),
 		cmocka_unit_test(a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it),
