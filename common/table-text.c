@@ -92,6 +92,41 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 }
 
 /* Columns that stand side by side. */
+/* Text from @column on; where the page ends it goes on in the next line at @indent. */
+static void print_words(const char *p, size_t column, size_t indent, size_t width, FILE *out)
+{
+	size_t begin = column > indent ? column : indent;
+
+	while (*p) {
+		size_t n = strcspn(p, " ");
+		char *word = strndup(p, n);
+		size_t length = word ? text_length(word) : 0, shown = 0;
+
+		if (column > begin && column + 1 + length > width) {
+			putc('\n', out);
+			pad(out, indent);
+			column = begin = indent;
+		} else if (column > begin) {
+			putc(' ', out);
+			column++;
+		}
+		/* what is longer than a line is cut into lines */
+		while (word && column + length - shown > width && column < width &&
+			width < VMRT_TEXT_WIDTH) {
+			print_part(out, word, shown, shown + width - column);
+			shown += width - column;
+			putc('\n', out);
+			pad(out, indent);
+			column = begin = indent;
+		}
+		if (word)
+			print_part(out, word, shown, length);
+		column += length - shown;
+		free(word);
+		p += n + strspn(p + n, " ");
+	}
+}
+
 struct grid {
 	const struct vmrt_table *table;
 	size_t *widths; /* of all columns of the table */
@@ -128,8 +163,8 @@ static void shrink_names(struct grid *g)
 {
 	size_t width = grid_width(g, g->gap), *names = &g->widths[g->columns[0]];
 
-	if (!(g->table->flags & VMRT_TABLE_BRIEF) || width <= g->page || *names <= NAME_MIN ||
-		column_of(g, 0)->type != VMRT_CELL_TEXT)
+	if ((!(g->table->flags & VMRT_TABLE_BRIEF) && g->page >= VMRT_TEXT_WIDTH) ||
+		width <= g->page || *names <= NAME_MIN || column_of(g, 0)->type != VMRT_CELL_TEXT)
 		return;
 	*names = width - g->page < *names - NAME_MIN ? *names - (width - g->page) : NAME_MIN;
 }
@@ -138,11 +173,18 @@ static void shrink_names(struct grid *g)
 static void print_cell(const struct grid *g, size_t i, const char *text)
 {
 	const struct vmrt_column *c = column_of(g, i);
-	size_t blanks = g->widths[g->columns[i]] - shown_length(text, room_of(g, i));
+	size_t blanks = g->widths[g->columns[i]] - shown_length(text, room_of(g, i)), at;
 
 	if (i + 1 == g->n && !*text)
 		return;
 	pad(g->out, i ? g->gap : 0);
+	/* on a narrow page the last words go on below */
+	at = grid_width(g, g->gap) - g->widths[g->columns[i]];
+	if (g->page < VMRT_TEXT_WIDTH && i + 1 == g->n && c->type == VMRT_CELL_TEXT &&
+		at + NAME_MIN < g->page) {
+		print_words(text, at, at, g->page, g->out);
+		return;
+	}
 	if (c->type != VMRT_CELL_TEXT)
 		pad(g->out, blanks);
 	print_cut(g->out, text, room_of(g, i));
@@ -230,9 +272,10 @@ static void print_group(struct grid *g, int group)
 	const char *title = vmrt_table_title(g->table, group);
 	size_t keys, n, all[MAX_COLUMNS], c;
 
+	putc('\n', g->out);
 	if (title)
-		fprintf(g->out, "\n%s\n", title);
-	else
+		print_words(title, 0, 0, g->page, g->out);
+	if (title)
 		putc('\n', g->out);
 	g->n = 0;
 	add_group(g, VMRT_KEY_GROUP);
@@ -262,43 +305,68 @@ static void print_group(struct grid *g, int group)
 	} while (c < n);
 }
 
+/* The title over the group that begins with column @i, where groups stand side by side; NULL: none
+ * begins there. Of the first group it stands over the names, too. */
+static const char *title_at(const struct grid *g, int first, size_t i)
+{
+	int group = vmrt_column_group(column_of(g, i));
+	const char *title, *colon;
+
+	if (!i)
+		return vmrt_table_title(g->table, first);
+	if (group <= first || vmrt_column_group(column_of(g, i - 1)) == group)
+		return NULL;
+	title = vmrt_table_title(g->table, group);
+	/* the part before the colon says what the table is of, which the first one has said */
+	colon = title ? strstr(title, ": ") : NULL;
+	return colon ? colon + 2 : title;
+}
+
+/* So much room has that title until the next one begins, or the page ends; @at: where it begins. */
+static size_t title_room(const struct grid *g, int first, size_t i, size_t at)
+{
+	size_t room = g->widths[g->columns[i]], k = i + 1;
+
+	while (k < g->n && !title_at(g, first, k))
+		room += g->gap + g->widths[g->columns[k++]];
+	if (k < g->n)
+		return room;
+	return g->page > at && g->page - at > room ? g->page - at : room;
+}
+
 /* A line of titles over groups that stand side by side, @first and more. */
 static void print_titles(const struct grid *g, int first)
 {
 	size_t written = 0, at = 0;
 
 	for (size_t i = 0; i < g->n; i++) {
-		int group = vmrt_column_group(column_of(g, i));
-		bool begins =
-			group > first && (!i || vmrt_column_group(column_of(g, i - 1)) != group);
-		const char *title = begins ? vmrt_table_title(g->table, group) : NULL;
-		size_t room = 0;
+		const char *title = title_at(g, first, i);
 
-		/* the part before the colon says what the table is of, which the first one has said
-		 */
-		if (title && strstr(title, ": "))
-			title = strstr(title, ": ") + 2;
-		for (size_t j = i; title && j < g->n && vmrt_column_group(column_of(g, j)) == group;
-			j++)
-			room += g->widths[g->columns[j]] + (j > i ? g->gap : 0);
-		if (title && written < at) {
+		if (title) {
+			size_t room = title_room(g, first, i, at);
+
 			pad(g->out, at - written);
 			print_cut(g->out, title, room);
 			written = at + shown_length(title, room);
-		} else if (!i && vmrt_table_title(g->table, first)) {
-			size_t before = 0;
-
-			/* that of the first group, over the names too */
-			for (size_t j = 0; j < g->n && vmrt_column_group(column_of(g, j)) <= first;
-				j++)
-				before += g->widths[g->columns[j]] + g->gap;
-			title = vmrt_table_title(g->table, first);
-			print_cut(g->out, title, before - g->gap);
-			written = shown_length(title, before - g->gap);
 		}
 		at += g->widths[g->columns[i]] + g->gap;
 	}
 	putc('\n', g->out);
+}
+
+/* Is none of the titles longer than its place? */
+static bool titles_fit(const struct grid *g, int first)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; g->table->titles && i < g->n; i++) {
+		const char *title = title_at(g, first, i);
+
+		if (title && text_length(title) > title_room(g, first, i, at))
+			return false;
+		at += g->widths[g->columns[i]] + g->gap;
+	}
+	return true;
 }
 
 /* Groups side by side, as many as fit; returns the first that does not. */
@@ -314,7 +382,7 @@ static int print_groups(struct grid *g, int first)
 	while (last < groups && !(g->table->flags & VMRT_TABLE_SPAN)) {
 		n = g->n;
 		add_group(g, last + 1);
-		if (grid_width(g, GAP) > g->page) {
+		if (grid_width(g, GAP) > g->page || !titles_fit(g, first)) {
 			g->n = n;
 			break;
 		}
@@ -333,32 +401,12 @@ static int print_groups(struct grid *g, int first)
 
 static void print_line(const struct vmrt_line *line, size_t width, FILE *out)
 {
-	const char *p = line->text;
 	size_t column = text_length(line->key);
 
 	print_part(out, line->key, 0, column);
 	if (column < KEY_WIDTH)
 		pad(out, KEY_WIDTH - column);
-	column = column < KEY_WIDTH ? KEY_WIDTH : column;
-	while (*p) {
-		size_t n = strcspn(p, " ");
-		char *word = strndup(p, n);
-		size_t length = word ? text_length(word) : 0;
-
-		if (column > KEY_WIDTH && column + 1 + length > width) {
-			putc('\n', out);
-			pad(out, KEY_WIDTH);
-			column = KEY_WIDTH;
-		} else if (column > KEY_WIDTH) {
-			putc(' ', out);
-			column++;
-		}
-		if (word)
-			print_part(out, word, 0, length);
-		column += length;
-		free(word);
-		p += n + strspn(p + n, " ");
-	}
+	print_words(line->text, column < KEY_WIDTH ? KEY_WIDTH : column, KEY_WIDTH, width, out);
 	putc('\n', out);
 }
 

@@ -168,6 +168,7 @@ void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, .
 void vmrt_put_figure(struct vmrt_table *table, const char *caption, char *svg);
 
 #define VMRT_TEXT_WIDTH 80	/* of text, unless more is allowed */
+#define VMRT_TEXT_WIDTH_MIN 40	/* less is not possible */
 #define VMRT_TEXT_WIDTH_MAX 200 /* more are not used */
 
 struct vmrt_print {

@@ -22,7 +22,7 @@ static struct vmrt_value ratio(double r)
 	return (struct vmrt_value){VMRT_CELL_RATIO, 0, r};
 }
 
-static int64_t unexplained_hits(const struct vmrt_task_facts *t)
+static int64_t not_excused_hits(const struct vmrt_task_facts *t)
 {
 	return vmrt_task_missed(t) - t->excused;
 }
@@ -44,8 +44,8 @@ TASK_VALUE(unknown, count(t->unknown))
 TASK_VALUE(skipped, count(t->skipped))
 TASK_VALUE(missed, count(vmrt_task_missed(t)))
 TASK_VALUE(miss_ratio, ratio(vmrt_task_miss_ratio(t)))
-TASK_VALUE(explained, count(t->excused))
-TASK_VALUE(unexplained, ratio(vmrt_task_unexplained_ratio(t)))
+TASK_VALUE(excused, count(t->excused))
+TASK_VALUE(not_excused, ratio(vmrt_task_not_excused_ratio(t)))
 TASK_VALUE(miss_run, count(t->longest_run))
 TASK_VALUE(window_met, count(t->window_met))
 TASK_VALUE(responses, count((int64_t)t->response.n))
@@ -76,9 +76,9 @@ static const struct vmrt_task_metric task_metrics[] = {
 	{"missed", "count", "missed", task_missed, VMRT_TEST_NONE, NULL, 0, 0},
 	{"miss_ratio", "ratio", "missed, %", task_miss_ratio, VMRT_TEST_FISHER, vmrt_task_missed, 0,
 		0},
-	{"explained", "count", "explained", task_explained, VMRT_TEST_NONE, NULL, 0, 0},
-	{"unexplained_ratio", "ratio", "unexplained, %", task_unexplained, VMRT_TEST_FISHER,
-		unexplained_hits, 0, 0},
+	{"excused", "count", "excused", task_excused, VMRT_TEST_NONE, NULL, 0, 0},
+	{"not_excused_ratio", "ratio", "not excused, %", task_not_excused, VMRT_TEST_FISHER,
+		not_excused_hits, 0, 0},
 	{"longest_miss_run", "count", "misses in a row", task_miss_run, VMRT_TEST_NONE, NULL, 0, 0},
 	{"window_met", "count", "fewest met in a window", task_window_met, VMRT_TEST_NONE, NULL, 0,
 		0},

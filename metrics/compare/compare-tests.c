@@ -71,7 +71,7 @@ bool vmrt_comparable(const struct vmrt_variant *base, const struct vmrt_variant 
 		differs("WCET", a->wcet_ns, b->wcet_ns, why, room) ||
 		differs("deadline", a->deadline_ns, b->deadline_ns, why, room))
 		return false;
-	if (!allow_loss && (vmrt_facts_loss(base->facts) || vmrt_facts_loss(variant->facts))) {
+	if (!allow_loss && (vmrt_task_loss(base->facts, a) || vmrt_task_loss(variant->facts, b))) {
 		snprintf(why, room, "events were lost (--allow-loss compares all the same)");
 		return false;
 	}

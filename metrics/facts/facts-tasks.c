@@ -21,30 +21,37 @@ enum column {
 	ARRIVAL,
 	DEADLINE,
 	CULPRIT,
+	CULPRIT_NAME,
 };
 
+/* threads of one name, per machine and VM, count as one */
 #define COLUMNS                                                                                    \
+	"WITH names(thread_id, name) AS MATERIALIZED (SELECT id,"                                  \
+	" min(id) OVER (PARTITION BY machine, vm, comm) FROM thread) "                             \
 	"SELECT k, release_local_ns, start_local_ns, end_local_ns, exec_ns, response_ns, skipped," \
-	" outcome, cause, excused, inferred, arrival_local_ns, deadline_ns, cause_thread FROM "    \
-	"job WHERE task = ?1"
+	" outcome, cause, excused, inferred, arrival_local_ns, deadline_ns, cause_thread,"         \
+	" names.name FROM job LEFT JOIN names ON names.thread_id = cause_thread WHERE task = ?1"
 
 /* -1 is no limit, so that a LIMIT is there to have an OFFSET */
 static const char all_jobs[] = COLUMNS " ORDER BY k LIMIT -1 OFFSET ?2";
 static const char jobs_of_a_time[] =
 	COLUMNS " AND arrival_ns >= ?3 AND arrival_ns < ?4 ORDER BY k LIMIT -1 OFFSET ?2";
 
-static void count_culprit(struct vmrt_cause_facts *c, int64_t thread)
+static void count_culprit(struct vmrt_cause_facts *c, int64_t thread, int64_t name)
 {
 	size_t i = 0;
 
 	if (thread == VMRT_UNKNOWN)
 		return;
-	while (i < c->n_culprits && c->culprits[i].thread != thread)
+	while (i < c->n_culprits && c->culprits[i].name != name)
 		i++;
-	if (i == c->n_culprits && i == VMRT_CULPRITS_MAX)
+	if (i == c->n_culprits && i == VMRT_CULPRITS_MAX) {
 		c->culprits[--i].thread = VMRT_UNKNOWN;
-	else if (i == c->n_culprits)
+	} else if (i == c->n_culprits) {
+		c->culprits[c->n_culprits].name = name;
 		c->culprits[c->n_culprits++].thread = thread;
+	}
+	c->culprits[i].several |= c->culprits[i].thread != thread;
 	c->culprits[i].misses++;
 }
 
@@ -64,14 +71,16 @@ static enum vmrt_status name_culprits(
 		c->by = strdup("other threads");
 		return c->by ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	status = vmrt_facts_thread(db, c->culprits[most].thread, &c->by, err);
+	status = vmrt_facts_thread(
+		db, c->culprits[most].thread, c->culprits[most].several, &c->by, err);
 	if (status == VMRT_OK && !c->by)
 		status = vmrt_fail(
 			err, VMRT_EFORMAT, "the database names a thread that it does not have");
 	return status;
 }
 
-static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excused, int64_t culprit)
+static void count_cause(
+	struct vmrt_task_facts *t, const char *cause, bool excused, int64_t culprit, int64_t name)
 {
 	size_t i;
 
@@ -90,7 +99,7 @@ static void count_cause(struct vmrt_task_facts *t, const char *cause, bool excus
 	}
 	t->causes[i].misses++;
 	t->causes[i].excused += excused;
-	count_culprit(&t->causes[i], culprit);
+	count_culprit(&t->causes[i], culprit, name);
 }
 
 enum verdict { MET, MISSED, UNDECIDED };
@@ -256,7 +265,8 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 		bool excused = vmrt_query_int(q, EXCUSED) > 0;
 
 		t->excused += excused;
-		count_cause(t, vmrt_query_string(q, CAUSE), excused, vmrt_query_int(q, CULPRIT));
+		count_cause(t, vmrt_query_string(q, CAUSE), excused, vmrt_query_int(q, CULPRIT),
+			vmrt_query_int(q, CULPRIT_NAME));
 	}
 	if (complete && response != VMRT_UNKNOWN) {
 		if (vmrt_samples_add(&t->responses, response) != VMRT_OK) {

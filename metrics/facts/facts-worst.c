@@ -12,12 +12,14 @@
 #define STEPS_MAX (2 * SEGMENTS_MAX)
 
 enum vmrt_status vmrt_facts_thread(
-	struct vmrt_db *db, int64_t id, char **out, struct vmrt_error *err)
+	struct vmrt_db *db, int64_t id, bool several, char **out, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 
 	*out = NULL;
-	vmrt_query_begin(&q, db, err, "SELECT comm || '/' || tid FROM thread WHERE id = ?1");
+	vmrt_query_begin(&q, db, err,
+		several ? "SELECT comm || ' (several threads)' FROM thread WHERE id = ?1"
+			: "SELECT comm || '/' || tid FROM thread WHERE id = ?1");
 	vmrt_query_bind(&q, 1, id);
 	if (vmrt_query_next(&q))
 		*out = vmrt_query_name(&q, 0);
@@ -194,7 +196,7 @@ static enum vmrt_status load_job(struct vmrt_db *db, const struct vmrt_run_facts
 	if (w->end_ns == VMRT_UNKNOWN && !w->complete)
 		w->end_ns = f->end_ns;
 	if (status == VMRT_OK && by != VMRT_UNKNOWN)
-		status = vmrt_facts_thread(db, by, &w->by, err);
+		status = vmrt_facts_thread(db, by, false, &w->by, err);
 	if (status == VMRT_OK)
 		status = load_parts(db, task, w, err);
 	if (status == VMRT_OK)

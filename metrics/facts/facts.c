@@ -421,7 +421,7 @@ double vmrt_task_miss_ratio(const struct vmrt_task_facts *task)
 	return known ? (double)vmrt_task_missed(task) / (double)known : NAN;
 }
 
-double vmrt_task_unexplained_ratio(const struct vmrt_task_facts *task)
+double vmrt_task_not_excused_ratio(const struct vmrt_task_facts *task)
 {
 	int64_t known = vmrt_task_known(task);
 
@@ -433,13 +433,27 @@ int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task)
 	return task->deadline_ns == VMRT_UNKNOWN ? 0 : task->unknown;
 }
 
-bool vmrt_facts_loss(const struct vmrt_run_facts *f)
+static bool machine_lost(const struct vmrt_run_facts *f, size_t i)
 {
 	/* of a part of the run, only what was lost in it counts */
 	bool part = f->filter.from_ns != VMRT_UNKNOWN || f->filter.to_ns != VMRT_UNKNOWN;
 
+	return f->machines[i].losses > 0 || (!part && f->machines[i].lost > 0);
+}
+
+bool vmrt_task_loss(const struct vmrt_run_facts *f, const struct vmrt_task_facts *task)
+{
 	for (size_t i = 0; i < f->n_machines; i++)
-		if (f->machines[i].losses > 0 || (!part && f->machines[i].lost > 0))
+		if (machine_lost(f, i) && (!strcmp(f->machines[i].name, VMRT_HOST) ||
+						  !strcmp(f->machines[i].name, task->machine_name)))
+			return true;
+	return vmrt_task_doubtful(task) > 0;
+}
+
+bool vmrt_facts_loss(const struct vmrt_run_facts *f)
+{
+	for (size_t i = 0; i < f->n_machines; i++)
+		if (machine_lost(f, i))
 			return true;
 	for (size_t i = 0; i < f->n_tasks; i++)
 		if (vmrt_task_doubtful(&f->tasks[i]))

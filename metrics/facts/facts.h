@@ -44,16 +44,18 @@ struct vmrt_filter {
 /** vmrt_filter_times - does it leave out some of what was recorded, by time or number? */
 bool vmrt_filter_times(const struct vmrt_filter *filter);
 
-#define VMRT_CULPRITS_MAX 32 /* threads that are told apart; more are one "other" */
+#define VMRT_CULPRITS_MAX 32 /* names that are told apart; more are one "other" */
 
 struct vmrt_cause_facts {
 	char name[24];
 	int64_t misses, excused;
 	struct {
 		int64_t thread, misses; /* thread: of the database; VMRT_UNKNOWN: "other" */
+		int64_t name;		/* what all threads of its name have in common */
+		bool several;		/* of these threads */
 	} culprits[VMRT_CULPRITS_MAX];
 	size_t n_culprits;
-	char *by; /* the thread that caused most of them, "COMM/TID", or NULL */
+	char *by; /* who caused most of them: "COMM/TID", or "COMM" for several threads, or NULL */
 	int64_t by_misses;
 };
 
@@ -98,7 +100,7 @@ struct vmrt_task_facts {
 	int priority;
 	int64_t jobs, met, missed_late, missed_incomplete, unknown, truncated;
 	int64_t skipped, inferred;	    /* releases lost; jobs with an inferred switch */
-	int64_t excused;		    /* misses explained by overruns, steal or throttling */
+	int64_t excused;		    /* misses excused by overruns, steal or throttling */
 	int64_t longest_run, longest_run_k; /* of misses in a row, and its first job */
 	struct vmrt_series response, release, start, exec, tardiness;
 	struct vmrt_series completion,
@@ -283,11 +285,15 @@ int64_t vmrt_task_known(const struct vmrt_task_facts *task);
 /** vmrt_task_miss_ratio - misses / jobs with a known outcome, or NaN */
 double vmrt_task_miss_ratio(const struct vmrt_task_facts *task);
 
-/** vmrt_task_unexplained_ratio - misses that nothing excuses / jobs with a known outcome, or NaN */
-double vmrt_task_unexplained_ratio(const struct vmrt_task_facts *task);
+/** vmrt_task_not_excused_ratio - misses that nothing excuses / jobs with a known outcome, or NaN */
+double vmrt_task_not_excused_ratio(const struct vmrt_task_facts *task);
 
 /** vmrt_task_doubtful - jobs of unknown outcome, none where there is no deadline to judge by */
 int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task);
+
+/** vmrt_task_loss - was anything lost that may have changed outcomes of @task: on the host, on its
+ * machine, or of its own jobs? */
+bool vmrt_task_loss(const struct vmrt_run_facts *f, const struct vmrt_task_facts *task);
 
 /** vmrt_facts_loss - may events that were lost have changed what the report says of outcomes? */
 bool vmrt_facts_loss(const struct vmrt_run_facts *facts);
@@ -324,9 +330,10 @@ enum vmrt_status vmrt_facts_load_worst(struct vmrt_db *db, const struct vmrt_run
  */
 void *vmrt_facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size);
 
-/** vmrt_facts_thread - "COMM/TID" of a thread, to be freed; *@out is NULL if there is none */
+/** vmrt_facts_thread - "COMM/TID" of a thread, or COMM of it and others, to be freed; *@out is NULL
+ * if there is none */
 enum vmrt_status vmrt_facts_thread(
-	struct vmrt_db *db, int64_t id, char **out, struct vmrt_error *err);
+	struct vmrt_db *db, int64_t id, bool several, char **out, struct vmrt_error *err);
 
 enum vmrt_status vmrt_facts_load_checks(
 	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);

@@ -54,7 +54,7 @@ static void miss(const void *of, struct vmrt_figure *f)
 	share(f, vmrt_task_missed(t), vmrt_task_known(t), vmrt_task_doubtful(t));
 }
 
-static void unexplained(const void *of, struct vmrt_figure *f)
+static void not_excused(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
@@ -376,7 +376,7 @@ const struct vmrt_metric *vmrt_metric_list(void)
 		TASK(miss, RATIO, "miss ratio"),
 		TASK(miss_low, RATIO, "lower end of its 95 % interval"),
 		TASK(miss_high, RATIO, "upper end of its 95 % interval"),
-		TASK(unexplained, RATIO, "ratio of misses without an excuse"),
+		TASK(not_excused, RATIO, "ratio of misses without an excuse"),
 		TASK(missed, COUNT, "misses"),
 		TASK(miss_run, COUNT, "longest run of misses"),
 		TASK(jobs, COUNT, "jobs"),

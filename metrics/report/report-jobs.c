@@ -33,7 +33,7 @@ static const char *const worst_titles[] = {
 	X(complete, "ended", NULL, BOOL, 0, 1, w->complete)                                        \
 	X(cause, "cause", NULL, TEXT, 0, 1, w->cause)                                              \
 	X(thread, "thread", NULL, TEXT, 20, 1, w->by)                                              \
-	X(explained, "explained", NULL, BOOL, 0, VMRT_DATA_GROUP, w->missed ? w->excused : -1)     \
+	X(excused, "excused", NULL, BOOL, 0, VMRT_DATA_GROUP, w->missed ? w->excused : -1)         \
 	X(timeline, "# runs, = others run, - vCPU waits, | deadline", NULL, TEXT, STRIP + 2, 2,    \
 		*strip ? strip : NULL)                                                             \
 	X(largest, "parts of 1 % and more, ms", NULL, TEXT, PARTS, 3 + VMRT_PEOPLE_ONLY,           \

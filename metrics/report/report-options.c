@@ -157,7 +157,7 @@ const struct vmrt_option report_option_table[] = {
 		"miss,response_p99; may be given several times",
 		VMRT_CALL(take_select)},
 	{"width", 0, "N", "columns of text (default: the terminal's; elsewhere 80)",
-		VMRT_COUNT(OF, width, VMRT_TEXT_WIDTH, VMRT_TEXT_WIDTH_MAX), .sample = "120"},
+		VMRT_COUNT(OF, width, VMRT_TEXT_WIDTH_MIN, VMRT_TEXT_WIDTH_MAX), .sample = "120"},
 	{"histogram", 0, NULL, "show how the response times are distributed",
 		VMRT_CALL(take_histogram)},
 	{"cdf", 0, NULL, "show which share of the jobs took how long at most", VMRT_CALL(take_cdf)},
@@ -191,6 +191,7 @@ const struct vmrt_option report_option_table[] = {
 		.standard = "100us", VMRT_CALL(take_overhead)},
 	{"period", 0, "TIME", "with --advise: of the servers",
 		.standard = "the declared one, else the best", VMRT_CALL(take_period)},
+	{"quiet", 'q', NULL, "with --fail-if: print the conditions only", VMRT_FLAG(OF, quiet)},
 	{"allow-loss", 0, NULL,
 		"exit with 0 and compare although events were lost that may have changed outcomes",
 		VMRT_FLAG(OF, allow_loss)},
@@ -211,6 +212,16 @@ error_t report_options_check(void *opts, const struct argp_state *state)
 {
 	struct report_options *o = opts;
 
+	/* who names a table wants it made */
+	if (o->table && !strcmp(o->table, "histogram"))
+		o->filter.show |= VMRT_SHOW_HISTOGRAM;
+	if (o->table && !strcmp(o->table, "cdf"))
+		o->filter.show |= VMRT_SHOW_CDF;
+	if (o->quiet && (!o->n_conditions || o->table))
+		return vmrt_usage(state, "--quiet goes with --fail-if, whose conditions it prints, "
+					 "and not with --table");
+	if (o->quiet)
+		o->table = "conditions";
 	/* who asks for these wants to see them */
 	o->full = o->full || o->filter.show || o->filter.worst != WORST_STANDARD;
 	if (!o->n_runs)

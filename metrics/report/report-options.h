@@ -26,6 +26,7 @@ struct report_options {
 	size_t n_select;
 	int64_t width; /* 0: as the terminal's */
 	bool full;     /* all tables, not the answer only */
+	bool quiet;    /* nothing but the conditions */
 	bool compare, pool, allow_loss, advise,
 		advise_only; /* advise_only: an option that needs --advise */
 	struct vmrt_advise_options advice;

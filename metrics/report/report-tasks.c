@@ -9,7 +9,7 @@
 
 static const char *const task_titles[] = {
 	"Tasks: jobs by outcome",
-	"Tasks: misses, 95 % interval; explained by overruns, steal or throttling",
+	"Tasks: misses, 95 % interval; excused by overruns, steal or throttling",
 	"Tasks: longest run of misses; fewest jobs met of so many in a row; tardiness",
 	"Tasks: response time, and the job of the maximum",
 	"Tasks: execution; worst response by analysis (own CPU, in the server), measured",
@@ -35,8 +35,8 @@ static const char *const task_titles[] = {
 	X(miss_ratio, "miss", "%", RATIO, 2, 2, vmrt_task_miss_ratio(t))                           \
 	X(miss_low, "low", "%", RATIO, 2, 2, low)                                                  \
 	X(miss_high, "high", "%", RATIO, 2, 2, high)                                               \
-	X(explained, "explained", NULL, COUNT, 0, 2, t->excused)                                   \
-	X(unexplained_ratio, "unexplained", "%", RATIO, 2, 2, vmrt_task_unexplained_ratio(t))      \
+	X(excused, "excused", NULL, COUNT, 0, 2, t->excused)                                       \
+	X(not_excused_ratio, "not excused", "%", RATIO, 2, 2, vmrt_task_not_excused_ratio(t))      \
 	X(longest_miss_run, "run", NULL, COUNT, 0, 3, t->longest_run)                              \
 	X(longest_miss_run_k, "from job", NULL, COUNT, 0, 3, t->longest_run_k)                     \
 	X(window_met, "met", NULL, COUNT, 0, 3, t->window_met)                                     \
@@ -84,7 +84,7 @@ static const char *const cause_titles[] = {"Causes of misses, and the thread beh
 	X(misses, "misses", NULL, COUNT, 0, 1, cause->misses)                                      \
 	X(share_ratio, "share", "%", RATIO, 1, 1,                                                  \
 		(double)cause->misses / (double)vmrt_task_missed(task))                            \
-	X(explained, "explained", NULL, COUNT, 0, 1, cause->excused)                               \
+	X(excused, "excused", NULL, COUNT, 0, 1, cause->excused)                                   \
 	X(thread, "thread", NULL, TEXT, 0, 1, cause->by)                                           \
 	X(thread_misses, "its misses", NULL, COUNT, 0, 1,                                          \
 		cause->by ? cause->by_misses : VMRT_UNKNOWN)

@@ -24,9 +24,10 @@ static unsigned text_width(const struct report_options *o)
 
 	if (o->width)
 		return (unsigned)o->width;
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
-		size.ws_col < VMRT_TEXT_WIDTH)
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
 		return VMRT_TEXT_WIDTH;
+	if (size.ws_col < VMRT_TEXT_WIDTH_MIN)
+		return VMRT_TEXT_WIDTH_MIN;
 	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
 }
 

@@ -82,6 +82,33 @@ same_at_any_width() {
 	[ "$(wc -l <"$work/width-80")" -gt 40 ]
 }
 
+# Narrow terminals, and titles of groups that stand side by side.
+fits_narrow() {
+	for width in 40 60 79; do
+		vmrt-report --full --allow-loss --width $width hsf.vmrt >"$work/text" || return 1
+		! awk -v w=$width 'length > w' "$work/text" | grep . || return 1
+	done
+}
+
+titles_are_whole() {
+	for width in 80 100 110 120 133 160 200; do
+		vmrt-report --full --allow-loss --width $width hsf.vmrt nohsf.vmrt >"$work/text" || return 1
+		! grep -E '[a-z ]\.\.[a-z]' "$work/text" || return 1
+	done
+}
+
+conditions_only() {
+	vmrt-report --allow-loss --quiet --fail-if 'miss(rt_task1) > 99%' --fail-if 'jobs < 1' nohsf.vmrt >"$work/text"
+	[ $? -ne 64 ] || return 1
+	grep -q 'rt_task1' "$work/text" && ! grep -Eq 'Servers|summary|answer|Tasks' "$work/text" &&
+		exits 64 "--quiet goes with --fail-if" --quiet nohsf.vmrt
+}
+
+named_tables_are_made() {
+	[ "$(vmrt-report --allow-loss --table histogram --format csv hsf.vmrt | wc -l)" -gt 3 ] &&
+		[ "$(vmrt-report --allow-loss --table cdf --format csv hsf.vmrt | wc -l)" -gt 3 ]
+}
+
 # Every element that is opened is closed where it should be; those that end by themselves left aside.
 well_formed() {
 	perl -0777 -ne 'my @open;
@@ -240,6 +267,10 @@ ok "the commands of the answer are right" answer_commands_work
 ok "text fits 80 columns" fits_80
 ok "text uses up to 200 columns where they are" fits_200
 ok "the width changes no number" same_at_any_width
+ok "text fits terminals narrower than 80 columns" fits_narrow
+ok "no title is cut" titles_are_whole
+ok "--quiet prints the conditions only" conditions_only
+ok "a table that is named is made" named_tables_are_made
 ok "no line ends with blanks" no_blanks_at_line_ends
 ok "every number is the same one in all formats" perl "$top/tests/lib/same-numbers.pl" vmrt-report --allow-loss --histogram --cdf hsf.vmrt nohsf.vmrt
 ok "also in tables of a selection" perl "$top/tests/lib/same-numbers.pl" vmrt-report --allow-loss --select miss,exec_max,windows,blackout_max hsf.vmrt
@@ -279,7 +310,7 @@ ok "exit status 64 for an end before the beginning" exits 64 "--to is not behind
 ok "exit status 64 for too many worst jobs" exits 64 "--worst is a number from 0 to 100" --worst 101 hsf.vmrt
 ok "exit status 64 for an empty window" exits 64 "--window '0': give a whole number from 1 to 1000" --window 0 hsf.vmrt
 ok "exit status 64 for a negative number of jobs" exits 64 "--skip-first '-1': give a whole number from 0 to 2147483647" --skip-first=-1 hsf.vmrt
-ok "exit status 64 for a width out of range" exits 64 "--width '79': give a whole number from 80 to 200" --width 79 hsf.vmrt
+ok "exit status 64 for a width out of range" exits 64 "--width '39': give a whole number from 40 to 200" --width 39 hsf.vmrt
 ok "exit status 64 for an empty selection" exits 64 "--select needs the names" --select , hsf.vmrt
 ok "exit status 64 for a query beside a comparison" exits 64 "--sql goes with none of" --compare --sql "SELECT 1" hsf.vmrt hsf2.vmrt
 ok "exit status 64 without a run" exits 64 "no run is named"

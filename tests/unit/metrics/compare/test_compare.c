@@ -198,6 +198,13 @@ static void runs_that_differ_in_loss_or_feasibility_are_not_compared(void **stat
 		"UPDATE server SET budget_ns = 10000000; UPDATE machine SET lost = 1", why,
 		sizeof(why)));
 	assert_non_null(strstr(why, "events were lost"));
+	/* of another guest, and of another task */
+	assert_true(may_be_compared(
+		"UPDATE machine SET lost = 0; INSERT INTO machine(id, name, kind, cpus, events, "
+		"lost, broken_chains, inferred_switches, out_of_order) SELECT 9, 'other', kind, 1, "
+		"10, 7, 0, 0, 0 FROM machine WHERE name = 'demo'; UPDATE job SET outcome = "
+		"'unknown' WHERE task = (SELECT id FROM task WHERE name = 'rt_task2')",
+		why, sizeof(why)));
 	assert_false(may_be_compared(
 		"UPDATE machine SET lost = 0; UPDATE task SET deadline_ns = 19000000", why,
 		sizeof(why)));

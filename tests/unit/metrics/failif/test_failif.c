@@ -191,7 +191,7 @@ static void doubtful_jobs_leave_a_range(void **state)
 	(void)state;
 	/* 3 of 6 missed, of one nothing is known */
 	expect(f, "miss", 0.5, 3.0 / 7, 4.0 / 7);
-	expect(f, "unexplained", 1.0 / 6, 1.0 / 7, 2.0 / 7);
+	expect(f, "not_excused", 1.0 / 6, 1.0 / 7, 2.0 / 7);
 	expect(f, "missed", 3, 3, 4);
 	expect(f, "unknown", 1, 1, 1);
 	/* 9 10 12 22 25, and two jobs that were not timed */

@@ -62,7 +62,7 @@ static void miss_ratio_is_of_the_jobs_with_known_outcome(void **state)
 	assert_int_equal(vmrt_task_known(t), 6);
 	assert_float_equal(vmrt_task_miss_ratio(t), 0.5, 1e-12);
 	assert_int_equal(t->excused, 2);
-	assert_float_equal(vmrt_task_unexplained_ratio(t), 1.0 / 6, 1e-12);
+	assert_float_equal(vmrt_task_not_excused_ratio(t), 1.0 / 6, 1e-12);
 	assert_int_equal(t->longest_run, 2);
 	assert_int_equal(t->longest_run_k, 3);
 	vmrt_facts_free(f);
