@@ -85,7 +85,8 @@ static void take_job(void *ctx, const struct vmrt_job *job)
 static void take_period(void *ctx, const struct vmrt_server_period *p)
 {
 	struct vmrt_flight *f = ctx;
-	const struct vmrt_experiment *e = f->options.experiment;
+	/* with a server for each vCPU of a VM */
+	const struct vmrt_experiment *e = f->config.experiment;
 	/* where nobody enforces the budget, everything that the VM uses counts */
 	int64_t used =
 		p->consumed_ns + (p->outcome == VMRT_PERIOD_UNENFORCED ? p->background_ns : 0);

@@ -81,6 +81,35 @@ static enum vmrt_status add_pattern(
 	return status;
 }
 
+/* vCPUs that may run on one CPU only, and that a sibling is confined to, too. */
+static void warn_of_crowd(const struct vmrt_vm *vm)
+{
+	for (size_t i = 0; i < vm->n_threads; i++) {
+		const struct vmrt_vm_thread *t = &vm->threads[i];
+		size_t alike = 0, before = 0;
+		int cpu = 0;
+
+		if (t->role != VMRT_ROLE_VCPU || CPU_COUNT(&t->affinity) != 1)
+			continue;
+		while (!CPU_ISSET(cpu, &t->affinity))
+			cpu++;
+		for (size_t k = 0; k < vm->n_threads; k++) {
+			const struct vmrt_vm_thread *o = &vm->threads[k];
+			bool same =
+				o->role == VMRT_ROLE_VCPU && CPU_EQUAL(&o->affinity, &t->affinity);
+
+			alike += same;
+			before += same && k < i;
+		}
+		if (alike > 1 && !before)
+			vmrt_warn(
+				"%zu vCPUs of VM %s are confined to CPU %d: they take turns; give "
+				"each a CPU of its own, or the guest is measured as it would not "
+				"be otherwise",
+				alike, vm->name, cpu);
+	}
+}
+
 static enum vmrt_status add_all(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
 	struct vmrt_vm *vms;
@@ -139,6 +168,9 @@ enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_e
 		status = add_all(rec, err);
 	if (status == VMRT_OK)
 		take_sockets(rec);
+	for (size_t i = 0; i < rec->manifest.n_vms && status == VMRT_OK; i++)
+		if (strcmp(rec->manifest.vms[i].vm.hypervisor, "process") != 0)
+			warn_of_crowd(&rec->manifest.vms[i].vm);
 	return status;
 }
 

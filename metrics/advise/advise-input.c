@@ -80,7 +80,7 @@ static int64_t execution(const struct vmrt_advice *a, const struct vmrt_advised_
 static const struct vmrt_server_spec *server_of(const struct vmrt_experiment *e, const char *name)
 {
 	for (size_t i = 0; i < e->n_servers; i++)
-		if (!strcmp(e->servers[i].vm, name))
+		if (!strcmp(e->servers[i].vm, name) && e->servers[i].vcpu < 0)
 			return &e->servers[i];
 	return NULL;
 }
