@@ -15,7 +15,7 @@ Q := $(if $(filter 1,$(V)),,@)
 say = $(if $(filter 1,$(V)),,@printf '  %-8s %s\n' $(1) $(2))
 
 # name and least version of every library
-REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 panelw=6.3 inih=55 json-c=0.16 libzstd=1.5 libprotobuf-c=1.3 nettle=3.8
+REQUIRED := libtraceevent=1.7 libtracefs=1.6 sqlite3=3.40 ncursesw=6.3 panelw=6.3 inih=55 json-c=0.16 libzstd=1.5 libprotobuf-c=1.3 nettle=3.8 libpq=13 libmicrohttpd=0.9.75
 LIBS_OK := $(O)/.libraries-found
 
 WARN := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wundef \
@@ -26,8 +26,9 @@ endif
 CFLAGS ?= -O2 -g
 PKGS := $(foreach r,$(REQUIRED),$(firstword $(subst =, ,$(r))))
 VMRT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -Iinclude -I. -I$(O)/gen -pthread $(WARN) \
-	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(PKGS) 2>/dev/null)))
-VMRT_LDLIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
+	$(addprefix -isystem,$(patsubst -I%,%,$(shell $(PKG_CONFIG) --cflags-only-I $(filter-out libpq libmicrohttpd,$(PKGS)) 2>/dev/null)))
+# what a program does not use, it does not need at run time either
+VMRT_LDLIBS = -Wl,--as-needed $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) -lm -pthread
 STATIC_LDLIBS = $(shell $(PKG_CONFIG) --static --libs libtracefs libtraceevent inih json-c nettle 2>/dev/null) -ldl -lm -pthread
 ifneq ($(SANITIZER),)
 VMRT_CFLAGS += -fsanitize=$(SANITIZER) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
@@ -88,6 +89,13 @@ $(O)/obj/gen/trace.pb-c.o: $(PROTO).c $(LIBS_OK)
 	$(Q)$(CC) $(CPPFLAGS) $(VMRT_CFLAGS) -w $(CFLAGS) -c -o $@ $<
 
 $(O)/obj/grasp-export/perfetto/perfetto.o $(O)/fuzzobj/grasp-export/perfetto/perfetto.o: $(PROTO).h
+
+# PostgreSQL's headers are elsewhere, and of use in one file
+$(O)/obj/metrics/many/pg.o $(O)/fuzzobj/metrics/many/pg.o: \
+	VMRT_CFLAGS += $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags-only-I libpq 2>/dev/null))
+
+# its schema is put into the writer of databases of many runs by the assembler
+$(O)/obj/metrics/many/store-put.o $(O)/fuzzobj/metrics/many/store-put.o: metrics/many/schema.sql
 
 # their script and style are put into the page's writer by the assembler
 $(O)/obj/grasp-export/html/html.o $(O)/fuzzobj/grasp-export/html/html.o: grasp-export/html/timeline.js grasp-export/html/timeline.css

@@ -209,12 +209,16 @@ static void complete_values(const struct vmrt_option *table)
 	}
 }
 
-static void complete_command(const struct vmrt_command *c, bool named)
+/* The words and values of a command. Where it has no name, the other commands are words, too. */
+static void complete_command(const struct vmrt_tool *tool, const struct vmrt_command *c)
 {
-	if (named)
+	if (c->name)
 		printf("\t%s) words='", c->name);
 	else
 		printf("\t*) words='");
+	for (const struct vmrt_command *other = tool->commands; !c->name && other->run; other++)
+		if (other->name)
+			printf("%s ", other->name);
 	complete_options(c->options);
 	printf("'\n\t\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n");
 	complete_values(c->options);
@@ -236,7 +240,7 @@ static int print_completion(const struct vmrt_tool *tool)
 	printf("\tcase ${COMP_WORDS[1]} in\n");
 	for (c = tool->commands; c->run; c++)
 		if (c->name)
-			complete_command(c, true);
+			complete_command(tool, c);
 	if (tool->commands[0].name) {
 		printf("\t*) words='");
 		for (c = tool->commands; c->run; c++)
@@ -244,7 +248,7 @@ static int print_completion(const struct vmrt_tool *tool)
 		complete_options(NULL);
 		printf("' ;;\n");
 	} else {
-		complete_command(&tool->commands[0], false);
+		complete_command(tool, &tool->commands[0]);
 	}
 	printf("\tesac\n");
 	printf("\tif [[ -n $values ]]; then\n");
@@ -281,7 +285,24 @@ static void print_tool_help(const struct vmrt_tool *tool, FILE *out)
 		tool->name);
 }
 
-static int run_command(const struct vmrt_command *c, char *name, int argc, char **argv)
+/* What --help says behind the options: of a command without a name, also that there are others. */
+static void make_doc(
+	const struct vmrt_tool *tool, const struct vmrt_command *c, char *buf, size_t room)
+{
+	size_t used = (size_t)snprintf(
+		buf, room, "%s%s%s", c->summary, c->doc ? "\v" : "", c->doc ? c->doc : "");
+
+	for (const struct vmrt_command *other = tool->commands; !c->name && other->run; other++)
+		if (other->name && used < room)
+			used += (size_t)snprintf(buf + used, room - used,
+				"%s`%s %s` %c%s (--help explains it)",
+				other == tool->commands + 1 ? "\n\nOther commands:\n" : "\n",
+				tool->name, other->name, *other->summary | 0x20,
+				other->summary + 1);
+}
+
+static int run_command(const struct vmrt_tool *tool, const struct vmrt_command *c, char *name,
+	int argc, char **argv)
 {
 	char doc[2048];
 	struct argp_option *options = make_argp_options(c->options);
@@ -298,7 +319,7 @@ static int run_command(const struct vmrt_command *c, char *name, int argc, char 
 		fprintf(stderr, "%s: error: out of memory\n", name);
 		return VMRT_EXIT_FAILED;
 	}
-	snprintf(doc, sizeof(doc), "%s%s%s", c->summary, c->doc ? "\v" : "", c->doc ? c->doc : "");
+	make_doc(tool, c, doc, sizeof(doc));
 	argv[0] = name;
 	argp_err_exit_status = VMRT_EXIT_USAGE;
 	argp_program_version_hook = print_version;
@@ -357,16 +378,30 @@ static const char *similar_command(const struct vmrt_tool *tool, const char *wor
 	size_t least = 3;
 
 	for (const struct vmrt_command *c = tool->commands; c->run; c++)
-		if (distance(word, c->name) < least) {
+		if (c->name && distance(word, c->name) < least) {
 			least = distance(word, c->name);
 			best = c->name;
 		}
 	return best;
 }
 
+/* Runs the command called @argv[1]; -1 if there is none. */
+static int run_named(const struct vmrt_tool *tool, int argc, char **argv)
+{
+	static char name[128];
+
+	for (const struct vmrt_command *c = tool->commands; c->run; c++) {
+		if (!c->name || strcmp(argv[1], c->name) != 0)
+			continue;
+		snprintf(name, sizeof(name), "%s %s", tool->name, c->name);
+		return run_command(tool, c, name, argc - 1, argv + 1);
+	}
+	return -1;
+}
+
 static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 {
-	char name[128];
+	int status;
 
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?") || !strcmp(argv[1], "-h")) {
 		print_tool_help(tool, stdout);
@@ -376,12 +411,9 @@ static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 		printf("%s (vmrt) %s\n", tool->name, VMRT_VERSION);
 		return VMRT_EXIT_DONE;
 	}
-	for (const struct vmrt_command *c = tool->commands; c->run; c++) {
-		if (strcmp(argv[1], c->name) != 0)
-			continue;
-		snprintf(name, sizeof(name), "%s %s", tool->name, c->name);
-		return run_command(c, name, argc - 1, argv + 1);
-	}
+	status = run_named(tool, argc, argv);
+	if (status >= 0)
+		return status;
 	if (similar_command(tool, argv[1]))
 		fprintf(stderr, "%s: error: there is no command '%s': did you mean %s?\n",
 			tool->name, argv[1], similar_command(tool, argv[1]));
@@ -389,6 +421,22 @@ static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 		fprintf(stderr, "%s: error: there is no command '%s'; `%s --help` lists them\n",
 			tool->name, argv[1], tool->name);
 	return VMRT_EXIT_USAGE;
+}
+
+/* The command without a name takes what is none of the others. */
+static int run_unnamed(const struct vmrt_tool *tool, char *name, int argc, char **argv)
+{
+	const char *similar = argc > 1 && *argv[1] != '-' ? similar_command(tool, argv[1]) : NULL;
+	int status = argc > 1 ? run_named(tool, argc, argv) : -1;
+
+	if (status >= 0)
+		return status;
+	if (similar && access(argv[1], F_OK) != 0) {
+		fprintf(stderr, "%s: error: there is no '%s': did you mean the command %s?\n",
+			tool->name, argv[1], similar);
+		return VMRT_EXIT_USAGE;
+	}
+	return run_command(tool, &tool->commands[0], name, argc, argv);
 }
 
 int vmrt_tool_main(const struct vmrt_tool *tool, int argc, char **argv)
@@ -402,7 +450,7 @@ int vmrt_tool_main(const struct vmrt_tool *tool, int argc, char **argv)
 	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "table"))
 		return check_stdout(print_table(tool));
 	if (!tool->commands[0].name)
-		return check_stdout(run_command(&tool->commands[0], name, argc, argv));
+		return check_stdout(run_unnamed(tool, name, argc, argv));
 	if (argc < 2) {
 		print_tool_help(tool, stderr);
 		return VMRT_EXIT_USAGE;

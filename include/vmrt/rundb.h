@@ -44,6 +44,9 @@ enum vmrt_status vmrt_db_open(const char *run, struct vmrt_db **out, struct vmrt
 /** vmrt_db_close - NULL is allowed */
 void vmrt_db_close(struct vmrt_db *db);
 
+/** vmrt_db_path - the database file */
+const char *vmrt_db_path(const struct vmrt_db *db);
+
 /** vmrt_db_handle - SQLite's connection, for queries that a user wrote; they have no limit of steps
  */
 struct sqlite3 *vmrt_db_handle(struct vmrt_db *db);

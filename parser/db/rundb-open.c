@@ -192,6 +192,11 @@ void vmrt_db_close(struct vmrt_db *db)
 	free(db);
 }
 
+const char *vmrt_db_path(const struct vmrt_db *db)
+{
+	return db->path;
+}
+
 struct sqlite3 *vmrt_db_handle(struct vmrt_db *db)
 {
 	db->steps_max = UINT64_MAX;

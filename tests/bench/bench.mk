@@ -28,3 +28,8 @@ bench-top-guest: all tests ## measure vmrt-top for ten minutes beside a real gue
 .PHONY: bench-export
 bench-export: $(O)/bin/vmrt-export ## measure how long exports of 100,000 jobs take
 	$(Q)O=$(O) tests/bench/export
+
+.PHONY: bench-push
+bench-push: $(O)/bin/vmrt-report ## measure pushing 1,000 runs into PostgreSQL, and queries over them
+	$(Q)scripts/setup --tests
+	$(Q)O=$(O) tests/bench/push

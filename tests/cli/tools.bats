@@ -105,6 +105,24 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	COMP_WORDS=(vmrt-report --format j) COMP_CWORD=2 COMPREPLY=()
 	_vmrt_report
 	[ "${COMPREPLY[*]}" = "json jsonl" ]
+	COMP_WORDS=(vmrt-report trend --format j) COMP_CWORD=3 COMPREPLY=()
+	_vmrt_report
+	[ "${COMPREPLY[*]}" = "json jsonl" ]
+	COMP_WORDS=(vmrt-report tr) COMP_CWORD=1 COMPREPLY=()
+	_vmrt_report || true
+	[[ " ${COMPREPLY[*]} " = *" trend "* ]]
+}
+
+@test "a program with a command that needs no name has others, too" {
+	for c in push trend; do
+		run "$O/bin/vmrt-report" "$c" --help
+		[ "$status" -eq 0 ]
+		[[ $output = *"Usage: vmrt-report $c"* ]]
+		[[ $("$O/bin/vmrt-report" --help) = *"vmrt-report $c"* ]]
+	done
+	run "$O/bin/vmrt-report" pusch /tmp
+	[ "$status" -eq 64 ]
+	[[ $output = *"did you mean the command push?"* ]]
 }
 
 @test "the README's files and programs exist" {
