@@ -13,6 +13,7 @@
 
 #include "tui/app/app.h"
 #include "tui/app/config.h"
+#include "tui/app/exporter.h"
 #include "tui/app/run.h"
 
 #define SPEED_MAX 1000000
@@ -146,6 +147,10 @@ static const struct vmrt_option option_table[] = {
 		VMRT_COUNT(OF, iterations, 1, INT64_MAX), .sample = "10"},
 	{"batch", 'b', NULL, "plain lines on stdout, one block per update", VMRT_FLAG(OF, batch)},
 	{"json", 0, NULL, "JSON on stdout, one object on a line per update", VMRT_FLAG(OF, json)},
+	{"prometheus", 0, "[ADDR:]PORT",
+		"with --batch or --json: serve the figures to Prometheus over HTTP; without ADDR, "
+		"to this machine only",
+		VMRT_TEXT(OF, prometheus), .sample = "9743"},
 	{"page", 0, "PAGE", "begin with this page", VMRT_CALL(take_page), .choices = page_words},
 	{"alarm", 0, "CONDITION",
 		"show and beep when it becomes true, as in 'miss(rt_task1)' or 'overshoot > 1ms'; "
@@ -207,6 +212,13 @@ static error_t check(void *opts, const struct argp_state *state)
 	if ((o->alarm_run || o->alarm_save) && !o->n_alarms)
 		return vmrt_usage(state, "%s needs an --alarm",
 			o->alarm_run ? "--alarm-run" : "--alarm-save");
+	if (o->prometheus && !o->batch && !o->json)
+		return vmrt_usage(state, "--prometheus goes with --batch or --json");
+	if (o->prometheus && !top_exporter_where(o->prometheus))
+		return vmrt_usage(state,
+			"--prometheus: '%s' is no [ADDR:]PORT such as 9743, 192.0.2.1:9743 or "
+			"[::1]:9743",
+			o->prometheus);
 	if (o->dump && !o->script)
 		return vmrt_usage(state, "--dump goes with --script");
 	return 0;

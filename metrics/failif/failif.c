@@ -62,8 +62,8 @@ static void put_words(struct vmrt_table *t, enum vmrt_cell_type type, double val
 
 struct judge {
 	const struct vmrt_condition *condition;
-	struct vmrt_table *table;
-	const char *run; /* NULL: is not said */
+	void (*each)(void *ctx, const struct vmrt_judged *judged);
+	void *ctx;
 	bool allow_loss;
 	size_t found;
 	enum vmrt_verdict worst;
@@ -73,36 +73,53 @@ struct judge {
 static void judge(struct judge *j, const void *of, const char *name, const char *short_name)
 {
 	const struct vmrt_condition *c = j->condition;
-	struct vmrt_figure f = {
-		.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN};
-	enum vmrt_verdict verdict;
+	struct vmrt_judged judged = {.condition = c,
+		.name = name,
+		.figure = {.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN}};
+	struct vmrt_figure *f = &judged.figure;
 
 	if (*c->name && strcmp(c->name, name) != 0 && strcmp(c->name, short_name) != 0)
 		return;
 	j->found++;
-	c->metric->figure(of, &f);
-	if (j->allow_loss && !isnan(f.value))
-		f.low = f.high = f.value;
-	verdict = vmrt_condition_judge(c, &f);
-	if (verdict > j->worst)
-		j->worst = verdict;
-	if (j->run)
-		vmrt_put_text(j->table, j->run);
-	vmrt_put_text(j->table, c->text);
-	vmrt_put_text(j->table, c->words);
-	vmrt_put_text(j->table, name);
-	vmrt_put_text(j->table, c->limits);
-	put_words(j->table, c->metric->type, f.value);
-	put_value(j->table, c->metric->type, f.value);
-	put_value(j->table, c->metric->type, f.low);
-	put_value(j->table, c->metric->type, f.high);
-	vmrt_put_text(j->table, verdict_word(verdict));
-	vmrt_put_text(j->table, verdict == VMRT_VERDICT_UNKNOWN && *f.why ? f.why : NULL);
-	if (verdict == VMRT_VERDICT_VIOLATED)
-		vmrt_warn("'%s' is true of %s", c->text, name);
-	if (verdict == VMRT_VERDICT_UNKNOWN)
-		vmrt_put_line(j->table, "unknown", "'%s' of %s: %s", c->text, name,
-			*f.why ? f.why : "nothing was measured");
+	c->metric->figure(of, f);
+	if (j->allow_loss && !isnan(f->value))
+		f->low = f->high = f->value;
+	judged.verdict = vmrt_condition_judge(c, f);
+	if (judged.verdict > j->worst)
+		j->worst = judged.verdict;
+	j->each(j->ctx, &judged);
+}
+
+/* Where the rows of conditions go. */
+struct sheet {
+	struct vmrt_table *table;
+	const char *run; /* NULL: is not said */
+};
+
+static void put_row(void *ctx, const struct vmrt_judged *judged)
+{
+	const struct vmrt_condition *c = judged->condition;
+	const struct vmrt_figure *f = &judged->figure;
+	const struct sheet *sheet = ctx;
+	struct vmrt_table *t = sheet->table;
+
+	if (sheet->run)
+		vmrt_put_text(t, sheet->run);
+	vmrt_put_text(t, c->text);
+	vmrt_put_text(t, c->words);
+	vmrt_put_text(t, judged->name);
+	vmrt_put_text(t, c->limits);
+	put_words(t, c->metric->type, f->value);
+	put_value(t, c->metric->type, f->value);
+	put_value(t, c->metric->type, f->low);
+	put_value(t, c->metric->type, f->high);
+	vmrt_put_text(t, verdict_word(judged->verdict));
+	vmrt_put_text(t, judged->verdict == VMRT_VERDICT_UNKNOWN && *f->why ? f->why : NULL);
+	if (judged->verdict == VMRT_VERDICT_VIOLATED)
+		vmrt_warn("'%s' is true of %s", c->text, judged->name);
+	if (judged->verdict == VMRT_VERDICT_UNKNOWN)
+		vmrt_put_line(t, "unknown", "'%s' of %s: %s", c->text, judged->name,
+			*f->why ? f->why : "nothing was measured");
 }
 
 struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs)
@@ -111,17 +128,17 @@ struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs)
 		ARRAY_SIZE(columns) - !runs, VMRT_TABLE_BRIEF);
 }
 
-enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
-	const struct vmrt_run_facts *f, const struct vmrt_condition *conditions, size_t n,
-	bool allow_loss, enum vmrt_verdict *verdict, struct vmrt_error *err)
+enum vmrt_status vmrt_conditions_judge(const struct vmrt_run_facts *f,
+	const struct vmrt_condition *conditions, size_t n, bool allow_loss,
+	void (*each)(void *ctx, const struct vmrt_judged *judged), void *ctx,
+	enum vmrt_verdict *verdict, struct vmrt_error *err)
 {
 	static const char *const scopes[] = {"task", "server", "machine"};
 
 	*verdict = VMRT_VERDICT_OK;
 	for (size_t c = 0; c < n; c++) {
 		enum vmrt_scope scope = conditions[c].metric->scope;
-		struct judge j = {&conditions[c], table, runs ? f->label : NULL, allow_loss, 0,
-			VMRT_VERDICT_OK};
+		struct judge j = {&conditions[c], each, ctx, allow_loss, 0, VMRT_VERDICT_OK};
 
 		for (size_t i = 0; scope == VMRT_SCOPE_TASK && i < f->n_tasks; i++)
 			if (f->tasks[i].selected)
@@ -139,4 +156,13 @@ enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
 			*verdict = j.worst;
 	}
 	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_report_conditions(struct vmrt_table *table, bool runs,
+	const struct vmrt_run_facts *f, const struct vmrt_condition *conditions, size_t n,
+	bool allow_loss, enum vmrt_verdict *verdict, struct vmrt_error *err)
+{
+	struct sheet sheet = {table, runs ? f->label : NULL};
+
+	return vmrt_conditions_judge(f, conditions, n, allow_loss, put_row, &sheet, verdict, err);
 }

@@ -65,6 +65,28 @@ enum vmrt_verdict { VMRT_VERDICT_OK, VMRT_VERDICT_UNKNOWN, VMRT_VERDICT_VIOLATED
 enum vmrt_verdict vmrt_condition_judge(
 	const struct vmrt_condition *condition, const struct vmrt_figure *figure);
 
+/* A condition, and what came out of one task, server or machine. */
+struct vmrt_judged {
+	const struct vmrt_condition *condition;
+	const char *name; /* of the task, server or machine */
+	struct vmrt_figure figure;
+	enum vmrt_verdict verdict;
+};
+
+/**
+ * vmrt_conditions_judge - hold conditions against a run
+ * @allow_loss: take figures as they are
+ * @each: called for each condition and what it is about
+ * @verdict: set to the worst: violated before unknown before ok
+ *
+ * Return: VMRT_OK; VMRT_ENOENT if a named task, server or machine is not in the run, or a condition
+ * applies to none.
+ */
+enum vmrt_status vmrt_conditions_judge(const struct vmrt_run_facts *facts,
+	const struct vmrt_condition *conditions, size_t n, bool allow_loss,
+	void (*each)(void *ctx, const struct vmrt_judged *judged), void *ctx,
+	enum vmrt_verdict *verdict, struct vmrt_error *err);
+
 /**
  * vmrt_conditions_table - an empty table "conditions" in the last section of @doc
  * @runs: it is about several runs and says which

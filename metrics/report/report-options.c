@@ -122,7 +122,8 @@ static error_t take_period(void *opts, char *arg, const struct argp_state *state
 }
 
 #define X(name, words) words,
-static const char *const format_words[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum vmrt_format */
+static const char *const format_words[] = {VMRT_FORMAT_LIST(X) "junit", "prometheus",
+	NULL}; /* as enum vmrt_format, and enum report_format behind it */
 #undef X
 
 const struct vmrt_option report_option_table[] = {
@@ -177,6 +178,13 @@ const struct vmrt_option report_option_table[] = {
 		"exit with 2 if it is true, as in 'miss(rt_task1) > 1%'; may be given several "
 		"times",
 		VMRT_CALL(take_condition)},
+	{"junit", 0, "FILE",
+		"also write JUnit's XML into FILE: a test for each condition of --fail-if, "
+		"deadline and rule of a server",
+		VMRT_TEXT(OF, junit)},
+	{"prometheus", 0, "FILE",
+		"also write figures into FILE for node_exporter's textfile collector, all at once",
+		VMRT_TEXT(OF, prometheus)},
 	{"advise", 0, NULL,
 		"instead of a report: what period and budget each VM needs, as an experiment file; "
 		"RUN may be one, too",
@@ -231,6 +239,11 @@ error_t report_options_check(void *opts, const struct argp_state *state)
 	if (o->sql && (o->compare || o->advise || o->n_conditions))
 		return vmrt_usage(
 			state, "--sql goes with none of --compare, --advise and --fail-if");
+	if ((o->junit || o->prometheus || (int)o->format >= REPORT_JUNIT) &&
+		(o->compare || o->sql || o->advise))
+		return vmrt_usage(state,
+			"JUnit's and Prometheus' formats go with none of --compare, --sql and "
+			"--advise");
 	if (o->advise && (o->compare || o->n_conditions || o->n_runs > 1))
 		return vmrt_usage(state, "--advise takes one run or experiment file, and "
 					 "no --compare or --fail-if");

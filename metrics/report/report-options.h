@@ -14,6 +14,9 @@
 #define REPORT_NAMES_MAX 256
 #define REPORT_CONDITIONS_MAX 64
 
+/* Formats behind those of tables, of what other programs read instead of a report. */
+enum report_format { REPORT_JUNIT = VMRT_FORMAT_HTML + 1, REPORT_PROMETHEUS };
+
 struct report_options {
 	enum vmrt_format format;
 	struct vmrt_filter filter; /* without the names */
@@ -22,6 +25,7 @@ struct report_options {
 	const char *runs[REPORT_NAMES_MAX];
 	size_t n_runs;
 	const char *table, *sql;
+	const char *junit, *prometheus; /* files that are written beside the report; or NULL */
 	const char *select[REPORT_NAMES_MAX];
 	size_t n_select;
 	int64_t width; /* 0: as the terminal's */

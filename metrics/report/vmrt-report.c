@@ -13,6 +13,8 @@
 #include "metrics/advise/advise.h"
 #include "metrics/compare/compare.h"
 #include "metrics/failif/failif.h"
+#include "metrics/many/commands.h"
+#include "metrics/publish/publish.h"
 #include "report-options.h"
 #include "report.h"
 
@@ -83,6 +85,48 @@ static enum vmrt_status judge(const struct report_options *o, struct vmrt_table 
 	return status;
 }
 
+/* The runs in one of the formats that other programs read. */
+static enum vmrt_status write_as(int format, FILE *out, const struct report_options *o,
+	const struct vmrt_variant *variants, size_t n, struct vmrt_error *err)
+{
+	const struct vmrt_run_facts **facts = calloc(n + 1, sizeof(const struct vmrt_run_facts *));
+	enum vmrt_status status;
+
+	if (!facts)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		facts[i] = variants[i].facts;
+	if (format == REPORT_JUNIT)
+		status = publish_junit(
+			out, facts, n, o->conditions, o->n_conditions, o->allow_loss, err);
+	else
+		status = publish_runs(out, facts, n, err);
+	free(facts);
+	return status;
+}
+
+static enum vmrt_status write_file(int format, const char *path, const struct report_options *o,
+	const struct vmrt_variant *variants, size_t n, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out;
+
+	if (!path)
+		return VMRT_OK;
+	out = open_memstream(&text, &size);
+	if (!out)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	status = write_as(format, out, o, variants, n, err);
+	if (fclose(out) != 0 && status == VMRT_OK)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK)
+		status = publish_file(path, text, size, err);
+	free(text);
+	return status;
+}
+
 static enum vmrt_status report(const struct report_options *o, const struct vmrt_variant *variants,
 	size_t n, enum vmrt_verdict *verdict, struct vmrt_error *err)
 {
@@ -98,6 +142,12 @@ static enum vmrt_status report(const struct report_options *o, const struct vmrt
 				o, vmrt_conditions_table(doc, false), &variants[i], verdict, err);
 	}
 	if (status == VMRT_OK)
+		status = write_file(REPORT_JUNIT, o->junit, o, variants, n, err);
+	if (status == VMRT_OK)
+		status = write_file(REPORT_PROMETHEUS, o->prometheus, o, variants, n, err);
+	if (status == VMRT_OK && (int)o->format >= REPORT_JUNIT)
+		status = write_as((int)o->format, stdout, o, variants, n, err);
+	else if (status == VMRT_OK)
 		status = print(o, doc, err);
 	vmrt_doc_free(doc);
 	return status;
@@ -194,7 +244,7 @@ int main(int argc, char **argv)
 	static struct report_options options = {.filter = VMRT_FILTER_ALL,
 		.seed = VMRT_BOOTSTRAP_SEED,
 		.advice = VMRT_ADVISE_DEFAULTS};
-	static const struct vmrt_command commands[] = {
+	const struct vmrt_command commands[] = {
 		{.args = "RUN...",
 			.summary =
 				"Report servers, tasks, misses and their causes of recorded runs.",
@@ -208,9 +258,11 @@ int main(int argc, char **argv)
 			.check = report_options_check,
 			.opts = &options,
 			.run = run},
+		many_push_command,
+		many_trend_command,
 		{.run = NULL},
 	};
-	static const struct vmrt_tool tool = {
+	const struct vmrt_tool tool = {
 		.name = "vmrt-report",
 		.summary = "Report recorded runs.",
 		.commands = commands,

@@ -29,7 +29,8 @@ struct top_options {
 	int page;	   /* to begin with; -1: as configured */
 	const char *alarms[TOP_ALARMS_MAX];
 	size_t n_alarms;
-	const char *alarm_run; /* a program that each alarm starts; or NULL */
+	const char *alarm_run;	/* a program that each alarm starts; or NULL */
+	const char *prometheus; /* [ADDR:]PORT; or NULL */
 	const char
 		*alarm_save; /* a run folder whose flight recorder each alarm has save; or NULL */
 };

@@ -13,6 +13,7 @@
 
 #include "batch.h"
 #include "config.h"
+#include "exporter.h"
 #include "screen.h"
 #include "tui/rows/tables.h"
 
@@ -198,7 +199,8 @@ static enum vmrt_status print_recorded(
 	return status;
 }
 
-enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmrt_error *err)
+static enum vmrt_status loop_lines(struct top_app *app, struct top_exporter *exporter,
+	int *write_errno, struct vmrt_error *err)
 {
 	int64_t last = vmrt_now_ns(), next = last + app->look.delay_ns, shown = 0;
 	bool only_final = !app->source->live && app->look.speed <= 0;
@@ -214,6 +216,7 @@ enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmr
 		now = vmrt_now_ns();
 		if (fed == TOP_FED_END || (now >= next && !only_final)) {
 			if (top_app_refresh(app, err) != VMRT_OK ||
+				top_exporter_publish(exporter, &app->view, err) != VMRT_OK ||
 				print(app, shown == 0, err) != VMRT_OK)
 				return err->status;
 			/* whoever reads the pipe gets it now, and may have gone */
@@ -233,4 +236,18 @@ enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmr
 			wait_keys(app, next, false);
 	}
 	return app->options->source.output ? print_recorded(app, write_errno, err) : VMRT_OK;
+}
+
+enum vmrt_status top_run_lines(struct top_app *app, int *write_errno, struct vmrt_error *err)
+{
+	struct top_exporter *exporter = NULL;
+	enum vmrt_status status = VMRT_OK;
+
+	*write_errno = 0;
+	if (app->options->prometheus)
+		status = top_exporter_open(app->options->prometheus, &exporter, err);
+	if (status == VMRT_OK)
+		status = loop_lines(app, exporter, write_errno, err);
+	top_exporter_close(exporter);
+	return status;
 }
