@@ -241,6 +241,9 @@ static const char *uuid_of(const struct analysis *a, char *buf)
 
 	if (manifest && manifest->uuid[0])
 		return manifest->uuid;
+	/* what could not be read as a recording is not read at all: it may be a link */
+	if (vmrt_recording_without_host(a->rec))
+		return NULL;
 	vmrt_recording_machine(a->rec, 0, &host);
 	if (vmrt_uuid_of_file(host.path, buf, &err) == VMRT_OK)
 		return buf;

@@ -214,13 +214,13 @@ silent_server_and_interrupt() {
 	began=$SECONDS
 	wait $pid
 	local status=$?
-	[ $hidden = 0 ] && [ $status = 1 ] && [ $((SECONDS - began)) -le 2 ] && grep -q interrupted "$work/err" || { kill $server; return 1; }
+	[ $hidden = 0 ] && [ $status = 1 ] && [ $((SECONDS - began)) -le 5 ] && grep -q interrupted "$work/err" || { kill $server; return 1; }
 	began=$SECONDS
 	vmrt-report push "postgresql://tester@127.0.0.1:$port/x?sslmode=disable&connect_timeout=2" "$many/run-0001.vmrt" 2>"$work/err"
 	status=$?
 	kill $server
 	wait $server 2>/dev/null
-	[ $status = 1 ] && [ $((SECONDS - began)) -le 4 ] && grep -q "no answer in time" "$work/err"
+	[ $status = 1 ] && [ $((SECONDS - began)) -le 8 ] && grep -q "no answer in time" "$work/err"
 }
 
 # A signal while the server waits for a lock: the run is not there, the server is not kept busy.
