@@ -91,6 +91,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	unsigned target = (unsigned)ev->wake.target_cpu;
 	struct thr_now woken;
 
+	m->has_wakings |= ev->type == VMRT_EV_WAKING;
 	if (ev->type == VMRT_EV_WAKING)
 		m->lone_wakings += m->lone_wakings < LONE_WAKINGS;
 	else

@@ -13,6 +13,11 @@
 #define TICK_NS (4 * VMRT_NS_PER_MS)
 #define CFS_SLICE_NS (5 * VMRT_NS_PER_MS)
 #define ITERATIONS 1000
+/* The order of a marker and a switch on another CPU is not known so well where record clocks are
+ * mapped. */
+#define MARK_NOISE_NS (20 * VMRT_NS_PER_US)
+/* Between the raising of the members and the marker. */
+#define RAISED_BEFORE_NS (100 * VMRT_NS_PER_US)
 
 static int64_t tick_of(const struct vmrt_engine *e)
 {
@@ -36,6 +41,8 @@ static int64_t tolerance_of(const struct vmrt_engine *e, const struct server *s)
 	/* on each CPU that they may be on */
 	return ENFORCER_TOLERANCE_NS + (int64_t)s->n_members * tick;
 }
+
+static void put_late(struct server *s);
 
 static void on_violation(void *ctx, const struct vmrt_violation *violation)
 {
@@ -109,6 +116,7 @@ void check_end(struct server *s)
 {
 	if (!s->checker)
 		return;
+	put_late(s);
 	checker_finish(s->checker);
 	checker_free(s->checker);
 	s->checker = NULL;
@@ -208,6 +216,7 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole)
 	if (s->pub.policy == VMRT_POLICY_DEADLINE)
 		checker_company(s->checker, 2 * tick_of(e) * count_company(e, s));
 	checker_width(s->checker, __builtin_popcountll(s->cpus));
+	put_late(s);
 	check_runs_on(s, s->now.start_ns);
 	checker_period(s->checker, s->now.start_ns, whole, by);
 	checker_safe(s->checker, check_safe_ns(e));
@@ -311,6 +320,14 @@ static void forbid(const struct server *s, const struct thr *t, int64_t to_ns)
 	checker_forbidden(s->checker, from > t->forbidden_to_ns ? from : t->forbidden_to_ns, to_ns);
 }
 
+/* A run out of budget that no replenishment explains. */
+static void put_late(struct server *s)
+{
+	if (s->checker && s->late_to_ns)
+		checker_forbidden(s->checker, s->late_from_ns, s->late_to_ns);
+	s->late_to_ns = 0;
+}
+
 /*
  * The run of @t ends, of which its priority at the end is known now. If that is a real-time one, it
  * was so since the members are out of budget.
@@ -328,8 +345,31 @@ void check_run_ends(struct thr *t, int64_t host_ns)
 		server_ran_over(s, t->start_ns > s->out_ns ? t->start_ns : s->out_ns, host_ns);
 	if (!s->checker)
 		return;
-	if (s->pub.depletion == VMRT_DEPLETION_HARD || (t->prio < FIRST_FAIR_PRIO && !t->boosted))
+	if (s->pub.depletion == VMRT_DEPLETION_HARD) {
 		forbid(s, t, host_ns);
+	} else if (t->prio < FIRST_FAIR_PRIO && !t->boosted) {
+		put_late(s);
+		s->late_from_ns = t->start_ns > s->out_ns ? t->start_ns : s->out_ns;
+		if (t->forbidden_to_ns > s->late_from_ns)
+			s->late_from_ns = t->forbidden_to_ns;
+		s->late_to_ns = host_ns;
+		s->late_cpu = t->cpu;
+	}
+}
+
+/*
+ * The enforcer raises its members and says so afterwards: one that has left another CPU in between
+ * bore the priority of its next budget. On its own CPU none runs until it has said so.
+ */
+void check_raised(struct server *s, int64_t host_ns)
+{
+	const struct machine *host = &s->engine->machines[0];
+	bool own = s->late_cpu < host->n_cpus && host->cpus[s->late_cpu].known &&
+		   host->cpus[s->late_cpu].pid == s->enforcer;
+
+	if (own || host_ns - s->late_to_ns > RAISED_BEFORE_NS)
+		put_late(s);
+	s->late_to_ns = 0;
 }
 
 /* @t is seen for the first time. */
@@ -355,7 +395,8 @@ void check_runs_on(struct server *s, int64_t host_ns)
 {
 	for (size_t i = 0; s->checker && servers_depleted(s) && i < s->n_members; i++) {
 		struct thr *t = s->members[i];
-		bool known = t->start_ns >= s->out_ns && t->prio < FIRST_FAIR_PRIO && !t->boosted;
+		bool known = t->start_ns >= s->out_ns + MARK_NOISE_NS &&
+			     t->prio < FIRST_FAIR_PRIO && !t->boosted;
 
 		if (t->state != THR_RUNNING || t->start_truncated)
 			continue;

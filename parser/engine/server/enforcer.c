@@ -243,6 +243,7 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 {
 	int64_t at, budget;
 
+	check_raised(s, host_ns);
 	check_runs_on(s, host_ns);
 	change_budget(s, host_ns, true);
 	/* by the time this is said, the members have been raised */

@@ -25,11 +25,13 @@ struct server {
 	struct vmrt_server pub;
 	bool active; /* periods are being counted */
 	bool announced;
-	bool unsure;		/* enforced: its last word may have been lost */
-	bool late;		/* enforced: since before the recording began */
-	const bool at_priority; /* enforced: the members have budget */
-	bool others_charged;	/* enforced: the VM's other threads use it up, too */
-	int64_t out_ns;		/* or have not since then */
+	bool unsure;			  /* enforced: its last word may have been lost */
+	bool late;			  /* enforced: since before the recording began */
+	const bool at_priority;		  /* enforced: the members have budget */
+	bool others_charged;		  /* enforced: the VM's other threads use it up, too */
+	int64_t late_from_ns, late_to_ns; /* a run out of budget, if no marker explains it; 0 */
+	unsigned late_cpu;
+	int64_t out_ns;	  /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
 	bool slept; /* by the kernel: a sleep may have moved the periods since the last grid point
 		     */
@@ -116,6 +118,7 @@ bool check_watches(const struct server *s, unsigned cpu);
 void check_appears(const struct thr *t, int64_t host_ns);
 void check_run_begins(struct thr *t);
 void check_run_ends(struct thr *t, int64_t host_ns);
+void check_raised(struct server *s, int64_t host_ns);
 void check_runs_on(struct server *s, int64_t host_ns);
 
 /* phase.c */

@@ -12,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* So long a thread runs at most between its wake-up for a signal and the stop. */
+#define NUDGED_RUN_NS (50 * VMRT_NS_PER_US)
+
 bool servers_depleted(const struct server *s)
 {
 	return s && s->pub.enforced && s->active && !s->at_priority;
@@ -25,11 +28,17 @@ bool servers_has_budget(const struct server *s)
 
 /*
  * Was @t woken up only to be stopped? A thread that slept when its enforcer stopped it does not
- * want to run. Who the enforcer is may become known by a marker behind that.
+ * want to run. Who the enforcer is may become known by a marker behind that. Kernels before 4.3 do
+ * not tell who wakes a thread on another CPU: then one that stops as soon as it runs was woken for
+ * that.
  */
 bool servers_nudged(const struct server *s, const struct thr *t)
 {
-	return t->suspended && t->waker > 0 && t->waker == s->enforcer;
+	if (!t->suspended)
+		return false;
+	if (t->waker || s->engine->machines[0].has_wakings)
+		return t->waker > 0 && t->waker == s->enforcer;
+	return t->last_out_ns != VMRT_UNKNOWN && t->last_out_ns - t->start_ns < NUDGED_RUN_NS;
 }
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a
