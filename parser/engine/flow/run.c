@@ -130,10 +130,8 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 {
 	struct thr_now leaves;
 
-	if (t->jobs) {
-		blame_settle(m, at.host_ns);
+	if (t->jobs)
 		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
-	}
 	if (t->state == THR_RUNNING) {
 		run_give_slice(m, t, at, state, false);
 		natural_ran(t, at.host_ns - t->start_ns);

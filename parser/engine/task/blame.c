@@ -17,13 +17,13 @@
 /* A job whose timer expired a little early, by the clocks' errors, has not arrived yet either. */
 bool jobs_arrived(const struct jobs *j, int64_t host_ns)
 {
-	return j->state >= JOB_SLEEPING && j->job.arrival_ns <= host_ns;
+	return j->state >= JOB_SLEEPING && j->arrives_ns <= host_ns;
 }
 
 /* Arrived, and not asleep where its job may well have ended. */
 bool jobs_pending(const struct jobs *j, int64_t host_ns)
 {
-	return jobs_arrived(j, host_ns) && (!j->rel.mark.set || j->rel.mark.passed);
+	return jobs_arrived(j, host_ns) && (!j->marked || j->passed);
 }
 
 static bool over_wcet(const struct jobs *j)
@@ -44,7 +44,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		if (j->state == JOB_RELEASED)
 			return VMRT_BLAME_RELEASE;
 		/* and what it does when its job may have ended is none of that job's */
-		return over_wcet(j) && !j->rel.confirm ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
+		return over_wcet(j) && !j->confirming ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
 	case THR_READY:
 		if (x->suspended && j->state == JOB_STARTED)
 			return VMRT_BLAME_BUDGET;
@@ -55,7 +55,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
 		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
-			!cpu->thr->jobs->rel.mark.set && over_wcet(cpu->thr->jobs))
+			!cpu->thr->jobs->marked && over_wcet(cpu->thr->jobs))
 			return VMRT_BLAME_GUEST_OVERRUN;
 		return VMRT_BLAME_INTERFERENCE;
 	case THR_BLOCKED:
@@ -254,8 +254,8 @@ static int64_t next_change(const struct jobs *j, int64_t from)
 {
 	int64_t next = INT64_MAX;
 
-	if (j->state >= JOB_SLEEPING && j->job.arrival_ns > from)
-		next = j->job.arrival_ns;
+	if (j->state >= JOB_SLEEPING && j->arrives_ns > from)
+		next = j->arrives_ns;
 	if (j->state >= JOB_SLEEPING && j->grid_host_ns > from && j->grid_host_ns < next)
 		next = j->grid_host_ns;
 	if (j->state == JOB_STARTED && j->spec->wcet_ns > j->exec_ns &&
@@ -295,6 +295,7 @@ static void set_grid(struct jobs *j, int64_t local_ns)
 /* The next release of the task will be at @local_ns, on the grid or not. */
 void blame_expect(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
+	accounts_at(j->machine, host_ns);
 	set_grid(j, local_ns);
 	if (j->grid_host_ns <= host_ns)
 		set_grid(j, VMRT_UNKNOWN);
@@ -371,8 +372,7 @@ void blame_settle_jobs(struct machine *m, int64_t host_ns)
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			struct jobs *j = m->jobs[i];
 
-			if (j->state >= JOB_SLEEPING && j->grid_host_ns == to &&
-				j->job.arrival_ns < to)
+			if (j->state >= JOB_SLEEPING && j->grid_host_ns == to && j->arrives_ns < to)
 				take_snapshot(j);
 		}
 	}
@@ -383,16 +383,17 @@ void blame_open(struct jobs *j, int64_t host_ns)
 {
 	const struct snapshot *found;
 
+	accounts_at(j->machine, host_ns);
 	/* an inferred switch may lie before what is accounted already */
 	if (host_ns < j->machine->settled_ns)
 		host_ns = j->machine->settled_ns;
 	memcpy(j->opened, j->cum, sizeof(j->opened));
 	memcpy(j->arrived, j->cum, sizeof(j->arrived));
-	journal_drop(j, j->job.arrival_ns < host_ns ? j->job.arrival_ns : host_ns);
+	journal_drop(j, j->arrives_ns < host_ns ? j->arrives_ns : host_ns);
 	j->exec_ns = 0;
 	j->unknown_ns = 0;
 	j->opened_ns = j->arrived_ns = host_ns;
-	if (j->job.arrival_ns < host_ns) {
+	if (j->arrives_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
 		if (found) {
 			gap_arrived(j, found->gap_ns);
@@ -400,7 +401,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 			j->arrived_ns = found->at_host_ns;
 		} else {
 			gap_forget(j);
-			j->unknown_ns = host_ns - j->job.arrival_ns;
+			j->unknown_ns = host_ns - j->arrives_ns;
 		}
 	} else {
 		j->backlog_n = 0;
@@ -499,9 +500,10 @@ bool blame_close(struct jobs *j)
 /* Where no job of a priority or above is pending any more, its busy period is over. */
 void blame_busy_ends(struct machine *m, int64_t host_ns)
 {
+	accounts_at(m, host_ns);
 	for (size_t i = 0; i < m->n_jobs; i++)
 		if (!level_busy(m, m->jobs[i]->spec->priority, host_ns)) {
-			for (int p = 0; m->jobs[i]->rel.mark.set && p < VMRT_BLAMES; p++)
+			for (int p = 0; m->jobs[i]->marked && p < VMRT_BLAMES; p++)
 				m->jobs[i]->rel.mark.forgiven[p] += m->jobs[i]->excess[p];
 			memset(m->jobs[i]->excess, 0, sizeof(m->jobs[i]->excess));
 			m->jobs[i]->busy_from_ns = host_ns;

@@ -75,7 +75,7 @@ static void give_all(struct jobs *j, int64_t n, int64_t local_ns, int64_t host_n
 	give_passed(j);
 	for (int64_t i = 1; i < n; i++) {
 		jobs_clear(j);
-		jobs_set_arrival(j, arrival + i * j->rel.period_ns);
+		jobs_set_arrival(j, host_ns, arrival + i * j->rel.period_ns);
 		if (i == n - 1)
 			give_last(j, local_ns, host_ns);
 		else if (engine_may_add(j->machine->engine))
@@ -108,7 +108,7 @@ static int64_t count_hidden(const struct jobs *j, int64_t end_ns, int64_t exec_n
  * The open job ended at @end_ns, when the period began anew, and the next one began right then.
  * @after: where the time went since then.
  */
-static void split(struct jobs *j, int64_t end_ns, const int64_t *after)
+static void split(struct jobs *j, int64_t end_ns, const int64_t *after, int64_t now_ns)
 {
 	int64_t cum[VMRT_BLAMES], host_ns = to_host(j->machine, end_ns);
 	int64_t exec_ns = after[VMRT_BLAME_EXEC] + after[VMRT_BLAME_OVERRUN], over = 0;
@@ -139,10 +139,10 @@ static void split(struct jobs *j, int64_t end_ns, const int64_t *after)
 	if (over)
 		blame_add_overrun(j->machine, j, -over);
 	jobs_clear(j);
-	jobs_set_arrival(j, end_ns);
+	jobs_set_arrival(j, now_ns, end_ns);
 	j->job.release_local_ns = j->job.start_local_ns = end_ns;
 	j->job.release_ns = j->job.start_ns = host_ns;
-	j->state = JOB_STARTED;
+	change_job_state(j, now_ns, JOB_STARTED);
 	j->exec_ns = exec_ns;
 	j->unknown_ns = j->rel.idle_ns = 0;
 	j->opened_ns = j->arrived_ns = host_ns;
@@ -195,6 +195,7 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 	/* while it is on trial whether its sleeps are releases, they are relative ones, too */
 	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->holding, passed;
 
+	accounts_at(j->machine, host_ns);
 	if (!period || *expires == VMRT_UNKNOWN || jobs_tainted(j) || r->no_arrival || r->pending ||
 		__builtin_sub_overflow(*expires, arrival, &ns) || ns <= 0 ||
 		ns / period >= BACKLOG_MAX)
@@ -225,6 +226,6 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		!(period_confirmed(j) || r->exact) ||
 		!began_anew(j, *expires - period, local_ns, after))
 		return false;
-	split(j, *expires - period, after);
+	split(j, *expires - period, after, host_ns);
 	return false;
 }

@@ -34,15 +34,14 @@ static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task)
 {
 	const struct vmrt_task_spec *spec = &m->engine->config->experiment->tasks[task];
-	struct jobs *j, **more;
+	struct jobs *j;
 
 	if (t->jobs)
 		return true;
 	j = calloc(1, sizeof(*j));
-	more = realloc(m->jobs, (m->n_jobs + 1) * sizeof(*more));
-	if (more)
-		m->jobs = more;
-	if (!j || !more) {
+	if (j)
+		j->machine = m;
+	if (!j || !change_jobs(j, m->engine->now_ns)) {
 		free(j);
 		m->engine->out_of_memory = true;
 		return false;
@@ -53,15 +52,12 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task
 	t->pub.task = task;
 	threads_announce(m, t);
 	j->thr = t;
-	j->machine = m;
 	j->spec = spec;
 	j->task = task;
-	j->state = t->created ? JOB_NONE : JOB_HEAD;
+	change_job_state(j, m->engine->now_ns, t->created ? JOB_NONE : JOB_HEAD);
 	t->jobs = j;
 	m->engine->found[task].seen = true;
 	release_init(j);
-	blame_settle(m, m->engine->now_ns);
-	m->jobs[m->n_jobs++] = j;
 	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
 		release_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns,
 			t->armed_timer, clocks_of(m, t->armed_timer));
@@ -154,10 +150,11 @@ bool jobs_tainted(const struct jobs *j)
 	       j->machine->loss_to_ns >= j->job.arrival_ns;
 }
 
-void jobs_set_arrival(struct jobs *j, int64_t local_ns)
+void jobs_set_arrival(struct jobs *j, int64_t host_ns, int64_t local_ns)
 {
 	j->job.arrival_local_ns = local_ns;
 	j->job.arrival_ns = to_host(j->machine, local_ns);
+	change_job_arrival(j, host_ns, j->job.arrival_ns);
 	if (j->spec->deadline_ns > 0)
 		j->job.deadline_ns = to_host(j->machine, local_ns + j->spec->deadline_ns);
 }
@@ -201,6 +198,7 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	int64_t tardiness;
 	bool sums, several;
 
+	accounts_at(j->machine, host_ns);
 	job->end_local_ns = local_ns;
 	job->end_ns = host_ns;
 	if (__builtin_sub_overflow(local_ns, job->arrival_local_ns, &job->response_ns))
@@ -297,11 +295,13 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 	j->rel.pending = expires == VMRT_UNKNOWN;
 	j->rel.woke = false;
 	j->rel.idle_ns = 0;
-	if (j->rel.pending)
+	if (j->rel.pending) {
 		j->job.arrival_ns = j->job.arrival_local_ns = INT64_MAX;
-	else
-		jobs_set_arrival(j, expires);
-	j->state = JOB_SLEEPING;
+		change_job_arrival(j, host_ns, INT64_MAX);
+	} else {
+		jobs_set_arrival(j, host_ns, expires);
+	}
+	change_job_state(j, host_ns, JOB_SLEEPING);
 	j->slept = false;
 	j->timer = timer;
 	blame_open(j, host_ns);
@@ -312,7 +312,6 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 {
 	int64_t before, skipped = 0;
 
-	blame_settle(j->machine, host_ns);
 	switch (j->state) {
 	case JOB_NONE:
 		break;
@@ -363,36 +362,30 @@ void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	j->job.release_local_ns = local_ns;
 	j->job.release_ns = host_ns;
-	j->state = JOB_RELEASED;
+	change_job_state(j, host_ns, JOB_RELEASED);
 }
 
 void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
 {
 	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.pending)
 		return;
-	blame_settle(j->machine, host_ns);
 	jobs_fired(j, local_ns, host_ns);
 }
 
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
-	j->state = JOB_STARTED;
+	change_job_state(j, host_ns, JOB_STARTED);
 	j->job.start_local_ns = local_ns;
 	j->job.start_ns = host_ns;
 }
 
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
-	if (j->state == JOB_SLEEPING && j->job.arrival_ns <= host_ns) {
-		/* its expiry was not recorded */
-		blame_settle(j->machine, host_ns);
-		j->state = JOB_RELEASED;
-	}
+	if (j->state == JOB_SLEEPING && j->arrives_ns <= host_ns)
+		change_job_state(j, host_ns, JOB_RELEASED); /* its expiry was not recorded */
 	/* the timer was in the past: the thread goes on without having been switched out */
-	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING) {
-		blame_settle(j->machine, host_ns);
+	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING)
 		jobs_start(j, ev->ts, host_ns);
-	}
 }
 
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred)
@@ -404,7 +397,7 @@ void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool infe
 	 * thread was only preempted on its way from arming the timer into sleep.
 	 */
 	if (j->state == JOB_SLEEPING && j->slept && j->job.arrival_local_ns <= local_ns)
-		j->state = JOB_RELEASED;
+		change_job_state(j, host_ns, JOB_RELEASED);
 	if (j->state == JOB_RELEASED)
 		jobs_start(j, local_ns, host_ns);
 }
@@ -415,14 +408,13 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 	if (state != 0)
 		j->slept = true;
 	/* not while it is on its way to sleep */
-	if (j->state == JOB_STARTED && state == 0 && !j->rel.confirm)
+	if (j->state == JOB_STARTED && state == 0 && !j->confirming)
 		j->job.preemptions++;
 }
 
 void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
-	blame_settle(j->machine, host_ns);
-	release_finish(j);
+	release_finish(j, host_ns);
 	switch (j->state) {
 	case JOB_HEAD:
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
@@ -438,7 +430,7 @@ void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	case JOB_NONE:
 		break;
 	}
-	j->state = JOB_NONE;
+	change_job_state(j, host_ns, JOB_NONE);
 	release_flush(j);
 	blame_busy_ends(j->machine, host_ns);
 }
@@ -499,7 +491,7 @@ static void give_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t e
 			engine_may_add(j->machine->engine);
 		n++) {
 		jobs_clear(j);
-		jobs_set_arrival(j, next);
+		jobs_set_arrival(j, end_ns, next);
 		j->job.skipped = skipped;
 		j->job.skipped_behind = behind;
 		skipped = 0;
@@ -515,8 +507,8 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 {
 	int64_t arrival = j->job.arrival_local_ns, next = VMRT_UNKNOWN, skipped = 0;
 
-	blame_settle(j->machine, end_ns);
-	release_finish(j);
+	accounts_at(j->machine, end_ns);
+	release_finish(j, end_ns);
 	/* the task is periodic: what was due meanwhile has arrived too */
 	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
 		next = j->rel.next_ns;
@@ -527,7 +519,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (jobs_arrived(j, end_ns)) {
-		if (release_ends(j)) {
+		if (release_ends(j, end_ns)) {
 			blame_close(j);
 			give_incomplete(j, end_ns);
 		} else if (j->rel.next_ns == VMRT_UNKNOWN) {
@@ -536,20 +528,19 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 		if (next != VMRT_UNKNOWN)
 			give_queued(j, next, skipped, end_ns);
 	}
-	j->state = JOB_NONE;
+	change_job_state(j, end_ns, JOB_NONE);
 	release_flush(j);
 }
 
 /* The thread goes on under another name, so that it is no longer known what it works on. */
 void jobs_renamed(struct jobs *j, int64_t host_ns)
 {
-	blame_settle(j->machine, host_ns);
-	release_finish(j);
+	release_finish(j, host_ns);
 	if (j->state == JOB_HEAD)
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
-	else if (jobs_arrived(j, host_ns) && release_ends(j))
+	else if (jobs_arrived(j, host_ns) && release_ends(j, host_ns))
 		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
-	j->state = JOB_NONE;
+	change_job_state(j, host_ns, JOB_NONE);
 	release_flush(j);
 	blame_busy_ends(j->machine, host_ns);
 }

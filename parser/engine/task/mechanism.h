@@ -52,7 +52,7 @@ struct mechanism {
 	void (*slept)(struct jobs *j, int64_t host_ns, const struct fired *by);
 	void (*switch_out)(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
 	/* The recording or the thread ends: what is certain now? */
-	void (*finish)(struct jobs *j);
+	void (*finish)(struct jobs *j, int64_t host_ns);
 	/* The thread ends. False: its open job had ended before. */
 	bool (*exits)(const struct jobs *j);
 };
@@ -71,7 +71,7 @@ static inline bool is_undecided(const struct jobs *j)
 /* release-confirm.c: a timer that ends the job if the thread is switched out right now */
 void confirm_begin(struct jobs *j, const struct armed *a, uint64_t timer, int64_t raw, int clock);
 void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
-void confirm_forget(struct jobs *j);
+void confirm_forget(struct jobs *j, int64_t host_ns);
 void confirm_expired(
 	struct jobs *j, uint64_t timer, int clock, enum vmrt_release mechanism, int64_t host_ns);
 

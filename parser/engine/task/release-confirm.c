@@ -9,17 +9,17 @@
 void confirm_begin(struct jobs *j, const struct armed *a, uint64_t timer, int64_t raw, int clock)
 {
 	wait_mark_end(j, a->ev->ts, a->host_ns);
-	j->rel.confirm = true;
+	change_job_confirming(j, a->host_ns, true);
 	j->rel.confirm_timer = timer;
 	j->rel.confirm_raw = raw;
 	j->rel.confirm_clock = clock;
 }
 
 /* It was switched out otherwise: the job goes on. */
-void confirm_forget(struct jobs *j)
+void confirm_forget(struct jobs *j, int64_t host_ns)
 {
-	j->rel.confirm = false;
-	wait_forget_end(j);
+	change_job_confirming(j, host_ns, false);
+	wait_forget_end(j, host_ns);
 }
 
 /* The thread was switched out as a job's end would: it ended when it armed its timer. */
@@ -30,22 +30,22 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 	int64_t expires = sleep_expiry(j->machine, r->confirm_clock, r->confirm_raw);
 	bool off_grid;
 
-	release_discard(j);
+	release_discard(j, host_ns);
 	off_grid = r->off_grid;
 	if (r->mechanism == VMRT_RELEASE_AUTO)
-		release_decide(j, mechanism);
-	r->confirm = false;
+		release_decide(j, mechanism, host_ns);
+	change_job_confirming(j, host_ns, false);
 	r->off_grid = off_grid || r->rephased;
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state >= JOB_RELEASED) {
-		wait_complete_at_mark(j);
+		wait_complete_at_mark(j, host_ns);
 		if (expires != VMRT_UNKNOWN)
 			skipped = jobs_skip(j, before, expires);
 	}
 	r->off_grid = off_grid;
 	r->rephased = false;
-	wait_drop_mark(j);
+	wait_drop_mark(j, host_ns);
 	r->clock = r->confirm_clock;
 	r->raw_expires = r->confirm_raw;
 	jobs_await(j, host_ns, skipped, expires, r->confirm_timer);
@@ -56,8 +56,7 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 void confirm_expired(
 	struct jobs *j, uint64_t timer, int clock, enum vmrt_release mechanism, int64_t host_ns)
 {
-	if (!j->rel.confirm || j->rel.confirm_timer != timer || j->rel.confirm_clock != clock)
+	if (!j->confirming || j->rel.confirm_timer != timer || j->rel.confirm_clock != clock)
 		return;
-	blame_settle(j->machine, host_ns);
 	confirm_ended(j, mechanism, host_ns);
 }

@@ -50,13 +50,13 @@ static void expire(
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
 	(void)local_ns;
-	if (!j->rel.confirm || j->rel.confirm_clock != CLOCK_IS_MONOTONIC)
+	if (!j->confirming || j->rel.confirm_clock != CLOCK_IS_MONOTONIC)
 		return;
 	/* S: the switch itself was not recorded */
 	if ((state == 0 || state == STATE_SLEEP) && j->thr->prio == DEADLINE_PRIO)
 		confirm_ended(j, VMRT_RELEASE_DEADLINE, host_ns);
 	else
-		confirm_forget(j);
+		confirm_forget(j, host_ns);
 }
 
 const struct mechanism mechanism_deadline = {

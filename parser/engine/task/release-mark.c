@@ -22,17 +22,16 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark;
 
-	blame_settle(j->machine, host_ns);
+	accounts_at(j->machine, host_ns);
+	/* the next job may have arrived before */
+	change_job_mark(j, host_ns, true, next_has_arrived(j));
 	/* an inferred switch may lie before what is accounted already */
 	if (host_ns < j->machine->settled_ns) {
 		local_ns += j->machine->settled_ns - host_ns;
 		host_ns = j->machine->settled_ns;
 	}
-	mark->set = true;
 	mark->inferred = false;
-	/* the next job may have arrived before */
-	mark->passed = next_has_arrived(j);
-	mark->idle_to_ns = mark->passed ? host_ns : INT64_MAX;
+	mark->idle_to_ns = j->passed ? host_ns : INT64_MAX;
 	mark->local_ns = local_ns;
 	mark->host_ns = host_ns;
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
@@ -44,16 +43,17 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 }
 
 /* The job went on: it was a sleep within it, and the busy period goes on, too. */
-void wait_forget_end(struct jobs *j)
+void wait_forget_end(struct jobs *j, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark;
+	bool marked = j->marked;
 
-	for (int p = 0; mark->set && p < VMRT_BLAMES; p++)
+	change_job_mark(j, host_ns, false, false);
+	for (int p = 0; marked && p < VMRT_BLAMES; p++)
 		j->excess[p] += mark->forgiven[p];
-	if (mark->set)
+	if (marked)
 		mark->idle_to_ns = mark->host_ns;
-	j->rel.slept |= mark->set;
-	mark->set = false;
+	j->rel.slept |= marked;
 }
 
 /* For how long between the two no job of @j was pending, since the last one ended. */
@@ -74,7 +74,7 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 	struct end_mark *mark = &j->rel.mark;
 	int64_t ns = (to_ns < mark->host_ns ? to_ns : mark->host_ns) - from_ns, over = 0;
 
-	if (!mark->set || ns <= 0)
+	if (!j->marked || ns <= 0)
 		return;
 	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
 		if (j->spec->wcet_ns > 0 && mark->exec_ns > j->spec->wcet_ns)
@@ -113,36 +113,38 @@ static void forgive(struct jobs *j)
 /* The next job arrives at @host_ns, while the thread sleeps. */
 void wait_arrival_passed(struct jobs *j, int64_t host_ns)
 {
-	if (!j->rel.mark.set || j->rel.mark.passed)
+	if (!j->marked || j->passed)
 		return;
 	forgive(j);
-	j->rel.mark.passed = true;
+	change_job_mark(j, host_ns, true, true);
 	j->rel.mark.idle_to_ns = host_ns;
 }
 
 /* Nothing ended where it was marked: no job was open. From now on the next one is waited for. */
-void wait_drop_mark(struct jobs *j)
+void wait_drop_mark(struct jobs *j, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark;
+	bool marked = j->marked;
 
-	if (mark->set && mark->idle_to_ns == INT64_MAX)
+	change_job_mark(j, host_ns, false, false);
+	if (marked && mark->idle_to_ns == INT64_MAX)
 		mark->idle_to_ns = j->machine->settled_ns;
-	mark->set = false;
 }
 
 /* The open job ended where it was marked. */
-void wait_complete_at_mark(struct jobs *j)
+void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark, now;
 
+	accounts_at(j->machine, host_ns);
 	/* what is kept is as of the mark; a gap that is over has come since */
 	gap_settle(j->machine);
-	if (!mark->set || j->rel.no_arrival) {
+	if (!j->marked || j->rel.no_arrival) {
 		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
-		mark->set = false;
+		change_job_mark(j, host_ns, false, false);
 		return;
 	}
-	if (!mark->passed) {
+	if (!j->passed) {
 		forgive(j);
 		mark->idle_to_ns = j->machine->settled_ns;
 	}
@@ -154,5 +156,5 @@ void wait_complete_at_mark(struct jobs *j)
 	jobs_complete(j, mark->local_ns, mark->host_ns);
 	memcpy(j->cum, now.cum, sizeof(now.cum));
 	memcpy(j->excess, now.excess, sizeof(now.excess));
-	mark->set = false;
+	change_job_mark(j, host_ns, false, false);
 }

@@ -30,13 +30,13 @@ void release_armed(
 	if (r->mechanism == VMRT_RELEASE_RELATIVE && j->state != JOB_SLEEPING)
 		return;
 	if (r->mechanism == VMRT_RELEASE_AUTO)
-		release_discard(j);
+		release_discard(j, host_ns);
 	if (!jobs_timer_start(j, local_ns, host_ns, sleep_expiry(j->machine, clock, raw), timer))
 		return;
 	r->clock = clock;
 	r->raw_expires = raw;
 	if (r->mechanism == VMRT_RELEASE_AUTO && ++r->sleeps == 2)
-		release_decide(j, VMRT_RELEASE_NANOSLEEP);
+		release_decide(j, VMRT_RELEASE_NANOSLEEP, host_ns);
 	else if (r->mechanism == VMRT_RELEASE_AUTO)
 		r->suspect = 0;
 }
@@ -66,9 +66,8 @@ void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t la
 		!__builtin_sub_overflow(arrival, j->job.arrival_local_ns, &change) &&
 		llabs(change) <= step)
 		return;
-	blame_settle(j->machine, host_ns);
 	j->rel.pending = false;
-	jobs_set_arrival(j, arrival);
+	jobs_set_arrival(j, host_ns, arrival);
 	blame_open(j, host_ns);
 }
 

@@ -45,7 +45,7 @@ void release_flush(struct jobs *j)
 }
 
 /* They were sleeps within a job. */
-void release_discard(struct jobs *j)
+void release_discard(struct jobs *j, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 
@@ -54,7 +54,7 @@ void release_discard(struct jobs *j)
 	r->holding = false;
 	r->n_held = 0;
 	r->off_grid = false;
-	j->state = r->was_head ? JOB_HEAD : JOB_NONE;
+	change_job_state(j, host_ns, r->was_head ? JOB_HEAD : JOB_NONE);
 	jobs_clear(j);
 }
 
@@ -88,7 +88,7 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 		return;
 	}
-	release_follow_stronger(j, VMRT_RELEASE_RELATIVE);
+	release_follow_stronger(j, VMRT_RELEASE_RELATIVE, host_ns);
 	r->other_sleeps++;
 	if (r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->suspect)
 		return;
@@ -106,25 +106,25 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	r->clock = CLOCK_IS_MONOTONIC;
 	jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 	if (trial_agrees(j)) {
-		release_decide(j, VMRT_RELEASE_RELATIVE);
+		release_decide(j, VMRT_RELEASE_RELATIVE, host_ns);
 		release_flush(j);
 	} else if (r->n_held == HELD_MAX) {
 		/* they are not: what comes is judged anew */
-		release_discard(j);
+		release_discard(j, host_ns);
 		r->was_head = false;
 	}
 }
 
 /* A thread that sleeps only until absolute times is none of this kind, whatever an earlier thread
  * of its task is. */
-static void absolute_sleep(struct jobs *j)
+static void absolute_sleep(struct jobs *j, int64_t host_ns)
 {
 	if (is_undecided(j) || j->spec->release != VMRT_RELEASE_AUTO || j->rel.naps ||
 		++j->rel.sleeps < 2)
 		return;
 	j->rel.off_grid = false;
-	j->state = JOB_NONE;
-	release_decide(j, VMRT_RELEASE_NANOSLEEP);
+	change_job_state(j, host_ns, JOB_NONE);
+	release_decide(j, VMRT_RELEASE_NANOSLEEP, host_ns);
 }
 
 static bool arm(struct jobs *j, const struct armed *a)
@@ -137,7 +137,7 @@ static bool arm(struct jobs *j, const struct armed *a)
 		release_armed(j, a->ev->ts, a->host_ns, a->ev->timer.softexpires,
 			a->ev->timer.timer, clocks_of(j->machine, a->ev->timer.timer));
 	} else if (a->kind == ARMED_UNTIL) {
-		absolute_sleep(j);
+		absolute_sleep(j, a->host_ns);
 	} else {
 		return false;
 	}

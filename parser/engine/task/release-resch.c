@@ -42,13 +42,13 @@ static void expire(
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
 	(void)local_ns;
-	if (!j->rel.confirm || j->rel.confirm_clock != CLOCK_IS_TICKS)
+	if (!j->confirming || j->rel.confirm_clock != CLOCK_IS_TICKS)
 		return;
 	/* S: the switch itself was not recorded */
 	if (state & (STATE_DISK | STATE_SLEEP))
 		confirm_ended(j, VMRT_RELEASE_RESCH, host_ns);
 	else if (state != 0)
-		confirm_forget(j);
+		confirm_forget(j, host_ns);
 }
 
 const struct mechanism mechanism_resch = {

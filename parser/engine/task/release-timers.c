@@ -46,8 +46,8 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	r->no_arrival = fired->arrival_ns == VMRT_UNKNOWN;
 	r->opened_ns = host_ns;
 	r->due_from_ns = fired->due_from_ns;
-	jobs_set_arrival(j, r->no_arrival ? fired->local_ns : fired->arrival_ns);
-	j->state = JOB_RELEASED;
+	jobs_set_arrival(j, host_ns, r->no_arrival ? fired->local_ns : fired->arrival_ns);
+	change_job_state(j, host_ns, JOB_RELEASED);
 	j->timer = 0;
 	r->fired.ptr = 0;
 	r->slept = false;
@@ -63,10 +63,10 @@ static void note_breaks(struct release *r)
 }
 
 /* The open job ended where its thread fell asleep; unless that was not recorded. */
-static void end_before_sleep(struct jobs *j, bool seen)
+static void end_before_sleep(struct jobs *j, int64_t host_ns, bool seen)
 {
 	if (seen || j->rel.no_arrival)
-		wait_complete_at_mark(j);
+		wait_complete_at_mark(j, host_ns);
 	else
 		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
 }
@@ -77,9 +77,8 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 {
 	int64_t before = j->job.arrival_local_ns, idle;
 
-	blame_settle(j->machine, host_ns);
-	idle = j->cum[VMRT_BLAME_BLOCKING] -
-	       (j->rel.mark.set ? j->rel.mark.cum[VMRT_BLAME_BLOCKING] : 0);
+	accounts_at(j->machine, host_ns);
+	idle = j->cum[VMRT_BLAME_BLOCKING] - (j->marked ? j->rel.mark.cum[VMRT_BLAME_BLOCKING] : 0);
 	if (j->rel.no_arrival)
 		before = VMRT_UNKNOWN;
 	switch (j->state) {
@@ -90,13 +89,13 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 	case JOB_RELEASED:
 	case JOB_STARTED:
 		note_breaks(&j->rel);
-		end_before_sleep(j, seen);
+		end_before_sleep(j, host_ns, seen);
 		break;
 	default:
 		before = VMRT_UNKNOWN;
 		break;
 	}
-	wait_drop_mark(j);
+	wait_drop_mark(j, host_ns);
 	j->rel.idle_ns = idle;
 	open_job(j, before, host_ns, fired);
 	blame_busy_ends(j->machine, host_ns);
@@ -131,7 +130,7 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
  * When the open job's timer was due, from what it is armed to next: the last point before it
  * expired. Unless the CPU did not run then, so that it may have expired a period late or more.
  */
-static void find_arrival(struct jobs *j, int64_t expires)
+static void find_arrival(struct jobs *j, int64_t host_ns, int64_t expires)
 {
 	struct release *r = &j->rel;
 	int64_t period = r->period_ns, ahead, arrival;
@@ -144,7 +143,7 @@ static void find_arrival(struct jobs *j, int64_t expires)
 		to_host(j->machine, arrival - period) + WAKE_NEAR_NS + j->machine->error_ns)
 		return;
 	r->no_arrival = false;
-	jobs_set_arrival(j, arrival);
+	jobs_set_arrival(j, host_ns, arrival);
 	j->unknown_ns = r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
 }
 
@@ -166,7 +165,6 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	if (!clocks_to_local(j->machine, clock, ev->timer.expires, &expires))
 		expires = VMRT_UNKNOWN;
 	r->next_ns = expires;
-	blame_settle(j->machine, host_ns);
 	if (r->fired.ptr &&
 		(j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);
@@ -184,14 +182,14 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	r->fired.ptr = 0;
 	r->foreseen = false;
 	if (r->no_arrival && expires != VMRT_UNKNOWN)
-		find_arrival(j, expires);
+		find_arrival(j, host_ns, expires);
 	if (expires == VMRT_UNKNOWN || (j->state != JOB_STARTED && j->state != JOB_RELEASED))
 		return;
 	blame_expect(j, expires, host_ns);
 }
 
 /* A timer of the wrong kind, or another one than the task's own, is no release. */
-static bool is_own_timer(struct jobs *j, const struct fired *f)
+static bool is_own_timer(struct jobs *j, int64_t host_ns, const struct fired *f)
 {
 	struct release *r = &j->rel;
 	enum vmrt_release kind = timers_kind(f->fn);
@@ -220,12 +218,12 @@ static bool is_own_timer(struct jobs *j, const struct fired *f)
 		r->suspect = f->ptr;
 		return false;
 	}
-	release_discard(j);
-	release_decide(j, kind);
+	release_discard(j, host_ns);
+	release_decide(j, kind, host_ns);
 	if (r->sleeps && (j->state == JOB_RELEASED || j->state == JOB_STARTED))
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	if (j->state != JOB_HEAD)
-		j->state = JOB_NONE;
+		change_job_state(j, host_ns, JOB_NONE);
 	r->timer = f->ptr;
 	r->seen_ns = f->local_ns;
 	return true;
@@ -264,7 +262,7 @@ static bool wake(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
 {
 	(void)ev;
-	if (!by || j->thr->suspended || !is_own_timer(j, by))
+	if (!by || j->thr->suspended || !is_own_timer(j, host_ns, by))
 		return false;
 	woken_by_timer(j, host_ns, by, j->thr->state != THR_UNKNOWN && !j->rel.mark.inferred);
 	return true;

@@ -36,20 +36,20 @@ static void name_waker(struct jobs *j, const struct vmrt_event *ev)
 }
 
 /* The open job, if there is one, ended where the thread went to sleep. */
-static int64_t end_at_mark(struct jobs *j)
+static int64_t end_at_mark(struct jobs *j, int64_t host_ns)
 {
 	int64_t before = VMRT_UNKNOWN;
 
 	if (j->state == JOB_HEAD) {
 		/* it was in a job only if it was seen at work */
-		if (j->rel.mark.set)
+		if (j->marked)
 			jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state == JOB_RELEASED || j->state == JOB_STARTED) {
 		before = j->rel.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
-		wait_complete_at_mark(j);
+		wait_complete_at_mark(j, host_ns);
 	}
-	j->rel.mark.set = false;
-	j->state = JOB_NONE;
+	change_job_mark(j, host_ns, false, false);
+	change_job_state(j, host_ns, JOB_NONE);
 	return before;
 }
 
@@ -63,10 +63,10 @@ static void open_job(struct jobs *j, int64_t before, int64_t local_ns, int64_t h
 	r->slept = false;
 	r->idle_ns = 0;
 	r->opened_ns = host_ns;
-	jobs_set_arrival(j, local_ns);
+	jobs_set_arrival(j, host_ns, local_ns);
 	j->job.release_local_ns = local_ns;
 	j->job.release_ns = host_ns;
-	j->state = JOB_RELEASED;
+	change_job_state(j, host_ns, JOB_RELEASED);
 	j->timer = 0;
 	blame_open(j, host_ns);
 }
@@ -80,9 +80,9 @@ static bool wake(
 	(void)by;
 	if (is_undecided(j) || j->thr->suspended)
 		return false;
-	if (j->state >= JOB_RELEASED && !j->rel.mark.set)
+	if (j->state >= JOB_RELEASED && !j->marked)
 		return true;
-	before = end_at_mark(j);
+	before = end_at_mark(j, host_ns);
 	open_job(j, before, ev->ts, host_ns);
 	name_waker(j, ev);
 	blame_busy_ends(j->machine, host_ns);
@@ -94,7 +94,7 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	if (j->rel.mark.inferred)
 		return false;
-	end_at_mark(j);
+	end_at_mark(j, host_ns);
 	open_job(j, VMRT_UNKNOWN, local_ns, host_ns);
 	j->job.release_ns = j->job.release_local_ns = VMRT_UNKNOWN;
 	j->rel.no_arrival = true;
@@ -110,14 +110,14 @@ static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t 
 }
 
 /* A job that was marked to have ended did. */
-static void finish(struct jobs *j)
+static void finish(struct jobs *j, int64_t host_ns)
 {
-	if (j->rel.mark.set && !j->rel.mark.inferred)
-		end_at_mark(j);
+	if (j->marked && !j->rel.mark.inferred)
+		end_at_mark(j, host_ns);
 }
 
 /* Counts what wakes a thread of which it is not known what releases it. */
-void wakeup_note(struct jobs *j, const struct fired *by)
+void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns)
 {
 	struct task_found *found = &j->machine->engine->found[j->task];
 	struct release *r = &j->rel;
@@ -131,10 +131,10 @@ void wakeup_note(struct jobs *j, const struct fired *by)
 	if (!j->machine->engine->config->live || found->wakeups < WAKEUPS_LIVE ||
 		r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->holding)
 		return;
-	release_decide(j, VMRT_RELEASE_WAKEUP);
+	release_decide(j, VMRT_RELEASE_WAKEUP, host_ns);
 	r->off_grid = true;
-	r->mark.set = false;
-	j->state = JOB_NONE;
+	change_job_mark(j, host_ns, false, false);
+	change_job_state(j, host_ns, JOB_NONE);
 }
 
 bool wakeup_fits(const struct task_found *found)

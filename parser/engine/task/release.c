@@ -72,17 +72,17 @@ void release_free(struct jobs *j)
 }
 
 /* The thread waits in another way than its task does: what it does is no job. */
-static void follow_task(struct jobs *j, enum vmrt_release mechanism)
+static void follow_task(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 {
-	release_discard(j);
+	release_discard(j, host_ns);
 	j->rel.mechanism = mechanism;
 	j->rel.off_grid = mechanism == VMRT_RELEASE_WAKEUP;
-	j->rel.mark.set = false;
+	change_job_mark(j, host_ns, false, false);
 	if (j->state != JOB_HEAD)
-		j->state = JOB_NONE;
+		change_job_state(j, host_ns, JOB_NONE);
 }
 
-void release_decide(struct jobs *j, enum vmrt_release mechanism)
+void release_decide(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 {
 	struct machine *m = j->machine;
 	struct task_found *found = &m->engine->found[j->task];
@@ -94,7 +94,7 @@ void release_decide(struct jobs *j, enum vmrt_release mechanism)
 	found->mechanism = mechanism;
 	for (size_t i = 0; found->again && i < m->n_jobs; i++)
 		if (m->jobs[i] != j && m->jobs[i]->task == j->task)
-			follow_task(m->jobs[i], mechanism);
+			follow_task(m->jobs[i], mechanism, host_ns);
 }
 
 /*
@@ -119,13 +119,13 @@ static bool is_other(struct jobs *j)
 }
 
 /* What releases other threads of the task is stronger than @mechanism, as which this one looks. */
-void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism)
+void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 {
 	enum vmrt_release found = j->machine->engine->found[j->task].mechanism;
 
 	if (is_undecided(j) && !j->rel.sleeps && !j->rel.timer &&
 		mechanism_of(found)->strength > mechanism_of(mechanism)->strength)
-		follow_task(j, found);
+		follow_task(j, found, host_ns);
 }
 
 /* May the thread turn out to wait by @mechanism? */
@@ -333,12 +333,11 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	const struct mechanism *m;
 	bool released = false;
 
-	blame_settle(j->machine, host_ns);
-	wakeup_note(j, by);
+	wakeup_note(j, by, host_ns);
 	for (size_t i = 0; !released && (m = ask(j, i)); i++)
 		released = m->wake && m->wake(j, ev, host_ns, by);
 	if (!released)
-		wait_forget_end(j);
+		wait_forget_end(j, host_ns);
 	j->rel.woke = true;
 }
 
@@ -358,12 +357,12 @@ void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	if (j->rel.nudge.ptr && m->slept)
 		m->slept(j, host_ns, &j->rel.nudge);
 	j->rel.nudge.ptr = 0;
-	if (!j->rel.mark.set || j->rel.confirm)
+	if (!j->marked || j->confirming)
 		return;
 	/* the wake-up was not recorded; unless that it fell asleep was not either, but was
 	 * inferred: then it was preempted */
 	if (!m->switch_in || !m->switch_in(j, local_ns, host_ns))
-		wait_forget_end(j);
+		wait_forget_end(j, host_ns);
 }
 
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
@@ -417,18 +416,18 @@ bool release_merges(const struct jobs *j)
 }
 
 /* The recording, or the thread's time as this task, ends: what is certain now? */
-void release_finish(struct jobs *j)
+void release_finish(struct jobs *j, int64_t host_ns)
 {
 	const struct mechanism *m = mechanism_of(j->rel.mechanism);
 
 	if (m->finish)
-		m->finish(j);
+		m->finish(j, host_ns);
 	if (is_other(j))
-		j->state = JOB_NONE;
+		change_job_state(j, host_ns, JOB_NONE);
 }
 
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
-bool release_ends(struct jobs *j)
+bool release_ends(struct jobs *j, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 
@@ -436,7 +435,7 @@ bool release_ends(struct jobs *j)
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		return false;
 	}
-	if (!r->mark.set)
+	if (!j->marked)
 		return true;
 	/* its timer did not wake it: it sleeps for something else */
 	if (r->fired.ptr && j->machine->stats.last_ns - r->fired.host_ns > WAKE_NEAR_NS)
@@ -444,7 +443,7 @@ bool release_ends(struct jobs *j)
 	/* asleep: for its next release, or within the job */
 	if (r->timer && !r->slept && !r->sleeps_within && !r->mark.inferred &&
 		r->unbroken >= UNBROKEN_JOBS && !release_lost_since(j, j->job.arrival_local_ns))
-		wait_complete_at_mark(j);
+		wait_complete_at_mark(j, host_ns);
 	else
 		jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
 	return false;

@@ -16,8 +16,6 @@
 
 /* What a job had used when it may have ended: it is known only later whether it did. */
 struct end_mark {
-	bool set;
-	bool passed;	    /* the next job has arrived since */
 	bool inferred;	    /* the switch was not recorded: it may have been preempted as well */
 	int64_t idle_to_ns; /* it did at that host time */
 	int64_t forgiven[VMRT_BLAMES]; /* excess since then that is no job's if it did end there */
@@ -63,8 +61,7 @@ struct release {
 	unsigned naps;	       /* relative sleeps */
 	unsigned other_sleeps; /* that are not the task's way to wait */
 	int64_t idle_ns;       /* so long before it was opened its task slept between jobs */
-	/* armed a timer; whether that ends the job, the next switch tells */
-	bool confirm;
+	/* the timer that it armed when the job may have ended; struct jobs.confirming */
 	uint64_t confirm_timer;
 	int confirm_clock;
 	int64_t confirm_raw;

@@ -92,7 +92,7 @@ static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from
  * run. */
 static void steal_book(struct machine *m, unsigned host_cpu, int64_t from_ns, int64_t host_ns)
 {
-	blame_settle(m, host_ns);
+	accounts_at(m, host_ns);
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
 

@@ -60,13 +60,28 @@ struct journal {
 	bool short_of_room; /* some were overwritten that the open job would need */
 };
 
+/*
+ * What the time of a job is charged by. These fields are constant for everybody but change-job.c,
+ * whose functions charge the time so far before they change them.
+ */
+#define JOB_NOW(kind)                                                                              \
+	kind int64_t arrives_ns; /* the open job, host time; INT64_MAX: not known yet */           \
+	kind enum job_state state;                                                                 \
+	kind bool confirming; /* it armed a timer; the next switch shows whether the job ended */  \
+	kind bool marked;     /* it may have ended at rel.mark */                                  \
+	kind bool passed;     /* and the next job has arrived since */
+
+struct job_now {
+	JOB_NOW()
+};
+
 /* The jobs of one thread of a declared task. */
 struct jobs {
 	struct thr *thr;
 	struct machine *machine;
 	const struct vmrt_task_spec *spec;
 	uint32_t task;
-	enum job_state state;
+	JOB_NOW(const)
 	struct vmrt_job job;	  /* the open one */
 	int64_t cum[VMRT_BLAMES]; /* where its time went since it is followed */
 	int64_t opened[VMRT_BLAMES],
@@ -93,6 +108,14 @@ struct jobs {
 	struct release rel;
 };
 
+/* change-job.c */
+void accounts_at(struct machine *m, int64_t host_ns);
+bool change_jobs(struct jobs *j, int64_t host_ns);
+void change_job_state(struct jobs *j, int64_t host_ns, enum job_state state);
+void change_job_arrival(struct jobs *j, int64_t host_ns, int64_t arrives_ns);
+void change_job_confirming(struct jobs *j, int64_t host_ns, bool confirming);
+void change_job_mark(struct jobs *j, int64_t host_ns, bool marked, bool passed);
+
 /* jobs.c */
 bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task);
 bool jobs_timer_start(
@@ -111,7 +134,7 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome);
 void jobs_bare(struct jobs *j, enum vmrt_outcome outcome);
 int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires);
-void jobs_set_arrival(struct jobs *j, int64_t local_ns);
+void jobs_set_arrival(struct jobs *j, int64_t host_ns, int64_t local_ns);
 void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_renamed(struct jobs *j, int64_t host_ns);
@@ -145,27 +168,27 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *ou
 void release_armed(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
 bool release_give(struct jobs *j);
-bool release_ends(struct jobs *j);
+bool release_ends(struct jobs *j, int64_t host_ns);
 bool release_merges(const struct jobs *j);
 bool release_exits(struct jobs *j);
-void release_finish(struct jobs *j);
+void release_finish(struct jobs *j, int64_t host_ns);
 bool release_may_be(const struct jobs *j, enum vmrt_release mechanism);
-void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism);
-void release_discard(struct jobs *j);
+void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
+void release_discard(struct jobs *j, int64_t host_ns);
 void release_flush(struct jobs *j);
-void release_decide(struct jobs *j, enum vmrt_release mechanism);
+void release_decide(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns);
 
 /* release-mark.c */
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
-void wait_forget_end(struct jobs *j);
-void wait_complete_at_mark(struct jobs *j);
-void wait_drop_mark(struct jobs *j);
+void wait_forget_end(struct jobs *j, int64_t host_ns);
+void wait_complete_at_mark(struct jobs *j, int64_t host_ns);
+void wait_drop_mark(struct jobs *j, int64_t host_ns);
 void wait_arrival_passed(struct jobs *j, int64_t host_ns);
 int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* release-wakeup.c */
-void wakeup_note(struct jobs *j, const struct fired *by);
+void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns);
 bool wakeup_fits(const struct task_found *found);
 
 /* release-clock.c */

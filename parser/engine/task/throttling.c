@@ -74,6 +74,6 @@ void gap_note(struct jobs *j, const struct thr *v, int64_t ns)
 		gap_forget(j);
 	j->gap_vcpu = v;
 	j->gap_ns += ns;
-	if (j->rel.mark.set && !j->rel.mark.passed)
+	if (j->marked && !j->passed)
 		j->gap_idle_ns += ns;
 }
