@@ -109,7 +109,7 @@ int64_t period_off_ns(const struct jobs *j, int64_t ns, int64_t steps)
  */
 int64_t period_exact_ns(const struct jobs *j)
 {
-	return j->rel.clock == CLOCK_IS_MONOTONIC ? EXACT_NS : EXACT_OTHER_NS;
+	return j->rel.sleep.clock == CLOCK_IS_MONOTONIC ? EXACT_NS : EXACT_OTHER_NS;
 }
 
 /*
@@ -129,16 +129,17 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	steps = (ns + period / 2) / period;
 	off = period_off_ns(j, ns, steps);
 	if (steps == 1 && off <= period_exact_ns(j))
-		r->exact++;
+		r->usual.exact++;
 	else if (steps == 1 && off <= period / PERIOD_SHARE)
-		r->loose++;
+		r->usual.loose++;
 	else
-		r->off++;
-	if (r->ahead_ns && llabs(arrival - end - r->ahead_ns) <= period / SAME_SLEEP_SHARE)
-		r->alike++;
-	else if (r->ahead_ns)
-		r->unlike++;
-	r->ahead_ns = arrival - end;
+		r->usual.off++;
+	if (r->usual.ahead_ns &&
+		llabs(arrival - end - r->usual.ahead_ns) <= period / SAME_SLEEP_SHARE)
+		r->usual.alike++;
+	else if (r->usual.ahead_ns)
+		r->usual.unlike++;
+	r->usual.ahead_ns = arrival - end;
 	/* times of a damaged recording may be that far apart */
 	if (__builtin_add_overflow(found->span_ns, ns, &found->span_ns)) {
 		found->span_ns = 0;

@@ -407,7 +407,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 		j->backlog_n = 0;
 		gap_forget(j);
 	}
-	if (!j->rel.period_ns || j->rel.off_grid || j->rel.pending) {
+	if (!j->rel.period_ns || j->rel.off_grid || j->rel.sleep.pending) {
 		set_grid(j, VMRT_UNKNOWN);
 		return;
 	}
@@ -476,7 +476,7 @@ bool blame_close(struct jobs *j)
 			as = VMRT_BLAME_GUEST_OVERRUN;
 		if (p == VMRT_BLAME_BLOCKING) {
 			/* an earlier job had ended already */
-			int64_t idle = j->rel.idle_ns < before ? j->rel.idle_ns : before;
+			int64_t idle = j->rel.open.idle_ns < before ? j->rel.open.idle_ns : before;
 
 			job->blame_ns[VMRT_BLAME_RELEASE] += idle;
 			before -= idle;

@@ -28,7 +28,7 @@
 /* Does the task sleep for what is left of its period? */
 static bool sleeps_for_rest(const struct jobs *j)
 {
-	return j->rel.loose >= LOOSE_CERTAIN && j->rel.loose > 2 * j->rel.exact;
+	return j->rel.usual.loose >= LOOSE_CERTAIN && j->rel.usual.loose > 2 * j->rel.usual.exact;
 }
 
 /* A job that went over into the next one: its end is not known, but it was late. */
@@ -93,13 +93,13 @@ static int64_t count_hidden(const struct jobs *j, int64_t end_ns, int64_t exec_n
 	int64_t first_ns = j->job.arrival_local_ns + j->rel.period_ns, most, n;
 
 	if (j->job.start_local_ns != VMRT_UNKNOWN &&
-		j->job.start_local_ns + j->rel.least_exec_ns > first_ns)
-		first_ns = j->job.start_local_ns + j->rel.least_exec_ns;
+		j->job.start_local_ns + j->rel.usual.least_exec_ns > first_ns)
+		first_ns = j->job.start_local_ns + j->rel.usual.least_exec_ns;
 	most = (end_ns - first_ns) / j->rel.period_ns;
 
-	if (most <= 0 || !j->rel.usual_exec_ns)
+	if (most <= 0 || !j->rel.usual.exec_ns)
 		return most > 0 ? most : 0;
-	n = (exec_ns + j->rel.usual_exec_ns / 2) / j->rel.usual_exec_ns - 1;
+	n = (exec_ns + j->rel.usual.exec_ns / 2) / j->rel.usual.exec_ns - 1;
 	/* two short ones look like a long one */
 	return n < 1 ? 1 : n < most ? n : most;
 }
@@ -120,7 +120,7 @@ static void split(struct jobs *j, int64_t end_ns, const int64_t *after, int64_t 
 	j->exec_ns -= exec_ns;
 	/* it may have begun anew more than once: then the last time only is known */
 	hidden = count_hidden(j, end_ns, j->exec_ns);
-	j->rel.anew = true;
+	j->rel.usual.anew = true;
 	if (hidden) {
 		j->machine->engine->found[j->task].hidden += (uint64_t)hidden;
 		give_passed(j);
@@ -144,7 +144,7 @@ static void split(struct jobs *j, int64_t end_ns, const int64_t *after, int64_t 
 	j->job.release_ns = j->job.start_ns = host_ns;
 	change_job_state(j, now_ns, JOB_STARTED);
 	j->exec_ns = exec_ns;
-	j->unknown_ns = j->rel.idle_ns = 0;
+	j->unknown_ns = j->rel.open.idle_ns = 0;
 	j->opened_ns = j->arrived_ns = host_ns;
 	journal_drop(j, host_ns);
 }
@@ -165,7 +165,7 @@ static bool began_anew(struct jobs *j, int64_t began_ns, int64_t local_ns, int64
 /* Does it always sleep for the same time, whatever there was of the period? */
 static bool sleeps_alike(const struct release *r)
 {
-	return r->alike > SAME_SLEEPS * r->unlike;
+	return r->usual.alike > SAME_SLEEPS * r->usual.unlike;
 }
 
 /*
@@ -193,11 +193,11 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 	int64_t period = r->period_ns ? r->period_ns : j->spec->period_ns, after[VMRT_BLAMES];
 	int64_t arrival = j->job.arrival_local_ns, ns, n, off;
 	/* while it is on trial whether its sleeps are releases, they are relative ones, too */
-	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->holding, passed;
+	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->trial.running, passed;
 
 	accounts_at(j->machine, host_ns);
-	if (!period || *expires == VMRT_UNKNOWN || jobs_tainted(j) || r->no_arrival || r->pending ||
-		__builtin_sub_overflow(*expires, arrival, &ns) || ns <= 0 ||
+	if (!period || *expires == VMRT_UNKNOWN || jobs_tainted(j) || r->open.no_arrival ||
+		r->sleep.pending || __builtin_sub_overflow(*expires, arrival, &ns) || ns <= 0 ||
 		ns / period >= BACKLOG_MAX)
 		return false;
 	n = (ns + period / 2) / period;
@@ -215,15 +215,16 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		}
 	}
 	/* it may have gone over into the next job, or have left that out */
-	if (passed && j->spec->period_ns && (off > period_exact_ns(j) || r->loose > r->exact) &&
-		r->exact <= 2 * r->loose && r->off <= r->loose) {
+	if (passed && j->spec->period_ns &&
+		(off > period_exact_ns(j) || r->usual.loose > r->usual.exact) &&
+		r->usual.exact <= 2 * r->usual.loose && r->usual.off <= r->usual.loose) {
 		j->machine->engine->found[j->task].hidden += (uint64_t)(n - 1);
 		give_passed(j);
 		return true;
 	}
 	/* a period that was only found out may have changed instead of begun anew */
 	if (relative || !j->spec->period_ns || off <= period_exact_ns(j) ||
-		!(period_confirmed(j) || r->exact) ||
+		!(period_confirmed(j) || r->usual.exact) ||
 		!began_anew(j, *expires - period, local_ns, after))
 		return false;
 	split(j, *expires - period, after, host_ns);

@@ -182,12 +182,12 @@ static bool may_be_several(const struct jobs *j, int64_t tardiness)
 /* What a job usually executes, as a moving mean. */
 static void note_execution(struct jobs *j)
 {
-	int64_t ns = j->job.exec_ns, *usual = &j->rel.usual_exec_ns;
+	int64_t ns = j->job.exec_ns, *usual = &j->rel.usual.exec_ns;
 
 	if (ns == VMRT_UNKNOWN)
 		return;
-	if (!*usual || ns < j->rel.least_exec_ns)
-		j->rel.least_exec_ns = ns;
+	if (!*usual || ns < j->rel.usual.least_exec_ns)
+		j->rel.usual.least_exec_ns = ns;
 	*usual = *usual ? *usual + (ns - *usual) / USUAL_OF : ns;
 }
 
@@ -292,10 +292,10 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 {
 	jobs_clear(j);
 	j->job.skipped = skipped;
-	j->rel.pending = expires == VMRT_UNKNOWN;
-	j->rel.woke = false;
-	j->rel.idle_ns = 0;
-	if (j->rel.pending) {
+	j->rel.sleep.pending = expires == VMRT_UNKNOWN;
+	j->rel.sleep.woke = false;
+	j->rel.open.idle_ns = 0;
+	if (j->rel.sleep.pending) {
 		j->job.arrival_ns = j->job.arrival_local_ns = INT64_MAX;
 		change_job_arrival(j, host_ns, INT64_MAX);
 	} else {
@@ -319,7 +319,7 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_SLEEPING: /* the sleep was cut short and begins anew */
-		if (j->rel.pending && j->rel.woke)
+		if (j->rel.sleep.pending && j->rel.sleep.woke)
 			jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
 		break;
 	case JOB_RELEASED:
@@ -367,7 +367,7 @@ void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
 {
-	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.pending)
+	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.sleep.pending)
 		return;
 	jobs_fired(j, local_ns, host_ns);
 }
@@ -510,10 +510,11 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	accounts_at(j->machine, end_ns);
 	release_finish(j, end_ns);
 	/* the task is periodic: what was due meanwhile has arrived too */
-	if (j->rel.next_ns != VMRT_UNKNOWN && j->rel.next_ns > arrival) {
-		next = j->rel.next_ns;
+	if (j->rel.timer.next_ns != VMRT_UNKNOWN && j->rel.timer.next_ns > arrival) {
+		next = j->rel.timer.next_ns;
 		skipped = jobs_skip(j, arrival, next);
-	} else if (j->rel.period_ns && !j->rel.off_grid && !j->rel.pending && !j->rel.anew) {
+	} else if (j->rel.period_ns && !j->rel.off_grid && !j->rel.sleep.pending &&
+		   !j->rel.usual.anew) {
 		next = arrival + j->rel.period_ns;
 	}
 	if (j->state == JOB_HEAD) {
@@ -522,7 +523,7 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 		if (release_ends(j, end_ns)) {
 			blame_close(j);
 			give_incomplete(j, end_ns);
-		} else if (j->rel.next_ns == VMRT_UNKNOWN) {
+		} else if (j->rel.timer.next_ns == VMRT_UNKNOWN) {
 			next = VMRT_UNKNOWN;
 		}
 		if (next != VMRT_UNKNOWN)

@@ -10,9 +10,9 @@ void confirm_begin(struct jobs *j, const struct armed *a, uint64_t timer, int64_
 {
 	wait_mark_end(j, a->ev->ts, a->host_ns);
 	change_job_confirming(j, a->host_ns, true);
-	j->rel.confirm_timer = timer;
-	j->rel.confirm_raw = raw;
-	j->rel.confirm_clock = clock;
+	j->rel.confirm.timer = timer;
+	j->rel.confirm.raw_expires = raw;
+	j->rel.confirm.clock = clock;
 }
 
 /* It was switched out otherwise: the job goes on. */
@@ -27,7 +27,7 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 	int64_t before = j->job.arrival_local_ns, skipped = 0;
-	int64_t expires = sleep_expiry(j->machine, r->confirm_clock, r->confirm_raw);
+	int64_t expires = sleep_expiry(j->machine, r->confirm.clock, r->confirm.raw_expires);
 	bool off_grid;
 
 	release_discard(j, host_ns);
@@ -35,7 +35,7 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 	if (r->mechanism == VMRT_RELEASE_AUTO)
 		release_decide(j, mechanism, host_ns);
 	change_job_confirming(j, host_ns, false);
-	r->off_grid = off_grid || r->rephased;
+	r->off_grid = off_grid || r->confirm.rephased;
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state >= JOB_RELEASED) {
@@ -44,11 +44,11 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 			skipped = jobs_skip(j, before, expires);
 	}
 	r->off_grid = off_grid;
-	r->rephased = false;
+	r->confirm.rephased = false;
 	wait_drop_mark(j, host_ns);
-	r->clock = r->confirm_clock;
-	r->raw_expires = r->confirm_raw;
-	jobs_await(j, host_ns, skipped, expires, r->confirm_timer);
+	r->sleep.clock = r->confirm.clock;
+	r->sleep.raw_expires = r->confirm.raw_expires;
+	jobs_await(j, host_ns, skipped, expires, r->confirm.timer);
 }
 
 /* The timer of which it is not known yet whether it ends the job has expired before the thread got
@@ -56,7 +56,7 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 void confirm_expired(
 	struct jobs *j, uint64_t timer, int clock, enum vmrt_release mechanism, int64_t host_ns)
 {
-	if (!j->confirming || j->rel.confirm_timer != timer || j->rel.confirm_clock != clock)
+	if (!j->confirming || j->rel.confirm.timer != timer || j->rel.confirm.clock != clock)
 		return;
 	confirm_ended(j, mechanism, host_ns);
 }

@@ -50,7 +50,7 @@ static void expire(
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
 	(void)local_ns;
-	if (!j->confirming || j->rel.confirm_clock != CLOCK_IS_MONOTONIC)
+	if (!j->confirming || j->rel.confirm.clock != CLOCK_IS_MONOTONIC)
 		return;
 	/* S: the switch itself was not recorded */
 	if ((state == 0 || state == STATE_SLEEP) && j->thr->prio == DEADLINE_PRIO)

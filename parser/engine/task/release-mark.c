@@ -12,10 +12,10 @@ static bool next_has_arrived(const struct jobs *j)
 {
 	const struct snapshot *last;
 
-	if (!j->backlog_n || j->rel.next_ns == VMRT_UNKNOWN)
+	if (!j->backlog_n || j->rel.timer.next_ns == VMRT_UNKNOWN)
 		return false;
 	last = &j->backlog[(j->backlog_first + j->backlog_n - 1) % j->backlog_size];
-	return last->at_local_ns >= j->rel.next_ns;
+	return last->at_local_ns >= j->rel.timer.next_ns;
 }
 
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
@@ -53,7 +53,7 @@ void wait_forget_end(struct jobs *j, int64_t host_ns)
 		j->excess[p] += mark->forgiven[p];
 	if (marked)
 		mark->idle_to_ns = mark->host_ns;
-	j->rel.slept |= marked;
+	j->rel.open.slept |= marked;
 }
 
 /* For how long between the two no job of @j was pending, since the last one ended. */
@@ -139,8 +139,9 @@ void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 	accounts_at(j->machine, host_ns);
 	/* what is kept is as of the mark; a gap that is over has come since */
 	gap_settle(j->machine);
-	if (!j->marked || j->rel.no_arrival) {
-		jobs_bare(j, j->rel.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
+	if (!j->marked || j->rel.open.no_arrival) {
+		jobs_bare(
+			j, j->rel.open.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
 		change_job_mark(j, host_ns, false, false);
 		return;
 	}

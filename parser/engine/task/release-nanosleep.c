@@ -33,12 +33,12 @@ void release_armed(
 		release_discard(j, host_ns);
 	if (!jobs_timer_start(j, local_ns, host_ns, sleep_expiry(j->machine, clock, raw), timer))
 		return;
-	r->clock = clock;
-	r->raw_expires = raw;
-	if (r->mechanism == VMRT_RELEASE_AUTO && ++r->sleeps == 2)
+	r->sleep.clock = clock;
+	r->sleep.raw_expires = raw;
+	if (r->mechanism == VMRT_RELEASE_AUTO && ++r->sleep.absolute == 2)
 		release_decide(j, VMRT_RELEASE_NANOSLEEP, host_ns);
 	else if (r->mechanism == VMRT_RELEASE_AUTO)
-		r->suspect = 0;
+		r->timer.suspect = 0;
 }
 
 static int64_t minus(int64_t a, int64_t b)
@@ -54,19 +54,20 @@ static int64_t minus(int64_t a, int64_t b)
  */
 void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t late)
 {
-	int64_t step =
-		CLOCK_STEP_NS + (j->rel.clock == CLOCK_IS_TICKS ? j->machine->clocks.tick_ns : 0);
+	int64_t step = CLOCK_STEP_NS +
+		       (j->rel.sleep.clock == CLOCK_IS_TICKS ? j->machine->clocks.tick_ns : 0);
 	int64_t arrival, change;
 
 	if (late < 0 || __builtin_sub_overflow(local_ns, late, &arrival))
 		arrival = local_ns;
 	/* that many ticks ago it had arrived for certain */
-	if (!j->rel.pending &&
-		j->job.arrival_local_ns <= (j->rel.clock == CLOCK_IS_TICKS ? arrival : local_ns) &&
+	if (!j->rel.sleep.pending &&
+		j->job.arrival_local_ns <=
+			(j->rel.sleep.clock == CLOCK_IS_TICKS ? arrival : local_ns) &&
 		!__builtin_sub_overflow(arrival, j->job.arrival_local_ns, &change) &&
 		llabs(change) <= step)
 		return;
-	j->rel.pending = false;
+	j->rel.sleep.pending = false;
 	jobs_set_arrival(j, host_ns, arrival);
 	blame_open(j, host_ns);
 }
@@ -84,8 +85,8 @@ static void expire(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *fired)
 {
 	if (ev->type == VMRT_EV_TIMER_EXPIRE && j->state == JOB_SLEEPING &&
-		j->rel.clock != CLOCK_IS_MONOTONIC && j->timer == fired->ptr)
-		sleep_arrives(j, ev->ts, host_ns, minus(ev->timer.now, j->rel.raw_expires));
+		j->rel.sleep.clock != CLOCK_IS_MONOTONIC && j->timer == fired->ptr)
+		sleep_arrives(j, ev->ts, host_ns, minus(ev->timer.now, j->rel.sleep.raw_expires));
 }
 
 const struct mechanism mechanism_nanosleep = {

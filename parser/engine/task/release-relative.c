@@ -19,10 +19,10 @@ bool release_give(struct jobs *j)
 {
 	struct release *r = &j->rel;
 
-	if (!r->holding)
+	if (!r->trial.running)
 		return false;
-	if (r->n_held < HELD_MAX)
-		r->held[r->n_held++] = j->job;
+	if (r->trial.n_held < HELD_MAX)
+		r->trial.held[r->trial.n_held++] = j->job;
 	return true;
 }
 
@@ -31,16 +31,16 @@ void release_flush(struct jobs *j)
 {
 	struct release *r = &j->rel;
 	struct vmrt_job open = j->job;
-	int n = r->n_held;
+	int n = r->trial.n_held;
 
-	if (!r->holding)
+	if (!r->trial.running)
 		return;
-	r->holding = false;
-	r->n_held = 0;
+	r->trial.running = false;
+	r->trial.n_held = 0;
 	if (r->mechanism == VMRT_RELEASE_AUTO)
-		n = r->was_head ? 1 : 0;
+		n = r->trial.was_head ? 1 : 0;
 	for (int i = 0; i < n; i++)
-		jobs_give_open((j->job = r->held[i], j), r->held[i].outcome);
+		jobs_give_open((j->job = r->trial.held[i], j), r->trial.held[i].outcome);
 	j->job = open;
 }
 
@@ -49,12 +49,12 @@ void release_discard(struct jobs *j, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 
-	if (!r->holding)
+	if (!r->trial.running)
 		return;
-	r->holding = false;
-	r->n_held = 0;
+	r->trial.running = false;
+	r->trial.n_held = 0;
 	r->off_grid = false;
-	change_job_state(j, host_ns, r->was_head ? JOB_HEAD : JOB_NONE);
+	change_job_state(j, host_ns, r->trial.was_head ? JOB_HEAD : JOB_NONE);
 	jobs_clear(j);
 }
 
@@ -65,10 +65,10 @@ static bool trial_agrees(const struct jobs *j)
 	int need = j->spec->period_ns ? TRIAL_DECLARED : TRIAL_UNDECLARED;
 	int64_t before = VMRT_UNKNOWN;
 
-	if (r->n_held < need)
+	if (r->trial.n_held < need)
 		return false;
-	for (int i = 0; j->spec->period_ns && i < r->n_held; i++) {
-		int64_t at = r->held[i].arrival_local_ns;
+	for (int i = 0; j->spec->period_ns && i < r->trial.n_held; i++) {
+		int64_t at = r->trial.held[i].arrival_local_ns;
 
 		if (before != VMRT_UNKNOWN && at != VMRT_UNKNOWN &&
 			(at - before < j->spec->period_ns / 2 ||
@@ -84,34 +84,35 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	struct release *r = &j->rel;
 
 	if (r->mechanism == VMRT_RELEASE_RELATIVE) {
-		r->clock = CLOCK_IS_MONOTONIC;
+		r->sleep.clock = CLOCK_IS_MONOTONIC;
 		jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 		return;
 	}
 	release_follow_stronger(j, VMRT_RELEASE_RELATIVE, host_ns);
 	r->other_sleeps++;
-	if (r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->suspect)
+	if (r->mechanism != VMRT_RELEASE_AUTO || r->sleep.absolute || r->timer.ptr ||
+		r->timer.suspect)
 		return;
-	if (!r->holding) {
-		if (!r->held)
-			r->held = calloc(HELD_MAX, sizeof(*r->held));
-		if (!r->held) {
+	if (!r->trial.running) {
+		if (!r->trial.held)
+			r->trial.held = calloc(HELD_MAX, sizeof(*r->trial.held));
+		if (!r->trial.held) {
 			j->machine->engine->out_of_memory = true;
 			return;
 		}
-		r->holding = true;
-		r->was_head = j->state == JOB_HEAD;
+		r->trial.running = true;
+		r->trial.was_head = j->state == JOB_HEAD;
 		r->off_grid = true;
 	}
-	r->clock = CLOCK_IS_MONOTONIC;
+	r->sleep.clock = CLOCK_IS_MONOTONIC;
 	jobs_timer_start(j, ev->ts, host_ns, ev->timer.softexpires, ev->timer.timer);
 	if (trial_agrees(j)) {
 		release_decide(j, VMRT_RELEASE_RELATIVE, host_ns);
 		release_flush(j);
-	} else if (r->n_held == HELD_MAX) {
+	} else if (r->trial.n_held == HELD_MAX) {
 		/* they are not: what comes is judged anew */
 		release_discard(j, host_ns);
-		r->was_head = false;
+		r->trial.was_head = false;
 	}
 }
 
@@ -119,8 +120,8 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
  * of its task is. */
 static void absolute_sleep(struct jobs *j, int64_t host_ns)
 {
-	if (is_undecided(j) || j->spec->release != VMRT_RELEASE_AUTO || j->rel.naps ||
-		++j->rel.sleeps < 2)
+	if (is_undecided(j) || j->spec->release != VMRT_RELEASE_AUTO || j->rel.trial.naps ||
+		++j->rel.sleep.absolute < 2)
 		return;
 	j->rel.off_grid = false;
 	change_job_state(j, host_ns, JOB_NONE);
@@ -130,7 +131,7 @@ static void absolute_sleep(struct jobs *j, int64_t host_ns)
 static bool arm(struct jobs *j, const struct armed *a)
 {
 	if (a->kind == ARMED_FOR) {
-		j->rel.naps++;
+		j->rel.trial.naps++;
 		relative_sleep(j, a->ev, a->host_ns);
 	} else if (a->kind == ARMED_UNTIL && j->state == JOB_SLEEPING) {
 		/* a signal has cut a sleep short, and it goes on */

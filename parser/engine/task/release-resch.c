@@ -18,9 +18,9 @@ static bool arm(struct jobs *j, const struct armed *a)
 		return true;
 	confirm_begin(j, a, ev->wheel.timer, (int64_t)ev->wheel.expires, CLOCK_IS_TICKS);
 	/* after a miss RESCH counts the period from now on */
-	j->rel.rephased = c->tick_ns && j->spec->period_ns &&
-			  (int32_t)(uint32_t)(ev->wheel.expires - ev->wheel.now) ==
-				  (j->spec->period_ns + c->tick_ns - 1) / c->tick_ns;
+	j->rel.confirm.rephased = c->tick_ns && j->spec->period_ns &&
+				  (int32_t)(uint32_t)(ev->wheel.expires - ev->wheel.now) ==
+					  (j->spec->period_ns + c->tick_ns - 1) / c->tick_ns;
 	return true;
 }
 
@@ -32,9 +32,10 @@ static void expire(
 	if (ev->type != VMRT_EV_WHEEL_EXPIRE)
 		return;
 	confirm_expired(j, fired->ptr, CLOCK_IS_TICKS, VMRT_RELEASE_RESCH, host_ns);
-	if (j->state != JOB_SLEEPING || j->timer != fired->ptr || j->rel.clock != CLOCK_IS_TICKS)
+	if (j->state != JOB_SLEEPING || j->timer != fired->ptr ||
+		j->rel.sleep.clock != CLOCK_IS_TICKS)
 		return;
-	late = (int32_t)(uint32_t)(ev->wheel.now - (uint64_t)j->rel.raw_expires);
+	late = (int32_t)(uint32_t)(ev->wheel.now - (uint64_t)j->rel.sleep.raw_expires);
 	sleep_arrives(j, ev->ts, host_ns, late * j->machine->clocks.tick_ns);
 	jobs_timer_expire(j, fired->ptr, ev->ts, host_ns);
 }
@@ -42,7 +43,7 @@ static void expire(
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
 	(void)local_ns;
-	if (!j->confirming || j->rel.confirm_clock != CLOCK_IS_TICKS)
+	if (!j->confirming || j->rel.confirm.clock != CLOCK_IS_TICKS)
 		return;
 	/* S: the switch itself was not recorded */
 	if (state & (STATE_DISK | STATE_SLEEP))

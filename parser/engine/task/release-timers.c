@@ -43,29 +43,29 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	j->job.skipped = skipped;
 	j->job.release_local_ns = fired->local_ns;
 	j->job.release_ns = fired->host_ns;
-	r->no_arrival = fired->arrival_ns == VMRT_UNKNOWN;
-	r->opened_ns = host_ns;
-	r->due_from_ns = fired->due_from_ns;
-	jobs_set_arrival(j, host_ns, r->no_arrival ? fired->local_ns : fired->arrival_ns);
+	r->open.no_arrival = fired->arrival_ns == VMRT_UNKNOWN;
+	r->open.at_ns = host_ns;
+	r->timer.due_from_ns = fired->due_from_ns;
+	jobs_set_arrival(j, host_ns, r->open.no_arrival ? fired->local_ns : fired->arrival_ns);
 	change_job_state(j, host_ns, JOB_RELEASED);
 	j->timer = 0;
-	r->fired.ptr = 0;
-	r->slept = false;
+	r->timer.fired.ptr = 0;
+	r->open.slept = false;
 	blame_open(j, host_ns);
 }
 
 /* The open job is over: did it sleep within? */
 static void note_breaks(struct release *r)
 {
-	r->sleeps_within |= r->slept;
-	if (r->unbroken < UNBROKEN_JOBS)
-		r->unbroken++;
+	r->timer.sleeps_within |= r->open.slept;
+	if (r->timer.unbroken < UNBROKEN_JOBS)
+		r->timer.unbroken++;
 }
 
 /* The open job ended where its thread fell asleep; unless that was not recorded. */
 static void end_before_sleep(struct jobs *j, int64_t host_ns, bool seen)
 {
-	if (seen || j->rel.no_arrival)
+	if (seen || j->rel.open.no_arrival)
 		wait_complete_at_mark(j, host_ns);
 	else
 		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
@@ -79,7 +79,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 
 	accounts_at(j->machine, host_ns);
 	idle = j->cum[VMRT_BLAME_BLOCKING] - (j->marked ? j->rel.mark.cum[VMRT_BLAME_BLOCKING] : 0);
-	if (j->rel.no_arrival)
+	if (j->rel.open.no_arrival)
 		before = VMRT_UNKNOWN;
 	switch (j->state) {
 	case JOB_HEAD:
@@ -96,7 +96,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 		break;
 	}
 	wait_drop_mark(j, host_ns);
-	j->rel.idle_ns = idle;
+	j->rel.open.idle_ns = idle;
 	open_job(j, before, host_ns, fired);
 	blame_busy_ends(j->machine, host_ns);
 }
@@ -104,8 +104,8 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 /* The thread consumes the expiry that came while it worked: the next job begins at once. */
 static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
-	struct fired fired = j->rel.fired;
-	int64_t before = j->rel.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
+	struct fired fired = j->rel.timer.fired;
+	int64_t before = j->rel.open.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
 
 	/* it may have slept, and the timer may have woken it, where a switch is missing */
 	if (j->job.inferred)
@@ -114,13 +114,13 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	if (j->state == JOB_HEAD) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		before = VMRT_UNKNOWN;
-	} else if (j->rel.no_arrival) {
+	} else if (j->rel.open.no_arrival) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else {
 		note_breaks(&j->rel);
 		jobs_complete(j, ev->ts, host_ns);
 	}
-	j->rel.idle_ns = 0;
+	j->rel.open.idle_ns = 0;
 	open_job(j, before, host_ns, &fired);
 	jobs_start(j, ev->ts, host_ns);
 	blame_busy_ends(j->machine, host_ns);
@@ -139,12 +139,12 @@ static void find_arrival(struct jobs *j, int64_t host_ns, int64_t expires)
 		ahead <= 0)
 		return;
 	arrival = expires - (ahead + period - 1) / period * period;
-	if (r->due_from_ns <
+	if (r->timer.due_from_ns <
 		to_host(j->machine, arrival - period) + WAKE_NEAR_NS + j->machine->error_ns)
 		return;
-	r->no_arrival = false;
+	r->open.no_arrival = false;
 	jobs_set_arrival(j, host_ns, arrival);
-	j->unknown_ns = r->opened_ns > j->job.arrival_ns ? r->opened_ns - j->job.arrival_ns : 0;
+	j->unknown_ns = r->open.at_ns > j->job.arrival_ns ? r->open.at_ns - j->job.arrival_ns : 0;
 }
 
 /* A timer that goes on by itself is armed by the thread. */
@@ -154,34 +154,35 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	int clock = clocks_of(j->machine, ev->timer.timer);
 	int64_t expires;
 
-	if (!r->timer && r->mechanism == VMRT_RELEASE_AUTO)
+	if (!r->timer.ptr && r->mechanism == VMRT_RELEASE_AUTO)
 		return;
 	/* of several timers the one that wakes it counts; until one did, the one armed last */
-	if (r->timer && r->timer != ev->timer.timer && !r->gone && j->state > JOB_HEAD)
+	if (r->timer.ptr && r->timer.ptr != ev->timer.timer && !r->timer.gone &&
+		j->state > JOB_HEAD)
 		return;
-	r->timer = ev->timer.timer;
-	r->gone = false;
-	r->seen_ns = ev->ts;
+	r->timer.ptr = ev->timer.timer;
+	r->timer.gone = false;
+	r->timer.seen_ns = ev->ts;
 	if (!clocks_to_local(j->machine, clock, ev->timer.expires, &expires))
 		expires = VMRT_UNKNOWN;
-	r->next_ns = expires;
-	if (r->fired.ptr &&
+	r->timer.next_ns = expires;
+	if (r->timer.fired.ptr &&
 		(j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);
 	else if (expires != VMRT_UNKNOWN && expires <= ev->ts && j->state == JOB_STARTED) {
 		/* armed to an instant that has passed: the next job has arrived */
-		r->fired = (struct fired){.ptr = r->timer,
+		r->timer.fired = (struct fired){.ptr = r->timer.ptr,
 			.fn = ev->timer.fn,
 			.arrival_ns = expires,
 			.local_ns = ev->ts,
 			.host_ns = host_ns};
 		begins_at_once(j, ev, host_ns);
-		r->foreseen = true;
+		r->timer.foreseen = true;
 		return;
 	}
-	r->fired.ptr = 0;
-	r->foreseen = false;
-	if (r->no_arrival && expires != VMRT_UNKNOWN)
+	r->timer.fired.ptr = 0;
+	r->timer.foreseen = false;
+	if (r->open.no_arrival && expires != VMRT_UNKNOWN)
 		find_arrival(j, host_ns, expires);
 	if (expires == VMRT_UNKNOWN || (j->state != JOB_STARTED && j->state != JOB_RELEASED))
 		return;
@@ -202,30 +203,31 @@ static bool is_own_timer(struct jobs *j, int64_t host_ns, const struct fired *f)
 	if (is_timer(r->mechanism)) {
 		if (kind != r->mechanism && f->fn != VMRT_FN_UNKNOWN)
 			return false;
-		if (r->timer && r->timer != f->ptr && !r->gone &&
-			f->local_ns - r->seen_ns < patience && !release_lost_since(j, r->seen_ns))
+		if (r->timer.ptr && r->timer.ptr != f->ptr && !r->timer.gone &&
+			f->local_ns - r->timer.seen_ns < patience &&
+			!release_lost_since(j, r->timer.seen_ns))
 			return false;
-		r->timer = f->ptr;
-		r->gone = false;
-		r->seen_ns = f->local_ns;
+		r->timer.ptr = f->ptr;
+		r->timer.gone = false;
+		r->timer.seen_ns = f->local_ns;
 		return true;
 	}
-	if (r->mechanism != VMRT_RELEASE_AUTO || kind == VMRT_RELEASE_AUTO || r->sleeps > 1)
+	if (r->mechanism != VMRT_RELEASE_AUTO || kind == VMRT_RELEASE_AUTO || r->sleep.absolute > 1)
 		return false;
 	/* it may be a watchdog within the first job, or a timer that expired in the interrupt of
 	 * something else */
-	if ((r->sleeps || f->owner != j->thr) && r->suspect != f->ptr) {
-		r->suspect = f->ptr;
+	if ((r->sleep.absolute || f->owner != j->thr) && r->timer.suspect != f->ptr) {
+		r->timer.suspect = f->ptr;
 		return false;
 	}
 	release_discard(j, host_ns);
 	release_decide(j, kind, host_ns);
-	if (r->sleeps && (j->state == JOB_RELEASED || j->state == JOB_STARTED))
+	if (r->sleep.absolute && (j->state == JOB_RELEASED || j->state == JOB_STARTED))
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	if (j->state != JOB_HEAD)
 		change_job_state(j, host_ns, JOB_NONE);
-	r->timer = f->ptr;
-	r->seen_ns = f->local_ns;
+	r->timer.ptr = f->ptr;
+	r->timer.seen_ns = f->local_ns;
 	return true;
 }
 
@@ -245,17 +247,18 @@ static void expire(
 {
 	struct release *r = &j->rel;
 
-	if (ev->type != VMRT_EV_TIMER_EXPIRE || r->timer != fired->ptr || !is_timer(r->mechanism))
+	if (ev->type != VMRT_EV_TIMER_EXPIRE || r->timer.ptr != fired->ptr ||
+		!is_timer(r->mechanism))
 		return;
-	r->seen_ns = ev->ts;
+	r->timer.seen_ns = ev->ts;
 	/* long before it is due: it was armed anew behind that, on a CPU whose clock is not known
 	 * that well, and what came first is not known of the others either */
 	if (fired->arrival_ns != VMRT_UNKNOWN &&
 		fired->arrival_ns - fired->local_ns > CONTRADICTION_NS)
 		j->machine->loss_to_ns = host_ns;
-	if (!r->foreseen)
-		r->fired = *fired;
-	r->foreseen = false;
+	if (!r->timer.foreseen)
+		r->timer.fired = *fired;
+	r->timer.foreseen = false;
 }
 
 static bool wake(
@@ -270,7 +273,7 @@ static bool wake(
 
 static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
-	struct fired fired = j->rel.fired;
+	struct fired fired = j->rel.timer.fired;
 
 	(void)local_ns;
 	if (!fired.ptr || fired.host_ns < j->rel.mark.host_ns || j->rel.mark.inferred)
@@ -281,7 +284,7 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 static void slept(struct jobs *j, int64_t host_ns, const struct fired *by)
 {
-	if (j->rel.fired.ptr == by->ptr)
+	if (j->rel.timer.fired.ptr == by->ptr)
 		woken_by_timer(j, host_ns, by, false);
 }
 
@@ -294,7 +297,7 @@ static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t 
 
 static bool exits(const struct jobs *j)
 {
-	return !j->rel.no_arrival && !j->rel.slept;
+	return !j->rel.open.no_arrival && !j->rel.open.slept;
 }
 
 #define TIMER_MECHANISM(name, kind)                                                                \

@@ -45,7 +45,7 @@ static int64_t end_at_mark(struct jobs *j, int64_t host_ns)
 		if (j->marked)
 			jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state == JOB_RELEASED || j->state == JOB_STARTED) {
-		before = j->rel.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
+		before = j->rel.open.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
 		wait_complete_at_mark(j, host_ns);
 	}
 	change_job_mark(j, host_ns, false, false);
@@ -59,10 +59,10 @@ static void open_job(struct jobs *j, int64_t before, int64_t local_ns, int64_t h
 
 	jobs_skip(j, before, local_ns);
 	jobs_clear(j);
-	r->no_arrival = false;
-	r->slept = false;
-	r->idle_ns = 0;
-	r->opened_ns = host_ns;
+	r->open.no_arrival = false;
+	r->open.slept = false;
+	r->open.idle_ns = 0;
+	r->open.at_ns = host_ns;
 	jobs_set_arrival(j, host_ns, local_ns);
 	j->job.release_local_ns = local_ns;
 	j->job.release_ns = host_ns;
@@ -97,7 +97,7 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	end_at_mark(j, host_ns);
 	open_job(j, VMRT_UNKNOWN, local_ns, host_ns);
 	j->job.release_ns = j->job.release_local_ns = VMRT_UNKNOWN;
-	j->rel.no_arrival = true;
+	j->rel.open.no_arrival = true;
 	blame_busy_ends(j->machine, host_ns);
 	return true;
 }
@@ -129,7 +129,8 @@ void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns)
 	/* a recording is read again once this is known; a live view must do without its first jobs
 	 */
 	if (!j->machine->engine->config->live || found->wakeups < WAKEUPS_LIVE ||
-		r->mechanism != VMRT_RELEASE_AUTO || r->sleeps || r->timer || r->holding)
+		r->mechanism != VMRT_RELEASE_AUTO || r->sleep.absolute || r->timer.ptr ||
+		r->trial.running)
 		return;
 	release_decide(j, VMRT_RELEASE_WAKEUP, host_ns);
 	r->off_grid = true;

@@ -57,8 +57,8 @@ void release_init(struct jobs *j)
 	if (j->rel.mechanism == VMRT_RELEASE_AUTO)
 		j->rel.mechanism = j->machine->engine->found[j->task].mechanism;
 	j->rel.period_ns = j->spec->period_ns;
-	j->rel.clock = CLOCK_IS_MONOTONIC;
-	j->rel.next_ns = VMRT_UNKNOWN;
+	j->rel.sleep.clock = CLOCK_IS_MONOTONIC;
+	j->rel.timer.next_ns = VMRT_UNKNOWN;
 	j->rel.off_grid = mechanism_of(j->rel.mechanism)->off_grid;
 	if (!j->rel.period_ns && !j->rel.off_grid)
 		j->rel.period_ns = period_found(&j->machine->engine->found[j->task]);
@@ -68,7 +68,7 @@ void release_init(struct jobs *j)
 
 void release_free(struct jobs *j)
 {
-	free(j->rel.held);
+	free(j->rel.trial.held);
 }
 
 /* The thread waits in another way than its task does: what it does is no job. */
@@ -107,7 +107,7 @@ static bool is_other(struct jobs *j)
 	size_t used = strlen(found->others);
 	int n;
 
-	if (j->rel.other_sleeps < OTHER_SLEEPS || j->rel.had_job || j->rel.holding ||
+	if (j->rel.other_sleeps < OTHER_SLEEPS || j->rel.had_job || j->rel.trial.running ||
 		j->rel.mechanism == VMRT_RELEASE_AUTO || j->state > JOB_HEAD)
 		return false;
 	found->n_others++;
@@ -123,7 +123,7 @@ void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism, int64_
 {
 	enum vmrt_release found = j->machine->engine->found[j->task].mechanism;
 
-	if (is_undecided(j) && !j->rel.sleeps && !j->rel.timer &&
+	if (is_undecided(j) && !j->rel.sleep.absolute && !j->rel.timer.ptr &&
 		mechanism_of(found)->strength > mechanism_of(mechanism)->strength)
 		follow_task(j, found, host_ns);
 }
@@ -131,7 +131,7 @@ void release_follow_stronger(struct jobs *j, enum vmrt_release mechanism, int64_
 /* May the thread turn out to wait by @mechanism? */
 bool release_may_be(const struct jobs *j, enum vmrt_release mechanism)
 {
-	return j->rel.mechanism == mechanism || (is_undecided(j) && j->rel.sleeps < 2);
+	return j->rel.mechanism == mechanism || (is_undecided(j) && j->rel.sleep.absolute < 2);
 }
 
 /* The mechanism of @j, or number @i of all while that is not known; NULL: there are no more. */
@@ -209,8 +209,8 @@ void release_timer_start(
 /* @timer was cancelled (@gone), or this turns out to have been its expiry. */
 void release_timer_gone(const struct timer *timer, bool gone)
 {
-	if (timer->owner && timer->owner->jobs && timer->owner->jobs->rel.timer == timer->ptr)
-		timer->owner->jobs->rel.gone = gone;
+	if (timer->owner && timer->owner->jobs && timer->owner->jobs->rel.timer.ptr == timer->ptr)
+		timer->owner->jobs->rel.timer.gone = gone;
 }
 
 /*
@@ -338,7 +338,7 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 		released = m->wake && m->wake(j, ev, host_ns, by);
 	if (!released)
 		wait_forget_end(j, host_ns);
-	j->rel.woke = true;
+	j->rel.sleep.woke = true;
 }
 
 /* A thread that seems to run is woken: on its way to sleep, or its switch-out was not recorded. */
@@ -346,7 +346,7 @@ void release_waking_running(struct jobs *j, const struct vmrt_event *ev)
 {
 	const struct fired *by = waker(j->machine, ev);
 
-	if (by && by->ptr == j->rel.timer)
+	if (by && by->ptr == j->rel.timer.ptr)
 		j->rel.nudge = *by;
 }
 
@@ -431,18 +431,19 @@ bool release_ends(struct jobs *j, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 
-	if (r->no_arrival) {
+	if (r->open.no_arrival) {
 		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
 		return false;
 	}
 	if (!j->marked)
 		return true;
 	/* its timer did not wake it: it sleeps for something else */
-	if (r->fired.ptr && j->machine->stats.last_ns - r->fired.host_ns > WAKE_NEAR_NS)
+	if (r->timer.fired.ptr && j->machine->stats.last_ns - r->timer.fired.host_ns > WAKE_NEAR_NS)
 		return true;
 	/* asleep: for its next release, or within the job */
-	if (r->timer && !r->slept && !r->sleeps_within && !r->mark.inferred &&
-		r->unbroken >= UNBROKEN_JOBS && !release_lost_since(j, j->job.arrival_local_ns))
+	if (r->timer.ptr && !r->open.slept && !r->timer.sleeps_within && !r->mark.inferred &&
+		r->timer.unbroken >= UNBROKEN_JOBS &&
+		!release_lost_since(j, j->job.arrival_local_ns))
 		wait_complete_at_mark(j, host_ns);
 	else
 		jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);

@@ -14,7 +14,8 @@
 /* Differences of arrivals that compete for being the period. */
 #define PERIOD_CANDIDATES 8
 
-/* What a job had used when it may have ended: it is known only later whether it did. */
+/* release-mark.c: what a job had used when it may have ended; it is known only later whether it
+ * did. */
 struct end_mark {
 	bool inferred;	    /* the switch was not recorded: it may have been preempted as well */
 	int64_t idle_to_ns; /* it did at that host time */
@@ -24,49 +25,78 @@ struct end_mark {
 	int64_t exec_ns;
 };
 
-struct release {
-	enum vmrt_release mechanism; /* AUTO until it is decided */
-	int sleeps;		     /* absolute sleeps seen while it is not */
-	uint64_t suspect;	     /* a timer that woke the thread while it is not */
-	bool holding;		     /* relative sleeps are taken for releases, on trial */
-	bool was_head;		     /* the trial began in JOB_HEAD */
-	struct vmrt_job *held;
-	int n_held;
-	int64_t period_ns; /* declared, or found; 0: not known */
-	bool off_grid;	   /* arrivals do not lie on a grid */
-	bool anew;	   /* where it is late, its period begins anew */
+/* release-nanosleep.c: a sleep whose end is the arrival. */
+struct wait_sleep {
+	int absolute; /* absolute sleeps seen while the mechanism is not known */
 	/* an arrival that becomes known when its timer expires */
 	bool pending, woke;
 	int clock;
 	int64_t raw_expires;
-	/* a timer that goes on by itself: timerfd, setitimer, timer_create */
-	uint64_t timer;
+};
+
+/* release-relative.c: relative sleeps are taken for releases, on trial. */
+struct wait_trial {
+	bool running;
+	bool was_head; /* it began in JOB_HEAD */
+	struct vmrt_job *held;
+	int n_held;
+	unsigned naps; /* relative sleeps */
+};
+
+/* release-timers.c: a timer that goes on by itself: timerfd, setitimer, timer_create. */
+struct wait_timer {
+	uint64_t ptr;	     /* 0: none yet */
+	uint64_t suspect;    /* a timer that woke the thread while the mechanism is not known */
 	bool gone;	     /* it was cancelled */
-	int64_t next_ns;     /* local time to which it is armed, or VMRT_UNKNOWN */
 	bool foreseen;	     /* its expiry, which is to come at once, has been taken into account */
-	bool no_arrival;     /* of the open job, until its timer is armed again */
-	int64_t opened_ns;   /* host time at which it was opened then */
-	int64_t due_from_ns; /* its timer was not due before that host time */
-	int64_t seen_ns;     /* last sign of the timer */
+	int64_t next_ns;     /* local time to which it is armed, or VMRT_UNKNOWN */
+	int64_t due_from_ns; /* it was not due before that host time */
+	int64_t seen_ns;     /* last sign of it */
 	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
-	struct fired nudge;  /* woke it while it seemed to run, and nothing has shown why yet */
-	bool slept;	     /* it slept since it was released, and went on */
-	bool sleeps_within;  /* a job has done so */
+	bool sleeps_within;  /* a job has slept since it was released */
 	int unbroken;	     /* jobs that have not */
-	uint32_t exact, loose, off;	      /* arrivals on the grid, near it, and neither */
-	int64_t ahead_ns;		      /* so far ahead its timer was armed last */
-	uint32_t alike, unlike;		      /* as far as the time before, or not */
-	int64_t usual_exec_ns, least_exec_ns; /* of a job; 0: not known */
-	bool had_job;
-	unsigned naps;	       /* relative sleeps */
-	unsigned other_sleeps; /* that are not the task's way to wait */
-	int64_t idle_ns;       /* so long before it was opened its task slept between jobs */
-	/* the timer that it armed when the job may have ended; struct jobs.confirming */
-	uint64_t confirm_timer;
-	int confirm_clock;
-	int64_t confirm_raw;
+};
+
+/* How the open job was opened, of mechanisms whose threads do not tell when it arrived. */
+struct wait_open {
+	bool no_arrival; /* not known, until its timer is armed again */
+	bool slept;	 /* it slept since it was released, and went on */
+	int64_t at_ns;	 /* host time at which it was opened */
+	int64_t idle_ns; /* so long before that its task slept between jobs */
+};
+
+/* release-confirm.c: the timer that the thread armed when its job may have ended; see struct
+ * jobs.confirming. */
+struct wait_confirm {
+	uint64_t timer;
+	int clock;
+	int64_t raw_expires;
 	bool rephased;
-	struct end_mark mark;
+};
+
+/* catchup.c: what a late task can be told by. */
+struct wait_usual {
+	bool anew;			/* where it is late, its period begins anew */
+	uint32_t exact, loose, off;	/* arrivals on the grid, near it, and neither */
+	uint32_t alike, unlike;		/* as far as the time before, or not */
+	int64_t ahead_ns;		/* so far ahead its timer was armed last */
+	int64_t exec_ns, least_exec_ns; /* of a job; 0: not known */
+};
+
+struct release {
+	enum vmrt_release mechanism; /* AUTO until it is decided */
+	int64_t period_ns;	     /* declared, or found; 0: not known */
+	bool off_grid;		     /* arrivals do not lie on a grid */
+	bool had_job;
+	unsigned other_sleeps; /* that are not the task's way to wait */
+	struct fired nudge;    /* woke it while it seemed to run, and nothing has shown why yet */
+	struct wait_sleep sleep;
+	struct wait_trial trial;
+	struct wait_timer timer;
+	struct wait_open open;
+	struct wait_confirm confirm;
+	struct wait_usual usual;
+	struct end_mark mark; /* release-mark.c */
 };
 
 struct period_candidate {
