@@ -218,7 +218,7 @@ static enum vmrt_status answer_ping(
 	return vmrt_agent_send(a, &a->out);
 }
 
-static enum vmrt_status obey(
+static enum vmrt_status handle_message(
 	struct vmrt_agent *a, const struct vmrt_message *m, int64_t recv_ns, uint64_t recv_tsc)
 {
 	struct vmrt_cursor c = {m->payload, m->payload + m->size, false};
@@ -260,7 +260,7 @@ static enum vmrt_status receive(struct vmrt_agent *a)
 	/* garbage is what a killed recorder left; a HELLO will follow */
 	while (status == VMRT_OK && (got = vmrt_link_next(&a->parser, &message)) != 0)
 		if (got > 0)
-			status = obey(a, &message, now, tsc);
+			status = handle_message(a, &message, now, tsc);
 	return status;
 }
 
@@ -276,7 +276,7 @@ static int poll_timeout(const struct vmrt_agent *a)
 	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
 }
 
-static enum vmrt_status turn(struct vmrt_agent *a)
+static enum vmrt_status serve_once(struct vmrt_agent *a)
 {
 	struct pollfd fds[2] = {
 		{.fd = a->fd, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
@@ -329,7 +329,7 @@ void vmrt_agent_serve(int fd)
 		return;
 	}
 	vmrt_link_hunt(&a.parser);
-	while ((status = turn(&a)) == VMRT_OK)
+	while ((status = serve_once(&a)) == VMRT_OK)
 		;
 	/* not if a message was interrupted half-way */
 	if (status == VMRT_EINTR && a.err.status != VMRT_EINTR)

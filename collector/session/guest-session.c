@@ -252,7 +252,7 @@ static int poll_timeout(const struct vmrt_guest *g, int64_t now)
 	return (int)((until - now) / VMRT_NS_PER_MS) + 1;
 }
 
-static enum vmrt_status turn(struct vmrt_guest *g, struct vmrt_error *err)
+static enum vmrt_status serve_once(struct vmrt_guest *g, struct vmrt_error *err)
 {
 	struct pollfd fds[2] = {
 		{.fd = g->fd, .events = POLLIN}, {.fd = g->wake_fd, .events = POLLIN}};
@@ -293,7 +293,7 @@ void *vmrt_guest_session(void *arg)
 		pthread_setaffinity_np(pthread_self(), sizeof(g->cpus), &g->cpus);
 	status = vmrt_guest_reach(g, &err);
 	while (status == VMRT_OK && g->in.state != VMRT_GUEST_DONE)
-		status = turn(g, &err);
+		status = serve_once(g, &err);
 	if (status != VMRT_OK) {
 		pthread_mutex_lock(&g->lock);
 		g->err = err;

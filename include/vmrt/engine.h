@@ -64,7 +64,7 @@ struct vmrt_sink {
 	void (*loss)(void *ctx, const struct vmrt_loss *loss);
 	void (*violation)(void *ctx, const struct vmrt_violation *violation);
 	void (*check)(void *ctx, const struct vmrt_check *check);
-	void (*natural)(void *ctx, const struct vmrt_natural *natural);
+	void (*unmanaged)(void *ctx, const struct vmrt_unmanaged *unmanaged);
 	void (*supply)(void *ctx, const struct vmrt_supply_point *point);
 };
 
@@ -158,18 +158,18 @@ enum vmrt_release vmrt_engine_task_release(
 /** vmrt_engine_task_seen - has a thread of task @task been seen? */
 bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
 
-#define VMRT_TASK_DOUBT_MAX 400
+#define VMRT_TASK_CONTRADICTION_MAX 400
 
-/* What makes the numbers of a task doubtful. */
-struct vmrt_task_doubt {
-	int64_t missing;		/* jobs that there may have been, but that are not told */
-	char text[VMRT_TASK_DOUBT_MAX]; /* for people; empty: there is no doubt */
+/* What makes the numbers of a task uncertain. */
+struct vmrt_task_contradiction {
+	int64_t missing; /* jobs that there may have been, but that are not told */
+	char text[VMRT_TASK_CONTRADICTION_MAX]; /* for people; empty: there is no doubt */
 };
 
-/** vmrt_engine_task_doubt - is what was found out about task @task in contradiction to itself, or
- * to what was declared? */
-void vmrt_engine_task_doubt(
-	const struct vmrt_engine *engine, uint32_t task, struct vmrt_task_doubt *out);
+/** vmrt_engine_task_contradiction - is what was found out about task @task in contradiction to
+ * itself, or to what was declared? */
+void vmrt_engine_task_contradiction(
+	const struct vmrt_engine *engine, uint32_t task, struct vmrt_task_contradiction *out);
 
 /** vmrt_engine_server_members - how many threads server @index of the experiment has */
 size_t vmrt_engine_server_members(const struct vmrt_engine *engine, size_t index);
@@ -224,11 +224,11 @@ size_t vmrt_engine_supply_now(
 	const struct vmrt_engine *engine, size_t index, struct vmrt_supply_point *out, size_t room);
 
 /**
- * vmrt_engine_natural_now - how VM @vm, which no server manages, has been scheduled so far
+ * vmrt_engine_unmanaged_now - how VM @vm, which no server manages, has been scheduled so far
  *
  * Return: false if nothing is known of that.
  */
-bool vmrt_engine_natural_now(struct vmrt_engine *engine, size_t vm, struct vmrt_natural *out);
+bool vmrt_engine_unmanaged_now(struct vmrt_engine *engine, size_t vm, struct vmrt_unmanaged *out);
 
 /** vmrt_engine_free - free @engine; NULL is allowed; open records are dropped */
 void vmrt_engine_free(struct vmrt_engine *engine);

@@ -217,7 +217,7 @@ struct vmrt_supply_point {
 };
 
 /* How a VM without an enforced server was scheduled of itself. */
-struct vmrt_natural {
+struct vmrt_unmanaged {
 	uint32_t vm;
 	int64_t n; /* distances between starts of supply after waits */
 	int64_t period_p10_ns, period_p50_ns, period_p90_ns;

@@ -60,10 +60,10 @@ enum vmrt_status vmrt_facts_load_checks(
 		for (size_t i = 0; vm && i < f->n_vms; i++) {
 			if (!f->vms[i].name || strcmp(f->vms[i].name, vm) != 0)
 				continue;
-			f->vms[i].natural_n = vmrt_query_int(&q, 1);
+			f->vms[i].unmanaged_n = vmrt_query_int(&q, 1);
 			for (int p = 0; p < 3; p++) {
-				f->vms[i].natural_period[p] = vmrt_query_int(&q, 2 + p);
-				f->vms[i].natural_supply[p] = vmrt_query_int(&q, 5 + p);
+				f->vms[i].unmanaged_period[p] = vmrt_query_int(&q, 2 + p);
+				f->vms[i].unmanaged_supply[p] = vmrt_query_int(&q, 5 + p);
 			}
 		}
 	}

@@ -194,9 +194,9 @@ struct vmrt_machine_facts {
 
 struct vmrt_vm_facts {
 	char *name, *hypervisor, *accel;
-	int64_t machine;   /* or VMRT_UNKNOWN */
-	int64_t natural_n; /* without a server: distances between starts of supply; 0: none */
-	int64_t natural_period[3], natural_supply[3]; /* p10, p50, p90 */
+	int64_t machine;     /* or VMRT_UNKNOWN */
+	int64_t unmanaged_n; /* without a server: distances between starts of supply; 0: none */
+	int64_t unmanaged_period[3], unmanaged_supply[3]; /* p10, p50, p90 */
 };
 
 /* A remark on what the recording does not have. */

@@ -21,14 +21,14 @@
 
 static const struct vmrt_column check_columns[] = {CHECK_COLUMNS(VMRT_COLUMN)};
 
-static const char *const natural_titles[] = {
+static const char *const unmanaged_titles[] = {
 	"VMs without a server: period, from one start of supply to the next",
 	"VMs without a server: budget, the run time in such a period",
 };
 
-#define NATURAL_COLUMNS(X)                                                                         \
+#define UNMANAGED_COLUMNS(X)                                                                       \
 	X(vm, "VM", NULL, TEXT, 0, VMRT_KEY_GROUP, vm->name)                                       \
-	X(n, "periods", NULL, COUNT, 0, 1, vm->natural_n)                                          \
+	X(n, "periods", NULL, COUNT, 0, 1, vm->unmanaged_n)                                        \
 	X(period_p10_ns, "p10", "ms", NS, 1, 1, period[0])                                         \
 	X(period_p50_ns, "p50", "ms", NS, 1, 1, period[1])                                         \
 	X(period_p90_ns, "p90", "ms", NS, 1, 1, period[2])                                         \
@@ -39,7 +39,7 @@ static const char *const natural_titles[] = {
 	X(supply_p50_ticks, "p50", "ticks", REAL, 1, 2, (double)supply[1] / (double)tick)          \
 	VMRT_DATA(X, tick_ns, NS, tick)
 
-static const struct vmrt_column natural_columns[] = {NATURAL_COLUMNS(VMRT_COLUMN)};
+static const struct vmrt_column unmanaged_columns[] = {UNMANAGED_COLUMNS(VMRT_COLUMN)};
 
 static void append(char *buf, size_t room, const char *text)
 {
@@ -102,22 +102,22 @@ static void put_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	}
 }
 
-static void put_natural(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+static void put_unmanaged(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
-	struct vmrt_table *table = vmrt_doc_table(
-		doc, "natural", natural_titles, natural_columns, ARRAY_SIZE(natural_columns), 0);
+	struct vmrt_table *table = vmrt_doc_table(doc, "natural", unmanaged_titles,
+		unmanaged_columns, ARRAY_SIZE(unmanaged_columns), 0);
 	int64_t tick = f->tick_ns > 0 ? f->tick_ns : TICK_NS;
 	char buf[VMRT_UNITS_TEXT];
 	bool any = false;
 
 	for (size_t i = 0; i < f->n_vms; i++) {
 		const struct vmrt_vm_facts *vm = &f->vms[i];
-		const int64_t *period = vm->natural_period, *supply = vm->natural_supply;
+		const int64_t *period = vm->unmanaged_period, *supply = vm->unmanaged_supply;
 
-		if (!vm->natural_n)
+		if (!vm->unmanaged_n)
 			continue;
 		any = true;
-		NATURAL_COLUMNS(VMRT_CELL)
+		UNMANAGED_COLUMNS(VMRT_CELL)
 	}
 	if (any)
 		vmrt_put_line(table, "tick", "%s%s", vmrt_format_duration(tick, buf),
@@ -127,5 +127,5 @@ static void put_natural(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	put_checks(doc, f);
-	put_natural(doc, f);
+	put_unmanaged(doc, f);
 }

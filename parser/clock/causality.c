@@ -17,7 +17,7 @@
 struct run {
 	int64_t start, end;
 	int64_t first, last; /* guest times: at or after start, at or before end */
-	bool tainted;	     /* something near is not known */
+	bool touched;	     /* something near is not known */
 };
 
 /* Runs of a vCPU thread that guest events may still fall into; a ring. */
@@ -183,7 +183,7 @@ static enum vmrt_status drop_oldest(struct vmrt_causality *c, struct vcpu *v)
 	v->first = (v->first + 1) & (v->room - 1);
 	v->n--;
 	v->forgotten = run.end;
-	if (run.tainted)
+	if (run.touched)
 		return VMRT_OK;
 	if (run.first != INT64_MAX && run.start != NEVER)
 		status = add_bound(c, run.first, run.start, true);
@@ -239,7 +239,7 @@ static void note_hole(struct vmrt_causality *c, int64_t from)
 		c->hole_until = c->now;
 	for (size_t i = 0; i < c->n_vcpus; i++)
 		for (size_t k = c->vcpus[i].n; k-- > 0 && run_at(&c->vcpus[i], k)->end >= since;)
-			run_at(&c->vcpus[i], k)->tainted = true;
+			run_at(&c->vcpus[i], k)->touched = true;
 	while (c->n_buckets && c->buckets[c->n_buckets - 1].index >= bucket_index(c, since))
 		c->n_buckets--;
 }
@@ -371,7 +371,7 @@ enum vmrt_status vmrt_causality_guest(struct vmrt_causality *c, unsigned cpu, in
 	/*
 	 * Where a clock was stepped its map is as wrong as the step is long. Events there prove
 	 * next to nothing, and would make all that is near to a hole of the host's recording
-	 * doubtful.
+	 * uncertain.
 	 */
 	if (vmrt_clockmap_stepped(c->prior, local_ns, &c->hint))
 		error = VMRT_UNKNOWN;

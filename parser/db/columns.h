@@ -195,7 +195,7 @@
 	NEXT(mechanism, words, "",                                                                 \
 		release != VMRT_RELEASE_AUTO ? vmrt_release_name(release) : NULL)                  \
 	NEXT(measured_period_ns, time, "", measured)                                               \
-	NEXT(missing, count, " NOT NULL DEFAULT 0", doubt.missing)
+	NEXT(missing, count, " NOT NULL DEFAULT 0", found.missing)
 
 #define RUNDB_JOB(FIRST, NEXT)                                                                     \
 	FIRST(task, id, " NOT NULL REFERENCES task(id)", j->task)                                  \

@@ -249,7 +249,7 @@ static void on_check(void *ctx, const struct vmrt_check *c)
 	end(&row);
 }
 
-static void on_natural(void *ctx, const struct vmrt_natural *n)
+static void on_unmanaged(void *ctx, const struct vmrt_unmanaged *n)
 {
 	struct row row = begin(ctx, T_NATURAL);
 
@@ -337,7 +337,7 @@ void rundb_sink(struct rundb *db, struct vmrt_sink *sink)
 		.loss = on_loss,
 		.violation = on_violation,
 		.check = on_check,
-		.natural = on_natural,
+		.unmanaged = on_unmanaged,
 		.supply = on_supply,
 	};
 }
@@ -369,12 +369,12 @@ void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 		const struct vmrt_task_spec *t = &exp->tasks[i];
 		struct row row = begin(db, T_TASK);
 		uint32_t id = (uint32_t)i, machine = VMRT_NONE;
-		struct vmrt_task_doubt doubt;
+		struct vmrt_task_contradiction found;
 		int64_t measured;
 		enum vmrt_release release =
 			vmrt_engine_task_release(engine, (uint32_t)i, &measured);
 
-		vmrt_engine_task_doubt(engine, (uint32_t)i, &doubt);
+		vmrt_engine_task_contradiction(engine, (uint32_t)i, &found);
 		for (size_t m = 0; m < n_machines; m++)
 			if (!strcmp(machines[m].name, t->machine))
 				machine = (uint32_t)m;

@@ -7,8 +7,8 @@
 
 /*
  * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
- * A CPU stays on top of it, unmoved, as long as its records are earlier than those of its rival,
- * the next one in order. The record given out last stays as it is until the next one is asked for.
+ * A CPU stays on top of it, unmoved, as long as its records are earlier than those of the
+ * second one in order. The record given out last stays as it is until the next one is asked for.
  */
 
 /* Pages may overlap by so much, in raw times: 1 s if they are ns. */
@@ -33,11 +33,11 @@ static void sift_down(struct vmrt_stream *s, unsigned i)
 	s->heap[i] = moving;
 }
 
-static void find_rival(struct vmrt_stream *s)
+static void find_second(struct vmrt_stream *s)
 {
-	s->rival = s->n_heap > 1 ? s->heap[1] : NULL;
+	s->second = s->n_heap > 1 ? s->heap[1] : NULL;
 	if (s->n_heap > 2 && stream_before(s->heap[2], s->heap[1]))
-		s->rival = s->heap[2];
+		s->second = s->heap[2];
 }
 
 static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
@@ -49,7 +49,7 @@ static void heap_add(struct vmrt_stream *s, struct stream_cpu *cpu)
 		i = (i - 1) / 2;
 	}
 	s->heap[i] = cpu;
-	find_rival(s);
+	find_second(s);
 }
 
 static void heap_drop_top(struct vmrt_stream *s)
@@ -57,7 +57,7 @@ static void heap_drop_top(struct vmrt_stream *s)
 	s->heap[0] = s->heap[--s->n_heap];
 	if (s->n_heap)
 		sift_down(s, 0);
-	find_rival(s);
+	find_second(s);
 }
 
 int64_t stream_convert(const struct vmrt_stream *s, struct stream_cpu *cpu)
@@ -78,14 +78,14 @@ int64_t stream_convert(const struct vmrt_stream *s, struct stream_cpu *cpu)
 struct stream_cpu *stream_reorder(struct vmrt_stream *s)
 {
 	sift_down(s, 0);
-	find_rival(s);
+	find_second(s);
 	return s->heap[0];
 }
 
 /* The top has moved on. */
 static void heap_settle_top(struct vmrt_stream *s)
 {
-	if (s->rival && stream_before(s->rival, s->heap[0]))
+	if (s->second && stream_before(s->second, s->heap[0]))
 		stream_reorder(s);
 }
 

@@ -40,8 +40,8 @@ struct vmrt_stream {
 	unsigned n_cpus;
 	struct stream_cpu **heap;
 	unsigned n_heap;
-	const struct stream_cpu *rival; /* first of the others in the heap, or NULL */
-	struct stream_cpu *given;	/* its record was given out; it has to move on */
+	const struct stream_cpu *second; /* first of the others in the heap, or NULL */
+	struct stream_cpu *given;	 /* its record was given out; it has to move on */
 	bool started;
 	int64_t last_ts;
 	uint64_t counts[FORMATS_LAYOUTS]; /* of the events given out, by their layout */
@@ -118,7 +118,7 @@ static inline int stream_next(
 		return vmrt_stream_next(s, event, err);
 	cpu->ts = stream_time(s, cpu);
 	cpu->lost = 0;
-	if (s->rival && stream_before(s->rival, cpu))
+	if (s->second && stream_before(s->second, cpu))
 		cpu = stream_reorder(s);
 	s->given = NULL;
 	if (!formats_decode(s->formats, cpu->record, cpu->size, s->name_room, event))

@@ -206,17 +206,17 @@ static bool occurs(const struct thread_names *names, const struct vmrt_task_spec
 }
 
 /* A task that was seen, but of which the numbers may not be what they seem. */
-static void note_doubts(struct writer *w, size_t task, const char *label)
+static void note_contradictions(struct writer *w, size_t task, const char *label)
 {
-	struct vmrt_task_doubt doubt;
+	struct vmrt_task_contradiction found;
 
 	if (w->config->waits && w->config->waits[task] == VMRT_RELEASE_WAKEUP)
 		put(w, "task", label,
 			"nothing periodic releases it, so each wake-up is taken for a release; "
 			"release = wakeup says that this is right");
-	vmrt_engine_task_doubt(w->engine, (uint32_t)task, &doubt);
-	if (doubt.text[0])
-		put(w, "task", label, doubt.text);
+	vmrt_engine_task_contradiction(w->engine, (uint32_t)task, &found);
+	if (found.text[0])
+		put(w, "task", label, found.text);
 }
 
 static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt_error *err)
@@ -232,7 +232,7 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 			continue;
 		snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
 		if (vmrt_engine_task_seen(w->engine, (uint32_t)i)) {
-			note_doubts(w, i, label);
+			note_contradictions(w, i, label);
 			continue;
 		}
 		describe(t, what, sizeof(what));

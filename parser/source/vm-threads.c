@@ -169,7 +169,7 @@ PASS(job, vmrt_job)
 PASS(loss, vmrt_loss)
 PASS(violation, vmrt_violation)
 PASS(check, vmrt_check)
-PASS(natural, vmrt_natural)
+PASS(unmanaged, vmrt_unmanaged)
 PASS(supply, vmrt_supply_point)
 
 /* Until the engine says more of it. */
@@ -216,7 +216,7 @@ struct vm_threads *vm_threads_new(const struct vmrt_engine_config *config, struc
 		.loss = on_loss,
 		.violation = on_violation,
 		.check = on_check,
-		.natural = on_natural,
+		.unmanaged = on_unmanaged,
 		.supply = on_supply,
 	};
 	return w;

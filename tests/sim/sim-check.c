@@ -25,7 +25,7 @@ struct got {
 	bool lossy, broken, late, blurred_clock, steal, clipped, renames, respawns;
 	enum vmrt_release found[SIM_TASKS];
 	int64_t found_periods[SIM_TASKS];
-	struct vmrt_task_doubt doubts[SIM_TASKS];
+	struct vmrt_task_contradiction unsure[SIM_TASKS];
 	struct vmrt_job *jobs;
 	struct vmrt_slice *slices;
 	struct vmrt_server_period *periods;
@@ -393,7 +393,7 @@ static void check_job(
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;
 	/* it came back to its grid by chance, as one does that sleeps for what is left */
-	if (g->r->how[e->task] == VMRT_RELEASE_RELATIVE && g->doubts[e->task].missing > 0 &&
+	if (g->r->how[e->task] == VMRT_RELEASE_RELATIVE && g->unsure[e->task].missing > 0 &&
 		e->end_ns == VMRT_UNKNOWN &&
 		(e->outcome == VMRT_OUTCOME_UNKNOWN || e->outcome == t->job.outcome))
 		return;
@@ -696,7 +696,7 @@ static void check_caught_up(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
 	int64_t off = g->r->late[task] == CATCH_UP_REST ? OFF_GRID_NS : 0;
-	bool marked = g->doubts[task].missing > 0, anew = false;
+	bool marked = g->unsure[task].missing > 0, anew = false;
 
 	/* before it has done so nothing tells that its period begins anew when it is late */
 	for (size_t i = 1; i < g->n_jobs; i++)
@@ -1182,7 +1182,7 @@ static void feed(struct got *g)
 	vmrt_engine_finish(engine, r->truth.end_ns);
 	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {
 		g->found[t] = vmrt_engine_task_release(engine, t, &g->found_periods[t]);
-		vmrt_engine_task_doubt(engine, t, &g->doubts[t]);
+		vmrt_engine_task_contradiction(engine, t, &g->unsure[t]);
 	}
 	for (uint32_t m = 0; m < r->config.n_machines; m++)
 		vmrt_engine_stats(engine, m, &g->stats[m]);

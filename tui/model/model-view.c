@@ -139,13 +139,13 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 	unroll(row->recent, s->recent, s->n_recent, row->n_recent, TOP_RECENT_PERIODS,
 		sizeof(*row->recent));
 	row->n_curve = vmrt_engine_supply_now(engine, i, row->curve, TOP_CURVE_MAX);
-	row->natural_period_ns = row->natural_supply_ns = VMRT_UNKNOWN;
+	row->unmanaged_period_ns = row->unmanaged_supply_ns = VMRT_UNKNOWN;
 	if (row->vm_index != VMRT_NONE && !row->enforced) {
-		struct vmrt_natural natural;
+		struct vmrt_unmanaged unmanaged;
 
-		if (vmrt_engine_natural_now(engine, row->vm_index, &natural)) {
-			row->natural_period_ns = natural.period_p50_ns;
-			row->natural_supply_ns = natural.supply_p50_ns;
+		if (vmrt_engine_unmanaged_now(engine, row->vm_index, &unmanaged)) {
+			row->unmanaged_period_ns = unmanaged.period_p50_ns;
+			row->unmanaged_supply_ns = unmanaged.supply_p50_ns;
 		}
 	}
 }

@@ -98,7 +98,7 @@ struct top_server_row {
 	double share,
 		background; /* of one CPU in the window, and the part below the priority; or NaN */
 	uint64_t periods, depletions, overruns; /* overruns: periods with more than the budget */
-	int64_t natural_period_ns, natural_supply_ns; /* of late, where nobody enforces it */
+	int64_t unmanaged_period_ns, unmanaged_supply_ns; /* of late, where nobody enforces it */
 	enum top_server_state state;
 	struct vmrt_server_facts facts;	   /* as the report has them */
 	struct vmrt_server_period *recent; /* the last ones, the oldest first */

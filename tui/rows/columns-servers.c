@@ -170,7 +170,7 @@ static void fill_vm(const void *row, int width, bool ascii, struct cell *cell)
 }
 
 /* How a VM is scheduled of itself: so much in so long, by the medians. */
-static void fill_natural(const void *row, int width, bool ascii, struct cell *cell)
+static void fill_unmanaged(const void *row, int width, bool ascii, struct cell *cell)
 {
 	const struct top_server_row *s = row;
 	char supply[VMRT_UNITS_TEXT], period[VMRT_UNITS_TEXT];
@@ -178,17 +178,17 @@ static void fill_natural(const void *row, int width, bool ascii, struct cell *ce
 	(void)width;
 	(void)ascii;
 	strcpy(cell->text, "-");
-	if (s->natural_period_ns != VMRT_UNKNOWN)
+	if (s->unmanaged_period_ns != VMRT_UNKNOWN)
 		snprintf(cell->text, sizeof(cell->text), "%s in %s",
-			vmrt_format_ms(s->natural_supply_ns, 1, supply),
-			vmrt_format_ms(s->natural_period_ns, 1, period));
+			vmrt_format_ms(s->unmanaged_supply_ns, 1, supply),
+			vmrt_format_ms(s->unmanaged_period_ns, 1, period));
 }
 
-static double natural_value(const void *row)
+static double unmanaged_value(const void *row)
 {
 	const struct top_server_row *s = row;
 
-	return s->natural_period_ns == VMRT_UNKNOWN ? NAN : (double)s->natural_period_ns;
+	return s->unmanaged_period_ns == VMRT_UNKNOWN ? NAN : (double)s->unmanaged_period_ns;
 }
 
 const struct column top_server_columns[] = {
@@ -221,7 +221,7 @@ const struct column top_server_columns[] = {
 		priority_value},
 	{"POLICY", "its policy", 10, 10, 0, 110, true, true, false, false, fill_policy, NULL},
 	{"NATURAL ms", "how it is scheduled where nobody enforces: CPU time in a time", 14, 14, 0,
-		150, true, false, false, true, fill_natural, natural_value},
+		150, true, false, false, true, fill_unmanaged, unmanaged_value},
 	{"VM", "whose server it is", 8, 12, 145, 140, true, true, false, false, fill_vm, NULL},
 };
 

@@ -40,10 +40,10 @@ static void put_figures(const struct top_area *area, const struct top_server_row
 	x = top_say(screen, *y, 0, TOP_PLAIN, "share %s %%", text);
 	if (s->policy != VMRT_POLICY_NONE)
 		x = top_say(screen, *y, x, TOP_PLAIN, " (%s %% below its priority)", other);
-	if (s->natural_period_ns != VMRT_UNKNOWN)
+	if (s->unmanaged_period_ns != VMRT_UNKNOWN)
 		top_say(screen, *y, x + 3, TOP_PLAIN, "unmanaged: median %s ms in %s ms",
-			vmrt_format_ms(s->natural_supply_ns, 1, budget),
-			vmrt_format_ms(s->natural_period_ns, 1, period));
+			vmrt_format_ms(s->unmanaged_supply_ns, 1, budget),
+			vmrt_format_ms(s->unmanaged_period_ns, 1, period));
 	++*y;
 	if (s->policy == VMRT_POLICY_NONE)
 		return;

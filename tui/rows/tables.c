@@ -72,8 +72,8 @@ static const char *task_state(enum top_task_state state)
 	VMRT_DATA(X, overshoot_max_ns, NS, s->facts.over_max)                                      \
 	VMRT_DATA(X, latency_max_ns, NS, s->facts.latency_max)                                     \
 	VMRT_DATA(X, blackout_max_ns, NS, s->facts.blackout_max)                                   \
-	VMRT_DATA(X, unmanaged_period_ns, NS, s->natural_period_ns)                                \
-	VMRT_DATA(X, unmanaged_supply_ns, NS, s->natural_supply_ns)
+	VMRT_DATA(X, unmanaged_period_ns, NS, s->unmanaged_period_ns)                              \
+	VMRT_DATA(X, unmanaged_supply_ns, NS, s->unmanaged_supply_ns)
 
 #define TASK_COLUMNS(X)                                                                            \
 	VMRT_DATA(X, machine, TEXT, t->machine)                                                    \

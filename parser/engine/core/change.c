@@ -12,18 +12,20 @@
 #include <stddef.h>
 
 /* The fields that are constant for all others lie in their structures as in these. */
-_Static_assert(offsetof(struct thr, waker) - offsetof(struct thr, state) ==
-			       offsetof(struct thr_now, waker) &&
-		       sizeof(struct thr_now) == offsetof(struct thr_now, waker) + sizeof(int32_t),
-	"struct thr_now is not as in struct thr");
 _Static_assert(
-	offsetof(struct cpu, thr) - offsetof(struct cpu, known) == offsetof(struct cpu_now, thr) &&
-		sizeof(struct cpu_now) == offsetof(struct cpu_now, thr) + sizeof(struct thr *),
+	offsetof(struct thread, waker) - offsetof(struct thread, state) ==
+			offsetof(struct thread_now, waker) &&
+		sizeof(struct thread_now) == offsetof(struct thread_now, waker) + sizeof(int32_t),
+	"struct thread_now is not as in struct thread");
+_Static_assert(offsetof(struct cpu, thread) - offsetof(struct cpu, known) ==
+			       offsetof(struct cpu_now, thread) &&
+		       sizeof(struct cpu_now) ==
+			       offsetof(struct cpu_now, thread) + sizeof(struct thread *),
 	"struct cpu_now is not as in struct cpu");
 
-static struct thr_now *of_thread(struct thr *t)
+static struct thread_now *of_thread(struct thread *t)
 {
-	return (void *)((char *)t + offsetof(struct thr, state));
+	return (void *)((char *)t + offsetof(struct thread, state));
 }
 
 static struct cpu_now *of_cpu(struct machine *m, unsigned cpu)
@@ -47,7 +49,7 @@ static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
 		struct machine *g = &e->machines[i];
 
 		for (unsigned v = 0; g->n_jobs && v < g->n_vcpus; v++) {
-			if (g->vcpus[v] && g->vcpus[v]->state == THR_READY &&
+			if (g->vcpus[v] && g->vcpus[v]->state == THREAD_READY &&
 				g->vcpus[v]->cpu == cpu) {
 				blame_settle(g, host_ns);
 				break;
@@ -57,7 +59,8 @@ static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
 }
 
 /** change_thread - from @host_ns on, @t is as @now says */
-void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now)
+void change_thread(
+	struct machine *m, struct thread *t, int64_t host_ns, const struct thread_now *now)
 {
 	if (t->server)
 		m->engine->accounts->servers_of(m->engine, t, host_ns);
@@ -77,7 +80,7 @@ static inline void settle_cpu(struct machine *m, unsigned cpu, int64_t host_ns)
 
 /** change_learned - the switch at the end of a run tells at which priority @t has run: that was so
  * for the time that is not charged yet, too */
-void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio)
+void change_learned(struct machine *m, struct thread *t, int64_t host_ns, int prio)
 {
 	if (t->prio == prio)
 		return;
@@ -94,7 +97,7 @@ void change_runner(struct machine *m, unsigned cpu, int64_t host_ns, int32_t pid
 	now->known = true;
 	now->pid = pid;
 	now->prio = prio;
-	now->thr = threads_find(m, pid);
+	now->thread = threads_find(m, pid);
 }
 
 /** change_runner_unknown - who runs on @cpu is not known any more */
@@ -105,7 +108,7 @@ void change_runner_unknown(struct machine *m, unsigned cpu, int64_t host_ns)
 	settle_cpu(m, cpu, host_ns);
 	now->known = false;
 	now->interrupts = 0;
-	now->thr = NULL;
+	now->thread = NULL;
 }
 
 /** change_runner_prio - who runs on @cpu does so at another priority */
@@ -115,10 +118,10 @@ void change_runner_prio(struct machine *m, unsigned cpu, int64_t host_ns, int pr
 	of_cpu(m, cpu)->prio = prio;
 }
 
-void change_followed_now(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t)
+void change_followed_now(struct machine *m, unsigned cpu, int64_t host_ns, struct thread *t)
 {
 	settle_cpu(m, cpu, host_ns);
-	of_cpu(m, cpu)->thr = t;
+	of_cpu(m, cpu)->thread = t;
 }
 
 void change_interrupts_now(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts)

@@ -15,7 +15,7 @@
 /* An idle CPU whose last record is so short behind a wake-up switched right then. */
 #define WAKE_NEAR_NS (50 * VMRT_NS_PER_US)
 /* Intervals remembered per job in which a switch is missing; more are taken together. */
-#define DOUBTS_MAX 16
+#define UNSURE_MAX 16
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
 /* Times that disagree by no more than this may do so because of the clocks' errors. */
@@ -26,12 +26,12 @@
 /* prev_state X, Z; until 4.14 0x40 was TASK_DEAD, and since then only threads of the kernel itself
  * are parked */
 #define STATE_DEAD_MASK 0x70
-enum thr_state { THR_UNKNOWN, THR_RUNNING, THR_READY, THR_BLOCKED, THR_DEAD };
+enum thread_state { THREAD_UNKNOWN, THREAD_RUNNING, THREAD_READY, THREAD_BLOCKED, THREAD_DEAD };
 
 struct machine;
 struct server;
 struct jobs;
-struct natural;
+struct unmanaged;
 struct task_found;
 
 /* Clocks of timers, as hrtimer_setup numbers them; and ticks since boot, of the timer wheel. */
@@ -56,8 +56,8 @@ struct instant {
  * What time is charged by: the state of threads, of CPUs, and budgets. These fields are constant
  * for everybody but change.c, whose functions charge the time so far before they change them.
  */
-#define THR_NOW(kind)                                                                              \
-	kind enum thr_state state;                                                                 \
+#define THREAD_NOW(kind)                                                                           \
+	kind enum thread_state state;                                                              \
 	kind uint16_t cpu; /* it runs or waits there, or did */                                    \
 	kind int prio;                                                                             \
 	kind bool boosted;   /* by priority inheritance */                                         \
@@ -70,10 +70,10 @@ struct instant {
 	kind unsigned interrupts; /* that are being handled, one within the other */               \
 	kind int32_t pid;                                                                          \
 	kind int prio;                                                                             \
-	struct thr *kind thr; /* if followed */
+	struct thread *kind thread; /* if followed */
 
-struct thr_now {
-	THR_NOW()
+struct thread_now {
+	THREAD_NOW()
 };
 
 struct cpu_now {
@@ -81,10 +81,10 @@ struct cpu_now {
 };
 
 /* A thread that is followed. */
-struct thr {
+struct thread {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has heard of it */
-	THR_NOW(const)
+	THREAD_NOW(const)
 	uint16_t ran_cpu;		  /* of the last run */
 	int former_prio;		  /* before an enforcer came */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
@@ -111,7 +111,7 @@ struct thr {
 	struct {
 		bool begun, slept;
 		int64_t start_ns, supply_ns;
-	} natural; /* the stretch of supply in progress */
+	} unmanaged; /* the stretch of supply in progress */
 	/* last own timer armed since it was switched in, for threads not yet known to be a task */
 	int64_t armed_local_ns, armed_expires_ns;
 	uint64_t armed_timer;
@@ -121,7 +121,7 @@ struct thr {
 struct timer {
 	uint64_t ptr; /* 0: free */
 	int64_t expires, since;
-	struct thr *owner;
+	struct thread *owner;
 	int32_t pid;
 };
 
@@ -149,8 +149,8 @@ struct cancelled {
 struct fired {
 	uint64_t ptr; /* 0: none */
 	enum vmrt_timer_fn fn;
-	const struct thr *owner; /* who armed it, if it is followed */
-	int64_t arrival_ns;	 /* when it was due, local clock, or VMRT_UNKNOWN */
+	const struct thread *owner; /* who armed it, if it is followed */
+	int64_t arrival_ns;	    /* when it was due, local clock, or VMRT_UNKNOWN */
 	int64_t local_ns, host_ns;
 	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
 	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
@@ -218,7 +218,7 @@ struct machine {
 	const struct vmrt_engine_machine *config;
 	struct cpu *cpus;
 	unsigned n_cpus;
-	struct thr ***pids; /* two levels, by tid */
+	struct thread ***pids; /* two levels, by tid */
 	size_t n_leaves;
 	struct timers timers;
 	struct release_clocks clocks;
@@ -229,7 +229,7 @@ struct machine {
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	bool error_known;
 	int64_t told_error_ns; /* the same, as it was told: VMRT_UNKNOWN if it is not known */
-	struct thr **vcpus;    /* of a guest: its vCPU threads by number */
+	struct thread **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;
 	bool has_tasks;
@@ -250,7 +250,7 @@ struct machine {
 /* The accounts of rooms above, to which time is charged before anything changes. */
 struct accounts {
 	void (*jobs)(struct machine *m, int64_t host_ns);
-	void (*servers_of)(struct vmrt_engine *e, const struct thr *member, int64_t host_ns);
+	void (*servers_of)(struct vmrt_engine *e, const struct thread *member, int64_t host_ns);
 	void (*servers_at)(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
 	void (*servers)(struct vmrt_engine *e, int64_t host_ns);
 };
@@ -281,9 +281,9 @@ struct vmrt_engine {
 	struct machine *machines;
 	struct server *servers;
 	size_t n_servers;
-	struct natural *naturals; /* by VM, once there is one; or NULL */
-	int64_t *next_k;	  /* by task */
-	struct task_found *found; /* by task */
+	struct unmanaged *unmanaged; /* by VM, once there is one; or NULL */
+	int64_t *next_k;	     /* by task */
+	struct task_found *found;    /* by task */
 	bool waiters;	   /* it matters for whom a vCPU waits: there are servers or guests */
 	bool names_wanted; /* those of all threads: whoever a job waits for is named */
 	uint32_t next_thread;
@@ -294,7 +294,7 @@ struct vmrt_engine {
 };
 
 /* threads.c */
-static inline struct thr *threads_find(const struct machine *m, int32_t tid)
+static inline struct thread *threads_find(const struct machine *m, int32_t tid)
 {
 	size_t leaf = (uint32_t)tid / PID_LEAF;
 
@@ -303,10 +303,10 @@ static inline struct thr *threads_find(const struct machine *m, int32_t tid)
 		return NULL;
 	return m->pids[leaf][(uint32_t)tid % PID_LEAF];
 }
-struct thr *threads_get(struct machine *m, int32_t tid, const char *comm);
-void threads_announce(struct machine *m, struct thr *t);
-void threads_forget(struct thr *t);
-void threads_name(struct thr *t, const char *comm);
+struct thread *threads_get(struct machine *m, int32_t tid, const char *comm);
+void threads_announce(struct machine *m, struct thread *t);
+void threads_forget(struct thread *t);
+void threads_name(struct thread *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
 
@@ -323,7 +323,7 @@ static inline unsigned interrupt_level(uint8_t flags)
 /* timers.c */
 bool timers_put(struct timers *t, const struct timer *timer);
 bool timers_take(struct timers *t, uint64_t ptr, struct timer *out);
-void timers_forget(struct machine *m, const struct thr *owner);
+void timers_forget(struct machine *m, const struct thread *owner);
 void timers_free(struct timers *t);
 void timers_hold_cancelled(struct cpu *cpu, const struct vmrt_event *ev, struct instant now,
 	const struct timer *timer);
@@ -342,37 +342,39 @@ static inline void blame_settle(struct machine *m, int64_t host_ns)
 }
 
 /** change_of - what @t is and does now, for change_thread() */
-static inline struct thr_now change_of(const struct thr *t)
+static inline struct thread_now change_of(const struct thread *t)
 {
-	struct thr_now now;
+	struct thread_now now;
 
 	/* change.c asserts that the fields lie alike */
-	memcpy(&now, (const char *)t + offsetof(struct thr, state), sizeof(now));
+	memcpy(&now, (const char *)t + offsetof(struct thread, state), sizeof(now));
 	return now;
 }
 
 /* change.c */
-void change_thread(struct machine *m, struct thr *t, int64_t host_ns, const struct thr_now *now);
-void change_learned(struct machine *m, struct thr *t, int64_t host_ns, int prio);
+void change_thread(
+	struct machine *m, struct thread *t, int64_t host_ns, const struct thread_now *now);
+void change_learned(struct machine *m, struct thread *t, int64_t host_ns, int prio);
 void change_runner(struct machine *m, unsigned cpu, int64_t host_ns, int32_t pid, int prio);
 void change_runner_unknown(struct machine *m, unsigned cpu, int64_t host_ns);
 void change_runner_prio(struct machine *m, unsigned cpu, int64_t host_ns, int prio);
-void change_followed_now(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t);
+void change_followed_now(struct machine *m, unsigned cpu, int64_t host_ns, struct thread *t);
 void change_interrupts_now(struct machine *m, unsigned cpu, int64_t host_ns, unsigned interrupts);
 void change_rules(struct vmrt_engine *e, int64_t host_ns);
 
-/* doubt.c */
-void doubt_add(struct jobs *j, int64_t from_ns, int64_t to_ns);
-int64_t doubt_within(struct jobs *j, int64_t from_ns, int64_t to_ns);
-void doubt_switch(struct machine *m, unsigned cpu, const struct thr *out, const struct thr *in,
-	int64_t low_ns, int64_t high_ns);
-void doubt_guest_cpu(struct machine *g, unsigned cpu, const struct thr *v, int64_t host_ns);
-void doubt_ran(struct jobs *j, int64_t from_ns);
+/* unsure.c */
+void unsure_add(struct jobs *j, int64_t from_ns, int64_t to_ns);
+int64_t unsure_within(struct jobs *j, int64_t from_ns, int64_t to_ns);
+void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
+	const struct thread *in, int64_t low_ns, int64_t high_ns);
+void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, int64_t host_ns);
+void unsure_ran(struct jobs *j, int64_t from_ns);
 
 /** change_followed - who runs on @cpu is followed as @t from now on, or not any more (NULL) */
-static inline void change_followed(struct machine *m, unsigned cpu, int64_t host_ns, struct thr *t)
+static inline void change_followed(
+	struct machine *m, unsigned cpu, int64_t host_ns, struct thread *t)
 {
-	if (m->cpus[cpu].thr != t)
+	if (m->cpus[cpu].thread != t)
 		change_followed_now(m, cpu, host_ns, t);
 }
 
@@ -392,10 +394,10 @@ bool mark_number(const char *rest, const char *key, int64_t *out);
 int64_t to_host(struct machine *m, int64_t local_ns);
 int64_t engine_most_rows(const struct vmrt_engine *e);
 bool engine_may_add(struct vmrt_engine *e);
-struct thr *vcpu_of(const struct machine *m, unsigned cpu);
-void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
+struct thread *vcpu_of(const struct machine *m, unsigned cpu);
+void cpus_emit_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
 	enum vmrt_loss_kind kind);
 int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns);
-void cpus_lose_track(struct machine *m, struct thr *t, int64_t host_ns);
+void cpus_lose_track(struct machine *m, struct thread *t, int64_t host_ns);
 
 #endif

@@ -29,14 +29,14 @@ int64_t to_host(struct machine *m, int64_t local_ns)
 }
 
 /* The thread that carries a guest CPU; one thread may carry them all (QEMU without MTTCG). */
-struct thr *vcpu_of(const struct machine *m, unsigned cpu)
+struct thread *vcpu_of(const struct machine *m, unsigned cpu)
 {
 	if (m->n_vcpus == 1)
 		return m->vcpus[0];
 	return cpu < m->n_vcpus ? m->vcpus[cpu] : NULL;
 }
 
-void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
+void cpus_emit_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
 	enum vmrt_loss_kind kind)
 {
 	struct vmrt_loss loss = {
@@ -55,19 +55,19 @@ void cpus_give_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, u
 /* For how long CPU @index has run up to now: of a guest's CPU, for how long its vCPU thread has. */
 int64_t cpus_ran(const struct machine *m, unsigned index, int64_t host_ns)
 {
-	const struct thr *v = m->index ? vcpu_of(m, index) : NULL;
+	const struct thread *v = m->index ? vcpu_of(m, index) : NULL;
 
 	if (!v)
 		return host_ns;
 	return v->ran_ns +
-	       (v->state == THR_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
+	       (v->state == THREAD_RUNNING && host_ns > v->start_ns ? host_ns - v->start_ns : 0);
 }
 
 /* What @t does from @host_ns on is not known. */
-void cpus_lose_track(struct machine *m, struct thr *t, int64_t host_ns)
+void cpus_lose_track(struct machine *m, struct thread *t, int64_t host_ns)
 {
-	struct thr_now lost = change_of(t);
+	struct thread_now lost = change_of(t);
 
-	lost.state = THR_UNKNOWN;
+	lost.state = THREAD_UNKNOWN;
 	change_thread(m, t, host_ns, &lost);
 }

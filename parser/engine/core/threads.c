@@ -12,7 +12,7 @@ bool comm_is(const char *comm, const char *name)
 	return comm && comm[0] == name[0] && strncmp(comm, name, VMRT_COMM_MAX) == 0;
 }
 
-static struct thr **slot_of(struct machine *m, int32_t tid)
+static struct thread **slot_of(struct machine *m, int32_t tid)
 {
 	size_t leaf = (size_t)tid / PID_LEAF;
 
@@ -20,7 +20,7 @@ static struct thr **slot_of(struct machine *m, int32_t tid)
 		return NULL;
 	if (leaf >= m->n_leaves) {
 		size_t n = leaf + 1;
-		struct thr ***more = realloc(m->pids, n * sizeof(*more));
+		struct thread ***more = realloc(m->pids, n * sizeof(*more));
 
 		if (!more)
 			return NULL;
@@ -29,19 +29,19 @@ static struct thr **slot_of(struct machine *m, int32_t tid)
 		m->n_leaves = n;
 	}
 	if (!m->pids[leaf])
-		m->pids[leaf] = calloc(PID_LEAF, sizeof(struct thr *));
+		m->pids[leaf] = calloc(PID_LEAF, sizeof(struct thread *));
 	return m->pids[leaf] ? &m->pids[leaf][tid % PID_LEAF] : NULL;
 }
 
 /* What is told of the thread from now on is told of another one. */
-void threads_forget(struct thr *t)
+void threads_forget(struct thread *t)
 {
 	t->announced = false;
 	t->pub.id = VMRT_NONE;
 	t->pub.task = VMRT_NONE;
 }
 
-void threads_name(struct thr *t, const char *comm)
+void threads_name(struct thread *t, const char *comm)
 {
 	if (!comm)
 		return;
@@ -49,9 +49,9 @@ void threads_name(struct thr *t, const char *comm)
 	strncpy(t->pub.comm, comm, sizeof(t->pub.comm) - 1);
 }
 
-struct thr *threads_get(struct machine *m, int32_t tid, const char *comm)
+struct thread *threads_get(struct machine *m, int32_t tid, const char *comm)
 {
-	struct thr **slot, *t = threads_find(m, tid);
+	struct thread **slot, *t = threads_find(m, tid);
 
 	if (t) {
 		if (!t->pub.comm[0])
@@ -79,7 +79,7 @@ struct thr *threads_get(struct machine *m, int32_t tid, const char *comm)
 	return t;
 }
 
-void threads_announce(struct machine *m, struct thr *t)
+void threads_announce(struct machine *m, struct thread *t)
 {
 	struct vmrt_engine *e = m->engine;
 
@@ -92,7 +92,7 @@ void threads_announce(struct machine *m, struct thr *t)
 		e->sink.thread(e->sink.ctx, &t->pub);
 }
 
-static void free_thread(struct thr *t)
+static void free_thread(struct thread *t)
 {
 	if (t)
 		free(t->also);

@@ -87,7 +87,7 @@ bool timers_take(struct timers *t, uint64_t ptr, struct timer *out)
 	return false;
 }
 
-void timers_forget(struct machine *m, const struct thr *owner)
+void timers_forget(struct machine *m, const struct thread *owner)
 {
 	struct timers *t = &m->timers;
 

@@ -6,14 +6,14 @@
 #include "flow.h"
 
 /* Nothing is known of @cpu from @from to @to: jobs and periods that this touches are not judged. */
-static void taint(struct machine *m, int64_t from, int64_t to)
+static void make_unsure(struct machine *m, int64_t from, int64_t to)
 {
 	if (m->loss_to_ns == VMRT_UNKNOWN || to > m->loss_to_ns)
 		m->loss_to_ns = to;
 	if (m->index)
 		return;
-	servers_taint(m->engine, from, to);
-	servers_doubt(m->engine, from, to);
+	servers_lost(m->engine, from, to);
+	servers_unsure(m->engine, from, to);
 }
 
 void vmrt_engine_clip(
@@ -27,8 +27,8 @@ void vmrt_engine_clip(
 				  ? cpu->last_ns
 				  : e->start_ns;
 	if (to_ns != VMRT_UNKNOWN) {
-		cpus_give_loss(m, index, from_ns, to_ns, 0, VMRT_LOSS_CLIPPED);
-		taint(m, from_ns, to_ns);
+		cpus_emit_loss(m, index, from_ns, to_ns, 0, VMRT_LOSS_CLIPPED);
+		make_unsure(m, from_ns, to_ns);
 		return;
 	}
 	if (!cpu || cpu->ended)
@@ -36,7 +36,7 @@ void vmrt_engine_clip(
 	cpus_forget(m, index, from_ns);
 	cpu->ended = true;
 	cpu->ended_ns = from_ns;
-	taint(m, from_ns, INT64_MAX);
+	make_unsure(m, from_ns, INT64_MAX);
 }
 
 void clip_finish(struct vmrt_engine *e, int64_t end_ns)
@@ -44,6 +44,6 @@ void clip_finish(struct vmrt_engine *e, int64_t end_ns)
 	for (size_t i = 0; i < e->config->n_machines; i++)
 		for (unsigned c = 0; c < e->machines[i].n_cpus; c++)
 			if (e->machines[i].cpus[c].ended)
-				cpus_give_loss(&e->machines[i], c, e->machines[i].cpus[c].ended_ns,
+				cpus_emit_loss(&e->machines[i], c, e->machines[i].cpus[c].ended_ns,
 					end_ns, 0, VMRT_LOSS_CLIPPED);
 }

@@ -43,7 +43,7 @@ void cpus_close_hole(struct machine *m, unsigned index)
 	struct cpu *cpu = &m->cpus[index];
 
 	if (cpu->hole_count)
-		cpus_give_loss(m, index, cpu->hole_from_ns, cpu->hole_to_ns, cpu->hole_count,
+		cpus_emit_loss(m, index, cpu->hole_from_ns, cpu->hole_to_ns, cpu->hole_count,
 			VMRT_LOSS_BROKEN_CHAIN);
 	cpu->hole_count = 0;
 }
@@ -70,7 +70,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	int64_t low, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[index];
-	struct thr *out = cpu->thr, *in = run_follow(m, pid, comm, PRIO_UNKNOWN, now);
+	struct thread *out = cpu->thread, *in = run_follow(m, pid, comm, PRIO_UNKNOWN, now);
 	int64_t high = now.host_ns;
 	int64_t shift = now.local_ns - now.host_ns, uncertainty;
 	struct instant at;
@@ -92,7 +92,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 		servers_uncertain(m->engine, out, low, high);
 	if (in)
 		servers_uncertain(m->engine, in, low, high);
-	if (out && out->state == THR_RUNNING && out->cpu == index) {
+	if (out && out->state == THREAD_RUNNING && out->cpu == index) {
 		run_ends(m, out, at, 1);
 		if (out->jobs)
 			out->jobs->job.inferred = out->jobs->rel.mark.inferred = true;
@@ -102,11 +102,11 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	cpus_set_current(m, index, pid, comm, in ? in->prio : PRIO_UNKNOWN, at.host_ns);
 	if (in)
 		run_begins(m, index, in, at, -1, uncertainty, false);
-	doubt_switch(m, index, out, in, low, high);
+	unsure_switch(m, index, out, in, low, high);
 	if (in && in->jobs)
-		doubt_ran(in->jobs, at.host_ns);
+		unsure_ran(in->jobs, at.host_ns);
 	if (m->index == 0)
-		servers_doubt_cpu(m->engine, index, low, high);
+		servers_unsure_cpu(m->engine, index, low, high);
 }
 
 /* The first record of a CPU, or the first after lost ones: its thread has been running since when?
@@ -114,7 +114,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 static void adopt(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
 	struct instant now)
 {
-	struct thr *in = run_follow(m, pid, comm, prio, now);
+	struct thread *in = run_follow(m, pid, comm, prio, now);
 
 	cpus_set_current(
 		m, index, pid, comm, in && prio == PRIO_UNKNOWN ? in->prio : prio, now.host_ns);
@@ -184,11 +184,11 @@ void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
 {
 	struct cpu *cpu = &m->cpus[index];
 
-	if (cpu->thr && cpu->thr->state == THR_RUNNING && cpu->last_ns != VMRT_UNKNOWN) {
+	if (cpu->thread && cpu->thread->state == THREAD_RUNNING && cpu->last_ns != VMRT_UNKNOWN) {
 		struct instant at = {since_ns, cpu->last_local_ns + (since_ns - cpu->last_ns)};
 
-		run_ends(m, cpu->thr, at, 1);
-		cpus_lose_track(m, cpu->thr, since_ns);
+		run_ends(m, cpu->thread, at, 1);
+		cpus_lose_track(m, cpu->thread, since_ns);
 	}
 	change_runner_unknown(m, index, since_ns);
 }
@@ -198,7 +198,7 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	struct cpu *cpu = &m->cpus[ev->cpu];
 	int64_t from = cpu->last_ns == VMRT_UNKNOWN ? m->engine->start_ns : cpu->last_ns;
 
-	cpus_give_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
+	cpus_emit_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
 		cpu->last_ns == VMRT_UNKNOWN ? VMRT_LOSS_CLIPPED : VMRT_LOSS_OVERRUN);
 	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
 	m->loss_to_ns = now.host_ns;
@@ -209,7 +209,7 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	cpu->last_local_ns = now.local_ns;
 	if (m->index)
 		return;
-	servers_taint(m->engine, from, now.host_ns);
-	servers_doubt(m->engine, from, now.host_ns);
+	servers_lost(m->engine, from, now.host_ns);
+	servers_unsure(m->engine, from, now.host_ns);
 	servers_forget(m->engine, ev->cpu, now.host_ns);
 }

@@ -175,9 +175,9 @@ static int64_t machine_end(struct machine *m, int64_t end_ns)
 	if (ended == VMRT_UNKNOWN || ended >= end_ns)
 		return end_ns;
 	for (unsigned v = 0; v < m->n_vcpus; v++) {
-		const struct thr *t = m->vcpus[v];
+		const struct thread *t = m->vcpus[v];
 
-		if (t && t->state == THR_RUNNING)
+		if (t && t->state == THREAD_RUNNING)
 			silent += end_ns - (t->start_ns > ended ? t->start_ns : ended);
 	}
 	for (unsigned c = 0; c < m->n_cpus; c++)
@@ -202,7 +202,7 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 	}
 	clip_finish(e, end_ns);
 	servers_finish(e, end_ns);
-	natural_finish(e);
+	unmanaged_finish(e);
 	for (size_t i = 0; i < e->config->n_machines; i++) {
 		struct machine *m = &e->machines[i];
 		int64_t ended = machine_end(m, end_ns);
@@ -213,10 +213,10 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 			struct cpu *cpu = &m->cpus[c];
 			struct instant at = {.host_ns = end_ns};
 
-			if (!cpu->known || !cpu->thr || cpu->thr->state != THR_RUNNING)
+			if (!cpu->known || !cpu->thread || cpu->thread->state != THREAD_RUNNING)
 				continue;
 			at.local_ns = cpu->last_local_ns + (end_ns - cpu->last_ns);
-			run_give_slice(m, cpu->thr, at, 0, true);
+			run_emit_slice(m, cpu->thread, at, 0, true);
 		}
 	}
 	return e->out_of_memory ? VMRT_ENOMEM : VMRT_OK;
@@ -252,8 +252,8 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 		guest = &e->machines[vm->machine];
 	for (size_t i = 0; i < vm->n_threads; i++) {
 		const struct vmrt_vm_thread *info = &vm->threads[i];
-		struct thr *t = threads_get(host, info->tid, info->comm);
-		struct thr_now now;
+		struct thread *t = threads_get(host, info->tid, info->comm);
+		struct thread_now now;
 
 		if (!t)
 			continue;
@@ -274,7 +274,7 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 			continue;
 		if ((unsigned)info->vcpu >= guest->n_vcpus) {
 			unsigned n = (unsigned)info->vcpu + 1;
-			struct thr **more = realloc(guest->vcpus, n * sizeof(*more));
+			struct thread **more = realloc(guest->vcpus, n * sizeof(*more));
 
 			if (!more)
 				return false;
@@ -368,7 +368,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		matching_free(&m->matching);
 	}
 	servers_free(e);
-	natural_free(e);
+	unmanaged_free(e);
 	namesakes_free(&e->namesakes);
 	free(e->machines);
 	free(e->next_k);

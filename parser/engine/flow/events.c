@@ -8,7 +8,7 @@
 void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
-	struct thr *out = threads_find(m, ev->sw.prev_pid), *in;
+	struct thread *out = threads_find(m, ev->sw.prev_pid), *in;
 	bool was_bound = out && out->jobs;
 
 	m->switches_seen = true;
@@ -16,7 +16,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 
 	if (out) {
 		/* nothing told that it was switched in */
-		if (out->state != THR_RUNNING && out->state != THR_DEAD)
+		if (out->state != THREAD_RUNNING && out->state != THREAD_DEAD)
 			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);
 		/* nor, before its name was known, that it was woken up */
 		if (out->jobs && !was_bound)
@@ -37,8 +37,8 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	cpu->left_ran_ns = m->index ? cpus_ran(m, ev->cpu, now.host_ns) : now.host_ns;
 	cpu->in_ns = now.host_ns;
 	cpu->in_local_ns = now.local_ns;
-	if (cpu->thr)
-		cpu->thr->exited = false;
+	if (cpu->thread)
+		cpu->thread->exited = false;
 	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now);
 	change_followed(m, ev->cpu, now.host_ns, in);
 	if (in)
@@ -46,9 +46,9 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 }
 
 /* A thread that waits does so on another CPU from now on. */
-static void moves(struct machine *m, struct thr *t, int32_t cpu, struct instant now)
+static void moves(struct machine *m, struct thread *t, int32_t cpu, struct instant now)
 {
-	struct thr_now moved = change_of(t);
+	struct thread_now moved = change_of(t);
 
 	if (cpu < 0 || (unsigned)cpu >= m->n_cpus || t->cpu == cpu)
 		return;
@@ -58,27 +58,28 @@ static void moves(struct machine *m, struct thr *t, int32_t cpu, struct instant 
 
 void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr *t = threads_find(m, ev->migrate.pid);
+	struct thread *t = threads_find(m, ev->migrate.pid);
 
-	if (t && t->state != THR_RUNNING)
+	if (t && t->state != THREAD_RUNNING)
 		moves(m, t, ev->migrate.dest_cpu, now);
 }
 
 /* Which thread ends the sleep of @t? */
-static int32_t waker_of(const struct thr *t, const struct vmrt_event *ev)
+static int32_t waker_of(const struct thread *t, const struct vmrt_event *ev)
 {
 	if (t->suspended)
 		return WAKER_NONE;
-	return t->state == THR_UNKNOWN || interrupt_level(ev->flags) != LEVEL_THREAD ? 0 : ev->pid;
+	return t->state == THREAD_UNKNOWN || interrupt_level(ev->flags) != LEVEL_THREAD ? 0
+											: ev->pid;
 }
 
 /* It was about to sleep, or the CPU where it was to run told of it before the waker's did. */
 static void learn_waker(
-	struct machine *m, struct thr *t, const struct vmrt_event *ev, struct instant now)
+	struct machine *m, struct thread *t, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr_now learned = change_of(t);
+	struct thread_now learned = change_of(t);
 
-	if (!t->server || t->waker || (t->state != THR_RUNNING && t->state != THR_READY))
+	if (!t->server || t->waker || (t->state != THREAD_RUNNING && t->state != THREAD_READY))
 		return;
 	learned.waker = waker_of(t, ev);
 	if (learned.waker)
@@ -87,9 +88,9 @@ static void learn_waker(
 
 void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
+	struct thread *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
-	struct thr_now woken;
+	struct thread_now woken;
 
 	m->has_wakings |= ev->type == VMRT_EV_WAKING;
 	if (ev->type == VMRT_EV_WAKING)
@@ -102,12 +103,13 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (t->jobs && (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS))
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	learn_waker(m, t, ev, now);
-	if (t->state == THR_RUNNING) {
+	if (t->state == THREAD_RUNNING) {
 		if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 			release_waking_running(t->jobs, ev);
 		return;
 	}
-	if (t->state == THR_READY && !(ev->type == VMRT_EV_WAKING && m->loss_to_ns > t->ready_ns)) {
+	if (t->state == THREAD_READY &&
+		!(ev->type == VMRT_EV_WAKING && m->loss_to_ns > t->ready_ns)) {
 		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
 		moves(m, t, ev->wake.target_cpu, now);
 		return;
@@ -117,7 +119,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	woken = change_of(t);
 	woken.waker = waker_of(t, ev);
 	woken.suspended = false;
-	woken.state = THR_READY;
+	woken.state = THREAD_READY;
 	woken.prio = ev->wake.prio;
 	if (target < m->n_cpus)
 		woken.cpu = (uint16_t)target;
@@ -129,8 +131,8 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 /* Priority inheritance, or its end: a thread that runs on keeps its slice, at the new priority. */
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr *t = threads_find(m, ev->pi.pid);
-	struct thr_now other;
+	struct thread *t = threads_find(m, ev->pi.pid);
+	struct thread_now other;
 
 	matching_boost(&m->matching, ev->pi.pid, ev->pi.new_prio < ev->pi.old_prio);
 	for (unsigned c = 0; c < m->n_cpus; c++) {
@@ -164,13 +166,13 @@ void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant no
 /* A thread id is born, perhaps again. */
 void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now)
 {
-	struct thr_now asleep;
-	struct thr *t;
+	struct thread_now asleep;
+	struct thread *t;
 
 	if (!m->has_tasks)
 		return;
 	t = threads_find(m, pid);
-	if (t && (t->pub.vm != VMRT_NONE || (t->created && t->state != THR_DEAD)))
+	if (t && (t->pub.vm != VMRT_NONE || (t->created && t->state != THREAD_DEAD)))
 		return;
 	if (t) {
 		if (t->jobs) {
@@ -188,13 +190,13 @@ void event_birth(struct machine *m, int32_t pid, const char *comm, struct instan
 		return;
 	t->created = true;
 	asleep = change_of(t);
-	asleep.state = THR_BLOCKED;
+	asleep.state = THREAD_BLOCKED;
 	change_thread(m, t, now.host_ns, &asleep);
 }
 
 void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
-	struct thr *t = threads_find(m, ev->process.pid);
+	struct thread *t = threads_find(m, ev->process.pid);
 
 	matching_exit(&m->matching, ev->process.pid);
 	if (!t)
@@ -277,7 +279,7 @@ void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant n
 	if (*rest)
 		*rest++ = '\0';
 	if (!strncmp(line, "job_", 4)) {
-		struct thr *t = threads_find(m, ev->pid);
+		struct thread *t = threads_find(m, ev->pid);
 
 		if (t && t->jobs)
 			jobs_mark(t->jobs, line, now.local_ns);

@@ -21,20 +21,20 @@
 
 /* run.c */
 void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns);
-void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
+void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated);
-void run_give_slice(
-	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated);
-void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state);
-void run_unbind(struct machine *m, struct thr *t);
-struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+void run_emit_slice(
+	struct machine *m, struct thread *t, struct instant at, int64_t state, bool truncated);
+void run_ends(struct machine *m, struct thread *t, struct instant at, int64_t state);
+void run_unbind(struct machine *m, struct thread *t);
+struct thread *run_follow_named(struct machine *m, struct thread *t, int32_t pid, const char *comm,
 	int prio, struct instant now);
 
 /* Finds a followed thread, or begins to follow it because its name is a task's. */
-static inline struct thr *run_follow(
+static inline struct thread *run_follow(
 	struct machine *m, int32_t pid, const char *comm, int prio, struct instant now)
 {
-	struct thr *t = threads_find(m, pid);
+	struct thread *t = threads_find(m, pid);
 
 	return m->has_tasks ? run_follow_named(m, t, pid, comm, prio, now) : t;
 }

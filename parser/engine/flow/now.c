@@ -16,22 +16,22 @@ void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vm
 	out->depleted_ns = s->now.depleted_ns;
 	out->depleted = servers_depleted(s);
 	for (size_t i = 0; i < s->n_members; i++)
-		out->running |= s->members[i]->state == THR_RUNNING;
+		out->running |= s->members[i]->state == THREAD_RUNNING;
 }
 
 bool vmrt_engine_thread_now(
 	const struct vmrt_engine *e, uint32_t machine, int32_t tid, struct vmrt_thread_now *out)
 {
-	const struct thr *t;
+	const struct thread *t;
 
 	if (machine >= e->config->n_machines)
 		return false;
 	t = threads_find(&e->machines[machine], tid);
-	if (!t || t->state == THR_DEAD)
+	if (!t || t->state == THREAD_DEAD)
 		return false;
 	*out = (struct vmrt_thread_now){.cpu = t->cpu, .prio = t->prio, .since_ns = VMRT_UNKNOWN};
-	out->running = t->state == THR_RUNNING;
-	out->ready = t->state == THR_READY;
+	out->running = t->state == THREAD_RUNNING;
+	out->ready = t->state == THREAD_READY;
 	if (out->running)
 		out->since_ns = t->start_ns;
 	else if (out->ready)
@@ -47,7 +47,7 @@ size_t vmrt_engine_supply_now(
 	return curve ? curve_points(curve, e->servers[index].pub.id, out, room) : 0;
 }
 
-bool vmrt_engine_natural_now(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out)
+bool vmrt_engine_unmanaged_now(struct vmrt_engine *e, size_t vm, struct vmrt_unmanaged *out)
 {
-	return natural_row(e, vm, out);
+	return unmanaged_row(e, vm, out);
 }

@@ -13,7 +13,7 @@ static int64_t max_ns(int64_t a, int64_t b)
 }
 
 /* Guest events seen while their vCPU was off: judged when it runs again. */
-static void judge_pending(struct machine *g, const struct thr *vcpu, int64_t run_start_ns)
+static void judge_pending(struct machine *g, const struct thread *vcpu, int64_t run_start_ns)
 {
 	size_t kept = 0;
 
@@ -30,16 +30,16 @@ static void judge_pending(struct machine *g, const struct thr *vcpu, int64_t run
 
 void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns)
 {
-	const struct thr *v = vcpu_of(g, cpu);
+	const struct thread *v = vcpu_of(g, cpu);
 
 	if (!v || error_ns == VMRT_UNKNOWN)
 		return;
-	if (v->state == THR_RUNNING ||
+	if (v->state == THREAD_RUNNING ||
 		(v->last_out_ns != VMRT_UNKNOWN && host_ns - error_ns <= v->last_out_ns)) {
 		g->stats.inside++;
 		return;
 	}
-	doubt_guest_cpu(g, cpu, v, host_ns);
+	unsure_guest_cpu(g, cpu, v, host_ns);
 	if (g->n_pending == PENDING_MAX) {
 		g->stats.outside++;
 		return;
@@ -53,38 +53,39 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
  * A task's thread that was waiting on a CPU of which nothing is recorded begins to run on another
  * one, and no migration was recorded: what became of it in between is not known.
  */
-static void check_whereabouts(struct machine *m, unsigned cpu, const struct thr *t, int64_t host_ns)
+static void check_whereabouts(
+	struct machine *m, unsigned cpu, const struct thread *t, int64_t host_ns)
 {
-	if (t->state != THR_READY || t->cpu == cpu || t->cpu >= m->n_cpus ||
+	if (t->state != THREAD_READY || t->cpu == cpu || t->cpu >= m->n_cpus ||
 		m->cpus[t->cpu].last_ns != VMRT_UNKNOWN)
 		return;
 	if (m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= host_ns) /* that is told already */
 		return;
-	cpus_give_loss(m, t->cpu, t->ready_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
+	cpus_emit_loss(m, t->cpu, t->ready_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
 	m->loss_to_ns = host_ns;
 }
 
-void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant at, int prio,
+void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated)
 {
-	struct thr_now runs;
+	struct thread_now runs;
 
 	if (t->jobs)
 		check_whereabouts(m, cpu, t, at.host_ns);
 	/* that it left its former CPU was not recorded */
-	if (t->state == THR_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus)
-		doubt_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
+	if (t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus)
+		unsure_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
 	servers_start(t, at.host_ns, prio);
-	natural_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
+	unmanaged_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
 	if (t->guest)
 		judge_pending(t->guest, t, at.host_ns - uncertainty_ns);
 	if (t->jobs && t->last_out_ns != VMRT_UNKNOWN && t->ran_cpu != cpu &&
 		t->jobs->state == JOB_STARTED)
 		t->jobs->job.migrations++;
-	if (t->state == THR_UNKNOWN)
+	if (t->state == THREAD_UNKNOWN)
 		check_appears(t, at.host_ns);
 	runs = change_of(t);
-	runs.state = THR_RUNNING;
+	runs.state = THREAD_RUNNING;
 	runs.throttled = runs.suspended = false;
 	runs.cpu = t->ran_cpu = (uint16_t)cpu;
 	if (prio >= 0)
@@ -103,8 +104,8 @@ void run_begins(struct machine *m, unsigned cpu, struct thr *t, struct instant a
 		jobs_switch_in(t->jobs, at.local_ns, at.host_ns, uncertainty_ns > 0);
 }
 
-void run_give_slice(
-	struct machine *m, struct thr *t, struct instant at, int64_t state, bool truncated)
+void run_emit_slice(
+	struct machine *m, struct thread *t, struct instant at, int64_t state, bool truncated)
 {
 	struct vmrt_slice slice = {
 		.cpu = t->cpu,
@@ -126,15 +127,15 @@ void run_give_slice(
 		m->engine->sink.slice(m->engine->sink.ctx, &slice);
 }
 
-void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state)
+void run_ends(struct machine *m, struct thread *t, struct instant at, int64_t state)
 {
-	struct thr_now leaves;
+	struct thread_now leaves;
 
 	if (t->jobs)
 		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
-	if (t->state == THR_RUNNING) {
-		run_give_slice(m, t, at, state, false);
-		natural_ran(t, at.host_ns - t->start_ns);
+	if (t->state == THREAD_RUNNING) {
+		run_emit_slice(m, t, at, state, false);
+		unmanaged_ran(t, at.host_ns - t->start_ns);
 		t->ran_ns += at.host_ns - t->start_ns;
 		if (t->guest)
 			t->guest->silent_ns +=
@@ -142,9 +143,9 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 	}
 	leaves = change_of(t);
 	if (state & STATE_DEAD_MASK)
-		leaves.state = THR_DEAD;
+		leaves.state = THREAD_DEAD;
 	else
-		leaves.state = state == 0 ? THR_READY : THR_BLOCKED;
+		leaves.state = state == 0 ? THREAD_READY : THREAD_BLOCKED;
 	change_thread(m, t, at.host_ns, &leaves);
 	t->last_out_ns = at.host_ns;
 	t->ready_ns = at.host_ns;
@@ -152,13 +153,13 @@ void run_ends(struct machine *m, struct thr *t, struct instant at, int64_t state
 }
 
 /* A thread turns out to be a task's while it is on a CPU. */
-static void found_running(struct machine *m, unsigned index, struct thr *t, struct instant now)
+static void found_running(struct machine *m, unsigned index, struct thread *t, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[index];
 	bool exact = cpu->in_ns != VMRT_UNKNOWN;
-	struct thr_now runs = change_of(t);
+	struct thread_now runs = change_of(t);
 
-	runs.state = THR_RUNNING;
+	runs.state = THREAD_RUNNING;
 	runs.cpu = t->ran_cpu = (uint16_t)index;
 	if (cpu->prio != PRIO_UNKNOWN)
 		runs.prio = cpu->prio;
@@ -170,7 +171,7 @@ static void found_running(struct machine *m, unsigned index, struct thr *t, stru
 	t->start_truncated = !exact;
 }
 
-void run_unbind(struct machine *m, struct thr *t)
+void run_unbind(struct machine *m, struct thread *t)
 {
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		if (m->jobs[i] != t->jobs)
@@ -185,7 +186,7 @@ void run_unbind(struct machine *m, struct thr *t)
 }
 
 /* A task's thread goes on under another name. */
-static void renamed(struct machine *m, struct thr *t, const char *comm)
+static void renamed(struct machine *m, struct thread *t, const char *comm)
 {
 	jobs_renamed(t->jobs, m->engine->now_ns);
 	run_unbind(m, t);
@@ -198,13 +199,13 @@ static void renamed(struct machine *m, struct thr *t, const char *comm)
 
 /* Is this thread id gone, or on its way out? Where events were lost since then, it may belong to
  * another thread. */
-static bool is_gone(const struct machine *m, const struct thr *t)
+static bool is_gone(const struct machine *m, const struct thread *t)
 {
 	return t->exited && (m->loss_to_ns == VMRT_UNKNOWN || m->loss_to_ns <= t->exited_ns);
 }
 
 /* A task's thread that has another name now: the task goes on if it may have that name, too. */
-static void check_name(struct machine *m, struct thr *t, int32_t pid, const char *comm, int prio)
+static void check_name(struct machine *m, struct thread *t, int32_t pid, const char *comm, int prio)
 {
 	if (comm_is(comm, t->pub.comm))
 		return;
@@ -215,7 +216,7 @@ static void check_name(struct machine *m, struct thr *t, int32_t pid, const char
 }
 
 /* run_follow() on a machine with tasks; @t: the thread if it is followed already. */
-struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, const char *comm,
+struct thread *run_follow_named(struct machine *m, struct thread *t, int32_t pid, const char *comm,
 	int prio, struct instant now)
 {
 	uint32_t task;
@@ -234,7 +235,7 @@ struct thr *run_follow_named(struct machine *m, struct thr *t, int32_t pid, cons
 		t = threads_get(m, pid, comm);
 	if (t)
 		jobs_bind(t, m, comm, task);
-	for (unsigned c = 0; t && t->state != THR_RUNNING && c < m->n_cpus; c++)
+	for (unsigned c = 0; t && t->state != THREAD_RUNNING && c < m->n_cpus; c++)
 		if (m->cpus[c].known && m->cpus[c].pid == pid)
 			found_running(m, c, t, now);
 	return t;

@@ -109,7 +109,7 @@ void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns)
 	if (!s->checker)
 		e->out_of_memory = true;
 	if (s->checker && s->loss_to_ns != VMRT_UNKNOWN && s->loss_to_ns > from_ns)
-		checker_doubt(s->checker, from_ns, s->loss_to_ns);
+		checker_unsure(s->checker, from_ns, s->loss_to_ns);
 }
 
 void check_end(struct server *s)
@@ -243,7 +243,7 @@ static bool has_later_deadline(const struct server *other, const struct server *
 
 /* Does @t, which is ready and has budget, wait for a thread that is below its server? */
 static bool waits_for_lower(
-	const struct vmrt_engine *e, const struct server *s, const struct thr *t)
+	const struct vmrt_engine *e, const struct server *s, const struct thread *t)
 {
 	const struct machine *host = &e->machines[0];
 	const struct cpu *cpu = &host->cpus[t->cpu];
@@ -252,11 +252,12 @@ static bool waits_for_lower(
 	if (t->cpu >= host->n_cpus || !cpu->known || cpu->pid == t->pub.tid)
 		return false;
 	prio = cpu->prio;
-	if (cpu->thr && cpu->thr->server && cpu->thr->server->pub.enforced)
-		prio = servers_depleted(cpu->thr->server)
+	if (cpu->thread && cpu->thread->server && cpu->thread->server->pub.enforced)
+		prio = servers_depleted(cpu->thread->server)
 			       ? FIRST_FAIR_PRIO
-			       : FIFO_PRIO(cpu->thr->server->pub.priority);
-	if (s->pub.policy == VMRT_POLICY_EDF && cpu->thr && has_later_deadline(cpu->thr->server, s))
+			       : FIFO_PRIO(cpu->thread->server->pub.priority);
+	if (s->pub.policy == VMRT_POLICY_EDF && cpu->thread &&
+		has_later_deadline(cpu->thread->server, s))
 		return true;
 	if (s->pub.policy == VMRT_POLICY_EDF)
 		limit = FIRST_FAIR_PRIO - 1;
@@ -271,7 +272,7 @@ static bool is_taken(const struct vmrt_engine *e, const struct server *s, unsign
 
 	if (!cpu->known)
 		return true;
-	if (cpu->pid && !(cpu->thr && cpu->thr->server == s) &&
+	if (cpu->pid && !(cpu->thread && cpu->thread->server == s) &&
 		cpu->prio <= FIFO_PRIO(s->pub.priority))
 		return true;
 	for (size_t i = 0; i < e->n_servers; i++) {
@@ -308,12 +309,12 @@ bool check_watches(const struct server *s, unsigned cpu)
 	bool passes = s->pub.policy == VMRT_POLICY_PERIODIC || s->pub.policy == VMRT_POLICY_POLLING;
 
 	for (size_t m = 0; s->checker && m < s->n_members; m++)
-		if (s->members[m]->cpu == cpu && (passes || s->members[m]->state == THR_READY))
+		if (s->members[m]->cpu == cpu && (passes || s->members[m]->state == THREAD_READY))
 			return true;
 	return false;
 }
 
-static void forbid(const struct server *s, const struct thr *t, int64_t to_ns)
+static void forbid(const struct server *s, const struct thread *t, int64_t to_ns)
 {
 	int64_t from = t->start_ns > s->out_ns ? t->start_ns : s->out_ns;
 
@@ -332,12 +333,12 @@ static void put_late(struct server *s)
  * The run of @t ends, of which its priority at the end is known now. If that is a real-time one, it
  * was so since the members are out of budget.
  */
-void check_run_ends(struct thr *t, int64_t host_ns)
+void check_run_ends(struct thread *t, int64_t host_ns)
 {
 	struct server *s = t->server;
 
 	t->unraised = s && s->checker && servers_has_budget(s) && t->prio >= FIRST_FAIR_PRIO;
-	if (!servers_depleted(s) || t->state != THR_RUNNING || t->start_truncated)
+	if (!servers_depleted(s) || t->state != THREAD_RUNNING || t->start_truncated)
 		return;
 	/* periods that have ended meanwhile have had their part */
 	servers_settle(s->engine, s, host_ns);
@@ -373,14 +374,14 @@ void check_raised(struct server *s, int64_t host_ns)
 }
 
 /* @t is seen for the first time. */
-void check_appears(const struct thr *t, int64_t host_ns)
+void check_appears(const struct thread *t, int64_t host_ns)
 {
 	if (t->server && t->server->checker)
 		checker_appears(t->server->checker, host_ns);
 }
 
 /* A member begins to run. Has the enforcer raised it? */
-void check_run_begins(struct thr *t)
+void check_run_begins(struct thread *t)
 {
 	const struct server *s = t->server;
 
@@ -394,11 +395,11 @@ void check_run_begins(struct thr *t)
 void check_runs_on(struct server *s, int64_t host_ns)
 {
 	for (size_t i = 0; s->checker && servers_depleted(s) && i < s->n_members; i++) {
-		struct thr *t = s->members[i];
+		struct thread *t = s->members[i];
 		bool known = t->start_ns >= s->out_ns + MARK_NOISE_NS &&
 			     t->prio < FIRST_FAIR_PRIO && !t->boosted;
 
-		if (t->state != THR_RUNNING || t->start_truncated)
+		if (t->state != THREAD_RUNNING || t->start_truncated)
 			continue;
 		if (s->pub.depletion == VMRT_DEPLETION_HARD || known) {
 			forbid(s, t, host_ns);
@@ -407,15 +408,15 @@ void check_runs_on(struct server *s, int64_t host_ns)
 	}
 }
 
-void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
+void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thread *t,
 	struct checker_supply *sum)
 {
 	const struct cpu *cpu = &e->machines[0].cpus[t->cpu];
 
-	if (!sum->eligible || t->state != THR_READY || t->cpu >= e->machines[0].n_cpus)
+	if (!sum->eligible || t->state != THREAD_READY || t->cpu >= e->machines[0].n_cpus)
 		return;
-	sum->yields |= cpu->known && cpu->thr && cpu->thr->server != s &&
-		       servers_has_budget(cpu->thr->server);
+	sum->yields |= cpu->known && cpu->thread && cpu->thread->server != s &&
+		       servers_has_budget(cpu->thread->server);
 	if (!waits_for_lower(e, s, t))
 		return;
 	sum->lower = true;

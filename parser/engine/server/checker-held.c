@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Verdicts wait here until nothing can make their window doubtful any more; then they are counted.
+/* Verdicts wait here until nothing can make their window uncertain any more; then they are counted.
  */
 #include "checker.h"
 
@@ -38,10 +38,10 @@ static bool overlap(int64_t from, int64_t to, int64_t other_from, int64_t other_
 	return from < other_to && other_from < to;
 }
 
-bool verdicts_doubted(const struct verdicts *v, int64_t from_ns, int64_t to_ns)
+bool verdicts_are_unsure(const struct verdicts *v, int64_t from_ns, int64_t to_ns)
 {
-	for (size_t i = 0; i < v->n_doubts; i++)
-		if (overlap(from_ns, to_ns, v->doubts[i].from_ns, v->doubts[i].to_ns))
+	for (size_t i = 0; i < v->n_unsure; i++)
+		if (overlap(from_ns, to_ns, v->unsure[i].from_ns, v->unsure[i].to_ns))
 			return true;
 	return false;
 }
@@ -122,7 +122,7 @@ static bool have_room(struct verdicts *v)
 
 void verdicts_add(struct verdicts *v, const struct verdict *verdict)
 {
-	if (verdicts_doubted(v, verdict->from_ns, verdict->to_ns) || !have_room(v)) {
+	if (verdicts_are_unsure(v, verdict->from_ns, verdict->to_ns) || !have_room(v)) {
 		verdicts_unknown(v, verdict->rule);
 		return;
 	}
@@ -130,9 +130,9 @@ void verdicts_add(struct verdicts *v, const struct verdict *verdict)
 	*nth(v, v->n - 1) = *verdict;
 }
 
-void verdicts_doubt(struct verdicts *v, int64_t from_ns, int64_t to_ns)
+void verdicts_unsure(struct verdicts *v, int64_t from_ns, int64_t to_ns)
 {
-	struct interval *d = v->doubts;
+	struct interval *d = v->unsure;
 
 	if (to_ns <= from_ns)
 		to_ns = from_ns + 1;
@@ -144,22 +144,22 @@ void verdicts_doubt(struct verdicts *v, int64_t from_ns, int64_t to_ns)
 		held->dropped = true;
 		verdicts_unknown(v, held->rule);
 	}
-	if (v->n_doubts && from_ns <= d[v->n_doubts - 1].to_ns &&
-		from_ns >= d[v->n_doubts - 1].from_ns) {
-		if (to_ns > d[v->n_doubts - 1].to_ns)
-			d[v->n_doubts - 1].to_ns = to_ns;
+	if (v->n_unsure && from_ns <= d[v->n_unsure - 1].to_ns &&
+		from_ns >= d[v->n_unsure - 1].from_ns) {
+		if (to_ns > d[v->n_unsure - 1].to_ns)
+			d[v->n_unsure - 1].to_ns = to_ns;
 		return;
 	}
-	if (v->n_doubts == CHECKER_DOUBTS) {
+	if (v->n_unsure == CHECKER_UNSURE) {
 		/* the two oldest become one with what is between them: more doubt, never less */
 		if (d[1].from_ns < d[0].from_ns)
 			d[0].from_ns = d[1].from_ns;
 		if (d[1].to_ns > d[0].to_ns)
 			d[0].to_ns = d[1].to_ns;
-		memmove(&d[1], &d[2], (CHECKER_DOUBTS - 2) * sizeof(*d));
-		v->n_doubts--;
+		memmove(&d[1], &d[2], (CHECKER_UNSURE - 2) * sizeof(*d));
+		v->n_unsure--;
 	}
-	d[v->n_doubts++] = (struct interval){from_ns, to_ns};
+	d[v->n_unsure++] = (struct interval){from_ns, to_ns};
 }
 
 void verdicts_release(struct verdicts *v, int64_t safe_ns)

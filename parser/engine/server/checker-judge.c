@@ -46,7 +46,7 @@ static void judge_rows(struct checker *c)
 {
 	int64_t allowed;
 
-	if (verdicts_doubted(&c->verdicts, c->start_ns, c->last_ns)) {
+	if (verdicts_are_unsure(&c->verdicts, c->start_ns, c->last_ns)) {
 		c->over.open = c->under.open = false;
 		judge_unknown(c, VMRT_RULE_CUMULATIVE);
 		if (c->wanted)
@@ -147,7 +147,7 @@ static void judge_wait(struct checker *c, int64_t now)
 	}
 	/* what the kernel takes away is missing in other rules, too */
 	if (c->kernels) {
-		verdicts_doubt(&c->verdicts, v.from_ns, v.to_ns);
+		verdicts_unsure(&c->verdicts, v.from_ns, v.to_ns);
 		c->longest = v;
 		return;
 	}

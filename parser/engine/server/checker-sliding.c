@@ -49,7 +49,7 @@ static void look(struct sliding *s, int64_t to, int64_t supply)
 	if (now.from_ns < s->since_ns)
 		return;
 	if (verdict_excess(&now) <= s->tolerance_ns ||
-		verdicts_doubted(s->verdicts, now.from_ns, now.to_ns)) {
+		verdicts_are_unsure(s->verdicts, now.from_ns, now.to_ns)) {
 		if (!s->have_worst || supply > s->worst.measured_ns)
 			s->worst = now;
 		s->have_worst = true;

@@ -225,9 +225,9 @@ void checker_replenished(struct checker *c, int64_t now_ns, int64_t at_ns, int64
 		chunks_replenished(c->chunks, at_ns, amount_ns);
 }
 
-void checker_doubt(struct checker *c, int64_t from_ns, int64_t to_ns)
+void checker_unsure(struct checker *c, int64_t from_ns, int64_t to_ns)
 {
-	verdicts_doubt(&c->verdicts, from_ns, to_ns);
+	verdicts_unsure(&c->verdicts, from_ns, to_ns);
 }
 
 void checker_safe(struct checker *c, int64_t ns)

@@ -6,8 +6,8 @@
  * Did one server keep the rules of its policy? It is told of its supply in time order, and judges
  * windows.
  *
- * What makes a window doubtful (loss, an inferred switch, steal) can become known after its end. So
- * a verdict is held back until checker_safe() says that nothing can come to light before its
+ * What makes a window uncertain (loss, an inferred switch, steal) can become known after its end.
+ * So a verdict is held back until checker_safe() says that nothing can come to light before its
  * window's end any more. Memory is bounded: pieces of supply of about one period, and CHECKER_HELD
  * verdicts.
  */
@@ -19,7 +19,7 @@
 #include <vmrt/record.h>
 
 #define CHECKER_HELD 4096    /* verdicts held back, at most */
-#define CHECKER_DOUBTS 32    /* doubtful intervals remembered; older ones are merged */
+#define CHECKER_UNSURE 32    /* uncertain intervals remembered; older ones are merged */
 #define CHECKER_PIECES 65536 /* pieces of supply remembered, at most */
 
 struct checker_config {
@@ -95,8 +95,8 @@ void checker_company(struct checker *c, int64_t ns);
  * group */
 void checker_width(struct checker *c, int cpus);
 
-/** checker_doubt - nothing certain is known of @from_ns to @to_ns */
-void checker_doubt(struct checker *c, int64_t from_ns, int64_t to_ns);
+/** checker_unsure - nothing certain is known of @from_ns to @to_ns */
+void checker_unsure(struct checker *c, int64_t from_ns, int64_t to_ns);
 
 /** checker_safe - no doubt about times before @ns will come any more */
 void checker_safe(struct checker *c, int64_t ns);
@@ -106,7 +106,7 @@ void checker_finish(struct checker *c);
 
 void checker_free(struct checker *c);
 
-/* checker-held.c: verdicts and doubts */
+/* checker-held.c: verdicts, and times that are unsure */
 
 struct verdict {
 	enum vmrt_rule rule;
@@ -123,16 +123,16 @@ struct verdicts {
 	const struct checker_config *config;
 	struct verdict *ring;
 	size_t room, first, n;
-	struct interval doubts[CHECKER_DOUBTS];
-	size_t n_doubts;
+	struct interval unsure[CHECKER_UNSURE];
+	size_t n_unsure;
 	struct vmrt_check counts[VMRT_RULES];
 };
 
 void verdicts_init(struct verdicts *v, const struct checker_config *config);
 void verdicts_add(struct verdicts *v, const struct verdict *verdict);
 void verdicts_unknown(struct verdicts *v, enum vmrt_rule rule);
-bool verdicts_doubted(const struct verdicts *v, int64_t from_ns, int64_t to_ns);
-void verdicts_doubt(struct verdicts *v, int64_t from_ns, int64_t to_ns);
+bool verdicts_are_unsure(const struct verdicts *v, int64_t from_ns, int64_t to_ns);
+void verdicts_unsure(struct verdicts *v, int64_t from_ns, int64_t to_ns);
 void verdicts_release(struct verdicts *v, int64_t safe_ns);
 void verdicts_finish(struct verdicts *v);
 

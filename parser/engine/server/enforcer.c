@@ -27,8 +27,8 @@ static int64_t runs_since(const struct server *s, int64_t from_ns, int64_t host_
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < s->n_members; i++) {
-		const struct thr *t = s->members[i];
-		int64_t to = t->state == THR_RUNNING ? host_ns : t->last_out_ns;
+		const struct thread *t = s->members[i];
+		int64_t to = t->state == THREAD_RUNNING ? host_ns : t->last_out_ns;
 		int64_t from = t->start_ns > from_ns ? t->start_ns : from_ns;
 
 		if (to != VMRT_UNKNOWN && to > from)
@@ -85,7 +85,7 @@ static void begin_enforced(struct vmrt_engine *e, struct server *s, const struct
 	s->active = true;
 	curve_free(s->curve);
 	s->curve = NULL;
-	s->dark_ns = VMRT_UNKNOWN;
+	s->blackout_from_ns = VMRT_UNKNOWN;
 	/* the time before the first grid point belongs to no period */
 	s->first_k = s->announced ? s->now.k + 1 - k : 0;
 	server_begin_period(s, s->first_k + k, start_ns);
@@ -159,9 +159,9 @@ static void lay_enforced(struct vmrt_engine *e, struct server *s, const struct v
 	if (own->policy == VMRT_POLICY_POLLING || at - from < own->period_ns)
 		return;
 	/* whole periods without a replenishment: it may have begun later than the recording */
-	periods_doubt(s, from, at);
+	periods_unsure(s, from, at);
 	if (s->checker)
-		checker_doubt(s->checker, from, at);
+		checker_unsure(s->checker, from, at);
 }
 
 /* Fills in the phase of @own, whose period @k begins at @at; false: that is not to be believed. */
@@ -235,7 +235,7 @@ static void confirm(struct vmrt_engine *e, struct server *s, const char *rest, i
 		return;
 	/* it is not the declared one: the periods so far were laid on a wrong grid */
 	servers_settle(e, s, host_ns);
-	periods_doubt(s, joined_ns, host_ns);
+	periods_unsure(s, joined_ns, host_ns);
 	begin_enforced(e, s, &own, k, at, host_ns);
 }
 
@@ -316,7 +316,7 @@ void servers_mark(
 		s->active = false;
 		check_end(s);
 		for (size_t i = 0; i < s->n_members; i++) {
-			struct thr_now former = change_of(s->members[i]);
+			struct thread_now former = change_of(s->members[i]);
 
 			former.prio = s->members[i]->former_prio;
 			change_thread(&e->machines[0], s->members[i], host_ns, &former);

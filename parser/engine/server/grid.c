@@ -19,11 +19,11 @@
 
 /* A member begins to run at @prio: if it had been made to wait, that may have been for want of
  * budget. */
-void servers_start(const struct thr *t, int64_t host_ns, int prio)
+void servers_start(const struct thread *t, int64_t host_ns, int prio)
 {
 	struct server *s = t->server;
 
-	if (!s || t->state != THR_READY || t->woken_ns != VMRT_UNKNOWN)
+	if (!s || t->state != THREAD_READY || t->woken_ns != VMRT_UNKNOWN)
 		return;
 	/* without the server's priority, not even now, it was a wait like others; chunks return on
 	 * no grid */
@@ -157,13 +157,13 @@ static void on_group_timer(struct vmrt_engine *e, struct server *s, const struct
  */
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer)
 {
-	const struct thr *t = threads_find(&e->machines[0], timer->pid);
+	const struct thread *t = threads_find(&e->machines[0], timer->pid);
 	enum vmrt_policy policy =
 		ev->timer.fn == VMRT_FN_RT_PERIOD ? VMRT_POLICY_RT_GROUP : VMRT_POLICY_CFS_QUOTA;
 
 	if (ev->timer.fn == VMRT_FN_DEADLINE) {
 		if (t && t->server && t->server->pub.policy == VMRT_POLICY_DEADLINE &&
-			t->state == THR_READY && t->last_out_ns != VMRT_UNKNOWN &&
+			t->state == THREAD_READY && t->last_out_ns != VMRT_UNKNOWN &&
 			t->last_out_ns - timer->since < THROTTLE_LATE_NS &&
 			timer->since - t->last_out_ns < THROTTLE_LATE_NS)
 			on_grid_point(e, t->server, timer->expires);

@@ -7,7 +7,7 @@
 
 /* A vCPU belongs to one server, whose budget it uses. Selected threads are only measured: by all
  * servers that select them. */
-static bool join(struct server *s, struct thr *t)
+static bool join(struct server *s, struct thread *t)
 {
 	struct server **more;
 
@@ -44,15 +44,15 @@ bool server_find_members(
 		if (!s->members)
 			return false;
 		for (size_t t = 0; t < vm->n_threads; t++) {
-			struct thr *thr;
+			struct thread *thread;
 
 			if (vm->threads[t].role != VMRT_ROLE_VCPU ||
 				(spec->vcpu >= 0 && vm->threads[t].vcpu != spec->vcpu))
 				continue;
-			thr = threads_find(&e->machines[0], vm->threads[t].tid);
-			if (!thr || !join(s, thr))
+			thread = threads_find(&e->machines[0], vm->threads[t].tid);
+			if (!thread || !join(s, thread))
 				continue;
-			s->members[s->n_members++] = thr;
+			s->members[s->n_members++] = thread;
 		}
 	}
 	return true;

@@ -16,7 +16,7 @@ static struct vmrt_server_period *nth(struct server *s, size_t i)
 	return &s->held[(s->held_first + i) % s->held_room];
 }
 
-static void give_oldest(struct server *s)
+static void emit_oldest(struct server *s)
 {
 	const struct vmrt_server_period *oldest = nth(s, 0);
 
@@ -45,7 +45,7 @@ void periods_hold(struct server *s)
 			s->held_room = room;
 			s->held_first = 0;
 		} else if (s->held_room) {
-			give_oldest(s);
+			emit_oldest(s);
 		} else {
 			s->engine->out_of_memory = true;
 			return;
@@ -55,7 +55,7 @@ void periods_hold(struct server *s)
 	*nth(s, s->held_n - 1) = s->now;
 }
 
-void periods_doubt(struct server *s, int64_t from_ns, int64_t to_ns)
+void periods_unsure(struct server *s, int64_t from_ns, int64_t to_ns)
 {
 	for (size_t i = 0; i < s->held_n; i++) {
 		struct vmrt_server_period *p = nth(s, i);
@@ -69,5 +69,5 @@ void periods_doubt(struct server *s, int64_t from_ns, int64_t to_ns)
 void periods_release(struct server *s, int64_t safe_ns)
 {
 	while (s->held_n && nth(s, 0)->end_ns <= safe_ns)
-		give_oldest(s);
+		emit_oldest(s);
 }

@@ -35,7 +35,7 @@ struct server {
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
 	bool slept; /* by the kernel: a sleep may have moved the periods since the last grid point
 		     */
-	struct thr **members; /* vCPU threads */
+	struct thread **members; /* vCPU threads */
 	size_t n_members;
 	int64_t settled_ns;
 	struct vmrt_server_period now;
@@ -45,7 +45,7 @@ struct server {
 	int64_t loss_to_ns;	 /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t n_periods;	 /* given so far */
 	int64_t first_k;	 /* the enforcer's periods are counted from here */
-	bool tainted, truncated;
+	bool touched, truncated;
 	uint64_t cpus; /* on which members have run, modulo 64 */
 	struct vmrt_engine *engine;
 	struct checker *checker;	      /* NULL: nothing to check */
@@ -55,7 +55,7 @@ struct server {
 	size_t held_room, held_first, held_n;
 	struct phase_fit *fit;	    /* until the phase is found; else NULL */
 	bool awaits_marks;	    /* the grid will be an enforcer's own: it is not fitted */
-	int64_t dark_ns;	    /* since when there is demand without supply, or VMRT_UNKNOWN */
+	int64_t blackout_from_ns;   /* since when there is demand without supply, or VMRT_UNKNOWN */
 	struct supply_curve *curve; /* NULL: none is measured */
 	struct grid_timer grid_timers[GRID_TIMERS];
 	struct {
@@ -70,7 +70,7 @@ void change_budget(struct server *s, int64_t host_ns, bool at_priority);
 
 /* waits.c */
 bool gap_is_ordinary(const struct cpu *cpu);
-bool gap_open(const struct vmrt_engine *e, const struct thr *v);
+bool gap_open(const struct vmrt_engine *e, const struct thread *v);
 
 /* servers.c */
 bool servers_init(struct vmrt_engine *e, struct vmrt_error *err);
@@ -79,45 +79,46 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns);
 void servers_free(struct vmrt_engine *e);
 bool servers_depleted(const struct server *s);
 bool servers_has_budget(const struct server *s);
-bool servers_real_time(const struct thr *t);
+bool servers_real_time(const struct thread *t);
 void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
-void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
-void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
+void servers_lost(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
+void servers_unsure(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns);
 void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
-void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
+void servers_unsure_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns);
 
 /* supply.c */
 void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns);
 /** servers_settle_of - servers_settle() for all servers that @t is a member of */
-void servers_ran_on(const struct thr *t, unsigned cpu);
-void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_ns);
+void servers_ran_on(const struct thread *t, unsigned cpu);
+void servers_settle_of(struct vmrt_engine *e, const struct thread *t, int64_t host_ns);
 void servers_settle_all(struct vmrt_engine *e, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(const struct thr *t, int64_t from_ns, int64_t to_ns);
-void servers_uncertain(struct vmrt_engine *e, const struct thr *t, int64_t from_ns, int64_t to_ns);
+void servers_steal(const struct thread *t, int64_t from_ns, int64_t to_ns);
+void servers_uncertain(
+	struct vmrt_engine *e, const struct thread *t, int64_t from_ns, int64_t to_ns);
 
 /* grid.c */
-void servers_start(const struct thr *t, int64_t host_ns, int prio);
+void servers_start(const struct thread *t, int64_t host_ns, int prio);
 void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const struct timer *timer);
 
 /* enforcer.c */
 void servers_mark(
 	struct vmrt_engine *e, int32_t pid, const char *word, const char *rest, int64_t host_ns);
-bool servers_nudged(const struct server *s, const struct thr *t);
+bool servers_nudged(const struct server *s, const struct thread *t);
 
 /* check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
 void check_end(struct server *s);
 void check_finish(struct server *s);
 void check_period(struct vmrt_engine *e, struct server *s, bool whole);
-void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thr *t,
+void check_supply(const struct vmrt_engine *e, const struct server *s, const struct thread *t,
 	struct checker_supply *sum);
 int64_t check_safe_ns(const struct vmrt_engine *e);
 bool check_selected(const struct vmrt_engine *e, const struct server *s);
 bool check_watches(const struct server *s, unsigned cpu);
-void check_appears(const struct thr *t, int64_t host_ns);
-void check_run_begins(struct thr *t);
-void check_run_ends(struct thr *t, int64_t host_ns);
+void check_appears(const struct thread *t, int64_t host_ns);
+void check_run_begins(struct thread *t);
+void check_run_ends(struct thread *t, int64_t host_ns);
 void check_raised(struct server *s, int64_t host_ns);
 void check_runs_on(struct server *s, int64_t host_ns);
 
@@ -147,7 +148,7 @@ void phase_free(struct phase_fit *f);
 
 /* periods.c */
 void periods_hold(struct server *s);
-void periods_doubt(struct server *s, int64_t from_ns, int64_t to_ns);
+void periods_unsure(struct server *s, int64_t from_ns, int64_t to_ns);
 void periods_release(struct server *s, int64_t safe_ns);
 
 /* curve.c */
@@ -166,17 +167,18 @@ size_t curve_points(
 	const struct supply_curve *c, uint32_t server, struct vmrt_supply_point *out, size_t room);
 
 /** curve_judge - what was put of the period from @from_ns to @to_ns counts, or is @judged to be
- * doubtful */
+ * uncertain */
 void curve_judge(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool judged);
 void curve_finish(struct supply_curve *c, uint32_t server, const struct vmrt_sink *sink);
 
-/* natural.c */
-void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns);
-void natural_ran(struct thr *t, int64_t ns);
+/* unmanaged.c */
+void unmanaged_starts(
+	struct vmrt_engine *e, struct thread *t, int64_t host_ns, int64_t uncertainty_ns);
+void unmanaged_ran(struct thread *t, int64_t ns);
 
-/** natural_row - how VM @vm has been scheduled so far; false if nothing is known */
-bool natural_row(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out);
-void natural_finish(struct vmrt_engine *e);
-void natural_free(struct vmrt_engine *e);
+/** unmanaged_row - how VM @vm has been scheduled so far; false if nothing is known */
+bool unmanaged_row(struct vmrt_engine *e, size_t vm, struct vmrt_unmanaged *out);
+void unmanaged_finish(struct vmrt_engine *e);
+void unmanaged_free(struct vmrt_engine *e);
 
 #endif

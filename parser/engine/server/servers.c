@@ -32,7 +32,7 @@ bool servers_has_budget(const struct server *s)
  * not tell who wakes a thread on another CPU: then one that stops as soon as it runs was woken for
  * that.
  */
-bool servers_nudged(const struct server *s, const struct thr *t)
+bool servers_nudged(const struct server *s, const struct thread *t)
 {
 	if (!t->suspended)
 		return false;
@@ -43,7 +43,7 @@ bool servers_nudged(const struct server *s, const struct thr *t)
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a
  * switch told. */
-bool servers_real_time(const struct thr *t)
+bool servers_real_time(const struct thread *t)
 {
 	const struct server *s = t->server;
 
@@ -77,7 +77,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.budget_ns = spec->budget_ns;
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
-		s->loss_to_ns = s->point_ns = s->dark_ns = VMRT_UNKNOWN;
+		s->loss_to_ns = s->point_ns = s->blackout_from_ns = VMRT_UNKNOWN;
 		if (!server_find_members(e, s, spec))
 			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
 	}
@@ -124,7 +124,7 @@ void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 }
 
 /* Host events were lost between the two. Periods that are over by @from_ns are not concerned. */
-void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
+void servers_lost(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
@@ -132,7 +132,7 @@ void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 		servers_settle(e, s, from_ns);
 		if (s->fit)
 			phase_loss(s->fit, from_ns, to_ns);
-		s->tainted = true;
+		s->touched = true;
 		s->loss_to_ns = to_ns;
 		/* what it would have said, or when the kernel began a period */
 		s->unsure = s->pub.enforced;
@@ -141,12 +141,12 @@ void servers_taint(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 }
 
 /* Nothing certain is known of what went on on the host from @from_ns to @to_ns. */
-void servers_doubt(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
+void servers_unsure(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
-		periods_doubt(&e->servers[i], from_ns, to_ns);
+		periods_unsure(&e->servers[i], from_ns, to_ns);
 		if (e->servers[i].checker)
-			checker_doubt(e->servers[i].checker, from_ns, to_ns);
+			checker_unsure(e->servers[i].checker, from_ns, to_ns);
 	}
 }
 
@@ -157,9 +157,9 @@ void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 		struct server *s = &e->servers[i];
 
 		for (size_t m = 0; m < s->n_members; m++) {
-			struct thr *t = s->members[m];
+			struct thread *t = s->members[m];
 
-			if (t->state != THR_READY || t->cpu != cpu)
+			if (t->state != THREAD_READY || t->cpu != cpu)
 				continue;
 			cpus_lose_track(&e->machines[0], t, host_ns);
 		}
@@ -167,18 +167,19 @@ void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 }
 
 /* Or on one CPU: it concerns servers whose members are there. */
-void servers_doubt_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns)
+void servers_unsure_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, int64_t to_ns)
 {
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
 		for (size_t m = 0; s->checker && m < s->n_members; m++) {
-			const struct thr *t = s->members[m];
+			const struct thread *t = s->members[m];
 
-			if (t->cpu != cpu || (t->state != THR_RUNNING && t->state != THR_READY &&
-						     t->last_out_ns < from_ns))
+			if (t->cpu != cpu ||
+				(t->state != THREAD_RUNNING && t->state != THREAD_READY &&
+					t->last_out_ns < from_ns))
 				continue;
-			checker_doubt(s->checker, from_ns, to_ns);
+			checker_unsure(s->checker, from_ns, to_ns);
 			break;
 		}
 	}
@@ -203,7 +204,7 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 		s->active = false;
 		/* where switches are missing, one may be behind which nothing is recorded */
 		if (e->machines[0].stats.broken_chains)
-			periods_doubt(s, e->machines[0].stats.last_ns, INT64_MAX);
+			periods_unsure(s, e->machines[0].stats.last_ns, INT64_MAX);
 		periods_release(s, INT64_MAX);
 		if (s->curve)
 			curve_finish(s->curve, s->pub.id, &e->sink);

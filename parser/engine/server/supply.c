@@ -21,7 +21,7 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 	s->now.replenished_ns = s->now.first_ns = s->now.depleted_ns = VMRT_UNKNOWN;
 	s->now.wanted_ns = s->now.blackout_at_ns = VMRT_UNKNOWN;
 	s->uncertainty_ns = start_ns < s->uncertain_to_ns ? s->uncertain_by_ns : 0;
-	s->tainted = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
+	s->touched = s->loss_to_ns != VMRT_UNKNOWN && start_ns < s->loss_to_ns;
 	s->truncated = false;
 	s->slept &= start_ns != s->point_ns;
 	if (!s->checker)
@@ -41,13 +41,13 @@ void server_give(struct vmrt_engine *e, struct server *s)
 		server_announce(e, s);
 	if (!s->n_members) {
 		/* who would have consumed it is not in the recording */
-		s->tainted = true;
+		s->touched = true;
 		s->now.consumed_ns = s->now.background_ns = s->now.waiting_ns = VMRT_UNKNOWN;
 		s->now.blackout_ns = VMRT_UNKNOWN;
 	}
 	if (s->truncated)
 		s->now.outcome = VMRT_PERIOD_TRUNCATED;
-	else if (s->tainted || s->uncertainty_ns > PERIOD_UNCERTAINTY_NS)
+	else if (s->touched || s->uncertainty_ns > PERIOD_UNCERTAINTY_NS)
 		s->now.outcome = VMRT_PERIOD_UNKNOWN;
 	else if (!s->pub.enforced)
 		s->now.outcome = VMRT_PERIOD_UNENFORCED;
@@ -71,7 +71,7 @@ bool server_is_priority(const struct server *s, int prio)
 	}
 }
 
-static bool has_priority(const struct server *s, const struct thr *t)
+static bool has_priority(const struct server *s, const struct thread *t)
 {
 	return s->pub.enforced ? s->at_priority : server_is_priority(s, t->prio);
 }
@@ -82,13 +82,13 @@ static void look_at(const struct vmrt_engine *e, struct server *s, struct segmen
 	out->supply.eligible = s->pub.enforced && s->at_priority;
 	out->supply.selected = s->checker && check_selected(e, s);
 	for (size_t i = 0; i < s->n_members; i++) {
-		const struct thr *t = s->members[i];
+		const struct thread *t = s->members[i];
 
-		if (t->state == THR_READY) {
+		if (t->state == THREAD_READY) {
 			out->ready++;
 			out->supply.wanting++;
 			check_supply(e, s, t, &out->supply);
-		} else if (t->state == THR_RUNNING) {
+		} else if (t->state == THREAD_RUNNING) {
 			out->supply.wanting++;
 			if (has_priority(s, t))
 				out->supply.served++;
@@ -111,14 +111,14 @@ static void account_blackout(struct server *s, const struct segment *seg, int64_
 	if (s->curve && !supplied)
 		curve_put(s->curve, from, to, !seg->supply.wanting, from == s->now.start_ns);
 	if (supplied || !seg->supply.wanting) {
-		s->dark_ns = VMRT_UNKNOWN;
+		s->blackout_from_ns = VMRT_UNKNOWN;
 		return;
 	}
-	if (s->dark_ns == VMRT_UNKNOWN)
-		s->dark_ns = from;
-	if (to - s->dark_ns > s->now.blackout_ns) {
-		s->now.blackout_ns = to - s->dark_ns;
-		s->now.blackout_at_ns = s->dark_ns;
+	if (s->blackout_from_ns == VMRT_UNKNOWN)
+		s->blackout_from_ns = from;
+	if (to - s->blackout_from_ns > s->now.blackout_ns) {
+		s->now.blackout_ns = to - s->blackout_from_ns;
+		s->now.blackout_at_ns = s->blackout_from_ns;
 	}
 }
 
@@ -133,9 +133,9 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 		s->pub.policy == VMRT_POLICY_DEADLINE && seg->supply.wanting < (int)s->n_members;
 	account_blackout(s, seg, from, to);
 	if (s->unsure) {
-		s->tainted = true;
+		s->touched = true;
 		if (s->checker)
-			checker_doubt(s->checker, from, to);
+			checker_unsure(s->checker, from, to);
 	}
 	if (s->checker)
 		checker_supply(s->checker, from, to, &seg->supply);
@@ -149,16 +149,16 @@ static void leave_out_periods(struct vmrt_engine *e, struct server *s, int64_t t
 
 	if (n <= 0)
 		return;
-	cpus_give_loss(&e->machines[0], 0, s->now.end_ns, s->now.end_ns + n * s->pub.period_ns, 0,
+	cpus_emit_loss(&e->machines[0], 0, s->now.end_ns, s->now.end_ns + n * s->pub.period_ns, 0,
 		VMRT_LOSS_CLIPPED);
-	s->tainted = true;
+	s->touched = true;
 	s->settled_ns = s->now.end_ns;
 	if (s->checker)
-		checker_doubt(s->checker, s->now.start_ns, to_ns);
+		checker_unsure(s->checker, s->now.start_ns, to_ns);
 	server_give(e, s);
 	server_begin_period(s, s->now.k + n + 1, s->now.end_ns + n * s->pub.period_ns);
 	s->settled_ns = s->now.start_ns;
-	s->tainted = true;
+	s->touched = true;
 }
 
 /* Puts what went on from settled_ns to the segment's end into periods. */
@@ -197,7 +197,7 @@ static void uncertain(struct server *s, int64_t by, int64_t from_ns, int64_t to_
  * ends. */
 static void lose(struct server *s, int64_t to_ns)
 {
-	s->tainted = true;
+	s->touched = true;
 	s->loss_to_ns = to_ns;
 }
 
@@ -224,8 +224,8 @@ void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns,
 	s->pub.phase = source;
 	s->active = true;
 	s->settled_ns = from;
-	/* losses from before the first segment taint what follows now, later ones when their time
-	 * comes */
+	/* losses from before the first segment make unsure what follows now, later ones when their
+	 * time comes */
 	if (phase_last(fit))
 		s->loss_to_ns = phase_loss_before(fit);
 	server_begin_period(s, phase_k > 0 ? phase_k : 0, start);
@@ -249,7 +249,7 @@ void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns,
 		if (seg->loss_to_ns)
 			lose(s, seg->loss_to_ns);
 		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->steal_ns))
-			checker_doubt(s->checker, seg->from_ns, seg->to_ns);
+			checker_unsure(s->checker, seg->from_ns, seg->to_ns);
 	}
 	phase_free(fit);
 }
@@ -300,7 +300,7 @@ void servers_settle_all(struct vmrt_engine *e, int64_t host_ns)
 		servers_settle(e, &e->servers[i], host_ns);
 }
 
-void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_ns)
+void servers_settle_of(struct vmrt_engine *e, const struct thread *t, int64_t host_ns)
 {
 	servers_settle(e, t->server, host_ns);
 	for (size_t i = 0; i < t->n_also; i++)
@@ -308,7 +308,7 @@ void servers_settle_of(struct vmrt_engine *e, const struct thr *t, int64_t host_
 }
 
 /* A member runs there from now on, so that servers on the same CPUs know of each other. */
-void servers_ran_on(const struct thr *t, unsigned cpu)
+void servers_ran_on(const struct thread *t, unsigned cpu)
 {
 	uint64_t bit = UINT64_C(1) << (cpu & 63);
 
@@ -334,7 +334,8 @@ static void server_uncertain(
 
 /* Member @t was switched at some time between the two. Whatever period that touches is uncertain by
  * half. */
-void servers_uncertain(struct vmrt_engine *e, const struct thr *t, int64_t from_ns, int64_t to_ns)
+void servers_uncertain(
+	struct vmrt_engine *e, const struct thread *t, int64_t from_ns, int64_t to_ns)
 {
 	if (t->server)
 		server_uncertain(e, t->server, from_ns, to_ns);
@@ -353,7 +354,7 @@ static void server_steal(struct server *s, int64_t from_ns, int64_t to_ns)
 }
 
 /* Member @t "ran" on a CPU that did not, as far as the present periods are concerned. */
-void servers_steal(const struct thr *t, int64_t from_ns, int64_t to_ns)
+void servers_steal(const struct thread *t, int64_t from_ns, int64_t to_ns)
 {
 	server_steal(t->server, from_ns, to_ns);
 	for (size_t i = 0; i < t->n_also; i++)

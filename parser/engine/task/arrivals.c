@@ -158,7 +158,7 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	}
 }
 
-static void append(struct vmrt_task_doubt *out, const char *text)
+static void append(struct vmrt_task_contradiction *out, const char *text)
 {
 	size_t used = strlen(out->text);
 
@@ -189,11 +189,12 @@ static bool contradicts(const struct task_found *found, int64_t period, int64_t 
 	return found->steps > PERIOD_CERTAIN && llabs(mean - period) > period / MEAN_SHARE;
 }
 
-void vmrt_engine_task_doubt(const struct vmrt_engine *e, uint32_t task, struct vmrt_task_doubt *out)
+void vmrt_engine_task_contradiction(
+	const struct vmrt_engine *e, uint32_t task, struct vmrt_task_contradiction *out)
 {
 	const struct task_found *found = &e->found[task];
 	const struct vmrt_task_spec *spec = &e->config->experiment->tasks[task];
-	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_DOUBT_MAX];
+	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
 	int64_t seen;
 
 	memset(out, 0, sizeof(*out));

@@ -33,19 +33,19 @@ static bool over_wcet(const struct jobs *j)
 
 static enum vmrt_blame classify_guest(const struct jobs *j)
 {
-	const struct thr *x = j->thr;
+	const struct thread *x = j->thread;
 	const struct cpu *cpu = x->cpu < j->machine->n_cpus ? &j->machine->cpus[x->cpu] : NULL;
 
 	if (j->state == JOB_SLEEPING)
 		return VMRT_BLAME_RELEASE;
 	switch (x->state) {
-	case THR_RUNNING:
+	case THREAD_RUNNING:
 		/* its timer was in the past: it has not been told yet */
 		if (j->state == JOB_RELEASED)
 			return VMRT_BLAME_RELEASE;
 		/* and what it does when its job may have ended is none of that job's */
 		return over_wcet(j) && !j->confirming ? VMRT_BLAME_OVERRUN : VMRT_BLAME_EXEC;
-	case THR_READY:
+	case THREAD_READY:
 		if (x->suspended && j->state == JOB_STARTED)
 			return VMRT_BLAME_BUDGET;
 		if (!cpu || !cpu->known)
@@ -54,11 +54,11 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 			return VMRT_BLAME_THROTTLING;
 		if (cpu->pid == 0)
 			return VMRT_BLAME_RELEASE;
-		if (cpu->thr && cpu->thr->jobs && cpu->thr->jobs->state == JOB_STARTED &&
-			!cpu->thr->jobs->marked && over_wcet(cpu->thr->jobs))
+		if (cpu->thread && cpu->thread->jobs && cpu->thread->jobs->state == JOB_STARTED &&
+			!cpu->thread->jobs->marked && over_wcet(cpu->thread->jobs))
 			return VMRT_BLAME_GUEST_OVERRUN;
 		return VMRT_BLAME_INTERFERENCE;
-	case THR_BLOCKED:
+	case THREAD_BLOCKED:
 		if (x->suspended && j->state == JOB_STARTED)
 			return VMRT_BLAME_BUDGET;
 		return j->state == JOB_RELEASED ? VMRT_BLAME_RELEASE : VMRT_BLAME_BLOCKING;
@@ -67,7 +67,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 	}
 }
 
-static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const struct thr *v)
+static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const struct thread *v)
 {
 	const struct machine *host = &e->machines[0];
 	const struct cpu *cpu = v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
@@ -79,21 +79,21 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 	/* it left the CPU ready to run, and to nobody: the kernel holds it back */
 	if (cpu->pid == 0)
 		return v->throttled ? VMRT_BLAME_THROTTLING : VMRT_BLAME_WAKEUP;
-	if (cpu->thr && cpu->thr->server && cpu->thr->server != v->server &&
-		servers_has_budget(cpu->thr->server))
+	if (cpu->thread && cpu->thread->server && cpu->thread->server != v->server &&
+		servers_has_budget(cpu->thread->server))
 		return VMRT_BLAME_SERVER;
 	return VMRT_BLAME_HOST_THREAD;
 }
 
 static enum vmrt_blame classify_state(const struct jobs *j)
 {
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 
-	if (!v || v->state == THR_RUNNING)
+	if (!v || v->state == THREAD_RUNNING)
 		return classify_guest(j);
-	if (v->state == THR_READY)
+	if (v->state == THREAD_READY)
 		return classify_waiting_vcpu(j->machine->engine, v);
-	if (v->state != THR_BLOCKED)
+	if (v->state != THREAD_BLOCKED)
 		return VMRT_BLAME_UNKNOWN;
 	/* the timer of the job, or its wake-up, comes when the vCPU may go on */
 	if (v->suspended && servers_depleted(v->server) &&
@@ -102,8 +102,8 @@ static enum vmrt_blame classify_state(const struct jobs *j)
 	if (j->state == JOB_SLEEPING)
 		return VMRT_BLAME_RELEASE;
 	/* the guest has nothing to run */
-	if (j->thr->state == THR_BLOCKED ||
-		(j->state == JOB_STARTED && (j->thr->suspended || j->thr->throttled)))
+	if (j->thread->state == THREAD_BLOCKED ||
+		(j->state == JOB_STARTED && (j->thread->suspended || j->thread->throttled)))
 		return classify_guest(j);
 	/* stopped or frozen by who enforces its server */
 	if (servers_depleted(v->server) &&
@@ -120,9 +120,9 @@ static bool interrupted(const struct machine *m, unsigned cpu)
 /* Does the host handle an interrupt where the task's vCPU thread runs or waits? */
 static bool host_interrupted(const struct jobs *j)
 {
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 
-	return v && (v->state == THR_RUNNING || v->state == THR_READY) &&
+	return v && (v->state == THREAD_RUNNING || v->state == THREAD_READY) &&
 	       interrupted(&j->machine->engine->machines[0], v->cpu);
 }
 
@@ -137,8 +137,9 @@ static enum vmrt_blame classify(const struct jobs *j)
 	case VMRT_BLAME_OVERRUN:
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
-		return interrupted(j->machine, j->thr->cpu) || host_interrupted(j) ? VMRT_BLAME_IRQ
-										   : part;
+		return interrupted(j->machine, j->thread->cpu) || host_interrupted(j)
+			       ? VMRT_BLAME_IRQ
+			       : part;
 	case VMRT_BLAME_SERVER:
 	case VMRT_BLAME_HOST_THREAD:
 	case VMRT_BLAME_WAKEUP:
@@ -152,11 +153,11 @@ static enum vmrt_blame classify(const struct jobs *j)
 static uint32_t who_runs(struct machine *m, unsigned cpu)
 {
 	struct cpu *c = cpu < m->n_cpus ? &m->cpus[cpu] : NULL;
-	struct thr *t;
+	struct thread *t;
 
 	if (!c || !c->known || c->pid <= 0)
 		return VMRT_NONE;
-	t = c->thr ? c->thr : threads_get(m, c->pid, c->comm);
+	t = c->thread ? c->thread : threads_get(m, c->pid, c->comm);
 	if (!t)
 		return VMRT_NONE;
 	/* a thread that nothing else is known of but that it ran: under the name it has now */
@@ -192,19 +193,19 @@ void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns)
 /* Do the host's events decide about a part? Else the guest's do. */
 static bool on_host(const struct jobs *j, enum vmrt_blame part)
 {
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 
 	return part == VMRT_BLAME_SERVER || part == VMRT_BLAME_HOST_THREAD ||
 	       part == VMRT_BLAME_WAKEUP || part == VMRT_BLAME_VMM || part == VMRT_BLAME_STEAL ||
 	       (part == VMRT_BLAME_IRQ && host_interrupted(j)) ||
 	       ((part == VMRT_BLAME_BUDGET || part == VMRT_BLAME_THROTTLING) && v &&
-		       v->state != THR_RUNNING);
+		       v->state != THREAD_RUNNING);
 }
 
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
 	enum vmrt_blame part = j->part;
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 	struct entry entry = {
 		.from_ns = from,
 		.to_ns = to,
@@ -233,7 +234,7 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		/* fall through */
 	case VMRT_BLAME_INTERFERENCE:
 	case VMRT_BLAME_GUEST_OVERRUN:
-		entry.thread = who_runs(j->machine, j->thr->cpu);
+		entry.thread = who_runs(j->machine, j->thread->cpu);
 		break;
 	case VMRT_BLAME_HOST_THREAD:
 		entry.in_gap = gap_open(j->machine->engine, v);

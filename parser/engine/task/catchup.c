@@ -32,7 +32,7 @@ static bool sleeps_for_rest(const struct jobs *j)
 }
 
 /* A job that went over into the next one: its end is not known, but it was late. */
-static void give_passed(struct jobs *j)
+static void emit_passed(struct jobs *j)
 {
 	struct vmrt_job *job = &j->job;
 	bool late = j->spec->deadline_ns > 0 && j->spec->deadline_ns <= j->rel.period_ns;
@@ -43,11 +43,11 @@ static void give_passed(struct jobs *j)
 	job->n_blamed = 0;
 	job->inferred = true;
 	job->cause = late ? VMRT_BLAME_UNKNOWN : -1;
-	jobs_give_open(j, late ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_UNKNOWN);
+	jobs_emit_open(j, late ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_UNKNOWN);
 }
 
 /* The last of several jobs ends now. Who had which part of the execution is not known. */
-static void give_last(struct jobs *j, int64_t local_ns, int64_t host_ns)
+static void emit_last(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	struct vmrt_job *job = &j->job;
 
@@ -58,28 +58,28 @@ static void give_last(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	job->blame_ns[VMRT_BLAME_CLOCK] = job->response_ns - job->blame_ns[VMRT_BLAME_UNKNOWN];
 	job->inferred = true;
 	if (j->spec->deadline_ns <= 0) {
-		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
+		jobs_emit_open(j, VMRT_OUTCOME_UNKNOWN);
 	} else if (job->response_ns <= j->spec->deadline_ns) {
-		jobs_give_open(j, VMRT_OUTCOME_MET);
+		jobs_emit_open(j, VMRT_OUTCOME_MET);
 	} else {
 		job->cause = VMRT_BLAME_UNKNOWN;
-		jobs_give_open(j, VMRT_OUTCOME_MISSED);
+		jobs_emit_open(j, VMRT_OUTCOME_MISSED);
 	}
 }
 
 /* The task has passed @n - 1 releases at work since the open job arrived. */
-static void give_all(struct jobs *j, int64_t n, int64_t local_ns, int64_t host_ns)
+static void emit_all(struct jobs *j, int64_t n, int64_t local_ns, int64_t host_ns)
 {
 	int64_t arrival = j->job.arrival_local_ns;
 
-	give_passed(j);
+	emit_passed(j);
 	for (int64_t i = 1; i < n; i++) {
 		jobs_clear(j);
 		jobs_set_arrival(j, host_ns, arrival + i * j->rel.period_ns);
 		if (i == n - 1)
-			give_last(j, local_ns, host_ns);
+			emit_last(j, local_ns, host_ns);
 		else if (engine_may_add(j->machine->engine))
-			give_passed(j);
+			emit_passed(j);
 	}
 }
 
@@ -123,7 +123,7 @@ static void split(struct jobs *j, int64_t end_ns, const int64_t *after, int64_t 
 	j->rel.usual.anew = true;
 	if (hidden) {
 		j->machine->engine->found[j->task].hidden += (uint64_t)hidden;
-		give_passed(j);
+		emit_passed(j);
 	} else {
 		jobs_complete(j, end_ns, host_ns);
 	}
@@ -196,7 +196,7 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 	bool relative = r->mechanism == VMRT_RELEASE_RELATIVE || r->trial.running, passed;
 
 	accounts_at(j->machine, host_ns);
-	if (!period || *expires == VMRT_UNKNOWN || jobs_tainted(j) || r->open.no_arrival ||
+	if (!period || *expires == VMRT_UNKNOWN || jobs_lost_events(j) || r->open.no_arrival ||
 		r->sleep.pending || __builtin_sub_overflow(*expires, arrival, &ns) || ns <= 0 ||
 		ns / period >= BACKLOG_MAX)
 		return false;
@@ -206,7 +206,7 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 	if (sleeps_for_rest(j) && period_confirmed(j)) {
 		if (llabs(*expires - local_ns) > ZERO_SLEEP_NS) {
 			if (passed)
-				give_all(j, n, local_ns, host_ns);
+				emit_all(j, n, local_ns, host_ns);
 			return passed;
 		}
 		if (ns > period && !passed) {
@@ -219,7 +219,7 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		(off > period_exact_ns(j) || r->usual.loose > r->usual.exact) &&
 		r->usual.exact <= 2 * r->usual.loose && r->usual.off <= r->usual.loose) {
 		j->machine->engine->found[j->task].hidden += (uint64_t)(n - 1);
-		give_passed(j);
+		emit_passed(j);
 		return true;
 	}
 	/* a period that was only found out may have changed instead of begun anew */

@@ -31,7 +31,7 @@ static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 	       ahead / BACKLOG_MAX >= -(j->rel.period_ns ? j->rel.period_ns : UNDECLARED_PERIOD_NS);
 }
 
-bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task)
+bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t task)
 {
 	const struct vmrt_task_spec *spec = &m->engine->config->experiment->tasks[task];
 	struct jobs *j;
@@ -51,7 +51,7 @@ bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task
 		threads_forget(t);
 	t->pub.task = task;
 	threads_announce(m, t);
-	j->thr = t;
+	j->thread = t;
 	j->spec = spec;
 	j->task = task;
 	change_job_state(j, m->engine->now_ns, t->created ? JOB_NONE : JOB_HEAD);
@@ -74,7 +74,7 @@ void jobs_clear(struct jobs *j)
 
 	memset(job, 0, sizeof(*job));
 	job->task = j->task;
-	job->thread = j->thr->pub.id;
+	job->thread = j->thread->pub.id;
 	job->arrival_ns = job->release_ns = job->start_ns = job->end_ns = job->deadline_ns =
 		VMRT_UNKNOWN;
 	job->arrival_local_ns = job->release_local_ns = VMRT_UNKNOWN;
@@ -86,11 +86,11 @@ void jobs_clear(struct jobs *j)
 }
 
 /* Jobs are numbered when they are given, so that what was no job after all leaves no gap. */
-static void give(struct jobs *j)
+static void emit(struct jobs *j)
 {
 	struct vmrt_engine *e = j->machine->engine;
 
-	if (release_give(j))
+	if (trial_holds(j))
 		return;
 	j->rel.had_job |= j->job.arrival_ns != VMRT_UNKNOWN;
 	j->job.k = e->next_k[j->task] + j->job.skipped;
@@ -105,7 +105,7 @@ static void give(struct jobs *j)
  */
 static int64_t inflated(const struct jobs *j, int64_t excess)
 {
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 	const struct vmrt_server *s = v && v->server ? &v->server->pub : NULL;
 
 	if (excess <= 0 || !s || !s->enforced || s->budget_ns <= 0)
@@ -144,7 +144,7 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }
 
-bool jobs_tainted(const struct jobs *j)
+bool jobs_lost_events(const struct jobs *j)
 {
 	return j->machine->loss_to_ns != VMRT_UNKNOWN &&
 	       j->machine->loss_to_ns >= j->job.arrival_ns;
@@ -173,8 +173,8 @@ static bool may_be_several(const struct jobs *j, int64_t tardiness)
 		__builtin_add_overflow(j->job.arrival_ns, j->rel.period_ns, &first) ||
 		__builtin_add_overflow(first, j->rel.period_ns, &second))
 		return false;
-	for (size_t i = 0; i < j->n_doubts; i++)
-		if (j->doubts[i].from_ns < first && j->doubts[i].to_ns > second)
+	for (size_t i = 0; i < j->n_unsure; i++)
+		if (j->unsure[i].from_ns < first && j->unsure[i].to_ns > second)
 			return true;
 	return false;
 }
@@ -211,7 +211,7 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	}
 	j->machine->stats.contradictions += !sums;
 	if (job->response_ns == VMRT_UNKNOWN) {
-		give(j);
+		emit(j);
 		return;
 	}
 	if (!jobs_run_is_known(j))
@@ -224,35 +224,35 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	several = may_be_several(j, tardiness);
 	if (several)
 		jobs_forget_times(j);
-	if (j->spec->deadline_ns <= 0 && jobs_tainted(j)) {
+	if (j->spec->deadline_ns <= 0 && jobs_lost_events(j)) {
 		/* the outcome cannot say that the times are in doubt */
 		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
 		memset(job->blame_ns, 0, sizeof(job->blame_ns));
 	}
-	if (jobs_tainted(j) || j->spec->deadline_ns <= 0 || several) {
+	if (jobs_lost_events(j) || j->spec->deadline_ns <= 0 || several) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 		job->cause = -1;
 		job->excused = false;
 	}
-	give(j);
+	emit(j);
 }
 
 /* A job about which only its place in the sequence is known. */
-void jobs_bare(struct jobs *j, enum vmrt_outcome outcome)
+void jobs_emit_bare(struct jobs *j, enum vmrt_outcome outcome)
 {
 	struct vmrt_job kept = j->job;
 
 	jobs_clear(j);
 	j->job.outcome = outcome;
-	give(j);
+	emit(j);
 	j->job = kept;
 }
 
 /* The open job, about whose end nothing is known. */
-void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome)
+void jobs_emit_open(struct jobs *j, enum vmrt_outcome outcome)
 {
 	j->job.outcome = outcome;
-	give(j);
+	emit(j);
 }
 
 /* How many releases on the grid lie between two arrivals. */
@@ -275,14 +275,14 @@ int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires)
 
 	period_note(j, before, expires);
 	n = count_skipped(j, before, expires);
-	if (!jobs_tainted(j)) {
+	if (!jobs_lost_events(j)) {
 		if (j->job.end_local_ns != VMRT_UNKNOWN)
 			arrivals_note(j, before, j->job.end_local_ns, expires, n);
 		return n;
 	}
 	/* what there is no room for is a number only */
 	for (; n && engine_may_add(j->machine->engine); n--)
-		jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
+		jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
 	return n;
 }
 
@@ -316,11 +316,11 @@ void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expir
 	case JOB_NONE:
 		break;
 	case JOB_HEAD:
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_SLEEPING: /* the sleep was cut short and begins anew */
 		if (j->rel.sleep.pending && j->rel.sleep.woke)
-			jobs_bare(j, VMRT_OUTCOME_UNKNOWN);
+			jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:
@@ -384,7 +384,7 @@ void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	if (j->state == JOB_SLEEPING && j->arrives_ns <= host_ns)
 		change_job_state(j, host_ns, JOB_RELEASED); /* its expiry was not recorded */
 	/* the timer was in the past: the thread goes on without having been switched out */
-	if (j->state == JOB_RELEASED && j->thr->state == THR_RUNNING)
+	if (j->state == JOB_RELEASED && j->thread->state == THREAD_RUNNING)
 		jobs_start(j, ev->ts, host_ns);
 }
 
@@ -417,14 +417,14 @@ void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	release_finish(j, host_ns);
 	switch (j->state) {
 	case JOB_HEAD:
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_RELEASED:
 	case JOB_STARTED:
 		if (release_exits(j))
 			jobs_complete(j, local_ns, host_ns);
 		else
-			jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
+			jobs_emit_open(j, VMRT_OUTCOME_TRUNCATED);
 		break;
 	case JOB_SLEEPING: /* armed, but it will never arrive */
 	case JOB_NONE:
@@ -446,7 +446,7 @@ void jobs_mark(struct jobs *j, const char *word, int64_t local_ns)
 }
 
 /* The open job, or one queued behind it, has not ended when the recording ends. */
-static void give_incomplete(struct jobs *j, int64_t end_ns)
+static void emit_incomplete(struct jobs *j, int64_t end_ns)
 {
 	struct vmrt_job *job = &j->job;
 
@@ -455,7 +455,7 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 	if (job->deadline_ns != VMRT_UNKNOWN && job->deadline_ns >= end_ns) {
 		/* whatever was lost of it: it is cut off before anything could be said */
 		job->outcome = VMRT_OUTCOME_TRUNCATED;
-	} else if (jobs_tainted(j)) {
+	} else if (jobs_lost_events(j)) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	} else if (job->deadline_ns != VMRT_UNKNOWN) {
 		job->outcome = VMRT_OUTCOME_MISSED_INCOMPLETE;
@@ -463,7 +463,7 @@ static void give_incomplete(struct jobs *j, int64_t end_ns)
 	} else {
 		job->outcome = VMRT_OUTCOME_TRUNCATED;
 	}
-	give(j);
+	emit(j);
 }
 
 /* How many more releases than the one at @next have passed when the recording ends. */
@@ -478,7 +478,7 @@ static int64_t count_behind(const struct jobs *j, int64_t next, int64_t period, 
  * The jobs that arrived from @next on, on the grid of the task, and have not begun when the
  * recording ends. Of a timer that goes on by itself the thread will serve all of them with one job.
  */
-static void give_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t end_ns)
+static void emit_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t end_ns)
 {
 	int64_t period = j->rel.off_grid ? 0 : j->rel.period_ns;
 	int64_t behind = 0;
@@ -496,7 +496,7 @@ static void give_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t e
 		j->job.skipped_behind = behind;
 		skipped = 0;
 		memcpy(j->job.excess_ns, j->excess, sizeof(j->job.excess_ns));
-		give_incomplete(j, end_ns);
+		emit_incomplete(j, end_ns);
 		if (!period)
 			break;
 		next += period;
@@ -518,16 +518,16 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 		next = arrival + j->rel.period_ns;
 	}
 	if (j->state == JOB_HEAD) {
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (jobs_arrived(j, end_ns)) {
 		if (release_ends(j, end_ns)) {
 			blame_close(j);
-			give_incomplete(j, end_ns);
+			emit_incomplete(j, end_ns);
 		} else if (j->rel.timer.next_ns == VMRT_UNKNOWN) {
 			next = VMRT_UNKNOWN;
 		}
 		if (next != VMRT_UNKNOWN)
-			give_queued(j, next, skipped, end_ns);
+			emit_queued(j, next, skipped, end_ns);
 	}
 	change_job_state(j, end_ns, JOB_NONE);
 	release_flush(j);
@@ -538,9 +538,9 @@ void jobs_renamed(struct jobs *j, int64_t host_ns)
 {
 	release_finish(j, host_ns);
 	if (j->state == JOB_HEAD)
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	else if (jobs_arrived(j, host_ns) && release_ends(j, host_ns))
-		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
+		jobs_emit_open(j, VMRT_OUTCOME_UNKNOWN);
 	change_job_state(j, host_ns, JOB_NONE);
 	release_flush(j);
 	blame_busy_ends(j->machine, host_ns);

@@ -173,7 +173,7 @@ static int by_part_and_name(const void *a, const void *b)
  * Puts the heaviest threads of each part into @job, and never more time than the part has. Those of
  * the name that is heaviest come first.
  */
-static void give(struct jobs *j, const struct vmrt_blamed *list, size_t n)
+static void emit(struct jobs *j, const struct vmrt_blamed *list, size_t n)
 {
 	const struct namesakes *names = &j->machine->engine->namesakes;
 	struct vmrt_job *job = &j->job;
@@ -234,16 +234,16 @@ void journal_close(struct jobs *j, int64_t end_ns)
 			(part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN)) {
 			part = part == VMRT_BLAME_EXEC ? VMRT_BLAME_INTERFERENCE
 						       : VMRT_BLAME_GUEST_OVERRUN;
-			thread = j->thr->pub.id;
+			thread = j->thread->pub.id;
 			to = to < j->opened_ns ? to : j->opened_ns;
 		}
 		if (thread != VMRT_NONE)
 			tally(list, &n, part, thread, to - from);
 	}
-	give(j, list, n);
+	emit(j, list, n);
 	if (before)
 		unsure += before->error_ns;
-	unsure += doubt_within(j, job->arrival_ns, end_ns);
+	unsure += unsure_within(j, job->arrival_ns, end_ns);
 	if (job->response_ns != VMRT_UNKNOWN && unsure > job->response_ns)
 		unsure = job->response_ns;
 	job->unsure_ns = g->short_of_room || j->unknown_ns || !j->machine->error_known

@@ -37,7 +37,7 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 	change_job_confirming(j, host_ns, false);
 	r->off_grid = off_grid || r->confirm.rephased;
 	if (j->state == JOB_HEAD) {
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state >= JOB_RELEASED) {
 		wait_complete_at_mark(j, host_ns);
 		if (expires != VMRT_UNKNOWN)

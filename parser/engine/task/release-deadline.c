@@ -23,7 +23,7 @@ static void armed(struct jobs *j, const struct armed *a)
 	 * switch that follows tells it.
 	 */
 	if (!release_may_be(j, VMRT_RELEASE_DEADLINE) ||
-		(j->thr->prio != DEADLINE_PRIO && j->state > JOB_HEAD &&
+		(j->thread->prio != DEADLINE_PRIO && j->state > JOB_HEAD &&
 			j->rel.mechanism != VMRT_RELEASE_AUTO) ||
 		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= 0)
 		return;
@@ -53,7 +53,7 @@ static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t 
 	if (!j->confirming || j->rel.confirm.clock != CLOCK_IS_MONOTONIC)
 		return;
 	/* S: the switch itself was not recorded */
-	if ((state == 0 || state == STATE_SLEEP) && j->thr->prio == DEADLINE_PRIO)
+	if ((state == 0 || state == STATE_SLEEP) && j->thread->prio == DEADLINE_PRIO)
 		confirm_ended(j, VMRT_RELEASE_DEADLINE, host_ns);
 	else
 		confirm_forget(j, host_ns);

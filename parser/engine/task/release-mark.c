@@ -140,7 +140,7 @@ void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 	/* what is kept is as of the mark; a gap that is over has come since */
 	gap_settle(j->machine);
 	if (!j->marked || j->rel.open.no_arrival) {
-		jobs_bare(
+		jobs_emit_bare(
 			j, j->rel.open.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
 		change_job_mark(j, host_ns, false, false);
 		return;

@@ -15,7 +15,7 @@
 #define TRIAL_UNDECLARED HELD_MAX
 
 /* Keeps the job just made while it is not certain that it is one. */
-bool release_give(struct jobs *j)
+bool trial_holds(struct jobs *j)
 {
 	struct release *r = &j->rel;
 
@@ -40,7 +40,7 @@ void release_flush(struct jobs *j)
 	if (r->mechanism == VMRT_RELEASE_AUTO)
 		n = r->trial.was_head ? 1 : 0;
 	for (int i = 0; i < n; i++)
-		jobs_give_open((j->job = r->trial.held[i], j), r->trial.held[i].outcome);
+		jobs_emit_open((j->job = r->trial.held[i], j), r->trial.held[i].outcome);
 	j->job = open;
 }
 

@@ -68,7 +68,7 @@ static void end_before_sleep(struct jobs *j, int64_t host_ns, bool seen)
 	if (seen || j->rel.open.no_arrival)
 		wait_complete_at_mark(j, host_ns);
 	else
-		jobs_give_open(j, VMRT_OUTCOME_UNKNOWN);
+		jobs_emit_open(j, VMRT_OUTCOME_UNKNOWN);
 }
 
 /* The thread slept, and the expiry @fired of its timer wakes it. @seen: it was seen falling asleep.
@@ -83,7 +83,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 		before = VMRT_UNKNOWN;
 	switch (j->state) {
 	case JOB_HEAD:
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		before = VMRT_UNKNOWN;
 		break;
 	case JOB_RELEASED:
@@ -109,13 +109,14 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 	/* it may have slept, and the timer may have woken it, where a switch is missing */
 	if (j->job.inferred)
-		doubt_add(j, fired.host_ns < j->thr->start_ns ? fired.host_ns : j->thr->start_ns,
+		unsure_add(j,
+			fired.host_ns < j->thread->start_ns ? fired.host_ns : j->thread->start_ns,
 			host_ns);
 	if (j->state == JOB_HEAD) {
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		before = VMRT_UNKNOWN;
 	} else if (j->rel.open.no_arrival) {
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else {
 		note_breaks(&j->rel);
 		jobs_complete(j, ev->ts, host_ns);
@@ -197,7 +198,7 @@ static bool is_own_timer(struct jobs *j, int64_t host_ns, const struct fired *f)
 	int64_t patience = r->period_ns ? 2 * r->period_ns : VMRT_NS_PER_S;
 
 	/* another task's: it expired in the same interrupt in which something else woke this one */
-	if (f->owner && f->owner != j->thr && f->owner->jobs)
+	if (f->owner && f->owner != j->thread && f->owner->jobs)
 		return false;
 
 	if (is_timer(r->mechanism)) {
@@ -216,14 +217,14 @@ static bool is_own_timer(struct jobs *j, int64_t host_ns, const struct fired *f)
 		return false;
 	/* it may be a watchdog within the first job, or a timer that expired in the interrupt of
 	 * something else */
-	if ((r->sleep.absolute || f->owner != j->thr) && r->timer.suspect != f->ptr) {
+	if ((r->sleep.absolute || f->owner != j->thread) && r->timer.suspect != f->ptr) {
 		r->timer.suspect = f->ptr;
 		return false;
 	}
 	release_discard(j, host_ns);
 	release_decide(j, kind, host_ns);
 	if (r->sleep.absolute && (j->state == JOB_RELEASED || j->state == JOB_STARTED))
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	if (j->state != JOB_HEAD)
 		change_job_state(j, host_ns, JOB_NONE);
 	r->timer.ptr = f->ptr;
@@ -265,9 +266,9 @@ static bool wake(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
 {
 	(void)ev;
-	if (!by || j->thr->suspended || !is_own_timer(j, host_ns, by))
+	if (!by || j->thread->suspended || !is_own_timer(j, host_ns, by))
 		return false;
-	woken_by_timer(j, host_ns, by, j->thr->state != THR_UNKNOWN && !j->rel.mark.inferred);
+	woken_by_timer(j, host_ns, by, j->thread->state != THREAD_UNKNOWN && !j->rel.mark.inferred);
 	return true;
 }
 

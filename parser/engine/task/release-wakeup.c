@@ -43,7 +43,7 @@ static int64_t end_at_mark(struct jobs *j, int64_t host_ns)
 	if (j->state == JOB_HEAD) {
 		/* it was in a job only if it was seen at work */
 		if (j->marked)
-			jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+			jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state == JOB_RELEASED || j->state == JOB_STARTED) {
 		before = j->rel.open.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
 		wait_complete_at_mark(j, host_ns);
@@ -78,7 +78,7 @@ static bool wake(
 	int64_t before;
 
 	(void)by;
-	if (is_undecided(j) || j->thr->suspended)
+	if (is_undecided(j) || j->thread->suspended)
 		return false;
 	if (j->state >= JOB_RELEASED && !j->marked)
 		return true;
@@ -122,7 +122,7 @@ void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns)
 	struct task_found *found = &j->machine->engine->found[j->task];
 	struct release *r = &j->rel;
 
-	if (by && by->owner == j->thr)
+	if (by && by->owner == j->thread)
 		found->own_wakeups++;
 	else
 		found->wakeups++;

@@ -112,7 +112,7 @@ static bool is_other(struct jobs *j)
 		return false;
 	found->n_others++;
 	n = snprintf(found->others + used, sizeof(found->others) - used, "%s%s/%d",
-		used ? ", " : "", j->thr->pub.comm, j->thr->pub.tid);
+		used ? ", " : "", j->thread->pub.comm, j->thread->pub.tid);
 	if (n < 0 || (size_t)n >= sizeof(found->others) - used)
 		found->others[used] = '\0';
 	return true;
@@ -183,7 +183,7 @@ void release_timer_start(
 	/* armed by the thread itself in a system call, not by an interrupt that came upon it */
 	bool own = !(ev->flags & IN_INTERRUPT);
 	struct armed a = {.ev = ev, .host_ns = host_ns, .kind = kind_of(ev, clocks_mode_of(m, ev))};
-	struct thr *t;
+	struct thread *t;
 
 	if (!own || !m->has_tasks || ev->pid <= 0)
 		return;
@@ -219,12 +219,12 @@ void release_timer_gone(const struct timer *timer, bool gone)
  */
 static int64_t due_from(const struct machine *m, unsigned cpu, uint8_t flags, int64_t host_ns)
 {
-	const struct thr *v = m->index ? vcpu_of(m, cpu) : NULL;
+	const struct thread *v = m->index ? vcpu_of(m, cpu) : NULL;
 
 	/* a kernel thread that expires timers may have waited for the CPU, too */
 	if (interrupt_level(flags) != LEVEL_HARDIRQ)
 		return INT64_MIN;
-	if (!v || v->state == THR_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
+	if (!v || v->state == THREAD_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
 		return host_ns;
 	/* who woke it, QEMU's main loop say, may have had to wait for longer than it did */
 	return v->start_truncated || v->woken_by_thread ? INT64_MIN : v->ready_ns;
@@ -278,7 +278,7 @@ void release_timer_expire(
 void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns)
 {
 	struct armed a = {.ev = ev, .host_ns = host_ns, .kind = ARMED_WHEEL};
-	struct thr *t = threads_find(m, ev->pid);
+	struct thread *t = threads_find(m, ev->pid);
 
 	if (m->has_tasks)
 		clocks_ticked(m, ev->wheel.now, ev->ts);
@@ -386,11 +386,11 @@ static bool by_server(const struct machine *m, unsigned cpu)
 }
 
 /* @out was just switched out for the next thread of @ev: did somebody take the CPU from it? */
-void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out)
+void release_left(struct machine *m, const struct vmrt_event *ev, struct thread *out)
 {
 	int64_t state = ev->sw.prev_state;
 	bool throttled = false, suspended;
-	struct thr_now left;
+	struct thread_now left;
 
 	suspended = (state & STATE_STOPPED) ||
 		    ((state & STATE_DISK) && by_server(m, ev->cpu) &&
@@ -432,7 +432,7 @@ bool release_ends(struct jobs *j, int64_t host_ns)
 	struct release *r = &j->rel;
 
 	if (r->open.no_arrival) {
-		jobs_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		return false;
 	}
 	if (!j->marked)
@@ -446,7 +446,7 @@ bool release_ends(struct jobs *j, int64_t host_ns)
 		!release_lost_since(j, j->job.arrival_local_ns))
 		wait_complete_at_mark(j, host_ns);
 	else
-		jobs_give_open(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_open(j, VMRT_OUTCOME_TRUNCATED);
 	return false;
 }
 

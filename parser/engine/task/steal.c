@@ -7,13 +7,13 @@
 
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part)
 {
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 	const struct machine *host = &j->machine->engine->machines[0];
-	bool waits = v && v->state == THR_READY && v->cpu < host->n_cpus &&
+	bool waits = v && v->state == THREAD_READY && v->cpu < host->n_cpus &&
 		     host->cpus[v->cpu].known && host->cpus[v->cpu].pid == 0 &&
 		     part == VMRT_BLAME_WAKEUP;
 	/* it ran there, slept there, or waited for nothing but the CPU itself */
-	bool there = v && (v->state == THR_RUNNING || v->state == THR_BLOCKED || waits);
+	bool there = v && (v->state == THREAD_RUNNING || v->state == THREAD_BLOCKED || waits);
 	struct stretch *last = &j->recent[(j->recent_next + RECENT_MAX - 1) % RECENT_MAX];
 	int host_cpu = there ? v->cpu : -1;
 
@@ -119,7 +119,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	const struct cpu *cpu = &m->cpus[ev->cpu];
 	int64_t due = timer->expires > timer->since ? timer->expires : timer->since;
 	int64_t last = cpu->last_local_ns, first_ns = now.host_ns;
-	const struct thr *t = cpu->thr;
+	const struct thread *t = cpu->thread;
 
 	if (cancelled && last == cancelled->at.local_ns) {
 		last = cancelled->before_local_ns;
@@ -141,9 +141,9 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	if (cpu->hole_count && cpu->hole_to_ns >= first_ns)
 		return;
 	due = now.host_ns - (ev->ts - due);
-	cpus_give_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
-	servers_doubt_cpu(m->engine, ev->cpu, due, now.host_ns);
-	if (t && t->state == THR_RUNNING && t->server) {
+	cpus_emit_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
+	servers_unsure_cpu(m->engine, ev->cpu, due, now.host_ns);
+	if (t && t->state == THREAD_RUNNING && t->server) {
 		servers_settle_of(m->engine, t, now.host_ns);
 		servers_steal(t, due > t->start_ns ? due : t->start_ns, now.host_ns);
 	}

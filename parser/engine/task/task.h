@@ -40,7 +40,7 @@ struct stretch {
 };
 
 /* Somewhere in it an unrecorded switch lies. */
-struct doubt {
+struct unsure {
 	int64_t from_ns, to_ns;
 };
 
@@ -77,7 +77,7 @@ struct job_now {
 
 /* The jobs of one thread of a declared task. */
 struct jobs {
-	struct thr *thr;
+	struct thread *thread;
 	struct machine *machine;
 	const struct vmrt_task_spec *spec;
 	uint32_t task;
@@ -94,12 +94,12 @@ struct jobs {
 	enum vmrt_blame part;	     /* of the stretch of time that is being accounted */
 	int64_t gap_ns;	     /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
 	int64_t gap_idle_ns; /* of it: while no job was pending */
-	const struct thr *gap_vcpu;
+	const struct thread *gap_vcpu;
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
 	struct stretch recent[RECENT_MAX]; /* a ring */
 	size_t recent_next;
-	struct doubt doubts[DOUBTS_MAX]; /* in the order of time */
-	size_t n_doubts;
+	struct unsure unsure[UNSURE_MAX]; /* in the order of time */
+	size_t n_unsure;
 	int64_t grid_local_ns, grid_host_ns; /* next grid point behind the open job's arrival */
 	struct snapshot *backlog; /* ring of the grid points passed since the open job's arrival */
 	size_t backlog_size, backlog_first, backlog_n;
@@ -117,7 +117,7 @@ void change_job_confirming(struct jobs *j, int64_t host_ns, bool confirming);
 void change_job_mark(struct jobs *j, int64_t host_ns, bool marked, bool passed);
 
 /* jobs.c */
-bool jobs_bind(struct thr *t, struct machine *m, const char *comm, uint32_t task);
+bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t task);
 bool jobs_timer_start(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
@@ -131,16 +131,16 @@ void jobs_mark(struct jobs *j, const char *word, int64_t local_ns);
 void jobs_finish(struct jobs *j, int64_t end_ns);
 void jobs_clear(struct jobs *j);
 void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns);
-void jobs_give_open(struct jobs *j, enum vmrt_outcome outcome);
-void jobs_bare(struct jobs *j, enum vmrt_outcome outcome);
+void jobs_emit_open(struct jobs *j, enum vmrt_outcome outcome);
+void jobs_emit_bare(struct jobs *j, enum vmrt_outcome outcome);
 int64_t jobs_skip(struct jobs *j, int64_t before, int64_t expires);
 void jobs_set_arrival(struct jobs *j, int64_t host_ns, int64_t local_ns);
 void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_renamed(struct jobs *j, int64_t host_ns);
-bool jobs_tainted(const struct jobs *j);
+bool jobs_lost_events(const struct jobs *j);
 
-/* jobs-doubt.c */
+/* jobs-unsure.c */
 bool jobs_contradict(const struct jobs *j);
 bool jobs_run_is_known(const struct jobs *j);
 void jobs_forget_run(struct jobs *j);
@@ -164,10 +164,10 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 void release_waking_running(struct jobs *j, const struct vmrt_event *ev);
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
-void release_left(struct machine *m, const struct vmrt_event *ev, struct thr *out);
+void release_left(struct machine *m, const struct vmrt_event *ev, struct thread *out);
 void release_armed(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
-bool release_give(struct jobs *j);
+bool trial_holds(struct jobs *j);
 bool release_ends(struct jobs *j, int64_t host_ns);
 bool release_merges(const struct jobs *j);
 bool release_exits(struct jobs *j);
@@ -239,7 +239,7 @@ void steal_rebook_kept(
 	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
 
 /* throttling.c */
-void gap_note(struct jobs *j, const struct thr *v, int64_t ns);
+void gap_note(struct jobs *j, const struct thread *v, int64_t ns);
 void gap_extend(struct machine *m, int64_t ns);
 void gap_settle(struct machine *m);
 void gap_forget(struct jobs *j);

@@ -24,7 +24,7 @@ void gap_arrived(struct jobs *j, int64_t before_ns)
 }
 
 /* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
-static void close_gap(struct machine *m, struct thr *v)
+static void close_gap(struct machine *m, struct thread *v)
 {
 	for (size_t i = 0; i < m->n_jobs; i++) {
 		struct jobs *j = m->jobs[i];
@@ -53,7 +53,7 @@ static void close_gap(struct machine *m, struct thr *v)
 void gap_settle(struct machine *m)
 {
 	for (unsigned i = 0; i < m->n_vcpus; i++) {
-		struct thr *v = m->vcpus[i];
+		struct thread *v = m->vcpus[i];
 
 		if (v && v->gap_ns && !gap_open(m->engine, v))
 			close_gap(m, v);
@@ -68,7 +68,7 @@ void gap_extend(struct machine *m, int64_t ns)
 }
 
 /* Time in a gap is booked as waiting for a thread until it is known to be throttling. */
-void gap_note(struct jobs *j, const struct thr *v, int64_t ns)
+void gap_note(struct jobs *j, const struct thread *v, int64_t ns)
 {
 	if (j->gap_vcpu != v)
 		gap_forget(j);

@@ -24,7 +24,7 @@ KEEP(servers, vmrt_server)
 KEEP(periods, vmrt_server_period)
 KEEP(violations, vmrt_violation)
 KEEP(checks, vmrt_check)
-KEEP(naturals, vmrt_natural)
+KEEP(unmanaged, vmrt_unmanaged)
 KEEP(losses, vmrt_loss)
 
 void srv_wrong(struct srv_got *g, const char *fmt, ...)
@@ -53,7 +53,7 @@ static void feed(struct srv_got *g)
 		.server_period = keep_periods,
 		.violation = keep_violations,
 		.check = keep_checks,
-		.natural = keep_naturals,
+		.unmanaged = keep_unmanaged,
 		.loss = keep_losses};
 	struct vmrt_engine *engine;
 	struct vmrt_error err;
@@ -302,15 +302,15 @@ static int by_value(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
-static void check_natural(struct srv_got *g, uint32_t vm)
+static void check_unmanaged(struct srv_got *g, uint32_t vm)
 {
-	const struct srv_natural *t = &g->r->naturals[vm];
-	const struct vmrt_natural *e = NULL;
+	const struct srv_unmanaged *t = &g->r->unmanaged[vm];
+	const struct vmrt_unmanaged *e = NULL;
 	size_t n = t->n;
 
-	for (size_t i = 0; i < g->n_naturals; i++)
-		if (g->naturals[i].vm == vm)
-			e = &g->naturals[i];
+	for (size_t i = 0; i < g->n_unmanaged; i++)
+		if (g->unmanaged[i].vm == vm)
+			e = &g->unmanaged[i];
 	if (g->r->c.late_start || g->r->c.lossy)
 		return;
 	if (!e != !n || (e && e->n != (int64_t)n)) {
@@ -358,7 +358,7 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 			g.violations[i].measured_ns);
 	for (uint32_t s = 0; s < r->config.n_vms; s++) {
 		if (r->c.policy == VMRT_POLICY_NONE)
-			check_natural(&g, s);
+			check_unmanaged(&g, s);
 		else if (r->c.lossy)
 			; /* a lost word or timer may hide a period */
 		else if (!srv_by_user(r))
@@ -384,7 +384,7 @@ int srv_check(const struct srv_result *r, FILE *out, int show, struct srv_seen *
 	free(g.periods);
 	free(g.violations);
 	free(g.checks);
-	free(g.naturals);
+	free(g.unmanaged);
 	free(g.losses);
 	return g.bad;
 }

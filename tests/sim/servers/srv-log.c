@@ -94,11 +94,11 @@ void log_border(struct server *s, int64_t at)
  * slept. */
 void log_switched_in(struct world *w, struct thread *t)
 {
-	struct srv_natural *n;
+	struct srv_unmanaged *n;
 
 	if (!t->server || t->server->spec->policy != VMRT_POLICY_NONE)
 		return;
-	n = &w->r->naturals[t->server->index];
+	n = &w->r->unmanaged[t->server->index];
 	t->slept |= !t->preempted;
 	if (w->now - t->ready_ns < MS)
 		return;

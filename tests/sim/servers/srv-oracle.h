@@ -14,10 +14,11 @@ struct srv_got {
 	struct vmrt_server_period *periods;
 	struct vmrt_violation *violations;
 	struct vmrt_check *checks;
-	struct vmrt_natural *naturals;
+	struct vmrt_unmanaged *unmanaged;
 	struct vmrt_loss *losses;
-	size_t n_servers, n_periods, n_violations, n_checks, n_naturals, n_losses;
-	size_t servers_room, periods_room, violations_room, checks_room, naturals_room, losses_room;
+	size_t n_servers, n_periods, n_violations, n_checks, n_unmanaged, n_losses;
+	size_t servers_room, periods_room, violations_room, checks_room, unmanaged_room,
+		losses_room;
 };
 
 struct srv_sum {

@@ -212,8 +212,8 @@ void srv_free(struct srv_result *r)
 		free(r->logs[i].words);
 		free(r->logs[i].borders);
 		free(r->logs[i].overs);
-		free(r->naturals[i].periods);
-		free(r->naturals[i].supplies);
+		free(r->unmanaged[i].periods);
+		free(r->unmanaged[i].supplies);
 	}
 	free(r->events);
 	free(r);

@@ -41,7 +41,7 @@ struct thread {
 	struct server *server;
 	int64_t in_ns, out_ns; /* last switches */
 	int in_prio;
-	/* natural supply */
+	/* supply without a server */
 	bool begun, slept;
 	int64_t begun_ns, supply_ns, ready_ns;
 	bool preempted;

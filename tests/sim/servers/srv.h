@@ -57,7 +57,7 @@ enum srv_fault {
 
 struct srv_case {
 	uint64_t seed;
-	enum vmrt_policy policy; /* NONE: natural */
+	enum vmrt_policy policy; /* NONE: unmanaged */
 	enum srv_fault fault;
 	bool hard, shared, markers, late_start, lossy;
 	struct sim_kernel kernel; /* that writes the events */
@@ -110,7 +110,7 @@ struct srv_log {
 };
 
 /* Starts of supply of a vCPU thread, for the natural period. */
-struct srv_natural {
+struct srv_unmanaged {
 	int64_t *periods, *supplies;
 	size_t n, room, supplies_room;
 };
@@ -128,7 +128,7 @@ struct srv_result {
 	struct srv_event *events;
 	size_t n_events, events_room;
 	struct srv_log logs[SRV_MAX];
-	struct srv_natural naturals[SRV_MAX];
+	struct srv_unmanaged unmanaged[SRV_MAX];
 	int64_t start_ns, end_ns;
 	int64_t hole_from_ns, hole_to_ns; /* lossy: nothing is recorded of a CPU between them */
 	bool alone, quiet;		  /* one server per CPU; no real-time threads of the host */

@@ -124,7 +124,7 @@ static int fresh(void **state)
 		t->machine_index = 1;
 		s->vm_index = 0;
 		s->depleted_ns = VMRT_UNKNOWN;
-		s->natural_period_ns = s->natural_supply_ns = VMRT_UNKNOWN;
+		s->unmanaged_period_ns = s->unmanaged_supply_ns = VMRT_UNKNOWN;
 		s->recent = periods;
 		s->n_recent = 10;
 		s->facts.used_up = 5;

@@ -683,11 +683,11 @@ static void doubtful_windows_are_unknown_whenever_the_doubt_comes(void **state)
 	for (int late = 0; late < 2; late++) {
 		begin(&f, VMRT_POLICY_DEFERRABLE, T, Q, E);
 		if (!late)
-			checker_doubt(f.checker, T - 1, T);
+			checker_unsure(f.checker, T - 1, T);
 		runs(&f, 6 * MS);
 		sleeps(&f, 30 * MS); /* three periods */
 		if (late)
-			checker_doubt(f.checker, T - 1, T);
+			checker_unsure(f.checker, T - 1, T);
 		end(&f);
 		assert_int_equal(violations(&f, VMRT_RULE_BUDGET), 0);
 		assert_int_equal(f.counts[VMRT_RULE_BUDGET].unknown, 1);
@@ -697,7 +697,7 @@ static void doubtful_windows_are_unknown_whenever_the_doubt_comes(void **state)
 	begin(&f, VMRT_POLICY_DEFERRABLE, T, Q, E);
 	runs(&f, 6 * MS);
 	sleeps(&f, 30 * MS);
-	checker_doubt(f.checker, T, T + 1);
+	checker_unsure(f.checker, T, T + 1);
 	end(&f);
 	assert_int_equal(violations(&f, VMRT_RULE_BUDGET), 1);
 	assert_int_equal(f.counts[VMRT_RULE_BUDGET].unknown, 1);

@@ -35,9 +35,9 @@ struct fixture {
 	struct vmrt_loss losses[MANY];
 	struct vmrt_violation violations[MANY];
 	struct vmrt_check checks[MANY];
-	struct vmrt_natural naturals[MANY];
+	struct vmrt_unmanaged unmanaged[MANY];
 	int64_t last_end_ns; /* of the periods */
-	size_t n_servers, n_periods, n_losses, n_violations, n_checks, n_naturals;
+	size_t n_servers, n_periods, n_losses, n_violations, n_checks, n_unmanaged;
 };
 
 #define KEEP(what, type)                                                                           \
@@ -65,7 +65,7 @@ static void keep_periods(void *ctx, const struct vmrt_server_period *r)
 KEEP(losses, vmrt_loss)
 KEEP(violations, vmrt_violation)
 KEEP(checks, vmrt_check)
-KEEP(naturals, vmrt_natural)
+KEEP(unmanaged, vmrt_unmanaged)
 
 static void begin_at(struct fixture *f, const char *text, bool hsf, int64_t start_ns)
 {
@@ -76,7 +76,7 @@ static void begin_at(struct fixture *f, const char *text, bool hsf, int64_t star
 		.loss = keep_losses,
 		.violation = keep_violations,
 		.check = keep_checks,
-		.natural = keep_naturals,
+		.unmanaged = keep_unmanaged,
 	};
 	struct vmrt_error err;
 
@@ -689,12 +689,12 @@ static void the_natural_period_is_from_supply_to_supply(void **state)
 	in(&f, 90 * MS, V0, FAIR);
 	out(&f, 91 * MS, V0, FAIR, 0);
 	end(&f, 100 * MS);
-	assert_int_equal(f.n_naturals, 1);
-	assert_int_equal(f.naturals[0].vm, 0);
-	assert_int_equal(f.naturals[0].n, 2);
-	assert_int_equal(f.naturals[0].period_p10_ns, 28 * MS);
-	assert_int_equal(f.naturals[0].period_p90_ns, 28 * MS);
-	assert_int_equal(f.naturals[0].supply_p50_ns, 3 * MS);
+	assert_int_equal(f.n_unmanaged, 1);
+	assert_int_equal(f.unmanaged[0].vm, 0);
+	assert_int_equal(f.unmanaged[0].n, 2);
+	assert_int_equal(f.unmanaged[0].period_p10_ns, 28 * MS);
+	assert_int_equal(f.unmanaged[0].period_p90_ns, 28 * MS);
+	assert_int_equal(f.unmanaged[0].supply_p50_ns, 3 * MS);
 }
 
 static void blackout_is_demand_without_supply(void **state)

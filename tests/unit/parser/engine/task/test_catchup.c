@@ -21,12 +21,12 @@ static void begin(struct fixture *f, const char *keys, int64_t first)
 	fx_sleep_until(f, 2 * MS, first);
 }
 
-static struct vmrt_task_doubt doubt_of(struct fixture *f)
+static struct vmrt_task_contradiction contradiction_of(struct fixture *f)
 {
-	struct vmrt_task_doubt doubt;
+	struct vmrt_task_contradiction found;
 
-	vmrt_engine_task_doubt(f->engine, 0, &doubt);
-	return doubt;
+	vmrt_engine_task_contradiction(f->engine, 0, &found);
+	return found;
 }
 
 /*
@@ -44,7 +44,7 @@ static void a_period_that_begins_anew_tells_the_end_of_the_late_job(void **state
 		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
 	runs_until(&f, 50 * MS, 69 * MS, 77 * MS);
 	runs_until(&f, 77 * MS, 79 * MS, 87 * MS);
-	assert_int_equal(doubt_of(&f).missing, 0);
+	assert_int_equal(contradiction_of(&f).missing, 0);
 	fx_end(&f, 80 * MS, NULL);
 	assert_int_equal(f.n, 7);
 	late = fx_job(&f, 4);
@@ -80,8 +80,8 @@ static void a_late_job_that_may_hide_another_one_has_no_end(void **state)
 		runs_until(&f, k * 10 * MS, k * 10 * MS + 8 * MS, (k + 1) * 10 * MS);
 	runs_until(&f, 50 * MS, 81 * MS, 83 * MS);
 	runs_until(&f, 83 * MS, 85 * MS, 93 * MS);
-	assert_int_equal(doubt_of(&f).missing, 1);
-	assert_non_null(strstr(doubt_of(&f).text, "1 job may be missing"));
+	assert_int_equal(contradiction_of(&f).missing, 1);
+	assert_non_null(strstr(contradiction_of(&f).text, "1 job may be missing"));
 	fx_end(&f, 86 * MS, NULL);
 	late = fx_job(&f, 4);
 	assert_int_equal(late->outcome, VMRT_OUTCOME_MISSED);
@@ -107,7 +107,7 @@ static void a_job_that_began_late_hides_no_other(void **state)
 	fx_sw(&f, 70 * MS, Y, 0, X);
 	fx_sleep_until(&f, 76 * MS, 83 * MS);
 	runs_until(&f, 83 * MS, 85 * MS, 93 * MS);
-	assert_int_equal(doubt_of(&f).missing, 0);
+	assert_int_equal(contradiction_of(&f).missing, 0);
 	fx_end(&f, 86 * MS, NULL);
 	assert_us(fx_job(&f, 4)->response_ns, 23 * MS);
 	assert_us(fx_job(&f, 4)->blame_ns[VMRT_BLAME_INTERFERENCE], 20 * MS);
@@ -163,7 +163,7 @@ static void a_loop_that_sleeps_for_what_is_left_catches_up(void **state)
 				fx_sleep_until(&f, end, next);
 			due = next;
 		}
-		assert_int_equal(doubt_of(&f).missing, 0);
+		assert_int_equal(contradiction_of(&f).missing, 0);
 		fx_end(&f, due + 1, NULL);
 		while (first < f.n && (fx_job(&f, first)->arrival_ns == VMRT_UNKNOWN ||
 					      fx_job(&f, first)->arrival_ns < 59 * MS * US))
@@ -241,7 +241,7 @@ static void releases_left_out_on_the_grid_are_skipped_as_before(void **state)
 		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
 	runs_until(&f, 50 * MS, 75 * MS, 80 * MS);
 	runs_until(&f, 80 * MS, 82 * MS, 90 * MS);
-	assert_string_equal(doubt_of(&f).text, "");
+	assert_string_equal(contradiction_of(&f).text, "");
 	fx_end(&f, 83 * MS, NULL);
 	assert_int_equal(f.n, 6);
 	assert_us(fx_job(&f, 4)->response_ns, 25 * MS);
@@ -251,7 +251,7 @@ static void releases_left_out_on_the_grid_are_skipped_as_before(void **state)
 static void arrivals_that_contradict_the_declared_period_are_told(void **state)
 {
 	static const struct {
-		const char *keys, *doubt;
+		const char *keys, *text;
 		int period;
 	} kinds[] = {
 		{"period = 25ms\n", "arrivals are 20 ms apart, declared 25 ms", 20},
@@ -269,8 +269,8 @@ static void arrivals_that_contradict_the_declared_period_are_told(void **state)
 		for (int k = 1; k < 9; k++)
 			runs_until(&f, k * kinds[i].period * MS, k * kinds[i].period * MS + 2 * MS,
 				(k + 1) * kinds[i].period * MS);
-		assert_string_equal(doubt_of(&f).text, kinds[i].doubt);
-		assert_int_equal(doubt_of(&f).missing, 0);
+		assert_string_equal(contradiction_of(&f).text, kinds[i].text);
+		assert_int_equal(contradiction_of(&f).missing, 0);
 		fx_end(&f, 9 * 20 * MS - 1, NULL);
 	}
 }
@@ -288,7 +288,7 @@ static void arrivals_closer_than_the_least_distance_are_told(void **state)
 		fx_sw(&f, at[i] * MS + 5, 0, 0, X);
 		fx_sw(&f, at[i] * MS + 1 * MS, X, 1, 0);
 	}
-	assert_string_equal(doubt_of(&f).text,
+	assert_string_equal(contradiction_of(&f).text,
 		"2 arrivals are closer than min_distance 8 ms, the closest 4 ms");
 	fx_end(&f, 100 * MS, NULL);
 }
@@ -329,14 +329,14 @@ static void a_relative_sleep_on_trial_begins_no_period_anew(void **state)
 static void before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end(void **state)
 {
 	static struct fixture f;
-	struct vmrt_task_doubt doubt;
+	struct vmrt_task_contradiction found;
 
 	(void)state;
 	begin(&f, "period = 10ms\n", 10 * MS + 7);
 	runs_until(&f, 10 * MS + 7, 12 * MS, 20 * MS + 11);
 	runs_until(&f, 20 * MS + 11, 45 * MS, 50 * MS + 16);
 	runs_until(&f, 50 * MS + 16, 52 * MS, 60 * MS + 9);
-	doubt = doubt_of(&f);
+	found = contradiction_of(&f);
 	fx_end(&f, 55 * MS, NULL);
 	assert_int_equal(f.n, 3);
 	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS + 11);
@@ -345,8 +345,8 @@ static void before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end(void 
 	assert_true(fx_job(&f, 1)->exec_ns == VMRT_UNKNOWN);
 	assert_us(fx_job(&f, 2)->arrival_ns, 50 * MS + 16);
 	assert_int_equal(fx_job(&f, 2)->skipped, 0);
-	assert_int_equal(doubt.missing, 2);
-	assert_non_null(strstr(doubt.text, "2 jobs may be missing"));
+	assert_int_equal(found.missing, 2);
+	assert_non_null(strstr(found.text, "2 jobs may be missing"));
 }
 
 /* A sleep of 6 to 8 ms behind each job: that one ends near the grid, by chance, says nothing. */
@@ -407,7 +407,7 @@ static void two_short_late_jobs_look_like_a_long_one(void **state)
 	fx_sw(&f, 70 * MS, Y, 1, X);
 	fx_sleep_until(&f, 76 * MS, 83 * MS);
 	runs_until(&f, 83 * MS, 85 * MS, 93 * MS);
-	assert_int_equal(doubt_of(&f).missing, 1);
+	assert_int_equal(contradiction_of(&f).missing, 1);
 	fx_end(&f, 86 * MS, NULL);
 	assert_true(fx_job(&f, 4)->end_ns == VMRT_UNKNOWN);
 	assert_us(fx_job(&f, 5)->arrival_ns, 73 * MS);

@@ -9,9 +9,9 @@
 #include <string.h>
 
 /* Between the two times it is not certain which part of its time job @j was in. */
-void doubt_add(struct jobs *j, int64_t from_ns, int64_t to_ns)
+void unsure_add(struct jobs *j, int64_t from_ns, int64_t to_ns)
 {
-	struct doubt *last = j->n_doubts ? &j->doubts[j->n_doubts - 1] : NULL;
+	struct unsure *last = j->n_unsure ? &j->unsure[j->n_unsure - 1] : NULL;
 
 	if (to_ns <= from_ns)
 		return;
@@ -22,22 +22,22 @@ void doubt_add(struct jobs *j, int64_t from_ns, int64_t to_ns)
 			last->to_ns = to_ns;
 		return;
 	}
-	if (j->n_doubts == DOUBTS_MAX) {
-		j->doubts[1].from_ns = j->doubts[0].from_ns;
-		memmove(&j->doubts[0], &j->doubts[1], (DOUBTS_MAX - 1) * sizeof(j->doubts[0]));
-		j->n_doubts--;
+	if (j->n_unsure == UNSURE_MAX) {
+		j->unsure[1].from_ns = j->unsure[0].from_ns;
+		memmove(&j->unsure[0], &j->unsure[1], (UNSURE_MAX - 1) * sizeof(j->unsure[0]));
+		j->n_unsure--;
 	}
-	j->doubts[j->n_doubts++] = (struct doubt){from_ns, to_ns};
+	j->unsure[j->n_unsure++] = (struct unsure){from_ns, to_ns};
 }
 
 /* So much of the time between the two is in doubt; what lies before it is forgotten. */
-int64_t doubt_within(struct jobs *j, int64_t from_ns, int64_t to_ns)
+int64_t unsure_within(struct jobs *j, int64_t from_ns, int64_t to_ns)
 {
 	int64_t sum = 0;
 	size_t old = 0;
 
-	for (size_t i = 0; i < j->n_doubts; i++) {
-		const struct doubt *d = &j->doubts[i];
+	for (size_t i = 0; i < j->n_unsure; i++) {
+		const struct unsure *d = &j->unsure[i];
 		int64_t from = d->from_ns > from_ns ? d->from_ns : from_ns;
 		int64_t to = d->to_ns < to_ns ? d->to_ns : to_ns;
 
@@ -45,55 +45,56 @@ int64_t doubt_within(struct jobs *j, int64_t from_ns, int64_t to_ns)
 			sum += to - from;
 		old += d->to_ns <= from_ns;
 	}
-	j->n_doubts -= old;
-	memmove(&j->doubts[0], &j->doubts[old], j->n_doubts * sizeof(j->doubts[0]));
+	j->n_unsure -= old;
+	memmove(&j->unsure[0], &j->unsure[old], j->n_unsure * sizeof(j->unsure[0]));
 	return sum;
 }
 
-static bool concerns(const struct thr *t, unsigned cpu, const struct thr *out, const struct thr *in)
+static bool concerns(
+	const struct thread *t, unsigned cpu, const struct thread *out, const struct thread *in)
 {
-	return t == out || t == in || (t->state == THR_READY && t->cpu == cpu);
+	return t == out || t == in || (t->state == THREAD_READY && t->cpu == cpu);
 }
 
 /*
  * On CPU @cpu of @m somebody made room for thread @in, or nobody did for @out, between the two
  * times: jobs of these threads, of those that wait there, and of the guest CPUs that they carry.
  */
-void doubt_switch(struct machine *m, unsigned cpu, const struct thr *out, const struct thr *in,
-	int64_t low_ns, int64_t high_ns)
+void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
+	const struct thread *in, int64_t low_ns, int64_t high_ns)
 {
 	const struct vmrt_engine *e = m->engine;
 
 	for (size_t i = 0; i < m->n_jobs; i++)
-		if (concerns(m->jobs[i]->thr, cpu, out, in))
-			doubt_add(m->jobs[i], low_ns, high_ns);
+		if (concerns(m->jobs[i]->thread, cpu, out, in))
+			unsure_add(m->jobs[i], low_ns, high_ns);
 	for (size_t g = 1; m->index == 0 && g < e->config->n_machines; g++) {
 		struct machine *guest = &e->machines[g];
 
 		for (size_t i = 0; i < guest->n_jobs; i++) {
-			const struct thr *v = vcpu_of(guest, guest->jobs[i]->thr->cpu);
+			const struct thread *v = vcpu_of(guest, guest->jobs[i]->thread->cpu);
 
 			if (v && concerns(v, cpu, out, in))
-				doubt_add(guest->jobs[i], low_ns, high_ns);
+				unsure_add(guest->jobs[i], low_ns, high_ns);
 		}
 	}
 }
 
 /* Guest CPU @cpu shows an event, but its vCPU thread is not known to run since it left: a switch of
  * the host is missing. */
-void doubt_guest_cpu(struct machine *g, unsigned cpu, const struct thr *v, int64_t host_ns)
+void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, int64_t host_ns)
 {
 	if (v->last_out_ns == VMRT_UNKNOWN)
 		return;
 	for (size_t i = 0; i < g->n_jobs; i++)
-		if (g->jobs[i]->thr->cpu == cpu)
-			doubt_add(g->jobs[i], v->last_out_ns, host_ns);
+		if (g->jobs[i]->thread->cpu == cpu)
+			unsure_add(g->jobs[i], v->last_out_ns, host_ns);
 }
 
 /* It turns out that the thread of @j has run since @from_ns, while something else was booked. */
-void doubt_ran(struct jobs *j, int64_t from_ns)
+void unsure_ran(struct jobs *j, int64_t from_ns)
 {
-	const struct thr *v = vcpu_of(j->machine, j->thr->cpu);
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 	struct stretch found[RECENT_MAX];
 	size_t n = 0;
 

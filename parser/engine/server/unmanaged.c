@@ -22,7 +22,7 @@ struct samples {
 	uint64_t seen, stride;
 };
 
-struct natural {
+struct unmanaged {
 	struct samples periods, supplies;
 };
 
@@ -53,7 +53,7 @@ static bool put(struct samples *s, int64_t value)
 	return true;
 }
 
-static struct natural *natural_of(struct vmrt_engine *e, const struct thr *t)
+static struct unmanaged *unmanaged_of(struct vmrt_engine *e, const struct thread *t)
 {
 	const struct server *s = t->server;
 
@@ -62,41 +62,42 @@ static struct natural *natural_of(struct vmrt_engine *e, const struct thr *t)
 	if (s && s->pub.policy != VMRT_POLICY_NONE &&
 		(s->pub.enforced || e->config->hsf || vmrt_policy_by_kernel(s->pub.policy)))
 		return NULL;
-	if (!e->naturals)
-		e->naturals = calloc(e->config->n_vms, sizeof(*e->naturals));
-	return e->naturals ? &e->naturals[t->pub.vm] : NULL;
+	if (!e->unmanaged)
+		e->unmanaged = calloc(e->config->n_vms, sizeof(*e->unmanaged));
+	return e->unmanaged ? &e->unmanaged[t->pub.vm] : NULL;
 }
 
 /* Before the state of @t changes. */
-void natural_starts(struct vmrt_engine *e, struct thr *t, int64_t host_ns, int64_t uncertainty_ns)
+void unmanaged_starts(
+	struct vmrt_engine *e, struct thread *t, int64_t host_ns, int64_t uncertainty_ns)
 {
-	struct natural *n = natural_of(e, t);
-	bool preempted = t->state == THR_READY && t->woken_ns == VMRT_UNKNOWN;
+	struct unmanaged *n = unmanaged_of(e, t);
+	bool preempted = t->state == THREAD_READY && t->woken_ns == VMRT_UNKNOWN;
 	bool ok = true;
 
 	if (!n)
 		return;
-	if (t->state != THR_READY || uncertainty_ns > UNCERTAIN_NS) {
-		t->natural.begun = false;
+	if (t->state != THREAD_READY || uncertainty_ns > UNCERTAIN_NS) {
+		t->unmanaged.begun = false;
 		return;
 	}
-	t->natural.slept |= !preempted;
+	t->unmanaged.slept |= !preempted;
 	if (host_ns - t->ready_ns < WAIT_MIN_NS)
 		return;
-	if (t->natural.begun && !t->natural.slept)
-		ok = put(&n->periods, host_ns - t->natural.start_ns) &&
-		     put(&n->supplies, t->natural.supply_ns);
-	t->natural.begun = preempted;
-	t->natural.slept = false;
-	t->natural.start_ns = host_ns;
-	t->natural.supply_ns = 0;
+	if (t->unmanaged.begun && !t->unmanaged.slept)
+		ok = put(&n->periods, host_ns - t->unmanaged.start_ns) &&
+		     put(&n->supplies, t->unmanaged.supply_ns);
+	t->unmanaged.begun = preempted;
+	t->unmanaged.slept = false;
+	t->unmanaged.start_ns = host_ns;
+	t->unmanaged.supply_ns = 0;
 	if (!ok)
 		e->out_of_memory = true;
 }
 
-void natural_ran(struct thr *t, int64_t ns)
+void unmanaged_ran(struct thread *t, int64_t ns)
 {
-	t->natural.supply_ns += ns;
+	t->unmanaged.supply_ns += ns;
 }
 
 static int by_value(const void *a, const void *b)
@@ -112,15 +113,15 @@ static int64_t percentile(const struct samples *s, size_t p)
 	return s->n ? s->values[(p * s->n + 99) / 100 - 1] : VMRT_UNKNOWN;
 }
 
-bool natural_row(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out)
+bool unmanaged_row(struct vmrt_engine *e, size_t vm, struct vmrt_unmanaged *out)
 {
-	struct natural *n = e->naturals && vm < e->config->n_vms ? &e->naturals[vm] : NULL;
+	struct unmanaged *n = e->unmanaged && vm < e->config->n_vms ? &e->unmanaged[vm] : NULL;
 
 	if (!n || !n->periods.n)
 		return false;
 	qsort(n->periods.values, n->periods.n, sizeof(int64_t), by_value);
 	qsort(n->supplies.values, n->supplies.n, sizeof(int64_t), by_value);
-	*out = (struct vmrt_natural){
+	*out = (struct vmrt_unmanaged){
 		.vm = (uint32_t)vm,
 		.n = (int64_t)n->periods.seen,
 		.period_p10_ns = percentile(&n->periods, 10),
@@ -133,21 +134,21 @@ bool natural_row(struct vmrt_engine *e, size_t vm, struct vmrt_natural *out)
 	return true;
 }
 
-void natural_finish(struct vmrt_engine *e)
+void unmanaged_finish(struct vmrt_engine *e)
 {
-	for (size_t v = 0; e->naturals && v < e->config->n_vms; v++) {
-		struct vmrt_natural row;
+	for (size_t v = 0; e->unmanaged && v < e->config->n_vms; v++) {
+		struct vmrt_unmanaged row;
 
-		if (natural_row(e, v, &row) && e->sink.natural)
-			e->sink.natural(e->sink.ctx, &row);
+		if (unmanaged_row(e, v, &row) && e->sink.unmanaged)
+			e->sink.unmanaged(e->sink.ctx, &row);
 	}
 }
 
-void natural_free(struct vmrt_engine *e)
+void unmanaged_free(struct vmrt_engine *e)
 {
-	for (size_t v = 0; e->naturals && v < e->config->n_vms; v++) {
-		free(e->naturals[v].periods.values);
-		free(e->naturals[v].supplies.values);
+	for (size_t v = 0; e->unmanaged && v < e->config->n_vms; v++) {
+		free(e->unmanaged[v].periods.values);
+		free(e->unmanaged[v].supplies.values);
 	}
-	free(e->naturals);
+	free(e->unmanaged);
 }

@@ -44,8 +44,8 @@ bool jobs_run_is_known(const struct jobs *j)
 
 	if (lacks_switches(m) || (m->n_vcpus && lacks_switches(&m->engine->machines[0])))
 		return false;
-	return !m->ended_early && !jobs_tainted(j) &&
-	       (j->state != JOB_RELEASED || j->thr->state != THR_RUNNING);
+	return !m->ended_early && !jobs_lost_events(j) &&
+	       (j->state != JOB_RELEASED || j->thread->state != THREAD_RUNNING);
 }
 
 /* When it ran is not known, and so neither what it waited for. */
@@ -55,7 +55,7 @@ void jobs_forget_run(struct jobs *j)
 	int64_t sum = 0;
 
 	job->exec_ns = VMRT_UNKNOWN;
-	if (jobs_tainted(j))
+	if (jobs_lost_events(j))
 		return;
 	job->start_ns = job->start_local_ns = VMRT_UNKNOWN;
 	for (int p = 0; p < VMRT_BLAMES; p++)
