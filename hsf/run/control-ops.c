@@ -64,10 +64,10 @@ static const char *state_word(const struct hsf_state *state)
 	return state->changing ? "changing" : "enforced";
 }
 
-static json_object *new_server(struct hsf_post *post)
+static json_object *new_server(struct hsf_wanted *wanted)
 {
-	const struct vmrt_server_spec *spec = &post->spec;
-	const struct hsf_state *state = hsf_post_state(post);
+	const struct vmrt_server_spec *spec = &wanted->spec;
+	const struct hsf_state *state = hsf_wanted_state(wanted);
 	json_object *row = json_object_new_object();
 	char vm[VMRT_SERVER_VM];
 
@@ -83,11 +83,11 @@ static json_object *new_server(struct hsf_post *post)
 		add_number(row, "budget_ns", spec->budget_ns);
 		add_number(row, "priority", spec->priority);
 	}
-	if (post->why[0])
-		add_text(row, "why", post->why);
+	if (wanted->why[0])
+		add_text(row, "why", wanted->why);
 	if (state) {
-		add_number(row, "pid", post->place->vm->pid);
-		add_number(row, "cpu", post->place->cpu);
+		add_number(row, "pid", wanted->bound->vm->pid);
+		add_number(row, "cpu", wanted->bound->cpu);
 		add_state(row, state);
 	}
 	return row;
@@ -106,9 +106,9 @@ static json_object *new_cpu(const struct hsf_run *r, struct hsf_enforcer *e, str
 	hsf_reserve_read(cpu, &reserve);
 	hsf_enforcer_cost(e, cost);
 	for (size_t i = 0; i < r->n; i++)
-		if (r->places[i]->cpu == cpu && r->places[i]->spec.policy != VMRT_POLICY_NONE)
-			sum += (double)r->places[i]->spec.budget_ns /
-			       (double)r->places[i]->spec.period_ns;
+		if (r->bound[i]->cpu == cpu && r->bound[i]->spec.policy != VMRT_POLICY_NONE)
+			sum += (double)r->bound[i]->spec.budget_ns /
+			       (double)r->bound[i]->spec.period_ns;
 	add_number(row, "cpu", cpu);
 	add_number(row, "servers", (int64_t)hsf_enforcer_servers(e));
 	add(row, "utilisation", json_object_new_double(sum));
@@ -144,8 +144,8 @@ static size_t count_posts(const struct hsf_run *r, const char *name)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->n_posts; i++)
-		n += hsf_post_is(r->posts[i], name);
+	for (size_t i = 0; i < r->n_wanted; i++)
+		n += hsf_wanted_is(r->wanted[i], name);
 	return n;
 }
 
@@ -160,9 +160,9 @@ static enum vmrt_status tell_status(
 	add_number(reply, "pid", getpid());
 	add_text(reply, "experiment", r->opts->experiment);
 	add_number(reply, "since_ns", r->begun_ns);
-	for (size_t i = 0; servers && i < r->n_posts; i++)
-		if (!q->server[0] || hsf_post_is(r->posts[i], q->server))
-			json_object_array_add(servers, new_server(r->posts[i]));
+	for (size_t i = 0; servers && i < r->n_wanted; i++)
+		if (!q->server[0] || hsf_wanted_is(r->wanted[i], q->server))
+			json_object_array_add(servers, new_server(r->wanted[i]));
 	add(reply, "servers", servers);
 	add(reply, "cpus", cpus_of(r));
 	return VMRT_OK;
@@ -184,26 +184,26 @@ static enum vmrt_status without_place(
 }
 
 static enum vmrt_status change_one(struct hsf_run *r, const struct hsf_request *q,
-	struct hsf_post *post, json_object *reply, struct vmrt_error *err)
+	struct hsf_wanted *wanted, json_object *reply, struct vmrt_error *err)
 {
 	struct hsf_request own = *q;
 	struct vmrt_server_spec spec;
 	enum vmrt_status status;
 
-	strcpy(own.server, post->spec.name);
-	status = hsf_request_spec(&own, &post->spec, &spec, err);
+	strcpy(own.server, wanted->spec.name);
+	status = hsf_request_spec(&own, &wanted->spec, &spec, err);
 	if (status != VMRT_OK)
 		return status;
-	spec.line = post->spec.line;
-	strcpy(spec.of, post->spec.of);
+	spec.line = wanted->spec.line;
+	strcpy(spec.of, wanted->spec.of);
 	err->text[0] = '\0';
 	r->cpus_ns = 0;
-	status = hsf_post_change(r, post, &spec, q->force, err);
+	status = hsf_wanted_change(r, wanted, &spec, q->force, err);
 	if (status != VMRT_OK)
 		return without_place(r, status, err);
 	if (err->text[0])
 		add_text(reply, "warning", err->text);
-	vmrt_say("server %s has been changed", post->spec.name);
+	vmrt_say("server %s has been changed", wanted->spec.name);
 	return VMRT_OK;
 }
 
@@ -214,25 +214,25 @@ static enum vmrt_status change(
 
 	if (!count_posts(r, q->server))
 		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
-	for (size_t i = 0; i < r->n_posts && status == VMRT_OK; i++)
-		if (hsf_post_is(r->posts[i], q->server))
-			status = change_one(r, q, r->posts[i], reply, err);
+	for (size_t i = 0; i < r->n_wanted && status == VMRT_OK; i++)
+		if (hsf_wanted_is(r->wanted[i], q->server))
+			status = change_one(r, q, r->wanted[i], reply, err);
 	return status;
 }
 
-/* The posts behind @from are new: those of one server's parts. */
+/* The wanted behind @from are new: those of one server's parts. */
 static void detach_from(struct hsf_run *r, size_t from)
 {
-	while (r->n_posts > from)
-		hsf_post_remove(r, r->posts[r->n_posts - 1]);
+	while (r->n_wanted > from)
+		hsf_wanted_remove(r, r->wanted[r->n_wanted - 1]);
 }
 
 static enum vmrt_status attach(
 	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
 {
 	struct vmrt_server_spec spec;
-	struct hsf_post *post;
-	size_t before = r->n_posts;
+	struct hsf_wanted *wanted;
+	size_t before = r->n_wanted;
 	enum vmrt_status status = hsf_request_spec(q, NULL, &spec, err);
 
 	if (status != VMRT_OK)
@@ -242,18 +242,18 @@ static enum vmrt_status attach(
 			 ? vmrt_fail(err, VMRT_EEXIST,
 				   "there is a server %s already; `vmrt-hsf set` changes it",
 				   spec.name)
-			 : hsf_post_add(r, &spec, &post, err);
+			 : hsf_wanted_add(r, &spec, &wanted, err);
 	if (status == VMRT_OK)
-		status = hsf_post_split(r, post, err);
-	for (size_t i = before; i < r->n_posts && status == VMRT_OK; i++) {
-		post = r->posts[i];
+		status = hsf_wanted_split(r, wanted, err);
+	for (size_t i = before; i < r->n_wanted && status == VMRT_OK; i++) {
+		wanted = r->wanted[i];
 		err->text[0] = '\0';
-		status = hsf_post_enforce(r, post, q->force, err);
+		status = hsf_wanted_enforce(r, wanted, q->force, err);
 		if (status == VMRT_ENOENT) {
 			char said[VMRT_ERROR_TEXT + VMRT_NAME_MAX + 32];
 
-			snprintf(said, sizeof(said), "server %s waits: %s", post->spec.name,
-				post->why);
+			snprintf(said, sizeof(said), "server %s waits: %s", wanted->spec.name,
+				wanted->why);
 			add_text(reply, "said", said);
 			status = VMRT_OK;
 		} else if (status == VMRT_OK && err->text[0]) {
@@ -275,14 +275,14 @@ static enum vmrt_status detach(
 
 	if (!count_posts(r, q->server))
 		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
-	for (size_t i = r->n_posts; i-- > 0;) {
-		struct hsf_post *post = r->posts[i];
+	for (size_t i = r->n_wanted; i-- > 0;) {
+		struct hsf_wanted *wanted = r->wanted[i];
 
-		if (!hsf_post_is(post, q->server))
+		if (!hsf_wanted_is(wanted, q->server))
 			continue;
-		if (post->place)
-			hsf_run_write_server(r, post);
-		failed |= hsf_post_remove(r, post) != 0;
+		if (wanted->bound)
+			hsf_run_write_server(r, wanted);
+		failed |= hsf_wanted_remove(r, wanted) != 0;
 	}
 	if (failed)
 		return vmrt_fail(err, VMRT_EIO,

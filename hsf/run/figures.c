@@ -23,7 +23,7 @@ static void report_time(FILE *out, const char *what, int64_t ns, const char *mor
 	fprintf(out, "  %-22s %s%s\n", what, vmrt_format_duration(ns, text), more);
 }
 
-void hsf_report_server(FILE *out, const struct hsf_place *p, const struct hsf_state *state)
+void hsf_report_server(FILE *out, const struct hsf_bound *p, const struct hsf_state *state)
 {
 	const struct hsf_params *params = &state->params;
 	const struct hsf_figures *f = &state->figures;

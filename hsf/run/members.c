@@ -10,7 +10,7 @@
 #define LEAD_NS (2 * VMRT_NS_PER_MS) /* to hand a server over to its enforcer */
 
 static enum vmrt_status confine(
-	const struct hsf_place *p, pid_t tid, bool *changed, struct vmrt_error *err)
+	const struct hsf_bound *p, pid_t tid, bool *changed, struct vmrt_error *err)
 {
 	cpu_set_t now, one;
 
@@ -26,7 +26,7 @@ static enum vmrt_status confine(
 }
 
 static enum vmrt_status cannot_raise(
-	const struct hsf_place *p, pid_t tid, int errnum, struct vmrt_error *err)
+	const struct hsf_bound *p, pid_t tid, int errnum, struct vmrt_error *err)
 {
 	if (errnum == EPERM)
 		return vmrt_fail(err, VMRT_EPERM,
@@ -40,7 +40,7 @@ static enum vmrt_status cannot_raise(
 
 /* What the kernel's admission test and its other conditions are about. */
 static enum vmrt_status cannot_reserve(
-	const struct hsf_place *p, pid_t tid, int errnum, struct vmrt_error *err)
+	const struct hsf_bound *p, pid_t tid, int errnum, struct vmrt_error *err)
 {
 	switch (errnum) {
 	case EBUSY:
@@ -75,7 +75,7 @@ static enum vmrt_status cannot_reserve(
 	}
 }
 
-static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_place *p, pid_t pid, pid_t tid,
+static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_bound *p, pid_t pid, pid_t tid,
 	bool *confined, struct vmrt_error *err)
 {
 	enum vmrt_status status;
@@ -100,7 +100,7 @@ static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_place *p, pid
 	return rc ? cannot_raise(p, tid, rc, err) : VMRT_OK;
 }
 
-static int helper_priority(const struct hsf_place *p)
+static int helper_priority(const struct hsf_bound *p)
 {
 	struct hsf_params params;
 
@@ -108,7 +108,7 @@ static int helper_priority(const struct hsf_place *p)
 	return hsf_params_priority(&params) + HSF_HELPER_ABOVE;
 }
 
-static enum vmrt_status prepare_helper(struct hsf_run *r, struct hsf_place *p, pid_t pid,
+static enum vmrt_status prepare_helper(struct hsf_run *r, struct hsf_bound *p, pid_t pid,
 	const struct vmrt_vm_thread *t, struct vmrt_error *err)
 {
 	struct hsf_settings now;
@@ -134,16 +134,16 @@ static enum vmrt_status prepare_helper(struct hsf_run *r, struct hsf_place *p, p
 }
 
 /* With a server for each vCPU, helper threads belong to the first server of their VM. */
-static bool is_helper_here(const struct hsf_run *r, const struct hsf_place *p)
+static bool is_helper_here(const struct hsf_run *r, const struct hsf_bound *p)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (r->places[i]->server && r->places[i]->vm->pid == p->vm->pid)
-			return r->places[i] == p;
+		if (r->bound[i]->server && r->bound[i]->vm->pid == p->vm->pid)
+			return r->bound[i] == p;
 	return true;
 }
 
 /* A thread that ends while it is being looked at is nothing to stop for. */
-static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_place *p,
+static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_bound *p,
 	const struct vmrt_vm_thread *t, bool *confined, struct vmrt_error *err)
 {
 	bool helper = t->role != VMRT_ROLE_VCPU;
@@ -165,7 +165,7 @@ static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_place *p,
 }
 
 /* Helper threads come first: a raised vCPU thread must not run without its raised main loop. */
-static enum vmrt_status add_members(struct hsf_run *r, struct hsf_place *p, struct vmrt_error *err)
+static enum vmrt_status add_members(struct hsf_run *r, struct hsf_bound *p, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	bool confined = false;
@@ -181,7 +181,7 @@ static enum vmrt_status add_members(struct hsf_run *r, struct hsf_place *p, stru
 }
 
 static enum vmrt_status find_enforcer(
-	struct hsf_run *r, struct hsf_place *p, struct vmrt_error *err)
+	struct hsf_run *r, struct hsf_bound *p, struct vmrt_error *err)
 {
 	struct hsf_enforcer *e;
 	enum vmrt_status status;
@@ -213,8 +213,8 @@ static int64_t first_from(int64_t t0, int64_t period)
 	return period > 0 ? t0 + (soon - t0 + period - 1) / period * period : soon;
 }
 
-enum vmrt_status hsf_place_enforce(
-	struct hsf_run *r, struct hsf_place *p, int64_t t0, struct vmrt_error *err)
+enum vmrt_status hsf_bound_enforce(
+	struct hsf_run *r, struct hsf_bound *p, int64_t t0, struct vmrt_error *err)
 {
 	struct hsf_params params;
 	enum vmrt_status status;
@@ -230,11 +230,11 @@ enum vmrt_status hsf_place_enforce(
 		status = hsf_enforcer_add(
 			p->enforcer, p->server, first_from(t0, params.period_ns), err);
 	if (status != VMRT_OK)
-		hsf_place_release(r, p);
+		hsf_bound_release(r, p);
 	return status;
 }
 
-void hsf_place_release(struct hsf_run *r, struct hsf_place *p)
+void hsf_bound_release(struct hsf_run *r, struct hsf_bound *p)
 {
 	(void)r;
 	if (!p->server)
@@ -273,7 +273,7 @@ static bool has_new_threads(const struct vmrt_vm *vm)
 }
 
 /* Hypervisors start workers and plug in vCPUs while they run. */
-void hsf_place_add_new_threads(struct hsf_run *r, struct hsf_place *p)
+void hsf_bound_add_new_threads(struct hsf_run *r, struct hsf_bound *p)
 {
 	struct vmrt_error err;
 	struct vmrt_vm *vm;

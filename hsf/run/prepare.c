@@ -14,7 +14,7 @@
 
 #define SIBLING_LOAD 1000.0 /* of CPUs: more than all servers want */
 
-enum vmrt_status hsf_place_check(
+enum vmrt_status hsf_bound_check(
 	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err)
 {
 	const struct hsf_rules *rules = hsf_rules_for(spec->policy);
@@ -51,13 +51,13 @@ enum vmrt_status hsf_place_check(
 	return VMRT_OK;
 }
 
-static bool is_member(const struct hsf_place *p, const struct vmrt_vm_thread *t)
+static bool is_member(const struct hsf_bound *p, const struct vmrt_vm_thread *t)
 {
 	return t->role == VMRT_ROLE_VCPU && (p->spec.vcpu < 0 || t->vcpu == p->spec.vcpu);
 }
 
 /* The CPU that all vCPU threads of @p may run on, the first if there are several; -1 if none. */
-static int common_cpu(const struct hsf_place *p)
+static int common_cpu(const struct hsf_bound *p)
 {
 	cpu_set_t common;
 
@@ -75,7 +75,7 @@ static int common_cpu(const struct hsf_place *p)
  * The CPU of a single vCPU: of those that it may run on, one without another vCPU of its VM; of
  * these the one whose servers want the least.
  */
-static int own_cpu(const struct hsf_run *r, const struct hsf_place *p)
+static int own_cpu(const struct hsf_run *r, const struct hsf_bound *p)
 {
 	double best = 0;
 	int chosen = -1;
@@ -92,7 +92,7 @@ static int own_cpu(const struct hsf_run *r, const struct hsf_place *p)
 						   p->vm->threads[i].tid, sizeof(now), &now) == 0 &&
 					   CPU_ISSET(cpu, &now);
 		for (size_t k = 0; k < r->n; k++) {
-			const struct hsf_place *other = r->places[k];
+			const struct hsf_bound *other = r->bound[k];
 
 			if (other->cpu != cpu)
 				continue;
@@ -111,7 +111,7 @@ static int own_cpu(const struct hsf_run *r, const struct hsf_place *p)
 
 /* Also for the guardian, which keeps it until all is given back. */
 static enum vmrt_status lock_process(
-	struct hsf_run *r, const struct hsf_place *p, pid_t pid, struct vmrt_error *err)
+	struct hsf_run *r, const struct hsf_bound *p, pid_t pid, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 	struct vmrt_error why;
@@ -134,7 +134,7 @@ static enum vmrt_status lock_process(
 	return VMRT_OK;
 }
 
-static bool has_thread(const struct hsf_place *p, pid_t tid)
+static bool has_thread(const struct hsf_bound *p, pid_t tid)
 {
 	for (size_t i = 0; i < p->vm->n_threads; i++)
 		if (p->vm->threads[i].tid == tid && is_member(p, &p->vm->threads[i]))
@@ -144,7 +144,7 @@ static bool has_thread(const struct hsf_place *p, pid_t tid)
 
 /* Stopping is for whole processes: whose threads are not all members must not be stopped. */
 static enum vmrt_status check_hard(
-	const struct hsf_run *r, const struct hsf_place *p, pid_t pid, struct vmrt_error *err)
+	const struct hsf_run *r, const struct hsf_bound *p, pid_t pid, struct vmrt_error *err)
 {
 	struct dirent *entry;
 	bool whole = true;
@@ -173,7 +173,7 @@ static enum vmrt_status check_hard(
 }
 
 static enum vmrt_status check_threads(
-	struct hsf_run *r, const struct hsf_place *p, struct vmrt_error *err)
+	struct hsf_run *r, const struct hsf_bound *p, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	pid_t last = 0;
@@ -185,12 +185,12 @@ static enum vmrt_status check_threads(
 		if (!pid)
 			continue;
 		for (size_t k = 0; k < r->n; k++)
-			if (has_thread(r->places[k], t->tid))
+			if (has_thread(r->bound[k], t->tid))
 				return vmrt_fail(err, VMRT_EINVAL,
 					"%s:%d: %s %s already belongs to server %s",
 					r->opts->experiment, p->spec.line,
 					p->spec.vcpu < 0 ? "VM" : "this vCPU of VM", p->vm->name,
-					r->places[k]->spec.name);
+					r->bound[k]->spec.name);
 		if (pid == getpid())
 			return vmrt_fail(err, VMRT_EINVAL,
 				"%s:%d: server %s: %s includes vmrt-hsf itself",
@@ -205,7 +205,7 @@ static enum vmrt_status check_threads(
 	return status;
 }
 
-static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_place *p, struct vmrt_error *err)
+static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_bound *p, struct vmrt_error *err)
 {
 	const char *path = r->opts->experiment;
 	struct vmrt_error why;
@@ -245,11 +245,11 @@ static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_place *p, struct v
 	return check_threads(r, p, err);
 }
 
-enum vmrt_status hsf_place_new(struct hsf_run *r, const struct vmrt_server_spec *spec,
-	struct hsf_place **out, struct vmrt_error *err)
+enum vmrt_status hsf_bound_new(struct hsf_run *r, const struct vmrt_server_spec *spec,
+	struct hsf_bound **out, struct vmrt_error *err)
 {
-	enum vmrt_status status = hsf_place_check(r, spec, err);
-	struct hsf_place *p;
+	enum vmrt_status status = hsf_bound_check(r, spec, err);
+	struct hsf_bound *p;
 
 	if (status != VMRT_OK)
 		return status;
@@ -261,21 +261,20 @@ enum vmrt_status hsf_place_new(struct hsf_run *r, const struct vmrt_server_spec 
 	if (status == VMRT_OK)
 		*out = p;
 	else
-		hsf_place_free(r, p);
+		hsf_bound_free(r, p);
 	return status;
 }
 
 /* Locks that only @p needs are given up. */
-static void unlock(struct hsf_run *r, const struct hsf_place *p)
+static void unlock(struct hsf_run *r, const struct hsf_bound *p)
 {
 	for (size_t l = 0; l < r->n_locks;) {
 		bool needed = false;
 
 		for (size_t k = 0; k < r->n && !needed; k++)
 			for (size_t i = 0;
-				r->places[k] != p && i < r->places[k]->vm->n_threads && !needed;
-				i++)
-				needed = hsf_process_of(r->places[k]->vm->threads[i].tid) ==
+				r->bound[k] != p && i < r->bound[k]->vm->n_threads && !needed; i++)
+				needed = hsf_process_of(r->bound[k]->vm->threads[i].tid) ==
 					 r->locked[l];
 		if (needed) {
 			l++;
@@ -287,15 +286,15 @@ static void unlock(struct hsf_run *r, const struct hsf_place *p)
 	}
 }
 
-void hsf_place_free(struct hsf_run *r, struct hsf_place *p)
+void hsf_bound_free(struct hsf_run *r, struct hsf_bound *p)
 {
 	if (!p)
 		return;
-	hsf_place_release(r, p);
+	hsf_bound_release(r, p);
 	for (size_t i = 0; i < r->n; i++) {
-		if (r->places[i] == p) {
-			memmove(&r->places[i], &r->places[i + 1],
-				(r->n - i - 1) * sizeof(r->places[0]));
+		if (r->bound[i] == p) {
+			memmove(&r->bound[i], &r->bound[i + 1],
+				(r->n - i - 1) * sizeof(r->bound[0]));
 			r->n--;
 			break;
 		}

@@ -30,22 +30,22 @@ static enum vmrt_status begin(struct hsf_run *r, struct vmrt_error *err)
 	if (mlockall(MCL_CURRENT | MCL_FUTURE) != 0)
 		vmrt_warn("memory could not be locked, enforcing may be late: %s", strerror(errno));
 	r->begun_ns = vmrt_now_ns() + (int64_t)(1 + r->n) * LEAD_NS;
-	for (size_t i = 0; i < r->n_posts && status == VMRT_OK; i++)
-		if (r->posts[i]->place)
-			status = hsf_post_enforce(r, r->posts[i], r->opts->force, err);
+	for (size_t i = 0; i < r->n_wanted && status == VMRT_OK; i++)
+		if (r->wanted[i]->bound)
+			status = hsf_wanted_enforce(r, r->wanted[i], r->opts->force, err);
 	return status;
 }
 
 static void say_begun(const struct hsf_run *r)
 {
-	for (size_t i = 0; i < r->n_posts; i++) {
-		const struct hsf_post *post = r->posts[i];
+	for (size_t i = 0; i < r->n_wanted; i++) {
+		const struct hsf_wanted *wanted = r->wanted[i];
 
-		if (post->place)
-			vmrt_say("server %s: VM %s on CPU %d", post->spec.name,
-				post->place->vm->name, post->place->cpu);
+		if (wanted->bound)
+			vmrt_say("server %s: VM %s on CPU %d", wanted->spec.name,
+				wanted->bound->vm->name, wanted->bound->cpu);
 		else
-			vmrt_say("server %s waits: %s", post->spec.name, post->why);
+			vmrt_say("server %s waits: %s", wanted->spec.name, wanted->why);
 	}
 }
 
@@ -110,7 +110,7 @@ static bool wait_for_news(struct hsf_run *r, int ms)
 static bool any_gone(const struct hsf_run *r)
 {
 	for (size_t i = 0; i < r->n; i++)
-		if (hsf_server_gone(r->places[i]->server))
+		if (hsf_server_gone(r->bound[i]->server))
 			return true;
 	return false;
 }
@@ -142,13 +142,13 @@ static int supervise(struct hsf_run *r)
 	}
 }
 
-void hsf_run_write_server(struct hsf_run *r, struct hsf_post *post)
+void hsf_run_write_server(struct hsf_run *r, struct hsf_wanted *wanted)
 {
 	if (!r->figures && r->opts->quiet)
 		return;
-	post->read_ns = 0;
-	if (hsf_post_state(post))
-		hsf_report_server(r->figures ? r->figures : stderr, post->place, post->state);
+	wanted->read_ns = 0;
+	if (hsf_wanted_state(wanted))
+		hsf_report_server(r->figures ? r->figures : stderr, wanted->bound, wanted->state);
 }
 
 /* While there are still servers to ask. */
@@ -160,8 +160,8 @@ static int write_figures(struct hsf_run *r, int64_t ran_ns)
 
 	if (!r->figures && r->opts->quiet)
 		return VMRT_EXIT_DONE;
-	for (size_t i = 0; i < r->n_posts; i++)
-		hsf_run_write_server(r, r->posts[i]);
+	for (size_t i = 0; i < r->n_wanted; i++)
+		hsf_run_write_server(r, r->wanted[i]);
 	cost = calloc(1, sizeof(*cost));
 	for (size_t i = 0; cost && i < r->n_enforcers; i++) {
 		hsf_enforcer_cost(r->enforcers[i], cost);
@@ -184,7 +184,7 @@ static int finish(struct hsf_run *r)
 	/* first, so that nobody is told of what is no more */
 	hsf_control_close(r->control);
 	for (size_t i = 0; i < r->n; i++)
-		hsf_place_release(r, r->places[i]);
+		hsf_bound_release(r, r->bound[i]);
 	if (r->guardian && hsf_guardian_finish(r->guardian) != 0)
 		exit_status = VMRT_EXIT_FAILED;
 	for (size_t i = 0; i < r->n_enforcers; i++)
@@ -195,12 +195,12 @@ static int finish(struct hsf_run *r)
 
 static void free_run(struct hsf_run *r)
 {
-	while (r->n_posts) {
-		struct hsf_post *post = r->posts[--r->n_posts];
+	while (r->n_wanted) {
+		struct hsf_wanted *wanted = r->wanted[--r->n_wanted];
 
-		hsf_place_free(r, post->place);
-		free(post->state);
-		free(post);
+		hsf_bound_free(r, wanted->bound);
+		free(wanted->state);
+		free(wanted);
 	}
 	json_object_put(r->cpus);
 	if (r->figures)

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool wanted(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
+static bool is_chosen(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
 {
 	if (!opts->n_servers)
 		return spec->policy != VMRT_POLICY_NONE;
@@ -19,35 +19,35 @@ static bool wanted(const struct hsf_options *opts, const struct vmrt_server_spec
 	return false;
 }
 
-struct hsf_post *hsf_post_find(const struct hsf_run *r, const char *name)
+struct hsf_wanted *hsf_wanted_find(const struct hsf_run *r, const char *name)
 {
-	for (size_t i = 0; i < r->n_posts; i++)
-		if (!strcmp(r->posts[i]->spec.name, name))
-			return r->posts[i];
+	for (size_t i = 0; i < r->n_wanted; i++)
+		if (!strcmp(r->wanted[i]->spec.name, name))
+			return r->wanted[i];
 	return NULL;
 }
 
-bool hsf_post_is(const struct hsf_post *post, const char *name)
+bool hsf_wanted_is(const struct hsf_wanted *wanted, const char *name)
 {
-	return !strcmp(post->spec.name, name) || !strcmp(post->spec.of, name);
+	return !strcmp(wanted->spec.name, name) || !strcmp(wanted->spec.of, name);
 }
 
-enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_place *but,
+enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_bound *but,
 	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err)
 {
 	struct hsf_demand d[HSF_MAX_SERVERS + 1];
 	size_t n = 0;
 
 	for (size_t i = 0; i < r->n; i++)
-		if (r->places[i] != but && r->places[i]->spec.policy != VMRT_POLICY_NONE)
-			hsf_demand_from(&r->places[i]->spec, r->places[i]->cpu, &d[n++]);
+		if (r->bound[i] != but && r->bound[i]->spec.policy != VMRT_POLICY_NONE)
+			hsf_demand_from(&r->bound[i]->spec, r->bound[i]->cpu, &d[n++]);
 	if (spec && spec->policy != VMRT_POLICY_NONE)
 		hsf_demand_from(spec, cpu, &d[n++]);
 	return hsf_admission(d, n, err);
 }
 
 /* A real-time group that is too small would cut budgets without a word. */
-static void warn_of_group(const struct hsf_place *p)
+static void warn_of_group(const struct hsf_bound *p)
 {
 	double share, wants;
 	char group[256];
@@ -63,7 +63,7 @@ static void warn_of_group(const struct hsf_place *p)
 			p->vm->name, group, share, p->spec.name, wants);
 }
 
-static size_t vcpus_of(const struct hsf_place *p)
+static size_t vcpus_of(const struct hsf_bound *p)
 {
 	size_t n = 0;
 
@@ -73,7 +73,7 @@ static size_t vcpus_of(const struct hsf_place *p)
 }
 
 /* What confines several vCPUs of a VM to one CPU takes from the guest what it believes it has. */
-static void warn_of_crowd(const struct hsf_run *r, const struct hsf_place *p)
+static void warn_of_crowd(const struct hsf_run *r, const struct hsf_bound *p)
 {
 	size_t n = 0;
 
@@ -81,9 +81,9 @@ static void warn_of_crowd(const struct hsf_run *r, const struct hsf_place *p)
 		p->spec.policy == VMRT_POLICY_DEADLINE)
 		return;
 	for (size_t i = 0; i < r->n; i++)
-		if (r->places[i]->vm->pid == p->vm->pid && r->places[i]->cpu == p->cpu &&
-			r->places[i]->spec.policy != VMRT_POLICY_NONE)
-			n += vcpus_of(r->places[i]);
+		if (r->bound[i]->vm->pid == p->vm->pid && r->bound[i]->cpu == p->cpu &&
+			r->bound[i]->spec.policy != VMRT_POLICY_NONE)
+			n += vcpus_of(r->bound[i]);
 	if (n > 1)
 		vmrt_warn(
 			"server %s: %zu vCPUs of VM %s are confined to CPU %d: they take turns, "
@@ -98,52 +98,54 @@ static void hold_locks(struct hsf_run *r)
 		hsf_guardian_hold(r->guardian, r->locks[r->n_held]);
 }
 
-static void leave_place(struct hsf_run *r, struct hsf_post *post)
+static void unbind(struct hsf_run *r, struct hsf_wanted *wanted)
 {
-	hsf_place_free(r, post->place);
-	post->place = NULL;
+	hsf_bound_free(r, wanted->bound);
+	wanted->bound = NULL;
 	if (r->n_held > r->n_locks)
 		r->n_held = r->n_locks;
 }
 
-/* The post's VM, if it is there and can have this server. */
-static enum vmrt_status take_place(
-	struct hsf_run *r, struct hsf_post *post, bool force, struct vmrt_error *err)
+/* Binds @wanted to its VM, if that is there and can have this server. */
+static enum vmrt_status bind(
+	struct hsf_run *r, struct hsf_wanted *wanted, bool force, struct vmrt_error *err)
 {
-	enum vmrt_status status = hsf_place_new(r, &post->spec, &post->place, err);
+	enum vmrt_status status = hsf_bound_new(r, &wanted->spec, &wanted->bound, err);
 
 	if (status != VMRT_OK)
 		return status;
-	if (hsf_run_admission(r, post->place, &post->spec, post->place->cpu, err) != VMRT_OK) {
+	if (hsf_run_admission(r, wanted->bound, &wanted->spec, wanted->bound->cpu, err) !=
+		VMRT_OK) {
 		if (!force) {
-			leave_place(r, post);
+			unbind(r, wanted);
 			return VMRT_EBUSY;
 		}
 		vmrt_warn("%s", err->text);
 	}
 	hold_locks(r);
-	warn_of_group(post->place);
-	r->places[r->n++] = post->place;
-	warn_of_crowd(r, post->place);
+	warn_of_group(wanted->bound);
+	r->bound[r->n++] = wanted->bound;
+	warn_of_crowd(r, wanted->bound);
 	return VMRT_OK;
 }
 
-static enum vmrt_status enforce_place(
-	struct hsf_run *r, struct hsf_post *post, struct vmrt_error *err)
+static enum vmrt_status enforce_it(
+	struct hsf_run *r, struct hsf_wanted *wanted, struct vmrt_error *err)
 {
-	enum vmrt_status status = hsf_place_enforce(r, post->place, r->begun_ns, err);
+	enum vmrt_status status = hsf_bound_enforce(r, wanted->bound, r->begun_ns, err);
 
 	if (status == VMRT_OK)
 		return VMRT_OK;
 	/* what was changed of it is given back before anybody else may schedule it */
-	for (size_t i = 0; i < post->place->vm->n_threads; i++)
-		hsf_guardian_restore(r->guardian, post->place->vm->threads[i].tid);
-	leave_place(r, post);
+	for (size_t i = 0; i < wanted->bound->vm->n_threads; i++)
+		hsf_guardian_restore(r->guardian, wanted->bound->vm->threads[i].tid);
+	unbind(r, wanted);
 	return status;
 }
 
 /* Why it waits, without what everybody knows who sees it: the file, and the server's name. */
-static void set_why(const struct hsf_run *r, struct hsf_post *post, const struct vmrt_error *err)
+static void set_why(
+	const struct hsf_run *r, struct hsf_wanted *wanted, const struct vmrt_error *err)
 {
 	const char *text = err->text;
 	size_t file = strlen(r->opts->experiment);
@@ -154,62 +156,62 @@ static void set_why(const struct hsf_run *r, struct hsf_post *post, const struct
 		text += strspn(text, "0123456789");
 		text += strspn(text, ": ");
 	}
-	snprintf(server, sizeof(server), "server %s: ", post->spec.name);
+	snprintf(server, sizeof(server), "server %s: ", wanted->spec.name);
 	if (!strncmp(text, server, strlen(server)))
 		text += strlen(server);
-	snprintf(post->why, sizeof(post->why), "%s", text);
+	snprintf(wanted->why, sizeof(wanted->why), "%s", text);
 }
 
-enum vmrt_status hsf_post_enforce(
-	struct hsf_run *r, struct hsf_post *post, bool force, struct vmrt_error *err)
+enum vmrt_status hsf_wanted_enforce(
+	struct hsf_run *r, struct hsf_wanted *wanted, bool force, struct vmrt_error *err)
 {
-	enum vmrt_status status = post->place ? VMRT_OK : take_place(r, post, force, err);
+	enum vmrt_status status = wanted->bound ? VMRT_OK : bind(r, wanted, force, err);
 
 	/* before the guardian is there, VMs are only looked for */
-	if (status == VMRT_OK && r->guardian && !post->place->server)
-		status = enforce_place(r, post, err);
+	if (status == VMRT_OK && r->guardian && !wanted->bound->server)
+		status = enforce_it(r, wanted, err);
 	if (status == VMRT_OK)
-		post->why[0] = '\0';
+		wanted->why[0] = '\0';
 	else
-		set_why(r, post, err);
+		set_why(r, wanted, err);
 	return status;
 }
 
-static void forget(struct hsf_run *r, struct hsf_post *post)
+static void forget(struct hsf_run *r, struct hsf_wanted *wanted)
 {
-	for (size_t i = 0; i < r->n_posts; i++) {
-		if (r->posts[i] == post) {
-			memmove(&r->posts[i], &r->posts[i + 1],
-				(r->n_posts - i - 1) * sizeof(r->posts[0]));
-			r->n_posts--;
+	for (size_t i = 0; i < r->n_wanted; i++) {
+		if (r->wanted[i] == wanted) {
+			memmove(&r->wanted[i], &r->wanted[i + 1],
+				(r->n_wanted - i - 1) * sizeof(r->wanted[0]));
+			r->n_wanted--;
 			break;
 		}
 	}
-	free(post->state);
-	free(post);
+	free(wanted->state);
+	free(wanted);
 }
 
-enum vmrt_status hsf_post_add(struct hsf_run *r, const struct vmrt_server_spec *spec,
-	struct hsf_post **out, struct vmrt_error *err)
+enum vmrt_status hsf_wanted_add(struct hsf_run *r, const struct vmrt_server_spec *spec,
+	struct hsf_wanted **out, struct vmrt_error *err)
 {
-	enum vmrt_status status = hsf_place_check(r, spec, err);
-	struct hsf_post *post;
+	enum vmrt_status status = hsf_bound_check(r, spec, err);
+	struct hsf_wanted *wanted;
 
 	if (status != VMRT_OK)
 		return status;
-	if (hsf_post_find(r, spec->name))
+	if (hsf_wanted_find(r, spec->name))
 		return vmrt_fail(err, VMRT_EEXIST,
 			"there is a server %s already; `vmrt-hsf set` changes it", spec->name);
-	if (r->n_posts == HSF_MAX_SERVERS)
+	if (r->n_wanted == HSF_MAX_SERVERS)
 		return vmrt_fail(err, VMRT_ERANGE, "more than %d servers", HSF_MAX_SERVERS);
-	post = calloc(1, sizeof(*post));
-	if (!post || !(post->state = calloc(1, sizeof(*post->state)))) {
-		free(post);
+	wanted = calloc(1, sizeof(*wanted));
+	if (!wanted || !(wanted->state = calloc(1, sizeof(*wanted->state)))) {
+		free(wanted);
 		return vmrt_fail(err, VMRT_ENOMEM, "servers: out of memory");
 	}
-	post->spec = *spec;
-	r->posts[r->n_posts++] = post;
-	*out = post;
+	wanted->spec = *spec;
+	r->wanted[r->n_wanted++] = wanted;
+	*out = wanted;
 	return VMRT_OK;
 }
 
@@ -217,15 +219,16 @@ enum vmrt_status hsf_post_add(struct hsf_run *r, const struct vmrt_server_spec *
 
 static bool has_own_post(const struct hsf_run *r, const struct vmrt_vm *vm, int vcpu)
 {
-	for (size_t i = 0; i < r->n_posts; i++)
-		if (r->posts[i]->spec.vcpu == vcpu && vmrt_vm_match(vm, r->posts[i]->spec.vm))
+	for (size_t i = 0; i < r->n_wanted; i++)
+		if (r->wanted[i]->spec.vcpu == vcpu && vmrt_vm_match(vm, r->wanted[i]->spec.vm))
 			return true;
 	return false;
 }
 
-/* A post for each vCPU of @vm that has none, as a part of @whole; @first: becomes one of them. */
+/* A wanted server for each vCPU of @vm that has none, as a part of @whole; @first: becomes one of
+ * them. */
 static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_spec *whole,
-	const struct vmrt_vm *vm, struct hsf_post *first, struct vmrt_error *err)
+	const struct vmrt_vm *vm, struct hsf_wanted *first, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -233,19 +236,19 @@ static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_sp
 	for (size_t i = 0; i < vm->n_threads && status == VMRT_OK; i++) {
 		const struct vmrt_vm_thread *t = &vm->threads[i];
 		struct vmrt_server_spec part;
-		struct hsf_post *post;
+		struct hsf_wanted *wanted;
 
 		if (t->role != VMRT_ROLE_VCPU || has_own_post(r, vm, t->vcpu))
 			continue;
 		status = vmrt_server_part(whole, t->vcpu, &part, err);
-		if (status == VMRT_OK && first && hsf_post_find(r, part.name))
+		if (status == VMRT_OK && first && hsf_wanted_find(r, part.name))
 			status = vmrt_fail(err, VMRT_EEXIST,
 				"there is a server %s already, which is not for vCPU %d of VM %s",
 				part.name, t->vcpu, vm->name);
 		if (status == VMRT_OK && first)
 			first->spec = part;
 		else if (status == VMRT_OK)
-			status = hsf_post_add(r, &part, &post, err);
+			status = hsf_wanted_add(r, &part, &wanted, err);
 		if (status == VMRT_OK)
 			vmrt_say("server %s: vCPU %d of VM %s has server %s of its own (together = "
 				 "yes "
@@ -256,36 +259,37 @@ static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_sp
 	return status;
 }
 
-enum vmrt_status hsf_post_split(struct hsf_run *r, struct hsf_post *post, struct vmrt_error *err)
+enum vmrt_status hsf_wanted_split(
+	struct hsf_run *r, struct hsf_wanted *wanted, struct vmrt_error *err)
 {
-	struct vmrt_server_spec whole = post->spec;
+	struct vmrt_server_spec whole = wanted->spec;
 	enum vmrt_status status;
 	struct vmrt_vm *vm;
 
-	if (post->place || !vmrt_server_splits(&whole))
+	if (wanted->bound || !vmrt_server_splits(&whole))
 		return VMRT_OK;
 	/* why there is none is said by who needs it */
 	if (vmrt_vm_get_of(whole.vm, whole.user, &vm, NULL) != VMRT_OK)
 		return VMRT_OK;
 	status = vm->n_vcpus > 1 && strcmp(vm->hypervisor, "process") != 0
-			 ? add_parts(r, &whole, vm, post, err)
+			 ? add_parts(r, &whole, vm, wanted, err)
 			 : VMRT_OK;
 	vmrt_vms_free(vm, 1);
 	return status;
 }
 
 /* A vCPU that was plugged in gets a server as the others have. */
-static void add_new_parts(struct hsf_run *r, const struct hsf_post *post)
+static void add_new_parts(struct hsf_run *r, const struct hsf_wanted *wanted)
 {
-	struct vmrt_server_spec whole = post->spec;
+	struct vmrt_server_spec whole = wanted->spec;
 	struct vmrt_error err;
 
 	if (!whole.of[0])
 		return;
-	strcpy(whole.name, post->spec.of);
+	strcpy(whole.name, wanted->spec.of);
 	whole.of[0] = '\0';
 	whole.vcpu = -1;
-	if (add_parts(r, &whole, post->place->vm, NULL, &err) != VMRT_OK)
+	if (add_parts(r, &whole, wanted->bound->vm, NULL, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
 }
 
@@ -293,7 +297,7 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 {
 	const struct hsf_options *opts = r->opts;
 	enum vmrt_status status;
-	struct hsf_post *post;
+	struct hsf_wanted *wanted;
 
 	status = vmrt_experiment_load(opts->experiment, &r->exp, err);
 	for (size_t i = 0; i < opts->n_servers && status == VMRT_OK; i++)
@@ -301,16 +305,16 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 			status = vmrt_fail(err, VMRT_ENOENT, "%s: there is no server %s",
 				opts->experiment, opts->servers[i]);
 	for (size_t i = 0; status == VMRT_OK && i < r->exp->n_servers; i++)
-		if (wanted(opts, &r->exp->servers[i]))
-			status = hsf_post_add(r, &r->exp->servers[i], &post, err);
-	for (size_t i = 0; status == VMRT_OK && i < r->n_posts; i++)
-		status = hsf_post_split(r, r->posts[i], err);
-	for (size_t i = 0; status == VMRT_OK && i < r->n_posts; i++) {
-		status = hsf_post_enforce(r, r->posts[i], opts->force, err);
+		if (is_chosen(opts, &r->exp->servers[i]))
+			status = hsf_wanted_add(r, &r->exp->servers[i], &wanted, err);
+	for (size_t i = 0; status == VMRT_OK && i < r->n_wanted; i++)
+		status = hsf_wanted_split(r, r->wanted[i], err);
+	for (size_t i = 0; status == VMRT_OK && i < r->n_wanted; i++) {
+		status = hsf_wanted_enforce(r, r->wanted[i], opts->force, err);
 		if (status == VMRT_ENOENT && !opts->no_wait)
 			status = VMRT_OK;
 	}
-	if (status == VMRT_OK && !r->n_posts)
+	if (status == VMRT_OK && !r->n_wanted)
 		status = vmrt_fail(
 			err, VMRT_ENOENT, "%s: there is no server to enforce", opts->experiment);
 	return status;
@@ -322,12 +326,12 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
  * Of several servers of one VM, one has its helper threads, and moves them with its vCPU threads.
  * Those of another must not rise above them.
  */
-static void raise_shared_helpers(const struct hsf_run *r, const struct hsf_place *p, int level)
+static void raise_shared_helpers(const struct hsf_run *r, const struct hsf_bound *p, int level)
 {
 	bool several = false;
 
 	for (size_t i = 0; i < r->n; i++)
-		several = several || (r->places[i] != p && r->places[i]->vm->pid == p->vm->pid);
+		several = several || (r->bound[i] != p && r->bound[i]->vm->pid == p->vm->pid);
 	for (size_t i = 0; several && i < p->vm->n_threads; i++) {
 		const struct vmrt_vm_thread *t = &p->vm->threads[i];
 		struct hsf_settings now;
@@ -346,25 +350,25 @@ static int level_of(const struct vmrt_server_spec *spec)
 	return hsf_params_priority(&params);
 }
 
-enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
+enum vmrt_status hsf_wanted_change(struct hsf_run *r, struct hsf_wanted *wanted,
 	const struct vmrt_server_spec *spec, bool force, struct vmrt_error *err)
 {
-	struct hsf_place *p = post->place;
+	struct hsf_bound *p = wanted->bound;
 	struct hsf_params params;
 	enum vmrt_status status;
 
-	if (strcmp(spec->vm, post->spec.vm) != 0 || spec->vcpu != post->spec.vcpu ||
-		spec->cpu != post->spec.cpu || spec->together != post->spec.together ||
-		spec->depletion != post->spec.depletion)
+	if (strcmp(spec->vm, wanted->spec.vm) != 0 || spec->vcpu != wanted->spec.vcpu ||
+		spec->cpu != wanted->spec.cpu || spec->together != wanted->spec.together ||
+		spec->depletion != wanted->spec.depletion)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"vm, cpu, depletion and together of server %s stay as they are: detach it, "
 			"and attach it anew",
 			spec->name);
-	status = hsf_place_check(r, spec, err);
+	status = hsf_bound_check(r, spec, err);
 	if (status != VMRT_OK)
 		return status;
 	if (!p) {
-		post->spec = *spec;
+		wanted->spec = *spec;
 		return VMRT_OK;
 	}
 	if (hsf_run_admission(r, p, spec, p->cpu, err) != VMRT_OK) {
@@ -377,17 +381,17 @@ enum vmrt_status hsf_post_change(struct hsf_run *r, struct hsf_post *post,
 	status = hsf_enforcer_set(p->enforcer, p->server, &params, err);
 	if (status != VMRT_OK)
 		return status;
-	post->spec = p->spec = *spec;
-	post->read_ns = 0;
+	wanted->spec = p->spec = *spec;
+	wanted->read_ns = 0;
 	return VMRT_OK;
 }
 
 /* Does another server of this VM need thread @t as it is? */
 static bool shared(
-	const struct hsf_run *r, const struct hsf_place *p, const struct vmrt_vm_thread *t)
+	const struct hsf_run *r, const struct hsf_bound *p, const struct vmrt_vm_thread *t)
 {
 	for (size_t i = 0; i < r->n; i++) {
-		const struct hsf_place *other = r->places[i];
+		const struct hsf_bound *other = r->bound[i];
 
 		if (other == p || other->vm->pid != p->vm->pid)
 			continue;
@@ -398,83 +402,83 @@ static bool shared(
 	return false;
 }
 
-int hsf_post_remove(struct hsf_run *r, struct hsf_post *post)
+int hsf_wanted_remove(struct hsf_run *r, struct hsf_wanted *wanted)
 {
-	struct hsf_place *p = post->place;
+	struct hsf_bound *p = wanted->bound;
 	int failed = 0;
 
 	if (p) {
-		hsf_place_release(r, p);
+		hsf_bound_release(r, p);
 		for (size_t i = 0; i < p->vm->n_threads; i++)
 			if (!shared(r, p, &p->vm->threads[i]) &&
 				hsf_guardian_restore(r->guardian, p->vm->threads[i].tid) != 0)
 				failed = -1;
-		leave_place(r, post);
+		unbind(r, wanted);
 	}
-	forget(r, post);
+	forget(r, wanted);
 	return failed;
 }
 
 /* ---- VMs ---- */
 
-static void look_for_vm(struct hsf_run *r, struct hsf_post *post)
+static void look_for_vm(struct hsf_run *r, struct hsf_wanted *wanted)
 {
 	char before[VMRT_ERROR_TEXT];
 	struct vmrt_error err;
 
-	memcpy(before, post->why, sizeof(before));
-	if (hsf_post_split(r, post, &err) != VMRT_OK) {
-		set_why(r, post, &err);
-		if (strcmp(before, post->why) != 0)
-			vmrt_warn("server %s waits: %s", post->spec.name, post->why);
+	memcpy(before, wanted->why, sizeof(before));
+	if (hsf_wanted_split(r, wanted, &err) != VMRT_OK) {
+		set_why(r, wanted, &err);
+		if (strcmp(before, wanted->why) != 0)
+			vmrt_warn("server %s waits: %s", wanted->spec.name, wanted->why);
 		return;
 	}
-	if (hsf_post_enforce(r, post, r->opts->force, &err) == VMRT_OK)
-		vmrt_say("server %s: VM %s on CPU %d", post->spec.name, post->place->vm->name,
-			post->place->cpu);
-	else if (err.status != VMRT_ENOENT && strcmp(before, post->why) != 0)
-		vmrt_warn("server %s waits: %s", post->spec.name, post->why);
+	if (hsf_wanted_enforce(r, wanted, r->opts->force, &err) == VMRT_OK)
+		vmrt_say("server %s: VM %s on CPU %d", wanted->spec.name, wanted->bound->vm->name,
+			wanted->bound->cpu);
+	else if (err.status != VMRT_ENOENT && strcmp(before, wanted->why) != 0)
+		vmrt_warn("server %s waits: %s", wanted->spec.name, wanted->why);
 }
 
 /* Its figures go with it. */
-static void lose_vm(struct hsf_run *r, struct hsf_post *post)
+static void lose_vm(struct hsf_run *r, struct hsf_wanted *wanted)
 {
-	vmrt_warn("VM %s of server %s has ended", post->place->vm->name, post->spec.name);
-	hsf_run_write_server(r, post);
-	snprintf(post->why, sizeof(post->why), "VM %s has ended", post->place->vm->name);
-	leave_place(r, post);
+	vmrt_warn("VM %s of server %s has ended", wanted->bound->vm->name, wanted->spec.name);
+	hsf_run_write_server(r, wanted);
+	snprintf(wanted->why, sizeof(wanted->why), "VM %s has ended", wanted->bound->vm->name);
+	unbind(r, wanted);
 }
 
 bool hsf_run_look(struct hsf_run *r)
 {
 	bool left = !r->opts->no_wait;
 
-	for (size_t i = 0; i < r->n_posts; i++) {
-		struct hsf_post *post = r->posts[i];
+	for (size_t i = 0; i < r->n_wanted; i++) {
+		struct hsf_wanted *wanted = r->wanted[i];
 
-		if (!post->place)
-			look_for_vm(r, post);
-		else if (hsf_server_gone(post->place->server))
-			lose_vm(r, post);
+		if (!wanted->bound)
+			look_for_vm(r, wanted);
+		else if (hsf_server_gone(wanted->bound->server))
+			lose_vm(r, wanted);
 		else
-			hsf_place_add_new_threads(r, post->place);
-		if (post->place && post->place->server)
-			add_new_parts(r, post);
-		left = left || post->place;
+			hsf_bound_add_new_threads(r, wanted->bound);
+		if (wanted->bound && wanted->bound->server)
+			add_new_parts(r, wanted);
+		left = left || wanted->bound;
 	}
 	return left;
 }
 
-const struct hsf_state *hsf_post_state(struct hsf_post *post)
+const struct hsf_state *hsf_wanted_state(struct hsf_wanted *wanted)
 {
 	int64_t now = vmrt_now_ns();
 
-	if (!post->place || !post->place->server)
+	if (!wanted->bound || !wanted->bound->server)
 		return NULL;
 	/* however often it is asked, the enforcer is not */
-	if (!post->read_ns || now - post->read_ns > HSF_STATE_AGE_NS) {
-		hsf_enforcer_read(post->place->enforcer, post->place->server, post->state);
-		post->read_ns = now;
+	if (!wanted->read_ns || now - wanted->read_ns > HSF_STATE_AGE_NS) {
+		hsf_enforcer_read(wanted->bound->enforcer, wanted->bound->server, wanted->state);
+		wanted->read_ns = now;
 	}
-	return post->state;
+	return wanted->state;
 }
