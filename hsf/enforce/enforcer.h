@@ -87,6 +87,26 @@ struct hsf_enforcer {
 	_Atomic size_t count;  /* n, for others */
 };
 
+/* What an event is about: one of these, or a pointer to a member or, with its lowest bit set, to a
+ * server. */
+#define ABOUT_TIMER UINT64_C(2)
+#define ABOUT_COMMAND UINT64_C(4)
+#define ABOUT_MEMBER(m) ((uint64_t)(uintptr_t)(m))
+#define ABOUT_IDLE(s) ((uint64_t)(uintptr_t)(s) | 1)
+
+/* ---- enforcer.c: the thread ---- */
+
+/** enforcer_do - have @run done by the enforcer's thread, or here if there is none yet; @stop: the
+ * thread ends then */
+void enforcer_do(
+	struct hsf_enforcer *e, void (*run)(struct hsf_enforcer *, void *), void *arg, bool stop);
+
+/** enforcer_watch - events of @fd, which are about @about, wake the thread; 0, or -1 with errno */
+int enforcer_watch(const struct hsf_enforcer *e, int fd, uint32_t events, uint64_t about);
+
+/** enforcer_look_whether_begun - has every server that has replenishments had one? */
+void enforcer_look_whether_begun(struct hsf_enforcer *e);
+
 /* ---- server.c: one server and its members ---- */
 
 /** server_open - do the members run at a priority of the server's? */
