@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/* Hand-computed cases of what is missing in a recording: switches, events, time that a CPU did not
+ * run. */
+#include "enginefix.h"
+
+static void a_missing_switch_is_found_inferred_and_counted(void **state)
+{
+	static struct fixture f;
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, HOG);
+	sw(&f, HOST, 5 * MS, HOG, 1, 0);
+	wake(&f, HOST, 8 * MS, 0, VCPU);
+	/* the switch from idle to the vCPU at about 8 ms was not recorded */
+	sw(&f, HOST, 9 * MS, VCPU, 1, 0);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 1);
+	assert_int_equal(stats.inferred_switches, 1);
+	end(&f, 10 * MS);
+	assert_int_equal(f.n_slices, 1);
+	/* between the wake-up's record at 8.001 ms and 9 ms, hence +-499.5 us */
+	assert_in_range(f.slices[0].start_ns, 8 * MS, 8 * MS + 10 * US);
+	assert_int_equal(f.slices[0].end_ns, 9 * MS);
+	assert_in_range(f.slices[0].uncertainty_ns, 499 * US, 500 * US);
+	assert_int_equal(f.n_losses, 1);
+	assert_int_equal(f.losses[0].kind, VMRT_LOSS_BROKEN_CHAIN);
+}
+
+static void a_missing_switch_may_be_before_a_timer_that_was_cancelled_for_who_left(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_CANCEL, .pid = HOG};
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, HOG);
+	wake(&f, HOST, 8 * MS - 10 * US, HOG, VCPU);
+	ev.timer.timer = 0xf00;
+	push(&f, HOST, &ev, 8 * MS);
+	sw(&f, HOST, 9 * MS, VCPU, 1, 0);
+	end(&f, 10 * MS);
+	assert_int_equal(f.n_slices, 1);
+	/* between the wake-up's record at 7.991 ms and 9 ms: +-504.5 us, not +-500 */
+	assert_in_range(f.slices[0].uncertainty_ns, 504 * US, 505 * US);
+}
+
+static void records_of_a_leaving_thread_right_behind_its_switch_break_no_chain(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event cancel = {.type = VMRT_EV_TIMER_CANCEL, .pid = VCPU};
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	sw(&f, HOST, 5 * MS, VCPU, 0, HOG);
+	push(&f, HOST, &cancel, 5 * MS + 3 * US);
+	sw(&f, HOST, 9 * MS, HOG, 0, VCPU);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 0);
+	/* also late, if the next record is the other thread's: the CPU itself did not run meanwhile
+	 */
+	sw(&f, HOST, 10 * MS, VCPU, 0, HOG);
+	push(&f, HOST, &cancel, 11 * MS);
+	sw(&f, HOST, 11 * MS + 2 * US, HOG, 0, VCPU);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 0);
+	/* but if it is not, then the vCPU had come back before the first of them */
+	sw(&f, HOST, 12 * MS, VCPU, 0, HOG);
+	push(&f, HOST, &cancel, 14 * MS);
+	sw(&f, HOST, 14 * MS + 500 * US, VCPU, 0, HOG);
+	vmrt_engine_stats(f.engine, HOST, &stats);
+	assert_int_equal(stats.broken_chains, 1);
+	end(&f, 15 * MS);
+	assert_int_equal(f.slices[0].end_ns, 5 * MS);
+	assert_int_equal(f.n_slices, 4);
+	/* in the middle between 12 and 14 ms */
+	assert_int_equal(f.slices[3].start_ns, 13 * MS);
+	assert_int_equal(f.slices[3].end_ns, 14 * MS + 500 * US);
+}
+
+static void late_timer_on_a_silent_cpu(bool entered, bool cancelled_first)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+	begin(&f, false);
+	t1_is_set_up(&f);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 12 * MS;
+	push(&f, HOST, &tick, 9 * MS);
+	t1_starts(&f, 10 * MS);
+	tick.type = VMRT_EV_IRQ_ENTER;
+	if (entered)
+		push(&f, HOST, &tick, 17 * MS - 2 * US);
+	tick.type = VMRT_EV_TIMER_CANCEL;
+	if (cancelled_first)
+		push(&f, HOST, &tick, 17 * MS - 1 * US);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 17 * MS;
+	push(&f, HOST, &tick, 17 * MS); /* 5 ms late, and nothing happened on that CPU since 9 ms */
+	tick.type = VMRT_EV_IRQ_LEAVE;
+	if (entered)
+		push(&f, HOST, &tick, 17 * MS);
+	arm(&f, GUEST, 31 * MS, T1, 30 * MS);
+	end(&f, 32 * MS);
+	assert_int_equal(f.n_losses, 1);
+	assert_int_equal(f.losses[0].kind, VMRT_LOSS_STEAL);
+	assert_int_equal(f.losses[0].from_ns, 12 * MS);
+	assert_int_equal(f.losses[0].to_ns, 17 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_STEAL], 5 * MS);
+	/* 21 ms - 50 us - 5 ms of steal = 15.95 ms of execution, 8 of them declared */
+	assert_int_equal(j->exec_ns, 15950 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_OVERRUN], 7950 * US);
+	assert_true(j->excused);
+}
+
+static void a_timer_that_fires_late_on_a_silent_cpu_is_steal(void **state)
+{
+	(void)state;
+	late_timer_on_a_silent_cpu(false, false);
+	late_timer_on_a_silent_cpu(false, true);
+	late_timer_on_a_silent_cpu(true, false);
+	late_timer_on_a_silent_cpu(true, true);
+}
+
+static void a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = HOG, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, HOG, 1, 0);
+	sw(&f, HOST, 2 * MS, HOG, 1, 0); /* the switch from idle to the hog is missing */
+	sw(&f, HOST, 3 * MS, 0, 0, HOG);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 8 * MS;
+	push(&f, HOST, &tick, 4 * MS);
+	sw(&f, HOST, 5 * MS, HOG, 1, 0);
+	/* the idle thread put its tick off, which was not recorded either */
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.pid = 0;
+	tick.timer.now = 20 * MS;
+	push(&f, HOST, &tick, 20 * MS);
+	end(&f, 21 * MS);
+	for (size_t i = 0; i < f.n_losses; i++)
+		assert_int_equal(f.losses[i].kind, VMRT_LOSS_BROKEN_CHAIN);
+}
+
+static void guest_events_outside_the_vcpus_run_times_are_counted(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event other = {.type = VMRT_EV_OTHER};
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	push(&f, GUEST, &other, 1 * MS);
+	sw(&f, HOST, 2 * MS, VCPU, 1, 0);
+	push(&f, GUEST, &other, 3 * MS);
+	wake(&f, HOST, 4 * MS, 0, VCPU);
+	sw(&f, HOST, 4 * MS + 5 * US, 0, 0, VCPU);
+	push(&f, GUEST, &other, 5 * MS);
+	vmrt_engine_stats(f.engine, GUEST, &stats);
+	assert_int_equal(stats.inside, 2);
+	assert_int_equal(stats.outside, 1);
+	end(&f, 6 * MS);
+}
+
+static void the_last_switch_of_a_thread_does_not_make_it_a_task_again(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	sw(&f, GUEST, 1 * MS, 0, 0, T1);
+	died(&f, GUEST, 4 * MS, T1);
+	sw(&f, GUEST, 4 * MS + 20 * US, T1, 16, 0);
+	/* another thread gets the id, and runs as the task */
+	born(&f, GUEST, 5 * MS, 0, T1);
+	sw(&f, GUEST, 6 * MS, 0, 0, T1);
+	arm(&f, GUEST, 7 * MS, T1, 10 * MS);
+	sw(&f, GUEST, 7 * MS + 5 * US, T1, 1, 0);
+	t1_starts(&f, 10 * MS);
+	arm(&f, GUEST, 12 * MS, T1, 30 * MS);
+	end(&f, 15 * MS);
+	assert_int_equal(f.n_jobs, 2);
+	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_MET);
+	assert_int_equal(f.jobs[1].response_ns, 2 * MS);
+}
+
+static void steal_is_taken_from_what_was_booked_while_it_lasted(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = 0, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	sw(&f, HOST, 4 * MS, VCPU, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 9 * MS;
+	push(&f, HOST, &tick, 5 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 14 * MS;
+	/* from 9 to 14 ms the host's CPU did not run; the job arrived at 10 ms */
+	push(&f, HOST, &tick, 14 * MS);
+	wake(&f, HOST, 14 * MS + 1 * US, 0, VCPU);
+	sw(&f, HOST, 14 * MS + 5 * US, 0, 0, VCPU);
+	t1_starts(&f, 14 * MS + 10 * US);
+	arm(&f, GUEST, 15 * MS, T1, 30 * MS);
+	end(&f, 16 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_STEAL], 4 * MS);
+	assert_int_equal(j->exec_ns, 940 * US);
+	/* woken at 14.001 ms; 4 us on the host, the rest in the guest */
+	assert_int_equal(j->blame_ns[VMRT_BLAME_WAKEUP], 4 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 56 * US);
+}
+
+static void silence_in_which_events_were_lost_is_no_steal(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin(&f, false);
+	t1_is_set_up(&f);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 12 * MS;
+	push(&f, HOST, &tick, 9 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 17 * MS;
+	tick.lost = 3;
+	push(&f, HOST, &tick, 17 * MS);
+	end(&f, 18 * MS);
+	assert_int_equal(f.n_losses, 1);
+	assert_int_equal(f.losses[0].kind, VMRT_LOSS_OVERRUN);
+}
+
+static void records_of_a_leaving_guest_thread_may_wait_for_its_vcpu(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event cancel = {.type = VMRT_EV_TIMER_CANCEL, .pid = T1};
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin(&f, false);
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	sw(&f, GUEST, 5 * MS, T1, 1, 0);
+	sw(&f, HOST, 5 * MS + 2 * US, VCPU, 0, HOG);
+	sw(&f, HOST, 15 * MS, HOG, 0, VCPU);
+	push(&f, GUEST, &cancel, 15 * MS + 1 * US);
+	vmrt_engine_stats(f.engine, GUEST, &stats);
+	assert_int_equal(stats.broken_chains, 0);
+	end(&f, 16 * MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_missing_switch_is_found_inferred_and_counted),
+		cmocka_unit_test(
+			a_missing_switch_may_be_before_a_timer_that_was_cancelled_for_who_left),
+		cmocka_unit_test(
+			records_of_a_leaving_thread_right_behind_its_switch_break_no_chain),
+		cmocka_unit_test(a_timer_that_fires_late_on_a_silent_cpu_is_steal),
+		cmocka_unit_test(a_cpu_whose_idle_thread_is_not_recorded_shows_no_steal_while_idle),
+		cmocka_unit_test(guest_events_outside_the_vcpus_run_times_are_counted),
+		cmocka_unit_test(the_last_switch_of_a_thread_does_not_make_it_a_task_again),
+		cmocka_unit_test(steal_is_taken_from_what_was_booked_while_it_lasted),
+		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
+		cmocka_unit_test(records_of_a_leaving_guest_thread_may_wait_for_its_vcpu),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
