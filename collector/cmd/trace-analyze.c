@@ -2,10 +2,8 @@
 /* vmrt-trace analyze: makes run.db out of the recordings of a run, or of trace.dat files. */
 #include "trace.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "collector/tracefs/journal.h"
@@ -103,21 +101,13 @@ static int run(void *opts)
 	struct analyze_opts *o = opts;
 	struct vmrt_analyze_result result;
 	struct vmrt_error err;
-	struct stat st;
+	int status = trace_recording_of(o->args, o->n_args, &o->options.recording);
 
-	if (stat(o->args[0], &st) != 0) {
-		vmrt_fail_errno(&err, errno, "cannot open %s", o->args[0]);
-		vmrt_complain(&err);
-		return VMRT_EXIT_FAILED;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		if (o->n_args > 1) {
-			vmrt_warn("one RUN at a time: %s", o->args[1]);
-			return VMRT_EXIT_USAGE;
-		}
+	if (status != VMRT_EXIT_DONE)
+		return status;
+	if (o->options.recording.run) {
 		if (!ended(o->args[0]))
 			return VMRT_EXIT_FAILED;
-		o->options.recording.run = o->args[0];
 		for (size_t i = 0; i < o->n_guests; i++)
 			if (vmrt_run_add_guest(o->args[0], o->guests[i].name, o->guests[i].file,
 				    o->force, &err) != VMRT_OK) {
@@ -127,10 +117,6 @@ static int run(void *opts)
 	} else if (o->n_guests) {
 		vmrt_warn("--guest needs a RUN; %s is none", o->args[0]);
 		return VMRT_EXIT_USAGE;
-	} else {
-		o->options.recording.host_file = o->args[0];
-		o->options.recording.guest_files = &o->args[1];
-		o->options.recording.n_guest_files = o->n_args - 1;
 	}
 	o->options.progress = isatty(STDERR_FILENO);
 	o->options.stop = vmrt_stop_requested;

@@ -2,12 +2,10 @@
 /* vmrt-trace events: the events of the host and its guests as text, on one timeline. */
 #include "trace.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <vmrt/recording.h>
 #include <vmrt/show.h>
@@ -183,47 +181,22 @@ static void print_all(const struct printer *p, struct events_choice *choice)
 	}
 }
 
-static enum vmrt_status open_recording(
-	struct printer *p, const struct events_opts *o, bool is_run, struct vmrt_error *err)
-{
-	struct vmrt_recording_options recording = {.stop = vmrt_stop_requested};
-	enum vmrt_status status;
-
-	if (is_run) {
-		recording.run = o->args[0];
-	} else {
-		recording.host_file = o->args[0];
-		recording.guest_files = &o->args[1];
-		recording.n_guest_files = o->n_args - 1;
-	}
-	status = vmrt_recording_open(&recording, &p->rec, err);
-	if (status == VMRT_OK)
-		vmrt_recording_config(p->rec, &p->config);
-	return status;
-}
-
 static int run(void *opts)
 {
 	struct events_opts *o = opts;
 	struct printer p = {.width = 4};
 	struct vmrt_error err;
-	enum vmrt_status status = VMRT_OK;
-	struct stat st;
-	bool is_run;
+	struct vmrt_recording_options recording = {.stop = vmrt_stop_requested};
+	int exit_status = trace_recording_of(o->args, o->n_args, &recording);
+	enum vmrt_status status;
 
-	if (stat(o->args[0], &st) != 0) {
-		vmrt_fail_errno(&err, errno, "cannot open %s", o->args[0]);
-		vmrt_complain(&err);
-		return VMRT_EXIT_FAILED;
-	}
-	is_run = S_ISDIR(st.st_mode);
-	if (is_run && o->n_args > 1) {
-		vmrt_warn("one RUN at a time: %s", o->args[1]);
-		return VMRT_EXIT_USAGE;
-	}
-	status = open_recording(&p, o, is_run, &err);
+	if (exit_status != VMRT_EXIT_DONE)
+		return exit_status;
+	status = vmrt_recording_open(&recording, &p.rec, &err);
 	if (status == VMRT_OK)
-		status = choice_begin(&o->choice, is_run ? o->args[0] : NULL, &p.config, &err);
+		vmrt_recording_config(p.rec, &p.config);
+	if (status == VMRT_OK)
+		status = choice_begin(&o->choice, recording.run, &p.config, &err);
 	if (status == VMRT_OK)
 		status = make_shows(&p, o, &err);
 	if (status == VMRT_OK)

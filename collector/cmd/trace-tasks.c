@@ -115,6 +115,26 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
+/* A folder that only we can enter, for what is not kept. */
+struct scratch {
+	char folder[sizeof("/tmp/vmrt-tasks-XXXXXX")];
+	char path[sizeof("/tmp/vmrt-tasks-XXXXXX") + 16]; /* of the one thing in it */
+};
+
+static bool scratch_make(struct scratch *s, const char *name)
+{
+	strcpy(s->folder, "/tmp/vmrt-tasks-XXXXXX");
+	if (!mkdtemp(s->folder))
+		return false;
+	snprintf(s->path, sizeof(s->path), "%s/%s", s->folder, name);
+	return true;
+}
+
+static void scratch_remove(struct scratch *s)
+{
+	nftw(s->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 /*
  * With servers for the VMs of the tasks, as `vmrt-report --advise` would have them: for that the
  * recording is analysed with the tasks, into a database that nobody keeps. Without them where there
@@ -122,28 +142,27 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
  */
 static void print_experiment(const struct vmrt_recording_options *recording, const char *tasks)
 {
-	char folder[] = "/tmp/vmrt-tasks-XXXXXX", db[sizeof(folder) + 16];
-	struct vmrt_analyze_options analyze = {.recording = *recording, .db = db};
+	struct scratch db;
+	struct vmrt_analyze_options analyze = {.recording = *recording, .db = db.path};
 	struct vmrt_analyze_result result;
 	struct vmrt_error err;
 	char *advised = NULL;
 
-	if (!mkdtemp(folder)) {
+	if (!scratch_make(&db, "run.db")) {
 		fputs(tasks, stdout);
 		return;
 	}
-	snprintf(db, sizeof(db), "%s/run.db", folder);
 	analyze.recording.experiment_text = tasks;
 	analyze.stop = vmrt_stop_requested;
 	if (vmrt_analyze(&analyze, &result, &err) == VMRT_OK &&
-		vmrt_advise_text(db, &advised, &err) == VMRT_OK)
+		vmrt_advise_text(db.path, &advised, &err) == VMRT_OK)
 		fputs(advised, stdout);
 	else {
 		fputs(tasks, stdout);
 		printf("\n; no server is advised: %s\n", err.text);
 	}
 	free(advised);
-	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(&db);
 }
 
 static enum vmrt_status print_found(const struct tasks_opts *o,
@@ -209,8 +228,8 @@ static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 {
 	struct vmrt_recorder_options record = o->record;
 	struct vmrt_secret secret;
-	char folder[] = "/tmp/vmrt-tasks-XXXXXX", run[sizeof(folder) + 16];
-	struct vmrt_recording_options options = {.run = run};
+	struct scratch run;
+	struct vmrt_recording_options options = {.run = run.path};
 	int result;
 
 	record.buffer = VMRT_TRACER_BUFFER;
@@ -226,13 +245,12 @@ static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 		}
 		record.secret = &secret;
 	}
-	if (!mkdtemp(folder)) {
+	if (!scratch_make(&run, "tasks.vmrt")) {
 		vmrt_fail_errno(err, errno, "cannot make a folder in /tmp");
 		vmrt_complain(err);
 		return VMRT_EXIT_FAILED;
 	}
-	snprintf(run, sizeof(run), "%s/tasks.vmrt", folder);
-	record.run = run;
+	record.run = run.path;
 	for (size_t i = 0; i < o->n_vms; i++)
 		record.vms[i] = o->vms[i];
 	result = vmrt_recorder_run(&record);
@@ -240,7 +258,7 @@ static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 		vmrt_complain(err);
 		result = VMRT_EXIT_FAILED;
 	}
-	nftw(folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(&run);
 	return result;
 }
 
@@ -249,22 +267,13 @@ static int run(void *opts)
 	const struct tasks_opts *o = opts;
 	struct vmrt_recording_options options = {.stop = vmrt_stop_requested};
 	struct vmrt_error err;
-	struct stat st;
+	int status;
 
 	if (!o->n_files)
 		return discover_now(o, &err);
-	if (stat(o->files[0], &st) != 0) {
-		vmrt_fail_errno(&err, errno, "cannot open %s", o->files[0]);
-		vmrt_complain(&err);
-		return VMRT_EXIT_FAILED;
-	}
-	if (S_ISDIR(st.st_mode)) {
-		options.run = o->files[0];
-	} else {
-		options.host_file = o->files[0];
-		options.guest_files = &o->files[1];
-		options.n_guest_files = o->n_files - 1;
-	}
+	status = trace_recording_of(o->files, o->n_files, &options);
+	if (status != VMRT_EXIT_DONE)
+		return status;
 	if (discover(o, &options, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;

@@ -4,6 +4,7 @@
 
 /* The commands of vmrt-trace, one file each. */
 
+#include <vmrt/recording.h>
 #include <vmrt/analyze.h>
 #include <vmrt/tool.h>
 
@@ -29,5 +30,14 @@ void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);
 
 /** vmrt_info_clock - print how the clock of the guest of @vm relates to the host's, from run.db */
 void vmrt_info_clock(const char *run, const char *vm);
+
+/**
+ * trace_recording_of - the arguments RUN, or HOST.dat and the files of guests, as a recording
+ * @args: the @n arguments, at least one; they stay referenced
+ * @out: says where the recording is
+ *
+ * Return: VMRT_EXIT_DONE, or the status to end with: it has been said why.
+ */
+int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_options *out);
 
 #endif
