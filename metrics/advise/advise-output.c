@@ -203,70 +203,78 @@ enum vmrt_status vmrt_advice_ini(const struct vmrt_advice *a, char **out, struct
 
 static const char *const vm_titles[] = {"Advised servers", "Advised servers: bandwidth and bounds"};
 
-static const struct vmrt_column vm_columns[] = {
-	{"server", "server", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"vm", "VM", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
-	{"budget_ns", "budget", "ms", VMRT_CELL_NS, -1, 1},
-	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"feasible", "feasible", NULL, VMRT_CELL_BOOL, 0, 1},
-	{"utilisation", "util.", NULL, VMRT_CELL_REAL, 3, 2},
-	{"utilisation_with_margin", "+ margin", NULL, VMRT_CELL_REAL, 3, 2},
-	{"bandwidth", "bandwidth", NULL, VMRT_CELL_REAL, 3, 2},
-	{"growth_ratio", "growth", "%", VMRT_CELL_RATIO, 1, 2},
-	{"blackout_bound_ns", "blackout", "ms", VMRT_CELL_NS, -1, 2},
-	{"server_response_ns", "R server", "ms", VMRT_CELL_NS, -1, 2},
-	{"why", "why", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-};
+#define VM_COLUMNS(X)                                                                              \
+	X(server, "server", NULL, TEXT, 0, VMRT_KEY_GROUP, vm->server)                             \
+	X(vm, "VM", NULL, TEXT, 0, 1, vm->name)                                                    \
+	X(policy, "policy", NULL, TEXT, 0, 1, vmrt_policy_name(vm->policy))                        \
+	X(period_ns, "period", "ms", NS, -1, 1, vm->chosen.period_ns)                              \
+	X(budget_ns, "budget", "ms", NS, -1, 1, vm->chosen.budget_ns)                              \
+	X(priority, "prio", NULL, COUNT, 0, 1, vm->priority)                                       \
+	X(feasible, "feasible", NULL, BOOL, 0, 1, vm->feasible)                                    \
+	X(utilisation, "util.", NULL, REAL, 3, 2, vm->utilisation)                                 \
+	X(utilisation_with_margin, "+ margin", NULL, REAL, 3, 2, vm->used_utilisation)             \
+	X(bandwidth, "bandwidth", NULL, REAL, 3, 2, bandwidth(vm->chosen))                         \
+	X(growth_ratio, "growth", "%", RATIO, 1, 2, vm->feasible ? vm->growth : NAN)               \
+	X(blackout_bound_ns, "blackout", "ms", NS, -1, 2,                                          \
+		any ? vmrt_supply_blackout(&supply) : VMRT_UNKNOWN)                                \
+	X(server_response_ns, "R server", "ms", NS, -1, 2, vm->server_response_ns)                 \
+	X(why, "why", NULL, TEXT, 0, VMRT_DATA_GROUP, *vm->why ? vm->why : NULL)
+
+static const struct vmrt_column vm_columns[] = {VM_COLUMNS(VMRT_COLUMN)};
 
 static const char *const task_titles[] = {"Tasks in the advised servers"};
 
-static const struct vmrt_column task_columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
-	{"wcet_ns", "wcet", "ms", VMRT_CELL_NS, -1, 1},
-	{"exec_max_ns", "measured", "ms", VMRT_CELL_NS, 3, 1},
-	{"used_ns", "used", "ms", VMRT_CELL_NS, -1, 1},
-	{"deadline_ns", "deadline", "ms", VMRT_CELL_NS, -1, 1},
-	{"response_bound_ns", "R", "ms", VMRT_CELL_NS, -1, 1},
-};
+#define TASK_COLUMNS(X)                                                                            \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, label)                                      \
+	X(period_ns, "period", "ms", NS, -1, 1, task->spec->period_ns)                             \
+	X(wcet_ns, "wcet", "ms", NS, -1, 1,                                                        \
+		task->spec->wcet_ns > 0 ? task->spec->wcet_ns : VMRT_UNKNOWN)                      \
+	X(exec_max_ns, "measured", "ms", NS, 3, 1, task->measured_ns)                              \
+	X(used_ns, "used", "ms", NS, -1, 1, task->used_ns)                                         \
+	X(deadline_ns, "deadline", "ms", NS, -1, 1,                                                \
+		task->spec->deadline_ns > 0 ? task->spec->deadline_ns : VMRT_UNKNOWN)              \
+	X(response_bound_ns, "R", "ms", NS, -1, 1, task->response_ns)
+
+static const struct vmrt_column task_columns[] = {TASK_COLUMNS(VMRT_COLUMN)};
 
 static const char *const period_titles[] = {"Least budgets for other periods"};
 
-static const struct vmrt_column period_columns[] = {
-	{"server", "server", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"period_ns", "period", "ms", VMRT_CELL_NS, -1, 1},
-	{"budget_ns", "budget", "ms", VMRT_CELL_NS, -1, 1},
-	{"bandwidth", "bandwidth", NULL, VMRT_CELL_REAL, 3, 1},
-};
+#define PERIOD_COLUMNS(X)                                                                          \
+	X(server, "server", NULL, TEXT, 0, VMRT_KEY_GROUP, vm->server)                             \
+	X(period_ns, "period", "ms", NS, -1, 1, vm->choices[c].period_ns)                          \
+	X(budget_ns, "budget", "ms", NS, -1, 1, vm->choices[c].budget_ns)                          \
+	X(bandwidth, "bandwidth", NULL, REAL, 3, 1, bandwidth(vm->choices[c]))
+
+static const struct vmrt_column period_columns[] = {PERIOD_COLUMNS(VMRT_COLUMN)};
 
 static double bandwidth(struct vmrt_advised_choice c)
 {
 	return c.budget_ns == VMRT_UNKNOWN ? NAN : (double)c.budget_ns / (double)c.period_ns;
 }
 
-static void put_vm(struct vmrt_table *t, const struct vmrt_advised_vm *vm)
+static void put_vm(struct vmrt_table *table, const struct vmrt_advised_vm *vm)
 {
 	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
 	bool any = vm->chosen.budget_ns != VMRT_UNKNOWN;
 
-	vmrt_put_text(t, vm->server);
-	vmrt_put_text(t, vm->name);
-	vmrt_put_text(t, vmrt_policy_name(vm->policy));
-	vmrt_put_ns(t, vm->chosen.period_ns);
-	vmrt_put_ns(t, vm->chosen.budget_ns);
-	vmrt_put_count(t, vm->priority);
-	vmrt_put_bool(t, vm->feasible);
-	vmrt_put_real(t, vm->utilisation);
-	vmrt_put_real(t, vm->used_utilisation);
-	vmrt_put_real(t, bandwidth(vm->chosen));
-	vmrt_put_ratio(t, vm->feasible ? vm->growth : NAN);
-	vmrt_put_ns(t, any ? vmrt_supply_blackout(&supply) : VMRT_UNKNOWN);
-	vmrt_put_ns(t, vm->server_response_ns);
-	vmrt_put_text(t, *vm->why ? vm->why : NULL);
+	VM_COLUMNS(VMRT_CELL)
 	if (*vm->why)
-		vmrt_put_line(t, "note", "%s: %s", vm->name, vm->why);
+		vmrt_put_line(table, "note", "%s: %s", vm->name, vm->why);
+}
+
+static void put_advised_task(struct vmrt_table *table, const struct vmrt_advised_task *task)
+{
+	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 2];
+
+	snprintf(label, sizeof(label), "%s/%s", task->spec->machine, task->spec->name);
+	TASK_COLUMNS(VMRT_CELL)
+}
+
+static void put_choices(struct vmrt_table *table, const struct vmrt_advised_vm *vm)
+{
+	for (size_t c = 0; c < vm->n_choices; c++) {
+		PERIOD_COLUMNS(VMRT_CELL)
+	}
 }
 
 void vmrt_advice_tables(const struct vmrt_advice *a, struct vmrt_doc *doc)
@@ -279,32 +287,11 @@ void vmrt_advice_tables(const struct vmrt_advice *a, struct vmrt_doc *doc)
 		put_vm(t, &a->vms[i]);
 	t = vmrt_doc_table(
 		doc, "advice_tasks", task_titles, task_columns, ARRAY_SIZE(task_columns), 0);
-	for (size_t i = 0; i < a->n_vms; i++) {
-		for (size_t j = 0; j < a->vms[i].n_tasks; j++) {
-			const struct vmrt_advised_task *task = &a->vms[i].tasks[j];
-			char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 2];
-
-			snprintf(label, sizeof(label), "%s/%s", task->spec->machine,
-				task->spec->name);
-			vmrt_put_text(t, label);
-			vmrt_put_ns(t, task->spec->period_ns);
-			vmrt_put_ns(
-				t, task->spec->wcet_ns > 0 ? task->spec->wcet_ns : VMRT_UNKNOWN);
-			vmrt_put_ns(t, task->measured_ns);
-			vmrt_put_ns(t, task->used_ns);
-			vmrt_put_ns(t, task->spec->deadline_ns > 0 ? task->spec->deadline_ns
-								   : VMRT_UNKNOWN);
-			vmrt_put_ns(t, task->response_ns);
-		}
-	}
+	for (size_t i = 0; i < a->n_vms; i++)
+		for (size_t j = 0; j < a->vms[i].n_tasks; j++)
+			put_advised_task(t, &a->vms[i].tasks[j]);
 	t = vmrt_doc_table(doc, "advice_periods", period_titles, period_columns,
 		ARRAY_SIZE(period_columns), 0);
-	for (size_t i = 0; i < a->n_vms; i++) {
-		for (size_t c = 0; c < a->vms[i].n_choices; c++) {
-			vmrt_put_text(t, a->vms[i].server);
-			vmrt_put_ns(t, a->vms[i].choices[c].period_ns);
-			vmrt_put_ns(t, a->vms[i].choices[c].budget_ns);
-			vmrt_put_real(t, bandwidth(a->vms[i].choices[c]));
-		}
-	}
+	for (size_t i = 0; i < a->n_vms; i++)
+		put_choices(t, &a->vms[i]);
 }

@@ -6,17 +6,18 @@
 
 static const char *const titles[] = {"Spread between repetitions"};
 
-static const struct vmrt_column columns[] = {
-	{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"metric", "metric", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"words", "", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY},
-	{"unit", "unit", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"run", "run", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"runs", "runs", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"lowest", "lowest", NULL, VMRT_CELL_ANY, 3, 1},
-	{"pooled", "pooled", NULL, VMRT_CELL_ANY, 3, 1},
-	{"highest", "highest", NULL, VMRT_CELL_ANY, 3, 1},
-};
+#define COLUMNS(X)                                                                                 \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, pooled->label)                              \
+	X(metric, "metric", NULL, TEXT, 0, VMRT_DATA_GROUP, metric->key)                           \
+	X(words, "", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, metric->words)              \
+	X(unit, "unit", NULL, TEXT, 0, VMRT_DATA_GROUP, metric->unit)                              \
+	X(run, "run", NULL, TEXT, 0, VMRT_KEY_GROUP, v->facts->label)                              \
+	X(runs, "runs", NULL, COUNT, 0, 1, (int64_t)v->n)                                          \
+	X(lowest, "lowest", NULL, ANY, 3, 1, lowest)                                               \
+	X(pooled, "pooled", NULL, ANY, 3, 1, metric->value(pooled))                                \
+	X(highest, "highest", NULL, ANY, 3, 1, highest)
+
+static const struct vmrt_column columns[] = {COLUMNS(VMRT_COLUMN)};
 
 static void put_metric(struct vmrt_table *table, const struct vmrt_variant *v,
 	const struct vmrt_task_facts *pooled, const struct vmrt_task_metric *metric)
@@ -35,15 +36,7 @@ static void put_metric(struct vmrt_table *table, const struct vmrt_variant *v,
 			highest = value;
 		any = any || vmrt_value_number(value) == vmrt_value_number(value);
 	}
-	vmrt_put_text(table, pooled->label);
-	vmrt_put_text(table, metric->key);
-	vmrt_put_text(table, metric->words);
-	vmrt_put_text(table, metric->unit);
-	vmrt_put_text(table, v->facts->label);
-	vmrt_put_count(table, (int64_t)v->n);
-	vmrt_put_value(table, lowest);
-	vmrt_put_value(table, metric->value(pooled));
-	vmrt_put_value(table, highest);
+	COLUMNS(VMRT_CELL)
 }
 
 void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n)

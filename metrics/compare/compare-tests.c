@@ -9,33 +9,37 @@
 
 #include <vmrt/significance.h>
 
-#define NOT_SHOWN(key, type)                                                                       \
-	{                                                                                          \
-		key, key, NULL, VMRT_CELL_##type, -1, VMRT_DATA_GROUP                              \
-	}
-
 static const char *const titles[] = {
 	"Tests against the base (95 % intervals of differences, two-sided p)"};
 
-#define COLUMNS(run_group)                                                                         \
-	{                                                                                          \
-		{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},                         \
-			NOT_SHOWN("metric", TEXT),                                                 \
-			{"words", "", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY}, \
-			{"run", "run", NULL, VMRT_CELL_TEXT, 0, run_group},                        \
-			{"test", "test", NULL, VMRT_CELL_TEXT, 0, 1},                              \
-			{"n_base", "n base", NULL, VMRT_CELL_COUNT, 0, 1},                         \
-			{"n_run", "n", NULL, VMRT_CELL_COUNT, 0, 1},                               \
-			{"low", "from", NULL, VMRT_CELL_ANY, 3, 1},                                \
-			{"high", "to", NULL, VMRT_CELL_ANY, 3, 1},                                 \
-			{"p", "p", NULL, VMRT_CELL_P, 3, 1}, NOT_SHOWN("superiority", REAL),       \
-			NOT_SHOWN("comparable", BOOL), NOT_SHOWN("why", TEXT),                     \
-	}
-#define N_COLUMNS 13
+/* What a test of one metric found; what it does not have is unknown. */
+struct tested {
+	const char *test;
+	int64_t n_base, n_run;
+	int64_t low_ns, high_ns;
+	double p, superiority;
+};
+
+#define COLUMNS(X, run_group)                                                                      \
+	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP, label)                                      \
+	VMRT_DATA(X, metric, TEXT, metrics[m].key)                                                 \
+	X(words, "", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, metrics[m].words)           \
+	X(run, "run", NULL, TEXT, 0, run_group, variant->facts->label)                             \
+	X(test, "test", NULL, TEXT, 0, 1, tested.test)                                             \
+	X(n_base, "n base", NULL, COUNT, 0, 1, tested.n_base)                                      \
+	X(n_run, "n", NULL, COUNT, 0, 1, tested.n_run)                                             \
+	X(low, "from", NULL, ANY, 3, 1, duration(tested.low_ns))                                   \
+	X(high, "to", NULL, ANY, 3, 1, duration(tested.high_ns))                                   \
+	X(p, "p", NULL, P, 3, 1, tested.p)                                                         \
+	VMRT_DATA(X, superiority, REAL, tested.superiority)                                        \
+	VMRT_DATA(X, comparable, BOOL, comparable)                                                 \
+	VMRT_DATA(X, why, TEXT, comparable ? NULL : why)
 
 /* With two runs people need not be told which one is compared with the base. */
-static const struct vmrt_column columns_of_two[N_COLUMNS] = COLUMNS(VMRT_DATA_GROUP);
-static const struct vmrt_column columns_of_many[N_COLUMNS] = COLUMNS(VMRT_KEY_GROUP);
+static const struct vmrt_column columns_of_two[] = {COLUMNS(VMRT_COLUMN, VMRT_DATA_GROUP)};
+static const struct vmrt_column columns_of_many[] = {COLUMNS(VMRT_COLUMN, VMRT_KEY_GROUP)};
+
+#define N_COLUMNS (sizeof(columns_of_two) / sizeof(columns_of_two[0]))
 
 static bool differs(const char *what, int64_t a, int64_t b, char *why, size_t room)
 {
@@ -101,53 +105,41 @@ double vmrt_compare_p(
 	return NAN;
 }
 
-static void put_sizes(struct vmrt_table *t, int64_t a, int64_t b)
+static struct vmrt_value duration(int64_t ns)
 {
-	vmrt_put_count(t, a);
-	vmrt_put_count(t, b);
+	return (struct vmrt_value){VMRT_CELL_NS, ns, NAN};
 }
 
-static void put_nothing(struct vmrt_table *t, size_t n)
+static struct tested test(const struct vmrt_task_metric *m, struct vmrt_task_facts *a,
+	struct vmrt_task_facts *b, uint64_t seed)
 {
-	while (n--)
-		vmrt_put_unknown(t);
-}
-
-/* From column "test" to "superiority". */
-static void put_test(struct vmrt_table *t, const struct vmrt_task_metric *m,
-	struct vmrt_task_facts *a, struct vmrt_task_facts *b, uint64_t seed)
-{
+	struct tested t = {NULL, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, NAN, NAN};
 	struct vmrt_rank_test ranks;
-	int64_t low, high;
 
 	switch (m->test) {
 	case VMRT_TEST_FISHER:
-		vmrt_put_text(t, "Fisher");
-		put_sizes(t, vmrt_task_known(a), vmrt_task_known(b));
-		put_nothing(t, 2);
-		vmrt_put_p(t, fisher(m, a, b));
-		put_nothing(t, 1);
-		return;
+		t.test = "Fisher";
+		t.n_base = vmrt_task_known(a);
+		t.n_run = vmrt_task_known(b);
+		t.p = fisher(m, a, b);
+		return t;
 	case VMRT_TEST_RANKS:
 		ranks = vmrt_mann_whitney(&a->responses, &b->responses);
-		vmrt_put_text(t, ranks.exact ? "Mann-Whitney, exact" : "Mann-Whitney");
-		put_sizes(t, (int64_t)a->responses.n, (int64_t)b->responses.n);
-		put_nothing(t, 2);
-		vmrt_put_p(t, ranks.p);
-		vmrt_put_real(t, ranks.superiority);
-		return;
+		t.test = ranks.exact ? "Mann-Whitney, exact" : "Mann-Whitney";
+		t.p = ranks.p;
+		t.superiority = ranks.superiority;
+		break;
 	case VMRT_TEST_BOOTSTRAP:
 		vmrt_bootstrap_percentile(
-			&a->responses, &b->responses, m->num, m->den, seed, &low, &high);
-		vmrt_put_text(t, "bootstrap");
-		put_sizes(t, (int64_t)a->responses.n, (int64_t)b->responses.n);
-		vmrt_put_ns(t, low);
-		vmrt_put_ns(t, high);
-		put_nothing(t, 2);
-		return;
+			&a->responses, &b->responses, m->num, m->den, seed, &t.low_ns, &t.high_ns);
+		t.test = "bootstrap";
+		break;
 	case VMRT_TEST_NONE:
-		return;
+		return t;
 	}
+	t.n_base = (int64_t)a->responses.n;
+	t.n_run = (int64_t)b->responses.n;
+	return t;
 }
 
 static void put_task(struct vmrt_table *table, const struct vmrt_variant *base,
@@ -159,24 +151,17 @@ static void put_task(struct vmrt_table *table, const struct vmrt_variant *base,
 	struct vmrt_task_facts *b = vmrt_find_task(variant->facts, label);
 	size_t n;
 	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n);
+	const struct tested none = {
+		"not comparable", VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, NAN, NAN};
+	struct tested tested;
 
 	if (a && b && !a->jobs && !b->jobs)
 		return;
 	for (size_t m = 0; m < n; m++) {
 		if (metrics[m].test == VMRT_TEST_NONE)
 			continue;
-		vmrt_put_text(table, label);
-		vmrt_put_text(table, metrics[m].key);
-		vmrt_put_text(table, metrics[m].words);
-		vmrt_put_text(table, variant->facts->label);
-		if (comparable) {
-			put_test(table, &metrics[m], a, b, o->seed);
-		} else {
-			vmrt_put_text(table, "not comparable");
-			put_nothing(table, 6);
-		}
-		vmrt_put_bool(table, comparable);
-		vmrt_put_text(table, comparable ? NULL : why);
+		tested = comparable ? test(&metrics[m], a, b, o->seed) : none;
+		COLUMNS(VMRT_CELL, 0)
 	}
 	if (!comparable)
 		vmrt_put_line(table, "note", "%s: %s is not comparable with %s: %s", label,

@@ -13,14 +13,15 @@
 	}
 #define HEAD_MAX 14 /* longer names of runs are cut at the front of columns */
 
-static const struct vmrt_column run_columns[] = {
-	NOT_SHOWN("run", TEXT),
-	NOT_SHOWN("origin", TEXT),
-	NOT_SHOWN("recorded_at", TEXT),
-	NOT_SHOWN("duration_ns", NS),
-	NOT_SHOWN("hsf", BOOL),
-	NOT_SHOWN("loss", BOOL),
-};
+#define RUN_COLUMNS(X)                                                                             \
+	VMRT_DATA(X, run, TEXT, label)                                                             \
+	VMRT_DATA(X, origin, TEXT, f->origin)                                                      \
+	VMRT_DATA(X, recorded_at, TEXT, f->recorded_at)                                            \
+	VMRT_DATA(X, duration_ns, NS, duration)                                                    \
+	VMRT_DATA(X, hsf, BOOL, f->hsf)                                                            \
+	VMRT_DATA(X, loss, BOOL, vmrt_facts_loss(f))
+
+static const struct vmrt_column run_columns[] = {RUN_COLUMNS(VMRT_COLUMN)};
 
 struct vmrt_comparison {
 	struct vmrt_doc *doc;
@@ -218,21 +219,17 @@ static void make_columns(
 			VMRT_CELL_P, 3, wide ? 4 : 1};
 }
 
-static void put_run(struct vmrt_table *t, const char *label, const struct vmrt_run_facts *f)
+static void put_run(struct vmrt_table *table, const char *label, const struct vmrt_run_facts *f)
 {
 	bool timed = f->start_ns != VMRT_UNKNOWN && f->end_ns != VMRT_UNKNOWN;
 	int64_t duration = timed ? f->end_ns - f->start_ns : VMRT_UNKNOWN;
 	char buf[VMRT_UNITS_TEXT];
 
-	vmrt_put_text(t, label);
-	vmrt_put_text(t, f->origin);
-	vmrt_put_text(t, f->recorded_at);
-	vmrt_put_ns(t, duration);
-	vmrt_put_bool(t, f->hsf);
-	vmrt_put_bool(t, vmrt_facts_loss(f));
-	vmrt_put_line(t, "run", "%s: HSF %s, %s, recorded %s%s; %s", label, f->hsf ? "on" : "off",
-		vmrt_format_duration(duration, buf), f->recorded_at ? f->recorded_at : "-",
-		vmrt_facts_loss(f) ? ", with loss" : "", f->origin);
+	RUN_COLUMNS(VMRT_CELL)
+	vmrt_put_line(table, "run", "%s: HSF %s, %s, recorded %s%s; %s", label,
+		f->hsf ? "on" : "off", vmrt_format_duration(duration, buf),
+		f->recorded_at ? f->recorded_at : "-", vmrt_facts_loss(f) ? ", with loss" : "",
+		f->origin);
 }
 
 static void put_runs(struct vmrt_comparison *c)

@@ -3,25 +3,30 @@
 #include "failif.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 static const char *const titles[] = {"Conditions of --fail-if"};
 
+#define COLUMNS(X)                                                                                 \
+	X(condition, "condition", NULL, TEXT, 0, VMRT_DATA_GROUP, c->text)                         \
+	X(words, "fails if", NULL, TEXT, 0, 1 + VMRT_PEOPLE_ONLY, c->words)                        \
+	X(of, "of", NULL, TEXT, 0, 1, judged->name)                                                \
+	X(limits, "is", NULL, TEXT, 0, 1 + VMRT_PEOPLE_ONLY, c->limits)                            \
+	X(shown, "measured", NULL, TEXT, 0, 1, words_of(c->metric->type, f->value, shown))         \
+	X(measured, "measured", NULL, ANY, 3, VMRT_DATA_GROUP,                                     \
+		value_of(c->metric->type, f->value))                                               \
+	X(least, "least", NULL, ANY, 3, VMRT_DATA_GROUP, value_of(c->metric->type, f->low))        \
+	X(most, "most", NULL, ANY, 3, VMRT_DATA_GROUP, value_of(c->metric->type, f->high))         \
+	X(verdict, "verdict", NULL, TEXT, 0, 1, verdict_word(judged->verdict))                     \
+	X(why, "why", NULL, TEXT, 0, VMRT_DATA_GROUP,                                              \
+		judged->verdict == VMRT_VERDICT_UNKNOWN && *f->why ? f->why : NULL)
+
 static const struct vmrt_column columns[] = {
 	{"run", "run", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP}, /* where there are several */
-	{"condition", "condition", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"words", "fails if", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
-	{"of", "of", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"limits", "is", NULL, VMRT_CELL_TEXT, 0, 1 + VMRT_PEOPLE_ONLY},
-	{"shown", "measured", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"measured", "measured", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
-	{"least", "least", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
-	{"most", "most", NULL, VMRT_CELL_ANY, 3, VMRT_DATA_GROUP},
-	{"verdict", "verdict", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"why", "why", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-};
+	COLUMNS(VMRT_COLUMN)};
 
 static const char *verdict_word(enum vmrt_verdict verdict)
 {
@@ -30,34 +35,28 @@ static const char *verdict_word(enum vmrt_verdict verdict)
 						  : "unknown";
 }
 
-static void put_value(struct vmrt_table *t, enum vmrt_cell_type type, double value)
+static struct vmrt_value value_of(enum vmrt_cell_type type, double value)
 {
-	if (isnan(value) || isinf(value))
-		vmrt_put_unknown(t);
-	else if (type == VMRT_CELL_RATIO)
-		vmrt_put_ratio(t, value);
-	else if (type == VMRT_CELL_NS)
-		vmrt_put_ns(t, (int64_t)value);
-	else
-		vmrt_put_count(t, (int64_t)value);
+	bool known = !isnan(value) && !isinf(value);
+	struct vmrt_value v = {type, VMRT_UNKNOWN, known ? value : NAN};
+
+	if (known)
+		v.number = (int64_t)value;
+	return v;
 }
 
-/* The value with its unit: "0.50 %", "12 ms". */
-static void put_words(struct vmrt_table *t, enum vmrt_cell_type type, double value)
+/* The value with its unit: "0.50 %", "12 ms"; NULL: it is not known. */
+static const char *words_of(enum vmrt_cell_type type, double value, char text[VMRT_UNITS_TEXT])
 {
-	char text[VMRT_UNITS_TEXT];
-
-	if (isnan(value)) {
-		vmrt_put_unknown(t);
-		return;
-	}
+	if (isnan(value))
+		return NULL;
 	if (type == VMRT_CELL_RATIO)
-		snprintf(text, sizeof(text), "%.2f %%", value * 100);
+		snprintf(text, VMRT_UNITS_TEXT, "%.2f %%", value * 100);
 	else if (type == VMRT_CELL_NS)
 		vmrt_format_duration((int64_t)value, text);
 	else
-		snprintf(text, sizeof(text), "%lld", (long long)value);
-	vmrt_put_text(t, text);
+		snprintf(text, VMRT_UNITS_TEXT, "%lld", (long long)value);
+	return text;
 }
 
 struct judge {
@@ -101,24 +100,16 @@ static void put_row(void *ctx, const struct vmrt_judged *judged)
 	const struct vmrt_condition *c = judged->condition;
 	const struct vmrt_figure *f = &judged->figure;
 	const struct sheet *sheet = ctx;
-	struct vmrt_table *t = sheet->table;
+	struct vmrt_table *table = sheet->table;
+	char shown[VMRT_UNITS_TEXT];
 
 	if (sheet->run)
-		vmrt_put_text(t, sheet->run);
-	vmrt_put_text(t, c->text);
-	vmrt_put_text(t, c->words);
-	vmrt_put_text(t, judged->name);
-	vmrt_put_text(t, c->limits);
-	put_words(t, c->metric->type, f->value);
-	put_value(t, c->metric->type, f->value);
-	put_value(t, c->metric->type, f->low);
-	put_value(t, c->metric->type, f->high);
-	vmrt_put_text(t, verdict_word(judged->verdict));
-	vmrt_put_text(t, judged->verdict == VMRT_VERDICT_UNKNOWN && *f->why ? f->why : NULL);
+		vmrt_put_text(table, sheet->run);
+	COLUMNS(VMRT_CELL)
 	if (judged->verdict == VMRT_VERDICT_VIOLATED)
 		vmrt_warn("'%s' is true of %s", c->text, judged->name);
 	if (judged->verdict == VMRT_VERDICT_UNKNOWN)
-		vmrt_put_line(t, "unknown", "'%s' of %s: %s", c->text, judged->name,
+		vmrt_put_line(table, "unknown", "'%s' of %s: %s", c->text, judged->name,
 			*f->why ? f->why : "nothing was measured");
 }
 
