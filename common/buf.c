@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A growing block of bytes with little-endian numbers. */
 #include "buf.h"
 
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads manifest.json of a run. */
 #include <vmrt/manifest.h>
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes manifest.json of a run. */
 #include <vmrt/manifest.h>
 
 #include <errno.h>

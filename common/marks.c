@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes markers into the trace, by several threads at a time. */
 #include <vmrt/marks.h>
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Words for scheduling policies. */
 #include <vmrt/vms.h>
 
 const char *vmrt_sched_name(int policy)

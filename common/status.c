@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Errors: words for results, messages that say why, and warnings on stderr. */
 #include <vmrt/status.h>
 
 #include <errno.h>

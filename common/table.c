@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Builds the tables of reports; the writers of the formats read them. */
 #include "table.h"
 
 #include <assert.h>

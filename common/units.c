@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads and prints durations, sizes and shares. */
 #include <vmrt/units.h>
 
 #include <ctype.h>

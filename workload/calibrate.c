@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Measures how long a unit of work takes on this CPU. */
 #include "load.h"
 
 #include <ctype.h>

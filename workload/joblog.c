@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes the log of the jobs of vmrt-load. */
 #include "load.h"
 
 #include <inttypes.h>

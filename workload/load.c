@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-load: runs the periodic tasks of an experiment. */
 #include "load.h"
 
 #include <errno.h>

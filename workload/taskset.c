@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Which tasks of an experiment run on this machine, when their jobs arrive, and how many there are.
+ */
 #include "load.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The work that tasks do: counted, and of the same speed wherever it runs. */
 #include "load.h"
 
 /*

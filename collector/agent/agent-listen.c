@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Waits for a recorder to connect, and decides who may: over a UNIX socket, vsock or TCP. */
 #include "agent-listen.h"
 
 #include <arpa/inet.h>

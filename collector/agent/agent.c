@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The agent's side of the guest link: reads requests, traces, and sends what it has. */
 #include "agent.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Sends an agent what the host's session asks of it: hello, prepare, stop, pings. */
 #include "collector/session/guest-session.h"
 
 #include <vmrt/units.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* vmrt-trace: finds the command that is asked for, and runs it. */
 #include "trace.h"
 
 int main(int argc, char **argv)

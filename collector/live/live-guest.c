@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* One guest of a live view: its session, the pages that it sends, and the map of its clock. */
 #include "live-guest.h"
 
 #include <stdio.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Starts and ends the programs that run while something is recorded. */
 #include "child.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Moves the ring buffers of a session into files while it records, one thread per CPU. */
 #include "drain.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Decides when a flight recorder saves: on SIGUSR1, a deadline miss, or a server beyond its budget.
+ */
 #include "flight.h"
 
 #include <errno.h>

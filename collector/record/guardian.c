@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* A process that switches tracing off when the recorder dies. */
 #include "guardian.h"
 
 #include <errno.h>

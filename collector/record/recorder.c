@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* One recording from its beginning to its end: what `vmrt-trace record` does. */
 #include "recorder.h"
 
 #include <errno.h>

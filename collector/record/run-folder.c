@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Makes the folder of a run, and removes from it only what belongs to a run. */
 #include "run-folder.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finishes the recording of a recorder that was killed. */
 #include "salvage.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes what a guest sends into its file, and its pings beside it. */
 #include "guest-file.h"
 
 #include <errno.h>

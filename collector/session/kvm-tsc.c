@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads from debugfs what KVM adds to the guest's time-stamp counter. */
 #include "kvm-tsc.h"
 
 #include <dirent.h>

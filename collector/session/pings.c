@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Keeps the pings of a session, however long it lasts, in a bounded amount of memory. */
 #include "pings.h"
 
 #include <stdlib.h>

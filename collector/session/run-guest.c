@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Adds a guest's recording to a run that is there already. */
 #include "run-guest.h"
 
 #include <errno.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Tells running vmrt-hsf programs that a recording begins or ends, so that their markers go there.
+ */
 #include "enforcers.h"
 
 #include <dirent.h>

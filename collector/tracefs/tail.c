@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Takes the newest sub-buffers of a CPU, from a given time on. */
 #include "tail.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Collects what a reader of pages needs: formats, symbols, names of threads, the size of pages. */
 #include <vmrt/tracer.h>
 
 #include <ctype.h>

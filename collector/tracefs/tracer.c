@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* One instance of tracefs: makes it, sets it up, switches it on and off, removes it. */
 #include <vmrt/tracer.h>
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The list of hypervisors: how their programs and vCPU threads are called. */
 #include "scan.h"
 
 #include <fnmatch.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finds the VMs of this host and their threads in /proc. */
 #include "scan.h"
 
 #include <dirent.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads and writes the messages of the guest link, and trusts none of them. */
 #include "link.h"
 
 #include <errno.h>

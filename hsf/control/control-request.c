@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Checks what clients of the control socket ask for before anything is done. */
 #include "control.h"
 
 #include <ctype.h>

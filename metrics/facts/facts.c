@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Computes from the database of a run, once, what all reports of it need. */
 #include "facts.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Response-time analysis and supply of servers: the bounds that measured values stand beside. */
 #include <vmrt/rta.h>
 
 /* A fixed point beyond this is taken for none: nobody waits 1000 s for a job. */

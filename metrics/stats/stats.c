@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Means, percentiles and intervals of series of values. */
 #include <vmrt/stats.h>
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads two recordings side by side for the bounds that causality gives. */
 #include <vmrt/causality.h>
 
 #include <math.h>

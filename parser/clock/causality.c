@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Bounds of a guest's clock: no guest event happens while its vCPU thread is switched out. */
 #include <vmrt/causality.h>
 
 #include <stdbool.h>

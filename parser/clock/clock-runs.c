@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* When the vCPU threads ran on the host, for searches. */
 #include "clock-runs.h"
 
 #include <stdlib.h>

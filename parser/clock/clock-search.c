@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finds the relation of two clocks where pings are too coarse to begin with. */
 #include "clock-search.h"
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Fits lines between upper and lower bounds of a clock. */
 #include <vmrt/clock.h>
 
 #include <math.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Maps times of a guest's clock to the host's, piece by piece. */
 #include <vmrt/clock.h>
 
 #include <math.h>

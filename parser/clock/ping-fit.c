@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Fits the map of a clock to pings. */
 #include "ping-fit.h"
 
 #define FIT_EVERY_NS VMRT_NS_PER_S

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Bounded reading of a trace.dat file: no byte outside of it is ever looked at. */
 #include "dat.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes a trace.dat file while it is recorded. */
 #include "datfile-parts.h"
 
 #include <errno.h>

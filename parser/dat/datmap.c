@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Says what is where in a trace.dat file, for people and for recordings that were not finished. */
 #include "datmap.h"
 
 #include <errno.h>

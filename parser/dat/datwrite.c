@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes the head of a trace.dat file of version 6. */
 #include "datwrite.h"
 
 #include <inttypes.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads the options of a trace.dat file. */
 #include "dat.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads the layout of trace.dat files of version 6. */
 #include "dat.h"
 
 #include <stdlib.h>

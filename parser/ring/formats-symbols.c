@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Finds by their symbols which kernel functions stand for which kind of timer. */
 #include "ring.h"
 
 #include <stdlib.h>

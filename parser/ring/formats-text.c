@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Reads the texts of event formats, which may come from guests. */
 #include "ring.h"
 
 #include <ctype.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Walks over the records of one sub-buffer. */
 #include "ring.h"
 
 /*

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Merges the CPUs of one machine into one sequence of events. */
 #include "stream.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Words of the kinds of records that the engine emits. */
 #include <vmrt/record.h>
 
 #define NAME_FUNCTION(function, type, list, prefix)                                                \

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Checks whether a server kept the rules of its policy: takes its supply in order of time. */
 #include "checker.h"
 
 #include <stdlib.h>
