@@ -104,7 +104,7 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	eval "$script"
 	COMP_WORDS=(vmrt-report --format j) COMP_CWORD=2 COMPREPLY=()
 	_vmrt_report
-	[ "${COMPREPLY[*]}" = "json jsonl" ]
+	[ "${COMPREPLY[*]}" = "json jsonl junit" ]
 	COMP_WORDS=(vmrt-report trend --format j) COMP_CWORD=3 COMPREPLY=()
 	_vmrt_report
 	[ "${COMPREPLY[*]}" = "json jsonl" ]
