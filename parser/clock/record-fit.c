@@ -204,6 +204,12 @@ static size_t first_step(const struct points *p, size_t from, size_t to)
 	return step;
 }
 
+/* Is @b so much later than @a that no rate explains it? */
+static bool is_beyond(const struct point *a, const struct point *b)
+{
+	return (double)b->d - (double)a->d > MAX_RATE * (double)(b->t - a->t) + STEP_NS;
+}
+
 /* Where one line leaves too much, the earliest records of each second are the knots of many. */
 static bool find_course(const struct points *p, size_t from, size_t to, struct course *c)
 {
@@ -222,16 +228,20 @@ static bool find_course(const struct points *p, size_t from, size_t to, struct c
 		return false;
 	while (i < to && c->n < KNOTS) {
 		int64_t end = p->at[i].t + every, least = INT64_MAX;
+		struct point knot = p->at[i];
 
 		for (; i < to && p->at[i].t < end; i++) {
 			int64_t left = p->at[i].d - line_at(&c->line, p->at[i].t);
 
 			if (left < least) {
 				least = left;
-				c->knots[c->n] = p->at[i];
+				knot = p->at[i];
 			}
 		}
-		c->n++;
+		/* late, or behind a jump: the clock did not run there along a line */
+		if (c->n && is_beyond(&c->knots[c->n - 1], &knot))
+			continue;
+		c->knots[c->n++] = knot;
 		if (least > worst)
 			worst = least;
 	}
