@@ -321,12 +321,21 @@ static void forbid(const struct server *s, const struct thread *t, int64_t to_ns
 	checker_forbidden(s->checker, from > t->forbidden_to_ns ? from : t->forbidden_to_ns, to_ns);
 }
 
+/* What a run out of budget consumed, before another period begins: it belongs to this one. */
+void check_ran_over(struct server *s)
+{
+	if (s->late_to_ns && s->over_from_ns < s->late_to_ns)
+		server_ran_over(s, s->over_from_ns, s->late_to_ns);
+	s->over_from_ns = s->late_to_ns;
+}
+
 /* A run out of budget that no replenishment explains. */
 static void put_late(struct server *s)
 {
+	check_ran_over(s);
 	if (s->checker && s->late_to_ns)
 		checker_forbidden(s->checker, s->late_from_ns, s->late_to_ns);
-	s->late_to_ns = 0;
+	s->late_to_ns = s->over_from_ns = 0;
 }
 
 /*
@@ -336,23 +345,24 @@ static void put_late(struct server *s)
 void check_run_ends(struct thread *t, int64_t host_ns)
 {
 	struct server *s = t->server;
+	int64_t from;
+	bool over = t->prio < FIRST_FAIR_PRIO && !t->boosted;
 
 	t->unraised = s && s->checker && servers_has_budget(s) && t->prio >= FIRST_FAIR_PRIO;
 	if (!servers_depleted(s) || t->state != THREAD_RUNNING || t->start_truncated)
 		return;
 	/* periods that have ended meanwhile have had their part */
 	servers_settle(s->engine, s, host_ns);
-	if (t->prio < FIRST_FAIR_PRIO && !t->boosted)
-		server_ran_over(s, t->start_ns > s->out_ns ? t->start_ns : s->out_ns, host_ns);
-	if (!s->checker)
-		return;
+	from = t->start_ns > s->out_ns ? t->start_ns : s->out_ns;
 	if (s->pub.depletion == VMRT_DEPLETION_HARD) {
-		forbid(s, t, host_ns);
-	} else if (t->prio < FIRST_FAIR_PRIO && !t->boosted) {
+		if (over)
+			server_ran_over(s, from, host_ns);
+		if (s->checker)
+			forbid(s, t, host_ns);
+	} else if (over) {
 		put_late(s);
-		s->late_from_ns = t->start_ns > s->out_ns ? t->start_ns : s->out_ns;
-		if (t->forbidden_to_ns > s->late_from_ns)
-			s->late_from_ns = t->forbidden_to_ns;
+		s->over_from_ns = from;
+		s->late_from_ns = t->forbidden_to_ns > from ? t->forbidden_to_ns : from;
 		s->late_to_ns = host_ns;
 		s->late_cpu = t->cpu;
 	}
@@ -370,7 +380,7 @@ void check_raised(struct server *s, int64_t host_ns)
 
 	if (own || host_ns - s->late_to_ns > RAISED_BEFORE_NS)
 		put_late(s);
-	s->late_to_ns = 0;
+	s->late_to_ns = s->over_from_ns = 0;
 }
 
 /* @t is seen for the first time. */

@@ -30,6 +30,7 @@ struct server {
 	const bool at_priority;		  /* enforced: the members have budget */
 	bool others_charged;		  /* enforced: the VM's other threads use it up, too */
 	int64_t late_from_ns, late_to_ns; /* a run out of budget, if no marker explains it; 0 */
+	int64_t over_from_ns;		  /* what of that run is not yet consumption begins here */
 	unsigned late_cpu;
 	int64_t out_ns;	  /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
@@ -120,6 +121,7 @@ void check_appears(const struct thread *t, int64_t host_ns);
 void check_run_begins(struct thread *t);
 void check_run_ends(struct thread *t, int64_t host_ns);
 void check_raised(struct server *s, int64_t host_ns);
+void check_ran_over(struct server *s);
 void check_runs_on(struct server *s, int64_t host_ns);
 
 /* phase.c */

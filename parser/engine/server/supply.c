@@ -39,6 +39,7 @@ void server_give(struct vmrt_engine *e, struct server *s)
 {
 	if (!s->announced)
 		server_announce(e, s);
+	check_ran_over(s);
 	if (!s->n_members) {
 		/* who would have consumed it is not in the recording */
 		s->touched = true;

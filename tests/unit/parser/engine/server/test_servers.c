@@ -113,6 +113,57 @@ static void a_run_behind_the_depletion_at_the_servers_priority_is_consumption(vo
 	assert_int_equal(f.periods[0].background_ns, 1 * MS);
 }
 
+/* The second replenishment, which the enforcer tells on CPU 1. */
+static void replenished_from_cpu_1(struct fixture *f, int64_t at)
+{
+	static const char text[] = "vmrt srv_replenish server=vm1 k=1 at=11000000 budget=4000000";
+	struct vmrt_event ev = {.type = VMRT_EV_MARK, .pid = LOW, .cpu = 1};
+
+	ev.mark.text = text;
+	ev.mark.len = sizeof(text) - 1;
+	sw_on(f, 1, at - US, 0, FAIR, 0, LOW, FIFO(90));
+	push(f, &ev, at);
+	sw_on(f, 1, at + US, LOW, FIFO(90), 1, 0, FAIR);
+}
+
+/* It leaves its CPU at its priority after it was raised, before the enforcer has said so on the
+ * other CPU: that is no consumption beyond the budget, as long as the marker comes soon. */
+static void a_run_that_a_replenishment_explains_is_not_beyond_the_budget(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int late = 0; late < 2; late++) {
+		run_out(&f, "soft");
+		out(&f, 6 * MS + 10 * US, V0, FAIR, 0);
+		in(&f, 11 * MS + 10 * US, V0, FAIR);
+		out(&f, 11 * MS + 40 * US, V0, FIFO(50), 1);
+		replenished_from_cpu_1(&f, 11 * MS + (late ? 200 : 60) * US);
+		beat(&f, 1, 25 * MS, 0, 0);
+		end(&f, 25 * MS);
+		assert_int_equal(f.periods[1].start_ns, 11 * MS);
+		assert_int_equal(f.periods[1].consumed_ns, late ? 30 * US : 0);
+		assert_int_equal(f.periods[1].background_ns, late ? 0 : 30 * US);
+	}
+}
+
+/* The period ends before a marker could explain the run. */
+static void a_run_beyond_the_budget_is_of_the_period_that_it_was_in(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	run_out(&f, "soft");
+	out(&f, 6 * MS + 10 * US, V0, FAIR, 0);
+	in(&f, 10 * MS + 950 * US, V0, FAIR);
+	out(&f, 10 * MS + 980 * US, V0, FIFO(50), 1);
+	replenished_from_cpu_1(&f, 11 * MS + 20 * US);
+	beat(&f, 1, 25 * MS, 0, 0);
+	end(&f, 25 * MS);
+	assert_int_equal(f.periods[0].consumed_ns, 4 * MS + 30 * US);
+	assert_int_equal(f.periods[1].consumed_ns, 0);
+}
+
 static void periods_are_in_proportion_to_what_was_recorded(void **state)
 {
 	static struct fixture f;
@@ -409,6 +460,8 @@ int main(void)
 		cmocka_unit_test(blackout_is_demand_without_supply),
 		cmocka_unit_test(a_member_that_slept_when_it_was_stopped_does_not_want_to_run),
 		cmocka_unit_test(a_run_behind_the_depletion_at_the_servers_priority_is_consumption),
+		cmocka_unit_test(a_run_that_a_replenishment_explains_is_not_beyond_the_budget),
+		cmocka_unit_test(a_run_beyond_the_budget_is_of_the_period_that_it_was_in),
 		cmocka_unit_test(periods_are_in_proportion_to_what_was_recorded),
 	};
 
