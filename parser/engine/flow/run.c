@@ -65,6 +65,29 @@ static void check_whereabouts(
 	m->loss_to_ns = host_ns;
 }
 
+static void close_slice(
+	struct machine *m, struct thread *t, struct instant at, int64_t state, bool truncated)
+{
+	run_emit_slice(m, t, at, state, truncated);
+	if (truncated)
+		return;
+	unmanaged_ran(t, at.host_ns - t->start_ns);
+	t->ran_ns += at.host_ns - t->start_ns;
+	if (t->guest)
+		t->guest->silent_ns += at.host_ns - max_ns(t->start_ns, t->guest->stats.last_ns);
+}
+
+/*
+ * The records of two CPUs may come in the wrong order, where a record clock is mapped: @t has been
+ * preempted on CPU @cpu, and runs on another one already. It ended to run here when it began there.
+ */
+bool run_has_moved(const struct machine *m, const struct thread *t, unsigned cpu, int64_t state,
+	int64_t host_ns)
+{
+	return !state && t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus &&
+	       m->cpus[t->cpu].thread == t && host_ns - t->start_ns <= CONTRADICTION_NS;
+}
+
 void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated)
 {
@@ -73,8 +96,14 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 	if (t->jobs)
 		check_whereabouts(m, cpu, t, at.host_ns);
 	/* that it left its former CPU was not recorded */
-	if (t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus)
+	if (t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus) {
 		unsure_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
+		/* or is recorded only later: it ran there, but where nothing was recorded for long,
+		 * nobody knows how long */
+		if (!uncertainty_ns && !truncated && at.host_ns > t->start_ns)
+			close_slice(m, t, at, 0,
+				at.host_ns - m->cpus[t->cpu].last_ns > CONTRADICTION_NS);
+	}
 	servers_start(t, at.host_ns, prio);
 	unmanaged_starts(m->engine, t, at.host_ns, truncated ? INT64_MAX : uncertainty_ns);
 	if (t->guest)
@@ -133,14 +162,8 @@ void run_ends(struct machine *m, struct thread *t, struct instant at, int64_t st
 
 	if (t->jobs)
 		jobs_switch_out(t->jobs, state, at.local_ns, at.host_ns);
-	if (t->state == THREAD_RUNNING) {
-		run_emit_slice(m, t, at, state, false);
-		unmanaged_ran(t, at.host_ns - t->start_ns);
-		t->ran_ns += at.host_ns - t->start_ns;
-		if (t->guest)
-			t->guest->silent_ns +=
-				at.host_ns - max_ns(t->start_ns, t->guest->stats.last_ns);
-	}
+	if (t->state == THREAD_RUNNING)
+		close_slice(m, t, at, state, false);
 	leaves = change_of(t);
 	if (state & STATE_DEAD_MASK)
 		leaves.state = THREAD_DEAD;

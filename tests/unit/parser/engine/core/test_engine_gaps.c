@@ -271,6 +271,63 @@ static void records_of_a_leaving_guest_thread_may_wait_for_its_vcpu(void **state
 	end(&f, 16 * MS);
 }
 
+static void sw_on(
+	struct fixture *f, uint16_t cpu, int64_t at, int32_t prev, int64_t state, int32_t next)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_SWITCH, .pid = prev, .cpu = cpu};
+
+	ev.sw.prev_pid = prev;
+	ev.sw.next_pid = next;
+	ev.sw.prev_comm = name_of(prev);
+	ev.sw.next_comm = name_of(next);
+	ev.sw.prev_prio = ev.sw.next_prio = FAIR;
+	ev.sw.prev_state = state;
+	push(f, HOST, &ev, at);
+}
+
+/* CPU 1's clock is mapped 2 us too late: the vCPU seems to be on both. */
+static void a_thread_that_moves_at_work_keeps_both_of_its_slices(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	sw_on(&f, 0, 0, 0, 0, HOG);
+	sw_on(&f, 1, 10 * US, 0, 0, VCPU);
+	sw_on(&f, 0, 100 * US, HOG, 1, VCPU);
+	sw_on(&f, 1, 102 * US, VCPU, 0, 0);
+	sw_on(&f, 0, 150 * US, VCPU, 1, 0);
+	end(&f, MS);
+	assert_int_equal(f.n_slices, 2);
+	assert_int_equal(f.slices[0].cpu, 1);
+	assert_int_equal(f.slices[0].start_ns, 10 * US);
+	assert_int_equal(f.slices[0].end_ns, 100 * US);
+	assert_false(f.slices[0].truncated);
+	assert_int_equal(f.slices[1].cpu, 0);
+	assert_int_equal(f.slices[1].start_ns, 100 * US);
+	assert_int_equal(f.slices[1].end_ns, 150 * US);
+	assert_int_equal(f.slices[1].end_state, 1);
+}
+
+/* That it left CPU 1 is missing: nobody knows how long it was there. */
+static void a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	sw_on(&f, 0, 0, 0, 0, HOG);
+	sw_on(&f, 1, 10 * US, 0, 0, VCPU);
+	sw_on(&f, 0, 10 * MS, HOG, 1, VCPU);
+	sw_on(&f, 0, 12 * MS, VCPU, 1, 0);
+	end(&f, 20 * MS);
+	assert_int_equal(f.n_slices, 2);
+	assert_int_equal(f.slices[0].cpu, 1);
+	assert_true(f.slices[0].truncated);
+	assert_int_equal(f.slices[1].start_ns, 10 * MS);
+	assert_false(f.slices[1].truncated);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +342,8 @@ int main(void)
 		cmocka_unit_test(the_last_switch_of_a_thread_does_not_make_it_a_task_again),
 		cmocka_unit_test(steal_is_taken_from_what_was_booked_while_it_lasted),
 		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
+		cmocka_unit_test(a_thread_that_moves_at_work_keeps_both_of_its_slices),
+		cmocka_unit_test(a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice),
 		cmocka_unit_test(records_of_a_leaving_guest_thread_may_wait_for_its_vcpu),
 	};
 
