@@ -392,8 +392,11 @@ static void check_job(
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;
-	/* it came back to its grid by chance, as one does that sleeps for what is left */
-	if (g->r->how[e->task] == VMRT_RELEASE_RELATIVE && g->unsure[e->task].missing > 0 &&
+	/* it came back to its grid by chance, as one does that sleeps for what is left; the task is
+	 * marked for that, or for the distance of its arrivals */
+	if (g->r->how[e->task] == VMRT_RELEASE_RELATIVE &&
+		(g->unsure[e->task].missing > 0 ||
+			strstr(g->unsure[e->task].text, "arrivals are")) &&
 		e->end_ns == VMRT_UNKNOWN &&
 		(e->outcome == VMRT_OUTCOME_UNKNOWN || e->outcome == t->job.outcome))
 		return;
