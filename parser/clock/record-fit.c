@@ -19,6 +19,7 @@
 #define STEP_NS 100000	      /* expiries may be late by so much, all together, for a while */
 #define STEP_RATE 300e-6      /* a clock that drifts faster is stepped */
 #define GROUP 8		      /* expiries of which one is in time */
+#define TOGETHER 3	      /* expiries in a row that are not late by chance */
 
 struct point {
 	int64_t t, d;
@@ -281,6 +282,31 @@ static void look_below(const struct course *c, const struct points *lower, int64
 }
 
 /*
+ * How late expiries are that are late by more than any handler takes, several in a row: a clock
+ * that is set ahead and back shows in them alone, where no bound from the other side is near. 0:
+ * none are.
+ */
+static double late_together(
+	const struct course *c, const struct points *upper, int64_t from, int64_t to)
+{
+	double row = 0, worst = 0;
+	int n = 0;
+
+	for (size_t i = 0; i < upper->n; i++) {
+		const struct point *u = &upper->at[i];
+		double late = (double)(u->d - course_at(c, u->t));
+
+		if (u->t < from || u->t >= to)
+			continue;
+		n = late > STEP_NS ? n + 1 : 0;
+		row = n ? fmax(row, late) : 0;
+		if (n >= TOGETHER)
+			worst = fmax(worst, row);
+	}
+	return worst;
+}
+
+/*
  * How far the truth may be from the course in [@from, @to): in each part as far as the tightest of
  * the bounds from the other side, or as one of another part and as much more as the clocks may
  * drift apart until the far end of this one. Where a part has none, its neighbours' hold.
@@ -306,6 +332,8 @@ static int64_t course_error(const struct course *c, const struct points *upper,
 		worst = fmax(worst, fabs((double)(course_at(c, upper->at[i].t) - upper->at[i].d)));
 		break;
 	}
+	if (jumps)
+		worst = fmax(worst, late_together(c, upper, from, to));
 	if (worst >= (double)INT64_MAX)
 		return VMRT_UNKNOWN;
 	return worst > LEAST_ERROR_NS ? (int64_t)ceil(worst) : LEAST_ERROR_NS;

@@ -161,6 +161,50 @@ static void a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size(void *
 	}
 }
 
+/* An expiry before which nothing was recorded for long. */
+static void expires(struct tests_dat *d, int64_t mono, int64_t lead)
+{
+	tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+	tests_dat_timer_expire(d, 0, mono + lead + 300, TIMER, VMRT_FN_TICK, mono);
+}
+
+/* The clock is set by @step, and back after 80 ms, in which only expiries are recorded. */
+static void check_set_and_back(int64_t step)
+{
+	struct tests_dat *d = begin("tai");
+	struct vmrt_record_clock found;
+	struct vmrt_stream *stream;
+	struct vmrt_dat *dat;
+	struct vmrt_event ev;
+
+	for (int i = 1; i < 6; i++)
+		ticks(d, 0, i * 10 * MS, LEAD);
+	for (int i = 6; i < 25; i++)
+		expires(d, i * 10 * MS, LEAD + (i >= 11 && i < 19 ? step : 0));
+	for (int i = 25; i < 30; i++)
+		ticks(d, 0, i * 10 * MS, LEAD);
+	dat = mapped(d, &found);
+	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
+	while (vmrt_stream_next(stream, &ev, NULL) > 0)
+		if (ev.type == VMRT_EV_TIMER_EXPIRE)
+			assert_true(llabs(ev.ts - ev.timer.now) <=
+				    vmrt_record_clock_error(dat, 0) + 300);
+	/* nor is it called worse than it is; set back, it contradicts the bounds around that */
+	if (step > 0)
+		assert_true(vmrt_record_clock_error(dat, 0) <= step + 500 * US);
+	vmrt_stream_free(stream);
+	vmrt_dat_close(dat);
+}
+
+static void a_clock_that_is_set_and_back_shows_in_expiries_that_are_late_together(void **state)
+{
+	(void)state;
+	for (int64_t step = 300 * US; step < 4 * MS; step += 300 * US) {
+		check_set_and_back(step);
+		check_set_and_back(-step);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +212,8 @@ int main(void)
 		cmocka_unit_test(
 			cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock),
 		cmocka_unit_test(a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size),
+		cmocka_unit_test(
+			a_clock_that_is_set_and_back_shows_in_expiries_that_are_late_together),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
