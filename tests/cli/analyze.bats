@@ -154,7 +154,8 @@ percentiles() {
 	chmod -R u+w k.vmrt
 	"$trace" analyze k.vmrt
 	before=$(cksum <k.vmrt/run.db)
-	echo garbage >k.vmrt/host.dat
+	# the guests would be analysed without the host
+	for recording in k.vmrt/*.dat; do echo garbage >"$recording"; done
 	run "$trace" analyze k.vmrt
 	[ "$status" -eq 1 ]
 	[ "$before" = "$(cksum <k.vmrt/run.db)" ]

@@ -53,7 +53,7 @@ tasks() {
 	run -1 "$trace" tasks "$d/none.vmrt"
 	[[ $output = *"cannot open $d/none.vmrt"* ]]
 	run -64 "$trace" tasks --vm x "$data/demo-hsf.vmrt"
-	[[ $output = *"--vm looks at a VM that runs"* ]]
+	[[ $output = *"--vm and --link look at a VM that runs"* ]]
 }
 
 @test "init prints an experiment file that every program reads" {

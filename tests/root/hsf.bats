@@ -66,6 +66,7 @@ budget_kept() {
 
 @test "three vCPU threads share one budget" {
 	need_root
+	printf 'together = yes\n' >>"$ini"
 	start_vm CPU=0 VCPUS=3
 	start_hog
 	measure 3s
@@ -373,6 +374,7 @@ budget_kept() {
 	hsf=''
 	same_settings
 	kill "$vm"
+	printf 'together = yes\n' >>"$ini"
 	start_vm CPU=0 VCPUS=2
 	wait_for vcpus 2
 	run "$O/bin/vmrt-hsf" run "$ini" --duration 1s --no-wait
