@@ -20,7 +20,7 @@ hogs_stop() {
 	local pid
 	for pid in "${hogs[@]}"; do kill -9 "$pid" 2>/dev/null; done
 	# for these only: a program in a guest that never ends may also be a child of this shell
-	[ ${#hogs[@]} = 0 ] || wait "${hogs[@]}" 2>/dev/null
+	[ ${#hogs[@]} = 0 ] || wait "${hogs[@]}" 2>/dev/null || true
 	hogs=()
 	return 0
 }
