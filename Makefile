@@ -133,8 +133,14 @@ demo: ## boot a VM, run the paper's task set without and with HSF, compare (unde
 
 check: ## build everything and run every test
 	$(Q)scripts/setup --tests
-	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)$(MAKE) --no-print-directory WERROR=1 all tests
 	$(Q)O=$(O) tests/run
+
+.PHONY: check-tutorial
+check-tutorial: ## run each command of the tutorial vmrt(7) on a real guest
+	$(Q)scripts/setup --tests
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)O=$(O) bats tests/long/tutorial.bats
 
 .PHONY: check-kernels
 check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or not; hold all jobs against the programs' logs
