@@ -16,7 +16,9 @@ setup() {
 }
 
 teardown() {
-	for p in $agent $pid $vm; do kill -9 "$p" 2>/dev/null || true; done
+	# vmrt-top removes its tracing instances when it ends by itself
+	[ -z "$pid" ] || { kill -TERM "$pid" && wait "$pid"; } 2>/dev/null || true
+	for p in $agent $vm; do kill -9 "$p" 2>/dev/null || true; done
 	return 0
 }
 
