@@ -70,8 +70,9 @@ kept() {
 	[ "$(sql "SELECT phase_source FROM server")" = timer ]
 	[ "$(sql "SELECT count(*) FROM violation")" -eq 0 ]
 	[ "$(sql "SELECT judged FROM checked WHERE rule = 'cumulative'")" -gt 20 ]
-	# whole periods are of that length
-	[ "$(sql "SELECT count(*) FROM server_period WHERE outcome = 'unenforced' AND end_ns - start_ns <> $2")" -eq 0 ]
+	# whole periods are of that length; the kernel converts the time of a border between two clocks for each timer, so
+	# that the earliest timer of a border moves it by parts of a microsecond
+	[ "$(sql "SELECT count(*) FROM server_period WHERE outcome = 'unenforced' AND abs(end_ns - start_ns - $2) > 2000")" -eq 0 ]
 	n=$(sql "SELECT count(*) FROM server_period WHERE outcome = 'unenforced'")
 	sum=$(sql "SELECT sum(consumed_ns) FROM server_period WHERE outcome = 'unenforced'")
 	echo "$n periods, $((sum / n)) ns in each; the kernel says $used ns in all"
