@@ -54,6 +54,8 @@ static pid_t start(char **command)
 	pid_t pid = fork();
 
 	if (pid == 0) {
+		/* a shell that starts a job in the background has it ignore ^C */
+		signal(SIGINT, SIG_DFL);
 		dup2(open("/dev/null", O_WRONLY), 1);
 		dup2(1, 2);
 		execv(command[0], command);
