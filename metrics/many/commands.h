@@ -9,8 +9,21 @@
 extern const struct vmrt_command many_push_command;
 extern const struct vmrt_command many_trend_command;
 
-/** many_take_uri - a copy of the URI of a database, whose password is then overwritten in @arg,
- * where other users of the machine could see it; NULL without memory */
-char *many_take_uri(char *arg);
+/** What the arguments of push and trend name. */
+struct many_sources {
+	char *uri;    /* of a database; NULL: none */
+	char **words; /* runs and folders, in the order of the arguments */
+	size_t n_words;
+};
+
+/**
+ * many_take_source - add an argument to @sources: a run, a folder, or the URI of a database
+ * @twice: what is wrong when there is a URI already
+ *
+ * The password of a URI is copied and then overwritten in @arg, where other users of the machine
+ * could see it. Returns 0, ENOMEM, or what vmrt_usage() returns. Free uri and words.
+ */
+error_t many_take_source(
+	struct many_sources *sources, char *arg, const struct argp_state *state, const char *twice);
 
 #endif

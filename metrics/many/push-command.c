@@ -9,9 +9,7 @@
 #include "store.h"
 
 struct push_opts {
-	char *uri;
-	char **words; /* runs and folders */
-	size_t n_words;
+	struct many_sources sources;
 };
 
 static const struct vmrt_option options[] = {
@@ -20,7 +18,7 @@ static const struct vmrt_option options[] = {
 };
 
 /* Other users see the arguments of a process: the password is not left there. */
-char *many_take_uri(char *arg)
+static char *take_uri(char *arg)
 {
 	char *uri = strdup(arg), *at = uri ? strstr(arg, "://") : NULL, *end, *colon;
 
@@ -42,32 +40,40 @@ char *many_take_uri(char *arg)
 	return uri;
 }
 
-static error_t take_argument(void *opts, char *arg, struct argp_state *state)
+error_t many_take_source(
+	struct many_sources *sources, char *arg, const struct argp_state *state, const char *twice)
 {
-	struct push_opts *o = opts;
 	char **more;
 
 	if (many_database(arg)) {
-		if (o->uri)
-			return vmrt_usage(state, "runs are pushed to one database at a time");
-		o->uri = many_take_uri(arg);
-		return o->uri ? 0 : ENOMEM;
+		if (sources->uri)
+			return vmrt_usage(state, "%s", twice);
+		sources->uri = take_uri(arg);
+		return sources->uri ? 0 : ENOMEM;
 	}
-	more = realloc(o->words, (o->n_words + 1) * sizeof(*more));
+	more = realloc(sources->words, (sources->n_words + 1) * sizeof(*more));
 	if (!more)
 		return ENOMEM;
-	o->words = more;
-	more[o->n_words++] = arg;
+	sources->words = more;
+	more[sources->n_words++] = arg;
 	return 0;
+}
+
+static error_t take_argument(void *opts, char *arg, struct argp_state *state)
+{
+	struct push_opts *o = opts;
+
+	return many_take_source(
+		&o->sources, arg, state, "runs are pushed to one database at a time");
 }
 
 static error_t check(void *opts, const struct argp_state *state)
 {
 	struct push_opts *o = opts;
 
-	if (!o->uri)
+	if (!o->sources.uri)
 		return vmrt_usage(state, "no database is named, as in postgresql://HOST/NAME");
-	if (!o->n_words)
+	if (!o->sources.n_words)
 		return vmrt_usage(state, "no run is named");
 	return 0;
 }
@@ -144,7 +150,7 @@ static int run(void *opts)
 	struct vmrt_error err;
 	char **paths = NULL;
 	size_t n = 0;
-	enum vmrt_status status = pg_open(o->uri, &pg, &err);
+	enum vmrt_status status = pg_open(o->sources.uri, &pg, &err);
 
 	if (status == VMRT_OK)
 		status = store_prepare(pg, &err);
@@ -153,8 +159,8 @@ static int run(void *opts)
 		pg_close(pg);
 		return VMRT_EXIT_FAILED;
 	}
-	for (size_t i = 0; i < o->n_words && !vmrt_stop_requested(); i++) {
-		status = many_find(o->words[i], &paths, &n, &err);
+	for (size_t i = 0; i < o->sources.n_words && !vmrt_stop_requested(); i++) {
+		status = many_find(o->sources.words[i], &paths, &n, &err);
 		if (status == VMRT_OK)
 			continue;
 		vmrt_complain(&err);

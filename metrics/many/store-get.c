@@ -182,35 +182,6 @@ static enum vmrt_status add_task(struct many_run *run, struct reading *r, struct
 	return status;
 }
 
-static enum vmrt_status get_tasks(struct pg *pg, const char *const *wanted, struct many_run **runs,
-	size_t n, struct vmrt_error *err)
-{
-	struct pg_result *result;
-	enum vmrt_status status = pg_query(pg,
-		"SELECT x.run" MANY_TASK(
-			COLUMN) ", (g.histogram).n, (g.histogram).sum_ns, (g.histogram).min_ns,"
-				" (g.histogram).max_ns, (g.histogram).buckets, (g.histogram).counts"
-				" FROM vmrt.tasks x JOIN vmrt.runs r ON r.id = x.run"
-				" LEFT JOIN vmrt.task_histograms g ON g.run = x.run AND g.task_id "
-				"= x.task_id"
-				" AND g.metric = 'response' WHERE " SELECTION
-				" ORDER BY x.run, x.task_id",
-		N_WANTED, wanted, &result, err);
-
-	if (status != VMRT_OK)
-		return status;
-	for (size_t i = 0; status == VMRT_OK && i < pg_rows(result); i++) {
-		struct reading reading = {.result = result, .row = i};
-		struct many_run *run = find(runs, n, take_number(&reading));
-
-		/* one that was pushed between the queries is left out */
-		if (run)
-			status = add_task(run, &reading, err);
-	}
-	pg_free(result);
-	return status;
-}
-
 static enum vmrt_status add_server(struct many_run *run, struct reading *r, struct vmrt_error *err)
 {
 	struct many_server *more = realloc(run->servers, (run->n_servers + 1) * sizeof(*more)), *it;
@@ -228,11 +199,48 @@ static enum vmrt_status add_server(struct many_run *run, struct reading *r, stru
 	return reading.failed ? no_memory(err) : status;
 }
 
+/* Every row of @query, whose first column is a run, through @add to that run. */
+static enum vmrt_status get_rows(struct pg *pg, const char *query, const char *const *wanted,
+	struct many_run **runs, size_t n,
+	enum vmrt_status (*add)(struct many_run *, struct reading *, struct vmrt_error *),
+	struct vmrt_error *err)
+{
+	struct pg_result *result;
+	enum vmrt_status status = pg_query(pg, query, N_WANTED, wanted, &result, err);
+
+	if (status != VMRT_OK)
+		return status;
+	for (size_t i = 0; status == VMRT_OK && i < pg_rows(result); i++) {
+		struct reading reading = {.result = result, .row = i};
+		struct many_run *run = find(runs, n, take_number(&reading));
+
+		/* one that was pushed between the queries is left out */
+		if (run)
+			status = add(run, &reading, err);
+	}
+	pg_free(result);
+	return status;
+}
+
+static enum vmrt_status get_tasks(struct pg *pg, const char *const *wanted, struct many_run **runs,
+	size_t n, struct vmrt_error *err)
+{
+	return get_rows(pg,
+		"SELECT x.run" MANY_TASK(
+			COLUMN) ", (g.histogram).n, (g.histogram).sum_ns, (g.histogram).min_ns,"
+				" (g.histogram).max_ns, (g.histogram).buckets, (g.histogram).counts"
+				" FROM vmrt.tasks x JOIN vmrt.runs r ON r.id = x.run"
+				" LEFT JOIN vmrt.task_histograms g ON g.run = x.run AND g.task_id "
+				"= x.task_id"
+				" AND g.metric = 'response' WHERE " SELECTION
+				" ORDER BY x.run, x.task_id",
+		wanted, runs, n, add_task, err);
+}
+
 static enum vmrt_status get_servers(struct pg *pg, const char *const *wanted,
 	struct many_run **runs, size_t n, struct vmrt_error *err)
 {
-	struct pg_result *result;
-	enum vmrt_status status = pg_query(pg,
+	return get_rows(pg,
 		"SELECT x.run" MANY_SERVER(
 			COLUMN) ", (g.histogram).n, (g.histogram).sum_ns, (g.histogram).min_ns,"
 				" (g.histogram).max_ns, (g.histogram).buckets, (g.histogram).counts"
@@ -241,19 +249,7 @@ static enum vmrt_status get_servers(struct pg *pg, const char *const *wanted,
 				"g.server_id = x.server_id"
 				" AND g.metric = 'overshoot' WHERE " SELECTION
 				" ORDER BY x.run, x.server_id",
-		N_WANTED, wanted, &result, err);
-
-	if (status != VMRT_OK)
-		return status;
-	for (size_t i = 0; status == VMRT_OK && i < pg_rows(result); i++) {
-		struct reading reading = {.result = result, .row = i};
-		struct many_run *run = find(runs, n, take_number(&reading));
-
-		if (run)
-			status = add_server(run, &reading, err);
-	}
-	pg_free(result);
-	return status;
+		wanted, runs, n, add_server, err);
 }
 
 enum vmrt_status store_get(struct pg *pg, const struct store_wanted *wanted, struct many_run ***out,

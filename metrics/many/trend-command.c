@@ -28,9 +28,7 @@ struct trend_opts {
 	const char *table;
 	struct store_wanted wanted;
 	struct trend_options trend;
-	char *uri;
-	char **words;
-	size_t n_words;
+	struct many_sources sources;
 	bool allow_loss;
 };
 
@@ -150,31 +148,19 @@ static const struct vmrt_option options[] = {
 static error_t take_argument(void *opts, char *arg, struct argp_state *state)
 {
 	struct trend_opts *o = opts;
-	char **more;
 
-	if (many_database(arg)) {
-		if (o->uri)
-			return vmrt_usage(state, "one database is enough");
-		o->uri = many_take_uri(arg);
-		return o->uri ? 0 : ENOMEM;
-	}
-	more = realloc(o->words, (o->n_words + 1) * sizeof(*more));
-	if (!more)
-		return ENOMEM;
-	o->words = more;
-	more[o->n_words++] = arg;
-	return 0;
+	return many_take_source(&o->sources, arg, state, "one database is enough");
 }
 
 static error_t check(void *opts, const struct argp_state *state)
 {
 	struct trend_opts *o = opts;
 
-	if (!o->uri && !o->n_words)
+	if (!o->sources.uri && !o->sources.n_words)
 		return vmrt_usage(state, "no folder of runs and no database is named");
-	if (o->uri && o->n_words)
+	if (o->sources.uri && o->sources.n_words)
 		return vmrt_usage(state, "runs come from folders or from a database, not both");
-	if (o->uri && (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN))
+	if (o->sources.uri && (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN))
 		return vmrt_usage(state,
 			"--from and --to need the jobs themselves: they go with folders of runs, "
 			"not with a database (--since and --until choose runs)");
@@ -215,8 +201,8 @@ static enum vmrt_status load_folders(const struct trend_opts *o, struct many_run
 
 	filter.from_ns = o->from_ns;
 	filter.to_ns = o->to_ns;
-	for (size_t i = 0; status == VMRT_OK && i < o->n_words; i++)
-		status = many_find(o->words[i], &paths, &n_paths, err);
+	for (size_t i = 0; status == VMRT_OK && i < o->sources.n_words; i++)
+		status = many_find(o->sources.words[i], &paths, &n_paths, err);
 	*runs = calloc(n_paths + 1, sizeof(**runs));
 	if (status == VMRT_OK && !*runs)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
@@ -248,7 +234,7 @@ static enum vmrt_status load_database(
 	const struct trend_opts *o, struct many_run ***runs, size_t *n, struct vmrt_error *err)
 {
 	struct pg *pg = NULL;
-	enum vmrt_status status = pg_open(o->uri, &pg, err);
+	enum vmrt_status status = pg_open(o->sources.uri, &pg, err);
 
 	if (status == VMRT_OK)
 		status = store_check(pg, err);
@@ -320,8 +306,8 @@ static int run(void *opts)
 	o->trend.n_servers = o->n_servers;
 	o->trend.last = o->last > 0 ? (size_t)o->last : 0;
 	o->trend.allow_loss = o->allow_loss;
-	status = o->uri ? load_database(o, &runs, &n, &err)
-			: load_folders(o, &runs, &n, &failed, &err);
+	status = o->sources.uri ? load_database(o, &runs, &n, &err)
+				: load_folders(o, &runs, &n, &failed, &err);
 	if (status == VMRT_OK && !n)
 		status = vmrt_fail(&err, VMRT_ENOENT, "there is no run to tell of");
 	if (status == VMRT_OK) {
