@@ -47,6 +47,22 @@ static void add_sample(struct server_model *s, int64_t at_ns)
 		s->first = (s->first + 1) % SAMPLES;
 }
 
+/* A period of unknown supply ends the sliding window: no share is known until the next period. */
+static void add_supply_sample(struct server_model *s, const struct vmrt_server_period *p)
+{
+	s->supply_unknown = p->consumed_ns == VMRT_UNKNOWN || p->background_ns == VMRT_UNKNOWN;
+	if (s->supply_unknown) {
+		s->n = s->first = 0;
+		return;
+	}
+	/* the first period may have begun before anything is known */
+	if (!s->n)
+		add_sample(s, p->start_ns);
+	s->all_ns += p->consumed_ns + p->background_ns;
+	s->background_ns += p->background_ns;
+	add_sample(s, p->end_ns);
+}
+
 /* Counts the period's outcome; false if nothing can be said of the period. */
 static bool count_outcome(struct vmrt_server_facts *f, enum vmrt_period_outcome outcome)
 {
@@ -137,12 +153,7 @@ void server_model_period(struct top_model *m, const struct vmrt_server_period *p
 	if (p->server >= m->n_servers)
 		return;
 	s = &m->servers[p->server];
-	/* the first period may have begun before anything is known */
-	if (!s->n)
-		add_sample(s, p->start_ns);
-	s->all_ns += p->consumed_ns + p->background_ns;
-	s->background_ns += p->background_ns;
-	add_sample(s, p->end_ns);
+	add_supply_sample(s, p);
 	s->periods++;
 	s->depletions += p->depleted_ns != VMRT_UNKNOWN;
 	if (p->outcome != VMRT_PERIOD_TRUNCATED && p->outcome != VMRT_PERIOD_UNKNOWN &&
@@ -213,7 +224,7 @@ void server_model_share(const struct server_model *s, const struct vmrt_server_n
 	struct sample then;
 
 	row->share = row->background = NAN;
-	if (now_ns == VMRT_UNKNOWN)
+	if (now_ns == VMRT_UNKNOWN || s->supply_unknown)
 		return;
 	then = sample_at(s, &now, now_ns - TOP_WINDOW_NS);
 	if (now.at_ns - then.at_ns < SHORTEST_WINDOW_NS)

@@ -195,6 +195,24 @@ static void a_share_of_a_moment_is_not_told(void **state)
 	assert_float_equal(f->view.servers[0].share, 0.6, 0.001);
 }
 
+static void a_share_across_an_unknown_period_is_unknown(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int64_t k = 0; k < 20; k++)
+		period(f, k, 2 * MS, MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
+	period(f, 20, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_PERIOD_UNKNOWN);
+	look(f, BASE + 210 * MS);
+	assert_true(isnan(f->view.servers[0].share));
+	assert_true(isnan(f->view.servers[0].background));
+	/* only what follows counts, never the unknown period's numbers */
+	for (int64_t k = 21; k < 31; k++)
+		period(f, k, 4 * MS, 2 * MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
+	look(f, BASE + 310 * MS);
+	assert_float_equal(f->view.servers[0].share, 0.6, 0.001);
+	assert_float_equal(f->view.servers[0].background, 0.2, 0.001);
+}
+
 static void depletions_and_the_maximum_are_of_all_time(void **state)
 {
 	struct fixture *f = *state;
@@ -314,6 +332,7 @@ int main(void)
 		TEST(a_task_without_jobs_for_two_periods_and_a_deadline_is_quiet),
 		TEST(the_share_is_that_of_the_last_second),
 		TEST(a_share_of_a_moment_is_not_told),
+		TEST(a_share_across_an_unknown_period_is_unknown),
 		TEST(depletions_and_the_maximum_are_of_all_time),
 		TEST(steal_is_time_and_other_losses_are_not),
 		cmocka_unit_test(percentiles_are_exact_and_then_close),
