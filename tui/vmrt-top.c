@@ -29,8 +29,8 @@ static enum vmrt_status live(struct top_app *app, const struct top_options *opti
 {
 	if (!lines && !options->no_config)
 		top_config_load(app, options->delay_ns != 0, options->page >= 0);
-	if (!app->look.delay_ns)
-		app->look.delay_ns = DELAY_NS;
+	if (!app->ui.delay_ns)
+		app->ui.delay_ns = DELAY_NS;
 	if (options->script)
 		return top_script_run(app, err);
 	return lines ? top_run_lines(app, write_errno, err) : top_run_terminal(app, err);

@@ -27,30 +27,30 @@ static int clamp(int value, int low, int high)
 
 static int *cursor_of(struct top_app *app)
 {
-	return app->look.sheet == TOP_SHEET_SETUP ? &app->look.setup_cursor
-						  : &app->look.cursor[app->look.page];
+	return app->ui.sheet == TOP_SHEET_SETUP ? &app->ui.setup_cursor
+						: &app->ui.cursor[app->ui.page];
 }
 
 static bool scrolls(const struct top_app *app)
 {
-	return app->look.sheet == TOP_SHEET_HELP || app->look.sheet == TOP_SHEET_TEXT;
+	return app->ui.sheet == TOP_SHEET_HELP || app->ui.sheet == TOP_SHEET_TEXT;
 }
 
 /* What is opened next is what the cursor is on. */
 static void take_item(struct top_app *app)
 {
 	if (app->screen.kind == TOP_A_SERVER)
-		app->look.server = app->screen.index;
+		app->ui.server = app->screen.index;
 	else if (app->screen.kind == TOP_A_TASK)
-		app->look.task = app->screen.index;
+		app->ui.task = app->screen.index;
 }
 
 static void move(struct top_app *app, int by)
 {
-	int last = app->screen.lines_hidden + app->look.scroll;
+	int last = app->screen.lines_hidden + app->ui.scroll;
 
 	if (scrolls(app)) {
-		app->look.scroll = clamp(app->look.scroll + by, 0, last);
+		app->ui.scroll = clamp(app->ui.scroll + by, 0, last);
 		return;
 	}
 	*cursor_of(app) = clamp(*cursor_of(app) + by, 0, app->screen.rows - 1);
@@ -60,16 +60,16 @@ static void move(struct top_app *app, int by)
 
 static void neighbour(struct top_app *app, int by)
 {
-	size_t n = app->view.n_servers, *at = &app->look.server;
+	size_t n = app->view.n_servers, *at = &app->ui.server;
 
-	if (app->look.sheet == TOP_SHEET_TEXT) {
-		app->look.scroll_x = clamp(app->look.scroll_x + by * SIDE_STEP, 0, TOP_TEXT);
+	if (app->ui.sheet == TOP_SHEET_TEXT) {
+		app->ui.scroll_x = clamp(app->ui.scroll_x + by * SIDE_STEP, 0, TOP_TEXT);
 		return;
 	}
-	if (app->look.page == TOP_PAGE_TASK) {
+	if (app->ui.page == TOP_PAGE_TASK) {
 		n = app->view.n_tasks;
-		at = &app->look.task;
-	} else if (app->look.page != TOP_PAGE_SERVER) {
+		at = &app->ui.task;
+	} else if (app->ui.page != TOP_PAGE_SERVER) {
 		return;
 	}
 	if (n)
@@ -82,29 +82,29 @@ static void neighbour(struct top_app *app, int by)
 static void find_next(struct top_app *app)
 {
 	const struct top_view *v = &app->view;
-	int n = 0, servers, *cursor = &app->look.cursor[TOP_PAGE_OVERVIEW];
+	int n = 0, servers, *cursor = &app->ui.cursor[TOP_PAGE_OVERVIEW];
 	size_t *order = calloc(v->n_servers + v->n_tasks + 1, sizeof(*order));
 	bool found = false;
 
-	if (!order || !app->look.search[0]) {
+	if (!order || !app->ui.search[0]) {
 		free(order);
 		return;
 	}
-	app->look.page = TOP_PAGE_OVERVIEW;
-	n = servers = (int)top_order_make(v, &app->look, TOP_SERVERS, order);
-	n += (int)top_order_make(v, &app->look, TOP_TASKS, order + n);
+	app->ui.page = TOP_PAGE_OVERVIEW;
+	n = servers = (int)top_order_make(v, &app->ui, TOP_SERVERS, order);
+	n += (int)top_order_make(v, &app->ui, TOP_TASKS, order + n);
 	for (int i = 1; i <= n && !found; i++) {
 		int row = (*cursor + i) % n;
 		char name[TOP_TEXT];
 
 		top_row_name(v, row < servers ? TOP_SERVERS : TOP_TASKS, order[row], name);
-		found = strcasestr(name, app->look.search) != NULL;
+		found = strcasestr(name, app->ui.search) != NULL;
 		if (found)
 			*cursor = row;
 	}
 	free(order);
 	if (!found)
-		top_app_notice(app, "No name has '%s' in it.", app->look.search);
+		top_app_notice(app, "No name has '%s' in it.", app->ui.search);
 	top_app_draw(app, app->width, app->height);
 	take_item(app);
 }
@@ -118,14 +118,14 @@ static enum top_table table_of(const struct top_app *app)
 static void sort(struct top_app *app, int by)
 {
 	enum top_table table = table_of(app);
-	struct top_arrangement *how = &app->look.tables[table];
+	struct top_arrangement *how = &app->ui.tables[table];
 	int n = (int)top_table_columns(table) + 1;
 
-	if (app->look.page == TOP_PAGE_MISSES) {
-		app->look.misses_sort = (app->look.misses_sort + by + 3) % 3;
+	if (app->ui.page == TOP_PAGE_MISSES) {
+		app->ui.misses_sort = (app->ui.misses_sort + by + 3) % 3;
 		return;
 	}
-	app->look.page = TOP_PAGE_OVERVIEW;
+	app->ui.page = TOP_PAGE_OVERVIEW;
 	do {
 		how->sort = (how->sort + by + n) % n;
 	} while (how->sort > 1 && how->hidden >> (how->sort - 1) & 1);
@@ -143,22 +143,22 @@ static void invert(struct top_app *app)
 {
 	enum top_table table = table_of(app);
 
-	if (app->look.page == TOP_PAGE_MISSES)
-		app->look.misses_invert = !app->look.misses_invert;
+	if (app->ui.page == TOP_PAGE_MISSES)
+		app->ui.misses_invert = !app->ui.misses_invert;
 	else
-		app->look.tables[table].invert = !app->look.tables[table].invert;
+		app->ui.tables[table].invert = !app->ui.tables[table].invert;
 }
 
 static void show_or_hide(struct top_app *app)
 {
-	int row = app->look.setup_cursor, servers = (int)top_table_columns(TOP_SERVERS);
+	int row = app->ui.setup_cursor, servers = (int)top_table_columns(TOP_SERVERS);
 	enum top_table table = row < servers ? TOP_SERVERS : TOP_TASKS;
 	int column = row < servers ? row : row - servers;
 
 	if (!column)
 		top_app_notice(app, "The names are always shown.");
 	else
-		app->look.tables[table].hidden ^= UINT32_C(1) << column;
+		app->ui.tables[table].hidden ^= UINT32_C(1) << column;
 }
 
 /* ---- opening and closing ---- */
@@ -172,8 +172,8 @@ static const struct top_miss *miss_under_cursor(const struct top_app *app)
 
 static void open_sheet(struct top_app *app, enum top_sheet sheet)
 {
-	app->look.sheet = sheet;
-	app->look.scroll = 0;
+	app->ui.sheet = sheet;
+	app->ui.scroll = 0;
 }
 
 /* On the timeline, at the deadline of a miss. */
@@ -181,47 +181,47 @@ static void show_place(struct top_app *app, const struct top_miss *miss)
 {
 	int64_t at = miss->job.deadline_ns;
 
-	app->look.sheet = TOP_SHEET_NONE;
-	app->look.page = TOP_PAGE_TIMELINE;
+	app->ui.sheet = TOP_SHEET_NONE;
+	app->ui.page = TOP_PAGE_TIMELINE;
 	if (at == VMRT_UNKNOWN)
 		return;
-	app->look.at_ns = at;
-	timeline_end_at(app, at + app->look.span_ns / 4);
+	app->ui.at_ns = at;
+	timeline_end_at(app, at + app->ui.span_ns / 4);
 }
 
 static void enter(struct top_app *app)
 {
 	const struct top_miss *miss = miss_under_cursor(app);
 
-	if (app->look.sheet == TOP_SHEET_SPLIT && miss)
+	if (app->ui.sheet == TOP_SHEET_SPLIT && miss)
 		show_place(app, miss);
-	else if (app->look.sheet == TOP_SHEET_SETUP)
+	else if (app->ui.sheet == TOP_SHEET_SETUP)
 		show_or_hide(app);
-	else if (app->look.sheet)
-		app->look.sheet = TOP_SHEET_NONE;
+	else if (app->ui.sheet)
+		app->ui.sheet = TOP_SHEET_NONE;
 	else if (miss) {
-		app->look.miss = miss->number;
+		app->ui.miss = miss->number;
 		open_sheet(app, TOP_SHEET_SPLIT);
 	} else if (app->screen.kind == TOP_A_SERVER || app->screen.kind == TOP_A_TASK) {
 		take_item(app);
-		app->look.page = app->screen.kind == TOP_A_SERVER ? TOP_PAGE_SERVER : TOP_PAGE_TASK;
+		app->ui.page = app->screen.kind == TOP_A_SERVER ? TOP_PAGE_SERVER : TOP_PAGE_TASK;
 	}
 }
 
 static void back(struct top_app *app)
 {
-	if (app->look.sheet)
-		app->look.sheet = TOP_SHEET_NONE;
-	else if (app->look.filter[0])
-		app->look.filter[0] = '\0';
-	else if (app->look.page != TOP_PAGE_OVERVIEW)
-		app->look.page = TOP_PAGE_OVERVIEW;
+	if (app->ui.sheet)
+		app->ui.sheet = TOP_SHEET_NONE;
+	else if (app->ui.filter[0])
+		app->ui.filter[0] = '\0';
+	else if (app->ui.page != TOP_PAGE_OVERVIEW)
+		app->ui.page = TOP_PAGE_OVERVIEW;
 }
 
 static void go_to(struct top_app *app, enum top_page page)
 {
-	app->look.sheet = TOP_SHEET_NONE;
-	app->look.page = page;
+	app->ui.sheet = TOP_SHEET_NONE;
+	app->ui.page = page;
 }
 
 static enum vmrt_status events(struct top_app *app, struct vmrt_error *err)
@@ -265,11 +265,11 @@ static int64_t next_delay(int64_t now, bool longer)
 
 static void change_speed(struct top_app *app, bool faster)
 {
-	double speed = app->look.speed > 0 ? app->look.speed : SPEED_MOST;
+	double speed = app->ui.speed > 0 ? app->ui.speed : SPEED_MOST;
 
 	speed = faster ? speed * 2 : speed / 2;
 	if (speed >= SPEED_LEAST && speed <= SPEED_MOST)
-		app->look.speed = speed;
+		app->ui.speed = speed;
 }
 
 static enum vmrt_status seek_by(struct top_app *app, int64_t ns, struct vmrt_error *err)
@@ -279,17 +279,16 @@ static enum vmrt_status seek_by(struct top_app *app, int64_t ns, struct vmrt_err
 
 static enum vmrt_status replay(struct top_app *app, enum top_action action, struct vmrt_error *err)
 {
-	int64_t tenth =
-		app->look.total_ns == VMRT_UNKNOWN ? VMRT_NS_PER_S : app->look.total_ns / 10;
+	int64_t tenth = app->ui.total_ns == VMRT_UNKNOWN ? VMRT_NS_PER_S : app->ui.total_ns / 10;
 	uint64_t all = top_model_misses(app->model);
 
 	switch (action) {
 	case TOP_ACT_STEP:
-		app->look.paused = true;
-		return seek_by(app, app->look.span_ns / 10, err);
+		app->ui.paused = true;
+		return seek_by(app, app->ui.span_ns / 10, err);
 	case TOP_ACT_STEP_BACK:
-		app->look.paused = true;
-		return seek_by(app, -app->look.span_ns / 10, err);
+		app->ui.paused = true;
+		return seek_by(app, -app->ui.span_ns / 10, err);
 	case TOP_ACT_SEEK_ON:
 		return seek_by(app, tenth, err);
 	case TOP_ACT_SEEK_BACK:
@@ -333,32 +332,32 @@ static bool parse_time(const char *text, int64_t *out)
 
 static enum vmrt_status answer(struct top_app *app, struct vmrt_error *err)
 {
-	enum top_prompt prompt = app->look.prompt;
+	enum top_prompt prompt = app->ui.prompt;
 	int64_t ns;
 
-	app->look.prompt = TOP_PROMPT_NONE;
+	app->ui.prompt = TOP_PROMPT_NONE;
 	if (prompt == TOP_PROMPT_SEARCH) {
-		strcpy(app->look.search, app->look.input);
+		strcpy(app->ui.search, app->ui.input);
 		find_next(app);
 	} else if (prompt == TOP_PROMPT_FILTER) {
-		strcpy(app->look.filter, app->look.input);
-	} else if (parse_time(app->look.input, &ns)) {
+		strcpy(app->ui.filter, app->ui.input);
+	} else if (parse_time(app->ui.input, &ns)) {
 		return top_app_seek(app, ns, err);
-	} else if (app->look.input[0]) {
-		top_app_notice(app, "'%s' is not a time such as 0:12.5 or 300ms.", app->look.input);
+	} else if (app->ui.input[0]) {
+		top_app_notice(app, "'%s' is not a time such as 0:12.5 or 300ms.", app->ui.input);
 	}
 	return VMRT_OK;
 }
 
 static enum vmrt_status type(struct top_app *app, const char *name, struct vmrt_error *err)
 {
-	char *input = app->look.input;
+	char *input = app->ui.input;
 	size_t n = strlen(input);
 
 	if (!strcmp(name, "Enter"))
 		return answer(app, err);
 	if (!strcmp(name, "Esc") || !strcmp(name, "^C")) {
-		app->look.prompt = TOP_PROMPT_NONE;
+		app->ui.prompt = TOP_PROMPT_NONE;
 	} else if (!strcmp(name, "Backspace")) {
 		if (n)
 			input[n - 1] = '\0';
@@ -375,15 +374,15 @@ static enum vmrt_status type(struct top_app *app, const char *name, struct vmrt_
 
 static void ask(struct top_app *app, enum top_prompt prompt)
 {
-	app->look.prompt = prompt;
-	app->look.input[0] = '\0';
+	app->ui.prompt = prompt;
+	app->ui.input[0] = '\0';
 }
 
 /* ---- the table ---- */
 
 static enum vmrt_status act(struct top_app *app, enum top_action action, struct vmrt_error *err)
 {
-	bool timeline = app->look.page == TOP_PAGE_TIMELINE && !app->look.sheet;
+	bool timeline = app->ui.page == TOP_PAGE_TIMELINE && !app->ui.sheet;
 	int page = app->screen.page_rows > 1 ? app->screen.page_rows - 1 : 1;
 
 	switch (action) {
@@ -391,18 +390,17 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 		app->quit = true;
 		break;
 	case TOP_ACT_HELP:
-		open_sheet(
-			app, app->look.sheet == TOP_SHEET_HELP ? TOP_SHEET_NONE : TOP_SHEET_HELP);
+		open_sheet(app, app->ui.sheet == TOP_SHEET_HELP ? TOP_SHEET_NONE : TOP_SHEET_HELP);
 		break;
 	case TOP_ACT_SETUP:
 		open_sheet(
-			app, app->look.sheet == TOP_SHEET_SETUP ? TOP_SHEET_NONE : TOP_SHEET_SETUP);
+			app, app->ui.sheet == TOP_SHEET_SETUP ? TOP_SHEET_NONE : TOP_SHEET_SETUP);
 		break;
 	case TOP_ACT_NEXT_PAGE:
-		go_to(app, (app->look.page + 1) % TOP_PAGES);
+		go_to(app, (app->ui.page + 1) % TOP_PAGES);
 		break;
 	case TOP_ACT_PREVIOUS_PAGE:
-		go_to(app, (app->look.page + TOP_PAGES - 1) % TOP_PAGES);
+		go_to(app, (app->ui.page + TOP_PAGES - 1) % TOP_PAGES);
 		break;
 	case TOP_ACT_PAGE_1:
 	case TOP_ACT_PAGE_2:
@@ -477,14 +475,14 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 		invert(app);
 		break;
 	case TOP_ACT_PAUSE:
-		if (app->look.sheet == TOP_SHEET_SETUP)
+		if (app->ui.sheet == TOP_SHEET_SETUP)
 			show_or_hide(app);
 		else
-			app->look.paused = !app->look.paused;
+			app->ui.paused = !app->ui.paused;
 		break;
 	case TOP_ACT_SLOWER:
 	case TOP_ACT_FASTER:
-		app->look.delay_ns = next_delay(app->look.delay_ns, action == TOP_ACT_SLOWER);
+		app->ui.delay_ns = next_delay(app->ui.delay_ns, action == TOP_ACT_SLOWER);
 		break;
 	case TOP_ACT_SNAPSHOT:
 		top_snapshot(app);
@@ -517,20 +515,20 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 
 enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_error *err)
 {
-	enum top_page page = app->look.page;
+	enum top_page page = app->ui.page;
 	enum vmrt_status status;
 
 	if (page == TOP_PAGE_OVERVIEW)
 		top_model_seen(app->model, &app->view, true, false);
-	if (app->look.prompt != TOP_PROMPT_NONE) {
+	if (app->ui.prompt != TOP_PROMPT_NONE) {
 		status = type(app, name, err);
 	} else {
 		app->notice[0] = '\0';
 		top_alarms_clear(app->alarms);
-		status = act(app, top_key_action(name, &app->look), err);
+		status = act(app, top_key_action(name, &app->ui), err);
 	}
 	/* the marks of new misses stay as long as their list is looked at */
-	if (page == TOP_PAGE_MISSES && app->look.page != page) {
+	if (page == TOP_PAGE_MISSES && app->ui.page != page) {
 		top_model_seen(app->model, &app->view, false, true);
 		app->view.seen_misses = app->view.all_misses;
 	}

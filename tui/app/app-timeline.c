@@ -4,7 +4,7 @@
 
 static int64_t right_of(const struct top_app *app)
 {
-	return app->look.right_ns == VMRT_UNKNOWN ? app->view.now_ns : app->look.right_ns;
+	return app->ui.right_ns == VMRT_UNKNOWN ? app->view.now_ns : app->ui.right_ns;
 }
 
 /* The right end is not behind the present, and not before the first event. */
@@ -14,15 +14,15 @@ void timeline_end_at(struct top_app *app, int64_t right)
 		return;
 	if (right > app->view.now_ns)
 		right = app->view.now_ns;
-	if (right < app->view.start_ns + app->look.span_ns / 8)
-		right = app->view.start_ns + app->look.span_ns / 8;
-	app->look.right_ns = right;
+	if (right < app->view.start_ns + app->ui.span_ns / 8)
+		right = app->view.start_ns + app->ui.span_ns / 8;
+	app->ui.right_ns = right;
 }
 
 void timeline_move(struct top_app *app, int by)
 {
-	int64_t step = app->look.span_ns / (app->screen.columns > 0 ? app->screen.columns : 1);
-	int64_t right = right_of(app), at = app->look.at_ns;
+	int64_t step = app->ui.span_ns / (app->screen.columns > 0 ? app->screen.columns : 1);
+	int64_t right = right_of(app), at = app->ui.at_ns;
 
 	if (app->view.now_ns == VMRT_UNKNOWN)
 		return;
@@ -35,10 +35,10 @@ void timeline_move(struct top_app *app, int by)
 		at = app->view.start_ns;
 	if (at >= app->view.now_ns)
 		at = app->view.now_ns - 1;
-	app->look.at_ns = at;
+	app->ui.at_ns = at;
 	/* the picture stands still under the cursor, and moves when that leaves it */
-	if (at < right - app->look.span_ns)
-		right = at + app->look.span_ns;
+	if (at < right - app->ui.span_ns)
+		right = at + app->ui.span_ns;
 	else if (at >= right)
 		right = at + 1;
 	timeline_end_at(app, right);
@@ -46,45 +46,45 @@ void timeline_move(struct top_app *app, int by)
 
 void timeline_pan(struct top_app *app, int by)
 {
-	int64_t half = app->look.span_ns / 2;
+	int64_t half = app->ui.span_ns / 2;
 
 	if (app->view.now_ns == VMRT_UNKNOWN)
 		return;
-	if (app->look.at_ns == VMRT_UNKNOWN)
-		app->look.at_ns = right_of(app) - 1;
+	if (app->ui.at_ns == VMRT_UNKNOWN)
+		app->ui.at_ns = right_of(app) - 1;
 	timeline_end_at(app, right_of(app) + by * half);
-	app->look.at_ns += by * half;
-	if (app->look.at_ns >= app->look.right_ns)
-		app->look.at_ns = app->look.right_ns - 1;
-	if (app->look.at_ns < app->look.right_ns - app->look.span_ns)
-		app->look.at_ns = app->look.right_ns - app->look.span_ns;
+	app->ui.at_ns += by * half;
+	if (app->ui.at_ns >= app->ui.right_ns)
+		app->ui.at_ns = app->ui.right_ns - 1;
+	if (app->ui.at_ns < app->ui.right_ns - app->ui.span_ns)
+		app->ui.at_ns = app->ui.right_ns - app->ui.span_ns;
 }
 
 /* The cursor stays where it is on the screen. */
 void timeline_zoom(struct top_app *app, bool in)
 {
-	int64_t old = app->look.span_ns, new = in ? old / 2 : old * 2;
-	int64_t right = right_of(app), at = app->look.at_ns;
+	int64_t old = app->ui.span_ns, new = in ? old / 2 : old * 2;
+	int64_t right = right_of(app), at = app->ui.at_ns;
 
 	if (new < TOP_SPAN_MIN || new > TOP_SPAN_MAX)
 		return;
-	app->look.span_ns = new;
-	if (at == VMRT_UNKNOWN || app->look.right_ns == VMRT_UNKNOWN)
+	app->ui.span_ns = new;
+	if (at == VMRT_UNKNOWN || app->ui.right_ns == VMRT_UNKNOWN)
 		return;
 	timeline_end_at(app, at + (right - at) * new / old);
-	if (app->look.at_ns >= app->look.right_ns)
-		app->look.at_ns = app->look.right_ns - 1;
+	if (app->ui.at_ns >= app->ui.right_ns)
+		app->ui.at_ns = app->ui.right_ns - 1;
 }
 
 void timeline_oldest(struct top_app *app)
 {
 	if (app->view.now_ns == VMRT_UNKNOWN)
 		return;
-	app->look.at_ns = app->view.start_ns;
-	timeline_end_at(app, app->view.start_ns + app->look.span_ns);
+	app->ui.at_ns = app->view.start_ns;
+	timeline_end_at(app, app->view.start_ns + app->ui.span_ns);
 }
 
 void timeline_follow(struct top_app *app)
 {
-	app->look.right_ns = app->look.at_ns = VMRT_UNKNOWN;
+	app->ui.right_ns = app->ui.at_ns = VMRT_UNKNOWN;
 }

@@ -65,12 +65,12 @@ static enum top_fed begin_anew(struct top_app *app, struct vmrt_error *err)
 	if (app->source->live && app->source->start_ns != VMRT_UNKNOWN)
 		top_model_reset(app->model, app->engine, app->source->now_ns);
 	app->stale = true;
-	app->look.ended = false;
+	app->ui.ended = false;
 	/* what was followed is complete, or what releases the tasks of a recording is known only
 	 * now: it is played to where it was, its end */
 	app->to_end = !app->source->live;
-	if (!app->source->live && app->look.live) {
-		app->look.live = app->look.paused = false;
+	if (!app->source->live && app->ui.live) {
+		app->ui.live = app->ui.paused = false;
 		top_app_notice(app, "The recording has ended: this is what is in its files.");
 	}
 	return TOP_FED_PART;
@@ -94,7 +94,7 @@ enum vmrt_status top_app_open(
 		return status;
 	app->width = options->width;
 	app->height = options->height;
-	app->look = (struct top_look){
+	app->ui = (struct top_ui){
 		.title = app->source->title,
 		.note = app->state.note,
 		.notice = app->notice,
@@ -118,7 +118,7 @@ enum vmrt_status top_app_open(
 
 static void end(struct top_app *app)
 {
-	app->look.ended = true;
+	app->ui.ended = true;
 	app->to_end = false;
 	if (!app->source->live)
 		top_model_whole(app->model);
@@ -132,17 +132,17 @@ enum top_fed top_app_pass(
 	enum top_fed fed;
 
 	if (!source->live) {
-		if (app->look.paused || app->look.ended)
-			return app->look.ended ? TOP_FED_END : TOP_FED_ALL;
-		app->played_ns += (double)ns * app->look.speed;
-		if (app->look.speed > 0 && !app->to_end)
+		if (app->ui.paused || app->ui.ended)
+			return app->ui.ended ? TOP_FED_END : TOP_FED_ALL;
+		app->played_ns += (double)ns * app->ui.speed;
+		if (app->ui.speed > 0 && !app->to_end)
 			until = source->start_ns + (int64_t)app->played_ns;
 	}
 	fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
 	if (fed == TOP_FED_ANEW)
 		fed = begin_anew(app, err);
 	/* time does not run away from a replay that cannot keep up */
-	if (fed == TOP_FED_PART && app->look.speed > 0)
+	if (fed == TOP_FED_PART && app->ui.speed > 0)
 		app->played_ns = (double)(source->now_ns - source->start_ns);
 	if (fed == TOP_FED_END)
 		end(app);
@@ -155,19 +155,19 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	bool known = source->start_ns != VMRT_UNKNOWN;
 	int64_t now = known ? source->now_ns : VMRT_UNKNOWN;
 
-	app->look.recording = source->recording;
-	app->look.live = source->live;
-	app->look.following = source->following;
-	app->look.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
+	app->ui.recording = source->recording;
+	app->ui.live = source->live;
+	app->ui.following = source->following;
+	app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	app->source->ops->state(app->source, &app->state);
-	app->look.buffer_fill = app->state.buffer_fill;
-	app->look.buffer_size = app->state.buffer_size;
-	if (app->look.paused && !app->stale)
+	app->ui.buffer_fill = app->state.buffer_fill;
+	app->ui.buffer_size = app->state.buffer_size;
+	if (app->ui.paused && !app->stale)
 		return VMRT_OK;
 	app->stale = false;
-	app->look.elapsed_ns = known ? now - source->start_ns : 0;
+	app->ui.elapsed_ns = known ? now - source->start_ns : 0;
 	if (source->end_ns != VMRT_UNKNOWN)
-		app->look.total_ns = source->end_ns - source->start_ns;
+		app->ui.total_ns = source->end_ns - source->start_ns;
 	if (top_model_view(app->model, app->engine, source->start_ns, now, &app->view) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	return VMRT_OK;
@@ -198,7 +198,7 @@ enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err)
 	app->model = NULL;
 	app->source = recorded;
 	live->ops->close(live);
-	app->look.title = recorded->title;
+	app->ui.title = recorded->title;
 	if (begin_anew(app, err) == TOP_FED_ERROR)
 		return err->status;
 	while (fed == TOP_FED_PART)
@@ -210,10 +210,10 @@ void top_app_draw(struct top_app *app, int width, int height)
 {
 	app->width = width;
 	app->height = height;
-	app->look.text_title = app->text_title;
-	app->look.text = app->text;
-	app->look.n_text = app->n_text;
-	top_layout(&app->view, &app->look, width, height, &app->screen);
+	app->ui.text_title = app->text_title;
+	app->ui.text = app->text;
+	app->ui.n_text = app->n_text;
+	top_layout(&app->view, &app->ui, width, height, &app->screen);
 }
 
 void top_app_notice(struct top_app *app, const char *fmt, ...)
@@ -231,7 +231,7 @@ static enum vmrt_status rewind_source(struct top_app *app, struct vmrt_error *er
 {
 	enum vmrt_status status = app->source->ops->rewind(app->source, err);
 
-	app->look.ended = false;
+	app->ui.ended = false;
 	return status == VMRT_OK ? make_engine(app, err) : status;
 }
 
@@ -245,7 +245,7 @@ static enum vmrt_status feed_until(struct top_app *app, int64_t until_ns, struct
 		return feed_until(app, until_ns, err);
 	if (fed == TOP_FED_ERROR || fed == TOP_FED_ANEW)
 		return err->status;
-	app->look.ended = false;
+	app->ui.ended = false;
 	if (fed == TOP_FED_END)
 		end(app);
 	return VMRT_OK;
@@ -269,23 +269,23 @@ enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error
 		target = source->end_ns;
 	if (target < source->now_ns)
 		status = rewind_source(app, err);
-	if (status == VMRT_OK && !app->look.ended)
+	if (status == VMRT_OK && !app->ui.ended)
 		status = feed_until(app, target, err);
-	app->look.right_ns = app->look.at_ns = VMRT_UNKNOWN;
+	app->ui.right_ns = app->ui.at_ns = VMRT_UNKNOWN;
 	return status == VMRT_OK ? arrive(app, err) : status;
 }
 
 /* The timeline shows the miss three quarters from the left. */
-static void look_at_miss(struct top_app *app, const struct top_miss *miss)
+static void show_miss(struct top_app *app, const struct top_miss *miss)
 {
 	int64_t at = miss->job.deadline_ns;
 
 	if (at == VMRT_UNKNOWN)
 		return;
-	app->look.at_ns = at;
-	app->look.right_ns = at + app->look.span_ns / 4;
-	if (app->look.right_ns > app->source->now_ns)
-		app->look.right_ns = app->source->now_ns;
+	app->ui.at_ns = at;
+	app->ui.right_ns = at + app->ui.span_ns / 4;
+	if (app->ui.right_ns > app->source->now_ns)
+		app->ui.right_ns = app->source->now_ns;
 }
 
 enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct vmrt_error *err)
@@ -300,11 +300,11 @@ enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct 
 	}
 	if (top_model_misses(app->model) >= number)
 		status = rewind_source(app, err);
-	while (status == VMRT_OK && !app->look.ended && top_model_misses(app->model) < number)
+	while (status == VMRT_OK && !app->ui.ended && top_model_misses(app->model) < number)
 		status = feed_until(app, source->now_ns + CHUNK_NS, err);
 	if (status != VMRT_OK)
 		return status;
-	app->look.paused = true;
+	app->ui.paused = true;
 	status = arrive(app, err);
 	if (top_model_misses(app->model) < number) {
 		top_app_notice(app, "There is no further miss.");
@@ -314,9 +314,9 @@ enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct 
 		miss = &app->view.misses[i];
 		if (miss->number != number)
 			continue;
-		app->miss = app->look.miss = number;
-		app->look.task = miss->job.task;
-		look_at_miss(app, miss);
+		app->miss = app->ui.miss = number;
+		app->ui.task = miss->job.task;
+		show_miss(app, miss);
 		top_app_notice(app, "Miss %llu: %s/%s job %lld", (unsigned long long)number,
 			app->view.tasks[miss->job.task].machine,
 			app->view.tasks[miss->job.task].name, (long long)miss->job.k);

@@ -8,7 +8,7 @@
 #include "tui/model/model.h"
 #include "tui/rows/cells.h"
 #include "tui/rows/keys.h"
-#include "tui/rows/look.h"
+#include "tui/rows/ui.h"
 #include "tui/source/source.h"
 
 #define TOP_DELAY_MIN (50 * VMRT_NS_PER_MS)
@@ -43,7 +43,7 @@ struct top_app {
 	struct top_model *model;
 	struct vmrt_engine *engine;
 	struct top_view view;
-	struct top_look look;
+	struct top_ui ui;
 	struct top_screen screen; /* as it was drawn last */
 	int width, height;
 	struct top_source_state state;

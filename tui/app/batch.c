@@ -14,7 +14,7 @@
 
 struct printer {
 	const struct top_view *view;
-	const struct top_look *look;
+	const struct top_ui *ui;
 	FILE *out;
 	struct top_screen line;
 	struct top_plan plans[TOP_TABLES];
@@ -35,9 +35,9 @@ static void print_line(struct printer *p, const char *before)
 
 static void print_heads(struct printer *p)
 {
-	fprintf(p->out, "# vmrt-top: %s\n", p->look->title);
+	fprintf(p->out, "# vmrt-top: %s\n", p->ui->title);
 	for (enum top_table table = TOP_SERVERS; table < TOP_TABLES; table++) {
-		if (!top_order_make(p->view, p->look, table, p->order))
+		if (!top_order_make(p->view, p->ui, table, p->order))
 			continue;
 		top_screen_clear(&p->line, WIDE, 1);
 		top_plan_head(&p->plans[table], &p->line, 0, 0);
@@ -49,13 +49,13 @@ static void print_block(struct printer *p)
 {
 	char time[VMRT_UNITS_TEXT], text[256];
 
-	top_status_text(p->view, p->look->ascii, text, sizeof(text));
-	snprintf(time, sizeof(time), "%.3f", (double)p->look->elapsed_ns / 1e9);
-	fprintf(p->out, "# %s s: %s%s%s%s%s%s\n", time, text, p->look->note[0] ? "; " : "",
-		p->look->note, p->look->alarm[0] ? "; " : "", p->look->alarm,
-		p->look->ended ? "; end" : "");
+	top_status_text(p->view, p->ui->ascii, text, sizeof(text));
+	snprintf(time, sizeof(time), "%.3f", (double)p->ui->elapsed_ns / 1e9);
+	fprintf(p->out, "# %s s: %s%s%s%s%s%s\n", time, text, p->ui->note[0] ? "; " : "",
+		p->ui->note, p->ui->alarm[0] ? "; " : "", p->ui->alarm,
+		p->ui->ended ? "; end" : "");
 	for (enum top_table table = TOP_SERVERS; table < TOP_TABLES; table++) {
-		size_t n = top_order_make(p->view, p->look, table, p->order);
+		size_t n = top_order_make(p->view, p->ui, table, p->order);
 
 		for (size_t i = 0; i < n; i++) {
 			top_screen_clear(&p->line, WIDE, 1);
@@ -66,14 +66,14 @@ static void print_block(struct printer *p)
 }
 
 enum vmrt_status top_batch_print(
-	const struct top_view *view, const struct top_look *look, bool heads, FILE *out)
+	const struct top_view *view, const struct top_ui *ui, bool heads, FILE *out)
 {
-	struct printer p = {.view = view, .look = look, .out = out};
+	struct printer p = {.view = view, .ui = ui, .out = out};
 
 	p.order = calloc(view->n_servers + view->n_tasks + 1, sizeof(*p.order));
 	if (!p.order)
 		return VMRT_ENOMEM;
-	top_plans_make(view, look, WIDE, p.plans);
+	top_plans_make(view, ui, WIDE, p.plans);
 	if (heads)
 		print_heads(&p);
 	print_block(&p);

@@ -7,7 +7,7 @@
 #include <stdio.h>
 
 #include "tui/model/model.h"
-#include "tui/rows/look.h"
+#include "tui/rows/ui.h"
 
 /**
  * top_batch_print - one block for @view on @out
@@ -18,6 +18,6 @@
  * Return: VMRT_OK or VMRT_ENOMEM; write errors are left in @out.
  */
 enum vmrt_status top_batch_print(
-	const struct top_view *view, const struct top_look *look, bool heads, FILE *out);
+	const struct top_view *view, const struct top_ui *ui, bool heads, FILE *out);
 
 #endif

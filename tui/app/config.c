@@ -38,7 +38,7 @@ bool top_config_path(char *out, size_t room)
 
 struct reader {
 	struct top_app *app;
-	bool delay_given, page_given;
+	bool delay_is_set, page_is_set;
 	int bad; /* lines that were not understood */
 };
 
@@ -95,15 +95,15 @@ static bool read_table(
 
 static bool read_general(struct reader *r, const char *key, const char *value)
 {
-	struct top_look *look = &r->app->look;
+	struct top_ui *ui = &r->app->ui;
 	int64_t delay;
 
 	if (!strcmp(key, "delay")) {
 		if (vmrt_parse_duration(value, 0, &delay) != VMRT_OK || delay < TOP_DELAY_MIN ||
 			delay > TOP_DELAY_MAX)
 			return false;
-		if (!r->delay_given)
-			look->delay_ns = delay;
+		if (!r->delay_is_set)
+			ui->delay_ns = delay;
 		return true;
 	}
 	if (strcmp(key, "page") != 0)
@@ -111,8 +111,8 @@ static bool read_general(struct reader *r, const char *key, const char *value)
 	for (enum top_page page = 0; page < TOP_PAGES; page++) {
 		if (strcmp(top_page_name(page), value) != 0)
 			continue;
-		if (!r->page_given)
-			look->page = page;
+		if (!r->page_is_set)
+			ui->page = page;
 		return true;
 	}
 	return false;
@@ -127,14 +127,14 @@ static int take(void *ctx, const char *section, const char *key, const char *val
 		ok = read_general(r, key, value);
 	for (enum top_table t = TOP_SERVERS; t < TOP_TABLES; t++)
 		if (!strcmp(section, table_names[t]))
-			ok = read_table(&r->app->look.tables[t], t, key, value);
+			ok = read_table(&r->app->ui.tables[t], t, key, value);
 	r->bad += !ok;
 	return 1;
 }
 
-void top_config_load(struct top_app *app, bool delay_given, bool page_given)
+void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set)
 {
-	struct reader r = {app, delay_given, page_given, 0};
+	struct reader r = {app, delay_is_set, page_is_set, 0};
 	char path[PATH_ROOM];
 	int line;
 
@@ -179,9 +179,9 @@ static char *make_text(const struct top_app *app)
 	fprintf(out,
 		"; written by vmrt-top (F2, w); see vmrt-top(1)\n[top]\npage = %s\n"
 		"delay = %s\n",
-		top_page_name(app->look.page), vmrt_format_duration(app->look.delay_ns, delay));
+		top_page_name(app->ui.page), vmrt_format_duration(app->ui.delay_ns, delay));
 	for (enum top_table t = TOP_SERVERS; t < TOP_TABLES; t++)
-		print_table(&app->look.tables[t], t, out);
+		print_table(&app->ui.tables[t], t, out);
 	if (fclose(out) != 0) {
 		free(text);
 		return NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Raw events as lines of text: what one looks at after a miss. */
+/* Raw events as lines of text, for the search of a miss's cause. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -60,7 +60,7 @@ static void state_of(int64_t state, char *out)
 		}
 }
 
-static void tell_switch(const struct vmrt_event *e, char *out, size_t room)
+static void print_switch(const struct vmrt_event *e, char *out, size_t room)
 {
 	char prev[VMRT_COMM_MAX + 1], next[VMRT_COMM_MAX + 1], before[16], after[16], state[24];
 
@@ -73,7 +73,7 @@ static void tell_switch(const struct vmrt_event *e, char *out, size_t room)
 		before, state, next, e->sw.next_pid, after);
 }
 
-static void tell_wake(const struct vmrt_event *e, const char *name, char *out, size_t room)
+static void print_wake(const struct vmrt_event *e, const char *name, char *out, size_t room)
 {
 	char comm[VMRT_COMM_MAX + 1], prio[16];
 
@@ -83,7 +83,7 @@ static void tell_wake(const struct vmrt_event *e, const char *name, char *out, s
 		e->wake.target_cpu);
 }
 
-static void tell_timer(const struct vmrt_event *e, char *out, size_t room)
+static void print_timer(const struct vmrt_event *e, char *out, size_t room)
 {
 	static const char *const functions[] = {"", "", "hrtimer_wakeup", "timerfd", "itimer",
 		"posix_timer", "tick", "deadline", "rt_period", "cfs_period", "resch", "resch"};
@@ -111,22 +111,22 @@ static void tell_timer(const struct vmrt_event *e, char *out, size_t room)
 	}
 }
 
-static void tell(const struct vmrt_event *e, char *out, size_t room)
+static void print(const struct vmrt_event *e, char *out, size_t room)
 {
 	char comm[VMRT_COMM_MAX + 1];
 
 	switch (e->type) {
 	case VMRT_EV_SWITCH:
-		tell_switch(e, out, room);
+		print_switch(e, out, room);
 		break;
 	case VMRT_EV_WAKING:
-		tell_wake(e, "sched_waking", out, room);
+		print_wake(e, "sched_waking", out, room);
 		break;
 	case VMRT_EV_WAKEUP:
-		tell_wake(e, "sched_wakeup", out, room);
+		print_wake(e, "sched_wakeup", out, room);
 		break;
 	case VMRT_EV_WAKEUP_NEW:
-		tell_wake(e, "sched_wakeup_new", out, room);
+		print_wake(e, "sched_wakeup_new", out, room);
 		break;
 	case VMRT_EV_MIGRATE:
 		snprintf(out, room, "sched_migrate     %d from CPU %d to %d", e->migrate.pid,
@@ -136,7 +136,7 @@ static void tell(const struct vmrt_event *e, char *out, size_t room)
 	case VMRT_EV_TIMER_START:
 	case VMRT_EV_TIMER_CANCEL:
 	case VMRT_EV_TIMER_EXPIRE:
-		tell_timer(e, out, room);
+		print_timer(e, out, room);
 		break;
 	case VMRT_EV_MARK:
 		snprintf(out, room, "marker            ");
@@ -191,7 +191,7 @@ static bool take_event(void *ctx, const char *machine, const struct vmrt_event *
 		l->room = room;
 	}
 	if (!text) {
-		tell(event, own, sizeof(own));
+		print(event, own, sizeof(own));
 		snprintf(cpu, sizeof(cpu), "[%03u] ", (unsigned)event->cpu % 1000);
 	}
 	if (asprintf(&line, "%s %-8.12s %s%s%s",
@@ -232,7 +232,7 @@ enum vmrt_status top_app_events(struct top_app *app, const char *title, int64_t 
 		return VMRT_OK;
 	}
 	snprintf(app->text_title, sizeof(app->text_title), "%.150s", title);
-	app->look.sheet = TOP_SHEET_TEXT;
-	app->look.scroll = app->look.scroll_x = 0;
+	app->ui.sheet = TOP_SHEET_TEXT;
+	app->ui.scroll = app->ui.scroll_x = 0;
 	return VMRT_OK;
 }

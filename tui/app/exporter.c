@@ -162,7 +162,7 @@ static struct MHD_Daemon *start(struct top_exporter *exporter, union address *ad
 	return daemon;
 }
 
-static void tell_url(const struct top_exporter *exporter, const char *where)
+static void print_url(const struct top_exporter *exporter, const char *where)
 {
 	const union MHD_DaemonInfo *info =
 		MHD_get_daemon_info(exporter->daemon, MHD_DAEMON_INFO_BIND_PORT);
@@ -195,7 +195,7 @@ enum vmrt_status top_exporter_open(
 			"this machine's?",
 			where);
 	}
-	tell_url(exporter, where);
+	print_url(exporter, where);
 	*out = exporter;
 	return VMRT_OK;
 }

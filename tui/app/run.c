@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The loops of a session: feed, look, draw or print, wait for keys. */
+/* The loops of a session: feed the engine, copy the model, draw or print, wait for keys. */
 #include "run.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@
 #define FEED_FOR_NS (8 * VMRT_NS_PER_MS)   /* at most, between two looks at the keyboard */
 #define LINES_FOR_NS (50 * VMRT_NS_PER_MS) /* the same where there is none */
 #define FEED_EVERY_MS 100		   /* empty live buffers so often */
-#define KEYS_AT_ONCE 200		   /* then there is a look at the events, too */
+#define KEYS_AT_ONCE 200		   /* then events are taken, too */
 
 /* ---- what vmrt-top itself needs ---- */
 
@@ -48,17 +48,17 @@ static int64_t resident_bytes(void)
 	return n == 2 ? resident * sysconf(_SC_PAGESIZE) : VMRT_UNKNOWN;
 }
 
-static void look_at_self(struct top_app *app, struct self *self)
+static void measure_self(struct top_app *app, struct self *self)
 {
 	int64_t now = vmrt_now_ns(), cpu = cpu_time();
 
 	if (now - self->at_ns < VMRT_NS_PER_S)
 		return;
 	if (self->at_ns)
-		app->look.own_cpu = (double)(cpu - self->cpu_ns) / (double)(now - self->at_ns);
+		app->ui.own_cpu = (double)(cpu - self->cpu_ns) / (double)(now - self->at_ns);
 	self->at_ns = now;
 	self->cpu_ns = cpu;
-	app->look.own_size = resident_bytes();
+	app->ui.own_size = resident_bytes();
 }
 
 /* ---- the terminal ---- */
@@ -132,20 +132,20 @@ static enum vmrt_status loop(struct top_app *app, struct vmrt_error *err)
 		if (fed == TOP_FED_ERROR)
 			return err->status;
 		now = vmrt_now_ns();
-		if (now >= next || app->look.ended != was_ended) {
-			was_ended = app->look.ended;
-			look_at_self(app, &self);
+		if (now >= next || app->ui.ended != was_ended) {
+			was_ended = app->ui.ended;
+			measure_self(app, &self);
 			status = top_app_refresh(app, err);
 			draw(app);
 			if (top_alarms_rang(app->alarms))
 				top_terminal_beep();
 			shown++;
-			next = now + app->look.delay_ns;
+			next = now + app->ui.delay_ns;
 		}
 		if (app->options->iterations && shown > app->options->iterations)
 			break;
-		if (next > now + app->look.delay_ns)
-			next = now + app->look.delay_ns;
+		if (next > now + app->ui.delay_ns)
+			next = now + app->ui.delay_ns;
 		if (!wait_keys(app, fed == TOP_FED_PART ? now : next, keyboard))
 			break;
 		if (status == VMRT_OK)
@@ -177,8 +177,8 @@ enum vmrt_status top_run_terminal(struct top_app *app, struct vmrt_error *err)
 static enum vmrt_status print(struct top_app *app, bool first, struct vmrt_error *err)
 {
 	enum vmrt_status status = app->options->json
-					  ? top_tables_json(&app->view, &app->look, stdout)
-					  : top_batch_print(&app->view, &app->look, first, stdout);
+					  ? top_tables_json(&app->view, &app->ui, stdout)
+					  : top_batch_print(&app->view, &app->ui, first, stdout);
 
 	return status == VMRT_OK ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 }
@@ -202,8 +202,8 @@ static enum vmrt_status print_recorded(
 static enum vmrt_status loop_lines(struct top_app *app, struct top_exporter *exporter,
 	int *write_errno, struct vmrt_error *err)
 {
-	int64_t last = vmrt_now_ns(), next = last + app->look.delay_ns, shown = 0;
-	bool only_final = !app->source->live && app->look.speed <= 0;
+	int64_t last = vmrt_now_ns(), next = last + app->ui.delay_ns, shown = 0;
+	bool only_final = !app->source->live && app->ui.speed <= 0;
 
 	*write_errno = 0;
 	while (!vmrt_stop_requested()) {
@@ -225,9 +225,9 @@ static enum vmrt_status loop_lines(struct top_app *app, struct top_exporter *exp
 				return VMRT_OK;
 			}
 			shown++;
-			next += app->look.delay_ns;
+			next += app->ui.delay_ns;
 			if (next < now)
-				next = now + app->look.delay_ns;
+				next = now + app->ui.delay_ns;
 		}
 		if (fed == TOP_FED_END ||
 			(app->options->iterations && shown >= app->options->iterations))

@@ -21,7 +21,7 @@
 static SCREEN *terminal;
 static PANEL *front; /* the box in front of the page; or NULL */
 static bool colors;
-static struct top_theme looks;
+static struct top_theme current_theme;
 static int tabs_y, tabs[16];
 static int wheel; /* lines that are still to be moved; negative: up */
 static int true_stderr = -1, kept_stderr = -1;
@@ -55,7 +55,7 @@ static void keep_stderr(void)
 	dup2(kept_stderr, STDERR_FILENO);
 }
 
-static void give_stderr_back(void)
+static void restore_stderr(void)
 {
 	static char talk[TALK_MAX];
 	ssize_t n;
@@ -90,7 +90,7 @@ static short plain_color(short color)
 	return (short)((r > 2 ? 1 : 0) | (g > 1 ? 2 : 0) | (b > 2 ? 4 : 0));
 }
 
-/* Each look has a pair of colours of its own. */
+/* Each style has a pair of colours of its own. */
 static void set_colors(const struct top_theme *theme)
 {
 	colors = has_colors() && start_color() == OK;
@@ -127,9 +127,9 @@ enum vmrt_status top_terminal_open(
 	catch_crashes();
 	keep_stderr();
 	if (theme)
-		looks = *theme;
+		current_theme = *theme;
 	else
-		top_theme_default(&looks);
+		top_theme_default(&current_theme);
 	if (theme)
 		set_colors(theme);
 	set_escdelay(25);
@@ -168,10 +168,10 @@ static attr_t attributes(const struct top_style *style, bool reverse)
 	return a;
 }
 
-static void set_look(WINDOW *window, enum top_attr attr, bool reverse)
+static void set_style(WINDOW *window, enum top_attr attr, bool reverse)
 {
-	wattr_set(window, attributes(&looks.styles[attr], reverse), colors ? (short)(attr + 1) : 0,
-		NULL);
+	wattr_set(window, attributes(&current_theme.styles[attr], reverse),
+		colors ? (short)(attr + 1) : 0, NULL);
 }
 
 static void put_spans(WINDOW *window, const struct top_screen *screen, int y, int x)
@@ -179,7 +179,7 @@ static void put_spans(WINDOW *window, const struct top_screen *screen, int y, in
 	for (size_t i = 0; i < screen->n; i++) {
 		const struct top_span *s = &screen->spans[i];
 
-		set_look(window, s->attr, s->reverse);
+		set_style(window, s->attr, s->reverse);
 		mvwaddstr(window, y + s->y, x + s->x, s->text);
 	}
 	wattr_set(window, A_NORMAL, 0, NULL);
@@ -217,7 +217,7 @@ static void draw_front(const struct top_screen *screen)
 	window = panel_window(front);
 	move_panel(front, screen->front_y, screen->front_x);
 	werase(window);
-	set_look(window, TOP_DIM, false);
+	set_style(window, TOP_DIM, false);
 	if (screen->ascii)
 		wborder(window, '|', '|', '-', '-', '+', '+', '+', '+');
 	else
@@ -316,5 +316,5 @@ void top_terminal_close(void)
 	drop_front();
 	delscreen(terminal);
 	terminal = NULL;
-	give_stderr_back();
+	restore_stderr();
 }

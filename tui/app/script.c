@@ -86,7 +86,7 @@ static enum vmrt_status type_text(struct script *s, const char *text, struct vmr
 static enum vmrt_status command(struct script *s, char *text, struct vmrt_error *err)
 {
 	char *rest = text + strcspn(text, " ");
-	double speed = s->app->look.speed;
+	double speed = s->app->ui.speed;
 	enum vmrt_status status;
 	int64_t ns;
 
@@ -97,11 +97,11 @@ static enum vmrt_status command(struct script *s, char *text, struct vmrt_error 
 	if (!strcmp(text, ":type"))
 		return type_text(s, rest, err);
 	if (!strcmp(text, ":ascii")) {
-		s->app->look.ascii = !strcmp(rest, "yes");
+		s->app->ui.ascii = !strcmp(rest, "yes");
 		return VMRT_OK;
 	}
 	if (!strcmp(text, ":tables"))
-		return top_tables_json(&s->app->view, &s->app->look, s->out) == VMRT_OK
+		return top_tables_json(&s->app->view, &s->app->ui, s->out) == VMRT_OK
 			       ? VMRT_OK
 			       : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (!strcmp(text, ":wait"))
@@ -109,9 +109,9 @@ static enum vmrt_status command(struct script *s, char *text, struct vmrt_error 
 			       ? wait_for(s, ns, err)
 			       : complain(s, err, ":wait needs a time such as 500ms");
 	if (!strcmp(text, ":end")) {
-		s->app->look.speed = 0;
+		s->app->ui.speed = 0;
 		status = wait_for(s, 0, err);
-		s->app->look.speed = speed;
+		s->app->ui.speed = speed;
 		return status;
 	}
 	if (!strcmp(text, ":size")) {
@@ -132,7 +132,7 @@ static enum vmrt_status keys(struct script *s, char *text, struct vmrt_error *er
 
 	for (char *name = strtok_r(text, " ", &save); name && status == VMRT_OK;
 		name = strtok_r(NULL, " ", &save)) {
-		if (!top_key_known(name) && s->app->look.prompt == TOP_PROMPT_NONE)
+		if (!top_key_known(name) && s->app->ui.prompt == TOP_PROMPT_NONE)
 			return complain(s, err, "no such key; vmrt-top(1) lists them");
 		status = press(s, name, err);
 	}

@@ -39,7 +39,7 @@ static bool write_text(struct top_app *app, FILE *out)
 
 void top_snapshot(struct top_app *app)
 {
-	const char *page = top_page_name(app->look.page);
+	const char *page = top_page_name(app->ui.page);
 	char name[64], other[64];
 	FILE *text = NULL, *csv = NULL;
 	bool ok;
@@ -60,7 +60,7 @@ void top_snapshot(struct top_app *app)
 			fclose(text);
 		return;
 	}
-	ok = write_text(app, text) && top_tables_csv(&app->view, &app->look, csv) == VMRT_OK;
+	ok = write_text(app, text) && top_tables_csv(&app->view, &app->ui, csv) == VMRT_OK;
 	ok &= fclose(text) == 0;
 	ok &= fclose(csv) == 0;
 	if (ok)

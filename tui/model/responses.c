@@ -89,7 +89,7 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Millions of values are put in order once, not at each look. */
+/* Millions of values are sorted once, not for each screen. */
 static bool is_exact(const struct top_responses *r)
 {
 	return r->exact && (r->n <= TOP_EXACT_MAX || r->whole);

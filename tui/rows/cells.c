@@ -162,7 +162,7 @@ static void print_line(
 		top_theme_codes(theme, s->attr, s->reverse, codes);
 		fprintf(out, "%s%s%s", codes, s->text, codes[0] ? "\033[0m" : "");
 		x = s->x + top_columns(s->text);
-		/* blanks that have a look are kept; others may be at the end of the line */
+		/* blanks with a style are kept; others may be at the end of the line */
 		if (codes[0] && s->reverse && x < s->x + s->width) {
 			fprintf(out, "%s%*s\033[0m", codes, s->x + s->width - x, "");
 			x = s->x + s->width;
@@ -172,7 +172,7 @@ static void print_line(
 
 /* ---- a line with a box in front ---- */
 
-/* One column; text: NULL for a blank without a look. */
+/* One column; text: NULL for a blank without a style. */
 struct column {
 	const char *text;
 	size_t bytes;

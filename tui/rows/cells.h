@@ -3,7 +3,7 @@
 #define VMRT_TUI_ROWS_CELLS_H
 
 /*
- * A screen as data: pieces of text, each with its place and its look. ncurses, --batch and the
+ * A screen as data: pieces of text, each with its place and its style. ncurses, --batch and the
  * tests print the same screens.
  */
 

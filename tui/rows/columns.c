@@ -102,16 +102,15 @@ static int compare(const void *a, const void *b, void *ctx)
 }
 
 size_t top_order_make(
-	const struct top_view *view, const struct top_look *look, enum top_table table, size_t *out)
+	const struct top_view *view, const struct top_ui *ui, enum top_table table, size_t *out)
 {
-	const struct top_arrangement *how = &look->tables[table];
+	const struct top_arrangement *how = &ui->tables[table];
 	size_t n = 0, n_columns;
 	const struct column *columns = columns_of(table, &n_columns);
 	char name[TOP_TEXT];
 
 	for (size_t i = 0; i < rows_of(view, table); i++)
-		if (!look->filter[0] ||
-			strcasestr(top_row_name(view, table, i, name), look->filter))
+		if (!ui->filter[0] || strcasestr(top_row_name(view, table, i, name), ui->filter))
 			out[n++] = i;
 	if (how->sort > 0 && (size_t)how->sort <= n_columns) {
 		struct sorting s = {view, table, &columns[how->sort - 1], how->invert};
@@ -164,7 +163,7 @@ static int total_width(const struct top_plan *plan)
 }
 
 /* Makes the least important column narrow, or leaves it out; the first one stays. */
-static bool give_way(struct top_plan *plan, const struct column *columns)
+static bool shrink_one(struct top_plan *plan, const struct column *columns)
 {
 	size_t victim = 0;
 	int first = 0;
@@ -210,28 +209,28 @@ static void stretch(struct top_plan *plan, const struct column *columns, int lef
 	}
 }
 
-static void make_plan(const struct top_view *view, const struct top_look *look,
-	enum top_table table, int width, int name, struct top_plan *plan)
+static void make_plan(const struct top_view *view, const struct top_ui *ui, enum top_table table,
+	int width, int name, struct top_plan *plan)
 {
 	size_t n;
 	const struct column *columns = columns_of(table, &n);
 	int x = 0;
 
 	plan->table = table;
-	plan->ascii = look->ascii;
-	plan->sorted = look->tables[table].sort;
-	plan->invert = look->tables[table].invert;
+	plan->ascii = ui->ascii;
+	plan->sorted = ui->tables[table].sort;
+	plan->invert = ui->tables[table].invert;
 	plan->gap = width < WIDE_GAP_FROM ? 1 : 2;
 	plan->servers = any_server(view);
 	plan->n = 0;
 	for (size_t i = 0; i < n; i++) {
 		if ((columns[i].server && !plan->servers) ||
-			(i && look->tables[table].hidden >> i & 1))
+			(i && ui->tables[table].hidden >> i & 1))
 			continue;
 		plan->columns[plan->n].column = i;
 		plan->columns[plan->n++].width = columns[i].wide ? columns[i].wide : name;
 	}
-	while (total_width(plan) > width && give_way(plan, columns))
+	while (total_width(plan) > width && shrink_one(plan, columns))
 		;
 	stretch(plan, columns, width - total_width(plan));
 	for (size_t i = 0; i < plan->n; i++) {
@@ -241,18 +240,18 @@ static void make_plan(const struct top_view *view, const struct top_look *look,
 }
 
 void top_plans_make(
-	const struct top_view *view, const struct top_look *look, int width, struct top_plan *plans)
+	const struct top_view *view, const struct top_ui *ui, int width, struct top_plan *plans)
 {
 	int name = longest_name(view), least = name;
 
 	for (enum top_table table = TOP_SERVERS; table <= TOP_TASKS; table++) {
-		make_plan(view, look, table, width, name, &plans[table]);
+		make_plan(view, ui, table, width, name, &plans[table]);
 		if (rows_of(view, table) && plans[table].columns[0].width < least)
 			least = plans[table].columns[0].width;
 	}
 	/* names of the same width, so that the second columns stand in line */
 	for (enum top_table table = TOP_SERVERS; table <= TOP_TASKS && least < name; table++)
-		make_plan(view, look, table, width, least, &plans[table]);
+		make_plan(view, ui, table, width, least, &plans[table]);
 }
 
 void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y, int x)

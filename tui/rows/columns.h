@@ -5,7 +5,7 @@
 /* The two tables, servers and tasks: what columns there are, which of them fit, and in which order
  * their rows are. */
 
-#include "look.h"
+#include "ui.h"
 #include "tui/model/model.h"
 #include "tui/rows/cells.h"
 
@@ -40,8 +40,8 @@ const char *top_column_words(enum top_table table, size_t i);
  *
  * Return: how many there are.
  */
-size_t top_order_make(const struct top_view *view, const struct top_look *look,
-	enum top_table table, size_t *out);
+size_t top_order_make(
+	const struct top_view *view, const struct top_ui *ui, enum top_table table, size_t *out);
 
 /** top_row_name - what row @i of a table is called; into @out, of TOP_TEXT bytes; returns @out */
 const char *top_row_name(const struct top_view *view, enum top_table table, size_t i, char *out);
@@ -50,8 +50,8 @@ const char *top_row_name(const struct top_view *view, enum top_table table, size
  * top_plans_make - choose the columns of both tables for @width: first narrower ones, then fewer
  * @plans: TOP_TABLES of them
  */
-void top_plans_make(const struct top_view *view, const struct top_look *look, int width,
-	struct top_plan *plans);
+void top_plans_make(
+	const struct top_view *view, const struct top_ui *ui, int width, struct top_plan *plans);
 
 /** top_plan_head - put the head of the table at (@x, @y) */
 void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y, int x);

@@ -77,30 +77,30 @@ static bool has_name(const struct top_key *key, const char *name)
 	return false;
 }
 
-static bool fits(enum top_where where, const struct top_look *look)
+static bool fits(enum top_where where, const struct top_ui *ui)
 {
-	bool plain = look->sheet == TOP_SHEET_NONE;
+	bool plain = ui->sheet == TOP_SHEET_NONE;
 
 	switch (where) {
 	case TOP_ON_TIMELINE:
-		return plain && look->page == TOP_PAGE_TIMELINE;
+		return plain && ui->page == TOP_PAGE_TIMELINE;
 	case TOP_ON_LISTS:
-		return !plain || look->page != TOP_PAGE_TIMELINE;
+		return !plain || ui->page != TOP_PAGE_TIMELINE;
 	case TOP_ON_MISSES:
-		return (plain && look->page == TOP_PAGE_MISSES) || look->sheet == TOP_SHEET_SPLIT;
+		return (plain && ui->page == TOP_PAGE_MISSES) || ui->sheet == TOP_SHEET_SPLIT;
 	case TOP_ON_SETUP:
-		return look->sheet == TOP_SHEET_SETUP;
+		return ui->sheet == TOP_SHEET_SETUP;
 	case TOP_ON_REPLAY:
-		return !look->live;
+		return !ui->live;
 	default:
 		return true;
 	}
 }
 
-enum top_action top_key_action(const char *name, const struct top_look *look)
+enum top_action top_key_action(const char *name, const struct top_ui *ui)
 {
 	for (size_t i = 0; i < top_n_keys; i++)
-		if (has_name(&top_keys[i], name) && fits(top_keys[i].where, look))
+		if (has_name(&top_keys[i], name) && fits(top_keys[i].where, ui))
 			return top_keys[i].action;
 	return TOP_ACT_NONE;
 }

@@ -6,7 +6,7 @@
 
 #include <stddef.h>
 
-#include "look.h"
+#include "ui.h"
 
 enum top_action {
 	TOP_ACT_NONE,
@@ -80,8 +80,8 @@ struct top_key {
 extern const struct top_key top_keys[];
 extern const size_t top_n_keys;
 
-/** top_key_action - what the key called @name does where @look is; TOP_ACT_NONE: nothing */
-enum top_action top_key_action(const char *name, const struct top_look *look);
+/** top_key_action - what the key called @name does on the page of @ui; TOP_ACT_NONE: nothing */
+enum top_action top_key_action(const char *name, const struct top_ui *ui);
 
 /** top_key_known - is there any place where the key does something? */
 int top_key_known(const char *name);

@@ -108,14 +108,14 @@ static int piece(
 }
 
 static void put_status(
-	const struct top_view *view, const struct top_look *look, struct top_screen *screen)
+	const struct top_view *view, const struct top_ui *ui, struct top_screen *screen)
 {
 	char text[128], since[VMRT_UNITS_TEXT];
 	int x = 0, width = screen->width;
 
 	top_loss_text(view, text, sizeof(text));
 	x = piece(screen, 1, x, width, has_loss(view) ? TOP_LOSS : TOP_PLAIN, text);
-	clock_text(view, look->ascii, text, sizeof(text));
+	clock_text(view, ui->ascii, text, sizeof(text));
 	x = piece(screen, 1, x, width, TOP_PLAIN, text);
 	inferred_text(view, text, sizeof(text));
 	x = piece(screen, 1, x, width, TOP_PLAIN, text);
@@ -126,8 +126,8 @@ static void put_status(
 			top_text_time(since, top_since(view, view->since_ns), 1));
 		x = piece(screen, 1, x, width, TOP_PLAIN, text);
 	}
-	if (look->filter[0]) {
-		snprintf(text, sizeof(text), "only '%s'", look->filter);
+	if (ui->filter[0]) {
+		snprintf(text, sizeof(text), "only '%s'", ui->filter);
 		x = piece(screen, 1, x, width, TOP_PLAIN, text);
 	}
 	snprintf(text, sizeof(text), "%" PRIu64 " events", view->events);
@@ -136,50 +136,49 @@ static void put_status(
 
 /* ---- title, pages, keys ---- */
 
-static const char *state_word(const struct top_look *look)
+static const char *state_word(const struct top_ui *ui)
 {
-	if (look->paused)
+	if (ui->paused)
 		return "PAUSED";
-	if (look->ended)
+	if (ui->ended)
 		return "END";
-	if (look->recording)
+	if (ui->recording)
 		return "REC";
-	if (look->following)
+	if (ui->following)
 		return "FOLLOW";
-	return look->live ? "LIVE" : "PLAY";
+	return ui->live ? "LIVE" : "PLAY";
 }
 
-static void put_title(const struct top_look *look, struct top_screen *screen)
+static void put_title(const struct top_ui *ui, struct top_screen *screen)
 {
 	char elapsed[VMRT_UNITS_TEXT], total[VMRT_UNITS_TEXT], time[128];
 	int right = screen->width, width = 6;
 
-	top_text_time(elapsed, look->elapsed_ns, TIME_DIGITS);
-	if (look->total_ns != VMRT_UNKNOWN && screen->width >= NARROW)
+	top_text_time(elapsed, ui->elapsed_ns, TIME_DIGITS);
+	if (ui->total_ns != VMRT_UNKNOWN && screen->width >= NARROW)
 		snprintf(time, sizeof(time), "%s of %s", elapsed,
-			top_text_time(total, look->total_ns, TIME_DIGITS));
+			top_text_time(total, ui->total_ns, TIME_DIGITS));
 	else
 		snprintf(time, sizeof(time), "%s", elapsed);
-	if (!look->live && screen->width >= NARROW) {
-		if (look->speed <= 0)
+	if (!ui->live && screen->width >= NARROW) {
+		if (ui->speed <= 0)
 			strcat(time, "  x max");
-		else if (look->speed != 1)
+		else if (ui->speed != 1)
 			snprintf(time + strlen(time), sizeof(time) - strlen(time), "  x%g",
-				look->speed);
+				ui->speed);
 	}
 	/* a place of its own, so that nothing moves when the state changes */
 	right -= width;
-	top_put(screen, 0, right, width, true, look->paused ? TOP_PAUSED : TOP_TITLE,
-		state_word(look));
+	top_put(screen, 0, right, width, true, ui->paused ? TOP_PAUSED : TOP_TITLE, state_word(ui));
 	width = top_columns(time);
 	right -= width + 2;
 	if (right > 0)
 		top_put(screen, 0, right, width, true, TOP_PLAIN, time);
 	top_put(screen, 0, 0, 8, false, TOP_TITLE, "vmrt-top");
-	width = top_columns(look->title);
+	width = top_columns(ui->title);
 	if (width > right - 12)
 		width = right - 12;
-	top_put(screen, 0, 10, width, false, TOP_PLAIN, look->title);
+	top_put(screen, 0, 10, width, false, TOP_PLAIN, ui->title);
 }
 
 static const char *sheet_name(enum top_sheet sheet)
@@ -191,14 +190,14 @@ static const char *sheet_name(enum top_sheet sheet)
 
 /* "1 overview  2 server..."; the one that is shown is in brackets. */
 static void put_tabs(
-	const struct top_view *view, const struct top_look *look, struct top_screen *screen, int y)
+	const struct top_view *view, const struct top_ui *ui, struct top_screen *screen, int y)
 {
 	bool narrow = screen->width < NARROW + 10;
 	int x = 0;
 
 	screen->tabs_y = y;
 	for (enum top_page page = 0; page < TOP_PAGES; page++) {
-		bool here = page == look->page;
+		bool here = page == ui->page;
 		const char *name = here || !narrow ? top_page_name(page) : "";
 		uint64_t fresh = view->all_misses - view->seen_misses;
 
@@ -209,8 +208,8 @@ static void put_tabs(
 			x = top_say(screen, y, x, TOP_MISS, "+%" PRIu64, fresh);
 		x = top_say(screen, y, x, here ? TOP_TITLE : TOP_DIM, here ? "]" : " ");
 	}
-	if (look->sheet != TOP_SHEET_NONE)
-		top_say(screen, y, x + 1, TOP_TITLE, "%s", sheet_name(look->sheet));
+	if (ui->sheet != TOP_SHEET_NONE)
+		top_say(screen, y, x + 1, TOP_TITLE, "%s", sheet_name(ui->sheet));
 }
 
 static int put_key(struct top_screen *screen, int x, int until, const char *key, const char *does)
@@ -223,89 +222,87 @@ static int put_key(struct top_screen *screen, int x, int until, const char *key,
 	return top_say(screen, y, x + 1, TOP_DIM, "%s", does) + 2;
 }
 
-static void put_prompt(const struct top_look *look, struct top_screen *screen)
+static void put_prompt(const struct top_ui *ui, struct top_screen *screen)
 {
 	static const char *const words[] = {
 		"", "Search: ", "Only names with: ", "Go to (0:12.5, 300ms): "};
-	int y = screen->height - 1, x = top_say(screen, y, 0, TOP_TITLE, "%s", words[look->prompt]);
+	int y = screen->height - 1, x = top_say(screen, y, 0, TOP_TITLE, "%s", words[ui->prompt]);
 
-	x = top_say(screen, y, x, TOP_PLAIN, "%s", look->input);
+	x = top_say(screen, y, x, TOP_PLAIN, "%s", ui->input);
 	top_put(screen, y, x, 1, false, TOP_PAUSED, "_");
 }
 
-static void put_page_keys(const struct top_look *look, struct top_screen *screen, int x, int right)
+static void put_page_keys(const struct top_ui *ui, struct top_screen *screen, int x, int right)
 {
-	if (look->sheet == TOP_SHEET_SETUP) {
+	if (ui->sheet == TOP_SHEET_SETUP) {
 		x = put_key(screen, x, right, "space", "show/hide");
 		put_key(screen, x, right, "w", "write");
-	} else if (look->sheet == TOP_SHEET_SPLIT) {
+	} else if (ui->sheet == TOP_SHEET_SPLIT) {
 		x = put_key(screen, x, right, "enter", "timeline");
 		put_key(screen, x, right, "e", "events");
-	} else if (look->sheet == TOP_SHEET_TEXT) {
+	} else if (ui->sheet == TOP_SHEET_TEXT) {
 		put_key(screen, x, right, "left right", "sideways");
-	} else if (look->sheet != TOP_SHEET_NONE) {
+	} else if (ui->sheet != TOP_SHEET_NONE) {
 		return;
-	} else if (look->page == TOP_PAGE_TIMELINE) {
+	} else if (ui->page == TOP_PAGE_TIMELINE) {
 		x = put_key(screen, x, right, "i o", "zoom");
 		x = put_key(screen, x, right, "h l", "cursor");
 		put_key(screen, x, right, "H L", "pan");
-	} else if (look->page == TOP_PAGE_MISSES) {
+	} else if (ui->page == TOP_PAGE_MISSES) {
 		x = put_key(screen, x, right, "enter", "why");
 		x = put_key(screen, x, right, "e", "events");
 		put_key(screen, x, right, "F6", "sort");
-	} else if (look->page == TOP_PAGE_OVERVIEW) {
+	} else if (ui->page == TOP_PAGE_OVERVIEW) {
 		x = put_key(screen, x, right, "enter", "open");
 		x = put_key(screen, x, right, "/", "search");
 		x = put_key(screen, x, right, "F4", "filter");
 		put_key(screen, x, right, "F6", "sort");
-	} else if (look->page == TOP_PAGE_SERVER || look->page == TOP_PAGE_TASK) {
+	} else if (ui->page == TOP_PAGE_SERVER || ui->page == TOP_PAGE_TASK) {
 		put_key(screen, x, right, "left right", "others");
 	}
 }
 
-static void put_keys(const struct top_look *look, struct top_screen *screen)
+static void put_keys(const struct top_ui *ui, struct top_screen *screen)
 {
 	char text[96], delay[VMRT_UNITS_TEXT];
 	int y = screen->height - 1, right = screen->width, x = 0;
 
-	if (look->prompt != TOP_PROMPT_NONE) {
-		put_prompt(look, screen);
+	if (ui->prompt != TOP_PROMPT_NONE) {
+		put_prompt(ui, screen);
 		return;
 	}
 	if (screen->rows > 0 && screen->rows > screen->page_rows)
 		snprintf(text, sizeof(text), "row %d of %d",
-			(look->sheet == TOP_SHEET_SETUP ? look->setup_cursor
-							: look->cursor[look->page]) +
+			(ui->sheet == TOP_SHEET_SETUP ? ui->setup_cursor : ui->cursor[ui->page]) +
 				1,
 			screen->rows);
 	else if (screen->lines_hidden > 0)
 		snprintf(text, sizeof(text), "%d more lines", screen->lines_hidden);
 	else
-		snprintf(text, sizeof(text), "every %s",
-			vmrt_format_duration(look->delay_ns, delay));
+		snprintf(text, sizeof(text), "every %s", vmrt_format_duration(ui->delay_ns, delay));
 	right -= top_columns(text);
 	if (right > KEYS_MIN)
 		top_put(screen, y, right, top_columns(text), true, TOP_DIM, text);
 	else
 		right = screen->width;
 	right -= 2;
-	x = put_key(screen, x, right, look->sheet ? "esc" : "F1", look->sheet ? "back" : "help");
+	x = put_key(screen, x, right, ui->sheet ? "esc" : "F1", ui->sheet ? "back" : "help");
 	x = put_key(screen, x, right, "q", "quit");
-	x = put_key(screen, x, right, "space", look->paused ? "go on" : "pause");
-	if (!look->live && !look->sheet && look->page != TOP_PAGE_TIMELINE)
+	x = put_key(screen, x, right, "space", ui->paused ? "go on" : "pause");
+	if (!ui->live && !ui->sheet && ui->page != TOP_PAGE_TIMELINE)
 		x = put_key(screen, x, right, "m M", "misses");
-	put_page_keys(look, screen, x, right);
+	put_page_keys(ui, screen, x, right);
 }
 
 /* An alarm before an answer before a note. */
-static bool put_note(const struct top_look *look, struct top_screen *screen, int y)
+static bool put_note(const struct top_ui *ui, struct top_screen *screen, int y)
 {
-	if (look->alarm && look->alarm[0])
-		top_say(screen, y, 0, TOP_ALARM, "! %s", look->alarm);
-	else if (look->notice && look->notice[0])
-		top_say(screen, y, 0, TOP_TITLE, "%s", look->notice);
-	else if (look->note && look->note[0])
-		top_say(screen, y, 0, TOP_MISS, "%s", look->note);
+	if (ui->alarm && ui->alarm[0])
+		top_say(screen, y, 0, TOP_ALARM, "! %s", ui->alarm);
+	else if (ui->notice && ui->notice[0])
+		top_say(screen, y, 0, TOP_TITLE, "%s", ui->notice);
+	else if (ui->note && ui->note[0])
+		top_say(screen, y, 0, TOP_MISS, "%s", ui->note);
 	else
 		return false;
 	return true;
@@ -314,20 +311,20 @@ static bool put_note(const struct top_look *look, struct top_screen *screen, int
 /* Where there is room, help and the choice of columns are a box in front of the page. */
 static bool is_box(const struct top_area *area)
 {
-	return (area->look->sheet == TOP_SHEET_HELP || area->look->sheet == TOP_SHEET_SETUP) &&
+	return (area->ui->sheet == TOP_SHEET_HELP || area->ui->sheet == TOP_SHEET_SETUP) &&
 	       area->screen->width >= BOX_WIDTH + 4 && area->height >= BOX_HEIGHT_MIN + 2;
 }
 
 static void put_box(const struct top_area *area, top_page_fn *sheet)
 {
 	struct top_screen *screen = area->screen, *front;
-	int lines = top_sheet_lines(area->look->sheet);
+	int lines = top_sheet_lines(area->ui->sheet);
 	struct top_area inside = *area;
 
 	inside.y = 0;
 	inside.height = area->height - 2 < lines ? area->height - 2 : lines;
 	front = top_screen_front(screen, area->y + (area->height - inside.height - 2) / 2,
-		(screen->width - BOX_WIDTH - 2) / 2, BOX_WIDTH, inside.height, area->look->ascii);
+		(screen->width - BOX_WIDTH - 2) / 2, BOX_WIDTH, inside.height, area->ui->ascii);
 	if (!front)
 		return;
 	inside.screen = front;
@@ -346,22 +343,22 @@ static void put_page(const struct top_area *area)
 	static top_page_fn *const sheets[] = {
 		NULL, top_sheet_help, top_sheet_setup, top_sheet_split, top_sheet_text};
 
-	enum top_sheet sheet = area->look->sheet;
+	enum top_sheet sheet = area->ui->sheet;
 
 	if (area->height <= 0)
 		return;
 	if (!sheet || is_box(area))
-		pages[area->look->page](area);
+		pages[area->ui->page](area);
 	if (sheet && is_box(area))
 		put_box(area, sheets[sheet]);
 	else if (sheet)
 		sheets[sheet](area);
 }
 
-void top_layout(const struct top_view *view, const struct top_look *look, int width, int height,
+void top_layout(const struct top_view *view, const struct top_ui *ui, int width, int height,
 	struct top_screen *screen)
 {
-	struct top_area area = {.view = view, .look = look, .screen = screen, .y = 3};
+	struct top_area area = {.view = view, .ui = ui, .screen = screen, .y = 3};
 
 	top_screen_clear(screen, width, height);
 	if (width < TOP_WIDTH_MIN || height < TOP_HEIGHT_MIN) {
@@ -370,15 +367,15 @@ void top_layout(const struct top_view *view, const struct top_look *look, int wi
 		top_say(screen, 1, 0, TOP_PLAIN, "q quits");
 		return;
 	}
-	put_title(look, screen);
-	put_status(view, look, screen);
-	put_tabs(view, look, screen, 2);
-	if (put_note(look, screen, 3) || height >= LOW)
+	put_title(ui, screen);
+	put_status(view, ui, screen);
+	put_tabs(view, ui, screen, 2);
+	if (put_note(ui, screen, 3) || height >= LOW)
 		area.y++;
 	area.height = height - 1 - area.y;
 	/* a page cannot write on the line of keys */
 	screen->height--;
 	put_page(&area);
 	screen->height++;
-	put_keys(look, screen);
+	put_keys(ui, screen);
 }

@@ -4,7 +4,7 @@
 
 /* From a view to a screen; a pure function. */
 
-#include "look.h"
+#include "ui.h"
 #include "tui/model/model.h"
 #include "tui/rows/cells.h"
 
@@ -12,7 +12,7 @@
 #define TOP_HEIGHT_MIN 8
 
 /** top_layout - fill in @screen, @width x @height; any size is fine */
-void top_layout(const struct top_view *view, const struct top_look *look, int width, int height,
+void top_layout(const struct top_view *view, const struct top_ui *ui, int width, int height,
 	struct top_screen *screen);
 
 /** top_status_text - loss, clock, steal, events in words, the most important first, @room bytes */

@@ -84,9 +84,9 @@ static int compare(const void *a, const void *b, void *ctx)
 	return s->invert ? -order : order;
 }
 
-size_t top_misses_order(const struct top_view *view, const struct top_look *look, size_t *out)
+size_t top_misses_order(const struct top_view *view, const struct top_ui *ui, size_t *out)
 {
-	struct sorting s = {view, look->misses_sort % SORTS, look->misses_invert};
+	struct sorting s = {view, ui->misses_sort % SORTS, ui->misses_invert};
 	size_t n = 0;
 
 	for (size_t i = 0; i < view->n_misses; i++) {
@@ -97,7 +97,7 @@ size_t top_misses_order(const struct top_view *view, const struct top_look *look
 			continue;
 		snprintf(name, sizeof(name), "%s/%s %s", t->machine, t->name,
 			cause_words(&view->misses[i]));
-		if (!look->filter[0] || strcasestr(name, look->filter))
+		if (!ui->filter[0] || strcasestr(name, ui->filter))
 			out[n++] = i;
 	}
 	qsort_r(out, n, sizeof(*out), compare, &s);
@@ -107,7 +107,7 @@ size_t top_misses_order(const struct top_view *view, const struct top_look *look
 static void put_head(const struct top_area *area, int y, int name, int by)
 {
 	static const char *const marks[] = {"TIMEv", "TIME", "TIME"};
-	int sort = area->look->misses_sort % SORTS, x = GUTTER;
+	int sort = area->ui->misses_sort % SORTS, x = GUTTER;
 	struct top_screen *screen = area->screen;
 
 	top_put(screen, y, x, 9, true, TOP_HEAD, marks[sort]);
@@ -157,13 +157,13 @@ static void put_miss(
 void top_page_misses(const struct top_area *area)
 {
 	size_t *order = calloc(area->view->n_misses + 1, sizeof(*order)), n;
-	int cursor = area->look->cursor[TOP_PAGE_MISSES], shown = area->height - 1, first, name, by;
+	int cursor = area->ui->cursor[TOP_PAGE_MISSES], shown = area->height - 1, first, name, by;
 
 	if (!order) {
 		area->screen->failed = true;
 		return;
 	}
-	n = top_misses_order(area->view, area->look, order);
+	n = top_misses_order(area->view, area->ui, order);
 	name = area->screen->width - GUTTER - 12 - 40;
 	name = name > 36 ? 24 : name > 20 ? 14 : name < 8 ? 8 : name;
 	by = area->screen->width - GUTTER - 12 - name - 41;
@@ -261,7 +261,7 @@ void top_sheet_split(const struct top_area *area)
 	char resp[TOP_TEXT], late[TOP_TEXT], exec[TOP_TEXT], at[VMRT_UNITS_TEXT];
 
 	for (size_t i = 0; i < view->n_misses; i++)
-		if (view->misses[i].number == area->look->miss)
+		if (view->misses[i].number == area->ui->miss)
 			miss = &view->misses[i];
 	if (!miss || !(t = task_of(view, miss))) {
 		top_say(area->screen, y, 0, TOP_PLAIN,

@@ -23,7 +23,7 @@ void top_gutter(struct top_screen *screen, int y)
 
 int top_scrolled(const struct top_area *area, int lines)
 {
-	int hidden = lines - area->height, first = area->look->scroll;
+	int hidden = lines - area->height, first = area->ui->scroll;
 
 	if (hidden < 0)
 		hidden = 0;
@@ -74,7 +74,7 @@ static void put_line(
 static void put_lists(const struct top_area *area, const struct lists *l)
 {
 	int servers = (int)l->n[TOP_SERVERS], tasks = (int)l->n[TOP_TASKS], rows = servers + tasks;
-	int cursor = area->look->cursor[TOP_PAGE_OVERVIEW], line, lines, first;
+	int cursor = area->ui->cursor[TOP_PAGE_OVERVIEW], line, lines, first;
 
 	if (cursor >= rows)
 		cursor = rows - 1;
@@ -102,8 +102,8 @@ void top_page_overview(const struct top_area *area)
 	l.order[TOP_TASKS] = calloc(view->n_tasks + 1, sizeof(size_t));
 	if (l.order[TOP_SERVERS] && l.order[TOP_TASKS]) {
 		for (enum top_table t = TOP_SERVERS; t < TOP_TABLES; t++)
-			l.n[t] = top_order_make(view, area->look, t, l.order[t]);
-		top_plans_make(view, area->look, area->screen->width - GUTTER, l.plans);
+			l.n[t] = top_order_make(view, area->ui, t, l.order[t]);
+		top_plans_make(view, area->ui, area->screen->width - GUTTER, l.plans);
 		put_lists(area, &l);
 	} else {
 		area->screen->failed = true;
@@ -113,7 +113,7 @@ void top_page_overview(const struct top_area *area)
 			"Nothing to show: no server, no task, no VM.");
 	else if (!l.n[TOP_SERVERS] && !l.n[TOP_TASKS])
 		top_say(area->screen, area->y, 0, TOP_PLAIN, "No name has '%s' in it.",
-			area->look->filter);
+			area->ui->filter);
 	free(l.order[TOP_SERVERS]);
 	free(l.order[TOP_TASKS]);
 }

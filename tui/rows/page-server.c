@@ -86,7 +86,7 @@ static const char *glyph(const struct top_lane_cell *c, bool ascii, enum top_att
 	return ascii ? "." : "\u00b7";
 }
 
-/* Cells of one look are one piece of text. */
+/* Cells of one style are one piece of text. */
 static void put_cells(const struct top_area *area, int y, int x, const struct top_lane_cell *cells,
 	int n, const struct vmrt_server_period *p)
 {
@@ -101,7 +101,7 @@ static void put_cells(const struct top_area *area, int y, int x, const struct to
 		int64_t at = p->start_ns + length / n * i + length % n * i / n;
 
 		if (i < n)
-			g = glyph(&cells[i], area->look->ascii, &attr);
+			g = glyph(&cells[i], area->ui->ascii, &attr);
 		/* without budget it waits for the next one */
 		if (i < n && p->depleted_ns != VMRT_UNKNOWN && at >= p->depleted_ns &&
 			!cells[i].run_ns && !cells[i].soft_ns) {
@@ -162,8 +162,8 @@ static void put_strips(const struct top_area *area, const struct top_server_row 
 		return;
 	top_put(area->screen, y, 0, 9, true, TOP_HEAD, "PERIOD AT");
 	top_put(area->screen, y, 10, width, false, TOP_HEAD,
-		area->look->ascii ? "# runs = soft - waits x used up"
-				  : "\u2588 runs \u2592 soft - waits x used up");
+		area->ui->ascii ? "# runs = soft - waits x used up"
+				: "\u2588 runs \u2592 soft - waits x used up");
 	top_put(area->screen, y, 11 + width, 6, true, TOP_HEAD, "USED");
 	top_put(area->screen, y, 18 + width, 6, true, TOP_HEAD, "SOFT");
 	top_put(area->screen, y++, 25 + width, 10, false, TOP_HEAD, "OUTCOME");
@@ -223,7 +223,7 @@ static void put_curve_plot(const struct top_area *area, const struct top_server_
 	top_say(area->screen, y, 0, TOP_HEAD,
 		"LEAST SUPPLY in any window so long, measured (%s) and by the periodic resource "
 		"model (o)",
-		area->look->ascii ? "#" : "\u2588");
+		area->ui->ascii ? "#" : "\u2588");
 	for (int line = 0; line < PLOT_LINES; line++) {
 		int64_t level = most * (PLOT_LINES - line) / PLOT_LINES,
 			below = most * (PLOT_LINES - line - 1) / PLOT_LINES;
@@ -236,7 +236,7 @@ static void put_curve_plot(const struct top_area *area, const struct top_server_
 
 			if (s->curve[i].least_ns > below)
 				top_put(area->screen, y + 1 + line, x, 1, false, TOP_RUN,
-					area->look->ascii ? "#" : "\u2588");
+					area->ui->ascii ? "#" : "\u2588");
 			if (bound > below && bound <= level)
 				top_put(area->screen, y + 1 + line, x + 1, 1, false, TOP_PLAIN,
 					"o");
@@ -251,7 +251,7 @@ static void put_curve_plot(const struct top_area *area, const struct top_server_
 
 void top_page_server(const struct top_area *area)
 {
-	size_t server = area->look->server;
+	size_t server = area->ui->server;
 	const struct top_server_row *s;
 	int y = area->y, end = area->y + area->height, curve = 0;
 	bool plot = area->height >= PLOT_FROM;

@@ -149,18 +149,18 @@ static int put_vms(const struct top_area *area, int y, int end)
 
 static int put_self(const struct top_area *area, int y, int end)
 {
-	const struct top_look *look = area->look;
+	const struct top_ui *ui = area->ui;
 	char cpu[TOP_TEXT], size[TOP_TEXT], fill[TOP_TEXT];
 	int x = 0;
 
 	if (y >= end)
 		return y;
-	top_text_percent(cpu, look->own_cpu);
-	size_text(size, look->own_size);
+	top_text_percent(cpu, ui->own_cpu);
+	size_text(size, ui->own_size);
 	x = top_say(
 		area->screen, y, x, TOP_PLAIN, "vmrt-top itself: %s %% of a CPU, %s", cpu, size);
-	if (look->buffer_size > 0) {
-		top_text_percent(fill, (double)look->buffer_fill / (double)look->buffer_size);
+	if (ui->buffer_size > 0) {
+		top_text_percent(fill, (double)ui->buffer_fill / (double)ui->buffer_size);
 		top_say(area->screen, y, x, TOP_PLAIN, "; fullest trace buffer %s %%", fill);
 	}
 	return y + 2;

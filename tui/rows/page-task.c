@@ -128,7 +128,7 @@ static void put_histogram(
 			top_put(area->screen, y, 9, 2, true, TOP_MISS, "D");
 		if (b.counts[i])
 			top_text_bar(text, (double)b.counts[i] / (double)b.most, bar,
-				area->look->ascii ? "#" : "\u2588", " ");
+				area->ui->ascii ? "#" : "\u2588", " ");
 		else
 			text[0] = '\0';
 		top_put(area->screen, y, 11, bar, false, late ? TOP_MISS : TOP_RUN, text);
@@ -182,7 +182,7 @@ int top_blame_bars(
 		top_put(area->screen, y, 36, 1, false, TOP_DIM, "%");
 		if (bar < 4)
 			continue;
-		top_text_bar(text, share, bar, area->look->ascii ? "#" : "\u2588", " ");
+		top_text_bar(text, share, bar, area->ui->ascii ? "#" : "\u2588", " ");
 		top_put(area->screen, y, 38, bar, false, TOP_RUN, text);
 	}
 	return y;
@@ -260,7 +260,7 @@ static void put_jobs(
 
 void top_page_task(const struct top_area *area)
 {
-	size_t task = area->look->task;
+	size_t task = area->ui->task;
 	const struct top_task_row *t;
 	int y = area->y, end = area->y + area->height, blame = 0, jobs_y;
 	int width = area->screen->width;

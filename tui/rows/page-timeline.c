@@ -77,7 +77,7 @@ static int column_of(const struct drawing *d, int64_t ns)
 	return (int)(part * d->columns);
 }
 
-/* Cells of one look are one piece of text; that under the cursor is one of its own. */
+/* Cells of one style are one piece of text; that under the cursor is one of its own. */
 static void put_glyphs(const struct drawing *d, int y, const struct glyph *glyphs)
 {
 	struct top_screen *screen = d->area->screen;
@@ -105,7 +105,7 @@ static void put_glyphs(const struct drawing *d, int y, const struct glyph *glyph
 static void put_marks(const struct drawing *d, size_t task, int y)
 {
 	struct glyph glyphs[COLUMNS_MAX];
-	bool ascii = d->area->look->ascii;
+	bool ascii = d->area->ui->ascii;
 
 	for (int i = 0; i < d->columns; i++)
 		glyphs[i] = (struct glyph){" ", TOP_PLAIN};
@@ -135,7 +135,7 @@ static void put_lane(const struct drawing *d, const struct top_lane *lane, int y
 	struct top_lane_cell cells[COLUMNS_MAX];
 	struct glyph glyphs[COLUMNS_MAX];
 	int64_t width_ns = (d->to_ns - d->from_ns) / d->columns;
-	bool ascii = d->area->look->ascii;
+	bool ascii = d->area->ui->ascii;
 
 	if (lane->kind == TOP_LANE_SERVER) {
 		double left[COLUMNS_MAX];
@@ -259,7 +259,7 @@ static void put_words(const struct drawing *d, int64_t at_ns, int y)
 /* Where there is room: what the characters mean. */
 static void put_legend(const struct drawing *d, int y)
 {
-	bool ascii = d->area->look->ascii;
+	bool ascii = d->area->ui->ascii;
 
 	top_say(d->area->screen, y, 0, TOP_DIM,
 		ascii ? "server: budget left, x used up   runs: _ . - * # part of the time"
@@ -325,15 +325,15 @@ static void put_lines(struct drawing *d, const struct line *lines, size_t n, int
 
 void top_page_timeline(const struct top_area *area)
 {
-	const struct top_look *look = area->look;
+	const struct top_ui *ui = area->ui;
 	const struct top_view *view = area->view;
-	int64_t right = look->right_ns, at;
+	int64_t right = ui->right_ns, at;
 	struct top_lane *lanes;
 	struct line *lines;
 	size_t n = 0, n_lanes;
 	struct drawing d = {.area = area,
 		.columns = area->screen->width - LABEL,
-		.digits = digits_of(look->span_ns)};
+		.digits = digits_of(ui->span_ns)};
 
 	if (view->now_ns == VMRT_UNKNOWN) {
 		top_say(area->screen, area->y, 0, TOP_PLAIN, "No event has come yet.");
@@ -344,17 +344,17 @@ void top_page_timeline(const struct top_area *area)
 	if (right == VMRT_UNKNOWN)
 		right = view->now_ns;
 	d.to_ns = right;
-	d.from_ns = right - look->span_ns;
-	at = look->at_ns == VMRT_UNKNOWN ? right - 1 : look->at_ns;
+	d.from_ns = right - ui->span_ns;
+	at = ui->at_ns == VMRT_UNKNOWN ? right - 1 : ui->at_ns;
 	d.cursor = column_of(&d, at);
 	lanes = top_lanes_make(view, &n_lanes);
 	d.lanes = lanes;
 	d.n_lanes = n_lanes;
 	area->screen->rows = (int)n_lanes;
 	area->screen->left_ns = d.from_ns;
-	area->screen->span_ns = look->span_ns;
+	area->screen->span_ns = ui->span_ns;
 	area->screen->columns = d.columns;
-	d.cursor_lane = (size_t)look->cursor[TOP_PAGE_TIMELINE];
+	d.cursor_lane = (size_t)ui->cursor[TOP_PAGE_TIMELINE];
 	if (d.cursor_lane >= n_lanes)
 		d.cursor_lane = n_lanes ? n_lanes - 1 : 0;
 	lines = make_lines(&d, &n);

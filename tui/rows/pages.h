@@ -4,13 +4,13 @@
 
 /* The pages: each fills the part of a screen between the head and the line of keys. */
 
-#include "look.h"
+#include "ui.h"
 #include "tui/model/model.h"
 #include "tui/rows/cells.h"
 
 struct top_area {
 	const struct top_view *view;
-	const struct top_look *look;
+	const struct top_ui *ui;
 	struct top_screen *screen;
 	int y, height; /* of the part to fill; it is as wide as the screen */
 };
@@ -44,7 +44,7 @@ const char *top_thread_text(
 
 /** top_misses_order - the misses that the filter leaves, in the order of their list; @out: room for
  * all of them; returns how many there are */
-size_t top_misses_order(const struct top_view *view, const struct top_look *look, size_t *out);
+size_t top_misses_order(const struct top_view *view, const struct top_ui *ui, size_t *out);
 
 /** top_blame_bars - the parts of a time as bars, the largest first; returns the line behind them */
 int top_blame_bars(

@@ -28,7 +28,7 @@ static void put_legend(const struct top_area *area, int i, int y)
 	bool special = i >= LEGEND_LINES - 3;
 
 	top_say(area->screen, y, 0, TOP_PLAIN, "%s",
-		special && area->look->ascii ? ascii[i - (LEGEND_LINES - 3)] : legend[i]);
+		special && area->ui->ascii ? ascii[i - (LEGEND_LINES - 3)] : legend[i]);
 }
 
 int top_sheet_lines(enum top_sheet sheet)
@@ -61,7 +61,7 @@ void top_sheet_setup(const struct top_area *area)
 {
 	int servers = (int)top_table_columns(TOP_SERVERS),
 	    rows = servers + (int)top_table_columns(TOP_TASKS), shown = area->height,
-	    cursor = area->look->setup_cursor, first;
+	    cursor = area->ui->setup_cursor, first;
 
 	if (cursor >= rows)
 		cursor = rows - 1;
@@ -70,7 +70,7 @@ void top_sheet_setup(const struct top_area *area)
 		int row = first + i, y = area->y + i;
 		enum top_table table = row < servers ? TOP_SERVERS : TOP_TASKS;
 		size_t column = (size_t)(row < servers ? row : row - servers);
-		bool hidden = area->look->tables[table].hidden >> column & 1 && column;
+		bool hidden = area->ui->tables[table].hidden >> column & 1 && column;
 
 		if (row == cursor)
 			top_gutter(area->screen, y);
@@ -85,18 +85,17 @@ void top_sheet_setup(const struct top_area *area)
 
 void top_sheet_text(const struct top_area *area)
 {
-	const struct top_look *look = area->look;
-	int lines = (int)look->n_text, first;
+	const struct top_ui *ui = area->ui;
+	int lines = (int)ui->n_text, first;
 	struct top_area rest = *area;
 
-	top_say(area->screen, area->y, 0, TOP_TITLE, "%s",
-		look->text_title ? look->text_title : "");
+	top_say(area->screen, area->y, 0, TOP_TITLE, "%s", ui->text_title ? ui->text_title : "");
 	rest.y++;
 	rest.height--;
 	first = top_scrolled(&rest, lines);
 	for (int i = 0; i < rest.height && first + i < lines; i++) {
-		const char *text = look->text[first + i];
-		size_t len = strlen(text), skip = (size_t)look->scroll_x;
+		const char *text = ui->text[first + i];
+		size_t len = strlen(text), skip = (size_t)ui->scroll_x;
 
 		top_say(area->screen, rest.y + i, 0, TOP_PLAIN, "%s",
 			text + (skip < len ? skip : len));

@@ -34,20 +34,20 @@ static const char *task_state(enum top_task_state state)
 }
 
 #define VIEW_COLUMNS(X)                                                                            \
-	VMRT_DATA(X, title, TEXT, look->title)                                                     \
-	VMRT_DATA(X, elapsed_ns, NS, look->elapsed_ns)                                             \
+	VMRT_DATA(X, title, TEXT, ui->title)                                                       \
+	VMRT_DATA(X, elapsed_ns, NS, ui->elapsed_ns)                                               \
 	VMRT_DATA(X, now_ns, NS, v->now_ns)                                                        \
 	VMRT_DATA(X, counted_since_ns, NS, v->since_ns)                                            \
-	VMRT_DATA(X, live, BOOL, look->live)                                                       \
-	VMRT_DATA(X, ended, BOOL, look->ended)                                                     \
+	VMRT_DATA(X, live, BOOL, ui->live)                                                         \
+	VMRT_DATA(X, ended, BOOL, ui->ended)                                                       \
 	VMRT_DATA(X, events, COUNT, (int64_t)v->events)                                            \
 	VMRT_DATA(X, lost, COUNT, (int64_t)v->lost)                                                \
 	VMRT_DATA(X, lost_at_least, BOOL, v->lost_at_least)                                        \
 	VMRT_DATA(X, inferred, COUNT, (int64_t)v->broken)                                          \
 	VMRT_DATA(X, clock_error_ns, NS, v->clock_error_ns)                                        \
 	VMRT_DATA(X, steal_ns, NS, v->steal_ns)                                                    \
-	VMRT_DATA(X, note, TEXT, look->note && look->note[0] ? look->note : NULL)                  \
-	VMRT_DATA(X, alarm, TEXT, look->alarm && look->alarm[0] ? look->alarm : NULL)
+	VMRT_DATA(X, note, TEXT, ui->note && ui->note[0] ? ui->note : NULL)                        \
+	VMRT_DATA(X, alarm, TEXT, ui->alarm && ui->alarm[0] ? ui->alarm : NULL)
 
 #define SERVER_COLUMNS(X)                                                                          \
 	VMRT_DATA(X, server, TEXT, s->name)                                                        \
@@ -177,7 +177,7 @@ static const struct vmrt_column run_columns[] = {RUN_COLUMNS(VMRT_COLUMN)};
 #define TABLE(doc, name, columns, flags)                                                           \
 	vmrt_doc_table(doc, name, no_titles, columns, COUNT(columns), flags)
 
-static void put_view(struct vmrt_doc *doc, const struct top_view *v, const struct top_look *look)
+static void put_view(struct vmrt_doc *doc, const struct top_view *v, const struct top_ui *ui)
 {
 	struct vmrt_table *table = TABLE(doc, "view", view_columns, VMRT_TABLE_SINGLE);
 
@@ -229,7 +229,7 @@ static void put_jobs(struct vmrt_doc *doc, const struct top_view *v, size_t task
 	}
 }
 
-static void put_misses(struct vmrt_doc *doc, const struct top_view *v, const struct top_look *look)
+static void put_misses(struct vmrt_doc *doc, const struct top_view *v, const struct top_ui *ui)
 {
 	struct vmrt_table *table = TABLE(doc, "misses", job_columns, 0);
 	size_t *order = calloc(v->n_misses + 1, sizeof(*order)), n;
@@ -238,7 +238,7 @@ static void put_misses(struct vmrt_doc *doc, const struct top_view *v, const str
 		vmrt_doc_fail(doc);
 		return;
 	}
-	n = top_misses_order(v, look, order);
+	n = top_misses_order(v, ui, order);
 	for (size_t i = 0; i < n; i++) {
 		const struct top_job *j = &v->misses[order[i]].job;
 		const struct top_task_row *t = &v->tasks[j->task];
@@ -261,11 +261,11 @@ static void put_periods(struct vmrt_doc *doc, const struct top_view *v, size_t s
 }
 
 /* What ran in the time that the timeline shows. */
-static void put_runs(struct vmrt_doc *doc, const struct top_view *v, const struct top_look *look)
+static void put_runs(struct vmrt_doc *doc, const struct top_view *v, const struct top_ui *ui)
 {
 	struct vmrt_table *table = TABLE(doc, "runs", run_columns, 0);
-	int64_t to = look->right_ns == VMRT_UNKNOWN ? v->now_ns : look->right_ns,
-		from = to - look->span_ns;
+	int64_t to = ui->right_ns == VMRT_UNKNOWN ? v->now_ns : ui->right_ns,
+		from = to - ui->span_ns;
 
 	for (size_t i = 0; v->now_ns != VMRT_UNKNOWN && i < v->n_slices; i++) {
 		const struct top_slice *r = &v->slices[i];
@@ -280,20 +280,20 @@ static void put_runs(struct vmrt_doc *doc, const struct top_view *v, const struc
 	}
 }
 
-static void put_page(struct vmrt_doc *doc, const struct top_view *v, const struct top_look *look)
+static void put_page(struct vmrt_doc *doc, const struct top_view *v, const struct top_ui *ui)
 {
-	switch (look->page) {
+	switch (ui->page) {
 	case TOP_PAGE_SERVER:
-		put_periods(doc, v, look->server);
+		put_periods(doc, v, ui->server);
 		break;
 	case TOP_PAGE_TASK:
-		put_jobs(doc, v, look->task);
+		put_jobs(doc, v, ui->task);
 		break;
 	case TOP_PAGE_TIMELINE:
-		put_runs(doc, v, look);
+		put_runs(doc, v, ui);
 		break;
 	case TOP_PAGE_MISSES:
-		put_misses(doc, v, look);
+		put_misses(doc, v, ui);
 		break;
 	case TOP_PAGE_SYSTEM:
 		put_machines(doc, v);
@@ -305,7 +305,7 @@ static void put_page(struct vmrt_doc *doc, const struct top_view *v, const struc
 	}
 }
 
-enum vmrt_status top_tables_csv(const struct top_view *view, const struct top_look *look, FILE *out)
+enum vmrt_status top_tables_csv(const struct top_view *view, const struct top_ui *ui, FILE *out)
 {
 	struct vmrt_doc *doc = vmrt_doc_new("update", false);
 	enum vmrt_status status = VMRT_ENOMEM;
@@ -313,7 +313,7 @@ enum vmrt_status top_tables_csv(const struct top_view *view, const struct top_lo
 	if (!doc)
 		return VMRT_ENOMEM;
 	vmrt_doc_section(doc, "");
-	put_page(doc, view, look);
+	put_page(doc, view, ui);
 	status = vmrt_doc_print(doc, VMRT_FORMAT_CSV, NULL, out, NULL);
 	vmrt_doc_free(doc);
 	return status;
@@ -335,8 +335,7 @@ static void print_flat(const char *json, FILE *out)
 	putc('\n', out);
 }
 
-enum vmrt_status top_tables_json(
-	const struct top_view *view, const struct top_look *look, FILE *out)
+enum vmrt_status top_tables_json(const struct top_view *view, const struct top_ui *ui, FILE *out)
 {
 	struct vmrt_doc *doc = vmrt_doc_new("update", false);
 	enum vmrt_status status = VMRT_ENOMEM;
@@ -346,7 +345,7 @@ enum vmrt_status top_tables_json(
 
 	if (doc && text) {
 		vmrt_doc_section(doc, "");
-		put_view(doc, view, look);
+		put_view(doc, view, ui);
 		put_servers(doc, view);
 		put_tasks(doc, view);
 		put_machines(doc, view);

@@ -6,15 +6,13 @@
 
 #include <stdio.h>
 
-#include "look.h"
+#include "ui.h"
 #include "tui/model/model.h"
 
 /** top_tables_csv - the tables of the page that is shown, as CSV; VMRT_OK or VMRT_ENOMEM */
-enum vmrt_status top_tables_csv(
-	const struct top_view *view, const struct top_look *look, FILE *out);
+enum vmrt_status top_tables_csv(const struct top_view *view, const struct top_ui *ui, FILE *out);
 
 /** top_tables_json - the view as one JSON object on one line; VMRT_OK or VMRT_ENOMEM */
-enum vmrt_status top_tables_json(
-	const struct top_view *view, const struct top_look *look, FILE *out);
+enum vmrt_status top_tables_json(const struct top_view *view, const struct top_ui *ui, FILE *out);
 
 #endif

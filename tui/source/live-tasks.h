@@ -14,7 +14,7 @@ struct live_tasks {
 	size_t n_names;
 };
 
-/** live_tasks_begin - look, from now on, among the machines of @config; vCPUs are no tasks */
+/** live_tasks_begin - from now on search the machines of @config for tasks; vCPUs are no tasks */
 void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *config);
 
 /**

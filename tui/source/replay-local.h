@@ -19,7 +19,7 @@ struct replay {
 	char *found;		  /* an experiment of the tasks that were found, or NULL */
 	enum vmrt_release *waits; /* by task: what releases it; NULL before all was read once */
 	enum vmrt_following following;
-	int64_t collected_ns; /* when there was a look at what has come */
+	int64_t collected_ns; /* when new data were last looked for */
 };
 
 /** replay_open - open the whole recording of @r->options; without an experiment, find its tasks */

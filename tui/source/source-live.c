@@ -144,7 +144,7 @@ static enum vmrt_status live_events(struct top_source *source, int64_t from_ns, 
 
 /* ---- which VMs there are ---- */
 
-/* To look at all processes takes a while on a busy machine, and must keep no key waiting. */
+/* Reading all of /proc takes a while on a busy machine, and must not delay the keys. */
 static void *watch_vms(void *arg)
 {
 	struct live *l = arg;
@@ -278,7 +278,7 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 }
 
 /* Has it ended by itself? Its last line says why. */
-static void look_at_recorder(struct live *l)
+static void read_recorder_state(struct live *l)
 {
 	char talk[512], *last;
 	ssize_t n;
@@ -313,7 +313,7 @@ static void live_state(struct top_source *source, struct top_source_state *state
 
 	*state =
 		(struct top_source_state){.buffer_fill = VMRT_UNKNOWN, .buffer_size = VMRT_UNKNOWN};
-	look_at_recorder(l);
+	read_recorder_state(l);
 	if (l->live) {
 		uint64_t fill, size;
 

@@ -152,7 +152,7 @@ struct shown {
 	char name[VMRT_NAME_MAX];
 };
 
-static void give_event(struct shown *s, struct vmrt_recording *rec, const struct vmrt_event *event,
+static void print_event(struct shown *s, struct vmrt_recording *rec, const struct vmrt_event *event,
 	int64_t host_ns, top_event_fn *take, void *ctx, bool *enough)
 {
 	char text[512];
@@ -169,7 +169,7 @@ static void give_event(struct shown *s, struct vmrt_recording *rec, const struct
 	*enough = !take(ctx, s->name, event, host_ns, text);
 }
 
-static void give_events(struct vmrt_recording *rec, struct shown *shown, int64_t from_ns,
+static void print_events(struct vmrt_recording *rec, struct shown *shown, int64_t from_ns,
 	int64_t to_ns, top_event_fn *take, void *ctx)
 {
 	const struct vmrt_event *event;
@@ -185,7 +185,7 @@ static void give_events(struct vmrt_recording *rec, struct shown *shown, int64_t
 		if (host_ns > to_ns)
 			return;
 		if (host_ns >= from_ns)
-			give_event(s, rec, event, host_ns, take, ctx, &enough);
+			print_event(s, rec, event, host_ns, take, ctx, &enough);
 	}
 }
 
@@ -213,7 +213,7 @@ static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns
 			shown[i].show = NULL;
 	}
 	if (shown)
-		give_events(rec, shown, from_ns, to_ns, take, ctx);
+		print_events(rec, shown, from_ns, to_ns, take, ctx);
 	else
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; shown && i < config.n_machines; i++)

@@ -66,7 +66,7 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static void look(struct fixture *f, int64_t now_ns)
+static void update_view(struct fixture *f, int64_t now_ns)
 {
 	assert_int_equal(top_model_view(f->model, f->engine, BASE, now_ns, &f->view), VMRT_OK);
 }
@@ -106,7 +106,7 @@ static void before_any_job_nothing_is_known(void **state)
 {
 	struct fixture *f = *state;
 
-	look(f, VMRT_UNKNOWN);
+	update_view(f, VMRT_UNKNOWN);
 	assert_int_equal(f->view.n_tasks, 1);
 	assert_int_equal(f->view.tasks[0].state, TOP_TASK_NONE);
 	assert_true(f->view.tasks[0].last_ns == VMRT_UNKNOWN);
@@ -128,7 +128,7 @@ static void every_job_is_counted_in_exactly_one_class(void **state)
 	job(f, 4, VMRT_OUTCOME_UNKNOWN, 90 * MS, false);
 	job(f, 5, VMRT_OUTCOME_MET, 7 * MS, false);
 	job(f, 6, VMRT_OUTCOME_MISSED_INCOMPLETE, VMRT_UNKNOWN, false);
-	look(f, BASE + 140 * MS);
+	update_view(f, BASE + 140 * MS);
 	t = &f->view.tasks[0];
 	assert_int_equal(t->jobs, 7);
 	assert_int_equal(t->known, 5);
@@ -150,7 +150,7 @@ static void the_first_job_of_the_maximum_is_told(void **state)
 
 	job(f, 0, VMRT_OUTCOME_MET, 9 * MS, false);
 	job(f, 1, VMRT_OUTCOME_MET, 9 * MS, false);
-	look(f, BASE);
+	update_view(f, BASE);
 	assert_int_equal(f->view.tasks[0].max_k, 0);
 }
 
@@ -159,9 +159,9 @@ static void a_task_without_jobs_for_two_periods_and_a_deadline_is_quiet(void **s
 	struct fixture *f = *state;
 
 	job(f, 0, VMRT_OUTCOME_MET, 8 * MS, false);
-	look(f, BASE + 8 * MS + 60 * MS);
+	update_view(f, BASE + 8 * MS + 60 * MS);
 	assert_int_equal(f->view.tasks[0].state, TOP_TASK_MET);
-	look(f, BASE + 8 * MS + 60 * MS + 1);
+	update_view(f, BASE + 8 * MS + 60 * MS + 1);
 	assert_int_equal(f->view.tasks[0].state, TOP_TASK_QUIET);
 }
 
@@ -172,12 +172,12 @@ static void the_share_is_that_of_the_last_second(void **state)
 	/* two seconds with 2 ms of 10, one with 5 + 1 ms */
 	for (int k = 0; k < 200; k++)
 		period(f, k, 2 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
-	look(f, BASE + 2000 * MS);
+	update_view(f, BASE + 2000 * MS);
 	assert_float_equal(f->view.servers[0].share, 0.2, 0.002);
 	assert_float_equal(f->view.servers[0].background, 0, 0);
 	for (int k = 200; k < 300; k++)
 		period(f, k, 5 * MS, 1 * MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
-	look(f, BASE + 3000 * MS);
+	update_view(f, BASE + 3000 * MS);
 	assert_float_equal(f->view.servers[0].share, 0.6, 0.006);
 	assert_float_equal(f->view.servers[0].background, 0.1, 0.001);
 }
@@ -188,10 +188,10 @@ static void a_share_of_a_moment_is_not_told(void **state)
 
 	for (int k = 0; k < 4; k++)
 		period(f, k, 6 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
-	look(f, BASE + 40 * MS);
+	update_view(f, BASE + 40 * MS);
 	assert_true(isnan(f->view.servers[0].share));
 	period(f, 4, 6 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
-	look(f, BASE + 50 * MS);
+	update_view(f, BASE + 50 * MS);
 	assert_float_equal(f->view.servers[0].share, 0.6, 0.001);
 }
 
@@ -202,13 +202,13 @@ static void a_share_across_an_unknown_period_is_unknown(void **state)
 	for (int64_t k = 0; k < 20; k++)
 		period(f, k, 2 * MS, MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
 	period(f, 20, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_PERIOD_UNKNOWN);
-	look(f, BASE + 210 * MS);
+	update_view(f, BASE + 210 * MS);
 	assert_true(isnan(f->view.servers[0].share));
 	assert_true(isnan(f->view.servers[0].background));
 	/* only what follows counts, never the unknown period's numbers */
 	for (int64_t k = 21; k < 31; k++)
 		period(f, k, 4 * MS, 2 * MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
-	look(f, BASE + 310 * MS);
+	update_view(f, BASE + 310 * MS);
 	assert_float_equal(f->view.servers[0].share, 0.6, 0.001);
 	assert_float_equal(f->view.servers[0].background, 0.2, 0.001);
 }
@@ -221,7 +221,7 @@ static void depletions_and_the_maximum_are_of_all_time(void **state)
 	period(f, 1, 6 * MS + 1, 2 * MS, BASE + 17 * MS, VMRT_PERIOD_DEPLETED);
 	period(f, 2, 3 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
 	period(f, 3, 8 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_UNKNOWN);
-	look(f, BASE + 40 * MS);
+	update_view(f, BASE + 40 * MS);
 	assert_int_equal(f->view.servers[0].periods, 4);
 	assert_int_equal(f->view.servers[0].depletions, 1);
 	/* periods that are not known as a whole do not count */
@@ -236,11 +236,11 @@ static void steal_is_time_and_other_losses_are_not(void **state)
 		.from_ns = BASE, .to_ns = BASE + 9 * MS, .kind = VMRT_LOSS_OVERRUN};
 
 	f->sink.loss(f->sink.ctx, &steal);
-	look(f, BASE);
+	update_view(f, BASE);
 	assert_int_equal(f->view.steal_ns, 3 * MS);
 	assert_false(f->view.lost_at_least);
 	f->sink.loss(f->sink.ctx, &some);
-	look(f, BASE);
+	update_view(f, BASE);
 	assert_int_equal(f->view.steal_ns, 3 * MS);
 	assert_true(f->view.lost_at_least);
 }

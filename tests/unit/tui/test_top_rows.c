@@ -32,7 +32,7 @@ static struct top_job jobs[10];
 static struct vmrt_server_period periods[10];
 static uint64_t buckets[TOP_BUCKETS];
 static struct top_view view;
-static struct top_look look;
+static struct top_ui ui;
 
 /* One server of 5 ms in 10 ms whose vCPU runs for 4 ms, and a task in it of which each job misses.
  */
@@ -158,7 +158,7 @@ static int fresh(void **state)
 		.events = 123456,
 		.mapped = true,
 		.clock_error_ns = 43210};
-	look = (struct top_look){.title = "demo.vmrt",
+	ui = (struct top_ui){.title = "demo.vmrt",
 		.note = "",
 		.alarm = "",
 		.notice = "",
@@ -185,8 +185,8 @@ static void make_it_extreme(size_t n)
 	view.lost_at_least = true;
 	view.events = UINT64_MAX;
 	view.steal_ns = view.clock_error_ns = INT64_MAX / 2;
-	look.elapsed_ns = look.total_ns = INT64_MAX;
-	look.note =
+	ui.elapsed_ns = ui.total_ns = INT64_MAX;
+	ui.note =
 		"a note that is so long that it has no room on any screen, however wide it may be, "
 		"because somebody had a lot to say about what is wrong with a guest of his";
 	for (size_t i = 0; i < n; i++) {
@@ -241,7 +241,7 @@ static void at_all_sizes(void)
 
 	for (int width = 1; width <= 200; width += width < 90 ? 1 : 5) {
 		for (int height = 1; height <= 60; height += height < 30 ? 1 : 6) {
-			top_layout(&view, &look, width, height, &screen);
+			top_layout(&view, &ui, width, height, &screen);
 			check_screen(&screen);
 		}
 	}
@@ -250,7 +250,7 @@ static void at_all_sizes(void)
 
 static void on_all_pages(void)
 {
-	for (look.page = 0; look.page < TOP_PAGES; look.page++)
+	for (ui.page = 0; ui.page < TOP_PAGES; ui.page++)
 		at_all_sizes();
 }
 
@@ -264,10 +264,10 @@ static void extreme_pages_do_not_overlap_at_any_size(void **state)
 {
 	(void)state;
 	make_it_extreme(MANY);
-	look.paused = true;
+	ui.paused = true;
 	for (int i = 0; i < TOP_PAGES; i++)
-		look.cursor[i] = 1000000;
-	look.server = look.task = 1000000;
+		ui.cursor[i] = 1000000;
+	ui.server = ui.task = 1000000;
 	on_all_pages();
 }
 
@@ -278,11 +278,11 @@ static void sheets_do_not_overlap_at_any_size(void **state)
 	(void)state;
 	for (int i = 0; i < 100; i++)
 		lines[i] = line;
-	look.text = lines;
-	look.n_text = 100;
-	look.miss = 5;
-	for (look.sheet = TOP_SHEET_HELP; look.sheet <= TOP_SHEET_TEXT; look.sheet++) {
-		look.ascii = !look.ascii;
+	ui.text = lines;
+	ui.n_text = 100;
+	ui.miss = 5;
+	for (ui.sheet = TOP_SHEET_HELP; ui.sheet <= TOP_SHEET_TEXT; ui.sheet++) {
+		ui.ascii = !ui.ascii;
 		at_all_sizes();
 	}
 }
@@ -292,12 +292,12 @@ static void the_timeline_holds_any_zoom_and_any_time(void **state)
 	struct top_screen screen = {0};
 
 	(void)state;
-	look.page = TOP_PAGE_TIMELINE;
-	for (look.span_ns = TOP_SPAN_MIN; look.span_ns <= TOP_SPAN_MAX; look.span_ns *= 3)
+	ui.page = TOP_PAGE_TIMELINE;
+	for (ui.span_ns = TOP_SPAN_MIN; ui.span_ns <= TOP_SPAN_MAX; ui.span_ns *= 3)
 		for (int64_t at = -20 * MS; at <= 120 * MS; at += 7 * MS) {
-			look.at_ns = at;
-			look.right_ns = at + look.span_ns / 3;
-			top_layout(&view, &look, 97, 24, &screen);
+			ui.at_ns = at;
+			ui.right_ns = at + ui.span_ns / 3;
+			top_layout(&view, &ui, 97, 24, &screen);
 			check_screen(&screen);
 		}
 	top_screen_free(&screen);
@@ -311,7 +311,7 @@ static void nothing_at_all_is_said_in_words(void **state)
 	(void)state;
 	view.n_servers = view.n_tasks = 0;
 	at_all_sizes();
-	top_layout(&view, &look, 80, 24, &screen);
+	top_layout(&view, &ui, 80, 24, &screen);
 	line = top_screen_line(&screen, 4, NULL);
 	assert_string_equal(line, "Nothing to show: no server, no task, no VM.");
 	free(line);
@@ -325,7 +325,7 @@ static const char *screen_text(int width, int height)
 	struct top_screen screen = {0};
 	size_t used = 0;
 
-	top_layout(&view, &look, width, height, &screen);
+	top_layout(&view, &ui, width, height, &screen);
 	text[0] = '\0';
 	for (int y = 0; y < height; y++) {
 		char *line = top_screen_line(&screen, y, NULL);
@@ -350,7 +350,7 @@ static void loss_and_clock_and_pause_are_on_the_smallest_screen(void **state)
 
 	(void)state;
 	view.lost = 1234;
-	look.paused = true;
+	ui.paused = true;
 	text = screen_text(40, 8);
 	assert_shows(text, "L 1234 lost");
 	assert_shows(text, "clock \u00b144 us");
@@ -373,7 +373,7 @@ static void meaning_is_in_letters_not_in_colour(void **state)
 	(void)state;
 	servers[0].state = TOP_SERVER_DEPLETED;
 	tasks[0].state = TOP_TASK_MISSED;
-	look.ascii = true;
+	ui.ascii = true;
 	text = screen_text(80, 24);
 	assert_shows(text, "T depleted");
 	assert_shows(text, "M missed");
@@ -382,7 +382,7 @@ static void meaning_is_in_letters_not_in_colour(void **state)
 		assert_true((unsigned char)*p < 0x80);
 	text = screen_text(40, 8);
 	assert_shows(text, "vm0      T");
-	look.cursor[TOP_PAGE_OVERVIEW] = 1;
+	ui.cursor[TOP_PAGE_OVERVIEW] = 1;
 	assert_shows(screen_text(40, 8), "task0    M");
 }
 
@@ -401,7 +401,7 @@ static void units_stand_in_the_heads(void **state)
 static void the_bar_shows_what_is_left_of_the_budget(void **state)
 {
 	(void)state;
-	look.ascii = true;
+	ui.ascii = true;
 	assert_shows(screen_text(200, 24), "  ##########..........  ");
 	servers[0].used_ns = 10 * MS - 1;
 	assert_shows(screen_text(200, 24), "  #...................  ");
@@ -429,14 +429,14 @@ static void the_row_under_the_cursor_is_always_seen(void **state)
 	view.n_servers = view.n_tasks = MANY;
 	for (int i = 0; i < MANY; i++) {
 		snprintf(name, sizeof(name), "> vm%d/task%d ", i, i);
-		look.cursor[TOP_PAGE_OVERVIEW] = MANY + i;
+		ui.cursor[TOP_PAGE_OVERVIEW] = MANY + i;
 		assert_shows(screen_text(80, 12), name);
 		snprintf(name, sizeof(name), "> vm%d ", i);
-		look.cursor[TOP_PAGE_OVERVIEW] = i;
+		ui.cursor[TOP_PAGE_OVERVIEW] = i;
 		assert_shows(screen_text(80, 12), name);
 	}
 	assert_shows(screen_text(80, 12), "row 40 of 80");
-	look.cursor[TOP_PAGE_OVERVIEW] = 1000;
+	ui.cursor[TOP_PAGE_OVERVIEW] = 1000;
 	assert_shows(screen_text(80, 12), "> vm39/task39 ");
 }
 
@@ -446,22 +446,21 @@ static void rows_are_filtered_and_sorted(void **state)
 
 	(void)state;
 	view.n_tasks = MANY;
-	strcpy(look.filter, "TASK3");
-	assert_int_equal(top_order_make(&view, &look, TOP_TASKS, order), 11);
+	strcpy(ui.filter, "TASK3");
+	assert_int_equal(top_order_make(&view, &ui, TOP_TASKS, order), 11);
 	assert_int_equal(order[0], 3);
 	assert_int_equal(order[1], 30);
-	look.filter[0] = '\0';
+	ui.filter[0] = '\0';
 	for (int i = 0; i < MANY; i++)
 		tasks[i].missed = (uint64_t)(i * 7 % MANY);
-	while (strcmp(top_column_head(TOP_TASKS, (size_t)look.tables[TOP_TASKS].sort), "MISSED") !=
-		0)
-		look.tables[TOP_TASKS].sort++;
-	look.tables[TOP_TASKS].sort++;
-	assert_int_equal(top_order_make(&view, &look, TOP_TASKS, order), MANY);
+	while (strcmp(top_column_head(TOP_TASKS, (size_t)ui.tables[TOP_TASKS].sort), "MISSED") != 0)
+		ui.tables[TOP_TASKS].sort++;
+	ui.tables[TOP_TASKS].sort++;
+	assert_int_equal(top_order_make(&view, &ui, TOP_TASKS, order), MANY);
 	for (int i = 1; i < MANY; i++)
 		assert_true(tasks[order[i - 1]].missed > tasks[order[i]].missed);
-	look.tables[TOP_TASKS].invert = true;
-	top_order_make(&view, &look, TOP_TASKS, order);
+	ui.tables[TOP_TASKS].invert = true;
+	top_order_make(&view, &ui, TOP_TASKS, order);
 	assert_int_equal(tasks[order[0]].missed, 0);
 }
 
@@ -469,7 +468,7 @@ static void hidden_columns_are_not_shown(void **state)
 {
 	(void)state;
 	assert_shows(screen_text(200, 24), "JITTER ms");
-	look.tables[TOP_TASKS].hidden = ~UINT32_C(0);
+	ui.tables[TOP_TASKS].hidden = ~UINT32_C(0);
 	assert_null(strstr(screen_text(200, 24), "JITTER ms"));
 	assert_shows(screen_text(200, 24), "vm0/task0");
 }
@@ -481,8 +480,8 @@ static void strips_show_runs_and_the_end_of_the_budget(void **state)
 	const char *text;
 
 	(void)state;
-	look.page = TOP_PAGE_SERVER;
-	look.ascii = true;
+	ui.page = TOP_PAGE_SERVER;
+	ui.ascii = true;
 	text = screen_text(86, 40);
 	assert_shows(text, " 0:00.090 ####################xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx   4.00");
 	assert_shows(text, " 0:00.080 ####################..............................   4.00");
@@ -493,8 +492,8 @@ static void the_timeline_shows_arrivals_misses_and_the_budget(void **state)
 	const char *text;
 
 	(void)state;
-	look.page = TOP_PAGE_TIMELINE;
-	look.ascii = true;
+	ui.page = TOP_PAGE_TIMELINE;
+	ui.ascii = true;
 	text = screen_text(64, 30); /* 1 ms in each column */
 	assert_shows(text, "^       M ^       M ^       M ^       M ^       M");
 	assert_shows(text, "  vCPU 0      ####------####      ####------####      ####");
@@ -507,15 +506,15 @@ static void the_split_of_a_miss_adds_up(void **state)
 	const char *text;
 
 	(void)state;
-	look.page = TOP_PAGE_MISSES;
-	look.sheet = TOP_SHEET_SPLIT;
-	look.miss = 3;
+	ui.page = TOP_PAGE_MISSES;
+	ui.sheet = TOP_SHEET_SPLIT;
+	ui.miss = 3;
 	text = screen_text(80, 30);
 	assert_shows(text, "vm0/task0 job 2, arrived at 0:00.020000");
 	assert_shows(text, "budget               7.00 ms   77.8 %");
 	assert_shows(text, "exec                 2.00 ms   22.2 %");
 	assert_shows(text, "host:CPU 0/KVM/500");
-	look.miss = 99;
+	ui.miss = 99;
 	assert_shows(screen_text(80, 30), "too long ago");
 }
 
@@ -524,7 +523,7 @@ static void new_misses_are_marked(void **state)
 	const char *text;
 
 	(void)state;
-	look.page = TOP_PAGE_MISSES;
+	ui.page = TOP_PAGE_MISSES;
 	text = screen_text(80, 24);
 	assert_shows(text, "[5 misses+3]");
 	assert_shows(text, "0:00.098 * vm0/task0");
@@ -576,27 +575,27 @@ static void every_key_does_what_its_row_says_where_that_is_meant(void **state)
 	for (size_t i = 0; i < top_n_keys; i++) {
 		char names[64], *save = NULL;
 
-		look.sheet = top_keys[i].where == TOP_ON_SETUP ? TOP_SHEET_SETUP : TOP_SHEET_NONE;
-		look.page = top_keys[i].where == TOP_ON_TIMELINE ? TOP_PAGE_TIMELINE
-			    : top_keys[i].where == TOP_ON_MISSES ? TOP_PAGE_MISSES
-								 : TOP_PAGE_OVERVIEW;
+		ui.sheet = top_keys[i].where == TOP_ON_SETUP ? TOP_SHEET_SETUP : TOP_SHEET_NONE;
+		ui.page = top_keys[i].where == TOP_ON_TIMELINE ? TOP_PAGE_TIMELINE
+			  : top_keys[i].where == TOP_ON_MISSES ? TOP_PAGE_MISSES
+							       : TOP_PAGE_OVERVIEW;
 		snprintf(names, sizeof(names), "%s", top_keys[i].names);
 		for (char *name = strtok_r(names, " ", &save); name;
 			name = strtok_r(NULL, " ", &save)) {
-			assert_int_equal(top_key_action(name, &look), top_keys[i].action);
+			assert_int_equal(top_key_action(name, &ui), top_keys[i].action);
 			assert_true(top_key_known(name));
 		}
 	}
-	assert_int_equal(top_key_action("x", &look), TOP_ACT_NONE);
-	assert_int_equal(top_key_action("", &look), TOP_ACT_NONE);
-	assert_int_equal(top_key_action("q F10", &look), TOP_ACT_NONE);
-	look.page = TOP_PAGE_OVERVIEW;
-	assert_int_equal(top_key_action("h", &look), TOP_ACT_HELP);
-	assert_int_equal(top_key_action("m", &look), TOP_ACT_NEXT_MISS);
-	look.live = true;
-	assert_int_equal(top_key_action("m", &look), TOP_ACT_NONE);
-	look.page = TOP_PAGE_TIMELINE;
-	assert_int_equal(top_key_action("h", &look), TOP_ACT_LEFT);
+	assert_int_equal(top_key_action("x", &ui), TOP_ACT_NONE);
+	assert_int_equal(top_key_action("", &ui), TOP_ACT_NONE);
+	assert_int_equal(top_key_action("q F10", &ui), TOP_ACT_NONE);
+	ui.page = TOP_PAGE_OVERVIEW;
+	assert_int_equal(top_key_action("h", &ui), TOP_ACT_HELP);
+	assert_int_equal(top_key_action("m", &ui), TOP_ACT_NEXT_MISS);
+	ui.live = true;
+	assert_int_equal(top_key_action("m", &ui), TOP_ACT_NONE);
+	ui.page = TOP_PAGE_TIMELINE;
+	assert_int_equal(top_key_action("h", &ui), TOP_ACT_LEFT);
 }
 
 static void json_is_one_line_with_exact_numbers(void **state)
@@ -606,10 +605,10 @@ static void json_is_one_line_with_exact_numbers(void **state)
 	FILE *out = open_memstream(&text, &size);
 
 	(void)state;
-	look.title = "a \"quoted\" \\ title\n";
+	ui.title = "a \"quoted\" \\ title\n";
 	view.now_ns = 1752345678901234567;
 	servers[0].share = 0.0 / 0.0;
-	assert_int_equal(top_tables_json(&view, &look, out), VMRT_OK);
+	assert_int_equal(top_tables_json(&view, &ui, out), VMRT_OK);
 	fclose(out);
 	assert_ptr_equal(strchr(text, '\n'), text + size - 1);
 	assert_shows(text, "\"now_ns\":1752345678901234567");
@@ -625,8 +624,8 @@ static void batch_has_heads_once_and_no_escapes(void **state)
 	FILE *out = open_memstream(&text, &size);
 
 	(void)state;
-	assert_int_equal(top_batch_print(&view, &look, true, out), VMRT_OK);
-	assert_int_equal(top_batch_print(&view, &look, false, out), VMRT_OK);
+	assert_int_equal(top_batch_print(&view, &ui, true, out), VMRT_OK);
+	assert_int_equal(top_batch_print(&view, &ui, false, out), VMRT_OK);
 	fclose(out);
 	assert_non_null(strstr(text, "# TIME s    SERVER"));
 	assert_null(strstr(strstr(text, "SERVER") + 1, "SERVER"));

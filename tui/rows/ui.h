@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMRT_TUI_ROWS_LOOK_H
-#define VMRT_TUI_ROWS_LOOK_H
+#ifndef VMRT_TUI_ROWS_UI_H
+#define VMRT_TUI_ROWS_UI_H
 
-/* What a user has chosen to look at, and what a screen shows besides the view. */
+/* What a user has chosen to see, and what a screen shows besides the view of the model. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,8 +44,9 @@ struct top_arrangement {
 	uint32_t hidden; /* bit by column */
 };
 
-struct top_look {
-	const char *title;  /* what is looked at */
+/* The state of the user interface: page, cursors, filters, and the lines around a page. */
+struct top_ui {
+	const char *title;  /* name of the run, or "live" */
 	const char *note;   /* what is wrong, or "" */
 	const char *alarm;  /* a condition that is true, or "" */
 	const char *notice; /* an answer to the last key, or "" */
