@@ -91,6 +91,20 @@ static void lay_out(const struct top_model *m, struct arena *a, struct top_view 
 	}
 }
 
+/* What the lists take when the rings of the timeline are full. */
+static size_t most_of(const struct top_model *m)
+{
+	struct top_model full = *m;
+	struct top_view view = {0};
+	struct arena arena = {0};
+
+	full.n_slices = TOP_SLICES_MAX;
+	full.n_marks = TOP_MARKS_MAX;
+	full.n_misses = TOP_MISSES_MAX;
+	lay_out(&full, &arena, &view);
+	return arena.used;
+}
+
 /* The last @n entries of a ring that @total were put into, in their order. */
 static void unroll(void *to, const void *ring, uint64_t total, size_t n, size_t room, size_t size)
 {
@@ -266,7 +280,7 @@ enum vmrt_status top_model_view(struct top_model *m, struct vmrt_engine *engine,
 		return VMRT_ENOMEM;
 	lay_out(m, &arena, &fresh);
 	if (arena.used > fresh.arena_room || !fresh.arena) {
-		size_t room = arena.used + arena.used / 4 + ALIGN;
+		size_t room = most_of(m) + arena.used / 4 + ALIGN;
 
 		free(fresh.arena);
 		view->arena = NULL;
@@ -275,6 +289,7 @@ enum vmrt_status top_model_view(struct top_model *m, struct vmrt_engine *engine,
 		if (!fresh.arena)
 			return VMRT_ENOMEM;
 		fresh.arena_room = room;
+		memset(fresh.arena, 0xff, room);
 	}
 	arena = (struct arena){.at = fresh.arena};
 	lay_out(m, &arena, &fresh);

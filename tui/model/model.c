@@ -170,6 +170,12 @@ static bool take_room(struct top_model *m)
 	m->slices = malloc(TOP_SLICES_MAX * sizeof(*m->slices));
 	m->marks = malloc(TOP_MARKS_MAX * sizeof(*m->marks));
 	m->misses = malloc(TOP_MISSES_MAX * sizeof(*m->misses));
+	/* so that it needs from the beginning what it needs when they are full */
+	if (m->slices && m->marks && m->misses) {
+		memset(m->slices, 0xff, TOP_SLICES_MAX * sizeof(*m->slices));
+		memset(m->marks, 0xff, TOP_MARKS_MAX * sizeof(*m->marks));
+		memset(m->misses, 0xff, TOP_MISSES_MAX * sizeof(*m->misses));
+	}
 	return m->servers && m->server_facts && m->tasks && m->task_facts && m->machines &&
 	       m->machine_facts && m->slices && m->marks && m->misses;
 }

@@ -2,6 +2,7 @@
 /* Without an experiment, the first seconds of a live view are searched for periodic tasks. */
 #include "live-tasks.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,19 +10,36 @@
 
 #define LOOK_NS (5 * VMRT_NS_PER_S) /* so long, again and again until something is found */
 
+/* Returns false without memory: then no task is found. */
+static bool start_discovery(struct live_tasks *t)
+{
+	t->since_ns = VMRT_UNKNOWN;
+	t->discovery = vmrt_discovery_new(t->n_names);
+	for (size_t i = 0; t->discovery && i < t->n_vcpus; i++)
+		if (vmrt_discovery_skip(t->discovery, 0, t->vcpus[i]) != VMRT_OK)
+			live_tasks_end(t);
+	return t->discovery;
+}
+
 void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *config)
 {
-	live_tasks_end(t);
+	size_t threads = 0;
+
+	live_tasks_free(t);
 	if (config->n_machines > 64)
 		return;
-	t->discovery = vmrt_discovery_new(config->n_machines);
-	t->since_ns = VMRT_UNKNOWN;
+	for (size_t i = 0; i < config->n_vms; i++)
+		threads += config->vms[i].n_threads;
+	t->vcpus = calloc(threads + 1, sizeof(*t->vcpus));
+	if (!t->vcpus)
+		return;
+	for (size_t i = 0; i < config->n_vms; i++)
+		for (size_t k = 0; k < config->vms[i].n_threads; k++)
+			t->vcpus[t->n_vcpus++] = config->vms[i].threads[k].tid;
 	t->n_names = config->n_machines;
 	for (size_t i = 0; i < config->n_machines; i++)
 		snprintf(t->names[i], sizeof(t->names[i]), "%s", config->machines[i].name);
-	for (size_t i = 0; t->discovery && i < config->n_vms; i++)
-		for (size_t k = 0; k < config->vms[i].n_threads; k++)
-			vmrt_discovery_skip(t->discovery, 0, config->vms[i].threads[k].tid);
+	start_discovery(t);
 }
 
 /* Does the experiment hold other tasks than those known so far? */
@@ -72,10 +90,23 @@ bool live_tasks_see(
 	if (host_ns - t->since_ns < LOOK_NS)
 		return false;
 	news = judge(t);
-	vmrt_discovery_free(t->discovery);
-	t->discovery = news ? NULL : vmrt_discovery_new(t->n_names);
-	t->since_ns = VMRT_UNKNOWN;
+	if (!t->times++)
+		t->first_ns = t->since_ns;
+	live_tasks_end(t);
+	if (!news)
+		start_discovery(t);
 	return news;
+}
+
+void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size_t room)
+{
+	if (!t->discovery)
+		return;
+	if (!t->times)
+		snprintf(out, room, "looking for periodic tasks");
+	else
+		snprintf(out, room, "no periodic task found in %" PRId64 " s, still looking",
+			(now_ns - t->first_ns) / VMRT_NS_PER_S);
 }
 
 void live_tasks_end(struct live_tasks *t)
@@ -88,5 +119,6 @@ void live_tasks_free(struct live_tasks *t)
 {
 	live_tasks_end(t);
 	vmrt_experiment_free(t->found);
-	t->found = NULL;
+	free(t->vcpus);
+	*t = (struct live_tasks){0};
 }

@@ -10,8 +10,12 @@ struct live_tasks {
 	struct vmrt_discovery *discovery; /* NULL: not looking */
 	struct vmrt_experiment *found;	  /* or NULL */
 	int64_t since_ns;		  /* of the looking; VMRT_UNKNOWN: no event yet */
+	int64_t first_ns;		  /* the same of the first time that nothing was found */
+	unsigned times;			  /* that nothing was found */
 	char names[64][VMRT_NAME_MAX];	  /* of machines */
 	size_t n_names;
+	int32_t *vcpus; /* of the host: threads of VMs are no tasks */
+	size_t n_vcpus;
 };
 
 /** live_tasks_begin - from now on search the machines of @config for tasks; vCPUs are no tasks */
@@ -24,6 +28,9 @@ void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *con
  */
 bool live_tasks_see(
 	struct live_tasks *t, uint32_t machine, const struct vmrt_event *event, int64_t host_ns);
+
+/** live_tasks_note - say at host time @now_ns how far the looking is; nothing when it is over */
+void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size_t room);
 
 /** live_tasks_end - stop looking; what was found stays */
 void live_tasks_end(struct live_tasks *t);

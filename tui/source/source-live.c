@@ -325,8 +325,8 @@ static void live_state(struct top_source *source, struct top_source_state *state
 		snprintf(state->note, sizeof(state->note), "%s", l->ended);
 	else if (l->live)
 		vmrt_live_note(l->live, state->note, sizeof(state->note));
-	if (!state->note[0] && l->tasks.discovery)
-		snprintf(state->note, sizeof(state->note), "looking for periodic tasks");
+	if (!state->note[0])
+		live_tasks_note(&l->tasks, l->base.now_ns, state->note, sizeof(state->note));
 }
 
 /* ---- recording at the same time ---- */
@@ -483,6 +483,8 @@ enum vmrt_status top_live_open(
 		free(l);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
+	/* so that it needs from the beginning what it needs when the ring is full */
+	memset(l->kept, 0xff, KEPT_MAX * sizeof(*l->kept));
 	l->talk = l->end_fd = -1;
 	l->base.ops = &ops;
 	l->base.live = true;
