@@ -19,7 +19,7 @@
 #define STEERED_RATE 500e-6 /* CLOCK_MONOTONIC is steered by no more */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
 #define SCALE_BITS 32
-#define CPUS_TOLD 8
+#define CPUS_NAMED 8
 
 static bool is_one_of(const char *name, const char *const *names)
 {
@@ -183,7 +183,7 @@ static enum vmrt_status copy_map(const struct vmrt_clockmap *from, struct vmrt_c
  * A CPU without expiries reads the clock that the others read, as far as is known. @apart_ns: so
  * far those with expiries are from each other; @others_ns: so far the others may be.
  */
-static enum vmrt_status give_common(struct vmrt_clockmap *of_cpu, unsigned cpus,
+static enum vmrt_status use_common_map(struct vmrt_clockmap *of_cpu, unsigned cpus,
 	const struct vmrt_clockmap *all, bool same, int64_t apart_ns, int64_t others_ns)
 {
 	enum vmrt_status status = VMRT_OK;
@@ -237,7 +237,7 @@ static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record
 		       (is_global(dat) || agree(s, of_cpu, cpus, &all, &apart));
 	}
 	if (status == VMRT_OK)
-		status = give_common(
+		status = use_common_map(
 			of_cpu, cpus, &all, same, apart, is_global(dat) ? 0 : SAME_CLOCK_NS);
 	vmrt_clockmap_free(&all);
 	return status;
@@ -287,7 +287,7 @@ static void describe(const struct vmrt_dat *dat, struct vmrt_record_clock *out)
 	out->error_ns = most;
 	add_text(out, "%s, mapped to CLOCK_MONOTONIC by %llu timer expiries",
 		vmrt_dat_info(dat)->clock, (unsigned long long)out->expiries);
-	if (n > CPUS_TOLD) {
+	if (n > CPUS_NAMED) {
 		first = worst;
 		n = worst + 1;
 	}

@@ -257,8 +257,8 @@ struct parts {
 	double own[PARTS], others[PARTS];
 };
 
-static void look_below(const struct course *c, const struct points *lower, int64_t from, int64_t to,
-	struct parts *out)
+static void measure_parts(const struct course *c, const struct points *lower, int64_t from,
+	int64_t to, struct parts *out)
 {
 	double length = ((double)(to - from) + 1) / PARTS;
 
@@ -320,7 +320,7 @@ static int64_t course_error(const struct course *c, const struct points *upper,
 	double worst = -1;
 	struct parts below;
 
-	look_below(c, lower, from, to, &below);
+	measure_parts(c, lower, from, to, &below);
 	for (int i = 0; i < PARTS; i++)
 		if (below.own[i] != INFINITY)
 			worst = fmax(worst, fmin(below.own[i], below.others[i]));

@@ -9,7 +9,7 @@
 
 #include "common/buf.h"
 
-#define LOOK_PAGES 64 /* of each CPU: what a buffer is made of shows soon */
+#define SAMPLE_PAGES 64 /* of each CPU: what a buffer is made of shows soon */
 
 static bool has_data(const struct dat_buffer *buffer)
 {
@@ -25,8 +25,8 @@ struct content {
 	uint64_t events;
 };
 
-static void look_at_page(const struct vmrt_dat *dat, const uint8_t *page, uint32_t size, bool cut,
-	struct content *found)
+static void count_events_of_page(const struct vmrt_dat *dat, const uint8_t *page, uint32_t size,
+	bool cut, struct content *found)
 {
 	char names[RING_NAME_ROOM];
 	struct vmrt_event event;
@@ -46,7 +46,8 @@ static void look_at_page(const struct vmrt_dat *dat, const uint8_t *page, uint32
 	}
 }
 
-static void look_at(struct vmrt_dat *dat, const struct dat_buffer *buffer, struct content *found)
+static void count_events(
+	struct vmrt_dat *dat, const struct dat_buffer *buffer, struct content *found)
 {
 	dat->buffer = buffer;
 	for (unsigned cpu = 0; cpu < buffer->n_cpus; cpu++) {
@@ -59,10 +60,10 @@ static void look_at(struct vmrt_dat *dat, const struct dat_buffer *buffer, struc
 
 		if (!buffer->cpus[cpu].size || !(feed = page_feed_file(dat, cpu, 0)))
 			continue;
-		for (int i = 0;
-			i < LOOK_PAGES && feed->next(feed, &page, &size, &offset, &cut, &err) == 1;
+		for (int i = 0; i < SAMPLE_PAGES &&
+				feed->next(feed, &page, &size, &offset, &cut, &err) == 1;
 			i++)
-			look_at_page(dat, page, size, cut, found);
+			count_events_of_page(dat, page, size, cut, found);
 		feed->free(feed);
 	}
 }
@@ -93,7 +94,7 @@ static void choose_by_content(struct vmrt_dat *dat)
 
 		if (!has_data(&dat->buffers[i]) || !page_size_is_sane(&dat->buffers[i]))
 			continue;
-		look_at(dat, &dat->buffers[i], &is);
+		count_events(dat, &dat->buffers[i], &is);
 		if (!chosen || is_better(&is, &best)) {
 			chosen = &dat->buffers[i];
 			best = is;

@@ -129,7 +129,7 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
  * When does the page behind the one at hand begin? If the one at hand is far ahead of the one
  * before it, the earliest of all that are in the buffer counts: several may be wrong.
  */
-static uint64_t look_behind(struct file_feed *feed, uint64_t ts, bool far_ahead)
+static uint64_t next_page_time(struct file_feed *feed, uint64_t ts, bool far_ahead)
 {
 	uint64_t least = UINT64_MAX;
 	uint8_t header[sizeof(uint64_t)];
@@ -181,8 +181,8 @@ static int next_page(struct page_feed *base, const uint8_t **page, uint32_t *siz
 	if (left >= sizeof(uint64_t)) {
 		uint64_t ts = ring_u64(*page);
 
-		base->later =
-			look_behind(feed, ts, ts > feed->page_ts && ts - feed->page_ts > FAR_AHEAD);
+		base->later = next_page_time(
+			feed, ts, ts > feed->page_ts && ts - feed->page_ts > FAR_AHEAD);
 	}
 	return 1;
 }

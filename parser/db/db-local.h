@@ -24,7 +24,7 @@ extern const struct db_table db_tables[]; /* up to one without a name */
 struct vmrt_db {
 	struct sqlite3 *db;
 	char *path;
-	uint64_t steps, steps_max; /* of the present query, in units of STEPS_BETWEEN_LOOKS */
+	uint64_t steps, steps_max; /* of the present query, in units of STEPS_BETWEEN_CALLS */
 	int64_t rows;		   /* of all queries so far */
 	bool too_long;		   /* the query was ended because of its steps */
 };

@@ -11,7 +11,7 @@
 
 #include "db-local.h"
 
-#define LOOK_EVERY_ROWS 1024
+#define CHECK_EVERY_ROWS 1024
 #define ROWS_MOST ((int64_t)UINT32_MAX - 1) /* the highest number of a row */
 
 /* The least and the most of a kind of column, see columns.h. */
@@ -104,7 +104,7 @@ bool vmrt_query_next(struct vmrt_query *q)
 	rc = sqlite3_step(q->stmt);
 	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
 		fail_query(q);
-	if (!(++q->db->rows % LOOK_EVERY_ROWS))
+	if (!(++q->db->rows % CHECK_EVERY_ROWS))
 		vmrt_progress_count("rows read", q->db->rows);
 	return rc == SQLITE_ROW;
 }

@@ -21,7 +21,7 @@
 #include "db-local.h"
 #include "schema.h"
 
-#define STEPS_BETWEEN_LOOKS 10000 /* of SQLite's machine, at whether a signal came */
+#define STEPS_BETWEEN_CALLS 10000 /* of SQLite's machine, at whether a signal came */
 /* The queries of reports take less than 10 steps per byte of the file. */
 #define STEPS_MIN UINT64_C(50000000)
 #define STEPS_PER_BYTE 200
@@ -95,7 +95,7 @@ enum vmrt_status db_failed(struct vmrt_db *db, struct vmrt_error *err)
 
 /* SQLite's progress handler: ends a query that was interrupted or has no end, and shows that one is
  * under way that takes long to find its first row. */
-static int look(void *ctx)
+static int on_progress(void *ctx)
 {
 	struct vmrt_db *db = ctx;
 
@@ -179,8 +179,8 @@ static void restrict_db(struct vmrt_db *db, int64_t size)
 	sqlite3_db_config(db->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_limit(db->db, SQLITE_LIMIT_LENGTH, TEXT_MAX);
 	sqlite3_limit(db->db, SQLITE_LIMIT_ATTACHED, 0);
-	db->steps_max = (STEPS_MIN + (uint64_t)size * STEPS_PER_BYTE) / STEPS_BETWEEN_LOOKS;
-	sqlite3_progress_handler(db->db, STEPS_BETWEEN_LOOKS, look, db);
+	db->steps_max = (STEPS_MIN + (uint64_t)size * STEPS_PER_BYTE) / STEPS_BETWEEN_CALLS;
+	sqlite3_progress_handler(db->db, STEPS_BETWEEN_CALLS, on_progress, db);
 }
 
 void vmrt_db_close(struct vmrt_db *db)

@@ -73,7 +73,7 @@ static void learn(struct vmrt_names *n, int32_t pid, const char *comm, bool agai
 	vmrt_buf_printf(&n->lines, "%d %s\n", pid, name);
 }
 
-static void look_at_event(struct vmrt_names *n, const struct vmrt_event *e)
+static void learn_from_event(struct vmrt_names *n, const struct vmrt_event *e)
 {
 	if (e->type == VMRT_EV_SWITCH) {
 		learn(n, e->sw.prev_pid, e->sw.prev_comm, false);
@@ -96,7 +96,7 @@ void vmrt_names_page(struct vmrt_names *n, const void *page)
 		return;
 	while (page_next(&walk, &record, &size) == 1 &&
 		formats_decode(n->formats, record, size, name_room, &event))
-		look_at_event(n, &event);
+		learn_from_event(n, &event);
 }
 
 void vmrt_names_scan(struct vmrt_names *n, int fd, uint64_t offset, uint64_t size)

@@ -211,10 +211,10 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 /* Bring the heap up to date: whose record was given out, and who has got new pages. */
 static void settle(struct vmrt_stream *s)
 {
-	if (s->given) {
-		struct stream_cpu *cpu = s->given;
+	if (s->current) {
+		struct stream_cpu *cpu = s->current;
 
-		s->given = NULL;
+		s->current = NULL;
 		cpu->lost = 0;
 		if (advance(s, cpu))
 			heap_settle_top(s);
@@ -346,13 +346,13 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 		heap_drop_top(stream);
 		return vmrt_stream_next(stream, event, err);
 	}
-	stream_give(stream, cpu, event);
+	stream_hand_out(stream, cpu, event);
 	return 1;
 }
 
-void stream_give_up(struct vmrt_stream *s)
+void stream_drop_current(struct vmrt_stream *s)
 {
-	struct stream_cpu *cpu = s->given;
+	struct stream_cpu *cpu = s->current;
 
 	if (!cpu)
 		return;
@@ -363,7 +363,7 @@ void stream_give_up(struct vmrt_stream *s)
 
 bool stream_is_last_page(const struct vmrt_stream *s)
 {
-	return !s->given || s->given->feed->later == UINT64_MAX;
+	return !s->current || s->current->feed->later == UINT64_MAX;
 }
 
 size_t stream_cpus_with_events(const struct vmrt_stream *s)
@@ -393,9 +393,9 @@ uint64_t vmrt_stream_count(const struct vmrt_stream *stream, unsigned cpu)
 int vmrt_stream_ended(struct vmrt_stream *stream)
 {
 	for (unsigned i = 0; stream->n_ended && i < stream->n_cpus; i++) {
-		if (!stream->cpus[i].ended || stream->cpus[i].told)
+		if (!stream->cpus[i].ended || stream->cpus[i].reported)
 			continue;
-		stream->cpus[i].told = true;
+		stream->cpus[i].reported = true;
 		stream->n_ended--;
 		return (int)i;
 	}
@@ -433,6 +433,6 @@ bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt
 
 const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size)
 {
-	*size = stream->given ? stream->given->size : 0;
-	return stream->given ? stream->given->record : NULL;
+	*size = stream->current ? stream->current->size : 0;
+	return stream->current ? stream->current->record : NULL;
 }

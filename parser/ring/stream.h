@@ -23,8 +23,8 @@ struct stream_cpu {
 	bool dead; /* malformed from here on */
 	bool in_page;
 	bool had_records;
-	bool ended,
-		told; /* there was more, but it cannot be read; vmrt_stream_ended() has said so */
+	bool ended, reported; /* there was more, but it cannot be read; vmrt_stream_ended() has said
+				 so */
 };
 
 struct vmrt_stream {
@@ -41,7 +41,7 @@ struct vmrt_stream {
 	struct stream_cpu **heap;
 	unsigned n_heap;
 	const struct stream_cpu *second; /* first of the others in the heap, or NULL */
-	struct stream_cpu *given;	 /* its record was given out; it has to move on */
+	struct stream_cpu *current;	 /* its record was given out; it has to move on */
 	bool started;
 	int64_t last_ts;
 	uint64_t counts[FORMATS_LAYOUTS]; /* of the events given out, by their layout */
@@ -68,7 +68,7 @@ static inline int64_t stream_time(const struct vmrt_stream *s, struct stream_cpu
 }
 
 /* The record of @cpu, decoded into @event, is given out. */
-static inline void stream_give(
+static inline void stream_hand_out(
 	struct vmrt_stream *s, struct stream_cpu *cpu, struct vmrt_event *event)
 {
 	event->ts = cpu->ts;
@@ -76,7 +76,7 @@ static inline void stream_give(
 	event->lost = cpu->lost;
 	s->last_ts = cpu->ts;
 	s->counts[event->layout]++;
-	s->given = cpu;
+	s->current = cpu;
 	cpu->events++;
 }
 
@@ -89,9 +89,9 @@ void stream_revive(struct vmrt_stream *s, unsigned cpu);
 /** stream_ends_early - the data of @cpu end before what was recorded does */
 void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu);
 
-/** stream_give_up - the CPU whose record was given out last has ended: what is left of it, and that
- * record, are of no use */
-void stream_give_up(struct vmrt_stream *s);
+/** stream_drop_current - the CPU whose record was given out last has ended: what is left of it, and
+ * that record, are of no use */
+void stream_drop_current(struct vmrt_stream *s);
 
 /** stream_is_last_page - has the CPU whose record was given out last no page behind this one? */
 bool stream_is_last_page(const struct vmrt_stream *s);
@@ -111,7 +111,7 @@ struct stream_cpu *stream_reorder(struct vmrt_stream *s);
 static inline int stream_next(
 	struct vmrt_stream *s, struct vmrt_event *event, struct vmrt_error *err)
 {
-	struct stream_cpu *cpu = s->given;
+	struct stream_cpu *cpu = s->current;
 
 	if (!cpu || !cpu->in_page || s->live || s->n_errors ||
 		!page_next_quick(&cpu->walk, &cpu->record, &cpu->size))
@@ -120,10 +120,10 @@ static inline int stream_next(
 	cpu->lost = 0;
 	if (s->second && stream_before(s->second, cpu))
 		cpu = stream_reorder(s);
-	s->given = NULL;
+	s->current = NULL;
 	if (!formats_decode(s->formats, cpu->record, cpu->size, s->name_room, event))
 		return vmrt_stream_next(s, event, err);
-	stream_give(s, cpu, event);
+	stream_hand_out(s, cpu, event);
 	return 1;
 }
 

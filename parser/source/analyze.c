@@ -15,7 +15,7 @@
 #include "vm-threads.h"
 
 #define PATH_ROOM 4096
-#define LOOK_EVERY 1000000 /* events, between two signs of progress */
+#define CHECK_EVERY 1000000 /* events, between two signs of progress */
 
 struct analysis {
 	const struct vmrt_analyze_options *options;
@@ -40,18 +40,18 @@ static enum vmrt_status feed(
 	struct vmrt_pump pump = {.from = vmrt_recording_merge(a->rec),
 		.to = a->engine,
 		.until_ns = INT64_MAX,
-		.most = LOOK_EVERY};
+		.most = CHECK_EVERY};
 	enum vmrt_pumped pumped;
 
 	while ((pumped = vmrt_pump(&pump)) == VMRT_PUMPED_PART)
 		if (a->options->progress)
 			fprintf(stderr, "\r%llu million events ",
-				(unsigned long long)pump.events / LOOK_EVERY);
+				(unsigned long long)pump.events / CHECK_EVERY);
 	result->events = pump.events;
 	if (pumped == VMRT_PUMPED_ENOMEM)
 		return vmrt_fail(
 			err, VMRT_ENOMEM, "out of memory after %llu events", result->events);
-	if (a->options->progress && result->events >= LOOK_EVERY)
+	if (a->options->progress && result->events >= CHECK_EVERY)
 		fprintf(stderr, "\r\033[K");
 	if (is_stopped(a))
 		return VMRT_EINTR;
@@ -68,7 +68,7 @@ static enum vmrt_status feed(
 }
 
 /* Loss that the kernel counted but no page told of: where in time is not known. */
-static uint64_t give_counted_losses(struct analysis *a, size_t index)
+static uint64_t report_counted_losses(struct analysis *a, size_t index)
 {
 	struct vmrt_recorded_machine m;
 	uint64_t sum = 0;
@@ -93,7 +93,7 @@ static uint64_t give_counted_losses(struct analysis *a, size_t index)
 }
 
 /* Events that the kernel kept and the file does not have: pages that were never written. */
-static uint64_t give_missing(struct analysis *a, size_t index)
+static uint64_t report_missing_pages(struct analysis *a, size_t index)
 {
 	struct vmrt_recorded_machine m;
 	uint64_t sum = 0;
@@ -140,8 +140,8 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 		};
 		vmrt_engine_stats(a->engine, (uint32_t)i, &row.stats);
 		if (!row.stats.lost)
-			row.stats.lost = give_counted_losses(a, i);
-		row.stats.lost += give_missing(a, i);
+			row.stats.lost = report_counted_losses(a, i);
+		row.stats.lost += report_missing_pages(a, i);
 		result->lost += row.stats.lost;
 		rundb_machine(a->db, &row);
 	}

@@ -6,7 +6,7 @@
 
 #include <vmrt/discover.h>
 
-#define LOOK_EVERY 100000 /* events between two questions whether to stop */
+#define CHECK_EVERY 100000 /* events between two questions whether to stop */
 
 /* vCPUs and helpers of VMs are no tasks; threads that a server selects may be. */
 static enum vmrt_status skip_vms(
@@ -30,7 +30,7 @@ static enum vmrt_status observe(struct vmrt_recording *rec, struct vmrt_discover
 	while (vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns)) {
 		if (vmrt_discovery_push(d, machine, event) != VMRT_OK)
 			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-		if (++events % LOOK_EVERY == 0 && stop && stop())
+		if (++events % CHECK_EVERY == 0 && stop && stop())
 			return vmrt_fail(err, VMRT_EINTR, "stopped");
 	}
 	/* a recording that is told to stop ends early, as if this were all */

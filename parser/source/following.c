@@ -100,7 +100,7 @@ static const char *file_name(const struct source *s)
 }
 
 /* What the recorder says of one file. */
-static void look_at(
+static void take_extent(
 	const struct vmrt_recording *rec, struct source *s, const struct vmrt_extent_file *p)
 {
 	struct followed *g = s->followed;
@@ -191,7 +191,7 @@ enum vmrt_following vmrt_recording_collect(struct vmrt_recording *rec)
 	status = vmrt_extent_load(f->run, &extent, NULL);
 	if (status == VMRT_OK) {
 		for (size_t i = 0; i < rec->n; i++)
-			look_at(rec, &rec->sources[i],
+			take_extent(rec, &rec->sources[i],
 				vmrt_extent_find(&extent, file_name(&rec->sources[i])));
 		vmrt_extent_free(&extent);
 		merge_renew(&rec->merge);

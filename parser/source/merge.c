@@ -5,7 +5,7 @@
 #include "parser/ring/stream.h"
 
 /* The time of the next event of a live input; the event is decoded when it is taken. */
-static void look_ahead(struct merge_input *in)
+static void peek_next(struct merge_input *in)
 {
 	int64_t local;
 
@@ -26,7 +26,7 @@ static void advance(struct vmrt_merge *m, struct merge_input *in)
 	int got;
 
 	if (m->live) {
-		look_ahead(in);
+		peek_next(in);
 		return;
 	}
 	while ((got = stream_next(in->stream, &in->event, &why)) < 0)

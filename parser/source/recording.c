@@ -66,7 +66,7 @@ static void leave_out(struct vmrt_recording *rec, struct merge_input *in)
 				in->event.cpu);
 		return;
 	}
-	stream_give_up(in->stream);
+	stream_drop_current(in->stream);
 	if (rec->horizon.last_ns == VMRT_UNKNOWN)
 		snprintf(s->note, sizeof(s->note),
 			"CPU %u has events from after the recording ended; they are left out",

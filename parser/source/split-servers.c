@@ -10,7 +10,7 @@
 
 #include "parser/engine/core/core.h"
 
-#define LOOK_EVENTS 2000000 /* an enforcer says something in each period */
+#define CHECK_EVENTS 2000000 /* an enforcer says something in each period */
 #define MAX_LINE 512
 
 /* The server that a marker is about; false: it is none of an enforcer's. */
@@ -46,7 +46,7 @@ static enum vmrt_status ask_marks(struct vmrt_recording *rec, size_t asked, stru
 
 	if (status != VMRT_OK)
 		return status;
-	for (size_t n = 0; n < LOOK_EVENTS && asked && vmrt_stream_next(stream, &ev, NULL) > 0;
+	for (size_t n = 0; n < CHECK_EVENTS && asked && vmrt_stream_next(stream, &ev, NULL) > 0;
 		n++) {
 		char name[VMRT_NAME_MAX];
 

@@ -29,7 +29,7 @@ static bool ran_back(const struct cpu *cpu, int64_t local_ns)
 
 static void set_error(struct machine *m, int64_t error_ns)
 {
-	m->told_error_ns = error_ns;
+	m->last_error_ns = error_ns;
 	m->error_known = error_ns != VMRT_UNKNOWN;
 	m->error_ns = m->error_known ? error_ns : 0;
 }
@@ -63,7 +63,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	e->now_ns = host_ns;
 	now.host_ns = host_ns;
 	now.local_ns = ev->ts;
-	if (error_ns != m->told_error_ns)
+	if (error_ns != m->last_error_ns)
 		set_error(m, error_ns);
 	if (!m->stats.events++)
 		m->stats.first_ns = host_ns;

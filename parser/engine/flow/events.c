@@ -240,11 +240,11 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 {
 	struct cancelled cancelled;
 	struct timer timer;
-	bool known = timers_take(&m->timers, ev->timer.timer, &timer), was_told = false;
+	bool known = timers_take(&m->timers, ev->timer.timer, &timer), was_cancelled = false;
 
 	if (!known && timers_take_cancelled(&m->cpus[ev->cpu], ev->timer.timer, &cancelled)) {
 		timer = cancelled.timer;
-		known = was_told = true;
+		known = was_cancelled = true;
 		release_timer_gone(&timer, false);
 	}
 	if (m->has_tasks)
@@ -253,7 +253,7 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */
 	if (m->index == 0) {
-		steal_check(m, ev, &timer, was_told ? &cancelled : NULL, now);
+		steal_check(m, ev, &timer, was_cancelled ? &cancelled : NULL, now);
 		if (ev->timer.fn >= VMRT_FN_DEADLINE)
 			servers_timer(m->engine, ev, &timer);
 	}

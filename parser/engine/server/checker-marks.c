@@ -7,9 +7,9 @@
 
 void words_period(struct words *w)
 {
-	w->told = w->out = w->paused = false;
+	w->granted = w->out = w->paused = false;
 	w->passed_ns = w->missing_ns = w->forbidden_ns = 0;
-	w->given_ns = w->config->budget_ns;
+	w->granted_ns = w->config->budget_ns;
 }
 
 void words_supply(struct words *w, int64_t from_ns, int64_t to_ns, const struct checker_supply *s)
@@ -20,7 +20,7 @@ void words_supply(struct words *w, int64_t from_ns, int64_t to_ns, const struct 
 		w->out = true;
 	if (!s->wanting)
 		w->paused = true;
-	else if (!w->told && !s->eligible)
+	else if (!w->granted && !s->eligible)
 		w->missing_ns += to_ns - from_ns;
 }
 
@@ -38,8 +38,8 @@ void words_replenished(struct words *w, int64_t now_ns, int64_t at_ns, int64_t a
 	struct verdict v = verdict_of(w, VMRT_RULE_REPLENISH, at_ns < now_ns ? at_ns : now_ns,
 		at_ns < now_ns ? now_ns : at_ns);
 
-	w->told = true;
-	w->given_ns = amount_ns < w->config->budget_ns ? amount_ns : w->config->budget_ns;
+	w->granted = true;
+	w->granted_ns = amount_ns < w->config->budget_ns ? amount_ns : w->config->budget_ns;
 	v.measured_ns = v.to_ns - v.from_ns;
 	verdicts_add(w->verdicts, &v);
 }
@@ -50,7 +50,7 @@ void words_depleted(struct words *w, int64_t start_ns, int64_t now_ns, int64_t u
 	struct verdict v = verdict_of(w, VMRT_RULE_PRESERVE, start_ns, now_ns);
 
 	w->out = true;
-	v.allowed_ns = w->given_ns;
+	v.allowed_ns = w->granted_ns;
 	v.measured_ns = used_ns;
 	switch (w->config->policy) {
 	case VMRT_POLICY_POLLING:
@@ -85,7 +85,7 @@ void words_judge(struct words *w, int64_t start_ns, int64_t now_ns)
 	struct verdict v = verdict_of(w, VMRT_RULE_REPLENISH, start_ns, now_ns);
 
 	v.measured_ns = w->missing_ns;
-	if (!w->told && w->missing_ns && policy != VMRT_POLICY_POLLING &&
+	if (!w->granted && w->missing_ns && policy != VMRT_POLICY_POLLING &&
 		policy != VMRT_POLICY_SPORADIC)
 		verdicts_add(w->verdicts, &v);
 	if (!w->out && !w->forbidden_ns)

@@ -27,7 +27,7 @@ static struct piece *nth(const struct sliding *s, size_t i)
 	return &s->pieces[(s->first + i) % s->room];
 }
 
-static void give_bad(struct sliding *s)
+static void report_bad(struct sliding *s)
 {
 	if (s->have_bad)
 		verdicts_add(s->verdicts, &s->bad);
@@ -35,7 +35,7 @@ static void give_bad(struct sliding *s)
 }
 
 /* One fault shows in many overlapping intervals; the worst of them stands for it. */
-static void look(struct sliding *s, int64_t to, int64_t supply)
+static void judge_interval(struct sliding *s, int64_t to, int64_t supply)
 {
 	struct verdict now = {
 		.rule = VMRT_RULE_SLIDING,
@@ -56,7 +56,7 @@ static void look(struct sliding *s, int64_t to, int64_t supply)
 		return;
 	}
 	if (s->have_bad && now.from_ns >= s->bad.to_ns)
-		give_bad(s);
+		report_bad(s);
 	if (!s->have_bad || supply > s->bad.measured_ns)
 		s->bad = now;
 	s->have_bad = true;
@@ -96,11 +96,11 @@ static void interval_ends(struct sliding *s, int64_t to)
 {
 	int64_t from = to - s->length_ns;
 
-	if (s->looked)
+	if (s->judged)
 		return;
-	s->looked = true;
+	s->judged = true;
 	drop_before(s, from);
-	look(s, to, supply_until(s, to) - supply_before(s, from));
+	judge_interval(s, to, supply_until(s, to) - supply_before(s, from));
 }
 
 /* Intervals that begin with a piece and end by @to. */
@@ -109,7 +109,7 @@ static void intervals_begin(struct sliding *s, int64_t to)
 	while (s->next < s->n && nth(s, s->next)->from_ns + s->length_ns <= to) {
 		const struct piece *p = nth(s, s->next++);
 
-		look(s, p->from_ns + s->length_ns,
+		judge_interval(s, p->from_ns + s->length_ns,
 			supply_until(s, p->from_ns + s->length_ns) - p->before_ns);
 	}
 }
@@ -146,7 +146,7 @@ static void add_piece(struct sliding *s, int64_t from, int64_t to, int members)
 			return;
 	}
 	s->n++;
-	s->looked = false;
+	s->judged = false;
 	*nth(s, s->n - 1) = (struct piece){
 		.from_ns = from, .to_ns = to, .members = members, .before_ns = before};
 }
@@ -159,7 +159,7 @@ void sliding_supply(struct sliding *s, int64_t from_ns, int64_t to_ns, int membe
 		return;
 	if (last && members == last->members && from_ns == last->to_ns) {
 		last->to_ns = to_ns;
-		s->looked = false;
+		s->judged = false;
 	} else {
 		if (last && (members < last->members || from_ns > last->to_ns))
 			interval_ends(s, last->to_ns);
@@ -180,7 +180,7 @@ void sliding_period(struct sliding *s, int64_t now_ns)
 	if (s->n && nth(s, s->n - 1)->to_ns == now_ns)
 		interval_ends(s, now_ns);
 	if (s->have_bad && now_ns - s->length_ns >= s->bad.to_ns)
-		give_bad(s);
+		report_bad(s);
 	if (s->have_worst)
 		verdicts_add(s->verdicts, &s->worst);
 	s->have_worst = false;
@@ -191,12 +191,12 @@ void sliding_finish(struct sliding *s)
 {
 	if (s->length_ns && s->n)
 		interval_ends(s, nth(s, s->n - 1)->to_ns);
-	give_bad(s);
+	report_bad(s);
 }
 
 void sliding_free(struct sliding *s)
 {
-	give_bad(s);
+	report_bad(s);
 	free(s->pieces);
 	s->pieces = NULL;
 	s->room = s->n = 0;

@@ -61,7 +61,7 @@ struct checker *checker_new(const struct checker_config *config, int64_t from_ns
 	c->width = 1;
 	c->words.verdicts = &c->verdicts;
 	c->words.config = &c->config;
-	c->words.given_ns = config->budget_ns;
+	c->words.granted_ns = config->budget_ns;
 	if (c->rules & RULE(CHUNK)) {
 		c->chunks = calloc(1, sizeof(*c->chunks));
 		if (!c->chunks) {

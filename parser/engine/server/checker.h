@@ -156,7 +156,7 @@ struct sliding {
 		next;		   /* next: index, from first, of the next start to be looked at */
 	struct verdict worst, bad; /* of the period; a violation not yet given */
 	bool have_worst, have_bad;
-	bool looked; /* at the interval that ends with the last piece as it is */
+	bool judged; /* at the interval that ends with the last piece as it is */
 };
 
 void sliding_init(struct sliding *s, struct verdicts *verdicts);
@@ -189,10 +189,10 @@ struct words {
 	struct verdicts *verdicts;
 	const struct checker_config *config;
 	/* of the period in progress */
-	bool told;	    /* the budget was given */
+	bool granted;	    /* the budget was given */
 	bool out;	    /* it was used up for some time */
 	bool paused;	    /* there was no work for some time */
-	int64_t given_ns;   /* how much */
+	int64_t granted_ns; /* how much */
 	int64_t passed_ns;  /* of a budget that passes with time, at most */
 	int64_t missing_ns; /* so long a member wanted to run, but the budget had not been given yet
 			     */

@@ -101,7 +101,7 @@ void curve_put(struct supply_curve *c, int64_t from_ns, int64_t to_ns, bool idle
 	c->waiting[c->n_waiting++] = (struct gap){from_ns, to_ns, idle ? -1 : 0};
 }
 
-static void look(struct length *l, int64_t from_ns, int64_t gaps_ns)
+static void note_window(struct length *l, int64_t from_ns, int64_t gaps_ns)
 {
 	if (l->least_ns != VMRT_UNKNOWN && l->ns - gaps_ns >= l->least_ns)
 		return;
@@ -121,7 +121,7 @@ static int64_t total(const struct supply_curve *c)
 }
 
 /* The window that ends at @to_ns, behind which there is no gap. */
-static void look_back(struct supply_curve *c, struct length *l, int64_t to_ns)
+static void measure_ending(struct supply_curve *c, struct length *l, int64_t to_ns)
 {
 	int64_t from = to_ns - l->ns, sum = 0;
 
@@ -134,7 +134,7 @@ static void look_back(struct supply_curve *c, struct length *l, int64_t to_ns)
 
 		sum = total(c) - g->before_ns - (from > g->from_ns ? from - g->from_ns : 0);
 	}
-	look(l, from, sum);
+	note_window(l, from, sum);
 }
 
 /* Gaps before @ns; @hint: one that begins before it, or 0, moved to the last such. */
@@ -151,13 +151,13 @@ static int64_t before(const struct supply_curve *c, size_t *hint, int64_t ns)
 }
 
 /* Windows that begin with the demand or with a gap, and are known to their ends. */
-static void look_ahead(struct supply_curve *c, struct length *l)
+static void measure_beginning(struct supply_curve *c, struct length *l)
 {
 	if (!l->begun && c->since_ns + l->ns <= c->to_ns) {
 		size_t hint = 0;
 
 		l->begun = true;
-		look(l, c->since_ns, before(c, &hint, c->since_ns + l->ns));
+		note_window(l, c->since_ns, before(c, &hint, c->since_ns + l->ns));
 	}
 	for (; l->beginning < c->n; l->beginning++) {
 		const struct gap *g = &c->gaps[l->beginning];
@@ -166,7 +166,8 @@ static void look_ahead(struct supply_curve *c, struct length *l)
 			return;
 		if (l->reached < l->beginning)
 			l->reached = l->beginning;
-		look(l, g->from_ns, before(c, &l->reached, g->from_ns + l->ns) - g->before_ns);
+		note_window(
+			l, g->from_ns, before(c, &l->reached, g->from_ns + l->ns) - g->before_ns);
 	}
 }
 
@@ -176,8 +177,8 @@ static void begin_anew(struct supply_curve *c, int64_t from_ns)
 	for (int i = 0; i < LENGTHS; i++) {
 		struct length *l = &c->lengths[i];
 
-		look_ahead(c, l);
-		look_back(c, l, c->to_ns);
+		measure_beginning(c, l);
+		measure_ending(c, l, c->to_ns);
 		l->ending = l->beginning = l->reached = 0;
 		l->begun = false;
 	}
@@ -229,8 +230,8 @@ static void add_gap(struct supply_curve *c, int64_t from_ns, int64_t to_ns)
 	}
 	c->to_ns = to_ns;
 	for (int i = 0; i < LENGTHS; i++) {
-		look_ahead(c, &c->lengths[i]);
-		look_back(c, &c->lengths[i], to_ns);
+		measure_beginning(c, &c->lengths[i]);
+		measure_ending(c, &c->lengths[i], to_ns);
 	}
 	forget(c);
 }

@@ -72,7 +72,7 @@ static void begin_enforced(struct vmrt_engine *e, struct server *s, const struct
 		} else {
 			s->now.end_ns = host_ns;
 		}
-		server_give(e, s);
+		server_close_period(e, s);
 	}
 	check_end(s);
 	s->pub = *own;
@@ -312,7 +312,7 @@ void servers_mark(
 	} else if (!strcmp(word, "srv_stop")) {
 		s->truncated = true;
 		s->now.end_ns = host_ns;
-		server_give(e, s);
+		server_close_period(e, s);
 		s->active = false;
 		check_end(s);
 		for (size_t i = 0; i < s->n_members; i++) {

@@ -22,7 +22,7 @@
 struct phase_fit {
 	int64_t from_ns, until_ns;
 	struct segment *segments;
-	size_t room, n, given;
+	size_t room, n, taken;
 	int64_t loss_to_ns; /* of a loss before the first segment, or VMRT_UNKNOWN */
 	int64_t starts[SAMPLES];
 	size_t n_starts;
@@ -139,7 +139,7 @@ int64_t phase_fit(struct phase_fit *f, int64_t period_ns)
 
 const struct segment *phase_replay(struct phase_fit *f)
 {
-	return f->given < f->n ? &f->segments[f->given++] : NULL;
+	return f->taken < f->n ? &f->segments[f->taken++] : NULL;
 }
 
 void phase_free(struct phase_fit *f)

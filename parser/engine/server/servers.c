@@ -197,7 +197,7 @@ void servers_finish(struct vmrt_engine *e, int64_t end_ns)
 				e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED, 0);
 		if (s->active && s->now.start_ns < end_ns) {
 			s->truncated = true;
-			server_give(e, s);
+			server_close_period(e, s);
 		}
 		if (!s->announced)
 			server_announce(e, s);

@@ -18,7 +18,7 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns);
 /** server_is_priority - do members of it, which no enforcer told about, have budget at kernel
  * priority @prio? */
 bool server_is_priority(const struct server *s, int prio);
-void server_give(struct vmrt_engine *e, struct server *s);
+void server_close_period(struct vmrt_engine *e, struct server *s);
 /** server_lay_grid - the grid is known: a period, number @phase_k if they are numbered, begins at
  * @phase_ns */
 void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns,

@@ -35,7 +35,7 @@ void server_begin_period(struct server *s, int64_t k, int64_t start_ns)
 	periods_release(s, check_safe_ns(s->engine));
 }
 
-void server_give(struct vmrt_engine *e, struct server *s)
+void server_close_period(struct vmrt_engine *e, struct server *s)
 {
 	if (!s->announced)
 		server_announce(e, s);
@@ -77,7 +77,7 @@ static bool has_priority(const struct server *s, const struct thread *t)
 	return s->pub.enforced ? s->at_priority : server_is_priority(s, t->prio);
 }
 
-static void look_at(const struct vmrt_engine *e, struct server *s, struct segment *out)
+static void describe_segment(const struct vmrt_engine *e, struct server *s, struct segment *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->supply.eligible = s->pub.enforced && s->at_priority;
@@ -156,7 +156,7 @@ static void leave_out_periods(struct vmrt_engine *e, struct server *s, int64_t t
 	s->settled_ns = s->now.end_ns;
 	if (s->checker)
 		checker_unsure(s->checker, s->now.start_ns, to_ns);
-	server_give(e, s);
+	server_close_period(e, s);
 	server_begin_period(s, s->now.k + n + 1, s->now.end_ns + n * s->pub.period_ns);
 	s->settled_ns = s->now.start_ns;
 	s->touched = true;
@@ -177,7 +177,7 @@ static void put(struct vmrt_engine *e, struct server *s, const struct segment *s
 			account(s, seg, s->settled_ns, to);
 		s->settled_ns = to;
 		if (to == s->now.end_ns) {
-			server_give(e, s);
+			server_close_period(e, s);
 			server_begin_period(s, s->now.k + 1, to);
 		}
 	}
@@ -261,7 +261,7 @@ void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
 
 	if (s->settled_ns >= host_ns)
 		return;
-	look_at(e, s, &seg);
+	describe_segment(e, s, &seg);
 	seg.from_ns = s->settled_ns;
 	seg.to_ns = host_ns;
 	if (!s->fit) {

@@ -129,7 +129,7 @@ void journal_free(struct jobs *j)
 
 /* How many threads of a part are worth telling: on the host, where anything may run, only the
  * first. */
-static int told(enum vmrt_blame part)
+static int most_threads(enum vmrt_blame part)
 {
 	return part == VMRT_BLAME_INTERFERENCE || part == VMRT_BLAME_GUEST_OVERRUN ? 6 : 3;
 }
@@ -196,7 +196,7 @@ static void emit(struct jobs *j, const struct vmrt_blamed *list, size_t n)
 		enum vmrt_blame part = shares[i].of.part;
 		int64_t ns = shares[i].of.ns < left[part] ? shares[i].of.ns : left[part];
 
-		if (ns <= 0 || count[part]++ >= told(part))
+		if (ns <= 0 || count[part]++ >= most_threads(part))
 			continue;
 		left[part] -= ns;
 		job->blamed[job->n_blamed++] = (struct vmrt_blamed){part, shares[i].of.thread, ns};
