@@ -32,7 +32,7 @@ static char *take_text(const uint8_t **data, size_t *size)
 	return text;
 }
 
-static void given_formats(struct vmrt_trace_meta *meta, const uint8_t **data, size_t *size)
+static void take_formats(struct vmrt_trace_meta *meta, const uint8_t **data, size_t *size)
 {
 	meta->header_page = take_text(data, size);
 	while (*size && **data && meta->n_formats < FORMATS) {
@@ -100,7 +100,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (data[0] == '!')
 		patched_formats(&meta, &data, &size);
 	else
-		given_formats(&meta, &data, &size);
+		take_formats(&meta, &data, &size);
 	page = calloc(1, TESTS_PAGE_SIZE);
 	memcpy(page, data, size < TESTS_PAGE_SIZE ? size : TESTS_PAGE_SIZE);
 	seen += vmrt_page_size(meta.header_page);

@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static bool look_at_pages(
+static bool check_pages(
 	void *ctx, unsigned cpu, const void *pages, size_t size, struct vmrt_error *err)
 {
 	unsigned *sum = ctx;
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned sum = 0;
 	struct vmrt_guest_in in = {.nonce = 0x3030303030303030u,
 		.max_size = 1 << 20,
-		.pages = look_at_pages,
+		.pages = check_pages,
 		.ctx = &sum,
 		.name = "guest"};
 	struct vmrt_link_parser parser;

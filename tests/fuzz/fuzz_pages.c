@@ -19,23 +19,23 @@
 
 static volatile uint64_t seen; /* what was read has to be looked at */
 
-static void look_at_text(const char *text)
+static void use_text(const char *text)
 {
 	if (text)
 		seen += strnlen(text, RING_COMM);
 }
 
-static void look_at_event(const struct vmrt_event *e)
+static void use_event(const struct vmrt_event *e)
 {
 	seen += (uint64_t)e->ts + e->cpu + (uint64_t)e->pid;
 	if (e->type == VMRT_EV_SWITCH) {
-		look_at_text(e->sw.prev_comm);
-		look_at_text(e->sw.next_comm);
+		use_text(e->sw.prev_comm);
+		use_text(e->sw.next_comm);
 	} else if (e->type == VMRT_EV_WAKING || e->type == VMRT_EV_WAKEUP ||
 		   e->type == VMRT_EV_WAKEUP_NEW) {
-		look_at_text(e->wake.comm);
+		use_text(e->wake.comm);
 	} else if (e->type == VMRT_EV_EXIT || e->type == VMRT_EV_FORK) {
-		look_at_text(e->process.comm);
+		use_text(e->process.comm);
 	} else if (e->type == VMRT_EV_MARK) {
 		for (uint32_t i = 0; i < e->mark.len; i++)
 			seen += (uint64_t)e->mark.text[i];
@@ -51,7 +51,7 @@ static void drain(struct vmrt_stream *stream)
 	vmrt_stream_limit(stream, INT64_MAX - 1);
 	while ((more = vmrt_stream_next(stream, &event, &err)) != 0)
 		if (more > 0)
-			look_at_event(&event);
+			use_event(&event);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -153,11 +153,11 @@ static bool waits(const struct got *g, uint32_t task)
 }
 
 /* Beyond a hole that nothing tells of, the engine may say anything. */
-static bool behind_untold(const struct got *g, int64_t to)
+static bool behind_unreported(const struct got *g, int64_t to)
 {
 	const struct sim_truth *t = &g->r->truth;
 
-	return t->n_holes && t->holes[0].untold && t->holes[0].from_ns <= to;
+	return t->n_holes && t->holes[0].unreported && t->holes[0].from_ns <= to;
 }
 
 static uint32_t machine_of(const struct got *g, uint32_t task)
@@ -388,7 +388,7 @@ static void check_job(
 	bool guess = g->broken || (g->lossy && hole);
 	int64_t latest = t->job.arrival_ns + t->loose_ns;
 
-	if (behind_untold(g, t->proof_ns + SOON_NS))
+	if (behind_unreported(g, t->proof_ns + SOON_NS))
 		return;
 	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;
@@ -432,11 +432,11 @@ static void check_job(
 		latest = t->closed_ns;
 	if (t->ended && in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
 		/* an end that seems to be before the hole is told of is given before it is known */
-		bool told = e->end_ns == VMRT_UNKNOWN || g->clipped ||
-			    g->r->truth.holes[0].to_ns <= e->end_ns;
+		bool reported = e->end_ns == VMRT_UNKNOWN || g->clipped ||
+				g->r->truth.holes[0].to_ns <= e->end_ns;
 
 		if (e->outcome != VMRT_OUTCOME_UNKNOWN && e->outcome != VMRT_OUTCOME_TRUNCATED &&
-			told && in_hole(g, m, latest, t->closed_ns))
+			reported && in_hole(g, m, latest, t->closed_ns))
 			wrong(g, "%s: events are lost in it, but it is %s", name,
 				vmrt_outcome_name(e->outcome));
 		return;
@@ -663,7 +663,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 }
 
 /* What is told of job @t of a task that catches up: @e. False: it is not right. */
-static bool tells_truth(const struct got *g, const struct vmrt_job *e, const struct sim_job *t)
+static bool is_right(const struct got *g, const struct vmrt_job *e, const struct sim_job *t)
 {
 	/* releases of one that sleeps for what is left are behind the grid */
 	int64_t off = g->r->late[e->task] == CATCH_UP_REST ? OFF_GRID_NS : 0;
@@ -721,7 +721,7 @@ static void check_caught_up(struct got *g, uint32_t task)
 			has_come_to_rest(g, t))
 			wrong(g, "t%u: the job at %s us is missing, and nothing says so", task,
 				at(g, t->job.arrival_ns));
-		if (e && !marked && !tells_truth(g, e, t))
+		if (e && !marked && !is_right(g, e, t))
 			wrong(g,
 				"t%u: the job at %s us: %s, end %s, exec %" PRId64
 				"; true %s, %s, %" PRId64,
@@ -876,7 +876,7 @@ static void check_period(
 
 	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k,
 		at(g, t->start_ns));
-	if (behind_untold(g, t->end_ns) || g->clipped)
+	if (behind_unreported(g, t->end_ns) || g->clipped)
 		return;
 	if (in_hole(g, 0, t->start_ns, t->end_ns - 1)) {
 		if (e->outcome != VMRT_PERIOD_UNKNOWN && e->outcome != VMRT_PERIOD_TRUNCATED &&
@@ -1034,7 +1034,7 @@ static void check_losses(struct got *g)
 				at(g, t->from_ns), at(g, t->to_ns));
 	}
 	if (overruns !=
-		truth->n_clips + truth->n_holes - (truth->n_holes && truth->holes[0].untold))
+		truth->n_clips + truth->n_holes - (truth->n_holes && truth->holes[0].unreported))
 		wrong(g, "%zu holes, true %zu and %zu", overruns, truth->n_holes, truth->n_clips);
 	if (!g->lossy && !g->broken && !g->late && !g->clipped)
 		for (size_t m = 1; m < g->r->config.n_machines; m++)
@@ -1072,7 +1072,7 @@ static struct span span_of(const struct sim_result *r, const struct sim_hole *cl
 
 /* Tells the engine, before event @i, which CPUs have no more to come; before the first, which begin
  * late. */
-static void tell_clips(
+static void apply_clips(
 	struct got *g, struct vmrt_engine *engine, const struct span *spans, size_t i)
 {
 	const struct sim_result *r = g->r;
@@ -1176,11 +1176,11 @@ static void feed(struct got *g)
 		if (host_ns > r->truth.end_ns)
 			host_ns = r->truth.end_ns;
 
-		tell_clips(g, engine, spans, i);
+		apply_clips(g, engine, spans, i);
 		if (vmrt_engine_push(engine, e->machine, &e->ev, host_ns, error) != VMRT_OK)
 			wrong(g, "engine: push failed");
 	}
-	tell_clips(g, engine, spans, r->n_events);
+	apply_clips(g, engine, spans, r->n_events);
 	free(spans);
 	vmrt_engine_finish(engine, r->truth.end_ns);
 	for (uint32_t t = 0; t < r->exp.n_tasks; t++) {

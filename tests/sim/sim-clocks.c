@@ -40,7 +40,7 @@ void clock_draw(struct wmachine *m, uint64_t *rand)
 
 	c->name = names[sim_between(rand, 0, 6)];
 	c->from_ns = begin;
-	c->turn_ns = NEVER;
+	c->rate_change_ns = NEVER;
 	for (int i = 0; i < SIM_CPUS; i++)
 		c->offset_ns[i] = offset;
 	if (!strcmp(c->name, "boot") || !strcmp(c->name, "tai")) {
@@ -49,7 +49,7 @@ void clock_draw(struct wmachine *m, uint64_t *rand)
 				c->offset_ns[i] += DATE_NS;
 		/* the machine is suspended, or its clock is set ahead */
 		if (sim_chance(rand, 50)) {
-			c->turn_ns = begin + sim_between(rand, 10 * MS, 150 * MS);
+			c->rate_change_ns = begin + sim_between(rand, 10 * MS, 150 * MS);
 			c->step_ns = sim_between(rand, 20 * MS,
 				sim_chance(rand, 50) ? VMRT_NS_PER_S : 1000 * VMRT_NS_PER_S);
 		}
@@ -58,14 +58,14 @@ void clock_draw(struct wmachine *m, uint64_t *rand)
 	/* CLOCK_MONOTONIC is steered, these are not */
 	c->rate = (double)sim_between(rand, -100000, 100000) * 1e-9;
 	if (sim_chance(rand, 30)) {
-		c->turn_ns = begin + sim_between(rand, 10 * MS, 150 * MS);
-		c->turn = (double)sim_between(rand, -20000, 20000) * 1e-9;
+		c->rate_change_ns = begin + sim_between(rand, 10 * MS, 150 * MS);
+		c->rate_change = (double)sim_between(rand, -20000, 20000) * 1e-9;
 	}
 	if (!strcmp(c->name, "local") || !strcmp(c->name, "perf"))
 		apart(rand, c, sim_chance(rand, 60) ? 5 * US : 4 * MS);
 	if (!strcmp(c->name, "x86-tsc")) {
 		c->per_ns = (double)sim_between(rand, 1800, 4200) / 1000;
-		c->told = sim_chance(rand, 50);
+		c->in_file = sim_chance(rand, 50);
 	}
 }
 
@@ -75,8 +75,9 @@ static uint64_t raw_at(const struct sim_clock *c, unsigned cpu, int64_t local_ns
 	double since = (double)(local_ns - c->from_ns);
 	int64_t ns = local_ns + c->offset_ns[cpu] + (int64_t)(since * c->rate);
 
-	if (local_ns >= c->turn_ns)
-		ns += c->step_ns + (int64_t)((double)(local_ns - c->turn_ns) * c->turn);
+	if (local_ns >= c->rate_change_ns)
+		ns += c->step_ns +
+		      (int64_t)((double)(local_ns - c->rate_change_ns) * c->rate_change);
 	return (uint64_t)(c->per_ns ? (int64_t)((double)ns * c->per_ns) : ns);
 }
 
@@ -183,7 +184,7 @@ static void put_options(struct vmrt_buf *b, const struct wmachine *m, const stru
 	vmrt_buf_put_u16(b, OPTION_CPUCOUNT);
 	vmrt_buf_put_u32(b, 4);
 	vmrt_buf_put_u32(b, (uint32_t)m->n_cpus);
-	if (c->told) {
+	if (c->in_file) {
 		vmrt_buf_put_u16(b, DAT_OPTION_TSC2NSEC);
 		vmrt_buf_put_u32(b, 16);
 		vmrt_buf_put_u32(b, (uint32_t)((double)(1u << TSC_SHIFT) / c->per_ns + 0.5));
@@ -301,7 +302,7 @@ void clock_apply(struct wmachine *m)
 	char path[64];
 	int fd;
 
-	if (!framed(r, (uint32_t)m->index, c->turn_ns))
+	if (!framed(r, (uint32_t)m->index, c->rate_change_ns))
 		c->step_ns = 0;
 	for (int i = 0; i < m->n_cpus; i++)
 		pages[i].header = m->kernel->narrow ? 12 : 16;

@@ -62,7 +62,7 @@ static bool is_recorded(struct wcpu *c, enum vmrt_event_type type)
 	return true;
 }
 
-void note_hole(struct wcpu *c, bool untold)
+void note_hole(struct wcpu *c, bool unreported)
 {
 	struct world *w = c->m->w;
 	struct sim_truth *truth = &w->r->truth;
@@ -70,7 +70,7 @@ void note_hole(struct wcpu *c, bool untold)
 		.cpu = (uint16_t)c->index,
 		.from_ns = c->last_recorded == VMRT_UNKNOWN ? w->start : c->last_recorded,
 		.to_ns = w->now,
-		.untold = untold};
+		.unreported = unreported};
 
 	truth->holes = grow(truth->holes, truth->n_holes, &w->holes_room, sizeof(*truth->holes));
 	truth->holes[truth->n_holes++] = hole;

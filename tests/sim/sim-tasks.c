@@ -105,7 +105,7 @@ static int64_t tick_time(const struct wmachine *m, int64_t tick)
 }
 
 /* Under another name nothing of it is the task's. */
-static void tell_armed(struct wtask *k, int64_t arrival, bool on_grid)
+static void note_armed(struct wtask *k, int64_t arrival, bool on_grid)
 {
 	k->arrival_ns = arrival;
 	if (k->renamed_jobs)
@@ -137,7 +137,7 @@ static void arm_release(struct wthread *t, int64_t expires)
 	timer->arg = 1; /* a release, whatever its kind */
 	timer->expires = expires;
 	start_timer(c, timer);
-	tell_armed(t->task, expires, !t->task->late);
+	note_armed(t->task, expires, !t->task->late);
 	doze(t);
 }
 
@@ -151,7 +151,7 @@ static void arm_wheel(struct wthread *t, int64_t tick, bool on_grid)
 	if (!t->task->loose_ns)
 		t->task->loose_ns = (local_at(t->m, t->m->w->now) - t->m->tick_phase_ns) % TICK_NS;
 	emit_wheel(c, VMRT_EV_WHEEL_START, false, timer->ptr, VMRT_FN_RESCH_JOB, tick);
-	tell_armed(t->task, tick_time(t->m, tick), on_grid);
+	note_armed(t->task, tick_time(t->m, tick), on_grid);
 	doze(t);
 }
 
@@ -174,7 +174,7 @@ static void arm_deadline(struct wthread *t, int64_t expires, bool used_up)
 	timer->arg = used_up ? 3 : 2; /* how often preemption is disabled */
 	emit_timer(c, VMRT_EV_TIMER_START, used_up, timer);
 	if (!used_up)
-		tell_armed(t->task, expires, true);
+		note_armed(t->task, expires, true);
 }
 
 /* Arms the timer that goes on by itself, as the thread takes notice of its last expiry. */

@@ -242,15 +242,15 @@ static void softirq_step(struct wthread *t)
 		return;
 	}
 	c->in_soft = true;
-	if (!t->told && sim_cancels_first(t->m->kernel)) {
+	if (!t->reported_cancelled && sim_cancels_first(t->m->kernel)) {
 		/* it may be preempted in between */
 		emit_timer(c, VMRT_EV_TIMER_CANCEL, true, timer);
-		t->told = true;
+		t->reported_cancelled = true;
 		t->work = sim_between(&w->kernel_rand, 100, 800);
 	} else {
 		c->n_raised--;
 		memmove(&c->raised[0], &c->raised[1], (size_t)c->n_raised * sizeof(timer));
-		t->told = false;
+		t->reported_cancelled = false;
 		timer_fires(c, timer);
 		t->work = sim_between(&w->kernel_rand, 500, 3 * US);
 	}

@@ -112,7 +112,7 @@ static void find_who(struct wtask *k, struct sim_job *j)
 }
 
 /* The job in front is over, or the world ends. */
-static void give_job(struct world *w, struct wtask *k)
+static void emit_job(struct world *w, struct wtask *k)
 {
 	struct sim_truth *truth = &w->r->truth;
 	struct sim_job *j = &k->pending[0];
@@ -162,7 +162,7 @@ void truth_ended(struct wtask *k)
 	j->job.outcome =
 		j->job.response_ns > k->deadline_ns ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
 	judge(k, j->job.response_ns - k->deadline_ns);
-	give_job(w, k);
+	emit_job(w, k);
 	k->phase = T_NONE;
 	k->has_head = false;
 }
@@ -421,7 +421,7 @@ void truth_unfinished(struct world *w)
 			j->job.outcome = j->job.deadline_ns < w->now
 						 ? VMRT_OUTCOME_MISSED_INCOMPLETE
 						 : VMRT_OUTCOME_TRUNCATED;
-			give_job(w, k);
+			emit_job(w, k);
 		}
 	}
 }

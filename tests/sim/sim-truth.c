@@ -279,7 +279,7 @@ static void begin_period(struct wserver *s, int64_t k, int64_t start)
 	s->blurred = false;
 }
 
-static void give_period(struct world *w, struct wserver *s, bool truncated)
+static void emit_period(struct world *w, struct wserver *s, bool truncated)
 {
 	struct sim_truth *truth = &w->r->truth;
 
@@ -309,20 +309,20 @@ void truth_grid(struct world *w)
 		if (w->r->truth.start_ns == w->now && !s->enforced && !s->counting)
 			begin_period(s, 0, w->now);
 		if (s->counting && s->now.end_ns == w->now) {
-			give_period(w, s, false);
+			emit_period(w, s, false);
 			begin_period(s, s->now.k + 1, w->now);
 		}
 		if (s->at_priority && s->used >= s->spec->budget_ns)
 			server_used_up(s);
 		if (s->stopped && s->counting) {
-			give_period(w, s, true);
+			emit_period(w, s, true);
 			s->counting = false;
 		}
 	}
 	truth_queue(w);
 }
 
-static void give_slice(struct wthread *t, int64_t state, bool truncated)
+static void emit_slice(struct wthread *t, int64_t state, bool truncated)
 {
 	struct world *w = t->m->w;
 	struct sim_truth *truth = &w->r->truth;
@@ -355,7 +355,7 @@ void truth_switch_in(struct wthread *t)
 
 void truth_switch_out(struct wthread *t, int64_t state)
 {
-	give_slice(t, state, false);
+	emit_slice(t, state, false);
 	if (t->task)
 		truth_job_out(t, state);
 }
@@ -399,10 +399,10 @@ void truth_finish(struct world *w)
 				w->r->truth.known_ns = w->m[m].cpus[c].first_recorded;
 	for (int i = 0; i < w->n_servers; i++)
 		if (w->servers[i].counting && w->servers[i].now.start_ns < w->now)
-			give_period(w, &w->servers[i], true);
+			emit_period(w, &w->servers[i], true);
 	truth_unfinished(w);
 	for (int m = 0; m < w->n_machines; m++)
 		for (int i = 0; i < w->m[m].n_threads; i++)
 			if (w->m[m].threads[i].state == RUN)
-				give_slice(&w->m[m].threads[i], 0, true);
+				emit_slice(&w->m[m].threads[i], 0, true);
 }

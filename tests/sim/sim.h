@@ -101,13 +101,14 @@ enum sim_catch_up {
 
 /* What a machine is recorded in, and what was made of it. */
 struct sim_clock {
-	const char *name;	  /* NULL: mono */
-	int64_t from_ns;	  /* CLOCK_MONOTONIC */
-	double rate, turn;	  /* ns more per ns, from there on; and again from turn_ns on */
-	int64_t turn_ns, step_ns; /* there it jumps ahead */
+	const char *name; /* NULL: mono */
+	int64_t from_ns;  /* CLOCK_MONOTONIC */
+	double rate,
+		rate_change; /* ns more per ns, from there on; and again from rate_change_ns on */
+	int64_t rate_change_ns, step_ns; /* there it jumps ahead */
 	int64_t offset_ns[SIM_CPUS];
 	double per_ns; /* units; 0: it counts ns */
-	bool told;     /* the file says so */
+	bool in_file;  /* the file says so */
 	bool mapped;
 	int64_t error_ns[SIM_CPUS]; /* as it was stated */
 };
@@ -163,7 +164,7 @@ struct sim_hole {
 	uint32_t machine;
 	uint16_t cpu;
 	int64_t from_ns, to_ns;
-	bool untold; /* nothing follows that would tell of it */
+	bool unreported; /* nothing follows that would tell of it */
 };
 
 struct sim_truth {

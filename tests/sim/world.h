@@ -75,7 +75,7 @@ struct wthread {
 	int64_t work; /* CPU time until its next step */
 	uint64_t seq;
 	enum phase phase;
-	bool told; /* the timer that it expires was reported as cancelled */
+	bool reported_cancelled; /* the timer that it expires was reported as cancelled */
 	int64_t in_ns;
 	struct wtask *task;
 	int seg, n_segs;
@@ -252,7 +252,7 @@ void emit_wheel(struct wcpu *c, enum vmrt_event_type type, bool irq, uint64_t ti
 void emit_pi(struct wcpu *c, const struct wthread *t, int old_prio);
 void emit_exit(struct wcpu *c, const struct wthread *t);
 void emit_mark(struct wcpu *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-void note_hole(struct wcpu *c, bool untold);
+void note_hole(struct wcpu *c, bool unreported);
 void emit_finish(struct world *w);
 
 /* sim-clocks.c */

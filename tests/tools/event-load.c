@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define EVENTS_A_TURN 4 /* at least: two threads are each woken and switched to */
-#define BATCH 50	/* turns between two looks at the clock */
+#define EVENTS_PER_ROUND 4 /* at least: two threads are each woken and switched to */
+#define BATCH 50	   /* turns between two looks at the clock */
 #define HOLD_NS INT64_C(250000000)
 
 struct pair {
@@ -22,7 +22,7 @@ struct pair {
 	int cpu;
 	double rate;
 	int64_t end;
-	long turns;
+	long rounds;
 };
 
 static int64_t now_ns(void)
@@ -62,11 +62,11 @@ static void *ask(void *arg)
 
 	pin(p->cpu);
 	for (start = now = now_ns(); now < p->end; now = now_ns()) {
-		int64_t due = start + (int64_t)(p->turns * EVENTS_A_TURN / p->rate * 1e9);
+		int64_t due = start + (int64_t)(p->rounds * EVENTS_PER_ROUND / p->rate * 1e9);
 
 		if (due > now)
 			usleep((useconds_t)((due - now) / 1000));
-		for (int i = 0; i < BATCH; i++, p->turns++)
+		for (int i = 0; i < BATCH; i++, p->rounds++)
 			if (write(p->there[1], &c, 1) != 1 || read(p->back[0], &c, 1) != 1)
 				return NULL;
 	}
@@ -101,7 +101,7 @@ static void *hold(void *arg)
 
 int main(int argc, char **argv)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN), turns = 0;
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN), rounds = 0;
 	struct pair *pairs = calloc((size_t)cpus, sizeof(*pairs));
 	double seconds = argc > 2 ? atof(argv[2]) : 0;
 	int64_t start = now_ns();
@@ -126,8 +126,8 @@ int main(int argc, char **argv)
 		return 1;
 	for (long i = 0; i < cpus; i++) {
 		pthread_join(pairs[i].threads[0], NULL);
-		turns += pairs[i].turns;
+		rounds += pairs[i].rounds;
 	}
-	printf("%.0f\n", (double)turns * EVENTS_A_TURN / ((double)(now_ns() - start) / 1e9));
+	printf("%.0f\n", (double)rounds * EVENTS_PER_ROUND / ((double)(now_ns() - start) / 1e9));
 	return 0;
 }

@@ -24,8 +24,8 @@
 #define BLOCK 4096    /* what stdio writes at once */
 #define PATIENCE_S 60 /* for one run */
 #define PIPE_ROOM (1 << 20)
-#define NOTE_FD 97   /* where the library notes json-c */
-#define TOLD_MOST 20 /* complaints that are printed */
+#define NOTE_FD 97	 /* where the library notes json-c */
+#define REPORTED_MOST 20 /* complaints that are printed */
 #define INSTANCES "/sys/kernel/tracing/instances"
 #define LINKS "/run/vmrt"
 
@@ -53,7 +53,7 @@ static void on_alarm(int sig)
 
 static void complain(unsigned long n, const char *what, int status)
 {
-	if (bad++ < TOLD_MOST)
+	if (bad++ < REPORTED_MOST)
 		printf("not ok %s %s %lu: %s (status %#x)\n#   %s\n", opt.command[0], opt.variable,
 			n, what, (unsigned)status, words);
 }
@@ -171,7 +171,7 @@ static bool hear(void)
 	return n > 0;
 }
 
-static void look_at_file(unsigned long n, int status)
+static void check_file(unsigned long n, int status)
 {
 	size_t size = 0;
 	char *now = read_all(opt.file, &size);
@@ -191,7 +191,7 @@ static void look_at_file(unsigned long n, int status)
 	free(now);
 }
 
-static void look(unsigned long n, pid_t pid, int status)
+static void check_outcome(unsigned long n, pid_t pid, int status)
 {
 	bool killing = !strcmp(opt.variable, "FAULT_KILL"), of_json = lseek(note, 0, SEEK_END) > 0;
 	bool silent = !hear(), held;
@@ -224,7 +224,7 @@ static void look(unsigned long n, pid_t pid, int status)
 	if (opt.folder && temporary(opt.folder) && !of_json)
 		complain(n, "a temporary file is left", status);
 	if (opt.file)
-		look_at_file(n, status);
+		check_file(n, status);
 }
 
 static int usage(void)
@@ -292,7 +292,7 @@ int main(int argc, char **argv)
 		while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 			;
 		alarm(0);
-		look(n, child, status);
+		check_outcome(n, child, status);
 	}
 	printf("%lu %lu %lu\n", tried, bad, json);
 	return 0;

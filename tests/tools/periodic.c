@@ -33,7 +33,7 @@
 #define PRIORITY 40
 
 static int64_t period_ns, ends[JOBS_MAX];
-static uint64_t told[JOBS_MAX];
+static uint64_t releases[JOBS_MAX];
 static pthread_mutex_t lock;
 static int ask[2], answer[2];
 static pthread_cond_t due = PTHREAD_COND_INITIALIZER;
@@ -136,7 +136,7 @@ static void *releaser(void *arg)
 	return NULL;
 }
 
-static void wait_to_be_told(void)
+static void wait_for_release(void)
 {
 	char c;
 
@@ -203,7 +203,7 @@ static void be_deadline(int64_t runtime_ns)
 int main(int argc, char **argv)
 {
 	char how[16] = "";
-	bool blocks, told_by;
+	bool blocks, by_releaser;
 	char meddles;
 	const struct sched_param param = {.sched_priority = PRIORITY};
 	struct itimerspec every = {0};
@@ -227,7 +227,7 @@ int main(int argc, char **argv)
 	if (n < 1 || n > JOBS_MAX || period_ns <= 0)
 		return 64;
 	memset(ends, 1, sizeof(ends));
-	memset(told, 0, sizeof(told));
+	memset(releases, 0, sizeof(releases));
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
 	sigaddset(&set, SIGRTMIN);
@@ -247,10 +247,10 @@ int main(int argc, char **argv)
 	if (meddles)
 		begin_meddler(meddles, next);
 	by_pipe = !strcmp(how, "pipe");
-	told_by = by_pipe || !strcmp(how, "chain");
+	by_releaser = by_pipe || !strcmp(how, "chain");
 	if (by_pipe && pipe(due_pipe) != 0)
 		return 1;
-	if (told_by && pthread_create(&other, NULL, releaser, &next) != 0)
+	if (by_releaser && pthread_create(&other, NULL, releaser, &next) != 0)
 		return 1;
 	if (!strcmp(how, "timerfd") || !strcmp(how, "epoll")) {
 		fd = timerfd_create(CLOCK_MONOTONIC, 0);
@@ -281,7 +281,7 @@ int main(int argc, char **argv)
 	for (int k = 0; k < n; k++) {
 		struct timespec t;
 
-		told[k] = 1;
+		releases[k] = 1;
 		if (poll >= 0) {
 			struct epoll_event out;
 
@@ -289,21 +289,21 @@ int main(int argc, char **argv)
 				;
 		}
 		if (fd >= 0) {
-			if (read(fd, &told[k], sizeof(told[k])) != sizeof(told[k]))
+			if (read(fd, &releases[k], sizeof(releases[k])) != sizeof(releases[k]))
 				return 1;
 		} else if (!strcmp(how, "itimer")) {
 			sigwait(&set, &sig);
 		} else if (!strcmp(how, "posix")) {
 			sigwait(&set, &sig);
-			told[k] += (uint64_t)timer_getoverrun(timer);
+			releases[k] += (uint64_t)timer_getoverrun(timer);
 		} else if (!strcmp(how, "signal")) {
 			sigset_t none;
 
 			sigemptyset(&none);
 			sigsuspend(&none);
-			told[k] += (uint64_t)timer_getoverrun(timer);
-		} else if (told_by) {
-			wait_to_be_told();
+			releases[k] += (uint64_t)timer_getoverrun(timer);
+		} else if (by_releaser) {
+			wait_for_release();
 		} else if (!strcmp(how, "relative")) {
 			t = spec_of(period_ns);
 			nanosleep(&t, NULL);
@@ -319,7 +319,7 @@ int main(int argc, char **argv)
 		ends[k] = now_on(CLOCK_MONOTONIC);
 	}
 	for (int k = 0; k < n; k++)
-		printf("%lld %llu\n", (long long)ends[k], (unsigned long long)told[k]);
+		printf("%lld %llu\n", (long long)ends[k], (unsigned long long)releases[k]);
 	fflush(stdout);
 	_exit(0);
 }

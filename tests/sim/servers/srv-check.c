@@ -9,7 +9,7 @@
 
 #include "srv-oracle.h"
 
-#define TOLD_APART_NS (200 * MS) /* so long it may take to know which timer is whose */
+#define APART_NS (200 * MS) /* so long it may take to know which timer is whose */
 
 #define KEEP(what, type)                                                                           \
 	static void keep_##what(void *ctx, const struct type *x)                                   \
@@ -262,7 +262,7 @@ static void check_kernel_grid(struct srv_got *g, uint32_t s)
 			l->borders[i + 1] != at + period || at < g->r->start_ns ||
 			(skip && (l->borders[i - 2] != at - 2 * period ||
 					 l->borders[i - skip] < g->r->start_ns)) ||
-			(skip > 2 && at < g->r->start_ns + TOLD_APART_NS))
+			(skip > 2 && at < g->r->start_ns + APART_NS))
 			continue;
 		if (!period_at(g, s, at))
 			srv_wrong(g, "server %u: no period where the kernel's begins, at %.3f us",

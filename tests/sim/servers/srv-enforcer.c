@@ -212,9 +212,9 @@ static void deplete(struct world *w, struct server *s)
 }
 
 /* Polling: still no work? */
-static void look(struct world *w, struct server *s)
+static void recheck(struct world *w, struct server *s)
 {
-	s->look = false;
+	s->recheck = false;
 	if (!s->budget || has_work(s) || (s->selected_only && !is_selected(w, s)))
 		return;
 	s->left = 0;
@@ -228,7 +228,7 @@ bool enforcer_act(struct world *w, struct thread *t, bool dry)
 {
 	for (int i = 0; i < w->n_servers; i++) {
 		struct server *s = &w->servers[i];
-		bool any = s->start || s->replenish || s->n_chunks || s->deplete || s->look;
+		bool any = s->start || s->replenish || s->n_chunks || s->deplete || s->recheck;
 
 		if (s->members[0]->cpu != t->cpu || !any)
 			continue;
@@ -243,7 +243,7 @@ bool enforcer_act(struct world *w, struct thread *t, bool dry)
 		else if (s->n_chunks)
 			chunk(w, s);
 		else
-			look(w, s);
+			recheck(w, s);
 		return true;
 	}
 	return false;

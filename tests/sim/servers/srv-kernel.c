@@ -129,7 +129,7 @@ static void refill(struct server *s)
 }
 
 /* @t runs: does it have budget left? At each tick, and when it leaves the CPU. */
-void kernel_look(struct world *w, struct thread *t)
+void kernel_check_budget(struct world *w, struct thread *t)
 {
 	struct server *s = t->server;
 
@@ -154,7 +154,7 @@ void kernel_tick(struct world *w, int cpu)
 		struct thread *t = member_on(&w->servers[i], cpu);
 
 		if (t && t->state == RUN)
-			kernel_look(w, t);
+			kernel_check_budget(w, t);
 	}
 }
 
@@ -209,12 +209,12 @@ static void cfs_timer(struct world *w, struct server *s)
 		broke_rule(w, s);
 	}
 	if (s->throttled) {
-		int64_t give = 1 - s->local;
+		int64_t returned = 1 - s->local;
 
-		if (give > s->pool)
-			give = s->pool;
-		s->pool -= give;
-		s->local += give;
+		if (returned > s->pool)
+			returned = s->pool;
+		s->pool -= returned;
+		s->local += returned;
 		if (s->local > 0) {
 			s->throttled = false;
 			set_off(w, s->members[0], false);

@@ -198,7 +198,7 @@ static void judge_sliding(struct srv_got *g, uint32_t s)
 {
 	const struct srv_result *r = g->r;
 	int64_t length = r->specs[s].period_ns, budget = r->specs[s].budget_ns, from = VMRT_UNKNOWN,
-		most, told = 0;
+		most, reported = 0;
 	bool tight = r->alone && r->quiet && r->vms[s].n_threads == 1 &&
 		     (r->c.policy == VMRT_POLICY_SPORADIC || r->c.policy == VMRT_POLICY_PERIODIC);
 	int64_t allowed = (tight ? 1 : 2) * budget + tolerance(r, s);
@@ -211,29 +211,29 @@ static void judge_sliding(struct srv_got *g, uint32_t s)
 	for (size_t i = 0; i < g->n_violations; i++) {
 		const struct vmrt_violation *v = &g->violations[i];
 
-		if (v->server == s && v->rule == VMRT_RULE_SLIDING && v->measured_ns > told)
-			told = v->measured_ns;
+		if (v->server == s && v->rule == VMRT_RULE_SLIDING && v->measured_ns > reported)
+			reported = v->measured_ns;
 	}
-	if (from == VMRT_UNKNOWN || (!r->alone && !told))
+	if (from == VMRT_UNKNOWN || (!r->alone && !reported))
 		return;
 	most = largest(&r->logs[s], from, r->end_ns, length);
 	/* waits of the members, which have their limits between the two, move a little more up to
 	 * it */
-	if (r->alone && (told ? most <= allowed : most > allowed + EPSILON))
+	if (r->alone && (reported ? most <= allowed : most > allowed + EPSILON))
 		srv_wrong(g,
 			"server %u: largest supply in an interval %" PRId64 " of %" PRId64
 			", told %" PRId64,
-			s, most, allowed, told);
-	if (told && told > most)
+			s, most, allowed, reported);
+	if (reported && reported > most)
 		srv_wrong(g, "server %u: told %" PRId64 " in an interval, true %" PRId64 " at most",
-			s, told, most);
+			s, reported, most);
 }
 
 /* Any periods in a row. */
 static void judge_rows(struct srv_got *g, uint32_t s)
 {
 	const struct srv_result *r = g->r;
-	int64_t budget = r->specs[s].budget_ns, worst = 0, sure = 0, told = 0;
+	int64_t budget = r->specs[s].budget_ns, worst = 0, sure = 0, reported = 0;
 	bool judged = false;
 
 	for (size_t i = 0, mine = 0; i < g->n_periods; i++) {
@@ -260,7 +260,7 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 	}
 	for (size_t i = 0; i < g->n_violations; i++)
 		if (g->violations[i].server == s && g->violations[i].rule == VMRT_RULE_CUMULATIVE)
-			told = 1;
+			reported = 1;
 	for (size_t i = 0; i < g->n_checks; i++)
 		judged |= g->checks[i].server == s && g->checks[i].rule == VMRT_RULE_CUMULATIVE &&
 			  g->checks[i].judged;
@@ -269,13 +269,13 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 		return;
 	/* periods that a sleep may have moved are not judged, so what is beyond may lie in one of
 	 * them */
-	if (told ? worst <= tolerance(r, s)
-		 : sure > tolerance(r, s) && r->c.fault != FAULT_NONE &&
+	if (reported ? worst <= tolerance(r, s)
+		     : sure > tolerance(r, s) && r->c.fault != FAULT_NONE &&
 				r->c.policy != VMRT_POLICY_DEADLINE)
 		srv_wrong(g,
 			"server %u: %" PRId64 " beyond its budgets in a row, tolerance %" PRId64
 			", %s",
-			s, worst, tolerance(r, s), told ? "told" : "not told");
+			s, worst, tolerance(r, s), reported ? "told" : "not told");
 }
 
 /* Who has budget waits for less than the server: each stretch of that. */

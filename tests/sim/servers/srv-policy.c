@@ -105,7 +105,7 @@ int64_t policy_next(const struct world *w)
 	return next;
 }
 
-static void look_soon(struct world *w, struct server *s, int64_t at)
+static void recheck_at(struct world *w, struct server *s, int64_t at)
 {
 	struct timer *t = timer_set(w, T_OVERFLOW, at);
 
@@ -137,7 +137,7 @@ void policy_due(struct world *w)
 		s->overflowed = true;
 		if (policy_misbehaves(w, s, FAULT_OVERRUN, 50))
 			late += between(w, MS, 3 * MS);
-		look_soon(w, s, w->now + late);
+		recheck_at(w, s, w->now + late);
 	}
 }
 
@@ -181,7 +181,7 @@ void policy_changed(struct world *w, struct server *s)
 		policy_activity(w, s);
 	if (is(s, VMRT_POLICY_POLLING) && s->budget && !has_work(s) &&
 		s->fault != FAULT_KEEP_BUDGET) {
-		struct timer *t = timer_set(w, T_LOOK, w->now + between(w, US, 15 * US));
+		struct timer *t = timer_set(w, T_CHECK, w->now + between(w, US, 15 * US));
 
 		t->s = s;
 	}
@@ -191,7 +191,7 @@ void policy_changed(struct world *w, struct server *s)
 
 		if (o != s && is(o, VMRT_POLICY_POLLING) && o->budget && o->selected_only &&
 			!has_work(o) && o->fault != FAULT_KEEP_BUDGET)
-			timer_set(w, T_LOOK, w->now + between(w, US, 15 * US))->s = o;
+			timer_set(w, T_CHECK, w->now + between(w, US, 15 * US))->s = o;
 	}
 }
 
@@ -231,8 +231,8 @@ void policy_timer(struct world *w, struct timer *t)
 		s->deplete = true;
 		s->deplete_k = s->k;
 		break;
-	case T_LOOK:
-		s->look = true;
+	case T_CHECK:
+		s->recheck = true;
 		break;
 	case T_CHUNK:
 		if (s->n_chunks < SRV_CHUNKS) {

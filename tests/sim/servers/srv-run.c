@@ -184,7 +184,7 @@ static void do_switch(struct world *w, int cpu)
 	struct vmrt_event *ev;
 
 	if (prev && prev->server)
-		kernel_look(w, prev);
+		kernel_check_budget(w, prev);
 	next = pick(w, cpu);
 	c->resched_at = NEVER;
 	c->rotate = false;

@@ -152,7 +152,7 @@ static void lose(struct world *w)
 	uint64_t lost = 0;
 	size_t kept = 0;
 	int64_t from = 0, to = 0;
-	bool told = false;
+	bool reported = false;
 
 	r->hole_from_ns = r->hole_to_ns = between(w, r->start_ns + 30 * MS, r->end_ns - 60 * MS);
 	r->hole_to_ns += between(w, 20 * US, chance(w, 50) ? 2 * MS : 40 * MS);
@@ -168,13 +168,13 @@ static void lose(struct world *w)
 		}
 		if (e->ev.cpu == cpu && lost && e->ev.ts >= r->hole_to_ns) {
 			e->ev.lost = lost;
-			told = true;
+			reported = true;
 			lost = 0;
 		}
 		r->events[kept++] = *e;
 	}
 	r->n_events = kept;
-	r->c.lossy = told;
+	r->c.lossy = reported;
 	r->hole_from_ns = from;
 	r->hole_to_ns = to;
 }

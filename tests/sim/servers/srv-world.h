@@ -13,7 +13,7 @@ enum timer_kind {
 	T_GRID,
 	T_OVERFLOW,
 	T_CHUNK,
-	T_LOOK,
+	T_CHECK,
 	T_DL,
 	T_PERIOD,
 	T_TICK,
@@ -77,7 +77,7 @@ struct server {
 	bool fault_done;
 	/* by an enforcer in user space */
 	bool started, budget; /* budget: by its words */
-	bool replenish, deplete, look, start;
+	bool replenish, deplete, recheck, start;
 	int64_t k, next_k, deplete_k, t0;
 	int64_t left;	    /* of the budget, as it should be */
 	bool overflowed;    /* noticed that it is used up */
@@ -183,7 +183,7 @@ void kernel_advance(struct world *w, struct server *s, int64_t ns);
 int64_t kernel_next(const struct world *w, const struct server *s);
 void kernel_due(struct world *w, struct server *s);
 void kernel_tick(struct world *w, int cpu);
-void kernel_look(struct world *w, struct thread *t);
+void kernel_check_budget(struct world *w, struct thread *t);
 void kernel_woken(struct world *w, struct thread *t);
 void kernel_sleeps(struct world *w, struct thread *t);
 

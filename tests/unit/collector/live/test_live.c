@@ -255,7 +255,7 @@ struct seen {
 static struct seen seen[64];
 static size_t n_seen;
 
-static void look(void)
+static void read_events(void)
 {
 	struct vmrt_merge *merge = vmrt_live_merge(live);
 	struct merge_input *in;
@@ -332,7 +332,7 @@ static void events_before_the_clock_is_known_are_given_in_their_places(void **st
 	host_at(start + 14 * MS);
 	guest.upto_ns = start + 20 * MS + OFFSET;
 	collect(30 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(1), 0);
 	/* now a ping comes, and its clock is known for what was before, too */
 	guest_at(start + 40 * MS);
@@ -340,7 +340,7 @@ static void events_before_the_clock_is_known_are_given_in_their_places(void **st
 	guest.upto_ns = start + 60 * MS + OFFSET;
 	ping(OFFSET);
 	collect(70 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(0), 3);
 	assert_int_equal(seen_of(1), 2);
 	for (size_t i = 0; i < n_seen; i++)
@@ -363,14 +363,14 @@ static void of_a_guest_that_is_not_waited_for_what_was_before_is_no_loss(void **
 	/* it takes longer than anybody waits until its clock is known */
 	host_at(start + 5000 * MS);
 	collect(5100 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(0), 2);
 	guest_at(start + 6000 * MS);
 	guest.upto_ns = start + 6050 * MS + OFFSET;
 	host_at(start + 6010 * MS);
 	ping(OFFSET);
 	collect(1000 * MS);
-	look();
+	read_events();
 	/* the first one came too late, and nobody had seen the guest before: it is not lost */
 	assert_int_equal(seen_of(1), 1);
 	for (size_t i = 0; i < n_seen; i++)
@@ -389,18 +389,18 @@ static void an_event_that_comes_too_late_is_lost_right_before_the_next_one(void 
 	guest.upto_ns = start + 20 * MS + OFFSET;
 	host_at(start + 15 * MS);
 	collect(30 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(1), 1);
 	host_at(start + 4000 * MS);
 	collect(5000 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(0), 2);
 	guest_at(start + 100 * MS);
 	guest_at(start + 5100 * MS);
 	guest.upto_ns = start + 5200 * MS + OFFSET;
 	ping(OFFSET);
 	collect(300 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(1), 2);
 	assert_int_equal(seen[n_seen - 1].lost, 1);
 }
@@ -417,7 +417,7 @@ static void what_a_guest_did_while_its_session_was_broken_is_unknown(void **stat
 	guest_at(start + 10 * MS);
 	guest.upto_ns = start + 20 * MS + OFFSET;
 	collect(30 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(1), 1);
 	guest.state = VMRT_GUEST_FAILED;
 	collect(10 * MS);
@@ -443,7 +443,7 @@ static void what_a_guest_did_while_its_session_was_broken_is_unknown(void **stat
 	guest_at(now_ns + 12 * MS);
 	guest.upto_ns = now_ns + 20 * MS + OFFSET;
 	collect(30 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(1), 3);
 	assert_true(seen[n_seen - 2].lost == UINT64_MAX);
 	assert_int_equal(seen[n_seen - 1].lost, 0);
@@ -469,7 +469,7 @@ static void a_guest_that_was_booted_anew_is_another_one(void **state)
 	guest_at(start + 10 * MS);
 	guest.upto_ns = start + 20 * MS + OFFSET;
 	collect(30 * MS);
-	look();
+	read_events();
 	break_and_come_back();
 	/* its clock has begun with 0 again */
 	ping(offset);
@@ -479,10 +479,10 @@ static void a_guest_that_was_booted_anew_is_another_one(void **state)
 	/* it is waited for, but not for ever */
 	host_at(now_ns + 2 * MS);
 	collect(10 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(0), 0);
 	collect(2100 * MS);
-	look();
+	read_events();
 	assert_int_equal(seen_of(0), 1);
 }
 

@@ -148,7 +148,7 @@ static struct hsf_budget sporadic(int64_t period, int64_t budget)
 
 	hsf_budget_init(&b, hsf_rules_for(VMRT_POLICY_SPORADIC), period, budget, T0);
 	assert_int_equal(hsf_budget_time(&b, T0), HSF_REPLENISHED);
-	assert_int_equal(b.given.amount_ns, budget);
+	assert_int_equal(b.replenishment.amount_ns, budget);
 	assert_int_equal(hsf_budget_time(&b, T0), HSF_NOTHING);
 	return b;
 }
@@ -168,11 +168,11 @@ static void what_an_activation_consumes_returns_one_period_after_its_begin(void 
 	assert_int_equal(hsf_budget_time(&b, T0 + 20 * MS), HSF_NOTHING);
 	assert_int_equal(hsf_budget_next(&b), T0 + 23 * MS);
 	assert_int_equal(hsf_budget_time(&b, T0 + 23 * MS), HSF_REPLENISHED);
-	assert_int_equal(b.given.at_ns, T0 + 23 * MS);
-	assert_int_equal(b.given.amount_ns, 2 * MS);
+	assert_int_equal(b.replenishment.at_ns, T0 + 23 * MS);
+	assert_int_equal(b.replenishment.amount_ns, 2 * MS);
 	assert_int_equal(hsf_budget_left(&b), 2 * MS);
 	assert_int_equal(hsf_budget_time(&b, T0 + 30 * MS), HSF_REPLENISHED);
-	assert_int_equal(b.given.amount_ns, 3 * MS);
+	assert_int_equal(b.replenishment.amount_ns, 3 * MS);
 	assert_int_equal(hsf_budget_left(&b), 5 * MS);
 }
 
@@ -187,7 +187,7 @@ static void a_sporadic_overrun_is_charged_to_the_next_chunk(void **state)
 	/* 3 ms are left, 3.5 are taken: half a millisecond of the two that return at 20 */
 	assert_int_equal(hsf_budget_use(&b, T0 + 13500 * US, 3500 * US), HSF_DEPLETED);
 	assert_int_equal(hsf_budget_time(&b, T0 + 20 * MS), HSF_REPLENISHED);
-	assert_int_equal(b.given.amount_ns, 1500 * US);
+	assert_int_equal(b.replenishment.amount_ns, 1500 * US);
 }
 
 static void a_sporadic_server_never_gets_more_than_its_budget_in_any_period(void **state)
@@ -297,16 +297,16 @@ static void long_latencies_do_not_make_many_looks(void **state)
 {
 	struct hsf_latency l;
 	int64_t left = 5 * MS;
-	int looks = 0;
+	int checks = 0;
 
 	(void)state;
 	hsf_latency_init(&l);
 	for (int i = 0; i < 100000; i++)
 		hsf_latency_add(&l, 3 * MS);
 	/* and then alarms that come at once: each look finds what the alarm was early by */
-	for (; left >= HSF_LEAST_STEP_NS; looks++)
+	for (; left >= HSF_LEAST_STEP_NS; checks++)
 		left -= hsf_step(left, 1, hsf_latency_early(&l));
-	assert_in_range(looks, 1, 1 + 100 * US / HSF_LEAST_STEP_NS);
+	assert_in_range(checks, 1, 1 + 100 * US / HSF_LEAST_STEP_NS);
 }
 
 static struct hsf_demand demand(int cpu, int priority, int64_t period, int64_t budget, bool jitter)

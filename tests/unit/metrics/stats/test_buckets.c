@@ -76,10 +76,10 @@ static void a_percentile_of_merged_ones_is_that_of_all_values(void **state)
 	for (size_t i = 0; i < sizeof(percentiles) / sizeof(percentiles[0]); i++) {
 		int64_t exact =
 			vmrt_samples_percentile(&truth, percentiles[i].num, percentiles[i].den);
-		int64_t told =
+		int64_t upper =
 			vmrt_buckets_percentile(&all, percentiles[i].num, percentiles[i].den);
 
-		assert_true(told >= exact && vmrt_bucket_of(told) == vmrt_bucket_of(exact));
+		assert_true(upper >= exact && vmrt_bucket_of(upper) == vmrt_bucket_of(exact));
 	}
 	assert_true(all.max_ns == truth.values[truth.n - 1] && all.min_ns == truth.values[0]);
 	vmrt_buckets_free(&all);

@@ -88,7 +88,7 @@ static int64_t upto(const struct growing *g)
 				     : INT64_C(1) << 60;
 }
 
-static void tell(enum vmrt_extent_state guest_state)
+static void save_extent(enum vmrt_extent_state guest_state)
 {
 	uint64_t sizes[2] = {vmrt_datfile_size(host.file, 0), vmrt_datfile_size(guest.file, 0)};
 	struct vmrt_extent_file files[2] = {
@@ -227,7 +227,7 @@ static void follow_to_the_end(void)
 		/* what nobody has told of does not count */
 		assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
 		assert_int_equal(read_all(rec, seen, n_seen), before);
-		tell(VMRT_EXTENT_GOING);
+		save_extent(VMRT_EXTENT_GOING);
 		assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
 		n_seen = read_all(rec, seen, n_seen);
 		assert_seen_are_the_first();
@@ -269,7 +269,7 @@ static void it_can_begin_anew_and_begin_late(void **state)
 	write_page(&host);
 	write_page(&host);
 	write_page(&guest);
-	tell(VMRT_EXTENT_GOING);
+	save_extent(VMRT_EXTENT_GOING);
 	rec = open_run(true);
 	n_seen = read_all(rec, seen, 0);
 	assert_true(n_seen > 0);
@@ -288,7 +288,7 @@ static void a_guest_that_holds_its_events_is_not_waited_for(void **state)
 	(void)state;
 	write_page(&host);
 	write_page(&guest);
-	tell(VMRT_EXTENT_HELD);
+	save_extent(VMRT_EXTENT_HELD);
 	assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
 	n_seen = read_all(rec, seen, 0);
 	assert_true(n_seen > 0);
@@ -307,7 +307,7 @@ static void what_is_read_while_the_files_are_put_together_does_not_count(void **
 	(void)state;
 	write_page(&host);
 	write_page(&guest);
-	tell(VMRT_EXTENT_GOING);
+	save_extent(VMRT_EXTENT_GOING);
 	/* told, and then the recorder goes on before anything is read */
 	vmrt_extent_remove(run);
 	end_file(&guest);
@@ -327,7 +327,7 @@ static void the_end_and_a_killed_recorder_are_told_apart(void **state)
 
 	(void)state;
 	write_page(&host);
-	tell(VMRT_EXTENT_GOING);
+	save_extent(VMRT_EXTENT_GOING);
 	assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
 	vmrt_datfile_close(host.file);
 	host.file = NULL;
@@ -358,7 +358,7 @@ static void another_vm_in_the_manifest_is_noticed(void **state)
 	char path[256];
 
 	(void)state;
-	tell(VMRT_EXTENT_GOING);
+	save_extent(VMRT_EXTENT_GOING);
 	assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
 	path_of(path, run, VMRT_FILE_MANIFEST);
 	assert_int_equal(vmrt_manifest_load(path, &m, NULL), VMRT_OK);

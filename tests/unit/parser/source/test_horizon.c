@@ -24,7 +24,7 @@
 
 static char path[] = "/tmp/vmrt-horizon-XXXXXX";
 
-static void turns(struct tests_dat *d, unsigned cpu, int64_t from, int64_t to)
+static void alternate(struct tests_dat *d, unsigned cpu, int64_t from, int64_t to)
 {
 	for (int64_t at = from; at < to; at += 20 * MS) {
 		tests_dat_switch(d, cpu, at, "a", 10, 120, 0, "b", 11, 120);
@@ -69,8 +69,8 @@ static void one_time_stamp_two_days_behind_all_other_cpus_is_left_out(void **sta
 	int64_t last;
 
 	(void)state;
-	turns(d, 0, BASE, BASE + S);
-	turns(d, 1, BASE, BASE + S);
+	alternate(d, 0, BASE, BASE + S);
+	alternate(d, 1, BASE, BASE + S);
 	tests_dat_switch(d, 1, BASE + 2 * DAY, "a", 10, 120, 0, "b", 11, 120);
 	assert_int_equal(read_all(d, &last, &lost, &n_ended), 200);
 	assert_true(last < BASE + S);
@@ -85,14 +85,14 @@ static void a_page_that_is_a_year_late_is_lost_and_those_behind_it_are_read(void
 	int64_t last;
 
 	(void)state;
-	turns(d, 0, BASE, BASE + S);
-	turns(d, 1, BASE, BASE + S / 2);
+	alternate(d, 0, BASE, BASE + S);
+	alternate(d, 1, BASE, BASE + S / 2);
 	tests_dat_end_page(d, 1);
-	turns(d, 1, BASE + 365 * DAY, BASE + 365 * DAY + 100 * MS);
+	alternate(d, 1, BASE + 365 * DAY, BASE + 365 * DAY + 100 * MS);
 	tests_dat_end_page(d, 1);
-	turns(d, 1, BASE + 365 * DAY + 200 * MS, BASE + 365 * DAY + 300 * MS);
+	alternate(d, 1, BASE + 365 * DAY + 200 * MS, BASE + 365 * DAY + 300 * MS);
 	tests_dat_end_page(d, 1);
-	turns(d, 1, BASE + 800 * MS, BASE + S);
+	alternate(d, 1, BASE + 800 * MS, BASE + S);
 	assert_int_equal(read_all(d, &last, &lost, &n_ended), 100 + 50 + 20);
 	assert_true(last < BASE + S);
 	assert_true(lost > 0);
@@ -107,10 +107,10 @@ static void a_jump_within_a_page_is_lost_up_to_the_next_page(void **state)
 	int64_t last;
 
 	(void)state;
-	turns(d, 0, BASE, BASE + S / 2);
+	alternate(d, 0, BASE, BASE + S / 2);
 	tests_dat_switch(d, 0, BASE + 2 * DAY, "a", 10, 120, 0, "b", 11, 120);
 	tests_dat_end_page(d, 0);
-	turns(d, 0, BASE + S / 2, BASE + S);
+	alternate(d, 0, BASE + S / 2, BASE + S);
 	assert_int_equal(read_all(d, &last, &lost, &n_ended), 100);
 	assert_true(last < BASE + S);
 	assert_true(lost > 0);
@@ -124,11 +124,11 @@ static void a_recording_with_quiet_times_is_read_to_its_end(void **state)
 	int64_t last;
 
 	(void)state;
-	turns(d, 0, BASE, BASE + S);
-	turns(d, 1, BASE, BASE + 10 * S);
-	turns(d, 1, BASE + 100 * S, BASE + 101 * S);
-	turns(d, 1, BASE + 190 * S, BASE + 191 * S);
-	turns(d, 0, BASE + 191 * S, BASE + 192 * S);
+	alternate(d, 0, BASE, BASE + S);
+	alternate(d, 1, BASE, BASE + 10 * S);
+	alternate(d, 1, BASE + 100 * S, BASE + 101 * S);
+	alternate(d, 1, BASE + 190 * S, BASE + 191 * S);
+	alternate(d, 0, BASE + 191 * S, BASE + 192 * S);
 	assert_int_equal(read_all(d, &last, &lost, &n_ended), 1400);
 	assert_int_equal(lost, 0);
 }
