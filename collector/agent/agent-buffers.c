@@ -9,8 +9,8 @@
 #include "collector/tracefs/tail.h"
 
 /* Between two looks at the buffers: half the time that they take to fill at the present rate. */
-#define LOOK_LEAST_NS (10 * VMRT_NS_PER_MS)
-#define LOOK_MOST_NS (500 * VMRT_NS_PER_MS)
+#define CHECK_LEAST_NS (10 * VMRT_NS_PER_MS)
+#define CHECK_MOST_NS (500 * VMRT_NS_PER_MS)
 #define FULL_PERCENT 60	 /* a buffer so full is sent early */
 #define DATA_BYTES 65536 /* of sub-buffers in one message */
 
@@ -91,27 +91,27 @@ enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *a)
 }
 
 /* When to look again, if the fullest buffer has grown to @bytes since the last time. */
-static int64_t next_look(const struct vmrt_agent *a, uint64_t bytes, int64_t now)
+static int64_t next_check(const struct vmrt_agent *a, uint64_t bytes, int64_t now)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT;
 	uint64_t grown = bytes > a->fullest ? bytes - a->fullest : 0;
 	uint64_t room = bytes < limit ? limit - bytes : limit;
-	int64_t wait = LOOK_MOST_NS;
+	int64_t wait = CHECK_MOST_NS;
 
 	if (grown)
-		wait = (int64_t)((double)(now - a->looked_at) * (double)room / (double)grown / 2);
-	if (wait < LOOK_LEAST_NS)
-		wait = LOOK_LEAST_NS;
-	return now + (wait > LOOK_MOST_NS ? LOOK_MOST_NS : wait);
+		wait = (int64_t)((double)(now - a->checked_at) * (double)room / (double)grown / 2);
+	if (wait < CHECK_LEAST_NS)
+		wait = CHECK_LEAST_NS;
+	return now + (wait > CHECK_MOST_NS ? CHECK_MOST_NS : wait);
 }
 
 /* Rather send early than lose: while the guest keeps its events, a buffer may run full. */
-enum vmrt_status vmrt_agent_look(struct vmrt_agent *a)
+enum vmrt_status vmrt_agent_check_buffers(struct vmrt_agent *a)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT, fullest = 0, left = 0;
 	int64_t now = vmrt_now_ns();
 
-	if (now < a->look_at)
+	if (now < a->check_at)
 		return VMRT_OK;
 	for (unsigned cpu = 0; cpu < vmrt_tracer_cpus(a->tracer); cpu++) {
 		struct vmrt_cpu_stats s;
@@ -130,8 +130,8 @@ enum vmrt_status vmrt_agent_look(struct vmrt_agent *a)
 		if (status != VMRT_OK)
 			return status;
 	}
-	a->look_at = next_look(a, fullest, now);
-	a->looked_at = now;
+	a->check_at = next_check(a, fullest, now);
+	a->checked_at = now;
 	a->fullest = left;
 	return VMRT_OK;
 }

@@ -17,7 +17,7 @@ struct vmrt_agent {
 	bool on;
 	bool ending; /* it was told to end, and has until end_by to say so */
 	int64_t end_by;
-	int64_t looked_at, look_at;
+	int64_t checked_at, check_at;
 	uint64_t fullest; /* bytes in the fullest buffer when it was looked at, after sending */
 	struct vmrt_error err;
 };
@@ -44,7 +44,8 @@ enum vmrt_status vmrt_agent_send_settings(struct vmrt_agent *agent);
 enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *agent);
 enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *agent);
 
-/** vmrt_agent_look - when it is time to: are buffers so full that they have to be sent early? */
-enum vmrt_status vmrt_agent_look(struct vmrt_agent *agent);
+/** vmrt_agent_check_buffers - when it is time to: are buffers so full that they have to be sent
+ * early? */
+enum vmrt_status vmrt_agent_check_buffers(struct vmrt_agent *agent);
 
 #endif

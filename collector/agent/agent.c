@@ -172,7 +172,7 @@ static enum vmrt_status start(struct vmrt_agent *a)
 	if (vmrt_tracer_on(a->tracer, &why) != VMRT_OK)
 		return send_error(a, &why);
 	a->on = true;
-	a->looked_at = a->look_at = vmrt_now_ns();
+	a->checked_at = a->check_at = vmrt_now_ns();
 	a->fullest = 0;
 	vmrt_link_begin(&a->out, VMRT_MSG_STARTED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
@@ -273,7 +273,7 @@ static int poll_timeout(const struct vmrt_agent *a)
 		return -1;
 	if (a->mode == VMRT_LINK_STREAM)
 		return STREAM_MS;
-	left = a->look_at - vmrt_now_ns();
+	left = a->check_at - vmrt_now_ns();
 	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
 }
 
@@ -295,10 +295,10 @@ static enum vmrt_status serve_once(struct vmrt_agent *a)
 	if (status != VMRT_OK || !a->on || a->mode == VMRT_LINK_FLIGHT)
 		return status;
 	if (a->mode == VMRT_LINK_HOLD)
-		return vmrt_agent_look(a);
-	if (vmrt_now_ns() - a->looked_at < STREAM_MS * VMRT_NS_PER_MS)
+		return vmrt_agent_check_buffers(a);
+	if (vmrt_now_ns() - a->checked_at < STREAM_MS * VMRT_NS_PER_MS)
 		return VMRT_OK;
-	a->looked_at = vmrt_now_ns();
+	a->checked_at = vmrt_now_ns();
 	return vmrt_agent_send_buffers(a, INT64_MIN);
 }
 

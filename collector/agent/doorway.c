@@ -144,7 +144,7 @@ static int wait_ms(const struct vmrt_doorway *d)
 
 /* Looks at all who wait, and ends what has lasted too long; the connection of one who has proved
  * it, or -1. */
-static int look(struct vmrt_doorway *d, int stop_fd)
+static int check_places(struct vmrt_doorway *d, int stop_fd)
 {
 	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++) {
 		struct place *p = &d->places[i];
@@ -173,7 +173,7 @@ int vmrt_doorway_next(struct vmrt_doorway *d, int listener, int stop_fd)
 		if (fds[0].revents)
 			return -1;
 		/* first those who have come before */
-		fd = look(d, stop_fd);
+		fd = check_places(d, stop_fd);
 		if (fd >= 0)
 			return fd;
 		place = find_place(d);

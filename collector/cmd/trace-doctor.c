@@ -88,7 +88,7 @@ static enum vmrt_status print_json(const struct doctor *d, struct vmrt_error *er
 	return status;
 }
 
-static enum vmrt_status look_at_vms(
+static enum vmrt_status check_vms(
 	struct doctor *d, const struct doctor_opts *o, struct vmrt_error *err)
 {
 	struct vmrt_vm *vms;
@@ -117,7 +117,7 @@ static int run(void *opts)
 	doctor_kernel(&d);
 	doctor_scheduling(&d);
 	doctor_power(&d);
-	status = look_at_vms(&d, o, &err);
+	status = check_vms(&d, o, &err);
 	if (status == VMRT_OK && d.failed)
 		status = vmrt_fail(&err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK && o->json)

@@ -42,7 +42,7 @@ struct progress {
 	unsigned salvaged, failed;
 };
 
-static void told(void *ctx, const char *name, const char *why)
+static void report(void *ctx, const char *name, const char *why)
 {
 	(void)ctx;
 	if (why)
@@ -79,7 +79,7 @@ static void salvage(void *ctx, const char *run)
 	/* its main one, and what else it had */
 	if (got.instance[0])
 		vmrt_say("removed the tracefs instance %s", got.instance);
-	vmrt_tracer_reset(NULL, got.owner, NULL, NULL, told, NULL, NULL);
+	vmrt_tracer_reset(NULL, got.owner, NULL, NULL, report, NULL, NULL);
 	if (!p->analyze || got.nothing)
 		return;
 	if (vmrt_analyze(&options_of_run, &result, &err) == VMRT_OK) {
@@ -108,7 +108,7 @@ static int run(void *opts)
 			  "folder of the run to give it up");
 		return VMRT_EXIT_FAILED;
 	}
-	if (vmrt_tracer_reset(NULL, NULL, &removed, &kept, told, NULL, &err) != VMRT_OK) {
+	if (vmrt_tracer_reset(NULL, NULL, &removed, &kept, report, NULL, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}

@@ -13,7 +13,7 @@
 
 #define DEEP_US 50 /* an idle state with a longer exit latency counts as deep */
 #define STALL_NS (200 * VMRT_NS_PER_US) /* a gap that is told */
-#define LOOK_NS (500 * VMRT_NS_PER_MS)	/* the CPU is watched so long */
+#define CHECK_NS (500 * VMRT_NS_PER_MS) /* the CPU is watched so long */
 #define CPUS_MAX 4096
 
 static void check_governor(struct doctor *d)
@@ -158,7 +158,7 @@ static void check_stalls(struct doctor *d)
 	int64_t waited = read_waited(), begun = vmrt_now_ns(), last = begun, now, worst = 0,
 		gaps = 0;
 
-	while ((now = vmrt_now_ns()) - begun < LOOK_NS) {
+	while ((now = vmrt_now_ns()) - begun < CHECK_NS) {
 		if (now - last > STALL_NS) {
 			gaps += now - last;
 			worst = now - last > worst ? now - last : worst;

@@ -31,10 +31,10 @@ struct cpu {
 	bool running;
 	unsigned cpu;
 	int pipe[2];
-	int64_t last_look;
+	int64_t last_read_ns;
 	uint8_t *page; /* for vmrt_drain_follow() */
 	atomic_int_fast64_t upto_ns;
-	struct vmrt_drain_look look;
+	struct vmrt_drain_figures figures;
 	struct vmrt_error err; /* of the thread */
 };
 
@@ -131,13 +131,13 @@ static int64_t move_all(struct cpu *c)
 	return total;
 }
 
-static void note_look(struct cpu *c, int64_t now)
+static void note_read(struct cpu *c, int64_t now)
 {
-	if (c->last_look && now - c->last_look > c->look.unread_ns) {
-		c->look.unread_ns = now - c->last_look;
-		c->look.unread_at = now;
+	if (c->last_read_ns && now - c->last_read_ns > c->figures.unread_ns) {
+		c->figures.unread_ns = now - c->last_read_ns;
+		c->figures.unread_at = now;
 	}
-	c->last_look = now;
+	c->last_read_ns = now;
 }
 
 static void note_fill(struct cpu *c, int64_t moved)
@@ -148,8 +148,8 @@ static void note_fill(struct cpu *c, int64_t moved)
 	/* more than it holds can be moved when it fills meanwhile */
 	if (fill > buffer)
 		fill = buffer;
-	if (fill > c->look.fill)
-		c->look.fill = fill;
+	if (fill > c->figures.fill)
+		c->figures.fill = fill;
 }
 
 /* Is there room for what is in the buffers, and for what the analysis makes of it? */
@@ -187,7 +187,7 @@ static void *drain_thread(void *arg)
 	for (;;) {
 		int64_t moved;
 
-		note_look(c, vmrt_now_ns());
+		note_read(c, vmrt_now_ns());
 		moved = atomic_load(&d->followed) ? move_all(c) : move_full(c);
 		note_fill(c, moved);
 		if (moved < 0)
@@ -332,10 +332,10 @@ enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct v
 		struct cpu *c = &d->cpus[i];
 		uint64_t moved = 0;
 
-		note_look(c, vmrt_now_ns());
+		note_read(c, vmrt_now_ns());
 		if (c->err.status == VMRT_OK)
 			vmrt_drain_take(d->tracer, d->options.file, i, since, &moved,
-				&c->look.first_ns, &c->err);
+				&c->figures.first_ns, &c->err);
 		note_fill(c, (int64_t)moved);
 		atomic_fetch_add(&d->size, moved);
 		if (c->err.status != VMRT_OK && status == VMRT_OK)
@@ -344,9 +344,9 @@ enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct v
 	return status;
 }
 
-struct vmrt_drain_look vmrt_drain_look(const struct vmrt_drain *d, unsigned cpu)
+struct vmrt_drain_figures vmrt_drain_figures(const struct vmrt_drain *d, unsigned cpu)
 {
-	return cpu < d->n_cpus ? d->cpus[cpu].look : (struct vmrt_drain_look){0};
+	return cpu < d->n_cpus ? d->cpus[cpu].figures : (struct vmrt_drain_figures){0};
 }
 
 void vmrt_drain_free(struct vmrt_drain *d)

@@ -30,7 +30,7 @@ enum vmrt_drain_stop {
 };
 
 /* How well the buffer of one CPU was emptied. */
-struct vmrt_drain_look {
+struct vmrt_drain_figures {
 	uint64_t fill;	   /* bytes, the most that was found in it */
 	int64_t unread_ns; /* longest time between two looks */
 	int64_t unread_at; /* when that ended, CLOCK_MONOTONIC */
@@ -77,8 +77,8 @@ enum vmrt_status vmrt_drain_finish(struct vmrt_drain *drain, int64_t since, stru
 enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file,
 	unsigned cpu, int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err);
 
-/** vmrt_drain_look - after vmrt_drain_finish(): how well the buffer of @cpu was emptied */
-struct vmrt_drain_look vmrt_drain_look(const struct vmrt_drain *drain, unsigned cpu);
+/** vmrt_drain_figures - after vmrt_drain_finish(): how well the buffer of @cpu was emptied */
+struct vmrt_drain_figures vmrt_drain_figures(const struct vmrt_drain *drain, unsigned cpu);
 
 /** vmrt_drain_free - end the threads, free; NULL is allowed */
 void vmrt_drain_free(struct vmrt_drain *drain);

@@ -36,7 +36,7 @@ struct vmrt_flight {
 	bool running;
 	cpu_set_t cpus;
 	int fd, end_fd;
-	atomic_int told; /* 1: being written; 2: the reason is there */
+	atomic_int triggered; /* 1: being written; 2: the reason is there */
 	char reason[160];
 	int64_t when_ns; /* of the reason */
 	atomic_int_fast64_t armed_ns;
@@ -58,7 +58,7 @@ static void on_signal(int sig)
 }
 
 /* The first reason is the reason. */
-static void tell(
+static void trigger(
 	struct vmrt_flight *f, int64_t when_ns, const char *fmt, const char *name, long long number)
 {
 	uint64_t one = 1;
@@ -66,11 +66,11 @@ static void tell(
 
 	if (when_ns < atomic_load(&f->armed_ns))
 		return;
-	if (!atomic_compare_exchange_strong(&f->told, &before, 1))
+	if (!atomic_compare_exchange_strong(&f->triggered, &before, 1))
 		return;
 	snprintf(f->reason, sizeof(f->reason), fmt, name, number);
 	f->when_ns = when_ns;
-	atomic_store(&f->told, 2);
+	atomic_store(&f->triggered, 2);
 	(void)!write(f->fd, &one, sizeof(one));
 }
 
@@ -80,7 +80,7 @@ static void take_job(void *ctx, const struct vmrt_job *job)
 
 	if (f->options.on_miss && (job->outcome == VMRT_OUTCOME_MISSED ||
 					  job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE))
-		tell(f, job->deadline_ns, "task %s missed the deadline of its job %lld",
+		trigger(f, job->deadline_ns, "task %s missed the deadline of its job %lld",
 			f->options.experiment->tasks[job->task].name, (long long)job->k);
 }
 
@@ -96,13 +96,13 @@ static void take_period(void *ctx, const struct vmrt_server_period *p)
 	if (f->options.on_overrun && p->outcome != VMRT_PERIOD_UNKNOWN &&
 		p->outcome != VMRT_PERIOD_TRUNCATED &&
 		used > p->budget_ns + p->budget_ns / OVERRUN_SHARE)
-		tell(f, p->end_ns, "server %s ran beyond its budget in period %lld",
+		trigger(f, p->end_ns, "server %s ran beyond its budget in period %lld",
 			p->server < e->n_servers ? e->servers[p->server].name : "?",
 			(long long)p->k);
 }
 
 /* Whoever waits for a miss has to know when it could not be seen. */
-static void tell_note(struct vmrt_flight *f)
+static void print_note(struct vmrt_flight *f)
 {
 	char note[sizeof(f->note)];
 
@@ -129,7 +129,7 @@ static void *watch(void *arg)
 		pthread_setaffinity_np(pthread_self(), sizeof(f->cpus), &f->cpus);
 	end.fd = f->end_fd;
 	while (poll(&end, 1, COLLECT_MS) == 0) {
-		tell_note(f);
+		print_note(f);
 		if (vmrt_live_collect(f->live, &err) != VMRT_OK) {
 			vmrt_warn("%s: misses and overruns are no longer watched", err.text);
 			return NULL;
@@ -208,7 +208,7 @@ const char *vmrt_flight_reason(const struct vmrt_flight *f)
 {
 	struct pollfd fd = {.fd = f->fd, .events = POLLIN};
 
-	if (atomic_load(&f->told) == 2)
+	if (atomic_load(&f->triggered) == 2)
 		return f->reason;
 	return poll(&fd, 1, 0) > 0 ? "SIGUSR1 came" : NULL;
 }
@@ -217,7 +217,7 @@ int64_t vmrt_flight_when(const struct vmrt_flight *f)
 {
 	int64_t now = vmrt_now_ns();
 
-	if (atomic_load(&f->told) != 2 || f->when_ns == VMRT_UNKNOWN || f->when_ns > now)
+	if (atomic_load(&f->triggered) != 2 || f->when_ns == VMRT_UNKNOWN || f->when_ns > now)
 		return now;
 	return f->when_ns;
 }

@@ -23,7 +23,7 @@
 	5 /* exchanged before anything else happens: later the guest may be too busy               \
 	   */
 #define FIRST_PINGS_MS 1000
-#define LOOK_MS 20 /* between two looks whether ^C was pressed again */
+#define CHECK_MS 20 /* between two looks whether ^C was pressed again */
 #define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
 
 static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
@@ -130,7 +130,7 @@ static void put_word(FILE *out, const char *text)
  * The way without an agent: who starts trace-cmd in the guest by hand has its events, too. Events
  * of before and after the host's recording do no harm.
  */
-static void tell_by_hand(struct vmrt_recorder *rec, size_t i)
+static void print_by_hand(struct vmrt_recorder *rec, size_t i)
 {
 	const char *name = vm_of(rec, i)->vm.name;
 	char seconds[32] = "", *command = NULL;
@@ -171,7 +171,7 @@ void vmrt_recorder_connect(struct vmrt_recorder *rec)
 				 VMRT_GUEST_READY)
 			note_failure(rec, i);
 		if (!rec->options->no_guest && !vmrt_stop_requested() && vm_of(rec, i)->note[0])
-			tell_by_hand(rec, i);
+			print_by_hand(rec, i);
 	}
 }
 
@@ -210,7 +210,7 @@ static enum vmrt_guest_state wait_for(
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS, hurry = 0;
 
 	for (;;) {
-		enum vmrt_guest_state now = vmrt_guest_wait(s, state, LOOK_MS, -1);
+		enum vmrt_guest_state now = vmrt_guest_wait(s, state, CHECK_MS, -1);
 		int64_t time = vmrt_now_ns();
 
 		if (!hurry && vmrt_recorder_stops() > stops)

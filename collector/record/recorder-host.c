@@ -153,7 +153,7 @@ static bool is_on(struct vmrt_recorder *rec, const char *file)
 }
 
 /* Somebody else may write to the instance; what is not recorded because of that is lost. */
-static void look_whether_on(struct vmrt_recorder *rec, int64_t now)
+static void check_tracing_on(struct vmrt_recorder *rec, int64_t now)
 {
 	bool tracing = is_on(rec, "tracing_on");
 
@@ -165,24 +165,24 @@ static void look_whether_on(struct vmrt_recorder *rec, int64_t now)
 		"%s by somebody else, at most %.1f s before %.1f s after the beginning: events "
 		"are missing from there on",
 		tracing ? "sched_switch was disabled" : "tracing was switched off",
-		(double)(now - rec->looked_ns) / VMRT_NS_PER_S,
+		(double)(now - rec->checked_ns) / VMRT_NS_PER_S,
 		(double)(now - rec->manifest.start_ns) / VMRT_NS_PER_S);
 	vmrt_warn("%s", rec->manifest.note);
 }
 
-void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now)
+void vmrt_recorder_check_losses(struct vmrt_recorder *rec, int64_t now)
 {
-	look_whether_on(rec, now);
+	check_tracing_on(rec, now);
 	for (unsigned cpu = 0; cpu < rec->meta.cpus && !rec->options->flight_ns; cpu++) {
 		struct vmrt_cpu_stats s;
 
 		if (vmrt_tracer_stats(rec->tracer, cpu, &s, NULL) == VMRT_OK)
-			note_losses(&rec->manifest.buffers[cpu], lost_of(&s), rec->looked_ns, now);
+			note_losses(&rec->manifest.buffers[cpu], lost_of(&s), rec->checked_ns, now);
 	}
-	rec->looked_ns = now;
+	rec->checked_ns = now;
 }
 
-static void tell_why(struct vmrt_recorder *rec)
+static void note_why_stopped(struct vmrt_recorder *rec)
 {
 	switch (vmrt_drain_stop(rec->drain)) {
 	case VMRT_DRAIN_MAX_SIZE:
@@ -203,7 +203,7 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 	struct vmrt_error err;
 	bool failed;
 
-	tell_why(rec);
+	note_why_stopped(rec);
 	failed = vmrt_drain_finish(rec->drain, since, &err) != VMRT_OK;
 	rec->manifest.broken_off = failed;
 	if (failed) {
@@ -211,7 +211,7 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 		vmrt_warn("%s", rec->manifest.note);
 	}
 	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++) {
-		struct vmrt_drain_look look = vmrt_drain_look(rec->drain, cpu);
+		struct vmrt_drain_figures figures = vmrt_drain_figures(rec->drain, cpu);
 		struct vmrt_manifest_buffer *b = &rec->manifest.buffers[cpu];
 		struct vmrt_cpu_stats *s = &rec->stats[cpu];
 
@@ -219,23 +219,23 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 			vmrt_warn("%s", err.text);
 		/* what a flight recorder forgets is not lost, but it may have forgotten more than
 		 * it should */
-		if (rec->options->flight_ns && s->overrun && look.first_ns > since &&
-			look.first_ns > least)
-			least = look.first_ns;
+		if (rec->options->flight_ns && s->overrun && figures.first_ns > since &&
+			figures.first_ns > least)
+			least = figures.first_ns;
 		if (rec->options->flight_ns)
 			s->overrun = 0;
 		if (failed)
 			s->dropped += s->entries;
 		b->size = vmrt_tracer_buffer(rec->tracer);
-		if (look.fill > b->fill)
-			b->fill = look.fill;
-		note_losses(b, lost_of(s), rec->looked_ns, rec->manifest.end_ns);
+		if (figures.fill > b->fill)
+			b->fill = figures.fill;
+		note_losses(b, lost_of(s), rec->checked_ns, rec->manifest.end_ns);
 		b->events = s->read_events;
 		/* a flight recorder's file has only the last of what was read */
 		if (rec->options->flight_ns)
 			s->read_events = s->entries = 0;
-		b->unread_ns = look.unread_ns;
-		b->unread_at_ns = look.unread_at;
+		b->unread_ns = figures.unread_ns;
+		b->unread_at_ns = figures.unread_at;
 		rec->events += b->events;
 		rec->lost += b->lost;
 	}

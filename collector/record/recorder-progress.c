@@ -17,7 +17,7 @@ static uint64_t *sizes_of(const struct vmrt_datfile *file, unsigned cpus)
 }
 
 /* In each of them first the time, then the sizes: what was there at the time is counted. */
-static bool tell_host(struct vmrt_recorder *rec, struct vmrt_extent_file *f)
+static bool host_extent(struct vmrt_recorder *rec, struct vmrt_extent_file *f)
 {
 	snprintf(f->name, sizeof(f->name), "%s", VMRT_FILE_HOST);
 	f->upto_ns = vmrt_drain_upto(rec->drain);
@@ -27,7 +27,7 @@ static bool tell_host(struct vmrt_recorder *rec, struct vmrt_extent_file *f)
 	return f->sizes;
 }
 
-static bool tell_guest(struct vmrt_recorder *rec, size_t i, struct vmrt_extent_file *f)
+static bool guest_extent(struct vmrt_recorder *rec, size_t i, struct vmrt_extent_file *f)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
 	enum vmrt_guest_state state = vmrt_guest_wait(g->session, VMRT_GUEST_READY, 0, -1);
@@ -43,10 +43,10 @@ static bool tell_guest(struct vmrt_recorder *rec, size_t i, struct vmrt_extent_f
 	return f->sizes;
 }
 
-void vmrt_recorder_tell_progress(struct vmrt_recorder *rec)
+void vmrt_recorder_save_extent(struct vmrt_recorder *rec)
 {
 	struct vmrt_extent extent = {0};
-	bool told = true;
+	bool complete = true;
 
 	if (!vmrt_extent_wanted(rec->folder.path)) {
 		rec->followed = false;
@@ -57,12 +57,12 @@ void vmrt_recorder_tell_progress(struct vmrt_recorder *rec)
 	extent.files = calloc(1 + rec->manifest.n_vms, sizeof(*extent.files));
 	if (!extent.files)
 		return;
-	told = tell_host(rec, &extent.files[extent.n++]);
-	for (size_t i = 0; i < rec->manifest.n_vms && told; i++)
+	complete = host_extent(rec, &extent.files[extent.n++]);
+	for (size_t i = 0; i < rec->manifest.n_vms && complete; i++)
 		if (rec->guests[i].session)
-			told = tell_guest(rec, i, &extent.files[extent.n++]);
+			complete = guest_extent(rec, i, &extent.files[extent.n++]);
 	/* a follower misses nothing but some time */
-	if (told)
+	if (complete)
 		vmrt_extent_save(&extent, rec->folder.path, NULL);
 	vmrt_extent_free(&extent);
 }

@@ -23,7 +23,7 @@
 #include "parser/dat/datwrite.h"
 #include "collector/cmd/trace.h"
 
-#define OWNERS_TOLD 32		 /* users named with --owner, to vmrt-hsf */
+#define OWNERS_NAMED 32		 /* users named with --owner, to vmrt-hsf */
 #define COMMAND_PATIENCE_MS 5000 /* for a command to obey a signal */
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
 #define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
@@ -32,7 +32,7 @@
 #define HSF_END_MS 5000
 #define CLOSE_PATIENCE_MS 3000
 #define PROGRESS_MS 500
-#define LOOK_MS 1000	/* between two looks at what was lost */
+#define CHECK_MS 1000	/* between two looks at what was lost */
 #define FOLLOWED_MS 250 /* between two words to whoever follows the recording */
 #define MAX_EXPERIMENT (16 << 20)
 
@@ -185,8 +185,8 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	char program[PATH_MAX], number[16];
 	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
 	char *experiment = strdup(rec->options->experiment);
-	char *argv[6 + OWNERS_TOLD + 1] = {program, run, no_wait, opt_notify, number, experiment};
-	char owners[OWNERS_TOLD][24];
+	char *argv[6 + OWNERS_NAMED + 1] = {program, run, no_wait, opt_notify, number, experiment};
+	char owners[OWNERS_NAMED][24];
 	const uid_t *uids;
 	size_t n_owners = vmrt_owners_added(&uids);
 	struct pollfd fds[3];
@@ -199,7 +199,7 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	}
 	beside_us("vmrt-hsf", program, sizeof(program));
 	snprintf(number, sizeof(number), "%d", ready[1]);
-	for (size_t i = 0; i < n_owners && i < OWNERS_TOLD; i++) {
+	for (size_t i = 0; i < n_owners && i < OWNERS_NAMED; i++) {
 		snprintf(owners[i], sizeof(owners[i]), "--owner=%u", (unsigned)uids[i]);
 		argv[6 + i] = owners[i];
 	}
@@ -231,7 +231,7 @@ static enum vmrt_status start(struct vmrt_recorder *rec, struct vmrt_error *err)
 	if (vmrt_stop_requested())
 		return vmrt_fail(err, VMRT_EINTR, "interrupted before the recording began");
 	/* the host first and last, so that whatever a guest records has its other side here */
-	rec->manifest.start_ns = rec->looked_ns = vmrt_now_ns();
+	rec->manifest.start_ns = rec->checked_ns = vmrt_now_ns();
 	status = vmrt_recorder_save_beginning(rec, err);
 	if (status == VMRT_OK)
 		status = vmrt_tracer_on(rec->tracer, err);
@@ -269,7 +269,7 @@ static void show_progress(struct vmrt_recorder *rec, bool last)
 
 static int wait_ms(const struct vmrt_recorder *rec, bool progress)
 {
-	int64_t most = rec->followed ? FOLLOWED_MS : progress ? PROGRESS_MS : LOOK_MS;
+	int64_t most = rec->followed ? FOLLOWED_MS : progress ? PROGRESS_MS : CHECK_MS;
 	int64_t left = INT64_MAX;
 
 	if (rec->options->duration_ns)
@@ -310,14 +310,14 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 			fds[1].fd = -1;
 		poll(fds, 5, timeout);
 		now = vmrt_now_ns();
-		if (now - rec->looked_ns >= LOOK_MS * VMRT_NS_PER_MS) {
-			vmrt_recorder_look_at_losses(rec, now);
+		if (now - rec->checked_ns >= CHECK_MS * VMRT_NS_PER_MS) {
+			vmrt_recorder_check_losses(rec, now);
 			vmrt_recorder_take_names(rec);
 			vmrt_recorder_keep_pings(rec);
 			follow(rec, now);
-			vmrt_recorder_tell_progress(rec);
+			vmrt_recorder_save_extent(rec);
 		} else if (rec->followed) {
-			vmrt_recorder_tell_progress(rec);
+			vmrt_recorder_save_extent(rec);
 		}
 		if (progress)
 			show_progress(rec, false);

@@ -68,12 +68,12 @@ struct vmrt_recorder {
 	struct vmrt_guardian guardian;
 	struct vmrt_flight *flight;
 	bool analyzable;
-	bool begun;	   /* there is something to keep */
-	bool journal;	   /* written, not yet removed */
-	int64_t looked_ns; /* at the counters of losses */
-	bool followed;	   /* somebody wants to know how far it has come */
-	int64_t since_ns;  /* a flight recorder keeps what comes from here on; INT64_MIN: everything
-			    */
+	bool begun;	    /* there is something to keep */
+	bool journal;	    /* written, not yet removed */
+	int64_t checked_ns; /* at the counters of losses */
+	bool followed;	    /* somebody wants to know how far it has come */
+	int64_t since_ns; /* a flight recorder keeps what comes from here on; INT64_MIN: everything
+			   */
 	struct vmrt_trace_meta meta;
 	struct vmrt_cpu_stats *stats;
 	uint64_t trace_id; /* of the host's file */
@@ -126,8 +126,8 @@ void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop);
 /** vmrt_recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
 enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_tell_progress - if anybody follows the recording, say how far it has come */
-void vmrt_recorder_tell_progress(struct vmrt_recorder *rec);
+/** vmrt_recorder_save_extent - if anybody follows the recording, say how far it has come */
+void vmrt_recorder_save_extent(struct vmrt_recorder *rec);
 
 /** vmrt_recorder_note - what the manifest shall say about the host's recording; the first note
  * stays */
@@ -141,8 +141,8 @@ enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_
  */
 enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_look_at_losses - note what was lost since the last look */
-void vmrt_recorder_look_at_losses(struct vmrt_recorder *rec, int64_t now);
+/** vmrt_recorder_check_losses - note what was lost since the last look */
+void vmrt_recorder_check_losses(struct vmrt_recorder *rec, int64_t now);
 
 /** vmrt_recorder_take_names - read the names of threads that have ended */
 void vmrt_recorder_take_names(struct vmrt_recorder *rec);

@@ -88,7 +88,7 @@ static struct vmrt_manifest_vm *find_vm(
 }
 
 /* Is it a recording at all? What it says of itself goes into the manifest. */
-static enum vmrt_status look_at(
+static enum vmrt_status check_guest_file(
 	const char *file, struct vmrt_manifest_vm *vm, struct vmrt_error *err)
 {
 	const struct vmrt_dat_info *info;
@@ -135,7 +135,7 @@ static enum vmrt_status add_to(struct vmrt_manifest *m, const char *run, const c
 		snprintf(vm->file, sizeof(vm->file), "guest-%s.dat", base);
 	if (vmrt_path(path, sizeof(path), run, vm->file) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", run);
-	status = look_at(file, vm, err);
+	status = check_guest_file(file, vm, err);
 	if (status == VMRT_OK)
 		status = copy_file(file, path, err);
 	if (status != VMRT_OK)

@@ -20,7 +20,7 @@
 #define ANSWER_MS 500
 
 /* One request and its reply; what the reply says makes no difference. */
-static void tell(const char *path, const char *line, size_t len)
+static void send_request(const char *path, const char *line, size_t len)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct pollfd fd = {.events = POLLIN};
@@ -38,7 +38,7 @@ static void tell(const char *path, const char *line, size_t len)
 	close(fd.fd);
 }
 
-static void tell_all(const char *op, const char *instance)
+static void send_to_all(const char *op, const char *instance)
 {
 	DIR *dir = opendir(SOCKETS);
 	char line[256], path[300];
@@ -51,7 +51,7 @@ static void tell_all(const char *op, const char *instance)
 
 		if (dot && !strcmp(dot, SUFFIX) &&
 			vmrt_path(path, sizeof(path), SOCKETS, entry->d_name) == VMRT_OK)
-			tell(path, line, (size_t)len);
+			send_request(path, line, (size_t)len);
 	}
 	if (dir)
 		closedir(dir);
@@ -59,10 +59,10 @@ static void tell_all(const char *op, const char *instance)
 
 void vmrt_enforcers_mark(const char *instance)
 {
-	tell_all("mark", instance);
+	send_to_all("mark", instance);
 }
 
 void vmrt_enforcers_unmark(const char *instance)
 {
-	tell_all("unmark", instance);
+	send_to_all("unmark", instance);
 }

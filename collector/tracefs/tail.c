@@ -29,9 +29,9 @@ static int next_since(struct vmrt_tail *t, const uint8_t **page)
 		t->held = got ? free_one : NULL;
 		if (!held || (got && vmrt_page_time(free_one) < t->since_ns))
 			continue;
-		if (!t->given)
+		if (!t->begun)
 			vmrt_page_forget_loss(held);
-		t->given = true;
+		t->begun = true;
 		*page = held;
 		return 1;
 	}

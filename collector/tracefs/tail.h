@@ -11,7 +11,7 @@ struct vmrt_tail {
 	unsigned cpu;
 	int64_t since_ns;
 	uint8_t *pages, *held; /* room for two; the one that was read and not given yet */
-	bool given;	       /* one was given already */
+	bool begun;	       /* one was given already */
 	bool ended;
 };
 

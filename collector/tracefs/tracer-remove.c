@@ -54,7 +54,7 @@ static bool same_owner(const char *name, const char *like)
 }
 
 enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed,
-	unsigned *kept, void (*told)(void *ctx, const char *name, const char *why), void *ctx,
+	unsigned *kept, void (*report)(void *ctx, const char *name, const char *why), void *ctx,
 	struct vmrt_error *err)
 {
 	unsigned gone = 0, left = 0;
@@ -84,8 +84,8 @@ enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned
 			vmrt_tracer_make_idle(path);
 		}
 		*(why ? &left : &gone) += 1;
-		if (told)
-			told(ctx, name, why);
+		if (report)
+			report(ctx, name, why);
 	}
 	if (dir)
 		closedir(dir);

@@ -11,7 +11,7 @@
 #define ACCEPTS 0x10000 /* the flag of a socket that listens */
 
 /* One line: "Num: RefCount Protocol Flags Type St Inode Path". */
-static bool line_tells(char *line, uint64_t inode, char *path)
+static bool line_matches(char *line, uint64_t inode, char *path)
 {
 	unsigned long long flags, number;
 	int at = 0;
@@ -46,7 +46,7 @@ void vmrt_fd_socket(const char *proc, pid_t pid, int fd, char *path)
 	/* that of its own network name space */
 	snprintf(name, sizeof(name), "%s/%d/net/unix", proc, (int)pid);
 	table = fopen(name, "re");
-	while (table && getline(&line, &room, table) > 0 && !line_tells(line, inode, path))
+	while (table && getline(&line, &room, table) > 0 && !line_matches(line, inode, path))
 		;
 	free(line);
 	if (table)

@@ -206,7 +206,7 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 	}
 }
 
-static enum vmrt_status look_at(
+static enum vmrt_status read_process(
 	const char *proc, pid_t pid, char *cmdline, struct list *list, struct vmrt_error *err)
 {
 	struct vmrt_vm vm = {.pid = pid};
@@ -305,7 +305,7 @@ enum vmrt_status vmrt_vms_scan(
 	}
 	while (status == VMRT_OK && list.n < MAX_VMS && (entry = readdir(dir)))
 		if ((pid = pid_of(entry->d_name)))
-			status = look_at(proc, pid, cmdline, &list, err);
+			status = read_process(proc, pid, cmdline, &list, err);
 	if (list.n) {
 		rewinddir(dir);
 		while (status == VMRT_OK && (entry = readdir(dir)))
@@ -499,7 +499,7 @@ enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
 	if (!cmdline)
 		return VMRT_ENOMEM;
 	/* mostly it is where it was; else all processes have to be looked at */
-	if (look_at(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
+	if (read_process(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
 		!strcmp(list.vms[0].name, vm->name) &&
 		!memcmp(list.vms[0].uids, vm->uids, sizeof(vm->uids))) {
 		*out = list.vms;

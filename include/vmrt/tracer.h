@@ -189,10 +189,10 @@ void vmrt_tracer_abandon(struct vmrt_tracer *tracer);
  * @label: only those with this label; NULL: all
  * @like: only those that the owner of this one has left, also if it is gone itself; NULL: all
  * @removed, @kept: how many were removed, and how many could not be; may be NULL
- * @told: called with each name and what became of it (NULL: removed, else why not); may be NULL
+ * @report: called with each name and what became of it (NULL: removed, else why not); may be NULL
  */
 enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed,
-	unsigned *kept, void (*told)(void *ctx, const char *name, const char *why), void *ctx,
+	unsigned *kept, void (*report)(void *ctx, const char *name, const char *why), void *ctx,
 	struct vmrt_error *err);
 
 #endif
