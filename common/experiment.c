@@ -346,7 +346,7 @@ static bool is_faster(const struct vmrt_task_spec *t, const struct vmrt_task_spe
 }
 
 /* Tasks without priority are ranked per machine among themselves. */
-static void give_priorities(struct vmrt_experiment *exp)
+static void assign_priorities(struct vmrt_experiment *exp)
 {
 	for (size_t i = 0; i < exp->n_tasks; i++) {
 		struct vmrt_task_spec *t = &exp->tasks[i];
@@ -388,7 +388,7 @@ static enum vmrt_status parse_text(struct experiment_parser *p, const char *text
 	for (size_t i = 0; i < p->exp->n_tasks; i++)
 		if (!check_task(p, &p->exp->tasks[i]))
 			return VMRT_EINVAL;
-	give_priorities(p->exp);
+	assign_priorities(p->exp);
 	return VMRT_OK;
 }
 

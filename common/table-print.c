@@ -40,13 +40,13 @@ static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		for (size_t j = 0; j < doc->sections[i].n_tables; j++) {
 			const char *name = doc->sections[i].tables[j]->name;
-			bool told = doc->sections[i].tables[j]->flags & VMRT_TABLE_PEOPLE;
+			bool listed = doc->sections[i].tables[j]->flags & VMRT_TABLE_PEOPLE;
 
-			for (size_t k = 0; k <= i && !told; k++)
+			for (size_t k = 0; k <= i && !listed; k++)
 				for (size_t l = 0;
-					l < (k < i ? doc->sections[k].n_tables : j) && !told; l++)
-					told = !strcmp(doc->sections[k].tables[l]->name, name);
-			if (told || used + strlen(name) + 3 > size)
+					l < (k < i ? doc->sections[k].n_tables : j) && !listed; l++)
+					listed = !strcmp(doc->sections[k].tables[l]->name, name);
+			if (listed || used + strlen(name) + 3 > size)
 				continue;
 			used += (size_t)snprintf(
 				text + used, size - used, "%s%s", used ? ", " : "", name);

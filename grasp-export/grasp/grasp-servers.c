@@ -145,7 +145,7 @@ static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 		s->cpu = 0;
 }
 
-static void tell(const struct budget *b, int64_t time, const char *what)
+static void emit_server(const struct budget *b, int64_t time, const char *what)
 {
 	vmrt_grasp_emit(b->g, time * 1000, -1, "%s s%zu", what, b->server);
 }
@@ -159,9 +159,9 @@ static void pass(struct budget *b, int64_t time)
 	if (b->consumers && passed > b->left / b->consumers) {
 		int64_t empty = b->time + b->left / b->consumers;
 
-		tell(b, empty, "serverDepleted");
+		emit_server(b, empty, "serverDepleted");
 		for (; b->consumers; b->consumers--, b->spent++)
-			tell(b, empty, "serverPreempted");
+			emit_server(b, empty, "serverPreempted");
 		b->left = 0;
 	} else {
 		b->left -= b->consumers * passed;
@@ -180,7 +180,7 @@ static void replenish(struct budget *b, int64_t units)
 	vmrt_grasp_emit(b->g, b->time * 1000, -1, "serverReplenished s%zu %lld", b->server,
 		(long long)units);
 	for (; b->spent && b->left; b->spent--, b->consumers++)
-		tell(b, b->time, "serverResumed");
+		emit_server(b, b->time, "serverResumed");
 }
 
 static void change(struct budget *b, const struct mark *m)
@@ -191,12 +191,12 @@ static void change(struct budget *b, const struct mark *m)
 		break;
 	case DEPLETE:
 		if (b->left || b->consumers)
-			tell(b, b->time, "serverDepleted");
+			emit_server(b, b->time, "serverDepleted");
 		b->left = 0;
 		break;
 	case RUN:
 		if (b->left) {
-			tell(b, b->time, "serverResumed");
+			emit_server(b, b->time, "serverResumed");
 			b->consumers++;
 		} else {
 			b->spent++;
@@ -206,7 +206,7 @@ static void change(struct budget *b, const struct mark *m)
 		if (b->spent) {
 			b->spent--;
 		} else if (b->consumers) {
-			tell(b, b->time, "serverPreempted");
+			emit_server(b, b->time, "serverPreempted");
 			b->consumers--;
 		}
 		break;
@@ -258,7 +258,7 @@ static void add_server(struct vmrt_grasp *g, size_t index)
 	}
 	pass(&b, g->end);
 	for (; b.consumers; b.consumers--)
-		tell(&b, g->end, "serverPreempted");
+		emit_server(&b, g->end, "serverPreempted");
 	free(open);
 	free(marks.all);
 }

@@ -64,7 +64,7 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 		server_hold(s);
 		server_mark_start(s);
 	}
-	enforcer_look_whether_begun(e);
+	enforcer_check_begun(e);
 }
 
 enum vmrt_status hsf_enforcer_add(
@@ -268,7 +268,7 @@ static void do_read(struct hsf_enforcer *e, void *arg)
 	struct hsf_server *s = a->server;
 	struct hsf_state *out = a->out;
 
-	server_look_at_all(s);
+	server_read_clocks(s);
 	out->params = s->params;
 	out->changing = s->changing;
 	out->eligible = s->budget.eligible;

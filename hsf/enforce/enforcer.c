@@ -92,7 +92,7 @@ static void replenish(struct hsf_server *s, int64_t now)
 	was_dormant = s->budget.dormant;
 	while (hsf_budget_time(&s->budget, now) == HSF_REPLENISHED) {
 		s->n_fresh -= s->n_fresh == HSF_FRESH;
-		s->fresh[s->n_fresh++] = s->budget.given;
+		s->fresh[s->n_fresh++] = s->budget.replenishment;
 	}
 	s->spent = false;
 	if (action == HSF_DEPLETED && !s->n_fresh)
@@ -101,7 +101,7 @@ static void replenish(struct hsf_server *s, int64_t now)
 		server_arm(s);
 }
 
-void enforcer_look_whether_begun(struct hsf_enforcer *e)
+void enforcer_check_begun(struct hsf_enforcer *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (e->servers[i]->budget.k < 0 &&
@@ -135,11 +135,11 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 	}
 	arrange(e, now);
 	if (!atomic_load(&e->begun))
-		enforcer_look_whether_begun(e);
+		enforcer_check_begun(e);
 }
 
 /* The clock of @m has fired. */
-static void look(struct hsf_enforcer *e, struct hsf_member *m, int64_t now)
+static void on_member_clock(struct hsf_enforcer *e, struct hsf_member *m, int64_t now)
 {
 	struct hsf_server *s = m->server;
 	bool about_budget = server_alarmed(s, m);
@@ -148,7 +148,7 @@ static void look(struct hsf_enforcer *e, struct hsf_member *m, int64_t now)
 	if (m->helper && !about_budget && s->params.charge_helpers)
 		server_charge(s, now);
 	if (m->helper)
-		helpers_look(s, now);
+		helpers_check(s, now);
 	if (m->helper && !about_budget)
 		return;
 	if (!server_open(s)) {
@@ -156,7 +156,7 @@ static void look(struct hsf_enforcer *e, struct hsf_member *m, int64_t now)
 		return;
 	}
 	action = server_charge(s, now);
-	s->figures.looks++;
+	s->figures.budget_checks++;
 	/* an event from before the last replenishment is no measurement */
 	if (s->n_vcpus == 1 && m->count >= m->armed)
 		hsf_latency_add(&s->latency, m->count - m->armed);
@@ -184,7 +184,7 @@ static void on_idle(struct hsf_enforcer *e, struct hsf_server *s, int64_t now)
 static void on_member(struct hsf_enforcer *e, struct hsf_member *m, uint32_t events, int64_t now)
 {
 	if (events & EPOLLIN)
-		look(e, m, now);
+		on_member_clock(e, m, now);
 	if (events & (EPOLLHUP | EPOLLERR)) {
 		server_lose(m);
 		arrange(e, now);

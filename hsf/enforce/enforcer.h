@@ -104,8 +104,8 @@ void enforcer_do(
 /** enforcer_watch - events of @fd, which are about @about, wake the thread; 0, or -1 with errno */
 int enforcer_watch(const struct hsf_enforcer *e, int fd, uint32_t events, uint64_t about);
 
-/** enforcer_look_whether_begun - has every server that has replenishments had one? */
-void enforcer_look_whether_begun(struct hsf_enforcer *e);
+/** enforcer_check_begun - has every server that has replenishments had one? */
+void enforcer_check_begun(struct hsf_enforcer *e);
 
 /* ---- server.c: one server and its members ---- */
 
@@ -141,8 +141,8 @@ void server_hold(struct hsf_server *s);
 /** server_level - give the members this priority, or hold them back (0) */
 void server_level(struct hsf_server *s, int level);
 
-/** server_look_at_all - read the clocks of members that are not charged, too, for the figures */
-void server_look_at_all(struct hsf_server *s);
+/** server_read_clocks - read the clocks of members that are not charged, too, for the figures */
+void server_read_clocks(struct hsf_server *s);
 
 /** server_release - members run without priority, no events, marker: it is not enforced any more */
 void server_release(struct hsf_server *s);
@@ -155,8 +155,8 @@ bool server_alarmed(const struct hsf_server *s, const struct hsf_member *m);
 /** helpers_arm - alarms for what they may still use */
 void helpers_arm(struct hsf_server *s);
 
-/** helpers_look - one of them has used much: hold them back if it was too much */
-void helpers_look(struct hsf_server *s, int64_t now);
+/** helpers_check - one of them has used much: hold them back if it was too much */
+void helpers_check(struct hsf_server *s, int64_t now);
 
 /** helpers_next - when helpers_release() is to be called, or HSF_NEVER */
 int64_t helpers_next(const struct hsf_server *s);

@@ -71,11 +71,11 @@ static void hold_back(struct hsf_server *s)
 	s->figures.helper_holds++;
 }
 
-void helpers_look(struct hsf_server *s, int64_t now)
+void helpers_check(struct hsf_server *s, int64_t now)
 {
 	int64_t limit = limit_of(s);
 
-	server_look_at_all(s);
+	server_read_clocks(s);
 	if (!limit || s->helpers_until_ns)
 		return;
 	if (now - s->helpers_from_ns >= s->params.period_ns)
@@ -97,7 +97,7 @@ void helpers_release(struct hsf_server *s, int64_t now)
 
 	if (!s->helpers_until_ns || now < s->helpers_until_ns)
 		return;
-	server_look_at_all(s);
+	server_read_clocks(s);
 	for (size_t i = 0; i < n; i++) {
 		struct hsf_member *m = &s->members[i];
 

@@ -228,7 +228,7 @@ void server_level(struct hsf_server *s, int level)
 	s->level = level;
 }
 
-void server_look_at_all(struct hsf_server *s)
+void server_read_clocks(struct hsf_server *s)
 {
 	size_t n = server_members(s);
 
@@ -243,7 +243,7 @@ void server_release(struct hsf_server *s)
 	size_t n = server_members(s);
 
 	server_charge(s, vmrt_now_ns());
-	server_look_at_all(s);
+	server_read_clocks(s);
 	for (size_t i = 0; i < n; i++) {
 		struct hsf_member *m = &s->members[i];
 

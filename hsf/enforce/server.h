@@ -110,7 +110,7 @@ struct hsf_params {
 
 /* What happened since it was added. Times in ns. */
 struct hsf_figures {
-	uint64_t replenishments, depletions, looks;
+	uint64_t replenishments, depletions, budget_checks;
 	uint64_t discards;    /* budgets given up since no member wanted to run */
 	uint64_t suspensions; /* times held back by a server above that has the CPU to itself */
 	struct hsf_hist overshoot; /* consumption above the budget, where that was used up */

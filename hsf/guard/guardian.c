@@ -129,7 +129,7 @@ static int receive_lock(int life)
 }
 
 /* A lock that was given up has no file any more. */
-static size_t without_given_up(int *locks, size_t n)
+static size_t drop_removed(int *locks, size_t n)
 {
 	size_t kept = 0;
 	struct stat st;
@@ -155,7 +155,7 @@ static void wait_for_end(int life)
 	while ((fd = receive_lock(life)) != -2) {
 		if (fd < 0)
 			continue;
-		n = without_given_up(locks, n);
+		n = drop_removed(locks, n);
 		if (n < MAX_LOCKS)
 			locks[n++] = fd;
 	}

@@ -14,7 +14,7 @@ void hsf_sporadic_init(struct hsf_budget *b)
 {
 	b->chunks[0] = (struct hsf_chunk){.at_ns = b->t0, .amount_ns = b->budget_ns};
 	b->n_chunks = 1;
-	b->look_ns = b->t0;
+	b->checked_ns = b->t0;
 }
 
 int64_t hsf_sporadic_left(const struct hsf_budget *b)
@@ -37,7 +37,7 @@ static void drop(struct hsf_budget *b, size_t i)
  * To the end of the list, which is in order of time. What cannot have a place of its own returns
  * with what comes last: later is always safe.
  */
-static void give_back(struct hsf_budget *b, int64_t amount, int64_t at)
+static void add_chunk(struct hsf_budget *b, int64_t amount, int64_t at)
 {
 	struct hsf_chunk *last = &b->chunks[b->n_chunks ? b->n_chunks - 1 : 0];
 
@@ -58,12 +58,12 @@ static void give_back(struct hsf_budget *b, int64_t amount, int64_t at)
 
 int64_t hsf_sporadic_next(const struct hsf_budget *b)
 {
-	int64_t look = b->look_ns + b->period_ns;
+	int64_t check_ns = b->checked_ns + b->period_ns;
 
 	/* who looks once in a period hears of every activation before what it consumed is due */
-	if (b->n_available < b->n_chunks && b->chunks[b->n_available].at_ns < look)
+	if (b->n_available < b->n_chunks && b->chunks[b->n_available].at_ns < check_ns)
 		return b->chunks[b->n_available].at_ns;
-	return look;
+	return check_ns;
 }
 
 enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
@@ -71,7 +71,7 @@ enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
 	size_t n = b->n_available;
 
 	if (n == b->n_chunks || b->chunks[n].at_ns > now) {
-		b->look_ns = now;
+		b->checked_ns = now;
 		return HSF_NOTHING;
 	}
 	/* too little to run for: it comes with the next chunk */
@@ -82,7 +82,7 @@ enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
 		return hsf_sporadic_time(b, now);
 	}
 	b->n_available++;
-	b->given = b->chunks[n];
+	b->replenishment = b->chunks[n];
 	b->k++;
 	b->eligible = true;
 	return HSF_REPLENISHED;
@@ -102,7 +102,7 @@ enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t used_ns)
 		first->amount_ns -= part;
 		if (!first->amount_ns)
 			drop(b, 0);
-		give_back(b, part, at);
+		add_chunk(b, part, at);
 		used_ns -= part;
 	}
 	if (hsf_sporadic_left(b) >= HSF_LEAST_STEP_NS)

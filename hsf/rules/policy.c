@@ -86,7 +86,7 @@ enum hsf_action hsf_budget_time(struct hsf_budget *b, int64_t now)
 	b->k = k;
 	b->used_ns = 0;
 	b->eligible = true;
-	b->given = (struct hsf_chunk){.at_ns = grid_point(b, k), .amount_ns = b->budget_ns};
+	b->replenishment = (struct hsf_chunk){.at_ns = grid_point(b, k), .amount_ns = b->budget_ns};
 	return HSF_REPLENISHED;
 }
 

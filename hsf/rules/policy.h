@@ -65,11 +65,11 @@ struct hsf_budget {
 	uint64_t skipped; /* replenishments left out, because their time came while nobody ran */
 	bool dormant; /* nothing was consumed for a whole period: no replenishment until something
 			 is */
-	struct hsf_chunk given; /* by the last replenishment: its nominal time and amount */
+	struct hsf_chunk replenishment; /* by the last replenishment: its nominal time and amount */
 	/* by activation: oldest first; the first of them are available */
 	struct hsf_chunk chunks[HSF_CHUNKS];
 	size_t n_chunks, n_available;
-	int64_t look_ns; /* what began before it is known */
+	int64_t checked_ns; /* what began before it is known */
 };
 
 /** hsf_rules_for - the rules of @policy, or NULL if vmrt-hsf has none */

@@ -149,7 +149,7 @@ static size_t count_posts(const struct hsf_run *r, const char *name)
 	return n;
 }
 
-static enum vmrt_status tell_status(
+static enum vmrt_status reply_status(
 	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
 {
 	json_object *servers;
@@ -315,7 +315,7 @@ static enum vmrt_status answer(
 
 	switch (q->op) {
 	case HSF_OP_STATUS:
-		return tell_status(r, q, reply, err);
+		return reply_status(r, q, reply, err);
 	case HSF_OP_SET:
 		return change(r, q, reply, err);
 	case HSF_OP_ATTACH:

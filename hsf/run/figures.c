@@ -54,9 +54,9 @@ void hsf_report_server(FILE *out, const struct hsf_bound *p, const struct hsf_st
 		report_time(out, "short of the budget", f->most_short, " at most");
 	if (!hsf_rules_for(params->policy)->measures)
 		report_hist(out, "replenished too late by", &f->lateness);
-	if (f->replenishments && f->looks)
-		fprintf(out, "  %-22s %.2f per period\n", "looks at the budget",
-			(double)f->looks / (double)f->replenishments);
+	if (f->replenishments && f->budget_checks)
+		fprintf(out, "  %-22s %.2f per period\n", "checks of the budget",
+			(double)f->budget_checks / (double)f->replenishments);
 	report_time(out, "vCPU threads ran", f->served_ns,
 		hsf_rules_for(params->policy)->measures ? "" : " at the priority");
 	if (f->background_ns)

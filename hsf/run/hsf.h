@@ -165,9 +165,9 @@ enum vmrt_status hsf_wanted_change(struct hsf_run *r, struct hsf_wanted *wanted,
  * not get it */
 int hsf_wanted_remove(struct hsf_run *r, struct hsf_wanted *wanted);
 
-/** hsf_run_look - VMs that have come and gone, and their new threads; false if there is nothing
+/** hsf_run_update - VMs that have come and gone, and their new threads; false if there is nothing
  * left to enforce */
-bool hsf_run_look(struct hsf_run *r);
+bool hsf_run_update(struct hsf_run *r);
 
 /** hsf_run_admission - do the servers that have their VMs fit, with @spec on @cpu instead of what
  * @but has? VMRT_OK or VMRT_EBUSY */

@@ -21,7 +21,7 @@
 
 #define LEAD_NS                                                                                    \
 	(10 * VMRT_NS_PER_MS) /* from the start to the first replenishment, for each server */
-#define LOOK_NS VMRT_NS_PER_S /* between looks for VMs and threads that have come */
+#define UPDATE_EVERY_NS VMRT_NS_PER_S /* between looks for VMs and threads that have come */
 
 static enum vmrt_status begin(struct hsf_run *r, struct vmrt_error *err)
 {
@@ -68,9 +68,9 @@ static void notify(struct hsf_run *r, bool *done)
 
 /* Until the next thing that is due: the end of the run, a look at the VMs, or of a client's
  * patience. */
-static int wait_ms(const struct hsf_run *r, int64_t end, int64_t look)
+static int wait_ms(const struct hsf_run *r, int64_t end, int64_t update_ns)
 {
-	int64_t until = r->opts->duration_ns && end < look ? end : look,
+	int64_t until = r->opts->duration_ns && end < update_ns ? end : update_ns,
 		left = until - vmrt_now_ns();
 	int patience = r->control ? hsf_control_timeout(r->control) : -1;
 	int ms = left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
@@ -118,11 +118,11 @@ static bool any_gone(const struct hsf_run *r)
 /* Until a stop is asked for, the duration is over or there is nothing left to enforce. */
 static int supervise(struct hsf_run *r)
 {
-	int64_t end = r->begun_ns + r->opts->duration_ns, look = r->begun_ns + LOOK_NS;
+	int64_t end = r->begun_ns + r->opts->duration_ns, update_ns = r->begun_ns + UPDATE_EVERY_NS;
 	bool notified = false;
 
 	for (;;) {
-		bool guarded = wait_for_news(r, wait_ms(r, end, look));
+		bool guarded = wait_for_news(r, wait_ms(r, end, update_ns));
 
 		if (vmrt_stop_requested() || (r->opts->duration_ns && vmrt_now_ns() >= end))
 			return VMRT_EXIT_DONE;
@@ -134,11 +134,11 @@ static int supervise(struct hsf_run *r)
 		notify(r, &notified);
 		if (r->control)
 			hsf_run_serve(r);
-		if (vmrt_now_ns() < look && !any_gone(r))
+		if (vmrt_now_ns() < update_ns && !any_gone(r))
 			continue;
-		if (!hsf_run_look(r))
+		if (!hsf_run_update(r))
 			return VMRT_EXIT_FAILED;
-		look = vmrt_now_ns() + LOOK_NS;
+		update_ns = vmrt_now_ns() + UPDATE_EVERY_NS;
 	}
 }
 

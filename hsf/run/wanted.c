@@ -421,7 +421,7 @@ int hsf_wanted_remove(struct hsf_run *r, struct hsf_wanted *wanted)
 
 /* ---- VMs ---- */
 
-static void look_for_vm(struct hsf_run *r, struct hsf_wanted *wanted)
+static void try_to_bind(struct hsf_run *r, struct hsf_wanted *wanted)
 {
 	char before[VMRT_ERROR_TEXT];
 	struct vmrt_error err;
@@ -449,7 +449,7 @@ static void lose_vm(struct hsf_run *r, struct hsf_wanted *wanted)
 	unbind(r, wanted);
 }
 
-bool hsf_run_look(struct hsf_run *r)
+bool hsf_run_update(struct hsf_run *r)
 {
 	bool left = !r->opts->no_wait;
 
@@ -457,7 +457,7 @@ bool hsf_run_look(struct hsf_run *r)
 		struct hsf_wanted *wanted = r->wanted[i];
 
 		if (!wanted->bound)
-			look_for_vm(r, wanted);
+			try_to_bind(r, wanted);
 		else if (hsf_server_gone(wanted->bound->server))
 			lose_vm(r, wanted);
 		else

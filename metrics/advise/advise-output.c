@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define CHOICES_TOLD 4 /* other periods, in a comment */
+#define CHOICES_SHOWN 4 /* other periods, in a comment */
 
 /* Exact, so that what is read again is the same: "9.4ms", "150us", "17ns". */
 static const char *exact(int64_t ns, char *buf)
@@ -31,9 +31,9 @@ static const char *exact(int64_t ns, char *buf)
 	return buf;
 }
 
-static void tell_choices(FILE *out, const struct vmrt_advised_vm *vm)
+static void print_choices(FILE *out, const struct vmrt_advised_vm *vm)
 {
-	size_t step = (vm->n_choices + CHOICES_TOLD - 1) / CHOICES_TOLD;
+	size_t step = (vm->n_choices + CHOICES_SHOWN - 1) / CHOICES_SHOWN;
 	char period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
 	const char *sign = "; other periods:";
 
@@ -53,7 +53,7 @@ static void tell_choices(FILE *out, const struct vmrt_advised_vm *vm)
 	fputc('\n', out);
 }
 
-static void tell_vm(FILE *out, const struct vmrt_advised_vm *vm)
+static void print_vm(FILE *out, const struct vmrt_advised_vm *vm)
 {
 	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
 	char buf[VMRT_UNITS_TEXT];
@@ -87,7 +87,7 @@ static void tell_vm(FILE *out, const struct vmrt_advised_vm *vm)
 			vm->growth * 100);
 	else
 		fprintf(out, "; NOT FEASIBLE: %s\n", vm->why);
-	tell_choices(out, vm);
+	print_choices(out, vm);
 }
 
 static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
@@ -160,7 +160,7 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 	for (size_t i = 0; i < a->n_vms; i++) {
 		const struct vmrt_advised_vm *vm = &a->vms[i];
 
-		tell_vm(out, vm);
+		print_vm(out, vm);
 		if (vm->chosen.budget_ns != VMRT_UNKNOWN)
 			put_server(out, vm);
 		for (size_t t = 0; t < vm->n_tasks; t++)

@@ -61,7 +61,7 @@ static double bandwidth(struct vmrt_advised_choice c)
 }
 
 /* Budgets for periods up to the shortest of a task. */
-static void look_at_periods(struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o,
+static void try_periods(struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o,
 	const struct vmrt_rta_task *tasks)
 {
 	int64_t shortest = INT64_MAX, last = 0;
@@ -146,7 +146,7 @@ static enum vmrt_status advise_vm(
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	vm->used_utilisation = vmrt_rta_utilisation(tasks, vm->n_tasks);
 	vm->utilisation = vm->used_utilisation / (1 + a->options.margin);
-	look_at_periods(vm, &a->options, tasks);
+	try_periods(vm, &a->options, tasks);
 	choose(vm, &a->options, tasks);
 	vm->feasible = vm->chosen.budget_ns != VMRT_UNKNOWN && guest_cpus(a, vm->name) == 1;
 	if (guest_cpus(a, vm->name) != 1) {

@@ -136,7 +136,7 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-static void tell(const struct pg *pg, const struct pushed *n)
+static void print_counts(const struct pg *pg, const struct pushed *n)
 {
 	vmrt_say("%s: %zu run%s put in, %zu replaced, %zu there already, %zu failed", pg_name(pg),
 		n->added, plural(n->added), n->replaced, n->known, n->failed);
@@ -169,7 +169,7 @@ static int run(void *opts)
 	for (size_t i = 0; i < n; i++)
 		if (!push_path(pg, paths[i], &count))
 			break;
-	tell(pg, &count);
+	print_counts(pg, &count);
 	for (size_t i = 0; i < n; i++)
 		free(paths[i]);
 	free(paths);

@@ -351,7 +351,7 @@ struct parameters {
 	bool failed;
 };
 
-static void give_text(struct parameters *p, const char *text)
+static void add_text(struct parameters *p, const char *text)
 {
 	struct rows clean = {0};
 
@@ -373,14 +373,14 @@ static void give_text(struct parameters *p, const char *text)
 	p->values[p->n++] = clean.text;
 }
 
-static void give_number(struct parameters *p, int64_t number)
+static void add_number(struct parameters *p, int64_t number)
 {
 	snprintf(p->numbers[p->n], NUMBER_ROOM, "%" PRId64, number);
 	p->values[p->n] = number == VMRT_UNKNOWN ? NULL : p->numbers[p->n];
 	p->n++;
 }
 
-static void give_flag(struct parameters *p, bool flag)
+static void add_flag(struct parameters *p, bool flag)
 {
 	p->values[p->n++] = flag ? "t" : "f";
 }
@@ -409,10 +409,10 @@ static enum vmrt_status put_row(
 	enum vmrt_status status = VMRT_OK;
 	char holders[256], sql[1024];
 
-#define GIVE(kind, name) give_##kind(&p, it->name);
-	give_text(&p, r->host);
-	MANY_RUN(GIVE)
-#undef GIVE
+#define ADD(kind, name) add_##kind(&p, it->name);
+	add_text(&p, r->host);
+	MANY_RUN(ADD)
+#undef ADD
 	place_holders(p.n - 1, holders, sizeof(holders));
 	snprintf(sql, sizeof(sql),
 		"INSERT INTO vmrt.runs(host" MANY_RUN(COLUMN) ") "

@@ -12,7 +12,7 @@
 #define COLUMNS_MAX 100 /* what one table can show */
 
 /* PRAGMAs that only tell what the database is like. */
-static bool only_tells(const char *pragma)
+static bool is_read_only(const char *pragma)
 {
 	static const char *const names[] = {"table_info", "table_xinfo", "table_list", "index_list",
 		"index_info", "foreign_key_list", "user_version", "application_id"};
@@ -39,8 +39,8 @@ static int allow(
 	case SQLITE_FUNCTION:
 		return b && !strcmp(b, "load_extension") ? SQLITE_DENY : SQLITE_OK;
 	case SQLITE_PRAGMA:
-		return only_tells(a) && (!b || strcmp(a, "user_version") != 0) ? SQLITE_OK
-									       : SQLITE_DENY;
+		return is_read_only(a) && (!b || strcmp(a, "user_version") != 0) ? SQLITE_OK
+										 : SQLITE_DENY;
 	default:
 		return SQLITE_DENY;
 	}

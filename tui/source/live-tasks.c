@@ -8,7 +8,7 @@
 
 #include <vmrt/discover.h>
 
-#define LOOK_NS (5 * VMRT_NS_PER_S) /* so long, again and again until something is found */
+#define CHECK_NS (5 * VMRT_NS_PER_S) /* so long, again and again until something is found */
 
 /* Returns false without memory: then no task is found. */
 static bool start_discovery(struct live_tasks *t)
@@ -87,7 +87,7 @@ bool live_tasks_see(
 		live_tasks_end(t);
 		return false;
 	}
-	if (host_ns - t->since_ns < LOOK_NS)
+	if (host_ns - t->since_ns < CHECK_NS)
 		return false;
 	news = judge(t);
 	if (!t->times++)
