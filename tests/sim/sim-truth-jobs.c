@@ -9,13 +9,11 @@ bool truth_arrived(const struct world *w, const struct wtask *k)
 	return k->has_head && k->pending[0].job.arrival_ns <= w->now;
 }
 
-void truth_book_gap(struct wtask *k, enum vmrt_blame part)
+/* What pending job number @job waited in the gap of vCPU @vcpu counts as @part. */
+void truth_book_gap(struct wtask *k, int job, int vcpu, enum vmrt_blame part)
 {
-	for (int j = 0; j < k->n; j++) {
-		k->pending[j].job.blame_ns[part] += k->gap_ns[j];
-		k->gap_ns[j] = 0;
-	}
-	k->gap_vcpu = NULL;
+	k->pending[job].job.blame_ns[part] += k->gap_ns[job][vcpu];
+	k->gap_ns[job][vcpu] = 0;
 }
 
 static void queue_next(struct wtask *k)
@@ -40,7 +38,7 @@ static void open_job(struct wtask *k, int at, int64_t arrival_local, int64_t arr
 	j->first = at && k->pending[0].first;
 	j->loose_ns = k->loose_ns;
 	j->born_ns = k->born_ns;
-	k->gap_ns[at] = 0;
+	memset(k->gap_ns[at], 0, sizeof(k->gap_ns[at]));
 }
 
 /* Jobs that arrive now behind the one in front. */
@@ -117,7 +115,8 @@ static void emit_job(struct world *w, struct wtask *k)
 	struct sim_truth *truth = &w->r->truth;
 	struct sim_job *j = &k->pending[0];
 
-	truth_book_gap(k, VMRT_BLAME_HOST_THREAD);
+	for (int v = 0; v < 2; v++)
+		truth_book_gap(k, 0, v, VMRT_BLAME_HOST_THREAD);
 	j->closed_ns = j->proof_ns = w->now;
 	j->fresh = k->fresh;
 	j->busy_ns = k->busy_ns;
@@ -261,8 +260,6 @@ void truth_renamed(struct wtask *k)
 	k->n = 0;
 	k->has_head = false;
 	k->phase = T_NONE;
-	memset(k->gap_ns, 0, sizeof(k->gap_ns));
-	k->gap_vcpu = NULL;
 }
 
 /* And from now on, within a job, it does again. */

@@ -106,11 +106,12 @@ static void close_gap(struct world *w, struct wthread *v)
 		struct wtask *k = &w->tasks[i];
 		enum vmrt_blame part = throttled ? VMRT_BLAME_THROTTLING : VMRT_BLAME_HOST_THREAD;
 
-		if (k->gap_vcpu != v)
+		if (k->m != v->guest)
 			continue;
 		if (throttled)
-			k->excess[VMRT_BLAME_THROTTLING] += k->gap_ns[0];
-		truth_book_gap(k, part);
+			k->excess[VMRT_BLAME_THROTTLING] += k->gap_ns[0][v->gcpu];
+		for (int j = 0; j < k->n; j++)
+			truth_book_gap(k, j, v->gcpu, part);
 	}
 }
 
@@ -140,12 +141,8 @@ static void advance_task(struct world *w, struct wtask *k, enum vmrt_blame part,
 	else if ((part == VMRT_BLAME_HOST_THREAD || part == VMRT_BLAME_SERVER) && v)
 		note_who(k, part, &v->m->cpus[v->cpu], ns);
 	if (part == VMRT_BLAME_HOST_THREAD && v && in_gap(v)) {
-		/* a task that went from one waiting vCPU to another did not wait in one gap */
-		if (k->gap_vcpu && k->gap_vcpu != v)
-			truth_book_gap(k, VMRT_BLAME_HOST_THREAD);
-		k->gap_vcpu = v;
 		for (int j = 0; j < k->n; j++)
-			k->gap_ns[j] += ns;
+			k->gap_ns[j][v->gcpu] += ns;
 		return;
 	}
 	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {

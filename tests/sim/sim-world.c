@@ -540,6 +540,21 @@ static void run(struct world *w)
 	}
 }
 
+/* Jobs are cleared when they are opened: most of this room is never touched, and a world is made
+ * often. */
+static void give_room(struct world *w)
+{
+	static struct sim_job pending[SIM_TASKS][SIM_PENDING];
+	static int64_t gap_ns[SIM_TASKS][SIM_PENDING][2];
+
+	for (int i = 0; i < SIM_TASKS; i++) {
+		w->tasks[i].pending = pending[i];
+		w->tasks[i].gap_ns = gap_ns[i];
+		memset(&pending[i][0], 0, sizeof(pending[i][0]));
+		memset(&gap_ns[i][0], 0, sizeof(gap_ns[i][0]));
+	}
+}
+
 struct sim_result *sim_run(const struct sim_case *c)
 {
 	struct sim_result *r = calloc(1, sizeof(*r));
@@ -549,6 +564,7 @@ struct sim_result *sim_run(const struct sim_case *c)
 		abort();
 	r->c = *c;
 	w->r = r;
+	give_room(w);
 	w->rand = c->seed * UINT64_C(0x2545f4914f6cdd1d) + 12345;
 	w->kernel_rand = c->seed ^ UINT64_C(0x3c6ef372fe94f82b);
 	w->late_rand = c->seed ^ UINT64_C(0x9b05688c2b3e6c1f);

@@ -156,9 +156,8 @@ struct wtask {
 	struct wmachine *m;
 	struct wthread *t;
 	enum task_phase phase;
-	struct sim_job pending[SIM_PENDING]; /* [0]: the armed or running one, if has_head */
-	int64_t gap_ns[SIM_PENDING];	     /* provisional: throttling or not */
-	const struct wthread *gap_vcpu;
+	struct sim_job *pending; /* SIM_PENDING; [0]: the armed or running one, if has_head */
+	int64_t (*gap_ns)[2];	 /* of them, by vCPU: provisional, throttling or not */
 	int n;
 	bool has_head;
 	int64_t next_arrival_local, next_arrival; /* of the next job that will queue */
@@ -303,7 +302,7 @@ void note_clip(struct world *w, const struct wcpu *c, int64_t from, int64_t to);
 
 /* sim-truth-jobs.c */
 bool truth_arrived(const struct world *w, const struct wtask *k);
-void truth_book_gap(struct wtask *k, enum vmrt_blame part);
+void truth_book_gap(struct wtask *k, int job, int vcpu, enum vmrt_blame part);
 void truth_queue(struct world *w);
 void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid);
 void truth_goes_on(struct wtask *k, int64_t arrival_local);

@@ -237,9 +237,8 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		entry.thread = who_runs(j->machine, j->thread->cpu);
 		break;
 	case VMRT_BLAME_HOST_THREAD:
-		entry.in_gap = gap_open(j->machine->engine, v);
-		if (entry.in_gap)
-			gap_note(j, v, ns);
+		if (gap_open(j->machine->engine, v))
+			entry.gap = gap_note(j, v, from, ns);
 		/* fall through */
 	case VMRT_BLAME_SERVER:
 		entry.thread = who_runs(&j->machine->engine->machines[0], v->cpu);
@@ -320,7 +319,7 @@ static void take_snapshot(struct jobs *j)
 	s = &j->backlog[(j->backlog_first + j->backlog_n++) % j->backlog_size];
 	s->at_local_ns = j->grid_local_ns;
 	s->at_host_ns = j->grid_host_ns;
-	s->gap_ns = j->gap_ns;
+	gap_remember(j, s);
 	memcpy(s->cum, j->cum, sizeof(s->cum));
 	set_grid(j, j->rel.period_ns ? j->grid_local_ns + j->rel.period_ns : VMRT_UNKNOWN);
 }
@@ -397,7 +396,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	if (j->arrives_ns < host_ns) {
 		found = recall(j, j->job.arrival_local_ns);
 		if (found) {
-			gap_arrived(j, found->gap_ns);
+			gap_arrived(j, found);
 			memcpy(j->arrived, found->cum, sizeof(j->arrived));
 			j->arrived_ns = found->at_host_ns;
 		} else {

@@ -45,7 +45,7 @@ void journal_add(struct jobs *j, const struct entry *entry)
 		struct entry *last = entry_at(g, g->n - 1);
 
 		if (last->to_ns == entry->from_ns && last->part == entry->part &&
-			last->thread == entry->thread && last->in_gap == entry->in_gap &&
+			last->thread == entry->thread && last->gap == entry->gap &&
 			last->on_host == entry->on_host) {
 			last->to_ns = entry->to_ns;
 			return;
@@ -91,14 +91,14 @@ void journal_drop(struct jobs *j, int64_t before_ns)
 	g->short_of_room = g->short_of_room && g->n;
 }
 
-void journal_throttled(struct jobs *j)
+void journal_throttled(struct jobs *j, const struct gap *gap)
 {
 	struct journal *g = &j->journal;
 
-	for (size_t i = g->n; i-- && entry_at(g, i)->in_gap;) {
+	for (size_t i = g->n; i-- && entry_at(g, i)->to_ns > gap->from_ns;) {
 		struct entry *e = entry_at(g, i);
 
-		if (e->part == VMRT_BLAME_HOST_THREAD)
+		if (e->gap == gap->id && e->part == VMRT_BLAME_HOST_THREAD)
 			e->part = VMRT_BLAME_THROTTLING;
 	}
 }

@@ -26,9 +26,20 @@ enum job_state {
 	JOB_STARTED,
 };
 
+/* Gaps of vCPUs in which one job may have waited: its thread moves from one to another. */
+#define GAPS_MAX 4
+
+/* The gap of a vCPU that is still open, and what was booked as HOST_THREAD in it. */
+struct gap {
+	const struct thread *vcpu;
+	int64_t from_ns;
+	int64_t ns, idle_ns; /* of it: while no job was pending */
+	uint32_t id;
+};
+
 struct snapshot {
 	int64_t at_local_ns, at_host_ns;
-	int64_t gap_ns;
+	int64_t gap_ns[GAPS_MAX];
 	int64_t cum[VMRT_BLAMES];
 };
 
@@ -49,8 +60,8 @@ struct entry {
 	int64_t from_ns, to_ns;
 	int32_t error_ns; /* of the clock map then */
 	uint32_t thread;  /* struct vmrt_thread.id, or VMRT_NONE */
+	uint32_t gap;	  /* struct gap.id: it may turn out to be throttling; 0: it cannot */
 	uint8_t part;	  /* enum vmrt_blame */
-	bool in_gap;	  /* it may turn out to be throttling */
 	bool on_host;	  /* the host's events decide about it, not the guest's */
 };
 
@@ -92,9 +103,9 @@ struct jobs {
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
 	int64_t busy_from_ns;	     /* where that begins */
 	enum vmrt_blame part;	     /* of the stretch of time that is being accounted */
-	int64_t gap_ns;	     /* of cum[HOST_THREAD]: in the gap of its vCPU that is still open */
-	int64_t gap_idle_ns; /* of it: while no job was pending */
-	const struct thread *gap_vcpu;
+	struct gap gaps[GAPS_MAX];
+	unsigned n_gaps;
+	uint32_t last_gap; /* struct gap.id */
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
 	struct stretch recent[RECENT_MAX]; /* a ring */
 	size_t recent_next;
@@ -161,7 +172,7 @@ void release_timer_expire(
 void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
 void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
 void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
-void release_waking_running(struct jobs *j, const struct vmrt_event *ev);
+void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thread *out);
@@ -181,6 +192,8 @@ void release_decide(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns
 /* release-mark.c */
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j, int64_t host_ns);
+void wait_forget_unwoken(struct jobs *j, int64_t host_ns);
+void wait_remember_end(struct jobs *j, int64_t host_ns);
 void wait_complete_at_mark(struct jobs *j, int64_t host_ns);
 void wait_drop_mark(struct jobs *j, int64_t host_ns);
 void wait_arrival_passed(struct jobs *j, int64_t host_ns);
@@ -207,6 +220,7 @@ int64_t period_found(const struct task_found *found);
 bool period_confirmed(const struct jobs *j);
 int64_t period_exact_ns(const struct jobs *j);
 int64_t period_off_ns(const struct jobs *j, int64_t ns, int64_t steps);
+bool same_sleep(const struct jobs *j, int64_t period, int64_t ahead);
 void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
 
 /* catchup.c */
@@ -226,7 +240,7 @@ void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
 void journal_add(struct jobs *j, const struct entry *entry);
 bool journal_since(const struct jobs *j, int64_t from_ns, int64_t *parts);
 void journal_drop(struct jobs *j, int64_t before_ns);
-void journal_throttled(struct jobs *j);
+void journal_throttled(struct jobs *j, const struct gap *gap);
 void journal_rebook(struct jobs *j, int64_t from_ns, int64_t to_ns, enum vmrt_blame as);
 void journal_close(struct jobs *j, int64_t end_ns);
 void journal_free(struct jobs *j);
@@ -239,10 +253,11 @@ void steal_rebook_kept(
 	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
 
 /* throttling.c */
-void gap_note(struct jobs *j, const struct thread *v, int64_t ns);
+uint32_t gap_note(struct jobs *j, const struct thread *v, int64_t from_ns, int64_t ns);
 void gap_extend(struct machine *m, int64_t ns);
 void gap_settle(struct machine *m);
 void gap_forget(struct jobs *j);
-void gap_arrived(struct jobs *j, int64_t before_ns);
+void gap_arrived(struct jobs *j, const struct snapshot *at);
+void gap_remember(const struct jobs *j, struct snapshot *at);
 
 #endif

@@ -7,44 +7,74 @@
 
 void gap_forget(struct jobs *j)
 {
-	j->gap_ns = j->gap_idle_ns = 0;
-	j->gap_vcpu = NULL;
-	for (size_t n = 0; n < j->backlog_n; n++)
-		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns = 0;
+	j->n_gaps = 0;
 }
 
-/* The job of @j that is opened arrived when @before_ns of the gap had passed: the rest is its own.
- */
-void gap_arrived(struct jobs *j, int64_t before_ns)
+/* The backlog's snapshot number @n, counted from the oldest one. */
+static struct snapshot *kept(struct jobs *j, size_t n)
 {
-	j->gap_ns -= before_ns;
-	j->gap_idle_ns = 0;
-	for (size_t n = 0; n < j->backlog_n; n++)
-		j->backlog[(j->backlog_first + n) % j->backlog_size].gap_ns -= before_ns;
+	return &j->backlog[(j->backlog_first + n) % j->backlog_size];
 }
 
-/* A wait of @v that is long enough was throttling, for the jobs that waited with it. */
+/* Gap number @i is over: the last one takes its place. */
+static void drop(struct jobs *j, unsigned i)
+{
+	unsigned last = --j->n_gaps;
+
+	j->gaps[i] = j->gaps[last];
+	for (size_t n = 0; n < j->backlog_n; n++)
+		kept(j, n)->gap_ns[i] = kept(j, n)->gap_ns[last];
+}
+
+/* How much of each gap had been booked when the snapshot is taken; of gaps that come later nothing.
+ */
+void gap_remember(const struct jobs *j, struct snapshot *at)
+{
+	memset(at->gap_ns, 0, sizeof(at->gap_ns));
+	for (unsigned i = 0; i < j->n_gaps; i++)
+		at->gap_ns[i] = j->gaps[i].ns;
+}
+
+/* The job of @j that is opened arrived when the snapshot was taken: what was booked since is its
+ * own. */
+void gap_arrived(struct jobs *j, const struct snapshot *at)
+{
+	for (unsigned i = 0; i < j->n_gaps; i++) {
+		j->gaps[i].ns -= at->gap_ns[i];
+		j->gaps[i].idle_ns = 0;
+		for (size_t n = 0; n < j->backlog_n; n++)
+			kept(j, n)->gap_ns[i] -= at->gap_ns[i];
+	}
+}
+
+/* A gap that was long enough was throttling, for a job that waited in it. */
+static void rebook(struct jobs *j, unsigned i)
+{
+	const struct gap *gap = &j->gaps[i];
+
+	j->cum[VMRT_BLAME_HOST_THREAD] -= gap->ns;
+	j->cum[VMRT_BLAME_THROTTLING] += gap->ns;
+	j->excess[VMRT_BLAME_THROTTLING] += gap->ns - gap->idle_ns;
+	journal_throttled(j, gap);
+	for (size_t n = 0; n < j->backlog_n; n++) {
+		kept(j, n)->cum[VMRT_BLAME_HOST_THREAD] -= kept(j, n)->gap_ns[i];
+		kept(j, n)->cum[VMRT_BLAME_THROTTLING] += kept(j, n)->gap_ns[i];
+	}
+}
+
+/* The wait of @v for an ordinary thread is over. */
 static void close_gap(struct machine *m, struct thread *v)
 {
-	for (size_t i = 0; i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
+	for (size_t k = 0; k < m->n_jobs; k++) {
+		struct jobs *j = m->jobs[k];
 
-		if (j->gap_vcpu != v)
-			continue;
-		if (v->gap_ns >= THROTTLE_MIN_NS) {
-			j->cum[VMRT_BLAME_HOST_THREAD] -= j->gap_ns;
-			j->cum[VMRT_BLAME_THROTTLING] += j->gap_ns;
-			j->excess[VMRT_BLAME_THROTTLING] += j->gap_ns - j->gap_idle_ns;
-			journal_throttled(j);
-			for (size_t n = 0; n < j->backlog_n; n++) {
-				struct snapshot *s =
-					&j->backlog[(j->backlog_first + n) % j->backlog_size];
-
-				s->cum[VMRT_BLAME_HOST_THREAD] -= s->gap_ns;
-				s->cum[VMRT_BLAME_THROTTLING] += s->gap_ns;
-			}
+		for (unsigned i = j->n_gaps; i--;) {
+			if (j->gaps[i].vcpu != v)
+				continue;
+			if (v->gap_ns >= THROTTLE_MIN_NS)
+				rebook(j, i);
+			drop(j, i);
 		}
-		gap_forget(j);
 	}
 	v->gap_ns = 0;
 }
@@ -67,13 +97,41 @@ void gap_extend(struct machine *m, int64_t ns)
 			m->vcpus[i]->gap_ns += ns;
 }
 
-/* Time in a gap is booked as waiting for a thread until it is known to be throttling. */
-void gap_note(struct jobs *j, const struct thread *v, int64_t ns)
+/* The gap of @v, which begins now if it is not known yet. Of too many the shortest gives way: that
+ * the job was throttled in it will not be told. */
+static unsigned find_gap(struct jobs *j, const struct thread *v, int64_t from_ns)
 {
-	if (j->gap_vcpu != v)
-		gap_forget(j);
-	j->gap_vcpu = v;
-	j->gap_ns += ns;
+	unsigned i = 0;
+
+	while (i < j->n_gaps && j->gaps[i].vcpu != v)
+		i++;
+	if (i < j->n_gaps)
+		return i;
+	if (j->n_gaps == GAPS_MAX) {
+		unsigned least = 0;
+
+		for (i = 1; i < GAPS_MAX; i++)
+			if (j->gaps[i].ns < j->gaps[least].ns)
+				least = i;
+		drop(j, least);
+	}
+	i = j->n_gaps++;
+	if (!++j->last_gap)
+		j->last_gap++;
+	j->gaps[i] = (struct gap){.vcpu = v, .from_ns = from_ns, .id = j->last_gap};
+	for (size_t n = 0; n < j->backlog_n; n++)
+		kept(j, n)->gap_ns[i] = 0;
+	return i;
+}
+
+/* Time in a gap is booked as waiting for a thread until it is known to be throttling. Returns the
+ * gap's id. */
+uint32_t gap_note(struct jobs *j, const struct thread *v, int64_t from_ns, int64_t ns)
+{
+	struct gap *gap = &j->gaps[find_gap(j, v, from_ns)];
+
+	gap->ns += ns;
 	if (j->marked && !j->passed)
-		j->gap_idle_ns += ns;
+		gap->idle_ns += ns;
+	return gap->id;
 }
