@@ -326,13 +326,27 @@ static void end_caught_up(struct wthread *t, int64_t now)
 	}
 }
 
+/* Is its timer armed on a CPU that does not run? That was found stolen from when the timer is due:
+ * nobody cancels it. */
+static bool timer_is_stuck(const struct wthread *t)
+{
+	for (int i = 0; i < SIM_TIMERS; i++) {
+		const struct wtimer *timer = &t->m->timers[i];
+
+		if (timer->armed && timer->kind == TM_WAIT && timer->t == t &&
+			t->m->cpus[timer->cpu].stolen)
+			return true;
+	}
+	return false;
+}
+
 static void end_job(struct wthread *t)
 {
 	struct world *w = t->m->w;
 	struct wtask *k = t->task;
 	int64_t next = k->arrival_ns + k->period_ns, now = local_at(t->m, w->now);
 
-	if (k->jobs_left > 0 && --k->jobs_left == 0) {
+	if (k->jobs_left > 0 && !timer_is_stuck(t) && --k->jobs_left == 0) {
 		end_thread(t);
 		return;
 	}

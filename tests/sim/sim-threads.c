@@ -168,7 +168,11 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 		wake_next(c, timer->t);
 		break;
 	case TM_REBORN:
-		push_op(c, (struct op){.kind = OP_BORN, .t = timer->t}, true);
+		/* a thread that handles softirqs makes no others */
+		if (c->cur && c->cur->kind == K_SOFTIRQ)
+			arm_timer(c, TM_REBORN, timer->t, c->m->w->now + 30 * US);
+		else
+			push_op(c, (struct op){.kind = OP_BORN, .t = timer->t}, true);
 		break;
 	}
 }

@@ -112,6 +112,12 @@ int64_t period_exact_ns(const struct jobs *j)
 	return j->rel.sleep.clock == CLOCK_IS_MONOTONIC ? EXACT_NS : EXACT_OTHER_NS;
 }
 
+/* Is a sleep until @ahead from now of the same length as the one before? */
+bool same_sleep(const struct jobs *j, int64_t period, int64_t ahead)
+{
+	return llabs(ahead - j->rel.usual.ahead_ns) <= period / SAME_SLEEP_SHARE;
+}
+
 /*
  * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
  * @skipped releases between the two are accounted for. How do they lie on the task's grid?
@@ -134,8 +140,7 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 		r->usual.loose++;
 	else
 		r->usual.off++;
-	if (r->usual.ahead_ns &&
-		llabs(arrival - end - r->usual.ahead_ns) <= period / SAME_SLEEP_SHARE)
+	if (r->usual.ahead_ns && same_sleep(j, period, arrival - end))
 		r->usual.alike++;
 	else if (r->usual.ahead_ns)
 		r->usual.unlike++;

@@ -162,10 +162,13 @@ static bool began_anew(struct jobs *j, int64_t began_ns, int64_t local_ns, int64
 	return after[VMRT_BLAME_EXEC] + after[VMRT_BLAME_OVERRUN] > ARMING_NS;
 }
 
-/* Does it always sleep for the same time, whatever there was of the period? */
-static bool sleeps_alike(const struct release *r)
+/* Does it always sleep for the same time, whatever there was of the period, and now again, for
+ * @ahead? */
+static bool sleeps_alike(const struct jobs *j, int64_t period, int64_t ahead)
 {
-	return r->usual.alike > SAME_SLEEPS * r->usual.unlike;
+	const struct wait_usual *usual = &j->rel.usual;
+
+	return usual->alike > SAME_SLEEPS * usual->unlike && same_sleep(j, period, ahead);
 }
 
 /*
@@ -202,7 +205,8 @@ bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires
 		return false;
 	n = (ns + period / 2) / period;
 	off = period_off_ns(j, ns, n);
-	passed = passed_releases(j, n, off, local_ns, *expires) && !(relative && sleeps_alike(r));
+	passed = passed_releases(j, n, off, local_ns, *expires) &&
+		 !(relative && sleeps_alike(j, period, *expires - local_ns));
 	if (sleeps_for_rest(j) && period_confirmed(j)) {
 		if (llabs(*expires - local_ns) > ZERO_SLEEP_NS) {
 			if (passed)
