@@ -86,6 +86,12 @@ static void learn_waker(
 		change_thread(m, t, now.host_ns, &learned);
 }
 
+/* Is it the first record of a wake-up? Before 4.3 there is only one. */
+static bool begins_wake(const struct machine *m, const struct vmrt_event *ev)
+{
+	return ev->type == VMRT_EV_WAKING || (ev->type == VMRT_EV_WAKEUP && !m->has_wakings);
+}
+
 void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct thread *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
@@ -105,11 +111,10 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	learn_waker(m, t, ev, now);
 	if (t->state == THREAD_RUNNING) {
 		if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
-			release_waking_running(t->jobs, ev);
+			release_waking_running(t->jobs, ev, now.host_ns);
 		return;
 	}
-	if (t->state == THREAD_READY &&
-		!(ev->type == VMRT_EV_WAKING && m->loss_to_ns > t->ready_ns)) {
+	if (t->state == THREAD_READY && !(begins_wake(m, ev) && m->loss_to_ns > t->ready_ns)) {
 		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
 		moves(m, t, ev->wake.target_cpu, now);
 		return;

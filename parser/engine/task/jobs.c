@@ -365,8 +365,22 @@ void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	change_job_state(j, host_ns, JOB_RELEASED);
 }
 
+/*
+ * The thread runs since its job's timer expired, but that was recorded on a CPU whose times are
+ * ahead: the job was released no later than it started.
+ */
+static void learn_release(struct jobs *j, uint64_t timer, int64_t host_ns)
+{
+	if (j->state != JOB_STARTED || timer != j->timer || j->job.release_ns != VMRT_UNKNOWN ||
+		host_ns - j->job.start_ns > CONTRADICTION_NS)
+		return;
+	j->job.release_ns = j->job.start_ns;
+	j->job.release_local_ns = j->job.start_local_ns;
+}
+
 void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
 {
+	learn_release(j, timer, host_ns);
 	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.sleep.pending)
 		return;
 	jobs_fired(j, local_ns, host_ns);
@@ -519,7 +533,8 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	}
 	if (j->state == JOB_HEAD) {
 		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
-	} else if (jobs_arrived(j, end_ns)) {
+	} else if (jobs_arrived(j, end_ns) || j->state >= JOB_RELEASED) {
+		/* clocks of other machines may have it that it arrived behind the end */
 		if (release_ends(j, end_ns)) {
 			blame_close(j);
 			emit_incomplete(j, end_ns);

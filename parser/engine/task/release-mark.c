@@ -31,6 +31,7 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		host_ns = j->machine->settled_ns;
 	}
 	mark->inferred = false;
+	mark->forgotten_ns = VMRT_UNKNOWN;
 	mark->idle_to_ns = j->passed ? host_ns : INT64_MAX;
 	mark->local_ns = local_ns;
 	mark->host_ns = host_ns;
@@ -54,6 +55,32 @@ void wait_forget_end(struct jobs *j, int64_t host_ns)
 	if (marked)
 		mark->idle_to_ns = mark->host_ns;
 	j->rel.open.slept |= marked;
+}
+
+/* The job seems to have gone on at @host_ns, but nothing told that its thread was woken. */
+void wait_forget_unwoken(struct jobs *j, int64_t host_ns)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	accounts_at(j->machine, host_ns);
+	mark->slept_before = j->rel.open.slept;
+	mark->passed_before = j->passed;
+	mark->idle_before_ns = mark->idle_to_ns;
+	wait_forget_end(j, host_ns);
+	mark->forgotten_ns = host_ns;
+}
+
+/* The wake-up has come now: it may have ended where it was marked after all. */
+void wait_remember_end(struct jobs *j, int64_t host_ns)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	change_job_mark(j, host_ns, true, mark->passed_before);
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		j->excess[p] -= mark->forgiven[p];
+	j->rel.open.slept = mark->slept_before;
+	mark->idle_to_ns = mark->idle_before_ns;
+	mark->forgotten_ns = VMRT_UNKNOWN;
 }
 
 /* For how long between the two no job of @j was pending, since the last one ended. */

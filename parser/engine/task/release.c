@@ -58,7 +58,7 @@ void release_init(struct jobs *j)
 		j->rel.mechanism = j->machine->engine->found[j->task].mechanism;
 	j->rel.period_ns = j->spec->period_ns;
 	j->rel.sleep.clock = CLOCK_IS_MONOTONIC;
-	j->rel.timer.next_ns = VMRT_UNKNOWN;
+	j->rel.timer.next_ns = j->rel.mark.forgotten_ns = VMRT_UNKNOWN;
 	j->rel.off_grid = mechanism_of(j->rel.mechanism)->off_grid;
 	if (!j->rel.period_ns && !j->rel.off_grid)
 		j->rel.period_ns = period_found(&j->machine->engine->found[j->task]);
@@ -341,13 +341,36 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	j->rel.sleep.woke = true;
 }
 
-/* A thread that seems to run is woken: on its way to sleep, or its switch-out was not recorded. */
-void release_waking_running(struct jobs *j, const struct vmrt_event *ev)
+/* Has the thread just begun to run, on another CPU, although nothing had told that it was woken?
+ * Where a record clock is mapped, records of two CPUs may come in the wrong order. */
+static bool began_unwoken(const struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	int64_t since = j->rel.mark.forgotten_ns;
+
+	return since != VMRT_UNKNOWN && since == j->thread->start_ns && !j->rel.mark.inferred &&
+	       j->thread->cpu != ev->cpu && host_ns - since <= CONTRADICTION_NS;
+}
+
+/*
+ * A thread that seems to run is woken: on its way to sleep, or its switch-out was not recorded, or
+ * it slept until then.
+ */
+void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
 	const struct fired *by = waker(j->machine, ev);
+	const struct mechanism *m = mechanism_of(j->rel.mechanism);
 
-	if (by && by->ptr == j->rel.timer.ptr)
+	if (!by || by->ptr != j->rel.timer.ptr)
+		return;
+	if (!began_unwoken(j, ev, host_ns)) {
 		j->rel.nudge = *by;
+		return;
+	}
+	wait_remember_end(j, host_ns);
+	if (m->wake && m->wake(j, ev, host_ns, by))
+		jobs_start(j, ev->ts, host_ns);
+	else
+		wait_forget_end(j, host_ns);
 }
 
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
@@ -362,7 +385,7 @@ void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	/* the wake-up was not recorded; unless that it fell asleep was not either, but was
 	 * inferred: then it was preempted */
 	if (!m->switch_in || !m->switch_in(j, local_ns, host_ns))
-		wait_forget_end(j, host_ns);
+		wait_forget_unwoken(j, host_ns);
 }
 
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)

@@ -60,6 +60,8 @@ void fx_push(struct fixture *f, struct vmrt_event *ev, int64_t at)
 {
 	ev->ts = at * US;
 	ev->depth = f->depth;
+	if (f->cpu)
+		ev->cpu = f->cpu;
 	if (at + f->lead_us > f->now_us)
 		f->now_us = at + f->lead_us;
 	assert_int_equal(vmrt_engine_push(f->engine, 0, ev, f->now_us * US, 0), VMRT_OK);

@@ -40,6 +40,7 @@ struct fixture {
 	const char *name; /* of X */
 	int prio;	  /* of X */
 	uint8_t depth;
+	uint16_t cpu; /* on which what follows happens; 0: as the events say */
 	int slack_us;
 	int64_t now_us;	  /* the engine's time does not run back with that of the records */
 	int64_t lead_us;  /* of the host's clock */

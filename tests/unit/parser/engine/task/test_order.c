@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* Records of two CPUs whose clocks are not quite the same come in another order than they were
+ * written in. */
+#include "taskfix.h"
+
+#include <string.h>
+
+/* Timer T1 expires on CPU 1 and wakes X, which runs on CPU 0, whose records seem to be earlier. */
+static void wakes_too_late(struct fixture *f, int64_t runs, int64_t expires)
+{
+	fx_sw(f, runs, 0, 0, X);
+	f->cpu = 1;
+	fx_expire(f, expires, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(f, expires, 0, HARD);
+	f->cpu = 0;
+}
+
+static void a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	wakes_too_late(&f, 20 * MS, 20 * MS + 20);
+	fx_arm(&f, 20 * MS + 60, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	j = fx_job(&f, 0);
+	assert_us(j->end_ns, 12 * MS);
+	assert_us(j->exec_ns, 2 * MS - 50);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 20 * MS);
+	assert_us(j->release_ns, 20 * MS + 20);
+	assert_us(j->end_ns, 23 * MS);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+}
+
+static void a_wake_up_that_comes_much_later_is_another_one(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	/* it was woken before: the job goes on */
+	wakes_too_late(&f, 19 * MS, 20 * MS);
+	fx_arm(&f, 21 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_end(&f, 24 * MS, NULL);
+	assert_us(fx_job(&f, 0)->end_ns, 21 * MS);
+	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BLOCKING], 7 * MS);
+}
+
+static void a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = nanosleep\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_sw(&f, 10 * MS + 10, 0, 0, X);
+	f.cpu = 1;
+	fx_expire(&f, 10 * MS + 30, 0, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 10 * MS + 30, 0, HARD);
+	f.cpu = 0;
+	fx_sleep_until(&f, 12 * MS, 20 * MS);
+	fx_end(&f, 13 * MS, NULL);
+	assert_us(fx_job(&f, 0)->release_ns, 10 * MS + 10);
+	assert_us(fx_job(&f, 0)->start_ns, 10 * MS + 10);
+	assert_us(fx_job(&f, 0)->exec_ns, 2 * MS - 10);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MET);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
+		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
+		cmocka_unit_test(
+			a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
