@@ -129,6 +129,43 @@ grows_and_ends_as_the_replay() {
 	wait "$recorder"
 }
 
+@test "while it is recorded one goes back to a time and to a miss, and to the present again" {
+	command -v tmux >/dev/null || skip "needs tmux"
+	sed -i 's/deadline = .*/deadline = 300us/' "$BATS_TEST_TMPDIR/e.ini"
+	begin -d 60s
+	tmux -L "follow-$$" -f /dev/null new-session -d -x 100 -y 24 "LC_ALL=C.UTF-8 $PWD/$top --no-config -d 200ms $run" 3>&-
+	shows() { # shows WORDS: in the end
+		for _ in {1..150}; do
+			tmux -L "follow-$$" capture-pane -p >"$BATS_TEST_TMPDIR/screen"
+			grep -q -- "$1" "$BATS_TEST_TMPDIR/screen" && return
+			sleep 0.1
+		done
+		cat "$BATS_TEST_TMPDIR/screen"
+		return 1
+	}
+	shows '0:0[4-9].*FOLLOW$'
+	tmux -L "follow-$$" send-keys t 1s Enter
+	shows '0:01\.[0-9]* of .*PLAY$'
+	shows 'as it was: the recorder is [1-9][0-9]* s ahead'
+	tmux -L "follow-$$" send-keys Space t 1s Enter
+	shows '0:01\.000 of .*PAUSED$'
+	tmux -L "follow-$$" send-keys M
+	shows 'Miss [3-6][0-9]: host/follow_me job [0-9]*'
+	number=$(grep -o 'Miss [0-9]*' "$BATS_TEST_TMPDIR/screen" | cut -d' ' -f2)
+	tmux -L "follow-$$" send-keys m
+	shows "Miss $((number + 1)): host/follow_me"
+	tmux -L "follow-$$" send-keys 4 G
+	shows 'FOLLOW$'
+	# what was looked at stays when the recording ends
+	tmux -L "follow-$$" send-keys t 2s Enter Space
+	shows '0:0[2-4].* of .*PAUSED$'
+	kill -TERM "$recorder"
+	shows 'The recording has ended'
+	shows '0:0[2-4].* of .*PAUSED$'
+	tmux -L "follow-$$" send-keys q
+	wait "$recorder"
+}
+
 @test "a follower that is killed or stopped does not concern the recorder" {
 	begin -d 5s
 	"$top" -b -d 100ms "$run" >/dev/null 3>&- &

@@ -208,14 +208,17 @@ static void enter(struct top_app *app)
 	}
 }
 
-static void back(struct top_app *app)
+static enum vmrt_status back(struct top_app *app, struct vmrt_error *err)
 {
+	if (app->seek.under_way)
+		return top_app_stay(app, err);
 	if (app->ui.sheet)
 		app->ui.sheet = TOP_SHEET_NONE;
 	else if (app->ui.filter[0])
 		app->ui.filter[0] = '\0';
 	else if (app->ui.page != TOP_PAGE_OVERVIEW)
 		app->ui.page = TOP_PAGE_OVERVIEW;
+	return VMRT_OK;
 }
 
 static void go_to(struct top_app *app, enum top_page page)
@@ -263,6 +266,13 @@ static int64_t next_delay(int64_t now, bool longer)
 	return now;
 }
 
+static void pause_or_go_on(struct top_app *app)
+{
+	app->ui.paused = !app->ui.paused;
+	/* the next miss is then the next from where it is */
+	app->miss = 0;
+}
+
 static void change_speed(struct top_app *app, bool faster)
 {
 	double speed = app->ui.speed > 0 ? app->ui.speed : SPEED_MOST;
@@ -274,31 +284,26 @@ static void change_speed(struct top_app *app, bool faster)
 
 static enum vmrt_status seek_by(struct top_app *app, int64_t ns, struct vmrt_error *err)
 {
-	return top_app_seek(app, app->source->now_ns - app->source->start_ns + ns, err);
+	return top_app_seek(app, top_app_shown_ns(app) + ns, err);
 }
 
 static enum vmrt_status replay(struct top_app *app, enum top_action action, struct vmrt_error *err)
 {
-	int64_t tenth = app->ui.total_ns == VMRT_UNKNOWN ? VMRT_NS_PER_S : app->ui.total_ns / 10;
-	uint64_t all = top_model_misses(app->model);
+	int64_t all = app->ui.total_ns == VMRT_UNKNOWN ? app->ui.elapsed_ns : app->ui.total_ns;
 
 	switch (action) {
 	case TOP_ACT_STEP:
-		app->ui.paused = true;
-		return seek_by(app, app->ui.span_ns / 10, err);
 	case TOP_ACT_STEP_BACK:
 		app->ui.paused = true;
-		return seek_by(app, -app->ui.span_ns / 10, err);
+		return seek_by(app, app->ui.span_ns / (action == TOP_ACT_STEP ? 10 : -10), err);
 	case TOP_ACT_SEEK_ON:
-		return seek_by(app, tenth, err);
+		return seek_by(app, all / 10, err);
 	case TOP_ACT_SEEK_BACK:
-		return seek_by(app, -tenth, err);
+		return seek_by(app, -all / 10, err);
 	case TOP_ACT_NEXT_MISS:
-		return top_app_seek_miss(
-			app, (app->miss && app->miss <= all ? app->miss : all) + 1, err);
+		return top_app_jump(app, 1, err);
 	default:
-		return top_app_seek_miss(
-			app, app->miss && app->miss <= all ? app->miss - 1 : all, err);
+		return top_app_jump(app, -1, err);
 	}
 }
 
@@ -429,10 +434,12 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 			move(app, -1000000);
 		break;
 	case TOP_ACT_LAST:
-		if (timeline)
+		if (timeline) {
 			timeline_follow(app);
-		else
+			top_app_present(app);
+		} else {
 			move(app, 1000000);
+		}
 		break;
 	case TOP_ACT_LEFT:
 	case TOP_ACT_RIGHT:
@@ -453,8 +460,7 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 		enter(app);
 		break;
 	case TOP_ACT_BACK:
-		back(app);
-		break;
+		return back(app, err);
 	case TOP_ACT_SEARCH:
 		ask(app, TOP_PROMPT_SEARCH);
 		break;
@@ -478,7 +484,7 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 		if (app->ui.sheet == TOP_SHEET_SETUP)
 			show_or_hide(app);
 		else
-			app->ui.paused = !app->ui.paused;
+			pause_or_go_on(app);
 		break;
 	case TOP_ACT_SLOWER:
 	case TOP_ACT_FASTER:

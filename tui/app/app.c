@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A session: feeds the engine from the source, and keeps what is to be seen up to date. */
-#include "app.h"
+#include "app-local.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,7 +12,6 @@
 #include "tui/rows/layout.h"
 
 #define SPAN_NS (200 * VMRT_NS_PER_MS) /* of the timeline at first */
-#define CHUNK_NS (2 * VMRT_NS_PER_MS)  /* of a recording, between two looks for a miss */
 
 enum vmrt_status top_source_open(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
@@ -30,7 +30,7 @@ static bool names_vm(const struct vmrt_engine_config *config, const char *name)
 }
 
 /* A new engine and a new model of what the source has now. */
-static enum vmrt_status make_engine(struct top_app *app, struct vmrt_error *err)
+enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
 {
 	struct vmrt_sink sink;
 	enum vmrt_status status;
@@ -57,22 +57,31 @@ static enum vmrt_status make_engine(struct top_app *app, struct vmrt_error *err)
 	return vmrt_engine_new(&app->config, &sink, &app->engine, err);
 }
 
-/* Machines have joined or gone: the engine knows others from now on. */
-static enum top_fed begin_anew(struct top_app *app, struct vmrt_error *err)
+enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err)
 {
-	if (make_engine(app, err) != VMRT_OK)
+	if (app_make_engine(app, err) != VMRT_OK)
 		return TOP_FED_ERROR;
 	if (app->source->live && app->source->start_ns != VMRT_UNKNOWN)
 		top_model_reset(app->model, app->engine, app->source->now_ns);
 	app->stale = true;
 	app->ui.ended = false;
 	/* what was followed is complete, or what releases the tasks of a recording is known only
-	 * now: it is played to where it was, its end */
+	 * now: it is played to where it was, which without a seek was its end */
 	app->to_end = !app->source->live;
 	if (!app->source->live && app->ui.live) {
-		app->ui.live = app->ui.paused = false;
+		app->ui.live = false;
+		if (app->behind)
+			app_seek_again(app);
+		else
+			app->ui.paused = false;
 		top_app_notice(app, "The recording has ended: this is what is in its files.");
 	}
+	/* the misses of what is live are numbered anew, and its beginning is not known yet */
+	if (app->source->live) {
+		app->miss = 0;
+		app->seek.under_way = false;
+	}
+	app->behind = false;
 	return TOP_FED_PART;
 }
 
@@ -89,7 +98,7 @@ enum vmrt_status top_app_open(
 	if (status == VMRT_OK)
 		status = top_source_open(&options->source, &app->source, err);
 	if (status == VMRT_OK)
-		status = make_engine(app, err);
+		status = app_make_engine(app, err);
 	if (status != VMRT_OK)
 		return status;
 	app->width = options->width;
@@ -116,7 +125,7 @@ enum vmrt_status top_app_open(
 	return top_app_refresh(app, err);
 }
 
-static void end(struct top_app *app)
+void app_end(struct top_app *app)
 {
 	app->ui.ended = true;
 	app->to_end = false;
@@ -131,21 +140,26 @@ enum top_fed top_app_pass(
 	int64_t until = INT64_MAX;
 	enum top_fed fed;
 
-	if (!source->live) {
-		if (app->ui.paused || app->ui.ended)
-			return app->ui.ended ? TOP_FED_END : TOP_FED_ALL;
-		app->played_ns += (double)ns * app->ui.speed;
-		if (app->ui.speed > 0 && !app->to_end)
+	if (app->seek.under_way)
+		return app_seek_on(app, deadline_ns, err);
+	if (!source->live && (app->ui.paused || app->ui.ended))
+		return app->ui.ended ? TOP_FED_END : TOP_FED_ALL;
+	if (!source->live || app->behind) {
+		if (!app->ui.paused)
+			app->played_ns += (double)ns * app->ui.speed;
+		if (app->ui.paused || (app->ui.speed > 0 && !app->to_end))
 			until = source->start_ns + (int64_t)app->played_ns;
 	}
 	fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
 	if (fed == TOP_FED_ANEW)
-		fed = begin_anew(app, err);
+		fed = app_begin_anew(app, err);
 	/* time does not run away from a replay that cannot keep up */
-	if (fed == TOP_FED_PART && app->ui.speed > 0)
+	if (fed == TOP_FED_PART && app->ui.speed > 0 && !app->seek.under_way)
 		app->played_ns = (double)(source->now_ns - source->start_ns);
 	if (fed == TOP_FED_END)
-		end(app);
+		app_end(app);
+	if (app->behind && !app->ui.paused && source->now_ns >= source->upto_ns)
+		app->behind = false;
 	return fed;
 }
 
@@ -158,16 +172,26 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	app->ui.recording = source->recording;
 	app->ui.live = source->live;
 	app->ui.following = source->following;
-	app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
+	app->ui.behind = app->behind;
+	app->ui.seeking = app->seek.under_way;
+	/* who looks back is not told again what was */
+	if (!app->seek.under_way && !app->behind)
+		app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	app->source->ops->state(app->source, &app->state);
+	if (app->behind)
+		snprintf(app->state.note, sizeof(app->state.note),
+			"as it was: the recorder is %" PRId64 " s ahead (4 G shows the present)",
+			(source->upto_ns - source->now_ns) / VMRT_NS_PER_S);
 	app->ui.buffer_fill = app->state.buffer_fill;
 	app->ui.buffer_size = app->state.buffer_size;
-	if (app->ui.paused && !app->stale)
+	app->ui.total_ns = app_total_ns(app);
+	if (app->ui.paused && !app->stale && !app->seek.under_way)
 		return VMRT_OK;
 	app->stale = false;
 	app->ui.elapsed_ns = known ? now - source->start_ns : 0;
-	if (source->end_ns != VMRT_UNKNOWN)
-		app->ui.total_ns = source->end_ns - source->start_ns;
+	/* what is on the way is shown when it is there */
+	if (app->seek.under_way)
+		return VMRT_OK;
 	if (top_model_view(app->model, app->engine, source->start_ns, now, &app->view) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	return VMRT_OK;
@@ -199,7 +223,7 @@ enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err)
 	app->source = recorded;
 	live->ops->close(live);
 	app->ui.title = recorded->title;
-	if (begin_anew(app, err) == TOP_FED_ERROR)
+	if (app_begin_anew(app, err) == TOP_FED_ERROR)
 		return err->status;
 	while (fed == TOP_FED_PART)
 		fed = top_app_pass(app, 0, INT64_MAX, err);
@@ -223,105 +247,6 @@ void top_app_notice(struct top_app *app, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(app->notice, sizeof(app->notice), fmt, ap);
 	va_end(ap);
-}
-
-/* ---- going to and fro in a recording ---- */
-
-static enum vmrt_status rewind_source(struct top_app *app, struct vmrt_error *err)
-{
-	enum vmrt_status status = app->source->ops->rewind(app->source, err);
-
-	app->ui.ended = false;
-	return status == VMRT_OK ? make_engine(app, err) : status;
-}
-
-static enum vmrt_status feed_until(struct top_app *app, int64_t until_ns, struct vmrt_error *err)
-{
-	enum top_fed fed =
-		app->source->ops->feed(app->source, app->engine, until_ns, INT64_MAX, err);
-
-	/* the end is played once more, since what releases the tasks is known now */
-	if (fed == TOP_FED_ANEW && begin_anew(app, err) != TOP_FED_ERROR)
-		return feed_until(app, until_ns, err);
-	if (fed == TOP_FED_ERROR || fed == TOP_FED_ANEW)
-		return err->status;
-	app->ui.ended = false;
-	if (fed == TOP_FED_END)
-		end(app);
-	return VMRT_OK;
-}
-
-static enum vmrt_status arrive(struct top_app *app, struct vmrt_error *err)
-{
-	app->played_ns = (double)(app->source->now_ns - app->source->start_ns);
-	app->to_end = false;
-	app->stale = true;
-	return top_app_refresh(app, err);
-}
-
-enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error *err)
-{
-	struct top_source *source = app->source;
-	int64_t target = source->start_ns + (ns > 0 ? ns : 0);
-	enum vmrt_status status = VMRT_OK;
-
-	if (source->end_ns != VMRT_UNKNOWN && target > source->end_ns)
-		target = source->end_ns;
-	if (target < source->now_ns)
-		status = rewind_source(app, err);
-	if (status == VMRT_OK && !app->ui.ended)
-		status = feed_until(app, target, err);
-	app->ui.right_ns = app->ui.at_ns = VMRT_UNKNOWN;
-	return status == VMRT_OK ? arrive(app, err) : status;
-}
-
-/* The timeline shows the miss three quarters from the left. */
-static void show_miss(struct top_app *app, const struct top_miss *miss)
-{
-	int64_t at = miss->job.deadline_ns;
-
-	if (at == VMRT_UNKNOWN)
-		return;
-	app->ui.at_ns = at;
-	app->ui.right_ns = at + app->ui.span_ns / 4;
-	if (app->ui.right_ns > app->source->now_ns)
-		app->ui.right_ns = app->source->now_ns;
-}
-
-enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct vmrt_error *err)
-{
-	struct top_source *source = app->source;
-	enum vmrt_status status = VMRT_OK;
-	const struct top_miss *miss;
-
-	if (!number) {
-		top_app_notice(app, "There is no miss before this one.");
-		return VMRT_OK;
-	}
-	if (top_model_misses(app->model) >= number)
-		status = rewind_source(app, err);
-	while (status == VMRT_OK && !app->ui.ended && top_model_misses(app->model) < number)
-		status = feed_until(app, source->now_ns + CHUNK_NS, err);
-	if (status != VMRT_OK)
-		return status;
-	app->ui.paused = true;
-	status = arrive(app, err);
-	if (top_model_misses(app->model) < number) {
-		top_app_notice(app, "There is no further miss.");
-		return status;
-	}
-	for (size_t i = 0; i < app->view.n_misses; i++) {
-		miss = &app->view.misses[i];
-		if (miss->number != number)
-			continue;
-		app->miss = app->ui.miss = number;
-		app->ui.task = miss->job.task;
-		show_miss(app, miss);
-		top_app_notice(app, "Miss %llu: %s/%s job %lld", (unsigned long long)number,
-			app->view.tasks[miss->job.task].machine,
-			app->view.tasks[miss->job.task].name, (long long)miss->job.k);
-	}
-	return status;
 }
 
 void top_app_close(struct top_app *app)

@@ -35,6 +35,13 @@ struct top_options {
 		*alarm_save; /* a run folder whose flight recorder each alarm has save; or NULL */
 };
 
+/* On the way to a time of a recording, or to a miss. */
+struct top_seek {
+	bool under_way;
+	int64_t until_ns; /* host clock */
+	uint64_t miss;	  /* number of the miss; 0: to the time */
+};
+
 struct top_app {
 	const struct top_options *options;
 	struct top_source *source;
@@ -54,8 +61,11 @@ struct top_app {
 	char **text;	  /* of the sheet with a text */
 	size_t n_text;
 	char text_title[TOP_TEXT];
-	bool scripted;	  /* the clock stands still: nothing depends on it */
-	bool to_end;	  /* a recording that has just ended is played to its end at once */
+	bool scripted; /* the clock stands still: nothing depends on it */
+	bool to_end;   /* a recording that has just ended is played to its end at once */
+	struct top_seek seek;
+	bool in_pieces;	  /* a seek goes on with top_app_pass(), so that keys are answered */
+	bool behind;	  /* what is followed is shown as it was before, not as it is */
 	bool stale;	  /* the view is not what there is now, although it is paused */
 	bool reconfigure; /* a key asks for the configuration to be written */
 	bool redraw;
@@ -97,12 +107,24 @@ void top_app_draw(struct top_app *app, int width, int height);
  */
 enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_error *err);
 
-/** top_app_seek - of a recording: go to time @ns after its beginning, and show it */
+/**
+ * top_app_seek - of a recording: go to time @ns after its beginning, and show it
+ *
+ * With app->in_pieces it is begun; top_app_pass() goes on with it.
+ */
 enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error *err);
 
-/** top_app_seek_miss - of a recording: go to where the miss of this number becomes known, and pause
- */
-enum vmrt_status top_app_seek_miss(struct top_app *app, uint64_t number, struct vmrt_error *err);
+/** top_app_jump - go to the next miss (@by 1), or to the one before (-1), and pause */
+enum vmrt_status top_app_jump(struct top_app *app, int by, struct vmrt_error *err);
+
+/** top_app_shown_ns - time since the beginning, of what is shown */
+int64_t top_app_shown_ns(const struct top_app *app);
+
+/** top_app_present - of what is followed: show it as it is now */
+void top_app_present(struct top_app *app);
+
+/** top_app_stay - break a seek off: stay where it has come to */
+enum vmrt_status top_app_stay(struct top_app *app, struct vmrt_error *err);
 
 /** top_app_notice - say something until the next key */
 void top_app_notice(struct top_app *app, const char *fmt, ...)

@@ -17,10 +17,11 @@
 #include "screen.h"
 #include "tui/rows/tables.h"
 
-#define FEED_FOR_NS (8 * VMRT_NS_PER_MS)   /* at most, between two looks at the keyboard */
-#define LINES_FOR_NS (50 * VMRT_NS_PER_MS) /* the same where there is none */
-#define FEED_EVERY_MS 100		   /* empty live buffers so often */
-#define KEYS_AT_ONCE 200		   /* then events are taken, too */
+#define FEED_FOR_NS (8 * VMRT_NS_PER_MS)	/* at most, between two looks at the keyboard */
+#define LINES_FOR_NS (50 * VMRT_NS_PER_MS)	/* the same where there is none */
+#define SEEKING_EVERY_NS (200 * VMRT_NS_PER_MS) /* a screen while it seeks */
+#define FEED_EVERY_MS 100			/* empty live buffers so often */
+#define KEYS_AT_ONCE 200			/* then events are taken, too */
 
 /* ---- what vmrt-top itself needs ---- */
 
@@ -132,7 +133,7 @@ static enum vmrt_status loop(struct top_app *app, struct vmrt_error *err)
 		if (fed == TOP_FED_ERROR)
 			return err->status;
 		now = vmrt_now_ns();
-		if (now >= next || app->ui.ended != was_ended) {
+		if (now >= next || app->ui.ended != was_ended || app->stale) {
 			was_ended = app->ui.ended;
 			measure_self(app, &self);
 			status = top_app_refresh(app, err);
@@ -142,6 +143,9 @@ static enum vmrt_status loop(struct top_app *app, struct vmrt_error *err)
 			shown++;
 			next = now + app->ui.delay_ns;
 		}
+		/* how far it is */
+		if (app->seek.under_way && next > now + SEEKING_EVERY_NS)
+			next = now + SEEKING_EVERY_NS;
 		if (app->options->iterations && shown > app->options->iterations)
 			break;
 		if (next > now + app->ui.delay_ns)
@@ -166,6 +170,7 @@ enum vmrt_status top_run_terminal(struct top_app *app, struct vmrt_error *err)
 		status = top_theme_parse(&theme, colors, err);
 	if (status == VMRT_OK)
 		status = top_terminal_open(color ? &theme : NULL, app->options->mouse, err);
+	app->in_pieces = true;
 	if (status == VMRT_OK)
 		status = loop(app, err);
 	top_terminal_close();
@@ -229,6 +234,9 @@ static enum vmrt_status loop_lines(struct top_app *app, struct top_exporter *exp
 			if (next < now)
 				next = now + app->ui.delay_ns;
 		}
+		/* how far it is */
+		if (app->seek.under_way && next > now + SEEKING_EVERY_NS)
+			next = now + SEEKING_EVERY_NS;
 		if (fed == TOP_FED_END ||
 			(app->options->iterations && shown >= app->options->iterations))
 			break;

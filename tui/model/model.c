@@ -100,7 +100,9 @@ void top_model_reset(struct top_model *m, struct vmrt_engine *engine, int64_t no
 	for (size_t i = 0; i < m->n_tasks; i++)
 		task_model_reset(&m->tasks[i]);
 	machine_model_reset(m, engine);
-	m->n_misses = m->all_misses = m->seen_misses = 0;
+	/* their numbers go on: they name misses of a recording */
+	m->n_misses = 0;
+	m->seen_misses = m->all_misses;
 	m->since_ns = now_ns;
 }
 

@@ -30,9 +30,10 @@ const struct top_key top_keys[] = {
 	{TOP_ACT_PAGE_UP, TOP_ANYWHERE, "PgUp", "up by a screen"},
 	{TOP_ACT_PAGE_DOWN, TOP_ANYWHERE, "PgDn", "down by a screen"},
 	{TOP_ACT_FIRST, TOP_ANYWHERE, "Home g", "to the first row; on the timeline: the oldest"},
-	{TOP_ACT_LAST, TOP_ANYWHERE, "End G", "to the last row; on the timeline: follow the time"},
+	{TOP_ACT_LAST, TOP_ANYWHERE, "End G", "to the last row; on the timeline: the present"},
 	{TOP_ACT_ENTER, TOP_ANYWHERE, "Enter", "open what the cursor is on"},
-	{TOP_ACT_BACK, TOP_ANYWHERE, "Esc", "back; without anything open: no filter any more"},
+	{TOP_ACT_BACK, TOP_ANYWHERE, "Esc",
+		"back; without anything open: no filter; while it seeks: stay"},
 	{TOP_ACT_SEARCH, TOP_ANYWHERE, "/", "search a name"},
 	{TOP_ACT_FIND_NEXT, TOP_ANYWHERE, "F3 n", "search on"},
 	{TOP_ACT_FILTER, TOP_ANYWHERE, "F4 f \\", "show only names that contain a text"},
@@ -55,8 +56,9 @@ const struct top_key top_keys[] = {
 	{TOP_ACT_SEEK, TOP_ON_REPLAY, "t", "go to a time"},
 	{TOP_ACT_SEEK_ON, TOP_ON_REPLAY, "]", "on by a tenth of the recording"},
 	{TOP_ACT_SEEK_BACK, TOP_ON_REPLAY, "[", "back by a tenth"},
-	{TOP_ACT_NEXT_MISS, TOP_ON_REPLAY, "m", "on to the next miss"},
-	{TOP_ACT_PREVIOUS_MISS, TOP_ON_REPLAY, "M", "back to the miss before"},
+	{TOP_ACT_NEXT_MISS, TOP_ANYWHERE, "m",
+		"pause, and on to the next miss; live: to the last one"},
+	{TOP_ACT_PREVIOUS_MISS, TOP_ANYWHERE, "M", "pause, and back to the miss before"},
 	{TOP_ACT_REDRAW, TOP_ANYWHERE, "^L", "draw the screen anew"},
 };
 
@@ -91,7 +93,7 @@ static bool fits(enum top_where where, const struct top_ui *ui)
 	case TOP_ON_SETUP:
 		return ui->sheet == TOP_SHEET_SETUP;
 	case TOP_ON_REPLAY:
-		return !ui->live;
+		return !ui->live || ui->following;
 	default:
 		return true;
 	}

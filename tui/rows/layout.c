@@ -138,15 +138,17 @@ static void put_status(
 
 static const char *state_word(const struct top_ui *ui)
 {
+	if (ui->seeking)
+		return "SEEK";
 	if (ui->paused)
 		return "PAUSED";
 	if (ui->ended)
 		return "END";
 	if (ui->recording)
 		return "REC";
-	if (ui->following)
+	if (ui->following && !ui->behind)
 		return "FOLLOW";
-	return ui->live ? "LIVE" : "PLAY";
+	return ui->live && !ui->behind ? "LIVE" : "PLAY";
 }
 
 static void put_title(const struct top_ui *ui, struct top_screen *screen)
@@ -160,7 +162,7 @@ static void put_title(const struct top_ui *ui, struct top_screen *screen)
 			top_text_time(total, ui->total_ns, TIME_DIGITS));
 	else
 		snprintf(time, sizeof(time), "%s", elapsed);
-	if (!ui->live && screen->width >= NARROW) {
+	if ((!ui->live || ui->behind) && screen->width >= NARROW) {
 		if (ui->speed <= 0)
 			strcat(time, "  x max");
 		else if (ui->speed != 1)
@@ -289,7 +291,7 @@ static void put_keys(const struct top_ui *ui, struct top_screen *screen)
 	x = put_key(screen, x, right, ui->sheet ? "esc" : "F1", ui->sheet ? "back" : "help");
 	x = put_key(screen, x, right, "q", "quit");
 	x = put_key(screen, x, right, "space", ui->paused ? "go on" : "pause");
-	if (!ui->live && !ui->sheet && ui->page != TOP_PAGE_TIMELINE)
+	if (!ui->sheet && ui->page != TOP_PAGE_TIMELINE)
 		x = put_key(screen, x, right, "m M", "misses");
 	put_page_keys(ui, screen, x, right);
 }

@@ -55,6 +55,7 @@ struct top_ui {
 	int64_t delay_ns;
 	double speed;			 /* of a replay; 0: as fast as possible */
 	bool live, recording, following; /* following: another process records it */
+	bool behind, seeking;		 /* behind: what is followed is shown as it was before */
 	bool paused, ended, ascii;
 	enum top_page page;
 	enum top_sheet sheet;

@@ -28,9 +28,10 @@ enum vmrt_status replay_open(struct replay *r, struct vmrt_error *err);
 /** follow_open - begin to follow the recording of @r->options, as soon as its recorder records */
 enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err);
 
-/** follow_feed - feed what has been recorded since; at the recording's end it becomes a replay */
-enum top_fed follow_feed(
-	struct replay *r, struct vmrt_engine *engine, int64_t deadline_ns, struct vmrt_error *err);
+/** follow_feed - feed what has been recorded until host time @until_ns; when the recording has
+ * ended it becomes a replay */
+enum top_fed follow_feed(struct replay *r, struct vmrt_engine *engine, int64_t until_ns,
+	int64_t deadline_ns, struct vmrt_error *err);
 
 /** follow_state - what is to be told while it is recorded */
 void follow_state(struct replay *r, struct top_source_state *state);

@@ -18,7 +18,7 @@ static void begin(struct replay *r)
 {
 	vmrt_recording_config(r->rec, &r->config);
 	r->base.live = r->base.following = true;
-	r->base.start_ns = r->base.end_ns = r->base.now_ns = VMRT_UNKNOWN;
+	r->base.start_ns = r->base.end_ns = r->base.now_ns = r->base.upto_ns = VMRT_UNKNOWN;
 	r->following = VMRT_FOLLOWING_GOING;
 }
 
@@ -73,10 +73,10 @@ static bool note_start(void *ctx, uint32_t machine, const struct vmrt_event *eve
 	return false;
 }
 
-enum top_fed follow_feed(
-	struct replay *r, struct vmrt_engine *engine, int64_t deadline_ns, struct vmrt_error *err)
+enum top_fed follow_feed(struct replay *r, struct vmrt_engine *engine, int64_t until_ns,
+	int64_t deadline_ns, struct vmrt_error *err)
 {
-	int64_t now = vmrt_now_ns(), upto;
+	int64_t now = vmrt_now_ns(), reached;
 	enum vmrt_pumped pumped;
 	struct vmrt_pump pump;
 
@@ -88,7 +88,7 @@ enum top_fed follow_feed(
 		return open_anew(r, r->following == VMRT_FOLLOWING_CHANGED, err);
 	pump = (struct vmrt_pump){.from = vmrt_recording_merge(r->rec),
 		.to = engine,
-		.until_ns = INT64_MAX,
+		.until_ns = until_ns,
 		.most = CHECK_EVERY,
 		.see = note_start,
 		.ctx = r};
@@ -103,10 +103,12 @@ enum top_fed follow_feed(
 		vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		return TOP_FED_ERROR;
 	}
-	upto = vmrt_recording_upto(r->rec);
-	if (r->base.start_ns != VMRT_UNKNOWN && upto > r->base.now_ns)
-		r->base.now_ns = upto;
-	return r->following == VMRT_FOLLOWING_BROKEN ? TOP_FED_END : TOP_FED_ALL;
+	r->base.upto_ns = vmrt_recording_upto(r->rec);
+	reached = until_ns < r->base.upto_ns ? until_ns : r->base.upto_ns;
+	if (r->base.start_ns != VMRT_UNKNOWN && reached > r->base.now_ns)
+		r->base.now_ns = reached;
+	return r->following == VMRT_FOLLOWING_BROKEN && reached == r->base.upto_ns ? TOP_FED_END
+										   : TOP_FED_ALL;
 }
 
 void follow_state(struct replay *r, struct top_source_state *state)

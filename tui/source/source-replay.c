@@ -107,7 +107,7 @@ static enum top_fed replay_feed(struct top_source *source, struct vmrt_engine *e
 {
 	struct replay *r = (struct replay *)source;
 
-	return r->options.follow ? follow_feed(r, engine, deadline_ns, err)
+	return r->options.follow ? follow_feed(r, engine, until_ns, deadline_ns, err)
 				 : replay_play(r, engine, until_ns, deadline_ns, err);
 }
 

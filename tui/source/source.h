@@ -59,6 +59,7 @@ struct top_source {
 	int64_t start_ns; /* host clock; VMRT_UNKNOWN before the first event */
 	int64_t end_ns;	  /* of a recording, or VMRT_UNKNOWN */
 	int64_t now_ns;	  /* up to here everything has been fed */
+	int64_t upto_ns;  /* followed: up to here it has been recorded; VMRT_UNKNOWN */
 };
 
 struct top_source_options {

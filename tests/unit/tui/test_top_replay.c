@@ -263,6 +263,40 @@ static void the_misses_of_a_replay_are_jumped_to(void **state)
 	assert_shows(play("m m\n:dump\n", 1), "There is no further miss.");
 	assert_shows(play(":end\nM\n:dump\n", 1), "Miss 1: vm1/t1 job 12");
 	assert_shows(play(":end\nM M\n:dump\n", 1), "There is no miss before this one.");
+	/* also to those before the statistics were counted anew */
+	assert_shows(play(":wait 400ms\nr M\n:dump\n", 1), "Miss 1: vm1/t1 job 12");
+	/* the next one is the next from where it is, not from where one has been */
+	assert_shows(play("m Space\n:wait 50ms\nM\n:dump\n", 1), "Miss 1: vm1/t1 job 12");
+	assert_shows(play(":wait 10ms\nM\n:dump\n", 1), "No job has missed its deadline so far.");
+}
+
+static void a_seek_goes_on_between_keys_and_can_be_broken_off(void **state)
+{
+	struct top_options options = {
+		.source = {.run = run}, .delay_ns = VMRT_NS_PER_S, .page = -1, .speed = 1};
+	struct vmrt_error err;
+	struct top_app app;
+
+	(void)state;
+	if (top_app_open(&app, &options, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	app.in_pieces = true;
+	assert_int_equal(top_app_seek(&app, 300000000, &err), VMRT_OK);
+	assert_true(app.seek.under_way);
+	assert_int_equal(app.view.events, 0);
+	while (app.seek.under_way)
+		assert_int_not_equal(top_app_pass(&app, 0, 0, &err), TOP_FED_ERROR);
+	assert_int_equal(app.source->now_ns - app.source->start_ns, 300000000);
+	assert_true(app.view.events > 0);
+	assert_false(app.ui.paused);
+	/* back: it begins with the first event again */
+	assert_int_equal(top_app_seek(&app, 200000000, &err), VMRT_OK);
+	assert_true(app.seek.under_way);
+	assert_int_equal(top_app_key(&app, "Esc", &err), VMRT_OK);
+	assert_false(app.seek.under_way);
+	assert_true(app.ui.paused);
+	assert_int_equal(app.source->now_ns, app.source->start_ns);
+	top_app_close(&app);
 }
 
 static void statistics_are_counted_anew_on_demand(void **state)
@@ -301,6 +335,7 @@ int main(void)
 		cmocka_unit_test(every_figure_is_that_of_the_report),
 		cmocka_unit_test(a_replay_goes_to_a_time_and_back),
 		cmocka_unit_test(the_misses_of_a_replay_are_jumped_to),
+		cmocka_unit_test(a_seek_goes_on_between_keys_and_can_be_broken_off),
 		cmocka_unit_test(statistics_are_counted_anew_on_demand),
 		cmocka_unit_test(a_vm_that_is_not_in_the_recording_is_refused),
 	};

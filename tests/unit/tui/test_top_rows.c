@@ -593,7 +593,10 @@ static void every_key_does_what_its_row_says_where_that_is_meant(void **state)
 	assert_int_equal(top_key_action("h", &ui), TOP_ACT_HELP);
 	assert_int_equal(top_key_action("m", &ui), TOP_ACT_NEXT_MISS);
 	ui.live = true;
-	assert_int_equal(top_key_action("m", &ui), TOP_ACT_NONE);
+	assert_int_equal(top_key_action("m", &ui), TOP_ACT_NEXT_MISS);
+	assert_int_equal(top_key_action("t", &ui), TOP_ACT_NONE);
+	ui.following = true;
+	assert_int_equal(top_key_action("t", &ui), TOP_ACT_SEEK);
 	ui.page = TOP_PAGE_TIMELINE;
 	assert_int_equal(top_key_action("h", &ui), TOP_ACT_LEFT);
 }
