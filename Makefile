@@ -158,7 +158,7 @@ try-debian: ## go the ways in of README.md with a fresh Debian 12 guest: plain Q
 format: ## format every C file as .clang-format says
 	$(Q)git ls-files --cached --others --exclude-standard '*.c' '*.h' | xargs ls -d 2>/dev/null | xargs clang-format -i
 
-format-check: ## tell which C files are not formatted
+format-check: ## list the C files that are not formatted
 	$(Q)tests/format-check
 
 clean: ## remove what was built

@@ -53,7 +53,7 @@ static int set_name(
 	return 1;
 }
 
-/* One of two words: *@second tells whether it is the second. */
+/* One of two words: *@second: is it the second?. */
 static int set_choice(struct experiment_parser *p, int line, const char *key, const char *value,
 	const char *one, const char *other, bool *second)
 {

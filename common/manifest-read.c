@@ -224,7 +224,7 @@ static void read_links(struct reader *r, json_object *obj, struct vmrt_vm *vm)
 	}
 }
 
-/* Only where KVM told it, and not in older manifests. */
+/* Only where KVM reported it, and not in older manifests. */
 static void read_kvm_tsc(struct reader *r, json_object *obj, struct vmrt_kvm_tsc *kvm)
 {
 	json_object *list;

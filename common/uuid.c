@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The names by which runs are told apart wherever they are: random ones, and ones made of a file.
+/* The names that distinguish runs wherever they are: random ones, and ones made of a file.
  */
 #include <vmrt/uuid.h>
 

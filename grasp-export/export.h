@@ -90,7 +90,7 @@ struct export_files {
 /** export_files_next - the one before is written; begin the next */
 enum vmrt_status export_files_next(struct export_files *files, FILE **out, struct vmrt_error *err);
 
-/** export_files_end - as export_close(), of all of them; @files->n tells how many there are */
+/** export_files_end - as export_close(), of all of them; @files->n is how many there are */
 enum vmrt_status export_files_end(
 	struct export_files *files, enum vmrt_status status, struct vmrt_error *err);
 

@@ -183,7 +183,7 @@ static void wake(int sig)
 	(void)sig; /* the sleep returns with EINTR, no more is wanted */
 }
 
-/* Waits until all tasks have ended, and tells them to when a stop is requested. */
+/* Waits until all tasks have ended, and stops them when a stop is requested. */
 static void wait_for_tasks(struct run *run, const struct worker *workers)
 {
 	struct pollfd fds[] = {

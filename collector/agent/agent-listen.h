@@ -23,7 +23,7 @@ struct vmrt_listen {
 enum vmrt_status vmrt_agent_parse_tcp(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err);
 
-/** vmrt_agent_listen - serve who connects, until told to stop; an enum vmrt_exit */
+/** vmrt_agent_listen - serve who connects, until it is stopped; an enum vmrt_exit */
 int vmrt_agent_listen(const struct vmrt_listen *options);
 
 #endif

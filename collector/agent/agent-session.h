@@ -15,7 +15,7 @@ struct vmrt_agent {
 	struct vmrt_tracer *tracer;
 	enum vmrt_link_mode mode;
 	bool on;
-	bool ending; /* it was told to end, and has until end_by to say so */
+	bool ending; /* it was asked to end, and has until end_by to say so */
 	int64_t end_by;
 	int64_t checked_at, check_at;
 	uint64_t fullest; /* bytes in the fullest buffer when it was looked at, after sending */

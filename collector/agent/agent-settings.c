@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How this guest is set up, for who looks after real-time VMs on the host: read, and told as it is.
+/* How this guest is set up, for who looks after real-time VMs on the host: read, and sent as it is.
  */
 #include "agent-session.h"
 

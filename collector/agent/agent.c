@@ -19,7 +19,7 @@
 
 #define STREAM_MS 100 /* between two sendings */
 #define SEND_WAIT_NS (10 * VMRT_NS_PER_S)
-#define END_NS VMRT_NS_PER_S /* for what is left, when it is told to end */
+#define END_NS VMRT_NS_PER_S /* for what is left, when it is asked to end */
 #define BUFFER_MIN (UINT64_C(64) << 10)
 #define MEMORY_SHARE 4 /* all buffers take at most so-and-so-much-th of the memory */
 #define CLOSE_PATIENCE_MS 1000
@@ -302,7 +302,7 @@ static enum vmrt_status serve_once(struct vmrt_agent *a)
 	return vmrt_agent_send_buffers(a, INT64_MIN);
 }
 
-/* An agent that is told to end in the middle of a session gives what it has, and says so. */
+/* An agent that is asked to end in the middle of a session gives what it has, and says so. */
 static void say_goodbye(struct vmrt_agent *a)
 {
 	struct vmrt_error why, err;
@@ -316,7 +316,7 @@ static void say_goodbye(struct vmrt_agent *a)
 		(vmrt_tracer_off(a->tracer, &err) != VMRT_OK ||
 			vmrt_agent_send_buffers(a, INT64_MIN) != VMRT_OK))
 		return; /* in the middle of a message: nothing can follow it */
-	vmrt_fail(&why, VMRT_EINTR, "it was told to end");
+	vmrt_fail(&why, VMRT_EINTR, "it was asked to end");
 	send_error(a, &why);
 }
 

@@ -111,7 +111,7 @@ static size_t find_ports(char paths[MAX_PORTS][64])
 	return n;
 }
 
-/* A fresh program for each port: one that is told to stop must not stop the others. */
+/* A fresh program for each port: stopping one must not stop the others. */
 static pid_t start_process(char *path)
 {
 	char *const argv[] = {program_invocation_short_name, (char[]){"--port"}, path, NULL};

@@ -199,7 +199,7 @@ enum vmrt_status choice_begin(struct events_choice *c, const char *run,
 		return look_up(c, run, err);
 	if (c->around || c->job >= 0)
 		return vmrt_fail(err, VMRT_EINVAL,
-			"--%s needs a RUN: the database of its analysis tells when jobs were",
+			"--%s needs a RUN: the database of its analysis says when jobs were",
 			c->around ? "around" : "job");
 	for (size_t m = 0; slash && m < config->n_machines; m++)
 		if (strlen(config->machines[m].name) == (size_t)(slash - c->task) &&

@@ -24,7 +24,7 @@ struct events_choice {
 	int64_t begin_ns;	   /* of the recording, or VMRT_UNKNOWN until the first event */
 	uint32_t only;		   /* this machine, or VMRT_NONE */
 	uint32_t of_task;	   /* the task's machine, or VMRT_NONE: its name alone is known */
-	char name[VMRT_COMM_MAX];  /* of the task's threads, where no database tells which these are
+	char name[VMRT_COMM_MAX];  /* of the task's threads, where no database says which these are
 				    */
 	int32_t *tids;		   /* of the task's threads */
 	size_t n_tids;

@@ -52,7 +52,7 @@ static const struct vmrt_column columns[] = {
 	{"sure", "sure", "%", VMRT_CELL_RATIO, 0, 2},
 };
 
-/* The kernel tells a priority; FIFO and RR look alike in it. */
+/* The kernel records a priority, the same for FIFO and RR. */
 static const char *policy_of(int32_t prio)
 {
 	return prio < 0 ? "deadline" : prio < 99 ? "fifo/rr" : "other";

@@ -86,7 +86,7 @@ void doctor_power(struct doctor *d);
 /** doctor_vm - checks of one VM: vCPUs, helpers, memory, agent */
 void doctor_vm(struct doctor *d, const struct vmrt_vm *vm);
 
-/** doctor_guest - checks of the settings that the guest of @vm has told, lines KEY=VALUE */
+/** doctor_guest - checks of the settings that the guest of @vm has sent, lines KEY=VALUE */
 void doctor_guest(struct doctor *d, const char *vm, const char *settings);
 
 /** doctor_verdict_name - "ok", "warn", "fail" or "unknown" */

@@ -61,7 +61,7 @@ static void check_tick(struct doctor *d, const char *vm, const char *text)
 
 	if (hz == VMRT_UNKNOWN || hz <= 0)
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "guest_hz", vm, why, "",
-			"the guest does not tell its tick");
+			"the guest does not report its tick");
 	else if (hz < 250)
 		doctor_add(d, VMRT_VERDICT_WARN, "guest_hz", vm, why,
 			"in the guest: a kernel with CONFIG_HZ=250 or 1000",
@@ -79,7 +79,7 @@ static void check_clock(struct doctor *d, const char *vm, const char *text)
 
 	if (!value_of(text, "clocksource", source))
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "guest_clock", vm, why, "",
-			"the guest does not tell its clock source");
+			"the guest does not report its clock source");
 	else if (!strcmp(source, "tsc") || !strcmp(source, "kvm-clock") ||
 		 !strcmp(source, "arch_sys_counter"))
 		doctor_add(d, VMRT_VERDICT_OK, "guest_clock", vm, "", "", "clock source %.60s",
@@ -100,7 +100,7 @@ static void check_throttling(struct doctor *d, const char *vm, const char *text)
 
 	if (runtime == VMRT_UNKNOWN || period == VMRT_UNKNOWN || period <= 0)
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "guest_throttling", vm, why, "",
-			"the guest does not tell sched_rt_runtime_us");
+			"the guest does not report sched_rt_runtime_us");
 	else if (runtime < 0 || runtime >= period)
 		doctor_add(d, VMRT_VERDICT_OK, "guest_throttling", vm, "", "",
 			"real-time threads are not throttled");
@@ -142,14 +142,14 @@ static void check_steal(struct doctor *d, const char *vm, const char *text)
 
 	if (steal == VMRT_UNKNOWN || all == VMRT_UNKNOWN || all <= 0 || steal < 0) {
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "guest_steal", vm, why, "",
-			"the guest does not tell its steal time");
+			"the guest does not report its steal time");
 		return;
 	}
 	share = (double)steal / (double)all;
 	doctor_add(d, share > STEAL_WORTH ? VMRT_VERDICT_WARN : VMRT_VERDICT_OK, "guest_steal", vm,
 		why, "vmrt-hsf run EXPERIMENT: a server for the VM, or CPUs of its own",
 		"%.2f %% of its time since it was started was stolen%s", 100 * share,
-		steal ? "" : " (or it is not told: only KVM does)");
+		steal ? "" : " (or it is not known: only KVM reports it)");
 }
 
 void doctor_guest(struct doctor *d, const char *vm, const char *settings)

@@ -12,7 +12,7 @@
 #include <vmrt/units.h>
 
 #define DEEP_US 50 /* an idle state with a longer exit latency counts as deep */
-#define STALL_NS (200 * VMRT_NS_PER_US) /* a gap that is told */
+#define STALL_NS (200 * VMRT_NS_PER_US) /* a shorter gap is not reported */
 #define CHECK_NS (500 * VMRT_NS_PER_MS) /* the CPU is watched so long */
 #define CPUS_MAX 4096
 
@@ -103,7 +103,7 @@ static void check_smt(struct doctor *d)
 			"two hardware threads of one core slow each other down", "",
 			active == 0
 				? "simultaneous multithreading is off"
-				: "the kernel does not tell whether hardware threads share cores");
+				: "the kernel does not say whether hardware threads share cores");
 }
 
 /* Ticks of steal time of all CPUs since boot. */
@@ -168,9 +168,8 @@ static void check_stalls(struct doctor *d)
 	if (waited == VMRT_UNKNOWN) {
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "stalls", "host",
 			"a CPU that stands still delays every task on it", "",
-			"/proc/thread-self/schedstat cannot be read: gaps of the clock cannot be "
-			"told "
-			"from other threads");
+			"/proc/thread-self/schedstat cannot be read: a gap of the clock may be "
+			"another thread's run");
 		return;
 	}
 	gaps -= read_waited() - waited;

@@ -192,7 +192,7 @@ static void check_agent(struct doctor *d, const struct vmrt_vm *vm)
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "guest", vm->name,
 			"the guest's own settings decide how late its tasks are",
 			"install this version's vmrt-agent in the guest",
-			"its agent does not tell how it is set up: it is older than this program");
+			"its agent does not report its settings: it is older than this program");
 	vmrt_guest_close(guest);
 }
 

@@ -153,7 +153,7 @@ static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err
 	enum vmrt_status status;
 
 	if (!meta)
-		return vmrt_fail(err, VMRT_EPROTO, "%s: its agent told no formats", g->name);
+		return vmrt_fail(err, VMRT_EPROTO, "%s: its agent sent no formats", g->name);
 	drop_stream(g);
 	g->page_size = meta->page_size;
 	g->cpus = meta->cpus;

@@ -31,16 +31,16 @@ struct live_guest_options {
 
 struct live_guest {
 	char name[VMRT_NAME_MAX];
-	struct vmrt_guest *session; /* NULL: none */
-	bool recorded;		    /* it got as far as to record */
-	bool starting;		    /* it was told to record, and has not said yet that it does */
-	int64_t asked_ns;	    /* since when its agent is waited for */
-	int64_t retry_ns;	    /* when it is to be asked again; 0: it is not */
-	unsigned tries;		    /* that failed in a row */
-	bool again;		    /* it has recorded before */
-	bool reached;		    /* it died, and is being reached again */
-	int64_t started_ns;	    /* when the session began to record; 0: it does not */
-	char why[136];		    /* it is being tried again */
+	struct vmrt_guest *session;	   /* NULL: none */
+	bool recorded;			   /* it got as far as to record */
+	bool starting;			   /* it was asked to record, and has not confirmed yet */
+	int64_t asked_ns;		   /* since when its agent is waited for */
+	int64_t retry_ns;		   /* when it is to be asked again; 0: it is not */
+	unsigned tries;			   /* that failed in a row */
+	bool again;			   /* it has recorded before */
+	bool reached;			   /* it died, and is being reached again */
+	int64_t started_ns;		   /* when the session began to record; 0: it does not */
+	char why[136];			   /* it is being tried again */
 	struct live_guest_options options; /* its cpus point at own_cpus */
 	cpu_set_t own_cpus;
 	bool *resumes; /* by CPU: what is behind its next event is not known */

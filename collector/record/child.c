@@ -14,7 +14,7 @@
 
 #include <vmrt/units.h>
 
-/* In the child: becomes the program, or tells errno through @report. */
+/* In the child: becomes the program, or writes errno to @report. */
 static void become(char *const argv[], bool aside, int keep_fd, int report)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
@@ -54,7 +54,7 @@ enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], 
 		become(argv, aside, keep_fd, report[1]);
 	errnum = pid < 0 ? errno : 0;
 	close(report[1]);
-	/* the pipe closes when the program has begun; else it tells why it has not */
+	/* the pipe closes when the program has begun; else it says why it has not */
 	if (pid > 0) {
 		ssize_t n;
 

@@ -17,7 +17,7 @@ struct vmrt_child {
 
 /**
  * vmrt_child_start - run a program, found as a shell would
- * @aside: out of reach of the terminal's ^C, and told to end when we die
+ * @aside: out of reach of the terminal's ^C, and ended when we die
  * @keep_fd: a descriptor that it inherits, or -1
  *
  * Return: VMRT_OK; VMRT_ENOENT, VMRT_EPERM... if the program cannot be run.

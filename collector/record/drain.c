@@ -44,8 +44,8 @@ struct vmrt_drain {
 	struct cpu *cpus;
 	unsigned n_cpus;
 	cpu_set_t places;
-	int end_fd;  /* tells the threads */
-	int stop_fd; /* told by the threads */
+	int end_fd;  /* ends the threads */
+	int stop_fd; /* written by the threads */
 	atomic_uint_fast64_t size;
 	atomic_int stop;
 	atomic_bool followed;

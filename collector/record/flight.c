@@ -40,7 +40,7 @@ struct vmrt_flight {
 	char reason[160];
 	int64_t when_ns; /* of the reason */
 	atomic_int_fast64_t armed_ns;
-	char note[200]; /* about the live view, as it was told */
+	char note[200]; /* about the live view, as it was printed last */
 };
 
 /* The signal handler has no other way to know; there is one flight recorder in a process. */

@@ -296,7 +296,7 @@ static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_
 	}
 	if (!rec->options->flight_ns && !vm_of(rec, i)->broken_off)
 		return;
-	/* more was read than was kept, or nobody told how much it was */
+	/* more was read than was kept, or its size is not known */
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
 	if (vmrt_count_events(path, &content, NULL, NULL) == VMRT_OK)
 		g->events = content.events;

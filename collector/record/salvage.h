@@ -23,7 +23,7 @@ struct vmrt_salvaged {
 /**
  * vmrt_salvage - make the run in folder @run complete, and remove its tracefs instance
  *
- * The manifest gets a note that tells what happened. May be called again if it was interrupted.
+ * The manifest gets a note that says what happened. May be called again if it was interrupted.
  *
  * Return: VMRT_OK; VMRT_ENOENT if the run is none or is complete; VMRT_EBUSY if its recorder
  * lives...

@@ -137,7 +137,7 @@ static size_t make_shifts(const struct vmrt_ping *pings, size_t n, struct vmrt_d
 	return used;
 }
 
-/* The names that the guest sent, and those of its ended threads, which only their events tell. */
+/* The names that the guest sent, and those of its ended threads, which only their events have. */
 static char *all_names(const struct vmrt_datfile *dat, const struct vmrt_trace_meta *meta)
 {
 	struct vmrt_names *names = vmrt_names_new(meta);

@@ -307,7 +307,7 @@ static enum vmrt_status take_settings(
 	size_t n = text ? strnlen(text, SETTINGS_MAX) : 0;
 
 	if (!text || in->state != VMRT_GUEST_CONNECTED || in->settings)
-		return refuse(in, err, "told settings that nobody asked for");
+		return refuse(in, err, "sent settings that nobody asked for");
 	in->settings = malloc(n + 1);
 	if (!in->settings)
 		return vmrt_fail(err, VMRT_ENOMEM, "settings of %s: out of memory", in->name);
@@ -367,7 +367,7 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vm
 		return step(in, VMRT_GUEST_STOPPED, VMRT_GUEST_DONE, err);
 	case VMRT_MSG_SETTINGS:
 		return in->asks ? take_settings(in, &c, err)
-				: refuse(in, err, "told settings that nobody asked for");
+				: refuse(in, err, "sent settings that nobody asked for");
 	case VMRT_MSG_ERROR:
 		return take_error(in, &c, err);
 	default:

@@ -63,7 +63,7 @@ static enum vmrt_status check_listener(
 	if (t->kind != VMRT_TRANSPORT_UNIX)
 		return VMRT_OK;
 	if (getsockopt(g->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
-		return vmrt_fail_errno(err, errno, "cannot tell who listens");
+		return vmrt_fail_errno(err, errno, "cannot find out who listens");
 	if (peer.uid == g->options.owner || vmrt_owner_allowed(peer.uid))
 		return VMRT_OK;
 	return vmrt_fail(err, VMRT_EPERM,

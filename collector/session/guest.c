@@ -14,7 +14,7 @@
 #include "parser/dat/datwrite.h"
 #include "guest-session.h"
 
-#define SINCE_PINGS 64			     /* which tell the time in the guest */
+#define SINCE_PINGS 64			     /* for the time in the guest */
 #define SINCE_SPARE_NS (10 * VMRT_NS_PER_MS) /* more than two clocks drift apart in a minute */
 
 static enum vmrt_status set_up(

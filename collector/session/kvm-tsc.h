@@ -13,7 +13,7 @@
  * @debugfs: VMRT_KVM_DEBUGFS, or a folder that looks like it
  * @out: all zeros if that is not known
  *
- * Return: VMRT_OK; VMRT_ENOENT if KVM does not tell, or tells different things for different vCPUs.
+ * Return: VMRT_OK; VMRT_ENOENT if KVM does not say, or says different things for different vCPUs.
  */
 enum vmrt_status vmrt_kvm_tsc_read(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *out);
 

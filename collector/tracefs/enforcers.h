@@ -3,9 +3,9 @@
 #define VMRT_COLLECTOR_TRACEFS_ENFORCERS_H
 
 /*
- * vmrt-hsf that run write markers into the recordings that there are when they begin. Of later ones
- * they have to be told, and of each that ends, since an instance of which they keep a file open
- * cannot be removed.
+ * vmrt-hsf that run write markers into the recordings that there are when they begin. They need a
+ * request for each later one, and for each that ends, since an instance of which they keep a file
+ * open cannot be removed.
  */
 
 /** vmrt_enforcers_mark - have all of them write markers into @instance; those that do not answer

@@ -3,7 +3,7 @@
 #define VMRT_COLLECTOR_TRACEFS_JOURNAL_H
 
 /*
- * What tells `vmrt-trace reset` that a recording was not finished: a file in the run folder that
+ * The sign for `vmrt-trace reset` that a recording was not finished: a file in the run folder that
  * names the tracefs instance, and a link named after the instance, in a folder for all, to the run
  * folder.
  */

@@ -28,7 +28,7 @@ enum vmrt_status vmrt_tail_begin(
 /**
  * vmrt_tail_next - the next sub-buffer, partly filled ones too; never blocks
  * @page: page_size bytes, good until the next call. What was overwritten before the first one is no
- *loss where only the end was wanted, so it does not tell of one then.
+ *loss where only the end was wanted, so it says nothing of one then.
  *
  * Return: 1; 0 if there is none; -1 with errno.
  */

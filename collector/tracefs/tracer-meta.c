@@ -20,7 +20,7 @@
 
 #define MAX_TEXT (1 << 20) /* of one file */
 
-/* Functions of the hrtimers that tell why a thread wakes up; in a trace they are only addresses. */
+/* Functions of the hrtimers that show why a thread wakes up; in a trace they are only addresses. */
 static const char *const timer_functions[] = {"hrtimer_wakeup", "timerfd_tmrproc", "it_real_fn",
 	"posix_timer_fn", "tick_sched_timer", "tick_nohz_handler", "dl_task_timer",
 	"sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer",

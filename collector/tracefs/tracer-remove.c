@@ -71,7 +71,7 @@ enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned
 	while (dir && (entry = readdir(dir))) {
 		const char *name = entry->d_name, *why = NULL, *dash = strrchr(name, '-');
 
-		/* an owner who cannot be told lives */
+		/* an owner who cannot be determined is taken as alive */
 		if (vmrt_journal_owner_lives(name) ||
 			(label && (!dash || strcmp(dash + 1, label) != 0)) ||
 			(like && !same_owner(name, like)) ||

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a UNIX socket is that a process was given as a descriptor: the kernel's table tells. */
+/* Finds the path of a UNIX socket that a process inherited as a descriptor, in the kernel's table.
+ */
 #include "scan.h"
 
 #include <inttypes.h>

@@ -25,9 +25,9 @@ struct vmrt_hypervisor {
 	const char *const *programs; /* patterns for the file name of argv[0], ends with NULL */
 	/* names of vCPU threads, '#' stands for the vCPU's number, ends with NULL */
 	const char *const *vcpu_threads;
-	const char *accel;  /* "" if the threads' names or the options tell */
+	const char *accel;  /* "" if the threads' names or the options say it */
 	bool without_vcpus; /* a VM even when no vCPU thread is to be seen */
-	/* fills in what the command line tells: name, accel, links */
+	/* fills in what the command line says: name, accel, links */
 	void (*describe)(const struct vmrt_args *args, struct vmrt_vm *vm);
 };
 
@@ -53,7 +53,7 @@ bool vmrt_option_get(
 /** vmrt_make_printable - replace control characters and what is not UTF-8 in @text by '?' */
 void vmrt_make_printable(char *text);
 
-/* What /proc tells about one thread. */
+/* What /proc says about one thread. */
 struct vmrt_thread_stat {
 	char comm[VMRT_COMM_MAX];
 	char state;

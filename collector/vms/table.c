@@ -117,7 +117,7 @@ static void qemu_accel(const struct vmrt_args *args, struct vmrt_vm *vm)
 			if (!strcmp(from, "-enable-kvm") || !strcmp(from, "--enable-kvm"))
 				strcpy(accel, "kvm");
 	}
-	/* of a list such as kvm:tcg only the threads' names tell which it became */
+	/* of a list such as kvm:tcg only the threads' names say which it became */
 	if (!strcmp(accel, "kvm") || !strcmp(accel, "tcg") || !strcmp(accel, "xen"))
 		strcpy(vm->accel, accel);
 }

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the order in which they are told at one instant. */
+/* In the order in which they are written at one instant. */
 enum mark_kind { DEPLETE, STOP, REPLENISH, RUN };
 
 struct mark {

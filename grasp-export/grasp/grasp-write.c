@@ -9,7 +9,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define VCPU_COLOR "#BBBBBB"
 
-/* Okabe and Ito's colours, which most people can tell apart; vermilion is left out, red means a
+/* Okabe and Ito's colours, which most people can distinguish; vermilion is left out, red means a
  * miss. */
 static const char *const colors[] = {
 	"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#CC79A7", "#666666"};

@@ -340,7 +340,7 @@ static void put_miss(struct writer *w, size_t machine, size_t t, const struct vm
 
 /*
  * A job from its begin to its end. Slices of a track must not overlap, so that one that had to wait
- * for an earlier job of its task begins when that ended; its arrival is told beside.
+ * for an earlier job of its task begins when that ended; its arrival is an argument of the slice.
  */
 static void put_job(struct writer *w, size_t machine, size_t t, size_t j, int64_t *busy_to)
 {

@@ -170,7 +170,7 @@ void helpers_level(struct hsf_server *s, int level);
 /** server_lose - member @m has ended */
 void server_lose(struct hsf_member *m);
 
-/** server_mark_start - the marker that tells its parameters */
+/** server_mark_start - the marker that has its parameters */
 void server_mark_start(const struct hsf_server *s);
 
 /* ---- arrange.c: all servers of a CPU ---- */

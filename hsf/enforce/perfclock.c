@@ -96,7 +96,7 @@ int64_t hsf_clock_read(const struct hsf_clock *c)
 	return read(c->counter, &count, sizeof(count)) == sizeof(count) ? count : -1;
 }
 
-/* Has the alarm gone off? Its record in the ring tells, and is taken. */
+/* Has the alarm gone off? Its record in the ring says so, and is taken. */
 static bool take_record(const struct hsf_clock *c)
 {
 	struct perf_event_mmap_page *page = c->ring;

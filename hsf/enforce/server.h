@@ -219,7 +219,7 @@ enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s
 enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,
 	const struct hsf_params *params, struct vmrt_error *err);
 
-/** hsf_enforcer_introduce - the markers that tell the servers' parameters, once more, to @marker
+/** hsf_enforcer_introduce - the markers that have the servers' parameters, once more, to @marker
  * alone */
 void hsf_enforcer_introduce(struct hsf_enforcer *e, const struct vmrt_marker *marker);
 

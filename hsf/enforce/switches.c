@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel writes a record for each switch to and from a thread into a ring that is shared with
- * us, without waking anybody. It tells whether the thread was preempted or stopped by itself.
+ * us, without waking anybody. It shows whether the thread was preempted or stopped by itself.
  */
 #include "server.h"
 

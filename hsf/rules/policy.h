@@ -30,7 +30,7 @@
 /* What the mechanism is to do after a rule was applied. */
 enum hsf_action {
 	HSF_NOTHING = 0,
-	HSF_REPLENISHED, /* given.at_ns and given.amount_ns tell what; the server is eligible */
+	HSF_REPLENISHED, /* see hsf_budget.replenishment; the server is eligible */
 	HSF_DEPLETED,	 /* not eligible until the next replenishment */
 };
 

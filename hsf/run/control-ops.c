@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients of the socket may ask of a run, and what they are told. */
+/* What clients of the socket may ask of a run, and the replies. */
 #include "hsf/control/control.h"
 #include "hsf.h"
 
@@ -293,7 +293,7 @@ static enum vmrt_status detach(
 	return VMRT_OK;
 }
 
-/* A recording that has begun meanwhile: it is told the servers, and from now on what becomes of
+/* A recording that has begun meanwhile: it gets the servers, and from now on what becomes of
  * them. */
 static enum vmrt_status mark(struct hsf_run *r, const char *instance, struct vmrt_error *err)
 {

@@ -22,7 +22,7 @@
 #include "hsf/rules/admission.h"
 
 #define HSF_MAX_LOCKS 256
-#define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* of what is told to clients */
+#define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* of what clients get */
 
 /* ---- a run: prepare.c, members.c, run.c ---- */
 
@@ -75,7 +75,7 @@ struct hsf_run {
 	size_t n_locks;
 	size_t n_held; /* of them by the guardian, too */
 	struct hsf_control *control;
-	struct json_object *cpus; /* as last told */
+	struct json_object *cpus; /* as last sent */
 	int64_t cpus_ns;	  /* when that was */
 	struct hsf_guardian *guardian;
 	struct vmrt_marker *marker;

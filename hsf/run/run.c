@@ -181,7 +181,7 @@ static int finish(struct hsf_run *r)
 {
 	int exit_status = VMRT_EXIT_DONE;
 
-	/* first, so that nobody is told of what is no more */
+	/* first, so that no client gets servers that have ended */
 	hsf_control_close(r->control);
 	for (size_t i = 0; i < r->n; i++)
 		hsf_bound_release(r, r->bound[i]);

@@ -75,7 +75,7 @@ void vmrt_causality_free(struct vmrt_causality *causality);
  * @guest: recording of the guest
  * @vcpu_tids: host threads by guest CPU, -1 if not known; @n of them, may be 0
  * @pings: exchanges during the recording; @n_pings of them, may be 0
- * @out: free with vmrt_clockmap_free(); the segments' source tells what it is made from
+ * @out: free with vmrt_clockmap_free(); the segments' source says what it is made from
  *
  * With pings the map is VMRT_CLOCK_CAUSALITY, or VMRT_CLOCK_PINGS if the recordings add nothing.
  * Without, the guest file's time shift is taken, VMRT_CLOCK_FILE, as it is unless the recordings

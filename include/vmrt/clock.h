@@ -30,7 +30,7 @@ static inline bool vmrt_clock_sane(int64_t ns)
 	return ns > -VMRT_CLOCK_SANE_NS && ns < VMRT_CLOCK_SANE_NS;
 }
 
-/** vmrt_ping_sane - are all times of @p such that can be? A ping that is not tells nothing */
+/** vmrt_ping_sane - are all times of @p such that can be? A ping that is not is useless */
 static inline bool vmrt_ping_sane(const struct vmrt_ping *p)
 {
 	return vmrt_clock_sane(p->host_send_ns) && vmrt_clock_sane(p->host_recv_ns) &&

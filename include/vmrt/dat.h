@@ -58,7 +58,7 @@ struct vmrt_dat_cpustat {
  * @path: the file
  * @out: close with vmrt_dat_close()
  *
- * A file that ends too early is opened with what is there; vmrt_dat_missing() tells how much is
+ * A file that ends too early is opened with what is there; vmrt_dat_missing() returns how much is
  * not.
  *
  * Return: VMRT_OK; VMRT_EFORMAT if it is no trace.dat, or a big-endian one; VMRT_EUNSUPPORTED,
@@ -155,7 +155,7 @@ enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *fo
 
 struct vmrt_trace_meta;
 
-/** vmrt_formats_from_meta - vmrt_formats_new() with what a machine tells of itself */
+/** vmrt_formats_from_meta - vmrt_formats_new() with what a machine says of itself */
 enum vmrt_status vmrt_formats_from_meta(
 	const struct vmrt_trace_meta *meta, struct vmrt_formats **out, struct vmrt_error *err);
 

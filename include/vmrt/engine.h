@@ -48,7 +48,7 @@ struct vmrt_engine_config {
 	size_t n_vms;
 	int64_t start_ns, end_ns; /* of the recording, host clock; VMRT_UNKNOWN: by its events */
 	const enum vmrt_release *waits; /* by task: what vmrt_engine_task_again() of an earlier
-					   pass told; or NULL */
+					   pass found; or NULL */
 	bool live; /* the events come once: what is found out holds from then on */
 	bool hsf;  /* servers were enforced: no periods before their srv_start marker */
 };
@@ -120,7 +120,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *engine, uint32_t machine,
  * vmrt_engine_advance - nothing earlier than @host_ns will come any more
  *
  * For live views: server periods that have ended by then are given, and vmrt_engine_server_now() is
- * of that time, although no event tells of it.
+ * of that time, although no event shows it.
  */
 void vmrt_engine_advance(struct vmrt_engine *engine, int64_t host_ns);
 
@@ -130,7 +130,7 @@ void vmrt_engine_advance(struct vmrt_engine *engine, int64_t host_ns);
  * @from_ns: VMRT_UNKNOWN: from the beginning of the recording
  * @to_ns: VMRT_UNKNOWN: from its last event until the end
  *
- * To be told before the first event behind @from_ns is pushed. It becomes a loss of kind clipped,
+ * Call it before the first event behind @from_ns is pushed. It becomes a loss of kind clipped,
  * and what it overlaps is unknown.
  */
 void vmrt_engine_clip(
@@ -162,7 +162,7 @@ bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
 
 /* What makes the numbers of a task uncertain. */
 struct vmrt_task_contradiction {
-	int64_t missing; /* jobs that there may have been, but that are not told */
+	int64_t missing; /* jobs that there may have been, but that are not listed */
 	char text[VMRT_TASK_CONTRADICTION_MAX]; /* for people; empty: there is no doubt */
 };
 

@@ -41,7 +41,7 @@ enum vmrt_event_type {
 #define VMRT_TIMER_PINNED 0x02
 #define VMRT_TIMER_SOFT 0x04
 #define VMRT_TIMER_HARD 0x08
-/* of START, our own: before 4.16 only the timer's set-up tells its mode */
+/* of START, our own: before 4.16 only the timer's set-up has its mode */
 #define VMRT_TIMER_NO_MODE 0x100
 
 /* What the function of an hrtimer is; UNKNOWN where the recording has no symbols. */

@@ -3,7 +3,7 @@
 #define VMRT_EXTENT_H
 
 /*
- * How far a recording in progress has come: what a recorder tells whoever follows it.
+ * How far a recording in progress has come: what a recorder writes for those who follow it.
  *
  * A follower holds a shared lock on the recorder's journal; as long as one does, the recorder
  * writes a small file with the sizes of what is complete, several times a second. The recorder

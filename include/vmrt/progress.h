@@ -13,7 +13,7 @@
 /**
  * vmrt_progress_start - the program wants its work to be shown, and the work begins now
  *
- * A program that never calls this shows nothing, whatever the functions below are told.
+ * A program that never calls this shows nothing, whatever it calls below.
  */
 void vmrt_progress_start(void);
 

@@ -5,7 +5,7 @@
 /*
  * From the clock of a recording to CLOCK_MONOTONIC of its machine.
  *
- * Recordings come in any trace clock. hrtimer_expire_entry tells in its field `now` what
+ * Recordings come in any trace clock. hrtimer_expire_entry has in its field `now` what
  * CLOCK_MONOTONIC showed when the interrupt began: at or before the record's own time, and after
  * every event that the same CPU recorded before the interrupt. These bounds relate the two clocks,
  * for each CPU.

@@ -228,7 +228,7 @@ struct vmrt_unmanaged {
 struct vmrt_blamed {
 	enum vmrt_blame part;
 	uint32_t thread; /* struct vmrt_thread.id */
-	int64_t ns;	 /* of that part; the rest is that of threads not told */
+	int64_t ns;	 /* of that part; the rest is that of threads not listed */
 };
 
 #define VMRT_BLAMED_MAX 24

@@ -70,7 +70,7 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
  * does */
 struct vmrt_merge *vmrt_recording_merge(struct vmrt_recording *rec);
 
-/** vmrt_recording_stopped - was it told to stop, so that events may be missing at its end? */
+/** vmrt_recording_stopped - was it stopped, so that events may be missing at its end? */
 bool vmrt_recording_stopped(const struct vmrt_recording *rec);
 
 /** vmrt_recording_without_host - the host's recording cannot be read, and all of it counts as lost

@@ -7,8 +7,8 @@
  *
  * Shapes have classes, not colours. A drawing that is a file of its own brings a theme, which gives
  * the classes their colours; one within a page of HTML takes the page's (vmrt_svg_style(),
- * vmrt_svg_page()). Colours are Okabe and Ito's, which people tell apart whatever colours they see;
- * what matters has a shape or a pattern, too. Lengths are CSS pixels, 96 to an inch.
+ * vmrt_svg_page()). Colours are Okabe and Ito's, which people distinguish whatever colours they
+ * see; what matters has a shape or a pattern, too. Lengths are CSS pixels, 96 to an inch.
  *
  * Classes to fill with: a (what is in focus), b, c, d (others), n (neutral), h (hatched), m
  * (missed), o (outline only). Lines: la lb lc ld lm (in these colours), axis, grid. Texts: ""
@@ -48,7 +48,7 @@ double vmrt_svg_font(double width);
 /**
  * vmrt_svg_begin - begin a drawing
  * @title: what it shows, for those who cannot see it
- * @mm: the width is told in mm, for papers
+ * @mm: the width is in mm, for papers
  */
 void vmrt_svg_begin(struct vmrt_svg *svg, FILE *out, enum vmrt_svg_theme theme, double width,
 	double height, const char *title, bool mm);

@@ -97,7 +97,7 @@ enum vmrt_status vmrt_format_parse(const char *name, enum vmrt_format *out);
  *
  * Return: the document, to be freed with vmrt_doc_free(); NULL without memory.
  *
- * Failures of the functions that fill it are kept and told by vmrt_doc_print().
+ * Failures of the functions that fill it are kept; vmrt_doc_print() returns them.
  */
 struct vmrt_doc *vmrt_doc_new(const char *key, bool many);
 

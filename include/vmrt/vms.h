@@ -15,7 +15,7 @@
 #include <vmrt/status.h>
 
 enum vmrt_thread_role {
-	VMRT_ROLE_VCPU,	 /* runs guest code; `vcpu` tells which */
+	VMRT_ROLE_VCPU,	 /* runs guest code; `vcpu` says which */
 	VMRT_ROLE_MAIN,	 /* the hypervisor's main loop: delivers timers of a TCG guest, and I/O */
 	VMRT_ROLE_IO,	 /* iothreads, workers */
 	VMRT_ROLE_VHOST, /* kernel threads of the VM's vhost devices */

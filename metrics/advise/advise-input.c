@@ -19,7 +19,7 @@ static bool is_experiment(const char *path)
 		return false;
 	f = fopen(path, "r");
 	if (!f)
-		return true; /* reading it as one will tell why not */
+		return true; /* reading it as one will say why not */
 	if (fread(head, 1, sizeof(head), f) < sizeof(head))
 		head[0] = '\0';
 	fclose(f);

@@ -17,7 +17,7 @@ static int64_t least(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
-/* What the analysis is told of a VM's tasks; execution times are multiplied by 1 + @growth. */
+/* What the analysis knows of a VM's tasks; execution times are multiplied by 1 + @growth. */
 static struct vmrt_rta_task *analysed(const struct vmrt_advised_vm *vm, double growth)
 {
 	struct vmrt_rta_task *tasks = calloc(vm->n_tasks + 1, sizeof(*tasks));

@@ -122,7 +122,7 @@ void vmrt_advice_tables(const struct vmrt_advice *advice, struct vmrt_doc *doc);
  * @how: as text it is the experiment file, unless a table or columns are selected
  *
  * Return: an enum vmrt_exit, VMRT_EXIT_VIOLATED if something is not feasible; errors have been
- * told.
+ * printed.
  */
 int vmrt_advise_run(const char *origin, const struct vmrt_advise_options *options,
 	const struct vmrt_print *how);

@@ -35,7 +35,7 @@ struct tested {
 	VMRT_DATA(X, comparable, BOOL, comparable)                                                 \
 	VMRT_DATA(X, why, TEXT, comparable ? NULL : why)
 
-/* With two runs people need not be told which one is compared with the base. */
+/* With two runs it is clear which one is compared with the base. */
 static const struct vmrt_column columns_of_two[] = {COLUMNS(VMRT_COLUMN, VMRT_DATA_GROUP)};
 static const struct vmrt_column columns_of_many[] = {COLUMNS(VMRT_COLUMN, VMRT_KEY_GROUP)};
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What people are told of causes of misses, of the trust that a run deserves, and of commands. */
+/* Texts for people: causes of misses, the trust that a run deserves, commands. */
 #include "facts.h"
 
 #include <inttypes.h>

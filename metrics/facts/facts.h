@@ -44,7 +44,7 @@ struct vmrt_filter {
 /** vmrt_filter_times - does it leave out some of what was recorded, by time or number? */
 bool vmrt_filter_times(const struct vmrt_filter *filter);
 
-#define VMRT_CULPRITS_MAX 32 /* names that are told apart; more are one "other" */
+#define VMRT_CULPRITS_MAX 32 /* distinct names; more are one "other" */
 
 struct vmrt_cause_facts {
 	char name[24];
@@ -95,7 +95,7 @@ struct vmrt_task_facts {
 	char *machine_name, *name; /* name: the thread's */
 	char *label;		   /* MACHINE/NAME */
 	char *marked;		   /* the same for tables, with a mark if there is a note on it */
-	int64_t missing;	   /* jobs that there may have been, but that are not told */
+	int64_t missing;	   /* jobs that there may have been, but that are not listed */
 	int64_t period_ns, wcet_ns, deadline_ns; /* wcet: VMRT_UNKNOWN if none is declared */
 	int priority;
 	int64_t jobs, met, missed_late, missed_incomplete, unknown, truncated;

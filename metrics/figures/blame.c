@@ -15,7 +15,7 @@
 #define AXIS 3.4
 #define BARS_MAX 512
 
-/* The parts of docs/run-db.md, as many as can be told apart; drawn in this order. */
+/* The parts of docs/run-db.md, as many as eyes can distinguish; drawn in this order. */
 static const struct {
 	const char *words, *class, *parts;
 } groups[] = {

@@ -32,7 +32,7 @@ struct vmrt_canvas {
 	FILE *out;
 	enum vmrt_svg_theme theme;
 	double width; /* CSS pixels */
-	bool mm;      /* of a paper: the width is told in mm */
+	bool mm;      /* of a paper: the width is in mm */
 	bool ticks;   /* the axis of a schedule counts the host's ticks */
 };
 

@@ -19,7 +19,7 @@
 #define AXIS 3.4
 #define SEGMENTS 4096		     /* of a job; what is beyond is not drawn */
 #define TOGETHER .3		     /* pixels: a narrower gap is none */
-#define TICK_NS (4 * VMRT_NS_PER_MS) /* of a host that does not tell */
+#define TICK_NS (4 * VMRT_NS_PER_MS) /* of a host that does not say */
 
 struct panel {
 	const struct vmrt_timeline *tl;
@@ -69,7 +69,7 @@ static void label(const struct panel *p, double y, const char *words, const char
 			vmrt_svg_fit(p->svg, below, room, buf, sizeof(buf)));
 }
 
-/* Boxes of one height from left to right. Those that nobody could tell apart are one: thousands of
+/* Boxes of one height from left to right. Those that nobody could distinguish are one: thousands of
  * them would make a file large, and edges that meet within a pixel look like a gap. */
 struct strip {
 	const struct panel *p;

@@ -151,7 +151,7 @@ bool many_database(const char *word);
 enum vmrt_status many_find(const char *word, char ***out, size_t *n, struct vmrt_error *err);
 
 /**
- * many_identity - what tells a run from others: its UUID, and the digest of its database
+ * many_identity - what distinguishes a run from others: its UUID, and the digest of its database
  * @uuid: of VMRT_UUID_TEXT bytes
  * @content: of 65 bytes
  *

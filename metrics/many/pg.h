@@ -3,8 +3,8 @@
 #define VMRT_METRICS_MANY_PG_H
 
 /*
- * A connection to PostgreSQL. Every wait ends when a signal asks to stop, and then the server is
- * told to stop, too. No message ever has the password in it, wherever that comes from.
+ * A connection to PostgreSQL. Every wait ends when a signal asks to stop, and then the server
+ * stops its query, too. No message ever has the password in it, wherever that comes from.
  */
 
 #include <stdbool.h>

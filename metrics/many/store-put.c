@@ -34,7 +34,7 @@ static enum vmrt_status get_version(struct pg *pg, int64_t *version, struct vmrt
 {
 	struct pg_result *result;
 	enum vmrt_status status = pg_query(pg,
-		/* of the catalogue itself: to_regclass() may tell what it was at first */
+		/* of the catalogue itself: to_regclass() may return what it was at first */
 		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'vmrt'),"
 		" EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 		" WHERE n.nspname = 'vmrt' AND c.relname = 'version')",

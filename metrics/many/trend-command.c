@@ -309,7 +309,7 @@ static int run(void *opts)
 	status = o->sources.uri ? load_database(o, &runs, &n, &err)
 				: load_folders(o, &runs, &n, &failed, &err);
 	if (status == VMRT_OK && !n)
-		status = vmrt_fail(&err, VMRT_ENOENT, "there is no run to tell of");
+		status = vmrt_fail(&err, VMRT_ENOENT, "there is no run to show");
 	if (status == VMRT_OK) {
 		status = trend_make(runs, n, &o->trend, &trend, &err);
 	} else {

@@ -41,7 +41,7 @@ static void put_attribute(FILE *out, const char *name, const char *value)
 	putc('"', out);
 }
 
-/* A test case; of a failed or skipped one @fmt tells why. */
+/* A test case; of a failed or skipped one @fmt says why. */
 static void put_case(struct suite *s, const char *kind, const char *name, enum result result,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

@@ -141,7 +141,7 @@ const struct vmrt_option report_option_table[] = {
 		VMRT_COUNT(OF, filter.skip_first, 0, INT32_MAX), .sample = "10"},
 	{"worst", 0, "N", "show the N worst jobs of each task", .standard = "3",
 		VMRT_CALL(take_worst)},
-	{"window", 0, "K", "of how many jobs in a row to tell the fewest met: (m,K)-firm",
+	{"window", 0, "K", "of how many jobs in a row to show the fewest met: (m,K)-firm",
 		.standard = "10", VMRT_COUNT(OF, filter.window, 1, VMRT_WINDOW_MAX)},
 	{"full", 0, NULL,
 		"show all tables; without it, text and Markdown are the answer in a few lines",

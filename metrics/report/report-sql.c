@@ -11,7 +11,7 @@
 
 #define COLUMNS_MAX 100 /* what one table can show */
 
-/* PRAGMAs that only tell what the database is like. */
+/* PRAGMAs that only read. */
 static bool is_read_only(const char *pragma)
 {
 	static const char *const names[] = {"table_info", "table_xinfo", "table_list", "index_list",
@@ -83,8 +83,8 @@ static enum vmrt_status prepare(
 		return vmrt_fail(err, VMRT_EINVAL,
 			"--sql: a query may only read the run's tables: %s", sqlite3_errmsg(db));
 	if (rc != SQLITE_OK)
-		return vmrt_fail(err, VMRT_EINVAL, "--sql: %s (docs/run-db.md tells the tables)",
-			sqlite3_errmsg(db));
+		return vmrt_fail(err, VMRT_EINVAL,
+			"--sql: %s (docs/run-db.md describes the tables)", sqlite3_errmsg(db));
 	if (!*out || rest[strspn(rest, " \t\r\n;")])
 		return vmrt_fail(err, VMRT_EINVAL, "--sql: one query is expected, not %s",
 			*out ? "several statements" : "none");

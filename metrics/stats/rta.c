@@ -68,7 +68,7 @@ double vmrt_rta_utilisation(const struct vmrt_rta_task *tasks, size_t n)
 
 /*
  * Work of task @i and of those that delay it, when all arrive together and @t_ns passes; a work
- * beyond the horizon is not told exactly.
+ * beyond the horizon is not exact.
  */
 static int64_t demand(
 	const struct vmrt_rta_task *tasks, size_t n, size_t i, int64_t t_ns, int64_t jitter_ns)

@@ -40,7 +40,7 @@ static int compare(const void *a, const void *b)
 
 /*
  * Sorts by one digit after the other, from the lowest: several times as fast as by comparing, for
- * many values of a range that few digits tell apart. False without memory.
+ * many values of a range that few digits distinguish. False without memory.
  */
 static bool sort_by_digits(int64_t *values, size_t n)
 {

@@ -173,7 +173,7 @@ static double mean_error(const struct vmrt_clockmap *map)
 }
 
 /*
- * Tighten @map by what the recordings tell, pass by pass, as long as it gets better. @facts are
+ * Tighten @map by what the recordings show, pass by pass, as long as it gets better. @facts are
  * bounds that hold anyway. What does not help, whatever the reason, leaves the map as it was.
  */
 static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clock_bound *facts,

@@ -2,7 +2,7 @@
 /*
  * Under KVM the guest's time-stamp counter is the host's with a known offset and scale. So it is
  * known what the host's counter, and with it the host's clock, showed when the guest read both of
- * its own: however long a ping was on its way, it tells the offset as well as clock and counter can
+ * its own: however long a ping was on its way, it gives the offset as well as clock and counter can
  * be read together, which takes some ten ns unless an interrupt comes between.
  */
 #include <vmrt/clock.h>

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPAN_NS (500 * VMRT_NS_PER_MS) /* over which pings tell a rate, unless there is less */
+#define SPAN_NS (500 * VMRT_NS_PER_MS) /* over which pings give a rate, unless there is less */
 #define PAIRS 1024
 
 static int by_value(const void *a, const void *b)

@@ -18,7 +18,7 @@
 
 #define MAX_RATE 2000e-6L /* no two clocks of one machine differ more */
 #define SLACK_NS 1.0L	  /* time stamps are whole ns */
-#define TIMES 4		  /* at how many times a fit tells what its lines allow */
+#define TIMES 4		  /* at how many times a fit says what its lines allow */
 
 struct point {
 	long double t, y; /* relative to the first bound */

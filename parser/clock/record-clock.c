@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Chooses how the record clock of a file becomes CLOCK_MONOTONIC, and tells the file's streams. */
+/* Chooses how the record clock of a file becomes CLOCK_MONOTONIC, and sets it for the file's
+ * streams. */
 #include <vmrt/record-clock.h>
 
 #include <math.h>
@@ -147,7 +148,7 @@ static bool is_steady(const struct vmrt_clockmap *map)
 }
 
 /*
- * Do all CPUs that have samples agree with the common map? One alone tells nothing about the
+ * Do all CPUs that have samples agree with the common map? One alone says nothing about the
  * others. @most_ns: how far they are from it.
  */
 static bool agree(const struct record_samples *s, const struct vmrt_clockmap *of_cpu, unsigned cpus,

@@ -55,7 +55,7 @@ double record_samples_rate(const struct vmrt_dat *dat);
  * @out: its offset is record time - monotonic time; free with vmrt_clockmap_free()
  *
  * The handler of a timer runs a moment after `now` was read, mostly less than a microsecond, so the
- * line runs along the earliest records; the bounds from the other side only tell its error.
+ * line runs along the earliest records; the bounds from the other side only give its error.
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no sample, or no line goes with them; VMRT_ENOMEM.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads a recording for what its timers tell of the relation to CLOCK_MONOTONIC, CPU by CPU. */
+/* Reads a recording for what its timers show of the relation to CLOCK_MONOTONIC, CPU by CPU. */
 #include "record-clock.h"
 
 #include <stdlib.h>
@@ -124,7 +124,8 @@ static enum vmrt_status take_expiry(
 
 	if (ev->ts > RECORD_MOST_NS)
 		return VMRT_OK;
-	/* where no flag tells of an interrupt, `now` may have been read at any time before */
+	/* where no flag says that it was in an interrupt, `now` may have been read at any time
+	 * before */
 	if (ev->flags & VMRT_FLAG_HARDIRQ) {
 		lower.lower_at = before->irq_ns;
 		/* interrupts do not nest, and within one `now` is read again behind the last expiry

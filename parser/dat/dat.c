@@ -183,7 +183,7 @@ static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struc
 			err, VMRT_ETRUNCATED, "%s ends before its list of CPU data", dat->path);
 	if (status != VMRT_OK)
 		return status;
-	/* Version 6 tells the memory's page size, which a sub-buffer may be larger than. */
+	/* Version 6 has the memory's page size, which a sub-buffer may be larger than. */
 	if (dat->info.version == 6 && dat->formats->page_size > dat->info.page_size)
 		for (size_t i = 0; i < dat->n_buffers; i++)
 			dat->buffers[i].page_size = dat->formats->page_size;

@@ -31,7 +31,7 @@ static uint64_t pack(const struct vmrt_datfile *f, uint64_t head, uint64_t unit,
 
 /*
  * Takes out the empty space in front of each CPU's data, from the last one on: what lies before is
- * where it was, so the size of the file alone tells how far this has come.
+ * where it was, so the size of the file alone says how far this has come.
  */
 static int take_out(struct vmrt_datfile *f, const uint64_t *starts)
 {

@@ -38,7 +38,7 @@ struct vmrt_datfile {
  * PATH_MAX */
 void datfile_pages_name(const struct vmrt_datfile *file, unsigned cpu, char *buf);
 
-/** datfile_cannot_write - the error that errno tells */
+/** datfile_cannot_write - the error of errno */
 enum vmrt_status datfile_cannot_write(const struct vmrt_datfile *file, struct vmrt_error *err);
 
 /** datfile_write_at - all @size bytes; 0, or -1 with errno */

@@ -3,8 +3,8 @@
 #define VMRT_PARSER_DAT_DATMAP_H
 
 /*
- * What is where in a trace.dat file. The parser's reader (vmrt/dat.h) tells what a file means; this
- * tells how it is made, for people who look into one and for recordings that were not finished.
+ * What is where in a trace.dat file. The parser's reader (vmrt/dat.h) says what a file means; this
+ * says how it is made, for people who look into one and for recordings that were not finished.
  */
 
 #include <stddef.h>

@@ -56,7 +56,7 @@ void rundb_run(struct rundb *db, const struct vmrt_experiment *exp, const char *
 void rundb_vm(struct rundb *db, uint32_t id, const char *name, uint32_t machine,
 	const struct vmrt_vm *info);
 
-/** rundb_tasks - all declared tasks; @machines tell which were recorded, @engine what it found out
+/** rundb_tasks - all declared tasks; @machines say which were recorded, @engine what it found out
  */
 void rundb_tasks(struct rundb *db, const struct vmrt_experiment *exp,
 	const struct vmrt_engine_machine *machines, size_t n_machines,

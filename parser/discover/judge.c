@@ -171,7 +171,7 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 		f->task = f->sure >= TASK_SURE && (real_time || machine || d->n_machines == 1);
 		return true;
 	}
-	/* wake-ups in a steady rhythm are told as wake-ups, with the rhythm */
+	/* wake-ups in a steady rhythm are reported as wake-ups, with the rhythm */
 	if (timer && !real_time)
 		return false; /* time-outs of ordinary programs */
 	if (t->votes > 0)

@@ -311,7 +311,7 @@ static enum vmrt_status take_event(struct vmrt_formats *f, const struct event_wa
 		return vmrt_fail(
 			err, VMRT_EFORMAT, "event %s:%s has no id", want->system, want->name);
 	if (f->by_id[id])
-		return VMRT_OK; /* told already */
+		return VMRT_OK; /* reported already */
 	if (f->n_layouts == FORMATS_LAYOUTS)
 		return vmrt_fail(err, VMRT_EFORMAT, "event %s:%s is described too often",
 			want->system, want->name);

@@ -142,7 +142,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
-	/* behind a loss with which a file ends there is no record that could tell of it */
+	/* behind a loss with which a file ends there is no record that could say so */
 	if (!more && (s->cut || cpu->feed->incomplete ||
 			     (cpu->lost && cpu->page_offset != RING_PAGE_LIVE)))
 		stream_ends_early(s, cpu);
@@ -379,7 +379,7 @@ int64_t vmrt_stream_peek(struct vmrt_stream *stream)
 {
 	settle(stream);
 	if (stream->n_errors)
-		return stream->last_ts; /* there is something to be told, now */
+		return stream->last_ts; /* there is an error to report, now */
 	if (!stream->n_heap || stream->heap[0]->ts > stream->limit)
 		return INT64_MAX;
 	return stream->heap[0]->ts;

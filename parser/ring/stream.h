@@ -48,7 +48,7 @@ struct vmrt_stream {
 
 	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
 	unsigned strays;	   /* pages, or rests of pages, with impossible times */
-	unsigned n_errors;	   /* CPUs that died and were not told of yet */
+	unsigned n_errors;	   /* CPUs with an error that was not reported yet */
 	struct vmrt_error *errors; /* room for one each */
 	char name_room[RING_NAME_ROOM];
 };

@@ -67,7 +67,7 @@ static enum vmrt_status feed(
 	return VMRT_OK;
 }
 
-/* Loss that the kernel counted but no page told of: where in time is not known. */
+/* Loss that the kernel counted but no page shows: where in time is not known. */
 static uint64_t report_counted_losses(struct analysis *a, size_t index)
 {
 	struct vmrt_recorded_machine m;
@@ -289,9 +289,9 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 }
 
 /*
- * The files of a run tell other readers the relation of the clocks as the pings gave it. Now more
- * is known. Where pings are absent the file's own time shift may be what the map was made from: it
- * stays.
+ * The files of a run have for other readers the relation of the clocks as the pings gave it. Now
+ * more is known. Where pings are absent the file's own time shift may be what the map was made
+ * from: it stays.
  */
 static void refresh_shifts(struct analysis *a)
 {

@@ -33,7 +33,7 @@ static enum vmrt_status observe(struct vmrt_recording *rec, struct vmrt_discover
 		if (++events % CHECK_EVERY == 0 && stop && stop())
 			return vmrt_fail(err, VMRT_EINTR, "stopped");
 	}
-	/* a recording that is told to stop ends early, as if this were all */
+	/* a recording that is stopped ends early, as if this were all */
 	if (vmrt_recording_stopped(rec))
 		return vmrt_fail(err, VMRT_EINTR, "stopped");
 	return VMRT_OK;

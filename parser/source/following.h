@@ -31,7 +31,7 @@ struct followed {
 	uint64_t dropped; /* events that came too late, right before the next one */
 };
 
-/** following_begin - want the recorder of @rec->options->run to tell how far it is */
+/** following_begin - ask the recorder of @rec->options->run to write how far it is */
 enum vmrt_status following_begin(struct vmrt_recording *rec, struct vmrt_error *err);
 
 /** following_source - the file of @s, just opened, is one that grows */

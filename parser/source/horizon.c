@@ -17,7 +17,7 @@ void horizon_init(struct horizon *h, int64_t start_ns, int64_t end_ns)
 {
 	h->least_ns = 0;
 	h->most_ns = TIME_MAX_NS;
-	/* of a recorder that was killed the manifest tells no end */
+	/* of a recorder that was killed the manifest has no end */
 	if (start_ns >= 0 && end_ns > start_ns && end_ns < TIME_MAX_NS - MARGIN_NS) {
 		h->least_ns = start_ns - MARGIN_NS > 0 ? start_ns - MARGIN_NS : 0;
 		h->most_ns = end_ns + MARGIN_NS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Reads a whole recording for nothing but the threads' names. Only what the events themselves do
- * not tell in time needs it: which threads a pattern means, and which come near a name that never
+ * not show in time needs it: which threads a pattern means, and which come near a name that never
  * occurs.
  */
 #include "names.h"
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define FIRST_ROOM 256
-#define MAX_NAMES (1u << 20) /* more than that are not told apart any more */
+#define MAX_NAMES (1u << 20) /* names beyond are not kept */
 
 /* A hash table of (tid, name), kept in order of appearance in list[]. */
 struct collector {
@@ -141,7 +141,7 @@ enum vmrt_status names_read(const struct vmrt_dat *dat, const struct names_watch
 	if (status != VMRT_OK)
 		return status;
 	ok = take_saved(&c, dat);
-	/* what is malformed is told when it is analysed */
+	/* the analysis reports what is malformed */
 	while (ok && (got = vmrt_stream_next(stream, &event, NULL)))
 		ok = got < 0 || take(&c, &event);
 	vmrt_stream_free(stream);

@@ -149,7 +149,7 @@ static enum vmrt_status open_host(
 		status = check_plain(path, why);
 	if (status == VMRT_OK)
 		status = open_source(rec, VMRT_HOST, path, NULL, why);
-	/* while it is recorded it is the host that tells how far all others are */
+	/* while it is recorded it is the host that shows how far all others are */
 	if (status == VMRT_OK || status == VMRT_ENOMEM || rec->following ||
 		stopped(rec, NULL) != VMRT_OK)
 		return status == VMRT_OK ? status : vmrt_fail(err, status, "%s", why->text);
@@ -448,7 +448,7 @@ enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_er
 		status = find_vms(rec, err);
 	if (status == VMRT_OK)
 		status = recording_split_servers(rec, err);
-	/* while it is recorded, the pings that come tell the clocks */
+	/* while it is recorded, the pings that come map the clocks */
 	for (size_t i = 1; status == VMRT_OK && i < rec->n && !rec->following; i++)
 		status = map_guest(rec, i, err);
 	return status;

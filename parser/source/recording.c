@@ -211,7 +211,7 @@ uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, 
 	uint64_t counted = vmrt_dat_cpustat(s->dat, cpu).events;
 	uint64_t read = vmrt_stream_count(s->in.stream, cpu);
 
-	/* what a cut takes away is told as a cut, but pages of zeros are in the file */
+	/* what a cut takes away is reported as a cut, but pages of zeros are in the file */
 	if (counted <= read || (s->in.stream->cpus[cpu].ended && !s->in.stream->zeros))
 		return 0;
 	return counted - read;

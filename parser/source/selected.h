@@ -18,7 +18,7 @@ struct selection {
 	size_t n_threads;
 };
 
-/** selected_is - does @pattern select threads, so that a recording can tell which? */
+/** selected_is - does @pattern select threads, so that a recording can show which? */
 bool selected_is(const char *pattern);
 
 /**

@@ -8,7 +8,7 @@
 
 #include "parser/db/rundb.h"
 
-#define LONG_NS (1 * VMRT_NS_PER_MS) /* a helper's single run that is worth telling */
+#define LONG_NS (1 * VMRT_NS_PER_MS) /* a helper's single run that is worth a note */
 #define WORTH 100		     /* or this part of the time: 1 % */
 #define HELPERS_MAX 8		     /* named for one server */
 #define WORDS 512
@@ -37,7 +37,7 @@ struct vm_threads {
 	struct vmrt_server *servers; /* by id, as announced last */
 	size_t n_servers;
 	int64_t first_ns, last_ns;
-	bool failed; /* out of memory: nothing is told */
+	bool failed; /* out of memory: nothing is reported */
 };
 
 static struct watched *find(const struct vm_threads *w, uint32_t id)

@@ -5,7 +5,7 @@
 # Runs commands for `scripts/vm exec`, one at a time. OUT and ERR are virtio-serial ports. A request is
 # a line on OUT, "TOKEN COMMAND" with the command in base64. Both ports then carry "TOKEN begin", what
 # the command prints on stdout (OUT) and stderr (ERR), and "TOKEN end STATUS". The host chooses the
-# token anew for every request, and so can tell what a request that nobody waited for left behind.
+# token anew for every request, and so recognizes what a request that nobody waited for left behind.
 #
 # "cancel" ends the running command. So does a new request: the host sends one at a time, therefore
 # the one who asked for the running command is gone.

@@ -186,7 +186,7 @@ percentiles() {
 	[ "$left" = vmrt-trace ]
 }
 
-@test "a machine without tracefs is told so" {
+@test "a machine without tracefs gets a clear message" {
 	[ "$(id -u)" = 0 ] || skip "needs root to hide tracefs"
 	# an empty folder in its place, which cannot be mounted over, in a namespace of its own
 	run unshare -m --propagation private sh -c "
@@ -204,7 +204,7 @@ percentiles() {
 		sum() { sqlite3 "$run.db" "SELECT count(*) FROM job j WHERE response_ns IS NOT NULL AND response_ns <> (SELECT sum(ns) FROM $1)"; }
 		[ "$(sqlite3 "$run.db" "SELECT count(*) > 20 FROM job WHERE response_ns IS NOT NULL")" = 1 ]
 		[ "$(sum "blame WHERE task = j.task AND k = j.k")" = 0 ]
-		# the same with the threads behind the parts, and the time of those not told
+		# the same with the threads behind the parts, and the time of those not listed
 		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM jobs j WHERE response_ns IS NOT NULL AND response_ns <>
 			(SELECT sum(ns) FROM blames b WHERE b.machine = j.machine AND b.task = j.task AND b.k = j.k)")" = 0 ]
 		[ "$(sqlite3 "$run.db" "SELECT count(*) FROM blame_thread WHERE ns <= 0")" = 0 ]

@@ -55,7 +55,7 @@ row() { grep "^| $1 " "$out/table.md" | tr '|' '\n' | sed 's/^ *//; s/ *$//' | s
 	grep -q ">sporadic<" "$out/compare.svg"
 }
 
-@test "with two VMs, the table tells what the policies leave to the lower one" {
+@test "with two VMs, the table shows what the policies leave to the lower one" {
 	eval "$(sed -n '/^TWO_TABLES=/,/;"$/p' "$root/scripts/lib/two-vms.sh")"
 	sqlite3 "$out/compare.db" "$TWO_TABLES
 	INSERT INTO two_run VALUES (1, 'deferrable', 1, 1000000000), (2, 'deferrable', 2, 1000000000), (3, 'polling', 1, 1000000000);

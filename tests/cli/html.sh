@@ -91,7 +91,7 @@ ok "a visit leaves the console clean" visit
 ok "the page has the jobs and misses of the database" knows_the_run
 ok "the next miss is shown with its cause and where its time went" jumps_to_the_first_miss
 ok "keys and wheel zoom and move" zooms_and_moves
-ok "hovering tells of a job, and filters choose rows" hovers_and_filters
+ok "hovering shows a job's times, and filters choose rows" hovers_and_filters
 ok "themes and print" themes_and_print
 ok "names are text" hostile_names
 ok "100,000 jobs can be used" many_jobs

@@ -70,7 +70,7 @@ pushes_nothing_twice() {
 }
 
 # percentiles_of SQL-CONDITION AWK-CONDITION: of every task and percentile, over the runs of the selection: the exact value
-# of all jobs, sorted, lies in the bucket that SQL tells
+# of all jobs, sorted, lies in the bucket that SQL gives
 percentiles_of() {
 	local task
 	for task in even late rare; do
@@ -99,7 +99,7 @@ misses_of() { # SQL-CONDITION AWK-CONDITION
 	diff "$work/truth" "$work/answer"
 }
 
-# The views tell of each run what vmrt-report tells of it.
+# The views show of each run what vmrt-report shows of it.
 views_agree_with_the_report() {
 	local r=$many/run-0003.vmrt
 	vmrt-report --format csv --table tasks --select jobs,missed,miss,miss_low,miss_high,response_p50,response_p99,response_max,response_jitter,release_jitter,exec_max "$r" |
@@ -370,7 +370,7 @@ ok "percentiles of one host's enforced runs, too" percentiles_of "hsf AND o.name
 ok "percentiles of the runs since a moment, too" percentiles_of "recorded_at >= '2026-01-02T00:00:00Z'" "\$7 >= \"2026-01-02T00:00:00Z\""
 ok "misses and their intervals over all runs are right" misses_of true 1
 ok "misses of the runs without enforcement, too" misses_of "NOT hsf" "\$2 == 0"
-ok "the views tell of a run what the report tells" views_agree_with_the_report
+ok "the views show of a run what the report shows" views_agree_with_the_report
 ok "overshoots of servers are exact to a bucket, also negative ones" overshoots_are_exact_to_a_bucket
 ok "SQL and C have the same buckets" buckets_are_those_of_c
 ok "the queries of docs/many-runs.md answer" queries_of_the_page

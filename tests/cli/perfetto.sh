@@ -69,7 +69,7 @@ flows() {
 		END { for (f in from) if (!(f in to)) exit 1; exit !(n > 100) }' events
 }
 
-machines() { # guest and host never mix, and the clock's error is told
+machines() { # guest and host never mix, and the clock's error is shown
 	[ "$(awk '$1 == "U" { print $3 }' events | sort -u | tr '\n' ' ')" = "- 1 " ] &&
 		[ "$(grep -A1 'int_value' text | grep -B1 'clock_error_ns' | sed -n 's/.*int_value: //p' | sort -n | tail -n 1)" = \
 			"$(sqlite3 demo-none.vmrt/run.db 'SELECT max(error_ns) FROM clock')" ]

@@ -32,7 +32,7 @@ fits_200() { # and uses it
 		awk 'length > 200 { print; bad = 1 } length > 120 { wide = 1 } END { exit bad || !wide }'
 }
 
-# A run of 40 tasks and 8 servers is told on one screen; nothing of the tables is missing behind --full.
+# A run of 40 tasks and 8 servers fits on one screen; nothing of the tables is missing behind --full.
 answer_fits_a_screen() {
 	cp -r hsf.vmrt big.vmrt
 	sqlite3 big.vmrt/run.db "WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
@@ -59,7 +59,7 @@ answer_says_it() {
 		grep -q '^next  *vmrt-report --full hsf.vmrt' "$work/text"
 }
 
-# What the answer tells to do can be done, whatever the folder is called.
+# What the answer advises can be done, whatever the folder is called.
 answer_commands_work() {
 	local odd="a 'b.vmrt" command
 	cp -r hsf.vmrt "$odd" || return 1
@@ -290,7 +290,7 @@ ok "exit status 3 with loss" exits 3 "events were lost" hsf.vmrt
 ok "exit status 0 with loss and --allow-loss" exits 0 "" --allow-loss hsf.vmrt
 ok "a comparison with loss says so" exits 3 "events were lost" --compare --full nohsf.vmrt hsf.vmrt
 ok "a comparison with loss gives no differences" grep -q "small-hsf is not comparable with small-nohsf" "$work/out"
-ok "runs of one name are told apart by their paths" exits 0 "" --allow-loss --compare hsf.vmrt hsf2.vmrt
+ok "runs of one name are distinguished by their paths" exits 0 "" --allow-loss --compare hsf.vmrt hsf2.vmrt
 ok "only the named task is shown" exits 3 "" --task rt_task1 hsf.vmrt
 ok "no other task is shown" sh -c '! grep -q "^demo/rt_task2" "$1"' - "$work/out"
 ok "exit status 1 without such a task" exits 1 "it has: demo/rt_task1, demo/rt_task2" --task rt_task9 hsf.vmrt

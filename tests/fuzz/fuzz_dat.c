@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Any bytes as a trace.dat file: opened, asked for everything it tells, and read to the end. */
+/* Any bytes as a trace.dat file: opened, asked for everything it has, and read to the end. */
 
 #include <stdlib.h>
 #include <string.h>

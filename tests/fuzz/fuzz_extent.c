@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a recorder tells of a recording in progress, in a run folder of a stranger. */
+/* What a recorder writes of a recording in progress, in a run folder of a stranger. */
 #include <string.h>
 
 #include <vmrt/extent.h>

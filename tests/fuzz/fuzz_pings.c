@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 /*
- * Any numbers as clock pings of a guest: 64 bytes each, behind 17 bytes of what KVM tells. The maps
+ * Any numbers as clock pings of a guest: 64 bytes each, behind 17 bytes of what KVM says. The maps
  * that follow from them are asked at several times, and written as a time shift.
  */
 

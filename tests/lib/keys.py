@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """keys.py SECONDS WORD COMMAND...: runs vmrt-top in a pseudo terminal of 120x40, waits until WORD is shown, then
-goes from page to page with Tab, twice a second for SECONDS, and tells how long each took from the key to
+goes from page to page with Tab, twice a second for SECONDS, and prints how long each took from the key to
 the last byte of the new page: median, 99th percentile and most in ms, and how many; then q."""
 import fcntl
 import os

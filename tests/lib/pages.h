@@ -3,10 +3,10 @@
 #define TESTS_PAGES_H
 
 /*
- * Recordings by hand: ring-buffer pages and version 6 trace.dat files with given events.
+ * Recordings by hand: ring-buffer pages and version 6 trace.dat files with chosen events.
  *
  * Events of a CPU are added in time order. Who is on the CPU (common_pid) follows from the switches
- * of that CPU, or is told with tests_dat_current(). Failures end the test program.
+ * of that CPU, or is set with tests_dat_current(). Failures end the test program.
  */
 
 #include <stddef.h>
@@ -18,7 +18,7 @@ enum tests_kernel {
 	TESTS_KERNEL_618, /* formats of 6.18: hrtimer_setup, was_armed */
 	TESTS_KERNEL_61,  /* formats of 6.1: hrtimer_init, comms inside the records */
 	TESTS_KERNEL_RT,  /* as 6.1 with PREEMPT_RT: longer common fields */
-	TESTS_KERNEL_419, /* formats of 4.19: wake-ups tell of their success */
+	TESTS_KERNEL_419, /* formats of 4.19: wake-ups have a field `success` */
 	TESTS_KERNEL_NEW, /* made up: as 6.18, but the fields of the most frequent events have moved
 			   */
 };

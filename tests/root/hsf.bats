@@ -81,7 +81,7 @@ budget_kept() {
 	[ "$(grep -c srv_deplete "$BATS_TEST_TMPDIR/trace")" -gt 100 ]
 }
 
-@test "the markers tell start, replenishments, depletions and stop" {
+@test "the markers show start, replenishments, depletions and stop" {
 	need_root
 	start_vm CPU=0
 	measure 500ms

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Which events are recorded, and what is told about losses. Needs root and tracefs.
+# Which events are recorded, and what is reported about losses. Needs root and tracefs.
 bats_require_minimum_version 1.5.0
 
 setup() {
@@ -35,14 +35,14 @@ formats() { "$trace" dump "$run/host.dat" | sed -n 's/.* format \([a-z_]*:[a-z_]
 	[ "$(formats | grep -vc '^ftrace:\|^irq:')" -eq 0 ]
 }
 
-@test "an event that is not there is told before anything runs" {
+@test "an event that is not there is reported before anything runs" {
 	run -1 "$trace" record -o "$run" --events +sched:no_such -- touch "$BATS_TEST_TMPDIR/ran"
 	[[ $output = *'no event sched:no_such'* ]]
 	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
 	[ ! -e "$run" ]
 }
 
-@test "loss is told, counted by CPU and time, kept, and exits with 3 unless it is allowed" {
+@test "loss is reported, counted by CPU and time, kept, and exits with 3 unless it is allowed" {
 	local load=(timeout 1 dd if=/dev/zero of=/dev/null bs=1)
 	run "$trace" record -o "$run" --buffer 8k --events '+raw_syscalls:*' -- "${load[@]}"
 	echo "$output"
@@ -52,7 +52,7 @@ formats() { "$trace" dump "$run/host.dat" | sed -n 's/.* format \([a-z_]*:[a-z_]
 	run -0 "$trace" record --force --allow-loss -o "$run" --buffer 8k --events '+raw_syscalls:*' -- "${load[@]}"
 }
 
-@test "a recorder that does not come to run tells for how long, and when" {
+@test "a recorder that does not come to run says for how long, and when" {
 	"$trace" record -q -o "$run" -d 1500ms 3>&- &
 	recorder=$!
 	for _ in $(seq 100); do [ -s "$run/manifest.json" ] && break; sleep 0.05; done

@@ -86,7 +86,7 @@ guest_ms() {
 	[ -z "$(ls -d "$tracing/instances/vmrt-$agent-"* 2>/dev/null)" ]
 }
 
-@test "a guest whose buffers were too small for the time is told" {
+@test "a guest whose buffers were too small for the time is reported" {
 	start_agent
 	start_recorder --flight 30s -d 2s --link g="$socket" --guest-buffer 64k -- \
 		sh -c 'while :; do /bin/true; done'
@@ -164,7 +164,7 @@ guest_ms() {
 	kill "$vm"
 }
 
-@test "buffers that are too small for the time are told" {
+@test "buffers that are too small for the time are reported" {
 	run "$trace" record -o "$run" --flight 20s --buffer 64k --events '+raw_syscalls:*' -d 2s -- \
 		timeout 3 dd if=/dev/zero of=/dev/null bs=1
 	[ "$status" -eq 0 ]

@@ -242,7 +242,7 @@ full_disk() {
 	full_disk
 }
 
-@test "a disk that is full at the beginning is told" {
+@test "a disk that is full at the beginning is reported" {
 	use_disk tmpfs 8M
 	run -1 "$trace" record -o "$run" -- true
 	[[ $output = *'nearly full'* ]]

@@ -90,7 +90,7 @@ recorder_ends() {
 	[ "$(trace-cmd report -i "$run/host.dat" | grep -c '<\.\.\.>')" -eq 0 ]
 }
 
-@test "the command's exit status is kept and told" {
+@test "the command's exit status is kept and printed" {
 	run -0 "$trace" record -o "$run" -- sh -c 'exit 7'
 	[[ $output = *'sh ended with status 7'* ]]
 	"$trace" info "$run" | grep -q 'status 7'
@@ -115,14 +115,14 @@ recorder_ends() {
 	nothing_left
 }
 
-@test "a folder that cannot be made is told before anything runs" {
+@test "a folder that cannot be made is reported before anything runs" {
 	run -1 "$trace" record -o /proc/x -- touch "$BATS_TEST_TMPDIR/ran"
 	[[ $output = *'cannot make the folder /proc/x.vmrt'* ]]
 	[ ! -e "$BATS_TEST_TMPDIR/ran" ]
 	nothing_left
 }
 
-@test "an unknown VM is told before anything is made" {
+@test "an unknown VM is reported before anything is made" {
 	run -1 "$trace" record -o "$run" --vm no-such-vm -- true
 	[[ $output = *'there is no VM no-such-vm'* ]]
 	[ ! -e "$run" ]

@@ -115,7 +115,7 @@ static bool in_hole(const struct got *g, uint32_t machine, int64_t from, int64_t
 	return false;
 }
 
-/* Nothing is recorded of CPU @cpu at all, and nothing tells that it might have been. */
+/* Nothing is recorded of CPU @cpu at all, and nothing shows that it might have been. */
 static bool is_silent(const struct got *g, uint32_t machine, unsigned cpu)
 {
 	const struct sim_truth *t = &g->r->truth;
@@ -152,7 +152,7 @@ static bool waits(const struct got *g, uint32_t task)
 	       how == VMRT_RELEASE_POSIX;
 }
 
-/* Beyond a hole that nothing tells of, the engine may say anything. */
+/* Beyond a hole that nothing shows, the engine may say anything. */
 static bool behind_unreported(const struct got *g, int64_t to)
 {
 	const struct sim_truth *t = &g->r->truth;
@@ -195,7 +195,7 @@ static int64_t priorities_known(const struct got *g)
 	return known;
 }
 
-/* On its machine a task did work between the two times of which the recording does not tell whose
+/* On its machine a task did work between the two times of which the recording does not show whose
  * it is. */
 static bool veiled(const struct got *g, uint32_t machine, int64_t from, int64_t to)
 {
@@ -216,7 +216,7 @@ static bool veiled(const struct got *g, uint32_t machine, int64_t from, int64_t 
 
 /*
  * Between the two times a task slept within a job, and waits for its jobs by sleeping, too; or it
- * was in the first job of its thread, and only the end of the wait for that told how it waits.
+ * was in the first job of its thread, and only the end of the wait for that showed how it waits.
  */
 static bool dozed(const struct got *g, uint32_t machine, int64_t from, int64_t to)
 {
@@ -231,7 +231,7 @@ static bool dozed(const struct got *g, uint32_t machine, int64_t from, int64_t t
 	return false;
 }
 
-/* Two parts which the recording cannot tell from each other together are at most what they are. */
+/* The recording cannot distinguish two parts: together they are at most what they are. */
 static bool at_most_together(const struct vmrt_job *e, const struct vmrt_job *t, enum vmrt_blame a,
 	enum vmrt_blame b, int64_t tolerance)
 {
@@ -309,7 +309,7 @@ static void check_parts(
 		if (g->r->truth.steals[i].from_ns < t->closed_ns &&
 			g->r->truth.steals[i].to_ns >= t->closed_ns)
 			return;
-	/* where a switch is missing, what it ran is right but for what it tells */
+	/* where a switch is missing, what it ran is right but for what it shows */
 	if (g->broken && !absorb && e->unsure_ns != VMRT_UNKNOWN && e->exec_ns != VMRT_UNKNOWN &&
 		!near(e->exec_ns, t->job.exec_ns, e->unsure_ns + tolerance))
 		wrong(g, "%s: exec %" PRId64 " unsure by %" PRId64 ", true %" PRId64, name,
@@ -422,7 +422,7 @@ static void check_job(
 			return;
 		/* what has never slept within a job is taken to have ended it */
 		if (t->unproven && !hole && !(waits(g, e->task) && t->ended && !t->slept))
-			wrong(g, "%s: nothing told of its end, but it is %s", name,
+			wrong(g, "%s: no record of its end, but it is %s", name,
 				vmrt_outcome_name(e->outcome));
 	}
 	if (undeclared(g, e->task))
@@ -431,7 +431,7 @@ static void check_job(
 	if (latest > t->closed_ns)
 		latest = t->closed_ns;
 	if (t->ended && in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
-		/* an end that seems to be before the hole is told of is given before it is known */
+		/* an end that seems to be before the hole is reported before the hole is known */
 		bool reported = e->end_ns == VMRT_UNKNOWN || g->clipped ||
 				g->r->truth.holes[0].to_ns <= e->end_ns;
 
@@ -472,7 +472,7 @@ static void check_job(
 		!((t->loose_ns || g->record_ns) && near(e->end_ns, e->deadline_ns, tolerance)))
 		wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
 			vmrt_outcome_name(outcome));
-	/* an arrival that is told late makes the response short */
+	/* an arrival that is seen late makes the response short */
 	if (e->response_ns > t->job.response_ns + g->record_ns ||
 		e->response_ns < t->job.response_ns - t->loose_ns - g->record_ns)
 		wrong(g, "%s: response %" PRId64 ", true %" PRId64, name, e->response_ns,
@@ -558,7 +558,7 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if (g->broken || ((g->r->truth.clock_error_ns || g->record_ns) && !t->ended))
 		return t->ended;
-	/* which of two CPUs was first, clocks of such an error do not tell */
+	/* which of two CPUs was first, clocks of such an error do not show */
 	if (g->record_ns && (g->r->how[t->job.task] == VMRT_RELEASE_WAKEUP ||
 				    (waits(g, t->job.task) && g->r->machines[m].cpus > 1) ||
 				    t->proof_ns + SOON_NS + g->record_ns >= g->r->truth.end_ns))
@@ -572,7 +572,7 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 static void check_jobs_of(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
-	/* of these the records' own times tell when they arrived */
+	/* of these the records' own times say when they arrived */
 	int64_t blur =
 		g->r->how[task] == VMRT_RELEASE_WAKEUP || g->r->how[task] == VMRT_RELEASE_RESCH
 			? g->record_ns
@@ -615,7 +615,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 			wrong(g, "%s: is missing (armed at %s)", name, at(g, t->armed_ns));
 		if (!n || (g->late && !must_be_there(g, t)))
 			continue;
-		/* how many were skipped behind a job that nothing told of, is not told either */
+		/* how many were skipped behind a job without records is not known either */
 		if (counted && gap && e->skipped < t->job.skipped)
 			left_out += t->job.skipped - e->skipped;
 		else if (counted && (e->k != t->job.k - left_out || e->skipped != t->job.skipped))
@@ -634,7 +634,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		if (e->k <= last_k)
 			wrong(g, "t%u: k %" PRId64 " behind %" PRId64, task, e->k, last_k);
 		last_k = e->k;
-		/* of a job that was never released the period tells, as well as it was found out */
+		/* of a job that was never released the period shows, as well as it was found out */
 		int64_t found_only = undeclared(g, task) && e->release_ns == VMRT_UNKNOWN &&
 						     g->r->how[task] == VMRT_RELEASE_RESCH
 					     ? g->r->periods[task] / 100
@@ -648,7 +648,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 		if (g->renames &&
 			(e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
 			continue;
-		/* when a timer that was armed before the recording was due is told only to a
+		/* when a timer that was armed before the recording was due is known only to a
 		 * multiple of the period */
 		if (g->late && waits(g, task) && truth->start_ns + 100 * MS > e->arrival_ns)
 			continue;
@@ -662,7 +662,7 @@ static void check_jobs_of(struct got *g, uint32_t task)
 	}
 }
 
-/* What is told of job @t of a task that catches up: @e. False: it is not right. */
+/* Is @e right about job @t of a task that catches up? */
 static bool is_right(const struct got *g, const struct vmrt_job *e, const struct sim_job *t)
 {
 	/* releases of one that sleeps for what is left are behind the grid */
@@ -693,15 +693,15 @@ static bool has_come_to_rest(const struct got *g, const struct sim_job *t)
 	return false;
 }
 
-/* Of a task that goes on without a sleep when it is late: what is told is right, unknown, or the
- * task is marked. */
+/* Of a task that goes on without a sleep when it is late: what is reported is right, unknown, or
+ * the task is marked. */
 static void check_caught_up(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
 	int64_t off = g->r->late[task] == CATCH_UP_REST ? OFF_GRID_NS : 0;
 	bool marked = g->unsure[task].missing > 0, anew = false;
 
-	/* before it has done so nothing tells that its period begins anew when it is late */
+	/* before it has done so nothing shows that its period begins anew when it is late */
 	for (size_t i = 1; i < g->n_jobs; i++)
 		for (size_t k = 0; k < i; k++)
 			anew |= g->jobs[i].task == task && g->jobs[k].task == task &&
@@ -893,13 +893,13 @@ static void check_period(
 		return;
 	if (g->late && e->start_ns < members_known(g, t->server))
 		return;
-	/* a period may be over before another CPU tells that a switch is missing in it */
+	/* a period may be over before another CPU shows that a switch is missing in it */
 	if (g->broken && g->r->machines[0].cpus > 1)
 		return;
 	if (g->broken && (e->outcome == VMRT_PERIOD_UNKNOWN || e->outcome == VMRT_PERIOD_TRUNCATED))
 		return;
 	/* that a switch is missing shows in the next record of its CPU: of one behind the last
-	 * record nothing tells */
+	 * record nothing shows */
 	if (g->broken && g->stats[0].last_ns < t->end_ns)
 		return;
 	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
@@ -1013,7 +1013,7 @@ static void check_losses(struct got *g)
 			found |= truth->steals[j].cpu == e->cpu &&
 				 near(truth->steals[j].from_ns, e->from_ns, g->record_ns) &&
 				 near(truth->steals[j].to_ns, e->to_ns, g->record_ns);
-		/* with such an error nobody can tell whether it was long enough to count */
+		/* with such an error nobody can say whether it was long enough to count */
 		found |=
 			g->record_ns && e->to_ns - e->from_ns <= STEAL_COUNTS_NS + 2 * g->record_ns;
 		if (!found && !g->lossy)

@@ -259,7 +259,7 @@ static void read_back(struct sim_result *r, unsigned machine, const struct vmrt_
 	vmrt_stream_free(stream);
 }
 
-/* What CPU @cpu recorded is not read, since nothing tells of its clock. */
+/* What CPU @cpu recorded is not read, since nothing shows its clock. */
 static void leave_out(struct wmachine *m, int cpu)
 {
 	struct sim_result *r = m->w->r;
@@ -274,7 +274,7 @@ static void leave_out(struct wmachine *m, int cpu)
 	note_clip(m->w, &m->cpus[cpu], m->w->start, m->w->end);
 }
 
-/* Do ticks expire on the machine before and behind that time? Else nothing tells of a jump. */
+/* Do ticks expire on the machine before and behind that time? Else nothing shows a jump. */
 static bool framed(const struct sim_result *r, uint32_t machine, int64_t local_ns)
 {
 	bool before = false, behind = false;
@@ -290,7 +290,7 @@ static bool framed(const struct sim_result *r, uint32_t machine, int64_t local_n
 	return before && behind;
 }
 
-/* Times of machine @m are now what its record clock tells of CLOCK_MONOTONIC. */
+/* Times of machine @m are now what its record clock shows of CLOCK_MONOTONIC. */
 void clock_apply(struct wmachine *m)
 {
 	struct sim_result *r = m->w->r;

@@ -53,7 +53,7 @@ static bool is_recorded(struct wcpu *c, enum vmrt_event_type type)
 		c->lost++;
 		return false;
 	}
-	/* never two in a row: nothing would tell of those */
+	/* never two in a row: nothing would show those */
 	if (has(w, SIM_BROKEN) && type == VMRT_EV_SWITCH) {
 		c->broke = !c->broke && sim_rand(&w->rand) % 200 == 0;
 		w->r->truth.broken += c->broke;
@@ -110,7 +110,7 @@ static struct sim_event *add(struct wcpu *c, enum vmrt_event_type type, uint8_t 
 	return e;
 }
 
-/* The flags of a record: what a softirq's thread does is told by some kernels. */
+/* The flags of a record: some kernels mark what a softirq's thread does. */
 static uint8_t flags_of(const struct wcpu *c, uint8_t in_interrupt)
 {
 	if (c->in_soft)

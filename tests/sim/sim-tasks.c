@@ -147,7 +147,7 @@ static void arm_wheel(struct wthread *t, int64_t tick, bool on_grid)
 	struct wtimer *timer = arm_timer(c, TM_WHEEL, t, host_at(t->m, tick_time(t->m, tick)));
 
 	timer->expires = tick;
-	/* so well this record tells when ticks are, where none has done better */
+	/* so well this record says when ticks are, where none has done better */
 	if (!t->task->loose_ns)
 		t->task->loose_ns = (local_at(t->m, t->m->w->now) - t->m->tick_phase_ns) % TICK_NS;
 	emit_wheel(c, VMRT_EV_WHEEL_START, false, timer->ptr, VMRT_FN_RESCH_JOB, tick);
@@ -374,7 +374,7 @@ static void end_job(struct wthread *t)
 		end_resch_job(t);
 		return;
 	case VMRT_RELEASE_DEADLINE:
-		/* replenished already, or at once: it goes on, and nothing tells */
+		/* replenished already, or at once: it goes on, and nothing shows it */
 		next = grid_behind(k, now);
 		if (next - now < TOO_LATE_NS) {
 			begin_job(t);
@@ -464,7 +464,7 @@ static void wait_inside(struct wthread *t)
 {
 	struct world *w = t->m->w;
 	struct wcpu *c = &t->m->cpus[t->cpu];
-	/* what sleeps relatively between its jobs does not do so within them: nothing would tell
+	/* what sleeps relatively between its jobs does not do so within them: nothing would show
 	 * one from the other */
 	bool lock = chance(w, 50) || t->task->how == VMRT_RELEASE_RELATIVE;
 	int64_t ns = chance(w, 20) ? between(w, 0, 3 * US) : between(w, 10 * US, 2 * MS);

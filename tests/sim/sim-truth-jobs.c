@@ -201,14 +201,14 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 	} else {
 		before = k->pending[0].job.arrival_local_ns;
 		truth_ended(k);
-		/* of these timers the switch that follows tells what they were armed for */
+		/* of these timers the switch that follows says what they were armed for */
 		last = &k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1];
 		last->unproven = k->how == VMRT_RELEASE_RESCH || k->how == VMRT_RELEASE_DEADLINE;
 		unseen = last->optional && last->unproven;
 		if (on_grid)
 			skipped = (expires_local - before) / k->period_ns - 1;
 	}
-	/* behind one that the recording may not tell of, it is the first that it does */
+	/* behind one that the recording may not show, it is the first that it does */
 	put_in_front(k, expires_local, skipped, first || unseen);
 	/* only absolute sleeps and timers are remembered of threads that do not have the task's
 	 * name yet */
@@ -380,7 +380,7 @@ void truth_wakeup(struct wtask *k)
 	k->phase = T_RELEASED;
 }
 
-/* Nothing has told of the end of the last job: then nothing tells that the next one has arrived
+/* No record has shown the end of the last job: then none shows that the next one has arrived
  * either. */
 static bool is_unproven(const struct world *w, const struct wtask *k)
 {

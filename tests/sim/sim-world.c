@@ -333,7 +333,7 @@ static void steal_begins(struct world *w, struct wcpu *c)
 			known = t->since > w->start && t->since >= c->clip_from;
 		}
 	}
-	/* the first record after it tells of it */
+	/* the first record after it shows it */
 	if (!known || due >= c->steal_end || c->steal_end + 700 - due < STEAL_SEEN_NS ||
 		c->last_recorded == VMRT_UNKNOWN)
 		return;

@@ -72,7 +72,7 @@ enum sim_feature {
 #define SIM_GENERATIONS(X)                                                                         \
 	X(3_10, "3.10")	      /* no sched_waking, no mode in hrtimer_start */                      \
 	X(4_4, "4.4")	      /* no mode in hrtimer_start */                                       \
-	X(4_19, "4.19")	      /* wake-ups tell of their success */                                 \
+	X(4_19, "4.19")	      /* wake-ups show their success */                                    \
 	X(5_10, "5.10")	      /* PREEMPT_RT: softirq threads without a flag, as all before */      \
 	X(6_1, "6.1")	      /* the last in Debian 12 that reports expiries as cancelled */       \
 	X(6_1_NEW, "6.1.170") /* was_armed */                                                      \
@@ -141,12 +141,12 @@ struct sim_job {
 	int64_t closed_ns; /* end, or the end of the simulation */
 	bool ended;
 	int64_t proof_ns; /* when something showed that it had ended; VMRT_UNKNOWN: nothing has */
-	int64_t loose_ns; /* the recording tells its arrival only so well */
-	bool unproven;	  /* nothing told the recording when it ended */
+	int64_t loose_ns; /* the recording shows its arrival only so well */
+	bool unproven;	  /* no record shows when it ended */
 	int32_t who_tid[VMRT_BLAMES];  /* who ran most in each part of it; 0: nobody */
 	int64_t who_lead[VMRT_BLAMES]; /* before the second */
-	bool optional;		       /* whether it is a job, the recording may not tell */
-	bool ghost; /* of it the recording may tell anything: its thread got its name within it */
+	bool optional;		       /* whether it is a job, the recording may not show */
+	bool ghost; /* of it the recording may show anything: its thread got its name within it */
 	bool slept; /* it slept inside */
 	bool first; /* of its thread, whose name may not have been seen before, or queued behind
 		       that one */
@@ -164,7 +164,7 @@ struct sim_hole {
 	uint32_t machine;
 	uint16_t cpu;
 	int64_t from_ns, to_ns;
-	bool unreported; /* nothing follows that would tell of it */
+	bool unreported; /* nothing follows that would show it */
 };
 
 struct sim_truth {
@@ -233,7 +233,7 @@ bool sim_parse_kernel(const char *text, struct sim_kernel *k);
 /* sim_encode - writes the record of an event; returns its size */
 unsigned sim_encode(const struct sim_kernel *k, const struct sim_event *e, uint8_t *record);
 
-/* What tells a reader how this kernel's records look. */
+/* What the records of this kernel look like. */
 struct sim_texts {
 	const char *header, *kallsyms;
 	const char *const *systems, *const *formats;
@@ -262,7 +262,7 @@ static inline bool sim_has_waking(const struct sim_kernel *k)
 	return k->gen >= GEN_4_4;
 }
 
-/* hrtimer_start tells whether the timer is relative; else only its initialisation does. */
+/* hrtimer_start says whether the timer is relative; else only its initialisation does. */
 static inline bool sim_start_has_mode(const struct sim_kernel *k)
 {
 	return k->gen >= GEN_4_19;

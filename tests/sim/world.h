@@ -8,7 +8,7 @@
 
 #define FAIR 120
 #define FIFO(p) (99 - (p))
-#define STEAL_SEEN_NS (300 * US) /* documented: shorter steal is not told from latency */
+#define STEAL_SEEN_NS (300 * US) /* documented: shorter steal is not distinguished from latency */
 #define THROTTLE_SEEN_NS MS
 #define TICK_NS (4 * MS)
 

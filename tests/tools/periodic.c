@@ -5,11 +5,12 @@
  * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime,
  * timerfd, epoll (for a timerfd), itimer, posix, signal (a handler's, of a timer), relative,
  * deadline, fair (nanosleep without a real-time priority), chain (another thread sleeps for it and
- * tells it by a condition variable, which is a futex), pipe (that thread writes to a pipe). With a
+ * signals it by a condition variable, which is a futex), pipe (that thread writes to a pipe). With
+ * a
  * + behind it every job also sleeps, waits for a mutex with priority inheritance and for a pipe;
  * with a ! another process stops it for a while in every job, with a - that process takes its
  * priority meanwhile. Every LONG_EVERY-th job (0: none) works two and a half periods. Its own
- * account goes to stdout, one line per job: end of the job, and how many expiries it was told of.
+ * account goes to stdout, one line per job: end of the job, and how many expiries it got.
  */
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * stop-methods [ROUNDS | --wake N]: ways to make a thread not run until it is told to, measured on
+ * stop-methods [ROUNDS | --wake N]: ways to keep a thread from running until it may, measured on
  * CPU 0 as an enforcer would use them: a SCHED_FIFO 98 thread on the victim's own CPU stops and
  * resumes a busy SCHED_FIFO 50 victim beside an ordinary busy process. Prints Markdown: how long
  * the calls take, how long the victim still runs after the call, how long it takes until it runs

@@ -102,11 +102,11 @@ record_and() {
 	return "$status"
 }
 
-@test "an agent that is told to end gives what it has, and says so" {
-	record_and told guest 'killall vmrt-agent 2>/dev/null; sleep 0.5'
-	[[ $(cat "$out/told.log") = *'has stopped recording: it was told to end'* ]]
-	[ "$(sql told "SELECT events > 0 FROM machine WHERE kind = 'guest'")" = 1 ]
-	"$trace" info "$out/told.vmrt" | grep 'note: '
+@test "an agent that is asked to end sends what it has, and says so" {
+	record_and ended guest 'killall vmrt-agent 2>/dev/null; sleep 0.5'
+	[[ $(cat "$out/ended.log") = *'has stopped recording: it was asked to end'* ]]
+	[ "$(sql ended "SELECT events > 0 FROM machine WHERE kind = 'guest'")" = 1 ]
+	"$trace" info "$out/ended.vmrt" | grep 'note: '
 	[ "$took" -lt 14 ]
 	run guest 'ls /sys/kernel/tracing/instances'
 	[ -z "$output" ]

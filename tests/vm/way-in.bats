@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# The ways into a guest: a socket that QEMU was given as a descriptor, as libvirt does it; what the agent tells the
+# The ways into a guest: a socket that QEMU inherited as a descriptor, as libvirt does it; what the agent sends to the
 # doctor; and what to do where no agent answers. Needs QEMU.
 bats_require_minimum_version 1.5.0
 
@@ -45,7 +45,7 @@ teardown_file() {
 	[ "$(sqlite3 "$out/fd.vmrt/run.db" "SELECT events > 10 FROM machine WHERE name = '$vm'")" = 1 ]
 }
 
-@test "the doctor tells the guest's own settings" {
+@test "the doctor shows the guest's own settings" {
 	"$trace" doctor --vm "$vm" --json >"$out/doctor.json" || [ $? -eq 2 ]
 	for check in guest_kernel guest_hz guest_clock guest_throttling guest_tracing guest_steal agent; do
 		[ "$(jq "[.. | objects | select(.check? == \"$check\" and .subject == \"$vm\")] | length" "$out/doctor.json")" = 1 ]
@@ -56,7 +56,7 @@ teardown_file() {
 	[ "$("$root/scripts/vm" exec "$vm" 'ls /sys/kernel/tracing/instances | wc -l')" = 0 ]
 }
 
-@test "where no agent answers, the line for trace-cmd in the guest is told" {
+@test "where no agent answers, the line for trace-cmd in the guest is printed" {
 	"$root/scripts/vm" exec "$vm" 'killall -STOP vmrt-agent'
 	run "$trace" record --allow-loss --force --vm "$vm" -o "$out/none.vmrt" -d 500ms
 	"$root/scripts/vm" exec "$vm" 'killall -CONT vmrt-agent'

@@ -204,7 +204,7 @@ static void save_flight(const struct top_alarms *alarms)
 	if (at)
 		pid = strtol(at + strlen("vmrt-"), NULL, 10);
 	if (!is_recorder(pid) || kill((pid_t)pid, SIGUSR1) != 0)
-		vmrt_warn("--alarm-save: cannot tell the recorder of %s to save", alarms->run);
+		vmrt_warn("--alarm-save: cannot ask the recorder of %s to save", alarms->run);
 	free(text);
 }
 

@@ -20,7 +20,7 @@ enum top_color { TOP_COLOR_NEVER = -1, TOP_COLOR_AUTO, TOP_COLOR_ALWAYS };
 struct top_options {
 	struct top_source_options source;
 	int64_t delay_ns;
-	int64_t iterations; /* 0: until it is told to end */
+	int64_t iterations; /* 0: without an end */
 	double speed;	    /* of a replay; 0: as fast as possible */
 	bool batch, json, ascii, mouse, no_config;
 	int color; /* enum top_color */

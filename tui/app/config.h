@@ -9,11 +9,11 @@
 /** top_config_path - where it is, into @out of @room bytes; false: nowhere, for want of a home */
 bool top_config_path(char *out, size_t room);
 
-/** top_config_load - take what the file says, if there is one; a warning tells what it does not
+/** top_config_load - take what the file says, if there is one; a warning says what it does not
  * understand */
 void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set);
 
-/** top_config_save - write the file; a notice tells where, or what went wrong */
+/** top_config_save - write the file; a notice says where, or what went wrong */
 void top_config_save(struct top_app *app);
 
 #endif

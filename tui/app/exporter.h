@@ -28,7 +28,7 @@ bool top_exporter_where(const char *text);
 enum vmrt_status top_exporter_open(
 	const char *where, struct top_exporter **out, struct vmrt_error *err);
 
-/** top_exporter_publish - what clients are told from now on; VMRT_OK or VMRT_ENOMEM. @exporter
+/** top_exporter_publish - what clients get from now on; VMRT_OK or VMRT_ENOMEM. @exporter
  * NULL: nothing */
 enum vmrt_status top_exporter_publish(
 	struct top_exporter *exporter, const struct top_view *view, struct vmrt_error *err);

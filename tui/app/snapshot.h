@@ -5,7 +5,7 @@
 #include "app.h"
 
 /** top_snapshot - write the page that is shown into two new files here, as text and as CSV; a
- * notice tells their names, or what went wrong */
+ * notice says their names, or what went wrong */
 void top_snapshot(struct top_app *app);
 
 #endif

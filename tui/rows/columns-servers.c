@@ -47,7 +47,7 @@ static void fill_bar(const void *row, int width, bool ascii, struct cell *cell)
 	const struct top_server_row *s = row;
 	double left = s->budget_ns > 0 ? 1 - (double)s->used_ns / (double)s->budget_ns : 0;
 
-	/* without an enforcer's markers, what ran at the priority still tells */
+	/* without an enforcer's markers, what ran at the priority is still known */
 	if (s->policy == VMRT_POLICY_NONE || (!s->enforced && s->used_ns <= 0 && s->max_ns <= 0)) {
 		strcpy(cell->text, s->policy == VMRT_POLICY_NONE ? "-" : "unenforced");
 		cell->attr = TOP_DIM;

@@ -64,7 +64,7 @@ static size_t period_behind(const struct top_server_row *s, int64_t ns, size_t h
 
 /*
  * A run may go on over the end of the budget and over the next replenishment, and its priority is
- * that of its end. Of a server that is enforced, the words of the enforcer tell more.
+ * that of its end. Of a server that is enforced, the enforcer's markers say more.
  */
 static void split_run(const struct top_server_row *s, const struct top_slice *slice, size_t *hint,
 	put_fn *put, void *ctx)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of misses, and the sheet that tells where the time of one of them went. */
+/* The list of misses, and the sheet that shows where the time of one of them went. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,7 +42,7 @@ static uint32_t culprit(const struct top_miss *miss)
 	return VMRT_NONE;
 }
 
-/* Without its machine: the cause tells whether it is one of the host. */
+/* Without its machine: the cause says whether it is one of the host. */
 static const char *culprit_text(const struct top_view *view, const struct top_miss *miss, char *out)
 {
 	uint32_t thread = culprit(miss);

@@ -10,7 +10,7 @@
 
 /*
  * Meaning, its name in VMRT_COLORS, its default as numbers of an SGR escape sequence. Blue and
- * orange stay apart for those who cannot tell red from green, on dark and on light screens.
+ * orange stay apart for those who cannot distinguish red and green, on dark and on light screens.
  */
 #define TOP_ATTR_LIST(X)                                                                           \
 	X(PLAIN, "plain", "")                                                                      \

@@ -33,7 +33,7 @@ enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err);
 enum top_fed follow_feed(struct replay *r, struct vmrt_engine *engine, int64_t until_ns,
 	int64_t deadline_ns, struct vmrt_error *err);
 
-/** follow_state - what is to be told while it is recorded */
+/** follow_state - the state to show while it is recorded */
 void follow_state(struct replay *r, struct top_source_state *state);
 
 #endif

@@ -11,7 +11,7 @@
 
 #define CHECK_EVERY 1024			/* events between two looks at the clock */
 #define COLLECT_EVERY_NS (100 * VMRT_NS_PER_MS) /* between two looks at what has come */
-#define BEHIND_NS (5 * VMRT_NS_PER_S)		/* a recorder that has told nothing for so long */
+#define BEHIND_NS (5 * VMRT_NS_PER_S)		/* a recorder that was silent for so long */
 #define OPEN_AGAIN_MS 200
 
 static void begin(struct replay *r)

@@ -23,7 +23,7 @@ enum top_fed {
 
 struct top_source;
 
-/* What is to be told of a source beside its events. */
+/* What a source has to say beside its events. */
 struct top_source_state {
 	char note[256];			  /* what is wrong, who is waited for; "" */
 	int64_t buffer_fill, buffer_size; /* bytes of the fullest trace buffer; VMRT_UNKNOWN */

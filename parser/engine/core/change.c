@@ -78,7 +78,7 @@ static inline void settle_cpu(struct machine *m, unsigned cpu, int64_t host_ns)
 	blame_settle(m, host_ns);
 }
 
-/** change_learned - the switch at the end of a run tells at which priority @t has run: that was so
+/** change_learned - the switch at the end of a run shows at which priority @t has run: that was so
  * for the time that is not charged yet, too */
 void change_learned(struct machine *m, struct thread *t, int64_t host_ns, int prio)
 {

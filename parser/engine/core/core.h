@@ -228,7 +228,8 @@ struct machine {
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	bool error_known;
-	int64_t last_error_ns; /* the same, as it was told: VMRT_UNKNOWN if it is not known */
+	int64_t last_error_ns; /* the same, as the caller passed it: VMRT_UNKNOWN if it is not known
+				*/
 	struct thread **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
 	size_t clock_hint;

@@ -46,7 +46,7 @@ struct matching {
 bool matching_init(struct matching *m, const struct vmrt_experiment *exp,
 	const struct vmrt_engine_machine *config);
 
-/** matching_may_fit - false: the first letter of @comm tells that no rule fits */
+/** matching_may_fit - false: by the first letter of @comm no rule fits */
 static inline bool matching_may_fit(const struct matching *m, const char *comm)
 {
 	unsigned char c = (unsigned char)comm[0];

@@ -33,7 +33,7 @@ static struct thread **slot_of(struct machine *m, int32_t tid)
 	return m->pids[leaf] ? &m->pids[leaf][tid % PID_LEAF] : NULL;
 }
 
-/* What is told of the thread from now on is told of another one. */
+/* From now on all records with this number are of another thread. */
 void threads_forget(struct thread *t)
 {
 	t->announced = false;

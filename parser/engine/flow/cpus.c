@@ -130,7 +130,7 @@ static bool may_be_tail(enum vmrt_event_type type)
 
 /*
  * The record of a switch precedes the switch: timers are still cancelled for who leaves. Is this
- * such a record? Where it comes late, because the CPU itself did not run, the next one tells.
+ * such a record? Where it comes late, because the CPU itself did not run, the next one shows it.
  */
 static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {

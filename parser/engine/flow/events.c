@@ -15,7 +15,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, ev->sw.prev_prio, now);
 
 	if (out && !run_has_moved(m, out, ev->cpu, ev->sw.prev_state, now.host_ns)) {
-		/* nothing told that it was switched in */
+		/* no record showed that it was switched in */
 		if (out->state != THREAD_RUNNING && out->state != THREAD_DEAD)
 			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);
 		/* nor, before its name was known, that it was woken up */
@@ -73,7 +73,7 @@ static int32_t waker_of(const struct thread *t, const struct vmrt_event *ev)
 											: ev->pid;
 }
 
-/* It was about to sleep, or the CPU where it was to run told of it before the waker's did. */
+/* It was about to sleep, or the record of the CPU where it was to run came before the waker's. */
 static void learn_waker(
 	struct machine *m, struct thread *t, const struct vmrt_event *ev, struct instant now)
 {

@@ -59,7 +59,8 @@ static void check_whereabouts(
 	if (t->state != THREAD_READY || t->cpu == cpu || t->cpu >= m->n_cpus ||
 		m->cpus[t->cpu].last_ns != VMRT_UNKNOWN)
 		return;
-	if (m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= host_ns) /* that is told already */
+	if (m->loss_to_ns != VMRT_UNKNOWN &&
+		m->loss_to_ns >= host_ns) /* that is reported already */
 		return;
 	cpus_emit_loss(m, t->cpu, t->ready_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
 	m->loss_to_ns = host_ns;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the checker is told of servers: which of them can be checked, how exactly, and when nothing
+/* What the checker gets of servers: which of them can be checked, how exactly, and when nothing
  * can change any more. */
 #include "server.h"
 

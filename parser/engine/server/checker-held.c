@@ -107,7 +107,7 @@ static bool have_room(struct verdicts *v)
 	}
 	if (!v->room)
 		return false;
-	/* some CPU has been silent for very long: what it may still tell must not make a violation
+	/* some CPU has been silent for very long: what it may still show must not make a violation
 	 * false */
 	struct verdict *oldest = take_oldest(v);
 

@@ -57,7 +57,7 @@ static void judge_rows(struct checker *c)
 	allowed = c->over.n * c->width * c->config.budget_ns;
 	judge(c, VMRT_RULE_CUMULATIVE, c->over.from_ns, c->over.sum_ns, allowed);
 	if (c->over.sum_ns - allowed > judge_tolerance(c))
-		c->over.open = false; /* told; what follows is another one */
+		c->over.open = false; /* reported; what follows is another one */
 	if (!c->wanted) {
 		c->under.open = false;
 		return;
@@ -166,7 +166,8 @@ void judge_priority(struct checker *c, int64_t from, const struct checker_supply
 	c->kernels |= s->lower && s->kernels;
 }
 
-/* Waits that are too long are told one by one; of the others the longest stands for the period. */
+/* Waits that are too long are reported one by one; of the others the longest stands for the period.
+ */
 void judge_waits(struct checker *c)
 {
 	int64_t now = c->last_ns;

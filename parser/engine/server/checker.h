@@ -3,7 +3,7 @@
 #define VMRT_PARSER_ENGINE_SERVER_CHECKER_H
 
 /*
- * Did one server keep the rules of its policy? It is told of its supply in time order, and judges
+ * Did one server keep the rules of its policy? It gets the supply in time order, and judges
  * windows.
  *
  * What makes a window uncertain (loss, an inferred switch, steal) can become known after its end.

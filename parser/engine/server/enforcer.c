@@ -175,7 +175,7 @@ static bool has_grid(struct vmrt_server *own, int64_t k, int64_t at, int64_t hos
 	       !__builtin_sub_overflow(at, ns, &own->phase_ns);
 }
 
-/* The period that two replenishments tell, or 0. */
+/* The period that two replenishments show, or 0. */
 static int64_t period_between(const struct server *s, int64_t k, int64_t at)
 {
 	int64_t ns, ks = k - s->joined.k;
@@ -186,8 +186,8 @@ static int64_t period_between(const struct server *s, int64_t k, int64_t at)
 }
 
 /*
- * An enforcer whose beginning is not in the recording. One replenishment tells the grid if its
- * budget is the declared one, for then the period is, too. Else the second one tells the period;
+ * An enforcer whose beginning is not in the recording. One replenishment shows the grid if its
+ * budget is the declared one, for then the period is, too. Else the second one shows the period;
  * priority and depletion are as declared. The chunks of a sporadic server are on no grid.
  */
 static void join(struct vmrt_engine *e, struct server *s, const char *rest, int64_t host_ns)

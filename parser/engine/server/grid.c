@@ -37,7 +37,7 @@ void servers_start(const struct thread *t, int64_t host_ns, int prio)
 /*
  * The grid's own border that is meant by @at, if there is one so shortly before. The kernel arms a
  * timer later than the border by the time since it read the clock, never earlier: an earlier one
- * tells the border better.
+ * shows the border better.
  */
 static int64_t on_grid(const struct server *s, int64_t at)
 {

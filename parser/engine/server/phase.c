@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Where the periods of a declared server begin when nothing in the recording says so. A server that
- * is out of budget keeps its members waiting until the next period, so the ends of such waits tell.
+ * is out of budget keeps its members waiting until the next period, so the ends of such waits show
+ * the phase.
  *
  * The first periods' supply is kept until the phase is fitted, and then accounted on the grid.
  */

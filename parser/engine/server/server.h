@@ -33,7 +33,8 @@ struct server {
 	int64_t over_from_ns;		  /* what of that run is not yet consumption begins here */
 	unsigned late_cpu;
 	int64_t out_ns;	  /* or have not since then */
-	int64_t point_ns; /* the last border of periods that a kernel timer told, or VMRT_UNKNOWN */
+	int64_t point_ns; /* the last border of periods that a kernel timer showed, or VMRT_UNKNOWN
+			   */
 	bool slept; /* by the kernel: a sleep may have moved the periods since the last grid point
 		     */
 	struct thread **members; /* vCPU threads */
@@ -60,7 +61,7 @@ struct server {
 	struct supply_curve *curve; /* NULL: none is measured */
 	struct grid_timer grid_timers[GRID_TIMERS];
 	struct {
-		bool known; /* the next one tells the period */
+		bool known; /* the next one shows the period */
 		int64_t k, at_ns;
 	} joined;	  /* the first replenishment by an enforcer whose beginning was not seen */
 	int32_t enforcer; /* thread that wrote the last marker */

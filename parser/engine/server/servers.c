@@ -29,7 +29,7 @@ bool servers_has_budget(const struct server *s)
 /*
  * Was @t woken up only to be stopped? A thread that slept when its enforcer stopped it does not
  * want to run. Who the enforcer is may become known by a marker behind that. Kernels before 4.3 do
- * not tell who wakes a thread on another CPU: then one that stops as soon as it runs was woken for
+ * not say who wakes a thread on another CPU: then one that stops as soon as it runs was woken for
  * that.
  */
 bool servers_nudged(const struct server *s, const struct thread *t)
@@ -42,7 +42,7 @@ bool servers_nudged(const struct server *s, const struct thread *t)
 }
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a
- * switch told. */
+ * switch showed. */
 bool servers_real_time(const struct thread *t)
 {
 	const struct server *s = t->server;

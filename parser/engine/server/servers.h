@@ -15,7 +15,7 @@ void server_announce(struct vmrt_engine *e, struct server *s);
 
 /* server/supply.c */
 void server_begin_period(struct server *s, int64_t k, int64_t start_ns);
-/** server_is_priority - do members of it, which no enforcer told about, have budget at kernel
+/** server_is_priority - do members of it, of which no enforcer wrote markers, have budget at kernel
  * priority @prio? */
 bool server_is_priority(const struct server *s, int prio);
 void server_close_period(struct vmrt_engine *e, struct server *s);

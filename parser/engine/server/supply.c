@@ -143,7 +143,7 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 }
 
 /* Nothing was recorded for more periods than there may be: those up to @to_ns are left out, and the
- * time is told as a loss. */
+ * time is reported as a loss. */
 static void leave_out_periods(struct vmrt_engine *e, struct server *s, int64_t to_ns)
 {
 	int64_t n = (to_ns - s->now.end_ns) / s->pub.period_ns;

@@ -40,7 +40,7 @@ static enum vmrt_blame classify_guest(const struct jobs *j)
 		return VMRT_BLAME_RELEASE;
 	switch (x->state) {
 	case THREAD_RUNNING:
-		/* its timer was in the past: it has not been told yet */
+		/* its timer was in the past: no record has shown it yet */
 		if (j->state == JOB_RELEASED)
 			return VMRT_BLAME_RELEASE;
 		/* and what it does when its job may have ended is none of that job's */

@@ -5,7 +5,7 @@
  *
  * Two kinds show themselves when the task sleeps again. One begins its period anew when it is late
  * (rt-app's relative timer): its next release is one period behind the end of the late job, which
- * that release tells exactly. The other sleeps for what is left of its period, so that its releases
+ * that release shows exactly. The other sleeps for what is left of its period, so that its releases
  * lie near the grid but never on it: then each grid point that it passed at work was a release.
  * Where a job ended within such a stretch is not known, only that it was late.
  */
@@ -86,7 +86,7 @@ static void emit_all(struct jobs *j, int64_t n, int64_t local_ns, int64_t host_n
 /*
  * How many jobs more than the open one there may have been until @end_ns. Each of them was late, so
  * that it took longer than a period, and the first cannot have ended before it had executed as much
- * as the shortest job did. What they executed tells more, if it is known how long a job is.
+ * as the shortest job did. What they executed narrows it further, if it is known how long a job is.
  */
 static int64_t count_hidden(const struct jobs *j, int64_t end_ns, int64_t exec_ns)
 {

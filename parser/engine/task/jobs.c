@@ -3,7 +3,7 @@
  * Jobs of declared tasks, from scheduler and timer events alone.
  *
  * A periodic thread sleeps with clock_nanosleep(TIMER_ABSTIME). Arming that timer ends the job in
- * progress and tells the arrival of the next one exactly: it is the timer's programmed expiry, also
+ * progress and shows the arrival of the next one exactly: it is the timer's programmed expiry, also
  * when it lies in the past because the job ran too long.
  */
 #include "task.h"

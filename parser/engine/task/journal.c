@@ -14,7 +14,7 @@
 
 #define JOURNAL_FIRST 64
 #define JOURNAL_MAX 16384 /* entries, half a MiB for a thread that has to wait that often */
-#define TALLY 32	  /* threads and parts told apart in one job */
+#define TALLY 32	  /* distinct threads and parts in one job */
 
 static struct entry *entry_at(const struct journal *g, size_t i)
 {
@@ -115,7 +115,7 @@ void journal_rebook(struct jobs *j, int64_t from_ns, int64_t to_ns, enum vmrt_bl
 			continue;
 		e->thread = VMRT_NONE;
 		if (e->from_ns < from_ns)
-			e->to_ns = from_ns; /* whose it was from there on is not told */
+			e->to_ns = from_ns; /* whose it was from there on is left open */
 		else
 			e->part = (uint8_t)as;
 	}
@@ -127,7 +127,7 @@ void journal_free(struct jobs *j)
 	memset(&j->journal, 0, sizeof(j->journal));
 }
 
-/* How many threads of a part are worth telling: on the host, where anything may run, only the
+/* How many threads of a part are listed: on the host, where anything may run, only the
  * first. */
 static int most_threads(enum vmrt_blame part)
 {

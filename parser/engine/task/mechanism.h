@@ -46,7 +46,8 @@ struct mechanism {
 	 * True: that was its release. */
 	bool (*wake)(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns,
 		const struct fired *by);
-	/* The thread runs again, and nothing told that it was woken. True: it was its release. */
+	/* The thread runs again, and no record showed that it was woken. True: it was its release.
+	 */
 	bool (*switch_in)(struct jobs *j, int64_t local_ns, int64_t host_ns);
 	/* The thread is switched in, and @by woke it while it seemed to run: it had slept. */
 	void (*slept)(struct jobs *j, int64_t host_ns, const struct fired *by);

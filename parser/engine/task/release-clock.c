@@ -2,7 +2,7 @@
 /*
  * Times of timers that are not on the monotonic clock.
  *
- * hrtimer_expire_entry tells the time on the timer's own clock, hrtimer_setup which clock that is.
+ * hrtimer_expire_entry has the time on the timer's own clock, hrtimer_setup which clock that is.
  * The record is written a little after the clock was read, so each expiry bounds the clock's lead
  * from below. The lead only changes when a clock is set, since both are slewed alike: the largest
  * bound of the last second or two counts, and a much smaller one is a step.
@@ -16,7 +16,7 @@
 #define MAX_OTHERS (1u << 16)
 /* So long bounds count, and so long again: a smaller step is forgotten by then. */
 #define REMEMBER_NS VMRT_NS_PER_S
-/* Ticks between two expiries after which the length of a tick is told from them. */
+/* Ticks between two expiries after which the length of a tick is known. */
 #define TICKS_APART 50
 
 static size_t home_of(const struct release_clocks *c, uint64_t ptr)
@@ -107,7 +107,7 @@ void clocks_note_mode(struct machine *m, uint64_t ptr, int mode)
 	m->clocks.set_up[i].mode = mode;
 }
 
-/* The mode with which a timer is armed, where its kernel tells; else that of its set-up. */
+/* The mode with which a timer is armed, where its kernel records it; else that of its set-up. */
 int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev)
 {
 	size_t i;

@@ -20,7 +20,7 @@ static void armed(struct jobs *j, const struct armed *a)
 		return;
 	/*
 	 * Of a thread that became a deadline task in this run the priority is not known yet: the
-	 * switch that follows tells it.
+	 * switch that follows shows it.
 	 */
 	if (!release_may_be(j, VMRT_RELEASE_DEADLINE) ||
 		(j->thread->prio != DEADLINE_PRIO && j->state > JOB_HEAD &&

@@ -49,7 +49,7 @@ static int64_t minus(int64_t a, int64_t b)
 }
 
 /*
- * The sleep of @j is over, @late after it should have been. That may tell more of its arrival than
+ * The sleep of @j is over, @late after it should have been. That may say more of its arrival than
  * was known before, or that the clock was set meanwhile.
  */
 void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t late)

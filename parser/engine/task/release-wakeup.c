@@ -89,7 +89,7 @@ static bool wake(
 	return true;
 }
 
-/* The thread runs again although nothing told that it was woken: when it was is not known. */
+/* The thread runs again although no record showed that it was woken: when it was is not known. */
 static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	if (j->rel.mark.inferred)

@@ -262,7 +262,7 @@ void release_timer_expire(
 		int64_t late;
 
 		fired.owner = timer->owner;
-		/* how late it is, the timer's own clock tells best */
+		/* how late it is, the timer's own clock shows best */
 		if (clock == CLOCK_IS_MONOTONIC)
 			fired.arrival_ns = timer->expires;
 		else if (!__builtin_sub_overflow(ev->timer.now, timer->expires, &late) && late >= 0)

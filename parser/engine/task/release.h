@@ -61,7 +61,7 @@ struct wait_timer {
 	int unbroken;	     /* jobs that have not */
 };
 
-/* How the open job was opened, of mechanisms whose threads do not tell when it arrived. */
+/* How the open job was opened, of mechanisms whose threads do not show when it arrived. */
 struct wait_open {
 	bool no_arrival; /* not known, until its timer is armed again */
 	bool slept;	 /* it slept since it was released, and went on */
@@ -78,7 +78,7 @@ struct wait_confirm {
 	bool rephased;
 };
 
-/* catchup.c: what a late task can be told by. */
+/* catchup.c: the signs of a late task. */
 struct wait_usual {
 	bool anew;			/* where it is late, its period begins anew */
 	uint32_t exact, loose, off;	/* arrivals on the grid, near it, and neither */

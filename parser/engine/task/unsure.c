@@ -2,7 +2,7 @@
 /*
  * A switch that was not recorded lies somewhere between two records. What was booked in between for
  * the jobs that it concerns is corrected where that is known better now; how much of it may be
- * wrong is kept, and told with the job.
+ * wrong is kept, and reported with the job.
  */
 #include "task.h"
 

@@ -132,7 +132,7 @@ static void check_words(struct srv_got *g, const struct vmrt_server_period *p)
 	for (size_t i = 0; i < l->n_words; i++) {
 		const struct srv_word *w = &l->words[i];
 
-		/* it may be told of either period */
+		/* it may belong to either period */
 		if (llabs(p->end_ns - w->now_ns) <= g->r->c.clock_ns && g->r->c.clock_ns)
 			return;
 		if (w->now_ns < p->start_ns || w->now_ns >= p->end_ns)
@@ -247,10 +247,10 @@ static void check_kernel_grid(struct srv_got *g, uint32_t s)
 {
 	const struct srv_log *l = &g->r->logs[s];
 	int64_t period = g->r->specs[s].period_ns;
-	/* a group's own timer has to be told from that of others */
+	/* a group's own timer has to be distinguished from that of others */
 	size_t skip = g->r->c.policy == VMRT_POLICY_DEADLINE ? 0 : g->r->alone ? 2 : 4;
 
-	/* whose timer is whose cannot always be told when two groups have the same period */
+	/* whose timer is whose is not always known when two groups have the same period */
 	for (uint32_t o = 0; skip && o < g->r->exp.n_servers; o++)
 		if (o != s && (g->r->specs[o].period_ns == period || g->r->c.late_start))
 			return;

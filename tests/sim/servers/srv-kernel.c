@@ -164,7 +164,7 @@ static void dl_timer(struct world *w, struct timer *t)
 	struct thread *m = s->members[0];
 
 	emit_timer(w, m->cpu, VMRT_EV_TIMER_EXPIRE, s->ptr, VMRT_FN_DEADLINE, t->due + s->noise);
-	/* one that sleeps meanwhile is told of nothing */
+	/* one that sleeps meanwhile learns nothing */
 	log_border(s, m->state == READY ? t->due : VMRT_UNKNOWN);
 	/* so late that what it gives is over already */
 	do {

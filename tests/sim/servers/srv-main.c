@@ -44,7 +44,7 @@ static const enum vmrt_policy policies[] = {VMRT_POLICY_PERIODIC, VMRT_POLICY_PO
 
 #define N_POLICIES (sizeof(policies) / sizeof(policies[0]))
 
-/* Which faults a policy can have, and the rules one of which must tell of it. */
+/* Which faults a policy can have, and the rules one of which must be violated. */
 static const struct {
 	enum srv_fault fault;
 	unsigned policies, rules;
@@ -228,13 +228,13 @@ static int run_all(uint64_t from, uint64_t count)
 		if (tallies[p].fitted)
 			printf("# %d phases fitted\n", tallies[p].fitted);
 	}
-	/* what is broken nearly always does harm, and all harm is told above: here, that it is
+	/* what is broken nearly always does harm, and all harm is reported above: here, that it is
 	 * broken at all */
 	for (size_t f = 0; f < N_FAULTS; f++) {
 		bool ok = broken[f].detected * 10 >= broken[f].cases * 9;
 
 		all += !ok;
-		printf("%sok %d - fault %s is told in %d of %d cases\n", ok ? "" : "not ", ++n,
+		printf("%sok %d - fault %s is detected in %d of %d cases\n", ok ? "" : "not ", ++n,
 			srv_fault_name(faults[f].fault), broken[f].detected, broken[f].cases);
 	}
 	return all ? EXIT_FAILURE : EXIT_SUCCESS;

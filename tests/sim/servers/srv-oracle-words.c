@@ -40,9 +40,9 @@ void srv_judge_words(struct srv_got *g, uint32_t s)
 	}
 	if (r->c.late_start)
 		return;
-	/* one that never came is told by the period */
+	/* one that never came is reported for the period */
 	if (srv_count(g, s, VMRT_RULE_REPLENISH) > late + (r->c.fault == FAULT_SKIP))
-		srv_wrong(g, "server %u: replenish is told %zu times, true %zu", s,
+		srv_wrong(g, "server %u: replenish is reported %zu times, true %zu", s,
 			srv_count(g, s, VMRT_RULE_REPLENISH), late);
 	if (r->c.fault == FAULT_SKIP && l->fault_ns && l->fault_ns + 3 * period < r->end_ns) {
 		int64_t k = (l->fault_ns - l->t0) / period + 1, at = l->t0 + k * period;
@@ -53,11 +53,12 @@ void srv_judge_words(struct srv_got *g, uint32_t s)
 	}
 	if (r->c.policy != VMRT_POLICY_PERIODIC && r->c.policy != VMRT_POLICY_SPORADIC &&
 		srv_count(g, s, VMRT_RULE_PRESERVE) != early)
-		srv_wrong(g, "server %u: preserve is told %zu times, true %zu", s,
+		srv_wrong(g, "server %u: preserve is reported %zu times, true %zu", s,
 			srv_count(g, s, VMRT_RULE_PRESERVE), early);
 }
 
-/* Run time without budget: what is told must be there, and what switches show must be told. */
+/* Run time without budget: what is reported must be there, and what switches show must be reported.
+ */
 void srv_judge_depleted(struct srv_got *g, uint32_t s)
 {
 	const struct srv_result *r = g->r;
@@ -69,7 +70,7 @@ void srv_judge_depleted(struct srv_got *g, uint32_t s)
 		if (v->server == s && v->rule == VMRT_RULE_DEPLETED &&
 			srv_sum_of(l, v->from_ns, v->to_ns).forbidden_ns != v->measured_ns)
 			srv_wrong(g,
-				"server %u: depleted told of %" PRId64
+				"server %u: depleted reported %" PRId64
 				" ns from %.3f us, true %" PRId64,
 				s, v->measured_ns, srv_at(g, v->from_ns),
 				srv_sum_of(l, v->from_ns, v->to_ns).forbidden_ns);
@@ -77,7 +78,7 @@ void srv_judge_depleted(struct srv_got *g, uint32_t s)
 	if (r->c.fault == FAULT_KEEP_PRIORITY && l->visible_ns > 2 * EPSILON &&
 		!srv_count(g, s, VMRT_RULE_DEPLETED) &&
 		l->fault_ns + 2 * r->specs[s].period_ns < r->end_ns)
-		srv_wrong(g, "server %u: runs %" PRId64 " ns without budget: not told", s,
+		srv_wrong(g, "server %u: runs %" PRId64 " ns without budget: not reported", s,
 			l->visible_ns);
 }
 
@@ -116,7 +117,8 @@ void srv_judge_idle(struct srv_got *g, uint32_t s)
 		}
 		if (beyond > 2 * EPSILON && !srv_row_at(g, s, rule, at, at + period))
 			srv_wrong(g,
-				"server %u: %s in the period at %.3f us: not told (%" PRId64 " ns)",
+				"server %u: %s in the period at %.3f us: not reported (%" PRId64
+				" ns)",
 				s, vmrt_rule_name(rule), srv_at(g, at), beyond);
 	}
 }
@@ -128,6 +130,6 @@ void srv_judge_chunks(struct srv_got *g, uint32_t s)
 	if (g->r->c.fault == FAULT_CHUNK_MORE && l->fault_ns &&
 		l->fault_ns + 4 * g->r->specs[s].period_ns < g->r->end_ns &&
 		!srv_count(g, s, VMRT_RULE_CHUNK))
-		srv_wrong(g, "server %u: more than was used returned after %.3f us: not told", s,
-			srv_at(g, l->fault_ns));
+		srv_wrong(g, "server %u: more than was used returned after %.3f us: not reported",
+			s, srv_at(g, l->fault_ns));
 }

@@ -127,8 +127,8 @@ void srv_expect(struct srv_got *g, uint32_t s, enum vmrt_rule rule, int64_t from
 			v->measured_ns == measured)
 			return;
 	}
-	srv_wrong(g, "server %u: %s is violated from %.3f to %.3f us (%" PRId64 "): not told", s,
-		vmrt_rule_name(rule), srv_at(g, from), srv_at(g, to), measured);
+	srv_wrong(g, "server %u: %s is violated from %.3f to %.3f us (%" PRId64 "): not reported",
+		s, vmrt_rule_name(rule), srv_at(g, from), srv_at(g, to), measured);
 }
 
 /* Budget, what is carried over, supply: each whole period that the engine gave, against the log. */
@@ -222,10 +222,11 @@ static void judge_sliding(struct srv_got *g, uint32_t s)
 	if (r->alone && (reported ? most <= allowed : most > allowed + EPSILON))
 		srv_wrong(g,
 			"server %u: largest supply in an interval %" PRId64 " of %" PRId64
-			", told %" PRId64,
+			", reported %" PRId64,
 			s, most, allowed, reported);
 	if (reported && reported > most)
-		srv_wrong(g, "server %u: told %" PRId64 " in an interval, true %" PRId64 " at most",
+		srv_wrong(g,
+			"server %u: reported %" PRId64 " in an interval, true %" PRId64 " at most",
 			s, reported, most);
 }
 
@@ -275,7 +276,7 @@ static void judge_rows(struct srv_got *g, uint32_t s)
 		srv_wrong(g,
 			"server %u: %" PRId64 " beyond its budgets in a row, tolerance %" PRId64
 			", %s",
-			s, worst, tolerance(r, s), reported ? "told" : "not told");
+			s, worst, tolerance(r, s), reported ? "reported" : "not reported");
 }
 
 /* Who has budget waits for less than the server: each stretch of that. */
@@ -294,13 +295,13 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 			from = seg->from_ns;
 		if (!ends)
 			continue;
-		/* it may be told in pieces, of which the last or the first is short */
+		/* it may be reported in pieces, of which the last or the first is short */
 		if (seg->to_ns - from > 2 * EPSILON && from >= known && !g->r->c.late_start &&
 			seg->to_ns + g->r->specs[s].period_ns < g->r->end_ns &&
 			!srv_row_at(g, s, VMRT_RULE_PRIORITY, from, seg->to_ns))
 			srv_wrong(g,
 				"server %u waits from %.3f to %.3f us for less than itself: not "
-				"told",
+				"reported",
 				s, srv_at(g, from), srv_at(g, seg->to_ns));
 		from = VMRT_UNKNOWN;
 	}
@@ -321,7 +322,7 @@ static void judge_priority(struct srv_got *g, uint32_t s)
 		}
 		if (sum != v->measured_ns || sum != v->to_ns - v->from_ns)
 			srv_wrong(g,
-				"server %u: priority told from %.3f to %.3f us, true only for "
+				"server %u: priority reported from %.3f to %.3f us, true only for "
 				"%" PRId64 " ns",
 				s, srv_at(g, v->from_ns), srv_at(g, v->to_ns), sum);
 	}

@@ -34,7 +34,7 @@ void *srv_grow(void *items, size_t n, size_t *room, size_t size);
 void srv_wrong(struct srv_got *g, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 double srv_at(const struct srv_got *g, int64_t ns);
 bool srv_by_user(const struct srv_result *r);
-/** srv_known_from - from when on the recording tells what each member of a server does */
+/** srv_known_from - from when on the recording shows what each member of a server does */
 int64_t srv_known_from(const struct srv_result *r, size_t server);
 /** srv_over_of - run time at the server's priority behind a depletion, in runs that end in the
  * interval */

@@ -144,7 +144,7 @@ static void add_everything(struct world *w)
 		.end_ns = VMRT_UNKNOWN};
 }
 
-/* Events of one CPU are lost for a while, which the next one tells. */
+/* Events of one CPU are lost for a while, which the next one says. */
 static void lose(struct world *w)
 {
 	struct srv_result *r = w->r;

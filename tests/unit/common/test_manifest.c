@@ -171,7 +171,7 @@ static void hostile_strings_stay_strings(void **state)
 	vmrt_manifest_free(got);
 }
 
-/* Saves a small manifest, replaces @from by @to in it, and tells how loading goes. */
+/* Saves a small manifest, replaces @from by @to in it, and returns how loading goes. */
 static enum vmrt_status load_with(const char *from, const char *to)
 {
 	struct vmrt_manifest_vm vm = {.file = "guest-a.dat"};

@@ -188,7 +188,7 @@ static void truth_is_within_the_bound_in_random_cases(void **unused)
 				&t, t.origin + random_in(0, length), i % 2, random_in(0, 2 * MS));
 		assert_int_equal(
 			vmrt_clockmap_fit(bounds, n, VMRT_CLOCK_PINGS, &map, NULL), VMRT_OK);
-		/* With a step, a few loose bounds may not tell where it was; they must tell a
+		/* With a step, a few loose bounds may not say where it was; they must show a
 		 * bound. */
 		if (vmrt_clockmap_worst(&map) != VMRT_UNKNOWN &&
 			(t.step_at == INT64_MAX || map.n > 1))

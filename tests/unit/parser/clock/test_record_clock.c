@@ -101,7 +101,8 @@ static struct vmrt_dat *opened(void)
 	return dat;
 }
 
-/* Writes and maps a file, and holds every event against the truth, @most; returns the bound told.
+/* Writes and maps a file, and holds every event against the truth, @most; returns the bound that
+ * was reported.
  */
 static int64_t check(const char *name, trace_clock clock, int64_t most)
 {
@@ -312,7 +313,7 @@ static void clocks_without_time_are_refused_with_the_way_out(void **unused)
 	}
 }
 
-/* Timers on other clocks tell other times; only those of CLOCK_MONOTONIC count. */
+/* Timers on other clocks show other times; only those of CLOCK_MONOTONIC count. */
 static void timers_on_other_clocks_are_not_used(void **unused)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Record clocks that differ between CPUs, or jump, where few timers tell of them. */
+/* Record clocks that differ between CPUs, or jump, where few timers show them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

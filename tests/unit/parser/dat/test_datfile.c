@@ -37,7 +37,7 @@ static const struct vmrt_trace_meta meta = {.cpus = CPUS,
 	.uname = text};
 static const struct vmrt_dat_content content = {.meta = &meta, .trace_id = 7};
 
-/* ---- system calls that fail when they are told to ---- */
+/* ---- system calls that fail on request ---- */
 
 static int collapses_left = -1, writes_left = -1; /* -1: all succeed */
 

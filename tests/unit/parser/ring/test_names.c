@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of threads that only the recorded events tell. */
+/* Names of threads that only the recorded events show. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 
 #define FORMATS 32
 
-/* What a machine tells of itself; the formats may be changed. */
+/* What a machine says of itself; the formats may be changed. */
 struct machine {
 	struct vmrt_trace_meta meta;
 	struct vmrt_trace_format formats[FORMATS];

@@ -167,7 +167,7 @@ static void a_page_of_zeros_is_a_loss_where_it_is(void **state)
 	vmrt_dat_close(dat);
 }
 
-/* There is no record behind it that could tell. */
+/* There is no record behind it that could show it. */
 static void a_last_page_of_zeros_ends_its_cpu_early(void **state)
 {
 	struct vmrt_stream *stream;
@@ -232,7 +232,7 @@ static void events_that_the_kernel_counted_and_the_file_lacks_are_lost(void **st
 	assert_true(analyze(NULL, 0).loss);
 	assert_int_equal(ask("SELECT events FROM loss"), 7);
 	assert_int_equal(ask("SELECT from_ns IS NULL FROM loss"), 1);
-	/* the last page: nothing comes behind it that could tell */
+	/* the last page: nothing comes behind it that could show it */
 	write_pages(3, 40);
 	assert_true(analyze(NULL, 0).loss);
 	assert_int_equal(ask("SELECT events FROM loss WHERE kind = 'dropped'"), 10);

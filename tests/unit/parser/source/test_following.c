@@ -224,7 +224,7 @@ static void follow_to_the_end(void)
 		size_t before = n_seen;
 
 		write_on();
-		/* what nobody has told of does not count */
+		/* what the extent does not name does not count */
 		assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
 		assert_int_equal(read_all(rec, seen, n_seen), before);
 		save_extent(VMRT_EXTENT_GOING);
@@ -308,7 +308,7 @@ static void what_is_read_while_the_files_are_put_together_does_not_count(void **
 	write_page(&host);
 	write_page(&guest);
 	save_extent(VMRT_EXTENT_GOING);
-	/* told, and then the recorder goes on before anything is read */
+	/* saved, and then the recorder goes on before anything is read */
 	vmrt_extent_remove(run);
 	end_file(&guest);
 	end_file(&host);

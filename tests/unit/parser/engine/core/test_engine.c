@@ -481,7 +481,7 @@ static void what_runs_before_the_start_of_a_job_is_not_its_execution(void **stat
 	wake(&f, GUEST, 32 * MS + 3 * US, T1, T1);
 	arm(&f, GUEST, 38 * MS, T1, 50 * MS);
 	end(&f, 39 * MS);
-	/* it is told at 32.004 ms that it was woken up */
+	/* the record at 32.004 ms says that it was woken up */
 	assert_int_equal(f.jobs[1].exec_ns, 5996 * US);
 	assert_int_equal(f.jobs[1].blame_ns[VMRT_BLAME_RELEASE], 4 * US);
 }

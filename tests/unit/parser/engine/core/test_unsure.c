@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs in which a switch is missing: what they ran is right, or told to be unsure. Times in us. */
+/* Jobs in which a switch is missing: what they ran is right, or marked as unsure. Times in us. */
 #include "taskfix.h"
 
 /* Another CPU's thread leaves, so that all accounts are settled then. */

@@ -116,7 +116,7 @@ static void the_largest_interval_is_that_of_a_search(void **state)
 			if (sum > most)
 				most = sum;
 		}
-		/* what is allowed is so much that nothing is a violation: worst_ns tells what was
+		/* what is allowed is so much that nothing is a violation: worst_ns says what was
 		 * found */
 		begin(&f, VMRT_POLICY_SPORADIC, PERIOD, 10, 1000);
 		f.response = 10;

@@ -64,7 +64,7 @@ static void one_with_budget_does_not_wait_for_a_lower_thread(void **state)
 	end(&f);
 	assert_int_equal(violations(&f, VMRT_RULE_PRIORITY), 0);
 	assert_int_equal(f.counts[VMRT_RULE_PRIORITY].unknown, 1);
-	/* one that never ends is told of in every period */
+	/* one that never ends is reported in every period */
 	lower.kernels = false;
 	begin(&f, VMRT_POLICY_DEFERRABLE, T, Q, E);
 	pass(&f, 3 * T, lower);

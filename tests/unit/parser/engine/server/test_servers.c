@@ -12,7 +12,7 @@ static void wake(struct fixture *f, int64_t at, int32_t by, int32_t who, int pri
 	push(f, &ev, at);
 }
 
-/* Nothing happens to V0 from 12 ms on, but the kernel's timer tells of each period. */
+/* Nothing happens to V0 from 12 ms on, but the kernel's timer shows each period. */
 static void a_member_that_runs_through_its_periods_has_each_of_them(void **state)
 {
 	static struct fixture f;
@@ -113,7 +113,7 @@ static void a_run_behind_the_depletion_at_the_servers_priority_is_consumption(vo
 	assert_int_equal(f.periods[0].background_ns, 1 * MS);
 }
 
-/* The second replenishment, which the enforcer tells on CPU 1. */
+/* The second replenishment, which the enforcer shows on CPU 1. */
 static void replenished_from_cpu_1(struct fixture *f, int64_t at)
 {
 	static const char text[] = "vmrt srv_replenish server=vm1 k=1 at=11000000 budget=4000000";
@@ -177,7 +177,7 @@ static void periods_are_in_proportion_to_what_was_recorded(void **state)
 	out(&f, year + 30 * MS, V0, FIFO(50), 0);
 	end(&f, year + 40 * MS);
 	assert_true(f.n_periods < 10000);
-	/* the time that is left out is told */
+	/* the time that is left out is reported */
 	assert_true(f.n_losses > 0);
 	assert_int_equal(f.losses[0].kind, VMRT_LOSS_CLIPPED);
 	assert_true(f.losses[0].to_ns - f.losses[0].from_ns > year / 2);

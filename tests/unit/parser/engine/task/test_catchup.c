@@ -324,7 +324,7 @@ static void a_relative_sleep_on_trial_begins_no_period_anew(void **state)
 /*
  * The second job is at work until 45 ms, and the next release, at 50 ms, is near the grid but not
  * on it: whether the task sleeps for what is left of a period, and was late for three jobs, or left
- * two out, nothing has told yet.
+ * two out, no record has shown yet.
  */
 static void before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end(void **state)
 {

@@ -87,7 +87,7 @@ static void a_job_is_woken_whose_thread_was_not_seen_falling_asleep(void **state
 	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_MET);
 }
 
-/* All events from 30.09 to 70 ms are missing, of four jobs, and no counter tells it. */
+/* All events from 30.09 to 70 ms are missing, of four jobs, and no counter shows it. */
 static void a_hole_that_holds_the_next_releases_leaves_the_job_unknown(void **state)
 {
 	static struct fixture f;

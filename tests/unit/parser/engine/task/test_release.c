@@ -173,7 +173,7 @@ static void a_resch_job_ends_with_its_release_timer_and_sleep_in_state_d(void **
 	/* ticks of 4 ms; tick 1000 is at 0 */
 	fx_begin(&f, "period = 20ms\nrelease = auto\n");
 	fx_runs_from_the_beginning(&f);
-	/* two expiries 60 ticks apart tell the tick's length */
+	/* two expiries 60 ticks apart show the tick's length */
 	fx_wheel(&f, 4 * MS, VMRT_EV_WHEEL_EXPIRE, 0, SOFT, VMRT_FN_OTHER, 1001, 0);
 	fx_wheel(&f, 244 * MS, VMRT_EV_WHEEL_EXPIRE, 0, SOFT, VMRT_FN_OTHER, 1061, 0);
 	fx_wheel(&f, 245 * MS, VMRT_EV_WHEEL_START, X, 0, VMRT_FN_RESCH_JOB, 1061, 1065);

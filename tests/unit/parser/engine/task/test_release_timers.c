@@ -49,7 +49,7 @@ static void a_job_of_a_periodic_timer_ends_with_the_sleep_before_its_next_expiry
 			assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 			assert_int_equal(j->skipped, 0);
 		}
-		/* asleep when the recording ends: whether within its job, nobody can tell */
+		/* asleep when the recording ends: whether within its job, nobody can say */
 		assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_TRUNCATED);
 		assert_true(fx_job(&f, 4)->end_ns == VMRT_UNKNOWN);
 	}

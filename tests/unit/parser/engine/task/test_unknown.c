@@ -144,7 +144,7 @@ static void without_switches_nothing_is_told_of_the_execution(void **state)
 	}
 }
 
-/* A thread that is late arms its timer in the past and goes on, so that only wake-ups tell. */
+/* A thread that is late arms its timer in the past and goes on, so that only wake-ups show it. */
 static void where_only_sched_waking_is_recorded_it_begins_late_jobs(void **state)
 {
 	static struct fixture f;
