@@ -23,7 +23,6 @@
 	5 /* exchanged before anything else happens: later the guest may be too busy               \
 	   */
 #define FIRST_PINGS_MS 1000
-#define CHECK_MS 20 /* between two looks whether ^C was pressed again */
 #define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
 
 static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
@@ -205,19 +204,16 @@ void vmrt_recorder_start_guests(struct vmrt_recorder *rec)
 
 /* Waits in slices, so that a second ^C shortens it. */
 static enum vmrt_guest_state wait_for(
-	struct vmrt_guest *s, enum vmrt_guest_state state, int ms, int stops)
+	struct vmrt_recorder *rec, struct vmrt_guest *s, enum vmrt_guest_state state, int64_t until)
 {
-	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS, hurry = 0;
+	enum vmrt_guest_state now;
+	int slice;
 
-	for (;;) {
-		enum vmrt_guest_state now = vmrt_guest_wait(s, state, CHECK_MS, -1);
-		int64_t time = vmrt_now_ns();
-
-		if (!hurry && vmrt_recorder_stops() > stops)
-			hurry = time + VMRT_RECORDER_HURRY_MS * VMRT_NS_PER_MS;
-		if (now >= state || time >= until || (hurry && time >= hurry))
-			return now;
-	}
+	do {
+		slice = vmrt_recorder_patience(rec, until);
+		now = vmrt_guest_wait(s, state, slice, -1);
+	} while (now < state && slice);
+	return now;
 }
 
 void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
@@ -233,11 +229,8 @@ void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
 		vmrt_guest_stop(g->session, rec->since_ns);
 	}
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
-		int64_t left = until - vmrt_now_ns();
-
 		if (rec->guests[i].session)
-			wait_for(rec->guests[i].session, VMRT_GUEST_STOPPED,
-				left > 0 ? (int)(left / VMRT_NS_PER_MS) : 0, 1);
+			wait_for(rec, rec->guests[i].session, VMRT_GUEST_STOPPED, until);
 	}
 }
 
@@ -331,9 +324,10 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 	struct vmrt_recorder_guest *g = &rec->guests[i];
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	struct vmrt_guest_result result;
+	int64_t until = vmrt_now_ns() + SEND_WAIT_MS * VMRT_NS_PER_MS;
 	struct vmrt_error err;
 
-	if (wait_for(g->session, VMRT_GUEST_DONE, SEND_WAIT_MS, 1) < VMRT_GUEST_DONE)
+	if (wait_for(rec, g->session, VMRT_GUEST_DONE, until) < VMRT_GUEST_DONE)
 		vmrt_guest_abort(g->session, "its events were not waited for");
 	vmrt_guest_finish(g->session, &result);
 	vm->broken_off = note_failure(rec, i);

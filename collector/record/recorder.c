@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -28,6 +27,7 @@
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
 #define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
 #define COMMAND_OWN_MS 1000	 /* ^C reaches it through the terminal: give it a moment */
+#define COMMAND_LAST_MS 500	 /* for SIGTERM, when it did not obey the signal that we got */
 #define HSF_READY_MS 10000
 #define HSF_END_MS 5000
 #define CLOSE_PATIENCE_MS 3000
@@ -35,16 +35,6 @@
 #define CHECK_MS 1000	/* between two looks at what was lost */
 #define FOLLOWED_MS 250 /* between two words to whoever follows the recording */
 #define MAX_EXPERIMENT (16 << 20)
-
-int vmrt_recorder_stops(void)
-{
-	int n = 0;
-
-	if (!vmrt_stop_requested())
-		return 0;
-	/* each signal leaves a byte in the pipe */
-	return ioctl(vmrt_stop_fd(), FIONREAD, &n) == 0 && n > 0 ? n : 1;
-}
 
 static char *join_words(char **words)
 {
@@ -340,12 +330,10 @@ static void stop_command(struct vmrt_recorder *rec)
 
 	if (!c->pid)
 		return;
-	if (sig != SIGINT || !vmrt_child_wait(c, COMMAND_OWN_MS))
+	if (sig != SIGINT || !vmrt_recorder_await(rec, c, COMMAND_OWN_MS))
 		vmrt_child_signal(c, sig ? sig : SIGTERM);
-	for (int waited = 0; waited < COMMAND_PATIENCE_MS; waited += 100)
-		if (vmrt_child_wait(c, 100) || vmrt_recorder_stops() > 1)
-			break;
-	vmrt_child_end(c, SIGTERM, 500);
+	vmrt_recorder_await(rec, c, COMMAND_PATIENCE_MS);
+	vmrt_recorder_end_child(rec, c, COMMAND_LAST_MS);
 }
 
 /* Ends everything in the right order and writes all files, whatever happened before. */
@@ -373,9 +361,8 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
 	vmrt_recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
-		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
-	vmrt_recorder_stop_guests(
-		rec, vmrt_recorder_stops() > 1 ? VMRT_RECORDER_HURRY_MS : STOP_WAIT_MS);
+		vmrt_recorder_end_child(rec, &rec->hsf, HSF_END_MS);
+	vmrt_recorder_stop_guests(rec, STOP_WAIT_MS);
 	if (!full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
@@ -406,6 +393,11 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 	}
 	if (!rec->analyzable) {
 		vmrt_say("without sched:sched_switch there is nothing to analyse");
+		return VMRT_EXIT_DONE;
+	}
+	if (vmrt_recorder_hurries(rec)) {
+		vmrt_say("not analysed, since it was to end at once: vmrt-trace analyze %s",
+			rec->folder.path);
 		return VMRT_EXIT_DONE;
 	}
 	stops_of_recording = vmrt_recorder_stops();
@@ -440,25 +432,32 @@ static bool summarize(const struct vmrt_recorder *rec)
 	return lost || rec->silenced;
 }
 
-static void clean_up(struct vmrt_recorder *rec)
+/* The kernel takes a tenth of a second to remove an instance: too long after a second ^C. */
+static void close_tracer(struct vmrt_recorder *rec, struct vmrt_tracer *tracer)
 {
 	struct vmrt_error err;
 
+	if (vmrt_recorder_hurries(rec))
+		vmrt_tracer_close_aside(tracer, CLOSE_PATIENCE_MS);
+	else if (vmrt_tracer_close(tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
+		vmrt_warn("%s", err.text);
+}
+
+static void clean_up(struct vmrt_recorder *rec)
+{
 	if (rec->command.pid)
-		vmrt_child_end(&rec->command, SIGTERM, 500);
+		vmrt_recorder_end_child(rec, &rec->command, COMMAND_LAST_MS);
 	if (rec->hsf.pid)
-		vmrt_child_end(&rec->hsf, SIGTERM, HSF_END_MS);
+		vmrt_recorder_end_child(rec, &rec->hsf, HSF_END_MS);
 	vmrt_flight_end(rec->flight);
 	vmrt_recorder_free_guests(rec, !rec->begun);
 	vmrt_drain_free(rec->drain);
 	vmrt_datfile_close(rec->file);
 	vmrt_guardian_end(&rec->guardian);
 	free(vmrt_names_take(rec->names));
-	if (vmrt_tracer_close(rec->exits, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
-		vmrt_warn("%s", err.text);
-	if (vmrt_tracer_close(rec->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
-		vmrt_warn("%s", err.text);
-	rec->tracer = NULL;
+	close_tracer(rec, rec->exits);
+	close_tracer(rec, rec->tracer);
+	rec->tracer = rec->exits = NULL;
 }
 
 static void free_all(struct vmrt_recorder *rec)

@@ -21,8 +21,8 @@
 #include "collector/session/guest-file.h"
 
 #define VMRT_RECORDER_VMS 64
-/* For guests to stop and then to send, when ^C was pressed twice: it is answered within 200 ms. */
-#define VMRT_RECORDER_HURRY_MS 80
+/* For all that is waited for when ^C was pressed twice: the recorder ends within 200 ms. */
+#define VMRT_RECORDER_HURRY_MS 60
 
 struct vmrt_recorder_options {
 	const char *run, *experiment;
@@ -71,6 +71,7 @@ struct vmrt_recorder {
 	bool begun;	    /* there is something to keep */
 	bool journal;	    /* written, not yet removed */
 	int64_t checked_ns; /* at the counters of losses */
+	int64_t hurry_ns;   /* ^C was pressed again: nothing is waited for from then on; or 0 */
 	bool followed;	    /* somebody wants to know how far it has come */
 	int64_t since_ns; /* a flight recorder keeps what comes from here on; INT64_MIN: everything
 			   */
@@ -162,5 +163,22 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options);
 
 /** vmrt_recorder_stops - how often a stop was asked for (^C pressed) */
 int vmrt_recorder_stops(void);
+
+/** vmrt_recorder_hurries - was ^C pressed again? what is slow is given up then */
+bool vmrt_recorder_hurries(struct vmrt_recorder *rec);
+
+/**
+ * vmrt_recorder_patience - for how many milliseconds to wait before asking again
+ *
+ * Return: 0 when @until_ns is over, or what is left after a second ^C.
+ */
+int vmrt_recorder_patience(struct vmrt_recorder *rec, int64_t until_ns);
+
+/** vmrt_recorder_await - wait for a program, at most @ms, less after a second ^C; has it ended? */
+bool vmrt_recorder_await(struct vmrt_recorder *rec, struct vmrt_child *child, int ms);
+
+/** vmrt_recorder_end_child - SIGTERM, and if that does not do within @ms, or so much less after a
+ * second ^C, SIGKILL */
+void vmrt_recorder_end_child(struct vmrt_recorder *rec, struct vmrt_child *child, int ms);
 
 #endif

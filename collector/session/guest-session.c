@@ -186,7 +186,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 	memcpy(why, g->abort_why, sizeof(why));
 	pthread_mutex_unlock(&g->lock);
 	if (why[0])
-		return vmrt_fail(err, VMRT_EINTR, "%s", why);
+		return vmrt_fail(err, VMRT_EINTR, "%s: %s", g->name, why);
 	if (wish == WISH_START && g->done == WISH_NONE && g->in.state == VMRT_GUEST_READY) {
 		g->done = WISH_START;
 		g->deadline = vmrt_now_ns() + ANSWER_WAIT_NS;

@@ -96,9 +96,10 @@ static void wish(struct vmrt_guest *g, enum vmrt_guest_wish what, const char *ab
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&g->lock);
-	if (abort_why)
+	/* the first reason is the reason */
+	if (abort_why && !g->abort_why[0])
 		snprintf(g->abort_why, sizeof(g->abort_why), "%s", abort_why);
-	else
+	else if (!abort_why)
 		g->wish = what;
 	pthread_mutex_unlock(&g->lock);
 	(void)!write(g->wake_fd, &one, sizeof(one));

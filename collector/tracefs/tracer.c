@@ -422,3 +422,30 @@ enum vmrt_status vmrt_tracer_close(struct vmrt_tracer *t, int patience_ms, struc
 	free_tracer(t);
 	return status;
 }
+
+void vmrt_tracer_close_aside(struct vmrt_tracer *t, int patience_ms)
+{
+	pid_t pid;
+
+	if (!t)
+		return;
+	if (t->made)
+		vmrt_tracer_write(t->folder, "tracing_on", "0");
+	pid = fork();
+	if (pid > 0) {
+		vmrt_tracer_abandon(t);
+		return;
+	}
+	if (pid == 0) {
+		/* whoever waits for the recorder's end, or for its output, does not wait for this
+		 */
+		setsid();
+		close_range(0, ~0u, 0);
+		t->switch_fd = -1;
+		for (unsigned i = 0; i < t->cpus; i++)
+			t->fds[i] = -1;
+	}
+	vmrt_tracer_close(t, patience_ms, NULL);
+	if (pid == 0)
+		_exit(0);
+}

@@ -180,6 +180,13 @@ void vmrt_trace_meta_free(struct vmrt_trace_meta *meta);
 enum vmrt_status vmrt_tracer_close(
 	struct vmrt_tracer *tracer, int patience_ms, struct vmrt_error *err);
 
+/**
+ * vmrt_tracer_close_aside - vmrt_tracer_close(), but a process of its own removes the instance
+ *
+ * For who has no time: the kernel takes a tenth of a second for it. No other thread may run.
+ */
+void vmrt_tracer_close_aside(struct vmrt_tracer *tracer, int patience_ms);
+
 /** vmrt_tracer_abandon - free it and leave the instance to the next one who adopts it; NULL is
  * allowed */
 void vmrt_tracer_abandon(struct vmrt_tracer *tracer);

@@ -221,16 +221,56 @@ recorder_ends() {
 	nothing_left
 }
 
+# ^C twice: a second one that comes before the first was taken would be the same signal
+interrupt_twice() {
+	kill -INT "$recorder"
+	for _ in $(seq 200); do
+		grep -q '^ShdPnd:[[:space:]]*0*$' "/proc/$recorder/status" && break
+		sleep 0.02
+	done
+	kill -INT "$recorder"
+}
+
 @test "an agent that hangs is a note, not the end" {
 	start_agent
 	start_recorder --link g=$socket -d 1s
 	kill -STOP "$agent"
 	sleep 1.5
-	kill -INT "$recorder"
-	kill -INT "$recorder"
+	interrupt_twice
 	recorder_ends 0
 	kill -CONT "$agent"
-	"$trace" info "$run" | grep -q 'note: '
+	"$trace" info "$run" | grep -q 'note: g: its events were not waited for'
+	[ "$(events_of "$run/host.dat")" -gt 0 ]
+	grep -q "not analysed, since it was to end at once: vmrt-trace analyze $run" "$BATS_TEST_TMPDIR/log"
+	"$trace" analyze -q --allow-loss "$run"
+}
+
+@test "after a second ^C not even the kernel is waited for: the instances go behind the recorder" {
+	local held
+	start_agent
+	start_recorder --link g=$socket -d 100s
+	kill -STOP "$agent"
+	# as long as somebody has its marker open, the instance cannot be removed
+	held=$(echo "$tracing/instances/vmrt-$recorder-"*-record)
+	exec 4>"$held/trace_marker"
+	interrupt_twice
+	recorder_ends 0
+	kill -CONT "$agent"
+	# the recorder has ended, and did not complain of what it did not wait for
+	[ -d "$held" ]
+	run ! grep -q 'cannot remove' "$BATS_TEST_TMPDIR/log"
+	[ "$(events_of "$run/host.dat")" -gt 0 ]
+	exec 4>&-
+	for _ in $(seq 200); do [ -d "$held" ] || break; sleep 0.05; done
+	[ ! -d "$held" ]
+	nothing_left
+}
+
+@test "a second ^C ends a command that obeys no signal" {
+	start_recorder -- sh -c 'trap "" INT TERM; while :; do sleep 0.1; done'
+	interrupt_twice
+	recorder_ends 0
+	[ "$(jq .command_status "$run/manifest.json")" = 137 ]
 	[ "$(events_of "$run/host.dat")" -gt 0 ]
 }
 

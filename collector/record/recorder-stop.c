@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* How long a recording that is to end waits for others: a second ^C leaves them little time. */
+#include "recorder.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+
+#include <vmrt/tool.h>
+
+#define CHECK_MS 20 /* between two looks whether ^C was pressed again */
+
+int vmrt_recorder_stops(void)
+{
+	int n = 0;
+
+	if (!vmrt_stop_requested())
+		return 0;
+	/* each signal leaves a byte in the pipe */
+	return ioctl(vmrt_stop_fd(), FIONREAD, &n) == 0 && n > 0 ? n : 1;
+}
+
+bool vmrt_recorder_hurries(struct vmrt_recorder *rec)
+{
+	if (!rec->hurry_ns && vmrt_recorder_stops() > 1)
+		rec->hurry_ns = vmrt_now_ns() + VMRT_RECORDER_HURRY_MS * VMRT_NS_PER_MS;
+	return rec->hurry_ns;
+}
+
+int vmrt_recorder_patience(struct vmrt_recorder *rec, int64_t until_ns)
+{
+	int64_t left = until_ns - vmrt_now_ns();
+
+	if (vmrt_recorder_hurries(rec) && rec->hurry_ns < until_ns)
+		left = rec->hurry_ns - vmrt_now_ns();
+	if (left <= 0)
+		return 0;
+	left = left / VMRT_NS_PER_MS + 1;
+	return left < CHECK_MS ? (int)left : CHECK_MS;
+}
+
+bool vmrt_recorder_await(struct vmrt_recorder *rec, struct vmrt_child *child, int ms)
+{
+	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
+	int slice;
+
+	while (!vmrt_child_check(child)) {
+		if (!(slice = vmrt_recorder_patience(rec, until)))
+			return false;
+		vmrt_child_wait(child, slice);
+	}
+	return true;
+}
+
+void vmrt_recorder_end_child(struct vmrt_recorder *rec, struct vmrt_child *child, int ms)
+{
+	vmrt_child_signal(child, SIGTERM);
+	vmrt_recorder_await(rec, child, ms);
+	vmrt_child_end(child, SIGKILL, 0);
+}
