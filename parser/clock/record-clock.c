@@ -19,6 +19,8 @@
 #define SEGMENTS_MORE 2	    /* a map of all CPUs may have, than that of one */
 #define STEERED_RATE 500e-6 /* CLOCK_MONOTONIC is steered by no more */
 #define TICKS_APART 1e-3    /* a clock whose rate differs more from ns does not count ns */
+#define BACK_NS 100000	    /* a clock that ran back by more was set: its times are not used */
+#define SUSPEND_NS 100e6    /* by less a clock was set: no machine is suspended for so short */
 #define SCALE_BITS 32
 #define CPUS_NAMED 8
 
@@ -48,12 +50,17 @@ static bool is_global(const struct vmrt_dat *dat)
 	return is_one_of(vmrt_dat_info(dat)->clock, clocks);
 }
 
-/* Does it go on while the machine is suspended, or is it set? */
-static bool jumps(const struct vmrt_dat *dat)
+/*
+ * What may it do? Where CLOCK_TAI is set back, the times of a CPU stand still at its next record,
+ * and only its next sub-buffer begins with the right one.
+ */
+static enum record_course course_of(const struct vmrt_dat *dat)
 {
-	static const char *const clocks[] = {"boot", "tai", NULL};
+	const char *clock = vmrt_dat_info(dat)->clock;
 
-	return is_one_of(vmrt_dat_info(dat)->clock, clocks);
+	if (!strcmp(clock, "tai"))
+		return RECORD_SETTABLE;
+	return strcmp(clock, "boot") ? RECORD_RUNS : RECORD_JUMPS;
 }
 
 /* ns = units * mult >> shift */
@@ -209,9 +216,59 @@ static enum vmrt_status use_common_map(struct vmrt_clockmap *of_cpu, unsigned cp
 	return status;
 }
 
-/* A map for each CPU: the common one where all read the same clock. */
+/* So far the times of some CPU ran back. */
+static int64_t ran_back(const struct record_clocks *c)
+{
+	int64_t most = 0;
+
+	for (unsigned i = 0; i < c->cpus; i++)
+		most = c->sure[i].back_ns > most ? c->sure[i].back_ns : most;
+	return most;
+}
+
+static void add_error(struct vmrt_clock_segment *s, int64_t ns)
+{
+	if (s->error_ns != VMRT_UNKNOWN && __builtin_add_overflow(s->error_ns, ns, &s->error_ns))
+		s->error_ns = VMRT_UNKNOWN;
+}
+
+/*
+ * Where the times of a CPU ran back, which of its records are from before and which from after that
+ * is not known. Each CPU shows it at another time, so that a common map may be off as far as one of
+ * them.
+ */
+static void doubt_back(const struct record_clocks *c, bool global, struct vmrt_clockmap *of_cpu)
+{
+	for (unsigned i = 0; i < c->cpus; i++) {
+		int64_t own = c->sure[i].back_ns;
+
+		if (global && ran_back(c) <= BACK_NS)
+			own = ran_back(c);
+		for (size_t k = 0; own && k < of_cpu[i].n; k++)
+			add_error(&of_cpu[i].segments[k], own > BACK_NS ? INT64_MAX : own);
+	}
+}
+
+/* Where a clock was set, by little, lies somewhere between two expiries: what was recorded there
+ * may be from before or from after. */
+static void doubt_steps(struct vmrt_clockmap *map)
+{
+	for (size_t i = 0; i + 1 < map->n; i++) {
+		struct vmrt_clock_segment *a = &map->segments[i], *b = a + 1;
+		double end = (double)a->offset_ns +
+			     a->rate * ((double)a->to_local_ns - (double)a->from_local_ns);
+		double step = fabs((double)b->offset_ns - end);
+
+		if (step < 1 || step > SUSPEND_NS)
+			continue;
+		add_error(a, (int64_t)step);
+		add_error(b, (int64_t)step);
+	}
+}
+
+/* A map for each CPU: the common one where all read the same clock. @one: they do. */
 static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record_samples *s,
-	struct vmrt_clockmap *of_cpu, unsigned cpus)
+	bool one, struct vmrt_clockmap *of_cpu, unsigned cpus)
 {
 	struct vmrt_clockmap all = {0};
 	enum vmrt_status status;
@@ -219,12 +276,12 @@ static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record
 	int64_t apart = 0;
 
 	for (unsigned i = 0; i < cpus; i++) {
-		status = record_fit(&s[i], 1, jumps(dat), &of_cpu[i]);
+		status = record_fit(&s[i], 1, course_of(dat), &of_cpu[i]);
 		if (status == VMRT_ENOMEM)
 			return status;
 		any |= of_cpu[i].n > 0;
 	}
-	status = record_fit(s, cpus, jumps(dat), &all);
+	status = record_fit(s, cpus, course_of(dat), &all);
 	if (status == VMRT_ENOENT && any) {
 		/* CPUs differ too much for one map: each of those that have none takes the first */
 		unsigned first = 0;
@@ -234,25 +291,39 @@ static enum vmrt_status fit_cpus(const struct vmrt_dat *dat, const struct record
 		status = copy_map(&of_cpu[first], &all);
 		same = false;
 	} else {
-		same = status == VMRT_OK &&
-		       (is_global(dat) || agree(s, of_cpu, cpus, &all, &apart));
+		same = status == VMRT_OK && (one || agree(s, of_cpu, cpus, &all, &apart));
 	}
 	if (status == VMRT_OK)
-		status = use_common_map(
-			of_cpu, cpus, &all, same, apart, is_global(dat) ? 0 : SAME_CLOCK_NS);
+		status = use_common_map(of_cpu, cpus, &all, same, apart, one ? 0 : SAME_CLOCK_NS);
 	vmrt_clockmap_free(&all);
 	return status;
 }
 
-static void hide_timers(struct vmrt_dat *dat, struct vmrt_record_clock *out)
+static void hide_timers(struct vmrt_dat *dat, struct vmrt_record_clock *out, const char *why)
 {
 	formats_hide_timers(dat->formats);
 	out->state = VMRT_RECORD_CLOCK_UNMAPPED;
 	out->error_ns = VMRT_UNKNOWN;
 	snprintf(out->text, sizeof(out->text),
-		"%s, not related to CLOCK_MONOTONIC: there is no timer:hrtimer_expire_entry; times "
-		"of timers are not used; record with `trace-cmd record -C mono`",
-		vmrt_dat_info(dat)->clock);
+		"%s, not related to CLOCK_MONOTONIC: %.80s; times of timers are not used; record "
+		"with "
+		"`trace-cmd record -C mono`",
+		vmrt_dat_info(dat)->clock, why);
+}
+
+/* All CPUs that have records ran back by more than can be an error. */
+static bool is_set_back(const struct record_clocks *c, const struct vmrt_clockmap *maps)
+{
+	bool any = false;
+
+	for (unsigned i = 0; i < c->cpus; i++) {
+		if (!maps[i].n)
+			continue;
+		if (vmrt_clockmap_worst(&maps[i]) != VMRT_UNKNOWN)
+			return false;
+		any |= c->sure[i].back_ns > BACK_NS;
+	}
+	return any;
 }
 
 static void add_text(struct vmrt_record_clock *out, const char *format, ...)
@@ -308,6 +379,7 @@ enum vmrt_status vmrt_record_clock_map(
 	struct vmrt_clockmap *maps = NULL;
 	const struct record_samples *samples;
 	enum vmrt_status status;
+	bool one;
 
 	*out = (struct vmrt_record_clock){.state = VMRT_RECORD_CLOCK_MONO};
 	if (!strcmp(vmrt_dat_info(dat)->clock, "mono")) {
@@ -322,9 +394,21 @@ enum vmrt_status vmrt_record_clock_map(
 	samples = expiries(found.sure, found.cpus) >= LEAST_EXPIRIES ? found.sure : found.likely;
 	out->expiries = expiries(samples, found.cpus);
 	maps = calloc(found.cpus + 1, sizeof(*maps));
-	status = maps ? fit_cpus(dat, samples, maps, found.cpus) : VMRT_ENOMEM;
+	one = is_global(dat) && ran_back(&found) <= BACK_NS;
+	status = maps ? fit_cpus(dat, samples, one, maps, found.cpus) : VMRT_ENOMEM;
+	if (status == VMRT_OK)
+		doubt_back(&found, is_global(dat), maps);
+	for (unsigned i = 0; status == VMRT_OK && i < found.cpus; i++)
+		if (course_of(dat) == RECORD_SETTABLE)
+			doubt_steps(&maps[i]);
 	if (status == VMRT_ENOMEM) {
 		vmrt_fail(err, status, "%s: out of memory", dat->path);
+	} else if (status == VMRT_OK && is_set_back(&found, maps)) {
+		char back[VMRT_UNITS_TEXT], why[VMRT_UNITS_TEXT + 64];
+
+		snprintf(why, sizeof(why), "it was set back, by %s or more",
+			vmrt_format_duration(ran_back(&found), back));
+		hide_timers(dat, out, why);
 	} else if (status == VMRT_OK) {
 		dat->clocks = maps;
 		dat->n_clocks = found.cpus;
@@ -332,7 +416,7 @@ enum vmrt_status vmrt_record_clock_map(
 		out->state = VMRT_RECORD_CLOCK_MAPPED;
 		describe(dat, out);
 	} else {
-		hide_timers(dat, out);
+		hide_timers(dat, out, "there is no timer:hrtimer_expire_entry");
 		status = VMRT_OK;
 	}
 out:

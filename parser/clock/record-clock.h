@@ -18,6 +18,7 @@
 struct record_window {
 	int64_t index;
 	int64_t upper_at, upper, lower_at, lower;
+	int64_t latest_at, latest; /* the largest of those of which the least is the upper one */
 	bool has_upper, has_lower;
 };
 
@@ -27,6 +28,7 @@ struct record_samples {
 	size_t n, room;
 	int64_t span_ns;
 	uint64_t expiries;
+	int64_t back_ns; /* so far times run back from one record to the next, at most */
 };
 
 /* What one pass over a recording finds. */
@@ -34,6 +36,12 @@ struct record_clocks {
 	struct record_samples *sure;   /* by CPU: expiries of timers that run on CLOCK_MONOTONIC */
 	struct record_samples *likely; /* of timers of which nothing else is known */
 	unsigned cpus;
+};
+
+enum record_course {
+	RECORD_RUNS,	/* it runs on */
+	RECORD_JUMPS,	/* it jumps ahead while the machine is suspended */
+	RECORD_SETTABLE /* and may be set at any time */
 };
 
 /** record_samples_collect - read @dat once; free with record_samples_free() in any case */
@@ -51,7 +59,7 @@ double record_samples_rate(const struct vmrt_dat *dat);
 /**
  * record_fit - a map through the samples of some CPUs
  * @samples: @n of them, taken as those of one clock
- * @jumps: the clock may jump ahead
+ * @course: what the clock may do
  * @out: its offset is record time - monotonic time; free with vmrt_clockmap_free()
  *
  * The handler of a timer runs a moment after `now` was read, mostly less than a microsecond, so the
@@ -59,7 +67,7 @@ double record_samples_rate(const struct vmrt_dat *dat);
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no sample, or no line goes with them; VMRT_ENOMEM.
  */
-enum vmrt_status record_fit(
-	const struct record_samples *samples, size_t n, bool jumps, struct vmrt_clockmap *out);
+enum vmrt_status record_fit(const struct record_samples *samples, size_t n,
+	enum record_course course, struct vmrt_clockmap *out);
 
 #endif

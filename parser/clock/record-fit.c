@@ -315,7 +315,7 @@ static double late_together(
  * it would show that.
  */
 static int64_t course_error(const struct course *c, const struct points *upper,
-	const struct points *lower, bool jumps, int64_t from, int64_t to)
+	const struct points *lower, enum record_course may, int64_t from, int64_t to)
 {
 	double worst = -1;
 	struct parts below;
@@ -326,13 +326,13 @@ static int64_t course_error(const struct course *c, const struct points *upper,
 			worst = fmax(worst, fmin(below.own[i], below.others[i]));
 	if (worst < 0)
 		return VMRT_UNKNOWN;
-	for (size_t i = upper->n; jumps && i-- > 0;) {
+	for (size_t i = upper->n; may != RECORD_RUNS && i-- > 0;) {
 		if (upper->at[i].t < from || upper->at[i].t >= to)
 			continue;
 		worst = fmax(worst, fabs((double)(course_at(c, upper->at[i].t) - upper->at[i].d)));
 		break;
 	}
-	if (jumps)
+	if (may != RECORD_RUNS)
 		worst = fmax(worst, late_together(c, upper, from, to));
 	if (worst >= (double)INT64_MAX)
 		return VMRT_UNKNOWN;
@@ -362,8 +362,9 @@ static void put_segments(struct vmrt_clockmap *out, const struct vmrt_clock_segm
 }
 
 /* One stretch without a step of the clock; points [@from, @to) of @upper lie in it. */
-static bool fit_stretch(const struct points *upper, const struct points *lower, bool jumps,
-	size_t from, size_t to, const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
+static bool fit_stretch(const struct points *upper, const struct points *lower,
+	enum record_course may, size_t from, size_t to, const struct vmrt_clock_segment *core,
+	struct vmrt_clockmap *out)
 {
 	struct vmrt_clock_segment *more;
 	struct course c;
@@ -382,14 +383,14 @@ static bool fit_stretch(const struct points *upper, const struct points *lower, 
 	if (ok)
 		put_segments(out, core, &c,
 			course_error(
-				&c, upper, lower, jumps, core->from_local_ns, core->to_local_ns));
+				&c, upper, lower, may, core->from_local_ns, core->to_local_ns));
 	free(c.knots);
 	return ok;
 }
 
 /* One that no bound contradicts, but that may have steps all the same. */
-static bool fit_stretches(const struct points *upper, const struct points *lower, bool jumps,
-	const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
+static bool fit_stretches(const struct points *upper, const struct points *lower,
+	enum record_course may, const struct vmrt_clock_segment *core, struct vmrt_clockmap *out)
 {
 	struct vmrt_clock_segment rest = *core, part;
 	size_t from = 0, to, step;
@@ -403,12 +404,12 @@ static bool fit_stretches(const struct points *upper, const struct points *lower
 		/* it was somewhere between the two expiries */
 		part.to_local_ns =
 			upper->at[step - 1].t + (upper->at[step].t - upper->at[step - 1].t) / 2;
-		if (!fit_stretch(upper, lower, jumps, from, step, &part, out))
+		if (!fit_stretch(upper, lower, may, from, step, &part, out))
 			return false;
 		rest.from_local_ns = part.to_local_ns;
 		from = step;
 	}
-	return fit_stretch(upper, lower, jumps, from, to, &rest, out);
+	return fit_stretch(upper, lower, may, from, to, &rest, out);
 }
 
 static bool gather(const struct record_samples *s, size_t n, struct points *upper,
@@ -480,8 +481,38 @@ static void close_jumps(struct vmrt_clockmap *steps)
 	steps->n = kept;
 }
 
-enum vmrt_status record_fit(
-	const struct record_samples *samples, size_t n, bool jumps, struct vmrt_clockmap *out)
+/* The segment of the map that holds at @t. */
+static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t t)
+{
+	size_t i = 0;
+
+	while (i + 1 < map->n && map->segments[i].to_local_ns <= t)
+		i++;
+	return &map->segments[i];
+}
+
+/* A clock that may be set at any time may have been ahead whenever an expiry was late: the error is
+ * no less than that. */
+static void doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < s[i].n; k++) {
+			const struct record_window *w = &s[i].at[k];
+			struct vmrt_clock_segment *at;
+			double late;
+
+			if (!w->has_upper)
+				continue;
+			at = segment_at(map, w->latest_at);
+			late = (double)w->latest - (double)at->offset_ns -
+			       at->rate * ((double)w->latest_at - (double)at->from_local_ns);
+			if (at->error_ns != VMRT_UNKNOWN && late > (double)at->error_ns)
+				at->error_ns = late < 1e18 ? (int64_t)ceil(late) : VMRT_UNKNOWN;
+		}
+}
+
+enum vmrt_status record_fit(const struct record_samples *samples, size_t n, enum record_course may,
+	struct vmrt_clockmap *out)
 {
 	struct points upper = {0}, lower = {0};
 	struct vmrt_clock_bound *bounds = NULL;
@@ -509,11 +540,13 @@ enum vmrt_status record_fit(
 			core.from_local_ns = upper.at[0].t;
 			core.to_local_ns = upper.at[upper.n - 1].t + 1;
 		}
-		if (!fit_stretches(&upper, &lower, jumps, &core, out))
+		if (!fit_stretches(&upper, &lower, may, &core, out))
 			status = VMRT_ENOMEM;
 	}
 	if (status != VMRT_OK)
 		vmrt_clockmap_free(out);
+	else if (may == RECORD_SETTABLE)
+		doubt_late(samples, n, out);
 	vmrt_clockmap_free(&steps);
 	free(upper.at);
 	free(lower.at);

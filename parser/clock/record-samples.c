@@ -56,6 +56,10 @@ static void merge(struct record_window *a, const struct record_window *b)
 		a->upper = b->upper;
 		a->upper_at = b->upper_at;
 	}
+	if (b->has_upper && (!a->latest_at || b->latest > a->latest)) {
+		a->latest = b->latest;
+		a->latest_at = b->latest_at;
+	}
 	if (b->has_lower && (!a->has_lower || b->lower > a->lower)) {
 		a->has_lower = true;
 		a->lower = b->lower;
@@ -113,6 +117,7 @@ struct before {
 	int64_t task_ns;	    /* neither in an interrupt nor in a softirq; or VMRT_UNKNOWN */
 	int64_t irq_ns;		    /* not in an interrupt, or its first event */
 	int64_t now_ns, expired_ns; /* the last expiry in an interrupt: `now`, and its record */
+	int64_t last_ns;	    /* the last event of all */
 };
 
 static enum vmrt_status take_expiry(
@@ -139,7 +144,8 @@ static enum vmrt_status take_expiry(
 		lower.lower = lower.lower_at - ev->timer.now;
 		status = add(s, &lower, lower.lower_at);
 	}
-	upper.upper = ev->ts - ev->timer.now;
+	upper.upper = upper.latest = ev->ts - ev->timer.now;
+	upper.latest_at = ev->ts;
 	if (status == VMRT_OK)
 		status = add(s, &upper, ev->ts);
 	s->expiries++;
@@ -152,6 +158,16 @@ static void note_event(struct before *b, const struct vmrt_event *ev)
 		b->irq_ns = ev->ts;
 	if (!(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)))
 		b->task_ns = ev->ts;
+}
+
+static void note_back(struct record_samples *s, struct before *before, int64_t ts)
+{
+	int64_t back;
+
+	if (before->last_ns != VMRT_UNKNOWN && ts < before->last_ns &&
+		!__builtin_sub_overflow(before->last_ns, ts, &back) && back > s->back_ns)
+		s->back_ns = back;
+	before->last_ns = ts;
 }
 
 static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *table,
@@ -174,6 +190,7 @@ static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *
 		}
 	}
 	note_event(before, ev);
+	note_back(&c->sure[ev->cpu], before, ev->ts);
 	return status;
 }
 
@@ -192,7 +209,8 @@ enum vmrt_status record_samples_collect(
 	c->likely = calloc(c->cpus + 1, sizeof(*c->likely));
 	before = calloc(c->cpus + 1, sizeof(*before));
 	for (unsigned i = 0; before && i < c->cpus; i++)
-		before[i].task_ns = before[i].irq_ns = before[i].expired_ns = VMRT_UNKNOWN;
+		before[i].task_ns = before[i].irq_ns = before[i].expired_ns = before[i].last_ns =
+			VMRT_UNKNOWN;
 	status = table && c->sure && c->likely && before
 			 ? vmrt_stream_open(dat, &stream, err)
 			 : vmrt_fail(err, VMRT_ENOMEM, "record clock: out of memory");

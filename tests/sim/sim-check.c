@@ -1110,9 +1110,15 @@ static bool check_clocks(struct got *g)
 	int64_t worst[1 + SIM_GUESTS][SIM_CPUS] = {0}, most = 0;
 
 	for (uint32_t m = 0; m < r->config.n_machines; m++) {
-		if (!r->clocks[m].name || r->clocks[m].mapped)
+		if (!r->clocks[m].name || (r->clocks[m].mapped && !r->clocks[m].useless))
 			continue;
-		if (can_be_mapped(r, m))
+		if (r->clocks[m].useless && !strstr(r->clocks[m].why_not, r->clocks[m].name))
+			wrong(g, "machine %u: nothing says why clock %s is of no use", m,
+				r->clocks[m].name);
+		/* it was set back */
+		if (llabs(r->clocks[m].step_ns) > CONTRADICTS_NS && r->clocks[m].back)
+			return false;
+		if (!r->clocks[m].useless && can_be_mapped(r, m))
 			wrong(g, "machine %u: clock %s was not mapped", m, r->clocks[m].name);
 		return false;
 	}

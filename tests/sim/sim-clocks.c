@@ -30,8 +30,23 @@ static void apart(uint64_t *rand, struct sim_clock *c, int64_t most)
 		c->offset_ns[i] += sim_between(rand, -most, most);
 }
 
+/* Somebody sets the clock back, or ahead and soon back. A page that begins more than a second ahead
+ * of the others would be taken for damaged. */
+static void set_clock(struct sim_clock *c, uint64_t *rand, int64_t begin)
+{
+	int64_t most = sim_chance(rand, 50) ? 2 * MS : 900 * MS;
+
+	c->rate_change_ns = begin + sim_between(rand, 5 * MS, 150 * MS);
+	c->step_ns = sim_between(rand, 2 * US, most);
+	c->back = true;
+	if (sim_chance(rand, 50))
+		c->again_ns = c->rate_change_ns + sim_between(rand, MS, 150 * MS);
+	else
+		c->step_ns = -c->step_ns;
+}
+
 /* What clock machine @m is recorded in. */
-void clock_draw(struct wmachine *m, uint64_t *rand)
+void clock_draw(struct wmachine *m, uint64_t *rand, uint64_t *set_rand)
 {
 	static const char *const names[] = {
 		"local", "global", "mono_raw", "boot", "tai", "x86-tsc", "perf"};
@@ -40,7 +55,12 @@ void clock_draw(struct wmachine *m, uint64_t *rand)
 
 	c->name = names[sim_between(rand, 0, 6)];
 	c->from_ns = begin;
-	c->rate_change_ns = NEVER;
+	c->rate_change_ns = c->again_ns = NEVER;
+	c->useless = sim_chance(set_rand, 3);
+	if (c->useless) {
+		c->name = sim_chance(set_rand, 50) ? "uptime" : "counter";
+		return;
+	}
 	for (int i = 0; i < SIM_CPUS; i++)
 		c->offset_ns[i] = offset;
 	if (!strcmp(c->name, "boot") || !strcmp(c->name, "tai")) {
@@ -52,6 +72,8 @@ void clock_draw(struct wmachine *m, uint64_t *rand)
 			c->rate_change_ns = begin + sim_between(rand, 10 * MS, 150 * MS);
 			c->step_ns = sim_between(rand, 20 * MS,
 				sim_chance(rand, 50) ? VMRT_NS_PER_S : 1000 * VMRT_NS_PER_S);
+		} else if (!strcmp(c->name, "tai") && sim_chance(set_rand, 60)) {
+			set_clock(c, set_rand, begin);
 		}
 		return;
 	}
@@ -75,6 +97,12 @@ static uint64_t raw_at(const struct sim_clock *c, unsigned cpu, int64_t local_ns
 	double since = (double)(local_ns - c->from_ns);
 	int64_t ns = local_ns + c->offset_ns[cpu] + (int64_t)(since * c->rate);
 
+	if (!strcmp(c->name, "uptime"))
+		return (uint64_t)(local_ns / (10 * MS)); /* USER_HZ */
+	if (!strcmp(c->name, "counter"))
+		return (uint64_t)(local_ns - c->from_ns) / US;
+	if (local_ns >= c->again_ns)
+		ns -= c->step_ns;
 	if (local_ns >= c->rate_change_ns)
 		ns += c->step_ns +
 		      (int64_t)((double)(local_ns - c->rate_change_ns) * c->rate_change);
@@ -113,7 +141,8 @@ static void put_record(struct pages *p, uint64_t ts, const void *record, unsigne
 		p->used = p->header;
 		p->last = ts;
 	}
-	delta = ts - p->last;
+	/* the kernel writes no time that runs back: only its next page begins with the right one */
+	delta = ts > p->last ? ts - p->last : 0;
 	p->last = ts;
 	if (delta > DELTA_MAX) {
 		at = room(p, 8);
@@ -241,7 +270,7 @@ static int write_file(
 /* The file's events take the places of those that it was made of, CPU by CPU. */
 static void read_back(struct sim_result *r, unsigned machine, const struct vmrt_dat *dat)
 {
-	size_t next[SIM_CPUS] = {0};
+	size_t next[SIM_CPUS] = {0}, place = 0;
 	struct vmrt_stream *stream;
 	struct vmrt_event ev;
 	struct vmrt_error err;
@@ -254,6 +283,7 @@ static void read_back(struct sim_result *r, unsigned machine, const struct vmrt_
 		while (r->events[*i].machine != machine || r->events[*i].ev.cpu != ev.cpu)
 			++*i;
 		ev.lost = r->events[*i].ev.lost;
+		r->events[*i].place = ++place;
 		r->events[(*i)++].ev = ev;
 	}
 	vmrt_stream_free(stream);
@@ -274,20 +304,24 @@ static void leave_out(struct wmachine *m, int cpu)
 	note_clip(m->w, &m->cpus[cpu], m->w->start, m->w->end);
 }
 
-/* Do ticks expire on the machine before and behind that time? Else nothing shows a jump. */
-static bool framed(const struct sim_result *r, uint32_t machine, int64_t local_ns)
+/* Does a tick expire on the machine between the two times? Else nothing shows its clock then. */
+static bool ticks_between(const struct sim_result *r, uint32_t machine, int64_t from, int64_t to)
 {
-	bool before = false, behind = false;
+	for (size_t i = 0; i < r->n_events; i++)
+		if (r->events[i].machine == machine &&
+			r->events[i].ev.type == VMRT_EV_TIMER_EXPIRE &&
+			r->events[i].ev.timer.fn == VMRT_FN_TICK && r->events[i].ev.ts >= from &&
+			r->events[i].ev.ts < to)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; i < r->n_events; i++) {
-		if (r->events[i].machine != machine ||
-			r->events[i].ev.type != VMRT_EV_TIMER_EXPIRE ||
-			r->events[i].ev.timer.fn != VMRT_FN_TICK)
-			continue;
-		before |= r->events[i].ev.ts < local_ns;
-		behind |= before && r->events[i].ev.ts >= local_ns;
-	}
-	return before && behind;
+/* Does the recording show when the clock jumps, and when it jumps again? */
+static bool is_framed(const struct sim_result *r, uint32_t machine, const struct sim_clock *c)
+{
+	return ticks_between(r, machine, INT64_MIN, c->rate_change_ns) &&
+	       ticks_between(r, machine, c->rate_change_ns, c->again_ns) &&
+	       (c->again_ns == NEVER || ticks_between(r, machine, c->again_ns, NEVER));
 }
 
 /* Times of machine @m are now what its record clock shows of CLOCK_MONOTONIC. */
@@ -302,7 +336,7 @@ void clock_apply(struct wmachine *m)
 	char path[64];
 	int fd;
 
-	if (!framed(r, (uint32_t)m->index, c->rate_change_ns))
+	if (!is_framed(r, (uint32_t)m->index, c))
 		c->step_ns = 0;
 	for (int i = 0; i < m->n_cpus; i++)
 		pages[i].header = m->kernel->narrow ? 12 : 16;
@@ -322,8 +356,10 @@ void clock_apply(struct wmachine *m)
 		fprintf(stderr, "simulator: %s\n", err.text);
 		abort();
 	}
-	c->mapped = vmrt_record_clock_map(dat, &found, &err) == VMRT_OK &&
-		    found.state == VMRT_RECORD_CLOCK_MAPPED;
+	if (vmrt_record_clock_map(dat, &found, &err) == VMRT_OK)
+		c->mapped = found.state == VMRT_RECORD_CLOCK_MAPPED;
+	else
+		snprintf(c->why_not, sizeof(c->why_not), "%s", err.text);
 	for (int i = 0; i < m->n_cpus; i++)
 		c->error_ns[i] =
 			c->mapped ? vmrt_record_clock_error(dat, (unsigned)i) : VMRT_UNKNOWN;

@@ -247,7 +247,7 @@ void emit_mark(struct wcpu *c, const char *fmt, ...)
 
 struct key {
 	int64_t host_ns;
-	size_t index;
+	size_t index, place;
 };
 
 static int by_time(const void *a, const void *b)
@@ -256,7 +256,32 @@ static int by_time(const void *a, const void *b)
 
 	if (x->host_ns != y->host_ns)
 		return x->host_ns < y->host_ns ? -1 : 1;
+	if (x->place && y->place && x->place != y->place)
+		return x->place < y->place ? -1 : 1;
 	return x->index < y->index ? -1 : x->index > y->index;
+}
+
+/* A machine's events come as its recording has them, also where its times run back: then at once.
+ */
+static void put_in_place(const struct sim_result *r, uint32_t machine, struct key *keys)
+{
+	int64_t *latest = calloc(r->n_events + 1, sizeof(*latest));
+	size_t most = 0;
+
+	if (!latest)
+		abort();
+	for (size_t i = 0; i < r->n_events; i++)
+		if (r->events[i].machine == machine) {
+			latest[r->events[i].place] = r->events[i].host_ns;
+			most = r->events[i].place > most ? r->events[i].place : most;
+		}
+	for (size_t p = 2; p <= most; p++)
+		if (latest[p] < latest[p - 1])
+			latest[p] = latest[p - 1];
+	for (size_t i = 0; i < r->n_events; i++)
+		if (r->events[i].machine == machine)
+			keys[i].host_ns = latest[r->events[i].place];
+	free(latest);
 }
 
 /* In the order of the clock map, as merging the recordings would give them; pointers set. */
@@ -282,7 +307,10 @@ void emit_finish(struct world *w)
 						: e->ev.ts;
 	}
 	for (size_t i = 0; i < r->n_events; i++)
-		keys[i] = (struct key){r->events[i].host_ns, i};
+		keys[i] = (struct key){r->events[i].host_ns, i, r->events[i].place};
+	for (int m = 0; m < w->n_machines; m++)
+		if (r->clocks[m].mapped)
+			put_in_place(r, (uint32_t)m, keys);
 	qsort(keys, r->n_events, sizeof(*keys), by_time);
 	for (size_t i = 0; i < r->n_events; i++) {
 		struct sim_event *e = &sorted[i];

@@ -100,7 +100,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 	}
 	add_softirq_threads(w, m);
 	if (has(w, SIM_RECORD_CLOCK) && sim_chance(&w->clock_rand, 75))
-		clock_draw(m, &w->clock_rand);
+		clock_draw(m, &w->clock_rand, &w->set_rand);
 	r->machines[index] = (struct vmrt_engine_machine){.name = name, .cpus = (unsigned)cpus};
 	if (!index)
 		return;
@@ -569,6 +569,7 @@ struct sim_result *sim_run(const struct sim_case *c)
 	w->kernel_rand = c->seed ^ UINT64_C(0x3c6ef372fe94f82b);
 	w->late_rand = c->seed ^ UINT64_C(0x9b05688c2b3e6c1f);
 	w->clock_rand = c->seed ^ UINT64_C(0x1f83d9abfb41bd6b);
+	w->set_rand = c->seed ^ UINT64_C(0x5be0cd19137e2179);
 	w->now = BEGIN_NS;
 	w->start = BEGIN_NS + (has(w, SIM_LATE_START) ? between(w, MS, c->duration_ns / 3) : 0);
 	w->end = BEGIN_NS + c->duration_ns;

@@ -105,11 +105,15 @@ struct sim_clock {
 	int64_t from_ns;  /* CLOCK_MONOTONIC */
 	double rate,
 		rate_change; /* ns more per ns, from there on; and again from rate_change_ns on */
-	int64_t rate_change_ns, step_ns; /* there it jumps ahead */
+	int64_t rate_change_ns, step_ns; /* there it jumps ahead, or back */
+	int64_t again_ns;		 /* and there the other way */
 	int64_t offset_ns[SIM_CPUS];
 	double per_ns; /* units; 0: it counts ns */
 	bool in_file;  /* the file says so */
+	bool back;     /* it is set back */
+	bool useless;  /* it counts events, or moves with the tick only */
 	bool mapped;
+	char why_not[512];
 	int64_t error_ns[SIM_CPUS]; /* as it was stated */
 };
 
@@ -128,6 +132,7 @@ struct sim_event {
 	struct vmrt_event ev;
 	int64_t host_ns; /* as the clock map has it */
 	int64_t true_ns, local_ns;
+	size_t place; /* among those of its machine, where its recording was read back */
 	char text[160];
 	char comm[2][VMRT_COMM_MAX];
 };

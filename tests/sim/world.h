@@ -204,6 +204,7 @@ struct world {
 	uint64_t rand;
 	uint64_t late_rand;   /* for how tasks catch up */
 	uint64_t clock_rand;  /* for what they are recorded in */
+	uint64_t set_rand;    /* for clocks that are set, and such as are of no use */
 	uint64_t kernel_rand; /* for what differs between kernels: cases are otherwise the same */
 	int64_t now, start, end;
 	uint64_t seq, ptr;
@@ -255,7 +256,7 @@ void note_hole(struct wcpu *c, bool unreported);
 void emit_finish(struct world *w);
 
 /* sim-clocks.c */
-void clock_draw(struct wmachine *m, uint64_t *rand);
+void clock_draw(struct wmachine *m, uint64_t *rand, uint64_t *set_rand);
 void clock_apply(struct wmachine *m);
 
 /* sim-sched.c */
