@@ -19,22 +19,28 @@ static struct doctor_opts {
 } defaults;
 
 static const struct vmrt_option options[] = {
-	{"vm", 0, "NAME", "look at this VM only (default: all that run)",
+	{"vm", 0, "NAME", "check this VM only (default: all that run)",
 		VMRT_TEXT(struct doctor_opts, vm)},
 	{"json", 0, NULL, "the findings as JSON", VMRT_FLAG(struct doctor_opts, json)},
 	{0},
 };
 
-static const struct vmrt_column columns[] = {
-	{"verdict", "verdict", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"check", "check", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"subject", "subject", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"found", "found", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"why", "why", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"mend", "mend", NULL, VMRT_CELL_TEXT, 0, 1},
-};
+#define FINDING_COLUMNS(X)                                                                         \
+	X(verdict, "verdict", NULL, TEXT, 0, VMRT_KEY_GROUP, doctor_verdict_name(f->verdict))      \
+	X(check, "check", NULL, TEXT, 0, VMRT_KEY_GROUP, f->check)                                 \
+	X(subject, "subject", NULL, TEXT, 0, 1, f->subject)                                        \
+	X(found, "found", NULL, TEXT, 0, 1, f->found)                                              \
+	X(why, "why", NULL, TEXT, 0, 1, f->why[0] ? f->why : NULL)                                 \
+	X(mend, "mend", NULL, TEXT, 0, 1, f->mend[0] ? f->mend : NULL)
 
-/* Words of others, without what a terminal might obey. */
+static const struct vmrt_column columns[] = {FINDING_COLUMNS(VMRT_COLUMN)};
+
+static void put_finding(struct vmrt_table *table, const struct doctor_finding *f)
+{
+	FINDING_COLUMNS(VMRT_CELL)
+}
+
+/* Words of others, without what a terminal might take for commands. */
 static void print_words(const char *label, const char *words)
 {
 	printf("%s", label);
@@ -73,16 +79,8 @@ static enum vmrt_status print_json(const struct doctor *d, struct vmrt_error *er
 	vmrt_doc_section(doc, "Findings");
 	table = vmrt_doc_table(
 		doc, "findings", NULL, columns, sizeof(columns) / sizeof(columns[0]), 0);
-	for (size_t i = 0; i < d->n; i++) {
-		const struct doctor_finding *f = &d->findings[i];
-
-		vmrt_put_text(table, doctor_verdict_name(f->verdict));
-		vmrt_put_text(table, f->check);
-		vmrt_put_text(table, f->subject);
-		vmrt_put_text(table, f->found);
-		vmrt_put_text(table, f->why[0] ? f->why : NULL);
-		vmrt_put_text(table, f->mend[0] ? f->mend : NULL);
-	}
+	for (size_t i = 0; i < d->n; i++)
+		put_finding(table, &d->findings[i]);
 	status = vmrt_doc_print(doc, VMRT_FORMAT_JSON, "findings", stdout, err);
 	vmrt_doc_free(doc);
 	return status;

@@ -35,28 +35,30 @@ static struct tasks_opts {
 	struct vmrt_recorder_options record; /* its links */
 } defaults;
 
-static const struct vmrt_column columns[] = {
-	{"machine", "machine", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"thread", "thread", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"tid", "tid", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"cpu", "cpu", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"released_by", "released by", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"period_ns", "period", "ms", VMRT_CELL_NS, 3, 1},
-	{"jitter_ns", "jitter", "ms", VMRT_CELL_NS, 3, 1},
-	{"exec_p50_ns", "exec p50", "ms", VMRT_CELL_NS, 3, 2},
-	{"exec_max_ns", "exec max", "ms", VMRT_CELL_NS, 3, 2},
-	{"share", "share", "%", VMRT_CELL_RATIO, 1, 2},
-	{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 2},
-	{"sure", "sure", "%", VMRT_CELL_RATIO, 0, 2},
-};
-
 /* The kernel records a priority, the same for FIFO and RR. */
 static const char *policy_of(int32_t prio)
 {
 	return prio < 0 ? "deadline" : prio < 99 ? "fifo/rr" : "other";
 }
+
+#define FOUND_COLUMNS(X)                                                                           \
+	X(machine, "machine", NULL, TEXT, 0, VMRT_KEY_GROUP, machine)                              \
+	X(thread, "thread", NULL, TEXT, 0, VMRT_KEY_GROUP, f->comm)                                \
+	X(tid, "tid", NULL, COUNT, 0, 1, f->tid)                                                   \
+	X(policy, "policy", NULL, TEXT, 0, 1, policy_of(f->prio))                                  \
+	X(priority, "prio", NULL, COUNT, 0, 1,                                                     \
+		f->prio >= 0 && f->prio < 99 ? 99 - f->prio : VMRT_UNKNOWN)                        \
+	X(cpu, "cpu", NULL, COUNT, 0, 1, f->cpu)                                                   \
+	X(released_by, "released by", NULL, TEXT, 0, 1, waker)                                     \
+	X(period_ns, "period", "ms", NS, 3, 1, f->period_ns)                                       \
+	X(jitter_ns, "jitter", "ms", NS, 3, 1, f->jitter_ns)                                       \
+	X(exec_p50_ns, "exec p50", "ms", NS, 3, 2, f->exec_p50_ns)                                 \
+	X(exec_max_ns, "exec max", "ms", NS, 3, 2, f->exec_max_ns)                                 \
+	X(share, "share", "%", RATIO, 1, 2, f->share)                                              \
+	X(jobs, "jobs", NULL, COUNT, 0, 2, (int64_t)f->jobs)                                       \
+	X(sure, "sure", "%", RATIO, 0, 2, f->sure)
+
+static const struct vmrt_column columns[] = {FOUND_COLUMNS(VMRT_COLUMN)};
 
 static void put_found(struct vmrt_table *table, const struct vmrt_found *f, const char *machine)
 {
@@ -66,20 +68,7 @@ static void put_found(struct vmrt_table *table, const struct vmrt_found *f, cons
 		snprintf(waker, sizeof(waker), "%s %s", vmrt_waker_name(f->waker), f->woken_by);
 	else
 		snprintf(waker, sizeof(waker), "%s", vmrt_waker_name(f->waker));
-	vmrt_put_text(table, machine);
-	vmrt_put_text(table, f->comm);
-	vmrt_put_count(table, f->tid);
-	vmrt_put_text(table, policy_of(f->prio));
-	vmrt_put_count(table, f->prio >= 0 && f->prio < 99 ? 99 - f->prio : VMRT_UNKNOWN);
-	vmrt_put_count(table, f->cpu);
-	vmrt_put_text(table, waker);
-	vmrt_put_ns(table, f->period_ns);
-	vmrt_put_ns(table, f->jitter_ns);
-	vmrt_put_ns(table, f->exec_p50_ns);
-	vmrt_put_ns(table, f->exec_max_ns);
-	vmrt_put_ratio(table, f->share);
-	vmrt_put_count(table, (int64_t)f->jobs);
-	vmrt_put_ratio(table, f->sure);
+	FOUND_COLUMNS(VMRT_CELL)
 }
 
 /* On a host with guests, ordinary programs that others wake are the shells and daemons of the day.

@@ -15,28 +15,6 @@ static struct vms_opts {
 	enum vmrt_format format;
 } defaults;
 
-static const struct vmrt_column columns[] = {
-	{"vm", "vm", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
-	{"owner", "owner", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"hypervisor", "hypervisor", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"accel", "accel", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"pid", "pid", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"link", "link", NULL, VMRT_CELL_TEXT, 0, VMRT_DATA_GROUP},
-	{"tid", "tid", NULL, VMRT_CELL_COUNT, 0, VMRT_KEY_GROUP},
-	{"thread", "thread", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"role", "role", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"vcpu", "vcpu", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"policy", "policy", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"priority", "prio", NULL, VMRT_CELL_COUNT, 0, 1},
-	{"affinity", "cpus", NULL, VMRT_CELL_TEXT, 0, 1},
-	{"dl_runtime_ns", "runtime", "ms", VMRT_CELL_NS, 3, 2},
-	{"dl_deadline_ns", "deadline", "ms", VMRT_CELL_NS, 3, 2},
-	{"dl_period_ns", "period", "ms", VMRT_CELL_NS, 3, 2},
-	{"cgroup", "cgroup", NULL, VMRT_CELL_TEXT, 0, 2},
-	{"quota_ns", "quota", "ms", VMRT_CELL_NS, 3, 2},
-	{"quota_period_ns", "per", "ms", VMRT_CELL_NS, 3, 2},
-};
-
 static error_t take_format(void *opts, char *arg, const struct argp_state *state)
 {
 	struct vms_opts *o = opts;
@@ -104,11 +82,39 @@ static void affinity_text(const cpu_set_t *set, char *buf, size_t room)
 	}
 }
 
-/* 0 stands for what does not apply */
-static void put_time(struct vmrt_table *table, int64_t ns)
+/* In the limits of a thread 0 stands for what does not apply. */
+static int64_t limit_or_unknown(int64_t ns)
 {
-	vmrt_put_ns(table, ns ? ns : VMRT_UNKNOWN);
+	return ns ? ns : VMRT_UNKNOWN;
 }
+
+static const char *text_or_null(const char *text)
+{
+	return text[0] ? text : NULL;
+}
+
+#define THREAD_COLUMNS(X)                                                                          \
+	X(vm, "vm", NULL, TEXT, 0, VMRT_KEY_GROUP, vm->name)                                       \
+	X(owner, "owner", NULL, TEXT, 0, 1, vmrt_user_name(vm->uids[0], owner))                    \
+	VMRT_DATA(X, hypervisor, TEXT, vm->hypervisor)                                             \
+	VMRT_DATA(X, accel, TEXT, text_or_null(vm->accel))                                         \
+	X(pid, "pid", NULL, COUNT, 0, 1, vm->pid)                                                  \
+	VMRT_DATA(X, link, TEXT, text_or_null(vm->link[0]))                                        \
+	X(tid, "tid", NULL, COUNT, 0, VMRT_KEY_GROUP, t->tid)                                      \
+	X(thread, "thread", NULL, TEXT, 0, 1, t->comm)                                             \
+	X(role, "role", NULL, TEXT, 0, 1, vmrt_role_name(t->role))                                 \
+	X(vcpu, "vcpu", NULL, COUNT, 0, 1, t->role == VMRT_ROLE_VCPU ? t->vcpu : VMRT_UNKNOWN)     \
+	X(policy, "policy", NULL, TEXT, 0, 1, policy_name(t->policy))                              \
+	X(priority, "prio", NULL, COUNT, 0, 1, t->priority)                                        \
+	X(affinity, "cpus", NULL, TEXT, 0, 1, affinity)                                            \
+	X(dl_runtime_ns, "runtime", "ms", NS, 3, 2, limit_or_unknown(limits.dl_runtime_ns))        \
+	X(dl_deadline_ns, "deadline", "ms", NS, 3, 2, limit_or_unknown(limits.dl_deadline_ns))     \
+	X(dl_period_ns, "period", "ms", NS, 3, 2, limit_or_unknown(limits.dl_period_ns))           \
+	X(cgroup, "cgroup", NULL, TEXT, 0, 2, text_or_null(limits.cgroup))                         \
+	X(quota_ns, "quota", "ms", NS, 3, 2, limit_or_unknown(limits.quota_ns))                    \
+	X(quota_period_ns, "per", "ms", NS, 3, 2, limit_or_unknown(limits.quota_period_ns))
+
+static const struct vmrt_column columns[] = {THREAD_COLUMNS(VMRT_COLUMN)};
 
 static void put_thread(
 	struct vmrt_table *table, const struct vmrt_vm *vm, const struct vmrt_vm_thread *t)
@@ -117,26 +123,8 @@ static void put_thread(
 	char affinity[AFFINITY_TEXT], owner[VMRT_OWNER_MAX];
 
 	affinity_text(&t->affinity, affinity, sizeof(affinity));
-	vmrt_put_text(table, vm->name);
-	vmrt_put_text(table, vmrt_user_name(vm->uids[0], owner));
-	vmrt_put_text(table, vm->hypervisor);
-	vmrt_put_text(table, vm->accel[0] ? vm->accel : NULL);
-	vmrt_put_count(table, vm->pid);
-	vmrt_put_text(table, vm->link[0][0] ? vm->link[0] : NULL);
-	vmrt_put_count(table, t->tid);
-	vmrt_put_text(table, t->comm);
-	vmrt_put_text(table, vmrt_role_name(t->role));
-	vmrt_put_count(table, t->role == VMRT_ROLE_VCPU ? t->vcpu : VMRT_UNKNOWN);
-	vmrt_put_text(table, policy_name(t->policy));
-	vmrt_put_count(table, t->priority);
-	vmrt_put_text(table, affinity);
 	vmrt_thread_limits(t->tid, &limits);
-	put_time(table, limits.dl_runtime_ns);
-	put_time(table, limits.dl_deadline_ns);
-	put_time(table, limits.dl_period_ns);
-	vmrt_put_text(table, limits.cgroup[0] ? limits.cgroup : NULL);
-	put_time(table, limits.quota_ns);
-	put_time(table, limits.quota_period_ns);
+	THREAD_COLUMNS(VMRT_CELL)
 }
 
 static int run(void *opts)
