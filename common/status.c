@@ -11,19 +11,6 @@
 
 static int quiet;
 
-const char *vmrt_status_words(enum vmrt_status status)
-{
-	static const char *const words[] = {
-#define X(name, text) [VMRT_##name] = text,
-		VMRT_STATUS_LIST(X)
-#undef X
-	};
-
-	if ((size_t)status >= sizeof(words) / sizeof(words[0]))
-		return "unknown status";
-	return words[status];
-}
-
 static enum vmrt_status fail_v(struct vmrt_error *err, enum vmrt_status status, const char *tail,
 	const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
 

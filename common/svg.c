@@ -147,7 +147,8 @@ void vmrt_svg_textf(struct vmrt_svg *svg, const char *class, double x, double y,
 	vmrt_svg_text(svg, class, x, y, anchor, words);
 }
 
-void vmrt_svg_upright(struct vmrt_svg *svg, double x, double y, const char *words)
+/* Words that are read from below, in the middle of a vertical axis. */
+static void put_upright(struct vmrt_svg *svg, double x, double y, const char *words)
 {
 	fprintf(svg->out,
 		"<text class=\"q\" text-anchor=\"middle\" transform=\"translate(%.1f %.1f) "
@@ -331,7 +332,7 @@ void vmrt_plot_axis_y(const struct vmrt_plot *p, const char *words)
 	}
 	vmrt_svg_line(p->svg, "axis", p->left, p->top, p->left, p->bottom);
 	if (words)
-		vmrt_svg_upright(p->svg, font, (p->top + p->bottom) / 2, words);
+		put_upright(p->svg, font, (p->top + p->bottom) / 2, words);
 }
 
 void vmrt_plot_box(const struct vmrt_plot *p, double x0, double y0, double x1, double y1)

@@ -236,11 +236,6 @@ void vmrt_put_ns(struct vmrt_table *table, int64_t ns)
 	put_number(table, VMRT_CELL_NS, ns);
 }
 
-void vmrt_put_bool(struct vmrt_table *table, bool value)
-{
-	put_number(table, VMRT_CELL_BOOL, value);
-}
-
 void vmrt_put_ratio(struct vmrt_table *table, double ratio)
 {
 	put_real(table, VMRT_CELL_RATIO, ratio);

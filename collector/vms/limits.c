@@ -60,7 +60,8 @@ static bool names_cpu(const char *list, size_t len)
 	return false;
 }
 
-void vmrt_cgroup_parse(const char *text, char *out, size_t room)
+/* The path of the cgroup with the CPU limit from the text of /proc/PID/cgroup. */
+static void parse_cgroup(const char *text, char *out, size_t room)
 {
 	bool found = false;
 
@@ -145,7 +146,7 @@ void vmrt_thread_limits(pid_t tid, struct vmrt_thread_limits *out)
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)tid);
 	if (vmrt_read_file(path, MAX_SMALL_FILE, &text, NULL, NULL) != VMRT_OK)
 		return;
-	vmrt_cgroup_parse(text, out->cgroup, sizeof(out->cgroup));
+	parse_cgroup(text, out->cgroup, sizeof(out->cgroup));
 	free(text);
 	if (out->cgroup[0] == '/')
 		read_limit(out);

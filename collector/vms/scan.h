@@ -37,19 +37,6 @@ const struct vmrt_hypervisor *vmrt_hypervisor_of(const char *argv0);
 /** vmrt_hypervisor_vcpu - the vCPU that a thread called @comm runs, or -1 */
 int vmrt_hypervisor_vcpu(const struct vmrt_hypervisor *hv, const char *comm);
 
-/** vmrt_args_next - the argument behind @arg (the first one for NULL), or NULL at the end */
-const char *vmrt_args_next(const struct vmrt_args *args, const char *arg);
-
-/**
- * vmrt_option_get - look @key up in a QEMU option such as `socket,id=a,path=/x,,y`
- * @implied: the key that a first word without '=' has, or NULL
- * @buf: the value, `,,` read as `,`
- *
- * Return: true if @key is there and its value fits.
- */
-bool vmrt_option_get(
-	const char *option, const char *implied, const char *key, char *buf, size_t room);
-
 /** vmrt_make_printable - replace control characters and what is not UTF-8 in @text by '?' */
 void vmrt_make_printable(char *text);
 
@@ -98,10 +85,6 @@ void vmrt_read_owner(const char *proc, pid_t pid, uid_t uids[2]);
  * shows all of the process that this thread belongs to.
  */
 bool vmrt_is_process(const char *proc, pid_t pid);
-
-/** vmrt_cgroup_parse - the path of the cgroup with the CPU limit from the text of /proc/PID/cgroup
- */
-void vmrt_cgroup_parse(const char *text, char *out, size_t room);
 
 /** vmrt_cgroup_mounts - folders in which such a path may be; returns how many */
 size_t vmrt_cgroup_mounts(const char *const **out);

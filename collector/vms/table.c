@@ -12,7 +12,8 @@
 
 #define VCPU_MAX 4096
 
-const char *vmrt_args_next(const struct vmrt_args *args, const char *arg)
+/* The argument behind @arg (the first one for NULL), or NULL at the end. */
+static const char *next_arg(const struct vmrt_args *args, const char *arg)
 {
 	const char *end = args->text + args->size;
 
@@ -25,7 +26,7 @@ static const char *next_value(const struct vmrt_args *args, const char *name, co
 {
 	size_t len = strlen(name);
 
-	while ((*from = vmrt_args_next(args, *from))) {
+	while ((*from = next_arg(args, *from))) {
 		const char *arg = *from;
 
 		if (*arg != '-')
@@ -36,7 +37,7 @@ static const char *next_value(const struct vmrt_args *args, const char *name, co
 		if (arg[len] == '=')
 			return arg + len + 1;
 		if (arg[len] == '\0')
-			return *from = vmrt_args_next(args, *from);
+			return *from = next_arg(args, *from);
 	}
 	return NULL;
 }
@@ -48,7 +49,9 @@ static const char *option_value(const struct vmrt_args *args, const char *name)
 	return next_value(args, name, &from);
 }
 
-bool vmrt_option_get(
+/* Finds @key in a QEMU option such as `socket,id=a,path=/x,,y`. @implied: the key of a first word
+ * without '='. True if @key is there and its value fits into @buf, in which `,,` is `,`. */
+static bool get_option(
 	const char *option, const char *implied, const char *key, char *buf, size_t room)
 {
 	const char *p = option;
@@ -97,7 +100,7 @@ static void qemu_name(const struct vmrt_args *args, struct vmrt_vm *vm)
 	char name[1024];
 
 	name[0] = '\0';
-	if (value && vmrt_option_get(value, "guest", "guest", name, sizeof(name)))
+	if (value && get_option(value, "guest", "guest", name, sizeof(name)))
 		set_name(vm, name);
 }
 
@@ -107,13 +110,13 @@ static void qemu_accel(const struct vmrt_args *args, struct vmrt_vm *vm)
 	char accel[64] = "";
 
 	if (value) {
-		vmrt_option_get(value, "accel", "accel", accel, sizeof(accel));
+		get_option(value, "accel", "accel", accel, sizeof(accel));
 	} else {
 		while (!*accel && (value = next_value(args, "machine", &from)))
-			vmrt_option_get(value, "type", "accel", accel, sizeof(accel));
+			get_option(value, "type", "accel", accel, sizeof(accel));
 		for (from = NULL; !*accel && (value = next_value(args, "M", &from));)
-			vmrt_option_get(value, "type", "accel", accel, sizeof(accel));
-		for (from = NULL; !*accel && (from = vmrt_args_next(args, from));)
+			get_option(value, "type", "accel", accel, sizeof(accel));
+		for (from = NULL; !*accel && (from = next_arg(args, from));)
 			if (!strcmp(from, "-enable-kvm") || !strcmp(from, "--enable-kvm"))
 				strcpy(accel, "kvm");
 	}
@@ -130,7 +133,7 @@ static bool device_get(const char *device, const char *key, char *buf, size_t ro
 
 	buf[0] = '\0';
 	if (*device != '{')
-		return vmrt_option_get(device, "driver", key, buf, room);
+		return get_option(device, "driver", key, buf, room);
 	obj = json_tokener_parse(device);
 	if (json_object_is_type(obj, json_type_object) &&
 		json_object_object_get_ex(obj, key, &value) && value)
@@ -163,18 +166,17 @@ static void qemu_link(const struct vmrt_args *args, const char *wanted, char *pa
 
 	while ((value = next_value(args, "chardev", &from))) {
 		backend[0] = id[0] = '\0';
-		if (!vmrt_option_get(value, "backend", "id", id, sizeof(id)) ||
-			strcmp(id, wanted) != 0)
+		if (!get_option(value, "backend", "id", id, sizeof(id)) || strcmp(id, wanted) != 0)
 			continue;
-		if (!vmrt_option_get(value, "backend", "backend", backend, sizeof(backend)) ||
+		if (!get_option(value, "backend", "backend", backend, sizeof(backend)) ||
 			strcmp(backend, "socket") != 0)
 			return;
 		/* libvirt binds the socket itself and hands it over; what it is bound to the kernel
 		 * knows */
-		if (vmrt_option_get(value, "backend", "fd", fd, sizeof(fd)) &&
+		if (get_option(value, "backend", "fd", fd, sizeof(fd)) &&
 			vmrt_parse_int(fd, 0, INT32_MAX, &number) == VMRT_OK)
 			snprintf(path, VMRT_LINK_PATH, VMRT_LINK_FD "%d", (int)number);
-		else if (!vmrt_option_get(value, "backend", "path", path, VMRT_LINK_PATH))
+		else if (!get_option(value, "backend", "path", path, VMRT_LINK_PATH))
 			path[0] = '\0';
 		return;
 	}
@@ -225,7 +227,7 @@ static void describe_virtualbox(const struct vmrt_args *args, struct vmrt_vm *vm
 /* The VM's configuration file NAME.vmx is one of the arguments. */
 static void describe_vmware(const struct vmrt_args *args, struct vmrt_vm *vm)
 {
-	for (const char *arg = NULL; (arg = vmrt_args_next(args, arg));) {
+	for (const char *arg = NULL; (arg = next_arg(args, arg));) {
 		const char *base = strrchr(arg, '/');
 		size_t len;
 

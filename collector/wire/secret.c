@@ -209,14 +209,3 @@ enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
 	vmrt_buf_put(&buf, proof, sizeof(proof));
 	return send(fd, &buf, deadline_ns, stop_fd, err);
 }
-
-enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
-	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
-{
-	struct vmrt_secret_nonces nonces = {0};
-	enum vmrt_status status = vmrt_secret_ask(fd, &nonces, deadline_ns, stop_fd, err);
-
-	return status == VMRT_OK
-		       ? vmrt_secret_judge(fd, parser, secret, &nonces, deadline_ns, stop_fd, err)
-		       : status;
-}

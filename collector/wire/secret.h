@@ -73,8 +73,4 @@ enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,
 	int stop_fd, struct vmrt_error *err);
 
-/** vmrt_secret_demand - both, one after the other; VMRT_OK: the recorder knows the secret */
-enum vmrt_status vmrt_secret_demand(int fd, struct vmrt_link_parser *parser,
-	const struct vmrt_secret *secret, int64_t deadline_ns, int stop_fd, struct vmrt_error *err);
-
 #endif

@@ -69,7 +69,9 @@ static bool is_static(const char *path)
 	return !found;
 }
 
-enum vmrt_status vmrt_transport_static_agent(char *path, struct vmrt_error *err)
+/* Finds the agent that can be copied to other machines; @path has PATH_MAX bytes. VMRT_ENOENT if
+ * there is none, or it needs libraries. */
+static enum vmrt_status find_static_agent(char *path, struct vmrt_error *err)
 {
 	/* beside the installed programs, or in the build folder */
 	static const char *const places[] = {"vmrt-agent", "../static/vmrt-agent"};
@@ -236,7 +238,7 @@ enum vmrt_status vmrt_transport_ssh(
 	int words;
 
 	*fd = -1;
-	if (vmrt_transport_static_agent(agent, &no_agent) != VMRT_OK || stat(agent, &st) != 0)
+	if (find_static_agent(agent, &no_agent) != VMRT_OK || stat(agent, &st) != 0)
 		agent[0] = '\0';
 	snprintf(script, sizeof(script), SCRIPT, (long long)st.st_size);
 	words = memfd_create("vmrt-ssh", MFD_CLOEXEC);

@@ -25,12 +25,4 @@
 enum vmrt_status vmrt_transport_ssh(
 	const char *login, int64_t deadline_ns, int stop_fd, int *fd, struct vmrt_error *err);
 
-/**
- * vmrt_transport_static_agent - find the agent that can be copied to other machines
- * @path: PATH_MAX bytes
- *
- * Return: VMRT_OK, or VMRT_ENOENT if there is none, or it needs libraries.
- */
-enum vmrt_status vmrt_transport_static_agent(char *path, struct vmrt_error *err);
-
 #endif

@@ -13,8 +13,7 @@
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
-#define VMRT_GRASP_SPAN 10000	/* units on the time axis; the player slows down beyond */
-#define VMRT_GRASP_EVENTS 10000 /* events; its loading time grows with their square */
+#define VMRT_GRASP_SPAN 10000 /* units on the time axis; the player slows down beyond */
 
 struct vmrt_grasp_options {
 	int64_t from_ns, to_ns; /* host clock */

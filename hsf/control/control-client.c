@@ -93,8 +93,10 @@ static enum vmrt_status read_line(int fd, const char *path, char **out, struct v
 	}
 }
 
-enum vmrt_status hsf_ask(const char *path, const struct hsf_request *request, json_object **reply,
-	struct vmrt_error *err)
+/* Sends @request to the socket @path and waits for the reply. VMRT_OK also if the reply says no;
+ * VMRT_ENOENT if nobody listens there, VMRT_EPERM, VMRT_ETIMEOUT or VMRT_EPROTO. */
+static enum vmrt_status ask(const char *path, const struct hsf_request *request,
+	json_object **reply, struct vmrt_error *err)
 {
 	json_object *line = hsf_request_json(request);
 	const char *text =
@@ -172,7 +174,7 @@ static enum vmrt_status ask_status(struct instance *i, const char *server, struc
 
 	if (server)
 		snprintf(request.server, sizeof(request.server), "%s", server);
-	status = hsf_ask(i->path, &request, &i->reply, err);
+	status = ask(i->path, &request, &i->reply, err);
 	if (status != VMRT_OK)
 		return status;
 	status = outcome(i->reply, err);
@@ -402,7 +404,7 @@ int hsf_client_change(const char *path, const struct hsf_request *request)
 	status = all ? choose(path, request, all, &n, &err)
 		     : vmrt_fail(&err, VMRT_ENOMEM, "%s: out of memory", hsf_op_name(request->op));
 	if (status == VMRT_OK)
-		status = hsf_ask(all[0].path, request, &reply, &err);
+		status = ask(all[0].path, request, &reply, &err);
 	if (status == VMRT_OK)
 		status = outcome(reply, &err);
 	words = status == VMRT_OK ? text_of(reply, "warning") : NULL;

@@ -339,11 +339,6 @@ enum vmrt_status hsf_control_open(
 	return VMRT_OK;
 }
 
-const char *hsf_control_path(const struct hsf_control *c)
-{
-	return c->path;
-}
-
 void hsf_control_close(struct hsf_control *c)
 {
 	struct stat st;

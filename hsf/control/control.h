@@ -131,9 +131,6 @@ typedef enum vmrt_status hsf_control_fn(
 enum vmrt_status hsf_control_open(
 	const char *path, const char *group, struct hsf_control **out, struct vmrt_error *err);
 
-/** hsf_control_path - where it listens */
-const char *hsf_control_path(const struct hsf_control *c);
-
 /** hsf_control_fds - the descriptors to wait for, at most 1 + HSF_CLIENTS; returns how many */
 size_t hsf_control_fds(const struct hsf_control *c, struct pollfd *fds);
 
@@ -147,16 +144,6 @@ void hsf_control_serve(struct hsf_control *c, hsf_control_fn *answer, void *arg)
 void hsf_control_close(struct hsf_control *c);
 
 /* ---- the other side: control-client.c ---- */
-
-/**
- * hsf_ask - send @request to the socket @path and wait for the reply
- * @reply: free it with json_object_put()
- *
- * Return: VMRT_OK also if the reply says no; VMRT_ENOENT if nobody listens there, VMRT_EPERM,
- * VMRT_ETIMEOUT or VMRT_EPROTO.
- */
-enum vmrt_status hsf_ask(const char *path, const struct hsf_request *request, json_object **reply,
-	struct vmrt_error *err);
 
 /** hsf_client_status - `vmrt-hsf status`; returns an enum vmrt_exit */
 int hsf_client_status(const char *path, const char *format, const char *server);

@@ -316,26 +316,6 @@ void hsf_server_free(struct hsf_server *s)
 	free(s);
 }
 
-const char *hsf_server_name(const struct hsf_server *s)
-{
-	return s->name;
-}
-
-const char *hsf_server_vm(const struct hsf_server *s)
-{
-	return s->vm;
-}
-
-pid_t hsf_server_pid(const struct hsf_server *s)
-{
-	return s->pid;
-}
-
-int hsf_server_cpu(const struct hsf_server *s)
-{
-	return s->cpu;
-}
-
 bool hsf_server_gone(const struct hsf_server *s)
 {
 	return atomic_load(&s->gone);

@@ -151,12 +151,6 @@ enum vmrt_status hsf_server_new(const char *name, const char *vm, pid_t pid, int
 /** hsf_server_free - free one that is not being enforced; NULL is allowed */
 void hsf_server_free(struct hsf_server *s);
 
-/** hsf_server_name, _vm, _pid, _cpu - as given to hsf_server_new(); valid as long as it */
-const char *hsf_server_name(const struct hsf_server *s);
-const char *hsf_server_vm(const struct hsf_server *s);
-pid_t hsf_server_pid(const struct hsf_server *s);
-int hsf_server_cpu(const struct hsf_server *s);
-
 /** hsf_server_gone - have all its vCPU threads ended? */
 bool hsf_server_gone(const struct hsf_server *s);
 

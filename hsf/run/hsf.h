@@ -121,9 +121,6 @@ void hsf_bound_add_new_threads(struct hsf_run *r, struct hsf_bound *p);
  * are there */
 enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err);
 
-/** hsf_wanted_find - the server called @name, or NULL */
-struct hsf_wanted *hsf_wanted_find(const struct hsf_run *r, const char *name);
-
 /**
  * hsf_wanted_add - a further server, which waits for its VM if that is not there
  *
@@ -168,11 +165,6 @@ int hsf_wanted_remove(struct hsf_run *r, struct hsf_wanted *wanted);
 /** hsf_run_update - VMs that have come and gone, and their new threads; false if there is nothing
  * left to enforce */
 bool hsf_run_update(struct hsf_run *r);
-
-/** hsf_run_admission - do the servers that have their VMs fit, with @spec on @cpu instead of what
- * @but has? VMRT_OK or VMRT_EBUSY */
-enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_bound *but,
-	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err);
 
 /** hsf_run_write_server - the figures of @wanted so far to where they are wanted */
 void hsf_run_write_server(struct hsf_run *r, struct hsf_wanted *wanted);

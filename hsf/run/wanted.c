@@ -19,7 +19,8 @@ static bool is_chosen(const struct hsf_options *opts, const struct vmrt_server_s
 	return false;
 }
 
-struct hsf_wanted *hsf_wanted_find(const struct hsf_run *r, const char *name)
+/* The server called @name, or NULL. */
+static struct hsf_wanted *find_wanted(const struct hsf_run *r, const char *name)
 {
 	for (size_t i = 0; i < r->n_wanted; i++)
 		if (!strcmp(r->wanted[i]->spec.name, name))
@@ -32,7 +33,9 @@ bool hsf_wanted_is(const struct hsf_wanted *wanted, const char *name)
 	return !strcmp(wanted->spec.name, name) || !strcmp(wanted->spec.of, name);
 }
 
-enum vmrt_status hsf_run_admission(const struct hsf_run *r, const struct hsf_bound *but,
+/* Do the servers that have their VMs fit, with @spec on @cpu instead of what @but has? VMRT_OK or
+ * VMRT_EBUSY. */
+static enum vmrt_status check_admission(const struct hsf_run *r, const struct hsf_bound *but,
 	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err)
 {
 	struct hsf_demand d[HSF_MAX_SERVERS + 1];
@@ -114,8 +117,7 @@ static enum vmrt_status bind(
 
 	if (status != VMRT_OK)
 		return status;
-	if (hsf_run_admission(r, wanted->bound, &wanted->spec, wanted->bound->cpu, err) !=
-		VMRT_OK) {
+	if (check_admission(r, wanted->bound, &wanted->spec, wanted->bound->cpu, err) != VMRT_OK) {
 		if (!force) {
 			unbind(r, wanted);
 			return VMRT_EBUSY;
@@ -199,7 +201,7 @@ enum vmrt_status hsf_wanted_add(struct hsf_run *r, const struct vmrt_server_spec
 
 	if (status != VMRT_OK)
 		return status;
-	if (hsf_wanted_find(r, spec->name))
+	if (find_wanted(r, spec->name))
 		return vmrt_fail(err, VMRT_EEXIST,
 			"there is a server %s already; `vmrt-hsf set` changes it", spec->name);
 	if (r->n_wanted == HSF_MAX_SERVERS)
@@ -241,7 +243,7 @@ static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_sp
 		if (t->role != VMRT_ROLE_VCPU || has_own_post(r, vm, t->vcpu))
 			continue;
 		status = vmrt_server_part(whole, t->vcpu, &part, err);
-		if (status == VMRT_OK && first && hsf_wanted_find(r, part.name))
+		if (status == VMRT_OK && first && find_wanted(r, part.name))
 			status = vmrt_fail(err, VMRT_EEXIST,
 				"there is a server %s already, which is not for vCPU %d of VM %s",
 				part.name, t->vcpu, vm->name);
@@ -371,7 +373,7 @@ enum vmrt_status hsf_wanted_change(struct hsf_run *r, struct hsf_wanted *wanted,
 		wanted->spec = *spec;
 		return VMRT_OK;
 	}
-	if (hsf_run_admission(r, p, spec, p->cpu, err) != VMRT_OK) {
+	if (check_admission(r, p, spec, p->cpu, err) != VMRT_OK) {
 		if (!force)
 			return VMRT_EBUSY;
 		vmrt_warn("%s", err->text);

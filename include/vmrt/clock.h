@@ -54,7 +54,6 @@ struct vmrt_clock_bound {
 	int upper; /* 1: guest - host <= offset_ns; 0: >= */
 };
 
-#define VMRT_CLOCK_IDENTITY "same clock"
 #define VMRT_CLOCK_PINGS "pings"
 #define VMRT_CLOCK_CAUSALITY "causality and pings"
 #define VMRT_CLOCK_KVM "KVM's TSC offset"

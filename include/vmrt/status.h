@@ -7,31 +7,25 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-/* One list makes the enumerators and the words for them. */
-#define VMRT_STATUS_LIST(X)                                                                        \
-	X(OK, "done")                                                                              \
-	X(ENOMEM, "out of memory")                                                                 \
-	X(EIO, "input/output error")                                                               \
-	X(ENOENT, "not found")                                                                     \
-	X(EEXIST, "already exists")                                                                \
-	X(EPERM, "not permitted")                                                                  \
-	X(EINVAL, "invalid argument")                                                              \
-	X(EFORMAT, "malformed data")                                                               \
-	X(ETRUNCATED, "data ends too early")                                                       \
-	X(ERANGE, "out of range")                                                                  \
-	X(EUNSUPPORTED, "not supported")                                                           \
-	X(EBUSY, "in use")                                                                         \
-	X(ETIMEOUT, "no answer in time")                                                           \
-	X(EPROTO, "protocol error")                                                                \
-	X(EDB, "database error")                                                                   \
-	X(ELOSS, "events were lost")                                                               \
-	X(EINTR, "interrupted")                                                                    \
-	X(EMISMATCH, "the two sources disagree")
-
 enum vmrt_status {
-#define X(name, words) VMRT_##name,
-	VMRT_STATUS_LIST(X)
-#undef X
+	VMRT_OK,	   /* done */
+	VMRT_ENOMEM,	   /* out of memory */
+	VMRT_EIO,	   /* input/output error */
+	VMRT_ENOENT,	   /* not found */
+	VMRT_EEXIST,	   /* already exists */
+	VMRT_EPERM,	   /* not permitted */
+	VMRT_EINVAL,	   /* invalid argument */
+	VMRT_EFORMAT,	   /* malformed data */
+	VMRT_ETRUNCATED,   /* data ends too early */
+	VMRT_ERANGE,	   /* out of range */
+	VMRT_EUNSUPPORTED, /* not supported */
+	VMRT_EBUSY,	   /* in use */
+	VMRT_ETIMEOUT,	   /* no answer in time */
+	VMRT_EPROTO,	   /* protocol error */
+	VMRT_EDB,	   /* database error */
+	VMRT_ELOSS,	   /* events were lost */
+	VMRT_EINTR,	   /* interrupted */
+	VMRT_EMISMATCH,	   /* the two sources disagree */
 };
 
 /* Exit statuses of every program (README, man pages). */
@@ -50,9 +44,6 @@ struct vmrt_error {
 	enum vmrt_status status;
 	char text[VMRT_ERROR_TEXT];
 };
-
-/** vmrt_status_words - the words for @status; never NULL, nothing to free */
-const char *vmrt_status_words(enum vmrt_status status);
 
 /**
  * vmrt_fail - fill in an error and return its status, for `return vmrt_fail(err, ...)`

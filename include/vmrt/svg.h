@@ -74,9 +74,6 @@ void vmrt_svg_text(struct vmrt_svg *svg, const char *class, double x, double y,
 void vmrt_svg_textf(struct vmrt_svg *svg, const char *class, double x, double y,
 	enum vmrt_anchor anchor, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
-/** vmrt_svg_upright - words that are read from below, in the middle of a vertical axis */
-void vmrt_svg_upright(struct vmrt_svg *svg, double x, double y, const char *words);
-
 /** vmrt_svg_text_width - how wide @words are at most, whichever of the fonts is there */
 double vmrt_svg_text_width(double font, const char *words);
 

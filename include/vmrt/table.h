@@ -140,8 +140,7 @@ void vmrt_put_count(struct vmrt_table *table, int64_t count);	/* VMRT_UNKNOWN: u
 void vmrt_put_ns(struct vmrt_table *table, int64_t ns);		/* VMRT_UNKNOWN: unknown */
 void vmrt_put_ratio(struct vmrt_table *table, double ratio);	/* NaN: unknown */
 void vmrt_put_p(struct vmrt_table *table, double p);		/* NaN: unknown */
-void vmrt_put_real(struct vmrt_table *table, double value);	/* NaN: unknown */
-void vmrt_put_bool(struct vmrt_table *table, bool value);
+void vmrt_put_real(struct vmrt_table *table, double value);
 void vmrt_put_truth(struct vmrt_table *table, int value); /* negative: unknown */
 void vmrt_put_unknown(struct vmrt_table *table);
 

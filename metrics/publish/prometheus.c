@@ -10,7 +10,6 @@
 
 #include <vmrt/utf8.h>
 
-#define LABELS_MAX 4
 #define BUCKET_BITS 6 /* of vmrt-top's histograms, which are the coarsest */
 
 int64_t publish_bound(size_t i)

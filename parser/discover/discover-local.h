@@ -63,8 +63,4 @@ struct vmrt_discovery {
 	size_t n_machines;
 };
 
-/** discover_is_foreign - is this the name of one of the kernel's own threads, or of vmrt's
- * programs? */
-bool discover_is_foreign(const char *comm);
-
 #endif

@@ -28,7 +28,8 @@ static const char *const foreign[] = {"kworker/", "ksoftirqd/", "ktimers/", "mig
 	"usb-storage", "hv_", "posixcputmr/", "cfinteractive", "sugov:", "CPU ", "qemu-",
 	"fc_vcpu ", "crosvm_vcpu", "EMT-", "pool_workqueue"};
 
-bool discover_is_foreign(const char *comm)
+/* Is this the name of one of the kernel's own threads, or of vmrt's programs? */
+static bool is_foreign(const char *comm)
 {
 	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
 		size_t n = strlen(foreign[i]);
@@ -152,7 +153,7 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 	int64_t span = m->last_ns - m->first_ns;
 	bool timer, real_time;
 
-	if (t->skipped || t->jobs < JOBS_LEAST || discover_is_foreign(t->comm) || !t->comm[0])
+	if (t->skipped || t->jobs < JOBS_LEAST || is_foreign(t->comm) || !t->comm[0])
 		return false;
 	*f = (struct vmrt_found){.machine = machine,
 		.tid = t->tid,

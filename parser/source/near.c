@@ -23,7 +23,9 @@ static void lower(const char *text, size_t room, char buf[ROOM])
 	buf[n] = '\0';
 }
 
-unsigned near_distance(const char *wanted, const char *comm)
+/* How many characters have to be changed, added, left out or swapped, whatever their case; a name
+ * that is a part of the other one is near. */
+static unsigned name_distance(const char *wanted, const char *comm)
 {
 	unsigned rows[3][ROOM]; /* of the table of Damerau and Levenshtein, the last three */
 	unsigned *above = rows[0], *before = rows[1], *row = rows[2];
@@ -79,7 +81,7 @@ const char *near_list(const struct thread_names *names, const char *wanted, char
 		most = 2;
 	for (size_t i = 0; i < names->n; i++) {
 		const struct thread_name *t = &names->list[i];
-		unsigned distance = near_distance(name, t->comm);
+		unsigned distance = name_distance(name, t->comm);
 		bool again = false;
 		size_t at;
 

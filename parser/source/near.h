@@ -9,10 +9,6 @@
 #define NEAR_MOST 3
 #define NEAR_TEXT 160
 
-/** near_distance - how many characters have to be changed, added, left out or swapped, whatever
- * their case; a name that is a part of the other one is near */
-unsigned near_distance(const char *wanted, const char *comm);
-
 /**
  * near_list - "a (1), b (2)": up to NEAR_MOST threads that come near to @wanted; "" if none does
  * @wanted: a name or a pattern

@@ -178,7 +178,6 @@ struct sim_truth {
 	struct sim_slice *slices;
 	size_t n_slices;
 	struct vmrt_server_period *periods;
-	bool *periods_blurred; /* steal straddles a border of it */
 	size_t n_periods;
 	struct sim_hole *holes; /* lost events */
 	size_t n_holes;

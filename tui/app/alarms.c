@@ -342,11 +342,6 @@ bool top_alarms_rang(struct top_alarms *alarms)
 	return rang;
 }
 
-size_t top_alarms_count(const struct top_alarms *alarms)
-{
-	return alarms->count;
-}
-
 void top_alarms_clear(struct top_alarms *alarms)
 {
 	alarms->words[0] = '\0';

@@ -32,9 +32,6 @@ const char *top_alarms_judge(
 /** top_alarms_rang - has one become true since this was asked last? */
 bool top_alarms_rang(struct top_alarms *alarms);
 
-/** top_alarms_count - how many times a condition became true */
-size_t top_alarms_count(const struct top_alarms *alarms);
-
 /** top_alarms_clear - the user has seen it: nothing is to be shown until the next one */
 void top_alarms_clear(struct top_alarms *alarms);
 

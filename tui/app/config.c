@@ -19,7 +19,8 @@
 
 static const char *const table_names[] = {"servers", "tasks"};
 
-bool top_config_path(char *out, size_t room)
+/* Where the file is; false: nowhere, for want of a home. */
+static bool config_path(char *out, size_t room)
 {
 	const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	int n;
@@ -138,7 +139,7 @@ void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set)
 	char path[PATH_ROOM];
 	int line;
 
-	if (!top_config_path(path, sizeof(path)))
+	if (!config_path(path, sizeof(path)))
 		return;
 	line = ini_parse(path, take, &r);
 	if (line > 0)
@@ -215,7 +216,7 @@ void top_config_save(struct top_app *app)
 	char path[PATH_ROOM], part[PATH_ROOM + 8], *text = NULL;
 	struct vmrt_error err;
 
-	if (!top_config_path(path, sizeof(path))) {
+	if (!config_path(path, sizeof(path))) {
 		top_app_notice(app, "Neither XDG_CONFIG_HOME nor HOME is set: nothing is written.");
 		return;
 	}

@@ -6,9 +6,6 @@
 
 #include "app.h"
 
-/** top_config_path - where it is, into @out of @room bytes; false: nowhere, for want of a home */
-bool top_config_path(char *out, size_t room);
-
 /** top_config_load - take what the file says, if there is one; a warning says what it does not
  * understand */
 void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set);

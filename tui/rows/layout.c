@@ -40,7 +40,8 @@ static bool has_loss(const struct top_view *view)
 	return view->lost || view->lost_at_least;
 }
 
-void top_loss_text(const struct top_view *view, char *buf, size_t room)
+/* What was lost, in words. */
+static void loss_text(const struct top_view *view, char *buf, size_t room)
 {
 	if (has_loss(view))
 		snprintf(buf, room, "L %" PRIu64 "%s lost", view->lost,
@@ -87,7 +88,7 @@ void top_status_text(const struct top_view *view, bool ascii, char *buf, size_t 
 {
 	char loss[64], clock[64], inferred[64], steal[64];
 
-	top_loss_text(view, loss, sizeof(loss));
+	loss_text(view, loss, sizeof(loss));
 	clock_text(view, ascii, clock, sizeof(clock));
 	steal_text(view, steal, sizeof(steal));
 	inferred_text(view, inferred, sizeof(inferred));
@@ -113,7 +114,7 @@ static void put_status(
 	char text[128], since[VMRT_UNITS_TEXT];
 	int x = 0, width = screen->width;
 
-	top_loss_text(view, text, sizeof(text));
+	loss_text(view, text, sizeof(text));
 	x = piece(screen, 1, x, width, has_loss(view) ? TOP_LOSS : TOP_PLAIN, text);
 	clock_text(view, ui->ascii, text, sizeof(text));
 	x = piece(screen, 1, x, width, TOP_PLAIN, text);

@@ -18,7 +18,4 @@ void top_layout(const struct top_view *view, const struct top_ui *ui, int width,
 /** top_status_text - loss, clock, steal, events in words, the most important first, @room bytes */
 void top_status_text(const struct top_view *view, bool ascii, char *buf, size_t room);
 
-/** top_loss_text - what was lost, in words */
-void top_loss_text(const struct top_view *view, char *buf, size_t room);
-
 #endif

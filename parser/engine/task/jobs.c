@@ -308,7 +308,8 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 	blame_busy_ends(j->machine, host_ns);
 }
 
-void jobs_armed(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
+static void note_arming(
+	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
 {
 	int64_t before, skipped = 0;
 
@@ -353,7 +354,7 @@ bool jobs_timer_start(
 {
 	if (expires != VMRT_UNKNOWN && (!is_near(j, expires, local_ns) || !is_release(j, expires)))
 		return false;
-	jobs_armed(j, local_ns, host_ns, expires, timer);
+	note_arming(j, local_ns, host_ns, expires, timer);
 	return true;
 }
 

@@ -61,9 +61,6 @@ struct mechanism {
 extern const struct mechanism mechanism_nanosleep, mechanism_timerfd, mechanism_itimer,
 	mechanism_posix, mechanism_relative, mechanism_resch, mechanism_deadline, mechanism_wakeup;
 
-/** mechanism_of - the row of the table; of what is not known yet, one without operations */
-const struct mechanism *mechanism_of(enum vmrt_release release);
-
 static inline bool is_undecided(const struct jobs *j)
 {
 	return j->rel.mechanism == VMRT_RELEASE_AUTO;

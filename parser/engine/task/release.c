@@ -41,7 +41,8 @@ static const struct mechanism *const asked[] = {&mechanism_timerfd, &mechanism_d
 
 #define N_ASKED (sizeof(asked) / sizeof(asked[0]))
 
-const struct mechanism *mechanism_of(enum vmrt_release release)
+/* The row of the table; of what is not known yet, one without operations. */
+static const struct mechanism *mechanism_of(enum vmrt_release release)
 {
 	return mechanisms[release];
 }

@@ -36,13 +36,13 @@ static struct vmrt_doc *sample(void)
 	vmrt_put_count(t, 1000);
 	vmrt_put_ratio(t, 0.00125);
 	vmrt_put_ns(t, 12345678);
-	vmrt_put_bool(t, true);
+	vmrt_put_truth(t, true);
 	vmrt_put_text(t, "x|y");
 	vmrt_put_text(t, "b,\"c\"");
 	vmrt_put_count(t, 0);
 	vmrt_put_ratio(t, NAN);
 	vmrt_put_ns(t, VMRT_UNKNOWN);
-	vmrt_put_bool(t, false);
+	vmrt_put_truth(t, false);
 	vmrt_put_text(t, NULL);
 	vmrt_put_line(t, "note", "all 100 %% fine");
 	return doc;

@@ -100,6 +100,18 @@ struct side {
 	struct vmrt_error err;
 };
 
+/* The guest's part: asks for the proof, and judges it. */
+static enum vmrt_status demand(int fd, struct vmrt_link_parser *parser,
+	const struct vmrt_secret *secret, int64_t deadline_ns, struct vmrt_error *err)
+{
+	struct vmrt_secret_nonces nonces = {0};
+	enum vmrt_status status = vmrt_secret_ask(fd, &nonces, deadline_ns, -1, err);
+
+	return status == VMRT_OK
+		       ? vmrt_secret_judge(fd, parser, secret, &nonces, deadline_ns, -1, err)
+		       : status;
+}
+
 static void *one_side(void *arg)
 {
 	struct side *s = arg;
@@ -107,7 +119,7 @@ static void *one_side(void *arg)
 	int64_t deadline = vmrt_now_ns() + 2 * VMRT_NS_PER_S;
 
 	vmrt_link_parser_init(&parser, VMRT_LINK_REQUEST);
-	s->status = s->guest ? vmrt_secret_demand(s->fd, &parser, &s->secret, deadline, -1, &s->err)
+	s->status = s->guest ? demand(s->fd, &parser, &s->secret, deadline, &s->err)
 			     : vmrt_secret_prove(s->fd, &parser, &s->secret, "the agent in g",
 				       deadline, -1, &s->err);
 	vmrt_link_parser_free(&parser);

@@ -26,7 +26,6 @@
 #define V0 1001
 #define V1 1002
 #define MAIN 1000
-#define ENFORCER 900
 
 static char folder[] = "/tmp/vmrt-split-XXXXXX";
 
