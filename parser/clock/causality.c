@@ -29,6 +29,7 @@ struct vcpu {
 	int64_t forgotten; /* end of the last run that was dropped */
 	struct run *runs;
 	size_t room, first, n; /* room is a power of two */
+	bool seen;
 };
 
 struct host_cpu {
@@ -55,6 +56,8 @@ struct vmrt_causality {
 	size_t hint;
 	struct vcpu *vcpus; /* one for each thread */
 	size_t n_vcpus;
+	struct vcpu **seen; /* those of them that an event has shown */
+	size_t n_seen;
 	int *by_guest_cpu; /* index into vcpus, -1: unknown */
 	size_t n_guest_cpus;
 	int *slots; /* index into vcpus by tid, a table with open addressing; -1: free */
@@ -227,6 +230,12 @@ static void close_run(struct vcpu *v, int64_t end)
 	v->running = false;
 }
 
+static void touch(struct vcpu *v, int64_t since)
+{
+	for (size_t k = v->n; k-- > 0 && run_at(v, k)->end >= since;)
+		run_at(v, k)->touched = true;
+}
+
 /*
  * Between @from and now a switch may be missing on some CPU: any vCPU may have run there. What was
  * concluded meanwhile is taken back.
@@ -235,12 +244,14 @@ static void note_hole(struct vmrt_causality *c, int64_t from)
 {
 	int64_t since = minus(from, 2 * c->widest);
 
+	/* a thread that no event has shown has one run without end, which needs it once */
+	for (size_t i = 0; !c->stats.holes && i < c->n_vcpus; i++)
+		touch(&c->vcpus[i], since);
 	c->stats.holes++;
 	if (c->now > c->hole_until)
 		c->hole_until = c->now;
-	for (size_t i = 0; i < c->n_vcpus; i++)
-		for (size_t k = c->vcpus[i].n; k-- > 0 && run_at(&c->vcpus[i], k)->end >= since;)
-			run_at(&c->vcpus[i], k)->touched = true;
+	for (size_t i = 0; i < c->n_seen; i++)
+		touch(c->seen[i], since);
 	while (c->n_buckets && c->buckets[c->n_buckets - 1].index >= bucket_index(c, since))
 		c->n_buckets--;
 }
@@ -251,6 +262,18 @@ static struct vcpu *find_vcpu(const struct vmrt_causality *c, int32_t tid)
 		if (c->vcpus[c->slots[at]].tid == tid)
 			return &c->vcpus[c->slots[at]];
 	return NULL;
+}
+
+/* The same, of a thread that an event shows. */
+static struct vcpu *meet(struct vmrt_causality *c, int32_t tid)
+{
+	struct vcpu *v = find_vcpu(c, tid);
+
+	if (v && !v->seen) {
+		v->seen = true;
+		c->seen[c->n_seen++] = v;
+	}
+	return v;
 }
 
 static struct host_cpu *get_cpu(struct vmrt_causality *c, unsigned cpu)
@@ -271,11 +294,11 @@ static struct host_cpu *get_cpu(struct vmrt_causality *c, unsigned cpu)
 static enum vmrt_status see(
 	struct vmrt_causality *c, struct host_cpu *cpu, unsigned number, int32_t pid, bool lost)
 {
-	struct vcpu *v = find_vcpu(c, pid);
+	struct vcpu *v = meet(c, pid);
 	int64_t from = cpu->seen ? cpu->last : NEVER; /* someone else was still there */
 
 	if (lost || (cpu->seen && cpu->pid != pid)) {
-		struct vcpu *former = cpu->seen ? find_vcpu(c, cpu->pid) : NULL;
+		struct vcpu *former = cpu->seen ? meet(c, cpu->pid) : NULL;
 
 		note_hole(c, from);
 		if (former && former != v && former->running && former->host_cpu == number)
@@ -324,12 +347,12 @@ enum vmrt_status vmrt_causality_host(struct vmrt_causality *c, const struct vmrt
 	if (status != VMRT_OK || !is_switch)
 		return status;
 	if (event->sw.prev_pid != event->sw.next_pid) {
-		struct vcpu *prev = find_vcpu(c, event->sw.prev_pid);
+		struct vcpu *prev = meet(c, event->sw.prev_pid);
 
 		if (prev)
 			close_run(prev, c->now);
 	}
-	next = find_vcpu(c, event->sw.next_pid);
+	next = meet(c, event->sw.next_pid);
 	if (!next)
 		return VMRT_OK;
 	if (!next->running)
@@ -500,8 +523,9 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 	c->bucket_ns = BUCKET_NS;
 	c->n_guest_cpus = n;
 	c->vcpus = calloc(n ? n : 1, sizeof(*c->vcpus));
+	c->seen = calloc(n ? n : 1, sizeof(*c->seen));
 	c->by_guest_cpu = calloc(n ? n : 1, sizeof(*c->by_guest_cpu));
-	if (!c->vcpus || !c->by_guest_cpu || !make_slots(c, n))
+	if (!c->vcpus || !c->seen || !c->by_guest_cpu || !make_slots(c, n))
 		status = VMRT_ENOMEM;
 	for (size_t i = 0; i < n && status == VMRT_OK; i++) {
 		c->by_guest_cpu[i] = -1;
@@ -526,6 +550,7 @@ void vmrt_causality_free(struct vmrt_causality *c)
 	for (size_t i = 0; c->vcpus && i < c->n_vcpus; i++)
 		free(c->vcpus[i].runs);
 	free(c->vcpus);
+	free(c->seen);
 	free(c->slots);
 	free(c->by_guest_cpu);
 	free(c->cpus);

@@ -48,14 +48,26 @@ static void settle_waiters(struct machine *m, unsigned cpu, int64_t host_ns)
 	for (size_t i = 1; i < e->config->n_machines; i++) {
 		struct machine *g = &e->machines[i];
 
-		for (unsigned v = 0; g->n_jobs && v < g->n_vcpus; v++) {
-			if (g->vcpus[v] && g->vcpus[v]->state == THREAD_READY &&
-				g->vcpus[v]->cpu == cpu) {
+		for (unsigned v = 0; g->n_jobs && v < g->n_seen; v++) {
+			if (g->seen[v]->state == THREAD_READY && g->seen[v]->cpu == cpu) {
 				blame_settle(g, host_ns);
 				break;
 			}
 		}
 	}
+}
+
+/* A manifest may list any number of threads: what is done for each event is done for those that
+ * events have shown. */
+static void first_seen(struct vmrt_engine *e, struct thread *t)
+{
+	struct machine *g = t->guest;
+
+	t->seen = true;
+	/* a thread of strange manifests may be listed twice */
+	if (g && (unsigned)t->pub.vcpu < g->n_vcpus && g->vcpus[t->pub.vcpu] == t)
+		g->seen[g->n_seen++] = t;
+	e->accounts->seen(t);
 }
 
 /** change_thread - from @host_ns on, @t is as @now says */
@@ -68,6 +80,8 @@ void change_thread(
 		blame_settle(t->guest, host_ns);
 	if (t->jobs)
 		blame_settle(m, host_ns);
+	if (!t->seen && now->state != THREAD_UNKNOWN)
+		first_seen(m->engine, t);
 	*of_thread(t) = *now;
 }
 

@@ -84,6 +84,7 @@ struct cpu_now {
 struct thread {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has heard of it */
+	bool seen;	/* an event has said what it does */
 	THREAD_NOW(const)
 	uint16_t ran_cpu;		  /* of the last run */
 	int former_prio;		  /* before an enforcer came */
@@ -232,6 +233,8 @@ struct machine {
 				*/
 	struct thread **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
+	struct thread **seen; /* those of them that the recording has shown; as much room */
+	unsigned n_seen;
 	size_t clock_hint;
 	bool has_tasks;
 	bool switches_seen;    /* there are such events in its recording */
@@ -254,6 +257,7 @@ struct accounts {
 	void (*servers_of)(struct vmrt_engine *e, const struct thread *member, int64_t host_ns);
 	void (*servers_at)(struct vmrt_engine *e, unsigned cpu, int64_t host_ns);
 	void (*servers)(struct vmrt_engine *e, int64_t host_ns);
+	void (*seen)(struct thread *t);
 };
 
 /* core/namesakes.c */

@@ -281,6 +281,10 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 			memset(more + guest->n_vcpus, 0, (n - guest->n_vcpus) * sizeof(*more));
 			guest->vcpus = more;
 			guest->n_vcpus = n;
+			more = realloc(guest->seen, n * sizeof(*more));
+			if (!more)
+				return false;
+			guest->seen = more;
 		}
 		guest->vcpus[info->vcpu] = t;
 		t->guest = guest;
@@ -293,6 +297,7 @@ static const struct accounts accounts = {
 	.servers_of = servers_settle_of,
 	.servers_at = servers_waiters,
 	.servers = servers_settle_all,
+	.seen = servers_seen,
 };
 
 enum vmrt_status vmrt_engine_new(const struct vmrt_engine_config *config,
@@ -360,6 +365,7 @@ void vmrt_engine_free(struct vmrt_engine *e)
 		}
 		free(m->jobs);
 		free(m->vcpus);
+		free(m->seen);
 		free(m->cpus);
 		free(m->pending);
 		timers_free(&m->timers);

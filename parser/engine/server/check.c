@@ -17,6 +17,7 @@
  * mapped. */
 #define MARK_NOISE_NS (20 * VMRT_NS_PER_US)
 /* Between the raising of the members and the marker. */
+#define UNSEEN_CPU 0 /* where a thread is taken to be that no event has shown */
 #define RAISED_BEFORE_NS (100 * VMRT_NS_PER_US)
 
 static int64_t tick_of(const struct vmrt_engine *e)
@@ -264,6 +265,17 @@ static bool waits_for_lower(
 	return prio > limit;
 }
 
+/* Is a member of @s there, or was last? */
+static bool has_member_on(const struct server *s, unsigned cpu)
+{
+	if (s->n_seen < s->n_members && cpu == UNSEEN_CPU)
+		return true;
+	for (size_t i = 0; i < s->n_seen; i++)
+		if (s->seen[i]->cpu == cpu)
+			return true;
+	return false;
+}
+
 /* Could a server above @s have @cpu now? One that idles has it, too, if its budget passes with
  * time. */
 static bool is_taken(const struct vmrt_engine *e, const struct server *s, unsigned index)
@@ -284,9 +296,8 @@ static bool is_taken(const struct vmrt_engine *e, const struct server *s, unsign
 		if (o == s || o->pub.priority < s->pub.priority ||
 			o->pub.policy != VMRT_POLICY_PERIODIC || !(silent || servers_has_budget(o)))
 			continue;
-		for (size_t m = 0; m < o->n_members; m++)
-			if (o->members[m]->cpu == index)
-				return true;
+		if (has_member_on(o, index))
+			return true;
 	}
 	return false;
 }
@@ -296,9 +307,10 @@ bool check_selected(const struct vmrt_engine *e, const struct server *s)
 {
 	if (s->pub.policy != VMRT_POLICY_PERIODIC && s->pub.policy != VMRT_POLICY_POLLING)
 		return false;
-	for (size_t i = 0; i < s->n_members; i++)
-		if (s->members[i]->cpu >= e->machines[0].n_cpus ||
-			is_taken(e, s, s->members[i]->cpu))
+	if (s->n_seen < s->n_members && (!e->machines[0].n_cpus || is_taken(e, s, UNSEEN_CPU)))
+		return false;
+	for (size_t i = 0; i < s->n_seen; i++)
+		if (s->seen[i]->cpu >= e->machines[0].n_cpus || is_taken(e, s, s->seen[i]->cpu))
 			return false;
 	return s->n_members > 0 && servers_has_budget(s);
 }
@@ -308,8 +320,12 @@ bool check_watches(const struct server *s, unsigned cpu)
 {
 	bool passes = s->pub.policy == VMRT_POLICY_PERIODIC || s->pub.policy == VMRT_POLICY_POLLING;
 
-	for (size_t m = 0; s->checker && m < s->n_members; m++)
-		if (s->members[m]->cpu == cpu && (passes || s->members[m]->state == THREAD_READY))
+	if (!s->checker)
+		return false;
+	if (passes)
+		return has_member_on(s, cpu);
+	for (size_t m = 0; m < s->n_seen; m++)
+		if (s->seen[m]->cpu == cpu && s->seen[m]->state == THREAD_READY)
 			return true;
 	return false;
 }
@@ -404,8 +420,8 @@ void check_run_begins(struct thread *t)
  * they had it in. */
 void check_runs_on(struct server *s, int64_t host_ns)
 {
-	for (size_t i = 0; s->checker && servers_depleted(s) && i < s->n_members; i++) {
-		struct thread *t = s->members[i];
+	for (size_t i = 0; s->checker && servers_depleted(s) && i < s->n_seen; i++) {
+		struct thread *t = s->seen[i];
 		bool known = t->start_ns >= s->out_ns + MARK_NOISE_NS &&
 			     t->prio < FIRST_FAIR_PRIO && !t->boosted;
 

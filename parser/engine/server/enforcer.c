@@ -26,8 +26,8 @@ static int64_t runs_since(const struct server *s, int64_t from_ns, int64_t host_
 {
 	int64_t sum = 0;
 
-	for (size_t i = 0; i < s->n_members; i++) {
-		const struct thread *t = s->members[i];
+	for (size_t i = 0; i < s->n_seen; i++) {
+		const struct thread *t = s->seen[i];
 		int64_t to = t->state == THREAD_RUNNING ? host_ns : t->last_out_ns;
 		int64_t from = t->start_ns > from_ns ? t->start_ns : from_ns;
 
@@ -247,8 +247,8 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 	check_runs_on(s, host_ns);
 	change_budget(s, host_ns, true);
 	/* by the time this is said, the members have been raised */
-	for (size_t i = 0; i < s->n_members; i++)
-		s->members[i]->unraised = false;
+	for (size_t i = 0; i < s->n_seen; i++)
+		s->seen[i]->unraised = false;
 	if (!mark_number(rest, "at", &at))
 		return;
 	if (at == s->now.start_ns)

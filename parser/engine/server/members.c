@@ -25,6 +25,15 @@ static bool join(struct server *s, struct thread *t)
 	return true;
 }
 
+/* The recording shows member @t for the first time. */
+void servers_seen(struct thread *t)
+{
+	if (t->server)
+		t->server->seen[t->server->n_seen++] = t;
+	for (size_t i = 0; i < t->n_also; i++)
+		t->also[i]->seen[t->also[i]->n_seen++] = t;
+}
+
 /* The members of a server are the vCPU threads of its VM. */
 bool server_find_members(
 	struct vmrt_engine *e, struct server *s, const struct vmrt_server_spec *spec)
@@ -41,7 +50,8 @@ bool server_find_members(
 			continue;
 		s->pub.vm = (uint32_t)v;
 		s->members = calloc(vm->n_threads ? vm->n_threads : 1, sizeof(*s->members));
-		if (!s->members)
+		s->seen = calloc(vm->n_threads ? vm->n_threads : 1, sizeof(*s->seen));
+		if (!s->members || !s->seen)
 			return false;
 		for (size_t t = 0; t < vm->n_threads; t++) {
 			struct thread *thread;
@@ -53,6 +63,8 @@ bool server_find_members(
 			if (!thread || !join(s, thread))
 				continue;
 			s->members[s->n_members++] = thread;
+			if (thread->seen)
+				s->seen[s->n_seen++] = thread;
 		}
 	}
 	return true;

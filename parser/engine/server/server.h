@@ -39,6 +39,8 @@ struct server {
 		     */
 	struct thread **members; /* vCPU threads */
 	size_t n_members;
+	struct thread **seen; /* those of them that the recording has shown; as much room */
+	size_t n_seen;
 	int64_t settled_ns;
 	struct vmrt_server_period now;
 	int64_t uncertainty_ns;
@@ -93,6 +95,7 @@ void server_ran_over(struct server *s, int64_t from_ns, int64_t to_ns);
 /** servers_settle_of - servers_settle() for all servers that @t is a member of */
 void servers_ran_on(const struct thread *t, unsigned cpu);
 void servers_settle_of(struct vmrt_engine *e, const struct thread *t, int64_t host_ns);
+void servers_seen(struct thread *t);
 void servers_settle_all(struct vmrt_engine *e, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
 void servers_steal(const struct thread *t, int64_t from_ns, int64_t to_ns);

@@ -156,8 +156,8 @@ void servers_forget(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
-		for (size_t m = 0; m < s->n_members; m++) {
-			struct thread *t = s->members[m];
+		for (size_t m = 0; m < s->n_seen; m++) {
+			struct thread *t = s->seen[m];
 
 			if (t->state != THREAD_READY || t->cpu != cpu)
 				continue;
@@ -172,8 +172,8 @@ void servers_unsure_cpu(struct vmrt_engine *e, unsigned cpu, int64_t from_ns, in
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
-		for (size_t m = 0; s->checker && m < s->n_members; m++) {
-			const struct thread *t = s->members[m];
+		for (size_t m = 0; s->checker && m < s->n_seen; m++) {
+			const struct thread *t = s->seen[m];
 
 			if (t->cpu != cpu ||
 				(t->state != THREAD_RUNNING && t->state != THREAD_READY &&
@@ -220,6 +220,7 @@ void servers_free(struct vmrt_engine *e)
 		free(e->servers[i].held);
 		checker_free(e->servers[i].checker);
 		free(e->servers[i].members);
+		free(e->servers[i].seen);
 	}
 	free(e->servers);
 }

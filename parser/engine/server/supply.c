@@ -82,8 +82,8 @@ static void describe_segment(const struct vmrt_engine *e, struct server *s, stru
 	memset(out, 0, sizeof(*out));
 	out->supply.eligible = s->pub.enforced && s->at_priority;
 	out->supply.selected = s->checker && check_selected(e, s);
-	for (size_t i = 0; i < s->n_members; i++) {
-		const struct thread *t = s->members[i];
+	for (size_t i = 0; i < s->n_seen; i++) {
+		const struct thread *t = s->seen[i];
 
 		if (t->state == THREAD_READY) {
 			out->ready++;

@@ -82,19 +82,19 @@ static void close_gap(struct machine *m, struct thread *v)
 /* Ends the gaps that are over; what stands now has stood since the last settling. */
 void gap_settle(struct machine *m)
 {
-	for (unsigned i = 0; i < m->n_vcpus; i++) {
-		struct thread *v = m->vcpus[i];
+	for (unsigned i = 0; i < m->n_seen; i++) {
+		struct thread *v = m->seen[i];
 
-		if (v && v->gap_ns && !gap_open(m->engine, v))
+		if (v->gap_ns && !gap_open(m->engine, v))
 			close_gap(m, v);
 	}
 }
 
 void gap_extend(struct machine *m, int64_t ns)
 {
-	for (unsigned i = 0; i < m->n_vcpus; i++)
-		if (m->vcpus[i] && gap_open(m->engine, m->vcpus[i]))
-			m->vcpus[i]->gap_ns += ns;
+	for (unsigned i = 0; i < m->n_seen; i++)
+		if (gap_open(m->engine, m->seen[i]))
+			m->seen[i]->gap_ns += ns;
 }
 
 /* The gap of @v, which begins now if it is not known yet. Of too many the shortest gives way: that
