@@ -55,7 +55,6 @@ static struct horizon_rest what_is_left(
 static void leave_out(struct vmrt_recording *rec, struct merge_input *in)
 {
 	struct source *s = source_of(rec, in);
-	int64_t off = in->host_ns - rec->horizon.last_ns;
 	char text[VMRT_UNITS_TEXT];
 
 	if (in->host_ns < rec->horizon.least_ns) {
@@ -75,7 +74,8 @@ static void leave_out(struct vmrt_recording *rec, struct merge_input *in)
 		snprintf(s->note, sizeof(s->note),
 			"CPU %u has an event %s behind all others; it and what follows are left "
 			"out",
-			in->event.cpu, vmrt_format_duration(off, text));
+			in->event.cpu,
+			vmrt_format_duration(in->host_ns - rec->horizon.last_ns, text));
 	vmrt_warn("%s: %s", s->path, s->note);
 }
 
