@@ -40,6 +40,10 @@ int vmrt_tracer_remove(const char *folder, int patience_ms);
  * is */
 void vmrt_tracer_make_idle(const char *folder);
 
+/** vmrt_tracer_holder - in words, which process has a file of the instance open; false: none that
+ * we may look at */
+bool vmrt_tracer_holder(const char *folder, char *buf, size_t room);
+
 /** vmrt_tracer_read_file - a file of the instance, or of tracefs if the instance has none */
 enum vmrt_status vmrt_tracer_read_file(
 	const struct vmrt_tracer *tracer, const char *name, char **out, struct vmrt_error *err);

@@ -412,11 +412,15 @@ enum vmrt_status vmrt_tracer_close(struct vmrt_tracer *t, int patience_ms, struc
 	if (t->made) {
 		vmrt_tracer_write(t->folder, "tracing_on", "0");
 		if (vmrt_tracer_remove(t->folder, patience_ms) != 0) {
+			int errnum = errno;
+			char who[128] = "is its trace_marker still open somewhere?";
+
+			vmrt_tracer_holder(t->folder, who, sizeof(who));
 			vmrt_tracer_make_idle(t->folder);
-			status = vmrt_fail_errno(err, errno,
-				"cannot remove the tracefs instance %s (is its trace_marker still "
-				"open somewhere?); `vmrt-trace reset` will",
-				t->name);
+			status = vmrt_fail_errno(err, errnum,
+				"cannot remove the tracefs instance %s (%s); `vmrt-trace reset` "
+				"will",
+				t->name, who);
 		}
 	}
 	free_tracer(t);

@@ -266,6 +266,23 @@ interrupt_twice() {
 	nothing_left
 }
 
+@test "an instance that cannot be removed: who has it open is said" {
+	local held
+	start_recorder -d 100s --no-analyze
+	held=$(echo "$tracing/instances/vmrt-$recorder-"*-record)
+	perl -e 'open(F, ">", $ARGV[0]) or die; $| = 1; print "open\n"; sleep 100' "$held/trace_marker" >"$BATS_TEST_TMPDIR/holder" 3>&- &
+	agent=$!
+	for _ in $(seq 200); do [ -s "$BATS_TEST_TMPDIR/holder" ] && break; sleep 0.05; done
+	kill -INT "$recorder"
+	recorder_ends 0
+	grep -q "cannot remove the tracefs instance ${held##*/} (process $agent (perl) has its trace_marker open); .vmrt-trace reset. will" "$BATS_TEST_TMPDIR/log"
+	kill "$agent"
+	wait "$agent" || true
+	agent=
+	"$trace" reset
+	[ ! -d "$held" ]
+}
+
 @test "a second ^C ends a command that obeys no signal" {
 	start_recorder -- sh -c 'trap "" INT TERM; while :; do sleep 0.1; done'
 	interrupt_twice

@@ -209,7 +209,7 @@ static void check_outcome(unsigned long n, pid_t pid, int status)
 		complain(n, "took no notice that its output could not be written", status);
 	/* what kills it does not let it clean up: only what comes after it can */
 	/* a vmrt-hsf that marks all recordings may hold one for a while, and then that is said */
-	held = strstr(words, "still open somewhere");
+	held = strstr(words, "cannot remove the tracefs instance") && strstr(words, "(vmrt-hsf");
 	if (opt.kernel && !killing && !held && !WIFSIGNALED(status) && left_by(INSTANCES, pid))
 		complain(n, "left an instance", status);
 	if (opt.after &&
