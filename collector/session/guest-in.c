@@ -259,7 +259,7 @@ static enum vmrt_status take_data(
 	if (cpu >= in->meta.cpus || !size || size % page_size)
 		return refuse(in, err, "sent malformed events");
 	if (in->max_size && in->size + size > in->max_size)
-		return refuse(in, err, "sent more events than are allowed");
+		return refuse(in, err, "sent more events than are allowed (see --max-size)");
 	for (size_t at = 0; at < size; at += page_size) {
 		if (!page_is_sane(c->at + at, page_size)) {
 			in->bad_pages++;
