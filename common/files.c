@@ -56,14 +56,50 @@ static enum vmrt_status read_to_end(
 	return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 }
 
+static const char *kind_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a folder";
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFCHR:
+	case S_IFBLK:
+		return "a device";
+	default:
+		return "something else";
+	}
+}
+
+int vmrt_open_file(const char *path, int flags, struct vmrt_error *err)
+{
+	/* nobody but the user puts anything there: standard input, and what a shell makes of <() */
+	bool chosen = !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (chosen ? 0 : O_NONBLOCK) | flags);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		vmrt_fail_errno(err, errno, "cannot open %s", path);
+	} else if (!S_ISREG(st.st_mode) && !chosen) {
+		vmrt_fail(err, VMRT_EFORMAT, "%s is not a regular file, but %s", path, kind_of(st.st_mode));
+		errno = EINVAL;
+	} else {
+		return fd;
+	}
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 enum vmrt_status vmrt_read_file(
 	const char *path, size_t max, char **out, size_t *size, struct vmrt_error *err)
 {
+	struct vmrt_error why;
 	enum vmrt_status status;
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = vmrt_open_file(path, 0, &why);
 
 	if (fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot open %s", path);
+		return vmrt_fail(err, why.status, "%s", why.text);
 	status = read_to_end(fd, path, max, out, size, err);
 	close(fd);
 	return status;

@@ -94,6 +94,9 @@ $(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzz/libvmrt.a
 $(O)/fuzz/fuzz_agent: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=,$(addprefix vmrt_tracer_,open close on off cpus \
 	page_size buffer stats meta reset) $(addprefix vmrt_tail_,begin next end))
 
+# The answers of a database's server are doubles.
+$(O)/fuzz/fuzz_many: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=pg_,query script rows text int free)
+
 .SECONDARY:
 
 fuzz-targets: $(FUZZ_TARGETS)
@@ -103,7 +106,8 @@ fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 	$(Q)for f in $(FUZZ_TARGETS); do \
 		echo "  FUZZ     $$f"; mkdir -p $(O)/corpus/$$(basename $$f); \
 		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 \
-			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) 2>&1 | tail -n 3 || exit 1; \
+			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) \
+			$$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) 2>&1 | tail -n 3 || exit 1; \
 	done
 
 # What has threads, by a compiler that watches what they share.

@@ -242,9 +242,13 @@ static void read_pings(const char *folder, const char *name, struct vmrt_manifes
 	struct vmrt_ping ping;
 	char path[PATH_MAX];
 	FILE *file;
+	int fd;
 
 	pings_path(folder, name, path);
-	file = fopen(path, "re");
+	fd = vmrt_open_file(path, O_NOFOLLOW, NULL);
+	file = fd >= 0 ? fdopen(fd, "r") : NULL;
+	if (fd >= 0 && !file)
+		close(fd);
 	while (file && fread(&ping, sizeof(ping), 1, file) == 1)
 		if (vmrt_pings_add(&pings, &ping) != VMRT_OK)
 			break;

@@ -44,13 +44,14 @@ static enum vmrt_status copy_file(const char *file, const char *path, struct vmr
 {
 	enum vmrt_status status;
 	char part[PATH_MAX];
+	struct vmrt_error why;
 	int from, to;
 
 	if ((size_t)snprintf(part, sizeof(part), "%s.new", path) >= sizeof(part))
 		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", path);
-	from = open(file, O_RDONLY | O_CLOEXEC);
+	from = vmrt_open_file(file, 0, &why);
 	if (from < 0)
-		return vmrt_fail_errno(err, errno, "cannot open %s", file);
+		return vmrt_fail(err, why.status, "%s", why.text);
 	to = vmrt_create_recording(part);
 	if (to < 0) {
 		status = vmrt_fail_errno(err, errno, "cannot make %s", part);

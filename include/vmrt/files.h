@@ -11,6 +11,17 @@
 #include <vmrt/status.h>
 
 /**
+ * vmrt_open_file - open a file for reading, and nothing else: a FIFO or a device in its place, on
+ * which the program would wait, is refused
+ * @flags: such as O_NOFOLLOW, or 0
+ *
+ * What is below /dev and /proc may be anything.
+ *
+ * Return: a descriptor, or -1 with @err and errno.
+ */
+int vmrt_open_file(const char *path, int flags, struct vmrt_error *err);
+
+/**
  * vmrt_read_file - read a whole file, also one of /proc or tracefs whose size is not known
  * @path: the file
  * @max: more bytes than this is an error

@@ -9,6 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <vmrt/files.h>
+#include <vmrt/tool.h>
 
 static enum vmrt_status no_memory(struct vmrt_error *err)
 {
@@ -19,15 +23,25 @@ static enum vmrt_status no_memory(struct vmrt_error *err)
 static enum vmrt_status digest(const char *path, char *out, struct vmrt_error *err)
 {
 	uint8_t block[65536], sum[SHA256_DIGEST_SIZE];
-	FILE *in = fopen(path, "re");
+	struct vmrt_error why;
+	int fd = vmrt_open_file(path, 0, &why);
+	FILE *in = fd >= 0 ? fdopen(fd, "r") : NULL;
 	struct sha256_ctx hash;
 	size_t got;
 
-	if (!in)
-		return vmrt_fail_errno(err, errno, "cannot open %s", path);
+	if (fd < 0)
+		return vmrt_fail(err, why.status, "%s", why.text);
+	if (!in) {
+		close(fd);
+		return no_memory(err);
+	}
 	sha256_init(&hash);
-	while ((got = fread(block, 1, sizeof(block), in)) > 0)
+	while (!vmrt_stop_requested() && (got = fread(block, 1, sizeof(block), in)) > 0)
 		sha256_update(&hash, got, block);
+	if (vmrt_stop_requested()) {
+		fclose(in);
+		return vmrt_fail(err, VMRT_EINTR, "interrupted");
+	}
 	if (ferror(in)) {
 		fclose(in);
 		return vmrt_fail_errno(err, errno, "cannot read %s", path);

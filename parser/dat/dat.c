@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vmrt/files.h>
 #include <vmrt/clock.h>
 
 static const uint8_t magic[] = {0x17, 0x08, 0x44, 't', 'r', 'a', 'c', 'i', 'n', 'g'};
@@ -290,12 +291,13 @@ enum vmrt_status dat_open_fd(int fd, const char *path, const char *instance, str
 enum vmrt_status vmrt_dat_read_texts(
 	const char *path, const struct vmrt_dat_texts *texts, struct vmrt_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct vmrt_error why;
+	int fd = vmrt_open_file(path, 0, &why);
 	struct vmrt_dat *dat;
 	enum vmrt_status status;
 
 	if (fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot open %s", path);
+		return vmrt_fail(err, why.status, "%s", why.text);
 	status = open_fd(fd, path, NULL, texts, &dat, err);
 	if (status == VMRT_OK)
 		vmrt_dat_close(dat);
@@ -305,10 +307,11 @@ enum vmrt_status vmrt_dat_read_texts(
 enum vmrt_status vmrt_dat_open_instance(
 	const char *path, const char *instance, struct vmrt_dat **out, struct vmrt_error *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct vmrt_error why;
+	int fd = vmrt_open_file(path, 0, &why);
 
 	if (fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot open %s", path);
+		return vmrt_fail(err, why.status, "%s", why.text);
 	return dat_open_fd(fd, path, instance, out, err);
 }
 

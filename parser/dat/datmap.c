@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vmrt/files.h>
+
 #include "datwrite.h"
 
 #define MAX_PIECES 100000
@@ -320,12 +322,17 @@ enum vmrt_status vmrt_datmap_read(
 	const char *path, struct vmrt_datmap **out, struct vmrt_error *err)
 {
 	struct vmrt_datmap *map = calloc(1, sizeof(*map));
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct vmrt_error why;
+	int fd = vmrt_open_file(path, 0, &why);
 	enum vmrt_status status = VMRT_OK;
 	struct reader r = {.map = map, .fd = fd};
 	struct stat st;
 
-	if (!map || fd < 0 || fstat(fd, &st) != 0) {
+	if (map && fd < 0) {
+		status = vmrt_fail(err, why.status, "%s", why.text);
+		goto out;
+	}
+	if (!map || fstat(fd, &st) != 0) {
 		status = vmrt_fail_errno(err, map ? errno : ENOMEM, "cannot open %s", path);
 		goto out;
 	}

@@ -11,6 +11,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <vmrt/files.h>
+
 #include "dat.h"
 
 /* The buffer that is read, which only this file changes. */
@@ -25,16 +27,15 @@ static enum vmrt_status open_apart(struct vmrt_dat *dat, unsigned cpu, struct vm
 	struct dat_cpu_data *data = &buffer_of(dat)->cpus[cpu];
 	struct vmrt_dat *apart = calloc(1, sizeof(*apart));
 	size_t stem = strlen(dat->path) - strlen(".dat");
+	struct vmrt_error why;
 
 	if (!apart || asprintf(&apart->path, "%.*s-cpu%u.pages", (int)stem, dat->path, cpu) < 0) {
 		free(apart);
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
 	}
 	data->apart = apart;
-	apart->fd = open(apart->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	if (apart->fd < 0)
-		return vmrt_fail_errno(err, errno, "cannot open %s", apart->path);
-	return VMRT_OK;
+	apart->fd = vmrt_open_file(apart->path, O_NOFOLLOW, &why);
+	return apart->fd < 0 ? vmrt_fail(err, why.status, "%s", why.text) : VMRT_OK;
 }
 
 enum vmrt_status dat_growing(struct vmrt_dat *dat, const char *proof, struct vmrt_error *err)

@@ -158,7 +158,7 @@ static int open_journal(const char *run)
 		errno = ENAMETOOLONG;
 		return -1;
 	}
-	return open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return vmrt_open_file(path, O_NOFOLLOW, NULL);
 }
 
 bool vmrt_extent_wanted(const char *run)

@@ -69,7 +69,7 @@ enum vmrt_status following_source(
 	dot = strrchr(path, '.');
 	if (is_guest(rec, s) && dot) {
 		strcpy(dot, ".pings");
-		s->followed->pings = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		s->followed->pings = vmrt_open_file(path, O_NOFOLLOW, NULL);
 	}
 	return dat_growing(s->dat, rec->following->proof, err);
 }

@@ -130,3 +130,31 @@ raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\x
 		[ -z "$(raw "$BATS_TEST_TMPDIR/out" | head -c 1)" ]
 	done <"$BATS_TEST_TMPDIR/columns"
 }
+
+@test "a FIFO or a device in place of a file of a run is waited for by nobody" {
+	local name
+	for name in host.dat manifest.json guest-demo.dat experiment.ini; do
+		mv "$run/$name" "$BATS_TEST_TMPDIR/$name"
+		mkfifo "$run/$name"
+		run timeout 60 "$bin/vmrt-trace" analyze --allow-loss "$run"
+		echo "$name: $status $output"
+		[ "$status" -le 3 ]
+		[[ $output == *"$name is not a regular file, but a FIFO"* ]]
+		run timeout 60 "$bin/vmrt-trace" info "$run"
+		[ "$status" -le 3 ]
+		rm "$run/$name"
+		mv "$BATS_TEST_TMPDIR/$name" "$run/$name"
+	done
+	rm -f "$run/run.db"
+	mkfifo "$run/run.db"
+	for command in report "report trend" "export -f csv"; do
+		# shellcheck disable=SC2086
+		run timeout 60 "$bin"/vmrt-$command "$run"
+		echo "$command: $status $output"
+		[ "$status" -ge 1 ] && [ "$status" -le 64 ]
+		[[ $output == *run.db* ]]
+	done
+	# what the user names there is the user's: a pipe of the shell is read
+	run "$bin/vmrt-report" --advise <(cat "$run/experiment.ini") --assume-wcet
+	[[ $output != *"is not a regular file"* ]]
+}
