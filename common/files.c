@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,7 +82,8 @@ int vmrt_open_file(const char *path, int flags, struct vmrt_error *err)
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		vmrt_fail_errno(err, errno, "cannot open %s", path);
 	} else if (!S_ISREG(st.st_mode) && !chosen) {
-		vmrt_fail(err, VMRT_EFORMAT, "%s is not a regular file, but %s", path, kind_of(st.st_mode));
+		vmrt_fail(err, VMRT_EFORMAT, "%s is not a regular file, but %s", path,
+			kind_of(st.st_mode));
 		errno = EINVAL;
 	} else {
 		return fd;
@@ -97,9 +99,15 @@ enum vmrt_status vmrt_read_file(
 	struct vmrt_error why;
 	enum vmrt_status status;
 	int fd = vmrt_open_file(path, 0, &why);
+	struct stat st;
 
 	if (fd < 0)
 		return vmrt_fail(err, why.status, "%s", why.text);
+	/* not only after so much was read; those of the kernel do not say their size */
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size > max) {
+		close(fd);
+		return vmrt_fail(err, VMRT_ERANGE, "%s is larger than %zu bytes", path, max);
+	}
 	status = read_to_end(fd, path, max, out, size, err);
 	close(fd);
 	return status;

@@ -48,7 +48,7 @@ static enum vmrt_status find(struct work *w, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
-	status = vmrt_journal_read(w->run, w->instance, err);
+	status = vmrt_journal_read_own(w->run, w->instance, err);
 	/* a reset of all finds its instance by the process that made it */
 	if (status == VMRT_ETRUNCATED)
 		vmrt_run_unlink(w->run, VMRT_FILE_JOURNAL);

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 
 #define HEAD "vmrt recording in progress\ninstance "
 #define FOR_ROOT "/run/vmrt"
+#define LONGEST 4096 /* of a journal */
 
 /* The folder of links; false if there can be none, and then only `reset RUN` finds a recording. */
 static bool links_folder(char *buf, size_t room)
@@ -51,25 +53,62 @@ enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struc
 	return status;
 }
 
-enum vmrt_status vmrt_journal_read(
-	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err)
+/* @st: of the file that was read */
+static enum vmrt_status read_journal(
+	const char *run, char instance[VMRT_JOURNAL_NAME], struct stat *st, struct vmrt_error *err)
 {
+	char path[PATH_MAX], text[LONGEST + 1];
+	struct vmrt_error why;
 	enum vmrt_status status;
-	char path[PATH_MAX], *text;
+	ssize_t size;
+	int fd;
 
 	if ((status = vmrt_path(path, sizeof(path), run, VMRT_FILE_JOURNAL)) != VMRT_OK)
 		return vmrt_fail(err, status, "%.200s: the path is too long", run);
-	status = vmrt_read_file(path, 4096, &text, NULL, err);
-	if (status != VMRT_OK)
+	fd = vmrt_open_file(path, O_NOFOLLOW, &why);
+	if (fd < 0)
+		return vmrt_fail(err, why.status, "%s", why.text);
+	size = fstat(fd, st) == 0 ? read(fd, text, LONGEST) : -1;
+	if (size < 0)
+		status = vmrt_fail_errno(err, errno, "cannot read %s", path);
+	close(fd);
+	if (size < 0)
 		return status;
+	text[size] = '\0';
 	if (!*text)
-		status = vmrt_fail(err, VMRT_ETRUNCATED,
+		return vmrt_fail(err, VMRT_ETRUNCATED,
 			"%s is empty: its recorder was killed before it recorded anything", path);
-	else if (strncmp(text, HEAD, strlen(HEAD)) != 0 ||
-		 sscanf(text + strlen(HEAD), "%63[^\n]", instance) != 1 || !is_instance(instance))
-		status = vmrt_fail(err, VMRT_EFORMAT, "%s is not what a recorder writes", path);
-	free(text);
-	return status;
+	if (strncmp(text, HEAD, strlen(HEAD)) != 0 ||
+		sscanf(text + strlen(HEAD), "%63[^\n]", instance) != 1 || !is_instance(instance))
+		return vmrt_fail(err, VMRT_EFORMAT, "%s is not what a recorder writes", path);
+	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_journal_read(
+	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err)
+{
+	struct stat st;
+
+	return read_journal(run, instance, &st, err);
+}
+
+enum vmrt_status vmrt_journal_read_own(
+	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err)
+{
+	struct stat st;
+	enum vmrt_status status = read_journal(run, instance, &st, err);
+
+	if (status != VMRT_OK || (st.st_uid == geteuid() && st.st_nlink == 1))
+		return status;
+	if (st.st_uid == geteuid())
+		return vmrt_fail(err, VMRT_EPERM,
+			"%.200s: its " VMRT_FILE_JOURNAL " has a second name: it may be the "
+			"journal of another run",
+			run);
+	return vmrt_fail(err, VMRT_EPERM,
+		"%.200s: its " VMRT_FILE_JOURNAL " is of user %u, who may name the recording of "
+		"somebody else in it: only that user can finish the run",
+		run, (unsigned)st.st_uid);
 }
 
 void vmrt_journal_remove(const char *run, const char *instance)
@@ -111,7 +150,7 @@ void vmrt_journal_each(void (*found)(void *ctx, const char *run), void *ctx)
 			(len = readlink(path, run, sizeof(run) - 1)) > 0) {
 			run[len] = '\0';
 			/* a folder that was removed or used again leaves only the link */
-			if (vmrt_journal_read(run, instance, NULL) == VMRT_OK &&
+			if (vmrt_journal_read_own(run, instance, NULL) == VMRT_OK &&
 				!strcmp(instance, name))
 				found(ctx, run);
 			else

@@ -28,6 +28,17 @@ enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struc
 enum vmrt_status vmrt_journal_read(
 	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);
 
+/**
+ * vmrt_journal_read_own - vmrt_journal_read(), of a journal that the caller has written
+ *
+ * Whoever finishes a recording moves what the instance holds into its folder: a stranger's journal
+ * would name the instance of another one's recording.
+ *
+ * Return: as vmrt_journal_read(); VMRT_EPERM if it is of another user.
+ */
+enum vmrt_status vmrt_journal_read_own(
+	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);
+
 /** vmrt_journal_remove - it is finished */
 void vmrt_journal_remove(const char *run, const char *instance);
 

@@ -158,3 +158,21 @@ raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\x
 	run "$bin/vmrt-report" --advise <(cat "$run/experiment.ini") --assume-wcet
 	[[ $output != *"is not a regular file"* ]]
 }
+
+@test "root's reset moves nothing into the run of another user, whatever its journal names" {
+	[ "$(id -u)" -eq 0 ] || skip "needs root"
+	printf 'vmrt recording in progress\ninstance vmrt-1-1-0-record\n' >"$run/recorder.journal"
+	chown -R nobody "$run"
+	cp -r "$run" "$BATS_TEST_TMPDIR/before"
+	run "$bin/vmrt-trace" reset "$run"
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"recorder.journal is of user $(id -u nobody)"* ]]
+	diff -r "$BATS_TEST_TMPDIR/before" "$run"
+	# nor by a second name of a journal of root's
+	chown root "$run/recorder.journal"
+	ln "$run/recorder.journal" "$BATS_TEST_TMPDIR/second-name"
+	run "$bin/vmrt-trace" reset "$run"
+	[ "$status" -eq 1 ]
+	[[ $output == *"recorder.journal has a second name"* ]]
+}
