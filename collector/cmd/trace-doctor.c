@@ -96,12 +96,14 @@ static enum vmrt_status check_vms(
 	status = o->vm ? vmrt_vm_get(o->vm, &vms, err) : vmrt_vms_find(&vms, &n, err);
 	if (status != VMRT_OK)
 		return status;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && !vmrt_stop_requested(); i++)
 		doctor_vm(d, &vms[i]);
+	if (vmrt_stop_requested())
+		status = vmrt_fail(err, VMRT_EINTR, "interrupted");
 	if (!n)
 		vmrt_say("no VM is running here: only the machine is looked at");
 	vmrt_vms_free(vms, n);
-	return VMRT_OK;
+	return status;
 }
 
 static int run(void *opts)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vmrt/tool.h>
 #include <vmrt/units.h>
 
 #define DEEP_US 50 /* an idle state with a longer exit latency counts as deep */
@@ -158,7 +159,7 @@ static void check_stalls(struct doctor *d)
 	int64_t waited = read_waited(), begun = vmrt_now_ns(), last = begun, now, worst = 0,
 		gaps = 0;
 
-	while ((now = vmrt_now_ns()) - begun < CHECK_NS) {
+	while ((now = vmrt_now_ns()) - begun < CHECK_NS && !vmrt_stop_requested()) {
 		if (now - last > STALL_NS) {
 			gaps += now - last;
 			worst = now - last > worst ? now - last : worst;

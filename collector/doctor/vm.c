@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include <vmrt/guest.h>
+#include <vmrt/tool.h>
 #include <vmrt/units.h>
 
 #define AGENT_MS 6000 /* a busy guest answers late */
@@ -169,7 +170,8 @@ static void check_agent(struct doctor *d, const struct vmrt_vm *vm)
 	}
 	if (!d->live || vmrt_guest_open(&options, &guest, &err) != VMRT_OK)
 		return;
-	if (vmrt_guest_wait(guest, VMRT_GUEST_CONNECTED, AGENT_MS, -1) == VMRT_GUEST_FAILED ||
+	if (vmrt_guest_wait(guest, VMRT_GUEST_CONNECTED, AGENT_MS, vmrt_stop_fd()) ==
+			VMRT_GUEST_FAILED ||
 		vmrt_guest_wait(guest, VMRT_GUEST_CONNECTED, 0, -1) < VMRT_GUEST_CONNECTED) {
 		char words[VMRT_ERROR_TEXT];
 
@@ -180,7 +182,7 @@ static void check_agent(struct doctor *d, const struct vmrt_vm *vm)
 		vmrt_guest_close(guest);
 		return;
 	}
-	vmrt_guest_wait(guest, VMRT_GUEST_READY, SETTINGS_MS, -1);
+	vmrt_guest_wait(guest, VMRT_GUEST_READY, SETTINGS_MS, vmrt_stop_fd());
 	vmrt_guest_abort(guest, "the doctor has seen enough");
 	vmrt_guest_finish(guest, &result);
 	doctor_add(d, VMRT_VERDICT_OK, "agent", vm->name, "", "",

@@ -141,3 +141,26 @@ print(len(c.recv(100)))' "$sock" >"$BATS_TEST_TMPDIR/got" 3>&- &
 	done
 	wait_for test "$(prio "$vm")" -eq 31
 }
+
+@test "the doctor ends when it is told to, while an agent says nothing" {
+	need_root
+	local sock=$BATS_TEST_TMPDIR/agent.sock doctor status=0
+	env LIFE=60 SLEEPY=10000 bash -c 'exec -a qemu-system-x86_64 "$0" -name "guest=$1" -chardev "socket,id=agent0,path=$2,server=on,wait=off" \
+		-device virtserialport,chardev=agent0,name=org.vmrt.agent.0' "$O/tests/fake-vm" "$name" "$sock" 3>&- &
+	vm=$!
+	perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die; $c = $s->accept; sysread $c, $b, 10;
+		open F, ">", "$ARGV[0].heard"; close F; sleep 60' "$sock" 3>&- &
+	hog=$!
+	wait_for has_vcpu "$vm"
+	wait_for test -S "$sock"
+	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$O/bin/vmrt-trace" doctor --vm "$name" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
+	doctor=$!
+	wait_for test -e "$sock.heard"
+	kill -INT "$doctor"
+	wait "$doctor" || status=$?
+	cat "$BATS_TEST_TMPDIR/log"
+	[ "$status" -eq 1 ]
+	# it did not wait until it could say that no agent answers
+	grep -q 'interrupted' "$BATS_TEST_TMPDIR/log"
+	if grep -q 'no agent answers' "$BATS_TEST_TMPDIR/log"; then false; fi
+}
