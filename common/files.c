@@ -82,7 +82,7 @@ int vmrt_open_file(const char *path, int flags, struct vmrt_error *err)
 	if (fd < 0 || fstat(fd, &st) != 0) {
 		vmrt_fail_errno(err, errno, "cannot open %s", path);
 	} else if (!S_ISREG(st.st_mode) && !chosen) {
-		vmrt_fail(err, VMRT_EFORMAT, "%s is not a regular file, but %s", path,
+		vmrt_fail(err, VMRT_EINVAL, "%s is not a regular file, but %s", path,
 			kind_of(st.st_mode));
 		errno = EINVAL;
 	} else {

@@ -86,14 +86,17 @@ static size_t find(const struct vmrt_buckets *b, int32_t bucket)
 static enum vmrt_status add(struct vmrt_buckets *b, int32_t bucket, int64_t n)
 {
 	size_t at = find(b, bucket);
-	struct vmrt_bucket_count *count = &b->counts[at];
+	bool known = at < b->n_counts && b->counts[at].bucket == bucket;
+	struct vmrt_bucket_count *count;
 
-	if (at == b->n_counts || count->bucket != bucket) {
-		count = insert(b, at);
-		if (!count)
-			return VMRT_ENOMEM;
+	/* of many strange histograms together */
+	if (n > INT64_MAX - b->n)
+		return VMRT_ERANGE;
+	count = known ? &b->counts[at] : insert(b, at);
+	if (!count)
+		return VMRT_ENOMEM;
+	if (!known)
 		*count = (struct vmrt_bucket_count){bucket, 0};
-	}
 	count->n += n;
 	b->n += n;
 	return VMRT_OK;
