@@ -221,6 +221,7 @@ struct machine {
 	unsigned n_cpus;
 	struct thread ***pids; /* two levels, by tid */
 	size_t n_leaves;
+	unsigned exits; /* of threads, since the dead ones were looked for */
 	struct timers timers;
 	struct release_clocks clocks;
 	struct jobs **jobs;
@@ -311,6 +312,8 @@ static inline struct thread *threads_find(const struct machine *m, int32_t tid)
 struct thread *threads_get(struct machine *m, int32_t tid, const char *comm);
 void threads_announce(struct machine *m, struct thread *t);
 void threads_forget(struct thread *t);
+/** threads_exited - one more has: now and then, what is known of those long dead is given up */
+void threads_exited(struct machine *m, int64_t host_ns);
 void threads_name(struct thread *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);

@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PID_LIMIT (1 << 23) /* above the kernel's largest pid_max, 2^22 */
+#define PID_LIMIT (1 << 23)		   /* above the kernel's largest pid_max, 2^22 */
+#define BURY_EXITS 4096			   /* so many exits are worth a look at all threads */
+#define BURY_AFTER_NS (10 * VMRT_NS_PER_S) /* records that came late have come by then */
 
 bool comm_is(const char *comm, const char *name)
 {
@@ -97,6 +99,45 @@ static void free_thread(struct thread *t)
 	if (t)
 		free(t->also);
 	free(t);
+}
+
+static bool is_on_a_cpu(const struct machine *m, const struct thread *t)
+{
+	for (unsigned i = 0; i < m->n_cpus; i++)
+		if (m->cpus[i].thread == t || m->cpus[i].fired.owner == t)
+			return true;
+	return false;
+}
+
+static bool is_dead(const struct machine *m, const struct thread *t, int64_t host_ns)
+{
+	return t->exited && t->state == THREAD_DEAD && host_ns - t->exited_ns > BURY_AFTER_NS &&
+	       t->pub.vm == VMRT_NONE && !t->selected && !t->server && !t->guest && !t->jobs &&
+	       !is_on_a_cpu(m, t);
+}
+
+void threads_exited(struct machine *m, int64_t host_ns)
+{
+	if (++m->exits < BURY_EXITS)
+		return;
+	m->exits = 0;
+	for (size_t leaf = 0; leaf < m->n_leaves; leaf++) {
+		struct thread **threads = m->pids[leaf];
+		bool any = false;
+
+		for (size_t i = 0; threads && i < PID_LEAF; i++) {
+			if (threads[i] && is_dead(m, threads[i], host_ns)) {
+				timers_forget(m, threads[i]);
+				free_thread(threads[i]);
+				threads[i] = NULL;
+			}
+			any |= threads[i] != NULL;
+		}
+		if (!any) {
+			free(threads);
+			m->pids[leaf] = NULL;
+		}
+	}
 }
 
 void threads_free(struct machine *m)

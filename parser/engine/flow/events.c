@@ -213,6 +213,7 @@ void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant n
 		jobs_exit(t->jobs, now.local_ns, now.host_ns);
 		run_unbind(m, t);
 	}
+	threads_exited(m, now.host_ns);
 }
 
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now)
