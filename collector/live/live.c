@@ -284,8 +284,8 @@ static int64_t watermark(struct vmrt_live *live)
 		if (g->upto_ns == VMRT_UNKNOWN && live->host_upto_ns != VMRT_UNKNOWN)
 			g->upto_ns = live->host_upto_ns - 1;
 		g->silent = g->dead || live->host_upto_ns - g->upto_ns > live->options.silence_ns;
-		if (!g->silent && g->upto_ns < upto)
-			upto = g->upto_ns;
+		if (!g->silent && g->upto_ns - live->options.slack_ns < upto)
+			upto = g->upto_ns - live->options.slack_ns;
 	}
 	return upto;
 }

@@ -33,6 +33,8 @@ struct vmrt_live_options {
 			 see vmrt_live_stale(); sessions that break are begun again */
 	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS
 			     */
+	int64_t slack_ns;   /* a guest's event may come so much later than the guest says it has
+			     * sent all: its vCPU was taken away in the middle of writing it */
 };
 
 struct vmrt_live;

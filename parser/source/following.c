@@ -17,6 +17,8 @@
 
 #define LATE_NS (5 * VMRT_NS_PER_MS)   /* a clock's map moves so much when it is fitted again */
 #define SILENCE_NS (5 * VMRT_NS_PER_S) /* a guest that lags by more is not waited for */
+/* a guest's event may come so late: its vCPU was taken away in the middle of writing it */
+#define SLACK_NS (100 * VMRT_NS_PER_MS)
 #define PINGS_AT_ONCE 64
 
 static bool is_guest(const struct vmrt_recording *rec, const struct source *s)
@@ -142,7 +144,7 @@ static int64_t watermark(struct vmrt_recording *rec)
 			g->lack = "nothing new is heard of it, only the host's side is seen";
 			continue;
 		}
-		upto = g->upto_ns < upto ? g->upto_ns : upto;
+		upto = g->upto_ns - SLACK_NS < upto ? g->upto_ns - SLACK_NS : upto;
 	}
 	return upto;
 }

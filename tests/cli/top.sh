@@ -176,6 +176,13 @@ keys_are_answered_at_once() {
 	awk -v most="$most" 'BEGIN { exit !(most < 2000) }' || { echo "it took $most ms"; return 1; }
 }
 
+# of any size, in any order; with SANITIZER=address,undefined it finds more
+random_keys_do_no_harm() {
+	mkdir -p empty.vmrt
+	exits 1 "empty.vmrt" -b empty.vmrt || return 1
+	"$root/tests/lib/random-keys.py" "${SESSIONS:-40}" 1 t.vmrt "$root/tests/data/demo-hsf.vmrt" "$root/tests/data/demo-none.vmrt"
+}
+
 documented() {
 	local option
 	for option in $(vmrt-top --help | grep -oE -- '--[a-z-]+' | sort -u); do
@@ -192,6 +199,7 @@ ok "and in UTF-8" utf8_screens_are_as_expected
 ok "the locale C gives ASCII screens" same_screens_in_the_locale_c
 ok "without colour there are no escapes" mono_screens_hold_no_escapes
 ok "--json is valid and exact" json_is_valid
+ok "random keys at random sizes do no harm" random_keys_do_no_harm
 ok "snapshots are text and CSV" snapshots_are_text_and_csv
 ok "the configuration comes back" configuration_comes_back
 ok "an alarm is shown and starts its program" alarm_rings

@@ -23,9 +23,10 @@
 
 #include "live-tasks.h"
 
-#define CHECK_EVERY 1024 /* events between two looks at the clock */
-#define KEPT_MAX 16384	 /* raw events */
-#define MARK_MAX 96	 /* bytes of the text of a marker */
+#define CHECK_EVERY 1024		/* events between two looks at the clock */
+#define KEPT_MAX 16384			/* raw events */
+#define MARK_MAX 96			/* bytes of the text of a marker */
+#define SLACK_NS (100 * VMRT_NS_PER_MS) /* nobody sees that the screen is so old */
 #define OWNERS_MAX 16
 #define RUN_SUFFIX ".vmrt"
 #define VMS_EVERY_MS 2000 /* between two looks at which VMs there are */
@@ -497,6 +498,7 @@ enum vmrt_status top_live_open(
 		.n_links = options->n_links,
 		.secret_file = options->secret_file,
 		.port = options->port,
+		.slack_ns = SLACK_NS,
 		.at_once = true};
 	if (status == VMRT_OK && options->output)
 		status = start_recorder(l, options, err);

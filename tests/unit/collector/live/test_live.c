@@ -405,6 +405,37 @@ static void an_event_that_comes_too_late_is_lost_right_before_the_next_one(void 
 	assert_int_equal(seen[n_seen - 1].lost, 1);
 }
 
+/* Its vCPU was taken away while it wrote an event. */
+static void an_event_that_comes_within_the_slack_is_not_lost(void **state)
+{
+	struct vmrt_live_options options = {.port = 1, .at_once = true, .slack_ns = 100 * MS};
+	struct vmrt_error err;
+	int64_t start = now_ns;
+
+	(void)state;
+	vmrt_live_close(live);
+	assert_int_equal(vmrt_live_open(&options, &live, &err), VMRT_OK);
+	renew();
+	join();
+	renew();
+	ping(OFFSET);
+	host_at(start + 10 * MS);
+	host_at(start + 160 * MS);
+	guest.upto_ns = start + 200 * MS + OFFSET;
+	collect(210 * MS);
+	read_events();
+	/* what is older than the slack is given */
+	assert_int_equal(seen_of(0), 1);
+	guest_at(start + 120 * MS);
+	guest.upto_ns = start + 400 * MS + OFFSET;
+	collect(200 * MS);
+	read_events();
+	assert_int_equal(seen_of(0), 2);
+	assert_int_equal(seen_of(1), 1);
+	assert_int_equal(seen[1].machine, 1);
+	assert_int_equal(seen[1].lost, 0);
+}
+
 static void what_a_guest_did_while_its_session_was_broken_is_unknown(void **state)
 {
 	char note[256];
@@ -511,6 +542,7 @@ int main(void)
 		TEST(events_before_the_clock_is_known_are_given_in_their_places),
 		TEST(of_a_guest_that_is_not_waited_for_what_was_before_is_no_loss),
 		TEST(an_event_that_comes_too_late_is_lost_right_before_the_next_one),
+		TEST(an_event_that_comes_within_the_slack_is_not_lost),
 		TEST(what_a_guest_did_while_its_session_was_broken_is_unknown),
 		TEST(a_guest_that_was_booted_anew_is_another_one),
 		TEST(a_guest_with_another_number_of_cpus_is_another_one),
