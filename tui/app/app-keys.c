@@ -495,6 +495,8 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 		break;
 	case TOP_ACT_RESET:
 		top_model_reset(app->model, app->engine, app->source->now_ns);
+		if (app->source->ops->reset)
+			app->source->ops->reset(app->source);
 		app->miss = 0;
 		app->stale = true;
 		top_app_notice(app, "Counted anew from now on.");

@@ -5,10 +5,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <vmrt/discover.h>
 
-#define CHECK_NS (5 * VMRT_NS_PER_S) /* so long, again and again until something is found */
+#define CHECK_NS (5 * VMRT_NS_PER_S)  /* so long, again and again until something is found */
+#define PAUSE_NS (25 * VMRT_NS_PER_S) /* from then on with breaks: tasks may begin later */
 
 /* Returns false without memory: then no task is found. */
 static bool start_discovery(struct live_tasks *t)
@@ -42,44 +44,71 @@ void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *con
 	start_discovery(t);
 }
 
-/* Does the experiment hold other tasks than those known so far? */
-static bool is_news(const struct live_tasks *t, const struct vmrt_experiment *exp)
-{
-	return exp->n_tasks > (t->found ? t->found->n_tasks : 0);
-}
-
-static bool judge(struct live_tasks *t)
+/* The tasks that were seen; NULL: none. */
+static struct vmrt_experiment *judge(const struct live_tasks *t)
 {
 	const char *names[64];
 	struct vmrt_experiment *exp = NULL;
 	struct vmrt_found *found = NULL;
 	char *text = NULL;
-	bool news = false;
 	size_t n;
 
 	for (size_t i = 0; i < t->n_names; i++)
 		names[i] = t->names[i];
 	if (vmrt_discovery_judge(t->discovery, &found, &n) == VMRT_OK &&
 		vmrt_discovery_experiment(found, n, names, t->n_names, &text) == VMRT_OK &&
-		vmrt_experiment_parse(text, "found tasks", &exp, NULL) == VMRT_OK)
-		news = is_news(t, exp);
-	if (news) {
-		vmrt_experiment_free(t->found);
-		t->found = exp;
-	} else {
-		vmrt_experiment_free(exp);
-	}
+		vmrt_experiment_parse(text, "found tasks", &exp, NULL) != VMRT_OK)
+		exp = NULL;
 	free(text);
 	free(found);
-	return news;
+	if (exp && exp->n_tasks)
+		return exp;
+	vmrt_experiment_free(exp);
+	return NULL;
+}
+
+static bool has_task(const struct vmrt_experiment *exp, const struct vmrt_task_spec *task)
+{
+	for (size_t i = 0; i < exp->n_tasks; i++)
+		if (!strcmp(exp->tasks[i].machine, task->machine) &&
+			!strcmp(exp->tasks[i].name, task->name))
+			return true;
+	return false;
+}
+
+/* Keeps @exp if it has tasks that are not among those found before. */
+static void keep_more(struct live_tasks *t, struct vmrt_experiment *exp)
+{
+	t->n_more = 0;
+	for (size_t i = 0; exp && i < exp->n_tasks; i++)
+		t->n_more += !has_task(t->found, &exp->tasks[i]);
+	vmrt_experiment_free(t->more);
+	t->more = t->n_more ? exp : NULL;
+	if (!t->n_more)
+		vmrt_experiment_free(exp);
+}
+
+/* It has been looked long enough. Returns true if these are the first tasks. */
+static bool conclude(struct live_tasks *t, int64_t host_ns)
+{
+	struct vmrt_experiment *exp = judge(t);
+	bool first = exp && !t->found;
+
+	if (first)
+		t->found = exp;
+	else if (t->found)
+		keep_more(t, exp);
+	else if (!t->times++)
+		t->first_ns = t->since_ns;
+	live_tasks_end(t);
+	t->next_ns = t->found ? host_ns + PAUSE_NS : host_ns;
+	return first;
 }
 
 bool live_tasks_see(
 	struct live_tasks *t, uint32_t machine, const struct vmrt_event *event, int64_t host_ns)
 {
-	bool news;
-
-	if (!t->discovery)
+	if (!t->discovery && (!t->n_names || host_ns < t->next_ns || !start_discovery(t)))
 		return false;
 	if (t->since_ns == VMRT_UNKNOWN)
 		t->since_ns = host_ns;
@@ -87,24 +116,28 @@ bool live_tasks_see(
 		live_tasks_end(t);
 		return false;
 	}
-	if (host_ns - t->since_ns < CHECK_NS)
+	return host_ns - t->since_ns >= CHECK_NS && conclude(t, host_ns);
+}
+
+bool live_tasks_adopt(struct live_tasks *t)
+{
+	if (!t->more)
 		return false;
-	news = judge(t);
-	if (!t->times++)
-		t->first_ns = t->since_ns;
-	live_tasks_end(t);
-	if (!news)
-		start_discovery(t);
-	return news;
+	vmrt_experiment_free(t->found);
+	t->found = t->more;
+	t->more = NULL;
+	t->n_more = 0;
+	return true;
 }
 
 void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size_t room)
 {
-	if (!t->discovery)
-		return;
-	if (!t->times)
+	if (t->n_more)
+		snprintf(out, room, "%zu more periodic task%s found: r counts anew, with %s",
+			t->n_more, t->n_more == 1 ? "" : "s", t->n_more == 1 ? "it" : "them");
+	else if (t->n_names && !t->found && !t->times)
 		snprintf(out, room, "looking for periodic tasks");
-	else
+	else if (t->n_names && !t->found)
 		snprintf(out, room, "no periodic task found in %" PRId64 " s, still looking",
 			(now_ns - t->first_ns) / VMRT_NS_PER_S);
 }
@@ -119,6 +152,7 @@ void live_tasks_free(struct live_tasks *t)
 {
 	live_tasks_end(t);
 	vmrt_experiment_free(t->found);
+	vmrt_experiment_free(t->more);
 	free(t->vcpus);
 	*t = (struct live_tasks){0};
 }

@@ -48,6 +48,7 @@ struct live {
 	struct vmrt_live *live;
 	struct live_tasks tasks;
 	bool anew;	   /* the last event shows that a new engine is needed */
+	bool adopted;	   /* so do tasks that were found later */
 	struct kept *kept; /* a ring */
 	uint64_t n_kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
@@ -236,6 +237,13 @@ static bool see_event(void *ctx, uint32_t machine, const struct vmrt_event *even
 	return l->anew;
 }
 
+static void live_reset(struct top_source *source)
+{
+	struct live *l = (struct live *)source;
+
+	l->adopted = live_tasks_adopt(&l->tasks);
+}
+
 static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *engine,
 	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
 {
@@ -248,6 +256,10 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 	(void)until_ns;
 	if (fed != TOP_FED_ALL)
 		return fed;
+	if (l->adopted) {
+		l->adopted = false;
+		return TOP_FED_ANEW;
+	}
 	if (vmrt_live_collect(l->live, err) != VMRT_OK)
 		return TOP_FED_ERROR;
 	if (vmrt_live_joined(l->live)) {
@@ -473,6 +485,7 @@ enum vmrt_status top_live_open(
 		.feed = live_feed,
 		.state = live_state,
 		.events = live_events,
+		.reset = live_reset,
 		.settle = live_settle,
 		.close = live_close};
 	struct live *l = calloc(1, sizeof(*l));

@@ -44,6 +44,8 @@ struct top_source_ops {
 	/* the events of a time, in their order, with those of all machines */
 	enum vmrt_status (*events)(struct top_source *source, int64_t from_ns, int64_t to_ns,
 		top_event_fn *take, void *ctx, struct vmrt_error *err);
+	/* the statistics begin anew: the next feed may tell that there is more to see; or NULL */
+	void (*reset)(struct top_source *source);
 	/* live, with a recording: end both; the recording's folder, or NULL if there is none that
 	 * is complete. Afterwards it can only be closed. NULL: nothing is recorded */
 	const char *(*settle)(struct top_source *source);

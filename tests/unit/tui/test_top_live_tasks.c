@@ -18,6 +18,7 @@
 
 static struct live_tasks tasks;
 static int64_t now;
+static const char *comm;
 
 static struct vmrt_vm_thread vcpu = {.tid = VCPU, .role = VMRT_ROLE_VCPU};
 static struct vmrt_engine_machine machine = {.name = "host", .cpus = 1};
@@ -31,6 +32,7 @@ static int begin(void **state)
 
 	(void)state;
 	now = 1000 * MS;
+	comm = "control";
 	live_tasks_begin(&tasks, &config);
 	return tasks.discovery ? 0 : -1;
 }
@@ -53,8 +55,8 @@ static bool switch_to(int64_t ts, int32_t prev, int32_t next)
 	return see((struct vmrt_event){.ts = ts,
 		.type = VMRT_EV_SWITCH,
 		.pid = prev,
-		.sw = {prev ? "control" : "swapper/0", prev, 39, prev ? 1 : 0,
-			next ? "control" : "swapper/0", next, 39}});
+		.sw = {prev ? comm : "swapper/0", prev, 39, prev ? 1 : 0, next ? comm : "swapper/0",
+			next, 39}});
 }
 
 /* Jobs of thread @tid every 20 ms until @until; true as soon as a task is found. */
@@ -77,7 +79,7 @@ static bool jobs(int32_t tid, int64_t until)
 		found |= see((struct vmrt_event){.ts = at + 1100,
 			.type = VMRT_EV_WAKING,
 			.flags = VMRT_FLAG_HARDIRQ,
-			.wake = {"control", tid, 39, 0}});
+			.wake = {comm, tid, 39, 0}});
 		found |= switch_to(at + 2000, 0, tid);
 		found |= switch_to(at + 3 * MS, tid, 0);
 	}
@@ -123,6 +125,24 @@ static void a_task_that_begins_later_is_found(void **state)
 	assert_string_equal(tasks.found->tasks[0].name, "control");
 }
 
+/* It does not begin the statistics of the others anew by itself. */
+static void a_task_that_begins_when_others_are_known_is_offered(void **state)
+{
+	(void)state;
+	assert_true(jobs(100, 40000 * MS));
+	comm = "later";
+	assert_false(jobs(101, 80000 * MS));
+	assert_string_equal(note(), "1 more periodic task found: r counts anew, with it");
+	assert_int_equal(tasks.found->n_tasks, 1);
+	assert_true(live_tasks_adopt(&tasks));
+	assert_string_equal(tasks.found->tasks[0].name, "later");
+	assert_string_equal(note(), "");
+	assert_false(live_tasks_adopt(&tasks));
+	/* it is not offered once more */
+	assert_false(jobs(101, 120000 * MS));
+	assert_string_equal(note(), "");
+}
+
 static void a_vcpu_is_no_task_however_long_it_is_looked_at(void **state)
 {
 	(void)state;
@@ -135,6 +155,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(says_how_long_nothing_was_found, begin, end),
 		cmocka_unit_test_setup_teardown(a_task_that_begins_later_is_found, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_task_that_begins_when_others_are_known_is_offered, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_vcpu_is_no_task_however_long_it_is_looked_at, begin, end),
 	};
