@@ -183,6 +183,10 @@ random_keys_do_no_harm() {
 	"$root/tests/lib/random-keys.py" "${SESSIONS:-40}" 1 t.vmrt "$root/tests/data/demo-hsf.vmrt" "$root/tests/data/demo-none.vmrt"
 }
 
+the_way_does_not_matter() {
+	"$root/tests/lib/top-ways.py" t.vmrt "$root/tests/data/demo-hsf.vmrt" "$root/tests/data/demo-none.vmrt"
+}
+
 documented() {
 	local option
 	for option in $(vmrt-top --help | grep -oE -- '--[a-z-]+' | sort -u); do
@@ -200,6 +204,7 @@ ok "the locale C gives ASCII screens" same_screens_in_the_locale_c
 ok "without colour there are no escapes" mono_screens_hold_no_escapes
 ok "--json is valid and exact" json_is_valid
 ok "random keys at random sizes do no harm" random_keys_do_no_harm
+ok "pauses, seeks and r lose and double nothing" the_way_does_not_matter
 ok "snapshots are text and CSV" snapshots_are_text_and_csv
 ok "the configuration comes back" configuration_comes_back
 ok "an alarm is shown and starts its program" alarm_rings

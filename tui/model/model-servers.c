@@ -216,16 +216,14 @@ static struct sample sample_at(
 void server_model_share(const struct server_model *s, const struct vmrt_server_now *state,
 	int64_t now_ns, struct top_server_row *row)
 {
-	struct sample now = {
-		.at_ns = now_ns,
-		.all_ns = s->all_ns + state->consumed_ns + state->background_ns,
-		.background_ns = s->background_ns + state->background_ns,
-	};
-	struct sample then;
+	struct sample now = {.at_ns = now_ns}, then;
 
 	row->share = row->background = NAN;
-	if (now_ns == VMRT_UNKNOWN || s->supply_unknown)
+	if (now_ns == VMRT_UNKNOWN || s->supply_unknown || state->consumed_ns == VMRT_UNKNOWN ||
+		state->background_ns == VMRT_UNKNOWN)
 		return;
+	now.all_ns = s->all_ns + state->consumed_ns + state->background_ns;
+	now.background_ns = s->background_ns + state->background_ns;
 	then = sample_at(s, &now, now_ns - TOP_WINDOW_NS);
 	if (now.at_ns - then.at_ns < SHORTEST_WINDOW_NS)
 		return;

@@ -138,6 +138,7 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 	row->budget_ns = now.server->budget_ns;
 	row->period_start_ns = now.period_start_ns;
 	row->used_ns = now.consumed_ns;
+	row->soft_ns = now.background_ns;
 	row->depleted_ns = now.depleted_ns;
 	row->max_ns = s->max_ns;
 	row->periods = s->periods;

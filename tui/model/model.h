@@ -93,6 +93,7 @@ struct top_server_row {
 	int64_t period_ns, budget_ns;
 	int64_t period_start_ns; /* of the current one */
 	int64_t used_ns;	 /* in the current period, at the server's priority */
+	int64_t soft_ns;	 /* and below it; either may be VMRT_UNKNOWN */
 	int64_t depleted_ns;	 /* when that was all there was in it, or VMRT_UNKNOWN */
 	int64_t max_ns;		 /* most in a whole period; VMRT_UNKNOWN before there was one */
 	double share,

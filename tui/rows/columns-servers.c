@@ -47,6 +47,11 @@ static void fill_bar(const void *row, int width, bool ascii, struct cell *cell)
 	const struct top_server_row *s = row;
 	double left = s->budget_ns > 0 ? 1 - (double)s->used_ns / (double)s->budget_ns : 0;
 
+	if (s->policy != VMRT_POLICY_NONE && s->used_ns == VMRT_UNKNOWN) {
+		strcpy(cell->text, "-");
+		cell->attr = TOP_DIM;
+		return;
+	}
 	/* without an enforcer's markers, what ran at the priority is still known */
 	if (s->policy == VMRT_POLICY_NONE || (!s->enforced && s->used_ns <= 0 && s->max_ns <= 0)) {
 		strcpy(cell->text, s->policy == VMRT_POLICY_NONE ? "-" : "unenforced");
@@ -66,7 +71,7 @@ static double bar_value(const void *row)
 {
 	const struct top_server_row *s = row;
 
-	return s->policy == VMRT_POLICY_NONE || s->budget_ns <= 0
+	return s->policy == VMRT_POLICY_NONE || s->budget_ns <= 0 || s->used_ns == VMRT_UNKNOWN
 		       ? NAN
 		       : 1 - (double)s->used_ns / (double)s->budget_ns;
 }

@@ -114,10 +114,10 @@ static const struct top_thread *thread_of(
 	return slice->thread < view->n_threads ? &view->threads[slice->thread] : NULL;
 }
 
-static bool is_vcpu(const struct top_thread *t, const struct top_view *view, size_t vm, int tid)
+/* Not by its VM: a thread may be selected by several servers. */
+static bool is_vcpu(const struct top_thread *t, int tid)
 {
-	return t && t->machine == 0 && t->vcpu >= 0 && t->vm == (uint32_t)vm && vm < view->n_vms &&
-	       (tid < 0 || t->tid == tid);
+	return t && t->machine == 0 && t->vcpu >= 0 && t->tid == tid;
 }
 
 /* Is vCPU @vcpu a member of @s? */
@@ -126,8 +126,19 @@ static bool has_vcpu(const struct top_server_row *s, int vcpu)
 	return s->vcpu < 0 || s->vcpu == vcpu;
 }
 
+static bool is_member(
+	const struct top_view *view, const struct top_server_row *s, const struct top_thread *t)
+{
+	const struct top_vm_row *vm = s->vm_index < view->n_vms ? &view->vms[s->vm_index] : NULL;
+
+	for (size_t i = 0; vm && i < vm->n_vcpus; i++)
+		if (has_vcpu(s, vm->vcpus[i].vcpu) && is_vcpu(t, vm->vcpus[i].tid))
+			return true;
+	return false;
+}
+
 /* One vCPU thread: its runs, and the waits between them. */
-static void fill_vcpu(struct fill *f, size_t vm, int tid, const struct top_server_row *server)
+static void fill_vcpu(struct fill *f, int tid, const struct top_server_row *server)
 {
 	int64_t ready_ns = VMRT_UNKNOWN;
 	size_t hint = 0;
@@ -137,7 +148,7 @@ static void fill_vcpu(struct fill *f, size_t vm, int tid, const struct top_serve
 
 		if (s->end_ns <= f->from_ns && !s->ready)
 			continue;
-		if (!is_vcpu(thread_of(f->view, s), f->view, vm, tid))
+		if (!is_vcpu(thread_of(f->view, s), tid))
 			continue;
 		if (ready_ns != VMRT_UNKNOWN)
 			add(f, WAIT, ready_ns, s->start_ns);
@@ -150,12 +161,12 @@ static void fill_vcpu(struct fill *f, size_t vm, int tid, const struct top_serve
 
 /* The next run of a vCPU that ends behind @ns; @hint: where to begin, moved on. */
 static const struct top_slice *vcpu_run(
-	const struct top_view *view, size_t vm, int tid, int64_t ns, size_t *hint)
+	const struct top_view *view, int tid, int64_t ns, size_t *hint)
 {
 	for (; *hint < view->n_slices; ++*hint) {
 		const struct top_slice *s = &view->slices[*hint];
 
-		if (s->end_ns > ns && is_vcpu(thread_of(view, s), view, vm, tid))
+		if (s->end_ns > ns && is_vcpu(thread_of(view, s), tid))
 			return s;
 	}
 	return NULL;
@@ -183,7 +194,7 @@ static void add_guest_run(struct fill *f, size_t vm, const struct top_slice *s, 
 		add(f, RUN, s->start_ns, s->end_ns);
 		return;
 	}
-	while (at < s->end_ns && (host = vcpu_run(f->view, vm, tid, at, hint)) &&
+	while (at < s->end_ns && (host = vcpu_run(f->view, tid, at, hint)) &&
 		host->start_ns < s->end_ns) {
 		int64_t end = host->end_ns < s->end_ns ? host->end_ns : s->end_ns;
 
@@ -239,12 +250,11 @@ void top_lane_fill(const struct top_view *view, const struct top_lane *lane, int
 		fill_task(&f, lane->task);
 	else if (lane->kind == TOP_LANE_VCPU && lane->vm < view->n_vms &&
 		 lane->vcpu < view->vms[lane->vm].n_vcpus)
-		fill_vcpu(&f, lane->vm, view->vms[lane->vm].vcpus[lane->vcpu].tid, server);
+		fill_vcpu(&f, view->vms[lane->vm].vcpus[lane->vcpu].tid, server);
 	else if (lane->kind == TOP_LANE_SERVER && server && server->vm_index < view->n_vms)
 		for (size_t i = 0; i < view->vms[server->vm_index].n_vcpus; i++)
 			if (has_vcpu(server, view->vms[server->vm_index].vcpus[i].vcpu))
-				fill_vcpu(&f, server->vm_index,
-					view->vms[server->vm_index].vcpus[i].tid, server);
+				fill_vcpu(&f, view->vms[server->vm_index].vcpus[i].tid, server);
 }
 
 int64_t top_lane_known_from(const struct top_view *view)
@@ -307,6 +317,7 @@ bool top_period_at(const struct top_server_row *s, int64_t at_ns, struct vmrt_se
 			.end_ns = s->period_start_ns + s->period_ns,
 			.budget_ns = s->budget_ns,
 			.consumed_ns = s->used_ns,
+			.background_ns = s->soft_ns,
 			.k = s->n_recent ? s->recent[s->n_recent - 1].k + 1 : VMRT_UNKNOWN,
 			.depleted_ns = s->depleted_ns,
 			.outcome = VMRT_PERIOD_TRUNCATED,
@@ -377,8 +388,7 @@ static struct step *steps_of(
 		const struct top_slice *s = &view->slices[i];
 
 		if (s->end_ns > from_ns && s->start_ns < to_ns &&
-			is_vcpu(thread_of(view, s), view, row->vm_index, -1) &&
-			has_vcpu(row, thread_of(view, s)->vcpu))
+			is_member(view, row, thread_of(view, s)))
 			split_run(row, s, &hint, add_steps, &steps);
 	}
 	if (steps.n)
@@ -431,7 +441,8 @@ void top_budget_fill(const struct top_view *view, size_t server, int64_t from_ns
 		left[i] = NAN;
 		depleted[i] = false;
 		if (view->now_ns == VMRT_UNKNOWN || at > view->now_ns ||
-			!top_period_at(row, at, &p) || p.budget_ns <= 0)
+			!top_period_at(row, at, &p) || p.budget_ns <= 0 ||
+			p.consumed_ns == VMRT_UNKNOWN)
 			continue;
 		used = sum_until(steps, n_steps, at) - sum_until(steps, n_steps, p.start_ns);
 		left[i] = 1 - (double)used / (double)p.budget_ns;

@@ -135,6 +135,8 @@ static void put_strip(const struct top_area *area, size_t server,
 		top_text_time(when, top_since(area->view, p->start_ns), 3));
 	if (known != VMRT_UNKNOWN && p->start_ns < known) {
 		top_put(area->screen, y, x, width, false, TOP_DIM, "too long ago");
+	} else if (p->consumed_ns == VMRT_UNKNOWN) {
+		top_put(area->screen, y, x, width, false, TOP_DIM, "not known");
 	} else {
 		top_lane_fill(area->view, &lane, p->start_ns, p->end_ns, cells, (size_t)width);
 		put_cells(area, y, x, cells, width, p);

@@ -51,7 +51,7 @@ static const char *task_state(enum top_task_state state)
 
 #define SERVER_COLUMNS(X)                                                                          \
 	VMRT_DATA(X, server, TEXT, s->name)                                                        \
-	VMRT_DATA(X, vm, TEXT, s->vm)                                                              \
+	VMRT_DATA(X, vm, TEXT, s->vm_index == VMRT_NONE ? NULL : s->vm)                            \
 	VMRT_DATA(X, policy, TEXT, vmrt_policy_name(s->policy))                                    \
 	VMRT_DATA(X, enforced, BOOL, s->enforced)                                                  \
 	VMRT_DATA(X, state, TEXT, server_state(s->state))                                          \

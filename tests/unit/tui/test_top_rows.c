@@ -407,6 +407,9 @@ static void the_bar_shows_what_is_left_of_the_budget(void **state)
 	assert_shows(screen_text(200, 24), "  #...................  ");
 	servers[0].used_ns = 11 * MS;
 	assert_shows(screen_text(200, 24), "  xxxxxxxxxxxxxxxxxxxx  ");
+	/* what was used is not known: then neither is what is left */
+	servers[0].used_ns = VMRT_UNKNOWN;
+	assert_shows(screen_text(200, 24), "I idle      -                           -   10.00");
 }
 
 static void a_few_misses_are_neither_none_nor_all(void **state)
