@@ -178,10 +178,13 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	if (!app->seek.under_way && !app->behind)
 		app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	app->source->ops->state(app->source, &app->state);
-	if (app->behind)
+	if (app->behind) {
+		app->state.mild = true;
 		snprintf(app->state.note, sizeof(app->state.note),
 			"as it was: the recorder is %" PRId64 " s ahead (4 G shows the present)",
 			(source->upto_ns - source->now_ns) / VMRT_NS_PER_S);
+	}
+	app->ui.note_mild = app->state.mild;
 	app->ui.buffer_fill = app->state.buffer_fill;
 	app->ui.buffer_size = app->state.buffer_size;
 	app->ui.total_ns = app_total_ns(app);

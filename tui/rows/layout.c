@@ -305,7 +305,7 @@ static bool put_note(const struct top_ui *ui, struct top_screen *screen, int y)
 	else if (ui->notice && ui->notice[0])
 		top_say(screen, y, 0, TOP_TITLE, "%s", ui->notice);
 	else if (ui->note && ui->note[0])
-		top_say(screen, y, 0, TOP_MISS, "%s", ui->note);
+		top_say(screen, y, 0, ui->note_mild ? TOP_PLAIN : TOP_MISS, "%s", ui->note);
 	else
 		return false;
 	return true;

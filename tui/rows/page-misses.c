@@ -12,6 +12,7 @@
 #define GUTTER 2
 #define STRIP_MAX 160
 #define THREADS_SHOWN 8
+#define SUMMARY_FROM 10 /* an area so high has a line with the causes */
 
 enum { SORT_TIME, SORT_LATENESS, SORT_TASK, SORTS };
 
@@ -154,10 +155,43 @@ static void put_miss(
 			culprit_text(area->view, miss, text));
 }
 
+/* How many misses are listed, and the causes of how many, the most frequent one first. */
+static void put_summary(const struct top_area *area, const size_t *order, size_t n, int y)
+{
+	const struct top_view *view = area->view;
+	size_t counts[VMRT_BLAMES + 1] = {0}, excused = 0;
+	int x;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct top_job *job = &view->misses[order[i]].job;
+
+		counts[job->cause < 0 ? VMRT_BLAMES : job->cause]++;
+		excused += job->excused;
+	}
+	x = top_say(area->screen, y, 0, TOP_PLAIN,
+		"%s%zu miss%s:", view->n_misses == TOP_MISSES_MAX ? "the last " : "", n,
+		n == 1 ? "" : "es");
+	for (;;) {
+		int most = 0;
+
+		for (int i = 1; i <= VMRT_BLAMES; i++)
+			most = counts[i] > counts[most] ? i : most;
+		if (!counts[most])
+			break;
+		x = top_say(area->screen, y, x, TOP_MISS, "  %s",
+			most == VMRT_BLAMES ? "unknown" : vmrt_blame_name((enum vmrt_blame)most));
+		x = top_say(area->screen, y, x, TOP_PLAIN, " %zu", counts[most]);
+		counts[most] = 0;
+	}
+	if (excused)
+		top_say(area->screen, y, x, TOP_PLAIN, "  (e: %zu excused)", excused);
+}
+
 void top_page_misses(const struct top_area *area)
 {
 	size_t *order = calloc(area->view->n_misses + 1, sizeof(*order)), n;
 	int cursor = area->ui->cursor[TOP_PAGE_MISSES], shown = area->height - 1, first, name, by;
+	int y = area->y;
 
 	if (!order) {
 		area->screen->failed = true;
@@ -169,13 +203,18 @@ void top_page_misses(const struct top_area *area)
 	by = area->screen->width - GUTTER - 12 - name - 41;
 	if (cursor >= (int)n)
 		cursor = (int)n - 1;
+	if (n && area->height >= SUMMARY_FROM) {
+		put_summary(area, order, n, y);
+		y += 2;
+		shown -= 2;
+	}
 	first = top_list_window(cursor, (int)n, shown);
 	if (n)
-		put_head(area, area->y, name, by);
+		put_head(area, y, name, by);
 	for (int i = 0; i < shown && first + i < (int)n; i++) {
 		if (first + i == cursor)
-			top_gutter(area->screen, area->y + 1 + i);
-		put_miss(area, &area->view->misses[order[first + i]], area->y + 1 + i, name, by);
+			top_gutter(area->screen, y + 1 + i);
+		put_miss(area, &area->view->misses[order[first + i]], y + 1 + i, name, by);
 	}
 	if (!n)
 		top_say(area->screen, area->y, 0, TOP_PLAIN, "%s",

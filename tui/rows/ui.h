@@ -47,7 +47,8 @@ struct top_arrangement {
 /* The state of the user interface: page, cursors, filters, and the lines around a page. */
 struct top_ui {
 	const char *title;  /* name of the run, or "live" */
-	const char *note;   /* what is wrong, or "" */
+	const char *note;   /* what is wrong, or what is going on, or "" */
+	bool note_mild;	    /* nothing is wrong */
 	const char *alarm;  /* a condition that is true, or "" */
 	const char *notice; /* an answer to the last key, or "" */
 	int64_t elapsed_ns;

@@ -338,8 +338,10 @@ static void live_state(struct top_source *source, struct top_source_state *state
 		snprintf(state->note, sizeof(state->note), "%s", l->ended);
 	else if (l->live)
 		vmrt_live_note(l->live, state->note, sizeof(state->note));
-	if (!state->note[0])
+	if (!state->note[0]) {
+		state->mild = true;
 		live_tasks_note(&l->tasks, l->base.now_ns, state->note, sizeof(state->note));
+	}
 }
 
 /* ---- recording at the same time ---- */
