@@ -56,6 +56,7 @@ void top_put(struct top_screen *screen, int y, int x, int width, bool right, enu
 	struct top_span *span;
 	size_t bytes, pad = 0;
 	int columns;
+	bool cut;
 
 	if (y < 0 || y >= screen->height || x < 0 || x >= screen->width || width <= 0)
 		return;
@@ -67,17 +68,21 @@ void top_put(struct top_screen *screen, int y, int x, int width, bool right, enu
 	if (!span)
 		return;
 	columns = top_columns(text);
+	cut = columns > width && width > 1;
 	if (columns > width)
 		columns = width;
-	bytes = bytes_of(text, columns);
+	/* a number without its end would be another number */
+	bytes = bytes_of(text, columns - cut);
 	if (right)
 		pad = (size_t)(width - columns);
-	while (bytes + pad > TOP_TEXT - 1) {
+	while (bytes + pad + cut > TOP_TEXT - 1) {
 		while (continues(text[--bytes]))
 			;
 	}
 	memset(span->text, ' ', pad);
 	memcpy(span->text + pad, text, bytes);
+	if (cut)
+		span->text[pad + bytes++] = '~';
 	span->text[pad + bytes] = '\0';
 	span->y = y;
 	span->x = x;

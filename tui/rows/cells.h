@@ -61,7 +61,7 @@ int top_columns(const char *text);
  * top_put - a piece of text at (@x, @y), cut or padded to @width columns
  * @right: align it to the right
  *
- * What lies outside of the screen is left out.
+ * What lies outside of the screen is left out. Text that is cut ends with ~.
  */
 void top_put(struct top_screen *screen, int y, int x, int width, bool right, enum top_attr attr,
 	const char *text);

@@ -10,6 +10,9 @@
 #include "text.h"
 
 #define GUTTER 2
+#define FIRST (GUTTER + 12) /* of the columns whose width depends */
+#define CAUSE_WIDTH 13
+#define WITH_ALL 40 /* columns of what follows the name, without BY */
 #define STRIP_MAX 160
 #define THREADS_SHOWN 8
 #define SUMMARY_FROM 10 /* an area so high has a line with the causes */
@@ -105,53 +108,87 @@ size_t top_misses_order(const struct top_view *view, const struct top_ui *ui, si
 	return n;
 }
 
-static void put_head(const struct top_area *area, int y, int name, int by)
+/* Where the columns are; 0: there is no room for it. */
+struct places {
+	int name; /* its width */
+	int job, late, resp, cause, by;
+};
+
+/* TIME, TASK and CAUSE are always there; then how late it was, which job, and the response time. */
+static struct places make_places(int width)
+{
+	struct places p = {0};
+	int x = FIRST, left;
+
+	p.name = width - FIRST - WITH_ALL;
+	p.name = p.name > 36 ? 24 : p.name > 20 ? 14 : 8;
+	x += p.name + 1;
+	left = width - x - CAUSE_WIDTH;
+	if (left >= 9 + 7)
+		p.job = x;
+	x += p.job ? 7 : 0;
+	if (left >= 9)
+		p.late = x;
+	x += p.late ? 9 : 0;
+	if (left >= 9 + 7 + 10)
+		p.resp = x;
+	x += p.resp ? 10 : 0;
+	p.cause = x;
+	if (width - x - CAUSE_WIDTH > 8)
+		p.by = x + CAUSE_WIDTH + 1;
+	return p;
+}
+
+static void put_column(
+	const struct top_area *area, int y, int x, int width, enum top_attr attr, const char *text)
+{
+	if (x)
+		top_put(area->screen, y, x, width, true, attr, text);
+}
+
+static void put_head(const struct top_area *area, int y, const struct places *p)
 {
 	static const char *const marks[] = {"TIMEv", "TIME", "TIME"};
-	int sort = area->ui->misses_sort % SORTS, x = GUTTER;
+	int sort = area->ui->misses_sort % SORTS;
 	struct top_screen *screen = area->screen;
 
-	top_put(screen, y, x, 9, true, TOP_HEAD, marks[sort]);
-	top_put(screen, y, x + 12, name, false, TOP_HEAD, sort == SORT_TASK ? "TASK^" : "TASK");
-	x += 12 + name;
-	top_put(screen, y, x + 1, 6, true, TOP_HEAD, "JOB");
-	top_put(screen, y, x + 8, 8, true, TOP_HEAD,
-		sort == SORT_LATENESS ? "LATEv ms" : "LATE ms");
-	top_put(screen, y, x + 17, 8, true, TOP_HEAD, "RESP ms");
-	top_put(screen, y, x + 27, 13, false, TOP_HEAD, "CAUSE");
-	if (by > 2)
-		top_put(screen, y, x + 41, by, false, TOP_HEAD, "BY");
+	top_put(screen, y, GUTTER, 9, true, TOP_HEAD, marks[sort]);
+	top_put(screen, y, FIRST, p->name, false, TOP_HEAD, sort == SORT_TASK ? "TASK^" : "TASK");
+	put_column(area, y, p->job, 6, TOP_HEAD, "JOB");
+	put_column(area, y, p->late, 8, TOP_HEAD, sort == SORT_LATENESS ? "LATEv ms" : "LATE ms");
+	put_column(area, y, p->resp, 8, TOP_HEAD, "RESP ms");
+	top_put(screen, y, p->cause, CAUSE_WIDTH, false, TOP_HEAD, "CAUSE");
+	if (p->by)
+		top_put(screen, y, p->by, screen->width - p->by, false, TOP_HEAD, "BY");
 }
 
 static void put_miss(
-	const struct top_area *area, const struct top_miss *miss, int y, int name, int by)
+	const struct top_area *area, const struct top_miss *miss, int y, const struct places *p)
 {
 	const struct top_task_row *t = task_of(area->view, miss);
 	struct top_screen *screen = area->screen;
 	char text[TOP_TEXT], full[VMRT_NAME_MAX + VMRT_COMM_MAX + 1], time[VMRT_UNITS_TEXT];
-	int x = GUTTER;
 
-	top_put(screen, y, x, 9, true, TOP_PLAIN,
+	top_put(screen, y, GUTTER, 9, true, TOP_PLAIN,
 		top_text_time(time, top_since(area->view, miss->job.deadline_ns), 3));
 	if (miss->number > area->view->seen_misses)
-		top_put(screen, y, x + 10, 1, false, TOP_MISS, "*");
+		top_put(screen, y, GUTTER + 10, 1, false, TOP_MISS, "*");
 	snprintf(full, sizeof(full), "%s/%s", t->machine, t->name);
-	top_text_name(text, (int)strlen(full) > name ? t->name : full, name);
-	top_put(screen, y, x + 12, name, false, TOP_PLAIN, text);
-	x += 12 + name;
+	top_text_name(text, (int)strlen(full) > p->name ? t->name : full, p->name);
+	top_put(screen, y, FIRST, p->name, false, TOP_PLAIN, text);
 	snprintf(text, sizeof(text), "%" PRId64, miss->job.k);
-	top_put(screen, y, x + 1, 6, true, TOP_PLAIN, text);
+	put_column(area, y, p->job, 6, TOP_PLAIN, text);
 	if (miss->job.outcome == VMRT_OUTCOME_MISSED_INCOMPLETE)
 		snprintf(text, sizeof(text), "no end");
 	else
 		top_text_ms(text, miss->job.tardiness_ns, 8);
-	top_put(screen, y, x + 8, 8, true, TOP_MISS, text);
+	put_column(area, y, p->late, 8, TOP_MISS, text);
 	top_text_ms(text, miss->job.response_ns, 8);
-	top_put(screen, y, x + 17, 8, true, TOP_PLAIN, text);
+	put_column(area, y, p->resp, 8, TOP_PLAIN, text);
 	snprintf(text, sizeof(text), "%s%s", cause_words(miss), miss->job.excused ? " e" : "");
-	top_put(screen, y, x + 27, 13, false, TOP_PLAIN, text);
-	if (by > 2)
-		top_put(screen, y, x + 41, by, false, TOP_PLAIN,
+	top_put(screen, y, p->cause, CAUSE_WIDTH, false, TOP_PLAIN, text);
+	if (p->by)
+		top_put(screen, y, p->by, screen->width - p->by, false, TOP_PLAIN,
 			culprit_text(area->view, miss, text));
 }
 
@@ -190,7 +227,8 @@ static void put_summary(const struct top_area *area, const size_t *order, size_t
 void top_page_misses(const struct top_area *area)
 {
 	size_t *order = calloc(area->view->n_misses + 1, sizeof(*order)), n;
-	int cursor = area->ui->cursor[TOP_PAGE_MISSES], shown = area->height - 1, first, name, by;
+	int cursor = area->ui->cursor[TOP_PAGE_MISSES], shown = area->height - 1, first;
+	struct places places = make_places(area->screen->width);
 	int y = area->y;
 
 	if (!order) {
@@ -198,9 +236,6 @@ void top_page_misses(const struct top_area *area)
 		return;
 	}
 	n = top_misses_order(area->view, area->ui, order);
-	name = area->screen->width - GUTTER - 12 - 40;
-	name = name > 36 ? 24 : name > 20 ? 14 : name < 8 ? 8 : name;
-	by = area->screen->width - GUTTER - 12 - name - 41;
 	if (cursor >= (int)n)
 		cursor = (int)n - 1;
 	if (n && area->height >= SUMMARY_FROM) {
@@ -210,11 +245,11 @@ void top_page_misses(const struct top_area *area)
 	}
 	first = top_list_window(cursor, (int)n, shown);
 	if (n)
-		put_head(area, y, name, by);
+		put_head(area, y, &places);
 	for (int i = 0; i < shown && first + i < (int)n; i++) {
 		if (first + i == cursor)
 			top_gutter(area->screen, y + 1 + i);
-		put_miss(area, &area->view->misses[order[first + i]], y + 1 + i, name, by);
+		put_miss(area, &area->view->misses[order[first + i]], y + 1 + i, &places);
 	}
 	if (!n)
 		top_say(area->screen, area->y, 0, TOP_PLAIN, "%s",
