@@ -182,6 +182,8 @@ enum vmrt_status vmrt_stream_open(
 /** vmrt_stream_broken_off - of a stream just opened: every CPU did more than was recorded; see
  * vmrt_stream_ended() */
 void vmrt_stream_broken_off(struct vmrt_stream *stream);
+/** vmrt_stream_cpu_broken_off - the same of @cpu alone, which has records */
+void vmrt_stream_cpu_broken_off(struct vmrt_stream *stream, unsigned cpu);
 
 /**
  * vmrt_stream_live - a stream that is fed with pages

@@ -155,6 +155,14 @@ void vmrt_engine_stats(
 enum vmrt_release vmrt_engine_task_release(
 	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
 
+/**
+ * vmrt_engine_cpu_is_stuck - after the last event: was @cpu idle at its last record, though a
+ * thread waited there, while the others of its machine went on for more than 100 ms?
+ * @from_ns: when its last record was
+ */
+bool vmrt_engine_cpu_is_stuck(
+	const struct vmrt_engine *engine, uint32_t machine, unsigned cpu, int64_t *from_ns);
+
 /** vmrt_engine_task_seen - has a thread of task @task been seen? */
 bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
 

@@ -83,6 +83,16 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec);
  */
 uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu);
 
+/**
+ * vmrt_recording_ended_early - what was read of machine @index shows that its recording ends before
+ * that of the others: from the next vmrt_recording_rewind() on nothing is known behind its end
+ * @words: what shows it; a warning says so
+ */
+void vmrt_recording_ended_early(struct vmrt_recording *rec, size_t index, const char *words);
+/** vmrt_recording_cpu_ended_early - the same of one of its CPUs */
+void vmrt_recording_cpu_ended_early(
+	struct vmrt_recording *rec, size_t index, unsigned cpu, const char *words);
+
 /** vmrt_recording_machine - machine @index, below config.n_machines */
 void vmrt_recording_machine(
 	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out);

@@ -143,7 +143,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
 	/* behind a loss with which a file ends there is no record that could say so */
-	if (!more && (s->cut || cpu->feed->incomplete ||
+	if (!more && (s->cut || cpu->broken_off || cpu->feed->incomplete ||
 			     (cpu->lost && cpu->page_offset != RING_PAGE_LIVE)))
 		stream_ends_early(s, cpu);
 	if (more <= 0)
@@ -256,6 +256,11 @@ void vmrt_stream_broken_off(struct vmrt_stream *stream)
 	for (unsigned i = 0; i < stream->n_cpus; i++)
 		if (!stream->cpus[i].feed)
 			stream_ends_early(stream, &stream->cpus[i]);
+}
+
+void vmrt_stream_cpu_broken_off(struct vmrt_stream *stream, unsigned cpu)
+{
+	stream->cpus[cpu].broken_off = true;
 }
 
 enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned cpus,

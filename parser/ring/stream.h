@@ -23,6 +23,7 @@ struct stream_cpu {
 	bool dead; /* malformed from here on */
 	bool in_page;
 	bool had_records;
+	bool broken_off;      /* it did more than was recorded */
 	bool ended, reported; /* there was more, but it cannot be read; vmrt_stream_ended() has said
 				 so */
 };

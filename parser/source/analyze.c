@@ -10,6 +10,7 @@
 #include <vmrt/recording.h>
 #include <vmrt/uuid.h>
 
+#include "early-end.h"
 #include "notes.h"
 #include "parser/db/rundb.h"
 #include "vm-threads.h"
@@ -257,9 +258,14 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	struct vmrt_machine_stats host;
 	char uuid[VMRT_UUID_TEXT];
 	enum vmrt_status status;
+	bool again = false;
 
 	status = read_all(a, db_path, result, err);
-	if (status == VMRT_OK && must_read_again(a)) {
+	if (status == VMRT_OK) {
+		again = must_read_again(a);
+		again |= early_ends_find(a->rec, &a->config, a->engine);
+	}
+	if (again) {
 		memset(result, 0, sizeof(*result));
 		vmrt_engine_free(a->engine);
 		a->engine = NULL;

@@ -206,7 +206,7 @@ static bool occurs(const struct thread_names *names, const struct vmrt_task_spec
 }
 
 /* A task that was seen, but of which the numbers may not be what they seem. */
-static void note_contradictions(struct writer *w, size_t task, const char *label)
+static void note_contradictions(struct writer *w, size_t machine, size_t task, const char *label)
 {
 	struct vmrt_task_contradiction found;
 
@@ -214,6 +214,14 @@ static void note_contradictions(struct writer *w, size_t task, const char *label
 		put(w, "task", label,
 			"nothing periodic releases it, so each wake-up is taken for a release; "
 			"release = wakeup says that this is right");
+	if (vmrt_engine_task_release(w->engine, (uint32_t)task, NULL) == VMRT_RELEASE_AUTO &&
+		(!count_of(w, machine, NULL, "hrtimer_start") ||
+			!count_of(w, machine, NULL, "hrtimer_expire_entry")) &&
+		count_of(w, machine, NULL, "sched_waking") +
+			count_of(w, machine, NULL, "sched_wakeup"))
+		put(w, "task", label,
+			"it has no jobs: its timers are not recorded, so its releases are unknown; "
+			"if other threads or interrupts release it, say release = wakeup");
 	vmrt_engine_task_contradiction(w->engine, (uint32_t)task, &found);
 	if (found.text[0])
 		put(w, "task", label, found.text);
@@ -232,7 +240,7 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 			continue;
 		snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
 		if (vmrt_engine_task_seen(w->engine, (uint32_t)i)) {
-			note_contradictions(w, i, label);
+			note_contradictions(w, machine, i, label);
 			continue;
 		}
 		describe(t, what, sizeof(what));
@@ -250,6 +258,32 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 			put(w, "task", label, words);
 	}
 	return status;
+}
+
+/* Tasks of machines that were not recorded. */
+static void note_machines(struct writer *w)
+{
+	const struct vmrt_experiment *exp = w->config->experiment;
+	char list[WORDS / 2] = "", words[WORDS], label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
+
+	for (size_t m = 0; m < w->config->n_machines; m++) {
+		append(list, sizeof(list), m ? ", " : "");
+		append(list, sizeof(list), w->config->machines[m].name);
+	}
+	for (size_t i = 0; exp && i < exp->n_tasks; i++) {
+		const struct vmrt_task_spec *t = &exp->tasks[i];
+		bool recorded = false;
+
+		for (size_t m = 0; m < w->config->n_machines; m++)
+			recorded |= !strcmp(t->machine, w->config->machines[m].name);
+		if (recorded)
+			continue;
+		snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
+		snprintf(words, sizeof(words),
+			"no machine called %s was recorded; there is a recording of: %s",
+			t->machine, list);
+		put(w, "task", label, words);
+	}
 }
 
 static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
@@ -285,6 +319,7 @@ enum vmrt_status notes_write(const struct vmrt_recording *rec,
 		.rec = rec, .config = config, .engine = engine, .db = db, .names_of = VMRT_NONE};
 	enum vmrt_status status;
 
+	note_machines(&w);
 	status = note_servers(&w, err);
 	for (size_t m = 0; m < config->n_machines && status == VMRT_OK; m++) {
 		note_events(&w, m);

@@ -230,6 +230,24 @@ static void name_of_file(const char *path, char *buf, size_t room)
 	snprintf(buf, room, "%.*s", (int)n, base);
 }
 
+/* The file opened last is of the host, and the first one of its guest? Then they were given in the
+ * wrong order. */
+static enum vmrt_status check_order(const struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	const struct source *first = &rec->sources[0], *last = &rec->sources[rec->n - 1];
+	uint64_t id = vmrt_dat_info(first->dat)->trace_id;
+	size_t n;
+	const struct vmrt_dat_guest *guests = vmrt_dat_guests(last->dat, &n);
+
+	for (size_t g = 0; g < n; g++)
+		if (id && guests[g].trace_id == id)
+			return vmrt_fail(err, VMRT_EINVAL,
+				"%s is the recording of guest %s, and %s that of its host: name "
+				"the host's first",
+				first->path, guests[g].name, last->path);
+	return VMRT_OK;
+}
+
 static enum vmrt_status open_files(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status = open_source(rec, VMRT_HOST, rec->options->host_file, NULL, err);
@@ -242,6 +260,8 @@ static enum vmrt_status open_files(struct vmrt_recording *rec, struct vmrt_error
 
 		name_of_file(rec->options->guest_files[i], name, sizeof(name));
 		status = open_source(rec, name, rec->options->guest_files[i], NULL, err);
+		if (status == VMRT_OK)
+			status = check_order(rec, err);
 		if (status != VMRT_OK)
 			break;
 		/* the host's recording knows the guest's name by its trace id */

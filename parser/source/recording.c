@@ -105,6 +105,7 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 	for (size_t i = 0; i < rec->n; i++) {
 		struct source *s = &rec->sources[i];
 		enum vmrt_status status;
+		unsigned cpus = vmrt_dat_info(s->dat)->cpus;
 
 		vmrt_stream_free(s->in.stream);
 		s->in.stream = NULL;
@@ -114,8 +115,12 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 			return status;
 		if (rec->following)
 			continue;
-		if (i ? s->vm && s->vm->broken_off : rec->manifest && rec->manifest->broken_off)
+		if (s->ended_early || (i ? s->vm && s->vm->broken_off
+					 : rec->manifest && rec->manifest->broken_off))
 			vmrt_stream_broken_off(s->in.stream);
+		for (unsigned c = 0; s->cpus_ended && c < cpus; c++)
+			if (s->cpus_ended[c])
+				vmrt_stream_cpu_broken_off(s->in.stream, c);
 	}
 	rec->merge =
 		(struct vmrt_merge){.ops = &ops, .ctx = rec, .inputs = rec->inputs, .n = rec->n};
@@ -217,6 +222,31 @@ uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, 
 	return counted - read;
 }
 
+static void note_early_end(struct source *s, const char *words)
+{
+	vmrt_warn("%s: %s", s->path, words);
+	if (!s->note[0])
+		snprintf(s->note, sizeof(s->note), "%.250s", words);
+}
+
+void vmrt_recording_ended_early(struct vmrt_recording *rec, size_t index, const char *words)
+{
+	rec->sources[index].ended_early = true;
+	note_early_end(&rec->sources[index], words);
+}
+
+void vmrt_recording_cpu_ended_early(
+	struct vmrt_recording *rec, size_t index, unsigned cpu, const char *words)
+{
+	struct source *s = &rec->sources[index];
+
+	if (!s->cpus_ended)
+		s->cpus_ended = calloc(vmrt_dat_info(s->dat)->cpus, sizeof(*s->cpus_ended));
+	if (s->cpus_ended)
+		s->cpus_ended[cpu] = true;
+	note_early_end(s, words);
+}
+
 void vmrt_recording_machine(
 	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out)
 {
@@ -264,6 +294,7 @@ void vmrt_recording_close(struct vmrt_recording *rec)
 		vmrt_stream_free(rec->sources[i].in.stream);
 		vmrt_dat_close(rec->sources[i].dat);
 		vmrt_clockmap_free(&rec->sources[i].map);
+		free(rec->sources[i].cpus_ended);
 	}
 	for (size_t i = 0; i < RECORDING_MACHINES; i++)
 		free(rec->made[i]);

@@ -238,11 +238,12 @@ struct machine {
 	unsigned n_seen;
 	size_t clock_hint;
 	bool has_tasks;
-	bool switches_seen;    /* there are such events in its recording */
-	bool has_wakings;      /* sched_waking is recorded, which names who wakes */
-	unsigned lone_wakings; /* sched_waking events since the last sched_wakeup */
-	bool ended_early;      /* its recording ends before that of the others */
-	int64_t silent_ns;     /* so long its vCPU threads have run since its last event */
+	bool switches_seen;		 /* there are such events in its recording */
+	bool starts_seen, expiries_seen; /* of timers: there are such events in its recording */
+	bool has_wakings;		 /* sched_waking is recorded, which names who wakes */
+	unsigned lone_wakings;		 /* sched_waking events since the last sched_wakeup */
+	bool ended_early;		 /* its recording ends before that of the others */
+	int64_t silent_ns; /* so long its vCPU threads have run since its last event */
 	struct matching matching;
 	struct vmrt_machine_stats stats;
 	struct pending {

@@ -114,12 +114,14 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 		event_pi(m, ev, now);
 		break;
 	case VMRT_EV_TIMER_START:
+		m->starts_seen = true;
 		event_timer_start(m, ev, now);
 		break;
 	case VMRT_EV_TIMER_CANCEL:
 		event_timer_cancel(m, ev, now);
 		break;
 	case VMRT_EV_TIMER_EXPIRE:
+		m->expiries_seen = true;
 		event_timer_expire(m, ev, now);
 		break;
 	case VMRT_EV_IRQ_ENTER:
@@ -339,6 +341,23 @@ void vmrt_engine_stats(
 	const struct vmrt_engine *e, uint32_t machine, struct vmrt_machine_stats *out)
 {
 	*out = e->machines[machine].stats;
+}
+
+bool vmrt_engine_cpu_is_stuck(
+	const struct vmrt_engine *e, uint32_t machine, unsigned cpu, int64_t *from_ns)
+{
+	const struct machine *m = &e->machines[machine];
+	const struct cpu *c = cpu < m->n_cpus ? &m->cpus[cpu] : NULL;
+
+	/* a guest's CPU may have waited for its vCPU thread */
+	if (m->n_vcpus || !c || c->ended || !c->known || c->pid != 0 ||
+		c->last_ns == VMRT_UNKNOWN || m->stats.last_ns - c->last_ns <= SILENT_MAX_NS)
+		return false;
+	*from_ns = c->last_ns;
+	for (size_t i = 0; i < m->n_jobs; i++)
+		if (m->jobs[i]->thread->cpu == cpu && m->jobs[i]->thread->state == THREAD_READY)
+			return true;
+	return false;
 }
 
 bool vmrt_engine_task_seen(const struct vmrt_engine *e, uint32_t task)

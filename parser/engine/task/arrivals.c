@@ -25,6 +25,8 @@
 #define SAME_SLEEP_SHARE 50
 /* Mean distances that differ from the declared period by more than this share contradict it. */
 #define MEAN_SHARE 4
+/* So many arrivals of one thread tell its period. */
+#define ODD_ARRIVALS 8
 
 static bool same_period(int64_t a, int64_t b)
 {
@@ -151,16 +153,60 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 		found->steps = found->missing = 0;
 		return;
 	}
+	if (__builtin_add_overflow(r->usual.span_ns, ns, &r->usual.span_ns))
+		memset(&r->usual, 0, sizeof(r->usual)); /* as above */
+	r->usual.arrivals++;
+	r->usual.steps += (uint64_t)(1 + skipped);
 	found->steps += (uint64_t)(1 + skipped);
-	if (steps > 1 + skipped)
+	if (steps > 1 + skipped) {
+		r->usual.missing += (uint64_t)(steps - 1 - skipped);
 		found->missing += (uint64_t)(steps - 1 - skipped);
+	}
 	/* it was ready in time, but left releases out */
-	if (steps > 1 && end - before < period - period / PERIOD_SHARE)
+	if (steps > 1 && end - before < period - period / PERIOD_SHARE) {
+		r->usual.early_skips++;
 		found->early_skips++;
+	}
 	if (j->spec->distance_ns && ns < j->spec->distance_ns) {
 		if (!found->too_close++ || ns < found->closest_ns)
 			found->closest_ns = ns;
 	}
+}
+
+/* The thread turns out to wait in another way than its task: its arrivals are none of the task's.
+ */
+void arrivals_forget(struct jobs *j)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	struct wait_usual *u = &j->rel.usual;
+
+	if (found->steps >= u->steps && found->missing >= u->missing) {
+		found->steps -= u->steps;
+		found->missing -= u->missing;
+		found->span_ns -= u->span_ns;
+		found->early_skips -= u->early_skips;
+	}
+	u->arrivals = u->steps = u->missing = u->early_skips = 0;
+	u->span_ns = 0;
+}
+
+/* A thread of the task whose own arrivals contradict the declared period; or NULL. */
+static const struct jobs *odd_thread(const struct vmrt_engine *e, uint32_t task, int64_t *mean)
+{
+	const struct machine *m = e->found[task].machine;
+	int64_t period = e->config->experiment->tasks[task].period_ns;
+
+	for (size_t i = 0; m && period && i < m->n_jobs; i++) {
+		const struct wait_usual *u = &m->jobs[i]->rel.usual;
+
+		if (m->jobs[i]->task != task || u->arrivals < ODD_ARRIVALS)
+			continue;
+		*mean = u->span_ns / (int64_t)u->arrivals;
+		if (llabs(*mean - period) > period / MEAN_SHARE &&
+			(*mean < period || u->early_skips * 2 >= u->arrivals))
+			return m->jobs[i];
+	}
+	return NULL;
 }
 
 static void append(struct vmrt_task_contradiction *out, const char *text)
@@ -200,6 +246,7 @@ void vmrt_engine_task_contradiction(
 	const struct task_found *found = &e->found[task];
 	const struct vmrt_task_spec *spec = &e->config->experiment->tasks[task];
 	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
+	const struct jobs *odd;
 	int64_t seen;
 
 	memset(out, 0, sizeof(*out));
@@ -209,6 +256,12 @@ void vmrt_engine_task_contradiction(
 		out->missing = 0;
 		snprintf(text, sizeof(text), "arrivals are %s apart, declared %s",
 			vmrt_format_duration(seen, a), vmrt_format_duration(spec->period_ns, b));
+		append(out, text);
+	} else if (!spec->distance_ns && found->mechanism != VMRT_RELEASE_WAKEUP &&
+		   (odd = odd_thread(e, task, &seen))) {
+		snprintf(text, sizeof(text), "arrivals of thread %s/%d are %s apart, declared %s",
+			odd->thread->pub.comm, odd->thread->pub.tid, vmrt_format_duration(seen, a),
+			vmrt_format_duration(spec->period_ns, b));
 		append(out, text);
 	}
 	if (found->too_close) {

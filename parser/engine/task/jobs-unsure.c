@@ -34,9 +34,19 @@ static bool lacks_switches(const struct machine *m)
 	return !m->switches_seen && m->stats.inferred_switches;
 }
 
+/* Is the job's guest CPU carried by a thread on a host CPU whose recording has ended? */
+static bool vcpu_is_out_of_sight(const struct jobs *j)
+{
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
+	const struct machine *host = &j->machine->engine->machines[0];
+
+	return v && v->cpu < host->n_cpus && host->cpus[v->cpu].ended;
+}
+
 /*
  * Is it known when the thread of the open job ran? Not without sched_switch events, nor if it went
- * on after its release without a record of that, nor behind the end of its machine's recording.
+ * on after its release without a record of that, nor behind the end of its machine's recording or,
+ * of a guest, the host's.
  */
 bool jobs_run_is_known(const struct jobs *j)
 {
@@ -44,7 +54,7 @@ bool jobs_run_is_known(const struct jobs *j)
 
 	if (lacks_switches(m) || (m->n_vcpus && lacks_switches(&m->engine->machines[0])))
 		return false;
-	return !m->ended_early && !jobs_lost_events(j) &&
+	return !m->ended_early && !jobs_lost_events(j) && !vcpu_is_out_of_sight(j) &&
 	       (j->state != JOB_RELEASED || j->thread->state != THREAD_RUNNING);
 }
 
@@ -57,7 +67,8 @@ void jobs_forget_run(struct jobs *j)
 	job->exec_ns = VMRT_UNKNOWN;
 	if (jobs_lost_events(j))
 		return;
-	job->start_ns = job->start_local_ns = VMRT_UNKNOWN;
+	if (!vcpu_is_out_of_sight(j))
+		job->start_ns = job->start_local_ns = VMRT_UNKNOWN;
 	for (int p = 0; p < VMRT_BLAMES; p++)
 		sum += p == VMRT_BLAME_CLOCK ? 0 : job->blame_ns[p];
 	for (int p = 0; p < VMRT_BLAMES; p++)

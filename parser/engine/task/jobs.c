@@ -57,6 +57,7 @@ bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t t
 	change_job_state(j, m->engine->now_ns, t->created ? JOB_NONE : JOB_HEAD);
 	t->jobs = j;
 	m->engine->found[task].seen = true;
+	m->engine->found[task].machine = m;
 	release_init(j);
 	if (t->armed_local_ns != VMRT_UNKNOWN && is_near(j, t->armed_expires_ns, t->armed_local_ns))
 		release_armed(j, t->armed_local_ns, m->engine->now_ns, t->armed_expires_ns,
@@ -140,6 +141,8 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 	job->excused = tardiness <= inflated(j, excess);
 	if (job->excused)
 		job->cause = largest(job->excess_ns, excuses, sizeof(excuses) / sizeof(excuses[0]));
+	else if (job->blame_ns[VMRT_BLAME_EXEC] > j->spec->deadline_ns)
+		job->cause = VMRT_BLAME_EXEC; /* nothing else would have to be shorter */
 	else
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }

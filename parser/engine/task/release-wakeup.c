@@ -46,7 +46,11 @@ static int64_t end_at_mark(struct jobs *j, int64_t host_ns)
 			jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	} else if (j->state == JOB_RELEASED || j->state == JOB_STARTED) {
 		before = j->rel.open.no_arrival ? VMRT_UNKNOWN : j->job.arrival_local_ns;
-		wait_complete_at_mark(j, host_ns);
+		/* without any sched_switch nothing tells when it slept */
+		if (j->machine->switches_seen)
+			wait_complete_at_mark(j, host_ns);
+		else
+			jobs_emit_bare(j, VMRT_OUTCOME_UNKNOWN);
 	}
 	change_job_mark(j, host_ns, false, false);
 	change_job_state(j, host_ns, JOB_NONE);
@@ -116,19 +120,44 @@ static void finish(struct jobs *j, int64_t host_ns)
 		end_at_mark(j, host_ns);
 }
 
+/* Timers expire in interrupts, and in threads of PREEMPT_RT. */
+static bool may_be_a_timer(const struct machine *m, const struct vmrt_event *ev)
+{
+	const struct cpu *cpu = &m->cpus[ev->cpu];
+
+	return interrupt_level(ev->flags) || !ev->pid ||
+	       (cpu->known && cpu->pid == ev->pid &&
+		       (!strncmp(cpu->comm, "ksoftirqd/", 10) ||
+			       !strncmp(cpu->comm, "ktimers/", 8)));
+}
+
+/*
+ * Wake-ups that are certainly by others. Where timers are not recorded, any wake-up by an interrupt
+ * may be by the thread's own timer.
+ */
+static uint64_t by_others(const struct task_found *found)
+{
+	if (found->machine && found->machine->starts_seen && found->machine->expiries_seen)
+		return found->wakeups;
+	return found->wakeups - found->from_interrupts;
+}
+
 /* Counts what wakes a thread of which it is not known what releases it. */
-void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns)
+void wakeup_note(
+	struct jobs *j, const struct vmrt_event *ev, const struct fired *by, int64_t host_ns)
 {
 	struct task_found *found = &j->machine->engine->found[j->task];
 	struct release *r = &j->rel;
 
-	if (by && by->owner == j->thread)
+	if (by && by->owner == j->thread) {
 		found->own_wakeups++;
-	else
+	} else {
 		found->wakeups++;
+		found->from_interrupts += may_be_a_timer(j->machine, ev);
+	}
 	/* a recording is read again once this is known; a live view must do without its first jobs
 	 */
-	if (!j->machine->engine->config->live || found->wakeups < WAKEUPS_LIVE ||
+	if (!j->machine->engine->config->live || by_others(found) < WAKEUPS_LIVE ||
 		r->mechanism != VMRT_RELEASE_AUTO || r->sleep.absolute || r->timer.ptr ||
 		r->trial.running)
 		return;
@@ -140,12 +169,12 @@ void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns)
 
 bool wakeup_fits(const struct task_found *found)
 {
-	if (found->wakeups < WAKEUPS_CERTAIN)
+	if (by_others(found) < WAKEUPS_CERTAIN)
 		return false;
 	if (found->mechanism == VMRT_RELEASE_AUTO)
 		return true;
 	return found->mechanism == VMRT_RELEASE_NANOSLEEP && !period_found(found) &&
-	       found->wakeups / WAKEUPS_PER_SLEEP > found->own_wakeups;
+	       by_others(found) / WAKEUPS_PER_SLEEP > found->own_wakeups;
 }
 
 const struct mechanism mechanism_wakeup = {

@@ -76,6 +76,7 @@ void release_free(struct jobs *j)
 static void follow_task(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 {
 	release_discard(j, host_ns);
+	arrivals_forget(j);
 	j->rel.mechanism = mechanism;
 	j->rel.off_grid = mechanism == VMRT_RELEASE_WAKEUP;
 	change_job_mark(j, host_ns, false, false);
@@ -334,7 +335,7 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	const struct mechanism *m;
 	bool released = false;
 
-	wakeup_note(j, by, host_ns);
+	wakeup_note(j, ev, by, host_ns);
 	for (size_t i = 0; !released && (m = ask(j, i)); i++)
 		released = m->wake && m->wake(j, ev, host_ns, by);
 	if (!released)

@@ -85,6 +85,9 @@ struct wait_usual {
 	uint32_t alike, unlike;		/* as far as the time before, or not */
 	int64_t ahead_ns;		/* so far ahead its timer was armed last */
 	int64_t exec_ns, least_exec_ns; /* of a job; 0: not known */
+	/* what was noted of its arrivals in struct task_found */
+	uint64_t arrivals, steps, missing, early_skips;
+	int64_t span_ns;
 };
 
 struct release {
@@ -113,6 +116,8 @@ struct task_found {
 	bool seen;		       /* a thread of it */
 	enum vmrt_release mechanism;   /* AUTO: nothing */
 	uint64_t wakeups, own_wakeups; /* by others and by its own timers, until it is decided */
+	uint64_t from_interrupts;      /* of those by others: perhaps by a timer */
+	const struct machine *machine; /* of its threads, or NULL */
 	bool again;		       /* it was found out after jobs had been given */
 	/* of arrivals that follow each other without loss in between */
 	uint64_t distances, steps; /* and the periods that jobs and skipped releases account for */

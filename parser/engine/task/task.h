@@ -200,7 +200,8 @@ int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* release-wakeup.c */
-void wakeup_note(struct jobs *j, const struct fired *by, int64_t host_ns);
+void wakeup_note(
+	struct jobs *j, const struct vmrt_event *ev, const struct fired *by, int64_t host_ns);
 bool wakeup_fits(const struct task_found *found);
 
 /* release-clock.c */
@@ -221,6 +222,7 @@ int64_t period_exact_ns(const struct jobs *j);
 int64_t period_off_ns(const struct jobs *j, int64_t ns, int64_t steps);
 bool same_sleep(const struct jobs *j, int64_t period, int64_t ahead);
 void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
+void arrivals_forget(struct jobs *j);
 
 /* catchup.c */
 bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires);

@@ -166,6 +166,134 @@ static void a_period_that_the_arrivals_contradict_is_noted(void **state)
 	assert_string_equal(ask("SELECT missing FROM task"), "0");
 }
 
+/*
+ * A thread that the idle CPU's interrupt wakes every 10 ms. Without hrtimer events nothing tells
+ * whether its own timer does that, and when that was due.
+ */
+static void without_timer_events_wake_ups_by_interrupts_are_no_releases(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	tests_dat_switch(d, 0, BASE, "t", 77, 39, 1, "swapper/0", 0, 120);
+	for (int k = 1; k < 40; k++) {
+		int64_t at = BASE + k * 10 * MS;
+
+		tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+		tests_dat_waking(d, 0, at + 3 * US, "t", 77, 39, 0);
+		tests_dat_flags(d, 0);
+		tests_dat_switch(d, 0, at + 10 * US, "swapper/0", 0, 120, 0, "t", 77, 39);
+		tests_dat_switch(d, 0, at + 2 * MS, "t", 77, 39, 1, "swapper/0", 0, 120);
+	}
+	declare("[task host/t]\nperiod = 10ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT count(response_ns) FROM jobs"), "0");
+	assert_non_null(strstr(
+		ask("SELECT words FROM note WHERE about = 'task'"), "its timers are not recorded"));
+}
+
+/* What the service does between two wake-ups is unknown without sched_switch. */
+static void without_switches_a_task_that_others_wake_has_no_times(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 88);
+	for (int k = 1; k < 20; k++) {
+		tests_dat_current(d, 0, 88);
+		tests_dat_waking(d, 0, BASE + k * 10 * MS, "service", 77, 39, 0);
+		tests_dat_current(d, 0, 77);
+		tests_dat_other(d, 0, BASE + k * 10 * MS + 1 * MS);
+	}
+	declare("[task host/service]\nrelease = wakeup\ndeadline = 5ms\n");
+	analyze(d);
+	assert_string_equal(
+		ask("SELECT count(*) FROM jobs WHERE outcome IN ('met', 'missed')"), "0");
+	assert_string_equal(ask("SELECT count(response_ns) FROM jobs"), "0");
+}
+
+/* Two threads of one name: 78 has twice the period that is declared, and leaves nothing out. */
+static void a_thread_with_another_period_than_its_task_is_noted(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	sleeps(d, BASE, "w", 77, BASE + 10 * MS, 0);
+	tests_dat_switch(d, 0, BASE + 1 * MS, "swapper/0", 0, 120, 0, "w", 78, 39);
+	sleeps(d, BASE + 2 * MS, "w", 78, BASE + 15 * MS, 0);
+	for (int k = 1; k < 31; k++) {
+		wakes(d, BASE + k * 10 * MS, "w", 77);
+		sleeps(d, BASE + k * 10 * MS + 2 * MS, "w", 77, BASE + (k + 1) * 10 * MS, 0);
+		if (k % 2 == 0)
+			continue;
+		wakes(d, BASE + k * 10 * MS + 5 * MS, "w", 78);
+		sleeps(d, BASE + k * 10 * MS + 7 * MS, "w", 78, BASE + (k + 2) * 10 * MS + 5 * MS,
+			0);
+	}
+	declare("[task host/w]\nperiod = 10ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT words FROM note WHERE about = 'task'"),
+		"arrivals of thread w/78 are 20 ms apart, declared 10 ms");
+}
+
+/* The main thread naps for two periods of the task, at first as if it were the task. */
+static void naps_of_another_thread_are_no_missing_jobs(void **state)
+{
+	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_61);
+	int64_t at = BASE;
+
+	(void)state;
+	tests_dat_current(d, 1, 70);
+	for (int k = 0; k < 20; k++) {
+		uint64_t timer = TIMER + 70 * 256;
+		int64_t from = at;
+
+		at += 10 * MS;
+		tests_dat_timer_start(
+			d, 1, from, timer, VMRT_FN_WAKEUP, at - 10 * US, at - 10 * US, 1);
+		tests_dat_switch(d, 1, from + 10 * US, "cyc", 70, 120, 1, "swapper/1", 0, 120);
+		tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+		tests_dat_timer_expire(d, 1, at, timer, VMRT_FN_WAKEUP, at);
+		tests_dat_waking(d, 1, at + 1 * US, "cyc", 70, 120, 1);
+		tests_dat_flags(d, 0);
+		tests_dat_switch(d, 1, at + 2 * US, "swapper/1", 0, 120, 0, "cyc", 70, 120);
+		at += 50 * US;
+	}
+	tests_dat_current(d, 0, 71);
+	sleeps(d, BASE + 60 * MS, "cyc", 71, BASE + 65 * MS, 0);
+	for (int k = 13; k < 40; k++) {
+		wakes(d, BASE + k * 5 * MS, "cyc", 71);
+		sleeps(d, BASE + k * 5 * MS + 1 * MS, "cyc", 71, BASE + (k + 1) * 5 * MS, 0);
+	}
+	declare("[task host/cyc]\nperiod = 5ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT mechanism FROM task"), "nanosleep");
+	assert_string_equal(ask("SELECT missing FROM task"), "0");
+	assert_string_equal(ask("SELECT words FROM note WHERE about = 'task'"),
+		"1 thread waits in another way and is not counted: cyc/70");
+}
+
+/* Every job executes for 2 ms, its deadline is 1 ms: no lateness of the timer is its cause. */
+static void a_job_that_executes_longer_than_its_deadline_is_its_own_cause(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	sleeps(d, BASE, "t", 77, BASE + 10 * MS, 0);
+	for (int k = 1; k < 9; k++) {
+		wakes(d, BASE + k * 10 * MS, "t", 77);
+		sleeps(d, BASE + k * 10 * MS + 2 * MS, "t", 77, BASE + (k + 1) * 10 * MS, 0);
+	}
+	declare("[task host/t]\nperiod = 10ms\ndeadline = 1ms\n");
+	analyze(d);
+	assert_string_equal(
+		ask("SELECT DISTINCT cause FROM jobs WHERE outcome = 'missed'"), "exec");
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'missed'"), "8");
+}
+
 static int enter(void **state)
 {
 	int fd = mkstemp(file);
@@ -194,6 +322,11 @@ int main(void)
 		cmocka_unit_test(a_service_that_others_wake_has_jobs_and_a_note),
 		cmocka_unit_test(the_thread_that_naps_is_not_the_task),
 		cmocka_unit_test(a_period_that_the_arrivals_contradict_is_noted),
+		cmocka_unit_test(without_timer_events_wake_ups_by_interrupts_are_no_releases),
+		cmocka_unit_test(without_switches_a_task_that_others_wake_has_no_times),
+		cmocka_unit_test(a_thread_with_another_period_than_its_task_is_noted),
+		cmocka_unit_test(naps_of_another_thread_are_no_missing_jobs),
+		cmocka_unit_test(a_job_that_executes_longer_than_its_deadline_is_its_own_cause),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

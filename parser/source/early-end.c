@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A host's file that ends seconds before a guest's, or a CPU of which nothing more is recorded
+ * though work waited there: what happened behind that end is unknown, and no file says so. A guest
+ * that ends early needs none of this: the engine sees its vCPU threads run on.
+ */
+#include "early-end.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <vmrt/units.h>
+
+/* Recorders stop one machine after the other. */
+#define APART_MAX_NS (100 * VMRT_NS_PER_MS)
+
+/* Does the host's recording end long before that of a guest? */
+static bool host_ends(struct vmrt_recording *rec, const struct vmrt_engine_config *config,
+	const struct vmrt_engine *engine)
+{
+	struct vmrt_machine_stats host, guest;
+	int64_t most = APART_MAX_NS;
+	size_t longest = 0;
+	char words[200], apart[VMRT_UNITS_TEXT];
+
+	vmrt_engine_stats(engine, 0, &host);
+	for (size_t i = 1; host.last_ns != VMRT_UNKNOWN && i < config->n_machines; i++) {
+		const struct vmrt_clockmap *map = config->machines[i].clock;
+
+		vmrt_engine_stats(engine, (uint32_t)i, &guest);
+		if (guest.last_ns == VMRT_UNKNOWN || guest.last_ns - host.last_ns <= most ||
+			(map && map->n && !strcmp(map->segments[0].source, VMRT_CLOCK_UNRELATED)))
+			continue;
+		most = guest.last_ns - host.last_ns;
+		longest = i;
+	}
+	if (!longest)
+		return false;
+	snprintf(words, sizeof(words),
+		"the recording ends %s before that of %s; what the host did then is unknown",
+		vmrt_format_duration(most, apart), config->machines[longest].name);
+	vmrt_recording_ended_early(rec, 0, words);
+	return true;
+}
+
+bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config *config,
+	const struct vmrt_engine *engine)
+{
+	bool any = !config->live && !vmrt_recording_without_host(rec) &&
+		   host_ends(rec, config, engine);
+
+	for (size_t i = any; !config->live && i < config->n_machines; i++) {
+		struct vmrt_machine_stats stats;
+
+		vmrt_engine_stats(engine, (uint32_t)i, &stats);
+		for (unsigned c = 0; c < config->machines[i].cpus; c++) {
+			char words[200], apart[VMRT_UNITS_TEXT];
+			int64_t from_ns;
+
+			if (!vmrt_engine_cpu_is_stuck(engine, (uint32_t)i, c, &from_ns))
+				continue;
+			snprintf(words, sizeof(words),
+				"CPU %u recorded nothing in the last %s, though a thread waited "
+				"for "
+				"it and it was idle; what it did is unknown",
+				c, vmrt_format_duration(stats.last_ns - from_ns, apart));
+			vmrt_recording_cpu_ended_early(rec, i, c, words);
+			any = true;
+		}
+	}
+	return any;
+}

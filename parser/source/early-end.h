@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef VMRT_PARSER_SOURCE_EARLY_END_H
+#define VMRT_PARSER_SOURCE_EARLY_END_H
+
+/* Recordings that end before those of the others, which is known when all have been read. */
+
+#include <vmrt/recording.h>
+
+/**
+ * early_ends_find - which recordings, or CPUs of them, ended early? @rec is told, and a warning is
+ * written. Returns whether there are any: then all has to be read again.
+ */
+bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config *config,
+	const struct vmrt_engine *engine);
+
+#endif

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Recordings of which a part ends early, files in the wrong order, machines that are not there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <sqlite3.h>
+
+#include <vmrt/analyze.h>
+#include <vmrt/units.h>
+
+#include "pages.h"
+
+#define MS VMRT_NS_PER_MS
+#define US VMRT_NS_PER_US
+#define BASE (100 * VMRT_NS_PER_S)
+#define OFFSET (50 * VMRT_NS_PER_S) /* the guest's clock is behind the host's */
+#define VCPU 500
+#define HOG 600
+#define T1 77
+#define TIMER UINT64_C(0xffffb00012345678)
+#define HOST_ID 11
+#define GUEST_ID 22
+
+static char folder[] = "/tmp/vmrt-early-XXXXXX";
+static char host[64], guest[64], db[64], experiment[64];
+
+static void declare(const char *text)
+{
+	FILE *f = fopen(experiment, "w");
+
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* The vCPU thread runs for 9 of every 10 ms, until @until. */
+static void write_host(int64_t until)
+{
+	static const int32_t tids[] = {VCPU};
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	tests_dat_clock(d, "local [mono]");
+	tests_dat_trace_id(d, HOST_ID);
+	tests_dat_guest(d, "vm1", GUEST_ID, tids, 1);
+	tests_dat_current(d, 0, HOG);
+	for (int64_t at = BASE; at < until; at += 10 * MS) {
+		tests_dat_switch(d, 0, at, "hog", HOG, 120, 0, "CPU 0/KVM", VCPU, 49);
+		tests_dat_switch(d, 0, at + 9 * MS, "CPU 0/KVM", VCPU, 49, 0, "hog", HOG, 120);
+	}
+	tests_dat_write(d, host);
+	tests_dat_free(d);
+}
+
+/* A sleep that ends every 10 ms, 2 ms into the vCPU's run, and 3 ms of work. */
+static void one_job(struct tests_dat *d, unsigned cpu, int64_t at)
+{
+	tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+	tests_dat_timer_expire(d, cpu, at + 1 * US, TIMER + cpu, VMRT_FN_WAKEUP, at);
+	tests_dat_waking(d, cpu, at + 3 * US, "t1", T1 + (int)cpu, 39, (int)cpu);
+	tests_dat_flags(d, 0);
+}
+
+static void its_work(struct tests_dat *d, unsigned cpu, int64_t at)
+{
+	tests_dat_switch(d, cpu, at + 5 * US, "swapper", 0, 120, 0, "t1", T1 + (int)cpu, 39);
+	tests_dat_timer_start(
+		d, cpu, at + 3 * MS, TIMER + cpu, VMRT_FN_WAKEUP, at + 10 * MS, at + 10 * MS, 0);
+	tests_dat_switch(
+		d, cpu, at + 3 * MS + 1 * US, "t1", T1 + (int)cpu, 39, 1, "swapper", 0, 120);
+}
+
+static void begin(struct tests_dat *d, unsigned cpu, int64_t at)
+{
+	tests_dat_current(d, cpu, T1 + (int)cpu);
+	tests_dat_timer_start(d, cpu, at - 100 * US, TIMER + cpu, VMRT_FN_WAKEUP, at, at, 0);
+	tests_dat_switch(d, cpu, at - 90 * US, "t1", T1 + (int)cpu, 39, 1, "swapper", 0, 120);
+}
+
+static void write_guest(void)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+	int64_t times[] = {BASE - OFFSET}, offsets[] = {OFFSET};
+
+	tests_dat_clock(d, "local [mono]");
+	tests_dat_trace_id(d, GUEST_ID);
+	tests_dat_time_shift(d, HOST_ID, times, offsets, 1);
+	begin(d, 0, BASE - OFFSET + 2 * MS);
+	for (int k = 0; k < 100; k++) {
+		one_job(d, 0, BASE - OFFSET + (k * 10 + 2) * MS);
+		its_work(d, 0, BASE - OFFSET + (k * 10 + 2) * MS);
+	}
+	tests_dat_write(d, guest);
+	tests_dat_free(d);
+}
+
+static enum vmrt_status analyze(const char *first, const char *second, struct vmrt_error *err)
+{
+	const char *guests[] = {second};
+	struct vmrt_analyze_options options = {.recording = {.host_file = first,
+						       .guest_files = guests,
+						       .n_guest_files = second != NULL,
+						       .experiment = experiment},
+		.db = db};
+	struct vmrt_analyze_result result;
+
+	unlink(db);
+	return vmrt_analyze(&options, &result, err);
+}
+
+/* The first row, its columns joined by '|'. */
+static const char *ask(const char *sql)
+{
+	static char text[512];
+	sqlite3 *handle = NULL;
+	sqlite3_stmt *stmt = NULL;
+	size_t used = 0;
+
+	assert_int_equal(sqlite3_open(db, &handle), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
+	text[0] = '\0';
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		for (int i = 0; i < sqlite3_column_count(stmt); i++)
+			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
+				i ? "|" : "", (const char *)sqlite3_column_text(stmt, i));
+	sqlite3_finalize(stmt);
+	sqlite3_close(handle);
+	return text;
+}
+
+static void behind_the_end_of_the_hosts_file_executions_are_unknown(void **state)
+{
+	struct vmrt_error err;
+
+	(void)state;
+	declare("[task vm1/t1]\nperiod = 10ms\n");
+	write_guest();
+	write_host(BASE + 1000 * MS);
+	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+	assert_string_equal(
+		ask("SELECT count(response_ns), count(exec_ns) FROM jobs WHERE outcome = "
+		    "'met'"),
+		"100|100");
+	/* the host's last word is that the vCPU waits: 0 of 3 ms would be told as executed */
+	write_host(BASE + 500 * MS);
+	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+	assert_string_equal(ask("SELECT count(response_ns), count(exec_ns), min(exec_ns) > 2900000 "
+				"FROM jobs WHERE outcome = 'met'"),
+		"100|50|1");
+	assert_string_equal(
+		ask("SELECT count(*) FROM jobs j JOIN blames b USING (machine, task, k) "
+		    "WHERE j.arrival_ns > 100500000000 AND b.part = 'host_thread'"),
+		"0");
+	assert_non_null(strstr(ask("SELECT note FROM machine WHERE id = 0"), "ends 49"));
+}
+
+static void a_cpu_whose_records_end_early_has_no_invented_misses(void **state)
+{
+	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_61);
+	struct vmrt_error err;
+
+	(void)state;
+	declare("[task host/t1]\nperiod = 10ms\n");
+	tests_dat_clock(d, "local [mono]");
+	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		begin(d, cpu, BASE);
+		for (int k = 0; k < (cpu ? 40 : 80); k++) {
+			one_job(d, cpu, BASE + k * 10 * MS);
+			if (!cpu || k < 39)
+				its_work(d, cpu, BASE + k * 10 * MS);
+		}
+	}
+	tests_dat_write(d, host);
+	tests_dat_free(d);
+	assert_int_equal(analyze(host, NULL, &err), VMRT_OK);
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome LIKE 'missed%'"), "0");
+	assert_string_equal(
+		ask("SELECT count(*) FROM job JOIN thread ON thread.id = job.thread WHERE "
+		    "tid = 78 AND outcome = 'met'"),
+		"39");
+	assert_string_equal(ask("SELECT cpu, kind FROM losses"), "1|clipped");
+}
+
+static void files_in_the_wrong_order_are_refused(void **state)
+{
+	struct vmrt_error err;
+
+	(void)state;
+	declare("[task vm1/t1]\nperiod = 10ms\n");
+	write_guest();
+	write_host(BASE + 1000 * MS);
+	assert_int_equal(analyze(guest, host, &err), VMRT_EINVAL);
+	assert_non_null(strstr(err.text, "name the host's first"));
+}
+
+static void tasks_of_a_machine_that_was_not_recorded_are_noted(void **state)
+{
+	struct vmrt_error err;
+
+	(void)state;
+	declare("[task vm2/t1]\nperiod = 10ms\n");
+	write_guest();
+	write_host(BASE + 1000 * MS);
+	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+	assert_string_equal(ask("SELECT name, words FROM note"),
+		"vm2/t1|no machine called vm2 was recorded; there is a recording of: host, vm1");
+}
+
+static int enter(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(host, sizeof(host), "%s/host.dat", folder);
+	snprintf(guest, sizeof(guest), "%s/guest.dat", folder);
+	snprintf(db, sizeof(db), "%s/run.db", folder);
+	snprintf(experiment, sizeof(experiment), "%s/e.ini", folder);
+	return 0;
+}
+
+static int leave(void **state)
+{
+	(void)state;
+	unlink(host);
+	unlink(guest);
+	unlink(db);
+	unlink(experiment);
+	return rmdir(folder);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(behind_the_end_of_the_hosts_file_executions_are_unknown),
+		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
+		cmocka_unit_test(files_in_the_wrong_order_are_refused),
+		cmocka_unit_test(tasks_of_a_machine_that_was_not_recorded_are_noted),
+	};
+
+	return cmocka_run_group_tests(tests, enter, leave);
+}
