@@ -36,7 +36,7 @@ static bool is_one_of(const char *name, const char *const *names)
 static bool counts_ns(const struct vmrt_dat *dat)
 {
 	static const char *const clocks[] = {
-		"local", "global", "mono_raw", "boot", "tai", "perf", "tsc2nsec", NULL};
+		"mono", "local", "global", "mono_raw", "boot", "tai", "perf", "tsc2nsec", NULL};
 
 	return dat->tsc_mult || is_one_of(vmrt_dat_info(dat)->clock, clocks);
 }
@@ -383,8 +383,18 @@ enum vmrt_status vmrt_record_clock_map(
 
 	*out = (struct vmrt_record_clock){.state = VMRT_RECORD_CLOCK_MONO};
 	if (!strcmp(vmrt_dat_info(dat)->clock, "mono")) {
-		add_text(out, "mono");
-		return VMRT_OK;
+		bool is_not;
+
+		status = record_samples_contradict(dat, &is_not, err);
+		if (status != VMRT_OK)
+			return status;
+		if (!is_not) {
+			add_text(out, "mono");
+			return VMRT_OK;
+		}
+		vmrt_warn("%s: the file says that its clock is mono, but no timer expired at the "
+			  "time that it says: its times are mapped as those of any other clock",
+			dat->path);
 	}
 	status = scale(dat, err);
 	if (status == VMRT_OK)

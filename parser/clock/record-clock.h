@@ -50,6 +50,13 @@ enum vmrt_status record_samples_collect(
 void record_samples_free(struct record_clocks *clocks);
 
 /**
+ * record_samples_contradict - do the first timers of a file with record clock mono contradict that?
+ * A clock that was chosen anew while it recorded, or that of another buffer, is written as mono.
+ */
+enum vmrt_status record_samples_contradict(
+	const struct vmrt_dat *dat, bool *out, struct vmrt_error *err);
+
+/**
  * record_samples_rate - ns of CLOCK_MONOTONIC for each unit of the record clock
  *
  * Return: the rate, or 0 if there are too few expiries.

@@ -13,6 +13,12 @@
 				     */
 #define MONOTONIC 1		    /* CLOCK_MONOTONIC */
 #define PAIRS 4096
+/* Expiries that are looked at where a file says that its clock is mono, among so many events. Their
+ * handlers run a moment after `now` was read; not all of them are late by this much. */
+#define FIRST_EXPIRIES 64
+#define FIRST_SURE 8
+#define FIRST_EVENTS 100000
+#define EXPIRY_NEAR_NS (5 * VMRT_NS_PER_MS)
 
 /* Whose clock a timer was set up with. Another timer may take its place in the table. */
 struct timer_clock {
@@ -268,6 +274,35 @@ static double median_rate(const struct pair *p, size_t n)
 	}
 	free(slopes);
 	return rate;
+}
+
+enum vmrt_status record_samples_contradict(
+	const struct vmrt_dat *dat, bool *out, struct vmrt_error *err)
+{
+	struct vmrt_stream *stream;
+	struct vmrt_event ev;
+	enum vmrt_status status = vmrt_stream_open(dat, &stream, err);
+	unsigned expiries = 0;
+
+	*out = false;
+	if (status != VMRT_OK)
+		return status;
+	for (unsigned i = 0; i < FIRST_EVENTS && expiries < FIRST_EXPIRIES; i++) {
+		int got = vmrt_stream_next(stream, &ev, err);
+
+		if (got == 0)
+			break;
+		if (got < 0 || ev.type != VMRT_EV_TIMER_EXPIRE || ev.timer.now <= 0 ||
+			ev.timer.now > UPTIME_MOST)
+			continue;
+		if (ev.ts > ev.timer.now - EXPIRY_NEAR_NS && ev.ts < ev.timer.now + EXPIRY_NEAR_NS)
+			goto out;
+		expiries++;
+	}
+	*out = expiries >= FIRST_SURE;
+out:
+	vmrt_stream_free(stream);
+	return VMRT_OK;
 }
 
 double record_samples_rate(const struct vmrt_dat *dat)

@@ -177,6 +177,12 @@ static int64_t slewed(int64_t mono, unsigned cpu)
 	return mono + (s < 2 ? 0 : ((s - 2) * S + ns) / 5000); /* 200 ppm from then on */
 }
 
+static int64_t mono(int64_t t, unsigned cpu)
+{
+	(void)cpu;
+	return t;
+}
+
 static int64_t boot(int64_t mono, unsigned cpu)
 {
 	(void)cpu;
@@ -264,12 +270,19 @@ static void a_recording_in_mono_is_left_alone(void **unused)
 	struct vmrt_dat *dat;
 
 	(void)unused;
-	write_file("mono", boot, true);
+	write_file("mono", mono, true);
 	dat = opened();
 	assert_int_equal(vmrt_record_clock_map(dat, &found, NULL), VMRT_OK);
 	assert_int_equal(found.state, VMRT_RECORD_CLOCK_MONO);
 	assert_int_equal(vmrt_record_clock_error(dat, 0), 0);
 	vmrt_dat_close(dat);
+}
+
+/* What "-C mono" in front of another buffer's events writes: the times are of clock local. */
+static void a_file_that_is_wrong_about_mono_is_mapped(void **unused)
+{
+	(void)unused;
+	assert_true(check("mono", local, 2 * US) < 20 * US);
 }
 
 static void without_timers_nothing_is_claimed(void **unused)
@@ -362,6 +375,7 @@ int main(void)
 		cmocka_unit_test(a_small_step_shows_in_the_expiries_alone),
 		cmocka_unit_test(ticks_are_scaled_by_the_timers),
 		cmocka_unit_test(a_recording_in_mono_is_left_alone),
+		cmocka_unit_test(a_file_that_is_wrong_about_mono_is_mapped),
 		cmocka_unit_test(without_timers_nothing_is_claimed),
 		cmocka_unit_test(clocks_without_time_are_refused_with_the_way_out),
 		cmocka_unit_test(timers_on_other_clocks_are_not_used),
