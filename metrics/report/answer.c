@@ -10,9 +10,12 @@
 #include "metrics/figures/figures.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define ROWS_MAX 7	/* tasks and servers together, so that all fits 24 lines */
-#define SHORT_NAMES 60	/* characters of names that leave room for a second command */
-#define NOTES_MAX 3	/* of what is missing, that are shown */
+#define ROWS_MAX 7     /* tasks and servers together, so that all fits 24 lines */
+#define SHORT_NAMES 60 /* characters of names that leave room for a second command */
+#define NOTE_LINES 3   /* of what is missing, beside those of the first note */
+#define NOTE_WIDTH 64  /* characters of a note in a line of 80, about */
+#define FREE_LINES 1   /* for notes, beside all rows */
+#define ROWS_LEAST 4
 #define SERVERS_LEAST 2 /* of them, if there are so many */
 
 #define TASK_COLUMNS(X)                                                                            \
@@ -154,15 +157,36 @@ static void put_verdict(struct vmrt_table *t, const struct vmrt_run_facts *f)
 			     : "; by analysis the servers as declared are enough");
 }
 
+/* How many notes are shown, and how many lines of 80 characters they take. */
+static size_t notes_shown(const struct vmrt_run_facts *f, size_t *lines)
+{
+	size_t shown = 0, all = 0;
+
+	*lines = 0;
+	while (shown < f->n_notes) {
+		const struct vmrt_note_facts *n = &f->notes[shown];
+
+		all += (strlen(n->name) + strlen(": ") + strlen(n->words)) / NOTE_WIDTH + 1;
+		if (shown && all > NOTE_LINES)
+			break;
+		*lines = all;
+		shown++;
+	}
+	*lines += shown < f->n_notes;
+	return shown;
+}
+
 /* What the recording does not have, which is why figures are missing, and what threads of VMs did
  * that explains others. */
 static void put_missing(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
-	for (size_t i = 0; i < f->n_notes && i < NOTES_MAX; i++)
+	size_t lines, shown = notes_shown(f, &lines);
+
+	for (size_t i = 0; i < shown; i++)
 		vmrt_put_line(t, strcmp(f->notes[i].about, "threads") != 0 ? "missing" : "note",
 			"%s: %s", f->notes[i].name, f->notes[i].words);
-	if (f->n_notes > NOTES_MAX)
-		vmrt_put_line(t, "missing", "and %zu more, see --full", f->n_notes - NOTES_MAX);
+	if (f->n_notes > shown)
+		vmrt_put_line(t, "missing", "and %zu more, see --full", f->n_notes - shown);
 }
 
 /* The commands that show more: all tables and, of the worst miss, what happened around it. */
@@ -191,7 +215,7 @@ static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	unsigned flags = VMRT_TABLE_BRIEF | VMRT_TABLE_PEOPLE;
-	size_t servers = 0, tasks = 0, most_servers, most_tasks;
+	size_t servers = 0, tasks = 0, most_servers, most_tasks, lines, rows = ROWS_MAX;
 	char trust[512], more[128] = "";
 	struct vmrt_table *t;
 
@@ -199,10 +223,14 @@ void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 		servers += f->servers[i].selected;
 	for (size_t i = 0; i < f->n_tasks; i++)
 		tasks += f->tasks[i].selected;
+	notes_shown(f, &lines);
+	if (lines > FREE_LINES)
+		rows = ROWS_MAX - ROWS_LEAST > lines - FREE_LINES ? ROWS_MAX - (lines - FREE_LINES)
+								  : ROWS_LEAST;
 	most_servers = servers < SERVERS_LEAST ? servers : SERVERS_LEAST;
-	if (tasks < ROWS_MAX - SERVERS_LEAST)
-		most_servers = ROWS_MAX - tasks;
-	most_tasks = ROWS_MAX - (servers < most_servers ? servers : most_servers);
+	if (tasks < rows - SERVERS_LEAST)
+		most_servers = rows - tasks;
+	most_tasks = rows - (servers < most_servers ? servers : most_servers);
 	t = vmrt_doc_table(doc, "answer", NULL, task_columns, 1, flags | VMRT_TABLE_PROSE);
 	put_verdict(t, f);
 	t = vmrt_doc_table(

@@ -41,7 +41,12 @@ answer_fits_a_screen() {
 		WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
 		INSERT INTO server SELECT i, 'server' || i, vm, policy, depletion, period_ns, budget_ns, priority, phase_ns, enforced, phase_source, vcpu
 			FROM n, server WHERE id = 1"
-	for args in hsf.vmrt nohsf.vmrt big.vmrt "--compare nohsf.vmrt hsf.vmrt" "--compare big.vmrt hsf.vmrt nohsf.vmrt"; do
+	# the same with eight notes, of which each takes two lines or three
+	cp -r big.vmrt noted.vmrt
+	sqlite3 noted.vmrt/run.db "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
+		INSERT INTO note(about, name, words) SELECT 'server', 'server' || i, 'no thread of thread:a_long_pattern* was recorded: what the server got is ' ||
+			'not known; nearest: a_thread_with_a (thread 105), a_thread_with_b (thread 115), a_thread_with_c (thread 125)' FROM n"
+	for args in hsf.vmrt nohsf.vmrt big.vmrt noted.vmrt "--compare nohsf.vmrt hsf.vmrt" "--compare big.vmrt hsf.vmrt nohsf.vmrt"; do
 		# shellcheck disable=SC2086 # the words of args are arguments
 		vmrt-report --allow-loss $args >"$work/text" || return 1
 		[ "$(wc -l <"$work/text")" -le 24 ] || { cat "$work/text"; return 1; }
