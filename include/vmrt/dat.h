@@ -28,6 +28,7 @@ struct vmrt_dat_info {
 	const char *uname; /* or "" */
 	uint64_t trace_id; /* 0 if there is none */
 	uint32_t page_size;
+	bool dated;	      /* trace-cmd --date: it wrote a marker, and read that itself */
 	const char *instance; /* name of the ring buffer that is read; "" is the top one */
 	const char
 		*buffers; /* all that hold data, if there are several: "\"rt\", \"net\""; or "" */

@@ -161,6 +161,7 @@ void dat_read_cmdlines(struct vmrt_dat *dat, struct dat_cursor *c);
 /* Option ids of the format. */
 enum dat_option {
 	DAT_OPTION_DONE = 0,
+	DAT_OPTION_DATE = 1,
 	DAT_OPTION_CPUSTAT = 2,
 	DAT_OPTION_BUFFER = 3,
 	DAT_OPTION_TRACECLOCK = 4,

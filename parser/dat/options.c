@@ -153,6 +153,9 @@ static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
 void dat_option_common(struct vmrt_dat *dat, unsigned id, struct dat_cursor *data)
 {
 	switch (id) {
+	case DAT_OPTION_DATE:
+		dat->info.dated = true;
+		break;
 	case DAT_OPTION_CPUSTAT:
 		take_cpustat(dat, data);
 		break;

@@ -219,6 +219,8 @@ uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, 
 	/* what a cut takes away is reported as a cut, but pages of zeros are in the file */
 	if (counted <= read || (s->in.stream->cpus[cpu].ended && !s->in.stream->zeros))
 		return 0;
+	if (counted - read == 1 && vmrt_dat_info(s->dat)->dated)
+		return 0;
 	return counted - read;
 }
 

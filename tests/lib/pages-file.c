@@ -142,6 +142,13 @@ void tests_dat_counted(struct tests_dat *d, unsigned cpu, uint64_t entries)
 	put_cpustat(d, cpu, entries, 0, 0, 0);
 }
 
+void tests_dat_date(struct tests_dat *d)
+{
+	static const char microseconds[] = "0x6478a1b2c3d4e";
+
+	option(d, 1, microseconds, sizeof(microseconds));
+}
+
 void tests_dat_comm(struct tests_dat *d, int32_t pid, const char *comm)
 {
 	char line[64];

@@ -87,6 +87,8 @@ void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint
 	uint64_t dropped);
 /** tests_dat_counted - the kernel counted so many events of @cpu, and no loss */
 void tests_dat_counted(struct tests_dat *d, unsigned cpu, uint64_t entries);
+/** tests_dat_date - as trace-cmd record --date writes it */
+void tests_dat_date(struct tests_dat *d);
 void tests_dat_comm(struct tests_dat *d, int32_t pid, const char *comm);
 void tests_dat_no_symbols(struct tests_dat *d);
 /** tests_dat_instance - events added from now on go into instance @name (an option BUFFER) */

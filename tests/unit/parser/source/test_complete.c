@@ -114,6 +114,8 @@ static void a_buffer_that_is_not_there_is_an_error_that_lists_those_that_are(voi
 	assert_non_null(strstr(err.text, "\"top\", \"net\", \"rt\""));
 }
 
+static bool dated;
+
 /* Four pages of events; page @zeros becomes zeros in the file. */
 static void write_pages(int zeros, uint64_t counted)
 {
@@ -129,6 +131,8 @@ static void write_pages(int zeros, uint64_t counted)
 	}
 	if (counted)
 		tests_dat_counted(d, 0, counted);
+	if (dated)
+		tests_dat_date(d);
 	tests_dat_write(d, host);
 	tests_dat_free(d);
 	if (zeros < 0)
@@ -238,6 +242,18 @@ static void events_that_the_kernel_counted_and_the_file_lacks_are_lost(void **st
 	assert_int_equal(ask("SELECT events FROM loss WHERE kind = 'dropped'"), 10);
 }
 
+/* trace-cmd record --date: the marker by which it finds the date is counted, and read by itself. */
+static void the_marker_of_a_dated_recording_is_no_loss(void **state)
+{
+	(void)state;
+	dated = true;
+	write_pages(-1, 41);
+	assert_false(analyze(NULL, 0).loss);
+	write_pages(-1, 42);
+	assert_true(analyze(NULL, 0).loss);
+	dated = false;
+}
+
 /* A task that sleeps absolutely every 10 ms and works for 2 ms, and nothing on the host. */
 static void times_on_an_unrelated_clock_are_null(void **state)
 {
@@ -297,6 +313,8 @@ int main(void)
 			make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			a_page_of_zeros_is_a_loss_where_it_is, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			the_marker_of_a_dated_recording_is_no_loss, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			a_last_page_of_zeros_ends_its_cpu_early, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
