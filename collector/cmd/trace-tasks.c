@@ -22,6 +22,7 @@
 #include "collector/wire/secret.h"
 
 #define FILES_MAX 64
+#define EVENTS_LEAST 100 /* of a machine, to say that some kinds are missing */
 #define GUEST_BUFFER (UINT64_C(16) << 20)
 
 static struct tasks_opts {
@@ -192,6 +193,29 @@ static size_t without_host(struct vmrt_found *found, size_t n)
 	return kept;
 }
 
+/* What is not recorded is not found: a table without it would say that there is no such task. */
+static void warn_of_missing(struct vmrt_recording *rec)
+{
+	struct vmrt_engine_config config;
+
+	vmrt_recording_config(rec, &config);
+	for (size_t i = 0; i < config.n_machines; i++) {
+		struct vmrt_event_count e;
+		uint64_t events = 0;
+		char list[512];
+
+		for (unsigned k = 0; vmrt_recording_event(rec, i, k, &e); k++)
+			events += e.count;
+		/* a host with guests is looked at for its vCPUs only */
+		if (events < EVENTS_LEAST ||
+			!vmrt_recording_lacks(
+				rec, i, i > 0 || config.n_machines == 1, list, sizeof(list)))
+			continue;
+		vmrt_warn("%s: these events are not in the recording, and so not known: %s",
+			config.machines[i].name, list);
+	}
+}
+
 static enum vmrt_status discover(const struct tasks_opts *o,
 	const struct vmrt_recording_options *options, struct vmrt_error *err)
 {
@@ -203,6 +227,8 @@ static enum vmrt_status discover(const struct tasks_opts *o,
 	if (status != VMRT_OK)
 		return status;
 	status = vmrt_recording_discover(rec, vmrt_stop_requested, &found, &n, err);
+	if (status == VMRT_OK)
+		warn_of_missing(rec);
 	if (status == VMRT_OK && !o->all && (o->n_vms || o->record.n_links))
 		n = without_host(found, n);
 	if (status == VMRT_OK)

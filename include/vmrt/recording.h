@@ -105,6 +105,17 @@ const void *vmrt_recording_record(const struct vmrt_recording *rec, uint32_t *si
 bool vmrt_recording_event(
 	const struct vmrt_recording *rec, size_t index, unsigned i, struct vmrt_event_count *out);
 
+/**
+ * vmrt_recording_lacks - after the last event: which events that an analysis needs did machine
+ * @index not record?
+ * @has_tasks: also those that only tasks need
+ * @list: becomes "A (what is not known without it); B (...)", or ""
+ *
+ * Return: whether there are any.
+ */
+bool vmrt_recording_lacks(
+	const struct vmrt_recording *rec, size_t index, bool has_tasks, char *list, size_t room);
+
 /** vmrt_recording_manifest - the run's manifest, or NULL */
 const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording *rec);
 

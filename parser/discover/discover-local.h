@@ -56,6 +56,7 @@ struct seen_machine {
 	struct seen_cpu *cpus;
 	unsigned n_cpus;
 	int64_t first_ns, last_ns;
+	bool has_switches, has_wakings;
 };
 
 struct vmrt_discovery {

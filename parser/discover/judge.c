@@ -132,12 +132,13 @@ static enum vmrt_waker main_waker(const struct seen_thread *t)
 	return (enum vmrt_waker)best;
 }
 
-static void judge_execution(struct vmrt_found *f, const struct seen_thread *t)
+static void judge_execution(
+	struct vmrt_found *f, const struct seen_machine *m, const struct seen_thread *t)
 {
 	int64_t sorted[SAMPLES];
 
 	f->exec_p50_ns = f->exec_max_ns = VMRT_UNKNOWN;
-	if (!t->execs.n)
+	if (!t->execs.n || !m->has_switches)
 		return;
 	memcpy(sorted, t->execs.value, t->execs.n * sizeof(sorted[0]));
 	qsort(sorted, t->execs.n, sizeof(sorted[0]), by_value);
@@ -161,9 +162,11 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 		.cpu = t->cpu,
 		.jobs = t->jobs,
 		.waker = main_waker(t),
-		.share = span > 0 ? (double)t->run_ns / (double)span : 0};
+		.share = !m->has_switches ? (double)NAN
+			 : span > 0	  ? (double)t->run_ns / (double)span
+					  : 0};
 	memcpy(f->comm, t->comm, sizeof(f->comm));
-	judge_execution(f, t);
+	judge_execution(f, m, t);
 	judge_period(f, &t->gaps);
 	timer = f->waker != VMRT_WAKER_THREAD && f->waker != VMRT_WAKER_INTERRUPT;
 	real_time = f->prio < 99;

@@ -328,8 +328,13 @@ enum vmrt_status vmrt_discovery_push(
 			replenish(m, c, e->ts);
 		return VMRT_OK;
 	case VMRT_EV_WAKING:
+		m->has_wakings = true;
 		return wake(m, c, e);
+	case VMRT_EV_WAKEUP:
+		/* it follows its sched_waking, where that is recorded, too */
+		return m->has_wakings ? VMRT_OK : wake(m, c, e);
 	case VMRT_EV_SWITCH:
+		m->has_switches = true;
 		c->expiring = false;
 		return switched(m, e);
 	default:

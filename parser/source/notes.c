@@ -48,11 +48,12 @@ static const struct need {
 	{{"hrtimer_expire_entry"}, true, "when timers expired, which are the releases"},
 };
 
-static uint64_t count_of(struct writer *w, size_t machine, const char *system, const char *name)
+static uint64_t count_of(
+	const struct vmrt_recording *rec, size_t machine, const char *system, const char *name)
 {
 	struct vmrt_event_count e;
 
-	for (unsigned i = 0; vmrt_recording_event(w->rec, machine, i, &e); i++)
+	for (unsigned i = 0; vmrt_recording_event(rec, machine, i, &e); i++)
 		if ((!system || !strcmp(e.system, system)) && !strcmp(e.name, name))
 			return e.count;
 	return 0;
@@ -65,15 +66,16 @@ static void append(char *buf, size_t room, const char *text)
 	snprintf(buf + used, room - used, "%s", text);
 }
 
-/* Adds "A: what is not known" for each need that is not met. */
-static void missing_needs(struct writer *w, size_t machine, bool has_tasks, char *list, size_t room)
+bool vmrt_recording_lacks(
+	const struct vmrt_recording *rec, size_t machine, bool has_tasks, char *list, size_t room)
 {
+	*list = '\0';
 	for (size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++) {
 		const struct need *n = &needs[i];
 		uint64_t count = 0;
 
 		for (int k = 0; k < 3 && n->names[k]; k++)
-			count += count_of(w, machine, NULL, n->names[k]);
+			count += count_of(rec, machine, NULL, n->names[k]);
 		if (count || (n->tasks && !has_tasks))
 			continue;
 		append(list, room, *list ? "; " : "");
@@ -84,6 +86,7 @@ static void missing_needs(struct writer *w, size_t machine, bool has_tasks, char
 		append(list, room, n->unknown);
 		append(list, room, ")");
 	}
+	return *list != '\0';
 }
 
 /* One of the two events of an interrupt without the other. */
@@ -104,7 +107,7 @@ static void missing_halves(struct writer *w, size_t machine, char *list, size_t 
 		if (!other)
 			continue;
 		snprintf(name, sizeof(name), "%.*s%s", (int)(suffix - e.name), e.name, other);
-		if (count_of(w, machine, e.system, name))
+		if (count_of(w->rec, machine, e.system, name))
 			continue;
 		append(list, room, *list ? "; " : "");
 		append(list, room, name);
@@ -138,7 +141,7 @@ static void note_events(struct writer *w, size_t machine)
 	vmrt_engine_stats(w->engine, (uint32_t)machine, &stats);
 	if (stats.events < TOO_FEW || (!tasks && !servers))
 		return;
-	missing_needs(w, machine, tasks, list, sizeof(list));
+	vmrt_recording_lacks(w->rec, machine, tasks, list, sizeof(list));
 	missing_halves(w, machine, list, sizeof(list));
 	if (!*list)
 		return;
@@ -215,10 +218,10 @@ static void note_contradictions(struct writer *w, size_t machine, size_t task, c
 			"nothing periodic releases it, so each wake-up is taken for a release; "
 			"release = wakeup says that this is right");
 	if (vmrt_engine_task_release(w->engine, (uint32_t)task, NULL) == VMRT_RELEASE_AUTO &&
-		(!count_of(w, machine, NULL, "hrtimer_start") ||
-			!count_of(w, machine, NULL, "hrtimer_expire_entry")) &&
-		count_of(w, machine, NULL, "sched_waking") +
-			count_of(w, machine, NULL, "sched_wakeup"))
+		(!count_of(w->rec, machine, NULL, "hrtimer_start") ||
+			!count_of(w->rec, machine, NULL, "hrtimer_expire_entry")) &&
+		count_of(w->rec, machine, NULL, "sched_waking") +
+			count_of(w->rec, machine, NULL, "sched_wakeup"))
 		put(w, "task", label,
 			"it has no jobs: its timers are not recorded, so its releases are unknown; "
 			"if other threads or interrupts release it, say release = wakeup");

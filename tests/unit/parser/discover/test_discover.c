@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that nobody declared are found from what they do. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -97,6 +98,37 @@ static void a_timer_task_is_found_with_its_exact_period(void **state)
 	assert_int_equal(found[0].jobs, 40);
 	assert_true(found[0].sure > 0.9);
 	assert_true(found[0].task);
+}
+
+/* Recordings of sched_wakeup alone, as perf sched makes them; and without sched_switch. */
+static void wakeups_stand_for_wakings_and_executions_need_switches(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 40; k++) {
+		int64_t at = 1000 * MS + k * 20 * MS;
+
+		push((struct vmrt_event){.ts = at,
+			.type = VMRT_EV_TIMER_EXPIRE,
+			.flags = VMRT_FLAG_HARDIRQ,
+			.timer = {.timer = 77, .fn = VMRT_FN_TIMERFD, .now = at}});
+		push((struct vmrt_event){.ts = at + 6 * US,
+			.type = VMRT_EV_WAKEUP,
+			.flags = VMRT_FLAG_HARDIRQ,
+			.wake = {"plc", 9, 39, 0}});
+		push((struct vmrt_event){.ts = at + 3 * MS,
+			.type = VMRT_EV_TIMER_START,
+			.pid = 9,
+			.timer = {.timer = 77,
+				.fn = VMRT_FN_TIMERFD,
+				.softexpires = at + 20 * MS,
+				.expires = at + 20 * MS}});
+	}
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].period_ns, 20 * MS);
+	assert_int_equal(found[0].waker, VMRT_WAKER_TIMERFD);
+	assert_true(found[0].exec_max_ns == VMRT_UNKNOWN && found[0].exec_p50_ns == VMRT_UNKNOWN);
+	assert_true(isnan(found[0].share));
 }
 
 static void every_third_release_left_out_keeps_the_period(void **state)
@@ -222,6 +254,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
 		TEST(a_timer_task_is_found_with_its_exact_period),
+		TEST(wakeups_stand_for_wakings_and_executions_need_switches),
 		TEST(every_third_release_left_out_keeps_the_period),
 		TEST(a_relative_sleeper_has_a_period_with_jitter),
 		TEST(a_thread_that_others_wake_is_found_with_its_waker),
