@@ -80,13 +80,13 @@ static void put_task(FILE *out, const struct vmrt_found *f, const char *machine,
 	fprintf(out, "%s\n", vmrt_experiment_header(machine, name, header));
 	if (!alike || !sane)
 		fprintf(out, "tid = %s\n", tid);
-	if (period) {
+	if (period)
 		put_time(out, "period", period);
-	} else {
+	/* a steady rhythm of interrupts may be that of a timer, which is found out again */
+	if (f->waker == VMRT_WAKER_THREAD || (f->waker == VMRT_WAKER_INTERRUPT && !period))
 		fputs("release = wakeup\n", out);
-		if (f->woken_by[0])
-			fputs("; a deadline counts from the wake-up: deadline = 10ms\n", out);
-	}
+	if (!period && f->woken_by[0])
+		fputs("; a deadline counts from the wake-up: deadline = 10ms\n", out);
 	if (f->exec_max_ns != VMRT_UNKNOWN && f->exec_max_ns > 0)
 		put_time(out, "; longest execution seen, in a guest with pauses of its vCPU: wcet",
 			wcet);
