@@ -31,8 +31,12 @@ static void judge_pending(struct machine *g, const struct thread *vcpu, int64_t 
 void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t error_ns)
 {
 	const struct thread *v = vcpu_of(g, cpu);
+	const struct machine *host = &g->engine->machines[0];
 
 	if (!v || error_ns == VMRT_UNKNOWN)
+		return;
+	/* behind the end of the host's recording nobody knows */
+	if (v->cpu < host->n_cpus && host->cpus[v->cpu].ended)
 		return;
 	if (v->state == THREAD_RUNNING ||
 		(v->last_out_ns != VMRT_UNKNOWN && host_ns - error_ns <= v->last_out_ns)) {

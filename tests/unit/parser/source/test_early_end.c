@@ -159,6 +159,7 @@ static void behind_the_end_of_the_hosts_file_executions_are_unknown(void **state
 		    "WHERE j.arrival_ns > 100500000000 AND b.part = 'host_thread'"),
 		"0");
 	assert_non_null(strstr(ask("SELECT note FROM machine WHERE id = 0"), "ends 49"));
+	assert_string_equal(ask("SELECT outside FROM machine WHERE id = 1"), "0");
 }
 
 static void a_cpu_whose_records_end_early_has_no_invented_misses(void **state)
