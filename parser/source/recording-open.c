@@ -248,6 +248,25 @@ static enum vmrt_status check_order(const struct vmrt_recording *rec, struct vmr
 	return VMRT_OK;
 }
 
+/* Two machines of one name could not be told apart anywhere. */
+static enum vmrt_status check_name(const struct vmrt_recording *rec, struct vmrt_error *err)
+{
+	const struct source *last = &rec->sources[rec->n - 1];
+
+	if (!strcmp(last->name, VMRT_HOST))
+		return vmrt_fail(err, VMRT_EINVAL,
+			"%s is the recording of a guest called host, as the host is: copy it to "
+			"guest-NAME.dat with another NAME",
+			last->path);
+	for (size_t i = 1; i + 1 < rec->n; i++)
+		if (!strcmp(rec->sources[i].name, last->name))
+			return vmrt_fail(err, VMRT_EINVAL,
+				"%s and %s are both recordings of a guest called %s: copy one to "
+				"guest-NAME.dat with another NAME",
+				rec->sources[i].path, last->path, last->name);
+	return VMRT_OK;
+}
+
 static enum vmrt_status open_files(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status = open_source(rec, VMRT_HOST, rec->options->host_file, NULL, err);
@@ -272,6 +291,7 @@ static enum vmrt_status open_files(struct vmrt_recording *rec, struct vmrt_error
 				guests[g].trace_id == vmrt_dat_info(dat)->trace_id)
 				snprintf(rec->sources[rec->n - 1].name, VMRT_NAME_MAX, "%s",
 					guests[g].name);
+		status = check_name(rec, err);
 	}
 	return status;
 }

@@ -201,6 +201,22 @@ static void files_in_the_wrong_order_are_refused(void **state)
 	assert_non_null(strstr(err.text, "name the host's first"));
 }
 
+static void guests_of_one_name_are_refused(void **state)
+{
+	const char *guests[] = {guest, guest};
+	struct vmrt_analyze_options options = {
+		.recording = {.host_file = host, .guest_files = guests, .n_guest_files = 2},
+		.db = db};
+	struct vmrt_analyze_result result;
+	struct vmrt_error err;
+
+	(void)state;
+	write_guest();
+	write_host(BASE + 1000 * MS);
+	assert_int_equal(vmrt_analyze(&options, &result, &err), VMRT_EINVAL);
+	assert_non_null(strstr(err.text, "both recordings of a guest called vm1"));
+}
+
 static void tasks_of_a_machine_that_was_not_recorded_are_noted(void **state)
 {
 	struct vmrt_error err;
@@ -242,6 +258,7 @@ int main(void)
 		cmocka_unit_test(behind_the_end_of_the_hosts_file_executions_are_unknown),
 		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),
+		cmocka_unit_test(guests_of_one_name_are_refused),
 		cmocka_unit_test(tasks_of_a_machine_that_was_not_recorded_are_noted),
 	};
 
