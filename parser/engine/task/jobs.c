@@ -124,6 +124,20 @@ static int largest(const int64_t *parts, const enum vmrt_blame *among, size_t n)
 	return best;
 }
 
+/*
+ * The cause of a job that executed for longer than its deadline: no other part would have let it
+ * meet it. One that sleeps for what is left of its period may have been several jobs, whose ends
+ * are not known.
+ */
+static enum vmrt_blame execution_as_cause(const struct jobs *j)
+{
+	int64_t exec = j->job.blame_ns[VMRT_BLAME_EXEC], least = j->rel.usual.least_exec_ns;
+
+	return j->rel.mechanism == VMRT_RELEASE_RELATIVE && least > 0 && exec / 2 >= least
+		       ? VMRT_BLAME_UNKNOWN
+		       : VMRT_BLAME_EXEC;
+}
+
 static void find_cause(struct jobs *j, int64_t tardiness)
 {
 	static const enum vmrt_blame excuses[] = {VMRT_BLAME_OVERRUN, VMRT_BLAME_GUEST_OVERRUN,
@@ -142,7 +156,7 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 	if (job->excused)
 		job->cause = largest(job->excess_ns, excuses, sizeof(excuses) / sizeof(excuses[0]));
 	else if (job->blame_ns[VMRT_BLAME_EXEC] > j->spec->deadline_ns)
-		job->cause = VMRT_BLAME_EXEC; /* nothing else would have to be shorter */
+		job->cause = execution_as_cause(j);
 	else
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }
