@@ -84,6 +84,12 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec);
 uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu);
 
 /**
+ * vmrt_recording_begins_late - after the last event: are the first events hours before all others?
+ * A warning says so, and from the next vmrt_recording_rewind() on they are left out.
+ */
+bool vmrt_recording_begins_late(const struct vmrt_recording *rec);
+
+/**
  * vmrt_recording_ended_early - what was read of machine @index shows that its recording ends before
  * that of the others: from the next vmrt_recording_rewind() on nothing is known behind its end
  * @words: what shows it; a warning says so

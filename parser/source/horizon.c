@@ -40,10 +40,19 @@ bool horizon_is_stray(const struct horizon *h, int64_t host_ns, const struct hor
 	/* the host's recording frames those of its guests */
 	if (rest->of_guest && rest->host_ended)
 		return true;
-	if (rest->cpus < 2 || rest->going_on > 1)
+	/* a lonely CPU that records switches is not silent for hours */
+	if (rest->cpus < 2)
+		return rest->few && gap > GAP_MANY_NS && gap / SPANS_MANY > span;
+	if (rest->going_on > 1)
 		return false;
 	return gap / (rest->few ? SPANS_FEW : SPANS_MANY) > span &&
 	       (rest->few || gap > GAP_MANY_NS);
+}
+
+bool horizon_begins(const struct horizon *h, int64_t host_ns)
+{
+	return h->first_ns != VMRT_UNKNOWN && h->last_ns - h->first_ns < VMRT_NS_PER_MS &&
+	       host_ns - h->last_ns > GAP_MANY_NS;
 }
 
 int64_t horizon_accept(struct horizon *h, int64_t host_ns)

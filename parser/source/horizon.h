@@ -33,6 +33,10 @@ void horizon_init(struct horizon *h, int64_t start_ns, int64_t end_ns);
 /** horizon_is_stray - cannot the event at @host_ns be of this recording? */
 bool horizon_is_stray(const struct horizon *h, int64_t host_ns, const struct horizon_rest *rest);
 
+/** horizon_begins - are all events so far, of less than a millisecond, hours before @host_ns? Then
+ * they are none of this recording */
+bool horizon_begins(const struct horizon *h, int64_t host_ns);
+
 /** horizon_accept - the event at @host_ns belongs to the recording; returns the time up to which
  * events behind it are accepted without a look */
 int64_t horizon_accept(struct horizon *h, int64_t host_ns);

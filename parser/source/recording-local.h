@@ -44,6 +44,7 @@ struct vmrt_recording {
 	struct vmrt_engine_vm vms[RECORDING_MACHINES];
 	size_t n_vms;
 	struct horizon horizon;
+	int64_t begin_ns;	     /* what is before this is from another time; or VMRT_UNKNOWN */
 	struct following *following; /* its recorder is still writing it; or NULL */
 	struct vmrt_vm_thread *made[RECORDING_MACHINES]; /* thread lists made from GUEST options */
 };

@@ -91,6 +91,8 @@ static bool accept(void *ctx, struct merge_input *in)
 		leave_out(rec, in);
 		return false;
 	}
+	if (horizon_begins(&rec->horizon, in->host_ns))
+		rec->begin_ns = in->host_ns;
 	rec->merge.ceiling_ns = horizon_accept(&rec->horizon, in->host_ns);
 	return true;
 }
@@ -102,6 +104,8 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 
 	horizon_init(&rec->horizon, rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
 		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);
+	if (rec->begin_ns != VMRT_UNKNOWN && rec->begin_ns > rec->horizon.least_ns)
+		rec->horizon.least_ns = rec->begin_ns;
 	for (size_t i = 0; i < rec->n; i++) {
 		struct source *s = &rec->sources[i];
 		enum vmrt_status status;
@@ -140,6 +144,7 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 	if (!rec)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	rec->options = options;
+	rec->begin_ns = VMRT_UNKNOWN;
 	rec->stop = options->stop;
 	status = options->follow ? following_begin(rec, err) : VMRT_OK;
 	if (status == VMRT_OK)
@@ -222,6 +227,15 @@ uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, 
 	if (counted - read == 1 && vmrt_dat_info(s->dat)->dated)
 		return 0;
 	return counted - read;
+}
+
+bool vmrt_recording_begins_late(const struct vmrt_recording *rec)
+{
+	if (rec->begin_ns == VMRT_UNKNOWN || rec->horizon.least_ns == rec->begin_ns)
+		return false;
+	vmrt_warn("%s: its first events are hours before all others; they are left out",
+		rec->sources[0].path);
+	return true;
 }
 
 static void note_early_end(struct source *s, const char *words)

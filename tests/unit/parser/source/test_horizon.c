@@ -133,6 +133,53 @@ static void a_recording_with_quiet_times_is_read_to_its_end(void **state)
 	assert_int_equal(lost, 0);
 }
 
+/* A guest with one CPU has no other one that could tell. */
+static void on_a_single_cpu_a_last_event_two_days_late_is_left_out(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	size_t n_ended;
+	uint64_t lost;
+	int64_t last;
+
+	(void)state;
+	alternate(d, 0, BASE, BASE + S);
+	tests_dat_switch(d, 0, BASE + 2 * DAY, "a", 10, 120, 0, "b", 11, 120);
+	assert_int_equal(read_all(d, &last, &lost, &n_ended), 100);
+	assert_true(last < BASE + S);
+}
+
+static void a_first_event_from_two_days_before_is_left_out(void **state)
+{
+	const char *const name = path;
+	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
+	struct vmrt_recording_options options = {.host_file = name};
+	const struct vmrt_event *event;
+	struct vmrt_recording *rec;
+	struct vmrt_error err;
+	int64_t host_ns, error_ns, first = 0;
+	uint32_t machine;
+	size_t n;
+
+	(void)state;
+	tests_dat_clock(d, "local [mono]");
+	tests_dat_switch(d, 1, BASE, "a", 10, 120, 0, "b", 11, 120);
+	alternate(d, 0, BASE + 2 * DAY, BASE + 2 * DAY + S);
+	alternate(d, 1, BASE + 2 * DAY, BASE + 2 * DAY + S);
+	tests_dat_write(d, name);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_recording_open(&options, &rec, &err), VMRT_OK);
+	while (vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns))
+		;
+	assert_true(vmrt_recording_begins_late(rec));
+	assert_int_equal(vmrt_recording_rewind(rec, &err), VMRT_OK);
+	for (n = 0; vmrt_recording_next(rec, &machine, &event, &host_ns, &error_ns); n++)
+		first = n ? first : host_ns;
+	assert_int_equal(n, 200);
+	assert_int_equal(first, BASE + 2 * DAY);
+	assert_false(vmrt_recording_begins_late(rec));
+	vmrt_recording_close(rec);
+}
+
 static void the_manifest_bounds_all_times(void **state)
 {
 	const struct horizon_rest all = {.cpus = 4, .going_on = 4};
@@ -200,6 +247,8 @@ int main(void)
 		cmocka_unit_test(a_page_that_is_a_year_late_is_lost_and_those_behind_it_are_read),
 		cmocka_unit_test(a_jump_within_a_page_is_lost_up_to_the_next_page),
 		cmocka_unit_test(a_recording_with_quiet_times_is_read_to_its_end),
+		cmocka_unit_test(on_a_single_cpu_a_last_event_two_days_late_is_left_out),
+		cmocka_unit_test(a_first_event_from_two_days_before_is_left_out),
 		cmocka_unit_test(the_manifest_bounds_all_times),
 		cmocka_unit_test(without_a_manifest_the_hosts_cpus_frame_the_guests),
 		cmocka_unit_test(a_manifest_without_an_end_bounds_nothing),
