@@ -58,6 +58,7 @@ struct vmrt_clock_bound {
 #define VMRT_CLOCK_CAUSALITY "causality and pings"
 #define VMRT_CLOCK_KVM "KVM's TSC offset"
 #define VMRT_CLOCK_FILE "the file's time shift"
+#define VMRT_CLOCK_CORRECTED "causality near the file's time shift"
 #define VMRT_CLOCK_OVERLAP "causality alone"
 #define VMRT_CLOCK_TIMERS "timers"
 #define VMRT_CLOCK_UNRELATED "not known"

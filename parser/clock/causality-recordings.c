@@ -341,6 +341,11 @@ static enum vmrt_status from_shifts(
 		vmrt_clockmap_free(out);
 		*out = proven;
 		proven = (struct vmrt_clockmap){0};
+		for (size_t i = 0; i < out->n; i++)
+			out->segments[i].source = VMRT_CLOCK_CORRECTED;
+		/* a wrong shift is no place to begin at: where the recordings fit together in one
+		 * place only, that is the truth */
+		status = from_overlap(r, NULL, 0, VMRT_CLOCK_OVERLAP, out, &refined);
 	}
 	vmrt_clockmap_free(&proven);
 	if (status != VMRT_OK)

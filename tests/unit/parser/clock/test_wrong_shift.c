@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* A time shift in a guest's file that the recordings contradict. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <vmrt/causality.h>
+#include <vmrt/clock.h>
+#include <vmrt/dat.h>
+#include <vmrt/units.h>
+
+#include "pages.h"
+
+#define MS VMRT_NS_PER_MS
+#define US VMRT_NS_PER_US
+#define BASE (100 * VMRT_NS_PER_S)
+#define OFFSET (50 * VMRT_NS_PER_S) /* the guest's clock is behind the host's */
+#define VCPU 500
+#define HOG 600
+#define HOST_ID 11
+#define SWITCHES 400
+
+static char host[] = "/tmp/vmrt-shift-host-XXXXXX", guest[] = "/tmp/vmrt-shift-guest-XXXXXX";
+static uint64_t state = 88172645463325252u;
+
+static int64_t random_in(int64_t from, int64_t to)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return from + (int64_t)(state % (uint64_t)(to - from));
+}
+
+/* The vCPU thread runs for 1 to 6 ms and waits for 1 to 6 ms; the guest records something every
+ * 50 us while it runs. */
+static void write_files(int64_t wrong_by)
+{
+	struct tests_dat *h = tests_dat_new(1, TESTS_KERNEL_61);
+	struct tests_dat *g = tests_dat_new(1, TESTS_KERNEL_61);
+	int64_t at = BASE, times[] = {BASE - OFFSET}, offsets[] = {OFFSET + wrong_by};
+
+	tests_dat_clock(h, "local [mono]");
+	tests_dat_clock(g, "local [mono]");
+	tests_dat_trace_id(h, HOST_ID);
+	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+	tests_dat_current(h, 0, HOG);
+	tests_dat_current(g, 0, 1);
+	for (int i = 0; i < SWITCHES; i++) {
+		int64_t end = at + random_in(1 * MS, 6 * MS);
+
+		tests_dat_switch(h, 0, at, "hog", HOG, 120, 0, "CPU 0/KVM", VCPU, 49);
+		for (int64_t t = at + 10 * US; t < end - 10 * US; t += 50 * US)
+			tests_dat_other(g, 0, t - OFFSET);
+		tests_dat_switch(h, 0, end, "CPU 0/KVM", VCPU, 49, 0, "hog", HOG, 120);
+		at = end + random_in(1 * MS, 6 * MS);
+	}
+	tests_dat_write(h, host);
+	tests_dat_write(g, guest);
+	tests_dat_free(h);
+	tests_dat_free(g);
+}
+
+static void map_of(struct vmrt_clockmap *map)
+{
+	static const int32_t tids[] = {VCPU};
+	struct vmrt_dat *h, *g;
+	struct vmrt_error err;
+
+	assert_int_equal(vmrt_dat_open(host, &h, &err), VMRT_OK);
+	assert_int_equal(vmrt_dat_open(guest, &g, &err), VMRT_OK);
+	assert_int_equal(vmrt_clock_from_recordings(h, g, tids, 1, NULL, 0, map, &err), VMRT_OK);
+	vmrt_dat_close(h);
+	vmrt_dat_close(g);
+}
+
+static void check(int64_t wrong_by, const char *source)
+{
+	struct vmrt_clockmap map;
+	int64_t error, off;
+
+	write_files(wrong_by);
+	map_of(&map);
+	error = vmrt_clockmap_error(&map, BASE - OFFSET + 500 * MS, NULL);
+	off = vmrt_clockmap_to_host(&map, BASE - OFFSET + 500 * MS, NULL) - (BASE + 500 * MS);
+	assert_string_equal(map.segments[0].source, source);
+	assert_true(error != VMRT_UNKNOWN && error < 200 * US);
+	assert_true(llabs(off) <= error);
+	vmrt_clockmap_free(&map);
+}
+
+static void a_right_shift_is_used_as_it_is(void **unused)
+{
+	(void)unused;
+	check(0, VMRT_CLOCK_FILE);
+}
+
+static void a_wrong_shift_is_not_named_as_the_source(void **unused)
+{
+	(void)unused;
+	check(3 * MS, VMRT_CLOCK_CORRECTED);
+}
+
+static int enter(void **unused)
+{
+	int a = mkstemp(host), b = mkstemp(guest);
+
+	(void)unused;
+	return a < 0 || b < 0 || close(a) || close(b);
+}
+
+static int leave(void **unused)
+{
+	(void)unused;
+	return unlink(host) | unlink(guest);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_right_shift_is_used_as_it_is),
+		cmocka_unit_test(a_wrong_shift_is_not_named_as_the_source),
+	};
+
+	return cmocka_run_group_tests(tests, enter, leave);
+}
