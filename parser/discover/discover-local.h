@@ -10,10 +10,11 @@
 
 #define SAMPLES 256 /* per thread; of more, a spread choice stays */
 
-/* A bounded choice of values: every 2^skip-th one. */
+/* A bounded choice of values: every 2^skip-th one. Most threads of a machine are short-lived: there
+ * is room for as many as there were. */
 struct samples {
-	int64_t value[SAMPLES];
-	unsigned n, skip;
+	int64_t *value;
+	unsigned n, skip, room;
 	uint64_t seen;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define CPUS_MAX 4096
+#define FIRST_SAMPLES 8
 
 const char *vmrt_waker_name(enum vmrt_waker waker)
 {
@@ -47,6 +48,8 @@ void vmrt_discovery_free(struct vmrt_discovery *d)
 		HASH_ITER(hh, m->threads, t, next_thread)
 		{
 			HASH_DEL(m->threads, t);
+			free(t->gaps.value);
+			free(t->execs.value);
 			free(t);
 		}
 		HASH_ITER(hh, m->timers, r, next_timer)
@@ -61,15 +64,24 @@ void vmrt_discovery_free(struct vmrt_discovery *d)
 }
 
 /* When there are too many, every second one is dropped, and from then on only every second one
- * taken. */
+ * taken; without memory there are too many sooner. */
 static void add_sample(struct samples *s, int64_t value)
 {
 	if (s->seen++ & ((UINT64_C(1) << s->skip) - 1))
 		return;
-	if (s->n == SAMPLES) {
-		for (unsigned i = 0; i < SAMPLES / 2; i++)
+	if (s->n == s->room && s->room < SAMPLES) {
+		unsigned room = s->room ? 2 * s->room : FIRST_SAMPLES;
+		int64_t *more = realloc(s->value, room * sizeof(*more));
+
+		s->value = more ? more : s->value;
+		s->room = more ? room : s->room;
+	}
+	if (!s->room)
+		return;
+	if (s->n == s->room) {
+		for (unsigned i = 0; i < s->room / 2; i++)
 			s->value[i] = s->value[2 * i];
-		s->n = SAMPLES / 2;
+		s->n = s->room / 2;
 		s->skip++;
 	}
 	s->value[s->n++] = value;
