@@ -3,8 +3,13 @@
  * To and fro in a recording: to a time, or to a miss. To go back it is read from its beginning, so
  * that a seek may take seconds, and is done in pieces.
  */
-#include "app-local.h"
+#include <inttypes.h>
+#include <string.h>
 
+#include "app-local.h"
+#include "tui/rows/text.h"
+
+#define GOING "Going to "
 #define CHUNK_NS (2 * VMRT_NS_PER_MS) /* of a recording, between two looks for a miss */
 
 int64_t app_total_ns(const struct top_app *app)
@@ -59,9 +64,9 @@ static bool select_miss(struct top_app *app, uint64_t number)
 		app->miss = app->ui.miss = number;
 		app->ui.task = miss->job.task;
 		show_around_miss(app, miss);
-		top_app_notice(app, "Miss %llu: %s/%s job %lld", (unsigned long long)number,
+		top_app_notice(app, "Miss %" PRIu64 ": %s/%s job %" PRId64, number,
 			app->view.tasks[miss->job.task].machine,
-			app->view.tasks[miss->job.task].name, (long long)miss->job.k);
+			app->view.tasks[miss->job.task].name, miss->job.k);
 		return true;
 	}
 	return false;
@@ -73,6 +78,8 @@ static enum vmrt_status arrive(struct top_app *app, struct vmrt_error *err)
 	enum vmrt_status status;
 
 	app->seek.under_way = false;
+	if (!strncmp(app->notice, GOING, strlen(GOING)))
+		app->notice[0] = '\0';
 	app->played_ns = (double)(app->source->now_ns - app->source->start_ns);
 	app->to_end = false;
 	if (is_present(app->source) && (!seek.miss || top_model_misses(app->model) < seek.miss))
@@ -126,11 +133,16 @@ static enum vmrt_status begin(
 	struct top_app *app, struct top_seek seek, bool back, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
-	enum top_fed fed = TOP_FED_PART;
+	char time[VMRT_UNITS_TEXT];
 
 	app->seek = seek;
 	app->seek.under_way = true;
 	app->behind = app->source->following;
+	if (seek.miss)
+		top_app_notice(app, GOING "miss %" PRIu64 "; Esc stays here.", seek.miss);
+	else
+		top_app_notice(app, GOING "%s; Esc stays here.",
+			top_text_time(time, seek.until_ns - app->source->start_ns, 3));
 	if (back) {
 		status = app->source->ops->rewind(app->source, err);
 		if (status == VMRT_OK)
@@ -141,7 +153,7 @@ static enum vmrt_status begin(
 	else
 		return arrive(app, err);
 	while (status == VMRT_OK && !app->in_pieces && app->seek.under_way)
-		if ((fed = app_seek_on(app, INT64_MAX, err)) == TOP_FED_ERROR)
+		if (app_seek_on(app, INT64_MAX, err) == TOP_FED_ERROR)
 			status = err->status;
 	return status;
 }
