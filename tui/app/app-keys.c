@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* What the keys do. */
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "app.h"
+#include "app-local.h"
 #include "app-timeline.h"
 #include "snapshot.h"
 #include "tui/rows/columns.h"
@@ -36,15 +34,6 @@ static bool scrolls(const struct top_app *app)
 	return app->ui.sheet == TOP_SHEET_HELP || app->ui.sheet == TOP_SHEET_TEXT;
 }
 
-/* What is opened next is what the cursor is on. */
-static void take_item(struct top_app *app)
-{
-	if (app->screen.kind == TOP_A_SERVER)
-		app->ui.server = app->screen.index;
-	else if (app->screen.kind == TOP_A_TASK)
-		app->ui.task = app->screen.index;
-}
-
 static void move(struct top_app *app, int by)
 {
 	int last = app->screen.lines_hidden + app->ui.scroll;
@@ -55,7 +44,7 @@ static void move(struct top_app *app, int by)
 	}
 	*cursor_of(app) = clamp(*cursor_of(app) + by, 0, app->screen.rows - 1);
 	top_app_draw(app, app->width, app->height);
-	take_item(app);
+	app_take_item(app);
 }
 
 static void neighbour(struct top_app *app, int by)
@@ -76,38 +65,7 @@ static void neighbour(struct top_app *app, int by)
 		*at = by < 0 ? (*at + n - 1) % n : (*at + 1) % n;
 }
 
-/* ---- searching, sorting ---- */
-
-/* The next row behind the cursor whose name contains the text; from the top again at the end. */
-static void find_next(struct top_app *app)
-{
-	const struct top_view *v = &app->view;
-	int n = 0, servers, *cursor = &app->ui.cursor[TOP_PAGE_OVERVIEW];
-	size_t *order = calloc(v->n_servers + v->n_tasks + 1, sizeof(*order));
-	bool found = false;
-
-	if (!order || !app->ui.search[0]) {
-		free(order);
-		return;
-	}
-	app->ui.page = TOP_PAGE_OVERVIEW;
-	n = servers = (int)top_order_make(v, &app->ui, TOP_SERVERS, order);
-	n += (int)top_order_make(v, &app->ui, TOP_TASKS, order + n);
-	for (int i = 1; i <= n && !found; i++) {
-		int row = (*cursor + i) % n;
-		char name[TOP_TEXT];
-
-		top_row_name(v, row < servers ? TOP_SERVERS : TOP_TASKS, order[row], name);
-		found = strcasestr(name, app->ui.search) != NULL;
-		if (found)
-			*cursor = row;
-	}
-	free(order);
-	if (!found)
-		top_app_notice(app, "No name has '%s' in it.", app->ui.search);
-	top_app_draw(app, app->width, app->height);
-	take_item(app);
-}
+/* ---- sorting ---- */
 
 /* The table that the cursor is in. */
 static enum top_table table_of(const struct top_app *app)
@@ -203,7 +161,7 @@ static void enter(struct top_app *app)
 		app->ui.miss = miss->number;
 		open_sheet(app, TOP_SHEET_SPLIT);
 	} else if (app->screen.kind == TOP_A_SERVER || app->screen.kind == TOP_A_TASK) {
-		take_item(app);
+		app_take_item(app);
 		app->ui.page = app->screen.kind == TOP_A_SERVER ? TOP_PAGE_SERVER : TOP_PAGE_TASK;
 	}
 }
@@ -307,82 +265,6 @@ static enum vmrt_status replay(struct top_app *app, enum top_action action, stru
 	}
 }
 
-/* ---- prompts ---- */
-
-/* "1:02:03.5", "12.5" (seconds) or a duration such as 300ms. */
-static bool parse_time(const char *text, int64_t *out)
-{
-	int64_t whole = 0;
-	double last;
-	char *end;
-
-	if (vmrt_parse_duration(text, 0, out) == VMRT_OK)
-		return true;
-	for (int i = 0; i < 2 && strchr(text, ':'); i++) {
-		long part = strtol(text, &end, 10);
-
-		if (end == text || *end != ':' || part < 0 || part > 1000000)
-			return false;
-		whole = (whole + part) * 60;
-		text = end + 1;
-	}
-	if (!isdigit((unsigned char)*text))
-		return false;
-	last = strtod(text, &end);
-	if (*end || last > 1e9)
-		return false;
-	*out = whole * VMRT_NS_PER_S + (int64_t)(last * 1e9);
-	return true;
-}
-
-static enum vmrt_status answer(struct top_app *app, struct vmrt_error *err)
-{
-	enum top_prompt prompt = app->ui.prompt;
-	int64_t ns;
-
-	app->ui.prompt = TOP_PROMPT_NONE;
-	if (prompt == TOP_PROMPT_SEARCH) {
-		strcpy(app->ui.search, app->ui.input);
-		find_next(app);
-	} else if (prompt == TOP_PROMPT_FILTER) {
-		strcpy(app->ui.filter, app->ui.input);
-	} else if (parse_time(app->ui.input, &ns)) {
-		return top_app_seek(app, ns, err);
-	} else if (app->ui.input[0]) {
-		top_app_notice(app, "'%s' is not a time such as 0:12.5 or 300ms.", app->ui.input);
-	}
-	return VMRT_OK;
-}
-
-static enum vmrt_status type(struct top_app *app, const char *name, struct vmrt_error *err)
-{
-	char *input = app->ui.input;
-	size_t n = strlen(input);
-
-	if (!strcmp(name, "Enter"))
-		return answer(app, err);
-	if (!strcmp(name, "Esc") || !strcmp(name, "^C")) {
-		app->ui.prompt = TOP_PROMPT_NONE;
-	} else if (!strcmp(name, "Backspace")) {
-		if (n)
-			input[n - 1] = '\0';
-	} else if (!strcmp(name, "Space")) {
-		name = " ";
-	}
-	if (strlen(name) == 1 && (unsigned char)*name >= ' ' && *name <= '~' &&
-		n + 1 < TOP_INPUT_MAX) {
-		input[n] = *name;
-		input[n + 1] = '\0';
-	}
-	return VMRT_OK;
-}
-
-static void ask(struct top_app *app, enum top_prompt prompt)
-{
-	app->ui.prompt = prompt;
-	app->ui.input[0] = '\0';
-}
-
 /* ---- the table ---- */
 
 static enum vmrt_status act(struct top_app *app, enum top_action action, struct vmrt_error *err)
@@ -462,16 +344,16 @@ static enum vmrt_status act(struct top_app *app, enum top_action action, struct 
 	case TOP_ACT_BACK:
 		return back(app, err);
 	case TOP_ACT_SEARCH:
-		ask(app, TOP_PROMPT_SEARCH);
+		app_ask(app, TOP_PROMPT_SEARCH);
 		break;
 	case TOP_ACT_FIND_NEXT:
-		find_next(app);
+		app_find_next(app);
 		break;
 	case TOP_ACT_FILTER:
-		ask(app, TOP_PROMPT_FILTER);
+		app_ask(app, TOP_PROMPT_FILTER);
 		break;
 	case TOP_ACT_SEEK:
-		ask(app, TOP_PROMPT_SEEK);
+		app_ask(app, TOP_PROMPT_SEEK);
 		break;
 	case TOP_ACT_SORT:
 	case TOP_ACT_SORT_BACK:
@@ -529,7 +411,7 @@ enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_
 	if (page == TOP_PAGE_OVERVIEW)
 		top_model_seen(app->model, &app->view, true, false);
 	if (app->ui.prompt != TOP_PROMPT_NONE) {
-		status = type(app, name, err);
+		status = app_type(app, name, err);
 	} else {
 		app->notice[0] = '\0';
 		top_alarms_clear(app->alarms);

@@ -2,7 +2,7 @@
 #ifndef VMRT_TUI_APP_APP_LOCAL_H
 #define VMRT_TUI_APP_APP_LOCAL_H
 
-/* What app.c and seek.c share. */
+/* What the parts of a session share: app.c, seek.c, app-keys.c and app-prompt.c. */
 
 #include "app.h"
 
@@ -23,5 +23,18 @@ enum top_fed app_seek_on(struct top_app *app, int64_t deadline_ns, struct vmrt_e
 
 /** app_seek_again - the source has been opened anew: go to where the replay was */
 void app_seek_again(struct top_app *app);
+
+/** app_take_item - what is opened next is what the cursor is on */
+void app_take_item(struct top_app *app);
+
+/** app_find_next - to the next row behind the cursor whose name contains the text; from the top
+ * again at the end */
+void app_find_next(struct top_app *app);
+
+/** app_ask - begin to take keys as text */
+void app_ask(struct top_app *app, enum top_prompt prompt);
+
+/** app_type - take the key called @name as text, or as the end of it */
+enum vmrt_status app_type(struct top_app *app, const char *name, struct vmrt_error *err);
 
 #endif
