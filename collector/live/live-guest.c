@@ -202,7 +202,7 @@ static void try_later(struct live_guest *g, int64_t now_ns)
 		g->tries = 0;
 	g->started_ns = 0;
 	give_up(g);
-	snprintf(g->why, sizeof(g->why), "%.130s", g->note);
+	snprintf(g->why, sizeof(g->why), "%.190s", g->note);
 	g->retry_ns = now_ns + (RETRY_NS << (g->tries < RETRY_STEPS ? g->tries : RETRY_STEPS));
 	g->tries++;
 }

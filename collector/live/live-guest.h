@@ -40,7 +40,7 @@ struct live_guest {
 	bool again;			   /* it has recorded before */
 	bool reached;			   /* it died, and is being reached again */
 	int64_t started_ns;		   /* when the session began to record; 0: it does not */
-	char why[136];			   /* it is being tried again */
+	char why[200];			   /* it is being tried again */
 	struct live_guest_options options; /* its cpus point at own_cpus */
 	cpu_set_t own_cpus;
 	bool *resumes; /* by CPU: what is behind its next event is not known */
@@ -63,7 +63,7 @@ struct live_guest {
 	bool silent;	   /* not waited for */
 	uint64_t dropped;  /* events that came too late, right before the next one */
 	bool dead;
-	char note[192];
+	char note[256];
 };
 
 /** live_guest_open - begin to connect; failures go to the note */
