@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: MIT */
+/* One job of the engine against the true one: its times, the parts of its response, its cause. */
+#include "sim-check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define CONTRADICTS_NS (100 * US) /* documented: times so far apart are unknown */
+#define SOON_NS (60 * US)	  /* a wake-up follows its timer so soon */
+
+static void show_parts(struct got *g, const struct vmrt_job *e, const struct vmrt_job *t)
+{
+	for (int p = 0; p < VMRT_BLAMES && g->bad <= g->show; p++)
+		if (e->blame_ns[p] || t->blame_ns[p])
+			fprintf(g->out, "#       %-14s engine %12.3f us, true %12.3f us%s\n",
+				vmrt_blame_name(p), (double)e->blame_ns[p] / 1000,
+				(double)t->blame_ns[p] / 1000,
+				e->blame_ns[p] == t->blame_ns[p] ? "" : "  <--");
+}
+
+/* When it has been seen on every CPU of the host at which priority threads run. */
+static int64_t priorities_known(const struct got *g)
+{
+	int64_t known = g->r->truth.start_ns, first;
+
+	for (unsigned c = 0; c < g->r->machines[0].cpus; c++) {
+		first = g->r->truth.end_ns;
+		for (size_t i = 0; i < g->r->n_events && first == g->r->truth.end_ns; i++)
+			if (!g->r->events[i].machine && g->r->events[i].ev.cpu == c &&
+				g->r->events[i].ev.type == VMRT_EV_SWITCH)
+				first = g->r->events[i].true_ns;
+		if (first > known)
+			known = first;
+	}
+	return known;
+}
+
+/* On its machine a task did work between the two times of which the recording does not show whose
+ * it is. */
+static bool veiled(const struct got *g, uint32_t machine, int64_t from, int64_t to)
+{
+	const struct sim_truth *truth = &g->r->truth;
+
+	if (g->renames)
+		return true;
+	/* nor whether it was one long job or several */
+	for (uint32_t i = 0; i < g->r->exp.n_tasks; i++)
+		if (g->r->late[i] && sim_machine_of(g, i) == machine)
+			return true;
+	for (size_t i = 0; i < truth->n_jobs; i++)
+		if (truth->jobs[i].optional &&
+			sim_machine_of(g, truth->jobs[i].job.task) == machine &&
+			truth->jobs[i].job.arrival_ns < to && truth->jobs[i].closed_ns > from)
+			return true;
+	return false;
+}
+
+/*
+ * Between the two times a task slept within a job, and waits for its jobs by sleeping, too; or it
+ * was in the first job of its thread, and only the end of the wait for that showed how it waits.
+ */
+static bool dozed(const struct got *g, uint32_t machine, int64_t from, int64_t to)
+{
+	const struct sim_truth *truth = &g->r->truth;
+
+	for (size_t i = 0; i < truth->n_jobs; i++)
+		if ((truth->jobs[i].slept || truth->jobs[i].first) &&
+			sim_waits(g, truth->jobs[i].job.task) &&
+			sim_machine_of(g, truth->jobs[i].job.task) == machine &&
+			truth->jobs[i].job.arrival_ns < to && truth->jobs[i].closed_ns > from)
+			return true;
+	return false;
+}
+
+/* The recording cannot distinguish two parts: together they are at most what they are. */
+static bool at_most_together(const struct vmrt_job *e, const struct vmrt_job *t, enum vmrt_blame a,
+	enum vmrt_blame b, int64_t tolerance)
+{
+	return e->blame_ns[a] + e->blame_ns[b] <= t->blame_ns[a] + t->blame_ns[b] + tolerance;
+}
+
+/* The part, or the excess, that docs/metrics.md makes the cause of a miss. */
+static int true_cause(const struct vmrt_job *t)
+{
+	int64_t parts[VMRT_BLAMES];
+	int cause = -1;
+
+	memcpy(parts, t->excused ? t->excess_ns : t->blame_ns, sizeof(parts));
+	parts[VMRT_BLAME_EXEC] = parts[VMRT_BLAME_CLOCK] = 0;
+	for (int p = 0; p < VMRT_BLAMES; p++)
+		if (parts[p] > 0 && (cause < 0 || parts[p] > parts[cause]))
+			cause = p;
+	return cause;
+}
+
+/* Why it missed, and who was in its way; where all the rest is exact. */
+static void check_cause(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+{
+	static const enum vmrt_blame parts[] = {VMRT_BLAME_INTERFERENCE, VMRT_BLAME_GUEST_OVERRUN,
+		VMRT_BLAME_SERVER, VMRT_BLAME_HOST_THREAD};
+
+	if (e->outcome == VMRT_OUTCOME_MISSED && e->cause != true_cause(&t->job))
+		sim_wrong(g, "%s: cause %s, true %s", name,
+			e->cause < 0 ? "none" : vmrt_blame_name(e->cause),
+			vmrt_blame_name(true_cause(&t->job)));
+	/* of those that queued, or whose waiting turned out to be something else, the simulator
+	 * keeps no account */
+	if (t->job.arrival_ns < t->armed_ns || sim_waits(g, e->task) || g->renames || g->respawns ||
+		t->job.blame_ns[VMRT_BLAME_STEAL] || t->job.blame_ns[VMRT_BLAME_THROTTLING])
+		return;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		uint32_t thread = vmrt_job_blamed(e, parts[i]);
+		int32_t tid = thread == VMRT_NONE ? 0 : g->threads[thread].tid;
+
+		if (tid != t->who_tid[parts[i]] && t->who_lead[parts[i]] > 0)
+			sim_wrong(g, "%s: %s by thread %d, true %d", name,
+				vmrt_blame_name(parts[i]), tid, t->who_tid[parts[i]]);
+	}
+}
+
+static void check_parts(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+{
+	uint32_t m = sim_machine_of(g, e->task);
+	/* clocks drift by up to 50 ppm of the time in question */
+	int64_t tolerance =
+			t->loose_ns + (g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0),
+		sum = 0;
+	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name
+	 * yet */
+	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns || t->fresh || t->first ||
+		      sim_undeclared(g, e->task);
+
+	/* its arrival was known only when it was released */
+	absorb |= g->r->how[e->task] == VMRT_RELEASE_RESCH && e->blame_ns[VMRT_BLAME_UNKNOWN];
+	bool veil = veiled(g, m, t->job.arrival_ns, t->closed_ns);
+
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		sum += e->blame_ns[p];
+		if (e->blame_ns[p] < 0 && p != VMRT_BLAME_CLOCK)
+			sim_wrong(g, "%s: part %s is negative: %" PRId64, name, vmrt_blame_name(p),
+				e->blame_ns[p]);
+	}
+	if (sum != e->response_ns)
+		sim_wrong(g, "%s: the parts sum to %" PRId64 ", the response is %" PRId64, name,
+			sum, e->response_ns);
+	/* steal that is found after the job has ended on another CPU */
+	for (size_t i = 0; i < g->r->truth.n_steals; i++)
+		if (g->r->truth.steals[i].from_ns < t->closed_ns &&
+			g->r->truth.steals[i].to_ns >= t->closed_ns)
+			return;
+	/* where a switch is missing, what it ran is right but for what it shows */
+	if (g->broken && !absorb && e->unsure_ns != VMRT_UNKNOWN && e->exec_ns != VMRT_UNKNOWN &&
+		!sim_near(e->exec_ns, t->job.exec_ns, e->unsure_ns + tolerance))
+		sim_wrong(g, "%s: exec %" PRId64 " unsure by %" PRId64 ", true %" PRId64, name,
+			e->exec_ns, e->unsure_ns, t->job.exec_ns);
+	if (g->r->truth.clock_error_ns || g->record_ns || g->broken || g->clipped ||
+		sim_in_hole(g, 0, t->job.arrival_ns, t->closed_ns) ||
+		sim_in_hole(g, m, t->job.arrival_ns, t->closed_ns) ||
+		(g->lossy && g->r->truth.n_holes))
+		return;
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		/* nor how long a job has run that began before the recording */
+		if ((absorb || veil) &&
+			(p == VMRT_BLAME_INTERFERENCE || p == VMRT_BLAME_GUEST_OVERRUN) &&
+			at_most_together(e, &t->job, VMRT_BLAME_INTERFERENCE,
+				VMRT_BLAME_GUEST_OVERRUN, tolerance))
+			continue;
+		/* nor whether who has run since before the recording does so at a real-time
+		 * priority */
+		if (absorb && t->job.arrival_ns < priorities_known(g) &&
+			(p == VMRT_BLAME_HOST_THREAD || p == VMRT_BLAME_THROTTLING) &&
+			at_most_together(e, &t->job, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING,
+				tolerance))
+			continue;
+		/* on its way out of sched_yield() when the reservation was replenished */
+		if (g->r->how[e->task] == VMRT_RELEASE_DEADLINE &&
+			(p == VMRT_BLAME_RELEASE || p == VMRT_BLAME_INTERFERENCE) &&
+			sim_near(e->blame_ns[p], t->job.blame_ns[p], 5 * US))
+			continue;
+		if (absorb && (p == VMRT_BLAME_UNKNOWN ||
+				      e->blame_ns[p] <= t->job.blame_ns[p] + tolerance))
+			continue;
+		if (sim_near(e->blame_ns[p], t->job.blame_ns[p], tolerance))
+			continue;
+		sim_wrong(g, "%s: where its time went differs", name);
+		show_parts(g, e, &t->job);
+		return;
+	}
+	if (!absorb && !sim_near(e->exec_ns, t->job.exec_ns, tolerance))
+		sim_wrong(
+			g, "%s: exec %" PRId64 ", true %" PRId64, name, e->exec_ns, t->job.exec_ns);
+	/* nor when the jobs of tasks of higher priority arrive, where they have no period */
+	for (uint32_t i = 0; i < g->r->exp.n_tasks; i++)
+		if (sim_undeclared(g, i) && sim_machine_of(g, i) == m)
+			return;
+	/* what overran before a task was there is not known to it */
+	int64_t since = t->busy_ns < t->job.arrival_ns ? t->busy_ns : t->job.arrival_ns;
+
+	if (t->fresh || sim_undeclared(g, e->task) || veiled(g, m, since, t->closed_ns))
+		return;
+	/* steal of one CPU may be found only after the end of a job on another */
+	if (g->steal && g->r->c.features >> SIM_SMP_GUEST & 1)
+		return;
+	/* a sleep after which no job seemed to be pending may have ended the busy period: there is
+	 * no more than that */
+	bool less = dozed(g, m, since, t->closed_ns);
+
+	for (int p = 0; p < VMRT_BLAMES && !absorb; p++)
+		if ((!less || e->excess_ns[p] > t->job.excess_ns[p] + tolerance) &&
+			!sim_near(e->excess_ns[p], t->job.excess_ns[p], tolerance))
+			sim_wrong(g, "%s: excess %s %" PRId64 ", true %" PRId64, name,
+				vmrt_blame_name(p), e->excess_ns[p], t->job.excess_ns[p]);
+	if (absorb || tolerance || less)
+		return;
+	if (e->excused != t->job.excused)
+		sim_wrong(g, "%s: excused %d, true %d", name, e->excused, t->job.excused);
+	check_cause(g, e, t, name);
+}
+
+void sim_check_job(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
+{
+	int64_t tolerance = g->r->truth.clock_error_ns + g->record_ns +
+			    (g->blurred_clock ? 2 + t->loose_ns / 10000 : 0) + t->loose_ns;
+	enum vmrt_outcome outcome = t->job.outcome;
+	uint32_t m = sim_machine_of(g, e->task);
+	bool hole =
+		sim_in_hole(g, m, t->job.arrival_ns < t->armed_ns ? t->job.arrival_ns : t->armed_ns,
+			t->proof_ns + SOON_NS);
+	bool guess = g->broken || (g->lossy && hole);
+	int64_t latest = t->job.arrival_ns + t->loose_ns;
+
+	if (sim_behind_unreported(g, t->proof_ns + SOON_NS))
+		return;
+	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
+		return;
+	/* it came back to its grid by chance, as one does that sleeps for what is left; the task is
+	 * marked for that, or for the distance of its arrivals */
+	if (g->r->how[e->task] == VMRT_RELEASE_RELATIVE &&
+		(g->unsure[e->task].missing > 0 ||
+			strstr(g->unsure[e->task].text, "arrivals are")) &&
+		e->end_ns == VMRT_UNKNOWN &&
+		(e->outcome == VMRT_OUTCOME_UNKNOWN || e->outcome == t->job.outcome))
+		return;
+	/* such times contradict each other, or the order of events does */
+	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_UNKNOWN &&
+		(e->end_ns == VMRT_UNKNOWN || sim_waits(g, e->task)))
+		return;
+	/* it may have run there meanwhile */
+	if (e->outcome == VMRT_OUTCOME_UNKNOWN && sim_has_silent_cpu(g, m))
+		return;
+	/* the switch that shows its end may be missing */
+	if (g->broken && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP &&
+		(t->unproven || e->end_ns == VMRT_UNKNOWN))
+		return;
+	/* its end, or what would have proven it, lies beyond the recording or its thread's life */
+	if (t->unproven || ((t->slept || hole || t->proof_ns + SOON_NS >= g->r->truth.end_ns) &&
+				   sim_waits(g, e->task))) {
+		if (e->outcome == VMRT_OUTCOME_TRUNCATED && e->end_ns == VMRT_UNKNOWN)
+			return;
+		if ((hole || !sim_waits(g, e->task)) && e->end_ns == VMRT_UNKNOWN)
+			return;
+		if (hole && e->outcome == VMRT_OUTCOME_UNKNOWN && e->end_ns == VMRT_UNKNOWN)
+			return;
+		/* what has never slept within a job is taken to have ended it */
+		if (t->unproven && !hole && !(sim_waits(g, e->task) && t->ended && !t->slept))
+			sim_wrong(g, "%s: no record of its end, but it is %s", name,
+				vmrt_outcome_name(e->outcome));
+	}
+	if (sim_undeclared(g, e->task))
+		outcome = t->ended ? VMRT_OUTCOME_UNKNOWN : VMRT_OUTCOME_TRUNCATED;
+	/* for the recording it may have arrived later, behind the hole */
+	if (latest > t->closed_ns)
+		latest = t->closed_ns;
+	if (t->ended && sim_in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
+		/* an end that seems to be before the hole is reported before the hole is known */
+		bool reported = e->end_ns == VMRT_UNKNOWN || g->clipped ||
+				g->r->truth.holes[0].to_ns <= e->end_ns;
+
+		if (e->outcome != VMRT_OUTCOME_UNKNOWN && e->outcome != VMRT_OUTCOME_TRUNCATED &&
+			reported && sim_in_hole(g, m, latest, t->closed_ns))
+			sim_wrong(g, "%s: events are lost in it, but it is %s", name,
+				vmrt_outcome_name(e->outcome));
+		return;
+	}
+	if (!sim_near(e->arrival_ns, t->job.arrival_ns, tolerance) ||
+		(!sim_undeclared(g, e->task) &&
+			!sim_near(e->deadline_ns, t->job.deadline_ns, tolerance)))
+		sim_wrong(g, "%s: arrival and deadline %s %s, true %s %s", name,
+			sim_at(g, e->arrival_ns), sim_at(g, e->deadline_ns),
+			sim_at(g, t->job.arrival_ns), sim_at(g, t->job.deadline_ns));
+	if (!t->ended && (hole || (t->job.release_ns != VMRT_UNKNOWN &&
+					  t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
+		return;
+	/* a thread whose name has not been seen yet may have been released already */
+	guess |= (g->late || g->record_ns > CONTRADICTS_NS) && e->release_ns == VMRT_UNKNOWN;
+	if (!guess && (!sim_near(e->release_ns, t->job.release_ns, tolerance) ||
+			      !sim_near(e->start_ns, t->job.start_ns, tolerance)))
+		sim_wrong(g, "%s: release %s start %s, true %s %s", name, sim_at(g, e->release_ns),
+			sim_at(g, e->start_ns), sim_at(g, t->job.release_ns),
+			sim_at(g, t->job.start_ns));
+	if (!t->ended) {
+		/* which of both it is can hang on a nanosecond or on the error of the clock */
+		if (e->outcome != outcome && !tolerance && !g->lossy)
+			sim_wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
+				vmrt_outcome_name(outcome));
+		return;
+	}
+	if (hole && sim_waits(g, e->task) &&
+		(e->outcome == VMRT_OUTCOME_UNKNOWN ||
+			(g->r->truth.n_holes && g->r->truth.holes[0].to_ns > e->end_ns)))
+		return;
+	/* its end, where that is a switch, was inferred */
+	if (g->broken && e->inferred && g->r->how[e->task] != VMRT_RELEASE_NANOSLEEP)
+		return;
+	if (e->outcome != outcome &&
+		!((t->loose_ns || g->record_ns) && sim_near(e->end_ns, e->deadline_ns, tolerance)))
+		sim_wrong(g, "%s: outcome %s, true %s", name, vmrt_outcome_name(e->outcome),
+			vmrt_outcome_name(outcome));
+	/* an arrival that is seen late makes the response short */
+	if (e->response_ns > t->job.response_ns + g->record_ns ||
+		e->response_ns < t->job.response_ns - t->loose_ns - g->record_ns)
+		sim_wrong(g, "%s: response %" PRId64 ", true %" PRId64, name, e->response_ns,
+			t->job.response_ns);
+	if (!sim_near(e->end_ns, t->job.end_ns, tolerance))
+		sim_wrong(g, "%s: end %s, true %s", name, sim_at(g, e->end_ns),
+			sim_at(g, t->job.end_ns));
+	if (!guess && !g->lossy && !g->record_ns &&
+		(e->preemptions != t->job.preemptions || e->migrations != t->job.migrations))
+		sim_wrong(g, "%s: %d preemptions, %d migrations; true %d, %d", name, e->preemptions,
+			e->migrations, t->job.preemptions, t->job.migrations);
+	check_parts(g, e, t, name);
+}
