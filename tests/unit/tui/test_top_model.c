@@ -144,7 +144,7 @@ static void every_job_is_counted_in_exactly_one_class(void **state)
 	assert_false(t->p99_approximate);
 }
 
-static void the_first_job_of_the_maximum_is_told(void **state)
+static void the_first_job_of_the_maximum_is_named(void **state)
 {
 	struct fixture *f = *state;
 
@@ -182,7 +182,7 @@ static void the_share_is_that_of_the_last_second(void **state)
 	assert_float_equal(f->view.servers[0].background, 0.1, 0.001);
 }
 
-static void a_share_of_a_moment_is_not_told(void **state)
+static void a_share_of_a_moment_is_not_shown(void **state)
 {
 	struct fixture *f = *state;
 
@@ -328,10 +328,10 @@ int main(void)
 	const struct CMUnitTest all[] = {
 		TEST(before_any_job_nothing_is_known),
 		TEST(every_job_is_counted_in_exactly_one_class),
-		TEST(the_first_job_of_the_maximum_is_told),
+		TEST(the_first_job_of_the_maximum_is_named),
 		TEST(a_task_without_jobs_for_two_periods_and_a_deadline_is_quiet),
 		TEST(the_share_is_that_of_the_last_second),
-		TEST(a_share_of_a_moment_is_not_told),
+		TEST(a_share_of_a_moment_is_not_shown),
 		TEST(a_share_across_an_unknown_period_is_unknown),
 		TEST(depletions_and_the_maximum_are_of_all_time),
 		TEST(steal_is_time_and_other_losses_are_not),

@@ -139,7 +139,7 @@ static void a_kernel_without_an_event_fails(void **state)
 #undef EVENTS
 }
 
-static void the_configuration_tells_ticks_and_preemption(void **state)
+static void the_configuration_shows_ticks_and_preemption(void **state)
 {
 	(void)state;
 	has_file("proc/config",
@@ -154,7 +154,7 @@ static void the_configuration_tells_ticks_and_preemption(void **state)
 }
 
 /* Two vCPUs of a VM on CPU 3, FIFO 50; the main loop is an ordinary thread. */
-static void a_vm_whose_main_loop_is_below_its_vcpus_is_told(void **state)
+static void a_vm_whose_main_loop_is_below_its_vcpus_is_reported(void **state)
 {
 	struct vmrt_vm_thread threads[3] = {
 		{.tid = 11, .role = VMRT_ROLE_VCPU, .vcpu = 0, .policy = 1, .priority = 50},
@@ -178,7 +178,7 @@ static void a_vm_whose_main_loop_is_below_its_vcpus_is_told(void **state)
 	assert_int_equal(finding("agent")->verdict, VMRT_VERDICT_WARN);
 }
 
-static void guest_tells_its_settings(void **state)
+static void guest_reports_its_settings(void **state)
 {
 	(void)state;
 	doctor_guest(&doctor, "plant",
@@ -212,7 +212,7 @@ static void guest_with_usual_settings_is_warned_of(void **state)
 	assert_non_null(strstr(finding("guest_steal")->found, "1.00 %"));
 }
 
-static void what_a_guest_does_not_tell_or_tells_wrongly_is_unknown(void **state)
+static void what_a_guest_does_not_report_or_reports_wrongly_is_unknown(void **state)
 {
 	(void)state;
 	doctor_guest(&doctor, "plant", "hz=much\nticks=-1\nrt_period_us=0\n===\n=\nx");
@@ -232,11 +232,11 @@ int main(void)
 		TEST(the_deepest_idle_state_that_is_not_disabled_counts),
 		TEST(one_cpu_with_another_governor_is_counted),
 		TEST(a_kernel_without_an_event_fails),
-		TEST(the_configuration_tells_ticks_and_preemption),
-		TEST(a_vm_whose_main_loop_is_below_its_vcpus_is_told),
-		TEST(guest_tells_its_settings),
+		TEST(the_configuration_shows_ticks_and_preemption),
+		TEST(a_vm_whose_main_loop_is_below_its_vcpus_is_reported),
+		TEST(guest_reports_its_settings),
 		TEST(guest_with_usual_settings_is_warned_of),
-		TEST(what_a_guest_does_not_tell_or_tells_wrongly_is_unknown),
+		TEST(what_a_guest_does_not_report_or_reports_wrongly_is_unknown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -209,7 +209,7 @@ static enum vmrt_status answer_to(struct vmrt_buf *message, struct vmrt_error *e
 	return status;
 }
 
-static void an_agent_of_another_version_is_told_apart_before_the_proof(void **state)
+static void an_agent_of_another_version_is_recognized_before_the_proof(void **state)
 {
 	struct vmrt_buf buf = {0};
 	struct vmrt_error err;
@@ -288,7 +288,7 @@ static void ways_that_lead_nowhere_are_refused(void **state)
 		assert_int_equal(vmrt_transport_parse(bad[i], &t, NULL), VMRT_EINVAL);
 }
 
-static void an_agent_listens_on_loopback_unless_told_otherwise(void **state)
+static void an_agent_listens_on_loopback_by_default(void **state)
 {
 	struct vmrt_transport t;
 
@@ -338,11 +338,11 @@ int main(void)
 		cmocka_unit_test(the_same_secret_convinces_both_sides),
 		cmocka_unit_test(different_secrets_convince_nobody),
 		cmocka_unit_test(proofs_differ_by_role_and_by_either_nonce),
-		cmocka_unit_test(an_agent_of_another_version_is_told_apart_before_the_proof),
+		cmocka_unit_test(an_agent_of_another_version_is_recognized_before_the_proof),
 		cmocka_unit_test(one_who_skips_the_proof_is_refused),
 		cmocka_unit_test(ways_to_an_agent_are_understood),
 		cmocka_unit_test(ways_that_lead_nowhere_are_refused),
-		cmocka_unit_test(an_agent_listens_on_loopback_unless_told_otherwise),
+		cmocka_unit_test(an_agent_listens_on_loopback_by_default),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

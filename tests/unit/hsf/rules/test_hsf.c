@@ -293,7 +293,7 @@ static void alarms_are_early_by_the_median_of_the_latencies(void **state)
 	assert_in_range(hsf_latency_early(&l), 11 * US, 13 * US);
 }
 
-static void long_latencies_do_not_make_many_looks(void **state)
+static void long_latencies_do_not_make_many_checks(void **state)
 {
 	struct hsf_latency l;
 	int64_t left = 5 * MS;
@@ -437,7 +437,7 @@ int main(void)
 		cmocka_unit_test(one_vcpu_may_use_all_that_is_left_less_the_latency),
 		cmocka_unit_test(several_vcpus_never_pass_the_budget_by_more_than_their_last_steps),
 		cmocka_unit_test(alarms_are_early_by_the_median_of_the_latencies),
-		cmocka_unit_test(long_latencies_do_not_make_many_looks),
+		cmocka_unit_test(long_latencies_do_not_make_many_checks),
 		cmocka_unit_test(a_server_alone_has_its_budget_at_once),
 		cmocka_unit_test(deferrable_servers_above_interfere_back_to_back),
 		cmocka_unit_test(the_published_server_set_has_the_published_response_times),

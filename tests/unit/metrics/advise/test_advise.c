@@ -228,7 +228,7 @@ static void servers_by_deadline_may_fill_the_cpu(void **state)
 	}
 }
 
-static void run_tells_how_long_tasks_really_executed(void **state)
+static void run_shows_how_long_tasks_really_executed(void **state)
 {
 	struct vmrt_advise_options o = {.step_ns = MS / 10, .execution = VMRT_EXECUTION_MEASURED};
 	struct vmrt_advice *a;
@@ -296,7 +296,7 @@ int main(void)
 		cmocka_unit_test(advice_can_be_read_as_an_experiment),
 		cmocka_unit_test(servers_are_held_against_each_other),
 		cmocka_unit_test(servers_by_deadline_may_fill_the_cpu),
-		cmocka_unit_test(run_tells_how_long_tasks_really_executed),
+		cmocka_unit_test(run_shows_how_long_tasks_really_executed),
 		cmocka_unit_test(what_is_missing_is_said),
 	};
 

@@ -158,7 +158,7 @@ static void worst_jobs_are_those_that_missed_by_most(void **state)
 
 /* Job 3 arrives at 1050 ms; the slices around it are (in ms) 1050.1 to 1092 of the task, and of its
  * vCPU 1044.01 to 1054.5, 1056 to 1066, 1068 to 1077.99. */
-static void segments_tell_who_ran_from_arrival_to_end(void **state)
+static void segments_show_who_ran_from_arrival_to_end(void **state)
 {
 	static const struct vmrt_segment expected[] = {
 		{VMRT_STATE_OTHERS, 0, 100 * US},
@@ -309,7 +309,7 @@ int main(void)
 		cmocka_unit_test(jitter_is_of_successive_jobs_only),
 		cmocka_unit_test(fewest_met_in_a_row_counts_skipped_releases_as_missed),
 		cmocka_unit_test(worst_jobs_are_those_that_missed_by_most),
-		cmocka_unit_test(segments_tell_who_ran_from_arrival_to_end),
+		cmocka_unit_test(segments_show_who_ran_from_arrival_to_end),
 		cmocka_unit_test(strip_shows_what_took_most_of_each_part),
 		cmocka_unit_test(causes_name_the_thread_behind_most_of_them),
 		cmocka_unit_test(bounds_are_those_of_the_published_task_set),

@@ -190,7 +190,7 @@ static int remove_folder(void **state)
 	return system(command);
 }
 
-static void the_offset_is_read_where_kvm_tells_it(void **state)
+static void the_offset_is_read_where_kvm_reports_it(void **state)
 {
 	struct vmrt_kvm_tsc kvm;
 
@@ -229,7 +229,7 @@ static void an_offset_that_changed_during_the_recording_is_not_used(void **state
 	assert_int_equal(kvm.ratio, 0);
 }
 
-static void what_kvm_does_not_tell_or_tells_twice_is_not_known(void **state)
+static void what_kvm_does_not_report_or_reports_twice_is_not_known(void **state)
 {
 	struct vmrt_kvm_tsc kvm;
 
@@ -272,9 +272,10 @@ int main(void)
 		cmocka_unit_test(a_scaled_counter_is_scaled_back),
 		cmocka_unit_test(an_offset_that_the_pings_contradict_is_not_believed),
 		cmocka_unit_test_setup_teardown(
-			the_offset_is_read_where_kvm_tells_it, make_folder, remove_folder),
-		cmocka_unit_test_setup_teardown(what_kvm_does_not_tell_or_tells_twice_is_not_known,
-			make_folder, remove_folder),
+			the_offset_is_read_where_kvm_reports_it, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(
+			what_kvm_does_not_report_or_reports_twice_is_not_known, make_folder,
+			remove_folder),
 		cmocka_unit_test_setup_teardown(
 			an_offset_that_changed_during_the_recording_is_not_used, make_folder,
 			remove_folder),

@@ -72,7 +72,7 @@ static void a_step_is_none(void **state)
 	assert_true(rate_of(PINGS) == 1);
 }
 
-static void a_ping_that_cannot_be_tells_nothing(void **state)
+static void a_ping_that_cannot_be_is_not_used(void **state)
 {
 	(void)state;
 	ping(0.7, PINGS, 0);
@@ -89,7 +89,7 @@ static double rate_of_shift(double rate)
 	return clock_rate(NULL, 0, &map);
 }
 
-static void a_time_shift_tells_it_too(void **state)
+static void a_time_shift_shows_it_too(void **state)
 {
 	(void)state;
 	/* 7 ms of the guest are 10 ms of the host: the offset falls by 3 ms in 7 */
@@ -104,8 +104,8 @@ int main(void)
 		cmocka_unit_test(a_counter_that_was_measured_wrongly_shows),
 		cmocka_unit_test(drift_is_none),
 		cmocka_unit_test(a_step_is_none),
-		cmocka_unit_test(a_ping_that_cannot_be_tells_nothing),
-		cmocka_unit_test(a_time_shift_tells_it_too),
+		cmocka_unit_test(a_ping_that_cannot_be_is_not_used),
+		cmocka_unit_test(a_time_shift_shows_it_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

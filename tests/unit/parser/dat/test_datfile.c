@@ -235,7 +235,7 @@ static void a_recorder_that_died_before_any_write_of_putting_together_loses_noth
 	}
 }
 
-static void a_map_of_a_damaged_file_tells_where_it_ends(void **state)
+static void a_map_of_a_damaged_file_shows_where_it_ends(void **state)
 {
 	struct vmrt_datfile *file;
 	struct vmrt_datmap *map;
@@ -269,7 +269,7 @@ int main(void)
 			a_recorder_that_died_between_any_two_steps_of_putting_together_loses_nothing),
 		cmocka_unit_test(
 			a_recorder_that_died_before_any_write_of_putting_together_loses_nothing),
-		cmocka_unit_test(a_map_of_a_damaged_file_tells_where_it_ends),
+		cmocka_unit_test(a_map_of_a_damaged_file_shows_where_it_ends),
 	};
 
 	return cmocka_run_group_tests_name("a file that is being recorded", tests, NULL, NULL);

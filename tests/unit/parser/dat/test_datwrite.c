@@ -233,7 +233,7 @@ static void trace_cmd_counts_the_same_and_shifts_the_guest(void **state)
 	assert_non_null(strstr(line, " 6.002"));
 }
 
-static void a_folder_that_is_not_there_is_told(void **state)
+static void a_folder_that_is_not_there_is_reported(void **state)
 {
 	const struct vmrt_dat_content content = {.meta = &meta, .trace_id = 1};
 	struct vmrt_datfile *file;
@@ -258,7 +258,7 @@ int main(void)
 			our_own_reader_reads_it_all, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
 			trace_cmd_counts_the_same_and_shifts_the_guest, make_folder, remove_folder),
-		cmocka_unit_test(a_folder_that_is_not_there_is_told),
+		cmocka_unit_test(a_folder_that_is_not_there_is_reported),
 		cmocka_unit_test(trace_ids_differ),
 	};
 

@@ -310,7 +310,7 @@ static void live_stream_stops_at_its_limit_and_goes_on(void **unused)
 	tests_dat_free(d);
 }
 
-static void malformed_cpu_is_told_once_and_the_others_go_on(void **unused)
+static void malformed_cpu_is_reported_once_and_the_others_go_on(void **unused)
 {
 	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
 	struct vmrt_formats *formats = formats_of(d);
@@ -349,7 +349,7 @@ static void malformed_cpu_is_told_once_and_the_others_go_on(void **unused)
 	tests_dat_free(d);
 }
 
-static void loss_before_an_empty_page_is_told_with_the_next_event(void **unused)
+static void loss_before_an_empty_page_comes_with_the_next_event(void **unused)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
 	struct vmrt_formats *formats = formats_of(d);
@@ -431,8 +431,8 @@ int main(void)
 		cmocka_unit_test(hostile_pages_are_refused),
 		cmocka_unit_test(events_come_in_time_order_and_ties_by_cpu),
 		cmocka_unit_test(live_stream_stops_at_its_limit_and_goes_on),
-		cmocka_unit_test(malformed_cpu_is_told_once_and_the_others_go_on),
-		cmocka_unit_test(loss_before_an_empty_page_is_told_with_the_next_event),
+		cmocka_unit_test(malformed_cpu_is_reported_once_and_the_others_go_on),
+		cmocka_unit_test(loss_before_an_empty_page_comes_with_the_next_event),
 		cmocka_unit_test(missing_or_changed_field_is_named),
 	};
 

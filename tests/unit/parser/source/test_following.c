@@ -320,7 +320,7 @@ static void what_is_read_while_the_files_are_put_together_does_not_count(void **
 	vmrt_recording_close(rec);
 }
 
-static void the_end_and_a_killed_recorder_are_told_apart(void **state)
+static void the_end_and_a_killed_recorder_are_distinguished(void **state)
 {
 	struct vmrt_recording *rec = open_run(true);
 	char path[256];
@@ -428,7 +428,7 @@ int main(void)
 		TEST(it_can_begin_anew_and_begin_late),
 		TEST(a_guest_that_holds_its_events_is_not_waited_for),
 		TEST(what_is_read_while_the_files_are_put_together_does_not_count),
-		TEST(the_end_and_a_killed_recorder_are_told_apart),
+		TEST(the_end_and_a_killed_recorder_are_distinguished),
 		TEST(the_recorder_knows_whether_it_is_followed),
 		TEST(another_vm_in_the_manifest_is_noticed),
 		TEST(what_a_recorder_did_not_write_is_refused),

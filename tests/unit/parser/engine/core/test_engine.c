@@ -119,7 +119,7 @@ static void a_ready_vcpu_on_an_idle_cpu_waits_for_the_cpu_and_for_no_thread(void
 	assert_int_equal(j->n_blamed, 0);
 }
 
-static void of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told(void **state)
+static void of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_listed(void **state)
 {
 	static struct fixture f;
 	const struct vmrt_job *j = &f.jobs[0];
@@ -230,7 +230,7 @@ static void interrupts_of_host_and_guest_are_a_part_of_their_own(void **state)
 	assert_int_equal(j->exec_ns, 6 * MS - 600 * US - 1900 * US - 50 * US);
 }
 
-static void a_job_that_queued_is_told_who_had_the_cpu_meanwhile(void **state)
+static void a_job_that_queued_names_who_had_the_cpu_meanwhile(void **state)
 {
 	static struct fixture f;
 	const struct vmrt_job *j = &f.jobs[1];
@@ -549,7 +549,7 @@ static void t1_expires_late(struct fixture *f, int64_t woken)
 	assert_int_equal(f->jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
-static void an_arrival_is_told_from_the_grid_only_if_the_vcpu_did_not_wait_for_a_period_since(
+static void an_arrival_follows_from_the_grid_only_if_the_vcpu_did_not_wait_for_a_period_since(
 	void **state)
 {
 	static struct fixture f;
@@ -576,11 +576,11 @@ int main(void)
 		cmocka_unit_test(the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host),
 		cmocka_unit_test(a_ready_vcpu_on_an_idle_cpu_waits_for_the_cpu_and_for_no_thread),
 		cmocka_unit_test(
-			of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_told),
+			of_the_host_threads_a_job_waited_for_the_three_that_ran_most_are_listed),
 		cmocka_unit_test(threads_of_one_name_are_blamed_together),
 		cmocka_unit_test(thread_is_named_as_it_is_called_when_it_runs),
 		cmocka_unit_test(interrupts_of_host_and_guest_are_a_part_of_their_own),
-		cmocka_unit_test(a_job_that_queued_is_told_who_had_the_cpu_meanwhile),
+		cmocka_unit_test(a_job_that_queued_names_who_had_the_cpu_meanwhile),
 		cmocka_unit_test(a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it),
 		cmocka_unit_test(a_job_that_outlives_the_trace_past_its_deadline_is_missed),
 		cmocka_unit_test(releases_that_queue_behind_an_endless_job_are_counted),
@@ -595,7 +595,7 @@ int main(void)
 		cmocka_unit_test(what_runs_before_the_start_of_a_job_is_not_its_execution),
 		cmocka_unit_test(a_thread_preempted_on_its_way_into_sleep_has_not_been_released),
 		cmocka_unit_test(
-			an_arrival_is_told_from_the_grid_only_if_the_vcpu_did_not_wait_for_a_period_since),
+			an_arrival_follows_from_the_grid_only_if_the_vcpu_did_not_wait_for_a_period_since),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,7 @@ static void without_an_enforcer_the_declared_grid_is_laid_over_the_recording(voi
 	assert_int_equal(f.periods[2].outcome, VMRT_PERIOD_TRUNCATED);
 }
 
-static void waiting_for_budget_is_told_from_waiting_for_other_threads(void **state)
+static void waiting_for_budget_and_for_other_threads_are_two_parts(void **state)
 {
 	static struct fixture f;
 	const struct vmrt_job *j = &f.jobs[0];
@@ -198,7 +198,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(consumption_is_split_at_replenishment_and_depletion),
 		cmocka_unit_test(without_an_enforcer_the_declared_grid_is_laid_over_the_recording),
-		cmocka_unit_test(waiting_for_budget_is_told_from_waiting_for_other_threads),
+		cmocka_unit_test(waiting_for_budget_and_for_other_threads_are_two_parts),
 		cmocka_unit_test(a_job_that_arrives_while_its_vcpu_is_stopped_waits_for_budget),
 		cmocka_unit_test(a_real_time_vcpu_that_waits_for_fair_threads_is_throttled),
 		cmocka_unit_test(a_marker_of_depletion_that_comes_late_is_about_its_own_period),

@@ -184,7 +184,7 @@ static void periods_are_in_proportion_to_what_was_recorded(void **state)
 	assert_true(f.last_end_ns > year);
 }
 
-static void who_runs_on_without_budget_is_told(void **state)
+static void who_runs_on_without_budget_is_reported(void **state)
 {
 	static const struct {
 		const char *depletion;
@@ -449,7 +449,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_member_that_runs_through_its_periods_has_each_of_them),
 		cmocka_unit_test(a_member_that_is_stopped_wants_to_run),
-		cmocka_unit_test(who_runs_on_without_budget_is_told),
+		cmocka_unit_test(who_runs_on_without_budget_is_reported),
 		cmocka_unit_test(servers_of_single_vcpus_have_them_alone),
 		cmocka_unit_test(an_enforcer_that_is_late_by_more_than_the_tolerance_violates),
 		cmocka_unit_test(a_loss_on_another_cpu_that_shows_later_makes_it_unknown),

@@ -229,7 +229,7 @@ static void the_first_whole_period_of_a_recording_under_enforcement_is_enforced(
 	}
 }
 
-static void one_replenishment_alone_or_a_wild_one_tells_no_grid(void **state)
+static void one_replenishment_alone_or_a_wild_one_shows_no_grid(void **state)
 {
 	static const char *const marks[] = {
 		"vmrt srv_replenish server=vm1 k=7 at=21000000 budget=5000000",
@@ -270,7 +270,7 @@ int main(void)
 			an_enforcer_whose_beginning_is_not_recorded_is_known_by_its_replenishments),
 		cmocka_unit_test(
 			the_first_whole_period_of_a_recording_under_enforcement_is_enforced),
-		cmocka_unit_test(one_replenishment_alone_or_a_wild_one_tells_no_grid),
+		cmocka_unit_test(one_replenishment_alone_or_a_wild_one_shows_no_grid),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

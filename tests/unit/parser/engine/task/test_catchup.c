@@ -33,7 +33,7 @@ static struct vmrt_task_contradiction contradiction_of(struct fixture *f)
  * rt-app's relative timer: four jobs in time, then one from 50 to 67 ms, after which the period
  * begins anew at 67 ms without a sleep: the next job goes from 67 to 69 ms and sleeps until 77 ms.
  */
-static void a_period_that_begins_anew_tells_the_end_of_the_late_job(void **state)
+static void a_period_that_begins_anew_shows_the_end_of_the_late_job(void **state)
 {
 	static struct fixture f;
 	const struct vmrt_job *late, *next;
@@ -248,7 +248,7 @@ static void releases_left_out_on_the_grid_are_skipped_as_before(void **state)
 	assert_int_equal(fx_job(&f, 5)->skipped, 2);
 }
 
-static void arrivals_that_contradict_the_declared_period_are_told(void **state)
+static void arrivals_that_contradict_the_declared_period_are_reported(void **state)
 {
 	static const struct {
 		const char *keys, *text;
@@ -275,7 +275,7 @@ static void arrivals_that_contradict_the_declared_period_are_told(void **state)
 	}
 }
 
-static void arrivals_closer_than_the_least_distance_are_told(void **state)
+static void arrivals_closer_than_the_least_distance_are_reported(void **state)
 {
 	static struct fixture f;
 	static const int at[] = {10, 30, 35, 60, 64, 90};
@@ -434,7 +434,7 @@ static void where_the_period_begins_anew_no_releases_queue(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_period_that_begins_anew_tells_the_end_of_the_late_job),
+		cmocka_unit_test(a_period_that_begins_anew_shows_the_end_of_the_late_job),
 		cmocka_unit_test(a_late_job_that_may_hide_another_one_has_no_end),
 		cmocka_unit_test(a_job_that_began_late_hides_no_other),
 		cmocka_unit_test(a_job_that_only_arms_late_is_one),
@@ -448,8 +448,8 @@ int main(void)
 		cmocka_unit_test(a_sleep_of_zero_is_for_the_release_that_has_passed),
 		cmocka_unit_test(a_release_that_is_left_out_in_time_is_no_job),
 		cmocka_unit_test(releases_left_out_on_the_grid_are_skipped_as_before),
-		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_told),
-		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_told),
+		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
+		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

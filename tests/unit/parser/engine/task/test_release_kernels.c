@@ -152,7 +152,7 @@ static void sleeps_on_any_clock_are_releases(void **state)
 }
 
 /* Before 4.16 hrtimer_start has no mode; the set-up right before it has. */
-static void where_the_arming_tells_no_mode_that_of_the_set_up_counts(void **state)
+static void where_the_arming_has_no_mode_that_of_the_set_up_counts(void **state)
 {
 	static struct fixture f;
 
@@ -214,7 +214,7 @@ int main(void)
 		cmocka_unit_test(an_interrupt_may_come_between_the_two_reports_of_an_expiry),
 		cmocka_unit_test(a_kernel_thread_without_flags_may_expire_the_timers),
 		cmocka_unit_test(sleeps_on_any_clock_are_releases),
-		cmocka_unit_test(where_the_arming_tells_no_mode_that_of_the_set_up_counts),
+		cmocka_unit_test(where_the_arming_has_no_mode_that_of_the_set_up_counts),
 		cmocka_unit_test(a_thread_that_left_as_dead_in_an_old_kernel_is_dead),
 	};
 	int failed = cmocka_run_group_tests_name("kernels that report expiries", tests, NULL, NULL);

@@ -118,7 +118,7 @@ static void a_clock_map_that_moves_within_a_job_is_harmless(void **state)
 	}
 }
 
-static void without_switches_nothing_is_told_of_the_execution(void **state)
+static void without_switches_the_execution_is_unknown(void **state)
 {
 	static struct fixture f;
 
@@ -232,7 +232,7 @@ int main(void)
 		cmocka_unit_test(an_expiry_long_before_it_was_due_makes_the_job_unknown),
 		cmocka_unit_test(jobs_in_which_the_time_runs_back_are_unknown),
 		cmocka_unit_test(a_clock_map_that_moves_within_a_job_is_harmless),
-		cmocka_unit_test(without_switches_nothing_is_told_of_the_execution),
+		cmocka_unit_test(without_switches_the_execution_is_unknown),
 		cmocka_unit_test(where_only_sched_waking_is_recorded_it_begins_late_jobs),
 		cmocka_unit_test(releases_pending_on_a_timerfd_at_the_end_are_one_job_and_skips),
 		cmocka_unit_test(behind_the_end_of_a_recording_there_are_no_jobs),
