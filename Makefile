@@ -143,7 +143,7 @@ check-tutorial: ## run each command of the tutorial vmrt(7) on a real guest
 	$(Q)O=$(O) bats tests/long/tutorial.bats
 
 .PHONY: check-kernels
-check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or not; hold all jobs against the programs' logs
+check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or not; compare all jobs with the programs' logs
 	$(Q)scripts/setup --tests
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(O) scripts/check-kernels

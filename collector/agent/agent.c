@@ -21,7 +21,7 @@
 #define SEND_WAIT_NS (10 * VMRT_NS_PER_S)
 #define END_NS VMRT_NS_PER_S /* for what is left, when it is asked to end */
 #define BUFFER_MIN (UINT64_C(64) << 10)
-#define MEMORY_SHARE 4 /* all buffers take at most so-and-so-much-th of the memory */
+#define MEMORY_SHARE 4 /* all buffers together take at most a fourth of the memory */
 #define CLOSE_PATIENCE_MS 1000
 #define LABEL "agent" /* in the names of its instances */
 

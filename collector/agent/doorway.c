@@ -13,7 +13,7 @@
 
 #define PROOF_NS (5 * VMRT_NS_PER_S) /* to prove it */
 #define PENALTY_NS                                                                                 \
-	(500 * VMRT_NS_PER_MS)		    /* a place is not given away again so soon after a     \
+	(500 * VMRT_NS_PER_MS)		    /* a place is not used again so soon after a           \
 					     * wrong proof: this bounds the guesses in a second */
 #define CHALLENGE_NS (100 * VMRT_NS_PER_MS) /* to send some bytes to a new connection */
 

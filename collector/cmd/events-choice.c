@@ -152,7 +152,7 @@ static enum vmrt_status split_around(
 	return VMRT_OK;
 }
 
-static enum vmrt_status look_up(struct events_choice *c, const char *run, struct vmrt_error *err)
+static enum vmrt_status find_jobs(struct events_choice *c, const char *run, struct vmrt_error *err)
 {
 	char name[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
 	struct found_task task;
@@ -196,7 +196,7 @@ enum vmrt_status choice_begin(struct events_choice *c, const char *run,
 	if (status != VMRT_OK)
 		return status;
 	if (run && (c->task || c->around))
-		return look_up(c, run, err);
+		return find_jobs(c, run, err);
 	if (c->around || c->job >= 0)
 		return vmrt_fail(err, VMRT_EINVAL,
 			"--%s needs a RUN: the database of its analysis says when jobs were",

@@ -280,7 +280,7 @@ static int64_t watermark(struct vmrt_live *live)
 	for (size_t i = 1; i < live->n_machines; i++) {
 		struct live_guest *g = live->guest_of[i];
 
-		/* one that has not been heard of yet is given as long, from the first moment on */
+		/* one that has not sent anything yet has as long, from the first moment on */
 		if (g->upto_ns == VMRT_UNKNOWN && live->host_upto_ns != VMRT_UNKNOWN)
 			g->upto_ns = live->host_upto_ns - 1;
 		g->silent = g->dead || live->host_upto_ns - g->upto_ns > live->options.silence_ns;

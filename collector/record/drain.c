@@ -121,7 +121,7 @@ static int64_t move_all(struct cpu *c)
 		atomic_fetch_add(&d->size, size);
 		total += size;
 		if (total >= PIPE_BYTES && vmrt_now_ns() - before > PAUSE_MS * VMRT_NS_PER_MS)
-			return total; /* a busy CPU: what follows has its turn */
+			return total; /* a busy CPU: the next one is read first */
 	}
 	if (got < 0) {
 		cannot_read(c->cpu, &c->err);
@@ -163,7 +163,7 @@ static void check_limits(struct vmrt_drain *d)
 		ask_to_stop(d, VMRT_DRAIN_DISK);
 }
 
-/* Whoever takes every event as it comes does little else; a small buffer may not wait, though. */
+/* A thread that reads each event at once does little else; a small buffer may not wait, though. */
 static bool rest(struct cpu *c, int64_t moved)
 {
 	struct vmrt_drain *d = c->drain;

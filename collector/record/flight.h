@@ -33,7 +33,7 @@ const char *vmrt_flight_reason(const struct vmrt_flight *flight);
 
 /**
  * vmrt_flight_when - when that was, CLOCK_MONOTONIC: for a miss its deadline, for an overrun the
- * end of its period, which may be seconds ago, as guests are heard of late; without a reason: now
+ * end of its period, which may be seconds ago, as guests' events come late; without a reason: now
  */
 int64_t vmrt_flight_when(const struct vmrt_flight *flight);
 

@@ -50,7 +50,7 @@ static bool find_user(const char *text, const char *name, uid_t uid, char *found
 }
 
 /* Without the C library's ways to other databases, which a static program does not have. */
-static bool look_up(const char *name, uid_t uid, char *found, uid_t *id)
+static bool find_account(const char *name, uid_t uid, char *found, uid_t *id)
 {
 	char *text;
 	bool there;
@@ -97,7 +97,7 @@ static void prepare(void)
 	if (geteuid() == 0 && sudo && vmrt_parse_int(sudo, 0, UINT32_MAX - 1, &caller) == VMRT_OK)
 		add((uid_t)caller);
 	for (size_t i = 0; i < sizeof(libvirt_users) / sizeof(libvirt_users[0]); i++)
-		if (look_up(libvirt_users[i], 0, name, &uid) && (uid <= SYSTEM_UID_MAX || !i))
+		if (find_account(libvirt_users[i], 0, name, &uid) && (uid <= SYSTEM_UID_MAX || !i))
 			add(uid);
 	n_standard = n_allowed;
 }
@@ -111,7 +111,7 @@ enum vmrt_status vmrt_user_id(const char *user, uid_t *out, struct vmrt_error *e
 		*out = (uid_t)number;
 		return VMRT_OK;
 	}
-	if (look_up(user, 0, name, out))
+	if (find_account(user, 0, name, out))
 		return VMRT_OK;
 	return vmrt_fail(err, VMRT_ENOENT,
 		"there is no user %.64s in " PASSWD ": give a name from there, or a number", user);
@@ -121,7 +121,7 @@ const char *vmrt_user_name(uid_t uid, char buf[VMRT_OWNER_MAX])
 {
 	uid_t id;
 
-	if (!look_up(NULL, uid, buf, &id))
+	if (!find_account(NULL, uid, buf, &id))
 		snprintf(buf, VMRT_OWNER_MAX, "%u", (unsigned)uid);
 	vmrt_make_printable(buf);
 	return buf;

@@ -236,7 +236,7 @@ enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error
 	status = hsf_table_open(&g->table, err);
 	if (status == VMRT_OK)
 		status = start_keeper(&g->deputy, g->table, DEPUTY_NAME, -1, err);
-	/* it holds the deputy's socket too, which is thereby closed when both have ended */
+	/* it holds the deputy's socket too, which is closed when both have ended */
 	if (status == VMRT_OK)
 		status = start_keeper(&g->guardian, g->table, GUARDIAN_NAME, g->deputy.life, err);
 	if (status != VMRT_OK) {

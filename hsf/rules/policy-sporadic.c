@@ -60,7 +60,7 @@ int64_t hsf_sporadic_next(const struct hsf_budget *b)
 {
 	int64_t check_ns = b->checked_ns + b->period_ns;
 
-	/* who looks once in a period hears of every activation before what it consumed is due */
+	/* a check once in a period sees every activation before what it consumed is due */
 	if (b->n_available < b->n_chunks && b->chunks[b->n_available].at_ns < check_ns)
 		return b->chunks[b->n_available].at_ns;
 	return check_ns;

@@ -8,9 +8,9 @@
  * is known, each guest event lies in one run interval of its vCPU, or in one of a few neighbours:
  * it happened at or after the start of the first of these, and at or before the end of the last.
  *
- * The host's events are given in time order, and between them the guest's, each when the host's
- * have come up to vmrt_causality_when(); those behind the end of the host's recording are not
- * given. Memory does not grow with the number of events.
+ * The caller passes the host's events in time order, and between them the guest's, each when the
+ * host's have come up to vmrt_causality_when(); those behind the end of the host's recording are
+ * not given. Memory does not grow with the number of events.
  */
 
 #include <stddef.h>

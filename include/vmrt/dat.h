@@ -198,7 +198,7 @@ enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned c
 /**
  * vmrt_stream_push - add one page (copied) of @cpu to a live stream; pages of a CPU come in order
  *
- * The event given out last is no longer good then.
+ * The event returned last is no longer good then.
  */
 enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
 	size_t size, struct vmrt_error *err);
@@ -222,7 +222,7 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 /**
  * vmrt_stream_ended - a CPU whose data end too early: cut off, or malformed
  *
- * Return: its number, each once, as soon as its last event was given out and the next one asked
+ * Return: its number, each once, as soon as its last event was returned and the next one asked
  * for; else -1.
  */
 int vmrt_stream_ended(struct vmrt_stream *stream);
@@ -231,7 +231,7 @@ int vmrt_stream_ended(struct vmrt_stream *stream);
  * vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now
  *
  * Counts as asking for the next event: the pointers of the one before are no longer good. If
- * vmrt_stream_next() would return -1, this is the time of the event given out last.
+ * vmrt_stream_next() would return -1, this is the time of the event returned last.
  */
 int64_t vmrt_stream_peek(struct vmrt_stream *stream);
 
@@ -243,19 +243,19 @@ struct vmrt_event_count {
 };
 
 /**
- * vmrt_stream_event - how often event number @i of those that are used has been given out
+ * vmrt_stream_event - how often event number @i of those that are used has been returned
  *
  * Return: true; false behind the last one.
  */
 bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt_event_count *out);
 
 /**
- * vmrt_stream_record - the bytes of the event given out last, up to when the next one is asked for
+ * vmrt_stream_record - the bytes of the event returned last, up to when the next one is asked for
  * @size: how many
  */
 const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size);
 
-/** vmrt_stream_count - how many events of @cpu were given out so far */
+/** vmrt_stream_count - how many events of @cpu were returned so far */
 uint64_t vmrt_stream_count(const struct vmrt_stream *stream, unsigned cpu);
 
 /** vmrt_stream_free - free it and the pages pushed into it; NULL is allowed */

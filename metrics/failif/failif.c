@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Conditions held against a run. */
+/* Conditions that are judged for a run. */
 #include "failif.h"
 
 #include <math.h>

@@ -74,7 +74,7 @@ struct vmrt_judged {
 };
 
 /**
- * vmrt_conditions_judge - hold conditions against a run
+ * vmrt_conditions_judge - judge conditions for a run
  * @allow_loss: take figures as they are
  * @each: called for each condition and what it is about
  * @verdict: set to the worst: violated before unknown before ok

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-report trend: runs of a folder or of a database, held against a baseline. */
+/* vmrt-report trend: runs of a folder or of a database, compared with a baseline. */
 #include "commands.h"
 
 #include <ctype.h>
@@ -111,7 +111,7 @@ static const struct vmrt_option options[] = {
 	{"format", 'f', "FORMAT", "of the tables", .standard = "text",
 		VMRT_CHOICE(OF, format, format_words)},
 	{"baseline", 'b', "RUN|N",
-		"what later runs are held against: a run by its UUID, path or folder's name, or "
+		"what later runs are compared with: a run by its UUID, path or folder's name, or "
 		"the first N of each series",
 		.standard = "1", VMRT_CALL(take_baseline)},
 	{"last", 0, "N", "judge only the last N runs of each series",

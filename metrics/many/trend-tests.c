@@ -244,7 +244,7 @@ static bool test_tail(struct trend_series *s, const struct many_run *run, const 
 	return true;
 }
 
-/* Why a run cannot be held against the baseline, or "". */
+/* Why a run cannot be compared with the baseline, or "". */
 static const char *obstacle(struct trend *trend, const struct many_run *run, const struct base *b,
 	bool same, const struct trend_options *o)
 {

@@ -104,7 +104,7 @@ static enum vmrt_status make_series(struct trend *t, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
-/* Marks the runs that later ones are held against. */
+/* Marks the runs that later ones are compared with. */
 static enum vmrt_status choose_baseline(struct trend_series *s, const struct trend_options *o,
 	size_t *found, struct vmrt_error *err)
 {

@@ -27,7 +27,7 @@ enum trend_verdict { TREND_NOT_TESTED, TREND_SAME, TREND_BETTER, TREND_WORSE };
 /** trend_word - "worse" */
 const char *trend_word(enum trend_verdict verdict);
 
-/* A task or server of a run, held against the baseline by one test. */
+/* A task or server of a run, compared with the baseline by one test. */
 struct trend_test {
 	const struct many_run *run;
 	const char *of;		  /* MACHINE/NAME or the server */

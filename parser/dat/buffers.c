@@ -19,7 +19,7 @@ static bool has_data(const struct dat_buffer *buffer)
 	return false;
 }
 
-/* What a buffer has of the events that the analysis lives on. */
+/* What a buffer has of the events that the analysis needs. */
 struct content {
 	bool switches, wakeups, starts, expiries;
 	uint64_t events;

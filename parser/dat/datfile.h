@@ -63,7 +63,7 @@ void vmrt_datfile_names(const struct vmrt_datfile *file, struct vmrt_names *name
 enum vmrt_status vmrt_datfile_end(
 	struct vmrt_datfile *file, const struct vmrt_dat_content *content, struct vmrt_error *err);
 
-/** vmrt_datfile_reassemble - for a whole file: what vmrt_datfile_end() did not come to do */
+/** vmrt_datfile_reassemble - for a whole file: what vmrt_datfile_end() could not finish */
 enum vmrt_status vmrt_datfile_reassemble(struct vmrt_datfile *file, struct vmrt_error *err);
 
 /** vmrt_datfile_remove - delete file NAME.dat of @folder, and what else there is of it */

@@ -21,7 +21,7 @@ struct file_feed {
 
 	uint8_t *buffer, *packed;
 	size_t room, packed_room;
-	size_t have, at;      /* bytes in the buffer; of them, given away */
+	size_t have, at;      /* bytes in the buffer; of them, handed out */
 	uint64_t buffer_from; /* file offset of the buffer, or of its chunk */
 	uint64_t page_ts;     /* of the page given last */
 };

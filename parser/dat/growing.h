@@ -20,7 +20,7 @@ enum vmrt_status dat_growing(struct vmrt_dat *dat, const char *proof, struct vmr
 /** dat_grown - so many bytes are there by now, by CPU; streams learn it by stream_grown() */
 void dat_grown(struct vmrt_dat *dat, const uint64_t *sizes, unsigned n);
 
-/** stream_grown - take into @stream what dat_grown() has noted; the event given out last is no
+/** stream_grown - take into @stream what dat_grown() has noted; the event returned last is no
  * longer good then */
 void stream_grown(struct vmrt_stream *stream);
 

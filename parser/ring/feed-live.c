@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages of one CPU that a program pushes: copied, and given out in the order in which they came. */
+/* Pages of one CPU that a program pushes: copied, and returned in the order in which they came. */
 #include "ring.h"
 
 #include <stdlib.h>

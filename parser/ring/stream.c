@@ -9,7 +9,7 @@
 /*
  * All CPUs of a machine in time order: a heap of the CPUs' next records, by time and then by CPU.
  * A CPU stays on top of it, unmoved, as long as its records are earlier than those of the
- * second one in order. The record given out last stays as it is until the next one is asked for.
+ * second one in order. The record returned last stays as it is until the next one is asked for.
  */
 
 /* Pages may overlap by so much, in raw times: 1 s if they are ns. */
@@ -197,7 +197,7 @@ static bool advance_pages(struct vmrt_stream *s, struct stream_cpu *cpu, int mor
 	}
 }
 
-/* Go to the CPU's next record; false at its end, which of a live one is where it has come to. */
+/* Go to the CPU's next record; false if none is left; in a live stream more may follow later. */
 static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	int more = cpu->in_page ? page_next(&cpu->walk, &cpu->record, &cpu->size) : 0;
@@ -208,7 +208,7 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 	return true;
 }
 
-/* Bring the heap up to date: whose record was given out, and who has got new pages. */
+/* Bring the heap up to date: which CPU's record was returned, and which have new pages. */
 static void settle(struct vmrt_stream *s)
 {
 	if (s->current) {

@@ -15,7 +15,7 @@ struct stream_cpu {
 	uint64_t raw_ts;   /* when its last page began that was no stray */
 	int64_t ts;	   /* of the next record */
 	int64_t record_ns; /* the same as recorded, in ns */
-	uint64_t events;   /* given out so far */
+	uint64_t events;   /* returned so far */
 	const uint8_t *record;
 	uint32_t size;
 	uint64_t lost;
@@ -42,10 +42,10 @@ struct vmrt_stream {
 	struct stream_cpu **heap;
 	unsigned n_heap;
 	const struct stream_cpu *second; /* first of the others in the heap, or NULL */
-	struct stream_cpu *current;	 /* its record was given out; it has to move on */
+	struct stream_cpu *current;	 /* its record was returned; it has to move on */
 	bool started;
 	int64_t last_ts;
-	uint64_t counts[FORMATS_LAYOUTS]; /* of the events given out, by their layout */
+	uint64_t counts[FORMATS_LAYOUTS]; /* of the events returned, by their layout */
 
 	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
 	unsigned strays;	   /* pages, or rests of pages, with impossible times */
@@ -68,7 +68,7 @@ static inline int64_t stream_time(const struct vmrt_stream *s, struct stream_cpu
 	return s->converts ? stream_convert(s, cpu) : (int64_t)cpu->walk.ts;
 }
 
-/* The record of @cpu, decoded into @event, is given out. */
+/* The record of @cpu, decoded into @event, is returned. */
 static inline void stream_hand_out(
 	struct vmrt_stream *s, struct stream_cpu *cpu, struct vmrt_event *event)
 {
@@ -90,11 +90,11 @@ void stream_revive(struct vmrt_stream *s, unsigned cpu);
 /** stream_ends_early - the data of @cpu end before what was recorded does */
 void stream_ends_early(struct vmrt_stream *s, struct stream_cpu *cpu);
 
-/** stream_drop_current - the CPU whose record was given out last has ended: what is left of it, and
+/** stream_drop_current - the CPU whose record was returned last has ended: what is left of it, and
  * that record, are of no use */
 void stream_drop_current(struct vmrt_stream *s);
 
-/** stream_is_last_page - has the CPU whose record was given out last no page behind this one? */
+/** stream_is_last_page - has the CPU whose record was returned last no page behind this one? */
 bool stream_is_last_page(const struct vmrt_stream *s);
 
 /** stream_cpus_with_events - how many CPUs have had records, or have some */
@@ -107,7 +107,7 @@ struct stream_cpu *stream_reorder(struct vmrt_stream *s);
 /**
  * stream_next - vmrt_stream_next(), inline for the usual case
  *
- * That is: the CPU whose record was given out last has another one on the same page.
+ * That is: the CPU whose record was returned last has another one on the same page.
  */
 static inline int stream_next(
 	struct vmrt_stream *s, struct vmrt_event *event, struct vmrt_error *err)

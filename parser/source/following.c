@@ -141,7 +141,7 @@ static int64_t watermark(struct vmrt_recording *rec)
 		if (g->upto_ns == VMRT_UNKNOWN)
 			g->upto_ns = host - 1;
 		if (host - g->upto_ns > SILENCE_NS) {
-			g->lack = "nothing new is heard of it, only the host's side is seen";
+			g->lack = "it sends nothing new, only the host's side is seen";
 			continue;
 		}
 		upto = g->upto_ns - SLACK_NS < upto ? g->upto_ns - SLACK_NS : upto;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Every recipe of docs/cookbook.md is run, and says something; some answers are held against those of vmrt-report.
+# Every recipe of docs/cookbook.md is run, and says something; some answers are compared with those of vmrt-report.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 top=$PWD

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Perfetto traces of vmrt-export, decoded by protoc and held against the database.
+# Perfetto traces of vmrt-export, decoded by protoc and compared with the database.
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 top=$PWD

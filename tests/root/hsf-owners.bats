@@ -142,7 +142,7 @@ print(len(c.recv(100)))' "$sock" >"$BATS_TEST_TMPDIR/got" 3>&- &
 	wait_for test "$(prio "$vm")" -eq 31
 }
 
-@test "the doctor ends when it is told to, while an agent says nothing" {
+@test "the doctor ends at ^C, while an agent says nothing" {
 	need_root
 	local sock=$BATS_TEST_TMPDIR/agent.sock doctor status=0
 	env LIFE=60 SLEEPY=10000 bash -c 'exec -a qemu-system-x86_64 "$0" -name "guest=$1" -chardev "socket,id=agent0,path=$2,server=on,wait=off" \

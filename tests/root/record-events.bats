@@ -52,7 +52,7 @@ formats() { "$trace" dump "$run/host.dat" | sed -n 's/.* format \([a-z_]*:[a-z_]
 	run -0 "$trace" record --force --allow-loss -o "$run" --buffer 8k --events '+raw_syscalls:*' -- "${load[@]}"
 }
 
-@test "a recorder that does not come to run says for how long, and when" {
+@test "a recorder that gets no CPU says for how long, and when" {
 	"$trace" record -q -o "$run" -d 1500ms 3>&- &
 	recorder=$!
 	for _ in $(seq 100); do [ -s "$run/manifest.json" ] && break; sleep 0.05; done

@@ -2,7 +2,7 @@
 #ifndef VMRT_TESTS_SIM_CHECK_H
 #define VMRT_TESTS_SIM_CHECK_H
 
-/* What the engine made of a simulated recording, and how its parts are held against the truth. */
+/* What the engine made of a simulated recording, and how its parts are compared with the truth. */
 
 #include "sim.h"
 

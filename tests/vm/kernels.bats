@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # A guest with an old kernel, which reports each timer that fires as cancelled first: every job of the demo's tasks and of two
-# ways to wait is held against the programs' own logs. `make check-kernels` does it with all kernels and all ways.
+# ways to wait is compared with the programs' own logs. `make check-kernels` does it with all kernels and all ways.
 bats_require_minimum_version 1.5.0
 
 # all that belongs to the machine's own package manager

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alarms: conditions of vmrt-report --fail-if, held against the model at each update. A condition
+ * Alarms: conditions of vmrt-report --fail-if, judged at each update of the model. A condition
  * that becomes true of a task, server or machine is shown, starts a program, and has a flight
  * recorder save; it does so again only after it was false meanwhile.
  */

@@ -22,7 +22,7 @@ enum vmrt_status top_alarms_new(const char *const *texts, size_t n, const char *
 	const char *run, struct top_alarms **out, struct vmrt_error *err);
 
 /**
- * top_alarms_judge - hold them against the model; start what is to be started
+ * top_alarms_judge - judge them; start what is to be started
  *
  * Return: the last condition that became true, in words; "" if none did.
  */

@@ -174,7 +174,7 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	app->ui.following = source->following;
 	app->ui.behind = app->behind;
 	app->ui.seeking = app->seek.under_way;
-	/* who looks back is not told again what was */
+	/* who seeks back does not get old alarms again */
 	if (!app->seek.under_way && !app->behind)
 		app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	app->source->ops->state(app->source, &app->state);

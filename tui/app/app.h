@@ -123,7 +123,7 @@ int64_t top_app_shown_ns(const struct top_app *app);
 /** top_app_present - of what is followed: show it as it is now */
 void top_app_present(struct top_app *app);
 
-/** top_app_stay - break a seek off: stay where it has come to */
+/** top_app_stay - break a seek off: stay where it is */
 enum vmrt_status top_app_stay(struct top_app *app, struct vmrt_error *err);
 
 /** top_app_notice - say something until the next key */

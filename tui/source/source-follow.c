@@ -130,6 +130,6 @@ void follow_state(struct replay *r, struct top_source_state *state)
 			(upto - r->base.now_ns) / VMRT_NS_PER_S);
 	else if (!state->note[0] && vmrt_now_ns() - upto > BEHIND_NS)
 		snprintf(state->note, sizeof(state->note),
-			"nothing heard of its recorder for %" PRId64 " s",
+			"its recorder has written nothing for %" PRId64 " s",
 			(vmrt_now_ns() - upto) / VMRT_NS_PER_S);
 }

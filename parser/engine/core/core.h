@@ -83,7 +83,7 @@ struct cpu_now {
 /* A thread that is followed. */
 struct thread {
 	struct vmrt_thread pub;
-	bool announced; /* the sink has heard of it */
+	bool announced; /* the sink has got it */
 	bool seen;	/* an event has said what it does */
 	THREAD_NOW(const)
 	uint16_t ran_cpu;		  /* of the last run */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an enforcer says it does, held against what happens: the budget returns when it is due, is
+ * What an enforcer says it does, compared with what happens: the budget returns when it is due, is
  * not taken away before it is used up, and nobody runs on without it.
  */
 #include "checker.h"

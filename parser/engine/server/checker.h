@@ -183,7 +183,7 @@ struct chunks {
 	size_t first, n;
 };
 
-/* checker-marks.c: an enforcer's own words about a budget, held against what happened */
+/* checker-marks.c: an enforcer's markers about a budget, compared with what happened */
 
 struct words {
 	struct verdicts *verdicts;

@@ -57,7 +57,7 @@ void wait_forget_end(struct jobs *j, int64_t host_ns)
 	j->rel.open.slept |= marked;
 }
 
-/* The job seems to have gone on at @host_ns, but nothing told that its thread was woken. */
+/* The job seems to have gone on at @host_ns, but no record showed that its thread was woken. */
 void wait_forget_unwoken(struct jobs *j, int64_t host_ns)
 {
 	struct end_mark *mark = &j->rel.mark;

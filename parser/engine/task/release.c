@@ -343,7 +343,7 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	j->rel.sleep.woke = true;
 }
 
-/* Has the thread just begun to run, on another CPU, although nothing had told that it was woken?
+/* Has the thread just begun to run, on another CPU, although no record showed that it was woken?
  * Where a record clock is mapped, records of two CPUs may come in the wrong order. */
 static bool began_unwoken(const struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {

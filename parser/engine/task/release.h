@@ -19,8 +19,8 @@
 struct end_mark {
 	bool inferred;	    /* the switch was not recorded: it may have been preempted as well */
 	int64_t idle_to_ns; /* it did at that host time */
-	/* the job went on at that host time, though nothing told that its thread was woken; and
-	 * what it was like until then. VMRT_UNKNOWN: something did, or it has not gone on */
+	/* the job went on at that host time, though no record showed that its thread was woken; and
+	 * what it was like until then. VMRT_UNKNOWN: one did, or it has not gone on */
 	int64_t forgotten_ns, idle_before_ns;
 	bool passed_before, slept_before;
 	int64_t forgiven[VMRT_BLAMES]; /* excess since then that is no job's if it did end there */

@@ -98,7 +98,7 @@ void gap_extend(struct machine *m, int64_t ns)
 }
 
 /* The gap of @v, which begins now if it is not known yet. Of too many the shortest gives way: that
- * the job was throttled in it will not be told. */
+ * the job was throttled in it stays unknown. */
 static unsigned find_gap(struct jobs *j, const struct thread *v, int64_t from_ns)
 {
 	unsigned i = 0;

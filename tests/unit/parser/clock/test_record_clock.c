@@ -101,7 +101,7 @@ static struct vmrt_dat *opened(void)
 	return dat;
 }
 
-/* Writes and maps a file, and holds every event against the truth, @most; returns the bound that
+/* Writes and maps a file, and compares every event with the truth, @most; returns the bound that
  * was reported.
  */
 static int64_t check(const char *name, trace_clock clock, int64_t most)

@@ -110,7 +110,7 @@ static void a_polling_server_loses_its_budget_when_there_is_no_work(void **state
 		assert_int_equal(f.counts[VMRT_RULE_DISCARD].judged, 1);
 		assert_int_equal(violations(&f, VMRT_RULE_DISCARD), more);
 	}
-	/* a pause that is shorter cannot be held against it, nor one in which higher servers ran */
+	/* a pause that is shorter is no violation, nor one in which higher servers ran */
 	begin(&f, VMRT_POLICY_POLLING, T, Q, E);
 	runs(&f, 1 * MS);
 	sleeps(&f, E);
