@@ -259,4 +259,12 @@ static inline void t1_starts(struct fixture *f, int64_t at)
 	sw(f, GUEST, at + 50 * US, 0, 0, T1);
 }
 
+/* t1 runs its first job, which arrived at 10 ms, from 10.05 ms on. */
+static inline void begin_with_t1_running(struct fixture *f)
+{
+	begin(f, false);
+	t1_is_set_up(f);
+	t1_starts(f, 10 * MS);
+}
+
 #endif

@@ -8,9 +8,7 @@ static void a_job_runs_from_its_programmed_expiry_to_the_arming_of_the_next_time
 	const struct vmrt_job *j = &f.jobs[0];
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	arm(&f, GUEST, 15 * MS, T1, 30 * MS);
 	sw(&f, GUEST, 15 * MS + 5 * US, T1, 1, 0);
 	end(&f, 20 * MS);
@@ -35,9 +33,7 @@ static void a_job_that_overran_is_followed_by_one_that_arrived_in_the_past(void 
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	/* runs 22 ms: its timer is in the past, so it expires at once and nothing is switched */
 	arm(&f, GUEST, 32 * MS + 50 * US, T1, 30 * MS);
 	expire(&f, GUEST, 32 * MS + 52 * US, T1, T1);
@@ -68,9 +64,7 @@ static void the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host(void *
 	const struct vmrt_job *j = &f.jobs[0];
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	sw(&f, HOST, 12 * MS, VCPU, 0, HOG); /* preempted for 15 ms by a hog */
 	sw(&f, HOST, 27 * MS, HOG, 0, VCPU);
 	arm(&f, GUEST, 31 * MS, T1, 30 * MS);
@@ -101,9 +95,7 @@ static void a_ready_vcpu_on_an_idle_cpu_waits_for_the_cpu_and_for_no_thread(void
 	const struct vmrt_job *j = &f.jobs[0];
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	/* it sleeps and is woken, but its CPU leaves its idle state 5 ms late */
 	sw(&f, HOST, 12 * MS, VCPU, 1, 0);
 	wake(&f, HOST, 13 * MS, 0, VCPU);
@@ -153,9 +145,7 @@ static void threads_of_one_name_are_blamed_together(void **state)
 
 	(void)state;
 	alike = "stress";
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	sw(&f, HOST, 12 * MS, VCPU, 0, 901);
 	sw(&f, HOST, 14 * MS, 901, 0, HOG);
 	sw(&f, HOST, 18 * MS, HOG, 0, 902);
@@ -177,9 +167,7 @@ static void thread_is_named_as_it_is_called_when_it_runs(void **state)
 
 	(void)state;
 	alike = "bash";
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	sw(&f, HOST, 12 * MS, VCPU, 0, 901);
 	sw(&f, HOST, 14 * MS, 901, 0, VCPU);
 	alike = "stress"; /* it has executed another program meanwhile */
@@ -210,9 +198,7 @@ static void interrupts_of_host_and_guest_are_a_part_of_their_own(void **state)
 	struct vmrt_event leave = {.type = VMRT_EV_IRQ_LEAVE, .pid = T1};
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	irq(&f, HOST, 11 * MS, 11 * MS + 300 * US, VCPU);
 	/* a softirq, in which an interrupt comes */
 	push(&f, GUEST, &enter, 12 * MS);
@@ -236,9 +222,7 @@ static void a_job_that_queued_names_who_had_the_cpu_meanwhile(void **state)
 	const struct vmrt_job *j = &f.jobs[1];
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	/* the job of 30 ms arrives while the one of 10 ms waits */
 	sw(&f, HOST, 12 * MS, VCPU, 0, HOG);
 	sw(&f, HOST, 62 * MS, HOG, 0, VCPU);
@@ -295,9 +279,7 @@ static void a_job_that_outlives_the_trace_past_its_deadline_is_missed(void **sta
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	end(&f, 30 * MS + 1);
 	assert_int_equal(f.n_jobs, 2); /* the next one has just arrived */
 	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_TRUNCATED);
@@ -311,9 +293,7 @@ static void releases_that_queue_behind_an_endless_job_are_counted(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	end(&f, 55 * MS); /* arrivals at 10, 30 and 50 ms; deadlines at 30, 50 and 70 ms */
 	assert_int_equal(f.n_jobs, 3);
 	assert_int_equal(f.jobs[1].k, 1);
@@ -328,9 +308,7 @@ static void a_long_backlog_keeps_the_parts_of_every_job(void **state)
 	int64_t at = 10 * MS + 50 * US;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	/* each job runs 30 ms for a period of 20 ms: job k ends at 10.05 + 30 (k + 1) ms */
 	for (int k = 1; k < 60; k++) {
 		at += 30 * MS;
@@ -352,9 +330,7 @@ static void a_job_that_outlives_the_trace_before_its_deadline_is_truncated(void 
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	end(&f, 30 * MS);
 	assert_int_equal(f.n_jobs, 1);
 	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
@@ -397,9 +373,7 @@ static void the_last_job_ends_with_its_thread(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	died(&f, GUEST, 14 * MS, T1);
 	sw(&f, GUEST, 14 * MS + 20 * US, T1, 16, 0);
 	end(&f, 40 * MS);
@@ -414,9 +388,7 @@ static void a_job_over_lost_guest_events_is_unknown(void **state)
 	struct vmrt_event lost = {.type = VMRT_EV_OTHER, .pid = T1, .lost = 7};
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	push(&f, GUEST, &lost, 12 * MS);
 	arm(&f, GUEST, 15 * MS, T1, 30 * MS);
 	sw(&f, GUEST, 15 * MS + 5 * US, T1, 1, 0);
@@ -437,9 +409,7 @@ static void a_sleep_within_a_job_is_blocking_and_does_not_end_it(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	sw(&f, GUEST, 12 * MS, T1, 1, 0); /* waits for a lock: no timer of its own */
 	wake(&f, GUEST, 13 * MS, 0, T1);
 	sw(&f, GUEST, 13 * MS + 10 * US, 0, 0, T1);
@@ -455,9 +425,7 @@ static void skipped_releases_are_counted_in_the_job_number(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	arm(&f, GUEST, 15 * MS, T1, 70 * MS); /* two releases on the grid are left out */
 	sw(&f, GUEST, 15 * MS + 5 * US, T1, 1, 0);
 	t1_starts(&f, 70 * MS);
@@ -473,9 +441,7 @@ static void what_runs_before_the_start_of_a_job_is_not_its_execution(void **stat
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	arm(&f, GUEST, 32 * MS, T1, 30 * MS);
 	expire(&f, GUEST, 32 * MS + 2 * US, T1, T1);
 	wake(&f, GUEST, 32 * MS + 3 * US, T1, T1);
@@ -491,9 +457,7 @@ static void a_thread_preempted_on_its_way_into_sleep_has_not_been_released(void 
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	arm(&f, GUEST, 29 * MS, T1, 30 * MS);
 	sw(&f, GUEST, 29 * MS + 1 * US, T1, 0, T2);
 	/* its timer is late, and it comes to sleep first */

@@ -11,6 +11,28 @@ static void mark(struct fixture *f, uint32_t machine, int64_t at, int32_t by, co
 	push(f, machine, &ev, at);
 }
 
+/* The enforcer's markers of a server of 10 ms in 12 ms. */
+static void server_starts(
+	struct fixture *f, int64_t at, int32_t by, const char *policy, int64_t first_ns)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+		"vmrt srv_start server=vm1 vm=vm1 %s period=12000000 budget=10000000 priority=50 "
+		"t0=%lld",
+		policy, (long long)first_ns);
+	mark(f, HOST, at, by, text);
+}
+
+static void replenished(struct fixture *f, int64_t at, int32_t by, int k, int64_t due_ns)
+{
+	char text[100];
+
+	snprintf(text, sizeof(text), "vmrt srv_replenish server=vm1 k=%d at=%lld budget=10000000",
+		k, (long long)due_ns);
+	mark(f, HOST, at, by, text);
+}
+
 /* [0, 12): runs 10 ms at the priority, then 1 ms below it, then a hog; [12, 24): sleeps after 3 ms.
  */
 static void consumption_is_split_at_replenishment_and_depletion(void **state)
@@ -20,21 +42,16 @@ static void consumption_is_split_at_replenishment_and_depletion(void **state)
 	(void)state;
 	begin(&f, true);
 	sw(&f, HOST, 0, 0, 0, MAIN);
-	mark(&f, HOST, 500 * US, MAIN,
-		"vmrt srv_start server=vm1 vm=vm1 policy=deferrable depletion=soft period=12000000 "
-		"budget=10000000 priority=50 t0=1000000");
-	mark(&f, HOST, 1 * MS + 20 * US, MAIN,
-		"vmrt srv_replenish server=vm1 k=0 at=1000000 budget=10000000");
+	server_starts(&f, 500 * US, MAIN, "policy=deferrable depletion=soft", 1 * MS);
+	replenished(&f, 1 * MS + 20 * US, MAIN, 0, 1 * MS);
 	sw_prio(&f, HOST, 1 * MS + 30 * US, MAIN, 1, VCPU, FAIR, FIFO(50));
 	mark(&f, HOST, 11 * MS + 40 * US, VCPU,
 		"vmrt srv_deplete server=vm1 k=0 consumed=10000000");
 	sw(&f, HOST, 12 * MS + 40 * US, VCPU, 0, HOG);
-	mark(&f, HOST, 13 * MS + 10 * US, HOG,
-		"vmrt srv_replenish server=vm1 k=1 at=13000000 budget=10000000");
+	replenished(&f, 13 * MS + 10 * US, HOG, 1, 13 * MS);
 	sw_prio(&f, HOST, 13 * MS + 15 * US, HOG, 0, VCPU, FAIR, FIFO(50));
 	sw_prio(&f, HOST, 16 * MS + 15 * US, VCPU, 1, HOG, FIFO(50), FAIR);
-	mark(&f, HOST, 25 * MS + 10 * US, HOG,
-		"vmrt srv_replenish server=vm1 k=2 at=25000000 budget=10000000");
+	replenished(&f, 25 * MS + 10 * US, HOG, 2, 25 * MS);
 	mark(&f, HOST, 26 * MS, HOG, "vmrt srv_stop server=vm1");
 	end(&f, 30 * MS);
 	assert_int_equal(f.n_periods, 3);
@@ -84,16 +101,12 @@ static void waiting_for_budget_and_for_other_threads_are_two_parts(void **state)
 	(void)state;
 	begin(&f, true);
 	t1_is_set_up(&f);
-	mark(&f, HOST, 4 * MS, VCPU,
-		"vmrt srv_start server=vm1 vm=vm1 policy=deferrable depletion=soft period=12000000 "
-		"budget=10000000 priority=50 t0=4000000");
-	mark(&f, HOST, 4 * MS, VCPU,
-		"vmrt srv_replenish server=vm1 k=0 at=4000000 budget=10000000");
+	server_starts(&f, 4 * MS, VCPU, "policy=deferrable depletion=soft", 4 * MS);
+	replenished(&f, 4 * MS, VCPU, 0, 4 * MS);
 	t1_starts(&f, 10 * MS);
 	mark(&f, HOST, 14 * MS, VCPU, "vmrt srv_deplete server=vm1 k=0 consumed=10000000");
 	sw(&f, HOST, 14 * MS + 5 * US, VCPU, 0, HOG);
-	mark(&f, HOST, 16 * MS, HOG,
-		"vmrt srv_replenish server=vm1 k=1 at=16000000 budget=10000000");
+	replenished(&f, 16 * MS, HOG, 1, 16 * MS);
 	sw_prio(&f, HOST, 16 * MS + 5 * US, HOG, 0, VCPU, FAIR, FIFO(50));
 	arm(&f, GUEST, 18 * MS, T1, 30 * MS);
 	end(&f, 19 * MS);
@@ -111,19 +124,15 @@ static void a_job_that_arrives_while_its_vcpu_is_stopped_waits_for_budget(void *
 	(void)state;
 	begin(&f, true);
 	t1_is_set_up(&f);
-	mark(&f, HOST, 4 * MS, VCPU,
-		"vmrt srv_start server=vm1 vm=vm1 policy=polling depletion=hard period=12000000 "
-		"budget=10000000 priority=50 t0=4000000");
-	mark(&f, HOST, 4 * MS, VCPU,
-		"vmrt srv_replenish server=vm1 k=0 at=4000000 budget=10000000");
+	server_starts(&f, 4 * MS, VCPU, "policy=polling depletion=hard", 4 * MS);
+	replenished(&f, 4 * MS, VCPU, 0, 4 * MS);
 	/* it sleeps, loses its budget for that, and is stopped */
 	sw(&f, HOST, 5 * MS, VCPU, 1, HOG);
 	mark(&f, HOST, 5 * MS + 10 * US, HOG, "vmrt srv_deplete server=vm1 k=0 consumed=1000000");
 	wake(&f, HOST, 5 * MS + 20 * US, HOG, VCPU);
 	sw(&f, HOST, 5 * MS + 30 * US, HOG, 0, VCPU);
 	sw(&f, HOST, 5 * MS + 40 * US, VCPU, 4, HOG);
-	mark(&f, HOST, 16 * MS, HOG,
-		"vmrt srv_replenish server=vm1 k=1 at=16000000 budget=10000000");
+	replenished(&f, 16 * MS, HOG, 1, 16 * MS);
 	wake(&f, HOST, 16 * MS + 1 * US, HOG, VCPU);
 	sw_prio(&f, HOST, 16 * MS + 5 * US, HOG, 0, VCPU, FAIR, FIFO(50));
 	t1_starts(&f, 16 * MS + 5 * US);
@@ -139,9 +148,7 @@ static void a_real_time_vcpu_that_waits_for_fair_threads_is_throttled(void **sta
 	const struct vmrt_job *j = &f.jobs[0];
 
 	(void)state;
-	begin(&f, false);
-	t1_is_set_up(&f);
-	t1_starts(&f, 10 * MS);
+	begin_with_t1_running(&f);
 	sw_prio(&f, HOST, 12 * MS, VCPU, 0, HOG, FIFO(50), FAIR);
 	sw_prio(&f, HOST, 28 * MS, HOG, 0, VCPU, FAIR, FIFO(50));
 	arm(&f, GUEST, 31 * MS, T1, 30 * MS);
@@ -159,14 +166,10 @@ static void a_marker_of_depletion_that_comes_late_is_about_its_own_period(void *
 	(void)state;
 	begin(&f, true);
 	sw(&f, HOST, 0, 0, 0, MAIN);
-	mark(&f, HOST, 500 * US, MAIN,
-		"vmrt srv_start server=vm1 vm=vm1 policy=deferrable depletion=soft period=12000000 "
-		"budget=10000000 priority=50 t0=1000000");
-	mark(&f, HOST, 1 * MS + 20 * US, MAIN,
-		"vmrt srv_replenish server=vm1 k=0 at=1000000 budget=10000000");
+	server_starts(&f, 500 * US, MAIN, "policy=deferrable depletion=soft", 1 * MS);
+	replenished(&f, 1 * MS + 20 * US, MAIN, 0, 1 * MS);
 	mark(&f, HOST, 13 * MS + 5 * US, MAIN, "vmrt srv_deplete server=vm1 k=0 consumed=10000000");
-	mark(&f, HOST, 13 * MS + 20 * US, MAIN,
-		"vmrt srv_replenish server=vm1 k=1 at=13000000 budget=10000000");
+	replenished(&f, 13 * MS + 20 * US, MAIN, 1, 13 * MS);
 	end(&f, 26 * MS);
 	assert_int_equal(f.n_periods, 3);
 	assert_int_equal(f.periods[1].k, 1);
