@@ -6,8 +6,14 @@
 
 struct markup {
 	void (*text)(FILE *out, const char *text); /* escaped */
-	const char *between, *row_end;
+	const char *between, *row_end;		   /* of cells */
+	void (*group)(const struct vmrt_table *table, int group, FILE *out);
+	const char *section, *section_end; /* around its name */
+	const char *list, *list_end;	   /* around the lines of a table */
+	const char *item, *item_text;	   /* before the key and the text of a line */
 };
+
+static const struct markup markdown, latex;
 
 static void markdown_text(FILE *out, const char *text)
 {
@@ -44,9 +50,6 @@ static void latex_text(FILE *out, const char *text)
 			fwrite(from, 1, (size_t)(text - from), out);
 	}
 }
-
-static const struct markup markdown = {markdown_text, " | ", " |\n"};
-static const struct markup latex = {latex_text, " & ", " \\\\\n"};
 
 static size_t count_shown(const struct vmrt_table *table, int group)
 {
@@ -124,35 +127,6 @@ static void markdown_group(const struct vmrt_table *table, int group, FILE *out)
 	}
 }
 
-void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out)
-{
-	for (size_t i = 0; i < doc->n_sections; i++) {
-		const struct vmrt_section *section = &doc->sections[i];
-
-		if (*section->name) {
-			fputs(i ? "\n## " : "## ", out);
-			markdown_text(out, section->name);
-			fputs("\n", out);
-		}
-		for (size_t j = 0; j < section->n_tables; j++) {
-			const struct vmrt_table *table = section->tables[j];
-
-			if (only && strcmp(only, table->name) != 0)
-				continue;
-			if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
-				for (int g = 1; g <= vmrt_table_groups(table); g++)
-					markdown_group(table, g, out);
-			for (size_t l = 0; l < table->n_lines; l++) {
-				fputs(l ? "- **" : "\n- **", out);
-				markdown_text(out, table->lines[l].key);
-				fputs("** ", out);
-				markdown_text(out, table->lines[l].text);
-				putc('\n', out);
-			}
-		}
-	}
-}
-
 static void latex_group(const struct vmrt_table *table, int group, FILE *out)
 {
 	const char *title = vmrt_table_title(table, group), *name;
@@ -182,36 +156,82 @@ static void latex_group(const struct vmrt_table *table, int group, FILE *out)
 	fputs("\\bottomrule\n\\end{tabular}\n", out);
 }
 
+static const struct markup markdown = {
+	.text = markdown_text,
+	.between = " | ",
+	.row_end = " |\n",
+	.group = markdown_group,
+	.section = "## ",
+	.section_end = "\n",
+	.list = "\n",
+	.list_end = "",
+	.item = "- **",
+	.item_text = "** ",
+};
+
+static const struct markup latex = {
+	.text = latex_text,
+	.between = " & ",
+	.row_end = " \\\\\n",
+	.group = latex_group,
+	.section = "\\subsection*{",
+	.section_end = "}\n",
+	.list = "\n\\begin{description}\n",
+	.list_end = "\\end{description}\n",
+	.item = "\\item[",
+	.item_text = "] ",
+};
+
+static void print_lines(const struct vmrt_table *table, const struct markup *markup, FILE *out)
+{
+	if (!table->n_lines)
+		return;
+	fputs(markup->list, out);
+	for (size_t l = 0; l < table->n_lines; l++) {
+		fputs(markup->item, out);
+		markup->text(out, table->lines[l].key);
+		fputs(markup->item_text, out);
+		markup->text(out, table->lines[l].text);
+		putc('\n', out);
+	}
+	fputs(markup->list_end, out);
+}
+
+static void print_section(const struct vmrt_section *section, const char *only,
+	const struct markup *markup, FILE *out)
+{
+	if (*section->name) {
+		fputs(markup->section, out);
+		markup->text(out, section->name);
+		fputs(markup->section_end, out);
+	}
+	for (size_t j = 0; j < section->n_tables; j++) {
+		const struct vmrt_table *table = section->tables[j];
+
+		if (only && strcmp(only, table->name) != 0)
+			continue;
+		if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
+			for (int g = 1; g <= vmrt_table_groups(table); g++)
+				markup->group(table, g, out);
+		print_lines(table, markup, out);
+	}
+}
+
+void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out)
+{
+	for (size_t i = 0; i < doc->n_sections; i++) {
+		if (i && *doc->sections[i].name)
+			putc('\n', out);
+		print_section(&doc->sections[i], only, &markdown, out);
+	}
+}
+
 void vmrt_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fputs("% needs \\usepackage{booktabs}\n", out);
 	for (size_t i = 0; i < doc->n_sections; i++) {
-		const struct vmrt_section *section = &doc->sections[i];
-
-		if (*section->name) {
-			fputs("\n\\subsection*{", out);
-			latex_text(out, section->name);
-			fputs("}\n", out);
-		}
-		for (size_t j = 0; j < section->n_tables; j++) {
-			const struct vmrt_table *table = section->tables[j];
-
-			if (only && strcmp(only, table->name) != 0)
-				continue;
-			if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
-				for (int g = 1; g <= vmrt_table_groups(table); g++)
-					latex_group(table, g, out);
-			if (table->n_lines)
-				fputs("\n\\begin{description}\n", out);
-			for (size_t l = 0; l < table->n_lines; l++) {
-				fputs("\\item[", out);
-				latex_text(out, table->lines[l].key);
-				fputs("] ", out);
-				latex_text(out, table->lines[l].text);
-				putc('\n', out);
-			}
-			if (table->n_lines)
-				fputs("\\end{description}\n", out);
-		}
+		if (*doc->sections[i].name)
+			putc('\n', out);
+		print_section(&doc->sections[i], only, &latex, out);
 	}
 }

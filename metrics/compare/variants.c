@@ -92,20 +92,12 @@ static bool join_earlier(struct vmrt_variant *all, struct vmrt_variant *v)
 	return false;
 }
 
-/* "…/a.vmrt" and "…/a.vmrt/run.db" are a. */
 static char *folder_name(const char *origin)
 {
-	size_t end = strlen(origin), begin;
+	size_t len;
+	const char *name = vmrt_run_label(origin, &len);
 
-	if (end > 7 && !strcmp(origin + end - 7, "/run.db"))
-		end -= 7;
-	while (end > 1 && origin[end - 1] == '/')
-		end--;
-	for (begin = end; begin > 0 && origin[begin - 1] != '/'; begin--)
-		continue;
-	if (end - begin > 5 && !strncmp(origin + end - 5, ".vmrt", 5))
-		end -= 5;
-	return strndup(origin + begin, end - begin);
+	return strndup(name, len);
 }
 
 /* What the folders' names begin with: of hsf-1 and hsf-2 it is hsf; where they have nothing in

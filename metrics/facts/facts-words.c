@@ -121,3 +121,19 @@ const char *vmrt_shell_word(const char *text, char *buf, size_t room)
 	buf[n] = '\0';
 	return buf;
 }
+
+const char *vmrt_run_label(const char *origin, size_t *len)
+{
+	size_t end = strlen(origin), begin;
+
+	if (end > 7 && !strcmp(origin + end - 7, "/run.db"))
+		end -= 7;
+	while (end > 1 && origin[end - 1] == '/')
+		end--;
+	for (begin = end; begin > 0 && origin[begin - 1] != '/'; begin--)
+		continue;
+	if (end - begin > 5 && !strncmp(origin + end - 5, ".vmrt", 5))
+		end -= 5;
+	*len = end - begin;
+	return origin + begin;
+}

@@ -342,4 +342,11 @@ enum vmrt_status vmrt_facts_load_servers(/* what they are */
 enum vmrt_status vmrt_facts_load_periods(/* and what the selected ones got */
 	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 
+/**
+ * vmrt_run_label - what a run is called: the name of its folder without ".vmrt"
+ * @origin: path of the folder, or of the run.db in it
+ * @len: length of the name, which is a part of @origin
+ */
+const char *vmrt_run_label(const char *origin, size_t *len);
+
 #endif

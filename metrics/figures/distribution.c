@@ -88,16 +88,6 @@ static void cdf_line(const struct vmrt_plot *p, const struct vmrt_samples *s, co
 	vmrt_svg_path_end(p->svg);
 }
 
-static void place(struct vmrt_plot *p, double y)
-{
-	double f = p->svg->font;
-
-	p->left = f * 4.6;
-	p->right = p->svg->width - f * 1.5;
-	p->top = y + f * TITLE;
-	p->bottom = p->top + f * PLOT;
-}
-
 bool vmrt_draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	double f = vmrt_svg_font(c->width), y = 0;
@@ -120,7 +110,7 @@ bool vmrt_draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *ru
 
 			if (!is_new(runs, r, t))
 				continue;
-			place(&p, y);
+			vmrt_figure_place(&p, y, TITLE, PLOT);
 			p.x1 = axis_end(runs, n, t->label);
 			vmrt_svg_text(&svg, "", p.left, y + f * 1.3, VMRT_START, t->label);
 			vmrt_plot_axis_x(&p, "response time, ms");
@@ -199,7 +189,7 @@ bool vmrt_draw_histogram(const struct vmrt_canvas *c, const struct vmrt_figure_r
 
 				if (!one)
 					continue;
-				place(&p, y);
+				vmrt_figure_place(&p, y, TITLE, PLOT);
 				vmrt_svg_textf(&svg, "", p.left, y + f * 1.3, VMRT_START, "%s%s%s",
 					t->label, runs[k].label ? ", " : "",
 					runs[k].label ? runs[k].label : "");

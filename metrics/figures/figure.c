@@ -222,3 +222,13 @@ void vmrt_legend_draw(struct vmrt_svg *svg, double y, const struct vmrt_legend *
 			entries[i].words);
 	}
 }
+
+void vmrt_figure_place(struct vmrt_plot *p, double y, double title, double height)
+{
+	double f = p->svg->font;
+
+	p->left = f * 4.6;
+	p->right = p->svg->width - f * 1.5;
+	p->top = y + f * title;
+	p->bottom = p->top + f * height;
+}

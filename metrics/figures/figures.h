@@ -149,4 +149,8 @@ void vmrt_legend_draw(struct vmrt_svg *svg, double y, const struct vmrt_legend *
 /** vmrt_line_class - of the lines of run @i of several */
 const char *vmrt_line_class(size_t i);
 
+/** vmrt_figure_place - borders of a plot over the whole width whose title is at @y; @title,
+ * @height: of title and plot, in the size of text */
+void vmrt_figure_place(struct vmrt_plot *plot, double y, double title, double height);
+
 #endif

@@ -85,16 +85,6 @@ static void ends(struct vmrt_plot *p, const struct vmrt_server_facts *s)
 		p->y1 = fmax(p->y1, vmrt_ms(vmrt_sbf(&supply, last->length_ns)) * 1.05);
 }
 
-static void place(struct vmrt_plot *p, double y)
-{
-	double f = p->svg->font;
-
-	p->left = f * 4.6;
-	p->right = p->svg->width - f * 1.5;
-	p->top = y + f * TITLE;
-	p->bottom = p->top + f * PLOT;
-}
-
 bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	static const char *const classes[] = {"a", "b", "c", "d"};
@@ -123,7 +113,7 @@ bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 
 			if (!is_new(runs, r, s))
 				continue;
-			place(&p, y);
+			vmrt_figure_place(&p, y, TITLE, PLOT);
 			for (size_t k = 0; k < n; k++)
 				if (find(&runs[k], s->name))
 					ends(&p, find(&runs[k], s->name));

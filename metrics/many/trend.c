@@ -18,18 +18,10 @@ const char *trend_word(enum trend_verdict verdict)
 
 const char *trend_run_name(const struct many_run *run, char *buf)
 {
-	const char *origin = run->origin ? run->origin : "";
-	size_t end = strlen(origin), begin;
+	size_t len;
+	const char *name = vmrt_run_label(run->origin ? run->origin : "", &len);
 
-	if (end > 7 && !strcmp(origin + end - 7, "/run.db"))
-		end -= 7;
-	while (end > 1 && origin[end - 1] == '/')
-		end--;
-	for (begin = end; begin > 0 && origin[begin - 1] != '/'; begin--)
-		continue;
-	if (end - begin > 5 && !strncmp(origin + end - 5, ".vmrt", 5))
-		end -= 5;
-	snprintf(buf, 64, "%.*s", (int)(end - begin < 63 ? end - begin : 63), origin + begin);
+	snprintf(buf, 64, "%.*s", (int)(len < 63 ? len : 63), name);
 	return buf;
 }
 
