@@ -19,26 +19,31 @@
 #define WIDTH_MOST 20000.
 #define TIME_SAMPLE "250ms or 1.5s"
 
-/* One row for each format: what it is, and which options are for it alone. */
+/* One row for each format: its name, whether it takes several runs (--compare), and whether it is a
+ * figure (--figure, --width, --theme, --axis). export_NAME() writes it. */
+#define FORMAT_LIST(X)                                                                             \
+	X(grasp, false, false)                                                                     \
+	X(svg, true, true)                                                                         \
+	X(pdf, true, true)                                                                         \
+	X(png, true, true)                                                                         \
+	X(html, true, false)                                                                       \
+	X(perfetto, false, false)                                                                  \
+	X(csv, false, false)                                                                       \
+	X(st, false, false)
+
 static const struct format {
 	const char *name;
 	export_writer write;
-	bool several; /* takes --compare */
-	bool figure;  /* takes --figure, --width, --theme, --axis */
-} formats[] = {
-	{"", NULL, false, false},
-	{"grasp", export_grasp, false, false},
-	{"svg", export_svg, true, true},
-	{"pdf", export_pdf, true, true},
-	{"png", export_png, true, true},
-	{"html", export_html, true, false},
-	{"perfetto", export_perfetto, false, false},
-	{"csv", export_csv, false, false},
-	{"st", export_st, false, false},
+	bool several, figure;
+} formats[] = {{"", NULL, false, false},
+#define X(name, several, figure) {#name, export_##name, several, figure},
+	FORMAT_LIST(X)
+#undef X
 };
 
-static const char *const format_words[] = {
-	"grasp", "svg", "pdf", "png", "html", "perfetto", "csv", "st", NULL};
+#define X(name, several, figure) #name,
+static const char *const format_words[] = {FORMAT_LIST(X) NULL};
+#undef X
 static const char *const axis_words[] = {"ms", "ticks", NULL};
 #define X(name, words) words,
 static const char *const figure_words[] = {VMRT_FIGURE_LIST(X) NULL};
