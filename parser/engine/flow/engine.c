@@ -34,48 +34,20 @@ static void set_error(struct machine *m, int64_t error_ns)
 	m->error_ns = m->error_known ? error_ns : 0;
 }
 
-enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
-	const struct vmrt_event *ev, int64_t host_ns, int64_t error_ns)
+/* The first event, at @host_ns: time begins, at the latest now. */
+static void begin_time(struct vmrt_engine *e, int64_t host_ns)
 {
-	struct machine *m = &e->machines[machine];
-	struct instant now;
-	struct cpu *cpu;
+	if (e->start_ns == VMRT_UNKNOWN || e->start_ns > host_ns)
+		e->start_ns = host_ns;
+	e->now_ns = e->start_ns;
+	for (size_t i = 0; i < e->config->n_machines; i++)
+		e->machines[i].settled_ns = e->start_ns;
+	servers_begin(e, e->start_ns);
+}
 
-	if (!are_times(host_ns, ev->ts)) {
-		m->stats.out_of_order++;
-		return VMRT_OK;
-	}
-	if (!cpus_have(m, ev->cpu))
-		return VMRT_ENOMEM;
-	e->n_events++;
-	if (e->now_ns == VMRT_UNKNOWN) {
-		if (e->start_ns == VMRT_UNKNOWN || e->start_ns > host_ns)
-			e->start_ns = host_ns;
-		e->now_ns = e->start_ns;
-		for (size_t i = 0; i < e->config->n_machines; i++)
-			e->machines[i].settled_ns = e->start_ns;
-		servers_begin(e, e->start_ns);
-	}
-	if (host_ns < e->now_ns) {
-		m->stats.out_of_order++;
-		host_ns = e->now_ns;
-	}
-	e->now_ns = host_ns;
-	now.host_ns = host_ns;
-	now.local_ns = ev->ts;
-	if (error_ns != m->last_error_ns)
-		set_error(m, error_ns);
-	if (!m->stats.events++)
-		m->stats.first_ns = host_ns;
-	m->stats.last_ns = host_ns;
-	m->silent_ns = 0;
-	if (ran_back(&m->cpus[ev->cpu], ev->ts))
-		m->loss_to_ns = host_ns;
-	if (ev->lost)
-		cpus_lost(m, ev, now);
-	if (m->index)
-		run_judge_event(m, ev->cpu, host_ns, error_ns);
-	cpus_check_chain(m, ev, now);
+/* What the event means for the threads, timers and servers of its machine. */
+static inline void dispatch(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
 	switch (ev->type) {
 	case VMRT_EV_SWITCH:
 		event_switch(m, ev, now);
@@ -98,17 +70,17 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 		release_timer_setup(m, ev);
 		break;
 	case VMRT_EV_FORK:
-		e->out_of_memory |= !matching_fork(
+		m->engine->out_of_memory |= !matching_fork(
 			&m->matching, ev->process.pid, ev->process.other_pid, ev->process.comm);
 		break;
 	case VMRT_EV_EXEC:
 		matching_exec(&m->matching, ev->process.pid);
 		break;
 	case VMRT_EV_WHEEL_START:
-		release_wheel_start(m, ev, host_ns);
+		release_wheel_start(m, ev, now.host_ns);
 		break;
 	case VMRT_EV_WHEEL_EXPIRE:
-		release_wheel_expire(m, ev, host_ns);
+		release_wheel_expire(m, ev, now.host_ns);
 		break;
 	case VMRT_EV_PI:
 		event_pi(m, ev, now);
@@ -134,6 +106,45 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	default:
 		break;
 	}
+}
+
+enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
+	const struct vmrt_event *ev, int64_t host_ns, int64_t error_ns)
+{
+	struct machine *m = &e->machines[machine];
+	struct instant now;
+	struct cpu *cpu;
+
+	if (!are_times(host_ns, ev->ts)) {
+		m->stats.out_of_order++;
+		return VMRT_OK;
+	}
+	if (!cpus_have(m, ev->cpu))
+		return VMRT_ENOMEM;
+	e->n_events++;
+	if (e->now_ns == VMRT_UNKNOWN)
+		begin_time(e, host_ns);
+	if (host_ns < e->now_ns) {
+		m->stats.out_of_order++;
+		host_ns = e->now_ns;
+	}
+	e->now_ns = host_ns;
+	now.host_ns = host_ns;
+	now.local_ns = ev->ts;
+	if (error_ns != m->last_error_ns)
+		set_error(m, error_ns);
+	if (!m->stats.events++)
+		m->stats.first_ns = host_ns;
+	m->stats.last_ns = host_ns;
+	m->silent_ns = 0;
+	if (ran_back(&m->cpus[ev->cpu], ev->ts))
+		m->loss_to_ns = host_ns;
+	if (ev->lost)
+		cpus_lost(m, ev, now);
+	if (m->index)
+		run_judge_event(m, ev->cpu, host_ns, error_ns);
+	cpus_check_chain(m, ev, now);
+	dispatch(m, ev, now);
 	cpu = &m->cpus[ev->cpu];
 	cpu->last_ns = host_ns;
 	cpu->last_local_ns = ev->ts;
