@@ -2,6 +2,8 @@
 #ifndef VMRT_COLLECTOR_SESSION_KVM_TSC_H
 #define VMRT_COLLECTOR_SESSION_KVM_TSC_H
 
+/* What KVM says in debugfs of the time-stamp counter of a guest. */
+
 #include <sys/types.h>
 
 #include <vmrt/clock.h>

@@ -2,6 +2,8 @@
 #ifndef VMRT_COLLECTOR_SESSION_RUN_GUEST_H
 #define VMRT_COLLECTOR_SESSION_RUN_GUEST_H
 
+/* A guest recording made by trace-cmd, added to a run. */
+
 #include <stdbool.h>
 
 #include <vmrt/status.h>

@@ -2,6 +2,8 @@
 #ifndef VMRT_GRASP_EXPORT_CSV_H
 #define VMRT_GRASP_EXPORT_CSV_H
 
+/* Tables of the run database as CSV. */
+
 #include <stdint.h>
 #include <stdio.h>
 

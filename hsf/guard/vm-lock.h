@@ -2,6 +2,8 @@
 #ifndef VMRT_HSF_GUARD_VM_LOCK_H
 #define VMRT_HSF_GUARD_VM_LOCK_H
 
+/* One vmrt-hsf per VM: a lock for each process that is scheduled. */
+
 #include <sys/types.h>
 
 #include <vmrt/status.h>

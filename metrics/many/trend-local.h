@@ -2,6 +2,8 @@
 #ifndef VMRT_METRICS_MANY_TREND_LOCAL_H
 #define VMRT_METRICS_MANY_TREND_LOCAL_H
 
+/* What the files of trend share. */
+
 #include "trend.h"
 
 /** trend_test_series - the tests of every run behind the baseline of a series, their p not yet

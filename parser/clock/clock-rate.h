@@ -2,6 +2,8 @@
 #ifndef VMRT_PARSER_CLOCK_CLOCK_RATE_H
 #define VMRT_PARSER_CLOCK_CLOCK_RATE_H
 
+/* The speed of a guest clock, where it has to be known before its map. */
+
 #include <vmrt/clock.h>
 
 #define CLOCK_RATE_MAX 2000e-6 /* no two clocks that count ns differ more */

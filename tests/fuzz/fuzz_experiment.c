@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Any bytes as an experiment file: read, or refused with words. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* Any line of a client of vmrt-hsf: what is understood can be written again and gives a valid
+ * server. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+/* The trace.dat file around the pages of a test: headers, formats, options, as trace-cmd writes
+ * them. */
 #include "pages-local.h"
 
 #include <string.h>

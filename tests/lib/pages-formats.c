@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Texts of event formats as kernels of different ages print them. */
 #include "pages-formats.h"
 
 #include <stdio.h>

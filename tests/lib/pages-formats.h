@@ -2,6 +2,8 @@
 #ifndef TESTS_PAGES_FORMATS_H
 #define TESTS_PAGES_FORMATS_H
 
+/* The formats of the events that tests can write. */
+
 #include <stddef.h>
 
 #include "pages.h"

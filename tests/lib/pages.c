@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Ring-buffer pages by hand: events are added one by one, as the kernel would lay them out. */
 #include "pages-local.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Run databases for tests, made of SQL files. */
 #include "testdb.h"
 
 #include <stdio.h>

@@ -2,6 +2,8 @@
 #ifndef VMRT_TESTS_TESTDB_H
 #define VMRT_TESTS_TESTDB_H
 
+/* Run databases for tests. */
+
 #include "metrics/report/report.h"
 
 /* A run folder of its own for a group of tests, and the database in it. */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Writes the run that toprun.h describes: host, guest and manifest. */
 #include "toprun.h"
 
 #include <stdio.h>

@@ -2,6 +2,8 @@
 #ifndef VMRT_TUI_APP_APP_TIMELINE_H
 #define VMRT_TUI_APP_APP_TIMELINE_H
 
+/* Keys of the timeline: cursor, pan and zoom. */
+
 #include "app.h"
 
 /** timeline_end_at - its right end is @right, host clock, or the present if that is earlier */

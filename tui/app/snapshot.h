@@ -2,6 +2,8 @@
 #ifndef VMRT_TUI_APP_SNAPSHOT_H
 #define VMRT_TUI_APP_SNAPSHOT_H
 
+/* The page that is shown, as files. */
+
 #include "app.h"
 
 /** top_snapshot - write the page that is shown into two new files here, as text and as CSV; a

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Durations, sizes and times as text. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* The secret of a TCP link: its file, and the proof of both sides. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>

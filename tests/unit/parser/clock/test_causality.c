@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Bounds of a guest clock that follow from when its vCPU ran: against simulated hosts. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Lines through bounds: exact cases, random clocks, and steps. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Files of trace.dat that are written by hand come back as written; damaged ones are refused. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

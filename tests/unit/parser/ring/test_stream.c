@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+/* Pages of several CPUs become one stream of events, and losses and damage are reported. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
