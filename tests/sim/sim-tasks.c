@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the threads of tasks do: their jobs, and every way there is to wait for the next one. */
+/* What the threads of tasks do: their jobs, step by step. */
 #include "world.h"
 
 #include <string.h>
@@ -86,144 +86,15 @@ void task_init(struct world *w, struct wtask *k)
 	}
 }
 
-/* The first point of the task's grid behind @local. */
-static int64_t grid_behind(const struct wtask *k, int64_t local)
-{
-	if (local < k->grid_ns)
-		return k->grid_ns;
-	return k->grid_ns + ((local - k->grid_ns) / k->period_ns + 1) * k->period_ns;
-}
-
-int64_t ticks_at(const struct wmachine *m, int64_t host_ns)
-{
-	return FIRST_TICK + (local_at(m, host_ns) - m->tick_phase_ns) / TICK_NS;
-}
-
-static int64_t tick_time(const struct wmachine *m, int64_t tick)
-{
-	return m->tick_phase_ns + (tick - FIRST_TICK) * TICK_NS;
-}
-
-/* Under another name nothing of it is the task's. */
-static void note_armed(struct wtask *k, int64_t arrival, bool on_grid)
-{
-	k->arrival_ns = arrival;
-	if (k->renamed_jobs)
-		return;
-	truth_armed(k, arrival, on_grid);
-}
-
-static void doze(struct wthread *t)
-{
-	t->sleeping = true;
-	t->woken = false;
-	t->phase = PH_ARMED;
-	t->work = between(t->m->w, 200, 5 * US);
-}
-
-/* Arms the sleep until the job that arrives at @expires, on the machine's own clock. */
-static void arm_release(struct wthread *t, int64_t expires)
-{
-	struct wcpu *c = &t->m->cpus[t->cpu];
-	struct world *w = t->m->w;
-	int64_t due = host_at(t->m, expires);
-	struct wtimer *timer;
-
-	if (due < w->now)
-		due = w->now;
-	if (chance(w, (int)t->m->late_timers))
-		due += between(w, 10 * US, chance(w, 20) ? 3 * MS : 200 * US);
-	timer = arm_timer(c, t->task->how == VMRT_RELEASE_RELATIVE ? TM_REL : TM_RELEASE, t, due);
-	timer->arg = 1; /* a release, whatever its kind */
-	timer->expires = expires;
-	start_timer(c, timer);
-	note_armed(t->task, expires, !t->task->late);
-	doze(t);
-}
-
-static void arm_wheel(struct wthread *t, int64_t tick, bool on_grid)
-{
-	struct wcpu *c = &t->m->cpus[t->cpu];
-	struct wtimer *timer = arm_timer(c, TM_WHEEL, t, host_at(t->m, tick_time(t->m, tick)));
-
-	timer->expires = tick;
-	/* so well this record says when ticks are, where none has done better */
-	if (!t->task->loose_ns)
-		t->task->loose_ns = (local_at(t->m, t->m->w->now) - t->m->tick_phase_ns) % TICK_NS;
-	emit_wheel(c, VMRT_EV_WHEEL_START, false, timer->ptr, VMRT_FN_RESCH_JOB, tick);
-	note_armed(t->task, tick_time(t->m, tick), on_grid);
-	doze(t);
-}
-
-static void park(struct wthread *t, enum phase phase)
-{
-	t->parked = true;
-	t->phase = phase;
-	t->work = NEVER;
-	resched(&t->m->cpus[t->cpu]);
-}
-
-/* Until @expires the reservation gives nothing: given up, or used up, which the kernel finds in an
- * interrupt. */
-static void arm_deadline(struct wthread *t, int64_t expires, bool used_up)
-{
-	struct wcpu *c = &t->m->cpus[t->cpu];
-	struct wtimer *timer = arm_timer(c, TM_DEADLINE, t, host_at(t->m, expires));
-
-	timer->expires = expires;
-	timer->arg = used_up ? 3 : 2; /* how often preemption is disabled */
-	emit_timer(c, VMRT_EV_TIMER_START, used_up, timer);
-	if (!used_up)
-		note_armed(t->task, expires, true);
-}
-
-/* Arms the timer that goes on by itself, as the thread takes notice of its last expiry. */
-static void arm_wait(struct wthread *t, int64_t expires)
-{
-	struct wtask *k = t->task;
-	struct wcpu *c = &t->m->cpus[t->cpu];
-	struct wtimer *timer = arm_timer(c, TM_WAIT, t, host_at(t->m, expires));
-
-	timer->ptr = k->timer_ptr;
-	timer->expires = expires;
-	emit_timer(c, VMRT_EV_TIMER_START, false, timer);
-	k->armed_local_ns = expires;
-	k->armed_at_ns = t->m->w->now;
-	k->expired = false;
-}
-
-/* Sleeps until something happens, after the next job's time at the earliest or much sooner. */
-static void wait_for_event(struct wthread *t)
-{
-	struct world *w = t->m->w;
-	int64_t ns = sim_between(&w->kernel_rand, 100 * US,
-		sim_chance(&w->kernel_rand, 20) ? 500 * US : t->task->period_ns * 3 / 2);
-
-	arm_timer(&t->m->cpus[t->cpu], TM_EVENT, t, w->now + ns);
-	t->sleeping = true;
-	t->woken = false;
-	t->phase = PH_ASLEEP;
-	go_to_sleep(t, STATE_S);
-}
-
-static void wait_for_timer(struct wthread *t)
-{
-	t->task->waiting = true;
-	t->sleeping = true;
-	t->woken = false;
-	t->phase = PH_ASLEEP;
-	go_to_sleep(t, STATE_S);
-}
-
 /* Reads how often the timer expired. */
 static void consume(struct wthread *t)
 {
 	struct wtask *k = t->task;
-	int64_t next = grid_behind(k, local_at(t->m, t->m->w->now));
+	int64_t next = task_grid_behind(k, local_at(t->m, t->m->w->now));
 
 	truth_consumed(k, next);
 	k->waiting = false;
-	arm_wait(t, next);
+	task_arm_wait(t, next);
 }
 
 static void begin_job(struct wthread *t)
@@ -299,9 +170,9 @@ static void end_resch_job(struct wthread *t)
 	int64_t next = FIRST_TICK + (k->arrival_ns - t->m->tick_phase_ns) / TICK_NS + period;
 
 	if (next <= now)
-		arm_wheel(t, now + period, false);
+		task_arm_wheel(t, now + period, false);
 	else
-		arm_wheel(t, next, true);
+		task_arm_wheel(t, next, true);
 }
 
 /* The job of a task that catches up ends. */
@@ -315,13 +186,13 @@ static void end_caught_up(struct wthread *t, int64_t now)
 		truth_goes_on(k, now);
 		begin_job(t);
 	} else if (k->late == CATCH_UP_ANEW) {
-		arm_release(t, next);
+		task_arm_release(t, next);
 	} else if ((k->nominal_ns += k->period_ns) <= now) {
 		k->arrival_ns = next;
 		truth_goes_on(k, next);
 		begin_job(t);
 	} else {
-		arm_release(t,
+		task_arm_release(t,
 			k->nominal_ns + sim_between(&t->m->w->late_rand, 5 * US, READ_TO_SLEEP_NS));
 	}
 }
@@ -352,7 +223,7 @@ static void end_job(struct wthread *t)
 	}
 	if (task_waits(k)) {
 		if (!k->expired) {
-			wait_for_timer(t);
+			task_wait_for_timer(t);
 		} else {
 			consume(t);
 			begin_job(t);
@@ -365,23 +236,23 @@ static void end_job(struct wthread *t)
 	}
 	switch (k->how) {
 	case VMRT_RELEASE_WAKEUP:
-		wait_for_event(t);
+		task_wait_for_event(t);
 		return;
 	case VMRT_RELEASE_RELATIVE:
-		arm_release(t, now + k->period_ns * between(w, 60, 100) / 100);
+		task_arm_release(t, now + k->period_ns * between(w, 60, 100) / 100);
 		return;
 	case VMRT_RELEASE_RESCH:
 		end_resch_job(t);
 		return;
 	case VMRT_RELEASE_DEADLINE:
 		/* replenished already, or at once: it goes on, and nothing shows it */
-		next = grid_behind(k, now);
+		next = task_grid_behind(k, now);
 		if (next - now < TOO_LATE_NS) {
 			begin_job(t);
 			return;
 		}
-		arm_deadline(t, next, false);
-		park(t, PH_ASLEEP);
+		task_arm_deadline(t, next, false);
+		task_park(t, PH_ASLEEP);
 		return;
 	default:
 		break;
@@ -390,7 +261,7 @@ static void end_job(struct wthread *t)
 	if (next < now && (k->phase == T_NONE || (has(w, SIM_SKIP) && chance(w, 50))))
 		while (next < now)
 			next += k->period_ns;
-	arm_release(t, next);
+	task_arm_release(t, next);
 	if (k->renaming) {
 		k->renaming = false;
 		k->renamed_jobs = (int)between(w, 1, 4);
@@ -409,19 +280,19 @@ static void boot_task(struct wthread *t)
 	k->born_ns = t->m->w->now;
 	k->renaming = false;
 	if (task_waits(k)) {
-		arm_wait(t, first);
+		task_arm_wait(t, first);
 		truth_armed(k, first, true);
-		wait_for_timer(t);
+		task_wait_for_timer(t);
 	} else if (k->how == VMRT_RELEASE_WAKEUP) {
 		k->fresh = true;
-		wait_for_event(t);
+		task_wait_for_event(t);
 	} else if (k->how == VMRT_RELEASE_RESCH) {
-		arm_wheel(t, ticks_at(t->m, t->m->w->now) + between(t->m->w, 1, 3), true);
+		task_arm_wheel(t, ticks_at(t->m, t->m->w->now) + between(t->m->w, 1, 3), true);
 	} else if (k->how == VMRT_RELEASE_DEADLINE) {
-		arm_deadline(t, first, false);
-		park(t, PH_ASLEEP);
+		task_arm_deadline(t, first, false);
+		task_park(t, PH_ASLEEP);
 	} else {
-		arm_release(t, first);
+		task_arm_release(t, first);
 	}
 }
 
@@ -488,9 +359,10 @@ static void next_segment(struct wthread *t)
 	if (++t->seg == t->n_segs) {
 		end_job(t);
 	} else if (t->seg == k->throttled_seg) {
-		arm_deadline(t, grid_behind(k, local_at(t->m, t->m->w->now) + TOO_LATE_NS), true);
+		task_arm_deadline(
+			t, task_grid_behind(k, local_at(t->m, t->m->w->now) + TOO_LATE_NS), true);
 		t->suspended = true;
-		park(t, PH_THROTTLED);
+		task_park(t, PH_THROTTLED);
 	} else {
 		wait_inside(t);
 	}

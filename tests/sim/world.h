@@ -281,13 +281,23 @@ int64_t timers_next(const struct world *w);
 void timer_fires(struct wcpu *c, struct wtimer *timer);
 void server_used_up(struct wserver *s);
 
+/* sim-waits.c: the waits for the next job */
+int64_t ticks_at(const struct wmachine *m, int64_t host_ns);
+int64_t task_grid_behind(const struct wtask *k, int64_t local);
+void task_arm_release(struct wthread *t, int64_t expires);
+void task_arm_wheel(struct wthread *t, int64_t tick, bool on_grid);
+void task_arm_deadline(struct wthread *t, int64_t expires, bool used_up);
+void task_arm_wait(struct wthread *t, int64_t expires);
+void task_park(struct wthread *t, enum phase phase);
+void task_wait_for_event(struct wthread *t);
+void task_wait_for_timer(struct wthread *t);
+
 /* sim-tasks.c */
 void task_init(struct world *w, struct wtask *k);
 void task_step(struct wthread *t);
 void task_timer(struct wcpu *c, struct wtimer *timer);
 void task_suspend(struct wcpu *c);
 bool task_waits(const struct wtask *k);
-int64_t ticks_at(const struct wmachine *m, int64_t host_ns);
 void lock_taken(struct wcpu *c, struct wthread *waiter);
 void lock_released(struct wcpu *c, struct wthread *waiter);
 
