@@ -26,13 +26,17 @@ static bool host_ends(struct vmrt_recording *rec, const struct vmrt_engine_confi
 	vmrt_engine_stats(engine, 0, &host);
 	for (size_t i = 1; host.last_ns != VMRT_UNKNOWN && i < config->n_machines; i++) {
 		const struct vmrt_clockmap *map = config->machines[i].clock;
+		int64_t error = map && map->n ? vmrt_clockmap_worst(map) : 0;
 
 		vmrt_engine_stats(engine, (uint32_t)i, &guest);
-		if (guest.last_ns == VMRT_UNKNOWN || guest.last_ns - host.last_ns <= most ||
+		if (guest.last_ns == VMRT_UNKNOWN ||
 			(map && map->n && !strcmp(map->segments[0].source, VMRT_CLOCK_UNRELATED)))
 			continue;
-		most = guest.last_ns - host.last_ns;
-		longest = i;
+		if (guest.last_ns - host.last_ns > most &&
+			guest.last_ns - host.last_ns - APART_MAX_NS > error) {
+			most = guest.last_ns - host.last_ns;
+			longest = i;
+		}
 	}
 	if (!longest)
 		return false;
