@@ -16,17 +16,17 @@
 #define WAKER_LEAST 0.5	       /* share of releases by one waker for a verdict */
 
 /* Beginnings of the names of the kernel's threads, and of vmrt's own programs. */
-static const char *const foreign[] = {"kworker/", "ksoftirqd/", "ktimers/", "migration/", "cpuhp/",
-	"idle_inject/", "rcu_", "rcuc/", "rcuog/", "rcuop/", "rcuos/", "rcub/", "irq/", "irq_work/",
-	"kthreadd", "kauditd", "khungtaskd", "oom_reaper", "writeback", "kcompactd", "kdamond.",
-	"ksmd", "khugepaged", "kintegrityd", "kblockd", "blkcg_punt_bio", "tpm_dev_wq", "ata_sff",
-	"md", "edac-poller", "devfreq_wq", "watchdogd", "watchdog/", "kswapd", "kthrotld",
-	"acpi_thermal", "scsi_", "mld", "ipv6_addrconf", "kstrp", "zswap", "jbd2/", "ext4-", "xfs",
-	"btrfs-", "hwrng", "card", "kvm-nx-lpage", "kvm-pit/", "vhost-", "psimon", "pr/",
-	"swapper/", "vmrt-", "khvcd", "virtio", "nvme", "loop", "dm", "kdevtmpfs", "inet_frag_wq",
-	"netns", "mm_percpu_wq", "slub_flushwq", "backlog_napi/", "napi/", "kpsmoused",
-	"usb-storage", "hv_", "posixcputmr/", "cfinteractive", "sugov:", "CPU ", "qemu-",
-	"fc_vcpu ", "crosvm_vcpu", "EMT-", "pool_workqueue"};
+static const char *const foreign[] = {"kworker/", "ksoftirqd/", "ktimers/", "ktimersoftd/",
+	"migration/", "cpuhp/", "idle_inject/", "rcu_", "rcuc/", "rcuog/", "rcuop/", "rcuos/",
+	"rcub/", "irq/", "irq_work/", "kthreadd", "kauditd", "khungtaskd", "oom_reaper",
+	"writeback", "kcompactd", "kdamond.", "ksmd", "khugepaged", "kintegrityd", "kblockd",
+	"blkcg_punt_bio", "tpm_dev_wq", "ata_sff", "md", "edac-poller", "devfreq_wq", "watchdogd",
+	"watchdog/", "kswapd", "kthrotld", "acpi_thermal", "scsi_", "mld", "ipv6_addrconf", "kstrp",
+	"zswap", "jbd2/", "ext4-", "xfs", "btrfs-", "hwrng", "card", "kvm-nx-lpage", "kvm-pit/",
+	"vhost-", "psimon", "pr/", "swapper/", "vmrt-", "khvcd", "virtio", "nvme", "loop", "dm",
+	"kdevtmpfs", "inet_frag_wq", "netns", "mm_percpu_wq", "slub_flushwq", "backlog_napi/",
+	"napi/", "kpsmoused", "usb-storage", "hv_", "posixcputmr/", "cfinteractive",
+	"sugov:", "CPU ", "qemu-", "fc_vcpu ", "crosvm_vcpu", "EMT-", "pool_workqueue"};
 
 /* Is this the name of one of the kernel's own threads, or of vmrt's programs? */
 static bool is_foreign(const char *comm)

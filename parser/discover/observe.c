@@ -247,7 +247,7 @@ static void vote(struct seen_thread *t, const char *comm)
 /* Old PREEMPT_RT kernels expire timers in threads, whose records carry no flag of an interrupt. */
 static bool expires_timers(const struct seen_thread *t)
 {
-	return t && (!strncmp(t->comm, "ksoftirqd/", 10) || !strncmp(t->comm, "ktimers/", 8));
+	return t && (!strncmp(t->comm, "ksoftirqd/", 10) || !strncmp(t->comm, "ktimers", 7));
 }
 
 static enum vmrt_status wake(

@@ -128,7 +128,7 @@ static bool may_be_a_timer(const struct machine *m, const struct vmrt_event *ev)
 	return interrupt_level(ev->flags) || !ev->pid ||
 	       (cpu->known && cpu->pid == ev->pid &&
 		       (!strncmp(cpu->comm, "ksoftirqd/", 10) ||
-			       !strncmp(cpu->comm, "ktimers/", 8)));
+			       !strncmp(cpu->comm, "ktimers", 7)));
 }
 
 /*
