@@ -11,6 +11,8 @@
  */
 #include "parser/engine/task/mechanism.h"
 
+#define SLACK_SHARE 10 /* of a period, for errors of clocks */
+
 static bool is_timer(enum vmrt_release r)
 {
 	return r == VMRT_RELEASE_TIMERFD || r == VMRT_RELEASE_ITIMER || r == VMRT_RELEASE_POSIX;
@@ -129,16 +131,19 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 /*
  * When the open job's timer was due, from what it is armed to next: the last point before it
- * expired. Unless the CPU did not run then, so that it may have expired a period late or more.
+ * expired, or right behind that, for clocks are known with an error. Unless the CPU did not run
+ * then, so that it may have expired a period late or more.
  */
 static void find_arrival(struct jobs *j, int64_t host_ns, int64_t expires)
 {
 	struct release *r = &j->rel;
-	int64_t period = r->period_ns, ahead, arrival;
+	int64_t period = r->period_ns, ahead, arrival, slack;
 
 	if (!period || __builtin_sub_overflow(expires, j->job.release_local_ns, &ahead) ||
 		ahead <= 0)
 		return;
+	slack = period / SLACK_SHARE < CONTRADICTION_NS ? period / SLACK_SHARE : CONTRADICTION_NS;
+	ahead = ahead > period ? ahead - slack : ahead;
 	arrival = expires - (ahead + period - 1) / period * period;
 	if (r->timer.due_from_ns <
 		to_host(j->machine, arrival - period) + WAKE_NEAR_NS + j->machine->error_ns)

@@ -275,6 +275,39 @@ static void naps_of_another_thread_are_no_missing_jobs(void **state)
 		"1 thread waits in another way and is not counted: cyc/70");
 }
 
+/* The relation of CLOCK_REALTIME to the record clock makes each expiry 60 ns too early. */
+static void an_expiry_that_seems_early_is_not_of_the_period_before(void **state)
+{
+	const int64_t date = INT64_C(1700000000) * VMRT_NS_PER_S - BASE;
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	tests_dat_timer_setup(d, 0, BASE, TIMER, 0, 0);
+	tests_dat_timer_start(d, 0, BASE + 1 * US, TIMER, VMRT_FN_TIMERFD, date + BASE + 10 * MS,
+		date + BASE + 10 * MS, 0);
+	tests_dat_switch(d, 0, BASE + 2 * US, "t", 77, 39, 1, "swapper/0", 0, 120);
+	for (int k = 1; k < 30; k++) {
+		int64_t due = BASE + k * 10 * MS;
+
+		tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+		tests_dat_timer_expire(d, 0, due, TIMER, VMRT_FN_TIMERFD, date + due - 60);
+		tests_dat_waking(d, 0, due + 1 * US, "t", 77, 39, 0);
+		tests_dat_flags(d, 0);
+		tests_dat_switch(d, 0, due + 2 * US, "swapper/0", 0, 120, 0, "t", 77, 39);
+		tests_dat_timer_start(d, 0, due + 3 * US, TIMER, VMRT_FN_TIMERFD,
+			date + due + 10 * MS, date + due + 10 * MS, 0);
+		tests_dat_switch(d, 0, due + 2 * MS, "t", 77, 39, 1, "swapper/0", 0, 120);
+	}
+	declare("[task host/t]\nperiod = 10ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT mechanism FROM task"), "timerfd");
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome LIKE 'missed%'"), "0");
+	assert_string_equal(ask("SELECT count(*) >= 27 FROM jobs WHERE outcome = 'met' AND "
+				"response_ns BETWEEN 1990000 AND 2010000"),
+		"1");
+}
+
 /* Every job executes for 2 ms, its deadline is 1 ms: no lateness of the timer is its cause. */
 static void a_job_that_executes_longer_than_its_deadline_is_its_own_cause(void **state)
 {
@@ -326,6 +359,7 @@ int main(void)
 		cmocka_unit_test(without_switches_a_task_that_others_wake_has_no_times),
 		cmocka_unit_test(a_thread_with_another_period_than_its_task_is_noted),
 		cmocka_unit_test(naps_of_another_thread_are_no_missing_jobs),
+		cmocka_unit_test(an_expiry_that_seems_early_is_not_of_the_period_before),
 		cmocka_unit_test(a_job_that_executes_longer_than_its_deadline_is_its_own_cause),
 	};
 
