@@ -254,7 +254,9 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 			near, sizeof(near), err);
 		if (status == VMRT_OK && occurs(&w->names, t))
 			snprintf(words, sizeof(words),
-				"every thread%s belongs to another section or to a VM", what);
+				"every thread%s belongs to another section or to a VM, or no event "
+				"of it was recorded",
+				what);
 		else
 			snprintf(words, sizeof(words), "no thread%s was recorded%s", what, near);
 		if (status == VMRT_OK)
