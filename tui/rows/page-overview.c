@@ -109,8 +109,9 @@ void top_page_overview(const struct top_area *area)
 		area->screen->failed = true;
 	}
 	if (!view->n_servers && !view->n_tasks)
-		top_say(area->screen, area->y, 0, TOP_PLAIN,
-			"Nothing to show: no server, no task, no VM.");
+		top_say(area->screen, area->y, 0, TOP_PLAIN, "%s",
+			area->ui->live ? "No VM runs here, and no periodic task is known yet."
+				       : "Nothing to show: no server, no task, no VM.");
 	else if (!l.n[TOP_SERVERS] && !l.n[TOP_TASKS])
 		top_say(area->screen, area->y, 0, TOP_PLAIN, "No name has '%s' in it.",
 			area->ui->filter);

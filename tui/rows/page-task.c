@@ -267,7 +267,8 @@ void top_page_task(const struct top_area *area)
 
 	if (!area->view->n_tasks) {
 		top_say(area->screen, y, 0, TOP_PLAIN,
-			"There is no task: name some in an experiment file (-e).");
+			"No task is known%s: name some in an experiment file (-e).",
+			area->ui->live ? " yet" : "");
 		return;
 	}
 	if (task >= area->view->n_tasks)
