@@ -7,8 +7,8 @@
 #include <vmrt/recording.h>
 
 /**
- * early_ends_find - which recordings, or CPUs of them, ended early? @rec is told, and a warning is
- * written. Returns whether there are any: then all has to be read again.
+ * early_ends_find - which recordings, or CPUs of them, ended early? They are noted in @rec, and a
+ * warning is printed. Returns whether there are any: then all has to be read again.
  */
 bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config *config,
 	const struct vmrt_engine *engine);

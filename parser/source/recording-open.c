@@ -248,7 +248,7 @@ static enum vmrt_status check_order(const struct vmrt_recording *rec, struct vmr
 	return VMRT_OK;
 }
 
-/* Two machines of one name could not be told apart anywhere. */
+/* Two machines of one name could not be distinguished anywhere. */
 static enum vmrt_status check_name(const struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	const struct source *last = &rec->sources[rec->n - 1];

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { GROW = FILES, TELL_TIME, TELL_STATE, READ, REWIND, STOP, KINDS };
 
-static struct vmrt_extent_file told[2] = {{.name = "host.dat"}, {.name = "guest-vm1.dat"}};
+static struct vmrt_extent_file extents[2] = {{.name = "host.dat"}, {.name = "guest-vm1.dat"}};
 static uint64_t sizes[2];
 static struct vmrt_recording *rec;
 static struct vmrt_engine *engine;
@@ -63,7 +63,7 @@ static void make_engine(void)
 
 static void read_on(void)
 {
-	struct vmrt_extent extent = {told, 2};
+	struct vmrt_extent extent = {extents, 2};
 	struct vmrt_error err;
 	struct vmrt_pump pump;
 
@@ -88,12 +88,12 @@ static void step(unsigned kind, uint32_t at, char value)
 		sizes[i] = value & 2 ? (uint64_t)at << (value & 31) : at % 16 * 4096;
 		break;
 	case TELL_TIME:
-		told[i].upto_ns = value & 2   ? (int64_t)at << (value & 31)
-				  : value & 4 ? VMRT_UNKNOWN
-					      : (i ? 5 : 1) * S + at % 400 * MS;
+		extents[i].upto_ns = value & 2	 ? (int64_t)at << (value & 31)
+				     : value & 4 ? VMRT_UNKNOWN
+						 : (i ? 5 : 1) * S + at % 400 * MS;
 		break;
 	case TELL_STATE:
-		told[i].state = (enum vmrt_extent_state)(at % 3);
+		extents[i].state = (enum vmrt_extent_state)(at % 3);
 		break;
 	case READ:
 		read_on();
@@ -124,10 +124,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	put(VMRT_FILE_JOURNAL, "vmrt recording in progress\n", 27);
 	for (int i = 0; i < 2; i++) {
 		sizes[i] = 0;
-		told[i].sizes = &sizes[i];
-		told[i].cpus = 1;
-		told[i].state = VMRT_EXTENT_GOING;
-		told[i].upto_ns = VMRT_UNKNOWN;
+		extents[i].sizes = &sizes[i];
+		extents[i].cpus = 1;
+		extents[i].state = VMRT_EXTENT_GOING;
+		extents[i].upto_ns = VMRT_UNKNOWN;
 	}
 	/* damage that is there from the beginning */
 	for (; size >= STEP && data[0] < FILES; data += STEP, size -= STEP) {

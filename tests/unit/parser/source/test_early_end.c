@@ -148,7 +148,7 @@ static void behind_the_end_of_the_hosts_file_executions_are_unknown(void **state
 		ask("SELECT count(response_ns), count(exec_ns) FROM jobs WHERE outcome = "
 		    "'met'"),
 		"100|100");
-	/* the host's last word is that the vCPU waits: 0 of 3 ms would be told as executed */
+	/* the host's last word is that the vCPU waits: 0 of 3 ms would be reported as executed */
 	write_host(BASE + 500 * MS);
 	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
 	assert_string_equal(ask("SELECT count(response_ns), count(exec_ns), min(exec_ns) > 2900000 "
