@@ -148,6 +148,12 @@ check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or 
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(O) scripts/check-kernels
 
+.PHONY: judge-tasks
+judge-tasks: ## have vmrt-trace tasks find the threads of programs whose periods are known, in a real guest
+	$(Q)scripts/setup --tests
+	$(Q)$(MAKE) --no-print-directory all tests
+	$(Q)O=$(O) scripts/judge-tasks
+
 .PHONY: try-debian
 try-debian: ## go the ways in of README.md with a fresh Debian 12 guest: plain QEMU, libvirt, ssh
 	$(Q)scripts/setup --package --debian-guest

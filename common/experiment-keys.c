@@ -35,10 +35,10 @@ static int set_priority(struct experiment_parser *p, int line, const char *value
 {
 	int64_t v;
 
-	if (vmrt_parse_int(value, min, PRIORITY_MAX, &v) != VMRT_OK)
+	if (vmrt_parse_int(value, min, VMRT_PRIORITY_MAX, &v) != VMRT_OK)
 		return experiment_complain(p, line,
 			"priority = %.60s: give a whole number from %d to %d", value, min,
-			PRIORITY_MAX);
+			VMRT_PRIORITY_MAX);
 	*out = (int)v;
 	return 1;
 }

@@ -8,8 +8,6 @@
 
 #include <vmrt/experiment.h>
 
-#define PRIORITY_MAX 97 /* 98 and 99 are for the enforcer and the kernel */
-
 enum section { NO_SECTION, IN_EXPERIMENT, IN_SERVER, IN_TASK, BAD_SECTION };
 
 /* room for every key that a section may have, once */

@@ -306,7 +306,7 @@ static int check_server(struct experiment_parser *p, struct vmrt_server_spec *s)
 			vmrt_format_duration(s->period_ns, period));
 	if (!s->priority && s->policy != VMRT_POLICY_EDF && !vmrt_policy_by_kernel(s->policy))
 		return experiment_complain(p, s->line, "server %s needs a priority from 2 to %d",
-			s->name, PRIORITY_MAX);
+			s->name, VMRT_PRIORITY_MAX);
 	return 1;
 }
 

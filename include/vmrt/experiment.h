@@ -11,6 +11,8 @@
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
+#define VMRT_PRIORITY_MAX 97 /* 98 and 99 are for the enforcer and the kernel */
+
 #define VMRT_NAME_MAX 64 /* longest name of a server, VM or machine, with its NUL */
 #define VMRT_COMM_MAX 16 /* the kernel's limit for thread names, with its NUL */
 #define VMRT_USER_MAX 33 /* longest name of a user, with its NUL */

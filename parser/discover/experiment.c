@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/experiment.h>
+
 #include "common/experiment-text.h"
 
 #define SAME_PERIOD 0.05 /* periods that differ by less are one */
@@ -50,13 +52,21 @@ static void put_time(FILE *out, const char *key, int64_t ns)
 		fprintf(out, "%s = %" PRId64 "ns\n", key, ns);
 }
 
-/* A measured period within its jitter of a whole number of microseconds is that number. */
+/* The roundest number that the measurement cannot tell from the period: a mean of n distances is
+ * off by about an nth of their jitter. */
 static int64_t round_period(const struct vmrt_found *f)
 {
-	int64_t step = f->period_ns >= 10 * VMRT_NS_PER_MS ? 100 * VMRT_NS_PER_US : VMRT_NS_PER_US;
-	int64_t round = (f->period_ns + step / 2) / step * step;
+	static const int64_t steps[] = {
+		VMRT_NS_PER_MS, 100 * VMRT_NS_PER_US, 10 * VMRT_NS_PER_US, VMRT_NS_PER_US};
+	int64_t error = 2 * f->jitter_ns / (int64_t)f->jobs;
 
-	return llabs(round - f->period_ns) <= f->jitter_ns + VMRT_NS_PER_US ? round : f->period_ns;
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int64_t round = (f->period_ns + steps[i] / 2) / steps[i] * steps[i];
+
+		if (round && llabs(round - f->period_ns) <= error)
+			return round;
+	}
+	return f->period_ns;
 }
 
 static void put_task(FILE *out, const struct vmrt_found *f, const char *machine, bool alike)
@@ -90,7 +100,7 @@ static void put_task(FILE *out, const struct vmrt_found *f, const char *machine,
 	if (f->exec_max_ns != VMRT_UNKNOWN && f->exec_max_ns > 0)
 		put_time(out, "; longest execution seen, in a guest with pauses of its vCPU: wcet",
 			wcet);
-	if (f->prio >= 0 && f->prio < 99 && 99 - f->prio < 99)
+	if (f->prio >= 0 && f->prio < 99 && 99 - f->prio <= VMRT_PRIORITY_MAX)
 		fprintf(out, "priority = %" PRId32 "\n", 99 - f->prio);
 }
 

@@ -9,39 +9,74 @@
 
 #define JOBS_LEAST 5	       /* fewer releases prove nothing */
 #define ON_GRID 0.1	       /* a release so near to a multiple of the period, in periods, fits */
+#define FAR_OFF 0.4	       /* one so far from it, in periods, tells nothing of the period */
+#define NEAR_MEAN 0.25	       /* likewise, for sleeps of one length */
 #define FITS_LEAST 0.75	       /* share of releases that must fit for a period */
 #define PERIOD_LEAST 50000     /* ns: faster threads are busy, not periodic */
 #define ORDINARY_LEAST 1000000 /* ns, of ordinary threads: faster ones answer each other */
 #define TASK_SURE 0.8	       /* goes into an experiment file */
 #define WAKER_LEAST 0.5	       /* share of releases by one waker for a verdict */
 
-/* Beginnings of the names of the kernel's threads, and of vmrt's own programs. */
-static const char *const foreign[] = {"kworker/", "ksoftirqd/", "ktimers/", "ktimersoftd/",
-	"migration/", "cpuhp/", "idle_inject/", "rcu_", "rcuc/", "rcuog/", "rcuop/", "rcuos/",
-	"rcub/", "irq/", "irq_work/", "kthreadd", "kauditd", "khungtaskd", "oom_reaper",
-	"writeback", "kcompactd", "kdamond.", "ksmd", "khugepaged", "kintegrityd", "kblockd",
-	"blkcg_punt_bio", "tpm_dev_wq", "ata_sff", "md", "edac-poller", "devfreq_wq", "watchdogd",
-	"watchdog/", "kswapd", "kthrotld", "acpi_thermal", "scsi_", "mld", "ipv6_addrconf", "kstrp",
-	"zswap", "jbd2/", "ext4-", "xfs", "btrfs-", "hwrng", "card", "kvm-nx-lpage", "kvm-pit/",
-	"vhost-", "psimon", "pr/", "swapper/", "vmrt-", "khvcd", "virtio", "nvme", "loop", "dm",
-	"kdevtmpfs", "inet_frag_wq", "netns", "mm_percpu_wq", "slub_flushwq", "backlog_napi/",
-	"napi/", "kpsmoused", "usb-storage", "hv_", "posixcputmr/", "cfinteractive",
-	"sugov:", "CPU ", "qemu-", "fc_vcpu ", "crosvm_vcpu", "EMT-", "pool_workqueue"};
+/*
+ * Names of the kernel's threads, and of vmrt's own programs. # stands for a number, * at the end
+ * for anything.
+ */
+static const char *const foreign[] = {"kworker/*", "ksoftirqd/*", "ktimers/*", "ktimersoftd/*",
+	"migration/*", "cpuhp/*", "idle_inject/*", "rcu_*", "rcuc/*", "rcuog/*", "rcuop/*",
+	"rcuos/*", "rcub/*", "irq/*", "irq_work/*", "watchdog/*", "kdamond.*", "acpi_thermal*",
+	"scsi_*", "jbd2/*", "ext4-*", "btrfs-*", "xfsaild/*", "kvm-*", "vhost-*", "pr/*",
+	"swapper/*", "vmrt-*", "backlog_napi/*", "napi/*", "usb-storage*", "hv_*", "posixcputmr/*",
+	"sugov:*", "CPU *", "qemu-*", "fc_vcpu *", "crosvm_vcpu*", "EMT-*"};
 
-/* Is this the name of one of the kernel's own threads, or of vmrt's programs? */
-static bool is_foreign(const char *comm)
+/*
+ * Such names a program may have, too. The kernel's own threads sleep by the timer wheel, whose
+ * expiry is an interrupt like others: a thread that its own timers release is a program's.
+ */
+static const char *const maybe_foreign[] = {"kthreadd", "kauditd", "khungtaskd", "oom_reaper",
+	"writeback", "kcompactd#", "ksmd", "khugepaged", "kintegrityd", "kblockd", "blkcg_punt_bio",
+	"tpm_dev_wq", "ata_sff", "md", "md#_*", "edac-poller", "devfreq_wq", "watchdogd", "kswapd#",
+	"kthrotld", "mld", "ipv6_addrconf", "kstrp", "zswap*", "hwrng", "card#-crtc#", "psimon",
+	"khvcd", "virtio#", "nvme#", "nvme-*", "loop#", "dm-*", "kdevtmpfs", "inet_frag_wq",
+	"netns", "mm_percpu_wq", "slub_flushwq", "kpsmoused", "cfinteractive", "pool_workqueue*",
+	"spi#", "nouveau*", "gfx*", "sdma#", "comp_*"};
+
+static bool is_named(const char *comm, const char *pattern)
 {
-	for (size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
-		size_t n = strlen(foreign[i]);
-
-		if (strncmp(comm, foreign[i], n) != 0)
-			continue;
-		/* a name without sign at its end is the whole name, or has a number behind it */
-		if (strchr("/_-:. ", foreign[i][n - 1]) || !comm[n] ||
-			strspn(comm + n, "0123456789_") == strlen(comm + n))
+	for (; *pattern; pattern++) {
+		if (*pattern == '*')
 			return true;
+		if (*pattern == '#') {
+			size_t n = strspn(comm, "0123456789");
+
+			if (!n)
+				return false;
+			comm += n;
+		} else if (*comm++ != *pattern) {
+			return false;
+		}
 	}
+	return !*comm;
+}
+
+static bool is_in(const char *comm, const char *const *patterns, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_named(comm, patterns[i]))
+			return true;
 	return false;
+}
+
+static bool is_timer(enum vmrt_waker waker)
+{
+	return waker != VMRT_WAKER_THREAD && waker != VMRT_WAKER_INTERRUPT;
+}
+
+static bool is_foreign(const char *comm, enum vmrt_waker waker)
+{
+	return is_in(comm, foreign, sizeof(foreign) / sizeof(foreign[0])) ||
+	       ((!is_timer(waker) || waker == VMRT_WAKER_DEADLINE) &&
+		       is_in(comm, maybe_foreign,
+			       sizeof(maybe_foreign) / sizeof(maybe_foreign[0])));
 }
 
 static int by_value(const void *a, const void *b)
@@ -65,13 +100,13 @@ static int64_t off_grid(int64_t gap, int64_t period)
 }
 
 /*
- * The period is the mean of those gaps that lie near the one with the most others near it: a task
- * that skips releases has gaps of several periods, and a preempted one has odd gaps, but one length
- * comes back.
+ * The length that comes back: the gap with the most others near it. A task that skips releases has
+ * gaps of several periods, and a preempted one has odd gaps.
  */
 static int64_t find_period(const int64_t *sorted, unsigned n)
 {
-	unsigned best = 0, best_from = 0, from = 0;
+	unsigned best = 0, best_from = 0, from = 0, same = 0;
+	int64_t median;
 	double sum = 0;
 
 	for (unsigned to = 0; to < n; to++) {
@@ -82,20 +117,40 @@ static int64_t find_period(const int64_t *sorted, unsigned n)
 			best_from = from;
 		}
 	}
-	for (unsigned i = best_from; i < best_from + best; i++)
+	median = sorted[best_from + best / 2];
+	for (unsigned i = best_from; i < best_from + best; i++) {
 		sum += (double)sorted[i];
-	/* timers with an exact period have exact gaps; the median of the group is not moved by
-	 * strays */
-	if (sorted[best_from] == sorted[best_from + best / 2] ||
-		sorted[best_from + best / 2] == sorted[best_from + best - 1])
-		return sorted[best_from + best / 2];
-	return (int64_t)(sum / best + 0.5);
+		same += sorted[i] == median;
+	}
+	/* timers with an exact period have exact gaps */
+	return same > best / 2 ? median : (int64_t)(sum / best + 0.5);
+}
+
+/*
+ * The mean distance of releases that come late now and then. A late one makes the gap before it
+ * longer and the one behind it shorter, so that gaps are dropped only if they are far off.
+ */
+static int64_t mean_period(const struct samples *gaps, int64_t period)
+{
+	double sum = 0, times = 0;
+
+	for (unsigned i = 0; i < gaps->n; i++) {
+		int64_t gap = gaps->value[i];
+
+		if ((double)off_grid(gap, period) > FAR_OFF * (double)period)
+			continue;
+		sum += (double)gap;
+		times += (double)((gap + period / 2) / period);
+	}
+	return times > 0 ? (int64_t)(sum / times + 0.5) : period;
 }
 
 static void judge_period(struct vmrt_found *f, const struct samples *gaps)
 {
 	int64_t sorted[SAMPLES], off[SAMPLES];
-	unsigned fits = 0, n = gaps->n;
+	/* who sleeps for a time after each job has no grid to come back to */
+	double width = f->waker == VMRT_WAKER_RELATIVE ? NEAR_MEAN : ON_GRID;
+	unsigned fits = 0, near = 0, exact = 0, n = gaps->n;
 	double share;
 
 	f->period_ns = f->jitter_ns = VMRT_UNKNOWN;
@@ -111,14 +166,18 @@ static void judge_period(struct vmrt_found *f, const struct samples *gaps)
 	for (unsigned i = 0; i < n; i++) {
 		off[i] = off_grid(gaps->value[i], f->period_ns);
 		fits += (double)off[i] <= ON_GRID * (double)f->period_ns;
+		near += (double)off[i] <= width * (double)f->period_ns;
+		exact += !off[i];
 	}
 	share = (double)fits / n;
-	if (share < FITS_LEAST) {
+	if ((double)near / n < FITS_LEAST) {
 		f->period_ns = VMRT_UNKNOWN;
 		return;
 	}
 	qsort(off, n, sizeof(off[0]), by_value);
 	f->jitter_ns = quantile(off, n, 0.95);
+	if (exact <= n / 2)
+		f->period_ns = mean_period(gaps, f->period_ns);
 	f->sure = share * (1 - 1.0 / (n + 1));
 }
 
@@ -154,7 +213,7 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 	int64_t span = m->last_ns - m->first_ns;
 	bool timer, real_time;
 
-	if (t->skipped || t->jobs < JOBS_LEAST || is_foreign(t->comm) || !t->comm[0])
+	if (t->skipped || t->jobs < JOBS_LEAST || is_foreign(t->comm, main_waker(t)) || !t->comm[0])
 		return false;
 	*f = (struct vmrt_found){.machine = machine,
 		.tid = t->tid,
@@ -168,7 +227,7 @@ static bool judge(struct vmrt_found *f, const struct seen_thread *t, const struc
 	memcpy(f->comm, t->comm, sizeof(f->comm));
 	judge_execution(f, m, t);
 	judge_period(f, &t->gaps);
-	timer = f->waker != VMRT_WAKER_THREAD && f->waker != VMRT_WAKER_INTERRUPT;
+	timer = is_timer(f->waker);
 	real_time = f->prio < 99;
 	if (f->period_ns != VMRT_UNKNOWN && timer) {
 		/* what sleeps on a host with guests is mostly its daemons */

@@ -7,6 +7,8 @@
 
 #define CPUS_MAX 4096
 #define FIRST_SAMPLES 8
+#define UNINTERRUPTIBLE 2 /* state of a thread that no signal wakes */
+#define KTHREADD 2	  /* makes all threads of the kernel */
 
 const char *vmrt_waker_name(enum vmrt_waker waker)
 {
@@ -300,7 +302,9 @@ static enum vmrt_status switched(struct seen_machine *m, const struct vmrt_event
 		prev->running = false;
 		prev->prio = e->sw.prev_prio;
 		prev->cpu = e->cpu;
-		if (e->sw.prev_state & 0xff)
+		/* Who sleeps undisturbed waits for a disk or for a lock inside a job: with
+		 * PREEMPT_RT a thread meets the lock that its waker still holds. */
+		if (e->sw.prev_state & 0xff & ~UNINTERRUPTIBLE)
 			close_job(prev);
 	}
 	if (e->sw.next_pid > 0) {
@@ -349,6 +353,10 @@ enum vmrt_status vmrt_discovery_push(
 		m->has_switches = true;
 		c->expiring = false;
 		return switched(m, e);
+	case VMRT_EV_FORK:
+		return e->process.pid == KTHREADD
+			       ? vmrt_discovery_skip(d, machine, e->process.other_pid)
+			       : VMRT_OK;
 	default:
 		return VMRT_OK;
 	}

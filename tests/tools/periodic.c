@@ -5,8 +5,8 @@
  * A periodic thread called NAME that waits for its releases by MECHANISM: nanosleep, realtime,
  * timerfd, epoll (for a timerfd), itimer, posix, signal (a handler's, of a timer), relative,
  * deadline, fair (nanosleep without a real-time priority), chain (another thread sleeps for it and
- * signals it by a condition variable, which is a futex), pipe (that thread writes to a pipe). With
- * a
+ * signals it by a condition variable, which is a futex), pipe (that thread writes to a pipe),
+ * socket (to a socket), bursts (to a pipe, after 0.3 to 1.7 periods). With a
  * + behind it every job also sleeps, waits for a mutex with priority inheritance and for a pipe;
  * with a ! another process stops it for a while in every job, with a - that process takes its
  * priority meanwhile. Every LONG_EVERY-th job (0: none) works two and a half periods. Its own
@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/timerfd.h>
@@ -40,7 +41,7 @@ static int ask[2], answer[2];
 static pthread_cond_t due = PTHREAD_COND_INITIALIZER;
 static pthread_mutex_t due_lock = PTHREAD_MUTEX_INITIALIZER;
 static int due_jobs, due_pipe[2];
-static bool by_pipe;
+static bool by_pipe, irregular;
 
 static int64_t now_on(clockid_t clock)
 {
@@ -121,8 +122,11 @@ static void *releaser(void *arg)
 {
 	const int64_t *first = arg;
 
+	unsigned seed = 1;
+
 	prctl(PR_SET_NAME, "releaser");
-	for (int64_t next = *first;; next += period_ns) {
+	for (int64_t next = *first;;
+		next += irregular ? period_ns * (30 + rand_r(&seed) % 141) / 100 : period_ns) {
 		sleep_until(CLOCK_MONOTONIC, next);
 		if (by_pipe) {
 			if (write(due_pipe[1], "x", 1) != 1)
@@ -247,9 +251,11 @@ int main(int argc, char **argv)
 	every.it_value = spec_of(next);
 	if (meddles)
 		begin_meddler(meddles, next);
-	by_pipe = !strcmp(how, "pipe");
+	irregular = !strcmp(how, "bursts");
+	by_pipe = irregular || !strcmp(how, "pipe") || !strcmp(how, "socket");
 	by_releaser = by_pipe || !strcmp(how, "chain");
-	if (by_pipe && pipe(due_pipe) != 0)
+	if (!strcmp(how, "socket") ? socketpair(AF_UNIX, SOCK_STREAM, 0, due_pipe) != 0
+				   : by_pipe && pipe(due_pipe) != 0)
 		return 1;
 	if (by_releaser && pthread_create(&other, NULL, releaser, &next) != 0)
 		return 1;

@@ -197,6 +197,158 @@ static void kernel_threads_and_threads_that_are_left_out_are_no_tasks(void **sta
 	assert_int_equal(n_found, 0);
 }
 
+/* With PREEMPT_RT the thread that expires the timer still holds a lock that the woken one needs. */
+static void a_wait_for_a_lock_of_the_waker_is_no_end_of_a_job(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 40; k++) {
+		int64_t at = 1000 * MS + k * 30 * MS;
+
+		push((struct vmrt_event){.ts = at - 20 * MS,
+			.type = VMRT_EV_TIMER_START,
+			.pid = 9,
+			.timer = {.timer = 0xffff0009u,
+				.fn = VMRT_FN_TIMERFD,
+				.softexpires = at,
+				.expires = at}});
+		push((struct vmrt_event){.ts = at + 5 * US,
+			.type = VMRT_EV_TIMER_EXPIRE,
+			.pid = 18,
+			.flags = VMRT_FLAG_SOFTIRQ,
+			.timer = {
+				.timer = 0xffff0009u, .fn = VMRT_FN_TIMERFD, .now = at + 4 * US}});
+		for (int lock = 0; lock < 2; lock++) {
+			int64_t ts = at + (10 + lock * 50) * US;
+
+			push((struct vmrt_event){.ts = ts,
+				.type = VMRT_EV_WAKING,
+				.pid = 18,
+				.flags = VMRT_FLAG_SOFTIRQ,
+				.wake = {"reader", 9, 59, 0}});
+			switch_to(ts + 10 * US, 18, "ktimers/0", 0, 9, "reader", 59);
+			switch_to(ts + 20 * US, 9, "reader", lock ? 1 : 2, 18, "ktimers/0", 59);
+		}
+	}
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].waker, VMRT_WAKER_TIMERFD);
+	assert_int_equal(found[0].jobs, 40);
+	assert_int_equal(found[0].period_ns, 30 * MS);
+	assert_int_equal(found[0].exec_max_ns, 20 * US);
+}
+
+/* Names that programs and threads of the kernel may have: who sleeps by its own timer is a program.
+ */
+static void a_program_may_be_called_like_a_thread_of_the_kernel(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 30; k++) {
+		timer_job(1000 * MS + k * 4 * MS, US, 11, "loop0", 49, VMRT_FN_WAKEUP, 0);
+		timer_job(1001 * MS + k * 4 * MS, US, 12, "watchdogd", 49, VMRT_FN_TIMERFD, 0);
+		wakes_by_a_thread(1002 * MS + k * 4 * MS, 50, 13, "loop1", 49);
+		wakes_by_a_thread(1003 * MS + k * 4 * MS, 50, 14, "card0-crtc1", 49);
+	}
+	judge();
+	assert_int_equal(n_found, 2);
+	assert_int_equal(found[0].tid, 11);
+	assert_int_equal(found[1].tid, 12);
+}
+
+static void what_kthreadd_makes_is_a_thread_of_the_kernel(void **state)
+{
+	(void)state;
+	for (int32_t tid = 21; tid <= 22; tid++)
+		push((struct vmrt_event){.ts = 999 * MS,
+			.type = VMRT_EV_FORK,
+			.process = {"parent", tid == 21 ? 2 : 3, tid}});
+	for (int k = 1; k <= 30; k++) {
+		wakes_by_a_thread(1002 * MS + k * 4 * MS, 50, 21, "new_name", 49);
+		wakes_by_a_thread(1003 * MS + k * 4 * MS, 50, 22, "new_name", 49);
+	}
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].tid, 22);
+}
+
+/* Up to 400 us late, and each tenth wake-up 2 ms more: the mean of the distances is the period. */
+static void late_wake_ups_do_not_move_the_period(void **state)
+{
+	static const int64_t late[] = {0, 130 * US, 50 * US, 390 * US, 270 * US};
+
+	(void)state;
+	for (int k = 1; k <= 81; k++)
+		wakes_by_a_thread(
+			1000 * MS + k * 12345 * US + late[k % 5] + (k % 10 == 5 ? 2 * MS : 0), 50,
+			31, "consumer", 49);
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].period_ns, 12345 * US);
+	assert_int_equal(found[0].waker, VMRT_WAKER_THREAD);
+}
+
+/* The tasks of the experiment file that was made of what has been found. */
+static struct vmrt_experiment *as_experiment(void)
+{
+	static const char *const machines[] = {"host", "vm"};
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+	char *text;
+
+	judge();
+	assert_int_equal(vmrt_discovery_experiment(found, n_found, machines, 2, &text), VMRT_OK);
+	if (vmrt_experiment_parse(text, "found", &exp, &err) != VMRT_OK)
+		fail_msg("%s\n%s", err.text, text);
+	free(text);
+	return exp;
+}
+
+static void an_exact_period_is_written_exactly(void **state)
+{
+	struct vmrt_experiment *exp;
+
+	(void)state;
+	for (int k = 1; k <= 60; k++)
+		timer_job(1000 * MS + k * 37401 * US, MS, 31, "signal", 39, VMRT_FN_POSIX, 0);
+	exp = as_experiment();
+	assert_int_equal(exp->n_tasks, 1);
+	assert_int_equal(exp->tasks[0].period_ns, 37401 * US);
+	assert_int_equal(exp->tasks[0].release, VMRT_RELEASE_AUTO);
+	vmrt_experiment_free(exp);
+}
+
+static void who_is_woken_in_a_rhythm_is_written_with_it_and_as_woken(void **state)
+{
+	struct vmrt_experiment *exp;
+
+	(void)state;
+	for (int k = 1; k <= 60; k++)
+		wakes_by_a_thread(1000 * MS + k * 30 * MS, 50, 31, "consumer", 39);
+	exp = as_experiment();
+	assert_int_equal(exp->n_tasks, 1);
+	assert_int_equal(exp->tasks[0].period_ns, 30 * MS);
+	assert_int_equal(exp->tasks[0].release, VMRT_RELEASE_WAKEUP);
+	vmrt_experiment_free(exp);
+}
+
+/* An experiment file has priorities up to 97; the kernel has 98 and 99, too. */
+static void the_highest_priorities_are_left_out_of_the_file(void **state)
+{
+	struct vmrt_experiment *exp;
+
+	(void)state;
+	for (int k = 1; k <= 60; k++) {
+		timer_job(1000 * MS + k * 20 * MS, MS, 31, "p97", 2, VMRT_FN_WAKEUP, 0);
+		timer_job(1001 * MS + k * 20 * MS, MS, 32, "p98", 1, VMRT_FN_WAKEUP, 0);
+		timer_job(1002 * MS + k * 20 * MS, MS, 33, "p99", 0, VMRT_FN_WAKEUP, 0);
+	}
+	exp = as_experiment();
+	assert_int_equal(exp->n_tasks, 3);
+	for (size_t i = 0; i < 3; i++)
+		if (!strcmp(exp->tasks[i].name, "p97"))
+			assert_int_equal(exp->tasks[i].priority, 97);
+	vmrt_experiment_free(exp);
+}
+
 static void real_time_tasks_come_first(void **state)
 {
 	(void)state;
@@ -259,6 +411,13 @@ int main(void)
 		TEST(a_relative_sleeper_has_a_period_with_jitter),
 		TEST(a_thread_that_others_wake_is_found_with_its_waker),
 		TEST(kernel_threads_and_threads_that_are_left_out_are_no_tasks),
+		TEST(a_wait_for_a_lock_of_the_waker_is_no_end_of_a_job),
+		TEST(a_program_may_be_called_like_a_thread_of_the_kernel),
+		TEST(what_kthreadd_makes_is_a_thread_of_the_kernel),
+		TEST(late_wake_ups_do_not_move_the_period),
+		TEST(an_exact_period_is_written_exactly),
+		TEST(who_is_woken_in_a_rhythm_is_written_with_it_and_as_woken),
+		TEST(the_highest_priorities_are_left_out_of_the_file),
 		TEST(real_time_tasks_come_first),
 		TEST(the_experiment_is_one_that_every_program_reads),
 	};

@@ -1,0 +1,12 @@
+#!/usr/bin/env bats
+# The tasks of a guest are found: scripts/judge-tasks, the short way. Needs QEMU.
+bats_require_minimum_version 1.5.0
+
+@test "all programs of a guest whose periods are known are found with them, and no thread of the kernel" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	run "$BATS_TEST_DIRNAME/../../scripts/judge-tasks" --quick
+	echo "$output"
+	[ "$status" -eq 0 ]
+	[[ $output = *' 0 missed, 0 wrong, 0 threads of the kernel told as tasks,'* ]]
+}
