@@ -2,6 +2,8 @@
 /* The keys of an experiment file: which there are in each section, and what values they take. */
 #include "experiment-local.h"
 
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 #include <stdio.h>
 
@@ -79,10 +81,40 @@ static int experiment_section_key(
 		p, line, "unknown key '%.60s' in [experiment]: allowed are name and tick", key);
 }
 
+/* "2", "2,3" or "2-3" */
+static bool set_cpus(struct vmrt_server_spec *s, const char *value)
+{
+	char *end;
+
+	s->n_cpus = 0;
+	for (const char *at = value;; at = end + 1) {
+		unsigned long from, to;
+
+		if (!isdigit((unsigned char)*at))
+			return false;
+		from = to = strtoul(at, &end, 10);
+		if (*end == '-') {
+			at = end + 1;
+			if (!isdigit((unsigned char)*at))
+				return false;
+			to = strtoul(at, &end, 10);
+		}
+		if (to < from || to > MAX_CPU || to - from >= VMRT_SERVER_CPUS - s->n_cpus)
+			return false;
+		for (; from <= to; from++)
+			s->cpus[s->n_cpus++] = (int)from;
+		if (!*end)
+			break;
+		if (*end != ',')
+			return false;
+	}
+	s->cpu = s->cpus[0];
+	return true;
+}
+
 static int server_key(struct experiment_parser *p, const char *key, const char *value, int line)
 {
 	struct vmrt_server_spec *s = &p->exp->servers[p->exp->n_servers - 1];
-	int64_t number;
 	bool second;
 
 	if (!strcmp(key, "vm"))
@@ -117,10 +149,12 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 	if (!strcmp(key, "together"))
 		return set_choice(p, line, key, value, "no", "yes", &s->together);
 	if (!strcmp(key, "cpu")) {
-		if (vmrt_parse_int(value, 0, MAX_CPU, &number) != VMRT_OK)
-			return experiment_complain(
-				p, line, "cpu = %.60s: give the number of a host CPU", value);
-		s->cpu = (int)number;
+		if (!set_cpus(s, value))
+			return experiment_complain(p, line,
+				"cpu = %.60s: give the number of a host CPU, or a list such as 2,3 "
+				"or "
+				"2-3 with one for each vCPU, at most %d",
+				value, VMRT_SERVER_CPUS);
 		return 1;
 	}
 	if (!strcmp(key, "policy")) {

@@ -45,6 +45,20 @@ const char *vmrt_server_vm(const struct vmrt_server_spec *spec, char buf[VMRT_SE
 	return buf;
 }
 
+const char *vmrt_server_cpus(
+	const struct vmrt_server_spec *spec, char buf[VMRT_SERVER_CPUS * 5 + 1])
+{
+	size_t n = 0;
+
+	*buf = '\0';
+	if (spec->n_cpus < 2 && spec->cpu >= 0)
+		snprintf(buf, VMRT_SERVER_CPUS * 5 + 1, "%d", spec->cpu);
+	for (size_t i = 0; spec->n_cpus > 1 && i < spec->n_cpus; i++)
+		n += (size_t)snprintf(
+			buf + n, VMRT_SERVER_CPUS * 5 + 1 - n, i ? ",%d" : "%d", spec->cpus[i]);
+	return buf;
+}
+
 bool vmrt_server_is_for(const struct vmrt_server_spec *spec, const char *vm,
 	const struct vmrt_vm_thread *threads, size_t n)
 {
@@ -78,10 +92,20 @@ enum vmrt_status vmrt_server_part(const struct vmrt_server_spec *spec, int vcpu,
 		return vmrt_fail(err, VMRT_ERANGE,
 			"the name of server %s is too long to have the number of a vCPU behind it",
 			spec->name);
+	if (spec->n_cpus > 1 && (size_t)vcpu >= spec->n_cpus)
+		return vmrt_fail(err, VMRT_EINVAL,
+			"server %s: its list of CPUs has %zu, and VM %s has a vCPU %d: name one "
+			"for "
+			"each vCPU",
+			spec->name, spec->n_cpus, spec->vm, vcpu);
 	*out = *spec;
 	strcpy(out->name, name);
 	strcpy(out->of, spec->name);
 	out->vcpu = vcpu;
+	if (spec->n_cpus > 1) {
+		out->cpu = spec->cpus[vcpu];
+		out->n_cpus = 0;
+	}
 	return VMRT_OK;
 }
 

@@ -293,6 +293,16 @@ static int check_server(struct experiment_parser *p, struct vmrt_server_spec *s)
 			"server %s is for vCPU %d alone: together = yes is for a server of all "
 			"vCPUs",
 			s->name, s->vcpu);
+	if (s->n_cpus > 1 && !vmrt_server_splits(s))
+		return experiment_complain(p, s->line,
+			"server %s: a list of CPUs has one for the server of each vCPU, but this "
+			"one "
+			"is a single server (%s): name one CPU",
+			s->name,
+			s->vcpu >= 0   ? "of one vCPU"
+			: s->together  ? "together = yes"
+			: s->depletion ? "depletion = hard"
+				       : vmrt_policy_name(s->policy));
 	if (s->policy == VMRT_POLICY_NONE)
 		return 1;
 	if (s->period_ns <= 0)

@@ -266,7 +266,7 @@ static const char *setting(const struct hsf_request *r, const char *key)
 static void write_present(
 	FILE *out, const struct hsf_request *r, const struct vmrt_server_spec *now)
 {
-	char vm[VMRT_SERVER_VM];
+	char vm[VMRT_SERVER_VM], cpus[VMRT_SERVER_CPUS * 5 + 1];
 
 	if (!setting(r, "vm"))
 		fprintf(out, "vm = %s\n", vmrt_server_vm(now, vm));
@@ -290,7 +290,7 @@ static void write_present(
 	if (!setting(r, "together") && now->together)
 		fprintf(out, "together = yes\n");
 	if (!setting(r, "cpu") && now->cpu >= 0)
-		fprintf(out, "cpu = %d\n", now->cpu);
+		fprintf(out, "cpu = %s\n", vmrt_server_cpus(now, cpus));
 }
 
 /* A message without the place in a file that there is not. */

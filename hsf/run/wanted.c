@@ -352,6 +352,13 @@ static int level_of(const struct vmrt_server_spec *spec)
 	return hsf_params_priority(&params);
 }
 
+static bool same_cpus(const struct vmrt_server_spec *a, const struct vmrt_server_spec *b)
+{
+	char x[VMRT_SERVER_CPUS * 5 + 1], y[VMRT_SERVER_CPUS * 5 + 1];
+
+	return !strcmp(vmrt_server_cpus(a, x), vmrt_server_cpus(b, y));
+}
+
 enum vmrt_status hsf_wanted_change(struct hsf_run *r, struct hsf_wanted *wanted,
 	const struct vmrt_server_spec *spec, bool force, struct vmrt_error *err)
 {
@@ -360,7 +367,7 @@ enum vmrt_status hsf_wanted_change(struct hsf_run *r, struct hsf_wanted *wanted,
 	enum vmrt_status status;
 
 	if (strcmp(spec->vm, wanted->spec.vm) != 0 || spec->vcpu != wanted->spec.vcpu ||
-		spec->cpu != wanted->spec.cpu || spec->together != wanted->spec.together ||
+		!same_cpus(spec, &wanted->spec) || spec->together != wanted->spec.together ||
 		spec->depletion != wanted->spec.depletion)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"vm, cpu, depletion and together of server %s stay as they are: detach it, "

@@ -11,6 +11,7 @@
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
+#define VMRT_SERVER_CPUS 64  /* in the list of a server */
 #define VMRT_PRIORITY_MAX 97 /* 98 and 99 are for the enforcer and the kernel */
 
 #define VMRT_NAME_MAX 64 /* longest name of a server, VM or machine, with its NUL */
@@ -74,7 +75,9 @@ struct vmrt_server_spec {
 	enum vmrt_background background;
 	bool charge_helpers; /* the VM's other threads are charged, too, not only its vCPUs */
 	int cpu;	     /* host CPU; -1: where the members are */
-	int line;	     /* where it is defined, for messages */
+	int cpus[VMRT_SERVER_CPUS]; /* one for the server of each vCPU; the first is .cpu */
+	size_t n_cpus;		    /* 0 or 1: .cpu is for all */
+	int line;		    /* where it is defined, for messages */
 };
 
 struct vmrt_task_spec {
@@ -148,6 +151,10 @@ bool vmrt_server_is_for(const struct vmrt_server_spec *spec, const char *vm,
  * whole VM: hard depletion stops processes, the kernel's groups have one quota.
  */
 bool vmrt_server_splits(const struct vmrt_server_spec *spec);
+
+/** vmrt_server_cpus - its CPUs as in the file, "2" or "2,3"; "" if it has none */
+const char *vmrt_server_cpus(
+	const struct vmrt_server_spec *spec, char buf[VMRT_SERVER_CPUS * 5 + 1]);
 
 /**
  * vmrt_server_part - the server of vCPU @vcpu, as a part of @spec: NAME:N

@@ -76,34 +76,79 @@ static int64_t execution(const struct vmrt_advice *a, const struct vmrt_advised_
 	return declared != VMRT_UNKNOWN ? declared : t->measured_ns;
 }
 
-/* The declared server that is about the whole VM called @name. */
-static const struct vmrt_server_spec *server_of(const struct vmrt_experiment *e, const char *name)
+/* The declared server of this vCPU, else the one that is about the whole VM called @name. */
+static const struct vmrt_server_spec *server_of(
+	const struct vmrt_experiment *e, const char *name, int vcpu)
 {
-	for (size_t i = 0; i < e->n_servers; i++)
-		if (!strcmp(e->servers[i].vm, name) && e->servers[i].vcpu < 0)
-			return &e->servers[i];
-	return NULL;
+	const struct vmrt_server_spec *whole = NULL;
+
+	for (size_t i = 0; i < e->n_servers; i++) {
+		const struct vmrt_server_spec *s = &e->servers[i];
+
+		if (strcmp(s->vm, name) != 0)
+			continue;
+		if (s->vcpu == vcpu)
+			return s;
+		if (s->vcpu < 0)
+			whole = s;
+	}
+	return whole;
 }
 
-static struct vmrt_advised_vm *vm_of(struct vmrt_advice *a, const char *name)
+/* Has each vCPU of the VM a server of its own? */
+static bool is_split(const struct vmrt_advice *a, const char *name)
+{
+	const struct vmrt_server_spec *spec = server_of(a->experiment, name, -1);
+
+	return vmrt_advise_cpus(a, name) > 1 &&
+	       (!spec || spec->policy == VMRT_POLICY_NONE || vmrt_server_splits(spec));
+}
+
+static enum vmrt_status name_server(struct vmrt_advised_vm *vm, struct vmrt_error *err)
+{
+	const struct vmrt_server_spec *spec = vm->spec;
+	char name[VMRT_NAME_MAX + 16];
+
+	if (vm->vcpu < 0) {
+		snprintf(vm->label, sizeof(vm->label), "%s", vm->name);
+		snprintf(vm->server, sizeof(vm->server), "%s", spec ? spec->name : vm->name);
+		return VMRT_OK;
+	}
+	snprintf(vm->label, sizeof(vm->label), "%s:%d", vm->name, vm->vcpu);
+	if (spec && spec->vcpu >= 0)
+		snprintf(name, sizeof(name), "%s", spec->name);
+	else
+		snprintf(name, sizeof(name), "%s:%d", spec ? spec->name : vm->name, vm->vcpu);
+	if (strlen(name) >= sizeof(vm->server))
+		return vmrt_fail(err, VMRT_ERANGE,
+			"the name of VM %s is too long to have the number of a vCPU behind it",
+			vm->name);
+	strcpy(vm->server, name);
+	return VMRT_OK;
+}
+
+static enum vmrt_status vm_of(struct vmrt_advice *a, const char *name, int vcpu,
+	struct vmrt_advised_vm **out, struct vmrt_error *err)
 {
 	struct vmrt_advised_vm *vm;
 
-	for (size_t i = 0; i < a->n_vms; i++)
-		if (!strcmp(a->vms[i].name, name))
-			return &a->vms[i];
-	vm = &a->vms[a->n_vms];
+	for (size_t i = 0; i < a->n_vms; i++) {
+		*out = &a->vms[i];
+		if (!strcmp(a->vms[i].name, name) && a->vms[i].vcpu == vcpu)
+			return VMRT_OK;
+	}
+	*out = vm = &a->vms[a->n_vms];
 	vm->tasks = calloc(a->experiment->n_tasks, sizeof(*vm->tasks));
 	if (!vm->tasks)
-		return NULL;
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	a->n_vms++;
 	vm->name = name;
-	vm->spec = server_of(a->experiment, name);
+	vm->vcpu = vcpu;
+	vm->spec = server_of(a->experiment, name, vcpu);
 	vm->policy = vm->spec && vm->spec->policy != VMRT_POLICY_NONE ? vm->spec->policy
 								      : VMRT_POLICY_DEFERRABLE;
 	vm->depletion = vm->spec ? vm->spec->depletion : VMRT_DEPLETION_SOFT;
-	snprintf(vm->server, sizeof(vm->server), "%s", vm->spec ? vm->spec->name : name);
-	return vm;
+	return name_server(vm, err);
 }
 
 /* Why the task cannot be judged, or NULL. */
@@ -119,23 +164,90 @@ static const char *obstacle(const struct vmrt_advice *a, const struct vmrt_advis
 			: "has no execution time: declare its wcet, or give a run";
 }
 
+static enum vmrt_status add_to(
+	struct vmrt_advice *a, const struct vmrt_advised_task *t, int vcpu, struct vmrt_error *err)
+{
+	struct vmrt_advised_vm *vm;
+	enum vmrt_status status = vm_of(a, t->spec->machine, vcpu, &vm, err);
+
+	if (status == VMRT_OK)
+		vm->tasks[vm->n_tasks++] = *t;
+	return status;
+}
+
+static bool is_of(const struct vmrt_advise_ran *ran, const struct vmrt_task_spec *spec)
+{
+	return !strcmp(ran->machine, spec->machine) && !strcmp(ran->name, spec->name);
+}
+
+/*
+ * The analysis is of one vCPU. A task that was seen on several, but on one in each job, is counted
+ * on each: there it delays others at most as much as if it were always there.
+ */
+static enum vmrt_status add_to_vcpus(
+	struct vmrt_advice *a, struct vmrt_advised_task *t, struct vmrt_error *err)
+{
+	enum vmrt_status status = VMRT_OK;
+	size_t times = 0;
+
+	for (size_t i = 0; i < a->n_ran; i++)
+		times += is_of(&a->ran[i], t->spec);
+	t->elsewhere = times > 1;
+	for (size_t i = 0; i < a->n_ran && status == VMRT_OK; i++)
+		if (is_of(&a->ran[i], t->spec))
+			status = add_to(a, t, a->ran[i].vcpu, err);
+	return status;
+}
+
+/* Why the task cannot be given to a vCPU of its VM, or NULL. */
+static const char *obstacle_of_vcpus(const struct vmrt_advice *a, const struct vmrt_task_spec *spec)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < a->n_ran; i++) {
+		if (!is_of(&a->ran[i], spec))
+			continue;
+		seen = true;
+		if (a->ran[i].moves > 0)
+			return "moved from one vCPU to another inside its jobs, which no server of "
+			       "one "
+			       "vCPU can bound: pin it in the guest (taskset -cp CPU TID) and "
+			       "record "
+			       "again";
+	}
+	return seen ? NULL : "was not seen on any vCPU: record it while it runs";
+}
+
 static enum vmrt_status add_task(
 	struct vmrt_advice *a, const struct vmrt_task_spec *spec, struct vmrt_error *err)
 {
 	struct vmrt_advised_task t = {
 		.spec = spec, .measured_ns = measured(a, spec), .response_ns = VMRT_UNKNOWN};
+	bool split = is_split(a, spec->machine);
 	const char *why = obstacle(a, &t);
-	struct vmrt_advised_vm *vm;
 
+	if (!why && split)
+		why = obstacle_of_vcpus(a, spec);
 	if (why) {
 		a->left_out[a->n_left_out++] = (struct vmrt_advise_left_out){spec, why};
 		return VMRT_OK;
 	}
-	vm = vm_of(a, spec->machine);
-	if (!vm)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	t.used_ns = (int64_t)((double)execution(a, &t) * (1 + a->options.margin));
-	vm->tasks[vm->n_tasks++] = t;
+	return split ? add_to_vcpus(a, &t, err) : add_to(a, &t, -1, err);
+}
+
+/* Which vCPU a task is on is told by a run only. */
+static enum vmrt_status refuse_parts(const struct vmrt_advice *a, struct vmrt_error *err)
+{
+	const struct vmrt_experiment *e = a->experiment;
+
+	for (size_t i = 0; !a->facts && i < e->n_servers; i++)
+		if (e->servers[i].vcpu >= 0)
+			return vmrt_fail(err, VMRT_EINVAL,
+				"%s: server %s is for vCPU %d alone, and only a run tells which "
+				"tasks "
+				"are on it: give a run",
+				a->origin, e->servers[i].name, e->servers[i].vcpu);
 	return VMRT_OK;
 }
 
@@ -150,8 +262,13 @@ enum vmrt_status vmrt_advise_load(struct vmrt_advice *a, const char *origin, str
 	status = read_origin(a, err);
 	if (status != VMRT_OK)
 		return status;
+	status = refuse_parts(a, err);
+	if (status == VMRT_OK)
+		status = vmrt_advise_load_ran(a, err);
+	if (status != VMRT_OK)
+		return status;
 	e = a->experiment;
-	a->vms = calloc(e->n_tasks + 1, sizeof(*a->vms));
+	a->vms = calloc(e->n_tasks + a->n_ran + 1, sizeof(*a->vms));
 	a->left_out = calloc(e->n_tasks + 1, sizeof(*a->left_out));
 	if (!a->vms || !a->left_out)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");

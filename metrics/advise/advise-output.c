@@ -58,7 +58,7 @@ static void print_vm(FILE *out, const struct vmrt_advised_vm *vm)
 	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
 	char buf[VMRT_UNITS_TEXT];
 
-	fprintf(out, "; %s: utilisation %.3f, with the margin %.3f", vm->name, vm->utilisation,
+	fprintf(out, "; %s: utilisation %.3f, with the margin %.3f", vm->label, vm->utilisation,
 		vm->used_utilisation);
 	if (vm->chosen.budget_ns == VMRT_UNKNOWN) {
 		fprintf(out, "\n; NO SERVER: %s\n", vm->why);
@@ -76,6 +76,8 @@ static void print_vm(FILE *out, const struct vmrt_advised_vm *vm)
 		if (vm->tasks[i].measured_ns != VMRT_UNKNOWN)
 			fprintf(out, " (measured at most %s)",
 				vmrt_format_duration(vm->tasks[i].measured_ns, m));
+		if (vm->tasks[i].elsewhere)
+			fputs(", also seen on other vCPUs and counted on each", out);
 		fprintf(out, ": R = %s <= %s\n", vmrt_format_duration(vm->tasks[i].response_ns, r),
 			vmrt_format_duration(
 				spec->deadline_ns ? spec->deadline_ns : spec->period_ns, d));
@@ -92,9 +94,9 @@ static void print_vm(FILE *out, const struct vmrt_advised_vm *vm)
 
 static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
 {
-	char buf[VMRT_UNITS_TEXT];
+	char buf[VMRT_UNITS_TEXT], cpus[VMRT_SERVER_CPUS * 5 + 1];
 
-	fprintf(out, "[server %s]\nvm = %s\npolicy = %s\n", vm->server, vm->name,
+	fprintf(out, "[server %s]\nvm = %s\npolicy = %s\n", vm->server, vm->label,
 		vmrt_policy_name(vm->policy));
 	fprintf(out, "period = %s\n", exact(vm->chosen.period_ns, buf));
 	fprintf(out, "budget = %s\n", exact(vm->chosen.budget_ns, buf));
@@ -104,8 +106,10 @@ static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
 		fprintf(out, "background = idle\n");
 	if (vm->spec && vm->spec->charge_helpers)
 		fprintf(out, "helpers = charged\n");
-	if (vm->spec && vm->spec->cpu >= 0)
-		fprintf(out, "cpu = %d\n", vm->spec->cpu);
+	if (vm->spec && vm->spec->cpu >= 0 && vm->vcpu >= 0)
+		fprintf(out, "cpu = %d\n", vm->cpu);
+	else if (vm->spec && vm->spec->cpu >= 0)
+		fprintf(out, "cpu = %s\n", vmrt_server_cpus(vm->spec, cpus));
 	fputc('\n', out);
 }
 
@@ -131,6 +135,38 @@ static void put_task(FILE *out, const struct vmrt_task_spec *t)
 	if (t->release != VMRT_RELEASE_AUTO)
 		fprintf(out, "release = %s\n", vmrt_release_name(t->release));
 	fprintf(out, "priority = %d\n\n", t->priority);
+}
+
+/* Has the task been seen on a vCPU whose server stands further above? */
+static bool is_put_before(const struct vmrt_advice *a, size_t n, const struct vmrt_task_spec *spec)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t t = 0; t < a->vms[i].n_tasks; t++)
+			if (a->vms[i].tasks[t].spec == spec)
+				return true;
+	return false;
+}
+
+/* The vCPUs of a VM on which no task was seen, once for each VM. */
+static void tell_idle_vcpus(FILE *out, const struct vmrt_advice *a, size_t n)
+{
+	const char *name = a->vms[n].name;
+	bool last = true;
+
+	for (size_t i = n + 1; i < a->n_vms; i++)
+		last = last && strcmp(a->vms[i].name, name) != 0;
+	for (int64_t cpu = 0; last && a->vms[n].vcpu >= 0 && cpu < vmrt_advise_cpus(a, name);
+		cpu++) {
+		bool any = false;
+
+		for (size_t i = 0; i <= n; i++)
+			any = any || (!strcmp(a->vms[i].name, name) && a->vms[i].vcpu == cpu);
+		if (!any)
+			fprintf(out,
+				"; %s:%" PRId64
+				": no task was seen on this vCPU, so it has no server\n\n",
+				name, cpu);
+	}
 }
 
 static void put_file(FILE *out, const struct vmrt_advice *a)
@@ -164,7 +200,9 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 		if (vm->chosen.budget_ns != VMRT_UNKNOWN)
 			put_server(out, vm);
 		for (size_t t = 0; t < vm->n_tasks; t++)
-			put_task(out, vm->tasks[t].spec);
+			if (!is_put_before(a, i, vm->tasks[t].spec))
+				put_task(out, vm->tasks[t].spec);
+		tell_idle_vcpus(out, a, i);
 	}
 	for (size_t i = 0; i < a->n_left_out; i++) {
 		const struct vmrt_advise_left_out *l = &a->left_out[i];
@@ -205,7 +243,7 @@ static const char *const vm_titles[] = {"Advised servers", "Advised servers: ban
 
 #define VM_COLUMNS(X)                                                                              \
 	X(server, "server", NULL, TEXT, 0, VMRT_KEY_GROUP, vm->server)                             \
-	X(vm, "VM", NULL, TEXT, 0, 1, vm->name)                                                    \
+	X(vm, "VM", NULL, TEXT, 0, 1, vm->label)                                                   \
 	X(policy, "policy", NULL, TEXT, 0, 1, vmrt_policy_name(vm->policy))                        \
 	X(period_ns, "period", "ms", NS, -1, 1, vm->chosen.period_ns)                              \
 	X(budget_ns, "budget", "ms", NS, -1, 1, vm->chosen.budget_ns)                              \
@@ -259,7 +297,7 @@ static void put_vm(struct vmrt_table *table, const struct vmrt_advised_vm *vm)
 
 	VM_COLUMNS(VMRT_CELL)
 	if (*vm->why)
-		vmrt_put_line(table, "note", "%s: %s", vm->name, vm->why);
+		vmrt_put_line(table, "note", "%s: %s", vm->label, vm->why);
 }
 
 static void put_advised_task(struct vmrt_table *table, const struct vmrt_advised_task *task)

@@ -59,7 +59,7 @@ int vmrt_advise_run(
 		vmrt_complain(&err);
 	for (size_t i = 0; status == VMRT_OK && i < advice->n_vms; i++)
 		if (!advice->vms[i].feasible)
-			vmrt_warn("%s: %s", advice->vms[i].name, advice->vms[i].why);
+			vmrt_warn("%s: %s", advice->vms[i].label, advice->vms[i].why);
 	vmrt_advice_free(advice);
 	return result;
 }

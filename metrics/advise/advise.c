@@ -128,12 +128,10 @@ static double growth_of(const struct vmrt_advised_vm *vm, const struct vmrt_advi
 	return low / 1000.0;
 }
 
-static int64_t guest_cpus(const struct vmrt_advice *a, const char *name)
+/* The CPUs that the server's tasks run on. */
+static int64_t cpus_of(const struct vmrt_advice *a, const struct vmrt_advised_vm *vm)
 {
-	for (size_t i = 0; a->facts && i < a->facts->n_machines; i++)
-		if (!strcmp(a->facts->machines[i].name, name))
-			return a->facts->machines[i].cpus;
-	return 1;
+	return vm->vcpu < 0 ? vmrt_advise_cpus(a, vm->name) : 1;
 }
 
 static enum vmrt_status advise_vm(
@@ -148,10 +146,11 @@ static enum vmrt_status advise_vm(
 	vm->utilisation = vm->used_utilisation / (1 + a->options.margin);
 	try_periods(vm, &a->options, tasks);
 	choose(vm, &a->options, tasks);
-	vm->feasible = vm->chosen.budget_ns != VMRT_UNKNOWN && guest_cpus(a, vm->name) == 1;
-	if (guest_cpus(a, vm->name) != 1) {
-		snprintf(vm->why, sizeof(vm->why), "it has %lld CPUs, and the analysis is for one",
-			(long long)guest_cpus(a, vm->name));
+	vm->feasible = vm->chosen.budget_ns != VMRT_UNKNOWN && cpus_of(a, vm) == 1;
+	if (cpus_of(a, vm) != 1) {
+		snprintf(vm->why, sizeof(vm->why),
+			"it has %lld CPUs and one server for all, and the analysis is for one CPU",
+			(long long)cpus_of(a, vm));
 	} else if (!vm->feasible && vm->used_utilisation > 1) {
 		snprintf(vm->why, sizeof(vm->why), "its tasks need %.3f of a CPU",
 			vm->used_utilisation);
@@ -169,11 +168,6 @@ static enum vmrt_status advise_vm(
 	}
 	free(tasks);
 	return VMRT_OK;
-}
-
-static int cpu_of(const struct vmrt_advised_vm *vm)
-{
-	return vm->spec ? vm->spec->cpu : -1;
 }
 
 /* Rate monotonic, two apart: the threads beside the vCPUs run one above. Declared ones stay if all
@@ -243,7 +237,7 @@ static void judge_server(const struct vmrt_rta_server *servers, size_t n, size_t
 	}
 }
 
-/* The servers among each other, by CPU; those of which none is said are on one. */
+/* The servers among each other, by CPU. */
 static enum vmrt_status check_together(struct vmrt_advice *a, struct vmrt_error *err)
 {
 	struct vmrt_rta_server *servers = calloc(a->n_vms + 1, sizeof(*servers));
@@ -260,7 +254,7 @@ static enum vmrt_status check_together(struct vmrt_advice *a, struct vmrt_error 
 		for (size_t j = 0; j < a->n_vms; j++) {
 			const struct vmrt_advised_vm *other = &a->vms[j];
 
-			if (cpu_of(other) != cpu_of(vm) || other->chosen.budget_ns == VMRT_UNKNOWN)
+			if (other->cpu != vm->cpu || other->chosen.budget_ns == VMRT_UNKNOWN)
 				continue;
 			if (j == i)
 				own = n;
@@ -295,6 +289,7 @@ enum vmrt_status vmrt_advise(const char *origin, const struct vmrt_advise_option
 		status = advise_vm(a, &a->vms[i], err);
 	if (status == VMRT_OK) {
 		set_priorities(a);
+		vmrt_advise_place(a);
 		status = check_together(a, err);
 	}
 	a->feasible = true;
@@ -314,6 +309,11 @@ void vmrt_advice_free(struct vmrt_advice *a)
 	for (size_t i = 0; i < a->n_vms; i++)
 		free(a->vms[i].tasks);
 	free(a->vms);
+	for (size_t i = 0; i < a->n_ran; i++) {
+		free(a->ran[i].machine);
+		free(a->ran[i].name);
+	}
+	free(a->ran);
 	free(a->left_out);
 	vmrt_experiment_free(a->experiment);
 	vmrt_facts_free(a->facts);

@@ -35,6 +35,7 @@ struct vmrt_advised_task {
 	int64_t measured_ns; /* the longest execution; VMRT_UNKNOWN */
 	int64_t used_ns;     /* what was reckoned with, margin included */
 	int64_t response_ns; /* its bound in the advised server, or VMRT_UNKNOWN */
+	bool elsewhere;	     /* it ran on other vCPUs, too, and is counted on each of them */
 };
 
 /* A (period, budget) that is enough; budget VMRT_UNKNOWN: none is. */
@@ -46,6 +47,8 @@ struct vmrt_advised_choice {
 
 struct vmrt_advised_vm {
 	const char *name;		     /* of the machine */
+	int vcpu;			     /* the server is for this one alone; -1: for all */
+	char label[VMRT_SERVER_VM];	     /* NAME or NAME:VCPU */
 	char server[VMRT_NAME_MAX];	     /* its server's name */
 	const struct vmrt_server_spec *spec; /* its declared server, or NULL */
 	struct vmrt_advised_task *tasks;
@@ -57,6 +60,8 @@ struct vmrt_advised_vm {
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
 	int priority;
+	int cpu; /* that of the host it is reckoned on: a number; below 0 the (-1 - cpu)th of those
+		    of which none is declared */
 	int64_t server_response_ns; /* until it got its budget, among the other servers;
 				       VMRT_UNKNOWN */
 	double growth; /* by what fraction all execution times may grow beyond those used until a
@@ -71,11 +76,20 @@ struct vmrt_advise_left_out {
 	const char *why; /* a constant */
 };
 
+/* A task of a VM with several vCPUs was seen on one of them. */
+struct vmrt_advise_ran {
+	char *machine, *name;
+	int vcpu;
+	int64_t moves; /* inside its jobs, in all */
+};
+
 struct vmrt_advice {
 	char *origin;
 	struct vmrt_experiment *experiment;
 	struct vmrt_run_facts *facts; /* of a run; or NULL */
 	struct vmrt_advise_options options;
+	struct vmrt_advise_ran *ran;
+	size_t n_ran;
 	struct vmrt_advised_vm *vms;
 	size_t n_vms;
 	struct vmrt_advise_left_out *left_out;
@@ -103,6 +117,15 @@ void vmrt_advice_free(struct vmrt_advice *advice);
  */
 enum vmrt_status vmrt_advise_load(
 	struct vmrt_advice *advice, const char *origin, struct vmrt_error *err);
+
+/** vmrt_advise_cpus - how many CPUs machine @name has; 1 if no run tells */
+int64_t vmrt_advise_cpus(const struct vmrt_advice *advice, const char *name);
+
+/** vmrt_advise_load_ran - on which vCPUs the tasks of guests with several of them ran */
+enum vmrt_status vmrt_advise_load_ran(struct vmrt_advice *advice, struct vmrt_error *err);
+
+/** vmrt_advise_place - which servers share a CPU of the host: as vmrt-hsf puts them */
+void vmrt_advise_place(struct vmrt_advice *advice);
 
 /**
  * vmrt_advice_ini - the advice as an experiment file, with the reasons as comments

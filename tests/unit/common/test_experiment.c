@@ -144,6 +144,15 @@ static const struct {
 		"bad.ini:2: background = batch: allowed are other and idle"},
 	{"[server a]\nhelpers = yes\n", "bad.ini:2: helpers = yes: allowed are free and charged"},
 	{"[server a]\ncpu = first\n", "bad.ini:2: cpu = first: give the number of a host CPU"},
+	{"[server a]\ncpu = 1,\n", "bad.ini:2: cpu = 1,: give the number of a host CPU"},
+	{"[server a]\ncpu = 3-2\n", "bad.ini:2: cpu = 3-2: give the number of a host CPU"},
+	{"[server a]\ncpu = 0-64\n", "bad.ini:2: cpu = 0-64: give the number of a host CPU"},
+	{"[server a]\ncpu = 1,2\ntogether = yes\nperiod = 2ms\nbudget = 1ms\npriority = 9\n",
+		"bad.ini:1: server a: a list of CPUs has one for the server of each vCPU, but this "
+		"one is a single server (together = yes): name one CPU"},
+	{"[server a]\nvm = a:1\ncpu = 1,2\nperiod = 2ms\nbudget = 1ms\npriority = 9\n",
+		"bad.ini:1: server a: a list of CPUs has one for the server of each vCPU, but this "
+		"one is a single server (of one vCPU)"},
 	{"[experiment]\nnme = x\n", "bad.ini:2: unknown key 'nme' in [experiment]"},
 	{"\n[sevrer a]\n", "bad.ini:2: unknown section [sevrer a]"},
 	{"[server a]\nperiod = 12ms\nbudget = 15ms\npriority = 5\n",

@@ -179,10 +179,46 @@ static void single_vcpu_cannot_be_together(void **state)
 	assert_non_null(strstr(err.text, "vCPU 0 alone"));
 }
 
+static void each_vcpu_gets_its_cpu_of_the_list(void **state)
+{
+	struct vmrt_experiment *exp = split("[server plant]\n" BUDGET "cpu = 7,2-3\n");
+	char buf[VMRT_SERVER_CPUS * 5 + 1];
+
+	(void)state;
+	assert_int_equal(exp->n_servers, 2);
+	assert_int_equal(exp->servers[0].cpu, 7);
+	assert_int_equal(exp->servers[1].cpu, 2);
+	assert_string_equal(vmrt_server_cpus(&exp->servers[1], buf), "2");
+	vmrt_experiment_free(exp);
+	exp = parse("[server plant]\n" BUDGET "cpu = 7,2-3\n");
+	assert_string_equal(vmrt_server_cpus(&exp->servers[0], buf), "7,2,3");
+	vmrt_experiment_free(exp);
+}
+
+static void a_list_that_is_too_short_is_said(void **state)
+{
+	static const struct vmrt_vm_thread three[] = {
+		{.tid = 11, .role = VMRT_ROLE_VCPU, .vcpu = 0},
+		{.tid = 12, .role = VMRT_ROLE_VCPU, .vcpu = 1},
+		{.tid = 13, .role = VMRT_ROLE_VCPU, .vcpu = 2},
+	};
+	struct vmrt_experiment *exp = parse("[server plant]\n" BUDGET "cpu = 0,1\n");
+	struct vmrt_error err;
+
+	(void)state;
+	assert_int_equal(vmrt_experiment_split(exp, "plant", three, 3, &err), VMRT_EINVAL);
+	assert_string_equal(err.text,
+		"server plant: its list of CPUs has 2, and VM plant has a vCPU "
+		"2: name one for each vCPU");
+	vmrt_experiment_free(exp);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(number_behind_the_vm_is_a_vcpu),
+		cmocka_unit_test(each_vcpu_gets_its_cpu_of_the_list),
+		cmocka_unit_test(a_list_that_is_too_short_is_said),
 		cmocka_unit_test(server_of_two_vcpus_becomes_two),
 		cmocka_unit_test(server_by_process_is_split_too),
 		cmocka_unit_test(servers_that_stay_whole),

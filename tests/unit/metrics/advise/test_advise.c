@@ -257,6 +257,144 @@ static void run_shows_how_long_tasks_really_executed(void **state)
 	unlink(path);
 }
 
+/* The advice for the small run as if its guest had two vCPUs and the tasks had run on these: values
+ * of (thread, cpu) of slices; thread 2 is rt_task1's, 3 is rt_task2's. */
+static enum vmrt_status advise_two_vcpus(
+	const char *servers, const char *slices, struct vmrt_advice **a, struct vmrt_error *err)
+{
+	struct vmrt_advise_options o = {.step_ns = MS / 10};
+	enum vmrt_status status;
+	char sql[1500];
+
+	strcpy(path, "/tmp/vmrt-advise-XXXXXX");
+	assert_non_null(mkdtemp(path));
+	rmdir(path);
+	assert_int_equal(testdb_make("tests/data/small-nohsf.sql", path), 0);
+	snprintf(sql, sizeof(sql),
+		"UPDATE machine SET cpus = 2; UPDATE run SET experiment = '%s' || '\n[task "
+		"demo/rt_task1]\nperiod = 20ms\nwcet = 8ms\n[task demo/rt_task2]\nperiod = "
+		"220ms\nwcet = 90ms\n'; "
+		"INSERT INTO slice SELECT column1, "
+		"column2, 1000000000 + column2, 1000001000 + column2, 39, 1, 0, 0 FROM (VALUES %s)",
+		servers, slices);
+	assert_int_equal(testdb_change(path, sql), 0);
+	status = vmrt_advise(path, &o, a, err);
+	unlink(path);
+	return status;
+}
+
+static void each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it(void **state)
+{
+	struct vmrt_experiment *exp;
+	struct vmrt_error err = {0};
+	struct vmrt_advice *a;
+	char *text;
+
+	(void)state;
+	if (advise_two_vcpus("", "(2, 0), (3, 1)", &a, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(a->n_vms, 2);
+	assert_true(a->feasible);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(a->vms[i].label, i ? "demo:1" : "demo:0");
+		assert_string_equal(a->vms[i].server, i ? "demo:1" : "demo:0");
+		assert_int_equal(a->vms[i].n_tasks, 1);
+		assert_string_equal(a->vms[i].tasks[0].spec->name, i ? "rt_task2" : "rt_task1");
+		/* on CPUs of their own */
+		assert_int_equal(a->vms[i].cpu, i ? -2 : -1);
+	}
+	/* the file names each task once, and each vCPU's server */
+	assert_int_equal(vmrt_advice_ini(a, &text, &err), VMRT_OK);
+	assert_int_equal(vmrt_experiment_parse(text, "advised", &exp, &err), VMRT_OK);
+	assert_int_equal(exp->n_tasks, 2);
+	assert_int_equal(exp->n_servers, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(exp->servers[i].vm, "demo");
+		assert_int_equal(exp->servers[i].vcpu, i);
+	}
+	vmrt_experiment_free(exp);
+	free(text);
+	vmrt_advice_free(a);
+}
+
+static void a_task_that_was_seen_on_both_vcpus_is_counted_on_both(void **state)
+{
+	struct vmrt_experiment *exp;
+	struct vmrt_error err = {0};
+	struct vmrt_advice *a;
+	char *text;
+
+	(void)state;
+	if (advise_two_vcpus("", "(2, 0), (2, 1), (3, 1)", &a, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(a->n_vms, 2);
+	assert_int_equal(a->vms[0].n_tasks, 1);
+	assert_int_equal(a->vms[1].n_tasks, 2);
+	assert_true(a->vms[0].tasks[0].elsewhere);
+	assert_int_equal(vmrt_advice_ini(a, &text, &err), VMRT_OK);
+	assert_int_equal(vmrt_experiment_parse(text, "advised", &exp, &err), VMRT_OK);
+	assert_int_equal(exp->n_tasks, 2);
+	vmrt_experiment_free(exp);
+	free(text);
+	vmrt_advice_free(a);
+}
+
+static void declared_servers_of_vcpus_keep_their_names_and_periods(void **state)
+{
+	struct vmrt_error err = {0};
+	struct vmrt_advice *a;
+
+	(void)state;
+	if (advise_two_vcpus("[server fast]\nvm = demo:0\nperiod = 5ms\nbudget = 4ms\npriority = "
+			     "50\n[server rest]\nvm = demo\nperiod = 10ms\nbudget = "
+			     "5ms\npriority = 40\ncpu = 1\n",
+		    "(2, 0), (3, 1)", &a, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(a->n_vms, 2);
+	assert_string_equal(a->vms[0].server, "fast");
+	assert_int_equal(a->vms[0].chosen.period_ns, 5 * MS);
+	assert_string_equal(a->vms[1].server, "rest:1");
+	assert_int_equal(a->vms[1].chosen.period_ns, 10 * MS);
+	assert_int_equal(a->vms[1].cpu, 1);
+	vmrt_advice_free(a);
+}
+
+/* One server for both vCPUs: the analysis is of one CPU. */
+static void of_a_server_for_several_vcpus_nothing_is_promised(void **state)
+{
+	struct vmrt_error err = {0};
+	struct vmrt_advice *a;
+
+	(void)state;
+	if (advise_two_vcpus("[server demo]\nperiod = 5ms\nbudget = 4ms\npriority = 50\ntogether = "
+			     "yes\n",
+		    "(2, 0), (3, 1)", &a, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(a->n_vms, 1);
+	assert_false(a->feasible);
+	assert_non_null(strstr(a->vms[0].why, "2 CPUs and one server for all"));
+	vmrt_advice_free(a);
+}
+
+static void a_task_that_moved_inside_a_job_is_left_out(void **state)
+{
+	struct vmrt_error err = {0};
+	struct vmrt_advice *a;
+
+	(void)state;
+	if (advise_two_vcpus("",
+		    "(2, 0), (2, 1), (3, 1)); UPDATE job SET migrations = 1 WHERE k = "
+		    "3; SELECT * FROM (VALUES (1)",
+		    &a, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	assert_int_equal(a->n_left_out, 1);
+	assert_string_equal(a->left_out[0].spec->name, "rt_task1");
+	assert_non_null(strstr(a->left_out[0].why, "pin it in the guest"));
+	assert_int_equal(a->n_vms, 1);
+	assert_string_equal(a->vms[0].label, "demo:1");
+	vmrt_advice_free(a);
+}
+
 static void what_is_missing_is_said(void **state)
 {
 	static const struct {
@@ -266,11 +404,14 @@ static void what_is_missing_is_said(void **state)
 			"task vm1/a has no execution time: declare its wcet"},
 		{"[task vm1/a]\nwcet = 2ms\ndeadline = 5ms\n", "task vm1/a has no period"},
 		{"[task host/a]\nperiod = 20ms\nwcet = 2ms\n", "no task in a VM"},
+		{"[server a]\nvm = vm1:1\nperiod = 20ms\nbudget = 2ms\npriority = 50\n[task "
+		 "vm1/a]\nperiod = 20ms\nwcet = 2ms\n",
+			"server a is for vCPU 1 alone"},
 	};
 	struct vmrt_advise_options o = VMRT_ADVISE_DEFAULTS;
 
 	(void)state;
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < 4; i++) {
 		struct vmrt_advice *a;
 		struct vmrt_error err = {0};
 		FILE *f;
@@ -297,6 +438,11 @@ int main(void)
 		cmocka_unit_test(servers_are_held_against_each_other),
 		cmocka_unit_test(servers_by_deadline_may_fill_the_cpu),
 		cmocka_unit_test(run_shows_how_long_tasks_really_executed),
+		cmocka_unit_test(each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it),
+		cmocka_unit_test(a_task_that_was_seen_on_both_vcpus_is_counted_on_both),
+		cmocka_unit_test(declared_servers_of_vcpus_keep_their_names_and_periods),
+		cmocka_unit_test(of_a_server_for_several_vcpus_nothing_is_promised),
+		cmocka_unit_test(a_task_that_moved_inside_a_job_is_left_out),
 		cmocka_unit_test(what_is_missing_is_said),
 	};
 
