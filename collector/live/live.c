@@ -364,6 +364,14 @@ void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room)
 	snprintf(buf, room, "%s", live->note);
 }
 
+void vmrt_live_crowd(const struct vmrt_live *live, char *buf, size_t room)
+{
+	*buf = '\0';
+	for (size_t i = 0, from = 0; i < live->n_vms; i++, from = 0)
+		if (vmrt_vm_crowd(&live->vms[i], &from, buf, room))
+			return;
+}
+
 void vmrt_live_close(struct vmrt_live *live)
 {
 	struct vmrt_error err;

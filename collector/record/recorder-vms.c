@@ -81,33 +81,13 @@ static enum vmrt_status add_pattern(
 	return status;
 }
 
-/* vCPUs that may run on one CPU only, and that a sibling is confined to, too. */
-static void warn_of_crowd(const struct vmrt_vm *vm)
+static void warn_of_crowds(const struct vmrt_vm *vm)
 {
-	for (size_t i = 0; i < vm->n_threads; i++) {
-		const struct vmrt_vm_thread *t = &vm->threads[i];
-		size_t alike = 0, before = 0;
-		int cpu = 0;
+	char words[256];
+	size_t from = 0;
 
-		if (t->role != VMRT_ROLE_VCPU || CPU_COUNT(&t->affinity) != 1)
-			continue;
-		while (!CPU_ISSET(cpu, &t->affinity))
-			cpu++;
-		for (size_t k = 0; k < vm->n_threads; k++) {
-			const struct vmrt_vm_thread *o = &vm->threads[k];
-			bool same =
-				o->role == VMRT_ROLE_VCPU && CPU_EQUAL(&o->affinity, &t->affinity);
-
-			alike += same;
-			before += same && k < i;
-		}
-		if (alike > 1 && !before)
-			vmrt_warn(
-				"%zu vCPUs of VM %s are confined to CPU %d: they take turns; give "
-				"each a CPU of its own, or the guest is measured as it would not "
-				"be otherwise",
-				alike, vm->name, cpu);
-	}
+	while (vmrt_vm_crowd(vm, &from, words, sizeof(words)))
+		vmrt_warn("%s", words);
 }
 
 static enum vmrt_status add_all(struct vmrt_recorder *rec, struct vmrt_error *err)
@@ -169,8 +149,7 @@ enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_e
 	if (status == VMRT_OK)
 		take_sockets(rec);
 	for (size_t i = 0; i < rec->manifest.n_vms && status == VMRT_OK; i++)
-		if (strcmp(rec->manifest.vms[i].vm.hypervisor, "process") != 0)
-			warn_of_crowd(&rec->manifest.vms[i].vm);
+		warn_of_crowds(&rec->manifest.vms[i].vm);
 	return status;
 }
 

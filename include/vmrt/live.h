@@ -90,6 +90,9 @@ const char *vmrt_live_vm(const struct vmrt_live *live);
 /** vmrt_live_note - what is wrong at the moment, or "" */
 void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room);
 
+/** vmrt_live_crowd - vCPUs that were confined to one CPU together when it was opened, or "" */
+void vmrt_live_crowd(const struct vmrt_live *live, char *buf, size_t room);
+
 /** vmrt_live_buffer - the most that was found in the trace buffer of a CPU of the host, and its
  * size, in bytes */
 void vmrt_live_buffer(const struct vmrt_live *live, uint64_t *fill, uint64_t *size);

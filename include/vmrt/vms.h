@@ -170,6 +170,15 @@ enum vmrt_status vmrt_thread_started(pid_t pid, pid_t tid, uint64_t *ticks);
 /** vmrt_sched_name - the word for scheduling policy @policy, e.g. "SCHED_FIFO"; never NULL */
 const char *vmrt_sched_name(int policy);
 
+/**
+ * vmrt_vm_crowd - the vCPUs of @vm that are confined to one CPU together
+ * @from: from which thread on to look, 0 at first; moved behind the first of the vCPUs
+ * @buf: a line that says so, and what to do
+ *
+ * Return: whether there are such vCPUs.
+ */
+bool vmrt_vm_crowd(const struct vmrt_vm *vm, size_t *from, char *buf, size_t room);
+
 /** vmrt_role_name - "vcpu", "main", "io" or "vhost" */
 const char *vmrt_role_name(enum vmrt_thread_role role);
 

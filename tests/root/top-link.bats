@@ -118,3 +118,10 @@ sys.exit(1)' && return
 	run -64 "$top" -b --link g="$socket" some.vmrt
 	[[ $output = *'leave out RUN'* ]]
 }
+
+@test "vCPUs that are confined to one CPU are told of" {
+	CPU=0 VCPUS=2 LIFE=60 SLEEPY=1000 bash -c 'exec -a qemu-system-x86_64 "$0" -name guest=crowded' "$O/tests/fake-vm" 3>&- &
+	vm=$!
+	start_top --vm crowded
+	see '"2 vCPUs of VM crowded are confined to CPU 0" in note'
+}

@@ -320,6 +320,18 @@ static void repeat_talk(struct live *l)
 			return;
 }
 
+/* Behind what is wrong at the moment: it stays so. */
+static bool add_crowd(const struct vmrt_live *live, char *note, size_t room)
+{
+	size_t n = strlen(note);
+	char words[256];
+
+	vmrt_live_crowd(live, words, sizeof(words));
+	if (words[0])
+		snprintf(note + n, room - n, "%s%s", n ? "; " : "", words);
+	return words[0];
+}
+
 static void live_state(struct top_source *source, struct top_source_state *state)
 {
 	struct live *l = (struct live *)source;
@@ -342,6 +354,8 @@ static void live_state(struct top_source *source, struct top_source_state *state
 		state->mild = true;
 		live_tasks_note(&l->tasks, l->base.now_ns, state->note, sizeof(state->note));
 	}
+	if (l->live && add_crowd(l->live, state->note, sizeof(state->note)))
+		state->mild = false;
 }
 
 /* ---- recording at the same time ---- */

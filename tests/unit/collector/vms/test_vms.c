@@ -454,6 +454,33 @@ static void malformed_stat_and_cpu_lists_are_refused(void **state)
 	assert_int_equal(CPU_COUNT(&set), CPU_SETSIZE);
 }
 
+static void vcpus_that_are_confined_to_one_cpu_are_told_once(void **state)
+{
+	struct vmrt_vm_thread threads[] = {
+		{.role = VMRT_ROLE_MAIN, .vcpu = -1},
+		{.role = VMRT_ROLE_VCPU, .vcpu = 0},
+		{.role = VMRT_ROLE_VCPU, .vcpu = 1},
+		{.role = VMRT_ROLE_VCPU, .vcpu = 2},
+	};
+	struct vmrt_vm vm = {
+		.name = "smp", .hypervisor = "qemu", .threads = threads, .n_threads = 4};
+	char words[200];
+	size_t from = 0;
+
+	(void)state;
+	/* the main loop is on CPU 3, too: it is no vCPU; vCPU 1 has two CPUs */
+	for (int i = 0; i < 4; i++)
+		CPU_SET(3, &threads[i].affinity);
+	CPU_SET(4, &threads[2].affinity);
+	assert_true(vmrt_vm_crowd(&vm, &from, words, sizeof(words)));
+	assert_non_null(strstr(words, "2 vCPUs of VM smp are confined to CPU 3: they take turns"));
+	assert_false(vmrt_vm_crowd(&vm, &from, words, sizeof(words)));
+	/* threads of a process are no vCPUs */
+	strcpy(vm.hypervisor, "process");
+	from = 0;
+	assert_false(vmrt_vm_crowd(&vm, &from, words, sizeof(words)));
+}
+
 static void nothing_running_is_no_error(void **state)
 {
 	struct vmrt_vm *vms;
@@ -493,6 +520,7 @@ int main(void)
 		TEST(a_cid_that_cannot_be_a_guests_is_left_out),
 		TEST(vhost_kernel_threads_belong_to_the_vm_they_name),
 		TEST(malformed_stat_and_cpu_lists_are_refused),
+		TEST(vcpus_that_are_confined_to_one_cpu_are_told_once),
 		TEST(nothing_running_is_no_error),
 		TEST(an_unknown_vm_is_refused_with_a_list),
 	};
