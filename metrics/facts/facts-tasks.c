@@ -79,8 +79,7 @@ static enum vmrt_status name_culprits(
 	return status;
 }
 
-static void count_cause(
-	struct vmrt_task_facts *t, const char *cause, bool excused, int64_t culprit, int64_t name)
+struct vmrt_cause_facts *vmrt_task_cause(struct vmrt_task_facts *t, const char *cause)
 {
 	size_t i;
 
@@ -88,18 +87,25 @@ static void count_cause(
 		cause = "unknown";
 	for (i = 0; i < t->n_causes; i++)
 		if (!strcmp(t->causes[i].name, cause))
-			break;
-	if (i == t->n_causes) {
-		if (i == VMRT_CAUSES_MAX)
-			i--; /* not a database of ours */
-		else
-			t->n_causes++;
-		snprintf(t->causes[i].name, sizeof(t->causes[i].name), "%s",
-			t->n_causes == VMRT_CAUSES_MAX ? "other" : cause);
-	}
-	t->causes[i].misses++;
-	t->causes[i].excused += excused;
-	count_culprit(&t->causes[i], culprit, name);
+			return &t->causes[i];
+	/* not a database of ours */
+	if (i == VMRT_CAUSES_MAX)
+		return &t->causes[i - 1];
+	t->n_causes++;
+	t->causes[i] = (struct vmrt_cause_facts){0};
+	snprintf(t->causes[i].name, sizeof(t->causes[i].name), "%s",
+		t->n_causes == VMRT_CAUSES_MAX ? "other" : cause);
+	return &t->causes[i];
+}
+
+static void count_cause(
+	struct vmrt_task_facts *t, const char *cause, bool excused, int64_t culprit, int64_t name)
+{
+	struct vmrt_cause_facts *c = vmrt_task_cause(t, cause);
+
+	c->misses++;
+	c->excused += excused;
+	count_culprit(c, culprit, name);
 }
 
 enum verdict { MET, MISSED, UNDECIDED };

@@ -250,6 +250,10 @@ const char *vmrt_facts_note(
 const char *vmrt_server_obstacle(
 	const struct vmrt_run_facts *facts, const struct vmrt_server_facts *server);
 
+/** vmrt_task_cause - the misses of a task by this cause; NULL: the unknown one; made if there are
+ * none yet */
+struct vmrt_cause_facts *vmrt_task_cause(struct vmrt_task_facts *task, const char *cause);
+
 /** vmrt_task_fits - is its worst-case response time in its server within its deadline, if it has
  * one? */
 bool vmrt_task_fits(const struct vmrt_task_facts *task);

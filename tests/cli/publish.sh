@@ -105,7 +105,7 @@ file_is_replaced_whole() {
 serve() {
 	"$O/tests/make-run" "$work/t.vmrt" 2>/dev/null || [ -d "$work/t.vmrt" ] || return 1
 	: >"$work/served"
-	vmrt-top "$@" "$work/t.vmrt" >"$work/lines" 2>"$work/served" &
+	vmrt-top "$@" "${replayed:-$work/t.vmrt}" >"$work/lines" 2>"$work/served" &
 	pid=$!
 	for ((i = 0; i < 200; i++)); do
 		url=$(sed -n 's/.*metrics at \(http:[^ ]*\).*/\1/p' "$work/served")
@@ -119,6 +119,26 @@ serve() {
 
 # get METHOD PATH: answer of the server with its head, by a client of its own
 get() { perl "$top/tests/lib/http.pl" "${url#http://}" "$1" "$2"; }
+
+# every miss of a task has one cause, and the causes are words that the report knows
+served_misses_have_causes() {
+	local known
+	replayed=$top/tests/data/demo-none.vmrt serve -b -d 100ms --speed 0.2 --prometheus 0 || return 1
+	for ((i = 0; i < 200; i++)); do
+		get GET /metrics | sed '1,/^\r*$/d' >"$work/prom"
+		grep -q '^vmrt_task_misses_total' "$work/prom" && break
+		sleep 0.1
+	done
+	kill $pid
+	wait $pid
+	vmrt-trace analyze -q --allow-loss -o "$work/none.db" "$top/tests/data/demo-none.vmrt" 2>/dev/null
+	known=$(sqlite3 "$work/none.db" "SELECT group_concat(DISTINCT coalesce(cause, 'unknown')) FROM job WHERE outcome LIKE 'missed%'")
+	"$top/tests/lib/prometheus-lint" <"$work/prom" && awk -v known=",$known," '
+		function label(name) { match($0, name "=\"[^\"]*"); return substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) }
+		/^vmrt_task_jobs_total.*outcome="missed"/ { want[label("task")] = $NF }
+		/^vmrt_task_misses_total/ { have[label("task")] += $NF; all += $NF; if (!index(known, "," label("cause") ",")) { print; bad = 1 } }
+		END { for (t in want) if (want[t] != have[t] + 0) { print t, want[t], have[t]; bad = 1 }; exit bad || !all }' "$work/prom"
+}
 
 served_text_is_right() {
 	serve -b -d 100ms --speed 0.05 --prometheus 0 || return 1
@@ -205,6 +225,7 @@ ok "figures and histograms are those of all jobs" figures_are_those_of_the_repor
 ok "a textfile is replaced at once" file_is_replaced_whole
 ok "exit status 64 for --junit with --compare" exits 64 "go with none of --compare" --junit x --compare hsf.vmrt nohsf.vmrt
 ok "vmrt-top serves its figures on the loopback address" served_text_is_right
+ok "and misses by their causes" served_misses_have_causes
 ok "what is served has all tasks" all_tasks_are_served
 ok "slow clients delay nothing" slow_clients_delay_nothing
 ok "an address that is taken is said" address_taken_is_said

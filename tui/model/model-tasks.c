@@ -26,6 +26,7 @@ void task_model_reset(struct task_model *t)
 	t->n_recent = 0;
 	f->jobs = f->met = f->missed_late = f->missed_incomplete = f->unknown = f->truncated = 0;
 	f->skipped = f->inferred = f->excused = f->longest_run = 0;
+	f->n_causes = 0;
 	f->longest_run_k = VMRT_UNKNOWN;
 	f->response = f->release = f->start = f->exec = f->tardiness = VMRT_SERIES_EMPTY;
 	f->completion = f->activation = VMRT_SERIES_EMPTY;
@@ -48,6 +49,15 @@ void task_model_begin(struct top_model *m, size_t i)
 	t->facts.priority = spec->priority;
 	t->responses.exact_max = m->config->live ? TOP_EXACT_MAX : TOP_EXACT_RECORDED;
 	task_model_reset(t);
+}
+
+static void count_cause(struct vmrt_task_facts *f, const struct vmrt_job *job)
+{
+	struct vmrt_cause_facts *c = vmrt_task_cause(
+		f, job->cause < 0 ? NULL : vmrt_blame_name((enum vmrt_blame)job->cause));
+
+	c->misses++;
+	c->excused += job->excused;
 }
 
 static void count(struct task_model *t, const struct vmrt_job *job)
@@ -77,6 +87,8 @@ static void count(struct task_model *t, const struct vmrt_job *job)
 	f->inferred += job->inferred;
 	f->skipped += job->skipped;
 	f->excused += missed && job->excused;
+	if (missed)
+		count_cause(f, job);
 	if (missed || job->outcome == VMRT_OUTCOME_MET) {
 		t->known++;
 		t->missed += missed;
