@@ -150,7 +150,7 @@ check-kernels: ## boot guests with Debian's kernels 5.10 to 6.12, PREEMPT_RT or 
 
 .PHONY: judge-tasks
 judge-tasks: ## have vmrt-trace tasks find the threads of programs whose periods are known, in a real guest
-	$(Q)scripts/setup --tests
+	$(Q)scripts/setup --tests --judge
 	$(Q)$(MAKE) --no-print-directory all tests
 	$(Q)O=$(O) scripts/judge-tasks
 
