@@ -46,6 +46,7 @@ struct seen_timer {
 /* The timer that expires on a CPU, until something else happens there. */
 struct seen_cpu {
 	bool expiring, relative;
+	bool hard; /* in the interrupt itself, not in a softirq or a thread */
 	enum vmrt_timer_fn fn;
 	int64_t arrival_ns;
 	int32_t armed_by;

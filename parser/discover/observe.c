@@ -168,6 +168,7 @@ static void expire(struct seen_machine *m, struct seen_cpu *c, const struct vmrt
 	HASH_FIND(hh, m->timers, &key, sizeof(key), r);
 	*c = (struct seen_cpu){
 		.expiring = true,
+		.hard = (e->flags & VMRT_FLAG_HARDIRQ) != 0,
 		.fn = e->timer.fn,
 		.arrival_ns = r ? r->expires : e->ts,
 		.relative = r && r->relative,
@@ -252,6 +253,18 @@ static bool expires_timers(const struct seen_thread *t)
 	return t && (!strncmp(t->comm, "ksoftirqd/", 10) || !strncmp(t->comm, "ktimers", 7));
 }
 
+/*
+ * Did the timer that expired last on the CPU wake the thread? What the same interrupt does behind
+ * it, such as the timer wheel's softirq, wakes others; and who sleeps by a timer has armed it.
+ */
+static bool is_by_timer(const struct seen_cpu *c, const struct vmrt_event *e)
+{
+	bool hard = (e->flags & VMRT_FLAG_HARDIRQ) != 0;
+
+	return c->expiring && c->hard == hard &&
+	       (c->fn != VMRT_FN_WAKEUP || !c->armed_by || c->armed_by == e->wake.pid);
+}
+
 static enum vmrt_status wake(
 	struct seen_machine *m, const struct seen_cpu *c, const struct vmrt_event *e)
 {
@@ -264,7 +277,7 @@ static enum vmrt_status wake(
 		return VMRT_ENOMEM;
 	t->prio = e->wake.prio;
 	HASH_FIND_INT(m->threads, &pid, by);
-	if (c->expiring && (interrupt || expires_timers(by)) && waker_of_timer(c, &waker)) {
+	if (is_by_timer(c, e) && (interrupt || expires_timers(by)) && waker_of_timer(c, &waker)) {
 		/* one that is late arms its timer for the past, and goes on without a sleep */
 		if (!t->awake || c->armed_by == t->tid)
 			open_job(t, e->ts, c->arrival_ns, waker);

@@ -197,6 +197,38 @@ static void kernel_threads_and_threads_that_are_left_out_are_no_tasks(void **sta
 	assert_int_equal(n_found, 0);
 }
 
+/* The timer wheel's softirq runs behind a timer's interrupt: whom it wakes that timer did not wake.
+ */
+static void whom_the_timer_wheel_wakes_is_not_released_by_the_timer_before(void **state)
+{
+	(void)state;
+	for (int k = 1; k <= 40; k++) {
+		int64_t at = 1000 * MS + k * 30 * MS;
+
+		timer_job(at, MS, 9, "sleeper", 59, VMRT_FN_WAKEUP, 0);
+		push((struct vmrt_event){.ts = at + 6 * MS,
+			.type = VMRT_EV_TIMER_EXPIRE,
+			.flags = VMRT_FLAG_HARDIRQ,
+			.timer = {.timer = 0xffff0077u, .fn = VMRT_FN_WAKEUP, .now = at}});
+		push((struct vmrt_event){.ts = at + 6 * MS + 10 * US,
+			.type = VMRT_EV_WAKING,
+			.flags = VMRT_FLAG_SOFTIRQ,
+			.wake = {"kcompactd0", 30, 120, 0}});
+		push((struct vmrt_event){.ts = at + 6 * MS + 10 * US,
+			.type = VMRT_EV_WAKING,
+			.flags = VMRT_FLAG_SOFTIRQ,
+			.wake = {"reader", 31, 49, 0}});
+		switch_to(at + 7 * MS, 0, "swapper/0", 0, 30, "kcompactd0", 120);
+		switch_to(at + 8 * MS, 30, "kcompactd0", 1, 31, "reader", 49);
+		switch_to(at + 9 * MS, 31, "reader", 1, 0, "swapper/0", 120);
+	}
+	judge();
+	assert_int_equal(n_found, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(found[i].waker,
+			found[i].tid == 9 ? VMRT_WAKER_NANOSLEEP : VMRT_WAKER_INTERRUPT);
+}
+
 /* With PREEMPT_RT the thread that expires the timer still holds a lock that the woken one needs. */
 static void a_wait_for_a_lock_of_the_waker_is_no_end_of_a_job(void **state)
 {
@@ -411,6 +443,7 @@ int main(void)
 		TEST(a_relative_sleeper_has_a_period_with_jitter),
 		TEST(a_thread_that_others_wake_is_found_with_its_waker),
 		TEST(kernel_threads_and_threads_that_are_left_out_are_no_tasks),
+		TEST(whom_the_timer_wheel_wakes_is_not_released_by_the_timer_before),
 		TEST(a_wait_for_a_lock_of_the_waker_is_no_end_of_a_job),
 		TEST(a_program_may_be_called_like_a_thread_of_the_kernel),
 		TEST(what_kthreadd_makes_is_a_thread_of_the_kernel),
