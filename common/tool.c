@@ -138,7 +138,7 @@ static error_t parse_word(int key, char *arg, struct argp_state *state)
 	if (key == ARGP_KEY_ARG) {
 		if (c->argument)
 			return c->argument(c->opts, arg, state);
-		return vmrt_usage(state, "'%s' is too much: there are only options", arg);
+		return vmrt_usage(state, "there are only options, and '%s' is none", arg);
 	}
 	if (key == ARGP_KEY_END)
 		return c->check ? c->check(c->opts, state) : 0;

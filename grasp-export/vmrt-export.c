@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/files.h>
 #include <vmrt/progress.h>
 #include <vmrt/units.h>
 
@@ -145,6 +146,9 @@ static error_t check(void *opts, const struct argp_state *state)
 
 	if (!o->n_runs)
 		return vmrt_usage(state, "no run is named");
+	for (size_t i = 0; i < o->n_runs && !o->format; i++)
+		if (vmrt_file_kind(o->runs[i]) == VMRT_KIND_MISSING)
+			return vmrt_usage(state, "there is no run %s", o->runs[i]);
 	if (!o->format)
 		return vmrt_usage(state, "--format is needed, as in --format svg");
 	if (o->n_runs > 1 && !o->compare)

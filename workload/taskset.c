@@ -72,7 +72,11 @@ enum vmrt_status load_pick_machine(const struct vmrt_experiment *exp, const char
 		n++;
 	}
 	if (!n)
-		return vmrt_fail(err, VMRT_ENOENT, "the experiment has no tasks");
+		return vmrt_fail(err, VMRT_ENOENT,
+			"the experiment has no tasks: it needs sections such as [task %s/NAME] "
+			"with "
+			"period and wcet",
+			*out);
 	if (wanted)
 		return vmrt_fail(err, VMRT_ENOENT,
 			"the experiment has no tasks for %s: it has some for %s", wanted, list);

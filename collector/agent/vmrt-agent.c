@@ -317,11 +317,23 @@ static const struct vmrt_option options[] = {
 	{0},
 };
 
+/* A path alone may be meant for either. */
+static error_t argument(void *options_, char *arg, struct argp_state *state)
+{
+	(void)options_;
+	if (strchr(arg, '/'))
+		return vmrt_usage(state,
+			"'%s': to serve a device say --port %s, to wait at a socket --listen %s",
+			arg, arg, arg);
+	return vmrt_usage(state, "there are only options, and '%s' is none", arg);
+}
+
 static const struct vmrt_command commands[] = {
 	{.summary = "Record in a guest, for vmrt on its host",
 		.doc = "Without options it serves all virtio-serial ports called " PORT_PREFIX "N.",
 		.options = options,
 		.opts = &opts,
+		.argument = argument,
 		.check = check,
 		.run = run},
 	{0},

@@ -5,18 +5,26 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include <vmrt/files.h>
+
 int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_options *out)
 {
 	struct vmrt_error err;
 	struct stat st;
 
+	if (vmrt_file_kind(args[0]) == VMRT_KIND_MISSING) {
+		vmrt_fail_file(&err, args[0], "a run");
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
 	if (stat(args[0], &st) != 0) {
 		vmrt_fail_errno(&err, errno, "cannot open %s", args[0]);
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}
 	if (S_ISDIR(st.st_mode) && n > 1) {
-		vmrt_warn("one RUN at a time: %s", args[1]);
+		vmrt_fail(&err, VMRT_EINVAL, "one RUN at a time, and '%s' is another", args[1]);
+		vmrt_complain(&err);
 		return VMRT_EXIT_USAGE;
 	}
 	if (S_ISDIR(st.st_mode)) {

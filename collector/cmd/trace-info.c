@@ -139,6 +139,20 @@ static int run_info(void *opts)
 		vmrt_warn("%s: the path is too long", o->run);
 		return VMRT_EXIT_FAILED;
 	}
+	if (vmrt_file_kind(path) == VMRT_KIND_MISSING) {
+		char host[PATH_MAX];
+
+		if (vmrt_path(host, sizeof(host), o->run, VMRT_FILE_HOST) == VMRT_OK &&
+			vmrt_file_kind(host) != VMRT_KIND_MISSING)
+			vmrt_fail(&err, VMRT_ENOENT,
+				"%s holds no %s: vmrt did not record it; `vmrt-trace events` and "
+				"`analyze` take recordings of others",
+				o->run, VMRT_FILE_MANIFEST);
+		else
+			vmrt_fail_file(&err, o->run, "the folder of a run");
+		vmrt_complain(&err);
+		return VMRT_EXIT_FAILED;
+	}
 	if (vmrt_manifest_load(path, &m, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;

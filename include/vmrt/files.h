@@ -73,4 +73,26 @@ int vmrt_write_all(int fd, const void *data, size_t size);
 /** vmrt_path - "DIR/NAME" in @buf (@room bytes); VMRT_OK or VMRT_ERANGE if it does not fit */
 enum vmrt_status vmrt_path(char *buf, size_t room, const char *dir, const char *name);
 
+/* What a path stands for. */
+enum vmrt_file_kind {
+	VMRT_KIND_MISSING,
+	VMRT_KIND_FOLDER,
+	VMRT_KIND_EMPTY,
+	VMRT_KIND_TRACE,  /* trace.dat */
+	VMRT_KIND_PERF,	  /* perf.data */
+	VMRT_KIND_SQLITE, /* any database of SQLite */
+	VMRT_KIND_OTHER,
+};
+
+/** vmrt_file_kind - what @path is, by its first bytes */
+enum vmrt_file_kind vmrt_file_kind(const char *path);
+
+/**
+ * vmrt_fail_file - @path is not what is wanted: say what it is, and what to do with that
+ * @wanted: "a run", "a trace.dat file"
+ *
+ * Return: VMRT_ENOENT if there is nothing, or a folder without a recording; else VMRT_EFORMAT.
+ */
+enum vmrt_status vmrt_fail_file(struct vmrt_error *err, const char *path, const char *wanted);
+
 #endif

@@ -217,7 +217,7 @@ static enum vmrt_status open_common(struct vmrt_dat *dat, struct vmrt_error *err
 	if (status == VMRT_OK &&
 		(dat->file_size < sizeof(magic) || !dat_cursor_bytes(&c, begin, sizeof(begin)) ||
 			memcmp(begin, magic, sizeof(magic)) != 0))
-		dat_cursor_fail(&c, VMRT_EFORMAT, "is not a trace.dat file");
+		c.status = vmrt_fail_file(err, dat->path, "a trace.dat file");
 	dat_cursor_word(&c, version, sizeof(version));
 	dat_cursor_bytes(&c, &big_endian, 1);
 	dat_cursor_bytes(&c, &long_size, 1);

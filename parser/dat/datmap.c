@@ -303,7 +303,7 @@ static enum vmrt_status read_start(struct reader *r, const char *path, struct vm
 	const char *version;
 
 	if (!start || memcmp(start, magic, sizeof(magic)) != 0)
-		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a trace.dat file", path);
+		return vmrt_fail_file(err, path, "a trace.dat file");
 	version = text(r);
 	map->version = (int)strtol(version, NULL, 10);
 	r->big_endian = number(r, 1) != 0;

@@ -27,6 +27,14 @@
 #define STEPS_PER_BYTE 200
 #define TEXT_MAX (16 << 20) /* bytes of a value */
 
+static bool has_recording(const char *run)
+{
+	char path[4096];
+
+	return vmrt_path(path, sizeof(path), run, VMRT_FILE_HOST) != VMRT_OK ||
+	       access(path, F_OK) == 0;
+}
+
 /* The path of the database of @run: itself, or run.db in the folder. */
 static enum vmrt_status find_db(const char *run, char **path, struct vmrt_error *err)
 {
@@ -44,6 +52,8 @@ static enum vmrt_status find_db(const char *run, char **path, struct vmrt_error 
 		*path = NULL;
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
+	if (lstat(*path, &st) != 0 && errno == ENOENT && !has_recording(run))
+		return vmrt_fail_file(err, run, "a run");
 	if (lstat(*path, &st) != 0 && errno == ENOENT)
 		return vmrt_fail(err, VMRT_ENOENT, "%s has no %s: run `vmrt-trace analyze %s`", run,
 			VMRT_FILE_DB, run);
@@ -87,7 +97,9 @@ enum vmrt_status db_failed(struct vmrt_db *db, struct vmrt_error *err)
 			db->path);
 	if (rc == SQLITE_INTERRUPT)
 		return vmrt_fail(err, VMRT_EINTR, "%s: interrupted", db->path);
-	if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT)
+	if (rc == SQLITE_NOTADB)
+		return vmrt_fail_file(err, db->path, "a run or its database");
+	if (rc == SQLITE_CORRUPT)
 		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a database: %s", db->path,
 			sqlite3_errmsg(db->db));
 	return vmrt_fail(err, VMRT_EDB, "cannot read %s: %s", db->path, sqlite3_errmsg(db->db));
@@ -134,7 +146,10 @@ static enum vmrt_status check_identity(struct vmrt_db *db, const char *run, stru
 	if (status != VMRT_OK)
 		return status;
 	if (application != VMRT_DB_APPLICATION_ID)
-		return vmrt_fail(err, VMRT_EFORMAT, "%s is not a vmrt database", db->path);
+		return vmrt_file_kind(db->path) == VMRT_KIND_SQLITE
+			       ? vmrt_fail(err, VMRT_EFORMAT,
+					 "%s is a database, but not one that vmrt made", db->path)
+			       : vmrt_fail_file(err, db->path, "a run or its database");
 	if (version != VMRT_DB_VERSION)
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
 			"%s has version %lld, made by %s vmrt; this one reads version %d: "

@@ -361,7 +361,12 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	if (options->db)
 		snprintf(db_path, sizeof(db_path), "%s", options->db);
 	else if (!options->recording.run)
-		return vmrt_fail(err, VMRT_EINVAL, "say with -o where the database is to go");
+		return vmrt_file_kind(options->recording.host_file) == VMRT_KIND_TRACE
+			       ? vmrt_fail(err, VMRT_EINVAL,
+					 "say with -o where the database is to go, as in -o "
+					 "NAME.db")
+			       : vmrt_fail_file(err, options->recording.host_file,
+					 "a run or a trace.dat file");
 	else if (vmrt_path(db_path, sizeof(db_path), options->recording.run, VMRT_FILE_DB) !=
 		 VMRT_OK)
 		return vmrt_fail(

@@ -143,8 +143,7 @@ static enum vmrt_status open_host(
 
 	vmrt_path(path, sizeof(path), run, VMRT_FILE_HOST);
 	if (access(path, F_OK) != 0)
-		status = vmrt_fail(why, VMRT_ENOENT, "%s is no recording: it holds no %s", run,
-			VMRT_FILE_HOST);
+		status = vmrt_fail_file(why, run, "the folder of a run");
 	else
 		status = check_plain(path, why);
 	if (status == VMRT_OK)

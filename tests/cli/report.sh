@@ -301,9 +301,10 @@ ok "no other task is shown" sh -c '! grep -q "^demo/rt_task2" "$1"' - "$work/out
 ok "exit status 1 without such a task" exits 1 "it has: demo/rt_task1, demo/rt_task2" --task rt_task9 hsf.vmrt
 ok "exit status 1 without such a run" exits 1 "there is no run nothing.vmrt" nothing.vmrt
 mkdir empty.vmrt
+: >empty.vmrt/host.dat
 echo "this is no database, it is a text of some length, longer than a header" >text.db
 ok "exit status 1 for a run that was not analysed" exits 1 "vmrt-trace analyze empty.vmrt" empty.vmrt
-ok "exit status 1 for a file that is no database" exits 1 "text.db is not a database" text.db
+ok "exit status 1 for a file that is no database" exits 1 "text.db is not a run or its database" text.db
 cp -r hsf.vmrt old.vmrt
 sqlite3 old.vmrt/run.db 'PRAGMA user_version = 0'
 ok "exit status 1 for a database of an older version" exits 1 "made by an older vmrt" old.vmrt

@@ -92,7 +92,7 @@ intact() { [ "$(cat "$precious")" = precious ]; }
 	rm "$run/guest-demo.dat"
 	run "$bin/vmrt-trace" analyze "$run"
 	[ "$status" -eq 1 ]
-	[[ $output == *"is no recording: it holds no host.dat"* ]]
+	[[ $output == *"is a folder, but no run: it holds no recording (host.dat)"* ]]
 }
 
 # control characters of 7 and 8 bits, also as UTF-8; lines and tabs are none

@@ -365,7 +365,7 @@ static void a_folder_without_recording_is_named(void **state)
 
 	(void)state;
 	assert_int_equal(vmrt_analyze(&options, &result, &err), VMRT_ENOENT);
-	assert_non_null(strstr(err.text, "/tmp is no recording"));
+	assert_non_null(strstr(err.text, "/tmp is a folder, but no run"));
 }
 
 static void an_empty_recording_is_said_to_be_empty(void **state)

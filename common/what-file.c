@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* What a file that a user named is, where it is not what it should be. */
+#include <vmrt/files.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEAD 16
+
+static size_t read_head(const char *path, unsigned char head[HEAD])
+{
+	/* a pipe without a writer must not block */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	ssize_t n = fd < 0 ? 0 : pread(fd, head, HEAD, 0);
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 ? (size_t)n : 0;
+}
+
+enum vmrt_file_kind vmrt_file_kind(const char *path)
+{
+	unsigned char head[HEAD] = {0};
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return errno == ENOENT || errno == ENOTDIR ? VMRT_KIND_MISSING : VMRT_KIND_OTHER;
+	if (S_ISDIR(st.st_mode))
+		return VMRT_KIND_FOLDER;
+	if (!S_ISREG(st.st_mode))
+		return VMRT_KIND_OTHER;
+	if (!st.st_size)
+		return VMRT_KIND_EMPTY;
+	read_head(path, head);
+	if (!memcmp(head, "\x17\x08\x44tracing", 10))
+		return VMRT_KIND_TRACE;
+	if (!memcmp(head, "PERFILE2", 8) || !memcmp(head, "2ELIFREP", 8))
+		return VMRT_KIND_PERF;
+	if (!memcmp(head, "SQLite format 3", 16))
+		return VMRT_KIND_SQLITE;
+	return VMRT_KIND_OTHER;
+}
+
+enum vmrt_status vmrt_fail_file(struct vmrt_error *err, const char *path, const char *wanted)
+{
+	switch (vmrt_file_kind(path)) {
+	case VMRT_KIND_MISSING:
+		return vmrt_fail(err, VMRT_ENOENT, "there is no run or file %s", path);
+	case VMRT_KIND_FOLDER:
+		return vmrt_fail(err, VMRT_ENOENT,
+			"%s is a folder, but no run: it holds no recording (host.dat)", path);
+	case VMRT_KIND_EMPTY:
+		return vmrt_fail(err, VMRT_EFORMAT, "%s is empty, not %s", path, wanted);
+	case VMRT_KIND_TRACE:
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s is a recording (trace.dat), not %s: `vmrt-trace analyze -o NAME.db %s` "
+			"makes a database of it, which vmrt-report and vmrt-export read",
+			path, wanted, path);
+	case VMRT_KIND_PERF:
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s is a recording of perf, which vmrt does not read: record with "
+			"vmrt-trace, "
+			"or with trace-cmd",
+			path);
+	case VMRT_KIND_SQLITE:
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s is a database, not %s: vmrt-report and vmrt-export read it", path,
+			wanted);
+	case VMRT_KIND_OTHER:
+		break;
+	}
+	return vmrt_fail(err, VMRT_EFORMAT, "%s is not %s", path, wanted);
+}
