@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/cgroup.h>
 #include <vmrt/guest.h>
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
@@ -63,6 +64,40 @@ static void check_sharing(struct doctor *d, const struct vmrt_vm *vm)
 				"vCPUs %d and %d are confined to the same CPU", a->vcpu, b->vcpu);
 			return;
 		}
+}
+
+/* Groups of version 1 that nobody gave a real-time budget have none: libvirt makes such. */
+static void check_group(struct doctor *d, const struct vmrt_vm *vm)
+{
+	char path[512], group[256], mend[160], *text = NULL;
+	const struct vmrt_vm_thread *vcpu = NULL;
+	int64_t runtime = VMRT_UNKNOWN;
+
+	for (size_t i = 0; i < vm->n_threads && !vcpu; i++)
+		if (vm->threads[i].role == VMRT_ROLE_VCPU)
+			vcpu = &vm->threads[i];
+	if (!vcpu)
+		return;
+	snprintf(path, sizeof(path), "proc/%d/cgroup", (int)vcpu->tid);
+	text = doctor_read(d, path);
+	if (text && vmrt_cpu_group(text, group, sizeof(group))) {
+		snprintf(path, sizeof(path), "%s%s/cpu.rt_runtime_us", &VMRT_CPU_GROUPS[1], group);
+		runtime = doctor_number(d, path);
+	}
+	free(text);
+	if (runtime == VMRT_UNKNOWN)
+		return; /* no such groups here */
+	snprintf(mend, sizeof(mend), VMRT_LEAVE_GROUP, (int)vm->pid);
+	if (!runtime)
+		doctor_add(d, VMRT_VERDICT_FAIL, "vcpu_group", vm->name,
+			"the kernel refuses real-time priority to threads of such a group, and "
+			"vmrt-hsf cannot enforce",
+			mend,
+			"the vCPUs' cgroup %s has no real-time budget (cpu.rt_runtime_us is 0)",
+			group);
+	else
+		doctor_add(d, VMRT_VERDICT_OK, "vcpu_group", vm->name, "", "",
+			"the vCPUs' cgroup lets them be real-time threads");
 }
 
 static void check_priority(struct doctor *d, const struct vmrt_vm *vm)
@@ -202,6 +237,7 @@ void doctor_vm(struct doctor *d, const struct vmrt_vm *vm)
 {
 	check_pinning(d, vm);
 	check_sharing(d, vm);
+	check_group(d, vm);
 	check_priority(d, vm);
 	check_memory(d, vm);
 	check_agent(d, vm);

@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vmrt/cgroup.h>
 #include <vmrt/files.h>
 
 #define FAIR_SERVER "/sys/kernel/debug/sched/fair_server"
-#define CPU_CGROUPS "/sys/fs/cgroup/cpu"
 
 /* The number in a file, or VMRT_UNKNOWN. */
 static int64_t read_number(const char *path)
@@ -77,29 +77,15 @@ void hsf_reserve_read(int cpu, struct hsf_reserve *out)
 		snprintf(out->why, sizeof(out->why), "throttling is switched off");
 }
 
-/* The path behind the "cpu" controller of version 1 in /proc/PID/cgroup. */
 static bool cpu_group(pid_t pid, char *out, size_t room)
 {
-	char path[64], *text, *line, *save = NULL;
-	bool found = false;
+	char path[64], *text;
+	bool found;
 
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	if (vmrt_read_file(path, 65536, &text, NULL, NULL) != VMRT_OK)
 		return false;
-	for (line = strtok_r(text, "\n", &save); line && !found;
-		line = strtok_r(NULL, "\n", &save)) {
-		char *names = strchr(line, ':'), *where = names ? strchr(names + 1, ':') : NULL;
-
-		if (!where)
-			continue;
-		*where++ = '\0';
-		names++;
-		found = !strcmp(names, "cpu") || !strncmp(names, "cpu,", 4) ||
-			strstr(names, ",cpu,") ||
-			(strlen(names) > 4 && !strcmp(names + strlen(names) - 4, ",cpu"));
-		if (found)
-			snprintf(out, room, "%s", where);
-	}
+	found = vmrt_cpu_group(text, out, room);
 	free(text);
 	return found;
 }
@@ -111,9 +97,9 @@ double hsf_reserve_group(pid_t pid, char *group, size_t room)
 
 	if (!cpu_group(pid, group, room))
 		return 1;
-	snprintf(path, sizeof(path), CPU_CGROUPS "%.400s/cpu.rt_runtime_us", group);
+	snprintf(path, sizeof(path), VMRT_CPU_GROUPS "%.400s/cpu.rt_runtime_us", group);
 	runtime = read_number(path);
-	snprintf(path, sizeof(path), CPU_CGROUPS "%.400s/cpu.rt_period_us", group);
+	snprintf(path, sizeof(path), VMRT_CPU_GROUPS "%.400s/cpu.rt_period_us", group);
 	period = read_number(path);
 	return hsf_reserve_share(runtime, period);
 }

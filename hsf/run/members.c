@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <vmrt/cgroup.h>
+
 #define LEAD_NS (2 * VMRT_NS_PER_MS) /* to hand a server over to its enforcer */
 
 static enum vmrt_status confine(
@@ -28,11 +30,19 @@ static enum vmrt_status confine(
 static enum vmrt_status cannot_raise(
 	const struct hsf_bound *p, pid_t tid, int errnum, struct vmrt_error *err)
 {
+	char group[128];
+
+	if (errnum == EPERM && hsf_reserve_group(tid, group, sizeof(group)) == 0)
+		return vmrt_fail(err, VMRT_EPERM,
+			"thread %d of VM %s cannot get SCHED_FIFO: its cgroup %s has no real-time "
+			"budget (cpu.rt_runtime_us is 0), as those that libvirt makes; take the VM "
+			"out "
+			"of it: " VMRT_LEAVE_GROUP,
+			(int)tid, p->vm->name, group, (int)p->vm->pid);
 	if (errnum == EPERM)
 		return vmrt_fail(err, VMRT_EPERM,
 			"no permission to give thread %d of VM %s SCHED_FIFO: run as root or with "
-			"CAP_SYS_NICE "
-			"(and in a cgroup of version 1 its cpu.rt_runtime_us must be above 0)",
+			"CAP_SYS_NICE",
 			(int)tid, p->vm->name);
 	return vmrt_fail_errno(
 		err, errnum, "cannot raise thread %d of VM %s", (int)tid, p->vm->name);

@@ -101,6 +101,24 @@ budget_kept() {
 	[[ $(taskset -p "$vcpu") = *": 1" ]]
 }
 
+@test "a VM in a group without a real-time budget is refused with the line that takes it out" {
+	local cpu group
+	need_root
+	cpu=/sys/fs/cgroup/cpu
+	[ -e $cpu/cpu.rt_runtime_us ] || skip "no real-time groups of cgroup version 1 here"
+	group=$cpu/vmrt-test-$$
+	start_vm CPU=0
+	mkdir "$group"
+	echo "$vm" >"$group/cgroup.procs"
+	run "$O/bin/vmrt-hsf" run "$ini" --duration 500ms
+	[ "$status" -eq 1 ]
+	[[ $output = *"its cgroup /vmrt-test-$$ has no real-time budget"* ]]
+	# the line does what it says
+	eval "$(sed -n 's/.*take the VM out of it: //p' <<<"$output")"
+	rmdir "$group"
+	"$O/bin/vmrt-hsf" run "$ini" --duration 500ms
+}
+
 @test "settings are given back after SIGTERM, SIGINT and SIGHUP" {
 	need_root
 	start_vm

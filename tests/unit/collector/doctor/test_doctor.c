@@ -178,6 +178,30 @@ static void a_vm_whose_main_loop_is_below_its_vcpus_is_reported(void **state)
 	assert_int_equal(finding("agent")->verdict, VMRT_VERDICT_WARN);
 }
 
+/* libvirt's group of a vCPU under cgroup version 1, with and without a real-time budget. */
+static void a_group_without_a_real_time_budget_fails_with_the_way_out(void **state)
+{
+	struct vmrt_vm_thread threads[1] = {{.tid = 11, .role = VMRT_ROLE_VCPU, .vcpu = 0}};
+	struct vmrt_vm vm = {
+		.name = "plant", .pid = 10, .threads = threads, .n_threads = 1, .n_vcpus = 1};
+
+	(void)state;
+	CPU_SET(3, &threads[0].affinity);
+	has_file("proc/11/cgroup",
+		"9:cpuset:/elsewhere\n4:cpu,cpuacct:/machine.slice/vcpu0\n0::/unified\n");
+	has_file("sys/fs/cgroup/cpu/machine.slice/vcpu0/cpu.rt_runtime_us", "0\n");
+	doctor_vm(&doctor, &vm);
+	assert_int_equal(finding("vcpu_group")->verdict, VMRT_VERDICT_FAIL);
+	assert_non_null(strstr(finding("vcpu_group")->found, "/machine.slice/vcpu0 has no"));
+	assert_string_equal(finding("vcpu_group")->mend,
+		"for t in /proc/10/task/*; do echo ${t##*/} >/sys/fs/cgroup/cpu/tasks; done");
+	doctor_free(&doctor);
+	doctor = (struct doctor){.root = root};
+	has_file("sys/fs/cgroup/cpu/machine.slice/vcpu0/cpu.rt_runtime_us", "900000\n");
+	doctor_vm(&doctor, &vm);
+	assert_int_equal(finding("vcpu_group")->verdict, VMRT_VERDICT_OK);
+}
+
 static void guest_reports_its_settings(void **state)
 {
 	(void)state;
@@ -234,6 +258,7 @@ int main(void)
 		TEST(a_kernel_without_an_event_fails),
 		TEST(the_configuration_shows_ticks_and_preemption),
 		TEST(a_vm_whose_main_loop_is_below_its_vcpus_is_reported),
+		TEST(a_group_without_a_real_time_budget_fails_with_the_way_out),
 		TEST(guest_reports_its_settings),
 		TEST(guest_with_usual_settings_is_warned_of),
 		TEST(what_a_guest_does_not_report_or_reports_wrongly_is_unknown),

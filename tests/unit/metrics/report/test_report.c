@@ -350,7 +350,8 @@ static void only_databases_of_this_version_are_opened(void **state)
 	expect_open(NULL, testdb_path, VMRT_OK, NULL);
 	expect_open("PRAGMA user_version=0", testdb_folder, VMRT_EUNSUPPORTED, "an older vmrt");
 	expect_open("PRAGMA user_version=999", testdb_folder, VMRT_EUNSUPPORTED, "a newer vmrt");
-	expect_open("PRAGMA application_id=1", testdb_folder, VMRT_EFORMAT, "a database, but not one that vmrt made");
+	expect_open("PRAGMA application_id=1", testdb_folder, VMRT_EFORMAT,
+		"a database, but not one that vmrt made");
 	expect_open(NULL, "/tmp/there/is/no/such/run", VMRT_ENOENT, "there is no run");
 	expect_open(NULL, "/proc", VMRT_ENOENT, "/proc is a folder, but no run");
 	expect_open(NULL, "tests/data/small-hsf.sql", VMRT_EFORMAT, "is not a run or its database");
