@@ -236,7 +236,7 @@ static enum vmrt_status add_task(
 	return split ? add_to_vcpus(a, &t, err) : add_to(a, &t, -1, err);
 }
 
-/* Which vCPU a task is on is told by a run only. */
+/* Only a run says which vCPU a task is on. */
 static enum vmrt_status refuse_parts(const struct vmrt_advice *a, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *e = a->experiment;
@@ -244,7 +244,7 @@ static enum vmrt_status refuse_parts(const struct vmrt_advice *a, struct vmrt_er
 	for (size_t i = 0; !a->facts && i < e->n_servers; i++)
 		if (e->servers[i].vcpu >= 0)
 			return vmrt_fail(err, VMRT_EINVAL,
-				"%s: server %s is for vCPU %d alone, and only a run tells which "
+				"%s: server %s is for vCPU %d alone, and only a run says which "
 				"tasks "
 				"are on it: give a run",
 				a->origin, e->servers[i].name, e->servers[i].vcpu);

@@ -118,7 +118,7 @@ void vmrt_advice_free(struct vmrt_advice *advice);
 enum vmrt_status vmrt_advise_load(
 	struct vmrt_advice *advice, const char *origin, struct vmrt_error *err);
 
-/** vmrt_advise_cpus - how many CPUs machine @name has; 1 if no run tells */
+/** vmrt_advise_cpus - how many CPUs machine @name has; 1 if no run says so */
 int64_t vmrt_advise_cpus(const struct vmrt_advice *advice, const char *name);
 
 /** vmrt_advise_load_ran - on which vCPUs the tasks of guests with several of them ran */

@@ -52,8 +52,8 @@ static void put_time(FILE *out, const char *key, int64_t ns)
 		fprintf(out, "%s = %" PRId64 "ns\n", key, ns);
 }
 
-/* The roundest number that the measurement cannot tell from the period: a mean of n distances is
- * off by about an nth of their jitter. */
+/* The roundest number that the measurement cannot distinguish from the period: a mean of n
+ * distances is off by about an nth of their jitter. */
 static int64_t round_period(const struct vmrt_found *f)
 {
 	static const int64_t steps[] = {

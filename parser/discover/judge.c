@@ -9,7 +9,7 @@
 
 #define JOBS_LEAST 5	       /* fewer releases prove nothing */
 #define ON_GRID 0.1	       /* a release so near to a multiple of the period, in periods, fits */
-#define FAR_OFF 0.4	       /* one so far from it, in periods, tells nothing of the period */
+#define FAR_OFF 0.4	       /* one so far from it, in periods, says nothing about the period */
 #define NEAR_MEAN 0.25	       /* likewise, for sleeps of one length */
 #define FITS_LEAST 0.75	       /* share of releases that must fit for a period */
 #define PERIOD_LEAST 50000     /* ns: faster threads are busy, not periodic */

@@ -119,7 +119,7 @@ sys.exit(1)' && return
 	[[ $output = *'leave out RUN'* ]]
 }
 
-@test "vCPUs that are confined to one CPU are told of" {
+@test "vCPUs that are confined to one CPU are in the note" {
 	CPU=0 VCPUS=2 LIFE=60 SLEEPY=1000 bash -c 'exec -a qemu-system-x86_64 "$0" -name guest=crowded' "$O/tests/fake-vm" 3>&- &
 	vm=$!
 	start_top --vm crowded

@@ -8,5 +8,5 @@ bats_require_minimum_version 1.5.0
 	run "$BATS_TEST_DIRNAME/../../scripts/judge-tasks" --quick
 	echo "$output"
 	[ "$status" -eq 0 ]
-	[[ $output = *' 0 missed, 0 wrong, 0 threads of the kernel told as tasks,'* ]]
+	[[ $output = *' 0 missed, 0 wrong, 0 threads of the kernel shown as tasks,'* ]]
 }
