@@ -51,7 +51,7 @@ tasks() {
 
 @test "a run that is none, and a VM beside a run, are said" {
 	run -1 "$trace" tasks "$d/none.vmrt"
-	[[ $output = *"cannot open $d/none.vmrt"* ]]
+	[[ $output = *"there is no run or file $d/none.vmrt"* ]]
 	run -64 "$trace" tasks --vm x "$data/demo-hsf.vmrt"
 	[[ $output = *"--vm and --link look at a VM that runs"* ]]
 }
