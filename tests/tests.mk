@@ -105,7 +105,7 @@ FUZZ_SECONDS ?= 60
 fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 	$(Q)for f in $(FUZZ_TARGETS); do \
 		echo "  FUZZ     $$f"; mkdir -p $(O)/corpus/$$(basename $$f); \
-		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 \
+		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 -close_fd_mask=2 \
 			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) \
 			$$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) 2>&1 | tail -n 3 || exit 1; \
 	done

@@ -117,7 +117,7 @@ static void make_guest(void)
 	tests_dat_free(d);
 }
 
-/* Makes the folder. What is said of damage is not shown, but for who sets FUZZ_TALK. */
+/* Makes the folder. */
 static inline void begin(void)
 {
 	static const char *const texts[] = {manifest, experiment};
@@ -135,8 +135,6 @@ static inline void begin(void)
 		files[2 + i].size = strlen(texts[i]);
 		files[2 + i].bytes = strdup(texts[i]);
 	}
-	if (!getenv("FUZZ_TALK") && !freopen("/dev/null", "w", stderr))
-		abort();
 }
 
 static inline void put(const char *name, const char *bytes, size_t size)
