@@ -18,6 +18,9 @@
 #define TOO_FEW                                                                                    \
 	50 /* events: whether a machine with so few recorded a kind of them is not certain */
 
+/* Names are looked through for so many tasks and servers: both may be any number. */
+#define NEAR_TASKS_MOST 100
+
 #define RECORD_ALL "record with: " VMRT_TRACE_CMD
 
 struct writer {
@@ -27,6 +30,7 @@ struct writer {
 	struct rundb *db;
 	struct thread_names names; /* of the machine below */
 	size_t names_of;	   /* VMRT_NONE: not read */
+	unsigned near;		   /* how often they were looked through */
 };
 
 static void put(struct writer *w, const char *about, const char *name, const char *words)
@@ -185,6 +189,8 @@ static enum vmrt_status near_words(struct writer *w, size_t machine, const char 
 	char list[NEAR_TEXT];
 
 	buf[0] = '\0';
+	if (w->near++ >= NEAR_TASKS_MOST)
+		return VMRT_OK;
 	vmrt_recording_machine(w->rec, machine, &m);
 	if (w->names_of != machine) {
 		names_free(&w->names);
@@ -252,7 +258,9 @@ static enum vmrt_status note_tasks(struct writer *w, size_t machine, struct vmrt
 			: t->process[0] ? t->process
 					: t->name,
 			near, sizeof(near), err);
-		if (status == VMRT_OK && occurs(&w->names, t))
+		if (w->near > NEAR_TASKS_MOST)
+			snprintf(words, sizeof(words), "no thread%s was found for it", what);
+		else if (status == VMRT_OK && occurs(&w->names, t))
 			snprintf(words, sizeof(words),
 				"every thread%s belongs to another section or to a VM, or no event "
 				"of it was recorded",

@@ -223,6 +223,26 @@ static void missing_threads_are_noted_with_those_that_come_near(void **state)
 		"task|host/y|no thread with the id 7 was recorded; none of the 4 names comes near");
 }
 
+/* How many names there are times how many tasks would be work without bound. */
+static void names_are_looked_through_for_the_first_missing_tasks_only(void **state)
+{
+	static char text[120 * 64];
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 120; i++)
+		n += snprintf(text + n, sizeof(text) - (size_t)n,
+			"[task host/contorller%d]\nperiod = 10ms\n", i);
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), four, 4);
+	analyze(text);
+	assert_string_equal(ask("SELECT count(*) FROM note WHERE words LIKE "
+				"'no thread called % was recorded; nearest: controller%'"),
+		"100");
+	assert_string_equal(ask("SELECT count(*) FROM note WHERE words LIKE "
+				"'no thread called % was found for it'"),
+		"20");
+}
+
 static void missing_events_are_noted_with_what_is_unknown(void **state)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
@@ -276,6 +296,7 @@ int main(void)
 		cmocka_unit_test(a_process_is_its_main_thread_and_those_it_makes),
 		cmocka_unit_test(servers_of_threads_find_them_and_share_them),
 		cmocka_unit_test(missing_threads_are_noted_with_those_that_come_near),
+		cmocka_unit_test(names_are_looked_through_for_the_first_missing_tasks_only),
 		cmocka_unit_test(missing_events_are_noted_with_what_is_unknown),
 	};
 
