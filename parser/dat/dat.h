@@ -70,6 +70,7 @@ struct vmrt_dat {
 	char *proof; /* of a file that grows: what was read counts if this file is still there */
 	char *path;
 	uint64_t file_size;
+	uint64_t unpacked;  /* so much the compressed parts of its headers held */
 	uint32_t long_size; /* of the user space that recorded */
 	bool zstd;	    /* pages come in compressed chunks */
 	struct vmrt_dat_info info;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include <zstd.h>
 
+#define FREE_CHUNKS (16u << 20)		 /* of a CPU, whatever they were before */
 #define FAR_AHEAD UINT64_C(100000000000) /* raw times of pages in a row: 100 s if they are ns */
 
 struct file_feed {
@@ -15,9 +16,10 @@ struct file_feed {
 	const struct dat_cpu_data *data;
 	uint32_t page_size;
 
-	uint64_t next, end; /* still to be read from the file */
-	uint32_t chunks;    /* compressed chunks still to come */
-	bool counted;	    /* the number of chunks is known */
+	uint64_t next, end;		   /* still to be read from the file */
+	uint64_t packed_all, unpacked_all; /* in the chunks so far */
+	uint32_t chunks;		   /* compressed chunks still to come */
+	bool counted;			   /* the number of chunks is known */
 
 	uint8_t *buffer, *packed;
 	size_t room, packed_room;
@@ -80,6 +82,17 @@ static int take(struct file_feed *feed, void *to, size_t size, struct vmrt_error
 	return 1;
 }
 
+/* Small chunks may be packed as they like, for a page is often nearly empty; not any number of
+ * them. */
+static bool may_go_on(struct file_feed *feed, const uint32_t *sizes)
+{
+	feed->packed_all += sizes[0] + sizeof(uint32_t[2]);
+	feed->unpacked_all += sizes[1];
+	return dat_may_unpack(sizes[0], sizes[1]) &&
+	       (feed->unpacked_all <= FREE_CHUNKS ||
+		       feed->unpacked_all / DAT_MAX_RATIO <= feed->packed_all);
+}
+
 /* The next compressed chunk, as pages. */
 static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 {
@@ -101,8 +114,7 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 	more = take(feed, sizes, sizeof(sizes), err);
 	if (more != 1)
 		return more;
-	if (sizes[0] > DAT_MAX_CHUNK || sizes[1] > DAT_MAX_CHUNK ||
-		!dat_may_unpack(sizes[0], sizes[1])) {
+	if (sizes[0] > DAT_MAX_CHUNK || sizes[1] > DAT_MAX_CHUNK || !may_go_on(feed, sizes)) {
 		vmrt_fail(err, VMRT_EFORMAT, "a compressed chunk has an impossible size");
 		return -1;
 	}

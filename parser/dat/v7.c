@@ -10,8 +10,9 @@
 #define SECTION_HEADER 16
 #define SECTION_COMPRESSED 1u
 #define SECTION_OPTIONS 0
-#define MAX_LISTS 4096 /* option lists in a file */
-#define MAX_BUFFERS 64 /* ring buffers in a file */
+#define MAX_LISTS 4096	       /* option lists in a file */
+#define MAX_BUFFERS 64	       /* ring buffers in a file */
+#define FREE_PARTS (16u << 20) /* of the headers, whatever they were before */
 
 /* A section: its bytes, decompressed if it was compressed. */
 struct section {
@@ -43,6 +44,12 @@ static enum vmrt_status unpack(struct vmrt_dat *dat, struct section *s, struct v
 		return dat_cursor_fail(c, VMRT_EUNSUPPORTED, "is compressed, but not with zstd");
 	if (c->status == VMRT_OK && (size > DAT_MAX_TEXT || !dat_may_unpack(packed, size)))
 		return dat_cursor_fail(c, VMRT_EFORMAT, "has a header part of impossible size");
+	/* small ones may be packed as they like, but not many of them */
+	dat->unpacked += size;
+	if (c->status == VMRT_OK && dat->unpacked > FREE_PARTS &&
+		dat->unpacked / DAT_MAX_RATIO > dat->file_size)
+		return dat_cursor_fail(
+			c, VMRT_EFORMAT, "has header parts of impossible size altogether");
 	bytes = dat_cursor_text(c, packed);
 	if (!bytes)
 		return c->status;
