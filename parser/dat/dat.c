@@ -178,6 +178,7 @@ void dat_read_cmdlines(struct vmrt_dat *dat, struct dat_cursor *c)
 static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struct vmrt_error *err)
 {
 	enum vmrt_status status = formats_finish(dat->formats, err);
+	uint64_t all = 0;
 
 	if (!dat->n_buffers)
 		return vmrt_fail(
@@ -194,6 +195,12 @@ static enum vmrt_status finish(struct vmrt_dat *dat, const char *instance, struc
 	if (dat->buffer->page_size < RING_MIN_PAGE || dat->buffer->page_size > RING_MAX_PAGE)
 		return vmrt_fail(err, VMRT_EFORMAT, "%s has pages of %u bytes", dat->path,
 			dat->buffer->page_size);
+	/* no byte of the file belongs to two of them, or work would not go with its size */
+	for (unsigned cpu = 0; cpu < dat->buffer->n_cpus; cpu++)
+		all += dat->buffer->cpus[cpu].size;
+	if (all > dat->file_size)
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s says that its CPUs recorded more than there is in it", dat->path);
 	dat->info.page_size = dat->buffer->page_size;
 	dat->info.cpus = dat->buffer->n_cpus;
 	dat->info.instance = dat->buffer->name;

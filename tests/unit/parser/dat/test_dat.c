@@ -460,6 +460,35 @@ static void refused(const char *bytes, size_t size, enum vmrt_status with)
 	assert_non_null(strstr(err.text, path));
 }
 
+/* Three CPUs whose data are the same bytes, nearly all that the file has. */
+static void data_that_several_cpus_claim_are_refused(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(3, TESTS_KERNEL_618);
+	char *bytes, *table;
+	uint64_t offset, size;
+	size_t n;
+
+	(void)unused;
+	for (int i = 0; i < 300; i++) {
+		tests_dat_other(d, 0, S + i);
+		tests_dat_end_page(d, 0);
+	}
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &n, NULL), VMRT_OK);
+	table = memmem(bytes, n, "flyrecord", 10);
+	assert_non_null(table);
+	memcpy(&offset, table + 10, 8);
+	memcpy(&size, table + 18, 8);
+	assert_true(size > n / 2);
+	for (int cpu = 1; cpu < 3; cpu++) {
+		memcpy(table + 10 + 16 * cpu, &offset, 8);
+		memcpy(table + 18 + 16 * cpu, &size, 8);
+	}
+	refused(bytes, n, VMRT_EFORMAT);
+	free(bytes);
+}
+
 static void what_is_no_recording_is_refused(void **unused)
 {
 	static const char begin[] = "\x17\x08\x44tracing";
@@ -540,6 +569,7 @@ int main(void)
 		cmocka_unit_test(losses_come_with_the_event_behind_them),
 		cmocka_unit_test(single_instance_with_data_is_what_was_meant),
 		cmocka_unit_test(truncated_file_gives_what_is_there),
+		cmocka_unit_test(data_that_several_cpus_claim_are_refused),
 		cmocka_unit_test(what_is_no_recording_is_refused),
 		cmocka_unit_test(a_list_of_options_that_leads_back_to_itself_is_refused),
 	};
