@@ -258,7 +258,8 @@ static void add_names(struct vmrt_recorder *rec)
 		return;
 	free(rec->meta.cmdlines);
 	rec->meta.cmdlines = all;
-	if (!all_names_taken(rec) && rec->names)
+	/* all that was recorded is read for them, for which a second ^C leaves no time */
+	if (!all_names_taken(rec) && rec->names && !vmrt_recorder_hurries(rec))
 		vmrt_datfile_names(rec->file, rec->names);
 	ended = vmrt_names_take(rec->names);
 	rec->names = NULL;
