@@ -29,6 +29,8 @@ struct vmrt_engine_machine {
 	const struct vmrt_clockmap *clock;	     /* NULL: it is the host's clock */
 	const struct vmrt_thread_process *processes; /* as far as they are known */
 	size_t n_processes;
+	int64_t record_error_ns; /* of its record clock: records of two CPUs may come in the wrong
+				    order within twice that; 0: it is CLOCK_MONOTONIC */
 };
 
 struct vmrt_engine_vm {

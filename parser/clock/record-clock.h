@@ -28,13 +28,14 @@ struct record_samples {
 	size_t n, room;
 	int64_t span_ns;
 	uint64_t expiries;
-	int64_t back_ns; /* so far times run back from one record to the next, at most */
+	int64_t begin_ns, end_ns; /* its first and its last event; none: the first is later */
+	int64_t back_ns;	  /* so far times run back from one record to the next, at most */
 };
 
 /* What one pass over a recording finds. */
 struct record_clocks {
 	struct record_samples *sure;   /* by CPU: expiries of timers that run on CLOCK_MONOTONIC */
-	struct record_samples *likely; /* of timers of which nothing else is known */
+	struct record_samples *likely; /* and those of timers of which nothing else is known */
 	unsigned cpus;
 };
 

@@ -19,6 +19,7 @@
 #define STEP_NS 100000	      /* expiries may be late by so much, all together, for a while */
 #define STEP_RATE 300e-6      /* a clock that drifts faster is stepped */
 #define GROUP 8		      /* expiries of which one is in time */
+#define STEERED_RATE 500e-6   /* so much the rate of a line may be off */
 #define TOGETHER 3	      /* expiries in a row that are not late by chance */
 
 struct point {
@@ -511,6 +512,45 @@ static void doubt_late(const struct record_samples *s, size_t n, struct vmrt_clo
 		}
 }
 
+/* How far events lie before the first expiry or behind the last one; @span_ns: between those. */
+static double reach_of(const struct record_samples *s, size_t n, double *span_ns)
+{
+	int64_t first = INT64_MAX, last = INT64_MIN, begin = INT64_MAX, end = INT64_MIN;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < s[i].n; k++) {
+			const struct record_window *w = &s[i].at[k];
+
+			if (!w->has_upper)
+				continue;
+			first = w->upper_at < first ? w->upper_at : first;
+			last = w->upper_at > last ? w->upper_at : last;
+		}
+		begin = s[i].begin_ns < begin ? s[i].begin_ns : begin;
+		end = s[i].end_ns > end ? s[i].end_ns : end;
+	}
+	*span_ns = (double)last - (double)first;
+	return fmax(0, fmax((double)first - (double)begin, (double)end - (double)last));
+}
+
+/* Beyond the first and the last expiry a line is off by more, the farther the more: its rate is
+ * known as well as its error and the time between them say. */
+static void doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
+{
+	double span, reach = reach_of(s, n, &span);
+
+	for (size_t i = 0; i<map->n; i += map->n> 1 ? map->n - 1 : 1) {
+		int64_t *error = &map->segments[i].error_ns;
+		double rate = STEERED_RATE;
+
+		if (*error == VMRT_UNKNOWN || *error > INT64_MAX / 4)
+			continue;
+		if (span > 0)
+			rate = fmin(rate, (double)*error / span);
+		*error += (int64_t)fmin(ceil(reach * rate), 1e18);
+	}
+}
+
 enum vmrt_status record_fit(const struct record_samples *samples, size_t n, enum record_course may,
 	struct vmrt_clockmap *out)
 {
@@ -545,7 +585,9 @@ enum vmrt_status record_fit(const struct record_samples *samples, size_t n, enum
 	}
 	if (status != VMRT_OK)
 		vmrt_clockmap_free(out);
-	else if (may == RECORD_SETTABLE)
+	else
+		doubt_ends(samples, n, out);
+	if (status == VMRT_OK && may == RECORD_SETTABLE)
 		doubt_late(samples, n, out);
 	vmrt_clockmap_free(&steps);
 	free(upper.at);

@@ -176,6 +176,14 @@ static void note_back(struct record_samples *s, struct before *before, int64_t t
 	before->last_ns = ts;
 }
 
+static void note_extent(struct record_samples *s, int64_t ts)
+{
+	if (ts < s->begin_ns)
+		s->begin_ns = ts;
+	if (ts > s->end_ns)
+		s->end_ns = ts;
+}
+
 static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *table,
 	struct before *before, const struct vmrt_event *ev)
 {
@@ -187,9 +195,10 @@ static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *
 			(struct timer_clock){ev->timer.timer, ev->timer.clock};
 	} else if (ev->type == VMRT_EV_TIMER_EXPIRE) {
 		belief = believe(table, ev);
-		if (belief != OTHER_CLOCK)
-			status = take_expiry(
-				&(belief == SURE ? c->sure : c->likely)[ev->cpu], ev, before);
+		if (belief == SURE)
+			status = take_expiry(&c->sure[ev->cpu], ev, before);
+		if (status == VMRT_OK && belief != OTHER_CLOCK)
+			status = take_expiry(&c->likely[ev->cpu], ev, before);
 		if (belief == SURE && ev->flags & VMRT_FLAG_HARDIRQ) {
 			before->now_ns = ev->timer.now;
 			before->expired_ns = ev->ts;
@@ -197,6 +206,8 @@ static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *
 	}
 	note_event(before, ev);
 	note_back(&c->sure[ev->cpu], before, ev->ts);
+	note_extent(&c->sure[ev->cpu], ev->ts);
+	note_extent(&c->likely[ev->cpu], ev->ts);
 	return status;
 }
 
@@ -214,6 +225,10 @@ enum vmrt_status record_samples_collect(
 	c->sure = calloc(c->cpus + 1, sizeof(*c->sure));
 	c->likely = calloc(c->cpus + 1, sizeof(*c->likely));
 	before = calloc(c->cpus + 1, sizeof(*before));
+	for (unsigned i = 0; c->sure && c->likely && i < c->cpus; i++) {
+		c->sure[i].begin_ns = c->likely[i].begin_ns = INT64_MAX;
+		c->sure[i].end_ns = c->likely[i].end_ns = INT64_MIN;
+	}
 	for (unsigned i = 0; before && i < c->cpus; i++)
 		before[i].task_ns = before[i].irq_ns = before[i].expired_ns = before[i].last_ns =
 			VMRT_UNKNOWN;

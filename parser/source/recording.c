@@ -158,6 +158,7 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		rec->machines[i].name = rec->sources[i].name;
 		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
 		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;
+		rec->machines[i].record_error_ns = rec->sources[i].record_error_ns;
 	}
 	if (status == VMRT_OK)
 		status = vmrt_recording_rewind(rec, err);

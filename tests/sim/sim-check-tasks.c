@@ -94,6 +94,22 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 	return true;
 }
 
+/* Is another job of its task nearer to @e than @t? */
+static bool is_nearer_to_another(
+	const struct got *g, const struct vmrt_job *e, const struct sim_job *t)
+{
+	int64_t off = llabs(e->arrival_local_ns - t->job.arrival_local_ns);
+
+	for (size_t i = 0; i < g->r->truth.n_jobs; i++) {
+		const struct sim_job *o = &g->r->truth.jobs[i];
+
+		if (o->job.task == e->task &&
+			llabs(e->arrival_local_ns - o->job.arrival_local_ns) < off)
+			return true;
+	}
+	return false;
+}
+
 void sim_check_jobs_of(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
@@ -120,7 +136,8 @@ void sim_check_jobs_of(struct got *g, uint32_t task)
 		for (size_t j = 0; j < g->n_jobs; j++) {
 			if (g->jobs[j].task != task ||
 				!sim_near(g->jobs[j].arrival_local_ns, t->job.arrival_local_ns,
-					t->loose_ns + blur))
+					t->loose_ns + blur) ||
+				((blur || t->loose_ns) && is_nearer_to_another(g, &g->jobs[j], t)))
 				continue;
 			if (e && blur &&
 				llabs(g->jobs[j].arrival_local_ns - t->job.arrival_local_ns) >

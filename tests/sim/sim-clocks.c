@@ -363,6 +363,9 @@ void clock_apply(struct wmachine *m)
 	for (int i = 0; i < m->n_cpus; i++)
 		c->error_ns[i] =
 			c->mapped ? vmrt_record_clock_error(dat, (unsigned)i) : VMRT_UNKNOWN;
+	for (int i = 0; i < m->n_cpus; i++)
+		if (c->error_ns[i] > r->machines[m->index].record_error_ns)
+			r->machines[m->index].record_error_ns = c->error_ns[i];
 	if (c->mapped) {
 		read_back(r, (unsigned)m->index, dat);
 		for (int i = 0; i < m->n_cpus; i++)

@@ -92,6 +92,8 @@ struct thread {
 	int64_t uncertainty_ns;
 	bool start_truncated;
 	int64_t woken_ns;     /* last wake-up, or VMRT_UNKNOWN */
+	int64_t unwoken_ns;   /* its last run began then, though it had slept and nothing showed
+				 a wake-up; or VMRT_UNKNOWN */
 	int64_t ready_ns;     /* since when it waits, while READY */
 	bool woken_by_thread; /* the last time, and not in an interrupt */
 	int64_t ran_ns;	      /* sum of the runs that are over */
@@ -146,6 +148,9 @@ struct cancelled {
 /* One per context that can be interrupted within the kernel's few instructions in between. */
 #define CANCELLED_MAX 4
 
+/* What a record was written in. */
+enum { LEVEL_THREAD, LEVEL_SOFTIRQ, LEVEL_HARDIRQ, LEVELS };
+
 /* A timer that expired on a CPU. */
 struct fired {
 	uint64_t ptr; /* 0: none */
@@ -155,6 +160,7 @@ struct fired {
 	int64_t local_ns, host_ns;
 	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
 	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
+	int32_t pid;	     /* who was on the CPU */
 	uint8_t level;	     /* of that, as interrupt_level() */
 };
 
@@ -176,7 +182,9 @@ struct cpu {
 	uint64_t hole_count;
 	bool ended; /* its recording ends before that of others */
 	int64_t ended_ns;
-	struct fired fired;	 /* the timer that expired last, until the interrupt is over */
+	/* the timer that expired last in each context, until that is over: an interrupt may come
+	 * upon the thread that handles softirqs */
+	struct fired fired[LEVELS];
 	bool server_timer;	 /* since the last switch a timer of RESCH's servers expired */
 	int64_t server_ran_ns;	 /* cpus_ran() then */
 	struct instant entered;	 /* the last interrupt's entry, where that is recorded */
@@ -300,6 +308,15 @@ struct vmrt_engine {
 	bool out_of_memory;
 };
 
+/** comes_late - may a record of CPU @cpu that comes at @host_ns be from before @since_ns, when
+ * thread @t ran on another CPU? */
+static inline bool comes_late(const struct machine *m, const struct thread *t, unsigned cpu,
+	int64_t since_ns, int64_t host_ns)
+{
+	return since_ns != VMRT_UNKNOWN && t->ran_cpu != cpu &&
+	       host_ns - since_ns <= 2 * m->config->record_error_ns;
+}
+
 /* threads.c */
 static inline struct thread *threads_find(const struct machine *m, int32_t tid)
 {
@@ -318,8 +335,6 @@ void threads_exited(struct machine *m, int64_t host_ns);
 void threads_name(struct thread *t, const char *comm);
 void threads_free(struct machine *m);
 bool comm_is(const char *comm, const char *name);
-
-enum { LEVEL_THREAD, LEVEL_SOFTIRQ, LEVEL_HARDIRQ };
 
 /* What a record's flags say it was written in. */
 static inline unsigned interrupt_level(uint8_t flags)

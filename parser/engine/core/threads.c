@@ -103,9 +103,13 @@ static void free_thread(struct thread *t)
 
 static bool is_on_a_cpu(const struct machine *m, const struct thread *t)
 {
-	for (unsigned i = 0; i < m->n_cpus; i++)
-		if (m->cpus[i].thread == t || m->cpus[i].fired.owner == t)
+	for (unsigned i = 0; i < m->n_cpus; i++) {
+		if (m->cpus[i].thread == t)
 			return true;
+		for (int level = 0; level < LEVELS; level++)
+			if (m->cpus[i].fired[level].owner == t)
+				return true;
+	}
 	return false;
 }
 

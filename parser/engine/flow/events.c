@@ -5,6 +5,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Does the thread handle softirqs, as on PREEMPT_RT, so that these are preempted with it? */
+static bool handles_softirqs(const char *comm)
+{
+	return comm && (!strncmp(comm, "ksoftirqd/", 10) || !strncmp(comm, "ktimer", 6));
+}
+
+/* What expired on the CPU wakes nobody any more: unless the kernel thread in which it did was only
+ * preempted. */
+static void forget_fired(struct cpu *cpu, const struct vmrt_event *ev)
+{
+	struct fired *soft = &cpu->fired[LEVEL_SOFTIRQ], *thread = &cpu->fired[LEVEL_THREAD];
+
+	cpu->fired[LEVEL_HARDIRQ].ptr = 0;
+	if (ev->sw.prev_pid == soft->pid &&
+		(ev->sw.prev_state || !handles_softirqs(ev->sw.prev_comm)))
+		soft->ptr = 0;
+	if (ev->sw.prev_pid == thread->pid && ev->sw.prev_state)
+		thread->ptr = 0;
+}
+
 void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
@@ -26,9 +46,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 		run_ends(m, out, now, ev->sw.prev_state);
 		release_left(m, ev, out);
 	}
-	/* unless the kernel thread in which a timer expires was only preempted */
-	if (!cpu->fired.thread || (ev->sw.prev_pid == cpu->fired.thread && ev->sw.prev_state))
-		cpu->fired.ptr = 0;
+	forget_fired(cpu, ev);
 	cpu->server_timer = false;
 	cpus_set_current(
 		m, ev->cpu, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now.host_ns);
@@ -97,6 +115,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	struct thread *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
 	struct thread_now woken;
+	bool late;
 
 	m->has_wakings |= ev->type == VMRT_EV_WAKING;
 	if (ev->type == VMRT_EV_WAKING)
@@ -109,9 +128,18 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (t->jobs && (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS))
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	learn_waker(m, t, ev, now);
+	late = comes_late(m, t, ev->cpu, t->unwoken_ns, now.host_ns);
 	if (t->state == THREAD_RUNNING) {
 		if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
-			release_waking_running(t->jobs, ev, now.host_ns);
+			release_waking_running(t->jobs, ev, now.host_ns, late);
+		if (late)
+			t->unwoken_ns = VMRT_UNKNOWN;
+		return;
+	}
+	/* it has run since, and sleeps again; but the next one is another wake-up */
+	if (late && t->state == THREAD_BLOCKED) {
+		if (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS)
+			t->unwoken_ns = VMRT_UNKNOWN;
 		return;
 	}
 	if (t->state == THREAD_READY && !(begins_wake(m, ev) && m->loss_to_ns > t->ready_ns)) {
@@ -242,6 +270,18 @@ void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct i
 		timers_hold_cancelled(&m->cpus[ev->cpu], ev, now, &timer);
 }
 
+/* Long before it is due? Then it is the expiry of before it was armed last, and its record comes
+ * late. */
+static bool is_former(
+	const struct machine *m, const struct vmrt_event *ev, const struct timer *timer)
+{
+	int64_t ahead;
+
+	return m->config->record_error_ns &&
+	       !__builtin_sub_overflow(timer->expires, ev->timer.now, &ahead) &&
+	       ahead > CONTRADICTION_NS;
+}
+
 void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct cancelled cancelled;
@@ -255,6 +295,8 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 	}
 	if (m->has_tasks)
 		release_timer_expire(m, ev, now.host_ns, known ? &timer : NULL);
+	if (known && is_former(m, ev, &timer) && !timers_put(&m->timers, &timer))
+		m->engine->out_of_memory = true;
 	if (!known)
 		return;
 	/* in a guest, late timers are what is being measured; on the host they are steal */

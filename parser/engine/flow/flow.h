@@ -65,9 +65,11 @@ static inline void cpus_check_chain(
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 
 	/* an interrupt is over: what wakes threads from now on is not its timer */
-	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)) &&
-		!cpu->fired.thread)
-		cpu->fired.ptr = 0;
+	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ))) {
+		cpu->fired[LEVEL_HARDIRQ].ptr = 0;
+		if (cpu->fired[LEVEL_SOFTIRQ].pid == pid)
+			cpu->fired[LEVEL_SOFTIRQ].ptr = 0;
+	}
 	if (cpu->n_cancelled && ev->type != VMRT_EV_TIMER_EXPIRE)
 		timers_settle_cancelled(cpu, ev);
 	if (cpu->known && cpu->pid == pid) {

@@ -84,13 +84,18 @@ static void close_slice(
 
 /*
  * The records of two CPUs may come in the wrong order, where a record clock is mapped: @t has been
- * preempted on CPU @cpu, and runs on another one already. It ended to run here when it began there.
+ * preempted on CPU @cpu, or has slept for a moment, and runs on another one already. It ended to
+ * run here when it began there.
  */
 bool run_has_moved(const struct machine *m, const struct thread *t, unsigned cpu, int64_t state,
 	int64_t host_ns)
 {
-	return !state && t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus &&
-	       m->cpus[t->cpu].thread == t && host_ns - t->start_ns <= CONTRADICTION_NS;
+	int64_t window = 2 * m->config->record_error_ns;
+
+	if (!state && window < CONTRADICTION_NS)
+		window = CONTRADICTION_NS;
+	return t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus &&
+	       m->cpus[t->cpu].thread == t && host_ns - t->start_ns <= window;
 }
 
 void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instant at, int prio,
@@ -118,6 +123,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 		t->jobs->job.migrations++;
 	if (t->state == THREAD_UNKNOWN)
 		check_appears(t, at.host_ns);
+	t->unwoken_ns = t->state == THREAD_BLOCKED && !uncertainty_ns ? at.host_ns : VMRT_UNKNOWN;
 	runs = change_of(t);
 	runs.state = THREAD_RUNNING;
 	runs.throttled = runs.suspended = false;

@@ -18,6 +18,8 @@
 #define LEAST_PERIOD_NS (20 * VMRT_NS_PER_US)
 /* So many equal differences make a period. */
 #define PERIOD_CERTAIN 3
+/* So many more of one than of all others make that of a thread. */
+#define OWN_CERTAIN 4
 /* What is rounded when a grid is computed; and how well other clocks are known. */
 #define EXACT_NS 10
 #define EXACT_OTHER_NS (5 * VMRT_NS_PER_US)
@@ -54,6 +56,37 @@ int64_t period_found(const struct task_found *found)
 	return best->n >= PERIOD_CERTAIN ? best->ns : 0;
 }
 
+/* Is one period a multiple of the other? Then a thread may have left releases out. */
+static bool is_multiple(int64_t a, int64_t b)
+{
+	int64_t less = a < b ? a : b, more = a < b ? b : a;
+
+	return llabs(more - (more + less / 2) / less * less) <= less / PERIOD_SHARE;
+}
+
+/* Threads of one name may have periods of their own: then they are no task. */
+static void own_note(struct jobs *j, int64_t ns)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	struct wait_own *own = &j->rel.own;
+
+	if (!own->votes)
+		own->ns = ns;
+	if (same_period(own->ns, ns))
+		own->votes++;
+	else
+		own->votes--;
+	if (own->votes < OWN_CERTAIN)
+		return;
+	if (!found->first_ns) {
+		found->first_ns = own->ns;
+		found->first_tid = j->thread->pub.tid;
+	} else if (found->first_tid != j->thread->pub.tid &&
+		   !is_multiple(found->first_ns, own->ns)) {
+		found->differs_ns = own->ns;
+	}
+}
+
 void period_note(struct jobs *j, int64_t before, int64_t arrival)
 {
 	struct task_found *found = &j->machine->engine->found[j->task];
@@ -63,6 +96,8 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival)
 	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN ||
 		__builtin_sub_overflow(arrival, before, &ns) || ns < LEAST_PERIOD_NS)
 		return;
+	if (!j->rel.off_grid)
+		own_note(j, ns);
 	for (size_t i = 0; i < PERIOD_CANDIDATES; i++) {
 		struct period_candidate *p = &found->periods[i];
 
@@ -262,6 +297,12 @@ void vmrt_engine_task_contradiction(
 		snprintf(text, sizeof(text), "arrivals of thread %s/%d are %s apart, declared %s",
 			odd->thread->pub.comm, odd->thread->pub.tid, vmrt_format_duration(seen, a),
 			vmrt_format_duration(spec->period_ns, b));
+		append(out, text);
+	}
+	if (found->differs_ns) {
+		snprintf(text, sizeof(text), "its threads have periods of their own: %s and %s",
+			vmrt_format_duration(found->first_ns, a),
+			vmrt_format_duration(found->differs_ns, b));
 		append(out, text);
 	}
 	if (found->too_close) {

@@ -22,13 +22,18 @@
 #define ZERO_SLEEP_NS (200 * VMRT_NS_PER_US)
 /* Sleeps are of the same length as those before, but for one in so many. */
 #define SAME_SLEEPS 8
+/* So many jobs show how short one can be. */
+#define JOBS_SEEN 8
 /* Releases near the grid that show that a task sleeps for what is left. */
 #define LOOSE_CERTAIN 3
 
 /* Does the task sleep for what is left of its period? */
 static bool sleeps_for_rest(const struct jobs *j)
 {
-	return j->rel.usual.loose >= LOOSE_CERTAIN && j->rel.usual.loose > 2 * j->rel.usual.exact;
+	const struct wait_usual *usual = &j->rel.usual;
+
+	return usual->loose >= LOOSE_CERTAIN && usual->loose > 2 * usual->exact &&
+	       usual->off <= usual->loose;
 }
 
 /* A job that went over into the next one: its end is not known, but it was late. */
@@ -92,9 +97,11 @@ static int64_t count_hidden(const struct jobs *j, int64_t end_ns, int64_t exec_n
 {
 	int64_t first_ns = j->job.arrival_local_ns + j->rel.period_ns, most, n;
 
-	if (j->job.start_local_ns != VMRT_UNKNOWN &&
-		j->job.start_local_ns + j->rel.usual.least_exec_ns > first_ns)
-		first_ns = j->job.start_local_ns + j->rel.usual.least_exec_ns;
+	/* of few jobs the shortest one tells nothing */
+	int64_t least_ns = j->rel.usual.jobs < JOBS_SEEN ? 0 : j->rel.usual.least_exec_ns;
+
+	if (j->job.start_local_ns != VMRT_UNKNOWN && j->job.start_local_ns + least_ns > first_ns)
+		first_ns = j->job.start_local_ns + least_ns;
 	most = (end_ns - first_ns) / j->rel.period_ns;
 
 	if (most <= 0 || !j->rel.usual.exec_ns)

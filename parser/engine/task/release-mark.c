@@ -70,6 +70,15 @@ void wait_forget_unwoken(struct jobs *j, int64_t host_ns)
 	mark->forgotten_ns = host_ns;
 }
 
+/* Did the thread begin to run where the end was forgotten, so that it may be remembered? */
+bool wait_began_unwoken(const struct jobs *j)
+{
+	const struct end_mark *mark = &j->rel.mark;
+
+	return mark->forgotten_ns != VMRT_UNKNOWN && mark->forgotten_ns == j->thread->start_ns &&
+	       !mark->inferred;
+}
+
 /* The wake-up has come now: it may have ended where it was marked after all. */
 void wait_remember_end(struct jobs *j, int64_t host_ns)
 {
@@ -158,6 +167,14 @@ void wait_drop_mark(struct jobs *j, int64_t host_ns)
 		mark->idle_to_ns = j->machine->settled_ns;
 }
 
+/* What can be said of a job whose arrival is not known: it began before the recording, or the timer
+ * that released it is not recorded when it is armed. */
+enum vmrt_outcome wait_blind_outcome(const struct jobs *j)
+{
+	return j->rel.open.no_arrival && !j->rel.open.again ? VMRT_OUTCOME_TRUNCATED
+							    : VMRT_OUTCOME_UNKNOWN;
+}
+
 /* The open job ended where it was marked. */
 void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 {
@@ -167,8 +184,7 @@ void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 	/* what is kept is as of the mark; a gap that is over has come since */
 	gap_settle(j->machine);
 	if (!j->marked || j->rel.open.no_arrival) {
-		jobs_emit_bare(
-			j, j->rel.open.no_arrival ? VMRT_OUTCOME_TRUNCATED : VMRT_OUTCOME_UNKNOWN);
+		jobs_emit_bare(j, wait_blind_outcome(j));
 		change_job_mark(j, host_ns, false, false);
 		return;
 	}

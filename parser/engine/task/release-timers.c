@@ -45,6 +45,7 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	j->job.skipped = skipped;
 	j->job.release_local_ns = fired->local_ns;
 	j->job.release_ns = fired->host_ns;
+	r->open.again |= r->open.no_arrival;
 	r->open.no_arrival = fired->arrival_ns == VMRT_UNKNOWN;
 	r->open.at_ns = host_ns;
 	r->timer.due_from_ns = fired->due_from_ns;
@@ -118,7 +119,7 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 		before = VMRT_UNKNOWN;
 	} else if (j->rel.open.no_arrival) {
-		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
+		jobs_emit_bare(j, wait_blind_outcome(j));
 	} else {
 		note_breaks(&j->rel);
 		jobs_complete(j, ev->ts, host_ns);
@@ -153,12 +154,49 @@ static void find_arrival(struct jobs *j, int64_t host_ns, int64_t expires)
 	j->unknown_ns = r->open.at_ns > j->job.arrival_ns ? r->open.at_ns - j->job.arrival_ns : 0;
 }
 
+/*
+ * The thread arms its timer anew, which was due at @due_ns, and runs though nothing showed that it
+ * was woken. Has the timer expired, and woke it? The records of that come late, where record clocks
+ * of CPUs differ, or are missing.
+ */
+static bool was_woken(const struct jobs *j, const struct vmrt_event *ev, int64_t due_ns)
+{
+	const struct fired *fired = &j->rel.timer.fired;
+	int64_t window = 2 * j->machine->config->record_error_ns;
+
+	if (j->state != JOB_STARTED || !wait_began_unwoken(j))
+		return false;
+	if (fired->ptr)
+		return fired->host_ns - j->thread->start_ns <= window;
+	return window && due_ns != VMRT_UNKNOWN && due_ns <= ev->ts;
+}
+
+/* It has: its job began when the thread began to run. */
+static void wake_late(struct jobs *j, const struct vmrt_event *ev, int64_t due_ns, int64_t host_ns)
+{
+	const struct thread *t = j->thread;
+	struct fired fired = j->rel.timer.fired;
+
+	j->rel.timer.consumed = !fired.ptr;
+	if (!fired.ptr)
+		fired = (struct fired){.ptr = ev->timer.timer,
+			.fn = ev->timer.fn,
+			.owner = t,
+			.arrival_ns = due_ns,
+			.local_ns = t->start_local_ns,
+			.host_ns = t->start_ns};
+	wait_remember_end(j, host_ns);
+	woken_by_timer(j, host_ns, &fired, true);
+	jobs_start(j, t->start_local_ns, t->start_ns);
+}
+
 /* A timer that goes on by itself is armed by the thread. */
 static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
 	struct release *r = &j->rel;
 	int clock = clocks_of(j->machine, ev->timer.timer);
-	int64_t expires;
+	bool again = r->timer.ptr == ev->timer.timer;
+	int64_t expires, due_ns;
 
 	if (!r->timer.ptr && r->mechanism == VMRT_RELEASE_AUTO)
 		return;
@@ -171,9 +209,13 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	r->timer.seen_ns = ev->ts;
 	if (!clocks_to_local(j->machine, clock, ev->timer.expires, &expires))
 		expires = VMRT_UNKNOWN;
+	due_ns = r->timer.next_ns;
 	r->timer.next_ns = expires;
-	if (r->timer.fired.ptr &&
-		(j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
+	r->timer.consumed = false;
+	if (again && was_woken(j, ev, due_ns))
+		wake_late(j, ev, due_ns, host_ns);
+	else if (r->timer.fired.ptr &&
+		 (j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);
 	else if (expires != VMRT_UNKNOWN && expires <= ev->ts && j->state == JOB_STARTED) {
 		/* armed to an instant that has passed: the next job has arrived */
@@ -228,6 +270,8 @@ static bool is_own_timer(struct jobs *j, int64_t host_ns, const struct fired *f)
 	}
 	release_discard(j, host_ns);
 	release_decide(j, kind, host_ns);
+	/* its first release passed for something else: a second reading finds that job, too */
+	j->machine->engine->found[j->task].again |= r->timer.suspect == f->ptr;
 	if (r->sleep.absolute && (j->state == JOB_RELEASED || j->state == JOB_STARTED))
 		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
 	if (j->state != JOB_HEAD)
@@ -252,6 +296,8 @@ static void expire(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *fired)
 {
 	struct release *r = &j->rel;
+	bool early = fired->arrival_ns != VMRT_UNKNOWN &&
+		     fired->arrival_ns - fired->local_ns > CONTRADICTION_NS;
 
 	if (ev->type != VMRT_EV_TIMER_EXPIRE || r->timer.ptr != fired->ptr ||
 		!is_timer(r->mechanism))
@@ -259,8 +305,11 @@ static void expire(
 	r->timer.seen_ns = ev->ts;
 	/* long before it is due: it was armed anew behind that, on a CPU whose clock is not known
 	 * that well, and what came first is not known of the others either */
-	if (fired->arrival_ns != VMRT_UNKNOWN &&
-		fired->arrival_ns - fired->local_ns > CONTRADICTION_NS)
+	if (early && r->timer.consumed) {
+		r->timer.consumed = false;
+		return;
+	}
+	if (early)
 		j->machine->loss_to_ns = host_ns;
 	if (!r->timer.foreseen)
 		r->timer.fired = *fired;
@@ -271,8 +320,11 @@ static bool wake(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
 {
 	(void)ev;
-	if (!by || j->thread->suspended || !is_own_timer(j, host_ns, by))
+	/* it may have waited for a lock since, which who handles the timer gives up */
+	if (!by || j->thread->suspended || by->host_ns == j->rel.timer.woke_ns ||
+		!is_own_timer(j, host_ns, by))
 		return false;
+	j->rel.timer.woke_ns = by->host_ns;
 	woken_by_timer(j, host_ns, by, j->thread->state != THREAD_UNKNOWN && !j->rel.mark.inferred);
 	return true;
 }

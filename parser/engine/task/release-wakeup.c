@@ -25,7 +25,9 @@ static void name_waker(struct jobs *j, const struct vmrt_event *ev)
 	char *name = j->job.woken_by;
 	size_t room = sizeof(j->job.woken_by);
 
-	if (cpu->fired.ptr && cpu->fired.fn != VMRT_FN_TICK && (ev->flags & VMRT_FLAG_HARDIRQ))
+	const struct fired *fired = &cpu->fired[LEVEL_HARDIRQ];
+
+	if (fired->ptr && fired->fn != VMRT_FN_TICK && (ev->flags & VMRT_FLAG_HARDIRQ))
 		snprintf(name, room, "<timer>");
 	else if (ev->flags & VMRT_FLAG_HARDIRQ)
 		snprintf(name, room, "<irq>");
@@ -104,6 +106,17 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	j->rel.open.no_arrival = true;
 	blame_busy_ends(j->machine, host_ns);
 	return true;
+}
+
+/* The record of the wake-up comes when the thread runs already: it was woken no later than that. */
+void wakeup_comes_late(struct jobs *j, const struct vmrt_event *ev)
+{
+	if (j->state != JOB_STARTED || !j->rel.open.no_arrival)
+		return;
+	j->rel.open.no_arrival = false;
+	j->job.release_ns = j->job.start_ns;
+	j->job.release_local_ns = j->job.start_local_ns;
+	name_waker(j, ev);
 }
 
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)

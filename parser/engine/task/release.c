@@ -59,7 +59,7 @@ void release_init(struct jobs *j)
 		j->rel.mechanism = j->machine->engine->found[j->task].mechanism;
 	j->rel.period_ns = j->spec->period_ns;
 	j->rel.sleep.clock = CLOCK_IS_MONOTONIC;
-	j->rel.timer.next_ns = j->rel.mark.forgotten_ns = VMRT_UNKNOWN;
+	j->rel.timer.next_ns = j->rel.timer.woke_ns = j->rel.mark.forgotten_ns = VMRT_UNKNOWN;
 	j->rel.off_grid = mechanism_of(j->rel.mechanism)->off_grid;
 	if (!j->rel.period_ns && !j->rel.off_grid)
 		j->rel.period_ns = period_found(&j->machine->engine->found[j->task]);
@@ -110,7 +110,7 @@ static bool is_other(struct jobs *j)
 	int n;
 
 	if (j->rel.other_sleeps < OTHER_SLEEPS || j->rel.had_job || j->rel.trial.running ||
-		j->rel.mechanism == VMRT_RELEASE_AUTO || j->state > JOB_HEAD)
+		found->mechanism == VMRT_RELEASE_AUTO || j->state > JOB_HEAD)
 		return false;
 	found->n_others++;
 	n = snprintf(found->others + used, sizeof(found->others) - used, "%s%s/%d",
@@ -254,6 +254,7 @@ void release_timer_expire(
 		.host_ns = host_ns,
 		/* PREEMPT_RT: records of such a thread may bear no flag of an interrupt */
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
+		.pid = ev->pid,
 		.level = (uint8_t)interrupt_level(ev->flags),
 	};
 	struct jobs *j = timer && timer->owner ? timer->owner->jobs : NULL;
@@ -272,7 +273,7 @@ void release_timer_expire(
 	}
 	if (fired.arrival_ns == VMRT_UNKNOWN)
 		fired.due_from_ns = due_from(m, ev->cpu, ev->flags, host_ns);
-	m->cpus[ev->cpu].fired = fired;
+	m->cpus[ev->cpu].fired[fired.level] = fired;
 	if (j)
 		expired(j, ev, host_ns, &fired);
 }
@@ -291,6 +292,7 @@ void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t
 void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
+	struct fired *fired;
 
 	if (!m->has_tasks)
 		return;
@@ -299,26 +301,25 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		cpu->server_timer = true;
 		cpu->server_ran_ns = cpus_ran(m, ev->cpu, host_ns);
 	}
-	cpu->fired = (struct fired){.ptr = ev->wheel.timer,
+	fired = &cpu->fired[interrupt_level(ev->flags)];
+	*fired = (struct fired){.ptr = ev->wheel.timer,
 		.fn = ev->wheel.fn,
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
+		.pid = ev->pid,
 		.level = (uint8_t)interrupt_level(ev->flags)};
 	for (size_t i = 0; i < m->n_jobs; i++)
-		expired(m->jobs[i], ev, host_ns, &cpu->fired);
+		expired(m->jobs[i], ev, host_ns, fired);
 }
 
 /* Was this wake-up by a timer that expired on the same CPU right before? */
 static const struct fired *waker(const struct machine *m, const struct vmrt_event *ev)
 {
-	const struct fired *f = &m->cpus[ev->cpu].fired;
+	const struct fired *f = &m->cpus[ev->cpu].fired[interrupt_level(ev->flags)];
 
-	return f->ptr && f->level == interrupt_level(ev->flags) &&
-			       (!f->thread || f->thread == ev->pid)
-		       ? f
-		       : NULL;
+	return f->ptr && f->pid == ev->pid ? f : NULL;
 }
 
 bool release_lost_since(const struct jobs *j, int64_t local_ns)
@@ -340,39 +341,31 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 		released = m->wake && m->wake(j, ev, host_ns, by);
 	if (!released)
 		wait_forget_end(j, host_ns);
+	j->rel.other_sleeps += !released && !by;
 	j->rel.sleep.woke = true;
 }
 
-/* Has the thread just begun to run, on another CPU, although no record showed that it was woken?
- * Where a record clock is mapped, records of two CPUs may come in the wrong order. */
-static bool began_unwoken(const struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
-{
-	int64_t since = j->rel.mark.forgotten_ns;
-
-	return since != VMRT_UNKNOWN && since == j->thread->start_ns && !j->rel.mark.inferred &&
-	       j->thread->cpu != ev->cpu && host_ns - since <= CONTRADICTION_NS;
-}
-
 /*
- * A thread that seems to run is woken: on its way to sleep, or its switch-out was not recorded, or
- * it slept until then.
+ * A thread that seems to run is woken: on its way to sleep, or its switch-out was not recorded. Or
+ * it slept until then: where a record clock is mapped, the record of the wake-up may come @late.
  */
-void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, bool late)
 {
 	const struct fired *by = waker(j->machine, ev);
 	const struct mechanism *m = mechanism_of(j->rel.mechanism);
+	bool own = by && by->ptr == j->rel.timer.ptr;
 
-	if (!by || by->ptr != j->rel.timer.ptr)
-		return;
-	if (!began_unwoken(j, ev, host_ns)) {
+	if (late && j->rel.mechanism == VMRT_RELEASE_WAKEUP) {
+		wakeup_comes_late(j, ev);
+	} else if (late && own && wait_began_unwoken(j)) {
+		wait_remember_end(j, host_ns);
+		if (m->wake && m->wake(j, ev, host_ns, by))
+			jobs_start(j, ev->ts, host_ns);
+		else
+			wait_forget_end(j, host_ns);
+	} else if (own) {
 		j->rel.nudge = *by;
-		return;
 	}
-	wait_remember_end(j, host_ns);
-	if (m->wake && m->wake(j, ev, host_ns, by))
-		jobs_start(j, ev->ts, host_ns);
-	else
-		wait_forget_end(j, host_ns);
 }
 
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)

@@ -53,9 +53,11 @@ struct wait_timer {
 	uint64_t suspect;    /* a timer that woke the thread while the mechanism is not known */
 	bool gone;	     /* it was cancelled */
 	bool foreseen;	     /* its expiry, which is to come at once, has been taken into account */
+	bool consumed;	     /* so has that of before it was armed last, which comes late */
 	int64_t next_ns;     /* local time to which it is armed, or VMRT_UNKNOWN */
 	int64_t due_from_ns; /* it was not due before that host time */
 	int64_t seen_ns;     /* last sign of it */
+	int64_t woke_ns;     /* host time of the expiry that woke the thread last */
 	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
 	bool sleeps_within;  /* a job has slept since it was released */
 	int unbroken;	     /* jobs that have not */
@@ -64,6 +66,8 @@ struct wait_timer {
 /* How the open job was opened, of mechanisms whose threads do not show when it arrived. */
 struct wait_open {
 	bool no_arrival; /* not known, until its timer is armed again */
+	bool again;	 /* nor was that of a job before: it is not for its timer having been armed
+			    before the recording */
 	bool slept;	 /* it slept since it was released, and went on */
 	int64_t at_ns;	 /* host time at which it was opened */
 	int64_t idle_ns; /* so long before that its task slept between jobs */
@@ -85,9 +89,16 @@ struct wait_usual {
 	uint32_t alike, unlike;		/* as far as the time before, or not */
 	int64_t ahead_ns;		/* so far ahead its timer was armed last */
 	int64_t exec_ns, least_exec_ns; /* of a job; 0: not known */
+	uint32_t jobs;			/* of which these are known */
 	/* what was noted of its arrivals in struct task_found */
 	uint64_t arrivals, steps, missing, early_skips;
 	int64_t span_ns;
+};
+
+/* The distance of arrivals of one thread that was seen most, by majority vote. */
+struct wait_own {
+	int64_t ns;
+	unsigned votes;
 };
 
 struct release {
@@ -95,7 +106,7 @@ struct release {
 	int64_t period_ns;	     /* declared, or found; 0: not known */
 	bool off_grid;		     /* arrivals do not lie on a grid */
 	bool had_job;
-	unsigned other_sleeps; /* that are not the task's way to wait */
+	unsigned other_sleeps; /* that are not the task's way to wait, or wake-ups from such */
 	struct fired nudge;    /* woke it while it seemed to run, and nothing has shown why yet */
 	struct wait_sleep sleep;
 	struct wait_trial trial;
@@ -103,6 +114,7 @@ struct release {
 	struct wait_open open;
 	struct wait_confirm confirm;
 	struct wait_usual usual;
+	struct wait_own own;
 	struct end_mark mark; /* release-mark.c */
 };
 
@@ -127,6 +139,8 @@ struct task_found {
 	uint64_t early_skips; /* releases were left out although the job was ready in time */
 	uint64_t too_close;   /* arrivals closer than the least distance */
 	int64_t closest_ns;
+	int32_t first_tid; /* a thread with a period, and that; and another one that differs */
+	int64_t first_ns, differs_ns;
 	unsigned n_others; /* threads that wait in another way */
 	char others[OTHERS_MAX];
 	struct period_candidate periods[PERIOD_CANDIDATES];

@@ -171,7 +171,8 @@ void release_timer_expire(
 void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
 void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);
 void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
-void release_waking_running(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
+void release_waking_running(
+	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, bool late);
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thread *out);
@@ -192,7 +193,9 @@ void release_decide(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void wait_forget_end(struct jobs *j, int64_t host_ns);
 void wait_forget_unwoken(struct jobs *j, int64_t host_ns);
+bool wait_began_unwoken(const struct jobs *j);
 void wait_remember_end(struct jobs *j, int64_t host_ns);
+enum vmrt_outcome wait_blind_outcome(const struct jobs *j);
 void wait_complete_at_mark(struct jobs *j, int64_t host_ns);
 void wait_drop_mark(struct jobs *j, int64_t host_ns);
 void wait_arrival_passed(struct jobs *j, int64_t host_ns);
@@ -200,6 +203,7 @@ int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
 
 /* release-wakeup.c */
+void wakeup_comes_late(struct jobs *j, const struct vmrt_event *ev);
 void wakeup_note(
 	struct jobs *j, const struct vmrt_event *ev, const struct fired *by, int64_t host_ns);
 bool wakeup_fits(const struct task_found *found);

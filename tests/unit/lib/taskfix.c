@@ -71,6 +71,8 @@ const char *fx_comm(const struct fixture *f, int pid)
 {
 	static char name[VMRT_COMM_MAX];
 
+	if (pid == Y && f->other)
+		return f->other;
 	if (pid != X)
 		return pid ? "y" : "swapper/0";
 	memset(name, 0, sizeof(name));

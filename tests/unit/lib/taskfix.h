@@ -37,8 +37,9 @@ struct fixture {
 	struct vmrt_engine_config config;
 	struct vmrt_job jobs[MAX_JOBS];
 	size_t n;
-	const char *name; /* of X */
-	int prio;	  /* of X */
+	const char *name;  /* of X */
+	const char *other; /* of Y; NULL: y */
+	int prio;	   /* of X */
 	uint8_t depth;
 	uint16_t cpu; /* on which what follows happens; 0: as the events say */
 	int slack_us;

@@ -357,7 +357,8 @@ static void timers_on_other_clocks_are_not_used(void **unused)
 	assert_int_equal(vmrt_record_clock_map(dat, &found, NULL), VMRT_OK);
 	assert_int_equal(found.state, VMRT_RECORD_CLOCK_MAPPED);
 	assert_int_equal(found.expiries, 50);
-	assert_int_equal(found.error_ns, 3 * US);
+	/* 3 us, and as much in 490 ms: the timers were set up 1 s before the first expired */
+	assert_in_range(found.error_ns, 9 * US, 10 * US);
 	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
 	while (vmrt_stream_next(stream, &ev, NULL) > 0)
 		if (ev.type == VMRT_EV_TIMER_EXPIRE && ev.timer.timer == TIMER)

@@ -121,8 +121,9 @@ static void cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock(v
 		ticks(d, 1, i * 10 * MS, LEAD + 1600 * US);
 	}
 	dat = mapped(d, &found);
-	assert_true(vmrt_record_clock_error(dat, 0) < 10 * US);
-	assert_true(vmrt_record_clock_error(dat, 1) < 10 * US);
+	/* each has ticks in one half only */
+	assert_true(vmrt_record_clock_error(dat, 0) < 20 * US);
+	assert_true(vmrt_record_clock_error(dat, 1) < 20 * US);
 	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
 	while (vmrt_stream_next(stream, &ev, NULL) > 0) {
 		int64_t mono;

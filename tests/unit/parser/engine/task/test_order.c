@@ -22,6 +22,7 @@ static void a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch(void 
 
 	(void)state;
 	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	f.machine.record_error_ns = 20 * US;
 	fx_runs_from_the_beginning(&f);
 	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
 	fx_sw(&f, 3 * MS, X, 1, 0);
@@ -50,6 +51,7 @@ static void a_wake_up_that_comes_much_later_is_another_one(void **state)
 
 	(void)state;
 	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	f.machine.record_error_ns = 20 * US;
 	fx_runs_from_the_beginning(&f);
 	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
 	fx_sw(&f, 3 * MS, X, 1, 0);
@@ -65,12 +67,48 @@ static void a_wake_up_that_comes_much_later_is_another_one(void **state)
 	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BLOCKING], 7 * MS);
 }
 
+static void a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	f.machine.record_error_ns = 20 * US;
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_sw(&f, 20 * MS + 10, 0, 0, X);
+	fx_arm(&f, 20 * MS + 15, T1, VMRT_FN_TIMERFD, 30 * MS);
+	f.cpu = 1;
+	fx_expire(&f, 20 * MS + 20, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 20 * MS + 20, 0, HARD);
+	f.cpu = 0;
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	assert_us(fx_job(&f, 0)->end_ns, 12 * MS);
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 20 * MS);
+	assert_us(j->start_ns, 20 * MS + 10);
+	assert_us(j->end_ns, 23 * MS);
+	/* what it ran before it armed the timer is not counted: records may be as far apart */
+	assert_us(j->exec_ns, 3 * MS - 15);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+	assert_us(fx_job(&f, 2)->arrival_ns, 30 * MS);
+}
+
 static void a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started(void **state)
 {
 	static struct fixture f;
 
 	(void)state;
 	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = 20 * US;
 	fx_runs_from_the_beginning(&f);
 	fx_sleep_until(&f, 2 * MS, 10 * MS);
 	fx_sw(&f, 10 * MS + 10, 0, 0, X);
@@ -91,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
+		cmocka_unit_test(a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired),
 		cmocka_unit_test(
 			a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started),
 	};

@@ -207,9 +207,54 @@ static void a_thread_that_left_as_dead_in_an_old_kernel_is_dead(void **state)
 	assert_int_equal(fx_job(&f, 1)->skipped, 0);
 }
 
+/*
+ * PREEMPT_RT: the tick comes upon the thread that handles timers, and another thread takes the CPU
+ * from it, before it wakes X; which then waits for a lock that the thread gives up.
+ */
+static void an_interrupt_within_the_softirq_thread_does_not_hide_who_woke_the_task(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	f.other = "ksoftirqd/0";
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	for (int at = 10 * MS; at < 50 * MS; at += 10 * MS) {
+		fx_sw(&f, at, 0, 0, Y);
+		fx_expire_only(&f, at + 10, Y, SOFT, T1, VMRT_FN_TIMERFD);
+		fx_expire_only(&f, at + 20, Y, HARD, 0xf9000, VMRT_FN_TICK);
+		fx_sw(&f, at + 30, Y, 0, 33);
+		fx_sw(&f, at + 40, 33, 1, Y);
+		fx_wake(&f, at + 50, Y, SOFT);
+		fx_sw(&f, at + 60, Y, 0, X);
+		fx_sw(&f, at + 70, X, 2, Y);
+		fx_wake(&f, at + 80, Y, SOFT);
+		fx_sw(&f, at + 90, Y, 0, X);
+		fx_arm(&f, at + 100, T1, VMRT_FN_TIMERFD, at + 10 * MS);
+		fx_sw(&f, at + 2 * MS, X, 1, Y);
+		fx_sw(&f, at + 2 * MS + 20, Y, 1, 0);
+	}
+	fx_end(&f, 55 * MS, NULL);
+	assert_true(f.n >= 4);
+	for (int k = 0; k < 4; k++) {
+		const struct vmrt_job *j = fx_job(&f, (size_t)k);
+		int64_t at = (k + 1) * 10 * MS;
+
+		assert_us(j->arrival_ns, at);
+		assert_us(j->release_ns, at + 10);
+		assert_us(j->start_ns, at + 60);
+		if (k < 3)
+			assert_us(j->end_ns, at + 2 * MS);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			an_interrupt_within_the_softirq_thread_does_not_hide_who_woke_the_task),
 		cmocka_unit_test(a_timer_that_an_interrupt_cancels_does_not_expire),
 		cmocka_unit_test(an_interrupt_may_come_between_the_two_reports_of_an_expiry),
 		cmocka_unit_test(a_kernel_thread_without_flags_may_expire_the_timers),

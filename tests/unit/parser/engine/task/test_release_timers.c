@@ -174,6 +174,26 @@ static void a_job_that_began_before_the_recording_gives_the_grid_away(void **sta
 	assert_int_equal(fx_job(&f, 1)->k, 1);
 }
 
+static void without_records_of_armed_timers_arrivals_are_unknown_not_cut_off(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	fx_sw(&f, 1 * MS, X, 1, 0);
+	for (int k = 1; k < 5; k++) {
+		fx_wakes(&f, k * 10 * MS, T1, VMRT_FN_TIMERFD);
+		fx_sw(&f, k * 10 * MS + 2 * MS, X, 1, 0);
+	}
+	fx_end(&f, 55 * MS, NULL);
+	assert_true(f.n >= 4);
+	/* its timer may have been armed before the recording */
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_TRUNCATED);
+	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_TRUNCATED);
+	for (size_t k = 2; k < f.n - 1; k++)
+		assert_int_equal(fx_job(&f, k)->outcome, VMRT_OUTCOME_UNKNOWN);
+}
+
 static void a_timer_set_anew_to_the_past_ends_the_job_at_once(void **state)
 {
 	static struct fixture f;
@@ -219,6 +239,8 @@ static void an_absolute_sleep_before_a_periodic_timer_only_begins_on_the_grid(vo
 		fx_arm(&f, at + 60, T1, VMRT_FN_TIMERFD, at + 10 * MS);
 		fx_sw(&f, at + MS, X, 1, 0);
 	}
+	/* a second reading knows what it waits for, and finds the first job, too */
+	assert_int_equal(vmrt_engine_task_again(f.engine, 0), VMRT_RELEASE_TIMERFD);
 	assert_int_equal(fx_end(&f, 45 * MS, NULL), VMRT_RELEASE_TIMERFD);
 	/* the first job is given up to be sure, the last one is not known to have ended */
 	assert_int_equal(f.n, 4);
@@ -323,6 +345,7 @@ int main(void)
 		cmocka_unit_test(
 			a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown),
 		cmocka_unit_test(a_job_that_began_before_the_recording_gives_the_grid_away),
+		cmocka_unit_test(without_records_of_armed_timers_arrivals_are_unknown_not_cut_off),
 		cmocka_unit_test(a_timer_set_anew_to_the_past_ends_the_job_at_once),
 		cmocka_unit_test(an_absolute_sleep_before_a_periodic_timer_only_begins_on_the_grid),
 		cmocka_unit_test(a_watchdog_timer_is_no_release_of_a_task_that_sleeps_absolutely),

@@ -56,6 +56,20 @@ static void a_job_goes_from_a_wakeup_to_the_next_sleep(void **state)
 	}
 }
 
+static void a_job_that_runs_for_longer_than_its_deadline_misses_by_its_own_execution(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_wakeup(&f, "deadline = 5ms\n");
+	woken_by_y(&f, 10 * MS);
+	fx_sw(&f, 17 * MS, X, 1, 0);
+	fx_end(&f, 60 * MS, NULL);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MISSED);
+	assert_us(fx_job(&f, 0)->exec_ns, 7 * MS - 30);
+	assert_int_equal(fx_job(&f, 0)->cause, VMRT_BLAME_EXEC);
+}
+
 static void the_least_distance_of_a_sporadic_task_is_its_deadline_and_period(void **state)
 {
 	static struct fixture f;
@@ -236,6 +250,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_job_goes_from_a_wakeup_to_the_next_sleep),
+		cmocka_unit_test(
+			a_job_that_runs_for_longer_than_its_deadline_misses_by_its_own_execution),
 		cmocka_unit_test(the_least_distance_of_a_sporadic_task_is_its_deadline_and_period),
 		cmocka_unit_test(waiting_for_a_device_or_a_stop_is_within_the_job),
 		cmocka_unit_test(what_interrupted_the_cpu_is_who_woke_it),
