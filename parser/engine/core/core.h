@@ -18,6 +18,8 @@
 #define UNSURE_MAX 16
 /* Events outside their vCPU's run times that wait for the next run to be judged. */
 #define PENDING_MAX 1024
+/* Larger errors of record clocks: see record_window_ns(). */
+#define RECORD_ERROR_MAX_NS (2 * VMRT_NS_PER_MS)
 /* Times that disagree by no more than this may do so because of the clocks' errors. */
 #define CONTRADICTION_NS (100 * VMRT_NS_PER_US)
 #define PRIO_UNKNOWN (-1)
@@ -308,13 +310,22 @@ struct vmrt_engine {
 	bool out_of_memory;
 };
 
+/** record_window_ns - within this, records of two CPUs may come in the wrong order; of clocks that
+ * are known worse than that, nobody can say which records belong together */
+static inline int64_t record_window_ns(const struct machine *m)
+{
+	int64_t error = m->config->record_error_ns;
+
+	return 2 * (error < RECORD_ERROR_MAX_NS ? error : RECORD_ERROR_MAX_NS);
+}
+
 /** comes_late - may a record of CPU @cpu that comes at @host_ns be from before @since_ns, when
  * thread @t ran on another CPU? */
 static inline bool comes_late(const struct machine *m, const struct thread *t, unsigned cpu,
 	int64_t since_ns, int64_t host_ns)
 {
 	return since_ns != VMRT_UNKNOWN && t->ran_cpu != cpu &&
-	       host_ns - since_ns <= 2 * m->config->record_error_ns;
+	       host_ns - since_ns <= record_window_ns(m);
 }
 
 /* threads.c */

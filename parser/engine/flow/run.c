@@ -90,7 +90,7 @@ static void close_slice(
 bool run_has_moved(const struct machine *m, const struct thread *t, unsigned cpu, int64_t state,
 	int64_t host_ns)
 {
-	int64_t window = 2 * m->config->record_error_ns;
+	int64_t window = record_window_ns(m);
 
 	if (!state && window < CONTRADICTION_NS)
 		window = CONTRADICTION_NS;

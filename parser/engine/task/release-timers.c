@@ -162,7 +162,7 @@ static void find_arrival(struct jobs *j, int64_t host_ns, int64_t expires)
 static bool was_woken(const struct jobs *j, const struct vmrt_event *ev, int64_t due_ns)
 {
 	const struct fired *fired = &j->rel.timer.fired;
-	int64_t window = 2 * j->machine->config->record_error_ns;
+	int64_t window = record_window_ns(j->machine);
 
 	if (j->state != JOB_STARTED || !wait_began_unwoken(j))
 		return false;
