@@ -148,7 +148,7 @@ static bool is_put_before(const struct vmrt_advice *a, size_t n, const struct vm
 }
 
 /* The vCPUs of a VM on which no task was seen, once for each VM. */
-static void tell_idle_vcpus(FILE *out, const struct vmrt_advice *a, size_t n)
+static void print_idle_vcpus(FILE *out, const struct vmrt_advice *a, size_t n)
 {
 	const char *name = a->vms[n].name;
 	bool last = true;
@@ -202,7 +202,7 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 		for (size_t t = 0; t < vm->n_tasks; t++)
 			if (!is_put_before(a, i, vm->tasks[t].spec))
 				put_task(out, vm->tasks[t].spec);
-		tell_idle_vcpus(out, a, i);
+		print_idle_vcpus(out, a, i);
 	}
 	for (size_t i = 0; i < a->n_left_out; i++) {
 		const struct vmrt_advise_left_out *l = &a->left_out[i];
