@@ -149,7 +149,7 @@ one_that_fails_keeps_none_out() {
 		sqlite3 "$work/bad/p.vmrt/run.db" "UPDATE run SET uuid = '11111111-0000-4000-8000-000000000003', recorded_at = 'one day'"
 	vmrt-report push "$uri" "$work/bad" 2>"$work/err"
 	[ $? = 1 ] || return 1
-	grep -q "bad/b.vmrt.*not a database" "$work/err" && grep -q "bad/n.vmrt.*no UUID" "$work/err" && grep -q "bad/p.vmrt.*one day" "$work/err" &&
+	grep -q "bad/b.vmrt.*is not a run or its database" "$work/err" && grep -q "bad/n.vmrt.*no UUID" "$work/err" && grep -q "bad/p.vmrt.*one day" "$work/err" &&
 		grep -q ": 2 runs put in, 0 replaced, 0 there already, 3 failed" "$work/err" || { cat "$work/err"; return 1; }
 	[ "$(sql "SELECT count(*) FROM vmrt.runs WHERE name = 'beside'")" = 2 ] && sql "DELETE FROM vmrt.runs WHERE name = 'beside'" &&
 		[ "$(sql "SELECT count(*) FROM vmrt.tasks WHERE run NOT IN (SELECT id FROM vmrt.runs)")" = 0 ]
