@@ -115,7 +115,7 @@ static uint8_t flags_of(const struct wcpu *c, uint8_t in_interrupt)
 {
 	if (c->in_soft)
 		return sim_threads_have_flag(c->m->kernel) ? VMRT_FLAG_SOFTIRQ : 0;
-	return in_interrupt;
+	return c->in_wheel ? VMRT_FLAG_SOFTIRQ : in_interrupt;
 }
 
 struct vmrt_event *emit(struct wcpu *c, enum vmrt_event_type type, uint8_t flags)

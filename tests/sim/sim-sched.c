@@ -128,7 +128,8 @@ static void do_waking(struct wcpu *c, const struct op *op)
 			.delay = sim_has_waking(c->m->kernel) ? delay : 0,
 			.t = t,
 			.irq = op->irq,
-			.soft = op->soft},
+			.soft = op->soft,
+			.wheel = op->wheel},
 		true);
 }
 
@@ -291,6 +292,7 @@ void run_op(struct wcpu *c)
 	c->n_ops--;
 	memmove(&c->ops[0], &c->ops[1], (size_t)c->n_ops * sizeof(op));
 	c->in_soft = op.soft;
+	c->in_wheel = op.wheel;
 	switch (op.kind) {
 	case OP_CANCEL:
 		emit_timer(c, VMRT_EV_TIMER_CANCEL, true, op.timer);
@@ -345,7 +347,7 @@ void run_op(struct wcpu *c)
 		}
 		break;
 	}
-	c->in_soft = false;
+	c->in_soft = c->in_wheel = false;
 	if (c->vcpu && !c->cur && !c->n_ops)
 		c->halt_left = between(c->m->w, 500, 20 * US);
 }

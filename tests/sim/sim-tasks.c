@@ -438,14 +438,17 @@ void task_timer(struct wcpu *c, struct wtimer *timer)
 	case TM_WHEEL:
 		emit_wheel(c, VMRT_EV_WHEEL_EXPIRE, true, timer->ptr, VMRT_FN_RESCH_JOB, 0);
 		truth_released(t->task);
-		wake_next(c, t);
+		wake_by_wheel(c, t);
 		break;
 	case TM_RESUME:
 		if (timer->arg)
 			emit_wheel(
 				c, VMRT_EV_WHEEL_EXPIRE, true, timer->ptr, VMRT_FN_RESCH_SERVER, 0);
 		c->server_timer |= timer->arg;
-		wake_next(c, t);
+		if (timer->arg)
+			wake_by_wheel(c, t);
+		else
+			wake_next(c, t);
 		break;
 	case TM_EVENT:
 		by_device = !c->cur || sim_chance(&c->m->w->kernel_rand, 50);

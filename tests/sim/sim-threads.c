@@ -102,15 +102,26 @@ void timers_due(struct world *w)
 	}
 }
 
-void wake_next(struct wcpu *c, struct wthread *t)
+static void wake_from(struct wcpu *c, struct wthread *t, bool wheel)
 {
 	push_op(c,
 		(struct op){.kind = OP_WAKING,
 			.delay = between(c->m->w, 0, US),
 			.t = t,
 			.irq = !c->in_soft,
-			.soft = c->in_soft},
+			.soft = c->in_soft,
+			.wheel = wheel && !c->in_soft},
 		true);
+}
+
+void wake_next(struct wcpu *c, struct wthread *t)
+{
+	wake_from(c, t, false);
+}
+
+void wake_by_wheel(struct wcpu *c, struct wthread *t)
+{
+	wake_from(c, t, true);
 }
 
 void timer_fires(struct wcpu *c, struct wtimer *timer)

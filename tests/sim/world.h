@@ -106,6 +106,7 @@ struct op {
 	int32_t pid;
 	int64_t then; /* delay of what follows it */
 	bool irq, soft;
+	bool wheel; /* a timer of the timer wheel does it: in a softirq */
 };
 
 struct wcpu {
@@ -131,7 +132,8 @@ struct wcpu {
 	struct wthread *softirq; /* of PREEMPT_RT */
 	struct wtimer *raised[SIM_TIMERS];
 	int n_raised;
-	bool in_soft; /* what is recorded right now is of that thread's handling */
+	bool in_soft;  /* what is recorded right now is of that thread's handling */
+	bool in_wheel; /* or of the timer wheel's */
 };
 
 struct wmachine {
@@ -273,6 +275,7 @@ void preempt_check(struct wthread *t);
 void thread_step(struct wthread *t);
 void go_to_sleep(struct wthread *t, int64_t state);
 void wake_next(struct wcpu *c, struct wthread *t);
+void wake_by_wheel(struct wcpu *c, struct wthread *t);
 struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t, int64_t due);
 void start_timer(struct wcpu *c, struct wtimer *timer);
 void push_expiry(struct wcpu *c, struct wtimer *timer, int64_t delay, bool front);

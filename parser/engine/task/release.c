@@ -329,6 +329,17 @@ bool release_lost_since(const struct jobs *j, int64_t local_ns)
 	return m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= to_host(m, local_ns);
 }
 
+/* Is it a server's timer that wakes the thread? Then a server had put it to sleep. Between its
+ * timer and the switch the thread seemed to run for long; the CPU may not have run meanwhile, which
+ * nothing shows where no timer was due. */
+static void learn_suspended(struct jobs *j, const struct fired *by, int64_t host_ns)
+{
+	if (j->maybe_suspended && by && by->fn == VMRT_FN_RESCH_SERVER && j->state == JOB_STARTED &&
+		!j->marked)
+		steal_was_suspended(j, j->thread->last_out_ns, host_ns);
+	j->maybe_suspended = false;
+}
+
 /* A thread that slept is woken. */
 void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
@@ -336,6 +347,7 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 	const struct mechanism *m;
 	bool released = false;
 
+	learn_suspended(j, by, host_ns);
 	wakeup_note(j, ev, by, host_ns);
 	for (size_t i = 0; !released && (m = ask(j, i)); i++)
 		released = m->wake && m->wake(j, ev, host_ns, by);
@@ -419,6 +431,9 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thread 
 		 (ev->sw.next_pid == 0 || (ev->sw.prev_prio < FIRST_FAIR_PRIO &&
 						  ev->sw.next_prio >= FIRST_FAIR_PRIO)))
 		throttled = true;
+	if (out->jobs)
+		out->jobs->maybe_suspended =
+			!suspended && (state & STATE_DISK) && m->cpus[ev->cpu].server_timer;
 	if (throttled == out->throttled && suspended == out->suspended)
 		return;
 	left = change_of(out);

@@ -59,26 +59,33 @@ void steal_rebook_kept(
 	cum[as] += end - from;
 }
 
-/* What was booked for @j in stretch @s from @from on was steal. */
-static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from)
+/* What was booked for @j in stretch @s from @from on was @as. */
+static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, enum vmrt_blame as)
 {
 	int64_t opened = j->opened_ns > from ? j->opened_ns : from;
-	int64_t busy = j->busy_from_ns > from ? j->busy_from_ns : from;
 
 	/* since their arrival, jobs that queue behind the open one ... */
 	for (size_t i = 0; i < j->backlog_n; i++) {
 		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
 
-		steal_rebook_kept(snap->cum, snap->at_host_ns, s, from, VMRT_BLAME_STEAL);
+		steal_rebook_kept(snap->cum, snap->at_host_ns, s, from, as);
 	}
 	/* ... and the open one, which may have queued until then */
-	steal_rebook_kept(j->arrived, j->arrived_ns, s, from, VMRT_BLAME_STEAL);
-	steal_rebook_kept(j->opened, j->opened_ns, s, from, VMRT_BLAME_STEAL);
-	steal_rebook_kept(j->cum, j->opened_ns, s, from, VMRT_BLAME_STEAL);
+	steal_rebook_kept(j->arrived, j->arrived_ns, s, from, as);
+	steal_rebook_kept(j->opened, j->opened_ns, s, from, as);
+	steal_rebook_kept(j->cum, j->opened_ns, s, from, as);
 	if (s->to_ns > opened)
-		rebook(j, s->part, VMRT_BLAME_STEAL, s->to_ns - opened);
+		rebook(j, s->part, as, s->to_ns - opened);
+	journal_rebook(j, from, s->to_ns, as);
+}
+
+/* And was steal. */
+static void rebook_stretch(struct jobs *j, const struct stretch *s, int64_t from)
+{
+	int64_t busy = j->busy_from_ns > from ? j->busy_from_ns : from;
+
+	rebook_parts(j, s, from, VMRT_BLAME_STEAL);
 	wait_stolen(j, s->part, from, s->to_ns);
-	journal_rebook(j, from, s->to_ns, VMRT_BLAME_STEAL);
 	if (s->to_ns > busy) {
 		int64_t ns = s->to_ns - busy - wait_idle_ns(j, busy, s->to_ns);
 
@@ -105,6 +112,21 @@ static void steal_book(struct machine *m, unsigned host_cpu, int64_t from_ns, in
 			rebook_stretch(j, s, from);
 			s->to_ns = from;
 		}
+	}
+}
+
+/* The sleep of @j since @from_ns turns out to be due to a server that has put the thread to sleep.
+ */
+void steal_was_suspended(struct jobs *j, int64_t from_ns, int64_t host_ns)
+{
+	accounts_at(j->machine, host_ns);
+	for (size_t n = 0; n < RECENT_MAX; n++) {
+		struct stretch *s = &j->recent[n];
+
+		if (s->part != VMRT_BLAME_BLOCKING || s->to_ns <= from_ns)
+			continue;
+		rebook_parts(j, s, s->from_ns > from_ns ? s->from_ns : from_ns, VMRT_BLAME_BUDGET);
+		s->part = VMRT_BLAME_BUDGET;
 	}
 }
 

@@ -107,6 +107,7 @@ struct jobs {
 	unsigned n_gaps;
 	uint32_t last_gap; /* struct gap.id */
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
+	bool maybe_suspended; /* it sleeps, long behind a server's timer: that may have done it */
 	struct stretch recent[RECENT_MAX]; /* a ring */
 	size_t recent_next;
 	struct unsure unsure[UNSURE_MAX]; /* in the order of time */
@@ -256,6 +257,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
 void steal_rebook_kept(
 	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
+void steal_was_suspended(struct jobs *j, int64_t from_ns, int64_t host_ns);
 
 /* throttling.c */
 uint32_t gap_note(struct jobs *j, const struct thread *v, int64_t from_ns, int64_t ns);
