@@ -13,6 +13,8 @@
  */
 #define TRIAL_DECLARED 4
 #define TRIAL_UNDECLARED HELD_MAX
+/* A thread that has armed timers which go on by themselves as often waits for those. */
+#define TRIAL_TIMERS 2
 
 /* Keeps the job just made while it is not certain that it is one. */
 bool trial_holds(struct jobs *j)
@@ -65,7 +67,7 @@ static bool trial_agrees(const struct jobs *j)
 	int need = j->spec->period_ns ? TRIAL_DECLARED : TRIAL_UNDECLARED;
 	int64_t before = VMRT_UNKNOWN;
 
-	if (r->trial.n_held < need)
+	if (r->trial.n_held < need || r->trial.timers >= TRIAL_TIMERS)
 		return false;
 	for (int i = 0; j->spec->period_ns && i < r->trial.n_held; i++) {
 		int64_t at = r->trial.held[i].arrival_local_ns;
@@ -101,6 +103,7 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 			return;
 		}
 		r->trial.running = true;
+		r->trial.timers = 0;
 		r->trial.was_head = j->state == JOB_HEAD;
 		r->off_grid = true;
 	}

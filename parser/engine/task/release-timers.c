@@ -198,8 +198,10 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	bool again = r->timer.ptr == ev->timer.timer;
 	int64_t expires, due_ns;
 
-	if (!r->timer.ptr && r->mechanism == VMRT_RELEASE_AUTO)
+	if (!r->timer.ptr && r->mechanism == VMRT_RELEASE_AUTO) {
+		r->trial.timers++;
 		return;
+	}
 	/* of several timers the one that wakes it counts; until one did, the one armed last */
 	if (r->timer.ptr && r->timer.ptr != ev->timer.timer && !r->timer.gone &&
 		j->state > JOB_HEAD)

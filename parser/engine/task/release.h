@@ -45,6 +45,7 @@ struct wait_trial {
 	struct vmrt_job *held;
 	int n_held;
 	unsigned naps; /* relative sleeps */
+	int timers;    /* that go on by themselves: armed since it began */
 };
 
 /* release-timers.c: a timer that goes on by itself: timerfd, setitimer, timer_create. */

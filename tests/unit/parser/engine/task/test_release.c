@@ -76,6 +76,24 @@ static void relative_sleeps_at_the_declared_distance_are_found_to_be_releases(vo
 	}
 }
 
+/* A signal that comes while the thread runs shows no more than that it arms its timer again. */
+static void relative_sleeps_of_a_thread_that_has_a_timer_of_its_own_are_no_releases(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\n");
+	fx_runs_from_the_beginning(&f);
+	for (int at = 2 * MS; at < 72 * MS; at += 11 * MS) {
+		fx_arm(&f, at - 500, T1, VMRT_FN_ITIMER, at + 5 * MS);
+		fx_sleep_for(&f, at, at + 10 * MS);
+		fx_wakes(&f, at + 10 * MS, T2, VMRT_FN_WAKEUP);
+	}
+	assert_int_equal(fx_end(&f, 79 * MS + 50, NULL), VMRT_RELEASE_AUTO);
+	for (size_t i = 0; i < f.n; i++)
+		assert_int_equal(fx_job(&f, i)->outcome, VMRT_OUTCOME_TRUNCATED);
+}
+
 static void relative_sleeps_within_jobs_that_sleep_absolutely_are_no_releases(void **state)
 {
 	static struct fixture f;
@@ -218,6 +236,29 @@ static void a_resch_job_ends_with_its_release_timer_and_sleep_in_state_d(void **
 	assert_us(fx_job(&f, 2)->response_ns, 5 * MS);
 	assert_us(fx_job(&f, 2)->blame_ns[VMRT_BLAME_BLOCKING], 1 * MS);
 	assert_us(fx_job(&f, 2)->blame_ns[VMRT_BLAME_BUDGET], 0);
+}
+
+/* The CPU may not have run between the timer and the switch, which nothing shows. */
+static void who_is_woken_by_a_servers_timer_had_been_put_to_sleep_by_it(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 20ms\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_wheel(&f, 11 * MS, VMRT_EV_WHEEL_EXPIRE, X, SOFT, VMRT_FN_RESCH_SERVER, 1000, 0);
+	fx_sw(&f, 13 * MS, X, 2, 0);
+	fx_wheel(&f, 16 * MS, VMRT_EV_WHEEL_EXPIRE, 0, SOFT, VMRT_FN_RESCH_SERVER, 1001, 0);
+	fx_wake(&f, 16 * MS, 0, SOFT);
+	fx_sw(&f, 16 * MS, 0, 0, X);
+	fx_sleep_until(&f, 20 * MS, 30 * MS);
+	fx_end(&f, 25 * MS, NULL);
+	assert_int_equal(f.n, 1);
+	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BUDGET], 3 * MS);
+	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BLOCKING], 0);
+	assert_us(fx_job(&f, 0)->exec_ns, 7 * MS - 50);
 }
 
 static void a_deadline_task_yields_until_its_reservation_is_replenished(void **state)
@@ -383,12 +424,15 @@ int main(void)
 		cmocka_unit_test(
 			a_thread_whose_switch_out_was_not_recorded_and_that_nothing_woke_was_preempted),
 		cmocka_unit_test(relative_sleeps_are_releases_where_that_is_declared),
+		cmocka_unit_test(
+			relative_sleeps_of_a_thread_that_has_a_timer_of_its_own_are_no_releases),
 		cmocka_unit_test(relative_sleeps_at_the_declared_distance_are_found_to_be_releases),
 		cmocka_unit_test(relative_sleeps_within_jobs_that_sleep_absolutely_are_no_releases),
 		cmocka_unit_test(the_softer_expiry_of_an_ordinary_thread_is_its_arrival),
 		cmocka_unit_test(
 			arrivals_on_the_wall_clock_are_found_from_its_expiries_also_across_a_step),
 		cmocka_unit_test(a_resch_job_ends_with_its_release_timer_and_sleep_in_state_d),
+		cmocka_unit_test(who_is_woken_by_a_servers_timer_had_been_put_to_sleep_by_it),
 		cmocka_unit_test(a_deadline_task_yields_until_its_reservation_is_replenished),
 		cmocka_unit_test(
 			a_real_time_thread_that_leaves_for_an_ordinary_or_no_thread_is_throttled),
