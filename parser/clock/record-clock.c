@@ -249,15 +249,41 @@ static void doubt_back(const struct record_clocks *c, bool global, struct vmrt_c
 	}
 }
 
+/* By how much the map's offset changes behind segment @k. */
+static double step_behind(const struct vmrt_clockmap *map, size_t k)
+{
+	const struct vmrt_clock_segment *a = &map->segments[k];
+
+	return (double)a[1].offset_ns - (double)a->offset_ns -
+	       a->rate * ((double)a->to_local_ns - (double)a->from_local_ns);
+}
+
+/*
+ * Where a clock is set back, the times of each CPU stand still until its next record, however long
+ * it takes to come: how much its later times are off, only expiries of its own show.
+ */
+static void doubt_silent(const struct record_samples *s, struct vmrt_clockmap *map)
+{
+	int64_t last = INT64_MIN;
+	bool unknown = false;
+
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].has_upper)
+			last = s->at[i].upper_at;
+	for (size_t k = 0; k + 1 < map->n; k++)
+		unknown |= step_behind(map, k) < -SAME_CLOCK_NS &&
+			   last < map->segments[k + 1].from_local_ns;
+	for (size_t k = 0; unknown && k < map->n; k++)
+		map->segments[k].error_ns = VMRT_UNKNOWN;
+}
+
 /* Where a clock was set, by little, lies somewhere between two expiries: what was recorded there
  * may be from before or from after. */
 static void doubt_steps(struct vmrt_clockmap *map)
 {
 	for (size_t i = 0; i + 1 < map->n; i++) {
 		struct vmrt_clock_segment *a = &map->segments[i], *b = a + 1;
-		double end = (double)a->offset_ns +
-			     a->rate * ((double)a->to_local_ns - (double)a->from_local_ns);
-		double step = fabs((double)b->offset_ns - end);
+		double step = fabs(step_behind(map, i));
 
 		if (step < 1 || step > SUSPEND_NS)
 			continue;
@@ -409,8 +435,10 @@ enum vmrt_status vmrt_record_clock_map(
 	if (status == VMRT_OK)
 		doubt_back(&found, is_global(dat), maps);
 	for (unsigned i = 0; status == VMRT_OK && i < found.cpus; i++)
-		if (course_of(dat) == RECORD_SETTABLE)
+		if (course_of(dat) == RECORD_SETTABLE) {
 			doubt_steps(&maps[i]);
+			doubt_silent(&samples[i], &maps[i]);
+		}
 	if (status == VMRT_ENOMEM) {
 		vmrt_fail(err, status, "%s: out of memory", dat->path);
 	} else if (status == VMRT_OK && is_set_back(&found, maps)) {

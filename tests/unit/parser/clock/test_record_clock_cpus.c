@@ -206,9 +206,32 @@ static void a_clock_that_is_set_and_back_shows_in_expiries_that_are_late_togethe
 	}
 }
 
+/* It is set back by 300 ms at 100 ms. The next record of CPU 0 comes 8 ms later, that of CPU 1
+ * 25 ms. */
+static void a_cpu_without_timers_is_unknown_where_the_clock_was_set_back(void **state)
+{
+	struct tests_dat *d = begin("tai");
+	struct vmrt_record_clock found;
+	struct vmrt_dat *dat;
+
+	(void)state;
+	for (int i = 1; i <= 20; i++) {
+		ticks(d, 0, i * 10 * MS, LEAD - (i > 10 ? 8 * MS : 0));
+		if (i <= 10)
+			leaves(d, 1, i * 10 * MS - 2 * MS, LEAD);
+		else if (i > 12)
+			leaves(d, 1, i * 10 * MS, LEAD - 25 * MS);
+	}
+	dat = mapped(d, &found);
+	assert_true(vmrt_record_clock_error(dat, 0) >= 8 * MS);
+	assert_true(vmrt_record_clock_error(dat, 1) == VMRT_UNKNOWN);
+	vmrt_dat_close(dat);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_cpu_without_timers_is_unknown_where_the_clock_was_set_back),
 		cmocka_unit_test(a_cpu_without_timers_may_read_another_clock),
 		cmocka_unit_test(
 			cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock),
