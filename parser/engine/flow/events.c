@@ -115,7 +115,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	struct thread *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
 	struct thread_now woken;
-	bool late;
+	bool late, last;
 
 	m->has_wakings |= ev->type == VMRT_EV_WAKING;
 	if (ev->type == VMRT_EV_WAKING)
@@ -125,20 +125,21 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	if (!t)
 		return;
 	/* where only sched_waking was recorded, it takes the place of sched_wakeup */
-	if (t->jobs && (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS))
+	last = ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS;
+	if (t->jobs && last)
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	learn_waker(m, t, ev, now);
 	late = comes_late(m, t, ev->cpu, t->unwoken_ns, now.host_ns);
 	if (t->state == THREAD_RUNNING) {
 		if (t->jobs && ev->type != VMRT_EV_WAKEUP_NEW)
 			release_waking_running(t->jobs, ev, now.host_ns, late);
-		if (late)
+		if (late && last)
 			t->unwoken_ns = VMRT_UNKNOWN;
 		return;
 	}
-	/* it has run since, and sleeps again; but the next one is another wake-up */
+	/* it has run since, and sleeps again, perhaps between the two records of the wake-up */
 	if (late && t->state == THREAD_BLOCKED) {
-		if (ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS)
+		if (last)
 			t->unwoken_ns = VMRT_UNKNOWN;
 		return;
 	}

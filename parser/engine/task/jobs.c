@@ -485,7 +485,9 @@ static void emit_incomplete(struct jobs *j, int64_t end_ns)
 
 	if (!jobs_run_is_known(j))
 		jobs_forget_run(j);
-	if (job->deadline_ns != VMRT_UNKNOWN && job->deadline_ns >= end_ns) {
+	/* by a clock of such an error, the deadline may not have passed yet */
+	if (job->deadline_ns != VMRT_UNKNOWN &&
+		job->deadline_ns >= end_ns - j->machine->config->record_error_ns) {
 		/* whatever was lost of it: it is cut off before anything could be said */
 		job->outcome = VMRT_OUTCOME_TRUNCATED;
 	} else if (jobs_lost_events(j)) {
@@ -552,8 +554,9 @@ void jobs_finish(struct jobs *j, int64_t end_ns)
 	}
 	if (j->state == JOB_HEAD) {
 		jobs_emit_bare(j, VMRT_OUTCOME_TRUNCATED);
-	} else if (jobs_arrived(j, end_ns) || j->state >= JOB_RELEASED) {
-		/* clocks of other machines may have it that it arrived behind the end */
+	} else if (jobs_arrived(j, end_ns - 1) || j->state >= JOB_RELEASED) {
+		/* what arrives at the very end is not in the recording; clocks of other machines
+		 * may have it that it arrived behind the end */
 		if (release_ends(j, end_ns)) {
 			blame_close(j);
 			emit_incomplete(j, end_ns);

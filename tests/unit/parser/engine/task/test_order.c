@@ -124,11 +124,89 @@ static void a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_st
 	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MET);
 }
 
+/* X sleeps between the two records of the wake-up that CPU 1 wrote. */
+static void a_sleep_between_the_records_of_a_wake_up_goes_on(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_WAKING};
+
+	(void)state;
+	fx_begin(&f, "period = 100ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = 20 * US;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_sw(&f, 14 * MS, 0, 0, X);
+	ev.wake.pid = X;
+	ev.wake.comm = fx_comm(&f, X);
+	ev.wake.prio = FIFO;
+	f.cpu = 1;
+	fx_push(&f, &ev, 14 * MS + 5);
+	f.cpu = 0;
+	fx_sw(&f, 14 * MS + 8, X, 1, 0);
+	ev.type = VMRT_EV_WAKEUP;
+	f.cpu = 1;
+	fx_push(&f, &ev, 14 * MS + 9);
+	f.cpu = 0;
+	fx_wake(&f, 18 * MS, 0, HARD);
+	fx_sw(&f, 18 * MS, 0, 0, X);
+	fx_sleep_until(&f, 20 * MS, 110 * MS);
+	fx_end(&f, 25 * MS, NULL);
+	assert_int_equal(f.n, 1);
+	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BLOCKING], 6 * MS - 8);
+	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_RELEASE], 50);
+}
+
+/* A job whose deadline is at 15 ms is open when the recording ends at @end. */
+static enum vmrt_outcome open_at(int64_t end, int64_t error_ns)
+{
+	static struct fixture f;
+
+	fx_begin(&f, "period = 100ms\ndeadline = 5ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = error_ns;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_end(&f, end, NULL);
+	assert_int_equal(f.n, 1);
+	return fx_job(&f, 0)->outcome;
+}
+
+static void a_deadline_that_the_clock_does_not_show_to_have_passed_is_not_missed(void **state)
+{
+	(void)state;
+	assert_int_equal(open_at(15 * MS + 10, 0), VMRT_OUTCOME_MISSED_INCOMPLETE);
+	assert_int_equal(open_at(15 * MS + 10, 20 * US), VMRT_OUTCOME_TRUNCATED);
+	assert_int_equal(open_at(15 * MS + 30, 20 * US), VMRT_OUTCOME_MISSED_INCOMPLETE);
+	assert_int_equal(open_at(90 * MS, 400 * VMRT_NS_PER_S), VMRT_OUTCOME_TRUNCATED);
+}
+
+static void a_job_that_arrives_as_the_recording_ends_is_not_in_it(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int later = 0; later < 2; later++) {
+		fx_begin(&f, "period = 10ms\nrelease = nanosleep\n");
+		fx_runs_from_the_beginning(&f);
+		fx_sleep_until(&f, 2 * MS, 10 * MS);
+		fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+		fx_sleep_until(&f, 12 * MS, 20 * MS);
+		fx_end(&f, 20 * MS + later, NULL);
+		assert_int_equal(f.n, later ? 2 : 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
+		cmocka_unit_test(a_sleep_between_the_records_of_a_wake_up_goes_on),
+		cmocka_unit_test(
+			a_deadline_that_the_clock_does_not_show_to_have_passed_is_not_missed),
 		cmocka_unit_test(a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired),
 		cmocka_unit_test(
 			a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started),
