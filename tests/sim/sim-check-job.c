@@ -72,6 +72,50 @@ static bool dozed(const struct got *g, uint32_t machine, int64_t from, int64_t t
 	return false;
 }
 
+/*
+ * Has a thread of the machine its first run, under the name of who made it, behind @from? A name's
+ * threads weigh together: what each of them ran before it had its own name, they all ran.
+ */
+static bool young(const struct got *g, uint32_t machine, int64_t from, int64_t to)
+{
+	for (size_t i = 0; i < g->r->n_events; i++) {
+		const struct sim_event *born = &g->r->events[i];
+
+		if (born->machine != machine || born->ev.type != VMRT_EV_WAKEUP_NEW ||
+			born->true_ns >= to)
+			continue;
+		for (size_t k = i; k < g->r->n_events; k++) {
+			const struct sim_event *e = &g->r->events[k];
+
+			if (e->machine != machine || e->ev.type != VMRT_EV_SWITCH ||
+				e->ev.sw.prev_pid != born->ev.wake.pid)
+				continue;
+			if (e->true_ns > from)
+				return true;
+			break;
+		}
+	}
+	return false;
+}
+
+/*
+ * Between the two times a job may have arrived whose arrival is known only so well: perhaps none
+ * was pending any more before it, and a busy period ended that in truth went on.
+ */
+static bool blurred(const struct got *g, uint32_t machine, int64_t from, int64_t to)
+{
+	const struct sim_truth *truth = &g->r->truth;
+
+	for (size_t i = 0; i < truth->n_jobs; i++) {
+		const struct sim_job *o = &truth->jobs[i];
+
+		if (o->loose_ns && sim_machine_of(g, o->job.task) == machine &&
+			o->job.arrival_ns < to && o->job.arrival_ns + o->loose_ns > from)
+			return true;
+	}
+	return false;
+}
+
 /* The recording cannot distinguish two parts: together they are at most what they are. */
 static bool at_most_together(const struct vmrt_job *e, const struct vmrt_job *t, enum vmrt_blame a,
 	enum vmrt_blame b, int64_t tolerance)
@@ -110,10 +154,13 @@ static void check_cause(
 		t->job.blame_ns[VMRT_BLAME_STEAL] || t->job.blame_ns[VMRT_BLAME_THROTTLING])
 		return;
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+		bool host = parts[i] == VMRT_BLAME_SERVER || parts[i] == VMRT_BLAME_HOST_THREAD;
 		uint32_t thread = vmrt_job_blamed(e, parts[i]);
 		int32_t tid = thread == VMRT_NONE ? 0 : g->threads[thread].tid;
 
-		if (tid != t->who_tid[parts[i]] && t->who_lead[parts[i]] > 0)
+		if (tid != t->who_tid[parts[i]] && t->who_lead[parts[i]] > 0 &&
+			!young(g, host ? 0 : sim_machine_of(g, e->task), t->job.arrival_ns,
+				t->closed_ns))
 			sim_wrong(g, "%s: %s by thread %d, true %d", name,
 				vmrt_blame_name(parts[i]), tid, t->who_tid[parts[i]]);
 	}
@@ -206,7 +253,7 @@ static void check_parts(
 		return;
 	/* a sleep after which no job seemed to be pending may have ended the busy period: there is
 	 * no more than that */
-	bool less = dozed(g, m, since, t->closed_ns);
+	bool less = dozed(g, m, since, t->closed_ns) || blurred(g, m, since, t->closed_ns);
 
 	for (int p = 0; p < VMRT_BLAMES && !absorb; p++)
 		if ((!less || e->excess_ns[p] > t->job.excess_ns[p] + tolerance) &&
@@ -248,6 +295,12 @@ void sim_check_job(
 	/* such times contradict each other, or the order of events does */
 	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_UNKNOWN &&
 		(e->end_ns == VMRT_UNKNOWN || sim_waits(g, e->task)))
+		return;
+	/* by such a clock its deadline may not have passed when the recording ends, where all is
+	 * taken to be that seems to lie behind that */
+	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_TRUNCATED &&
+		e->end_ns == VMRT_UNKNOWN &&
+		t->job.deadline_ns + g->record_ns >= g->r->truth.end_ns)
 		return;
 	/* it may have run there meanwhile */
 	if (e->outcome == VMRT_OUTCOME_UNKNOWN && sim_has_silent_cpu(g, m))
