@@ -168,7 +168,10 @@ static bool was_woken(const struct jobs *j, const struct vmrt_event *ev, int64_t
 		return false;
 	if (fired->ptr)
 		return fired->host_ns - j->thread->start_ns <= window;
-	return window && due_ns != VMRT_UNKNOWN && due_ns <= ev->ts;
+	/* the open job was released by another expiry; else the timer was armed meanwhile, unseen
+	 */
+	return window && due_ns != VMRT_UNKNOWN && due_ns <= ev->ts &&
+	       due_ns > j->job.arrival_local_ns;
 }
 
 /* It has: its job began when the thread began to run. */

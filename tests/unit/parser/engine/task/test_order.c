@@ -102,6 +102,28 @@ static void a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired(void **s
 	assert_us(fx_job(&f, 2)->arrival_ns, 30 * MS);
 }
 
+/* CPU 1, on which it armed its timer and was woken, is not read. */
+static void no_two_jobs_are_released_by_one_expiry(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	f.machine.record_error_ns = 20 * US;
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_sw(&f, 30 * MS + 10, 0, 0, X);
+	fx_arm(&f, 30 * MS + 15, T1, VMRT_FN_TIMERFD, 40 * MS);
+	fx_sw(&f, 33 * MS, X, 1, 0);
+	fx_wakes(&f, 40 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 41 * MS, NULL);
+	for (size_t i = 1; i < f.n; i++)
+		assert_true(fx_job(&f, i)->arrival_ns > fx_job(&f, i - 1)->arrival_ns);
+}
+
 static void a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started(void **state)
 {
 	static struct fixture f;
@@ -201,6 +223,7 @@ static void a_job_that_arrives_as_the_recording_ends_is_not_in_it(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_two_jobs_are_released_by_one_expiry),
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
