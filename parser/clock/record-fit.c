@@ -507,6 +507,8 @@ static void doubt_late(const struct record_samples *s, size_t n, struct vmrt_clo
 			at = segment_at(map, w->latest_at);
 			late = (double)w->latest - (double)at->offset_ns -
 			       at->rate * ((double)w->latest_at - (double)at->from_local_ns);
+			/* known no better than the line itself is */
+			late += late > 0 ? LEAST_ERROR_NS : 0;
 			if (at->error_ns != VMRT_UNKNOWN && late > (double)at->error_ns)
 				at->error_ns = late < 1e18 ? (int64_t)ceil(late) : VMRT_UNKNOWN;
 		}
