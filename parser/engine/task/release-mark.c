@@ -32,6 +32,8 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	}
 	mark->inferred = false;
 	mark->forgotten_ns = VMRT_UNKNOWN;
+	mark->former_ns = mark->host_ns;
+	mark->former_to_ns = mark->idle_to_ns < host_ns ? mark->idle_to_ns : mark->host_ns;
 	mark->idle_to_ns = j->passed ? host_ns : INT64_MAX;
 	mark->local_ns = local_ns;
 	mark->host_ns = host_ns;
@@ -92,16 +94,23 @@ void wait_remember_end(struct jobs *j, int64_t host_ns)
 	mark->forgotten_ns = VMRT_UNKNOWN;
 }
 
-/* For how long between the two no job of @j was pending, since the last one ended. */
+static int64_t common_ns(int64_t from_ns, int64_t to_ns, int64_t a_ns, int64_t b_ns)
+{
+	if (from_ns < a_ns)
+		from_ns = a_ns;
+	if (to_ns > b_ns)
+		to_ns = b_ns;
+	return to_ns > from_ns ? to_ns - from_ns : 0;
+}
+
+/* For how long between the two no job of @j was pending, since the last but one ended: steal may be
+ * found only when the next job is over, too. */
 int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns)
 {
 	const struct end_mark *mark = &j->rel.mark;
 
-	if (from_ns < mark->host_ns)
-		from_ns = mark->host_ns;
-	if (to_ns > mark->idle_to_ns)
-		to_ns = mark->idle_to_ns;
-	return to_ns > from_ns ? to_ns - from_ns : 0;
+	return common_ns(from_ns, to_ns, mark->host_ns, mark->idle_to_ns) +
+	       common_ns(from_ns, to_ns, mark->former_ns, mark->former_to_ns);
 }
 
 /* The host turns out not to have run from @from_ns to @to_ns, which were booked as @part. */

@@ -18,7 +18,8 @@
  * did. */
 struct end_mark {
 	bool inferred;	    /* the switch was not recorded: it may have been preempted as well */
-	int64_t idle_to_ns; /* it did at that host time */
+	int64_t idle_to_ns; /* no job was pending from there to this host time */
+	int64_t former_ns, former_to_ns; /* and between these, behind the job before */
 	/* the job went on at that host time, though no record showed that its thread was woken; and
 	 * what it was like until then. VMRT_UNKNOWN: one did, or it has not gone on */
 	int64_t forgotten_ns, idle_before_ns;

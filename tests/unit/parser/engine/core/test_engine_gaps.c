@@ -231,6 +231,80 @@ static void steal_is_taken_from_what_was_booked_while_it_lasted(void **state)
 	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 56 * US);
 }
 
+/* T1's timer, which goes on by itself. */
+static void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+{
+	struct vmrt_event ev = {.type = type};
+
+	ev.pid = until ? T1 : 0;
+	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
+	ev.timer.timer = 0xbbbb00;
+	ev.timer.fn = VMRT_FN_TIMERFD;
+	ev.timer.expires = ev.timer.softexpires = until + f->offset;
+	ev.timer.now = at + f->offset;
+	push(f, GUEST, &ev, at);
+}
+
+/* It wakes T1, which arms it to @next. */
+static void timerfd_wakes(struct fixture *f, int64_t at, int64_t next)
+{
+	timerfd(f, at, VMRT_EV_TIMER_EXPIRE, 0);
+	wake(f, GUEST, at + 1 * US, 0, T1);
+	sw(f, GUEST, at + 10 * US, 0, 0, T1);
+	timerfd(f, at + 20 * US, VMRT_EV_TIMER_START, next);
+}
+
+/* CPU 0 does not run from 25 ms on, which shows at 50.6 ms only: the vCPU has run two jobs on CPU 1
+ * since. No job was pending before 30 ms. */
+static void steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = 0, .flags = VMRT_FLAG_HARDIRQ};
+	struct vmrt_event runs = {.type = VMRT_EV_WAKING, .cpu = 1};
+
+	(void)state;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[server vm1]\nperiod = 12ms\nbudget = 10ms\n"
+		"priority = 50\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\npriority = 60\n"
+		"release = timerfd\n");
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	born(&f, GUEST, 1 * MS, 0, T1);
+	sw(&f, GUEST, 2 * MS, 0, 0, T1);
+	timerfd(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
+	sw(&f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+	timerfd_wakes(&f, 10 * MS, 30 * MS);
+	sw(&f, GUEST, 12 * MS, T1, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 25 * MS;
+	sw(&f, HOST, 14 * MS, VCPU, 1, 0);
+	push(&f, HOST, &tick, 15 * MS);
+	runs.wake.pid = VCPU;
+	runs.wake.comm = name_of(VCPU);
+	runs.wake.prio = FAIR;
+	runs.wake.target_cpu = 1;
+	push(&f, HOST, &runs, 49 * MS);
+	runs = (struct vmrt_event){.type = VMRT_EV_SWITCH, .cpu = 1};
+	runs.sw.next_pid = VCPU;
+	runs.sw.prev_comm = name_of(0);
+	runs.sw.next_comm = name_of(VCPU);
+	runs.sw.prev_prio = runs.sw.next_prio = FAIR;
+	push(&f, HOST, &runs, 49 * MS);
+	timerfd_wakes(&f, 49 * MS + 10 * US, 50 * MS);
+	sw(&f, GUEST, 50 * MS + 200 * US, T1, 1, 0);
+	timerfd_wakes(&f, 50 * MS + 250 * US, 70 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 50 * MS + 600 * US;
+	push(&f, HOST, &tick, 50 * MS + 600 * US);
+	sw(&f, GUEST, 51 * MS, T1, 1, 0);
+	timerfd_wakes(&f, 70 * MS, 90 * MS);
+	end(&f, 71 * MS);
+	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+	assert_int_equal(f.jobs[2].arrival_ns, 50 * MS);
+	assert_int_equal(f.jobs[2].excess_ns[VMRT_BLAME_STEAL], 19 * MS);
+}
+
 static void silence_in_which_events_were_lost_is_no_steal(void **state)
 {
 	static struct fixture f;
@@ -341,6 +415,8 @@ int main(void)
 		cmocka_unit_test(guest_events_outside_the_vcpus_run_times_are_counted),
 		cmocka_unit_test(the_last_switch_of_a_thread_does_not_make_it_a_task_again),
 		cmocka_unit_test(steal_is_taken_from_what_was_booked_while_it_lasted),
+		cmocka_unit_test(
+			steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived),
 		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
 		cmocka_unit_test(a_thread_that_moves_at_work_keeps_both_of_its_slices),
 		cmocka_unit_test(a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice),
