@@ -116,6 +116,19 @@ static bool blurred(const struct got *g, uint32_t machine, int64_t from, int64_t
 	return false;
 }
 
+/* Did the recording end between the release of @t and the wake-up that shows it? */
+static bool is_cut_off(const struct got *g, const struct sim_job *t)
+{
+	uint32_t m = sim_machine_of(g, t->job.task);
+
+	if (t->ended || t->job.release_ns == VMRT_UNKNOWN)
+		return false;
+	for (size_t i = 0; i < g->r->n_events; i++)
+		if (g->r->events[i].machine == m && g->r->events[i].true_ns > t->job.release_ns)
+			return false;
+	return true;
+}
+
 /* The recording cannot distinguish two parts: together they are at most what they are. */
 static bool at_most_together(const struct vmrt_job *e, const struct vmrt_job *t, enum vmrt_blame a,
 	enum vmrt_blame b, int64_t tolerance)
@@ -345,8 +358,9 @@ void sim_check_job(
 		sim_wrong(g, "%s: arrival and deadline %s %s, true %s %s", name,
 			sim_at(g, e->arrival_ns), sim_at(g, e->deadline_ns),
 			sim_at(g, t->job.arrival_ns), sim_at(g, t->job.deadline_ns));
-	if (!t->ended && (hole || (t->job.release_ns != VMRT_UNKNOWN &&
-					  t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
+	if (!t->ended && (hole || is_cut_off(g, t) ||
+				 (t->job.release_ns != VMRT_UNKNOWN &&
+					 t->job.release_ns + SOON_NS >= g->r->truth.end_ns)))
 		return;
 	/* a thread whose name has not been seen yet may have been released already */
 	guess |= (g->late || g->record_ns > CONTRADICTS_NS) && e->release_ns == VMRT_UNKNOWN;

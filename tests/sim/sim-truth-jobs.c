@@ -408,7 +408,7 @@ void truth_unfinished(struct world *w)
 			j->optional |= odd;
 			/* its timer expires once; what passes until it is served is skipped */
 			j->ghost |= !j->armed_ns && (k->late || (served_at_once && task_waits(k)));
-			served_at_once |= !j->armed_ns || j->job.release_ns == VMRT_UNKNOWN;
+			served_at_once |= !j->armed_ns || j->job.start_ns == VMRT_UNKNOWN;
 			if (!j->armed_ns) {
 				j->job.skipped = k->skip_next;
 				j->job.k = k->k += k->skip_next;
