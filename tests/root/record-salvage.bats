@@ -48,7 +48,9 @@ start_recorder() {
 	"$trace" record -o "$run" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
 	recorder=$!
 	for _ in $(seq 200); do
-		[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on 2>/dev/null)" = 1 ] && return
+		# a new instance is on until the recorder has switched it off; the manifest comes right before it is on again
+		[ -s "$run/manifest.json" ] &&
+			[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on 2>/dev/null)" = 1 ] && return
 		sleep 0.05
 	done
 	cat "$BATS_TEST_TMPDIR/log"
