@@ -217,21 +217,24 @@ static void print_section(const struct vmrt_section *section, const char *only,
 	}
 }
 
-void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out)
+/* @above: something stands above the first section already. */
+static void print_sections(const struct vmrt_doc *doc, const char *only, bool above,
+	const struct markup *markup, FILE *out)
 {
 	for (size_t i = 0; i < doc->n_sections; i++) {
-		if (i && *doc->sections[i].name)
+		if ((i || above) && *doc->sections[i].name)
 			putc('\n', out);
-		print_section(&doc->sections[i], only, &markdown, out);
+		print_section(&doc->sections[i], only, markup, out);
 	}
+}
+
+void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out)
+{
+	print_sections(doc, only, false, &markdown, out);
 }
 
 void vmrt_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fputs("% needs \\usepackage{booktabs}\n", out);
-	for (size_t i = 0; i < doc->n_sections; i++) {
-		if (*doc->sections[i].name)
-			putc('\n', out);
-		print_section(&doc->sections[i], only, &latex, out);
-	}
+	print_sections(doc, only, true, &latex, out);
 }
