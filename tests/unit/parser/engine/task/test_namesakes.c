@@ -54,26 +54,33 @@ static struct vmrt_task_contradiction end(struct fixture *f, int64_t at)
 	return out;
 }
 
-static void threads_with_periods_of_their_own_are_named(void **state)
+/* X is released every 10 ms, Y every @ms. */
+static struct vmrt_task_contradiction periods(struct fixture *f, int ms)
 {
-	static struct fixture f;
-	struct vmrt_task_contradiction out;
 	int64_t due[] = {10 * MS, 33 * MS};
 
-	(void)state;
-	begin(&f);
-	sleeps(&f, 1 * MS, X, due[0]);
-	is_woken(&f, 2 * MS, Y, 0);
-	sleeps(&f, 3 * MS, Y, due[1]);
+	sleeps(f, 1 * MS, X, due[0]);
+	is_woken(f, 2 * MS, Y, 0);
+	sleeps(f, 3 * MS, Y, due[1]);
 	while (due[0] < 300 * MS) {
 		int i = due[1] < due[0];
 		int pid = i ? Y : X;
 
-		wakes(&f, due[i], pid);
-		sleeps(&f, due[i] + MS, pid, due[i] + (i ? 25 : 10) * MS);
-		due[i] += (i ? 25 : 10) * MS;
+		wakes(f, due[i], pid);
+		sleeps(f, due[i] + MS, pid, due[i] + (i ? ms : 10) * MS);
+		due[i] += (i ? ms : 10) * MS;
 	}
-	out = end(&f, 301 * MS);
+	return end(f, 301 * MS);
+}
+
+static void threads_with_periods_of_their_own_are_named(void **state)
+{
+	static struct fixture f;
+	struct vmrt_task_contradiction out;
+
+	(void)state;
+	begin(&f);
+	out = periods(&f, 25);
 	assert_non_null(strstr(out.text, "periods of their own: 10 ms and 25 ms"));
 }
 
@@ -81,22 +88,10 @@ static void threads_that_leave_releases_out_have_the_same_period(void **state)
 {
 	static struct fixture f;
 	struct vmrt_task_contradiction out;
-	int64_t due[] = {10 * MS, 33 * MS};
 
 	(void)state;
 	begin(&f);
-	sleeps(&f, 1 * MS, X, due[0]);
-	is_woken(&f, 2 * MS, Y, 0);
-	sleeps(&f, 3 * MS, Y, due[1]);
-	while (due[0] < 300 * MS) {
-		int i = due[1] < due[0];
-		int pid = i ? Y : X;
-
-		wakes(&f, due[i], pid);
-		sleeps(&f, due[i] + MS, pid, due[i] + (i ? 20 : 10) * MS);
-		due[i] += (i ? 20 : 10) * MS;
-	}
-	out = end(&f, 301 * MS);
+	out = periods(&f, 20);
 	assert_null(strstr(out.text, "periods of their own"));
 }
 

@@ -15,20 +15,27 @@ static void wakes_too_late(struct fixture *f, int64_t runs, int64_t expires)
 	f->cpu = 0;
 }
 
+/* A recording whose clock is known to 20 us; the first job runs from 10 to 12 ms, the next is due
+ * at 20 ms. */
+static void begin_with_one_job(struct fixture *f)
+{
+	fx_begin(f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	f->machine.record_error_ns = 20 * US;
+	fx_runs_from_the_beginning(f);
+	fx_arm(f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(f, 3 * MS, X, 1, 0);
+	fx_wakes(f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(f, 12 * MS, X, 1, 0);
+}
+
 static void a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch(void **state)
 {
 	static struct fixture f;
 	const struct vmrt_job *j;
 
 	(void)state;
-	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
-	f.machine.record_error_ns = 20 * US;
-	fx_runs_from_the_beginning(&f);
-	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(&f, 3 * MS, X, 1, 0);
-	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(&f, 12 * MS, X, 1, 0);
+	begin_with_one_job(&f);
 	wakes_too_late(&f, 20 * MS, 20 * MS + 20);
 	fx_arm(&f, 20 * MS + 60, T1, VMRT_FN_TIMERFD, 30 * MS);
 	fx_sw(&f, 23 * MS, X, 1, 0);
@@ -50,14 +57,7 @@ static void a_wake_up_that_comes_much_later_is_another_one(void **state)
 	static struct fixture f;
 
 	(void)state;
-	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
-	f.machine.record_error_ns = 20 * US;
-	fx_runs_from_the_beginning(&f);
-	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(&f, 3 * MS, X, 1, 0);
-	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(&f, 12 * MS, X, 1, 0);
+	begin_with_one_job(&f);
 	/* it was woken before: the job goes on */
 	wakes_too_late(&f, 19 * MS, 20 * MS);
 	fx_arm(&f, 21 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
@@ -73,14 +73,7 @@ static void a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired(void **s
 	const struct vmrt_job *j;
 
 	(void)state;
-	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
-	f.machine.record_error_ns = 20 * US;
-	fx_runs_from_the_beginning(&f);
-	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
-	fx_sw(&f, 3 * MS, X, 1, 0);
-	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
-	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
-	fx_sw(&f, 12 * MS, X, 1, 0);
+	begin_with_one_job(&f);
 	fx_sw(&f, 20 * MS + 10, 0, 0, X);
 	fx_arm(&f, 20 * MS + 15, T1, VMRT_FN_TIMERFD, 30 * MS);
 	f.cpu = 1;
