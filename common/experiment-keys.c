@@ -189,17 +189,24 @@ static int set_tid(struct experiment_parser *p, int line, const char *value, int
 	return 1;
 }
 
+/* A duration of a task that must be there if it is given at all. */
+static int set_task_duration(
+	struct experiment_parser *p, int line, const char *key, const char *value, int64_t *out)
+{
+	const struct vmrt_task_spec *t = &p->exp->tasks[p->exp->n_tasks - 1];
+
+	if (!set_duration(p, line, key, value, out))
+		return 0;
+	return *out > 0 || experiment_complain(p, line, "task %s/%s needs a %s above 0", t->machine,
+				   t->name, key);
+}
+
 static int task_key(struct experiment_parser *p, const char *key, const char *value, int line)
 {
 	struct vmrt_task_spec *t = &p->exp->tasks[p->exp->n_tasks - 1];
 
-	if (!strcmp(key, "period")) {
-		if (!set_duration(p, line, key, value, &t->period_ns))
-			return 0;
-		return t->period_ns > 0 ||
-		       experiment_complain(
-			       p, line, "task %s/%s needs a period above 0", t->machine, t->name);
-	}
+	if (!strcmp(key, "period"))
+		return set_task_duration(p, line, key, value, &t->period_ns);
 	if (!strcmp(key, "release")) {
 #define X(name, text)                                                                              \
 	if (!strcmp(value, text)) {                                                                \
@@ -216,14 +223,9 @@ static int task_key(struct experiment_parser *p, const char *key, const char *va
 	if (!strcmp(key, "wcet"))
 		return set_duration(p, line, key, value, &t->wcet_ns);
 	if (!strcmp(key, "deadline"))
-		return set_duration(p, line, key, value, &t->deadline_ns);
-	if (!strcmp(key, "min_distance")) {
-		if (!set_duration(p, line, key, value, &t->distance_ns))
-			return 0;
-		return t->distance_ns > 0 ||
-		       experiment_complain(p, line, "task %s/%s needs a min_distance above 0",
-			       t->machine, t->name);
-	}
+		return set_task_duration(p, line, key, value, &t->deadline_ns);
+	if (!strcmp(key, "min_distance"))
+		return set_task_duration(p, line, key, value, &t->distance_ns);
 	if (!strcmp(key, "offset"))
 		return set_duration(p, line, key, value, &t->offset_ns);
 	if (!strcmp(key, "priority"))

@@ -22,8 +22,8 @@
 
 /* Functions of the hrtimers that show why a thread wakes up; in a trace they are only addresses. */
 static const char *const timer_functions[] = {"hrtimer_wakeup", "timerfd_tmrproc", "it_real_fn",
-	"posix_timer_fn", "tick_sched_timer", "tick_nohz_handler", "dl_task_timer",
-	"sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer",
+	"posix_timer_fn", "tick_sched_timer", "tick_nohz_handler", "tick_nohz_highres_handler",
+	"dl_task_timer", "sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer",
 	"job_release_handler", "server_complete_handler", "server_release_handler"};
 
 uint64_t vmrt_start_ticks(pid_t pid)
@@ -76,7 +76,7 @@ static enum vmrt_status read_format(const struct vmrt_tracer *t, struct vmrt_tra
 
 static bool is_timer_function(const char *name)
 {
-	size_t len = strcspn(name, " \t\n");
+	size_t len = strcspn(name, ". \t\n"); /* compilers append .isra.0, .cfi_jt */
 
 	for (size_t i = 0; i < sizeof(timer_functions) / sizeof(timer_functions[0]); i++)
 		if (!strncmp(timer_functions[i], name, len) && !timer_functions[i][len])

@@ -63,10 +63,13 @@ static enum record_course course_of(const struct vmrt_dat *dat)
 	return strcmp(clock, "boot") ? RECORD_RUNS : RECORD_JUMPS;
 }
 
-/* ns = units * mult >> shift */
+/* ns = units * mult >> shift; @rate: ns for each of what the units counted before */
 static void set_scale(struct vmrt_dat *dat, double rate)
 {
 	unsigned shift = SCALE_BITS;
+
+	if (dat->tsc_mult)
+		rate *= ldexp(dat->tsc_mult, -(int)dat->tsc_shift);
 
 	for (; shift && rate * (double)(UINT64_C(1) << shift) >= (double)UINT32_MAX; shift--)
 		;
@@ -101,6 +104,31 @@ static enum vmrt_status scale(struct vmrt_dat *dat, struct vmrt_error *err)
 	if (rate < 1 - TICKS_APART || rate > 1 + TICKS_APART)
 		set_scale(dat, rate);
 	return VMRT_OK;
+}
+
+/*
+ * Reads the samples. Where they show that the clock does not count what the file says it does, as
+ * ticks that are called local, or a wrong TSC2NSEC, its unit is measured and they are read again.
+ */
+static enum vmrt_status collect(
+	struct vmrt_dat *dat, struct record_clocks *out, struct vmrt_error *err)
+{
+	enum vmrt_status status = record_samples_collect(dat, out, err);
+	double rate;
+
+	if (status != VMRT_OK || !record_samples_other_unit(out->likely, out->cpus))
+		return status;
+	rate = record_samples_rate(dat);
+	if (rate <= 0)
+		return status;
+	vmrt_warn(
+		"%s: clock %s should count nanoseconds, but the timers show that its unit is %.6g "
+		"ns: its times are scaled by that",
+		dat->path, vmrt_dat_info(dat)->clock, rate);
+	set_scale(dat, rate);
+	record_samples_free(out);
+	*out = (struct record_clocks){0};
+	return record_samples_collect(dat, out, err);
 }
 
 static uint64_t expiries(const struct record_samples *s, unsigned cpus)
@@ -424,7 +452,7 @@ enum vmrt_status vmrt_record_clock_map(
 	}
 	status = scale(dat, err);
 	if (status == VMRT_OK)
-		status = record_samples_collect(dat, &found, err);
+		status = collect(dat, &found, err);
 	if (status != VMRT_OK)
 		goto out;
 	samples = expiries(found.sure, found.cpus) >= LEAST_EXPIRIES ? found.sure : found.likely;

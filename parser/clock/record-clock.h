@@ -30,6 +30,9 @@ struct record_samples {
 	uint64_t expiries;
 	int64_t begin_ns, end_ns; /* its first and its last event; none: the first is later */
 	int64_t back_ns;	  /* so far times run back from one record to the next, at most */
+	/* of its expiries that follow one another: on how many the record clock went much faster
+	 * than `now`, or much slower */
+	uint64_t pairs, fast, slow;
 };
 
 /* What one pass over a recording finds. */
@@ -56,6 +59,12 @@ void record_samples_free(struct record_clocks *clocks);
  */
 enum vmrt_status record_samples_contradict(
 	const struct vmrt_dat *dat, bool *out, struct vmrt_error *err);
+
+/**
+ * record_samples_other_unit - does the record clock not count the ns that it is taken to count?
+ * Expiries that are late make single pairs look fast or slow, never most of them the same way.
+ */
+bool record_samples_other_unit(const struct record_samples *samples, unsigned cpus);
 
 /**
  * record_samples_rate - ns of CLOCK_MONOTONIC for each unit of the record clock

@@ -19,6 +19,10 @@
 #define FIRST_SURE 8
 #define FIRST_EVENTS 100000
 #define EXPIRY_NEAR_NS (5 * VMRT_NS_PER_MS)
+/* A clock of ns goes with CLOCK_MONOTONIC within this share, over this time at least. */
+#define SAME_UNIT 0.005
+#define PAIR_NS VMRT_NS_PER_MS
+#define PAIRS_SURE 8
 
 /* Whose clock a timer was set up with. Another timer may take its place in the table. */
 struct timer_clock {
@@ -124,6 +128,7 @@ struct before {
 	int64_t irq_ns;		    /* not in an interrupt, or its first event */
 	int64_t now_ns, expired_ns; /* the last expiry in an interrupt: `now`, and its record */
 	int64_t last_ns;	    /* the last event of all */
+	int64_t pair_ns, pair_now;  /* the last expiry that was compared with the one before */
 };
 
 static enum vmrt_status take_expiry(
@@ -156,6 +161,23 @@ static enum vmrt_status take_expiry(
 		status = add(s, &upper, ev->ts);
 	s->expiries++;
 	return status;
+}
+
+/* How fast does the record clock go, between this expiry and the one before? */
+static void note_pace(struct record_samples *s, struct before *before, const struct vmrt_event *ev)
+{
+	double record = (double)ev->ts - (double)before->pair_ns;
+	double now = (double)ev->timer.now - (double)before->pair_now;
+
+	if (before->pair_ns != VMRT_UNKNOWN) {
+		if (now >= 0 && now < PAIR_NS)
+			return;
+		s->pairs++;
+		s->fast += now > 0 && record > now * (1 + SAME_UNIT);
+		s->slow += now > 0 && record >= 0 && record < now * (1 - SAME_UNIT);
+	}
+	before->pair_ns = ev->ts;
+	before->pair_now = ev->timer.now;
 }
 
 static void note_event(struct before *b, const struct vmrt_event *ev)
@@ -199,6 +221,8 @@ static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *
 			status = take_expiry(&c->sure[ev->cpu], ev, before);
 		if (status == VMRT_OK && belief != OTHER_CLOCK)
 			status = take_expiry(&c->likely[ev->cpu], ev, before);
+		if (belief != OTHER_CLOCK)
+			note_pace(&c->likely[ev->cpu], before, ev);
 		if (belief == SURE && ev->flags & VMRT_FLAG_HARDIRQ) {
 			before->now_ns = ev->timer.now;
 			before->expired_ns = ev->ts;
@@ -231,7 +255,7 @@ enum vmrt_status record_samples_collect(
 	}
 	for (unsigned i = 0; before && i < c->cpus; i++)
 		before[i].task_ns = before[i].irq_ns = before[i].expired_ns = before[i].last_ns =
-			VMRT_UNKNOWN;
+			before[i].pair_ns = VMRT_UNKNOWN;
 	status = table && c->sure && c->likely && before
 			 ? vmrt_stream_open(dat, &stream, err)
 			 : vmrt_fail(err, VMRT_ENOMEM, "record clock: out of memory");
@@ -257,6 +281,18 @@ void record_samples_free(struct record_clocks *c)
 	}
 	free(c->sure);
 	free(c->likely);
+}
+
+bool record_samples_other_unit(const struct record_samples *samples, unsigned cpus)
+{
+	uint64_t pairs = 0, fast = 0, slow = 0;
+
+	for (unsigned i = 0; i < cpus; i++) {
+		pairs += samples[i].pairs;
+		fast += samples[i].fast;
+		slow += samples[i].slow;
+	}
+	return pairs >= PAIRS_SURE && (fast > pairs / 4 * 3 || slow > pairs / 4 * 3);
 }
 
 struct pair {

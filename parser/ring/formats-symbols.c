@@ -25,12 +25,31 @@ static const struct {
 	{"server_release_handler", VMRT_FN_RESCH_SERVER},
 };
 
+/*
+ * Is symbol @name the function @function, or what a compiler made of it (.isra.0, .cfi_jt, the
+ * address that pointers have where clang checks calls, .llvm.1234)? The cold part of a function is
+ * no function.
+ */
+static bool is_function(const char *name, size_t len, const char *function)
+{
+	static const char *const parts[] = {".cold", ".part"};
+	size_t n = strlen(function);
+
+	if (len < n || memcmp(name, function, n) != 0)
+		return false;
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (len - n >= strlen(parts[i]) &&
+			memcmp(name + n, parts[i], strlen(parts[i])) == 0)
+			return false;
+	return len == n || name[n] == '.';
+}
+
 static void take_symbol(struct vmrt_formats *f, uint64_t address, const char *name, size_t len)
 {
 	if (!address) /* hidden by kptr_restrict */
 		return;
 	for (size_t i = 0; i < sizeof(functions) / sizeof(functions[0]); i++) {
-		if (strlen(functions[i].name) != len || memcmp(functions[i].name, name, len) != 0)
+		if (!is_function(name, len, functions[i].name))
 			continue;
 		if (f->n_symbols < FORMATS_SYMBOLS) {
 			f->symbols[f->n_symbols].address = address;

@@ -162,7 +162,8 @@ void wakeup_note(
 	struct task_found *found = &j->machine->engine->found[j->task];
 	struct release *r = &j->rel;
 
-	if (by && by->owner == j->thread) {
+	/* a timer of its own whose function is none that is known, says no more than a device */
+	if (by && by->owner == j->thread && by->fn != VMRT_FN_OTHER) {
 		found->own_wakeups++;
 	} else {
 		found->wakeups++;

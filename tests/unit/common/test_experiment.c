@@ -165,6 +165,8 @@ static const struct {
 	{"[task vm/t]\nperiod = fast\n", "bad.ini:2: period = fast is not a duration"},
 	{"[task vm/t]\nperiod = 3tick\n", "bad.ini:2: period = 3tick is not a duration"},
 	{"[task vm/t]\nperiod = 0ms\n", "bad.ini:2: task vm/t needs a period above 0"},
+	{"[task vm/t]\nperiod = 9ms\ndeadline = 0\n",
+		"bad.ini:3: task vm/t needs a deadline above 0"},
 	{"[task vm/t]\nrelease = magic\n",
 		"bad.ini:2: release = magic: allowed are auto, nanosleep"},
 	{"[task t]\nperiod = 3ms\n", "bad.ini:1: [task t] names no machine"},

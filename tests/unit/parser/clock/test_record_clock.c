@@ -264,6 +264,16 @@ static void ticks_are_scaled_by_the_timers(void **unused)
 	assert_true(check("arm-counter", slow_ticks, 2 * US) < 20 * US);
 }
 
+/* Ticks in a file that says that its clock is one of ns. */
+static void ticks_that_are_called_ns_are_scaled_too(void **unused)
+{
+	(void)unused;
+	assert_true(check("local", ticks, 2 * US) < 20 * US);
+	assert_true(check("mono", ticks, 2 * US) < 20 * US);
+	assert_true(check("global", slow_ticks, 2 * US) < 20 * US);
+	assert_true(check("boot", slow_ticks, 2 * US) < 20 * US);
+}
+
 static void a_recording_in_mono_is_left_alone(void **unused)
 {
 	struct vmrt_record_clock found;
@@ -375,6 +385,7 @@ int main(void)
 		cmocka_unit_test(cpus_that_differ_by_milliseconds_are_mapped_one_by_one),
 		cmocka_unit_test(a_small_step_shows_in_the_expiries_alone),
 		cmocka_unit_test(ticks_are_scaled_by_the_timers),
+		cmocka_unit_test(ticks_that_are_called_ns_are_scaled_too),
 		cmocka_unit_test(a_recording_in_mono_is_left_alone),
 		cmocka_unit_test(a_file_that_is_wrong_about_mono_is_mapped),
 		cmocka_unit_test(without_timers_nothing_is_claimed),

@@ -213,17 +213,22 @@ static void hostile_pages_are_refused(void **unused)
 
 /* Streams. */
 
-static struct vmrt_formats *formats_of(const struct tests_dat *d)
+static struct vmrt_formats *formats_with(const struct tests_dat *d, const char *kallsyms)
 {
 	const char *const *texts, *const *systems;
 	size_t n = tests_dat_formats(d, &texts, &systems);
 	struct vmrt_formats *formats;
 	struct vmrt_error err;
 
-	if (vmrt_formats_new(tests_dat_header_page(), texts, systems, n, tests_dat_kallsyms(),
-		    &formats, &err) != VMRT_OK)
+	if (vmrt_formats_new(tests_dat_header_page(), texts, systems, n, kallsyms, &formats,
+		    &err) != VMRT_OK)
 		fail_msg("%s", err.text);
 	return formats;
+}
+
+static struct vmrt_formats *formats_of(const struct tests_dat *d)
+{
+	return formats_with(d, tests_dat_kallsyms());
 }
 
 static void push_all(struct vmrt_stream *s, const struct tests_dat *d, unsigned cpus)
@@ -423,6 +428,45 @@ static void missing_or_changed_field_is_named(void **unused)
 	assert_int_not_equal(try_format("timer", "hrtimer_cancel", "garbage {[(", &err), VMRT_OK);
 }
 
+/* What kind of timer it is whose function has this symbol. */
+static enum vmrt_timer_fn kind_by_symbol(const char *symbol)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+	struct vmrt_formats *formats;
+	struct vmrt_stream *s;
+	struct vmrt_event e;
+	char kallsyms[128];
+
+	/* at the address that tests_dat_timer_expire() writes for a timerfd */
+	snprintf(kallsyms, sizeof(kallsyms),
+		"ffffffff81002000 t hrtimer_wakeup\nffffffff81003000 t %s\n", symbol);
+	formats = formats_with(d, kallsyms);
+	tests_dat_timer_expire(d, 0, S, 0xf1000, VMRT_FN_TIMERFD, S);
+	assert_int_equal(vmrt_stream_live(formats, 1, TESTS_PAGE_SIZE, &s, NULL), VMRT_OK);
+	push_all(s, d, 1);
+	vmrt_stream_limit(s, INT64_MAX);
+	assert_int_equal(vmrt_stream_next(s, &e, NULL), 1);
+	vmrt_stream_free(s);
+	vmrt_formats_free(formats);
+	tests_dat_free(d);
+	return e.timer.fn;
+}
+
+static void what_compilers_append_to_a_symbol_does_not_hide_it(void **unused)
+{
+	static const char *const same[] = {"timerfd_tmrproc", "timerfd_tmrproc.isra.0",
+		"timerfd_tmrproc.constprop.0", "timerfd_tmrproc.cfi_jt",
+		"timerfd_tmrproc.llvm.1234567890"};
+	static const char *const others[] = {"timerfd_tmrproc.cold", "timerfd_tmrproc.part.0",
+		"timerfd_tmrprocs", "timerfd_tmr", "a.timerfd_tmrproc"};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
+		assert_int_equal(kind_by_symbol(same[i]), VMRT_FN_TIMERFD);
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		assert_int_equal(kind_by_symbol(others[i]), VMRT_FN_OTHER);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +479,7 @@ int main(void)
 		cmocka_unit_test(malformed_cpu_is_reported_once_and_the_others_go_on),
 		cmocka_unit_test(loss_before_an_empty_page_comes_with_the_next_event),
 		cmocka_unit_test(missing_or_changed_field_is_named),
+		cmocka_unit_test(what_compilers_append_to_a_symbol_does_not_hide_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,33 @@ static void a_service_that_others_wake_has_jobs_and_a_note(void **state)
 		"nothing periodic releases it"));
 }
 
+/* Each wake-up is a release, too, where the thread's own timer has a function that nobody knows. */
+static void timers_of_unknown_functions_wake_as_others_do(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	for (int k = 0; k < 12; k++) {
+		int64_t at = BASE + k * 20 * MS, until = at + 20 * MS;
+
+		tests_dat_timer_start(d, 0, at + 2 * MS, TIMER, VMRT_FN_OTHER, until, until, 0);
+		tests_dat_switch(d, 0, at + 3 * MS, "driver", 77, 39, 1, "swapper/0", 0, 120);
+		tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+		tests_dat_timer_expire(d, 0, until + 2 * US, TIMER, VMRT_FN_OTHER, until + US);
+		tests_dat_waking(d, 0, until + 3 * US, "driver", 77, 39, 0);
+		tests_dat_flags(d, 0);
+		tests_dat_switch(d, 0, until + 10 * US, "swapper/0", 0, 120, 0, "driver", 77, 39);
+	}
+	declare("[task host/driver]\nperiod = 20ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT mechanism FROM task"), "wakeup");
+	/* the last one was still at work */
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "11");
+	assert_non_null(strstr(ask("SELECT words FROM note WHERE about = 'task'"),
+		"nothing periodic releases it"));
+}
+
 /* The main thread naps for 10 ms from the beginning, before the others have shown how they wait. */
 static void the_thread_that_naps_is_not_the_task(void **state)
 {
@@ -353,6 +380,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_service_that_others_wake_has_jobs_and_a_note),
+		cmocka_unit_test(timers_of_unknown_functions_wake_as_others_do),
 		cmocka_unit_test(the_thread_that_naps_is_not_the_task),
 		cmocka_unit_test(a_period_that_the_arrivals_contradict_is_noted),
 		cmocka_unit_test(without_timer_events_wake_ups_by_interrupts_are_no_releases),
