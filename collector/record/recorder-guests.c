@@ -103,6 +103,7 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 	name_file(rec, i);
 	vmrt_guest_file_init(&g->file, rec->folder.path, vm->file, rec->trace_id);
 	g->file.flight = rec->options->flight_ns > 0;
+	g->file.stop = vmrt_recorder_out_of_time;
 	if (vm->vm.pid && !strcmp(vm->vm.accel, "kvm"))
 		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
 	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
@@ -204,13 +205,13 @@ void vmrt_recorder_start_guests(struct vmrt_recorder *rec)
 
 /* Waits in slices, so that a second ^C shortens it. */
 static enum vmrt_guest_state wait_for(
-	struct vmrt_recorder *rec, struct vmrt_guest *s, enum vmrt_guest_state state, int64_t until)
+	struct vmrt_guest *s, enum vmrt_guest_state state, int64_t until)
 {
 	enum vmrt_guest_state now;
 	int slice;
 
 	do {
-		slice = vmrt_recorder_patience(rec, until);
+		slice = vmrt_recorder_patience(until);
 		now = vmrt_guest_wait(s, state, slice, -1);
 	} while (now < state && slice);
 	return now;
@@ -230,7 +231,7 @@ void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
 	}
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
 		if (rec->guests[i].session)
-			wait_for(rec, rec->guests[i].session, VMRT_GUEST_STOPPED, until);
+			wait_for(rec->guests[i].session, VMRT_GUEST_STOPPED, until);
 	}
 }
 
@@ -291,7 +292,7 @@ static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_
 		return;
 	/* more was read than was kept, or its size is not known */
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
-	if (vmrt_count_events(path, &content, NULL, NULL) == VMRT_OK)
+	if (vmrt_count_events(path, &content, vmrt_recorder_out_of_time, NULL) == VMRT_OK)
 		g->events = content.events;
 }
 
@@ -319,15 +320,16 @@ static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
 	return status;
 }
 
-static void save_guest(struct vmrt_recorder *rec, size_t i)
+/* What could not be written, or not in time, is still there: it is not given up. */
+static enum vmrt_status save_guest(struct vmrt_recorder *rec, size_t i, struct vmrt_error *err)
 {
 	struct vmrt_recorder_guest *g = &rec->guests[i];
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	struct vmrt_guest_result result;
 	int64_t until = vmrt_now_ns() + SEND_WAIT_MS * VMRT_NS_PER_MS;
-	struct vmrt_error err;
+	enum vmrt_status status;
 
-	if (wait_for(rec, g->session, VMRT_GUEST_DONE, until) < VMRT_GUEST_DONE)
+	if (wait_for(g->session, VMRT_GUEST_DONE, until) < VMRT_GUEST_DONE)
 		vmrt_guest_abort(g->session, "its events were not waited for");
 	vmrt_guest_finish(g->session, &result);
 	vm->broken_off = note_failure(rec, i);
@@ -338,23 +340,32 @@ static void save_guest(struct vmrt_recorder *rec, size_t i)
 		note(vm, "%llu malformed pages of events from %s were thrown away",
 			(unsigned long long)result.bad_pages, vm->vm.name);
 	if (result.meta && (g->file.size || !vm->note[0])) {
-		if (write_guest(rec, i, &result, &err) == VMRT_OK)
-			return;
-		note(vm, "%.250s", err.text);
+		status = write_guest(rec, i, &result, err);
+		if (status == VMRT_OK || status == VMRT_EINTR || status == VMRT_EIO)
+			return status;
+		note(vm, "%.250s", err->text);
 	}
 	vmrt_guest_file_remove(&g->file);
 	vm->file[0] = '\0';
 	vm->broken_off = false;
+	return VMRT_OK;
 }
 
-void vmrt_recorder_save_guests(struct vmrt_recorder *rec)
+enum vmrt_status vmrt_recorder_save_guests(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
+	enum vmrt_status status = VMRT_OK, saved;
+	struct vmrt_error other;
+
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
-		if (rec->guests[i].session)
-			save_guest(rec, i);
-		else
+		if (!rec->guests[i].session) {
 			vm_of(rec, i)->file[0] = '\0';
+			continue;
+		}
+		saved = save_guest(rec, i, &other);
+		if (status == VMRT_OK && saved != VMRT_OK)
+			status = vmrt_fail(err, saved, "%s", other.text);
 	}
+	return status;
 }
 
 size_t vmrt_recorder_dat_guests(

@@ -101,6 +101,7 @@ enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_
 	if ((status = vmrt_datfile_begin(rec->folder.path, "host", &first, &rec->file, err)) !=
 		VMRT_OK)
 		return status;
+	vmrt_datfile_stop(rec->file, vmrt_recorder_out_of_time);
 	drain.file = rec->file;
 	if (vmrt_datfile_free_space(rec->file) < drain.reserve)
 		return vmrt_fail(err, VMRT_EIO,
@@ -259,7 +260,7 @@ static void add_names(struct vmrt_recorder *rec)
 	free(rec->meta.cmdlines);
 	rec->meta.cmdlines = all;
 	/* all that was recorded is read for them, for which a second ^C leaves no time */
-	if (!all_names_taken(rec) && rec->names && !vmrt_recorder_hurries(rec))
+	if (!all_names_taken(rec) && rec->names)
 		vmrt_datfile_names(rec->file, rec->names);
 	ended = vmrt_names_take(rec->names);
 	rec->names = NULL;
@@ -279,7 +280,8 @@ static void count_kept(struct vmrt_recorder *rec)
 
 	content.per_cpu = calloc(rec->meta.cpus, sizeof(*content.per_cpu));
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
-	if (content.per_cpu && vmrt_count_events(path, &content, NULL, NULL) == VMRT_OK) {
+	if (content.per_cpu &&
+		vmrt_count_events(path, &content, vmrt_recorder_out_of_time, NULL) == VMRT_OK) {
 		rec->events = content.events;
 		for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
 			rec->manifest.buffers[cpu].events = content.per_cpu[cpu];
@@ -298,16 +300,19 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
 		.trace_id = rec->trace_id,
 		.guests = guests,
 	};
-	enum vmrt_status status;
+	enum vmrt_status status, saved;
+	struct vmrt_error other;
 
 	add_names(rec);
 	content.n_guests = vmrt_recorder_dat_guests(rec, guests);
 	status = vmrt_datfile_end(rec->file, &content, err);
 	if (status == VMRT_OK && rec->options->flight_ns)
 		count_kept(rec);
-	if (status == VMRT_OK)
-		status = save_manifest(rec, err);
-	if (status == VMRT_OK) {
+	saved = save_manifest(rec, &other);
+	if (status == VMRT_OK && saved != VMRT_OK)
+		status = vmrt_fail(err, saved, "%s", other.text);
+	/* where something is not put together yet, `vmrt-trace reset` finds it by the journal */
+	if (status == VMRT_OK && !rec->unfinished) {
 		vmrt_run_unlink(rec->folder.path, VMRT_FILES_PINGS);
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 		rec->journal = false;

@@ -20,41 +20,55 @@ int vmrt_recorder_stops(void)
 	return ioctl(vmrt_stop_fd(), FIONREAD, &n) == 0 && n > 0 ? n : 1;
 }
 
-bool vmrt_recorder_hurries(struct vmrt_recorder *rec)
+/* Until when the recorder may take its time after a second ^C; 0: there was none. */
+static int64_t hurry_until(void)
 {
-	if (!rec->hurry_ns && vmrt_recorder_stops() > 1)
-		rec->hurry_ns = vmrt_now_ns() + VMRT_RECORDER_HURRY_MS * VMRT_NS_PER_MS;
-	return rec->hurry_ns;
+	static int64_t until;
+
+	if (!until && vmrt_recorder_stops() > 1)
+		until = vmrt_now_ns() + VMRT_RECORDER_HURRY_MS * VMRT_NS_PER_MS;
+	return until;
 }
 
-int vmrt_recorder_patience(struct vmrt_recorder *rec, int64_t until_ns)
+int vmrt_recorder_out_of_time(void)
 {
-	int64_t left = until_ns - vmrt_now_ns();
+	int64_t until = hurry_until();
 
-	if (vmrt_recorder_hurries(rec) && rec->hurry_ns < until_ns)
-		left = rec->hurry_ns - vmrt_now_ns();
+	return until && vmrt_now_ns() >= until;
+}
+
+bool vmrt_recorder_hurries(void)
+{
+	return hurry_until();
+}
+
+int vmrt_recorder_patience(int64_t until_ns)
+{
+	int64_t hurry = hurry_until(), left;
+
+	left = (hurry && hurry < until_ns ? hurry : until_ns) - vmrt_now_ns();
 	if (left <= 0)
 		return 0;
 	left = left / VMRT_NS_PER_MS + 1;
 	return left < CHECK_MS ? (int)left : CHECK_MS;
 }
 
-bool vmrt_recorder_await(struct vmrt_recorder *rec, struct vmrt_child *child, int ms)
+bool vmrt_recorder_await(struct vmrt_child *child, int ms)
 {
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
 	int slice;
 
 	while (!vmrt_child_check(child)) {
-		if (!(slice = vmrt_recorder_patience(rec, until)))
+		if (!(slice = vmrt_recorder_patience(until)))
 			return false;
 		vmrt_child_wait(child, slice);
 	}
 	return true;
 }
 
-void vmrt_recorder_end_child(struct vmrt_recorder *rec, struct vmrt_child *child, int ms)
+void vmrt_recorder_end_child(struct vmrt_child *child, int ms)
 {
 	vmrt_child_signal(child, SIGTERM);
-	vmrt_recorder_await(rec, child, ms);
+	vmrt_recorder_await(child, ms);
 	vmrt_child_end(child, SIGKILL, 0);
 }

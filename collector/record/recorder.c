@@ -330,10 +330,10 @@ static void stop_command(struct vmrt_recorder *rec)
 
 	if (!c->pid)
 		return;
-	if (sig != SIGINT || !vmrt_recorder_await(rec, c, COMMAND_OWN_MS))
+	if (sig != SIGINT || !vmrt_recorder_await(c, COMMAND_OWN_MS))
 		vmrt_child_signal(c, sig ? sig : SIGTERM);
-	vmrt_recorder_await(rec, c, COMMAND_PATIENCE_MS);
-	vmrt_recorder_end_child(rec, c, COMMAND_LAST_MS);
+	vmrt_recorder_await(c, COMMAND_PATIENCE_MS);
+	vmrt_recorder_end_child(c, COMMAND_LAST_MS);
 }
 
 /* Ends everything in the right order and writes all files, whatever happened before. */
@@ -361,7 +361,7 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
 	vmrt_recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
-		vmrt_recorder_end_child(rec, &rec->hsf, HSF_END_MS);
+		vmrt_recorder_end_child(&rec->hsf, HSF_END_MS);
 	vmrt_recorder_stop_guests(rec, STOP_WAIT_MS);
 	if (!full) {
 		status = vmrt_tracer_off(rec->tracer, err);
@@ -370,7 +370,10 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	/* what is read from here on may no longer be in its place */
 	vmrt_extent_remove(rec->folder.path);
 	vmrt_recorder_finish_host(rec);
-	vmrt_recorder_save_guests(rec);
+	saved = vmrt_recorder_save_guests(rec, &other);
+	rec->unfinished = saved != VMRT_OK;
+	if (status == VMRT_OK && saved != VMRT_OK)
+		status = vmrt_fail(err, saved, "%s", other.text);
 	saved = vmrt_recorder_save_host(rec, &other);
 	if (status == VMRT_OK && saved != VMRT_OK)
 		status = vmrt_fail(err, saved, "%s", other.text);
@@ -395,7 +398,7 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 		vmrt_say("without sched:sched_switch there is nothing to analyse");
 		return VMRT_EXIT_DONE;
 	}
-	if (vmrt_recorder_hurries(rec)) {
+	if (vmrt_recorder_hurries()) {
 		vmrt_say("not analysed, since it was to end at once: vmrt-trace analyze %s",
 			rec->folder.path);
 		return VMRT_EXIT_DONE;
@@ -433,11 +436,11 @@ static bool summarize(const struct vmrt_recorder *rec)
 }
 
 /* The kernel takes a tenth of a second to remove an instance: too long after a second ^C. */
-static void close_tracer(struct vmrt_recorder *rec, struct vmrt_tracer *tracer)
+static void close_tracer(struct vmrt_tracer *tracer)
 {
 	struct vmrt_error err;
 
-	if (vmrt_recorder_hurries(rec))
+	if (vmrt_recorder_hurries())
 		vmrt_tracer_close_aside(tracer, CLOSE_PATIENCE_MS);
 	else if (vmrt_tracer_close(tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
@@ -446,17 +449,17 @@ static void close_tracer(struct vmrt_recorder *rec, struct vmrt_tracer *tracer)
 static void clean_up(struct vmrt_recorder *rec)
 {
 	if (rec->command.pid)
-		vmrt_recorder_end_child(rec, &rec->command, COMMAND_LAST_MS);
+		vmrt_recorder_end_child(&rec->command, COMMAND_LAST_MS);
 	if (rec->hsf.pid)
-		vmrt_recorder_end_child(rec, &rec->hsf, HSF_END_MS);
+		vmrt_recorder_end_child(&rec->hsf, HSF_END_MS);
 	vmrt_flight_end(rec->flight);
 	vmrt_recorder_free_guests(rec, !rec->begun);
 	vmrt_drain_free(rec->drain);
 	vmrt_datfile_close(rec->file);
 	vmrt_guardian_end(&rec->guardian);
 	free(vmrt_names_take(rec->names));
-	close_tracer(rec, rec->exits);
-	close_tracer(rec, rec->tracer);
+	close_tracer(rec->exits);
+	close_tracer(rec->tracer);
 	rec->tracer = rec->exits = NULL;
 }
 

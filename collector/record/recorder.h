@@ -70,8 +70,8 @@ struct vmrt_recorder {
 	bool analyzable;
 	bool begun;	    /* there is something to keep */
 	bool journal;	    /* written, not yet removed */
+	bool unfinished;    /* a guest's file is not put together: `vmrt-trace reset` is needed */
 	int64_t checked_ns; /* at the counters of losses */
-	int64_t hurry_ns;   /* ^C was pressed again: nothing is waited for from then on; or 0 */
 	bool followed;	    /* somebody wants to know how far it has come */
 	int64_t since_ns; /* a flight recorder keeps what comes from here on; INT64_MIN: everything
 			   */
@@ -113,9 +113,13 @@ void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms);
  * them */
 void vmrt_recorder_keep_pings(struct vmrt_recorder *rec);
 
-/** vmrt_recorder_save_guests - take what the guests send, write their files, fill in the manifest
+/**
+ * vmrt_recorder_save_guests - take what the guests send, write their files, fill in the manifest
+ *
+ * Return: VMRT_OK, also where a guest gave nothing; VMRT_EINTR or VMRT_EIO: what a guest sent is
+ * there, but not put together.
  */
-void vmrt_recorder_save_guests(struct vmrt_recorder *rec);
+enum vmrt_status vmrt_recorder_save_guests(struct vmrt_recorder *rec, struct vmrt_error *err);
 
 /** vmrt_recorder_dat_guests - the GUEST entries of the host's file; returns how many */
 size_t vmrt_recorder_dat_guests(
@@ -164,21 +168,24 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options);
 /** vmrt_recorder_stops - how often a stop was asked for (^C pressed) */
 int vmrt_recorder_stops(void);
 
+/** vmrt_recorder_out_of_time - has ^C been pressed again, VMRT_RECORDER_HURRY_MS ago or earlier? */
+int vmrt_recorder_out_of_time(void);
+
 /** vmrt_recorder_hurries - was ^C pressed again? what is slow is given up then */
-bool vmrt_recorder_hurries(struct vmrt_recorder *rec);
+bool vmrt_recorder_hurries(void);
 
 /**
  * vmrt_recorder_patience - for how many milliseconds to wait before asking again
  *
  * Return: 0 when @until_ns is over, or what is left after a second ^C.
  */
-int vmrt_recorder_patience(struct vmrt_recorder *rec, int64_t until_ns);
+int vmrt_recorder_patience(int64_t until_ns);
 
 /** vmrt_recorder_await - wait for a program, at most @ms, less after a second ^C; has it ended? */
-bool vmrt_recorder_await(struct vmrt_recorder *rec, struct vmrt_child *child, int ms);
+bool vmrt_recorder_await(struct vmrt_child *child, int ms);
 
 /** vmrt_recorder_end_child - SIGTERM, and if that does not do within @ms, or so much less after a
  * second ^C, SIGKILL */
-void vmrt_recorder_end_child(struct vmrt_recorder *rec, struct vmrt_child *child, int ms);
+void vmrt_recorder_end_child(struct vmrt_child *child, int ms);
 
 #endif

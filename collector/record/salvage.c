@@ -73,6 +73,7 @@ static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
 		(status = vmrt_datfile_resume(w->run, "host", w->map->table, w->meta.cpus,
 			 w->meta.page_size, &w->file, err)) != VMRT_OK)
 		return status;
+	vmrt_datfile_stop(w->file, vmrt_stop_requested);
 	w->stats = calloc(w->meta.cpus + 1, sizeof(*w->stats));
 	if (!w->stats)
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
@@ -156,6 +157,10 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 	names[0] = w->meta.cmdlines;
 	found = vmrt_names_new(&w->meta);
 	vmrt_datfile_names(w->file, found);
+	if (vmrt_stop_requested()) {
+		free(vmrt_names_take(found));
+		return vmrt_fail(err, VMRT_EINTR, "interrupted; `vmrt-trace reset` goes on");
+	}
 	names[1] = vmrt_names_take(found);
 	all = names[1] ? vmrt_trace_merge_names((const char *const *)names, 2) : NULL;
 	free(names[1]);
@@ -220,8 +225,8 @@ static enum vmrt_status salvage_guests(struct work *w, struct vmrt_error *err)
 		enum vmrt_status status;
 		uint64_t events;
 
-		status = vmrt_guest_salvage(
-			w->run, vm, w->trace_id, &g->trace_id, &g->n_vcpus, &events, err);
+		status = vmrt_guest_salvage(w->run, vm, w->manifest->end_ns, w->trace_id,
+			&g->trace_id, &g->n_vcpus, &events, err);
 		if (status != VMRT_OK)
 			return status;
 		w->out->guest_events += events;
@@ -257,7 +262,11 @@ static enum vmrt_status write_manifest(
 		m->start_ns = content->first_ns;
 	if (m->end_ns <= m->start_ns)
 		m->end_ns = content->last_ns;
-	if (!m->note[0])
+	if (!m->note[0] && w->was_whole && !w->tracer)
+		snprintf(m->note, sizeof(m->note),
+			"the recorder ended before its files were put together; vmrt-trace reset "
+			"has done that");
+	else if (!m->note[0])
 		snprintf(m->note, sizeof(m->note),
 			"the recorder was killed%s; salvaged by vmrt-trace reset, %llu events lost",
 			w->tracer ? "" : ", and what the kernel's buffers held is gone",

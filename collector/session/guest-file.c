@@ -59,6 +59,7 @@ bool vmrt_guest_file_ready(void *file, const struct vmrt_trace_meta *meta, struc
 	}
 	if (vmrt_datfile_begin(f->folder, f->name, &first, &f->dat, err) != VMRT_OK)
 		return false;
+	vmrt_datfile_stop(f->dat, f->stop);
 	/* what a flight recorder keeps is not on disk, and then pings are of no use there */
 	pings_path(f->folder, f->name, path);
 	if (!f->flight)
@@ -165,13 +166,17 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 	};
 	struct vmrt_cpu_stats *own = calloc(meta->cpus + 1, sizeof(*own));
 	char *names = all_names(f->dat, meta);
-	enum vmrt_status status;
+	enum vmrt_status status = VMRT_OK;
 
-	if (!shifts || !own) {
+	if (!shifts || !own)
+		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
+	else if (f->all_names && f->stop && f->stop())
+		status = vmrt_fail(err, VMRT_EINTR, "interrupted; `vmrt-trace reset` goes on");
+	if (status != VMRT_OK) {
 		free(names);
 		free(shifts);
 		free(own);
-		return vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
+		return status;
 	}
 	/* a flight recorder's file has only the last of what the guest counted */
 	for (unsigned cpu = 0; f->flight && stats && cpu < meta->cpus; cpu++) {
@@ -260,7 +265,7 @@ static void read_pings(const char *folder, const char *name, struct vmrt_manifes
 }
 
 static enum vmrt_status complete(struct vmrt_guest_file *f, struct vmrt_datmap *map,
-	struct vmrt_manifest_vm *vm, struct vmrt_error *err)
+	struct vmrt_manifest_vm *vm, bool *whole, struct vmrt_error *err)
 {
 	struct vmrt_trace_meta meta;
 	enum vmrt_status status = vmrt_datmap_meta(map, &meta, err);
@@ -270,22 +275,27 @@ static enum vmrt_status complete(struct vmrt_guest_file *f, struct vmrt_datmap *
 	f->cpus = meta.cpus;
 	status = vmrt_datfile_resume(
 		f->folder, f->name, map->table, meta.cpus, meta.page_size, &f->dat, err);
-	if (status == VMRT_OK)
-		status = vmrt_datfile_whole(f->dat)
-				 ? vmrt_datfile_reassemble(f->dat, err)
-				 : vmrt_guest_file_end(f, &meta, NULL, vm->pings, vm->n_pings, err);
+	if (status == VMRT_OK) {
+		f->stop = vmrt_stop_requested;
+		f->all_names = true;
+		vmrt_datfile_stop(f->dat, f->stop);
+		*whole = vmrt_datfile_whole(f->dat);
+		status = *whole ? vmrt_datfile_reassemble(f->dat, err)
+				: vmrt_guest_file_end(f, &meta, NULL, vm->pings, vm->n_pings, err);
+	}
 	vmrt_datfile_close(f->dat);
 	f->dat = NULL;
 	vmrt_trace_meta_free(&meta);
 	return status;
 }
 
-enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm, uint64_t peer,
-	uint64_t *trace_id, unsigned *cpus, uint64_t *events, struct vmrt_error *err)
+enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm, int64_t end_ns,
+	uint64_t peer, uint64_t *trace_id, unsigned *cpus, uint64_t *events, struct vmrt_error *err)
 {
 	struct vmrt_datmap *map = NULL;
 	struct vmrt_guest_file f;
 	struct vmrt_content content = {0};
+	bool whole = false;
 	char path[PATH_MAX];
 	enum vmrt_status status;
 
@@ -303,12 +313,13 @@ enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm
 	f.trace_id = vmrt_datmap_trace_id(map);
 	if (!vm->n_pings)
 		read_pings(run, f.name, vm);
-	if ((status = complete(&f, map, vm, err)) != VMRT_OK ||
+	if ((status = complete(&f, map, vm, &whole, err)) != VMRT_OK ||
 		(status = vmrt_count_events(path, &content, vmrt_stop_requested, err)) != VMRT_OK) {
 		vmrt_datmap_free(map);
 		return status;
 	}
-	vm->broken_off = content.events > 0;
+	whole &= end_ns > 0;
+	vm->broken_off = whole ? vm->broken_off : content.events > 0;
 	*events = content.events;
 	*trace_id = f.trace_id;
 	*cpus = f.cpus;
@@ -318,12 +329,12 @@ enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm
 	}
 out:
 	vmrt_datmap_free(map);
-	if (!vm->note[0] && vm->file[0])
+	if (!vm->note[0] && vm->file[0] && !whole)
 		snprintf(vm->note, sizeof(vm->note),
 			"the recorder was killed: of the guest there is what it had sent before, "
 			"%" PRIu64 " events",
 			content.events);
-	else if (!vm->note[0])
+	else if (!vm->note[0] && !whole)
 		snprintf(vm->note, sizeof(vm->note),
 			"the recorder was killed before the guest had sent its events");
 	return VMRT_OK;

@@ -24,6 +24,8 @@ struct vmrt_guest_file {
 	uint64_t size; /* of the data */
 	int64_t *
 		first_ns; /* by CPU, guest clock: when its first sub-buffer begins; 0 without one */
+	int (*stop)(void); /* ends long work, as in vmrt_datfile_stop(); NULL: it is done */
+	bool all_names;	   /* without the names of all threads the file is not ended */
 	int pings_fd;
 	uint64_t next_ping;
 };
@@ -66,14 +68,17 @@ void vmrt_guest_file_close(struct vmrt_guest_file *file);
 /**
  * vmrt_guest_salvage - complete the file of a guest whose recorder was killed
  * @vm: its pings and its note are filled in; without a recording its file is ""
+ * @end_ns: of the recording, by the manifest; 0: the recorder did not come so far as to know how
+ *	the guest's side had ended
  * @trace_id, @cpus: of the guest's file
  * @events: how many there are
  *
  * Return: VMRT_OK, also if there is none; else why it could not be completed: it may be tried
  * again.
  */
-enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm, uint64_t peer,
-	uint64_t *trace_id, unsigned *cpus, uint64_t *events, struct vmrt_error *err);
+enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm, int64_t end_ns,
+	uint64_t peer, uint64_t *trace_id, unsigned *cpus, uint64_t *events,
+	struct vmrt_error *err);
 
 /**
  * vmrt_guest_vcpu_tids - which host thread runs CPU n of the guest; one may run all of them

@@ -13,6 +13,7 @@
 #include <vmrt/dat.h>
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
+#include <vmrt/tool.h>
 
 #include "collector/record/run-folder.h"
 
@@ -28,7 +29,9 @@ static enum vmrt_status copy_bytes(int from, int to, const char *path, struct vm
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	while (status == VMRT_OK && n) {
 		n = read(from, buf, COPY_BYTES);
-		if (n < 0 && errno == EINTR)
+		if (vmrt_stop_requested())
+			status = vmrt_fail(err, VMRT_EINTR, "interrupted: %s is not made", path);
+		else if (n < 0 && errno == EINTR)
 			n = 1;
 		else if (n < 0)
 			status = vmrt_fail_errno(err, errno, "cannot read the guest's recording");
@@ -107,11 +110,7 @@ static enum vmrt_status check_guest_file(
 		size_t used = strlen(vm->note);
 
 		snprintf(vm->note + used, sizeof(vm->note) - used,
-			"; its clock is %.20s, not mono: timers cannot be compared with it",
-			info->clock);
-		vmrt_warn("%s: recorded with the clock %s; jobs are rebuilt only from recordings "
-			  "with -C mono",
-			file, info->clock);
+			"; recorded with the clock %.20s", info->clock);
 	}
 	vmrt_dat_close(dat);
 	return VMRT_OK;

@@ -86,6 +86,10 @@ static int move_in(struct vmrt_datfile *f, unsigned cpu, uint64_t to, void *buf)
 		/* where this cannot be, the space is given back at the end */
 		fallocate(c->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)done, CHUNK);
 		done += n;
+		if (done < c->size && f->stop && f->stop()) {
+			errno = EINTR;
+			return -1;
+		}
 	}
 	return 0;
 }

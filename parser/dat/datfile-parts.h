@@ -26,6 +26,7 @@ struct vmrt_datfile {
 	char folder[PATH_MAX - 256], name[128];
 	int fd;
 	bool in_place, whole;
+	int (*stop)(void); /* NULL: long work is done to its end */
 	struct datfile_cpu *cpus;
 	unsigned n_cpus;
 	uint32_t page_size;

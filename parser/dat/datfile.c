@@ -107,6 +107,10 @@ enum vmrt_status datfile_cannot_write(const struct vmrt_datfile *f, struct vmrt_
 	int errnum = errno;
 
 	file_name(f, path);
+	if (errnum == EINTR)
+		return vmrt_fail(err, VMRT_EINTR,
+			"interrupted while %.400s was put together; `vmrt-trace reset` goes on",
+			path);
 	return vmrt_fail_errno(err, errnum, "cannot write %.400s", path);
 }
 
@@ -244,6 +248,11 @@ uint64_t vmrt_datfile_free_space(const struct vmrt_datfile *f)
 	return left < room ? left : room;
 }
 
+void vmrt_datfile_stop(struct vmrt_datfile *f, int (*stop)(void))
+{
+	f->stop = stop;
+}
+
 bool vmrt_datfile_whole(const struct vmrt_datfile *f)
 {
 	return f->whole;
@@ -253,7 +262,7 @@ void vmrt_datfile_names(const struct vmrt_datfile *f, struct vmrt_names *names)
 {
 	for (unsigned i = 0; i < f->n_cpus && names; i++)
 		vmrt_names_scan(names, f->in_place ? f->fd : f->cpus[i].fd, f->cpus[i].start,
-			f->cpus[i].size);
+			f->cpus[i].size, f->stop);
 }
 
 void vmrt_datfile_close(struct vmrt_datfile *f)

@@ -99,13 +99,14 @@ void vmrt_names_page(struct vmrt_names *n, const void *page)
 		learn_from_event(n, &event);
 }
 
-void vmrt_names_scan(struct vmrt_names *n, int fd, uint64_t offset, uint64_t size)
+void vmrt_names_scan(
+	struct vmrt_names *n, int fd, uint64_t offset, uint64_t size, int (*stop)(void))
 {
 	size_t pages = n->page_size < CHUNK ? CHUNK / n->page_size : 1;
 	size_t unit = pages * n->page_size;
 	uint8_t *chunk = malloc(unit);
 
-	while (chunk && size >= n->page_size) {
+	while (chunk && size >= n->page_size && !(stop && stop())) {
 		ssize_t got = pread(fd, chunk, size < unit ? (size_t)size : unit, (off_t)offset);
 
 		if (got < 0 && errno == EINTR)

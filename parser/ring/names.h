@@ -18,8 +18,12 @@ struct vmrt_names;
  */
 struct vmrt_names *vmrt_names_new(const struct vmrt_trace_meta *meta);
 
-/** vmrt_names_scan - look through @size bytes of sub-buffers in file @fd from @offset on */
-void vmrt_names_scan(struct vmrt_names *names, int fd, uint64_t offset, uint64_t size);
+/**
+ * vmrt_names_scan - look through @size bytes of sub-buffers in file @fd from @offset on
+ * @stop: asked between pieces; not 0 ends the scan, and later names are missing; NULL: never asked
+ */
+void vmrt_names_scan(
+	struct vmrt_names *names, int fd, uint64_t offset, uint64_t size, int (*stop)(void));
 
 /** vmrt_names_page - look through one sub-buffer of the page size that the formats have */
 void vmrt_names_page(struct vmrt_names *names, const void *page);

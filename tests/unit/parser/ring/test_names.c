@@ -104,6 +104,44 @@ static void threads_that_are_not_known_are_named_by_their_events(void **unused)
 	tests_dat_free(d);
 }
 
+static int yes(void)
+{
+	return 1;
+}
+
+static int no(void)
+{
+	return 0;
+}
+
+static void a_scan_of_a_file_can_be_stopped(void **unused)
+{
+	struct tests_dat *d = some_events();
+	int (*const stops[])(void) = {yes, no, NULL};
+	FILE *file = tmpfile();
+	struct machine m;
+
+	(void)unused;
+	setup(&m, d);
+	assert_int_equal(fwrite(tests_dat_page(d, 0, 0), TESTS_PAGE_SIZE, 1, file), 1);
+	assert_int_equal(fflush(file), 0);
+	for (size_t i = 0; i < 3; i++) {
+		struct vmrt_names *names = vmrt_names_new(&m.meta);
+		char *lines;
+
+		vmrt_names_scan(names, fileno(file), 0, TESTS_PAGE_SIZE, stops[i]);
+		lines = vmrt_names_take(names);
+		if (stops[i] == yes)
+			assert_null(lines);
+		else
+			assert_string_equal(lines, "11 one\n11 one-renamed\n12 two?\n");
+		free(lines);
+	}
+	fclose(file);
+	teardown(&m);
+	tests_dat_free(d);
+}
+
 /* 4294967292 + 4 is 0 in 32 bits: the reader of before read far outside of the page. */
 static void a_field_at_an_impossible_place_gives_no_name(void **unused)
 {
@@ -216,6 +254,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(threads_that_are_not_known_are_named_by_their_events),
+		cmocka_unit_test(a_scan_of_a_file_can_be_stopped),
 		cmocka_unit_test(a_field_at_an_impossible_place_gives_no_name),
 		cmocka_unit_test(damaged_pages_give_what_was_read_before_the_damage),
 		cmocka_unit_test(names_at_the_end_of_the_record_are_read_too),
