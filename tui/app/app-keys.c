@@ -13,6 +13,7 @@
 #define SIDE_STEP 16		       /* columns of a text */
 #define SPEED_LEAST (1.0 / 1024)
 #define SPEED_MOST 1024.0
+#define ALL_ROWS 1000000 /* more than any page has */
 
 static int clamp(int value, int low, int high)
 {
@@ -45,6 +46,13 @@ static void move(struct top_app *app, int by)
 	*cursor_of(app) = clamp(*cursor_of(app) + by, 0, app->screen.rows - 1);
 	top_app_draw(app, app->width, app->height);
 	app_take_item(app);
+}
+
+static void move_screen(struct top_app *app, int by)
+{
+	int rows = app->screen.page_rows > 1 ? app->screen.page_rows - 1 : 1;
+
+	move(app, by * rows);
 }
 
 static void neighbour(struct top_app *app, int by)
@@ -166,8 +174,9 @@ static void enter(struct top_app *app)
 	}
 }
 
-static enum vmrt_status back(struct top_app *app, struct vmrt_error *err)
+static enum vmrt_status back(struct top_app *app, int n, struct vmrt_error *err)
 {
+	(void)n;
 	if (app->seek.under_way)
 		return top_app_stay(app, err);
 	if (app->ui.sheet)
@@ -179,18 +188,29 @@ static enum vmrt_status back(struct top_app *app, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
-static void go_to(struct top_app *app, enum top_page page)
+static void go_to(struct top_app *app, int page)
 {
 	app->ui.sheet = TOP_SHEET_NONE;
-	app->ui.page = page;
+	app->ui.page = (enum top_page)page;
 }
 
-static enum vmrt_status events(struct top_app *app, struct vmrt_error *err)
+static void turn_page(struct top_app *app, int by)
+{
+	go_to(app, ((int)app->ui.page + TOP_PAGES + by) % TOP_PAGES);
+}
+
+static void open_or_close(struct top_app *app, int sheet)
+{
+	open_sheet(app, (int)app->ui.sheet == sheet ? TOP_SHEET_NONE : (enum top_sheet)sheet);
+}
+
+static enum vmrt_status events(struct top_app *app, int n, struct vmrt_error *err)
 {
 	const struct top_miss *miss = miss_under_cursor(app);
 	const struct top_task_row *t;
 	char title[TOP_TEXT];
 
+	(void)n;
 	if (!miss || miss->job.arrival_ns == VMRT_UNKNOWN)
 		return VMRT_OK;
 	t = &app->view.tasks[miss->job.task];
@@ -231,11 +251,11 @@ static void pause_or_go_on(struct top_app *app)
 	app->miss = 0;
 }
 
-static void change_speed(struct top_app *app, bool faster)
+static void change_speed(struct top_app *app, int by)
 {
 	double speed = app->ui.speed > 0 ? app->ui.speed : SPEED_MOST;
 
-	speed = faster ? speed * 2 : speed / 2;
+	speed = by > 0 ? speed * 2 : speed / 2;
 	if (speed >= SPEED_LEAST && speed <= SPEED_MOST)
 		app->ui.speed = speed;
 }
@@ -245,161 +265,164 @@ static enum vmrt_status seek_by(struct top_app *app, int64_t ns, struct vmrt_err
 	return top_app_seek(app, top_app_shown_ns(app) + ns, err);
 }
 
-static enum vmrt_status replay(struct top_app *app, enum top_action action, struct vmrt_error *err)
+/* A tenth of what the timeline shows. */
+static enum vmrt_status step(struct top_app *app, int by, struct vmrt_error *err)
+{
+	app->ui.paused = true;
+	return seek_by(app, app->ui.span_ns / (by * 10), err);
+}
+
+/* A tenth of the recording. */
+static enum vmrt_status seek(struct top_app *app, int by, struct vmrt_error *err)
 {
 	int64_t all = app->ui.total_ns == VMRT_UNKNOWN ? app->ui.elapsed_ns : app->ui.total_ns;
 
-	switch (action) {
-	case TOP_ACT_STEP:
-	case TOP_ACT_STEP_BACK:
-		app->ui.paused = true;
-		return seek_by(app, app->ui.span_ns / (action == TOP_ACT_STEP ? 10 : -10), err);
-	case TOP_ACT_SEEK_ON:
-		return seek_by(app, all / 10, err);
-	case TOP_ACT_SEEK_BACK:
-		return seek_by(app, -all / 10, err);
-	case TOP_ACT_NEXT_MISS:
-		return top_app_jump(app, 1, err);
-	default:
-		return top_app_jump(app, -1, err);
+	return seek_by(app, by * all / 10, err);
+}
+
+static void change_delay(struct top_app *app, int by)
+{
+	app->ui.delay_ns = next_delay(app->ui.delay_ns, by > 0);
+}
+
+static void count_anew(struct top_app *app)
+{
+	top_model_reset(app->model, app->engine, app->source->now_ns);
+	if (app->source->ops->reset)
+		app->source->ops->reset(app->source);
+	app->miss = 0;
+	app->stale = true;
+	top_app_notice(app, "Counted anew from now on.");
+}
+
+/* ---- keys that mean one thing here and another there ---- */
+
+static bool on_timeline(const struct top_app *app)
+{
+	return app->ui.page == TOP_PAGE_TIMELINE && !app->ui.sheet;
+}
+
+static void first(struct top_app *app)
+{
+	if (on_timeline(app))
+		timeline_oldest(app);
+	else
+		move(app, -ALL_ROWS);
+}
+
+static void last(struct top_app *app)
+{
+	if (!on_timeline(app)) {
+		move(app, ALL_ROWS);
+		return;
 	}
+	timeline_follow(app);
+	top_app_present(app);
+}
+
+static void sideways(struct top_app *app, int by)
+{
+	if (on_timeline(app))
+		timeline_move(app, by);
+	else
+		neighbour(app, by);
+}
+
+static void space(struct top_app *app)
+{
+	if (app->ui.sheet == TOP_SHEET_SETUP)
+		show_or_hide(app);
+	else
+		pause_or_go_on(app);
 }
 
 /* ---- the table ---- */
 
+static void quit(struct top_app *app)
+{
+	app->quit = true;
+}
+
+static void save(struct top_app *app)
+{
+	app->reconfigure = true;
+}
+
+static void ask(struct top_app *app, int prompt)
+{
+	app_ask(app, (enum top_prompt)prompt);
+}
+
+static void redraw(struct top_app *app)
+{
+	app->redraw = true;
+}
+
+/* What an action does: one of three functions, the last two with a number. */
+static const struct {
+	void (*plain)(struct top_app *app);
+	void (*by)(struct top_app *app, int n);
+	enum vmrt_status (*reads)(struct top_app *app, int n, struct vmrt_error *err);
+	int n;
+} actions[TOP_ACTIONS] = {
+	[TOP_ACT_QUIT] = {.plain = quit},
+	[TOP_ACT_HELP] = {.by = open_or_close, .n = TOP_SHEET_HELP},
+	[TOP_ACT_SETUP] = {.by = open_or_close, .n = TOP_SHEET_SETUP},
+	[TOP_ACT_NEXT_PAGE] = {.by = turn_page, .n = 1},
+	[TOP_ACT_PREVIOUS_PAGE] = {.by = turn_page, .n = -1},
+	[TOP_ACT_PAGE_1] = {.by = go_to, .n = TOP_PAGE_OVERVIEW},
+	[TOP_ACT_PAGE_2] = {.by = go_to, .n = TOP_PAGE_SERVER},
+	[TOP_ACT_PAGE_3] = {.by = go_to, .n = TOP_PAGE_TASK},
+	[TOP_ACT_PAGE_4] = {.by = go_to, .n = TOP_PAGE_TIMELINE},
+	[TOP_ACT_PAGE_5] = {.by = go_to, .n = TOP_PAGE_MISSES},
+	[TOP_ACT_PAGE_6] = {.by = go_to, .n = TOP_PAGE_SYSTEM},
+	[TOP_ACT_UP] = {.by = move, .n = -1},
+	[TOP_ACT_DOWN] = {.by = move, .n = 1},
+	[TOP_ACT_PAGE_UP] = {.by = move_screen, .n = -1},
+	[TOP_ACT_PAGE_DOWN] = {.by = move_screen, .n = 1},
+	[TOP_ACT_FIRST] = {.plain = first},
+	[TOP_ACT_LAST] = {.plain = last},
+	[TOP_ACT_LEFT] = {.by = sideways, .n = -1},
+	[TOP_ACT_RIGHT] = {.by = sideways, .n = 1},
+	[TOP_ACT_PAN_LEFT] = {.by = timeline_pan, .n = -1},
+	[TOP_ACT_PAN_RIGHT] = {.by = timeline_pan, .n = 1},
+	[TOP_ACT_ZOOM_IN] = {.by = timeline_zoom, .n = 1},
+	[TOP_ACT_ZOOM_OUT] = {.by = timeline_zoom, .n = -1},
+	[TOP_ACT_ENTER] = {.plain = enter},
+	[TOP_ACT_BACK] = {.reads = back},
+	[TOP_ACT_SEARCH] = {.by = ask, .n = TOP_PROMPT_SEARCH},
+	[TOP_ACT_FIND_NEXT] = {.plain = app_find_next},
+	[TOP_ACT_FILTER] = {.by = ask, .n = TOP_PROMPT_FILTER},
+	[TOP_ACT_SEEK] = {.by = ask, .n = TOP_PROMPT_SEEK},
+	[TOP_ACT_SORT] = {.by = sort, .n = 1},
+	[TOP_ACT_SORT_BACK] = {.by = sort, .n = -1},
+	[TOP_ACT_INVERT] = {.plain = invert},
+	[TOP_ACT_PAUSE] = {.plain = space},
+	[TOP_ACT_SLOWER] = {.by = change_delay, .n = 1},
+	[TOP_ACT_FASTER] = {.by = change_delay, .n = -1},
+	[TOP_ACT_SNAPSHOT] = {.plain = top_snapshot},
+	[TOP_ACT_RESET] = {.plain = count_anew},
+	[TOP_ACT_EVENTS] = {.reads = events},
+	[TOP_ACT_SAVE] = {.plain = save},
+	[TOP_ACT_SPEED_UP] = {.by = change_speed, .n = 1},
+	[TOP_ACT_SPEED_DOWN] = {.by = change_speed, .n = -1},
+	[TOP_ACT_REDRAW] = {.plain = redraw},
+	[TOP_ACT_STEP] = {.reads = step, .n = 1},
+	[TOP_ACT_STEP_BACK] = {.reads = step, .n = -1},
+	[TOP_ACT_SEEK_ON] = {.reads = seek, .n = 1},
+	[TOP_ACT_SEEK_BACK] = {.reads = seek, .n = -1},
+	[TOP_ACT_NEXT_MISS] = {.reads = top_app_jump, .n = 1},
+	[TOP_ACT_PREVIOUS_MISS] = {.reads = top_app_jump, .n = -1},
+};
+
 static enum vmrt_status act(struct top_app *app, enum top_action action, struct vmrt_error *err)
 {
-	bool timeline = app->ui.page == TOP_PAGE_TIMELINE && !app->ui.sheet;
-	int page = app->screen.page_rows > 1 ? app->screen.page_rows - 1 : 1;
-
-	switch (action) {
-	case TOP_ACT_QUIT:
-		app->quit = true;
-		break;
-	case TOP_ACT_HELP:
-		open_sheet(app, app->ui.sheet == TOP_SHEET_HELP ? TOP_SHEET_NONE : TOP_SHEET_HELP);
-		break;
-	case TOP_ACT_SETUP:
-		open_sheet(
-			app, app->ui.sheet == TOP_SHEET_SETUP ? TOP_SHEET_NONE : TOP_SHEET_SETUP);
-		break;
-	case TOP_ACT_NEXT_PAGE:
-		go_to(app, (app->ui.page + 1) % TOP_PAGES);
-		break;
-	case TOP_ACT_PREVIOUS_PAGE:
-		go_to(app, (app->ui.page + TOP_PAGES - 1) % TOP_PAGES);
-		break;
-	case TOP_ACT_PAGE_1:
-	case TOP_ACT_PAGE_2:
-	case TOP_ACT_PAGE_3:
-	case TOP_ACT_PAGE_4:
-	case TOP_ACT_PAGE_5:
-	case TOP_ACT_PAGE_6:
-		go_to(app, (enum top_page)(action - TOP_ACT_PAGE_1));
-		break;
-	case TOP_ACT_UP:
-		move(app, -1);
-		break;
-	case TOP_ACT_DOWN:
-		move(app, 1);
-		break;
-	case TOP_ACT_PAGE_UP:
-		move(app, -page);
-		break;
-	case TOP_ACT_PAGE_DOWN:
-		move(app, page);
-		break;
-	case TOP_ACT_FIRST:
-		if (timeline)
-			timeline_oldest(app);
-		else
-			move(app, -1000000);
-		break;
-	case TOP_ACT_LAST:
-		if (timeline) {
-			timeline_follow(app);
-			top_app_present(app);
-		} else {
-			move(app, 1000000);
-		}
-		break;
-	case TOP_ACT_LEFT:
-	case TOP_ACT_RIGHT:
-		if (timeline)
-			timeline_move(app, action == TOP_ACT_LEFT ? -1 : 1);
-		else
-			neighbour(app, action == TOP_ACT_LEFT ? -1 : 1);
-		break;
-	case TOP_ACT_PAN_LEFT:
-	case TOP_ACT_PAN_RIGHT:
-		timeline_pan(app, action == TOP_ACT_PAN_LEFT ? -1 : 1);
-		break;
-	case TOP_ACT_ZOOM_IN:
-	case TOP_ACT_ZOOM_OUT:
-		timeline_zoom(app, action == TOP_ACT_ZOOM_IN);
-		break;
-	case TOP_ACT_ENTER:
-		enter(app);
-		break;
-	case TOP_ACT_BACK:
-		return back(app, err);
-	case TOP_ACT_SEARCH:
-		app_ask(app, TOP_PROMPT_SEARCH);
-		break;
-	case TOP_ACT_FIND_NEXT:
-		app_find_next(app);
-		break;
-	case TOP_ACT_FILTER:
-		app_ask(app, TOP_PROMPT_FILTER);
-		break;
-	case TOP_ACT_SEEK:
-		app_ask(app, TOP_PROMPT_SEEK);
-		break;
-	case TOP_ACT_SORT:
-	case TOP_ACT_SORT_BACK:
-		sort(app, action == TOP_ACT_SORT ? 1 : -1);
-		break;
-	case TOP_ACT_INVERT:
-		invert(app);
-		break;
-	case TOP_ACT_PAUSE:
-		if (app->ui.sheet == TOP_SHEET_SETUP)
-			show_or_hide(app);
-		else
-			pause_or_go_on(app);
-		break;
-	case TOP_ACT_SLOWER:
-	case TOP_ACT_FASTER:
-		app->ui.delay_ns = next_delay(app->ui.delay_ns, action == TOP_ACT_SLOWER);
-		break;
-	case TOP_ACT_SNAPSHOT:
-		top_snapshot(app);
-		break;
-	case TOP_ACT_RESET:
-		top_model_reset(app->model, app->engine, app->source->now_ns);
-		if (app->source->ops->reset)
-			app->source->ops->reset(app->source);
-		app->miss = 0;
-		app->stale = true;
-		top_app_notice(app, "Counted anew from now on.");
-		break;
-	case TOP_ACT_EVENTS:
-		return events(app, err);
-	case TOP_ACT_SAVE:
-		app->reconfigure = true;
-		break;
-	case TOP_ACT_SPEED_UP:
-	case TOP_ACT_SPEED_DOWN:
-		change_speed(app, action == TOP_ACT_SPEED_UP);
-		break;
-	case TOP_ACT_REDRAW:
-		app->redraw = true;
-		break;
-	case TOP_ACT_NONE:
-		break;
-	default:
-		return replay(app, action, err);
-	}
+	if (actions[action].reads)
+		return actions[action].reads(app, actions[action].n, err);
+	if (actions[action].by)
+		actions[action].by(app, actions[action].n);
+	else if (actions[action].plain)
+		actions[action].plain(app);
 	return VMRT_OK;
 }
 

@@ -61,9 +61,9 @@ void timeline_pan(struct top_app *app, int by)
 }
 
 /* The cursor stays where it is on the screen. */
-void timeline_zoom(struct top_app *app, bool in)
+void timeline_zoom(struct top_app *app, int by)
 {
-	int64_t old = app->ui.span_ns, new = in ? old / 2 : old * 2;
+	int64_t old = app->ui.span_ns, new = by > 0 ? old / 2 : old * 2;
 	int64_t right = right_of(app), at = app->ui.at_ns;
 
 	if (new < TOP_SPAN_MIN || new > TOP_SPAN_MAX)

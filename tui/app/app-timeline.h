@@ -15,8 +15,9 @@ void timeline_move(struct top_app *app, int by);
 /** timeline_pan - by @by halves of the screen */
 void timeline_pan(struct top_app *app, int by);
 
-/** timeline_zoom - twice as near or as far; the cursor stays where it is on the screen */
-void timeline_zoom(struct top_app *app, bool in);
+/** timeline_zoom - twice as near (@by 1) or as far (-1); the cursor stays where it is on the screen
+ */
+void timeline_zoom(struct top_app *app, int by);
 
 /** timeline_oldest - to the first event */
 void timeline_oldest(struct top_app *app);

@@ -14,7 +14,7 @@ enum top_action {
 	TOP_ACT_HELP,
 	TOP_ACT_NEXT_PAGE,
 	TOP_ACT_PREVIOUS_PAGE,
-	TOP_ACT_PAGE_1, /* and so on, in this order */
+	TOP_ACT_PAGE_1,
 	TOP_ACT_PAGE_2,
 	TOP_ACT_PAGE_3,
 	TOP_ACT_PAGE_4,
@@ -58,6 +58,7 @@ enum top_action {
 	TOP_ACT_NEXT_MISS,
 	TOP_ACT_PREVIOUS_MISS,
 	TOP_ACT_REDRAW,
+	TOP_ACTIONS /* how many */
 };
 
 /* Where a key means what its row says. */
