@@ -131,9 +131,15 @@ demo: ## boot a VM, run the paper's task set without and with HSF, compare (unde
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)O=$(O) scripts/demo
 
+# all CPUs, unless make was told how many
+ALL_CPUS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+
+# What only the tests need is installed while the programs are compiled.
 check: ## build everything and run every test
-	$(Q)scripts/setup --tests
-	$(Q)$(MAKE) --no-print-directory WERROR=1 all tests
+	$(Q)scripts/setup --compile
+	$(Q)scripts/setup --tests & setup=$$!; \
+		$(MAKE) $(ALL_CPUS) --no-print-directory WERROR=1 all tests; built=$$?; \
+		wait $$setup && [ $$built -eq 0 ]
 	$(Q)O=$(O) tests/run
 
 .PHONY: check-tutorial
