@@ -112,6 +112,32 @@ static bool set_cpus(struct vmrt_server_spec *s, const char *value)
 	return true;
 }
 
+static int set_user(struct experiment_parser *p, int line, const char *value, char *user)
+{
+	if (!*value || strlen(value) >= sizeof((struct vmrt_server_spec){0}.user) ||
+		strpbrk(value, " :/\"'"))
+		return experiment_complain(
+			p, line, "user = %.60s: give the name or number of a user", value);
+	strcpy(user, value);
+	return 1;
+}
+
+static int set_policy(
+	struct experiment_parser *p, int line, const char *value, enum vmrt_policy *policy)
+{
+#define X(name, text)                                                                              \
+	if (!strcmp(value, text)) {                                                                \
+		*policy = VMRT_POLICY_##name;                                                      \
+		return 1;                                                                          \
+	}
+	VMRT_POLICY_LIST(X)
+#undef X
+	return experiment_complain(p, line,
+		"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf, "
+		"deadline, rt_group and cfs_quota",
+		value);
+}
+
 static int server_key(struct experiment_parser *p, const char *key, const char *value, int line)
 {
 	struct vmrt_server_spec *s = &p->exp->servers[p->exp->n_servers - 1];
@@ -119,13 +145,8 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 
 	if (!strcmp(key, "vm"))
 		return set_name(p, line, key, value, s->vm);
-	if (!strcmp(key, "user")) {
-		if (!*value || strlen(value) >= sizeof(s->user) || strpbrk(value, " :/\"'"))
-			return experiment_complain(
-				p, line, "user = %.60s: give the name or number of a user", value);
-		strcpy(s->user, value);
-		return 1;
-	}
+	if (!strcmp(key, "user"))
+		return set_user(p, line, value, s->user);
 	if (!strcmp(key, "period"))
 		return set_duration(p, line, key, value, &s->period_ns);
 	if (!strcmp(key, "budget"))
@@ -157,20 +178,8 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 				value, VMRT_SERVER_CPUS);
 		return 1;
 	}
-	if (!strcmp(key, "policy")) {
-#define X(name, text)                                                                              \
-	if (!strcmp(value, text)) {                                                                \
-		s->policy = VMRT_POLICY_##name;                                                    \
-		return 1;                                                                          \
-	}
-		VMRT_POLICY_LIST(X)
-#undef X
-		return experiment_complain(p, line,
-			"policy = %.60s: allowed are none, periodic, polling, deferrable, "
-			"sporadic, edf, deadline, "
-			"rt_group and cfs_quota",
-			value);
-	}
+	if (!strcmp(key, "policy"))
+		return set_policy(p, line, value, &s->policy);
 	return experiment_complain(p, line,
 		"unknown key '%.60s' in [server %s]: allowed are vm, user, policy, period, budget, "
 		"priority, "

@@ -89,30 +89,46 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* "1 VM (demo), ..., 2 servers enforced": one line that says what to make of the run. */
-static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
+/* The largest error of a guest's clock; empty: there is no guest. */
+static void error_of_clocks(const struct vmrt_run_facts *f, char *out, size_t room)
 {
-	char vms[96] = "", clock[64] = "", loss[160], kernel[80] = "";
 	const struct vmrt_machine_facts *h = host(f);
-	int64_t worst = 0, lost = 0, jobs = 0, unknown = 0, without = 0;
 	char buf[VMRT_UNITS_TEXT];
-	size_t guests = 0, enforced = 0, late = 0, bounds = 0;
-	bool none = false;
+	int64_t worst = 0;
+	size_t guests = 0;
 
-	for (size_t i = 0, used = 0; i < f->n_vms && used < sizeof(vms); i++)
-		used += (size_t)snprintf(
-			vms + used, sizeof(vms) - used, "%s%s", i ? ", " : " (", f->vms[i].name);
+	*out = '\0';
 	for (size_t i = 0; i < f->n_machines; i++) {
 		const struct vmrt_machine_facts *m = &f->machines[i];
 
-		lost += m->lost;
-		none |= !m->events && m->losses;
 		if (m == h)
 			continue;
 		guests++;
 		worst = worst == VMRT_UNKNOWN || m->clock_error_ns == VMRT_UNKNOWN ? VMRT_UNKNOWN
 			: m->clock_error_ns > worst ? m->clock_error_ns
 						    : worst;
+	}
+	if (guests && worst == VMRT_UNKNOWN)
+		snprintf(out, room, "clock error not known; ");
+	else if (guests)
+		snprintf(out, room, "clock error at most %s; ", vmrt_format_duration(worst, buf));
+}
+
+/* "1 VM (demo), ..., 2 servers enforced": one line that says what to make of the run. */
+static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
+{
+	char vms[96] = "", clock[64], loss[160], kernel[80] = "";
+	const struct vmrt_machine_facts *h = host(f);
+	int64_t lost = 0, jobs = 0, unknown = 0, without = 0;
+	size_t enforced = 0, late = 0, bounds = 0;
+	bool none = false;
+
+	for (size_t i = 0, used = 0; i < f->n_vms && used < sizeof(vms); i++)
+		used += (size_t)snprintf(
+			vms + used, sizeof(vms) - used, "%s%s", i ? ", " : " (", f->vms[i].name);
+	for (size_t i = 0; i < f->n_machines; i++) {
+		lost += f->machines[i].lost;
+		none |= !f->machines[i].events && f->machines[i].losses;
 	}
 	for (size_t i = 0; i < f->n_servers; i++)
 		enforced += f->servers[i].enforced;
@@ -129,11 +145,7 @@ static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 	}
 	if (h && h->kernel)
 		snprintf(kernel, sizeof(kernel), " on %s", h->kernel);
-	if (guests && worst == VMRT_UNKNOWN)
-		snprintf(clock, sizeof(clock), "clock error not known; ");
-	else if (guests)
-		snprintf(clock, sizeof(clock), "clock error at most %s; ",
-			vmrt_format_duration(worst, buf));
+	error_of_clocks(f, clock, sizeof(clock));
 	if (lost || unknown)
 		snprintf(loss, sizeof(loss),
 			"%" PRId64 " events lost, %" PRId64 " of %" PRId64 " jobs unknown", lost,

@@ -183,6 +183,20 @@ static int64_t next_change(const struct vmrt_timeline *tl, const struct vmrt_tl_
 	return next;
 }
 
+/* The time in which period @i has its budget: from its replenishment to that of the next one. */
+static void span_of_budget(const struct vmrt_tl_server *s, size_t i, int64_t *from, int64_t *to)
+{
+	const struct vmrt_tl_period *period = &s->periods[i];
+
+	*from = period->replenished;
+	if (*from == VMRT_UNKNOWN || *from < period->start)
+		*from = period->start;
+	*to = i + 1 < s->n_periods ? s->periods[i + 1].start : period->end;
+	if (i + 1 < s->n_periods && s->periods[i + 1].replenished != VMRT_UNKNOWN &&
+		s->periods[i + 1].replenished > *to)
+		*to = s->periods[i + 1].replenished;
+}
+
 enum vmrt_status vmrt_timeline_budget(
 	const struct vmrt_timeline *tl, size_t server, struct vmrt_tl_point **out, size_t *n)
 {
@@ -192,14 +206,9 @@ enum vmrt_status vmrt_timeline_budget(
 
 	for (size_t i = 0; i < s->n_periods; i++) {
 		const struct vmrt_tl_period *period = &s->periods[i];
-		int64_t from = period->replenished, to, next;
+		int64_t from, to, next;
 
-		if (from == VMRT_UNKNOWN || from < period->start)
-			from = period->start;
-		to = i + 1 < s->n_periods ? s->periods[i + 1].start : period->end;
-		if (i + 1 < s->n_periods && s->periods[i + 1].replenished != VMRT_UNKNOWN &&
-			s->periods[i + 1].replenished > to)
-			to = s->periods[i + 1].replenished;
+		span_of_budget(s, i, &from, &to);
 		/* periods of a damaged database may overlap: no time is gone through twice */
 		from = from < done ? done : from;
 		if (!period->enforced || to <= from) {

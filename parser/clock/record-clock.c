@@ -426,6 +426,26 @@ static void describe(const struct vmrt_dat *dat, struct vmrt_record_clock *out)
 	}
 }
 
+/* A file whose clock is CLOCK_MONOTONIC needs no map, unless its timers contradict. */
+static enum vmrt_status is_monotonic(struct vmrt_dat *dat, bool *is, struct vmrt_error *err)
+{
+	bool is_not;
+	enum vmrt_status status;
+
+	*is = !strcmp(vmrt_dat_info(dat)->clock, "mono");
+	if (!*is)
+		return VMRT_OK;
+	status = record_samples_contradict(dat, &is_not, err);
+	if (status != VMRT_OK)
+		return status;
+	*is = !is_not;
+	if (is_not)
+		vmrt_warn("%s: the file says that its clock is mono, but no timer expired at the "
+			  "time that it says: its times are mapped as those of any other clock",
+			dat->path);
+	return VMRT_OK;
+}
+
 enum vmrt_status vmrt_record_clock_map(
 	struct vmrt_dat *dat, struct vmrt_record_clock *out, struct vmrt_error *err)
 {
@@ -436,19 +456,12 @@ enum vmrt_status vmrt_record_clock_map(
 	bool one;
 
 	*out = (struct vmrt_record_clock){.state = VMRT_RECORD_CLOCK_MONO};
-	if (!strcmp(vmrt_dat_info(dat)->clock, "mono")) {
-		bool is_not;
-
-		status = record_samples_contradict(dat, &is_not, err);
-		if (status != VMRT_OK)
-			return status;
-		if (!is_not) {
-			add_text(out, "mono");
-			return VMRT_OK;
-		}
-		vmrt_warn("%s: the file says that its clock is mono, but no timer expired at the "
-			  "time that it says: its times are mapped as those of any other clock",
-			dat->path);
+	status = is_monotonic(dat, &one, err);
+	if (status != VMRT_OK)
+		return status;
+	if (one) {
+		add_text(out, "mono");
+		return VMRT_OK;
 	}
 	status = scale(dat, err);
 	if (status == VMRT_OK)

@@ -83,77 +83,90 @@ bool page_begin(
 	return true;
 }
 
+/* The time of an absolute stamp: its upper bits are those of the time before. */
+static uint64_t whole_stamp(uint64_t before, uint64_t stamp)
+{
+	const uint64_t top = ~((UINT64_C(1) << STAMP_BITS) - 1);
+
+	stamp |= before & top;
+	if (stamp < before && (before & top))
+		stamp += UINT64_C(1) << STAMP_BITS;
+	return stamp;
+}
+
+/* An entry of two words or more: moves the time, and says how long it is. Return: 1, or what ends
+ * the walk, 0 or -1. */
+static int take_long(struct page_walk *walk, const uint8_t *entry, uint32_t left, uint32_t *length)
+{
+	uint32_t type = ring_u32(entry) & 31, second;
+	uint64_t delta = ring_u32(entry) >> 5, bytes = 8;
+
+	if (left < 8)
+		return walk->cut ? 0 : wrong(walk, "an entry cut short");
+	second = ring_u32(entry + 4);
+	switch (type) {
+	case ENTRY_LONG:
+		if (second < 4)
+			return wrong(walk, "an entry shorter than its length field");
+		bytes = 4 + ((second + UINT64_C(3)) & ~UINT64_C(3));
+		break;
+	case ENTRY_PADDING:
+		bytes = 4 + (uint64_t)second;
+		break;
+	case ENTRY_TIME_EXTEND:
+		delta += (uint64_t)second << DELTA_BITS;
+		break;
+	default:
+		walk->ts = whole_stamp(walk->ts, delta + ((uint64_t)second << DELTA_BITS));
+		delta = 0;
+	}
+	if (bytes > left)
+		return walk->cut ? 0 : wrong(walk, "an entry that is longer than its page");
+	walk->ts += delta;
+	if ((int64_t)walk->ts < 0)
+		return wrong(walk, "an impossible time");
+	/* only such entries can jump ahead: the delta of others has 27 bits */
+	if (walk->ts > walk->latest) {
+		walk->stray = true;
+		walk->end = walk->pos;
+		return 0;
+	}
+	*length = (uint32_t)bytes;
+	return 1;
+}
+
 int page_next_any(struct page_walk *walk, const uint8_t **record, uint32_t *size)
 {
 	for (;;) {
 		uint32_t left = walk->end - walk->pos;
 		const uint8_t *entry = walk->page + walk->pos;
-		uint32_t word, type, second = 0;
-		uint64_t delta, bytes;
+		uint32_t type, length;
+		int taken;
 
 		if (left < 4)
 			return left && !walk->cut ? wrong(walk, "an entry cut short") : 0;
-		word = ring_u32(entry);
-		type = word & 31;
-		delta = word >> 5;
+		type = ring_u32(entry) & 31;
 		if (type != ENTRY_LONG && type < ENTRY_PADDING) {
-			bytes = 4 + type * UINT64_C(4);
-			if (bytes > left)
+			if (4 + type * 4 > left)
 				return walk->cut ? 0
 						 : wrong(walk,
 							   "an entry that is longer than its page");
-			walk->ts += delta;
+			walk->ts += ring_u32(entry) >> 5;
 			*record = entry + 4;
 			*size = type * 4;
 			break;
 		}
-		if (type == ENTRY_PADDING && !delta)
+		if (type == ENTRY_PADDING && !(ring_u32(entry) >> 5))
 			return 0; /* nothing was written behind this */
-		if (left < 8)
-			return walk->cut ? 0 : wrong(walk, "an entry cut short");
-		second = ring_u32(entry + 4);
-		bytes = 8;
-		switch (type) {
-		case ENTRY_LONG:
-			if (second < 4)
-				return wrong(walk, "an entry shorter than its length field");
-			bytes = 4 + ((second + UINT64_C(3)) & ~UINT64_C(3));
-			break;
-		case ENTRY_PADDING:
-			bytes = 4 + (uint64_t)second;
-			break;
-		case ENTRY_TIME_EXTEND:
-			delta += (uint64_t)second << DELTA_BITS;
-			break;
-		default: {
-			const uint64_t top = ~((UINT64_C(1) << STAMP_BITS) - 1);
-			uint64_t stamp = delta + ((uint64_t)second << DELTA_BITS);
-
-			stamp |= walk->ts & top;
-			if (stamp < walk->ts && (walk->ts & top))
-				stamp += UINT64_C(1) << STAMP_BITS;
-			walk->ts = stamp;
-			delta = 0;
-		}
-		}
-		if (bytes > left)
-			return walk->cut ? 0 : wrong(walk, "an entry that is longer than its page");
-		walk->ts += delta;
-		if ((int64_t)walk->ts < 0)
-			return wrong(walk, "an impossible time");
-		/* only such entries can jump ahead: the delta of others has 27 bits */
-		if (walk->ts > walk->latest) {
-			walk->stray = true;
-			walk->end = walk->pos;
-			return 0;
-		}
+		taken = take_long(walk, entry, left, &length);
+		if (taken != 1)
+			return taken;
 		if (type == ENTRY_LONG) {
 			*record = entry + 8;
-			*size = second - 4;
+			*size = ring_u32(entry + 4) - 4;
 			break;
 		}
-		walk->pos += (uint32_t)bytes;
-		continue;
+		walk->pos += length;
 	}
 	if ((int64_t)walk->ts < 0)
 		return wrong(walk, "an impossible time");

@@ -111,6 +111,17 @@ static void print_timer(const struct vmrt_event *e, char *out, size_t room)
 	}
 }
 
+static void print_mark(const struct vmrt_event *e, char *out, size_t room)
+{
+	snprintf(out, room, "marker            ");
+	for (uint32_t i = 0, at = 18; i < e->mark.len && at + 1 < room; i++, at++) {
+		char c = e->mark.text[i];
+
+		out[at] = c >= ' ' && c <= '~' ? c : '\0';
+		out[at + 1] = '\0';
+	}
+}
+
 static void print(const struct vmrt_event *e, char *out, size_t room)
 {
 	char comm[VMRT_COMM_MAX + 1];
@@ -139,13 +150,7 @@ static void print(const struct vmrt_event *e, char *out, size_t room)
 		print_timer(e, out, room);
 		break;
 	case VMRT_EV_MARK:
-		snprintf(out, room, "marker            ");
-		for (uint32_t i = 0, at = 18; i < e->mark.len && at + 1 < room; i++, at++) {
-			char c = e->mark.text[i];
-
-			out[at] = c >= ' ' && c <= '~' ? c : '\0';
-			out[at + 1] = '\0';
-		}
+		print_mark(e, out, room);
 		break;
 	case VMRT_EV_PI:
 		snprintf(out, room, "sched_pi_setprio  %d from prio %d to %d", e->pi.pid,

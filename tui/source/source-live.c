@@ -389,19 +389,44 @@ static void name_run(struct live *l, const char *output)
 	snprintf(l->run, sizeof(l->run), "%.*s%s", (int)len, output, named ? "" : RUN_SUFFIX);
 }
 
+static enum vmrt_status spawn_recorder(
+	struct live *l, const char *const *argv, struct vmrt_error *err)
+{
+	char program[4096];
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	int failed;
+
+	program_beside_us("vmrt-trace", program, sizeof(program));
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
+	posix_spawn_file_actions_adddup2(&actions, 0, 1);
+	posix_spawn_file_actions_adddup2(&actions, l->talk, 2);
+	/* ^C in the terminal is for vmrt-top, which then ends the recording */
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setpgroup(&attr, 0);
+	failed = posix_spawnp(
+		&l->recorder, program, &actions, &attr, (char *const *)(uintptr_t)argv, environ);
+	posix_spawnattr_destroy(&attr);
+	posix_spawn_file_actions_destroy(&actions);
+	if (!failed)
+		return VMRT_OK;
+	l->recorder = 0;
+	return vmrt_fail(err, VMRT_ENOENT, "cannot start %s: %s", program, strerror(failed));
+}
+
 /* The recorder is a process of its own: what becomes of this one does not concern the recording. */
 static enum vmrt_status start_recorder(
 	struct live *l, const struct top_source_options *options, struct vmrt_error *err)
 {
-	char program[4096], numbers[OWNERS_MAX][16], links[TOP_LINKS_MAX][256];
+	char numbers[OWNERS_MAX][16], links[TOP_LINKS_MAX][256];
 	const uid_t *owners;
 	size_t n_owners;
 	const char *argv[12 + 2 * OWNERS_MAX + 2 * TOP_LINKS_MAX] = {
 		"vmrt-trace", "record", "-q", "-o", options->output};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attr;
+	enum vmrt_status status;
 	size_t n = 5;
-	int failed;
 
 	if (options->experiment) {
 		argv[n++] = "-e";
@@ -431,24 +456,9 @@ static enum vmrt_status start_recorder(
 	l->talk = memfd_create("vmrt-top-recorder", MFD_CLOEXEC);
 	if (l->talk < 0)
 		return vmrt_fail_errno(err, errno, "recorder: cannot keep its messages");
-	program_beside_us("vmrt-trace", program, sizeof(program));
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
-	posix_spawn_file_actions_adddup2(&actions, 0, 1);
-	posix_spawn_file_actions_adddup2(&actions, l->talk, 2);
-	/* ^C in the terminal is for vmrt-top, which then ends the recording */
-	posix_spawnattr_init(&attr);
-	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
-	posix_spawnattr_setpgroup(&attr, 0);
-	failed = posix_spawnp(
-		&l->recorder, program, &actions, &attr, (char *const *)(uintptr_t)argv, environ);
-	posix_spawnattr_destroy(&attr);
-	posix_spawn_file_actions_destroy(&actions);
-	if (failed) {
-		l->recorder = 0;
-		return vmrt_fail(
-			err, VMRT_ENOENT, "cannot start %s: %s", program, strerror(failed));
-	}
+	status = spawn_recorder(l, argv, err);
+	if (status != VMRT_OK)
+		return status;
 	l->base.recording = true;
 	name_run(l, options->output);
 	return VMRT_OK;

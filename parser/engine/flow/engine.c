@@ -54,8 +54,7 @@ static inline void dispatch(struct machine *m, const struct vmrt_event *ev, stru
 		break;
 	case VMRT_EV_WAKEUP_NEW:
 		event_birth(m, ev->wake.pid, ev->wake.comm, now);
-		event_waking(m, ev, now);
-		break;
+		/* fall through */
 	case VMRT_EV_WAKING:
 	case VMRT_EV_WAKEUP:
 		event_waking(m, ev, now);

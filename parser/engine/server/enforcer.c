@@ -261,6 +261,36 @@ static void replenish(struct server *s, const char *rest, int64_t host_ns)
 		checker_replenished(s->checker, host_ns, at, budget);
 }
 
+static void deplete(struct server *s, const char *rest, int64_t host_ns)
+{
+	int64_t k;
+
+	if (s->at_priority)
+		s->out_ns = host_ns;
+	change_budget(s, host_ns, false);
+	/* not if it comes so late that it is about the period before */
+	if (!mark_number(rest, "k", &k) || k == s->now.k - s->first_k) {
+		s->now.depleted_ns = host_ns;
+		if (s->checker)
+			checker_depleted(s->checker, host_ns);
+	}
+}
+
+static void stop(struct vmrt_engine *e, struct server *s, int64_t host_ns)
+{
+	s->truncated = true;
+	s->now.end_ns = host_ns;
+	server_close_period(e, s);
+	s->active = false;
+	check_end(s);
+	for (size_t i = 0; i < s->n_members; i++) {
+		struct thread_now former = change_of(s->members[i]);
+
+		former.prio = s->members[i]->former_prio;
+		change_thread(&e->machines[0], s->members[i], host_ns, &former);
+	}
+}
+
 void servers_mark(
 	struct vmrt_engine *e, int32_t pid, const char *word, const char *rest, int64_t host_ns)
 {
@@ -291,17 +321,7 @@ void servers_mark(
 	if (!strcmp(word, "srv_replenish")) {
 		replenish(s, rest, host_ns);
 	} else if (!strcmp(word, "srv_deplete")) {
-		int64_t k;
-
-		if (s->at_priority)
-			s->out_ns = host_ns;
-		change_budget(s, host_ns, false);
-		/* not if it comes so late that it is about the period before */
-		if (!mark_number(rest, "k", &k) || k == s->now.k - s->first_k) {
-			s->now.depleted_ns = host_ns;
-			if (s->checker)
-				checker_depleted(s->checker, host_ns);
-		}
+		deplete(s, rest, host_ns);
 	} else if (!strcmp(word, "srv_preempt") && s->at_priority) {
 		/* held back by a server above that has the CPU to itself: the budget is kept */
 		change_budget(s, host_ns, false);
@@ -310,16 +330,6 @@ void servers_mark(
 		check_runs_on(s, host_ns);
 		change_budget(s, host_ns, true);
 	} else if (!strcmp(word, "srv_stop")) {
-		s->truncated = true;
-		s->now.end_ns = host_ns;
-		server_close_period(e, s);
-		s->active = false;
-		check_end(s);
-		for (size_t i = 0; i < s->n_members; i++) {
-			struct thread_now former = change_of(s->members[i]);
-
-			former.prio = s->members[i]->former_prio;
-			change_thread(&e->machines[0], s->members[i], host_ns, &former);
-		}
+		stop(e, s, host_ns);
 	}
 }
