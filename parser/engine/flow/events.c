@@ -265,7 +265,7 @@ void event_timer_cancel(struct machine *m, const struct vmrt_event *ev, struct i
 
 	if (!timers_take(&m->timers, ev->timer.timer, &timer))
 		return;
-	release_timer_gone(&timer, true);
+	release_timer_cancel(ev, now.host_ns, &timer);
 	/* it may yet turn out to expire, in an interrupt or a kernel thread; not in the idle one */
 	if (ev->pid || interrupt_level(ev->flags))
 		timers_hold_cancelled(&m->cpus[ev->cpu], ev, now, &timer);

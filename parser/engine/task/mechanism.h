@@ -75,6 +75,7 @@ void confirm_expired(
 
 /* release-nanosleep.c */
 int64_t sleep_expiry(const struct machine *m, int clock, int64_t raw);
+void sleep_given_up(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns);
 void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t late);
 
 /* release-timers.c */

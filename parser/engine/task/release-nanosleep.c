@@ -72,6 +72,19 @@ void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t la
 	blame_open(j, host_ns);
 }
 
+/*
+ * The thread was woken before its sleep was over, and gives it up: that time is no arrival. If it
+ * goes on sleeping until then, as behind a signal, it arms the timer again.
+ */
+void sleep_given_up(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns)
+{
+	if (j->state != JOB_SLEEPING || j->timer != timer || j->rel.trial.running ||
+		j->job.arrival_local_ns <= local_ns || !release_may_be(j, VMRT_RELEASE_NANOSLEEP))
+		return;
+	change_job_state(j, host_ns, JOB_NONE);
+	blame_busy_ends(j->machine, host_ns);
+}
+
 static bool arm(struct jobs *j, const struct armed *a)
 {
 	if (a->kind != ARMED_UNTIL)

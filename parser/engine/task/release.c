@@ -215,6 +215,16 @@ void release_timer_gone(const struct timer *timer, bool gone)
 		timer->owner->jobs->rel.timer.gone = gone;
 }
 
+/* @ev says that @timer was cancelled, by whom ever. */
+void release_timer_cancel(const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer)
+{
+	const struct thread *owner = timer->owner;
+
+	release_timer_gone(timer, true);
+	if (owner && owner->jobs && owner->pub.tid == ev->pid && !(ev->flags & IN_INTERRUPT))
+		sleep_given_up(owner->jobs, timer->ptr, ev->ts, host_ns);
+}
+
 /*
  * Since when a timer may have been due that expires on CPU @cpu at @host_ns: where that has just
  * begun to run, since its vCPU thread began to wait.

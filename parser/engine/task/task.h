@@ -167,6 +167,7 @@ void release_timer_setup(struct machine *m, const struct vmrt_event *ev);
 void release_timer_start(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, struct timer *timer);
 void release_timer_gone(const struct timer *timer, bool gone);
+void release_timer_cancel(const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer);
 void release_timer_expire(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer);
 void release_wheel_start(struct machine *m, const struct vmrt_event *ev, int64_t host_ns);

@@ -418,9 +418,67 @@ static void a_thread_id_that_is_used_again_begins_anew(void **state)
 	assert_true(fx_job(&f, 0)->thread != fx_job(&f, 1)->thread);
 }
 
+/* Jobs at 10, 20 and 30 ms. Then X is woken 3 ms early, by Y, while it sleeps until 40 ms. */
+static void begin_woken_early(struct fixture *f)
+{
+	fx_begin(f, "period = 10ms\n");
+	fx_runs_from_the_beginning(f);
+	for (int at = 2; at < 30; at += at == 2 ? 9 : 10) {
+		int64_t until = (at / 10 + 1) * 10 * MS;
+
+		fx_sleep_until(f, at * MS, until);
+		fx_wakes(f, until, T2, VMRT_FN_WAKEUP);
+	}
+	fx_sleep_until(f, 31 * MS, 40 * MS);
+	fx_sw(f, 36 * MS, 0, 0, Y);
+	fx_wake(f, 37 * MS, Y, 0);
+	fx_sw(f, 37 * MS + 10, Y, 1, X);
+	fx_cancel(f, 37 * MS + 12, X, 0, T2);
+}
+
+static void a_sleep_that_is_given_up_before_its_end_is_no_arrival(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_woken_early(&f);
+	/* it waits for something else, beyond the time that it was to sleep until */
+	fx_sw(&f, 38 * MS, X, 1, 0);
+	fx_sw(&f, 60 * MS, 0, 0, Y);
+	fx_wake(&f, 61 * MS, Y, 0);
+	fx_sw(&f, 61 * MS + 10, Y, 1, X);
+	fx_sw(&f, 62 * MS, X, 1, 0);
+	fx_end(&f, 95 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	for (int i = 0; i < 3; i++) {
+		assert_us(fx_job(&f, (size_t)i)->arrival_ns, (i + 1) * 10 * MS);
+		assert_us(fx_job(&f, (size_t)i)->response_ns, 1 * MS);
+		assert_int_equal(fx_job(&f, (size_t)i)->outcome, VMRT_OUTCOME_MET);
+	}
+}
+
+static void a_sleep_that_goes_on_behind_a_signal_is_one(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_woken_early(&f);
+	fx_sleep_until(&f, 37 * MS + 30, 40 * MS);
+	fx_wakes(&f, 40 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 42 * MS, 50 * MS);
+	fx_end(&f, 45 * MS, NULL);
+	assert_int_equal(f.n, 4);
+	assert_us(fx_job(&f, 3)->arrival_ns, 40 * MS);
+	assert_us(fx_job(&f, 3)->release_ns, 40 * MS);
+	assert_us(fx_job(&f, 3)->response_ns, 2 * MS);
+	assert_int_equal(fx_job(&f, 3)->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_sleep_that_is_given_up_before_its_end_is_no_arrival),
+		cmocka_unit_test(a_sleep_that_goes_on_behind_a_signal_is_one),
 		cmocka_unit_test(
 			a_thread_whose_switch_out_was_not_recorded_and_that_nothing_woke_was_preempted),
 		cmocka_unit_test(relative_sleeps_are_releases_where_that_is_declared),
