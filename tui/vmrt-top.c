@@ -153,8 +153,7 @@ static const struct vmrt_option option_table[] = {
 		VMRT_TEXT(OF, prometheus), .sample = "9743"},
 	{"page", 0, "PAGE", "begin with this page", VMRT_CALL(take_page), .choices = page_words},
 	{"alarm", 0, "CONDITION",
-		"show and beep when it becomes true, as in 'miss(rt_task1)' or 'overshoot > 1ms'; "
-		"may be repeated",
+		"show and beep when it becomes true, as in 'miss(rt_task1)' or 'overshoot > 1ms'",
 		VMRT_LIST(OF, alarms, n_alarms)},
 	{"alarm-run", 0, "PROGRAM", "an alarm starts it, with the facts in its environment",
 		VMRT_TEXT(OF, alarm_run)},

@@ -42,11 +42,9 @@ static const struct vmrt_option options[] = {
 		VMRT_TEXT(struct events_opts, choice.machine)},
 	{"cpu", 0, "N", "only events of this CPU of each machine",
 		VMRT_COUNT(struct events_opts, choice.cpu, 0, 65535)},
-	{"event", 0, "[SYSTEM:]EVENT",
-		"only these events; patterns such as sched:*; may be repeated",
+	{"event", 0, "[SYSTEM:]EVENT", "only these events; patterns such as sched:*",
 		VMRT_LIST(struct events_opts, events, n_events)},
-	{"filter", 0, "[EVENT:]CONDITION",
-		"only events whose fields fulfil the condition; may be repeated",
+	{"filter", 0, "[EVENT:]CONDITION", "only events whose fields fulfil the condition",
 		VMRT_LIST(struct events_opts, filters, n_filters)},
 	{0},
 };

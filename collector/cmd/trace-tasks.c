@@ -125,6 +125,16 @@ static void scratch_remove(struct scratch *s)
 	nftw(s->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
+/* Why there is no server, without the name of a database that nobody will find. */
+static void print_unadvised(const char *tasks, const char *db, const char *why)
+{
+	bool named = !strncmp(why, db, strlen(db));
+
+	fputs(tasks, stdout);
+	printf("\n; no server is advised: %s%s\n", named ? "the recording" : "",
+		why + (named ? strlen(db) : 0));
+}
+
 /*
  * With servers for the VMs of the tasks, as `vmrt-report --advise` would have them: for that the
  * recording is analysed with the tasks, into a database that nobody keeps. Without them where there
@@ -147,10 +157,8 @@ static void print_experiment(const struct vmrt_recording_options *recording, con
 	if (vmrt_analyze(&analyze, &result, &err) == VMRT_OK &&
 		vmrt_advise_text(db.path, &advised, &err) == VMRT_OK)
 		fputs(advised, stdout);
-	else {
-		fputs(tasks, stdout);
-		printf("\n; no server is advised: %s\n", err.text);
-	}
+	else
+		print_unadvised(tasks, db.path, err.text);
 	free(advised);
 	scratch_remove(&db);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/glob.h>
 #include <vmrt/trace-cmd.h>
 
 #include "near.h"
@@ -167,7 +168,9 @@ static void describe(const struct vmrt_task_spec *t, char *buf, size_t room)
 	if (t->tid)
 		snprintf(buf, room, " with the id %d", t->tid);
 	if (t->thread[0]) {
-		snprintf(part, sizeof(part), "%s called %s", *buf ? "," : "", t->thread);
+		snprintf(part, sizeof(part), "%s %s %s", *buf ? "," : "",
+			vmrt_glob_is_plain(t->thread) ? "called" : "whose name fits the pattern",
+			t->thread);
 		append(buf, room, part);
 	}
 	if (t->process[0]) {
@@ -201,8 +204,10 @@ static enum vmrt_status near_words(struct writer *w, size_t machine, const char 
 		return status;
 	if (*near_list(&w->names, wanted, list))
 		snprintf(buf, room, "; nearest: %s", list);
-	else
+	else if (w->names.n)
 		snprintf(buf, room, "; none of the %zu names comes near", w->names.n);
+	else
+		snprintf(buf, room, "; it has no names of threads");
 	return VMRT_OK;
 }
 

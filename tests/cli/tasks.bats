@@ -42,6 +42,12 @@ tasks() {
 	[ "$(sqlite3 "$d/found.db" "select count(*) > 50 from jobs where task = 'rt_task1' and outcome = 'met'")" = 1 ]
 }
 
+@test "--init of a recording without a VM has the tasks, and says why there is no server" {
+	"$trace" tasks --init "$data/demo-hsf.vmrt/guest-demo.dat" >"$d/alone.ini"
+	grep -qx '\[task host/rt_task1\]' "$d/alone.ini"
+	grep -qx '; no server is advised: the recording has no task in a VM: there is nothing to advise' "$d/alone.ini"
+}
+
 @test "analyze without an experiment takes the tasks that it finds, and says so" {
 	run --separate-stderr -0 "$trace" analyze --allow-loss -o "$d/x.db" \
 		"$data/demo-hsf.vmrt/host.dat" "$data/demo-hsf.vmrt/guest-demo.dat"

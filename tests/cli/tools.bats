@@ -28,6 +28,15 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	done
 }
 
+@test "no help says of an option twice that it may be repeated" {
+	local t c
+	for t in $tools; do
+		for c in '' $(commands "$t"); do
+			! "$O/bin/$t" $c --help | tr -s ' \n' ' ' | grep -o '[^ ]* may be repeated; may be repeated' || { echo "$t $c"; false; }
+		done
+	done
+}
+
 @test "--version names the program and the version" {
 	for t in $tools; do
 		run "$O/bin/$t" --version

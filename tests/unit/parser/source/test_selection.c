@@ -218,7 +218,8 @@ static void missing_threads_are_noted_with_those_that_come_near(void **state)
 		"none of the 4 names comes near\n"
 		"task|host/contorller|no thread called contorller was recorded; nearest: "
 		"controller (thread 104)\n"
-		"task|host/x|no thread called tr_* was recorded; nearest: rt_a (thread 101), "
+		"task|host/x|no thread whose name fits the pattern tr_* was recorded; nearest: "
+		"rt_a (thread 101), "
 		"rt_b (thread 102)\n"
 		"task|host/y|no thread with the id 7 was recorded; none of the 4 names comes near");
 }
