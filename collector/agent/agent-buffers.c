@@ -80,13 +80,16 @@ enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *a)
 
 enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *a)
 {
-	char *names = vmrt_trace_cmdlines();
-	enum vmrt_status status;
+	char *processes = NULL, *names = vmrt_trace_cmdlines(&processes);
+	enum vmrt_status status = VMRT_OK;
 
-	if (!names)
-		return VMRT_OK; /* those from before are there */
-	status = vmrt_agent_send_text(a, VMRT_META_CMDLINES, names);
+	/* without them, those from before are there */
+	if (names)
+		status = vmrt_agent_send_text(a, VMRT_META_CMDLINES, names);
+	if (status == VMRT_OK && processes && a->sends_processes)
+		status = vmrt_agent_send_text(a, VMRT_META_PROCESSES, processes);
 	free(names);
+	free(processes);
 	return status;
 }
 

@@ -14,6 +14,7 @@ struct vmrt_agent {
 	struct vmrt_buf out, data;
 	struct vmrt_tracer *tracer;
 	enum vmrt_link_mode mode;
+	bool sends_processes; /* the recorder asked for them */
 	bool on;
 	bool ending; /* it was asked to end, and has until end_by to say so */
 	int64_t end_by;

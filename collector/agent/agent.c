@@ -122,6 +122,9 @@ static enum vmrt_status send_meta(struct vmrt_agent *a)
 		(status = vmrt_agent_send_text(a, VMRT_META_CMDLINES, meta.cmdlines)) == VMRT_OK &&
 		(status = vmrt_agent_send_text(a, VMRT_META_CLOCK, meta.clock)) == VMRT_OK)
 		status = vmrt_agent_send_text(a, VMRT_META_UNAME, meta.uname);
+	if (status == VMRT_OK && a->sends_processes && meta.processes[VMRT_PROCESSES_BEGIN])
+		status = vmrt_agent_send_text(
+			a, VMRT_META_PROCESSES, meta.processes[VMRT_PROCESSES_BEGIN]);
 	vmrt_trace_meta_free(&meta);
 	return status;
 }
@@ -147,6 +150,8 @@ static enum vmrt_status prepare(struct vmrt_agent *a, struct vmrt_cursor *c)
 	if (c->failed)
 		return VMRT_OK;
 	end_session(a);
+	/* older recorders end here, and take what they do not know for garbage */
+	a->sends_processes = vmrt_cursor_u32(c) & VMRT_LINK_WANTS_PROCESSES;
 	a->mode = mode == VMRT_LINK_STREAM || mode == VMRT_LINK_FLIGHT ? (enum vmrt_link_mode)mode
 								       : VMRT_LINK_HOLD;
 	/* of an agent that was killed; nobody else will look for it in a guest */

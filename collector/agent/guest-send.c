@@ -59,6 +59,8 @@ enum vmrt_status vmrt_guest_send_prepare(struct vmrt_guest *g, struct vmrt_error
 	vmrt_link_begin(&g->out, VMRT_MSG_PREPARE);
 	vmrt_buf_put_u64(&g->out, g->options.buffer);
 	vmrt_buf_put_u32(&g->out, modes[g->options.mode]);
+	/* older agents do not read so far */
+	vmrt_buf_put_u32(&g->out, VMRT_LINK_WANTS_PROCESSES);
 	return send_out(g, err);
 }
 

@@ -44,6 +44,8 @@ static const char *policy_of(int32_t prio)
 
 #define FOUND_COLUMNS(X)                                                                           \
 	X(machine, "machine", NULL, TEXT, 0, VMRT_KEY_GROUP, machine)                              \
+	X(process, "process", NULL, TEXT, 0, 1, f->process[0] ? f->process : NULL)                 \
+	VMRT_DATA(X, pid, COUNT, f->pid ? f->pid : VMRT_UNKNOWN)                                   \
 	X(thread, "thread", NULL, TEXT, 0, VMRT_KEY_GROUP, f->comm)                                \
 	X(tid, "tid", NULL, COUNT, 0, 1, f->tid)                                                   \
 	X(policy, "policy", NULL, TEXT, 0, 1, policy_of(f->prio))                                  \

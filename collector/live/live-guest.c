@@ -145,6 +145,7 @@ static void drop_stream(struct live_guest *g)
 	g->in.stream = NULL;
 	g->formats = NULL;
 	g->held = 0;
+	vmrt_processes_free(&g->processes);
 }
 
 static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err)
@@ -160,6 +161,10 @@ static enum vmrt_status make_stream(struct live_guest *g, struct vmrt_error *err
 	free(g->resumes);
 	g->resumes = calloc(g->cpus + 1, sizeof(*g->resumes));
 	if (!g->resumes)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", g->name);
+	if (meta->processes[VMRT_PROCESSES_BEGIN] &&
+		vmrt_processes_parse(meta->processes[VMRT_PROCESSES_BEGIN], &g->processes) !=
+			VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", g->name);
 	status = vmrt_formats_from_meta(meta, &g->formats, err);
 	if (status == VMRT_OK)

@@ -45,7 +45,8 @@ struct live_guest {
 	cpu_set_t own_cpus;
 	bool *resumes; /* by CPU: what is behind its next event is not known */
 	struct vmrt_formats *formats;
-	struct merge_input in; /* its stream, into the merge */
+	struct merge_input in;		 /* its stream, into the merge */
+	struct vmrt_processes processes; /* when it began to record */
 	uint32_t page_size;
 	unsigned cpus;
 	/* shared with the session's thread */

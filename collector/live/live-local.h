@@ -24,10 +24,12 @@ struct vmrt_live {
 	struct vmrt_tracer *tracer;
 	struct vmrt_formats *formats;
 	struct merge_input host;
+	struct vmrt_processes host_processes;
 	struct merge_input **inputs; /* by machine */
 	struct vmrt_merge merge;
 	uint8_t *page;
-	struct vmrt_engine_machine *machines; /* the host, then guests that record */
+	struct vmrt_engine_machine *machines; /* the host, then guests that record; with lists of
+						 their processes of their own */
 	size_t n_machines;
 	struct live_guest **guest_of; /* by machine */
 	struct vmrt_engine_vm *engine_vms;

@@ -83,6 +83,10 @@ static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err
 	if (status == VMRT_OK)
 		status = vmrt_stream_live(
 			live->formats, meta.cpus, meta.page_size, &live->host.stream, err);
+	if (status == VMRT_OK && meta.processes[VMRT_PROCESSES_BEGIN] &&
+		vmrt_processes_parse(meta.processes[VMRT_PROCESSES_BEGIN], &live->host_processes) !=
+			VMRT_OK)
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	vmrt_trace_meta_free(&meta);
 	return status;
 }
@@ -110,10 +114,31 @@ static void open_guests(struct vmrt_live *live)
 		live_guest_ready(&live->guests[i]);
 }
 
+/* An engine may look into the lists after a guest's session, which made them, was begun again. */
+static struct vmrt_processes copy_of(const struct vmrt_processes *processes)
+{
+	struct vmrt_processes copy = {.list = calloc(processes->n + 1, sizeof(*copy.list))};
+
+	if (copy.list && processes->n) {
+		copy.n = processes->n;
+		memcpy(copy.list, processes->list, copy.n * sizeof(*copy.list));
+	}
+	return copy;
+}
+
+static void free_machines(struct vmrt_live *live)
+{
+	for (size_t i = 0; i < live->n_machines; i++)
+		vmrt_processes_free(&live->machines[i].processes[VMRT_PROCESSES_BEGIN]);
+	live->n_machines = 0;
+}
+
 static void name_machines(struct vmrt_live *live)
 {
-	live->machines[0] = (struct vmrt_engine_machine){
-		.name = VMRT_HOST, .cpus = vmrt_tracer_cpus(live->tracer)};
+	free_machines(live);
+	live->machines[0] = (struct vmrt_engine_machine){.name = VMRT_HOST,
+		.cpus = vmrt_tracer_cpus(live->tracer),
+		.processes = {[VMRT_PROCESSES_BEGIN] = copy_of(&live->host_processes)}};
 	live->inputs[0] = &live->host;
 	live->n_machines = 1;
 	for (size_t i = 0; i < live->n_vms; i++) {
@@ -130,8 +155,10 @@ static void name_machines(struct vmrt_live *live)
 		live->guest_of[live->n_machines] = g;
 		live->inputs[live->n_machines] = &g->in;
 		g->in.machine = vm->machine;
-		live->machines[live->n_machines++] = (struct vmrt_engine_machine){
-			.name = vm->name, .cpus = g->cpus, .clock = &g->map};
+		live->machines[live->n_machines++] = (struct vmrt_engine_machine){.name = vm->name,
+			.cpus = g->cpus,
+			.clock = &g->map,
+			.processes = {[VMRT_PROCESSES_BEGIN] = copy_of(&g->processes)}};
 	}
 	live->merge.n = live->n_machines;
 }
@@ -386,6 +413,8 @@ void vmrt_live_close(struct vmrt_live *live)
 		vmrt_warn("%s", err.text);
 	vmrt_experiment_free(live->exp);
 	vmrt_vms_free(live->vms, live->n_vms);
+	vmrt_processes_free(&live->host_processes);
+	free_machines(live);
 	free(live->guests);
 	free(live->machines);
 	free(live->guest_of);

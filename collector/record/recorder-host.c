@@ -38,6 +38,14 @@ static enum vmrt_status save_manifest(struct vmrt_recorder *rec, struct vmrt_err
 	return vmrt_manifest_save(&rec->manifest, path, err);
 }
 
+static enum vmrt_status save_processes(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
+	return vmrt_processes_save(path, (const char *const *)rec->meta.processes, err);
+}
+
 /*
  * Names of threads that end are in the recording, but to look for them there is to read all of it.
  * A second instance has only them. Without it, or if it lost something, everything is read.
@@ -114,7 +122,9 @@ enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_
 
 enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	return save_manifest(rec, err);
+	enum vmrt_status status = save_processes(rec, err);
+
+	return status == VMRT_OK ? save_manifest(rec, err) : status;
 }
 
 static uint64_t lost_of(const struct vmrt_cpu_stats *s)
@@ -251,7 +261,7 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
  */
 static void add_names(struct vmrt_recorder *rec)
 {
-	char *now = vmrt_trace_cmdlines(), *ended, *all;
+	char *now = vmrt_trace_cmdlines(&rec->meta.processes[VMRT_PROCESSES_END]), *ended, *all;
 
 	all = vmrt_trace_merge_names((const char *const[]){rec->meta.cmdlines, now}, 2);
 	free(now);
@@ -306,6 +316,8 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
 	add_names(rec);
 	content.n_guests = vmrt_recorder_dat_guests(rec, guests);
 	status = vmrt_datfile_end(rec->file, &content, err);
+	if (status == VMRT_OK)
+		status = save_processes(rec, err);
 	if (status == VMRT_OK && rec->options->flight_ns)
 		count_kept(rec);
 	saved = save_manifest(rec, &other);

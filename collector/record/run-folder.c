@@ -13,13 +13,15 @@
 #include <unistd.h>
 
 #include <vmrt/manifest.h>
+#include <vmrt/processes.h>
 
 #include "collector/tracefs/journal.h"
 
 /* What a run consists of; anything else in the folder belongs to somebody else. */
-static const char *const run_files[] = {VMRT_FILE_HOST, "guest-*.dat", "*.pages", VMRT_FILES_PINGS,
-	VMRT_FILE_DB, VMRT_FILE_DB "-*", VMRT_FILE_DB ".*", VMRT_FILE_EXPERIMENT,
-	VMRT_FILE_MANIFEST, VMRT_FILE_MANIFEST ".new", VMRT_FILE_JOURNAL, VMRT_FILE_PROGRESS "*"};
+static const char *const run_files[] = {VMRT_FILE_HOST, "guest-*.dat", "*.pages",
+	"*" VMRT_PROCESSES_SUFFIX, VMRT_FILES_PINGS, VMRT_FILE_DB, VMRT_FILE_DB "-*",
+	VMRT_FILE_DB ".*", VMRT_FILE_EXPERIMENT, VMRT_FILE_MANIFEST, VMRT_FILE_MANIFEST ".new",
+	VMRT_FILE_JOURNAL, VMRT_FILE_PROGRESS "*"};
 
 static bool is_run_file(const char *name)
 {

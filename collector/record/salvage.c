@@ -103,6 +103,7 @@ static enum vmrt_status discard(struct work *w, struct vmrt_error *err)
 	if (status != VMRT_OK && status != VMRT_ENOENT)
 		return status;
 	vmrt_run_unlink(w->run, VMRT_FILE_HOST);
+	vmrt_processes_remove(w->host);
 	vmrt_run_unlink(w->run, "*.pages");
 	vmrt_journal_remove(w->run, w->instance);
 	w->out->nothing = true;
@@ -145,7 +146,7 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 	if (vmrt_datfile_whole(w->file))
 		return vmrt_datfile_reassemble(w->file, err);
 	if (w->tracer) {
-		names[1] = vmrt_trace_cmdlines();
+		names[1] = vmrt_trace_cmdlines(NULL);
 		/* what was known then is surer than who has the number now */
 		all = vmrt_trace_merge_names((const char *const[]){names[1], names[0]}, 2);
 		free(names[1]);

@@ -45,6 +45,20 @@ static void pings_path(const char *folder, const char *name, char *buf)
 	snprintf(buf, PATH_MAX, "%s/%s.pings", folder, name);
 }
 
+static void dat_path(const struct vmrt_guest_file *f, char *buf)
+{
+	snprintf(buf, PATH_MAX, "%s/%s.dat", f->folder, f->name);
+}
+
+static enum vmrt_status save_processes(
+	const struct vmrt_guest_file *f, const struct vmrt_trace_meta *meta, struct vmrt_error *err)
+{
+	char path[PATH_MAX];
+
+	dat_path(f, path);
+	return vmrt_processes_save(path, (const char *const *)meta->processes, err);
+}
+
 bool vmrt_guest_file_ready(void *file, const struct vmrt_trace_meta *meta, struct vmrt_error *err)
 {
 	struct vmrt_guest_file *f = file;
@@ -57,7 +71,8 @@ bool vmrt_guest_file_ready(void *file, const struct vmrt_trace_meta *meta, struc
 		vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
 		return false;
 	}
-	if (vmrt_datfile_begin(f->folder, f->name, &first, &f->dat, err) != VMRT_OK)
+	if (vmrt_datfile_begin(f->folder, f->name, &first, &f->dat, err) != VMRT_OK ||
+		save_processes(f, meta, err) != VMRT_OK)
 		return false;
 	vmrt_datfile_stop(f->dat, f->stop);
 	/* what a flight recorder keeps is not on disk, and then pings are of no use there */
@@ -188,6 +203,8 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 		named.cmdlines = names;
 	content.n_shifts = make_shifts(pings, n_pings, shifts);
 	status = vmrt_datfile_end(f->dat, &content, err);
+	if (status == VMRT_OK)
+		status = save_processes(f, meta, err);
 	free(shifts);
 	free(own);
 	free(names);
@@ -218,6 +235,8 @@ void vmrt_guest_file_remove(struct vmrt_guest_file *f)
 	vmrt_datfile_remove(f->folder, f->name, f->cpus);
 	pings_path(f->folder, f->name, path);
 	unlink(path);
+	dat_path(f, path);
+	vmrt_processes_remove(path);
 }
 
 int32_t *vmrt_guest_vcpu_tids(const struct vmrt_vm *vm, unsigned cpus)
@@ -326,6 +345,7 @@ enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm
 	if (!content.events) {
 		vm->file[0] = '\0';
 		vmrt_datfile_remove(run, f.name, f.cpus);
+		vmrt_processes_remove(path);
 	}
 out:
 	vmrt_datmap_free(map);

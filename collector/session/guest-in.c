@@ -112,6 +112,12 @@ static char **meta_text(struct vmrt_guest_in *in, uint32_t kind)
 	}
 }
 
+static char **processes_text(struct vmrt_guest_in *in)
+{
+	return &in->meta.processes[in->state == VMRT_GUEST_CONNECTED ? VMRT_PROCESSES_BEGIN
+								     : VMRT_PROCESSES_END];
+}
+
 static enum vmrt_status take_meta(
 	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
@@ -128,10 +134,11 @@ static enum vmrt_status take_meta(
 			       ? take_format(in, c, err)
 			       : refuse(in, err, "sent a late event format");
 	text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
-	slot = meta_text(in, kind);
+	slot = kind == VMRT_META_PROCESSES ? processes_text(in) : meta_text(in, kind);
 	if (!text || !slot)
 		return refuse(in, err, "sent a malformed description of its events");
-	if (kind != VMRT_META_CMDLINES && (*slot || in->state != VMRT_GUEST_CONNECTED))
+	if (kind != VMRT_META_CMDLINES &&
+		(*slot || (in->state != VMRT_GUEST_CONNECTED && kind != VMRT_META_PROCESSES)))
 		return refuse(in, err, "describes its events twice");
 	if (kind == VMRT_META_CMDLINES) {
 		/* a guest may send any number of small lists: they are joined once */

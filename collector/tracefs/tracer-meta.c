@@ -106,40 +106,48 @@ static char *read_kallsyms(void)
 	return vmrt_buf_take(&buf);
 }
 
-static void put_name(struct vmrt_buf *buf, int folder, const char *tid)
+/* The name of thread or process @id, in folder @folder; false if it is gone. */
+static bool read_comm(int folder, const char *id, char comm[64])
 {
-	char path[288], comm[64];
+	char path[288];
 	ssize_t n;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/comm", tid);
+	snprintf(path, sizeof(path), "%s/comm", id);
 	fd = openat(folder, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return;
-	n = read(fd, comm, sizeof(comm) - 1);
+		return false;
+	n = read(fd, comm, 63);
 	close(fd);
 	if (n <= 0)
-		return;
+		return false;
 	comm[n] = '\0';
 	comm[strcspn(comm, "\n")] = '\0';
 	/* one name a line: names are up to their threads */
 	for (char *p = comm; *p; p++)
 		if (iscntrl((unsigned char)*p))
 			*p = '?';
-	vmrt_buf_printf(buf, "%s %s\n", tid, comm);
+	return true;
 }
 
-static void put_threads(struct vmrt_buf *buf, const char *pid)
+static void put_threads(
+	struct vmrt_buf *names, struct vmrt_buf *processes, int proc, const char *pid)
 {
-	char path[288];
+	char path[288], process[64], comm[64];
+	bool known = read_comm(proc, pid, process);
 	struct dirent *entry;
 	DIR *dir;
 
 	snprintf(path, sizeof(path), "/proc/%s/task", pid);
 	dir = opendir(path);
 	while (dir && (entry = readdir(dir)))
-		if (isdigit((unsigned char)entry->d_name[0]))
-			put_name(buf, dirfd(dir), entry->d_name);
+		if (isdigit((unsigned char)entry->d_name[0]) &&
+			read_comm(dirfd(dir), entry->d_name, comm)) {
+			vmrt_buf_printf(names, "%s %s\n", entry->d_name, comm);
+			if (known)
+				vmrt_buf_printf(
+					processes, "%s %s %s\n", entry->d_name, pid, process);
+		}
 	if (dir)
 		closedir(dir);
 }
@@ -157,9 +165,9 @@ static void put_saved_names(struct vmrt_buf *buf)
 	free(text);
 }
 
-char *vmrt_trace_cmdlines(void)
+char *vmrt_trace_cmdlines(char **processes)
 {
-	struct vmrt_buf buf = {0};
+	struct vmrt_buf buf = {0}, by_process = {0};
 	struct dirent *entry;
 	DIR *dir = opendir("/proc");
 
@@ -167,9 +175,12 @@ char *vmrt_trace_cmdlines(void)
 	vmrt_buf_printf(&buf, "0 <idle>\n");
 	while (dir && (entry = readdir(dir)))
 		if (isdigit((unsigned char)entry->d_name[0]))
-			put_threads(&buf, entry->d_name);
+			put_threads(&buf, &by_process, dirfd(dir), entry->d_name);
 	if (dir)
 		closedir(dir);
+	if (processes)
+		*processes = vmrt_buf_take(&by_process);
+	vmrt_buf_free(&by_process);
 	return vmrt_buf_take(&buf);
 }
 
@@ -261,7 +272,7 @@ enum vmrt_status vmrt_tracer_meta(
 	out->page_size = t->page_size;
 	out->formats = calloc(t->n_events + 2, sizeof(*out->formats));
 	out->kallsyms = read_kallsyms();
-	out->cmdlines = vmrt_trace_cmdlines();
+	out->cmdlines = vmrt_trace_cmdlines(&out->processes[VMRT_PROCESSES_BEGIN]);
 	out->uname = read_uname();
 	if (!out->formats || !out->kallsyms || !out->cmdlines || !out->uname) {
 		status = vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
@@ -292,6 +303,8 @@ void vmrt_trace_meta_free(struct vmrt_trace_meta *meta)
 	free(meta->header_event);
 	free(meta->kallsyms);
 	free(meta->cmdlines);
+	for (size_t i = 0; i < VMRT_PROCESSES_TIMES; i++)
+		free(meta->processes[i]);
 	free(meta->clock);
 	free(meta->uname);
 	memset(meta, 0, sizeof(*meta));

@@ -54,7 +54,11 @@ enum vmrt_meta_kind {
 	VMRT_META_CMDLINES = 5,
 	VMRT_META_CLOCK = 6,
 	VMRT_META_UNAME = 7,
+	VMRT_META_PROCESSES = 8, /* only if the host asked for it */
 };
+
+/* Bits of PREPARE: what the host understands beyond the first recorders of this version. */
+#define VMRT_LINK_WANTS_PROCESSES 1u
 
 enum vmrt_link_mode { VMRT_LINK_HOLD = 0, VMRT_LINK_STREAM = 1, VMRT_LINK_FLIGHT = 2 };
 

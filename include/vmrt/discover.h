@@ -42,6 +42,7 @@ enum vmrt_waker {
  * struct vmrt_found - a thread that behaves like a task
  * @machine: index of its machine
  * @tid, @comm: its id and its last name
+ * @pid, @process: id and name of its process; 0 and "" if that is not known
  * @prio: kernel priority: below 0 SCHED_DEADLINE, 0 to 98 real-time priority 99 - prio, else
  * ordinary
  * @cpu: where it ran last
@@ -58,6 +59,8 @@ struct vmrt_found {
 	uint32_t machine;
 	int32_t tid;
 	char comm[VMRT_COMM_MAX];
+	int32_t pid;
+	char process[VMRT_COMM_MAX];
 	int32_t prio;
 	unsigned cpu;
 	enum vmrt_waker waker;

@@ -14,21 +14,15 @@
 
 #include <vmrt/clock.h>
 #include <vmrt/event.h>
+#include <vmrt/processes.h>
 #include <vmrt/record.h>
 #include <vmrt/vms.h>
-
-/* What process a thread belongs to. */
-struct vmrt_thread_process {
-	int32_t tid, pid;
-	char comm[VMRT_COMM_MAX]; /* name of the process' main thread */
-};
 
 struct vmrt_engine_machine {
 	const char *name; /* "host" first, then the guests */
 	unsigned cpus;
-	const struct vmrt_clockmap *clock;	     /* NULL: it is the host's clock */
-	const struct vmrt_thread_process *processes; /* as far as they are known */
-	size_t n_processes;
+	const struct vmrt_clockmap *clock;		       /* NULL: it is the host's clock */
+	struct vmrt_processes processes[VMRT_PROCESSES_TIMES]; /* as far as they are known */
 	int64_t record_error_ns; /* of its record clock: records of two CPUs may come in the wrong
 				    order within twice that; 0: it is CLOCK_MONOTONIC */
 };

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <vmrt/processes.h>
 #include <vmrt/status.h>
 
 #define VMRT_TRACER_BUFFER (UINT64_C(8) << 20) /* bytes per CPU, when nothing else is asked for */
@@ -35,7 +36,8 @@ struct vmrt_trace_meta {
 	size_t n_formats;
 	char *kallsyms; /* lines of /proc/kallsyms, only functions of hrtimers that matter */
 	char *cmdlines; /* lines "tid comm" */
-	char *clock;	/* trace_clock, with the current one in brackets */
+	char *processes[VMRT_PROCESSES_TIMES]; /* lines "tid pid name"; NULL: not known */
+	char *clock;			       /* trace_clock, with the current one in brackets */
 	char *uname;
 };
 
@@ -148,16 +150,19 @@ enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *tracer, unsigned cp
 
 /**
  * vmrt_tracer_meta - formats, symbols, names
- * @out: free with vmrt_trace_meta_free(); its cmdlines are those of now
+ * @out: free with vmrt_trace_meta_free(); its cmdlines and processes are those of now
  */
 enum vmrt_status vmrt_tracer_meta(
 	const struct vmrt_tracer *tracer, struct vmrt_trace_meta *out, struct vmrt_error *err);
 
 /**
  * vmrt_trace_cmdlines - lines "tid comm" of the threads there are, and of ended ones that the
- * kernel still knows; free() it; NULL: no memory
+ * kernel still knows
+ * @processes: set to lines as vmrt_processes_parse() takes them, free() it; NULL: not wanted
+ *
+ * Return: free() it; NULL: no memory, also in @processes.
  */
-char *vmrt_trace_cmdlines(void);
+char *vmrt_trace_cmdlines(char **processes);
 
 /**
  * vmrt_trace_merge_names - one list "tid comm" out of several, each thread once

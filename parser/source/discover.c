@@ -3,6 +3,7 @@
 #include <vmrt/recording.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include <vmrt/discover.h>
 
@@ -39,6 +40,24 @@ static enum vmrt_status observe(struct vmrt_recording *rec, struct vmrt_discover
 	return VMRT_OK;
 }
 
+/* What was said last counts: number and name of a thread are those of its last time, too. */
+static void name_processes(
+	const struct vmrt_engine_config *config, struct vmrt_found *found, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct vmrt_processes *lists = config->machines[found[i].machine].processes;
+		const struct vmrt_thread_process *t;
+
+		t = vmrt_processes_find(&lists[VMRT_PROCESSES_END], found[i].tid);
+		if (!t)
+			t = vmrt_processes_find(&lists[VMRT_PROCESSES_BEGIN], found[i].tid);
+		if (!t)
+			continue;
+		found[i].pid = t->pid;
+		memcpy(found[i].process, t->comm, sizeof(found[i].process));
+	}
+}
+
 enum vmrt_status vmrt_recording_discover(struct vmrt_recording *rec, int (*stop)(void),
 	struct vmrt_found **out, size_t *n, struct vmrt_error *err)
 {
@@ -55,6 +74,8 @@ enum vmrt_status vmrt_recording_discover(struct vmrt_recording *rec, int (*stop)
 		status = observe(rec, d, stop, err);
 	if (status == VMRT_OK && vmrt_discovery_judge(d, out, n) != VMRT_OK)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK)
+		name_processes(&config, *out, *n);
 	vmrt_discovery_free(d);
 	return status;
 }

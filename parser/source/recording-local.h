@@ -21,6 +21,7 @@ struct source {
 	struct vmrt_dat *dat;
 	struct vmrt_clockmap map; /* of a guest */
 	const struct vmrt_manifest_vm *vm;
+	struct vmrt_processes processes[VMRT_PROCESSES_TIMES];
 	struct vmrt_record_clock record_clock;
 	int64_t record_error_ns; /* of its times as CLOCK_MONOTONIC, at most */
 	bool ended_early;	 /* its recording ends before that of the others */

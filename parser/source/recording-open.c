@@ -64,6 +64,17 @@ static int64_t record_error(const struct vmrt_dat *dat, const struct vmrt_record
 	return most;
 }
 
+/* Older runs, and files of other programs, have no such lists; wrong ones are not used. */
+static enum vmrt_status load_processes(struct source *s, struct vmrt_error *err)
+{
+	enum vmrt_status status = vmrt_processes_load(s->path, s->processes, err);
+
+	if (status == VMRT_OK || status == VMRT_ENOMEM)
+		return status;
+	vmrt_warn("%s; which process a thread belongs to is known by events only", err->text);
+	return VMRT_OK;
+}
+
 static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name, const char *path,
 	const struct vmrt_manifest_vm *vm, struct vmrt_error *err)
 {
@@ -97,6 +108,8 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 		return status;
 	}
 	rec->n++;
+	if ((status = load_processes(s, err)) != VMRT_OK)
+		return status;
 	if (rec->following && (status = following_source(rec, s, err)) != VMRT_OK)
 		return status;
 	s->record_clock = clock;
@@ -367,7 +380,8 @@ static enum vmrt_status select_threads(struct vmrt_recording *rec, struct vmrt_e
 		of[n++] = s;
 	}
 	if (n)
-		status = selected_find(rec->sources[0].dat, found, n, err);
+		status = selected_find(
+			rec->sources[0].dat, rec->sources[0].processes, found, n, err);
 	for (size_t k = 0; k < n; k++) {
 		if (status != VMRT_OK || !found[k].n_threads) {
 			free(found[k].threads);

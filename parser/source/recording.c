@@ -159,6 +159,8 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		rec->machines[i].cpus = vmrt_dat_info(rec->sources[i].dat)->cpus;
 		rec->machines[i].clock = i ? &rec->sources[i].map : NULL;
 		rec->machines[i].record_error_ns = rec->sources[i].record_error_ns;
+		memcpy(rec->machines[i].processes, rec->sources[i].processes,
+			sizeof(rec->machines[i].processes));
 	}
 	if (status == VMRT_OK)
 		status = vmrt_recording_rewind(rec, err);
@@ -312,6 +314,8 @@ void vmrt_recording_close(struct vmrt_recording *rec)
 		vmrt_dat_close(rec->sources[i].dat);
 		vmrt_clockmap_free(&rec->sources[i].map);
 		free(rec->sources[i].cpus_ended);
+		for (size_t k = 0; k < VMRT_PROCESSES_TIMES; k++)
+			vmrt_processes_free(&rec->sources[i].processes[k]);
 	}
 	for (size_t i = 0; i < RECORDING_MACHINES; i++)
 		free(rec->made[i]);

@@ -15,6 +15,7 @@
 /* One selection while the recording is read: as the only task of a machine. */
 struct finder {
 	struct selection *found;
+	struct vmrt_engine_machine machine;
 	struct vmrt_task_spec spec;
 	struct matching matching;
 };
@@ -113,23 +114,25 @@ static void number_vcpus(struct selection *s)
 		s->threads[i].vcpu = vcpu_of_name(s->threads[i].comm);
 }
 
-static bool begin(struct finder *f, struct selection *s)
+static bool begin(struct finder *f, struct selection *s, const struct vmrt_processes *processes)
 {
-	struct vmrt_engine_machine machine = {.name = VMRT_HOST};
 	struct vmrt_experiment exp = {.tasks = &f->spec, .n_tasks = 1};
 	const char *what;
 
 	f->found = s;
+	f->machine.name = VMRT_HOST;
+	memcpy(f->machine.processes, processes, sizeof(f->machine.processes));
 	strcpy(f->spec.machine, VMRT_HOST);
 	if ((what = behind(s->pattern, "thread:")))
 		snprintf(f->spec.thread, sizeof(f->spec.thread), "%s", what);
 	else if ((what = behind(s->pattern, "pid:")))
 		snprintf(f->spec.process, sizeof(f->spec.process), "%s", what);
-	return matching_init(&f->matching, &exp, &machine);
+	return matching_init(&f->matching, &exp, &f->machine);
 }
 
-enum vmrt_status selected_find(
-	const struct vmrt_dat *dat, struct selection *selections, size_t n, struct vmrt_error *err)
+enum vmrt_status selected_find(const struct vmrt_dat *dat,
+	const struct vmrt_processes processes[VMRT_PROCESSES_TIMES], struct selection *selections,
+	size_t n, struct vmrt_error *err)
 {
 	struct finders f = {.list = calloc(n, sizeof(*f.list))};
 	struct names_watch watch = {.ctx = &f, .named = on_name, .fork = on_fork, .exec = on_exec};
@@ -138,7 +141,7 @@ enum vmrt_status selected_find(
 	bool ok = f.list;
 
 	for (; ok && f.n < n; f.n++)
-		ok = begin(&f.list[f.n], &selections[f.n]);
+		ok = begin(&f.list[f.n], &selections[f.n], processes);
 	if (!ok)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK)

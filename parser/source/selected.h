@@ -9,6 +9,7 @@
 
 #include <vmrt/dat.h>
 #include <vmrt/experiment.h>
+#include <vmrt/processes.h>
 #include <vmrt/vms.h>
 
 /* What one server's key `vm` selects. */
@@ -23,12 +24,14 @@ bool selected_is(const char *pattern);
 
 /**
  * selected_find - find the threads of several selections in one reading of a recording
+ * @processes: what the recorder knew of its threads
  * @selections: their patterns are set; the lists of threads are to be freed by the caller
  *
  * Every thread counts as a vCPU, as it does live: of threads called "CPU N/..." it is number N, of
  * others the number in the order of appearance.
  */
-enum vmrt_status selected_find(
-	const struct vmrt_dat *dat, struct selection *selections, size_t n, struct vmrt_error *err);
+enum vmrt_status selected_find(const struct vmrt_dat *dat,
+	const struct vmrt_processes processes[VMRT_PROCESSES_TIMES], struct selection *selections,
+	size_t n, struct vmrt_error *err);
 
 #endif

@@ -87,6 +87,7 @@ DOUBLE(enum vmrt_status, vmrt_tracer_meta, TRACER, struct vmrt_trace_meta *out, 
 	out->header_event = strdup("event");
 	out->kallsyms = strdup("");
 	out->cmdlines = strdup("1 init\n");
+	out->processes[VMRT_PROCESSES_BEGIN] = strdup("1 1 init\n");
 	out->clock = strdup("[mono]");
 	out->uname = strdup("Linux");
 	return VMRT_OK;

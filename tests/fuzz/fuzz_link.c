@@ -26,7 +26,7 @@ static void introduce(struct vmrt_guest_in *in)
 	struct vmrt_buf b = {0};
 	struct vmrt_error err;
 
-	for (uint32_t kind = 0; kind <= VMRT_META_UNAME + 1; kind++) {
+	for (uint32_t kind = 0; kind <= VMRT_META_PROCESSES + 1; kind++) {
 		struct vmrt_message m;
 
 		if (kind == 0) {
@@ -34,7 +34,7 @@ static void introduce(struct vmrt_guest_in *in)
 			vmrt_buf_put_u32(&b, VMRT_LINK_VERSION);
 			vmrt_buf_put_u64(&b, in->nonce);
 			vmrt_buf_put_text(&b, "");
-		} else if (kind > VMRT_META_UNAME) {
+		} else if (kind > VMRT_META_PROCESSES) {
 			vmrt_link_begin(&b, VMRT_MSG_READY);
 			vmrt_buf_put_u32(&b, 2);
 			vmrt_buf_put_u32(&b, 4096);

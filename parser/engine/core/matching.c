@@ -3,8 +3,9 @@
  * Which threads are a declared task's: by name, pattern, thread id, priority and process.
  *
  * The scheduler's events do not say what process a thread belongs to. Known are the threads that
- * the recorder listed, and those that a known thread made while it was recorded; apart from those,
- * a thread with the name of the process counts as its main thread.
+ * the recorder listed when it began, those that a known thread made while it was recorded, and of
+ * others those that were listed at the end; apart from those, a thread with the name of the process
+ * counts as its main thread.
  */
 #include "matching.h"
 
@@ -81,12 +82,28 @@ static void drop_thread(struct match_process *p, struct match_thread *t)
 	}
 }
 
+static bool fits_process(const struct match_rule *r, const struct vmrt_thread_process *t)
+{
+	return r->pid ? t->pid == r->pid : vmrt_glob(r->process, t->comm, VMRT_COMM_MAX);
+}
+
+/*
+ * A process has the name that its main thread has when the recording begins, or when it ends. A
+ * main thread that has neither is asked by its name of the time in question.
+ */
 static bool list_threads(struct match_rule *r, const struct vmrt_engine_machine *config)
 {
-	for (size_t i = 0; i < config->n_processes; i++) {
-		const struct vmrt_thread_process *t = &config->processes[i];
-		bool in = r->pid ? t->pid == r->pid : vmrt_glob(r->process, t->comm, VMRT_COMM_MAX);
+	const struct vmrt_processes *p = &config->processes[VMRT_PROCESSES_BEGIN];
 
+	for (size_t i = 0; i < p->n; i++) {
+		const struct vmrt_thread_process *t = &p->list[i];
+		const struct vmrt_thread_process *late =
+			vmrt_processes_find(&config->processes[VMRT_PROCESSES_END], t->tid);
+		bool in = fits_process(r, t) ||
+			  (late && late->pid == t->pid && fits_process(r, late));
+
+		if (!in && r->process && t->pid == t->tid)
+			continue;
 		if (!add_thread(&r->threads, t->tid, !in, false))
 			return false;
 	}
@@ -136,6 +153,7 @@ static bool make_rule(struct matching *m, const struct vmrt_task_spec *spec, uin
 bool matching_init(struct matching *m, const struct vmrt_experiment *exp,
 	const struct vmrt_engine_machine *config)
 {
+	m->config = config;
 	if (!exp)
 		return true;
 	m->rules = calloc(exp->n_tasks + 1, sizeof(*m->rules));
@@ -149,12 +167,36 @@ bool matching_init(struct matching *m, const struct vmrt_experiment *exp,
 	return true;
 }
 
-static bool is_of_process(struct match_rule *r, int32_t tid, const char *comm)
+static const struct vmrt_thread_process *find_at(
+	const struct matching *m, enum vmrt_processes_when when, int32_t tid)
+{
+	return vmrt_processes_find(&m->config->processes[when], tid);
+}
+
+/*
+ * What the list of the end says of a thread that is in a process with others. The name of a main
+ * thread is better known from the events of the time in question.
+ */
+static const struct vmrt_thread_process *helper_at_end(const struct matching *m, int32_t tid)
+{
+	const struct vmrt_thread_process *t = find_at(m, VMRT_PROCESSES_END, tid);
+
+	return t && t->pid != tid ? t : NULL;
+}
+
+static bool is_of_process(
+	const struct matching *m, struct match_rule *r, int32_t tid, const char *comm)
 {
 	struct match_thread *t = find_thread(&r->threads, tid);
+	const struct vmrt_thread_process *late = t ? NULL : helper_at_end(m, tid);
 
 	if (t && !t->by_name)
 		return !t->out;
+	if (late) {
+		bool in = fits_process(r, late);
+
+		return add_thread(&r->threads, tid, !in, false) && in;
+	}
 	if (r->pid)
 		return tid == r->pid;
 	if (vmrt_glob(r->process, comm, VMRT_COMM_MAX))
@@ -180,10 +222,10 @@ uint32_t matching_find(struct matching *m, int32_t tid, const char *comm, int pr
 		struct match_rule *r = &m->rules[i];
 
 		/* also where another rule has been found: a process must be known later on */
-		if (r->process && !is_of_process(r, tid, comm))
+		if (r->process && !is_of_process(m, r, tid, comm))
 			continue;
 		if (found != VMRT_NONE || (r->name && !comm_is(comm, r->name)) ||
-			(r->tid && r->tid != tid) || (r->pid && !is_of_process(r, tid, comm)))
+			(r->tid && r->tid != tid) || (r->pid && !is_of_process(m, r, tid, comm)))
 			continue;
 		if (r->pattern && !vmrt_glob(r->pattern, comm, VMRT_COMM_MAX))
 			continue;
@@ -196,17 +238,45 @@ uint32_t matching_find(struct matching *m, int32_t tid, const char *comm, int pr
 	return found;
 }
 
+/*
+ * Is the thread that the list of the end calls @child another one, which got its number later? The
+ * one that is made now is either a process of its own, or of the process of @parent.
+ */
+static bool is_reused(const struct matching *m, int32_t parent, int32_t child)
+{
+	const struct vmrt_thread_process *late = helper_at_end(m, child), *made_by;
+
+	made_by = find_at(m, VMRT_PROCESSES_END, parent);
+	if (!made_by)
+		made_by = find_at(m, VMRT_PROCESSES_BEGIN, parent);
+	return late && made_by && late->pid != made_by->pid;
+}
+
+/* Does the list of the end say that @child, which a thread of the process made, is one of its own?
+ */
+static bool is_own_process(const struct matching *m, const struct match_rule *r, int32_t child)
+{
+	const struct vmrt_thread_process *late = find_at(m, VMRT_PROCESSES_END, child);
+
+	/* by name it counts as long as it bears that name */
+	return r->pid && late && late->pid == child;
+}
+
 bool matching_fork(struct matching *m, int32_t parent, int32_t child, const char *comm)
 {
+	bool reused = m->by_process && is_reused(m, parent, child);
+
 	for (size_t i = 0; m->by_process && i < m->n; i++) {
 		struct match_rule *r = &m->rules[i];
 		const struct match_thread *t;
+		bool in;
 
 		if (r->process && comm)
-			is_of_process(r, parent, comm);
+			is_of_process(m, r, parent, comm);
 		t = find_thread(&r->threads, parent);
-		if (((t && !t->out) || (r->pid && r->pid == parent)) &&
-			!add_thread(&r->threads, child, false, false))
+		in = ((t && !t->out) || (r->pid && r->pid == parent)) &&
+		     !is_own_process(m, r, child);
+		if ((in || reused) && !add_thread(&r->threads, child, !in, false))
 			return false;
 	}
 	return true;

@@ -35,6 +35,7 @@ struct match_rule {
 };
 
 struct matching {
+	const struct vmrt_engine_machine *config;
 	struct match_rule *rules; /* by rank */
 	size_t n;
 	uint64_t initials[4]; /* bits: what names of threads that may fit begin with */

@@ -361,6 +361,36 @@ static void endless_descriptions_are_refused(void **state)
 	end_talk(t);
 }
 
+static void processes_come_at_the_beginning_and_at_the_end_once_each(void **state)
+{
+	struct talk *t = described_talk();
+
+	(void)state;
+	meta(t, VMRT_META_PROCESSES, "7 5 a\n");
+	assert_int_equal(say(t), VMRT_OK);
+	ready(t, 2, 4096);
+	assert_int_equal(say(t), VMRT_OK);
+	meta(t, VMRT_META_PROCESSES, "7 6 b\n");
+	assert_int_equal(say(t), VMRT_OK);
+	assert_string_equal(t->in.meta.processes[VMRT_PROCESSES_BEGIN], "7 5 a\n");
+	assert_string_equal(t->in.meta.processes[VMRT_PROCESSES_END], "7 6 b\n");
+	meta(t, VMRT_META_PROCESSES, "7 7 c\n");
+	assert_int_equal(say(t), VMRT_EPROTO);
+	end_talk(t);
+}
+
+/* Agents of before do not send them. */
+static void a_guest_without_processes_is_as_good_as_others(void **state)
+{
+	struct talk *t = ready_talk();
+
+	(void)state;
+	assert_null(t->in.meta.processes[VMRT_PROCESSES_BEGIN]);
+	meta(t, VMRT_META_CMDLINES, "7 late\n");
+	assert_int_equal(say(t), VMRT_OK);
+	end_talk(t);
+}
+
 static void pong(struct talk *t, uint32_t seq, int64_t recv, int64_t send)
 {
 	vmrt_link_begin(&t->buf, VMRT_MSG_PONG);
@@ -544,6 +574,8 @@ int main(void)
 		cmocka_unit_test(pages_are_taken_and_lying_ones_are_thrown_away),
 		cmocka_unit_test(a_flood_ends_at_the_limit),
 		cmocka_unit_test(endless_descriptions_are_refused),
+		cmocka_unit_test(processes_come_at_the_beginning_and_at_the_end_once_each),
+		cmocka_unit_test(a_guest_without_processes_is_as_good_as_others),
 		cmocka_unit_test(only_pings_that_were_sent_and_can_be_true_count),
 		cmocka_unit_test(a_silent_peer_is_given_up_in_time),
 		cmocka_unit_test(a_peer_that_hangs_up_is_noticed_at_once),

@@ -17,6 +17,7 @@
 
 #include <vmrt/analyze.h>
 #include <vmrt/files.h>
+#include <vmrt/processes.h>
 
 #include "pages.h"
 
@@ -188,6 +189,81 @@ static void a_process_is_its_main_thread_and_those_it_makes(void **state)
 	assert_string_equal(jobs(), "c|9|1");
 }
 
+/* What the recorder wrote beside host.dat. */
+static void know(const char *begin, const char *end)
+{
+	char dat[256];
+	struct vmrt_error err = {0};
+
+	path_of("host.dat", dat);
+	if (vmrt_processes_save(dat, (const char *const[VMRT_PROCESSES_TIMES]){begin, end}, &err) !=
+		VMRT_OK)
+		fail_msg("%s", err.text);
+}
+
+static void know_nothing(void)
+{
+	char dat[256];
+
+	path_of("host.dat", dat);
+	vmrt_processes_remove(dat);
+}
+
+#define TIDS "SELECT DISTINCT h.tid FROM job j JOIN thread h ON h.id = j.thread ORDER BY 1"
+
+static const struct sleeper team[] = {{"rt_a", 100, 49, 0}, {"rt_b", 101, 49, 2 * MS},
+	{"aux", 102, 49, 4 * MS}, {"rt_c", 103, 49, 6 * MS}};
+
+/* All four threads were there, and had these names, before anything was recorded. */
+static void threads_that_were_renamed_before_the_recording_are_of_their_process(void **state)
+{
+	static const char list[] = "100 90 controller\n101 90 controller\n103 103 rt_c\n";
+
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), team, 4);
+	analyze("[task host/c]\nprocess = controller\nperiod = 10ms\n");
+	assert_string_equal(jobs(), "");
+	know(list, list);
+	analyze("[task host/c]\nprocess = controller\nperiod = 10ms\n");
+	assert_string_equal(ask(TIDS), "100\n101");
+	analyze("[task host/c]\nprocess = 90\nthread = rt_*\nperiod = 10ms\n");
+	assert_string_equal(ask(TIDS), "100\n101");
+	/* a process that has another name at the end has both */
+	know(list, "100 90 renamed\n101 90 renamed\n");
+	analyze("[task host/c]\nprocess = renamed\nperiod = 10ms\n");
+	assert_string_equal(ask(TIDS), "100\n101");
+	analyze("[task host/c]\nprocess = controller\nperiod = 10ms\n");
+	assert_string_equal(ask(TIDS), "100\n101");
+	/* the servers of threads, too */
+	analyze("[server pid]\nvm = pid:90\npolicy = none\nperiod = 10ms\nbudget = 5ms\n");
+	assert_string_equal(
+		ask("SELECT tid FROM thread WHERE vm IS NOT NULL ORDER BY 1"), "100\n101");
+	know_nothing();
+}
+
+/* The list of the end knows threads that were made without a record of it, and shows whether a
+ * number was given to another thread later. */
+static void the_list_of_the_end_is_asked_where_nothing_else_is_known(void **state)
+{
+	struct tests_dat *d;
+
+	(void)state;
+	write_sleepers(tests_dat_new(1, TESTS_KERNEL_61), team, 4);
+	know("103 103 rt_c\n", "100 90 controller\n101 90 controller\n");
+	analyze("[task host/c]\nprocess = controller\nperiod = 10ms\n");
+	assert_string_equal(ask(TIDS), "100\n101");
+	/* 101 is made by a thread of another process: it has ended before it got a namesake */
+	d = tests_dat_new(1, TESTS_KERNEL_61);
+	tests_dat_current(d, 0, 50);
+	tests_dat_fork(d, 0, BASE - 9 * US, "shell", 50, "shell", 101);
+	tests_dat_current(d, 0, 0);
+	write_sleepers(d, team, 4);
+	know("50 50 shell\n", "50 50 shell\n100 90 controller\n101 90 controller\n");
+	analyze("[task host/c]\nprocess = controller\nperiod = 10ms\n");
+	assert_string_equal(ask(TIDS), "100");
+	know_nothing();
+}
+
 static void servers_of_threads_find_them_and_share_them(void **state)
 {
 	(void)state;
@@ -295,6 +371,9 @@ int main(void)
 		cmocka_unit_test(a_name_with_any_characters_is_found),
 		cmocka_unit_test(of_a_pattern_only_those_with_the_priority_count),
 		cmocka_unit_test(a_process_is_its_main_thread_and_those_it_makes),
+		cmocka_unit_test(
+			threads_that_were_renamed_before_the_recording_are_of_their_process),
+		cmocka_unit_test(the_list_of_the_end_is_asked_where_nothing_else_is_known),
 		cmocka_unit_test(servers_of_threads_find_them_and_share_them),
 		cmocka_unit_test(missing_threads_are_noted_with_those_that_come_near),
 		cmocka_unit_test(names_are_looked_through_for_the_first_missing_tasks_only),
