@@ -122,10 +122,18 @@ static void adopt(struct machine *m, unsigned index, int32_t pid, const char *co
 		run_begins(m, index, in, now, prio, 0, true);
 }
 
-static bool may_be_tail(enum vmrt_event_type type)
+/* A timer that only a thread that runs arms, in a system call: to sleep, or one of its own. */
+static bool is_armed_in_call(enum vmrt_timer_fn fn)
 {
-	return type == VMRT_EV_TIMER_CANCEL || type == VMRT_EV_TIMER_START ||
-	       type == VMRT_EV_TIMER_SETUP || type == VMRT_EV_OTHER;
+	return fn == VMRT_FN_WAKEUP || fn == VMRT_FN_TIMERFD || fn == VMRT_FN_ITIMER ||
+	       fn == VMRT_FN_POSIX;
+}
+
+/* May the kernel write it on behalf of a thread that has left? It initialises no timer then. */
+static bool may_be_tail(const struct vmrt_event *ev)
+{
+	return ev->type == VMRT_EV_TIMER_CANCEL || ev->type == VMRT_EV_OTHER ||
+	       (ev->type == VMRT_EV_TIMER_START && !is_armed_in_call(ev->timer.fn));
 }
 
 /*
@@ -137,7 +145,7 @@ static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct insta
 	struct cpu *cpu = &m->cpus[ev->cpu];
 
 	/* no interrupt comes until the switch is done, and who leaves does nothing by itself */
-	if (!may_be_tail(ev->type) || interrupt_level(ev->flags) == LEVEL_HARDIRQ ||
+	if (!may_be_tail(ev) || interrupt_level(ev->flags) == LEVEL_HARDIRQ ||
 		(cpu->known && (cpu->pid == ev->pid || cpu->left_pid != ev->pid)))
 		return false;
 	if (cpu->known &&

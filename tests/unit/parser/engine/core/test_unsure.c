@@ -87,12 +87,33 @@ static void a_job_behind_the_missing_switch_is_sure(void **state)
 	assert_false(fx_job(&f, 1)->inferred);
 }
 
+/* Y takes the CPU at 11 ms. That X, 40 us later, arms the timer of its sleep shows that it has come
+ * back: no kernel does that on behalf of a thread that has left. */
+static void a_sleep_armed_shortly_behind_a_preemption_shows_a_missing_switch(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sw(&f, 11 * MS, X, 0, Y);
+	fx_sleep_until(&f, 11 * MS + 40, 20 * MS);
+	fx_end(&f, 12 * MS, NULL);
+	assert_int_equal(f.n, 1);
+	assert_int_equal(f.stats.broken_chains, 1);
+	/* from 10.05 to 11 ms, and half of the 40 us */
+	assert_us(fx_job(&f, 0)->exec_ns, 950 + 20);
+	assert_us(fx_job(&f, 0)->unsure_ns, 40);
+	assert_us(fx_job(&f, 0)->end_ns, 11 * MS + 40);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_that_was_woken_on_an_idle_cpu_has_run_since_then),
 		cmocka_unit_test(time_that_may_be_another_threads_is_unsure),
 		cmocka_unit_test(a_job_behind_the_missing_switch_is_sure),
+		cmocka_unit_test(a_sleep_armed_shortly_behind_a_preemption_shows_a_missing_switch),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
