@@ -91,15 +91,17 @@ void journal_drop(struct jobs *j, int64_t before_ns)
 	g->short_of_room = g->short_of_room && g->n;
 }
 
-void journal_throttled(struct jobs *j, const struct gap *gap)
+/* What was booked as @part in @gap was @as. */
+void journal_rebook_gap(
+	struct jobs *j, const struct gap *gap, enum vmrt_blame part, enum vmrt_blame as)
 {
 	struct journal *g = &j->journal;
 
 	for (size_t i = g->n; i-- && entry_at(g, i)->to_ns > gap->from_ns;) {
 		struct entry *e = entry_at(g, i);
 
-		if (e->gap == gap->id && e->part == VMRT_BLAME_HOST_THREAD)
-			e->part = VMRT_BLAME_THROTTLING;
+		if (e->gap == gap->id && e->part == part)
+			e->part = (uint8_t)as;
 	}
 }
 

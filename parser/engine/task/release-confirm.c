@@ -45,6 +45,9 @@ void confirm_ended(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns)
 	}
 	r->off_grid = off_grid;
 	r->confirm.rephased = false;
+	/* on its way to sleep it waited for the next release already */
+	accounts_at(j->machine, host_ns);
+	steal_rebook_since(j, r->mark.host_ns, 1u << VMRT_BLAME_EXEC, VMRT_BLAME_RELEASE);
 	wait_drop_mark(j, host_ns);
 	r->sleep.clock = r->confirm.clock;
 	r->sleep.raw_expires = r->confirm.raw_expires;

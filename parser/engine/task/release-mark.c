@@ -40,6 +40,7 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
 	memcpy(mark->excess, j->excess, sizeof(mark->excess));
 	mark->exec_ns = j->exec_ns;
+	mark->n_throttled = 0;
 	memset(mark->forgiven, 0, sizeof(mark->forgiven));
 	if (j->state == JOB_STARTED || j->state == JOB_RELEASED)
 		blame_busy_ends(j->machine, host_ns);
@@ -117,10 +118,18 @@ int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns)
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns)
 {
 	struct end_mark *mark = &j->rel.mark;
-	int64_t ns = (to_ns < mark->host_ns ? to_ns : mark->host_ns) - from_ns, over = 0;
+	int64_t to = to_ns < mark->host_ns ? to_ns : mark->host_ns, over = 0;
+	int64_t opened = j->opened_ns < to ? j->opened_ns : to, ns = to - from_ns;
 
 	if (!j->marked || ns <= 0)
 		return;
+	mark->cum[VMRT_BLAME_STEAL] += ns;
+	mark->excess[VMRT_BLAME_STEAL] += ns;
+	/* what it was before the job was opened is none of its execution */
+	if (opened > from_ns) {
+		mark->cum[part] -= opened - from_ns;
+		ns = to - opened;
+	}
 	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
 		if (j->spec->wcet_ns > 0 && mark->exec_ns > j->spec->wcet_ns)
 			over = mark->exec_ns - j->spec->wcet_ns;
@@ -133,10 +142,24 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 	} else {
 		mark->cum[part] -= ns;
 		if (part == VMRT_BLAME_THROTTLING)
-			mark->excess[part] -= ns;
+			mark->excess[part] -= to - from_ns;
 	}
-	mark->cum[VMRT_BLAME_STEAL] += ns;
-	mark->excess[VMRT_BLAME_STEAL] += ns;
+}
+
+/* @gap turns out to have been throttling. For a job that ended in it, it was not that long. */
+void wait_throttled(struct jobs *j, const struct gap *gap)
+{
+	struct end_mark *mark = &j->rel.mark;
+
+	if (j->marked && gap->from_ns < mark->host_ns && mark->n_throttled < GAPS_MAX)
+		mark->throttled[mark->n_throttled++] = *gap;
+}
+
+/* Who ran in such gaps had the CPU until the job ended, @as which part of it. */
+static void rebook_throttled(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as)
+{
+	for (unsigned i = 0; i < j->rel.mark.n_throttled; i++)
+		journal_rebook_gap(j, &j->rel.mark.throttled[i], part, as);
 }
 
 /* While no job is pending, nothing is lost by steal and throttling. Overruns of others remain to be
@@ -206,7 +229,9 @@ void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 	memcpy(j->cum, mark->cum, sizeof(mark->cum));
 	memcpy(j->excess, mark->excess, sizeof(mark->excess));
 	j->exec_ns = mark->exec_ns;
+	rebook_throttled(j, VMRT_BLAME_THROTTLING, VMRT_BLAME_HOST_THREAD);
 	jobs_complete(j, mark->local_ns, mark->host_ns);
+	rebook_throttled(j, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING);
 	memcpy(j->cum, now.cum, sizeof(now.cum));
 	memcpy(j->excess, now.excess, sizeof(now.excess));
 	change_job_mark(j, host_ns, false, false);

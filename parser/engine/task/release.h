@@ -14,6 +14,17 @@
 /* Differences of arrivals that compete for being the period. */
 #define PERIOD_CANDIDATES 8
 
+/* Gaps of vCPUs in which one job may have waited: its thread moves from one to another. */
+#define GAPS_MAX 4
+
+/* The gap of a vCPU that is still open, and what was booked as HOST_THREAD in it. */
+struct gap {
+	const struct thread *vcpu;
+	int64_t from_ns;
+	int64_t ns, idle_ns; /* of it: while no job was pending */
+	uint32_t id;
+};
+
 /* release-mark.c: what a job had used when it may have ended; it is known only later whether it
  * did. */
 struct end_mark {
@@ -24,7 +35,9 @@ struct end_mark {
 	 * what it was like until then. VMRT_UNKNOWN: one did, or it has not gone on */
 	int64_t forgotten_ns, idle_before_ns;
 	bool passed_before, slept_before;
-	int64_t forgiven[VMRT_BLAMES]; /* excess since then that is no job's if it did end there */
+	int64_t forgiven[VMRT_BLAMES];	/* excess since then that is no job's if it did end there */
+	struct gap throttled[GAPS_MAX]; /* open then, that have turned out to be throttling since */
+	unsigned n_throttled;
 	int64_t local_ns, host_ns;
 	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
 	int64_t exec_ns;
@@ -71,6 +84,8 @@ struct wait_open {
 	bool again;	 /* nor was that of a job before: it is not for its timer having been armed
 			    before the recording */
 	bool slept;	 /* it slept since it was released, and went on */
+	bool in_doubt;	 /* its thread was not seen falling asleep: until its timer is armed anew,
+			    that may be in the job before */
 	int64_t at_ns;	 /* host time at which it was opened */
 	int64_t idle_ns; /* so long before that its task slept between jobs */
 };

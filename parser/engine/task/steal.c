@@ -25,15 +25,18 @@ void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame pa
 	j->recent_next = (j->recent_next + 1) % RECENT_MAX;
 }
 
-/* Takes @ns that were booked for thread @j as @part, and books them as @as. */
-static void rebook(struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int64_t ns)
+/*
+ * Takes @ns that were booked for thread @j as @part, and books them as @as. @way_ns: of it, on its
+ * way to sleep, which was not booked as overrun.
+ */
+static void rebook(
+	struct jobs *j, enum vmrt_blame part, enum vmrt_blame as, int64_t ns, int64_t way_ns)
 {
 	int64_t over;
 
 	if (part == VMRT_BLAME_EXEC || part == VMRT_BLAME_OVERRUN) {
 		over = j->spec->wcet_ns > 0 ? j->exec_ns - j->spec->wcet_ns : 0;
-		over = over < 0 ? 0 : over > ns ? ns : over;
-		/* what it did on its way to sleep was not booked as overrun */
+		over = over < 0 ? 0 : over > ns - way_ns ? ns - way_ns : over;
 		if (over > j->cum[VMRT_BLAME_OVERRUN] - j->opened[VMRT_BLAME_OVERRUN])
 			over = j->cum[VMRT_BLAME_OVERRUN] - j->opened[VMRT_BLAME_OVERRUN];
 		j->cum[VMRT_BLAME_OVERRUN] -= over;
@@ -63,6 +66,7 @@ void steal_rebook_kept(
 static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, enum vmrt_blame as)
 {
 	int64_t opened = j->opened_ns > from ? j->opened_ns : from;
+	int64_t way = j->rel.mark.host_ns > opened ? j->rel.mark.host_ns : opened;
 
 	/* since their arrival, jobs that queue behind the open one ... */
 	for (size_t i = 0; i < j->backlog_n; i++) {
@@ -75,7 +79,8 @@ static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, 
 	steal_rebook_kept(j->opened, j->opened_ns, s, from, as);
 	steal_rebook_kept(j->cum, j->opened_ns, s, from, as);
 	if (s->to_ns > opened)
-		rebook(j, s->part, as, s->to_ns - opened);
+		rebook(j, s->part, as, s->to_ns - opened,
+			j->confirming && s->to_ns > way ? s->to_ns - way : 0);
 	journal_rebook(j, from, s->to_ns, as);
 }
 
@@ -128,6 +133,42 @@ void steal_was_suspended(struct jobs *j, int64_t from_ns, int64_t host_ns)
 		rebook_parts(j, s, s->from_ns > from_ns ? s->from_ns : from_ns, VMRT_BLAME_BUDGET);
 		s->part = VMRT_BLAME_BUDGET;
 	}
+}
+
+/*
+ * What was booked for @j since @from_ns, as one of @parts, was @as: while its vCPU did not wait for
+ * the host's CPU. Returns how much that is.
+ */
+int64_t steal_rebook_since(struct jobs *j, int64_t from_ns, unsigned parts, enum vmrt_blame as)
+{
+	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
+	struct stretch found[RECENT_MAX];
+	int64_t sum = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < RECENT_MAX; i++) {
+		struct stretch *s = &j->recent[i];
+
+		if (s->to_ns <= from_ns || (v && s->host_cpu < 0) || !(parts >> s->part & 1))
+			continue;
+		found[n] = *s;
+		if (found[n].from_ns < from_ns)
+			found[n].from_ns = from_ns;
+		steal_rebook_kept(j->cum, INT64_MAX, s, found[n].from_ns, as);
+		sum += s->to_ns - found[n].from_ns;
+		/* jobs that have arrived meanwhile queue behind this one */
+		for (size_t b = 0; b < j->backlog_n; b++) {
+			struct snapshot *snap =
+				&j->backlog[(j->backlog_first + b) % j->backlog_size];
+
+			steal_rebook_kept(snap->cum, snap->at_host_ns, s, found[n].from_ns, as);
+		}
+		journal_rebook(j, found[n].from_ns, found[n].to_ns, as);
+		s->to_ns = found[n++].from_ns;
+	}
+	for (size_t i = 0; i < n; i++)
+		steal_remember(j, found[i].from_ns, found[i].to_ns, as);
+	return sum;
 }
 
 /*

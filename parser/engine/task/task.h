@@ -26,17 +26,6 @@ enum job_state {
 	JOB_STARTED,
 };
 
-/* Gaps of vCPUs in which one job may have waited: its thread moves from one to another. */
-#define GAPS_MAX 4
-
-/* The gap of a vCPU that is still open, and what was booked as HOST_THREAD in it. */
-struct gap {
-	const struct thread *vcpu;
-	int64_t from_ns;
-	int64_t ns, idle_ns; /* of it: while no job was pending */
-	uint32_t id;
-};
-
 struct snapshot {
 	int64_t at_local_ns, at_host_ns;
 	int64_t gap_ns[GAPS_MAX];
@@ -203,6 +192,7 @@ void wait_drop_mark(struct jobs *j, int64_t host_ns);
 void wait_arrival_passed(struct jobs *j, int64_t host_ns);
 int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
+void wait_throttled(struct jobs *j, const struct gap *gap);
 
 /* release-wakeup.c */
 void wakeup_comes_late(struct jobs *j, const struct vmrt_event *ev);
@@ -247,7 +237,8 @@ void blame_add_overrun(struct machine *m, const struct jobs *by, int64_t ns);
 void journal_add(struct jobs *j, const struct entry *entry);
 bool journal_since(const struct jobs *j, int64_t from_ns, int64_t *parts);
 void journal_drop(struct jobs *j, int64_t before_ns);
-void journal_throttled(struct jobs *j, const struct gap *gap);
+void journal_rebook_gap(
+	struct jobs *j, const struct gap *gap, enum vmrt_blame part, enum vmrt_blame as);
 void journal_rebook(struct jobs *j, int64_t from_ns, int64_t to_ns, enum vmrt_blame as);
 void journal_close(struct jobs *j, int64_t end_ns);
 void journal_free(struct jobs *j);
@@ -258,6 +249,7 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part);
 void steal_rebook_kept(
 	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
+int64_t steal_rebook_since(struct jobs *j, int64_t from_ns, unsigned parts, enum vmrt_blame as);
 void steal_was_suspended(struct jobs *j, int64_t from_ns, int64_t host_ns);
 
 /* throttling.c */

@@ -94,9 +94,9 @@ void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, i
 /* It turns out that the thread of @j has run since @from_ns, while something else was booked. */
 void unsure_ran(struct jobs *j, int64_t from_ns)
 {
-	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
-	struct stretch found[RECENT_MAX];
-	size_t n = 0;
+	const unsigned waits = 1u << VMRT_BLAME_RELEASE | 1u << VMRT_BLAME_INTERFERENCE |
+			       1u << VMRT_BLAME_GUEST_OVERRUN | 1u << VMRT_BLAME_BLOCKING |
+			       1u << VMRT_BLAME_UNKNOWN;
 
 	if (j->state != JOB_STARTED)
 		return;
@@ -104,31 +104,5 @@ void unsure_ran(struct jobs *j, int64_t from_ns)
 		from_ns = j->opened_ns;
 	if (from_ns < j->job.arrival_ns)
 		from_ns = j->job.arrival_ns;
-	for (size_t i = 0; i < RECENT_MAX; i++) {
-		struct stretch *s = &j->recent[i];
-
-		if (s->to_ns <= from_ns || (v && s->host_cpu < 0) ||
-			(s->part != VMRT_BLAME_RELEASE && s->part != VMRT_BLAME_INTERFERENCE &&
-				s->part != VMRT_BLAME_GUEST_OVERRUN &&
-				s->part != VMRT_BLAME_BLOCKING && s->part != VMRT_BLAME_UNKNOWN))
-			continue;
-		found[n] = *s;
-		if (found[n].from_ns < from_ns)
-			found[n].from_ns = from_ns;
-		j->cum[s->part] -= found[n].to_ns - found[n].from_ns;
-		j->cum[VMRT_BLAME_EXEC] += found[n].to_ns - found[n].from_ns;
-		j->exec_ns += found[n].to_ns - found[n].from_ns;
-		/* jobs that have arrived meanwhile queue behind this one */
-		for (size_t b = 0; b < j->backlog_n; b++) {
-			struct snapshot *snap =
-				&j->backlog[(j->backlog_first + b) % j->backlog_size];
-
-			steal_rebook_kept(snap->cum, snap->at_host_ns, &found[n], found[n].from_ns,
-				VMRT_BLAME_EXEC);
-		}
-		journal_rebook(j, found[n].from_ns, found[n].to_ns, VMRT_BLAME_EXEC);
-		s->to_ns = found[n++].from_ns;
-	}
-	for (size_t i = 0; i < n; i++)
-		steal_remember(j, found[i].from_ns, found[i].to_ns, VMRT_BLAME_EXEC);
+	j->exec_ns += steal_rebook_since(j, from_ns, waits, VMRT_BLAME_EXEC);
 }

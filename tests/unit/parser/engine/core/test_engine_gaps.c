@@ -254,6 +254,22 @@ static void timerfd_wakes(struct fixture *f, int64_t at, int64_t next)
 	timerfd(f, at + 20 * US, VMRT_EV_TIMER_START, next);
 }
 
+static const char timerfd_text[] =
+	"[experiment]\nname = t\n[server vm1]\nperiod = 12ms\nbudget = 10ms\n"
+	"priority = 50\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
+	"priority = 60\nrelease = timerfd\n";
+
+/* T1 is created and waits for its timer until 10 ms. */
+static void timerfd_is_set_up(struct fixture *f)
+{
+	begin_with(f, false, timerfd_text);
+	sw_prio(f, HOST, 0, 0, 0, VCPU, FAIR, FIFO(50));
+	born(f, GUEST, 1 * MS, 0, T1);
+	sw(f, GUEST, 2 * MS, 0, 0, T1);
+	timerfd(f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
+	sw(f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+}
+
 /* CPU 0 does not run from 25 ms on, which shows at 50.6 ms only: the vCPU has run two jobs on CPU 1
  * since. No job was pending before 30 ms. */
 static void steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived(void **state)
@@ -264,15 +280,7 @@ static void steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived
 	struct vmrt_event runs = {.type = VMRT_EV_WAKING, .cpu = 1};
 
 	(void)state;
-	begin_with(&f, false,
-		"[experiment]\nname = t\n[server vm1]\nperiod = 12ms\nbudget = 10ms\n"
-		"priority = 50\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\npriority = 60\n"
-		"release = timerfd\n");
-	sw(&f, HOST, 0, 0, 0, VCPU);
-	born(&f, GUEST, 1 * MS, 0, T1);
-	sw(&f, GUEST, 2 * MS, 0, 0, T1);
-	timerfd(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
-	sw(&f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+	timerfd_is_set_up(&f);
 	timerfd_wakes(&f, 10 * MS, 30 * MS);
 	sw(&f, GUEST, 12 * MS, T1, 1, 0);
 	tick.timer.timer = 0xaaaa00;
@@ -402,6 +410,118 @@ static void a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice(void **
 	assert_false(f.slices[1].truncated);
 }
 
+/* The guest's clock is known to 1 ms only: what happened behind the steal from 15 to 35 ms seems to
+ * have happened in its last 0.5 ms. */
+static void steal_that_seems_to_hold_two_jobs_leaves_the_second_one_its_times(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	timerfd_is_set_up(&f);
+	f.error = 1 * MS;
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 15 * MS;
+	push(&f, HOST, &tick, 5 * MS);
+	timerfd_wakes(&f, 10 * MS, 30 * MS);
+	/* the timer of 30 ms expires while it works, and it takes notice */
+	timerfd(&f, 34 * MS + 500 * US, VMRT_EV_TIMER_EXPIRE, 0);
+	timerfd(&f, 34 * MS + 600 * US, VMRT_EV_TIMER_START, 50 * MS);
+	sw(&f, GUEST, 34 * MS + 900 * US, T1, 1, 0);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 35 * MS;
+	push(&f, HOST, &tick, 35 * MS);
+	timerfd_wakes(&f, 50 * MS, 70 * MS);
+	end(&f, 51 * MS);
+	assert_int_equal(f.jobs[0].end_ns, 34 * MS + 600 * US);
+	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+	assert_int_equal(f.jobs[1].start_ns, 34 * MS + 600 * US);
+	assert_int_equal(f.jobs[1].end_ns, 34 * MS + 900 * US);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_MET);
+	/* all of its 4.9 ms seem to be stolen */
+	assert_int_equal(f.jobs[1].blame_ns[VMRT_BLAME_STEAL], 4900 * US);
+	assert_int_equal(f.jobs[1].exec_ns, 0);
+}
+
+/* The vCPU waits for a hog from 12 to 14 ms, which is throttling; but the job was over, by a clock
+ * that is known to 1 ms only, when it had waited for 0.8 ms. */
+static void who_ran_in_a_gap_that_goes_on_behind_the_job_is_named(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	timerfd_is_set_up(&f);
+	f.error = 1 * MS;
+	timerfd_wakes(&f, 10 * MS, 30 * MS);
+	sw_prio(&f, HOST, 12 * MS, VCPU, 0, HOG, FIFO(50), FAIR);
+	sw(&f, GUEST, 12 * MS + 800 * US, T1, 1, 0);
+	sw_prio(&f, HOST, 14 * MS, HOG, 0, VCPU, FAIR, FIFO(50));
+	timerfd_wakes(&f, 30 * MS, 50 * MS);
+	end(&f, 31 * MS);
+	assert_int_equal(f.jobs[0].end_ns, 12 * MS + 800 * US);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_HOST_THREAD], 800 * US);
+	assert_int_equal(f.jobs[0].n_blamed, 1);
+	assert_int_equal(f.jobs[0].blamed[0].part, VMRT_BLAME_HOST_THREAD);
+	assert_int_equal(f.jobs[0].blamed[0].ns, 800 * US);
+}
+
+/* Its reservation's timer, armed by T1 as it gives the rest up. */
+static void reservation(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+{
+	struct vmrt_event ev = {.type = type, .pid = until ? T1 : T2, .depth = 2};
+
+	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
+	ev.timer.timer = 0xcccc00;
+	ev.timer.fn = VMRT_FN_DEADLINE;
+	ev.timer.expires = ev.timer.softexpires = until + f->offset;
+	ev.timer.now = at + f->offset;
+	push(f, GUEST, &ev, at);
+}
+
+/* T1 overruns by 1 ms until 12 ms; on its way out of its job the host's CPU stops, from 14 to 25
+ * ms, as its timer of 14 ms shows. */
+static void steal_on_the_way_out_of_a_job_takes_nothing_of_its_overrun(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[server vm1]\nperiod = 12ms\nbudget = 10ms\n"
+		"priority = 50\n[task vm1/t1]\nperiod = 10ms\nwcet = 1ms\n"
+		"priority = 60\nrelease = deadline\n");
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 14 * MS;
+	push(&f, HOST, &tick, 1 * MS);
+	born(&f, GUEST, 1 * MS, 0, T1);
+	sw_prio(&f, GUEST, 2 * MS, 0, 0, T1, FAIR, -1);
+	reservation(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
+	sw_prio(&f, GUEST, 3 * MS, T1, 0, T2, -1, FAIR);
+	reservation(&f, 10 * MS, VMRT_EV_TIMER_EXPIRE, 0);
+	sw_prio(&f, GUEST, 10 * MS, T2, 0, T1, FAIR, -1);
+	reservation(&f, 12 * MS, VMRT_EV_TIMER_START, 20 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 25 * MS;
+	push(&f, HOST, &tick, 25 * MS);
+	sw_prio(&f, GUEST, 25 * MS, T1, 0, T2, -1, FAIR);
+	reservation(&f, 25 * MS, VMRT_EV_TIMER_EXPIRE, 0);
+	sw_prio(&f, GUEST, 25 * MS, T2, 0, T1, FAIR, -1);
+	reservation(&f, 26 * MS, VMRT_EV_TIMER_START, 30 * MS);
+	sw_prio(&f, GUEST, 26 * MS, T1, 0, T2, -1, FAIR);
+	end(&f, 27 * MS);
+	assert_int_equal(f.jobs[0].end_ns, 12 * MS);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_OVERRUN], 1 * MS);
+	assert_int_equal(f.jobs[1].arrival_ns, 20 * MS);
+	assert_int_equal(f.jobs[1].blame_ns[VMRT_BLAME_STEAL], 5 * MS);
+	assert_int_equal(f.jobs[1].blame_ns[VMRT_BLAME_GUEST_OVERRUN], 0);
+	assert_int_equal(f.jobs[1].exec_ns, 1 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -421,6 +541,9 @@ int main(void)
 		cmocka_unit_test(a_thread_that_moves_at_work_keeps_both_of_its_slices),
 		cmocka_unit_test(a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice),
 		cmocka_unit_test(records_of_a_leaving_guest_thread_may_wait_for_its_vcpu),
+		cmocka_unit_test(steal_that_seems_to_hold_two_jobs_leaves_the_second_one_its_times),
+		cmocka_unit_test(who_ran_in_a_gap_that_goes_on_behind_the_job_is_named),
+		cmocka_unit_test(steal_on_the_way_out_of_a_job_takes_nothing_of_its_overrun),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
