@@ -250,6 +250,7 @@ struct machine {
 	bool has_tasks;
 	bool switches_seen;		 /* there are such events in its recording */
 	bool starts_seen, expiries_seen; /* of timers: there are such events in its recording */
+	bool wakes_seen;		 /* there are records of wake-ups in its recording */
 	bool has_wakings;		 /* sched_waking is recorded, which names who wakes */
 	unsigned lone_wakings;		 /* sched_waking events since the last sched_wakeup */
 	bool ended_early;		 /* its recording ends before that of the others */

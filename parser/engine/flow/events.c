@@ -117,6 +117,7 @@ void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant
 	struct thread_now woken;
 	bool late, last;
 
+	m->wakes_seen = true;
 	m->has_wakings |= ev->type == VMRT_EV_WAKING;
 	if (ev->type == VMRT_EV_WAKING)
 		m->lone_wakings += m->lone_wakings < LONE_WAKINGS;

@@ -53,7 +53,7 @@ static void open_job(struct jobs *j, int64_t before, int64_t host_ns, const stru
 	change_job_state(j, host_ns, JOB_RELEASED);
 	j->timer = 0;
 	r->timer.fired.ptr = 0;
-	r->open.slept = false;
+	r->open.slept = r->open.in_doubt = false;
 	blame_open(j, host_ns);
 }
 
@@ -101,7 +101,15 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 	wait_drop_mark(j, host_ns);
 	j->rel.open.idle_ns = idle;
 	open_job(j, before, host_ns, fired);
+	j->rel.open.in_doubt = !seen;
 	blame_busy_ends(j->machine, host_ns);
+}
+
+/* The thread runs until now, perhaps in the job before the open one. */
+static void doubt_run(struct jobs *j, int64_t host_ns)
+{
+	if (j->rel.open.in_doubt && j->state == JOB_STARTED && j->thread->state == THREAD_RUNNING)
+		unsure_add(j, j->thread->start_ns, host_ns);
 }
 
 /* The thread consumes the expiry that came while it worked: the next job begins at once. */
@@ -155,6 +163,23 @@ static void find_arrival(struct jobs *j, int64_t host_ns, int64_t expires)
 }
 
 /*
+ * Its timer has expired: may a record of a wake-up follow by which that woke the thread? Only while
+ * the context in which it expired goes on. Without records of wake-ups nobody knows.
+ */
+static bool may_wake_yet(const struct machine *m, const struct fired *fired)
+{
+	if (!m->wakes_seen)
+		return true;
+	for (unsigned c = 0; c < m->n_cpus; c++) {
+		const struct fired *f = &m->cpus[c].fired[fired->level];
+
+		if (f->ptr == fired->ptr && f->host_ns == fired->host_ns)
+			return true;
+	}
+	return false;
+}
+
+/*
  * The thread arms its timer anew, which was due at @due_ns, and runs though nothing showed that it
  * was woken. Has the timer expired, and woke it? The records of that come late, where record clocks
  * of CPUs differ, or are missing.
@@ -167,7 +192,8 @@ static bool was_woken(const struct jobs *j, const struct vmrt_event *ev, int64_t
 	if (j->state != JOB_STARTED || !wait_began_unwoken(j))
 		return false;
 	if (fired->ptr)
-		return fired->host_ns - j->thread->start_ns <= window;
+		return fired->host_ns - j->thread->start_ns <= window &&
+		       (fired->host_ns > j->thread->start_ns || may_wake_yet(j->machine, fired));
 	/* the open job was released by another expiry; else the timer was armed meanwhile, unseen
 	 */
 	return window && due_ns != VMRT_UNKNOWN && due_ns <= ev->ts &&
@@ -217,6 +243,8 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	due_ns = r->timer.next_ns;
 	r->timer.next_ns = expires;
 	r->timer.consumed = false;
+	doubt_run(j, host_ns);
+	r->open.in_doubt = false;
 	if (again && was_woken(j, ev, due_ns))
 		wake_late(j, ev, due_ns, host_ns);
 	else if (r->timer.fired.ptr &&
@@ -341,6 +369,9 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	(void)local_ns;
 	if (!fired.ptr || fired.host_ns < j->rel.mark.host_ns || j->rel.mark.inferred)
 		return false;
+	/* that of something else may come late, where records of two CPUs are out of order */
+	if (record_window_ns(j->machine) && !may_wake_yet(j->machine, &fired))
+		return false;
 	woken_by_timer(j, host_ns, &fired, true);
 	return true;
 }
@@ -353,6 +384,7 @@ static void slept(struct jobs *j, int64_t host_ns, const struct fired *by)
 
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
 {
+	doubt_run(j, host_ns);
 	if (!is_undecided(j) && (state & STATE_SLEEP) &&
 		(j->state == JOB_STARTED || j->state == JOB_HEAD || j->state == JOB_RELEASED))
 		wait_mark_end(j, local_ns, host_ns);

@@ -213,6 +213,35 @@ static void a_job_that_arrives_as_the_recording_ends_is_not_in_it(void **state)
 	}
 }
 
+/* X sleeps within its job when T1 expires. What wakes it, T2 on CPU 1, is recorded behind the
+ * switch on CPU 0: the job goes on until X arms T1 anew. */
+static void an_expiry_that_woke_nobody_did_not_end_the_job(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_one_job(&f);
+	f.cpu = 1;
+	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_sw(&f, 20 * MS + 300, 0, 0, Y);
+	f.cpu = 0;
+	fx_sw(&f, 20 * MS + 600, 0, 0, X);
+	f.cpu = 1;
+	fx_expire(&f, 20 * MS + 605, Y, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 20 * MS + 605, Y, HARD);
+	f.cpu = 0;
+	fx_arm(&f, 21 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->end_ns, 21 * MS);
+	assert_us(fx_job(&f, 0)->blame_ns[VMRT_BLAME_BLOCKING], 8 * MS + 600);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MISSED);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->start_ns, 21 * MS);
+	assert_us(fx_job(&f, 1)->end_ns, 23 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +255,7 @@ int main(void)
 		cmocka_unit_test(a_timer_that_is_armed_anew_by_who_was_not_woken_has_expired),
 		cmocka_unit_test(
 			a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started),
+		cmocka_unit_test(an_expiry_that_woke_nobody_did_not_end_the_job),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
