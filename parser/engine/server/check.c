@@ -202,6 +202,17 @@ int64_t check_safe_ns(const struct vmrt_engine *e)
 	return safe == INT64_MAX ? VMRT_UNKNOWN : safe;
 }
 
+/* Has the kernel given the budget of the period in progress, and how late? Its timer may expire in
+ * a thread that has to wait for the CPU. */
+void check_refilled(struct server *s)
+{
+	bool known = s->refill.period_ns == s->now.start_ns;
+
+	if (s->checker &&
+		(s->pub.policy == VMRT_POLICY_CFS_QUOTA || s->pub.policy == VMRT_POLICY_RT_GROUP))
+		checker_late(s->checker, known ? s->refill.late_ns : s->pub.period_ns);
+}
+
 void check_period(struct vmrt_engine *e, struct server *s, bool whole)
 {
 	int64_t by;
@@ -220,6 +231,7 @@ void check_period(struct vmrt_engine *e, struct server *s, bool whole)
 	put_late(s);
 	check_runs_on(s, s->now.start_ns);
 	checker_period(s->checker, s->now.start_ns, whole, by);
+	check_refilled(s);
 	checker_safe(s->checker, check_safe_ns(e));
 }
 

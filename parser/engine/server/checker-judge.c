@@ -7,8 +7,8 @@ int64_t judge_tolerance(const struct checker *c)
 	return c->config.tolerance_ns + c->company_ns;
 }
 
-static void judge(
-	struct checker *c, enum vmrt_rule rule, int64_t from, int64_t measured, int64_t allowed)
+static void judge_within(struct checker *c, enum vmrt_rule rule, int64_t from, int64_t measured,
+	int64_t allowed, int64_t tolerance)
 {
 	struct verdict v = {
 		.rule = rule,
@@ -16,11 +16,17 @@ static void judge(
 		.to_ns = c->last_ns,
 		.measured_ns = measured,
 		.allowed_ns = allowed,
-		.tolerance_ns = judge_tolerance(c),
+		.tolerance_ns = tolerance,
 	};
 
 	if (c->rules & (1u << rule))
 		verdicts_add(&c->verdicts, &v);
+}
+
+static void judge(
+	struct checker *c, enum vmrt_rule rule, int64_t from, int64_t measured, int64_t allowed)
+{
+	judge_within(c, rule, from, measured, allowed, judge_tolerance(c));
 }
 
 void judge_unknown(struct checker *c, enum vmrt_rule rule)
@@ -33,7 +39,7 @@ void judge_unknown(struct checker *c, enum vmrt_rule rule)
 static void extend(struct checker *c, struct run *run, int sign)
 {
 	if (!run->open || sign * (run->sum_ns - run->n * c->width * c->config.budget_ns) <= 0)
-		*run = (struct run){.open = true, .from_ns = c->start_ns};
+		*run = (struct run){.open = true, .from_ns = c->start_ns, .left_ns = c->left_ns};
 	run->sum_ns += c->served_ns;
 	run->n++;
 }
@@ -44,7 +50,7 @@ static void extend(struct checker *c, struct run *run, int sign)
  */
 static void judge_rows(struct checker *c)
 {
-	int64_t allowed;
+	int64_t allowed, tolerance;
 
 	if (verdicts_are_unsure(&c->verdicts, c->start_ns, c->last_ns)) {
 		c->over.open = c->under.open = false;
@@ -55,8 +61,9 @@ static void judge_rows(struct checker *c)
 	}
 	extend(c, &c->over, 1);
 	allowed = c->over.n * c->width * c->config.budget_ns;
-	judge(c, VMRT_RULE_CUMULATIVE, c->over.from_ns, c->over.sum_ns, allowed);
-	if (c->over.sum_ns - allowed > judge_tolerance(c))
+	tolerance = judge_tolerance(c) + c->over.left_ns;
+	judge_within(c, VMRT_RULE_CUMULATIVE, c->over.from_ns, c->over.sum_ns, allowed, tolerance);
+	if (c->over.sum_ns - allowed > tolerance)
 		c->over.open = false; /* reported; what follows is another one */
 	if (!c->wanted) {
 		c->under.open = false;
@@ -87,12 +94,13 @@ void judge_period(struct checker *c)
 	int64_t most = config->policy == VMRT_POLICY_RT_GROUP ? 2 * c->width * config->budget_ns
 							      : config->budget_ns;
 
-	judge(c, VMRT_RULE_BUDGET, c->start_ns, c->served_ns, most);
+	judge_within(c, VMRT_RULE_BUDGET, c->start_ns, c->served_ns, most,
+		judge_tolerance(c) + c->left_ns);
 	if (c->before_ns != VMRT_UNKNOWN && c->before_ns < config->budget_ns - config->tolerance_ns)
 		judge(c, VMRT_RULE_CARRY_OVER, c->start_ns, c->served_ns, config->budget_ns);
 	if (c->carries)
 		judge_rows(c);
-	else if (c->wanted && c->response_ns == VMRT_UNKNOWN)
+	else if (c->wanted && (c->response_ns == VMRT_UNKNOWN || c->doubt))
 		judge_unknown(c, VMRT_RULE_SUPPLY);
 	else if (c->wanted)
 		judge(c, VMRT_RULE_SUPPLY, c->start_ns, c->served_ns,

@@ -7,7 +7,7 @@
 
 void words_period(struct words *w)
 {
-	w->granted = w->out = w->paused = false;
+	w->granted = w->out = w->paused = w->doubt = false;
 	w->passed_ns = w->missing_ns = w->forbidden_ns = 0;
 	w->granted_ns = w->config->budget_ns;
 }
@@ -18,6 +18,7 @@ void words_supply(struct words *w, int64_t from_ns, int64_t to_ns, const struct 
 		w->passed_ns += (s->served > 1 ? s->served : 1) * (to_ns - from_ns);
 	else
 		w->out = true;
+	w->doubt |= s->doubt;
 	if (!s->wanting)
 		w->paused = true;
 	else if (!w->granted && !s->eligible)
@@ -86,8 +87,12 @@ void words_judge(struct words *w, int64_t start_ns, int64_t now_ns)
 
 	v.measured_ns = w->missing_ns;
 	if (!w->granted && w->missing_ns && policy != VMRT_POLICY_POLLING &&
-		policy != VMRT_POLICY_SPORADIC)
-		verdicts_add(w->verdicts, &v);
+		policy != VMRT_POLICY_SPORADIC) {
+		if (w->doubt)
+			verdicts_unknown(w->verdicts, v.rule);
+		else
+			verdicts_add(w->verdicts, &v);
+	}
 	if (!w->out && !w->forbidden_ns)
 		return;
 	v.rule = VMRT_RULE_DEPLETED;

@@ -113,7 +113,7 @@ void checker_period(struct checker *c, int64_t start_ns, bool whole, int64_t res
 	c->burnt_ns = c->served_ns = c->after_ns = c->passed_ns = c->beyond_ns = c->selected_ns = 0;
 	words_period(&c->words);
 	c->wanted = true;
-	c->paused = false;
+	c->paused = c->doubt = false;
 	c->discarded_ns = VMRT_UNKNOWN;
 	c->longest = (struct verdict){
 		.rule = VMRT_RULE_PRIORITY, .tolerance_ns = c->config.tolerance_ns};
@@ -158,6 +158,7 @@ void checker_supply(
 	c->last_ns = to_ns;
 	c->served_ns += s->served * (to_ns - from_ns);
 	c->wanted = c->wanted && s->wanting;
+	c->doubt |= s->doubt;
 	if (s->eligible && s->wanting && !s->served) {
 		c->waited_ns[0] += to_ns - from_ns;
 		if (c->config.policy == VMRT_POLICY_PERIODIC && !s->yields)
@@ -178,6 +179,14 @@ void checker_company(struct checker *c, int64_t ns)
 {
 	c->company_ns = ns;
 	c->sliding.tolerance_ns = judge_tolerance(c);
+}
+
+void checker_late(struct checker *c, int64_t ns)
+{
+	int64_t most = c->width * c->config.budget_ns,
+		members = c->config.members > 1 ? c->config.members : 1;
+
+	c->left_ns = ns < most / members ? ns * members : most;
 }
 
 void checker_width(struct checker *c, int cpus)

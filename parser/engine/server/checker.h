@@ -42,6 +42,7 @@ struct checker_config {
 struct checker_supply {
 	int served;    /* members that ran and were charged for it */
 	int wanting;   /* members that ran, anyhow, or were ready to */
+	bool doubt;    /* perhaps fewer: one may have been woken only to be stopped */
 	bool eligible; /* the members had budget */
 	bool selected; /* no server above could have kept it from its CPUs: without work, its budget
 			  passes */
@@ -90,6 +91,12 @@ void checker_forbidden(struct checker *c, int64_t from_ns, int64_t to_ns);
  * kernel notices; so much may be left of a period for the next one
  */
 void checker_company(struct checker *c, int64_t ns);
+
+/**
+ * checker_late - cfs_quota, rt_group: the budget of the period in progress comes @ns behind its
+ * begin, or not before its end; until then the members may use what is left of the one before
+ */
+void checker_late(struct checker *c, int64_t ns);
 
 /** checker_width - the members have run on @cpus CPUs, each of which has a budget of its own in a
  * group */
@@ -192,6 +199,7 @@ struct words {
 	bool granted;	    /* the budget was given */
 	bool out;	    /* it was used up for some time */
 	bool paused;	    /* there was no work for some time */
+	bool doubt;	    /* perhaps there was none */
 	int64_t granted_ns; /* how much */
 	int64_t passed_ns;  /* of a budget that passes with time, at most */
 	int64_t missing_ns; /* so long a member wanted to run, but the budget had not been given yet
@@ -223,6 +231,7 @@ void chunks_replenished(struct chunks *c, int64_t at_ns, int64_t amount_ns);
 struct run {
 	int64_t from_ns, sum_ns;
 	int64_t n;
+	int64_t left_ns; /* so much of the budget before them may have been used in them */
 	bool open;
 };
 
@@ -236,6 +245,7 @@ struct checker {
 	struct words words;
 	int width; /* CPUs that have a budget each */
 	int64_t company_ns;
+	int64_t left_ns; /* so much of the former budget may be used in the period in progress */
 	/* the period in progress */
 	bool begun;
 	int64_t start_ns, response_ns, last_ns;
@@ -248,6 +258,7 @@ struct checker {
 	int64_t passed_ns;    /* periodic: of the budget, used or not */
 	int64_t beyond_ns;    /* supply when all of it had passed */
 	bool wanted;	      /* there was work throughout */
+	bool doubt;	      /* perhaps not */
 	bool paused;	      /* there was none for some time, with budget */
 	int64_t selected_ns;  /* so long there has been no work although it was selected */
 	int64_t discarded_ns; /* polling: when the budget was lost, or VMRT_UNKNOWN */

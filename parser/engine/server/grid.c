@@ -146,8 +146,12 @@ static void on_group_timer(struct vmrt_engine *e, struct server *s, const struct
 	/* it had stopped: periods begin elsewhere now */
 	s->slept |= !g->matches && before && !g->odd;
 	g->odd = g->matches ? 0 : g->odd + before;
-	if (g->matches && is_own(s, g, e->now_ns))
-		on_grid_point(e, s, timer->expires);
+	if (!g->matches || !is_own(s, g, e->now_ns))
+		return;
+	on_grid_point(e, s, timer->expires);
+	s->refill.period_ns = timer->expires;
+	s->refill.late_ns = e->now_ns > timer->expires ? e->now_ns - timer->expires : 0;
+	check_refilled(s);
 }
 
 /*

@@ -35,6 +35,10 @@ struct server {
 	int64_t out_ns;	  /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer showed, or VMRT_UNKNOWN
 			   */
+	struct {
+		int64_t period_ns; /* the begin of that one */
+		int64_t late_ns;
+	} refill;   /* the last period whose budget the kernel's timer has given, and how late */
 	bool slept; /* by the kernel: a sleep may have moved the periods since the last grid point
 		     */
 	struct thread **members; /* vCPU threads */
@@ -110,6 +114,7 @@ void servers_timer(struct vmrt_engine *e, const struct vmrt_event *ev, const str
 void servers_mark(
 	struct vmrt_engine *e, int32_t pid, const char *word, const char *rest, int64_t host_ns);
 bool servers_nudged(const struct server *s, const struct thread *t);
+bool servers_may_be_nudged(const struct server *s, const struct thread *t);
 
 /* check.c */
 void check_begin(struct vmrt_engine *e, struct server *s, int64_t from_ns);
@@ -121,6 +126,7 @@ void check_supply(const struct vmrt_engine *e, const struct server *s, const str
 int64_t check_safe_ns(const struct vmrt_engine *e);
 bool check_selected(const struct vmrt_engine *e, const struct server *s);
 bool check_watches(const struct server *s, unsigned cpu);
+void check_refilled(struct server *s);
 void check_appears(const struct thread *t, int64_t host_ns);
 void check_run_begins(struct thread *t);
 void check_run_ends(struct thread *t, int64_t host_ns);

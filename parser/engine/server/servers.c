@@ -26,6 +26,14 @@ bool servers_has_budget(const struct server *s)
 	return s && s->pub.enforced && s->active && s->at_priority;
 }
 
+/* It slept, was woken while its server has no budget, and has not run since: if its enforcer woke
+ * it, then to stop it. */
+static bool is_to_be_stopped(const struct server *s, const struct thread *t)
+{
+	return t->state == THREAD_READY && t->woken_ns != VMRT_UNKNOWN &&
+	       s->pub.depletion == VMRT_DEPLETION_HARD && servers_depleted(s);
+}
+
 /*
  * Was @t woken up only to be stopped? A thread that slept when its enforcer stopped it does not
  * want to run. Who the enforcer is may become known by a marker behind that. Kernels before 4.3 do
@@ -34,11 +42,18 @@ bool servers_has_budget(const struct server *s)
  */
 bool servers_nudged(const struct server *s, const struct thread *t)
 {
-	if (!t->suspended)
+	if (!t->suspended && !is_to_be_stopped(s, t))
 		return false;
 	if (t->waker || s->engine->machines[0].has_wakings)
 		return t->waker > 0 && t->waker == s->enforcer;
-	return t->last_out_ns != VMRT_UNKNOWN && t->last_out_ns - t->start_ns < NUDGED_RUN_NS;
+	return t->suspended && t->last_out_ns != VMRT_UNKNOWN &&
+	       t->last_out_ns - t->start_ns < NUDGED_RUN_NS;
+}
+
+/* May it have been, though nothing shows who woke it? */
+bool servers_may_be_nudged(const struct server *s, const struct thread *t)
+{
+	return is_to_be_stopped(s, t) && !t->waker && !s->engine->machines[0].has_wakings;
 }
 
 /* Does a vCPU thread wait or run at a real-time priority? Its priority may have changed since a
@@ -78,6 +93,7 @@ bool servers_init(struct vmrt_engine *e, struct vmrt_error *err)
 		s->pub.priority = spec->priority;
 		s->pub.phase_ns = VMRT_UNKNOWN;
 		s->loss_to_ns = s->point_ns = s->blackout_from_ns = VMRT_UNKNOWN;
+		s->refill.period_ns = VMRT_UNKNOWN;
 		if (!server_find_members(e, s, spec))
 			return vmrt_fail(err, VMRT_ENOMEM, "engine: out of memory"), false;
 	}

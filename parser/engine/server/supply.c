@@ -87,7 +87,8 @@ static void describe_segment(const struct vmrt_engine *e, struct server *s, stru
 
 		if (t->state == THREAD_READY) {
 			out->ready++;
-			out->supply.wanting++;
+			out->supply.wanting += !servers_nudged(s, t);
+			out->supply.doubt |= servers_may_be_nudged(s, t);
 			check_supply(e, s, t, &out->supply);
 		} else if (t->state == THREAD_RUNNING) {
 			out->supply.wanting++;

@@ -36,8 +36,9 @@ static struct srv_segment now_of(const struct world *w, const struct server *s)
 
 		seg.running += t->state == RUN;
 		seg.ready += t->state == READY;
-		/* work that comes for one that slept when it was stopped does not show */
-		seg.wanting += t->state != BLOCKED && !(t->state == STOPPED && t->idle);
+		/* work that comes for one that slept when it was, or is to be, stopped does not
+		 * show */
+		seg.wanting += t->state == RUN || (t->state != BLOCKED && !t->idle);
 		seg.as_rt += t->state == RUN &&
 			     (t->prio < 100 || s->spec->depletion == VMRT_DEPLETION_HARD);
 		seg.lower |= by_words(s) && s->budget && t->state == READY && is_lower(w, s, t);

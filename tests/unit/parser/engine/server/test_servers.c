@@ -38,8 +38,8 @@ static void a_member_that_runs_through_its_periods_has_each_of_them(void **state
 	assert_int_equal(f.periods[f.n_periods - 2].consumed_ns, 10 * MS);
 }
 
-/* Out of budget from 6 ms on. */
-static void run_out(struct fixture *f, const char *depletion)
+/* Out of budget from 6 ms on; @wakings: who wakes whom is recorded. */
+static void run_out_of_budget(struct fixture *f, const char *depletion, bool wakings)
 {
 	char text[160];
 
@@ -52,9 +52,15 @@ static void run_out(struct fixture *f, const char *depletion)
 		depletion);
 	mark(f, 500 * US, HOG, text);
 	mark(f, 1 * MS, HOG, "vmrt srv_replenish server=vm1 k=0 at=1000000 budget=4000000");
-	wake(f, 2 * MS, HOG, V0, FIFO(50));
+	if (wakings)
+		wake(f, 2 * MS, HOG, V0, FIFO(50));
 	in(f, 2 * MS, V0, FIFO(50));
 	mark(f, 6 * MS, V0, "vmrt srv_deplete server=vm1 k=0 consumed=4000000");
+}
+
+static void run_out(struct fixture *f, const char *depletion)
+{
+	run_out_of_budget(f, depletion, true);
 }
 
 static void a_member_that_is_stopped_wants_to_run(void **state)
@@ -444,6 +450,46 @@ static void blackout_is_demand_without_supply(void **state)
 	assert_int_equal(last->wanted_ns, last->start_ns);
 }
 
+/* It sleeps without budget; HOG, which wrote the last marker, or who is not known wakes it up to
+ * stop it, but it gets the CPU at 22 ms only. The second budget, of 11 ms, is never given. */
+static void is_woken_to_be_stopped(struct fixture *f, bool said)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_WAKEUP, .pid = 0, .flags = VMRT_FLAG_HARDIRQ};
+
+	run_out_of_budget(f, "hard", said);
+	out(f, 6 * MS + 10 * US, V0, FIFO(50), 1);
+	mark(f, 6 * MS + 15 * US, HOG, "vmrt srv_deplete server=vm1 k=0 consumed=4000000");
+	ev.wake.pid = V0;
+	ev.wake.comm = "x";
+	ev.wake.prio = FIFO(50);
+	if (said)
+		wake(f, 6 * MS + 20 * US, HOG, V0, FIFO(50));
+	else
+		push(f, &ev, 6 * MS + 20 * US);
+	in(f, 22 * MS, V0, FIFO(50));
+	out(f, 22 * MS + 10 * US, V0, FIFO(50), 4);
+	beat(f, 1, 35 * MS, 0, 0);
+	end(f, 35 * MS);
+	assert_int_equal(check(f, VMRT_RULE_SUPPLY)->violations, 0);
+	assert_int_equal(check(f, VMRT_RULE_REPLENISH)->violations, 0);
+	/* it was ready to run, whatever for */
+	assert_int_equal(f->periods[1].waiting_ns, 10 * MS);
+}
+
+static void a_member_that_is_woken_to_be_stopped_does_not_want_to_run(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	is_woken_to_be_stopped(&f, true);
+	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->unknown, 0);
+	assert_int_equal(check(&f, VMRT_RULE_REPLENISH)->unknown, 0);
+	/* as before Linux 4.3, on another CPU */
+	is_woken_to_be_stopped(&f, false);
+	assert_int_equal(check(&f, VMRT_RULE_SUPPLY)->unknown, 1);
+	assert_int_equal(check(&f, VMRT_RULE_REPLENISH)->unknown, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -463,6 +509,7 @@ int main(void)
 		cmocka_unit_test(a_run_that_a_replenishment_explains_is_not_beyond_the_budget),
 		cmocka_unit_test(a_run_beyond_the_budget_is_of_the_period_that_it_was_in),
 		cmocka_unit_test(periods_are_in_proportion_to_what_was_recorded),
+		cmocka_unit_test(a_member_that_is_woken_to_be_stopped_does_not_want_to_run),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

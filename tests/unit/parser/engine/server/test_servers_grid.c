@@ -258,6 +258,52 @@ static void one_replenishment_alone_or_a_wild_one_shows_no_grid(void **state)
 	assert_false(f.servers[f.n_servers - 1].enforced);
 }
 
+/* A quota of 3 ms every 30; the timer of 180 ms expires @late, and V0 runs for @runs from then on.
+ */
+static int64_t runs_beyond_quota(int64_t late, int64_t runs)
+{
+	static struct fixture f;
+
+	begin(&f, "[server vm1]\nvm = vm1:0\npolicy = cfs_quota\nperiod = 30ms\nbudget = 3ms\n",
+		false);
+	beat(&f, 0, 0, HOG, 0);
+	timer(&f, VMRT_EV_TIMER_START, 1 * MS, HOG, 0xc1, VMRT_FN_CFS_PERIOD, 30 * MS);
+	for (int k = 1; k < 10; k++) {
+		int64_t at = k * 30 * MS, more = k == 6 ? late : 0;
+
+		if (more)
+			in(&f, at + 1 * US, V0, FAIR);
+		timer(&f, VMRT_EV_TIMER_EXPIRE, at + more, more ? V0 : HOG, 0xc1,
+			VMRT_FN_CFS_PERIOD, 0);
+		timer(&f, VMRT_EV_TIMER_START, at + more, more ? V0 : HOG, 0xc1, VMRT_FN_CFS_PERIOD,
+			at + 30 * MS);
+		if (!more)
+			in(&f, at, V0, FAIR);
+		out(&f, at + (more ? runs + 1 * US : 3 * MS), V0, FAIR, 0);
+	}
+	beat(&f, 0, 300 * MS, HOG, 0);
+	beat(&f, 1, 300 * MS, 0, 0);
+	end(&f, 300 * MS);
+	assert_true(check(&f, VMRT_RULE_CUMULATIVE)->judged > 3);
+	assert_int_equal(check(&f, VMRT_RULE_BUDGET)->violations,
+		check(&f, VMRT_RULE_CUMULATIVE)->violations);
+	return check(&f, VMRT_RULE_BUDGET)->violations;
+}
+
+/* 3 ms, a tick, a slice and 0.25 ms; and until the timer gives the next budget, as PREEMPT_RT does
+ * in a thread that has to wait for the CPU, what is left of the one before. */
+static void what_is_left_of_a_quota_may_be_used_until_the_late_timer(void **state)
+{
+	(void)state;
+	assert_int_equal(runs_beyond_quota(2 * US, 12 * MS + 252 * US), 0);
+	assert_int_equal(runs_beyond_quota(2 * US, 12 * MS + 253 * US), 1);
+	assert_int_equal(runs_beyond_quota(2 * MS, 14 * MS + 250 * US), 0);
+	assert_int_equal(runs_beyond_quota(2 * MS, 14 * MS + 251 * US), 1);
+	/* no more than all of it */
+	assert_int_equal(runs_beyond_quota(10 * MS, 15 * MS + 250 * US), 0);
+	assert_int_equal(runs_beyond_quota(10 * MS, 15 * MS + 251 * US), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +317,7 @@ int main(void)
 		cmocka_unit_test(
 			the_first_whole_period_of_a_recording_under_enforcement_is_enforced),
 		cmocka_unit_test(one_replenishment_alone_or_a_wild_one_shows_no_grid),
+		cmocka_unit_test(what_is_left_of_a_quota_may_be_used_until_the_late_timer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
