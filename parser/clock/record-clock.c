@@ -288,19 +288,24 @@ static double step_behind(const struct vmrt_clockmap *map, size_t k)
 
 /*
  * Where a clock is set back, the times of each CPU stand still until its next record, however long
- * it takes to come: how much its later times are off, only expiries of its own show.
+ * it takes to come: how much its later times are off, only expiries of its own show. @set_back:
+ * another CPU has shown that it was.
  */
-static void doubt_silent(const struct record_samples *s, struct vmrt_clockmap *map)
+static void doubt_silent(const struct record_samples *s, struct vmrt_clockmap *map, bool set_back)
 {
 	int64_t last = INT64_MIN;
-	bool unknown = false;
+	bool unknown = false, shown = false;
 
 	for (size_t i = 0; i < s->n; i++)
 		if (s->at[i].has_upper)
 			last = s->at[i].upper_at;
-	for (size_t k = 0; k + 1 < map->n; k++)
-		unknown |= step_behind(map, k) < -SAME_CLOCK_NS &&
-			   last < map->segments[k + 1].from_local_ns;
+	for (size_t k = 0; k + 1 < map->n; k++) {
+		bool step = step_behind(map, k) < -SAME_CLOCK_NS;
+
+		shown |= step;
+		unknown |= step && last < map->segments[k + 1].from_local_ns;
+	}
+	unknown |= set_back && !shown;
 	for (size_t k = 0; unknown && k < map->n; k++)
 		map->segments[k].error_ns = VMRT_UNKNOWN;
 }
@@ -478,7 +483,7 @@ enum vmrt_status vmrt_record_clock_map(
 	for (unsigned i = 0; status == VMRT_OK && i < found.cpus; i++)
 		if (course_of(dat) == RECORD_SETTABLE) {
 			doubt_steps(&maps[i]);
-			doubt_silent(&samples[i], &maps[i]);
+			doubt_silent(&samples[i], &maps[i], ran_back(&found) > BACK_NS);
 		}
 	if (status == VMRT_ENOMEM) {
 		vmrt_fail(err, status, "%s: out of memory", dat->path);

@@ -46,7 +46,7 @@ static void ticks(struct tests_dat *d, unsigned cpu, int64_t mono, int64_t lead)
 		d, cpu, mono + 5 * US + lead + 300, TIMER + cpu, VMRT_FN_TICK, mono + 5 * US);
 }
 
-static struct vmrt_dat *mapped(struct tests_dat *d, struct vmrt_record_clock *found)
+static struct vmrt_dat *tried(struct tests_dat *d, struct vmrt_record_clock *found)
 {
 	struct vmrt_dat *dat;
 
@@ -57,6 +57,13 @@ static struct vmrt_dat *mapped(struct tests_dat *d, struct vmrt_record_clock *fo
 	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
 	unlink(path);
 	assert_int_equal(vmrt_record_clock_map(dat, found, NULL), VMRT_OK);
+	return dat;
+}
+
+static struct vmrt_dat *mapped(struct tests_dat *d, struct vmrt_record_clock *found)
+{
+	struct vmrt_dat *dat = tried(d, found);
+
 	assert_int_equal(found->state, VMRT_RECORD_CLOCK_MAPPED);
 	return dat;
 }
@@ -228,9 +235,35 @@ static void a_cpu_without_timers_is_unknown_where_the_clock_was_set_back(void **
 	vmrt_dat_close(dat);
 }
 
+/* It is set back by 2 ms at 101 ms, which only a new sub-buffer of CPU 0 shows: the time of CPU 1
+ * stands still within its own. */
+static void a_cpu_of_a_clock_that_others_show_to_be_set_back_is_not_known_without_expiries(
+	void **state)
+{
+	struct vmrt_record_clock found;
+
+	(void)state;
+	for (int set_back = 0; set_back < 2; set_back++) {
+		struct tests_dat *d = begin("tai");
+
+		for (int i = 1; i <= 10; i++) {
+			ticks(d, 0, i * 10 * MS, LEAD);
+			ticks(d, 1, i * 10 * MS, LEAD);
+		}
+		tests_dat_end_page(d, 0);
+		leaves(d, 0, 101 * MS + 500 * US, LEAD - (set_back ? 2 * MS : 0));
+		leaves(d, 1, 100 * MS + 6 * US, LEAD);
+		vmrt_dat_close(tried(d, &found));
+		assert_int_equal(found.state,
+			set_back ? VMRT_RECORD_CLOCK_UNMAPPED : VMRT_RECORD_CLOCK_MAPPED);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_cpu_of_a_clock_that_others_show_to_be_set_back_is_not_known_without_expiries),
 		cmocka_unit_test(a_cpu_without_timers_is_unknown_where_the_clock_was_set_back),
 		cmocka_unit_test(a_cpu_without_timers_may_read_another_clock),
 		cmocka_unit_test(
