@@ -190,6 +190,11 @@ void sim_check_jobs_of(struct got *g, uint32_t task)
 		if (g->renames &&
 			(e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
 			continue;
+		/* or within one that it did under another, in a hole that showed only later */
+		if (g->renames && g->lossy && e->end_ns != VMRT_UNKNOWN &&
+			sim_in_hole(g, sim_machine_of(g, task), e->arrival_ns, e->end_ns) &&
+			truth->holes[0].to_ns > e->end_ns)
+			continue;
 		/* when a timer that was armed before the recording was due is known only to a
 		 * multiple of the period */
 		if (g->late && sim_waits(g, task) && truth->start_ns + 100 * MS > e->arrival_ns)
