@@ -311,6 +311,13 @@ struct vmrt_engine {
 	bool out_of_memory;
 };
 
+/** machine_lost - events of @m were lost until @to_ns; what was lost for longer stays lost */
+static inline void machine_lost(struct machine *m, int64_t to_ns)
+{
+	if (m->loss_to_ns == VMRT_UNKNOWN || to_ns > m->loss_to_ns)
+		m->loss_to_ns = to_ns;
+}
+
 /** record_window_ns - within this, records of two CPUs may come in the wrong order; of clocks that
  * are known worse than that, nobody can say which records belong together */
 static inline int64_t record_window_ns(const struct machine *m)

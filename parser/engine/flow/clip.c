@@ -8,8 +8,7 @@
 /* Nothing is known of @cpu from @from to @to: jobs and periods that this touches are not judged. */
 static void make_unsure(struct machine *m, int64_t from, int64_t to)
 {
-	if (m->loss_to_ns == VMRT_UNKNOWN || to > m->loss_to_ns)
-		m->loss_to_ns = to;
+	machine_lost(m, to);
 	if (m->index)
 		return;
 	servers_lost(m->engine, from, to);

@@ -209,7 +209,7 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	cpus_emit_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
 		cpu->last_ns == VMRT_UNKNOWN ? VMRT_LOSS_CLIPPED : VMRT_LOSS_OVERRUN);
 	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
-	m->loss_to_ns = now.host_ns;
+	machine_lost(m, now.host_ns);
 	cpus_forget(m, ev->cpu, from);
 	cpu->n_cancelled = 0;
 	/* silence before this is no sign of steal */

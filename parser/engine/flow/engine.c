@@ -137,7 +137,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	m->stats.last_ns = host_ns;
 	m->silent_ns = 0;
 	if (ran_back(&m->cpus[ev->cpu], ev->ts))
-		m->loss_to_ns = host_ns;
+		machine_lost(m, host_ns);
 	if (ev->lost)
 		cpus_lost(m, ev, now);
 	if (m->index)

@@ -67,7 +67,7 @@ static void check_whereabouts(
 		m->loss_to_ns >= host_ns) /* that is reported already */
 		return;
 	cpus_emit_loss(m, t->cpu, t->ready_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
-	m->loss_to_ns = host_ns;
+	machine_lost(m, host_ns);
 }
 
 static void close_slice(

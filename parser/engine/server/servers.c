@@ -149,7 +149,8 @@ void servers_lost(struct vmrt_engine *e, int64_t from_ns, int64_t to_ns)
 		if (s->fit)
 			phase_loss(s->fit, from_ns, to_ns);
 		s->touched = true;
-		s->loss_to_ns = to_ns;
+		if (s->loss_to_ns == VMRT_UNKNOWN || to_ns > s->loss_to_ns)
+			s->loss_to_ns = to_ns;
 		/* what it would have said, or when the kernel began a period */
 		s->unsure = s->pub.enforced;
 		s->slept |= vmrt_policy_by_kernel(s->pub.policy);

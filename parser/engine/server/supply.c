@@ -200,7 +200,8 @@ static void uncertain(struct server *s, int64_t by, int64_t from_ns, int64_t to_
 static void lose(struct server *s, int64_t to_ns)
 {
 	s->touched = true;
-	s->loss_to_ns = to_ns;
+	if (s->loss_to_ns == VMRT_UNKNOWN || to_ns > s->loss_to_ns)
+		s->loss_to_ns = to_ns;
 }
 
 /* The grid is known from here on: what was kept until now is accounted on it. */

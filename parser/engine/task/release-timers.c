@@ -343,7 +343,7 @@ static void expire(
 		return;
 	}
 	if (early)
-		j->machine->loss_to_ns = host_ns;
+		machine_lost(j->machine, host_ns);
 	if (!r->timer.foreseen)
 		r->timer.fired = *fired;
 	r->timer.foreseen = false;

@@ -225,6 +225,29 @@ static void a_job_without_deadline_that_is_open_at_the_end_is_truncated(void **s
 	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
+/* Nothing is recorded of CPU 1. That CPU 0 loses an event, or its times run back, at 15 ms ends
+ * nothing of that. */
+static void what_is_lost_to_the_end_is_not_found_again_by_a_smaller_loss(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	for (int back = 0; back < 2; back++) {
+		struct vmrt_event ev = {.type = VMRT_EV_OTHER, .lost = !back};
+
+		begin_periodic(&f);
+		vmrt_engine_clip(f.engine, 0, 1, VMRT_UNKNOWN, VMRT_UNKNOWN);
+		one_job(&f, 10 * MS, 20 * MS);
+		fx_push(&f, &ev, back ? 11 * MS : 15 * MS);
+		one_job(&f, 20 * MS, 30 * MS);
+		one_job(&f, 30 * MS, 40 * MS);
+		fx_end(&f, 35 * MS, NULL);
+		assert_us(fx_job(&f, 2)->arrival_ns, 30 * MS);
+		for (size_t i = 0; i < f.n; i++)
+			assert_int_equal(fx_job(&f, i)->outcome, VMRT_OUTCOME_UNKNOWN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -237,6 +260,7 @@ int main(void)
 		cmocka_unit_test(releases_pending_on_a_timerfd_at_the_end_are_one_job_and_skips),
 		cmocka_unit_test(behind_the_end_of_a_recording_there_are_no_jobs),
 		cmocka_unit_test(a_job_without_deadline_that_is_open_at_the_end_is_truncated),
+		cmocka_unit_test(what_is_lost_to_the_end_is_not_found_again_by_a_smaller_loss),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
