@@ -23,12 +23,13 @@
 /* Timers of other clocks, and what no task could be behind or ahead, are not arrivals. */
 static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 {
-	int64_t ahead;
+	int64_t period = j->rel.period_ns ? j->rel.period_ns : UNDECLARED_PERIOD_NS, ahead;
 
 	if (__builtin_sub_overflow(expires, now, &ahead))
 		return false;
-	return ahead < FAR_NS &&
-	       ahead / BACKLOG_MAX >= -(j->rel.period_ns ? j->rel.period_ns : UNDECLARED_PERIOD_NS);
+	if (ahead < 0) /* it may seem to be behind by as much as the clock is wrong */
+		ahead += j->machine->config->record_error_ns;
+	return ahead < FAR_NS && ahead / BACKLOG_MAX >= -period;
 }
 
 bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t task)
@@ -516,13 +517,14 @@ static int64_t count_behind(const struct jobs *j, int64_t next, int64_t period, 
 static void emit_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t end_ns)
 {
 	int64_t period = j->rel.off_grid ? 0 : j->rel.period_ns;
-	int64_t behind = 0;
+	/* by a clock of such an error, later ones may not have arrived */
+	int64_t behind = 0, sure_ns = end_ns - j->machine->config->record_error_ns;
 
 	if (release_merges(j)) {
-		behind = count_behind(j, next, period, end_ns);
+		behind = count_behind(j, next, period, sure_ns);
 		period = 0;
 	}
-	for (int n = 0; n < BACKLOG_MAX && to_host(j->machine, next) < end_ns &&
+	for (int n = 0; n < BACKLOG_MAX && to_host(j->machine, next) < sure_ns &&
 			engine_may_add(j->machine->engine);
 		n++) {
 		jobs_clear(j);
@@ -581,21 +583,4 @@ void jobs_renamed(struct jobs *j, int64_t host_ns)
 	change_job_state(j, host_ns, JOB_NONE);
 	release_flush(j);
 	blame_busy_ends(j->machine, host_ns);
-}
-
-bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
-{
-	for (size_t i = 0; i < e->config->n_machines; i++) {
-		const struct machine *m = &e->machines[i];
-
-		for (size_t k = 0; k < m->n_jobs; k++) {
-			if (m->jobs[k]->task != task || !jobs_pending(m->jobs[k], e->now_ns))
-				continue;
-			*deadline_ns = m->jobs[k]->job.deadline_ns;
-			if (*deadline_ns == VMRT_UNKNOWN)
-				*deadline_ns = INT64_MAX;
-			return true;
-		}
-	}
-	return false;
 }

@@ -242,6 +242,29 @@ static void an_expiry_that_woke_nobody_did_not_end_the_job(void **state)
 	assert_us(fx_job(&f, 1)->end_ns, 23 * MS);
 }
 
+/* The machine was suspended for 1000 s behind 10 ms, and its clock is said to be wrong by as much:
+ * more periods than a task may be behind. */
+static void a_job_ends_also_by_a_clock_that_may_be_wrong_by_hours(void **state)
+{
+	const int64_t step = 1000 * 1000 * MS;
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = step * US;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, step + 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, step + 12 * MS, 20 * MS);
+	fx_wakes(&f, step + 20 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, step + 23 * MS, 30 * MS);
+	fx_end(&f, step + 24 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, step + 12 * MS);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->end_ns, step + 23 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +279,7 @@ int main(void)
 		cmocka_unit_test(
 			a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started),
 		cmocka_unit_test(an_expiry_that_woke_nobody_did_not_end_the_job),
+		cmocka_unit_test(a_job_ends_also_by_a_clock_that_may_be_wrong_by_hours),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
