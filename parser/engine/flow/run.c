@@ -108,8 +108,10 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 	/* that it left its former CPU was not recorded */
 	if (t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus) {
 		unsure_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
-		/* or is recorded only later: it ran there, but where nothing was recorded for long,
-		 * nobody knows how long */
+		/* or is recorded only later: it ran there, at the end at this priority, but where
+		 * nothing was recorded for long, nobody knows how long */
+		if (prio >= 0)
+			change_learned(m, t, at.host_ns, prio);
 		if (!uncertainty_ns && !truncated && at.host_ns > t->start_ns)
 			close_slice(m, t, at, 0,
 				at.host_ns - m->cpus[t->cpu].last_ns > CONTRADICTION_NS);

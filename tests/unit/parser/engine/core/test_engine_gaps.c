@@ -392,6 +392,25 @@ static void a_thread_that_moves_at_work_keeps_both_of_its_slices(void **state)
 }
 
 /* That it left CPU 1 is missing: nobody knows how long it was there. */
+/* While it runs on CPU 0, an enforcer takes its priority away; it goes on on CPU 1, of which the
+ * records come first. */
+static void a_thread_that_moves_has_run_at_the_priority_with_which_it_comes(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, false);
+	sw_on(&f, 0, 0, 0, 0, HOG);
+	sw_prio(&f, HOST, 5 * US, HOG, 0, VCPU, FAIR, FIFO(50));
+	sw_on(&f, 1, 100 * US, 0, 0, VCPU);
+	sw_prio(&f, HOST, 102 * US, VCPU, 0, 0, FAIR, FAIR);
+	end(&f, MS);
+	assert_int_equal(f.slices[0].cpu, 0);
+	assert_int_equal(f.slices[0].start_ns, 5 * US);
+	assert_int_equal(f.slices[0].end_ns, 100 * US);
+	assert_int_equal(f.slices[0].prio, FAIR);
+}
+
 static void a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice(void **state)
 {
 	static struct fixture f;
@@ -539,6 +558,7 @@ int main(void)
 			steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived),
 		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
 		cmocka_unit_test(a_thread_that_moves_at_work_keeps_both_of_its_slices),
+		cmocka_unit_test(a_thread_that_moves_has_run_at_the_priority_with_which_it_comes),
 		cmocka_unit_test(a_thread_on_a_cpu_that_has_been_silent_has_a_truncated_slice),
 		cmocka_unit_test(records_of_a_leaving_guest_thread_may_wait_for_its_vcpu),
 		cmocka_unit_test(steal_that_seems_to_hold_two_jobs_leaves_the_second_one_its_times),
