@@ -8,6 +8,7 @@
 
 #define FREE_CHUNKS (16u << 20)		 /* of a CPU, whatever they were before */
 #define FAR_AHEAD UINT64_C(100000000000) /* raw times of pages in a row: 100 s if they are ns */
+#define AHEAD sizeof(uint64_t)		 /* bytes behind a window: when its next page begins */
 
 struct file_feed {
 	struct page_feed base;
@@ -24,6 +25,7 @@ struct file_feed {
 	uint8_t *buffer, *packed;
 	size_t room, packed_room;
 	size_t have, at;      /* bytes in the buffer; of them, handed out */
+	size_t ahead;	      /* bytes behind them, which are in the next window, too */
 	uint64_t buffer_from; /* file offset of the buffer, or of its chunk */
 	uint64_t page_ts;     /* of the page given last */
 };
@@ -39,16 +41,18 @@ static int fill_plain(struct file_feed *feed, struct vmrt_error *err)
 {
 	uint64_t left = feed->end - feed->next;
 	size_t n = left < feed->room ? (size_t)left : feed->room;
+	size_t ahead = left - n < AHEAD || feed->whole->proof ? 0 : AHEAD;
 
 	if (!n)
 		return 0;
-	if (dat_pread(feed->dat, feed->buffer, n, feed->next, err) != VMRT_OK)
+	if (dat_pread(feed->dat, feed->buffer, n + ahead, feed->next, err) != VMRT_OK)
 		return has_moved(feed) ? 0 : -1;
 	if (has_moved(feed))
 		return 0;
 	feed->buffer_from = feed->next;
 	feed->next += n;
 	feed->have = n;
+	feed->ahead = ahead;
 	feed->at = 0;
 	return 1;
 }
@@ -144,10 +148,8 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 static uint64_t next_page_time(struct file_feed *feed, uint64_t ts, bool far_ahead)
 {
 	uint64_t least = UINT64_MAX;
-	uint8_t header[sizeof(uint64_t)];
-	struct vmrt_error err;
 
-	for (size_t at = feed->at; feed->have - at >= sizeof(header); at += feed->page_size) {
+	for (size_t at = feed->at; at + sizeof(least) <= feed->have; at += feed->page_size) {
 		uint64_t begins = ring_u64(feed->buffer + at);
 
 		if (!begins) /* a page of zeros: it was never written */
@@ -157,11 +159,8 @@ static uint64_t next_page_time(struct file_feed *feed, uint64_t ts, bool far_ahe
 			break;
 	}
 	/* the last page of a window */
-	if (least == UINT64_MAX && !feed->dat->zstd && !feed->whole->proof &&
-		feed->end - feed->next >= sizeof(header) &&
-		dat_pread(feed->dat, header, sizeof(header), feed->next, &err) == VMRT_OK &&
-		ring_u64(header))
-		least = ring_u64(header);
+	if (least == UINT64_MAX && feed->ahead && ring_u64(feed->buffer + feed->have))
+		least = ring_u64(feed->buffer + feed->have);
 	feed->page_ts = ts;
 	return least;
 }
@@ -235,7 +234,7 @@ struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_
 			feed->room = feed->page_size;
 		if (feed->room > data->size && !dat->proof)
 			feed->room = data->size ? (size_t)data->size : 1;
-		feed->buffer = malloc(feed->room);
+		feed->buffer = malloc(feed->room + AHEAD);
 		if (!feed->buffer) {
 			free(feed);
 			return NULL;

@@ -450,6 +450,39 @@ static void truncated_file_gives_what_is_there(void **unused)
 	free(bytes);
 }
 
+/* The file ends within a page that was never written. Nothing behind it is looked at: a sanitizer
+ * would say so. */
+static void truncated_page_of_zeros_is_a_loss(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+	struct vmrt_event e;
+	char *bytes;
+	size_t size;
+	unsigned n = 0;
+
+	(void)unused;
+	for (int i = 0; i < 1000; i++)
+		tests_dat_other(d, 0, S + i);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &size, NULL), VMRT_OK);
+	memset(bytes + size - TESTS_PAGE_SIZE, 0, TESTS_PAGE_SIZE);
+	assert_int_equal(
+		vmrt_write_file(path, bytes, size - TESTS_PAGE_SIZE + 1000, NULL), VMRT_OK);
+	free(bytes);
+	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
+	s = stream_of(dat);
+	while (vmrt_stream_next(s, &e, NULL) == 1)
+		n++;
+	/* 92 records of 44 bytes are a page, and the last page had 80 of the 1000 */
+	assert_int_equal(n, 10 * 92);
+	assert_int_equal(vmrt_stream_ended(s), 0);
+	vmrt_stream_free(s);
+	vmrt_dat_close(dat);
+}
+
 static void refused(const char *bytes, size_t size, enum vmrt_status with)
 {
 	struct vmrt_dat *dat;
@@ -569,6 +602,7 @@ int main(void)
 		cmocka_unit_test(losses_come_with_the_event_behind_them),
 		cmocka_unit_test(single_instance_with_data_is_what_was_meant),
 		cmocka_unit_test(truncated_file_gives_what_is_there),
+		cmocka_unit_test(truncated_page_of_zeros_is_a_loss),
 		cmocka_unit_test(data_that_several_cpus_claim_are_refused),
 		cmocka_unit_test(what_is_no_recording_is_refused),
 		cmocka_unit_test(a_list_of_options_that_leads_back_to_itself_is_refused),
