@@ -255,6 +255,10 @@ static enum vmrt_status take_common(
 		if (fields[i].offset + fields[i].size > f->common_least)
 			f->common_least = (uint16_t)(fields[i].offset + fields[i].size);
 	}
+	f->usual_common = f->type_at == offsetof(struct usual_common, type) &&
+			  f->flags_at == offsetof(struct usual_common, flags) &&
+			  f->depth_at == offsetof(struct usual_common, depth) &&
+			  f->pid_at == offsetof(struct usual_common, pid);
 	f->have_common = true;
 	return VMRT_OK;
 }

@@ -64,6 +64,13 @@ struct event_layout {
  */
 enum usual_layout { USUAL_NONE, USUAL_SWITCH, USUAL_WAKE };
 
+/* The common fields as all kernels have them, from 2.6.31 on. */
+struct usual_common {
+	uint16_t type;
+	uint8_t flags, depth;
+	int32_t pid;
+};
+
 /* The fields of sched_switch as all 64-bit kernels up to now have them, from the first one on. */
 struct usual_switch {
 	char prev_comm[16];
@@ -97,6 +104,7 @@ struct vmrt_formats {
 	uint16_t type_at, flags_at, pid_at; /* common fields */
 	uint16_t depth_at;		    /* or LAYOUT_ABSENT */
 	uint16_t common_least;
+	bool usual_common; /* they lie as in struct usual_common */
 	struct {
 		uint64_t address;
 		enum vmrt_timer_fn fn;
@@ -136,26 +144,46 @@ bool formats_event_name(unsigned want, const char **system, const char **name);
 bool formats_decode_fields(const struct vmrt_formats *f, const struct event_layout *l,
 	const uint8_t *record, uint32_t size, char *name_room, struct vmrt_event *event);
 
+/* The common fields of a record, wherever they lie. */
+static inline struct usual_common formats_common(
+	const struct vmrt_formats *f, const uint8_t *record)
+{
+	struct usual_common common;
+
+	if (f->usual_common) {
+		memcpy(&common, record, sizeof(common));
+		return common;
+	}
+	common.type = ring_u16(record + f->type_at);
+	common.flags = record[f->flags_at];
+	common.depth = f->depth_at == LAYOUT_ABSENT ? 0 : record[f->depth_at];
+	common.pid = (int32_t)ring_u32(record + f->pid_at);
+	return common;
+}
+
 /** formats_decode - fill @event (all but ts, lost and cpu) from a record; false if it is too short
  */
 static inline bool formats_decode(const struct vmrt_formats *f, const uint8_t *record,
 	uint32_t size, char *name_room, struct vmrt_event *event)
 {
+	struct usual_common common;
 	const struct event_layout *l;
 	const uint8_t *fields;
+	uint8_t layout;
 
 	if (size < f->common_least)
 		return false;
-	event->layout = f->by_id[ring_u16(record + f->type_at)];
-	l = &f->layouts[event->layout];
+	common = formats_common(f, record);
+	layout = f->by_id[common.type];
+	l = &f->layouts[layout];
+	fields = record + l->at[0];
+	event->layout = layout;
 	event->type = l->type;
-	event->flags = record[f->flags_at];
-	/* the upper half counts something else */
-	event->depth = f->depth_at == LAYOUT_ABSENT ? 0 : record[f->depth_at] & 0x0f;
-	event->pid = (int32_t)ring_u32(record + f->pid_at);
+	event->flags = common.flags;
+	event->depth = common.depth & 0x0f; /* the upper half counts something else */
+	event->pid = common.pid;
 	if (size < l->least)
 		return false;
-	fields = record + l->at[0];
 	if (l->usual == USUAL_SWITCH) {
 		event->sw.prev_comm = (const char *)fields;
 		event->sw.prev_pid =

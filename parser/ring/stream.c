@@ -211,6 +211,7 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 /* Bring the heap up to date: which CPU's record was returned, and which have new pages. */
 static void settle(struct vmrt_stream *s)
 {
+	s->quick = NULL;
 	if (s->current) {
 		struct stream_cpu *cpu = s->current;
 
@@ -352,6 +353,8 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 		return vmrt_stream_next(stream, event, err);
 	}
 	stream_hand_out(stream, cpu, event);
+	if (!stream->live && !stream->n_errors)
+		stream->quick = cpu;
 	return 1;
 }
 
@@ -363,6 +366,7 @@ void stream_drop_current(struct vmrt_stream *s)
 		return;
 	cpu->dead = true;
 	cpu->in_page = false;
+	s->quick = NULL;
 	stream_ends_early(s, cpu);
 }
 

@@ -43,6 +43,7 @@ struct vmrt_stream {
 	unsigned n_heap;
 	const struct stream_cpu *second; /* first of the others in the heap, or NULL */
 	struct stream_cpu *current;	 /* its record was returned; it has to move on */
+	struct stream_cpu *quick;	 /* the same, if stream_quick() may do that; or NULL */
 	bool started;
 	int64_t last_ts;
 	uint64_t counts[FORMATS_LAYOUTS]; /* of the events returned, by their layout */
@@ -72,12 +73,12 @@ static inline int64_t stream_time(const struct vmrt_stream *s, struct stream_cpu
 static inline void stream_hand_out(
 	struct vmrt_stream *s, struct stream_cpu *cpu, struct vmrt_event *event)
 {
+	s->current = cpu;
+	s->counts[event->layout]++;
 	event->ts = cpu->ts;
 	event->cpu = cpu->cpu;
 	event->lost = cpu->lost;
 	s->last_ts = cpu->ts;
-	s->counts[event->layout]++;
-	s->current = cpu;
 	cpu->events++;
 }
 
@@ -105,27 +106,28 @@ size_t stream_cpus_with_events(const struct vmrt_stream *s);
 struct stream_cpu *stream_reorder(struct vmrt_stream *s);
 
 /**
- * stream_next - vmrt_stream_next(), inline for the usual case
+ * stream_quick - vmrt_stream_next() in the usual case; false: it is not, and nothing is done that
+ * vmrt_stream_next() does not go on from
  *
  * That is: the CPU whose record was returned last has another one on the same page.
  */
-static inline int stream_next(
-	struct vmrt_stream *s, struct vmrt_event *event, struct vmrt_error *err)
+static inline bool stream_quick(struct vmrt_stream *s, struct vmrt_event *event)
 {
-	struct stream_cpu *cpu = s->current;
+	struct stream_cpu *cpu = s->quick;
 
-	if (!cpu || !cpu->in_page || s->live || s->n_errors ||
-		!page_next_quick(&cpu->walk, &cpu->record, &cpu->size))
-		return vmrt_stream_next(s, event, err);
+	if (!cpu || !page_next_quick(&cpu->walk, &cpu->record, &cpu->size))
+		return false;
 	cpu->ts = stream_time(s, cpu);
 	cpu->lost = 0;
 	if (s->second && stream_before(s->second, cpu))
 		cpu = stream_reorder(s);
-	s->current = NULL;
-	if (!formats_decode(s->formats, cpu->record, cpu->size, s->name_room, event))
-		return vmrt_stream_next(s, event, err);
+	if (!formats_decode(s->formats, cpu->record, cpu->size, s->name_room, event)) {
+		s->current = NULL;
+		return false;
+	}
+	s->quick = cpu;
 	stream_hand_out(s, cpu, event);
-	return 1;
+	return true;
 }
 
 #endif

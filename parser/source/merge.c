@@ -2,8 +2,6 @@
 /* Merges the events of all machines by time: those of recordings and those of live buffers. */
 #include "merge.h"
 
-#include "parser/ring/stream.h"
-
 /* The time of the next event of a live input; the event is decoded when it is taken. */
 static void peek_next(struct merge_input *in)
 {
@@ -29,7 +27,7 @@ static void advance(struct vmrt_merge *m, struct merge_input *in)
 		peek_next(in);
 		return;
 	}
-	while ((got = stream_next(in->stream, &in->event, &why)) < 0)
+	while ((got = vmrt_stream_next(in->stream, &in->event, &why)) < 0)
 		m->ops->malformed(m->ctx, in, why.text);
 	in->have = got > 0;
 	in->host_ns = in->event.ts;
@@ -72,14 +70,17 @@ static struct merge_input *find_next(struct vmrt_merge *m)
 	return next;
 }
 
-/* The next event that is not left out; of a live input, @until_ns comes first. */
-static struct merge_input *choose(struct vmrt_merge *m, int64_t until_ns)
+/*
+ * The next event that is not left out; of a live input, @until_ns comes first. @next: the input
+ * whose event was taken, with its next one; or NULL.
+ */
+static struct merge_input *choose(struct vmrt_merge *m, int64_t until_ns, struct merge_input *next)
 {
-	struct merge_input *next = m->taken;
-
-	m->taken = NULL;
-	if (next)
+	if (!next && m->taken) {
+		next = m->taken;
 		advance(m, next);
+	}
+	m->taken = NULL;
 	if (!next || !next->have || next->host_ns >= m->others_ns)
 		next = find_next(m);
 	while (next) {
@@ -113,9 +114,10 @@ void merge_renew(struct vmrt_merge *m)
 		advance(m, m->inputs[i]);
 }
 
-struct merge_input *merge_next(struct vmrt_merge *m, int64_t until_ns)
+struct merge_input *merge_choose(
+	struct vmrt_merge *m, int64_t until_ns, struct merge_input *advanced)
 {
-	struct merge_input *next = choose(m, until_ns);
+	struct merge_input *next = choose(m, until_ns, advanced);
 
 	if (!next || next->host_ns > until_ns)
 		return NULL;
@@ -126,7 +128,7 @@ struct merge_input *merge_next(struct vmrt_merge *m, int64_t until_ns)
 
 int64_t vmrt_merge_peek(struct vmrt_merge *m)
 {
-	const struct merge_input *next = choose(m, INT64_MAX);
+	const struct merge_input *next = choose(m, INT64_MAX, NULL);
 
 	return next ? next->host_ns : INT64_MAX;
 }

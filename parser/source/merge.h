@@ -12,6 +12,8 @@
 #include <vmrt/dat.h>
 #include <vmrt/pump.h>
 
+#include "parser/ring/stream.h"
+
 /* One machine on its way into the merge. */
 struct merge_input {
 	uint32_t machine;
@@ -53,9 +55,32 @@ void merge_begin(struct vmrt_merge *m, int64_t floor_ns);
 /** merge_renew - live inputs have more events now, or other maps of their clocks */
 void merge_renew(struct vmrt_merge *m);
 
-/** merge_next - take the next event that is not after @until_ns; good until the next call; or NULL
+/** merge_choose - merge_next() in all cases; @advanced: NULL, or the input whose event was taken,
+ * if its next event is there already */
+struct merge_input *merge_choose(
+	struct vmrt_merge *m, int64_t until_ns, struct merge_input *advanced);
+
+/**
+ * merge_next - take the next event that is not after @until_ns; good until the next call; or NULL
+ *
+ * Inline for the usual case: the input whose event was taken has the next one, too.
  */
-struct merge_input *merge_next(struct vmrt_merge *m, int64_t until_ns);
+static inline struct merge_input *merge_next(struct vmrt_merge *m, int64_t until_ns)
+{
+	struct merge_input *in = m->taken;
+	int64_t ns;
+
+	if (!in || m->live || !stream_quick(in->stream, &in->event))
+		return merge_choose(m, until_ns, NULL);
+	ns = in->event.ts;
+	if (in->map)
+		ns = vmrt_clockmap_to_host(in->map, ns, &in->hint);
+	in->host_ns = ns;
+	if (ns >= m->others_ns || ns < m->floor_ns || ns > m->ceiling_ns || ns > until_ns)
+		return merge_choose(m, until_ns, in);
+	m->floor_ns = ns;
+	return in;
+}
 
 /** merge_error - bound of the error of the time of the event that was taken from @in */
 static inline int64_t merge_error(struct merge_input *in)

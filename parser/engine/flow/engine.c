@@ -120,6 +120,7 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 	}
 	if (!cpus_have(m, ev->cpu))
 		return VMRT_ENOMEM;
+	cpu = &m->cpus[ev->cpu];
 	e->n_events++;
 	if (e->now_ns == VMRT_UNKNOWN)
 		begin_time(e, host_ns);
@@ -136,15 +137,14 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 		m->stats.first_ns = host_ns;
 	m->stats.last_ns = host_ns;
 	m->silent_ns = 0;
-	if (ran_back(&m->cpus[ev->cpu], ev->ts))
+	if (ran_back(cpu, ev->ts))
 		machine_lost(m, host_ns);
 	if (ev->lost)
 		cpus_lost(m, ev, now);
 	if (m->index)
 		run_judge_event(m, ev->cpu, host_ns, error_ns);
-	cpus_check_chain(m, ev, now);
+	cpus_check_chain(m, cpu, ev, now);
 	dispatch(m, ev, now);
-	cpu = &m->cpus[ev->cpu];
 	cpu->last_ns = host_ns;
 	cpu->last_local_ns = ev->ts;
 	if (ev->type != VMRT_EV_TIMER_CANCEL || interrupt_level(ev->flags))

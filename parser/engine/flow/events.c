@@ -32,7 +32,7 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	bool was_bound = out && out->jobs;
 
 	m->switches_seen = true;
-	out = run_follow(m, ev->sw.prev_pid, ev->sw.prev_comm, ev->sw.prev_prio, now);
+	out = run_follow_found(m, out, ev->sw.prev_pid, ev->sw.prev_comm, ev->sw.prev_prio, now);
 
 	if (out && !run_has_moved(m, out, ev->cpu, ev->sw.prev_state, now.host_ns)) {
 		/* no record showed that it was switched in */
@@ -57,7 +57,8 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	cpu->in_local_ns = now.local_ns;
 	if (cpu->thread)
 		cpu->thread->exited = false;
-	in = run_follow(m, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now);
+	in = run_follow_found(
+		m, cpu->thread, ev->sw.next_pid, ev->sw.next_comm, ev->sw.next_prio, now);
 	change_followed(m, ev->cpu, now.host_ns, in);
 	if (in)
 		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
@@ -110,21 +111,14 @@ static bool begins_wake(const struct machine *m, const struct vmrt_event *ev)
 	return ev->type == VMRT_EV_WAKING || (ev->type == VMRT_EV_WAKEUP && !m->has_wakings);
 }
 
-void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
+/* A wake-up of @t, which is followed. */
+void event_woken(
+	struct machine *m, const struct vmrt_event *ev, struct thread *t, struct instant now)
 {
-	struct thread *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
 	unsigned target = (unsigned)ev->wake.target_cpu;
 	struct thread_now woken;
 	bool late, last;
 
-	m->wakes_seen = true;
-	m->has_wakings |= ev->type == VMRT_EV_WAKING;
-	if (ev->type == VMRT_EV_WAKING)
-		m->lone_wakings += m->lone_wakings < LONE_WAKINGS;
-	else
-		m->lone_wakings = 0;
-	if (!t)
-		return;
 	/* where only sched_waking was recorded, it takes the place of sched_wakeup */
 	last = ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS;
 	if (t->jobs && last)

@@ -32,13 +32,18 @@ void run_unbind(struct machine *m, struct thread *t);
 struct thread *run_follow_named(struct machine *m, struct thread *t, int32_t pid, const char *comm,
 	int prio, struct instant now);
 
+/* @t is followed, or (NULL) begins to be because its name is a task's. */
+static inline struct thread *run_follow_found(struct machine *m, struct thread *t, int32_t pid,
+	const char *comm, int prio, struct instant now)
+{
+	return m->has_tasks ? run_follow_named(m, t, pid, comm, prio, now) : t;
+}
+
 /* Finds a followed thread, or begins to follow it because its name is a task's. */
 static inline struct thread *run_follow(
 	struct machine *m, int32_t pid, const char *comm, int prio, struct instant now)
 {
-	struct thread *t = threads_find(m, pid);
-
-	return m->has_tasks ? run_follow_named(m, t, pid, comm, prio, now) : t;
+	return run_follow_found(m, threads_find(m, pid), pid, comm, prio, now);
 }
 
 /* cpus.c */
@@ -58,9 +63,8 @@ void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pi
 
 /* Is who the record says was on the CPU the thread that was switched in last? */
 static inline void cpus_check_chain(
-	struct machine *m, const struct vmrt_event *ev, struct instant now)
+	struct machine *m, struct cpu *cpu, const struct vmrt_event *ev, struct instant now)
 {
-	struct cpu *cpu = &m->cpus[ev->cpu];
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 
@@ -85,7 +89,8 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 /* events.c */
 void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_migrate(struct machine *m, const struct vmrt_event *ev, struct instant now);
-void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now);
+void event_woken(
+	struct machine *m, const struct vmrt_event *ev, struct thread *t, struct instant now);
 void event_birth(struct machine *m, int32_t pid, const char *comm, struct instant now);
 void event_exit(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_timer_start(struct machine *m, const struct vmrt_event *ev, struct instant now);
@@ -94,6 +99,22 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 void event_pi(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_irq(struct machine *m, const struct vmrt_event *ev, struct instant now);
 void event_mark(struct machine *m, const struct vmrt_event *ev, struct instant now);
+
+/* A wake-up, of a thread that may or may not be followed. */
+static inline void event_waking(struct machine *m, const struct vmrt_event *ev, struct instant now)
+{
+	struct thread *t = run_follow(m, ev->wake.pid, ev->wake.comm, ev->wake.prio, now);
+
+	m->wakes_seen = true;
+	if (ev->type == VMRT_EV_WAKING) {
+		m->has_wakings = true;
+		m->lone_wakings += m->lone_wakings < LONE_WAKINGS;
+	} else {
+		m->lone_wakings = 0;
+	}
+	if (t)
+		event_woken(m, ev, t, now);
+}
 
 /* clip.c */
 void clip_finish(struct vmrt_engine *e, int64_t end_ns);

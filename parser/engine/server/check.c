@@ -327,13 +327,11 @@ bool check_selected(const struct vmrt_engine *e, const struct server *s)
 	return s->n_members > 0 && servers_has_budget(s);
 }
 
-/* Does it matter to @s who has @cpu? */
+/* Does it matter to @s, which has members and a checker, who has @cpu? */
 bool check_watches(const struct server *s, unsigned cpu)
 {
 	bool passes = s->pub.policy == VMRT_POLICY_PERIODIC || s->pub.policy == VMRT_POLICY_POLLING;
 
-	if (!s->checker)
-		return false;
 	if (passes)
 		return has_member_on(s, cpu);
 	for (size_t m = 0; m < s->n_seen; m++)

@@ -134,7 +134,7 @@ void servers_waiters(struct vmrt_engine *e, unsigned cpu, int64_t host_ns)
 	for (size_t i = 0; i < e->n_servers; i++) {
 		struct server *s = &e->servers[i];
 
-		if (check_watches(s, cpu))
+		if (s->checker && s->n_members && check_watches(s, cpu))
 			servers_settle(e, s, host_ns);
 	}
 }
