@@ -40,16 +40,21 @@ static void run_sql(struct rundb *db, const char *sql)
 		rundb_failed(db);
 }
 
-/* A statement that inserts @rows rows into @table; NULL without memory. */
-static char *make_insert(enum table table, size_t rows)
+/*
+ * A statement that inserts a row into @table, or up to RUNDB_ROWS rows: how many is its last
+ * parameter. NULL without memory.
+ */
+static char *make_insert(enum table table)
 {
-	size_t size = 64 + rows * 2 * (size_t)(rundb_tables[table].columns + 1);
+	bool many = rundb_has_many(table);
+	size_t rows = many ? RUNDB_ROWS : 1;
+	size_t size = 96 + rows * 2 * (size_t)(rundb_tables[table].columns + 1);
 	char *sql = malloc(size), *p = sql;
 
 	if (!sql)
 		return NULL;
-	p += snprintf(p, size, "INSERT %sINTO %s VALUES", table == T_SERVER ? "OR REPLACE " : "",
-		rundb_tables[table].name);
+	p += snprintf(p, size, "INSERT %sINTO %s %sVALUES", table == T_SERVER ? "OR REPLACE " : "",
+		rundb_tables[table].name, many ? "SELECT * FROM (" : "");
 	for (size_t row = 0; row < rows; row++) {
 		if (row)
 			*p++ = ',';
@@ -59,18 +64,18 @@ static char *make_insert(enum table table, size_t rows)
 		}
 		*p++ = ')';
 	}
-	*p = '\0';
+	strcpy(p, many ? ") LIMIT ?" : "");
 	return sql;
 }
 
-static void prepare_insert(struct rundb *db, enum table table, size_t rows, sqlite3_stmt **out)
+static void prepare_insert(struct rundb *db, enum table table)
 {
-	char *sql = make_insert(table, rows);
+	char *sql = make_insert(table);
 
 	if (!sql)
 		db->status = vmrt_fail(&db->err, VMRT_ENOMEM, "%s: out of memory", db->temporary);
 	else if (db->status == VMRT_OK &&
-		 sqlite3_prepare_v2(db->db, sql, -1, out, NULL) != SQLITE_OK)
+		 sqlite3_prepare_v2(db->db, sql, -1, &db->insert[table], NULL) != SQLITE_OK)
 		rundb_failed(db);
 	free(sql);
 }
@@ -78,8 +83,7 @@ static void prepare_insert(struct rundb *db, enum table table, size_t rows, sqli
 static void prepare(struct rundb *db)
 {
 	for (int t = 0; t < TABLES; t++)
-		prepare_insert(db, (enum table)t, 1, &db->insert[t]);
-	prepare_insert(db, T_SLICE, RUNDB_SLICES, &db->insert_slices);
+		prepare_insert(db, (enum table)t);
 }
 
 /* Is @name what an analysis that was killed left of @base? */
@@ -224,8 +228,6 @@ static void finalize(struct rundb *db)
 		sqlite3_finalize(db->insert[t]);
 		db->insert[t] = NULL;
 	}
-	sqlite3_finalize(db->insert_slices);
-	db->insert_slices = NULL;
 }
 
 /* SQLite's own look at every page of the file that is to be trusted from now on. */

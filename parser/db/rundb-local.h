@@ -24,15 +24,17 @@ struct rundb_table {
 
 extern const struct rundb_table rundb_tables[TABLES];
 
-/* Slices are so many that they are written this many at a time, in one statement. */
-#define RUNDB_SLICES 64
+/*
+ * Rows of tables that have many are written so many at a time, in one statement: SQLite then looks
+ * for the place of each where it has put the one before.
+ */
+#define RUNDB_ROWS 32
 
 struct rundb {
 	sqlite3 *db;
 	char *path, *temporary;
-	sqlite3_stmt *insert[TABLES], *insert_slices;
-	struct vmrt_slice slices[RUNDB_SLICES]; /* to be written */
-	size_t n_slices;
+	sqlite3_stmt *insert[TABLES];
+	int waiting[TABLES]; /* rows that are bound to a statement of RUNDB_ROWS rows */
 	const struct vmrt_manifest *manifest;
 	int (*stop)(void);	  /* or NULL */
 	const bool *unrelated;	  /* by machine: host times say nothing; or NULL */
@@ -49,7 +51,13 @@ struct rundb {
 /** rundb_failed - note what SQLite says went wrong, unless something has before */
 void rundb_failed(struct rundb *db);
 
-/** rundb_flush - write the slices that wait for others */
+/** rundb_has_many - are rows of @table written RUNDB_ROWS at a time? */
+static inline bool rundb_has_many(enum table table)
+{
+	return table == T_SLICE || table == T_JOB || table == T_BLAME || table == T_BLAME_THREAD;
+}
+
+/** rundb_flush - write the rows that wait for others */
 void rundb_flush(struct rundb *db);
 
 #endif

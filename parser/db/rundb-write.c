@@ -17,7 +17,10 @@ struct row {
 
 static struct row begin(struct rundb *db, enum table table)
 {
-	struct row row = {.db = db, .stmt = db->insert[table], .table = table};
+	struct row row = {.db = db,
+		.stmt = db->insert[table],
+		.column = db->waiting[table] * rundb_tables[table].columns,
+		.table = table};
 
 	return row;
 }
@@ -93,22 +96,45 @@ static void add_words(struct row *row, const char *text)
 /* The value of a column of columns.h. */
 #define ADD(column, kind, rest, value) add_##kind(&row, value);
 
-static void step(struct row *row)
+static void step(struct rundb *db, enum table table)
 {
-	if (row->db->status == VMRT_OK && sqlite3_step(row->stmt) != SQLITE_DONE)
-		rundb_failed(row->db);
-	sqlite3_reset(row->stmt);
+	sqlite3_stmt *stmt = db->insert[table];
+
+	if (db->status == VMRT_OK && sqlite3_step(stmt) != SQLITE_DONE)
+		rundb_failed(db);
+	sqlite3_reset(stmt);
+}
+
+/* The rows of @table that wait are written. */
+static void flush(struct rundb *db, enum table table)
+{
+	sqlite3_bind_int(db->insert[table], RUNDB_ROWS * rundb_tables[table].columns + 1,
+		db->waiting[table]);
+	step(db, table);
+	db->waiting[table] = 0;
 }
 
 static void end(struct row *row)
 {
-	if (row->column != rundb_tables[row->table].columns) {
-		row->db->status = vmrt_fail(&row->db->err, VMRT_EDB,
-			"%s: %d columns for a row of %d", rundb_tables[row->table].name,
-			row->column, rundb_tables[row->table].columns);
+	struct rundb *db = row->db;
+	int columns = row->column - db->waiting[row->table] * rundb_tables[row->table].columns;
+
+	if (columns != rundb_tables[row->table].columns) {
+		db->status = vmrt_fail(&db->err, VMRT_EDB, "%s: %d columns for a row of %d",
+			rundb_tables[row->table].name, columns, rundb_tables[row->table].columns);
 		return;
 	}
-	step(row);
+	if (!rundb_has_many(row->table))
+		step(db, row->table);
+	else if (++db->waiting[row->table] == RUNDB_ROWS)
+		flush(db, row->table);
+}
+
+void rundb_flush(struct rundb *db)
+{
+	for (int t = 0; t < TABLES; t++)
+		if (db->waiting[t])
+			flush(db, (enum table)t);
 }
 
 void rundb_without_host(struct rundb *db)
@@ -177,42 +203,14 @@ static void on_thread(void *ctx, const struct vmrt_thread *t)
 		hide_thread(db, t->id);
 }
 
-static void add_slice(struct row *to, const struct vmrt_slice *s)
-{
-	struct row row = *to;
-
-	RUNDB_SLICE(ADD, ADD)
-	*to = row;
-}
-
-void rundb_flush(struct rundb *db)
-{
-	struct row many = {.db = db, .stmt = db->insert_slices};
-
-	if (db->n_slices == RUNDB_SLICES) {
-		for (size_t i = 0; i < RUNDB_SLICES; i++)
-			add_slice(&many, &db->slices[i]);
-		step(&many);
-	} else {
-		for (size_t i = 0; i < db->n_slices; i++) {
-			struct row row = begin(db, T_SLICE);
-
-			add_slice(&row, &db->slices[i]);
-			end(&row);
-		}
-	}
-	db->n_slices = 0;
-}
-
 static void on_slice(void *ctx, const struct vmrt_slice *s)
 {
-	struct rundb *db = ctx;
+	struct row row = begin(ctx, T_SLICE);
 
-	if (is_hidden(db, s->thread))
+	if (is_hidden(ctx, s->thread))
 		return;
-	db->slices[db->n_slices++] = *s;
-	if (db->n_slices == RUNDB_SLICES)
-		rundb_flush(db);
+	RUNDB_SLICE(ADD, ADD)
+	end(&row);
 }
 
 static void on_server(void *ctx, const struct vmrt_server *s)
