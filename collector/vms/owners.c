@@ -127,7 +127,8 @@ const char *vmrt_user_name(uid_t uid, char buf[VMRT_OWNER_MAX])
 	return buf;
 }
 
-enum vmrt_status vmrt_owner_allow(const char *user, struct vmrt_error *err)
+/* VMs of @user are trusted from now on. */
+static enum vmrt_status allow(const char *user, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 	uid_t uid;
@@ -157,7 +158,7 @@ error_t vmrt_option_owner(void *opts, char *arg, const struct argp_state *state)
 	struct vmrt_error err;
 
 	(void)opts;
-	if (vmrt_owner_allow(arg, &err) != VMRT_OK)
+	if (allow(arg, &err) != VMRT_OK)
 		return vmrt_usage(state, "--owner %s: %s", arg, err.text);
 	return 0;
 }

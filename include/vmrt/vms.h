@@ -69,7 +69,7 @@ struct vmrt_vm {
 /*
  * Any process can call itself a VM. Nothing of one is connected to or given a priority unless its
  * users are allowed: root, the caller (also the one before sudo), libvirt's QEMU, and those that
- * vmrt_owner_allow() adds.
+ * option --owner adds.
  */
 
 #define VMRT_OWNER_MAX VMRT_USER_MAX
@@ -80,10 +80,7 @@ enum vmrt_status vmrt_user_id(const char *user, uid_t *out, struct vmrt_error *e
 /** vmrt_user_name - the name of @uid, or its number, printable */
 const char *vmrt_user_name(uid_t uid, char buf[VMRT_OWNER_MAX]);
 
-/** vmrt_owner_allow - VMs of @user are trusted from now on; VMRT_OK, VMRT_ENOENT or VMRT_ERANGE */
-enum vmrt_status vmrt_owner_allow(const char *user, struct vmrt_error *err);
-
-/** vmrt_owners_added - the users that vmrt_owner_allow() has added; returns how many */
+/** vmrt_owners_added - the users that option --owner has added; returns how many */
 size_t vmrt_owners_added(const uid_t **out);
 
 /** vmrt_owner_allowed - are VMs of @uid trusted? */

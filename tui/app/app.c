@@ -13,7 +13,7 @@
 
 #define SPAN_NS (200 * VMRT_NS_PER_MS) /* of the timeline at first */
 
-enum vmrt_status top_source_open(
+static enum vmrt_status open_source(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
 {
 	return options->run ? top_replay_open(options, out, err) : top_live_open(options, out, err);
@@ -96,7 +96,7 @@ enum vmrt_status top_app_open(
 	status = top_alarms_new(options->alarms, options->n_alarms, options->alarm_run,
 		options->alarm_save, &app->alarms, err);
 	if (status == VMRT_OK)
-		status = top_source_open(&options->source, &app->source, err);
+		status = open_source(&options->source, &app->source, err);
 	if (status == VMRT_OK)
 		status = app_make_engine(app, err);
 	if (status != VMRT_OK)
@@ -216,7 +216,7 @@ enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err)
 		snprintf(vm, sizeof(vm), "%s", live->vm);
 		options.vm = vm;
 	}
-	status = top_source_open(&options, &recorded, err);
+	status = open_source(&options, &recorded, err);
 	if (status != VMRT_OK)
 		return status;
 	vmrt_engine_free(app->engine);

@@ -12,6 +12,13 @@
 #define CHECK_NS (5 * VMRT_NS_PER_S)  /* so long, again and again until something is found */
 #define PAUSE_NS (25 * VMRT_NS_PER_S) /* from then on with breaks: tasks may begin later */
 
+/* What was found stays. */
+static void stop_looking(struct live_tasks *t)
+{
+	vmrt_discovery_free(t->discovery);
+	t->discovery = NULL;
+}
+
 /* Returns false without memory: then no task is found. */
 static bool start_discovery(struct live_tasks *t)
 {
@@ -19,7 +26,7 @@ static bool start_discovery(struct live_tasks *t)
 	t->discovery = vmrt_discovery_new(t->n_names);
 	for (size_t i = 0; t->discovery && i < t->n_vcpus; i++)
 		if (vmrt_discovery_skip(t->discovery, 0, t->vcpus[i]) != VMRT_OK)
-			live_tasks_end(t);
+			stop_looking(t);
 	return t->discovery;
 }
 
@@ -100,7 +107,7 @@ static bool conclude(struct live_tasks *t, int64_t host_ns)
 		keep_more(t, exp);
 	else if (!t->times++)
 		t->first_ns = t->since_ns;
-	live_tasks_end(t);
+	stop_looking(t);
 	t->next_ns = t->found ? host_ns + PAUSE_NS : host_ns;
 	return first;
 }
@@ -113,7 +120,7 @@ bool live_tasks_see(
 	if (t->since_ns == VMRT_UNKNOWN)
 		t->since_ns = host_ns;
 	if (vmrt_discovery_push(t->discovery, machine, event) != VMRT_OK) {
-		live_tasks_end(t);
+		stop_looking(t);
 		return false;
 	}
 	return host_ns - t->since_ns >= CHECK_NS && conclude(t, host_ns);
@@ -142,15 +149,9 @@ void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size
 			(now_ns - t->first_ns) / VMRT_NS_PER_S);
 }
 
-void live_tasks_end(struct live_tasks *t)
-{
-	vmrt_discovery_free(t->discovery);
-	t->discovery = NULL;
-}
-
 void live_tasks_free(struct live_tasks *t)
 {
-	live_tasks_end(t);
+	stop_looking(t);
 	vmrt_experiment_free(t->found);
 	vmrt_experiment_free(t->more);
 	free(t->vcpus);

@@ -38,9 +38,6 @@ bool live_tasks_adopt(struct live_tasks *t);
 /** live_tasks_note - say at host time @now_ns how far the looking is; nothing when it is over */
 void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size_t room);
 
-/** live_tasks_end - stop looking; what was found stays */
-void live_tasks_end(struct live_tasks *t);
-
 /** live_tasks_free - forget all */
 void live_tasks_free(struct live_tasks *t);
 

@@ -76,11 +76,8 @@ struct top_source_options {
 	const char *secret_file; /* for those by TCP; or NULL */
 };
 
-/** top_source_open - open a recording, or begin to trace; end it with source->ops->close() */
-enum vmrt_status top_source_open(
-	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err);
-
-/** top_replay_open, top_live_open - the two kinds */
+/** top_replay_open, top_live_open - open a recording, or begin to trace; end it with
+ * source->ops->close() */
 enum vmrt_status top_replay_open(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err);
 enum vmrt_status top_live_open(

@@ -51,3 +51,20 @@ bool vmrt_engine_unmanaged_now(struct vmrt_engine *e, size_t vm, struct vmrt_unm
 {
 	return unmanaged_row(e, vm, out);
 }
+
+bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
+{
+	for (size_t i = 0; i < e->config->n_machines; i++) {
+		const struct machine *m = &e->machines[i];
+
+		for (size_t k = 0; k < m->n_jobs; k++) {
+			if (m->jobs[k]->task != task || !jobs_pending(m->jobs[k], e->now_ns))
+				continue;
+			*deadline_ns = m->jobs[k]->job.deadline_ns;
+			if (*deadline_ns == VMRT_UNKNOWN)
+				*deadline_ns = INT64_MAX;
+			return true;
+		}
+	}
+	return false;
+}

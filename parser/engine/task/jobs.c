@@ -32,6 +32,14 @@ static bool is_near(const struct jobs *j, int64_t expires, int64_t now)
 	return ahead < FAR_NS && ahead / BACKLOG_MAX >= -period;
 }
 
+/* The timer of the open job expired. */
+static void fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
+{
+	j->job.release_local_ns = local_ns;
+	j->job.release_ns = host_ns;
+	change_job_state(j, host_ns, JOB_RELEASED);
+}
+
 bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t task)
 {
 	const struct vmrt_task_spec *spec = &m->engine->config->experiment->tasks[task];
@@ -65,7 +73,7 @@ bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t t
 			t->armed_timer, clocks_of(m, t->armed_timer));
 	if (t->armed_local_ns != VMRT_UNKNOWN && t->fired_local_ns != VMRT_UNKNOWN &&
 		j->state == JOB_SLEEPING)
-		jobs_fired(j, t->fired_local_ns, t->fired_ns);
+		fired(j, t->fired_local_ns, t->fired_ns);
 	t->armed_local_ns = VMRT_UNKNOWN; /* it is the task's, not the next one's of this thread */
 	return true;
 }
@@ -377,14 +385,6 @@ bool jobs_timer_start(
 	return true;
 }
 
-/* The timer of the open job expired. */
-void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns)
-{
-	j->job.release_local_ns = local_ns;
-	j->job.release_ns = host_ns;
-	change_job_state(j, host_ns, JOB_RELEASED);
-}
-
 /*
  * The thread runs since its job's timer expired, but that was recorded on a CPU whose times are
  * ahead: the job was released no later than it started.
@@ -403,7 +403,7 @@ void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t
 	learn_release(j, timer, host_ns);
 	if (j->state != JOB_SLEEPING || timer != j->timer || j->rel.sleep.pending)
 		return;
-	jobs_fired(j, local_ns, host_ns);
+	fired(j, local_ns, host_ns);
 }
 
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns)

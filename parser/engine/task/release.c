@@ -501,23 +501,6 @@ bool release_exits(struct jobs *j)
 	return !m->exits || m->exits(j);
 }
 
-bool vmrt_engine_task_open(const struct vmrt_engine *e, uint32_t task, int64_t *deadline_ns)
-{
-	for (size_t i = 0; i < e->config->n_machines; i++) {
-		const struct machine *m = &e->machines[i];
-
-		for (size_t k = 0; k < m->n_jobs; k++) {
-			if (m->jobs[k]->task != task || !jobs_pending(m->jobs[k], e->now_ns))
-				continue;
-			*deadline_ns = m->jobs[k]->job.deadline_ns;
-			if (*deadline_ns == VMRT_UNKNOWN)
-				*deadline_ns = INT64_MAX;
-			return true;
-		}
-	}
-	return false;
-}
-
 enum vmrt_release vmrt_engine_task_again(const struct vmrt_engine *e, uint32_t task)
 {
 	const struct task_found *found = &e->found[task];

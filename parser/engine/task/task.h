@@ -122,7 +122,6 @@ bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t t
 bool jobs_timer_start(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer);
 void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t host_ns);
-void jobs_fired(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
 void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
