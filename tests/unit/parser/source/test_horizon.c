@@ -32,57 +32,58 @@ static void alternate(struct tests_dat *d, unsigned cpu, int64_t from, int64_t t
 	}
 }
 
-/* What is read of the file: how many events, the last time, the most lost before one. */
-static size_t read_all(struct tests_dat *d, int64_t *last, uint64_t *lost, size_t *n_ended)
+/* What was read of a file. */
+struct seen {
+	size_t n;
+	int64_t last;
+	uint64_t lost; /* the most before one event */
+	size_t n_ended;
+};
+
+static struct seen read_all(struct tests_dat *d)
 {
 	const struct vmrt_recording_options options = {.host_file = path};
+	struct seen seen = {0};
 	struct vmrt_recording *rec;
 	const struct vmrt_event *ev;
 	struct vmrt_error err;
-	int64_t host_ns, error_ns;
+	int64_t error_ns;
 	uint32_t machine;
 	unsigned cpu;
-	size_t n = 0;
 
 	tests_dat_clock(d, "local [mono]");
 	tests_dat_write(d, path);
 	tests_dat_free(d);
-	*lost = 0;
-	*n_ended = 0;
 	assert_int_equal(vmrt_recording_open(&options, &rec, &err), VMRT_OK);
-	while (vmrt_recording_next(rec, &machine, &ev, &host_ns, &error_ns)) {
-		n++;
-		*last = host_ns;
-		*lost = ev->lost > *lost ? ev->lost : *lost;
+	while (vmrt_recording_next(rec, &machine, &ev, &seen.last, &error_ns)) {
+		seen.n++;
+		seen.lost = ev->lost > seen.lost ? ev->lost : seen.lost;
 	}
 	while (merge_ended(vmrt_recording_merge(rec), &machine, &cpu))
-		++*n_ended;
+		seen.n_ended++;
 	vmrt_recording_close(rec);
-	return n;
+	return seen;
 }
 
 static void one_time_stamp_two_days_behind_all_other_cpus_is_left_out(void **state)
 {
 	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
-	size_t n_ended;
-	uint64_t lost;
-	int64_t last;
+	struct seen seen;
 
 	(void)state;
 	alternate(d, 0, BASE, BASE + S);
 	alternate(d, 1, BASE, BASE + S);
 	tests_dat_switch(d, 1, BASE + 2 * DAY, "a", 10, 120, 0, "b", 11, 120);
-	assert_int_equal(read_all(d, &last, &lost, &n_ended), 200);
-	assert_true(last < BASE + S);
-	assert_int_equal(n_ended, 1); /* that CPU's recording is clipped */
+	seen = read_all(d);
+	assert_int_equal(seen.n, 200);
+	assert_true(seen.last < BASE + S);
+	assert_int_equal(seen.n_ended, 1); /* that CPU's recording is clipped */
 }
 
 static void a_page_that_is_a_year_late_is_lost_and_those_behind_it_are_read(void **state)
 {
 	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
-	size_t n_ended;
-	uint64_t lost;
-	int64_t last;
+	struct seen seen;
 
 	(void)state;
 	alternate(d, 0, BASE, BASE + S);
@@ -93,35 +94,33 @@ static void a_page_that_is_a_year_late_is_lost_and_those_behind_it_are_read(void
 	alternate(d, 1, BASE + 365 * DAY + 200 * MS, BASE + 365 * DAY + 300 * MS);
 	tests_dat_end_page(d, 1);
 	alternate(d, 1, BASE + 800 * MS, BASE + S);
-	assert_int_equal(read_all(d, &last, &lost, &n_ended), 100 + 50 + 20);
-	assert_true(last < BASE + S);
-	assert_true(lost > 0);
-	assert_int_equal(n_ended, 0);
+	seen = read_all(d);
+	assert_int_equal(seen.n, 100 + 50 + 20);
+	assert_true(seen.last < BASE + S);
+	assert_true(seen.lost > 0);
+	assert_int_equal(seen.n_ended, 0);
 }
 
 static void a_jump_within_a_page_is_lost_up_to_the_next_page(void **state)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
-	size_t n_ended;
-	uint64_t lost;
-	int64_t last;
+	struct seen seen;
 
 	(void)state;
 	alternate(d, 0, BASE, BASE + S / 2);
 	tests_dat_switch(d, 0, BASE + 2 * DAY, "a", 10, 120, 0, "b", 11, 120);
 	tests_dat_end_page(d, 0);
 	alternate(d, 0, BASE + S / 2, BASE + S);
-	assert_int_equal(read_all(d, &last, &lost, &n_ended), 100);
-	assert_true(last < BASE + S);
-	assert_true(lost > 0);
+	seen = read_all(d);
+	assert_int_equal(seen.n, 100);
+	assert_true(seen.last < BASE + S);
+	assert_true(seen.lost > 0);
 }
 
 static void a_recording_with_quiet_times_is_read_to_its_end(void **state)
 {
 	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_618);
-	size_t n_ended;
-	uint64_t lost;
-	int64_t last;
+	struct seen seen;
 
 	(void)state;
 	alternate(d, 0, BASE, BASE + S);
@@ -129,23 +128,23 @@ static void a_recording_with_quiet_times_is_read_to_its_end(void **state)
 	alternate(d, 1, BASE + 100 * S, BASE + 101 * S);
 	alternate(d, 1, BASE + 190 * S, BASE + 191 * S);
 	alternate(d, 0, BASE + 191 * S, BASE + 192 * S);
-	assert_int_equal(read_all(d, &last, &lost, &n_ended), 1400);
-	assert_int_equal(lost, 0);
+	seen = read_all(d);
+	assert_int_equal(seen.n, 1400);
+	assert_int_equal(seen.lost, 0);
 }
 
 /* A guest with one CPU has no other one that could tell. */
 static void on_a_single_cpu_a_last_event_two_days_late_is_left_out(void **state)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
-	size_t n_ended;
-	uint64_t lost;
-	int64_t last;
+	struct seen seen;
 
 	(void)state;
 	alternate(d, 0, BASE, BASE + S);
 	tests_dat_switch(d, 0, BASE + 2 * DAY, "a", 10, 120, 0, "b", 11, 120);
-	assert_int_equal(read_all(d, &last, &lost, &n_ended), 100);
-	assert_true(last < BASE + S);
+	seen = read_all(d);
+	assert_int_equal(seen.n, 100);
+	assert_true(seen.last < BASE + S);
 }
 
 static void a_first_event_from_two_days_before_is_left_out(void **state)

@@ -56,8 +56,9 @@ static bool see(void *ctx, uint32_t machine, const struct vmrt_event *event, int
 	return l->n == l->stop_at;
 }
 
-static void begin(struct live *l)
+static int begin(void **state)
 {
+	static struct live live, *const l = &live;
 	static const struct merge_ops ops = {.malformed = never, .accept = accept};
 	static const struct vmrt_sink nowhere;
 	static const struct vmrt_engine_machine machines[2] = {
@@ -96,6 +97,8 @@ static void begin(struct live *l)
 		.start_ns = VMRT_UNKNOWN,
 		.end_ns = VMRT_UNKNOWN};
 	assert_int_equal(vmrt_engine_new(&l->config, &nowhere, &l->engine, &err), VMRT_OK);
+	*state = l;
+	return 0;
 }
 
 static void map_guest(struct live *l, int64_t offset)
@@ -130,8 +133,10 @@ static enum vmrt_pumped pump(struct live *l, uint64_t most)
 	return vmrt_pump(&p);
 }
 
-static void end(struct live *l)
+static int end(void **state)
 {
+	struct live *l = *state;
+
 	vmrt_engine_free(l->engine);
 	vmrt_clockmap_free(&l->map);
 	for (int i = 0; i < 2; i++) {
@@ -139,6 +144,7 @@ static void end(struct live *l)
 		vmrt_formats_free(l->formats[i]);
 		tests_dat_free(l->dat[i]);
 	}
+	return 0;
 }
 
 static void event_at(struct live *l, int machine, int64_t host_ns)
@@ -146,137 +152,113 @@ static void event_at(struct live *l, int machine, int64_t host_ns)
 	tests_dat_other(l->dat[machine], 0, host_ns - (machine ? OFFSET : 0));
 }
 
+/* All that lies before @upto_ns. Returns how many events have been seen since the beginning. */
+static int seen_upto(struct live *l, int64_t upto_ns)
+{
+	collect(l, upto_ns);
+	assert_int_equal(pump(l, UINT64_MAX), VMRT_PUMPED_ALL);
+	return l->n;
+}
+
 static void live_events_of_two_machines_come_in_the_order_of_the_hosts_clock(void **state)
 {
-	struct live l;
+	struct live *l = *state;
 
-	(void)state;
-	begin(&l);
-	map_guest(&l, OFFSET);
-	event_at(&l, HOST, 2000000);
-	event_at(&l, HOST, 4000000);
-	event_at(&l, GUEST, 3000000);
-	collect(&l, INT64_MAX);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 3);
-	assert_int_equal(l.times[1], 3000000);
-	assert_int_equal(l.machines[1], GUEST);
-	assert_int_equal(vmrt_merge_time(&l.merge), 4000000);
-	end(&l);
+	map_guest(l, OFFSET);
+	event_at(l, HOST, 2000000);
+	event_at(l, HOST, 4000000);
+	event_at(l, GUEST, 3000000);
+	assert_int_equal(seen_upto(l, INT64_MAX), 3);
+	assert_int_equal(l->times[1], 3000000);
+	assert_int_equal(l->machines[1], GUEST);
+	assert_int_equal(vmrt_merge_time(&l->merge), 4000000);
 }
 
 static void events_behind_the_time_up_to_which_all_is_collected_wait(void **state)
 {
-	struct live l;
+	struct live *l = *state;
 
-	(void)state;
-	begin(&l);
-	map_guest(&l, OFFSET);
-	event_at(&l, HOST, 2000000);
-	event_at(&l, HOST, 4000000);
-	collect(&l, VMRT_UNKNOWN);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 0);
-	collect(&l, 3500000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 1);
+	map_guest(l, OFFSET);
+	event_at(l, HOST, 2000000);
+	event_at(l, HOST, 4000000);
+	assert_int_equal(seen_upto(l, VMRT_UNKNOWN), 0);
+	assert_int_equal(seen_upto(l, 3500000), 1);
 	/* meanwhile the guest has sent one that belongs before */
-	event_at(&l, GUEST, 3600000);
-	collect(&l, 5000000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 3);
-	assert_int_equal(l.machines[1], GUEST);
-	assert_int_equal(l.machines[2], HOST);
-	end(&l);
+	event_at(l, GUEST, 3600000);
+	assert_int_equal(seen_upto(l, 5000000), 3);
+	assert_int_equal(l->machines[1], GUEST);
+	assert_int_equal(l->machines[2], HOST);
 }
 
 static void a_guest_whose_clock_is_not_known_yet_is_not_waited_for(void **state)
 {
-	struct live l;
+	struct live *l = *state;
 
-	(void)state;
-	begin(&l);
-	event_at(&l, GUEST, 2000000);
-	event_at(&l, HOST, 3000000);
-	collect(&l, 2500000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 0);
-	map_guest(&l, OFFSET);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 1);
-	assert_int_equal(l.machines[0], GUEST);
-	end(&l);
+	event_at(l, GUEST, 2000000);
+	event_at(l, HOST, 3000000);
+	assert_int_equal(seen_upto(l, 2500000), 0);
+	map_guest(l, OFFSET);
+	assert_int_equal(pump(l, UINT64_MAX), VMRT_PUMPED_ALL);
+	assert_int_equal(l->n, 1);
+	assert_int_equal(l->machines[0], GUEST);
 }
 
 static void a_better_map_of_the_clock_moves_events_that_still_wait(void **state)
 {
-	struct live l;
+	struct live *l = *state;
 
-	(void)state;
-	begin(&l);
-	map_guest(&l, OFFSET);
-	event_at(&l, GUEST, 2000000);
-	event_at(&l, HOST, 3000000);
-	collect(&l, 1000000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	map_guest(&l, OFFSET + 1500000);
-	collect(&l, 5000000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 2);
-	assert_int_equal(l.machines[0], HOST);
-	assert_int_equal(l.times[1], 3500000);
-	end(&l);
+	map_guest(l, OFFSET);
+	event_at(l, GUEST, 2000000);
+	event_at(l, HOST, 3000000);
+	seen_upto(l, 1000000);
+	map_guest(l, OFFSET + 1500000);
+	assert_int_equal(seen_upto(l, 5000000), 2);
+	assert_int_equal(l->machines[0], HOST);
+	assert_int_equal(l->times[1], 3500000);
 }
 
 static void an_event_that_is_refused_is_left_out_and_the_next_one_comes(void **state)
 {
-	struct live l;
+	struct live *l = *state;
 
-	(void)state;
-	begin(&l);
-	map_guest(&l, OFFSET);
-	event_at(&l, HOST, 5000000);
-	collect(&l, 6000000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	l.refuse_before = 5000000;
-	event_at(&l, GUEST, 4000000); /* older than the last one: it is asked about */
-	event_at(&l, GUEST, 5500000);
-	collect(&l, 6000000);
-	assert_int_equal(pump(&l, UINT64_MAX), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 2);
-	assert_int_equal(l.times[1], 5500000);
-	end(&l);
+	map_guest(l, OFFSET);
+	event_at(l, HOST, 5000000);
+	seen_upto(l, 6000000);
+	l->refuse_before = 5000000;
+	event_at(l, GUEST, 4000000); /* older than the last one: it is asked about */
+	event_at(l, GUEST, 5500000);
+	assert_int_equal(seen_upto(l, 6000000), 2);
+	assert_int_equal(l->times[1], 5500000);
 }
 
 static void the_pump_ends_after_so_many_events_or_when_its_watcher_says_so(void **state)
 {
-	struct live l;
+	struct live *l = *state;
 
-	(void)state;
-	begin(&l);
-	map_guest(&l, OFFSET);
+	map_guest(l, OFFSET);
 	for (int i = 1; i <= 5; i++)
-		event_at(&l, HOST, i * 1000);
-	collect(&l, INT64_MAX - 1);
-	assert_int_equal(pump(&l, 2), VMRT_PUMPED_PART);
-	assert_int_equal(l.n, 2);
-	l.stop_at = 3;
-	assert_int_equal(pump(&l, 10), VMRT_PUMPED_PART);
-	assert_int_equal(l.n, 3);
-	assert_int_equal(pump(&l, 10), VMRT_PUMPED_ALL);
-	assert_int_equal(l.n, 5);
-	end(&l);
+		event_at(l, HOST, i * 1000);
+	collect(l, INT64_MAX - 1);
+	assert_int_equal(pump(l, 2), VMRT_PUMPED_PART);
+	assert_int_equal(l->n, 2);
+	l->stop_at = 3;
+	assert_int_equal(pump(l, 10), VMRT_PUMPED_PART);
+	assert_int_equal(l->n, 3);
+	assert_int_equal(pump(l, 10), VMRT_PUMPED_ALL);
+	assert_int_equal(l->n, 5);
 }
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(live_events_of_two_machines_come_in_the_order_of_the_hosts_clock),
-		cmocka_unit_test(events_behind_the_time_up_to_which_all_is_collected_wait),
-		cmocka_unit_test(a_guest_whose_clock_is_not_known_yet_is_not_waited_for),
-		cmocka_unit_test(a_better_map_of_the_clock_moves_events_that_still_wait),
-		cmocka_unit_test(an_event_that_is_refused_is_left_out_and_the_next_one_comes),
-		cmocka_unit_test(the_pump_ends_after_so_many_events_or_when_its_watcher_says_so),
+		TEST(live_events_of_two_machines_come_in_the_order_of_the_hosts_clock),
+		TEST(events_behind_the_time_up_to_which_all_is_collected_wait),
+		TEST(a_guest_whose_clock_is_not_known_yet_is_not_waited_for),
+		TEST(a_better_map_of_the_clock_moves_events_that_still_wait),
+		TEST(an_event_that_is_refused_is_left_out_and_the_next_one_comes),
+		TEST(the_pump_ends_after_so_many_events_or_when_its_watcher_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
