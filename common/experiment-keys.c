@@ -3,9 +3,9 @@
 #include "experiment-local.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stdio.h>
 
 #include "experiment-text.h"
 
@@ -55,14 +55,38 @@ static int set_name(
 	return 1;
 }
 
+#define WORD(name, text) text,
+
+/* The number of @value among the words that are allowed; -1: it is none of them, which has been
+ * said. */
+static int which_of(struct experiment_parser *p, int line, const char *key, const char *value,
+	const char *const *words, size_t n)
+{
+	char allowed[256];
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(value, words[i]))
+			return (int)i;
+	for (size_t i = 0; i < n && used < sizeof(allowed); i++)
+		used += (size_t)snprintf(allowed + used, sizeof(allowed) - used, "%s%s",
+			!i	    ? ""
+			: i + 1 < n ? ", "
+				    : " and ",
+			words[i]);
+	experiment_complain(p, line, "%s = %.60s: allowed are %s", key, value, allowed);
+	return -1;
+}
+
 /* One of two words: *@second: is it the second?. */
 static int set_choice(struct experiment_parser *p, int line, const char *key, const char *value,
 	const char *one, const char *other, bool *second)
 {
-	*second = !strcmp(value, other);
-	return *second || !strcmp(value, one) ||
-	       experiment_complain(
-		       p, line, "%s = %.60s: allowed are %s and %s", key, value, one, other);
+	const char *const words[] = {one, other};
+	int index = which_of(p, line, key, value, words, 2);
+
+	*second = index == 1;
+	return index >= 0;
 }
 
 static int experiment_section_key(
@@ -122,22 +146,6 @@ static int set_user(struct experiment_parser *p, int line, const char *value, ch
 	return 1;
 }
 
-static int set_policy(
-	struct experiment_parser *p, int line, const char *value, enum vmrt_policy *policy)
-{
-#define X(name, text)                                                                              \
-	if (!strcmp(value, text)) {                                                                \
-		*policy = VMRT_POLICY_##name;                                                      \
-		return 1;                                                                          \
-	}
-	VMRT_POLICY_LIST(X)
-#undef X
-	return experiment_complain(p, line,
-		"policy = %.60s: allowed are none, periodic, polling, deferrable, sporadic, edf, "
-		"deadline, rt_group and cfs_quota",
-		value);
-}
-
 static int server_key(struct experiment_parser *p, const char *key, const char *value, int line)
 {
 	struct vmrt_server_spec *s = &p->exp->servers[p->exp->n_servers - 1];
@@ -178,8 +186,14 @@ static int server_key(struct experiment_parser *p, const char *key, const char *
 				value, VMRT_SERVER_CPUS);
 		return 1;
 	}
-	if (!strcmp(key, "policy"))
-		return set_policy(p, line, value, &s->policy);
+	if (!strcmp(key, "policy")) {
+		static const char *const words[] = {VMRT_POLICY_LIST(WORD)};
+		int index = which_of(p, line, key, value, words, sizeof(words) / sizeof(*words));
+
+		if (index >= 0)
+			s->policy = (enum vmrt_policy)index;
+		return index >= 0;
+	}
 	return experiment_complain(p, line,
 		"unknown key '%.60s' in [server %s]: allowed are vm, user, policy, period, budget, "
 		"priority, "
@@ -217,17 +231,12 @@ static int task_key(struct experiment_parser *p, const char *key, const char *va
 	if (!strcmp(key, "period"))
 		return set_task_duration(p, line, key, value, &t->period_ns);
 	if (!strcmp(key, "release")) {
-#define X(name, text)                                                                              \
-	if (!strcmp(value, text)) {                                                                \
-		t->release = VMRT_RELEASE_##name;                                                  \
-		return 1;                                                                          \
-	}
-		VMRT_RELEASE_LIST(X)
-#undef X
-		return experiment_complain(p, line,
-			"release = %.60s: allowed are auto, nanosleep, timerfd, itimer, posix, "
-			"relative, resch, deadline and wakeup",
-			value);
+		static const char *const words[] = {VMRT_RELEASE_LIST(WORD)};
+		int index = which_of(p, line, key, value, words, sizeof(words) / sizeof(*words));
+
+		if (index >= 0)
+			t->release = (enum vmrt_release)index;
+		return index >= 0;
 	}
 	if (!strcmp(key, "wcet"))
 		return set_duration(p, line, key, value, &t->wcet_ns);

@@ -18,15 +18,15 @@
 #define WAKER_LEAST 0.5	       /* share of releases by one waker for a verdict */
 
 /*
- * Names of the kernel's threads, and of vmrt's own programs. # stands for a number, * at the end
- * for anything.
+ * Names of the kernel's threads, of vCPUs, and of vmrt's own programs. # stands for a number, * at
+ * the end for anything.
  */
 static const char *const foreign[] = {"kworker/*", "ksoftirqd/*", "ktimers/*", "ktimersoftd/*",
 	"migration/*", "cpuhp/*", "idle_inject/*", "rcu_*", "rcuc/*", "rcuog/*", "rcuop/*",
 	"rcuos/*", "rcub/*", "irq/*", "irq_work/*", "watchdog/*", "kdamond.*", "acpi_thermal*",
 	"scsi_*", "jbd2/*", "ext4-*", "btrfs-*", "xfsaild/*", "kvm-*", "vhost-*", "pr/*",
 	"swapper/*", "vmrt-*", "backlog_napi/*", "napi/*", "usb-storage*", "hv_*", "posixcputmr/*",
-	"sugov:*", "CPU *", "qemu-*", "fc_vcpu *", "crosvm_vcpu*", "EMT-*"};
+	"sugov:*", "CPU *", "qemu-*", "fc_vcpu *", "crosvm_vcpu*", "EMT-*", "vmx-vcpu-*"};
 
 /*
  * Such names a program may have, too. The kernel's own threads sleep by the timer wheel, whose

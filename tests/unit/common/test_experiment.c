@@ -168,7 +168,8 @@ static const struct {
 	{"[task vm/t]\nperiod = 9ms\ndeadline = 0\n",
 		"bad.ini:3: task vm/t needs a deadline above 0"},
 	{"[task vm/t]\nrelease = magic\n",
-		"bad.ini:2: release = magic: allowed are auto, nanosleep"},
+		"bad.ini:2: release = magic: allowed are auto, nanosleep, timerfd, itimer, posix, "
+		"relative, resch, deadline and wakeup"},
 	{"[task t]\nperiod = 3ms\n", "bad.ini:1: [task t] names no machine"},
 	{"[task vm/a_name_of_16_chars]\n",
 		"bad.ini:1: 'a_name_of_16_chars' cannot be a task's name"},
@@ -176,7 +177,9 @@ static const struct {
 		"bad.ini:1: wcet 11 ms of task vm/t is more than"},
 	{"[server a]\nperiod=9ms\nbudget=1ms\npriority=98\n", "bad.ini:4: priority = 98"},
 	{"[server a]\nperiod=9ms\nbudget=1ms\n", "bad.ini:1: server a needs a priority"},
-	{"[server a]\npolicy = fair\n", "bad.ini:2: policy = fair: allowed are"},
+	{"[server a]\npolicy = fair\n",
+		"bad.ini:2: policy = fair: allowed are none, periodic, polling, deferrable, "
+		"sporadic, edf, deadline, rt_group and cfs_quota"},
 	{"[experiment]\nname=a\n[experiment]\n",
 		"bad.ini:3: the section [experiment] occurs twice"},
 	{"key = 1\n", "bad.ini:1: 'key' stands before any section"},

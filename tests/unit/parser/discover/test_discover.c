@@ -192,6 +192,8 @@ static void kernel_threads_and_threads_that_are_left_out_are_no_tasks(void **sta
 		timer_job(1001 * MS + k * 4 * MS, US, 12, "CPU 0/KVM", 49, VMRT_FN_WAKEUP, 0);
 		timer_job(1002 * MS + k * 4 * MS, US, 13, "rcu_preempt", 120, VMRT_FN_WAKEUP, 0);
 		timer_job(1003 * MS + k * 4 * MS, US, 14, "vmrt-agent", 120, VMRT_FN_WAKEUP, 0);
+		timer_job(1003 * MS + 500 * US + k * 4 * MS, US, 15, "vmx-vcpu-0", 120,
+			VMRT_FN_WAKEUP, 0);
 	}
 	judge();
 	assert_int_equal(n_found, 0);
