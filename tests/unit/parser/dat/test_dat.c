@@ -69,13 +69,11 @@ static void next(struct vmrt_stream *s, struct vmrt_event *e, enum vmrt_event_ty
 	assert_int_equal(e->ts, ts);
 }
 
-static void all_events_come_back_as_written(enum tests_kernel kernel)
+#define A_TIMER UINT64_C(0xffff888012345678)
+
+static void write_all_events(struct tests_dat *d)
 {
-	struct tests_dat *d = tests_dat_new(2, kernel);
-	const uint64_t timer = UINT64_C(0xffff888012345678);
-	struct vmrt_stream *s;
-	struct vmrt_dat *dat;
-	struct vmrt_event e;
+	const uint64_t timer = A_TIMER;
 
 	tests_dat_switch(d, 0, S, "swapper/0", 0, 120, 0, "sixteen_letters!", 55, 39);
 	tests_dat_flags(d, VMRT_FLAG_HARDIRQ | VMRT_FLAG_NEED_RESCHED);
@@ -97,8 +95,11 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	tests_dat_irq(d, 0, 2 * S + 3, 2 * S + 3);
 	tests_dat_switch(d, 0, 2 * S + 4, "sixteen_letters!", 55, 39, 0x100, "swapper/0", 0, 120);
 	tests_dat_switch(d, 0, 2 * S + 5, "swapper/0", 0, 120, 2, "swapper/0", 0, 120);
-	dat = open_written(d);
-	s = stream_of(dat);
+}
+
+static void threads_are_as_written(struct vmrt_stream *s)
+{
+	struct vmrt_event e;
 
 	next(s, &e, VMRT_EV_SWITCH, S);
 	assert_int_equal(e.pid, 0);
@@ -129,8 +130,14 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	assert_int_equal(e.process.pid, 55);
 	assert_int_equal(e.process.other_pid, 68);
 	assert_string_equal(e.process.comm, "child");
+}
+
+static void timers_and_what_follows_are_as_written(struct vmrt_stream *s)
+{
+	struct vmrt_event e;
+
 	next(s, &e, VMRT_EV_TIMER_SETUP, S + 7);
-	assert_true(e.timer.timer == timer);
+	assert_true(e.timer.timer == A_TIMER);
 	assert_int_equal(e.timer.clock, 1);
 	assert_int_equal(e.timer.mode, VMRT_TIMER_HARD);
 	next(s, &e, VMRT_EV_TIMER_START, S + 8);
@@ -139,7 +146,7 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	assert_int_equal(e.timer.softexpires, 2 * S - 50);
 	assert_int_equal(e.timer.mode, VMRT_TIMER_PINNED);
 	next(s, &e, VMRT_EV_TIMER_CANCEL, S + 9);
-	assert_true(e.timer.timer == timer);
+	assert_true(e.timer.timer == A_TIMER);
 	next(s, &e, VMRT_EV_TIMER_EXPIRE, 2 * S);
 	assert_int_equal(e.timer.fn, VMRT_FN_TICK);
 	assert_int_equal(e.timer.now, 2 * S - 5);
@@ -160,6 +167,19 @@ static void all_events_come_back_as_written(enum tests_kernel kernel)
 	next(s, &e, VMRT_EV_SWITCH, 2 * S + 5);
 	assert_int_equal(e.sw.prev_state, 2);
 	assert_int_equal(vmrt_stream_next(s, &e, NULL), 0);
+}
+
+static void all_events_come_back_as_written(enum tests_kernel kernel)
+{
+	struct tests_dat *d = tests_dat_new(2, kernel);
+	struct vmrt_stream *s;
+	struct vmrt_dat *dat;
+
+	write_all_events(d);
+	dat = open_written(d);
+	s = stream_of(dat);
+	threads_are_as_written(s);
+	timers_and_what_follows_are_as_written(s);
 	vmrt_stream_free(s);
 	vmrt_dat_close(dat);
 }
