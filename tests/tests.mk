@@ -107,7 +107,8 @@ fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 		echo "  FUZZ     $$f"; mkdir -p $(O)/corpus/$$(basename $$f); \
 		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 -close_fd_mask=2 \
 			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) \
-			$$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) 2>&1 | tail -n 3 || exit 1; \
+			$$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) >$(O)/fuzz/log 2>&1 || { tail -n 30 $(O)/fuzz/log; exit 1; }; \
+		tail -n 3 $(O)/fuzz/log; \
 	done
 
 # What has threads, by a compiler that watches what they share.
