@@ -178,4 +178,4 @@ clean: ## remove what was built
 
 include tests/tests.mk docs/docs.mk
 
--include $(shell find $(O)/obj $(O)/tests -name '*.d' 2>/dev/null)
+-include $(shell find $(O)/obj $(O)/fuzzobj $(O)/sanitized/obj -name '*.d' 2>/dev/null)

@@ -12,7 +12,10 @@ SIM_SERVERS_TEST := $(O)/tests/test_sim_servers
 TEST_TOOLS := $(patsubst tests/tools/%.c,$(O)/tests/%,$(wildcard tests/tools/*.c))
 FUZZ_TARGETS := $(patsubst tests/fuzz/%.c,$(O)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
-.PHONY: tests fuzz-targets check-unit fuzz goldens
+# the unit tests and the simulators again, under the sanitizers
+SANITIZED_TESTS := $(patsubst $(O)/tests/%,$(O)/sanitized/%,$(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST))
+
+.PHONY: tests fuzz-targets sanitized-tests rest-objects check-unit fuzz goldens
 tests: $(UNIT_TESTS) $(SIM_TEST) $(SIM_SERVERS_TEST) $(TEST_TOOLS) ## build the tests
 
 $(O)/obj/tests/%.o: VMRT_CFLAGS += -Itests/lib -Itests/unit/lib -Wno-missing-prototypes
@@ -27,7 +30,7 @@ endef
 $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 
 # Live without tracefs and guests: the clock, the tracer, the VMs and the sessions are doubles there.
-$(O)/tests/test_live: VMRT_LDFLAGS += $(addprefix -Wl$(COMMA)--wrap=vmrt_,now_ns vms_find \
+$(O)/tests/test_live $(O)/sanitized/test_live: VMRT_LDFLAGS += $(addprefix -Wl$(COMMA)--wrap=vmrt_,now_ns vms_find \
 	$(addprefix tracer_,open meta cpus page_size on close read) \
 	$(addprefix guest_,open wait start abort error upto copy_pings meta close))
 
@@ -69,17 +72,19 @@ hsf-stress: all tests ## vmrt-hsf with 64 servers, threads that come and go, sig
 soak: all tests ## record --stream, vmrt-top and vmrt-hsf together for TIME
 	$(Q)O=$(O) tests/soak $(if $(filter 2h,$(TIME)),20m,$(TIME))
 
-# Fuzz targets need all code instrumented: objects and a library of their own, by clang.
-FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined -Wno-missing-prototypes
+# Fuzz targets need all code instrumented: objects and a library of their own, by clang. The sanitized tests use it, too.
+SANITIZED_FLAGS := -O1 -g1 -fsanitize=address,undefined,float-cast-overflow -fno-sanitize-recover=undefined
 FUZZ_OBJECTS := $(patsubst %.c,$(O)/fuzzobj/%.o,$(filter-out $(TOOL_SOURCES),$(SOURCES)) $(wildcard tests/lib/*.c))
 
 $(O)/fuzzobj/%.o: %.c $(LIBS_OK)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(filter-out -Werror,$(VMRT_CFLAGS)) -Itests/lib $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+	$(Q)clang $(VMRT_CFLAGS) -Itests/lib $(SANITIZED_FLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+$(O)/fuzzobj/tests/%.o: VMRT_CFLAGS += -Wno-missing-prototypes
 
 $(O)/fuzzobj/gen/trace.pb-c.o: $(PROTO).c
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(VMRT_CFLAGS) -w $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
+	$(Q)clang $(VMRT_CFLAGS) -w $(SANITIZED_FLAGS) -fsanitize=fuzzer-no-link -c -o $@ $<
 
 $(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS) $(O)/fuzzobj/gen/trace.pb-c.o
 	$(call say,AR,$@)
@@ -88,7 +93,7 @@ $(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS) $(O)/fuzzobj/gen/trace.pb-c.o
 
 $(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzz/libvmrt.a
 	$(call say,FUZZ,$@)
-	$(Q)clang $(FUZZ_FLAGS) $(FUZZ_WRAP) -fsanitize=fuzzer -o $@ $^ $(VMRT_LDLIBS)
+	$(Q)clang $(SANITIZED_FLAGS) $(FUZZ_WRAP) -fsanitize=fuzzer -o $@ $^ $(VMRT_LDLIBS)
 
 # The agent's tracer and its buffers are doubles there.
 $(O)/fuzz/fuzz_agent: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=,$(addprefix vmrt_tracer_,open close on off cpus \
@@ -96,6 +101,27 @@ $(O)/fuzz/fuzz_agent: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=,$(addprefix vm
 
 # The answers of a database's server are doubles.
 $(O)/fuzz/fuzz_many: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=pg_,query script rows text int free)
+
+# The unit tests and the simulators under the sanitizers: objects of their own, and the library of the fuzz targets.
+$(O)/sanitized/obj/%.o: %.c $(LIBS_OK)
+	$(call say,CLANG,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)clang $(VMRT_CFLAGS) -Itests/lib -Itests/unit/lib -Wno-missing-prototypes $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
+
+# its objects are those of the program $(O)/tests/NAME
+define sanitized_rule
+$(O)/sanitized/$(1): $(patsubst $(O)/obj/%,$(O)/sanitized/obj/%,$(2)) $(O)/fuzz/libvmrt.a
+	$$(call say,LINK,$$@)
+	$(Q)clang $(SANITIZED_FLAGS) $$(VMRT_LDFLAGS) -o $$@ $$^ -lcmocka $$(VMRT_LDLIBS)
+endef
+$(foreach t,$(UNIT_SOURCES),$(eval $(call sanitized_rule,$(notdir $(basename $(t))),$(patsubst %.c,$(O)/obj/%.o,$(t)) $(UNIT_LIB))))
+$(eval $(call sanitized_rule,test_sim,$(SIM_OBJECTS)))
+$(eval $(call sanitized_rule,test_sim_servers,$(SIM_SERVERS_OBJECTS)))
+
+sanitized-tests: $(SANITIZED_TESTS)
+
+# What is in no library and no test: the main files. With fuzz-targets and sanitized-tests, every C file has been compiled.
+rest-objects: $(patsubst %.c,$(O)/obj/%.o,$(TOOL_SOURCES) $(wildcard tests/tools/*.c))
 
 .SECONDARY:
 

@@ -24,8 +24,8 @@ static const char experiment[] = "[server vm]\nvm = vm:0\nperiod = 12ms\nbudget 
 				 "[task vm/x]\nrelease = deadline\ndeadline = 3ms\n";
 static const char comms[][VMRT_COMM_MAX] = {"a", "b", "c", "swapper/0", "CPU 0/TCG", "x"};
 static const char *const marks[] = {
-	"vmrt srv_start server=vm vm=vm policy=deferrable depletion=soft period=12000000 "
-	"budget=5000000 priority=50 t0=1000000",
+	("vmrt srv_start server=vm vm=vm policy=deferrable depletion=soft period=12000000 "
+	 "budget=5000000 priority=50 t0=1000000"),
 	"vmrt srv_replenish server=vm k=1 at=13000000 budget=5000000",
 	"vmrt srv_deplete server=vm k=1 consumed=5000000", "vmrt srv_stop server=vm",
 	"vmrt job_begin task=a k=0", "vmrt job_end task=a k=0", "vmrt srv_start server=vm t0=x",
