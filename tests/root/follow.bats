@@ -59,7 +59,7 @@ grows_and_ends_as_the_replay() {
 }
 
 @test "a recording of the host is followed to its end, and then is what a replay is" {
-	begin -d 5s
+	begin -d 4s
 	run -0 timeout 60 "$top" --json -d 500ms "$run"
 	echo "$output" >"$BATS_TEST_TMPDIR/live"
 	wait "$recorder"
@@ -83,13 +83,13 @@ grows_and_ends_as_the_replay() {
 	for _ in {1..100}; do [ -S "$socket" ] && break; sleep 0.05; done
 	sed -i 's/host/g/' "$BATS_TEST_TMPDIR/e.ini"
 	printf '[task host/follow_me]\nperiod = 20ms\ndeadline = 20ms\n' >>"$BATS_TEST_TMPDIR/e.ini"
-	begin -d 5s --stream --link g="$socket" --allow-loss
+	begin -d 4s --stream --link g="$socket" --allow-loss
 	run -0 timeout 60 "$top" --json -d 500ms "$run"
 	echo "$output" >"$BATS_TEST_TMPDIR/live"
 	wait "$recorder"
 	grows_and_ends_as_the_replay
 	rm -r "$run"
-	begin -d 4s --link g="$socket" --allow-loss
+	begin -d 3s --link g="$socket" --allow-loss
 	run -0 timeout 60 "$top" -b -d 500ms "$run"
 	echo "$output"
 	wait "$recorder"
@@ -112,7 +112,7 @@ grows_and_ends_as_the_replay() {
 
 @test "on a terminal it says FOLLOW, and END when the recording has ended" {
 	command -v tmux >/dev/null || skip "needs tmux"
-	begin -d 6s
+	begin -d 4s
 	tmux -L "follow-$$" -f /dev/null new-session -d -x 100 -y 24 "LC_ALL=C.UTF-8 $PWD/$top --no-config -d 200ms $run" 3>&-
 	for word in FOLLOW host/follow_me 'END$' 'The recording has ended'; do
 		for _ in {1..150}; do
@@ -167,7 +167,7 @@ grows_and_ends_as_the_replay() {
 }
 
 @test "a follower that is killed or stopped does not concern the recorder" {
-	begin -d 5s
+	begin -d 3s
 	"$top" -b -d 100ms "$run" >/dev/null 3>&- &
 	local follower=$!
 	sleep 1.5

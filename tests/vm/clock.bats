@@ -82,11 +82,11 @@ times_of() {
 	done
 }
 
-# record_and NAME COMMAND...: records for 5 s, does COMMAND after 1 s; `took` is how long it all took
+# record_and NAME COMMAND...: records for 3 s, does COMMAND after 1 s; `took` is how long it all took
 record_and() {
 	local name=$1 from=$SECONDS
 	shift
-	"$trace" record --allow-loss --force -o "$out/$name" --vm "$vm" -d 5s >"$out/$name.log" 2>&1 3>&- &
+	"$trace" record --allow-loss --force -o "$out/$name" --vm "$vm" -d 3s >"$out/$name.log" 2>&1 3>&- &
 	local recorder=$!
 	for _ in $(seq 200); do
 		[ "$(cat /sys/kernel/tracing/instances/vmrt-$recorder-*-record/tracing_on 2>/dev/null)" = 1 ] && break
