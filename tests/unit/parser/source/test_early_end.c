@@ -11,11 +11,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include <vmrt/analyze.h>
 #include <vmrt/units.h>
 
+#include "ask.h"
 #include "pages.h"
 
 #define MS VMRT_NS_PER_MS
@@ -115,24 +115,9 @@ static enum vmrt_status analyze(const char *first, const char *second, struct vm
 	return vmrt_analyze(&options, &result, err);
 }
 
-/* The first row, its columns joined by '|'. */
-static const char *ask(const char *sql)
+static const char *ask(const char *query)
 {
-	static char text[512];
-	sqlite3 *handle = NULL;
-	sqlite3_stmt *stmt = NULL;
-	size_t used = 0;
-
-	assert_int_equal(sqlite3_open(db, &handle), SQLITE_OK);
-	assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &stmt, NULL), SQLITE_OK);
-	text[0] = '\0';
-	if (sqlite3_step(stmt) == SQLITE_ROW)
-		for (int i = 0; i < sqlite3_column_count(stmt); i++)
-			used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
-				i ? "|" : "", (const char *)sqlite3_column_text(stmt, i));
-	sqlite3_finalize(stmt);
-	sqlite3_close(handle);
-	return text;
+	return ask_db(db, query);
 }
 
 static void behind_the_end_of_the_hosts_file_executions_are_unknown(void **state)
@@ -226,7 +211,7 @@ static void tasks_of_a_machine_that_was_not_recorded_are_noted(void **state)
 	write_guest();
 	write_host(BASE + 1000 * MS);
 	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
-	assert_string_equal(ask("SELECT name, words FROM note"),
+	assert_string_equal(ask("SELECT name, words FROM note LIMIT 1"),
 		"vm2/t1|no machine called vm2 was recorded; there is a recording of: host, vm1");
 }
 

@@ -10,11 +10,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 
 #include <vmrt/analyze.h>
 #include <vmrt/files.h>
 
+#include "ask.h"
 #include "pages.h"
 
 #define MS VMRT_NS_PER_MS
@@ -115,34 +115,12 @@ static void analyze(const char *experiment)
 		fail_msg("%s", err.text);
 }
 
-/* All rows of @query, columns joined by '|', rows by newlines. */
 static const char *ask(const char *query)
 {
-	static char answer[4096];
 	char path[256];
-	sqlite3_stmt *stmt;
-	size_t used = 0;
-	sqlite3 *db;
 
 	path_of(VMRT_FILE_DB, path);
-	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-	if (sqlite3_prepare_v2(db, query, -1, &stmt, NULL) != SQLITE_OK)
-		fail_msg("%s", sqlite3_errmsg(db));
-	answer[0] = '\0';
-	while (sqlite3_step(stmt) == SQLITE_ROW)
-		for (int c = 0; c < sqlite3_column_count(stmt); c++) {
-			const char *text = (const char *)sqlite3_column_text(stmt, c);
-
-			used += (size_t)snprintf(answer + used, sizeof(answer) - used, "%s%s",
-				c      ? "|"
-				: used ? "\n"
-				       : "",
-				text ? text : "NULL");
-			assert_true(used < sizeof(answer));
-		}
-	sqlite3_finalize(stmt);
-	sqlite3_close(db);
-	return answer;
+	return ask_db(path, query);
 }
 
 #define BUDGET "period = 10ms\nbudget = 4ms\npriority = 50\n"
