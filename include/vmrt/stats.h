@@ -15,7 +15,7 @@
 struct vmrt_samples {
 	int64_t *values;
 	size_t n, room;
-	bool sorted;
+	size_t n_sorted; /* the first so many are in rising order */
 };
 
 /** vmrt_samples_add - add @value; VMRT_OK or VMRT_ENOMEM */

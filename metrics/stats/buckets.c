@@ -162,7 +162,7 @@ enum vmrt_status vmrt_buckets_values(const struct vmrt_buckets *b, struct vmrt_s
 		for (int64_t k = 0; k < b->counts[i].n; k++)
 			if (vmrt_samples_add(out, vmrt_bucket_from(b->counts[i].bucket)) != VMRT_OK)
 				return VMRT_ENOMEM;
-	out->sorted = true;
+	out->n_sorted = out->n;
 	return VMRT_OK;
 }
 

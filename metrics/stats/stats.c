@@ -6,14 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/sort.h>
+
 #define Z_95 1.959963984540054 /* two-sided 95 % quantile of the normal distribution */
 
 /* Tables whose probability differs by less than this (relatively) count as equally likely. */
 #define SAME_PROBABILITY 1e-7
-
-#define DIGIT_BITS 11
-#define DIGIT_MASK ((UINT64_C(1) << DIGIT_BITS) - 1)
-#define BY_DIGITS_FROM 4096 /* fewer values are sorted by comparing */
 
 enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value)
 {
@@ -27,64 +25,13 @@ enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value)
 		samples->room = room;
 	}
 	samples->values[samples->n++] = value;
-	samples->sorted = false;
 	return VMRT_OK;
-}
-
-static int compare(const void *a, const void *b)
-{
-	const int64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
-/*
- * Sorts by one digit after the other, from the lowest: several times as fast as by comparing, for
- * many values of a range that few digits distinguish. False without memory.
- */
-static bool sort_by_digits(int64_t *values, size_t n)
-{
-	int64_t *from = values, *to = malloc(n * sizeof(*to)), *beside = to;
-	int64_t min = values[0], max = values[0];
-	uint64_t range;
-
-	if (!to)
-		return false;
-	for (size_t i = 1; i < n; i++) {
-		min = values[i] < min ? values[i] : min;
-		max = values[i] > max ? values[i] : max;
-	}
-	range = (uint64_t)max - (uint64_t)min;
-	for (unsigned shift = 0; shift < 64 && range >> shift; shift += DIGIT_BITS) {
-		size_t at[1 << DIGIT_BITS] = {0}, sum = 0;
-		int64_t *last = from;
-
-		for (size_t i = 0; i < n; i++)
-			at[((uint64_t)from[i] - (uint64_t)min) >> shift & DIGIT_MASK]++;
-		for (size_t d = 0; d <= DIGIT_MASK; d++) {
-			size_t count = at[d];
-
-			at[d] = sum;
-			sum += count;
-		}
-		for (size_t i = 0; i < n; i++)
-			to[at[((uint64_t)from[i] - (uint64_t)min) >> shift & DIGIT_MASK]++] =
-				from[i];
-		from = to;
-		to = last;
-	}
-	if (from != values)
-		memcpy(values, from, n * sizeof(*values));
-	free(beside);
-	return true;
 }
 
 void vmrt_samples_sort(struct vmrt_samples *samples)
 {
-	if (samples->n && !samples->sorted &&
-		(samples->n < BY_DIGITS_FROM || !sort_by_digits(samples->values, samples->n)))
-		qsort(samples->values, samples->n, sizeof(*samples->values), compare);
-	samples->sorted = true;
+	vmrt_sort_values(samples->values, samples->n_sorted, samples->n);
+	samples->n_sorted = samples->n;
 }
 
 size_t vmrt_samples_rank(size_t n, unsigned num, unsigned den)

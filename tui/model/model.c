@@ -146,7 +146,7 @@ void top_model_facts(struct top_model *m, struct vmrt_engine *engine, struct vmr
 		t->facts.responses = (struct vmrt_samples){0};
 		if (t->responses.exact && t->responses.sorted_n == t->responses.n)
 			t->facts.responses = (struct vmrt_samples){
-				.values = t->responses.exact, .n = t->responses.n, .sorted = true};
+				.values = t->responses.exact, .n = t->responses.n, .n_sorted = t->responses.n};
 		out->tasks[i] = t->facts;
 	}
 	out->n_servers = m->n_servers;

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include <vmrt/sort.h>
 #include <vmrt/stats.h>
 #include <vmrt/units.h>
 
@@ -82,13 +83,6 @@ enum vmrt_status top_responses_add(struct top_responses *r, int64_t ns)
 	return VMRT_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Millions of values are sorted once, not for each screen. */
 static bool is_exact(const struct top_responses *r)
 {
@@ -106,8 +100,7 @@ void top_responses_bounds(
 		return;
 	if (is_exact(r)) {
 		/* the order they came in is of no use any more */
-		if (r->sorted_n != r->n)
-			qsort(r->exact, (size_t)r->n, sizeof(*r->exact), by_value);
+		vmrt_sort_values(r->exact, (size_t)r->sorted_n, (size_t)r->n);
 		r->sorted_n = r->n;
 		*low = *high = r->exact[rank - 1];
 		return;

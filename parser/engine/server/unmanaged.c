@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/sort.h>
+
 /* Shorter waits are interruptions, by the hypervisor's own threads or the kernel's, and end no
  * stretch. */
 #define WAIT_MIN_NS (1 * VMRT_NS_PER_MS)
@@ -19,6 +21,7 @@
 struct samples {
 	int64_t *values;
 	size_t n, room;
+	size_t n_sorted; /* the first so many are in order */
 	uint64_t seen, stride;
 };
 
@@ -36,6 +39,7 @@ static bool put(struct samples *s, int64_t value)
 		for (size_t i = 0; i < s->n / 2; i++)
 			s->values[i] = s->values[2 * i];
 		s->n /= 2;
+		s->n_sorted /= 2;
 		s->stride *= 2;
 		if ((s->seen - 1) % s->stride)
 			return true;
@@ -100,11 +104,10 @@ void unmanaged_ran(struct thread *t, int64_t ns)
 	t->unmanaged.supply_ns += ns;
 }
 
-static int by_value(const void *a, const void *b)
+static void sort(struct samples *s)
 {
-	const int64_t *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
+	vmrt_sort_values(s->values, s->n_sorted, s->n);
+	s->n_sorted = s->n;
 }
 
 /* Nearest rank. */
@@ -119,8 +122,9 @@ bool unmanaged_row(struct vmrt_engine *e, size_t vm, struct vmrt_unmanaged *out)
 
 	if (!n || !n->periods.n)
 		return false;
-	qsort(n->periods.values, n->periods.n, sizeof(int64_t), by_value);
-	qsort(n->supplies.values, n->supplies.n, sizeof(int64_t), by_value);
+	/* of what is live it is asked several times a second */
+	sort(&n->periods);
+	sort(&n->supplies);
 	*out = (struct vmrt_unmanaged){
 		.vm = (uint32_t)vm,
 		.n = (int64_t)n->periods.seen,
