@@ -76,7 +76,7 @@ static bool merge(int64_t *values, size_t first, size_t n)
 	/* from the end; what is left of the first part is where it belongs */
 	while (more)
 		values[--to] = first && values[first - 1] > behind[more - 1] ? values[--first]
-									    : behind[--more];
+									     : behind[--more];
 	free(behind);
 	return true;
 }

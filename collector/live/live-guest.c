@@ -412,8 +412,8 @@ void live_guest_close(struct live_guest *g)
 	vmrt_guest_close(g->session);
 	vmrt_clockmap_free(&g->map);
 	free(g->resumes);
-	if (!g->last)
-		return; /* it was not opened */
+	if (!live_guest_is_open(g))
+		return;
 	drop_stream(g);
 	pthread_mutex_destroy(&g->lock);
 }

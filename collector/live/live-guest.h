@@ -70,6 +70,12 @@ struct live_guest {
 /** live_guest_open - begin to connect; failures go to the note */
 void live_guest_open(struct live_guest *g, const struct live_guest_options *options);
 
+/** live_guest_is_open - was it opened? All zeros is one that was not */
+static inline bool live_guest_is_open(const struct live_guest *g)
+{
+	return g->last;
+}
+
 /** live_guest_ready - wait for its agent to be ready, make the stream; failures go to the note */
 void live_guest_ready(struct live_guest *g);
 

@@ -11,16 +11,26 @@
 #include "collector/wire/secret.h"
 #include "live-guest.h"
 
+/* Which VMs there are. */
+struct live_vms {
+	struct vmrt_vm *list;
+	size_t n;
+	char awaited[128]; /* VMs of the experiment that do not run; "" */
+};
+
+/* VMs have come or gone. */
+struct live_change {
+	struct live_vms vms;
+	struct vmrt_experiment *exp; /* for them; or NULL */
+};
+
 struct vmrt_live {
 	struct vmrt_live_options options;
 	struct vmrt_experiment *exp; /* with a server for each vCPU; NULL: none is given */
 	char vm[VMRT_NAME_MAX];	     /* of options.vm */
 	struct vmrt_secret secret;
-	struct vmrt_vm *vms;
-	size_t n_vms;
-	uint64_t processes;	   /* of the VMs: a sum over their pids */
-	char awaited[128];	   /* VMs of the experiment that do not run; "" */
-	struct live_guest *guests; /* by VM */
+	struct live_vms vms;
+	struct live_guest **guests; /* by VM */
 	struct vmrt_tracer *tracer;
 	struct vmrt_formats *formats;
 	struct merge_input host;
@@ -33,15 +43,19 @@ struct vmrt_live {
 	size_t n_machines;
 	struct live_guest **guest_of; /* by machine */
 	struct vmrt_engine_vm *engine_vms;
-	bool joined; /* a guest records that is not among the machines yet */
+	bool joined;		  /* a guest records that is not among the machines yet */
+	struct live_change *next; /* what there is from the next configuration on; or NULL */
 	int64_t host_upto_ns;
 	uint64_t fill; /* of the host's fullest trace buffer, bytes */
 	char note[256], host_note[192];
 };
 
 /** live_find_vms - those of the options, as far as they run; with options.at_once others are
- * awaited */
-enum vmrt_status live_find_vms(struct vmrt_live *live, struct vmrt_error *err);
+ * awaited; end with live_free_vms() */
+enum vmrt_status live_find_vms(
+	const struct vmrt_live_options *options, struct live_vms *out, struct vmrt_error *err);
+
+void live_free_vms(struct live_vms *vms);
 
 /** live_own_cpus - the CPUs that no VM may use, to keep out of the way; false: there are none */
 bool live_own_cpus(const struct vmrt_live *live, cpu_set_t *own);

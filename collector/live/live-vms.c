@@ -7,118 +7,117 @@
 #include <string.h>
 
 static enum vmrt_status append(
-	struct vmrt_live *live, const struct vmrt_vm *vm, struct vmrt_error *err)
+	struct live_vms *vms, const struct vmrt_vm *vm, struct vmrt_error *err)
 {
-	struct vmrt_vm *more = realloc(live->vms, (live->n_vms + 1) * sizeof(*more));
+	struct vmrt_vm *more = realloc(vms->list, (vms->n + 1) * sizeof(*more));
 
 	if (!more)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	live->vms = more;
-	live->vms[live->n_vms++] = *vm;
+	vms->list = more;
+	vms->list[vms->n++] = *vm;
 	return VMRT_OK;
 }
 
-static bool has_link(const struct vmrt_live *live, const char *pattern)
+static bool has_link(const struct vmrt_live_options *options, const char *pattern)
 {
-	for (size_t i = 0; i < live->options.n_links; i++)
-		if (!strcmp(live->options.links[i].vm, pattern))
+	for (size_t i = 0; i < options->n_links; i++)
+		if (!strcmp(options->links[i].vm, pattern))
 			return true;
 	return false;
 }
 
 /* A guest whose VM is not to be seen from here, but that has an agent all the same. */
 static enum vmrt_status append_hidden(
-	struct vmrt_live *live, const char *name, struct vmrt_error *err)
+	struct live_vms *vms, const char *name, struct vmrt_error *err)
 {
 	struct vmrt_vm vm = {0};
 
 	if (strlen(name) >= sizeof(vm.name))
 		return vmrt_fail(err, VMRT_EINVAL, "the name %.100s... is too long", name);
 	strcpy(vm.name, name);
-	return append(live, &vm, err);
+	return append(vms, &vm, err);
 }
 
-static void await(struct vmrt_live *live, const char *pattern)
+static void await(struct live_vms *vms, const char *pattern)
 {
-	size_t used = strlen(live->awaited);
+	size_t used = strlen(vms->awaited);
 
-	if (strstr(live->awaited, pattern))
+	if (strstr(vms->awaited, pattern))
 		return;
-	snprintf(live->awaited + used, sizeof(live->awaited) - used, "%s%.60s", used ? ", " : "",
+	snprintf(vms->awaited + used, sizeof(vms->awaited) - used, "%s%.60s", used ? ", " : "",
 		pattern);
 }
 
-static enum vmrt_status add(
-	struct vmrt_live *live, const char *pattern, const char *user, struct vmrt_error *err)
+static enum vmrt_status add(const struct vmrt_live_options *options, struct live_vms *vms,
+	const char *pattern, const char *user, struct vmrt_error *err)
 {
 	struct vmrt_vm *vm;
 	enum vmrt_status status;
 
-	for (size_t i = 0; i < live->n_vms; i++)
-		if (vmrt_vm_match(&live->vms[i], pattern))
+	for (size_t i = 0; i < vms->n; i++)
+		if (vmrt_vm_match(&vms->list[i], pattern))
 			return VMRT_OK;
 	status = vmrt_vm_get_of(pattern, user, &vm, err);
-	if (status == VMRT_ENOENT && has_link(live, pattern))
-		return append_hidden(live, pattern, err);
-	if (status == VMRT_ENOENT && live->options.at_once && !live->options.vm) {
-		await(live, pattern);
+	if (status == VMRT_ENOENT && has_link(options, pattern))
+		return append_hidden(vms, pattern, err);
+	if (status == VMRT_ENOENT && options->at_once && !options->vm) {
+		await(vms, pattern);
 		return VMRT_OK;
 	}
 	if (status != VMRT_OK)
 		return status;
-	status = append(live, vm, err);
+	status = append(vms, vm, err);
 	if (status == VMRT_OK)
 		vm->threads = NULL; /* they are in the list now */
 	vmrt_vms_free(vm, 1);
 	return status;
 }
 
-static enum vmrt_status find(struct vmrt_live *live, struct vmrt_error *err)
+enum vmrt_status live_find_vms(
+	const struct vmrt_live_options *options, struct live_vms *out, struct vmrt_error *err)
 {
-	const struct vmrt_experiment *exp = live->options.experiment;
+	const struct vmrt_experiment *exp = options->experiment;
 	enum vmrt_status status = VMRT_OK;
 
-	if (live->options.vm)
-		return add(live, live->options.vm, "", err);
+	*out = (struct live_vms){0};
+	if (options->vm)
+		return add(options, out, options->vm, "", err);
 	if (!exp)
-		status = vmrt_vms_find(&live->vms, &live->n_vms, err);
+		status = vmrt_vms_find(&out->list, &out->n, err);
 	for (size_t i = 0; exp && i < exp->n_servers && status == VMRT_OK; i++)
-		status = add(live, exp->servers[i].vm, exp->servers[i].user, err);
+		status = add(options, out, exp->servers[i].vm, exp->servers[i].user, err);
 	for (size_t i = 0; exp && i < exp->n_tasks && status == VMRT_OK; i++)
 		if (strcmp(exp->tasks[i].machine, VMRT_HOST) != 0)
-			status = add(live, exp->tasks[i].machine, "", err);
-	for (size_t i = 0; i < live->options.n_links && status == VMRT_OK; i++)
-		status = add(live, live->options.links[i].vm, "", err);
+			status = add(options, out, exp->tasks[i].machine, "", err);
+	for (size_t i = 0; i < options->n_links && status == VMRT_OK; i++)
+		status = add(options, out, options->links[i].vm, "", err);
 	return status;
 }
 
-static uint64_t sum_of(const struct vmrt_live *live)
+void live_free_vms(struct live_vms *vms)
 {
-	uint64_t sum = live->n_vms;
+	vmrt_vms_free(vms->list, vms->n);
+	*vms = (struct live_vms){0};
+}
 
-	for (size_t i = 0; i < live->n_vms; i++)
-		sum += (uint64_t)live->vms[i].pid * UINT64_C(0x9e3779b97f4a7c15);
+/* Of the processes of VMs: a sum over their pids. */
+static uint64_t sum_of(const struct live_vms *vms)
+{
+	uint64_t sum = vms->n;
+
+	for (size_t i = 0; i < vms->n; i++)
+		sum += (uint64_t)vms->list[i].pid * UINT64_C(0x9e3779b97f4a7c15);
 	return sum;
-}
-
-enum vmrt_status live_find_vms(struct vmrt_live *live, struct vmrt_error *err)
-{
-	enum vmrt_status status = find(live, err);
-
-	live->processes = sum_of(live);
-	if (status == VMRT_OK && live->options.vm)
-		snprintf(live->vm, sizeof(live->vm), "%s", live->vms[0].name);
-	return status;
 }
 
 bool vmrt_live_stale(const struct vmrt_live *live)
 {
-	struct vmrt_live now = {.options = live->options};
-	enum vmrt_status status = find(&now, NULL);
+	struct live_vms now;
+	enum vmrt_status status = live_find_vms(&live->options, &now, NULL);
 	/* the VM that was asked for is gone: what is known of it stays until it is there again */
-	bool other = status == VMRT_OK && sum_of(&now) != live->processes;
+	bool other = status == VMRT_OK && sum_of(&now) != sum_of(&live->vms);
 
-	vmrt_vms_free(now.vms, now.n_vms);
+	live_free_vms(&now);
 	return other;
 }
 
@@ -127,9 +126,9 @@ bool live_own_cpus(const struct vmrt_live *live, cpu_set_t *own)
 	cpu_set_t taken;
 
 	CPU_ZERO(&taken);
-	for (size_t i = 0; i < live->n_vms; i++)
-		for (size_t k = 0; k < live->vms[i].n_threads; k++)
-			CPU_OR(&taken, &taken, &live->vms[i].threads[k].affinity);
+	for (size_t i = 0; i < live->vms.n; i++)
+		for (size_t k = 0; k < live->vms.list[i].n_threads; k++)
+			CPU_OR(&taken, &taken, &live->vms.list[i].threads[k].affinity);
 	if (!CPU_COUNT(&taken) || sched_getaffinity(0, sizeof(*own), own) != 0)
 		return false;
 	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
@@ -141,7 +140,7 @@ bool live_own_cpus(const struct vmrt_live *live, cpu_set_t *own)
 /* What --link says comes first; else the VM's own port. */
 size_t live_ways(const struct vmrt_live *live, size_t i, const char *ways[LIVE_WAYS])
 {
-	const struct vmrt_vm *vm = &live->vms[i];
+	const struct vmrt_vm *vm = &live->vms.list[i];
 	size_t n = 0;
 
 	for (size_t k = 0; k < live->options.n_links && n < LIVE_WAYS - 1; k++)

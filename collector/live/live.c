@@ -91,27 +91,30 @@ static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err
 	return status;
 }
 
+static void open_guest(struct vmrt_live *live, size_t i, const cpu_set_t *own)
+{
+	struct live_guest_options options = {.vm = &live->vms.list[i],
+		.port = live->options.port,
+		.buffer = live->options.guest_buffer ? live->options.guest_buffer
+						     : VMRT_TRACER_BUFFER,
+		.secret = live->options.secret_file ? &live->secret : NULL,
+		.cpus = own};
+
+	options.n_ways = live_ways(live, i, options.ways);
+	live_guest_open(live->guests[i], &options);
+}
+
+/* Those that were not opened yet. */
 static void open_guests(struct vmrt_live *live)
 {
-	uint64_t buffer =
-		live->options.guest_buffer ? live->options.guest_buffer : VMRT_TRACER_BUFFER;
 	cpu_set_t own;
 	bool has_own = live_own_cpus(live, &own);
 
 	if (has_own)
 		sched_setaffinity(0, sizeof(own), &own);
-	for (size_t i = 0; i < live->n_vms; i++) {
-		struct live_guest_options options = {.vm = &live->vms[i],
-			.port = live->options.port,
-			.buffer = buffer,
-			.secret = live->options.secret_file ? &live->secret : NULL,
-			.cpus = has_own ? &own : NULL};
-
-		options.n_ways = live_ways(live, i, options.ways);
-		live_guest_open(&live->guests[i], &options);
-	}
-	for (size_t i = 0; i < live->n_vms && !live->options.at_once; i++)
-		live_guest_ready(&live->guests[i]);
+	for (size_t i = 0; i < live->vms.n; i++)
+		if (!live_guest_is_open(live->guests[i]))
+			open_guest(live, i, has_own ? &own : NULL);
 }
 
 /* An engine may look into the lists after a guest's session, which made them, was begun again. */
@@ -141,14 +144,14 @@ static void name_machines(struct vmrt_live *live)
 		.processes = {[VMRT_PROCESSES_BEGIN] = copy_of(&live->host_processes)}};
 	live->inputs[0] = &live->host;
 	live->n_machines = 1;
-	for (size_t i = 0; i < live->n_vms; i++) {
-		struct live_guest *g = &live->guests[i];
+	for (size_t i = 0; i < live->vms.n; i++) {
+		struct live_guest *g = live->guests[i];
 		struct vmrt_engine_vm *vm = &live->engine_vms[i];
 
-		vm->name = live->vms[i].name;
+		vm->name = live->vms.list[i].name;
 		vm->machine = VMRT_NONE;
-		vm->threads = live->vms[i].threads;
-		vm->n_threads = live->vms[i].n_threads;
+		vm->threads = live->vms.list[i].threads;
+		vm->n_threads = live->vms.list[i].n_threads;
 		if (!g->recorded)
 			continue;
 		vm->machine = (uint32_t)live->n_machines;
@@ -163,20 +166,54 @@ static void name_machines(struct vmrt_live *live)
 	live->merge.n = live->n_machines;
 }
 
+/* The lists of @live for its VMs. False without memory: what could be made is there. */
+static bool make_lists(struct vmrt_live *live)
+{
+	size_t n = live->vms.n;
+	bool all = true;
+
+	live->guests = calloc(n + 1, sizeof(struct live_guest *));
+	live->machines = calloc(n + 1, sizeof(*live->machines));
+	live->guest_of = calloc(n + 1, sizeof(struct live_guest *));
+	live->engine_vms = calloc(n + 1, sizeof(*live->engine_vms));
+	live->inputs = calloc(n + 1, sizeof(struct merge_input *));
+	for (size_t i = 0; live->guests && i < n; i++)
+		all &= (live->guests[i] = calloc(1, sizeof(**live->guests))) != NULL;
+	return all && live->guests && live->machines && live->guest_of && live->engine_vms &&
+	       live->inputs;
+}
+
+static void free_lists(struct vmrt_live *live)
+{
+	for (size_t i = 0; live->guests && i < live->vms.n; i++) {
+		if (live->guests[i])
+			live_guest_close(live->guests[i]);
+		free(live->guests[i]);
+	}
+	free_machines(live);
+	free(live->guests);
+	free(live->machines);
+	free(live->guest_of);
+	free(live->engine_vms);
+	free(live->inputs);
+}
+
 /* Servers of VMs with several vCPUs become one for each. */
-static enum vmrt_status split_servers(struct vmrt_live *live, struct vmrt_error *err)
+static enum vmrt_status split_servers(const struct vmrt_live_options *options,
+	const struct live_vms *vms, struct vmrt_experiment **out, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 
-	if (!live->options.experiment)
+	*out = NULL;
+	if (!options->experiment)
 		return VMRT_OK;
-	live->exp = vmrt_experiment_copy(live->options.experiment);
-	if (!live->exp)
+	*out = vmrt_experiment_copy(options->experiment);
+	if (!*out)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	for (size_t i = 0; i < live->n_vms && status == VMRT_OK; i++)
-		if (strcmp(live->vms[i].hypervisor, "process") != 0)
-			status = vmrt_experiment_split(live->exp, live->vms[i].name,
-				live->vms[i].threads, live->vms[i].n_threads, err);
+	for (size_t i = 0; i < vms->n && status == VMRT_OK; i++)
+		if (strcmp(vms->list[i].hypervisor, "process") != 0)
+			status = vmrt_experiment_split(*out, vms->list[i].name,
+				vms->list[i].threads, vms->list[i].n_threads, err);
 	return status;
 }
 
@@ -187,23 +224,21 @@ static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 	if (live->options.secret_file)
 		status = vmrt_secret_load(live->options.secret_file, &live->secret, err);
 	if (status == VMRT_OK)
-		status = live_find_vms(live, err);
-	if (status == VMRT_OK)
-		status = split_servers(live, err);
+		status = live_find_vms(&live->options, &live->vms, err);
 	if (status != VMRT_OK)
 		return status;
-	live->guests = calloc(live->n_vms + 1, sizeof(*live->guests));
-	live->machines = calloc(live->n_vms + 1, sizeof(*live->machines));
-	live->guest_of = calloc(live->n_vms + 1, sizeof(struct live_guest *));
-	live->engine_vms = calloc(live->n_vms + 1, sizeof(*live->engine_vms));
-	live->inputs = calloc(live->n_vms + 1, sizeof(struct merge_input *));
-	if (!live->guests || !live->machines || !live->guest_of || !live->engine_vms ||
-		!live->inputs)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	status = open_host(live, err);
+	if (live->options.vm)
+		snprintf(live->vm, sizeof(live->vm), "%s", live->vms.list[0].name);
+	status = split_servers(&live->options, &live->vms, &live->exp, err);
+	if (status == VMRT_OK && !make_lists(live))
+		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	if (status == VMRT_OK)
+		status = open_host(live, err);
 	if (status != VMRT_OK)
 		return status;
 	open_guests(live);
+	for (size_t i = 0; i < live->vms.n && !live->options.at_once; i++)
+		live_guest_ready(live->guests[i]);
 	live->merge = (struct vmrt_merge){.ops = &merge_ops,
 		.ctx = live,
 		.inputs = live->inputs,
@@ -213,8 +248,8 @@ static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 		.ceiling_ns = INT64_MIN};
 	/* the host first: what a guest's CPU did is explained by what its vCPU thread did */
 	status = vmrt_tracer_on(live->tracer, err);
-	for (size_t i = 0; i < live->n_vms && status == VMRT_OK && !live->options.at_once; i++)
-		live_guest_start(&live->guests[i]);
+	for (size_t i = 0; i < live->vms.n && status == VMRT_OK && !live->options.at_once; i++)
+		live_guest_start(live->guests[i]);
 	if (status == VMRT_OK && vmrt_stop_requested())
 		status = vmrt_fail(err, VMRT_EINTR, "interrupted");
 	name_machines(live);
@@ -242,6 +277,81 @@ enum vmrt_status vmrt_live_open(
 	return VMRT_OK;
 }
 
+/* ---- VMs come and go ---- */
+
+static void free_change(struct live_change *change)
+{
+	if (!change)
+		return;
+	live_free_vms(&change->vms);
+	vmrt_experiment_free(change->exp);
+	free(change);
+}
+
+enum vmrt_status vmrt_live_change(struct vmrt_live *live, struct vmrt_error *err)
+{
+	struct live_change *next = calloc(1, sizeof(*next));
+	enum vmrt_status status;
+
+	if (!next)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	status = live_find_vms(&live->options, &next->vms, err);
+	if (status == VMRT_OK)
+		status = split_servers(&live->options, &next->vms, &next->exp, err);
+	if (status != VMRT_OK) {
+		free_change(next);
+		return status;
+	}
+	free_change(live->next);
+	live->next = next;
+	live->joined = true;
+	return VMRT_OK;
+}
+
+/* Has the guest of @vm, if it was there before, in the place of @to. */
+static void keep_guest(struct vmrt_live *live, const struct vmrt_vm *vm, struct live_guest **to)
+{
+	for (size_t i = 0; i < live->vms.n; i++) {
+		struct live_guest *g = live->guests[i];
+
+		if (live->vms.list[i].pid != vm->pid ||
+			strcmp(live->vms.list[i].name, vm->name) != 0)
+			continue;
+		g->options.vm = vm;
+		live->guests[i] = *to;
+		*to = g;
+		return;
+	}
+}
+
+/* Nobody has a hold on the lists now. Without memory it stays as it was. */
+static void take_change(struct vmrt_live *live)
+{
+	struct live_change *next = live->next;
+	struct vmrt_live fresh = {.vms = next->vms};
+
+	live->next = NULL;
+	if (!make_lists(&fresh)) {
+		free_lists(&fresh);
+		free_change(next);
+		return;
+	}
+	for (size_t i = 0; i < fresh.vms.n; i++)
+		keep_guest(live, &fresh.vms.list[i], &fresh.guests[i]);
+	free_lists(live);
+	live_free_vms(&live->vms);
+	vmrt_experiment_free(live->exp);
+	live->vms = fresh.vms;
+	live->exp = next->exp;
+	live->guests = fresh.guests;
+	live->machines = fresh.machines;
+	live->guest_of = fresh.guest_of;
+	live->engine_vms = fresh.engine_vms;
+	live->inputs = live->merge.inputs = fresh.inputs;
+	free(next);
+	open_guests(live);
+}
+
 bool vmrt_live_joined(const struct vmrt_live *live)
 {
 	return live->joined;
@@ -249,8 +359,12 @@ bool vmrt_live_joined(const struct vmrt_live *live)
 
 void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
 {
-	if (live->joined)
+	if (live->next)
+		take_change(live);
+	if (live->joined) {
 		name_machines(live);
+		merge_renew(&live->merge);
+	}
 	live->joined = false;
 	*config = (struct vmrt_engine_config){
 		.live = true,
@@ -258,7 +372,7 @@ void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config)
 		.machines = live->machines,
 		.n_machines = live->n_machines,
 		.vms = live->engine_vms,
-		.n_vms = live->n_vms,
+		.n_vms = live->vms.n,
 		.start_ns = VMRT_UNKNOWN,
 		.end_ns = VMRT_UNKNOWN,
 	};
@@ -320,11 +434,11 @@ static int64_t watermark(struct vmrt_live *live)
 static void find_note(struct vmrt_live *live)
 {
 	snprintf(live->note, sizeof(live->note), "%s", live->host_note);
-	if (!live->note[0] && live->awaited[0])
+	if (!live->note[0] && live->vms.awaited[0])
 		snprintf(live->note, sizeof(live->note), "waiting for %s to be started",
-			live->awaited);
-	for (size_t i = 0; i < live->n_vms && !live->note[0]; i++) {
-		const struct live_guest *g = &live->guests[i];
+			live->vms.awaited);
+	for (size_t i = 0; i < live->vms.n && !live->note[0]; i++) {
+		const struct live_guest *g = live->guests[i];
 
 		if (g->note[0])
 			snprintf(live->note, sizeof(live->note), "%s", g->note);
@@ -344,8 +458,8 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
 	enum vmrt_status status = collect_host(live, err);
 	int64_t now = vmrt_now_ns();
 
-	for (size_t i = 0; live->options.at_once && i < live->n_vms; i++)
-		live->joined |= live_guest_poll(&live->guests[i], now);
+	for (size_t i = 0; live->options.at_once && i < live->vms.n; i++)
+		live->joined |= live_guest_poll(live->guests[i], now);
 	for (size_t i = 1; i < live->n_machines && status == VMRT_OK; i++) {
 		struct live_guest *g = live->guest_of[i];
 		struct vmrt_error why;
@@ -394,8 +508,8 @@ void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room)
 void vmrt_live_crowd(const struct vmrt_live *live, char *buf, size_t room)
 {
 	*buf = '\0';
-	for (size_t i = 0, from = 0; i < live->n_vms; i++, from = 0)
-		if (vmrt_vm_crowd(&live->vms[i], &from, buf, room))
+	for (size_t i = 0, from = 0; i < live->vms.n; i++, from = 0)
+		if (vmrt_vm_crowd(&live->vms.list[i], &from, buf, room))
 			return;
 }
 
@@ -405,21 +519,15 @@ void vmrt_live_close(struct vmrt_live *live)
 
 	if (!live)
 		return;
-	for (size_t i = 0; live->guests && i < live->n_vms; i++)
-		live_guest_close(&live->guests[i]);
+	free_lists(live);
+	free_change(live->next);
 	vmrt_stream_free(live->host.stream);
 	vmrt_formats_free(live->formats);
 	if (live->tracer && vmrt_tracer_close(live->tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
 	vmrt_experiment_free(live->exp);
-	vmrt_vms_free(live->vms, live->n_vms);
 	vmrt_processes_free(&live->host_processes);
-	free_machines(live);
-	free(live->guests);
-	free(live->machines);
-	free(live->guest_of);
-	free(live->inputs);
-	free(live->engine_vms);
+	live_free_vms(&live->vms);
 	free(live->page);
 	free(live);
 }

@@ -30,7 +30,8 @@ struct vmrt_live_options {
 	uint64_t buffer, guest_buffer; /* bytes per CPU */
 	bool at_once; /* do not wait for agents: the host's side comes first, guests join later,
 			 see vmrt_live_joined(); VMs of the experiment that do not run are awaited,
-			 see vmrt_live_stale(); sessions that break are begun again */
+			 see vmrt_live_stale() and vmrt_live_change(); sessions that break are begun
+			 again */
 	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS
 			     */
 	int64_t slack_ns;   /* a guest's event may come so much later than the guest says it has
@@ -72,11 +73,22 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
 bool vmrt_live_joined(const struct vmrt_live *live);
 
 /**
- * vmrt_live_stale - are other VMs there than when it was opened?
+ * vmrt_live_stale - are other VMs there than are known?
  *
- * Looks at all processes. Then close it and open it anew.
+ * Looks at all processes. Then call vmrt_live_change().
  */
 bool vmrt_live_stale(const struct vmrt_live *live);
+
+/**
+ * vmrt_live_change - know the VMs that are there now
+ *
+ * With the next vmrt_live_config(), before which the old engine is to be freed, those that have
+ * gone are dropped, and those that have come are begun with. The others, and the host, go on:
+ * nothing of theirs is lost.
+ *
+ * Return: VMRT_OK, or why it stays as it was.
+ */
+enum vmrt_status vmrt_live_change(struct vmrt_live *live, struct vmrt_error *err);
 
 /** vmrt_live_merge - the collected events, for vmrt_pump() */
 struct vmrt_merge *vmrt_live_merge(struct vmrt_live *live);

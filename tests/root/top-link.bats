@@ -10,7 +10,7 @@ setup() {
 	top=$O/bin/vmrt-top
 	socket=$BATS_TEST_TMPDIR/a.sock
 	lines=$BATS_TEST_TMPDIR/lines
-	agent='' pid='' vm=''
+	agent='' pid='' vm='' other=''
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	mount -t tracefs | grep -q . || skip "tracefs is not mounted here"
 }
@@ -18,7 +18,7 @@ setup() {
 teardown() {
 	# vmrt-top removes its tracing instances when it ends by itself
 	[ -z "$pid" ] || { kill -TERM "$pid" && wait "$pid"; } 2>/dev/null || true
-	for p in $agent $vm; do kill -9 "$p" 2>/dev/null || true; done
+	for p in $agent $vm $other; do kill -9 "$p" 2>/dev/null || true; done
 	return 0
 }
 
@@ -30,8 +30,9 @@ start_agent() {
 	return 1
 }
 
+# start_vm [NAME]
 start_vm() {
-	LIFE=60 SLEEPY=1 bash -c 'exec -a qemu-system-x86_64 "$0" -name guest=awaited' "$O/tests/fake-vm" 3>&- &
+	LIFE=60 SLEEPY=1 bash -c 'exec -a qemu-system-x86_64 "$0" -name "guest=$1"' "$O/tests/fake-vm" "${1:-awaited}" 3>&- &
 	vm=$!
 }
 
@@ -108,6 +109,38 @@ sys.exit(1)' && return
 	see '"waiting for awaited to be started" in note'
 	start_vm
 	see '"waiting" not in note and server["awaited"]["share_ratio"]'
+}
+
+@test "without an experiment, a VM that comes or goes leaves the others counted as they were" {
+	start_vm "first-$$"
+	other=$vm
+	start_top
+	see "'first-$$' in server and server['first-$$']['periods'] > 20 and view['events'] > 1000"
+	start_vm "second-$$"
+	see "'second-$$' in server"
+	# all updates from the first one that has it: neither of them, and nothing else, was counted anew
+	see "server['second-$$']['periods'] > 10"
+	kill -9 "$vm"
+	wait "$vm" || true
+	see "'second-$$' not in server and server['first-$$']['periods'] > 40"
+	kill -TERM "$pid"
+	wait "$pid" || true
+	pid=''
+	python3 - "$lines" "first-$$" "second-$$" <<-'END'
+		import json, sys
+		last, events, seen = 0, 0, []
+		for line in open(sys.argv[1]):
+		    if not line.endswith("}\n"): continue
+		    u = json.loads(line)["update"]
+		    server = {s["server"]: s for s in u["servers"]}
+		    if sys.argv[2] not in server: continue
+		    assert u["view"]["counted_since_ns"] is None, line
+		    assert server[sys.argv[2]]["periods"] >= last, line
+		    assert u["view"]["events"] >= events, line
+		    last, events = server[sys.argv[2]]["periods"], u["view"]["events"]
+		    if not seen or seen[-1] != (sys.argv[3] in server): seen.append(sys.argv[3] in server)
+		assert seen[:3] == [False, True, False], seen
+	END
 }
 
 @test "ways that make no sense are refused" {

@@ -29,18 +29,13 @@ static bool names_vm(const struct vmrt_engine_config *config, const char *name)
 	return false;
 }
 
-/* A new engine and a new model of what the source has now. */
-enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
+/* For what the source has now. @old: its counts go on; NULL: everything begins. */
+static enum vmrt_status make_anew(
+	struct top_app *app, struct top_model *old, struct vmrt_error *err)
 {
 	struct vmrt_sink sink;
 	enum vmrt_status status;
 
-	vmrt_engine_free(app->engine);
-	top_model_free(app->model);
-	top_experiment_free(app->exp);
-	app->engine = NULL;
-	app->model = NULL;
-	app->exp = NULL;
 	app->source->ops->config(app->source, &app->config);
 	if (app->source->vm && !names_vm(&app->config, app->source->vm))
 		return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM called %s",
@@ -53,15 +48,38 @@ enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
 	status = top_model_new(&app->config, &app->model, err);
 	if (status != VMRT_OK)
 		return status;
+	/* before the new engine says anything of its threads */
+	if (old)
+		top_model_take_over(app->model, old);
 	top_model_sink(app->model, &sink);
 	return vmrt_engine_new(&app->config, &sink, &app->engine, err);
+}
+
+/* A new engine and a new model. What is live goes on counting what it had, and still has. */
+enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
+{
+	struct top_model *old = app->model;
+	bool goes_on = old && app->engine && app->source->live && !app->source->following;
+	enum vmrt_status status;
+
+	if (goes_on)
+		top_model_rest(old, app->engine);
+	vmrt_engine_free(app->engine);
+	top_experiment_free(app->exp);
+	app->engine = NULL;
+	app->model = NULL;
+	app->exp = NULL;
+	status = make_anew(app, goes_on ? old : NULL, err);
+	top_model_free(old);
+	return status;
 }
 
 enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err)
 {
 	if (app_make_engine(app, err) != VMRT_OK)
 		return TOP_FED_ERROR;
-	if (app->source->live && app->source->start_ns != VMRT_UNKNOWN)
+	/* what is followed is read again, and seen from here on */
+	if (app->source->following && app->source->start_ns != VMRT_UNKNOWN)
 		top_model_reset(app->model, app->engine, app->source->now_ns);
 	app->stale = true;
 	app->ui.ended = false;
@@ -76,11 +94,10 @@ enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err)
 			app->ui.paused = false;
 		top_app_notice(app, "The recording has ended: this is what is in its files.");
 	}
-	/* the misses of what is live are numbered anew, and its beginning is not known yet */
-	if (app->source->live) {
+	if (app->source->following)
 		app->miss = 0;
+	if (app->source->live)
 		app->seek.under_way = false;
-	}
 	app->behind = false;
 	return TOP_FED_PART;
 }

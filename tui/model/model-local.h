@@ -9,6 +9,7 @@
 
 #define SAMPLES 128 /* points kept of a sliding window */
 #define OVERSHOOTS_MAX 65536
+#define THREADS_MAX 65536 /* numbers that threads on the timeline may have */
 
 /* What a server got since the beginning, at some times of the recent past. */
 struct sample {
@@ -16,6 +17,8 @@ struct sample {
 };
 
 struct server_model {
+	char name[VMRT_NAME_MAX];
+	int64_t k_base; /* periods before the engine's first one: see top_model_take_over() */
 	struct sample samples[SAMPLES];
 	unsigned first, n;
 	int64_t all_ns, background_ns; /* of the periods that are over */
@@ -30,6 +33,7 @@ struct server_model {
 };
 
 struct task_model {
+	int64_t k_base; /* jobs before the engine's first one */
 	uint64_t jobs, known, missed, excused, unknown, seen;
 	int64_t last_ns, max_ns, max_k;
 	int64_t last_end_ns;
@@ -46,7 +50,9 @@ struct task_model {
 };
 
 struct machine_model {
-	struct vmrt_machine_stats base; /* at the last reset */
+	char name[VMRT_NAME_MAX];
+	struct vmrt_machine_stats base; /* at the last reset; what other engines had counted is
+					   below zero */
 	struct {
 		int64_t at_ns;
 		uint64_t events;
@@ -63,11 +69,16 @@ struct top_model {
 	struct task_model *tasks;
 	size_t n_tasks;
 	struct machine_model *machines;
+	size_t n_machines;
+	struct vmrt_machine_stats gone; /* of machines that are not there any more */
+	char (*vm_names)[VMRT_NAME_MAX];
+	size_t n_vms;
 	struct vmrt_task_facts *task_facts; /* lists that top_model_facts() fills */
 	struct vmrt_server_facts *server_facts;
 	struct vmrt_machine_facts *machine_facts;
 	struct top_thread *threads;
 	size_t n_threads, threads_room;
+	uint32_t first_thread;	  /* those before it are of engines before */
 	struct top_slice *slices; /* rings */
 	uint64_t n_slices;
 	struct top_mark *marks;
@@ -80,6 +91,12 @@ struct top_model {
 	bool lost_at_least; /* there was a loss of unknown size */
 	bool out_of_memory;
 };
+
+/** thread_number - of the engine's thread @id among all that the model knows */
+static inline uint32_t thread_number(const struct top_model *m, uint32_t id)
+{
+	return id < THREADS_MAX ? m->first_thread + id : VMRT_NONE;
+}
 
 /* model-tasks.c */
 void task_model_begin(struct top_model *m, size_t i);
@@ -103,6 +120,8 @@ void server_model_facts(
 void server_model_free(struct server_model *s);
 
 /* model-machines.c */
+/** machine_stats_less - what @of has counted beyond @by */
+void machine_stats_less(struct vmrt_machine_stats *of, const struct vmrt_machine_stats *by);
 void machine_model_loss(struct top_model *m, const struct vmrt_loss *loss);
 void machine_model_reset(struct top_model *m, struct vmrt_engine *engine);
 void machine_model_rows(

@@ -36,19 +36,25 @@ void machine_model_reset(struct top_model *m, struct vmrt_engine *engine)
 	}
 	m->steal_ns = 0;
 	m->lost_at_least = false;
+	m->gone = (struct vmrt_machine_stats){0};
+}
+
+void machine_stats_less(struct vmrt_machine_stats *of, const struct vmrt_machine_stats *by)
+{
+	of->events -= by->events;
+	of->lost -= by->lost;
+	of->broken_chains -= by->broken_chains;
+	of->inferred_switches -= by->inferred_switches;
+	of->out_of_order -= by->out_of_order;
+	of->inside -= by->inside;
+	of->outside -= by->outside;
 }
 
 static void stats_since(const struct machine_model *machine, struct vmrt_engine *engine, uint32_t i,
 	struct vmrt_machine_stats *out)
 {
 	vmrt_engine_stats(engine, i, out);
-	out->events -= machine->base.events;
-	out->lost -= machine->base.lost;
-	out->broken_chains -= machine->base.broken_chains;
-	out->inferred_switches -= machine->base.inferred_switches;
-	out->out_of_order -= machine->base.out_of_order;
-	out->inside -= machine->base.inside;
-	out->outside -= machine->base.outside;
+	machine_stats_less(out, &machine->base);
 }
 
 /* Events per second in the window. */
@@ -114,6 +120,9 @@ void machine_model_facts(
 void machine_model_rows(
 	struct top_model *m, struct vmrt_engine *engine, int64_t now_ns, struct top_view *view)
 {
+	view->events = m->gone.events;
+	view->lost = m->gone.lost;
+	view->broken = m->gone.broken_chains;
 	for (size_t i = 0; i < m->config->n_machines; i++) {
 		const struct vmrt_engine_machine *config = &m->config->machines[i];
 		struct top_machine_row *row = &view->machines[i];

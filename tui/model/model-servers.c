@@ -146,13 +146,15 @@ static void add_facts(
 		m->out_of_memory = true;
 }
 
-void server_model_period(struct top_model *m, const struct vmrt_server_period *p)
+void server_model_period(struct top_model *m, const struct vmrt_server_period *period)
 {
+	struct vmrt_server_period numbered = *period, *p = &numbered;
 	struct server_model *s;
 
 	if (p->server >= m->n_servers)
 		return;
 	s = &m->servers[p->server];
+	numbered.k += s->k_base;
 	add_supply_sample(s, p);
 	s->periods++;
 	s->depletions += p->depleted_ns != VMRT_UNKNOWN;

@@ -174,15 +174,11 @@ static void keep_miss(struct top_model *m, const struct vmrt_job *job, const str
 	miss->number = ++m->all_misses;
 }
 
-void task_model_job(struct top_model *m, const struct vmrt_job *job)
+static void take_job(struct top_model *m, struct task_model *t, const struct vmrt_job *job)
 {
 	bool missed = is_missed(job->outcome), complete;
-	struct task_model *t;
 	struct top_job *kept;
 
-	if (job->task >= m->n_tasks)
-		return;
-	t = &m->tasks[job->task];
 	count(t, job);
 	if (job->end_ns != VMRT_UNKNOWN)
 		t->last_end_ns = job->end_ns;
@@ -208,6 +204,19 @@ void task_model_job(struct top_model *m, const struct vmrt_job *job)
 		job->task, job->k, job->arrival_ns, job->end_ns, job->deadline_ns, job->outcome};
 	if (missed)
 		keep_miss(m, job, kept);
+}
+
+void task_model_job(struct top_model *m, const struct vmrt_job *job)
+{
+	struct vmrt_job numbered = *job;
+
+	if (job->task >= m->n_tasks)
+		return;
+	numbered.k += m->tasks[job->task].k_base;
+	numbered.thread = thread_number(m, job->thread);
+	for (size_t i = 0; i < job->n_blamed; i++)
+		numbered.blamed[i].thread = thread_number(m, job->blamed[i].thread);
+	take_job(m, &m->tasks[job->task], &numbered);
 }
 
 void task_model_free(struct task_model *t)

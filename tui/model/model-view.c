@@ -250,7 +250,7 @@ static void view_slices(
 	struct top_model *m, const struct vmrt_engine *engine, int64_t now_ns, struct top_view *v)
 {
 	unroll(v->slices, m->slices, m->n_slices, v->n_slices, TOP_SLICES_MAX, sizeof(*v->slices));
-	for (size_t i = 0; i < m->n_threads; i++) {
+	for (size_t i = m->first_thread; i < m->n_threads; i++) {
 		const struct top_thread *t = &m->threads[i];
 		struct vmrt_thread_now now;
 

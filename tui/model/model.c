@@ -2,27 +2,27 @@
 /* The model: it takes the engine's records, and knows what conditions are about. */
 #include "model.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model-local.h"
-
-#define THREADS_MAX 65536 /* numbers that threads on the timeline may have */
 
 /* ---- records ---- */
 
 static void on_thread(void *ctx, const struct vmrt_thread *thread)
 {
 	struct top_model *m = ctx;
+	size_t id = thread_number(m, thread->id);
 	struct top_thread *t;
 
-	if (thread->id >= THREADS_MAX)
+	if (id >= THREADS_MAX)
 		return;
-	if (thread->id >= m->threads_room) {
+	if (id >= m->threads_room) {
 		size_t room = m->threads_room ? m->threads_room : 64;
 		struct top_thread *more;
 
-		while (room <= thread->id)
+		while (room <= id)
 			room *= 2;
 		more = realloc(m->threads, room * sizeof(*more));
 		if (!more) {
@@ -33,9 +33,9 @@ static void on_thread(void *ctx, const struct vmrt_thread *thread)
 		m->threads = more;
 		m->threads_room = room;
 	}
-	if (thread->id >= m->n_threads)
-		m->n_threads = thread->id + 1;
-	t = &m->threads[thread->id];
+	if (id >= m->n_threads)
+		m->n_threads = id + 1;
+	t = &m->threads[id];
 	t->machine = thread->machine;
 	t->vm = thread->vm;
 	t->task = thread->task;
@@ -51,7 +51,7 @@ static void on_slice(void *ctx, const struct vmrt_slice *slice)
 	m->slices[m->n_slices++ % TOP_SLICES_MAX] = (struct top_slice){
 		.start_ns = slice->start_ns,
 		.end_ns = slice->end_ns,
-		.thread = slice->thread,
+		.thread = thread_number(m, slice->thread),
 		.prio = (int16_t)slice->prio,
 		.cpu = (uint8_t)slice->cpu,
 		.ready = slice->end_state == 0,
@@ -145,8 +145,9 @@ void top_model_facts(struct top_model *m, struct vmrt_engine *engine, struct vmr
 		task_model_percentiles(t);
 		t->facts.responses = (struct vmrt_samples){0};
 		if (t->responses.exact && t->responses.sorted_n == t->responses.n)
-			t->facts.responses = (struct vmrt_samples){
-				.values = t->responses.exact, .n = t->responses.n, .n_sorted = t->responses.n};
+			t->facts.responses = (struct vmrt_samples){.values = t->responses.exact,
+				.n = t->responses.n,
+				.n_sorted = t->responses.n};
 		out->tasks[i] = t->facts;
 	}
 	out->n_servers = m->n_servers;
@@ -167,7 +168,8 @@ static bool take_room(struct top_model *m)
 	m->server_facts = calloc(m->n_servers + 1, sizeof(*m->server_facts));
 	m->tasks = calloc(m->n_tasks + 1, sizeof(*m->tasks));
 	m->task_facts = calloc(m->n_tasks + 1, sizeof(*m->task_facts));
-	m->machines = calloc(m->config->n_machines, sizeof(*m->machines));
+	m->machines = calloc(m->n_machines, sizeof(*m->machines));
+	m->vm_names = calloc(m->n_vms + 1, sizeof(*m->vm_names));
 	m->machine_facts = calloc(m->config->n_machines, sizeof(*m->machine_facts));
 	m->slices = malloc(TOP_SLICES_MAX * sizeof(*m->slices));
 	m->marks = malloc(TOP_MARKS_MAX * sizeof(*m->marks));
@@ -178,8 +180,8 @@ static bool take_room(struct top_model *m)
 		memset(m->marks, 0xff, TOP_MARKS_MAX * sizeof(*m->marks));
 		memset(m->misses, 0xff, TOP_MISSES_MAX * sizeof(*m->misses));
 	}
-	return m->servers && m->server_facts && m->tasks && m->task_facts && m->machines &&
-	       m->machine_facts && m->slices && m->marks && m->misses;
+	return m->servers && m->server_facts && m->vm_names && m->tasks && m->task_facts &&
+	       m->machines && m->machine_facts && m->slices && m->marks && m->misses;
 }
 
 enum vmrt_status top_model_new(
@@ -193,14 +195,23 @@ enum vmrt_status top_model_new(
 	m->since_ns = VMRT_UNKNOWN;
 	m->n_servers = config->experiment ? config->experiment->n_servers : 0;
 	m->n_tasks = config->experiment ? config->experiment->n_tasks : 0;
+	m->n_machines = config->n_machines;
+	m->n_vms = config->n_vms;
 	if (!take_room(m)) {
 		top_model_free(m);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	for (size_t i = 0; i < m->n_servers; i++)
+	for (size_t i = 0; i < m->n_servers; i++) {
 		server_model_begin(&m->servers[i]);
+		strcpy(m->servers[i].name, config->experiment->servers[i].name);
+	}
 	for (size_t i = 0; i < m->n_tasks; i++)
 		task_model_begin(m, i);
+	for (size_t i = 0; i < m->n_machines; i++)
+		snprintf(m->machines[i].name, sizeof(m->machines[i].name), "%s",
+			config->machines[i].name);
+	for (size_t i = 0; i < m->n_vms; i++)
+		snprintf(m->vm_names[i], sizeof(m->vm_names[i]), "%s", config->vms[i].name);
 	*out = m;
 	return VMRT_OK;
 }
@@ -218,6 +229,7 @@ void top_model_free(struct top_model *m)
 	free(m->tasks);
 	free(m->task_facts);
 	free(m->machines);
+	free(m->vm_names);
 	free(m->machine_facts);
 	free(m->threads);
 	free(m->slices);

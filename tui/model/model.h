@@ -202,6 +202,23 @@ enum vmrt_status top_model_new(
 /** top_model_sink - fill in @sink, with which records get into @model */
 void top_model_sink(struct top_model *model, struct vmrt_sink *sink);
 
+/**
+ * top_model_rest - @engine is about to be freed, and with it the configuration
+ *
+ * All that @model can do from then on is to be taken over, and to be freed.
+ */
+void top_model_rest(struct top_model *model, struct vmrt_engine *engine);
+
+/**
+ * top_model_take_over - go on counting where @old has stopped, for all that both have
+ * @model: a new one, of a new engine
+ * @old: after top_model_rest(); of no use afterwards but to be freed
+ *
+ * Servers, tasks and machines are known by their names. Job and period numbers go on. The job that
+ * was under way is unknown to the new engine.
+ */
+void top_model_take_over(struct top_model *model, struct top_model *old);
+
 /** top_model_whole - no more will come: percentiles of a recording are exact from now on */
 void top_model_whole(struct top_model *model);
 

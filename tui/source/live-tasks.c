@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Without an experiment, the first seconds of a live view are searched for periodic tasks. */
+/* Without an experiment, a live view is searched for periodic tasks, again and again. */
 #include "live-tasks.h"
 
 #include <inttypes.h>
@@ -11,6 +11,7 @@
 
 #define CHECK_NS (5 * VMRT_NS_PER_S)  /* so long, again and again until something is found */
 #define PAUSE_NS (25 * VMRT_NS_PER_S) /* from then on with breaks: tasks may begin later */
+#define FOUND_MAX 256
 
 /* What was found stays. */
 static void stop_looking(struct live_tasks *t)
@@ -30,25 +31,69 @@ static bool start_discovery(struct live_tasks *t)
 	return t->discovery;
 }
 
+static bool has_machine(const struct live_tasks *t, const char *name)
+{
+	for (size_t i = 0; i < t->n_names; i++)
+		if (!strcmp(t->names[i], name))
+			return true;
+	return false;
+}
+
+/* Tasks of machines that have gone are none any more. */
+static void drop_gone(const struct live_tasks *t, struct vmrt_experiment **exp)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; *exp && i < (*exp)->n_tasks; i++)
+		if (has_machine(t, (*exp)->tasks[i].machine))
+			(*exp)->tasks[n++] = (*exp)->tasks[i];
+	if (*exp)
+		(*exp)->n_tasks = n;
+	if (n)
+		return;
+	vmrt_experiment_free(*exp);
+	*exp = NULL;
+}
+
+/* The same machines with the same vCPUs as are searched already. */
+static bool is_known(const struct live_tasks *t, const struct vmrt_engine_config *config,
+	const int32_t *vcpus, size_t n_vcpus)
+{
+	if (t->n_names != config->n_machines || t->n_vcpus != n_vcpus ||
+		memcmp(t->vcpus, vcpus, n_vcpus * sizeof(*vcpus)) != 0)
+		return false;
+	for (size_t i = 0; i < t->n_names; i++)
+		if (strcmp(t->names[i], config->machines[i].name) != 0)
+			return false;
+	return true;
+}
+
 void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *config)
 {
-	size_t threads = 0;
+	size_t threads = 0, n = 0;
+	int32_t *vcpus;
 
-	live_tasks_free(t);
-	if (config->n_machines > 64)
-		return;
 	for (size_t i = 0; i < config->n_vms; i++)
 		threads += config->vms[i].n_threads;
-	t->vcpus = calloc(threads + 1, sizeof(*t->vcpus));
-	if (!t->vcpus)
-		return;
-	for (size_t i = 0; i < config->n_vms; i++)
+	vcpus = config->n_machines <= NAMES_MAX ? calloc(threads + 1, sizeof(*vcpus)) : NULL;
+	for (size_t i = 0; vcpus && i < config->n_vms; i++)
 		for (size_t k = 0; k < config->vms[i].n_threads; k++)
-			t->vcpus[t->n_vcpus++] = config->vms[i].threads[k].tid;
-	t->n_names = config->n_machines;
-	for (size_t i = 0; i < config->n_machines; i++)
+			vcpus[n++] = config->vms[i].threads[k].tid;
+	if (vcpus && t->vcpus && is_known(t, config, vcpus, n)) {
+		free(vcpus);
+		return;
+	}
+	stop_looking(t);
+	free(t->vcpus);
+	t->vcpus = vcpus;
+	t->n_vcpus = n;
+	t->n_names = vcpus ? config->n_machines : 0;
+	for (size_t i = 0; i < t->n_names; i++)
 		snprintf(t->names[i], sizeof(t->names[i]), "%s", config->machines[i].name);
-	start_discovery(t);
+	drop_gone(t, &t->found);
+	drop_gone(t, &t->seen);
+	if (vcpus)
+		start_discovery(t);
 }
 
 /* The tasks that were seen; NULL: none. */
@@ -83,33 +128,39 @@ static bool has_task(const struct vmrt_experiment *exp, const struct vmrt_task_s
 	return false;
 }
 
-/* Keeps @exp if it has tasks that are not among those found before. */
-static void keep_more(struct live_tasks *t, struct vmrt_experiment *exp)
+/* Adds those tasks of @exp that are not among those found before; returns how many. */
+static size_t add_more(struct vmrt_experiment *found, const struct vmrt_experiment *exp)
 {
-	t->n_more = 0;
-	for (size_t i = 0; exp && i < exp->n_tasks; i++)
-		t->n_more += !has_task(t->found, &exp->tasks[i]);
-	vmrt_experiment_free(t->more);
-	t->more = t->n_more ? exp : NULL;
-	if (!t->n_more)
-		vmrt_experiment_free(exp);
+	size_t before = found->n_tasks;
+	struct vmrt_task_spec *more =
+		realloc(found->tasks, (before + exp->n_tasks + 1) * sizeof(*more));
+
+	if (!more)
+		return 0;
+	found->tasks = more;
+	for (size_t i = 0; i < exp->n_tasks && found->n_tasks < FOUND_MAX; i++)
+		if (!has_task(found, &exp->tasks[i]))
+			more[found->n_tasks++] = exp->tasks[i];
+	return found->n_tasks - before;
 }
 
-/* It has been looked long enough. Returns true if these are the first tasks. */
+/* It has been looked long enough. Returns true if there are more tasks now. */
 static bool conclude(struct live_tasks *t, int64_t host_ns)
 {
 	struct vmrt_experiment *exp = judge(t);
-	bool first = exp && !t->found;
+	bool more = false;
 
-	if (first)
-		t->found = exp;
-	else if (t->found)
-		keep_more(t, exp);
-	else if (!t->times++)
+	if (exp && !t->found)
+		more = (t->found = vmrt_experiment_copy(exp)) != NULL;
+	else if (exp)
+		more = add_more(t->found, exp) > 0;
+	else if (!t->found && !t->times++)
 		t->first_ns = t->since_ns;
+	vmrt_experiment_free(t->seen);
+	t->seen = exp;
 	stop_looking(t);
 	t->next_ns = t->found ? host_ns + PAUSE_NS : host_ns;
-	return first;
+	return more;
 }
 
 bool live_tasks_see(
@@ -126,23 +177,23 @@ bool live_tasks_see(
 	return host_ns - t->since_ns >= CHECK_NS && conclude(t, host_ns);
 }
 
-bool live_tasks_adopt(struct live_tasks *t)
+bool live_tasks_forget(struct live_tasks *t)
 {
-	if (!t->more)
+	size_t n = 0;
+
+	/* nothing is known of one that has not been looked for since */
+	for (size_t i = 0; t->seen && t->found && i < t->found->n_tasks; i++)
+		if (has_task(t->seen, &t->found->tasks[i]))
+			t->found->tasks[n++] = t->found->tasks[i];
+	if (!n || n == t->found->n_tasks)
 		return false;
-	vmrt_experiment_free(t->found);
-	t->found = t->more;
-	t->more = NULL;
-	t->n_more = 0;
+	t->found->n_tasks = n;
 	return true;
 }
 
 void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size_t room)
 {
-	if (t->n_more)
-		snprintf(out, room, "%zu more periodic task%s found: r counts anew, with %s",
-			t->n_more, t->n_more == 1 ? "" : "s", t->n_more == 1 ? "it" : "them");
-	else if (t->n_names && !t->found && !t->times)
+	if (t->n_names && !t->found && !t->times)
 		snprintf(out, room, "looking for periodic tasks");
 	else if (t->n_names && !t->found)
 		snprintf(out, room, "no periodic task found in %" PRId64 " s, still looking",
@@ -153,7 +204,7 @@ void live_tasks_free(struct live_tasks *t)
 {
 	stop_looking(t);
 	vmrt_experiment_free(t->found);
-	vmrt_experiment_free(t->more);
+	vmrt_experiment_free(t->seen);
 	free(t->vcpus);
 	*t = (struct live_tasks){0};
 }

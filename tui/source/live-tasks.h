@@ -6,34 +6,41 @@
 
 #include <vmrt/engine.h>
 
+#define NAMES_MAX 64
+
 struct live_tasks {
 	struct vmrt_discovery *discovery; /* NULL: not looking */
-	struct vmrt_experiment *found;	  /* or NULL */
-	struct vmrt_experiment *more;	  /* what was seen later; NULL: nothing that is new */
-	size_t n_more;			  /* tasks of it that are new */
+	struct vmrt_experiment *found;	  /* all so far; or NULL */
+	struct vmrt_experiment *seen;	  /* in the last look; or NULL */
 	int64_t since_ns;		  /* of the looking; VMRT_UNKNOWN: no event yet */
 	int64_t next_ns;		  /* not looking: when to look again */
 	int64_t first_ns;		  /* the same of the first time that nothing was found */
 	unsigned times;			  /* that nothing was found */
-	char names[64][VMRT_NAME_MAX];	  /* of machines */
+	char names[NAMES_MAX][VMRT_NAME_MAX]; /* of machines */
 	size_t n_names;
 	int32_t *vcpus; /* of the host: threads of VMs are no tasks */
 	size_t n_vcpus;
 };
 
-/** live_tasks_begin - from now on search the machines of @config for tasks; vCPUs are no tasks */
+/**
+ * live_tasks_begin - from now on search the machines of @config for tasks; vCPUs are no tasks
+ *
+ * What was found before stays, but for machines that are not there any more. Goes on as it is where
+ * the machines are the same.
+ */
 void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *config);
 
 /**
  * live_tasks_see - an event
  *
- * Return: true if it has been looked long enough and the first tasks were found: they are in found.
+ * Return: true if it has been looked long enough and more tasks were found: they are in found.
  */
 bool live_tasks_see(
 	struct live_tasks *t, uint32_t machine, const struct vmrt_event *event, int64_t host_ns);
 
-/** live_tasks_adopt - have the tasks that were seen later as found; false: there are none */
-bool live_tasks_adopt(struct live_tasks *t);
+/** live_tasks_forget - those that were not there any more when it was looked last; false: all were
+ */
+bool live_tasks_forget(struct live_tasks *t);
 
 /** live_tasks_note - say at host time @now_ns how far the looking is; nothing when it is over */
 void live_tasks_note(const struct live_tasks *t, int64_t now_ns, char *out, size_t room);

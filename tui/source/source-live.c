@@ -48,7 +48,7 @@ struct live {
 	struct vmrt_live *live;
 	struct live_tasks tasks;
 	bool anew;	   /* the last event shows that a new engine is needed */
-	bool adopted;	   /* so do tasks that were found later */
+	bool forgotten;	   /* so do tasks that have ended */
 	struct kept *kept; /* a ring */
 	uint64_t n_kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
@@ -164,7 +164,8 @@ static void *watch_vms(void *arg)
 static void begin_watching(struct live *l)
 {
 	atomic_store(&l->stale, false);
-	l->end_fd = eventfd(0, EFD_CLOEXEC);
+	if (l->end_fd < 0)
+		l->end_fd = eventfd(0, EFD_CLOEXEC);
 	/* without it VMs that come are not seen, and all else is */
 	l->watching = l->end_fd >= 0 && pthread_create(&l->watcher, NULL, watch_vms, l) == 0;
 }
@@ -183,15 +184,6 @@ static void end_watching(struct live *l)
 	l->watching = false;
 }
 
-static enum vmrt_status open_live(struct live *l, struct vmrt_error *err)
-{
-	enum vmrt_status status = vmrt_live_open(&l->options, &l->live, err);
-
-	if (status == VMRT_OK)
-		begin_watching(l);
-	return status;
-}
-
 static void close_live(struct live *l)
 {
 	end_watching(l);
@@ -200,13 +192,18 @@ static void close_live(struct live *l)
 	live_tasks_free(&l->tasks);
 }
 
-/* VMs come and go: then it is looked at all of them anew. */
-static enum top_fed follow_vms(struct live *l, struct vmrt_error *err)
+/* VMs come and go: those that stay go on. */
+static bool follow_vms(struct live *l)
 {
 	if (!atomic_load(&l->stale))
-		return TOP_FED_ALL;
-	close_live(l);
-	return open_live(l, err) == VMRT_OK ? TOP_FED_ANEW : TOP_FED_ERROR;
+		return false;
+	end_watching(l);
+	/* the watcher begins again when the list of VMs is the new one */
+	if (vmrt_live_change(l->live, NULL) == VMRT_OK)
+		return true;
+	/* where one has gone again meanwhile, the next look shows it */
+	begin_watching(l);
+	return false;
 }
 
 /* ---- the source ---- */
@@ -216,10 +213,12 @@ static void live_config(struct top_source *source, struct vmrt_engine_config *co
 	struct live *l = (struct live *)source;
 
 	vmrt_live_config(l->live, config);
-	if (!l->exp && !l->tasks.found)
+	if (!l->watching)
+		begin_watching(l);
+	if (!l->exp) {
 		live_tasks_begin(&l->tasks, config);
-	if (!l->exp)
 		config->experiment = l->tasks.found;
+	}
 	for (size_t i = 0; i < config->n_machines && i < 64; i++)
 		snprintf(l->names[i], sizeof(l->names[i]), "%s", config->machines[i].name);
 }
@@ -241,31 +240,28 @@ static void live_reset(struct top_source *source)
 {
 	struct live *l = (struct live *)source;
 
-	l->adopted = live_tasks_adopt(&l->tasks);
+	l->forgotten = live_tasks_forget(&l->tasks);
 }
 
 static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *engine,
 	int64_t until_ns, int64_t deadline_ns, struct vmrt_error *err)
 {
 	struct live *l = (struct live *)source;
-	enum top_fed fed = follow_vms(l, err);
 	enum vmrt_pumped pumped;
 	struct vmrt_pump pump;
 	int64_t upto;
 
 	(void)until_ns;
-	if (fed != TOP_FED_ALL)
-		return fed;
-	if (l->adopted) {
-		l->adopted = false;
+	if (follow_vms(l))
+		return TOP_FED_ANEW;
+	if (l->forgotten) {
+		l->forgotten = false;
 		return TOP_FED_ANEW;
 	}
 	if (vmrt_live_collect(l->live, err) != VMRT_OK)
 		return TOP_FED_ERROR;
-	if (vmrt_live_joined(l->live)) {
-		live_tasks_free(&l->tasks);
+	if (vmrt_live_joined(l->live))
 		return TOP_FED_ANEW;
-	}
 	pump = (struct vmrt_pump){.from = vmrt_live_merge(l->live),
 		.to = engine,
 		.until_ns = INT64_MAX,
@@ -542,7 +538,7 @@ enum vmrt_status top_live_open(
 	if (status == VMRT_OK && options->output)
 		status = start_recorder(l, options, err);
 	if (status == VMRT_OK)
-		status = open_live(l, err);
+		status = vmrt_live_open(&l->options, &l->live, err);
 	if (status != VMRT_OK) {
 		live_close(&l->base);
 		return status;

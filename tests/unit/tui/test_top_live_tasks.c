@@ -125,22 +125,39 @@ static void a_task_that_begins_later_is_found(void **state)
 	assert_string_equal(tasks.found->tasks[0].name, "control");
 }
 
-/* It does not begin the statistics of the others anew by itself. */
-static void a_task_that_begins_when_others_are_known_is_offered(void **state)
+static void a_task_that_begins_when_others_are_known_is_added(void **state)
 {
 	(void)state;
 	assert_true(jobs(100, 40000 * MS));
 	comm = "later";
-	assert_false(jobs(101, 80000 * MS));
-	assert_string_equal(note(), "1 more periodic task found: r counts anew, with it");
-	assert_int_equal(tasks.found->n_tasks, 1);
-	assert_true(live_tasks_adopt(&tasks));
-	assert_string_equal(tasks.found->tasks[0].name, "later");
+	assert_true(jobs(101, 80000 * MS));
 	assert_string_equal(note(), "");
-	assert_false(live_tasks_adopt(&tasks));
-	/* it is not offered once more */
+	assert_int_equal(tasks.found->n_tasks, 2);
+	assert_string_equal(tasks.found->tasks[0].name, "control");
+	assert_string_equal(tasks.found->tasks[1].name, "later");
+	/* it is not found once more */
 	assert_false(jobs(101, 120000 * MS));
-	assert_string_equal(note(), "");
+	assert_int_equal(tasks.found->n_tasks, 2);
+	/* the first one has ended long ago */
+	assert_true(live_tasks_forget(&tasks));
+	assert_int_equal(tasks.found->n_tasks, 1);
+	assert_string_equal(tasks.found->tasks[0].name, "later");
+	assert_false(live_tasks_forget(&tasks));
+}
+
+static void a_machine_that_goes_takes_its_tasks_along(void **state)
+{
+	struct vmrt_engine_machine both[] = {{.name = "guest"}, {.name = "host"}};
+	struct vmrt_engine_config other = {.machines = both, .n_machines = 2};
+
+	(void)state;
+	assert_true(jobs(100, 40000 * MS));
+	live_tasks_begin(&tasks, &other);
+	assert_int_equal(tasks.found->n_tasks, 1);
+	other.n_machines = 1;
+	live_tasks_begin(&tasks, &other);
+	assert_null(tasks.found);
+	assert_string_equal(note(), "looking for periodic tasks");
 }
 
 static void a_vcpu_is_no_task_however_long_it_is_looked_at(void **state)
@@ -156,7 +173,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(says_how_long_nothing_was_found, begin, end),
 		cmocka_unit_test_setup_teardown(a_task_that_begins_later_is_found, begin, end),
 		cmocka_unit_test_setup_teardown(
-			a_task_that_begins_when_others_are_known_is_offered, begin, end),
+			a_task_that_begins_when_others_are_known_is_added, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_machine_that_goes_takes_its_tasks_along, begin, end),
 		cmocka_unit_test_setup_teardown(
 			a_vcpu_is_no_task_however_long_it_is_looked_at, begin, end),
 	};

@@ -323,6 +323,92 @@ static void a_vm_without_a_server_gets_a_row_of_its_own(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Another engine, with a task and a server before those that there were; or without these. */
+static void begin_anew(struct fixture *f, const struct vmrt_engine_config *other)
+{
+	struct top_model *old = f->model;
+
+	top_model_rest(old, f->engine);
+	vmrt_engine_free(f->engine);
+	assert_int_equal(top_model_new(other, &f->model, NULL), VMRT_OK);
+	top_model_take_over(f->model, old);
+	top_model_free(old);
+	top_model_sink(f->model, &f->sink);
+	assert_int_equal(vmrt_engine_new(other, &f->sink, &f->engine, NULL), VMRT_OK);
+}
+
+static void events(struct fixture *f, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct vmrt_event e = {.type = VMRT_EV_SWITCH, .ts = BASE + i};
+
+		e.sw.prev_comm = e.sw.next_comm = "swapper/0";
+		assert_int_equal(vmrt_engine_push(f->engine, 0, &e, e.ts, 0), VMRT_OK);
+	}
+}
+
+static void what_stays_goes_on_being_counted_by_the_next_engine(void **state)
+{
+	struct fixture *f = *state;
+	struct vmrt_server_spec two_servers[2] = {server_spec, server_spec};
+	struct vmrt_task_spec two_tasks[2] = {task_spec, task_spec};
+	struct vmrt_experiment more = {
+		.servers = two_servers, .n_servers = 2, .tasks = two_tasks, .n_tasks = 2};
+	struct vmrt_experiment none = {.servers = two_servers, .tasks = two_tasks};
+	struct vmrt_engine_config with_more = config, with_none = config;
+	struct vmrt_job j = {.task = 1,
+		.k = 0,
+		.outcome = VMRT_OUTCOME_MISSED,
+		.response_ns = 25 * MS,
+		.thread = 3,
+		.end_ns = BASE + 900 * MS,
+		.n_blamed = 1,
+		.blamed = {{.part = VMRT_BLAME_BUDGET, .thread = 4}}};
+	struct vmrt_thread t = {.id = 0, .machine = 0, .vm = VMRT_NONE, .task = 0, .tid = 70};
+
+	strcpy(two_servers[0].name, "first");
+	strcpy(two_tasks[0].name, "first");
+	with_more.experiment = &more;
+	with_none.experiment = &none;
+	f->sink.thread(f->sink.ctx, &t);
+	job(f, 0, VMRT_OUTCOME_MET, 10 * MS, false);
+	job(f, 1, VMRT_OUTCOME_MISSED, 30 * MS, false);
+	job(f, 2, VMRT_OUTCOME_UNKNOWN, VMRT_UNKNOWN, false);
+	period(f, 0, 6 * MS, 0, BASE + 6 * MS, VMRT_PERIOD_DEPLETED);
+	events(f, 5);
+	begin_anew(f, &with_more);
+	f->sink.thread(f->sink.ctx, &t);
+	f->sink.job(f->sink.ctx, &j);
+	events(f, 3);
+	update_view(f, BASE + 1000 * MS);
+	assert_int_equal(f->view.tasks[0].jobs, 0);
+	assert_int_equal(f->view.tasks[1].jobs, 4);
+	assert_int_equal(f->view.tasks[1].missed, 2);
+	assert_int_equal(f->view.tasks[1].unknown, 1);
+	assert_int_equal(f->view.tasks[1].max_ns, 30 * MS);
+	assert_int_equal(f->view.tasks[1].facts.missed_late, 2);
+	assert_int_equal(f->view.tasks[1].facts.response.n, 3);
+	assert_int_equal(f->view.tasks[1].facts.response_p50, 25 * MS);
+	/* job numbers go on, and threads are not taken for those of the engine before */
+	assert_int_equal(f->view.n_misses, 2);
+	assert_int_equal(f->view.misses[1].job.k, 3);
+	assert_int_equal(f->view.misses[0].job.task, 1);
+	assert_int_equal(f->view.n_threads, 2);
+	assert_int_equal(f->view.threads[0].task, 1);
+	assert_int_equal(f->view.misses[1].job.thread, 1 + 3);
+	assert_int_equal(f->view.misses[1].blamed[0].thread, 1 + 4);
+	assert_int_equal(f->view.servers[0].depletions, 0);
+	assert_int_equal(f->view.servers[1].depletions, 1);
+	assert_int_equal(f->view.events, 5 + 3);
+	assert_true(f->view.since_ns == VMRT_UNKNOWN);
+	/* and without them */
+	begin_anew(f, &with_none);
+	update_view(f, BASE + 1000 * MS);
+	assert_int_equal(f->view.n_tasks + f->view.n_servers + f->view.n_misses, 0);
+	assert_int_equal(f->view.all_misses, 2);
+	assert_int_equal(f->view.events, 5 + 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
@@ -337,6 +423,7 @@ int main(void)
 		TEST(steal_is_time_and_other_losses_are_not),
 		cmocka_unit_test(percentiles_are_exact_and_then_close),
 		cmocka_unit_test(the_longest_times_have_a_place_in_the_histogram),
+		TEST(what_stays_goes_on_being_counted_by_the_next_engine),
 		cmocka_unit_test(a_vm_without_a_server_gets_a_row_of_its_own),
 	};
 

@@ -124,11 +124,17 @@ WRAP(int, vmrt_tracer_read, struct vmrt_tracer *t UNUSED, unsigned cpu UNUSED, v
 	return 1;
 }
 
+static bool has_other; /* beside g there is a VM without an agent, before it in the list */
+
 WRAP(enum vmrt_status, vmrt_vms_find, struct vmrt_vm **out, size_t *n,
 	struct vmrt_error *err UNUSED)
 {
-	*out = calloc(1, sizeof(**out));
-	*n = 1;
+	struct vmrt_vm *list = calloc(2, sizeof(*list));
+
+	*n = has_other ? 2 : 1;
+	strcpy(list->name, "other");
+	list->pid = 4000;
+	*out = list + has_other;
 	strcpy((*out)->name, "g");
 	strcpy((*out)->link[1], "/nowhere");
 	(*out)->pid = 4711;
@@ -136,6 +142,7 @@ WRAP(enum vmrt_status, vmrt_vms_find, struct vmrt_vm **out, size_t *n,
 	(*out)->threads[0].tid = 500;
 	(*out)->threads[0].role = VMRT_ROLE_VCPU;
 	(*out)->n_threads = 1;
+	*out = list;
 	return VMRT_OK;
 }
 
@@ -293,6 +300,7 @@ static int begin(void **state)
 	now_ns = 1000 * VMRT_NS_PER_S;
 	guest_cpus = 1;
 	n_seen = host.n = guest.opened = 0;
+	has_other = false;
 	assert_int_equal(vmrt_live_open(&options, &live, &err), VMRT_OK);
 	renew();
 	return 0;
@@ -403,6 +411,59 @@ static void an_event_that_comes_too_late_is_lost_right_before_the_next_one(void 
 	read_events();
 	assert_int_equal(seen_of(1), 2);
 	assert_int_equal(seen[n_seen - 1].lost, 1);
+}
+
+static void a_vm_that_comes_or_goes_leaves_the_others_as_they_are(void **state)
+{
+	int64_t start = now_ns;
+	struct vmrt_engine_config config;
+	struct vmrt_error err;
+
+	(void)state;
+	join();
+	renew();
+	ping(OFFSET);
+	host_at(start + 10 * MS);
+	guest_at(start + 20 * MS);
+	guest.upto_ns = start + 200 * MS + OFFSET;
+	collect(210 * MS);
+	assert_false(vmrt_live_stale(live));
+	has_other = true;
+	assert_true(vmrt_live_stale(live));
+	/* what has been collected, and not been read yet, is not lost */
+	assert_int_equal(vmrt_live_change(live, &err), VMRT_OK);
+	assert_true(vmrt_live_joined(live));
+	vmrt_live_config(live, &config);
+	assert_int_equal(config.n_vms, 2);
+	assert_string_equal(config.vms[0].name, "other");
+	assert_int_equal(config.vms[0].machine, VMRT_NONE);
+	assert_int_equal(config.vms[1].machine, 1);
+	assert_int_equal(config.n_machines, 2);
+	assert_string_equal(config.machines[1].name, "g");
+	assert_false(vmrt_live_stale(live));
+	read_events();
+	assert_int_equal(seen_of(0), 1);
+	assert_int_equal(seen_of(1), 1);
+	guest_at(start + 300 * MS);
+	guest.upto_ns = start + 400 * MS + OFFSET;
+	collect(200 * MS);
+	read_events();
+	assert_int_equal(seen_of(1), 2);
+	assert_int_equal(seen[n_seen - 1].lost, 0);
+	/* and goes again */
+	has_other = false;
+	assert_int_equal(vmrt_live_change(live, &err), VMRT_OK);
+	vmrt_live_config(live, &config);
+	assert_int_equal(config.n_vms, 1);
+	assert_int_equal(config.n_machines, 2);
+	guest_at(start + 500 * MS);
+	guest.upto_ns = start + 600 * MS + OFFSET;
+	collect(200 * MS);
+	read_events();
+	assert_int_equal(seen_of(1), 3);
+	assert_int_equal(seen[n_seen - 1].lost, 0);
+	/* its session was never another one */
+	assert_int_equal(guest.opened, 1);
 }
 
 /* Its vCPU was taken away while it wrote an event. */
@@ -542,6 +603,7 @@ int main(void)
 		TEST(events_before_the_clock_is_known_are_given_in_their_places),
 		TEST(of_a_guest_that_is_not_waited_for_what_was_before_is_no_loss),
 		TEST(an_event_that_comes_too_late_is_lost_right_before_the_next_one),
+		TEST(a_vm_that_comes_or_goes_leaves_the_others_as_they_are),
 		TEST(an_event_that_comes_within_the_slack_is_not_lost),
 		TEST(what_a_guest_did_while_its_session_was_broken_is_unknown),
 		TEST(a_guest_that_was_booted_anew_is_another_one),
