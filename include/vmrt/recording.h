@@ -153,6 +153,21 @@ enum vmrt_following vmrt_recording_collect(struct vmrt_recording *rec);
  * first */
 int64_t vmrt_recording_upto(const struct vmrt_recording *rec);
 
+/**
+ * vmrt_recording_again - a second look at an opened recording that is complete, from about host
+ * time
+ * @from_ns on
+ * @rec: where that one is does not change
+ * @out: to be closed with vmrt_recording_close() before @rec; it uses the files and clocks of @rec
+ *
+ * All events from @from_ns on are given, and some of those before. Compressed recordings, and those
+ * in other clocks than CLOCK_MONOTONIC, are read from their beginning.
+ *
+ * Return: VMRT_OK, VMRT_EFORMAT or VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_recording_again(const struct vmrt_recording *rec, int64_t from_ns,
+	struct vmrt_recording **out, struct vmrt_error *err);
+
 /** vmrt_recording_rewind - begin anew with the first event; VMRT_OK, VMRT_EFORMAT or VMRT_ENOMEM */
 enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err);
 

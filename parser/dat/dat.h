@@ -193,9 +193,25 @@ char *dat_current_clock(const char *text);
 enum vmrt_status dat_open_v6(struct vmrt_dat *dat, uint64_t pos, struct vmrt_error *err);
 enum vmrt_status dat_open_v7(struct vmrt_dat *dat, uint64_t pos, struct vmrt_error *err);
 
+/* Is time @ts, as it was recorded, before what is wanted? */
+typedef bool dat_before_fn(void *ctx, int64_t ts);
+
+/** stream_begin_at - of a stream just opened: leave out what is before, as far as whole pages are;
+ * nothing where times are not used as recorded */
+void stream_begin_at(struct vmrt_stream *s, dat_before_fn *before, void *ctx);
+
 /** page_feed_file - pages of CPU @cpu of @dat, read in windows of about @window bytes; NULL: no
  * memory */
 struct page_feed *page_feed_file(const struct vmrt_dat *dat, unsigned cpu, size_t window);
+
+/**
+ * page_feed_begin_at - leave out the pages in front of the last one that is @before, by its raw
+ * time
+ * @feed: of which nothing was read yet
+ *
+ * Where the pages are compressed, or not in the order of their times, none is left out.
+ */
+void page_feed_begin_at(struct page_feed *feed, dat_before_fn *before, void *ctx);
 
 /** page_feed_grow - the data of the feed's CPU have become longer */
 void page_feed_grow(struct page_feed *feed);

@@ -249,3 +249,36 @@ void page_feed_grow(struct page_feed *base)
 
 	feed->end = feed->data->offset + feed->data->size;
 }
+
+/* When page @i begins; UINT64_MAX: that is not known. */
+static uint64_t time_of_page(const struct file_feed *feed, uint64_t i)
+{
+	uint8_t header[sizeof(uint64_t)];
+	uint64_t ts;
+
+	if (dat_pread(feed->dat, header, sizeof(header), feed->next + i * feed->page_size, NULL) !=
+		VMRT_OK)
+		return UINT64_MAX;
+	ts = ring_u64(header);
+	return ts && ts <= INT64_MAX ? ts : UINT64_MAX;
+}
+
+void page_feed_begin_at(struct page_feed *base, dat_before_fn *before, void *ctx)
+{
+	struct file_feed *feed = (struct file_feed *)base;
+	uint64_t first = 0, behind = (feed->end - feed->next) / feed->page_size;
+
+	if (feed->dat->zstd || feed->whole->proof)
+		return;
+	while (behind - first > 1 && behind) {
+		uint64_t middle = first + (behind - first) / 2, ts = time_of_page(feed, middle);
+
+		if (ts != UINT64_MAX && before(ctx, (int64_t)ts))
+			first = middle;
+		else
+			behind = middle;
+	}
+	/* a time that is too early would lead behind what is wanted */
+	if (first && time_of_page(feed, first - 1) <= time_of_page(feed, first))
+		feed->next += first * feed->page_size;
+}

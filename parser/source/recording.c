@@ -7,7 +7,11 @@
 #include <string.h>
 
 #include "following.h"
+#include "parser/dat/dat.h"
 #include "parser/ring/stream.h"
+
+/* Clocks have errors, and events are not quite in order: so much more is read. */
+#define AGAIN_BEFORE_NS VMRT_NS_PER_S
 
 static struct source *source_of(struct vmrt_recording *rec, const struct merge_input *in)
 {
@@ -97,12 +101,30 @@ static bool accept(void *ctx, struct merge_input *in)
 	return true;
 }
 
+struct place {
+	const struct source *source;
+	int64_t ns;
+	size_t hint;
+};
+
+static bool is_before(void *ctx, int64_t ts)
+{
+	struct place *place = ctx;
+	const struct vmrt_clockmap *map = place->source->in.map;
+
+	if (map && !map->n)
+		return false;
+	return (map ? vmrt_clockmap_to_host(map, ts, &place->hint) : ts) < place->ns;
+}
+
 enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	static const struct merge_ops ops = {
 		.malformed = note_malformed, .at_end = note_strays, .accept = accept};
 
-	horizon_init(&rec->horizon, rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN,
+	int64_t start_ns = rec->manifest ? rec->manifest->start_ns : VMRT_UNKNOWN;
+
+	horizon_init(&rec->horizon, rec->again ? VMRT_UNKNOWN : start_ns,
 		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);
 	if (rec->begin_ns != VMRT_UNKNOWN && rec->begin_ns > rec->horizon.least_ns)
 		rec->horizon.least_ns = rec->begin_ns;
@@ -117,6 +139,9 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 		status = vmrt_stream_open(s->dat, &s->in.stream, err);
 		if (status != VMRT_OK)
 			return status;
+		if (rec->again)
+			stream_begin_at(s->in.stream, is_before,
+				&(struct place){.source = s, .ns = rec->again_ns});
 		if (rec->following)
 			continue;
 		if (s->ended_early || (i ? s->vm && s->vm->broken_off
@@ -171,6 +196,29 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 	}
 	*out = rec;
 	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_recording_again(const struct vmrt_recording *rec, int64_t from_ns,
+	struct vmrt_recording **out, struct vmrt_error *err)
+{
+	struct vmrt_recording *again = malloc(sizeof(*again));
+	enum vmrt_status status;
+
+	if (!again)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	*again = *rec;
+	again->again = true;
+	again->again_ns = from_ns - AGAIN_BEFORE_NS;
+	for (size_t i = 0; i < again->n; i++) {
+		again->sources[i].in.stream = NULL;
+		again->inputs[i] = &again->sources[i].in;
+	}
+	status = vmrt_recording_rewind(again, err);
+	if (status == VMRT_OK)
+		*out = again;
+	else
+		vmrt_recording_close(again);
+	return status;
 }
 
 void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config *config)
@@ -308,9 +356,14 @@ void vmrt_recording_close(struct vmrt_recording *rec)
 {
 	if (!rec)
 		return;
+	for (size_t i = 0; i < rec->n; i++)
+		vmrt_stream_free(rec->sources[i].in.stream);
+	if (rec->again) {
+		free(rec);
+		return;
+	}
 	following_end(rec);
 	for (size_t i = 0; i < rec->n; i++) {
-		vmrt_stream_free(rec->sources[i].in.stream);
 		vmrt_dat_close(rec->sources[i].dat);
 		vmrt_clockmap_free(&rec->sources[i].map);
 		free(rec->sources[i].cpus_ended);

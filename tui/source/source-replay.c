@@ -189,7 +189,7 @@ static void print_events(struct vmrt_recording *rec, struct shown *shown, int64_
 	}
 }
 
-/* The recording is opened once more: where the replay is does not change. */
+/* It is looked at once more: where the replay is does not change. */
 static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns, int64_t to_ns,
 	top_event_fn *take, void *ctx, struct vmrt_error *err)
 {
@@ -197,7 +197,9 @@ static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns
 	struct vmrt_engine_config config;
 	struct vmrt_recording *rec;
 	struct shown *shown;
-	enum vmrt_status status = vmrt_recording_open(&r->options, &rec, err);
+	enum vmrt_status status = r->options.follow
+					  ? vmrt_recording_open(&r->options, &rec, err)
+					  : vmrt_recording_again(r->rec, from_ns, &rec, err);
 
 	if (status != VMRT_OK)
 		return status;
