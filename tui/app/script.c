@@ -57,7 +57,12 @@ static enum vmrt_status dump(struct script *s, bool color, struct vmrt_error *er
 
 static enum vmrt_status wait_for(struct script *s, int64_t ns, struct vmrt_error *err)
 {
-	if (top_app_pass(s->app, ns, INT64_MAX, err) == TOP_FED_ERROR)
+	enum top_fed fed = top_app_pass(s->app, ns, INT64_MAX, err);
+
+	/* at the end it may turn out how a task is released: then it is read once more */
+	while (fed == TOP_FED_PART)
+		fed = top_app_pass(s->app, 0, INT64_MAX, err);
+	if (fed == TOP_FED_ERROR)
 		return err->status;
 	return top_app_refresh(s->app, err);
 }
