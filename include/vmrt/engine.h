@@ -74,6 +74,7 @@ struct vmrt_machine_stats {
 	uint64_t out_of_order;	   /* events that came with a time before their predecessor's */
 	uint64_t inside, outside;  /* guest: events in which its vCPU thread ran (given the bound) /
 				      did not */
+	uint64_t without_vcpu;	   /* guest: events on CPUs of which no vCPU thread is known */
 	int64_t first_ns, last_ns; /* host clock; VMRT_UNKNOWN without events */
 };
 

@@ -155,6 +155,25 @@ static void note_events(struct writer *w, size_t machine)
 	put(w, "machine", name, words);
 }
 
+/* A guest, or some of its CPUs, of which the host's recording does not say what threads they are.
+ */
+static void note_vcpus(struct writer *w, size_t machine)
+{
+	const char *name = w->config->machines[machine].name;
+	struct vmrt_machine_stats stats;
+	char words[WORDS];
+
+	vmrt_engine_stats(w->engine, (uint32_t)machine, &stats);
+	if (!machine || !stats.without_vcpu || vmrt_recording_without_host(w->rec))
+		return;
+	snprintf(words, sizeof(words),
+		"which threads of the host are its vCPUs is not known%s: execution and causes are "
+		"unknown there; a [server %s] with vm = thread:PATTERN or pid:N in the experiment "
+		"names them",
+		stats.without_vcpu < stats.events ? ", for some of its CPUs" : "", name);
+	put(w, "machine", name, words);
+}
+
 /* What the task's threads had to be. */
 static void describe(const struct vmrt_task_spec *t, char *buf, size_t room)
 {
@@ -341,6 +360,7 @@ enum vmrt_status notes_write(const struct vmrt_recording *rec,
 	status = note_servers(&w, err);
 	for (size_t m = 0; m < config->n_machines && status == VMRT_OK; m++) {
 		note_events(&w, m);
+		note_vcpus(&w, m);
 		status = note_tasks(&w, m, err);
 	}
 	names_free(&w.names);

@@ -33,6 +33,7 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 	const struct thread *v = vcpu_of(g, cpu);
 	const struct machine *host = &g->engine->machines[0];
 
+	g->stats.without_vcpu += !v;
 	if (!v || error_ns == VMRT_UNKNOWN)
 		return;
 	/* behind the end of the host's recording nobody knows */

@@ -34,6 +34,12 @@ static bool lacks_switches(const struct machine *m)
 	return !m->switches_seen && m->stats.inferred_switches;
 }
 
+/* Is nobody known to carry the guest's CPU? */
+static bool lacks_vcpu(const struct jobs *j)
+{
+	return j->machine->index && !vcpu_of(j->machine, j->thread->cpu);
+}
+
 /* Is the job's guest CPU carried by a thread on a host CPU whose recording has ended? */
 static bool vcpu_is_out_of_sight(const struct jobs *j)
 {
@@ -54,7 +60,8 @@ bool jobs_run_is_known(const struct jobs *j)
 
 	if (lacks_switches(m) || (m->n_vcpus && lacks_switches(&m->engine->machines[0])))
 		return false;
-	return !m->ended_early && !jobs_lost_events(j) && !vcpu_is_out_of_sight(j) &&
+	return !m->ended_early && !lacks_vcpu(j) && !jobs_lost_events(j) &&
+	       !vcpu_is_out_of_sight(j) &&
 	       (j->state != JOB_RELEASED || j->thread->state != THREAD_RUNNING);
 }
 

@@ -41,10 +41,10 @@ static void declare(const char *text)
 	fclose(f);
 }
 
-/* The vCPU thread runs for 9 of every 10 ms, until @until. */
-static void write_host(int64_t until)
+/* The vCPU thread runs for 9 of every 10 ms, until @until; the file says that it is @tid. */
+static void write_host_naming(int64_t until, int32_t tid)
 {
-	static const int32_t tids[] = {VCPU};
+	int32_t tids[] = {tid};
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
 
 	tests_dat_clock(d, "local [mono]");
@@ -57,6 +57,11 @@ static void write_host(int64_t until)
 	}
 	tests_dat_write(d, host);
 	tests_dat_free(d);
+}
+
+static void write_host(int64_t until)
+{
+	write_host_naming(until, VCPU);
 }
 
 /* A sleep that ends every 10 ms, 2 ms into the vCPU's run, and 3 ms of work. */
@@ -215,6 +220,39 @@ static void tasks_of_a_machine_that_was_not_recorded_are_noted(void **state)
 		"vm2/t1|no machine called vm2 was recorded; there is a recording of: host, vm1");
 }
 
+/* trace-cmd record -A over TCP writes -1 for every thread. */
+static void without_its_vcpu_threads_executions_of_a_guest_are_unknown(void **state)
+{
+	static const char task[] = "[task vm1/t1]\nperiod = 10ms\n";
+	char with_server[256];
+	struct vmrt_error err;
+
+	(void)state;
+	declare(task);
+	write_guest();
+	write_host_naming(BASE + 1000 * MS, -1);
+	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+	assert_string_equal(ask("SELECT count(response_ns), count(exec_ns), count(cause) FROM jobs "
+				"WHERE outcome = 'met'"),
+		"100|0|0");
+	assert_string_equal(ask("SELECT part FROM blames WHERE part <> 'unknown'"), "");
+	assert_non_null(
+		strstr(ask("SELECT words FROM note WHERE about = 'machine' AND name = 'vm1' "
+			   "AND words LIKE '%vCPUs%'"),
+			"vm = thread:PATTERN"));
+	/* as the note says */
+	snprintf(with_server, sizeof(with_server),
+		"%s[server vm1]\nvm = thread:CPU 0/KVM\nperiod = 10ms\nbudget = 9ms\npriority = "
+		"50\n",
+		task);
+	declare(with_server);
+	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+	assert_string_equal(ask("SELECT count(exec_ns), min(exec_ns) > 2900000 FROM jobs "
+				"WHERE outcome = 'met'"),
+		"100|1");
+	assert_string_equal(ask("SELECT count(*) FROM note WHERE words LIKE '%vCPUs%'"), "0");
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -244,6 +282,7 @@ int main(void)
 		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),
 		cmocka_unit_test(guests_of_one_name_are_refused),
+		cmocka_unit_test(without_its_vcpu_threads_executions_of_a_guest_are_unknown),
 		cmocka_unit_test(tasks_of_a_machine_that_was_not_recorded_are_noted),
 	};
 
