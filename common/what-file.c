@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -22,6 +23,11 @@ static size_t read_head(const char *path, unsigned char head[HEAD])
 	return n > 0 ? (size_t)n : 0;
 }
 
+static bool begins(const unsigned char head[HEAD], const char *with, size_t size)
+{
+	return !memcmp(head, with, size);
+}
+
 enum vmrt_file_kind vmrt_file_kind(const char *path)
 {
 	unsigned char head[HEAD] = {0};
@@ -36,12 +42,21 @@ enum vmrt_file_kind vmrt_file_kind(const char *path)
 	if (!st.st_size)
 		return VMRT_KIND_EMPTY;
 	read_head(path, head);
-	if (!memcmp(head, "\x17\x08\x44tracing", 10))
+	if (begins(head, "\x17\x08\x44tracing", 10))
 		return VMRT_KIND_TRACE;
-	if (!memcmp(head, "PERFILE2", 8) || !memcmp(head, "2ELIFREP", 8))
+	if (begins(head, "PERFILE2", 8) || begins(head, "2ELIFREP", 8))
 		return VMRT_KIND_PERF;
-	if (!memcmp(head, "SQLite format 3", 16))
+	if (begins(head, "SQLite format 3", 16))
 		return VMRT_KIND_SQLITE;
+	if (begins(head, "\x1f\x8b", 2) || begins(head, "\x28\xb5\x2f\xfd", 4) ||
+		begins(head,
+			"\xfd"
+			"7zXZ",
+			5) ||
+		begins(head, "BZh", 3))
+		return VMRT_KIND_PACKED;
+	if (begins(head, "# tracer:", 9) || begins(head, "cpus=", 5))
+		return VMRT_KIND_LISTING;
 	return VMRT_KIND_OTHER;
 }
 
@@ -70,6 +85,16 @@ enum vmrt_status vmrt_fail_file(struct vmrt_error *err, const char *path, const 
 		return vmrt_fail(err, VMRT_EFORMAT,
 			"%s is a database, not %s: vmrt-report and vmrt-export read it", path,
 			wanted);
+	case VMRT_KIND_PACKED:
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s is compressed as a whole: unpack it first, with gunzip, unzstd, unxz "
+			"or bunzip2",
+			path);
+	case VMRT_KIND_LISTING:
+		return vmrt_fail(err, VMRT_EFORMAT,
+			"%s lists events as text: vmrt reads the file from trace-cmd record that "
+			"such a list is made of",
+			path);
 	case VMRT_KIND_OTHER:
 		break;
 	}

@@ -78,9 +78,11 @@ enum vmrt_file_kind {
 	VMRT_KIND_MISSING,
 	VMRT_KIND_FOLDER,
 	VMRT_KIND_EMPTY,
-	VMRT_KIND_TRACE,  /* trace.dat */
-	VMRT_KIND_PERF,	  /* perf.data */
-	VMRT_KIND_SQLITE, /* any database of SQLite */
+	VMRT_KIND_TRACE,   /* trace.dat */
+	VMRT_KIND_PERF,	   /* perf.data */
+	VMRT_KIND_PACKED,  /* gzip, zstd, xz or bzip2 */
+	VMRT_KIND_LISTING, /* events as text: tracefs' trace, or trace-cmd report */
+	VMRT_KIND_SQLITE,  /* any database of SQLite */
 	VMRT_KIND_OTHER,
 };
 

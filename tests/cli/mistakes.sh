@@ -17,6 +17,8 @@ mkdir dir
 : >empty.dat
 echo hello >text.dat
 printf 'PERFILE2 and more' >perf.data
+gzip -c text.dat >packed.dat.gz
+printf '# tracer: nop\n#\n' >listing.txt
 cp "$top/tests/data/demo-none.vmrt/host.dat" trace.dat
 
 # says WORDS COMMAND...: fails with status 1 and one line on stderr that has the words
@@ -36,6 +38,8 @@ for command in "vmrt-trace analyze" "vmrt-trace info" "vmrt-trace events" "vmrt-
 		ok "$command: a folder that is no run" says "dir is a folder, but no run: it holds no recording" $command dir
 		ok "$command: an empty file" says "empty.dat is empty, not " $command empty.dat
 		ok "$command: any other file" says "text.dat is not " $command text.dat
+		ok "$command: a compressed file" says "packed.dat.gz is compressed as a whole: unpack it first" $command packed.dat.gz
+		ok "$command: events as text" says "listing.txt lists events as text" $command listing.txt
 		ok "$command: a recording of perf" says "perf.data is a recording of perf, which vmrt does not read" $command perf.data
 	}
 done
