@@ -121,6 +121,28 @@ static bool take_shifts(struct dat_cursor *data, uint64_t room, struct dat_shift
 	return true;
 }
 
+/* A scaling that is none makes one time of all: then nothing of the shift can be used. */
+static bool is_scaled(const struct dat_shifts *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->scalings[i].mult <= 0)
+			return false;
+	return true;
+}
+
+static void check_scalings(struct vmrt_dat *dat)
+{
+	bool good = true;
+
+	for (unsigned cpu = 0; cpu < dat->n_shifts; cpu++)
+		good &= is_scaled(&dat->shifts[cpu]);
+	if (good)
+		return;
+	vmrt_warn("%s: its time shift is not used: it scales times by 0 or less", dat->path);
+	for (unsigned cpu = 0; cpu < dat->n_shifts; cpu++)
+		dat->shifts[cpu].n = 0;
+}
+
 /* The CPUs one by one, and then the fractions of all their scalings, if there are any. */
 static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
 {
@@ -146,6 +168,7 @@ static void take_time_shift(struct vmrt_dat *dat, struct dat_cursor *data)
 
 			dat->shifts[cpu].scalings[i].bits = bits < 64 ? (unsigned)bits : 0;
 		}
+	check_scalings(dat);
 	dat->shift_interpolates = flags & 1;
 	dat->shift_peer = peer;
 }

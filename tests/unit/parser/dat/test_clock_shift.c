@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,12 +22,11 @@
 static char path[64];
 static const int64_t old_offset = -77;
 
-/* A guest's file with room for @n samples. */
-static struct vmrt_dat *make_file(uint32_t n)
+/* Writes a guest's file with room for @n samples. */
+static void write_file(uint32_t n)
 {
 	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_61);
 	int64_t times[ROOM], offsets[ROOM];
-	struct vmrt_dat *dat;
 	int fd;
 
 	strcpy(path, "/tmp/vmrt-shift-XXXXXX");
@@ -42,6 +42,13 @@ static struct vmrt_dat *make_file(uint32_t n)
 	tests_dat_other(d, 0, S);
 	tests_dat_write(d, path);
 	tests_dat_free(d);
+}
+
+static struct vmrt_dat *make_file(uint32_t n)
+{
+	struct vmrt_dat *dat;
+
+	write_file(n);
 	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
 	return dat;
 }
@@ -188,6 +195,43 @@ static void a_map_that_reaches_to_the_end_of_time_ends(void **unused)
 	vmrt_dat_close(dat);
 }
 
+/* Behind the peer's id, the flags and the number of CPUs: that of samples, times, offsets,
+ * scalings. */
+static void overwrite_scaling(uint32_t n, int64_t scaling)
+{
+	static const uint8_t head[16] = {5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0};
+	char file[65536], *at;
+	FILE *f = fopen(path, "r+");
+	size_t size;
+
+	assert_non_null(f);
+	size = fread(file, 1, sizeof(file), f);
+	at = memmem(file, size, head, sizeof(head));
+	assert_non_null(at);
+	assert_int_equal(fseek(f, at - file + 16 + 4 + 16 * (long)n, SEEK_SET), 0);
+	assert_int_equal(fwrite(&scaling, sizeof(scaling), 1, f), 1);
+	fclose(f);
+}
+
+static void a_shift_that_scales_times_to_nothing_is_not_used(void **state)
+{
+	static const int64_t scalings[] = {1, 0, -1};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(scalings) / sizeof(scalings[0]); i++) {
+		struct vmrt_dat *dat;
+		size_t n;
+
+		write_file(3);
+		overwrite_scaling(3, scalings[i]);
+		assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
+		vmrt_dat_shifts(dat, &n, NULL);
+		assert_int_equal(n, scalings[i] == 1 ? 3 : 0);
+		vmrt_dat_close(dat);
+		unlink(path);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +239,7 @@ int main(void)
 		cmocka_unit_test(a_step_has_a_sample_on_either_side_however_long_it_is),
 		cmocka_unit_test(a_long_recording_is_sampled_less_often),
 		cmocka_unit_test(what_has_no_room_or_is_not_known_stays_as_it_was),
+		cmocka_unit_test(a_shift_that_scales_times_to_nothing_is_not_used),
 		cmocka_unit_test(a_map_that_reaches_to_the_end_of_time_ends),
 	};
 
