@@ -40,6 +40,7 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	memcpy(mark->cum, j->cum, sizeof(mark->cum));
 	memcpy(mark->excess, j->excess, sizeof(mark->excess));
 	mark->exec_ns = j->exec_ns;
+	mark->migrations = j->job.migrations;
 	mark->n_throttled = 0;
 	memset(mark->forgiven, 0, sizeof(mark->forgiven));
 	if (j->state == JOB_STARTED || j->state == JOB_RELEASED)
@@ -229,6 +230,7 @@ void wait_complete_at_mark(struct jobs *j, int64_t host_ns)
 	memcpy(j->cum, mark->cum, sizeof(mark->cum));
 	memcpy(j->excess, mark->excess, sizeof(mark->excess));
 	j->exec_ns = mark->exec_ns;
+	j->job.migrations = mark->migrations;
 	rebook_throttled(j, VMRT_BLAME_THROTTLING, VMRT_BLAME_HOST_THREAD);
 	jobs_complete(j, mark->local_ns, mark->host_ns);
 	rebook_throttled(j, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING);

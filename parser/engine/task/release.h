@@ -41,6 +41,7 @@ struct end_mark {
 	int64_t local_ns, host_ns;
 	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
 	int64_t exec_ns;
+	int migrations;
 };
 
 /* release-nanosleep.c: a sleep whose end is the arrival. */

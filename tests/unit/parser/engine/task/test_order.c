@@ -265,6 +265,30 @@ static void a_job_ends_also_by_a_clock_that_may_be_wrong_by_hours(void **state)
 	assert_us(fx_job(&f, 1)->end_ns, step + 23 * MS);
 }
 
+/* X wakes up on CPU 1; that T1 has expired on CPU 0 is recorded behind that. */
+static void a_thread_that_wakes_up_elsewhere_has_not_moved_within_its_job(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_one_job(&f);
+	f.cpu = 1;
+	fx_sw(&f, 20 * MS, 0, 0, X);
+	f.cpu = 0;
+	fx_expire(&f, 20 * MS + 20, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 20 * MS + 20, 0, HARD);
+	f.cpu = 1;
+	fx_arm(&f, 20 * MS + 60, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	f.cpu = 0;
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->end_ns, 12 * MS);
+	assert_int_equal(fx_job(&f, 0)->migrations, 0);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_int_equal(fx_job(&f, 1)->migrations, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +304,7 @@ int main(void)
 			a_sleeper_that_runs_before_its_timer_expired_was_released_when_it_started),
 		cmocka_unit_test(an_expiry_that_woke_nobody_did_not_end_the_job),
 		cmocka_unit_test(a_job_ends_also_by_a_clock_that_may_be_wrong_by_hours),
+		cmocka_unit_test(a_thread_that_wakes_up_elsewhere_has_not_moved_within_its_job),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
