@@ -323,6 +323,36 @@ static void note_machines(struct writer *w)
 	}
 }
 
+/*
+ * Why server @s has no member although its VM was recorded: @out becomes that, or "". A VM may have
+ * another vCPU, or its vCPUs a server each.
+ */
+static void lacks_members(
+	const struct writer *w, const struct vmrt_server_spec *s, char *out, size_t room)
+{
+	bool other = false, taken = false;
+
+	out[0] = '\0';
+	for (size_t v = 0; v < w->config->n_vms; v++) {
+		const struct vmrt_engine_vm *vm = &w->config->vms[v];
+
+		for (size_t t = 0; !strcmp(vm->name, s->vm) && t < vm->n_threads; t++) {
+			if (vm->threads[t].role != VMRT_ROLE_VCPU)
+				continue;
+			if (s->vcpu < 0 || vm->threads[t].vcpu == s->vcpu)
+				taken = true;
+			else
+				other = true;
+		}
+	}
+	if (taken)
+		snprintf(out, room,
+			"no event of the vCPUs of %s was recorded, or another server has them",
+			s->vm);
+	else if (other)
+		snprintf(out, room, "%s was recorded without a vCPU %d", s->vm, s->vcpu);
+}
+
 static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *exp = w->config->experiment;
@@ -334,6 +364,13 @@ static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
 
 		if (vmrt_engine_server_members(w->engine, i))
 			continue;
+		lacks_members(w, s, near, sizeof(near));
+		if (*near) {
+			snprintf(
+				words, sizeof(words), "%s: what the server got is not known", near);
+			put(w, "server", s->name, words);
+			continue;
+		}
 		if (!strncmp(s->vm, "thread:", 7))
 			status = near_words(w, 0, s->vm + 7, near, sizeof(near), err);
 		else if (!selected_is(s->vm))

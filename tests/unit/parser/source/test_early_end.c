@@ -253,6 +253,26 @@ static void without_its_vcpu_threads_executions_of_a_guest_are_unknown(void **st
 	assert_string_equal(ask("SELECT count(*) FROM note WHERE words LIKE '%vCPUs%'"), "0");
 }
 
+static void a_server_of_a_vcpu_that_is_not_there_or_not_free_is_noted_as_such(void **state)
+{
+#define REST "period = 10ms\nbudget = 3ms\npriority = 50\n"
+	struct vmrt_error err;
+
+	(void)state;
+	declare("[server a]\nvm = vm1:0\n" REST "[server b]\nvm = vm1:1\n" REST
+		"[server c]\nvm = vm1\n" REST);
+#undef REST
+	write_guest();
+	write_host(BASE + 1000 * MS);
+	assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+	assert_string_equal(
+		ask("SELECT group_concat(name || ': ' || words, '; ') FROM note WHERE about = "
+		    "'server'"),
+		"b: vm1 was recorded without a vCPU 1: what the server got is not known; "
+		"c: no event of the vCPUs of vm1 was recorded, or another server has them: what "
+		"the server got is not known");
+}
+
 static int enter(void **state)
 {
 	(void)state;
@@ -283,6 +303,7 @@ int main(void)
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),
 		cmocka_unit_test(guests_of_one_name_are_refused),
 		cmocka_unit_test(without_its_vcpu_threads_executions_of_a_guest_are_unknown),
+		cmocka_unit_test(a_server_of_a_vcpu_that_is_not_there_or_not_free_is_noted_as_such),
 		cmocka_unit_test(tasks_of_a_machine_that_was_not_recorded_are_noted),
 	};
 
