@@ -45,8 +45,9 @@ struct vmrt_engine_config {
 	int64_t start_ns, end_ns; /* of the recording, host clock; VMRT_UNKNOWN: by its events */
 	const enum vmrt_release *waits; /* by task: what vmrt_engine_task_again() of an earlier
 					   pass found; or NULL */
-	bool live; /* the events come once: what is found out holds from then on */
-	bool hsf;  /* servers were enforced: no periods before their srv_start marker */
+	bool live;	      /* the events come once: what is found out holds from then on */
+	bool hsf;	      /* servers were enforced: no periods before their srv_start marker */
+	bool tasks_are_found; /* nobody declared them: they are what threads looked like */
 };
 
 /* Where records go. Any function may be NULL. Called from within vmrt_engine_push()/finish(). */

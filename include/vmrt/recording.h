@@ -24,7 +24,7 @@ struct vmrt_recording_options {
 	size_t n_guest_files;
 	const char *instance;	/* ring buffer of the files that have several; NULL: by content */
 	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
-	const char *experiment_text; /* an experiment in memory, instead of both; or NULL */
+	const char *experiment_text; /* of tasks that were found, instead of both; or NULL */
 	bool follow;		     /* run is still being recorded: see vmrt_recording_collect() */
 	int (*stop)(void); /* true: break off, VMRT_EINTR, or give no more events; or NULL */
 };

@@ -31,6 +31,7 @@ struct source {
 };
 
 struct vmrt_recording {
+	bool tasks_are_found;			      /* and not declared */
 	const struct vmrt_recording_options *options; /* only while it is being opened */
 	int (*stop)(void);			      /* or NULL */
 	struct vmrt_manifest *manifest;

@@ -25,6 +25,7 @@ static enum vmrt_status load_experiment(struct vmrt_recording *rec, struct vmrt_
 	enum vmrt_status status;
 
 	if (rec->options->experiment_text) {
+		rec->tasks_are_found = true;
 		rec->exp_text = strdup(rec->options->experiment_text);
 		if (!rec->exp_text)
 			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");

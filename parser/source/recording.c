@@ -233,6 +233,7 @@ void vmrt_recording_config(struct vmrt_recording *rec, struct vmrt_engine_config
 		.end_ns = rec->manifest && !rec->following ? rec->manifest->end_ns : VMRT_UNKNOWN,
 		.live = rec->following != NULL,
 		.hsf = rec->manifest && rec->manifest->hsf,
+		.tasks_are_found = rec->tasks_are_found,
 	};
 }
 

@@ -281,6 +281,7 @@ void vmrt_engine_task_contradiction(
 	const struct task_found *found = &e->found[task];
 	const struct vmrt_task_spec *spec = &e->config->experiment->tasks[task];
 	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
+	const char *said = e->config->tasks_are_found ? "its period was found to be" : "declared";
 	const struct jobs *odd;
 	int64_t seen;
 
@@ -289,14 +290,15 @@ void vmrt_engine_task_contradiction(
 		out->missing = (int64_t)found->missing + (int64_t)found->hidden;
 	if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
 		out->missing = 0;
-		snprintf(text, sizeof(text), "arrivals are %s apart, declared %s",
-			vmrt_format_duration(seen, a), vmrt_format_duration(spec->period_ns, b));
+		snprintf(text, sizeof(text), "arrivals are %s apart, %s %s",
+			vmrt_format_duration(seen, a), said,
+			vmrt_format_duration(spec->period_ns, b));
 		append(out, text);
 	} else if (!spec->distance_ns && found->mechanism != VMRT_RELEASE_WAKEUP &&
 		   (odd = odd_thread(e, task, &seen))) {
-		snprintf(text, sizeof(text), "arrivals of thread %s/%d are %s apart, declared %s",
+		snprintf(text, sizeof(text), "arrivals of thread %s/%d are %s apart, %s %s",
 			odd->thread->pub.comm, odd->thread->pub.tid, vmrt_format_duration(seen, a),
-			vmrt_format_duration(spec->period_ns, b));
+			said, vmrt_format_duration(spec->period_ns, b));
 		append(out, text);
 	}
 	if (found->differs_ns) {

@@ -49,6 +49,18 @@ static void analyze(struct tests_dat *d)
 	assert_int_equal(vmrt_analyze(&options, &result, &err), VMRT_OK);
 }
 
+/* The same file again, with tasks that were found. */
+static void analyze_with_found(const char *tasks)
+{
+	struct vmrt_analyze_options options = {
+		.recording = {.host_file = file, .experiment_text = tasks}, .db = db};
+	struct vmrt_analyze_result result;
+	struct vmrt_error err;
+
+	unlink(db);
+	assert_int_equal(vmrt_analyze(&options, &result, &err), VMRT_OK);
+}
+
 /* The first column of the first row. */
 static const char *ask(const char *sql)
 {
@@ -191,6 +203,10 @@ static void a_period_that_the_arrivals_contradict_is_noted(void **state)
 	assert_string_equal(ask("SELECT words FROM note WHERE about = 'task' AND name = 'host/t'"),
 		"arrivals are 20 ms apart, declared 25 ms");
 	assert_string_equal(ask("SELECT missing FROM task"), "0");
+	/* nobody has declared what was found out */
+	analyze_with_found("[task host/t]\nperiod = 25ms\n");
+	assert_string_equal(ask("SELECT words FROM note WHERE about = 'task' AND name = 'host/t'"),
+		"arrivals are 20 ms apart, its period was found to be 25 ms");
 }
 
 /*
