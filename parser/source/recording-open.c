@@ -2,6 +2,8 @@
 /* Opens the files of a recording, finds its VMs, and maps the clocks of the guests. */
 #include "recording-local.h"
 
+#include <dirent.h>
+#include <fnmatch.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +180,24 @@ static enum vmrt_status open_host(
 	return VMRT_OK;
 }
 
+/* Without a manifest nobody says whose the guests' recordings in the folder are. */
+static void warn_unlisted(const char *run)
+{
+	DIR *dir = opendir(run);
+	struct dirent *entry;
+
+	bool found = false;
+
+	while (dir && !found && (entry = readdir(dir)))
+		if ((found = !fnmatch("guest-*.dat", entry->d_name, FNM_PERIOD)))
+			vmrt_warn("%s has no " VMRT_FILE_MANIFEST
+				  ", so %s is not read: `vmrt-trace analyze -o NAME.db "
+				  "%s/" VMRT_FILE_HOST " %s/%s` reads it",
+				run, entry->d_name, run, run, entry->d_name);
+	if (dir)
+		closedir(dir);
+}
+
 static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	const char *run = rec->options->run;
@@ -193,6 +213,8 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 		status = vmrt_manifest_load(path, &rec->manifest, err);
 		if (status != VMRT_OK)
 			return status;
+	} else {
+		warn_unlisted(run);
 	}
 	status = open_host(rec, &host, err);
 	for (size_t i = 0; status == VMRT_OK && rec->manifest && i < rec->manifest->n_vms; i++) {

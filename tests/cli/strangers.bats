@@ -95,6 +95,15 @@ intact() { [ "$(cat "$precious")" = precious ]; }
 	[[ $output == *"is a folder, but no run: it holds no recording (host.dat)"* ]]
 }
 
+@test "a guest's file in a folder without a manifest is not passed over in silence" {
+	rm "$run/manifest.json"
+	run "$bin/vmrt-trace" analyze --allow-loss "$run"
+	[[ $output == *"$run has no manifest.json, so guest-demo.dat is not read: "*"$run/host.dat $run/guest-demo.dat"* ]]
+	# as it says
+	"$bin/vmrt-trace" analyze -q --allow-loss -e "$run/experiment.ini" -o "$BATS_TEST_TMPDIR/x.db" "$run/host.dat" "$run/guest-demo.dat"
+	[ "$(sqlite3 "$BATS_TEST_TMPDIR/x.db" "SELECT count(*) > 50 FROM jobs WHERE machine = 'demo' AND outcome = 'met'")" = 1 ]
+}
+
 # control characters of 7 and 8 bits, also as UTF-8; lines and tabs are none
 raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\xf4\x80-\xbf])[\x80-\x9f]' "$@"; }
 
