@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <vmrt/rundb.h>
+#include <vmrt/similar.h>
 #include <vmrt/units.h>
 
 /* A task as the database has it. */
@@ -21,29 +22,58 @@ struct found_task {
 static enum vmrt_status find_machine(
 	struct events_choice *c, const struct vmrt_engine_config *config, struct vmrt_error *err)
 {
-	char list[256] = "";
-	size_t used = 0;
+	char list[VMRT_SIMILAR_TEXT];
+	const char **names;
 
 	c->only = VMRT_NONE;
-	for (size_t m = 0; c->machine && m < config->n_machines; m++) {
-		if (!strcmp(config->machines[m].name, c->machine))
+	if (!c->machine)
+		return VMRT_OK;
+	names = calloc(config->n_machines + 1, sizeof(*names));
+	if (!names)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t m = 0; m < config->n_machines; m++) {
+		names[m] = config->machines[m].name;
+		if (!strcmp(names[m], c->machine))
 			c->only = (uint32_t)m;
-		if (used < sizeof(list))
-			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-				m ? ", " : "", config->machines[m].name);
 	}
-	if (c->machine && c->only == VMRT_NONE)
+	vmrt_similar(c->machine, names, config->n_machines, list);
+	free(names);
+	if (c->only == VMRT_NONE)
 		return vmrt_fail(
 			err, VMRT_ENOENT, "--machine %.60s: recorded are %s", c->machine, list);
 	return VMRT_OK;
+}
+
+struct name_list {
+	char **list;
+	size_t n;
+};
+
+static bool add_name(struct name_list *names, const char *name)
+{
+	char **more = realloc(names->list, (names->n + 1) * sizeof(*more));
+
+	if (!more)
+		return false;
+	names->list = more;
+	more[names->n] = strdup(name);
+	return more[names->n] && ++names->n;
+}
+
+static void free_names(struct name_list *names)
+{
+	for (size_t i = 0; i < names->n; i++)
+		free(names->list[i]);
+	free(names->list);
 }
 
 /* Of a name alone, only one task may have it. */
 static enum vmrt_status find_task(struct vmrt_db *db, const char *name, struct events_choice *c,
 	struct found_task *out, struct vmrt_error *err)
 {
-	char list[256] = "none";
-	size_t found = 0, used = 0;
+	struct name_list labels = {0};
+	char list[VMRT_SIMILAR_TEXT];
+	size_t found = 0;
 	struct vmrt_query q;
 	enum vmrt_status status;
 
@@ -55,9 +85,8 @@ static enum vmrt_status find_task(struct vmrt_db *db, const char *name, struct e
 		char label[sizeof(out->label)];
 
 		snprintf(label, sizeof(label), "%s/%s", machine ? machine : "", task ? task : "");
-		if (used < sizeof(list))
-			used += (size_t)snprintf(
-				list + used, sizeof(list) - used, "%s%s", used ? ", " : "", label);
+		if (!add_name(&labels, label))
+			vmrt_query_no_memory(&q);
 		if (strcmp(name, label) != 0 && (!task || strcmp(name, task) != 0))
 			continue;
 		found++;
@@ -66,6 +95,8 @@ static enum vmrt_status find_task(struct vmrt_db *db, const char *name, struct e
 		strcpy(out->label, label);
 	}
 	status = vmrt_query_end(&q);
+	vmrt_similar(name, (const char *const *)labels.list, labels.n, list);
+	free_names(&labels);
 	if (status != VMRT_OK)
 		return status;
 	if (found > 1)

@@ -11,6 +11,7 @@
 #include <vmrt/show.h>
 
 #include "events-choice.h"
+#include "parser/source/near.h"
 
 #define MAX_GUESTS 64
 #define MAX_LISTED 32
@@ -179,6 +180,26 @@ static void print_all(const struct printer *p, struct events_choice *choice)
 	}
 }
 
+/* In single files a task is a name of threads: one that nobody had is most often misspelt. */
+static void warn_of_name(const struct printer *p, const struct events_choice *choice)
+{
+	for (size_t m = 0; choice->name[0] && !choice->n_tids && m < p->config.n_machines; m++) {
+		struct vmrt_recorded_machine machine;
+		struct thread_names names;
+		char list[NEAR_TEXT];
+
+		if (choice->of_task != VMRT_NONE && choice->of_task != m)
+			continue;
+		vmrt_recording_machine(p->rec, m, &machine);
+		if (names_read(machine.dat, NULL, &names, NULL) != VMRT_OK)
+			continue;
+		near_list(&names, choice->name, list);
+		vmrt_warn("%s: no thread called %s was recorded%s%s", machine.path, choice->name,
+			*list ? "; nearest: " : "", list);
+		names_free(&names);
+	}
+}
+
 static int run(void *opts)
 {
 	struct events_opts *o = opts;
@@ -199,6 +220,8 @@ static int run(void *opts)
 		status = make_shows(&p, o, &err);
 	if (status == VMRT_OK)
 		print_all(&p, &o->choice);
+	if (status == VMRT_OK && !vmrt_stop_requested())
+		warn_of_name(&p, &o->choice);
 	for (size_t m = 0; p.shows && m < p.config.n_machines; m++)
 		vmrt_show_free(p.shows[m]);
 	free(p.shows);

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <vmrt/similar.h>
+
 /* ---- status ---- */
 
 static void add(json_object *to, const char *key, json_object *value)
@@ -149,13 +151,28 @@ static size_t count_posts(const struct hsf_run *r, const char *name)
 	return n;
 }
 
+static enum vmrt_status no_server(const struct hsf_run *r, const char *name, struct vmrt_error *err)
+{
+	const char **names = calloc(r->n_wanted + 1, sizeof(*names));
+	char list[VMRT_SIMILAR_TEXT];
+
+	if (!names)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; i < r->n_wanted; i++)
+		names[i] = r->wanted[i]->spec.name;
+	vmrt_similar(name, names, r->n_wanted, list);
+	free(names);
+	return vmrt_fail(
+		err, VMRT_ENOENT, "no vmrt-hsf has a server %s; there are: %s", name, list);
+}
+
 static enum vmrt_status reply_status(
 	struct hsf_run *r, const struct hsf_request *q, json_object *reply, struct vmrt_error *err)
 {
 	json_object *servers;
 
 	if (q->server[0] && !count_posts(r, q->server))
-		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+		return no_server(r, q->server, err);
 	servers = json_object_new_array();
 	add_number(reply, "pid", getpid());
 	add_text(reply, "experiment", r->opts->experiment);
@@ -213,7 +230,7 @@ static enum vmrt_status change(
 	enum vmrt_status status = VMRT_OK;
 
 	if (!count_posts(r, q->server))
-		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+		return no_server(r, q->server, err);
 	for (size_t i = 0; i < r->n_wanted && status == VMRT_OK; i++)
 		if (hsf_wanted_is(r->wanted[i], q->server))
 			status = change_one(r, q, r->wanted[i], reply, err);
@@ -274,7 +291,7 @@ static enum vmrt_status detach(
 	bool failed = false;
 
 	if (!count_posts(r, q->server))
-		return vmrt_fail(err, VMRT_ENOENT, "no vmrt-hsf has a server %s", q->server);
+		return no_server(r, q->server, err);
 	for (size_t i = r->n_wanted; i-- > 0;) {
 		struct hsf_wanted *wanted = r->wanted[i];
 

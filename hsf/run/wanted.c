@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/similar.h>
+
 static bool is_chosen(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
 {
 	if (!opts->n_servers)
@@ -295,6 +297,22 @@ static void add_new_parts(struct hsf_run *r, const struct hsf_wanted *wanted)
 		vmrt_warn("%s", err.text);
 }
 
+static enum vmrt_status no_server(const struct vmrt_experiment *exp, const char *file,
+	const char *name, struct vmrt_error *err)
+{
+	const char **names = calloc(exp->n_servers + 1, sizeof(*names));
+	char list[VMRT_SIMILAR_TEXT];
+
+	if (!names)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; i < exp->n_servers; i++)
+		names[i] = exp->servers[i].name;
+	vmrt_similar(name, names, exp->n_servers, list);
+	free(names);
+	return vmrt_fail(
+		err, VMRT_ENOENT, "%s: there is no server %s; it has: %s", file, name, list);
+}
+
 enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 {
 	const struct hsf_options *opts = r->opts;
@@ -304,8 +322,7 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 	status = vmrt_experiment_load(opts->experiment, &r->exp, err);
 	for (size_t i = 0; i < opts->n_servers && status == VMRT_OK; i++)
 		if (!vmrt_experiment_server(r->exp, opts->servers[i]))
-			status = vmrt_fail(err, VMRT_ENOENT, "%s: there is no server %s",
-				opts->experiment, opts->servers[i]);
+			status = no_server(r->exp, opts->experiment, opts->servers[i], err);
 	for (size_t i = 0; status == VMRT_OK && i < r->exp->n_servers; i++)
 		if (is_chosen(opts, &r->exp->servers[i]))
 			status = hsf_wanted_add(r, &r->exp->servers[i], &wanted, err);

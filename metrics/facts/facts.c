@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/similar.h>
 #include <vmrt/tool.h>
 
 #define ROWS_MAX                                                                                   \
@@ -246,59 +247,68 @@ static void free_task(struct vmrt_task_facts *t)
 	vmrt_samples_free(&t->responses);
 }
 
-/* Marks the servers that are named, all without names; an error that lists all if one name fits
- * none. */
+/* An error that says which names there are, the most similar ones first. */
+static enum vmrt_status not_there(const char *run, const char *what, const char *wanted,
+	const char *const *names, size_t n, struct vmrt_error *err)
+{
+	char list[VMRT_SIMILAR_TEXT];
+
+	return vmrt_fail(err, VMRT_ENOENT, "%s has no %s '%s'; it has: %s", run, what, wanted,
+		vmrt_similar(wanted, names, n, list));
+}
+
+/* Marks the servers that are named, all without names. */
 static enum vmrt_status select_servers(
 	struct vmrt_run_facts *f, const char *run, struct vmrt_error *err)
 {
-	char list[256] = "none";
+	const char **names = calloc(f->n_servers + 1, sizeof(*names));
+	enum vmrt_status status = VMRT_OK;
 
-	for (size_t s = 0, used = 0; s < f->n_servers; s++) {
+	if (!names)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t s = 0; s < f->n_servers; s++) {
 		f->servers[s].selected = !f->filter.n_servers;
-		if (used < sizeof(list))
-			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-				s ? ", " : "", f->servers[s].name);
+		names[s] = f->servers[s].name;
 	}
-	for (size_t i = 0; i < f->filter.n_servers; i++) {
-		bool found = !strcmp(f->filter.servers[i], VMRT_SELECT_NONE);
+	for (size_t i = 0; i < f->filter.n_servers && status == VMRT_OK; i++) {
+		const char *wanted = f->filter.servers[i];
+		bool found = !strcmp(wanted, VMRT_SELECT_NONE);
 
 		for (size_t s = 0; s < f->n_servers; s++)
-			if (!strcmp(f->filter.servers[i], f->servers[s].name))
+			if (!strcmp(wanted, names[s]))
 				found = f->servers[s].selected = true;
 		if (!found)
-			return vmrt_fail(err, VMRT_ENOENT, "%s has no server '%s'; it has: %s", run,
-				f->filter.servers[i], list);
+			status = not_there(run, "server", wanted, names, f->n_servers, err);
 	}
-	return VMRT_OK;
+	free(names);
+	return status;
 }
 
-/* Marks the tasks that are named, all without names; an error that lists all if one name fits none.
- */
+/* Marks the tasks that are named, all without names. */
 static enum vmrt_status select_tasks(
 	struct vmrt_run_facts *f, const char *run, struct vmrt_error *err)
 {
-	const char *const *names = f->filter.tasks;
-	size_t n_names = f->filter.n_tasks;
-	char list[256] = "none";
+	const char **labels = calloc(f->n_tasks + 1, sizeof(*labels));
+	enum vmrt_status status = VMRT_OK;
 
-	for (size_t t = 0, used = 0; t < f->n_tasks; t++) {
-		f->tasks[t].selected = !n_names;
-		if (used < sizeof(list))
-			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
-				t ? ", " : "", f->tasks[t].label);
+	if (!labels)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t t = 0; t < f->n_tasks; t++) {
+		f->tasks[t].selected = !f->filter.n_tasks;
+		labels[t] = f->tasks[t].label;
 	}
-	for (size_t i = 0; i < n_names; i++) {
-		bool found = !strcmp(names[i], VMRT_SELECT_NONE);
+	for (size_t i = 0; i < f->filter.n_tasks && status == VMRT_OK; i++) {
+		const char *wanted = f->filter.tasks[i];
+		bool found = !strcmp(wanted, VMRT_SELECT_NONE);
 
 		for (size_t t = 0; t < f->n_tasks; t++)
-			if (!strcmp(names[i], f->tasks[t].label) ||
-				!strcmp(names[i], f->tasks[t].name))
+			if (!strcmp(wanted, labels[t]) || !strcmp(wanted, f->tasks[t].name))
 				found = f->tasks[t].selected = true;
 		if (!found)
-			return vmrt_fail(err, VMRT_ENOENT, "%s has no task '%s'; it has: %s", run,
-				names[i], list);
+			status = not_there(run, "task", wanted, labels, f->n_tasks, err);
 	}
-	return VMRT_OK;
+	free(labels);
+	return status;
 }
 
 enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filter,

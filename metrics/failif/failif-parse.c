@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/experiment-text.h"
+
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 struct reader {
@@ -93,35 +95,48 @@ static enum vmrt_status parse_metric(struct reader *r, struct vmrt_condition *c)
 	return VMRT_OK;
 }
 
+/* Is there a slash between machine and task, before the name ends? */
+static bool has_slash(const char *at)
+{
+	bool quoted = *at == '"';
+
+	for (at += quoted; *at && (quoted ? *at != '"' : *at != ')' && *at != '/'); at++)
+		if (*at == '\\' && at[1])
+			at++;
+	if (quoted && *at)
+		at += 1 + strspn(at + 1, " \t");
+	return *at == '/';
+}
+
+/* Names as the experiment file has them: MACHINE/NAME, each in quotes or with escapes. */
 static enum vmrt_status parse_name(struct reader *r, struct vmrt_condition *c)
 {
-	const char *begin, *end;
-	char quote = 0;
+	char first[sizeof(c->name)], second[sizeof(c->name)] = "";
+	const char *begin, *why;
+	bool pair;
 
 	skip_blanks(r);
 	if (*r->at != '(')
 		return VMRT_OK;
 	r->at++;
 	skip_blanks(r);
-	if (*r->at == '"')
-		quote = *r->at++;
 	begin = r->at;
-	while (*r->at && *r->at != (quote ? quote : ')'))
+	why = experiment_word(&r->at, has_slash(begin) ? '/' : ')', first, sizeof(first));
+	pair = !why && *r->at == '/';
+	if (pair) {
 		r->at++;
-	end = r->at;
-	if (quote && *r->at)
-		r->at++;
-	while (!quote && end > begin && isspace((unsigned char)end[-1]))
-		end--;
-	skip_blanks(r);
+		why = experiment_word(&r->at, ')', second, sizeof(second));
+	}
+	if (why)
+		return wrong(r, begin, why);
 	if (*r->at != ')')
 		return wrong(r, r->at, "the name has to end with ')'");
-	if (end == begin)
+	if (!*first || (pair && !*second))
 		return wrong(r, begin,
 			"a name has to be between the parentheses; without them, all are meant");
-	if ((size_t)(end - begin) >= sizeof(c->name))
+	if ((size_t)snprintf(c->name, sizeof(c->name), "%s%s%s", first, pair ? "/" : "", second) >=
+		sizeof(c->name))
 		return wrong(r, begin, "no name is that long");
-	memcpy(c->name, begin, (size_t)(end - begin));
 	r->at++;
 	return VMRT_OK;
 }
@@ -204,6 +219,18 @@ static enum vmrt_status parse_value(struct reader *r, struct vmrt_condition *c)
 		return wrong(r, unit, what);
 	}
 	return wrong(r, unit, "this is counted: it has no unit");
+}
+
+bool vmrt_condition_has_relation(const char *text)
+{
+	struct reader r = {text, text, NULL};
+	struct vmrt_condition c = {.num = 1, .den = 1};
+
+	skip_blanks(&r);
+	if (parse_metric(&r, &c) != VMRT_OK || parse_name(&r, &c) != VMRT_OK)
+		return true;
+	skip_blanks(&r);
+	return *r.at;
 }
 
 enum vmrt_status vmrt_condition_parse(

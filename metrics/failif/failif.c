@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -68,6 +69,11 @@ struct judge {
 	enum vmrt_verdict worst;
 };
 
+static bool is_about(const struct vmrt_condition *c, const char *name, const char *short_name)
+{
+	return !*c->name || !strcmp(c->name, name) || !strcmp(c->name, short_name);
+}
+
 /* Judges the condition if it is about this one, which goes by one of two names. */
 static void judge(struct judge *j, const void *of, const char *name, const char *short_name)
 {
@@ -77,7 +83,7 @@ static void judge(struct judge *j, const void *of, const char *name, const char 
 		.figure = {.num = c->num, .den = c->den, .value = NAN, .low = NAN, .high = NAN}};
 	struct vmrt_figure *f = &judged.figure;
 
-	if (*c->name && strcmp(c->name, name) != 0 && strcmp(c->name, short_name) != 0)
+	if (!is_about(c, name, short_name))
 		return;
 	j->found++;
 	c->metric->figure(of, f);
@@ -119,13 +125,57 @@ struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs)
 		ARRAY_SIZE(columns) - !runs, VMRT_TABLE_BRIEF);
 }
 
+static const char *name_of(const struct vmrt_run_facts *f, enum vmrt_scope scope, size_t i)
+{
+	return scope == VMRT_SCOPE_TASK	    ? f->tasks[i].label
+	       : scope == VMRT_SCOPE_SERVER ? f->servers[i].name
+					    : f->machines[i].name;
+}
+
+const char *vmrt_scope_word(enum vmrt_scope scope)
+{
+	return scope == VMRT_SCOPE_TASK	    ? "task"
+	       : scope == VMRT_SCOPE_SERVER ? "server"
+					    : "machine";
+}
+
+bool vmrt_condition_misses(const struct vmrt_run_facts *f, const struct vmrt_condition *c,
+	char list[VMRT_SIMILAR_TEXT])
+{
+	enum vmrt_scope scope = c->metric->scope;
+	size_t n = scope == VMRT_SCOPE_TASK	? f->n_tasks
+		   : scope == VMRT_SCOPE_SERVER ? f->n_servers
+						: f->n_machines;
+	const char **names = *c->name ? calloc(n + 1, sizeof(*names)) : NULL;
+	bool found = !n || !names;
+
+	for (size_t i = 0; names && i < n; i++) {
+		names[i] = name_of(f, scope, i);
+		found |= is_about(
+			c, names[i], scope == VMRT_SCOPE_TASK ? f->tasks[i].name : names[i]);
+	}
+	if (!found)
+		vmrt_similar(c->name, names, n, list);
+	free(names);
+	return !found;
+}
+
+static enum vmrt_status about_nothing(
+	const struct vmrt_run_facts *f, const struct vmrt_condition *c, struct vmrt_error *err)
+{
+	char list[VMRT_SIMILAR_TEXT];
+	bool misses = vmrt_condition_misses(f, c, list);
+
+	return vmrt_fail(err, VMRT_ENOENT, "--fail-if '%s': %s has no %s%s%s%s%s", c->text,
+		f->label, vmrt_scope_word(c->metric->scope), *c->name ? " " : "", c->name,
+		misses ? "; it has: " : "", misses ? list : "");
+}
+
 enum vmrt_status vmrt_conditions_judge(const struct vmrt_run_facts *f,
 	const struct vmrt_condition *conditions, size_t n, bool allow_loss,
 	void (*each)(void *ctx, const struct vmrt_judged *judged), void *ctx,
 	enum vmrt_verdict *verdict, struct vmrt_error *err)
 {
-	static const char *const scopes[] = {"task", "server", "machine"};
-
 	*verdict = VMRT_VERDICT_OK;
 	for (size_t c = 0; c < n; c++) {
 		enum vmrt_scope scope = conditions[c].metric->scope;
@@ -140,9 +190,7 @@ enum vmrt_status vmrt_conditions_judge(const struct vmrt_run_facts *f,
 		for (size_t i = 0; scope == VMRT_SCOPE_MACHINE && i < f->n_machines; i++)
 			judge(&j, &f->machines[i], f->machines[i].name, f->machines[i].name);
 		if (!j.found)
-			return vmrt_fail(err, VMRT_ENOENT, "--fail-if '%s': %s has no %s%s%s",
-				conditions[c].text, f->label, scopes[scope],
-				*conditions[c].name ? " " : "", conditions[c].name);
+			return about_nothing(f, &conditions[c], err);
 		if (j.worst > *verdict)
 			*verdict = j.worst;
 	}

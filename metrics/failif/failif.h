@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <vmrt/similar.h>
 #include <vmrt/table.h>
 
 #include "metrics/facts/facts.h"
@@ -60,10 +61,24 @@ enum vmrt_status vmrt_condition_parse(
 
 enum vmrt_verdict { VMRT_VERDICT_OK, VMRT_VERDICT_UNKNOWN, VMRT_VERDICT_VIOLATED };
 
+/** vmrt_condition_has_relation - is there anything behind METRIC[(NAME)]? True as well if that is
+ * malformed */
+bool vmrt_condition_has_relation(const char *text);
+
 /** vmrt_condition_judge - is the condition true of @figure for certain (violated), false for
  * certain (ok), or neither? */
 enum vmrt_verdict vmrt_condition_judge(
 	const struct vmrt_condition *condition, const struct vmrt_figure *figure);
+
+/** vmrt_scope_word - "task", "server" or "machine" */
+const char *vmrt_scope_word(enum vmrt_scope scope);
+
+/**
+ * vmrt_condition_misses - does the condition name something that is not there, while others are?
+ * @list: set to what there is, if so
+ */
+bool vmrt_condition_misses(const struct vmrt_run_facts *facts,
+	const struct vmrt_condition *condition, char list[VMRT_SIMILAR_TEXT]);
 
 /* A condition, and what came out of one task, server or machine. */
 struct vmrt_judged {

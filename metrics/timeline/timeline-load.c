@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <vmrt/rundb.h>
+#include <vmrt/similar.h>
 
 #define LATEST_NS (INT64_MAX / 4) /* of any time: 73 years after the start of the host */
 
@@ -161,24 +162,21 @@ bool tl_is_wanted(const char *const *names, size_t n, const char *name, const ch
 	return !n;
 }
 
-/* An error if one of @names was not found among the @n that there are. */
+/* An error if one of @names was not found among those of @n tasks or servers: their labels, and
+ * behind them what else they are called. */
 enum vmrt_status tl_all_found(struct loader *l, const char *what, const char *const *names,
 	size_t n_names, const char *const *have, size_t n)
 {
-	char list[256] = "none";
-	size_t used = 0;
-
-	for (size_t i = 0; i < n && used < sizeof(list); i += 2)
-		used += (size_t)snprintf(
-			list + used, sizeof(list) - used, "%s%s", i ? ", " : "", have[i]);
 	for (size_t i = 0; i < n_names; i++) {
 		bool found = !strcmp(names[i], VMRT_SELECT_NONE);
 
-		for (size_t j = 0; j < n; j++)
+		char list[VMRT_SIMILAR_TEXT];
+
+		for (size_t j = 0; j < 2 * n; j++)
 			found = found || !strcmp(names[i], have[j]);
 		if (!found)
 			return vmrt_fail(l->err, VMRT_ENOENT, "%s has no %s '%s'; it has: %s",
-				l->run, what, names[i], list);
+				l->run, what, names[i], vmrt_similar(names[i], have, n, list));
 	}
 	return VMRT_OK;
 }

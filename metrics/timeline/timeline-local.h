@@ -45,7 +45,8 @@ int64_t tl_time(struct vmrt_query *q, int i);
 /* Is the one so called among @names? An empty list has all. */
 bool tl_is_wanted(const char *const *names, size_t n, const char *name, const char *label);
 
-/* An error if one of @names was not found among the @n that there are. */
+/* An error if one of @names was not found among those of @n tasks or servers: their labels, and
+ * behind them what else they are called. */
 enum vmrt_status tl_all_found(struct loader *l, const char *what, const char *const *names,
 	size_t n_names, const char *const *have, size_t n);
 

@@ -35,9 +35,9 @@ enum vmrt_status tl_load_servers(struct loader *l)
 	if (!have)
 		return vmrt_fail(l->err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; i < tl->n_servers; i++)
-		have[2 * i] = have[2 * i + 1] = tl->servers[i].name;
+		have[i] = have[tl->n_servers + i] = tl->servers[i].name;
 	status = tl_all_found(
-		l, "server", l->wanted->servers, l->wanted->n_servers, have, 2 * tl->n_servers);
+		l, "server", l->wanted->servers, l->wanted->n_servers, have, tl->n_servers);
 	free(have);
 	for (size_t i = 0; i < tl->n_servers; i++) {
 		s = &tl->servers[i];

@@ -49,11 +49,10 @@ enum vmrt_status tl_load_tasks(struct loader *l)
 	if (!have)
 		return vmrt_fail(l->err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; i < tl->n_tasks; i++) {
-		have[2 * i] = tl->tasks[i].label;
-		have[2 * i + 1] = tl->tasks[i].name;
+		have[i] = tl->tasks[i].label;
+		have[tl->n_tasks + i] = tl->tasks[i].name;
 	}
-	status = tl_all_found(
-		l, "task", l->wanted->tasks, l->wanted->n_tasks, have, 2 * tl->n_tasks);
+	status = tl_all_found(l, "task", l->wanted->tasks, l->wanted->n_tasks, have, tl->n_tasks);
 	free(have);
 	for (size_t i = 0; i < tl->n_tasks; i++) {
 		if (tl_is_wanted(l->wanted->tasks, l->wanted->n_tasks, tl->tasks[i].name,

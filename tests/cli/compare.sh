@@ -149,6 +149,7 @@ ok "every one of several runs has to keep it" verdict 2 'miss(rt_task1) > 60%' h
 ok "each variant of a comparison is judged" verdict 2 'jobs(rt_task1) < 1000' --compare base-1.vmrt,base-2.vmrt base-2.vmrt
 ok "but for the base of 1600 jobs" sh -c '[ $(grep -c " violated" "$1") = 1 ]' - "$work/out"
 ok "exit status 1 for a task that is not there" exits 1 "has no task rt_task9" --fail-if 'miss(rt_task9) > 1%' hsf.vmrt
+ok "and those that are there are named" exits 1 "(did you mean demo/rt_task1?)" --fail-if 'miss(rt_tsk1) > 1%' hsf.vmrt
 ok "exit status 64 for a condition that cannot be read" exits 64 "character 9, 'ms'" --fail-if 'miss > 1ms' hsf.vmrt
 ok "conditions are in every format" conditions_in_every_format
 echo "1..$n"

@@ -85,7 +85,7 @@ seconds() { awk -v ns="$1" 'BEGIN { printf "%.9f", ns / 1e9 }'; }
 @test "what cannot be chosen is one clear line" {
 	for c in '--machine vm9|recorded are host, demo' '--event nosuch|no such event' '--filter nosuch:a==1|no such event' \
 		'--filter sched_switch:((|--filter' '--job 3|--job is the number of a job of --task' '--around rt_task1|write TASK:K' \
-		'--around rt_task1:99999|there is no job 99999 of demo/rt_task1' '--task nosuch|no task nosuch was recorded: there are demo/rt_task1'; do
+		'--around rt_task1:99999|there is no job 99999 of demo/rt_task1' '--task nosuch|no task nosuch was recorded: there are demo/rt_task1' '--task rt_tsak1|(did you mean demo/rt_task1?)'; do
 		# shellcheck disable=SC2086 # several words
 		run ! "$trace" events r.vmrt ${c%%|*}
 		echo "$c: $output"

@@ -89,6 +89,13 @@ alarm_rings() {
 	[ "$(cat rang)" = "miss(t1) > 0%|vm1/t1|0.05|12|overrun" ] || { cat rang; return 1; }
 }
 
+# what looks like a relation is in the name; one that nothing has is said once, with those that there are
+alarm_names() {
+	vmrt-top -b --speed 0 --alarm 'miss(vm1/"t1")' --alarm 'miss("a<b")' t.vmrt >out 2>err || return 1
+	grep -q 'alarm: miss(vm1/"t1") > 0% of vm1/t1: 5.00 %' out || { cat out; return 1; }
+	[ "$(grep -c "there is no task a<b; there are: vm1/t1" err)" = 1 ] || { cat err; return 1; }
+}
+
 pipe_gets_plain_lines() {
 	vmrt-top --speed 0 t.vmrt 2>err | cat >out || return 1
 	grep -q 'stdout is no terminal' err || { cat err; return 1; }
@@ -208,6 +215,7 @@ ok "pauses, seeks and r lose and double nothing" the_way_does_not_matter
 ok "snapshots are text and CSV" snapshots_are_text_and_csv
 ok "the configuration comes back" configuration_comes_back
 ok "an alarm is shown and starts its program" alarm_rings
+ok "names in alarms are read as in experiments, and checked" alarm_names
 ok "an alarm has a flight recorder save" alarm_saves_the_flight_recorder
 ok "a recording in progress is not replayed, and why is said" recording_of_a_killed_recorder_is_not_replayed
 ok "an alarm that is no condition is refused" exits 1 "--alarm: 'nonsense" -b --alarm nonsense t.vmrt

@@ -30,6 +30,8 @@ struct alarm {
 	char *text;
 	struct vmrt_condition condition;
 	bool *true_of; /* by task, server or machine */
+	bool about;    /* a task, server or machine that it is about was there, or it was said that
+			  there is none */
 	size_t n;
 };
 
@@ -47,7 +49,7 @@ struct top_alarms {
 static enum vmrt_status parse(struct alarm *a, const char *text, struct vmrt_error *err)
 {
 	static const char *const limits[] = {"", " > 0%", " > 0", " > 0ns"};
-	bool whole = strpbrk(text, "<>=!") != NULL;
+	bool whole = vmrt_condition_has_relation(text);
 	size_t size = strlen(text) + 8;
 	enum vmrt_status status = VMRT_EINVAL;
 
@@ -288,6 +290,7 @@ static void judge(struct top_alarms *alarms, struct alarm *a, struct top_model *
 	if ((*c->name && strcmp(c->name, s->name) != 0 && strcmp(c->name, s->short_name) != 0) ||
 		!make_room(a, s->index + 1))
 		return;
+	a->about = true;
 	c->metric->figure(s->of, &f);
 	if (s->many && !strcmp(c->metric->name, "response_p"))
 		percentile_of_many(model, s->index, c, &f);
@@ -300,6 +303,19 @@ static void judge(struct top_alarms *alarms, struct alarm *a, struct top_model *
 		ring(alarms, a, s->name, &f, miss);
 	}
 	a->true_of[s->index] = is_true;
+}
+
+/* An alarm with a name that nothing has never rings: say so once, as soon as there are others. */
+static void check_name(struct alarm *a, const struct vmrt_run_facts *facts)
+{
+	const struct vmrt_condition *c = &a->condition;
+	char list[VMRT_SIMILAR_TEXT];
+
+	if (a->about || !vmrt_condition_misses(facts, c, list))
+		return;
+	a->about = true;
+	vmrt_warn("--alarm '%s': there is no %s %s; there are: %s", a->text,
+		vmrt_scope_word(c->metric->scope), c->name, list);
 }
 
 const char *top_alarms_judge(
@@ -330,6 +346,7 @@ const char *top_alarms_judge(
 			judge(alarms, a, model,
 				&(struct subject){&facts.machines[k], facts.machines[k].name,
 					facts.machines[k].name, k, false});
+		check_name(a, &facts);
 	}
 	return alarms->words;
 }

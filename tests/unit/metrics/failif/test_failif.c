@@ -114,12 +114,36 @@ static void condition_is_read_with_its_units(void **state)
 	assert_int_equal(c.den, 1000);
 	assert_int_equal(c.relation, VMRT_UPTO);
 	assert_float_equal(c.limit, 2.5 * MS, 0);
+	/* names are written as in the experiment file */
+	c = condition_of("miss(demo/\"a \\\"b\\\\)\") > 1%");
+	assert_string_equal(c.name, "demo/a \"b\\)");
+	c = condition_of("miss( demo/a\\)b\\ ) > 1%");
+	assert_string_equal(c.name, "demo/a)b ");
+	c = condition_of("miss(\"my vm\"/f(x\\)) > 1%");
+	assert_string_equal(c.name, "my vm/f(x)");
+	c = condition_of("miss(\"demo/a b\") > 1%");
+	assert_string_equal(c.name, "demo/a b");
+	c = condition_of("miss(überwachung/grüße 1) > 1%");
+	assert_string_equal(c.name, "überwachung/grüße 1");
 	c = condition_of("loss!=0");
 	assert_string_equal(c.name, "");
 	assert_int_equal(c.relation, VMRT_DIFFERENT);
 	c = condition_of("tardiness == 1us");
 	assert_float_equal(c.limit, 1000, 0);
 	assert_int_equal(c.relation, VMRT_EQUAL);
+}
+
+/* An alarm may leave the relation out; what looks like one may be in the name. */
+static void a_relation_is_looked_for_behind_the_name(void **state)
+{
+	(void)state;
+	assert_false(vmrt_condition_has_relation("miss(t1)"));
+	assert_false(vmrt_condition_has_relation(" miss ( \"a<b > 1\" ) "));
+	assert_false(vmrt_condition_has_relation("missed(a=b)"));
+	assert_false(vmrt_condition_has_relation("response_p99.9"));
+	assert_true(vmrt_condition_has_relation("miss(\"a<b\") > 1%"));
+	assert_true(vmrt_condition_has_relation("miss>1%"));
+	assert_true(vmrt_condition_has_relation("nonsense"));
 }
 
 static void bad_condition_is_refused_with_its_position(void **state)
@@ -132,6 +156,10 @@ static void bad_condition_is_refused_with_its_position(void **state)
 		{"miss", "at its end", "> >= < <= == !="},
 		{"miss(rt_task1 > 1%", "at its end", "')'"},
 		{"miss() > 1%", "character 6, ", "a name"},
+		{"miss(a/) > 1%", "character 6, ", "a name"},
+		{"miss(\"a > 1%", "character 6, ", "quote"},
+		{"miss(\"a\" b) > 1%", "character 6, ", "behind the closing quote"},
+		{"miss(a\\", "character 6, ", "single \\"},
 		{"miss(a)b > 1%", "character 8, ", "> >= < <= == !="},
 		{"miss > ", "at its end", "a number"},
 		{"miss > nan", "character 8, ", "a number"},
@@ -271,6 +299,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(condition_is_read_with_its_units),
+		cmocka_unit_test(a_relation_is_looked_for_behind_the_name),
 		cmocka_unit_test(bad_condition_is_refused_with_its_position),
 		cmocka_unit_test(figures_without_doubt_are_what_was_measured),
 		cmocka_unit_test(doubtful_jobs_leave_a_range),
