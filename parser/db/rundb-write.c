@@ -424,6 +424,47 @@ void rundb_note(struct rundb *db, const char *about, const char *name, const cha
 	end(&row);
 }
 
+/* Steps @sql, with up to two numbers; false at its end. */
+static bool next(struct rundb *db, sqlite3_stmt **stmt, const char *sql, int64_t a, int64_t b)
+{
+	int rc = SQLITE_OK;
+
+	if (db->status != VMRT_OK)
+		return false;
+	if (!*stmt) {
+		rc = sqlite3_prepare_v2(db->db, sql, -1, stmt, NULL);
+		if (rc == SQLITE_OK)
+			rc = sqlite3_bind_int64(*stmt, 1, a);
+		if (rc == SQLITE_OK && sqlite3_bind_parameter_count(*stmt) > 1)
+			rc = sqlite3_bind_int64(*stmt, 2, b);
+	}
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(*stmt);
+	if (rc != SQLITE_ROW && rc != SQLITE_DONE)
+		rundb_failed(db);
+	return rc == SQLITE_ROW;
+}
+
+void rundb_doubt(struct rundb *db, uint32_t machine, unsigned cpu,
+	void (*task)(void *ctx, uint32_t task), void *ctx)
+{
+	static const char *const seen =
+		"SELECT DISTINCT h.task FROM slice s JOIN thread h ON h.id = s.thread"
+		" WHERE h.machine = ?1 AND s.cpu = ?2 AND h.task IS NOT NULL ORDER BY h.task";
+	sqlite3_stmt *found = NULL;
+
+	rundb_flush(db);
+	while (next(db, &found, seen, machine, cpu)) {
+		int64_t index = sqlite3_column_int64(found, 0);
+		sqlite3_stmt *update = NULL;
+
+		next(db, &update, "UPDATE job SET unsure_ns = NULL WHERE task = ?1", index, 0);
+		sqlite3_finalize(update);
+		task(ctx, (uint32_t)index);
+	}
+	sqlite3_finalize(found);
+}
+
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods)
 {
 	*jobs = db->jobs;

@@ -75,6 +75,14 @@ void rundb_event(struct rundb *db, uint32_t machine, const struct vmrt_event_cou
  */
 void rundb_note(struct rundb *db, const char *about, const char *name, const char *words);
 
+/**
+ * rundb_doubt - events of @cpu are missing, and it is not known when: nothing certain can be said
+ * of jobs of the tasks that were seen there
+ * @task: called with the index of each such task
+ */
+void rundb_doubt(struct rundb *db, uint32_t machine, unsigned cpu,
+	void (*task)(void *ctx, uint32_t task), void *ctx);
+
 /** rundb_counts - jobs and server periods written so far */
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods);
 

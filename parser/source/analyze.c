@@ -68,6 +68,13 @@ static enum vmrt_status feed(
 	return VMRT_OK;
 }
 
+static uint64_t counted_losses(const struct vmrt_dat *dat, unsigned cpu)
+{
+	struct vmrt_dat_cpustat stat = vmrt_dat_cpustat(dat, cpu);
+
+	return stat.overrun + stat.commit_overrun + stat.dropped;
+}
+
 /* Loss that the kernel counted but no page shows: where in time is not known. */
 static uint64_t report_counted_losses(struct analysis *a, size_t index)
 {
@@ -82,7 +89,7 @@ static uint64_t report_counted_losses(struct analysis *a, size_t index)
 			.cpu = (uint16_t)cpu,
 			.from_ns = VMRT_UNKNOWN,
 			.to_ns = VMRT_UNKNOWN,
-			.events = stat.overrun + stat.commit_overrun + stat.dropped,
+			.events = counted_losses(m.dat, cpu),
 			.kind = stat.dropped ? VMRT_LOSS_DROPPED : VMRT_LOSS_OVERRUN,
 		};
 
@@ -118,6 +125,53 @@ static uint64_t report_missing_pages(struct analysis *a, size_t index)
 		sum += loss.events;
 	}
 	return sum;
+}
+
+/* Events that are missing somewhere. */
+struct doubt {
+	struct analysis *a;
+	uint32_t machine;
+	unsigned cpu;
+	uint64_t events;
+};
+
+static void note_doubt(void *ctx, uint32_t task)
+{
+	const struct doubt *d = ctx;
+	const struct vmrt_task_spec *t = &d->a->config.experiment->tasks[task];
+	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1], words[256];
+
+	snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
+	snprintf(words, sizeof(words),
+		"it ran on CPU %u, of which %llu events are missing, and it is not known when: its "
+		"jobs are judged by what is there, and none is certain",
+		d->cpu, (unsigned long long)d->events);
+	vmrt_warn("%s: %s", label, words);
+	rundb_note(d->a->db, "task", label, words);
+}
+
+/*
+ * A loss that has a place in time makes the jobs around it unknown. One without a place may be
+ * anywhere, so that nothing of its CPU is certain.
+ */
+static void doubt_tasks(struct analysis *a)
+{
+	for (size_t i = 0; a->config.experiment && i < a->config.n_machines; i++) {
+		struct vmrt_recorded_machine m;
+		struct vmrt_machine_stats stats;
+
+		vmrt_recording_machine(a->rec, i, &m);
+		vmrt_engine_stats(a->engine, (uint32_t)i, &stats);
+		for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
+			struct doubt d = {.a = a, .machine = (uint32_t)i, .cpu = cpu};
+
+			d.events = vmrt_recording_missing(a->rec, i, cpu);
+			if (!stats.lost)
+				d.events += counted_losses(m.dat, cpu);
+			if (d.events)
+				rundb_doubt(a->db, d.machine, cpu, note_doubt, &d);
+		}
+	}
 }
 
 static void write_machines(struct analysis *a, struct vmrt_analyze_result *result)
@@ -281,6 +335,7 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	write_machines(a, result);
 	rundb_tasks(
 		a->db, a->config.experiment, a->config.machines, a->config.n_machines, a->engine);
+	doubt_tasks(a);
 	status = notes_write(a->rec, &a->config, a->engine, a->db, err);
 	if (status != VMRT_OK)
 		return status;

@@ -262,6 +262,30 @@ static void servers_of_threads_find_them_and_share_them(void **state)
 		"0");
 }
 
+/* All is on CPU 0: six events for each of four threads in each of ten rounds. The tenth job has no
+ * end. */
+static void events_that_are_missing_nobody_knows_when_make_jobs_uncertain(void **state)
+{
+	static const char unsure[] = "SELECT count(unsure_ns), count(*) FROM job";
+	static const char noted[] =
+		"SELECT name, words LIKE '%CPU 0, of which % events are missing%none is certain'"
+		" FROM note WHERE about = 'task'";
+	struct tests_dat *d;
+
+	(void)state;
+	for (int missing = 0; missing <= 37; missing += 37) {
+		d = tests_dat_new(2, TESTS_KERNEL_61);
+		tests_dat_counted(d, 0, ROUNDS * 4 * 6 + (uint64_t)missing);
+		/* of a CPU that the task never used nothing follows */
+		tests_dat_counted(d, 1, 5);
+		write_sleepers(d, four, 4);
+		analyze("[task host/rt_a]\nperiod = 10ms\n");
+		assert_string_equal(ask(unsure), missing ? "0|10" : "9|10");
+		assert_string_equal(ask(noted), missing ? "host/rt_a|1" : "");
+	}
+	assert_string_equal(ask("SELECT words LIKE '%, of which 37 events %' FROM note"), "1");
+}
+
 static void missing_threads_are_noted_with_those_that_come_near(void **state)
 {
 	(void)state;
@@ -354,6 +378,7 @@ int main(void)
 			threads_that_were_renamed_before_the_recording_are_of_their_process),
 		cmocka_unit_test(the_list_of_the_end_is_asked_where_nothing_else_is_known),
 		cmocka_unit_test(servers_of_threads_find_them_and_share_them),
+		cmocka_unit_test(events_that_are_missing_nobody_knows_when_make_jobs_uncertain),
 		cmocka_unit_test(missing_threads_are_noted_with_those_that_come_near),
 		cmocka_unit_test(names_are_looked_through_for_the_first_missing_tasks_only),
 		cmocka_unit_test(missing_events_are_noted_with_what_is_unknown),
