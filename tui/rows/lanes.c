@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "columns.h"
+
 #define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below */
 
 struct fill {
@@ -304,6 +306,36 @@ struct top_lane *top_lanes_make(const struct top_view *view, size_t *n)
 			lanes[(*n)++] = (struct top_lane){
 				.kind = TOP_LANE_TASK, .server = SIZE_MAX, .task = i};
 	return lanes;
+}
+
+/* Does the name of a server or of a task contain the text? */
+static bool fits(const struct top_view *view, const char *filter, const struct top_lane *lane)
+{
+	char name[TOP_TEXT];
+	bool task = lane->kind == TOP_LANE_TASK;
+
+	return strcasestr(top_row_name(view, task ? TOP_TASKS : TOP_SERVERS,
+				  task ? lane->task : lane->server, name),
+		filter);
+}
+
+size_t top_lanes_filter(
+	const struct top_view *view, const char *filter, struct top_lane *lanes, size_t n)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; *filter && i < n; i++) {
+		bool keep = fits(view, filter, &lanes[i]);
+
+		/* a server's lanes come before those of its tasks */
+		for (size_t k = i + 1; !keep && lanes[i].kind != TOP_LANE_TASK && k < n &&
+				       lanes[k].server == lanes[i].server;
+			k++)
+			keep = fits(view, filter, &lanes[k]);
+		if (keep)
+			lanes[left++] = lanes[i];
+	}
+	return *filter ? left : n;
 }
 
 /* ---- budgets ---- */

@@ -32,6 +32,11 @@ void top_lane_fill(const struct top_view *view, const struct top_lane *lane, int
  */
 struct top_lane *top_lanes_make(const struct top_view *view, size_t *n);
 
+/** top_lanes_filter - only those tasks whose names contain @filter, and servers that do or that
+ * have such tasks; "": all. Returns how many of the @n lanes are left. */
+size_t top_lanes_filter(
+	const struct top_view *view, const char *filter, struct top_lane *lanes, size_t n);
+
 /** top_lane_known_from - before this time it is forgotten what ran; VMRT_UNKNOWN: nothing is */
 int64_t top_lane_known_from(const struct top_view *view);
 

@@ -348,6 +348,8 @@ void top_page_timeline(const struct top_area *area)
 	at = ui->at_ns == VMRT_UNKNOWN ? right - 1 : ui->at_ns;
 	d.cursor = column_of(&d, at);
 	lanes = top_lanes_make(view, &n_lanes);
+	if (lanes)
+		n_lanes = top_lanes_filter(view, ui->filter, lanes, n_lanes);
 	d.lanes = lanes;
 	d.n_lanes = n_lanes;
 	area->screen->rows = (int)n_lanes;
@@ -361,7 +363,8 @@ void top_page_timeline(const struct top_area *area)
 	if (!lanes || !lines)
 		area->screen->failed = true;
 	else if (!n_lanes)
-		top_say(area->screen, area->y + 1, 0, TOP_PLAIN, "There is nothing to draw.");
+		top_say(area->screen, area->y + 1, 0, TOP_PLAIN, "%s",
+			ui->filter[0] ? "Nothing fits the filter." : "There is nothing to draw.");
 	else
 		put_lines(&d, lines, n, area->y + 1, area->height - 1 - WORDS_LINES);
 	if (n_lanes && (int)n + 6 < area->height)

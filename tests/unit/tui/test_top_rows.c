@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The screens of vmrt-top as data: nothing overlaps, whatever the size and the numbers. */
 #include "toprowsfix.h"
+#include "tui/rows/lanes.h"
 
 /* The worst that numbers and names can be. */
 static void make_it_extreme(size_t n)
@@ -300,9 +301,39 @@ static void new_misses_are_marked(void **state)
 	assert_shows(text, "0:00.068   vm0/task0");
 }
 
+static void a_filter_leaves_tasks_that_fit_and_their_servers(void **state)
+{
+	const struct top_lane all[] = {{.kind = TOP_LANE_SERVER, .server = 0},
+		{.kind = TOP_LANE_VCPU, .server = 0},
+		{.kind = TOP_LANE_TASK, .server = 0, .task = 0},
+		{.kind = TOP_LANE_TASK, .server = 0, .task = 1},
+		{.kind = TOP_LANE_SERVER, .server = 1},
+		{.kind = TOP_LANE_TASK, .server = SIZE_MAX, .task = 2}};
+	static const char *const names[] = {"alpha", "beta", "betta"};
+	struct top_lane lanes[6];
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		snprintf(tasks[i].machine, sizeof(tasks[i].machine), "other");
+		snprintf(tasks[i].name, sizeof(tasks[i].name), "%s", names[i]);
+	}
+	memcpy(lanes, all, sizeof(all));
+	assert_int_equal(top_lanes_filter(&view, "", lanes, 6), 6);
+	assert_int_equal(top_lanes_filter(&view, "BET", lanes, 6), 4);
+	assert_memory_equal(&lanes[1], &all[1], sizeof(all[1]));
+	assert_memory_equal(&lanes[2], &all[3], sizeof(all[3]));
+	assert_memory_equal(&lanes[3], &all[5], sizeof(all[5]));
+	memcpy(lanes, all, sizeof(all));
+	assert_int_equal(top_lanes_filter(&view, "vm1", lanes, 6), 1);
+	assert_memory_equal(&lanes[0], &all[4], sizeof(all[4]));
+	memcpy(lanes, all, sizeof(all));
+	assert_int_equal(top_lanes_filter(&view, "none", lanes, 6), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest all[] = {
+		cmocka_unit_test_setup(a_filter_leaves_tasks_that_fit_and_their_servers, fresh),
 		TEST(ordinary_pages_do_not_overlap_at_any_size),
 		TEST(extreme_pages_do_not_overlap_at_any_size),
 		TEST(sheets_do_not_overlap_at_any_size),
