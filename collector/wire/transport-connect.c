@@ -52,6 +52,10 @@ static enum vmrt_status connect_socket(int fd, const struct sockaddr *address, s
 		return vmrt_fail_errno(err, errno, "no socket");
 	if (connect(fd, address, size) == 0)
 		return VMRT_OK;
+	/* the queue of a UNIX socket is full */
+	if (errno == EAGAIN)
+		return vmrt_fail(err, VMRT_EBUSY,
+			"others wait there already; an agent's port serves one at a time");
 	if (errno != EINPROGRESS)
 		return vmrt_fail_errno(err, errno, "cannot connect");
 	return finish_connect(fd, deadline_ns, stop_fd, err);
