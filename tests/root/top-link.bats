@@ -143,6 +143,40 @@ sys.exit(1)' && return
 	END
 }
 
+@test "the page of a VM stays its page when another one goes" {
+	command -v tmux >/dev/null || skip "needs tmux"
+	start_vm "one-$$"
+	other=$vm
+	start_vm "two-$$"
+	tmux -L "link-$$" -f /dev/null new-session -d -x 100 -y 24 "LC_ALL=C.UTF-8 $PWD/$top --no-config -d 200ms" 3>&-
+	on_screen() { # on_screen WORDS: within some seconds
+		for _ in {1..150}; do
+			tmux -L "link-$$" capture-pane -p >"$BATS_TEST_TMPDIR/screen"
+			grep -q -- "$1" "$BATS_TEST_TMPDIR/screen" && return
+			sleep 0.1
+		done
+		cat "$BATS_TEST_TMPDIR/screen"
+		return 1
+	}
+	on_screen "two-$$"
+	tmux -L "link-$$" send-keys 2
+	for _ in {1..20}; do # other VMs may run here
+		tmux -L "link-$$" send-keys Right
+		sleep 0.3
+		tmux -L "link-$$" capture-pane -p | grep -q "^two-$$" && break
+	done
+	on_screen "^two-$$"
+	kill -9 "$other"
+	wait "$other" || true
+	tmux -L "link-$$" send-keys 6
+	for _ in {1..150}; do tmux -L "link-$$" capture-pane -p | grep -q "^one-$$" || break; sleep 0.1; done
+	tmux -L "link-$$" send-keys 2
+	on_screen "^two-$$"
+	tmux -L "link-$$" send-keys q
+	sleep 0.5
+	tmux -L "link-$$" kill-server 2>/dev/null || true
+}
+
 @test "ways that make no sense are refused" {
 	run -64 "$top" -b --link nothing
 	[[ $output = *'VM=SOCKET'* ]]

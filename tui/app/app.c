@@ -74,8 +74,45 @@ enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
 	return status;
 }
 
+static const char *task_label(const struct top_task_row *t, char *out, size_t room)
+{
+	snprintf(out, room, "%s/%s", t->machine, t->name);
+	return out;
+}
+
+/* Others may stand in the place of what is looked at. */
+static void note_shown(struct top_app *app)
+{
+	const struct top_view *v = &app->view;
+
+	if (app->ui.server < v->n_servers)
+		snprintf(app->server, sizeof(app->server), "%s", v->servers[app->ui.server].name);
+	if (app->ui.task < v->n_tasks)
+		task_label(&v->tasks[app->ui.task], app->task, sizeof(app->task));
+}
+
+/* What has gone gives its place to the first one. */
+static void find_shown(struct top_app *app)
+{
+	const struct top_view *v = &app->view;
+	char label[sizeof(app->task)];
+	size_t i = 0;
+
+	while (app->server[0] && i < v->n_servers && strcmp(v->servers[i].name, app->server) != 0)
+		i++;
+	if (app->server[0])
+		app->ui.server = i < v->n_servers ? i : 0;
+	for (i = 0; app->task[0] && i < v->n_tasks; i++)
+		if (!strcmp(task_label(&v->tasks[i], label, sizeof(label)), app->task))
+			break;
+	if (app->task[0])
+		app->ui.task = i < v->n_tasks ? i : 0;
+	app->server[0] = app->task[0] = '\0';
+}
+
 enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err)
 {
+	note_shown(app);
 	if (app_make_engine(app, err) != VMRT_OK)
 		return TOP_FED_ERROR;
 	/* what is followed is read again, and seen from here on */
@@ -214,6 +251,7 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 		return VMRT_OK;
 	if (top_model_view(app->model, app->engine, source->start_ns, now, &app->view) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	find_shown(app);
 	return VMRT_OK;
 }
 

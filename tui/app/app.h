@@ -58,7 +58,9 @@ struct top_app {
 	char notice[TOP_TEXT];
 	double played_ns; /* of a recording */
 	uint64_t miss;	  /* number of the one that was jumped to last; 0: none */
-	char **text;	  /* of the sheet with a text */
+	/* what pages 2 and 3 are about, when others come or go; "": as it is numbered */
+	char server[VMRT_NAME_MAX], task[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
+	char **text; /* of the sheet with a text */
 	size_t n_text;
 	char text_title[TOP_TEXT];
 	bool scripted; /* the clock stands still: nothing depends on it */
