@@ -10,6 +10,8 @@
 #include <vmrt/units.h>
 
 #define READY_WAIT_MS 8000
+#define PATIENCE_NS (120 * VMRT_NS_PER_S) /* a guest may be very busy, or still be booting */
+#define HINT_NS (5 * VMRT_NS_PER_S)	  /* then it may be that nobody is there */
 #define START_WAIT_MS 5000
 #define QUEUE_MAX (UINT64_C(64) << 20) /* bytes of pages that have not been collected */
 #define COPY_AT_ONCE 64
@@ -74,6 +76,7 @@ static void open_session(struct live_guest *g)
 		.secret = g->options.secret,
 		.buffer = g->options.buffer,
 		.mode = VMRT_GUEST_STREAM,
+		.patience_ns = g->options.patient ? PATIENCE_NS : 0,
 		.cpus = g->options.cpus,
 		.pages = take_pages,
 		.ctx = g,
@@ -303,8 +306,12 @@ bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 	}
 	if (state < want) {
 		snprintf(g->note, sizeof(g->note),
-			"%s: waiting for its agent for %lld s, only the host's side is seen",
-			g->name, (long long)((now_ns - g->asked_ns) / VMRT_NS_PER_S));
+			"%s: waiting for its agent for %lld s, only the host's side is seen%s",
+			g->name, (long long)((now_ns - g->asked_ns) / VMRT_NS_PER_S),
+			state > VMRT_GUEST_CONNECTING || now_ns - g->asked_ns < HINT_NS
+				? ""
+				: ": is the guest busy, does vmrt-agent run in it, is no other "
+				  "recorder connected?");
 		return false;
 	}
 	if (g->starting) {

@@ -24,6 +24,7 @@ struct live_guest_options {
 	const char *ways[LIVE_WAYS];
 	size_t n_ways;
 	unsigned port; /* for messages */
+	bool patient;  /* nobody waits for it */
 	uint64_t buffer;
 	const struct vmrt_secret *secret; /* or NULL; must stay */
 	const cpu_set_t *cpus;		  /* for its thread, or NULL */

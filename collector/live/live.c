@@ -97,6 +97,7 @@ static void open_guest(struct vmrt_live *live, size_t i, const cpu_set_t *own)
 		.port = live->options.port,
 		.buffer = live->options.guest_buffer ? live->options.guest_buffer
 						     : VMRT_TRACER_BUFFER,
+		.patient = live->options.at_once,
 		.secret = live->options.secret_file ? &live->secret : NULL,
 		.cpus = own};
 

@@ -15,15 +15,17 @@
 #include "collector/wire/transport.h"
 
 #define HELLO_EVERY_NS (500 * VMRT_NS_PER_MS)
-#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S) /* per socket; a guest may be very busy */
+#define HELLO_LATER_NS (5 * VMRT_NS_PER_S) /* where it takes long: all of them will be answered */
+#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S)  /* per socket; a guest may be very busy */
 #define CONNECT_MS 5000
 #define SSH_MS 30000 /* logs in, and may copy the agent */
 #define PROOF_NS (5 * VMRT_NS_PER_S)
 
 /* Says HELLO until the agent behind the link answers. */
-static enum vmrt_status greet(struct vmrt_guest *g, const char *path, struct vmrt_error *err)
+static enum vmrt_status greet(
+	struct vmrt_guest *g, const char *path, int64_t wait_ns, struct vmrt_error *err)
 {
-	int64_t now = vmrt_now_ns(), until = now + HELLO_WAIT_NS, again = now;
+	int64_t begin = vmrt_now_ns(), now = begin, until = now + wait_ns, again = now;
 
 	while (g->in.state == VMRT_GUEST_CONNECTING) {
 		struct pollfd fds[2] = {
@@ -37,7 +39,8 @@ static enum vmrt_status greet(struct vmrt_guest *g, const char *path, struct vmr
 				"and is no other recorder connected?",
 				g->name, path);
 		if (now >= again) {
-			again = now + HELLO_EVERY_NS;
+			again = now +
+				(now - begin < HELLO_WAIT_NS ? HELLO_EVERY_NS : HELLO_LATER_NS);
 			status = vmrt_guest_send_hello(g, err);
 		}
 		if (status == VMRT_OK && poll(fds, 2, 100) > 0) {
@@ -91,7 +94,8 @@ static enum vmrt_status prove(
 		vmrt_now_ns() + PROOF_NS, g->wake_fd, err);
 }
 
-static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vmrt_error *err)
+static enum vmrt_status try_way(
+	struct vmrt_guest *g, const char *way, int64_t wait_ns, struct vmrt_error *err)
 {
 	struct vmrt_transport t;
 	struct vmrt_error why;
@@ -111,7 +115,7 @@ static enum vmrt_status try_way(struct vmrt_guest *g, const char *way, struct vm
 	vmrt_link_parser_reset(&g->parser);
 	status = prove(g, &t, err);
 	if (status == VMRT_OK)
-		status = greet(g, way, err);
+		status = greet(g, way, wait_ns, err);
 	if (status != VMRT_OK) {
 		close(g->fd);
 		g->fd = -1;
@@ -125,7 +129,11 @@ enum vmrt_status vmrt_guest_reach(struct vmrt_guest *g, struct vmrt_error *err)
 		vmrt_fail(err, VMRT_ENOENT, "%s has no link to an agent", g->name);
 
 	for (size_t i = 0; i < g->options.n_sockets; i++) {
-		status = try_way(g, g->sockets[i], err);
+		bool last = i + 1 == g->options.n_sockets;
+
+		status = try_way(g, g->sockets[i],
+			last && g->options.patience_ns ? g->options.patience_ns : HELLO_WAIT_NS,
+			err);
 		if (status == VMRT_OK || status == VMRT_EUNSUPPORTED || g->abort_why[0])
 			break;
 	}

@@ -88,6 +88,12 @@ static void be_urgent(struct vmrt_guest *g, int64_t now)
 	g->urgent_cpu = own_cpu_ns();
 }
 
+/* Until it records; nobody has to wait for who is patient. */
+static int64_t answer_wait(const struct vmrt_guest *g)
+{
+	return g->options.patience_ns ? g->options.patience_ns : ANSWER_WAIT_NS;
+}
+
 /* What follows from the state having become @state. */
 static enum vmrt_status entered(
 	struct vmrt_guest *g, enum vmrt_guest_state state, struct vmrt_error *err)
@@ -97,7 +103,7 @@ static enum vmrt_status entered(
 
 	switch (state) {
 	case VMRT_GUEST_CONNECTED:
-		g->deadline = now + ANSWER_WAIT_NS;
+		g->deadline = now + answer_wait(g);
 		return g->options.ask ? vmrt_guest_send_empty(g, VMRT_MSG_ASK, err)
 				      : vmrt_guest_send_prepare(g, err);
 	case VMRT_GUEST_READY:
@@ -189,7 +195,7 @@ enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error 
 		return vmrt_fail(err, VMRT_EINTR, "%s: %s", g->name, why);
 	if (wish == WISH_START && g->done == WISH_NONE && g->in.state == VMRT_GUEST_READY) {
 		g->done = WISH_START;
-		g->deadline = vmrt_now_ns() + ANSWER_WAIT_NS;
+		g->deadline = vmrt_now_ns() + answer_wait(g);
 		return vmrt_guest_send_empty(g, VMRT_MSG_START, err);
 	}
 	if (wish == WISH_STOP && g->done != WISH_STOP) {

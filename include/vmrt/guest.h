@@ -67,6 +67,8 @@ struct vmrt_guest_options {
 	enum vmrt_guest_mode mode;
 	uint64_t max_size;     /* of all pages together; 0: no limit */
 	const cpu_set_t *cpus; /* where its thread shall run, or NULL */
+	int64_t patience_ns;   /* for each answer of the agent until it records; of several ways the
+				  last one has so much. 0: 5 s for the first one, 20 s for others */
 	bool ask;	       /* only for the guest's settings: nothing is made or recorded */
 	vmrt_guest_ready_fn
 		*ready; /* or NULL; this and the next are called in the session's thread */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -21,6 +22,7 @@
 #define LINES_FOR_NS (50 * VMRT_NS_PER_MS)	/* the same where there is none */
 #define SEEKING_EVERY_NS (200 * VMRT_NS_PER_MS) /* a screen while it seeks */
 #define FEED_EVERY_MS 100			/* empty live buffers so often */
+#define NICE (-10)				/* of a live view on a terminal */
 #define KEYS_AT_ONCE 200			/* then events are taken, too */
 
 /* ---- what vmrt-top itself needs ---- */
@@ -70,6 +72,20 @@ static bool use_color(const struct top_options *options)
 
 	return options->color == TOP_COLOR_ALWAYS ||
 	       (options->color == TOP_COLOR_AUTO && !(no_color && *no_color));
+}
+
+/*
+ * On a machine with more to do than it has CPUs a screen is not redrawn at once. This takes less
+ * than a hundredth of a CPU, so it may have it first; what it starts is as others are.
+ */
+static void come_first(void)
+{
+	struct sched_param ordinary = {0};
+
+	if (sched_getscheduler(0) == SCHED_OTHER && getpriority(PRIO_PROCESS, 0) == 0 &&
+		sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &ordinary) == 0)
+		/* where that is not permitted it remains as it is */
+		setpriority(PRIO_PROCESS, 0, NICE);
 }
 
 /* Waits for keys, a signal, or until @until_ns. Returns false when the session is to end. */
@@ -171,6 +187,8 @@ enum vmrt_status top_run_terminal(struct top_app *app, struct vmrt_error *err)
 	if (status == VMRT_OK)
 		status = top_terminal_open(color ? &theme : NULL, app->options->mouse, err);
 	app->in_pieces = true;
+	if (status == VMRT_OK && app->source->live)
+		come_first();
 	if (status == VMRT_OK)
 		status = loop(app, err);
 	top_terminal_close();
