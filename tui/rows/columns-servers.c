@@ -76,9 +76,9 @@ static double bar_value(const void *row)
 		       : 1 - (double)s->used_ns / (double)s->budget_ns;
 }
 
-static double known_ns(const struct top_server_row *s, int64_t ns)
+static int64_t of_server(const struct top_server_row *s, int64_t ns)
 {
-	return s->policy == VMRT_POLICY_NONE || ns == VMRT_UNKNOWN ? NAN : (double)ns;
+	return s->policy == VMRT_POLICY_NONE ? VMRT_UNKNOWN : ns;
 }
 
 /* A column of milliseconds that a VM without a server does not have. */
@@ -86,16 +86,16 @@ static double known_ns(const struct top_server_row *s, int64_t ns)
 	static void fill_##name(const void *row, int width, bool ascii, struct cell *cell)         \
 	{                                                                                          \
 		const struct top_server_row *s = row;                                              \
-		double ns = known_ns(s, expression);                                               \
                                                                                                    \
 		(void)ascii;                                                                       \
-		top_text_ms(cell->text, isnan(ns) ? VMRT_UNKNOWN : (int64_t)ns, width);            \
+		top_text_ms(cell->text, of_server(s, expression), width);                          \
 	}                                                                                          \
 	static double name##_value(const void *row)                                                \
 	{                                                                                          \
 		const struct top_server_row *s = row;                                              \
+		int64_t ns = of_server(s, expression);                                             \
                                                                                                    \
-		return known_ns(s, expression);                                                    \
+		return ns == VMRT_UNKNOWN ? NAN : (double)ns;                                      \
 	}
 
 MS_COLUMN(used, s->used_ns)
@@ -140,15 +140,15 @@ static void fill_background(const void *row, int width, bool ascii, struct cell 
 	}                                                                                          \
 	static void fill_##name(const void *row, int width, bool ascii, struct cell *cell)         \
 	{                                                                                          \
-		double n = name##_value(row);                                                      \
+		const struct top_server_row *s = row;                                              \
                                                                                                    \
 		(void)ascii;                                                                       \
-		if (isnan(n)) {                                                                    \
+		if (!(condition)) {                                                                \
 			strcpy(cell->text, "-");                                                   \
 			return;                                                                    \
 		}                                                                                  \
-		top_text_count(cell->text, (uint64_t)n, width);                                    \
-		if (n > 0)                                                                         \
+		top_text_count(cell->text, (uint64_t)(expression), width);                         \
+		if ((expression) > 0)                                                              \
 			cell->attr = attribute;                                                    \
 	}
 
