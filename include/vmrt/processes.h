@@ -63,6 +63,7 @@ enum vmrt_status vmrt_processes_load(
 /** vmrt_processes_remove - delete what vmrt_processes_save() wrote */
 void vmrt_processes_remove(const char *dat);
 
+/** vmrt_processes_free - free the list and leave an empty one; one without a list is allowed */
 void vmrt_processes_free(struct vmrt_processes *processes);
 
 #endif
