@@ -106,7 +106,7 @@ $(O)/fuzz/fuzz_many: FUZZ_WRAP := $(addprefix -Wl$(COMMA)--wrap=pg_,query script
 $(O)/sanitized/obj/%.o: %.c $(LIBS_OK)
 	$(call say,CLANG,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)clang $(VMRT_CFLAGS) -Itests/lib -Itests/unit/lib -Wno-missing-prototypes $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)clang $(VMRT_CFLAGS) -Itests/lib -Itests/unit/lib -Wno-missing-prototypes -DTESTS_SANITIZED $(SANITIZED_FLAGS) -MMD -MP -c -o $@ $<
 
 # its objects are those of the program $(O)/tests/NAME
 define sanitized_rule

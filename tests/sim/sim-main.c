@@ -18,7 +18,7 @@
 #define CONFLICTS                                                                                  \
 	(BIT(LOSS) | BIT(BROKEN) | BIT(LATE_START) | BIT(DRIFT) | BIT(CLOCK_ERROR) |               \
 		BIT(CLIPPED) | BIT(RECORD_CLOCK) | BIT(CATCH_UP))
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(TESTS_SANITIZED)
 #define DEFAULT_COUNT 1500
 #else
 #define DEFAULT_COUNT 8000

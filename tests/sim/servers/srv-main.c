@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(TESTS_SANITIZED)
 #define DEFAULT_COUNT 1000
 #else
 #define DEFAULT_COUNT 6000
