@@ -196,8 +196,9 @@ static enum vmrt_status take_list(const char *text, const char *heading, struct 
 
 	while (strncmp(at, heading, len) != 0 || at[len] != '\n') {
 		at = strchr(at, '\n');
-		if (!at++)
+		if (!at)
 			return VMRT_OK;
+		at++;
 	}
 	at += len + 1;
 	for (stop = at; isdigit((unsigned char)*stop);) {

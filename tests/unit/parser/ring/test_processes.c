@@ -123,6 +123,22 @@ static void other_files_and_links_are_refused(void **state)
 	unlink(other);
 }
 
+static void a_file_without_lists_has_none(void **state)
+{
+	static const char text[] = "vmrt processes 1\n\n@$"; /* the last line has no end */
+	struct vmrt_processes p[VMRT_PROCESSES_TIMES];
+	struct vmrt_error err = {0};
+	char dat[256], path[256];
+
+	(void)state;
+	path_of("guest-z.dat", dat);
+	path_of("guest-z.processes", path);
+	assert_int_equal(vmrt_write_file(path, text, strlen(text), &err), VMRT_OK);
+	assert_int_equal(vmrt_processes_load(dat, p, &err), VMRT_OK);
+	assert_int_equal(p[VMRT_PROCESSES_BEGIN].n + p[VMRT_PROCESSES_END].n, 0);
+	unlink(path);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
@@ -143,6 +159,7 @@ int main(void)
 		cmocka_unit_test(a_thread_that_is_said_to_be_in_two_processes_is_not_known),
 		cmocka_unit_test(both_lists_come_back_out_of_the_file),
 		cmocka_unit_test(other_files_and_links_are_refused),
+		cmocka_unit_test(a_file_without_lists_has_none),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
