@@ -58,9 +58,11 @@ struct vmrt_names;
 
 /**
  * vmrt_datfile_stop - end long work early
- * @stop: asked between pieces of a megabyte; when it is not 0, vmrt_datfile_names() returns with
- *the names so far, and vmrt_datfile_end() and vmrt_datfile_reassemble() fail with VMRT_EINTR if
- *	much is still to be copied: vmrt_datfile_resume() goes on there
+ * @stop: asked between pieces of a megabyte; NULL: never
+ *
+ * When it is not 0, vmrt_datfile_names() returns with the names so far; vmrt_datfile_end() and
+ * vmrt_datfile_reassemble() fail with VMRT_EINTR if much is still to be copied, and
+ * vmrt_datfile_resume() goes on there.
  */
 void vmrt_datfile_stop(struct vmrt_datfile *file, int (*stop)(void));
 
