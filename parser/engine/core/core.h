@@ -160,6 +160,7 @@ struct fired {
 	const struct thread *owner; /* who armed it, if it is followed */
 	int64_t arrival_ns;	    /* when it was due, local clock, or VMRT_UNKNOWN */
 	int64_t local_ns, host_ns;
+	int64_t ran_ns;	     /* cpus_ran() then */
 	int64_t due_from_ns; /* host time; had it been due before, it would have expired earlier */
 	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
 	int32_t pid;	     /* who was on the CPU */

@@ -219,6 +219,26 @@ static void wake_late(struct jobs *j, const struct vmrt_event *ev, int64_t due_n
 	jobs_start(j, t->start_local_ns, t->start_ns);
 }
 
+/*
+ * The thread arms its timer anew, which had expired so long before the thread was woken that
+ * something else may have woken it. If it consumes the expiry as soon as it runs, nobody knows
+ * which of both it was, and so not where the job before ended either.
+ */
+static bool began_in_doubt(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	const struct thread *t = j->thread;
+	struct fired fired = j->rel.timer.fired;
+
+	if (!fired.ptr || !j->rel.timer.doubtful || t->state != THREAD_RUNNING ||
+		ev->ts - t->start_local_ns > WAKES_WITHIN_NS ||
+		(j->state != JOB_STARTED && j->state != JOB_HEAD))
+		return false;
+	woken_by_timer(j, host_ns, &fired, false);
+	jobs_start(j, t->start_local_ns, t->start_ns);
+	unsure_add(j, t->start_ns, host_ns);
+	return true;
+}
+
 /* A timer that goes on by itself is armed by the thread. */
 static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
@@ -247,6 +267,8 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	r->open.in_doubt = false;
 	if (again && was_woken(j, ev, due_ns))
 		wake_late(j, ev, due_ns, host_ns);
+	else if (began_in_doubt(j, ev, host_ns))
+		r->open.in_doubt = false;
 	else if (r->timer.fired.ptr &&
 		 (j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);
@@ -262,7 +284,7 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 		return;
 	}
 	r->timer.fired.ptr = 0;
-	r->timer.foreseen = false;
+	r->timer.foreseen = r->timer.doubtful = false;
 	if (r->open.no_arrival && expires != VMRT_UNKNOWN)
 		find_arrival(j, host_ns, expires);
 	if (expires == VMRT_UNKNOWN || (j->state != JOB_STARTED && j->state != JOB_RELEASED))

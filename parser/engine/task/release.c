@@ -262,6 +262,7 @@ void release_timer_expire(
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
+		.ran_ns = cpus_ran(m, ev->cpu, host_ns),
 		/* PREEMPT_RT: records of such a thread may bear no flag of an interrupt */
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
 		.pid = ev->pid,
@@ -317,6 +318,7 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
+		.ran_ns = cpus_ran(m, ev->cpu, host_ns),
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
 		.pid = ev->pid,
 		.level = (uint8_t)interrupt_level(ev->flags)};
@@ -324,12 +326,39 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		expired(m->jobs[i], ev, host_ns, fired);
 }
 
-/* Was this wake-up by a timer that expired on the same CPU right before? */
-static const struct fired *waker(const struct machine *m, const struct vmrt_event *ev)
+/*
+ * Is the handling of timer @f, which expired on CPU @index, over now, though no record says so?
+ * Then another interrupt wakes who is woken now. Where the CPU may have been taken away meanwhile,
+ * or who handles timers was preempted, nobody knows.
+ */
+bool release_is_over(const struct machine *m, unsigned index, const struct fired *f)
+{
+	const struct cpu *cpu = &m->cpus[index];
+	const struct thread *v = m->index ? vcpu_of(m, index) : NULL;
+	int64_t within = WAKES_WITHIN_NS;
+
+	if (cpu->in_ns != VMRT_UNKNOWN && cpu->in_ns > f->host_ns)
+		return false;
+	if (v && v->start_ns + m->error_ns > f->host_ns)
+		within += m->error_ns;
+	return cpus_ran(m, index, m->engine->now_ns) - f->ran_ns > within;
+}
+
+/* The timer that expired on the CPU of this wake-up last, in the same context, or NULL. */
+static const struct fired *expired_before(const struct machine *m, const struct vmrt_event *ev)
 {
 	const struct fired *f = &m->cpus[ev->cpu].fired[interrupt_level(ev->flags)];
 
 	return f->ptr && f->pid == ev->pid ? f : NULL;
+}
+
+/* Was this wake-up by a timer that expired on the same CPU right before? Where nothing shows that
+ * timers are armed, that is all there is to go by. */
+static const struct fired *waker(const struct machine *m, const struct vmrt_event *ev)
+{
+	const struct fired *f = expired_before(m, ev);
+
+	return f && m->starts_seen && release_is_over(m, ev->cpu, f) ? NULL : f;
 }
 
 bool release_lost_since(const struct jobs *j, int64_t local_ns)
@@ -359,6 +388,7 @@ void release_waking(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns
 
 	learn_suspended(j, by, host_ns);
 	wakeup_note(j, ev, by, host_ns);
+	j->rel.timer.doubtful = !by && !j->thread->suspended && expired_before(j->machine, ev);
 	for (size_t i = 0; !released && (m = ask(j, i)); i++)
 		released = m->wake && m->wake(j, ev, host_ns, by);
 	if (!released)

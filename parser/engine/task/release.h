@@ -68,6 +68,7 @@ struct wait_timer {
 	uint64_t ptr;	     /* 0: none yet */
 	uint64_t suspect;    /* a timer that woke the thread while the mechanism is not known */
 	bool gone;	     /* it was cancelled */
+	bool doubtful;	     /* what woke the thread last may have been its expiry or not */
 	bool foreseen;	     /* its expiry, which is to come at once, has been taken into account */
 	bool consumed;	     /* so has that of before it was armed last, which comes late */
 	int64_t next_ns;     /* local time to which it is armed, or VMRT_UNKNOWN */

@@ -15,6 +15,9 @@
 /* Grid points remembered, at most, for jobs that queue behind earlier jobs of their task. */
 #define BACKLOG_FIRST 16
 #define BACKLOG_MAX 65536
+/* Who a timer wakes is woken so soon behind its expiry, in time in which the CPU runs: under QEMU's
+ * TCG some 60 us were seen. */
+#define WAKES_WITHIN_NS (100 * VMRT_NS_PER_US)
 /* Stretches of time remembered per job, for when it turns out that the host did not run. */
 #define RECENT_MAX 128
 
@@ -165,6 +168,7 @@ void release_waking_running(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, bool late);
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+bool release_is_over(const struct machine *m, unsigned cpu, const struct fired *f);
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thread *out);
 void release_armed(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);

@@ -126,6 +126,67 @@ static void a_sleep_within_a_job_does_not_end_it(void **state)
 	assert_us(j->exec_ns, 4 * MS - 100);
 }
 
+/* X sleeps in its first job from 12 ms on. Its timer expires at 20 ms, which wakes nobody. A device
+ * wakes it at 25 ms, and X works on for @works_us before it reads the timer. */
+static void woken_by_a_device(struct fixture *f, int64_t works_us)
+{
+	fx_begin(f, "period = 10ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(f);
+	fx_arm(f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(f, 3 * MS, X, 1, 0);
+	fx_wakes(f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(f, 12 * MS, X, 1, 0);
+	fx_expire(f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	/* the CPU is idle, and its tick is stopped: nothing is recorded in between */
+	fx_wake(f, 25 * MS, 0, HARD);
+	fx_sw(f, 25 * MS + 50, 0, 0, X);
+	fx_arm(f, 25 * MS + 50 + works_us, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(f, 28 * MS, X, 1, 0);
+	fx_wakes(f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(f, 31 * MS, NULL);
+	assert_int_equal(f->n, 3);
+}
+
+static void a_device_that_wakes_a_thread_long_after_its_timer_does_not_release_it(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	woken_by_a_device(&f, 950);
+	j = fx_job(&f, 0);
+	assert_us(j->end_ns, 26 * MS);
+	assert_us(j->exec_ns, 2 * MS - 50 + 950);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MISSED);
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 20 * MS);
+	assert_us(j->release_ns, 20 * MS);
+	assert_us(j->start_ns, 26 * MS);
+	assert_us(j->end_ns, 28 * MS);
+	assert_us(j->exec_ns, 2 * MS);
+}
+
+/* It reads the timer at once: then it may have been the timer after all, in an interrupt that took
+ * long, and the job before it have ended with the sleep. */
+static void what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	woken_by_a_device(&f, 10);
+	j = fx_job(&f, 0);
+	assert_us(j->arrival_ns, 10 * MS);
+	assert_true(j->end_ns == VMRT_UNKNOWN);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_UNKNOWN);
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 20 * MS);
+	assert_us(j->start_ns, 25 * MS + 50);
+	assert_us(j->end_ns, 28 * MS);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+}
+
 static void a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown(void **state)
 {
 	static struct fixture f;
@@ -338,6 +399,9 @@ static void a_task_that_never_sleeps_within_jobs_has_ended_its_last_one(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			a_device_that_wakes_a_thread_long_after_its_timer_does_not_release_it),
+		cmocka_unit_test(what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known),
 		cmocka_unit_test(
 			a_job_of_a_periodic_timer_ends_with_the_sleep_before_its_next_expiry),
 		cmocka_unit_test(expiries_consumed_together_are_one_job_and_skipped_ones),
