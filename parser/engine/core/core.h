@@ -88,8 +88,10 @@ struct thread {
 	bool announced; /* the sink has got it */
 	bool seen;	/* an event has said what it does */
 	THREAD_NOW(const)
-	uint16_t ran_cpu;		  /* of the last run */
-	int former_prio;		  /* before an enforcer came */
+	uint16_t ran_cpu;      /* of the last run */
+	uint16_t left_cpu;     /* by the records it was still there when its last run began */
+	int64_t left_begun_ns; /* and had just begun then; or VMRT_UNKNOWN: it was not there */
+	int former_prio;       /* before an enforcer came */
 	int64_t start_ns, start_local_ns; /* of the run in progress */
 	int64_t uncertainty_ns;
 	bool start_truncated;

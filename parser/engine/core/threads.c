@@ -74,7 +74,7 @@ struct thread *threads_get(struct machine *m, int32_t tid, const char *comm)
 	t->pub.vm = VMRT_NONE;
 	t->pub.vcpu = -1;
 	t->pub.task = VMRT_NONE;
-	t->woken_ns = t->ready_ns = t->last_out_ns = VMRT_UNKNOWN;
+	t->woken_ns = t->ready_ns = t->last_out_ns = t->left_begun_ns = VMRT_UNKNOWN;
 	t->armed_local_ns = t->fired_local_ns = t->fired_ns = VMRT_UNKNOWN;
 	threads_name(t, comm);
 	*slot = t;

@@ -62,6 +62,8 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	change_followed(m, ev->cpu, now.host_ns, in);
 	if (in)
 		run_begins(m, ev->cpu, in, now, ev->sw.next_prio, 0, false);
+	if (out && out->left_begun_ns != VMRT_UNKNOWN)
+		run_goes_on(m, ev->cpu, out, now);
 }
 
 /* A thread that waits does so on another CPU from now on. */

@@ -28,6 +28,7 @@ void run_emit_slice(
 void run_ends(struct machine *m, struct thread *t, struct instant at, int64_t state);
 bool run_has_moved(const struct machine *m, const struct thread *t, unsigned cpu, int64_t state,
 	int64_t host_ns);
+void run_goes_on(struct machine *m, unsigned cpu, struct thread *t, struct instant at);
 void run_unbind(struct machine *m, struct thread *t);
 struct thread *run_follow_named(struct machine *m, struct thread *t, int32_t pid, const char *comm,
 	int prio, struct instant now);

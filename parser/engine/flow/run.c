@@ -99,15 +99,38 @@ bool run_has_moved(const struct machine *m, const struct thread *t, unsigned cpu
 	       m->cpus[t->cpu].thread == t && host_ns - t->start_ns <= window;
 }
 
+/*
+ * @t leaves CPU @cpu. Was that a run of before it went to the CPU on which it seemed to run
+ * already, and whose records come earlier? Then it still runs there.
+ */
+void run_goes_on(struct machine *m, unsigned cpu, struct thread *t, struct instant at)
+{
+	const struct cpu *there = &m->cpus[t->left_cpu];
+
+	if ((t->state != THREAD_READY && t->state != THREAD_BLOCKED) || t->cpu != cpu ||
+		!there->known || there->thread != t ||
+		at.host_ns - t->start_ns > record_window_ns(m))
+		return;
+	/* its ways there, here and there again are counted as three, if its job had begun before,
+	 * but were one */
+	if (t->jobs && t->jobs->state == JOB_STARTED)
+		t->jobs->job.migrations -= t->jobs->job.start_ns == t->left_begun_ns ? 1 : 2;
+	run_begins(m, t->left_cpu, t, at, PRIO_UNKNOWN, 0, false);
+}
+
 void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instant at, int prio,
 	int64_t uncertainty_ns, bool truncated)
 {
 	struct thread_now runs;
 
+	t->left_begun_ns = VMRT_UNKNOWN;
 	if (t->jobs)
 		check_whereabouts(m, cpu, t, at.host_ns);
 	/* that it left its former CPU was not recorded */
 	if (t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus) {
+		t->left_cpu = t->cpu;
+		if (at.host_ns - t->start_ns < record_window_ns(m))
+			t->left_begun_ns = t->start_ns;
 		unsure_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
 		/* or is recorded only later: it ran there, at the end at this priority, but where
 		 * nothing was recorded for long, nobody knows how long */

@@ -289,9 +289,42 @@ static void a_thread_that_wakes_up_elsewhere_has_not_moved_within_its_job(void *
 	assert_int_equal(fx_job(&f, 1)->migrations, 0);
 }
 
+/* X begins its job on CPU 1, is preempted after 1 us, and goes on on CPU 0, whose records are 6 us
+ * ahead: they say first that it runs there. */
+static void a_run_that_is_recorded_behind_the_next_one_does_not_end_that(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = 20 * US;
+	f.cpu = 1;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_expire(&f, 10 * MS, 0, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 10 * MS, 0, HARD);
+	f.cpu = 0;
+	fx_sw(&f, 10 * MS + 1, 0, 0, X);
+	f.cpu = 1;
+	fx_sw(&f, 10 * MS + 4, 0, 0, X);
+	fx_sw(&f, 10 * MS + 5, X, 0, Y);
+	f.cpu = 0;
+	fx_sleep_until(&f, 12 * MS, 20 * MS);
+	fx_end(&f, 15 * MS, NULL);
+	assert_int_equal(f.n, 1);
+	j = fx_job(&f, 0);
+	assert_us(j->end_ns, 12 * MS);
+	assert_us(j->exec_ns, 2 * MS - 1);
+	assert_int_equal(j->preemptions, 1);
+	assert_int_equal(j->migrations, 1);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_run_that_is_recorded_behind_the_next_one_does_not_end_that),
 		cmocka_unit_test(no_two_jobs_are_released_by_one_expiry),
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
