@@ -216,8 +216,28 @@ static enum vmrt_status copy_map(const struct vmrt_clockmap *from, struct vmrt_c
 }
 
 /*
+ * How much larger the error of the common map is on a CPU whose own map is @own: it is off from
+ * that by @apart_ns, and that may be off by its own error.
+ */
+static int64_t error_more(
+	const struct vmrt_clockmap *own, const struct vmrt_clockmap *all, int64_t apart_ns)
+{
+	int64_t own_ns = vmrt_clockmap_worst(own), all_ns = vmrt_clockmap_worst(all);
+	int64_t more = apart_ns;
+
+	if (all_ns == VMRT_UNKNOWN)
+		return apart_ns;
+	if (own_ns == VMRT_UNKNOWN || own_ns > all_ns + SAME_CLOCK_NS)
+		return SAME_CLOCK_NS;
+	if (own_ns > all_ns)
+		more += own_ns - all_ns;
+	return more < SAME_CLOCK_NS ? more : SAME_CLOCK_NS;
+}
+
+/*
  * A CPU without expiries reads the clock that the others read, as far as is known. @apart_ns: so
- * far those with expiries are from each other; @others_ns: so far the others may be.
+ * far those with expiries are from each other; @others_ns: so far the others may be, 0 if the
+ * kernel has one clock for all.
  */
 static enum vmrt_status use_common_map(struct vmrt_clockmap *of_cpu, unsigned cpus,
 	const struct vmrt_clockmap *all, bool same, int64_t apart_ns, int64_t others_ns)
@@ -229,7 +249,10 @@ static enum vmrt_status use_common_map(struct vmrt_clockmap *of_cpu, unsigned cp
 
 		if (of_cpu[i].n && !same)
 			continue;
-		own_ns = of_cpu[i].n ? apart_ns : others_ns;
+		if (!of_cpu[i].n)
+			own_ns = others_ns;
+		else
+			own_ns = others_ns ? error_more(&of_cpu[i], all, apart_ns) : apart_ns;
 		vmrt_clockmap_free(&of_cpu[i]);
 		status = copy_map(all, &of_cpu[i]);
 		for (size_t k = 0; k < of_cpu[i].n; k++) {

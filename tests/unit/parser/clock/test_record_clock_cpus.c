@@ -259,9 +259,56 @@ static void a_cpu_of_a_clock_that_others_show_to_be_set_back_is_not_known_withou
 	}
 }
 
+/* The largest error of a time of CPU @cpu: its tick number i expires at i times 10 ms. */
+static int64_t worst_of(const struct vmrt_dat *dat, unsigned cpu, const int64_t *late)
+{
+	struct vmrt_stream *stream;
+	struct vmrt_event ev;
+	int64_t worst = 0;
+
+	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
+	while (vmrt_stream_next(stream, &ev, NULL) > 0) {
+		int64_t off;
+
+		if (ev.type != VMRT_EV_TIMER_EXPIRE || ev.cpu != cpu)
+			continue;
+		off = llabs(ev.ts - ev.timer.now - late[(ev.timer.now + 5 * MS) / (10 * MS)]);
+		worst = off > worst ? off : worst;
+	}
+	vmrt_stream_free(stream);
+	return worst;
+}
+
+/*
+ * The clock of CPU 1 is 7.5 us behind that of CPU 0, as those of perf may be, and the handlers of
+ * its timers are late: a map for both is off on CPU 1 by what the two maps are apart, and by what
+ * its own timers do not show.
+ */
+static void a_common_map_is_as_wrong_as_the_cpu_with_the_worst_timers(void **state)
+{
+	static const int64_t late[] = {0, 5741, 6777, 10097};
+	struct tests_dat *d = begin("perf");
+	struct vmrt_record_clock found;
+	struct vmrt_dat *dat;
+
+	(void)state;
+	for (int i = 1; i < 4; i++) {
+		ticks(d, 0, i * 10 * MS, LEAD);
+		leaves(d, 1, i * 10 * MS, LEAD - 7500);
+		tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+		tests_dat_timer_expire(d, 1, i * 10 * MS + 5 * US + LEAD - 7500 + late[i],
+			TIMER + 1, VMRT_FN_TICK, i * 10 * MS + 5 * US);
+	}
+	dat = mapped(d, &found);
+	assert_true(vmrt_record_clock_error(dat, 1) < 20 * US);
+	assert_true(worst_of(dat, 1, late) <= vmrt_record_clock_error(dat, 1));
+	vmrt_dat_close(dat);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_common_map_is_as_wrong_as_the_cpu_with_the_worst_timers),
 		cmocka_unit_test(
 			a_cpu_of_a_clock_that_others_show_to_be_set_back_is_not_known_without_expiries),
 		cmocka_unit_test(a_cpu_without_timers_is_unknown_where_the_clock_was_set_back),
