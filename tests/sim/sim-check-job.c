@@ -8,6 +8,16 @@
 #define CONTRADICTS_NS (100 * US) /* documented: times so far apart are unknown */
 #define SOON_NS (60 * US)	  /* a wake-up follows its timer so soon */
 
+/* By record clocks, parts that only a limit or a priority distinguishes are taken together. */
+static const unsigned alike[] = {1u << VMRT_BLAME_EXEC | 1u << VMRT_BLAME_OVERRUN,
+	1u << VMRT_BLAME_INTERFERENCE | 1u << VMRT_BLAME_GUEST_OVERRUN,
+	1u << VMRT_BLAME_HOST_THREAD | 1u << VMRT_BLAME_THROTTLING | 1u << VMRT_BLAME_SERVER |
+		1u << VMRT_BLAME_WAKEUP,
+	1u << VMRT_BLAME_RELEASE, 1u << VMRT_BLAME_BLOCKING, 1u << VMRT_BLAME_BUDGET,
+	1u << VMRT_BLAME_VMM, 1u << VMRT_BLAME_IRQ};
+
+#define N_ALIKE (sizeof(alike) / sizeof(alike[0]))
+
 static void show_parts(struct got *g, const struct vmrt_job *e, const struct vmrt_job *t)
 {
 	for (int p = 0; p < VMRT_BLAMES && g->bad <= g->show; p++)
@@ -116,6 +126,12 @@ static bool blurred(const struct got *g, uint32_t machine, int64_t from, int64_t
 	return false;
 }
 
+/* Does the switch behind the end of a job of @task show that it was its end? */
+static bool is_confirmed(const struct got *g, uint32_t task)
+{
+	return g->r->how[task] == VMRT_RELEASE_RESCH || g->r->how[task] == VMRT_RELEASE_DEADLINE;
+}
+
 /* Did the recording end between the release of @t and the wake-up that shows it? */
 static bool is_cut_off(const struct got *g, const struct sim_job *t)
 {
@@ -155,6 +171,30 @@ static int true_cause(const struct vmrt_job *t, int64_t *lead_ns)
 	return cause;
 }
 
+/* Are the two parts taken together where clocks are blurred? */
+static bool are_alike(int a, int b)
+{
+	for (size_t i = 0; a >= 0 && b >= 0 && i < N_ALIKE; i++)
+		if ((alike[i] >> a & 1) && (alike[i] >> b & 1))
+			return true;
+	return false;
+}
+
+/* Is the thread @tid to blame for @part, or, where clocks are blurred, for one that is taken
+ * together with it? */
+static bool is_blamed(
+	const struct got *g, const struct vmrt_job *e, enum vmrt_blame part, int32_t tid, bool blur)
+{
+	for (int p = 0; p < VMRT_BLAMES; p++) {
+		uint32_t thread = vmrt_job_blamed(e, p);
+
+		if ((p == (int)part || (blur && are_alike(p, part))) &&
+			(thread == VMRT_NONE ? 0 : g->threads[thread].tid) == tid)
+			return true;
+	}
+	return false;
+}
+
 /* Why it missed, and who was in its way; where all the rest is right, and what is ahead is so by
  * more than @blur. */
 static void check_cause(struct got *g, const struct vmrt_job *e, const struct sim_job *t,
@@ -166,7 +206,8 @@ static void check_cause(struct got *g, const struct vmrt_job *e, const struct si
 	int64_t lead;
 	int cause = true_cause(&t->job, &lead);
 
-	if (e->outcome == VMRT_OUTCOME_MISSED && e->cause != cause && (!blur || lead > 2 * blur))
+	if (e->outcome == VMRT_OUTCOME_MISSED && e->cause != cause &&
+		!(blur && are_alike(e->cause, cause)) && (!blur || lead > 2 * blur))
 		sim_wrong(g, "%s: cause %s, true %s", name,
 			e->cause < 0 ? "none" : vmrt_blame_name(e->cause), vmrt_blame_name(cause));
 	/* of those that queued, or whose waiting turned out to be something else, the simulator
@@ -179,7 +220,8 @@ static void check_cause(struct got *g, const struct vmrt_job *e, const struct si
 		uint32_t thread = vmrt_job_blamed(e, parts[i]);
 		int32_t tid = thread == VMRT_NONE ? 0 : g->threads[thread].tid;
 
-		if (tid != t->who_tid[parts[i]] && t->who_lead[parts[i]] > 2 * blur &&
+		if (!is_blamed(g, e, parts[i], t->who_tid[parts[i]], blur > 0) &&
+			t->who_lead[parts[i]] > 2 * blur &&
 			!young(g, host ? 0 : sim_machine_of(g, e->task), t->job.arrival_ns,
 				t->closed_ns))
 			sim_wrong(g, "%s: %s by thread %d, true %d", name,
@@ -187,13 +229,23 @@ static void check_cause(struct got *g, const struct vmrt_job *e, const struct si
 	}
 }
 
+/* At how many instants does a record say that something else happens from now on? At a switch; and
+ * when a late thread goes on with its next job, at the end of the one and the wake-up for the
+ * other. */
+static int changes_at(const struct vmrt_event *ev)
+{
+	if (ev->type == VMRT_EV_TIMER_START && ev->timer.expires <= ev->ts)
+		return 2;
+	return ev->type == VMRT_EV_SWITCH;
+}
+
 /*
  * How much of the time between the two may be reported wrongly. Each CPU's times are off in a way
- * of its own, and so may be each switch of the host or of machine @m.
+ * of its own, and so may be each change of the host or of machine @m.
  */
 static int64_t blur_between(const struct got *g, uint32_t m, int64_t from, int64_t to)
 {
-	int64_t least = 0, most = 0, switches = 1;
+	int64_t least = 0, most = 0, changes = 1;
 
 	for (size_t i = 0; i < g->r->n_events; i++) {
 		const struct sim_event *e = &g->r->events[i];
@@ -204,28 +256,19 @@ static int64_t blur_between(const struct got *g, uint32_t m, int64_t from, int64
 			continue;
 		least = off < least ? off : least;
 		most = off > most ? off : most;
-		switches += e->ev.type == VMRT_EV_SWITCH;
+		changes += changes_at(&e->ev);
 	}
-	return switches * (most - least);
+	return changes * (most - least);
 }
 
-/*
- * By record clocks each change may be seen earlier or later, and one before the other. Parts that
- * only a limit or a priority distinguishes are taken together.
- */
+/* By record clocks each change may be seen earlier or later, and one before the other. */
 static bool check_parts_by_clocks(
 	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
-	static const unsigned alike[] = {1u << VMRT_BLAME_EXEC | 1u << VMRT_BLAME_OVERRUN,
-		1u << VMRT_BLAME_INTERFERENCE | 1u << VMRT_BLAME_GUEST_OVERRUN,
-		1u << VMRT_BLAME_HOST_THREAD | 1u << VMRT_BLAME_THROTTLING |
-			1u << VMRT_BLAME_SERVER | 1u << VMRT_BLAME_WAKEUP,
-		1u << VMRT_BLAME_RELEASE, 1u << VMRT_BLAME_BLOCKING, 1u << VMRT_BLAME_BUDGET,
-		1u << VMRT_BLAME_VMM, 1u << VMRT_BLAME_IRQ};
 	int64_t blur = t->loose_ns +
 		       blur_between(g, sim_machine_of(g, e->task), t->job.arrival_ns, t->closed_ns);
 
-	for (size_t i = 0; i < sizeof(alike) / sizeof(alike[0]); i++) {
+	for (size_t i = 0; i < N_ALIKE; i++) {
 		int64_t is = 0, should = 0;
 
 		for (int p = 0; p < VMRT_BLAMES; p++)
@@ -294,6 +337,9 @@ static void check_parts(
 	int64_t tolerance =
 			t->loose_ns + (g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0),
 		sum = 0;
+
+	if (t->begins_in_doubt && e->unsure_ns != VMRT_UNKNOWN)
+		tolerance += e->unsure_ns;
 	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name
 	 * yet */
 	bool absorb = g->late || t->job.arrival_ns < g->r->truth.known_ns || t->fresh || t->first ||
@@ -383,7 +429,7 @@ void sim_check_job(
 
 	if (sim_behind_unreported(g, t->proof_ns + SOON_NS))
 		return;
-	if (t->optional && e->outcome == VMRT_OUTCOME_UNKNOWN)
+	if ((t->optional || t->doubtful) && e->outcome == VMRT_OUTCOME_UNKNOWN)
 		return;
 	/* it came back to its grid by chance, as one does that sleeps for what is left; the task is
 	 * marked for that, or for the distance of its arrivals */
@@ -464,7 +510,7 @@ void sim_check_job(
 				vmrt_outcome_name(outcome));
 		return;
 	}
-	if (hole && sim_waits(g, e->task) &&
+	if (hole && (sim_waits(g, e->task) || is_confirmed(g, e->task)) &&
 		(e->outcome == VMRT_OUTCOME_UNKNOWN ||
 			(g->r->truth.n_holes && g->r->truth.holes[0].to_ns > e->end_ns)))
 		return;

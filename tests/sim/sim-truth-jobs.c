@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define WAKES_WITHIN_NS (100 * US) /* documented: a later wake-up may be another interrupt's */
+
 bool truth_arrived(const struct world *w, const struct wtask *k)
 {
 	return k->has_head && k->pending[0].job.arrival_ns <= w->now;
@@ -187,6 +189,23 @@ static void put_in_front(struct wtask *k, int64_t local, int64_t skipped, bool f
 	memset(k->who, 0, sizeof(k->who));
 }
 
+static bool may_miss(const struct world *w)
+{
+	return has(w, SIM_LOSS) || has(w, SIM_CLIPPED);
+}
+
+/* RESCH counts ticks: when the present one began is known only as well as a record is close to
+ * that, and this may be the first one. */
+static void note_tick(struct wtask *k)
+{
+	struct sim_job *j = &k->pending[0];
+	int64_t late = (local_at(k->m, k->m->w->now) - j->job.arrival_local_ns) % TICK_NS;
+
+	late += late < 0 ? TICK_NS : 0;
+	if (k->how == VMRT_RELEASE_RESCH && may_miss(k->m->w) && late > j->loose_ns)
+		j->loose_ns = late;
+}
+
 /* The thread waits for a release at @expires_local from now on; not @on_grid: it counts from now
  * on. */
 void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
@@ -210,6 +229,7 @@ void truth_armed(struct wtask *k, int64_t expires_local, bool on_grid)
 	}
 	/* behind one that the recording may not show, it is the first that it does */
 	put_in_front(k, expires_local, skipped, first || unseen);
+	note_tick(k);
 	/* only absolute sleeps and timers are remembered of threads that do not have the task's
 	 * name yet */
 	if (first && k->how != VMRT_RELEASE_NANOSLEEP && !task_waits(k))
@@ -277,23 +297,26 @@ void truth_named_again(struct wtask *k)
 	j->ghost = j->optional = true;
 }
 
-/* That the job given last had ended shows now, and not before. */
-static void proven(struct wtask *k)
+/* The job of the task that was given last, or NULL. */
+static struct sim_job *last_of(struct wtask *k)
 {
 	struct sim_truth *truth = &k->m->w->r->truth;
 
-	for (size_t i = truth->n_jobs; i-- > 0;) {
-		if (truth->jobs[i].job.task != k->index)
-			continue;
-		truth->jobs[i].proof_ns = k->m->w->now;
-		truth->jobs[i].unproven = false;
-		return;
-	}
+	for (size_t i = truth->n_jobs; i-- > 0;)
+		if (truth->jobs[i].job.task == k->index)
+			return &truth->jobs[i];
+	return NULL;
 }
 
-static bool may_miss(const struct world *w)
+/* That the job given last had ended shows now, and not before. */
+static void proven(struct wtask *k)
 {
-	return has(w, SIM_LOSS) || has(w, SIM_CLIPPED);
+	struct sim_job *last = last_of(k);
+
+	if (!last)
+		return;
+	last->proof_ns = k->m->w->now;
+	last->unproven = false;
 }
 
 void truth_released(struct wtask *k)
@@ -319,8 +342,16 @@ void truth_released(struct wtask *k)
 
 void truth_woken(struct wtask *k)
 {
-	if (task_waits(k) && k->phase == T_RELEASED)
-		proven(k);
+	struct sim_job *last;
+
+	if (!task_waits(k) || k->phase != T_RELEASED)
+		return;
+	proven(k);
+	/* the host did not run in between: for all that is recorded, something else may have woken
+	 * it */
+	last = last_of(k);
+	if (last && k->m->w->now - k->pending[0].job.release_ns > WAKES_WITHIN_NS)
+		last->doubtful = k->pending[0].begins_in_doubt = true;
 }
 
 static void start(struct wtask *k)

@@ -153,8 +153,10 @@ struct sim_job {
 	bool optional;		       /* whether it is a job, the recording may not show */
 	bool ghost; /* of it the recording may show anything: its thread got its name within it */
 	bool slept; /* it slept inside */
-	bool first; /* of its thread, whose name may not have been seen before, or queued behind
-		       that one */
+	bool begins_in_doubt; /* its release may not have been what woke its thread */
+	bool doubtful; /* the next wake-up came so late that it may not have been its timer's */
+	bool first;    /* of its thread, whose name may not have been seen before, or queued behind
+			  that one */
 	int64_t busy_ns; /* since then its priority had been busy when it ended */
 	bool fresh;	 /* in a busy period that began before its thread did */
 };
