@@ -48,7 +48,8 @@ void cpus_close_hole(struct machine *m, unsigned index)
 	cpu->hole_count = 0;
 }
 
-static void note_hole(struct machine *m, unsigned index, int64_t from, int64_t to)
+/* Switches of CPU @index are missing between the two times. */
+void cpus_note_hole(struct machine *m, unsigned index, int64_t from, int64_t to)
 {
 	struct cpu *cpu = &m->cpus[index];
 
@@ -75,7 +76,7 @@ static void infer_switch(struct machine *m, unsigned index, int32_t pid, const c
 	int64_t shift = now.local_ns - now.host_ns, uncertainty;
 	struct instant at;
 
-	note_hole(m, index, low, high);
+	cpus_note_hole(m, index, low, high);
 	if (in && in->woken_ns != VMRT_UNKNOWN && in->woken_ns > low)
 		low = in->woken_ns < high ? in->woken_ns : high;
 	uncertainty = (high - low) / 2;

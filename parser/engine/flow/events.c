@@ -140,7 +140,9 @@ void event_woken(
 			t->unwoken_ns = VMRT_UNKNOWN;
 		return;
 	}
-	if (t->state == THREAD_READY && !(begins_wake(m, ev) && m->loss_to_ns > t->ready_ns)) {
+	if (t->state == THREAD_READY &&
+		!(begins_wake(m, ev) &&
+			(m->loss_to_ns > t->ready_ns || run_was_unseen(m, t, now.host_ns)))) {
 		/* sched_waking names the CPU it slept on, sched_wakeup the one that was chosen */
 		moves(m, t, ev->wake.target_cpu, now);
 		return;

@@ -28,6 +28,7 @@ void run_emit_slice(
 void run_ends(struct machine *m, struct thread *t, struct instant at, int64_t state);
 bool run_has_moved(const struct machine *m, const struct thread *t, unsigned cpu, int64_t state,
 	int64_t host_ns);
+bool run_was_unseen(struct machine *m, const struct thread *t, int64_t host_ns);
 void run_goes_on(struct machine *m, unsigned cpu, struct thread *t, struct instant at);
 void run_unbind(struct machine *m, struct thread *t);
 struct thread *run_follow_named(struct machine *m, struct thread *t, int32_t pid, const char *comm,
@@ -58,6 +59,7 @@ static inline bool cpus_have(struct machine *m, unsigned cpu)
 
 void cpus_set_current(struct machine *m, unsigned index, int32_t pid, const char *comm, int prio,
 	int64_t host_ns);
+void cpus_note_hole(struct machine *m, unsigned index, int64_t from, int64_t to);
 void cpus_close_hole(struct machine *m, unsigned index);
 void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm,
 	struct instant now);

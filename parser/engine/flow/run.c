@@ -71,6 +71,29 @@ static void check_whereabouts(
 	machine_lost(m, host_ns);
 }
 
+/*
+ * @t waits on a CPU since it was woken, and is woken again: the kernel wakes none that waits
+ * already. So it ran meanwhile, and slept, and nothing was recorded of that.
+ */
+bool run_was_unseen(struct machine *m, const struct thread *t, int64_t host_ns)
+{
+	int64_t window = record_window_ns(m);
+
+	if (window < CONTRADICTION_NS)
+		window = CONTRADICTION_NS;
+	/* the two records of one wake-up may come in the wrong order */
+	if (t->woken_ns == VMRT_UNKNOWN || host_ns - t->woken_ns <= window)
+		return false;
+	if (t->cpu < m->n_cpus)
+		cpus_note_hole(m, t->cpu, t->woken_ns, host_ns);
+	unsure_switch(m, t->cpu, t, NULL, t->woken_ns, host_ns);
+	jobs_unseen(m, t->cpu, t, host_ns);
+	servers_uncertain(m->engine, t, t->woken_ns, host_ns);
+	if (!m->index)
+		servers_unsure_cpu(m->engine, t->cpu, t->woken_ns, host_ns);
+	return true;
+}
+
 static void close_slice(
 	struct machine *m, struct thread *t, struct instant at, int64_t state, bool truncated)
 {

@@ -63,6 +63,7 @@ bool jobs_bind(struct thread *t, struct machine *m, const char *comm, uint32_t t
 	j->thread = t;
 	j->spec = spec;
 	j->task = task;
+	j->lost_to_ns = VMRT_UNKNOWN;
 	change_job_state(j, m->engine->now_ns, t->created ? JOB_NONE : JOB_HEAD);
 	t->jobs = j;
 	m->engine->found[task].seen = true;
@@ -170,10 +171,18 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }
 
+/* Was something not recorded since @host_ns that may concern the thread of @j? */
+bool jobs_lost_since(const struct jobs *j, int64_t host_ns)
+{
+	int64_t machine = j->machine->loss_to_ns, own = j->lost_to_ns;
+
+	return (machine != VMRT_UNKNOWN && machine >= host_ns) ||
+	       (own != VMRT_UNKNOWN && own >= host_ns);
+}
+
 bool jobs_lost_events(const struct jobs *j)
 {
-	return j->machine->loss_to_ns != VMRT_UNKNOWN &&
-	       j->machine->loss_to_ns >= j->job.arrival_ns;
+	return jobs_lost_since(j, j->job.arrival_ns);
 }
 
 void jobs_set_arrival(struct jobs *j, int64_t host_ns, int64_t local_ns)

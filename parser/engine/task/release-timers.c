@@ -371,6 +371,13 @@ static void expire(
 	r->timer.foreseen = false;
 }
 
+/* Did a record show that the thread, which is woken, fell asleep? */
+static bool is_seen_asleep(const struct jobs *j)
+{
+	return j->thread->state != THREAD_UNKNOWN && j->thread->state != THREAD_READY &&
+	       !j->rel.mark.inferred;
+}
+
 static bool wake(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *by)
 {
@@ -380,7 +387,7 @@ static bool wake(
 		!is_own_timer(j, host_ns, by))
 		return false;
 	j->rel.timer.woke_ns = by->host_ns;
-	woken_by_timer(j, host_ns, by, j->thread->state != THREAD_UNKNOWN && !j->rel.mark.inferred);
+	woken_by_timer(j, host_ns, by, is_seen_asleep(j));
 	return true;
 }
 

@@ -363,9 +363,9 @@ static const struct fired *waker(const struct machine *m, const struct vmrt_even
 
 bool release_lost_since(const struct jobs *j, int64_t local_ns)
 {
-	struct machine *m = j->machine;
-
-	return m->loss_to_ns != VMRT_UNKNOWN && m->loss_to_ns >= to_host(m, local_ns);
+	if (j->machine->loss_to_ns == VMRT_UNKNOWN && j->lost_to_ns == VMRT_UNKNOWN)
+		return false;
+	return jobs_lost_since(j, to_host(j->machine, local_ns));
 }
 
 /* Is it a server's timer that wakes the thread? Then a server had put it to sleep. Between its

@@ -92,6 +92,8 @@ struct jobs {
 	int64_t opened_ns, arrived_ns; /* host times of these */
 	int64_t unknown_ns;	       /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
+	int64_t lost_to_ns; /* what its thread did until then was not recorded; or VMRT_UNKNOWN
+			     */
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
 	int64_t busy_from_ns;	     /* where that begins */
 	enum vmrt_blame part;	     /* of the stretch of time that is being accounted */
@@ -141,6 +143,8 @@ void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expire
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_renamed(struct jobs *j, int64_t host_ns);
 bool jobs_lost_events(const struct jobs *j);
+bool jobs_lost_since(const struct jobs *j, int64_t host_ns);
+void jobs_unseen(struct machine *m, unsigned cpu, const struct thread *t, int64_t host_ns);
 
 /* jobs-unsure.c */
 bool jobs_contradict(const struct jobs *j);

@@ -80,6 +80,20 @@ void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
 	}
 }
 
+/*
+ * Thread @t ran on CPU @cpu since it was woken and slept before @host_ns, and no record shows it:
+ * nor is it known of the others that wait there whether they ran.
+ */
+void jobs_unseen(struct machine *m, unsigned cpu, const struct thread *t, int64_t host_ns)
+{
+	for (size_t i = 0; i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+
+		if (concerns(j->thread, cpu, t, NULL))
+			j->lost_to_ns = j->thread == t ? t->woken_ns : host_ns;
+	}
+}
+
 /* Guest CPU @cpu shows an event, but its vCPU thread is not known to run since it left: a switch of
  * the host is missing. */
 void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, int64_t host_ns)

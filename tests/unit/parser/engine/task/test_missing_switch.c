@@ -218,9 +218,80 @@ static void what_runs_before_the_timer_is_armed_may_be_of_the_job_before(void **
 	assert_us(fx_job(&f, 1)->unsure_ns, 400);
 }
 
+/* X is woken in the context of CPU 0, to run on CPU 1, of which nothing is recorded. */
+static void woken_to_cpu_1(struct fixture *f, int64_t at)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_WAKING, .flags = HARD};
+
+	ev.wake.pid = X;
+	ev.wake.comm = "x";
+	ev.wake.prio = FIFO;
+	ev.wake.target_cpu = 1;
+	fx_push(f, &ev, at);
+	ev.type = VMRT_EV_WAKEUP;
+	fx_push(f, &ev, at);
+}
+
+/* X sleeps within its job from 11 to 12 ms. That its timer wakes it at 20 ms shows that it has
+ * slept again: it ran, and its job may have ended long before. */
+static void who_is_woken_twice_has_run_in_between(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 15ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 1 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 2 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 11 * MS, X, 2, 0);
+	woken_to_cpu_1(&f, 12 * MS);
+	fx_wakes(&f, 20 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 20 * MS + 60, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 22 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_has_no_end(fx_job(&f, 0));
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 20 * MS);
+	assert_us(j->start_ns, 20 * MS + 50);
+	assert_us(j->end_ns, 22 * MS);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+	assert_int_equal(f.stats.broken_chains, 1);
+}
+
+/* The same task sleeps until an absolute time: how often it has done so unseen is not known. */
+static void a_sleeper_that_is_woken_twice_has_a_job_without_an_end(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 15ms\nrelease = nanosleep\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_expire(&f, 10 * MS, 0, T2, VMRT_FN_WAKEUP);
+	woken_to_cpu_1(&f, 10 * MS);
+	/* it has slept until 20 ms */
+	fx_wake(&f, 20 * MS, 0, HARD);
+	fx_sw(&f, 20 * MS + 50, 0, 0, X);
+	fx_sleep_until(&f, 21 * MS, 30 * MS);
+	fx_wakes(&f, 30 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 32 * MS, 40 * MS);
+	fx_end(&f, 33 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_us(fx_job(&f, f.n - 1)->arrival_ns, 30 * MS);
+	assert_int_equal(fx_job(&f, f.n - 1)->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_is_woken_twice_has_run_in_between),
+		cmocka_unit_test(a_sleeper_that_is_woken_twice_has_a_job_without_an_end),
 		cmocka_unit_test(a_job_is_woken_whose_thread_was_not_seen_falling_asleep),
 		cmocka_unit_test(a_hole_that_holds_the_next_releases_leaves_the_job_unknown),
 		cmocka_unit_test(a_thread_that_is_woken_elsewhere_while_it_seems_to_run_had_slept),
