@@ -52,6 +52,7 @@ struct vmrt_dat_shift {
 struct vmrt_dat_cpustat {
 	uint64_t overrun, commit_overrun, dropped;
 	uint64_t events; /* that the kernel kept, so that the file must have them; 0: not known */
+	bool nonsense;	 /* there are counters, and they cannot be true: all are 0 */
 };
 
 /**

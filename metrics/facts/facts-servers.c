@@ -216,7 +216,8 @@ enum vmrt_status vmrt_facts_load_servers(
 		"SELECT s.id, s.name, +v.name, +v.id, +v.machine, s.policy, s.depletion, "
 		"s.period_ns, "
 		"s.budget_ns,"
-		" s.priority, s.enforced FROM server s LEFT JOIN vm v ON v.id = s.vm ORDER BY "
+		" s.priority, s.enforced, s.uncertain FROM server s LEFT JOIN vm v ON v.id = s.vm "
+		"ORDER BY "
 		"s.id");
 	while (vmrt_query_next(&q)) {
 		struct vmrt_server_facts *s =
@@ -235,6 +236,7 @@ enum vmrt_status vmrt_facts_load_servers(
 		s->budget_ns = vmrt_query_int(&q, 8);
 		s->priority = vmrt_query_int(&q, 9);
 		s->enforced = vmrt_query_int(&q, 10) > 0;
+		s->uncertain = vmrt_query_int(&q, 11) > 0;
 	}
 	return vmrt_query_end(&q);
 }

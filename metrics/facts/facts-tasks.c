@@ -22,6 +22,7 @@ enum column {
 	DEADLINE,
 	CULPRIT,
 	CULPRIT_NAME,
+	UNSURE,
 };
 
 /* threads of one name, per machine and VM, count as one */
@@ -30,7 +31,8 @@ enum column {
 	" min(id) OVER (PARTITION BY machine, vm, comm) FROM thread) "                             \
 	"SELECT k, release_local_ns, start_local_ns, end_local_ns, exec_ns, response_ns, skipped," \
 	" outcome, cause, excused, inferred, arrival_local_ns, deadline_ns, cause_thread,"         \
-	" names.name FROM job LEFT JOIN names ON names.thread_id = cause_thread WHERE task = ?1"
+	" names.name, unsure_ns FROM job LEFT JOIN names ON names.thread_id = cause_thread WHERE " \
+	"task = ?1"
 
 /* -1 is no limit, so that a LIMIT is there to have an OFFSET */
 static const char all_jobs[] = COLUMNS " ORDER BY k LIMIT -1 OFFSET ?2";
@@ -235,6 +237,8 @@ static void add_durations(struct vmrt_task_facts *t, struct vmrt_query *q, struc
 	vmrt_series_add(&t->release, k, between(arrival, vmrt_query_int(q, RELEASE)));
 	vmrt_series_add(&t->start, k, between(arrival, start));
 	vmrt_series_add(&t->exec, k, vmrt_query_int(q, EXEC));
+	vmrt_task_add_unsure(t, vmrt_query_int(q, EXEC), vmrt_query_int(q, UNSURE), missed,
+		vmrt_query_int(q, EXCUSED) > 0);
 	if (missed)
 		vmrt_series_add(&t->tardiness, k, between(t->deadline_ns, response));
 	if (past->k != VMRT_UNKNOWN && past->k == k - 1) {

@@ -57,7 +57,7 @@ void vmrt_facts_trust(const struct vmrt_run_facts *f, char *buf, size_t room)
 {
 	int64_t lost = 0, jobs = 0, unknown = 0, steal = 0, error = 0, broken = 0;
 	char part[128], ns[VMRT_UNITS_TEXT];
-	bool guests = false, none = false;
+	bool guests = false, none = false, uncounted = false;
 
 	*buf = '\0';
 	for (size_t i = 0; i < f->n_machines; i++) {
@@ -67,6 +67,7 @@ void vmrt_facts_trust(const struct vmrt_run_facts *f, char *buf, size_t room)
 		steal += m->steal_ns;
 		broken += m->broken_chains;
 		none |= !m->events && m->losses;
+		uncounted |= m->losses && !m->lost;
 		if (!m->kind || !strcmp(m->kind, "host"))
 			continue;
 		guests = true;
@@ -83,7 +84,10 @@ void vmrt_facts_trust(const struct vmrt_run_facts *f, char *buf, size_t room)
 			"%" PRId64 " events lost, %" PRId64 " of %" PRId64 " jobs unknown", lost,
 			unknown, jobs);
 	else
-		snprintf(part, sizeof(part), none ? "a recording cannot be read" : "no loss");
+		snprintf(part, sizeof(part),
+			none	    ? "a recording cannot be read"
+			: uncounted ? "not known whether events were lost"
+				    : "no loss");
 	append(buf, room, part);
 	if (guests && error == VMRT_UNKNOWN) {
 		append(buf, room, "clock error not known");

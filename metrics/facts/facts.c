@@ -166,7 +166,7 @@ static enum vmrt_status load_tasks(
 
 	vmrt_query_begin(&q, db, err,
 		"SELECT id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority,"
-		" missing FROM task ORDER BY id");
+		" missing, uncertain FROM task ORDER BY id");
 	while (vmrt_query_next(&q) &&
 		(t = vmrt_facts_append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
 		t->id = vmrt_query_int(&q, 0);
@@ -178,6 +178,7 @@ static enum vmrt_status load_tasks(
 		t->deadline_ns = vmrt_query_int(&q, 6);
 		t->priority = (int)vmrt_query_int(&q, 7);
 		t->missing = vmrt_query_int(&q, 8);
+		t->uncertain = vmrt_query_int(&q, 9) > 0;
 		if (t->machine_name && t->name &&
 			asprintf(&t->label, "%s/%s", t->machine_name, t->name) < 0) {
 			t->label = NULL;
@@ -442,6 +443,24 @@ double vmrt_task_not_excused_ratio(const struct vmrt_task_facts *task)
 int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task)
 {
 	return task->deadline_ns == VMRT_UNKNOWN ? 0 : task->unknown;
+}
+
+void vmrt_task_add_unsure(
+	struct vmrt_task_facts *task, int64_t exec_ns, int64_t unsure_ns, bool missed, bool excused)
+{
+	bool known = exec_ns != VMRT_UNKNOWN && unsure_ns != VMRT_UNKNOWN;
+	int64_t least = known && exec_ns > unsure_ns ? exec_ns - unsure_ns : 0;
+	int64_t most = 0;
+
+	if (known && __builtin_add_overflow(exec_ns, unsure_ns, &most))
+		most = INT64_MAX;
+	if (least > task->exec_least)
+		task->exec_least = least;
+	if (most > task->exec_most)
+		task->exec_most = most;
+	task->exec_open += !known;
+	if (missed && unsure_ns == VMRT_UNKNOWN)
+		task->open_excuses[excused]++;
 }
 
 static bool machine_lost(const struct vmrt_run_facts *f, size_t i)

@@ -96,6 +96,7 @@ struct vmrt_task_facts {
 	char *label;		   /* MACHINE/NAME */
 	char *marked;		   /* the same for tables, with a mark if there is a note on it */
 	int64_t missing;	   /* jobs that there may have been, but that are not listed */
+	bool uncertain; /* events are missing, nobody knows when: no outcome is certain */
 	int64_t period_ns, wcet_ns, deadline_ns; /* wcet: VMRT_UNKNOWN if none is declared */
 	int priority;
 	int64_t jobs, met, missed_late, missed_incomplete, unknown, truncated;
@@ -109,6 +110,10 @@ struct vmrt_task_facts {
 	int64_t response_p50, response_p95, response_p99, response_p999;
 	int64_t bound_alone_ns, bound_server_ns; /* worst-case response on a CPU of its own, and in
 						    its VM's server */
+	/* what exec_ns of jobs can have been at most and at least, as far as it is known */
+	int64_t exec_most, exec_least, exec_open; /* of the longest ones; how many are not known */
+	int64_t open_excuses[2]; /* misses that may be excused though they are not, and the reverse
+				  */
 	int64_t window_met,
 		window_met_k; /* fewest jobs met of any filter.window in a row; the first of them */
 	int64_t windows;      /* looked at: none of their jobs is unknown */
@@ -152,6 +157,7 @@ struct vmrt_server_facts {
 	int64_t vm_id, vm_machine;		/* or VMRT_UNKNOWN */
 	int64_t period_ns, budget_ns, priority; /* or VMRT_UNKNOWN */
 	bool enforced;
+	bool uncertain; /* as of a task */
 	int64_t periods, served, depleted, unenforced, unknown, truncated;
 	int64_t judged; /* periods that are neither unknown nor truncated; the figures below are
 			   theirs */
@@ -294,6 +300,13 @@ double vmrt_task_not_excused_ratio(const struct vmrt_task_facts *task);
 
 /** vmrt_task_doubtful - jobs of unknown outcome, none where there is no deadline to judge by */
 int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task);
+
+/**
+ * vmrt_task_add_unsure - what is not certain of a job that was seen as a whole
+ * @exec_ns, @unsure_ns: of the job; VMRT_UNKNOWN: not known
+ */
+void vmrt_task_add_unsure(struct vmrt_task_facts *task, int64_t exec_ns, int64_t unsure_ns,
+	bool missed, bool excused);
 
 /** vmrt_task_loss - was anything lost that may have changed outcomes of @task: on the host, on its
  * machine, or of its own jobs? */

@@ -34,12 +34,41 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* @known jobs have a verdict, @hits of them are counted; each of @doubtful others may be one more.
- */
-static void share(struct vmrt_figure *f, int64_t hits, int64_t known, int64_t doubtful)
+/* Jobs that may be met or missed, also those that may have been and are not listed. */
+static int64_t doubtful_jobs(const struct vmrt_task_facts *t)
 {
+	return vmrt_task_doubtful(t) + (t->deadline_ns == VMRT_UNKNOWN ? 0 : t->missing);
+}
+
+/* Events are missing, and nobody knows when: the figure may be anything up to @most. */
+static bool is_open(const struct vmrt_task_facts *t, double most, struct vmrt_figure *f)
+{
+	if (!t->uncertain)
+		return false;
+	because(f, "events are or may be missing, nobody knows when");
+	f->low = 0;
+	f->high = most;
+	return true;
+}
+
+static void because_of_jobs(const struct vmrt_task_facts *t, struct vmrt_figure *f)
+{
+	int64_t doubtful = vmrt_task_doubtful(t);
+
 	if (doubtful)
 		because(f, "%lld job%s of unknown outcome", (long long)doubtful, plural(doubtful));
+	else
+		because(f, "%lld job%s may be missing", (long long)t->missing, plural(t->missing));
+}
+
+/* @known jobs have a verdict, @hits of them are counted; each of @doubtful others may be one more.
+ */
+static void share(struct vmrt_figure *f, const struct vmrt_task_facts *t, int64_t hits)
+{
+	int64_t known = vmrt_task_known(t), doubtful = doubtful_jobs(t);
+
+	if (doubtful)
+		because_of_jobs(t, f);
 	else if (!known)
 		because(f, "no job has a known outcome");
 	f->value = known ? (double)hits / (double)known : NAN;
@@ -51,30 +80,40 @@ static void miss(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	share(f, vmrt_task_missed(t), vmrt_task_known(t), vmrt_task_doubtful(t));
+	share(f, t, vmrt_task_missed(t));
+	is_open(t, 1, f);
 }
 
 static void not_excused(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
+	double all = (double)(vmrt_task_known(t) + doubtful_jobs(t));
 
-	share(f, vmrt_task_missed(t) - t->excused, vmrt_task_known(t), vmrt_task_doubtful(t));
+	share(f, t, vmrt_task_missed(t) - t->excused);
+	if (is_open(t, 1, f) || !(t->open_excuses[0] + t->open_excuses[1]))
+		return;
+	f->low -= (double)t->open_excuses[0] / all;
+	f->high += (double)t->open_excuses[1] / all;
+	because(f, "what excuses %lld miss%s is not certain",
+		(long long)(t->open_excuses[0] + t->open_excuses[1]),
+		t->open_excuses[0] + t->open_excuses[1] == 1 ? "" : "es");
 }
 
 /* An end of the 95 % interval of the miss ratio; it rises with the number of misses. */
 static void miss_bound(const struct vmrt_task_facts *t, bool upper, struct vmrt_figure *f)
 {
-	int64_t doubtful = vmrt_task_doubtful(t), known = vmrt_task_known(t);
+	int64_t doubtful = doubtful_jobs(t), known = vmrt_task_known(t);
 	int64_t hits = vmrt_task_missed(t);
 	double low[3], high[3];
 
-	share(f, hits, known, doubtful);
+	share(f, t, hits);
 	vmrt_wilson((uint64_t)hits, (uint64_t)known, &low[0], &high[0]);
 	vmrt_wilson((uint64_t)hits, (uint64_t)(known + doubtful), &low[1], &high[1]);
 	vmrt_wilson((uint64_t)(hits + doubtful), (uint64_t)(known + doubtful), &low[2], &high[2]);
 	f->value = upper ? high[0] : low[0];
 	f->low = upper ? high[1] : low[1];
 	f->high = upper ? high[2] : low[2];
+	is_open(t, 1, f);
 }
 
 static void miss_low(const void *of, struct vmrt_figure *f)
@@ -91,11 +130,12 @@ static void missed(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	share(f, vmrt_task_missed(t), vmrt_task_known(t), vmrt_task_doubtful(t));
+	share(f, t, vmrt_task_missed(t));
 	exactly(f, (double)vmrt_task_missed(t));
-	f->high += (double)vmrt_task_doubtful(t);
+	f->high += (double)doubtful_jobs(t);
 	if (!t->jobs)
 		f->value = NAN;
+	is_open(t, INFINITY, f);
 }
 
 static void jobs(const void *of, struct vmrt_figure *f)
@@ -103,6 +143,10 @@ static void jobs(const void *of, struct vmrt_figure *f)
 	const struct vmrt_task_facts *t = of;
 
 	exactly(f, (double)t->jobs);
+	f->high += (double)t->missing;
+	if (t->missing)
+		because_of_jobs(t, f);
+	is_open(t, INFINITY, f);
 }
 
 static void unknown(const void *of, struct vmrt_figure *f)
@@ -121,17 +165,17 @@ static void miss_run(const void *of, struct vmrt_figure *f)
 		f->value = (double)t->longest_run;
 	f->low = (double)t->longest_run;
 	/* all jobs of unknown outcome may join two runs */
-	f->high = vmrt_task_doubtful(t) ? (double)(vmrt_task_missed(t) + vmrt_task_doubtful(t))
-					: f->low;
+	f->high = doubtful_jobs(t) ? (double)(vmrt_task_missed(t) + doubtful_jobs(t)) : f->low;
+	is_open(t, INFINITY, f);
 }
 
 /* Jobs whose durations are not in the statistics although they belong there. */
 static int64_t untimed(const struct vmrt_task_facts *t, struct vmrt_figure *f)
 {
-	int64_t doubtful = vmrt_task_doubtful(t);
+	int64_t doubtful = vmrt_task_doubtful(t) + t->missing;
 
 	if (doubtful)
-		because(f, "%lld job%s of unknown outcome", (long long)doubtful, plural(doubtful));
+		because_of_jobs(t, f);
 	else if (t->missed_incomplete)
 		because(f, "%lld job%s missed without an end", (long long)t->missed_incomplete,
 			plural(t->missed_incomplete));
@@ -140,12 +184,20 @@ static int64_t untimed(const struct vmrt_task_facts *t, struct vmrt_figure *f)
 	return doubtful + t->missed_incomplete;
 }
 
-/* A figure that jobs which were not timed can only make larger. */
-static void at_least(const struct vmrt_task_facts *t, int64_t ns, struct vmrt_figure *f)
+/* A figure that jobs which were not timed, or of which @series has no value, can only make larger.
+ */
+static void at_least(const struct vmrt_task_facts *t, int64_t ns, const struct vmrt_series *series,
+	struct vmrt_figure *f)
 {
 	exactly_ns(f, ns);
-	if (untimed(t, f))
+	if (untimed(t, f)) {
 		f->high = INFINITY;
+	} else if (series->n < t->response.n) {
+		because(f, "it is not known of %lld job%s", (long long)(t->response.n - series->n),
+			plural((int64_t)(t->response.n - series->n)));
+		f->high = INFINITY;
+	}
+	is_open(t, INFINITY, f);
 }
 
 /* A percentile of sorted values, where @others more may all be smaller, or all be larger. */
@@ -167,6 +219,7 @@ static void response_p(const void *of, struct vmrt_figure *f)
 	const struct vmrt_task_facts *t = of;
 
 	percentile(&t->responses, f->num, f->den, (size_t)untimed(t, f), f);
+	is_open(t, INFINITY, f);
 }
 
 static void response_min(const void *of, struct vmrt_figure *f)
@@ -176,13 +229,14 @@ static void response_min(const void *of, struct vmrt_figure *f)
 	exactly_ns(f, t->response.min);
 	if (untimed(t, f))
 		f->low = 0;
+	is_open(t, INFINITY, f);
 }
 
 static void response_mean(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, vmrt_series_mean(&t->response), f);
+	at_least(t, vmrt_series_mean(&t->response), &t->response, f);
 	if (untimed(t, f))
 		f->low = 0;
 }
@@ -191,35 +245,35 @@ static void response_max(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, t->response.max, f);
+	at_least(t, t->response.max, &t->response, f);
 }
 
 static void response_jitter(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, vmrt_series_jitter(&t->response), f);
+	at_least(t, vmrt_series_jitter(&t->response), &t->response, f);
 }
 
 static void response_jitter_relative(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, t->response.relative, f);
+	at_least(t, t->response.relative, &t->response, f);
 }
 
 static void release_jitter(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, vmrt_series_jitter(&t->release), f);
+	at_least(t, vmrt_series_jitter(&t->release), &t->release, f);
 }
 
 static void start_jitter(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, vmrt_series_jitter(&t->start), f);
+	at_least(t, vmrt_series_jitter(&t->start), &t->start, f);
 }
 
 static void tardiness(const void *of, struct vmrt_figure *f)
@@ -227,20 +281,46 @@ static void tardiness(const void *of, struct vmrt_figure *f)
 	const struct vmrt_task_facts *t = of;
 	int64_t most = t->tardiness.n ? t->tardiness.max : 0;
 
-	at_least(t, t->response.n && t->deadline_ns != VMRT_UNKNOWN ? most : VMRT_UNKNOWN, f);
+	at_least(t, t->response.n && t->deadline_ns != VMRT_UNKNOWN ? most : VMRT_UNKNOWN,
+		&t->response, f);
 }
 
 static void exec_max(const void *of, struct vmrt_figure *f)
 {
 	const struct vmrt_task_facts *t = of;
 
-	at_least(t, t->exec.max, f);
+	at_least(t, t->exec.max, &t->exec, f);
+	if (isnan(f->value))
+		return;
+	f->low = t->uncertain ? 0 : (double)t->exec_least;
+	if (t->exec_open) {
+		f->high = INFINITY;
+		if (!*f->why)
+			because(f, "execution of %lld job%s is not certain",
+				(long long)t->exec_open, plural(t->exec_open));
+	} else if (!isinf(f->high)) {
+		f->high = (double)t->exec_most;
+		because(f, "it is certain only to within so much");
+	}
+}
+
+/* Events of its members' CPU are missing, and nobody knows when. */
+static bool server_is_open(const struct vmrt_server_facts *s, struct vmrt_figure *f)
+{
+	if (!s->uncertain)
+		return false;
+	because(f, "events are or may be missing, nobody knows when");
+	f->low = 0;
+	f->high = INFINITY;
+	return true;
 }
 
 /* Periods about which nothing is known may have been worse than all others. */
 static void of_periods(const struct vmrt_server_facts *s, int64_t ns, struct vmrt_figure *f)
 {
 	exactly_ns(f, ns);
+	if (server_is_open(s, f))
+		return;
 	if (s->unknown) {
 		because(f, "%lld unknown period%s", (long long)s->unknown, plural(s->unknown));
 		f->high = INFINITY;
@@ -264,6 +344,7 @@ static void overshoot_p99(const void *of, struct vmrt_figure *f)
 	of_periods(s, !s->used_up && s->enforced && s->judged ? 0 : s->over_p99, f);
 	if (s->used_up)
 		percentile(&s->overshoots, 99, 100, (size_t)s->unknown, f);
+	server_is_open(s, f);
 }
 
 static void blackout(const void *of, struct vmrt_figure *f)
@@ -292,6 +373,7 @@ static void of_judged(const struct vmrt_server_facts *s, double ratio, struct vm
 		f->low = ratio * (double)s->judged / (double)all;
 		f->high = INFINITY;
 	}
+	server_is_open(s, f);
 }
 
 static void consumed(const void *of, struct vmrt_figure *f)
@@ -308,6 +390,7 @@ static void depleted(const void *of, struct vmrt_figure *f)
 	of_judged(s, s->judged ? (double)s->depleted / (double)s->judged : NAN, f);
 	if (s->judged && s->unknown)
 		f->high = (double)(s->depleted + s->unknown) / (double)(s->judged + s->unknown);
+	server_is_open(s, f);
 }
 
 static void violations(const void *of, struct vmrt_figure *f)
@@ -326,6 +409,8 @@ static void violations(const void *of, struct vmrt_figure *f)
 	else if (doubtful)
 		because(f, "%lld window%s could not be judged", (long long)doubtful,
 			plural(doubtful));
+	if (s->n_checks)
+		server_is_open(s, f);
 }
 
 static void loss(const void *of, struct vmrt_figure *f)

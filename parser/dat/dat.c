@@ -350,6 +350,8 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 	}
 	free(dat->shifts);
 	free(dat->stats);
+	for (unsigned i = 0; i <= dat->n_stat_buffers; i++)
+		free(dat->stat_buffers[i]);
 	free(dat->comms);
 	for (unsigned i = 0; i < dat->n_clocks; i++)
 		vmrt_clockmap_free(&dat->clocks[i]);
@@ -396,16 +398,21 @@ const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t 
 	return dat->n_shifts ? dat->shifts[0].at : NULL;
 }
 
+/* Are counters behind the name of buffer @i those of the buffer that is read? */
+static bool counts_buffer(const struct vmrt_dat *dat, unsigned i)
+{
+	const char *name = i ? dat->stat_buffers[i] : "";
+
+	return dat->n_buffers <= 1 || !dat->buffer || (name && !strcmp(name, dat->buffer->name));
+}
+
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu)
 {
-	struct vmrt_dat_cpustat none = {0};
+	const struct vmrt_dat_cpustat none = {0};
 
-	if (cpu >= dat->n_stats)
-		return none;
-	none = dat->stats[cpu];
-	/* of several buffers it is not known which one was counted */
-	if (dat->n_buffers > 1)
-		none.events = 0;
+	for (unsigned i = 0; i < dat->n_stats; i++)
+		if (dat->stats[i].cpu == cpu && counts_buffer(dat, dat->stats[i].buffer))
+			return dat->stats[i].at;
 	return none;
 }
 

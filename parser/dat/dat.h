@@ -46,6 +46,14 @@ struct dat_buffer {
 	unsigned n_cpus;
 };
 
+/* Counters of a CPU of the buffer with the name @buffer, of those that stand in the options. */
+struct dat_stat {
+	unsigned cpu, buffer;
+	struct vmrt_dat_cpustat at;
+};
+
+#define DAT_MAX_STAT_BUFFERS 64
+
 struct dat_comm {
 	int32_t pid;
 	char name[16];
@@ -82,8 +90,10 @@ struct vmrt_dat {
 	const struct dat_buffer *buffer; /* the one that is read */
 	char *buffer_names;		 /* of all that have data, if there are several */
 
-	struct vmrt_dat_cpustat *stats;
+	struct dat_stat *stats;
 	unsigned n_stats;
+	char *stat_buffers[DAT_MAX_STAT_BUFFERS + 1]; /* [0]: NULL, none was named */
+	unsigned n_stat_buffers;
 	struct vmrt_dat_guest *guests;
 	size_t n_guests;
 	struct dat_shifts *shifts; /* by CPU, of which some may have none */

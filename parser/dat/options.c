@@ -21,25 +21,55 @@ static uint64_t stat_value(const char *text, const char *key)
 	return 0;
 }
 
-/* The text of per_cpu/cpuN/stats behind a line "CPU: N". Instances repeat the CPUs; the first
- * counts. */
+/* More events than this no kernel counts: its counter ran below zero. */
+#define SANE_COUNT (UINT64_C(1) << 53)
+
+static struct vmrt_dat_cpustat counters(const char *text)
+{
+	struct vmrt_dat_cpustat s = {
+		.overrun = stat_value(text, "overrun:"),
+		.commit_overrun = stat_value(text, "commit overrun:"),
+		.dropped = stat_value(text, "dropped events:"),
+		/* where one of the two ran below zero, their sum is right all the same */
+		.events = stat_value(text, "entries:") + stat_value(text, "read events:"),
+	};
+
+	if (s.overrun > SANE_COUNT || s.commit_overrun > SANE_COUNT || s.dropped > SANE_COUNT ||
+		s.events > SANE_COUNT)
+		s = (struct vmrt_dat_cpustat){.nonsense = true};
+	return s;
+}
+
+static void name_stats(struct vmrt_dat *dat, const char *line)
+{
+	const char *name = line + strspn(line, " ");
+
+	/* of more instances nothing is known */
+	if (dat->n_stat_buffers == DAT_MAX_STAT_BUFFERS)
+		return;
+	dat->stat_buffers[++dat->n_stat_buffers] = strndup(name, strcspn(name, "\n"));
+}
+
+/*
+ * The text of per_cpu/cpuN/stats behind a line "CPU: N"; some CPUs may not be there. A line
+ * "Buffer: NAME" says that the texts behind it are of that instance.
+ */
 static void take_cpustat(struct vmrt_dat *dat, struct dat_cursor *data)
 {
 	char *text = dat_cursor_text(data, dat_cursor_left(data));
 	const char *line = text ? strstr(text, "CPU:") : NULL;
-	unsigned cpu = line ? (unsigned)strtoul(line + 4, NULL, 10) : RING_MAX_CPUS;
+	const char *name = text && !line ? strstr(text, "Buffer:") : NULL;
+	unsigned long cpu = line ? strtoul(line + 4, NULL, 10) : RING_MAX_CPUS;
 
-	if (cpu == dat->n_stats && cpu < RING_MAX_CPUS) {
-		struct vmrt_dat_cpustat *more = reallocarray(dat->stats, cpu + 1u, sizeof(*more));
+	if (name)
+		name_stats(dat, name + strlen("Buffer:"));
+	if (cpu < RING_MAX_CPUS && dat->n_stats < 4 * RING_MAX_CPUS) {
+		struct dat_stat *more = reallocarray(dat->stats, dat->n_stats + 1u, sizeof(*more));
 
 		if (more) {
 			dat->stats = more;
-			more[cpu].overrun = stat_value(text, "overrun:");
-			more[cpu].commit_overrun = stat_value(text, "commit overrun:");
-			more[cpu].dropped = stat_value(text, "dropped events:");
-			more[cpu].events =
-				stat_value(text, "entries:") + stat_value(text, "read events:");
-			dat->n_stats++;
+			more[dat->n_stats++] = (struct dat_stat){
+				(unsigned)cpu, dat->n_stat_buffers, counters(text)};
 		}
 	}
 	free(text);

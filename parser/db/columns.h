@@ -118,7 +118,8 @@
 	NEXT(phase_ns, time, "", s->phase_ns)                                                      \
 	NEXT(enforced, flag, " NOT NULL", s->enforced)                                             \
 	NEXT(phase_source, text, " NOT NULL", vmrt_phase_name(s->phase))                           \
-	NEXT(vcpu, optional, "", s->vcpu)
+	NEXT(vcpu, optional, "", s->vcpu)                                                          \
+	NEXT(uncertain, flag, " NOT NULL DEFAULT 0", false)
 
 #define RUNDB_SERVER_PERIOD(FIRST, NEXT)                                                           \
 	FIRST(server, id, " NOT NULL REFERENCES server(id)", p->server)                            \
@@ -195,7 +196,8 @@
 	NEXT(mechanism, words, "",                                                                 \
 		release != VMRT_RELEASE_AUTO ? vmrt_release_name(release) : NULL)                  \
 	NEXT(measured_period_ns, time, "", measured)                                               \
-	NEXT(missing, count, " NOT NULL DEFAULT 0", found.missing)
+	NEXT(missing, count, " NOT NULL DEFAULT 0", found.missing)                                 \
+	NEXT(uncertain, flag, " NOT NULL DEFAULT 0", false)
 
 #define RUNDB_JOB(FIRST, NEXT)                                                                     \
 	FIRST(task, id, " NOT NULL REFERENCES task(id)", j->task)                                  \

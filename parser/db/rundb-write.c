@@ -445,24 +445,51 @@ static bool next(struct rundb *db, sqlite3_stmt **stmt, const char *sql, int64_t
 	return rc == SQLITE_ROW;
 }
 
+/* For each kind: what is not certain, and how that is marked. */
+static const struct {
+	const char *seen;
+	const char *marks[2];
+} doubts[] = {
+	[RUNDB_DOUBTED_TASK] = {"SELECT DISTINCT t.id, t.machine_name || '/' || t.name FROM slice s"
+				" JOIN thread h ON h.id = s.thread JOIN task t ON t.id = h.task"
+				" WHERE h.machine = ?1 AND s.cpu = ?2 ORDER BY t.id",
+		{"UPDATE job SET unsure_ns = NULL WHERE task = ?1",
+			"UPDATE task SET uncertain = 1 WHERE id = ?1"}},
+	/* its own machine shows when a guest's job ended */
+	[RUNDB_DOUBTED_GUEST] =
+		{"SELECT DISTINCT t.id, t.machine_name || '/' || t.name FROM slice s"
+		 " JOIN thread h ON h.id = s.thread"
+		 " JOIN vm v ON v.id = h.vm JOIN task t ON t.machine = v.machine"
+		 " WHERE h.machine = ?1 AND s.cpu = ?2 AND h.vcpu >= 0 ORDER BY t.id",
+			{"UPDATE job SET unsure_ns = NULL WHERE task = ?1", NULL}},
+	[RUNDB_DOUBTED_SERVER] =
+		{"SELECT DISTINCT r.id, r.name FROM slice s JOIN thread h ON h.id = s.thread"
+		 " JOIN server r ON r.vm = h.vm WHERE h.machine = ?1 AND s.cpu = ?2"
+		 " AND (r.vcpu IS NULL OR r.vcpu = h.vcpu) ORDER BY r.id",
+			{"UPDATE server SET uncertain = 1 WHERE id = ?1", NULL}},
+};
+
 void rundb_doubt(struct rundb *db, uint32_t machine, unsigned cpu,
-	void (*task)(void *ctx, uint32_t task), void *ctx)
+	void (*each)(void *ctx, enum rundb_doubted what, const char *name), void *ctx)
 {
-	static const char *const seen =
-		"SELECT DISTINCT h.task FROM slice s JOIN thread h ON h.id = s.thread"
-		" WHERE h.machine = ?1 AND s.cpu = ?2 AND h.task IS NOT NULL ORDER BY h.task";
-	sqlite3_stmt *found = NULL;
-
 	rundb_flush(db);
-	while (next(db, &found, seen, machine, cpu)) {
-		int64_t index = sqlite3_column_int64(found, 0);
-		sqlite3_stmt *update = NULL;
+	for (int what = RUNDB_DOUBTED_TASK; what <= RUNDB_DOUBTED_SERVER; what++) {
+		sqlite3_stmt *found = NULL;
 
-		next(db, &update, "UPDATE job SET unsure_ns = NULL WHERE task = ?1", index, 0);
-		sqlite3_finalize(update);
-		task(ctx, (uint32_t)index);
+		while (next(db, &found, doubts[what].seen, machine, cpu)) {
+			int64_t index = sqlite3_column_int64(found, 0);
+
+			for (size_t i = 0; i < 2 && doubts[what].marks[i]; i++) {
+				sqlite3_stmt *mark = NULL;
+
+				next(db, &mark, doubts[what].marks[i], index, 0);
+				sqlite3_finalize(mark);
+			}
+			each(ctx, (enum rundb_doubted)what,
+				(const char *)sqlite3_column_text(found, 1));
+		}
+		sqlite3_finalize(found);
 	}
-	sqlite3_finalize(found);
 }
 
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods)

@@ -75,13 +75,18 @@ void rundb_event(struct rundb *db, uint32_t machine, const struct vmrt_event_cou
  */
 void rundb_note(struct rundb *db, const char *about, const char *name, const char *words);
 
+enum rundb_doubted {
+	RUNDB_DOUBTED_TASK,  /* it ran there */
+	RUNDB_DOUBTED_GUEST, /* task of a guest, one of whose vCPUs ran there */
+	RUNDB_DOUBTED_SERVER /* of such a guest */
+};
+
 /**
- * rundb_doubt - events of @cpu are missing, and it is not known when: nothing certain can be said
- * of jobs of the tasks that were seen there
- * @task: called with the index of each such task
+ * rundb_doubt - events of @cpu are missing, and it is not known when: mark what is not certain
+ * @each: called with the name of each task (MACHINE/NAME) and server
  */
 void rundb_doubt(struct rundb *db, uint32_t machine, unsigned cpu,
-	void (*task)(void *ctx, uint32_t task), void *ctx);
+	void (*each)(void *ctx, enum rundb_doubted what, const char *name), void *ctx);
 
 /** rundb_counts - jobs and server periods written so far */
 void rundb_counts(const struct rundb *db, unsigned long long *jobs, unsigned long long *periods);

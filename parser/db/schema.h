@@ -7,7 +7,7 @@
 #include "columns.h"
 
 #define VMRT_DB_APPLICATION_ID 0x766d7274 /* "vmrt" */
-#define VMRT_DB_VERSION 6
+#define VMRT_DB_VERSION 7
 
 /* Columns as SQL declares them. */
 #define RUNDB_SQL_id "INTEGER"

@@ -93,7 +93,11 @@ static uint64_t report_counted_losses(struct analysis *a, size_t index)
 			.kind = stat.dropped ? VMRT_LOSS_DROPPED : VMRT_LOSS_OVERRUN,
 		};
 
-		if (loss.events)
+		if (stat.nonsense)
+			vmrt_warn("%s: CPU %u: the kernel's counters of its events make no sense: "
+				  "nobody knows whether events are missing",
+				m.path, cpu);
+		if (loss.events || stat.nonsense)
 			a->sink.loss(a->sink.ctx, &loss);
 		sum += loss.events;
 	}
@@ -132,22 +136,35 @@ struct doubt {
 	struct analysis *a;
 	uint32_t machine;
 	unsigned cpu;
-	uint64_t events;
+	uint64_t events; /* 0: the counters make no sense */
 };
 
-static void note_doubt(void *ctx, uint32_t task)
+static void note_doubt(void *ctx, enum rundb_doubted what, const char *name)
 {
+	static const char *const who[] = {
+		[RUNDB_DOUBTED_TASK] = "it ran on",
+		[RUNDB_DOUBTED_GUEST] = "its VM ran on the host's",
+		[RUNDB_DOUBTED_SERVER] = "its members ran on",
+	};
+	static const char *const effect[] = {
+		[RUNDB_DOUBTED_TASK] = "its jobs are judged by what is there, and none is certain",
+		[RUNDB_DOUBTED_GUEST] = "execution and causes of its jobs are not certain",
+		[RUNDB_DOUBTED_SERVER] =
+			"its periods are judged by what is there, and none is certain",
+	};
 	const struct doubt *d = ctx;
-	const struct vmrt_task_spec *t = &d->a->config.experiment->tasks[task];
-	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1], words[256];
+	char words[256];
 
-	snprintf(label, sizeof(label), "%s/%s", t->machine, t->name);
-	snprintf(words, sizeof(words),
-		"it ran on CPU %u, of which %llu events are missing, and it is not known when: its "
-		"jobs are judged by what is there, and none is certain",
-		d->cpu, (unsigned long long)d->events);
-	vmrt_warn("%s: %s", label, words);
-	rundb_note(d->a->db, "task", label, words);
+	if (d->events)
+		snprintf(words, sizeof(words),
+			"%s CPU %u, of which %llu events are missing, and it is not known when: %s",
+			who[what], d->cpu, (unsigned long long)d->events, effect[what]);
+	else
+		snprintf(words, sizeof(words),
+			"%s CPU %u, whose counters of lost events make no sense: %s", who[what],
+			d->cpu, effect[what]);
+	vmrt_warn("%s: %s", name, words);
+	rundb_note(d->a->db, what == RUNDB_DOUBTED_SERVER ? "server" : "task", name, words);
 }
 
 /*
@@ -168,10 +185,18 @@ static void doubt_tasks(struct analysis *a)
 			d.events = vmrt_recording_missing(a->rec, i, cpu);
 			if (!stats.lost)
 				d.events += counted_losses(m.dat, cpu);
-			if (d.events)
+			if (d.events || vmrt_dat_cpustat(m.dat, cpu).nonsense)
 				rundb_doubt(a->db, d.machine, cpu, note_doubt, &d);
 		}
 	}
+}
+
+static bool counters_make_sense(const struct vmrt_dat *dat)
+{
+	for (unsigned cpu = 0; cpu < vmrt_dat_info(dat)->cpus; cpu++)
+		if (vmrt_dat_cpustat(dat, cpu).nonsense)
+			return false;
+	return true;
 }
 
 static void write_machines(struct analysis *a, struct vmrt_analyze_result *result)
@@ -198,9 +223,10 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 			row.stats.lost = report_counted_losses(a, i);
 		row.stats.lost += report_missing_pages(a, i);
 		result->lost += row.stats.lost;
+		result->loss |= !counters_make_sense(m.dat);
 		rundb_machine(a->db, &row);
 	}
-	result->loss = result->lost > 0 || vmrt_recording_without_host(a->rec);
+	result->loss |= result->lost > 0 || vmrt_recording_without_host(a->rec);
 }
 
 /*

@@ -39,7 +39,7 @@ answer_fits_a_screen() {
 		INSERT INTO task(id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority)
 			SELECT i, 1, 'a_machine_with_a_long_name', 'a_task_with_a_long_name' || i, 20000000, 1000000, 20000000, 1 FROM n;
 		WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 8)
-		INSERT INTO server SELECT i, 'server' || i, vm, policy, depletion, period_ns, budget_ns, priority, phase_ns, enforced, phase_source, vcpu
+		INSERT INTO server SELECT i, 'server' || i, vm, policy, depletion, period_ns, budget_ns, priority, phase_ns, enforced, phase_source, vcpu, uncertain
 			FROM n, server WHERE id = 1"
 	# the same with eight notes, of which each takes two lines or three
 	cp -r big.vmrt noted.vmrt
@@ -145,7 +145,7 @@ queries() {
 reading_only() { # not even a file beside it
 	local sum
 	sum=$(md5sum <hsf.vmrt/run.db)
-	for query in 'DELETE FROM job' "ATTACH 'beside.db' AS b" 'CREATE TABLE x(y)' 'PRAGMA user_version = 7' 'VACUUM INTO "beside.db"' \
+	for query in 'DELETE FROM job' "ATTACH 'beside.db' AS b" 'CREATE TABLE x(y)' 'PRAGMA user_version = 9' 'VACUUM INTO "beside.db"' \
 		'SELECT load_extension("x")' 'CREATE TEMP TABLE x AS SELECT 1' 'SELECT 1; DELETE FROM job' ''; do
 		exits 1 "--sql" --sql "$query" hsf.vmrt || return 1
 	done

@@ -22,7 +22,7 @@ INSERT INTO thread VALUES
 	(0, 1, 4712, 'CPU 0/TCG', 1, 'vcpu', 0, NULL, NULL, NULL),
 	(1, 1, 4711, 'qemu-system-x86', 1, 'main', -1, NULL, NULL, NULL),
 	(2, 2, 101, 'rt_task1', NULL, NULL, -1, 1, NULL, NULL);
-INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1, 'marker', NULL);
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 1, 'marker', NULL, 0);
 -- k, start, end, consumed, background, replenished, first, depleted, waiting, steal, outcome, wanted, blackout
 INSERT INTO server_period
 	SELECT 1, column1, column2 * 1000, column3 * 1000, 10000000, column4 * 1000, column5 * 1000,
@@ -63,7 +63,7 @@ INSERT INTO job(task, k, thread, arrival_ns, release_ns, start_ns, end_ns, deadl
 	SELECT 1, column1, 2, column2 * 1000, column3 * 1000, column4 * 1000, column5 * 1000,
 		(column2 + 20000) * 1000, (column2 - 500000) * 1000, (column3 - 500000) * 1000,
 		(column4 - 500000) * 1000, (column5 - 500000) * 1000, column6 * 1000,
-		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL, NULL, NULL
+		(column5 - column2) * 1000, column7, 0, column11, column8, column9, column10, column12, NULL, NULL, NULL, 0
 	FROM (VALUES
 	(0, NULL, NULL, NULL, 1002000, NULL, 0, 'truncated', NULL, 0, 0, 0),
 	(1, 1010000, 1010010, 1010100, 1020000, 8000, 0, 'met', NULL, 0, 0, 0),

@@ -17,7 +17,7 @@ INSERT INTO thread VALUES
 	(3, 2, 102, 'rt_task2', NULL, NULL, -1, 2, NULL, NULL),
 	(4, 1, 900, 'stress-ng', NULL, NULL, -1, NULL, NULL, NULL),
 	(5, 1, 901, 'kworker/0:1', NULL, NULL, -1, NULL, NULL, NULL);
-INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0, 'start', NULL);
+INSERT INTO server VALUES(1, 'demo', 1, 'deferrable', 'soft', 12000000, 10000000, 50, 1008000000, 0, 'start', NULL, 0);
 INSERT INTO server_period VALUES
 	(1, 0, 1008000000, 1020000000, 10000000, 0, 4000000, NULL, 1008000000, NULL, 0, 0, 'unenforced',
 		1008000000, 8000000, 1012000000),
@@ -34,7 +34,7 @@ INSERT INTO job(task, k, thread, arrival_ns, release_ns, start_ns, end_ns, deadl
 		500000000 + column1 * 20000000, 500000000 + column1 * 20000000,
 		500000000 + column1 * 20000000 + column2 * 1000000, 8000000, column2 * 1000000, 0, 0, 0,
 		column3, column4, 0, 0, NULL, NULL,
-		CASE column4 WHEN 'host_thread' THEN CASE WHEN column1 = 10 THEN 5 ELSE 4 END WHEN 'interference' THEN 3 END, NULL
+		CASE column4 WHEN 'host_thread' THEN CASE WHEN column1 = 10 THEN 5 ELSE 4 END WHEN 'interference' THEN 3 END, 0
 	FROM (VALUES
 	(1, 18, 'met', NULL), (2, 28, 'missed', 'host_thread'), (3, 31, 'missed', 'host_thread'),
 	(4, 30, 'missed', 'host_thread'), (5, 29, 'missed', 'host_thread'), (6, 19, 'met', NULL),

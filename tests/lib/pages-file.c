@@ -139,6 +139,14 @@ void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint
 	put_cpustat(d, cpu, 0, overrun, commit_overrun, dropped);
 }
 
+void tests_dat_stats_of(struct tests_dat *d, const char *name)
+{
+	char text[64];
+	int n = snprintf(text, sizeof(text), "\nBuffer: %s\n\n", name);
+
+	option(d, 2, text, (size_t)n + 1);
+}
+
 void tests_dat_counted(struct tests_dat *d, unsigned cpu, uint64_t entries)
 {
 	put_cpustat(d, cpu, entries, 0, 0, 0);

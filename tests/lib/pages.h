@@ -85,6 +85,8 @@ void tests_dat_time_shift_by_cpu(
 	struct tests_dat *d, uint64_t peer, int64_t time, const int64_t *offsets);
 void tests_dat_cpustat(struct tests_dat *d, unsigned cpu, uint64_t overrun, uint64_t commit_overrun,
 	uint64_t dropped);
+/** tests_dat_stats_of - counters added from now on are those of instance @name */
+void tests_dat_stats_of(struct tests_dat *d, const char *name);
 /** tests_dat_counted - the kernel counted so many events of @cpu, and no loss */
 void tests_dat_counted(struct tests_dat *d, unsigned cpu, uint64_t entries);
 /** tests_dat_date - as trace-cmd record --date writes it */

@@ -27,6 +27,8 @@ void task_model_reset(struct task_model *t)
 	f->jobs = f->met = f->missed_late = f->missed_incomplete = f->unknown = f->truncated = 0;
 	f->skipped = f->inferred = f->excused = f->longest_run = 0;
 	f->n_causes = 0;
+	f->exec_least = f->exec_most = f->exec_open = 0;
+	f->open_excuses[0] = f->open_excuses[1] = 0;
 	f->longest_run_k = VMRT_UNKNOWN;
 	f->response = f->release = f->start = f->exec = f->tardiness = VMRT_SERIES_EMPTY;
 	f->completion = f->activation = VMRT_SERIES_EMPTY;
@@ -120,6 +122,7 @@ static void add_durations(struct task_model *t, const struct vmrt_job *job)
 	vmrt_series_add(&f->release, job->k, between(job->arrival_local_ns, job->release_local_ns));
 	vmrt_series_add(&f->start, job->k, between(job->arrival_local_ns, job->start_local_ns));
 	vmrt_series_add(&f->exec, job->k, job->exec_ns);
+	vmrt_task_add_unsure(f, job->exec_ns, job->unsure_ns, missed, job->excused);
 	if (missed && f->deadline_ns != VMRT_UNKNOWN)
 		vmrt_series_add(&f->tardiness, job->k, job->response_ns - f->deadline_ns);
 	if (t->past_k == job->k - 1) {

@@ -140,7 +140,10 @@ void top_model_facts(struct top_model *m, struct vmrt_engine *engine, struct vmr
 	out->tasks = m->task_facts;
 	for (size_t i = 0; i < m->n_tasks; i++) {
 		struct task_model *t = &m->tasks[i];
+		struct vmrt_task_contradiction found;
 
+		vmrt_engine_task_contradiction(engine, (uint32_t)i, &found);
+		t->facts.missing = found.missing;
 		t->facts.machine_name = m->config->experiment->tasks[i].machine;
 		task_model_percentiles(t);
 		t->facts.responses = (struct vmrt_samples){0};

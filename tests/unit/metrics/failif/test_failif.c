@@ -236,6 +236,62 @@ static void doubtful_jobs_leave_a_range(void **state)
 	vmrt_facts_free(f);
 }
 
+/* Jobs that may have been and are not listed are met, or missed: 8 of 10, and two more. */
+static void missing_jobs_leave_a_range(void **state)
+{
+	struct vmrt_run_facts *f =
+		facts_of("tests/data/small-nohsf.sql", "UPDATE task SET missing = 2 WHERE id = 1");
+
+	(void)state;
+	expect(f, "miss", 0.8, 8.0 / 12, 10.0 / 12);
+	expect(f, "missed", 8, 8, 10);
+	expect(f, "jobs", 10, 10, 12);
+	expect(f, "response_max", 33 * MS, 33 * MS, INFINITY);
+	expect(f, "response_min", 18 * MS, 0, 18 * MS);
+	vmrt_facts_free(f);
+}
+
+/* Where events are missing, and it is not known when, no outcome is certain. */
+static void uncertain_tasks_and_servers_leave_everything_open(void **state)
+{
+	struct vmrt_run_facts *f = facts_of("tests/data/small-hsf.sql",
+		"UPDATE task SET uncertain = 1; UPDATE server SET uncertain = 1");
+
+	(void)state;
+	expect(f, "miss", 0.5, 0, 1);
+	expect(f, "not_excused", 1.0 / 6, 0, 1);
+	expect(f, "missed", 3, 0, INFINITY);
+	expect(f, "response_max", 25 * MS, 0, INFINITY);
+	expect(f, "overshoot", 0.1 * MS, 0, INFINITY);
+	expect(f, "depleted", 3.0 / 5, 0, INFINITY);
+	assert_int_equal(verdict_in(f, "miss(rt_task1) > 99%", false), VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(verdict_in(f, "overshoot > 1ms", false), VMRT_VERDICT_UNKNOWN);
+	assert_int_equal(verdict_in(f, "miss(rt_task1) > 99%", true), VMRT_VERDICT_OK);
+	vmrt_facts_free(f);
+}
+
+/* The longest executed 20 ms; another one 19 ms, or up to 3 ms more or less. */
+static void execution_is_as_certain_as_its_parts(void **state)
+{
+	static const char *const change =
+		"UPDATE job SET exec_ns = 20000000, unsure_ns = 0 WHERE k = 1;"
+		"UPDATE job SET exec_ns = 19000000, unsure_ns = 3000000 WHERE k = 2;"
+		"UPDATE job SET exec_ns = 1000000, unsure_ns = 0 WHERE k > 2";
+	struct vmrt_run_facts *f = facts_of("tests/data/small-nohsf.sql", change);
+
+	(void)state;
+	expect(f, "exec_max", 20 * MS, 20 * MS, 22 * MS);
+	vmrt_facts_free(f);
+	/* of the third it is not known at all, and neither is what excuses it */
+	f = facts_of("tests/data/small-nohsf.sql",
+		"UPDATE job SET exec_ns = 20000000, unsure_ns = 0, excused = 0, outcome = 'missed';"
+		"UPDATE job SET unsure_ns = NULL WHERE k = 3");
+	expect(f, "exec_max", 20 * MS, 20 * MS, INFINITY);
+	expect(f, "not_excused", 1, 0.9, 1);
+	expect(f, "miss", 1, 1, 1);
+	vmrt_facts_free(f);
+}
+
 static void verdict_is_certain_or_unknown(void **state)
 {
 	struct vmrt_run_facts *f = facts_of("tests/data/small-hsf.sql", NULL);
@@ -303,6 +359,9 @@ int main(void)
 		cmocka_unit_test(bad_condition_is_refused_with_its_position),
 		cmocka_unit_test(figures_without_doubt_are_what_was_measured),
 		cmocka_unit_test(doubtful_jobs_leave_a_range),
+		cmocka_unit_test(missing_jobs_leave_a_range),
+		cmocka_unit_test(uncertain_tasks_and_servers_leave_everything_open),
+		cmocka_unit_test(execution_is_as_certain_as_its_parts),
 		cmocka_unit_test(verdict_is_certain_or_unknown),
 		cmocka_unit_test(shares_are_compared_as_the_fractions_they_are),
 		cmocka_unit_test(name_that_is_not_in_the_run_is_an_error),

@@ -48,7 +48,7 @@ static const char made[] =
 	" (0, 1, 2, 1021000000, 1022000000, NULL, 1041000000, NULL, 0, 0, 0, 'missed_incomplete', "
 	"'budget', 0, 0);"
 	"INSERT INTO server VALUES(0, 's', 0, 'deferrable', 'soft', 20000000, 10000000, 50, 0, 1, "
-	"'marker', NULL);"
+	"'marker', NULL, 0);"
 	"INSERT INTO server_period(server, k, start_ns, end_ns, budget_ns, consumed_ns, "
 	"depleted_ns, steal_ns, outcome)"
 	" VALUES(0, 0, 1000000000, 1020000000, 10000000, 10000000, 1012000000, 0, 'depleted'),"

@@ -336,6 +336,29 @@ static void options_say_what_the_file_is(void **unused)
 	vmrt_dat_close(dat);
 }
 
+/* CPU 1 was off line; of two buffers the one that is read counts; no kernel counts 2^63 events. */
+static void counters_are_those_of_the_buffer_and_of_the_cpu(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(3, TESTS_KERNEL_618);
+	struct vmrt_dat *dat;
+
+	(void)unused;
+	tests_dat_cpustat(d, 0, 7, 0, 0);
+	tests_dat_stats_of(d, "rt");
+	tests_dat_cpustat(d, 0, 8, 0, 0);
+	tests_dat_cpustat(d, 2, 9, UINT64_C(1) << 63, UINT64_C(1) << 63);
+	tests_dat_mark(d, 0, S, "top");
+	tests_dat_instance(d, "rt");
+	tests_dat_switch(d, 0, S, "a", 1, 120, 0, "b", 2, 120);
+	dat = open_written(d);
+	assert_int_equal(vmrt_dat_cpustat(dat, 0).overrun, 8);
+	assert_false(vmrt_dat_cpustat(dat, 0).nonsense);
+	assert_false(vmrt_dat_cpustat(dat, 1).nonsense);
+	assert_true(vmrt_dat_cpustat(dat, 2).nonsense);
+	assert_int_equal(vmrt_dat_cpustat(dat, 2).overrun, 0);
+	vmrt_dat_close(dat);
+}
+
 static void functions_are_unknown_without_symbols(void **unused)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
@@ -618,6 +641,7 @@ int main(void)
 		cmocka_unit_test(
 			data_beyond_four_gibibytes_are_read_and_as_much_missing_is_reported),
 		cmocka_unit_test(options_say_what_the_file_is),
+		cmocka_unit_test(counters_are_those_of_the_buffer_and_of_the_cpu),
 		cmocka_unit_test(functions_are_unknown_without_symbols),
 		cmocka_unit_test(losses_come_with_the_event_behind_them),
 		cmocka_unit_test(single_instance_with_data_is_what_was_meant),

@@ -44,7 +44,7 @@ static void write_in(const char *name, const char *text)
 }
 
 /* Server markers and the vCPU: on from 0.1 ms, out of budget and preempted from 7 to 13 ms. */
-static void write_host(uint64_t lost)
+static void write_host_with(uint64_t lost, uint64_t counted)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
 	char path[256];
@@ -68,9 +68,16 @@ static void write_host(uint64_t lost)
 	tests_dat_switch(d, 0, BASE + 13 * MS + 20 * US, "hog", HOG, 120, 0, "CPU 0/TCG", VCPU, 49);
 	tests_dat_switch(d, 0, BASE + 17 * MS, "CPU 0/TCG", VCPU, 49, 1, "hog", HOG, 120);
 	tests_dat_mark(d, 0, BASE + 26 * MS, "vmrt srv_stop server=vm1");
+	if (counted)
+		tests_dat_counted(d, 0, counted);
 	vmrt_path(path, sizeof(path), run, "host.dat");
 	tests_dat_write(d, path);
 	tests_dat_free(d);
+}
+
+static void write_host(uint64_t lost)
+{
+	write_host_with(lost, 0);
 }
 
 /* t1 is set up at 2 ms, released at 3 ms, and needs 4 + 2 ms: it ends at 15.05 ms. */
@@ -259,7 +266,7 @@ static void the_database_says_what_it_is(void **state)
 	(void)state;
 	analyze();
 	assert_string_equal(ask("PRAGMA application_id"), "1986884212"); /* "vmrt" */
-	assert_string_equal(ask("PRAGMA user_version"), "6");
+	assert_string_equal(ask("PRAGMA user_version"), "7");
 	assert_string_equal(ask("PRAGMA integrity_check"), "ok");
 	assert_string_equal(ask("SELECT name, hsf, command, start_ns, end_ns FROM run"),
 		"synthetic|1|true|100000000000|100030000000");
@@ -294,6 +301,20 @@ static void loss_on_the_host_makes_periods_unknown_and_is_reported(void **state)
 	assert_string_equal(
 		ask("SELECT k, outcome FROM server_periods"), "0|unknown\n1|unknown\n2|truncated");
 	assert_string_equal(ask("SELECT lost FROM machine WHERE id = 0"), "42");
+	write_host(0);
+}
+
+/* One of ten events of the host is nowhere: the guest itself shows when its jobs ended. */
+static void a_loss_of_the_host_without_a_place_makes_its_guests_unsure(void **state)
+{
+	(void)state;
+	write_host_with(0, 10);
+	assert_true(analyze().loss);
+	assert_string_equal(ask("SELECT outcome, unsure_ns FROM job WHERE k = 0"), "met|NULL");
+	assert_string_equal(ask("SELECT t.uncertain, s.uncertain FROM task t, server s"), "0|1");
+	assert_string_equal(ask("SELECT name FROM note WHERE words LIKE '% CPU 0, of which 1 "
+				"events are missing%'"),
+		"vm1/t1\nvm1");
 	write_host(0);
 }
 
@@ -375,6 +396,7 @@ int main(void)
 		cmocka_unit_test(the_database_says_what_it_is),
 		cmocka_unit_test(analysing_twice_gives_the_same_bytes),
 		cmocka_unit_test(loss_on_the_host_makes_periods_unknown_and_is_reported),
+		cmocka_unit_test(a_loss_of_the_host_without_a_place_makes_its_guests_unsure),
 		cmocka_unit_test(a_failed_analysis_leaves_the_former_database),
 		cmocka_unit_test(a_host_file_with_garbage_does_not_lose_the_guests),
 		cmocka_unit_test(a_guest_file_with_garbage_does_not_lose_the_host),

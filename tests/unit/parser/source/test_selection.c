@@ -72,7 +72,7 @@ static void write_sleepers(struct tests_dat *d, const struct sleeper *list, size
 	tests_dat_free(d);
 }
 
-static void analyze(const char *experiment)
+static struct vmrt_analyze_result analyze(const char *experiment)
 {
 	char ini[256], dat[256], db[256];
 	struct vmrt_analyze_options options = {
@@ -86,6 +86,7 @@ static void analyze(const char *experiment)
 	assert_int_equal(vmrt_write_file(ini, experiment, strlen(experiment), &err), VMRT_OK);
 	if (vmrt_analyze(&options, &result, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
+	return result;
 }
 
 static const char *ask(const char *query)
@@ -279,11 +280,23 @@ static void events_that_are_missing_nobody_knows_when_make_jobs_uncertain(void *
 		/* of a CPU that the task never used nothing follows */
 		tests_dat_counted(d, 1, 5);
 		write_sleepers(d, four, 4);
-		analyze("[task host/rt_a]\nperiod = 10ms\n");
+		analyze("[task host/rt_a]\nperiod = 10ms\n[server s]\nvm = thread:rt_b\n"
+			"policy = none\nperiod = 10ms\nbudget = 5ms\n");
 		assert_string_equal(ask(unsure), missing ? "0|10" : "9|10");
+		assert_string_equal(ask("SELECT t.uncertain, s.uncertain FROM task t, server s"),
+			missing ? "1|1" : "0|0");
 		assert_string_equal(ask(noted), missing ? "host/rt_a|1" : "");
 	}
-	assert_string_equal(ask("SELECT words LIKE '%, of which 37 events %' FROM note"), "1");
+	assert_string_equal(ask("SELECT words LIKE '%, of which 37 events %' FROM note"), "1\n1");
+	/* a counter below zero */
+	d = tests_dat_new(2, TESTS_KERNEL_61);
+	tests_dat_counted(d, 0, UINT64_MAX - 253);
+	write_sleepers(d, four, 4);
+	assert_true(analyze("[task host/rt_a]\nperiod = 10ms\n").loss);
+	assert_string_equal(ask("SELECT words LIKE '%CPU 0, whose counters of lost events make no "
+				"sense:%' FROM note"),
+		"1");
+	assert_string_equal(ask("SELECT events FROM losses"), "NULL");
 }
 
 static void missing_threads_are_noted_with_those_that_come_near(void **state)
