@@ -70,6 +70,12 @@ bool vmrt_recording_next(struct vmrt_recording *rec, uint32_t *machine,
  * does */
 struct vmrt_merge *vmrt_recording_merge(struct vmrt_recording *rec);
 
+/**
+ * vmrt_recording_has_late_pages - after the last event: were there pages behind others that were
+ * written after them? Then what belongs into their place is known only if all is read again.
+ */
+bool vmrt_recording_has_late_pages(const struct vmrt_recording *rec);
+
 /** vmrt_recording_stopped - was it stopped, so that events may be missing at its end? */
 bool vmrt_recording_stopped(const struct vmrt_recording *rec);
 

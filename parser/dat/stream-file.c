@@ -38,6 +38,7 @@ enum vmrt_status vmrt_stream_open(
 	s->tsc_shift = dat->tsc_shift;
 	if (s->n_cpus > WINDOWS / WINDOW_MAX)
 		window = WINDOWS / s->n_cpus;
+	s->may_be_set_back = dat->info.clock && !strcmp(dat->info.clock, "tai");
 	s->converts = dat->tsc_mult || dat->n_clocks;
 	for (unsigned i = 0; i < s->n_cpus; i++) {
 		s->cpus[i].clock = i < dat->n_clocks ? &dat->clocks[i] : NULL;

@@ -128,6 +128,7 @@ static bool is_stray(const struct stream_cpu *cpu)
 static void drop_stray(struct vmrt_stream *s, struct stream_cpu *cpu)
 {
 	cpu->lost = UINT64_MAX;
+	cpu->walk.ts = cpu->raw_ts; /* its own is not to be compared with */
 	s->strays++;
 }
 
@@ -139,6 +140,8 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	bool cut;
 	int more = cpu->feed->next(cpu->feed, &page, &size, &cpu->page_offset, &cut, &why);
 
+	if (cpu->had_records && cpu->walk.ts > cpu->most_ts)
+		cpu->most_ts = cpu->walk.ts;
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
@@ -162,7 +165,7 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 		s->zeros++;
 		return true;
 	}
-	if (is_stray(cpu)) {
+	if (is_stray(cpu) || stream_is_late(s, cpu)) {
 		drop_stray(s, cpu);
 		cpu->walk.end = cpu->walk.pos;
 		return true;
@@ -421,6 +424,7 @@ void vmrt_stream_free(struct vmrt_stream *stream)
 	free(stream->cpus);
 	free(stream->heap);
 	free(stream->errors);
+	free(stream->late.at);
 	free(stream);
 }
 

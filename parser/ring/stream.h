@@ -13,6 +13,8 @@ struct stream_cpu {
 	size_t hint;
 	uint64_t page_offset;
 	uint64_t raw_ts;   /* when its last page began that was no stray */
+	uint64_t most_ts;  /* of all records of the pages before */
+	bool was_behind;   /* the page began before most_ts */
 	int64_t ts;	   /* of the next record */
 	int64_t record_ns; /* the same as recorded, in ns */
 	uint64_t events;   /* returned so far */
@@ -26,6 +28,17 @@ struct stream_cpu {
 	bool broken_off;      /* it did more than was recorded */
 	bool ended, reported; /* there was more, but it cannot be read; vmrt_stream_ended() has said
 				 so */
+};
+
+/* A page that stands behind pages which were written after it. */
+struct stream_late_page {
+	unsigned cpu;
+	uint64_t ts; /* when it begins, as recorded */
+};
+
+struct stream_late_pages {
+	struct stream_late_page *at;
+	size_t n;
 };
 
 struct vmrt_stream {
@@ -48,12 +61,26 @@ struct vmrt_stream {
 	int64_t last_ts;
 	uint64_t counts[FORMATS_LAYOUTS]; /* of the events returned, by their layout */
 
-	unsigned n_ended;	   /* CPUs that ended early and were not asked about yet */
-	unsigned strays;	   /* pages, or rests of pages, with impossible times */
-	unsigned n_errors;	   /* CPUs with an error that was not reported yet */
-	struct vmrt_error *errors; /* room for one each */
+	unsigned n_ended;	       /* CPUs that ended early and were not asked about yet */
+	unsigned strays;	       /* pages, or rests of pages, with impossible times */
+	bool may_be_set_back;	       /* the clock may run back at any time */
+	struct stream_late_pages late; /* that were found */
+	const struct stream_late_pages *known; /* that were found before, or NULL */
+	unsigned n_errors;		       /* CPUs with an error that was not reported yet */
+	struct vmrt_error *errors;	       /* room for one each */
 	char name_room[RING_NAME_ROOM];
 };
+
+/**
+ * stream_is_late - a page of @cpu begins: does it stand behind pages that were written after it?
+ *
+ * If it does, it is to be left out, since what it says comes too late. Where such a page is known
+ * to belong in front of this one, the next record of @cpu is said to stand behind a loss.
+ */
+bool stream_is_late(struct vmrt_stream *s, struct stream_cpu *cpu);
+
+/** stream_late_take - moves the list of late pages to @out, unless that has any already */
+void stream_late_take(struct vmrt_stream *s, struct stream_late_pages *out);
 
 static inline bool stream_before(const struct stream_cpu *a, const struct stream_cpu *b)
 {

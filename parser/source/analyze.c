@@ -344,6 +344,7 @@ static enum vmrt_status analyze(struct analysis *a, const char *db_path,
 	if (status == VMRT_OK) {
 		again = must_read_again(a);
 		again |= vmrt_recording_begins_late(a->rec);
+		again |= vmrt_recording_has_late_pages(a->rec);
 		again |= early_ends_find(a->rec, &a->config, a->engine);
 	}
 	if (again) {

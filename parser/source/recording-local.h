@@ -23,9 +23,10 @@ struct source {
 	const struct vmrt_manifest_vm *vm;
 	struct vmrt_processes processes[VMRT_PROCESSES_TIMES];
 	struct vmrt_record_clock record_clock;
-	int64_t record_error_ns; /* of its times as CLOCK_MONOTONIC, at most */
-	bool ended_early;	 /* its recording ends before that of the others */
-	bool *cpus_ended;	 /* of its CPUs, or NULL */
+	int64_t record_error_ns;       /* of its times as CLOCK_MONOTONIC, at most */
+	bool ended_early;	       /* its recording ends before that of the others */
+	bool *cpus_ended;	       /* of its CPUs, or NULL */
+	struct stream_late_pages late; /* found when it was read before */
 	char note[256];
 	struct followed *followed; /* of a recording in progress, or NULL */
 };

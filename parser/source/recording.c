@@ -34,7 +34,8 @@ static void note_strays(void *ctx, struct merge_input *in)
 	if (!in->stream->strays || s->note[0])
 		return;
 	snprintf(s->note, sizeof(s->note),
-		"pages with times behind those of the pages that follow: %u; they count as lost",
+		"pages with times that do not fit between those of the pages around them: %u; they "
+		"count as lost",
 		in->stream->strays);
 	vmrt_warn("%s: %s", s->path, s->note);
 }
@@ -133,12 +134,15 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 		enum vmrt_status status;
 		unsigned cpus = vmrt_dat_info(s->dat)->cpus;
 
+		if (s->in.stream && !rec->again)
+			stream_late_take(s->in.stream, &s->late);
 		vmrt_stream_free(s->in.stream);
 		s->in.stream = NULL;
 		s->in.hint = 0;
 		status = vmrt_stream_open(s->dat, &s->in.stream, err);
 		if (status != VMRT_OK)
 			return status;
+		s->in.stream->known = &s->late;
 		if (rec->again)
 			stream_begin_at(s->in.stream, is_before,
 				&(struct place){.source = s, .ns = rec->again_ns});
@@ -290,6 +294,14 @@ bool vmrt_recording_begins_late(const struct vmrt_recording *rec)
 	return true;
 }
 
+bool vmrt_recording_has_late_pages(const struct vmrt_recording *rec)
+{
+	for (size_t i = 0; i < rec->n; i++)
+		if (rec->sources[i].in.stream->late.n)
+			return true;
+	return false;
+}
+
 static void note_early_end(struct source *s, const char *words)
 {
 	vmrt_warn("%s: %s", s->path, words);
@@ -368,6 +380,7 @@ void vmrt_recording_close(struct vmrt_recording *rec)
 		vmrt_dat_close(rec->sources[i].dat);
 		vmrt_clockmap_free(&rec->sources[i].map);
 		free(rec->sources[i].cpus_ended);
+		free(rec->sources[i].late.at);
 		for (size_t k = 0; k < VMRT_PROCESSES_TIMES; k++)
 			vmrt_processes_free(&rec->sources[i].processes[k]);
 	}

@@ -263,6 +263,37 @@ static void servers_of_threads_find_them_and_share_them(void **state)
 		"0");
 }
 
+/* One round is on each page. Whether the page of round 3 comes after one other, or after two: the
+ * jobs beside it are unknown, and all others are as they were. */
+static void pages_in_another_order_make_no_job_wrong(void **state)
+{
+	static const int orders[][ROUNDS] = {{0, 1, 2, 4, 3, 5, 6, 7, 8, 9},
+		{0, 1, 2, 4, 5, 3, 6, 7, 8, 9}, {1, 0, 2, 3, 4, 5, 6, 7, 8, 9}};
+	char path[256];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(orders) / sizeof(orders[0]); i++) {
+		struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+		tests_dat_clock(d, "local [mono]");
+		for (size_t k = 0; k < ROUNDS; k++) {
+			tests_dat_end_page(d, 0);
+			add_round(d, &four[0], BASE + orders[i][k] * PERIOD);
+		}
+		path_of("host.dat", path);
+		tests_dat_write(d, path);
+		tests_dat_free(d);
+		assert_true(analyze("[task host/rt_a]\nperiod = 10ms\n").loss);
+		assert_string_equal(ask("SELECT count(*) >= 6, max(response_ns) < 1100000 FROM job "
+					"WHERE outcome = 'met'"),
+			"1|1");
+		assert_string_equal(
+			ask("SELECT count(*) FROM job WHERE outcome LIKE 'missed%'"), "0");
+		assert_string_equal(
+			ask("SELECT count(*) >= 1 FROM job WHERE outcome = 'unknown'"), "1");
+	}
+}
+
 /* All is on CPU 0: six events for each of four threads in each of ten rounds. The tenth job has no
  * end. */
 static void events_that_are_missing_nobody_knows_when_make_jobs_uncertain(void **state)
@@ -391,6 +422,7 @@ int main(void)
 			threads_that_were_renamed_before_the_recording_are_of_their_process),
 		cmocka_unit_test(the_list_of_the_end_is_asked_where_nothing_else_is_known),
 		cmocka_unit_test(servers_of_threads_find_them_and_share_them),
+		cmocka_unit_test(pages_in_another_order_make_no_job_wrong),
 		cmocka_unit_test(events_that_are_missing_nobody_knows_when_make_jobs_uncertain),
 		cmocka_unit_test(missing_threads_are_noted_with_those_that_come_near),
 		cmocka_unit_test(names_are_looked_through_for_the_first_missing_tasks_only),
