@@ -155,6 +155,14 @@ bool same_sleep(const struct jobs *j, int64_t period, int64_t ahead)
 	return llabs(ahead - j->rel.usual.ahead_ns) <= period / SAME_SLEEP_SHARE;
 }
 
+/* Of @missing releases between the job and the next one, so many came when it had gone to sleep. */
+static uint64_t slept_through(int64_t missing, int64_t busy_ns, int64_t period)
+{
+	int64_t hidden = busy_ns > 0 ? (busy_ns + period / PERIOD_SHARE) / period : 0;
+
+	return missing > hidden ? (uint64_t)(missing - hidden) : 0;
+}
+
 /*
  * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
  * @skipped releases between the two are accounted for. How do they lie on the task's grid?
@@ -185,7 +193,7 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	/* times of a damaged recording may be that far apart */
 	if (__builtin_add_overflow(found->span_ns, ns, &found->span_ns)) {
 		found->span_ns = 0;
-		found->steps = found->missing = 0;
+		found->steps = found->missing = found->slept = 0;
 		return;
 	}
 	if (__builtin_add_overflow(r->usual.span_ns, ns, &r->usual.span_ns))
@@ -194,8 +202,12 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	r->usual.steps += (uint64_t)(1 + skipped);
 	found->steps += (uint64_t)(1 + skipped);
 	if (steps > 1 + skipped) {
+		uint64_t slept = slept_through(steps - 1 - skipped, end - before, period);
+
 		r->usual.missing += (uint64_t)(steps - 1 - skipped);
+		r->usual.slept += slept;
 		found->missing += (uint64_t)(steps - 1 - skipped);
+		found->slept += slept;
 	}
 	/* it was ready in time, but left releases out */
 	if (steps > 1 && end - before < period - period / PERIOD_SHARE) {
@@ -218,10 +230,11 @@ void arrivals_forget(struct jobs *j)
 	if (found->steps >= u->steps && found->missing >= u->missing) {
 		found->steps -= u->steps;
 		found->missing -= u->missing;
+		found->slept -= u->slept;
 		found->span_ns -= u->span_ns;
 		found->early_skips -= u->early_skips;
 	}
-	u->arrivals = u->steps = u->missing = u->early_skips = 0;
+	u->arrivals = u->steps = u->missing = u->slept = u->early_skips = 0;
 	u->span_ns = 0;
 }
 
@@ -287,7 +300,7 @@ void vmrt_engine_task_contradiction(
 
 	memset(out, 0, sizeof(*out));
 	if (found->mechanism != VMRT_RELEASE_WAKEUP)
-		out->missing = (int64_t)found->missing + (int64_t)found->hidden;
+		out->missing = (int64_t)(found->missing - found->slept + found->hidden);
 	if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
 		out->missing = 0;
 		snprintf(text, sizeof(text), "arrivals are %s apart, %s %s",

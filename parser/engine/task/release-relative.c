@@ -28,21 +28,50 @@ bool trial_holds(struct jobs *j)
 	return true;
 }
 
+/*
+ * Which of the jobs held is behind the first sleep, if that was of another length than those that
+ * came behind it, by half of it or more: it was a nap before the task began, and no release. Else
+ * -1.
+ */
+static int behind_a_nap(const struct release *r)
+{
+	int64_t least = INT64_MAX, most = 0;
+	int first = 0;
+
+	while (first < r->trial.n_held && r->trial.held[first].arrival_local_ns == VMRT_UNKNOWN)
+		first++;
+	for (int i = first + 1; i < r->trial.n_held; i++) {
+		int64_t end = r->trial.held[i - 1].end_local_ns;
+		int64_t arrival = r->trial.held[i].arrival_local_ns, ns;
+
+		if (end == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN ||
+			__builtin_sub_overflow(arrival, end, &ns) || ns <= 0)
+			return -1;
+		least = ns < least ? ns : least;
+		most = ns > most ? ns : most;
+	}
+	if (!most || (r->trial.first_ns >= least / 2 && r->trial.first_ns / 2 <= most))
+		return -1;
+	return first;
+}
+
 /* The trial is over: they were jobs, or the thread ends before it is known. */
 void release_flush(struct jobs *j)
 {
 	struct release *r = &j->rel;
 	struct vmrt_job open = j->job;
-	int n = r->trial.n_held;
+	int n = r->trial.n_held, nap;
 
 	if (!r->trial.running)
 		return;
+	nap = r->mechanism == VMRT_RELEASE_RELATIVE ? behind_a_nap(r) : -1;
 	r->trial.running = false;
 	r->trial.n_held = 0;
 	if (r->mechanism == VMRT_RELEASE_AUTO)
 		n = r->trial.was_head ? 1 : 0;
 	for (int i = 0; i < n; i++)
-		jobs_emit_open((j->job = r->trial.held[i], j), r->trial.held[i].outcome);
+		if (i != nap)
+			jobs_emit_open((j->job = r->trial.held[i], j), r->trial.held[i].outcome);
 	j->job = open;
 }
 
@@ -105,6 +134,8 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		r->trial.running = true;
 		r->trial.timers = 0;
 		r->trial.was_head = j->state == JOB_HEAD;
+		if (__builtin_sub_overflow(ev->timer.softexpires, ev->ts, &r->trial.first_ns))
+			r->trial.first_ns = 0;
 		r->off_grid = true;
 	}
 	r->sleep.clock = CLOCK_IS_MONOTONIC;

@@ -59,8 +59,9 @@ struct wait_trial {
 	bool was_head; /* it began in JOB_HEAD */
 	struct vmrt_job *held;
 	int n_held;
-	unsigned naps; /* relative sleeps */
-	int timers;    /* that go on by themselves: armed since it began */
+	unsigned naps;	  /* relative sleeps */
+	int64_t first_ns; /* the length of the first one */
+	int timers;	  /* that go on by themselves: armed since it began */
 };
 
 /* release-timers.c: a timer that goes on by itself: timerfd, setitimer, timer_create. */
@@ -110,7 +111,7 @@ struct wait_usual {
 	int64_t exec_ns, least_exec_ns; /* of a job; 0: not known */
 	uint32_t jobs;			/* of which these are known */
 	/* what was noted of its arrivals in struct task_found */
-	uint64_t arrivals, steps, missing, early_skips;
+	uint64_t arrivals, steps, missing, slept, early_skips;
 	int64_t span_ns;
 };
 
@@ -153,8 +154,9 @@ struct task_found {
 	/* of arrivals that follow each other without loss in between */
 	uint64_t distances, steps; /* and the periods that jobs and skipped releases account for */
 	int64_t span_ns;
-	uint64_t missing;     /* periods without job or skipped release */
-	uint64_t hidden;      /* jobs that there may have been within late ones */
+	uint64_t missing; /* periods without job or skipped release */
+	uint64_t slept;	  /* of these, those through which it slept: no job can be hidden there */
+	uint64_t hidden;  /* jobs that there may have been within late ones */
 	uint64_t early_skips; /* releases were left out although the job was ready in time */
 	uint64_t too_close;   /* arrivals closer than the least distance */
 	int64_t closest_ns;

@@ -76,6 +76,39 @@ static void relative_sleeps_at_the_declared_distance_are_found_to_be_releases(vo
 	}
 }
 
+/*
+ * A nap of 1 ms, or of 50 ms, before the first sleep of 10 ms is no release. At the end it sleeps
+ * for 500 ms: no job can be hidden in that.
+ */
+static void a_nap_before_the_first_relative_sleep_is_no_release(void **state)
+{
+	static struct fixture f;
+	struct vmrt_task_contradiction found;
+
+	(void)state;
+	for (int nap = 1; nap <= 50; nap += 49) {
+		fx_begin(&f, "period = 11ms\n");
+		fx_runs_from_the_beginning(&f);
+		fx_sleep_for(&f, 1 * MS, (nap + 1) * MS);
+		fx_wakes(&f, (nap + 1) * MS, T2, VMRT_FN_WAKEUP);
+		for (int i = 0; i < 6; i++) {
+			int at = (nap + 2 + i * 11) * MS;
+
+			fx_sleep_for(&f, at, at + 10 * MS);
+			fx_wakes(&f, at + 10 * MS, T2, VMRT_FN_WAKEUP);
+		}
+		fx_sleep_for(&f, (nap + 68) * MS, (nap + 568) * MS);
+		vmrt_engine_task_contradiction(f.engine, 0, &found);
+		assert_int_equal(found.missing, 0);
+		assert_string_equal(found.text, "");
+		assert_int_equal(fx_end(&f, (nap + 70) * MS, NULL), VMRT_RELEASE_RELATIVE);
+		assert_int_equal(f.n, 6);
+		assert_us(fx_job(&f, 0)->arrival_ns, (nap + 12) * MS);
+		assert_int_equal(fx_job(&f, 0)->k, 0);
+		assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MET);
+	}
+}
+
 /* A signal that comes while the thread runs shows no more than that it arms its timer again. */
 static void relative_sleeps_of_a_thread_that_has_a_timer_of_its_own_are_no_releases(void **state)
 {
@@ -513,6 +546,7 @@ int main(void)
 		cmocka_unit_test(
 			a_thread_whose_switch_out_was_not_recorded_and_that_nothing_woke_was_preempted),
 		cmocka_unit_test(relative_sleeps_are_releases_where_that_is_declared),
+		cmocka_unit_test(a_nap_before_the_first_relative_sleep_is_no_release),
 		cmocka_unit_test(
 			relative_sleeps_of_a_thread_that_has_a_timer_of_its_own_are_no_releases),
 		cmocka_unit_test(relative_sleeps_at_the_declared_distance_are_found_to_be_releases),
