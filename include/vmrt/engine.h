@@ -144,6 +144,16 @@ enum vmrt_status vmrt_engine_finish(struct vmrt_engine *engine, int64_t end_ns);
 void vmrt_engine_stats(
 	const struct vmrt_engine *engine, uint32_t machine, struct vmrt_machine_stats *out);
 
+/* Losses that the records of a CPU show. */
+struct vmrt_cpu_loss {
+	uint64_t events;   /* of those whose size is known */
+	uint64_t sizeless; /* how many others there were */
+};
+
+/** vmrt_engine_cpu_loss - what @cpu of @machine was seen to have lost */
+struct vmrt_cpu_loss vmrt_engine_cpu_loss(
+	const struct vmrt_engine *engine, uint32_t machine, unsigned cpu);
+
 /**
  * vmrt_engine_task_release - how task @task was released, as declared or found out so far
  * @period_ns: the most frequent distance of its arrivals, or VMRT_UNKNOWN; may be NULL

@@ -89,6 +89,24 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec);
  */
 uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu);
 
+/* What a recording lacks of one CPU. */
+struct vmrt_recorded_loss {
+	uint64_t events;   /* in all */
+	uint64_t counted;  /* of them: by the kernel, and no page shows when */
+	uint64_t missing;  /* of them: vmrt_recording_missing() */
+	uint64_t sizeless; /* losses of unknown size that nobody counted: @events has 1 for each */
+};
+
+/**
+ * vmrt_recording_loss - after the last event: what was lost of @cpu of machine @index
+ * @engine: it has got all events
+ *
+ * A page that is full has no room for the number of events that were lost before it. The kernel's
+ * counter has them, too.
+ */
+void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_engine *engine,
+	size_t index, unsigned cpu, struct vmrt_recorded_loss *out);
+
 /**
  * vmrt_recording_begins_late - after the last event: are the first events hours before all others?
  * A warning says so, and from the next vmrt_recording_rewind() on they are left out.

@@ -68,64 +68,46 @@ static enum vmrt_status feed(
 	return VMRT_OK;
 }
 
-static uint64_t counted_losses(const struct vmrt_dat *dat, unsigned cpu)
+static void put_loss(
+	struct analysis *a, size_t index, unsigned cpu, uint64_t events, enum vmrt_loss_kind kind)
 {
-	struct vmrt_dat_cpustat stat = vmrt_dat_cpustat(dat, cpu);
+	struct vmrt_loss loss = {
+		.machine = (uint32_t)index,
+		.cpu = (uint16_t)cpu,
+		.from_ns = VMRT_UNKNOWN,
+		.to_ns = VMRT_UNKNOWN,
+		.events = events,
+		.kind = kind,
+	};
 
-	return stat.overrun + stat.commit_overrun + stat.dropped;
+	a->sink.loss(a->sink.ctx, &loss);
 }
 
-/* Loss that the kernel counted but no page shows: where in time is not known. */
-static uint64_t report_counted_losses(struct analysis *a, size_t index)
+/* All that was lost of machine @index. What no page shows becomes a loss without a time: what the
+ * kernel counted, and what it kept and the file does not have. */
+static uint64_t report_losses(struct analysis *a, size_t index)
 {
 	struct vmrt_recorded_machine m;
+	struct vmrt_recorded_loss loss;
 	uint64_t sum = 0;
 
 	vmrt_recording_machine(a->rec, index, &m);
 	for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
 		struct vmrt_dat_cpustat stat = vmrt_dat_cpustat(m.dat, cpu);
-		struct vmrt_loss loss = {
-			.machine = (uint32_t)index,
-			.cpu = (uint16_t)cpu,
-			.from_ns = VMRT_UNKNOWN,
-			.to_ns = VMRT_UNKNOWN,
-			.events = counted_losses(m.dat, cpu),
-			.kind = stat.dropped ? VMRT_LOSS_DROPPED : VMRT_LOSS_OVERRUN,
-		};
 
+		vmrt_recording_loss(a->rec, a->engine, index, cpu, &loss);
 		if (stat.nonsense)
 			vmrt_warn("%s: CPU %u: the kernel's counters of its events make no sense: "
 				  "nobody knows whether events are missing",
 				m.path, cpu);
-		if (loss.events || stat.nonsense)
-			a->sink.loss(a->sink.ctx, &loss);
-		sum += loss.events;
-	}
-	return sum;
-}
-
-/* Events that the kernel kept and the file does not have: pages that were never written. */
-static uint64_t report_missing_pages(struct analysis *a, size_t index)
-{
-	struct vmrt_recorded_machine m;
-	uint64_t sum = 0;
-
-	vmrt_recording_machine(a->rec, index, &m);
-	for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
-		struct vmrt_loss loss = {
-			.machine = (uint32_t)index,
-			.cpu = (uint16_t)cpu,
-			.from_ns = VMRT_UNKNOWN,
-			.to_ns = VMRT_UNKNOWN,
-			.events = vmrt_recording_missing(a->rec, index, cpu),
-			.kind = VMRT_LOSS_DROPPED,
-		};
-
-		if (!loss.events)
-			continue;
-		vmrt_warn("%s: CPU %u: the file lacks %llu events that the kernel counted", m.path,
-			cpu, (unsigned long long)loss.events);
-		a->sink.loss(a->sink.ctx, &loss);
+		if (loss.counted || stat.nonsense)
+			put_loss(a, index, cpu, loss.counted,
+				stat.dropped ? VMRT_LOSS_DROPPED : VMRT_LOSS_OVERRUN);
+		if (loss.missing) {
+			vmrt_warn("%s: CPU %u: the file lacks %llu events that the kernel counted",
+				m.path, cpu, (unsigned long long)loss.missing);
+			put_loss(a, index, cpu, loss.missing, VMRT_LOSS_DROPPED);
+		}
 		sum += loss.events;
 	}
 	return sum;
@@ -175,16 +157,14 @@ static void doubt_tasks(struct analysis *a)
 {
 	for (size_t i = 0; a->config.experiment && i < a->config.n_machines; i++) {
 		struct vmrt_recorded_machine m;
-		struct vmrt_machine_stats stats;
+		struct vmrt_recorded_loss loss;
 
 		vmrt_recording_machine(a->rec, i, &m);
-		vmrt_engine_stats(a->engine, (uint32_t)i, &stats);
 		for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
 			struct doubt d = {.a = a, .machine = (uint32_t)i, .cpu = cpu};
 
-			d.events = vmrt_recording_missing(a->rec, i, cpu);
-			if (!stats.lost)
-				d.events += counted_losses(m.dat, cpu);
+			vmrt_recording_loss(a->rec, a->engine, i, cpu, &loss);
+			d.events = loss.counted + loss.missing;
 			if (d.events || vmrt_dat_cpustat(m.dat, cpu).nonsense)
 				rundb_doubt(a->db, d.machine, cpu, note_doubt, &d);
 		}
@@ -219,9 +199,7 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 			.map = m.map,
 		};
 		vmrt_engine_stats(a->engine, (uint32_t)i, &row.stats);
-		if (!row.stats.lost)
-			row.stats.lost = report_counted_losses(a, i);
-		row.stats.lost += report_missing_pages(a, i);
+		row.stats.lost = report_losses(a, i);
 		result->lost += row.stats.lost;
 		result->loss |= !counters_make_sense(m.dat);
 		rundb_machine(a->db, &row);

@@ -285,6 +285,27 @@ uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, 
 	return counted - read;
 }
 
+void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_engine *engine,
+	size_t index, unsigned cpu, struct vmrt_recorded_loss *out)
+{
+	struct vmrt_dat_cpustat stat = vmrt_dat_cpustat(rec->sources[index].dat, cpu);
+	uint64_t counted = stat.overrun + stat.commit_overrun + stat.dropped;
+	struct vmrt_cpu_loss seen = vmrt_engine_cpu_loss(engine, (uint32_t)index, cpu);
+
+	*out = (struct vmrt_recorded_loss){
+		.events = seen.events + seen.sizeless,
+		.missing = vmrt_recording_missing(rec, index, cpu),
+		.sizeless = seen.sizeless,
+	};
+	if (counted > out->events) {
+		if (!seen.sizeless)
+			out->counted = counted - out->events;
+		out->events = counted;
+		out->sizeless = 0;
+	}
+	out->events += out->missing;
+}
+
 bool vmrt_recording_begins_late(const struct vmrt_recording *rec)
 {
 	if (rec->begin_ns == VMRT_UNKNOWN || rec->horizon.least_ns == rec->begin_ns)

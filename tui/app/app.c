@@ -181,10 +181,18 @@ enum vmrt_status top_app_open(
 
 void app_end(struct top_app *app)
 {
+	struct top_source *source = app->source;
+	struct top_lost lost;
+
 	app->ui.ended = true;
 	app->to_end = false;
-	if (!app->source->live)
-		top_model_whole(app->model);
+	if (source->live)
+		return;
+	top_model_whole(app->model);
+	for (size_t i = 0; source->ops->lost && i < app->config.n_machines; i++) {
+		source->ops->lost(source, app->engine, i, &lost);
+		top_model_lost(app->model, i, lost.more, lost.intervals, lost.sizeless);
+	}
 }
 
 enum top_fed top_app_pass(

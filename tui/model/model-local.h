@@ -60,6 +60,7 @@ struct machine_model {
 	unsigned first, n;
 	int64_t steal_ns;
 	int64_t losses, steals;
+	uint64_t sizeless; /* losses whose size no record says */
 };
 
 struct top_model {
@@ -88,7 +89,7 @@ struct top_model {
 	uint64_t all_misses, seen_misses;
 	int64_t since_ns;
 	int64_t steal_ns;
-	bool lost_at_least; /* there was a loss of unknown size */
+	bool lost_at_least; /* there was a loss of unknown size that nobody counts */
 	bool out_of_memory;
 };
 

@@ -20,10 +20,24 @@ void machine_model_loss(struct top_model *m, const struct vmrt_loss *loss)
 		}
 		return;
 	}
-	if (!loss->events)
-		m->lost_at_least = true;
-	if (machine && (loss->kind == VMRT_LOSS_OVERRUN || loss->kind == VMRT_LOSS_DROPPED))
+	if (machine && (loss->kind == VMRT_LOSS_OVERRUN || loss->kind == VMRT_LOSS_DROPPED)) {
 		machine->losses++;
+		if (!loss->events)
+			machine->sizeless++;
+	} else if (!loss->events) {
+		m->lost_at_least = true;
+	}
+}
+
+void top_model_lost(
+	struct top_model *m, size_t machine, uint64_t more, unsigned intervals, uint64_t sizeless)
+{
+	/* what is counted from some time on is not known of what nobody knows the time of */
+	if (m->since_ns != VMRT_UNKNOWN)
+		return;
+	m->machines[machine].base.lost -= more;
+	m->machines[machine].losses += intervals;
+	m->machines[machine].sizeless = sizeless;
 }
 
 void machine_model_reset(struct top_model *m, struct vmrt_engine *engine)
@@ -33,6 +47,7 @@ void machine_model_reset(struct top_model *m, struct vmrt_engine *engine)
 
 		vmrt_engine_stats(engine, (uint32_t)i, &machine->base);
 		machine->steal_ns = machine->losses = machine->steals = 0;
+		machine->sizeless = 0;
 	}
 	m->steal_ns = 0;
 	m->lost_at_least = false;
@@ -139,6 +154,7 @@ void machine_model_rows(
 			row->mapped ? vmrt_clockmap_worst(config->clock) : VMRT_UNKNOWN;
 		view->events += row->stats.events;
 		view->lost += row->stats.lost;
+		view->lost_at_least |= m->machines[i].sizeless > 0;
 		view->broken += row->stats.broken_chains;
 		if (!config->clock)
 			continue;

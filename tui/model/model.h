@@ -222,6 +222,15 @@ void top_model_take_over(struct top_model *model, struct top_model *old);
 /** top_model_whole - no more will come: percentiles of a recording are exact from now on */
 void top_model_whole(struct top_model *model);
 
+/**
+ * top_model_lost - no more will come: what the recorder counted of machine @machine
+ * @more: events that were lost beside those that records show
+ * @intervals: losses of which no record shows the time
+ * @sizeless: losses of unknown size that nobody counted
+ */
+void top_model_lost(struct top_model *model, size_t machine, uint64_t more, unsigned intervals,
+	uint64_t sizeless);
+
 /** top_model_reset - count anew from host time @now_ns on; what the timeline shows stays */
 void top_model_reset(struct top_model *model, struct vmrt_engine *engine, int64_t now_ns);
 

@@ -225,6 +225,25 @@ static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns
 	return status;
 }
 
+static void replay_lost(struct top_source *source, const struct vmrt_engine *engine, size_t index,
+	struct top_lost *out)
+{
+	struct replay *r = (struct replay *)source;
+	struct vmrt_recorded_machine m;
+	struct vmrt_recorded_loss loss;
+
+	*out = (struct top_lost){0};
+	vmrt_recording_machine(r->rec, index, &m);
+	for (unsigned cpu = 0; cpu < vmrt_dat_info(m.dat)->cpus; cpu++) {
+		struct vmrt_cpu_loss seen = vmrt_engine_cpu_loss(engine, (uint32_t)index, cpu);
+
+		vmrt_recording_loss(r->rec, engine, index, cpu, &loss);
+		out->more += loss.events - seen.events - seen.sizeless;
+		out->intervals += (loss.counted > 0) + (loss.missing > 0);
+		out->sizeless += loss.sizeless;
+	}
+}
+
 static void replay_close(struct top_source *source)
 {
 	struct replay *r = (struct replay *)source;
@@ -319,6 +338,7 @@ enum vmrt_status top_replay_open(
 		.rewind = replay_rewind,
 		.state = replay_state,
 		.events = replay_events,
+		.lost = replay_lost,
 		.close = replay_close,
 	};
 	struct replay *r = calloc(1, sizeof(*r));

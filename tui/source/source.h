@@ -35,6 +35,13 @@ struct top_source_state {
 typedef bool top_event_fn(void *ctx, const char *machine, const struct vmrt_event *event,
 	int64_t host_ns, const char *text);
 
+/* What the recorder counted as lost of one machine. */
+struct top_lost {
+	uint64_t more;	    /* events, beside those that records show */
+	unsigned intervals; /* without a time */
+	uint64_t sizeless;  /* losses of unknown size that nobody counted */
+};
+
 struct top_source_ops {
 	void (*config)(struct top_source *source, struct vmrt_engine_config *config);
 	enum top_fed (*feed)(struct top_source *source, struct vmrt_engine *engine,
@@ -50,6 +57,10 @@ struct top_source_ops {
 	/* live, with a recording: end both; the recording's folder, or NULL if there is none that
 	 * is complete. Afterwards it can only be closed. NULL: nothing is recorded */
 	const char *(*settle)(struct top_source *source);
+	/* at the end of a recording: what was lost of machine @index, and how much of that the
+	 * engine has not seen; NULL: nobody knows more than the engine */
+	void (*lost)(struct top_source *source, const struct vmrt_engine *engine, size_t index,
+		struct top_lost *out);
 	void (*close)(struct top_source *source);
 };
 

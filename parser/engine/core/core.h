@@ -185,6 +185,7 @@ struct cpu {
 		in_local_ns; /* when who runs was switched in; VMRT_UNKNOWN: not known exactly */
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
+	struct vmrt_cpu_loss loss;
 	bool ended; /* its recording ends before that of others */
 	int64_t ended_ns;
 	/* the timer that expired last in each context, until that is over: an interrupt may come

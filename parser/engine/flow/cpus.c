@@ -210,6 +210,10 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	cpus_emit_loss(m, ev->cpu, from, now.host_ns, ev->lost == UINT64_MAX ? 0 : ev->lost,
 		cpu->last_ns == VMRT_UNKNOWN ? VMRT_LOSS_CLIPPED : VMRT_LOSS_OVERRUN);
 	m->stats.lost += ev->lost == UINT64_MAX ? 1 : ev->lost;
+	if (ev->lost == UINT64_MAX)
+		cpu->loss.sizeless++;
+	else
+		cpu->loss.events += ev->lost;
 	machine_lost(m, now.host_ns);
 	cpus_forget(m, ev->cpu, from);
 	cpu->n_cancelled = 0;

@@ -353,6 +353,14 @@ void vmrt_engine_stats(
 	*out = e->machines[machine].stats;
 }
 
+struct vmrt_cpu_loss vmrt_engine_cpu_loss(
+	const struct vmrt_engine *e, uint32_t machine, unsigned cpu)
+{
+	const struct machine *m = &e->machines[machine];
+
+	return cpu < m->n_cpus ? m->cpus[cpu].loss : (struct vmrt_cpu_loss){0};
+}
+
 bool vmrt_engine_cpu_is_stuck(
 	const struct vmrt_engine *e, uint32_t machine, unsigned cpu, int64_t *from_ns)
 {

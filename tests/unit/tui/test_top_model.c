@@ -245,6 +245,27 @@ static void steal_is_time_and_other_losses_are_not(void **state)
 	assert_true(f->view.lost_at_least);
 }
 
+static void at_the_end_the_kernels_count_says_how_much_was_lost(void **state)
+{
+	struct fixture *f = *state;
+	struct vmrt_loss some = {
+		.from_ns = BASE, .to_ns = BASE + 9 * MS, .kind = VMRT_LOSS_OVERRUN};
+
+	f->sink.loss(f->sink.ctx, &some);
+	top_model_lost(f->model, 0, 41, 1, 0);
+	update_view(f, BASE);
+	assert_int_equal(f->view.lost, 41);
+	assert_int_equal(f->view.machines[0].stats.lost, 41);
+	assert_false(f->view.lost_at_least);
+	/* counted anew it is not known how much of it came later */
+	top_model_reset(f->model, f->engine, BASE + 9 * MS);
+	f->sink.loss(f->sink.ctx, &some);
+	top_model_lost(f->model, 0, 41, 1, 0);
+	update_view(f, BASE + 10 * MS);
+	assert_int_equal(f->view.lost, 0);
+	assert_true(f->view.lost_at_least);
+}
+
 static int by_value(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -421,6 +442,7 @@ int main(void)
 		TEST(a_share_across_an_unknown_period_is_unknown),
 		TEST(depletions_and_the_maximum_are_of_all_time),
 		TEST(steal_is_time_and_other_losses_are_not),
+		TEST(at_the_end_the_kernels_count_says_how_much_was_lost),
 		cmocka_unit_test(percentiles_are_exact_and_then_close),
 		cmocka_unit_test(the_longest_times_have_a_place_in_the_histogram),
 		TEST(what_stays_goes_on_being_counted_by_the_next_engine),

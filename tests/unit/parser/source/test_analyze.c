@@ -33,6 +33,7 @@ static const char experiment[] = "[experiment]\nname = synthetic\n"
 
 static char folder[] = "/tmp/vmrt-analyze-XXXXXX";
 static char run[64];
+static uint64_t host_overrun; /* what the kernel of the host counted as lost */
 
 static void write_in(const char *name, const char *text)
 {
@@ -70,6 +71,8 @@ static void write_host_with(uint64_t lost, uint64_t counted)
 	tests_dat_mark(d, 0, BASE + 26 * MS, "vmrt srv_stop server=vm1");
 	if (counted)
 		tests_dat_counted(d, 0, counted);
+	if (host_overrun)
+		tests_dat_cpustat(d, 0, host_overrun, 0, 0);
 	vmrt_path(path, sizeof(path), run, "host.dat");
 	tests_dat_write(d, path);
 	tests_dat_free(d);
@@ -318,6 +321,32 @@ static void a_loss_of_the_host_without_a_place_makes_its_guests_unsure(void **st
 	write_host(0);
 }
 
+/* A page that is full has no room for the number; and a loss that no page shows has no time. */
+static void what_the_kernel_counted_as_lost_is_lost_though_no_page_says_how_much(void **state)
+{
+	static const char lost[] = "SELECT lost FROM machine WHERE id = 0";
+	static const char losses[] =
+		"SELECT count(*), sum(events IS NULL), sum(from_ns IS NULL) FROM losses";
+
+	(void)state;
+	write_host(UINT64_MAX);
+	analyze();
+	assert_string_equal(ask(lost), "1");
+	host_overrun = 700;
+	write_host(UINT64_MAX);
+	assert_true(analyze().loss);
+	assert_string_equal(ask(lost), "700");
+	assert_string_equal(ask(losses), "1|1|0");
+	/* 42 of them have a time, the others have none */
+	write_host(42);
+	assert_true(analyze().loss);
+	assert_string_equal(ask(lost), "700");
+	assert_string_equal(ask(losses), "2|0|1");
+	assert_string_equal(ask("SELECT sum(events) FROM losses"), "700");
+	host_overrun = 0;
+	write_host(0);
+}
+
 static void a_failed_analysis_leaves_the_former_database(void **state)
 {
 	struct vmrt_analyze_options options = {.recording.run = run};
@@ -397,6 +426,8 @@ int main(void)
 		cmocka_unit_test(analysing_twice_gives_the_same_bytes),
 		cmocka_unit_test(loss_on_the_host_makes_periods_unknown_and_is_reported),
 		cmocka_unit_test(a_loss_of_the_host_without_a_place_makes_its_guests_unsure),
+		cmocka_unit_test(
+			what_the_kernel_counted_as_lost_is_lost_though_no_page_says_how_much),
 		cmocka_unit_test(a_failed_analysis_leaves_the_former_database),
 		cmocka_unit_test(a_host_file_with_garbage_does_not_lose_the_guests),
 		cmocka_unit_test(a_guest_file_with_garbage_does_not_lose_the_host),
