@@ -184,8 +184,8 @@ int64_t vmrt_recording_upto(const struct vmrt_recording *rec);
  * @rec: where that one is does not change
  * @out: to be closed with vmrt_recording_close() before @rec; it uses the files and clocks of @rec
  *
- * All events from @from_ns on are given, and some of those before. Compressed recordings, and those
- * in other clocks than CLOCK_MONOTONIC, are read from their beginning.
+ * All events from @from_ns on are given, and some of those before. Recordings in other clocks than
+ * CLOCK_MONOTONIC are read from their beginning.
  *
  * Return: VMRT_OK, VMRT_EFORMAT or VMRT_ENOMEM.
  */

@@ -8,6 +8,7 @@
 
 #define FREE_CHUNKS (16u << 20)		 /* of a CPU, whatever they were before */
 #define FAR_AHEAD UINT64_C(100000000000) /* raw times of pages in a row: 100 s if they are ns */
+#define PLACES_MAX 4096			 /* among which is sought where to begin */
 #define AHEAD sizeof(uint64_t)		 /* bytes behind a window: when its next page begins */
 
 struct file_feed {
@@ -24,10 +25,20 @@ struct file_feed {
 
 	uint8_t *buffer, *packed;
 	size_t room, packed_room;
-	size_t have, at;      /* bytes in the buffer; of them, handed out */
-	size_t ahead;	      /* bytes behind them, which are in the next window, too */
-	uint64_t buffer_from; /* file offset of the buffer, or of its chunk */
-	uint64_t page_ts;     /* of the page given last */
+	size_t have, at;       /* bytes in the buffer; of them, handed out */
+	size_t ahead;	       /* bytes behind them, which are in the next window, too */
+	uint64_t buffer_from;  /* file offset of the buffer, or of its chunk */
+	uint64_t page_ts;      /* of the page given last */
+	struct places *places; /* while it looks for where to begin */
+};
+
+/* Chunks, or every second, fourth... of them. */
+struct places {
+	struct {
+		uint64_t offset;
+		uint32_t chunks; /* from there on */
+	} list[PLACES_MAX];
+	uint32_t n;
 };
 
 /* Has the recorder begun to put the file together? Then what was just read may be anything. */
@@ -97,11 +108,9 @@ static bool may_go_on(struct file_feed *feed, const uint32_t *sizes)
 		       feed->unpacked_all / DAT_MAX_RATIO <= feed->packed_all);
 }
 
-/* The next compressed chunk, as pages. */
-static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
+/* Reads the number of chunks, which stands in front of them; 1, or 0 if there are none, or -1. */
+static int count_chunks(struct file_feed *feed, struct vmrt_error *err)
 {
-	uint32_t sizes[2];
-	size_t got;
 	int more;
 
 	if (!feed->counted) {
@@ -112,8 +121,16 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 			return more;
 		feed->counted = true;
 	}
-	if (!feed->chunks)
-		return 0;
+	return feed->chunks > 0;
+}
+
+/* The chunk at feed->next, as pages in the buffer; 1, or 0 if the file ends in it, or -1. */
+static int unpack(struct file_feed *feed, struct vmrt_error *err)
+{
+	uint32_t sizes[2];
+	size_t got;
+	int more;
+
 	feed->buffer_from = feed->next;
 	more = take(feed, sizes, sizeof(sizes), err);
 	if (more != 1)
@@ -135,10 +152,21 @@ static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
 		vmrt_fail(err, VMRT_EFORMAT, "a compressed chunk cannot be decompressed");
 		return -1;
 	}
-	feed->chunks--;
 	feed->have = got;
 	feed->at = 0;
 	return 1;
+}
+
+/* The next compressed chunk. */
+static int fill_packed(struct file_feed *feed, struct vmrt_error *err)
+{
+	int more = count_chunks(feed, err);
+
+	if (more == 1)
+		more = unpack(feed, err);
+	if (more == 1)
+		feed->chunks--;
+	return more;
 }
 
 /*
@@ -250,28 +278,34 @@ void page_feed_grow(struct page_feed *base)
 	feed->end = feed->data->offset + feed->data->size;
 }
 
-/* When page @i begins; UINT64_MAX: that is not known. */
-static uint64_t time_of_page(const struct file_feed *feed, uint64_t i)
+/* When a page begins, by its first bytes; UINT64_MAX: that is not known. */
+static uint64_t begin_of(const uint8_t *page)
+{
+	uint64_t ts = ring_u64(page);
+
+	return ts && ts <= INT64_MAX ? ts : UINT64_MAX;
+}
+
+typedef uint64_t time_fn(struct file_feed *feed, uint64_t i);
+
+static uint64_t time_of_page(struct file_feed *feed, uint64_t i)
 {
 	uint8_t header[sizeof(uint64_t)];
-	uint64_t ts;
 
 	if (dat_pread(feed->dat, header, sizeof(header), feed->next + i * feed->page_size, NULL) !=
 		VMRT_OK)
 		return UINT64_MAX;
-	ts = ring_u64(header);
-	return ts && ts <= INT64_MAX ? ts : UINT64_MAX;
+	return begin_of(header);
 }
 
-void page_feed_begin_at(struct page_feed *base, dat_before_fn *before, void *ctx)
+/* The last of @n places whose pages begin before what is wanted: 0 if it is not sure. */
+static uint64_t last_before(
+	struct file_feed *feed, uint64_t n, time_fn *time, dat_before_fn *before, void *ctx)
 {
-	struct file_feed *feed = (struct file_feed *)base;
-	uint64_t first = 0, behind = (feed->end - feed->next) / feed->page_size;
+	uint64_t first = 0, behind = n;
 
-	if (feed->dat->zstd || feed->whole->proof)
-		return;
 	while (behind - first > 1 && behind) {
-		uint64_t middle = first + (behind - first) / 2, ts = time_of_page(feed, middle);
+		uint64_t middle = first + (behind - first) / 2, ts = time(feed, middle);
 
 		if (ts != UINT64_MAX && before(ctx, (int64_t)ts))
 			first = middle;
@@ -279,6 +313,80 @@ void page_feed_begin_at(struct page_feed *base, dat_before_fn *before, void *ctx
 			behind = middle;
 	}
 	/* a time that is too early would lead behind what is wanted */
-	if (first && time_of_page(feed, first - 1) <= time_of_page(feed, first))
-		feed->next += first * feed->page_size;
+	return first && time(feed, first - 1) <= time(feed, first) ? first : 0;
+}
+
+static uint64_t time_of_chunk(struct file_feed *feed, uint64_t i)
+{
+	feed->next = feed->places->list[i].offset;
+	return unpack(feed, NULL) == 1 && feed->have >= sizeof(uint64_t) ? begin_of(feed->buffer)
+									 : UINT64_MAX;
+}
+
+/* Half as many places, twice as far from each other. */
+static void thin_out(struct places *p)
+{
+	p->n /= 2;
+	for (uint32_t i = 0; i < p->n; i++)
+		p->list[i] = p->list[2 * i];
+}
+
+/* Where chunks begin, by their sizes: nothing is unpacked. What is wrong is found when it is read.
+ */
+static void find_places(struct file_feed *feed, struct places *p)
+{
+	uint64_t at = feed->next;
+	uint32_t every = 1, sizes[2];
+
+	for (uint32_t i = 0; i < feed->chunks; i++) {
+		if (i % every == 0 && p->n == PLACES_MAX) {
+			thin_out(p);
+			every *= 2;
+		}
+		if (i % every == 0) {
+			p->list[p->n].offset = at;
+			p->list[p->n++].chunks = feed->chunks - i;
+		}
+		if (feed->end - at < sizeof(sizes) ||
+			dat_pread(feed->dat, sizes, sizeof(sizes), at, NULL) != VMRT_OK)
+			return;
+		at += sizeof(sizes);
+		if (!sizes[0] || sizes[0] > feed->end - at)
+			return;
+		at += sizes[0];
+	}
+}
+
+static void begin_at_chunk(struct file_feed *feed, dat_before_fn *before, void *ctx)
+{
+	struct places *p;
+	uint64_t first;
+
+	if (count_chunks(feed, NULL) != 1)
+		return;
+	p = feed->places = calloc(1, sizeof(*p));
+	if (!p)
+		return;
+	find_places(feed, p);
+	first = last_before(feed, p->n, time_of_chunk, before, ctx);
+	feed->next = p->list[first].offset;
+	feed->chunks = p->list[first].chunks;
+	feed->have = feed->at = 0;
+	feed->packed_all = feed->unpacked_all = 0;
+	feed->places = NULL;
+	free(p);
+}
+
+void page_feed_begin_at(struct page_feed *base, dat_before_fn *before, void *ctx)
+{
+	struct file_feed *feed = (struct file_feed *)base;
+
+	if (feed->whole->proof)
+		return;
+	if (feed->dat->zstd)
+		begin_at_chunk(feed, before, ctx);
+	else
+		feed->next += feed->page_size * last_before(feed,
+							(feed->end - feed->next) / feed->page_size,
+							time_of_page, before, ctx);
 }

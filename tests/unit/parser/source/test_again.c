@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include <cmocka.h>
@@ -53,15 +54,15 @@ static void assert_same(const struct seen *a, const struct seen *b)
 	assert_int_equal(a->cpu, b->cpu);
 }
 
-static void all_from_then_on_are_given_and_few_before(void **state)
+/* @early_s: at most so long before what is wanted it begins */
+static void see_again(const char *run, int64_t early_s)
 {
-	struct vmrt_recording_options options = {.run = "tests/data/demo-none.vmrt"};
+	struct vmrt_recording_options options = {.run = run};
 	struct vmrt_recording *rec, *again;
 	struct vmrt_error err;
 	struct seen here;
 	size_t n;
 
-	(void)state;
 	assert_int_equal(vmrt_recording_open(&options, &rec, &err), VMRT_OK);
 	n = read_all(rec, all);
 	assert_int_equal(vmrt_recording_rewind(rec, &err), VMRT_OK);
@@ -81,18 +82,47 @@ static void all_from_then_on_are_given_and_few_before(void **state)
 		assert_int_equal(m - i, n - first);
 		for (size_t k = 0; i + k < m; k++)
 			assert_same(&some[i + k], &all[first + k]);
-		/* one second before is read, and what is on the page where that begins */
 		if (s >= 3)
-			assert_true(m < n &&
-				    some[0].host_ns > all[0].host_ns + (s - 2) * VMRT_NS_PER_S);
+			assert_true(m < n && some[0].host_ns > from - early_s * VMRT_NS_PER_S);
 	}
 	vmrt_recording_close(rec);
+}
+
+static void all_from_then_on_are_given_and_few_before(void **state)
+{
+	(void)state;
+	/* one second before is read, and what is on the page where that begins */
+	see_again("tests/data/demo-none.vmrt", 2);
+}
+
+/* Of version 7, in compressed chunks, which are long: of the guest there is one only. */
+static void of_a_compressed_recording_too(void **state)
+{
+	static const char convert[] =
+		"dir=%s && for f in host guest-demo; do trace-cmd convert --file-version 7 "
+		"--compression zstd -i tests/data/demo-none.vmrt/$f.dat -o $dir/$f.dat || exit 1; "
+		"done >$dir/log 2>&1 && cp tests/data/demo-none.vmrt/*.[ij]* $dir";
+	char folder[] = "/tmp/vmrt-again-XXXXXX", command[512];
+	int failed;
+
+	(void)state;
+	if (system("command -v trace-cmd >/dev/null") != 0)
+		skip();
+	assert_non_null(mkdtemp(folder));
+	snprintf(command, sizeof(command), convert, folder);
+	failed = system(command);
+	if (!failed)
+		see_again(folder, 4);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(failed, 0);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_from_then_on_are_given_and_few_before),
+		cmocka_unit_test(of_a_compressed_recording_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
