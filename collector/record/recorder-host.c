@@ -215,6 +215,9 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 	bool failed;
 
 	note_why_stopped(rec);
+	/* before all that a second ^C may end; what fails here is said when it is written again */
+	rec->end_cmdlines = vmrt_trace_cmdlines(&rec->meta.processes[VMRT_PROCESSES_END]);
+	(void)save_processes(rec, NULL);
 	failed = vmrt_drain_finish(rec->drain, since, &err) != VMRT_OK;
 	rec->manifest.broken_off = failed;
 	if (failed) {
@@ -261,10 +264,10 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
  */
 static void add_names(struct vmrt_recorder *rec)
 {
-	char *now = vmrt_trace_cmdlines(&rec->meta.processes[VMRT_PROCESSES_END]), *ended, *all;
+	char *ended, *all;
 
-	all = vmrt_trace_merge_names((const char *const[]){rec->meta.cmdlines, now}, 2);
-	free(now);
+	all = vmrt_trace_merge_names(
+		(const char *const[]){rec->meta.cmdlines, rec->end_cmdlines}, 2);
 	if (!all)
 		return;
 	free(rec->meta.cmdlines);

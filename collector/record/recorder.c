@@ -475,6 +475,7 @@ static void free_all(struct vmrt_recorder *rec)
 	vmrt_trace_meta_free(&rec->meta);
 	vmrt_experiment_free(rec->experiment);
 	free(rec->stats);
+	free(rec->end_cmdlines);
 	free(rec);
 }
 

@@ -76,6 +76,7 @@ struct vmrt_recorder {
 	int64_t since_ns; /* a flight recorder keeps what comes from here on; INT64_MIN: everything
 			   */
 	struct vmrt_trace_meta meta;
+	char *end_cmdlines; /* names of threads when tracing had ended */
 	struct vmrt_cpu_stats *stats;
 	uint64_t trace_id; /* of the host's file */
 	cpu_set_t cpus;	   /* where the recorder's own threads run */

@@ -180,8 +180,10 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 		.shifts = shifts,
 	};
 	struct vmrt_cpu_stats *own = calloc(meta->cpus + 1, sizeof(*own));
+	struct vmrt_error why;
+	/* what follows reads and copies all, and may be ended before it is done */
+	enum vmrt_status status = VMRT_OK, listed = save_processes(f, meta, &why);
 	char *names = all_names(f->dat, meta);
-	enum vmrt_status status = VMRT_OK;
 
 	if (!shifts || !own)
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
@@ -203,8 +205,8 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 		named.cmdlines = names;
 	content.n_shifts = make_shifts(pings, n_pings, shifts);
 	status = vmrt_datfile_end(f->dat, &content, err);
-	if (status == VMRT_OK)
-		status = save_processes(f, meta, err);
+	if (status == VMRT_OK && listed != VMRT_OK)
+		status = vmrt_fail(err, listed, "%s", why.text);
 	free(shifts);
 	free(own);
 	free(names);
