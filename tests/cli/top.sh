@@ -347,6 +347,8 @@ else
 	ok "--color=never means none" colours no vmrt-top --color=never --speed 0 t.vmrt
 	tmux_do send-keys "TERM= vmrt-top t.vmrt; echo status-\$?" Enter
 	ok "an unset TERM is said" see "TERM is not set"
+	tmux_do send-keys "clear; TERM=dumb vmrt-top t.vmrt" Enter
+	ok "a terminal that cannot move its cursor is said" see "cannot move its cursor"
 fi
 echo "1..$n"
 exit "$failed"

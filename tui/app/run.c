@@ -24,6 +24,7 @@
 #define FEED_EVERY_MS 100			/* empty live buffers so often */
 #define NICE (-10)				/* of a live view on a terminal */
 #define KEYS_AT_ONCE 200			/* then events are taken, too */
+#define AWAKE_NS (2 * VMRT_NS_PER_S)		/* the longest that one pass of the loop takes */
 
 /* ---- what vmrt-top itself needs ---- */
 
@@ -144,7 +145,9 @@ static enum vmrt_status loop(struct top_app *app, struct vmrt_error *err)
 	while (status == VMRT_OK && !app->quit) {
 		int64_t now = vmrt_now_ns();
 
-		fed = top_app_pass(app, now - last, now + FEED_FOR_NS, err);
+		/* while it was suspended (^Z) a replay has stood still */
+		fed = top_app_pass(
+			app, now - last > AWAKE_NS ? 0 : now - last, now + FEED_FOR_NS, err);
 		last = now;
 		if (fed == TOP_FED_ERROR)
 			return err->status;

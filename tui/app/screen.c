@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <term.h>
 #include <unistd.h>
 
 #include <vmrt/files.h>
@@ -123,6 +124,15 @@ enum vmrt_status top_terminal_open(
 			"--batch",
 			type);
 	set_term(terminal);
+	if (!tigetstr("cup")) {
+		endwin();
+		delscreen(terminal);
+		terminal = NULL;
+		return vmrt_fail(err, VMRT_EUNSUPPORTED,
+			"the terminal (TERM=%s) cannot move its cursor: set another type, or use "
+			"--batch",
+			type);
+	}
 	atexit(top_terminal_close);
 	catch_crashes();
 	keep_stderr();

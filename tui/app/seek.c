@@ -208,7 +208,12 @@ static void jump_live(struct top_app *app, uint64_t number)
 enum vmrt_status top_app_jump(struct top_app *app, int by, struct vmrt_error *err)
 {
 	uint64_t all = app->view.all_misses, at = app->miss && app->miss <= all ? app->miss : 0;
-	struct top_seek seek = {.miss = by > 0 ? (at ? at : all) + 1 : (at ? at - 1 : all)};
+	struct top_seek seek = {0};
+
+	/* who is still on the way goes on from there: a key that is held moves with each stroke */
+	if (app->seek.under_way && app->seek.miss)
+		at = app->seek.miss;
+	seek.miss = by > 0 ? (at ? at : all) + 1 : (at ? at - 1 : all);
 
 	/* from the present there is no way on: the last miss is the first to go to */
 	if (app->source->live && !app->behind && !at)

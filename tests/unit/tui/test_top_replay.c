@@ -299,6 +299,33 @@ static void a_seek_goes_on_between_keys_and_can_be_broken_off(void **state)
 	top_app_close(&app);
 }
 
+/* A key that is held comes again before the seek has arrived. */
+static void each_stroke_goes_one_miss_on_though_the_one_before_has_not_arrived(void **state)
+{
+	struct top_options options = {.source = {.run = "tests/data/demo-none.vmrt"},
+		.delay_ns = VMRT_NS_PER_S,
+		.page = -1,
+		.speed = 1};
+	struct vmrt_error err;
+	struct top_app app;
+
+	(void)state;
+	if (top_app_open(&app, &options, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	app.in_pieces = true;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(top_app_jump(&app, 1, &err), VMRT_OK);
+	while (app.seek.under_way)
+		assert_int_not_equal(top_app_pass(&app, 0, 0, &err), TOP_FED_ERROR);
+	assert_int_equal(app.miss, 5);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(top_app_jump(&app, -1, &err), VMRT_OK);
+	while (app.seek.under_way)
+		assert_int_not_equal(top_app_pass(&app, 0, 0, &err), TOP_FED_ERROR);
+	assert_int_equal(app.miss, 2);
+	top_app_close(&app);
+}
+
 static void statistics_are_counted_anew_on_demand(void **state)
 {
 	const char *text = play(":wait 400ms\nr\n:end\n:dump\n", 1);
@@ -336,6 +363,8 @@ int main(void)
 		cmocka_unit_test(a_replay_goes_to_a_time_and_back),
 		cmocka_unit_test(the_misses_of_a_replay_are_jumped_to),
 		cmocka_unit_test(a_seek_goes_on_between_keys_and_can_be_broken_off),
+		cmocka_unit_test(
+			each_stroke_goes_one_miss_on_though_the_one_before_has_not_arrived),
 		cmocka_unit_test(statistics_are_counted_anew_on_demand),
 		cmocka_unit_test(a_vm_that_is_not_in_the_recording_is_refused),
 	};
