@@ -72,7 +72,10 @@ configuration_comes_back() {
 	vmrt-top --script keys t.vmrt >out && grep -q '\[6 system\]' out && ! grep -q 'LEFT' out || return 1
 	vmrt-top --no-config --script keys t.vmrt >out && grep -q 'LEFT' out || return 1
 	printf 'what\n' >config/vmrt/top.ini
-	vmrt-top --script keys t.vmrt 2>err >out && grep -q 'top.ini:1: this line is not understood' err
+	vmrt-top --script keys t.vmrt 2>err >out && grep -q 'top.ini:1: this line is not understood' err || return 1
+	rm config/vmrt/top.ini
+	mkfifo config/vmrt/top.ini
+	timeout 10 vmrt-top --script keys t.vmrt 2>err >out && grep -q 'top.ini is not a regular file.*the configuration is not read' err
 	rm -r config
 }
 

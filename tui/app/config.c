@@ -16,6 +16,7 @@
 #include "tui/rows/columns.h"
 
 #define PATH_ROOM 4096
+#define CONFIG_MAX (1 << 20)
 
 static const char *const table_names[] = {"servers", "tasks"};
 
@@ -136,12 +137,20 @@ static int take(void *ctx, const char *section, const char *key, const char *val
 void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set)
 {
 	struct reader r = {app, delay_is_set, page_is_set, 0};
-	char path[PATH_ROOM];
+	char path[PATH_ROOM], *text;
+	struct vmrt_error err;
 	int line;
 
 	if (!config_path(path, sizeof(path)))
 		return;
-	line = ini_parse(path, take, &r);
+	/* also what is no file: nothing in there may keep the view from beginning */
+	if (vmrt_read_file(path, CONFIG_MAX, &text, NULL, &err) != VMRT_OK) {
+		if (err.status != VMRT_ENOENT)
+			vmrt_warn("%s; the configuration is not read", err.text);
+		return;
+	}
+	line = ini_parse_string(text, take, &r);
+	free(text);
 	if (line > 0)
 		vmrt_warn("%s:%d: this line is not understood; press F2 and w to write the file "
 			  "anew",
