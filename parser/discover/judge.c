@@ -145,6 +145,48 @@ static int64_t mean_period(const struct samples *gaps, int64_t period)
 	return times > 0 ? (int64_t)(sum / times + 0.5) : period;
 }
 
+/* The longest run of gaps, one behind the other, none of which is far from a multiple of @period:
+ * how many they are, and which is the first. */
+static unsigned longest_run(const struct samples *gaps, int64_t period, unsigned *first)
+{
+	unsigned best = 0, from = 0;
+
+	for (unsigned i = 0; i < gaps->n; i++) {
+		if ((double)off_grid(gaps->value[i], period) > FAR_OFF * (double)period)
+			from = i + 1;
+		else if (i + 1 - from > best) {
+			best = i + 1 - from;
+			*first = from;
+		}
+	}
+	return best;
+}
+
+/*
+ * The period of releases that come late, where a late one at either end would move the mean: the
+ * median of what releases half of them apart say (a slope as Theil and Sen choose it, with pairs of
+ * one distance). Without a long enough run of releases, of which none was left out, the mean.
+ */
+static int64_t woken_period(const struct samples *gaps, int64_t period)
+{
+	int64_t at[SAMPLES + 1] = {0}, index[SAMPLES + 1] = {0}, slope[SAMPLES];
+	unsigned first = 0, n = gaps->skip ? 0 : longest_run(gaps, period, &first);
+	unsigned apart = (n + 1) / 2;
+
+	if (n < gaps->n / 2 || apart < JOBS_LEAST)
+		return mean_period(gaps, period);
+	for (unsigned i = 0; i < n; i++) {
+		int64_t gap = gaps->value[first + i];
+
+		at[i + 1] = at[i] + gap;
+		index[i + 1] = index[i] + (gap + period / 2) / period;
+	}
+	for (unsigned i = 0; i + apart <= n; i++)
+		slope[i] = (at[i + apart] - at[i]) / (index[i + apart] - index[i]);
+	qsort(slope, n + 1 - apart, sizeof(slope[0]), by_value);
+	return slope[(n + 1 - apart) / 2];
+}
+
 static void judge_period(struct vmrt_found *f, const struct samples *gaps)
 {
 	int64_t sorted[SAMPLES], off[SAMPLES];
@@ -177,7 +219,8 @@ static void judge_period(struct vmrt_found *f, const struct samples *gaps)
 	qsort(off, n, sizeof(off[0]), by_value);
 	f->jitter_ns = quantile(off, n, 0.95);
 	if (exact <= n / 2)
-		f->period_ns = mean_period(gaps, f->period_ns);
+		f->period_ns = is_timer(f->waker) ? mean_period(gaps, f->period_ns)
+						  : woken_period(gaps, f->period_ns);
 	f->sure = share * (1 - 1.0 / (n + 1));
 }
 

@@ -320,6 +320,18 @@ static void late_wake_ups_do_not_move_the_period(void **state)
 	assert_int_equal(found[0].waker, VMRT_WAKER_THREAD);
 }
 
+/* The mean of the distances of 29 would be 276 us too short, as the first one is 8 ms late. */
+static void a_late_first_wake_up_does_not_move_the_period(void **state)
+{
+	(void)state;
+	for (int k = 0; k <= 29; k++)
+		wakes_by_a_thread(
+			1000 * MS + k * 84 * MS + (k ? 0 : 8 * MS), 50, 31, "consumer", 49);
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_int_equal(found[0].period_ns, 84 * MS);
+}
+
 /* The tasks of the experiment file that was made of what has been found. */
 static struct vmrt_experiment *as_experiment(void)
 {
@@ -450,6 +462,7 @@ int main(void)
 		TEST(a_program_may_be_called_like_a_thread_of_the_kernel),
 		TEST(what_kthreadd_makes_is_a_thread_of_the_kernel),
 		TEST(late_wake_ups_do_not_move_the_period),
+		TEST(a_late_first_wake_up_does_not_move_the_period),
 		TEST(an_exact_period_is_written_exactly),
 		TEST(who_is_woken_in_a_rhythm_is_written_with_it_and_as_woken),
 		TEST(the_highest_priorities_are_left_out_of_the_file),
