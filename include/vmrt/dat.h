@@ -229,6 +229,16 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 int vmrt_stream_ended(struct vmrt_stream *stream);
 
 /**
+ * vmrt_stream_losing - a CPU whose next records are lost
+ *
+ * The next event that is returned of it bears how many. In a live stream it is not known before.
+ *
+ * Return: its number, once for each loss, as soon as its last event before that was returned and
+ * the next one, of whichever CPU, asked for; else -1.
+ */
+int vmrt_stream_losing(struct vmrt_stream *stream);
+
+/**
  * vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now
  *
  * Counts as asking for the next event: the pointers of the one before are no longer good. If

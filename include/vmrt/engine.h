@@ -135,6 +135,15 @@ void vmrt_engine_clip(
 	struct vmrt_engine *engine, uint32_t machine, unsigned cpu, int64_t from_ns, int64_t to_ns);
 
 /**
+ * vmrt_engine_losing - of CPU @cpu of @machine the records behind its last event are lost, until
+ * its next one, which says how many they were
+ *
+ * What ends before that one comes is unknown, too. Where nobody can look ahead, as in a live view,
+ * it is not.
+ */
+void vmrt_engine_losing(struct vmrt_engine *engine, uint32_t machine, unsigned cpu);
+
+/**
  * vmrt_engine_finish - the recording has ended: judge what is still open
  * @end_ns: when it ended (host clock), or VMRT_UNKNOWN for the time of the last event
  */

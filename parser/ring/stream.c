@@ -220,10 +220,15 @@ static void settle(struct vmrt_stream *s)
 
 		s->current = NULL;
 		cpu->lost = 0;
-		if (advance(s, cpu))
+		if (advance(s, cpu)) {
+			if (cpu->lost && !cpu->losing) {
+				cpu->losing = true;
+				s->n_losing++;
+			}
 			heap_settle_top(s);
-		else
+		} else {
 			heap_drop_top(s);
+		}
 	}
 	if (!s->started) {
 		s->started = true;
@@ -409,6 +414,18 @@ int vmrt_stream_ended(struct vmrt_stream *stream)
 			continue;
 		stream->cpus[i].reported = true;
 		stream->n_ended--;
+		return (int)i;
+	}
+	return -1;
+}
+
+int vmrt_stream_losing(struct vmrt_stream *stream)
+{
+	for (unsigned i = 0; stream->n_losing && i < stream->n_cpus; i++) {
+		if (!stream->cpus[i].losing)
+			continue;
+		stream->cpus[i].losing = false;
+		stream->n_losing--;
 		return (int)i;
 	}
 	return -1;

@@ -25,7 +25,9 @@ struct stream_cpu {
 	bool dead; /* malformed from here on */
 	bool in_page;
 	bool had_records;
-	bool broken_off;      /* it did more than was recorded */
+	bool broken_off; /* it did more than was recorded */
+	bool losing;	 /* its next record comes behind lost ones; vmrt_stream_losing() has not
+			    said so */
 	bool ended, reported; /* there was more, but it cannot be read; vmrt_stream_ended() has said
 				 so */
 };
@@ -61,6 +63,7 @@ struct vmrt_stream {
 	int64_t last_ts;
 	uint64_t counts[FORMATS_LAYOUTS]; /* of the events returned, by their layout */
 
+	unsigned n_losing;	       /* CPUs whose next records are lost; not asked about yet */
 	unsigned n_ended;	       /* CPUs that ended early and were not asked about yet */
 	unsigned strays;	       /* pages, or rests of pages, with impossible times */
 	bool may_be_set_back;	       /* the clock may run back at any time */

@@ -33,7 +33,7 @@ static void advance(struct vmrt_merge *m, struct merge_input *in)
 	in->host_ns = in->event.ts;
 	if (in->map && in->have)
 		in->host_ns = vmrt_clockmap_to_host(in->map, in->event.ts, &in->hint);
-	m->ended |= in->stream->n_ended > 0;
+	m->ended |= in->stream->n_ended > 0 || in->stream->n_losing > 0;
 	if (!in->have && m->ops->at_end)
 		m->ops->at_end(m->ctx, in);
 }
@@ -138,13 +138,16 @@ int64_t vmrt_merge_time(const struct vmrt_merge *m)
 	return m->floor_ns;
 }
 
-bool merge_ended(struct vmrt_merge *m, uint32_t *machine, unsigned *cpu)
+bool merge_ended(struct vmrt_merge *m, uint32_t *machine, unsigned *cpu, bool *for_good)
 {
 	for (size_t i = 0; m->ended && i < m->n; i++) {
-		if (!m->inputs[i]->stream->n_ended)
+		struct vmrt_stream *s = m->inputs[i]->stream;
+
+		if (!s->n_ended && !s->n_losing)
 			continue;
 		*machine = m->inputs[i]->machine;
-		*cpu = (unsigned)vmrt_stream_ended(m->inputs[i]->stream);
+		*for_good = !s->n_losing;
+		*cpu = (unsigned)(s->n_losing ? vmrt_stream_losing(s) : vmrt_stream_ended(s));
 		return true;
 	}
 	m->ended = false;

@@ -46,7 +46,7 @@ struct vmrt_merge {
 	int64_t upto_ns;    /* live: all events up to then have been collected; else INT64_MAX */
 	int64_t floor_ns;   /* when the last event was; before the first: no event is earlier */
 	int64_t ceiling_ns; /* events up to then need no look; set by accept() */
-	bool ended;	    /* a stream has CPUs for merge_ended() */
+	bool ended;	    /* a stream may have CPUs for merge_ended() */
 };
 
 /** merge_begin - begin anew: fetch the first event of each of the inputs, which are set */
@@ -92,8 +92,9 @@ static inline int64_t merge_error(struct merge_input *in)
 	return error < INT64_MAX - in->clocks_ns ? error + in->clocks_ns : VMRT_UNKNOWN;
 }
 
-/** merge_ended - a CPU of which nothing more can be read, though there was more; each once, when
- * its last event has been taken; false if there is none */
-bool merge_ended(struct vmrt_merge *m, uint32_t *machine, unsigned *cpu);
+/** merge_ended - a CPU of which nothing more can be read, though there was more (@for_good), or
+ * nothing until its next event; each once, when its last event has been taken; false if there is
+ * none */
+bool merge_ended(struct vmrt_merge *m, uint32_t *machine, unsigned *cpu, bool *for_good);
 
 #endif

@@ -5,14 +5,19 @@
 
 #include "merge.h"
 
-/* CPUs that have no more events, though they did more: the engine has to know. */
+/* CPUs that have no more events, or none for a while, though they did more: the engine has to know.
+ */
 static void clip(struct vmrt_pump *pump)
 {
 	uint32_t machine;
 	unsigned cpu;
+	bool for_good;
 
-	while (merge_ended(pump->from, &machine, &cpu))
-		vmrt_engine_clip(pump->to, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
+	while (merge_ended(pump->from, &machine, &cpu, &for_good))
+		if (for_good)
+			vmrt_engine_clip(pump->to, machine, cpu, VMRT_UNKNOWN, VMRT_UNKNOWN);
+		else
+			vmrt_engine_losing(pump->to, machine, cpu);
 }
 
 enum vmrt_pumped vmrt_pump(struct vmrt_pump *pump)

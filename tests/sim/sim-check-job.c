@@ -476,12 +476,13 @@ void sim_check_job(
 	if (latest > t->closed_ns)
 		latest = t->closed_ns;
 	if (t->ended && sim_in_hole(g, m, t->job.arrival_ns, t->closed_ns)) {
-		/* an end that seems to be before the hole is reported before the hole is known */
-		bool reported = e->end_ns == VMRT_UNKNOWN || g->clipped ||
+		/* an end that seems to be before the hole is reported before the hole is known, if
+		 * nobody looks ahead */
+		bool reported = e->end_ns == VMRT_UNKNOWN || g->clipped || g->knows_ahead ||
 				g->r->truth.holes[0].to_ns <= e->end_ns;
 
 		if (e->outcome != VMRT_OUTCOME_UNKNOWN && e->outcome != VMRT_OUTCOME_TRUNCATED &&
-			reported && sim_in_hole(g, m, latest, t->closed_ns))
+			reported && sim_in_hole(g, m, latest, t->closed_ns - 1))
 			sim_wrong(g, "%s: events are lost in it, but it is %s", name,
 				vmrt_outcome_name(e->outcome));
 		return;

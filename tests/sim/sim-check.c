@@ -235,6 +235,18 @@ static bool check_clocks(struct got *g)
 	return true;
 }
 
+/* Does the next record of the CPU of event @i come behind lost ones? Half of the recordings are
+ * read by who looks ahead; a live view cannot. */
+static bool loses_behind(const struct got *g, size_t i)
+{
+	const struct sim_event *e = &g->r->events[i];
+
+	for (size_t k = i + 1; g->knows_ahead && k < g->r->n_events; k++)
+		if (g->r->events[k].machine == e->machine && g->r->events[k].ev.cpu == e->ev.cpu)
+			return g->r->events[k].ev.lost;
+	return false;
+}
+
 static void feed(struct got *g)
 {
 	const struct sim_result *r = g->r;
@@ -269,6 +281,8 @@ static void feed(struct got *g)
 		apply_clips(g, engine, spans, i);
 		if (vmrt_engine_push(engine, e->machine, &e->ev, host_ns, error) != VMRT_OK)
 			sim_wrong(g, "engine: push failed");
+		if (loses_behind(g, i))
+			vmrt_engine_losing(engine, e->machine, e->ev.cpu);
 	}
 	apply_clips(g, engine, spans, r->n_events);
 	free(spans);
@@ -302,6 +316,7 @@ int sim_check(const struct sim_result *r, FILE *out, int show, bool show_jobs)
 		.out = out,
 		.show = show,
 		.lossy = f >> SIM_LOSS & 1,
+		.knows_ahead = f >> SIM_LOSS & r->c.seed & 1,
 		.broken = f >> SIM_BROKEN & 1,
 		.late = f >> SIM_LATE_START & 1,
 		.clipped = f >> SIM_CLIPPED & 1 || r->truth.n_clips,

@@ -14,6 +14,7 @@ struct got {
 	const struct sim_result *r;
 	FILE *out;
 	int show, bad;
+	bool knows_ahead; /* who feeds the engine knows of a loss before the record behind it */
 	bool lossy, broken, late, blurred_clock, steal, clipped, renames, respawns;
 	enum vmrt_release found[SIM_TASKS];
 	int64_t found_periods[SIM_TASKS];

@@ -186,7 +186,8 @@ struct cpu {
 	int64_t hole_from_ns, hole_to_ns;
 	uint64_t hole_count;
 	struct vmrt_cpu_loss loss;
-	bool ended; /* its recording ends before that of others */
+	bool losing; /* its records are lost, until the next one comes */
+	bool ended;  /* its recording ends before that of others */
 	int64_t ended_ns;
 	/* the timer that expired last in each context, until that is over: an interrupt may come
 	 * upon the thread that handles softirqs */
@@ -242,6 +243,7 @@ struct machine {
 	size_t n_jobs;
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
+	unsigned losing;    /* CPUs whose records are lost now, until the next one comes */
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	bool error_known;
 	int64_t last_error_ns; /* the same, as the caller passed it: VMRT_UNKNOWN if it is not known

@@ -38,6 +38,19 @@ void vmrt_engine_clip(
 	make_unsure(m, from_ns, INT64_MAX);
 }
 
+void vmrt_engine_losing(struct vmrt_engine *e, uint32_t machine, unsigned index)
+{
+	struct machine *m = &e->machines[machine];
+	struct cpu *cpu = index < m->n_cpus ? &m->cpus[index] : NULL;
+
+	if (!cpu || cpu->losing || cpu->ended || cpu->last_ns == VMRT_UNKNOWN)
+		return;
+	cpu->losing = true;
+	m->losing++;
+	/* what was seen last goes on for nobody knows how long */
+	cpus_forget(m, index, e->now_ns);
+}
+
 void clip_finish(struct vmrt_engine *e, int64_t end_ns)
 {
 	for (size_t i = 0; i < e->config->n_machines; i++)

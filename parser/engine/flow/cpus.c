@@ -215,6 +215,8 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	else
 		cpu->loss.events += ev->lost;
 	machine_lost(m, now.host_ns);
+	m->losing -= cpu->losing;
+	cpu->losing = false;
 	cpus_forget(m, ev->cpu, from);
 	cpu->n_cancelled = 0;
 	/* silence before this is no sign of steal */

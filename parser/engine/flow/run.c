@@ -36,8 +36,8 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 	g->stats.without_vcpu += !v;
 	if (!v || error_ns == VMRT_UNKNOWN)
 		return;
-	/* behind the end of the host's recording nobody knows */
-	if (v->cpu < host->n_cpus && host->cpus[v->cpu].ended)
+	/* behind the end of the host's recording, or in a gap of it, nobody knows */
+	if (v->cpu < host->n_cpus && (host->cpus[v->cpu].ended || host->cpus[v->cpu].losing))
 		return;
 	if (v->state == THREAD_RUNNING ||
 		(v->last_out_ns != VMRT_UNKNOWN && host_ns - error_ns <= v->last_out_ns)) {

@@ -40,13 +40,15 @@ static bool lacks_vcpu(const struct jobs *j)
 	return j->machine->index && !vcpu_of(j->machine, j->thread->cpu);
 }
 
-/* Is the job's guest CPU carried by a thread on a host CPU whose recording has ended? */
+/* Is the job's guest CPU carried by a thread on a host CPU whose recording has ended, or is broken
+ * off just now? */
 static bool vcpu_is_out_of_sight(const struct jobs *j)
 {
 	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 	const struct machine *host = &j->machine->engine->machines[0];
 
-	return v && v->cpu < host->n_cpus && host->cpus[v->cpu].ended;
+	return v && v->cpu < host->n_cpus &&
+	       (host->cpus[v->cpu].ended || host->cpus[v->cpu].losing);
 }
 
 /*

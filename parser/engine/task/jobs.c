@@ -176,7 +176,7 @@ bool jobs_lost_since(const struct jobs *j, int64_t host_ns)
 {
 	int64_t machine = j->machine->loss_to_ns, own = j->lost_to_ns;
 
-	return (machine != VMRT_UNKNOWN && machine >= host_ns) ||
+	return j->machine->losing || (machine != VMRT_UNKNOWN && machine >= host_ns) ||
 	       (own != VMRT_UNKNOWN && own >= host_ns);
 }
 

@@ -363,7 +363,8 @@ static const struct fired *waker(const struct machine *m, const struct vmrt_even
 
 bool release_lost_since(const struct jobs *j, int64_t local_ns)
 {
-	if (j->machine->loss_to_ns == VMRT_UNKNOWN && j->lost_to_ns == VMRT_UNKNOWN)
+	if (!j->machine->losing && j->machine->loss_to_ns == VMRT_UNKNOWN &&
+		j->lost_to_ns == VMRT_UNKNOWN)
 		return false;
 	return jobs_lost_since(j, to_host(j->machine, local_ns));
 }

@@ -179,6 +179,39 @@ static void a_cpu_whose_records_end_early_has_no_invented_misses(void **state)
 	assert_string_equal(ask("SELECT cpu, kind FROM losses"), "1|clipped");
 }
 
+/* What CPU 1 recorded between 51 and 92 ms is lost. The jobs of CPU 0 that arrive at 50 to 90 ms,
+ * numbers 6 to 10, overlap that, and the record that says so comes when all but the last have
+ * ended. */
+static void jobs_that_end_before_the_record_behind_a_loss_are_unknown_too(void **state)
+{
+	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_61);
+	struct vmrt_error err;
+
+	(void)state;
+	declare("[task host/t1]\nperiod = 10ms\n");
+	tests_dat_clock(d, "local [mono]");
+	begin(d, 0, BASE);
+	for (int k = 0; k < 20; k++) {
+		one_job(d, 0, BASE + k * 10 * MS);
+		its_work(d, 0, BASE + k * 10 * MS);
+	}
+	tests_dat_current(d, 1, HOG);
+	for (int k = 0; k < 200; k++) {
+		if (k == 92)
+			tests_dat_lost(d, 1, 41);
+		if (k < 52 || k >= 92)
+			tests_dat_other(d, 1, BASE + k * MS);
+	}
+	tests_dat_write(d, host);
+	tests_dat_free(d);
+	assert_int_equal(analyze(host, NULL, &err), VMRT_OK);
+	assert_string_equal(
+		ask("SELECT count(*), min(k), max(k) FROM jobs WHERE outcome = 'unknown'"),
+		"5|6|10");
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "15");
+	assert_string_equal(ask("SELECT cpu, kind, events FROM losses"), "1|overrun|41");
+}
+
 static void files_in_the_wrong_order_are_refused(void **state)
 {
 	struct vmrt_error err;
@@ -298,6 +331,7 @@ static int leave(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(jobs_that_end_before_the_record_behind_a_loss_are_unknown_too),
 		cmocka_unit_test(behind_the_end_of_the_hosts_file_executions_are_unknown),
 		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),

@@ -49,6 +49,7 @@ static struct seen read_all(struct tests_dat *d)
 	struct vmrt_error err;
 	int64_t error_ns;
 	uint32_t machine;
+	bool for_good;
 	unsigned cpu;
 
 	tests_dat_clock(d, "local [mono]");
@@ -59,8 +60,8 @@ static struct seen read_all(struct tests_dat *d)
 		seen.n++;
 		seen.lost = ev->lost > seen.lost ? ev->lost : seen.lost;
 	}
-	while (merge_ended(vmrt_recording_merge(rec), &machine, &cpu))
-		seen.n_ended++;
+	while (merge_ended(vmrt_recording_merge(rec), &machine, &cpu, &for_good))
+		seen.n_ended += for_good;
 	vmrt_recording_close(rec);
 	return seen;
 }
