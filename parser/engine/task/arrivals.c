@@ -220,8 +220,8 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	}
 }
 
-/* The thread turns out to wait in another way than its task: its arrivals are none of the task's.
- */
+/* The thread turns out to wait in another way than its task, or what was taken for its jobs to be
+ * parts of one: its arrivals so far are none of the task's. */
 void arrivals_forget(struct jobs *j)
 {
 	struct task_found *found = &j->machine->engine->found[j->task];
@@ -234,8 +234,7 @@ void arrivals_forget(struct jobs *j)
 		found->span_ns -= u->span_ns;
 		found->early_skips -= u->early_skips;
 	}
-	u->arrivals = u->steps = u->missing = u->slept = u->early_skips = 0;
-	u->span_ns = 0;
+	*u = (struct wait_usual){0};
 }
 
 /* A thread of the task whose own arrivals contradict the declared period; or NULL. */

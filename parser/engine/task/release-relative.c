@@ -85,6 +85,7 @@ void release_discard(struct jobs *j, int64_t host_ns)
 	r->trial.running = false;
 	r->trial.n_held = 0;
 	r->off_grid = false;
+	arrivals_forget(j);
 	change_job_state(j, host_ns, r->trial.was_head ? JOB_HEAD : JOB_NONE);
 	jobs_clear(j);
 }

@@ -431,9 +431,41 @@ static void where_the_period_begins_anew_no_releases_queue(void **state)
 	assert_int_equal(fx_job(&f, 7)->outcome, VMRT_OUTCOME_MISSED_INCOMPLETE);
 }
 
+/*
+ * X sleeps twice within its first job; the ends of these sleeps happen to be near a period apart,
+ * as releases of a task are that sleeps for what is left. Its absolute sleeps are its releases: the
+ * job of 20 ms runs until 65 ms, and X leaves the four releases until 70 ms out.
+ */
+static void naps_in_the_first_job_say_nothing_of_the_releases(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *late;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\n");
+	fx_sw(&f, 1, 0, 0, X);
+	fx_sleep_for(&f, 1 * MS, 5 * MS);
+	fx_wakes(&f, 5 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_for(&f, 6 * MS, 15 * MS + 50);
+	fx_wakes(&f, 15 * MS + 50, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 16 * MS, 20 * MS);
+	runs_until(&f, 20 * MS, 65 * MS, 70 * MS);
+	runs_until(&f, 70 * MS, 72 * MS, 80 * MS);
+	assert_int_equal(contradiction_of(&f).missing, 0);
+	fx_end(&f, 75 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	late = fx_job(&f, 1);
+	assert_us(late->arrival_ns, 20 * MS);
+	assert_us(late->end_ns, 65 * MS);
+	assert_us(late->exec_ns, 45 * MS - 50);
+	assert_int_equal(late->outcome, VMRT_OUTCOME_MISSED);
+	assert_int_equal(fx_job(&f, 2)->skipped, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(naps_in_the_first_job_say_nothing_of_the_releases),
 		cmocka_unit_test(a_period_that_begins_anew_shows_the_end_of_the_late_job),
 		cmocka_unit_test(a_late_job_that_may_hide_another_one_has_no_end),
 		cmocka_unit_test(a_job_that_began_late_hides_no_other),
