@@ -234,7 +234,7 @@ int vmrt_stream_ended(struct vmrt_stream *stream);
  * The next event that is returned of it bears how many. In a live stream it is not known before.
  *
  * Return: its number, once for each loss, as soon as its last event before that was returned and
- * the next one, of whichever CPU, asked for; else -1.
+ * the next one, of whichever CPU, asked for; before its first event, as soon as any is; else -1.
  */
 int vmrt_stream_losing(struct vmrt_stream *stream);
 

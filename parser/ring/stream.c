@@ -211,6 +211,15 @@ static bool advance(struct vmrt_stream *s, struct stream_cpu *cpu)
 	return true;
 }
 
+/* The next record of @cpu is known: is it behind lost ones? */
+static void note_losing(struct vmrt_stream *s, struct stream_cpu *cpu)
+{
+	if (!cpu->lost || cpu->losing)
+		return;
+	cpu->losing = true;
+	s->n_losing++;
+}
+
 /* Bring the heap up to date: which CPU's record was returned, and which have new pages. */
 static void settle(struct vmrt_stream *s)
 {
@@ -221,10 +230,7 @@ static void settle(struct vmrt_stream *s)
 		s->current = NULL;
 		cpu->lost = 0;
 		if (advance(s, cpu)) {
-			if (cpu->lost && !cpu->losing) {
-				cpu->losing = true;
-				s->n_losing++;
-			}
+			note_losing(s, cpu);
 			heap_settle_top(s);
 		} else {
 			heap_drop_top(s);
@@ -233,8 +239,10 @@ static void settle(struct vmrt_stream *s)
 	if (!s->started) {
 		s->started = true;
 		for (unsigned i = 0; i < s->n_cpus; i++)
-			if (s->cpus[i].feed && advance(s, &s->cpus[i]))
+			if (s->cpus[i].feed && advance(s, &s->cpus[i])) {
+				note_losing(s, &s->cpus[i]);
 				heap_add(s, &s->cpus[i]);
+			}
 	}
 }
 

@@ -368,6 +368,14 @@ static void check_parts(
 		!sim_near(e->exec_ns, t->job.exec_ns, e->unsure_ns + tolerance))
 		sim_wrong(g, "%s: exec %" PRId64 " unsure by %" PRId64 ", true %" PRId64, name,
 			e->exec_ns, e->unsure_ns, t->job.exec_ns);
+	if (g->knows_ahead && m && !absorb && e->exec_ns != VMRT_UNKNOWN &&
+		sim_in_hole(g, 0, t->job.arrival_ns, t->closed_ns) &&
+		(e->unsure_ns == VMRT_UNKNOWN ||
+			!sim_near(e->exec_ns, t->job.exec_ns, e->unsure_ns + tolerance)))
+		sim_wrong(g,
+			"%s: in a loss of the host exec %" PRId64 " unsure by %" PRId64
+			", true %" PRId64,
+			name, e->exec_ns, e->unsure_ns, t->job.exec_ns);
 	if (g->record_ns && !absorb && !veil && !g->steal && e->exec_ns != VMRT_UNKNOWN &&
 		!sim_in_hole(g, 0, t->job.arrival_ns, t->closed_ns) &&
 		!sim_in_hole(g, m, t->job.arrival_ns, t->closed_ns) &&

@@ -235,16 +235,24 @@ static bool check_clocks(struct got *g)
 	return true;
 }
 
-/* Does the next record of the CPU of event @i come behind lost ones? Half of the recordings are
- * read by who looks ahead; a live view cannot. */
-static bool loses_behind(const struct got *g, size_t i)
+/*
+ * Does the next record of a CPU, from event @i on, come behind lost ones? Half of the recordings
+ * are read by who looks ahead; a live view cannot.
+ */
+static bool loses_before(const struct got *g, size_t i, uint32_t machine, unsigned cpu)
 {
-	const struct sim_event *e = &g->r->events[i];
-
-	for (size_t k = i + 1; g->knows_ahead && k < g->r->n_events; k++)
-		if (g->r->events[k].machine == e->machine && g->r->events[k].ev.cpu == e->ev.cpu)
-			return g->r->events[k].ev.lost;
+	for (; g->knows_ahead && i < g->r->n_events; i++)
+		if (g->r->events[i].machine == machine && g->r->events[i].ev.cpu == cpu)
+			return g->r->events[i].ev.lost;
 	return false;
+}
+
+static void lose_the_first(const struct got *g, struct vmrt_engine *engine)
+{
+	for (uint32_t m = 0; m < g->r->config.n_machines; m++)
+		for (unsigned c = 0; c < g->r->machines[m].cpus; c++)
+			if (loses_before(g, 0, m, c))
+				vmrt_engine_losing(engine, m, c);
 }
 
 static void feed(struct got *g)
@@ -268,6 +276,7 @@ static void feed(struct got *g)
 	spans = calloc(r->truth.n_clips + 1, sizeof(*spans));
 	if (!spans)
 		abort();
+	lose_the_first(g, engine);
 	for (size_t n = 0; n < r->truth.n_clips; n++)
 		spans[n] = span_of(r, &r->truth.clips[n]);
 	for (size_t i = 0; i < r->n_events; i++) {
@@ -281,7 +290,7 @@ static void feed(struct got *g)
 		apply_clips(g, engine, spans, i);
 		if (vmrt_engine_push(engine, e->machine, &e->ev, host_ns, error) != VMRT_OK)
 			sim_wrong(g, "engine: push failed");
-		if (loses_behind(g, i))
+		if (loses_before(g, i + 1, e->machine, e->ev.cpu))
 			vmrt_engine_losing(engine, e->machine, e->ev.cpu);
 	}
 	apply_clips(g, engine, spans, r->n_events);

@@ -41,14 +41,13 @@ void vmrt_engine_clip(
 void vmrt_engine_losing(struct vmrt_engine *e, uint32_t machine, unsigned index)
 {
 	struct machine *m = &e->machines[machine];
-	struct cpu *cpu = index < m->n_cpus ? &m->cpus[index] : NULL;
 
-	if (!cpu || cpu->losing || cpu->ended || cpu->last_ns == VMRT_UNKNOWN)
+	if (!cpus_have(m, index) || m->cpus[index].ended)
 		return;
-	cpu->losing = true;
-	m->losing++;
+	cpus_losing(m, index, e->now_ns, true);
 	/* what was seen last goes on for nobody knows how long */
-	cpus_forget(m, index, e->now_ns);
+	if (m->cpus[index].known)
+		cpus_forget(m, index, e->now_ns);
 }
 
 void clip_finish(struct vmrt_engine *e, int64_t end_ns)

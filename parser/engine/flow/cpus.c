@@ -202,6 +202,35 @@ void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
 	change_runner_unknown(m, index, since_ns);
 }
 
+/* Nobody knows whether the vCPUs that wait for CPU @index still do. */
+static void forget_waiters(struct machine *m, unsigned index, int64_t host_ns)
+{
+	const struct vmrt_engine *e = m->engine;
+
+	for (size_t i = 1; !m->index && i < e->config->n_machines; i++) {
+		const struct machine *g = &e->machines[i];
+
+		for (unsigned v = 0; v < g->n_seen; v++)
+			if (g->seen[v]->state == THREAD_READY && g->seen[v]->cpu == index)
+				cpus_lose_track(m, g->seen[v], host_ns);
+	}
+}
+
+/* The records of CPU @index are lost from now on (@losing), or are there again. */
+void cpus_losing(struct machine *m, unsigned index, int64_t host_ns, bool losing)
+{
+	struct cpu *cpu = &m->cpus[index];
+
+	if (cpu->losing == losing)
+		return;
+	if (host_ns != VMRT_UNKNOWN) {
+		change_rules(m->engine, host_ns);
+		forget_waiters(m, index, host_ns);
+	}
+	cpu->losing = losing;
+	m->losing += losing ? 1 : -1;
+}
+
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now)
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
@@ -215,8 +244,7 @@ void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant no
 	else
 		cpu->loss.events += ev->lost;
 	machine_lost(m, now.host_ns);
-	m->losing -= cpu->losing;
-	cpu->losing = false;
+	cpus_losing(m, ev->cpu, now.host_ns, false);
 	cpus_forget(m, ev->cpu, from);
 	cpu->n_cancelled = 0;
 	/* silence before this is no sign of steal */

@@ -87,6 +87,7 @@ static inline void cpus_check_chain(
 	}
 }
 
+void cpus_losing(struct machine *m, unsigned index, int64_t host_ns, bool losing);
 void cpus_lost(struct machine *m, const struct vmrt_event *ev, struct instant now);
 
 /* events.c */

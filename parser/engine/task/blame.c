@@ -91,6 +91,9 @@ static enum vmrt_blame classify_state(const struct jobs *j)
 
 	if (!v || v->state == THREAD_RUNNING)
 		return classify_guest(j);
+	/* it may run on the CPU whose records are lost now */
+	if (j->machine->engine->machines[0].losing)
+		return VMRT_BLAME_UNKNOWN;
 	if (v->state == THREAD_READY)
 		return classify_waiting_vcpu(j->machine->engine, v);
 	if (v->state != THREAD_BLOCKED)
@@ -202,6 +205,13 @@ static bool on_host(const struct jobs *j, enum vmrt_blame part)
 		       v->state != THREAD_RUNNING);
 }
 
+/* May the job execute, though that is not known? */
+static bool may_run(const struct jobs *j, const struct thread *v)
+{
+	return j->state == JOB_STARTED && j->thread->state == THREAD_RUNNING && v &&
+	       v->state != THREAD_RUNNING;
+}
+
 static void account(struct jobs *j, int64_t from, int64_t to)
 {
 	enum vmrt_blame part = j->part;
@@ -242,6 +252,9 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 		/* fall through */
 	case VMRT_BLAME_SERVER:
 		entry.thread = who_runs(&j->machine->engine->machines[0], v->cpu);
+		break;
+	case VMRT_BLAME_UNKNOWN:
+		j->ran_unseen |= may_run(j, v);
 		break;
 	default:
 		break;
@@ -391,6 +404,7 @@ void blame_open(struct jobs *j, int64_t host_ns)
 	memcpy(j->arrived, j->cum, sizeof(j->arrived));
 	journal_drop(j, j->arrives_ns < host_ns ? j->arrives_ns : host_ns);
 	j->exec_ns = 0;
+	j->ran_unseen = false;
 	j->unknown_ns = 0;
 	j->opened_ns = j->arrived_ns = host_ns;
 	if (j->arrives_ns < host_ns) {

@@ -56,7 +56,7 @@ static bool vcpu_is_out_of_sight(const struct jobs *j)
  * on after its release without a record of that, nor behind the end of its machine's recording or,
  * of a guest, the host's.
  */
-bool jobs_run_is_known(const struct jobs *j)
+static bool run_is_known(const struct jobs *j)
 {
 	const struct machine *m = j->machine;
 
@@ -68,7 +68,7 @@ bool jobs_run_is_known(const struct jobs *j)
 }
 
 /* When it ran is not known, and so neither what it waited for. */
-void jobs_forget_run(struct jobs *j)
+static void forget_run(struct jobs *j)
 {
 	struct vmrt_job *job = &j->job;
 	int64_t sum = 0;
@@ -85,6 +85,15 @@ void jobs_forget_run(struct jobs *j)
 	job->blame_ns[VMRT_BLAME_UNKNOWN] = sum;
 	memset(job->excess_ns, 0, sizeof(job->excess_ns));
 	job->n_blamed = 0;
+}
+
+/* What is not known of the run of the open job, which has ended or is given up, is no number. */
+void jobs_forget_unseen(struct jobs *j)
+{
+	if (!run_is_known(j))
+		forget_run(j);
+	else if (j->ran_unseen)
+		j->job.exec_ns = VMRT_UNKNOWN;
 }
 
 /* Only when the open job was due is known for certain. */

@@ -250,8 +250,7 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		emit(j);
 		return;
 	}
-	if (!jobs_run_is_known(j))
-		jobs_forget_run(j);
+	jobs_forget_unseen(j);
 	note_execution(j);
 	tardiness = job->response_ns - j->spec->deadline_ns;
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
@@ -493,8 +492,7 @@ static void emit_incomplete(struct jobs *j, int64_t end_ns)
 {
 	struct vmrt_job *job = &j->job;
 
-	if (!jobs_run_is_known(j))
-		jobs_forget_run(j);
+	jobs_forget_unseen(j);
 	/* by a clock of such an error, the deadline may not have passed yet */
 	if (job->deadline_ns != VMRT_UNKNOWN &&
 		job->deadline_ns >= end_ns - j->machine->config->record_error_ns) {

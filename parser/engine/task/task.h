@@ -92,6 +92,7 @@ struct jobs {
 	int64_t opened_ns, arrived_ns; /* host times of these */
 	int64_t unknown_ns;	       /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
+	bool ran_unseen;    /* it may have run while nobody knows whether its vCPU did */
 	int64_t lost_to_ns; /* what its thread did until then was not recorded; or VMRT_UNKNOWN
 			     */
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
@@ -148,8 +149,7 @@ void jobs_unseen(struct machine *m, unsigned cpu, const struct thread *t, int64_
 
 /* jobs-unsure.c */
 bool jobs_contradict(const struct jobs *j);
-bool jobs_run_is_known(const struct jobs *j);
-void jobs_forget_run(struct jobs *j);
+void jobs_forget_unseen(struct jobs *j);
 void jobs_forget_times(struct jobs *j);
 
 bool jobs_arrived(const struct jobs *j, int64_t host_ns);

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/* A guest's job while events of the host are lost: whether its vCPU ran is not known then. */
+#include "enginefix.h"
+
+static void other(struct fixture *f, int64_t at, int32_t pid, uint64_t lost)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_OTHER, .pid = pid, .lost = lost};
+
+	push(f, HOST, &ev, at);
+}
+
+/* t1 runs since 10.05 ms; what the host records between 12 and 20 ms is lost. */
+static void begin_with_a_loss(struct fixture *f)
+{
+	begin_with_t1_running(f);
+	other(f, 12 * MS, VCPU, 0);
+	vmrt_engine_losing(f->engine, HOST, 0);
+}
+
+/* t1 ends its job at @at. */
+static void t1_ends(struct fixture *f, int64_t at)
+{
+	arm(f, GUEST, at, T1, 30 * MS);
+	sw(f, GUEST, at + 5 * US, T1, 1, 0);
+}
+
+static void a_job_that_ends_in_a_loss_of_the_host_has_no_execution_time(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin_with_a_loss(&f);
+	t1_ends(&f, 16 * MS);
+	other(&f, 20 * MS, VCPU, 7);
+	end(&f, 25 * MS);
+	assert_int_equal(j->response_ns, 6 * MS);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+	assert_true(j->exec_ns == VMRT_UNKNOWN);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_UNKNOWN], 6 * MS);
+}
+
+static void a_job_that_goes_on_behind_a_loss_of_the_host_has_no_execution_time(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin_with_a_loss(&f);
+	other(&f, 20 * MS, VCPU, 7);
+	t1_ends(&f, 22 * MS);
+	end(&f, 25 * MS);
+	assert_int_equal(j->response_ns, 12 * MS);
+	assert_true(j->exec_ns == VMRT_UNKNOWN);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_UNKNOWN], 8 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_EXEC], 4 * MS - 50 * US);
+}
+
+static void a_job_that_sleeps_while_events_of_the_host_are_lost_keeps_its_execution_time(
+	void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin_with_t1_running(&f);
+	sw(&f, GUEST, 11 * MS, T1, 2, 0);
+	other(&f, 12 * MS, VCPU, 0);
+	vmrt_engine_losing(f.engine, HOST, 0);
+	other(&f, 20 * MS, VCPU, 7);
+	wake(&f, GUEST, 21 * MS, 0, T1);
+	sw(&f, GUEST, 21 * MS + 10 * US, 0, 0, T1);
+	t1_ends(&f, 22 * MS);
+	end(&f, 25 * MS);
+	assert_int_equal(j->response_ns, 12 * MS);
+	assert_int_equal(j->exec_ns, 2 * MS - 60 * US);
+}
+
+/* The vCPU waits on CPU 0, and may run there unseen from 12 ms on. */
+static void a_vcpu_that_waits_where_events_are_lost_may_run(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+
+	(void)state;
+	begin_with_t1_running(&f);
+	sw(&f, HOST, 11 * MS, VCPU, 0, HOG);
+	other(&f, 12 * MS, HOG, 0);
+	vmrt_engine_losing(f.engine, HOST, 0);
+	other(&f, 20 * MS, HOG, 7);
+	sw(&f, HOST, 21 * MS, HOG, 0, VCPU);
+	t1_ends(&f, 22 * MS);
+	end(&f, 25 * MS);
+	assert_int_equal(j->response_ns, 12 * MS);
+	assert_true(j->exec_ns == VMRT_UNKNOWN);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_EXEC], 2 * MS - 50 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 1 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_UNKNOWN], 9 * MS);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_job_that_ends_in_a_loss_of_the_host_has_no_execution_time),
+		cmocka_unit_test(
+			a_job_that_goes_on_behind_a_loss_of_the_host_has_no_execution_time),
+		cmocka_unit_test(
+			a_job_that_sleeps_while_events_of_the_host_are_lost_keeps_its_execution_time),
+		cmocka_unit_test(a_vcpu_that_waits_where_events_are_lost_may_run),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
