@@ -84,6 +84,8 @@ struct vmrt_clock_segment {
 struct vmrt_clockmap {
 	struct vmrt_clock_segment *segments;
 	size_t n;
+	int64_t elsewhere_ns; /* the recordings fit as well so much later on the host; 0: not known
+			       */
 };
 
 /**

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock-elsewhere.h"
 #include "clock-search.h"
 #include "clock-shift.h"
 
@@ -17,6 +18,7 @@
 #define LEAST_EVENTS 50
 #define MOMENT_NS UINT64_C(100000000)
 #define SHIFT_SLACK_NS 2000 /* time stamps of a vCPU's switches and of its first events */
+#define FILE_DRIFT 200e-6   /* no two clocks of one machine differ more */
 #define FILE_ERROR_NS                                                                              \
 	(5 * VMRT_NS_PER_MS) /* taken for the error of a time shift, to begin with                 \
 			      */
@@ -315,6 +317,57 @@ static bool confirm(struct vmrt_clockmap *file, const struct vmrt_clockmap *prov
 	return worst > 0;
 }
 
+/* The shift is wrong. Where the recordings fit in one other place, @away_ns later, that is it. */
+static enum vmrt_status move(
+	const struct recordings *r, struct vmrt_clockmap *map, int64_t away_ns, bool *found)
+{
+	enum vmrt_status status;
+
+	for (size_t i = 0; i < map->n; i++)
+		map->segments[i].offset_ns =
+			(int64_t)((uint64_t)map->segments[i].offset_ns - (uint64_t)away_ns);
+	set_error(map, FILE_ERROR_NS);
+	status = refine(r, NULL, 0, VMRT_CLOCK_OVERLAP, LEAST_INSIDE_FILE, map, found);
+	for (size_t i = 0; i < map->n; i++)
+		map->segments[i].source = VMRT_CLOCK_OVERLAP;
+	return status;
+}
+
+/*
+ * The recordings may contradict a shift by fitting better elsewhere, or not here at all. Then it is
+ * not believed, and if it is not known where they belong, nothing is. @proven: the map as refined
+ * near the shift, or NULL.
+ */
+static enum vmrt_status check_elsewhere(
+	const struct recordings *r, const struct vmrt_clockmap *proven, struct vmrt_clockmap *map)
+{
+	int64_t away_ns, error_ns = proven ? vmrt_clockmap_worst(proven) : 0;
+	enum vmrt_status status = VMRT_OK;
+	bool found = false;
+	enum clock_fit fit;
+
+	if (!proven)
+		error_ns = SHIFT_SLACK_NS;
+	fit = clock_elsewhere(r->host, r->guest, r->tids, r->n_tids, proven ? proven : map,
+		error_ns, proven ? 0 : FILE_DRIFT, &away_ns);
+	if (fit == CLOCK_FITS_HERE)
+		return VMRT_OK;
+	if (fit == CLOCK_FITS_BOTH) {
+		map->elsewhere_ns = away_ns;
+		return VMRT_OK;
+	}
+	if (fit == CLOCK_FITS_ELSEWHERE)
+		status = move(r, map, away_ns, &found);
+	if (status == VMRT_OK && !found) {
+		set_error(map, VMRT_UNKNOWN);
+		status = from_overlap(r, NULL, 0, VMRT_CLOCK_OVERLAP, map, &found);
+	}
+	if (status != VMRT_OK || found)
+		return status;
+	vmrt_clockmap_free(map);
+	return clock_unrelated(r->host, r->guest, map);
+}
+
 /*
  * The time shift in the guest's file. What is proven by the recordings alone is often less exact
  * than the shift, so the shift is used as it is unless they contradict it.
@@ -346,7 +399,12 @@ static enum vmrt_status from_shifts(
 		/* a wrong shift is no place to begin at: where the recordings fit together in one
 		 * place only, that is the truth */
 		status = from_overlap(r, NULL, 0, VMRT_CLOCK_OVERLAP, out, &refined);
+		if (status == VMRT_OK && !refined)
+			status = check_elsewhere(r, out, out);
+		refined = false;
 	}
+	if (status == VMRT_OK && r->n_tids && proven.n)
+		status = check_elsewhere(r, refined ? &proven : NULL, out);
 	vmrt_clockmap_free(&proven);
 	if (status != VMRT_OK)
 		vmrt_clockmap_free(out);

@@ -493,6 +493,32 @@ static enum vmrt_status refuse_rate(const struct vmrt_recording *rec, struct sou
 	return clock_unrelated(rec->sources[0].dat, s->dat, &s->map);
 }
 
+/* What is to be known of a time shift that the recordings do not confirm, or contradict. */
+static void note_shift(struct source *s)
+{
+	const char *source = s->map.n ? s->map.segments[0].source : NULL;
+	char away[VMRT_UNITS_TEXT], why[sizeof(s->note)] = "";
+	size_t shifts = 0;
+
+	vmrt_dat_shifts(s->dat, &shifts, NULL);
+	if (!shifts || !source || (s->vm && s->vm->n_pings))
+		return;
+	if (!strcmp(source, VMRT_CLOCK_OVERLAP) || !strcmp(source, VMRT_CLOCK_UNRELATED))
+		snprintf(why, sizeof(why), "the recordings contradict the file's time shift%s",
+			!strcmp(source, VMRT_CLOCK_UNRELATED) ? ": times on the host are not known"
+							      : "");
+	else if (s->map.elsewhere_ns)
+		snprintf(why, sizeof(why),
+			"the file's time shift is unchecked: the recordings fit as well %s %s",
+			vmrt_format_duration(llabs(s->map.elsewhere_ns), away),
+			s->map.elsewhere_ns < 0 ? "earlier" : "later");
+	if (!*why)
+		return;
+	vmrt_warn("%s: %s", s->path, why);
+	if (!s->note[0])
+		snprintf(s->note, sizeof(s->note), "%s", why);
+}
+
 /* One guest's clock that cannot be mapped is no reason to lose the others. */
 static enum vmrt_status map_guest(struct vmrt_recording *rec, size_t index, struct vmrt_error *err)
 {
@@ -507,6 +533,8 @@ static enum vmrt_status map_guest(struct vmrt_recording *rec, size_t index, stru
 	}
 	if (status == VMRT_OK)
 		status = refuse_rate(rec, s);
+	if (status == VMRT_OK)
+		note_shift(s);
 	if (status != VMRT_OK)
 		return vmrt_fail(err, status, "%s: out of memory", s->path);
 	return stopped(rec, err);

@@ -112,7 +112,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 		s->rate = (double)between(w, -50000, 50000) * 1e-9;
 	m->tick_phase_ns = s->from_local_ns - between(w, 0, TICK_NS - 1);
 	m->true_segment = *s;
-	m->true_map = (struct vmrt_clockmap){&m->true_segment, 1};
+	m->true_map = (struct vmrt_clockmap){&m->true_segment, 1, 0};
 	if (has(w, SIM_CLOCK_ERROR)) {
 		s->error_ns = between(w, 10 * US, 300 * US);
 		s->offset_ns += between(w, -s->error_ns, s->error_ns);
@@ -120,7 +120,7 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 		if (s->error_ns > r->truth.clock_error_ns)
 			r->truth.clock_error_ns = s->error_ns;
 	}
-	r->maps[index] = (struct vmrt_clockmap){s, 1};
+	r->maps[index] = (struct vmrt_clockmap){s, 1, 0};
 	r->machines[index].clock = &r->maps[index];
 }
 

@@ -67,6 +67,37 @@ static void write_files(int64_t wrong_by)
 	tests_dat_free(g);
 }
 
+/* The vCPU thread runs for 2 ms of every 10, exactly; of the first and the last @unseen runs the
+ * guest recorded nothing. */
+static void write_periodic(int64_t wrong_by, int unseen)
+{
+	struct tests_dat *h = tests_dat_new(1, TESTS_KERNEL_61);
+	struct tests_dat *g = tests_dat_new(1, TESTS_KERNEL_61);
+	int64_t times[] = {BASE - OFFSET}, offsets[] = {OFFSET + wrong_by};
+
+	tests_dat_clock(h, "local [mono]");
+	tests_dat_clock(g, "local [mono]");
+	tests_dat_trace_id(h, HOST_ID);
+	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+	tests_dat_current(g, 0, 1);
+	tests_dat_switch(h, 0, BASE - 1000 * MS, "swapper/0", 0, 120, 0, "hog", HOG, 120);
+	for (int i = 0; i < SWITCHES; i++) {
+		int64_t at = BASE + i * 10 * MS;
+
+		tests_dat_switch(h, 0, at, "hog", HOG, 120, 0, "CPU 0/KVM", VCPU, 49);
+		for (int64_t t = at + 2 * US; t < at + 2 * MS; t += 111 * US)
+			if (i >= unseen && i < SWITCHES - unseen)
+				tests_dat_other(g, 0, t - OFFSET);
+		tests_dat_switch(h, 0, at + 2 * MS, "CPU 0/KVM", VCPU, 49, 0, "hog", HOG, 120);
+	}
+	tests_dat_switch(h, 0, BASE + SWITCHES * 10 * MS + 1000 * MS, "hog", HOG, 120, 0,
+		"swapper/0", 0, 120);
+	tests_dat_write(h, host);
+	tests_dat_write(g, guest);
+	tests_dat_free(h);
+	tests_dat_free(g);
+}
+
 static void map_of(struct vmrt_clockmap *map)
 {
 	static const int32_t tids[] = {VCPU};
@@ -107,6 +138,43 @@ static void a_wrong_shift_is_not_named_as_the_source(void **unused)
 	check(3 * MS, VMRT_CLOCK_CORRECTED);
 }
 
+/* Wrong by one period or by forty, some of the guest's events lie where the vCPU did not run yet.
+ */
+static void what_repeats_on_the_host_does_not_hide_a_wrong_shift(void **unused)
+{
+	static const int64_t wrong_by[] = {10 * MS, 400 * MS, -400 * MS, 403 * MS};
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(wrong_by) / sizeof(wrong_by[0]); i++) {
+		write_periodic(wrong_by[i], 0);
+		map_of(&map);
+		assert_string_equal(map.segments[0].source, VMRT_CLOCK_OVERLAP);
+		assert_true(map.segments[0].error_ns < 100 * US);
+		assert_true(llabs(vmrt_clockmap_to_host(&map, BASE - OFFSET, NULL) - BASE) <=
+			    map.segments[0].error_ns);
+		vmrt_clockmap_free(&map);
+	}
+}
+
+/* Where the host did the same before and after, nothing can tell: the file is taken at its word. */
+static void a_shift_that_nothing_can_check_says_so(void **unused)
+{
+	struct vmrt_clockmap map;
+
+	(void)unused;
+	write_periodic(40 * MS, 50);
+	map_of(&map);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_FILE);
+	assert_true(map.elsewhere_ns != 0 && map.elsewhere_ns / MS % 10 < 5);
+	vmrt_clockmap_free(&map);
+	write_periodic(0, 0);
+	map_of(&map);
+	assert_string_equal(map.segments[0].source, VMRT_CLOCK_FILE);
+	assert_int_equal(map.elsewhere_ns, 0);
+	vmrt_clockmap_free(&map);
+}
+
 static int enter(void **unused)
 {
 	int a = mkstemp(host), b = mkstemp(guest);
@@ -126,6 +194,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_right_shift_is_used_as_it_is),
 		cmocka_unit_test(a_wrong_shift_is_not_named_as_the_source),
+		cmocka_unit_test(what_repeats_on_the_host_does_not_hide_a_wrong_shift),
+		cmocka_unit_test(a_shift_that_nothing_can_check_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);

@@ -93,7 +93,7 @@ static void check(const struct vmrt_clockmap *map, const struct vmrt_dat_shift *
 static void a_line_is_sampled_every_few_seconds_and_beyond_its_end(void **state)
 {
 	struct vmrt_clock_segment seg = segment(10 * S, 30 * S, 1000 * S, 15e-6);
-	struct vmrt_clockmap map = {&seg, 1};
+	struct vmrt_clockmap map = {&seg, 1, 0};
 	struct vmrt_dat *dat = make_file(ROOM);
 	const struct vmrt_dat_shift *s;
 	size_t n;
@@ -117,7 +117,7 @@ static void a_step_has_a_sample_on_either_side_however_long_it_is(void **state)
 		struct vmrt_clock_segment segs[3] = {segment(10 * S, 14 * S, 5000 * S, 0),
 			segment(14 * S, 14 * S + S / 10, 5000 * S, 0),
 			segment(14 * S + S / 10, 20 * S, 5000 * S - steps[i], 0)};
-		struct vmrt_clockmap map = {segs, 3};
+		struct vmrt_clockmap map = {segs, 3, 0};
 		struct vmrt_dat *dat = make_file(ROOM);
 		const struct vmrt_dat_shift *s;
 		bool before = false, after = false;
@@ -139,7 +139,7 @@ static void a_step_has_a_sample_on_either_side_however_long_it_is(void **state)
 static void a_long_recording_is_sampled_less_often(void **state)
 {
 	struct vmrt_clock_segment seg = segment(10 * S, 410 * S, 1000 * S, 200e-6);
-	struct vmrt_clockmap map = {&seg, 1};
+	struct vmrt_clockmap map = {&seg, 1, 0};
 	struct vmrt_dat *dat = make_file(ROOM);
 	const struct vmrt_dat_shift *s;
 	size_t n;
@@ -154,7 +154,7 @@ static void a_long_recording_is_sampled_less_often(void **state)
 static void what_has_no_room_or_is_not_known_stays_as_it_was(void **state)
 {
 	struct vmrt_clock_segment seg = segment(10 * S, 100000 * S, 1000 * S, 0);
-	struct vmrt_clockmap map = {&seg, 1};
+	struct vmrt_clockmap map = {&seg, 1, 0};
 	struct vmrt_dat *dat = make_file(3);
 	const struct vmrt_dat_shift *s;
 	size_t n;
@@ -183,7 +183,7 @@ static void a_map_that_reaches_to_the_end_of_time_ends(void **unused)
 		segment(INT64_MAX - 1000 * S, INT64_MAX, 7, 0),
 		segment(INT64_MAX - 10, INT64_MAX, 7, 0),
 	};
-	struct vmrt_clockmap map = {segments, 1};
+	struct vmrt_clockmap map = {segments, 1, 0};
 	struct vmrt_dat *dat = make_file(ROOM);
 	const struct vmrt_dat_shift *shifts;
 	size_t n;

@@ -82,7 +82,7 @@ static void timer(enum vmrt_event_type type, int64_t at, int64_t expires)
 static void first_job(int waker, uint8_t flags)
 {
 	static struct vmrt_clock_segment same = {.to_local_ns = INT64_MAX};
-	static struct vmrt_clockmap map = {&same, 1};
+	static struct vmrt_clockmap map = {&same, 1, 0};
 	struct vmrt_engine_machine machines[] = {
 		{.name = "host", .cpus = 1}, {.name = "vm1", .cpus = 1, .clock = &map}};
 	struct vmrt_vm_thread threads[] = {{.tid = VCPU, .role = VMRT_ROLE_VCPU, .vcpu = 0},
