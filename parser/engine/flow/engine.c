@@ -175,9 +175,31 @@ static bool is_unrelated(const struct machine *m)
 }
 
 /*
+ * Do all vCPUs of @m sleep, although a timer of a task there was due long ago? A VM that goes on
+ * has its vCPUs woken for its timers: this one was stopped or has ended.
+ */
+static bool sleeps_for_good(const struct machine *m, int64_t end_ns)
+{
+	bool due = false;
+
+	for (unsigned v = 0; v < m->n_vcpus; v++) {
+		const struct thread *t = m->vcpus[v];
+
+		if (!t || t->state != THREAD_BLOCKED || t->suspended || t->throttled ||
+			t->last_out_ns == VMRT_UNKNOWN || end_ns - t->last_out_ns <= SILENT_MAX_NS)
+			return false;
+	}
+	for (size_t i = 0; i < m->n_jobs && !due; i++)
+		due = m->jobs[i]->state == JOB_SLEEPING &&
+		      m->jobs[i]->job.arrival_ns != VMRT_UNKNOWN &&
+		      m->jobs[i]->job.arrival_ns < end_ns - SILENT_MAX_NS;
+	return m->n_vcpus && due;
+}
+
+/*
  * Where the recording of @m ends. That is before the recording of the others ends if its CPUs ran
- * for long and recorded nothing, or if it was broken off; and where that of others ends on its
- * clock is not known if nothing relates the clocks.
+ * for long and recorded nothing, or were not woken for its timers, or if it was broken off; and
+ * where that of others ends on its clock is not known if nothing relates the clocks.
  */
 static int64_t machine_end(struct machine *m, int64_t end_ns)
 {
@@ -196,7 +218,8 @@ static int64_t machine_end(struct machine *m, int64_t end_ns)
 		broken_off = broken_off && m->cpus[c].ended;
 	if (!m->n_vcpus)
 		silent = end_ns - ended;
-	m->ended_early = broken_off || is_unrelated(m) || silent > SILENT_MAX_NS;
+	m->ended_early = broken_off || is_unrelated(m) || silent > SILENT_MAX_NS ||
+			 sleeps_for_good(m, end_ns);
 	return m->ended_early ? ended : end_ns;
 }
 

@@ -152,6 +152,40 @@ static void behind_the_end_of_the_hosts_file_executions_are_unknown(void **state
 	assert_string_equal(ask("SELECT outside FROM machine WHERE id = 1"), "0");
 }
 
+/*
+ * The last sleep of the guest is to end at 1002 ms. Its vCPU sleeps from 999 ms on and is never
+ * woken again, while the host goes on for a second: the VM has ended, and missed nothing. If it is
+ * only preempted then, it has.
+ */
+static void a_vm_that_sleeps_through_its_timers_has_ended(void **state)
+{
+	(void)state;
+	declare("[task vm1/t1]\nperiod = 10ms\n");
+	write_guest();
+	for (int asleep = 0; asleep < 2; asleep++) {
+		int32_t tids[] = {VCPU};
+		struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+		struct vmrt_error err;
+
+		tests_dat_clock(d, "local [mono]");
+		tests_dat_trace_id(d, HOST_ID);
+		tests_dat_guest(d, "vm1", GUEST_ID, tids, 1);
+		for (int64_t at = BASE; at < BASE + 1000 * MS; at += 10 * MS) {
+			tests_dat_switch(d, 0, at, "hog", HOG, 120, 0, "CPU 0/KVM", VCPU, 49);
+			tests_dat_switch(
+				d, 0, at + 9 * MS, "CPU 0/KVM", VCPU, 49, asleep, "hog", HOG, 120);
+		}
+		tests_dat_switch(d, 0, BASE + 2000 * MS, "hog", HOG, 120, 1, "swapper/0", 0, 120);
+		tests_dat_write(d, host);
+		tests_dat_free(d);
+		assert_int_equal(analyze(host, guest, &err), VMRT_OK);
+		assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "100");
+		assert_string_equal(
+			ask("SELECT count(*) > 50 FROM jobs WHERE outcome LIKE 'missed%'"),
+			asleep ? "0" : "1");
+	}
+}
+
 static void a_cpu_whose_records_end_early_has_no_invented_misses(void **state)
 {
 	struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_61);
@@ -333,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(jobs_that_end_before_the_record_behind_a_loss_are_unknown_too),
 		cmocka_unit_test(behind_the_end_of_the_hosts_file_executions_are_unknown),
+		cmocka_unit_test(a_vm_that_sleeps_through_its_timers_has_ended),
 		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),
 		cmocka_unit_test(guests_of_one_name_are_refused),
