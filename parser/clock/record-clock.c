@@ -408,6 +408,22 @@ static bool is_set_back(const struct record_clocks *c, const struct vmrt_clockma
 	return any;
 }
 
+/* Do the expiries contradict each other, on every CPU: a line broken again and again, and no error
+ * that all of it keeps? */
+static bool is_contradicted(const struct record_clocks *c, const struct vmrt_clockmap *maps)
+{
+	bool broken = false;
+
+	for (unsigned i = 0; i < c->cpus; i++) {
+		if (!maps[i].n)
+			continue;
+		if (vmrt_clockmap_worst(&maps[i]) != VMRT_UNKNOWN)
+			return false;
+		broken |= maps[i].n > 1;
+	}
+	return broken;
+}
+
 static void add_text(struct vmrt_record_clock *out, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -516,6 +532,8 @@ enum vmrt_status vmrt_record_clock_map(
 		snprintf(why, sizeof(why), "it was set back, by %s or more",
 			vmrt_format_duration(ran_back(&found), back));
 		hide_timers(dat, out, why);
+	} else if (status == VMRT_OK && is_contradicted(&found, maps)) {
+		hide_timers(dat, out, "its timers contradict each other");
 	} else if (status == VMRT_OK) {
 		dat->clocks = maps;
 		dat->n_clocks = found.cpus;

@@ -305,12 +305,37 @@ static void a_common_map_is_as_wrong_as_the_cpu_with_the_worst_timers(void **sta
 	vmrt_dat_close(dat);
 }
 
+/* Some interrupts say that they read the clock before the task's record in front of them: the clock
+ * is 300 ns behind or more; others say that it is 100 ns behind at most. */
+static void expiries_that_contradict_each_other_map_nothing(void **state)
+{
+	struct tests_dat *d = begin("boot");
+	struct vmrt_record_clock found;
+
+	(void)state;
+	for (int i = 1; i <= 200; i++) {
+		int64_t t = 100 * VMRT_NS_PER_S + i * 10 * MS;
+
+		tests_dat_flags(d, 0);
+		tests_dat_switch(d, 0, t + LEAD, "a", 10, 120, 1, "swapper/0", 0, 120);
+		tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+		tests_dat_timer_expire(
+			d, 0, t + LEAD + US, TIMER, VMRT_FN_TICK, i & 8 ? t - 300 : t + 900);
+		tests_dat_flags(d, 0);
+		tests_dat_switch(d, 0, t + LEAD + MS, "swapper/0", 0, 120, 0, "a", 10, 120);
+	}
+	vmrt_dat_close(tried(d, &found));
+	assert_int_equal(found.state, VMRT_RECORD_CLOCK_UNMAPPED);
+	assert_non_null(strstr(found.text, "its timers contradict each other"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_common_map_is_as_wrong_as_the_cpu_with_the_worst_timers),
 		cmocka_unit_test(
 			a_cpu_of_a_clock_that_others_show_to_be_set_back_is_not_known_without_expiries),
+		cmocka_unit_test(expiries_that_contradict_each_other_map_nothing),
 		cmocka_unit_test(a_cpu_without_timers_is_unknown_where_the_clock_was_set_back),
 		cmocka_unit_test(a_cpu_without_timers_may_read_another_clock),
 		cmocka_unit_test(
