@@ -27,6 +27,8 @@
 #define SAME_SLEEP_SHARE 50
 /* Mean distances that differ from the declared period by more than this share contradict it. */
 #define MEAN_SHARE 4
+/* Who is woken so often has jobs. */
+#define WOKEN_FOR_JOBS 8
 /* So many arrivals of one thread tell its period. */
 #define ODD_ARRIVALS 8
 
@@ -287,6 +289,22 @@ static bool contradicts(const struct task_found *found, int64_t period, int64_t 
 	return found->steps > PERIOD_CERTAIN && llabs(mean - period) > period / MEAN_SHARE;
 }
 
+/* The task was at work, but no job of it was found. Where timers are not recorded, that is said. */
+static void note_no_job(const struct task_found *found, struct vmrt_task_contradiction *out)
+{
+	uint64_t woken = found->wakeups + found->own_wakeups;
+	char text[VMRT_TASK_CONTRADICTION_MAX];
+
+	if (found->has_job || woken < WOKEN_FOR_JOBS || !found->machine ||
+		!found->machine->starts_seen || !found->machine->expiries_seen)
+		return;
+	snprintf(text, sizeof(text),
+		"it was woken %" PRIu64 " times, but no job was found: nothing shows what releases "
+		"it; release = says what does",
+		woken);
+	append(out, text);
+}
+
 void vmrt_engine_task_contradiction(
 	const struct vmrt_engine *e, uint32_t task, struct vmrt_task_contradiction *out)
 {
@@ -333,6 +351,7 @@ void vmrt_engine_task_contradiction(
 			out->missing, out->missing == 1 ? "job may be" : "jobs may be");
 		append(out, text);
 	}
+	note_no_job(found, out);
 	if (found->n_others) {
 		snprintf(text, sizeof(text), "%u %s in another way and %s not counted: %s",
 			found->n_others, found->n_others == 1 ? "thread waits" : "threads wait",

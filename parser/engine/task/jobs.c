@@ -104,6 +104,7 @@ static void emit(struct jobs *j)
 	if (trial_holds(j))
 		return;
 	j->rel.had_job |= j->job.arrival_ns != VMRT_UNKNOWN;
+	e->found[j->task].has_job |= j->job.outcome != VMRT_OUTCOME_TRUNCATED;
 	j->job.k = e->next_k[j->task] + j->job.skipped;
 	e->next_k[j->task] = j->job.k + 1;
 	if (e->sink.job)

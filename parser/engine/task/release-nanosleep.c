@@ -3,8 +3,8 @@
  * Tasks that sleep until an absolute time: arming such a sleep ends the job, and the time is the
  * arrival of the next one, also when it has passed because the job ran too long.
  *
- * Two sleeps prove the mechanism. The first one is taken for a release at once: a job is given only
- * when it ends, which is after the proof.
+ * Two sleeps prove the mechanism, if they are not given up as time limits are. The first one is
+ * taken for a release at once: a job is given only when it ends, which is after the proof.
  */
 #include "parser/engine/task/mechanism.h"
 
@@ -37,7 +37,7 @@ void release_armed(
 	r->sleep.raw_expires = raw;
 	if (r->mechanism == VMRT_RELEASE_AUTO && ++r->sleep.absolute == 2)
 		release_decide(j, VMRT_RELEASE_NANOSLEEP, host_ns);
-	else if (r->mechanism == VMRT_RELEASE_AUTO)
+	else if (r->mechanism == VMRT_RELEASE_AUTO && !r->sleep.given_up)
 		r->timer.suspect = 0;
 }
 
@@ -81,6 +81,10 @@ void sleep_given_up(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t ho
 	if (j->state != JOB_SLEEPING || j->timer != timer || j->rel.trial.running ||
 		j->job.arrival_local_ns <= local_ns || !release_may_be(j, VMRT_RELEASE_NANOSLEEP))
 		return;
+	if (is_undecided(j) && j->rel.sleep.absolute) {
+		j->rel.sleep.absolute--;
+		j->rel.sleep.given_up = true;
+	}
 	change_job_state(j, host_ns, JOB_NONE);
 	blame_busy_ends(j->machine, host_ns);
 }

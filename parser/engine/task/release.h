@@ -46,7 +46,8 @@ struct end_mark {
 
 /* release-nanosleep.c: a sleep whose end is the arrival. */
 struct wait_sleep {
-	int absolute; /* absolute sleeps seen while the mechanism is not known */
+	int absolute;  /* absolute sleeps seen while the mechanism is not known */
+	bool given_up; /* one of these was: it was the time limit of a wait for something else */
 	/* an arrival that becomes known when its timer expires */
 	bool pending, woke;
 	int clock;
@@ -148,6 +149,7 @@ struct task_found {
 	bool seen;		       /* a thread of it */
 	enum vmrt_release mechanism;   /* AUTO: nothing */
 	uint64_t wakeups, own_wakeups; /* by others and by its own timers, until it is decided */
+	bool has_job;		       /* one that the recording did not cut off */
 	uint64_t from_interrupts;      /* of those by others: perhaps by a timer */
 	const struct machine *machine; /* of its threads, or NULL */
 	bool again;		       /* it was found out after jobs had been given */

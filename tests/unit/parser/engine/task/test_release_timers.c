@@ -187,6 +187,55 @@ static void what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known(void *
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
+/* epoll_wait() with a limit of 100 ms, which is given up each time: the timerfd releases it. */
+static void the_time_limit_of_a_wait_for_a_timer_is_no_release(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sleep_until(&f, 3 * MS, 103 * MS);
+	for (int k = 0; k < 6; k++) {
+		int64_t at = (k + 1) * 10 * MS;
+
+		fx_wakes(&f, at, T1, VMRT_FN_TIMERFD);
+		fx_cancel(&f, at + 60, X, 0, T2);
+		fx_arm(&f, at + 80, T1, VMRT_FN_TIMERFD, at + 10 * MS);
+		fx_sleep_until(&f, at + 3 * MS, at + 103 * MS);
+	}
+	assert_int_equal(fx_end(&f, 65 * MS, NULL), VMRT_RELEASE_TIMERFD);
+	/* the first one passed for something else: that is what a second reading is for */
+	assert_int_equal(f.n, 5);
+	for (size_t i = 0; i < 4; i++) {
+		assert_us(fx_job(&f, i)->arrival_ns, ((int)i + 2) * 10 * MS);
+		assert_us(fx_job(&f, i)->response_ns, 3 * MS);
+	}
+}
+
+/* A task that is said to wait for a timerfd and sleeps until times: none of its jobs is known. */
+static void a_task_at_work_without_any_job_is_noted(void **state)
+{
+	static struct fixture f;
+	struct vmrt_task_contradiction found;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	for (int k = 0; k < 9; k++) {
+		if (k == 7) {
+			vmrt_engine_task_contradiction(f.engine, 0, &found);
+			assert_string_equal(found.text, "");
+		}
+		fx_sleep_until(&f, k * 10 * MS + 3 * MS, (k + 1) * 10 * MS);
+		fx_wakes(&f, (k + 1) * 10 * MS, T2, VMRT_FN_WAKEUP);
+	}
+	vmrt_engine_task_contradiction(f.engine, 0, &found);
+	assert_non_null(strstr(found.text, "it was woken 9 times, but no job was found"));
+	fx_end(&f, 95 * MS, NULL);
+}
+
 static void a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown(void **state)
 {
 	static struct fixture f;
@@ -399,6 +448,8 @@ static void a_task_that_never_sleeps_within_jobs_has_ended_its_last_one(void **s
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_task_at_work_without_any_job_is_noted),
+		cmocka_unit_test(the_time_limit_of_a_wait_for_a_timer_is_no_release),
 		cmocka_unit_test(
 			a_device_that_wakes_a_thread_long_after_its_timer_does_not_release_it),
 		cmocka_unit_test(what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known),
