@@ -408,6 +408,9 @@ static bool is_set_back(const struct record_clocks *c, const struct vmrt_clockma
 	return any;
 }
 
+/* A machine that is suspended breaks the line, too, but not so often. */
+#define BROKEN_OFTEN 8
+
 /* Do the expiries contradict each other, on every CPU: a line broken again and again, and no error
  * that all of it keeps? */
 static bool is_contradicted(const struct record_clocks *c, const struct vmrt_clockmap *maps)
@@ -419,7 +422,7 @@ static bool is_contradicted(const struct record_clocks *c, const struct vmrt_clo
 			continue;
 		if (vmrt_clockmap_worst(&maps[i]) != VMRT_UNKNOWN)
 			return false;
-		broken |= maps[i].n > 1;
+		broken |= maps[i].n > BROKEN_OFTEN;
 	}
 	return broken;
 }
