@@ -27,6 +27,8 @@
 #define SAME_SLEEP_SHARE 50
 /* Mean distances that differ from the declared period by more than this share contradict it. */
 #define MEAN_SHARE 4
+/* So many arrivals near the grid make it the task's, though it does not sleep until its points. */
+#define KEEPS_CERTAIN 8
 /* Who is woken so often has jobs. */
 #define WOKEN_FOR_JOBS 8
 /* So many arrivals of one thread tell its period. */
@@ -135,7 +137,7 @@ int64_t period_off_ns(const struct jobs *j, int64_t ns, int64_t steps)
 {
 	int64_t found = period_found(&j->machine->engine->found[j->task]);
 	int64_t period = j->spec->period_ns ? j->spec->period_ns : j->rel.period_ns;
-	int64_t off = llabs(ns - steps * period);
+	int64_t off = llabs(ns - steps * (period ? period : found));
 
 	if (!found || !same_period(found, period) || llabs(ns - steps * found) > off)
 		return off;
@@ -166,6 +168,47 @@ static uint64_t slept_through(int64_t missing, int64_t busy_ns, int64_t period)
 }
 
 /*
+ * The period that arrivals are compared with. Where it is not declared and a task sleeps for a
+ * time, not until one, the most frequent distance is tried.
+ */
+static int64_t period_tried(const struct jobs *j)
+{
+	if (j->spec->period_ns || j->rel.period_ns)
+		return j->spec->period_ns ? j->spec->period_ns : j->rel.period_ns;
+	return j->rel.mechanism == VMRT_RELEASE_RELATIVE
+		       ? period_found(&j->machine->engine->found[j->task])
+		       : 0;
+}
+
+/* Sleeps of many lengths, and yet arrivals at one distance: the task sleeps for what is left of a
+ * period, and that is its period. */
+static bool keeps_a_period(const struct wait_usual *u)
+{
+	return u->unlike > u->alike && u->exact + u->loose >= KEEPS_CERTAIN &&
+	       u->off < (u->exact + u->loose) / 2;
+}
+
+/* The next arrival is @steps periods away, @ns in all, and the task sleeps for @ahead until then.
+ */
+static void note_grid(struct jobs *j, int64_t period, int64_t ns, int64_t steps, int64_t ahead)
+{
+	struct wait_usual *u = &j->rel.usual;
+	int64_t off = period_off_ns(j, ns, steps);
+
+	if (steps == 1 && off <= period_exact_ns(j))
+		u->exact++;
+	else if (steps == 1 && off <= period / PERIOD_SHARE)
+		u->loose++;
+	else
+		u->off++;
+	if (u->ahead_ns && same_sleep(j, period, ahead))
+		u->alike++;
+	else if (u->ahead_ns)
+		u->unlike++;
+	u->ahead_ns = ahead;
+}
+
+/*
  * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
  * @skipped releases between the two are accounted for. How do they lie on the task's grid?
  */
@@ -173,25 +216,24 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 {
 	struct task_found *found = &j->machine->engine->found[j->task];
 	struct release *r = &j->rel;
-	int64_t period = j->spec->period_ns ? j->spec->period_ns : r->period_ns, ns, steps, off;
+	int64_t period = period_tried(j), ns, steps;
 
 	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN || period <= 0 ||
 		__builtin_sub_overflow(arrival, before, &ns) || ns <= 0 ||
 		ns / period > BACKLOG_MAX)
 		return;
 	steps = (ns + period / 2) / period;
-	off = period_off_ns(j, ns, steps);
-	if (steps == 1 && off <= period_exact_ns(j))
-		r->usual.exact++;
-	else if (steps == 1 && off <= period / PERIOD_SHARE)
-		r->usual.loose++;
-	else
-		r->usual.off++;
-	if (r->usual.ahead_ns && same_sleep(j, period, arrival - end))
-		r->usual.alike++;
-	else if (r->usual.ahead_ns)
-		r->usual.unlike++;
-	r->usual.ahead_ns = arrival - end;
+	note_grid(j, period, ns, steps, arrival - end);
+	if (!j->spec->period_ns && !r->period_ns) {
+		if (steps > 1 + skipped)
+			r->usual.hidden += (uint64_t)(steps - 1 - skipped) -
+					   slept_through(steps - 1 - skipped, end - before, period);
+		if (!keeps_a_period(&r->usual))
+			return;
+		r->period_ns = period;
+		found->hidden += r->usual.hidden;
+		return;
+	}
 	/* times of a damaged recording may be that far apart */
 	if (__builtin_add_overflow(found->span_ns, ns, &found->span_ns)) {
 		found->span_ns = 0;

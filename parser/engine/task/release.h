@@ -113,6 +113,7 @@ struct wait_usual {
 	uint32_t jobs;			/* of which these are known */
 	/* what was noted of its arrivals in struct task_found */
 	uint64_t arrivals, steps, missing, slept, early_skips;
+	uint64_t hidden; /* periods at work without a job, before the period was certain */
 	int64_t span_ns;
 };
 

@@ -182,6 +182,44 @@ static void a_loop_that_sleeps_for_what_is_left_catches_up(void **state)
 	}
 }
 
+/*
+ * The same where no period is declared: it is found from the distances, since the sleeps are of
+ * many lengths. From @late * 10 ms it is at work for 25 ms. Before the period is certain, the two
+ * releases that pass are only counted.
+ */
+static void a_loop_without_a_declared_period_catches_up(void **state)
+{
+	(void)state;
+	for (int late = 11; late <= 24; late += 13) {
+		static struct fixture f;
+		static const int off[] = {11, 17, 9, 14, 21, 12, 10, 8, 19, 15, 13};
+		struct vmrt_task_contradiction found;
+		int passed = 0, missed = 0, due = 10 * MS + 7;
+
+		fx_begin(&f, "");
+		fx_runs_from_the_beginning(&f);
+		fx_sleep_for(&f, 2 * MS, 10 * MS + 7);
+		for (int k = 1; k < 30; k++) {
+			int end = (k + passed) * 10 * MS + 1 * MS + k % 7 * 700;
+
+			fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+			if (k == late) {
+				end = k * 10 * MS + 25 * MS;
+				passed = 2;
+			}
+			due = (k + 1 + passed) * 10 * MS + off[k % 11];
+			fx_sleep_for(&f, end, due);
+		}
+		found = contradiction_of(&f);
+		fx_end(&f, 313 * MS, NULL);
+		for (size_t i = 0; i < f.n; i++)
+			missed += fx_job(&f, i)->end_ns == VMRT_UNKNOWN &&
+				  fx_job(&f, i)->outcome == VMRT_OUTCOME_UNKNOWN;
+		assert_int_equal(found.missing, late == 11 ? 2 : 0);
+		assert_int_equal(missed, late == 11 ? 0 : 2);
+	}
+}
+
 /* Its next release has passed, so it sleeps for no time at all. */
 static void a_sleep_of_zero_is_for_the_release_that_has_passed(void **state)
 {
@@ -466,6 +504,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(naps_in_the_first_job_say_nothing_of_the_releases),
+		cmocka_unit_test(a_loop_without_a_declared_period_catches_up),
 		cmocka_unit_test(a_period_that_begins_anew_shows_the_end_of_the_late_job),
 		cmocka_unit_test(a_late_job_that_may_hide_another_one_has_no_end),
 		cmocka_unit_test(a_job_that_began_late_hides_no_other),
