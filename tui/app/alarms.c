@@ -39,7 +39,8 @@ struct top_alarms {
 	struct alarm *list;
 	size_t n;
 	char *program, *run;
-	char words[TEXT];
+	char words[TEXT], trouble[TEXT]; /* the last alarm; what could not be done because of it */
+	char shown[2 * TEXT + 2];
 	pid_t pids[RUNNING_MAX]; /* programs that were started; 0: none */
 	size_t count;
 	bool rang;
@@ -119,13 +120,54 @@ static char *fact(const char *name, const char *fmt, ...)
 	return asprintf(&text, "VMRT_ALARM_%s=%s", name, value) < 0 ? NULL : text;
 }
 
+/* What went wrong is seen on the screen at once, and said again when that is gone. */
+static void trouble(struct top_alarms *alarms, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void trouble(struct top_alarms *alarms, const char *fmt, ...)
+{
+	char text[TEXT];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	vmrt_warn("%s", text);
+	snprintf(alarms->trouble, sizeof(alarms->trouble), "%s", text);
+}
+
+/* ^C in the terminal is not for it, and signals do to it what they do to any program. */
+static int spawn(pid_t *pid, char *const *argv, char *const *env)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t defaults;
+	int failed;
+
+	sigemptyset(&defaults);
+	sigaddset(&defaults, SIGPIPE);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setpgroup(&attr, 0);
+	posix_spawnattr_setsigdefault(&attr, &defaults);
+	posix_spawn_file_actions_init(&actions);
+	/* its words must not tear the screen */
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&actions, 0, 1);
+	posix_spawn_file_actions_adddup2(&actions, 0, 2);
+	failed = posix_spawnp(pid, argv[0], &actions, &attr, argv, env);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attr);
+	return failed;
+}
+
 /* Started directly, never through a shell: a name of a task is nothing but a value. */
-static pid_t start_program(const struct ringing *r)
+static pid_t start_program(struct top_alarms *alarms, const struct ringing *r)
 {
 	char *argv[] = {r->alarms->program, NULL}, *facts[FACTS] = {NULL}, **env;
-	posix_spawn_file_actions_t actions;
 	size_t n = 0, n_env = 0;
 	pid_t pid = 0;
+	int failed;
 
 	facts[n++] = fact("CONDITION", "%s", r->alarm->text);
 	facts[n++] = fact("METRIC", "%s", r->alarm->condition.words);
@@ -147,16 +189,12 @@ static pid_t start_program(const struct ringing *r)
 	if (env) {
 		memcpy(env, environ, n_env * sizeof(*env));
 		memcpy(env + n_env, facts, n * sizeof(*env));
-		posix_spawn_file_actions_init(&actions);
-		/* its words must not tear the screen */
-		posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
-		posix_spawn_file_actions_adddup2(&actions, 0, 1);
-		posix_spawn_file_actions_adddup2(&actions, 0, 2);
-		if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, env) != 0) {
-			vmrt_warn("--alarm-run: cannot start %s", argv[0]);
+		failed = spawn(&pid, argv, env);
+		if (failed) {
+			trouble(alarms, "--alarm-run: cannot start %.100s: %s", argv[0],
+				strerror(failed));
 			pid = 0;
 		}
-		posix_spawn_file_actions_destroy(&actions);
 	}
 	for (size_t i = 0; i < n; i++)
 		free(facts[i]);
@@ -167,11 +205,17 @@ static pid_t start_program(const struct ringing *r)
 /* Takes leave of programs that have ended; returns a free place for another one, or NULL. */
 static pid_t *reap(struct top_alarms *alarms)
 {
-	pid_t *room = NULL;
+	pid_t *room = NULL, ended;
+	int how;
 
 	for (size_t i = 0; i < RUNNING_MAX; i++) {
-		if (alarms->pids[i] && waitpid(alarms->pids[i], NULL, WNOHANG) != 0)
+		ended = alarms->pids[i] ? waitpid(alarms->pids[i], &how, WNOHANG) : 0;
+		if (ended)
 			alarms->pids[i] = 0;
+		if (ended > 0 && how)
+			trouble(alarms, "--alarm-run: %.100s %s %d", alarms->program,
+				WIFEXITED(how) ? "ended with status" : "was ended by signal",
+				WIFEXITED(how) ? WEXITSTATUS(how) : WTERMSIG(how));
 		if (!alarms->pids[i])
 			room = &alarms->pids[i];
 	}
@@ -192,21 +236,22 @@ static bool is_recorder(long pid)
 }
 
 /* The journal of a recording names the tracefs instance, and that the recorder: vmrt-PID-LABEL. */
-static void save_flight(const struct top_alarms *alarms)
+static void save_flight(struct top_alarms *alarms)
 {
 	char path[4096], *text, *at;
 	long pid = 0;
 
 	if (vmrt_path(path, sizeof(path), alarms->run, "recorder.journal") != VMRT_OK ||
 		vmrt_read_file(path, 65536, &text, NULL, NULL) != VMRT_OK) {
-		vmrt_warn("--alarm-save: nobody records into %s any more", alarms->run);
+		trouble(alarms, "--alarm-save: nobody records into %.100s any more", alarms->run);
 		return;
 	}
 	at = strstr(text, "vmrt-");
 	if (at)
 		pid = strtol(at + strlen("vmrt-"), NULL, 10);
 	if (!is_recorder(pid) || kill((pid_t)pid, SIGUSR1) != 0)
-		vmrt_warn("--alarm-save: cannot ask the recorder of %s to save", alarms->run);
+		trouble(alarms, "--alarm-save: cannot ask the recorder of %.100s to save",
+			alarms->run);
 	free(text);
 }
 
@@ -229,14 +274,15 @@ static void ring(struct top_alarms *alarms, const struct alarm *a, const char *o
 
 	alarms->count++;
 	alarms->rang = true;
+	alarms->trouble[0] = '\0';
 	value_text(&a->condition, f->value, value);
 	snprintf(alarms->words, sizeof(alarms->words), "alarm: %.80s of %.64s: %s", a->text, of,
 		value);
 	if (alarms->program && !room)
-		vmrt_warn(
-			"--alarm-run: %d of %s are running already", RUNNING_MAX, alarms->program);
+		trouble(alarms, "--alarm-run: %d of %.100s are running already", RUNNING_MAX,
+			alarms->program);
 	else if (alarms->program)
-		*room = start_program(&r);
+		*room = start_program(alarms, &r);
 	if (alarms->run)
 		save_flight(alarms);
 }
@@ -318,6 +364,14 @@ static void check_name(struct alarm *a, const struct vmrt_run_facts *facts)
 		vmrt_scope_word(c->metric->scope), c->name, list);
 }
 
+/* Trouble in front, since a narrow screen shows what is there. */
+static const char *compose(struct top_alarms *a)
+{
+	snprintf(a->shown, sizeof(a->shown), "%s%s%s", a->trouble,
+		a->trouble[0] && a->words[0] ? "; " : "", a->words);
+	return a->shown;
+}
+
 const char *top_alarms_judge(
 	struct top_alarms *alarms, struct top_model *model, struct vmrt_engine *engine)
 {
@@ -348,7 +402,7 @@ const char *top_alarms_judge(
 					facts.machines[k].name, k, false});
 		check_name(a, &facts);
 	}
-	return alarms->words;
+	return compose(alarms);
 }
 
 bool top_alarms_rang(struct top_alarms *alarms)
@@ -361,7 +415,7 @@ bool top_alarms_rang(struct top_alarms *alarms)
 
 void top_alarms_clear(struct top_alarms *alarms)
 {
-	alarms->words[0] = '\0';
+	alarms->words[0] = alarms->trouble[0] = '\0';
 }
 
 void top_alarms_free(struct top_alarms *alarms)
