@@ -343,7 +343,7 @@ static void judge(struct top_alarms *alarms, struct alarm *a, struct top_model *
 	is_true = vmrt_condition_judge(c, &f) == VMRT_VERDICT_VIOLATED;
 	if (is_true && !a->true_of[s->index]) {
 		if (c->metric->scope == VMRT_SCOPE_TASK)
-			miss = top_model_last_miss(model);
+			miss = top_model_recent_miss(model, 0);
 		if (miss && miss->job.task != s->index)
 			miss = NULL;
 		ring(alarms, a, s->name, &f, miss);

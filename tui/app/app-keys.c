@@ -9,8 +9,7 @@
 #include "tui/rows/columns.h"
 #include "tui/rows/pages.h"
 
-#define AROUND_NS (2 * VMRT_NS_PER_MS) /* raw events before and behind a miss */
-#define SIDE_STEP 16		       /* columns of a text */
+#define SIDE_STEP 16 /* columns of a text */
 #define SPEED_LEAST (1.0 / 1024)
 #define SPEED_MOST 1024.0
 #define ALL_ROWS 1000000 /* more than any page has */
@@ -208,18 +207,16 @@ static enum vmrt_status events(struct top_app *app, int n, struct vmrt_error *er
 {
 	const struct top_miss *miss = miss_under_cursor(app);
 	const struct top_task_row *t;
+	int64_t from_ns, to_ns;
 	char title[TOP_TEXT];
 
 	(void)n;
-	if (!miss || miss->job.arrival_ns == VMRT_UNKNOWN)
+	if (!miss || !app_span_of_miss(miss, &from_ns, &to_ns))
 		return VMRT_OK;
 	t = &app->view.tasks[miss->job.task];
 	snprintf(title, sizeof(title), "Events around %s/%s job %lld", t->machine, t->name,
 		(long long)miss->job.k);
-	return top_app_events(app, title, miss->job.arrival_ns - AROUND_NS,
-		(miss->job.end_ns != VMRT_UNKNOWN ? miss->job.end_ns : miss->job.deadline_ns) +
-			AROUND_NS,
-		err);
+	return top_app_events(app, title, from_ns, to_ns, err);
 }
 
 /* ---- time ---- */

@@ -12,6 +12,9 @@ enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err);
 /** app_begin_anew - machines have joined or gone: the engine knows others from now on */
 enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err);
 
+/** app_span_of_miss - from when to when raw events are about it; false: that is not known */
+bool app_span_of_miss(const struct top_miss *miss, int64_t *from_ns, int64_t *to_ns);
+
 /** app_end - there is no more to come */
 void app_end(struct top_app *app);
 

@@ -11,7 +11,35 @@
 
 #include "tui/rows/layout.h"
 
+#define AROUND_NS (2 * VMRT_NS_PER_MS) /* raw events before and behind a miss */
 #define SPAN_NS (200 * VMRT_NS_PER_MS) /* of the timeline at first */
+
+bool app_span_of_miss(const struct top_miss *miss, int64_t *from_ns, int64_t *to_ns)
+{
+	const struct top_job *job = &miss->job;
+
+	if (job->arrival_ns == VMRT_UNKNOWN)
+		return false;
+	*from_ns = job->arrival_ns - AROUND_NS;
+	*to_ns = (job->end_ns != VMRT_UNKNOWN ? job->end_ns : job->deadline_ns) + AROUND_NS;
+	return true;
+}
+
+/* The events of misses are kept longer than others. */
+static void keep_misses(void *ctx)
+{
+	struct top_app *app = ctx;
+	uint64_t all = top_model_misses(app->model), fresh = all - app->kept;
+	int64_t from_ns, to_ns;
+
+	for (uint64_t back = fresh < TOP_MISSES_MAX ? fresh : TOP_MISSES_MAX; back-- > 0;) {
+		const struct top_miss *miss = top_model_recent_miss(app->model, back);
+
+		if (miss && app_span_of_miss(miss, &from_ns, &to_ns))
+			app->source->ops->missed(app->source, from_ns, to_ns);
+	}
+	app->kept = all;
+}
 
 static enum vmrt_status open_source(
 	const struct top_source_options *options, struct top_source **out, struct vmrt_error *err)
@@ -155,6 +183,10 @@ enum vmrt_status top_app_open(
 		status = app_make_engine(app, err);
 	if (status != VMRT_OK)
 		return status;
+	if (app->source->ops->missed) {
+		app->source->between = keep_misses;
+		app->source->between_ctx = app;
+	}
 	app->width = options->width;
 	app->height = options->height;
 	app->ui = (struct top_ui){

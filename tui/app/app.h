@@ -58,6 +58,7 @@ struct top_app {
 	char notice[TOP_TEXT];
 	double played_ns; /* of a recording */
 	uint64_t miss;	  /* number of the one that was jumped to last; 0: none */
+	uint64_t kept;	  /* live: so many misses have their events kept */
 	/* what pages 2 and 3 are about, when others come or go; "": as it is numbered */
 	char server[VMRT_NAME_MAX], task[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
 	char **text; /* of the sheet with a text */

@@ -128,9 +128,11 @@ uint64_t top_model_misses(const struct top_model *m)
 	return m->all_misses;
 }
 
-const struct top_miss *top_model_last_miss(const struct top_model *m)
+const struct top_miss *top_model_recent_miss(const struct top_model *m, uint64_t back)
 {
-	return m->n_misses ? &m->misses[(m->n_misses - 1) % TOP_MISSES_MAX] : NULL;
+	return back < m->n_misses && back < TOP_MISSES_MAX
+		       ? &m->misses[(m->n_misses - 1 - back) % TOP_MISSES_MAX]
+		       : NULL;
 }
 
 void top_model_facts(struct top_model *m, struct vmrt_engine *engine, struct vmrt_run_facts *out)

@@ -241,8 +241,8 @@ void top_model_seen(struct top_model *model, const struct top_view *view, bool t
 /** top_model_misses - misses so far, of all tasks */
 uint64_t top_model_misses(const struct top_model *model);
 
-/** top_model_last_miss - the job that missed last; NULL: none did */
-const struct top_miss *top_model_last_miss(const struct top_model *model);
+/** top_model_recent_miss - the job that missed last, or @back misses before; NULL: none did */
+const struct top_miss *top_model_recent_miss(const struct top_model *model, uint64_t back);
 
 /**
  * top_model_facts - the figures that conditions are about, as the report computes them

@@ -21,11 +21,10 @@
 #include <vmrt/recording.h>
 #include <vmrt/vms.h>
 
+#include "kept-events.h"
 #include "live-tasks.h"
 
 #define CHECK_EVERY 1024		/* events between two looks at the clock */
-#define KEPT_MAX 16384			/* raw events */
-#define MARK_MAX 96			/* bytes of the text of a marker */
 #define SLACK_NS (100 * VMRT_NS_PER_MS) /* nobody sees that the screen is so old */
 #define OWNERS_MAX 16
 #define RUN_SUFFIX ".vmrt"
@@ -33,24 +32,15 @@
 
 extern char **environ;
 
-/* An event with what its pointers point at. */
-struct kept {
-	struct vmrt_event event;
-	int64_t host_ns;
-	uint32_t machine;
-	char comm[2][VMRT_COMM_MAX], mark[MARK_MAX];
-};
-
 struct live {
 	struct top_source base;
 	struct vmrt_live_options options;
 	struct vmrt_experiment *exp;
 	struct vmrt_live *live;
 	struct live_tasks tasks;
-	bool anew;	   /* the last event shows that a new engine is needed */
-	bool forgotten;	   /* so do tasks that have ended */
-	struct kept *kept; /* a ring */
-	uint64_t n_kept;
+	bool anew;	/* the last event shows that a new engine is needed */
+	bool forgotten; /* so do tasks that have ended */
+	struct kept_events *kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
 	/* looks whether VMs come or go */
 	pthread_t watcher;
@@ -66,82 +56,33 @@ struct live {
 
 /* ---- raw events ---- */
 
-static void keep(struct live *l, uint32_t machine, const struct vmrt_event *event, int64_t host_ns)
-{
-	struct kept *k = &l->kept[l->n_kept++ % KEPT_MAX];
+struct taker {
+	struct live *live;
+	top_event_fn *take;
+	void *ctx;
+};
 
-	k->event = *event;
-	k->host_ns = host_ns;
-	k->machine = machine;
-	switch (event->type) {
-	case VMRT_EV_SWITCH:
-		memcpy(k->comm[0], event->sw.prev_comm, VMRT_COMM_MAX);
-		memcpy(k->comm[1], event->sw.next_comm, VMRT_COMM_MAX);
-		break;
-	case VMRT_EV_WAKING:
-	case VMRT_EV_WAKEUP:
-	case VMRT_EV_WAKEUP_NEW:
-		memcpy(k->comm[0], event->wake.comm, VMRT_COMM_MAX);
-		break;
-	case VMRT_EV_EXEC:
-	case VMRT_EV_EXIT:
-	case VMRT_EV_FORK:
-		k->comm[0][0] = '\0';
-		if (event->process.comm)
-			memcpy(k->comm[0], event->process.comm, VMRT_COMM_MAX);
-		break;
-	case VMRT_EV_MARK:
-		k->event.mark.len = event->mark.len < MARK_MAX ? event->mark.len : MARK_MAX;
-		memcpy(k->mark, event->mark.text, k->event.mark.len);
-		break;
-	default:
-		break;
-	}
-}
-
-/* Points the event at the copies of its texts. */
-static void restore(struct kept *k)
+static bool take_kept(void *ctx, uint32_t machine, const struct vmrt_event *event, int64_t host_ns)
 {
-	switch (k->event.type) {
-	case VMRT_EV_SWITCH:
-		k->event.sw.prev_comm = k->comm[0];
-		k->event.sw.next_comm = k->comm[1];
-		break;
-	case VMRT_EV_WAKING:
-	case VMRT_EV_WAKEUP:
-	case VMRT_EV_WAKEUP_NEW:
-		k->event.wake.comm = k->comm[0];
-		break;
-	case VMRT_EV_EXEC:
-	case VMRT_EV_EXIT:
-	case VMRT_EV_FORK:
-		k->event.process.comm = k->comm[0];
-		break;
-	case VMRT_EV_MARK:
-		k->event.mark.text = k->mark;
-		break;
-	default:
-		break;
-	}
+	const struct taker *t = ctx;
+
+	return t->take(t->ctx, t->live->names[machine % 64], event, host_ns, NULL);
 }
 
 static enum vmrt_status live_events(struct top_source *source, int64_t from_ns, int64_t to_ns,
 	top_event_fn *take, void *ctx, struct vmrt_error *err)
 {
 	struct live *l = (struct live *)source;
-	uint64_t first = l->n_kept > KEPT_MAX ? l->n_kept - KEPT_MAX : 0;
+	struct taker taker = {l, take, ctx};
 
 	(void)err;
-	for (uint64_t i = first; i < l->n_kept; i++) {
-		struct kept *k = &l->kept[i % KEPT_MAX];
-
-		if (k->host_ns < from_ns || k->host_ns > to_ns)
-			continue;
-		restore(k);
-		if (!take(ctx, l->names[k->machine % 64], &k->event, k->host_ns, NULL))
-			break;
-	}
+	kept_events_each(l->kept, from_ns, to_ns, take_kept, &taker);
 	return VMRT_OK;
+}
+
+static void live_missed(struct top_source *source, int64_t from_ns, int64_t to_ns)
+{
+	kept_events_of_miss(((struct live *)source)->kept, from_ns, to_ns);
 }
 
 /* ---- which VMs there are ---- */
@@ -231,7 +172,7 @@ static bool see_event(void *ctx, uint32_t machine, const struct vmrt_event *even
 	if (l->base.start_ns == VMRT_UNKNOWN)
 		l->base.start_ns = host_ns;
 	l->base.now_ns = host_ns;
-	keep(l, machine, event, host_ns);
+	kept_events_add(l->kept, machine, event, host_ns);
 	l->anew = live_tasks_see(&l->tasks, machine, event, host_ns);
 	return l->anew;
 }
@@ -269,9 +210,12 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 		.see = see_event,
 		.ctx = l};
 	l->anew = false;
-	do
+	do {
 		pumped = vmrt_pump(&pump);
-	while (pumped == VMRT_PUMPED_PART && !l->anew && vmrt_now_ns() < deadline_ns);
+		/* before what is kept of a miss is overwritten */
+		if (source->between)
+			source->between(source->between_ctx);
+	} while (pumped == VMRT_PUMPED_PART && !l->anew && vmrt_now_ns() < deadline_ns);
 	if (l->anew)
 		return TOP_FED_ANEW;
 	if (pumped == VMRT_PUMPED_PART)
@@ -292,6 +236,8 @@ static void read_recorder_state(struct live *l)
 	char talk[512], *last;
 	ssize_t n;
 
+	/* it has to reach the agents first */
+	l->base.recording = l->recorder && vmrt_recording_in_progress(l->run);
 	if (!l->recorder || waitpid(l->recorder, NULL, WNOHANG) != l->recorder)
 		return;
 	l->recorder = 0;
@@ -316,16 +262,22 @@ static void repeat_talk(struct live *l)
 			return;
 }
 
-/* Behind what is wrong at the moment: it stays so. */
-static bool add_crowd(const struct vmrt_live *live, char *note, size_t room)
+static bool add_words(char *note, size_t room, const char *words)
 {
 	size_t n = strlen(note);
-	char words[256];
 
-	vmrt_live_crowd(live, words, sizeof(words));
 	if (words[0])
 		snprintf(note + n, room - n, "%s%s", n ? "; " : "", words);
 	return words[0];
+}
+
+/* Behind what is wrong at the moment: it stays so. */
+static bool add_crowd(const struct vmrt_live *live, char *note, size_t room)
+{
+	char words[256];
+
+	vmrt_live_crowd(live, words, sizeof(words));
+	return add_words(note, room, words);
 }
 
 static void live_state(struct top_source *source, struct top_source_state *state)
@@ -346,6 +298,8 @@ static void live_state(struct top_source *source, struct top_source_state *state
 		snprintf(state->note, sizeof(state->note), "%s", l->ended);
 	else if (l->live)
 		vmrt_live_note(l->live, state->note, sizeof(state->note));
+	if (l->recorder && !l->base.recording)
+		add_words(state->note, sizeof(state->note), "not recorded yet");
 	if (!state->note[0]) {
 		state->mild = true;
 		live_tasks_note(&l->tasks, l->base.now_ns, state->note, sizeof(state->note));
@@ -455,7 +409,6 @@ static enum vmrt_status start_recorder(
 	status = spawn_recorder(l, argv, err);
 	if (status != VMRT_OK)
 		return status;
-	l->base.recording = true;
 	name_run(l, options->output);
 	return VMRT_OK;
 }
@@ -496,7 +449,7 @@ static void live_close(struct top_source *source)
 		close(l->talk);
 	}
 	vmrt_experiment_free(l->exp);
-	free(l->kept);
+	kept_events_free(l->kept);
 	free(l);
 }
 
@@ -507,6 +460,7 @@ enum vmrt_status top_live_open(
 		.feed = live_feed,
 		.state = live_state,
 		.events = live_events,
+		.missed = live_missed,
 		.reset = live_reset,
 		.settle = live_settle,
 		.close = live_close};
@@ -514,13 +468,11 @@ enum vmrt_status top_live_open(
 	enum vmrt_status status = VMRT_OK;
 
 	if (l)
-		l->kept = malloc(KEPT_MAX * sizeof(*l->kept));
+		l->kept = kept_events_new();
 	if (!l || !l->kept) {
 		free(l);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	/* so that it needs from the beginning what it needs when the ring is full */
-	memset(l->kept, 0xff, KEPT_MAX * sizeof(*l->kept));
 	l->talk = l->end_fd = -1;
 	l->base.ops = &ops;
 	l->base.live = true;

@@ -52,6 +52,9 @@ struct top_source_ops {
 	/* the events of a time, in their order, with those of all machines */
 	enum vmrt_status (*events)(struct top_source *source, int64_t from_ns, int64_t to_ns,
 		top_event_fn *take, void *ctx, struct vmrt_error *err);
+	/* a deadline was missed between the two times: keep the events of that time longer than
+	 * others; NULL: all are there */
+	void (*missed)(struct top_source *source, int64_t from_ns, int64_t to_ns);
 	/* the statistics begin anew: the next feed may tell that there is more to see; or NULL */
 	void (*reset)(struct top_source *source);
 	/* live, with a recording: end both; the recording's folder, or NULL if there is none that
@@ -69,11 +72,13 @@ struct top_source {
 	const struct top_source_ops *ops;
 	bool live, recording, following;
 	char title[128];
-	const char *vm;	  /* the only VM to be shown, or NULL */
-	int64_t start_ns; /* host clock; VMRT_UNKNOWN before the first event */
-	int64_t end_ns;	  /* of a recording, or VMRT_UNKNOWN */
-	int64_t now_ns;	  /* up to here everything has been fed */
-	int64_t upto_ns;  /* followed: up to here it has been recorded; VMRT_UNKNOWN */
+	const char *vm;		    /* the only VM to be shown, or NULL */
+	int64_t start_ns;	    /* host clock; VMRT_UNKNOWN before the first event */
+	int64_t end_ns;		    /* of a recording, or VMRT_UNKNOWN */
+	int64_t now_ns;		    /* up to here everything has been fed */
+	int64_t upto_ns;	    /* followed: up to here it has been recorded; VMRT_UNKNOWN */
+	void (*between)(void *ctx); /* live: called now and then while events are fed; or NULL */
+	void *between_ctx;
 };
 
 struct top_source_options {
