@@ -31,7 +31,7 @@ $(foreach t,$(UNIT_SOURCES),$(eval $(call unit_rule,$(t))))
 
 # Live without tracefs and guests: the clock, the tracer, the VMs and the sessions are doubles there.
 $(O)/tests/test_live $(O)/sanitized/test_live: VMRT_LDFLAGS += $(addprefix -Wl$(COMMA)--wrap=vmrt_,now_ns vms_find \
-	$(addprefix tracer_,open meta cpus page_size on close read) \
+	$(addprefix tracer_,open reset meta cpus page_size on close read) \
 	$(addprefix guest_,open wait start abort error upto copy_pings meta close))
 
 # what other programs read, by their library

@@ -69,6 +69,8 @@ static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err
 	struct vmrt_trace_meta meta;
 	enum vmrt_status status;
 
+	/* one that was killed goes on tracing, for nobody */
+	(void)vmrt_tracer_reset("top", NULL, NULL, NULL, NULL, NULL, NULL);
 	status = vmrt_tracer_open("top",
 		live->options.buffer ? live->options.buffer : VMRT_TRACER_BUFFER, &live->tracer,
 		err);

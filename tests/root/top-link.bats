@@ -182,6 +182,21 @@ sys.exit(1)' && return
 	tmux -L "link-$$" kill-server 2>/dev/null || true
 }
 
+@test "what one that was killed has left in the kernel, the next one removes" {
+	local left
+	one_guest
+	start_top -e "$BATS_TEST_TMPDIR/e.ini"
+	see 'view["events"] > 0'
+	left=$(echo /sys/kernel/tracing/instances/vmrt-"$pid"-*-top)
+	[ -d "$left" ]
+	kill -9 "$pid"
+	wait "$pid" || true
+	[ -d "$left" ]
+	start_top -e "$BATS_TEST_TMPDIR/e.ini"
+	see 'view["events"] > 0'
+	[ ! -d "$left" ]
+}
+
 @test "ways that make no sense are refused" {
 	run -64 "$top" -b --link nothing
 	[[ $output = *'VM=SOCKET'* ]]

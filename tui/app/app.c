@@ -263,6 +263,7 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	bool known = source->start_ns != VMRT_UNKNOWN;
 	int64_t now = known ? source->now_ns : VMRT_UNKNOWN;
 
+	source->ops->state(app->source, &app->state);
 	app->ui.recording = source->recording;
 	app->ui.live = source->live;
 	app->ui.following = source->following;
@@ -271,7 +272,6 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	/* who seeks back does not get old alarms again */
 	if (!app->seek.under_way && !app->behind)
 		app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
-	app->source->ops->state(app->source, &app->state);
 	if (app->behind) {
 		app->state.mild = true;
 		snprintf(app->state.note, sizeof(app->state.note),

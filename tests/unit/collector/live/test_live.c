@@ -87,6 +87,17 @@ WRAP(enum vmrt_status, vmrt_tracer_open, const char *label UNUSED, uint64_t buff
 	return VMRT_OK;
 }
 
+/* Only what another one of the same label has left is removed. */
+WRAP(enum vmrt_status, vmrt_tracer_reset, const char *label, const char *like,
+	unsigned *removed UNUSED, unsigned *kept UNUSED,
+	void (*report)(void *ctx, const char *name, const char *why) UNUSED, void *ctx UNUSED,
+	struct vmrt_error *err UNUSED)
+{
+	assert_string_equal(label, "top");
+	assert_null(like);
+	return VMRT_OK;
+}
+
 WRAP(enum vmrt_status, vmrt_tracer_meta, const struct vmrt_tracer *t UNUSED,
 	struct vmrt_trace_meta *out, struct vmrt_error *err UNUSED)
 {
