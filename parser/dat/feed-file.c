@@ -347,6 +347,8 @@ static void find_places(struct file_feed *feed, struct places *p)
 			p->list[p->n].offset = at;
 			p->list[p->n++].chunks = feed->chunks - i;
 		}
+		if (feed->whole->stop && i % PLACES_MAX == 0 && feed->whole->stop())
+			return;
 		if (feed->end - at < sizeof(sizes) ||
 			dat_pread(feed->dat, sizes, sizeof(sizes), at, NULL) != VMRT_OK)
 			return;
