@@ -61,7 +61,7 @@ vcpus() { [ "$(grep -l '^CPU' "/proc/$vm/task/"*/comm 2>/dev/null | wc -l)" -ge 
 start_hsf() {
 	local ready=$BATS_TEST_TMPDIR/ready
 	: >"$ready"
-	env --default-signal=INT "$O/bin/vmrt-hsf" run "$ini" --notify-fd 9 "$@" 9>"$ready" \
+	env --default-signal=INT,HUP "$O/bin/vmrt-hsf" run "$ini" --notify-fd 9 "$@" 9>"$ready" \
 		2>"$BATS_TEST_TMPDIR/hsf.err" 3>&- &
 	hsf=$!
 	wait_for grep -q 1 "$ready" || { cat "$BATS_TEST_TMPDIR/hsf.err"; return 1; }
