@@ -77,7 +77,7 @@ $(LIBS_OK): Makefile
 $(O)/obj/%.o: %.c $(LIBS_OK)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CPPFLAGS) $(VMRT_CFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(CPPFLAGS) $(VMRT_CFLAGS) $(CFLAGS) $(TEST_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(PROTO).c $(PROTO).h &: grasp-export/perfetto/trace.proto
 	$(call say,PROTO,$<)
