@@ -72,10 +72,25 @@ static const char *kind_of(mode_t mode)
 	}
 }
 
+/*
+ * Standard input and output, a device, what a shell makes of <(): nobody but the user and root puts
+ * anything there. That is not so in folders below /dev: everybody makes files in /dev/shm.
+ */
+static bool is_chosen(const char *path)
+{
+	int end = 0;
+
+	if (!strncmp(path, "/dev/", 5) && !strchr(path + 5, '/'))
+		return true;
+	sscanf(path, "/dev/fd/%*[0-9]%n", &end);
+	if (!end)
+		sscanf(path, "/proc/%*[0-9self]/fd/%*[0-9]%n", &end);
+	return end && !path[end];
+}
+
 int vmrt_open_file(const char *path, int flags, struct vmrt_error *err)
 {
-	/* nobody but the user puts anything there: standard input, and what a shell makes of <() */
-	bool chosen = !strncmp(path, "/dev/", 5) || !strncmp(path, "/proc/", 6);
+	bool chosen = is_chosen(path);
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (chosen ? 0 : O_NONBLOCK) | flags);
 	struct stat st;
 
@@ -149,16 +164,20 @@ static int open_folder(const char *path, const char **base)
 int vmrt_create_file(const char *path, int flags, mode_t mode)
 {
 	const char *base;
-	int folder = open_folder(path, &base), fd = -1, errnum;
+	int folder, fd = -1, errnum;
 	struct stat st;
 
+	if (is_chosen(path))
+		return open(path, flags | O_CLOEXEC);
+	folder = open_folder(path, &base);
 	if (folder < 0)
 		return -1;
 	/* somebody may put something there between the two steps, but hardly each time */
 	for (int i = 0; i < CREATE_TRIES && fd < 0; i++) {
 		if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&
 			!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode)) {
-			fd = openat(folder, base, flags | O_CLOEXEC | O_NOFOLLOW);
+			/* opening a FIFO would wait for its reader */
+			errno = EEXIST;
 			break;
 		}
 		if (unlinkat(folder, base, 0) != 0 && errno != ENOENT)

@@ -3,11 +3,13 @@
 #include "export.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <vmrt/files.h>
 #include <vmrt/tool.h>
 
 /*
@@ -18,6 +20,7 @@
 enum vmrt_status export_open(struct export_output *o, const char *path, struct vmrt_error *err)
 {
 	struct stat there;
+	int fd;
 
 	*o = (struct export_output){.out = stdout};
 	if (!path || !strcmp(path, "-"))
@@ -31,10 +34,14 @@ enum vmrt_status export_open(struct export_output *o, const char *path, struct v
 		*o = (struct export_output){0};
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	o->out = fopen(o->beside, "we");
+	/* not what a stranger has put there, who guessed the name */
+	fd = vmrt_create_file(o->beside, O_WRONLY, 0666);
+	o->out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (o->out)
 		return VMRT_OK;
 	vmrt_fail_errno(err, errno, "cannot write %s", path);
+	if (fd >= 0)
+		close(fd);
 	free(o->beside);
 	o->beside = NULL;
 	return VMRT_EIO;

@@ -43,7 +43,8 @@ enum vmrt_status vmrt_read_file(
  * @flags: O_WRONLY or O_RDWR
  * @mode: permissions, less the umask
  *
- * What is there and neither a file nor a link (a device, a pipe) is opened as it is.
+ * Devices and descriptors (/dev/stdout, /dev/fd/N) are opened as they are. What else is there and
+ * neither a file nor a link, such as a FIFO, is left alone: EEXIST.
  *
  * Return: a descriptor, or -1 with errno.
  */

@@ -3,16 +3,34 @@
 #include "publish.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <vmrt/files.h>
+
+/* /dev/stdout, a pipe, a link: renaming would put a file in its place. */
+static enum vmrt_status write_to(
+	const char *path, const char *text, size_t size, struct vmrt_error *err)
+{
+	int fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOCTTY);
+	int errnum = fd < 0 || vmrt_write_all(fd, text, size) != 0 ? errno : 0;
+
+	if (fd >= 0 && close(fd) != 0 && !errnum)
+		errnum = errno;
+	return errnum ? vmrt_fail_errno(err, errnum, "cannot write %s", path) : VMRT_OK;
+}
 
 enum vmrt_status publish_file(
 	const char *path, const char *text, size_t size, struct vmrt_error *err)
 {
 	char beside[PATH_MAX];
 	enum vmrt_status status;
+	struct stat there;
+
+	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
+		return write_to(path, text, size, err);
 
 	/* node_exporter reads what is called *.prom: this is not */
 	if ((size_t)snprintf(beside, sizeof(beside), "%s.%ld.part", path, (long)getpid()) >=
