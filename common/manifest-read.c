@@ -10,12 +10,20 @@
 #include <string.h>
 
 #include <vmrt/files.h>
+#include <vmrt/tool.h>
 #include <vmrt/utf8.h>
 
 #define MAX_MANIFEST (512u << 20) /* bytes; days of clock pings */
 #define MAX_CPU_LIST 8192
 #define PING_NUMBERS 8
-#define MAX_THREADS 65536 /* of one VM, those that ended meanwhile included */
+#define MAX_THREADS 65536	/* of one VM, those that ended meanwhile included */
+#define PIECE ((size_t)1 << 18) /* bytes between two looks at whether a signal came */
+/* Bytes of memory that json-c takes for a value, an object and a list; and the most of them for a
+ * byte of text. The lists of vmrt take 12, a list of {} takes 400. */
+#define VALUE_COST 70
+#define OBJECT_COST 1100
+#define LIST_COST 320
+#define COST_PER_BYTE 32
 
 /* Where reading is, for messages; the first complaint stays. */
 struct reader {
@@ -241,6 +249,15 @@ static void read_kvm_tsc(struct reader *r, json_object *obj, struct vmrt_kvm_tsc
 	kvm->bits = (uint32_t)int_of(r, json_object_array_get_idx(list, 2), "kvm_tsc", 0, 63);
 }
 
+/* It may be replaced (analyze --guest): no other file of the run, and none elsewhere. */
+static bool is_guest_file(const char *name)
+{
+	size_t len = strlen(name);
+
+	return !strncmp(name, "guest-", 6) && len > 10 && !strcmp(name + len - 4, ".dat") &&
+	       !strchr(name, '/');
+}
+
 static void read_vm(struct reader *r, json_object *obj, struct vmrt_manifest_vm *m)
 {
 	struct vmrt_vm *vm = &m->vm;
@@ -255,19 +272,19 @@ static void read_vm(struct reader *r, json_object *obj, struct vmrt_manifest_vm 
 	get_text(r, obj, "accel", vm->accel, sizeof(vm->accel));
 	vm->pid = (pid_t)get_int(r, obj, "pid", 0, INT32_MAX);
 	vm->threads = get_list(r, obj, "threads", sizeof(*vm->threads), &list, &vm->n_threads);
-	for (size_t i = 0; i < vm->n_threads; i++) {
+	for (size_t i = 0; i < vm->n_threads && r->status == VMRT_OK; i++) {
 		read_thread(r, json_object_array_get_idx(list, i), &vm->threads[i]);
 		vm->n_vcpus += vm->threads[i].role == VMRT_ROLE_VCPU;
 	}
 	read_links(r, obj, vm);
 	get_text(r, obj, "file", m->file, sizeof(m->file));
-	if (strchr(m->file, '/'))
-		complain(r, "file", "is not the name of a file in the run folder");
+	if (m->file[0] && !is_guest_file(m->file))
+		complain(r, "file", "is not the name of a guest's recording in the run folder");
 	get_text(r, obj, "kernel", m->kernel, sizeof(m->kernel));
 	get_text(r, obj, "note", m->note, sizeof(m->note));
 	m->broken_off = get_flag(r, obj, "broken_off");
 	m->pings = get_list(r, obj, "pings", sizeof(*m->pings), &list, &m->n_pings);
-	for (size_t i = 0; i < m->n_pings; i++)
+	for (size_t i = 0; i < m->n_pings && r->status == VMRT_OK; i++)
 		read_ping(r, json_object_array_get_idx(list, i), &m->pings[i]);
 	read_kvm_tsc(r, obj, &m->kvm);
 }
@@ -344,24 +361,68 @@ static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manife
 		read_vm(r, json_object_array_get_idx(list, i), &m->vms[i]);
 }
 
-static json_object *parse(struct reader *r, const char *text, size_t size)
+/* Would the text take memory beyond all proportion to its size? */
+static bool is_bomb(const char *text, size_t size)
 {
-	struct json_tokener *tok = json_tokener_new();
+	size_t cost = 0;
+
+	for (size_t i = 0; i < size; i++)
+		cost += text[i] == ','	 ? VALUE_COST
+			: text[i] == '{' ? OBJECT_COST
+			: text[i] == '[' ? LIST_COST
+					 : 0;
+	return size > PIECE && cost / size > COST_PER_BYTE;
+}
+
+/* The object in @text, or NULL with the status of @r. */
+static json_object *parse_pieces(
+	struct reader *r, struct json_tokener *tok, const char *text, size_t size)
+{
 	json_object *obj = NULL;
 
-	if (!tok || size > INT_MAX) {
-		r->status = vmrt_fail(r->err, VMRT_ENOMEM, "%s: out of memory", r->path);
-	} else {
-		/* with the NUL, so that a number at the end is complete */
-		obj = json_tokener_parse_ex(tok, text, (int)size + 1);
-		if (!obj)
-			r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s is not JSON: %s", r->path,
-				json_tokener_error_desc(json_tokener_get_error(tok)));
-		else if (!json_object_is_type(obj, json_type_object))
-			r->status = vmrt_fail(
-				r->err, VMRT_EFORMAT, "%s is not a manifest of a run", r->path);
+	/* the last one with the NUL, so that a number at the end is complete */
+	for (size_t at = 0; at <= size && !obj; at += PIECE) {
+		size_t n = size + 1 - at < PIECE ? size + 1 - at : PIECE;
+
+		if (at && vmrt_stop_requested()) {
+			r->status = vmrt_fail(r->err, VMRT_EINTR, "%s: interrupted", r->path);
+			return NULL;
+		}
+		obj = json_tokener_parse_ex(tok, text + at, (int)n);
+		if (!obj && json_tokener_get_error(tok) != json_tokener_continue)
+			break;
 	}
-	if (tok)
+	if (!obj)
+		r->status = vmrt_fail(r->err, VMRT_EFORMAT, "%s is not JSON: %s", r->path,
+			json_tokener_error_desc(json_tokener_get_error(tok)));
+	else if (!json_object_is_type(obj, json_type_object))
+		r->status =
+			vmrt_fail(r->err, VMRT_EFORMAT, "%s is not a manifest of a run", r->path);
+	return obj;
+}
+
+static json_object *parse(struct reader *r, const char *text, size_t size)
+{
+	/* what was read until a signal came: freeing it would take long, and the process ends */
+	static struct json_tokener *left;
+	struct json_tokener *tok = NULL;
+	json_object *obj = NULL;
+
+	if (left)
+		json_tokener_free(left);
+	left = NULL;
+	if (is_bomb(text, size))
+		r->status = vmrt_fail(r->err, VMRT_EFORMAT,
+			"%s holds far more values than a manifest of its size: it is damaged, or "
+			"vmrt did not make it",
+			r->path);
+	else if (!(tok = json_tokener_new()))
+		r->status = vmrt_fail(r->err, VMRT_ENOMEM, "%s: out of memory", r->path);
+	else
+		obj = parse_pieces(r, tok, text, size);
+	if (r->status == VMRT_EINTR)
+		left = tok;
+	else if (tok)
 		json_tokener_free(tok);
 	return obj;
 }

@@ -204,12 +204,16 @@ enum vmrt_status vmrt_count_events(
 static enum vmrt_status load_manifest(struct work *w, struct vmrt_error *err)
 {
 	static char none[] = "";
+	enum vmrt_status status;
 
 	w->trace_id = vmrt_datmap_trace_id(w->map);
 	w->was_whole = vmrt_datfile_whole(w->file);
 	w->empty =
 		(struct vmrt_manifest){.command_status = -1, .cpus = w->meta.cpus, .command = none};
-	if (vmrt_manifest_load(w->manifest_path, &w->manifest, NULL) != VMRT_OK)
+	status = vmrt_manifest_load(w->manifest_path, &w->manifest, err);
+	if (status == VMRT_EINTR || status == VMRT_ENOMEM)
+		return status;
+	if (status != VMRT_OK)
 		w->manifest = &w->empty;
 	w->guests = calloc(w->manifest->n_vms + 1, sizeof(*w->guests));
 	w->tids = calloc(w->manifest->n_vms + 1, sizeof(*w->tids));

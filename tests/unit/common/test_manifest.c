@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* manifest.json: what is written is read again, whatever it holds. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 
 #include <vmrt/files.h>
 #include <vmrt/manifest.h>
+#include <vmrt/tool.h>
 
 static char path[64];
 
@@ -208,12 +210,55 @@ static void wrong_manifests_are_refused(void **state)
 	assert_int_equal(load_with("\"cpus\"", "\"gpus\""), VMRT_EFORMAT);
 	assert_int_equal(load_with("\"format\": 1", "\"format\": 2"), VMRT_EUNSUPPORTED);
 	assert_int_equal(load_with("guest-a.dat", "../../etc/passwd"), VMRT_EFORMAT);
+	assert_int_equal(load_with("guest-a.dat", "guest-b c.dat"), VMRT_OK);
+	assert_int_equal(load_with("guest-a.dat", ""), VMRT_OK);
+	/* analyze --guest replaces it */
+	assert_int_equal(load_with("guest-a.dat", "host.dat"), VMRT_EFORMAT);
+	assert_int_equal(load_with("guest-a.dat", "guest-a.dat.new"), VMRT_EFORMAT);
+	assert_int_equal(load_with("guest-a.dat", "guest-.dat"), VMRT_EFORMAT);
 	assert_int_equal(load_with("\"pings\": [", "\"pings\": [[1,2,3],"), VMRT_EFORMAT);
 	assert_int_equal(load_with("\"pings\": [", "\"pings\": [[1,2,3,4,-5,6,7,8]"), VMRT_EFORMAT);
 	assert_int_equal(load_with("\"threads\": [", "\"threads\": [7"), VMRT_EFORMAT);
 	assert_int_equal(load_with("\"vms\": [", "\"vms\": [ 3,"), VMRT_EFORMAT);
 	assert_int_equal(load_with("{", "["), VMRT_EFORMAT);
 	assert_int_equal(load_with("{", ""), VMRT_EFORMAT);
+}
+
+/* As load_with(), with @n times @piece as a list that nobody reads. */
+static enum vmrt_status load_with_list(const char *piece, size_t n)
+{
+	size_t len = strlen(piece);
+	char *list = malloc(n * len + 64), *end = list + sprintf(list, "\"more\": [");
+	enum vmrt_status status;
+
+	for (size_t i = 0; i < n; i++, end += len)
+		memcpy(end, piece, len);
+	sprintf(end, "0], \"cpus\": 2");
+	status = load_with("\"cpus\": 2", list);
+	free(list);
+	return status;
+}
+
+static void memory_stays_in_proportion_to_the_file(void **state)
+{
+	(void)state;
+	/* json-c takes 35, 390 and 70 bytes for each of these bytes, and 7 for the last ones */
+	assert_int_equal(load_with_list("0,", 300000), VMRT_EFORMAT);
+	assert_int_equal(load_with_list("{},", 300000), VMRT_EFORMAT);
+	assert_int_equal(load_with_list("[0],", 300000), VMRT_EFORMAT);
+	assert_int_equal(load_with_list("123456789,", 100000), VMRT_OK);
+	/* a small file may hold anything */
+	assert_int_equal(load_with_list("{},", 100), VMRT_OK);
+}
+
+static void a_signal_ends_reading_a_large_manifest(void **state)
+{
+	(void)state;
+	vmrt_request_stop(SIGTERM);
+	assert_int_equal(load_with_list("123456789,", 100000), VMRT_EINTR);
+	/* what is read at once is read: a recorder that was stopped still needs it */
+	assert_int_equal(load_with_list("123456789,", 100), VMRT_OK);
+	vmrt_request_stop(0);
 }
 
 static void a_missing_manifest_is_not_found(void **state)
@@ -250,6 +295,10 @@ int main(void)
 			hostile_strings_stay_strings, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(
 			wrong_manifests_are_refused, make_path, remove_file),
+		cmocka_unit_test_setup_teardown(
+			memory_stays_in_proportion_to_the_file, make_path, remove_file),
+		cmocka_unit_test_setup_teardown(
+			a_signal_ends_reading_a_large_manifest, make_path, remove_file),
 		cmocka_unit_test_setup_teardown(
 			a_missing_manifest_is_not_found, make_path, remove_file),
 		cmocka_unit_test(a_manifest_that_cannot_be_written_leaves_nothing),
