@@ -102,7 +102,7 @@ static void json_text(FILE *out, const char *text)
 	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
 		if (c == '"' || c == '\\')
 			fprintf(out, "\\%c", (int)c);
-		else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		else if (!vmrt_utf8_is_harmless(c))
 			fprintf(out, "\\u%04x", (unsigned)c);
 		else
 			fwrite(from, 1, (size_t)(text - from), out);

@@ -45,7 +45,7 @@ void vmrt_html_text(FILE *out, const char *text)
 	uint32_t c;
 
 	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			putc('?', out);
 		else if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
 			fprintf(out, "&#%u;", (unsigned)c);

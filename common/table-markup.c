@@ -20,7 +20,7 @@ static void markdown_text(FILE *out, const char *text)
 	uint32_t c;
 
 	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			putc('?', out);
 		else if (c < 0x80 && strchr("\\`*_[]<>|#~", (int)c))
 			fprintf(out, "\\%c", (int)c);
@@ -34,10 +34,12 @@ static void latex_text(FILE *out, const char *text)
 	uint32_t c;
 
 	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			putc('?', out);
 		else if (c < 0x80 && strchr("&%$#_{}", (int)c))
 			fprintf(out, "\\%c", (int)c);
+		else if (c == '[' || c == ']' || c == '*') /* behind \\ they are arguments of it */
+			fprintf(out, "{%c}", (int)c);
 		else if (c == '\\')
 			fputs("\\textbackslash{}", out);
 		else if (c == '~')

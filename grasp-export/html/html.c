@@ -34,7 +34,7 @@ static void put_text(FILE *out, const char *text)
 
 	putc('"', out);
 	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			putc('?', out);
 		else if (c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' || c == 0x2028 ||
 			 c == 0x2029)

@@ -71,7 +71,7 @@ static char *clean(const char *text, char *buf)
 	uint32_t c;
 
 	for (const char *from = text; n + 5 < NAME && (c = vmrt_utf8_next(&text)); from = text) {
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c))
 			buf[n++] = '?';
 		else
 			while (from < text)

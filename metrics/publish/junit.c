@@ -25,7 +25,7 @@ static void put_text(FILE *out, const char *text)
 	uint32_t c;
 
 	for (const char *from = text; (c = vmrt_utf8_next(&text)); from = text) {
-		if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c >= 0xfffe || c == 0xfffd)
+		if (!vmrt_utf8_is_harmless(c) || c == 0xfffe || c == 0xffff)
 			putc('?', out);
 		else if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
 			fprintf(out, "&#%u;", (unsigned)c);
@@ -88,7 +88,7 @@ static const char *figure_words(enum vmrt_cell_type type, double value, char *bu
 		snprintf(buf, room, "not known");
 	else if (type == VMRT_CELL_RATIO)
 		snprintf(buf, room, "%.2f %%", value * 100);
-	else if (type == VMRT_CELL_NS)
+	else if (type == VMRT_CELL_NS && fabs(value) < (double)VMRT_DB_MOST)
 		snprintf(buf, room, "%s", vmrt_format_duration((int64_t)value, duration));
 	else
 		snprintf(buf, room, "%.0f", value);

@@ -35,7 +35,7 @@ struct writer {
 	bool begun;			/* its HELP and TYPE are written */
 };
 
-/* Values are any UTF-8; what is none becomes '?'. */
+/* Values are any UTF-8; what is none, or would control a terminal, becomes '?'. */
 static void put_value_text(FILE *out, const char *text)
 {
 	uint32_t c;
@@ -45,7 +45,7 @@ static void put_value_text(FILE *out, const char *text)
 			putc('\\', out), putc((int)c, out);
 		else if (c == '\n')
 			fputs("\\n", out);
-		else if (c == 0xfffd && text - from == 1)
+		else if (!vmrt_utf8_is_harmless(c))
 			putc('?', out);
 		else
 			fwrite(from, 1, (size_t)(text - from), out);

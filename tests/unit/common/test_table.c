@@ -188,6 +188,35 @@ static void latex_is_booktabs_and_escaped(void **state)
 		"\\end{description}\n");
 }
 
+static void names_turn_nothing_round_and_are_no_arguments(void **state)
+{
+	static const struct vmrt_column one[] = {
+		{"name", "name", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP}};
+	/* the second one from right to left: shown as it is, it would read [b]a* */
+	static const struct {
+		enum vmrt_format format;
+		const char *has;
+	} as[] = {{VMRT_FORMAT_LATEX, "\n{[}b{]}? \\\\\n{*}a \\\\\n"},
+		{VMRT_FORMAT_MARKDOWN, "| \\[b\\]? |\n| \\*a |\n"},
+		{VMRT_FORMAT_HTML, ">[b]?</td>"}, {VMRT_FORMAT_JSON, "\"[b]\\u202e\""}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(as); i++) {
+		struct vmrt_doc *doc = vmrt_doc_new("run", false);
+		struct vmrt_table *t;
+		char *text;
+
+		vmrt_doc_section(doc, "r");
+		t = vmrt_doc_table(doc, "t", NULL, one, 1, 0);
+		vmrt_put_text(t, "[b]\xe2\x80\xae");
+		vmrt_put_text(t, "*a");
+		text = print(doc, as[i].format, NULL);
+		if (!strstr(text, as[i].has))
+			fail_msg("%s is not in %s", as[i].has, text);
+		free(text);
+	}
+}
+
 static void control_characters_of_all_kinds_become_question_marks(void **state)
 {
 	static const char *const texts[][2] = {{"a\x1b[31mb\x7f", "a?[31mb?"},
@@ -435,6 +464,7 @@ int main(void)
 		cmocka_unit_test(json_lines_name_run_and_table),
 		cmocka_unit_test(markdown_escapes_what_would_be_markup),
 		cmocka_unit_test(latex_is_booktabs_and_escaped),
+		cmocka_unit_test(names_turn_nothing_round_and_are_no_arguments),
 		cmocka_unit_test(control_characters_of_all_kinds_become_question_marks),
 		cmocka_unit_test(names_cannot_control_the_terminal_or_break_json),
 		cmocka_unit_test(wide_tables_are_split_and_long_lines_wrapped_at_80_columns),
