@@ -16,7 +16,8 @@
 #define MAX_CMDLINE (256 << 10) /* bytes looked at; more is cut */
 #define MAX_SMALL_FILE 16384	/* stat and status of a thread */
 #define MAX_THREADS 8192	/* of one process */
-#define MAX_VMS 4096
+#define MAX_VMS 4096		/* of users who are trusted */
+#define MAX_VMS_OF_USER 256	/* of another user */
 
 struct list {
 	struct vmrt_vm *vms;
@@ -206,6 +207,18 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 	}
 }
 
+/* However many processes a user calls like a VM, those of others are found. */
+static bool is_full(const struct list *list, const struct vmrt_vm *vm)
+{
+	bool trusted = vmrt_vm_allowed(vm, NULL);
+	size_t n = 0;
+
+	for (size_t i = 0; i < list->n; i++)
+		n += trusted ? vmrt_vm_allowed(&list->vms[i], NULL)
+			     : list->vms[i].uids[0] == vm->uids[0];
+	return n >= (trusted ? MAX_VMS : MAX_VMS_OF_USER);
+}
+
 static enum vmrt_status read_process(
 	const char *proc, pid_t pid, char *cmdline, struct list *list, struct vmrt_error *err)
 {
@@ -227,6 +240,8 @@ static enum vmrt_status read_process(
 	snprintf(vm.accel, sizeof(vm.accel), "%s", hv->accel);
 	hv->describe(&args, &vm);
 	vmrt_read_owner(proc, pid, vm.uids);
+	if (is_full(list, &vm))
+		return VMRT_OK;
 	status = add_threads(&vm, hv, proc, err);
 	if (status != VMRT_OK)
 		goto drop;
@@ -252,11 +267,14 @@ drop:
 	return status;
 }
 
-/* Until Linux 6.4 vhost threads were kernel threads called vhost-PID, children of kthreadd. */
+/*
+ * Until Linux 6.4 vhost threads were kernel threads called vhost-PID, children of kthreadd. Of one
+ * that is older than the process, another one made it that had the same number before.
+ */
 static enum vmrt_status add_vhost(
 	const char *proc, pid_t tid, struct list *list, struct vmrt_error *err)
 {
-	struct vmrt_thread_stat stat;
+	struct vmrt_thread_stat stat, owner_stat;
 	struct vmrt_vm_thread *t;
 	pid_t owner;
 
@@ -264,7 +282,8 @@ static enum vmrt_status add_vhost(
 		strncmp(stat.comm, "vhost-", 6) != 0 || !(owner = pid_of(stat.comm + 6)))
 		return VMRT_OK;
 	for (size_t i = 0; i < list->n; i++) {
-		if (list->vms[i].pid != owner)
+		if (list->vms[i].pid != owner || !read_stat(proc, owner, &owner_stat) ||
+			stat.start_ticks < owner_stat.start_ticks)
 			continue;
 		t = new_thread(&list->vms[i]);
 		if (!t)
@@ -303,7 +322,7 @@ enum vmrt_status vmrt_vms_scan(
 		status = vmrt_fail_errno(err, errno, "cannot read %s", proc);
 		goto out;
 	}
-	while (status == VMRT_OK && list.n < MAX_VMS && (entry = readdir(dir)))
+	while (status == VMRT_OK && (entry = readdir(dir)))
 		if ((pid = pid_of(entry->d_name)))
 			status = read_process(proc, pid, cmdline, &list, err);
 	if (list.n) {

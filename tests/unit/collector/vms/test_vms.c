@@ -419,6 +419,8 @@ static void vhost_kernel_threads_belong_to_the_vm_they_name(void **state)
 	(void)state;
 	PROCESS(100, "qemu-system-x86_64\0");
 	thread(100, 100, "qemu", 0, 0, "0");
+	snprintf(where, sizeof(where), "%s/100", root);
+	stat_and_status(where, 100, "qemu", 64, 0, 0, "0");
 	folder("%d", 50, 0);
 	snprintf(where, sizeof(where), "%s/50", root);
 	stat_and_status(where, 50, "vhost-100", 0x208040, 0, 0, "0-1");
@@ -430,6 +432,67 @@ static void vhost_kernel_threads_belong_to_the_vm_they_name(void **state)
 	assert_int_equal(vms->n_threads, 2);
 	assert_int_equal(vms->threads[1].tid, 50);
 	assert_int_equal(vms->threads[1].role, VMRT_ROLE_VHOST);
+	vmrt_vms_free(vms, n);
+}
+
+/* The number of a thread that made one may be a VM's later on. */
+static void vhost_kernel_threads_older_than_the_vm_are_somebody_elses(void **state)
+{
+	static const char old[] =
+		"50 (vhost-100) S 1 1 1 0 -1 2129984 0 0 0 0 0 0 0 0 20 0 1 0 "
+		"4710 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n";
+	struct vmrt_vm *vms;
+	char path[128];
+	size_t n;
+
+	(void)state;
+	PROCESS(100, "qemu-system-x86_64\0");
+	thread(100, 100, "qemu", 0, 0, "0");
+	snprintf(path, sizeof(path), "%s/100", root);
+	stat_and_status(path, 100, "qemu", 64, 0, 0, "0"); /* begun at tick 4711 */
+	folder("%d", 50, 0);
+	snprintf(path, sizeof(path), "%s/50", root);
+	stat_and_status(path, 50, "vhost-100", 0x208040, 0, 0, "0-1");
+	vms = scan(&n);
+	assert_int_equal(vms->n_threads, 2);
+	vmrt_vms_free(vms, n);
+	snprintf(path, sizeof(path), "%s/50/stat", root);
+	put(path, old, sizeof(old) - 1);
+	vms = scan(&n);
+	assert_int_equal(vms->n_threads, 1);
+	vmrt_vms_free(vms, n);
+}
+
+static void belongs_to(int pid, unsigned uid)
+{
+	char path[128], text[128];
+
+	snprintf(path, sizeof(path), "%s/%d/status", root, pid);
+	snprintf(text, sizeof(text), "Name:\tq\nTgid:\t%d\nUid:\t%u\t%u\t%u\t%u\n", pid, uid, uid,
+		uid, uid);
+	put(path, text, strlen(text));
+}
+
+/* A user hides nobody's VM by calling hundreds of processes like one. */
+static void vms_are_found_behind_hundreds_of_another_user(void **state)
+{
+	size_t n, found[3] = {0};
+	struct vmrt_vm *vms;
+
+	(void)state;
+	for (int i = 0; i < 300; i++) {
+		PROCESS(1000 + i, "qemu-system-x86_64\0");
+		thread(1000 + i, 1000 + i, "qemu", 0, 0, "0");
+		belongs_to(1000 + i, i < 280   ? 4000000001u
+				     : i < 290 ? 4000000002u
+					       : (unsigned)getuid());
+	}
+	vms = scan(&n);
+	for (size_t i = 0; i < n; i++)
+		found[vms[i].uids[0] == 4000000001u ? 0 : vms[i].uids[0] == 4000000002u ? 1 : 2]++;
+	assert_int_equal(found[0], 256);
+	assert_int_equal(found[1], 10);
+	assert_int_equal(found[2], 10);
 	vmrt_vms_free(vms, n);
 }
 
@@ -519,6 +582,8 @@ int main(void)
 		TEST(devices_that_are_given_as_json_are_found),
 		TEST(a_cid_that_cannot_be_a_guests_is_left_out),
 		TEST(vhost_kernel_threads_belong_to_the_vm_they_name),
+		TEST(vhost_kernel_threads_older_than_the_vm_are_somebody_elses),
+		TEST(vms_are_found_behind_hundreds_of_another_user),
 		TEST(malformed_stat_and_cpu_lists_are_refused),
 		TEST(vcpus_that_are_confined_to_one_cpu_are_told_once),
 		TEST(nothing_running_is_no_error),
