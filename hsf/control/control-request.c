@@ -262,6 +262,18 @@ static const char *setting(const struct hsf_request *r, const char *key)
 	return NULL;
 }
 
+/* An experiment file may give it any character, which must not be read as a comment. */
+static void write_quoted(FILE *out, const char *key, const char *value)
+{
+	fprintf(out, "%s = \"", key);
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			putc('\\', out);
+		putc(*value, out);
+	}
+	fputs("\"\n", out);
+}
+
 /* The keys that a server already has, unless the request has them too. */
 static void write_present(
 	FILE *out, const struct hsf_request *r, const struct vmrt_server_spec *now)
@@ -269,9 +281,9 @@ static void write_present(
 	char vm[VMRT_SERVER_VM], cpus[VMRT_SERVER_CPUS * 5 + 1];
 
 	if (!setting(r, "vm"))
-		fprintf(out, "vm = %s\n", vmrt_server_vm(now, vm));
+		write_quoted(out, "vm", vmrt_server_vm(now, vm));
 	if (!setting(r, "user") && now->user[0])
-		fprintf(out, "user = %s\n", now->user);
+		write_quoted(out, "user", now->user);
 	if (!setting(r, "policy"))
 		fprintf(out, "policy = %s\n", vmrt_policy_name(now->policy));
 	if (!setting(r, "period"))

@@ -222,6 +222,15 @@ static void a_change_keeps_what_it_does_not_name(void **state)
 	assert_int_equal(then.period_ns, 12 * MS);
 	assert_int_equal(then.policy, VMRT_POLICY_SPORADIC);
 	assert_string_equal(then.vm, "vm1");
+	/* quoted in the experiment file, it holds what would begin a comment */
+	strcpy(now.vm, "a ;b \"c\" \\ #d");
+	assert_int_equal(hsf_request_spec(&r, &now, &then, &err), VMRT_OK);
+	assert_string_equal(then.vm, "a ;b \"c\" \\ #d");
+	assert_int_equal(then.vcpu, -1);
+	now.vcpu = 3;
+	assert_int_equal(hsf_request_spec(&r, &now, &then, &err), VMRT_OK);
+	assert_string_equal(then.vm, "a ;b \"c\" \\ #d");
+	assert_int_equal(then.vcpu, 3);
 }
 
 static void a_change_keeps_the_rules_of_the_experiment_file(void **state)
