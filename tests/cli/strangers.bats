@@ -22,6 +22,21 @@ intact() { [ "$(cat "$precious")" = precious ]; }
 	[ ! -L "$run/manifest.json" ]
 }
 
+@test "an export writes through no link that lies beside its file, and through one that is named" {
+	"$bin/vmrt-trace" analyze -q "$run"
+	# the name that it has until it is whole has the number of the process in it
+	(ln -s "$precious" "$run/t.svg.$BASHPID.new" && exec "$bin/vmrt-export" -f svg -o "$run/t.svg" "$run")
+	intact
+	[ ! -L "$run/t.svg" ]
+	grep -q '<svg' "$run/t.svg"
+	# a name such as /dev/stdout stays what it is
+	ln -s "$BATS_TEST_TMPDIR/aim" "$BATS_TEST_TMPDIR/name"
+	: >"$BATS_TEST_TMPDIR/aim"
+	"$bin/vmrt-report" --prometheus "$BATS_TEST_TMPDIR/name" "$run" >/dev/null || [ $? -le 3 ]
+	[ -L "$BATS_TEST_TMPDIR/name" ]
+	grep -q vmrt_run_info "$BATS_TEST_TMPDIR/aim"
+}
+
 @test "a recording, a manifest and a database that are links are not read" {
 	local name
 	for name in host.dat manifest.json; do
@@ -114,7 +129,7 @@ raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\x
 	mv "$BATS_TEST_TMPDIR/m" "$run/manifest.json"
 	rm "$run/experiment.ini"
 	for command in "trace analyze" "trace info" "trace events" "trace tasks" report "report -f markdown" "report -f csv" "report -f json" \
-		"report -f latex" "report -f html" "export -f grasp" "export -f svg" "export -f csv --table slices" "top -b"; do
+		"report -f latex" "report -f html" "report -f prometheus" "report -f junit" "export -f grasp" "export -f svg" "export -f csv --table slices" "top -b"; do
 		# shellcheck disable=SC2086
 		"$bin"/vmrt-$command "$run" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null
 		[ -s "$BATS_TEST_TMPDIR/out" ]
@@ -163,6 +178,23 @@ raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\x
 		[ "$status" -ge 1 ] && [ "$status" -le 64 ]
 		[[ $output == *run.db* ]]
 	done
+	# neither is one that stands where a file is to be made, nor in a folder that all may write to
+	rm "$run/run.db"
+	cp "$run/guest-demo.dat" "$BATS_TEST_TMPDIR/g.dat"
+	mkfifo "$run/manifest.json.new"
+	run timeout 60 "$bin/vmrt-trace" analyze -q --force --guest "demo=$BATS_TEST_TMPDIR/g.dat" "$run"
+	echo "$status $output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"cannot create $run/manifest.json.new: File exists"* ]]
+	shared=$(mktemp -d /dev/shm/vmrt-strangers-XXXXXX)
+	cp -r "$run" "$shared/s.vmrt"
+	rm "$shared/s.vmrt/manifest.json"
+	mkfifo "$shared/s.vmrt/manifest.json"
+	run timeout 60 "$bin/vmrt-trace" info "$shared/s.vmrt"
+	rm -rf "$shared"
+	echo "$status $output"
+	[ "$status" -eq 1 ]
+	[[ $output == *"manifest.json is not a regular file, but a FIFO"* ]]
 	# what the user names there is the user's: a pipe of the shell is read
 	run "$bin/vmrt-report" --advise <(cat "$run/experiment.ini") --assume-wcet
 	[[ $output != *"is not a regular file"* ]]
