@@ -193,7 +193,9 @@ void cpus_forget(struct machine *m, unsigned index, int64_t since_ns)
 {
 	struct cpu *cpu = &m->cpus[index];
 
-	if (cpu->thread && cpu->thread->state == THREAD_RUNNING && cpu->last_ns != VMRT_UNKNOWN) {
+	/* it may run on another CPU by now */
+	if (cpu->thread && cpu->thread->state == THREAD_RUNNING && cpu->thread->cpu == index &&
+		cpu->last_ns != VMRT_UNKNOWN) {
 		struct instant at = {since_ns, cpu->last_local_ns + (since_ns - cpu->last_ns)};
 
 		run_ends(m, cpu->thread, at, 1);

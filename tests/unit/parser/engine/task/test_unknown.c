@@ -279,9 +279,39 @@ static void a_job_that_ends_within_a_loss_is_unknown_where_the_loss_is_known(voi
 	}
 }
 
+/* X leaves CPU 1 for CPU 0, which the records of CPU 1 would show that are lost: when the loss
+ * shows at 15 ms, X goes on to run on CPU 0, and its next job is known. */
+static void a_loss_on_a_cpu_that_a_thread_has_left_does_not_stop_it(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_OTHER, .cpu = 1, .lost = 1};
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nwcet = 5ms\n");
+	f.cpu = 1;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	f.cpu = 0;
+	fx_sw(&f, 11 * MS, 0, 0, X);
+	fx_push(&f, &ev, 15 * MS);
+	/* late for its next job, it goes on at once */
+	fx_arm(&f, 22 * MS, T2, VMRT_FN_WAKEUP, 20 * MS);
+	fx_expire(&f, 22 * MS + 5, X, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 22 * MS + 10, X, HARD);
+	fx_sleep_until(&f, 24 * MS, 30 * MS);
+	fx_end(&f, 25 * MS, NULL);
+	assert_int_equal(f.n, 2);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_us(fx_job(&f, 1)->start_ns, 22 * MS + 10);
+	assert_us(fx_job(&f, 1)->exec_ns, 2 * MS - 10);
+	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_loss_on_a_cpu_that_a_thread_has_left_does_not_stop_it),
 		cmocka_unit_test(a_job_that_ends_within_a_loss_is_unknown_where_the_loss_is_known),
 		cmocka_unit_test(an_expiry_a_little_early_counts_from_the_arrival),
 		cmocka_unit_test(an_expiry_long_before_it_was_due_makes_the_job_unknown),
