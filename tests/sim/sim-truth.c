@@ -88,8 +88,10 @@ static enum vmrt_blame class_of(const struct world *w, const struct wtask *k)
 		return VMRT_BLAME_STEAL;
 	if (v->state == RUN)
 		return class_in_guest(k);
+	/* its timer is due, and the guest has asked to be woken up for it; not for that of the
+	 * wheel */
 	if (k->phase == T_SLEEPING)
-		return VMRT_BLAME_RELEASE;
+		return k->how == VMRT_RELEASE_RESCH ? VMRT_BLAME_RELEASE : VMRT_BLAME_VMM;
 	/* the guest has nothing to run */
 	if (k->t->state == BLOCKED ||
 		(k->phase == T_STARTED && (k->t->suspended || k->t->displaced)))

@@ -85,6 +85,13 @@ static enum vmrt_blame classify_waiting_vcpu(const struct vmrt_engine *e, const 
 	return VMRT_BLAME_HOST_THREAD;
 }
 
+/* Has the guest asked to be woken up when the timer of the sleeping job is due? Not where that may
+ * be a little late, nor at the ticks of the timer wheel. */
+static bool wakes_in_time(const struct jobs *j)
+{
+	return !j->rel.sleep.slack_ns && j->rel.sleep.clock != CLOCK_IS_TICKS;
+}
+
 static enum vmrt_blame classify_state(const struct jobs *j)
 {
 	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
@@ -103,7 +110,7 @@ static enum vmrt_blame classify_state(const struct jobs *j)
 		(j->state == JOB_SLEEPING || j->state == JOB_RELEASED))
 		return VMRT_BLAME_BUDGET;
 	if (j->state == JOB_SLEEPING)
-		return VMRT_BLAME_RELEASE;
+		return wakes_in_time(j) ? VMRT_BLAME_VMM : VMRT_BLAME_RELEASE;
 	/* the guest has nothing to run */
 	if (j->thread->state == THREAD_BLOCKED ||
 		(j->state == JOB_STARTED && (j->thread->suspended || j->thread->throttled)))
@@ -226,9 +233,13 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 							     : INT32_MAX,
 	};
 	int64_t ns = to - from;
+	/* asleep where its job may have ended, and its vCPU too, though its timer is due */
+	bool vmm = part == VMRT_BLAME_BLOCKING && j->passed && v && v->state == THREAD_BLOCKED &&
+		   !j->rel.timer.fired.ptr;
 
 	j->cum[part] += ns;
-	steal_remember(j, from, to, part);
+	j->rel.mark.vmm_ns += vmm ? ns : 0;
+	steal_remember(j, from, to, part, vmm);
 	switch (part) {
 	case VMRT_BLAME_EXEC:
 		j->exec_ns += ns;
@@ -492,7 +503,10 @@ bool blame_close(struct jobs *j)
 			/* an earlier job had ended already */
 			int64_t idle = j->rel.open.idle_ns < before ? j->rel.open.idle_ns : before;
 
-			job->blame_ns[VMRT_BLAME_RELEASE] += idle;
+			int64_t vmm = j->rel.open.vmm_ns < idle ? j->rel.open.vmm_ns : idle;
+
+			job->blame_ns[VMRT_BLAME_VMM] += vmm;
+			job->blame_ns[VMRT_BLAME_RELEASE] += idle - vmm;
 			before -= idle;
 		}
 		job->blame_ns[as] += before;

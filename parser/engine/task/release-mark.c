@@ -31,6 +31,7 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		host_ns = j->machine->settled_ns;
 	}
 	mark->inferred = false;
+	mark->vmm_ns = 0;
 	mark->forgotten_ns = VMRT_UNKNOWN;
 	mark->former_ns = mark->host_ns;
 	mark->former_to_ns = mark->idle_to_ns < host_ns ? mark->idle_to_ns : mark->host_ns;

@@ -100,6 +100,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 	}
 	wait_drop_mark(j, host_ns);
 	j->rel.open.idle_ns = idle;
+	j->rel.open.vmm_ns = seen ? j->rel.mark.vmm_ns : 0;
 	open_job(j, before, host_ns, fired);
 	j->rel.open.in_doubt = !seen;
 	blame_busy_ends(j->machine, host_ns);
@@ -132,7 +133,7 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		note_breaks(&j->rel);
 		jobs_complete(j, ev->ts, host_ns);
 	}
-	j->rel.open.idle_ns = 0;
+	j->rel.open.idle_ns = j->rel.open.vmm_ns = 0;
 	open_job(j, before, host_ns, &fired);
 	jobs_start(j, ev->ts, host_ns);
 	blame_busy_ends(j->machine, host_ns);
@@ -366,6 +367,7 @@ static void expire(
 	}
 	if (early)
 		machine_lost(j->machine, host_ns);
+	accounts_at(j->machine, host_ns);
 	if (!r->timer.foreseen)
 		r->timer.fired = *fired;
 	r->timer.foreseen = false;

@@ -179,6 +179,17 @@ static enum armed_kind kind_of(const struct vmrt_event *ev, int mode)
 	return mode & VMRT_TIMER_REL ? ARMED_FOR : ARMED_UNTIL;
 }
 
+/* How late a sleep may end on purpose. */
+static int64_t slack_of(const struct armed *a)
+{
+	int64_t ns;
+
+	if ((a->kind != ARMED_UNTIL && a->kind != ARMED_FOR) ||
+		__builtin_sub_overflow(a->ev->timer.expires, a->ev->timer.softexpires, &ns))
+		return 0;
+	return ns;
+}
+
 void release_timer_start(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, struct timer *timer)
 {
@@ -199,6 +210,7 @@ void release_timer_start(
 		t->jobs->rel.mechanism != VMRT_RELEASE_RELATIVE)
 		t->jobs->rel.other_sleeps++;
 	if (t->jobs) {
+		t->jobs->rel.sleep.slack_ns = slack_of(&a);
 		armed(t->jobs, &a);
 	} else if (a.kind == ARMED_UNTIL) {
 		t->armed_local_ns = ev->ts;

@@ -41,6 +41,7 @@ struct end_mark {
 	int64_t local_ns, host_ns;
 	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
 	int64_t exec_ns;
+	int64_t vmm_ns; /* since the next job has arrived, the vCPU slept so long */
 	int migrations;
 };
 
@@ -52,6 +53,7 @@ struct wait_sleep {
 	bool pending, woke;
 	int clock;
 	int64_t raw_expires;
+	int64_t slack_ns; /* the kernel may be so late on purpose, as for ordinary threads */
 };
 
 /* release-relative.c: relative sleeps are taken for releases, on trial. */
@@ -92,6 +94,7 @@ struct wait_open {
 			    that may be in the job before */
 	int64_t at_ns;	 /* host time at which it was opened */
 	int64_t idle_ns; /* so long before that its task slept between jobs */
+	int64_t vmm_ns;	 /* of it: since its timer was due, while its vCPU slept */
 };
 
 /* release-confirm.c: the timer that the thread armed when its job may have ended; see struct

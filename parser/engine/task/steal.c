@@ -5,7 +5,7 @@
  */
 #include "task.h"
 
-void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part)
+void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part, bool vmm)
 {
 	const struct thread *v = vcpu_of(j->machine, j->thread->cpu);
 	const struct machine *host = &j->machine->engine->machines[0];
@@ -17,11 +17,12 @@ void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame pa
 	struct stretch *last = &j->recent[(j->recent_next + RECENT_MAX - 1) % RECENT_MAX];
 	int host_cpu = there ? v->cpu : -1;
 
-	if (last->to_ns == from && last->part == part && last->host_cpu == host_cpu) {
+	if (last->to_ns == from && last->part == part && last->host_cpu == host_cpu &&
+		last->vmm == vmm) {
 		last->to_ns = to;
 		return;
 	}
-	j->recent[j->recent_next] = (struct stretch){from, to, part, host_cpu};
+	j->recent[j->recent_next] = (struct stretch){from, to, part, host_cpu, vmm};
 	j->recent_next = (j->recent_next + 1) % RECENT_MAX;
 }
 
@@ -82,6 +83,11 @@ static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, 
 		rebook(j, s->part, as, s->to_ns - opened,
 			j->confirming && s->to_ns > way ? s->to_ns - way : 0);
 	journal_rebook(j, from, s->to_ns, as);
+	if (s->vmm) {
+		int64_t *vmm = s->to_ns <= j->opened_ns ? &j->rel.open.vmm_ns : &j->rel.mark.vmm_ns;
+
+		*vmm -= s->to_ns - from < *vmm ? s->to_ns - from : *vmm;
+	}
 }
 
 /* And was steal. */
@@ -167,7 +173,7 @@ int64_t steal_rebook_since(struct jobs *j, int64_t from_ns, unsigned parts, enum
 		s->to_ns = found[n++].from_ns;
 	}
 	for (size_t i = 0; i < n; i++)
-		steal_remember(j, found[i].from_ns, found[i].to_ns, as);
+		steal_remember(j, found[i].from_ns, found[i].to_ns, as, false);
 	return sum;
 }
 

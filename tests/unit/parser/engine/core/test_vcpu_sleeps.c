@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* A vCPU that sleeps past its guest's timer: the guest asked to be woken up for that, so the time
+ * until it is woken is the hypervisor's. */
+#include "enginefix.h"
+
+/* The vCPU is woken at @at by the main loop, and runs 0.1 ms later on a CPU that was idle. */
+static void vcpu_wakes(struct fixture *f, int64_t at)
+{
+	wake(f, HOST, at, 0, VCPU);
+	sw(f, HOST, at + 100 * US, 0, 0, VCPU);
+}
+
+/* t1 arms its sleep until 10 ms, or @slack later; its vCPU sleeps from 4 to 13 ms. */
+static void sleeps_past_the_timer(struct fixture *f, int64_t slack)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_TIMER_START, .pid = T1};
+
+	begin(f, false);
+	sw(f, HOST, 0, 0, 0, VCPU);
+	born(f, GUEST, 1 * MS, 0, T1);
+	sw(f, GUEST, 2 * MS, 0, 0, T1);
+	ev.timer.timer = UINT64_C(0xffff000000000000) + T1 * 64;
+	ev.timer.fn = VMRT_FN_WAKEUP;
+	ev.timer.softexpires = 10 * MS + f->offset;
+	ev.timer.expires = ev.timer.softexpires + slack;
+	push(f, GUEST, &ev, 3 * MS);
+	sw(f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+	sw(f, HOST, 4 * MS, VCPU, 1, 0);
+	vcpu_wakes(f, 13 * MS);
+	t1_starts(f, 13 * MS + 100 * US);
+	arm(f, GUEST, 15 * MS, T1, 30 * MS);
+	sw(f, GUEST, 15 * MS + 5 * US, T1, 1, 0);
+	end(f, 16 * MS);
+	assert_int_equal(f->jobs[0].response_ns, 5 * MS);
+	assert_int_equal(f->jobs[0].exec_ns, 2 * MS - 150 * US);
+	assert_int_equal(f->jobs[0].blame_ns[VMRT_BLAME_WAKEUP], 100 * US);
+}
+
+static void a_vcpu_that_sleeps_past_its_guests_timer_is_the_vmms(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	sleeps_past_the_timer(&f, 0);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_VMM], 3 * MS);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_RELEASE], 50 * US);
+}
+
+/* The guest may have asked for a later time itself. */
+static void a_sleep_that_may_end_late_is_the_guests(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	sleeps_past_the_timer(&f, 50 * US);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_VMM], 0);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_RELEASE], 3 * MS + 50 * US);
+}
+
+static void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+{
+	struct vmrt_event ev = {.type = type, .pid = until ? T1 : 0};
+
+	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
+	ev.timer.timer = 0xbbbb00;
+	ev.timer.fn = VMRT_FN_TIMERFD;
+	ev.timer.expires = ev.timer.softexpires = until + f->offset;
+	ev.timer.now = at + f->offset;
+	push(f, GUEST, &ev, at);
+}
+
+static void timerfd_wakes(struct fixture *f, int64_t at, int64_t next)
+{
+	timerfd(f, at, VMRT_EV_TIMER_EXPIRE, 0);
+	wake(f, GUEST, at + 1 * US, 0, T1);
+	sw(f, GUEST, at + 10 * US, 0, 0, T1);
+	timerfd(f, at + 20 * US, VMRT_EV_TIMER_START, next);
+}
+
+/* The job before ended with its sleep at 12 ms; the vCPU sleeps from 13 to 33 ms, the timer is due
+ * at 30 ms. */
+static void so_it_is_where_the_thread_waits_for_a_timer_that_goes_on_by_itself(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[1];
+
+	(void)state;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
+		"priority = 60\nrelease = timerfd\n");
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	born(&f, GUEST, 1 * MS, 0, T1);
+	sw(&f, GUEST, 2 * MS, 0, 0, T1);
+	timerfd(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
+	sw(&f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+	timerfd_wakes(&f, 10 * MS, 30 * MS);
+	sw(&f, GUEST, 12 * MS, T1, 1, 0);
+	sw(&f, HOST, 13 * MS, VCPU, 1, 0);
+	vcpu_wakes(&f, 33 * MS);
+	timerfd_wakes(&f, 33 * MS + 120 * US, 50 * MS);
+	sw(&f, GUEST, 35 * MS, T1, 1, 0);
+	timerfd_wakes(&f, 50 * MS, 70 * MS);
+	end(&f, 51 * MS);
+	assert_int_equal(f.jobs[0].response_ns, 2 * MS);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_VMM], 0);
+	assert_int_equal(j->arrival_ns, 30 * MS);
+	assert_int_equal(j->response_ns, 5 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_VMM], 3 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_WAKEUP], 100 * US);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 30 * US);
+	assert_int_equal(j->exec_ns, 2 * MS - 130 * US);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vcpu_that_sleeps_past_its_guests_timer_is_the_vmms),
+		cmocka_unit_test(a_sleep_that_may_end_late_is_the_guests),
+		cmocka_unit_test(
+			so_it_is_where_the_thread_waits_for_a_timer_that_goes_on_by_itself),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
