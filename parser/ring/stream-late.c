@@ -19,7 +19,7 @@ static bool is_before(uint64_t a, uint64_t b, uint64_t least)
 	return a < b && b - a > least;
 }
 
-static void note_late(struct vmrt_stream *s, const struct stream_cpu *cpu)
+static void note(struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t before_ts)
 {
 	struct stream_late_pages *late = &s->late;
 	struct stream_late_page *more;
@@ -32,22 +32,48 @@ static void note_late(struct vmrt_stream *s, const struct stream_cpu *cpu)
 			return;
 		late->at = more;
 	}
-	late->at[late->n++] = (struct stream_late_page){cpu->cpu, cpu->walk.ts};
+	late->at[late->n++] = (struct stream_late_page){cpu->cpu, cpu->walk.ts, before_ts};
 }
 
-/* Does a late page belong between what was read of @cpu and the page that begins? */
-static bool lacks_a_page(
-	const struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t later, uint64_t least)
+/* Does a page that begins at @ts belong between what was read of @cpu and the page that begins? */
+static bool belongs_here(const struct stream_cpu *cpu, uint64_t ts, uint64_t least)
+{
+	return ts < cpu->walk.ts && !is_before(ts, cpu->most_ts, least);
+}
+
+/* Is there a page that is left out and belongs there? */
+static bool lacks_a_page(const struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t least)
 {
 	const struct stream_late_pages *known = s->known;
+	uint64_t later = cpu->feed->later;
 
 	if (is_before(later, cpu->walk.ts, least) && later >= cpu->most_ts)
 		return true;
 	for (size_t i = 0; known && i < known->n; i++)
-		if (known->at[i].cpu == cpu->cpu && known->at[i].ts < cpu->walk.ts &&
-			!is_before(known->at[i].ts, cpu->most_ts, least))
+		if (known->at[i].cpu == cpu->cpu &&
+			(belongs_here(cpu, known->at[i].ts, least) ||
+				belongs_here(cpu, known->at[i].before_ts, least)))
 			return true;
 	return known && known->n == LATE_MAX;
+}
+
+/*
+ * Did another page come too late because this one seems to go on for longer? Then it is not known
+ * which of them has a wrong time, or stands in a wrong place.
+ */
+static bool is_suspect(const struct vmrt_stream *s, const struct stream_cpu *cpu)
+{
+	const struct stream_late_pages *known = s->known;
+
+	for (size_t i = 0; known && i < known->n; i++)
+		if (known->at[i].cpu == cpu->cpu && known->at[i].before_ts == cpu->walk.ts)
+			return true;
+	return false;
+}
+
+void stream_note_stray(struct vmrt_stream *s, const struct stream_cpu *cpu)
+{
+	note(s, cpu, cpu->walk.ts);
 }
 
 bool stream_is_late(struct vmrt_stream *s, struct stream_cpu *cpu)
@@ -55,11 +81,13 @@ bool stream_is_late(struct vmrt_stream *s, struct stream_cpu *cpu)
 	uint64_t least = s->may_be_set_back ? SET_BACK_NS : BACK_NS;
 	bool behind = is_before(cpu->walk.ts, cpu->most_ts, least);
 
+	if (is_suspect(s, cpu))
+		return true;
 	if (behind && !s->may_be_set_back) {
-		note_late(s, cpu);
+		note(s, cpu, cpu->most_from);
 		return true;
 	}
-	if (behind || cpu->was_behind || lacks_a_page(s, cpu, cpu->feed->later, least))
+	if (behind || cpu->was_behind || lacks_a_page(s, cpu, least))
 		cpu->lost = UINT64_MAX;
 	cpu->was_behind = behind;
 	return false;

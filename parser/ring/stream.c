@@ -137,11 +137,13 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 	struct vmrt_error why;
 	const uint8_t *page;
 	uint32_t size;
-	bool cut;
+	bool cut, stray;
 	int more = cpu->feed->next(cpu->feed, &page, &size, &cpu->page_offset, &cut, &why);
 
-	if (cpu->had_records && cpu->walk.ts > cpu->most_ts)
+	if (cpu->had_records && cpu->walk.ts > cpu->most_ts) {
 		cpu->most_ts = cpu->walk.ts;
+		cpu->most_from = cpu->raw_ts;
+	}
 	cpu->in_page = false;
 	if (more < 0)
 		die(s, cpu, cpu->page_offset, why.text);
@@ -165,7 +167,10 @@ static bool next_page(struct vmrt_stream *s, struct stream_cpu *cpu)
 		s->zeros++;
 		return true;
 	}
-	if (is_stray(cpu) || stream_is_late(s, cpu)) {
+	stray = is_stray(cpu);
+	if (stray)
+		stream_note_stray(s, cpu);
+	if (stray || stream_is_late(s, cpu)) {
 		drop_stray(s, cpu);
 		cpu->walk.end = cpu->walk.pos;
 		return true;

@@ -12,12 +12,13 @@ struct stream_cpu {
 	const struct vmrt_clockmap *clock; /* of its times, or NULL: they are as recorded */
 	size_t hint;
 	uint64_t page_offset;
-	uint64_t raw_ts;   /* when its last page began that was no stray */
-	uint64_t most_ts;  /* of all records of the pages before */
-	bool was_behind;   /* the page began before most_ts */
-	int64_t ts;	   /* of the next record */
-	int64_t record_ns; /* the same as recorded, in ns */
-	uint64_t events;   /* returned so far */
+	uint64_t raw_ts;    /* when its last page began that was no stray */
+	uint64_t most_ts;   /* of all records of the pages before */
+	uint64_t most_from; /* when the page with that one began */
+	bool was_behind;    /* the page began before most_ts */
+	int64_t ts;	    /* of the next record */
+	int64_t record_ns;  /* the same as recorded, in ns */
+	uint64_t events;    /* returned so far */
 	const uint8_t *record;
 	uint32_t size;
 	uint64_t lost;
@@ -32,10 +33,11 @@ struct stream_cpu {
 				 so */
 };
 
-/* A page that stands behind pages which were written after it. */
+/* A page that stands behind one which goes on for longer: one of the two is wrong. */
 struct stream_late_page {
 	unsigned cpu;
-	uint64_t ts; /* when it begins, as recorded */
+	uint64_t ts;	    /* when it begins, as recorded */
+	uint64_t before_ts; /* when the other one does */
 };
 
 struct stream_late_pages {
@@ -77,10 +79,14 @@ struct vmrt_stream {
 /**
  * stream_is_late - a page of @cpu begins: does it stand behind pages that were written after it?
  *
- * If it does, it is to be left out, since what it says comes too late. Where such a page is known
- * to belong in front of this one, the next record of @cpu is said to stand behind a loss.
+ * If it does, it is to be left out, since what it says comes too late; so is, where that is known
+ * from reading before, the page that let another one seem late. Where a late page belongs in front
+ * of this one, the next record of @cpu is said to stand behind a loss.
  */
 bool stream_is_late(struct vmrt_stream *s, struct stream_cpu *cpu);
+
+/** stream_note_stray - the page of @cpu that begins is left out: it may belong somewhere behind */
+void stream_note_stray(struct vmrt_stream *s, const struct stream_cpu *cpu);
 
 /** stream_late_take - moves the list of late pages to @out, unless that has any already */
 void stream_late_take(struct vmrt_stream *s, struct stream_late_pages *out);
