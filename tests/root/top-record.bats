@@ -35,7 +35,7 @@ record() {
 
 @test "the last update is the report, for every way to wait" {
 	printf '[experiment]\nname = ways\n' >"$dir/e.ini"
-	for way in nanosleep timerfd epoll itimer posix deadline; do
+	for way in nanosleep timerfd epoll itimer posix deadline chain; do
 		task "$way" 50000 2000 120 10
 	done
 	record 7 "$O/bin/vmrt-top" --alarm 'miss(timerfd)' --alarm 'response_p99(posix) > 1ms'
@@ -43,7 +43,7 @@ record() {
 		import json, sys
 		updates = [json.loads(line)["update"] for line in open(sys.argv[1])]
 		# each was seen, and missed: every tenth job takes two and a half periods
-		for t in updates[-1]["tasks"]: assert t["jobs"] > 60 and t["missed"] >= 5, t
+		for t in updates[-1]["tasks"]: assert t["jobs"] > 40 and t["missed"] >= 5, t
 		assert any(u["view"]["alarm"] for u in updates)
 	END
 }
