@@ -33,7 +33,6 @@ setup() {
 
 teardown() {
 	[ -z "${sshd:-}" ] || { kill "$sshd"; wait "$sshd" 2>/dev/null; }
-	"$trace" reset 2>/dev/null
 	return 0
 }
 
