@@ -12,12 +12,15 @@
 #include <unistd.h>
 
 #include <vmrt/files.h>
+#include <vmrt/sort.h>
+#include <vmrt/tool.h>
 
 #include "common/buf.h"
 
 #define FIRST_LINE "vmrt processes 1\n"
 #define MAX_FILE (32u << 20)
 #define MAX_THREADS (1u << 22) /* the kernel has no more thread ids */
+#define LINES_AT_ONCE 65536    /* between two looks at whether a signal came */
 
 static const char *const headings[VMRT_PROCESSES_TIMES] = {"begin", "end"};
 
@@ -60,29 +63,43 @@ static int by_thread(const void *a, const void *b)
 	return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-static int by_all(const void *a, const void *b)
+static bool same(const struct vmrt_thread_process *a, const struct vmrt_thread_process *b)
 {
-	const struct vmrt_thread_process *x = a, *y = b;
-	int order = by_thread(a, b);
-
-	if (!order)
-		order = (x->pid > y->pid) - (x->pid < y->pid);
-	return order ? order : strcmp(x->comm, y->comm);
+	return a->tid == b->tid && a->pid == b->pid && !strcmp(a->comm, b->comm);
 }
 
-/* A thread is in one process: one of which two different things are said is not known. */
-static void keep_certain(struct vmrt_processes *p)
+/*
+ * In rising order of threads. A thread is in one process: one of which two different things are
+ * said is not known. Numbers are sorted several times as fast as lines would be.
+ */
+static enum vmrt_status keep_certain(struct vmrt_processes *p)
 {
+	struct vmrt_thread_process *kept = malloc((p->n + 1) * sizeof(*kept));
+	int64_t *keys = malloc((p->n + 1) * sizeof(*keys));
 	size_t n = 0;
 
-	qsort(p->list, p->n, sizeof(*p->list), by_all);
-	for (size_t i = 0, to; i < p->n; i = to) {
-		for (to = i + 1; to < p->n && p->list[to].tid == p->list[i].tid;)
-			to++;
-		if (!by_all(&p->list[i], &p->list[to - 1]))
-			p->list[n++] = p->list[i];
+	if (!kept || !keys) {
+		free(kept);
+		free(keys);
+		return VMRT_ENOMEM;
 	}
+	for (size_t i = 0; i < p->n; i++)
+		keys[i] = (int64_t)p->list[i].tid << 32 | (int64_t)i;
+	vmrt_sort_values(keys, 0, p->n);
+	for (size_t i = 0, to; i < p->n; i = to) {
+		const struct vmrt_thread_process *first = &p->list[(uint32_t)keys[i]];
+		bool certain = true;
+
+		for (to = i + 1; to < p->n && keys[to] >> 32 == first->tid; to++)
+			certain &= same(&p->list[(uint32_t)keys[to]], first);
+		if (certain)
+			kept[n++] = *first;
+	}
+	free(keys);
+	free(p->list);
+	p->list = kept;
 	p->n = n;
+	return VMRT_OK;
 }
 
 static size_t count_lines(const char *text, size_t size)
@@ -94,29 +111,34 @@ static size_t count_lines(const char *text, size_t size)
 	return n < MAX_THREADS ? n : MAX_THREADS;
 }
 
-static enum vmrt_status parse(const char *text, size_t size, struct vmrt_processes *out)
+/* @stop: when a signal has come, nothing is known; NULL: all of it is read */
+static enum vmrt_status parse(
+	const char *text, size_t size, int (*stop)(void), struct vmrt_processes *out)
 {
-	size_t room = count_lines(text, size);
+	size_t room = count_lines(text, size), lines = 0;
 
 	out->n = 0;
 	out->list = calloc(room, sizeof(*out->list));
 	if (!out->list)
 		return VMRT_ENOMEM;
 	for (const char *at = text, *end = text + size; at < end && out->n < room;) {
-		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		const char *end_of_line = memchr(at, '\n', (size_t)(end - at));
 
-		if (!stop)
-			stop = end;
-		out->n += take_line(at, (size_t)(stop - at), &out->list[out->n]);
-		at = stop + 1;
+		if (!end_of_line)
+			end_of_line = end;
+		out->n += take_line(at, (size_t)(end_of_line - at), &out->list[out->n]);
+		at = end_of_line + 1;
+		if (!(++lines % LINES_AT_ONCE) && stop && stop()) {
+			out->n = 0;
+			break;
+		}
 	}
-	keep_certain(out);
-	return VMRT_OK;
+	return keep_certain(out);
 }
 
 enum vmrt_status vmrt_processes_parse(const char *text, struct vmrt_processes *out)
 {
-	return parse(text, strlen(text), out);
+	return parse(text, strlen(text), NULL, out);
 }
 
 const struct vmrt_thread_process *vmrt_processes_find(
@@ -205,7 +227,7 @@ static enum vmrt_status take_list(const char *text, const char *heading, struct 
 		stop += strcspn(stop, "\n");
 		stop += *stop == '\n';
 	}
-	return parse(at, (size_t)(stop - at), out);
+	return parse(at, (size_t)(stop - at), vmrt_stop_requested, out);
 }
 
 enum vmrt_status vmrt_processes_load(

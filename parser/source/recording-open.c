@@ -70,11 +70,14 @@ static int64_t record_error(const struct vmrt_dat *dat, const struct vmrt_record
 /* Older runs, and files of other programs, have no such lists; wrong ones are not used. */
 static enum vmrt_status load_processes(struct source *s, struct vmrt_error *err)
 {
-	enum vmrt_status status = vmrt_processes_load(s->path, s->processes, err);
+	struct vmrt_error why; /* @err would say of a good recording that it cannot be read */
+	enum vmrt_status status = vmrt_processes_load(s->path, s->processes, &why);
 
-	if (status == VMRT_OK || status == VMRT_ENOMEM)
-		return status;
-	vmrt_warn("%s; which process a thread belongs to is known by events only", err->text);
+	if (status == VMRT_ENOMEM)
+		return vmrt_fail(err, status, "%s", why.text);
+	if (status != VMRT_OK)
+		vmrt_warn(
+			"%s; which process a thread belongs to is known by events only", why.text);
 	return VMRT_OK;
 }
 
@@ -238,7 +241,7 @@ static enum vmrt_status open_run(struct vmrt_recording *rec, struct vmrt_error *
 			vmrt_warn("%s; the guest is left out", why.text);
 		status = VMRT_OK;
 	}
-	if (status != VMRT_OK || host.status == VMRT_OK)
+	if (status != VMRT_OK || !rec->without_host)
 		return status;
 	if (rec->n == 1)
 		return vmrt_fail(err, host.status, "%s", host.text);

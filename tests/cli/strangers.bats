@@ -110,6 +110,26 @@ intact() { [ "$(cat "$precious")" = precious ]; }
 	[[ $output == *"is a folder, but no run: it holds no recording (host.dat)"* ]]
 }
 
+@test "a list of processes that is none does not cost the recording beside it" {
+	local how
+	rm "$run/guest-demo.dat"
+	jq '.vms[].file = ""' "$run/manifest.json" >"$BATS_TEST_TMPDIR/m"
+	mv "$BATS_TEST_TMPDIR/m" "$run/manifest.json"
+	for how in garbage fifo link; do
+		case $how in
+		garbage) echo x >"$run/host.processes" ;;
+		fifo) mkfifo "$run/host.processes" ;;
+		link) ln -s "$precious" "$run/host.processes" ;;
+		esac
+		run "$bin/vmrt-trace" analyze -q "$run"
+		echo "$how: $status $output"
+		[ "$status" -eq 0 ]
+		[[ $output == *"is known by events only"* && $output != *"without the host"* ]]
+		[ "$(sqlite3 "$run/run.db" "SELECT count(*) FROM losses WHERE kind = 'clipped'")" = 0 ]
+		rm "$run/host.processes"
+	done
+}
+
 @test "a guest's file in a folder without a manifest is not passed over in silence" {
 	rm "$run/manifest.json"
 	run "$bin/vmrt-trace" analyze --allow-loss "$run"

@@ -72,6 +72,9 @@ static void a_thread_that_is_said_to_be_in_two_processes_is_not_known(void **sta
 	holds("7 5 a\n8 5 a\n7 6 b\n", "8 5 a;");
 	holds("7 5 a\n7 5 a\n7 5 a\n", "7 5 a;");
 	holds("7 5 a\n7 5 b\n7 5 a\n", "");
+	/* in any order, and up to the last number */
+	holds("2147483647 1 z\n9 5 a\n7 5 a\n9 5 a\n8 5 b\n8 6 b\n2 2 c\n",
+		"2 2 c;7 5 a;9 5 a;2147483647 1 z;");
 }
 
 static void both_lists_come_back_out_of_the_file(void **state)
