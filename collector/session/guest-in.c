@@ -279,6 +279,16 @@ static enum vmrt_status take_data(
 	return VMRT_OK;
 }
 
+static enum vmrt_status take_upto(struct vmrt_guest_in *in, struct vmrt_cursor *c)
+{
+	int64_t upto = (int64_t)vmrt_cursor_u64(c);
+
+	/* one that no clock shows says nothing, and differences with it would overflow */
+	if (!c->failed && vmrt_clock_sane(upto))
+		in->upto_ns = upto;
+	return VMRT_OK;
+}
+
 static enum vmrt_status take_stats(
 	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
@@ -366,8 +376,7 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vm
 	case VMRT_MSG_DATA:
 		return take_data(in, &c, err);
 	case VMRT_MSG_UPTO:
-		in->upto_ns = (int64_t)vmrt_cursor_u64(&c);
-		return VMRT_OK;
+		return take_upto(in, &c);
 	case VMRT_MSG_STATS:
 		return take_stats(in, &c, err);
 	case VMRT_MSG_DONE:

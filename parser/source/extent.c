@@ -23,6 +23,7 @@
 #define FILES_MAX 1024
 #define TRIES 100 /* for a lock that somebody else holds */
 #define TRY_US 10000
+#define TIME_MOST (INT64_MAX / 4) /* differences of such times do not overflow */
 
 static const char *const state_words[] = {"going", "held", "over"};
 
@@ -78,7 +79,8 @@ static enum vmrt_status read_line(struct vmrt_extent *p, char *line)
 	size_t words = 0;
 
 	if (!name || !state || strlen(name) >= sizeof(f->name) || strchr(name, '/') ||
-		!number(strtok_r(NULL, " ", &save), INT64_MIN, &f->upto_ns))
+		!number(strtok_r(NULL, " ", &save), INT64_MIN, &f->upto_ns) ||
+		(f->upto_ns != VMRT_UNKNOWN && (f->upto_ns < -TIME_MOST || f->upto_ns > TIME_MOST)))
 		return VMRT_EFORMAT;
 	strcpy(f->name, name);
 	while (f->state < VMRT_EXTENT_OVER && strcmp(state, state_words[f->state]) != 0)

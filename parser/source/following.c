@@ -20,6 +20,7 @@
 /* a guest's event may come so late: its vCPU was taken away in the middle of writing it */
 #define SLACK_NS (100 * VMRT_NS_PER_MS)
 #define PINGS_AT_ONCE 64
+#define READS_AT_ONCE 1024 /* 20 minutes of pings at least */
 
 static bool is_guest(const struct vmrt_recording *rec, const struct source *s)
 {
@@ -79,14 +80,16 @@ enum vmrt_status following_source(
 static void take_pings(struct followed *g, struct vmrt_clockmap *map)
 {
 	struct vmrt_ping pings[PINGS_AT_ONCE];
-	ssize_t n;
 
-	while (g->pings >= 0 && (n = pread(g->pings, pings, sizeof(pings), g->pings_at)) >=
-					(ssize_t)sizeof(pings[0])) {
-		size_t whole = (size_t)n / sizeof(pings[0]);
+	/* a stranger's file may seem longer than can ever be read: the rest comes the next time */
+	for (unsigned i = 0; i < READS_AT_ONCE && g->pings >= 0; i++) {
+		ssize_t n = pread(g->pings, pings, sizeof(pings), g->pings_at);
+		size_t whole = n > 0 ? (size_t)n / sizeof(pings[0]) : 0;
 
-		for (size_t i = 0; i < whole; i++)
-			ping_fit_add(&g->fit, &pings[i]);
+		if (!whole)
+			break;
+		for (size_t k = 0; k < whole; k++)
+			ping_fit_add(&g->fit, &pings[k]);
 		g->pings_at += (off_t)(whole * sizeof(pings[0]));
 		/* ages count from the last one: a long recording is read much later */
 		g->last_ping_ns = pings[whole - 1].host_recv_ns;

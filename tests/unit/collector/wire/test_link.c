@@ -427,6 +427,22 @@ static void only_pings_that_were_sent_and_can_be_true_count(void **state)
 	end_talk(t);
 }
 
+static void times_that_no_clock_shows_are_not_taken(void **state)
+{
+	static const int64_t times[] = {5000, INT64_MAX, INT64_MIN, 6000},
+			     after[] = {5000, 5000, 5000, 6000};
+	struct talk *t = ready_talk();
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		vmrt_link_begin(&t->buf, VMRT_MSG_UPTO);
+		vmrt_buf_put_u64(&t->buf, (uint64_t)times[i]);
+		assert_int_equal(say(t), VMRT_OK);
+		assert_int_equal(t->in.upto_ns, after[i]);
+	}
+	end_talk(t);
+}
+
 /* ---- sessions over a socket ---- */
 
 struct server {
@@ -577,6 +593,7 @@ int main(void)
 		cmocka_unit_test(processes_come_at_the_beginning_and_at_the_end_once_each),
 		cmocka_unit_test(a_guest_without_processes_is_as_good_as_others),
 		cmocka_unit_test(only_pings_that_were_sent_and_can_be_true_count),
+		cmocka_unit_test(times_that_no_clock_shows_are_not_taken),
 		cmocka_unit_test(a_silent_peer_is_given_up_in_time),
 		cmocka_unit_test(a_peer_that_hangs_up_is_noticed_at_once),
 		cmocka_unit_test(a_peer_that_floods_is_given_up_in_time),

@@ -373,12 +373,33 @@ static void another_vm_in_the_manifest_is_noticed(void **state)
 	vmrt_recording_close(rec);
 }
 
+/* A stranger's file of pings can be as long as it likes, without taking room. */
+static void pings_without_end_keep_nobody(void **state)
+{
+	struct vmrt_recording *rec = open_run(true);
+	char path[256];
+
+	(void)state;
+	path_of(path, run, "guest-vm1.pings");
+	assert_int_equal(truncate(path, INT64_C(1) << 43), 0);
+	write_page(&host);
+	write_page(&guest);
+	save_extent(VMRT_EXTENT_GOING);
+	alarm(20);
+	assert_int_equal(vmrt_recording_collect(rec), VMRT_FOLLOWING_GOING);
+	alarm(0);
+	assert_true(read_all(rec, seen, 0) > 0);
+	vmrt_recording_close(rec);
+}
+
 static void what_a_recorder_did_not_write_is_refused(void **state)
 {
 	static const char *const texts[] = {"", "vmrt progress 2\n", "vmrt progress 1\nhost.dat\n",
 		"vmrt progress 1\n../x going 1 2\n", "vmrt progress 1\nhost.dat going x 2\n",
 		"vmrt progress 1\nhost.dat going 1 -2\n",
-		"vmrt progress 1\nhost.dat going 1 99999999999999999999\n"};
+		"vmrt progress 1\nhost.dat going 1 99999999999999999999\n",
+		"vmrt progress 1\nhost.dat going 9223372036854775807 1\n",
+		"vmrt progress 1\nhost.dat going -9223372036854775807 1\n"};
 	struct vmrt_extent extent;
 	char path[256];
 
@@ -431,6 +452,7 @@ int main(void)
 		TEST(the_end_and_a_killed_recorder_are_distinguished),
 		TEST(the_recorder_knows_whether_it_is_followed),
 		TEST(another_vm_in_the_manifest_is_noticed),
+		TEST(pings_without_end_keep_nobody),
 		TEST(what_a_recorder_did_not_write_is_refused),
 	};
 
