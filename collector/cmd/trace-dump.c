@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vmrt/utf8.h>
+
 #include "parser/dat/datmap.h"
 
 static struct dump_opts {
@@ -105,15 +107,18 @@ static int run(void *opts)
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}
-	printf("%s: trace.dat version %d, long of %u bytes, pages of %" PRIu32 " bytes, %" PRIu64
+	vmrt_utf8_put(stdout, o->file);
+	printf(": trace.dat version %d, long of %u bytes, pages of %" PRIu32 " bytes, %" PRIu64
 	       " bytes\n",
-		o->file, map->version, map->long_size, map->page_size, map->file_size);
+		map->version, map->long_size, map->page_size, map->file_size);
 	printf("%12s %12s\n", "offset", "size");
 	for (size_t i = 0; i < map->n_pieces; i++) {
 		const struct vmrt_datmap_piece *p = &map->pieces[i];
 
-		printf("%12" PRIu64 " %12" PRIu64 "  %*s%s%s%s  ", p->offset, p->size, 2 * p->depth,
-			"", p->what, p->name[0] ? " " : "", p->name);
+		printf("%12" PRIu64 " %12" PRIu64 "  %*s%s%s", p->offset, p->size, 2 * p->depth, "",
+			p->what, p->name[0] ? " " : "");
+		vmrt_utf8_put(stdout, p->name);
+		printf("  ");
 		print_content(p);
 		if (!strcmp(p->what, "data") && p->size && p->offset + p->size > map->file_size)
 			printf("%" PRIu64 " bytes are not in the file",

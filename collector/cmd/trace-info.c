@@ -157,7 +157,9 @@ static int run_info(void *opts)
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}
-	printf("run %s\n", o->run);
+	printf("run ");
+	vmrt_utf8_put(stdout, o->run);
+	printf("\n");
 	if (m->end_ns < m->start_ns)
 		snprintf(text, sizeof(text), "not ended");
 	else

@@ -6,32 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/utf8.h>
+
 #define PF_KTHREAD 0x00200000ul /* in the flags of /proc/PID/stat */
-
-/* Length of the UTF-8 sequence at @p, 0 if it is none or a control character of Latin-1. */
-static size_t utf8_length(const unsigned char *p)
-{
-	size_t len = *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if (*p == 0xc2 && p[1] < 0xa0)
-		return 0;
-	return len;
-}
 
 void vmrt_make_printable(char *text)
 {
-	unsigned char *p = (unsigned char *)text;
-
-	while (*p) {
-		size_t len = *p >= 0x20 && *p < 0x7f ? 1 : utf8_length(p);
-
-		if (!len)
-			*p = '?';
-		p += len ? len : 1;
-	}
+	vmrt_utf8_tame(text);
 }
 
 bool vmrt_thread_stat_parse(char *text, struct vmrt_thread_stat *out)

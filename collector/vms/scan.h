@@ -37,7 +37,8 @@ const struct vmrt_hypervisor *vmrt_hypervisor_of(const char *argv0);
 /** vmrt_hypervisor_vcpu - the vCPU that a thread called @comm runs, or -1 */
 int vmrt_hypervisor_vcpu(const struct vmrt_hypervisor *hv, const char *comm);
 
-/** vmrt_make_printable - replace control characters and what is not UTF-8 in @text by '?' */
+/** vmrt_make_printable - replace by '?' in @text what would control a terminal, change the
+ * direction of text, or is not UTF-8 */
 void vmrt_make_printable(char *text);
 
 /* What /proc says about one thread. */

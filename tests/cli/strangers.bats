@@ -158,6 +158,20 @@ raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\x
 	done
 }
 
+@test "names of events and of folders do not control a terminal" {
+	local evil
+	evil=$BATS_TEST_TMPDIR/$(printf 'a\033[2Jb\233c.vmrt')
+	mv "$run" "$evil"
+	perl -0pi -e 's/sched_wakeup_new/sched_\x1b[2J\x9bp_new/g' "$evil/host.dat"
+	for command in "dump host.dat" info; do
+		# shellcheck disable=SC2086
+		set -- $command
+		"$bin/vmrt-trace" "$1" "$evil${2:+/$2}" >"$BATS_TEST_TMPDIR/out" 2>&1
+		grep -q 'a?\[2Jb?c.vmrt' "$BATS_TEST_TMPDIR/out"
+		[ -z "$(raw "$BATS_TEST_TMPDIR/out" | head -c 1)" ]
+	done
+}
+
 @test "text in any column of a database does not control a terminal" {
 	local table column name
 	"$bin/vmrt-trace" analyze -q "$run"

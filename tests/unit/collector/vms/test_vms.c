@@ -258,14 +258,14 @@ static void hostile_names_are_cut_and_made_printable(void **state)
 
 	(void)state;
 	p = stpcpy(p, "-name") + 1;
-	p = stpcpy(p, "guest=\x1b[31mred\n\xff\xc2\x9b m\xc3\xbcnster");
+	p = stpcpy(p, "guest=\x1b[31mred\n\xff\xc2\x9b m\xc3\xbcnster\xe2\x80\xae");
 	memset(p, 'x', 200);
 	process(77, cmdline, (size_t)(p - cmdline) + 200);
 	thread(77, 77, "a) R (\x1b[2J\n", 0, 0, "0");
 	vms = scan(&n);
 	assert_int_equal(n, 1);
 	assert_int_equal(strlen(vms->name), VMRT_NAME_MAX - 1);
-	assert_memory_equal(vms->name, "?[31mred???? m\xc3\xbcnsterxxx", 24);
+	assert_memory_equal(vms->name, "?[31mred???? m\xc3\xbcnster???xxx", 27);
 	assert_string_equal(vms->threads[0].comm, "a) R (?[2J?");
 	vmrt_vms_free(vms, n);
 }
