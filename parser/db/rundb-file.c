@@ -145,12 +145,14 @@ static bool is_open_twice(int fd)
  */
 static enum vmrt_status open_temporary(struct rundb *db, struct vmrt_error *err)
 {
-	int fd = vmrt_create_file(db->temporary, O_RDWR, 0666), errnum = errno;
 	enum vmrt_status status = VMRT_OK;
+	int fd;
 
-	if (fd < 0)
-		return vmrt_fail_errno(err, errnum, "cannot create %s", db->temporary);
+	/* before it is there: a signal may come right behind */
 	vmrt_remove_at_crash(db->temporary);
+	fd = vmrt_create_file(db->temporary, O_RDWR, 0666);
+	if (fd < 0)
+		return vmrt_fail_errno(err, errno, "cannot create %s", db->temporary);
 	if (sqlite3_open_v2(db->temporary, &db->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
 		    NULL) != SQLITE_OK)
 		status = vmrt_fail(err, VMRT_EDB, "cannot create %s: %s", db->temporary,
