@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What /proc/PID/cgroup says. */
+/* Parses /proc/PID/cgroup. */
 #include <vmrt/cgroup.h>
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The keys of an experiment file: which there are in each section, and what values they take. */
+/* The keys of an experiment file: the keys of each section, and the values that each takes. */
 #include "experiment-local.h"
 
 #include <ctype.h>

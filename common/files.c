@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whole files and whole writes, also in folders of strangers. */
+/* Reads and writes whole files, also in folders that belong to strangers. */
 #include <vmrt/files.h>
 
 #include <errno.h>

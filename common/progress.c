@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shows on a terminal how far long work is. */
+/* Shows the progress of long work on a terminal. */
 #include <vmrt/progress.h>
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which names come nearest to one that does not occur. */
+/* Finds the names that are most similar to a name that does not occur. */
 #include <vmrt/similar.h>
 
 #include <ctype.h>

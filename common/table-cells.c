@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands in a cell, for people and for programs. */
+/* Writes the value of one cell of a table, for people and for programs. */
 #include "table.h"
 
 #include <inttypes.h>

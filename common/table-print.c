@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Chooses what of a document is printed, and by which writer. */
+/* Chooses which tables of a document are printed, and which writer prints them. */
 #include "table.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A document of a few columns of another one. */
+/* Makes a document with some of the columns of another document. */
 #include "table.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Characters of texts whose origin is unknown. */
+/* Decodes and checks the characters of texts from unknown sources. */
 #include <vmrt/utf8.h>
 
 #include <string.h>

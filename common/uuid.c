@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The names that distinguish runs wherever they are: random ones, and ones made of a file.
- */
+/* Makes the UUIDs that identify runs: random ones, and ones that are made from a file. */
 #include <vmrt/uuid.h>
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a file that a user named is, where it is not what it should be. */
+/* Describes the file that a user named, if it is not the kind of file that was expected. */
 #include <vmrt/files.h>
 
 #include <errno.h>

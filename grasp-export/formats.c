@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What each format makes of the options. */
+/* Calls the writer of each format with the options of the command line. */
 #include "export.h"
 
 #include <errno.h>

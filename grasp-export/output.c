@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an export goes: files that have their names only when all are whole, or standard output. */
+/* Opens the output of an export: files that get their names only when all are complete, or
+ * standard output. */
 #include "export.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-top: servers and tasks on a screen, while they run or from a recording. Its options. */
+/* vmrt-top: shows servers and tasks on a screen, live or from a recording. This file has its
+ * options. */
 #include <errno.h>
 #include <langinfo.h>
 #include <locale.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is in the trace buffers of the guest, sent to the recorder. */
+/* Reads the trace buffers of the guest and sends their events to the recorder. */
 #include "agent-session.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How this guest is set up, for who looks after real-time VMs on the host: read, and sent as it is.
- */
+/* Reads how this guest is set up and sends the settings as text: `vmrt-trace doctor` on the host
+ * checks them. */
 #include "agent-session.h"
 
 #include <fcntl.h>

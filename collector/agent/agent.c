@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The agent's side of the guest link: reads requests, traces, and sends what it has. */
+/* The agent's side of the guest link: reads requests, records, and sends the recorded events. */
 #include "agent.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for all at once who are to prove over TCP that they know the secret. */
+/* Waits for all clients at once that have yet to prove over TCP that they know the secret. */
 #include "doorway.h"
 
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which events are printed. What a task's threads are and when its jobs were is in run.db; of
- * single files only names are known.
+ * Chooses which events are printed. The threads and the jobs of a task are in run.db; for single
+ * files only the names of threads are known.
  */
 #include "events-choice.h"
 

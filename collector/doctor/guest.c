@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of what a guest says of itself, through its agent. It is a stranger: all of it is text. */
+/* Checks the settings that a guest sends through its agent. A guest is a stranger, so its
+ * answers are only compared and printed as text. */
 #include "doctor.h"
 
 #include <stdio.h>

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of the kernel: what it was built with, tracefs, and the clock that everything is measured
- * with. */
+/* Checks the kernel: how it was built, tracefs, and the clock with which everything is measured. */
 #include "doctor.h"
 
 #include <fcntl.h>

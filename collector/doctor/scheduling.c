@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks of how the kernel schedules: what it takes from real-time threads, and how finely it
+/* Checks how the kernel schedules: which time it takes from real-time threads, and how finely it
  * measures budgets. */
 #include "doctor.h"
 

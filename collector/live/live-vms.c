@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which VMs a live view is about, how their agents are reached, and whether they have changed. */
+/* Chooses the VMs of a live view, finds how their agents are reached, and notices changes. */
 #include "live-local.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The guests of a recording. What goes wrong with one is a note in its place, never the end of it.
- */
+/* The guests of a recording. An error in one guest becomes a note on that guest; it never ends
+ * the recording. */
 #include "recorder.h"
 
 #include <poll.h>

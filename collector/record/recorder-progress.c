@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells whoever follows the recording how far it has come. */
+/* Writes into a file how far the recording has come, for the programs that follow it. */
 #include "recorder.h"
 
 #include <stdio.h>

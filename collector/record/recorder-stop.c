@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* How long a recording that is to end waits for others: a second ^C leaves them little time. */
+/* Decides how long a recording that ends waits for guests and programs: after a second ^C only a
+ * short time is left. */
 #include "recorder.h"
 
 #include <poll.h>

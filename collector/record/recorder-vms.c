@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which VMs a recording is about. */
+/* Chooses the VMs that are recorded. */
 #include "recorder.h"
 
 #include <sched.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What an agent says, checked message by message: nothing here does input or output. */
+/* Checks and decodes the messages of an agent one by one; nothing here does input or output. */
 #include "guest-in.h"
 
 #include <ctype.h>

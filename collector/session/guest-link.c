@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The argument of --link. */
+/* Parses the argument of --link. */
 #include <string.h>
 
 #include <vmrt/guest.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reaching an agent: by the first way behind which one answers, if its user may be trusted. */
+/* Connects to an agent: takes the first way on which an agent answers and whose user may be
+ * trusted. */
 #include "guest-session.h"
 
 #include <errno.h>

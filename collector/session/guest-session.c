@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a session does, message by message: everything here runs in its own thread. */
+/* Carries out a session with a guest, message by message, in a thread of its own. */
 #include "guest-session.h"
 
 #include <errno.h>

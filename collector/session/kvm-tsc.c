@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads from debugfs what KVM adds to the guest's time-stamp counter. */
+/* Reads from debugfs the offset that KVM adds to the guest's time-stamp counter. */
 #include "kvm-tsc.h"
 
 #include <dirent.h>

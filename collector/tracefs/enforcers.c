@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Tells running vmrt-hsf programs that a recording begins or ends, so that their markers go there.
- */
+/* Informs running vmrt-hsf programs that a recording begins or ends, so that they write their
+ * markers into it. */
 #include "enforcers.h"
 
 #include <dirent.h>

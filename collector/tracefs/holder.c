@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who keeps an instance from being removed: processes that have one of its files open. */
+/* Finds the processes that keep an instance from being removed, because they have one of its
+ * files open. */
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>

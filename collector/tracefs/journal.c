@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Notes which recordings are not finished, so that `vmrt-trace reset` finds them. */
+/* Writes down which recordings are not finished, so that `vmrt-trace reset` finds them. */
 #include "journal.h"
 
 #include <dirent.h>

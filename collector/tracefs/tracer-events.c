@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which events a session records. */
+/* Lists the events that a session records. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Removing instances: one's own, and those that others have left. */
+/* Removes instances: those of this program, and those that ended programs have left. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

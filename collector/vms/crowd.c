@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vCPUs that have one CPU between them. */
+/* Finds vCPUs that share one CPU. */
 #include <vmrt/vms.h>
 
 #include <stdio.h>

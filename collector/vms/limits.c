@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel grants a thread: SCHED_DEADLINE parameters, and the CPU limit of its cgroup. */
+/* Reads what the kernel grants a thread: SCHED_DEADLINE parameters, and the CPU limit of its
+ * cgroup. */
 #include "scan.h"
 
 #include <fcntl.h>

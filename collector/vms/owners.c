@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Whose VMs are trusted: those of root, of the caller, of libvirt's QEMU, and of users named. */
+/* Decides whose VMs are trusted: those of root, of the caller, of libvirt's QEMU, and of named
+ * users. */
 #include <vmrt/vms.h>
 
 #include <stdio.h>

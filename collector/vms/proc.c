@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Understands what /proc says of threads: names, states, lists of CPUs. */
+/* Parses what /proc has about threads: names, states, lists of CPUs. */
 #include "scan.h"
 
 #include <stdio.h>

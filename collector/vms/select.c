@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Anything that is not known as a VM but shall be treated as one: a process, a cgroup, threads by
- * name. */
+/* Treats other threads like a VM: those of a process, of a cgroup, or with names that fit a
+ * pattern. */
 #include "scan.h"
 
 #include <ctype.h>

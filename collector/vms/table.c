@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of hypervisors: how their programs and vCPU threads are called. */
+/* The list of hypervisors: the names of their programs and of their vCPU threads. */
 #include "scan.h"
 
 #include <fnmatch.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Connecting to an agent, by whatever way. */
+/* Connects to an agent over each of the supported ways. */
 #include "transport.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ways to an agent as text: what follows --link. */
+/* Parses the ways to an agent that --link takes, and writes them as text. */
 #include "transport.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The promised views of run.db, and its slices, as comma-separated values. */
+/* Writes the views of run.db, and its slices, as comma-separated values. */
 #include "csv.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The file: everything that comes from outside is made harmless here. */
+/* Writes a Grasp file; all text from outside is made harmless here. */
 #include "grasp.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* `vmrt-hsf status`, `set`, `attach`, `detach`: what asks a vmrt-hsf that runs. */
+/* `vmrt-hsf status`, `set`, `attach`, `detach`: send a request to a vmrt-hsf that runs. */
 #include "control.h"
 
 #include <dirent.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where a vmrt-hsf listens: the folder, and a socket of which no other one is using the name. */
+/* Makes the socket of a vmrt-hsf, in a folder that only root may change and under a name that no
+ * other one uses. */
 #include "control.h"
 
 #include <dirent.h>

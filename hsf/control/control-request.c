@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Checks what clients of the control socket ask for before anything is done. */
+/* Checks the requests of clients of the control socket before anything is done. */
 #include "control.h"
 
 #include <ctype.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Do the servers of a CPU fit together, beside what the kernel keeps for others? */
+/* Tests whether the servers of a CPU fit together, beside the time that the kernel keeps for
+ * other threads. */
 #include "admission.h"
 
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Budgets on a grid, and which policy has which rules. Sporadic servers, which have no grid, are in
+/* Budgets on a grid, and the rules of each policy. Sporadic servers, which have no grid, are in
  * policy-sporadic.c. */
 #include "policy.h"
 

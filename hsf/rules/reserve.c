@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the kernel keeps for ordinary threads, and whom it lets be real-time at all. */
+/* Reads how much time the kernel keeps for ordinary threads, and which threads may be real-time
+ * at all. */
 #include "admission.h"
 
 #include <stdio.h>

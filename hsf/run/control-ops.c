@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What clients of the socket may ask of a run, and the replies. */
+/* Carries out the requests of clients of the socket, and makes the replies. */
 #include "hsf/control/control.h"
 #include "hsf.h"
 

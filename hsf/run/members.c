@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads of VMs become members of servers: noted by the guardian, confined, raised, watched. */
+/* Makes threads of VMs members of servers: stores their settings with the guardian, confines
+ * them, raises their priority, and watches them. */
 #include "hsf.h"
 
 #include <dirent.h>

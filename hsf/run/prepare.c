@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a run is about: servers, their VMs and CPUs, and whether they fit. Nothing is changed here.
- */
+/* Prepares a run: its servers, their VMs and CPUs, and whether they fit. Nothing is changed
+ * here. */
 #include "hsf.h"
 
 #include <dirent.h>

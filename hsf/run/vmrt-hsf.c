@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-hsf: the command line of the enforcer and of those who ask it. */
+/* vmrt-hsf: the command lines of the enforcer and of the commands that query or change it. */
 #include "hsf.h"
 
 #include <fcntl.h>

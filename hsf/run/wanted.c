@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers come and go while vmrt-hsf runs, and so do their VMs: a server without its VM waits for
+/* Keeps the list of servers while servers and VMs come and go: a server without its VM waits for
  * it. */
 #include "hsf.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-report --advise */
+/* vmrt-report --advise: computes the servers that VMs need, and prints them. */
 #include "advise.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The least budgets that carry the tasks, and the servers together. */
+/* Computes the least budgets that are enough for the tasks, and whether the servers fit
+ * together. */
 #include "advise.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is compared, and by which test. */
+/* Lists the figures that are compared, and the test for each. */
 #include "compare.h"
 
 #include <math.h>

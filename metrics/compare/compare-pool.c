@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Repetitions taken together. */
+/* Pools the jobs and figures of repetitions into one variant. */
 #include "compare.h"
 
 #include <math.h>

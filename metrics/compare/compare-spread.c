@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How far repetitions are apart. */
+/* Shows how far the repetitions of a variant differ. */
 #include "compare.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))

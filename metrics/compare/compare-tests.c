@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which differences are more than chance. */
+/* Tests which differences between variants are more than chance. */
 #include "compare.h"
 
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Several variants side by side. */
+/* Makes the tables that show several variants side by side. */
 #include "compare.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Words of the command line to what stands side by side. */
+/* Finds the variants that the words of the command line name, and loads their runs. */
 #include "compare.h"
 
 #include <ctype.h>

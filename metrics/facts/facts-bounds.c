@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What theory says of the declared tasks: their worst-case response times. */
+/* Computes the worst-case response times of the declared tasks by analysis. */
 #include "facts.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the checker found of the servers, and how VMs without one were scheduled of themselves. */
+/* Loads the checker's results for the servers, and how the host's scheduler ran VMs without a
+ * server. */
 #include "facts.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The servers: their periods, and how long their members waited. */
+/* Computes the figures of servers: their periods, and how long their members waited. */
 #include "facts.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The jobs of a task, in one pass. */
+/* Computes the figures of a task from its jobs, in one pass. */
 #include "facts.h"
 
 #include <stdio.h>

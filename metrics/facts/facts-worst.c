@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The worst jobs of a task: what became of each from its arrival to its end. */
+/* Finds the worst jobs of a task, and where the time of each went from its arrival to its end. */
 #include "facts.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The figures that conditions are about, with what jobs and periods of unknown outcome leave open.
- */
+/* Computes the figures of conditions, with the range that jobs and periods of unknown outcome
+ * leave. */
 #include "failif.h"
 
 #include <math.h>

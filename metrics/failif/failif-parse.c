@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading a condition. */
+/* Parses a condition. */
 #include "failif.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Conditions that are judged for a run. */
+/* Judges the conditions for a run. */
 #include "failif.h"
 
 #include <math.h>

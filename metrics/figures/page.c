@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures within pages of HTML. */
+/* Puts figures into pages of HTML. */
 #include "figures.h"
 
 #include <stdarg.h>

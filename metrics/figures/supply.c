@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What servers got: supply curves against the model, and budgets over time. */
+/* Draws the supply of servers: supply curves beside the model, and budgets over time. */
 #include "figures.h"
 
 #include <math.h>

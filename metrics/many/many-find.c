@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which runs the words of a command line mean. */
+/* Finds the runs that the words of a command line name. */
 #include "many.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is kept of a run, from its database: the figures of the reports, and histograms of all jobs.
- */
+/* Loads from the database of a run what is stored of it: the figures of the reports, and
+ * histograms of all jobs. */
 #include "many.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* libpq without waits that a signal cannot end, and without passwords in messages. */
+/* Calls libpq so that a signal ends every wait, and so that no message contains a password. */
 #include "pg.h"
 
 #include <errno.h>

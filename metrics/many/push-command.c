@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-report push: each run by itself, so that one that fails keeps none of the others out. */
+/* vmrt-report push: stores each run by itself, so that one that fails does not prevent the
+ * others. */
 #include "commands.h"
 
 #include <errno.h>

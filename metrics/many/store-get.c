@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs out of PostgreSQL, as vmrt-report push has put them there. */
+/* Reads runs from PostgreSQL that vmrt-report push has stored. */
 #include "store.h"
 
 #include <math.h>

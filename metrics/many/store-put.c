@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs into PostgreSQL: the schema, and one transaction for each run. */
+/* Stores runs in PostgreSQL: the schema, and one transaction for each run. */
 #include "store.h"
 
 #include <inttypes.h>

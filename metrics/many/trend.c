@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs in series, the baseline of each, and tests of every later run against it. */
+/* Sorts runs into series, finds the baseline of each, and tests every later run against it. */
 #include "trend.h"
 
 #include <math.h>

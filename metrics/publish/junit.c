@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs as JUnit's XML, with what the schemas of Ant and Jenkins have in common. */
+/* Writes runs as JUnit's XML, with the elements that the schemas of Ant and Jenkins have in
+ * common. */
 #include "publish.h"
 
 #include <inttypes.h>

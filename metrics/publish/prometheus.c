@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Figures as Prometheus reads them: text format 0.0.4. */
+/* Writes figures in Prometheus' text format 0.0.4. */
 #include "publish.h"
 
 #include <inttypes.h>

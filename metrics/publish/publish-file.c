@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files that others read while they are replaced. */
+/* Writes files that other programs read while they are replaced. */
 #include "publish.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What theory says of the tasks in each server, to stand beside what was measured. */
+/* Makes the tables of the analysis of the tasks in each server, for comparison with the measured
+ * values. */
 #include "report.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Did the servers keep the rules of their policies? And what do VMs get that have none? */
+/* Makes the tables that show whether servers kept the rules of their policies, and what VMs
+ * without a server get. */
 #include "report.h"
 
 #include <inttypes.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What was recorded, what is missing of it, and how well the clocks are known. */
+/* Makes the tables at the beginning of a report: what was recorded, what is missing, and how
+ * exactly the clocks are known. */
 #include "report.h"
 
 #include <inttypes.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Single jobs and how they are distributed: the worst ones, histograms, cumulative distributions.
- */
+/* Makes the tables of single jobs and of distributions: the worst jobs, histograms, cumulative
+ * distributions. */
 #include "metrics/figures/figures.h"
 #include "report.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* All tables of one run. */
+/* Makes all tables of one run. */
 #include "report.h"
 
 void vmrt_report_run(struct vmrt_doc *doc, const struct vmrt_run_facts *f)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The servers: what they are, what they got, and what the periodic resource model says of it. */
+/* Makes the tables of servers: their parameters, their supply, and the supply of the periodic
+ * resource model. */
 #include "metrics/figures/figures.h"
 #include "report.h"
 

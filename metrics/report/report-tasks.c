@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tasks: outcomes, misses, response times, jitter, causes. */
+/* Makes the tables of tasks: outcomes, misses, response times, jitter, causes. */
 #include "report.h"
 
 #include <inttypes.h>

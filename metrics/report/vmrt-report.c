@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-report: what a run was like, in tables. */
+/* vmrt-report: prints the results of runs as tables. */
 #include <vmrt/tool.h>
 
 #include <stdio.h>

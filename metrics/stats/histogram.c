@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bins of a histogram. */
+/* Chooses the bins of a histogram and counts values in them. */
 #include <math.h>
 #include <stdlib.h>
 

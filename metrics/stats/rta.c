@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Response-time analysis and supply of servers: the bounds that measured values stand beside. */
+/* Response-time analysis and supply of servers: the bounds with which measured values are
+ * compared. */
 #include <vmrt/rta.h>
 
 /* A fixed point beyond this is taken for none: nobody waits 1000 s for a job. */

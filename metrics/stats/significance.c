@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests whether a difference between runs is more than chance. */
+/* Statistical tests of whether a difference between runs is more than chance. */
 #include <vmrt/significance.h>
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a timeline says of jobs and budgets, worked out from the slices. */
+/* Computes what a timeline shows of jobs and budgets from the slices. */
 #include "timeline.h"
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Lays the guest's recording over every place of the host's, to find the one where it fits. */
+/* Compares the guest's recording with every place of the host's, to find the place where it
+ * fits. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* When the vCPU threads ran on the host, for searches. */
+/* Keeps when the vCPU threads ran on the host, and searches in it. */
 #include "clock-runs.h"
 
 #include <stdlib.h>

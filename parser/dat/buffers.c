@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which of the ring buffers of a file is read: the top one or an instance, by name or by content.
- */
+/* Chooses which of the ring buffers of a file is read: the top one or an instance, by name or by
+ * content. */
 #include "dat.h"
 
 #include <ctype.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What stands for a file that cannot be read: a recording of the machine that holds no event. */
+/* Takes the place of a file that cannot be read: a recording of the machine without events. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Opens a trace.dat file of version 6 or 7, and answers what it says of itself. */
+/* Opens a trace.dat file of version 6 or 7, and returns what the file says about itself. */
 #include "dat.h"
 
 #include <errno.h>

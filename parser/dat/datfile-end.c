@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Putting a recorded file together: the data of all CPUs behind the head, without gaps. */
+/* Completes a recorded file: moves the data of all CPUs together behind the head, without gaps. */
 #include "datfile-parts.h"
 
 #include <errno.h>

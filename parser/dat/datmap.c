@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Says what is where in a trace.dat file, for people and for recordings that were not finished. */
+/* Lists the parts of a trace.dat file and where they lie, for people and for recordings that
+ * were not finished. */
 #include "datmap.h"
 
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A file that its recorder is still writing: where its pages are, and how many there are by now. */
+/* Reads a file that its recorder is still writing: where its pages are, and how many are
+ * complete. */
 #include "growing.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Bringing the option TIME_SHIFT of a guest's file up to what the analysis found, for other
+/* Replaces the option TIME_SHIFT of a guest's file by the map that the analysis found, for other
  * readers. */
 #include <vmrt/files.h>
 

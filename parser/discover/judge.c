@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* From what was seen of a thread to a verdict: has it a period, how exact is it, and how sure is
- * that? */
+/* Decides from the observations of a thread whether it has a period, how exact the period is,
+ * and how sure that is. */
 #include "discover-local.h"
 
 #include <math.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What threads do: each event is counted for the thread that it concerns. */
+/* Observes threads: counts each event for the thread that it concerns. */
 #include "discover-local.h"
 
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads a whole recording for nothing but the threads' names. Only what the events themselves do
- * not show in time needs it: which threads a pattern means, and which come near a name that never
- * occurs.
+ * Reads a whole recording for the names of its threads only. This is needed where the names must
+ * be known before the events: for the threads of a pattern, and for names that are similar to one
+ * that never occurs.
  */
 #include "names.h"
 

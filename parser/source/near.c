@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which names of threads come nearest to one that does not occur: most often it was misspelt. */
+/* Finds names of threads that are similar to a name that does not occur, which is most often
+ * misspelt. */
 #include "near.h"
 
 #include <stdbool.h>

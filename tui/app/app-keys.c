@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the keys do. */
+/* Carries out the actions of the keys. */
 #include <stdio.h>
 #include <string.h>
 

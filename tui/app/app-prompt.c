@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What is typed: a name to search or to filter by, a time to go to. */
+/* The prompts: a name to search or to filter by, a time to go to. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Moving, panning and zooming on the timeline. */
+/* Moves the cursor and the view on the timeline, and zooms. */
 #include "app-timeline.h"
 
 static int64_t right_of(const struct top_app *app)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* VMs come and go, and the engine with them: what was counted before goes on being counted. */
+/* Keeps the counts when VMs come and go: the engine is replaced then, and counting goes on with
+ * the old counts. */
 #include <stdlib.h>
 #include <string.h>
 

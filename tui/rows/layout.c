@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From top to bottom: title and time; loss and clock, always; the pages; an alarm or a note, if
- * there is one; the page; the most important keys.
+ * The layout of the screen, from top to bottom: title and time; losses and clock error, always;
+ * the pages; an alarm or a note, if there is one; the current page; the most important keys.
  */
 #include "layout.h"
 

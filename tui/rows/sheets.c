@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What lies in front of the pages: help, the choice of columns, a text. */
+/* Draws the sheets in front of the pages: help, the choice of columns, a text. */
 #include <string.h>
 
 #include "columns.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The looks: their defaults, what VMRT_COLORS says, and their escape sequences. */
+/* Colours and attributes: their defaults, those of VMRT_COLORS, and their escape sequences. */
 #include "theme.h"
 
 #include <stdio.h>

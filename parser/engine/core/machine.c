@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What rooms above ask of a machine: its clock, its vCPU threads, how long its CPUs ran, its
- * losses. */
+/* Answers what other rooms ask about a machine: its clock, its vCPU threads, how long its CPUs
+ * ran, its losses. */
 #include "core.h"
 
 /* Rows that no event stands for, as of releases that nobody served: so many, and so many for each

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who is on each CPU, by the chain of its switches; where the chain is broken or events are lost.
+ * Finds which thread is on each CPU from the chain of its switches, and where the chain is broken
+ * or events are lost.
  */
 #include "flow.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the engine knows of this very moment, for live views. */
+/* Describes the state of the engine at this moment, for live views. */
 #include "flow.h"
 
 #include <string.h>

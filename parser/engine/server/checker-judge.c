@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The verdicts on one period, on periods in a row, and on waits. */
+/* Judges the rules for one period, for periods in a row, and for waits. */
 #include "checker.h"
 
 int64_t judge_tolerance(const struct checker *c)

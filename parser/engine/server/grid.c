@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where the kernel itself says a period begins, or the members' waits do. */
+/* Finds where a server's periods begin, from the kernel's period timer or from the ends of the
+ * members' waits. */
 #include "servers.h"
 
 /* Between the arming of a throttled thread's timer and its switch. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Who belongs to a server: the vCPU threads of its VM, or one of them. */
+/* Finds the members of a server: the vCPU threads of its VM, or one of them. */
 #include "servers.h"
 
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Periods that have ended are given when every CPU of the host has recorded something since: that
- * events of them were lost would have shown by then.
+ * Emits the periods that have ended, after every CPU of the host has recorded something since:
+ * lost events of a period are known by then.
  */
 #include "server.h"
 

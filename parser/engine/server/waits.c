@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Does a vCPU thread with a real-time priority wait for an ordinary thread? */
+/* Finds vCPU threads with a real-time priority that wait for an ordinary thread. */
 #include "server.h"
 
 /* Does an ordinary thread have the CPU? What an enforcer has done to it shows in its markers before
