@@ -138,7 +138,8 @@ static error_t parse_word(int key, char *arg, struct argp_state *state)
 	if (key == ARGP_KEY_ARG) {
 		if (c->argument)
 			return c->argument(c->opts, arg, state);
-		return vmrt_usage(state, "there are only options, and '%s' is none", arg);
+		return vmrt_usage(
+			state, "'%s' is not an option; there are no other arguments", arg);
 	}
 	if (key == ARGP_KEY_END)
 		return c->check ? c->check(c->opts, state) : 0;

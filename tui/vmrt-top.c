@@ -189,7 +189,7 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 	struct top_options *o = opts;
 
 	if (o->source.run)
-		return vmrt_usage(state, "one RUN at a time: what is '%s'?", arg);
+		return vmrt_usage(state, "give one RUN only: '%s' is a second one", arg);
 	o->source.run = arg;
 	return 0;
 }

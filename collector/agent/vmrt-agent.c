@@ -325,7 +325,7 @@ static error_t argument(void *options_, char *arg, struct argp_state *state)
 		return vmrt_usage(state,
 			"'%s': to serve a device say --port %s, to wait at a socket --listen %s",
 			arg, arg, arg);
-	return vmrt_usage(state, "there are only options, and '%s' is none", arg);
+	return vmrt_usage(state, "'%s' is not an option; there are no other arguments", arg);
 }
 
 static const struct vmrt_command commands[] = {

@@ -23,7 +23,7 @@ int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_
 		return VMRT_EXIT_FAILED;
 	}
 	if (S_ISDIR(st.st_mode) && n > 1) {
-		vmrt_fail(&err, VMRT_EINVAL, "one RUN at a time, and '%s' is another", args[1]);
+		vmrt_fail(&err, VMRT_EINVAL, "give one RUN only: '%s' is a second one", args[1]);
 		vmrt_complain(&err);
 		return VMRT_EXIT_USAGE;
 	}

@@ -114,12 +114,11 @@ static enum vmrt_status make_shows(
 	for (size_t i = 0; i < o->n_events; i++)
 		if (!found[i])
 			return vmrt_fail(err, VMRT_EINVAL,
-				"--event '%.80s': the recording knows no such event", o->events[i]);
+				"--event '%.80s': the recording has no such event", o->events[i]);
 	for (size_t i = 0; i < o->n_filters; i++)
 		if (!filters[i])
 			return vmrt_fail(err, VMRT_EINVAL,
-				"--filter '%.80s': the recording knows no such event",
-				o->filters[i]);
+				"--filter '%.80s': the recording has no such event", o->filters[i]);
 	return VMRT_OK;
 }
 

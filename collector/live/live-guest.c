@@ -58,8 +58,8 @@ static bool take_pages(
 		pthread_mutex_unlock(&g->lock);
 		if (!room) {
 			free(page);
-			return vmrt_fail(err, VMRT_ERANGE, "%s sends faster than can be shown",
-				       g->name),
+			return vmrt_fail(err, VMRT_ERANGE,
+				       "%s sends events faster than they can be shown", g->name),
 			       false;
 		}
 	}

@@ -80,7 +80,7 @@ static enum vmrt_status read_journal(
 			"%s is empty: its recorder was killed before it recorded anything", path);
 	if (strncmp(text, HEAD, strlen(HEAD)) != 0 ||
 		sscanf(text + strlen(HEAD), "%63[^\n]", instance) != 1 || !is_instance(instance))
-		return vmrt_fail(err, VMRT_EFORMAT, "%s is not what a recorder writes", path);
+		return vmrt_fail(err, VMRT_EFORMAT, "%s was not written by a recorder", path);
 	return VMRT_OK;
 }
 

@@ -197,10 +197,10 @@ enum vmrt_status vmrt_vm_select(
 	if (status == VMRT_OK && !vm->n_threads && s.refused)
 		status = vmrt_fail(err, VMRT_EPERM,
 			"%.80s: its threads belong to users who are neither root nor you: --owner "
-			"USER, or user = USER in the experiment, says that they are meant",
+			"USER, or user = USER in the experiment, accepts them",
 			pattern);
 	if (status == VMRT_OK && !vm->n_threads)
-		status = vmrt_fail(err, VMRT_ENOENT, "no thread goes by %.80s", pattern);
+		status = vmrt_fail(err, VMRT_ENOENT, "no thread is called %.80s", pattern);
 	/* the VM's process is that of its first thread, as far as one is needed */
 	if (status == VMRT_OK && !vm->pid)
 		vm->pid = vm->threads[0].tid;

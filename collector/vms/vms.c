@@ -432,7 +432,7 @@ static enum vmrt_status complain_of_owner(
 	vmrt_user_name(stranger, is);
 	return vmrt_fail(err, VMRT_EPERM,
 		"VM %.80s (pid:%d) belongs to user %s, who is neither root nor you: --owner %s, or "
-		"user = %s in the experiment, says that it is meant",
+		"user = %s in the experiment, accepts it",
 		pattern, (int)vm->pid, is, is, is);
 }
 

@@ -18,7 +18,7 @@ static enum vmrt_status check_file(int fd, const char *path, struct vmrt_error *
 	struct stat st;
 
 	if (fstat(fd, &st) != 0)
-		return vmrt_fail_errno(err, errno, "cannot look at %s", path);
+		return vmrt_fail_errno(err, errno, "cannot examine %s", path);
 	if (!S_ISREG(st.st_mode))
 		return vmrt_fail(err, VMRT_EINVAL, "%s is no regular file", path);
 	if (st.st_uid != geteuid() && st.st_uid != 0)

@@ -177,8 +177,8 @@ static enum vmrt_status read_word(int fd, const char *login, int words, int64_t 
 		if (!strcmp(line, WORD_HERE) || !strcmp(line, WORD_SEND))
 			return VMRT_OK;
 	}
-	return vmrt_fail(
-		err, VMRT_EPROTO, "ssh %s: the login says too much, and no agent begins", login);
+	return vmrt_fail(err, VMRT_EPROTO,
+		"ssh %s: the login prints too much text, and no agent starts", login);
 }
 
 static enum vmrt_status send_file(

@@ -164,7 +164,7 @@ static enum vmrt_status outcome(json_object *reply, struct vmrt_error *err)
 	if (status <= VMRT_OK || status > VMRT_EMISMATCH)
 		status = VMRT_EPROTO;
 	return vmrt_fail(
-		err, (enum vmrt_status)status, "%s", words ? words : "refused without a word");
+		err, (enum vmrt_status)status, "%s", words ? words : "refused without a reason");
 }
 
 static enum vmrt_status ask_status(struct instance *i, const char *server, struct vmrt_error *err)

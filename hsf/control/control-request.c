@@ -141,7 +141,7 @@ static enum vmrt_status take_instance(
 		strncmp(name, VMRT_INSTANCE_PREFIX, strlen(VMRT_INSTANCE_PREFIX)) != 0 ||
 		strlen(name) != (size_t)json_object_get_string_len(value))
 		return vmrt_fail(
-			err, VMRT_EPROTO, "\"instance\" is no name of an instance of ours");
+			err, VMRT_EPROTO, "\"instance\" is not the name of an instance of vmrt");
 	snprintf(out->instance, sizeof(out->instance), "%s", name);
 	return VMRT_OK;
 }

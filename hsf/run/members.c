@@ -302,7 +302,7 @@ void hsf_bound_add_new_threads(struct hsf_run *r, struct hsf_bound *p)
 		if (known(p->vm, vm->threads[k].tid))
 			continue;
 		if (add_thread(r, p, &vm->threads[k], &confined, &err) != VMRT_OK)
-			vmrt_warn("new thread %s of VM %s is left as it is: %s",
+			vmrt_warn("new thread %s of VM %s does not become a member: %s",
 				vm->threads[k].comm, p->vm->name, err.text);
 		else if (vm->threads[k].role == VMRT_ROLE_VCPU)
 			vmrt_say("VM %s has a new vCPU thread %s: it joins server %s", p->vm->name,

@@ -219,7 +219,7 @@ static enum vmrt_status listen_to_clients(struct hsf_run *r, struct vmrt_error *
 	status = hsf_control_open(o->socket, o->group, &r->control, err);
 	if (status == VMRT_OK || o->socket || o->group)
 		return status;
-	vmrt_warn("nobody can ask or change this vmrt-hsf: %s", err->text);
+	vmrt_warn("`vmrt-hsf status` and `set` cannot reach this vmrt-hsf: %s", err->text);
 	return VMRT_OK;
 }
 

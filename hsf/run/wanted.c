@@ -64,7 +64,7 @@ static void warn_of_group(const struct hsf_bound *p)
 	if (share > 0 && share < wants)
 		vmrt_warn("VM %s is in the cgroup %s, whose cpu.rt_runtime_us allows it %.3f of a "
 			  "CPU at real-time "
-			  "priority; server %s is to have %.3f, so its budgets will be cut",
+			  "priority; server %s needs %.3f, so the kernel will cut its budgets",
 			p->vm->name, group, share, p->spec.name, wants);
 }
 

@@ -42,8 +42,7 @@ static enum vmrt_status read_origin(struct vmrt_advice *a, struct vmrt_error *er
 		return status;
 	if (!a->facts->experiment || !*a->facts->experiment)
 		return vmrt_fail(err, VMRT_EINVAL,
-			"%s was recorded without an experiment file: nobody says what tasks there "
-			"are",
+			"%s was recorded without an experiment file: its tasks are not declared",
 			a->origin);
 	return vmrt_experiment_parse(a->facts->experiment, a->origin, &a->experiment, err);
 }

@@ -64,7 +64,7 @@ static enum vmrt_status load_word(struct vmrt_variant *v, const char *word, bool
 			status = load_run(v, path, filter, err);
 		else
 			status = vmrt_fail(err, VMRT_EINVAL,
-				"'%s' names no run somewhere: give [NAME=]RUN[,RUN...]", word);
+				"a run is missing in '%s': give [NAME=]RUN[,RUN...]", word);
 	}
 	free(copy);
 	return status;

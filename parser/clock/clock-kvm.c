@@ -164,7 +164,7 @@ enum vmrt_status vmrt_clock_from_kvm(const struct vmrt_kvm_tsc *kvm, const struc
 	if (status == VMRT_OK)
 		status = vmrt_clockmap_fit(bounds, n_bounds, VMRT_CLOCK_KVM, out, err);
 	else
-		vmrt_fail(err, status, "KVM's offset of the time-stamp counter is of no use");
+		vmrt_fail(err, status, "KVM's offset of the time-stamp counter cannot be used");
 	free(samples);
 	free(bounds);
 	return status;

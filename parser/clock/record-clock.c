@@ -84,7 +84,7 @@ static enum vmrt_status scale(struct vmrt_dat *dat, struct vmrt_error *err)
 
 	if (!strcmp(clock, "counter"))
 		return vmrt_fail(err, VMRT_EUNSUPPORTED,
-			"%s: recorded with clock counter, which counts events and knows no time: "
+			"%s: recorded with clock counter, which counts events and is no time: "
 			"record with `trace-cmd record -C mono`",
 			dat->path);
 	if (!strcmp(clock, "uptime"))

@@ -265,7 +265,7 @@ static enum vmrt_status open_fd(int fd, const char *path, const char *instance,
 	if (!dat->path || !dat->formats)
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	else if (fstat(fd, &st) != 0)
-		status = vmrt_fail_errno(err, errno, "cannot look at %s", path);
+		status = vmrt_fail_errno(err, errno, "cannot examine %s", path);
 	else if (!S_ISREG(st.st_mode))
 		status = vmrt_fail(err, VMRT_EINVAL, "%s is not a regular file", path);
 	else

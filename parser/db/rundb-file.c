@@ -247,7 +247,7 @@ static void check(struct rundb *db)
 		rundb_failed(db);
 	else if (strcmp(said, "ok") != 0)
 		db->status = vmrt_fail(
-			&db->err, VMRT_EDB, "%s came out damaged: %s", db->temporary, said);
+			&db->err, VMRT_EDB, "%s is damaged after writing: %s", db->temporary, said);
 	sqlite3_finalize(stmt);
 }
 

@@ -98,7 +98,7 @@ static uint64_t report_losses(struct analysis *a, size_t index)
 		vmrt_recording_loss(a->rec, a->engine, index, cpu, &loss);
 		if (stat.nonsense)
 			vmrt_warn("%s: CPU %u: the kernel's counters of its events make no sense: "
-				  "nobody knows whether events are missing",
+				  "it is not known whether events are missing",
 				m.path, cpu);
 		if (loss.counted || stat.nonsense)
 			put_loss(a, index, cpu, loss.counted,

@@ -125,7 +125,7 @@ enum vmrt_status vmrt_extent_load(const char *run, struct vmrt_extent *out, stru
 	if (status == VMRT_OK)
 		return VMRT_OK;
 	vmrt_extent_free(out);
-	return vmrt_fail(err, status, "%s is not what a recorder writes", path);
+	return vmrt_fail(err, status, "%s was not written by a recorder", path);
 }
 
 const struct vmrt_extent_file *vmrt_extent_find(const struct vmrt_extent *extent, const char *name)

@@ -249,7 +249,7 @@ ok "a speed of nan is refused" exits 64 "--speed 'nan': give a number" --speed=n
 ok "a colour that is none is refused" exits 64 "--color: 'red'" --color red t.vmrt
 ok "a port that is none is refused" exits 64 "--port: '9'" --port 9
 ok "a size that is none is refused" exits 64 "--size: '80'" --size 80 t.vmrt
-ok "two runs are refused" exits 64 "one RUN at a time" t.vmrt t.vmrt
+ok "two runs are refused" exits 64 "give one RUN only" t.vmrt t.vmrt
 ok "a script without a run is refused" exits 64 "--script needs a RUN" --script x
 ok "the man page shows every page of the screen" man_page_shows_the_screens
 ok "keys are answered at once, not when the next update is due" keys_are_answered_at_once

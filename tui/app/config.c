@@ -152,11 +152,13 @@ void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set)
 	line = ini_parse_string(text, take, &r);
 	free(text);
 	if (line > 0)
-		vmrt_warn("%s:%d: this line is not understood; press F2 and w to write the file "
-			  "anew",
+		vmrt_warn(
+			"%s:%d: this line is not understood; press F2 and then w to write the file "
+			"anew",
 			path, line);
 	else if (r.bad)
-		vmrt_warn("%s: %d lines are not understood; press F2 and w to write the file anew",
+		vmrt_warn("%s: %d lines are not understood; press F2 and then w to write the file "
+			  "anew",
 			path, r.bad);
 }
 
