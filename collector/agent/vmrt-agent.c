@@ -308,7 +308,7 @@ static const struct vmrt_option options[] = {
 		VMRT_CALL(take_stdio)},
 	{"vsock", 0, "PORT", "serve the host over vsock", .standard = "port 4677", .optional = true,
 		VMRT_CALL(take_vsock)},
-	{"tcp", 0, "[ADDR:]PORT", "serve those over TCP who prove that they know the secret",
+	{"tcp", 0, "[ADDR:]PORT", "serve clients over TCP that prove that they know the secret",
 		.standard = "127.0.0.1", VMRT_CALL(take_tcp)},
 	{"secret-file", 0, "FILE", "the secret, for --tcp",
 		VMRT_TEXT(struct agent_options, secret_file)},

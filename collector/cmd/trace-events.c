@@ -37,7 +37,7 @@ static const struct vmrt_option options[] = {
 		VMRT_COUNT(struct events_opts, choice.job, 0, INT64_MAX / 4)},
 	{"around", 0, "TASK:K", "all events around job number K of TASK",
 		VMRT_TEXT(struct events_opts, choice.around)},
-	{"margin", 0, "TIME", "so long before and behind the job of --around", .standard = "1ms",
+	{"margin", 0, "TIME", "time before and after the job of --around", .standard = "1ms",
 		VMRT_TIME(struct events_opts, choice.margin_ns, 0, MARGIN_MOST)},
 	{"machine", 0, "NAME", "only events of this machine: host, or a VM's name",
 		VMRT_TEXT(struct events_opts, choice.machine)},

@@ -114,7 +114,7 @@ static const struct vmrt_option options[] = {
 		VMRT_FLAG(OF, all_vms)},
 	VMRT_OPTION_OWNER,
 	{"no-guest", 0, NULL, "record the host only", VMRT_FLAG(OF, no_guest)},
-	{"hsf", 0, NULL, "enforce the experiment's servers meanwhile (vmrt-hsf)",
+	{"hsf", 0, NULL, "enforce the experiment's servers while recording (vmrt-hsf)",
 		VMRT_FLAG(OF, hsf)},
 	{"duration", 'd', "TIME", "stop after this time, such as 10s",
 		VMRT_TIME(OF, duration_ns, 1, 0), .sample = "10s"},
@@ -126,26 +126,28 @@ static const struct vmrt_option options[] = {
 	{"guest-buffer", 0, "SIZE", "buffer per guest CPU", .standard = "16MiB",
 		VMRT_SIZE(OF, guest_buffer, BUFFER_LEAST, BUFFER_MOST)},
 	{"events", 0, "LIST",
-		"events of the host: +SYSTEM:EVENT,... adds, -SYSTEM:EVENT takes away, without a "
-		"sign only these; patterns are allowed",
+		"events of the host: +SYSTEM:EVENT,... adds, -SYSTEM:EVENT removes, "
+		"without a sign only these; patterns are allowed",
 		VMRT_CALL(take_events)},
 	{"max-size", 0, "SIZE",
-		"stop when so much of the host was recorded; most of a guest (default: no limit; "
-		"1GiB of a guest)",
+		"stop when the host's recording has this size; a guest's recording ends "
+		"there, too (default: no limit; 1GiB for a guest)",
 		VMRT_SIZE(OF, max_size, BUFFER_LEAST, 0), .sample = "100MiB"},
-	{"only-vms", 0, NULL, "record only the VMs' threads, their wakers and who preempts them",
+	{"only-vms", 0, NULL,
+		"record only the VMs' threads, their wakers and the threads that "
+		"preempt them",
 		VMRT_FLAG(OF, only_vms)},
 	{"flight", 0, "TIME",
 		"keep only the last TIME, until SIGUSR1, a deadline miss or a budget overrun",
 		VMRT_TIME(OF, flight_ns, 1, 0), .sample = "10s"},
-	{"flight-on", 0, "WHAT", "miss, overrun, both or signal",
+	{"flight-on", 0, "WHAT", "when to save: miss, overrun, both or signal",
 		.standard = "both with -e, else signal", VMRT_TEXT(OF, flight_on),
 		.choices = flight_words},
 	{"hold", 0, NULL,
-		"have the guests keep their events until the end, as far as they have room (the "
-		"default)",
+		"make the guests keep their events until the end, as far as they have "
+		"room (the default)",
 		VMRT_FLAG(OF, hold)},
-	{"stream", 0, NULL, "have the guests send their events all the time",
+	{"stream", 0, NULL, "make the guests send their events all the time",
 		VMRT_FLAG(OF, stream)},
 	{"link", 0, "VM=WAY",
 		"the way to the agent in VM: a UNIX socket, vsock:CID[:PORT], tcp:HOST:PORT or "

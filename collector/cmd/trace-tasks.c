@@ -318,7 +318,7 @@ static error_t add_link(void *opts, char *arg, const struct argp_state *state)
 }
 
 static const struct vmrt_option options[] = {
-	{"format", 'f', "FORMAT", "how the table is written", .standard = "text",
+	{"format", 'f', "FORMAT", "format of the table", .standard = "text",
 		VMRT_CHOICE(OF, format, formats)},
 	{"all", 'a', NULL,
 		"also ordinary programs of a host with guests that other threads wake, and with "
@@ -326,13 +326,13 @@ static const struct vmrt_option options[] = {
 		"or --link the threads of the host",
 		VMRT_FLAG(OF, all)},
 	{"init", 0, NULL, "print an experiment file with these tasks instead", VMRT_FLAG(OF, init)},
-	{"vm", 0, "NAME", "without RUN: look into this VM only", VMRT_LIST(OF, vms, n_vms)},
+	{"vm", 0, "NAME", "without RUN: search this VM only", VMRT_LIST(OF, vms, n_vms)},
 	{"link", 0, "VM=WAY",
 		"without RUN: the way to the agent in VM, as for record; may be repeated",
 		VMRT_CALL(add_link)},
 	{"secret-file", 0, "FILE", "the secret shared with agents reached by TCP",
 		VMRT_TEXT(OF, record.secret_file)},
-	{"duration", 'd', "TIME", "without RUN: look for so long", .standard = "5s",
+	{"duration", 'd', "TIME", "without RUN: observe for this time", .standard = "5s",
 		VMRT_TIME(OF, duration_ns, 100000000, 3600000000000)},
 	VMRT_OPTION_QUIET,
 	{0},

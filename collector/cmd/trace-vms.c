@@ -30,8 +30,8 @@ static error_t take_format(void *opts, char *arg, const struct argp_state *state
 static const char *const formats[] = {"table", "json", "jsonl", "csv", "markdown", NULL};
 
 static const struct vmrt_option options[] = {
-	{"format", 'f', "FORMAT", "table, json, jsonl, csv or markdown", .standard = "table",
-		VMRT_CALL(take_format), .choices = formats},
+	{"format", 'f', "FORMAT", "format of the table: table, json, jsonl, csv or markdown",
+		.standard = "table", VMRT_CALL(take_format), .choices = formats},
 	{0},
 };
 

@@ -77,14 +77,14 @@ static const struct vmrt_option run_options[] = {
 	{"stats", 0, "FILE", "write the figures at the end to FILE instead of stderr",
 		VMRT_TEXT(OF, stats)},
 	{"no-wait", 0, NULL,
-		"refuse to begin without one of the VMs, and end with the last of them (default: "
-		"wait for them)",
+		"refuse to start if one of the VMs does not run, and end when the last "
+		"of them ends (default: wait for them)",
 		VMRT_FLAG(OF, no_wait)},
 	{"socket", 0, "PATH", "listen here for status, set, attach and detach; none: nowhere",
 		.standard = "/run/vmrt-hsf/PID.sock", VMRT_TEXT(OF, socket)},
 	{"group", 0, "NAME", "members of this group may use the socket, too, not only root",
 		VMRT_TEXT(OF, group)},
-	{"quiet", 'q', NULL, "no talk and no figures on stderr, only warnings and errors",
+	{"quiet", 'q', NULL, "only warnings and errors on stderr, no figures",
 		VMRT_CALL(take_quiet)},
 	{0},
 };

@@ -108,7 +108,7 @@ static const char *const format_words[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum
 #undef X
 
 static const struct vmrt_option options[] = {
-	{"format", 'f', "FORMAT", "of the tables", .standard = "text",
+	{"format", 'f', "FORMAT", "format of the tables", .standard = "text",
 		VMRT_CHOICE(OF, format, format_words)},
 	{"baseline", 'b', "RUN|N",
 		"what later runs are compared with: a run by its UUID, path or folder's name, or "
@@ -122,16 +122,19 @@ static const struct vmrt_option options[] = {
 		VMRT_LIST(OF, tasks, n_tasks)},
 	{"server", 's', "NAME", "only this server", VMRT_LIST(OF, servers, n_servers)},
 	{"host", 0, "NAME", "only runs of this host", VMRT_TEXT(OF, wanted.host)},
-	{"name", 0, "NAME", "only runs of the experiment so called", VMRT_TEXT(OF, wanted.name)},
-	{"since", 0, "DATE", "only runs recorded from then on, in UTC", VMRT_CALL(take_since),
-		.sample = DATE_SAMPLE},
-	{"until", 0, "DATE", "only runs recorded before, in UTC", VMRT_CALL(take_until),
+	{"name", 0, "NAME", "only runs of the experiment with this name",
+		VMRT_TEXT(OF, wanted.name)},
+	{"since", 0, "DATE", "only runs recorded at this time or later, in UTC",
+		VMRT_CALL(take_since), .sample = DATE_SAMPLE},
+	{"until", 0, "DATE", "only runs recorded before this time, in UTC", VMRT_CALL(take_until),
 		.sample = DATE_SAMPLE},
 	{"from", 0, "TIME",
-		"only jobs that arrive, and periods that begin, so long after their run's start; "
-		"of a folder only",
+		"only jobs that arrive, and periods that begin, at this time after "
+		"their run's start or later; only for folders",
 		VMRT_TIME(OF, from_ns, 0, 0), .sample = TIME_SAMPLE},
-	{"to", 0, "TIME", "or that arrive, and end, before this long after it; of a folder only",
+	{"to", 0, "TIME",
+		"only jobs that arrive, and periods that end, before this time after "
+		"their run's start; only for folders",
 		VMRT_TIME(OF, to_ns, 0, 0), .sample = TIME_SAMPLE},
 	{"table", 'T', "NAME", "only this table: worse, tasks, servers or tests",
 		VMRT_TEXT(OF, table)},
