@@ -27,6 +27,7 @@ struct vmrt_recording_options {
 	const char *experiment_text; /* of tasks that were found, instead of both; or NULL */
 	bool follow;		     /* run is still being recorded: see vmrt_recording_collect() */
 	int (*stop)(void); /* true: break off, VMRT_EINTR, or give no more events; or NULL */
+	bool stop_opening; /* @stop is asked only while it is being opened */
 };
 
 /* One of the machines; index 0 is the host. */

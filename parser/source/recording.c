@@ -164,6 +164,14 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 	return VMRT_OK;
 }
 
+/* From now on a signal is the business of who reads it: it does not seem to end. */
+static void never_stop(struct vmrt_recording *rec)
+{
+	rec->stop = NULL;
+	for (size_t i = 0; i < rec->n; i++)
+		vmrt_dat_stop(rec->sources[i].dat, NULL);
+}
+
 enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *options,
 	struct vmrt_recording **out, struct vmrt_error *err)
 {
@@ -198,6 +206,8 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 		vmrt_recording_close(rec);
 		return status;
 	}
+	if (options->stop_opening)
+		never_stop(rec);
 	*out = rec;
 	return VMRT_OK;
 }
@@ -297,7 +307,7 @@ void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_eng
 		.missing = vmrt_recording_missing(rec, index, cpu),
 		.sizeless = seen.sizeless,
 	};
-	if (counted > out->events) {
+	if (counted && counted >= out->events) {
 		if (!seen.sizeless)
 			out->counted = counted - out->events;
 		out->events = counted;

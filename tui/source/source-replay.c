@@ -292,9 +292,7 @@ static enum vmrt_status find_tasks(struct replay *r, struct vmrt_error *err)
 	vmrt_recording_config(r->rec, &r->config);
 	if (r->config.experiment)
 		return VMRT_OK;
-	/* what was asked to end may have been what this is the recording of */
-	status = vmrt_recording_found(
-		r->rec, vmrt_stop_requested() ? NULL : vmrt_stop_requested, &tasks, &r->found, err);
+	status = vmrt_recording_found(r->rec, r->options.stop, &tasks, &r->found, err);
 	if (status == VMRT_OK && !r->found)
 		return vmrt_recording_rewind(r->rec, err);
 	if (status != VMRT_OK)
@@ -307,9 +305,12 @@ static enum vmrt_status find_tasks(struct replay *r, struct vmrt_error *err)
 
 enum vmrt_status replay_open(struct replay *r, struct vmrt_error *err)
 {
-	enum vmrt_status status = vmrt_recording_open(&r->options, &r->rec, err);
+	enum vmrt_status status;
 	int64_t first_ns;
 
+	/* what was asked to end may have been what this is the recording of */
+	r->options.stop = vmrt_stop_requested() ? NULL : vmrt_stop_requested;
+	status = vmrt_recording_open(&r->options, &r->rec, err);
 	if (status == VMRT_OK)
 		status = find_tasks(r, err);
 	if (status != VMRT_OK)
@@ -353,6 +354,7 @@ enum vmrt_status top_replay_open(
 	}
 	r->options = (struct vmrt_recording_options){.run = options->run,
 		.experiment = options->experiment,
+		.stop_opening = true,
 		.follow = vmrt_recording_in_progress(options->run)};
 	set_title(r, options->run);
 	status = r->options.follow ? follow_open(r, err) : replay_open(r, err);
