@@ -136,12 +136,21 @@ static bool is_confirmed(const struct got *g, uint32_t task)
 static bool is_cut_off(const struct got *g, const struct sim_job *t)
 {
 	uint32_t m = sim_machine_of(g, t->job.task);
+	int cpu = -1;
 
 	if (t->ended || t->job.release_ns == VMRT_UNKNOWN)
 		return false;
-	for (size_t i = 0; i < g->r->n_events; i++)
-		if (g->r->events[i].machine == m && g->r->events[i].true_ns > t->job.release_ns)
+	for (size_t i = 0; i < g->r->n_events; i++) {
+		const struct sim_event *e = &g->r->events[i];
+
+		if (e->machine != m || e->true_ns < t->job.release_ns)
+			continue;
+		/* the CPU on which its timer expired may have stood still since */
+		if (e->true_ns == t->job.release_ns)
+			cpu = e->ev.cpu;
+		else if (cpu < 0 || e->ev.cpu == cpu)
 			return false;
+	}
 	return true;
 }
 

@@ -167,6 +167,7 @@ struct fired {
 	int32_t thread;	     /* the kernel thread in which it expired, or 0: in an interrupt */
 	int32_t pid;	     /* who was on the CPU */
 	uint8_t level;	     /* of that, as interrupt_level() */
+	uint16_t cpu;
 };
 
 struct cpu {

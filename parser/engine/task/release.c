@@ -274,6 +274,7 @@ void release_timer_expire(
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
+		.cpu = ev->cpu,
 		.ran_ns = cpus_ran(m, ev->cpu, host_ns),
 		/* PREEMPT_RT: records of such a thread may bear no flag of an interrupt */
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
@@ -330,6 +331,7 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
+		.cpu = ev->cpu,
 		.ran_ns = cpus_ran(m, ev->cpu, host_ns),
 		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
 		.pid = ev->pid,
@@ -512,6 +514,14 @@ void release_finish(struct jobs *j, int64_t host_ns)
 		change_job_state(j, host_ns, JOB_NONE);
 }
 
+/* Has the CPU on which timer @f expired gone on since, so that it would have woken by now who waits
+ * for it? Then that thread sleeps for something else. */
+static bool wakes_nobody(const struct machine *m, const struct fired *f)
+{
+	return m->stats.last_ns - f->host_ns > WAKE_NEAR_NS &&
+	       cpus_ran(m, f->cpu, m->engine->now_ns) - f->ran_ns > WAKE_NEAR_NS;
+}
+
 /* The recording, or the thread's time as this task, ends: is its open job still under way? */
 bool release_ends(struct jobs *j, int64_t host_ns)
 {
@@ -523,8 +533,7 @@ bool release_ends(struct jobs *j, int64_t host_ns)
 	}
 	if (!j->marked)
 		return true;
-	/* its timer did not wake it: it sleeps for something else */
-	if (r->timer.fired.ptr && j->machine->stats.last_ns - r->timer.fired.host_ns > WAKE_NEAR_NS)
+	if (r->timer.fired.ptr && wakes_nobody(j->machine, &r->timer.fired))
 		return true;
 	/* asleep: for its next release, or within the job */
 	if (r->timer.ptr && !r->open.slept && !r->timer.sleeps_within && !r->mark.inferred &&

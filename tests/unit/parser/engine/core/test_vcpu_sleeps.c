@@ -111,6 +111,39 @@ static void so_it_is_where_the_thread_waits_for_a_timer_that_goes_on_by_itself(v
 	assert_int_equal(j->exec_ns, 2 * MS - 130 * US);
 }
 
+/* The timer expires at 30 ms, but the vCPU is taken away before the wake-up, gets 10 us more, and
+ * the recording ends: the thread may sleep for its next job, so that the one of 10 ms was met. */
+static void a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event other = {.type = VMRT_EV_TIMER_EXPIRE, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
+		"priority = 60\nrelease = timerfd\n");
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	born(&f, GUEST, 1 * MS, 0, T1);
+	sw(&f, GUEST, 2 * MS, 0, 0, T1);
+	timerfd(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
+	sw(&f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+	timerfd_wakes(&f, 10 * MS, 30 * MS);
+	sw(&f, GUEST, 12 * MS, T1, 1, 0);
+	timerfd(&f, 30 * MS, VMRT_EV_TIMER_EXPIRE, 0);
+	sw(&f, HOST, 30 * MS + 5 * US, VCPU, 0, HOG);
+	sw(&f, HOST, 33 * MS, HOG, 0, VCPU);
+	other.timer.timer = 0xcccc00;
+	other.timer.fn = VMRT_FN_OTHER;
+	other.timer.now = 33 * MS + 10 * US + f.offset;
+	push(&f, GUEST, &other, 33 * MS + 10 * US);
+	end(&f, 33 * MS + 20 * US);
+	assert_int_equal(f.n_jobs, 2);
+	assert_int_equal(f.jobs[0].arrival_ns, 10 * MS);
+	assert_int_equal(f.jobs[0].outcome, VMRT_OUTCOME_TRUNCATED);
+	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_TRUNCATED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -118,6 +151,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_that_may_end_late_is_the_guests),
 		cmocka_unit_test(
 			so_it_is_where_the_thread_waits_for_a_timer_that_goes_on_by_itself),
+		cmocka_unit_test(a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
