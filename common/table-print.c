@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+#include <sys/ioctl.h>
 
 static bool for_people(enum vmrt_format format)
 {
@@ -127,10 +129,23 @@ enum vmrt_status vmrt_doc_print_as(
 	return status;
 }
 
+unsigned vmrt_text_width(void)
+{
+	struct winsize size;
+
+	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
+		return VMRT_TEXT_WIDTH;
+	if (size.ws_col < VMRT_TEXT_WIDTH_MIN)
+		return VMRT_TEXT_WIDTH_MIN;
+	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
+}
+
 enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
 	const char *only, FILE *out, struct vmrt_error *err)
 {
 	struct vmrt_print how = {.format = format, .only = only};
 
+	if (out == stdout)
+		how.width = vmrt_text_width();
 	return vmrt_doc_print_as(doc, &how, out, err);
 }

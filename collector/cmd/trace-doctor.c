@@ -40,6 +40,15 @@ static void put_finding(struct vmrt_table *table, const struct doctor_finding *f
 	FINDING_COLUMNS(VMRT_CELL)
 }
 
+static size_t characters(const char *text)
+{
+	size_t n = 0;
+
+	while (vmrt_utf8_next(&text))
+		n++;
+	return n;
+}
+
 /* Words of others, without what a terminal might take for commands. */
 static void print_words(const char *label, const char *words)
 {
@@ -51,16 +60,21 @@ static void print_words(const char *label, const char *words)
 /* One block per finding: the verdict first, then why it matters and what to do. */
 static void print_text(const struct doctor *d)
 {
-	size_t counts[4] = {0};
+	size_t counts[4] = {0}, widest = 0;
 
 	for (size_t i = 0; i < d->n; i++) {
+		size_t width = characters(d->findings[i].subject);
+
+		widest = width > widest ? width : widest;
+	}
+	for (size_t i = 0; i < d->n; i++) {
 		const struct doctor_finding *f = &d->findings[i];
-		char label[64];
 
 		counts[f->verdict]++;
-		snprintf(label, sizeof(label), "%-7s %-14s %-12.12s ",
-			doctor_verdict_name(f->verdict), f->check, f->subject);
-		print_words(label, f->found);
+		printf("%-7s %-14s ", doctor_verdict_name(f->verdict), f->check);
+		vmrt_utf8_put(stdout, f->subject);
+		printf("%*s", (int)(widest - characters(f->subject)) + 2, "");
+		print_words("", f->found);
 		if (f->why[0])
 			print_words("          why:  ", f->why);
 		if (f->mend[0])

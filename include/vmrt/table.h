@@ -200,7 +200,15 @@ struct vmrt_print {
 enum vmrt_status vmrt_doc_print_as(const struct vmrt_doc *doc, const struct vmrt_print *how,
 	FILE *out, struct vmrt_error *err);
 
-/** vmrt_doc_print - as vmrt_doc_print_as(), with @format and @only */
+/**
+ * vmrt_text_width - columns of text on stdout
+ *
+ * Return: those of the terminal, from VMRT_TEXT_WIDTH_MIN to VMRT_TEXT_WIDTH_MAX; VMRT_TEXT_WIDTH
+ * in a file or a pipe, so that text is the same everywhere.
+ */
+unsigned vmrt_text_width(void);
+
+/** vmrt_doc_print - as vmrt_doc_print_as(), with @format and @only; on stdout as wide as that is */
 enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
 	const char *only, FILE *out, struct vmrt_error *err);
 

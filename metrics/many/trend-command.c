@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <vmrt/units.h>
 
@@ -142,7 +140,7 @@ static const struct vmrt_option options[] = {
 		"only these columns, by their keys in json; may be given several times",
 		VMRT_CALL(take_select)},
 	{"width", 0, "N", "columns of text (default: the terminal's; elsewhere 80)",
-		VMRT_COUNT(OF, width, VMRT_TEXT_WIDTH, VMRT_TEXT_WIDTH_MAX), .sample = "120"},
+		VMRT_COUNT(OF, width, VMRT_TEXT_WIDTH_MIN, VMRT_TEXT_WIDTH_MAX), .sample = "120"},
 	{"allow-loss", 0, NULL, "test although events were lost that may have changed outcomes",
 		VMRT_FLAG(OF, allow_loss)},
 	{0},
@@ -247,19 +245,6 @@ static enum vmrt_status load_database(
 	return status;
 }
 
-/* As wide as the terminal, or as asked for; in a file or a pipe the same everywhere. */
-static unsigned text_width(const struct trend_opts *o)
-{
-	struct winsize size;
-
-	if (o->width > 0)
-		return (unsigned)o->width;
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 ||
-		size.ws_col < VMRT_TEXT_WIDTH)
-		return VMRT_TEXT_WIDTH;
-	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
-}
-
 static enum vmrt_status show(
 	const struct trend_opts *o, const struct trend *trend, struct vmrt_error *err)
 {
@@ -267,7 +252,7 @@ static enum vmrt_status show(
 		.only = o->table,
 		.select = o->select,
 		.n_select = o->n_select,
-		.width = text_width(o)};
+		.width = o->width > 0 ? (unsigned)o->width : vmrt_text_width()};
 	struct vmrt_doc *doc = vmrt_doc_new("trend", true);
 	enum vmrt_status status;
 

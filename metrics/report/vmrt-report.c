@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include <vmrt/significance.h>
 
@@ -18,21 +16,6 @@
 #include "report-options.h"
 #include "report.h"
 
-/* Text is as wide as the terminal, or as asked for; in a file or a pipe it is the same everywhere.
- */
-static unsigned text_width(const struct report_options *o)
-{
-	struct winsize size;
-
-	if (o->width)
-		return (unsigned)o->width;
-	if (!isatty(STDOUT_FILENO) || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || !size.ws_col)
-		return VMRT_TEXT_WIDTH;
-	if (size.ws_col < VMRT_TEXT_WIDTH_MIN)
-		return VMRT_TEXT_WIDTH_MIN;
-	return size.ws_col < VMRT_TEXT_WIDTH_MAX ? size.ws_col : VMRT_TEXT_WIDTH_MAX;
-}
-
 static struct vmrt_print how_to_print(const struct report_options *o)
 {
 	return (struct vmrt_print){
@@ -40,7 +23,7 @@ static struct vmrt_print how_to_print(const struct report_options *o)
 		.only = o->table,
 		.select = o->select,
 		.n_select = o->n_select,
-		.width = text_width(o),
+		.width = o->width ? (unsigned)o->width : vmrt_text_width(),
 		.brief = !o->full && !o->sql && !o->advise && !o->n_select,
 	};
 }

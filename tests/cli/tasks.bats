@@ -67,3 +67,12 @@ tasks() {
 	run "$trace" analyze -q --allow-loss -e "$d/init.ini" -o "$d/i.db" "$data/demo-hsf.vmrt"
 	[[ $output != *init.ini:* ]] || { echo "$output"; false; }
 }
+
+@test "on a terminal the table is as wide as that, and its parts bear the names of the threads" {
+	for columns in 100 60 44; do
+		script -qec "stty cols $columns; '$trace' tasks '$data/demo-hsf.vmrt' 2>/dev/null" /dev/null </dev/null | tr -d '\r' >"$d/$columns"
+		[ "$(awk '{ if (length > n) n = length } END { print n }' "$d/$columns")" -le "$columns" ]
+	done
+	[ "$(grep -c '^demo  *rt_task1 ' "$d/44")" -gt "$(grep -c '^demo  *rt_task1 ' "$d/100")" ]
+	grep -q 20.000 "$d/44"
+}
