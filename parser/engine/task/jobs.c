@@ -17,6 +17,8 @@
 #define FAR_NS (1000000 * VMRT_NS_PER_S)
 /* The last jobs that count for what is usual. */
 #define USUAL_OF 8
+/* By a record clock of a larger error no job is judged: it was set, or stood still. */
+#define WORST_CLOCK_NS (100 * VMRT_NS_PER_MS)
 /* How far behind a task may be is reckoned with this period, as long as its own is not known. */
 #define UNDECLARED_PERIOD_NS (100 * VMRT_NS_PER_MS)
 
@@ -255,7 +257,9 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	note_execution(j);
 	tardiness = job->response_ns - j->spec->deadline_ns;
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
-	if (tardiness > 0)
+	if (j->machine->config->record_error_ns > WORST_CLOCK_NS)
+		job->outcome = VMRT_OUTCOME_UNKNOWN;
+	else if (tardiness > 0)
 		find_cause(j, tardiness);
 	several = may_be_several(j, tardiness);
 	if (several)
@@ -499,7 +503,7 @@ static void emit_incomplete(struct jobs *j, int64_t end_ns)
 		job->deadline_ns >= end_ns - j->machine->config->record_error_ns) {
 		/* whatever was lost of it: it is cut off before anything could be said */
 		job->outcome = VMRT_OUTCOME_TRUNCATED;
-	} else if (jobs_lost_events(j)) {
+	} else if (jobs_lost_events(j) || j->machine->config->record_error_ns > WORST_CLOCK_NS) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	} else if (job->deadline_ns != VMRT_UNKNOWN) {
 		job->outcome = VMRT_OUTCOME_MISSED_INCOMPLETE;

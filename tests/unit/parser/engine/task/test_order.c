@@ -321,9 +321,29 @@ static void a_run_that_is_recorded_behind_the_next_one_does_not_end_that(void **
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
+/* The clock was set while it was recorded: it ends 8 ms, or 208 ms, or anything behind its arrival.
+ */
+static void by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = nanosleep\n");
+	f.machine.record_error_ns = 200 * MS * US;
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 2 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 18 * MS, 20 * MS);
+	fx_end(&f, 19 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, 18 * MS);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged),
 		cmocka_unit_test(a_run_that_is_recorded_behind_the_next_one_does_not_end_that),
 		cmocka_unit_test(no_two_jobs_are_released_by_one_expiry),
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
