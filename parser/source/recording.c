@@ -307,9 +307,10 @@ void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_eng
 		.missing = vmrt_recording_missing(rec, index, cpu),
 		.sizeless = seen.sizeless,
 	};
-	if (counted && counted >= out->events) {
+	/* the counter has those, too, whose number no page had room for */
+	if (counted && counted >= seen.events) {
 		if (!seen.sizeless)
-			out->counted = counted - out->events;
+			out->counted = counted - seen.events;
 		out->events = counted;
 		out->sizeless = 0;
 	}

@@ -22,7 +22,8 @@ teardown() {
 	return 0
 }
 
-begin() { # begin OPTION...: a task, and a recorder that has begun
+begin() { # begin OPTION...: a task in place of the one before, and a recorder that has begun
+	[ -z "$load" ] || kill -9 "$load" 2>/dev/null || true
 	"$O/tests/periodic" timerfd follow_me 20000 500 1000 0 >/dev/null 3>&- &
 	load=$!
 	"$trace" record -q -e "$BATS_TEST_TMPDIR/e.ini" -o "$run" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
