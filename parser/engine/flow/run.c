@@ -84,6 +84,10 @@ bool run_was_unseen(struct machine *m, const struct thread *t, int64_t host_ns)
 	/* the two records of one wake-up may come in the wrong order */
 	if (t->woken_ns == VMRT_UNKNOWN || host_ns - t->woken_ns <= window)
 		return false;
+	/* it runs, though its name was not known when it began: on its way to sleep it was woken */
+	for (unsigned c = 0; c < m->n_cpus; c++)
+		if (m->cpus[c].known && m->cpus[c].pid == t->pub.tid)
+			return false;
 	if (t->cpu < m->n_cpus)
 		cpus_note_hole(m, t->cpu, t->woken_ns, host_ns);
 	unsure_switch(m, t->cpu, t, NULL, t->woken_ns, host_ns);

@@ -232,7 +232,7 @@ static bool began_in_doubt(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 	if (!fired.ptr || !j->rel.timer.doubtful || t->state != THREAD_RUNNING ||
 		ev->ts - t->start_local_ns > WAKES_WITHIN_NS ||
-		(j->state != JOB_STARTED && j->state != JOB_HEAD))
+		(j->state != JOB_NONE && j->state != JOB_STARTED && j->state != JOB_HEAD))
 		return false;
 	woken_by_timer(j, host_ns, &fired, false);
 	jobs_start(j, t->start_local_ns, t->start_ns);

@@ -287,9 +287,33 @@ static void a_sleeper_that_is_woken_twice_has_a_job_without_an_end(void **state)
 	assert_int_equal(fx_job(&f, f.n - 1)->outcome, VMRT_OUTCOME_MET);
 }
 
+/* X runs under another name, and is woken twice on its way to sleep: nothing is missing. */
+static void who_runs_and_is_woken_twice_on_its_way_to_sleep_has_not_run_unseen(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = nanosleep\n");
+	f.name = "sh";
+	fx_sw(&f, 1, 0, 0, X);
+	fx_arm(&f, 1 * MS, T2, VMRT_FN_WAKEUP, 500);
+	fx_expire(&f, 1 * MS + 5, X, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 1 * MS + 10, X, HARD);
+	fx_wake(&f, 2 * MS, X, HARD);
+	f.name = "x";
+	fx_sleep_until(&f, 3 * MS, 10 * MS);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_sleep_until(&f, 12 * MS, 20 * MS);
+	fx_end(&f, 13 * MS, NULL);
+	assert_int_equal(f.stats.broken_chains, 0);
+	assert_int_equal(fx_job(&f, f.n - 1)->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			who_runs_and_is_woken_twice_on_its_way_to_sleep_has_not_run_unseen),
 		cmocka_unit_test(who_is_woken_twice_has_run_in_between),
 		cmocka_unit_test(a_sleeper_that_is_woken_twice_has_a_job_without_an_end),
 		cmocka_unit_test(a_job_is_woken_whose_thread_was_not_seen_falling_asleep),

@@ -236,6 +236,34 @@ static void a_task_at_work_without_any_job_is_noted(void **state)
 	fx_end(&f, 95 * MS, NULL);
 }
 
+/* The first expiry of X's timer, long before X is woken: the host did not run in between, say.
+ * There is no job before that could have gone on. */
+static void a_first_job_that_is_woken_late_is_there(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	fx_born(&f, 0);
+	fx_sw(&f, 1 * MS, 0, 0, X);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_expire(&f, 10 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 12 * MS, 0, HARD);
+	fx_sw(&f, 12 * MS + 50, 0, 0, X);
+	fx_arm(&f, 12 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 14 * MS, X, 1, 0);
+	fx_wakes(&f, 20 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 21 * MS, NULL);
+	j = fx_job(&f, 0);
+	assert_us(j->arrival_ns, 10 * MS);
+	assert_us(j->release_ns, 10 * MS);
+	assert_us(j->start_ns, 12 * MS + 50);
+	assert_us(j->end_ns, 14 * MS);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
+}
+
 static void a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown(void **state)
 {
 	static struct fixture f;
@@ -450,6 +478,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_task_at_work_without_any_job_is_noted),
 		cmocka_unit_test(the_time_limit_of_a_wait_for_a_timer_is_no_release),
+		cmocka_unit_test(a_first_job_that_is_woken_late_is_there),
 		cmocka_unit_test(
 			a_device_that_wakes_a_thread_long_after_its_timer_does_not_release_it),
 		cmocka_unit_test(what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known),
