@@ -53,12 +53,13 @@ static bool take_flag(struct reading *r)
 #define TAKE(kind, name) it->name = take_##kind(&reading);
 #define COLUMN(kind, name) ", x." #name
 
-/* The selection of runs is the same in every query; its parameters are the texts of @wanted. */
+/* The selection of runs is the same in every query; its parameters are the texts of @wanted. Dates
+ * are UTC: as timestamptz they would be of the session's time zone. */
 #define SELECTION                                                                                  \
 	"($1::text IS NULL OR r.host = (SELECT id FROM vmrt.hosts WHERE name = $1))"               \
 	" AND ($2::text IS NULL OR r.name = $2)"                                                   \
-	" AND ($3::timestamptz IS NULL OR r.recorded_at >= $3::timestamptz)"                       \
-	" AND ($4::timestamptz IS NULL OR r.recorded_at < $4::timestamptz)"
+	" AND ($3::timestamp IS NULL OR r.recorded_at >= $3::timestamp AT TIME ZONE 'UTC')"        \
+	" AND ($4::timestamp IS NULL OR r.recorded_at < $4::timestamp AT TIME ZONE 'UTC')"
 #define N_WANTED 4
 
 static enum vmrt_status get_runs(struct pg *pg, const char *const *wanted, struct many_run ***out,

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <vmrt/units.h>
 
@@ -52,13 +53,46 @@ static bool is_date(const char *text)
 {
 	static const char form[] = "0000-00-00T00:00:00Z";
 	size_t len = strlen(text);
+	struct tm tm = {0}, day;
 
 	if (len != 10 && len != 19 && len != 20)
 		return false;
 	for (size_t i = 0; i < len; i++)
 		if (form[i] == '0' ? !isdigit((unsigned char)text[i]) : text[i] != form[i])
 			return false;
-	return true;
+	sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour,
+		&tm.tm_min, &tm.tm_sec);
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	day = tm; /* which timegm() changes if there is no such day */
+	timegm(&day);
+	return day.tm_mday == tm.tm_mday && day.tm_mon == tm.tm_mon && day.tm_hour == tm.tm_hour &&
+	       day.tm_min == tm.tm_min && day.tm_sec == tm.tm_sec;
+}
+
+/* A time within each run. */
+static error_t take_part(
+	const char *option, char *arg, const struct argp_state *state, int64_t *out_ns)
+{
+	if (is_date(arg))
+		return vmrt_usage(state,
+			"%s '%s': give a time after each run's start such as " TIME_SAMPLE
+			"; runs are chosen by their date with --since and --until",
+			option, arg);
+	return vmrt_parse_duration(arg, 0, out_ns) == VMRT_OK
+		       ? 0
+		       : vmrt_usage(
+				 state, "%s '%s': give a time such as " TIME_SAMPLE, option, arg);
+}
+
+static error_t take_from(void *opts, char *arg, const struct argp_state *state)
+{
+	return take_part("--from", arg, state, &((struct trend_opts *)opts)->from_ns);
+}
+
+static error_t take_to(void *opts, char *arg, const struct argp_state *state)
+{
+	return take_part("--to", arg, state, &((struct trend_opts *)opts)->to_ns);
 }
 
 static error_t take_since(void *opts, char *arg, const struct argp_state *state)
@@ -129,11 +163,11 @@ static const struct vmrt_option options[] = {
 	{"from", 0, "TIME",
 		"only jobs that arrive, and periods that begin, at this time after "
 		"their run's start or later; only for folders",
-		VMRT_TIME(OF, from_ns, 0, 0), .sample = TIME_SAMPLE},
+		VMRT_CALL(take_from), .sample = TIME_SAMPLE},
 	{"to", 0, "TIME",
 		"only jobs that arrive, and periods that end, before this time after "
 		"their run's start; only for folders",
-		VMRT_TIME(OF, to_ns, 0, 0), .sample = TIME_SAMPLE},
+		VMRT_CALL(take_to), .sample = TIME_SAMPLE},
 	{"table", 'T', "NAME", "only this table: worse, tasks, servers or tests",
 		VMRT_TEXT(OF, table)},
 	{"select", 0, "KEY,...",
@@ -163,8 +197,9 @@ static error_t check(void *opts, const struct argp_state *state)
 		return vmrt_usage(state, "runs come from folders or from a database, not both");
 	if (o->sources.uri && (o->from_ns != VMRT_UNKNOWN || o->to_ns != VMRT_UNKNOWN))
 		return vmrt_usage(state,
-			"--from and --to need the jobs themselves: they go with folders of runs, "
-			"not with a database (--since and --until choose runs)");
+			"--from and --to choose a part of each run, and the database has figures "
+			"of whole runs only: name folders of runs, or choose runs by their date "
+			"with --since and --until");
 	if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
 		return vmrt_usage(state, "--to is not behind --from");
 	return 0;

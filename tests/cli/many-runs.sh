@@ -305,6 +305,25 @@ same_from_both() {
 	done
 }
 
+# dates RUNS ARGUMENT...: these choose that many runs, from the folder and from the database, wherever the database's clock is
+dates() {
+	local want=$1 zone
+	shift
+	vmrt-report trend --format csv --table tasks --task even "$@" "$many" >"$work/a" 2>"$work/err-a"
+	[ "$(tail -n +2 "$work/a" | wc -l)" = "$want" ] || { echo "$* of the folder:"; cat "$work/a" "$work/err-a"; return 1; }
+	for zone in UTC Asia/Tokyo America/New_York; do
+		PGTZ=$zone vmrt-report trend --format csv --table tasks --task even "$@" "$uri" >"$work/b" 2>"$work/err-b"
+		diff "$work/a" "$work/b" || { echo "$* in $zone"; cat "$work/err-b"; return 1; }
+	done
+}
+
+# Run N was recorded N hours after the first of January.
+dates_are_utc() {
+	dates $((runs - 23)) --since 2026-01-02 && dates 23 --until 2026-01-02 &&
+		dates 5 --since 2026-01-02T01:00:00 --until 2026-01-02T06:00:00Z &&
+		dates 1 --since 2026-01-01T07:00:00Z --until 2026-01-01T07:00:01
+}
+
 # What is worse is the slow task of the last tenth of the runs, and nothing else.
 finds_the_regression() {
 	vmrt-report trend --baseline 3 --format csv --table worse "$many" >"$work/text"
@@ -386,13 +405,21 @@ ok "two that push at once put each run in once" two_at_once
 ok "PGSERVICE, PGHOST, PGPASSWORD and PGPASSFILE are libpq's" finds_the_database_as_libpq_does
 ok "schemas of other versions and of others are refused" other_schemas_are_refused
 ok "trend of folders and of the database are the same" same_from_both
+ok "dates that choose runs are UTC, whatever the database's time zone is" dates_are_utc
 ok "trend finds the task that became slower, and nothing else" finds_the_regression
 ok "trend finds nothing where nothing became worse" nothing_worse_without_it
 ok "runs with loss are not tested, and that is said" loss_is_not_tested
 ok "the tests of trend are those of --compare" p_is_that_of_compare
 ok "exit status 64 without a database" exits 64 "no database is named" push "$many"
 ok "exit status 64 without a run" exits 64 "no run is named" push "$uri"
-ok "exit status 64 for --from with a database" exits 64 "need the jobs themselves" trend --from 1s "$uri"
+for option in --from --to; do
+	ok "exit status 64 for $option with a database" exits 64 "the database has figures of whole runs only" trend $option 1s "$uri"
+	ok "exit status 64 for a date with $option" exits 64 "runs are chosen by their date with --since and --until" trend $option 2026-01-02 "$many"
+done
+for date in 2026-02-29 2026-13-01 2026-00-10 2026-01-00 2026-01-01T24:00:00 2026-01-01T08:60:00Z 2026-01-01T08:00:60Z 2026-1-1; do
+	ok "exit status 64 for the date $date" exits 64 "'$date' is not a date" trend --since "$date" "$many"
+done
+ok "the 29th of February is a date in a leap year" exits 1 "there is no run" trend --since 2028-02-29 "$many"
 ok "exit status 1 for a baseline that is no run" exits 1 "no run is called" trend --baseline nothing "$many"
 ok "exit status 1 for a task that no run has" exits 1 "no run has a task 'nothing'" trend --task nothing "$many"
 ok "exit status 64 for a command that is almost one" exits 64 "did you mean the command trend?" trned "$many"
