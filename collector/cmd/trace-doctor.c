@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <vmrt/table.h>
-#include <vmrt/utf8.h>
 #include <vmrt/vms.h>
 
 #include "collector/doctor/doctor.h"
@@ -38,50 +37,6 @@ static const struct vmrt_column columns[] = {FINDING_COLUMNS(VMRT_COLUMN)};
 static void put_finding(struct vmrt_table *table, const struct doctor_finding *f)
 {
 	FINDING_COLUMNS(VMRT_CELL)
-}
-
-static size_t characters(const char *text)
-{
-	size_t n = 0;
-
-	while (vmrt_utf8_next(&text))
-		n++;
-	return n;
-}
-
-/* Words of others, without what a terminal might take for commands. */
-static void print_words(const char *label, const char *words)
-{
-	printf("%s", label);
-	vmrt_utf8_put(stdout, words);
-	putchar('\n');
-}
-
-/* One block per finding: the verdict first, then why it matters and what to do. */
-static void print_text(const struct doctor *d)
-{
-	size_t counts[4] = {0}, widest = 0;
-
-	for (size_t i = 0; i < d->n; i++) {
-		size_t width = characters(d->findings[i].subject);
-
-		widest = width > widest ? width : widest;
-	}
-	for (size_t i = 0; i < d->n; i++) {
-		const struct doctor_finding *f = &d->findings[i];
-
-		counts[f->verdict]++;
-		printf("%-7s %-14s ", doctor_verdict_name(f->verdict), f->check);
-		vmrt_utf8_put(stdout, f->subject);
-		printf("%*s", (int)(widest - characters(f->subject)) + 2, "");
-		print_words("", f->found);
-		if (f->why[0])
-			print_words("          why:  ", f->why);
-		if (f->mend[0])
-			print_words("          mend: ", f->mend);
-	}
-	printf("%zu ok, %zu warn, %zu fail, %zu unknown\n", counts[VMRT_VERDICT_OK],
-		counts[VMRT_VERDICT_WARN], counts[VMRT_VERDICT_FAIL], counts[VMRT_VERDICT_UNKNOWN]);
 }
 
 static enum vmrt_status print_json(const struct doctor *d, struct vmrt_error *err)
@@ -137,7 +92,7 @@ static int run(void *opts)
 	if (status == VMRT_OK && o->json)
 		status = print_json(&d, &err);
 	else if (status == VMRT_OK)
-		print_text(&d);
+		doctor_print(&d, stdout);
 	for (size_t i = 0; i < d.n; i++)
 		fails |= d.findings[i].verdict == VMRT_VERDICT_FAIL;
 	doctor_free(&d);

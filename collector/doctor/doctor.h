@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <vmrt/status.h>
 #include <vmrt/vms.h>
@@ -91,6 +92,14 @@ void doctor_guest(struct doctor *d, const char *vm, const char *settings);
 
 /** doctor_verdict_name - "ok", "warn", "fail" or "unknown" */
 const char *doctor_verdict_name(enum vmrt_verdict verdict);
+
+/**
+ * doctor_print - the findings as text, and how many there are of each verdict
+ *
+ * One block per finding: the verdict first, then why it matters and what to do. The column of
+ * subjects is as wide as the longest, so that no name of a VM is cut.
+ */
+void doctor_print(const struct doctor *d, FILE *out);
 
 /** doctor_free - free the findings */
 void doctor_free(struct doctor *d);

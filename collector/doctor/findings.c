@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The findings of the checks, and the reading of the files that the checks look at. */
+/* The findings of the checks, their text, and the reading of the files that the checks look at. */
 #include "doctor.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 
 #include <vmrt/files.h>
 #include <vmrt/units.h>
+#include <vmrt/utf8.h>
 
 #define FILE_MAX (1 << 20)
 
@@ -53,6 +54,49 @@ void doctor_add(struct doctor *d, enum vmrt_verdict verdict, const char *check, 
 	va_start(ap, found);
 	vsnprintf(f->found, sizeof(f->found), found, ap);
 	va_end(ap);
+}
+
+static size_t characters(const char *text)
+{
+	size_t n = 0;
+
+	while (vmrt_utf8_next(&text))
+		n++;
+	return n;
+}
+
+/* Words of others, without what a terminal might take for commands. */
+static void print_words(FILE *out, const char *label, const char *words)
+{
+	fputs(label, out);
+	vmrt_utf8_put(out, words);
+	putc('\n', out);
+}
+
+void doctor_print(const struct doctor *d, FILE *out)
+{
+	size_t counts[4] = {0}, widest = 0;
+
+	for (size_t i = 0; i < d->n; i++) {
+		size_t width = characters(d->findings[i].subject);
+
+		widest = width > widest ? width : widest;
+	}
+	for (size_t i = 0; i < d->n; i++) {
+		const struct doctor_finding *f = &d->findings[i];
+
+		counts[f->verdict]++;
+		fprintf(out, "%-7s %-14s ", doctor_verdict_name(f->verdict), f->check);
+		vmrt_utf8_put(out, f->subject);
+		fprintf(out, "%*s", (int)(widest - characters(f->subject)) + 2, "");
+		print_words(out, "", f->found);
+		if (f->why[0])
+			print_words(out, "          why:  ", f->why);
+		if (f->mend[0])
+			print_words(out, "          mend: ", f->mend);
+	}
+	fprintf(out, "%zu ok, %zu warn, %zu fail, %zu unknown\n", counts[VMRT_VERDICT_OK],
+		counts[VMRT_VERDICT_WARN], counts[VMRT_VERDICT_FAIL], counts[VMRT_VERDICT_UNKNOWN]);
 }
 
 static bool full_path(const struct doctor *d, const char *path, char out[PATH_MAX])

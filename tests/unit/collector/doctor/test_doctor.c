@@ -246,6 +246,53 @@ static void what_a_guest_does_not_report_or_reports_wrongly_is_unknown(void **st
 	assert_int_equal(finding("guest_steal")->verdict, VMRT_VERDICT_UNKNOWN);
 }
 
+static void printed_is(const char *want)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	assert_non_null(out);
+	doctor_print(&doctor, out);
+	assert_int_equal(fclose(out), 0);
+	assert_string_equal(text, want);
+	free(text);
+}
+
+/* 23 characters, three of them of two bytes: what was found begins behind the longest name. */
+static void names_of_vms_are_whole_and_in_columns(void **state)
+{
+	(void)state;
+	doctor_add(&doctor, VMRT_VERDICT_OK, "ticks", "host", "", "", "HZ is 1000");
+	doctor_add(&doctor, VMRT_VERDICT_WARN, "memory",
+		"Pr\xc3\xbc"
+		"fstand-\xc3\x9c"
+		"bersicht-S\xc3\xbc"
+		"d",
+		"pages are missing", "lock them", "not locked");
+	printed_is("ok      ticks          host                     HZ is 1000\n"
+		   "warn    memory         Pr\xc3\xbc"
+		   "fstand-\xc3\x9c"
+		   "bersicht-S\xc3\xbc"
+		   "d  not locked\n"
+		   "          why:  pages are missing\n"
+		   "          mend: lock them\n"
+		   "1 ok, 1 warn, 0 fail, 0 unknown\n");
+}
+
+/* An escape sequence, and the first byte of a character whose second is missing. */
+static void names_of_vms_command_no_terminal(void **state)
+{
+	(void)state;
+	doctor_add(&doctor, VMRT_VERDICT_FAIL, "agent", "a\x1b[2J\xc3", "why", "", "no answer");
+	doctor_add(&doctor, VMRT_VERDICT_UNKNOWN, "agent", "vm", "why", "", "?");
+	printed_is("fail    agent          a?[2J?  no answer\n"
+		   "          why:  why\n"
+		   "unknown agent          vm      ?\n"
+		   "          why:  why\n"
+		   "0 ok, 0 warn, 1 fail, 1 unknown\n");
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, new_machine, end_machine)
@@ -262,6 +309,8 @@ int main(void)
 		TEST(guest_reports_its_settings),
 		TEST(guest_with_usual_settings_is_warned_of),
 		TEST(what_a_guest_does_not_report_or_reports_wrongly_is_unknown),
+		TEST(names_of_vms_are_whole_and_in_columns),
+		TEST(names_of_vms_command_no_terminal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
