@@ -12,7 +12,7 @@
 #define BACK_NS UINT64_C(1000)
 #define SET_BACK_NS UINT64_C(100000)
 
-#define LATE_MAX 65536 /* of more than so many pages the rest is lost, too */
+#define LATE_MAX 131072 /* of more than so many times the rest is lost, too */
 
 static bool is_before(uint64_t a, uint64_t b, uint64_t least)
 {
@@ -22,39 +22,62 @@ static bool is_before(uint64_t a, uint64_t b, uint64_t least)
 static void note(struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t before_ts)
 {
 	struct stream_late_pages *late = &s->late;
-	struct stream_late_page *more;
+	struct stream_late_time *more;
 
 	if (late->n == LATE_MAX)
 		return;
 	if (!(late->n & (late->n - 1))) {
-		more = realloc(late->at, (late->n ? 2 * late->n : 1) * sizeof(*more));
+		more = realloc(late->at, (late->n ? 2 * late->n : 2) * sizeof(*more));
 		if (!more)
 			return;
 		late->at = more;
 	}
-	late->at[late->n++] = (struct stream_late_page){cpu->cpu, cpu->walk.ts, before_ts};
+	late->at[late->n++] = (struct stream_late_time){cpu->cpu, false, cpu->walk.ts};
+	late->at[late->n++] = (struct stream_late_time){cpu->cpu, true, before_ts};
 }
 
-/* Does a page that begins at @ts belong between what was read of @cpu and the page that begins? */
-static bool belongs_here(const struct stream_cpu *cpu, uint64_t ts, uint64_t least)
+/* By CPU, then by time; of one time, those that let others seem late come first. */
+static int by_time(const void *a, const void *b)
 {
-	return ts < cpu->walk.ts && !is_before(ts, cpu->most_ts, least);
+	const struct stream_late_time *x = a, *y = b;
+
+	if (x->cpu != y->cpu)
+		return x->cpu < y->cpu ? -1 : 1;
+	if (x->ts != y->ts)
+		return x->ts < y->ts ? -1 : 1;
+	return y->lets_seem_late - x->lets_seem_late;
 }
 
-/* Is there a page that is left out and belongs there? */
+/* The first time of @cpu from @ts on that is known from reading before, or NULL. */
+static const struct stream_late_time *first_from(
+	const struct vmrt_stream *s, unsigned cpu, uint64_t ts)
+{
+	const struct stream_late_time wanted = {cpu, true, ts};
+	size_t low = 0, high = s->known ? s->known->n : 0;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (by_time(&s->known->at[mid], &wanted) < 0)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return s->known && low < s->known->n && s->known->at[low].cpu == cpu ? &s->known->at[low]
+									     : NULL;
+}
+
+/* Is there a page that is left out, and belongs between what was read of @cpu and the page that
+ * begins? */
 static bool lacks_a_page(const struct vmrt_stream *s, const struct stream_cpu *cpu, uint64_t least)
 {
-	const struct stream_late_pages *known = s->known;
 	uint64_t later = cpu->feed->later;
+	const struct stream_late_time *t;
 
 	if (is_before(later, cpu->walk.ts, least) && later >= cpu->most_ts)
 		return true;
-	for (size_t i = 0; known && i < known->n; i++)
-		if (known->at[i].cpu == cpu->cpu &&
-			(belongs_here(cpu, known->at[i].ts, least) ||
-				belongs_here(cpu, known->at[i].before_ts, least)))
-			return true;
-	return known && known->n == LATE_MAX;
+	t = first_from(s, cpu->cpu, cpu->most_ts > least ? cpu->most_ts - least : 0);
+	return (t && t->ts < cpu->walk.ts) || (s->known && s->known->n == LATE_MAX);
 }
 
 /*
@@ -63,12 +86,9 @@ static bool lacks_a_page(const struct vmrt_stream *s, const struct stream_cpu *c
  */
 static bool is_suspect(const struct vmrt_stream *s, const struct stream_cpu *cpu)
 {
-	const struct stream_late_pages *known = s->known;
+	const struct stream_late_time *t = first_from(s, cpu->cpu, cpu->walk.ts);
 
-	for (size_t i = 0; known && i < known->n; i++)
-		if (known->at[i].cpu == cpu->cpu && known->at[i].before_ts == cpu->walk.ts)
-			return true;
-	return false;
+	return t && t->ts == cpu->walk.ts && t->lets_seem_late;
 }
 
 void stream_note_stray(struct vmrt_stream *s, const struct stream_cpu *cpu)
@@ -100,4 +120,6 @@ void stream_late_take(struct vmrt_stream *s, struct stream_late_pages *out)
 	free(out->at);
 	*out = s->late;
 	s->late = (struct stream_late_pages){0};
+	if (out->n)
+		qsort(out->at, out->n, sizeof(*out->at), by_time);
 }

@@ -33,15 +33,16 @@ struct stream_cpu {
 				 so */
 };
 
-/* A page that stands behind one which goes on for longer: one of the two is wrong. */
-struct stream_late_page {
+/* When a page begins, as recorded, that stands behind another one which goes on for longer, or when
+ * that one does: one of the two is wrong. */
+struct stream_late_time {
 	unsigned cpu;
-	uint64_t ts;	    /* when it begins, as recorded */
-	uint64_t before_ts; /* when the other one does */
+	bool lets_seem_late; /* it is the other one's */
+	uint64_t ts;
 };
 
 struct stream_late_pages {
-	struct stream_late_page *at;
+	struct stream_late_time *at; /* two for each page; sorted once they have been taken */
 	size_t n;
 };
 
@@ -88,7 +89,7 @@ bool stream_is_late(struct vmrt_stream *s, struct stream_cpu *cpu);
 /** stream_note_stray - the page of @cpu that begins is left out: it may belong somewhere behind */
 void stream_note_stray(struct vmrt_stream *s, const struct stream_cpu *cpu);
 
-/** stream_late_take - moves the list of late pages to @out, unless that has any already */
+/** stream_late_take - moves the list of late pages to @out, sorted, unless that has any already */
 void stream_late_take(struct vmrt_stream *s, struct stream_late_pages *out);
 
 static inline bool stream_before(const struct stream_cpu *a, const struct stream_cpu *b)
