@@ -208,11 +208,8 @@ static void cut(const char *words, size_t n, size_t most, char *buf, size_t room
 const char *vmrt_svg_fit(
 	const struct vmrt_svg *svg, const char *words, double width, char *buf, size_t room)
 {
-	const char *p = words;
-	size_t n = 0;
+	size_t n = vmrt_utf8_length(words);
 
-	while (vmrt_utf8_next(&p))
-		n++;
 	for (size_t most = n; most >= 3; most--) {
 		cut(words, n, most, buf, room);
 		if (vmrt_svg_text_width(svg->font, buf) <= width)

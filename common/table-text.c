@@ -20,15 +20,6 @@ static void put_char(FILE *out, uint32_t c, const char *from, const char *to)
 		putc('?', out);
 }
 
-static size_t text_length(const char *text)
-{
-	size_t n = 0;
-
-	while (vmrt_utf8_next(&text))
-		n++;
-	return n;
-}
-
 /* Prints characters @first to @last - 1 of @text. */
 static void print_part(FILE *out, const char *text, size_t first, size_t last)
 {
@@ -42,7 +33,7 @@ static void print_part(FILE *out, const char *text, size_t first, size_t last)
 
 static void print_cut(FILE *out, const char *text, size_t max)
 {
-	size_t n = text_length(text), tail = max / 2 - 1;
+	size_t n = vmrt_utf8_length(text), tail = max / 2 - 1;
 
 	if (n <= max) {
 		print_part(out, text, 0, n);
@@ -68,7 +59,7 @@ static size_t most(const struct vmrt_column *column)
 
 static size_t shown_length(const char *text, size_t max)
 {
-	size_t n = text_length(text);
+	size_t n = vmrt_utf8_length(text);
 
 	return n > max ? max : n;
 }
@@ -76,7 +67,7 @@ static size_t shown_length(const char *text, size_t max)
 static size_t column_width(const struct vmrt_table *table, size_t column)
 {
 	const struct vmrt_column *c = &table->columns[column];
-	size_t width = text_length(c->head);
+	size_t width = vmrt_utf8_length(c->head);
 	char buf[VMRT_CELL_ROOM];
 
 	if (c->unit && strlen(c->unit) > width)
@@ -100,7 +91,7 @@ static void print_words(const char *p, size_t column, size_t indent, size_t widt
 	while (*p) {
 		size_t n = strcspn(p, " ");
 		char *word = strndup(p, n);
-		size_t length = word ? text_length(word) : 0, shown = 0;
+		size_t length = word ? vmrt_utf8_length(word) : 0, shown = 0;
 
 		if (column > begin && column + 1 + length > width) {
 			putc('\n', out);
@@ -362,7 +353,7 @@ static bool titles_fit(const struct grid *g, int first)
 	for (size_t i = 0; g->table->titles && i < g->n; i++) {
 		const char *title = title_at(g, first, i);
 
-		if (title && text_length(title) > title_room(g, first, i, at))
+		if (title && vmrt_utf8_length(title) > title_room(g, first, i, at))
 			return false;
 		at += g->widths[g->columns[i]] + g->gap;
 	}
@@ -401,7 +392,7 @@ static int print_groups(struct grid *g, int first)
 
 static void print_line(const struct vmrt_line *line, size_t width, FILE *out)
 {
-	size_t column = text_length(line->key);
+	size_t column = vmrt_utf8_length(line->key);
 
 	print_part(out, line->key, 0, column);
 	if (column < KEY_WIDTH)
@@ -440,7 +431,7 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned widt
 {
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
-		size_t length = text_length(section->name);
+		size_t length = vmrt_utf8_length(section->name);
 		bool after_grid = false;
 
 		if (i)

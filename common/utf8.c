@@ -40,6 +40,15 @@ bool vmrt_utf8_is_harmless(uint32_t c)
 	       (c < 0x2066 || c > 0x2069);
 }
 
+size_t vmrt_utf8_length(const char *text)
+{
+	size_t n = 0;
+
+	while (vmrt_utf8_next(&text))
+		n++;
+	return n;
+}
+
 void vmrt_utf8_put(FILE *out, const char *text)
 {
 	const char *from = text;

@@ -24,6 +24,9 @@ uint32_t vmrt_utf8_next(const char **text);
  */
 bool vmrt_utf8_is_harmless(uint32_t c);
 
+/** vmrt_utf8_length - how many characters @text has */
+size_t vmrt_utf8_length(const char *text);
+
 /** vmrt_utf8_put - print @text with a question mark for each character that is not harmless */
 void vmrt_utf8_put(FILE *out, const char *text);
 
