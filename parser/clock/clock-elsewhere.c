@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "clock-runs.h"
+#include "clock-window.h"
 #include "parser/ring/stream.h"
 
 #define BIN_NS (50 * VMRT_NS_PER_US)
@@ -36,22 +37,8 @@ struct fit {
 	size_t n_points;
 	/* by bins: change of the number of events inside of the recording, and in gaps */
 	int32_t *inside, *against;
-	int64_t low_ns, bin_ns, bins; /* of distances from the map's place */
+	struct clock_window places; /* distances from the map's place */
 };
-
-static void count(const struct fit *f, int32_t *change, int64_t low_ns, int64_t high_ns)
-{
-	int64_t from = low_ns - f->low_ns, to = high_ns - f->low_ns;
-
-	from = from < 0 ? 0 : (from + f->bin_ns - 1) / f->bin_ns;
-	to = to < 0 ? 0 : to / f->bin_ns;
-	if (to > f->bins)
-		to = f->bins;
-	if (from >= to)
-		return;
-	change[from]++;
-	change[to]--;
-}
 
 /* The vCPU did not run before its first switch, nor after its last one, either. */
 static void count_point(const struct fit *f, const struct point *p)
@@ -59,12 +46,13 @@ static void count_point(const struct fit *f, const struct point *p)
 	const struct clock_runs *r = &f->runs[p->vcpu];
 	int64_t begin = f->from_ns;
 
-	count(f, f->inside, f->from_ns - p->host_ns, f->until_ns - p->host_ns);
+	clock_window_count(
+		f->inside, &f->places, f->from_ns - p->host_ns, f->until_ns - p->host_ns);
 	for (size_t i = 0; i <= r->n; i++) {
 		int64_t end = i < r->n ? r->at[i].start : f->until_ns;
 
 		if (end - begin > 2 * p->slack_ns)
-			count(f, f->against, begin - p->host_ns + p->slack_ns,
+			clock_window_count(f->against, &f->places, begin - p->host_ns + p->slack_ns,
 				end - p->host_ns - p->slack_ns);
 		if (i == r->n || r->at[i].end == INT64_MAX)
 			break;
@@ -132,15 +120,15 @@ static size_t lay_over(struct fit *f, int64_t error_ns, double drift)
 	int64_t first = f->points[0].host_ns, last = f->points[f->n_points - 1].host_ns;
 	size_t most = EFFORT / (f->n_gaps + 1), step, used = 0;
 
-	f->low_ns = f->from_ns - last;
-	f->bin_ns = BIN_NS;
-	if (f->until_ns - first < f->low_ns)
+	f->places.low_ns = f->from_ns - last;
+	f->places.bin_ns = BIN_NS;
+	if (f->until_ns - first < f->places.low_ns)
 		return 0;
-	if ((f->until_ns - first - f->low_ns) / f->bin_ns >= MAX_BINS)
-		f->bin_ns = (f->until_ns - first - f->low_ns) / MAX_BINS + 1;
-	f->bins = (f->until_ns - first - f->low_ns) / f->bin_ns + 1;
-	f->inside = calloc((size_t)f->bins + 1, sizeof(*f->inside));
-	f->against = calloc((size_t)f->bins + 1, sizeof(*f->against));
+	if ((f->until_ns - first - f->places.low_ns) / f->places.bin_ns >= MAX_BINS)
+		f->places.bin_ns = (f->until_ns - first - f->places.low_ns) / MAX_BINS + 1;
+	f->places.bins = (f->until_ns - first - f->places.low_ns) / f->places.bin_ns + 1;
+	f->inside = calloc((size_t)f->places.bins + 1, sizeof(*f->inside));
+	f->against = calloc((size_t)f->places.bins + 1, sizeof(*f->against));
 	if (!f->inside || !f->against)
 		return 0;
 	most = most < LEAST_EVENTS ? LEAST_EVENTS : most > MOST_EVENTS ? MOST_EVENTS : most;
@@ -167,9 +155,9 @@ static enum clock_fit conclude(const struct fit *f, size_t used, int64_t *away_n
 	struct best here = {INT64_MAX, 0, 0}, other = {INT64_MAX, 0, 0};
 	int64_t inside = 0, against = 0, first_ns = 0, last_ns = 0;
 
-	for (int64_t i = 0; i < f->bins; i++) {
-		int64_t at = f->low_ns + i * f->bin_ns + f->bin_ns / 2;
-		struct best *b = llabs(at) <= HERE_NS + f->bin_ns ? &here : &other;
+	for (int64_t i = 0; i < f->places.bins; i++) {
+		int64_t at = f->places.low_ns + i * f->places.bin_ns + f->places.bin_ns / 2;
+		struct best *b = llabs(at) <= HERE_NS + f->places.bin_ns ? &here : &other;
 
 		inside += f->inside[i];
 		against += f->against[i];

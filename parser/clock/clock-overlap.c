@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock-runs.h"
+#include "clock-window.h"
 #include "parser/dat/dat.h"
 #include "clock-search.h"
 
@@ -42,33 +43,14 @@ struct overlap {
 	int32_t *inside, *against;
 };
 
-/* A window of offsets guest - host, in bins. */
-struct window {
-	int64_t low_ns, bin_ns, bins;
-};
-
-static void count(int32_t *change, const struct window *w, int64_t low_ns, int64_t high_ns)
-{
-	int64_t from = low_ns - w->low_ns, to = high_ns - w->low_ns;
-
-	from = from < 0 ? 0 : (from + w->bin_ns - 1) / w->bin_ns;
-	to = to < 0 ? 0 : to / w->bin_ns;
-	if (to > w->bins)
-		to = w->bins;
-	if (from >= to)
-		return;
-	change[from]++;
-	change[to]--;
-}
-
 static void count_point(
-	struct overlap *o, const struct window *w, const struct point *p, int64_t middle_ns)
+	struct overlap *o, const struct clock_window *w, const struct point *p, int64_t middle_ns)
 {
 	const struct clock_runs *r = &o->runs[p->vcpu];
 	int64_t away = llabs(p->local_ns - middle_ns), slack = (int64_t)(MAX_RATE * (double)away);
 	size_t first;
 
-	count(o->inside, w, p->local_ns - o->until_ns, p->local_ns - o->from_ns);
+	clock_window_count(o->inside, w, p->local_ns - o->until_ns, p->local_ns - o->from_ns);
 	first = clock_runs_after(r, p->local_ns - (w->low_ns + w->bins * w->bin_ns) - slack);
 	for (size_t i = first ? first : 1; i < r->n; i++) {
 		int64_t begin = r->at[i - 1].end, end = r->at[i].start;
@@ -76,14 +58,14 @@ static void count_point(
 		if (p->local_ns - begin + slack < w->low_ns)
 			break;
 		if (end - begin > 2 * slack)
-			count(o->against, w, p->local_ns - end + slack,
+			clock_window_count(o->against, w, p->local_ns - end + slack,
 				p->local_ns - begin - slack);
 	}
 }
 
 /* What is left of the window; false if that is nothing, or too much. */
-static bool conclude(
-	const struct overlap *o, const struct window *w, size_t used, int64_t *low, int64_t *high)
+static bool conclude(const struct overlap *o, const struct clock_window *w, size_t used,
+	int64_t *low, int64_t *high)
 {
 	int64_t inside = 0, against = 0, first = -1, last = -1;
 
@@ -124,7 +106,7 @@ static bool search(struct overlap *o, int64_t middle_ns, int64_t *low, int64_t *
 {
 	size_t from = first_point_at(o, middle_ns - HALF_SPAN_NS);
 	size_t to = first_point_at(o, middle_ns + HALF_SPAN_NS), most, step, used = 0;
-	struct window w = {.low_ns = *low, .bin_ns = BIN_NS};
+	struct clock_window w = {.low_ns = *low, .bin_ns = BIN_NS};
 
 	if (to - from < LEAST_EVENTS)
 		return false;

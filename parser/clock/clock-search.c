@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock-runs.h"
+#include "clock-window.h"
 
 #define BIN_NS (20 * VMRT_NS_PER_US)
 #define MAX_BINS 65536
@@ -85,18 +86,9 @@ struct search {
 /* Offsets between @low and @high, measured from the prior's, are contradicted by one event. */
 static void contradict(struct search *s, int64_t low, int64_t high)
 {
-	int64_t from = low + s->width_ns, to = high + s->width_ns;
+	const struct clock_window w = {-s->width_ns, BIN_NS, (int64_t)s->n_bins};
 
-	if (from < 0)
-		from = 0;
-	from = (from + BIN_NS - 1) / BIN_NS;
-	to /= BIN_NS;
-	if (to > (int64_t)s->n_bins)
-		to = (int64_t)s->n_bins;
-	if (from >= to)
-		return;
-	s->bins[from]++;
-	s->bins[to]--;
+	clock_window_count(s->bins, &w, low, high);
 }
 
 /* Each gap of the vCPU near a guest event forbids the offsets that would put the event into it. */
