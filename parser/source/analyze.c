@@ -84,8 +84,9 @@ static void put_loss(
 }
 
 /* All that was lost of machine @index. What no page shows becomes a loss without a time: what the
- * kernel counted, and what it kept and the file does not have. */
-static uint64_t report_losses(struct analysis *a, size_t index)
+ * kernel counted, and what it kept and the file does not have. @loss_seen: is set if there was any,
+ * or may have been. */
+static uint64_t report_losses(struct analysis *a, size_t index, bool *loss_seen)
 {
 	struct vmrt_recorded_machine m;
 	struct vmrt_recorded_loss loss;
@@ -108,6 +109,7 @@ static uint64_t report_losses(struct analysis *a, size_t index)
 				m.path, cpu, (unsigned long long)loss.missing);
 			put_loss(a, index, cpu, loss.missing, VMRT_LOSS_DROPPED);
 		}
+		*loss_seen |= loss.events || stat.nonsense;
 		sum += loss.events;
 	}
 	return sum;
@@ -171,14 +173,6 @@ static void doubt_tasks(struct analysis *a)
 	}
 }
 
-static bool counters_make_sense(const struct vmrt_dat *dat)
-{
-	for (unsigned cpu = 0; cpu < vmrt_dat_info(dat)->cpus; cpu++)
-		if (vmrt_dat_cpustat(dat, cpu).nonsense)
-			return false;
-	return true;
-}
-
 static void write_machines(struct analysis *a, struct vmrt_analyze_result *result)
 {
 	for (size_t i = 0; i < a->config.n_machines; i++) {
@@ -199,12 +193,11 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 			.map = m.map,
 		};
 		vmrt_engine_stats(a->engine, (uint32_t)i, &row.stats);
-		row.stats.lost = report_losses(a, i);
+		row.stats.lost = report_losses(a, i, &result->loss);
 		result->lost += row.stats.lost;
-		result->loss |= !counters_make_sense(m.dat);
 		rundb_machine(a->db, &row);
 	}
-	result->loss |= result->lost > 0 || vmrt_recording_without_host(a->rec);
+	result->loss |= vmrt_recording_without_host(a->rec);
 }
 
 /*
