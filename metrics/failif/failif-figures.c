@@ -40,10 +40,10 @@ static int64_t doubtful_jobs(const struct vmrt_task_facts *t)
 	return vmrt_task_doubtful(t) + (t->deadline_ns == VMRT_UNKNOWN ? 0 : t->missing);
 }
 
-/* Events are missing, and nobody knows when: the figure may be anything up to @most. */
-static bool is_open(const struct vmrt_task_facts *t, double most, struct vmrt_figure *f)
+/* @uncertain: events are missing, and nobody knows when. The figure may be anything up to @most. */
+static bool is_open(bool uncertain, double most, struct vmrt_figure *f)
 {
-	if (!t->uncertain)
+	if (!uncertain)
 		return false;
 	because(f, "events are or may be missing, nobody knows when");
 	f->low = 0;
@@ -81,7 +81,7 @@ static void miss(const void *of, struct vmrt_figure *f)
 	const struct vmrt_task_facts *t = of;
 
 	share(f, t, vmrt_task_missed(t));
-	is_open(t, 1, f);
+	is_open(t->uncertain, 1, f);
 }
 
 static void not_excused(const void *of, struct vmrt_figure *f)
@@ -90,7 +90,7 @@ static void not_excused(const void *of, struct vmrt_figure *f)
 	double all = (double)(vmrt_task_known(t) + doubtful_jobs(t));
 
 	share(f, t, vmrt_task_missed(t) - t->excused);
-	if (is_open(t, 1, f) || !(t->open_excuses[0] + t->open_excuses[1]))
+	if (is_open(t->uncertain, 1, f) || !(t->open_excuses[0] + t->open_excuses[1]))
 		return;
 	f->low -= (double)t->open_excuses[0] / all;
 	f->high += (double)t->open_excuses[1] / all;
@@ -113,7 +113,7 @@ static void miss_bound(const struct vmrt_task_facts *t, bool upper, struct vmrt_
 	f->value = upper ? high[0] : low[0];
 	f->low = upper ? high[1] : low[1];
 	f->high = upper ? high[2] : low[2];
-	is_open(t, 1, f);
+	is_open(t->uncertain, 1, f);
 }
 
 static void miss_low(const void *of, struct vmrt_figure *f)
@@ -135,7 +135,7 @@ static void missed(const void *of, struct vmrt_figure *f)
 	f->high += (double)doubtful_jobs(t);
 	if (!t->jobs)
 		f->value = NAN;
-	is_open(t, INFINITY, f);
+	is_open(t->uncertain, INFINITY, f);
 }
 
 static void jobs(const void *of, struct vmrt_figure *f)
@@ -146,7 +146,7 @@ static void jobs(const void *of, struct vmrt_figure *f)
 	f->high += (double)t->missing;
 	if (t->missing)
 		because_of_jobs(t, f);
-	is_open(t, INFINITY, f);
+	is_open(t->uncertain, INFINITY, f);
 }
 
 static void unknown(const void *of, struct vmrt_figure *f)
@@ -166,7 +166,7 @@ static void miss_run(const void *of, struct vmrt_figure *f)
 	f->low = (double)t->longest_run;
 	/* all jobs of unknown outcome may join two runs */
 	f->high = doubtful_jobs(t) ? (double)(vmrt_task_missed(t) + doubtful_jobs(t)) : f->low;
-	is_open(t, INFINITY, f);
+	is_open(t->uncertain, INFINITY, f);
 }
 
 /* Jobs whose durations are not in the statistics although they belong there. */
@@ -197,7 +197,7 @@ static void at_least(const struct vmrt_task_facts *t, int64_t ns, const struct v
 			plural((int64_t)(t->response.n - series->n)));
 		f->high = INFINITY;
 	}
-	is_open(t, INFINITY, f);
+	is_open(t->uncertain, INFINITY, f);
 }
 
 /* A percentile of sorted values, where @others more may all be smaller, or all be larger. */
@@ -219,7 +219,7 @@ static void response_p(const void *of, struct vmrt_figure *f)
 	const struct vmrt_task_facts *t = of;
 
 	percentile(&t->responses, f->num, f->den, (size_t)untimed(t, f), f);
-	is_open(t, INFINITY, f);
+	is_open(t->uncertain, INFINITY, f);
 }
 
 static void response_min(const void *of, struct vmrt_figure *f)
@@ -229,7 +229,7 @@ static void response_min(const void *of, struct vmrt_figure *f)
 	exactly_ns(f, t->response.min);
 	if (untimed(t, f))
 		f->low = 0;
-	is_open(t, INFINITY, f);
+	is_open(t->uncertain, INFINITY, f);
 }
 
 static void response_mean(const void *of, struct vmrt_figure *f)
@@ -304,22 +304,11 @@ static void exec_max(const void *of, struct vmrt_figure *f)
 	}
 }
 
-/* Events of its members' CPU are missing, and nobody knows when. */
-static bool server_is_open(const struct vmrt_server_facts *s, struct vmrt_figure *f)
-{
-	if (!s->uncertain)
-		return false;
-	because(f, "events are or may be missing, nobody knows when");
-	f->low = 0;
-	f->high = INFINITY;
-	return true;
-}
-
 /* Periods about which nothing is known may have been worse than all others. */
 static void of_periods(const struct vmrt_server_facts *s, int64_t ns, struct vmrt_figure *f)
 {
 	exactly_ns(f, ns);
-	if (server_is_open(s, f))
+	if (is_open(s->uncertain, INFINITY, f))
 		return;
 	if (s->unknown) {
 		because(f, "%lld unknown period%s", (long long)s->unknown, plural(s->unknown));
@@ -344,7 +333,7 @@ static void overshoot_p99(const void *of, struct vmrt_figure *f)
 	of_periods(s, !s->used_up && s->enforced && s->judged ? 0 : s->over_p99, f);
 	if (s->used_up)
 		percentile(&s->overshoots, 99, 100, (size_t)s->unknown, f);
-	server_is_open(s, f);
+	is_open(s->uncertain, INFINITY, f);
 }
 
 static void blackout(const void *of, struct vmrt_figure *f)
@@ -373,7 +362,7 @@ static void of_judged(const struct vmrt_server_facts *s, double ratio, struct vm
 		f->low = ratio * (double)s->judged / (double)all;
 		f->high = INFINITY;
 	}
-	server_is_open(s, f);
+	is_open(s->uncertain, INFINITY, f);
 }
 
 static void consumed(const void *of, struct vmrt_figure *f)
@@ -390,7 +379,7 @@ static void depleted(const void *of, struct vmrt_figure *f)
 	of_judged(s, s->judged ? (double)s->depleted / (double)s->judged : NAN, f);
 	if (s->judged && s->unknown)
 		f->high = (double)(s->depleted + s->unknown) / (double)(s->judged + s->unknown);
-	server_is_open(s, f);
+	is_open(s->uncertain, INFINITY, f);
 }
 
 static void violations(const void *of, struct vmrt_figure *f)
@@ -410,7 +399,7 @@ static void violations(const void *of, struct vmrt_figure *f)
 		because(f, "%lld window%s could not be judged", (long long)doubtful,
 			plural(doubtful));
 	if (s->n_checks)
-		server_is_open(s, f);
+		is_open(s->uncertain, INFINITY, f);
 }
 
 static void loss(const void *of, struct vmrt_figure *f)
