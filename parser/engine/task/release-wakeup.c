@@ -28,7 +28,7 @@ static void name_waker(struct jobs *j, const struct vmrt_event *ev)
 	const struct fired *fired = &cpu->fired[LEVEL_HARDIRQ];
 
 	if (fired->ptr && fired->fn != VMRT_FN_TICK && (ev->flags & VMRT_FLAG_HARDIRQ) &&
-		!release_is_over(j->machine, ev->cpu, fired))
+		!release_is_over(j->machine, fired))
 		snprintf(name, room, "<timer>");
 	else if (ev->flags & VMRT_FLAG_HARDIRQ)
 		snprintf(name, room, "<irq>");

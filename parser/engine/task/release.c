@@ -264,13 +264,13 @@ static void expired(
 			m->expire(j, ev, host_ns, fired);
 }
 
-void release_timer_expire(
-	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer)
+/* What is known of timer @ptr from the record of its expiry alone. */
+static struct fired fired_now(const struct machine *m, const struct vmrt_event *ev, uint64_t ptr,
+	enum vmrt_timer_fn fn, int64_t host_ns)
 {
-	int clock = clocks_of(m, ev->timer.timer);
-	struct fired fired = {
-		.ptr = ev->timer.timer,
-		.fn = ev->timer.fn,
+	return (struct fired){
+		.ptr = ptr,
+		.fn = fn,
 		.arrival_ns = VMRT_UNKNOWN,
 		.local_ns = ev->ts,
 		.host_ns = host_ns,
@@ -281,6 +281,13 @@ void release_timer_expire(
 		.pid = ev->pid,
 		.level = (uint8_t)interrupt_level(ev->flags),
 	};
+}
+
+void release_timer_expire(
+	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer)
+{
+	int clock = clocks_of(m, ev->timer.timer);
+	struct fired fired = fired_now(m, ev, ev->timer.timer, ev->timer.fn, host_ns);
 	struct jobs *j = timer && timer->owner ? timer->owner->jobs : NULL;
 
 	if (clock != CLOCK_IS_MONOTONIC)
@@ -326,36 +333,27 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		cpu->server_ran_ns = cpus_ran(m, ev->cpu, host_ns);
 	}
 	fired = &cpu->fired[interrupt_level(ev->flags)];
-	*fired = (struct fired){.ptr = ev->wheel.timer,
-		.fn = ev->wheel.fn,
-		.arrival_ns = VMRT_UNKNOWN,
-		.local_ns = ev->ts,
-		.host_ns = host_ns,
-		.cpu = ev->cpu,
-		.ran_ns = cpus_ran(m, ev->cpu, host_ns),
-		.thread = interrupt_level(ev->flags) ? 0 : ev->pid,
-		.pid = ev->pid,
-		.level = (uint8_t)interrupt_level(ev->flags)};
+	*fired = fired_now(m, ev, ev->wheel.timer, ev->wheel.fn, host_ns);
 	for (size_t i = 0; i < m->n_jobs; i++)
 		expired(m->jobs[i], ev, host_ns, fired);
 }
 
 /*
- * Is the handling of timer @f, which expired on CPU @index, over now, though no record says so?
- * Then another interrupt wakes who is woken now. Where the CPU may have been taken away meanwhile,
- * or who handles timers was preempted, nobody knows.
+ * Is the handling of timer @f over now, though no record says so? Then another interrupt wakes who
+ * is woken now. Where the CPU may have been taken away meanwhile, or who handles timers was
+ * preempted, nobody knows.
  */
-bool release_is_over(const struct machine *m, unsigned index, const struct fired *f)
+bool release_is_over(const struct machine *m, const struct fired *f)
 {
-	const struct cpu *cpu = &m->cpus[index];
-	const struct thread *v = m->index ? vcpu_of(m, index) : NULL;
+	const struct cpu *cpu = &m->cpus[f->cpu];
+	const struct thread *v = m->index ? vcpu_of(m, f->cpu) : NULL;
 	int64_t within = WAKES_WITHIN_NS;
 
 	if (cpu->in_ns != VMRT_UNKNOWN && cpu->in_ns > f->host_ns)
 		return false;
 	if (v && v->start_ns + m->error_ns > f->host_ns)
 		within += m->error_ns;
-	return cpus_ran(m, index, m->engine->now_ns) - f->ran_ns > within;
+	return cpus_ran(m, f->cpu, m->engine->now_ns) - f->ran_ns > within;
 }
 
 /* The timer that expired on the CPU of this wake-up last, in the same context, or NULL. */
@@ -372,7 +370,7 @@ static const struct fired *waker(const struct machine *m, const struct vmrt_even
 {
 	const struct fired *f = expired_before(m, ev);
 
-	return f && m->starts_seen && release_is_over(m, ev->cpu, f) ? NULL : f;
+	return f && m->starts_seen && release_is_over(m, f) ? NULL : f;
 }
 
 bool release_lost_since(const struct jobs *j, int64_t local_ns)

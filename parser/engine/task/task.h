@@ -173,7 +173,7 @@ void release_waking_running(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, bool late);
 void release_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void release_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
-bool release_is_over(const struct machine *m, unsigned cpu, const struct fired *f);
+bool release_is_over(const struct machine *m, const struct fired *f);
 void release_left(struct machine *m, const struct vmrt_event *ev, struct thread *out);
 void release_armed(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
