@@ -98,6 +98,13 @@ void jobs_clear(struct jobs *j)
 	job->cause = -1;
 }
 
+static void leave_unjudged(struct vmrt_job *job)
+{
+	job->outcome = VMRT_OUTCOME_UNKNOWN;
+	job->cause = -1;
+	job->excused = false;
+}
+
 /* Jobs are numbered when they are given, so that what was no job after all leaves no gap. */
 static void emit(struct jobs *j)
 {
@@ -105,6 +112,9 @@ static void emit(struct jobs *j)
 
 	if (trial_holds(j))
 		return;
+	if (j->machine->config->record_error_ns > WORST_CLOCK_NS &&
+		j->job.outcome != VMRT_OUTCOME_TRUNCATED)
+		leave_unjudged(&j->job);
 	j->rel.had_job |= j->job.arrival_ns != VMRT_UNKNOWN;
 	e->found[j->task].has_job |= j->job.outcome != VMRT_OUTCOME_TRUNCATED;
 	j->job.k = e->next_k[j->task] + j->job.skipped;
@@ -257,9 +267,7 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	note_execution(j);
 	tardiness = job->response_ns - j->spec->deadline_ns;
 	job->outcome = tardiness > 0 ? VMRT_OUTCOME_MISSED : VMRT_OUTCOME_MET;
-	if (j->machine->config->record_error_ns > WORST_CLOCK_NS)
-		job->outcome = VMRT_OUTCOME_UNKNOWN;
-	else if (tardiness > 0)
+	if (tardiness > 0)
 		find_cause(j, tardiness);
 	several = may_be_several(j, tardiness);
 	if (several)
@@ -269,11 +277,8 @@ void jobs_complete(struct jobs *j, int64_t local_ns, int64_t host_ns)
 		job->end_local_ns = job->end_ns = job->response_ns = job->exec_ns = VMRT_UNKNOWN;
 		memset(job->blame_ns, 0, sizeof(job->blame_ns));
 	}
-	if (jobs_lost_events(j) || j->spec->deadline_ns <= 0 || several) {
-		job->outcome = VMRT_OUTCOME_UNKNOWN;
-		job->cause = -1;
-		job->excused = false;
-	}
+	if (jobs_lost_events(j) || j->spec->deadline_ns <= 0 || several)
+		leave_unjudged(job);
 	emit(j);
 }
 
@@ -503,7 +508,7 @@ static void emit_incomplete(struct jobs *j, int64_t end_ns)
 		job->deadline_ns >= end_ns - j->machine->config->record_error_ns) {
 		/* whatever was lost of it: it is cut off before anything could be said */
 		job->outcome = VMRT_OUTCOME_TRUNCATED;
-	} else if (jobs_lost_events(j) || j->machine->config->record_error_ns > WORST_CLOCK_NS) {
+	} else if (jobs_lost_events(j)) {
 		job->outcome = VMRT_OUTCOME_UNKNOWN;
 	} else if (job->deadline_ns != VMRT_UNKNOWN) {
 		job->outcome = VMRT_OUTCOME_MISSED_INCOMPLETE;

@@ -338,6 +338,8 @@ static void by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged(voi
 	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
 	assert_us(fx_job(&f, 0)->end_ns, 18 * MS);
 	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_int_equal(fx_job(&f, 0)->cause, -1);
+	assert_false(fx_job(&f, 0)->excused);
 }
 
 int main(void)
