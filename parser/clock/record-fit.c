@@ -267,12 +267,11 @@ static void measure_parts(const struct course *c, const struct points *lower, in
 		out->own[i] = out->others[i] = INFINITY;
 	for (size_t i = 0; i < lower->n; i++) {
 		const struct point *l = &lower->at[i];
-		double at, left;
+		double at = (double)(l->t - from), left;
 		int own;
 
 		if (l->t < from || l->t >= to)
 			continue;
-		at = (double)(l->t - from);
 		own = (int)(at / length);
 		left = fabs((double)(course_at(c, l->t) - l->d));
 		for (int k = 0; k < PARTS; k++) {

@@ -1,9 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* What is not known of a job that has ended: times that contradict each other, and when it ran. */
+/* Finds what is not known of a job: what was lost meanwhile, times that contradict each other, and
+ * when it ran. */
 #include "task.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* Was something not recorded since @host_ns that may concern the thread of @j? */
+bool jobs_lost_since(const struct jobs *j, int64_t host_ns)
+{
+	int64_t machine = j->machine->loss_to_ns, own = j->lost_to_ns;
+
+	return j->machine->losing || (machine != VMRT_UNKNOWN && machine >= host_ns) ||
+	       (own != VMRT_UNKNOWN && own >= host_ns);
+}
+
+bool jobs_lost_events(const struct jobs *j)
+{
+	return jobs_lost_since(j, j->job.arrival_ns);
+}
 
 /*
  * Can the times of the open job, which has just ended, be true together? Not if its timer expired

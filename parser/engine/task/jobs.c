@@ -184,20 +184,6 @@ static void find_cause(struct jobs *j, int64_t tardiness)
 		job->cause = largest(job->blame_ns, causes, sizeof(causes) / sizeof(causes[0]));
 }
 
-/* Was something not recorded since @host_ns that may concern the thread of @j? */
-bool jobs_lost_since(const struct jobs *j, int64_t host_ns)
-{
-	int64_t machine = j->machine->loss_to_ns, own = j->lost_to_ns;
-
-	return j->machine->losing || (machine != VMRT_UNKNOWN && machine >= host_ns) ||
-	       (own != VMRT_UNKNOWN && own >= host_ns);
-}
-
-bool jobs_lost_events(const struct jobs *j)
-{
-	return jobs_lost_since(j, j->job.arrival_ns);
-}
-
 void jobs_set_arrival(struct jobs *j, int64_t host_ns, int64_t local_ns)
 {
 	j->job.arrival_local_ns = local_ns;

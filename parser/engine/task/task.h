@@ -144,11 +144,11 @@ void jobs_set_arrival(struct jobs *j, int64_t host_ns, int64_t local_ns);
 void jobs_await(struct jobs *j, int64_t host_ns, int64_t skipped, int64_t expires, uint64_t timer);
 void jobs_start(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_renamed(struct jobs *j, int64_t host_ns);
-bool jobs_lost_events(const struct jobs *j);
-bool jobs_lost_since(const struct jobs *j, int64_t host_ns);
 void jobs_unseen(struct machine *m, unsigned cpu, const struct thread *t, int64_t host_ns);
 
 /* jobs-unsure.c */
+bool jobs_lost_events(const struct jobs *j);
+bool jobs_lost_since(const struct jobs *j, int64_t host_ns);
 bool jobs_contradict(const struct jobs *j);
 void jobs_forget_unseen(struct jobs *j);
 void jobs_forget_times(struct jobs *j);
