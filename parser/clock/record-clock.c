@@ -393,19 +393,22 @@ static void hide_timers(struct vmrt_dat *dat, struct vmrt_record_clock *out, con
 		vmrt_dat_info(dat)->clock, why);
 }
 
+static bool any_error_is_known(const struct record_clocks *c, const struct vmrt_clockmap *maps)
+{
+	for (unsigned i = 0; i < c->cpus; i++)
+		if (maps[i].n && vmrt_clockmap_worst(&maps[i]) != VMRT_UNKNOWN)
+			return true;
+	return false;
+}
+
 /* All CPUs that have records ran back by more than can be an error. */
 static bool is_set_back(const struct record_clocks *c, const struct vmrt_clockmap *maps)
 {
 	bool any = false;
 
-	for (unsigned i = 0; i < c->cpus; i++) {
-		if (!maps[i].n)
-			continue;
-		if (vmrt_clockmap_worst(&maps[i]) != VMRT_UNKNOWN)
-			return false;
-		any |= c->sure[i].back_ns > BACK_NS;
-	}
-	return any;
+	for (unsigned i = 0; i < c->cpus; i++)
+		any |= maps[i].n && c->sure[i].back_ns > BACK_NS;
+	return any && !any_error_is_known(c, maps);
 }
 
 /* A machine that is suspended breaks the line, too, but not so often. */
@@ -417,14 +420,9 @@ static bool is_contradicted(const struct record_clocks *c, const struct vmrt_clo
 {
 	bool broken = false;
 
-	for (unsigned i = 0; i < c->cpus; i++) {
-		if (!maps[i].n)
-			continue;
-		if (vmrt_clockmap_worst(&maps[i]) != VMRT_UNKNOWN)
-			return false;
+	for (unsigned i = 0; i < c->cpus; i++)
 		broken |= maps[i].n > BROKEN_OFTEN;
-	}
-	return broken;
+	return broken && !any_error_is_known(c, maps);
 }
 
 static void add_text(struct vmrt_record_clock *out, const char *format, ...)
