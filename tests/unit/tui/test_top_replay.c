@@ -270,17 +270,26 @@ static void the_misses_of_a_replay_are_jumped_to(void **state)
 	assert_shows(play(":wait 10ms\nM\n:dump\n", 1), "No job has missed its deadline so far.");
 }
 
+/* Opens a recording whose seeks are done in pieces. */
+static void open_in_pieces(struct top_app *app, const char *recording)
+{
+	static struct top_options options; /* the program keeps them */
+	struct vmrt_error err;
+
+	options = (struct top_options){
+		.source = {.run = recording}, .delay_ns = VMRT_NS_PER_S, .page = -1, .speed = 1};
+	if (top_app_open(app, &options, &err) != VMRT_OK)
+		fail_msg("%s", err.text);
+	app->in_pieces = true;
+}
+
 static void a_seek_goes_on_between_keys_and_can_be_broken_off(void **state)
 {
-	struct top_options options = {
-		.source = {.run = run}, .delay_ns = VMRT_NS_PER_S, .page = -1, .speed = 1};
 	struct vmrt_error err;
 	struct top_app app;
 
 	(void)state;
-	if (top_app_open(&app, &options, &err) != VMRT_OK)
-		fail_msg("%s", err.text);
-	app.in_pieces = true;
+	open_in_pieces(&app, run);
 	assert_int_equal(top_app_seek(&app, 300000000, &err), VMRT_OK);
 	assert_true(app.seek.under_way);
 	assert_int_equal(app.view.events, 0);
@@ -302,17 +311,11 @@ static void a_seek_goes_on_between_keys_and_can_be_broken_off(void **state)
 /* A key that is held comes again before the seek has arrived. */
 static void each_stroke_goes_one_miss_on_though_the_one_before_has_not_arrived(void **state)
 {
-	struct top_options options = {.source = {.run = "tests/data/demo-none.vmrt"},
-		.delay_ns = VMRT_NS_PER_S,
-		.page = -1,
-		.speed = 1};
 	struct vmrt_error err;
 	struct top_app app;
 
 	(void)state;
-	if (top_app_open(&app, &options, &err) != VMRT_OK)
-		fail_msg("%s", err.text);
-	app.in_pieces = true;
+	open_in_pieces(&app, "tests/data/demo-none.vmrt");
 	for (int i = 0; i < 5; i++)
 		assert_int_equal(top_app_jump(&app, 1, &err), VMRT_OK);
 	while (app.seek.under_way)

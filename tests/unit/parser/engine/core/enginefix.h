@@ -267,4 +267,36 @@ static inline void begin_with_t1_running(struct fixture *f)
 	t1_starts(f, 10 * MS);
 }
 
+/* T1's timer, which goes on by itself. */
+static inline void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+{
+	struct vmrt_event ev = {.type = type};
+
+	ev.pid = until ? T1 : 0;
+	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
+	ev.timer.timer = 0xbbbb00;
+	ev.timer.fn = VMRT_FN_TIMERFD;
+	ev.timer.expires = ev.timer.softexpires = until + f->offset;
+	ev.timer.now = at + f->offset;
+	push(f, GUEST, &ev, at);
+}
+
+/* It wakes T1, which arms it to @next. */
+static inline void timerfd_wakes(struct fixture *f, int64_t at, int64_t next)
+{
+	timerfd(f, at, VMRT_EV_TIMER_EXPIRE, 0);
+	wake(f, GUEST, at + 1 * US, 0, T1);
+	sw(f, GUEST, at + 10 * US, 0, 0, T1);
+	timerfd(f, at + 20 * US, VMRT_EV_TIMER_START, next);
+}
+
+/* T1 is created and waits for its timer until 10 ms. */
+static inline void waits_for_timerfd(struct fixture *f)
+{
+	born(f, GUEST, 1 * MS, 0, T1);
+	sw(f, GUEST, 2 * MS, 0, 0, T1);
+	timerfd(f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
+	sw(f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+}
+
 #endif

@@ -232,29 +232,6 @@ static void steal_is_taken_from_what_was_booked_while_it_lasted(void **state)
 	assert_int_equal(j->blame_ns[VMRT_BLAME_RELEASE], 55 * US);
 }
 
-/* T1's timer, which goes on by itself. */
-static void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
-{
-	struct vmrt_event ev = {.type = type};
-
-	ev.pid = until ? T1 : 0;
-	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
-	ev.timer.timer = 0xbbbb00;
-	ev.timer.fn = VMRT_FN_TIMERFD;
-	ev.timer.expires = ev.timer.softexpires = until + f->offset;
-	ev.timer.now = at + f->offset;
-	push(f, GUEST, &ev, at);
-}
-
-/* It wakes T1, which arms it to @next. */
-static void timerfd_wakes(struct fixture *f, int64_t at, int64_t next)
-{
-	timerfd(f, at, VMRT_EV_TIMER_EXPIRE, 0);
-	wake(f, GUEST, at + 1 * US, 0, T1);
-	sw(f, GUEST, at + 10 * US, 0, 0, T1);
-	timerfd(f, at + 20 * US, VMRT_EV_TIMER_START, next);
-}
-
 static const char timerfd_text[] =
 	"[experiment]\nname = t\n[server vm1]\nperiod = 12ms\nbudget = 10ms\n"
 	"priority = 50\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
@@ -265,10 +242,7 @@ static void timerfd_is_set_up(struct fixture *f)
 {
 	begin_with(f, false, timerfd_text);
 	sw_prio(f, HOST, 0, 0, 0, VCPU, FAIR, FIFO(50));
-	born(f, GUEST, 1 * MS, 0, T1);
-	sw(f, GUEST, 2 * MS, 0, 0, T1);
-	timerfd(f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
-	sw(f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
+	waits_for_timerfd(f);
 }
 
 /* CPU 0 does not run from 25 ms on, which shows at 50.6 ms only: the vCPU has run two jobs on CPU 1

@@ -57,24 +57,16 @@ static void a_sleep_that_may_end_late_is_the_guests(void **state)
 	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_RELEASE], 3 * MS + 50 * US);
 }
 
-static void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+/* T1 works from 10 to 12 ms, and waits for its timer until 30 ms. */
+static void job_of_timerfd(struct fixture *f)
 {
-	struct vmrt_event ev = {.type = type, .pid = until ? T1 : 0};
-
-	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
-	ev.timer.timer = 0xbbbb00;
-	ev.timer.fn = VMRT_FN_TIMERFD;
-	ev.timer.expires = ev.timer.softexpires = until + f->offset;
-	ev.timer.now = at + f->offset;
-	push(f, GUEST, &ev, at);
-}
-
-static void timerfd_wakes(struct fixture *f, int64_t at, int64_t next)
-{
-	timerfd(f, at, VMRT_EV_TIMER_EXPIRE, 0);
-	wake(f, GUEST, at + 1 * US, 0, T1);
-	sw(f, GUEST, at + 10 * US, 0, 0, T1);
-	timerfd(f, at + 20 * US, VMRT_EV_TIMER_START, next);
+	begin_with(f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
+		"priority = 60\nrelease = timerfd\n");
+	sw(f, HOST, 0, 0, 0, VCPU);
+	waits_for_timerfd(f);
+	timerfd_wakes(f, 10 * MS, 30 * MS);
+	sw(f, GUEST, 12 * MS, T1, 1, 0);
 }
 
 /* The job before ended with its sleep at 12 ms; the vCPU sleeps from 13 to 33 ms, the timer is due
@@ -85,16 +77,7 @@ static void so_it_is_where_the_thread_waits_for_a_timer_that_goes_on_by_itself(v
 	const struct vmrt_job *j = &f.jobs[1];
 
 	(void)state;
-	begin_with(&f, false,
-		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
-		"priority = 60\nrelease = timerfd\n");
-	sw(&f, HOST, 0, 0, 0, VCPU);
-	born(&f, GUEST, 1 * MS, 0, T1);
-	sw(&f, GUEST, 2 * MS, 0, 0, T1);
-	timerfd(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
-	sw(&f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
-	timerfd_wakes(&f, 10 * MS, 30 * MS);
-	sw(&f, GUEST, 12 * MS, T1, 1, 0);
+	job_of_timerfd(&f);
 	sw(&f, HOST, 13 * MS, VCPU, 1, 0);
 	vcpu_wakes(&f, 33 * MS);
 	timerfd_wakes(&f, 33 * MS + 120 * US, 50 * MS);
@@ -119,16 +102,7 @@ static void a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before(void
 	struct vmrt_event other = {.type = VMRT_EV_TIMER_EXPIRE, .flags = VMRT_FLAG_HARDIRQ};
 
 	(void)state;
-	begin_with(&f, false,
-		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
-		"priority = 60\nrelease = timerfd\n");
-	sw(&f, HOST, 0, 0, 0, VCPU);
-	born(&f, GUEST, 1 * MS, 0, T1);
-	sw(&f, GUEST, 2 * MS, 0, 0, T1);
-	timerfd(&f, 3 * MS, VMRT_EV_TIMER_START, 10 * MS);
-	sw(&f, GUEST, 3 * MS + 5 * US, T1, 1, 0);
-	timerfd_wakes(&f, 10 * MS, 30 * MS);
-	sw(&f, GUEST, 12 * MS, T1, 1, 0);
+	job_of_timerfd(&f);
 	timerfd(&f, 30 * MS, VMRT_EV_TIMER_EXPIRE, 0);
 	sw(&f, HOST, 30 * MS + 5 * US, VCPU, 0, HOG);
 	sw(&f, HOST, 33 * MS, HOG, 0, VCPU);
