@@ -284,6 +284,23 @@ static void do_born(struct wcpu *c, struct wthread *t)
 	preempt_check(t);
 }
 
+/*
+ * Timers of the wheel expire in the thread that handles softirqs, too, one after the other: not
+ * between the two reports of another timer that expires there.
+ */
+static bool wheel_waits(struct wcpu *c, struct op op)
+{
+	struct wthread *t = c->cur;
+
+	if (op.kind != OP_EXPIRE || !t || t->kind != K_SOFTIRQ || !t->reported_cancelled ||
+		(op.timer->kind != TM_WHEEL && op.timer->kind != TM_RESUME))
+		return false;
+	op.delay = sim_between(&c->m->w->kernel_rand, 100, 800);
+	push_op(c, op, true);
+	softirq_step(t);
+	return true;
+}
+
 /* The first thing in the queue is due. */
 void run_op(struct wcpu *c)
 {
@@ -291,6 +308,8 @@ void run_op(struct wcpu *c)
 
 	c->n_ops--;
 	memmove(&c->ops[0], &c->ops[1], (size_t)c->n_ops * sizeof(op));
+	if (wheel_waits(c, op))
+		return;
 	c->in_soft = op.soft;
 	c->in_wheel = op.wheel;
 	switch (op.kind) {

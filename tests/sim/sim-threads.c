@@ -244,7 +244,7 @@ static void main_step(struct wthread *t)
 }
 
 /* Expires the timers of the softirq one after the other. */
-static void softirq_step(struct wthread *t)
+void softirq_step(struct wthread *t)
 {
 	struct wcpu *c = &t->m->cpus[t->cpu];
 	struct world *w = t->m->w;

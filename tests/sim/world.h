@@ -276,6 +276,7 @@ void thread_step(struct wthread *t);
 void go_to_sleep(struct wthread *t, int64_t state);
 void wake_next(struct wcpu *c, struct wthread *t);
 void wake_by_wheel(struct wcpu *c, struct wthread *t);
+void softirq_step(struct wthread *t);
 struct wtimer *arm_timer(struct wcpu *c, enum timer_kind kind, struct wthread *t, int64_t due);
 void start_timer(struct wcpu *c, struct wtimer *timer);
 void push_expiry(struct wcpu *c, struct wtimer *timer, int64_t delay, bool front);
