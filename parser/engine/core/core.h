@@ -197,6 +197,9 @@ struct cpu {
 	int64_t server_ran_ns;	 /* cpus_ran() then */
 	struct instant entered;	 /* the last interrupt's entry, where that is recorded */
 	int64_t before_entry_ns; /* local time of the record before it */
+	/* host time: a late timer has shown that the CPU did not run up to then; and since when,
+	 * at most: its record before that */
+	int64_t stolen_from_ns, stolen_to_ns;
 	unsigned n_cancelled;
 	struct cancelled cancelled[CANCELLED_MAX];
 };

@@ -338,6 +338,17 @@ void release_wheel_expire(struct machine *m, const struct vmrt_event *ev, int64_
 		expired(m->jobs[i], ev, host_ns, fired);
 }
 
+/* For how long since @from_ns, at most, the host's CPU of vCPU thread @v did not run. */
+static int64_t stolen_since(const struct machine *m, const struct thread *v, int64_t from_ns)
+{
+	const struct machine *host = &m->engine->machines[0];
+	const struct cpu *cpu = v && v->cpu < host->n_cpus ? &host->cpus[v->cpu] : NULL;
+
+	if (!cpu || cpu->stolen_to_ns <= from_ns)
+		return 0;
+	return cpu->stolen_to_ns - (cpu->stolen_from_ns > from_ns ? cpu->stolen_from_ns : from_ns);
+}
+
 /*
  * Is the handling of timer @f over now, though no record says so? Then another interrupt wakes who
  * is woken now. Where the CPU may have been taken away meanwhile, or who handles timers was
@@ -353,6 +364,7 @@ bool release_is_over(const struct machine *m, const struct fired *f)
 		return false;
 	if (v && v->start_ns + m->error_ns > f->host_ns)
 		within += m->error_ns;
+	within += stolen_since(m, v, f->host_ns - m->error_ns);
 	return cpus_ran(m, f->cpu, m->engine->now_ns) - f->ran_ns > within;
 }
 

@@ -185,7 +185,7 @@ int64_t steal_rebook_since(struct jobs *j, int64_t from_ns, unsigned parts, enum
 void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
 	const struct cancelled *cancelled, struct instant now)
 {
-	const struct cpu *cpu = &m->cpus[ev->cpu];
+	struct cpu *cpu = &m->cpus[ev->cpu];
 	int64_t due = timer->expires > timer->since ? timer->expires : timer->since;
 	int64_t last = cpu->last_local_ns, first_ns = now.host_ns;
 	const struct thread *t = cpu->thread;
@@ -210,6 +210,8 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	if (cpu->hole_count && cpu->hole_to_ns >= first_ns)
 		return;
 	due = now.host_ns - (ev->ts - due);
+	cpu->stolen_from_ns = now.host_ns - (ev->ts - last);
+	cpu->stolen_to_ns = now.host_ns;
 	cpus_emit_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
 	servers_unsure_cpu(m->engine, ev->cpu, due, now.host_ns);
 	if (t && t->state == THREAD_RUNNING && t->server) {

@@ -288,6 +288,47 @@ static void steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived
 	assert_int_equal(f.jobs[2].excess_ns[VMRT_BLAME_STEAL], 19 * MS);
 }
 
+/* The guest's timer expires at 30 ms and wakes T1 at 38 ms; in between the host's CPU, on which the
+ * vCPU runs, writes nothing, and its tick of 32 ms comes at @tick_ms. */
+static void wakes_8_ms_after_expiry(struct fixture *f, int64_t tick_ms)
+{
+	struct vmrt_event tick = {
+		.type = VMRT_EV_TIMER_START, .pid = VCPU, .flags = VMRT_FLAG_HARDIRQ};
+
+	timerfd_is_set_up(f);
+	timerfd_wakes(f, 10 * MS, 30 * MS);
+	sw(f, GUEST, 12 * MS, T1, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 32 * MS;
+	push(f, HOST, &tick, 29 * MS);
+	timerfd(f, 30 * MS, VMRT_EV_TIMER_EXPIRE, 0);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = tick_ms * MS;
+	push(f, HOST, &tick, tick_ms * MS);
+	wake(f, GUEST, 38 * MS, 0, T1);
+	sw(f, GUEST, 38 * MS + 10 * US, 0, 0, T1);
+	timerfd(f, 38 * MS + 500 * US, VMRT_EV_TIMER_START, 50 * MS);
+	sw(f, GUEST, 39 * MS, T1, 1, 0);
+	timerfd_wakes(f, 50 * MS, 70 * MS);
+	end(f, 51 * MS);
+}
+
+static void steal_between_an_expiry_and_its_wake_up_does_not_part_them(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	/* since when the CPU did not run is not known: perhaps since the expiry */
+	wakes_8_ms_after_expiry(&f, 38);
+	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+	assert_int_equal(f.jobs[1].release_ns, 30 * MS);
+	assert_int_equal(f.jobs[1].start_ns, 38 * MS + 10 * US);
+	/* the vCPU ran all the time: something else woke the thread, within the job before */
+	wakes_8_ms_after_expiry(&f, 32);
+	assert_true(f.n_jobs < 2 || f.jobs[1].start_ns != 38 * MS + 10 * US);
+}
+
 static void silence_in_which_events_were_lost_is_no_steal(void **state)
 {
 	static struct fixture f;
@@ -531,6 +572,7 @@ int main(void)
 		cmocka_unit_test(steal_is_taken_from_what_was_booked_while_it_lasted),
 		cmocka_unit_test(
 			steal_that_is_found_two_jobs_later_costs_nothing_before_they_arrived),
+		cmocka_unit_test(steal_between_an_expiry_and_its_wake_up_does_not_part_them),
 		cmocka_unit_test(silence_in_which_events_were_lost_is_no_steal),
 		cmocka_unit_test(a_thread_that_moves_at_work_keeps_both_of_its_slices),
 		cmocka_unit_test(a_thread_that_moves_has_run_at_the_priority_with_which_it_comes),
