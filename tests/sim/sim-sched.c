@@ -43,6 +43,28 @@ bool cpu_progresses(const struct wcpu *c)
 	return !host->stolen && host->n_ops == 0;
 }
 
+/*
+ * Has a guest recorded nothing for nearly 100 ms, though a vCPU of it runs? Whether its recording
+ * has ended then, nobody can say.
+ */
+bool guest_is_silent(const struct world *w)
+{
+	for (int m = 1; w->now - w->start > 95 * MS && m < w->n_machines; m++) {
+		bool silent = true, runs = false;
+
+		for (int i = 0; i < w->m[m].n_cpus; i++) {
+			const struct wcpu *c = &w->m[m].cpus[i];
+
+			silent &= c->last_recorded == VMRT_UNKNOWN ||
+				  w->now - c->last_recorded > 95 * MS;
+			runs |= c->vcpu->state == RUN;
+		}
+		if (silent && runs)
+			return true;
+	}
+	return false;
+}
+
 void wake_by_irq(struct wcpu *c, struct wthread *t, int64_t delay)
 {
 	push_op(c, (struct op){.kind = OP_WAKING, .delay = delay, .t = t, .irq = true}, false);

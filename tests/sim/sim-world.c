@@ -520,7 +520,7 @@ static void run(struct world *w)
 			enforcing = true;
 			wake_by_irq(&w->m[0].cpus[w->enforcer->cpu], w->enforcer, 10 * US);
 		}
-		if (w->now >= w->end)
+		if (w->now >= w->end || guest_is_silent(w))
 			break;
 		if (do_what_is_due(w)) {
 			if (++stuck > STUCK)
@@ -578,6 +578,7 @@ struct sim_result *sim_run(const struct sim_case *c)
 	add_everything(w);
 	choose_losses(w);
 	run(w);
+	w->end = r->truth.end_ns = w->now;
 	truth_finish(w);
 	emit_finish(w);
 	if (w->broken_story[0]) {

@@ -267,6 +267,7 @@ void resched(struct wcpu *c);
 void run_op(struct wcpu *c);
 bool cpu_progresses(const struct wcpu *c);
 void kick(struct wmachine *g, int cpu);
+bool guest_is_silent(const struct world *w);
 void wake_by_irq(struct wcpu *c, struct wthread *t, int64_t delay);
 void priority_changed(struct wthread *t);
 void preempt_check(struct wthread *t);
