@@ -96,8 +96,8 @@ struct thread {
 	int64_t uncertainty_ns;
 	bool start_truncated;
 	int64_t woken_ns;     /* last wake-up, or VMRT_UNKNOWN */
-	int64_t unwoken_ns;   /* its last run began then, though it had slept and nothing showed
-				 a wake-up; or VMRT_UNKNOWN */
+	int64_t unwoken_ns;   /* its last run began then, though it had slept, or nothing was known
+				 of it, and nothing showed a wake-up; or VMRT_UNKNOWN */
 	int64_t ready_ns;     /* since when it waits, while READY */
 	bool woken_by_thread; /* the last time, and not in an interrupt */
 	int64_t ran_ns;	      /* sum of the runs that are over */

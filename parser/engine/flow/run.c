@@ -149,6 +149,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 	int64_t uncertainty_ns, bool truncated)
 {
 	struct thread_now runs;
+	bool unwoken;
 
 	t->left_begun_ns = VMRT_UNKNOWN;
 	if (t->jobs)
@@ -176,7 +177,9 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 		t->jobs->job.migrations++;
 	if (t->state == THREAD_UNKNOWN)
 		check_appears(t, at.host_ns);
-	t->unwoken_ns = t->state == THREAD_BLOCKED && !uncertainty_ns ? at.host_ns : VMRT_UNKNOWN;
+	unwoken = t->state == THREAD_BLOCKED ||
+		  (t->state != THREAD_READY && t->last_out_ns == VMRT_UNKNOWN);
+	t->unwoken_ns = unwoken && !uncertainty_ns ? at.host_ns : VMRT_UNKNOWN;
 	runs = change_of(t);
 	runs.state = THREAD_RUNNING;
 	runs.throttled = runs.suspended = false;

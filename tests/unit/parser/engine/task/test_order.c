@@ -52,6 +52,31 @@ static void a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch(void 
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
+/* X was on its way to a CPU when the recording began: its first run comes before the record of CPU
+ * 1 that woke it. That X is woken the next time shows no missing run. */
+static void the_first_run_of_all_may_come_before_its_wake_up_too(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 5ms\nrelease = timerfd\n");
+	f.machine.record_error_ns = 20 * US;
+	f.cpu = 1;
+	fx_sw(&f, 1, Y, 1, 0);
+	f.cpu = 0;
+	fx_expire(&f, 1 * MS, 0, T2, VMRT_FN_TICK);
+	fx_sw(&f, 2 * MS, 0, 0, X);
+	fx_sw(&f, 2 * MS + 5, X, 1, 0);
+	f.cpu = 1;
+	fx_wake(&f, 2 * MS + 8, 0, HARD);
+	fx_wake(&f, 9 * MS, 0, HARD);
+	f.cpu = 0;
+	fx_sw(&f, 9 * MS + 50, 0, 0, X);
+	fx_sw(&f, 9 * MS + 90, X, 1, 0);
+	fx_end(&f, 31 * MS, NULL);
+	assert_int_equal(f.stats.broken_chains, 0);
+}
+
 static void a_wake_up_that_comes_much_later_is_another_one(void **state)
 {
 	static struct fixture f;
@@ -350,6 +375,7 @@ int main(void)
 		cmocka_unit_test(no_two_jobs_are_released_by_one_expiry),
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
+		cmocka_unit_test(the_first_run_of_all_may_come_before_its_wake_up_too),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
 		cmocka_unit_test(a_sleep_between_the_records_of_a_wake_up_goes_on),
 		cmocka_unit_test(
