@@ -395,6 +395,11 @@ void truth_job_out(struct wthread *t, int64_t state)
 	k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].unproven = true;
 	put_in_front(k, k->armed_local_ns, k->skip_next, false);
 	k->skip_next = 0;
+	/* the timer expired on another CPU while the thread was on its way to sleep */
+	if (k->expired) {
+		k->pending[0].job.release_ns = k->fired_ns;
+		k->phase = T_RELEASED;
+	}
 }
 
 /* The sleeping thread of a task that others release is woken: that is its release. */
