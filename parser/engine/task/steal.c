@@ -83,7 +83,8 @@ static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, 
 		rebook(j, s->part, as, s->to_ns - opened,
 			j->confirming && s->to_ns > way ? s->to_ns - way : 0);
 	journal_rebook(j, from, s->to_ns, as);
-	if (s->vmm) {
+	/* what was booked before the open job arrived is no part of it */
+	if (s->vmm && s->to_ns > j->arrived_ns) {
 		int64_t *vmm = s->to_ns <= j->opened_ns ? &j->rel.open.vmm_ns : &j->rel.mark.vmm_ns;
 
 		*vmm -= s->to_ns - from < *vmm ? s->to_ns - from : *vmm;

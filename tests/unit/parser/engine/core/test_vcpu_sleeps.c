@@ -94,6 +94,67 @@ static void so_it_is_where_the_thread_waits_for_a_timer_that_goes_on_by_itself(v
 	assert_int_equal(j->exec_ns, 2 * MS - 130 * US);
 }
 
+/* The vCPU leaves CPU 1 of the host, or runs there: @prev and @next are the threads. */
+static void switch_on_cpu_1(
+	struct fixture *f, int64_t at, int32_t prev, int64_t state, int32_t next)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_SWITCH, .cpu = 1, .pid = prev};
+
+	ev.sw.prev_pid = prev;
+	ev.sw.next_pid = next;
+	ev.sw.prev_comm = name_of(prev);
+	ev.sw.next_comm = name_of(next);
+	ev.sw.prev_prio = prio_of(prev);
+	ev.sw.next_prio = prio_of(next);
+	ev.sw.prev_state = state;
+	push(f, HOST, &ev, at);
+}
+
+static void vcpu_wakes_on_cpu_1(struct fixture *f, int64_t at)
+{
+	struct vmrt_event ev = {.type = VMRT_EV_WAKING, .cpu = 1, .flags = VMRT_FLAG_HARDIRQ};
+
+	ev.wake.pid = VCPU;
+	ev.wake.comm = name_of(VCPU);
+	ev.wake.prio = prio_of(VCPU);
+	ev.wake.target_cpu = 1;
+	push(f, HOST, &ev, at);
+	switch_on_cpu_1(f, at, 0, 0, VCPU);
+}
+
+/* Twice the vCPU sleeps past the timer: from 30 to 31 ms on CPU 0, which turns out at 52 ms not to
+ * have run since 25 ms, and from 50 to 51 ms on CPU 1. The steal is none of the second job. */
+static void steal_before_a_job_arrived_takes_nothing_of_its_sleep(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {.type = VMRT_EV_TIMER_START, .flags = VMRT_FLAG_HARDIRQ};
+
+	(void)state;
+	job_of_timerfd(&f);
+	sw(&f, HOST, 13 * MS, VCPU, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 25 * MS;
+	push(&f, HOST, &tick, 15 * MS);
+	vcpu_wakes_on_cpu_1(&f, 31 * MS);
+	timerfd_wakes(&f, 31 * MS + 10 * US, 50 * MS);
+	sw(&f, GUEST, 32 * MS, T1, 1, 0);
+	switch_on_cpu_1(&f, 33 * MS, VCPU, 1, 0);
+	vcpu_wakes_on_cpu_1(&f, 51 * MS);
+	timerfd_wakes(&f, 51 * MS + 10 * US, 70 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 52 * MS;
+	push(&f, HOST, &tick, 52 * MS);
+	sw(&f, GUEST, 53 * MS, T1, 1, 0);
+	timerfd_wakes(&f, 70 * MS, 90 * MS);
+	end(&f, 71 * MS);
+	assert_int_equal(f.jobs[2].arrival_ns, 50 * MS);
+	assert_int_equal(f.jobs[2].response_ns, 3 * MS);
+	assert_int_equal(f.jobs[2].blame_ns[VMRT_BLAME_VMM], 1 * MS);
+	assert_int_equal(f.jobs[2].blame_ns[VMRT_BLAME_RELEASE], 20 * US);
+	assert_int_equal(f.jobs[2].blame_ns[VMRT_BLAME_STEAL], 0);
+}
+
 /* The timer expires at 30 ms, but the vCPU is taken away before the wake-up, gets 10 us more, and
  * the recording ends: the thread may sleep for its next job, so that the one of 10 ms was met. */
 static void a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before(void **state)
@@ -121,6 +182,7 @@ static void a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before(void
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(steal_before_a_job_arrived_takes_nothing_of_its_sleep),
 		cmocka_unit_test(a_vcpu_that_sleeps_past_its_guests_timer_is_the_vmms),
 		cmocka_unit_test(a_sleep_that_may_end_late_is_the_guests),
 		cmocka_unit_test(
