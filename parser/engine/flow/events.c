@@ -34,7 +34,10 @@ void event_switch(struct machine *m, const struct vmrt_event *ev, struct instant
 	m->switches_seen = true;
 	out = run_follow_found(m, out, ev->sw.prev_pid, ev->sw.prev_comm, ev->sw.prev_prio, now);
 
-	if (out && !run_has_moved(m, out, ev->cpu, ev->sw.prev_state, now.host_ns)) {
+	if (out && run_has_moved(m, out, ev->cpu, ev->sw.prev_state, now.host_ns)) {
+		if (out->jobs && !ev->sw.prev_state)
+			jobs_preempted_before(out->jobs);
+	} else if (out) {
 		/* no record showed that it was switched in */
 		if (out->state != THREAD_RUNNING && out->state != THREAD_DEAD)
 			run_begins(m, ev->cpu, out, now, ev->sw.prev_prio, 0, true);

@@ -450,6 +450,13 @@ void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t ho
 		j->job.preemptions++;
 }
 
+/* The thread was preempted on another CPU before its run began: the record of that comes late. */
+void jobs_preempted_before(struct jobs *j)
+{
+	if (j->state == JOB_STARTED && !j->confirming && j->job.start_ns < j->thread->start_ns)
+		j->job.preemptions++;
+}
+
 void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns)
 {
 	release_finish(j, host_ns);

@@ -132,6 +132,7 @@ void jobs_timer_expire(struct jobs *j, uint64_t timer, int64_t local_ns, int64_t
 void jobs_wakeup(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void jobs_switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns, bool inferred);
 void jobs_switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
+void jobs_preempted_before(struct jobs *j);
 void jobs_exit(struct jobs *j, int64_t local_ns, int64_t host_ns);
 void jobs_mark(struct jobs *j, const char *word, int64_t local_ns);
 void jobs_finish(struct jobs *j, int64_t end_ns);
