@@ -401,7 +401,7 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	if (!fired.ptr || fired.host_ns < j->rel.mark.host_ns || j->rel.mark.inferred)
 		return false;
 	/* that of something else may come late, where records of two CPUs are out of order */
-	if (record_window_ns(j->machine) && !may_wake_yet(j->machine, &fired))
+	if (record_window_ns(j->machine) && j->machine->wakes_seen)
 		return false;
 	woken_by_timer(j, host_ns, &fired, true);
 	return true;

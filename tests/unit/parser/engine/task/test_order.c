@@ -77,6 +77,35 @@ static void the_first_run_of_all_may_come_before_its_wake_up_too(void **state)
 	assert_int_equal(f.stats.broken_chains, 0);
 }
 
+/* X waits for a lock within its job from 12 ms on. Its timer expires at 20 ms, which wakes nobody;
+ * the lock's owner on CPU 1 wakes X right behind, and the record of that comes behind X's run. */
+static void who_runs_right_behind_its_timer_may_have_been_woken_by_another(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j;
+
+	(void)state;
+	begin_with_one_job(&f);
+	f.cpu = 1;
+	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	f.cpu = 0;
+	fx_sw(&f, 20 * MS + 10, 0, 0, X);
+	f.cpu = 1;
+	fx_wake(&f, 20 * MS + 15, Y, 0);
+	f.cpu = 0;
+	fx_arm(&f, 21 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	j = fx_job(&f, 0);
+	assert_us(j->end_ns, 21 * MS);
+	assert_int_equal(j->outcome, VMRT_OUTCOME_MISSED);
+	j = fx_job(&f, 1);
+	assert_us(j->arrival_ns, 20 * MS);
+	assert_us(j->start_ns, 21 * MS);
+	assert_us(j->end_ns, 23 * MS);
+}
+
 static void a_wake_up_that_comes_much_later_is_another_one(void **state)
 {
 	static struct fixture f;
@@ -376,6 +405,7 @@ int main(void)
 		cmocka_unit_test(a_job_that_arrives_as_the_recording_ends_is_not_in_it),
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
 		cmocka_unit_test(the_first_run_of_all_may_come_before_its_wake_up_too),
+		cmocka_unit_test(who_runs_right_behind_its_timer_may_have_been_woken_by_another),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
 		cmocka_unit_test(a_sleep_between_the_records_of_a_wake_up_goes_on),
 		cmocka_unit_test(
