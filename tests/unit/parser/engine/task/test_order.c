@@ -77,6 +77,28 @@ static void the_first_run_of_all_may_come_before_its_wake_up_too(void **state)
 	assert_int_equal(f.stats.broken_chains, 0);
 }
 
+/* X is preempted on CPU 0 at 21 ms and goes on on CPU 1, whose record of that comes first. */
+static void a_preemption_that_is_recorded_behind_the_next_run_counts(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_one_job(&f);
+	fx_wakes(&f, 20 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 20 * MS + 60, T1, VMRT_FN_TIMERFD, 30 * MS);
+	f.cpu = 1;
+	fx_sw(&f, 21 * MS, 0, 0, X);
+	f.cpu = 0;
+	fx_sw(&f, 21 * MS + 10, X, 0, Y);
+	f.cpu = 1;
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 1)->end_ns, 23 * MS);
+	assert_int_equal(fx_job(&f, 1)->preemptions, 1);
+	assert_int_equal(fx_job(&f, 1)->migrations, 1);
+}
+
 /* X waits for a lock within its job from 12 ms on. Its timer expires at 20 ms, which wakes nobody;
  * the lock's owner on CPU 1 wakes X right behind, and the record of that comes behind X's run. */
 static void who_runs_right_behind_its_timer_may_have_been_woken_by_another(void **state)
@@ -406,6 +428,7 @@ int main(void)
 		cmocka_unit_test(a_job_ends_at_its_sleep_if_the_wake_up_comes_behind_the_switch),
 		cmocka_unit_test(the_first_run_of_all_may_come_before_its_wake_up_too),
 		cmocka_unit_test(who_runs_right_behind_its_timer_may_have_been_woken_by_another),
+		cmocka_unit_test(a_preemption_that_is_recorded_behind_the_next_run_counts),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
 		cmocka_unit_test(a_sleep_between_the_records_of_a_wake_up_goes_on),
 		cmocka_unit_test(
