@@ -87,4 +87,12 @@ double record_samples_rate(const struct vmrt_dat *dat);
 enum vmrt_status record_fit(const struct record_samples *samples, size_t n,
 	enum record_course course, struct vmrt_clockmap *out);
 
+#define RECORD_PARTS 16	     /* of a stretch of time, in which its error is looked at */
+#define RECORD_LEAST_NS 1000 /* the error is never called less than this */
+
+/* record-doubt.c: @map is that of record_fit() through @n samples @s; its errors grow where they
+ * must. */
+void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
+void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map);
+
 #endif

@@ -12,14 +12,11 @@
 #define KNOT_NS VMRT_NS_PER_S /* where the rate changes, a new line begins this often at most */
 #define BEND_NS 2000	      /* what a single line may leave */
 #define KNOTS 4096	      /* of one stretch, at most */
-#define LEAST_ERROR_NS 1000   /* the error is never called less than this */
-#define PARTS 16	      /* of a stretch, in which its error is looked at */
 #define MAX_STEPS 256	      /* a clock that steps more often is none */
 #define MAX_RATE 2000e-6      /* no two clocks of one machine differ more */
 #define STEP_NS 100000	      /* expiries may be late by so much, all together, for a while */
 #define STEP_RATE 300e-6      /* a clock that drifts faster is stepped */
 #define GROUP 8		      /* expiries of which one is in time */
-#define STEERED_RATE 500e-6   /* so much the rate of a line may be off */
 #define TOGETHER 3	      /* expiries in a row that are not late by chance */
 
 struct point {
@@ -255,15 +252,15 @@ static bool find_course(const struct points *p, size_t from, size_t to, struct c
 /* The distances of the bounds in each part of a stretch: the least, as it is and as it bounds the
  * other parts. */
 struct parts {
-	double own[PARTS], others[PARTS];
+	double own[RECORD_PARTS], others[RECORD_PARTS];
 };
 
 static void measure_parts(const struct course *c, const struct points *lower, int64_t from,
 	int64_t to, struct parts *out)
 {
-	double length = ((double)(to - from) + 1) / PARTS;
+	double length = ((double)(to - from) + 1) / RECORD_PARTS;
 
-	for (int i = 0; i < PARTS; i++)
+	for (int i = 0; i < RECORD_PARTS; i++)
 		out->own[i] = out->others[i] = INFINITY;
 	for (size_t i = 0; i < lower->n; i++) {
 		const struct point *l = &lower->at[i];
@@ -274,7 +271,7 @@ static void measure_parts(const struct course *c, const struct points *lower, in
 			continue;
 		own = (int)(at / length);
 		left = fabs((double)(course_at(c, l->t) - l->d));
-		for (int k = 0; k < PARTS; k++) {
+		for (int k = 0; k < RECORD_PARTS; k++) {
 			double far = k < own ? at - length * k : length * (k + 1) - at;
 			double *least = k == own ? &out->own[k] : &out->others[k];
 
@@ -323,7 +320,7 @@ static int64_t course_error(const struct course *c, const struct points *upper,
 	struct parts below;
 
 	measure_parts(c, lower, from, to, &below);
-	for (int i = 0; i < PARTS; i++)
+	for (int i = 0; i < RECORD_PARTS; i++)
 		if (below.own[i] != INFINITY)
 			worst = fmax(worst, fmin(below.own[i], below.others[i]));
 	if (worst < 0)
@@ -338,7 +335,7 @@ static int64_t course_error(const struct course *c, const struct points *upper,
 		worst = fmax(worst, late_together(c, upper, from, to));
 	if (worst >= (double)INT64_MAX)
 		return VMRT_UNKNOWN;
-	return worst > LEAST_ERROR_NS ? (int64_t)ceil(worst) : LEAST_ERROR_NS;
+	return worst > RECORD_LEAST_NS ? (int64_t)ceil(worst) : RECORD_LEAST_NS;
 }
 
 static void put_segments(struct vmrt_clockmap *out, const struct vmrt_clock_segment *core,
@@ -483,77 +480,6 @@ static void close_jumps(struct vmrt_clockmap *steps)
 	steps->n = kept;
 }
 
-/* The segment of the map that holds at @t. */
-static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t t)
-{
-	size_t i = 0;
-
-	while (i + 1 < map->n && map->segments[i].to_local_ns <= t)
-		i++;
-	return &map->segments[i];
-}
-
-/* A clock that may be set at any time may have been ahead whenever an expiry was late: the error is
- * no less than that. */
-static void doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
-{
-	for (size_t i = 0; i < n; i++)
-		for (size_t k = 0; k < s[i].n; k++) {
-			const struct record_window *w = &s[i].at[k];
-			struct vmrt_clock_segment *at;
-			double late;
-
-			if (!w->has_upper)
-				continue;
-			at = segment_at(map, w->latest_at);
-			late = (double)w->latest - (double)at->offset_ns -
-			       at->rate * ((double)w->latest_at - (double)at->from_local_ns);
-			/* known no better than the line itself is */
-			late += late > 0 ? LEAST_ERROR_NS : 0;
-			if (at->error_ns != VMRT_UNKNOWN && late > (double)at->error_ns)
-				at->error_ns = late < 1e18 ? (int64_t)ceil(late) : VMRT_UNKNOWN;
-		}
-}
-
-/* How far events lie before the first expiry or behind the last one; @span_ns: between those. */
-static double reach_of(const struct record_samples *s, size_t n, double *span_ns)
-{
-	int64_t first = INT64_MAX, last = INT64_MIN, begin = INT64_MAX, end = INT64_MIN;
-
-	for (size_t i = 0; i < n; i++) {
-		for (size_t k = 0; k < s[i].n; k++) {
-			const struct record_window *w = &s[i].at[k];
-
-			if (!w->has_upper)
-				continue;
-			first = w->upper_at < first ? w->upper_at : first;
-			last = w->upper_at > last ? w->upper_at : last;
-		}
-		begin = s[i].begin_ns < begin ? s[i].begin_ns : begin;
-		end = s[i].end_ns > end ? s[i].end_ns : end;
-	}
-	*span_ns = (double)last - (double)first;
-	return fmax(0, fmax((double)first - (double)begin, (double)end - (double)last));
-}
-
-/* Beyond the first and the last expiry a line is off by more, the farther the more: its rate is
- * known as well as its error and the time between them say. */
-static void doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
-{
-	double span, reach = reach_of(s, n, &span);
-
-	for (size_t i = 0; i<map->n; i += map->n> 1 ? map->n - 1 : 1) {
-		int64_t *error = &map->segments[i].error_ns;
-		double rate = STEERED_RATE;
-
-		if (*error == VMRT_UNKNOWN || *error > INT64_MAX / 4)
-			continue;
-		if (span > 0)
-			rate = fmin(rate, (double)*error / span);
-		*error += (int64_t)fmin(ceil(reach * rate), 1e18);
-	}
-}
-
 enum vmrt_status record_fit(const struct record_samples *samples, size_t n, enum record_course may,
 	struct vmrt_clockmap *out)
 {
@@ -589,9 +515,9 @@ enum vmrt_status record_fit(const struct record_samples *samples, size_t n, enum
 	if (status != VMRT_OK)
 		vmrt_clockmap_free(out);
 	else
-		doubt_ends(samples, n, out);
+		record_doubt_ends(samples, n, out);
 	if (status == VMRT_OK && may == RECORD_SETTABLE)
-		doubt_late(samples, n, out);
+		record_doubt_late(samples, n, out);
 	vmrt_clockmap_free(&steps);
 	free(upper.at);
 	free(lower.at);

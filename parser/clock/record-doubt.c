@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT */
+/* Where the lines of record-fit.c may be off by more than the bounds along them say. */
+#include "record-clock.h"
+
+#include <math.h>
+
+#define STEERED_RATE 500e-6 /* so much the rate of a line may be off */
+
+/* The segment of the map that holds at @t. */
+static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t t)
+{
+	size_t i = 0;
+
+	while (i + 1 < map->n && map->segments[i].to_local_ns <= t)
+		i++;
+	return &map->segments[i];
+}
+
+/* A clock that may be set at any time may have been ahead whenever an expiry was late: the error is
+ * no less than that. */
+void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
+{
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < s[i].n; k++) {
+			const struct record_window *w = &s[i].at[k];
+			struct vmrt_clock_segment *at;
+			double late;
+
+			if (!w->has_upper)
+				continue;
+			at = segment_at(map, w->latest_at);
+			late = (double)w->latest - (double)at->offset_ns -
+			       at->rate * ((double)w->latest_at - (double)at->from_local_ns);
+			/* known no better than the line itself is */
+			late += late > 0 ? RECORD_LEAST_NS : 0;
+			if (at->error_ns != VMRT_UNKNOWN && late > (double)at->error_ns)
+				at->error_ns = late < 1e18 ? (int64_t)ceil(late) : VMRT_UNKNOWN;
+		}
+}
+
+/* The expiries of a recording: the first one, the time to the last one, and how far events lie
+ * outside of that. */
+struct reach {
+	double first, span, outside;
+};
+
+static struct reach reach_of(const struct record_samples *s, size_t n)
+{
+	int64_t first = INT64_MAX, last = INT64_MIN, begin = INT64_MAX, end = INT64_MIN;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < s[i].n; k++) {
+			const struct record_window *w = &s[i].at[k];
+
+			if (!w->has_upper)
+				continue;
+			first = w->upper_at < first ? w->upper_at : first;
+			last = w->upper_at > last ? w->upper_at : last;
+		}
+		begin = s[i].begin_ns < begin ? s[i].begin_ns : begin;
+		end = s[i].end_ns > end ? s[i].end_ns : end;
+	}
+	return (struct reach){.first = (double)first,
+		.span = (double)last - (double)first,
+		.outside =
+			fmax(0, fmax((double)first - (double)begin, (double)end - (double)last))};
+}
+
+/* How far above the lines of @map the truth may be: in each part of the time as far as the earliest
+ * expiry there. */
+static double above(const struct record_samples *s, size_t n, struct vmrt_clockmap *map,
+	const struct reach *reach)
+{
+	double least[RECORD_PARTS], worst = 0;
+
+	for (int i = 0; i < RECORD_PARTS; i++)
+		least[i] = INFINITY;
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < s[i].n; k++) {
+			const struct record_window *w = &s[i].at[k];
+			double at = (double)w->upper_at;
+			const struct vmrt_clock_segment *seg;
+			int part;
+
+			if (!w->has_upper)
+				continue;
+			seg = segment_at(map, w->upper_at);
+			part = (int)((at - reach->first) / (reach->span + 1) * RECORD_PARTS);
+			least[part] = fmin(
+				least[part], (double)w->upper - (double)seg->offset_ns -
+						     seg->rate * (at - (double)seg->from_local_ns));
+		}
+	for (int i = 0; i < RECORD_PARTS; i++)
+		if (least[i] != INFINITY)
+			worst = fmax(worst, least[i]);
+	return worst;
+}
+
+/*
+ * Beyond the first and the last expiry a line is off by more, the farther the more: its rate is
+ * known as well as its error, on both sides, and the time between them say. The error holds
+ * somewhere in the first and the last part.
+ */
+void record_doubt_ends(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
+{
+	struct reach reach = reach_of(s, n);
+	double more = reach.span > 0 ? above(s, n, map, &reach) : 0;
+	double part = reach.span / RECORD_PARTS;
+
+	for (size_t i = 0; i<map->n; i += map->n> 1 ? map->n - 1 : 1) {
+		int64_t *error = &map->segments[i].error_ns;
+		double rate = STEERED_RATE;
+
+		if (*error == VMRT_UNKNOWN || *error > INT64_MAX / 4)
+			continue;
+		if (reach.outside <= 0)
+			continue;
+		if (reach.span > 0)
+			rate = fmin(rate, ((double)*error + more) / (reach.span - 2 * part));
+		*error += (int64_t)fmin(ceil((reach.outside + part) * rate), 1e18);
+	}
+}
