@@ -102,6 +102,7 @@ struct thread {
 	bool woken_by_thread; /* the last time, and not in an interrupt */
 	int64_t ran_ns;	      /* sum of the runs that are over */
 	int64_t last_out_ns;  /* end of the last run, or VMRT_UNKNOWN */
+	int64_t last_run_ns;  /* length of the last run that has ended */
 	bool created;	      /* its creation is in the recording */
 	bool exited;	      /* its last switch still bears its name, but it is no task any more */
 	int64_t exited_ns;

@@ -238,6 +238,7 @@ void run_ends(struct machine *m, struct thread *t, struct instant at, int64_t st
 		leaves.state = state == 0 ? THREAD_READY : THREAD_BLOCKED;
 	change_thread(m, t, at.host_ns, &leaves);
 	t->last_out_ns = at.host_ns;
+	t->last_run_ns = at.host_ns - t->start_ns;
 	t->ready_ns = at.host_ns;
 	t->woken_ns = VMRT_UNKNOWN;
 }

@@ -250,6 +250,9 @@ static int64_t due_from(const struct machine *m, unsigned cpu, uint8_t flags, in
 		return INT64_MIN;
 	if (!v || v->state == THREAD_UNKNOWN || host_ns - v->start_ns > WAKE_NEAR_NS + m->error_ns)
 		return host_ns;
+	/* it was preempted within the interrupt that expires all timers that are due */
+	if (v->ready_ns == v->last_out_ns && v->last_run_ns <= WAKE_NEAR_NS + m->error_ns)
+		return INT64_MIN;
 	/* who woke it, QEMU's main loop say, may have had to wait for longer than it did */
 	return v->start_truncated || v->woken_by_thread ? INT64_MIN : v->ready_ns;
 }

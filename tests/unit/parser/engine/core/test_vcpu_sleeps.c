@@ -179,10 +179,46 @@ static void a_timer_whose_wake_up_is_cut_off_says_nothing_of_the_job_before(void
 	assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
+/* T1's timer, armed before the recording, expires as the vCPU goes on at 30 ms; before, the vCPU
+ * ran for @ran until it was preempted at 12 ms. The next expiries are at 50 and 70 ms. */
+static void expires_behind_a_run_of(struct fixture *f, int64_t ran)
+{
+	begin_with(f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 8ms\n"
+		"priority = 60\nrelease = timerfd\n");
+	sw(f, HOST, 0, 0, 0, HOG);
+	sw(f, HOST, 12 * MS - ran, HOG, 0, VCPU);
+	sw(f, HOST, 12 * MS, VCPU, 0, HOG);
+	sw(f, HOST, 30 * MS, HOG, 0, VCPU);
+	timerfd_wakes(f, 30 * MS + 5 * US, 50 * MS);
+	sw(f, GUEST, 32 * MS, T1, 1, 0);
+	timerfd_wakes(f, 50 * MS, 70 * MS);
+	sw(f, GUEST, 52 * MS, T1, 1, 0);
+	end(f, 53 * MS);
+}
+
+static void a_vcpu_that_was_preempted_at_once_does_not_say_since_when_a_timer_was_due(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	/* a timer due before 12 ms would have expired by then: it was due at 30 ms */
+	expires_behind_a_run_of(&f, 5 * MS);
+	assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+	assert_int_equal(f.jobs[1].end_ns, 32 * MS);
+	/* within 5 us another timer may have expired, and this one was due 10 ms before, say */
+	expires_behind_a_run_of(&f, 5 * US);
+	for (size_t i = 0; i < f.n_jobs; i++)
+		assert_true(
+			f.jobs[i].arrival_ns == VMRT_UNKNOWN || f.jobs[i].arrival_ns >= 50 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steal_before_a_job_arrived_takes_nothing_of_its_sleep),
+		cmocka_unit_test(
+			a_vcpu_that_was_preempted_at_once_does_not_say_since_when_a_timer_was_due),
 		cmocka_unit_test(a_vcpu_that_sleeps_past_its_guests_timer_is_the_vmms),
 		cmocka_unit_test(a_sleep_that_may_end_late_is_the_guests),
 		cmocka_unit_test(
