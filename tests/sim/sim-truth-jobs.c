@@ -253,6 +253,16 @@ void truth_goes_on(struct wtask *k, int64_t arrival_local)
 		(k->how == VMRT_RELEASE_RELATIVE && k->spec->release == VMRT_RELEASE_AUTO);
 }
 
+/* The job that has just ended may be one that the recording does not show: then the next one is the
+ * first that it does. */
+static bool was_unseen_first(const struct wtask *k)
+{
+	const struct sim_truth *truth = &k->m->w->r->truth;
+	const struct sim_job *last = &truth->jobs[truth->n_jobs - 1];
+
+	return last->optional && last->first;
+}
+
 /* A timer that goes on by itself is armed anew, to @expires_local: releases in between are
  * nobody's. */
 void truth_consumed(struct wtask *k, int64_t expires_local)
@@ -262,7 +272,7 @@ void truth_consumed(struct wtask *k, int64_t expires_local)
 	/* it did not get to sleep */
 	if (k->pending[0].job.arrival_local_ns < k->armed_local_ns) {
 		truth_ended(k);
-		put_in_front(k, k->armed_local_ns, k->skip_next, false);
+		put_in_front(k, k->armed_local_ns, k->skip_next, was_unseen_first(k));
 		k->pending[0].job.release_ns = k->fired_ns;
 		k->pending[0].job.start_ns = k->m->w->now;
 		k->phase = T_STARTED;
@@ -347,10 +357,14 @@ void truth_woken(struct wtask *k)
 	if (!task_waits(k) || k->phase != T_RELEASED)
 		return;
 	proven(k);
+	if (k->m->w->now - k->pending[0].job.release_ns <= WAKES_WITHIN_NS)
+		return;
 	/* the host did not run in between: for all that is recorded, something else may have woken
-	 * it */
+	 * it, also from a sleep before its first job */
 	last = last_of(k);
-	if (last && k->m->w->now - k->pending[0].job.release_ns > WAKES_WITHIN_NS)
+	if (k->pending[0].first)
+		k->pending[0].optional = true;
+	else if (last)
 		last->doubtful = k->pending[0].begins_in_doubt = true;
 }
 
@@ -393,7 +407,7 @@ void truth_job_out(struct wthread *t, int64_t state)
 	/* it went to sleep for its timer: that was the end of its job */
 	truth_ended(k);
 	k->m->w->r->truth.jobs[k->m->w->r->truth.n_jobs - 1].unproven = true;
-	put_in_front(k, k->armed_local_ns, k->skip_next, false);
+	put_in_front(k, k->armed_local_ns, k->skip_next, was_unseen_first(k));
 	k->skip_next = 0;
 	/* the timer expired on another CPU while the thread was on its way to sleep */
 	if (k->expired) {
