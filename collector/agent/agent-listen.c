@@ -19,6 +19,7 @@
 
 #include "agent.h"
 #include "doorway.h"
+#include "refusals.h"
 
 #define BACKLOG 4
 #define AFTER_REFUSAL_MS 500 /* nobody makes an agent busy by trying */
@@ -120,7 +121,7 @@ static enum vmrt_status check_vsock(const struct sockaddr_vm *peer, struct vmrt_
 	return VMRT_OK;
 }
 
-static bool serve_next(const struct vmrt_listen *o, int listener)
+static bool serve_next(const struct vmrt_listen *o, int listener, struct refusals *refusals)
 {
 	struct pollfd fds[2] = {
 		{.fd = listener, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
@@ -143,7 +144,7 @@ static bool serve_next(const struct vmrt_listen *o, int listener)
 		close(fd);
 		return true;
 	}
-	vmrt_warn("a connection was refused: %s", err.text);
+	refusals_say(refusals, err.text, vmrt_now_ns());
 	close(fd);
 	poll(&fds[1], 1, AFTER_REFUSAL_MS);
 	return false;
@@ -165,6 +166,7 @@ int vmrt_agent_listen(const struct vmrt_listen *o)
 {
 	int listener = listen_at(&o->at);
 	struct vmrt_doorway *doorway = NULL;
+	struct refusals refusals = {0};
 	bool served = false;
 	char name[192];
 
@@ -180,7 +182,9 @@ int vmrt_agent_listen(const struct vmrt_listen *o)
 	}
 	vmrt_say("listening at %s", name);
 	while (!vmrt_stop_requested() && !(served && o->once))
-		served = doorway ? serve_proven(doorway, listener) : serve_next(o, listener);
+		served = doorway ? serve_proven(doorway, listener)
+				 : serve_next(o, listener, &refusals);
+	refusals_end(&refusals);
 	vmrt_doorway_free(doorway);
 	close(listener);
 	if (o->at.kind == VMRT_TRANSPORT_UNIX)

@@ -10,6 +10,7 @@
 #include <vmrt/units.h>
 
 #include "collector/wire/transport.h"
+#include "refusals.h"
 
 #define PROOF_NS (5 * VMRT_NS_PER_S) /* to prove it */
 #define PENALTY_NS                                                                                 \
@@ -28,6 +29,7 @@ struct place {
 struct vmrt_doorway {
 	const struct vmrt_secret *secret;
 	struct place places[VMRT_DOORWAY_MOST];
+	struct refusals refusals;
 };
 
 struct vmrt_doorway *vmrt_doorway_new(const struct vmrt_secret *secret)
@@ -46,11 +48,11 @@ static void leave(struct place *p)
 	p->state = PLACE_FREE;
 }
 
-static void refuse(struct place *p, const struct vmrt_error *err)
+static void refuse(struct vmrt_doorway *d, struct place *p, const struct vmrt_error *err)
 {
 	bool wrong = err->status == VMRT_EPERM || err->status == VMRT_EPROTO;
 
-	vmrt_warn("a connection was refused: %s", err->text);
+	refusals_say(&d->refusals, err->text, vmrt_now_ns());
 	close(p->fd);
 	leave(p);
 	if (wrong) {
@@ -67,6 +69,8 @@ void vmrt_doorway_free(struct vmrt_doorway *d)
 		close(d->places[i].fd);
 		leave(&d->places[i]);
 	}
+	if (d)
+		refusals_end(&d->refusals);
 	free(d);
 }
 
@@ -87,7 +91,7 @@ static struct place *find_place(struct vmrt_doorway *d)
 	return oldest;
 }
 
-static void let_wait(struct place *p, int listener, int stop_fd)
+static void let_wait(struct vmrt_doorway *d, struct place *p, int listener, int stop_fd)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int64_t now = vmrt_now_ns();
@@ -96,15 +100,15 @@ static void let_wait(struct place *p, int listener, int stop_fd)
 	if (fd < 0)
 		return;
 	if (p->state == PLACE_WAITING)
-		refuse(p, &err);
+		refuse(d, p, &err);
 	vmrt_transport_tune(fd);
 	*p = (struct place){.state = PLACE_WAITING, .fd = fd, .since_ns = now};
 	p->until_ns = now + PROOF_NS;
 	if (vmrt_link_parser_init(&p->parser, VMRT_LINK_REQUEST) != VMRT_OK) {
 		vmrt_fail(&err, VMRT_ENOMEM, "out of memory");
-		refuse(p, &err);
+		refuse(d, p, &err);
 	} else if (vmrt_secret_ask(fd, &p->nonces, now + CHALLENGE_NS, stop_fd, &err) != VMRT_OK) {
-		refuse(p, &err);
+		refuse(d, p, &err);
 	}
 }
 
@@ -125,7 +129,7 @@ static bool judge(struct vmrt_doorway *d, struct place *p, int stop_fd)
 		return false;
 	if (status == VMRT_ETIMEOUT)
 		vmrt_fail(&err, status, "it did not prove in time that it knows the secret");
-	refuse(p, &err);
+	refuse(d, p, &err);
 	return false;
 }
 
@@ -178,6 +182,6 @@ int vmrt_doorway_next(struct vmrt_doorway *d, int listener, int stop_fd)
 			return fd;
 		place = find_place(d);
 		if (fds[1].revents && place)
-			let_wait(place, listener, stop_fd);
+			let_wait(d, place, listener, stop_fd);
 	}
 }
