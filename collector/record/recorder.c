@@ -34,7 +34,7 @@
 #define PROGRESS_MS 500
 #define CHECK_MS 1000	/* between two looks at what was lost */
 #define FOLLOWED_MS 250 /* between two words to whoever follows the recording */
-#define MAX_EXPERIMENT (16 << 20)
+#define MAX_EXPERIMENT (1 << 20)
 
 static char *join_words(char **words)
 {
@@ -79,22 +79,21 @@ static enum vmrt_status describe_host(struct vmrt_recorder *rec, struct vmrt_err
 	return m->command ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "manifest: out of memory");
 }
 
-/* The experiment of the run is the file as it is now, whatever becomes of it later. */
-static enum vmrt_status keep_experiment(struct vmrt_recorder *rec, struct vmrt_error *err)
-{
-	char path[PATH_MAX], *text;
-	enum vmrt_status status;
+struct file_text {
+	char *at;
 	size_t size;
+};
 
-	if (!rec->options->experiment)
+/* The experiment of the run is the file as it was read, whatever becomes of it meanwhile. */
+static enum vmrt_status keep_experiment(
+	const struct vmrt_recorder *rec, const struct file_text *text, struct vmrt_error *err)
+{
+	char path[PATH_MAX];
+
+	if (!text->at)
 		return VMRT_OK;
-	status = vmrt_read_file(rec->options->experiment, MAX_EXPERIMENT, &text, &size, err);
-	if (status != VMRT_OK)
-		return status;
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_EXPERIMENT);
-	status = vmrt_write_file(path, text, size, err);
-	free(text);
-	return status;
+	return vmrt_write_file(path, text->at, text->size, err);
 }
 
 static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
@@ -112,8 +111,24 @@ static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_er
 	return vmrt_recorder_only_vms(rec, err);
 }
 
-/* Everything that can be refused is refused here, before anything runs or records. */
-static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status read_experiment(
+	struct vmrt_recorder *rec, struct file_text *text, struct vmrt_error *err)
+{
+	const char *path = rec->options->experiment;
+	enum vmrt_status status;
+
+	if (!path)
+		return VMRT_OK;
+	status = vmrt_read_file(path, MAX_EXPERIMENT, &text->at, &text->size, err);
+	if (status == VMRT_OK)
+		status = vmrt_experiment_parse(text->at, path, &rec->experiment, err);
+	return status;
+}
+
+/* Everything that can be refused is refused here, before anything runs or records; @text is the
+ * experiment. */
+static enum vmrt_status set_up_with(
+	struct vmrt_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
 	const struct vmrt_recorder_options *o = rec->options;
 	struct vmrt_tracer_options tracer = {
@@ -122,13 +137,8 @@ static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err
 	const char *name = "run";
 	enum vmrt_status status;
 
-	if (o->experiment) {
-		status = vmrt_experiment_load(o->experiment, &rec->experiment, err);
-		if (status != VMRT_OK)
-			return status;
-		if (rec->experiment->name[0])
-			name = rec->experiment->name;
-	}
+	if (rec->experiment && rec->experiment->name[0])
+		name = rec->experiment->name;
 	if ((status = vmrt_recorder_find_vms(rec, err)) != VMRT_OK ||
 		(status = describe_host(rec, err)) != VMRT_OK ||
 		(status = vmrt_run_folder_name(&rec->folder, o->run, name, err)) != VMRT_OK ||
@@ -136,7 +146,7 @@ static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err
 		(status = vmrt_run_folder_make(&rec->folder, o->force, err)) != VMRT_OK)
 		return status;
 	vmrt_recorder_own_cpus(rec);
-	if ((status = keep_experiment(rec, err)) != VMRT_OK ||
+	if ((status = keep_experiment(rec, text, err)) != VMRT_OK ||
 		(status = vmrt_tracer_meta(rec->tracer, &rec->meta, err)) != VMRT_OK)
 		return status;
 	if (o->only_vms && (status = check_only_vms(rec, err)) != VMRT_OK)
@@ -149,6 +159,17 @@ static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err
 	status = vmrt_recorder_open_host(rec, err);
 	if (status == VMRT_OK && o->flight_ns)
 		status = vmrt_flight_start(&flight, &rec->flight, err);
+	return status;
+}
+
+static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err)
+{
+	struct file_text text = {0};
+	enum vmrt_status status = read_experiment(rec, &text, err);
+
+	if (status == VMRT_OK)
+		status = set_up_with(rec, &text, err);
+	free(text.at);
 	return status;
 }
 
@@ -170,11 +191,11 @@ static void beside_us(const char *name, char *buf, size_t room)
 	snprintf(buf, room, "%s", name);
 }
 
+/* vmrt-hsf enforces the experiment that is recorded: that of the run. */
 static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	char program[PATH_MAX], number[16];
+	char program[PATH_MAX], experiment[PATH_MAX], number[16];
 	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
-	char *experiment = strdup(rec->options->experiment);
 	char *argv[6 + OWNERS_NAMED + 1] = {program, run, no_wait, opt_notify, number, experiment};
 	char owners[OWNERS_NAMED][24];
 	const uid_t *uids;
@@ -183,10 +204,9 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	enum vmrt_status status;
 	int ready[2];
 
-	if (!experiment || pipe2(ready, O_CLOEXEC) != 0) {
-		free(experiment);
+	if (pipe2(ready, O_CLOEXEC) != 0)
 		return vmrt_fail_errno(err, errno, "cannot start vmrt-hsf");
-	}
+	snprintf(experiment, sizeof(experiment), "%s/%s", rec->folder.path, VMRT_FILE_EXPERIMENT);
 	beside_us("vmrt-hsf", program, sizeof(program));
 	snprintf(number, sizeof(number), "%d", ready[1]);
 	for (size_t i = 0; i < n_owners && i < OWNERS_NAMED; i++) {
@@ -195,7 +215,6 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	}
 	status = vmrt_child_start(&rec->hsf, argv, true, ready[1], err);
 	close(ready[1]);
-	free(experiment);
 	fds[0] = (struct pollfd){.fd = ready[0], .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = rec->hsf.fd, .events = POLLIN};
 	fds[2] = (struct pollfd){.fd = vmrt_stop_fd(), .events = POLLIN};
