@@ -25,7 +25,7 @@ struct refusals {
  */
 void refusals_say(struct refusals *r, const char *why, int64_t now_ns);
 
-/** refusals_end - says how many were refused that no warning has told of */
+/** refusals_end - warns of how many connections were only counted */
 void refusals_end(struct refusals *r);
 
 #endif

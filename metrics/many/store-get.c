@@ -162,6 +162,13 @@ static enum vmrt_status take_histogram(
 	return VMRT_OK;
 }
 
+static enum vmrt_status nameless(const char *what, struct vmrt_error *err)
+{
+	return vmrt_fail(err, VMRT_EPROTO,
+		"the database has a %s without a name: its tables are not as vmrt makes them",
+		what);
+}
+
 static enum vmrt_status add_task(struct many_run *run, struct reading *r, struct vmrt_error *err)
 {
 	struct many_task *more = realloc(run->tasks, (run->n_tasks + 1) * sizeof(*more)), *it;
@@ -176,10 +183,14 @@ static enum vmrt_status add_task(struct many_run *run, struct reading *r, struct
 	it->exec = it->release = it->start = it->tardiness = VMRT_BUCKETS_EMPTY;
 	MANY_TASK(TAKE)
 	status = take_histogram(&reading, &it->response, err);
-	if (!it->machine || !it->task || asprintf(&it->label, "%s/%s", it->machine, it->task) < 0)
+	if (reading.failed)
+		return no_memory(err);
+	if (!it->machine || !it->task)
+		return nameless("task", err);
+	if (asprintf(&it->label, "%s/%s", it->machine, it->task) < 0) {
 		it->label = NULL;
-	if (!it->label || reading.failed)
-		status = no_memory(err);
+		return no_memory(err);
+	}
 	return status;
 }
 
@@ -197,7 +208,9 @@ static enum vmrt_status add_server(struct many_run *run, struct reading *r, stru
 	it->latency = VMRT_BUCKETS_EMPTY;
 	MANY_SERVER(TAKE)
 	status = take_histogram(&reading, &it->overshoot, err);
-	return reading.failed ? no_memory(err) : status;
+	if (reading.failed)
+		return no_memory(err);
+	return it->server ? status : nameless("server", err);
 }
 
 /* Every row of @query, whose first column is a run, through @add to that run. */

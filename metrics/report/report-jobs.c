@@ -115,12 +115,13 @@ static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 				f->tasks[i].label);
 }
 
+/* A stranger's database may have values that are no times: no bar is shorter than none. */
 static const char *bar(double share, char *buf)
 {
-	size_t n = (size_t)(share * BAR + 0.5);
+	size_t n = share >= 1 ? BAR : share > 0 ? (size_t)(share * BAR + 0.5) : 0;
 
 	/* what is there is seen */
-	n = share > 0 && !n ? 1 : n < BAR ? n : BAR;
+	n = share > 0 && !n ? 1 : n;
 	memset(buf, '#', n);
 	buf[n] = '\0';
 	return buf;
