@@ -20,20 +20,28 @@ static void put_char(FILE *out, uint32_t c, const char *from, const char *to)
 		putc('?', out);
 }
 
-/* Prints characters @first to @last - 1 of @text. */
+/* Prints what is in columns @first to @last - 1 of @text: blanks for half of a wide character. */
 static void print_part(FILE *out, const char *text, size_t first, size_t last)
 {
 	const char *from = text;
 	uint32_t c;
 
-	for (size_t i = 0; i < last && (c = vmrt_utf8_next(&text)); i++, from = text)
-		if (i >= first)
+	for (size_t at = 0, width; at <= last && (c = vmrt_utf8_next(&text)); at += width) {
+		width = vmrt_utf8_width(c);
+		/* what combines with a character stays with it */
+		if (at >= first && at + width <= last && (width || at > first))
 			put_char(out, c, from, text);
+		else
+			for (size_t i = at; i < at + width; i++)
+				if (i >= first && i < last)
+					putc(' ', out);
+		from = text;
+	}
 }
 
 static void print_cut(FILE *out, const char *text, size_t max)
 {
-	size_t n = vmrt_utf8_length(text), tail = max / 2 - 1;
+	size_t n = vmrt_utf8_columns(text), tail = max / 2 - 1;
 
 	if (n <= max) {
 		print_part(out, text, 0, n);
@@ -59,7 +67,7 @@ static size_t most(const struct vmrt_column *column)
 
 static size_t shown_length(const char *text, size_t max)
 {
-	size_t n = vmrt_utf8_length(text);
+	size_t n = vmrt_utf8_columns(text);
 
 	return n > max ? max : n;
 }
@@ -67,7 +75,7 @@ static size_t shown_length(const char *text, size_t max)
 static size_t column_width(const struct vmrt_table *table, size_t column)
 {
 	const struct vmrt_column *c = &table->columns[column];
-	size_t width = vmrt_utf8_length(c->head);
+	size_t width = vmrt_utf8_columns(c->head);
 	char buf[VMRT_CELL_ROOM];
 
 	if (c->unit && strlen(c->unit) > width)
@@ -91,7 +99,7 @@ static void print_words(const char *p, size_t column, size_t indent, size_t widt
 	while (*p) {
 		size_t n = strcspn(p, " ");
 		char *word = strndup(p, n);
-		size_t length = word ? vmrt_utf8_length(word) : 0, shown = 0;
+		size_t length = word ? vmrt_utf8_columns(word) : 0, shown = 0;
 
 		if (column > begin && column + 1 + length > width) {
 			putc('\n', out);
@@ -353,7 +361,7 @@ static bool titles_fit(const struct grid *g, int first)
 	for (size_t i = 0; g->table->titles && i < g->n; i++) {
 		const char *title = title_at(g, first, i);
 
-		if (title && vmrt_utf8_length(title) > title_room(g, first, i, at))
+		if (title && vmrt_utf8_columns(title) > title_room(g, first, i, at))
 			return false;
 		at += g->widths[g->columns[i]] + g->gap;
 	}
@@ -392,7 +400,7 @@ static int print_groups(struct grid *g, int first)
 
 static void print_line(const struct vmrt_line *line, size_t width, FILE *out)
 {
-	size_t column = vmrt_utf8_length(line->key);
+	size_t column = vmrt_utf8_columns(line->key);
 
 	print_part(out, line->key, 0, column);
 	if (column < KEY_WIDTH)
@@ -431,7 +439,7 @@ void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned widt
 {
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		const struct vmrt_section *section = &doc->sections[i];
-		size_t length = vmrt_utf8_length(section->name);
+		size_t length = vmrt_utf8_columns(section->name);
 		bool after_grid = false;
 
 		if (i)

@@ -2,7 +2,10 @@
 /* Decodes and checks the characters of texts from unknown sources. */
 #include <vmrt/utf8.h>
 
+#include <locale.h>
+#include <pthread.h>
 #include <string.h>
+#include <wchar.h>
 
 uint32_t vmrt_utf8_next(const char **text)
 {
@@ -46,6 +49,41 @@ size_t vmrt_utf8_length(const char *text)
 
 	while (vmrt_utf8_next(&text))
 		n++;
+	return n;
+}
+
+static locale_t utf8;
+
+static void find_utf8(void)
+{
+	utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+unsigned vmrt_utf8_width(uint32_t c)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	locale_t before;
+	int width;
+
+	if (c < 0x300) /* the first combining character */
+		return 1;
+	/* wcwidth() answers for the locale, which may be another one */
+	pthread_once(&once, find_utf8);
+	if (!utf8)
+		return 1;
+	before = uselocale(utf8);
+	width = wcwidth((wchar_t)c);
+	uselocale(before);
+	return width < 0 ? 1 : (unsigned)width;
+}
+
+size_t vmrt_utf8_columns(const char *text)
+{
+	size_t n = 0;
+	uint32_t c;
+
+	while ((c = vmrt_utf8_next(&text)))
+		n += vmrt_utf8_width(c);
 	return n;
 }
 

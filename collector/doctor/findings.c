@@ -69,7 +69,7 @@ void doctor_print(const struct doctor *d, FILE *out)
 	size_t counts[4] = {0}, widest = 0;
 
 	for (size_t i = 0; i < d->n; i++) {
-		size_t width = vmrt_utf8_length(d->findings[i].subject);
+		size_t width = vmrt_utf8_columns(d->findings[i].subject);
 
 		widest = width > widest ? width : widest;
 	}
@@ -79,7 +79,7 @@ void doctor_print(const struct doctor *d, FILE *out)
 		counts[f->verdict]++;
 		fprintf(out, "%-7s %-14s ", doctor_verdict_name(f->verdict), f->check);
 		vmrt_utf8_put(out, f->subject);
-		fprintf(out, "%*s", (int)(widest - vmrt_utf8_length(f->subject)) + 2, "");
+		fprintf(out, "%*s", (int)(widest - vmrt_utf8_columns(f->subject)) + 2, "");
 		print_words(out, "", f->found);
 		if (f->why[0])
 			print_words(out, "          why:  ", f->why);

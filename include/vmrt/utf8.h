@@ -27,6 +27,15 @@ bool vmrt_utf8_is_harmless(uint32_t c);
 /** vmrt_utf8_length - how many characters @text has */
 size_t vmrt_utf8_length(const char *text);
 
+/**
+ * vmrt_utf8_width - how many columns of a terminal character @c takes: 0 of a combining one, 2 of a
+ * Chinese, Japanese or Korean one and of most emoji, 1 of others
+ */
+unsigned vmrt_utf8_width(uint32_t c);
+
+/** vmrt_utf8_columns - how many columns of a terminal @text takes */
+size_t vmrt_utf8_columns(const char *text);
+
 /** vmrt_utf8_put - print @text with a question mark for each character that is not harmless */
 void vmrt_utf8_put(FILE *out, const char *text);
 

@@ -68,7 +68,7 @@ static void print_block(struct printer *p)
 enum vmrt_status top_batch_print(
 	const struct top_view *view, const struct top_ui *ui, bool heads, FILE *out)
 {
-	struct printer p = {.view = view, .ui = ui, .out = out};
+	struct printer p = {.view = view, .ui = ui, .out = out, .line = {.only_ascii = ui->ascii}};
 
 	p.order = calloc(view->n_servers + view->n_tasks + 1, sizeof(*p.order));
 	if (!p.order)

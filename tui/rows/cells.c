@@ -7,31 +7,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool continues(char c)
-{
-	return ((unsigned char)c & 0xc0) == 0x80;
-}
+#include <vmrt/utf8.h>
 
 int top_columns(const char *text)
 {
-	int n = 0;
-
-	for (; *text; text++)
-		n += !continues(*text);
-	return n;
+	return (int)vmrt_utf8_columns(text);
 }
 
-/* Bytes of the first @columns columns. */
+/* Bytes of what fits into @columns columns. */
 static size_t bytes_of(const char *text, int columns)
 {
-	size_t i = 0;
+	const char *at = text, *end = text;
+	uint32_t c;
 
-	while (text[i]) {
-		if (!continues(text[i]) && columns-- == 0)
+	while ((c = vmrt_utf8_next(&at))) {
+		columns -= (int)vmrt_utf8_width(c);
+		if (columns < 0)
 			break;
-		i++;
+		end = at;
 	}
-	return i;
+	return (size_t)(end - text);
+}
+
+const char *top_behind(const char *text, int columns)
+{
+	return text + bytes_of(text, columns);
 }
 
 static struct top_span *new_span(struct top_screen *screen)
@@ -50,9 +50,31 @@ static struct top_span *new_span(struct top_screen *screen)
 	return &screen->spans[screen->n++];
 }
 
+/* @text with question marks for what the terminal cannot show or would obey; false: it does not fit
+ * into @out. */
+static bool tame(const struct top_screen *screen, const char *text, char out[TOP_TEXT])
+{
+	const char *from = text;
+	size_t n = 0;
+	uint32_t c;
+
+	for (; (c = vmrt_utf8_next(&text)); from = text) {
+		bool shown = vmrt_utf8_is_harmless(c) && (c < 0x80 || !screen->only_ascii);
+		size_t bytes = shown ? (size_t)(text - from) : 1;
+
+		if (n + bytes >= TOP_TEXT)
+			break;
+		memcpy(out + n, shown ? from : "?", bytes);
+		n += bytes;
+	}
+	out[n] = '\0';
+	return !c;
+}
+
 void top_put(struct top_screen *screen, int y, int x, int width, bool right, enum top_attr attr,
 	const char *text)
 {
+	char tamed[TOP_TEXT];
 	struct top_span *span;
 	size_t bytes, pad = 0;
 	int columns;
@@ -67,20 +89,17 @@ void top_put(struct top_screen *screen, int y, int x, int width, bool right, enu
 	span = new_span(screen);
 	if (!span)
 		return;
-	columns = top_columns(text);
-	cut = columns > width && width > 1;
-	if (columns > width)
-		columns = width;
+	cut = !tame(screen, text, tamed);
+	columns = top_columns(tamed);
+	cut = (cut || columns > width) && width > 1;
 	/* a number without its end would be another number */
-	bytes = bytes_of(text, columns - cut);
-	if (right)
+	bytes = bytes_of(tamed, columns < width - cut ? columns : width - cut);
+	if (right && columns <= width)
 		pad = (size_t)(width - columns);
-	while (bytes + pad + cut > TOP_TEXT - 1) {
-		while (continues(text[--bytes]))
-			;
-	}
+	while (bytes + pad + cut > TOP_TEXT - 1)
+		bytes = bytes_of(tamed, --columns);
 	memset(span->text, ' ', pad);
-	memcpy(span->text + pad, text, bytes);
+	memcpy(span->text + pad, tamed, bytes);
 	if (cut)
 		span->text[pad + bytes++] = '~';
 	span->text[pad + bytes] = '\0';
@@ -109,10 +128,15 @@ void top_screen_clear(struct top_screen *screen, int width, int height)
 {
 	struct top_span *spans = screen->spans;
 	struct top_screen *front = screen->front;
+	bool only_ascii = screen->only_ascii;
 	size_t room = screen->room;
 
-	*screen = (struct top_screen){
-		.width = width, .height = height, .spans = spans, .room = room, .front = front};
+	*screen = (struct top_screen){.width = width,
+		.height = height,
+		.only_ascii = only_ascii,
+		.spans = spans,
+		.room = room,
+		.front = front};
 }
 
 struct top_screen *top_screen_front(
@@ -125,6 +149,7 @@ struct top_screen *top_screen_front(
 		return NULL;
 	}
 	top_screen_clear(screen->front, width, height);
+	screen->front->only_ascii = ascii;
 	screen->has_front = true;
 	screen->front_y = y;
 	screen->front_x = x;
@@ -177,22 +202,38 @@ static void print_line(
 
 /* ---- a line with a box in front ---- */
 
-/* One column; text: NULL for a blank without a style. */
+/* One column; text: NULL for a blank without a style. Of a wide character the first column has the
+ * text, the second one belongs to it. */
 struct column {
 	const char *text;
 	size_t bytes;
+	bool wide, second;
 	enum top_attr attr;
 	bool reverse;
 };
 
+/* Puts the first character of @text there. A wide one of which a half is covered leaves a blank. */
 static void put_column(
 	struct column *columns, int width, int x, const char *text, const struct top_span *s)
 {
-	if (x >= 0 && x < width)
-		columns[x] = (struct column){.text = text,
-			.bytes = bytes_of(text, 1),
-			.attr = s ? s->attr : TOP_DIM,
-			.reverse = s && s->reverse};
+	struct column one = {.text = text,
+		.bytes = bytes_of(text, 1),
+		.attr = s ? s->attr : TOP_DIM,
+		.reverse = s && s->reverse};
+
+	one.wide = *text && !one.bytes;
+	if (x < 0 || x + one.wide >= width)
+		return;
+	if (one.wide)
+		one.bytes = bytes_of(text, 2);
+	if (columns[x].second)
+		columns[x - 1] = (struct column){0};
+	if (columns[x + one.wide].wide)
+		columns[x + one.wide + 1] = (struct column){0};
+	columns[x] = one;
+	if (one.wide)
+		columns[x + 1] = (struct column){
+			.text = "", .second = true, .attr = one.attr, .reverse = one.reverse};
 }
 
 static void put_pieces(
@@ -202,8 +243,11 @@ static void put_pieces(
 		const char *at = pieces[i]->text;
 
 		for (int k = 0; k < pieces[i]->width; k++) {
+			bool wide = *at && !bytes_of(at, 1);
+
 			put_column(columns, width, x + pieces[i]->x + k, *at ? at : " ", pieces[i]);
-			at += *at ? bytes_of(at, 1) : 0;
+			at += *at ? bytes_of(at, 1 + wide) : 0;
+			k += wide;
 		}
 	}
 }

@@ -31,8 +31,9 @@ struct top_screen {
 	int width, height;
 	struct top_span *spans;
 	size_t n, room;
-	bool reverse; /* for what is put from now on */
-	bool failed;  /* out of memory */
+	bool reverse;	 /* for what is put from now on */
+	bool only_ascii; /* question marks for all other characters */
+	bool failed;	 /* out of memory */
 	/* what the keys need to know of what was drawn */
 	int rows;	  /* that the cursor can be on */
 	int page_rows;	  /* that fit */
@@ -54,14 +55,18 @@ struct top_screen {
 struct top_screen *top_screen_front(
 	struct top_screen *screen, int y, int x, int width, int height, bool ascii);
 
-/** top_columns - columns that UTF-8 @text takes; all our characters are one column wide */
+/** top_columns - columns that UTF-8 @text takes */
 int top_columns(const char *text);
+
+/** top_behind - what is behind the first @columns columns of @text */
+const char *top_behind(const char *text, int columns);
 
 /**
  * top_put - a piece of text at (@x, @y), cut or padded to @width columns
  * @right: align it to the right
  *
- * What lies outside of the screen is left out. Text that is cut ends with ~.
+ * What lies outside of the screen is left out. Text that is cut ends with ~. Characters that would
+ * change the terminal or the direction of the text become question marks.
  */
 void top_put(struct top_screen *screen, int y, int x, int width, bool right, enum top_attr attr,
 	const char *text);

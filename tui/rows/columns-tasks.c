@@ -17,7 +17,7 @@ static void fill_name(const void *row, int width, bool ascii, struct cell *cell)
 
 	(void)ascii;
 	snprintf(name, sizeof(name), "%s/%s", t->machine, t->name);
-	top_text_name(cell->text, (int)strlen(name) > width ? t->name : name, width);
+	top_text_name(cell->text, top_columns(name) > width ? t->name : name, width);
 }
 
 static void fill_state(const void *row, int width, bool ascii, struct cell *cell)

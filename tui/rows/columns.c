@@ -8,6 +8,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <vmrt/utf8.h>
+
 #include "columns-local.h"
 #include "text.h"
 
@@ -134,10 +136,11 @@ static int longest_name(const struct top_view *view)
 	size_t longest = NAME_MIN;
 
 	for (size_t i = 0; i < view->n_servers; i++)
-		if (strlen(view->servers[i].name) > longest)
-			longest = strlen(view->servers[i].name);
+		if (vmrt_utf8_columns(view->servers[i].name) > longest)
+			longest = vmrt_utf8_columns(view->servers[i].name);
 	for (size_t i = 0; i < view->n_tasks; i++) {
-		size_t len = strlen(view->tasks[i].machine) + 1 + strlen(view->tasks[i].name);
+		size_t len = vmrt_utf8_columns(view->tasks[i].machine) + 1 +
+			     vmrt_utf8_columns(view->tasks[i].name);
 
 		if (len > longest)
 			longest = len;

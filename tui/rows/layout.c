@@ -364,6 +364,7 @@ void top_layout(const struct top_view *view, const struct top_ui *ui, int width,
 	struct top_area area = {.view = view, .ui = ui, .screen = screen, .y = 3};
 
 	top_screen_clear(screen, width, height);
+	screen->only_ascii = ui->ascii;
 	if (width < TOP_WIDTH_MIN || height < TOP_HEIGHT_MIN) {
 		top_say(screen, 0, 0, TOP_PLAIN, "needs %dx%d, is %dx%d", TOP_WIDTH_MIN,
 			TOP_HEIGHT_MIN, width, height);

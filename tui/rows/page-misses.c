@@ -174,7 +174,7 @@ static void put_miss(
 	if (miss->number > area->view->seen_misses)
 		top_put(screen, y, GUTTER + 10, 1, false, TOP_MISS, "*");
 	snprintf(full, sizeof(full), "%s/%s", t->machine, t->name);
-	top_text_name(text, (int)strlen(full) > p->name ? t->name : full, p->name);
+	top_text_name(text, top_columns(full) > p->name ? t->name : full, p->name);
 	top_put(screen, y, FIRST, p->name, false, TOP_PLAIN, text);
 	snprintf(text, sizeof(text), "%" PRId64, miss->job.k);
 	put_column(area, y, p->job, 6, TOP_PLAIN, text);

@@ -93,11 +93,7 @@ void top_sheet_text(const struct top_area *area)
 	rest.y++;
 	rest.height--;
 	first = top_scrolled(&rest, lines);
-	for (int i = 0; i < rest.height && first + i < lines; i++) {
-		const char *text = ui->text[first + i];
-		size_t len = strlen(text), skip = (size_t)ui->scroll_x;
-
+	for (int i = 0; i < rest.height && first + i < lines; i++)
 		top_say(area->screen, rest.y + i, 0, TOP_PLAIN, "%s",
-			text + (skip < len ? skip : len));
-	}
+			top_behind(ui->text[first + i], (int)ui->scroll_x));
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <vmrt/utf8.h>
+
 void top_text_ms(char *out, int64_t ns, int width)
 {
 	int decimals = 2;
@@ -43,14 +45,19 @@ void top_text_percent(char *out, double ratio)
 
 void top_text_name(char *out, const char *name, int width)
 {
+	size_t n = 0;
+	uint32_t c;
+
 	snprintf(out, TOP_TEXT, "%s", name);
-	for (char *p = out; *p; p++)
-		if ((unsigned char)*p < ' ' || (unsigned char)*p > '~')
-			*p = '?';
-	if (width > 0 && (int)strlen(out) > width) {
-		out[width - 1] = '~';
-		out[width] = '\0';
+	vmrt_utf8_tame(out);
+	if (width <= 0 || (int)vmrt_utf8_columns(out) <= width)
+		return;
+	for (const char *at = out; (c = vmrt_utf8_next(&at)); n = (size_t)(at - out)) {
+		width -= (int)vmrt_utf8_width(c);
+		if (width < 1)
+			break;
 	}
+	snprintf(out + n, TOP_TEXT - n, "~");
 }
 
 const char *top_text_time(char *out, int64_t ns, int decimals)

@@ -69,6 +69,36 @@ static void expect(enum vmrt_format format, const char *only, const char *wanted
 	free(text);
 }
 
+/* The column behind the names begins at the same place of the terminal in each line. */
+static void names_of_wide_characters_keep_the_columns_in_line(void **state)
+{
+	static const struct vmrt_column two[] = {
+		{"task", "task", NULL, VMRT_CELL_TEXT, 0, VMRT_KEY_GROUP},
+		{"jobs", "jobs", NULL, VMRT_CELL_COUNT, 0, 1},
+	};
+	struct vmrt_doc *doc = vmrt_doc_new("run", true);
+	struct vmrt_table *t;
+	static const char *const names[] = {"温度計", "sensor", "e\u0301te\u0301"};
+	char *text, *line, *rest;
+	int seen = 0;
+
+	(void)state;
+	vmrt_doc_section(doc, "a");
+	t = vmrt_doc_table(doc, "tasks", titles, two, ARRAY_SIZE(two), 0);
+	for (int i = 0; i < 3; i++) {
+		vmrt_put_text(t, names[i]);
+		vmrt_put_count(t, 1000);
+	}
+	text = print(doc, VMRT_FORMAT_TEXT, NULL);
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		if (strstr(line, "1000")) {
+			assert_int_equal(vmrt_utf8_columns(line), 6 + 2 + 4);
+			seen++;
+		}
+	assert_int_equal(seen, 3);
+	free(text);
+}
+
 static void text_is_aligned_with_units_in_its_heads(void **state)
 {
 	(void)state;
@@ -458,6 +488,7 @@ static void formats_go_by_their_names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(names_of_wide_characters_keep_the_columns_in_line),
 		cmocka_unit_test(text_is_aligned_with_units_in_its_heads),
 		cmocka_unit_test(csv_has_the_runs_name_and_empty_unknowns),
 		cmocka_unit_test(json_has_null_for_unknown),
