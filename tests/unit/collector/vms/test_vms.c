@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -336,7 +338,7 @@ static void socket_that_was_passed_is_found_in_the_kernels_table(void **state)
 	static const char table[] =
 		"Num       RefCount Protocol Flags    Type St Inode Path\n"
 		"0000000000000000: 00000003 00000000 00000000 0001 03  4241 /run/other\n"
-		"0000000000000000: 00000003 00000000 00000000 0001 03  4242 /run/accepted\n"
+		"0000000000000000: 00000003 00000000 00000000 0001 03  4245 /run/accepted\n"
 		"0000000000000000: 00000002 00000000 00010000 0001 01  4242 /run/with blank.sock\n"
 		"0000000000000000: 00000002 00000000 00010000 0001 01  4243 @abstract\n"
 		"0000000000000000: 00000002 00000000 00010000 0001 01  4244\n"
@@ -373,6 +375,92 @@ static void socket_that_was_passed_is_found_in_the_kernels_table(void **state)
 	assert_string_equal(vms->link[1], "");
 	assert_string_equal(vms->link[2], "");
 	vmrt_vms_free(vms, n);
+}
+
+static int listen_at(const char *path)
+{
+	struct sockaddr_un at = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	assert_true(strlen(path) < sizeof(at.sun_path));
+	strcpy(at.sun_path, path);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static unsigned long inode_of(int fd)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	return (unsigned long)st.st_ino;
+}
+
+/* Makes a socket whose path is, after a line end, a line of the kernel's table about @inode. */
+static int forge_line(unsigned long inode)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), "%s/f\n0: 2 0 10000 1 1 %lu ", root, inode);
+	assert_int_equal(mkdir(path, 0700), 0);
+	strcat(path, "/evil");
+	return listen_at(path);
+}
+
+/* Needs the kernel's table as it is, with a forged line in it. */
+static void no_path_with_a_line_end_passes_for_the_socket_of_another(void **state)
+{
+	char path[128], found[VMRT_LINK_PATH];
+	int own, tcp, forged[2];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/own", root);
+	own = listen_at(path);
+	tcp = socket(AF_INET, SOCK_STREAM, 0);
+	forged[0] = forge_line(inode_of(own));
+	forged[1] = forge_line(inode_of(tcp));
+	vmrt_fd_socket("/proc", getpid(), own, found);
+	/* a kernel that cannot be asked for one socket has two lines for it in its table */
+	if (*found) {
+		assert_string_equal(found, path);
+		vmrt_fd_socket("/proc", getpid(), tcp, found);
+		assert_string_equal(found, "");
+	}
+	close(own);
+	close(tcp);
+	close(forged[0]);
+	close(forged[1]);
+}
+
+static void a_socket_with_two_lines_in_the_table_has_no_known_path(void **state)
+{
+	static const char table[] =
+		"Num       RefCount Protocol Flags    Type St Inode Path\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01  4242 /run/true.sock\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01  4999 /tmp/x\n"
+		"0: 2 0 00010000 1 1 4242 /tmp/evil\n"
+		/* one that does not listen, and a line that says that it does */
+		"0000000000000000: 00000002 00000000 00000000 0001 01  4243 /run/silent.sock\n"
+		"0000000000000000: 00000002 00000000 00010000 0001 01  4998 /tmp/y\n"
+		"0: 2 0 00010000 1 1 4243 /tmp/evil\n";
+	char path[128], found[VMRT_LINK_PATH];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/7", root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/7/fd", root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/7/net", root);
+	assert_int_equal(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/7/net/unix", root);
+	put(path, table, strlen(table));
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/7/fd/%d", root, i);
+		assert_int_equal(symlink(i ? "socket:[4243]" : "socket:[4242]", path), 0);
+		vmrt_fd_socket(root, 7, i, found);
+		assert_string_equal(found, "");
+	}
 }
 
 static void a_link_that_cannot_be_a_socket_address_is_left_out(void **state)
@@ -577,6 +665,8 @@ int main(void)
 		TEST(names_of_other_hypervisors_come_from_their_command_lines),
 		TEST(hostile_names_are_cut_and_made_printable),
 		TEST(socket_that_was_passed_is_found_in_the_kernels_table),
+		TEST(no_path_with_a_line_end_passes_for_the_socket_of_another),
+		TEST(a_socket_with_two_lines_in_the_table_has_no_known_path),
 		TEST(a_link_that_cannot_be_a_socket_address_is_left_out),
 		TEST(a_guest_with_vsock_is_reached_by_it_after_its_ports),
 		TEST(devices_that_are_given_as_json_are_found),
