@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/utf8.h>
+
 #include "app.h"
 #include "tui/rows/pages.h"
 #include "tui/rows/text.h"
@@ -21,11 +23,8 @@ struct lines {
 /* A name that may fill its 16 bytes without an end. */
 static void name_of(const char *comm, char *out)
 {
-	size_t i = 0;
-
-	for (; comm && i < VMRT_COMM_MAX && comm[i]; i++)
-		out[i] = comm[i] >= ' ' && comm[i] <= '~' ? comm[i] : '?';
-	out[i] = '\0';
+	snprintf(out, VMRT_COMM_MAX + 1, "%.*s", VMRT_COMM_MAX, comm ? comm : "");
+	vmrt_utf8_tame(out);
 }
 
 static int rt_prio(int prio)
