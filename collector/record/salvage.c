@@ -64,6 +64,23 @@ static enum vmrt_status find(struct work *w, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
+/* VMRT_ENOENT if the instance is gone */
+static enum vmrt_status adopt(struct work *w, struct vmrt_error *err)
+{
+	enum vmrt_status status = vmrt_tracer_adopt(w->instance, &w->tracer, err);
+
+	if (status != VMRT_OK || vmrt_journal_belongs(w->run, w->instance))
+		return status;
+	vmrt_tracer_abandon(w->tracer);
+	w->tracer = NULL;
+	return vmrt_fail(err, VMRT_EPERM,
+		"%.200s: others may write into this folder, and nothing shows that "
+		"its " VMRT_FILE_JOURNAL
+		" was written there: move the run into a folder of your own to "
+		"finish it",
+		w->run);
+}
+
 static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
 {
 	enum vmrt_status status;
@@ -77,7 +94,7 @@ static enum vmrt_status open_all(struct work *w, struct vmrt_error *err)
 	w->stats = calloc(w->meta.cpus + 1, sizeof(*w->stats));
 	if (!w->stats)
 		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
-	status = vmrt_tracer_adopt(w->instance, &w->tracer, err);
+	status = adopt(w, err);
 	return status == VMRT_ENOENT ? VMRT_OK : status;
 }
 
@@ -98,7 +115,7 @@ static bool has_begun(struct work *w)
 
 static enum vmrt_status discard(struct work *w, struct vmrt_error *err)
 {
-	enum vmrt_status status = vmrt_tracer_adopt(w->instance, &w->tracer, err);
+	enum vmrt_status status = adopt(w, err);
 
 	if (status != VMRT_OK && status != VMRT_ENOENT)
 		return status;

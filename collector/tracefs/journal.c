@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,20 +37,81 @@ static bool is_instance(const char *name)
 	       strlen(name) < VMRT_JOURNAL_NAME && !strchr(name, '/');
 }
 
+/* May nobody but the caller, and root, put anything into this folder? */
+static bool is_own_folder(const struct stat *st)
+{
+	return S_ISDIR(st->st_mode) && st->st_uid == geteuid() &&
+	       !(st->st_mode & (S_IWGRP | S_IWOTH));
+}
+
+/*
+ * The link of an instance: which folder its recording is in, and where that folder was. Where the
+ * folder or its parent is somebody else's, the path alone does not say so.
+ */
+static void make_link(const char *run, const char *instance)
+{
+	char folder[256], path[PATH_MAX], full[PATH_MAX], text[PATH_MAX];
+	struct stat st;
+	int n;
+
+	if (!links_folder(folder, sizeof(folder)) || !realpath(run, full) || stat(full, &st) != 0)
+		return;
+	mkdir(folder, 0755);
+	n = snprintf(text, sizeof(text), "%" PRIx64 ":%" PRIx64 ":%s", (uint64_t)st.st_dev,
+		(uint64_t)st.st_ino, full);
+	if (n > 0 && (size_t)n < sizeof(text) &&
+		vmrt_path(path, sizeof(path), folder, instance) == VMRT_OK)
+		(void)!symlink(text, path);
+}
+
+/* What the link of @instance says; false if there is none that nobody else could have made. */
+static bool read_link(
+	const char *folder, const char *instance, char path[PATH_MAX], struct stat *at)
+{
+	char name[PATH_MAX], text[PATH_MAX];
+	uint64_t device, inode;
+	struct stat st;
+	ssize_t len;
+	int head = 0;
+
+	if (stat(folder, &st) != 0 || !is_own_folder(&st) ||
+		vmrt_path(name, sizeof(name), folder, instance) != VMRT_OK ||
+		(len = readlink(name, text, sizeof(text) - 1)) <= 0)
+		return false;
+	text[len] = '\0';
+	if (sscanf(text, "%" SCNx64 ":%" SCNx64 ":%n", &device, &inode, &head) != 2 || !head)
+		return false;
+	snprintf(path, PATH_MAX, "%s", text + head);
+	at->st_dev = (dev_t)device;
+	at->st_ino = (ino_t)inode;
+	return true;
+}
+
+/* Yes, if nobody else can have put the journal there; else the link knows it. */
+bool vmrt_journal_belongs(const char *run, const char *instance)
+{
+	char folder[256], path[PATH_MAX];
+	struct stat st, at;
+
+	if (stat(run, &st) != 0)
+		return false;
+	if (is_own_folder(&st))
+		return true;
+	return links_folder(folder, sizeof(folder)) && read_link(folder, instance, path, &at) &&
+	       at.st_dev == st.st_dev && at.st_ino == st.st_ino;
+}
+
 enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struct vmrt_error *err)
 {
-	char path[PATH_MAX], full[PATH_MAX], folder[256], text[256];
+	char path[PATH_MAX], text[256];
 	enum vmrt_status status;
 
 	snprintf(text, sizeof(text), HEAD "%s\n", instance);
 	if ((status = vmrt_path(path, sizeof(path), run, VMRT_FILE_JOURNAL)) != VMRT_OK)
 		return vmrt_fail(err, status, "%.200s: the path is too long", run);
 	status = vmrt_write_file(path, text, strlen(text), err);
-	if (status == VMRT_OK && links_folder(folder, sizeof(folder)) && realpath(run, full)) {
-		mkdir(folder, 0755);
-		if (vmrt_path(path, sizeof(path), folder, instance) == VMRT_OK)
-			(void)!symlink(full, path);
-	}
+	if (status == VMRT_OK)
+		make_link(run, instance);
 	return status;
 }
 
@@ -98,17 +160,19 @@ enum vmrt_status vmrt_journal_read_own(
 	struct stat st;
 	enum vmrt_status status = read_journal(run, instance, &st, err);
 
-	if (status != VMRT_OK || (st.st_uid == geteuid() && st.st_nlink == 1))
+	if (status != VMRT_OK)
 		return status;
-	if (st.st_uid == geteuid())
+	if (st.st_uid != geteuid())
+		return vmrt_fail(err, VMRT_EPERM,
+			"%.200s: its " VMRT_FILE_JOURNAL " is of user %u, who may name the "
+			"recording of somebody else in it: only that user can finish the run",
+			run, (unsigned)st.st_uid);
+	if (st.st_nlink != 1)
 		return vmrt_fail(err, VMRT_EPERM,
 			"%.200s: its " VMRT_FILE_JOURNAL " has a second name: it may be the "
 			"journal of another run",
 			run);
-	return vmrt_fail(err, VMRT_EPERM,
-		"%.200s: its " VMRT_FILE_JOURNAL " is of user %u, who may name the recording of "
-		"somebody else in it: only that user can finish the run",
-		run, (unsigned)st.st_uid);
+	return VMRT_OK;
 }
 
 void vmrt_journal_remove(const char *run, const char *instance)
@@ -138,19 +202,19 @@ void vmrt_journal_each(void (*found)(void *ctx, const char *run), void *ctx)
 {
 	char folder[256], path[PATH_MAX], run[PATH_MAX], instance[VMRT_JOURNAL_NAME];
 	struct dirent **entries = NULL;
+	struct stat at;
 	int n = links_folder(folder, sizeof(folder)) ? scandir(folder, &entries, NULL, alphasort)
 						     : 0;
 
 	for (int i = 0; i < n; i++) {
 		const char *name = entries[i]->d_name;
-		ssize_t len;
 
 		if (is_instance(name) && !vmrt_journal_owner_lives(name) &&
-			vmrt_path(path, sizeof(path), folder, name) == VMRT_OK &&
-			(len = readlink(path, run, sizeof(run) - 1)) > 0) {
-			run[len] = '\0';
-			/* a folder that was removed or used again leaves only the link */
-			if (vmrt_journal_read_own(run, instance, NULL) == VMRT_OK &&
+			vmrt_path(path, sizeof(path), folder, name) == VMRT_OK) {
+			/* a folder that was removed, exchanged or used again leaves only the link
+			 */
+			if (read_link(folder, name, run, &at) && vmrt_journal_belongs(run, name) &&
+				vmrt_journal_read_own(run, instance, NULL) == VMRT_OK &&
 				!strcmp(instance, name))
 				found(ctx, run);
 			else

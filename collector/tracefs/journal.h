@@ -4,8 +4,8 @@
 
 /*
  * The sign for `vmrt-trace reset` that a recording was not finished: a file in the run folder that
- * names the tracefs instance, and a link named after the instance, in a folder for all, to the run
- * folder.
+ * names the tracefs instance, and a link named after the instance, in a folder where only root (or
+ * the user) writes: its text is the device and the inode of the run folder, and the path.
  */
 
 #include <limits.h>
@@ -38,6 +38,14 @@ enum vmrt_status vmrt_journal_read(
  */
 enum vmrt_status vmrt_journal_read_own(
 	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);
+
+/**
+ * vmrt_journal_belongs - did the recorder that made @instance record into the folder @run?
+ *
+ * The caller's own journal says so only in a folder into which nobody else may write: a stranger
+ * who owns the folder can move the journal to another one, with files that the stranger can read.
+ */
+bool vmrt_journal_belongs(const char *run, const char *instance);
 
 /** vmrt_journal_remove - it is finished */
 void vmrt_journal_remove(const char *run, const char *instance);

@@ -87,6 +87,24 @@ static struct vmrt_datfile *new_file(
 	return f;
 }
 
+/* Nobody else's, who could read what is written into it, whatever its mode. */
+static bool is_own(int fd, const char *path, struct vmrt_error *err)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) != 0) {
+		vmrt_fail_errno(err, errno, "cannot open %.400s", path);
+		return false;
+	}
+	if (st.st_uid == geteuid())
+		return true;
+	vmrt_fail(err, VMRT_EPERM,
+		"%.400s is of user %u, who could read what is added to it: only that user can "
+		"finish it",
+		path, (unsigned)st.st_uid);
+	return false;
+}
+
 static enum vmrt_status open_apart(struct vmrt_datfile *f, bool make, struct vmrt_error *err)
 {
 	char path[PATH_MAX];
@@ -97,6 +115,8 @@ static enum vmrt_status open_apart(struct vmrt_datfile *f, bool make, struct vmr
 		f->cpus[i].fd = make ? vmrt_create_recording(path) : vmrt_open_update(path);
 		if (f->cpus[i].fd < 0 && make)
 			return vmrt_fail_errno(err, errno, "cannot create %s", path);
+		if (f->cpus[i].fd >= 0 && !make && !is_own(f->cpus[i].fd, path, err))
+			return VMRT_EPERM;
 	}
 	return VMRT_OK;
 }
@@ -333,6 +353,10 @@ enum vmrt_status vmrt_datfile_resume(const char *folder, const char *name, size_
 	if (f->fd < 0 || pread(f->fd, rows, (size_t)cpus * TABLE_ROW, (off_t)table) !=
 				 (ssize_t)((size_t)cpus * TABLE_ROW)) {
 		status = vmrt_fail_errno(err, f->fd < 0 ? errno : EIO, "cannot open %.400s", path);
+		goto out;
+	}
+	if (!is_own(f->fd, path, err)) {
+		status = VMRT_EPERM;
 		goto out;
 	}
 	f->in_place = cpus && number_at(rows) == f->cpus[0].start;

@@ -137,6 +137,64 @@ killed_with_guest() {
 	done
 }
 
+as_nobody() { su nobody -s /bin/sh -c "$1"; }
+
+@test "the owner of a folder cannot have root's recording finished in another folder, or in another's file" {
+	home=$(mktemp -d /tmp/vmrt-test-XXXXXX)
+	chown nobody "$home"
+	as_nobody "mkdir $home/x.vmrt $home/y.vmrt"
+	run=$home/x.vmrt
+	start_recorder -d 100s --no-guest --force
+	kill_recorder
+	instance=$(ls -d "$tracing/instances/vmrt-$killed-"*-record)
+	# the journal is root's, and is moved to a recording that nobody can read
+	as_nobody "mv $home/x.vmrt/recorder.journal $home/y.vmrt/"
+	install -m 644 "$run/host.dat" "$home/y.vmrt/host.dat"
+	cp "$home/y.vmrt/host.dat" "$BATS_TEST_TMPDIR/before"
+	run "$trace" reset --no-analyze "$home/y.vmrt"
+	moved=$status said=$output
+	cmp "$home/y.vmrt/host.dat" "$BATS_TEST_TMPDIR/before" && same=yes
+	[ -d "$instance" ] && there=yes
+	# where it was written, it is not added to a file that nobody can read
+	as_nobody "mv $home/y.vmrt/recorder.journal $home/x.vmrt/"
+	chown nobody "$home/x.vmrt/host.dat"
+	run "$trace" reset --no-analyze "$home/x.vmrt"
+	foreign=$status said2=$output
+	chown root "$home/x.vmrt/host.dat"
+	run "$trace" reset "$home/x.vmrt"
+	echo "$said; $said2; $output"
+	sqlite3 "$home/x.vmrt/run.db" 'SELECT events > 10 FROM machine' >"$BATS_TEST_TMPDIR/events"
+	ls -d "$instance" /run/vmrt/vmrt-"$killed"-* >"$BATS_TEST_TMPDIR/left" || true
+	rm -rf "$home"
+	[ "$moved" -eq 1 ] && [ "${same:-}${there:-}" = yesyes ]
+	[[ $said = *"nothing shows that its recorder.journal was written there"* ]]
+	[ "$foreign" -eq 1 ]
+	[[ $said2 = *"host.dat is of user $(id -u nobody), who could read what is added to it"* ]]
+	[ "$status" -eq 0 ]
+	[ "$(cat "$BATS_TEST_TMPDIR/events")" = 1 ]
+	[ ! -s "$BATS_TEST_TMPDIR/left" ]
+}
+
+@test "an exchanged folder is not finished in place of the one that a recording was begun in" {
+	home=$(mktemp -d /tmp/vmrt-test-XXXXXX)
+	chown nobody "$home"
+	run=$home/x.vmrt
+	as_nobody "mkdir $run"
+	start_recorder -d 100s --no-guest --force
+	kill_recorder
+	cp "$run/host.dat" "$home/host.dat"
+	as_nobody "mv $run $home/z.vmrt; mkdir $run; mv $home/z.vmrt/recorder.journal $run/"
+	mv "$home/host.dat" "$run/host.dat"
+	run "$trace" reset
+	echo "$output"
+	left=$(ls "$run")
+	ls -d "$tracing/instances/vmrt-$killed-"* /run/vmrt/vmrt-"$killed"-* >"$BATS_TEST_TMPDIR/left" || true
+	rm -rf "$home"
+	[[ $output != *salvaged* ]]
+	[ ! -s "$BATS_TEST_TMPDIR/left" ]
+	[[ $left = *recorder.journal* ]]
+}
+
 @test "reset of one run removes all that its recorder left in the kernel, and nothing else" {
 	start_recorder -d 100s
 	[ "$(ls -d "$tracing/instances/vmrt-$recorder-"* | wc -l)" -ge 2 ]
