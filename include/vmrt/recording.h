@@ -84,17 +84,12 @@ bool vmrt_recording_stopped(const struct vmrt_recording *rec);
  */
 bool vmrt_recording_without_host(const struct vmrt_recording *rec);
 
-/**
- * vmrt_recording_missing - after the last event: how many events of @cpu the kernel counted that
- * the file does not have, though its data are complete
- */
-uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu);
-
 /* What a recording lacks of one CPU. */
 struct vmrt_recorded_loss {
-	uint64_t events;   /* in all */
-	uint64_t counted;  /* of them: by the kernel, and no page shows when */
-	uint64_t missing;  /* of them: vmrt_recording_missing() */
+	uint64_t events;  /* in all */
+	uint64_t counted; /* of them: by the kernel, and no page shows when */
+	uint64_t
+		missing; /* of them: the kernel counted them as recorded, but the file lacks them */
 	uint64_t sizeless; /* losses of unknown size that nobody counted: @events has 1 for each */
 };
 

@@ -80,17 +80,6 @@ bool vmrt_rta_feasible(
 int64_t vmrt_rta_server_response(const struct vmrt_rta_server *servers, size_t n, size_t i);
 
 /**
- * vmrt_rta_davis_burns - worst-case response time of task @i in server @s by the recurrence of
- * Davis and Burns (RTSS 2005)
- * @bound: the tasks are released together with the server's period; otherwise they may arrive
- * right after its budget was used up
- *
- * Return: the response time; VMRT_UNKNOWN if it has no bound.
- */
-int64_t vmrt_rta_davis_burns(const struct vmrt_rta_task *tasks, size_t n, size_t i,
-	const struct vmrt_rta_server *servers, size_t n_servers, size_t s, bool bound);
-
-/**
  * vmrt_rta_least_budget - the least budget that makes the tasks feasible
  * @period_ns: of the server
  * @step_ns: the budget is a multiple of this

@@ -3,11 +3,10 @@
  * compared. */
 #include <vmrt/rta.h>
 
-/* A fixed point beyond this is taken for none: nobody waits 1000 s for a job. */
+/* A response time above this counts as one without a bound: nobody waits 1000 s for a job. */
 #define HORIZON_NS (1000 * VMRT_NS_PER_S)
-#define MAX_STEPS                                                                                  \
-	1000000 /* of an iteration; more are needed only where load and supply are as good as      \
-		   equal */
+/* An iteration needs more steps than this only where load and supply are nearly equal. */
+#define MAX_STEPS 1000000
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -71,15 +70,13 @@ double vmrt_rta_utilisation(const struct vmrt_rta_task *tasks, size_t n)
  * Work of task @i and of those that delay it, when all arrive together and @t_ns passes; a work
  * beyond the horizon is not exact.
  */
-static int64_t demand(
-	const struct vmrt_rta_task *tasks, size_t n, size_t i, int64_t t_ns, int64_t jitter_ns)
+static int64_t demand(const struct vmrt_rta_task *tasks, size_t n, size_t i, int64_t t_ns)
 {
 	__int128 sum = (__int128)tasks[i].wcet_ns + tasks[i].blocking_ns;
 
 	for (size_t j = 0; j < n; j++)
 		if (j != i && tasks[j].priority >= tasks[i].priority)
-			sum += (__int128)ceil_div(t_ns + jitter_ns, tasks[j].period_ns) *
-			       tasks[j].wcet_ns;
+			sum += (__int128)ceil_div(t_ns, tasks[j].period_ns) * tasks[j].wcet_ns;
 	return sum <= HORIZON_NS ? (int64_t)sum : HORIZON_NS + 1;
 }
 
@@ -89,7 +86,7 @@ int64_t vmrt_rta_response(
 	int64_t t = tasks[i].wcet_ns;
 
 	for (int step = 0; step < MAX_STEPS / (int)n && t <= HORIZON_NS; step++) {
-		int64_t next = vmrt_sbf_inverse(supply, demand(tasks, n, i, t, 0));
+		int64_t next = vmrt_sbf_inverse(supply, demand(tasks, n, i, t));
 
 		if (next <= t)
 			return next;
@@ -124,34 +121,6 @@ int64_t vmrt_rta_server_response(const struct vmrt_rta_server *servers, size_t n
 		if (next <= r)
 			return r;
 		r = next;
-	}
-	return VMRT_UNKNOWN;
-}
-
-int64_t vmrt_rta_davis_burns(const struct vmrt_rta_task *tasks, size_t n, size_t i,
-	const struct vmrt_rta_server *servers, size_t n_servers, size_t s, bool bound)
-{
-	const struct vmrt_rta_server *server = &servers[s];
-	int64_t gap = server->period_ns - server->budget_ns;
-	int64_t jitter = bound ? 0 : gap;
-	int64_t w = tasks[i].wcet_ns;
-
-	for (int step = 0; step < MAX_STEPS && w <= HORIZON_NS; step++) {
-		int64_t load = demand(tasks, n, i, w, jitter);
-		int64_t whole =
-			ceil_div(load, server->budget_ns) - 1; /* budgets used up on the way */
-		int64_t next = load + whole * gap;
-
-		/* servers of higher priority delay the last, partly used budget */
-		for (size_t x = 0; x < n_servers; x++)
-			if (x != s && servers[x].priority >= server->priority)
-				next += ceil_div(w - whole * server->period_ns +
-							 servers[x].jitter_ns,
-						servers[x].period_ns) *
-					servers[x].budget_ns;
-		if (next <= w)
-			return w + jitter;
-		w = next;
 	}
 	return VMRT_UNKNOWN;
 }

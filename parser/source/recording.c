@@ -281,7 +281,8 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec)
 	return rec->without_host;
 }
 
-uint64_t vmrt_recording_missing(const struct vmrt_recording *rec, size_t index, unsigned cpu)
+/* How many events of @cpu the kernel counted that the file lacks, though its data are complete. */
+static uint64_t missing_events(const struct vmrt_recording *rec, size_t index, unsigned cpu)
 {
 	const struct source *s = &rec->sources[index];
 	uint64_t counted = vmrt_dat_cpustat(s->dat, cpu).events;
@@ -304,7 +305,7 @@ void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_eng
 
 	*out = (struct vmrt_recorded_loss){
 		.events = seen.events + seen.sizeless,
-		.missing = vmrt_recording_missing(rec, index, cpu),
+		.missing = missing_events(rec, index, cpu),
 		.sizeless = seen.sizeless,
 	};
 	/* the counter has those, too, whose number no page had room for */

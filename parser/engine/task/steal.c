@@ -52,7 +52,7 @@ static void rebook(
 }
 
 /* The same for the sums @cum that were kept at @at_ns: from @from on stretch @s was @as. */
-void steal_rebook_kept(
+static void rebook_kept(
 	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as)
 {
 	int64_t end = at_ns < s->to_ns ? at_ns : s->to_ns;
@@ -73,12 +73,12 @@ static void rebook_parts(struct jobs *j, const struct stretch *s, int64_t from, 
 	for (size_t i = 0; i < j->backlog_n; i++) {
 		struct snapshot *snap = &j->backlog[(j->backlog_first + i) % j->backlog_size];
 
-		steal_rebook_kept(snap->cum, snap->at_host_ns, s, from, as);
+		rebook_kept(snap->cum, snap->at_host_ns, s, from, as);
 	}
 	/* ... and the open one, which may have queued until then */
-	steal_rebook_kept(j->arrived, j->arrived_ns, s, from, as);
-	steal_rebook_kept(j->opened, j->opened_ns, s, from, as);
-	steal_rebook_kept(j->cum, j->opened_ns, s, from, as);
+	rebook_kept(j->arrived, j->arrived_ns, s, from, as);
+	rebook_kept(j->opened, j->opened_ns, s, from, as);
+	rebook_kept(j->cum, j->opened_ns, s, from, as);
 	if (s->to_ns > opened)
 		rebook(j, s->part, as, s->to_ns - opened,
 			j->confirming && s->to_ns > way ? s->to_ns - way : 0);
@@ -161,14 +161,14 @@ int64_t steal_rebook_since(struct jobs *j, int64_t from_ns, unsigned parts, enum
 		found[n] = *s;
 		if (found[n].from_ns < from_ns)
 			found[n].from_ns = from_ns;
-		steal_rebook_kept(j->cum, INT64_MAX, s, found[n].from_ns, as);
+		rebook_kept(j->cum, INT64_MAX, s, found[n].from_ns, as);
 		sum += s->to_ns - found[n].from_ns;
 		/* jobs that have arrived meanwhile queue behind this one */
 		for (size_t b = 0; b < j->backlog_n; b++) {
 			struct snapshot *snap =
 				&j->backlog[(j->backlog_first + b) % j->backlog_size];
 
-			steal_rebook_kept(snap->cum, snap->at_host_ns, s, found[n].from_ns, as);
+			rebook_kept(snap->cum, snap->at_host_ns, s, found[n].from_ns, as);
 		}
 		journal_rebook(j, found[n].from_ns, found[n].to_ns, as);
 		s->to_ns = found[n++].from_ns;

@@ -256,8 +256,6 @@ void journal_free(struct jobs *j);
 void steal_check(struct machine *m, const struct vmrt_event *ev, const struct timer *timer,
 	const struct cancelled *cancelled, struct instant now);
 void steal_remember(struct jobs *j, int64_t from, int64_t to, enum vmrt_blame part, bool vmm);
-void steal_rebook_kept(
-	int64_t *cum, int64_t at_ns, const struct stretch *s, int64_t from, enum vmrt_blame as);
 int64_t steal_rebook_since(struct jobs *j, int64_t from_ns, unsigned parts, enum vmrt_blame as);
 void steal_was_suspended(struct jobs *j, int64_t from_ns, int64_t host_ns);
 
