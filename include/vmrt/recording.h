@@ -26,8 +26,10 @@ struct vmrt_recording_options {
 	const char *experiment; /* path; NULL: experiment.ini of the run, if there is one */
 	const char *experiment_text; /* of tasks that were found, instead of both; or NULL */
 	bool follow;		     /* run is still being recorded: see vmrt_recording_collect() */
-	int (*stop)(void); /* true: break off, VMRT_EINTR, or give no more events; or NULL */
-	bool stop_opening; /* @stop is asked only while it is being opened */
+	int64_t follow_from_ns; /* with follow: what is long before that host time may be left out
+				 */
+	int (*stop)(void);	/* true: break off, VMRT_EINTR, or give no more events; or NULL */
+	bool stop_opening;	/* @stop is asked only while it is being opened */
 };
 
 /* One of the machines; index 0 is the host. */

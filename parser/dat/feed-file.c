@@ -383,7 +383,7 @@ void page_feed_begin_at(struct page_feed *base, dat_before_fn *before, void *ctx
 {
 	struct file_feed *feed = (struct file_feed *)base;
 
-	if (feed->whole->proof)
+	if (feed->whole->proof && feed->dat->zstd)
 		return;
 	if (feed->dat->zstd)
 		begin_at_chunk(feed, before, ctx);

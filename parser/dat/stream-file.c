@@ -76,7 +76,7 @@ void stream_grown(struct vmrt_stream *s)
 
 void stream_begin_at(struct vmrt_stream *s, dat_before_fn *before, void *ctx)
 {
-	for (unsigned i = 0; i < s->n_cpus && !s->converts && !s->live; i++)
+	for (unsigned i = 0; i < s->n_cpus && !s->converts; i++)
 		if (s->cpus[i].feed)
 			page_feed_begin_at(s->cpus[i].feed, before, ctx);
 }

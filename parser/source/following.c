@@ -119,6 +119,9 @@ static void take_extent(
 	stream_grown(s->in.stream);
 	if (guest)
 		take_pings(g, &s->map);
+	if (!g->begun && rec->options && rec->options->follow_from_ns)
+		recording_begin_at(s, rec->options->follow_from_ns);
+	g->begun = true;
 	if (p->upto_ns != VMRT_UNKNOWN && p->state != VMRT_EXTENT_HELD)
 		vmrt_stream_limit(s->in.stream, p->upto_ns);
 	if (p->upto_ns != VMRT_UNKNOWN && p->state == VMRT_EXTENT_GOING && (!guest || s->map.n))

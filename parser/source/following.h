@@ -28,6 +28,7 @@ struct followed {
 	off_t pings_at;
 	int64_t last_ping_ns;
 	struct ping_fit fit;
+	bool begun;	  /* it is known where its stream begins */
 	uint64_t dropped; /* events that came too late, right before the next one */
 };
 

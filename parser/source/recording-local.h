@@ -62,4 +62,8 @@ enum vmrt_status recording_open_files(struct vmrt_recording *rec, struct vmrt_er
  * enforcer in the recording did otherwise (split-servers.c) */
 enum vmrt_status recording_split_servers(struct vmrt_recording *rec, struct vmrt_error *err);
 
+/** recording_begin_at - leave out what of @s, just opened, is before host time @from_ns by a second
+ * or more, as far as whole pages are */
+void recording_begin_at(struct source *s, int64_t from_ns);
+
 #endif

@@ -118,6 +118,12 @@ static bool is_before(void *ctx, int64_t ts)
 	return (map ? vmrt_clockmap_to_host(map, ts, &place->hint) : ts) < place->ns;
 }
 
+void recording_begin_at(struct source *s, int64_t from_ns)
+{
+	stream_begin_at(s->in.stream, is_before,
+		&(struct place){.source = s, .ns = from_ns - AGAIN_BEFORE_NS});
+}
+
 enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_error *err)
 {
 	static const struct merge_ops ops = {
@@ -144,8 +150,7 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 			return status;
 		s->in.stream->known = &s->late;
 		if (rec->again)
-			stream_begin_at(s->in.stream, is_before,
-				&(struct place){.source = s, .ns = rec->again_ns});
+			recording_begin_at(s, rec->again_ns);
 		if (rec->following)
 			continue;
 		if (s->ended_early || (i ? s->vm && s->vm->broken_off
@@ -222,7 +227,7 @@ enum vmrt_status vmrt_recording_again(const struct vmrt_recording *rec, int64_t 
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	*again = *rec;
 	again->again = true;
-	again->again_ns = from_ns - AGAIN_BEFORE_NS;
+	again->again_ns = from_ns;
 	for (size_t i = 0; i < again->n; i++) {
 		again->sources[i].in.stream = NULL;
 		again->inputs[i] = &again->sources[i].in;

@@ -155,6 +155,10 @@ grows_and_ends_as_the_replay() {
 	number=$(grep -o 'Miss [0-9]*' "$BATS_TEST_TMPDIR/screen" | cut -d' ' -f2)
 	tmux -L "follow-$$" send-keys m
 	shows "Miss $((number + 1)): host/follow_me"
+	# its events, without reading all that was recorded before
+	tmux -L "follow-$$" send-keys 5 e
+	shows 'Events around host/follow_me job [0-9]'
+	tmux -L "follow-$$" send-keys Escape
 	tmux -L "follow-$$" send-keys 4 G
 	shows 'FOLLOW$'
 	# what was looked at stays when the recording ends

@@ -197,9 +197,12 @@ static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns
 	struct vmrt_engine_config config;
 	struct vmrt_recording *rec;
 	struct shown *shown;
-	enum vmrt_status status = r->options.follow
-					  ? vmrt_recording_open(&r->options, &rec, err)
-					  : vmrt_recording_again(r->rec, from_ns, &rec, err);
+	struct vmrt_recording_options options = r->options;
+	enum vmrt_status status;
+
+	options.follow_from_ns = from_ns;
+	status = options.follow ? vmrt_recording_open(&options, &rec, err)
+				: vmrt_recording_again(r->rec, from_ns, &rec, err);
 
 	if (status != VMRT_OK)
 		return status;
