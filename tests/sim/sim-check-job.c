@@ -456,9 +456,10 @@ void sim_check_job(
 		e->end_ns == VMRT_UNKNOWN &&
 		(e->outcome == VMRT_OUTCOME_UNKNOWN || e->outcome == t->job.outcome))
 		return;
-	/* such times contradict each other, or the order of events does */
+	/* such times contradict each other, or the order of events does; where another task's timer
+	 * expired long before it was due, it is not known what ran meanwhile */
 	if (g->record_ns > CONTRADICTS_NS && e->outcome == VMRT_OUTCOME_UNKNOWN &&
-		(e->end_ns == VMRT_UNKNOWN || sim_waits(g, e->task)))
+		(e->end_ns == VMRT_UNKNOWN || e->exec_ns == VMRT_UNKNOWN || sim_waits(g, e->task)))
 		return;
 	/* by such a clock its deadline may not have passed when the recording ends, where all is
 	 * taken to be that seems to lie behind that */

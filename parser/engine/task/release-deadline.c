@@ -14,7 +14,8 @@
 static void armed(struct jobs *j, const struct armed *a)
 {
 	const struct vmrt_event *ev = a->ev;
-	int64_t ahead;
+	/* by so much the timer may seem to be too far away, or due already */
+	int64_t error = j->machine->config->record_error_ns, ahead;
 
 	if (ev->depth > YIELD_DEPTH) /* its runtime is used up */
 		return;
@@ -25,9 +26,9 @@ static void armed(struct jobs *j, const struct armed *a)
 	if (!release_may_be(j, VMRT_RELEASE_DEADLINE) ||
 		(j->thread->prio != DEADLINE_PRIO && j->state > JOB_HEAD &&
 			j->rel.mechanism != VMRT_RELEASE_AUTO) ||
-		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= 0)
+		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= -error)
 		return;
-	if (ahead > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
+	if (ahead - error > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
 		return;
 	confirm_begin(j, a, ev->timer.timer, ev->timer.expires, CLOCK_IS_MONOTONIC);
 }

@@ -418,6 +418,37 @@ static void by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged(voi
 	assert_false(fx_job(&f, 0)->excused);
 }
 
+/*
+ * The record clock is known to 500 us: what X does behind its release of 10 ms is recorded 400 us
+ * early, so that its reservation, which ends at 20 ms, seems to be armed 10.2 ms ahead, longer than
+ * its period.
+ */
+static void a_reservation_may_seem_to_end_behind_the_next_period(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = deadline\n");
+	f.machine.record_error_ns = 500 * US;
+	f.prio = DL;
+	fx_runs_from_the_beginning(&f);
+	f.depth = 2;
+	fx_arm_raw(&f, 2 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 10 * MS * US, 0);
+	fx_sw(&f, 2 * MS + 3, X, 0, 0);
+	fx_sw(&f, 9 * MS + 700, 0, 0, X);
+	fx_arm_raw(&f, 9 * MS + 800, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 20 * MS * US, 0);
+	fx_sw(&f, 9 * MS + 803, X, 0, 0);
+	fx_expire(&f, 20 * MS + 5, 0, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 20 * MS + 20, 0, 0, X);
+	fx_arm_raw(&f, 23 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 30 * MS * US, 0);
+	fx_sw(&f, 23 * MS + 3, X, 0, 0);
+	fx_end(&f, 31 * MS, NULL);
+	assert_us(fx_job(&f, 0)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, 23 * MS);
+	assert_us(fx_job(&f, 0)->exec_ns, 3 * MS - 20);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MET);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -439,6 +470,7 @@ int main(void)
 		cmocka_unit_test(an_expiry_that_woke_nobody_did_not_end_the_job),
 		cmocka_unit_test(a_job_ends_also_by_a_clock_that_may_be_wrong_by_hours),
 		cmocka_unit_test(a_thread_that_wakes_up_elsewhere_has_not_moved_within_its_job),
+		cmocka_unit_test(a_reservation_may_seem_to_end_behind_the_next_period),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
