@@ -33,6 +33,9 @@
 #define WOKEN_FOR_JOBS 8
 /* So many arrivals of one thread tell its period. */
 #define ODD_ARRIVALS 8
+/* A distance that at least one in so many arrivals has is a period that the task also has. The
+ * counts of random distances are at most one in PERIOD_CANDIDATES. */
+#define ALSO_SHARE 4
 
 static bool same_period(int64_t a, int64_t b)
 {
@@ -331,6 +334,32 @@ static bool contradicts(const struct task_found *found, int64_t period, int64_t 
 	return found->steps > PERIOD_CERTAIN && llabs(mean - period) > period / MEAN_SHARE;
 }
 
+/*
+ * The distance of many arrivals that the declared period does not explain, though it may explain
+ * the others: the task changed its period meanwhile. 0: there is none. Arrivals of tasks that
+ * sleep for a time, or that others wake, come at any distance.
+ */
+static int64_t other_period(const struct task_found *found, int64_t period)
+{
+	const struct period_candidate *other = NULL;
+
+	if (found->mechanism == VMRT_RELEASE_WAKEUP || found->mechanism == VMRT_RELEASE_RELATIVE)
+		return 0;
+	for (size_t i = 0; period && i < PERIOD_CANDIDATES; i++) {
+		const struct period_candidate *p = &found->periods[i];
+		int64_t steps = (p->ns + period / 2) / period;
+
+		/* multiples may be releases that were skipped because a job was late */
+		if (p->n < ODD_ARRIVALS || p->n * ALSO_SHARE < found->distances ||
+			(steps > 0 &&
+				llabs(p->ns - steps * period) <= period / DECLARED_SHARE * steps))
+			continue;
+		if (!other || p->n > other->n)
+			other = p;
+	}
+	return other ? other->ns : 0;
+}
+
 /* The task was at work, but no job of it was found. Where timers are not recorded, that is said. */
 static void note_no_job(const struct task_found *found, struct vmrt_task_contradiction *out)
 {
@@ -371,6 +400,13 @@ void vmrt_engine_task_contradiction(
 		snprintf(text, sizeof(text), "arrivals of thread %s/%d are %s apart, %s %s",
 			odd->thread->pub.comm, odd->thread->pub.tid, vmrt_format_duration(seen, a),
 			said, vmrt_format_duration(spec->period_ns, b));
+		append(out, text);
+	}
+	if (!out->text[0] && !spec->distance_ns && (seen = other_period(found, spec->period_ns))) {
+		out->missing = 0;
+		snprintf(text, sizeof(text), "many arrivals are %s apart, %s %s",
+			vmrt_format_duration(seen, a), said,
+			vmrt_format_duration(spec->period_ns, b));
 		append(out, text);
 	}
 	if (found->differs_ns) {

@@ -313,6 +313,40 @@ static void arrivals_that_contradict_the_declared_period_are_reported(void **sta
 	}
 }
 
+/*
+ * 20 ms between the arrivals of 20 to 200 ms, then 12 ms, then 35 ms: on average 20 ms, as
+ * declared. Two distances of 12 ms among those of 20 ms are not many.
+ */
+static void a_period_that_changes_meanwhile_is_reported(void **state)
+{
+	static const struct {
+		int n20, n12, n35;
+		const char *text;
+	} kinds[] = {
+		{9, 15, 8, "many arrivals are 12 ms apart, declared 20 ms"},
+		{30, 15, 0, "many arrivals are 12 ms apart, declared 20 ms"},
+		{30, 2, 0, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+		int at = 20;
+
+		begin(&f, "period = 20ms\n", 20 * MS);
+		for (int k = 0; k < kinds[i].n20 + kinds[i].n12 + kinds[i].n35; k++) {
+			int next = at + (k < kinds[i].n20			  ? 20
+						: k < kinds[i].n20 + kinds[i].n12 ? 12
+										  : 35);
+
+			runs_until(&f, at * MS, at * MS + 2 * MS, next * MS);
+			at = next;
+		}
+		assert_string_equal(contradiction_of(&f).text, kinds[i].text);
+		fx_end(&f, at * MS - 1, NULL);
+	}
+}
+
 static void arrivals_closer_than_the_least_distance_are_reported(void **state)
 {
 	static struct fixture f;
@@ -520,6 +554,7 @@ int main(void)
 		cmocka_unit_test(a_release_that_is_left_out_in_time_is_no_job),
 		cmocka_unit_test(releases_left_out_on_the_grid_are_skipped_as_before),
 		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
+		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
 		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
 	};
 
