@@ -150,7 +150,7 @@ fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 
 # What has threads, by a compiler that watches what they share.
 .PHONY: tsan
-TSAN_TESTS := $(addprefix $(O)/tsan/tests/,test_link test_link_secret test_pings fake-vm)
+TSAN_TESTS := $(addprefix $(O)/tsan/tests/,test_session_peers test_link_secret test_pings fake-vm)
 tsan: ## run what has threads under ThreadSanitizer
 	$(Q)$(MAKE) --no-print-directory O=$(O)/tsan SANITIZER=thread CFLAGS="-O1 -g" all $(TSAN_TESTS)
 	$(Q)O=$(O) tests/tsan

@@ -79,6 +79,18 @@ static void replenish(struct vmrt_event *ev, const uint8_t *d)
 	ev->mark.text = text;
 }
 
+static void fill_timer(struct vmrt_event *ev, const uint8_t *d)
+{
+	ev->timer.timer = d[5];
+	ev->timer.fn = (enum vmrt_timer_fn)(d[6] % (VMRT_FN_RESCH_SERVER + 1));
+	ev->timer.now = ev->ts - d[10] * 1000;
+	ev->timer.expires = ev->ts + ((int64_t)d[7] - 100) * 500000;
+	if (d[8] == 255) /* hostile */
+		memcpy(&ev->timer.expires, d + 4, 8);
+	ev->timer.softexpires = ev->timer.expires;
+	ev->timer.mode = d[9] & 15;
+}
+
 static void fill(struct vmrt_event *ev, const uint8_t *d)
 {
 	static const int32_t pids[] = {0, 1, 2, 3, 100, 99};
@@ -113,14 +125,7 @@ static void fill(struct vmrt_event *ev, const uint8_t *d)
 	case VMRT_EV_TIMER_START:
 	case VMRT_EV_TIMER_CANCEL:
 	case VMRT_EV_TIMER_EXPIRE:
-		ev->timer.timer = d[5];
-		ev->timer.fn = (enum vmrt_timer_fn)(d[6] % (VMRT_FN_RESCH_SERVER + 1));
-		ev->timer.now = ev->ts - d[10] * 1000;
-		ev->timer.expires = ev->ts + ((int64_t)d[7] - 100) * 500000;
-		if (d[8] == 255) /* hostile */
-			memcpy(&ev->timer.expires, d + 4, 8);
-		ev->timer.softexpires = ev->timer.expires;
-		ev->timer.mode = d[9] & 15;
+		fill_timer(ev, d);
 		break;
 	case VMRT_EV_TIMER_SETUP:
 		ev->timer.timer = d[5];

@@ -223,6 +223,22 @@ static struct wthread *pull(struct wcpu *c)
 	return NULL;
 }
 
+/* Thread @t blocks; its next work is what it does after it was woken. */
+static void block(struct wthread *t)
+{
+	struct world *w = t->m->w;
+
+	t->state = t->block_state & 0x30 ? DEAD : BLOCKED;
+	t->want_block = false;
+	t->work = between(w, 0, 2 * US);
+	if (t->kind == K_VCPU)
+		t->work = NEVER;
+	else if (t->kind == K_SOFTIRQ)
+		t->work = sim_between(&w->kernel_rand, 500, 5 * US);
+	else if (t->kind == K_MAIN || t->kind == K_ENFORCER)
+		t->work = between(w, 3 * US, 30 * US);
+}
+
 static void do_switch(struct wcpu *c)
 {
 	struct wthread *prev = c->cur, *next;
@@ -246,15 +262,7 @@ static void do_switch(struct wcpu *c)
 	if (prev) {
 		if (prev->want_block) {
 			state = prev->block_state;
-			prev->state = state & 0x30 ? DEAD : BLOCKED;
-			prev->want_block = false;
-			prev->work = between(w, 0, 2 * US);
-			if (prev->kind == K_VCPU)
-				prev->work = NEVER;
-			else if (prev->kind == K_SOFTIRQ)
-				prev->work = sim_between(&w->kernel_rand, 500, 5 * US);
-			else if (prev->kind == K_MAIN || prev->kind == K_ENFORCER)
-				prev->work = between(w, 3 * US, 30 * US);
+			block(prev);
 		} else {
 			prev->state = READY;
 			prev->queued = !prev->parked;
@@ -323,6 +331,22 @@ static bool wheel_waits(struct wcpu *c, struct op op)
 	return true;
 }
 
+/* An interrupt at the end of an idle time: the tick is armed anew. */
+static void do_other(struct wcpu *c)
+{
+	emit(c, VMRT_EV_OTHER, VMRT_FLAG_HARDIRQ);
+	for (int i = 0; i < SIM_TIMERS; i++) {
+		struct wtimer *tick = &c->m->timers[i];
+
+		if (!tick->armed || tick->pushed || tick->kind != TM_TICK || tick->cpu != c->index)
+			continue;
+		tick->since = c->m->w->now;
+		if (sim_cancels_first(c->m->kernel))
+			emit_timer(c, VMRT_EV_TIMER_CANCEL, true, tick);
+		emit_timer(c, VMRT_EV_TIMER_START, true, tick);
+	}
+}
+
 /* The first thing in the queue is due. */
 void run_op(struct wcpu *c)
 {
@@ -373,19 +397,7 @@ void run_op(struct wcpu *c)
 		do_born(c, op.t);
 		break;
 	case OP_OTHER:
-		emit(c, VMRT_EV_OTHER, VMRT_FLAG_HARDIRQ);
-		for (int i = 0; i < SIM_TIMERS; i++) {
-			struct wtimer *tick = &c->m->timers[i];
-
-			if (!tick->armed || tick->pushed || tick->kind != TM_TICK ||
-				tick->cpu != c->index)
-				continue;
-			tick->since = c->m->w->now;
-			/* it is armed anew */
-			if (sim_cancels_first(c->m->kernel))
-				emit_timer(c, VMRT_EV_TIMER_CANCEL, true, tick);
-			emit_timer(c, VMRT_EV_TIMER_START, true, tick);
-		}
+		do_other(c);
 		break;
 	}
 	c->in_soft = c->in_wheel = false;

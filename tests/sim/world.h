@@ -10,6 +10,7 @@
 #define FIFO(p) (99 - (p))
 #define STEAL_SEEN_NS (300 * US) /* documented: shorter steal is not distinguished from latency */
 #define THROTTLE_SEEN_NS MS
+#define BEGIN_NS VMRT_NS_PER_S /* of every recording */
 #define TICK_NS (4 * MS)
 
 enum kind { K_TASK, K_LOAD, K_HOG, K_VCPU, K_MAIN, K_ENFORCER, K_SOFTIRQ };
@@ -285,6 +286,10 @@ void timers_due(struct world *w);
 int64_t timers_next(const struct world *w);
 void timer_fires(struct wcpu *c, struct wtimer *timer);
 void server_used_up(struct wserver *s);
+
+/* sim-make.c */
+void make_everything(struct world *w);
+void make_losses(struct world *w);
 
 /* sim-waits.c: the waits for the next job */
 int64_t ticks_at(const struct wmachine *m, int64_t host_ns);
