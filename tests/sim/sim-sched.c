@@ -331,7 +331,7 @@ static bool wheel_waits(struct wcpu *c, struct op op)
 	return true;
 }
 
-/* An interrupt at the end of an idle time: the tick is armed anew. */
+/* An event of another kind, in an interrupt; then the tick of this CPU is armed anew. */
 static void do_other(struct wcpu *c)
 {
 	emit(c, VMRT_EV_OTHER, VMRT_FLAG_HARDIRQ);
