@@ -86,6 +86,8 @@ static double above(const struct record_samples *s, size_t n, struct vmrt_clockm
 				continue;
 			seg = segment_at(map, w->upper_at);
 			part = (int)((at - reach->first) / (reach->span + 1) * RECORD_PARTS);
+			/* a double may not tell a span of months from one that is 1 ns longer */
+			part = part < RECORD_PARTS ? part : RECORD_PARTS - 1;
 			least[part] = fmin(
 				least[part], (double)w->upper - (double)seg->offset_ns -
 						     seg->rate * (at - (double)seg->from_local_ns));

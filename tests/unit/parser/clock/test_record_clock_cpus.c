@@ -329,6 +329,31 @@ static void expiries_that_contradict_each_other_map_nothing(void **state)
 	assert_non_null(strstr(found.text, "its timers contradict each other"));
 }
 
+/* The last of them is in the last part of the time, also where a double has no digits left for 1
+ * ns: beyond 2^53 ns, which are 104 days. */
+static void expiries_that_are_months_apart_are_in_the_parts_of_their_time(void **state)
+{
+	static const int64_t day = 24 * 3600 * VMRT_NS_PER_S;
+	struct tests_dat *d = begin("boot");
+	struct vmrt_record_clock found;
+	struct vmrt_stream *stream;
+	struct vmrt_dat *dat;
+	struct vmrt_event ev;
+
+	(void)state;
+	ticks(d, 0, 10 * MS, LEAD);
+	ticks(d, 0, 200 * day, LEAD);
+	ticks(d, 0, 400 * day, LEAD);
+	dat = mapped(d, &found);
+	assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
+	while (vmrt_stream_next(stream, &ev, NULL) > 0)
+		if (ev.type == VMRT_EV_TIMER_EXPIRE)
+			assert_true(llabs(ev.ts - ev.timer.now) <=
+				    vmrt_record_clock_error(dat, 0) + 300);
+	vmrt_stream_free(stream);
+	vmrt_dat_close(dat);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +361,7 @@ int main(void)
 		cmocka_unit_test(
 			a_cpu_of_a_clock_that_others_show_to_be_set_back_is_not_known_without_expiries),
 		cmocka_unit_test(expiries_that_contradict_each_other_map_nothing),
+		cmocka_unit_test(expiries_that_are_months_apart_are_in_the_parts_of_their_time),
 		cmocka_unit_test(a_cpu_without_timers_is_unknown_where_the_clock_was_set_back),
 		cmocka_unit_test(a_cpu_without_timers_may_read_another_clock),
 		cmocka_unit_test(
