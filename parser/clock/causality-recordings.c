@@ -333,6 +333,17 @@ static enum vmrt_status move(
 	return status;
 }
 
+/* The largest error of the times for which it is known; VMRT_UNKNOWN if there are none. */
+static int64_t worst_known(const struct vmrt_clockmap *map)
+{
+	int64_t worst = VMRT_UNKNOWN;
+
+	for (size_t i = 0; i < map->n; i++)
+		if (map->segments[i].error_ns > worst)
+			worst = map->segments[i].error_ns;
+	return worst;
+}
+
 /*
  * The recordings may contradict a shift by fitting better elsewhere, or not here at all. Then it is
  * not believed, and if it is not known where they belong, nothing is. @proven: the map as refined
@@ -341,13 +352,11 @@ static enum vmrt_status move(
 static enum vmrt_status check_elsewhere(
 	const struct recordings *r, const struct vmrt_clockmap *proven, struct vmrt_clockmap *map)
 {
-	int64_t away_ns, error_ns = proven ? vmrt_clockmap_worst(proven) : 0;
+	int64_t away_ns, error_ns = proven ? worst_known(proven) : SHIFT_SLACK_NS;
 	enum vmrt_status status = VMRT_OK;
 	bool found = false;
 	enum clock_fit fit;
 
-	if (!proven)
-		error_ns = SHIFT_SLACK_NS;
 	fit = clock_elsewhere(r->host, r->guest, r->tids, r->n_tids, proven ? proven : map,
 		error_ns, proven ? 0 : FILE_DRIFT, &away_ns);
 	if (fit == CLOCK_FITS_HERE)

@@ -10,6 +10,7 @@
 
 #include "clock-runs.h"
 #include "clock-window.h"
+#include "parser/dat/dat.h"
 #include "parser/ring/stream.h"
 
 #define BIN_NS (50 * VMRT_NS_PER_US)
@@ -38,6 +39,7 @@ struct fit {
 	/* by bins: change of the number of events inside of the recording, and in gaps */
 	int32_t *inside, *against;
 	struct clock_window places; /* distances from the map's place */
+	int (*stop)(void);	    /* or NULL */
 };
 
 /* The vCPU did not run before its first switch, nor after its last one, either. */
@@ -83,8 +85,9 @@ static bool find_range(struct fit *f, const struct vmrt_dat *host)
 	       vmrt_clock_sane(f->until_ns);
 }
 
+/* @known: events at times for which the map's error is unknown are left out. */
 static bool collect_points(
-	struct fit *f, const struct vmrt_dat *guest, const struct vmrt_clockmap *map)
+	struct fit *f, bool known, const struct vmrt_dat *guest, const struct vmrt_clockmap *map)
 {
 	size_t room = 0, hint = 0;
 	struct vmrt_stream *stream;
@@ -96,6 +99,8 @@ static bool collect_points(
 		uint32_t vcpu = f->n_runs == 1 ? 0 : ev.cpu;
 		int64_t host_ns = vmrt_clockmap_to_host(map, ev.ts, &hint);
 
+		if (known && vmrt_clockmap_error(map, ev.ts, &hint) == VMRT_UNKNOWN)
+			continue;
 		if (vcpu >= f->n_runs || !f->runs[vcpu].n || !vmrt_clock_sane(host_ns))
 			continue;
 		if (f->n_points == room) {
@@ -114,7 +119,7 @@ static bool collect_points(
 }
 
 /* Counts for every distance what of the guest's events would contradict; returns how many were
- * used. */
+ * used, 0 if a signal came. */
 static size_t lay_over(struct fit *f, int64_t error_ns, double drift)
 {
 	int64_t first = f->points[0].host_ns, last = f->points[f->n_points - 1].host_ns;
@@ -138,6 +143,9 @@ static size_t lay_over(struct fit *f, int64_t error_ns, double drift)
 
 		if (i % step && i >= most / 4 && i + most / 4 < f->n_points)
 			continue;
+		/* with a million gaps each event takes some ms */
+		if (f->stop && f->stop())
+			return 0;
 		p->slack_ns = error_ns + (int64_t)(drift * (double)(p->host_ns - first));
 		count_point(f, p);
 		used++;
@@ -190,16 +198,22 @@ enum clock_fit clock_elsewhere(const struct vmrt_dat *host, const struct vmrt_da
 	const int32_t *tids, size_t n_tids, const struct vmrt_clockmap *map, int64_t error_ns,
 	double drift, int64_t *away_ns)
 {
-	struct fit f = {.n_runs = n_tids};
+	struct fit f = {.n_runs = n_tids, .stop = guest->stop};
 	enum clock_fit fit = CLOCK_FITS_HERE;
+	bool known = false;
 	size_t used;
 
 	*away_ns = 0;
+	/* every place agrees with a map that may be off by anything */
+	if (error_ns < 0 || error_ns > VMRT_CLOCK_SANE_NS / 4)
+		return CLOCK_FITS_HERE;
+	for (size_t i = 0; i < map->n; i++)
+		known |= map->segments[i].error_ns != VMRT_UNKNOWN;
 	f.runs = calloc(n_tids ? n_tids : 1, sizeof(*f.runs));
 	for (size_t i = 0; f.runs && i < n_tids; i++)
 		f.runs[i].tid = tids[i] > 0 ? tids[i] : -1;
 	if (f.runs && clock_runs_collect(host, f.runs, n_tids) != INT64_MIN &&
-		find_range(&f, host) && collect_points(&f, guest, map)) {
+		find_range(&f, host) && collect_points(&f, known, guest, map)) {
 		for (size_t i = 0; i < n_tids; i++)
 			f.n_gaps += f.runs[i].n;
 		used = lay_over(&f, error_ns, drift);

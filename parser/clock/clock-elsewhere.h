@@ -18,7 +18,7 @@ enum clock_fit {
  * clock_elsewhere - how the guest's events fit into the run times of its vCPUs, all over the host's
  * recording
  * @map: of the guest's clock; wrong by @error_ns at most, and by @drift for each ns since its
- * beginning
+ * beginning. If it has errors of its own, times without one are left out
  * @away_ns: how much later on the host the other place is; if there is none that is the best, one
  * of them
  */

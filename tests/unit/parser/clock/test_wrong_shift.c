@@ -17,6 +17,7 @@
 #include <vmrt/units.h>
 
 #include "pages.h"
+#include "parser/clock/clock-elsewhere.h"
 
 #define MS VMRT_NS_PER_MS
 #define US VMRT_NS_PER_US
@@ -189,6 +190,46 @@ static int leave(void **unused)
 	return unlink(host) | unlink(guest);
 }
 
+/* How the recordings fit a map that is wrong by @wrong_by until @until, with an error of @first
+ * there, and far more behind that, with an error of @second. */
+static enum clock_fit fit_of(
+	int64_t wrong_by, int64_t until, int64_t first, int64_t second, int64_t *away)
+{
+	struct vmrt_clock_segment segments[] = {
+		{.from_local_ns = BASE - OFFSET, .to_local_ns = until, .error_ns = first},
+		{.from_local_ns = until, .to_local_ns = BASE, .error_ns = second},
+	};
+	const struct vmrt_clockmap map = {.segments = segments, .n = 2};
+	static const int32_t tids[] = {VCPU};
+	struct vmrt_dat *h, *g;
+	enum clock_fit fit;
+
+	segments[0].offset_ns = -OFFSET - wrong_by; /* guest - host */
+	segments[1].offset_ns = -OFFSET - wrong_by - 777 * MS;
+	assert_int_equal(vmrt_dat_open(host, &h, NULL), VMRT_OK);
+	assert_int_equal(vmrt_dat_open(guest, &g, NULL), VMRT_OK);
+	fit = clock_elsewhere(h, g, tids, 1, &map, first == VMRT_UNKNOWN ? second : first, 0, away);
+	vmrt_dat_close(h);
+	vmrt_dat_close(g);
+	return fit;
+}
+
+static void times_for_which_nothing_is_known_do_not_say_where_a_recording_fits(void **unused)
+{
+	const int64_t half = BASE - OFFSET + SWITCHES * 7 * MS / 2;
+	int64_t away;
+
+	(void)unused;
+	write_files(0);
+	/* the half that is known is right; that it fits nowhere else is said by the other half only
+	 */
+	assert_int_equal(fit_of(0, half, 20 * US, VMRT_UNKNOWN, &away), CLOCK_FITS_HERE);
+	assert_int_equal(fit_of(40 * MS, half, 20 * US, VMRT_UNKNOWN, &away), CLOCK_FITS_ELSEWHERE);
+	assert_true(llabs(away + 40 * MS) < MS);
+	/* a map that may be off by anything contradicts no place */
+	assert_int_equal(fit_of(40 * MS, half, VMRT_UNKNOWN, VMRT_UNKNOWN, &away), CLOCK_FITS_HERE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +237,8 @@ int main(void)
 		cmocka_unit_test(a_wrong_shift_is_not_named_as_the_source),
 		cmocka_unit_test(what_repeats_on_the_host_does_not_hide_a_wrong_shift),
 		cmocka_unit_test(a_shift_that_nothing_can_check_says_so),
+		cmocka_unit_test(
+			times_for_which_nothing_is_known_do_not_say_where_a_recording_fits),
 	};
 
 	return cmocka_run_group_tests(tests, enter, leave);
