@@ -15,7 +15,7 @@
 #include <vmrt/units.h>
 
 /* In the child: becomes the program, or writes errno to @report. */
-static void become(char *const argv[], bool aside, int keep_fd, int report)
+static void become(char *const argv[], bool aside, const int *keep, size_t n_keep, int report)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 	int errnum;
@@ -32,8 +32,8 @@ static void become(char *const argv[], bool aside, int keep_fd, int report)
 		setpgid(0, 0);
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 	}
-	if (keep_fd >= 0)
-		fcntl(keep_fd, F_SETFD, 0);
+	for (size_t i = 0; i < n_keep; i++)
+		fcntl(keep[i], F_SETFD, 0);
 	execvp(argv[0], argv);
 	errnum = errno;
 	(void)!write(report, &errnum, sizeof(errnum));
@@ -41,7 +41,7 @@ static void become(char *const argv[], bool aside, int keep_fd, int report)
 }
 
 enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], bool aside,
-	int keep_fd, struct vmrt_error *err)
+	const int *keep, size_t n_keep, struct vmrt_error *err)
 {
 	int report[2], errnum = 0;
 	pid_t pid;
@@ -51,7 +51,7 @@ enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], 
 		return vmrt_fail_errno(err, errno, "cannot make a pipe");
 	pid = fork();
 	if (pid == 0)
-		become(argv, aside, keep_fd, report[1]);
+		become(argv, aside, keep, n_keep, report[1]);
 	errnum = pid < 0 ? errno : 0;
 	close(report[1]);
 	/* the pipe closes when the program has begun; else it says why it has not */

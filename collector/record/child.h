@@ -5,6 +5,7 @@
 /* Programs that run while something is recorded. */
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 #include <vmrt/status.h>
@@ -18,12 +19,12 @@ struct vmrt_child {
 /**
  * vmrt_child_start - run a program, found as a shell would
  * @aside: out of reach of the terminal's ^C, and ended when we die
- * @keep_fd: a descriptor that it inherits, or -1
+ * @keep: @n_keep descriptors that it inherits
  *
  * Return: VMRT_OK; VMRT_ENOENT, VMRT_EPERM... if the program cannot be run.
  */
 enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], bool aside,
-	int keep_fd, struct vmrt_error *err);
+	const int *keep, size_t n_keep, struct vmrt_error *err);
 
 /** vmrt_child_check - has it ended? then its status is there */
 bool vmrt_child_check(struct vmrt_child *child);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -111,6 +112,18 @@ static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_er
 	return vmrt_recorder_only_vms(rec, err);
 }
 
+/* A copy that only we can reach, for vmrt-hsf: the folder of the run may be somebody else's. */
+static enum vmrt_status share_experiment(
+	struct vmrt_recorder *rec, const struct file_text *text, struct vmrt_error *err)
+{
+	int fd = memfd_create(VMRT_FILE_EXPERIMENT, MFD_CLOEXEC);
+
+	rec->experiment_fd = fd;
+	if (fd < 0 || vmrt_write_all(fd, text->at, text->size) != 0)
+		return vmrt_fail_errno(err, errno, "cannot give the experiment to vmrt-hsf");
+	return VMRT_OK;
+}
+
 static enum vmrt_status read_experiment(
 	struct vmrt_recorder *rec, struct file_text *text, struct vmrt_error *err)
 {
@@ -122,6 +135,8 @@ static enum vmrt_status read_experiment(
 	status = vmrt_read_file(path, MAX_EXPERIMENT, &text->at, &text->size, err);
 	if (status == VMRT_OK)
 		status = vmrt_experiment_parse(text->at, path, &rec->experiment, err);
+	if (status == VMRT_OK && rec->options->hsf)
+		status = share_experiment(rec, text, err);
 	return status;
 }
 
@@ -191,10 +206,10 @@ static void beside_us(const char *name, char *buf, size_t room)
 	snprintf(buf, room, "%s", name);
 }
 
-/* vmrt-hsf enforces the experiment that is recorded: that of the run. */
+/* vmrt-hsf enforces the experiment that is recorded, and reads it from our descriptor. */
 static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
 {
-	char program[PATH_MAX], experiment[PATH_MAX], number[16];
+	char program[PATH_MAX], experiment[32], number[16];
 	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
 	char *argv[6 + OWNERS_NAMED + 1] = {program, run, no_wait, opt_notify, number, experiment};
 	char owners[OWNERS_NAMED][24];
@@ -202,18 +217,20 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	size_t n_owners = vmrt_owners_added(&uids);
 	struct pollfd fds[3];
 	enum vmrt_status status;
-	int ready[2];
+	int ready[2], kept[2];
 
 	if (pipe2(ready, O_CLOEXEC) != 0)
 		return vmrt_fail_errno(err, errno, "cannot start vmrt-hsf");
-	snprintf(experiment, sizeof(experiment), "%s/%s", rec->folder.path, VMRT_FILE_EXPERIMENT);
+	kept[0] = ready[1];
+	kept[1] = rec->experiment_fd;
+	snprintf(experiment, sizeof(experiment), "/dev/fd/%d", rec->experiment_fd);
 	beside_us("vmrt-hsf", program, sizeof(program));
 	snprintf(number, sizeof(number), "%d", ready[1]);
 	for (size_t i = 0; i < n_owners && i < OWNERS_NAMED; i++) {
 		snprintf(owners[i], sizeof(owners[i]), "--owner=%u", (unsigned)uids[i]);
 		argv[6 + i] = owners[i];
 	}
-	status = vmrt_child_start(&rec->hsf, argv, true, ready[1], err);
+	status = vmrt_child_start(&rec->hsf, argv, true, kept, 2, err);
 	close(ready[1]);
 	fds[0] = (struct pollfd){.fd = ready[0], .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = rec->hsf.fd, .events = POLLIN};
@@ -252,7 +269,8 @@ static enum vmrt_status start(struct vmrt_recorder *rec, struct vmrt_error *err)
 	if (rec->options->hsf && (status = start_hsf(rec, err)) != VMRT_OK)
 		return status;
 	if (rec->options->command)
-		status = vmrt_child_start(&rec->command, rec->options->command, false, -1, err);
+		status =
+			vmrt_child_start(&rec->command, rec->options->command, false, NULL, 0, err);
 	return status;
 }
 
@@ -493,6 +511,8 @@ static void free_all(struct vmrt_recorder *rec)
 	free(rec->manifest.buffers);
 	vmrt_trace_meta_free(&rec->meta);
 	vmrt_experiment_free(rec->experiment);
+	if (rec->experiment_fd >= 0)
+		close(rec->experiment_fd);
 	free(rec->stats);
 	free(rec->end_cmdlines);
 	free(rec);
@@ -512,7 +532,7 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 		return VMRT_EXIT_FAILED;
 	}
 	rec->options = options;
-	rec->command.fd = rec->hsf.fd = -1;
+	rec->command.fd = rec->hsf.fd = rec->experiment_fd = -1;
 	/* two pipes and a file per CPU, and a file per CPU of each guest */
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
 		files.rlim_cur = files.rlim_max;

@@ -57,6 +57,7 @@ struct vmrt_recorder_guest {
 struct vmrt_recorder {
 	const struct vmrt_recorder_options *options;
 	struct vmrt_experiment *experiment;
+	int experiment_fd; /* a copy of its text for vmrt-hsf, or -1 */
 	struct vmrt_manifest manifest;
 	struct vmrt_recorder_guest guests[VMRT_RECORDER_VMS];
 	struct vmrt_run_folder folder;

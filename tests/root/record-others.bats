@@ -121,3 +121,26 @@ everything() {
 	grep -q "tracing was switched off by somebody else" "$BATS_TEST_TMPDIR/err"
 	grep -q "switched off by somebody else" "$run/manifest.json"
 }
+
+@test "vmrt-hsf gets the experiment as it was read, whatever becomes of the file and of its copy in the run" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	cp "$trace" "$BATS_TEST_TMPDIR/bin/vmrt-trace"
+	# in place of vmrt-hsf: what it reads while another user changes both files
+	cat >"$BATS_TEST_TMPDIR/bin/vmrt-hsf" <<-END
+		#!/bin/bash
+		echo evil >"$BATS_TEST_TMPDIR/e.ini"
+		echo evil >"$run/experiment.ini"
+		cat "\$5" >"$BATS_TEST_TMPDIR/got"
+		echo >&"\$4"
+		exec sleep 60
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/vmrt-hsf"
+	printf '[server s]\nvm = shared\nperiod = 20ms\nbudget = 10ms\npriority = 40\n' >"$BATS_TEST_TMPDIR/e.ini"
+	cp "$BATS_TEST_TMPDIR/e.ini" "$BATS_TEST_TMPDIR/as-it-was"
+	(export LIFE=60; exec -a qemu-system-x86_64 "$O/tests/fake-vm" -name guest=shared) 3>&- &
+	agent=$!
+	until grep -qz guest=shared "/proc/$agent/cmdline"; do sleep 0.05; done
+	"$BATS_TEST_TMPDIR/bin/vmrt-trace" record -q --no-guest --no-analyze --allow-loss --hsf -e "$BATS_TEST_TMPDIR/e.ini" -o "$run" -d 50ms 3>&- || true
+	grep evil "$run/experiment.ini" "$BATS_TEST_TMPDIR/e.ini"
+	cmp "$BATS_TEST_TMPDIR/got" "$BATS_TEST_TMPDIR/as-it-was"
+}
