@@ -11,8 +11,9 @@
 #define MAX_BUCKETS 65536		     /* then buckets become twice as long */
 #define MAX_RUNS 8192			     /* of a vCPU kept while no guest event comes */
 #define SWITCH_TAIL_NS (50 * VMRT_NS_PER_US) /* behind a switch, records may be of who leaves */
-#define NEVER INT64_MIN			     /* a start that nobody saw */
-#define OPEN INT64_MAX			     /* the end of a run that goes on */
+#define MAX_OUTSIDE 65536 /* events outside of runs that a loss may explain afterwards */
+#define NEVER INT64_MIN	  /* a start that nobody saw */
+#define OPEN INT64_MAX	  /* the end of a run that goes on */
 
 /* A stretch of host time in which a vCPU thread ran, or may have. */
 struct run {
@@ -68,6 +69,9 @@ struct vmrt_causality {
 	int64_t now;	    /* time of the last host event */
 	int64_t hole_until; /* up to here the host's recording is not to be trusted */
 	int64_t widest;	    /* largest error of the prior map met so far */
+
+	int64_t *outside; /* host times of events outside of runs, of MAX_OUTSIDE at most */
+	size_t n_outside;
 
 	struct bucket *buckets;
 	size_t n_buckets, buckets_room;
@@ -256,6 +260,18 @@ static void note_hole(struct vmrt_causality *c, int64_t from)
 		c->n_buckets--;
 }
 
+/* Records of a CPU were lost since @from: a vCPU may have run there when its guest had events. */
+static void excuse_outside(struct vmrt_causality *c, int64_t from)
+{
+	int64_t since = minus(from, c->widest);
+
+	while (c->n_outside && c->outside[c->n_outside - 1] >= since) {
+		c->n_outside--;
+		c->stats.outside--;
+		c->stats.unused++;
+	}
+}
+
 static struct vcpu *find_vcpu(const struct vmrt_causality *c, int32_t tid)
 {
 	for (size_t at = (uint32_t)tid & c->mask; c->slots[at] >= 0; at = (at + 1) & c->mask)
@@ -301,6 +317,8 @@ static enum vmrt_status see(
 		struct vcpu *former = cpu->seen ? meet(c, cpu->pid) : NULL;
 
 		note_hole(c, from);
+		if (lost)
+			excuse_outside(c, from);
 		if (former && former != v && former->running && former->host_cpu == number)
 			close_run(former, c->now);
 	}
@@ -418,6 +436,8 @@ enum vmrt_status vmrt_causality_guest(struct vmrt_causality *c, unsigned cpu, in
 		;
 	if (a == b) {
 		c->stats.outside++;
+		if (c->n_outside < MAX_OUTSIDE)
+			c->outside[c->n_outside++] = host;
 		return status;
 	}
 	c->stats.inside++;
@@ -524,8 +544,9 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 	c->n_guest_cpus = n;
 	c->vcpus = calloc(n ? n : 1, sizeof(*c->vcpus));
 	c->seen = calloc(n ? n : 1, sizeof(*c->seen));
+	c->outside = calloc(MAX_OUTSIDE, sizeof(*c->outside));
 	c->by_guest_cpu = calloc(n ? n : 1, sizeof(*c->by_guest_cpu));
-	if (!c->vcpus || !c->seen || !c->by_guest_cpu || !make_slots(c, n))
+	if (!c->vcpus || !c->seen || !c->by_guest_cpu || !c->outside || !make_slots(c, n))
 		status = VMRT_ENOMEM;
 	for (size_t i = 0; i < n && status == VMRT_OK; i++) {
 		c->by_guest_cpu[i] = -1;
@@ -551,6 +572,7 @@ void vmrt_causality_free(struct vmrt_causality *c)
 		free(c->vcpus[i].runs);
 	free(c->vcpus);
 	free(c->seen);
+	free(c->outside);
 	free(c->slots);
 	free(c->by_guest_cpu);
 	free(c->cpus);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "parser/ring/stream.h"
+
 #define MAX_RUNS (1 << 20) /* of one vCPU; what comes later in the recording is not used */
 
 static bool add_edge(struct clock_runs *r, int64_t ts, bool begins)
@@ -30,30 +32,57 @@ static bool add_edge(struct clock_runs *r, int64_t ts, bool begins)
 	return true;
 }
 
+/* Records of a host CPU were lost between the two times: the thread may have run there. */
+static bool add_hole(struct clock_runs *r, int64_t from, int64_t to)
+{
+	bool open = r->open;
+
+	while (r->n && r->at[r->n - 1].end >= from) {
+		r->n--;
+		if (r->at[r->n].start < from)
+			from = r->at[r->n].start;
+	}
+	r->open = false;
+	return add_edge(r, from, true) && (open || add_edge(r, to, false));
+}
+
+static bool add_event(
+	struct clock_runs *runs, size_t n, const struct vmrt_event *ev, int64_t before)
+{
+	bool room = true;
+
+	if (ev->type != VMRT_EV_SWITCH && !ev->lost)
+		return true;
+	for (size_t i = 0; i < n; i++) {
+		if (ev->lost && before < ev->ts)
+			room &= add_hole(&runs[i], before, ev->ts);
+		if (ev->type == VMRT_EV_SWITCH && runs[i].tid == ev->sw.prev_pid)
+			room &= add_edge(&runs[i], ev->ts, false);
+		if (ev->type == VMRT_EV_SWITCH && runs[i].tid == ev->sw.next_pid)
+			room &= add_edge(&runs[i], ev->ts, true);
+	}
+	return room;
+}
+
 int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs, size_t n)
 {
 	struct vmrt_stream *stream;
 	struct vmrt_event ev;
-	int64_t until = INT64_MIN;
-	int got;
+	int64_t until = INT64_MIN, *last; /* the last record of each CPU */
+	int got = -1;
 
 	if (vmrt_stream_open(host, &stream, NULL) != VMRT_OK)
 		return until;
-	while ((got = vmrt_stream_next(stream, &ev, NULL)) > 0) {
-		bool room = true;
-
+	last = calloc(stream->n_cpus ? stream->n_cpus : 1, sizeof(*last));
+	for (size_t i = 0; last && i < stream->n_cpus; i++)
+		last[i] = vmrt_stream_peek(stream);
+	while (last && (got = vmrt_stream_next(stream, &ev, NULL)) > 0) {
 		until = ev.ts;
-		if (ev.type != VMRT_EV_SWITCH)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			if (runs[i].tid == ev.sw.prev_pid)
-				room &= add_edge(&runs[i], ev.ts, false);
-			if (runs[i].tid == ev.sw.next_pid)
-				room &= add_edge(&runs[i], ev.ts, true);
-		}
-		if (!room)
+		if (!add_event(runs, n, &ev, last[ev.cpu]))
 			break;
+		last[ev.cpu] = ev.ts;
 	}
+	free(last);
 	vmrt_stream_free(stream);
 	return got < 0 ? INT64_MIN : until;
 }

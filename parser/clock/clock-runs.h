@@ -18,7 +18,8 @@ struct clock_runs {
 };
 
 /**
- * clock_runs_collect - the run times of every vCPU thread, from the host's switches
+ * clock_runs_collect - the times in which every vCPU thread may have run: from the host's switches,
+ * and all in which records of a host CPU were lost
  * @runs: by vCPU, with their tids filled in; @n of them; free with clock_runs_free()
  *
  * Return: the time they reach to, or INT64_MIN if the file cannot be read.

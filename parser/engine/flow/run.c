@@ -39,6 +39,9 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 	/* behind the end of the host's recording, or in a gap of it, nobody knows */
 	if (v->cpu < host->n_cpus && (host->cpus[v->cpu].ended || host->cpus[v->cpu].losing))
 		return;
+	/* it may run on another CPU, in whose gap its switches are */
+	if (v->state != THREAD_RUNNING && host->losing)
+		return;
 	if (v->state == THREAD_RUNNING ||
 		(v->last_out_ns != VMRT_UNKNOWN && host_ns - error_ns <= v->last_out_ns)) {
 		g->stats.inside++;

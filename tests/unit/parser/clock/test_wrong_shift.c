@@ -99,6 +99,45 @@ static void write_periodic(int64_t wrong_by, int unseen)
 	tests_dat_free(g);
 }
 
+/*
+ * As write_files(), but the vCPU thread has two CPUs by turns, and all records of CPU 0 from the
+ * 100th to the 180th run are lost: of 40 runs nothing is in the host's file, a tenth of the
+ * recording.
+ */
+static void write_with_loss(int64_t wrong_by)
+{
+	struct tests_dat *h = tests_dat_new(2, TESTS_KERNEL_61);
+	struct tests_dat *g = tests_dat_new(1, TESTS_KERNEL_61);
+	int64_t at = BASE, times[] = {BASE - OFFSET}, offsets[] = {OFFSET + wrong_by};
+
+	tests_dat_clock(h, "local [mono]");
+	tests_dat_clock(g, "local [mono]");
+	tests_dat_trace_id(h, HOST_ID);
+	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+	tests_dat_current(g, 0, 1);
+	for (int i = 0; i < SWITCHES; i++) {
+		unsigned cpu = (unsigned)i % 2;
+		bool lost = !cpu && i >= 100 && i < 180;
+		int64_t end = at + random_in(1 * MS, 6 * MS);
+
+		if (i == 180)
+			tests_dat_lost(h, 0, 80);
+		if (!lost)
+			tests_dat_switch(
+				h, cpu, at, "hog", HOG + i % 2, 120, 0, "CPU 0/KVM", VCPU, 49);
+		for (int64_t t = at + 10 * US; t < end - 10 * US; t += 50 * US)
+			tests_dat_other(g, 0, t - OFFSET);
+		if (!lost)
+			tests_dat_switch(
+				h, cpu, end, "CPU 0/KVM", VCPU, 49, 1, "hog", HOG + i % 2, 120);
+		at = end + random_in(1 * MS, 6 * MS);
+	}
+	tests_dat_write(h, host);
+	tests_dat_write(g, guest);
+	tests_dat_free(h);
+	tests_dat_free(g);
+}
+
 static void map_of(struct vmrt_clockmap *map)
 {
 	static const int32_t tids[] = {VCPU};
@@ -112,12 +151,11 @@ static void map_of(struct vmrt_clockmap *map)
 	vmrt_dat_close(g);
 }
 
-static void check(int64_t wrong_by, const char *source)
+static void check_files(const char *source)
 {
 	struct vmrt_clockmap map;
 	int64_t error, off;
 
-	write_files(wrong_by);
 	map_of(&map);
 	error = vmrt_clockmap_error(&map, BASE - OFFSET + 500 * MS, NULL);
 	off = vmrt_clockmap_to_host(&map, BASE - OFFSET + 500 * MS, NULL) - (BASE + 500 * MS);
@@ -125,6 +163,23 @@ static void check(int64_t wrong_by, const char *source)
 	assert_true(error != VMRT_UNKNOWN && error < 200 * US);
 	assert_true(llabs(off) <= error);
 	vmrt_clockmap_free(&map);
+}
+
+static void check(int64_t wrong_by, const char *source)
+{
+	write_files(wrong_by);
+	check_files(source);
+}
+
+/* Where records of one host CPU were lost, the vCPU may have run there: no event of the guest
+ * contradicts that. */
+static void what_the_host_lost_does_not_contradict_a_shift(void **unused)
+{
+	(void)unused;
+	write_with_loss(0);
+	check_files(VMRT_CLOCK_FILE);
+	write_with_loss(400 * MS);
+	check_files(VMRT_CLOCK_OVERLAP);
 }
 
 static void a_right_shift_is_used_as_it_is(void **unused)
@@ -236,6 +291,7 @@ int main(void)
 		cmocka_unit_test(a_right_shift_is_used_as_it_is),
 		cmocka_unit_test(a_wrong_shift_is_not_named_as_the_source),
 		cmocka_unit_test(what_repeats_on_the_host_does_not_hide_a_wrong_shift),
+		cmocka_unit_test(what_the_host_lost_does_not_contradict_a_shift),
 		cmocka_unit_test(a_shift_that_nothing_can_check_says_so),
 		cmocka_unit_test(
 			times_for_which_nothing_is_known_do_not_say_where_a_recording_fits),

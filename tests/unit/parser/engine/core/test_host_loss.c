@@ -98,6 +98,30 @@ static void a_vcpu_that_waits_where_events_are_lost_may_run(void **state)
 	assert_int_equal(j->blame_ns[VMRT_BLAME_UNKNOWN], 9 * MS);
 }
 
+/* The vCPU sleeps on CPU 0 since 11 ms; CPU 1 records nothing from 12 to 20 ms, and the guest has
+ * events at 16 ms: the vCPU may run on CPU 1 then. */
+static void events_of_a_guest_that_may_run_unseen_are_not_outside(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event ev = {.type = VMRT_EV_OTHER, .pid = HOG, .cpu = 1};
+	struct vmrt_machine_stats stats;
+
+	(void)state;
+	begin_with_t1_running(&f);
+	sw(&f, HOST, 11 * MS, VCPU, 1, 0);
+	push(&f, HOST, &ev, 12 * MS);
+	vmrt_engine_losing(f.engine, HOST, 1);
+	t1_ends(&f, 16 * MS);
+	ev.lost = 7;
+	push(&f, HOST, &ev, 20 * MS);
+	wake(&f, HOST, 24 * MS, 0, VCPU);
+	sw(&f, HOST, 24 * MS + 10 * US, 0, 0, VCPU);
+	vmrt_engine_stats(f.engine, GUEST, &stats);
+	assert_int_equal(stats.outside, 0);
+	end(&f, 25 * MS);
+	assert_true(f.jobs[0].exec_ns == VMRT_UNKNOWN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -107,6 +131,7 @@ int main(void)
 		cmocka_unit_test(
 			a_job_that_sleeps_while_events_of_the_host_are_lost_keeps_its_execution_time),
 		cmocka_unit_test(a_vcpu_that_waits_where_events_are_lost_may_run),
+		cmocka_unit_test(events_of_a_guest_that_may_run_unseen_are_not_outside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
