@@ -27,8 +27,8 @@ static void significant(double value, char *buf)
 	snprintf(buf, VMRT_CELL_ROOM, "%.*f", decimals, value);
 }
 
-const char *vmrt_cell_people(
-	const struct vmrt_cell *cell, const struct vmrt_column *column, char *buf)
+const char *table_cell_people(
+	const struct table_cell *cell, const struct vmrt_column *column, char *buf)
 {
 	int decimals = column->decimals;
 
@@ -74,7 +74,7 @@ const char *vmrt_cell_people(
 	}
 }
 
-const char *vmrt_cell_program(const struct vmrt_cell *cell, char *buf)
+const char *table_cell_program(const struct table_cell *cell, char *buf)
 {
 	if (!cell->known)
 		return NULL;

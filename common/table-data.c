@@ -30,19 +30,19 @@ static bool shown(const struct vmrt_table *table, size_t column)
 	return table->columns[column].group < VMRT_PEOPLE_ONLY;
 }
 
-static void csv_rows(const struct vmrt_doc *doc, const struct vmrt_section *section,
+static void csv_rows(const struct vmrt_doc *doc, const struct table_section *section,
 	const struct vmrt_table *table, FILE *out)
 {
 	char buf[VMRT_CELL_ROOM];
 
-	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+	for (size_t r = 0; r < table_rows(table); r++) {
 		bool first = !doc->many;
 
 		if (doc->many)
 			vmrt_csv_field(out, section->name);
 		for (size_t c = 0; c < table->n_columns; c++) {
-			const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
-			const char *number = vmrt_cell_program(cell, buf);
+			const struct table_cell *cell = table_cell_at(table, r, c);
+			const char *number = table_cell_program(cell, buf);
 
 			if (!shown(table, c))
 				continue;
@@ -75,7 +75,7 @@ static void csv_head(const struct vmrt_doc *doc, const struct vmrt_table *table,
 	putc('\n', out);
 }
 
-void vmrt_print_csv(const struct vmrt_doc *doc, const char *only, FILE *out)
+void table_print_csv(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	/* all sections have the same tables, or the first has all there are */
 	for (size_t i = 0; doc->n_sections && i < doc->sections[0].n_tables; i++) {
@@ -116,8 +116,8 @@ static void json_members(const struct vmrt_table *table, size_t row, FILE *out)
 	char buf[VMRT_CELL_ROOM];
 
 	for (size_t c = 0; c < table->n_columns; c++) {
-		const struct vmrt_cell *cell = vmrt_table_cell(table, row, c);
-		const char *number = vmrt_cell_program(cell, buf);
+		const struct table_cell *cell = table_cell_at(table, row, c);
+		const char *number = table_cell_program(cell, buf);
 
 		if (!shown(table, c))
 			continue;
@@ -136,7 +136,7 @@ static void json_members(const struct vmrt_table *table, size_t row, FILE *out)
 
 static void json_table(const struct vmrt_table *table, const char *indent, FILE *out)
 {
-	size_t rows = vmrt_table_rows(table);
+	size_t rows = table_rows(table);
 
 	json_text(out, table->name);
 	fputs(": ", out);
@@ -157,7 +157,7 @@ static void json_table(const struct vmrt_table *table, const char *indent, FILE 
 	putc(']', out);
 }
 
-static void json_section(const struct vmrt_doc *doc, const struct vmrt_section *section,
+static void json_section(const struct vmrt_doc *doc, const struct table_section *section,
 	const char *only, const char *indent, FILE *out)
 {
 	const char *comma = "";
@@ -178,7 +178,7 @@ static void json_section(const struct vmrt_doc *doc, const struct vmrt_section *
 	putc('}', out);
 }
 
-void vmrt_print_json(const struct vmrt_doc *doc, const char *only, FILE *out)
+void table_print_json(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fprintf(out, "{\n  \"%s%s\": ", doc->key, doc->many ? "s" : "");
 	if (!doc->many && doc->n_sections == 1) {
@@ -194,7 +194,7 @@ void vmrt_print_json(const struct vmrt_doc *doc, const char *only, FILE *out)
 	fputs("\n}\n", out);
 }
 
-void vmrt_print_jsonl(const struct vmrt_doc *doc, const char *only, FILE *out)
+void table_print_jsonl(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		for (size_t j = 0; j < doc->sections[i].n_tables; j++) {
@@ -202,7 +202,7 @@ void vmrt_print_jsonl(const struct vmrt_doc *doc, const char *only, FILE *out)
 
 			if (only && strcmp(only, table->name) != 0)
 				continue;
-			for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+			for (size_t r = 0; r < table_rows(table); r++) {
 				putc('{', out);
 				if (doc->many) {
 					fprintf(out, "\"%s\": ", doc->key);

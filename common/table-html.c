@@ -64,14 +64,14 @@ static const char *kind(const struct vmrt_column *column)
 
 static void cell(const struct vmrt_table *table, size_t r, size_t c, FILE *out)
 {
-	const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
+	const struct table_cell *cell = table_cell_at(table, r, c);
 	char people[VMRT_CELL_ROOM], program[VMRT_CELL_ROOM];
-	const char *number = vmrt_cell_program(cell, program);
+	const char *number = table_cell_program(cell, program);
 
 	fprintf(out, kind(&table->columns[c]) ? "<td class=%s>" : "<td>", kind(&table->columns[c]));
 	if (number)
 		fprintf(out, "<data value=\"%s\">", number);
-	vmrt_html_text(out, vmrt_cell_people(cell, &table->columns[c], people));
+	vmrt_html_text(out, table_cell_people(cell, &table->columns[c], people));
 	fputs(number ? "</data></td>" : "</td>", out);
 }
 
@@ -92,7 +92,7 @@ static void head(const struct vmrt_column *column, FILE *out)
 
 static void print_group(const struct vmrt_table *table, int group, FILE *out)
 {
-	const char *title = vmrt_table_title(table, group), *name;
+	const char *title = table_title(table, group), *name;
 	size_t n = 0;
 
 	fprintf(out, "<div class=wide><table data-table=\"%s\">", table->name);
@@ -103,14 +103,14 @@ static void print_group(const struct vmrt_table *table, int group, FILE *out)
 	}
 	fputs("\n<thead><tr>", out);
 	for (size_t c = 0; c < table->n_columns; c++) {
-		if (!vmrt_column_in(table, c, group))
+		if (!table_column_in(table, c, group))
 			continue;
 		head(&table->columns[c], out);
 		n++;
 	}
 	fputs("</tr></thead>\n<tbody>\n", out);
-	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		name = vmrt_row_span(table, r);
+	for (size_t r = 0; r < table_rows(table); r++) {
+		name = table_row_span(table, r);
 		if (name) {
 			fprintf(out, "<tr><th class=t colspan=%zu>", n);
 			vmrt_html_text(out, name);
@@ -118,7 +118,7 @@ static void print_group(const struct vmrt_table *table, int group, FILE *out)
 		}
 		fputs("<tr>", out);
 		for (size_t c = 0; c < table->n_columns; c++)
-			if (vmrt_column_in(table, c, group))
+			if (table_column_in(table, c, group))
 				cell(table, r, c, out);
 		fputs("</tr>\n", out);
 	}
@@ -127,8 +127,8 @@ static void print_group(const struct vmrt_table *table, int group, FILE *out)
 
 static void print_table(const struct vmrt_table *table, FILE *out)
 {
-	if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
-		for (int g = 1; g <= vmrt_table_groups(table); g++)
+	if (table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
+		for (int g = 1; g <= table_groups(table); g++)
 			print_group(table, g, out);
 	if (table->n_lines)
 		fputs("<dl>\n", out);
@@ -154,7 +154,7 @@ static bool is_brief(const struct vmrt_table *table)
 }
 
 /* The answer comes first; where there is one, all else is folded below it. */
-static void print_tables(const struct vmrt_section *section, const char *only, FILE *out)
+static void print_tables(const struct table_section *section, const char *only, FILE *out)
 {
 	size_t brief = 0, others = 0;
 
@@ -179,7 +179,7 @@ static void print_tables(const struct vmrt_section *section, const char *only, F
 		fputs("</details>\n", out);
 }
 
-void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
+void table_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fputs("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
 	      "<meta name=\"viewport\" content=\"width=device-width\">\n<title>",
@@ -193,7 +193,7 @@ void vmrt_print_html(const struct vmrt_doc *doc, const char *only, FILE *out)
 	fputs("</style></head>\n<body>\n", out);
 	vmrt_svg_page(out);
 	for (size_t i = 0; i < doc->n_sections; i++) {
-		const struct vmrt_section *section = &doc->sections[i];
+		const struct table_section *section = &doc->sections[i];
 
 		fputs("<section>\n", out);
 		if (*section->name) {

@@ -58,7 +58,7 @@ static size_t count_shown(const struct vmrt_table *table, int group)
 	size_t n = 0;
 
 	for (size_t c = 0; c < table->n_columns; c++)
-		n += vmrt_column_in(table, c, group);
+		n += table_column_in(table, c, group);
 	return n;
 }
 
@@ -67,7 +67,7 @@ static void heads(const struct vmrt_table *table, int group, const struct markup
 	const char *between = "";
 
 	for (size_t c = 0; c < table->n_columns; c++) {
-		if (!vmrt_column_in(table, c, group))
+		if (!table_column_in(table, c, group))
 			continue;
 		fputs(between, out);
 		markup->text(out, table->columns[c].head);
@@ -88,11 +88,11 @@ static void row(
 	char buf[VMRT_CELL_ROOM];
 
 	for (size_t c = 0; c < table->n_columns; c++) {
-		if (!vmrt_column_in(table, c, group))
+		if (!table_column_in(table, c, group))
 			continue;
 		fputs(between, out);
 		markup->text(out,
-			vmrt_cell_people(vmrt_table_cell(table, r, c), &table->columns[c], buf));
+			table_cell_people(table_cell_at(table, r, c), &table->columns[c], buf));
 		between = markup->between;
 	}
 	fputs(markup->row_end, out);
@@ -100,7 +100,7 @@ static void row(
 
 static void markdown_group(const struct vmrt_table *table, int group, FILE *out)
 {
-	const char *title = vmrt_table_title(table, group), *name;
+	const char *title = table_title(table, group), *name;
 
 	if (title) {
 		fputs("\n**", out);
@@ -111,11 +111,11 @@ static void markdown_group(const struct vmrt_table *table, int group, FILE *out)
 	heads(table, group, &markdown, out);
 	putc('|', out);
 	for (size_t c = 0; c < table->n_columns; c++)
-		if (vmrt_column_in(table, c, group))
+		if (table_column_in(table, c, group))
 			fputs(table->columns[c].type == VMRT_CELL_TEXT ? " --- |" : " ---: |", out);
 	putc('\n', out);
-	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		name = vmrt_row_span(table, r);
+	for (size_t r = 0; r < table_rows(table); r++) {
+		name = table_row_span(table, r);
 		if (name) {
 			fputs("| **", out);
 			markdown_text(out, name);
@@ -131,7 +131,7 @@ static void markdown_group(const struct vmrt_table *table, int group, FILE *out)
 
 static void latex_group(const struct vmrt_table *table, int group, FILE *out)
 {
-	const char *title = vmrt_table_title(table, group), *name;
+	const char *title = table_title(table, group), *name;
 
 	if (title) {
 		fputs("\n\\paragraph*{", out);
@@ -140,13 +140,13 @@ static void latex_group(const struct vmrt_table *table, int group, FILE *out)
 	}
 	fputs("\n\\begin{tabular}{", out);
 	for (size_t c = 0; c < table->n_columns; c++)
-		if (vmrt_column_in(table, c, group))
+		if (table_column_in(table, c, group))
 			putc(table->columns[c].type == VMRT_CELL_TEXT ? 'l' : 'r', out);
 	fputs("}\n\\toprule\n", out);
 	heads(table, group, &latex, out);
 	fputs("\\midrule\n", out);
-	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-		name = vmrt_row_span(table, r);
+	for (size_t r = 0; r < table_rows(table); r++) {
+		name = table_row_span(table, r);
 		if (name) {
 			fprintf(out, "%s\\multicolumn{%zu}{l}{\\textbf{",
 				r ? "\\addlinespace\n" : "", count_shown(table, group));
@@ -199,7 +199,7 @@ static void print_lines(const struct vmrt_table *table, const struct markup *mar
 	fputs(markup->list_end, out);
 }
 
-static void print_section(const struct vmrt_section *section, const char *only,
+static void print_section(const struct table_section *section, const char *only,
 	const struct markup *markup, FILE *out)
 {
 	if (*section->name) {
@@ -212,8 +212,8 @@ static void print_section(const struct vmrt_section *section, const char *only,
 
 		if (only && strcmp(only, table->name) != 0)
 			continue;
-		if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
-			for (int g = 1; g <= vmrt_table_groups(table); g++)
+		if (table_rows(table) && !(table->flags & VMRT_TABLE_PROSE))
+			for (int g = 1; g <= table_groups(table); g++)
 				markup->group(table, g, out);
 		print_lines(table, markup, out);
 	}
@@ -230,12 +230,12 @@ static void print_sections(const struct vmrt_doc *doc, const char *only, bool ab
 	}
 }
 
-void vmrt_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out)
+void table_print_markdown(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	print_sections(doc, only, false, &markdown, out);
 }
 
-void vmrt_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out)
+void table_print_latex(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
 	fputs("% needs \\usepackage{booktabs}\n", out);
 	print_sections(doc, only, true, &latex, out);

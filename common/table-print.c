@@ -59,16 +59,16 @@ static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
 static void write_doc(const struct vmrt_doc *doc, const struct vmrt_print *how, FILE *out)
 {
 	static void (*const writers[])(const struct vmrt_doc *, const char *, FILE *) = {
-		[VMRT_FORMAT_MARKDOWN] = vmrt_print_markdown,
-		[VMRT_FORMAT_CSV] = vmrt_print_csv,
-		[VMRT_FORMAT_JSON] = vmrt_print_json,
-		[VMRT_FORMAT_JSONL] = vmrt_print_jsonl,
-		[VMRT_FORMAT_LATEX] = vmrt_print_latex,
-		[VMRT_FORMAT_HTML] = vmrt_print_html,
+		[VMRT_FORMAT_MARKDOWN] = table_print_markdown,
+		[VMRT_FORMAT_CSV] = table_print_csv,
+		[VMRT_FORMAT_JSON] = table_print_json,
+		[VMRT_FORMAT_JSONL] = table_print_jsonl,
+		[VMRT_FORMAT_LATEX] = table_print_latex,
+		[VMRT_FORMAT_HTML] = table_print_html,
 	};
 
 	if (how->format == VMRT_FORMAT_TEXT)
-		vmrt_print_text(doc, how->only, how->width ? how->width : VMRT_TEXT_WIDTH, out);
+		table_print_text(doc, how->only, how->width ? how->width : VMRT_TEXT_WIDTH, out);
 	else
 		writers[how->format](doc, how->only, out);
 }
@@ -84,8 +84,8 @@ static enum vmrt_status write_as(
 	if (!part.sections)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (; part.n_sections < doc->n_sections; part.n_sections++) {
-		const struct vmrt_section *from = &doc->sections[part.n_sections];
-		struct vmrt_section *to = &part.sections[part.n_sections];
+		const struct table_section *from = &doc->sections[part.n_sections];
+		struct table_section *to = &part.sections[part.n_sections];
 
 		to->name = from->name;
 		to->tables = calloc(from->n_tables + 1, sizeof(struct vmrt_table *));
@@ -121,11 +121,11 @@ enum vmrt_status vmrt_doc_print_as(
 	}
 	if (!how->n_select)
 		return write_as(doc, how, out, err);
-	status = vmrt_doc_select(doc, how, &selected, err);
+	status = table_doc_select(doc, how, &selected, err);
 	if (status != VMRT_OK)
 		return status;
 	status = write_as(selected, how, out, err);
-	vmrt_selected_free(selected);
+	table_selected_free(selected);
 	return status;
 }
 

@@ -108,7 +108,7 @@ static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how
 static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
 	struct vmrt_table *to, bool *any)
 {
-	size_t metric = metric_column(from), rows = vmrt_table_rows(from);
+	size_t metric = metric_column(from), rows = table_rows(from);
 
 	*any = false;
 	to->cells = calloc(from->n_cells + 1, sizeof(*to->cells));
@@ -118,14 +118,14 @@ static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print 
 	if (!to->cells)
 		return false;
 	for (size_t r = 0; r < rows; r++) {
-		const struct vmrt_cell *name = vmrt_table_cell(from, r, metric);
+		const struct table_cell *name = table_cell_at(from, r, metric);
 
 		if (!name->known || name->type != VMRT_CELL_TEXT ||
 			!is_selected(how, name->text, found))
 			continue;
 		*any = true;
 		for (size_t c = 0; c < from->n_columns; c++)
-			to->cells[to->n_cells++] = *vmrt_table_cell(from, r, c);
+			to->cells[to->n_cells++] = *table_cell_at(from, r, c);
 	}
 	return true;
 }
@@ -135,7 +135,7 @@ static bool copy_columns(const struct vmrt_table *from, const struct vmrt_print 
 	struct vmrt_table *to, bool *any)
 {
 	size_t *source = calloc(2 * from->n_columns, sizeof(*source));
-	size_t n = 0, names = 0, text_room = 0, rows = vmrt_table_rows(from);
+	size_t n = 0, names = 0, text_room = 0, rows = table_rows(from);
 	char *text;
 
 	if (!source)
@@ -163,13 +163,13 @@ static bool copy_columns(const struct vmrt_table *from, const struct vmrt_print 
 	}
 	for (size_t r = 0; r < rows; r++)
 		for (size_t i = 0; i < n; i++)
-			to->cells[to->n_cells++] = *vmrt_table_cell(from, r, source[i]);
+			to->cells[to->n_cells++] = *table_cell_at(from, r, source[i]);
 	free(source);
 	return true;
 }
 
-static bool copy_section(const struct vmrt_section *from, const struct vmrt_print *how, bool *found,
-	struct vmrt_section *to)
+static bool copy_section(const struct table_section *from, const struct vmrt_print *how,
+	bool *found, struct table_section *to)
 {
 	to->tables = calloc(from->n_tables + 1, sizeof(*to->tables));
 	to->name = from->name;
@@ -203,7 +203,7 @@ static bool copy_section(const struct vmrt_section *from, const struct vmrt_prin
 	return true;
 }
 
-void vmrt_selected_free(struct vmrt_doc *doc)
+void table_selected_free(struct vmrt_doc *doc)
 {
 	if (!doc)
 		return;
@@ -219,7 +219,7 @@ void vmrt_selected_free(struct vmrt_doc *doc)
 	free(doc);
 }
 
-enum vmrt_status vmrt_doc_select(const struct vmrt_doc *doc, const struct vmrt_print *how,
+enum vmrt_status table_doc_select(const struct vmrt_doc *doc, const struct vmrt_print *how,
 	struct vmrt_doc **out, struct vmrt_error *err)
 {
 	struct vmrt_doc *copy = calloc(1, sizeof(*copy));
@@ -249,6 +249,6 @@ enum vmrt_status vmrt_doc_select(const struct vmrt_doc *doc, const struct vmrt_p
 	if (status == VMRT_OK)
 		*out = copy;
 	else
-		vmrt_selected_free(copy);
+		table_selected_free(copy);
 	return status;
 }

@@ -80,9 +80,9 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 
 	if (c->unit && strlen(c->unit) > width)
 		width = strlen(c->unit);
-	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+	for (size_t r = 0; r < table_rows(table); r++) {
 		size_t n = shown_length(
-			vmrt_cell_people(vmrt_table_cell(table, r, column), c, buf), most(c));
+			table_cell_people(table_cell_at(table, r, column), c, buf), most(c));
 
 		if (n > width)
 			width = n;
@@ -214,9 +214,9 @@ static void print_heads(struct grid *g)
 static bool says_something(const struct grid *g, size_t r)
 {
 	for (size_t i = 0; i < g->n; i++) {
-		int group = vmrt_column_group(column_of(g, i));
+		int group = table_column_group(column_of(g, i));
 
-		if (group == 1 || (group > 1 && vmrt_table_cell(g->table, r, g->columns[i])->known))
+		if (group == 1 || (group > 1 && table_cell_at(g->table, r, g->columns[i])->known))
 			return true;
 	}
 	return g->n == 1;
@@ -231,12 +231,12 @@ static void print_rows(struct grid *g)
 
 	if (!span)
 		print_heads(g);
-	for (size_t r = 0; r < vmrt_table_rows(table); r++) {
+	for (size_t r = 0; r < table_rows(table); r++) {
 		if (span && !says_something(g, r))
 			continue;
 		if (span) {
-			const char *name = vmrt_cell_people(
-				vmrt_table_cell(table, r, 0), &table->columns[0], buf);
+			const char *name = table_cell_people(
+				table_cell_at(table, r, 0), &table->columns[0], buf);
 
 			if (!former || strcmp(former, name) != 0) {
 				putc('\n', g->out);
@@ -248,7 +248,7 @@ static void print_rows(struct grid *g)
 		}
 		for (size_t i = 0; i < g->n; i++)
 			print_cell(g, i,
-				vmrt_cell_people(vmrt_table_cell(table, r, g->columns[i]),
+				table_cell_people(table_cell_at(table, r, g->columns[i]),
 					column_of(g, i), buf));
 		putc('\n', g->out);
 	}
@@ -257,7 +257,7 @@ static void print_rows(struct grid *g)
 static void add_group(struct grid *g, int group)
 {
 	for (size_t i = 0; i < g->table->n_columns && g->n < MAX_COLUMNS; i++)
-		if (vmrt_column_group(&g->table->columns[i]) == group &&
+		if (table_column_group(&g->table->columns[i]) == group &&
 			(i || !(g->table->flags & VMRT_TABLE_SPAN)))
 			g->columns[g->n++] = i;
 }
@@ -268,7 +268,7 @@ static void add_group(struct grid *g, int group)
  */
 static void print_group(struct grid *g, int group)
 {
-	const char *title = vmrt_table_title(g->table, group);
+	const char *title = table_title(g->table, group);
 	size_t keys, n, all[MAX_COLUMNS], c;
 
 	putc('\n', g->out);
@@ -308,14 +308,14 @@ static void print_group(struct grid *g, int group)
  * begins there. Of the first group it stands over the names, too. */
 static const char *title_at(const struct grid *g, int first, size_t i)
 {
-	int group = vmrt_column_group(column_of(g, i));
+	int group = table_column_group(column_of(g, i));
 	const char *title, *colon;
 
 	if (!i)
-		return vmrt_table_title(g->table, first);
-	if (group <= first || vmrt_column_group(column_of(g, i - 1)) == group)
+		return table_title(g->table, first);
+	if (group <= first || table_column_group(column_of(g, i - 1)) == group)
 		return NULL;
-	title = vmrt_table_title(g->table, group);
+	title = table_title(g->table, group);
 	/* the part before the colon says what the table is of, which the first one has said */
 	colon = title ? strstr(title, ": ") : NULL;
 	return colon ? colon + 2 : title;
@@ -371,7 +371,7 @@ static bool titles_fit(const struct grid *g, int first)
 /* Groups side by side, as many as fit; returns the first that does not. */
 static int print_groups(struct grid *g, int first)
 {
-	int groups = vmrt_table_groups(g->table), last = first;
+	int groups = table_groups(g->table), last = first;
 	size_t n;
 
 	g->n = 0;
@@ -398,7 +398,7 @@ static int print_groups(struct grid *g, int first)
 	return last + 1;
 }
 
-static void print_line(const struct vmrt_line *line, size_t width, FILE *out)
+static void print_line(const struct table_line *line, size_t width, FILE *out)
 {
 	size_t column = vmrt_utf8_columns(line->key);
 
@@ -415,14 +415,14 @@ static void print_table(const struct vmrt_table *table, unsigned width, bool *af
 	struct grid g = {.table = table, .page = width, .out = out};
 	size_t *widths;
 
-	if (vmrt_table_rows(table) && !(table->flags & VMRT_TABLE_PROSE)) {
+	if (table_rows(table) && !(table->flags & VMRT_TABLE_PROSE)) {
 		widths = calloc(table->n_columns, sizeof(*widths));
 		if (!widths)
 			return;
 		for (size_t i = 0; i < table->n_columns; i++)
 			widths[i] = column_width(table, i);
 		g.widths = widths;
-		for (int group = 1; group <= vmrt_table_groups(table);)
+		for (int group = 1; group <= table_groups(table);)
 			group = print_groups(&g, group);
 		free(widths);
 		*after_grid = true;
@@ -435,10 +435,10 @@ static void print_table(const struct vmrt_table *table, unsigned width, bool *af
 		print_line(&table->lines[i], width, out);
 }
 
-void vmrt_print_text(const struct vmrt_doc *doc, const char *only, unsigned width, FILE *out)
+void table_print_text(const struct vmrt_doc *doc, const char *only, unsigned width, FILE *out)
 {
 	for (size_t i = 0; i < doc->n_sections; i++) {
-		const struct vmrt_section *section = &doc->sections[i];
+		const struct table_section *section = &doc->sections[i];
 		size_t length = vmrt_utf8_columns(section->name);
 		bool after_grid = false;
 

@@ -106,7 +106,7 @@ void vmrt_doc_section(struct vmrt_doc *doc, const char *name)
 struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const char *const *titles,
 	const struct vmrt_column *columns, size_t n_columns, unsigned flags)
 {
-	struct vmrt_section *section;
+	struct table_section *section;
 	struct vmrt_table *table;
 
 	if (doc->failed)
@@ -161,8 +161,8 @@ void vmrt_table_settle(struct vmrt_table *table)
 	for (size_t c = 0; table && !table->doc->failed && c < table->n_columns; c++) {
 		bool texts = true;
 
-		for (size_t r = 0; r < vmrt_table_rows(table); r++) {
-			const struct vmrt_cell *cell = vmrt_table_cell(table, r, c);
+		for (size_t r = 0; r < table_rows(table); r++) {
+			const struct table_cell *cell = table_cell_at(table, r, c);
 
 			texts = texts && (!cell->known || cell->type == VMRT_CELL_TEXT);
 		}
@@ -171,16 +171,16 @@ void vmrt_table_settle(struct vmrt_table *table)
 	}
 }
 
-static struct vmrt_cell *next_cell(struct vmrt_table *table, enum vmrt_cell_type type, bool known)
+static struct table_cell *next_cell(struct vmrt_table *table, enum vmrt_cell_type type, bool known)
 {
 	const struct vmrt_column *column;
-	struct vmrt_cell *cell;
+	struct table_cell *cell;
 
 	if (!table || table->doc->failed)
 		return NULL;
 	if (table->n_cells == table->room) {
 		size_t room = table->room ? table->room * 2 : table->n_columns * 4;
-		struct vmrt_cell *more = realloc(table->cells, room * sizeof(*more));
+		struct table_cell *more = realloc(table->cells, room * sizeof(*more));
 
 		if (!more) {
 			table->doc->failed = true;
@@ -201,7 +201,7 @@ static struct vmrt_cell *next_cell(struct vmrt_table *table, enum vmrt_cell_type
 
 void vmrt_put_text(struct vmrt_table *table, const char *text)
 {
-	struct vmrt_cell *cell = next_cell(table, VMRT_CELL_TEXT, text != NULL);
+	struct table_cell *cell = next_cell(table, VMRT_CELL_TEXT, text != NULL);
 
 	if (!cell || !text)
 		return;
@@ -212,7 +212,7 @@ void vmrt_put_text(struct vmrt_table *table, const char *text)
 
 static void put_number(struct vmrt_table *table, enum vmrt_cell_type type, int64_t value)
 {
-	struct vmrt_cell *cell = next_cell(table, type, value != VMRT_UNKNOWN);
+	struct table_cell *cell = next_cell(table, type, value != VMRT_UNKNOWN);
 
 	if (cell)
 		cell->number = value;
@@ -220,7 +220,7 @@ static void put_number(struct vmrt_table *table, enum vmrt_cell_type type, int64
 
 static void put_real(struct vmrt_table *table, enum vmrt_cell_type type, double value)
 {
-	struct vmrt_cell *cell = next_cell(table, type, isfinite(value));
+	struct table_cell *cell = next_cell(table, type, isfinite(value));
 
 	if (cell)
 		cell->real = value;
@@ -271,7 +271,7 @@ void vmrt_put_unknown(struct vmrt_table *table)
 
 void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, ...)
 {
-	struct vmrt_line *line;
+	struct table_line *line;
 	va_list ap;
 
 	if (!table || table->doc->failed)
@@ -308,36 +308,36 @@ void vmrt_put_figure(struct vmrt_table *table, const char *caption, char *svg)
 		table->doc->failed = true;
 }
 
-bool vmrt_column_in(const struct vmrt_table *table, size_t column, int group)
+bool table_column_in(const struct vmrt_table *table, size_t column, int group)
 {
-	int own = vmrt_column_group(&table->columns[column]);
+	int own = table_column_group(&table->columns[column]);
 
 	if (column == 0 && table->flags & VMRT_TABLE_SPAN)
 		return false;
 	return own == VMRT_KEY_GROUP || own == group;
 }
 
-const char *vmrt_row_span(const struct vmrt_table *table, size_t r)
+const char *table_row_span(const struct vmrt_table *table, size_t r)
 {
-	const struct vmrt_cell *cell = vmrt_table_cell(table, r, 0);
-	const struct vmrt_cell *former = r ? vmrt_table_cell(table, r - 1, 0) : NULL;
+	const struct table_cell *cell = table_cell_at(table, r, 0);
+	const struct table_cell *former = r ? table_cell_at(table, r - 1, 0) : NULL;
 
 	if (!(table->flags & VMRT_TABLE_SPAN) || !cell->known)
 		return NULL;
 	return former && former->known && !strcmp(former->text, cell->text) ? NULL : cell->text;
 }
 
-int vmrt_table_groups(const struct vmrt_table *table)
+int table_groups(const struct vmrt_table *table)
 {
 	int groups = 1;
 
 	for (size_t i = 0; i < table->n_columns; i++)
-		if (vmrt_column_group(&table->columns[i]) > groups)
-			groups = vmrt_column_group(&table->columns[i]);
+		if (table_column_group(&table->columns[i]) > groups)
+			groups = table_column_group(&table->columns[i]);
 	return groups;
 }
 
-const char *vmrt_table_title(const struct vmrt_table *table, int group)
+const char *table_title(const struct vmrt_table *table, int group)
 {
 	if (!table->titles)
 		return NULL;

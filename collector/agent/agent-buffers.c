@@ -16,7 +16,7 @@
 
 /* Sends what the buffer of @cpu holds now, but no more than the buffer's size: events keep coming.
  */
-static enum vmrt_status send_cpu(struct vmrt_agent *a, unsigned cpu, int64_t since_ns)
+static enum vmrt_status send_cpu(struct agent *a, unsigned cpu, int64_t since_ns)
 {
 	uint32_t page_size = vmrt_tracer_page_size(a->tracer);
 	uint64_t left = vmrt_tracer_buffer(a->tracer) + page_size;
@@ -36,13 +36,13 @@ static enum vmrt_status send_cpu(struct vmrt_agent *a, unsigned cpu, int64_t sin
 			left -= page_size;
 		}
 		if (a->data.used > VMRT_LINK_HEAD + 4)
-			status = vmrt_agent_send(a, &a->data);
+			status = agent_send(a, &a->data);
 	}
 	vmrt_tail_end(&tail);
 	return status;
 }
 
-enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *a, int64_t since_ns)
+enum vmrt_status agent_send_buffers(struct agent *a, int64_t since_ns)
 {
 	int64_t upto = vmrt_now_ns();
 	enum vmrt_status status = VMRT_OK;
@@ -53,10 +53,10 @@ enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *a, int64_t since_ns)
 		return status;
 	vmrt_link_begin(&a->out, VMRT_MSG_UPTO);
 	vmrt_buf_put_u64(&a->out, (uint64_t)upto);
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
-enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *a)
+enum vmrt_status agent_send_stats(struct agent *a)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -73,28 +73,28 @@ enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *a)
 		vmrt_buf_put_u64(&a->out, s.bytes);
 		vmrt_buf_put_u64(&a->out, s.dropped);
 		vmrt_buf_put_u64(&a->out, s.read_events);
-		status = vmrt_agent_send(a, &a->out);
+		status = agent_send(a, &a->out);
 	}
 	return status;
 }
 
-enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *a)
+enum vmrt_status agent_send_names(struct agent *a)
 {
 	char *processes = NULL, *names = vmrt_trace_cmdlines(&processes);
 	enum vmrt_status status = VMRT_OK;
 
 	/* without them, those from before are there */
 	if (names)
-		status = vmrt_agent_send_text(a, VMRT_META_CMDLINES, names);
+		status = agent_send_text(a, VMRT_META_CMDLINES, names);
 	if (status == VMRT_OK && processes && a->sends_processes)
-		status = vmrt_agent_send_text(a, VMRT_META_PROCESSES, processes);
+		status = agent_send_text(a, VMRT_META_PROCESSES, processes);
 	free(names);
 	free(processes);
 	return status;
 }
 
 /* When to look again, if the fullest buffer has grown to @bytes since the last time. */
-static int64_t next_check(const struct vmrt_agent *a, uint64_t bytes, int64_t now)
+static int64_t next_check(const struct agent *a, uint64_t bytes, int64_t now)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT;
 	uint64_t grown = bytes > a->fullest ? bytes - a->fullest : 0;
@@ -109,7 +109,7 @@ static int64_t next_check(const struct vmrt_agent *a, uint64_t bytes, int64_t no
 }
 
 /* Rather send early than lose: while the guest keeps its events, a buffer may run full. */
-enum vmrt_status vmrt_agent_check_buffers(struct vmrt_agent *a)
+enum vmrt_status agent_check_buffers(struct agent *a)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT, fullest = 0, left = 0;
 	int64_t now = vmrt_now_ns();

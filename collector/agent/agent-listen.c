@@ -25,7 +25,7 @@
 #define AFTER_REFUSAL_MS 500 /* nobody makes an agent busy by trying */
 #define RESERVED_PORTS 1024
 
-enum vmrt_status vmrt_agent_parse_tcp(
+enum vmrt_status agent_parse_tcp(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err)
 {
 	char all[VMRT_TRANSPORT_TEXT];
@@ -121,7 +121,7 @@ static enum vmrt_status check_vsock(const struct sockaddr_vm *peer, struct vmrt_
 	return VMRT_OK;
 }
 
-static bool serve_next(const struct vmrt_listen *o, int listener, struct refusals *refusals)
+static bool serve_next(const struct agent_listener *o, int listener, struct refusals *refusals)
 {
 	struct pollfd fds[2] = {
 		{.fd = listener, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
@@ -140,7 +140,7 @@ static bool serve_next(const struct vmrt_listen *o, int listener, struct refusal
 	if (fd < 0)
 		return false;
 	if (o->at.kind != VMRT_TRANSPORT_VSOCK || check_vsock(&peer.vm, &err) == VMRT_OK) {
-		vmrt_agent_serve(fd);
+		agent_serve(fd);
 		close(fd);
 		return true;
 	}
@@ -151,21 +151,21 @@ static bool serve_next(const struct vmrt_listen *o, int listener, struct refusal
 }
 
 /* Over TCP, who connects has to prove that he knows the secret. */
-static bool serve_proven(struct vmrt_doorway *doorway, int listener)
+static bool serve_proven(struct doorway *doorway, int listener)
 {
-	int fd = vmrt_doorway_next(doorway, listener, vmrt_stop_fd());
+	int fd = doorway_next(doorway, listener, vmrt_stop_fd());
 
 	if (fd < 0)
 		return false;
-	vmrt_agent_serve(fd);
+	agent_serve(fd);
 	close(fd);
 	return true;
 }
 
-int vmrt_agent_listen(const struct vmrt_listen *o)
+int agent_listen(const struct agent_listener *o)
 {
 	int listener = listen_at(&o->at);
-	struct vmrt_doorway *doorway = NULL;
+	struct doorway *doorway = NULL;
 	struct refusals refusals = {0};
 	bool served = false;
 	char name[192];
@@ -175,7 +175,7 @@ int vmrt_agent_listen(const struct vmrt_listen *o)
 		vmrt_warn("cannot listen at %s: %s", name, strerror(errno));
 		return VMRT_EXIT_FAILED;
 	}
-	if (o->at.kind == VMRT_TRANSPORT_TCP && !(doorway = vmrt_doorway_new(o->secret))) {
+	if (o->at.kind == VMRT_TRANSPORT_TCP && !(doorway = doorway_new(o->secret))) {
 		vmrt_warn("out of memory");
 		close(listener);
 		return VMRT_EXIT_FAILED;
@@ -185,7 +185,7 @@ int vmrt_agent_listen(const struct vmrt_listen *o)
 		served = doorway ? serve_proven(doorway, listener)
 				 : serve_next(o, listener, &refusals);
 	refusals_end(&refusals);
-	vmrt_doorway_free(doorway);
+	doorway_free(doorway);
 	close(listener);
 	if (o->at.kind == VMRT_TRANSPORT_UNIX)
 		unlink(o->at.host);

@@ -9,21 +9,21 @@
 #include "collector/wire/secret.h"
 #include "collector/wire/transport.h"
 
-struct vmrt_listen {
+struct agent_listener {
 	struct vmrt_transport at;
 	const struct vmrt_secret *secret; /* needed for TCP */
 	bool once;			  /* end when the first recorder has gone */
 };
 
 /**
- * vmrt_agent_parse_tcp - `[ADDR:]PORT`; without an address 127.0.0.1
+ * agent_parse_tcp - `[ADDR:]PORT`; without an address 127.0.0.1
  *
  * Return: VMRT_OK or VMRT_EINVAL.
  */
-enum vmrt_status vmrt_agent_parse_tcp(
+enum vmrt_status agent_parse_tcp(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err);
 
-/** vmrt_agent_listen - serve who connects, until it is stopped; an enum vmrt_exit */
-int vmrt_agent_listen(const struct vmrt_listen *options);
+/** agent_listen - serve who connects, until it is stopped; an enum vmrt_exit */
+int agent_listen(const struct agent_listener *options);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "collector/wire/link.h"
 
-struct vmrt_agent {
+struct agent {
 	int fd;
 	struct vmrt_link_parser parser;
 	struct vmrt_buf out, data;
@@ -25,28 +25,27 @@ struct vmrt_agent {
 
 /* agent.c */
 
-/** vmrt_agent_send - end the message in @buf and send it */
-enum vmrt_status vmrt_agent_send(struct vmrt_agent *agent, struct vmrt_buf *buf);
+/** agent_send - end the message in @buf and send it */
+enum vmrt_status agent_send(struct agent *agent, struct vmrt_buf *buf);
 
-/** vmrt_agent_send_text - a META of one text */
-enum vmrt_status vmrt_agent_send_text(
-	struct vmrt_agent *agent, enum vmrt_meta_kind kind, const char *text);
+/** agent_send_text - a META of one text */
+enum vmrt_status agent_send_text(struct agent *agent, enum vmrt_meta_kind kind, const char *text);
 
 /* agent-buffers.c */
 
 /**
- * vmrt_agent_send_buffers - send what all buffers hold, and up to when that is
+ * agent_send_buffers - send what all buffers hold, and up to when that is
  * @since_ns: without sub-buffers that end before this time; INT64_MIN: all
  */
-enum vmrt_status vmrt_agent_send_buffers(struct vmrt_agent *agent, int64_t since_ns);
+enum vmrt_status agent_send_buffers(struct agent *agent, int64_t since_ns);
 
-/** vmrt_agent_send_settings - SETTINGS: how the guest is set up (agent-settings.c) */
-enum vmrt_status vmrt_agent_send_settings(struct vmrt_agent *agent);
-enum vmrt_status vmrt_agent_send_stats(struct vmrt_agent *agent);
-enum vmrt_status vmrt_agent_send_names(struct vmrt_agent *agent);
+/** agent_send_settings - SETTINGS: how the guest is set up (agent-settings.c) */
+enum vmrt_status agent_send_settings(struct agent *agent);
+enum vmrt_status agent_send_stats(struct agent *agent);
+enum vmrt_status agent_send_names(struct agent *agent);
 
-/** vmrt_agent_check_buffers - when it is time to: are buffers so full that they have to be sent
+/** agent_check_buffers - when it is time to: are buffers so full that they have to be sent
  * early? */
-enum vmrt_status vmrt_agent_check_buffers(struct vmrt_agent *agent);
+enum vmrt_status agent_check_buffers(struct agent *agent);
 
 #endif

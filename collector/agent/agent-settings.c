@@ -98,7 +98,7 @@ static void put_tracing(char *text)
 	}
 }
 
-enum vmrt_status vmrt_agent_send_settings(struct vmrt_agent *a)
+enum vmrt_status agent_send_settings(struct agent *a)
 {
 	char *text = calloc(1, TEXT_MAX);
 	struct utsname u = {0};
@@ -120,5 +120,5 @@ enum vmrt_status vmrt_agent_send_settings(struct vmrt_agent *a)
 	vmrt_link_begin(&a->out, VMRT_MSG_SETTINGS);
 	vmrt_buf_put_text(&a->out, text);
 	free(text);
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }

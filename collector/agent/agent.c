@@ -25,7 +25,7 @@
 #define CLOSE_PATIENCE_MS 1000
 #define LABEL "agent" /* in the names of its instances */
 
-enum vmrt_status vmrt_agent_send(struct vmrt_agent *a, struct vmrt_buf *buf)
+enum vmrt_status agent_send(struct agent *a, struct vmrt_buf *buf)
 {
 	if (vmrt_link_end(buf) != VMRT_OK)
 		return vmrt_fail(&a->err, VMRT_ENOMEM, "out of memory");
@@ -35,7 +35,7 @@ enum vmrt_status vmrt_agent_send(struct vmrt_agent *a, struct vmrt_buf *buf)
 		a->fd, buf->data, buf->used, vmrt_now_ns() + SEND_WAIT_NS, vmrt_stop_fd(), &a->err);
 }
 
-static void end_session(struct vmrt_agent *a)
+static void end_session(struct agent *a)
 {
 	struct vmrt_error err;
 
@@ -46,15 +46,15 @@ static void end_session(struct vmrt_agent *a)
 }
 
 /* A request that could not be fulfilled ends the session, not the link. */
-static enum vmrt_status send_error(struct vmrt_agent *a, const struct vmrt_error *why)
+static enum vmrt_status send_error(struct agent *a, const struct vmrt_error *why)
 {
 	vmrt_link_begin(&a->out, VMRT_MSG_ERROR);
 	vmrt_buf_put_text(&a->out, why->text);
 	end_session(a);
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
-static enum vmrt_status send_hello(struct vmrt_agent *a, struct vmrt_cursor *c)
+static enum vmrt_status send_hello(struct agent *a, struct vmrt_cursor *c)
 {
 	struct utsname u = {0};
 	uint64_t nonce;
@@ -70,11 +70,10 @@ static enum vmrt_status send_hello(struct vmrt_agent *a, struct vmrt_cursor *c)
 	vmrt_buf_put_u64(&a->out, nonce);
 	vmrt_buf_put_text(&a->out, u.nodename);
 	vmrt_buf_put_text(&a->out, u.release);
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
-enum vmrt_status vmrt_agent_send_text(
-	struct vmrt_agent *a, enum vmrt_meta_kind kind, const char *text)
+enum vmrt_status agent_send_text(struct agent *a, enum vmrt_meta_kind kind, const char *text)
 {
 	size_t len = strlen(text), most = VMRT_LINK_PAYLOAD - 64;
 
@@ -86,10 +85,10 @@ enum vmrt_status vmrt_agent_send_text(
 	vmrt_buf_put_u32(&a->out, kind);
 	vmrt_buf_put(&a->out, text, len);
 	vmrt_buf_put_u8(&a->out, 0);
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
-static enum vmrt_status send_formats(struct vmrt_agent *a, const struct vmrt_trace_meta *meta)
+static enum vmrt_status send_formats(struct agent *a, const struct vmrt_trace_meta *meta)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -98,12 +97,12 @@ static enum vmrt_status send_formats(struct vmrt_agent *a, const struct vmrt_tra
 		vmrt_buf_put_u32(&a->out, VMRT_META_FORMAT);
 		vmrt_buf_put_text(&a->out, meta->formats[i].system);
 		vmrt_buf_put_text(&a->out, meta->formats[i].text);
-		status = vmrt_agent_send(a, &a->out);
+		status = agent_send(a, &a->out);
 	}
 	return status;
 }
 
-static enum vmrt_status send_meta(struct vmrt_agent *a)
+static enum vmrt_status send_meta(struct agent *a)
 {
 	struct vmrt_trace_meta meta;
 	enum vmrt_status status = vmrt_tracer_meta(a->tracer, &meta, &a->err);
@@ -113,17 +112,16 @@ static enum vmrt_status send_meta(struct vmrt_agent *a)
 
 		return send_error(a, &why);
 	}
-	if ((status = vmrt_agent_send_text(a, VMRT_META_HEADER_PAGE, meta.header_page)) ==
-			VMRT_OK &&
-		(status = vmrt_agent_send_text(a, VMRT_META_HEADER_EVENT, meta.header_event)) ==
+	if ((status = agent_send_text(a, VMRT_META_HEADER_PAGE, meta.header_page)) == VMRT_OK &&
+		(status = agent_send_text(a, VMRT_META_HEADER_EVENT, meta.header_event)) ==
 			VMRT_OK &&
 		(status = send_formats(a, &meta)) == VMRT_OK &&
-		(status = vmrt_agent_send_text(a, VMRT_META_KALLSYMS, meta.kallsyms)) == VMRT_OK &&
-		(status = vmrt_agent_send_text(a, VMRT_META_CMDLINES, meta.cmdlines)) == VMRT_OK &&
-		(status = vmrt_agent_send_text(a, VMRT_META_CLOCK, meta.clock)) == VMRT_OK)
-		status = vmrt_agent_send_text(a, VMRT_META_UNAME, meta.uname);
+		(status = agent_send_text(a, VMRT_META_KALLSYMS, meta.kallsyms)) == VMRT_OK &&
+		(status = agent_send_text(a, VMRT_META_CMDLINES, meta.cmdlines)) == VMRT_OK &&
+		(status = agent_send_text(a, VMRT_META_CLOCK, meta.clock)) == VMRT_OK)
+		status = agent_send_text(a, VMRT_META_UNAME, meta.uname);
 	if (status == VMRT_OK && a->sends_processes && meta.processes[VMRT_PROCESSES_BEGIN])
-		status = vmrt_agent_send_text(
+		status = agent_send_text(
 			a, VMRT_META_PROCESSES, meta.processes[VMRT_PROCESSES_BEGIN]);
 	vmrt_trace_meta_free(&meta);
 	return status;
@@ -140,7 +138,7 @@ static uint64_t affordable(uint64_t wanted)
 	return wanted < BUFFER_MIN ? BUFFER_MIN : wanted;
 }
 
-static enum vmrt_status prepare(struct vmrt_agent *a, struct vmrt_cursor *c)
+static enum vmrt_status prepare(struct agent *a, struct vmrt_cursor *c)
 {
 	uint64_t buffer = vmrt_cursor_u64(c);
 	uint32_t mode = vmrt_cursor_u32(c);
@@ -165,10 +163,10 @@ static enum vmrt_status prepare(struct vmrt_agent *a, struct vmrt_cursor *c)
 	vmrt_buf_put_u32(&a->out, vmrt_tracer_cpus(a->tracer));
 	vmrt_buf_put_u32(&a->out, vmrt_tracer_page_size(a->tracer));
 	vmrt_buf_put_u64(&a->out, vmrt_tracer_buffer(a->tracer));
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
-static enum vmrt_status start(struct vmrt_agent *a)
+static enum vmrt_status start(struct agent *a)
 {
 	struct vmrt_error why;
 
@@ -181,10 +179,10 @@ static enum vmrt_status start(struct vmrt_agent *a)
 	a->fullest = 0;
 	vmrt_link_begin(&a->out, VMRT_MSG_STARTED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
-static enum vmrt_status stop(struct vmrt_agent *a, struct vmrt_cursor *c)
+static enum vmrt_status stop(struct agent *a, struct vmrt_cursor *c)
 {
 	int64_t since_ns = (int64_t)vmrt_cursor_u64(c);
 	struct vmrt_error why;
@@ -197,19 +195,18 @@ static enum vmrt_status stop(struct vmrt_agent *a, struct vmrt_cursor *c)
 	a->on = false;
 	vmrt_link_begin(&a->out, VMRT_MSG_STOPPED);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
-	if ((status = vmrt_agent_send(a, &a->out)) != VMRT_OK ||
-		(status = vmrt_agent_send_buffers(a, since_ns > 0 ? since_ns : INT64_MIN)) !=
-			VMRT_OK ||
-		(status = vmrt_agent_send_names(a)) != VMRT_OK ||
-		(status = vmrt_agent_send_stats(a)) != VMRT_OK)
+	if ((status = agent_send(a, &a->out)) != VMRT_OK ||
+		(status = agent_send_buffers(a, since_ns > 0 ? since_ns : INT64_MIN)) != VMRT_OK ||
+		(status = agent_send_names(a)) != VMRT_OK ||
+		(status = agent_send_stats(a)) != VMRT_OK)
 		return status;
 	end_session(a);
 	vmrt_link_begin(&a->out, VMRT_MSG_DONE);
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
 static enum vmrt_status answer_ping(
-	struct vmrt_agent *a, struct vmrt_cursor *c, int64_t recv_ns, uint64_t recv_tsc)
+	struct agent *a, struct vmrt_cursor *c, int64_t recv_ns, uint64_t recv_tsc)
 {
 	uint32_t seq = vmrt_cursor_u32(c);
 
@@ -221,11 +218,11 @@ static enum vmrt_status answer_ping(
 	vmrt_buf_put_u64(&a->out, recv_tsc);
 	vmrt_buf_put_u64(&a->out, (uint64_t)vmrt_now_ns());
 	vmrt_buf_put_u64(&a->out, vmrt_tsc());
-	return vmrt_agent_send(a, &a->out);
+	return agent_send(a, &a->out);
 }
 
 static enum vmrt_status handle_message(
-	struct vmrt_agent *a, const struct vmrt_message *m, int64_t recv_ns, uint64_t recv_tsc)
+	struct agent *a, const struct vmrt_message *m, int64_t recv_ns, uint64_t recv_tsc)
 {
 	struct vmrt_cursor c = {m->payload, m->payload + m->size, false};
 
@@ -241,13 +238,13 @@ static enum vmrt_status handle_message(
 	case VMRT_MSG_STOP:
 		return stop(a, &c);
 	case VMRT_MSG_ASK:
-		return vmrt_agent_send_settings(a);
+		return agent_send_settings(a);
 	default:
 		return VMRT_OK; /* of a newer recorder, or garbage */
 	}
 }
 
-static enum vmrt_status receive(struct vmrt_agent *a)
+static enum vmrt_status receive(struct agent *a)
 {
 	size_t room;
 	void *at = vmrt_link_room(&a->parser, &room);
@@ -270,7 +267,7 @@ static enum vmrt_status receive(struct vmrt_agent *a)
 	return status;
 }
 
-static int poll_timeout(const struct vmrt_agent *a)
+static int poll_timeout(const struct agent *a)
 {
 	int64_t left;
 
@@ -282,7 +279,7 @@ static int poll_timeout(const struct vmrt_agent *a)
 	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
 }
 
-static enum vmrt_status serve_once(struct vmrt_agent *a)
+static enum vmrt_status serve_once(struct agent *a)
 {
 	struct pollfd fds[2] = {
 		{.fd = a->fd, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
@@ -300,15 +297,15 @@ static enum vmrt_status serve_once(struct vmrt_agent *a)
 	if (status != VMRT_OK || !a->on || a->mode == VMRT_LINK_FLIGHT)
 		return status;
 	if (a->mode == VMRT_LINK_HOLD)
-		return vmrt_agent_check_buffers(a);
+		return agent_check_buffers(a);
 	if (vmrt_now_ns() - a->checked_at < STREAM_MS * VMRT_NS_PER_MS)
 		return VMRT_OK;
 	a->checked_at = vmrt_now_ns();
-	return vmrt_agent_send_buffers(a, INT64_MIN);
+	return agent_send_buffers(a, INT64_MIN);
 }
 
 /* An agent that is asked to end in the middle of a session gives what it has, and says so. */
-static void say_goodbye(struct vmrt_agent *a)
+static void say_goodbye(struct agent *a)
 {
 	struct vmrt_error why, err;
 
@@ -319,15 +316,15 @@ static void say_goodbye(struct vmrt_agent *a)
 	/* the last seconds before now are not those that a flight recorder will be asked for */
 	if (a->on && a->mode != VMRT_LINK_FLIGHT &&
 		(vmrt_tracer_off(a->tracer, &err) != VMRT_OK ||
-			vmrt_agent_send_buffers(a, INT64_MIN) != VMRT_OK))
+			agent_send_buffers(a, INT64_MIN) != VMRT_OK))
 		return; /* in the middle of a message: nothing can follow it */
 	vmrt_fail(&why, VMRT_EINTR, "it was asked to end");
 	send_error(a, &why);
 }
 
-void vmrt_agent_serve(int fd)
+void agent_serve(int fd)
 {
-	struct vmrt_agent a = {.fd = fd};
+	struct agent a = {.fd = fd};
 	enum vmrt_status status;
 
 	if (vmrt_link_parser_init(&a.parser, VMRT_LINK_REQUEST) != VMRT_OK) {

@@ -7,11 +7,11 @@
 #include <stdbool.h>
 
 /**
- * vmrt_agent_serve - obey one recorder until it is gone
+ * agent_serve - obey one recorder until it is gone
  * @fd: the link, non-blocking; stays open
  *
  * Whatever tracing session it asked for is over when this returns, and its instance removed.
  */
-void vmrt_agent_serve(int fd);
+void agent_serve(int fd);
 
 #endif

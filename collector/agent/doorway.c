@@ -26,15 +26,15 @@ struct place {
 	int64_t since_ns, until_ns;
 };
 
-struct vmrt_doorway {
+struct doorway {
 	const struct vmrt_secret *secret;
 	struct place places[VMRT_DOORWAY_MOST];
 	struct refusals refusals;
 };
 
-struct vmrt_doorway *vmrt_doorway_new(const struct vmrt_secret *secret)
+struct doorway *doorway_new(const struct vmrt_secret *secret)
 {
-	struct vmrt_doorway *d = calloc(1, sizeof(*d));
+	struct doorway *d = calloc(1, sizeof(*d));
 
 	if (d)
 		d->secret = secret;
@@ -48,7 +48,7 @@ static void leave(struct place *p)
 	p->state = PLACE_FREE;
 }
 
-static void refuse(struct vmrt_doorway *d, struct place *p, const struct vmrt_error *err)
+static void refuse(struct doorway *d, struct place *p, const struct vmrt_error *err)
 {
 	bool wrong = err->status == VMRT_EPERM || err->status == VMRT_EPROTO;
 
@@ -61,7 +61,7 @@ static void refuse(struct vmrt_doorway *d, struct place *p, const struct vmrt_er
 	}
 }
 
-void vmrt_doorway_free(struct vmrt_doorway *d)
+void doorway_free(struct doorway *d)
 {
 	for (size_t i = 0; d && i < VMRT_DOORWAY_MOST; i++) {
 		if (d->places[i].state != PLACE_WAITING)
@@ -76,7 +76,7 @@ void vmrt_doorway_free(struct vmrt_doorway *d)
 
 /* A place for one more: a free one, else that of who has waited longest; NULL if all have to pay
  * for wrong proofs. */
-static struct place *find_place(struct vmrt_doorway *d)
+static struct place *find_place(struct doorway *d)
 {
 	struct place *oldest = NULL;
 
@@ -91,7 +91,7 @@ static struct place *find_place(struct vmrt_doorway *d)
 	return oldest;
 }
 
-static void let_wait(struct vmrt_doorway *d, struct place *p, int listener, int stop_fd)
+static void let_wait(struct doorway *d, struct place *p, int listener, int stop_fd)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int64_t now = vmrt_now_ns();
@@ -114,7 +114,7 @@ static void let_wait(struct vmrt_doorway *d, struct place *p, int listener, int 
 
 /* Takes what he who waits at @p has sent; returns whether he has proved that he knows the secret.
  */
-static bool judge(struct vmrt_doorway *d, struct place *p, int stop_fd)
+static bool judge(struct doorway *d, struct place *p, int stop_fd)
 {
 	struct vmrt_error err;
 	/* what follows the proof waits for its answer: nothing of the session is in this parser */
@@ -133,7 +133,7 @@ static bool judge(struct vmrt_doorway *d, struct place *p, int stop_fd)
 	return false;
 }
 
-static int wait_ms(const struct vmrt_doorway *d)
+static int wait_ms(const struct doorway *d)
 {
 	int64_t until = INT64_MAX, left;
 
@@ -148,7 +148,7 @@ static int wait_ms(const struct vmrt_doorway *d)
 
 /* Looks at all who wait, and ends what has lasted too long; the connection of one who has proved
  * it, or -1. */
-static int check_places(struct vmrt_doorway *d, int stop_fd)
+static int check_places(struct doorway *d, int stop_fd)
 {
 	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++) {
 		struct place *p = &d->places[i];
@@ -161,7 +161,7 @@ static int check_places(struct vmrt_doorway *d, int stop_fd)
 	return -1;
 }
 
-int vmrt_doorway_next(struct vmrt_doorway *d, int listener, int stop_fd)
+int doorway_next(struct doorway *d, int listener, int stop_fd)
 {
 	for (;;) {
 		struct pollfd fds[2 + VMRT_DOORWAY_MOST] = {{.fd = stop_fd, .events = POLLIN},

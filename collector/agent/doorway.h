@@ -11,20 +11,20 @@
 
 #define VMRT_DOORWAY_MOST 16 /* who may wait at once; a new one takes the place of the oldest */
 
-struct vmrt_doorway;
+struct doorway;
 
-/** vmrt_doorway_new - nobody waits yet; NULL without memory. @secret must outlive it. */
-struct vmrt_doorway *vmrt_doorway_new(const struct vmrt_secret *secret);
+/** doorway_new - nobody waits yet; NULL without memory. @secret must outlive it. */
+struct doorway *doorway_new(const struct vmrt_secret *secret);
 
-/** vmrt_doorway_free - closes the connections of all who wait; NULL is allowed */
-void vmrt_doorway_free(struct vmrt_doorway *d);
+/** doorway_free - closes the connections of all who wait; NULL is allowed */
+void doorway_free(struct doorway *d);
 
 /**
- * vmrt_doorway_next - wait until somebody has proved that he knows the secret
+ * doorway_next - wait until somebody has proved that he knows the secret
  * @listener: a listening socket
  *
  * Return: his connection, which does not block; -1 if @stop_fd became readable.
  */
-int vmrt_doorway_next(struct vmrt_doorway *d, int listener, int stop_fd);
+int doorway_next(struct doorway *d, int listener, int stop_fd);
 
 #endif

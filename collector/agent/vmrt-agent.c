@@ -34,7 +34,7 @@
 
 static struct agent_options {
 	const char *port, *secret_file;
-	struct vmrt_listen listen;
+	struct agent_listener listen;
 	unsigned ways; /* how many were given */
 	bool on_stdio;
 } opts;
@@ -78,7 +78,7 @@ static int serve_port(const char *path)
 		}
 		if (wait_for_recorder(fd)) {
 			fcntl(fd, F_SETFL, O_RDWR | O_NONBLOCK);
-			vmrt_agent_serve(fd);
+			agent_serve(fd);
 		} else {
 			pause_ms(AGAIN_MS);
 		}
@@ -201,7 +201,7 @@ static int serve_stdio(void)
 	}
 	close(pair[1]);
 	fcntl(pair[0], F_SETFL, O_NONBLOCK);
-	vmrt_agent_serve(pair[0]);
+	agent_serve(pair[0]);
 	close(pair[0]);
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
@@ -226,7 +226,7 @@ static int run(void *unused)
 	if (opts.on_stdio)
 		return serve_stdio();
 	if (opts.ways && !opts.port)
-		return vmrt_agent_listen(&opts.listen);
+		return agent_listen(&opts.listen);
 	if (opts.port)
 		return serve_port(opts.port);
 	return serve_all_ports();
@@ -294,7 +294,7 @@ static error_t take_tcp(void *unused, char *arg, const struct argp_state *state)
 
 	(void)unused;
 	opts.ways++;
-	if (vmrt_agent_parse_tcp(arg, &opts.listen.at, &err) != VMRT_OK)
+	if (agent_parse_tcp(arg, &opts.listen.at, &err) != VMRT_OK)
 		return vmrt_usage(state, "--tcp %s", err.text);
 	return 0;
 }

@@ -79,7 +79,7 @@ static enum vmrt_status print_segments(struct vmrt_db *db, const char *vm, struc
 	return q.status;
 }
 
-void vmrt_info_clock(const char *run, const char *vm)
+void info_clock(const char *run, const char *vm)
 {
 	struct vmrt_error err;
 	struct vmrt_db *db;

@@ -98,7 +98,7 @@ static void print_vm(const char *run, const struct vmrt_manifest_vm *vm)
 	if (vm->file[0]) {
 		print_file(run, vm->file);
 		print_pings(vm);
-		vmrt_info_clock(run, vm->vm.name);
+		info_clock(run, vm->vm.name);
 	} else {
 		printf("  its guest was not recorded\n");
 	}

@@ -4,8 +4,7 @@
 
 #include "collector/record/recorder.h"
 
-error_t vmrt_trace_add_link(
-	struct vmrt_recorder_options *o, char *arg, const struct argp_state *state)
+error_t trace_add_link(struct vmrt_recorder_options *o, char *arg, const struct argp_state *state)
 {
 	struct vmrt_error err;
 

@@ -19,7 +19,7 @@
 
 static error_t add_link(void *opts, char *arg, const struct argp_state *state)
 {
-	return vmrt_trace_add_link(opts, arg, state);
+	return trace_add_link(opts, arg, state);
 }
 
 /* Without a word: whatever the experiment lets us see. */

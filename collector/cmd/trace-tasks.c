@@ -314,7 +314,7 @@ static const char *const formats[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum vmrt
 
 static error_t add_link(void *opts, char *arg, const struct argp_state *state)
 {
-	return vmrt_trace_add_link(&((struct tasks_opts *)opts)->record, arg, state);
+	return trace_add_link(&((struct tasks_opts *)opts)->record, arg, state);
 }
 
 static const struct vmrt_option options[] = {

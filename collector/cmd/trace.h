@@ -21,15 +21,15 @@ extern const struct vmrt_command vmrt_trace_init;
 
 struct vmrt_recorder_options;
 
-/** vmrt_trace_add_link - take the argument of --link, which is changed and kept */
-error_t vmrt_trace_add_link(
+/** trace_add_link - take the argument of --link, which is changed and kept */
+error_t trace_add_link(
 	struct vmrt_recorder_options *options, char *arg, const struct argp_state *state);
 
 /** vmrt_trace_report_analysis - one line about what an analysis found, on stderr */
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);
 
-/** vmrt_info_clock - print how the clock of the guest of @vm relates to the host's, from run.db */
-void vmrt_info_clock(const char *run, const char *vm);
+/** info_clock - print how the clock of the guest of @vm relates to the host's, from run.db */
+void info_clock(const char *run, const char *vm);
 
 /**
  * trace_recording_of - the arguments RUN, or HOST.dat and the files of guests, as a recording

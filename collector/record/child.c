@@ -40,13 +40,13 @@ static void become(char *const argv[], bool aside, const int *keep, size_t n_kee
 	_exit(127);
 }
 
-enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], bool aside,
-	const int *keep, size_t n_keep, struct vmrt_error *err)
+enum vmrt_status child_start(struct child *child, char *const argv[], bool aside, const int *keep,
+	size_t n_keep, struct vmrt_error *err)
 {
 	int report[2], errnum = 0;
 	pid_t pid;
 
-	*child = (struct vmrt_child){.fd = -1, .status = -1};
+	*child = (struct child){.fd = -1, .status = -1};
 	if (pipe2(report, O_CLOEXEC) != 0)
 		return vmrt_fail_errno(err, errno, "cannot make a pipe");
 	pid = fork();
@@ -76,7 +76,7 @@ enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], 
 	return VMRT_OK;
 }
 
-static bool reap(struct vmrt_child *child, int flags)
+static bool reap(struct child *child, int flags)
 {
 	int status;
 	pid_t got;
@@ -97,22 +97,22 @@ static bool reap(struct vmrt_child *child, int flags)
 	return true;
 }
 
-bool vmrt_child_check(struct vmrt_child *child)
+bool child_check(struct child *child)
 {
 	return reap(child, WNOHANG);
 }
 
-void vmrt_child_signal(struct vmrt_child *child, int sig)
+void child_signal(struct child *child, int sig)
 {
 	if (child->pid)
 		kill(child->pid, sig);
 }
 
-bool vmrt_child_wait(struct vmrt_child *child, int ms)
+bool child_wait(struct child *child, int ms)
 {
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
 
-	while (!vmrt_child_check(child)) {
+	while (!child_check(child)) {
 		struct pollfd fd = {.fd = child->fd, .events = POLLIN};
 		int64_t left = until - vmrt_now_ns();
 
@@ -125,11 +125,11 @@ bool vmrt_child_wait(struct vmrt_child *child, int ms)
 	return true;
 }
 
-void vmrt_child_end(struct vmrt_child *child, int sig, int ms)
+void child_end(struct child *child, int sig, int ms)
 {
-	vmrt_child_signal(child, sig);
-	if (vmrt_child_wait(child, ms))
+	child_signal(child, sig);
+	if (child_wait(child, ms))
 		return;
-	vmrt_child_signal(child, SIGKILL);
+	child_signal(child, SIGKILL);
 	reap(child, 0);
 }

@@ -10,32 +10,32 @@
 
 #include <vmrt/status.h>
 
-struct vmrt_child {
+struct child {
 	pid_t pid;  /* 0: none, or ended */
 	int fd;	    /* becomes readable when it ends; -1 */
 	int status; /* exit status, 128 + N for a signal; -1 while it runs */
 };
 
 /**
- * vmrt_child_start - run a program, found as a shell would
+ * child_start - run a program, found as a shell would
  * @aside: out of reach of the terminal's ^C, and ended when we die
  * @keep: @n_keep descriptors that it inherits
  *
  * Return: VMRT_OK; VMRT_ENOENT, VMRT_EPERM... if the program cannot be run.
  */
-enum vmrt_status vmrt_child_start(struct vmrt_child *child, char *const argv[], bool aside,
-	const int *keep, size_t n_keep, struct vmrt_error *err);
+enum vmrt_status child_start(struct child *child, char *const argv[], bool aside, const int *keep,
+	size_t n_keep, struct vmrt_error *err);
 
-/** vmrt_child_check - has it ended? then its status is there */
-bool vmrt_child_check(struct vmrt_child *child);
+/** child_check - has it ended? then its status is there */
+bool child_check(struct child *child);
 
-/** vmrt_child_signal - send it a signal, if it still runs */
-void vmrt_child_signal(struct vmrt_child *child, int sig);
+/** child_signal - send it a signal, if it still runs */
+void child_signal(struct child *child, int sig);
 
-/** vmrt_child_wait - wait until it has ended, at most @ms; returns whether it has */
-bool vmrt_child_wait(struct vmrt_child *child, int ms);
+/** child_wait - wait until it has ended, at most @ms; returns whether it has */
+bool child_wait(struct child *child, int ms);
 
-/** vmrt_child_end - end it: @sig, and if that does not do within @ms, SIGKILL */
-void vmrt_child_end(struct vmrt_child *child, int sig, int ms);
+/** child_end - end it: @sig, and if that does not do within @ms, SIGKILL */
+void child_end(struct child *child, int sig, int ms);
 
 #endif

@@ -26,21 +26,21 @@
 #define SLACK_NS (1 * VMRT_NS_PER_MS)
 
 struct cpu {
-	struct vmrt_drain *drain;
+	struct drain *drain;
 	pthread_t thread;
 	bool running;
 	unsigned cpu;
 	int pipe[2];
 	int64_t last_read_ns;
-	uint8_t *page; /* for vmrt_drain_follow() */
+	uint8_t *page; /* for drain_follow() */
 	atomic_int_fast64_t upto_ns;
-	struct vmrt_drain_figures figures;
+	struct drain_figures figures;
 	struct vmrt_error err; /* of the thread */
 };
 
-struct vmrt_drain {
+struct drain {
 	struct vmrt_tracer *tracer;
-	struct vmrt_drain_options options;
+	struct drain_options options;
 	struct cpu *cpus;
 	unsigned n_cpus;
 	cpu_set_t places;
@@ -52,7 +52,7 @@ struct vmrt_drain {
 };
 
 /* The first reason to stop is the reason. */
-static void ask_to_stop(struct vmrt_drain *d, enum vmrt_drain_stop why)
+static void ask_to_stop(struct drain *d, enum drain_stop why)
 {
 	int before = VMRT_DRAIN_GO_ON;
 	uint64_t one = 1;
@@ -82,7 +82,7 @@ static enum vmrt_status pipe_to_file(struct cpu *c, size_t n)
 /* Moves the full sub-buffers there are now. Returns how many bytes, or -1. */
 static int64_t move_full(struct cpu *c)
 {
-	struct vmrt_drain *d = c->drain;
+	struct drain *d = c->drain;
 	int64_t total = 0;
 
 	for (;;) {
@@ -107,7 +107,7 @@ static int64_t move_full(struct cpu *c)
  */
 static int64_t move_all(struct cpu *c)
 {
-	struct vmrt_drain *d = c->drain;
+	struct drain *d = c->drain;
 	uint32_t size = vmrt_tracer_page_size(d->tracer);
 	int64_t before = vmrt_now_ns() - SLACK_NS, total = 0;
 	int got;
@@ -153,7 +153,7 @@ static void note_fill(struct cpu *c, int64_t moved)
 }
 
 /* Is there room for what is in the buffers, and for what the analysis makes of it? */
-static void check_limits(struct vmrt_drain *d)
+static void check_limits(struct drain *d)
 {
 	uint64_t size = atomic_load(&d->size);
 
@@ -166,7 +166,7 @@ static void check_limits(struct vmrt_drain *d)
 /* A thread that reads each event at once does little else; a small buffer may not wait, though. */
 static bool rest(struct cpu *c, int64_t moved)
 {
-	struct vmrt_drain *d = c->drain;
+	struct drain *d = c->drain;
 
 	if (!atomic_load(&d->followed) || (uint64_t)moved > vmrt_tracer_buffer(d->tracer) / 4)
 		return false;
@@ -176,7 +176,7 @@ static bool rest(struct cpu *c, int64_t moved)
 static void *drain_thread(void *arg)
 {
 	struct cpu *c = arg;
-	struct vmrt_drain *d = c->drain;
+	struct drain *d = c->drain;
 	sigset_t all;
 
 	/* signals are for the main thread */
@@ -220,10 +220,10 @@ static enum vmrt_status start_thread(struct cpu *c, struct vmrt_error *err)
 	return errnum ? vmrt_fail_errno(err, errnum, "cannot start a thread") : VMRT_OK;
 }
 
-enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
-	const struct vmrt_drain_options *options, struct vmrt_drain **out, struct vmrt_error *err)
+enum vmrt_status drain_start(struct vmrt_tracer *tracer, const struct drain_options *options,
+	struct drain **out, struct vmrt_error *err)
 {
-	struct vmrt_drain *d = calloc(1, sizeof(*d));
+	struct drain *d = calloc(1, sizeof(*d));
 	enum vmrt_status status = VMRT_OK;
 
 	if (!d)
@@ -248,21 +248,21 @@ enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
 	if (status == VMRT_OK)
 		*out = d;
 	else
-		vmrt_drain_free(d);
+		drain_free(d);
 	return status;
 }
 
-uint64_t vmrt_drain_size(const struct vmrt_drain *d)
+uint64_t drain_size(const struct drain *d)
 {
 	return atomic_load(&d->size);
 }
 
-void vmrt_drain_follow(struct vmrt_drain *d)
+void drain_follow(struct drain *d)
 {
 	atomic_store(&d->followed, true);
 }
 
-int64_t vmrt_drain_upto(const struct vmrt_drain *d)
+int64_t drain_upto(const struct drain *d)
 {
 	int64_t least = d->n_cpus ? INT64_MAX : VMRT_UNKNOWN;
 
@@ -276,17 +276,17 @@ int64_t vmrt_drain_upto(const struct vmrt_drain *d)
 	return least;
 }
 
-enum vmrt_drain_stop vmrt_drain_stop(const struct vmrt_drain *d)
+enum drain_stop drain_stop(const struct drain *d)
 {
-	return (enum vmrt_drain_stop)atomic_load(&d->stop);
+	return (enum drain_stop)atomic_load(&d->stop);
 }
 
-int vmrt_drain_stop_fd(const struct vmrt_drain *d)
+int drain_stop_fd(const struct drain *d)
 {
 	return d->stop_fd;
 }
 
-static void join(struct vmrt_drain *d)
+static void join(struct drain *d)
 {
 	uint64_t one = 1;
 
@@ -298,8 +298,8 @@ static void join(struct vmrt_drain *d)
 	}
 }
 
-enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file,
-	unsigned cpu, int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err)
+enum vmrt_status drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
+	int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err)
 {
 	uint32_t size = vmrt_tracer_page_size(tracer);
 	enum vmrt_status status = VMRT_OK;
@@ -323,7 +323,7 @@ enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile
 	return status;
 }
 
-enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct vmrt_error *err)
+enum vmrt_status drain_finish(struct drain *d, int64_t since, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -334,7 +334,7 @@ enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct v
 
 		note_read(c, vmrt_now_ns());
 		if (c->err.status == VMRT_OK)
-			vmrt_drain_take(d->tracer, d->options.file, i, since, &moved,
+			drain_take(d->tracer, d->options.file, i, since, &moved,
 				&c->figures.first_ns, &c->err);
 		note_fill(c, (int64_t)moved);
 		atomic_fetch_add(&d->size, moved);
@@ -344,12 +344,12 @@ enum vmrt_status vmrt_drain_finish(struct vmrt_drain *d, int64_t since, struct v
 	return status;
 }
 
-struct vmrt_drain_figures vmrt_drain_figures(const struct vmrt_drain *d, unsigned cpu)
+struct drain_figures drain_figures(const struct drain *d, unsigned cpu)
 {
-	return cpu < d->n_cpus ? d->cpus[cpu].figures : (struct vmrt_drain_figures){0};
+	return cpu < d->n_cpus ? d->cpus[cpu].figures : (struct drain_figures){0};
 }
 
-void vmrt_drain_free(struct vmrt_drain *d)
+void drain_free(struct drain *d)
 {
 	if (!d)
 		return;

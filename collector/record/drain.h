@@ -10,9 +10,9 @@
 
 #include "parser/dat/datfile.h"
 
-struct vmrt_drain;
+struct drain;
 
-struct vmrt_drain_options {
+struct drain_options {
 	struct vmrt_datfile *file; /* kept by reference */
 	const cpu_set_t *cpus;	   /* CPUs that the threads shall run on, or NULL */
 	uint64_t max_size;	   /* ask to stop when so much was moved in all; 0: no limit */
@@ -22,7 +22,7 @@ struct vmrt_drain_options {
 };
 
 /* Why recording should end. */
-enum vmrt_drain_stop {
+enum drain_stop {
 	VMRT_DRAIN_GO_ON,
 	VMRT_DRAIN_MAX_SIZE,
 	VMRT_DRAIN_DISK, /* nearly full */
@@ -30,7 +30,7 @@ enum vmrt_drain_stop {
 };
 
 /* How well the buffer of one CPU was emptied. */
-struct vmrt_drain_figures {
+struct drain_figures {
 	uint64_t fill;	   /* bytes, the most that was found in it */
 	int64_t unread_ns; /* longest time between two looks */
 	int64_t unread_at; /* when that ended, CLOCK_MONOTONIC */
@@ -38,49 +38,49 @@ struct vmrt_drain_figures {
 };
 
 /**
- * vmrt_drain_start - begin to empty all buffers of @tracer
- * @out: end with vmrt_drain_free(), before the tracer is closed
+ * drain_start - begin to empty all buffers of @tracer
+ * @out: end with drain_free(), before the tracer is closed
  */
-enum vmrt_status vmrt_drain_start(struct vmrt_tracer *tracer,
-	const struct vmrt_drain_options *options, struct vmrt_drain **out, struct vmrt_error *err);
+enum vmrt_status drain_start(struct vmrt_tracer *tracer, const struct drain_options *options,
+	struct drain **out, struct vmrt_error *err);
 
-/** vmrt_drain_size - bytes moved so far */
-uint64_t vmrt_drain_size(const struct vmrt_drain *drain);
+/** drain_size - bytes moved so far */
+uint64_t drain_size(const struct drain *drain);
 
 /**
- * vmrt_drain_follow - from now on move what is in sub-buffers that are not full, too
+ * drain_follow - from now on move what is in sub-buffers that are not full, too
  *
  * Who follows the recording would else not see what a CPU with few events did.
  */
-void vmrt_drain_follow(struct vmrt_drain *drain);
+void drain_follow(struct drain *drain);
 
-/** vmrt_drain_upto - time before which all events of all CPUs have been moved; VMRT_UNKNOWN before
- * vmrt_drain_follow() has taken effect */
-int64_t vmrt_drain_upto(const struct vmrt_drain *drain);
+/** drain_upto - time before which all events of all CPUs have been moved; VMRT_UNKNOWN before
+ * drain_follow() has taken effect */
+int64_t drain_upto(const struct drain *drain);
 
-/** vmrt_drain_stop - should recording end? */
-enum vmrt_drain_stop vmrt_drain_stop(const struct vmrt_drain *drain);
+/** drain_stop - should recording end? */
+enum drain_stop drain_stop(const struct drain *drain);
 
-/** vmrt_drain_stop_fd - becomes readable when it should */
-int vmrt_drain_stop_fd(const struct vmrt_drain *drain);
+/** drain_stop_fd - becomes readable when it should */
+int drain_stop_fd(const struct drain *drain);
 
 /**
- * vmrt_drain_finish - after vmrt_tracer_off(): take the rest, partly filled sub-buffers too
+ * drain_finish - after vmrt_tracer_off(): take the rest, partly filled sub-buffers too
  * @since: leave out sub-buffers that end before this time; INT64_MIN: none
  *
  * Return: VMRT_OK, or the first error of a thread; what was moved before it is there.
  */
-enum vmrt_status vmrt_drain_finish(struct vmrt_drain *drain, int64_t since, struct vmrt_error *err);
+enum vmrt_status drain_finish(struct drain *drain, int64_t since, struct vmrt_error *err);
 
-/** vmrt_drain_take - the same for one CPU, without a drain; @moved: bytes; @first: as first_ns
+/** drain_take - the same for one CPU, without a drain; @moved: bytes; @first: as first_ns
  * above */
-enum vmrt_status vmrt_drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file,
-	unsigned cpu, int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err);
+enum vmrt_status drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
+	int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err);
 
-/** vmrt_drain_figures - after vmrt_drain_finish(): how well the buffer of @cpu was emptied */
-struct vmrt_drain_figures vmrt_drain_figures(const struct vmrt_drain *drain, unsigned cpu);
+/** drain_figures - after drain_finish(): how well the buffer of @cpu was emptied */
+struct drain_figures drain_figures(const struct drain *drain, unsigned cpu);
 
-/** vmrt_drain_free - end the threads, free; NULL is allowed */
-void vmrt_drain_free(struct vmrt_drain *drain);
+/** drain_free - end the threads, free; NULL is allowed */
+void drain_free(struct drain *drain);
 
 #endif

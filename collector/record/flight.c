@@ -27,8 +27,8 @@
 #define OVERRUN_SHARE                                                                              \
 	20 /* beyond the budget by a twentieth: enforcers are some microseconds late */
 
-struct vmrt_flight {
-	struct vmrt_flight_options options;
+struct flight {
+	struct flight_options options;
 	struct vmrt_live *live;
 	struct vmrt_engine *engine;
 	struct vmrt_engine_config config; /* the engine's, by reference */
@@ -59,7 +59,7 @@ static void on_signal(int sig)
 
 /* The first reason is the reason. */
 static void trigger(
-	struct vmrt_flight *f, int64_t when_ns, const char *fmt, const char *name, long long number)
+	struct flight *f, int64_t when_ns, const char *fmt, const char *name, long long number)
 {
 	uint64_t one = 1;
 	int before = 0;
@@ -76,7 +76,7 @@ static void trigger(
 
 static void take_job(void *ctx, const struct vmrt_job *job)
 {
-	struct vmrt_flight *f = ctx;
+	struct flight *f = ctx;
 
 	if (f->options.on_miss && (job->outcome == VMRT_OUTCOME_MISSED ||
 					  job->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE))
@@ -86,7 +86,7 @@ static void take_job(void *ctx, const struct vmrt_job *job)
 
 static void take_period(void *ctx, const struct vmrt_server_period *p)
 {
-	struct vmrt_flight *f = ctx;
+	struct flight *f = ctx;
 	/* with a server for each vCPU of a VM */
 	const struct vmrt_experiment *e = f->config.experiment;
 	/* where nobody enforces the budget, everything that the VM uses counts */
@@ -102,7 +102,7 @@ static void take_period(void *ctx, const struct vmrt_server_period *p)
 }
 
 /* Whoever waits for a miss has to know when it could not be seen. */
-static void print_note(struct vmrt_flight *f)
+static void print_note(struct flight *f)
 {
 	char note[sizeof(f->note)];
 
@@ -115,7 +115,7 @@ static void print_note(struct vmrt_flight *f)
 static void *watch(void *arg)
 {
 	struct pollfd end = {.events = POLLIN};
-	struct vmrt_flight *f = arg;
+	struct flight *f = arg;
 	struct vmrt_pump pump = {.from = vmrt_live_merge(f->live),
 		.to = f->engine,
 		.until_ns = INT64_MAX,
@@ -142,7 +142,7 @@ static void *watch(void *arg)
 	return NULL;
 }
 
-static enum vmrt_status start_watching(struct vmrt_flight *f, struct vmrt_error *err)
+static enum vmrt_status start_watching(struct flight *f, struct vmrt_error *err)
 {
 	struct vmrt_live_options live = {.experiment = f->options.experiment,
 		.port = LIVE_PORT,
@@ -163,11 +163,11 @@ static enum vmrt_status start_watching(struct vmrt_flight *f, struct vmrt_error 
 	return errnum ? vmrt_fail_errno(err, errnum, "cannot start a thread") : VMRT_OK;
 }
 
-enum vmrt_status vmrt_flight_start(
-	const struct vmrt_flight_options *options, struct vmrt_flight **out, struct vmrt_error *err)
+enum vmrt_status flight_start(
+	const struct flight_options *options, struct flight **out, struct vmrt_error *err)
 {
 	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
-	struct vmrt_flight *f = calloc(1, sizeof(*f));
+	struct flight *f = calloc(1, sizeof(*f));
 	enum vmrt_status status = VMRT_OK;
 
 	if (!f)
@@ -190,21 +190,21 @@ enum vmrt_status vmrt_flight_start(
 	if (status == VMRT_OK)
 		*out = f;
 	else
-		vmrt_flight_end(f);
+		flight_end(f);
 	return status;
 }
 
-void vmrt_flight_arm(struct vmrt_flight *f, int64_t from_ns)
+void flight_arm(struct flight *f, int64_t from_ns)
 {
 	atomic_store(&f->armed_ns, from_ns);
 }
 
-int vmrt_flight_fd(const struct vmrt_flight *f)
+int flight_fd(const struct flight *f)
 {
 	return f->fd;
 }
 
-const char *vmrt_flight_reason(const struct vmrt_flight *f)
+const char *flight_reason(const struct flight *f)
 {
 	struct pollfd fd = {.fd = f->fd, .events = POLLIN};
 
@@ -213,7 +213,7 @@ const char *vmrt_flight_reason(const struct vmrt_flight *f)
 	return poll(&fd, 1, 0) > 0 ? "SIGUSR1 came" : NULL;
 }
 
-int64_t vmrt_flight_when(const struct vmrt_flight *f)
+int64_t flight_when(const struct flight *f)
 {
 	int64_t now = vmrt_now_ns();
 
@@ -222,7 +222,7 @@ int64_t vmrt_flight_when(const struct vmrt_flight *f)
 	return f->when_ns;
 }
 
-void vmrt_flight_end(struct vmrt_flight *f)
+void flight_end(struct flight *f)
 {
 	uint64_t one = 1;
 

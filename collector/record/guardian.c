@@ -36,11 +36,11 @@ static _Noreturn void guard(int fd, const char *folder)
 	_exit(0);
 }
 
-void vmrt_guardian_start(struct vmrt_guardian *g, const char *folder)
+void guardian_start(struct guardian *g, const char *folder)
 {
 	int ends[2];
 
-	*g = (struct vmrt_guardian){.fd = -1};
+	*g = (struct guardian){.fd = -1};
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return;
 	g->pid = fork();
@@ -57,7 +57,7 @@ void vmrt_guardian_start(struct vmrt_guardian *g, const char *folder)
 	close(ends[1]);
 }
 
-void vmrt_guardian_end(struct vmrt_guardian *g)
+void guardian_end(struct guardian *g)
 {
 	char byte = STAY;
 
@@ -67,5 +67,5 @@ void vmrt_guardian_end(struct vmrt_guardian *g)
 	close(g->fd);
 	while (waitpid(g->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	*g = (struct vmrt_guardian){.fd = -1};
+	*g = (struct guardian){.fd = -1};
 }

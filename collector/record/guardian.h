@@ -10,16 +10,16 @@
 
 #include <sys/types.h>
 
-struct vmrt_guardian {
+struct guardian {
 	pid_t pid;
 	int fd; /* closed by the kernel when the recorder dies */
 };
 
-/** vmrt_guardian_start - for the instance in @folder; without threads yet; without memory there is
+/** guardian_start - for the instance in @folder; without threads yet; without memory there is
  * none */
-void vmrt_guardian_start(struct vmrt_guardian *guardian, const char *folder);
+void guardian_start(struct guardian *guardian, const char *folder);
 
-/** vmrt_guardian_end - it is not needed any longer; one that was not started is allowed */
-void vmrt_guardian_end(struct vmrt_guardian *guardian);
+/** guardian_end - it is not needed any longer; one that was not started is allowed */
+void guardian_end(struct guardian *guardian);
 
 #endif

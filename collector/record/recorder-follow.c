@@ -49,7 +49,8 @@ static bool append(struct vmrt_vm *vm, const struct vmrt_vm_thread *t)
 }
 
 /* Brings @vm up to date with how it is now; NULL: it is gone. */
-static bool merge(struct vmrt_recorder *rec, struct vmrt_vm *vm, struct vmrt_vm *now, int64_t time)
+static bool merge(
+	struct record_recorder *rec, struct vmrt_vm *vm, struct vmrt_vm *now, int64_t time)
 {
 	bool changed = false;
 
@@ -85,7 +86,7 @@ static bool merge(struct vmrt_recorder *rec, struct vmrt_vm *vm, struct vmrt_vm 
 	return changed;
 }
 
-static bool known_pid(const struct vmrt_recorder *rec, pid_t pid)
+static bool known_pid(const struct record_recorder *rec, pid_t pid)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
 		if (rec->manifest.vms[i].vm.pid == pid)
@@ -94,7 +95,7 @@ static bool known_pid(const struct vmrt_recorder *rec, pid_t pid)
 }
 
 /* With --all-vms, those that were not there at the beginning. */
-static bool find_new(struct vmrt_recorder *rec, int64_t time)
+static bool find_new(struct record_recorder *rec, int64_t time)
 {
 	struct vmrt_manifest *m = &rec->manifest;
 	bool found = false;
@@ -135,7 +136,7 @@ static pid_t last_pid(void)
 	return last;
 }
 
-enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
+enum vmrt_status recorder_only_vms(struct record_recorder *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	size_t n = 0, used = 0;
@@ -159,7 +160,7 @@ enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_e
 	return status;
 }
 
-bool vmrt_recorder_follow(struct vmrt_recorder *rec, int64_t time)
+bool recorder_follow(struct record_recorder *rec, int64_t time)
 {
 	bool changed = false;
 

@@ -25,7 +25,7 @@
 #define FIRST_PINGS_MS 1000
 #define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
 
-static struct vmrt_manifest_vm *vm_of(struct vmrt_recorder *rec, size_t i)
+static struct vmrt_manifest_vm *vm_of(struct record_recorder *rec, size_t i)
 {
 	return &rec->manifest.vms[i];
 }
@@ -47,7 +47,7 @@ static void note(struct vmrt_manifest_vm *vm, const char *fmt, ...)
 }
 
 /* Has the session failed? */
-static bool note_failure(struct vmrt_recorder *rec, size_t i)
+static bool note_failure(struct record_recorder *rec, size_t i)
 {
 	char text[VMRT_ERROR_TEXT];
 
@@ -57,7 +57,7 @@ static bool note_failure(struct vmrt_recorder *rec, size_t i)
 	return text[0];
 }
 
-static void name_file(struct vmrt_recorder *rec, size_t i)
+static void name_file(struct record_recorder *rec, size_t i)
 {
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	char name[VMRT_NAME_MAX];
@@ -71,9 +71,9 @@ static void name_file(struct vmrt_recorder *rec, size_t i)
 				(unsigned)i);
 }
 
-static void open_session(struct vmrt_recorder *rec, size_t i)
+static void open_session(struct record_recorder *rec, size_t i)
 {
-	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct recorder_guest *g = &rec->guests[i];
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	struct vmrt_guest_options options = {
 		.name = vm->vm.name,
@@ -103,7 +103,7 @@ static void open_session(struct vmrt_recorder *rec, size_t i)
 	name_file(rec, i);
 	vmrt_guest_file_init(&g->file, rec->folder.path, vm->file, rec->trace_id);
 	g->file.flight = rec->options->flight_ns > 0;
-	g->file.stop = vmrt_recorder_out_of_time;
+	g->file.stop = recorder_out_of_time;
 	if (vm->vm.pid && !strcmp(vm->vm.accel, "kvm"))
 		vmrt_kvm_tsc_read(VMRT_KVM_DEBUGFS, vm->vm.pid, &vm->kvm);
 	if (vmrt_guest_open(&options, &g->session, &err) != VMRT_OK)
@@ -130,7 +130,7 @@ static void put_word(FILE *out, const char *text)
  * The way without an agent: who starts trace-cmd in the guest by hand has its events, too. Events
  * of before and after the host's recording do no harm.
  */
-static void print_by_hand(struct vmrt_recorder *rec, size_t i)
+static void print_by_hand(struct record_recorder *rec, size_t i)
 {
 	const char *name = vm_of(rec, i)->vm.name;
 	char seconds[32] = "", *command = NULL;
@@ -160,7 +160,7 @@ static void print_by_hand(struct vmrt_recorder *rec, size_t i)
 	free(command);
 }
 
-void vmrt_recorder_connect(struct vmrt_recorder *rec)
+void recorder_connect(struct record_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms && !rec->options->no_guest; i++)
 		open_session(rec, i);
@@ -187,7 +187,7 @@ static void wait_for_pings(struct vmrt_guest *s)
 		;
 }
 
-void vmrt_recorder_start_guests(struct vmrt_recorder *rec)
+void recorder_start_guests(struct record_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
 		if (rec->guests[i].session)
@@ -211,18 +211,18 @@ static enum vmrt_guest_state wait_for(
 	int slice;
 
 	do {
-		slice = vmrt_recorder_patience(until);
+		slice = recorder_patience(until);
 		now = vmrt_guest_wait(s, state, slice, -1);
 	} while (now < state && slice);
 	return now;
 }
 
-void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
+void recorder_stop_guests(struct record_recorder *rec, int wait_ms)
 {
 	int64_t until = vmrt_now_ns() + wait_ms * VMRT_NS_PER_MS;
 
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
-		struct vmrt_recorder_guest *g = &rec->guests[i];
+		struct recorder_guest *g = &rec->guests[i];
 
 		if (!g->session)
 			continue;
@@ -235,7 +235,7 @@ void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms)
 	}
 }
 
-void vmrt_recorder_keep_pings(struct vmrt_recorder *rec)
+void recorder_keep_pings(struct record_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
 		if (rec->guests[i].session)
@@ -244,7 +244,8 @@ void vmrt_recorder_keep_pings(struct vmrt_recorder *rec)
 
 /* A flight recorder may have pinged for days: what is said about the time that it keeps is enough.
  */
-static void keep_pings(struct vmrt_recorder *rec, size_t i, const struct vmrt_guest_result *result)
+static void keep_pings(
+	struct record_recorder *rec, size_t i, const struct vmrt_guest_result *result)
 {
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	size_t first = 0;
@@ -261,7 +262,7 @@ static void keep_pings(struct vmrt_recorder *rec, size_t i, const struct vmrt_gu
 }
 
 /* What a flight recorder has forgotten is not lost; but it may hold less than it should. */
-static void forgive_flight(struct vmrt_recorder *rec, size_t i,
+static void forgive_flight(struct record_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_cpu_stats *stats)
 {
 	const struct vmrt_guest_file *file = &rec->guests[i].file;
@@ -278,9 +279,9 @@ static void forgive_flight(struct vmrt_recorder *rec, size_t i,
 			vm_of(rec, i)->vm.name, (double)(first - result->since_ns) / VMRT_NS_PER_S);
 }
 
-static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_cpu_stats *stats)
+static void count_events(struct record_recorder *rec, size_t i, const struct vmrt_cpu_stats *stats)
 {
-	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct recorder_guest *g = &rec->guests[i];
 	struct vmrt_content content = {0};
 	char path[PATH_MAX];
 
@@ -292,14 +293,14 @@ static void count_events(struct vmrt_recorder *rec, size_t i, const struct vmrt_
 		return;
 	/* more was read than was kept, or its size is not known */
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
-	if (vmrt_count_events(path, &content, vmrt_recorder_out_of_time, NULL) == VMRT_OK)
+	if (vmrt_count_events(path, &content, recorder_out_of_time, NULL) == VMRT_OK)
 		g->events = content.events;
 }
 
-static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
+static enum vmrt_status write_guest(struct record_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_error *err)
 {
-	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct recorder_guest *g = &rec->guests[i];
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	struct vmrt_cpu_stats *stats = calloc(result->meta->cpus, sizeof(*stats));
 	enum vmrt_status status;
@@ -321,9 +322,9 @@ static enum vmrt_status write_guest(struct vmrt_recorder *rec, size_t i,
 }
 
 /* What could not be written, or not in time, is still there: it is not given up. */
-static enum vmrt_status save_guest(struct vmrt_recorder *rec, size_t i, struct vmrt_error *err)
+static enum vmrt_status save_guest(struct record_recorder *rec, size_t i, struct vmrt_error *err)
 {
-	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct recorder_guest *g = &rec->guests[i];
 	struct vmrt_manifest_vm *vm = vm_of(rec, i);
 	struct vmrt_guest_result result;
 	int64_t until = vmrt_now_ns() + SEND_WAIT_MS * VMRT_NS_PER_MS;
@@ -351,7 +352,7 @@ static enum vmrt_status save_guest(struct vmrt_recorder *rec, size_t i, struct v
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_recorder_save_guests(struct vmrt_recorder *rec, struct vmrt_error *err)
+enum vmrt_status recorder_save_guests(struct record_recorder *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK, saved;
 	struct vmrt_error other;
@@ -368,8 +369,8 @@ enum vmrt_status vmrt_recorder_save_guests(struct vmrt_recorder *rec, struct vmr
 	return status;
 }
 
-size_t vmrt_recorder_dat_guests(
-	const struct vmrt_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS])
+size_t recorder_dat_guests(
+	const struct record_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS])
 {
 	size_t n = 0;
 
@@ -384,13 +385,13 @@ size_t vmrt_recorder_dat_guests(
 	return n;
 }
 
-void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop)
+void recorder_free_guests(struct record_recorder *rec, bool drop)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
 		if (rec->guests[i].session)
 			vmrt_guest_abort(rec->guests[i].session, "the recording was given up");
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
-		struct vmrt_recorder_guest *g = &rec->guests[i];
+		struct recorder_guest *g = &rec->guests[i];
 
 		if (!g->session)
 			continue;

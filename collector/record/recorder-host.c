@@ -17,7 +17,7 @@
 #define EXITS_BUFFER (64 << 10)
 #define DISK_RESERVE (UINT64_C(8) << 20) /* for the head, the manifest, a small database */
 
-void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
+void recorder_note(struct record_recorder *rec, const char *fmt, ...)
 {
 	char *note = rec->manifest.note;
 	va_list ap;
@@ -30,7 +30,7 @@ void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
 	va_end(ap);
 }
 
-static enum vmrt_status save_manifest(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status save_manifest(struct record_recorder *rec, struct vmrt_error *err)
 {
 	char path[PATH_MAX];
 
@@ -38,7 +38,7 @@ static enum vmrt_status save_manifest(struct vmrt_recorder *rec, struct vmrt_err
 	return vmrt_manifest_save(&rec->manifest, path, err);
 }
 
-static enum vmrt_status save_processes(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status save_processes(struct record_recorder *rec, struct vmrt_error *err)
 {
 	char path[PATH_MAX];
 
@@ -50,7 +50,7 @@ static enum vmrt_status save_processes(struct vmrt_recorder *rec, struct vmrt_er
  * Names of threads that end are in the recording, but to look for them there is to read all of it.
  * A second instance has only them. Without it, or if it lost something, everything is read.
  */
-static void open_exits(struct vmrt_recorder *rec)
+static void open_exits(struct record_recorder *rec)
 {
 	struct vmrt_tracer_options options = {
 		.label = "names", .buffer = EXITS_BUFFER, .events = "sched:sched_process_exit"};
@@ -61,7 +61,7 @@ static void open_exits(struct vmrt_recorder *rec)
 		vmrt_tracer_on(rec->exits, NULL);
 }
 
-void vmrt_recorder_take_names(struct vmrt_recorder *rec)
+void recorder_take_names(struct record_recorder *rec)
 {
 	uint8_t page[VMRT_TRACER_PAGE_MAX];
 
@@ -71,13 +71,13 @@ void vmrt_recorder_take_names(struct vmrt_recorder *rec)
 }
 
 /* Were all ends of threads seen? */
-static bool all_names_taken(struct vmrt_recorder *rec)
+static bool all_names_taken(struct record_recorder *rec)
 {
 	struct vmrt_cpu_stats s;
 
 	if (!rec->exits || vmrt_tracer_off(rec->exits, NULL) != VMRT_OK)
 		return false;
-	vmrt_recorder_take_names(rec);
+	recorder_take_names(rec);
 	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
 		if (vmrt_tracer_stats(rec->exits, cpu, &s, NULL) != VMRT_OK || s.overrun ||
 			s.dropped || s.commit_overrun)
@@ -85,11 +85,11 @@ static bool all_names_taken(struct vmrt_recorder *rec)
 	return true;
 }
 
-enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_error *err)
+enum vmrt_status recorder_open_host(struct record_recorder *rec, struct vmrt_error *err)
 {
 	const struct vmrt_recorder_options *o = rec->options;
 	struct vmrt_dat_content first = {.meta = &rec->meta, .trace_id = rec->trace_id};
-	struct vmrt_drain_options drain = {
+	struct drain_options drain = {
 		.cpus = rec->has_cpus ? &rec->cpus : NULL,
 		.max_size = o->max_size,
 		.reserve = DISK_RESERVE + rec->meta.cpus * vmrt_tracer_buffer(rec->tracer),
@@ -109,7 +109,7 @@ enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_
 	if ((status = vmrt_datfile_begin(rec->folder.path, "host", &first, &rec->file, err)) !=
 		VMRT_OK)
 		return status;
-	vmrt_datfile_stop(rec->file, vmrt_recorder_out_of_time);
+	vmrt_datfile_stop(rec->file, recorder_out_of_time);
 	drain.file = rec->file;
 	if (vmrt_datfile_free_space(rec->file) < drain.reserve)
 		return vmrt_fail(err, VMRT_EIO,
@@ -117,10 +117,10 @@ enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_
 			" MiB are needed (less with a smaller --buffer)",
 			rec->folder.path, drain.reserve >> 20);
 	open_exits(rec);
-	return vmrt_drain_start(rec->tracer, &drain, &rec->drain, err);
+	return drain_start(rec->tracer, &drain, &rec->drain, err);
 }
 
-enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err)
+enum vmrt_status recorder_save_beginning(struct record_recorder *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status = save_processes(rec, err);
 
@@ -150,7 +150,7 @@ static void note_losses(struct vmrt_manifest_buffer *b, uint64_t lost, int64_t f
 }
 
 /* Does a file of the recorder's instance in tracefs say that something is on? */
-static bool is_on(struct vmrt_recorder *rec, const char *file)
+static bool is_on(struct record_recorder *rec, const char *file)
 {
 	char path[PATH_MAX], *text;
 	bool on = true;
@@ -164,7 +164,7 @@ static bool is_on(struct vmrt_recorder *rec, const char *file)
 }
 
 /* Somebody else may write to the instance; what is not recorded because of that is lost. */
-static void check_tracing_on(struct vmrt_recorder *rec, int64_t now)
+static void check_tracing_on(struct record_recorder *rec, int64_t now)
 {
 	bool tracing = is_on(rec, "tracing_on");
 
@@ -172,7 +172,7 @@ static void check_tracing_on(struct vmrt_recorder *rec, int64_t now)
 		(tracing && (!rec->analyzable || is_on(rec, "events/sched/sched_switch/enable"))))
 		return;
 	rec->silenced = true;
-	vmrt_recorder_note(rec,
+	recorder_note(rec,
 		"%s by somebody else, at most %.1f s before %.1f s after the beginning: events "
 		"are missing from there on",
 		tracing ? "sched_switch was disabled" : "tracing was switched off",
@@ -181,7 +181,7 @@ static void check_tracing_on(struct vmrt_recorder *rec, int64_t now)
 	vmrt_warn("%s", rec->manifest.note);
 }
 
-void vmrt_recorder_check_losses(struct vmrt_recorder *rec, int64_t now)
+void recorder_check_losses(struct record_recorder *rec, int64_t now)
 {
 	check_tracing_on(rec, now);
 	for (unsigned cpu = 0; cpu < rec->meta.cpus && !rec->options->flight_ns; cpu++) {
@@ -193,14 +193,14 @@ void vmrt_recorder_check_losses(struct vmrt_recorder *rec, int64_t now)
 	rec->checked_ns = now;
 }
 
-static void note_why_stopped(struct vmrt_recorder *rec)
+static void note_why_stopped(struct record_recorder *rec)
 {
-	switch (vmrt_drain_stop(rec->drain)) {
+	switch (drain_stop(rec->drain)) {
 	case VMRT_DRAIN_MAX_SIZE:
-		vmrt_recorder_note(rec, "recording ended when --max-size was reached");
+		recorder_note(rec, "recording ended when --max-size was reached");
 		break;
 	case VMRT_DRAIN_DISK:
-		vmrt_recorder_note(rec, "recording ended because the disk was nearly full");
+		recorder_note(rec, "recording ended because the disk was nearly full");
 		break;
 	default:
 		return;
@@ -208,7 +208,7 @@ static void note_why_stopped(struct vmrt_recorder *rec)
 	vmrt_warn("%s", rec->manifest.note);
 }
 
-void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
+void recorder_finish_host(struct record_recorder *rec)
 {
 	int64_t since = rec->since_ns, least = INT64_MIN;
 	struct vmrt_error err;
@@ -218,14 +218,14 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
 	/* before all that a second ^C may end; what fails here is said when it is written again */
 	rec->end_cmdlines = vmrt_trace_cmdlines(&rec->meta.processes[VMRT_PROCESSES_END]);
 	(void)save_processes(rec, NULL);
-	failed = vmrt_drain_finish(rec->drain, since, &err) != VMRT_OK;
+	failed = drain_finish(rec->drain, since, &err) != VMRT_OK;
 	rec->manifest.broken_off = failed;
 	if (failed) {
-		vmrt_recorder_note(rec, "%.150s: the recording of the host ends there", err.text);
+		recorder_note(rec, "%.150s: the recording of the host ends there", err.text);
 		vmrt_warn("%s", rec->manifest.note);
 	}
 	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++) {
-		struct vmrt_drain_figures figures = vmrt_drain_figures(rec->drain, cpu);
+		struct drain_figures figures = drain_figures(rec->drain, cpu);
 		struct vmrt_manifest_buffer *b = &rec->manifest.buffers[cpu];
 		struct vmrt_cpu_stats *s = &rec->stats[cpu];
 
@@ -262,7 +262,7 @@ void vmrt_recorder_finish_host(struct vmrt_recorder *rec)
  * Names of now behind those of the beginning: a later name is the one by which events go. Those of
  * threads that came and went meanwhile are in their events only.
  */
-static void add_names(struct vmrt_recorder *rec)
+static void add_names(struct record_recorder *rec)
 {
 	char *ended, *all;
 
@@ -286,7 +286,7 @@ static void add_names(struct vmrt_recorder *rec)
 }
 
 /* A flight recorder has read more than it kept. */
-static void count_kept(struct vmrt_recorder *rec)
+static void count_kept(struct record_recorder *rec)
 {
 	struct vmrt_content content = {.cpus = rec->meta.cpus};
 	char path[PATH_MAX];
@@ -294,7 +294,7 @@ static void count_kept(struct vmrt_recorder *rec)
 	content.per_cpu = calloc(rec->meta.cpus, sizeof(*content.per_cpu));
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, VMRT_FILE_HOST);
 	if (content.per_cpu &&
-		vmrt_count_events(path, &content, vmrt_recorder_out_of_time, NULL) == VMRT_OK) {
+		vmrt_count_events(path, &content, recorder_out_of_time, NULL) == VMRT_OK) {
 		rec->events = content.events;
 		for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++)
 			rec->manifest.buffers[cpu].events = content.per_cpu[cpu];
@@ -304,7 +304,7 @@ static void count_kept(struct vmrt_recorder *rec)
 	free(content.per_cpu);
 }
 
-enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_error *err)
+enum vmrt_status recorder_save_host(struct record_recorder *rec, struct vmrt_error *err)
 {
 	struct vmrt_dat_guest guests[VMRT_RECORDER_VMS];
 	struct vmrt_dat_content content = {
@@ -317,7 +317,7 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
 	struct vmrt_error other;
 
 	add_names(rec);
-	content.n_guests = vmrt_recorder_dat_guests(rec, guests);
+	content.n_guests = recorder_dat_guests(rec, guests);
 	status = vmrt_datfile_end(rec->file, &content, err);
 	if (status == VMRT_OK)
 		status = save_processes(rec, err);
@@ -328,7 +328,7 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
 		status = vmrt_fail(err, saved, "%s", other.text);
 	/* where something is not put together yet, `vmrt-trace reset` finds it by the journal */
 	if (status == VMRT_OK && !rec->unfinished) {
-		vmrt_run_unlink(rec->folder.path, VMRT_FILES_PINGS);
+		run_unlink(rec->folder.path, VMRT_FILES_PINGS);
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 		rec->journal = false;
 	}

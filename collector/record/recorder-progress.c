@@ -17,19 +17,19 @@ static uint64_t *sizes_of(const struct vmrt_datfile *file, unsigned cpus)
 }
 
 /* In each of them first the time, then the sizes: what was there at the time is counted. */
-static bool host_extent(struct vmrt_recorder *rec, struct vmrt_extent_file *f)
+static bool host_extent(struct record_recorder *rec, struct vmrt_extent_file *f)
 {
 	snprintf(f->name, sizeof(f->name), "%s", VMRT_FILE_HOST);
-	f->upto_ns = vmrt_drain_upto(rec->drain);
+	f->upto_ns = drain_upto(rec->drain);
 	f->state = rec->options->flight_ns ? VMRT_EXTENT_HELD : VMRT_EXTENT_GOING;
 	f->cpus = rec->meta.cpus;
 	f->sizes = sizes_of(rec->file, f->cpus);
 	return f->sizes;
 }
 
-static bool guest_extent(struct vmrt_recorder *rec, size_t i, struct vmrt_extent_file *f)
+static bool guest_extent(struct record_recorder *rec, size_t i, struct vmrt_extent_file *f)
 {
-	struct vmrt_recorder_guest *g = &rec->guests[i];
+	struct recorder_guest *g = &rec->guests[i];
 	enum vmrt_guest_state state = vmrt_guest_wait(g->session, VMRT_GUEST_READY, 0, -1);
 	int64_t upto = vmrt_guest_upto(g->session);
 
@@ -43,7 +43,7 @@ static bool guest_extent(struct vmrt_recorder *rec, size_t i, struct vmrt_extent
 	return f->sizes;
 }
 
-void vmrt_recorder_save_extent(struct vmrt_recorder *rec)
+void recorder_save_extent(struct record_recorder *rec)
 {
 	struct vmrt_extent extent = {0};
 	bool complete = true;
@@ -53,7 +53,7 @@ void vmrt_recorder_save_extent(struct vmrt_recorder *rec)
 		return;
 	}
 	rec->followed = true;
-	vmrt_drain_follow(rec->drain);
+	drain_follow(rec->drain);
 	extent.files = calloc(1 + rec->manifest.n_vms, sizeof(*extent.files));
 	if (!extent.files)
 		return;

@@ -11,7 +11,7 @@
 
 #define CHECK_MS 20 /* between two looks whether ^C was pressed again */
 
-int vmrt_recorder_stops(void)
+int recorder_stops(void)
 {
 	int n = 0;
 
@@ -26,24 +26,24 @@ static int64_t hurry_until(void)
 {
 	static int64_t until;
 
-	if (!until && vmrt_recorder_stops() > 1)
+	if (!until && recorder_stops() > 1)
 		until = vmrt_now_ns() + VMRT_RECORDER_HURRY_MS * VMRT_NS_PER_MS;
 	return until;
 }
 
-int vmrt_recorder_out_of_time(void)
+int recorder_out_of_time(void)
 {
 	int64_t until = hurry_until();
 
 	return until && vmrt_now_ns() >= until;
 }
 
-bool vmrt_recorder_hurries(void)
+bool recorder_hurries(void)
 {
 	return hurry_until();
 }
 
-int vmrt_recorder_patience(int64_t until_ns)
+int recorder_patience(int64_t until_ns)
 {
 	int64_t hurry = hurry_until(), left;
 
@@ -54,22 +54,22 @@ int vmrt_recorder_patience(int64_t until_ns)
 	return left < CHECK_MS ? (int)left : CHECK_MS;
 }
 
-bool vmrt_recorder_await(struct vmrt_child *child, int ms)
+bool recorder_await(struct child *child, int ms)
 {
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
 	int slice;
 
-	while (!vmrt_child_check(child)) {
-		if (!(slice = vmrt_recorder_patience(until)))
+	while (!child_check(child)) {
+		if (!(slice = recorder_patience(until)))
 			return false;
-		vmrt_child_wait(child, slice);
+		child_wait(child, slice);
 	}
 	return true;
 }
 
-void vmrt_recorder_end_child(struct vmrt_child *child, int ms)
+void recorder_end_child(struct child *child, int ms)
 {
-	vmrt_child_signal(child, SIGTERM);
-	vmrt_recorder_await(child, ms);
-	vmrt_child_end(child, SIGKILL, 0);
+	child_signal(child, SIGTERM);
+	recorder_await(child, ms);
+	child_end(child, SIGKILL, 0);
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 
 static enum vmrt_status add_vm(
-	struct vmrt_recorder *rec, const struct vmrt_vm *vm, struct vmrt_error *err)
+	struct record_recorder *rec, const struct vmrt_vm *vm, struct vmrt_error *err)
 {
 	struct vmrt_manifest *m = &rec->manifest;
 
@@ -24,7 +24,7 @@ static enum vmrt_status add_vm(
 	return VMRT_OK;
 }
 
-static struct vmrt_manifest_vm *known(struct vmrt_recorder *rec, const char *pattern)
+static struct vmrt_manifest_vm *known(struct record_recorder *rec, const char *pattern)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++)
 		if (vmrt_vm_match(&rec->manifest.vms[i].vm, pattern))
@@ -42,7 +42,7 @@ static const char *link_of(const struct vmrt_recorder_options *options, const ch
 
 /* A guest whose VM is not to be seen from here, but that has an agent all the same. */
 static enum vmrt_status add_hidden(
-	struct vmrt_recorder *rec, const char *name, struct vmrt_error *err)
+	struct record_recorder *rec, const char *name, struct vmrt_error *err)
 {
 	struct vmrt_vm vm = {0};
 
@@ -56,7 +56,7 @@ static enum vmrt_status add_hidden(
 
 /* @user: whose VM it must be; "": of any user who is trusted */
 static enum vmrt_status add_pattern(
-	struct vmrt_recorder *rec, const char *pattern, const char *user, struct vmrt_error *err)
+	struct record_recorder *rec, const char *pattern, const char *user, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 	struct vmrt_vm *vm;
@@ -90,7 +90,7 @@ static void warn_of_crowds(const struct vmrt_vm *vm)
 		vmrt_warn("%s", words);
 }
 
-static enum vmrt_status add_all(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status add_all(struct record_recorder *rec, struct vmrt_error *err)
 {
 	struct vmrt_vm *vms;
 	size_t n;
@@ -114,11 +114,11 @@ static enum vmrt_status add_all(struct vmrt_recorder *rec, struct vmrt_error *er
 	return status;
 }
 
-static void take_sockets(struct vmrt_recorder *rec)
+static void take_sockets(struct record_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
 		struct vmrt_vm *vm = &rec->manifest.vms[i].vm;
-		struct vmrt_recorder_guest *g = &rec->guests[i];
+		struct recorder_guest *g = &rec->guests[i];
 
 		for (size_t k = 0; k < rec->options->n_links; k++)
 			if (vmrt_vm_match(vm, rec->options->links[k].vm) && !g->n_sockets)
@@ -129,7 +129,7 @@ static void take_sockets(struct vmrt_recorder *rec)
 	}
 }
 
-enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
+enum vmrt_status recorder_find_vms(struct record_recorder *rec, struct vmrt_error *err)
 {
 	const struct vmrt_recorder_options *o = rec->options;
 	const struct vmrt_experiment *e = rec->experiment;
@@ -153,7 +153,7 @@ enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_e
 	return status;
 }
 
-void vmrt_recorder_own_cpus(struct vmrt_recorder *rec)
+void recorder_own_cpus(struct record_recorder *rec)
 {
 	cpu_set_t taken, own;
 

@@ -55,10 +55,10 @@ static int stops_of_recording;
 
 static int analysis_stopped(void)
 {
-	return vmrt_recorder_stops() > stops_of_recording;
+	return recorder_stops() > stops_of_recording;
 }
 
-static enum vmrt_status describe_host(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status describe_host(struct record_recorder *rec, struct vmrt_error *err)
 {
 	struct vmrt_manifest *m = &rec->manifest;
 	time_t now = time(NULL);
@@ -87,7 +87,7 @@ struct file_text {
 
 /* The experiment of the run is the file as it was read, whatever becomes of it meanwhile. */
 static enum vmrt_status keep_experiment(
-	const struct vmrt_recorder *rec, const struct file_text *text, struct vmrt_error *err)
+	const struct record_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
 	char path[PATH_MAX];
 
@@ -97,7 +97,7 @@ static enum vmrt_status keep_experiment(
 	return vmrt_write_file(path, text->at, text->size, err);
 }
 
-static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status check_only_vms(struct record_recorder *rec, struct vmrt_error *err)
 {
 	if (!rec->manifest.n_vms && !rec->options->all_vms)
 		return vmrt_fail(
@@ -109,12 +109,12 @@ static enum vmrt_status check_only_vms(struct vmrt_recorder *rec, struct vmrt_er
 				rec->experiment->tasks[i].name);
 	if (!rec->manifest.n_vms)
 		vmrt_say("no VM is running here yet: nothing is recorded until one does");
-	return vmrt_recorder_only_vms(rec, err);
+	return recorder_only_vms(rec, err);
 }
 
 /* A copy that only we can reach, for vmrt-hsf: the folder of the run may be somebody else's. */
 static enum vmrt_status share_experiment(
-	struct vmrt_recorder *rec, const struct file_text *text, struct vmrt_error *err)
+	struct record_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
 	int fd = memfd_create(VMRT_FILE_EXPERIMENT, MFD_CLOEXEC);
 
@@ -125,7 +125,7 @@ static enum vmrt_status share_experiment(
 }
 
 static enum vmrt_status read_experiment(
-	struct vmrt_recorder *rec, struct file_text *text, struct vmrt_error *err)
+	struct record_recorder *rec, struct file_text *text, struct vmrt_error *err)
 {
 	const char *path = rec->options->experiment;
 	enum vmrt_status status;
@@ -143,24 +143,24 @@ static enum vmrt_status read_experiment(
 /* Everything that can be refused is refused here, before anything runs or records; @text is the
  * experiment. */
 static enum vmrt_status set_up_with(
-	struct vmrt_recorder *rec, const struct file_text *text, struct vmrt_error *err)
+	struct record_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
 	const struct vmrt_recorder_options *o = rec->options;
 	struct vmrt_tracer_options tracer = {
 		.label = "record", .buffer = o->buffer, .events = o->events};
-	struct vmrt_flight_options flight = {.on_miss = o->on_miss, .on_overrun = o->on_overrun};
+	struct flight_options flight = {.on_miss = o->on_miss, .on_overrun = o->on_overrun};
 	const char *name = "run";
 	enum vmrt_status status;
 
 	if (rec->experiment && rec->experiment->name[0])
 		name = rec->experiment->name;
-	if ((status = vmrt_recorder_find_vms(rec, err)) != VMRT_OK ||
+	if ((status = recorder_find_vms(rec, err)) != VMRT_OK ||
 		(status = describe_host(rec, err)) != VMRT_OK ||
-		(status = vmrt_run_folder_name(&rec->folder, o->run, name, err)) != VMRT_OK ||
+		(status = run_folder_name(&rec->folder, o->run, name, err)) != VMRT_OK ||
 		(status = vmrt_tracer_open_with(&tracer, &rec->tracer, err)) != VMRT_OK ||
-		(status = vmrt_run_folder_make(&rec->folder, o->force, err)) != VMRT_OK)
+		(status = run_folder_make(&rec->folder, o->force, err)) != VMRT_OK)
 		return status;
-	vmrt_recorder_own_cpus(rec);
+	recorder_own_cpus(rec);
 	if ((status = keep_experiment(rec, text, err)) != VMRT_OK ||
 		(status = vmrt_tracer_meta(rec->tracer, &rec->meta, err)) != VMRT_OK)
 		return status;
@@ -170,14 +170,14 @@ static enum vmrt_status set_up_with(
 	flight.cpus = rec->has_cpus ? &rec->cpus : NULL;
 	rec->trace_id = vmrt_dat_new_id();
 	rec->analyzable = vmrt_tracer_has_event(rec->tracer, "sched", "sched_switch");
-	vmrt_guardian_start(&rec->guardian, vmrt_tracer_folder(rec->tracer));
-	status = vmrt_recorder_open_host(rec, err);
+	guardian_start(&rec->guardian, vmrt_tracer_folder(rec->tracer));
+	status = recorder_open_host(rec, err);
 	if (status == VMRT_OK && o->flight_ns)
-		status = vmrt_flight_start(&flight, &rec->flight, err);
+		status = flight_start(&flight, &rec->flight, err);
 	return status;
 }
 
-static enum vmrt_status set_up(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status set_up(struct record_recorder *rec, struct vmrt_error *err)
 {
 	struct file_text text = {0};
 	enum vmrt_status status = read_experiment(rec, &text, err);
@@ -207,7 +207,7 @@ static void beside_us(const char *name, char *buf, size_t room)
 }
 
 /* vmrt-hsf enforces the experiment that is recorded, and reads it from our descriptor. */
-static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status start_hsf(struct record_recorder *rec, struct vmrt_error *err)
 {
 	char program[PATH_MAX], experiment[32], number[16];
 	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
@@ -230,7 +230,7 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 		snprintf(owners[i], sizeof(owners[i]), "--owner=%u", (unsigned)uids[i]);
 		argv[6 + i] = owners[i];
 	}
-	status = vmrt_child_start(&rec->hsf, argv, true, kept, 2, err);
+	status = child_start(&rec->hsf, argv, true, kept, 2, err);
 	close(ready[1]);
 	fds[0] = (struct pollfd){.fd = ready[0], .events = POLLIN};
 	fds[1] = (struct pollfd){.fd = rec->hsf.fd, .events = POLLIN};
@@ -249,34 +249,33 @@ static enum vmrt_status start_hsf(struct vmrt_recorder *rec, struct vmrt_error *
 	return status;
 }
 
-static enum vmrt_status start(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status start(struct record_recorder *rec, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
-	vmrt_recorder_connect(rec);
+	recorder_connect(rec);
 	if (vmrt_stop_requested())
 		return vmrt_fail(err, VMRT_EINTR, "interrupted before the recording began");
 	/* the host first and last, so that whatever a guest records has its other side here */
 	rec->manifest.start_ns = rec->checked_ns = vmrt_now_ns();
-	status = vmrt_recorder_save_beginning(rec, err);
+	status = recorder_save_beginning(rec, err);
 	if (status == VMRT_OK)
 		status = vmrt_tracer_on(rec->tracer, err);
 	if (status != VMRT_OK)
 		return status;
-	vmrt_recorder_start_guests(rec);
+	recorder_start_guests(rec);
 	if (rec->flight)
-		vmrt_flight_arm(rec->flight, vmrt_now_ns());
+		flight_arm(rec->flight, vmrt_now_ns());
 	if (rec->options->hsf && (status = start_hsf(rec, err)) != VMRT_OK)
 		return status;
 	if (rec->options->command)
-		status =
-			vmrt_child_start(&rec->command, rec->options->command, false, NULL, 0, err);
+		status = child_start(&rec->command, rec->options->command, false, NULL, 0, err);
 	return status;
 }
 
-static void show_progress(struct vmrt_recorder *rec, bool last)
+static void show_progress(struct record_recorder *rec, bool last)
 {
-	uint64_t bytes = vmrt_drain_size(rec->drain), events = 0;
+	uint64_t bytes = drain_size(rec->drain), events = 0;
 	int64_t elapsed = vmrt_now_ns() - rec->manifest.start_ns;
 
 	for (unsigned cpu = 0; cpu < rec->meta.cpus; cpu++) {
@@ -294,7 +293,7 @@ static void show_progress(struct vmrt_recorder *rec, bool last)
 		(double)bytes / (1 << 20), last ? "\r\033[K" : "");
 }
 
-static int wait_ms(const struct vmrt_recorder *rec, bool progress)
+static int wait_ms(const struct record_recorder *rec, bool progress)
 {
 	int64_t most = rec->followed ? FOLLOWED_MS : progress ? PROGRESS_MS : CHECK_MS;
 	int64_t left = INT64_MAX;
@@ -307,27 +306,27 @@ static int wait_ms(const struct vmrt_recorder *rec, bool progress)
 	return (int)(left < most ? left : most);
 }
 
-static void follow(struct vmrt_recorder *rec, int64_t now)
+static void follow(struct record_recorder *rec, int64_t now)
 {
 	struct vmrt_error err;
 
-	if (!vmrt_recorder_follow(rec, now))
+	if (!recorder_follow(rec, now))
 		return;
-	if (rec->options->only_vms && vmrt_recorder_only_vms(rec, &err) != VMRT_OK)
+	if (rec->options->only_vms && recorder_only_vms(rec, &err) != VMRT_OK)
 		vmrt_warn("%s: threads that are new are not recorded", err.text);
 	/* for who follows, and for the case that we do not live to write the real one */
-	vmrt_recorder_save_beginning(rec, NULL);
+	recorder_save_beginning(rec, NULL);
 }
 
 /* Until the command has ended, the time is over, or somebody wants it to end. */
-static void watch(struct vmrt_recorder *rec, bool progress)
+static void watch(struct record_recorder *rec, bool progress)
 {
 	for (;;) {
 		struct pollfd fds[5] = {{.fd = vmrt_stop_fd(), .events = POLLIN},
 			{.fd = rec->command.fd, .events = POLLIN},
 			{.fd = rec->hsf.fd, .events = POLLIN},
-			{.fd = vmrt_drain_stop_fd(rec->drain), .events = POLLIN},
-			{.fd = rec->flight ? vmrt_flight_fd(rec->flight) : -1, .events = POLLIN}};
+			{.fd = drain_stop_fd(rec->drain), .events = POLLIN},
+			{.fd = rec->flight ? flight_fd(rec->flight) : -1, .events = POLLIN}};
 		int timeout = wait_ms(rec, progress);
 		int64_t now;
 
@@ -338,55 +337,55 @@ static void watch(struct vmrt_recorder *rec, bool progress)
 		poll(fds, 5, timeout);
 		now = vmrt_now_ns();
 		if (now - rec->checked_ns >= CHECK_MS * VMRT_NS_PER_MS) {
-			vmrt_recorder_check_losses(rec, now);
-			vmrt_recorder_take_names(rec);
-			vmrt_recorder_keep_pings(rec);
+			recorder_check_losses(rec, now);
+			recorder_take_names(rec);
+			recorder_keep_pings(rec);
 			follow(rec, now);
-			vmrt_recorder_save_extent(rec);
+			recorder_save_extent(rec);
 		} else if (rec->followed) {
-			vmrt_recorder_save_extent(rec);
+			recorder_save_extent(rec);
 		}
 		if (progress)
 			show_progress(rec, false);
-		if (vmrt_stop_requested() || (rec->command.pid && vmrt_child_check(&rec->command)))
+		if (vmrt_stop_requested() || (rec->command.pid && child_check(&rec->command)))
 			return;
-		if (rec->hsf.pid && vmrt_child_check(&rec->hsf))
+		if (rec->hsf.pid && child_check(&rec->hsf))
 			vmrt_warn("vmrt-hsf has ended (status %d): the servers are no longer "
 				  "enforced",
 				rec->hsf.status);
-		if (vmrt_drain_stop(rec->drain) || (rec->flight && vmrt_flight_reason(rec->flight)))
+		if (drain_stop(rec->drain) || (rec->flight && flight_reason(rec->flight)))
 			return;
 	}
 }
 
 /* ^C reaches the command by itself; other signals only us. */
-static void stop_command(struct vmrt_recorder *rec)
+static void stop_command(struct record_recorder *rec)
 {
 	int sig = vmrt_stop_requested();
-	struct vmrt_child *c = &rec->command;
+	struct child *c = &rec->command;
 
 	if (!c->pid)
 		return;
-	if (sig != SIGINT || !vmrt_recorder_await(c, COMMAND_OWN_MS))
-		vmrt_child_signal(c, sig ? sig : SIGTERM);
-	vmrt_recorder_await(c, COMMAND_PATIENCE_MS);
-	vmrt_recorder_end_child(c, COMMAND_LAST_MS);
+	if (sig != SIGINT || !recorder_await(c, COMMAND_OWN_MS))
+		child_signal(c, sig ? sig : SIGTERM);
+	recorder_await(c, COMMAND_PATIENCE_MS);
+	recorder_end_child(c, COMMAND_LAST_MS);
 }
 
 /* Ends everything in the right order and writes all files, whatever happened before. */
-static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_error *err)
+static enum vmrt_status stop_and_save(struct record_recorder *rec, struct vmrt_error *err)
 {
-	const char *reason = rec->flight ? vmrt_flight_reason(rec->flight) : NULL;
-	bool full = reason || vmrt_drain_stop(rec->drain) != VMRT_DRAIN_GO_ON;
+	const char *reason = rec->flight ? flight_reason(rec->flight) : NULL;
+	bool full = reason || drain_stop(rec->drain) != VMRT_DRAIN_GO_ON;
 	enum vmrt_status status = VMRT_OK, saved;
 	struct vmrt_error other;
 
 	rec->since_ns =
-		rec->flight ? vmrt_flight_when(rec->flight) - rec->options->flight_ns : INT64_MIN;
+		rec->flight ? flight_when(rec->flight) - rec->options->flight_ns : INT64_MIN;
 	if (reason) {
-		vmrt_recorder_note(rec, "flight recorder: saved because %s", reason);
+		recorder_note(rec, "flight recorder: saved because %s", reason);
 		vmrt_say("%s", rec->manifest.note);
-		vmrt_recorder_stop_guests(rec, FLIGHT_WAIT_MS);
+		recorder_stop_guests(rec, FLIGHT_WAIT_MS);
 	}
 	/* when there is no more room, or what was waited for has happened, what the command does
 	 * from here on is not recorded */
@@ -396,28 +395,28 @@ static enum vmrt_status stop_and_save(struct vmrt_recorder *rec, struct vmrt_err
 	}
 	stop_command(rec);
 	rec->manifest.command_status = rec->options->command ? rec->command.status : -1;
-	vmrt_recorder_follow(rec, vmrt_now_ns());
+	recorder_follow(rec, vmrt_now_ns());
 	if (rec->hsf.pid)
-		vmrt_recorder_end_child(&rec->hsf, HSF_END_MS);
-	vmrt_recorder_stop_guests(rec, STOP_WAIT_MS);
+		recorder_end_child(&rec->hsf, HSF_END_MS);
+	recorder_stop_guests(rec, STOP_WAIT_MS);
 	if (!full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
 	}
 	/* what is read from here on may no longer be in its place */
 	vmrt_extent_remove(rec->folder.path);
-	vmrt_recorder_finish_host(rec);
-	saved = vmrt_recorder_save_guests(rec, &other);
+	recorder_finish_host(rec);
+	saved = recorder_save_guests(rec, &other);
 	rec->unfinished = saved != VMRT_OK;
 	if (status == VMRT_OK && saved != VMRT_OK)
 		status = vmrt_fail(err, saved, "%s", other.text);
-	saved = vmrt_recorder_save_host(rec, &other);
+	saved = recorder_save_host(rec, &other);
 	if (status == VMRT_OK && saved != VMRT_OK)
 		status = vmrt_fail(err, saved, "%s", other.text);
 	return status;
 }
 
-static int analyze(struct vmrt_recorder *rec, bool progress)
+static int analyze(struct record_recorder *rec, bool progress)
 {
 	struct vmrt_analyze_options options = {.recording = {.run = rec->folder.path},
 		.progress = progress,
@@ -435,12 +434,12 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 		vmrt_say("without sched:sched_switch there is nothing to analyse");
 		return VMRT_EXIT_DONE;
 	}
-	if (vmrt_recorder_hurries()) {
+	if (recorder_hurries()) {
 		vmrt_say("not analysed, since it was to end at once: vmrt-trace analyze %s",
 			rec->folder.path);
 		return VMRT_EXIT_DONE;
 	}
-	stops_of_recording = vmrt_recorder_stops();
+	stops_of_recording = recorder_stops();
 	if (vmrt_analyze(&options, &result, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		vmrt_say("the recording itself is in %s", rec->folder.path);
@@ -451,7 +450,7 @@ static int analyze(struct vmrt_recorder *rec, bool progress)
 }
 
 /* One line about what was recorded; returns whether something was lost. */
-static bool summarize(const struct vmrt_recorder *rec)
+static bool summarize(const struct record_recorder *rec)
 {
 	int64_t length = rec->manifest.end_ns - rec->manifest.start_ns;
 	unsigned long long events = rec->events, lost = rec->lost, guests = 0;
@@ -477,30 +476,30 @@ static void close_tracer(struct vmrt_tracer *tracer)
 {
 	struct vmrt_error err;
 
-	if (vmrt_recorder_hurries())
+	if (recorder_hurries())
 		vmrt_tracer_close_aside(tracer, CLOSE_PATIENCE_MS);
 	else if (vmrt_tracer_close(tracer, CLOSE_PATIENCE_MS, &err) != VMRT_OK)
 		vmrt_warn("%s", err.text);
 }
 
-static void clean_up(struct vmrt_recorder *rec)
+static void clean_up(struct record_recorder *rec)
 {
 	if (rec->command.pid)
-		vmrt_recorder_end_child(&rec->command, COMMAND_LAST_MS);
+		recorder_end_child(&rec->command, COMMAND_LAST_MS);
 	if (rec->hsf.pid)
-		vmrt_recorder_end_child(&rec->hsf, HSF_END_MS);
-	vmrt_flight_end(rec->flight);
-	vmrt_recorder_free_guests(rec, !rec->begun);
-	vmrt_drain_free(rec->drain);
+		recorder_end_child(&rec->hsf, HSF_END_MS);
+	flight_end(rec->flight);
+	recorder_free_guests(rec, !rec->begun);
+	drain_free(rec->drain);
 	vmrt_datfile_close(rec->file);
-	vmrt_guardian_end(&rec->guardian);
+	guardian_end(&rec->guardian);
 	free(vmrt_names_take(rec->names));
 	close_tracer(rec->exits);
 	close_tracer(rec->tracer);
 	rec->tracer = rec->exits = NULL;
 }
 
-static void free_all(struct vmrt_recorder *rec)
+static void free_all(struct record_recorder *rec)
 {
 	for (size_t i = 0; i < rec->manifest.n_vms; i++) {
 		free(rec->manifest.vms[i].vm.threads);
@@ -520,7 +519,7 @@ static void free_all(struct vmrt_recorder *rec)
 
 int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 {
-	struct vmrt_recorder *rec = calloc(1, sizeof(*rec));
+	struct record_recorder *rec = calloc(1, sizeof(*rec));
 	bool progress = isatty(STDERR_FILENO);
 	int result = VMRT_EXIT_FAILED;
 	struct rlimit files;
@@ -558,7 +557,7 @@ out:
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 	clean_up(rec);
 	if (!rec->begun && rec->folder.path[0] && rec->folder.made)
-		vmrt_run_folder_drop(&rec->folder);
+		run_folder_drop(&rec->folder);
 	if (result == VMRT_EXIT_DONE)
 		result = analyze(rec, progress);
 	if (result == VMRT_EXIT_DONE && lost && !options->allow_loss)

@@ -44,7 +44,7 @@ struct vmrt_recorder_options {
 };
 
 /* A guest of the recording; the manifest's VM of the same index is its VM. */
-struct vmrt_recorder_guest {
+struct recorder_guest {
 	struct vmrt_guest *session; /* NULL: the guest is not recorded */
 	struct vmrt_guest_file file;
 	const char *sockets[VMRT_VM_LINKS + 1];
@@ -54,20 +54,20 @@ struct vmrt_recorder_guest {
 	unsigned n_tids;
 };
 
-struct vmrt_recorder {
+struct record_recorder {
 	const struct vmrt_recorder_options *options;
 	struct vmrt_experiment *experiment;
 	int experiment_fd; /* a copy of its text for vmrt-hsf, or -1 */
 	struct vmrt_manifest manifest;
-	struct vmrt_recorder_guest guests[VMRT_RECORDER_VMS];
-	struct vmrt_run_folder folder;
+	struct recorder_guest guests[VMRT_RECORDER_VMS];
+	struct run_folder folder;
 	struct vmrt_tracer *tracer;
 	struct vmrt_datfile *file;
-	struct vmrt_drain *drain;
+	struct drain *drain;
 	struct vmrt_tracer *exits; /* an instance with nothing but the ends of threads; or NULL */
 	struct vmrt_names *names;  /* seen in it */
-	struct vmrt_guardian guardian;
-	struct vmrt_flight *flight;
+	struct guardian guardian;
+	struct flight *flight;
 	bool analyzable;
 	bool begun;	    /* there is something to keep */
 	bool journal;	    /* written, not yet removed */
@@ -83,82 +83,82 @@ struct vmrt_recorder {
 	cpu_set_t cpus;	   /* where the recorder's own threads run */
 	bool has_cpus;
 	bool silenced; /* somebody else switched tracing or an event off */
-	struct vmrt_child command, hsf;
+	struct child command, hsf;
 	uint64_t events, lost; /* of the host */
 };
 
 /**
- * vmrt_recorder_find_vms - the VMs to record, into the manifest: those of the experiment and of
+ * recorder_find_vms - the VMs to record, into the manifest: those of the experiment and of
  * --vm
  *
  * Return: VMRT_OK, or VMRT_ENOENT if one of them does not run.
  */
-enum vmrt_status vmrt_recorder_find_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+enum vmrt_status recorder_find_vms(struct record_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_follow - bring the VMs' threads up to date; has anything changed? */
-bool vmrt_recorder_follow(struct vmrt_recorder *rec, int64_t time);
+/** recorder_follow - bring the VMs' threads up to date; has anything changed? */
+bool recorder_follow(struct record_recorder *rec, int64_t time);
 
-/** vmrt_recorder_own_cpus - CPUs that no VM may run on, for the recorder's threads, if there are
+/** recorder_own_cpus - CPUs that no VM may run on, for the recorder's threads, if there are
  * any */
-void vmrt_recorder_own_cpus(struct vmrt_recorder *rec);
+void recorder_own_cpus(struct record_recorder *rec);
 
-/** vmrt_recorder_connect - reach all agents; guests without one stay unrecorded, with a note */
-void vmrt_recorder_connect(struct vmrt_recorder *rec);
+/** recorder_connect - reach all agents; guests without one stay unrecorded, with a note */
+void recorder_connect(struct record_recorder *rec);
 
-/** vmrt_recorder_start_guests - switch recording on in all guests that are ready */
-void vmrt_recorder_start_guests(struct vmrt_recorder *rec);
+/** recorder_start_guests - switch recording on in all guests that are ready */
+void recorder_start_guests(struct record_recorder *rec);
 
-/** vmrt_recorder_stop_guests - switch it off again; at most @wait_ms for the last one to say so */
-void vmrt_recorder_stop_guests(struct vmrt_recorder *rec, int wait_ms);
+/** recorder_stop_guests - switch it off again; at most @wait_ms for the last one to say so */
+void recorder_stop_guests(struct record_recorder *rec, int wait_ms);
 
-/** vmrt_recorder_keep_pings - write down the pings so far, for the case that we do not live to use
+/** recorder_keep_pings - write down the pings so far, for the case that we do not live to use
  * them */
-void vmrt_recorder_keep_pings(struct vmrt_recorder *rec);
+void recorder_keep_pings(struct record_recorder *rec);
 
 /**
- * vmrt_recorder_save_guests - take what the guests send, write their files, fill in the manifest
+ * recorder_save_guests - take what the guests send, write their files, fill in the manifest
  *
  * Return: VMRT_OK, also where a guest gave nothing; VMRT_EINTR or VMRT_EIO: what a guest sent is
  * there, but not put together.
  */
-enum vmrt_status vmrt_recorder_save_guests(struct vmrt_recorder *rec, struct vmrt_error *err);
+enum vmrt_status recorder_save_guests(struct record_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_dat_guests - the GUEST entries of the host's file; returns how many */
-size_t vmrt_recorder_dat_guests(
-	const struct vmrt_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS]);
+/** recorder_dat_guests - the GUEST entries of the host's file; returns how many */
+size_t recorder_dat_guests(
+	const struct record_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS]);
 
-/** vmrt_recorder_free_guests - end all sessions; @drop: and remove what they have sent */
-void vmrt_recorder_free_guests(struct vmrt_recorder *rec, bool drop);
+/** recorder_free_guests - end all sessions; @drop: and remove what they have sent */
+void recorder_free_guests(struct record_recorder *rec, bool drop);
 
-/** vmrt_recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
-enum vmrt_status vmrt_recorder_only_vms(struct vmrt_recorder *rec, struct vmrt_error *err);
+/** recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
+enum vmrt_status recorder_only_vms(struct record_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_save_extent - if anybody follows the recording, say how far it has come */
-void vmrt_recorder_save_extent(struct vmrt_recorder *rec);
+/** recorder_save_extent - if anybody follows the recording, say how far it has come */
+void recorder_save_extent(struct record_recorder *rec);
 
-/** vmrt_recorder_note - what the manifest shall say about the host's recording; the first note
+/** recorder_note - what the manifest shall say about the host's recording; the first note
  * stays */
-void vmrt_recorder_note(struct vmrt_recorder *rec, const char *fmt, ...)
+void recorder_note(struct record_recorder *rec, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/** vmrt_recorder_open_host - begin the host's file and the threads that fill it */
-enum vmrt_status vmrt_recorder_open_host(struct vmrt_recorder *rec, struct vmrt_error *err);
+/** recorder_open_host - begin the host's file and the threads that fill it */
+enum vmrt_status recorder_open_host(struct record_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_save_beginning - a manifest for the case that we do not live to write the real one
+/** recorder_save_beginning - a manifest for the case that we do not live to write the real one
  */
-enum vmrt_status vmrt_recorder_save_beginning(struct vmrt_recorder *rec, struct vmrt_error *err);
+enum vmrt_status recorder_save_beginning(struct record_recorder *rec, struct vmrt_error *err);
 
-/** vmrt_recorder_check_losses - note what was lost since the last look */
-void vmrt_recorder_check_losses(struct vmrt_recorder *rec, int64_t now);
+/** recorder_check_losses - note what was lost since the last look */
+void recorder_check_losses(struct record_recorder *rec, int64_t now);
 
-/** vmrt_recorder_take_names - read the names of threads that have ended */
-void vmrt_recorder_take_names(struct vmrt_recorder *rec);
+/** recorder_take_names - read the names of threads that have ended */
+void recorder_take_names(struct record_recorder *rec);
 
-/** vmrt_recorder_finish_host - after recording was switched off: empty the buffers, count */
-void vmrt_recorder_finish_host(struct vmrt_recorder *rec);
+/** recorder_finish_host - after recording was switched off: empty the buffers, count */
+void recorder_finish_host(struct record_recorder *rec);
 
-/** vmrt_recorder_save_host - complete the host's file and the manifest */
-enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_error *err);
+/** recorder_save_host - complete the host's file and the manifest */
+enum vmrt_status recorder_save_host(struct record_recorder *rec, struct vmrt_error *err);
 
 /**
  * vmrt_recorder_run - the whole recording
@@ -167,27 +167,27 @@ enum vmrt_status vmrt_recorder_save_host(struct vmrt_recorder *rec, struct vmrt_
  */
 int vmrt_recorder_run(const struct vmrt_recorder_options *options);
 
-/** vmrt_recorder_stops - how often a stop was asked for (^C pressed) */
-int vmrt_recorder_stops(void);
+/** recorder_stops - how often a stop was asked for (^C pressed) */
+int recorder_stops(void);
 
-/** vmrt_recorder_out_of_time - has ^C been pressed again, VMRT_RECORDER_HURRY_MS ago or earlier? */
-int vmrt_recorder_out_of_time(void);
+/** recorder_out_of_time - has ^C been pressed again, VMRT_RECORDER_HURRY_MS ago or earlier? */
+int recorder_out_of_time(void);
 
-/** vmrt_recorder_hurries - was ^C pressed again? what is slow is given up then */
-bool vmrt_recorder_hurries(void);
+/** recorder_hurries - was ^C pressed again? what is slow is given up then */
+bool recorder_hurries(void);
 
 /**
- * vmrt_recorder_patience - for how many milliseconds to wait before asking again
+ * recorder_patience - for how many milliseconds to wait before asking again
  *
  * Return: 0 when @until_ns is over, or what is left after a second ^C.
  */
-int vmrt_recorder_patience(int64_t until_ns);
+int recorder_patience(int64_t until_ns);
 
-/** vmrt_recorder_await - wait for a program, at most @ms, less after a second ^C; has it ended? */
-bool vmrt_recorder_await(struct vmrt_child *child, int ms);
+/** recorder_await - wait for a program, at most @ms, less after a second ^C; has it ended? */
+bool recorder_await(struct child *child, int ms);
 
-/** vmrt_recorder_end_child - SIGTERM, and if that does not do within @ms, or so much less after a
+/** recorder_end_child - SIGTERM, and if that does not do within @ms, or so much less after a
  * second ^C, SIGKILL */
-void vmrt_recorder_end_child(struct vmrt_child *child, int ms);
+void recorder_end_child(struct child *child, int ms);
 
 #endif

@@ -38,8 +38,8 @@ void vmrt_run_file_name(char *name)
 			*p = '_';
 }
 
-enum vmrt_status vmrt_run_folder_name(
-	struct vmrt_run_folder *folder, const char *given, const char *name, struct vmrt_error *err)
+enum vmrt_status run_folder_name(
+	struct run_folder *folder, const char *given, const char *name, struct vmrt_error *err)
 {
 	char date[32], base[VMRT_NAME_MAX];
 	time_t now = time(NULL);
@@ -98,7 +98,7 @@ static void remove_run_files(DIR *dir)
 			unlinkat(dirfd(dir), entry->d_name, 0);
 }
 
-static enum vmrt_status empty_it(struct vmrt_run_folder *folder, struct vmrt_error *err)
+static enum vmrt_status empty_it(struct run_folder *folder, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	DIR *dir = opendir(folder->path);
@@ -118,8 +118,7 @@ static enum vmrt_status empty_it(struct vmrt_run_folder *folder, struct vmrt_err
 	return status;
 }
 
-enum vmrt_status vmrt_run_folder_make(
-	struct vmrt_run_folder *folder, bool force, struct vmrt_error *err)
+enum vmrt_status run_folder_make(struct run_folder *folder, bool force, struct vmrt_error *err)
 {
 	if (mkdir(folder->path, 0777) == 0) {
 		folder->made = true;
@@ -133,7 +132,7 @@ enum vmrt_status vmrt_run_folder_make(
 	return empty_it(folder, err);
 }
 
-void vmrt_run_unlink(const char *run, const char *pattern)
+void run_unlink(const char *run, const char *pattern)
 {
 	DIR *dir = opendir(run);
 	struct dirent *entry;
@@ -145,7 +144,7 @@ void vmrt_run_unlink(const char *run, const char *pattern)
 		closedir(dir);
 }
 
-void vmrt_run_folder_drop(const struct vmrt_run_folder *folder)
+void run_folder_drop(const struct run_folder *folder)
 {
 	DIR *dir = opendir(folder->path);
 

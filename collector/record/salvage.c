@@ -51,7 +51,7 @@ static enum vmrt_status find(struct work *w, struct vmrt_error *err)
 	status = vmrt_journal_read_own(w->run, w->instance, err);
 	/* a reset of all finds its instance by the process that made it */
 	if (status == VMRT_ETRUNCATED)
-		vmrt_run_unlink(w->run, VMRT_FILE_JOURNAL);
+		run_unlink(w->run, VMRT_FILE_JOURNAL);
 	if (status != VMRT_OK)
 		return status;
 	if (vmrt_journal_owner_lives(w->instance))
@@ -119,9 +119,9 @@ static enum vmrt_status discard(struct work *w, struct vmrt_error *err)
 
 	if (status != VMRT_OK && status != VMRT_ENOENT)
 		return status;
-	vmrt_run_unlink(w->run, VMRT_FILE_HOST);
+	run_unlink(w->run, VMRT_FILE_HOST);
 	vmrt_processes_remove(w->host);
-	vmrt_run_unlink(w->run, "*.pages");
+	run_unlink(w->run, "*.pages");
 	vmrt_journal_remove(w->run, w->instance);
 	w->out->nothing = true;
 	snprintf(w->out->owner, sizeof(w->out->owner), "%s", w->instance);
@@ -140,7 +140,7 @@ static enum vmrt_status take_rest(struct work *w, struct vmrt_error *err)
 	int64_t first;
 
 	for (unsigned cpu = 0; w->tracer && cpu < w->meta.cpus && status == VMRT_OK; cpu++) {
-		status = vmrt_drain_take(
+		status = drain_take(
 			w->tracer, w->file, cpu, INT64_MIN, &w->out->from_buffers, &first, err);
 		if (vmrt_tracer_stats(w->tracer, cpu, &w->stats[cpu], &why) != VMRT_OK)
 			w->stats[cpu] = (struct vmrt_cpu_stats){0};
@@ -304,7 +304,7 @@ static enum vmrt_status write_manifest(
 	}
 	status = vmrt_manifest_save(m, w->manifest_path, err);
 	if (status == VMRT_OK)
-		vmrt_run_unlink(w->run, VMRT_FILES_PINGS);
+		run_unlink(w->run, VMRT_FILES_PINGS);
 	return status;
 }
 

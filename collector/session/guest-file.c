@@ -130,7 +130,7 @@ static size_t make_shifts(const struct vmrt_ping *pings, size_t n, struct vmrt_d
 
 	for (size_t i = 0; i < n; i++) {
 		const struct vmrt_ping *p = &pings[i];
-		int64_t trip = vmrt_ping_trip(p);
+		int64_t trip = ping_trip(p);
 
 		if (p->guest_recv_ns >= span_end) {
 			span_end = p->guest_recv_ns + SHIFT_EVERY_NS;
@@ -264,7 +264,7 @@ int32_t *vmrt_guest_vcpu_tids(const struct vmrt_vm *vm, unsigned cpus)
 /* The pings that it wrote down; one that was cut off in the middle is left out. */
 static void read_pings(const char *folder, const char *name, struct vmrt_manifest_vm *vm)
 {
-	struct vmrt_pings pings = {0};
+	struct pings pings = {0};
 	struct vmrt_ping ping;
 	char path[PATH_MAX];
 	FILE *file;
@@ -276,13 +276,13 @@ static void read_pings(const char *folder, const char *name, struct vmrt_manifes
 	if (fd >= 0 && !file)
 		close(fd);
 	while (file && fread(&ping, sizeof(ping), 1, file) == 1)
-		if (vmrt_pings_add(&pings, &ping) != VMRT_OK)
+		if (pings_add(&pings, &ping) != VMRT_OK)
 			break;
 	if (file)
 		fclose(file);
 	free(vm->pings);
-	vm->pings = vmrt_pings_all(&pings, &vm->n_pings);
-	vmrt_pings_free(&pings);
+	vm->pings = pings_all(&pings, &vm->n_pings);
+	pings_free(&pings);
 }
 
 static enum vmrt_status complete(struct vmrt_guest_file *f, struct vmrt_datmap *map,

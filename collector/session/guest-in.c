@@ -18,8 +18,7 @@
 /* Clocks of different CPUs, rounding: a PONG may look faster than light by this. */
 #define PING_TOLERANCE_NS (100 * VMRT_NS_PER_US)
 
-static enum vmrt_status refuse(
-	const struct vmrt_guest_in *in, struct vmrt_error *err, const char *what)
+static enum vmrt_status refuse(const struct guest_in *in, struct vmrt_error *err, const char *what)
 {
 	return vmrt_fail(err, VMRT_EPROTO, "the agent in %s %s", in->name, what);
 }
@@ -38,7 +37,7 @@ static void keep_text(char *buf, size_t room, const char *text)
 }
 
 static enum vmrt_status take_hello(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	uint32_t version = vmrt_cursor_u32(c);
 	uint64_t nonce = vmrt_cursor_u64(c);
@@ -71,7 +70,7 @@ static bool is_system_name(const char *name)
 }
 
 static enum vmrt_status take_format(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	const char *system = vmrt_cursor_text(c, 64),
 		   *text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
@@ -92,7 +91,7 @@ static enum vmrt_status take_format(
 	return VMRT_OK;
 }
 
-static char **meta_text(struct vmrt_guest_in *in, uint32_t kind)
+static char **meta_text(struct guest_in *in, uint32_t kind)
 {
 	switch (kind) {
 	case VMRT_META_HEADER_PAGE:
@@ -112,14 +111,14 @@ static char **meta_text(struct vmrt_guest_in *in, uint32_t kind)
 	}
 }
 
-static char **processes_text(struct vmrt_guest_in *in)
+static char **processes_text(struct guest_in *in)
 {
 	return &in->meta.processes[in->state == VMRT_GUEST_CONNECTED ? VMRT_PROCESSES_BEGIN
 								     : VMRT_PROCESSES_END];
 }
 
 static enum vmrt_status take_meta(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	size_t size = (size_t)(c->end - c->at);
 	uint32_t kind = vmrt_cursor_u32(c);
@@ -154,7 +153,7 @@ static enum vmrt_status take_meta(
 	return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
 }
 
-bool vmrt_guest_in_names(struct vmrt_guest_in *in)
+bool guest_in_names(struct guest_in *in)
 {
 	const char *lists[2] = {in->meta.cmdlines, NULL};
 	char *joined;
@@ -175,7 +174,7 @@ bool vmrt_guest_in_names(struct vmrt_guest_in *in)
 }
 
 static enum vmrt_status take_ready(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	uint32_t cpus = vmrt_cursor_u32(c), page_size = vmrt_cursor_u32(c);
 
@@ -188,7 +187,7 @@ static enum vmrt_status take_ready(
 		return refuse(in, err, "has an impossible page size");
 	if (in->buffer > MAX_BUFFER)
 		return refuse(in, err, "has an impossible buffer size");
-	if (!vmrt_guest_in_names(in))
+	if (!guest_in_names(in))
 		return vmrt_fail(err, VMRT_ENOMEM, "event formats of %s: out of memory", in->name);
 	for (uint32_t kind = VMRT_META_HEADER_PAGE; kind <= VMRT_META_UNAME; kind++)
 		if (kind == VMRT_META_FORMAT ? !in->meta.n_formats : !*meta_text(in, kind))
@@ -204,7 +203,7 @@ static enum vmrt_status take_ready(
 	return VMRT_OK;
 }
 
-uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t send_tsc)
+uint32_t vmrt_guest_in_ping(struct guest_in *in, int64_t send_ns, uint64_t send_tsc)
 {
 	uint32_t seq = in->next_seq++, slot = seq % VMRT_GUEST_PINGS_OUT;
 
@@ -215,7 +214,7 @@ uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t 
 	return seq;
 }
 
-static enum vmrt_status take_pong(struct vmrt_guest_in *in, struct vmrt_cursor *c, int64_t recv_ns,
+static enum vmrt_status take_pong(struct guest_in *in, struct vmrt_cursor *c, int64_t recv_ns,
 	uint64_t recv_tsc, struct vmrt_error *err)
 {
 	uint32_t seq = vmrt_cursor_u32(c), slot = seq % VMRT_GUEST_PINGS_OUT;
@@ -241,7 +240,7 @@ static enum vmrt_status take_pong(struct vmrt_guest_in *in, struct vmrt_cursor *
 		in->bad_pings++;
 		return VMRT_OK;
 	}
-	if (vmrt_pings_add(&in->pings, &ping) != VMRT_OK)
+	if (pings_add(&in->pings, &ping) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "pings of %s: out of memory", in->name);
 	return VMRT_OK;
 }
@@ -256,7 +255,7 @@ static bool page_is_sane(const uint8_t *page, uint32_t page_size)
 }
 
 static enum vmrt_status take_data(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	uint32_t cpu = vmrt_cursor_u32(c), page_size = in->meta.page_size;
 	size_t size = (size_t)(c->end - c->at);
@@ -279,7 +278,7 @@ static enum vmrt_status take_data(
 	return VMRT_OK;
 }
 
-static enum vmrt_status take_upto(struct vmrt_guest_in *in, struct vmrt_cursor *c)
+static enum vmrt_status take_upto(struct guest_in *in, struct vmrt_cursor *c)
 {
 	int64_t upto = (int64_t)vmrt_cursor_u64(c);
 
@@ -290,7 +289,7 @@ static enum vmrt_status take_upto(struct vmrt_guest_in *in, struct vmrt_cursor *
 }
 
 static enum vmrt_status take_stats(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	uint32_t cpu = vmrt_cursor_u32(c);
 	struct vmrt_cpu_stats stats;
@@ -307,7 +306,7 @@ static enum vmrt_status take_stats(
 	return VMRT_OK;
 }
 
-static enum vmrt_status step(struct vmrt_guest_in *in, enum vmrt_guest_state from,
+static enum vmrt_status step(struct guest_in *in, enum vmrt_guest_state from,
 	enum vmrt_guest_state to, struct vmrt_error *err)
 {
 	if (in->state != from)
@@ -318,7 +317,7 @@ static enum vmrt_status step(struct vmrt_guest_in *in, enum vmrt_guest_state fro
 
 /* Text of a stranger, which will be printed. */
 static enum vmrt_status take_settings(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	const char *text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
 	size_t n = text ? strnlen(text, SETTINGS_MAX) : 0;
@@ -337,7 +336,7 @@ static enum vmrt_status take_settings(
 }
 
 static enum vmrt_status take_error(
-	struct vmrt_guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
+	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
 	const char *text = vmrt_cursor_text(c, VMRT_LINK_PAYLOAD);
 	char shown[300];
@@ -351,7 +350,7 @@ static enum vmrt_status take_error(
 		in->name, shown);
 }
 
-enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vmrt_message *message,
+enum vmrt_status guest_in_message(struct guest_in *in, const struct vmrt_message *message,
 	int64_t recv_ns, uint64_t recv_tsc, struct vmrt_error *err)
 {
 	struct vmrt_cursor c = {message->payload, message->payload + message->size, false};
@@ -391,11 +390,11 @@ enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vm
 	}
 }
 
-void vmrt_guest_in_free(struct vmrt_guest_in *in)
+void guest_in_free(struct guest_in *in)
 {
 	vmrt_trace_meta_free(&in->meta);
 	free(in->settings);
 	vmrt_buf_free(&in->names);
 	free(in->stats);
-	vmrt_pings_free(&in->pings);
+	pings_free(&in->pings);
 }

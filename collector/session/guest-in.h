@@ -18,7 +18,7 @@
 #define VMRT_GUEST_TEXT 128
 #define VMRT_GUEST_PINGS_OUT 64 /* pings that may be under way */
 
-struct vmrt_guest_in {
+struct guest_in {
 	enum vmrt_guest_state state;
 	uint64_t nonce; /* the HELLO that is waited for carries it */
 	char name[64];	/* of the VM, for messages */
@@ -43,25 +43,25 @@ struct vmrt_guest_in {
 		uint64_t send_tsc;
 	} out[VMRT_GUEST_PINGS_OUT];
 	uint32_t next_seq;
-	struct vmrt_pings pings;
+	struct pings pings;
 	uint64_t bad_pings;
 };
 
 /** vmrt_guest_in_ping - note a ping about to be sent, return its number */
-uint32_t vmrt_guest_in_ping(struct vmrt_guest_in *in, int64_t send_ns, uint64_t send_tsc);
+uint32_t vmrt_guest_in_ping(struct guest_in *in, int64_t send_ns, uint64_t send_tsc);
 
 /**
- * vmrt_guest_in_message - take a message that was read at @recv_ns / @recv_tsc
+ * guest_in_message - take a message that was read at @recv_ns / @recv_tsc
  *
  * Return: VMRT_OK, or why the guest has to be given up.
  */
-enum vmrt_status vmrt_guest_in_message(struct vmrt_guest_in *in, const struct vmrt_message *message,
+enum vmrt_status guest_in_message(struct guest_in *in, const struct vmrt_message *message,
 	int64_t recv_ns, uint64_t recv_tsc, struct vmrt_error *err);
 
-/** vmrt_guest_in_names - join the lists of names that came; false without memory */
-bool vmrt_guest_in_names(struct vmrt_guest_in *in);
+/** guest_in_names - join the lists of names that came; false without memory */
+bool guest_in_names(struct guest_in *in);
 
-/** vmrt_guest_in_free - free what @in holds, not @in itself */
-void vmrt_guest_in_free(struct vmrt_guest_in *in);
+/** guest_in_free - free what @in holds, not @in itself */
+void guest_in_free(struct guest_in *in);
 
 #endif

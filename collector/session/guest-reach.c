@@ -46,9 +46,9 @@ static enum vmrt_status greet(
 		}
 		if (status == VMRT_OK && poll(fds, 2, 100) > 0) {
 			if (fds[0].revents)
-				status = vmrt_guest_receive(g, err);
+				status = guest_receive(g, err);
 			if (status == VMRT_OK && fds[1].revents)
-				status = vmrt_guest_fulfil_wish(g, err);
+				status = guest_fulfil_wish(g, err);
 		}
 		if (status != VMRT_OK)
 			return status;
@@ -124,7 +124,7 @@ static enum vmrt_status try_way(
 	return status;
 }
 
-enum vmrt_status vmrt_guest_reach(struct vmrt_guest *g, struct vmrt_error *err)
+enum vmrt_status guest_reach(struct vmrt_guest *g, struct vmrt_error *err)
 {
 	enum vmrt_status status =
 		vmrt_fail(err, VMRT_ENOENT, "%s has no link to an agent", g->name);

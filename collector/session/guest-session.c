@@ -149,7 +149,7 @@ static enum vmrt_status take_messages(
 			return vmrt_fail(err, VMRT_EPROTO, "the agent in %s sent garbage", g->name);
 		}
 		pthread_mutex_lock(&g->lock);
-		status = vmrt_guest_in_message(&g->in, &message, now, tsc, err);
+		status = guest_in_message(&g->in, &message, now, tsc, err);
 		pthread_mutex_unlock(&g->lock);
 		if (status == VMRT_OK && g->in.state != before) {
 			set_state(g, g->in.state);
@@ -159,7 +159,7 @@ static enum vmrt_status take_messages(
 	return status;
 }
 
-enum vmrt_status vmrt_guest_receive(struct vmrt_guest *g, struct vmrt_error *err)
+enum vmrt_status guest_receive(struct vmrt_guest *g, struct vmrt_error *err)
 {
 	size_t room;
 	void *at = vmrt_link_room(&g->parser, &room);
@@ -176,11 +176,11 @@ enum vmrt_status vmrt_guest_receive(struct vmrt_guest *g, struct vmrt_error *err
 	return take_messages(g, now, tsc, err);
 }
 
-enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err)
+enum vmrt_status guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err)
 {
 	int64_t since_ns;
 	uint64_t count;
-	enum vmrt_guest_wish wish;
+	enum guest_wish wish;
 	char why[sizeof(g->abort_why)];
 	enum vmrt_status status;
 	int64_t now;
@@ -279,13 +279,13 @@ static enum vmrt_status serve_once(struct vmrt_guest *g, struct vmrt_error *err)
 		return errno == EINTR ? VMRT_OK : vmrt_fail_errno(err, errno, "cannot wait");
 	/* first what has a time stamp */
 	if (fds[0].revents)
-		status = vmrt_guest_receive(g, err);
+		status = guest_receive(g, err);
 	if (status == VMRT_OK)
-		status = vmrt_guest_fulfil_wish(g, err);
+		status = guest_fulfil_wish(g, err);
 	return status;
 }
 
-void *vmrt_guest_session(void *arg)
+void *guest_session(void *arg)
 {
 	struct vmrt_guest *g = arg;
 	struct vmrt_error err = {0};
@@ -297,7 +297,7 @@ void *vmrt_guest_session(void *arg)
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	if (g->options.cpus)
 		pthread_setaffinity_np(pthread_self(), sizeof(g->cpus), &g->cpus);
-	status = vmrt_guest_reach(g, &err);
+	status = guest_reach(g, &err);
 	while (status == VMRT_OK && g->in.state != VMRT_GUEST_DONE)
 		status = serve_once(g, &err);
 	if (status != VMRT_OK) {

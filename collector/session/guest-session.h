@@ -12,7 +12,7 @@
 #include "guest-in.h"
 #include "collector/wire/link.h"
 
-enum vmrt_guest_wish { WISH_NONE, WISH_START, WISH_STOP };
+enum guest_wish { WISH_NONE, WISH_START, WISH_STOP };
 
 struct vmrt_guest {
 	struct vmrt_guest_options options;
@@ -27,7 +27,7 @@ struct vmrt_guest {
 	struct vmrt_buf out;
 	/* of the thread alone */
 	int64_t ping_at, pinging_since, deadline, data_deadline, heard_at;
-	enum vmrt_guest_wish done; /* what has been asked of the agent */
+	enum guest_wish done; /* what has been asked of the agent */
 	unsigned seed;
 	bool urgent;	      /* it has the priority that stamps of pings need */
 	int64_t urgent_cpu;   /* CPU time of the thread when it got that */
@@ -36,10 +36,10 @@ struct vmrt_guest {
 	/* shared */
 	pthread_mutex_t lock;
 	int changed_fd; /* an eventfd: the state has changed */
-	enum vmrt_guest_wish wish;
+	enum guest_wish wish;
 	int64_t since_ns; /* with WISH_STOP: guest time, or INT64_MIN */
 	char abort_why[128];
-	struct vmrt_guest_in in;
+	struct guest_in in;
 	struct vmrt_error err;
 	struct vmrt_ping *pings; /* of the result */
 	size_t n_pings;
@@ -47,19 +47,19 @@ struct vmrt_guest {
 
 /* guest-session.c */
 
-/** vmrt_guest_session - the thread of a session; @arg: a struct vmrt_guest */
-void *vmrt_guest_session(void *arg);
+/** guest_session - the thread of a session; @arg: a struct vmrt_guest */
+void *guest_session(void *arg);
 
-/** vmrt_guest_receive - read what has come, and act on it */
-enum vmrt_status vmrt_guest_receive(struct vmrt_guest *guest, struct vmrt_error *err);
+/** guest_receive - read what has come, and act on it */
+enum vmrt_status guest_receive(struct vmrt_guest *guest, struct vmrt_error *err);
 
-/** vmrt_guest_fulfil_wish - do what another thread wants; fails if that is to give up */
-enum vmrt_status vmrt_guest_fulfil_wish(struct vmrt_guest *guest, struct vmrt_error *err);
+/** guest_fulfil_wish - do what another thread wants; fails if that is to give up */
+enum vmrt_status guest_fulfil_wish(struct vmrt_guest *guest, struct vmrt_error *err);
 
 /* guest-reach.c */
 
-/** vmrt_guest_reach - connect to the agent, by the first way on which one answers */
-enum vmrt_status vmrt_guest_reach(struct vmrt_guest *guest, struct vmrt_error *err);
+/** guest_reach - connect to the agent, by the first way on which one answers */
+enum vmrt_status guest_reach(struct vmrt_guest *guest, struct vmrt_error *err);
 
 /* guest-send.c */
 

@@ -43,7 +43,7 @@ static enum vmrt_status set_up(
 	if (!g->sockets || g->wake_fd < 0 || g->changed_fd < 0 ||
 		vmrt_link_parser_init(&g->parser, VMRT_LINK_PAYLOAD) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOMEM, "link to %s: out of memory", g->name);
-	errnum = pthread_create(&g->thread, NULL, vmrt_guest_session, g);
+	errnum = pthread_create(&g->thread, NULL, guest_session, g);
 	if (errnum)
 		return vmrt_fail_errno(err, errnum, "cannot start a thread");
 	g->running = true;
@@ -91,7 +91,7 @@ enum vmrt_guest_state vmrt_guest_wait(
 	}
 }
 
-static void wish(struct vmrt_guest *g, enum vmrt_guest_wish what, const char *abort_why)
+static void wish(struct vmrt_guest *g, enum guest_wish what, const char *abort_why)
 {
 	uint64_t one = 1;
 
@@ -116,10 +116,10 @@ void vmrt_guest_start(struct vmrt_guest *g)
  */
 static int64_t not_after(struct vmrt_guest *g, int64_t host_ns)
 {
-	uint64_t count = vmrt_pings_count(&g->in.pings);
+	uint64_t count = pings_count(&g->in.pings);
 	uint64_t next = count > SINCE_PINGS ? count - SINCE_PINGS : 0;
 	struct vmrt_ping pings[SINCE_PINGS];
-	size_t n = vmrt_pings_copy(&g->in.pings, &next, pings, SINCE_PINGS);
+	size_t n = pings_copy(&g->in.pings, &next, pings, SINCE_PINGS);
 	int64_t earliest = INT64_MAX;
 
 	for (size_t i = 0; i < n; i++) {
@@ -177,7 +177,7 @@ size_t vmrt_guest_copy_pings(
 	size_t n;
 
 	pthread_mutex_lock(&g->lock);
-	n = vmrt_pings_copy(&g->in.pings, next, out, max);
+	n = pings_copy(&g->in.pings, next, out, max);
 	pthread_mutex_unlock(&g->lock);
 	return n;
 }
@@ -202,9 +202,9 @@ void vmrt_guest_finish(struct vmrt_guest *g, struct vmrt_guest_result *out)
 	}
 	if (!out)
 		return;
-	vmrt_guest_in_names(&g->in);
+	guest_in_names(&g->in);
 	free(g->pings);
-	g->pings = vmrt_pings_all(&g->in.pings, &g->n_pings);
+	g->pings = pings_all(&g->in.pings, &g->n_pings);
 	*out = (struct vmrt_guest_result){
 		.hostname = g->in.hostname,
 		.kernel = g->in.kernel,
@@ -231,7 +231,7 @@ void vmrt_guest_close(struct vmrt_guest *g)
 	if (g->changed_fd >= 0)
 		close(g->changed_fd);
 	pthread_mutex_destroy(&g->lock);
-	vmrt_guest_in_free(&g->in);
+	guest_in_free(&g->in);
 	vmrt_link_parser_free(&g->parser);
 	vmrt_buf_free(&g->out);
 	free(g->sockets);

@@ -9,7 +9,7 @@
 #define ROOM_MOST ((size_t)2 * VMRT_PINGS_RECENT)
 #define SPAN_FIRST_NS VMRT_NS_PER_S
 
-int64_t vmrt_ping_trip(const struct vmrt_ping *p)
+int64_t ping_trip(const struct vmrt_ping *p)
 {
 	return (p->host_recv_ns - p->host_send_ns) - (p->guest_send_ns - p->guest_recv_ns);
 }
@@ -24,13 +24,13 @@ static bool keep(struct vmrt_ping *to, size_t n, const struct vmrt_ping *ping, i
 		to[n] = *ping;
 		return true;
 	}
-	if (vmrt_ping_trip(ping) < vmrt_ping_trip(last))
+	if (ping_trip(ping) < ping_trip(last))
 		*last = *ping;
 	return false;
 }
 
 /* Longer spans: at most half of the old pings remain. */
-static void thin_out(struct vmrt_pings *p)
+static void thin_out(struct pings *p)
 {
 	size_t n = 0;
 
@@ -41,7 +41,7 @@ static void thin_out(struct vmrt_pings *p)
 }
 
 /* The first half of the recent ones becomes old. */
-static enum vmrt_status retire(struct vmrt_pings *p)
+static enum vmrt_status retire(struct pings *p)
 {
 	if (!p->old)
 		p->old = malloc(VMRT_PINGS_OLD * sizeof(*p->old));
@@ -60,7 +60,7 @@ static enum vmrt_status retire(struct vmrt_pings *p)
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_pings_add(struct vmrt_pings *p, const struct vmrt_ping *ping)
+enum vmrt_status pings_add(struct pings *p, const struct vmrt_ping *ping)
 {
 	if (!vmrt_ping_sane(ping))
 		return VMRT_OK;
@@ -79,24 +79,23 @@ enum vmrt_status vmrt_pings_add(struct vmrt_pings *p, const struct vmrt_ping *pi
 	return VMRT_OK;
 }
 
-uint64_t vmrt_pings_count(const struct vmrt_pings *p)
+uint64_t pings_count(const struct pings *p)
 {
 	return p->gone + p->n_recent;
 }
 
-size_t vmrt_pings_copy(
-	const struct vmrt_pings *p, uint64_t *next, struct vmrt_ping *out, size_t max)
+size_t pings_copy(const struct pings *p, uint64_t *next, struct vmrt_ping *out, size_t max)
 {
 	size_t n = 0;
 
 	if (*next < p->gone)
 		*next = p->gone;
-	for (; n < max && *next < vmrt_pings_count(p); n++, ++*next)
+	for (; n < max && *next < pings_count(p); n++, ++*next)
 		out[n] = p->recent[*next - p->gone];
 	return n;
 }
 
-struct vmrt_ping *vmrt_pings_all(const struct vmrt_pings *p, size_t *n)
+struct vmrt_ping *pings_all(const struct pings *p, size_t *n)
 {
 	struct vmrt_ping *all = calloc(p->n_old + p->n_recent + 1, sizeof(*all));
 
@@ -110,7 +109,7 @@ struct vmrt_ping *vmrt_pings_all(const struct vmrt_pings *p, size_t *n)
 	return all;
 }
 
-void vmrt_pings_free(struct vmrt_pings *p)
+void pings_free(struct pings *p)
 {
 	free(p->recent);
 	free(p->old);

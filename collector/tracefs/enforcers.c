@@ -57,12 +57,12 @@ static void send_to_all(const char *op, const char *instance)
 		closedir(dir);
 }
 
-void vmrt_enforcers_mark(const char *instance)
+void enforcers_mark(const char *instance)
 {
 	send_to_all("mark", instance);
 }
 
-void vmrt_enforcers_unmark(const char *instance)
+void enforcers_unmark(const char *instance)
 {
 	send_to_all("unmark", instance);
 }

@@ -8,11 +8,11 @@
  * open cannot be removed.
  */
 
-/** vmrt_enforcers_mark - have all of them write markers into @instance; those that do not answer
+/** enforcers_mark - have all of them write markers into @instance; those that do not answer
  * are left out */
-void vmrt_enforcers_mark(const char *instance);
+void enforcers_mark(const char *instance);
 
-/** vmrt_enforcers_unmark - have none of them write into it any more */
-void vmrt_enforcers_unmark(const char *instance);
+/** enforcers_unmark - have none of them write into it any more */
+void enforcers_unmark(const char *instance);
 
 #endif

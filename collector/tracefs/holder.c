@@ -33,7 +33,7 @@ static bool holds(const char *pid, const char *folder, char *name, size_t room)
 	return found;
 }
 
-bool vmrt_tracer_holder(const char *folder, char *buf, size_t room)
+bool tracer_holder(const char *folder, char *buf, size_t room)
 {
 	DIR *dir = opendir("/proc");
 	char name[64], comm[32] = "", path[64];

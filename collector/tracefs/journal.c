@@ -195,7 +195,7 @@ bool vmrt_journal_owner_lives(const char *instance)
 
 	if (sscanf(instance, VMRT_INSTANCE_PREFIX "%d-%llu-", &pid, &ticks) != 2 || pid <= 0)
 		return true; /* not made by vmrt: hands off */
-	return vmrt_start_ticks(pid) == ticks;
+	return tracer_start_ticks(pid) == ticks;
 }
 
 void vmrt_journal_each(void (*found)(void *ctx, const char *run), void *ctx)

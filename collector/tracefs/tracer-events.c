@@ -49,7 +49,7 @@ bool vmrt_tracer_has_event(const struct vmrt_tracer *t, const char *system, cons
 static enum vmrt_status add(
 	struct vmrt_tracer *t, const char *system, const char *name, struct vmrt_error *err)
 {
-	struct vmrt_tracer_event *more;
+	struct tracer_event *more;
 
 	if (vmrt_tracer_has_event(t, system, name))
 		return VMRT_OK;
@@ -185,7 +185,7 @@ static enum vmrt_status choose(struct vmrt_tracer *t, const char *list, struct v
 	return status;
 }
 
-enum vmrt_status vmrt_tracer_enable(struct vmrt_tracer *t, const char *list, struct vmrt_error *err)
+enum vmrt_status tracer_enable(struct vmrt_tracer *t, const char *list, struct vmrt_error *err)
 {
 	enum vmrt_status status = choose(t, list, err);
 	char path[VMRT_TRACER_PATH];
@@ -193,7 +193,7 @@ enum vmrt_status vmrt_tracer_enable(struct vmrt_tracer *t, const char *list, str
 	for (size_t i = 0; i < t->n_events && status == VMRT_OK; i++) {
 		snprintf(path, sizeof(path), "events/%s/%s/enable", t->events[i].system,
 			t->events[i].name);
-		status = vmrt_tracer_set(t, path, "1", err);
+		status = tracer_set(t, path, "1", err);
 	}
 	return status;
 }
@@ -205,7 +205,7 @@ enum vmrt_status vmrt_tracer_only(
 	enum vmrt_status status;
 	int fd, errnum = 0;
 
-	status = vmrt_tracer_set(t, "options/event-fork", "1", err);
+	status = tracer_set(t, "options/event-fork", "1", err);
 	if (status != VMRT_OK)
 		return status;
 	snprintf(path, sizeof(path), "%s/set_event_pid", t->folder);

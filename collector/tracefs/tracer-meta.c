@@ -26,7 +26,7 @@ static const char *const timer_functions[] = {"hrtimer_wakeup", "timerfd_tmrproc
 	"dl_task_timer", "sched_rt_period_timer", "sched_cfs_period_timer", "sched_cfs_slack_timer",
 	"job_release_handler", "server_complete_handler", "server_release_handler"};
 
-uint64_t vmrt_start_ticks(pid_t pid)
+uint64_t tracer_start_ticks(pid_t pid)
 {
 	char path[64], *text, *at;
 	uint64_t ticks = 0;
@@ -47,7 +47,7 @@ uint64_t vmrt_start_ticks(pid_t pid)
 	return ticks;
 }
 
-enum vmrt_status vmrt_tracer_read_file(
+enum vmrt_status tracer_read_file(
 	const struct vmrt_tracer *t, const char *name, char **out, struct vmrt_error *err)
 {
 	char path[VMRT_TRACER_PATH];
@@ -66,7 +66,7 @@ static enum vmrt_status read_format(const struct vmrt_tracer *t, struct vmrt_tra
 	enum vmrt_status status;
 
 	snprintf(path, sizeof(path), "events/%s/%s/format", system, name);
-	status = vmrt_tracer_read_file(t, path, &f->text, err);
+	status = tracer_read_file(t, path, &f->text, err);
 	if (status != VMRT_OK)
 		return status;
 	snprintf(f->system, sizeof(f->system), "%s", system);
@@ -278,10 +278,9 @@ enum vmrt_status vmrt_tracer_meta(
 		status = vmrt_fail(err, VMRT_ENOMEM, "event formats: out of memory");
 		goto out;
 	}
-	if ((status = vmrt_tracer_read_file(t, "events/header_page", &out->header_page, err)) ||
-		(status = vmrt_tracer_read_file(
-			 t, "events/header_event", &out->header_event, err)) ||
-		(status = vmrt_tracer_read_file(t, "trace_clock", &out->clock, err)))
+	if ((status = tracer_read_file(t, "events/header_page", &out->header_page, err)) ||
+		(status = tracer_read_file(t, "events/header_event", &out->header_event, err)) ||
+		(status = tracer_read_file(t, "trace_clock", &out->clock, err)))
 		goto out;
 	if ((status = read_format(t, out, "ftrace", "print", err)) ||
 		(status = read_format(t, out, "ftrace", "raw_data", err)))

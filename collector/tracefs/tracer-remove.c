@@ -18,11 +18,11 @@
 #define OTHERS_PATIENCE_MS 200
 
 /* Removes the instance's folder; while somebody has one of its files open, that is refused. */
-int vmrt_tracer_remove(const char *folder, int patience_ms)
+int tracer_remove(const char *folder, int patience_ms)
 {
 	int64_t until = vmrt_now_ns() + patience_ms * VMRT_NS_PER_MS;
 
-	vmrt_enforcers_unmark(strrchr(folder, '/') + 1);
+	enforcers_unmark(strrchr(folder, '/') + 1);
 	for (;;) {
 		struct timespec pause = {.tv_nsec = RETRY_NS};
 
@@ -35,12 +35,12 @@ int vmrt_tracer_remove(const char *folder, int patience_ms)
 }
 
 /* What cannot be removed shall at least cost nothing. */
-void vmrt_tracer_make_idle(const char *folder)
+void tracer_make_idle(const char *folder)
 {
 	int errnum = errno;
 
-	vmrt_tracer_write(folder, "events/enable", "0");
-	vmrt_tracer_write(folder, "buffer_size_kb", "1");
+	tracer_write(folder, "events/enable", "0");
+	tracer_write(folder, "buffer_size_kb", "1");
 	errno = errnum;
 }
 
@@ -61,7 +61,7 @@ enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned
 	char path[VMRT_TRACER_PATH];
 	struct dirent *entry;
 	const char *tracing;
-	enum vmrt_status status = vmrt_tracer_find(&tracing, err);
+	enum vmrt_status status = tracer_find(&tracing, err);
 	DIR *dir;
 
 	if (status != VMRT_OK)
@@ -78,10 +78,10 @@ enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned
 			(size_t)snprintf(path, sizeof(path), "%s/instances/%s", tracing, name) >=
 				sizeof(path))
 			continue;
-		vmrt_tracer_write(path, "tracing_on", "0");
-		if (vmrt_tracer_remove(path, OTHERS_PATIENCE_MS) != 0) {
+		tracer_write(path, "tracing_on", "0");
+		if (tracer_remove(path, OTHERS_PATIENCE_MS) != 0) {
 			why = strerror(errno);
-			vmrt_tracer_make_idle(path);
+			tracer_make_idle(path);
 		}
 		*(why ? &left : &gone) += 1;
 		if (report)

@@ -24,7 +24,7 @@
 #define MAX_SMALL_FILE 65536
 #define WAKE_PERCENT "15"
 
-enum vmrt_status vmrt_tracer_write(const char *folder, const char *name, const char *text)
+enum vmrt_status tracer_write(const char *folder, const char *name, const char *text)
 {
 	char path[VMRT_TRACER_PATH];
 	ssize_t n;
@@ -46,15 +46,15 @@ enum vmrt_status vmrt_tracer_write(const char *folder, const char *name, const c
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_tracer_set(
+enum vmrt_status tracer_set(
 	const struct vmrt_tracer *t, const char *name, const char *text, struct vmrt_error *err)
 {
-	if (vmrt_tracer_write(t->folder, name, text) == VMRT_OK)
+	if (tracer_write(t->folder, name, text) == VMRT_OK)
 		return VMRT_OK;
 	return vmrt_fail_errno(err, errno, "cannot write '%s' to %s/%s", text, t->folder, name);
 }
 
-enum vmrt_status vmrt_tracer_find(const char **out, struct vmrt_error *err)
+enum vmrt_status tracer_find(const char **out, struct vmrt_error *err)
 {
 	const char *folder = NULL;
 
@@ -90,13 +90,13 @@ static enum vmrt_status make_instance(
 {
 	static unsigned counter;
 	const char *tracing;
-	enum vmrt_status status = vmrt_tracer_find(&tracing, err);
+	enum vmrt_status status = tracer_find(&tracing, err);
 
 	if (status != VMRT_OK)
 		return status;
 	/* pid and start time name the owner for good: vmrt_tracer_reset() looks whether it lives */
 	snprintf(t->name, sizeof(t->name), VMRT_INSTANCE_PREFIX "%d-%llu-%u-%s", (int)getpid(),
-		(unsigned long long)vmrt_start_ticks(getpid()), counter++, label);
+		(unsigned long long)tracer_start_ticks(getpid()), counter++, label);
 	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
 	if ((size_t)snprintf(t->folder, sizeof(t->folder), "%s/instances/%s", tracing, t->name) >=
 		sizeof(t->folder))
@@ -116,7 +116,7 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	enum vmrt_status status;
 
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)((bytes + 1023) / 1024));
-	if (vmrt_tracer_write(t->folder, "buffer_size_kb", text) != VMRT_OK)
+	if (tracer_write(t->folder, "buffer_size_kb", text) != VMRT_OK)
 		return vmrt_fail_errno(err, errno,
 			"cannot get trace buffers of %s KiB per CPU; ask for smaller ones with "
 			"--buffer",
@@ -130,7 +130,7 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	t->buffer = kib * 1024;
 	/* how full it has to be until a reader is woken; without this file a reader only looks now
 	 * and then */
-	vmrt_tracer_write(t->folder, "buffer_percent", WAKE_PERCENT);
+	tracer_write(t->folder, "buffer_percent", WAKE_PERCENT);
 	return VMRT_OK;
 }
 
@@ -139,7 +139,7 @@ static enum vmrt_status read_page_size(struct vmrt_tracer *t, struct vmrt_error 
 	enum vmrt_status status;
 	char *text;
 
-	status = vmrt_tracer_read_file(t, "events/header_page", &text, err);
+	status = tracer_read_file(t, "events/header_page", &text, err);
 	if (status != VMRT_OK)
 		return status;
 	t->page_size = vmrt_page_size(text);
@@ -195,11 +195,11 @@ enum vmrt_status vmrt_tracer_open_with(
 	if (!err)
 		err = &mine;
 	if ((status = make_instance(t, options->label, err)) != VMRT_OK ||
-		(status = vmrt_tracer_set(t, "tracing_on", "0", err)) != VMRT_OK ||
-		(status = vmrt_tracer_set(t, "trace_clock", "mono", err)) != VMRT_OK ||
+		(status = tracer_set(t, "tracing_on", "0", err)) != VMRT_OK ||
+		(status = tracer_set(t, "trace_clock", "mono", err)) != VMRT_OK ||
 		(status = set_buffer(t, options->buffer, err)) != VMRT_OK ||
 		(status = read_page_size(t, err)) != VMRT_OK ||
-		(status = vmrt_tracer_enable(t, options->events, err)) != VMRT_OK ||
+		(status = tracer_enable(t, options->events, err)) != VMRT_OK ||
 		(status = open_cpus(t, err)) != VMRT_OK ||
 		(status = open_switch(t, err)) != VMRT_OK) {
 		vmrt_tracer_close(t, 0, NULL);
@@ -234,7 +234,7 @@ enum vmrt_status vmrt_tracer_adopt(
 	if (!t)
 		return vmrt_fail(err, VMRT_ENOMEM, "tracer: out of memory");
 	t->switch_fd = -1;
-	if ((status = vmrt_tracer_find(&tracing, err)) != VMRT_OK)
+	if ((status = tracer_find(&tracing, err)) != VMRT_OK)
 		goto out;
 	snprintf(t->name, sizeof(t->name), "%s", instance);
 	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
@@ -296,7 +296,7 @@ enum vmrt_status vmrt_tracer_on(struct vmrt_tracer *t, struct vmrt_error *err)
 	enum vmrt_status status = flip(t, "1", err);
 
 	if (status == VMRT_OK)
-		vmrt_enforcers_mark(t->name);
+		enforcers_mark(t->name);
 	return status;
 }
 
@@ -365,7 +365,7 @@ enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *t, unsigned cpu,
 	if (cpu >= t->cpus || t->fds[cpu] < 0)
 		return VMRT_OK;
 	snprintf(name, sizeof(name), "per_cpu/cpu%u/stats", cpu);
-	status = vmrt_tracer_read_file(t, name, &text, err);
+	status = tracer_read_file(t, name, &text, err);
 	if (status != VMRT_OK)
 		return status;
 	out->entries = number_behind(text, "entries");
@@ -410,13 +410,13 @@ enum vmrt_status vmrt_tracer_close(struct vmrt_tracer *t, int patience_ms, struc
 		return VMRT_OK;
 	close_files(t);
 	if (t->made) {
-		vmrt_tracer_write(t->folder, "tracing_on", "0");
-		if (vmrt_tracer_remove(t->folder, patience_ms) != 0) {
+		tracer_write(t->folder, "tracing_on", "0");
+		if (tracer_remove(t->folder, patience_ms) != 0) {
 			int errnum = errno;
 			char who[128] = "is its trace_marker still open somewhere?";
 
-			vmrt_tracer_holder(t->folder, who, sizeof(who));
-			vmrt_tracer_make_idle(t->folder);
+			tracer_holder(t->folder, who, sizeof(who));
+			tracer_make_idle(t->folder);
 			status = vmrt_fail_errno(err, errnum,
 				"cannot remove the tracefs instance %s (%s); `vmrt-trace reset` "
 				"will",
@@ -434,7 +434,7 @@ void vmrt_tracer_close_aside(struct vmrt_tracer *t, int patience_ms)
 	if (!t)
 		return;
 	if (t->made)
-		vmrt_tracer_write(t->folder, "tracing_on", "0");
+		tracer_write(t->folder, "tracing_on", "0");
 	pid = fork();
 	if (pid > 0) {
 		vmrt_tracer_abandon(t);

@@ -139,7 +139,7 @@ static void search_table(FILE *table, uint64_t inode, char *path)
 		path[0] = '\0';
 }
 
-void vmrt_fd_socket(const char *proc, pid_t pid, int fd, char *path)
+void vms_fd_socket(const char *proc, pid_t pid, int fd, char *path)
 {
 	char name[256], target[64];
 	unsigned long long inode;

@@ -31,7 +31,7 @@ struct attributes {
 static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu,cpuacct",
 	"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified"};
 
-size_t vmrt_cgroup_mounts(const char *const **out)
+size_t vms_cgroup_mounts(const char *const **out)
 {
 	*out = mounts;
 	return sizeof(mounts) / sizeof(mounts[0]);
@@ -81,7 +81,7 @@ static void parse_cgroup(const char *text, char *out, size_t room)
 		}
 		line += end;
 	}
-	vmrt_make_printable(out);
+	vms_make_printable(out);
 }
 
 static bool read_numbers(const char *path, const char *format, int64_t *a, int64_t *b)

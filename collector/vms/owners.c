@@ -124,7 +124,7 @@ const char *vmrt_user_name(uid_t uid, char buf[VMRT_OWNER_MAX])
 
 	if (!find_account(NULL, uid, buf, &id))
 		snprintf(buf, VMRT_OWNER_MAX, "%u", (unsigned)uid);
-	vmrt_make_printable(buf);
+	vms_make_printable(buf);
 	return buf;
 }
 
@@ -177,14 +177,14 @@ bool vmrt_process_allowed(pid_t pid, const struct vmrt_vm *vm)
 {
 	uid_t uids[2];
 
-	vmrt_read_owner("/proc", pid, uids);
+	vms_read_owner("/proc", pid, uids);
 	for (int i = 0; i < 2; i++)
 		if (uids[i] != vm->uids[i] && !vmrt_owner_allowed(uids[i]))
 			return false;
 	return uids[0] != (uid_t)-1;
 }
 
-void vmrt_read_owner(const char *proc, pid_t pid, uid_t uids[2])
+void vms_read_owner(const char *proc, pid_t pid, uid_t uids[2])
 {
 	char path[300], *text;
 	unsigned real, effective;
@@ -203,7 +203,7 @@ void vmrt_read_owner(const char *proc, pid_t pid, uid_t uids[2])
 	free(text);
 }
 
-bool vmrt_is_process(const char *proc, pid_t pid)
+bool vms_is_process(const char *proc, pid_t pid)
 {
 	char path[300], *text;
 	const char *line;

@@ -10,12 +10,12 @@
 
 #define PF_KTHREAD 0x00200000ul /* in the flags of /proc/PID/stat */
 
-void vmrt_make_printable(char *text)
+void vms_make_printable(char *text)
 {
 	vmrt_utf8_tame(text);
 }
 
-bool vmrt_thread_stat_parse(char *text, struct vmrt_thread_stat *out)
+bool vms_thread_stat_parse(char *text, struct vms_thread_stat *out)
 {
 	/* fields behind the name, numbered as in proc(5) */
 	enum { STATE = 3, FLAGS = 9, START = 22, PRIORITY = 40, POLICY = 41 };
@@ -26,7 +26,7 @@ bool vmrt_thread_stat_parse(char *text, struct vmrt_thread_stat *out)
 		return false;
 	memset(out, 0, sizeof(*out));
 	snprintf(out->comm, sizeof(out->comm), "%.*s", (int)(close - open - 1), open + 1);
-	vmrt_make_printable(out->comm);
+	vms_make_printable(out->comm);
 	for (char *word = strtok_r(close + 2, " \n", &rest); word;
 		word = strtok_r(NULL, " \n", &rest), field++) {
 		switch (field) {
@@ -63,7 +63,7 @@ static const char *read_number(const char *text, unsigned long *out)
 	return end;
 }
 
-bool vmrt_cpu_list_parse(const char *text, cpu_set_t *out)
+bool vms_cpu_list_parse(const char *text, cpu_set_t *out)
 {
 	unsigned long first, last;
 

@@ -24,7 +24,7 @@ static const char *behind(const char *text, const char *prefix)
 	return strncmp(text, prefix, len) ? NULL : text + len;
 }
 
-bool vmrt_vm_is_selection(const char *pattern)
+bool vm_is_selection(const char *pattern)
 {
 	return behind(pattern, "pid:") || behind(pattern, "cgroup:") || behind(pattern, "thread:");
 }
@@ -53,14 +53,14 @@ static enum vmrt_status add(
 	for (size_t i = 0; i < vm->n_threads; i++)
 		if (vm->threads[i].tid == tid)
 			return VMRT_OK;
-	vmrt_read_owner("/proc", tid, owner.uids);
+	vms_read_owner("/proc", tid, owner.uids);
 	if (!vmrt_vm_allowed(&owner, s->only)) {
 		s->refused++;
 		return VMRT_OK;
 	}
 	if (!vm->n_threads)
 		memcpy(vm->uids, owner.uids, sizeof(vm->uids));
-	status = vmrt_vm_add_thread(vm, "/proc", tid, err);
+	status = vm_add_thread(vm, "/proc", tid, err);
 	if (vm->n_threads > before) {
 		vm->threads[before].role = VMRT_ROLE_VCPU;
 		vm->threads[before].vcpu = (int)vm->n_vcpus++;
@@ -152,7 +152,7 @@ static enum vmrt_status add_by_cgroup(
 	struct vmrt_vm *vm, struct selection *s, const char *name, struct vmrt_error *err)
 {
 	const char *const *mounts;
-	size_t n = vmrt_cgroup_mounts(&mounts);
+	size_t n = vms_cgroup_mounts(&mounts);
 	enum vmrt_status status = VMRT_OK;
 	bool there = false;
 	char path[1024];
@@ -168,7 +168,7 @@ static enum vmrt_status add_by_cgroup(
 	return status;
 }
 
-enum vmrt_status vmrt_vm_select(
+enum vmrt_status vm_select(
 	const char *pattern, const uid_t *only, struct vmrt_vm **out, struct vmrt_error *err)
 {
 	struct selection s = {.only = only};

@@ -13,7 +13,7 @@
 #define VCPU_MAX 4096
 
 /* The argument behind @arg (the first one for NULL), or NULL at the end. */
-static const char *next_arg(const struct vmrt_args *args, const char *arg)
+static const char *next_arg(const struct vms_args *args, const char *arg)
 {
 	const char *end = args->text + args->size;
 
@@ -22,7 +22,7 @@ static const char *next_arg(const struct vmrt_args *args, const char *arg)
 }
 
 /* The value of the option called @name (with one or two dashes, or NAME=VALUE) behind @from. */
-static const char *next_value(const struct vmrt_args *args, const char *name, const char **from)
+static const char *next_value(const struct vms_args *args, const char *name, const char **from)
 {
 	size_t len = strlen(name);
 
@@ -42,7 +42,7 @@ static const char *next_value(const struct vmrt_args *args, const char *name, co
 	return NULL;
 }
 
-static const char *option_value(const struct vmrt_args *args, const char *name)
+static const char *option_value(const struct vms_args *args, const char *name)
 {
 	const char *from = NULL;
 
@@ -91,10 +91,10 @@ static void set_name(struct vmrt_vm *vm, const char *value)
 	if (!value || !*value)
 		return;
 	snprintf(vm->name, sizeof(vm->name), "%s", value);
-	vmrt_make_printable(vm->name);
+	vms_make_printable(vm->name);
 }
 
-static void qemu_name(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void qemu_name(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	const char *value = option_value(args, "name");
 	char name[1024];
@@ -104,7 +104,7 @@ static void qemu_name(const struct vmrt_args *args, struct vmrt_vm *vm)
 		set_name(vm, name);
 }
 
-static void qemu_accel(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void qemu_accel(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	const char *value = option_value(args, "accel"), *from = NULL;
 	char accel[64] = "";
@@ -143,7 +143,7 @@ static bool device_get(const char *device, const char *key, char *buf, size_t ro
 }
 
 /* The name of the character device behind agent port @port. */
-static bool qemu_port_chardev(const struct vmrt_args *args, int port, char *id, size_t room)
+static bool qemu_port_chardev(const struct vms_args *args, int port, char *id, size_t room)
 {
 	const char *value, *from = NULL;
 	char wanted[32], driver[64], name[64];
@@ -158,7 +158,7 @@ static bool qemu_port_chardev(const struct vmrt_args *args, int port, char *id, 
 	return false;
 }
 
-static void qemu_link(const struct vmrt_args *args, const char *wanted, char *path)
+static void qemu_link(const struct vms_args *args, const char *wanted, char *path)
 {
 	const char *value, *from = NULL;
 	char backend[32], id[128], fd[16];
@@ -183,7 +183,7 @@ static void qemu_link(const struct vmrt_args *args, const char *wanted, char *pa
 }
 
 /* vhost-vsock-pci, -ccw, -device, -pci-non-transitional: the host's kernel reaches their guests */
-static void qemu_vsock(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void qemu_vsock(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	const char *value, *from = NULL;
 	char driver[64], cid[24];
@@ -197,7 +197,7 @@ static void qemu_vsock(const struct vmrt_args *args, struct vmrt_vm *vm)
 			vm->vsock_cid = (uint32_t)number;
 }
 
-static void describe_qemu(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void describe_qemu(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	char id[128];
 
@@ -209,23 +209,23 @@ static void describe_qemu(const struct vmrt_args *args, struct vmrt_vm *vm)
 			qemu_link(args, id, vm->link[port]);
 }
 
-static void describe_firecracker(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void describe_firecracker(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	set_name(vm, option_value(args, "id"));
 }
 
-static void describe_crosvm(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void describe_crosvm(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	set_name(vm, option_value(args, "name"));
 }
 
-static void describe_virtualbox(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void describe_virtualbox(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	set_name(vm, option_value(args, "comment"));
 }
 
 /* The VM's configuration file NAME.vmx is one of the arguments. */
-static void describe_vmware(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void describe_vmware(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	for (const char *arg = NULL; (arg = next_arg(args, arg));) {
 		const char *base = strrchr(arg, '/');
@@ -236,12 +236,12 @@ static void describe_vmware(const struct vmrt_args *args, struct vmrt_vm *vm)
 		if (len <= 4 || strcmp(base + len - 4, ".vmx") != 0)
 			continue;
 		snprintf(vm->name, sizeof(vm->name), "%.*s", (int)(len - 4), base);
-		vmrt_make_printable(vm->name);
+		vms_make_printable(vm->name);
 		return;
 	}
 }
 
-static void describe_nothing(const struct vmrt_args *args, struct vmrt_vm *vm)
+static void describe_nothing(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	(void)args;
 	(void)vm;
@@ -249,7 +249,7 @@ static void describe_nothing(const struct vmrt_args *args, struct vmrt_vm *vm)
 
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-static const struct vmrt_hypervisor hypervisors[] = {
+static const struct vms_hypervisor hypervisors[] = {
 	{
 		.name = "qemu",
 		.programs = WORDS("qemu-system-*", "qemu-kvm"),
@@ -295,7 +295,7 @@ static const struct vmrt_hypervisor hypervisors[] = {
 	},
 };
 
-const struct vmrt_hypervisor *vmrt_hypervisor_of(const char *argv0)
+const struct vms_hypervisor *vms_hypervisor_of(const char *argv0)
 {
 	const char *base = strrchr(argv0, '/');
 
@@ -327,7 +327,7 @@ static int match_vcpu(const char *pattern, const char *comm)
 	return (int)vcpu;
 }
 
-int vmrt_hypervisor_vcpu(const struct vmrt_hypervisor *hv, const char *comm)
+int vms_hypervisor_vcpu(const struct vms_hypervisor *hv, const char *comm)
 {
 	for (const char *const *p = hv->vcpu_threads; *p; p++) {
 		int vcpu = match_vcpu(*p, comm);

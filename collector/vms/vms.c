@@ -53,12 +53,12 @@ static pid_t pid_of(const char *name)
 	return vmrt_parse_int(name, 1, INT32_MAX, &pid) == VMRT_OK ? (pid_t)pid : 0;
 }
 
-static bool read_stat(const char *folder, pid_t tid, struct vmrt_thread_stat *out)
+static bool read_stat(const char *folder, pid_t tid, struct vms_thread_stat *out)
 {
 	char path[512], text[MAX_SMALL_FILE];
 
 	snprintf(path, sizeof(path), "%s/%d/stat", folder, (int)tid);
-	return read_some(path, text, sizeof(text)) > 0 && vmrt_thread_stat_parse(text, out);
+	return read_some(path, text, sizeof(text)) > 0 && vms_thread_stat_parse(text, out);
 }
 
 static void read_affinity(const char *folder, pid_t tid, cpu_set_t *out)
@@ -71,7 +71,7 @@ static void read_affinity(const char *folder, pid_t tid, cpu_set_t *out)
 	if (read_some(path, text, sizeof(text)) <= 0 || !(list = strstr(text, key)))
 		return;
 	list += sizeof(key) - 1;
-	if (!vmrt_cpu_list_parse(list + strspn(list, " \t"), out))
+	if (!vms_cpu_list_parse(list + strspn(list, " \t"), out))
 		CPU_ZERO(out);
 }
 
@@ -92,10 +92,10 @@ static struct vmrt_vm_thread *new_thread(struct vmrt_vm *vm)
 	return more;
 }
 
-enum vmrt_status vmrt_vm_add_thread(
+enum vmrt_status vm_add_thread(
 	struct vmrt_vm *vm, const char *folder, pid_t tid, struct vmrt_error *err)
 {
-	struct vmrt_thread_stat stat;
+	struct vms_thread_stat stat;
 	struct vmrt_vm_thread *t;
 
 	if (!read_stat(folder, tid, &stat) || stat.state == 'Z' || stat.state == 'X')
@@ -112,16 +112,16 @@ enum vmrt_status vmrt_vm_add_thread(
 	return VMRT_OK;
 }
 
-static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vmrt_hypervisor *hv,
+static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vms_hypervisor *hv,
 	const char *folder, pid_t tid, struct vmrt_error *err)
 {
 	size_t before = vm->n_threads;
-	enum vmrt_status status = vmrt_vm_add_thread(vm, folder, tid, err);
+	enum vmrt_status status = vm_add_thread(vm, folder, tid, err);
 	struct vmrt_vm_thread *t = &vm->threads[before];
 
 	if (vm->n_threads == before)
 		return status;
-	t->vcpu = vmrt_hypervisor_vcpu(hv, t->comm);
+	t->vcpu = vms_hypervisor_vcpu(hv, t->comm);
 	if (t->vcpu >= 0) {
 		t->role = VMRT_ROLE_VCPU;
 		vm->n_vcpus++;
@@ -134,7 +134,7 @@ static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vmrt_hypervi
 	return VMRT_OK;
 }
 
-static enum vmrt_status add_threads(struct vmrt_vm *vm, const struct vmrt_hypervisor *hv,
+static enum vmrt_status add_threads(struct vmrt_vm *vm, const struct vms_hypervisor *hv,
 	const char *proc, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
@@ -189,7 +189,7 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 		char *link = vm->link[i];
 
 		if (!strncmp(link, VMRT_LINK_FD, strlen(VMRT_LINK_FD)))
-			vmrt_fd_socket(proc, vm->pid, atoi(link + strlen(VMRT_LINK_FD)), link);
+			vms_fd_socket(proc, vm->pid, atoi(link + strlen(VMRT_LINK_FD)), link);
 		if (!*link)
 			continue;
 		snprintf(full, sizeof(full), "%s", link);
@@ -201,7 +201,7 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 		}
 		strcpy(link, strlen(full) < VMRT_LINK_PATH ? full : "");
 		/* a path that cannot be shown as it is, is not one that vmrt made */
-		vmrt_make_printable(full);
+		vms_make_printable(full);
 		if (strncmp(full, link, VMRT_LINK_PATH - 1) != 0)
 			link[0] = '\0';
 	}
@@ -223,29 +223,29 @@ static enum vmrt_status read_process(
 	const char *proc, pid_t pid, char *cmdline, struct list *list, struct vmrt_error *err)
 {
 	struct vmrt_vm vm = {.pid = pid};
-	const struct vmrt_hypervisor *hv;
+	const struct vms_hypervisor *hv;
 	enum vmrt_status status;
-	struct vmrt_args args;
+	struct vms_args args;
 	struct vmrt_vm *more;
 	char path[256];
 	ssize_t size;
 
 	snprintf(path, sizeof(path), "%s/%d/cmdline", proc, (int)pid);
 	size = read_some(path, cmdline, MAX_CMDLINE);
-	if (size <= 0 || !(hv = vmrt_hypervisor_of(cmdline)))
+	if (size <= 0 || !(hv = vms_hypervisor_of(cmdline)))
 		return VMRT_OK;
-	args = (struct vmrt_args){cmdline, (size_t)size};
+	args = (struct vms_args){cmdline, (size_t)size};
 	snprintf(vm.name, sizeof(vm.name), "pid-%d", (int)pid);
 	snprintf(vm.hypervisor, sizeof(vm.hypervisor), "%s", hv->name);
 	snprintf(vm.accel, sizeof(vm.accel), "%s", hv->accel);
 	hv->describe(&args, &vm);
-	vmrt_read_owner(proc, pid, vm.uids);
+	vms_read_owner(proc, pid, vm.uids);
 	if (is_full(list, &vm))
 		return VMRT_OK;
 	status = add_threads(&vm, hv, proc, err);
 	if (status != VMRT_OK)
 		goto drop;
-	if (!vm.n_threads || (!vm.n_vcpus && !hv->without_vcpus) || !vmrt_is_process(proc, pid))
+	if (!vm.n_threads || (!vm.n_vcpus && !hv->without_vcpus) || !vms_is_process(proc, pid))
 		goto drop;
 	qsort(vm.threads, vm.n_threads, sizeof(*vm.threads), compare_threads);
 	accel_from_threads(&vm);
@@ -274,7 +274,7 @@ drop:
 static enum vmrt_status add_vhost(
 	const char *proc, pid_t tid, struct list *list, struct vmrt_error *err)
 {
-	struct vmrt_thread_stat stat, owner_stat;
+	struct vms_thread_stat stat, owner_stat;
 	struct vmrt_vm_thread *t;
 	pid_t owner;
 
@@ -306,8 +306,7 @@ static int compare_vms(const void *a, const void *b)
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
-enum vmrt_status vmrt_vms_scan(
-	const char *proc, struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
+enum vmrt_status vms_scan(const char *proc, struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	struct list list = {NULL, 0};
@@ -347,7 +346,7 @@ out:
 
 enum vmrt_status vmrt_vms_find_all(struct vmrt_vm **out, size_t *n, struct vmrt_error *err)
 {
-	return vmrt_vms_scan(PROC, out, n, err);
+	return vms_scan(PROC, out, n, err);
 }
 
 /* Those that are not allowed go behind @n; returns how many stay. */
@@ -474,8 +473,8 @@ static enum vmrt_status get_vm(
 			"VM %.80s is not the only one of that name: %s", pattern, names);
 	} else if (other != SIZE_MAX) {
 		status = complain_of_owner(&vms[other], pattern, only, err);
-	} else if (vmrt_vm_is_selection(pattern)) {
-		status = vmrt_vm_select(pattern, only, out, err);
+	} else if (vm_is_selection(pattern)) {
+		status = vm_select(pattern, only, out, err);
 	} else if (allowed) {
 		list_names(vms, allowed, NULL, names, sizeof(names));
 		status = vmrt_fail(
@@ -511,8 +510,8 @@ enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
 	struct list list = {NULL, 0};
 	enum vmrt_status status = VMRT_ENOENT;
 
-	if (vmrt_vm_is_selection(vm->name))
-		return vmrt_vm_select(
+	if (vm_is_selection(vm->name))
+		return vm_select(
 			vm->name, vmrt_owner_allowed(vm->uids[0]) ? NULL : &vm->uids[0], out, NULL);
 	cmdline = malloc(MAX_CMDLINE);
 	if (!cmdline)
@@ -534,7 +533,7 @@ enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
 
 enum vmrt_status vmrt_thread_started(pid_t pid, pid_t tid, uint64_t *ticks)
 {
-	struct vmrt_thread_stat stat;
+	struct vms_thread_stat stat;
 	char folder[64];
 
 	snprintf(folder, sizeof(folder), PROC "/%d/task", (int)pid);

@@ -157,7 +157,7 @@ enum vmrt_status vmrt_link_write(int fd, const void *data, size_t size, int64_t 
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_link_read(int fd, struct vmrt_link_parser *p, struct vmrt_message *message,
+enum vmrt_status link_read(int fd, struct vmrt_link_parser *p, struct vmrt_message *message,
 	int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
 {
 	for (;;) {

@@ -121,13 +121,13 @@ enum vmrt_status vmrt_link_write(int fd, const void *data, size_t size, int64_t 
 	int stop_fd, struct vmrt_error *err);
 
 /**
- * vmrt_link_read - the next message from @fd, a non-blocking descriptor
+ * link_read - the next message from @fd, a non-blocking descriptor
  * @deadline_ns, @stop_fd: as with vmrt_link_write()
  *
  * Return: VMRT_OK, VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, or VMRT_EPROTO if it is none.
  */
-enum vmrt_status vmrt_link_read(int fd, struct vmrt_link_parser *parser,
-	struct vmrt_message *message, int64_t deadline_ns, int stop_fd, struct vmrt_error *err);
+enum vmrt_status link_read(int fd, struct vmrt_link_parser *parser, struct vmrt_message *message,
+	int64_t deadline_ns, int stop_fd, struct vmrt_error *err);
 
 /** vmrt_link_version_error - say which side has to be updated; VMRT_EUNSUPPORTED */
 enum vmrt_status vmrt_link_version_error(const char *who, uint32_t version, struct vmrt_error *err);

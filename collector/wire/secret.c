@@ -65,7 +65,7 @@ enum vmrt_status vmrt_secret_load(const char *path, struct vmrt_secret *out, str
 	return status;
 }
 
-void vmrt_secret_proof(const struct vmrt_secret *secret, enum vmrt_secret_role role,
+void secret_proof(const struct vmrt_secret *secret, enum secret_role role,
 	const struct vmrt_secret_nonces *nonces, uint8_t out[SHA256_DIGEST_SIZE])
 {
 	/* the role is part of it, so that nobody can be answered with his own words */
@@ -106,7 +106,7 @@ static enum vmrt_status expect(int fd, struct vmrt_link_parser *parser, enum vmr
 	struct vmrt_error *err)
 {
 	struct vmrt_message m;
-	enum vmrt_status status = vmrt_link_read(fd, parser, &m, deadline_ns, stop_fd, err);
+	enum vmrt_status status = link_read(fd, parser, &m, deadline_ns, stop_fd, err);
 
 	if (status != VMRT_OK)
 		return status;
@@ -141,7 +141,7 @@ enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 	if (!bytes)
 		return vmrt_fail(err, VMRT_EPROTO, "%s sent a malformed challenge", who);
 	memcpy(nonces.guest, bytes, sizeof(nonces.guest));
-	vmrt_secret_proof(secret, VMRT_SECRET_HOST, &nonces, proof);
+	secret_proof(secret, VMRT_SECRET_HOST, &nonces, proof);
 	vmrt_link_begin(&buf, VMRT_MSG_PROOF);
 	vmrt_buf_put(&buf, nonces.host, sizeof(nonces.host));
 	vmrt_buf_put(&buf, proof, sizeof(proof));
@@ -151,7 +151,7 @@ enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 	if (status != VMRT_OK)
 		return status;
 	bytes = vmrt_cursor_bytes(&c, sizeof(proof));
-	vmrt_secret_proof(secret, VMRT_SECRET_GUEST, &nonces, proof);
+	secret_proof(secret, VMRT_SECRET_GUEST, &nonces, proof);
 	if (!bytes || !memeql_sec(bytes, proof, SHA256_DIGEST_SIZE))
 		return vmrt_fail(err, VMRT_EPERM, "%s does not know the same secret", who);
 	return VMRT_OK;
@@ -197,14 +197,14 @@ enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
 	bytes = vmrt_cursor_bytes(&c, sizeof(proof));
 	if (host)
 		memcpy(nonces->host, host, sizeof(nonces->host));
-	vmrt_secret_proof(secret, VMRT_SECRET_HOST, nonces, proof);
+	secret_proof(secret, VMRT_SECRET_HOST, nonces, proof);
 	/* nothing is proved to one who has not proved himself: he would get something to guess with
 	 */
 	if (!bytes || !memeql_sec(bytes, proof, SHA256_DIGEST_SIZE)) {
 		send_refusal(fd, deadline_ns, stop_fd);
 		return vmrt_fail(err, VMRT_EPERM, "the recorder does not know the same secret");
 	}
-	vmrt_secret_proof(secret, VMRT_SECRET_GUEST, nonces, proof);
+	secret_proof(secret, VMRT_SECRET_GUEST, nonces, proof);
 	vmrt_link_begin(&buf, VMRT_MSG_PROVEN);
 	vmrt_buf_put(&buf, proof, sizeof(proof));
 	return send(fd, &buf, deadline_ns, stop_fd, err);

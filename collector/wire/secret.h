@@ -35,15 +35,15 @@ struct vmrt_secret {
 enum vmrt_status vmrt_secret_load(
 	const char *path, struct vmrt_secret *out, struct vmrt_error *err);
 
-enum vmrt_secret_role { VMRT_SECRET_HOST, VMRT_SECRET_GUEST };
+enum secret_role { VMRT_SECRET_HOST, VMRT_SECRET_GUEST };
 
 /* What a proof is made from beside the secret. */
 struct vmrt_secret_nonces {
 	uint8_t guest[SHA256_DIGEST_SIZE], host[SHA256_DIGEST_SIZE];
 };
 
-/** vmrt_secret_proof - what only one who knows the secret can say, in the role of @role */
-void vmrt_secret_proof(const struct vmrt_secret *secret, enum vmrt_secret_role role,
+/** secret_proof - what only one who knows the secret can say, in the role of @role */
+void secret_proof(const struct vmrt_secret *secret, enum secret_role role,
 	const struct vmrt_secret_nonces *nonces, uint8_t out[SHA256_DIGEST_SIZE]);
 
 /**

@@ -110,7 +110,7 @@ enum vmrt_status vmrt_transport_connect(const struct vmrt_transport *t, int time
 
 	*fd = -1;
 	if (t->kind == VMRT_TRANSPORT_SSH)
-		return vmrt_transport_ssh(t->host, deadline_ns, stop_fd, fd, err);
+		return transport_ssh(t->host, deadline_ns, stop_fd, fd, err);
 	if (t->kind == VMRT_TRANSPORT_TCP) {
 		status = connect_tcp(t, deadline_ns, stop_fd, fd, err);
 	} else if (t->kind == VMRT_TRANSPORT_VSOCK) {

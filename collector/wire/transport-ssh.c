@@ -228,7 +228,7 @@ static enum vmrt_status start_ssh(
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_transport_ssh(
+enum vmrt_status transport_ssh(
 	const char *login, int64_t deadline_ns, int stop_fd, int *fd, struct vmrt_error *err)
 {
 	char agent[PATH_MAX] = "", line[LINE_MOST], script[1024];

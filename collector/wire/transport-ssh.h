@@ -9,7 +9,7 @@
 #include <vmrt/status.h>
 
 /**
- * vmrt_transport_ssh - start an agent on another machine through ssh, and be connected to it
+ * transport_ssh - start an agent on another machine through ssh, and be connected to it
  * @login: [USER@]HOST, as ssh takes it
  * @deadline_ns: CLOCK_MONOTONIC time at which it gives up
  * @stop_fd: gives up with VMRT_EINTR when this becomes readable; or -1
@@ -22,7 +22,7 @@
  * Return: VMRT_OK; VMRT_ENOENT if there is no static agent to copy; VMRT_EIO with the last words of
  * ssh; VMRT_ETIMEOUT.
  */
-enum vmrt_status vmrt_transport_ssh(
+enum vmrt_status transport_ssh(
 	const char *login, int64_t deadline_ns, int stop_fd, int *fd, struct vmrt_error *err);
 
 #endif

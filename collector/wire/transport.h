@@ -13,7 +13,7 @@
 #define VMRT_TRANSPORT_PORT 4677 /* of vsock, where none is given */
 #define VMRT_TRANSPORT_TEXT 108	 /* room for any of them as text */
 
-enum vmrt_transport_kind {
+enum transport_kind {
 	VMRT_TRANSPORT_UNIX,
 	VMRT_TRANSPORT_VSOCK,
 	VMRT_TRANSPORT_TCP,
@@ -21,7 +21,7 @@ enum vmrt_transport_kind {
 };
 
 struct vmrt_transport {
-	enum vmrt_transport_kind kind;
+	enum transport_kind kind;
 	char host[VMRT_TRANSPORT_TEXT]; /* path of the socket; or name or address of the host */
 	uint32_t cid, port;
 };

@@ -18,9 +18,9 @@ struct job {
 	char cause[24];
 };
 
-static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_row *row, size_t *n)
+static struct slice *load_slices(struct grasp *g, const struct grasp_row *row, size_t *n)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT s.start_ns, s.end_ns, s.end_state, t.machine, s.cpu"
 		" FROM slice s JOIN thread t ON t.id = s.thread"
 		" WHERE s.thread IN (SELECT id FROM thread WHERE task = ?1 OR id = ?2)"
@@ -40,7 +40,7 @@ static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_r
 			room = room ? room * 2 : 256;
 			s = realloc(slices, room * sizeof(*s));
 			if (!s) {
-				vmrt_grasp_no_memory(g);
+				grasp_no_memory(g);
 				break;
 			}
 			slices = s;
@@ -49,14 +49,14 @@ static struct slice *load_slices(struct vmrt_grasp *g, const struct vmrt_grasp_r
 		s->start = vmrt_query_int(&q, 0);
 		s->end = vmrt_query_int(&q, 1);
 		s->end_state = vmrt_query_int(&q, 2);
-		s->cpu = vmrt_grasp_cpu(g, vmrt_query_int(&q, 3), vmrt_query_int(&q, 4));
+		s->cpu = grasp_cpu(g, vmrt_query_int(&q, 3), vmrt_query_int(&q, 4));
 		/* two slices of one row never overlap; a clock's error may make it seem so */
 		if (*n > 1 && s->start < s[-1].end)
 			s->start = s[-1].end;
 		if (s->end < s->start)
 			s->end = s->start;
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	return slices;
 }
 
@@ -65,9 +65,9 @@ static int64_t earlier(int64_t a, int64_t b)
 	return a == VMRT_UNKNOWN || (b != VMRT_UNKNOWN && b < a) ? b : a;
 }
 
-static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *row, size_t *n)
+static struct job *load_jobs(struct grasp *g, const struct grasp_row *row, size_t *n)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT k, arrival_ns, start_ns, end_ns, deadline_ns, outcome, cause FROM job"
 		" WHERE task = ?1 AND coalesce(arrival_ns, start_ns, end_ns) < ?3"
 		" AND max(coalesce(end_ns, ?3), coalesce(deadline_ns, end_ns, ?3)) >= ?2 ORDER BY "
@@ -88,7 +88,7 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 			room = room ? room * 2 : 256;
 			j = realloc(jobs, room * sizeof(*j));
 			if (!j) {
-				vmrt_grasp_no_memory(g);
+				grasp_no_memory(g);
 				break;
 			}
 			jobs = j;
@@ -103,7 +103,7 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 		j->missed = outcome && !strncmp(outcome, "missed", 6);
 		j->known = j->missed || (outcome && !strcmp(outcome, "met"));
 		if (cause)
-			vmrt_grasp_name(cause, j->cause, sizeof(j->cause));
+			grasp_name(cause, j->cause, sizeof(j->cause));
 		j->arrival =
 			j->arrival == VMRT_UNKNOWN ? VMRT_UNKNOWN : earlier(j->arrival, j->start);
 		j->from = j->start != VMRT_UNKNOWN ? j->start : j->arrival;
@@ -115,40 +115,39 @@ static struct job *load_jobs(struct vmrt_grasp *g, const struct vmrt_grasp_row *
 		if (*n > 1 && j[-1].until == VMRT_UNKNOWN)
 			j[-1].until = j->start; /* VMRT_UNKNOWN for one that never ran */
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	return jobs;
 }
 
 /* Declares a job that the player would otherwise not know when its first event comes. */
-static void declare_early(struct vmrt_grasp *g, size_t row, int cpu, int64_t k)
+static void declare_early(struct grasp *g, size_t row, int cpu, int64_t k)
 {
 	char **more = realloc(g->early, (g->n_early + 1) * sizeof(*more));
 	char id[32], *text;
 
 	if (more)
 		g->early = more;
-	vmrt_grasp_id(g, row, cpu, id);
+	grasp_id(g, row, cpu, id);
 	if (!more || asprintf(&text, "%s.%lld %s", id, (long long)k, id) < 0) {
-		vmrt_grasp_no_memory(g);
+		grasp_no_memory(g);
 		return;
 	}
 	g->early[g->n_early++] = text;
 }
 
-static void add_deadline(struct vmrt_grasp *g, size_t row, int cpu, const struct job *j)
+static void add_deadline(struct grasp *g, size_t row, int cpu, const struct job *j)
 {
-	int64_t time = vmrt_grasp_time(g, j->deadline);
+	int64_t time = grasp_time(g, j->deadline);
 	const char *color = j->missed ? "red" : j->known ? "black" : "#999999";
 	char id[32], name[96];
 
-	vmrt_grasp_id(g, row, cpu, id);
-	vmrt_grasp_emit(
-		g, time, cpu, "jobDeadline %s.%lld -arrowColor %s", id, (long long)j->k, color);
+	grasp_id(g, row, cpu, id);
+	grasp_emit(g, time, cpu, "jobDeadline %s.%lld -arrowColor %s", id, (long long)j->k, color);
 	if (!j->missed)
 		return;
-	vmrt_grasp_name(g->rows[row].name, name, sizeof(name));
-	vmrt_grasp_emit(g, time, cpu, "message {%s job %lld missed: %s} -color red -shape cross",
-		name, (long long)j->k, *j->cause ? j->cause : "cause unknown");
+	grasp_name(g->rows[row].name, name, sizeof(name));
+	grasp_emit(g, time, cpu, "message {%s job %lld missed: %s} -color red -shape cross", name,
+		(long long)j->k, *j->cause ? j->cause : "cause unknown");
 }
 
 /*
@@ -157,7 +156,7 @@ static void add_deadline(struct vmrt_grasp *g, size_t row, int cpu, const struct
  * nothing.
  */
 static void add_job(
-	struct vmrt_grasp *g, size_t row, const struct job *j, const struct slice *slices, size_t n)
+	struct grasp *g, size_t row, const struct job *j, const struct slice *slices, size_t n)
 {
 	int64_t from = j->from;
 	int64_t until = j->until == VMRT_UNKNOWN ? INT64_MAX : j->until;
@@ -181,9 +180,9 @@ static void add_job(
 		return;
 	if (n)
 		cpu = slices->cpu;
-	vmrt_grasp_id(g, row, cpu, id);
+	grasp_id(g, row, cpu, id);
 	if (arrives)
-		vmrt_grasp_emit(g, vmrt_grasp_time(g, j->arrival), -1, "jobArrived %s.%lld %s", id,
+		grasp_emit(g, grasp_time(g, j->arrival), -1, "jobArrived %s.%lld %s", id,
 			(long long)j->k, id);
 	else
 		declare_early(g, row, cpu, j->k);
@@ -192,21 +191,20 @@ static void add_job(
 		int64_t end = slices[i].end < until ? slices[i].end : until;
 		bool last = completes && slices[i].end >= until;
 
-		vmrt_grasp_id(g, row, slices[i].cpu, id);
-		vmrt_grasp_emit(g, vmrt_grasp_time(g, start), -1, "jobResumed %s.%lld", id,
-			(long long)j->k);
-		vmrt_grasp_emit(g, vmrt_grasp_time(g, end), -1, "%s %s.%lld",
+		grasp_id(g, row, slices[i].cpu, id);
+		grasp_emit(g, grasp_time(g, start), -1, "jobResumed %s.%lld", id, (long long)j->k);
+		grasp_emit(g, grasp_time(g, end), -1, "%s %s.%lld",
 			last ? "jobCompleted" : "jobPreempted", id, (long long)j->k);
 		done = done || last;
 	}
 	if (completes && !done)
-		vmrt_grasp_emit(g, vmrt_grasp_time(g, j->end), -1, "jobCompleted %s.%lld", id,
-			(long long)j->k);
+		grasp_emit(
+			g, grasp_time(g, j->end), -1, "jobCompleted %s.%lld", id, (long long)j->k);
 	if (due)
 		add_deadline(g, row, cpu, j);
 }
 
-static void add_task(struct vmrt_grasp *g, size_t row)
+static void add_task(struct grasp *g, size_t row)
 {
 	size_t n_slices, n_jobs, first = 0;
 	struct slice *slices = load_slices(g, &g->rows[row], &n_slices);
@@ -225,7 +223,7 @@ static void add_task(struct vmrt_grasp *g, size_t row)
 }
 
 /* A vCPU thread has no jobs: what it runs from a wake-up to the next sleep stands for one. */
-static void add_vcpu(struct vmrt_grasp *g, size_t row)
+static void add_vcpu(struct grasp *g, size_t row)
 {
 	size_t n;
 	struct slice *slices = load_slices(g, &g->rows[row], &n);
@@ -237,17 +235,16 @@ static void add_vcpu(struct vmrt_grasp *g, size_t row)
 		bool sleeps = slices[i].end_state != 0 && slices[i].end < g->to_ns;
 
 		k += !awake;
-		vmrt_grasp_id(g, row, slices[i].cpu, id);
-		vmrt_grasp_emit(
-			g, vmrt_grasp_time(g, slices[i].start), -1, "jobResumed %s.%lld", id, k);
-		vmrt_grasp_emit(g, vmrt_grasp_time(g, slices[i].end), -1, "%s %s.%lld",
+		grasp_id(g, row, slices[i].cpu, id);
+		grasp_emit(g, grasp_time(g, slices[i].start), -1, "jobResumed %s.%lld", id, k);
+		grasp_emit(g, grasp_time(g, slices[i].end), -1, "%s %s.%lld",
 			sleeps ? "jobCompleted" : "jobPreempted", id, k);
 		awake = !sleeps;
 	}
 	free(slices);
 }
 
-void vmrt_grasp_add_rows(struct vmrt_grasp *g)
+void grasp_add_rows(struct grasp *g)
 {
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_rows; i++) {
 		if (g->rows[i].task != VMRT_UNKNOWN)

@@ -29,7 +29,7 @@ struct open_time {
 };
 
 struct budget {
-	struct vmrt_grasp *g;
+	struct grasp *g;
 	size_t server;	   /* index */
 	int64_t left;	   /* units */
 	int64_t time;	   /* units, of the last change */
@@ -38,14 +38,14 @@ struct budget {
 };
 
 static void add_mark(
-	struct vmrt_grasp *g, struct marks *m, int64_t at, enum mark_kind kind, int64_t budget_ns)
+	struct grasp *g, struct marks *m, int64_t at, enum mark_kind kind, int64_t budget_ns)
 {
 	if (m->n == m->room) {
 		size_t room = m->room ? m->room * 2 : 256;
 		struct mark *more = realloc(m->all, room * sizeof(*more));
 
 		if (!more) {
-			vmrt_grasp_no_memory(g);
+			grasp_no_memory(g);
 			return;
 		}
 		m->all = more;
@@ -64,10 +64,10 @@ static int by_time(const void *a, const void *b)
 }
 
 /* Replenishments and depletions, and the times in between; the largest budget is the capacity. */
-static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
-	struct marks *marks, size_t *n, int64_t *largest)
+static struct open_time *load_periods(
+	struct grasp *g, struct grasp_server *s, struct marks *marks, size_t *n, int64_t *largest)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT coalesce(replenished_ns, start_ns), depleted_ns, budget_ns FROM "
 		"server_period"
 		" WHERE server = ?1 AND start_ns < ?3 AND end_ns > ?2 ORDER BY k");
@@ -87,7 +87,7 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 			room = room ? room * 2 : 64;
 			more = realloc(open, room * sizeof(*more));
 			if (!more) {
-				vmrt_grasp_no_memory(g);
+				grasp_no_memory(g);
 				break;
 			}
 			open = more;
@@ -102,7 +102,7 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
 		if (budget > *largest)
 			*largest = budget;
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	return open;
 }
 
@@ -110,10 +110,10 @@ static struct open_time *load_periods(struct vmrt_grasp *g, struct vmrt_grasp_se
  * The members' use of the budget: their slices within the open times. A use that goes on over a
  * replenishment stops and starts there.
  */
-static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
-	const struct open_time *open, size_t n, struct marks *marks)
+static void load_use(struct grasp *g, struct grasp_server *s, const struct open_time *open,
+	size_t n, struct marks *marks)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT s.start_ns, s.end_ns, t.machine, s.cpu FROM slice s JOIN thread t ON t.id "
 		"= s.thread"
 		" WHERE s.thread IN (SELECT id FROM thread WHERE vm = ?1 AND role = 'vcpu'"
@@ -129,7 +129,7 @@ static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 		int64_t start = vmrt_query_int(&q, 0), end = vmrt_query_int(&q, 1);
 
 		if (s->cpu < 0 && end > g->from_ns)
-			s->cpu = vmrt_grasp_cpu(g, vmrt_query_int(&q, 2), vmrt_query_int(&q, 3));
+			s->cpu = grasp_cpu(g, vmrt_query_int(&q, 2), vmrt_query_int(&q, 3));
 		for (size_t i = 0; i < n && open[i].from < end; i++) {
 			int64_t from = start > open[i].from ? start : open[i].from;
 			int64_t to = end < open[i].to ? end : open[i].to;
@@ -140,14 +140,14 @@ static void load_use(struct vmrt_grasp *g, struct vmrt_grasp_server *s,
 			add_mark(g, marks, to, STOP, 0);
 		}
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	if (s->cpu < 0)
 		s->cpu = 0;
 }
 
 static void emit_server(const struct budget *b, int64_t time, const char *what)
 {
-	vmrt_grasp_emit(b->g, time * 1000, -1, "%s s%zu", what, b->server);
+	grasp_emit(b->g, time * 1000, -1, "%s s%zu", what, b->server);
 }
 
 /* Lets time pass; where the budget would fall below 0, it is depleted and nobody uses it any more.
@@ -169,7 +169,7 @@ static void pass(struct budget *b, int64_t time)
 	b->time = time;
 }
 
-static int64_t to_units(const struct vmrt_grasp *g, int64_t ns)
+static int64_t to_units(const struct grasp *g, int64_t ns)
 {
 	return (ns + g->unit_ns / 2) / g->unit_ns;
 }
@@ -177,7 +177,7 @@ static int64_t to_units(const struct vmrt_grasp *g, int64_t ns)
 static void replenish(struct budget *b, int64_t units)
 {
 	b->left = units;
-	vmrt_grasp_emit(b->g, b->time * 1000, -1, "serverReplenished s%zu %lld", b->server,
+	grasp_emit(b->g, b->time * 1000, -1, "serverReplenished s%zu %lld", b->server,
 		(long long)units);
 	for (; b->spent && b->left; b->spent--, b->consumers++)
 		emit_server(b, b->time, "serverResumed");
@@ -236,9 +236,9 @@ static void open_window(struct budget *b, const struct marks *marks, size_t *nex
 	replenish(b, left > 0 ? to_units(b->g, (int64_t)left) : 0);
 }
 
-static void add_server(struct vmrt_grasp *g, size_t index)
+static void add_server(struct grasp *g, size_t index)
 {
-	struct vmrt_grasp_server *s = &g->servers[index];
+	struct grasp_server *s = &g->servers[index];
 	struct budget b = {.g = g, .server = index};
 	struct marks marks = {0};
 	int64_t largest = 0;
@@ -253,7 +253,7 @@ static void add_server(struct vmrt_grasp *g, size_t index)
 		qsort(marks.all, marks.n, sizeof(*marks.all), by_time);
 	open_window(&b, &marks, &next);
 	for (; next < marks.n && marks.all[next].ns < g->to_ns; next++) {
-		pass(&b, (vmrt_grasp_time(g, marks.all[next].ns) + 500) / 1000);
+		pass(&b, (grasp_time(g, marks.all[next].ns) + 500) / 1000);
 		change(&b, &marks.all[next]);
 	}
 	pass(&b, g->end);
@@ -264,9 +264,9 @@ static void add_server(struct vmrt_grasp *g, size_t index)
 }
 
 /* Only enforced servers have a budget that could be shown. */
-void vmrt_grasp_add_servers(struct vmrt_grasp *g)
+void grasp_add_servers(struct grasp *g)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT id, vm, name, vcpu FROM server WHERE enforced AND EXISTS"
 		" (SELECT 1 FROM server_period p WHERE p.server = server.id AND p.start_ns < ?2"
 		"  AND p.end_ns > ?1) ORDER BY priority DESC, id");
@@ -275,7 +275,7 @@ void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 	vmrt_query_bind(&q, 2, g->to_ns);
 	while (vmrt_query_next(&q)) {
 		char *name = vmrt_query_name(&q, 2);
-		struct vmrt_grasp_server *more;
+		struct grasp_server *more;
 
 		if (name && !vmrt_grasp_wanted(g->options->servers, g->options->n_servers, name)) {
 			free(name);
@@ -286,13 +286,13 @@ void vmrt_grasp_add_servers(struct vmrt_grasp *g)
 			g->servers = more;
 		if (!more || !name) {
 			free(name);
-			vmrt_grasp_no_memory(g);
+			grasp_no_memory(g);
 			break;
 		}
-		g->servers[g->n_servers++] = (struct vmrt_grasp_server){vmrt_query_int(&q, 0),
+		g->servers[g->n_servers++] = (struct grasp_server){vmrt_query_int(&q, 0),
 			vmrt_query_int(&q, 1), name, 1, -1, vmrt_query_int(&q, 3)};
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_servers; i++)
 		add_server(g, i);
 }

@@ -14,7 +14,7 @@
 static const char *const colors[] = {
 	"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#CC79A7", "#666666"};
 
-void vmrt_grasp_name(const char *text, char *buf, size_t room)
+void grasp_name(const char *text, char *buf, size_t room)
 {
 	static const char allowed[] =
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -41,12 +41,11 @@ static void print_time(FILE *out, int64_t time)
 	fprintf(out, ".%0*d", digits, (int)rest);
 }
 
-static void write_header(
-	const struct vmrt_grasp *g, const struct vmrt_grasp_options *options, FILE *out)
+static void write_header(const struct grasp *g, const struct vmrt_grasp_options *options, FILE *out)
 {
 	char name[128], unit[VMRT_UNITS_TEXT];
 
-	vmrt_grasp_name(options->title, name, sizeof(name));
+	grasp_name(options->title, name, sizeof(name));
 	vmrt_format_duration(g->unit_ns, unit);
 	fprintf(out, "# Grasp trace by vmrt-export %s\n", VMRT_VERSION);
 	fprintf(out, "# run %s: from %.6f s to %.6f s after its start\n", name,
@@ -56,34 +55,34 @@ static void write_header(
 		g->n_events + 1);
 }
 
-static void write_declarations(const struct vmrt_grasp *g, FILE *out)
+static void write_declarations(const struct grasp *g, FILE *out)
 {
 	char name[128], id[32], processor[48] = "";
 	int priority = 0;
 
 	for (size_t i = 0; g->several && i < g->n_cpus; i++) {
-		vmrt_grasp_name(g->cpus[i].machine_name, name, sizeof(name));
+		grasp_name(g->cpus[i].machine_name, name, sizeof(name));
 		fprintf(out, "newProcessor cpu%zu -name {%s CPU %lld}\n", i, name,
 			(long long)g->cpus[i].cpu);
 	}
 	for (size_t r = 0; r < g->n_rows; r++) {
-		const struct vmrt_grasp_row *row = &g->rows[r];
+		const struct grasp_row *row = &g->rows[r];
 		bool vcpu = row->task == VMRT_UNKNOWN;
 
-		vmrt_grasp_name(row->name, name, sizeof(name));
+		grasp_name(row->name, name, sizeof(name));
 		for (size_t c = 0; c < (g->several ? g->n_cpus : 1); c++) {
 			if (g->several && !row->cpus[c])
 				continue;
 			if (g->several)
 				snprintf(processor, sizeof(processor), " -processor cpu%zu", c);
 			fprintf(out, "newTask %s -name {%s} -priority %d -color %s%s\n",
-				vmrt_grasp_id(g, r, (int)c, id), name, ++priority,
+				grasp_id(g, r, (int)c, id), name, ++priority,
 				vcpu ? VCPU_COLOR : colors[r % ARRAY_SIZE(colors)], processor);
 		}
 	}
 	priority = 0;
 	for (size_t s = 0; s < g->n_servers; s++) {
-		vmrt_grasp_name(g->servers[s].name, name, sizeof(name));
+		grasp_name(g->servers[s].name, name, sizeof(name));
 		if (g->several)
 			snprintf(processor, sizeof(processor), " -processor cpu%d",
 				g->servers[s].cpu);
@@ -98,13 +97,12 @@ static void write_declarations(const struct vmrt_grasp *g, FILE *out)
 		fprintf(out, "newJob %s\n", g->early[i]);
 }
 
-void vmrt_grasp_write(
-	const struct vmrt_grasp *g, const struct vmrt_grasp_options *options, FILE *out)
+void grasp_write(const struct grasp *g, const struct vmrt_grasp_options *options, FILE *out)
 {
 	write_header(g, options, out);
 	write_declarations(g, out);
 	for (size_t i = 0; i < g->n_events; i++) {
-		const struct vmrt_grasp_event *e = &g->events[i];
+		const struct grasp_event *e = &g->events[i];
 
 		if (g->several && e->cpu >= 0)
 			fprintf(out, "[plotForProcessor cpu%d] event ", e->cpu);

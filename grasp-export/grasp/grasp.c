@@ -10,13 +10,13 @@
 #define TRIES 12	     /* to make the window so short that its events fit */
 #define KEPT_BEYOND_LIMIT 16 /* times the allowed events are kept to find where to cut */
 
-void vmrt_grasp_no_memory(struct vmrt_grasp *g)
+void grasp_no_memory(struct grasp *g)
 {
 	if (g->status == VMRT_OK)
 		g->status = vmrt_fail(g->err, VMRT_ENOMEM, "out of memory");
 }
 
-struct vmrt_query vmrt_grasp_query(struct vmrt_grasp *g, const char *sql)
+struct vmrt_query grasp_query(struct grasp *g, const char *sql)
 {
 	struct vmrt_query q = {.db = g->db, .err = g->err, .status = g->status};
 
@@ -25,7 +25,7 @@ struct vmrt_query vmrt_grasp_query(struct vmrt_grasp *g, const char *sql)
 	return q;
 }
 
-void vmrt_grasp_end(struct vmrt_grasp *g, struct vmrt_query *q)
+void grasp_end(struct grasp *g, struct vmrt_query *q)
 {
 	enum vmrt_status status = vmrt_query_end(q);
 
@@ -33,9 +33,9 @@ void vmrt_grasp_end(struct vmrt_grasp *g, struct vmrt_query *q)
 		g->status = status;
 }
 
-void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fmt, ...)
+void grasp_emit(struct grasp *g, int64_t time, int cpu, const char *fmt, ...)
 {
-	struct vmrt_grasp_event *e;
+	struct grasp_event *e;
 	va_list ap;
 	int length;
 
@@ -46,24 +46,24 @@ void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fm
 
 		e = realloc(g->events, room * sizeof(*e));
 		if (!e) {
-			vmrt_grasp_no_memory(g);
+			grasp_no_memory(g);
 			return;
 		}
 		g->events = e;
 		g->room = room;
 	}
 	e = &g->events[g->n_events];
-	*e = (struct vmrt_grasp_event){.time = time, .order = g->n_events, .cpu = cpu};
+	*e = (struct grasp_event){.time = time, .order = g->n_events, .cpu = cpu};
 	va_start(ap, fmt);
 	length = vasprintf(&e->text, fmt, ap);
 	va_end(ap);
 	if (length < 0)
-		vmrt_grasp_no_memory(g);
+		grasp_no_memory(g);
 	else
 		g->n_events++;
 }
 
-int64_t vmrt_grasp_time(const struct vmrt_grasp *g, int64_t ns)
+int64_t grasp_time(const struct grasp *g, int64_t ns)
 {
 	if (ns <= g->from_ns)
 		return 0;
@@ -72,7 +72,7 @@ int64_t vmrt_grasp_time(const struct vmrt_grasp *g, int64_t ns)
 	return (int64_t)(((__int128)(ns - g->from_ns) * 1000 + g->unit_ns / 2) / g->unit_ns);
 }
 
-int vmrt_grasp_cpu(const struct vmrt_grasp *g, int64_t machine, int64_t cpu)
+int grasp_cpu(const struct grasp *g, int64_t machine, int64_t cpu)
 {
 	for (size_t i = 0; i < g->n_cpus; i++)
 		if (g->cpus[i].machine == machine && g->cpus[i].cpu == cpu)
@@ -80,7 +80,7 @@ int vmrt_grasp_cpu(const struct vmrt_grasp *g, int64_t machine, int64_t cpu)
 	return 0;
 }
 
-const char *vmrt_grasp_id(const struct vmrt_grasp *g, size_t row, int cpu, char *buf)
+const char *grasp_id(const struct grasp *g, size_t row, int cpu, char *buf)
 {
 	if (g->several)
 		sprintf(buf, "t%zuc%d", row, cpu);
@@ -90,7 +90,7 @@ const char *vmrt_grasp_id(const struct vmrt_grasp *g, size_t row, int cpu, char 
 }
 
 /* The finest unit of 1, 2, 5, 10... ns with which the window fits on the axis. */
-static void choose_unit(struct vmrt_grasp *g)
+static void choose_unit(struct grasp *g)
 {
 	static const int64_t steps[] = {1, 2, 5};
 	int64_t span = g->to_ns - g->from_ns, scale = 1;
@@ -110,35 +110,35 @@ static void choose_unit(struct vmrt_grasp *g)
 	}
 }
 
-static void load_cpus(struct vmrt_grasp *g)
+static void load_cpus(struct grasp *g)
 {
-	struct vmrt_query q = vmrt_grasp_query(g, "SELECT DISTINCT t.machine, s.cpu, m.name FROM "
-						  "slice s JOIN thread t ON t.id = s.thread"
-						  " JOIN machine m ON m.id = t.machine"
-						  " WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND "
-						  "(t.task IS NOT NULL OR t.role = 'vcpu')"
-						  " ORDER BY m.kind <> 'host', t.machine, s.cpu");
+	struct vmrt_query q = grasp_query(g, "SELECT DISTINCT t.machine, s.cpu, m.name FROM "
+					     "slice s JOIN thread t ON t.id = s.thread"
+					     " JOIN machine m ON m.id = t.machine"
+					     " WHERE s.start_ns < ?2 AND s.end_ns > ?1 AND "
+					     "(t.task IS NOT NULL OR t.role = 'vcpu')"
+					     " ORDER BY m.kind <> 'host', t.machine, s.cpu");
 
 	vmrt_query_bind(&q, 1, g->from_ns);
 	vmrt_query_bind(&q, 2, g->to_ns);
 	while (vmrt_query_next(&q)) {
-		struct vmrt_grasp_cpu *more = realloc(g->cpus, (g->n_cpus + 1) * sizeof(*more));
+		struct grasp_cpu *more = realloc(g->cpus, (g->n_cpus + 1) * sizeof(*more));
 		char *name = vmrt_query_name(&q, 2);
 
 		if (more)
 			g->cpus = more;
 		if (!more || !name) {
 			free(name);
-			vmrt_grasp_no_memory(g);
+			grasp_no_memory(g);
 			break;
 		}
 		more += g->n_cpus;
-		*more = (struct vmrt_grasp_cpu){vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), name};
+		*more = (struct grasp_cpu){vmrt_query_int(&q, 0), vmrt_query_int(&q, 1), name};
 		if (g->n_cpus && more[-1].machine == more->machine)
 			g->several = true;
 		g->n_cpus++;
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 }
 
 bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name)
@@ -152,29 +152,29 @@ bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name)
 }
 
 /* A row of @name, which is freed. */
-static void add_row(struct vmrt_grasp *g, int64_t task, int64_t thread, int64_t machine, char *name)
+static void add_row(struct grasp *g, int64_t task, int64_t thread, int64_t machine, char *name)
 {
-	struct vmrt_grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
+	struct grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
 
 	if (more)
 		g->rows = more;
 	if (!more || !name) {
 		free(name);
-		vmrt_grasp_no_memory(g);
+		grasp_no_memory(g);
 		return;
 	}
 	more += g->n_rows++;
-	*more = (struct vmrt_grasp_row){
+	*more = (struct grasp_row){
 		.task = task, .thread = thread, .machine = machine, .name = name};
 	more->cpus = calloc(g->n_cpus + 1, sizeof(*more->cpus));
 	if (!more->cpus)
-		vmrt_grasp_no_memory(g);
+		grasp_no_memory(g);
 }
 
 /* Which CPUs a row needs an object on, and on which it begins. */
-static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
+static void find_row_cpus(struct grasp *g, struct grasp_row *row)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT DISTINCT t.machine, s.cpu FROM slice s JOIN thread t ON t.id = s.thread"
 		" WHERE (t.task = ?1 OR t.id = ?2) AND s.start_ns < ?4 AND s.end_ns > ?3");
 
@@ -184,13 +184,13 @@ static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
 	vmrt_query_bind(&q, 4, g->to_ns);
 	row->first_cpu = -1;
 	while (vmrt_query_next(&q)) {
-		int cpu = vmrt_grasp_cpu(g, vmrt_query_int(&q, 0), vmrt_query_int(&q, 1));
+		int cpu = grasp_cpu(g, vmrt_query_int(&q, 0), vmrt_query_int(&q, 1));
 
 		if (row->first_cpu < 0)
 			row->first_cpu = cpu;
 		row->cpus[cpu] = true;
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	if (row->first_cpu < 0) {
 		row->first_cpu = 0;
 		row->cpus[0] = true;
@@ -198,7 +198,7 @@ static void find_row_cpus(struct vmrt_grasp *g, struct vmrt_grasp_row *row)
 }
 
 /* Is it the vCPU of a machine with a task that was named, or of a server that was named? */
-static bool vcpu_wanted(const struct vmrt_grasp *g, int64_t machine, int64_t server_named)
+static bool vcpu_wanted(const struct grasp *g, int64_t machine, int64_t server_named)
 {
 	if (!g->options->n_tasks && !g->options->n_servers)
 		return true;
@@ -209,9 +209,9 @@ static bool vcpu_wanted(const struct vmrt_grasp *g, int64_t machine, int64_t ser
 }
 
 /* The servers that a vCPU of a VM has, one of which is named; the names are in the options. */
-static bool server_of_vcpu_named(struct vmrt_grasp *g, int64_t vm, int64_t vcpu)
+static bool server_of_vcpu_named(struct grasp *g, int64_t vm, int64_t vcpu)
 {
-	struct vmrt_query q = vmrt_grasp_query(
+	struct vmrt_query q = grasp_query(
 		g, "SELECT name FROM server WHERE vm = ?1 AND (vcpu IS NULL OR vcpu = ?2)");
 	bool named = false;
 
@@ -226,16 +226,16 @@ static bool server_of_vcpu_named(struct vmrt_grasp *g, int64_t vm, int64_t vcpu)
 						 g->options->servers, g->options->n_servers, name));
 		free(name);
 	}
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	return named;
 }
 
 /* Tasks first, higher priority above; below them the vCPU threads. */
-static void load_rows(struct vmrt_grasp *g)
+static void load_rows(struct grasp *g)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
-		"SELECT t.id, t.machine_name || '/' || t.name, t.machine FROM task t"
-		" ORDER BY t.machine_name, t.priority DESC, t.id");
+	struct vmrt_query q =
+		grasp_query(g, "SELECT t.id, t.machine_name || '/' || t.name, t.machine FROM task t"
+			       " ORDER BY t.machine_name, t.priority DESC, t.id");
 
 	while (vmrt_query_next(&q)) {
 		char *name = vmrt_query_name(&q, 1);
@@ -246,8 +246,8 @@ static void load_rows(struct vmrt_grasp *g)
 			add_row(g, vmrt_query_int(&q, 0), VMRT_UNKNOWN, vmrt_query_int(&q, 2),
 				name);
 	}
-	vmrt_grasp_end(g, &q);
-	q = vmrt_grasp_query(g,
+	grasp_end(g, &q);
+	q = grasp_query(g,
 		"SELECT t.id, 'VM ' || v.name || ' vCPU ' || t.vcpu, v.machine, v.id, t.vcpu FROM "
 		"thread "
 		"t "
@@ -260,21 +260,21 @@ static void load_rows(struct vmrt_grasp *g)
 							     vmrt_query_int(&q, 4))))
 			add_row(g, VMRT_UNKNOWN, vmrt_query_int(&q, 0), VMRT_UNKNOWN,
 				vmrt_query_name(&q, 1));
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	for (size_t i = 0; g->status == VMRT_OK && i < g->n_rows; i++)
 		find_row_cpus(g, &g->rows[i]);
 }
 
 static int by_time(const void *a, const void *b)
 {
-	const struct vmrt_grasp_event *x = a, *y = b;
+	const struct grasp_event *x = a, *y = b;
 
 	if (x->time != y->time)
 		return x->time < y->time ? -1 : 1;
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-static void clear(struct vmrt_grasp *g)
+static void clear(struct grasp *g)
 {
 	for (size_t i = 0; i < g->n_cpus; i++)
 		free(g->cpus[i].machine_name);
@@ -293,7 +293,7 @@ static void clear(struct vmrt_grasp *g)
 	free(g->servers);
 	free(g->early);
 	free(g->events);
-	*g = (struct vmrt_grasp){.options = g->options,
+	*g = (struct grasp){.options = g->options,
 		.db = g->db,
 		.err = g->err,
 		.status = g->status,
@@ -301,21 +301,21 @@ static void clear(struct vmrt_grasp *g)
 		.to_ns = g->to_ns};
 }
 
-static void build(struct vmrt_grasp *g)
+static void build(struct grasp *g)
 {
 	choose_unit(g);
 	load_cpus(g);
 	load_rows(g);
-	vmrt_grasp_add_servers(g);
-	vmrt_grasp_add_rows(g);
+	grasp_add_servers(g);
+	grasp_add_rows(g);
 	if (g->n_events)
 		qsort(g->events, g->n_events, sizeof(*g->events), by_time);
 }
 
 /* About how many events the window up to @to_ns has: bounds the memory before anything is built. */
-static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
+static int64_t estimate(struct grasp *g, int64_t to_ns)
 {
-	struct vmrt_query q = vmrt_grasp_query(g,
+	struct vmrt_query q = grasp_query(g,
 		"SELECT 2 * (SELECT count(*) FROM slice WHERE start_ns >= ?1 AND start_ns < ?2)"
 		" + 2 * (SELECT count(*) FROM server_period WHERE start_ns >= ?1 AND start_ns < "
 		"?2)");
@@ -325,14 +325,14 @@ static int64_t estimate(struct vmrt_grasp *g, int64_t to_ns)
 	vmrt_query_bind(&q, 2, to_ns);
 	if (vmrt_query_next(&q))
 		n = vmrt_query_int(&q, 0);
-	vmrt_grasp_end(g, &q);
+	grasp_end(g, &q);
 	return n;
 }
 
 enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_options *options,
 	FILE *out, int64_t *shown_to_ns, struct vmrt_error *err)
 {
-	struct vmrt_grasp g = {.options = options,
+	struct grasp g = {.options = options,
 		.db = db,
 		.err = err,
 		.from_ns = options->from_ns,
@@ -368,7 +368,7 @@ enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_o
 		g.status = vmrt_fail(err, VMRT_ERANGE,
 			"even a very short part has more than %zu events", options->max_events);
 	if (g.status == VMRT_OK)
-		vmrt_grasp_write(&g, options, out);
+		grasp_write(&g, options, out);
 	clear(&g);
 	return g.status;
 }

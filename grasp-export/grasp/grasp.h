@@ -27,12 +27,12 @@ struct vmrt_grasp_options {
 };
 
 /* A CPU of a machine: a window of the player if there are several. */
-struct vmrt_grasp_cpu {
+struct grasp_cpu {
 	int64_t machine, cpu;
 	char *machine_name;
 };
 
-struct vmrt_grasp_event {
+struct grasp_event {
 	int64_t time; /* thousandths of a unit */
 	size_t order; /* of making: kept among events of one time */
 	int cpu;      /* index, of events the player does not route by itself; -1: plain */
@@ -40,7 +40,7 @@ struct vmrt_grasp_event {
 };
 
 /* Tasks and vCPU threads, each a row. */
-struct vmrt_grasp_row {
+struct grasp_row {
 	int64_t task, thread; /* of the database; task is VMRT_UNKNOWN for vCPU threads */
 	int64_t machine;      /* of a task, or VMRT_UNKNOWN */
 	char *name;
@@ -48,7 +48,7 @@ struct vmrt_grasp_row {
 	int first_cpu;
 };
 
-struct vmrt_grasp_server {
+struct grasp_server {
 	int64_t id, vm;
 	char *name;
 	int64_t capacity; /* units */
@@ -56,23 +56,23 @@ struct vmrt_grasp_server {
 	int64_t vcpu; /* of this vCPU alone; VMRT_UNKNOWN: of all */
 };
 
-struct vmrt_grasp {
+struct grasp {
 	const struct vmrt_grasp_options *options;
 	struct vmrt_db *db;
 	struct vmrt_error *err;
 	enum vmrt_status status; /* of the first failure */
 	int64_t from_ns, to_ns, unit_ns;
 	int64_t end; /* of the axis, units */
-	struct vmrt_grasp_cpu *cpus;
+	struct grasp_cpu *cpus;
 	size_t n_cpus;
 	bool several; /* a machine has more than one CPU here: rows are split by CPU */
-	struct vmrt_grasp_row *rows;
+	struct grasp_row *rows;
 	size_t n_rows;
-	struct vmrt_grasp_server *servers;
+	struct grasp_server *servers;
 	size_t n_servers;
 	char **early; /* jobs that had arrived before the window, to be declared: "JOB TASK" */
 	size_t n_early;
-	struct vmrt_grasp_event *events;
+	struct grasp_event *events;
 	size_t n_events, room;
 };
 
@@ -88,40 +88,39 @@ struct vmrt_grasp {
 enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_options *options,
 	FILE *out, int64_t *shown_to_ns, struct vmrt_error *err);
 
-/** vmrt_grasp_name - @text without anything that Tcl, Tk or the player would read more into */
-void vmrt_grasp_name(const char *text, char *buf, size_t room);
+/** grasp_name - @text without anything that Tcl, Tk or the player would read more into */
+void grasp_name(const char *text, char *buf, size_t room);
 
 /* Within the folder */
 
-/** vmrt_grasp_query - begin a query; it has no rows when something failed before */
-struct vmrt_query vmrt_grasp_query(struct vmrt_grasp *g, const char *sql);
+/** grasp_query - begin a query; it has no rows when something failed before */
+struct vmrt_query grasp_query(struct grasp *g, const char *sql);
 
-/** vmrt_grasp_end - end it; a failure becomes that of the export */
-void vmrt_grasp_end(struct vmrt_grasp *g, struct vmrt_query *q);
+/** grasp_end - end it; a failure becomes that of the export */
+void grasp_end(struct grasp *g, struct vmrt_query *q);
 
-void vmrt_grasp_no_memory(struct vmrt_grasp *g);
+void grasp_no_memory(struct grasp *g);
 
-/** vmrt_grasp_emit - add an event; @time in thousandths of a unit; @cpu: see struct
- * vmrt_grasp_event */
-void vmrt_grasp_emit(struct vmrt_grasp *g, int64_t time, int cpu, const char *fmt, ...)
+/** grasp_emit - add an event; @time in thousandths of a unit; @cpu: see struct
+ * grasp_event */
+void grasp_emit(struct grasp *g, int64_t time, int cpu, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
-/** vmrt_grasp_time - @ns on the axis in thousandths of a unit, within the window */
-int64_t vmrt_grasp_time(const struct vmrt_grasp *g, int64_t ns);
+/** grasp_time - @ns on the axis in thousandths of a unit, within the window */
+int64_t grasp_time(const struct grasp *g, int64_t ns);
 
 /** vmrt_grasp_wanted - is one of @names @name, or what of it follows "MACHINE/"? Without names, all
  * are wanted */
 bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name);
 
-/** vmrt_grasp_cpu - index of a CPU, or 0 */
-int vmrt_grasp_cpu(const struct vmrt_grasp *g, int64_t machine, int64_t cpu);
+/** grasp_cpu - index of a CPU, or 0 */
+int grasp_cpu(const struct grasp *g, int64_t machine, int64_t cpu);
 
-/** vmrt_grasp_id - id of row @row on CPU @cpu: "t3" or "t3c1"; @buf has 32 bytes */
-const char *vmrt_grasp_id(const struct vmrt_grasp *g, size_t row, int cpu, char *buf);
+/** grasp_id - id of row @row on CPU @cpu: "t3" or "t3c1"; @buf has 32 bytes */
+const char *grasp_id(const struct grasp *g, size_t row, int cpu, char *buf);
 
-void vmrt_grasp_add_rows(struct vmrt_grasp *g);	   /* jobs and slices of tasks, slices of vCPUs */
-void vmrt_grasp_add_servers(struct vmrt_grasp *g); /* budgets */
-void vmrt_grasp_write(
-	const struct vmrt_grasp *g, const struct vmrt_grasp_options *options, FILE *out);
+void grasp_add_rows(struct grasp *g);	 /* jobs and slices of tasks, slices of vCPUs */
+void grasp_add_servers(struct grasp *g); /* budgets */
+void grasp_write(const struct grasp *g, const struct vmrt_grasp_options *options, FILE *out);
 
 #endif

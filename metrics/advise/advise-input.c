@@ -26,7 +26,7 @@ static bool is_experiment(const char *path)
 	return memcmp(head, magic, sizeof(magic)) != 0;
 }
 
-static enum vmrt_status read_origin(struct vmrt_advice *a, struct vmrt_error *err)
+static enum vmrt_status read_origin(struct advice *a, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
@@ -47,7 +47,7 @@ static enum vmrt_status read_origin(struct vmrt_advice *a, struct vmrt_error *er
 	return vmrt_experiment_parse(a->facts->experiment, a->origin, &a->experiment, err);
 }
 
-static int64_t measured(const struct vmrt_advice *a, const struct vmrt_task_spec *spec)
+static int64_t measured(const struct advice *a, const struct vmrt_task_spec *spec)
 {
 	for (size_t i = 0; a->facts && i < a->facts->n_tasks; i++) {
 		const struct vmrt_task_facts *t = &a->facts->tasks[i];
@@ -58,7 +58,7 @@ static int64_t measured(const struct vmrt_advice *a, const struct vmrt_task_spec
 	return VMRT_UNKNOWN;
 }
 
-static int64_t execution(const struct vmrt_advice *a, const struct vmrt_advised_task *t)
+static int64_t execution(const struct advice *a, const struct advised_task *t)
 {
 	int64_t declared = t->spec->wcet_ns > 0 ? t->spec->wcet_ns : VMRT_UNKNOWN;
 
@@ -95,15 +95,15 @@ static const struct vmrt_server_spec *server_of(
 }
 
 /* Has each vCPU of the VM a server of its own? */
-static bool is_split(const struct vmrt_advice *a, const char *name)
+static bool is_split(const struct advice *a, const char *name)
 {
 	const struct vmrt_server_spec *spec = server_of(a->experiment, name, -1);
 
-	return vmrt_advise_cpus(a, name) > 1 &&
+	return advise_cpus(a, name) > 1 &&
 	       (!spec || spec->policy == VMRT_POLICY_NONE || vmrt_server_splits(spec));
 }
 
-static enum vmrt_status name_server(struct vmrt_advised_vm *vm, struct vmrt_error *err)
+static enum vmrt_status name_server(struct advised_vm *vm, struct vmrt_error *err)
 {
 	const struct vmrt_server_spec *spec = vm->spec;
 	char name[VMRT_NAME_MAX + 16];
@@ -126,10 +126,10 @@ static enum vmrt_status name_server(struct vmrt_advised_vm *vm, struct vmrt_erro
 	return VMRT_OK;
 }
 
-static enum vmrt_status vm_of(struct vmrt_advice *a, const char *name, int vcpu,
-	struct vmrt_advised_vm **out, struct vmrt_error *err)
+static enum vmrt_status vm_of(struct advice *a, const char *name, int vcpu, struct advised_vm **out,
+	struct vmrt_error *err)
 {
-	struct vmrt_advised_vm *vm;
+	struct advised_vm *vm;
 
 	for (size_t i = 0; i < a->n_vms; i++) {
 		*out = &a->vms[i];
@@ -151,7 +151,7 @@ static enum vmrt_status vm_of(struct vmrt_advice *a, const char *name, int vcpu,
 }
 
 /* Why the task cannot be judged, or NULL. */
-static const char *obstacle(const struct vmrt_advice *a, const struct vmrt_advised_task *t)
+static const char *obstacle(const struct advice *a, const struct advised_task *t)
 {
 	if (t->spec->period_ns <= 0)
 		return "has no period";
@@ -164,9 +164,9 @@ static const char *obstacle(const struct vmrt_advice *a, const struct vmrt_advis
 }
 
 static enum vmrt_status add_to(
-	struct vmrt_advice *a, const struct vmrt_advised_task *t, int vcpu, struct vmrt_error *err)
+	struct advice *a, const struct advised_task *t, int vcpu, struct vmrt_error *err)
 {
-	struct vmrt_advised_vm *vm;
+	struct advised_vm *vm;
 	enum vmrt_status status = vm_of(a, t->spec->machine, vcpu, &vm, err);
 
 	if (status == VMRT_OK)
@@ -174,7 +174,7 @@ static enum vmrt_status add_to(
 	return status;
 }
 
-static bool is_of(const struct vmrt_advise_ran *ran, const struct vmrt_task_spec *spec)
+static bool is_of(const struct advise_ran *ran, const struct vmrt_task_spec *spec)
 {
 	return !strcmp(ran->machine, spec->machine) && !strcmp(ran->name, spec->name);
 }
@@ -184,7 +184,7 @@ static bool is_of(const struct vmrt_advise_ran *ran, const struct vmrt_task_spec
  * on each: there it delays others at most as much as if it were always there.
  */
 static enum vmrt_status add_to_vcpus(
-	struct vmrt_advice *a, struct vmrt_advised_task *t, struct vmrt_error *err)
+	struct advice *a, struct advised_task *t, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
 	size_t times = 0;
@@ -199,7 +199,7 @@ static enum vmrt_status add_to_vcpus(
 }
 
 /* Why the task cannot be given to a vCPU of its VM, or NULL. */
-static const char *obstacle_of_vcpus(const struct vmrt_advice *a, const struct vmrt_task_spec *spec)
+static const char *obstacle_of_vcpus(const struct advice *a, const struct vmrt_task_spec *spec)
 {
 	bool seen = false;
 
@@ -218,9 +218,9 @@ static const char *obstacle_of_vcpus(const struct vmrt_advice *a, const struct v
 }
 
 static enum vmrt_status add_task(
-	struct vmrt_advice *a, const struct vmrt_task_spec *spec, struct vmrt_error *err)
+	struct advice *a, const struct vmrt_task_spec *spec, struct vmrt_error *err)
 {
-	struct vmrt_advised_task t = {
+	struct advised_task t = {
 		.spec = spec, .measured_ns = measured(a, spec), .response_ns = VMRT_UNKNOWN};
 	bool split = is_split(a, spec->machine);
 	const char *why = obstacle(a, &t);
@@ -228,7 +228,7 @@ static enum vmrt_status add_task(
 	if (!why && split)
 		why = obstacle_of_vcpus(a, spec);
 	if (why) {
-		a->left_out[a->n_left_out++] = (struct vmrt_advise_left_out){spec, why};
+		a->left_out[a->n_left_out++] = (struct advise_left_out){spec, why};
 		return VMRT_OK;
 	}
 	t.used_ns = (int64_t)((double)execution(a, &t) * (1 + a->options.margin));
@@ -236,7 +236,7 @@ static enum vmrt_status add_task(
 }
 
 /* Only a run says which vCPU a task is on. */
-static enum vmrt_status refuse_parts(const struct vmrt_advice *a, struct vmrt_error *err)
+static enum vmrt_status refuse_parts(const struct advice *a, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *e = a->experiment;
 
@@ -250,7 +250,7 @@ static enum vmrt_status refuse_parts(const struct vmrt_advice *a, struct vmrt_er
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_advise_load(struct vmrt_advice *a, const char *origin, struct vmrt_error *err)
+enum vmrt_status advise_load(struct advice *a, const char *origin, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *e;
 	enum vmrt_status status;
@@ -263,7 +263,7 @@ enum vmrt_status vmrt_advise_load(struct vmrt_advice *a, const char *origin, str
 		return status;
 	status = refuse_parts(a, err);
 	if (status == VMRT_OK)
-		status = vmrt_advise_load_ran(a, err);
+		status = advise_load_ran(a, err);
 	if (status != VMRT_OK)
 		return status;
 	e = a->experiment;

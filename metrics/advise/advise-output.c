@@ -31,14 +31,14 @@ static const char *exact(int64_t ns, char *buf)
 	return buf;
 }
 
-static void print_choices(FILE *out, const struct vmrt_advised_vm *vm)
+static void print_choices(FILE *out, const struct advised_vm *vm)
 {
 	size_t step = (vm->n_choices + CHOICES_SHOWN - 1) / CHOICES_SHOWN;
 	char period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
 	const char *sign = "; other periods:";
 
 	for (size_t i = step - 1; i < vm->n_choices; i += step) {
-		struct vmrt_advised_choice c = vm->choices[i];
+		struct advised_choice c = vm->choices[i];
 
 		if (c.budget_ns == VMRT_UNKNOWN)
 			fprintf(out, "%s %s has no budget", sign,
@@ -53,7 +53,7 @@ static void print_choices(FILE *out, const struct vmrt_advised_vm *vm)
 	fputc('\n', out);
 }
 
-static void print_vm(FILE *out, const struct vmrt_advised_vm *vm)
+static void print_vm(FILE *out, const struct advised_vm *vm)
 {
 	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
 	char buf[VMRT_UNITS_TEXT];
@@ -92,7 +92,7 @@ static void print_vm(FILE *out, const struct vmrt_advised_vm *vm)
 	print_choices(out, vm);
 }
 
-static void put_server(FILE *out, const struct vmrt_advised_vm *vm)
+static void put_server(FILE *out, const struct advised_vm *vm)
 {
 	char buf[VMRT_UNITS_TEXT], cpus[VMRT_SERVER_CPUS * 5 + 1];
 
@@ -138,7 +138,7 @@ static void put_task(FILE *out, const struct vmrt_task_spec *t)
 }
 
 /* Has the task been seen on a vCPU whose server stands further above? */
-static bool is_put_before(const struct vmrt_advice *a, size_t n, const struct vmrt_task_spec *spec)
+static bool is_put_before(const struct advice *a, size_t n, const struct vmrt_task_spec *spec)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t t = 0; t < a->vms[i].n_tasks; t++)
@@ -148,15 +148,14 @@ static bool is_put_before(const struct vmrt_advice *a, size_t n, const struct vm
 }
 
 /* The vCPUs of a VM on which no task was seen, once for each VM. */
-static void print_idle_vcpus(FILE *out, const struct vmrt_advice *a, size_t n)
+static void print_idle_vcpus(FILE *out, const struct advice *a, size_t n)
 {
 	const char *name = a->vms[n].name;
 	bool last = true;
 
 	for (size_t i = n + 1; i < a->n_vms; i++)
 		last = last && strcmp(a->vms[i].name, name) != 0;
-	for (int64_t cpu = 0; last && a->vms[n].vcpu >= 0 && cpu < vmrt_advise_cpus(a, name);
-		cpu++) {
+	for (int64_t cpu = 0; last && a->vms[n].vcpu >= 0 && cpu < advise_cpus(a, name); cpu++) {
 		bool any = false;
 
 		for (size_t i = 0; i <= n; i++)
@@ -169,7 +168,7 @@ static void print_idle_vcpus(FILE *out, const struct vmrt_advice *a, size_t n)
 	}
 }
 
-static void put_file(FILE *out, const struct vmrt_advice *a)
+static void put_file(FILE *out, const struct advice *a)
 {
 	static const char *const words[] = {
 		[VMRT_EXECUTION_ANY] = "declared, or measured where none is declared",
@@ -194,7 +193,7 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 		fprintf(out, "tick = %s\n", exact(a->experiment->tick_ns, buf));
 	fputc('\n', out);
 	for (size_t i = 0; i < a->n_vms; i++) {
-		const struct vmrt_advised_vm *vm = &a->vms[i];
+		const struct advised_vm *vm = &a->vms[i];
 
 		print_vm(out, vm);
 		if (vm->chosen.budget_ns != VMRT_UNKNOWN)
@@ -205,7 +204,7 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 		print_idle_vcpus(out, a, i);
 	}
 	for (size_t i = 0; i < a->n_left_out; i++) {
-		const struct vmrt_advise_left_out *l = &a->left_out[i];
+		const struct advise_left_out *l = &a->left_out[i];
 
 		fprintf(out, "; not in the advice: task %s/%s %s\n", l->spec->machine,
 			l->spec->name, l->why);
@@ -213,7 +212,7 @@ static void put_file(FILE *out, const struct vmrt_advice *a)
 	}
 }
 
-enum vmrt_status vmrt_advice_ini(const struct vmrt_advice *a, char **out, struct vmrt_error *err)
+enum vmrt_status advice_ini(const struct advice *a, char **out, struct vmrt_error *err)
 {
 	struct vmrt_experiment *again;
 	enum vmrt_status status;
@@ -285,12 +284,12 @@ static const char *const period_titles[] = {"Least budgets for other periods"};
 
 static const struct vmrt_column period_columns[] = {PERIOD_COLUMNS(VMRT_COLUMN)};
 
-static double bandwidth(struct vmrt_advised_choice c)
+static double bandwidth(struct advised_choice c)
 {
 	return c.budget_ns == VMRT_UNKNOWN ? NAN : (double)c.budget_ns / (double)c.period_ns;
 }
 
-static void put_vm(struct vmrt_table *table, const struct vmrt_advised_vm *vm)
+static void put_vm(struct vmrt_table *table, const struct advised_vm *vm)
 {
 	struct vmrt_supply supply = vmrt_supply_prm(vm->chosen.period_ns, vm->chosen.budget_ns);
 	bool any = vm->chosen.budget_ns != VMRT_UNKNOWN;
@@ -300,7 +299,7 @@ static void put_vm(struct vmrt_table *table, const struct vmrt_advised_vm *vm)
 		vmrt_put_line(table, "note", "%s: %s", vm->label, vm->why);
 }
 
-static void put_advised_task(struct vmrt_table *table, const struct vmrt_advised_task *task)
+static void put_advised_task(struct vmrt_table *table, const struct advised_task *task)
 {
 	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 2];
 
@@ -308,14 +307,14 @@ static void put_advised_task(struct vmrt_table *table, const struct vmrt_advised
 	TASK_COLUMNS(VMRT_CELL)
 }
 
-static void put_choices(struct vmrt_table *table, const struct vmrt_advised_vm *vm)
+static void put_choices(struct vmrt_table *table, const struct advised_vm *vm)
 {
 	for (size_t c = 0; c < vm->n_choices; c++) {
 		PERIOD_COLUMNS(VMRT_CELL)
 	}
 }
 
-void vmrt_advice_tables(const struct vmrt_advice *a, struct vmrt_doc *doc)
+void advice_tables(const struct advice *a, struct vmrt_doc *doc)
 {
 	struct vmrt_table *t;
 

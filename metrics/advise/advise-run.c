@@ -9,14 +9,14 @@
 
 /* Text is the experiment file; other formats are tables. */
 static enum vmrt_status print_advice(
-	const struct vmrt_advice *advice, const struct vmrt_print *how, struct vmrt_error *err)
+	const struct advice *advice, const struct vmrt_print *how, struct vmrt_error *err)
 {
 	struct vmrt_doc *doc;
 	enum vmrt_status status;
 	char *text;
 
 	if (how->format == VMRT_FORMAT_TEXT && !how->only && !how->n_select) {
-		status = vmrt_advice_ini(advice, &text, err);
+		status = advice_ini(advice, &text, err);
 		if (status == VMRT_OK)
 			fputs(text, stdout);
 		free(text);
@@ -25,7 +25,7 @@ static enum vmrt_status print_advice(
 	doc = vmrt_doc_new("experiment", true);
 	if (!doc)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	vmrt_advice_tables(advice, doc);
+	advice_tables(advice, doc);
 	status = vmrt_doc_print_as(doc, how, stdout, err);
 	vmrt_doc_free(doc);
 	return status;
@@ -33,22 +33,22 @@ static enum vmrt_status print_advice(
 
 enum vmrt_status vmrt_advise_text(const char *origin, char **out, struct vmrt_error *err)
 {
-	struct vmrt_advice *advice = NULL;
-	enum vmrt_status status = vmrt_advise(origin, &VMRT_ADVISE_DEFAULTS, &advice, err);
+	struct advice *advice = NULL;
+	enum vmrt_status status = advise_make(origin, &VMRT_ADVISE_DEFAULTS, &advice, err);
 
 	*out = NULL;
 	if (status == VMRT_OK)
-		status = vmrt_advice_ini(advice, out, err);
-	vmrt_advice_free(advice);
+		status = advice_ini(advice, out, err);
+	advice_free(advice);
 	return status;
 }
 
 int vmrt_advise_run(
 	const char *origin, const struct vmrt_advise_options *options, const struct vmrt_print *how)
 {
-	struct vmrt_advice *advice = NULL;
+	struct advice *advice = NULL;
 	struct vmrt_error err;
-	enum vmrt_status status = vmrt_advise(origin, options, &advice, &err);
+	enum vmrt_status status = advise_make(origin, options, &advice, &err);
 	int result = VMRT_EXIT_FAILED;
 
 	if (status == VMRT_OK)
@@ -60,6 +60,6 @@ int vmrt_advise_run(
 	for (size_t i = 0; status == VMRT_OK && i < advice->n_vms; i++)
 		if (!advice->vms[i].feasible)
 			vmrt_warn("%s: %s", advice->vms[i].label, advice->vms[i].why);
-	vmrt_advice_free(advice);
+	advice_free(advice);
 	return result;
 }

@@ -8,7 +8,7 @@
 
 #define CPUS_MAX 4096
 
-int64_t vmrt_advise_cpus(const struct vmrt_advice *a, const char *name)
+int64_t advise_cpus(const struct advice *a, const char *name)
 {
 	for (size_t i = 0; a->facts && i < a->facts->n_machines; i++)
 		if (!strcmp(a->facts->machines[i].name, name))
@@ -16,7 +16,7 @@ int64_t vmrt_advise_cpus(const struct vmrt_advice *a, const char *name)
 	return 1;
 }
 
-static bool any_of_several(const struct vmrt_advice *a)
+static bool any_of_several(const struct advice *a)
 {
 	for (size_t i = 0; a->facts && i < a->facts->n_machines; i++)
 		if (strcmp(a->facts->machines[i].kind, "guest") == 0 &&
@@ -25,9 +25,9 @@ static bool any_of_several(const struct vmrt_advice *a)
 	return false;
 }
 
-static void add_ran(struct vmrt_advice *a, struct vmrt_query *q)
+static void add_ran(struct advice *a, struct vmrt_query *q)
 {
-	struct vmrt_advise_ran *more = realloc(a->ran, (a->n_ran + 1) * sizeof(*more)), *r;
+	struct advise_ran *more = realloc(a->ran, (a->n_ran + 1) * sizeof(*more)), *r;
 
 	if (!more) {
 		vmrt_query_no_memory(q);
@@ -35,7 +35,7 @@ static void add_ran(struct vmrt_advice *a, struct vmrt_query *q)
 	}
 	a->ran = more;
 	r = &more[a->n_ran++];
-	*r = (struct vmrt_advise_ran){.machine = vmrt_query_name(q, 0),
+	*r = (struct advise_ran){.machine = vmrt_query_name(q, 0),
 		.name = vmrt_query_name(q, 1),
 		.vcpu = (int)vmrt_query_int(q, 2),
 		.moves = vmrt_query_int(q, 3)};
@@ -43,7 +43,7 @@ static void add_ran(struct vmrt_advice *a, struct vmrt_query *q)
 		vmrt_query_refuse(q, "a guest's CPU has a number that none has");
 }
 
-enum vmrt_status vmrt_advise_load_ran(struct vmrt_advice *a, struct vmrt_error *err)
+enum vmrt_status advise_load_ran(struct advice *a, struct vmrt_error *err)
 {
 	struct vmrt_query q;
 	struct vmrt_db *db;
@@ -68,7 +68,7 @@ enum vmrt_status vmrt_advise_load_ran(struct vmrt_advice *a, struct vmrt_error *
 	return status;
 }
 
-static double bandwidth(const struct vmrt_advised_vm *vm)
+static double bandwidth(const struct advised_vm *vm)
 {
 	return vm->chosen.budget_ns == VMRT_UNKNOWN
 		       ? 0
@@ -76,7 +76,7 @@ static double bandwidth(const struct vmrt_advised_vm *vm)
 }
 
 /* What the servers before @n want of @cpu; below 0 if one of them is for another vCPU of @vm. */
-static double wanted(const struct vmrt_advice *a, size_t n, int cpu, const char *vm)
+static double wanted(const struct advice *a, size_t n, int cpu, const char *vm)
 {
 	double sum = 0;
 
@@ -90,7 +90,7 @@ static double wanted(const struct vmrt_advice *a, size_t n, int cpu, const char 
 	return sum;
 }
 
-static int declared_cpu(const struct vmrt_advised_vm *vm)
+static int declared_cpu(const struct advised_vm *vm)
 {
 	const struct vmrt_server_spec *spec = vm->spec;
 
@@ -101,14 +101,14 @@ static int declared_cpu(const struct vmrt_advised_vm *vm)
 		       : spec->cpu;
 }
 
-void vmrt_advise_place(struct vmrt_advice *a)
+void advise_place(struct advice *a)
 {
-	int64_t cpus = vmrt_advise_cpus(a, VMRT_HOST);
+	int64_t cpus = advise_cpus(a, VMRT_HOST);
 
 	if (cpus > CPUS_MAX)
 		cpus = CPUS_MAX;
 	for (size_t i = 0; i < a->n_vms; i++) {
-		struct vmrt_advised_vm *vm = &a->vms[i];
+		struct advised_vm *vm = &a->vms[i];
 		double least = -1;
 
 		/* with none that is free of the VM's other vCPUs, they share the first */

@@ -19,7 +19,7 @@ static int64_t least(int64_t a, int64_t b)
 }
 
 /* What the analysis knows of a VM's tasks; execution times are multiplied by 1 + @growth. */
-static struct vmrt_rta_task *analysed(const struct vmrt_advised_vm *vm, double growth)
+static struct vmrt_rta_task *analysed(const struct advised_vm *vm, double growth)
 {
 	struct vmrt_rta_task *tasks = calloc(vm->n_tasks + 1, sizeof(*tasks));
 
@@ -40,29 +40,28 @@ static struct vmrt_rta_task *analysed(const struct vmrt_advised_vm *vm, double g
 }
 
 /* What is left of the server for the tasks. */
-static struct vmrt_supply supply_of(
-	const struct vmrt_advise_options *o, struct vmrt_advised_choice c)
+static struct vmrt_supply supply_of(const struct vmrt_advise_options *o, struct advised_choice c)
 {
 	return vmrt_supply_prm(c.period_ns, c.budget_ns - o->overhead_ns);
 }
 
-static struct vmrt_advised_choice choice_of(const struct vmrt_advise_options *o,
+static struct advised_choice choice_of(const struct vmrt_advise_options *o,
 	const struct vmrt_rta_task *tasks, size_t n, int64_t period_ns)
 {
 	int64_t budget = vmrt_rta_least_budget(tasks, n, period_ns, o->step_ns, false);
 
 	if (budget != VMRT_UNKNOWN)
 		budget += (o->overhead_ns + o->step_ns - 1) / o->step_ns * o->step_ns;
-	return (struct vmrt_advised_choice){period_ns, budget <= period_ns ? budget : VMRT_UNKNOWN};
+	return (struct advised_choice){period_ns, budget <= period_ns ? budget : VMRT_UNKNOWN};
 }
 
-static double bandwidth(struct vmrt_advised_choice c)
+static double bandwidth(struct advised_choice c)
 {
 	return (double)c.budget_ns / (double)c.period_ns;
 }
 
 /* Budgets for periods up to the shortest of a task. */
-static void try_periods(struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o,
+static void try_periods(struct advised_vm *vm, const struct vmrt_advise_options *o,
 	const struct vmrt_rta_task *tasks)
 {
 	int64_t shortest = INT64_MAX, last = 0;
@@ -82,7 +81,7 @@ static void try_periods(struct vmrt_advised_vm *vm, const struct vmrt_advise_opt
 
 /* The period that was asked for or declared, else the one with the least bandwidth, the longest of
  * those. */
-static void choose(struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o,
+static void choose(struct advised_vm *vm, const struct vmrt_advise_options *o,
 	const struct vmrt_rta_task *tasks)
 {
 	int64_t period = o->period_ns ? o->period_ns : vm->spec ? vm->spec->period_ns : 0;
@@ -93,7 +92,7 @@ static void choose(struct vmrt_advised_vm *vm, const struct vmrt_advise_options 
 	}
 	vm->chosen = vm->choices[0];
 	for (size_t i = 1; i < vm->n_choices; i++) {
-		struct vmrt_advised_choice c = vm->choices[i];
+		struct advised_choice c = vm->choices[i];
 
 		if (c.budget_ns == VMRT_UNKNOWN)
 			continue;
@@ -102,8 +101,7 @@ static void choose(struct vmrt_advised_vm *vm, const struct vmrt_advise_options 
 	}
 }
 
-static bool carries(
-	const struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o, double growth)
+static bool carries(const struct advised_vm *vm, const struct vmrt_advise_options *o, double growth)
 {
 	struct vmrt_supply supply = supply_of(o, vm->chosen);
 	struct vmrt_rta_task *tasks = analysed(vm, growth);
@@ -114,7 +112,7 @@ static bool carries(
 }
 
 /* By how much all execution times may grow, to a thousandth. */
-static double growth_of(const struct vmrt_advised_vm *vm, const struct vmrt_advise_options *o)
+static double growth_of(const struct advised_vm *vm, const struct vmrt_advise_options *o)
 {
 	int low = 0, high = (int)(GROWTH_MAX * 1000);
 
@@ -130,13 +128,13 @@ static double growth_of(const struct vmrt_advised_vm *vm, const struct vmrt_advi
 }
 
 /* The CPUs that the server's tasks run on. */
-static int64_t cpus_of(const struct vmrt_advice *a, const struct vmrt_advised_vm *vm)
+static int64_t cpus_of(const struct advice *a, const struct advised_vm *vm)
 {
-	return vm->vcpu < 0 ? vmrt_advise_cpus(a, vm->name) : 1;
+	return vm->vcpu < 0 ? advise_cpus(a, vm->name) : 1;
 }
 
 static enum vmrt_status advise_vm(
-	const struct vmrt_advice *a, struct vmrt_advised_vm *vm, struct vmrt_error *err)
+	const struct advice *a, struct advised_vm *vm, struct vmrt_error *err)
 {
 	struct vmrt_rta_task *tasks = analysed(vm, 0);
 	struct vmrt_supply supply;
@@ -173,7 +171,7 @@ static enum vmrt_status advise_vm(
 
 /* Rate monotonic, two apart: the threads beside the vCPUs run one above. Declared ones stay if all
  * are declared. */
-static void set_priorities(struct vmrt_advice *a)
+static void set_priorities(struct advice *a)
 {
 	bool all_declared = true;
 
@@ -200,7 +198,7 @@ static bool by_deadline(enum vmrt_policy policy)
 	return policy == VMRT_POLICY_EDF || policy == VMRT_POLICY_DEADLINE;
 }
 
-static void not_together(struct vmrt_advised_vm *vm, const char *why)
+static void not_together(struct advised_vm *vm, const char *why)
 {
 	vm->feasible = false;
 	snprintf(vm->why, sizeof(vm->why), "%s", why);
@@ -208,7 +206,7 @@ static void not_together(struct vmrt_advised_vm *vm, const char *why)
 
 /* Does server @i get its budget among those on its CPU? */
 static void judge_server(const struct vmrt_rta_server *servers, size_t n, size_t i,
-	struct vmrt_advised_vm *vm, double load, bool mixed)
+	struct advised_vm *vm, double load, bool mixed)
 {
 	char r[VMRT_UNITS_TEXT], period[VMRT_UNITS_TEXT], why[160];
 
@@ -239,21 +237,21 @@ static void judge_server(const struct vmrt_rta_server *servers, size_t n, size_t
 }
 
 /* The servers among each other, by CPU. */
-static enum vmrt_status check_together(struct vmrt_advice *a, struct vmrt_error *err)
+static enum vmrt_status check_together(struct advice *a, struct vmrt_error *err)
 {
 	struct vmrt_rta_server *servers = calloc(a->n_vms + 1, sizeof(*servers));
 
 	if (!servers)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; i < a->n_vms; i++) {
-		struct vmrt_advised_vm *vm = &a->vms[i];
+		struct advised_vm *vm = &a->vms[i];
 		double load = 0;
 		bool mixed = false;
 		size_t n = 0, own = 0;
 
 		vm->server_response_ns = VMRT_UNKNOWN;
 		for (size_t j = 0; j < a->n_vms; j++) {
-			const struct vmrt_advised_vm *other = &a->vms[j];
+			const struct advised_vm *other = &a->vms[j];
 
 			if (other->cpu != vm->cpu || other->chosen.budget_ns == VMRT_UNKNOWN)
 				continue;
@@ -275,22 +273,22 @@ static enum vmrt_status check_together(struct vmrt_advice *a, struct vmrt_error 
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_advise(const char *origin, const struct vmrt_advise_options *options,
-	struct vmrt_advice **out, struct vmrt_error *err)
+enum vmrt_status advise_make(const char *origin, const struct vmrt_advise_options *options,
+	struct advice **out, struct vmrt_error *err)
 {
-	struct vmrt_advice *a = calloc(1, sizeof(*a));
+	struct advice *a = calloc(1, sizeof(*a));
 	enum vmrt_status status;
 
 	*out = NULL;
 	if (!a)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	a->options = *options;
-	status = vmrt_advise_load(a, origin, err);
+	status = advise_load(a, origin, err);
 	for (size_t i = 0; status == VMRT_OK && i < a->n_vms; i++)
 		status = advise_vm(a, &a->vms[i], err);
 	if (status == VMRT_OK) {
 		set_priorities(a);
-		vmrt_advise_place(a);
+		advise_place(a);
 		status = check_together(a, err);
 	}
 	a->feasible = true;
@@ -299,11 +297,11 @@ enum vmrt_status vmrt_advise(const char *origin, const struct vmrt_advise_option
 	if (status == VMRT_OK)
 		*out = a;
 	else
-		vmrt_advice_free(a);
+		advice_free(a);
 	return status;
 }
 
-void vmrt_advice_free(struct vmrt_advice *a)
+void advice_free(struct advice *a)
 {
 	if (!a)
 		return;

@@ -30,7 +30,7 @@ struct vmrt_advise_options {
 		.overhead_ns = 100 * VMRT_NS_PER_US,                                               \
 		.step_ns = 100 * VMRT_NS_PER_US})
 
-struct vmrt_advised_task {
+struct advised_task {
 	const struct vmrt_task_spec *spec;
 	int64_t measured_ns; /* the longest execution; VMRT_UNKNOWN */
 	int64_t used_ns;     /* what was reckoned with, margin included */
@@ -39,23 +39,23 @@ struct vmrt_advised_task {
 };
 
 /* A (period, budget) that is enough; budget VMRT_UNKNOWN: none is. */
-struct vmrt_advised_choice {
+struct advised_choice {
 	int64_t period_ns, budget_ns;
 };
 
 #define VMRT_CHOICES_MAX 24
 
-struct vmrt_advised_vm {
+struct advised_vm {
 	const char *name;		     /* of the machine */
 	int vcpu;			     /* the server is for this one alone; -1: for all */
 	char label[VMRT_SERVER_VM];	     /* NAME or NAME:VCPU */
 	char server[VMRT_NAME_MAX];	     /* its server's name */
 	const struct vmrt_server_spec *spec; /* its declared server, or NULL */
-	struct vmrt_advised_task *tasks;
+	struct advised_task *tasks;
 	size_t n_tasks;
 	double utilisation, used_utilisation; /* without and with the margin */
-	struct vmrt_advised_choice chosen;
-	struct vmrt_advised_choice choices[VMRT_CHOICES_MAX];
+	struct advised_choice chosen;
+	struct advised_choice choices[VMRT_CHOICES_MAX];
 	size_t n_choices;
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
@@ -71,74 +71,72 @@ struct vmrt_advised_vm {
 };
 
 /* A task that cannot be judged, and what is missing for that. */
-struct vmrt_advise_left_out {
+struct advise_left_out {
 	const struct vmrt_task_spec *spec;
 	const char *why; /* a constant */
 };
 
 /* A task of a VM with several vCPUs was seen on one of them. */
-struct vmrt_advise_ran {
+struct advise_ran {
 	char *machine, *name;
 	int vcpu;
 	int64_t moves; /* inside its jobs, in all */
 };
 
-struct vmrt_advice {
+struct advice {
 	char *origin;
 	struct vmrt_experiment *experiment;
 	struct vmrt_run_facts *facts; /* of a run; or NULL */
 	struct vmrt_advise_options options;
-	struct vmrt_advise_ran *ran;
+	struct advise_ran *ran;
 	size_t n_ran;
-	struct vmrt_advised_vm *vms;
+	struct advised_vm *vms;
 	size_t n_vms;
-	struct vmrt_advise_left_out *left_out;
+	struct advise_left_out *left_out;
 	size_t n_left_out;
 	bool feasible; /* all of them */
 };
 
 /**
- * vmrt_advise - work out the servers for a run or an experiment file
+ * advise_make - work out the servers for a run or an experiment file
  * @origin: a run folder, a database or an experiment file
- * @out: free with vmrt_advice_free()
+ * @out: free with advice_free()
  *
  * Return: VMRT_OK, also if nothing is feasible; VMRT_EINVAL if there are no tasks in VMs, or one
  * has no period or no execution time of the kind that is wanted; errors of vmrt_facts_load() and
  * vmrt_experiment_load().
  */
-enum vmrt_status vmrt_advise(const char *origin, const struct vmrt_advise_options *options,
-	struct vmrt_advice **out, struct vmrt_error *err);
+enum vmrt_status advise_make(const char *origin, const struct vmrt_advise_options *options,
+	struct advice **out, struct vmrt_error *err);
 
-void vmrt_advice_free(struct vmrt_advice *advice);
+void advice_free(struct advice *advice);
 
 /**
- * vmrt_advise_load - read the run or experiment, and list VMs and tasks with their execution times
+ * advise_load - read the run or experiment, and list VMs and tasks with their execution times
  * @advice: zeroed, with its options
  */
-enum vmrt_status vmrt_advise_load(
-	struct vmrt_advice *advice, const char *origin, struct vmrt_error *err);
+enum vmrt_status advise_load(struct advice *advice, const char *origin, struct vmrt_error *err);
 
-/** vmrt_advise_cpus - how many CPUs machine @name has; 1 if no run says so */
-int64_t vmrt_advise_cpus(const struct vmrt_advice *advice, const char *name);
+/** advise_cpus - how many CPUs machine @name has; 1 if no run says so */
+int64_t advise_cpus(const struct advice *advice, const char *name);
 
-/** vmrt_advise_load_ran - on which vCPUs the tasks of guests with several of them ran */
-enum vmrt_status vmrt_advise_load_ran(struct vmrt_advice *advice, struct vmrt_error *err);
+/** advise_load_ran - on which vCPUs the tasks of guests with several of them ran */
+enum vmrt_status advise_load_ran(struct advice *advice, struct vmrt_error *err);
 
-/** vmrt_advise_place - which servers share a CPU of the host: as vmrt-hsf puts them */
-void vmrt_advise_place(struct vmrt_advice *advice);
+/** advise_place - which servers share a CPU of the host: as vmrt-hsf puts them */
+void advise_place(struct advice *advice);
 
 /**
- * vmrt_advice_ini - the advice as an experiment file, with the reasons as comments
+ * advice_ini - the advice as an experiment file, with the reasons as comments
  * @out: the text, to be freed; every vmrt program reads it
  *
  * Return: VMRT_OK; VMRT_EFORMAT if a name cannot be in an experiment file; VMRT_ENOMEM.
  */
-enum vmrt_status vmrt_advice_ini(
-	const struct vmrt_advice *advice, char **out, struct vmrt_error *err);
+enum vmrt_status advice_ini(const struct advice *advice, char **out, struct vmrt_error *err);
 
-/** vmrt_advice_tables - the tables "advice", "advice_tasks" and "advice_periods" in a new section
+/** advice_tables - the tables "advice", "advice_tasks" and "advice_periods" in a new section
  * of @doc */
-void vmrt_advice_tables(const struct vmrt_advice *advice, struct vmrt_doc *doc);
+void advice_tables(const struct advice *advice, struct vmrt_doc *doc);
 
 /**
  * vmrt_advise_run - advise and print it to stdout

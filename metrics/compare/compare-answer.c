@@ -53,22 +53,22 @@ static const char *speed_words(const struct vmrt_task_facts *a, const struct vmr
 static void describe(const struct vmrt_variant *base, const struct vmrt_variant *v,
 	const char *label, bool allow_loss, char *buf, size_t room)
 {
-	struct vmrt_task_facts *a = vmrt_find_task(base->facts, label);
-	struct vmrt_task_facts *b = vmrt_find_task(v->facts, label);
+	struct vmrt_task_facts *a = compare_find_task(base->facts, label);
+	struct vmrt_task_facts *b = compare_find_task(v->facts, label);
 	double misses = NAN, responses = NAN;
 	char why[128], p[16];
 	size_t n;
-	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n);
+	const struct compare_task_metric *metrics = compare_task_metrics(&n);
 
-	if (!vmrt_comparable(base, v, label, allow_loss, why, sizeof(why))) {
+	if (!compare_comparable(base, v, label, allow_loss, why, sizeof(why))) {
 		snprintf(buf, room, "not tested (see --full)");
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (!strcmp(metrics[i].key, "miss_ratio"))
-			misses = vmrt_compare_p(&metrics[i], a, b);
+			misses = compare_p(&metrics[i], a, b);
 		else if (metrics[i].test == VMRT_TEST_RANKS)
-			responses = vmrt_compare_p(&metrics[i], a, b);
+			responses = compare_p(&metrics[i], a, b);
 	}
 	if (isnan(misses) && isnan(responses))
 		snprintf(buf, room, "not tested (too few jobs)");
@@ -86,7 +86,7 @@ static void describe(const struct vmrt_variant *base, const struct vmrt_variant 
 static void put_row(struct vmrt_table *table, const char *label, const struct vmrt_variant *v,
 	const char *change)
 {
-	const struct vmrt_task_facts *t = vmrt_find_task(v->facts, label);
+	const struct vmrt_task_facts *t = compare_find_task(v->facts, label);
 
 	COLUMNS(VMRT_CELL)
 }
@@ -118,7 +118,7 @@ static void put_figure(struct vmrt_table *t, const struct vmrt_variant *v, size_
 	vmrt_page_schedule(t, runs, shown);
 }
 
-void vmrt_compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n,
+void compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n,
 	const struct vmrt_compare_options *options)
 {
 	unsigned flags = VMRT_TABLE_BRIEF | VMRT_TABLE_PEOPLE;
@@ -129,7 +129,7 @@ void vmrt_compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *v, siz
 
 	for (size_t i = 0; i < n; i++) {
 		for (size_t j = 0; j < v[i].facts->n_tasks; j++) {
-			if (!vmrt_task_is_new(v, i, j))
+			if (!compare_task_is_new(v, i, j))
 				continue;
 			if (rows && rows + n > ROWS_MAX) {
 				hidden++;

@@ -68,7 +68,7 @@ TASK_VALUE(tardiness, ns(t->tardiness.max))
 TASK_VALUE(exec_mean, ns(vmrt_series_mean(&t->exec)))
 TASK_VALUE(exec_max, ns(t->exec.max))
 
-static const struct vmrt_task_metric task_metrics[] = {
+static const struct compare_task_metric task_metrics[] = {
 	{"jobs", "count", "jobs", task_jobs, VMRT_TEST_NONE, NULL, 0, 0},
 	{"known", "count", "with known outcome", task_known, VMRT_TEST_NONE, NULL, 0, 0},
 	{"unknown", "count", "unknown", task_unknown, VMRT_TEST_NONE, NULL, 0, 0},
@@ -115,7 +115,7 @@ static const struct vmrt_task_metric task_metrics[] = {
 	{"exec_max", "ns", "execution max, ms", task_exec_max, VMRT_TEST_NONE, NULL, 0, 0},
 };
 
-const struct vmrt_task_metric *vmrt_task_metrics(size_t *n)
+const struct compare_task_metric *compare_task_metrics(size_t *n)
 {
 	*n = ARRAY_SIZE(task_metrics);
 	return task_metrics;
@@ -150,7 +150,7 @@ SERVER_VALUE(supply_jitter, ns(s->supply_jitter))
 SERVER_VALUE(blackout, ns(s->blackout_max))
 SERVER_VALUE(violations, count(sum_of_violations(s)))
 
-static const struct vmrt_server_metric server_metrics[] = {
+static const struct compare_server_metric server_metrics[] = {
 	{"enforced", "bool", "enforced", server_enforced},
 	{"period", "ns", "period, ms", server_period},
 	{"budget", "ns", "budget, ms", server_budget},
@@ -172,13 +172,13 @@ static const struct vmrt_server_metric server_metrics[] = {
 	{"violations", "count", "violations of rules", server_violations},
 };
 
-const struct vmrt_server_metric *vmrt_server_metrics(size_t *n)
+const struct compare_server_metric *compare_server_metrics(size_t *n)
 {
 	*n = ARRAY_SIZE(server_metrics);
 	return server_metrics;
 }
 
-struct vmrt_value vmrt_value_subtract(struct vmrt_value a, struct vmrt_value b)
+struct vmrt_value compare_value_subtract(struct vmrt_value a, struct vmrt_value b)
 {
 	if (a.type == VMRT_CELL_BOOL)
 		return count(VMRT_UNKNOWN);
@@ -190,14 +190,14 @@ struct vmrt_value vmrt_value_subtract(struct vmrt_value a, struct vmrt_value b)
 	return a;
 }
 
-double vmrt_value_number(struct vmrt_value v)
+double compare_value_number(struct vmrt_value v)
 {
 	if (v.type == VMRT_CELL_RATIO)
 		return v.ratio;
 	return v.number == VMRT_UNKNOWN || v.type == VMRT_CELL_BOOL ? NAN : (double)v.number;
 }
 
-struct vmrt_task_facts *vmrt_find_task(const struct vmrt_run_facts *f, const char *label)
+struct vmrt_task_facts *compare_find_task(const struct vmrt_run_facts *f, const char *label)
 {
 	for (size_t i = 0; i < f->n_tasks; i++)
 		if (f->tasks[i].selected && !strcmp(f->tasks[i].label, label))
@@ -205,7 +205,7 @@ struct vmrt_task_facts *vmrt_find_task(const struct vmrt_run_facts *f, const cha
 	return NULL;
 }
 
-struct vmrt_server_facts *vmrt_find_server(const struct vmrt_run_facts *f, const char *name)
+struct vmrt_server_facts *compare_find_server(const struct vmrt_run_facts *f, const char *name)
 {
 	for (size_t i = 0; i < f->n_servers; i++)
 		if (f->servers[i].selected && !strcmp(f->servers[i].name, name))
@@ -213,12 +213,12 @@ struct vmrt_server_facts *vmrt_find_server(const struct vmrt_run_facts *f, const
 	return NULL;
 }
 
-bool vmrt_task_is_new(const struct vmrt_variant *v, size_t i, size_t j)
+bool compare_task_is_new(const struct vmrt_variant *v, size_t i, size_t j)
 {
 	const struct vmrt_task_facts *task = &v[i].facts->tasks[j];
 
 	for (size_t k = 0; k < i; k++)
-		if (vmrt_find_task(v[k].facts, task->label))
+		if (compare_find_task(v[k].facts, task->label))
 			return false;
 	return task->selected;
 }

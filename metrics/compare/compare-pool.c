@@ -119,7 +119,7 @@ static enum vmrt_status pool_tasks(struct vmrt_run_facts *into, struct vmrt_run_
 		if (begin_task(task, model) != VMRT_OK)
 			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		for (size_t r = 0; model->selected && r < n; r++) {
-			const struct vmrt_task_facts *t = vmrt_find_task(runs[r], model->label);
+			const struct vmrt_task_facts *t = compare_find_task(runs[r], model->label);
 
 			if (!t || t->period_ns != model->period_ns ||
 				t->wcet_ns != model->wcet_ns ||
@@ -237,7 +237,8 @@ static enum vmrt_status pool_servers(struct vmrt_run_facts *into,
 		if (begin_server(server, model) != VMRT_OK)
 			return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 		for (size_t r = 0; model->selected && r < n; r++) {
-			const struct vmrt_server_facts *s = vmrt_find_server(runs[r], model->name);
+			const struct vmrt_server_facts *s =
+				compare_find_server(runs[r], model->name);
 
 			if (!s || s->period_ns != model->period_ns ||
 				s->budget_ns != model->budget_ns || s->enforced != model->enforced)
@@ -307,7 +308,7 @@ static enum vmrt_status pool_machines(struct vmrt_run_facts *into,
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_facts_pool(struct vmrt_run_facts *const *runs, size_t n,
+enum vmrt_status compare_facts_pool(struct vmrt_run_facts *const *runs, size_t n,
 	struct vmrt_run_facts **out, struct vmrt_error *err)
 {
 	struct vmrt_run_facts *f = calloc(1, sizeof(*f));

@@ -20,29 +20,29 @@ static const char *const titles[] = {"Spread between repetitions"};
 static const struct vmrt_column columns[] = {COLUMNS(VMRT_COLUMN)};
 
 static void put_metric(struct vmrt_table *table, const struct vmrt_variant *v,
-	const struct vmrt_task_facts *pooled, const struct vmrt_task_metric *metric)
+	const struct vmrt_task_facts *pooled, const struct compare_task_metric *metric)
 {
 	struct vmrt_value lowest, highest;
 	bool any = false;
 
 	for (size_t r = 0; r < v->n; r++) {
-		const struct vmrt_task_facts *t = vmrt_find_task(v->runs[r], pooled->label);
+		const struct vmrt_task_facts *t = compare_find_task(v->runs[r], pooled->label);
 		struct vmrt_value value = metric->value(t);
 
 		/* comparisons with NaN are false: a run without a value changes nothing */
-		if (!any || vmrt_value_number(value) < vmrt_value_number(lowest))
+		if (!any || compare_value_number(value) < compare_value_number(lowest))
 			lowest = value;
-		if (!any || vmrt_value_number(value) > vmrt_value_number(highest))
+		if (!any || compare_value_number(value) > compare_value_number(highest))
 			highest = value;
-		any = any || vmrt_value_number(value) == vmrt_value_number(value);
+		any = any || compare_value_number(value) == compare_value_number(value);
 	}
 	COLUMNS(VMRT_CELL)
 }
 
-void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n)
+void compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n)
 {
 	size_t n_metrics;
-	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n_metrics);
+	const struct compare_task_metric *metrics = compare_task_metrics(&n_metrics);
 	struct vmrt_table *table = vmrt_doc_table(
 		doc, "spread", titles, columns, ARRAY_SIZE(columns), VMRT_TABLE_SPAN);
 

@@ -59,11 +59,11 @@ static const char *feasibility_word(enum vmrt_feasibility f)
 				      : "not analysed";
 }
 
-bool vmrt_comparable(const struct vmrt_variant *base, const struct vmrt_variant *variant,
+bool compare_comparable(const struct vmrt_variant *base, const struct vmrt_variant *variant,
 	const char *label, bool allow_loss, char *why, size_t room)
 {
-	const struct vmrt_task_facts *a = vmrt_find_task(base->facts, label);
-	const struct vmrt_task_facts *b = vmrt_find_task(variant->facts, label);
+	const struct vmrt_task_facts *a = compare_find_task(base->facts, label);
+	const struct vmrt_task_facts *b = compare_find_task(variant->facts, label);
 	enum vmrt_feasibility x, y;
 
 	*why = '\0';
@@ -80,23 +80,23 @@ bool vmrt_comparable(const struct vmrt_variant *base, const struct vmrt_variant 
 		return false;
 	}
 	/* of a run each: what is pooled has lost its machines */
-	x = vmrt_task_feasibility(base->runs[0], vmrt_find_task(base->runs[0], label));
-	y = vmrt_task_feasibility(variant->runs[0], vmrt_find_task(variant->runs[0], label));
+	x = vmrt_task_feasibility(base->runs[0], compare_find_task(base->runs[0], label));
+	y = vmrt_task_feasibility(variant->runs[0], compare_find_task(variant->runs[0], label));
 	if (x != y)
 		snprintf(why, room, "by analysis its VM's tasks are %s here and %s there",
 			feasibility_word(y), feasibility_word(x));
 	return !*why;
 }
 
-static double fisher(const struct vmrt_task_metric *m, const struct vmrt_task_facts *a,
+static double fisher(const struct compare_task_metric *m, const struct vmrt_task_facts *a,
 	const struct vmrt_task_facts *b)
 {
 	return vmrt_fisher((uint64_t)m->hits(a), (uint64_t)vmrt_task_known(a), (uint64_t)m->hits(b),
 		(uint64_t)vmrt_task_known(b));
 }
 
-double vmrt_compare_p(
-	const struct vmrt_task_metric *m, struct vmrt_task_facts *a, struct vmrt_task_facts *b)
+double compare_p(
+	const struct compare_task_metric *m, struct vmrt_task_facts *a, struct vmrt_task_facts *b)
 {
 	if (m->test == VMRT_TEST_FISHER)
 		return fisher(m, a, b);
@@ -110,7 +110,7 @@ static struct vmrt_value duration(int64_t ns)
 	return (struct vmrt_value){VMRT_CELL_NS, ns, NAN};
 }
 
-static struct tested test(const struct vmrt_task_metric *m, struct vmrt_task_facts *a,
+static struct tested test(const struct compare_task_metric *m, struct vmrt_task_facts *a,
 	struct vmrt_task_facts *b, uint64_t seed)
 {
 	struct tested t = {NULL, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, NAN, NAN};
@@ -146,11 +146,11 @@ static void put_task(struct vmrt_table *table, const struct vmrt_variant *base,
 	const struct vmrt_variant *variant, const char *label, const struct vmrt_compare_options *o)
 {
 	char why[128];
-	bool comparable = vmrt_comparable(base, variant, label, o->allow_loss, why, sizeof(why));
-	struct vmrt_task_facts *a = vmrt_find_task(base->facts, label);
-	struct vmrt_task_facts *b = vmrt_find_task(variant->facts, label);
+	bool comparable = compare_comparable(base, variant, label, o->allow_loss, why, sizeof(why));
+	struct vmrt_task_facts *a = compare_find_task(base->facts, label);
+	struct vmrt_task_facts *b = compare_find_task(variant->facts, label);
 	size_t n;
-	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n);
+	const struct compare_task_metric *metrics = compare_task_metrics(&n);
 	const struct tested none = {
 		"not comparable", VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, VMRT_UNKNOWN, NAN, NAN};
 	struct tested tested;
@@ -168,7 +168,7 @@ static void put_task(struct vmrt_table *table, const struct vmrt_variant *base,
 			variant->facts->label, base->facts->label, why);
 }
 
-void vmrt_compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n,
+void compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *v, size_t n,
 	const struct vmrt_compare_options *options)
 {
 	struct vmrt_table *table = vmrt_doc_table(doc, "tests", titles,
@@ -176,7 +176,7 @@ void vmrt_compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *v, size
 
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < v[i].facts->n_tasks; j++)
-			for (size_t k = 1; vmrt_task_is_new(v, i, j) && k < n; k++)
+			for (size_t k = 1; compare_task_is_new(v, i, j) && k < n; k++)
 				put_task(table, &v[0], &v[k], v[i].facts->tasks[j].label, options);
 	vmrt_put_line(table, "tests",
 		"Fisher: exact test of misses among jobs of known outcome; Mann-Whitney: U test of "

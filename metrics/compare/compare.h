@@ -35,7 +35,7 @@ enum vmrt_status vmrt_variants_load(const char *const *words, size_t n, bool com
 void vmrt_variants_free(struct vmrt_variant *variants, size_t n);
 
 /**
- * vmrt_facts_pool - the facts of several runs as if all their jobs and periods had been in one
+ * compare_facts_pool - the facts of several runs as if all their jobs and periods had been in one
  * @out: free with vmrt_facts_free(); it has no VMs and no times of its own
  *
  * Counts add up, percentiles are of all values together, extremes are the extremes of all; what is
@@ -43,44 +43,44 @@ void vmrt_variants_free(struct vmrt_variant *variants, size_t n);
  *
  * Return: VMRT_OK; VMRT_EINVAL if tasks or servers differ; VMRT_ENOMEM.
  */
-enum vmrt_status vmrt_facts_pool(struct vmrt_run_facts *const *runs, size_t n,
+enum vmrt_status compare_facts_pool(struct vmrt_run_facts *const *runs, size_t n,
 	struct vmrt_run_facts **out, struct vmrt_error *err);
 
-enum vmrt_test { VMRT_TEST_NONE, VMRT_TEST_FISHER, VMRT_TEST_RANKS, VMRT_TEST_BOOTSTRAP };
+enum compare_test { VMRT_TEST_NONE, VMRT_TEST_FISHER, VMRT_TEST_RANKS, VMRT_TEST_BOOTSTRAP };
 
-struct vmrt_task_metric {
+struct compare_task_metric {
 	const char *key, *unit, *words;
 	struct vmrt_value (*value)(const struct vmrt_task_facts *task);
-	enum vmrt_test test;
+	enum compare_test test;
 	int64_t (*hits)(const struct vmrt_task_facts
 			*task); /* for Fisher's test, out of the jobs of known outcome */
 	unsigned num, den;	/* which percentile, for the bootstrap */
 };
 
-struct vmrt_server_metric {
+struct compare_server_metric {
 	const char *key, *unit, *words;
 	struct vmrt_value (*value)(const struct vmrt_server_facts *server);
 };
 
-/** vmrt_task_metrics - what is compared of tasks; @n: how many */
-const struct vmrt_task_metric *vmrt_task_metrics(size_t *n);
+/** compare_task_metrics - what is compared of tasks; @n: how many */
+const struct compare_task_metric *compare_task_metrics(size_t *n);
 
-/** vmrt_server_metrics - what is compared of servers; @n: how many */
-const struct vmrt_server_metric *vmrt_server_metrics(size_t *n);
+/** compare_server_metrics - what is compared of servers; @n: how many */
+const struct compare_server_metric *compare_server_metrics(size_t *n);
 
-/** vmrt_value_subtract - a - b, unknown if one of them is */
-struct vmrt_value vmrt_value_subtract(struct vmrt_value a, struct vmrt_value b);
+/** compare_value_subtract - a - b, unknown if one of them is */
+struct vmrt_value compare_value_subtract(struct vmrt_value a, struct vmrt_value b);
 
-/** vmrt_value_number - as a number; NaN if it is unknown */
-double vmrt_value_number(struct vmrt_value value);
+/** compare_value_number - as a number; NaN if it is unknown */
+double compare_value_number(struct vmrt_value value);
 
-/** vmrt_find_task, vmrt_find_server - the one so called that was asked for, or NULL */
-struct vmrt_task_facts *vmrt_find_task(const struct vmrt_run_facts *facts, const char *label);
-struct vmrt_server_facts *vmrt_find_server(const struct vmrt_run_facts *facts, const char *name);
+/** compare_find_task, compare_find_server - the one so called that was asked for, or NULL */
+struct vmrt_task_facts *compare_find_task(const struct vmrt_run_facts *facts, const char *label);
+struct vmrt_server_facts *compare_find_server(const struct vmrt_run_facts *facts, const char *name);
 
-/** vmrt_task_is_new - is task @j of variant @i one that was asked for and that no variant before it
- * has? */
-bool vmrt_task_is_new(const struct vmrt_variant *variants, size_t i, size_t j);
+/** compare_task_is_new - is task @j of variant @i one that was asked for and that no variant before
+ * it has? */
+bool compare_task_is_new(const struct vmrt_variant *variants, size_t i, size_t j);
 
 struct vmrt_compare_options {
 	bool allow_loss;
@@ -88,30 +88,30 @@ struct vmrt_compare_options {
 };
 
 /**
- * vmrt_compare_tests - a table "tests": tests of each task against the base, and its lines
+ * compare_tests - a table "tests": tests of each task against the base, and its lines
  * @variants: the first is the base
  */
-void vmrt_compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
+void compare_tests(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
 	const struct vmrt_compare_options *options);
 
-/** vmrt_compare_answer - the table "answer": what changed against the base, in a few lines for
+/** compare_answer - the table "answer": what changed against the base, in a few lines for
  * people */
-void vmrt_compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
+void compare_answer(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n,
 	const struct vmrt_compare_options *options);
 
-/** vmrt_compare_spread - a table "spread": how figures differ between the repetitions of a variant
+/** compare_spread - a table "spread": how figures differ between the repetitions of a variant
  */
-void vmrt_compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n);
+void compare_spread(struct vmrt_doc *doc, const struct vmrt_variant *variants, size_t n);
 
 /**
- * vmrt_comparable - may the task called @label be tested in @variant against @base?
+ * compare_comparable - may the task called @label be tested in @variant against @base?
  * @why: set to the reason if not
  */
-bool vmrt_comparable(const struct vmrt_variant *base, const struct vmrt_variant *variant,
+bool compare_comparable(const struct vmrt_variant *base, const struct vmrt_variant *variant,
 	const char *label, bool allow_loss, char *why, size_t room);
 
-/** vmrt_compare_p - p of the metric's test of @b against @a; NaN: it has no such test */
-double vmrt_compare_p(const struct vmrt_task_metric *metric, struct vmrt_task_facts *a,
+/** compare_p - p of the metric's test of @b against @a; NaN: it has no such test */
+double compare_p(const struct compare_task_metric *metric, struct vmrt_task_facts *a,
 	struct vmrt_task_facts *b);
 
 struct vmrt_comparison;

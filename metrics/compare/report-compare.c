@@ -38,9 +38,9 @@ struct vmrt_comparison {
 /* A metric of a task or of a server, or a task's misses by @cause. */
 struct row {
 	const char *name;
-	const struct vmrt_task_metric *task;
+	const struct compare_task_metric *task;
 	const char *cause;
-	const struct vmrt_server_metric *server;
+	const struct compare_server_metric *server;
 };
 
 /* The row's value of variant @i; false if it has no such task or server. */
@@ -48,8 +48,8 @@ static bool value_of(
 	const struct vmrt_comparison *c, const struct row *row, size_t i, struct vmrt_value *out)
 {
 	const struct vmrt_run_facts *f = c->variants[i].facts;
-	const struct vmrt_task_facts *t = row->server ? NULL : vmrt_find_task(f, row->name);
-	const struct vmrt_server_facts *s = row->server ? vmrt_find_server(f, row->name) : NULL;
+	const struct vmrt_task_facts *t = row->server ? NULL : compare_find_task(f, row->name);
+	const struct vmrt_server_facts *s = row->server ? compare_find_server(f, row->name) : NULL;
 
 	if (!t && !s)
 		return false;
@@ -91,15 +91,15 @@ static void put_row(struct vmrt_comparison *c, struct vmrt_table *table, const s
 	}
 	for (size_t i = 1; i < c->n; i++) {
 		if (has_base && value_of(c, row, i, &value))
-			vmrt_put_value(table, vmrt_value_subtract(value, base));
+			vmrt_put_value(table, compare_value_subtract(value, base));
 		else
 			vmrt_put_unknown(table);
 	}
 	for (size_t i = 1; i < c->n; i++) {
-		double divisor = has_base ? vmrt_value_number(base) : 0;
+		double divisor = has_base ? compare_value_number(base) : 0;
 
 		if (divisor != 0 && value_of(c, row, i, &value))
-			vmrt_put_real(table, vmrt_value_number(value) / divisor);
+			vmrt_put_real(table, compare_value_number(value) / divisor);
 		else
 			vmrt_put_unknown(table);
 	}
@@ -107,17 +107,17 @@ static void put_row(struct vmrt_comparison *c, struct vmrt_table *table, const s
 
 static void put_task_row(struct vmrt_comparison *c, struct vmrt_table *table, const struct row *row)
 {
-	struct vmrt_task_facts *base = vmrt_find_task(c->variants[0].facts, row->name);
+	struct vmrt_task_facts *base = compare_find_task(c->variants[0].facts, row->name);
 	char why[128];
 
 	put_row(c, table, row);
 	for (size_t i = 1; i < c->n; i++) {
-		struct vmrt_task_facts *t = vmrt_find_task(c->variants[i].facts, row->name);
+		struct vmrt_task_facts *t = compare_find_task(c->variants[i].facts, row->name);
 
 		if (row->task && row->task->test != VMRT_TEST_NONE &&
-			vmrt_comparable(&c->variants[0], &c->variants[i], row->name,
+			compare_comparable(&c->variants[0], &c->variants[i], row->name,
 				c->options->allow_loss, why, sizeof(why)))
-			vmrt_put_p(table, vmrt_compare_p(row->task, base, t));
+			vmrt_put_p(table, compare_p(row->task, base, t));
 		else
 			vmrt_put_unknown(table);
 	}
@@ -128,7 +128,7 @@ static bool cause_was_there(const struct vmrt_comparison *c, const char *label, 
 	size_t cause, const char *name)
 {
 	for (size_t i = 0; i <= v; i++) {
-		const struct vmrt_task_facts *t = vmrt_find_task(c->variants[i].facts, label);
+		const struct vmrt_task_facts *t = compare_find_task(c->variants[i].facts, label);
 
 		for (size_t k = 0; t && k < (i < v ? t->n_causes : cause); k++)
 			if (!strcmp(t->causes[k].name, name))
@@ -140,18 +140,18 @@ static bool cause_was_there(const struct vmrt_comparison *c, const char *label, 
 static void put_task(struct vmrt_comparison *c, struct vmrt_table *table, const char *label)
 {
 	size_t n;
-	const struct vmrt_task_metric *metrics = vmrt_task_metrics(&n);
+	const struct compare_task_metric *metrics = compare_task_metrics(&n);
 	int64_t jobs = 0;
 
 	for (size_t v = 0; v < c->n; v++) {
-		const struct vmrt_task_facts *t = vmrt_find_task(c->variants[v].facts, label);
+		const struct vmrt_task_facts *t = compare_find_task(c->variants[v].facts, label);
 
 		jobs += t ? t->jobs : 0;
 	}
 	for (size_t m = 0; m < (jobs ? n : 1); m++) /* the first is their number */
 		put_task_row(c, table, &(struct row){.name = label, .task = &metrics[m]});
 	for (size_t v = 0; v < c->n; v++) {
-		const struct vmrt_task_facts *t = vmrt_find_task(c->variants[v].facts, label);
+		const struct vmrt_task_facts *t = compare_find_task(c->variants[v].facts, label);
 
 		for (size_t k = 0; t && k < t->n_causes; k++)
 			if (!cause_was_there(c, label, v, k, t->causes[k].name))
@@ -163,7 +163,7 @@ static void put_task(struct vmrt_comparison *c, struct vmrt_table *table, const 
 static void put_server(struct vmrt_comparison *c, struct vmrt_table *table, const char *name)
 {
 	size_t n;
-	const struct vmrt_server_metric *metrics = vmrt_server_metrics(&n);
+	const struct compare_server_metric *metrics = compare_server_metrics(&n);
 
 	for (size_t m = 0; m < n; m++)
 		put_row(c, table, &(struct row){.name = name, .server = &metrics[m]});
@@ -249,19 +249,19 @@ static void fill(struct vmrt_comparison *c)
 	struct vmrt_table *t;
 
 	vmrt_doc_section(c->doc, "Comparison");
-	vmrt_compare_answer(c->doc, v, c->n, c->options);
+	compare_answer(c->doc, v, c->n, c->options);
 	put_runs(c);
 	t = vmrt_doc_table(
 		c->doc, "tasks", c->titles, c->columns, 4 + c->n + 3 * (c->n - 1), VMRT_TABLE_SPAN);
 	for (size_t i = 0; i < c->n; i++) {
 		repetitions = repetitions || v[i].n > 1;
 		for (size_t j = 0; j < v[i].facts->n_tasks; j++)
-			if (vmrt_task_is_new(v, i, j))
+			if (compare_task_is_new(v, i, j))
 				put_task(c, t, v[i].facts->tasks[j].label);
 	}
-	vmrt_compare_tests(c->doc, v, c->n, c->options);
+	compare_tests(c->doc, v, c->n, c->options);
 	if (repetitions)
-		vmrt_compare_spread(c->doc, v, c->n);
+		compare_spread(c->doc, v, c->n);
 	t = vmrt_doc_table(c->doc, "servers", c->server_titles, c->server_columns,
 		4 + c->n + 2 * (c->n - 1), VMRT_TABLE_SPAN);
 	for (size_t i = 0; i < c->n; i++) {
@@ -270,7 +270,7 @@ static void fill(struct vmrt_comparison *c)
 			bool earlier = false;
 
 			for (size_t k = 0; k < i; k++)
-				earlier = earlier || vmrt_find_server(v[k].facts, server->name);
+				earlier = earlier || compare_find_server(v[k].facts, server->name);
 			if (server->selected && !earlier)
 				put_server(c, t, server->name);
 		}

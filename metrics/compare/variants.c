@@ -203,7 +203,7 @@ enum vmrt_status vmrt_variants_load(const char *const *words, size_t n, bool com
 		if (all[i].n == 1)
 			all[i].facts = all[i].runs[0];
 		else
-			status = vmrt_facts_pool(all[i].runs, all[i].n, &all[i].facts, err);
+			status = compare_facts_pool(all[i].runs, all[i].n, &all[i].facts, err);
 	}
 	if (status == VMRT_OK)
 		status = make_labels_differ(all, used, err);

@@ -83,7 +83,7 @@ static size_t collect(const struct vmrt_run_facts *f, const struct vmrt_task_fac
 	return n;
 }
 
-bool vmrt_facts_bounds(struct vmrt_run_facts *f)
+bool facts_bounds(struct vmrt_run_facts *f)
 {
 	struct vmrt_rta_task *tasks = calloc(f->n_tasks + 1, sizeof(*tasks));
 

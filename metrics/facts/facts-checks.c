@@ -42,7 +42,7 @@ static enum vmrt_status load_checked(
 	return vmrt_query_end(&q);
 }
 
-enum vmrt_status vmrt_facts_load_checks(
+enum vmrt_status facts_load_checks(
 	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	enum vmrt_status status = load_checked(db, f, err);

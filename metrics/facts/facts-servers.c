@@ -207,7 +207,7 @@ static enum vmrt_status load_curve(
 	return vmrt_query_end(&q);
 }
 
-enum vmrt_status vmrt_facts_load_servers(
+enum vmrt_status facts_load_servers(
 	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	struct vmrt_query q;
@@ -221,7 +221,7 @@ enum vmrt_status vmrt_facts_load_servers(
 		"s.id");
 	while (vmrt_query_next(&q)) {
 		struct vmrt_server_facts *s =
-			vmrt_facts_append(&q, &f->servers, &f->n_servers, sizeof(*s));
+			facts_append(&q, &f->servers, &f->n_servers, sizeof(*s));
 
 		if (!s)
 			break;
@@ -241,7 +241,7 @@ enum vmrt_status vmrt_facts_load_servers(
 	return vmrt_query_end(&q);
 }
 
-enum vmrt_status vmrt_facts_load_periods(
+enum vmrt_status facts_load_periods(
 	struct vmrt_db *db, struct vmrt_run_facts *f, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;

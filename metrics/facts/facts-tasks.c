@@ -73,8 +73,7 @@ static enum vmrt_status name_culprits(
 		c->by = strdup("other threads");
 		return c->by ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	status = vmrt_facts_thread(
-		db, c->culprits[most].thread, c->culprits[most].several, &c->by, err);
+	status = facts_thread(db, c->culprits[most].thread, c->culprits[most].several, &c->by, err);
 	if (status == VMRT_OK && !c->by)
 		status = vmrt_fail(
 			err, VMRT_EFORMAT, "the database names a thread that it does not have");
@@ -297,7 +296,7 @@ static void add_job(struct vmrt_task_facts *t, const struct vmrt_run_facts *f, s
 	past->k = k;
 }
 
-enum vmrt_status vmrt_facts_load_task(struct vmrt_db *db, const struct vmrt_run_facts *f,
+enum vmrt_status facts_load_task(struct vmrt_db *db, const struct vmrt_run_facts *f,
 	struct vmrt_task_facts *t, struct vmrt_error *err)
 {
 	bool part = f->filter.from_ns != VMRT_UNKNOWN || f->filter.to_ns != VMRT_UNKNOWN;
@@ -322,7 +321,7 @@ enum vmrt_status vmrt_facts_load_task(struct vmrt_db *db, const struct vmrt_run_
 	for (size_t i = 0; i < t->n_causes && q.status == VMRT_OK; i++)
 		q.status = name_culprits(db, &t->causes[i], err);
 	if (q.status == VMRT_OK)
-		q.status = vmrt_facts_load_worst(db, f, t, err);
+		q.status = facts_load_worst(db, f, t, err);
 	t->response_p50 = vmrt_samples_percentile(&t->responses, 50, 100);
 	t->response_p95 = vmrt_samples_percentile(&t->responses, 95, 100);
 	t->response_p99 = vmrt_samples_percentile(&t->responses, 99, 100);

@@ -11,7 +11,7 @@
 #define THREADS_MAX 3	  /* that are named of a job */
 #define STEPS_MAX (2 * SEGMENTS_MAX)
 
-enum vmrt_status vmrt_facts_thread(
+enum vmrt_status facts_thread(
 	struct vmrt_db *db, int64_t id, bool several, char **out, struct vmrt_error *err)
 {
 	struct vmrt_query q;
@@ -196,7 +196,7 @@ static enum vmrt_status load_job(struct vmrt_db *db, const struct vmrt_run_facts
 	if (w->end_ns == VMRT_UNKNOWN && !w->complete)
 		w->end_ns = f->end_ns;
 	if (status == VMRT_OK && by != VMRT_UNKNOWN)
-		status = vmrt_facts_thread(db, by, false, &w->by, err);
+		status = facts_thread(db, by, false, &w->by, err);
 	if (status == VMRT_OK)
 		status = load_parts(db, task, w, err);
 	if (status == VMRT_OK)
@@ -206,7 +206,7 @@ static enum vmrt_status load_job(struct vmrt_db *db, const struct vmrt_run_facts
 	return status;
 }
 
-enum vmrt_status vmrt_facts_load_worst(struct vmrt_db *db, const struct vmrt_run_facts *f,
+enum vmrt_status facts_load_worst(struct vmrt_db *db, const struct vmrt_run_facts *f,
 	struct vmrt_task_facts *t, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;

@@ -33,7 +33,7 @@ bool vmrt_filter_times(const struct vmrt_filter *filter)
 	       filter->skip_first > 0;
 }
 
-void *vmrt_facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size)
+void *facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size)
 {
 	void **p = array;
 	char *more;
@@ -113,7 +113,7 @@ static enum vmrt_status load_machines(
 		" FROM machine m ORDER BY kind <> 'host', id");
 	vmrt_query_span(&q, 1, f);
 	while (vmrt_query_next(&q) &&
-		(m = vmrt_facts_append(&q, &f->machines, &f->n_machines, sizeof(*f->machines)))) {
+		(m = facts_append(&q, &f->machines, &f->n_machines, sizeof(*f->machines)))) {
 		m->id = vmrt_query_int(&q, 0);
 		m->name = vmrt_query_name(&q, 1);
 		m->kind = vmrt_query_name(&q, 2);
@@ -149,7 +149,7 @@ static enum vmrt_status load_vms(
 	vmrt_query_begin(
 		&q, db, err, "SELECT name, hypervisor, accel, machine FROM vm ORDER BY id");
 	while (vmrt_query_next(&q) &&
-		(vm = vmrt_facts_append(&q, &f->vms, &f->n_vms, sizeof(*f->vms)))) {
+		(vm = facts_append(&q, &f->vms, &f->n_vms, sizeof(*f->vms)))) {
 		vm->name = vmrt_query_name(&q, 0);
 		vm->hypervisor = vmrt_query_text(&q, 1);
 		vm->accel = vmrt_query_text(&q, 2);
@@ -168,7 +168,7 @@ static enum vmrt_status load_tasks(
 		"SELECT id, machine, machine_name, name, period_ns, wcet_ns, deadline_ns, priority,"
 		" missing, uncertain FROM task ORDER BY id");
 	while (vmrt_query_next(&q) &&
-		(t = vmrt_facts_append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
+		(t = facts_append(&q, &f->tasks, &f->n_tasks, sizeof(*f->tasks)))) {
 		t->id = vmrt_query_int(&q, 0);
 		t->machine = vmrt_query_int(&q, 1);
 		t->machine_name = vmrt_query_name(&q, 2);
@@ -196,7 +196,7 @@ static enum vmrt_status load_notes(
 
 	vmrt_query_begin(&q, db, err, "SELECT about, name, words FROM note ORDER BY rowid");
 	while (vmrt_query_next(&q) &&
-		(n = vmrt_facts_append(&q, &f->notes, &f->n_notes, sizeof(*f->notes)))) {
+		(n = facts_append(&q, &f->notes, &f->n_notes, sizeof(*f->notes)))) {
 		n->about = vmrt_query_name(&q, 0);
 		n->name = vmrt_query_name(&q, 1);
 		n->words = vmrt_query_name(&q, 2);
@@ -342,19 +342,19 @@ enum vmrt_status vmrt_facts_load(const char *run, const struct vmrt_filter *filt
 	if (status == VMRT_OK)
 		status = mark_tasks(f, err);
 	if (status == VMRT_OK)
-		status = vmrt_facts_load_servers(db, f, err);
+		status = facts_load_servers(db, f, err);
 	if (status == VMRT_OK)
 		status = select_servers(f, run, err);
 	if (status == VMRT_OK)
-		status = vmrt_facts_load_periods(db, f, err);
+		status = facts_load_periods(db, f, err);
 	if (status == VMRT_OK)
-		status = vmrt_facts_load_checks(db, f, err);
+		status = facts_load_checks(db, f, err);
 	if (status == VMRT_OK)
 		status = select_tasks(f, run, err);
 	for (size_t i = 0; status == VMRT_OK && i < f->n_tasks; i++)
 		if (f->tasks[i].selected)
-			status = vmrt_facts_load_task(db, f, &f->tasks[i], err);
-	if (status == VMRT_OK && !vmrt_facts_bounds(f))
+			status = facts_load_task(db, f, &f->tasks[i], err);
+	if (status == VMRT_OK && !facts_bounds(f))
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK && vmrt_stop_requested())
 		status = vmrt_fail(err, VMRT_EINTR, "%s: interrupted", run);

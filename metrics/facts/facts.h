@@ -331,32 +331,32 @@ const char *vmrt_shell_word(const char *text, char *buf, size_t room);
 
 /* For facts-*.c */
 
-/** vmrt_facts_bounds - work out the worst-case response times of all tasks; false without memory */
-bool vmrt_facts_bounds(struct vmrt_run_facts *facts);
+/** facts_bounds - work out the worst-case response times of all tasks; false without memory */
+bool facts_bounds(struct vmrt_run_facts *facts);
 
 /** vmrt_query_span - bind the filter's times to parameters @i and @i + 1, in ns of the host's clock
  */
 void vmrt_query_span(struct vmrt_query *q, int i, const struct vmrt_run_facts *facts);
 
-enum vmrt_status vmrt_facts_load_task(struct vmrt_db *db, const struct vmrt_run_facts *facts,
+enum vmrt_status facts_load_task(struct vmrt_db *db, const struct vmrt_run_facts *facts,
 	struct vmrt_task_facts *task, struct vmrt_error *err);
-enum vmrt_status vmrt_facts_load_worst(struct vmrt_db *db, const struct vmrt_run_facts *facts,
+enum vmrt_status facts_load_worst(struct vmrt_db *db, const struct vmrt_run_facts *facts,
 	struct vmrt_task_facts *task, struct vmrt_error *err);
 
-/** vmrt_facts_append - one more element behind @n of *@array, zeroed; NULL if the query has ended
+/** facts_append - one more element behind @n of *@array, zeroed; NULL if the query has ended
  */
-void *vmrt_facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size);
+void *facts_append(struct vmrt_query *q, void *array, size_t *n, size_t size);
 
-/** vmrt_facts_thread - "COMM/TID" of a thread, or COMM of it and others, to be freed; *@out is NULL
+/** facts_thread - "COMM/TID" of a thread, or COMM of it and others, to be freed; *@out is NULL
  * if there is none */
-enum vmrt_status vmrt_facts_thread(
+enum vmrt_status facts_thread(
 	struct vmrt_db *db, int64_t id, bool several, char **out, struct vmrt_error *err);
 
-enum vmrt_status vmrt_facts_load_checks(
+enum vmrt_status facts_load_checks(
 	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
-enum vmrt_status vmrt_facts_load_servers(/* what they are */
+enum vmrt_status facts_load_servers(/* what they are */
 	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
-enum vmrt_status vmrt_facts_load_periods(/* and what the selected ones got */
+enum vmrt_status facts_load_periods(/* and what the selected ones got */
 	struct vmrt_db *db, struct vmrt_run_facts *facts, struct vmrt_error *err);
 
 /**

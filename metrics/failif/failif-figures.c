@@ -444,9 +444,9 @@ static void steal(const void *of, struct vmrt_figure *f)
 #name, VMRT_SCOPE_MACHINE, VMRT_CELL_##type, name, words                           \
 	}
 
-const struct vmrt_metric *vmrt_metric_list(void)
+const struct condition_metric *condition_metric_list(void)
 {
-	static const struct vmrt_metric list[] = {
+	static const struct condition_metric list[] = {
 		TASK(miss, RATIO, "miss ratio"),
 		TASK(miss_low, RATIO, "lower end of its 95 % interval"),
 		TASK(miss_high, RATIO, "upper end of its 95 % interval"),

@@ -75,7 +75,7 @@ static enum vmrt_status parse_metric(struct reader *r, struct vmrt_condition *c)
 	while (word_char(*r->at))
 		r->at++;
 	length = (size_t)(r->at - begin);
-	for (const struct vmrt_metric *m = vmrt_metric_list(); m->name; m++) {
+	for (const struct condition_metric *m = condition_metric_list(); m->name; m++) {
 		size_t prefix = strlen(PERCENTILE);
 
 		if (!strcmp(m->name, PERCENTILE)) {
@@ -145,7 +145,7 @@ static enum vmrt_status parse_relation(struct reader *r, struct vmrt_condition *
 {
 	static const struct {
 		const char *sign;
-		enum vmrt_relation relation;
+		enum condition_relation relation;
 	} signs[] = {/* longer ones first */
 		{">=", VMRT_FROM}, {"<=", VMRT_UPTO}, {"==", VMRT_EQUAL}, {"!=", VMRT_DIFFERENT},
 		{">", VMRT_ABOVE}, {"<", VMRT_BELOW}, {"=", VMRT_EQUAL}};
@@ -259,7 +259,7 @@ static int order(double a, double b)
 }
 
 /* Is it true of every value from @low to @high? */
-static bool always(enum vmrt_relation relation, double low, double high, double limit)
+static bool always(enum condition_relation relation, double low, double high, double limit)
 {
 	switch (relation) {
 	case VMRT_ABOVE:
@@ -281,7 +281,7 @@ static bool always(enum vmrt_relation relation, double low, double high, double 
 enum vmrt_verdict vmrt_condition_judge(
 	const struct vmrt_condition *condition, const struct vmrt_figure *figure)
 {
-	static const enum vmrt_relation opposite[] = {
+	static const enum condition_relation opposite[] = {
 		[VMRT_ABOVE] = VMRT_UPTO,
 		[VMRT_FROM] = VMRT_BELOW,
 		[VMRT_BELOW] = VMRT_FROM,

@@ -24,7 +24,7 @@ struct vmrt_figure {
 	char why[96];		 /* why it is unknown, or may be another; "" */
 };
 
-struct vmrt_metric {
+struct condition_metric {
 	const char *name;
 	enum vmrt_scope scope;
 	enum vmrt_cell_type type; /* RATIO, COUNT or NS */
@@ -33,20 +33,28 @@ struct vmrt_metric {
 	const char *words;
 };
 
-/** vmrt_metric_list - all metrics, up to one without a name; response_p stands for all percentiles
+/** condition_metric_list - all metrics, up to one without a name; response_p stands for all
+ * percentiles
  */
-const struct vmrt_metric *vmrt_metric_list(void);
+const struct condition_metric *condition_metric_list(void);
 
-enum vmrt_relation { VMRT_ABOVE, VMRT_FROM, VMRT_BELOW, VMRT_UPTO, VMRT_EQUAL, VMRT_DIFFERENT };
+enum condition_relation {
+	VMRT_ABOVE,
+	VMRT_FROM,
+	VMRT_BELOW,
+	VMRT_UPTO,
+	VMRT_EQUAL,
+	VMRT_DIFFERENT
+};
 
 struct vmrt_condition {
 	const char *text;
 	char words[32];	    /* the metric as it was written */
 	const char *limits; /* the part of @text that begins with the relation */
-	const struct vmrt_metric *metric;
+	const struct condition_metric *metric;
 	unsigned num, den; /* of a percentile */
 	char name[128];	   /* of a task, server or machine; "": each of them */
-	enum vmrt_relation relation;
+	enum condition_relation relation;
 	double limit;
 };
 

@@ -194,7 +194,7 @@ static void draw(const struct bars *b, const struct vmrt_canvas *c)
 	vmrt_svg_end(&svg);
 }
 
-enum vmrt_status vmrt_draw_bars(
+enum vmrt_status draw_bars(
 	const struct vmrt_canvas *canvas, const char *path, struct vmrt_error *err)
 {
 	struct bars *b = calloc(1, sizeof(*b));

@@ -173,12 +173,12 @@ static bool has_group(const struct bar *bars, size_t n, size_t g)
 	return false;
 }
 
-enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs,
+enum vmrt_status draw_blame(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs,
 	size_t n, struct vmrt_error *err)
 {
 	struct bar *bars = calloc(BARS_MAX + 1, sizeof(*bars));
 	double f = vmrt_svg_font(c->width), rows = .6, y = .4, longest = 0;
-	struct vmrt_legend legend[GROUPS];
+	struct legend legend[GROUPS];
 	struct vmrt_svg svg;
 	struct vmrt_plot p = {.svg = &svg, .x1 = 100};
 	size_t n_bars = 0, n_legend = 0;
@@ -196,14 +196,13 @@ enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *c, const struct vmrt_
 	}
 	for (size_t g = 0; g < GROUPS; g++)
 		if (has_group(bars, n_bars, g))
-			legend[n_legend++] =
-				(struct vmrt_legend){groups[g].words, 'b', groups[g].class};
+			legend[n_legend++] = (struct legend){groups[g].words, 'b', groups[g].class};
 	for (size_t i = 0; i < n_bars; i++) {
 		rows += ROW + (bars[i].run ? TITLE : 0);
 		longest = fmax(longest, vmrt_svg_text_width(f, bars[i].label));
 	}
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width,
-		f * (rows + AXIS) + vmrt_legend_height(c->width, legend, n_legend),
+		f * (rows + AXIS) + legend_height(c->width, legend, n_legend),
 		"Where the time of jobs went", c->mm);
 	p.left = fmax(f * 9, fmin(longest, c->width / 3) + f * .8);
 	p.right = c->width - f * 5.5;
@@ -218,7 +217,7 @@ enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *c, const struct vmrt_
 		draw_bar(&svg, &p, &bars[i], f * y);
 		y += ROW;
 	}
-	vmrt_legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, n_legend);
+	legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, n_legend);
 	vmrt_svg_end(&svg);
 	free(bars);
 	return VMRT_OK;

@@ -52,9 +52,9 @@ static double axis_end(const struct vmrt_figure_run *runs, size_t n, const char 
 
 		if (!t)
 			continue;
-		end = fmax(end, vmrt_ms(t->responses.values[t->responses.n - 1]));
+		end = fmax(end, figure_ms(t->responses.values[t->responses.n - 1]));
 		if (t->deadline_ns != VMRT_UNKNOWN)
-			end = fmax(end, vmrt_ms(t->deadline_ns) * 1.05);
+			end = fmax(end, figure_ms(t->deadline_ns) * 1.05);
 	}
 	return end > 0 ? end * 1.01 : 1;
 }
@@ -64,10 +64,10 @@ static void deadline(const struct vmrt_plot *p, const struct vmrt_task_facts *t)
 	double f = p->svg->font, x;
 	bool left;
 
-	if (t->deadline_ns == VMRT_UNKNOWN || vmrt_ms(t->deadline_ns) < p->x0 ||
-		vmrt_ms(t->deadline_ns) > p->x1)
+	if (t->deadline_ns == VMRT_UNKNOWN || figure_ms(t->deadline_ns) < p->x0 ||
+		figure_ms(t->deadline_ns) > p->x1)
 		return;
-	x = vmrt_plot_x(p, vmrt_ms(t->deadline_ns));
+	x = vmrt_plot_x(p, figure_ms(t->deadline_ns));
 	left = x > (p->left + p->right) / 2;
 	vmrt_svg_line(p->svg, "lm dash", x, p->top, x, p->bottom);
 	vmrt_svg_text(p->svg, "tm", x + (left ? -f * .4 : f * .4), p->top + f * 1.1,
@@ -77,31 +77,31 @@ static void deadline(const struct vmrt_plot *p, const struct vmrt_task_facts *t)
 static void cdf_line(const struct vmrt_plot *p, const struct vmrt_samples *s, const char *class)
 {
 	vmrt_svg_path(p->svg, class);
-	vmrt_svg_move(p->svg, vmrt_plot_x(p, vmrt_ms(s->values[0])), vmrt_plot_y(p, 0));
+	vmrt_svg_move(p->svg, vmrt_plot_x(p, figure_ms(s->values[0])), vmrt_plot_y(p, 0));
 	for (size_t i = 0; i <= POINTS; i++) {
 		size_t rank = (size_t)((double)(s->n - 1) * (double)i / POINTS);
 
-		vmrt_svg_to(p->svg, vmrt_plot_x(p, vmrt_ms(s->values[rank])),
+		vmrt_svg_to(p->svg, vmrt_plot_x(p, figure_ms(s->values[rank])),
 			vmrt_plot_y(p, 100 * (double)(rank + 1) / (double)s->n));
 	}
 	vmrt_svg_to(p->svg, vmrt_plot_x(p, p->x1), vmrt_plot_y(p, 100));
 	vmrt_svg_path_end(p->svg);
 }
 
-bool vmrt_draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
+bool draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	double f = vmrt_svg_font(c->width), y = 0;
 	size_t tasks = count_tasks(runs, n), n_legend = n > 1 ? n : 0;
-	struct vmrt_legend legend[VMRT_FIGURE_RUNS];
+	struct legend legend[VMRT_FIGURE_RUNS];
 	struct vmrt_svg svg;
 
 	if (!tasks)
 		return false;
 	for (size_t r = 0; r < n_legend; r++)
-		legend[r] = (struct vmrt_legend){runs[r].label, 'l', vmrt_line_class(r)};
+		legend[r] = (struct legend){runs[r].label, 'l', figure_line_class(r)};
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width,
 		f * (TITLE + PLOT + AXIS) * (double)tasks +
-			vmrt_legend_height(c->width, legend, n_legend),
+			legend_height(c->width, legend, n_legend),
 		"Cumulative distribution of response times", c->mm);
 	for (size_t r = 0; r < n; r++) {
 		for (size_t i = 0; i < runs[r].facts->n_tasks; i++) {
@@ -110,7 +110,7 @@ bool vmrt_draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *ru
 
 			if (!is_new(runs, r, t))
 				continue;
-			vmrt_figure_place(&p, y, TITLE, PLOT);
+			figure_place(&p, y, TITLE, PLOT);
 			p.x1 = axis_end(runs, n, t->label);
 			vmrt_svg_text(&svg, "", p.left, y + f * 1.3, VMRT_START, t->label);
 			vmrt_plot_axis_x(&p, "response time, ms");
@@ -119,13 +119,13 @@ bool vmrt_draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *ru
 				const struct vmrt_task_facts *other = find(&runs[k], t->label);
 
 				if (other)
-					cdf_line(&p, &other->responses, vmrt_line_class(k));
+					cdf_line(&p, &other->responses, figure_line_class(k));
 			}
 			deadline(&p, t);
 			y = p.bottom + f * AXIS;
 		}
 	}
-	vmrt_legend_draw(&svg, y, legend, n_legend);
+	legend_draw(&svg, y, legend, n_legend);
 	vmrt_svg_end(&svg);
 	return true;
 }
@@ -135,10 +135,10 @@ static void histogram(struct vmrt_plot *p, const struct vmrt_task_facts *t, doub
 {
 	const struct vmrt_samples *s = &t->responses;
 	size_t counts[BINS + 4] = {0}, most = 1;
-	double due = t->deadline_ns == VMRT_UNKNOWN ? INFINITY : vmrt_ms(t->deadline_ns);
+	double due = t->deadline_ns == VMRT_UNKNOWN ? INFINITY : figure_ms(t->deadline_ns);
 
 	for (size_t i = 0; i < s->n; i++) {
-		double bin = floor(vmrt_ms(s->values[i]) / width);
+		double bin = floor(figure_ms(s->values[i]) / width);
 		size_t k = bin < 0 ? 0 : bin > BINS + 3 ? BINS + 3 : (size_t)bin;
 
 		counts[k]++;
@@ -157,7 +157,7 @@ static void histogram(struct vmrt_plot *p, const struct vmrt_task_facts *t, doub
 	}
 }
 
-bool vmrt_draw_histogram(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
+bool draw_histogram(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	double f = vmrt_svg_font(c->width), y = 0;
 	struct vmrt_svg svg;
@@ -189,7 +189,7 @@ bool vmrt_draw_histogram(const struct vmrt_canvas *c, const struct vmrt_figure_r
 
 				if (!one)
 					continue;
-				vmrt_figure_place(&p, y, TITLE, PLOT);
+				figure_place(&p, y, TITLE, PLOT);
 				vmrt_svg_textf(&svg, "", p.left, y + f * 1.3, VMRT_START, "%s%s%s",
 					t->label, runs[k].label ? ", " : "",
 					runs[k].label ? runs[k].label : "");
@@ -227,17 +227,17 @@ bool vmrt_draw_distribution(const struct vmrt_canvas *c, const struct vmrt_task_
 	p.right = c->width - f * 4.5;
 	p.top = f;
 	p.bottom = f * (1 + PLOT * 1.3);
-	p.x0 = vmrt_ms(bins[0].from_ns);
-	p.x1 = vmrt_ms(bins[n - 1].to_ns);
-	if (t->deadline_ns != VMRT_UNKNOWN && vmrt_ms(t->deadline_ns) < p.x0 + 2 * (p.x1 - p.x0))
-		p.x1 = fmax(p.x1, vmrt_ms(t->deadline_ns) * 1.02);
+	p.x0 = figure_ms(bins[0].from_ns);
+	p.x1 = figure_ms(bins[n - 1].to_ns);
+	if (t->deadline_ns != VMRT_UNKNOWN && figure_ms(t->deadline_ns) < p.x0 + 2 * (p.x1 - p.x0))
+		p.x1 = fmax(p.x1, figure_ms(t->deadline_ns) * 1.02);
 	p.y1 = (double)most;
 	vmrt_plot_axis_x(&p, "response time, ms");
 	vmrt_plot_axis_y(&p, "jobs");
 	vmrt_svg_path(&svg, "a");
 	for (size_t i = 0; i < n; i++)
 		if (bins[i].n)
-			vmrt_plot_box(&p, vmrt_ms(bins[i].from_ns), 0, vmrt_ms(bins[i].to_ns),
+			vmrt_plot_box(&p, figure_ms(bins[i].from_ns), 0, figure_ms(bins[i].to_ns),
 				(double)bins[i].n);
 	vmrt_svg_path_end(&svg);
 	p.y1 = 100; /* the same area again, for the share */

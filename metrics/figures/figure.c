@@ -67,11 +67,11 @@ static enum vmrt_status draw(enum vmrt_figure_kind kind, const struct vmrt_figur
 {
 	static bool (*const drawers[])(
 		const struct vmrt_canvas *, const struct vmrt_figure_run *, size_t) = {
-		[VMRT_FIGURE_SCHEDULE] = vmrt_draw_schedule,
-		[VMRT_FIGURE_CDF] = vmrt_draw_cdf,
-		[VMRT_FIGURE_HISTOGRAM] = vmrt_draw_histogram,
-		[VMRT_FIGURE_SUPPLY] = vmrt_draw_supply,
-		[VMRT_FIGURE_MISSES] = vmrt_draw_misses,
+		[VMRT_FIGURE_SCHEDULE] = draw_schedule,
+		[VMRT_FIGURE_CDF] = draw_cdf,
+		[VMRT_FIGURE_HISTOGRAM] = draw_histogram,
+		[VMRT_FIGURE_SUPPLY] = draw_supply,
+		[VMRT_FIGURE_MISSES] = draw_misses,
 	};
 	static const char *const nothing[] = {
 		[VMRT_FIGURE_SCHEDULE] = "no jobs, vCPU threads or enforced servers",
@@ -83,7 +83,7 @@ static enum vmrt_status draw(enum vmrt_figure_kind kind, const struct vmrt_figur
 	};
 
 	if (kind == VMRT_FIGURE_BLAME)
-		return vmrt_draw_blame(c, runs, n, err);
+		return draw_blame(c, runs, n, err);
 	if (drawers[kind](c, runs, n))
 		return VMRT_OK;
 	return vmrt_fail(
@@ -101,7 +101,7 @@ enum vmrt_status vmrt_figure(enum vmrt_figure_kind kind, const char *const *word
 	if (kind == VMRT_FIGURE_BARS) {
 		free(data);
 		free(runs);
-		return vmrt_draw_bars(canvas, words[0], err);
+		return draw_bars(canvas, words[0], err);
 	}
 	if (!data || !runs)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
@@ -134,7 +134,7 @@ enum vmrt_status vmrt_figure(enum vmrt_figure_kind kind, const char *const *word
 	return status;
 }
 
-const char *vmrt_line_class(size_t i)
+const char *figure_line_class(size_t i)
 {
 	static const char *const classes[] = {"la", "lb dash", "lc", "ld dash"};
 
@@ -153,7 +153,7 @@ bool vmrt_figure_resource(const struct vmrt_server_facts *s, struct vmrt_supply 
 #define LEGEND_LINE 1.6
 
 /* Where entry @i stands; returns its line. */
-static size_t place(double width, double font, const struct vmrt_legend *e, size_t i, double *x)
+static size_t place(double width, double font, const struct legend *e, size_t i, double *x)
 {
 	size_t line = 0;
 	double at = font * .5;
@@ -172,7 +172,7 @@ static size_t place(double width, double font, const struct vmrt_legend *e, size
 	}
 }
 
-double vmrt_legend_height(double width, const struct vmrt_legend *entries, size_t n)
+double legend_height(double width, const struct legend *entries, size_t n)
 {
 	double font = vmrt_svg_font(width), x;
 
@@ -181,7 +181,7 @@ double vmrt_legend_height(double width, const struct vmrt_legend *entries, size_
 		 : 0;
 }
 
-static void sample(struct vmrt_svg *svg, const struct vmrt_legend *e, double x, double y)
+static void sample(struct vmrt_svg *svg, const struct legend *e, double x, double y)
 {
 	double f = svg->font, wide = f * SAMPLE;
 
@@ -211,7 +211,7 @@ static void sample(struct vmrt_svg *svg, const struct vmrt_legend *e, double x, 
 	}
 }
 
-void vmrt_legend_draw(struct vmrt_svg *svg, double y, const struct vmrt_legend *entries, size_t n)
+void legend_draw(struct vmrt_svg *svg, double y, const struct legend *entries, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		double x, line = (double)place(svg->width, svg->font, entries, i, &x);
@@ -223,7 +223,7 @@ void vmrt_legend_draw(struct vmrt_svg *svg, double y, const struct vmrt_legend *
 	}
 }
 
-void vmrt_figure_place(struct vmrt_plot *p, double y, double title, double height)
+void figure_place(struct vmrt_plot *p, double y, double title, double height)
 {
 	double f = p->svg->font;
 

@@ -66,23 +66,19 @@ enum vmrt_status vmrt_figure(enum vmrt_figure_kind kind, const char *const *word
 const char *vmrt_figure_name(const char *word, char **name);
 
 /* Single figures, for reports: false if there was nothing to draw, and nothing was written. */
-bool vmrt_draw_schedule(
-	const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
-bool vmrt_draw_cdf(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
-bool vmrt_draw_histogram(
-	const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
-bool vmrt_draw_supply(
-	const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
-bool vmrt_draw_misses(
-	const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
+bool draw_schedule(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
+bool draw_cdf(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
+bool draw_histogram(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
+bool draw_supply(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
+bool draw_misses(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs, size_t n);
 
-/** vmrt_draw_blame - reads the runs' databases; VMRT_ENOENT if there was nothing to draw */
-enum vmrt_status vmrt_draw_blame(const struct vmrt_canvas *canvas,
-	const struct vmrt_figure_run *runs, size_t n, struct vmrt_error *err);
+/** draw_blame - reads the runs' databases; VMRT_ENOENT if there was nothing to draw */
+enum vmrt_status draw_blame(const struct vmrt_canvas *canvas, const struct vmrt_figure_run *runs,
+	size_t n, struct vmrt_error *err);
 
-/** vmrt_draw_bars - bars from a file of tab-separated values, see bars.c; VMRT_EFORMAT if it has no
+/** draw_bars - bars from a file of tab-separated values, see bars.c; VMRT_EFORMAT if it has no
  * bars */
-enum vmrt_status vmrt_draw_bars(
+enum vmrt_status draw_bars(
 	const struct vmrt_canvas *canvas, const char *path, struct vmrt_error *err);
 
 /** vmrt_draw_distribution - histogram and cumulative distribution of one task's responses */
@@ -92,7 +88,7 @@ bool vmrt_draw_distribution(const struct vmrt_canvas *canvas, const struct vmrt_
 bool vmrt_draw_budget(const struct vmrt_canvas *canvas, const struct vmrt_run_facts *facts,
 	const struct vmrt_server_facts *server);
 
-/** vmrt_draw_server_supply - as vmrt_draw_supply(), of one server */
+/** vmrt_draw_server_supply - as draw_supply(), of one server */
 bool vmrt_draw_server_supply(
 	const struct vmrt_canvas *canvas, const struct vmrt_server_facts *server);
 
@@ -127,7 +123,7 @@ void vmrt_page_schedule(struct vmrt_table *table, const struct vmrt_figure_run *
 
 /* Within the room */
 
-static inline double vmrt_ms(int64_t ns)
+static inline double figure_ms(int64_t ns)
 {
 	return (double)ns / 1e6;
 }
@@ -136,21 +132,21 @@ static inline double vmrt_ms(int64_t ns)
 bool vmrt_figure_resource(const struct vmrt_server_facts *server, struct vmrt_supply *supply);
 
 /* An entry of a legend: how its sample looks. */
-struct vmrt_legend {
+struct legend {
 	const char *words;
 	char symbol; /* 'b' box, 'l' line, 'u' arrow up, 'd' arrow down, 'o' dot, 's' square */
 	const char *class; /* of the sample */
 };
 
-/** vmrt_legend_height - of a legend in a drawing of this width */
-double vmrt_legend_height(double width, const struct vmrt_legend *entries, size_t n);
-void vmrt_legend_draw(struct vmrt_svg *svg, double y, const struct vmrt_legend *entries, size_t n);
+/** legend_height - of a legend in a drawing of this width */
+double legend_height(double width, const struct legend *entries, size_t n);
+void legend_draw(struct vmrt_svg *svg, double y, const struct legend *entries, size_t n);
 
-/** vmrt_line_class - of the lines of run @i of several */
-const char *vmrt_line_class(size_t i);
+/** figure_line_class - of the lines of run @i of several */
+const char *figure_line_class(size_t i);
 
-/** vmrt_figure_place - borders of a plot over the whole width whose title is at @y; @title,
+/** figure_place - borders of a plot over the whole width whose title is at @y; @title,
  * @height: of title and plot, in the size of text */
-void vmrt_figure_place(struct vmrt_plot *plot, double y, double title, double height);
+void figure_place(struct vmrt_plot *plot, double y, double title, double height);
 
 #endif

@@ -88,11 +88,11 @@ static void label(struct vmrt_svg *svg, const struct vmrt_plot *p, double base,
 		"%.0f of %.0f missed", all.missed, all.jobs);
 }
 
-static const struct vmrt_legend legend[] = {
+static const struct legend legend[] = {
 	{"jobs", 'b', "n"}, {"share missed", 'b', "m"}, {"unknown", 'b', "h"}};
 #define LEGEND (sizeof(legend) / sizeof(legend[0]))
 
-bool vmrt_draw_misses(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
+bool draw_misses(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	double f = vmrt_svg_font(c->width), y = f * .4, height = f * (AXIS + .6), longest = 0;
 	struct vmrt_svg svg;
@@ -108,7 +108,7 @@ bool vmrt_draw_misses(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 		height += f * (runs[r].label ? TITLE : 0);
 		longest = fmax(longest, (double)(tl->to - tl->from) / 1e9);
 	}
-	height += f * ROW * (double)rows + vmrt_legend_height(c->width, legend, LEGEND);
+	height += f * ROW * (double)rows + legend_height(c->width, legend, LEGEND);
 	bins = calloc(BINS_MAX, sizeof(*bins));
 	if (!rows || !bins) {
 		free(bins);
@@ -119,7 +119,7 @@ bool vmrt_draw_misses(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 	p.left = fmin(f * 12, c->width * .34);
 	p.right = c->width - f * 1.5;
 	p.top = y;
-	p.bottom = height - f * AXIS - vmrt_legend_height(c->width, legend, LEGEND);
+	p.bottom = height - f * AXIS - legend_height(c->width, legend, LEGEND);
 	p.x1 = longest;
 	vmrt_plot_axis_x(&p, "time, s");
 	for (size_t r = 0; r < n; r++) {
@@ -143,7 +143,7 @@ bool vmrt_draw_misses(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 			y += f * ROW;
 		}
 	}
-	vmrt_legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, LEGEND);
+	legend_draw(&svg, p.bottom + f * AXIS - f * .4, legend, LEGEND);
 	vmrt_svg_end(&svg);
 	free(bins);
 	return true;
@@ -158,8 +158,8 @@ bool vmrt_draw_worst(const struct vmrt_canvas *c, const struct vmrt_task_facts *
 
 	for (size_t i = 0; i < t->n_worst; i++)
 		if (t->worst[i].n_segments)
-			longest =
-				fmax(longest, vmrt_ms(t->worst[i].end_ns - t->worst[i].arrival_ns));
+			longest = fmax(
+				longest, figure_ms(t->worst[i].end_ns - t->worst[i].arrival_ns));
 	if (longest <= 0)
 		return false;
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width, f * (1 + 2.1 * (double)t->n_worst + AXIS),
@@ -181,18 +181,18 @@ bool vmrt_draw_worst(const struct vmrt_canvas *c, const struct vmrt_task_facts *
 			for (size_t g = 0; g < w->n_segments; g++) {
 				if ((int)w->segments[g].state != class)
 					continue;
-				x = vmrt_plot_x(&p, vmrt_ms(w->segments[g].from_ns));
+				x = vmrt_plot_x(&p, figure_ms(w->segments[g].from_ns));
 				vmrt_svg_box(&svg, x, top,
-					fmax(vmrt_plot_x(&p, vmrt_ms(w->segments[g].to_ns)) - x,
+					fmax(vmrt_plot_x(&p, figure_ms(w->segments[g].to_ns)) - x,
 						.1),
 					f * 1.5);
 			}
 			vmrt_svg_path_end(&svg);
 		}
 		if (w->deadline_ns == VMRT_UNKNOWN || !w->n_segments ||
-			vmrt_ms(w->deadline_ns - w->arrival_ns) > p.x1)
+			figure_ms(w->deadline_ns - w->arrival_ns) > p.x1)
 			continue;
-		x = vmrt_plot_x(&p, vmrt_ms(w->deadline_ns - w->arrival_ns));
+		x = vmrt_plot_x(&p, figure_ms(w->deadline_ns - w->arrival_ns));
 		vmrt_svg_line(&svg, "lm", x, top - f * .3, x, top + f * 1.8);
 	}
 	vmrt_svg_end(&svg);

@@ -54,7 +54,7 @@ void vmrt_page_schedule(struct vmrt_table *table, const struct vmrt_figure_run *
 		shown[i].timeline = parts[i];
 	}
 	if (all && n && vmrt_page_figure_begin(&figure))
-		vmrt_page_figure_end(&figure, table, vmrt_draw_schedule(&figure.canvas, shown, n),
+		vmrt_page_figure_end(&figure, table, draw_schedule(&figure.canvas, shown, n),
 			"Schedule of a part of %s: around the first missed deadline, or from the "
 			"first job on",
 			n > 1 ? "each run" : "the run");

@@ -255,7 +255,8 @@ static void draw_server(struct panel *p, size_t i)
 		return;
 	for (size_t k = 0; k < n; k++)
 		most = fmax(most, (double)points[k].left);
-	snprintf(words, sizeof(words), "%.4g of %.4g ms", vmrt_ms(s->budget), vmrt_ms(s->period));
+	snprintf(words, sizeof(words), "%.4g of %.4g ms", figure_ms(s->budget),
+		figure_ms(s->period));
 	snprintf(name, sizeof(name), "server %s", s->name);
 	label(p, base - f * 1.2, name, words);
 	for (int line = 0; line < 2; line++) {
@@ -332,7 +333,7 @@ static void draw_panel(struct panel *p, struct vmrt_segment *segments)
 			draw_server(p, i);
 }
 
-static const struct vmrt_legend all_entries[] = {
+static const struct legend all_entries[] = {
 	{"release", 'u', "k"},
 	{"deadline", 'd', "k"},
 	{"missed", 'd', "km"},
@@ -347,8 +348,7 @@ static const struct vmrt_legend all_entries[] = {
 #define LEGEND (sizeof(all_entries) / sizeof(all_entries[0]))
 
 /* The entries for what the runs have; returns how many. */
-static size_t make_legend(
-	struct vmrt_legend *legend, const struct vmrt_figure_run *runs, size_t n_runs)
+static size_t make_legend(struct legend *legend, const struct vmrt_figure_run *runs, size_t n_runs)
 {
 	bool tasks = false, vcpus = false, servers = false, losses = false;
 	size_t n = 0;
@@ -399,14 +399,14 @@ static double labels_room(double width, const struct vmrt_figure_run *runs, size
 	return fmin(most, width / 3);
 }
 
-bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
+bool draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	struct vmrt_segment *segments = calloc(SEGMENTS, sizeof(*segments));
 	double f = vmrt_svg_font(c->width), height = f * AXIS, rows = 0;
 	struct vmrt_svg svg;
 	struct vmrt_plot axis = {.svg = &svg};
 	int64_t span = 1, tick = TICK_NS;
-	struct vmrt_legend legend[LEGEND];
+	struct legend legend[LEGEND];
 	size_t n_legend = make_legend(legend, runs, n);
 	char title[256];
 
@@ -422,14 +422,14 @@ bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_ru
 		free(segments);
 		return false;
 	}
-	height += vmrt_legend_height(c->width, legend, n_legend);
+	height += legend_height(c->width, legend, n_legend);
 	snprintf(title, sizeof(title), "Schedule of %s%s", runs[0].timeline->name,
 		n > 1 ? " and others" : "");
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width, height, title, c->mm);
 	axis.left = fmax(f * 7, labels_room(c->width, runs, n) + f * .8);
 	axis.right = c->width - f * 1.2;
 	axis.top = f * .3;
-	axis.bottom = height - f * (AXIS - .4) - vmrt_legend_height(c->width, legend, n_legend);
+	axis.bottom = height - f * (AXIS - .4) - legend_height(c->width, legend, n_legend);
 	axis.x1 = (double)span / (c->ticks ? (double)tick : 1e6);
 	vmrt_plot_axis_x(&axis, NULL);
 	if (n > 1)
@@ -453,7 +453,7 @@ bool vmrt_draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_ru
 		draw_panel(&p, segments);
 		rows = p.top + f * panel_height(p.tl, p.label);
 	}
-	vmrt_legend_draw(&svg, axis.bottom + f * AXIS - f * .4, legend, n_legend);
+	legend_draw(&svg, axis.bottom + f * AXIS - f * .4, legend, n_legend);
 	vmrt_svg_end(&svg);
 	free(segments);
 	return true;

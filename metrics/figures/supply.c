@@ -44,8 +44,8 @@ static void model(const struct vmrt_plot *p, const struct vmrt_server_facts *s)
 	vmrt_svg_path(p->svg, "lm dash");
 	for (int i = 0; i <= POINTS; i++) {
 		int64_t t = longest / POINTS * i;
-		double x = vmrt_plot_x(p, vmrt_ms(t)),
-		       y = vmrt_plot_y(p, vmrt_ms(vmrt_sbf(&supply, t)));
+		double x = vmrt_plot_x(p, figure_ms(t)),
+		       y = vmrt_plot_y(p, figure_ms(vmrt_sbf(&supply, t)));
 
 		if (i)
 			vmrt_svg_to(p->svg, x, y);
@@ -62,8 +62,8 @@ static void measured(const struct vmrt_plot *p, const struct vmrt_server_facts *
 	double r = p->svg->font * .33;
 
 	for (size_t i = 0; i < s->n_curve; i++) {
-		double x = vmrt_plot_x(p, vmrt_ms(s->curve[i].length_ns));
-		double y = vmrt_plot_y(p, vmrt_ms(s->curve[i].least_ns));
+		double x = vmrt_plot_x(p, figure_ms(s->curve[i].length_ns));
+		double y = vmrt_plot_y(p, figure_ms(s->curve[i].least_ns));
 
 		if (run % 2)
 			vmrt_svg_rect(p->svg, classes[run % 4], x - r, y - r, 2 * r, 2 * r, NULL);
@@ -79,17 +79,17 @@ static void ends(struct vmrt_plot *p, const struct vmrt_server_facts *s)
 	struct vmrt_supply supply;
 	const struct vmrt_curve_facts *last = &s->curve[s->n_curve - 1];
 
-	p->x1 = fmax(p->x1, vmrt_ms(last->length_ns) * 1.02);
-	p->y1 = fmax(p->y1, vmrt_ms(last->least_ns) * 1.05);
+	p->x1 = fmax(p->x1, figure_ms(last->length_ns) * 1.02);
+	p->y1 = fmax(p->y1, figure_ms(last->least_ns) * 1.05);
 	if (vmrt_figure_resource(s, &supply))
-		p->y1 = fmax(p->y1, vmrt_ms(vmrt_sbf(&supply, last->length_ns)) * 1.05);
+		p->y1 = fmax(p->y1, figure_ms(vmrt_sbf(&supply, last->length_ns)) * 1.05);
 }
 
-bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
+bool draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	static const char *const classes[] = {"a", "b", "c", "d"};
 	double f = vmrt_svg_font(c->width), y = 0;
-	struct vmrt_legend legend[VMRT_FIGURE_RUNS + 1];
+	struct legend legend[VMRT_FIGURE_RUNS + 1];
 	struct vmrt_svg svg;
 	size_t servers = 0;
 
@@ -98,13 +98,13 @@ bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 			servers += is_new(runs, r, &runs[r].facts->servers[i]);
 	if (!servers)
 		return false;
-	legend[0] = (struct vmrt_legend){"periodic resource model", 'l', "lm dash"};
+	legend[0] = (struct legend){"periodic resource model", 'l', "lm dash"};
 	for (size_t r = 0; r < n; r++)
-		legend[r + 1] = (struct vmrt_legend){runs[r].label ? runs[r].label : "measured",
+		legend[r + 1] = (struct legend){runs[r].label ? runs[r].label : "measured",
 			r % 2 ? 's' : 'o', classes[r % 4]};
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width,
 		f * (TITLE + PLOT + AXIS) * (double)servers +
-			vmrt_legend_height(c->width, legend, n + 1),
+			legend_height(c->width, legend, n + 1),
 		"Least supply by the length of windows", c->mm);
 	for (size_t r = 0; r < n; r++) {
 		for (size_t i = 0; i < runs[r].facts->n_servers; i++) {
@@ -113,13 +113,13 @@ bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 
 			if (!is_new(runs, r, s))
 				continue;
-			vmrt_figure_place(&p, y, TITLE, PLOT);
+			figure_place(&p, y, TITLE, PLOT);
 			for (size_t k = 0; k < n; k++)
 				if (find(&runs[k], s->name))
 					ends(&p, find(&runs[k], s->name));
 			vmrt_svg_textf(&svg, "", p.left, y + f * 1.3, VMRT_START,
-				"server %s: %.4g ms in %.4g ms", s->name, vmrt_ms(s->budget_ns),
-				vmrt_ms(s->period_ns));
+				"server %s: %.4g ms in %.4g ms", s->name, figure_ms(s->budget_ns),
+				figure_ms(s->period_ns));
 			vmrt_plot_axis_x(&p, "length of a window, ms");
 			vmrt_plot_axis_y(&p, "least supply, ms");
 			model(&p, s);
@@ -129,7 +129,7 @@ bool vmrt_draw_supply(const struct vmrt_canvas *c, const struct vmrt_figure_run 
 			y = p.bottom + f * AXIS;
 		}
 	}
-	vmrt_legend_draw(&svg, y, legend, n + 1);
+	legend_draw(&svg, y, legend, n + 1);
 	vmrt_svg_end(&svg);
 	return true;
 }
@@ -142,7 +142,7 @@ bool vmrt_draw_server_supply(const struct vmrt_canvas *c, const struct vmrt_serv
 
 	copy.selected = true;
 	one.servers = &copy;
-	return vmrt_draw_supply(c, &run, 1);
+	return draw_supply(c, &run, 1);
 }
 
 bool vmrt_draw_budget(const struct vmrt_canvas *c, const struct vmrt_run_facts *facts,
@@ -156,9 +156,9 @@ bool vmrt_draw_budget(const struct vmrt_canvas *c, const struct vmrt_run_facts *
 
 	if (!s->n_buckets)
 		return false;
-	most = s->budget_ns == VMRT_UNKNOWN ? 0 : vmrt_ms(s->budget_ns);
+	most = s->budget_ns == VMRT_UNKNOWN ? 0 : figure_ms(s->budget_ns);
 	for (size_t i = 0; i < s->n_buckets; i++)
-		most = fmax(most, vmrt_ms(s->buckets[i].most_ns));
+		most = fmax(most, figure_ms(s->buckets[i].most_ns));
 	vmrt_svg_begin(&svg, c->out, c->theme, c->width, f * (1 + PLOT + AXIS),
 		"Budget used in each period", c->mm);
 	p.left = f * 5.5;
@@ -179,12 +179,13 @@ bool vmrt_draw_budget(const struct vmrt_canvas *c, const struct vmrt_run_facts *
 			       to = (double)(b->end_ns - start) / 1e9;
 
 			if (class == 0 ? b->unknown : height > 0)
-				vmrt_plot_box(&p, from, 0, to, class == 0 ? p.y1 : vmrt_ms(height));
+				vmrt_plot_box(
+					&p, from, 0, to, class == 0 ? p.y1 : figure_ms(height));
 		}
 		vmrt_svg_path_end(&svg);
 	}
 	if (s->budget_ns != VMRT_UNKNOWN) {
-		double y = vmrt_plot_y(&p, vmrt_ms(s->budget_ns));
+		double y = vmrt_plot_y(&p, figure_ms(s->budget_ns));
 
 		vmrt_svg_line(&svg, "lb", p.left, y, p.right, y);
 		vmrt_svg_text(&svg, "q", p.right + f * .3, y + f * .35, VMRT_START, "budget");

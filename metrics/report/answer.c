@@ -212,7 +212,7 @@ static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 	vmrt_put_line(t, "next", "vmrt-report --full %s", run);
 }
 
-void vmrt_report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_answer(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	unsigned flags = VMRT_TABLE_BRIEF | VMRT_TABLE_PEOPLE;
 	size_t servers = 0, tasks = 0, most_servers, most_tasks, lines, rows = ROWS_MAX;

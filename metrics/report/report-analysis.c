@@ -89,7 +89,7 @@ static void analyse(const struct vmrt_run_facts *f, const struct vmrt_server_fac
 			feasible ? "feasible" : "NOT feasible", text);
 }
 
-void vmrt_report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_analysis(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_table *servers = vmrt_doc_table(doc, "analysis", NULL, server_columns,
 		ARRAY_SIZE(server_columns), VMRT_TABLE_PROSE);

@@ -125,7 +125,7 @@ static void put_unmanaged(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 			f->tick_ns > 0 ? "" : " (taken for granted: the experiment does not say)");
 }
 
-void vmrt_report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_checks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	put_checks(doc, f);
 	put_unmanaged(doc, f);

@@ -320,7 +320,7 @@ static void put_clock(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	}
 }
 
-void vmrt_report_head(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_head(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	put_run(doc, f);
 	put_vms(doc, f);

@@ -167,7 +167,7 @@ static void put_cdf(struct vmrt_table *table, const struct vmrt_task_facts *task
 	}
 }
 
-void vmrt_report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_jobs(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_table *t;
 

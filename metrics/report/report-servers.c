@@ -134,7 +134,7 @@ static void put_supply(
 			least_margin < 0 ? "below, within the tolerance" : "above");
 }
 
-void vmrt_report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_servers(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_page_figure figure;
 	static const char *const abouts[] = {"server", "threads"};

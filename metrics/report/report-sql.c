@@ -97,7 +97,7 @@ static enum vmrt_status prepare(
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_report_sql(struct vmrt_doc *doc, const char *section, const char *run,
+enum vmrt_status report_sql(struct vmrt_doc *doc, const char *section, const char *run,
 	const char *sql, struct vmrt_error *err)
 {
 	const char *keys[COLUMNS_MAX];

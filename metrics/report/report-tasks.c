@@ -129,7 +129,7 @@ static void put_causes(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 	}
 }
 
-void vmrt_report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
+void report_tasks(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 {
 	struct vmrt_table *t = vmrt_doc_table(
 		doc, "tasks", task_titles, task_columns, ARRAY_SIZE(task_columns), 0);

@@ -47,8 +47,7 @@ static enum vmrt_status query(const struct report_options *o, struct vmrt_error 
 	if (!doc)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; status == VMRT_OK && i < o->n_runs; i++)
-		status = vmrt_report_sql(
-			doc, o->n_runs > 1 ? o->runs[i] : "", o->runs[i], o->sql, err);
+		status = report_sql(doc, o->n_runs > 1 ? o->runs[i] : "", o->runs[i], o->sql, err);
 	if (status == VMRT_OK)
 		status = print(o, doc, err);
 	vmrt_doc_free(doc);
@@ -119,7 +118,7 @@ static enum vmrt_status report(const struct report_options *o, const struct vmrt
 	if (!doc)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; status == VMRT_OK && i < n; i++) {
-		vmrt_report_run(doc, variants[i].facts);
+		report_run(doc, variants[i].facts);
 		if (o->n_conditions)
 			status = judge(
 				o, vmrt_conditions_table(doc, false), &variants[i], verdict, err);

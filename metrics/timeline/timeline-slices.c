@@ -54,7 +54,7 @@ enum vmrt_status tl_load_servers(struct loader *l)
 
 enum vmrt_status tl_load_periods(struct loader *l, struct vmrt_tl_server *s)
 {
-	struct vmrt_tl_period *p;
+	struct tl_period *p;
 	struct vmrt_query q;
 
 	vmrt_query_begin(&q, l->db, l->err,

@@ -186,7 +186,7 @@ static int64_t next_change(const struct vmrt_timeline *tl, const struct vmrt_tl_
 /* The time in which period @i has its budget: from its replenishment to that of the next one. */
 static void span_of_budget(const struct vmrt_tl_server *s, size_t i, int64_t *from, int64_t *to)
 {
-	const struct vmrt_tl_period *period = &s->periods[i];
+	const struct tl_period *period = &s->periods[i];
 
 	*from = period->replenished;
 	if (*from == VMRT_UNKNOWN || *from < period->start)
@@ -205,7 +205,7 @@ enum vmrt_status vmrt_timeline_budget(
 	int64_t left = 0, at, running, done = INT64_MIN;
 
 	for (size_t i = 0; i < s->n_periods; i++) {
-		const struct vmrt_tl_period *period = &s->periods[i];
+		const struct tl_period *period = &s->periods[i];
 		int64_t from, to, next;
 
 		span_of_budget(s, i, &from, &to);

@@ -79,7 +79,7 @@ struct vmrt_tl_vcpu {
 	struct vmrt_spans spans;		/* on the host's CPUs */
 };
 
-struct vmrt_tl_period {
+struct tl_period {
 	int64_t k, start, end, budget, replenished, depleted, consumed;
 	bool enforced;
 };
@@ -90,7 +90,7 @@ struct vmrt_tl_server {
 	char *name, *policy;
 	int64_t period, budget;
 	bool enforced;
-	struct vmrt_tl_period *periods;
+	struct tl_period *periods;
 	size_t n_periods, room;
 };
 

@@ -125,7 +125,7 @@ enum vmrt_status vmrt_datfile_end(
 	enum vmrt_status status = VMRT_OK;
 	struct vmrt_buf head = {0};
 
-	f->table = vmrt_dat_head(&head, content);
+	f->table = dat_head(&head, content);
 	if (!starts || !now || head.failed) {
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", f->name);
 		goto out;

@@ -193,7 +193,7 @@ enum vmrt_status vmrt_datfile_begin(const char *folder, const char *name,
 		starts[i] = f->in_place ? f->cpus[i].start : 0;
 	if (!f->in_place && (status = open_apart(f, true, err)) != VMRT_OK)
 		goto out;
-	f->table = vmrt_dat_head(&head, first);
+	f->table = dat_head(&head, first);
 	if (head.failed) {
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s.dat: out of memory", name);
 		goto out;

@@ -241,7 +241,7 @@ static void read_v6(struct reader *r)
 	}
 	add(r, 0, "flyrecord", r->at, (uint64_t)map->cpus * 16, NULL);
 	read_cpus(r);
-	if (vmrt_datmap_find(map, "option", "TRACECLOCK"))
+	if (datmap_find(map, "option", "TRACECLOCK"))
 		sized(r, 0, "clock", 8);
 }
 
@@ -367,7 +367,7 @@ out:
 	return status;
 }
 
-const struct vmrt_datmap_piece *vmrt_datmap_find(
+const struct vmrt_datmap_piece *datmap_find(
 	const struct vmrt_datmap *map, const char *what, const char *name)
 {
 	for (size_t i = 0; i < map->n_pieces; i++)
@@ -379,7 +379,7 @@ const struct vmrt_datmap_piece *vmrt_datmap_find(
 
 static char *copy_of(const struct vmrt_datmap *map, const char *what, const char *name)
 {
-	const struct vmrt_datmap_piece *p = vmrt_datmap_find(map, what, name);
+	const struct vmrt_datmap_piece *p = datmap_find(map, what, name);
 
 	return p && p->data ? strndup((const char *)p->data, (size_t)p->size) : strdup("");
 }
@@ -421,7 +421,7 @@ enum vmrt_status vmrt_datmap_meta(
 
 uint64_t vmrt_datmap_trace_id(const struct vmrt_datmap *map)
 {
-	const struct vmrt_datmap_piece *p = vmrt_datmap_find(map, "option", "TRACEID");
+	const struct vmrt_datmap_piece *p = datmap_find(map, "option", "TRACEID");
 	uint64_t id = 0;
 
 	for (size_t i = 8; p && p->data && p->size == 8 && i-- > 0;)

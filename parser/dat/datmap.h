@@ -55,8 +55,8 @@ enum vmrt_status vmrt_datmap_read(
 enum vmrt_status vmrt_datmap_meta(
 	const struct vmrt_datmap *map, struct vmrt_trace_meta *out, struct vmrt_error *err);
 
-/** vmrt_datmap_find - the first piece called @what (and @name, unless that is NULL), or NULL */
-const struct vmrt_datmap_piece *vmrt_datmap_find(
+/** datmap_find - the first piece called @what (and @name, unless that is NULL), or NULL */
+const struct vmrt_datmap_piece *datmap_find(
 	const struct vmrt_datmap *map, const char *what, const char *name);
 
 /** vmrt_datmap_trace_id - what the file calls itself; a new id if it does not */

@@ -220,7 +220,7 @@ static size_t put_table(struct vmrt_buf *b, const struct vmrt_dat_content *c)
 	return table;
 }
 
-size_t vmrt_dat_head(struct vmrt_buf *b, const struct vmrt_dat_content *content)
+size_t dat_head(struct vmrt_buf *b, const struct vmrt_dat_content *content)
 {
 	put_start(b, content->meta);
 	put_formats(b, content->meta);

@@ -25,12 +25,12 @@ struct vmrt_dat_content {
 struct vmrt_buf;
 
 /**
- * vmrt_dat_head - everything that comes before the data, its table of zeros
+ * dat_head - everything that comes before the data, its table of zeros
  *
  * Return: where the table is in @buf: for each CPU the offset and the size of its data, 64 bits
  * each.
  */
-size_t vmrt_dat_head(struct vmrt_buf *buf, const struct vmrt_dat_content *content);
+size_t dat_head(struct vmrt_buf *buf, const struct vmrt_dat_content *content);
 
 /** vmrt_dat_new_id - a trace id that no other recording has */
 uint64_t vmrt_dat_new_id(void);

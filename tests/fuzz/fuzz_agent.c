@@ -151,7 +151,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.fd = fds[1];
 	if (pthread_create(&thread, NULL, speak, &r) != 0)
 		abort();
-	vmrt_agent_serve(fds[0]);
+	agent_serve(fds[0]);
 	shutdown(fds[0], SHUT_RDWR);
 	pthread_join(thread, NULL);
 	close(fds[0]);

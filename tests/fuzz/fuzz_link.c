@@ -21,7 +21,7 @@ static bool check_pages(
 }
 
 /* A guest that has said all the right things so far, so that the rest is reached. */
-static void introduce(struct vmrt_guest_in *in)
+static void introduce(struct guest_in *in)
 {
 	struct vmrt_buf b = {0};
 	struct vmrt_error err;
@@ -49,7 +49,7 @@ static void introduce(struct vmrt_guest_in *in)
 		m.type = b.data[4];
 		m.payload = b.data + VMRT_LINK_HEAD;
 		m.size = b.used - VMRT_LINK_HEAD;
-		if (vmrt_guest_in_message(in, &m, 0, 0, &err) != VMRT_OK)
+		if (guest_in_message(in, &m, 0, 0, &err) != VMRT_OK)
 			abort();
 	}
 	vmrt_buf_free(&b);
@@ -58,7 +58,7 @@ static void introduce(struct vmrt_guest_in *in)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	unsigned sum = 0;
-	struct vmrt_guest_in in = {.nonce = 0x3030303030303030u,
+	struct guest_in in = {.nonce = 0x3030303030303030u,
 		.max_size = 1 << 20,
 		.pages = check_pages,
 		.ctx = &sum,
@@ -88,9 +88,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += part, size -= part;
 		while (status == VMRT_OK && (got = vmrt_link_next(&parser, &m)) != 0)
 			if (got > 0)
-				status = vmrt_guest_in_message(&in, &m, INT64_MAX / 2, 0, &err);
+				status = guest_in_message(&in, &m, INT64_MAX / 2, 0, &err);
 	}
-	vmrt_guest_in_free(&in);
+	guest_in_free(&in);
 	vmrt_link_parser_free(&parser);
 	return 0;
 }

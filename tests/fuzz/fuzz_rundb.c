@@ -19,7 +19,7 @@ static void show(const struct vmrt_run_facts *f, unsigned pick, FILE *out)
 
 	if (!doc)
 		return;
-	vmrt_report_run(doc, f);
+	report_run(doc, f);
 	vmrt_doc_print(doc, formats[pick % 4], NULL, out, &err);
 	vmrt_doc_free(doc);
 }

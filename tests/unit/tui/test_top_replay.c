@@ -172,7 +172,8 @@ static bool same(double a, double b)
 	return (isnan(a) && isnan(b)) || a == b;
 }
 
-static void assert_same_figure(const struct vmrt_metric *m, const void *live, const void *stored)
+static void assert_same_figure(
+	const struct condition_metric *m, const void *live, const void *stored)
 {
 	struct vmrt_figure a = {.num = 99, .den = 100, .value = NAN, .low = NAN, .high = NAN},
 			   b = a;
@@ -204,7 +205,7 @@ static void compare_figures(const char *folder_of_run)
 	top_model_facts(app.model, app.engine, &live);
 	assert_int_equal(live.n_tasks, stored->n_tasks);
 	assert_int_equal(live.n_machines, stored->n_machines);
-	for (const struct vmrt_metric *m = vmrt_metric_list(); m->name; m++) {
+	for (const struct condition_metric *m = condition_metric_list(); m->name; m++) {
 		/* windows that cannot be judged are counted at the end only, by the checker */
 		if (!strcmp(m->name, "violations"))
 			continue;

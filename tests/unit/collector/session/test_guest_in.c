@@ -12,7 +12,7 @@
 #include "collector/wire/link.h"
 
 struct talk {
-	struct vmrt_guest_in in;
+	struct guest_in in;
 	struct vmrt_buf buf;
 	struct vmrt_error err;
 	size_t got;
@@ -42,7 +42,7 @@ static struct talk *new_talk(void)
 
 static void end_talk(struct talk *t)
 {
-	vmrt_guest_in_free(&t->in);
+	guest_in_free(&t->in);
 	vmrt_buf_free(&t->buf);
 	free(t);
 }
@@ -55,7 +55,7 @@ static enum vmrt_status say(struct talk *t)
 	m.type = t->buf.data[4];
 	m.payload = t->buf.data + VMRT_LINK_HEAD;
 	m.size = t->buf.used - VMRT_LINK_HEAD;
-	return vmrt_guest_in_message(&t->in, &m, 2000000, 0, &t->err);
+	return guest_in_message(&t->in, &m, 2000000, 0, &t->err);
 }
 
 static void hello(struct talk *t, uint32_t version, uint64_t nonce)
@@ -318,7 +318,7 @@ static void only_pings_that_were_sent_and_can_be_true_count(void **state)
 	other = vmrt_guest_in_ping(&t->in, 1500000, 5);
 	pong(t, other, 100, 10000000); /* longer in the guest than the whole trip took */
 	assert_int_equal(say(t), VMRT_OK);
-	assert_int_equal((int)vmrt_pings_count(&t->in.pings), 1);
+	assert_int_equal((int)pings_count(&t->in.pings), 1);
 	assert_int_equal(t->in.bad_pings, 4);
 	assert_int_equal(t->in.pings.recent[0].host_send_ns, 1000000);
 	assert_int_equal(t->in.pings.recent[0].guest_recv_ns, 100);

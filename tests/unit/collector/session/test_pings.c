@@ -24,45 +24,45 @@ static struct vmrt_ping ping(uint64_t i)
 		.guest_send_ns = at + 1000};
 }
 
-static void add(struct vmrt_pings *p, uint64_t from, uint64_t to)
+static void add(struct pings *p, uint64_t from, uint64_t to)
 {
 	for (uint64_t i = from; i < to; i++) {
 		struct vmrt_ping one = ping(i);
 
-		assert_int_equal(vmrt_pings_add(p, &one), VMRT_OK);
+		assert_int_equal(pings_add(p, &one), VMRT_OK);
 	}
 }
 
 static void pings_of_a_short_session_are_all_kept(void **state)
 {
-	struct vmrt_pings p = {0};
+	struct pings p = {0};
 	struct vmrt_ping *all;
 	size_t n;
 
 	(void)state;
 	add(&p, 0, 3000);
-	all = vmrt_pings_all(&p, &n);
+	all = pings_all(&p, &n);
 	assert_non_null(all);
 	assert_int_equal(n, 3000);
 	for (size_t i = 0; i < n; i++)
 		assert_int_equal(all[i].host_send_ns, (int64_t)i * EVERY_NS);
 	free(all);
-	vmrt_pings_free(&p);
+	pings_free(&p);
 }
 
 /* Ten days: 8.6 million. */
 static void pings_of_a_long_session_stay_bounded_and_cover_all_of_it(void **state)
 {
 	const uint64_t total = UINT64_C(10) * 86400 * 10;
-	struct vmrt_pings p = {0};
+	struct pings p = {0};
 	struct vmrt_ping *all;
 	int64_t gap = 0;
 	size_t n, old;
 
 	(void)state;
 	add(&p, 0, total);
-	assert_true(vmrt_pings_count(&p) == total);
-	all = vmrt_pings_all(&p, &n);
+	assert_true(pings_count(&p) == total);
+	all = pings_all(&p, &n);
 	assert_non_null(all);
 	assert_true(n <= VMRT_PINGS_OLD + 2 * VMRT_PINGS_RECENT);
 	old = n - p.n_recent;
@@ -77,17 +77,17 @@ static void pings_of_a_long_session_stay_bounded_and_cover_all_of_it(void **stat
 	assert_true(gap < 2 * VMRT_NS_PER_S * 864000 / (VMRT_PINGS_OLD / 4));
 	/* a span of minutes holds many quick ones: it is one of them that is kept */
 	for (size_t i = 0; i + 1 < old; i++)
-		assert_int_equal(vmrt_ping_trip(&all[i]), 100 * VMRT_NS_PER_US);
+		assert_int_equal(ping_trip(&all[i]), 100 * VMRT_NS_PER_US);
 	/* the last ones are all there */
 	for (size_t i = old + 1; i < n; i++)
 		assert_int_equal(all[i].host_send_ns - all[i - 1].host_send_ns, EVERY_NS);
 	free(all);
-	vmrt_pings_free(&p);
+	pings_free(&p);
 }
 
 static void one_who_asks_often_gets_every_ping_once(void **state)
 {
-	struct vmrt_pings p = {0};
+	struct pings p = {0};
 	struct vmrt_ping out[64];
 	uint64_t next = 0, expected = 0;
 
@@ -96,29 +96,29 @@ static void one_who_asks_often_gets_every_ping_once(void **state)
 		size_t n;
 
 		add(&p, i, i + 50);
-		while ((n = vmrt_pings_copy(&p, &next, out, 64)))
+		while ((n = pings_copy(&p, &next, out, 64)))
 			for (size_t k = 0; k < n; k++)
 				assert_int_equal(
 					out[k].host_send_ns, (int64_t)expected++ * EVERY_NS);
 	}
 	assert_true(expected == 50000);
-	vmrt_pings_free(&p);
+	pings_free(&p);
 }
 
 static void one_who_asks_too_late_goes_on_with_what_is_there(void **state)
 {
-	struct vmrt_pings p = {0};
+	struct pings p = {0};
 	struct vmrt_ping out;
 	uint64_t next = 0;
 
 	(void)state;
 	add(&p, 0, 50000);
-	assert_int_equal(vmrt_pings_copy(&p, &next, &out, 1), 1);
+	assert_int_equal(pings_copy(&p, &next, &out, 1), 1);
 	assert_true(out.host_send_ns >= (50000 - 2 * VMRT_PINGS_RECENT) * EVERY_NS);
 	assert_true(next == (uint64_t)(out.host_send_ns / EVERY_NS) + 1);
 	next = 60000;
-	assert_int_equal(vmrt_pings_copy(&p, &next, &out, 1), 0);
-	vmrt_pings_free(&p);
+	assert_int_equal(pings_copy(&p, &next, &out, 1), 0);
+	pings_free(&p);
 }
 
 int main(void)

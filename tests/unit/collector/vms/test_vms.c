@@ -95,7 +95,7 @@ static struct vmrt_vm *scan(size_t *n)
 	struct vmrt_vm *vms = NULL;
 	struct vmrt_error err;
 
-	assert_int_equal(vmrt_vms_scan(root, &vms, n, &err), VMRT_OK);
+	assert_int_equal(vms_scan(root, &vms, n, &err), VMRT_OK);
 	return vms;
 }
 
@@ -212,18 +212,18 @@ static void other_hypervisors_are_rows_of_the_table(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct vmrt_hypervisor *hv = vmrt_hypervisor_of(rows[i].program);
+		const struct vms_hypervisor *hv = vms_hypervisor_of(rows[i].program);
 
 		assert_non_null(hv);
-		assert_int_equal(vmrt_hypervisor_vcpu(hv, rows[i].comm), rows[i].vcpu);
-		assert_int_equal(vmrt_hypervisor_vcpu(hv, "CPU 0"), -1);
-		assert_int_equal(vmrt_hypervisor_vcpu(hv, "CPU x/KVM"), -1);
-		assert_int_equal(vmrt_hypervisor_vcpu(hv, "vcpu"), -1);
-		assert_int_equal(vmrt_hypervisor_vcpu(hv, ""), -1);
+		assert_int_equal(vms_hypervisor_vcpu(hv, rows[i].comm), rows[i].vcpu);
+		assert_int_equal(vms_hypervisor_vcpu(hv, "CPU 0"), -1);
+		assert_int_equal(vms_hypervisor_vcpu(hv, "CPU x/KVM"), -1);
+		assert_int_equal(vms_hypervisor_vcpu(hv, "vcpu"), -1);
+		assert_int_equal(vms_hypervisor_vcpu(hv, ""), -1);
 	}
-	assert_null(vmrt_hypervisor_of("my-qemu-system-x86_64"));
-	assert_null(vmrt_hypervisor_of("qemu-img"));
-	assert_null(vmrt_hypervisor_of(""));
+	assert_null(vms_hypervisor_of("my-qemu-system-x86_64"));
+	assert_null(vms_hypervisor_of("qemu-img"));
+	assert_null(vms_hypervisor_of(""));
 }
 
 static void names_of_other_hypervisors_come_from_their_command_lines(void **state)
@@ -420,11 +420,11 @@ static void no_path_with_a_line_end_passes_for_the_socket_of_another(void **stat
 	tcp = socket(AF_INET, SOCK_STREAM, 0);
 	forged[0] = forge_line(inode_of(own));
 	forged[1] = forge_line(inode_of(tcp));
-	vmrt_fd_socket("/proc", getpid(), own, found);
+	vms_fd_socket("/proc", getpid(), own, found);
 	/* a kernel that cannot be asked for one socket has two lines for it in its table */
 	if (*found) {
 		assert_string_equal(found, path);
-		vmrt_fd_socket("/proc", getpid(), tcp, found);
+		vms_fd_socket("/proc", getpid(), tcp, found);
 		assert_string_equal(found, "");
 	}
 	close(own);
@@ -458,7 +458,7 @@ static void a_socket_with_two_lines_in_the_table_has_no_known_path(void **state)
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/7/fd/%d", root, i);
 		assert_int_equal(symlink(i ? "socket:[4243]" : "socket:[4242]", path), 0);
-		vmrt_fd_socket(root, 7, i, found);
+		vms_fd_socket(root, 7, i, found);
 		assert_string_equal(found, "");
 	}
 }
@@ -588,20 +588,20 @@ static void malformed_stat_and_cpu_lists_are_refused(void **state)
 {
 	static const char *const stats[] = {"", "1", "1 (a", "1 (a)", "1 )a( S 1", "1 (a) S 1 2 3"};
 	static const char *const lists[] = {"a", "1-", "3-1", "1;2", "-1", "1--2"};
-	struct vmrt_thread_stat stat;
+	struct vms_thread_stat stat;
 	cpu_set_t set;
 	char text[64];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(stats) / sizeof(stats[0]); i++) {
 		strcpy(text, stats[i]);
-		assert_false(vmrt_thread_stat_parse(text, &stat));
+		assert_false(vms_thread_stat_parse(text, &stat));
 	}
 	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-		assert_false(vmrt_cpu_list_parse(lists[i], &set));
-	assert_true(vmrt_cpu_list_parse("0-1,5\n", &set));
+		assert_false(vms_cpu_list_parse(lists[i], &set));
+	assert_true(vms_cpu_list_parse("0-1,5\n", &set));
 	assert_int_equal(CPU_COUNT(&set), 3);
-	assert_true(vmrt_cpu_list_parse("0-4294967295\n", &set));
+	assert_true(vms_cpu_list_parse("0-4294967295\n", &set));
 	assert_int_equal(CPU_COUNT(&set), CPU_SETSIZE);
 }
 

@@ -179,10 +179,10 @@ static void proofs_differ_by_role_and_by_either_nonce(void **state)
 
 	(void)state;
 	set_secret(&secret, "correct horse battery");
-	vmrt_secret_proof(&secret, VMRT_SECRET_HOST, &nonces, proofs[0]);
-	vmrt_secret_proof(&secret, VMRT_SECRET_GUEST, &nonces, proofs[1]);
-	vmrt_secret_proof(&secret, VMRT_SECRET_HOST, &other, proofs[2]);
-	vmrt_secret_proof(&secret, VMRT_SECRET_HOST, &third, proofs[3]);
+	secret_proof(&secret, VMRT_SECRET_HOST, &nonces, proofs[0]);
+	secret_proof(&secret, VMRT_SECRET_GUEST, &nonces, proofs[1]);
+	secret_proof(&secret, VMRT_SECRET_HOST, &other, proofs[2]);
+	secret_proof(&secret, VMRT_SECRET_HOST, &third, proofs[3]);
 	for (int i = 0; i < 4; i++)
 		for (int k = 0; k < i; k++)
 			assert_memory_not_equal(proofs[i], proofs[k], SHA256_DIGEST_SIZE);
@@ -294,15 +294,15 @@ static void an_agent_listens_on_loopback_by_default(void **state)
 	struct vmrt_transport t;
 
 	(void)state;
-	assert_int_equal(vmrt_agent_parse_tcp("4677", &t, NULL), VMRT_OK);
+	assert_int_equal(agent_parse_tcp("4677", &t, NULL), VMRT_OK);
 	assert_string_equal(t.host, "127.0.0.1");
 	assert_int_equal(t.port, 4677);
-	assert_int_equal(vmrt_agent_parse_tcp("0.0.0.0:4677", &t, NULL), VMRT_OK);
+	assert_int_equal(agent_parse_tcp("0.0.0.0:4677", &t, NULL), VMRT_OK);
 	assert_string_equal(t.host, "0.0.0.0");
-	assert_int_equal(vmrt_agent_parse_tcp("[::1]:4677", &t, NULL), VMRT_OK);
-	assert_int_equal(vmrt_agent_parse_tcp("localhost:4677", &t, NULL), VMRT_EINVAL);
-	assert_int_equal(vmrt_agent_parse_tcp(":4677", &t, NULL), VMRT_EINVAL);
-	assert_int_equal(vmrt_agent_parse_tcp("x", &t, NULL), VMRT_EINVAL);
+	assert_int_equal(agent_parse_tcp("[::1]:4677", &t, NULL), VMRT_OK);
+	assert_int_equal(agent_parse_tcp("localhost:4677", &t, NULL), VMRT_EINVAL);
+	assert_int_equal(agent_parse_tcp(":4677", &t, NULL), VMRT_EINVAL);
+	assert_int_equal(agent_parse_tcp("x", &t, NULL), VMRT_EINVAL);
 }
 
 /*
@@ -322,7 +322,7 @@ static void a_proof_is_the_hmac_that_another_program_computes(void **state)
 	memcpy(secret.key, "0123456789abcdef0123456789abcdef", 32);
 	memset(nonces.guest, 0x11, sizeof(nonces.guest));
 	memset(nonces.host, 0x22, sizeof(nonces.host));
-	vmrt_secret_proof(&secret, VMRT_SECRET_HOST, &nonces, proof);
+	secret_proof(&secret, VMRT_SECRET_HOST, &nonces, proof);
 	assert_memory_equal(proof, want, sizeof(want));
 }
 

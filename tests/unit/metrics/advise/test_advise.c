@@ -26,9 +26,9 @@
 
 static char path[40];
 
-static struct vmrt_advice *advice_of(const char *text, const struct vmrt_advise_options *o)
+static struct advice *advice_of(const char *text, const struct vmrt_advise_options *o)
 {
-	struct vmrt_advice *a = NULL;
+	struct advice *a = NULL;
 	struct vmrt_error err = {0};
 	FILE *f;
 
@@ -37,7 +37,7 @@ static struct vmrt_advice *advice_of(const char *text, const struct vmrt_advise_
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
-	if (vmrt_advise(path, o, &a, &err) != VMRT_OK)
+	if (advise_make(path, o, &a, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
 	unlink(path);
 	return a;
@@ -57,57 +57,57 @@ static void least_budgets_of_the_published_tasks_are_those_of_the_table(void **s
 	(void)state;
 	for (size_t i = 0; i < 5; i++) {
 		struct vmrt_advise_options o = bare(table[i][0] * TICK / 100);
-		struct vmrt_advice *a = advice_of(PAPER, &o);
+		struct advice *a = advice_of(PAPER, &o);
 
 		assert_int_equal(a->n_vms, 1);
 		assert_true(a->feasible);
 		assert_int_equal(a->vms[0].chosen.budget_ns, table[i][1] * TICK / 100);
 		assert_float_equal(a->vms[0].utilisation, 0.763636, 1e-6);
-		vmrt_advice_free(a);
+		advice_free(a);
 	}
 }
 
 static void without_a_period_the_least_bandwidth_is_chosen(void **state)
 {
 	struct vmrt_advise_options o = bare(0);
-	struct vmrt_advice *a = advice_of(PAPER, &o);
-	struct vmrt_advised_choice best = a->vms[0].chosen;
+	struct advice *a = advice_of(PAPER, &o);
+	struct advised_choice best = a->vms[0].chosen;
 
 	(void)state;
 	assert_int_equal(a->vms[0].n_choices, 20);
 	for (size_t i = 0; i < a->vms[0].n_choices; i++) {
-		struct vmrt_advised_choice c = a->vms[0].choices[i];
+		struct advised_choice c = a->vms[0].choices[i];
 
 		/* budget / period, compared without division */
 		assert_true(best.budget_ns * c.period_ns <= c.budget_ns * best.period_ns);
 	}
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void overhead_is_added_and_makes_short_periods_dear(void **state)
 {
 	struct vmrt_advise_options o = bare(12 * MS);
-	struct vmrt_advice *a = advice_of(PAPER, &o);
+	struct advice *a = advice_of(PAPER, &o);
 	int64_t budget = a->vms[0].chosen.budget_ns;
 
 	(void)state;
-	vmrt_advice_free(a);
+	advice_free(a);
 	o.overhead_ns = 300 * VMRT_NS_PER_US; /* 1.5 steps */
 	a = advice_of(PAPER, &o);
 	assert_int_equal(a->vms[0].chosen.budget_ns, budget + 2 * o.step_ns);
-	vmrt_advice_free(a);
+	advice_free(a);
 	o.period_ns = 1 * MS; /* 0.8 + 0.4 is more than 1 */
 	a = advice_of(PAPER, &o);
 	assert_false(a->feasible);
 	assert_true(a->vms[0].chosen.budget_ns == VMRT_UNKNOWN);
 	assert_non_null(strstr(a->vms[0].why, "no budget is enough in a period of 1 ms"));
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void margin_is_reckoned_with_and_growth_beyond_it_is_true(void **state)
 {
 	struct vmrt_advise_options o = bare(12 * MS);
-	struct vmrt_advice *a;
+	struct advice *a;
 	double growth;
 
 	(void)state;
@@ -126,18 +126,18 @@ static void margin_is_reckoned_with_and_growth_beyond_it_is_true(void **state)
 
 		assert_int_equal(vmrt_rta_feasible(tasks, 2, &supply), step == 0);
 	}
-	vmrt_advice_free(a);
+	advice_free(a);
 	o.margin = 0.5;
 	a = advice_of(PAPER, &o);
 	assert_false(a->feasible);
 	assert_non_null(strstr(a->vms[0].why, "1.145 of a CPU"));
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void advice_can_be_read_as_an_experiment(void **state)
 {
 	struct vmrt_advise_options o = VMRT_ADVISE_DEFAULTS;
-	struct vmrt_advice *a = advice_of(PAPER
+	struct advice *a = advice_of(PAPER
 		"offset = 3ms\ndeadline = 200ms\nrelease = timerfd\n"
 		"[server s]\nvm = vm1\npolicy = periodic\nperiod = 10ms\nbudget = 1ms\n"
 		"priority = 33\ndepletion = hard\ncpu = 1\n",
@@ -147,7 +147,7 @@ static void advice_can_be_read_as_an_experiment(void **state)
 	char *text;
 
 	(void)state;
-	assert_int_equal(vmrt_advice_ini(a, &text, &err), VMRT_OK);
+	assert_int_equal(advice_ini(a, &text, &err), VMRT_OK);
 	assert_int_equal(vmrt_experiment_parse(text, "advice", &e, &err), VMRT_OK);
 	assert_string_equal(e->name, "paper");
 	assert_int_equal(e->n_servers, 1);
@@ -168,7 +168,7 @@ static void advice_can_be_read_as_an_experiment(void **state)
 	assert_int_equal(e->tasks[1].priority, a->experiment->tasks[1].priority);
 	vmrt_experiment_free(e);
 	free(text);
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 #define TWO_VMS                                                                                    \
@@ -178,8 +178,8 @@ static void advice_can_be_read_as_an_experiment(void **state)
 static void servers_are_held_against_each_other(void **state)
 {
 	struct vmrt_advise_options o = {.step_ns = MS / 10};
-	struct vmrt_advice *a = advice_of(TWO_VMS, &o);
-	struct vmrt_advised_vm *x = &a->vms[0], *y = &a->vms[1];
+	struct advice *a = advice_of(TWO_VMS, &o);
+	struct advised_vm *x = &a->vms[0], *y = &a->vms[1];
 	bool found = false;
 
 	(void)state;
@@ -190,7 +190,7 @@ static void servers_are_held_against_each_other(void **state)
 							      : y->priority >= x->priority + 2);
 	assert_true(x->server_response_ns <= x->chosen.period_ns);
 	assert_true(y->server_response_ns <= y->chosen.period_ns);
-	vmrt_advice_free(a);
+	advice_free(a);
 	/* each for itself would do, together they are too much */
 	a = advice_of(TWO_VMS "[task c/z]\nperiod = 30ms\nwcet = 22ms\n", &o);
 	assert_false(a->feasible);
@@ -199,7 +199,7 @@ static void servers_are_held_against_each_other(void **state)
 		found = found || strstr(a->vms[i].why, "among the servers of its CPU");
 	}
 	assert_true(found);
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void servers_by_deadline_may_fill_the_cpu(void **state)
@@ -210,7 +210,7 @@ static void servers_by_deadline_may_fill_the_cpu(void **state)
 
 	(void)state;
 	for (int edf = 0; edf <= 1; edf++) {
-		struct vmrt_advice *a;
+		struct advice *a;
 		char text[600];
 
 		snprintf(text, sizeof(text),
@@ -224,14 +224,14 @@ static void servers_by_deadline_may_fill_the_cpu(void **state)
 		assert_int_equal(a->vms[0].chosen.budget_ns, 4 * MS);
 		assert_int_equal(a->vms[1].chosen.budget_ns, 8 * MS);
 		assert_int_equal(a->feasible, edf);
-		vmrt_advice_free(a);
+		advice_free(a);
 	}
 }
 
 static void run_shows_how_long_tasks_really_executed(void **state)
 {
 	struct vmrt_advise_options o = {.step_ns = MS / 10, .execution = VMRT_EXECUTION_MEASURED};
-	struct vmrt_advice *a;
+	struct advice *a;
 	struct vmrt_error err = {0};
 
 	(void)state;
@@ -244,23 +244,23 @@ static void run_shows_how_long_tasks_really_executed(void **state)
 				    "char(10) || 'period=20ms' || "
 				    "char(10) || 'wcet=8ms'; UPDATE job SET exec_ns = 7000000 + k"),
 		0);
-	if (vmrt_advise(path, &o, &a, &err) != VMRT_OK)
+	if (advise_make(path, &o, &a, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
 	/* the last job that was seen as a whole is the 6th */
 	assert_int_equal(a->vms[0].tasks[0].measured_ns, 7000006);
 	assert_int_equal(a->vms[0].tasks[0].used_ns, 7000006);
-	vmrt_advice_free(a);
+	advice_free(a);
 	o.execution = VMRT_EXECUTION_LARGER;
-	assert_int_equal(vmrt_advise(path, &o, &a, &err), VMRT_OK);
+	assert_int_equal(advise_make(path, &o, &a, &err), VMRT_OK);
 	assert_int_equal(a->vms[0].tasks[0].used_ns, 8 * MS);
-	vmrt_advice_free(a);
+	advice_free(a);
 	unlink(path);
 }
 
 /* The advice for the small run as if its guest had two vCPUs and the tasks had run on these: values
  * of (thread, cpu) of slices; thread 2 is rt_task1's, 3 is rt_task2's. */
 static enum vmrt_status advise_two_vcpus(
-	const char *servers, const char *slices, struct vmrt_advice **a, struct vmrt_error *err)
+	const char *servers, const char *slices, struct advice **a, struct vmrt_error *err)
 {
 	struct vmrt_advise_options o = {.step_ns = MS / 10};
 	enum vmrt_status status;
@@ -278,7 +278,7 @@ static enum vmrt_status advise_two_vcpus(
 		"column2, 1000000000 + column2, 1000001000 + column2, 39, 1, 0, 0 FROM (VALUES %s)",
 		servers, slices);
 	assert_int_equal(testdb_change(path, sql), 0);
-	status = vmrt_advise(path, &o, a, err);
+	status = advise_make(path, &o, a, err);
 	unlink(path);
 	return status;
 }
@@ -287,7 +287,7 @@ static void each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it(void **state)
 {
 	struct vmrt_experiment *exp;
 	struct vmrt_error err = {0};
-	struct vmrt_advice *a;
+	struct advice *a;
 	char *text;
 
 	(void)state;
@@ -304,7 +304,7 @@ static void each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it(void **state)
 		assert_int_equal(a->vms[i].cpu, i ? -2 : -1);
 	}
 	/* the file names each task once, and each vCPU's server */
-	assert_int_equal(vmrt_advice_ini(a, &text, &err), VMRT_OK);
+	assert_int_equal(advice_ini(a, &text, &err), VMRT_OK);
 	assert_int_equal(vmrt_experiment_parse(text, "advised", &exp, &err), VMRT_OK);
 	assert_int_equal(exp->n_tasks, 2);
 	assert_int_equal(exp->n_servers, 2);
@@ -314,14 +314,14 @@ static void each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it(void **state)
 	}
 	vmrt_experiment_free(exp);
 	free(text);
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void a_task_that_was_seen_on_both_vcpus_is_counted_on_both(void **state)
 {
 	struct vmrt_experiment *exp;
 	struct vmrt_error err = {0};
-	struct vmrt_advice *a;
+	struct advice *a;
 	char *text;
 
 	(void)state;
@@ -331,18 +331,18 @@ static void a_task_that_was_seen_on_both_vcpus_is_counted_on_both(void **state)
 	assert_int_equal(a->vms[0].n_tasks, 1);
 	assert_int_equal(a->vms[1].n_tasks, 2);
 	assert_true(a->vms[0].tasks[0].elsewhere);
-	assert_int_equal(vmrt_advice_ini(a, &text, &err), VMRT_OK);
+	assert_int_equal(advice_ini(a, &text, &err), VMRT_OK);
 	assert_int_equal(vmrt_experiment_parse(text, "advised", &exp, &err), VMRT_OK);
 	assert_int_equal(exp->n_tasks, 2);
 	vmrt_experiment_free(exp);
 	free(text);
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void declared_servers_of_vcpus_keep_their_names_and_periods(void **state)
 {
 	struct vmrt_error err = {0};
-	struct vmrt_advice *a;
+	struct advice *a;
 
 	(void)state;
 	if (advise_two_vcpus("[server fast]\nvm = demo:0\nperiod = 5ms\nbudget = 4ms\npriority = "
@@ -356,14 +356,14 @@ static void declared_servers_of_vcpus_keep_their_names_and_periods(void **state)
 	assert_string_equal(a->vms[1].server, "rest:1");
 	assert_int_equal(a->vms[1].chosen.period_ns, 10 * MS);
 	assert_int_equal(a->vms[1].cpu, 1);
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 /* One server for both vCPUs: the analysis is of one CPU. */
 static void of_a_server_for_several_vcpus_nothing_is_promised(void **state)
 {
 	struct vmrt_error err = {0};
-	struct vmrt_advice *a;
+	struct advice *a;
 
 	(void)state;
 	if (advise_two_vcpus("[server demo]\nperiod = 5ms\nbudget = 4ms\npriority = 50\ntogether = "
@@ -373,13 +373,13 @@ static void of_a_server_for_several_vcpus_nothing_is_promised(void **state)
 	assert_int_equal(a->n_vms, 1);
 	assert_false(a->feasible);
 	assert_non_null(strstr(a->vms[0].why, "2 CPUs and one server for all"));
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void a_task_that_moved_inside_a_job_is_left_out(void **state)
 {
 	struct vmrt_error err = {0};
-	struct vmrt_advice *a;
+	struct advice *a;
 
 	(void)state;
 	if (advise_two_vcpus("",
@@ -392,7 +392,7 @@ static void a_task_that_moved_inside_a_job_is_left_out(void **state)
 	assert_non_null(strstr(a->left_out[0].why, "pin it in the guest"));
 	assert_int_equal(a->n_vms, 1);
 	assert_string_equal(a->vms[0].label, "demo:1");
-	vmrt_advice_free(a);
+	advice_free(a);
 }
 
 static void what_is_missing_is_said(void **state)
@@ -412,7 +412,7 @@ static void what_is_missing_is_said(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
-		struct vmrt_advice *a;
+		struct advice *a;
 		struct vmrt_error err = {0};
 		FILE *f;
 
@@ -420,7 +420,7 @@ static void what_is_missing_is_said(void **state)
 		f = fdopen(mkstemp(path), "w");
 		fputs(bad[i].text, f);
 		fclose(f);
-		assert_int_equal(vmrt_advise(path, &o, &a, &err), VMRT_EINVAL);
+		assert_int_equal(advise_make(path, &o, &a, &err), VMRT_EINVAL);
 		if (!strstr(err.text, bad[i].what))
 			fail_msg("%s", err.text);
 		unlink(path);

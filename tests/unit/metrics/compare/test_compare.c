@@ -180,7 +180,7 @@ static bool may_be_compared(const char *sql, char *why, size_t room)
 	snprintf(b, sizeof(b), "%s/none-2.vmrt", folder);
 	if (vmrt_variants_load(words, 2, true, false, NULL, &v, &n, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
-	result = vmrt_comparable(&v[0], &v[1], "demo/rt_task1", false, why, room);
+	result = compare_comparable(&v[0], &v[1], "demo/rt_task1", false, why, room);
 	vmrt_variants_free(v, n);
 	return result;
 }

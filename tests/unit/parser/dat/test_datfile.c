@@ -144,7 +144,7 @@ static void is_complete(void)
 	assert_non_null(f);
 	for (unsigned cpu = 0; cpu < CPUS; cpu++) {
 		snprintf(name, sizeof(name), "CPU %u", cpu);
-		data = vmrt_datmap_find(map, "data", name);
+		data = datmap_find(map, "data", name);
 		assert_non_null(data);
 		assert_int_equal(data->size, pages_of[cpu] * PAGE);
 		assert_int_equal(data->offset % PAGE, 0);

@@ -66,8 +66,8 @@ static void begin_file(struct growing *g, const char *name)
 	assert_int_equal(vmrt_read_file(path, 16 << 20, &g->bytes, NULL, &err), VMRT_OK);
 	assert_int_equal(vmrt_datmap_read(path, &g->map, &err), VMRT_OK);
 	assert_int_equal(vmrt_datmap_meta(g->map, &g->meta, &err), VMRT_OK);
-	g->at = vmrt_datmap_find(g->map, "data", "CPU 0")->offset;
-	g->pages = vmrt_datmap_find(g->map, "data", "CPU 0")->size / PAGE;
+	g->at = datmap_find(g->map, "data", "CPU 0")->offset;
+	g->pages = datmap_find(g->map, "data", "CPU 0")->size / PAGE;
 	g->written = 0;
 	snprintf(stem, sizeof(stem), "%.*s", (int)strlen(name) - 4, name);
 	assert_int_equal(vmrt_datfile_begin(run, stem, &first, &g->file, &err), VMRT_OK);
