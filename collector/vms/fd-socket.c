@@ -30,9 +30,9 @@ static bool same_network(const char *proc, pid_t pid)
 }
 
 /* The name of a socket that listens and has a path; else @path stays empty. */
-static void take_name(const struct unix_diag_msg *msg, size_t size, char *path)
+static void take_name(struct unix_diag_msg *msg, size_t size, char *path)
 {
-	const struct rtattr *attr = (const struct rtattr *)(msg + 1);
+	struct rtattr *attr = (struct rtattr *)(msg + 1);
 
 	if (msg->udiag_state != STATE_LISTENS)
 		return;
