@@ -350,6 +350,7 @@ void vmrt_dat_close(struct vmrt_dat *dat)
 	}
 	free(dat->shifts);
 	free(dat->stats);
+	free(dat->stats_of);
 	for (unsigned i = 0; i <= dat->n_stat_buffers; i++)
 		free(dat->stat_buffers[i]);
 	free(dat->comms);
@@ -410,9 +411,11 @@ struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cp
 {
 	const struct vmrt_dat_cpustat none = {0};
 
-	for (unsigned i = 0; i < dat->n_stats; i++)
-		if (dat->stats[i].cpu == cpu && counts_buffer(dat, dat->stats[i].buffer))
-			return dat->stats[i].at;
+	if (!dat->stats_of || cpu >= RING_MAX_CPUS)
+		return none;
+	for (unsigned i = dat->stats_of[cpu].first; i; i = dat->stats[i - 1].next)
+		if (counts_buffer(dat, dat->stats[i - 1].buffer))
+			return dat->stats[i - 1].at;
 	return none;
 }
 

@@ -48,8 +48,14 @@ struct dat_buffer {
 
 /* Counters of a CPU of the buffer with the name @buffer, of those that stand in the options. */
 struct dat_stat {
-	unsigned cpu, buffer;
+	unsigned buffer;
+	unsigned next; /* of the same CPU: its place from 1 on, or 0 */
 	struct vmrt_dat_cpustat at;
+};
+
+/* The counters of a CPU: places from 1 on, or 0. */
+struct dat_stats_of_cpu {
+	unsigned first, last;
 };
 
 #define DAT_MAX_STAT_BUFFERS 64
@@ -92,6 +98,7 @@ struct vmrt_dat {
 
 	struct dat_stat *stats;
 	unsigned n_stats;
+	struct dat_stats_of_cpu *stats_of;	      /* RING_MAX_CPUS; NULL without counters */
 	char *stat_buffers[DAT_MAX_STAT_BUFFERS + 1]; /* [0]: NULL, none was named */
 	unsigned n_stat_buffers;
 	struct vmrt_dat_guest *guests;

@@ -50,6 +50,26 @@ static void name_stats(struct vmrt_dat *dat, const char *line)
 	dat->stat_buffers[++dat->n_stat_buffers] = strndup(name, strcspn(name, "\n"));
 }
 
+/* All CPUs of a file are asked for, so each one has a list of its own. */
+static void add_stat(struct vmrt_dat *dat, unsigned cpu, const char *text)
+{
+	struct dat_stats_of_cpu *of;
+	struct dat_stat *more;
+
+	if (dat->n_stats == 4 * RING_MAX_CPUS)
+		return;
+	if (!dat->stats_of)
+		dat->stats_of = calloc(RING_MAX_CPUS, sizeof(*dat->stats_of));
+	more = dat->stats_of ? reallocarray(dat->stats, dat->n_stats + 1u, sizeof(*more)) : NULL;
+	if (!more)
+		return;
+	dat->stats = more;
+	more[dat->n_stats++] = (struct dat_stat){dat->n_stat_buffers, 0, counters(text)};
+	of = &dat->stats_of[cpu];
+	*(of->last ? &more[of->last - 1].next : &of->first) = dat->n_stats;
+	of->last = dat->n_stats;
+}
+
 /*
  * The text of per_cpu/cpuN/stats behind a line "CPU: N"; some CPUs may not be there. A line
  * "Buffer: NAME" says that the texts behind it are of that instance.
@@ -63,15 +83,8 @@ static void take_cpustat(struct vmrt_dat *dat, struct dat_cursor *data)
 
 	if (name)
 		name_stats(dat, name + strlen("Buffer:"));
-	if (cpu < RING_MAX_CPUS && dat->n_stats < 4 * RING_MAX_CPUS) {
-		struct dat_stat *more = reallocarray(dat->stats, dat->n_stats + 1u, sizeof(*more));
-
-		if (more) {
-			dat->stats = more;
-			more[dat->n_stats++] = (struct dat_stat){
-				(unsigned)cpu, dat->n_stat_buffers, counters(text)};
-		}
-	}
+	if (cpu < RING_MAX_CPUS)
+		add_stat(dat, (unsigned)cpu, text);
 	free(text);
 }
 

@@ -313,6 +313,25 @@ static void counters_are_those_of_the_buffer_and_of_the_cpu(void **unused)
 	vmrt_dat_close(dat);
 }
 
+/* A stranger's file may have many, in any order: of one buffer the first of each CPU counts. */
+static void of_many_counters_each_cpu_has_its_first(void **unused)
+{
+	struct tests_dat *d = tests_dat_new(3, TESTS_KERNEL_618);
+	struct vmrt_dat *dat;
+
+	(void)unused;
+	for (unsigned i = 0; i < 9000; i++)
+		tests_dat_cpustat(d, 2 - i % 3, i + 1, 0, 0);
+	tests_dat_switch(d, 0, S, "a", 1, 120, 0, "b", 2, 120);
+	dat = open_written(d);
+	assert_int_equal(vmrt_dat_cpustat(dat, 0).overrun, 3);
+	assert_int_equal(vmrt_dat_cpustat(dat, 1).overrun, 2);
+	assert_int_equal(vmrt_dat_cpustat(dat, 2).overrun, 1);
+	assert_int_equal(vmrt_dat_cpustat(dat, 3).overrun, 0);
+	assert_int_equal(vmrt_dat_cpustat(dat, UINT32_MAX).overrun, 0);
+	vmrt_dat_close(dat);
+}
+
 static void functions_are_unknown_without_symbols(void **unused)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
@@ -411,6 +430,7 @@ int main(void)
 		cmocka_unit_test(as_many_cpus_as_there_are_come_back_in_order),
 		cmocka_unit_test(options_say_what_the_file_is),
 		cmocka_unit_test(counters_are_those_of_the_buffer_and_of_the_cpu),
+		cmocka_unit_test(of_many_counters_each_cpu_has_its_first),
 		cmocka_unit_test(functions_are_unknown_without_symbols),
 		cmocka_unit_test(losses_come_with_the_event_behind_them),
 		cmocka_unit_test(single_instance_with_data_is_what_was_meant),
