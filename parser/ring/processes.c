@@ -70,13 +70,15 @@ static bool same(const struct vmrt_thread_process *a, const struct vmrt_thread_p
 
 /*
  * In rising order of threads. A thread is in one process: one of which two different things are
- * said is not known. Numbers are sorted several times as fast as lines would be.
+ * said is not known. Numbers are sorted several times as fast as lines would be. After a signal
+ * (@stop) nothing is kept.
  */
-static enum vmrt_status keep_certain(struct vmrt_processes *p)
+static enum vmrt_status keep_certain(struct vmrt_processes *p, int (*stop)(void))
 {
 	struct vmrt_thread_process *kept = malloc((p->n + 1) * sizeof(*kept));
 	int64_t *keys = malloc((p->n + 1) * sizeof(*keys));
-	size_t n = 0;
+	size_t n = 0, threads = 0;
+	bool stopped = false;
 
 	if (!kept || !keys) {
 		free(kept);
@@ -86,7 +88,7 @@ static enum vmrt_status keep_certain(struct vmrt_processes *p)
 	for (size_t i = 0; i < p->n; i++)
 		keys[i] = (int64_t)p->list[i].tid << 32 | (int64_t)i;
 	vmrt_sort_values(keys, 0, p->n);
-	for (size_t i = 0, to; i < p->n; i = to) {
+	for (size_t i = 0, to; i < p->n && !stopped; i = to) {
 		const struct vmrt_thread_process *first = &p->list[(uint32_t)keys[i]];
 		bool certain = true;
 
@@ -94,11 +96,12 @@ static enum vmrt_status keep_certain(struct vmrt_processes *p)
 			certain &= same(&p->list[(uint32_t)keys[to]], first);
 		if (certain)
 			kept[n++] = *first;
+		stopped = threads++ % LINES_AT_ONCE == 0 && stop && stop();
 	}
 	free(keys);
 	free(p->list);
 	p->list = kept;
-	p->n = n;
+	p->n = stopped ? 0 : n;
 	return VMRT_OK;
 }
 
@@ -133,7 +136,7 @@ static enum vmrt_status parse(
 			break;
 		}
 	}
-	return keep_certain(out);
+	return keep_certain(out, stop);
 }
 
 enum vmrt_status vmrt_processes_parse(const char *text, struct vmrt_processes *out)

@@ -38,4 +38,10 @@ ends 2 "export, HTML" "$O/bin/vmrt-export" -f html --to 100s "$run"
 ends 2 "export, Perfetto" "$O/bin/vmrt-export" -f perfetto -o "$work/p" "$run"
 # also while it compares clocks and looks for the tasks, half of the time
 moments=8 ends 2 "vmrt-top of a recording" "$O/bin/vmrt-top" -b --speed=0 "$run"
+# a stranger's list of the threads' processes, as long as is read, in no order
+{
+	printf 'vmrt processes 1\nbegin\n'
+	seq 2700000 | awk '{ print $1 * 7919 % 2700001, 1, "a" }'
+} >"$run/host.processes"
+ends 2 "analyze with 2.7 million lines of processes" "$O/bin/vmrt-trace" analyze -q --allow-loss "$run"
 exit $bad
