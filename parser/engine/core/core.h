@@ -16,7 +16,7 @@
 #define WAKE_NEAR_NS (50 * VMRT_NS_PER_US)
 /* Intervals remembered per job in which a switch is missing; more are taken together. */
 #define UNSURE_MAX 16
-/* Events outside their vCPU's run times that wait for the next run to be judged. */
+/* Events outside the run times of their vCPU; they are judged when the vCPU runs next. */
 #define PENDING_MAX 1024
 /* Larger errors of record clocks: see record_window_ns(). */
 #define RECORD_ERROR_MAX_NS (2 * VMRT_NS_PER_MS)
@@ -60,7 +60,7 @@ struct instant {
  */
 #define THREAD_NOW(kind)                                                                           \
 	kind enum thread_state state;                                                              \
-	kind uint16_t cpu; /* it runs or waits there, or did */                                    \
+	kind uint16_t cpu; /* the thread runs, waits or last ran on this CPU */                    \
 	kind int prio;                                                                             \
 	kind bool boosted;   /* by priority inheritance */                                         \
 	kind bool throttled; /* switched out by the kernel's bandwidth control, for no thread */   \
@@ -86,7 +86,7 @@ struct cpu_now {
 struct thread {
 	struct vmrt_thread pub;
 	bool announced; /* the sink has got it */
-	bool seen;	/* an event has said what it does */
+	bool seen;	/* an event has shown what the thread does */
 	THREAD_NOW(const)
 	uint16_t ran_cpu;      /* of the last run */
 	uint16_t left_cpu;     /* by the records it was still there when its last run began */
@@ -114,7 +114,7 @@ struct thread {
 	size_t n_also;
 	bool selected; /* not of a VM, but selected by a server */
 	bool unraised; /* its server had budget, but its last switch showed no real-time priority */
-	int64_t forbidden_to_ns; /* of its run without budget: judged up to here */
+	int64_t forbidden_to_ns; /* its run without budget has been judged up to here */
 	struct jobs *jobs;	 /* of a declared task */
 	struct {
 		bool begun, slept;
@@ -220,7 +220,7 @@ struct release_clocks {
 	struct {
 		uint64_t ptr;
 		int mode;
-	} set_up[SET_UP_MAX]; /* at the place that the address gives */
+	} set_up[SET_UP_MAX]; /* hashed by address */
 	struct clock_relation clocks[CLOCKS];
 	uint64_t *others; /* timers of other clocks, by open addressing: address, and its clock
 			     beside it */
@@ -241,14 +241,14 @@ struct machine {
 	unsigned n_cpus;
 	struct thread ***pids; /* two levels, by tid */
 	size_t n_leaves;
-	unsigned exits; /* of threads, since the dead ones were looked for */
+	unsigned exits; /* exits of threads since dead threads were last looked for */
 	struct timers timers;
 	struct release_clocks clocks;
 	struct jobs **jobs;
 	size_t n_jobs;
 	int64_t settled_ns; /* time of the jobs is accounted up to here */
 	int64_t loss_to_ns; /* end of the last loss, or VMRT_UNKNOWN */
-	unsigned losing;    /* CPUs whose records are lost now, until the next one comes */
+	unsigned losing;    /* CPUs whose records are being lost, until their next record comes */
 	int64_t error_ns;   /* of the clock map at the present event; 0 if not known */
 	bool error_known;
 	int64_t last_error_ns; /* the same, as the caller passed it: VMRT_UNKNOWN if it is not known
@@ -313,8 +313,8 @@ struct vmrt_engine {
 	struct unmanaged *unmanaged; /* by VM, once there is one; or NULL */
 	int64_t *next_k;	     /* by task */
 	struct task_found *found;    /* by task */
-	bool waiters;	   /* it matters for whom a vCPU waits: there are servers or guests */
-	bool names_wanted; /* those of all threads: whoever a job waits for is named */
+	bool waiters; /* the thread that a vCPU waits for is needed: there are servers or guests */
+	bool names_wanted; /* of all threads, so that the thread that a job waits for has a name */
 	uint32_t next_thread;
 	struct namesakes namesakes;
 	int64_t n_events, n_added; /* pushed; rows made without an event of their own */

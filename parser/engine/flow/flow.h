@@ -14,9 +14,10 @@
 #define SWITCH_TAIL_NS (50 * VMRT_NS_PER_US)
 /* Holes of one CPU closer than this are one row. */
 #define HOLE_MERGE_NS (100 * VMRT_NS_PER_MS)
-/* A machine that records nothing for so long, while its CPUs run, records no more. */
+/* A machine whose CPUs run for this time without any record has stopped recording. */
 #define SILENT_MAX_NS (100 * VMRT_NS_PER_MS)
-/* After so many sched_waking events without any sched_wakeup, that is taken not to be recorded. */
+/* After so many sched_waking events without a sched_wakeup, the recording counts as one without
+ * sched_wakeup. */
 #define LONE_WAKINGS 8
 
 /* run.c */
@@ -64,14 +65,14 @@ void cpus_close_hole(struct machine *m, unsigned index);
 void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pid, const char *comm,
 	struct instant now);
 
-/* Is who the record says was on the CPU the thread that was switched in last? */
+/* Does the record name the thread that was switched in last as the one that runs on the CPU? */
 static inline void cpus_check_chain(
 	struct machine *m, struct cpu *cpu, const struct vmrt_event *ev, struct instant now)
 {
 	bool is_switch = ev->type == VMRT_EV_SWITCH;
 	int32_t pid = is_switch ? ev->sw.prev_pid : ev->pid;
 
-	/* an interrupt is over: what wakes threads from now on is not its timer */
+	/* an interrupt is over: its timer wakes no thread from now on */
 	if (!is_switch && !(ev->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ))) {
 		cpu->fired[LEVEL_HARDIRQ].ptr = 0;
 		if (cpu->fired[LEVEL_SOFTIRQ].pid == pid)

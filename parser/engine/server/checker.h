@@ -28,9 +28,9 @@ struct checker_config {
 	int64_t period_ns, budget_ns;
 	int64_t tolerance_ns;
 	bool grid;	     /* the periods' begin is known, not guessed */
-	bool enforced;	     /* by markers: it is known when the members have budget */
-	bool others_charged; /* not only members use the budget up */
-	bool joined;	     /* the enforcer had begun before anybody looked */
+	bool enforced;	     /* markers say when the members have budget */
+	bool others_charged; /* threads that are not members use up budget, too */
+	bool joined;	     /* the enforcer had begun before the recording did */
 	int members;
 	int reservations; /* members that have a budget each; 0: they share it */
 	void *ctx;	  /* for the functions */
@@ -41,13 +41,14 @@ struct checker_config {
 /* What went on in an interval in which nothing changed. */
 struct checker_supply {
 	int served;    /* members that ran and were charged for it */
-	int wanting;   /* members that ran, anyhow, or were ready to */
-	bool doubt;    /* perhaps fewer: one may have been woken only to be stopped */
+	int wanting;   /* members that ran or were ready to run, with or without budget */
+	bool doubt;    /* perhaps fewer: a member may have been woken only to be stopped */
 	bool eligible; /* the members had budget */
 	bool selected; /* no server above could have kept it from its CPUs: without work, its budget
 			  passes */
-	bool yields;   /* one that had budget waited for a member of another server */
-	bool lower;    /* one that had budget waited while its CPU was idle or had a lower thread */
+	bool yields;   /* a member that had budget waited for a member of another server */
+	bool lower;    /* a member that had budget waited while its CPU was idle or ran a thread of
+			  lower priority */
 	bool kernels;  /* and the kernel was the cause: RT throttling, or its fair server */
 };
 
@@ -151,7 +152,7 @@ int64_t verdict_excess(const struct verdict *verdict);
 struct piece {
 	int64_t from_ns, to_ns;
 	int members;
-	int64_t before_ns; /* supply in all pieces before it */
+	int64_t before_ns; /* sum of the supply in all pieces before this one */
 };
 
 struct sliding {
@@ -161,7 +162,7 @@ struct sliding {
 	struct piece *pieces;
 	size_t room, first, n,
 		next;		   /* next: index, from first, of the next start to be looked at */
-	struct verdict worst, bad; /* of the period; a violation not yet given */
+	struct verdict worst, bad; /* a violation of the period that was not reported yet */
 	bool have_worst, have_bad;
 	bool judged; /* at the interval that ends with the last piece as it is */
 };
@@ -180,7 +181,7 @@ void sliding_free(struct sliding *s);
 struct activation {
 	int64_t start_ns, end_ns; /* end: VMRT_UNKNOWN while it lasts */
 	int64_t used_ns, returned_ns;
-	bool partial; /* it may have begun before anybody looked */
+	bool partial; /* it may have begun before the recording did */
 };
 
 struct chunks {
@@ -196,14 +197,13 @@ struct words {
 	struct verdicts *verdicts;
 	const struct checker_config *config;
 	/* of the period in progress */
-	bool granted;	    /* the budget was given */
-	bool out;	    /* it was used up for some time */
-	bool paused;	    /* there was no work for some time */
-	bool doubt;	    /* perhaps there was none */
-	int64_t granted_ns; /* how much */
-	int64_t passed_ns;  /* of a budget that passes with time, at most */
-	int64_t missing_ns; /* so long a member wanted to run, but the budget had not been given yet
-			     */
+	bool granted;	      /* the budget was given */
+	bool out;	      /* it was used up for some time */
+	bool paused;	      /* there was no work for some time */
+	bool doubt;	      /* perhaps there was none */
+	int64_t granted_ns;   /* how much */
+	int64_t passed_ns;    /* of a budget that passes with time, at most */
+	int64_t missing_ns;   /* how long a member wanted to run before the budget was given */
 	int64_t forbidden_ns; /* run time out of budget */
 	int64_t forbidden_from_ns, forbidden_to_ns;
 };
@@ -227,25 +227,25 @@ void chunks_replenished(struct chunks *c, int64_t at_ns, int64_t amount_ns);
 
 /* checker-judge.c */
 
-/* Excess, or want, over periods in a row. */
+/* Excess of supply, or lack of it, over periods in a row. */
 struct run {
 	int64_t from_ns, sum_ns;
 	int64_t n;
-	int64_t left_ns; /* so much of the budget before them may have been used in them */
+	int64_t left_ns; /* how much of the budget before them may have been used in them */
 	bool open;
 };
 
 struct checker {
 	struct checker_config config;
 	unsigned rules;
-	bool carries; /* an overrun, or want, is made up for in later periods */
+	bool carries; /* later periods make up for an overrun or a lack */
 	struct verdicts verdicts;
 	struct sliding sliding;
 	struct chunks *chunks; /* sporadic */
 	struct words words;
 	int width; /* CPUs that have a budget each */
 	int64_t company_ns;
-	int64_t left_ns; /* so much of the former budget may be used in the period in progress */
+	int64_t left_ns; /* how much of the budget before may be used in the period in progress */
 	/* the period in progress */
 	bool begun;
 	int64_t start_ns, response_ns, last_ns;
@@ -253,14 +253,14 @@ struct checker {
 	int64_t waited_ns[3]; /* with budget, in it and in the two before */
 	int64_t more_ns;  /* so much of another budget a delay may have moved into an interval, or
 			     out of it */
-	int64_t burnt_ns; /* periodic: of the budget, while its members waited for what is no server
-			   */
-	int64_t passed_ns;    /* periodic: of the budget, used or not */
-	int64_t beyond_ns;    /* supply when all of it had passed */
+	int64_t burnt_ns; /* periodic: budget that passed while the members waited for a thread that
+			     belongs to no server */
+	int64_t passed_ns;    /* periodic: budget that passed, used or not */
+	int64_t beyond_ns;    /* supply at the time at which all budget had passed */
 	bool wanted;	      /* there was work throughout */
 	bool doubt;	      /* perhaps not */
-	bool paused;	      /* there was none for some time, with budget */
-	int64_t selected_ns;  /* so long there has been no work although it was selected */
+	bool paused;	      /* there was no work for some time, though there was budget */
+	int64_t selected_ns;  /* how long there has been no work although the server was selected */
 	int64_t discarded_ns; /* polling: when the budget was lost, or VMRT_UNKNOWN */
 	int64_t before_ns;    /* supply of the period before, or VMRT_UNKNOWN */
 	struct run over, under;

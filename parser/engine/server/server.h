@@ -2,7 +2,7 @@
 #ifndef VMRT_PARSER_ENGINE_SERVER_SERVER_H
 #define VMRT_PARSER_ENGINE_SERVER_SERVER_H
 
-/* Servers: what others of the engine know of them. */
+/* Servers: what the other rooms of the engine know of them. */
 
 #include "parser/engine/core/core.h"
 #include "parser/engine/server/checker.h"
@@ -16,21 +16,21 @@
 struct grid_timer {
 	uint64_t timer; /* 0: free */
 	int64_t expires_ns, seen_ns;
-	bool matches;  /* it expires as often as the periods begin */
-	int odd;       /* times in a row that it did not */
-	unsigned hits; /* so often a member went on right behind it */
+	bool matches;  /* the timer expires as often as the periods begin */
+	int odd;       /* how often in a row the timer did not */
+	unsigned hits; /* how often a member ran again right after its expiry */
 };
 
 struct server {
 	struct vmrt_server pub;
 	bool active; /* periods are being counted */
 	bool announced;
-	bool unsure;			  /* enforced: its last word may have been lost */
-	bool late;			  /* enforced: since before the recording began */
-	const bool at_priority;		  /* enforced: the members have budget */
-	bool others_charged;		  /* enforced: the VM's other threads use it up, too */
+	bool unsure;		/* enforced: the enforcer's last marker may have been lost */
+	bool late;		/* enforced: since before the recording began */
+	const bool at_priority; /* enforced: the members have budget */
+	bool others_charged;	/* enforced: the VM's other threads use up budget, too */
 	int64_t late_from_ns, late_to_ns; /* a run out of budget, if no marker explains it; 0 */
-	int64_t over_from_ns;		  /* what of that run is not yet consumption begins here */
+	int64_t over_from_ns; /* from here on that run is not yet counted as consumption */
 	unsigned late_cpu;
 	int64_t out_ns;	  /* or have not since then */
 	int64_t point_ns; /* the last border of periods that a kernel timer showed, or VMRT_UNKNOWN
@@ -57,17 +57,17 @@ struct server {
 	uint64_t cpus; /* on which members have run, modulo 64 */
 	struct vmrt_engine *engine;
 	struct checker *checker;	      /* NULL: nothing to check */
-	struct vmrt_check counts[VMRT_RULES]; /* of the checkers there have been */
+	struct vmrt_check counts[VMRT_RULES]; /* of all checkers so far */
 	struct vmrt_server_period
 		*held; /* ring of periods about which a loss may still come to light */
 	size_t held_room, held_first, held_n;
 	struct phase_fit *fit;	    /* until the phase is found; else NULL */
-	bool awaits_marks;	    /* the grid will be an enforcer's own: it is not fitted */
+	bool awaits_marks;	    /* the enforcer has a grid of its own: no grid is fitted */
 	int64_t blackout_from_ns;   /* since when there is demand without supply, or VMRT_UNKNOWN */
 	struct supply_curve *curve; /* NULL: none is measured */
 	struct grid_timer grid_timers[GRID_TIMERS];
 	struct {
-		bool known; /* the next one shows the period */
+		bool known; /* the next marker shows the period */
 		int64_t k, at_ns;
 	} joined;	  /* the first replenishment by an enforcer whose beginning was not seen */
 	int32_t enforcer; /* thread that wrote the last marker */

@@ -5,8 +5,8 @@
 /*
  * Ways to wait for a release: each is one file with one struct mechanism, which release.c lists.
  *
- * Events of a thread go to its mechanism. While that is not known they are offered to all of them,
- * in the order of the list; the first proof decides (release_decide()).
+ * Events of a thread go to its mechanism. While the mechanism is not known, the events are offered
+ * to all mechanisms in the order of the list; the first proof decides (release_decide()).
  */
 
 #include "task.h"
@@ -21,7 +21,7 @@ enum armed_kind {
 	ARMED_UNTIL,	/* a sleep until an absolute time */
 	ARMED_FOR,	/* a sleep for a time */
 	ARMED_TIMER,	/* a timer that goes on by itself */
-	ARMED_DEADLINE, /* that of its SCHED_DEADLINE reservation */
+	ARMED_DEADLINE, /* the timer of its SCHED_DEADLINE reservation */
 	ARMED_WHEEL,	/* of the timer wheel */
 	ARMED_OTHER,
 };
@@ -34,10 +34,11 @@ struct armed {
 
 struct mechanism {
 	enum vmrt_release release;
-	int strength;  /* of threads of one task, those with the strongest mechanism are the task */
+	int strength;  /* if threads of a task wait in different ways, those with the strongest
+			  mechanism are the task */
 	bool off_grid; /* its arrivals lie on no grid */
-	bool merges;   /* what a thread is late for, it serves with one job */
-	/* The thread arms a timer. True: this mechanism waits for such ones. */
+	bool merges;   /* a late thread serves several releases with one job */
+	/* The thread arms a timer. True: this mechanism waits for timers of this kind. */
 	bool (*arm)(struct jobs *j, const struct armed *a);
 	/* A timer of the thread, or any timer of the wheel, expires. */
 	void (*expire)(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns,
@@ -49,7 +50,7 @@ struct mechanism {
 	/* The thread runs again, and no record showed that it was woken. True: it was its release.
 	 */
 	bool (*switch_in)(struct jobs *j, int64_t local_ns, int64_t host_ns);
-	/* The thread is switched in, and @by woke it while it seemed to run: it had slept. */
+	/* The thread is switched in. @by woke it while it seemed to run, so it had slept. */
 	void (*slept)(struct jobs *j, int64_t host_ns, const struct fired *by);
 	void (*switch_out)(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns);
 	/* The recording or the thread ends: what is certain now? */

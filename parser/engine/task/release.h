@@ -14,29 +14,31 @@
 /* Differences of arrivals that compete for being the period. */
 #define PERIOD_CANDIDATES 8
 
-/* Gaps of vCPUs in which one job may have waited: its thread moves from one to another. */
+/* Gaps of vCPUs in which one job may have waited, because its thread moved between vCPUs. */
 #define GAPS_MAX 4
 
 /* The gap of a vCPU that is still open, and what was booked as HOST_THREAD in it. */
 struct gap {
 	const struct thread *vcpu;
 	int64_t from_ns;
-	int64_t ns, idle_ns; /* of it: while no job was pending */
+	int64_t ns, idle_ns; /* the part of it in which no job was pending */
 	uint32_t id;
 };
 
 /* release-mark.c: what a job had used when it may have ended; it is known only later whether it
  * did. */
 struct end_mark {
-	bool inferred;	    /* the switch was not recorded: it may have been preempted as well */
-	int64_t idle_to_ns; /* no job was pending from there to this host time */
+	bool inferred; /* the switch was not recorded: the thread may have been preempted instead */
+	int64_t idle_to_ns;		 /* no job was pending from there to this host time */
 	int64_t former_ns, former_to_ns; /* and between these, behind the job before */
 	/* the job went on at that host time, though no record showed that its thread was woken; and
 	 * what it was like until then. VMRT_UNKNOWN: one did, or it has not gone on */
 	int64_t forgotten_ns, idle_before_ns;
 	bool passed_before, slept_before;
-	int64_t forgiven[VMRT_BLAMES];	/* excess since then that is no job's if it did end there */
-	struct gap throttled[GAPS_MAX]; /* open then, that have turned out to be throttling since */
+	int64_t forgiven[VMRT_BLAMES];	/* excess since then that belongs to no job, if the job did
+					   end there */
+	struct gap throttled[GAPS_MAX]; /* gaps that were open then and have turned out to be
+					   throttling */
 	unsigned n_throttled;
 	int64_t local_ns, host_ns;
 	int64_t cum[VMRT_BLAMES], excess[VMRT_BLAMES];
@@ -48,12 +50,14 @@ struct end_mark {
 /* release-nanosleep.c: a sleep whose end is the arrival. */
 struct wait_sleep {
 	int absolute;  /* absolute sleeps seen while the mechanism is not known */
-	bool given_up; /* one of these was: it was the time limit of a wait for something else */
+	bool given_up; /* one of these sleeps was given up: it was the time limit of a wait for
+			  something else */
 	/* an arrival that becomes known when its timer expires */
 	bool pending, woke;
 	int clock;
 	int64_t raw_expires;
-	int64_t slack_ns; /* the kernel may be so late on purpose, as for ordinary threads */
+	int64_t slack_ns; /* the kernel may end the sleep so late on purpose (timer slack of
+			     ordinary threads) */
 };
 
 /* release-relative.c: relative sleeps are taken for releases, on trial. */
@@ -64,19 +68,20 @@ struct wait_trial {
 	int n_held;
 	unsigned naps;	  /* relative sleeps */
 	int64_t first_ns; /* the length of the first one */
-	int timers;	  /* that go on by themselves: armed since it began */
+	int timers;	  /* periodic timers that were armed since the trial began */
 };
 
 /* release-timers.c: a timer that goes on by itself: timerfd, setitimer, timer_create. */
 struct wait_timer {
-	uint64_t ptr;	     /* 0: none yet */
-	uint64_t suspect;    /* a timer that woke the thread while the mechanism is not known */
-	bool gone;	     /* it was cancelled */
-	bool doubtful;	     /* what woke the thread last may have been its expiry or not */
-	bool foreseen;	     /* its expiry, which is to come at once, has been taken into account */
-	bool consumed;	     /* so has that of before it was armed last, which comes late */
+	uint64_t ptr;	  /* 0: none yet */
+	uint64_t suspect; /* a timer that woke the thread while the mechanism is not known */
+	bool gone;	  /* it was cancelled */
+	bool doubtful;	  /* what woke the thread last may have been its expiry or not */
+	bool foreseen; /* its expiry, whose record follows at once, has been taken into account */
+	bool consumed; /* the expiry before the last arming has been taken into account; its record
+			  comes late */
 	int64_t next_ns;     /* local time to which it is armed, or VMRT_UNKNOWN */
-	int64_t due_from_ns; /* it was not due before that host time */
+	int64_t due_from_ns; /* the timer was not due before that host time */
 	int64_t seen_ns;     /* last sign of it */
 	int64_t woke_ns;     /* host time of the expiry that woke the thread last */
 	struct fired fired;  /* expired, not consumed yet; its ptr is 0 if there is none */
@@ -108,7 +113,7 @@ struct wait_confirm {
 
 /* catchup.c: the signs of a late task. */
 struct wait_usual {
-	bool anew;			/* where it is late, its period begins anew */
+	bool anew;			/* if it is late, its period begins anew */
 	uint32_t exact, loose, off;	/* arrivals on the grid, near it, and neither */
 	uint32_t alike, unlike;		/* as far as the time before, or not */
 	int64_t ahead_ns;		/* so far ahead its timer was armed last */
@@ -132,7 +137,8 @@ struct release {
 	bool off_grid;		     /* arrivals do not lie on a grid */
 	bool had_job;
 	unsigned other_sleeps; /* that are not the task's way to wait, or wake-ups from such */
-	struct fired nudge;    /* woke it while it seemed to run, and nothing has shown why yet */
+	struct fired nudge; /* an expiry that woke the thread while it seemed to run; no record has
+			       shown yet why */
 	struct wait_sleep sleep;
 	struct wait_trial trial;
 	struct wait_timer timer;
@@ -156,13 +162,13 @@ struct task_found {
 	bool has_job;		       /* one that the recording did not cut off */
 	uint64_t from_interrupts;      /* of those by others: perhaps by a timer */
 	const struct machine *machine; /* of its threads, or NULL */
-	bool again;		       /* it was found out after jobs had been given */
-	/* of arrivals that follow each other without loss in between */
+	bool again; /* the mechanism was found out after jobs had been reported */
+	/* of arrivals that follow each other without a loss in between */
 	uint64_t distances, steps; /* and the periods that jobs and skipped releases account for */
 	int64_t span_ns;
 	uint64_t missing; /* periods without job or skipped release */
-	uint64_t slept;	  /* of these, those through which it slept: no job can be hidden there */
-	uint64_t hidden;  /* jobs that there may have been within late ones */
+	uint64_t slept;	  /* periods through which the thread slept: no job can be hidden there */
+	uint64_t hidden;  /* jobs that may be hidden within late jobs */
 	uint64_t early_skips; /* releases were left out although the job was ready in time */
 	uint64_t too_close;   /* arrivals closer than the least distance */
 	int64_t closest_ns;

@@ -15,8 +15,8 @@
 /* Grid points remembered, at most, for jobs that queue behind earlier jobs of their task. */
 #define BACKLOG_FIRST 16
 #define BACKLOG_MAX 65536
-/* Who a timer wakes is woken so soon behind its expiry, in time in which the CPU runs: under QEMU's
- * TCG some 60 us were seen. */
+/* A timer wakes its thread within this time of the CPU after its expiry: under QEMU's TCG some 60
+ * us were seen. */
 #define WAKES_WITHIN_NS (100 * VMRT_NS_PER_US)
 /* Stretches of time remembered per job, for when it turns out that the host did not run. */
 #define RECENT_MAX 128
@@ -40,10 +40,10 @@ struct stretch {
 	int64_t from_ns, to_ns;
 	enum vmrt_blame part;
 	int host_cpu;
-	bool vmm; /* it counts in vmm_ns of the mark, or of the open job */
+	bool vmm; /* the stretch counts in vmm_ns of the mark or of the open job */
 };
 
-/* Somewhere in it an unrecorded switch lies. */
+/* An interval that has an unrecorded switch somewhere. */
 struct unsure {
 	int64_t from_ns, to_ns;
 };
@@ -55,13 +55,13 @@ struct entry {
 	uint32_t thread;  /* struct vmrt_thread.id, or VMRT_NONE */
 	uint32_t gap;	  /* struct gap.id: it may turn out to be throttling; 0: it cannot */
 	uint8_t part;	  /* enum vmrt_blame */
-	bool on_host;	  /* the host's events decide about it, not the guest's */
+	bool on_host;	  /* events of the host decide about it, not events of the guest */
 };
 
 struct journal {
 	struct entry *entries; /* a ring; its size is a power of two */
 	size_t size, first, n;
-	bool short_of_room; /* some were overwritten that the open job would need */
+	bool short_of_room; /* stretches that the open job needs were overwritten */
 };
 
 /*
@@ -93,7 +93,7 @@ struct jobs {
 	int64_t opened_ns, arrived_ns; /* host times of these */
 	int64_t unknown_ns;	       /* between arrival and opening, where there is no snapshot */
 	int64_t exec_ns;
-	bool ran_unseen;    /* it may have run while nobody knows whether its vCPU did */
+	bool ran_unseen; /* it may have run in time in which it is unknown whether its vCPU ran */
 	int64_t lost_to_ns; /* what its thread did until then was not recorded; or VMRT_UNKNOWN
 			     */
 	int64_t excess[VMRT_BLAMES]; /* in the busy period of its priority */
@@ -103,7 +103,8 @@ struct jobs {
 	unsigned n_gaps;
 	uint32_t last_gap; /* struct gap.id */
 	bool slept; /* it was switched out since the timer was armed, other than by preemption */
-	bool maybe_suspended; /* it sleeps, long behind a server's timer: that may have done it */
+	bool maybe_suspended; /* it sleeps, long after a server's timer expired: the server may have
+				 put it to sleep */
 	struct stretch recent[RECENT_MAX]; /* a ring */
 	size_t recent_next;
 	struct unsure unsure[UNSURE_MAX]; /* in the order of time */
