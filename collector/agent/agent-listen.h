@@ -23,7 +23,7 @@ struct agent_listener {
 enum vmrt_status agent_parse_tcp(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err);
 
-/** agent_listen - serve who connects, until it is stopped; an enum vmrt_exit */
+/** agent_listen - serve recorders that connect, until the agent is stopped; an enum vmrt_exit */
 int agent_listen(const struct agent_listener *options);
 
 #endif

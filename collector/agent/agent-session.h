@@ -16,7 +16,8 @@ struct agent {
 	enum vmrt_link_mode mode;
 	bool sends_processes; /* the recorder asked for them */
 	bool on;
-	bool ending; /* it was asked to end, and has until end_by to say so */
+	bool ending; /* the agent was asked to end, and has time until end_by to send what it holds
+		      */
 	int64_t end_by;
 	int64_t checked_at, check_at;
 	uint64_t fullest; /* bytes in the fullest buffer when it was looked at, after sending */

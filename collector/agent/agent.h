@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /**
- * agent_serve - obey one recorder until it is gone
+ * agent_serve - do what one recorder asks for until it is gone
  * @fd: the link, non-blocking; stays open
  *
  * Whatever tracing session it asked for is over when this returns, and its instance removed.

@@ -4,12 +4,13 @@
 
 /*
  * Those who have connected over TCP and have not yet proved that they know the secret. All of them
- * are waited for at once, so that one who says nothing delays nobody else.
+ * are waited for at the same time, so that a client that sends nothing delays no other.
  */
 
 #include "collector/wire/secret.h"
 
-#define VMRT_DOORWAY_MOST 16 /* who may wait at once; a new one takes the place of the oldest */
+#define VMRT_DOORWAY_MOST                                                                          \
+	16 /* clients that may wait at the same time; a new one takes the place of the oldest */
 
 struct doorway;
 
@@ -20,10 +21,10 @@ struct doorway *doorway_new(const struct vmrt_secret *secret);
 void doorway_free(struct doorway *d);
 
 /**
- * doorway_next - wait until somebody has proved that he knows the secret
+ * doorway_next - wait until a client has proved that it knows the secret
  * @listener: a listening socket
  *
- * Return: his connection, which does not block; -1 if @stop_fd became readable.
+ * Return: its connection, which does not block; -1 if @stop_fd became readable.
  */
 int doorway_next(struct doorway *d, int listener, int stop_fd);
 

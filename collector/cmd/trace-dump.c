@@ -40,7 +40,7 @@ static uint64_t little(const uint8_t *p, unsigned size)
 	return value;
 }
 
-/* Text on one line, without what a terminal might obey. */
+/* Text on one line, without characters that control a terminal. */
 static void print_text(const uint8_t *p, uint64_t size)
 {
 	while (size && (p[size - 1] == '\0' || p[size - 1] == '\n'))

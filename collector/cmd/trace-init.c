@@ -9,7 +9,7 @@
 #include <vmrt/utf8.h>
 #include <vmrt/vms.h>
 
-/* A name as it stands in the file; quotes and what a terminal might obey are left out. */
+/* A name as it stands in the file; quotes and control characters are left out. */
 static void put_name(const char *name)
 {
 	const char *from = name;

@@ -47,7 +47,7 @@ struct doctor_finding {
 
 struct doctor {
 	const char *root; /* "" for this machine, or a folder that looks like / */
-	bool live;	  /* the machine itself: measurements make sense */
+	bool live;	  /* the root is this machine itself, so that it can be measured */
 	struct doctor_finding *findings;
 	size_t n, room;
 	bool failed; /* no memory for a finding */

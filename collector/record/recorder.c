@@ -24,11 +24,12 @@
 #include "collector/cmd/trace.h"
 
 #define OWNERS_NAMED 32		 /* users named with --owner, to vmrt-hsf */
-#define COMMAND_PATIENCE_MS 5000 /* for a command to obey a signal */
+#define COMMAND_PATIENCE_MS 5000 /* for a command to end after a signal */
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
 #define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
 #define COMMAND_OWN_MS 1000	 /* ^C reaches it through the terminal: give it a moment */
-#define COMMAND_LAST_MS 500	 /* for SIGTERM, when it did not obey the signal that we got */
+#define COMMAND_LAST_MS                                                                            \
+	500 /* for SIGTERM, after the command did not end at the signal that the recorder got */
 #define HSF_READY_MS 10000
 #define HSF_END_MS 5000
 #define CLOSE_PATIENCE_MS 3000

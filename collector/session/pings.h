@@ -50,7 +50,8 @@ struct vmrt_ping *pings_all(const struct pings *pings, size_t *n);
 /** pings_free - free what @pings holds, not @pings itself */
 void pings_free(struct pings *pings);
 
-/** ping_trip - how long it was under way, in ns: less proves more */
+/** ping_trip - how long the ping was under way, in ns: a shorter trip bounds the clock's offset
+ * more closely */
 int64_t ping_trip(const struct vmrt_ping *ping);
 
 #endif

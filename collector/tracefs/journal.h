@@ -16,11 +16,11 @@
 
 #define VMRT_JOURNAL_NAME 64
 
-/** vmrt_journal_write - this recording has begun */
+/** vmrt_journal_write - note that this recording has begun */
 enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struct vmrt_error *err);
 
 /**
- * vmrt_journal_read - which instance an unfinished recording has
+ * vmrt_journal_read - read which instance of tracefs an unfinished recording uses
  *
  * Return: VMRT_OK, VMRT_ENOENT if the recording in folder @run is not an unfinished one,
  * VMRT_ETRUNCATED if its recorder was killed while it wrote this, VMRT_EFORMAT...
@@ -47,7 +47,7 @@ enum vmrt_status vmrt_journal_read_own(
  */
 bool vmrt_journal_belongs(const char *run, const char *instance);
 
-/** vmrt_journal_remove - it is finished */
+/** vmrt_journal_remove - note that the recording is finished */
 void vmrt_journal_remove(const char *run, const char *instance);
 
 /** vmrt_journal_owner_lives - is the program still there that made @instance? */

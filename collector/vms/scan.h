@@ -4,7 +4,7 @@
 
 /*
  * Parts of the VM finder. Everything read here was written by other users' processes: it is
- * bounded, and it is made harmless before it is shown.
+ * its size is bounded, and what could control a terminal is replaced before it is shown.
  */
 
 #include <stdbool.h>

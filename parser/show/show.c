@@ -223,7 +223,7 @@ const char *vmrt_show_comm(const struct vmrt_show *show, int32_t pid)
 	return pid ? show_names_get(&show->names, pid) : "<idle>";
 }
 
-/* What a terminal would obey becomes '?'; lines stay lines. */
+/* Characters that control a terminal become '?'; line ends stay. */
 static void make_harmless(char *text)
 {
 	const char *p = text;
