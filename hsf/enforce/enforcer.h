@@ -18,10 +18,11 @@ struct hsf_member {
 	struct hsf_switches switches; /* by activation */
 	int64_t count;		      /* last reading of the clock */
 	int64_t armed;		      /* the reading at which its event is due */
-	int64_t since_ns;	      /* by activation: it runs since then; 0: it does not */
-	int64_t ahead_ns;	      /* charged from its switches before its clock said so */
-	bool awake;		      /* by activation: wants to run */
-	int level; /* its priority; 0: held back. Of a helper: the one it was given; 0: none */
+	int64_t since_ns; /* by activation: when its present run began; 0: it does not run */
+	int64_t ahead_ns; /* charged from its switches before its clock said so */
+	bool awake;	  /* by activation: wants to run */
+	int level; /* its priority; 0: held back. Of a helper: the priority that it was given; 0:
+		      none */
 	bool held; /* a helper that is ordinary until the period is over */
 	bool gone; /* the thread has ended */
 };
@@ -51,9 +52,9 @@ struct hsf_server {
 	bool suspended; /* that was marked */
 	/* its helper threads: helpers.c */
 	int helper_level;	  /* their priority */
-	int64_t helpers_from_ns;  /* what they use is counted since then */
+	int64_t helpers_from_ns;  /* the helpers' consumption is counted since then */
 	int64_t helpers_used_ns;  /* and is so much */
-	int64_t helpers_until_ns; /* they are held back until then; 0: they are not */
+	int64_t helpers_until_ns; /* helpers are held back until then; 0: they are not held back */
 	/* to be done when everything is in its place */
 	int wanted; /* level */
 	bool spent; /* depleted; what is left of the budget when given up: not `idle` */
@@ -109,7 +110,7 @@ void enforcer_check_begun(struct hsf_enforcer *e);
 
 /* ---- server.c: one server and its members ---- */
 
-/** server_open - do the members run at a priority of the server's? */
+/** server_open - do the members run at a priority of the server? */
 static inline bool server_open(const struct hsf_server *s)
 {
 	return s->level > 0;
@@ -152,19 +153,19 @@ bool server_alarmed(const struct hsf_server *s, const struct hsf_member *m);
 
 /* ---- helpers.c: the threads beside the vCPU threads ---- */
 
-/** helpers_arm - alarms for what they may still use */
+/** helpers_arm - alarms for the budget that the helpers may still use */
 void helpers_arm(struct hsf_server *s);
 
-/** helpers_check - one of them has used much: hold them back if it was too much */
+/** helpers_check - a helper has used much: hold the helpers back if it was too much */
 void helpers_check(struct hsf_server *s, int64_t now);
 
 /** helpers_next - when helpers_release() is to be called, or HSF_NEVER */
 int64_t helpers_next(const struct hsf_server *s);
 
-/** helpers_release - give them their priority again, if it is time */
+/** helpers_release - give the helpers their priority again, if it is time */
 void helpers_release(struct hsf_server *s, int64_t now);
 
-/** helpers_level - those that are at the server's helper level get @level */
+/** helpers_level - helpers that are at the server's helper level get @level */
 void helpers_level(struct hsf_server *s, int level);
 
 /** server_lose - member @m has ended */
@@ -199,7 +200,8 @@ void idle_watch(struct hsf_idle *idle, int priority);
 /** idle_forget - no more */
 void idle_forget(struct hsf_idle *idle);
 
-/** idle_found - is the news of idle_fd() about the last idle_watch()? Takes it. */
+/** idle_found - does the event of idle_fd() belong to the last idle_watch()? The event is consumed.
+ */
 bool idle_found(struct hsf_idle *idle);
 
 /** idle_cpu_ns - CPU time of its thread */

@@ -82,8 +82,8 @@ struct hsf_switches {
 struct hsf_switch {
 	int64_t ns;   /* CLOCK_MONOTONIC */
 	bool in;      /* it began to run */
-	bool blocked; /* it stopped because it did not want to run */
-	bool lost;    /* none of these: some switches before this were not recorded */
+	bool blocked; /* the thread stopped because it did not want to run */
+	bool lost;    /* no switch: some switches before this one were not recorded */
 };
 
 /** hsf_switches_open - record the switches of thread @tid; close with hsf_switches_close() */
@@ -108,7 +108,7 @@ struct hsf_params {
 	int priority;
 };
 
-/* What happened since it was added. Times in ns. */
+/* What happened to a server since it was added. Times in ns. */
 struct hsf_figures {
 	uint64_t replenishments, depletions, budget_checks;
 	uint64_t discards;    /* budgets given up since no member wanted to run */
@@ -119,7 +119,7 @@ struct hsf_figures {
 	int64_t most_short;	   /* most that was left of a budget that counted as depleted */
 	int64_t served_ns;	   /* consumed at the priority */
 	int64_t background_ns;	   /* and below it, by the vCPU threads */
-	uint64_t helper_holds;	   /* times they were held back */
+	uint64_t helper_holds;	   /* how often helper threads were held back */
 	int64_t helpers_ns;	   /* by helper threads; as of the last hsf_enforcer_read() */
 };
 
@@ -128,7 +128,7 @@ struct hsf_state {
 	struct hsf_params params;
 	bool changing;	  /* other parameters will be in force from the next replenishment on */
 	bool eligible;	  /* it has budget */
-	bool suspended;	  /* it has, but a server above it has the CPU to itself */
+	bool suspended;	  /* it has budget, but a server above it has the CPU to itself */
 	int64_t k;	  /* period, or number of the last replenishment */
 	int64_t left_ns;  /* of the budget */
 	uint64_t skipped; /* replenishments left out */

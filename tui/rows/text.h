@@ -21,7 +21,8 @@ void top_text_count(char *out, uint64_t n, int width);
 /** top_text_percent - of a fraction; "-" of NaN; neither none nor all unless it really is */
 void top_text_percent(char *out, double ratio);
 
-/** top_text_name - a name that does not fit shows that it does not; nothing that a terminal obeys
+/** top_text_name - a name; the end of a cut name shows that it was cut; without characters that
+ * control a terminal
  */
 void top_text_name(char *out, const char *name, int width);
 
