@@ -473,6 +473,51 @@ static void a_reservation_may_seem_to_end_behind_the_next_period(void **state)
 	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_MET);
 }
 
+/*
+ * The record clock is off by up to 500 us. A job uses up its runtime and ends behind the
+ * replenishment; by the clock, which is 400 us behind then, the next one is 10.4 ms ahead. The next
+ * job ends by a clock that is ahead: the replenishment it waits for seems to be due already.
+ */
+static void a_yield_by_a_clock_with_an_error_waits_for_the_replenishment(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 20ms\nrelease = deadline\n");
+	f.machine.record_error_ns = 500 * US;
+	f.prio = DL;
+	fx_runs_from_the_beginning(&f);
+	f.depth = 2;
+	fx_arm_raw(&f, 2 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 10 * MS * US, 0);
+	fx_sw(&f, 2 * MS + 3, X, 0, 0);
+	fx_expire(&f, 10 * MS, 0, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 10 * MS + 20, 0, 0, X);
+	f.depth = 3;
+	fx_arm_raw(&f, 15 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 20 * MS * US, 0);
+	fx_sw(&f, 15 * MS + 3, X, 0, 0);
+	fx_expire(&f, 19 * MS + 600, 0, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 19 * MS + 602, 0, 0, X);
+	f.depth = 2;
+	fx_arm_raw(&f, 19 * MS + 650, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 30 * MS * US, 0);
+	fx_sw(&f, 19 * MS + 653, X, 0, 0);
+	fx_expire(&f, 30 * MS, 0, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 30 * MS + 20, 0, 0, X);
+	fx_arm_raw(&f, 40 * MS + 300, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 40 * MS * US, 0);
+	fx_sw(&f, 40 * MS + 303, X, 0, 0);
+	fx_expire(&f, 40 * MS + 400, 0, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 40 * MS + 410, 0, 0, X);
+	fx_arm_raw(&f, 42 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 50 * MS * US, 0);
+	fx_sw(&f, 42 * MS + 3, X, 0, 0);
+	fx_end(&f, 43 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, 19 * MS + 650);
+	assert_us(fx_job(&f, 1)->arrival_ns, 30 * MS);
+	assert_us(fx_job(&f, 1)->end_ns, 40 * MS + 300);
+	assert_us(fx_job(&f, 2)->arrival_ns, 40 * MS);
+	assert_us(fx_job(&f, 2)->end_ns, 42 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +541,7 @@ int main(void)
 		cmocka_unit_test(a_job_ends_also_by_a_clock_that_may_be_wrong_by_hours),
 		cmocka_unit_test(a_thread_that_wakes_up_elsewhere_has_not_moved_within_its_job),
 		cmocka_unit_test(a_reservation_may_seem_to_end_behind_the_next_period),
+		cmocka_unit_test(a_yield_by_a_clock_with_an_error_waits_for_the_replenishment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
