@@ -31,6 +31,8 @@
 #define KEEPS_CERTAIN 8
 /* Who is woken so often has jobs. */
 #define WOKEN_FOR_JOBS 8
+/* So many distances of a period between sleeps of another way than the task's are no chance. */
+#define OTHER_CERTAIN 3
 /* So many arrivals of one thread tell its period. */
 #define ODD_ARRIVALS 8
 /* A distance that at least one in so many arrivals has is a period that the task also has. The
@@ -284,6 +286,33 @@ void arrivals_forget(struct jobs *j)
 	*u = (struct wait_usual){0};
 }
 
+/*
+ * Within its job the thread goes to sleep until @expires in another way than its task. Once that is
+ * no sign: a job may sleep. But if such sleeps end at the distance of the period, again and again
+ * within one job, the thread may have changed the way it waits, and they may be its releases: what
+ * it did since is not known.
+ */
+void arrivals_note_other(struct jobs *j, int64_t expires)
+{
+	struct wait_other *o = &j->rel.other;
+	int64_t period = j->spec->period_ns ? j->spec->period_ns : j->rel.period_ns, ns;
+	bool same = o->arrival_ns == j->job.arrival_local_ns &&
+		    !__builtin_sub_overflow(expires, o->at_ns, &ns) &&
+		    llabs(ns - period) <= period / MEAN_SHARE;
+
+	/* who is woken by others ends a job with each sleep */
+	if (expires == VMRT_UNKNOWN || period <= 0 || j->state != JOB_STARTED ||
+		j->rel.mechanism == VMRT_RELEASE_WAKEUP)
+		return;
+	o->distances = same ? o->distances + 1 : 0;
+	o->arrival_ns = j->job.arrival_local_ns;
+	o->at_ns = expires;
+	if (o->distances < OTHER_CERTAIN)
+		return;
+	j->lost_to_ns = to_host(j->machine, expires);
+	j->machine->engine->found[j->task].changes = true;
+}
+
 /* A thread of the task whose own arrivals contradict the declared period; or NULL. */
 static const struct jobs *odd_thread(const struct vmrt_engine *e, uint32_t task, int64_t *mean)
 {
@@ -429,6 +458,10 @@ void vmrt_engine_task_contradiction(
 			out->missing, out->missing == 1 ? "job may be" : "jobs may be");
 		append(out, text);
 	}
+	if (found->changes)
+		append(out,
+			"behind one job it sleeps in another way at the distance of its "
+			"period: it may have changed the way it waits, and that job is unknown");
 	note_no_job(found, out);
 	if (found->n_others) {
 		snprintf(text, sizeof(text), "%u %s in another way and %s not counted: %s",

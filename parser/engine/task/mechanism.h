@@ -81,6 +81,9 @@ void sleep_arrives(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t la
 
 /* release-timers.c */
 enum vmrt_release timers_kind(enum vmrt_timer_fn fn);
+/** sleep_otherwise - the thread arms a timer: is that for a sleep of another way than its task's?
+ */
+void sleep_otherwise(struct jobs *j, const struct armed *a);
 /** release_lost_since - were events of the task's machine lost since that local time? */
 bool release_lost_since(const struct jobs *j, int64_t local_ns);
 

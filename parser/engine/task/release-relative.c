@@ -163,6 +163,20 @@ static void absolute_sleep(struct jobs *j, int64_t host_ns)
 	release_decide(j, VMRT_RELEASE_NANOSLEEP, host_ns);
 }
 
+void sleep_otherwise(struct jobs *j, const struct armed *a)
+{
+	const struct vmrt_event *ev = a->ev;
+	enum vmrt_release is = j->rel.mechanism;
+
+	if (is_undecided(j) ||
+		(a->kind == ARMED_FOR ? is == VMRT_RELEASE_RELATIVE
+				      : a->kind != ARMED_UNTIL || is == VMRT_RELEASE_NANOSLEEP))
+		return;
+	j->rel.other_sleeps += a->kind == ARMED_FOR;
+	arrivals_note_other(j, sleep_expiry(j->machine, clocks_of(j->machine, ev->timer.timer),
+				       ev->timer.softexpires));
+}
+
 static bool arm(struct jobs *j, const struct armed *a)
 {
 	if (a->kind == ARMED_FOR) {

@@ -206,10 +206,8 @@ void release_timer_start(
 	if (!t)
 		return;
 	timer->owner = t;
-	if (t->jobs && a.kind == ARMED_FOR && !is_undecided(t->jobs) &&
-		t->jobs->rel.mechanism != VMRT_RELEASE_RELATIVE)
-		t->jobs->rel.other_sleeps++;
 	if (t->jobs) {
+		sleep_otherwise(t->jobs, &a);
 		t->jobs->rel.sleep.slack_ns = slack_of(&a);
 		armed(t->jobs, &a);
 	} else if (a.kind == ARMED_UNTIL) {

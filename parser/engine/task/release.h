@@ -131,6 +131,12 @@ struct wait_own {
 	unsigned votes;
 };
 
+/* Sleeps within the open job in another way than the task's, at the distance of its period. */
+struct wait_other {
+	int64_t arrival_ns, at_ns; /* of the job; the end of the last such sleep */
+	unsigned distances;
+};
+
 struct release {
 	enum vmrt_release mechanism; /* AUTO until it is decided */
 	int64_t period_ns;	     /* declared, or found; 0: not known */
@@ -146,6 +152,7 @@ struct release {
 	struct wait_confirm confirm;
 	struct wait_usual usual;
 	struct wait_own own;
+	struct wait_other other;
 	struct end_mark mark; /* release-mark.c */
 };
 
@@ -170,6 +177,7 @@ struct task_found {
 	uint64_t slept;	  /* periods through which the thread slept: no job can be hidden there */
 	uint64_t hidden;  /* jobs that may be hidden within late jobs */
 	uint64_t early_skips; /* releases were left out although the job was ready in time */
+	bool changes;	      /* threads that may have changed the way they wait */
 	uint64_t too_close;   /* arrivals closer than the least distance */
 	int64_t closest_ns;
 	int32_t first_tid; /* a thread with a period, and that; and another one that differs */

@@ -347,6 +347,54 @@ static void a_period_that_changes_meanwhile_is_reported(void **state)
 	}
 }
 
+/* X slept until 10, 20, ... 50 ms; from 52 ms on it does what its job does and sleeps for 8 ms,
+ * again and again. Nobody can say whether that is one long job, or one every 10 ms. */
+static void who_changes_the_way_it_waits_has_missed_nothing(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	for (int k = 5; k < 15; k++) {
+		fx_sleep_for(&f, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+		fx_wakes(&f, (k + 1) * 10 * MS, T2, VMRT_FN_WAKEUP);
+	}
+	assert_string_equal(contradiction_of(&f).text,
+		"behind one job it sleeps in another way at the distance of its period: it may "
+		"have "
+		"changed the way it waits, and that job is unknown");
+	fx_end(&f, 151 * MS, NULL);
+	for (size_t i = 0; i < f.n; i++)
+		assert_int_equal(fx_job(&f, i)->outcome, i < 4 ? VMRT_OUTCOME_MET
+							 : fx_job(&f, i)->arrival_ns < 150 * MS * US
+								 ? VMRT_OUTCOME_UNKNOWN
+								 : VMRT_OUTCOME_TRUNCATED);
+}
+
+/* The same task polls: six naps of 1 ms within the job of 50 ms are parts of it. */
+static void naps_shorter_than_the_period_are_parts_of_a_late_job(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	for (int k = 0; k < 6; k++) {
+		fx_sleep_for(&f, 51 * MS + k * 2 * MS, 52 * MS + k * 2 * MS);
+		fx_wakes(&f, 52 * MS + k * 2 * MS, T2, VMRT_FN_WAKEUP);
+	}
+	fx_sleep_until(&f, 63 * MS, 70 * MS);
+	assert_string_equal(contradiction_of(&f).text, "");
+	fx_end(&f, 65 * MS, NULL);
+	assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_MISSED);
+	assert_us(fx_job(&f, 4)->response_ns, 13 * MS);
+}
+
 static void arrivals_closer_than_the_least_distance_are_reported(void **state)
 {
 	static struct fixture f;
@@ -555,6 +603,8 @@ int main(void)
 		cmocka_unit_test(releases_left_out_on_the_grid_are_skipped_as_before),
 		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
 		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
+		cmocka_unit_test(who_changes_the_way_it_waits_has_missed_nothing),
+		cmocka_unit_test(naps_shorter_than_the_period_are_parts_of_a_late_job),
 		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
 	};
 
