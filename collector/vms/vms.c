@@ -18,6 +18,7 @@
 #define MAX_THREADS 8192	/* of one process */
 #define MAX_VMS 4096		/* of users who are trusted */
 #define MAX_VMS_OF_USER 256	/* of another user */
+#define MAX_VMS_OF_OTHERS 512	/* of all others: one user may have many ids */
 
 struct list {
 	struct vmrt_vm *vms;
@@ -210,13 +211,18 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 /* However many processes a user calls like a VM, those of others are found. */
 static bool is_full(const struct list *list, const struct vmrt_vm *vm)
 {
-	bool trusted = vmrt_vm_allowed(vm, NULL);
-	size_t n = 0;
+	size_t own = 0, others = 0, same_user = 0;
 
-	for (size_t i = 0; i < list->n; i++)
-		n += trusted ? vmrt_vm_allowed(&list->vms[i], NULL)
-			     : list->vms[i].uids[0] == vm->uids[0];
-	return n >= (trusted ? MAX_VMS : MAX_VMS_OF_USER);
+	for (size_t i = 0; i < list->n; i++) {
+		if (vmrt_vm_allowed(&list->vms[i], NULL))
+			own++;
+		else
+			others++;
+		same_user += list->vms[i].uids[0] == vm->uids[0];
+	}
+	return vmrt_vm_allowed(vm, NULL)
+		       ? own >= MAX_VMS
+		       : same_user >= MAX_VMS_OF_USER || others >= MAX_VMS_OF_OTHERS;
 }
 
 static enum vmrt_status read_process(

@@ -584,6 +584,26 @@ static void vms_are_found_behind_hundreds_of_another_user(void **state)
 	vmrt_vms_free(vms, n);
 }
 
+/* Who may have ids of a range (subuid) may have a process of each. */
+static void vms_are_found_behind_hundreds_of_ids_of_another_user(void **state)
+{
+	size_t n, own = 0;
+	struct vmrt_vm *vms;
+
+	(void)state;
+	for (int i = 0; i < 530; i++) {
+		PROCESS(1000 + i, "qemu-system-x86_64\0");
+		thread(1000 + i, 1000 + i, "qemu", 0, 0, "0");
+		belongs_to(1000 + i, i < 520 ? 4000000000u + (unsigned)i : (unsigned)getuid());
+	}
+	vms = scan(&n);
+	for (size_t i = 0; i < n; i++)
+		own += vms[i].uids[0] == getuid();
+	assert_int_equal(own, 10);
+	assert_int_equal(n - own, 512);
+	vmrt_vms_free(vms, n);
+}
+
 static void malformed_stat_and_cpu_lists_are_refused(void **state)
 {
 	static const char *const stats[] = {"", "1", "1 (a", "1 (a)", "1 )a( S 1", "1 (a) S 1 2 3"};
@@ -674,6 +694,7 @@ int main(void)
 		TEST(vhost_kernel_threads_belong_to_the_vm_they_name),
 		TEST(vhost_kernel_threads_older_than_the_vm_are_somebody_elses),
 		TEST(vms_are_found_behind_hundreds_of_another_user),
+		TEST(vms_are_found_behind_hundreds_of_ids_of_another_user),
 		TEST(malformed_stat_and_cpu_lists_are_refused),
 		TEST(vcpus_that_are_confined_to_one_cpu_are_told_once),
 		TEST(nothing_running_is_no_error),
