@@ -16,7 +16,7 @@
 #define DECLARED_SHARE 50
 /* Nothing that sleeps has a shorter period. */
 #define LEAST_PERIOD_NS (20 * VMRT_NS_PER_US)
-/* So many equal differences make a period. */
+/* This many equal differences make a period. */
 #define PERIOD_CERTAIN 3
 /* So many more of one than of all others make that of a thread. */
 #define OWN_CERTAIN 4
@@ -29,11 +29,11 @@
 #define MEAN_SHARE 4
 /* So many arrivals near the grid make it the task's, though it does not sleep until its points. */
 #define KEEPS_CERTAIN 8
-/* Who is woken so often has jobs. */
+/* A thread that is woken this often has jobs. */
 #define WOKEN_FOR_JOBS 8
-/* So many distances of a period between sleeps of another way than the task's are no chance. */
+/* This many distances of a period between sleeps of another way than the task's are no chance. */
 #define OTHER_CERTAIN 3
-/* So many arrivals of one thread tell its period. */
+/* This many arrivals of one thread show its period. */
 #define ODD_ARRIVALS 8
 /* A distance that at least one in so many arrivals has is a period that the task also has. The
  * counts of random distances are at most one in PERIOD_CANDIDATES. */
@@ -44,7 +44,7 @@ static bool same_period(int64_t a, int64_t b)
 	return llabs(a - b) <= (a < b ? a : b) / PERIOD_SHARE;
 }
 
-/* The difference of arrivals that was seen most; the least of those that tie. */
+/* The difference of arrivals that was seen most; of several, the least. */
 static const struct period_candidate *most_frequent(const struct task_found *found)
 {
 	const struct period_candidate *best = &found->periods[0];
@@ -129,7 +129,7 @@ void period_note(struct jobs *j, int64_t before, int64_t arrival)
 		j->rel.period_ns = period_found(found);
 }
 
-/* Do the arrivals so far confirm the period that is reckoned with? */
+/* Do the arrivals so far confirm the period that is used? */
 bool period_confirmed(const struct jobs *j)
 {
 	int64_t found = period_found(&j->machine->engine->found[j->task]);

@@ -16,13 +16,13 @@
 
 /* Releases off the grid by less than this share of the period were meant to be on it. */
 #define NEAR_GRID_SHARE 100
-/* To arm its timer a thread runs for less than this. */
+/* A thread needs less time than this to arm its timer. */
 #define ARMING_NS (100 * VMRT_NS_PER_US)
 /* A sleep that ends no later than this behind its beginning is one of length zero. */
 #define ZERO_SLEEP_NS (200 * VMRT_NS_PER_US)
-/* Sleeps are of the same length as those before, but for one in so many. */
+/* Of this many sleeps, all but one have the same length as the sleep before. */
 #define SAME_SLEEPS 8
-/* So many jobs show how short one can be. */
+/* After this many jobs it is known how short a job can be. */
 #define JOBS_SEEN 8
 /* Releases near the grid that show that a task sleeps for what is left. */
 #define LOOSE_CERTAIN 3

@@ -19,7 +19,7 @@
 #define USUAL_OF 8
 /* By a record clock of a larger error no job is judged: it was set, or stood still. */
 #define WORST_CLOCK_NS (100 * VMRT_NS_PER_MS)
-/* How far behind a task may be is reckoned with this period, as long as its own is not known. */
+/* How far behind a task may be is computed with this period while its own is not known. */
 #define UNDECLARED_PERIOD_NS (100 * VMRT_NS_PER_MS)
 
 /* Timers of other clocks, and what no task could be behind or ahead, are not arrivals. */
@@ -279,7 +279,7 @@ void jobs_emit_bare(struct jobs *j, enum vmrt_outcome outcome)
 	j->job = kept;
 }
 
-/* The open job, about whose end nothing is known. */
+/* The open job, of whose end nothing is known. */
 void jobs_emit_open(struct jobs *j, enum vmrt_outcome outcome)
 {
 	j->job.outcome = outcome;

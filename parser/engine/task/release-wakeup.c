@@ -11,11 +11,12 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Wake-ups by others that make a task one that others release, if nothing periodic fits. */
+/* After this many wake-ups by others, a task counts as released by others, if nothing
+ * periodic fits. */
 #define WAKEUPS_CERTAIN 8
 /* The same in a live view, where it is decided once and for all. */
 #define WAKEUPS_LIVE 50
-/* And so many of them for each of its own sleeps, if these have no period. */
+/* And this many wake-ups by others for each of its own sleeps, if these have no period. */
 #define WAKEUPS_PER_SLEEP 4
 
 /* Who wakes the thread: another thread by its name, or what interrupted whoever ran. */
@@ -127,7 +128,7 @@ static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t 
 		wait_mark_end(j, local_ns, host_ns);
 }
 
-/* A job that was marked to have ended did. */
+/* The job ended where it was marked. */
 static void finish(struct jobs *j, int64_t host_ns)
 {
 	if (j->marked && !j->rel.mark.inferred)

@@ -100,8 +100,8 @@ void release_decide(struct jobs *j, enum vmrt_release mechanism, int64_t host_ns
 }
 
 /*
- * The thread is done. If it had no job, since it waits in another way than its task, it is named,
- * and true is returned.
+ * The thread ends. If it had no job because it waits in another way than its task, its name is
+ * noted, and true is returned.
  */
 static bool is_other(struct jobs *j)
 {
@@ -394,7 +394,7 @@ bool release_lost_since(const struct jobs *j, int64_t local_ns)
 	return jobs_lost_since(j, to_host(j->machine, local_ns));
 }
 
-/* Is it a server's timer that wakes the thread? Then a server had put it to sleep. Between its
+/* Does a server's timer wake the thread? Then a server had put the thread to sleep. Between its
  * timer and the switch the thread seemed to run for long; the CPU may not have run meanwhile, which
  * nothing shows where no timer was due. */
 static void learn_suspended(struct jobs *j, const struct fired *by, int64_t host_ns)

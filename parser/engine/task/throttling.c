@@ -47,7 +47,7 @@ void gap_arrived(struct jobs *j, const struct snapshot *at)
 	}
 }
 
-/* A gap that was long enough was throttling, for a job that waited in it. */
+/* A gap that was long enough counts as throttling for a job that waited in it. */
 static void rebook(struct jobs *j, unsigned i)
 {
 	const struct gap *gap = &j->gaps[i];
@@ -98,8 +98,8 @@ void gap_extend(struct machine *m, int64_t ns)
 			m->seen[i]->gap_ns += ns;
 }
 
-/* The gap of @v, which begins now if it is not known yet. Of too many the shortest gives way: that
- * the job was throttled in it stays unknown. */
+/* The gap of @v, which begins now if it is not known yet. If there are too many gaps, the shortest
+ * is dropped: that the job was throttled in it stays unknown. */
 static unsigned find_gap(struct jobs *j, const struct thread *v, int64_t from_ns)
 {
 	unsigned i = 0;

@@ -30,7 +30,7 @@ void unsure_add(struct jobs *j, int64_t from_ns, int64_t to_ns)
 	j->unsure[j->n_unsure++] = (struct unsure){from_ns, to_ns};
 }
 
-/* So much of the time between the two is in doubt; what lies before it is forgotten. */
+/* How much of the time between the two is uncertain; what lies before it is forgotten. */
 int64_t unsure_within(struct jobs *j, int64_t from_ns, int64_t to_ns)
 {
 	int64_t sum = 0;
