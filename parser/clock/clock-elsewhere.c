@@ -90,13 +90,14 @@ static bool collect_points(
 	struct fit *f, bool known, const struct vmrt_dat *guest, const struct vmrt_clockmap *map)
 {
 	size_t room = 0, hint = 0;
+	bool only = clock_runs_only(guest, f->n_runs);
 	struct vmrt_stream *stream;
 	struct vmrt_event ev;
 
 	if (vmrt_stream_open(guest, &stream, NULL) != VMRT_OK)
 		return false;
 	while (f->n_points < MAX_EVENTS && vmrt_stream_next(stream, &ev, NULL) > 0) {
-		uint32_t vcpu = f->n_runs == 1 ? 0 : ev.cpu;
+		uint32_t vcpu = only ? 0 : ev.cpu;
 		int64_t host_ns = vmrt_clockmap_to_host(map, ev.ts, &hint);
 
 		if (known && vmrt_clockmap_error(map, ev.ts, &hint) == VMRT_UNKNOWN)

@@ -128,6 +128,7 @@ static bool search(struct overlap *o, int64_t middle_ns, int64_t *low, int64_t *
 
 static bool collect_points(struct overlap *o, const struct vmrt_dat *guest)
 {
+	bool only = clock_runs_only(guest, o->n_runs);
 	size_t room = 0, seen = 0;
 	struct vmrt_stream *stream;
 	struct vmrt_event ev;
@@ -135,7 +136,7 @@ static bool collect_points(struct overlap *o, const struct vmrt_dat *guest)
 	if (vmrt_stream_open(guest, &stream, NULL) != VMRT_OK)
 		return false;
 	while (o->n_points < MAX_EVENTS && vmrt_stream_next(stream, &ev, NULL) > 0) {
-		uint32_t vcpu = o->n_runs == 1 ? 0 : ev.cpu;
+		uint32_t vcpu = only ? 0 : ev.cpu;
 
 		seen++;
 		if (vcpu >= o->n_runs || !o->runs[vcpu].n || ev.ts < -SANE_NS || ev.ts > SANE_NS)

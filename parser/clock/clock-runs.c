@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "parser/dat/dat.h"
 #include "parser/ring/stream.h"
 
 #define MAX_RUNS (1 << 20) /* of one vCPU; what comes later in the recording is not used */
@@ -85,6 +86,15 @@ int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs,
 	free(last);
 	vmrt_stream_free(stream);
 	return got < 0 ? INT64_MIN : until;
+}
+
+bool clock_runs_only(const struct vmrt_dat *guest, size_t n)
+{
+	unsigned recorded = 0;
+
+	for (unsigned i = 0; i < guest->buffer->n_cpus; i++)
+		recorded += guest->buffer->cpus[i].size > 0;
+	return n == 1 && recorded <= 1;
 }
 
 size_t clock_runs_after(const struct clock_runs *r, int64_t host_ns)

@@ -26,6 +26,14 @@ struct clock_runs {
  */
 int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs, size_t n);
 
+/**
+ * clock_runs_only - does a single vCPU thread carry all of the guest, whatever number its CPU has?
+ * @n: how many vCPU threads are known
+ *
+ * If several CPUs recorded something, others are carried by threads that are not known.
+ */
+bool clock_runs_only(const struct vmrt_dat *guest, size_t n);
+
 /** clock_runs_after - the first run that ends after @host_ns; runs->n if there is none */
 size_t clock_runs_after(const struct clock_runs *runs, int64_t host_ns);
 

@@ -255,7 +255,8 @@ struct machine {
 				*/
 	struct thread **vcpus; /* of a guest: its vCPU threads by number */
 	unsigned n_vcpus;
-	struct thread **seen; /* those of them that the recording has shown; as much room */
+	bool vcpus_are_single; /* no thread carries several of its CPUs */
+	struct thread **seen;  /* those of them that the recording has shown; as much room */
 	unsigned n_seen;
 	size_t clock_hint;
 	bool has_tasks;

@@ -31,7 +31,7 @@ int64_t to_host(struct machine *m, int64_t local_ns)
 /* The thread that carries a guest CPU; one thread may carry them all (QEMU without MTTCG). */
 struct thread *vcpu_of(const struct machine *m, unsigned cpu)
 {
-	if (m->n_vcpus == 1)
+	if (m->n_vcpus == 1 && !m->vcpus_are_single)
 		return m->vcpus[0];
 	return cpu < m->n_vcpus ? m->vcpus[cpu] : NULL;
 }

@@ -277,6 +277,13 @@ static bool init_machine(struct vmrt_engine *e, size_t index)
 	return m->pending && (!m->config->cpus || cpus_have(m, m->config->cpus - 1));
 }
 
+/* Does the name of a vCPU thread say that it carries this CPU only? QEMU without MTTCG gives the
+ * one thread of all CPUs such a name, too. */
+static bool names_its_cpu(const char *comm)
+{
+	return !strncmp(comm, "CPU ", 4) && !strstr(comm, "/TCG");
+}
+
 /* The threads of all VMs are followed from the start, and vCPUs are tied to their guests. */
 static bool init_vm(struct vmrt_engine *e, size_t index)
 {
@@ -322,6 +329,7 @@ static bool init_vm(struct vmrt_engine *e, size_t index)
 			guest->seen = more;
 		}
 		guest->vcpus[info->vcpu] = t;
+		guest->vcpus_are_single |= names_its_cpu(info->comm);
 		t->guest = guest;
 	}
 	return !e->out_of_memory;

@@ -182,6 +182,40 @@ static void what_the_host_lost_does_not_contradict_a_shift(void **unused)
 	check_files(VMRT_CLOCK_OVERLAP);
 }
 
+/* The guest has a second CPU, whose vCPU thread nobody knows: what is recorded there, by turns with
+ * CPU 0, says nothing about the thread of CPU 0. */
+static void cpus_of_unknown_threads_do_not_contradict_a_shift(void **unused)
+{
+	struct tests_dat *h = tests_dat_new(1, TESTS_KERNEL_61);
+	struct tests_dat *g = tests_dat_new(2, TESTS_KERNEL_61);
+	int64_t at = BASE, times[] = {BASE - OFFSET}, offsets[] = {OFFSET};
+
+	(void)unused;
+	tests_dat_clock(h, "local [mono]");
+	tests_dat_clock(g, "local [mono]");
+	tests_dat_trace_id(h, HOST_ID);
+	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+	tests_dat_current(g, 0, 1);
+	tests_dat_current(g, 1, 1);
+	for (int i = 0; i < SWITCHES; i++) {
+		int64_t end = at + random_in(1 * MS, 6 * MS),
+			next = end + random_in(1 * MS, 6 * MS);
+
+		tests_dat_switch(h, 0, at, "hog", HOG, 120, 0, "CPU 0/KVM", VCPU, 49);
+		for (int64_t t = at + 10 * US; t < end - 10 * US; t += 50 * US)
+			tests_dat_other(g, 0, t - OFFSET);
+		tests_dat_switch(h, 0, end, "CPU 0/KVM", VCPU, 49, 0, "hog", HOG, 120);
+		for (int64_t t = end + 10 * US; t < next - 10 * US; t += 50 * US)
+			tests_dat_other(g, 1, t - OFFSET);
+		at = next;
+	}
+	tests_dat_write(h, host);
+	tests_dat_write(g, guest);
+	tests_dat_free(h);
+	tests_dat_free(g);
+	check_files(VMRT_CLOCK_FILE);
+}
+
 static void a_right_shift_is_used_as_it_is(void **unused)
 {
 	(void)unused;
@@ -292,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_wrong_shift_is_not_named_as_the_source),
 		cmocka_unit_test(what_repeats_on_the_host_does_not_hide_a_wrong_shift),
 		cmocka_unit_test(what_the_host_lost_does_not_contradict_a_shift),
+		cmocka_unit_test(cpus_of_unknown_threads_do_not_contradict_a_shift),
 		cmocka_unit_test(a_shift_that_nothing_can_check_says_so),
 		cmocka_unit_test(
 			times_for_which_nothing_is_known_do_not_say_where_a_recording_fits),

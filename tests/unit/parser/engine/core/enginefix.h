@@ -65,6 +65,9 @@ KEEP(periods, vmrt_server_period)
 KEEP(losses, vmrt_loss)
 KEEP(seen, vmrt_thread)
 
+static const char *vcpu_name = "CPU 0/TCG"; /* of the thread that carries the guest's CPU 0 */
+static unsigned guest_cpus = 1;
+
 static inline void begin_with(struct fixture *f, bool hsf, const char *experiment)
 {
 	struct vmrt_sink sink = {
@@ -82,12 +85,11 @@ static inline void begin_with(struct fixture *f, bool hsf, const char *experimen
 	assert_int_equal(vmrt_experiment_parse(experiment, "t.ini", &f->exp, &err), VMRT_OK);
 	assert_int_equal(vmrt_clockmap_constant(f->offset, 0, VMRT_CLOCK_FILE, &f->map), VMRT_OK);
 	f->machines[0] = (struct vmrt_engine_machine){.name = "host", .cpus = 2};
-	f->machines[1] = (struct vmrt_engine_machine){.name = "vm1", .cpus = 1, .clock = &f->map};
-	f->threads[0] = (struct vmrt_vm_thread){.tid = VCPU,
-		.role = VMRT_ROLE_VCPU,
-		.vcpu = 0,
-		.comm = "CPU 0/TCG",
-		.policy = SCHED_OTHER};
+	f->machines[1] =
+		(struct vmrt_engine_machine){.name = "vm1", .cpus = guest_cpus, .clock = &f->map};
+	f->threads[0] = (struct vmrt_vm_thread){
+		.tid = VCPU, .role = VMRT_ROLE_VCPU, .vcpu = 0, .policy = SCHED_OTHER};
+	snprintf(f->threads[0].comm, sizeof(f->threads[0].comm), "%s", vcpu_name);
 	f->threads[1] = (struct vmrt_vm_thread){
 		.tid = MAIN, .role = VMRT_ROLE_MAIN, .vcpu = -1, .comm = "qemu"};
 	f->vm = (struct vmrt_engine_vm){

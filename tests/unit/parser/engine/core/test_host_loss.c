@@ -122,6 +122,61 @@ static void events_of_a_guest_that_may_run_unseen_are_not_outside(void **state)
 	assert_true(f.jobs[0].exec_ns == VMRT_UNKNOWN);
 }
 
+/* Every 20 ms t1 runs for 2 ms on the guest's CPU 1. */
+static void t1_has_a_job_on_cpu_1(struct fixture *f)
+{
+	struct vmrt_event out = {.type = VMRT_EV_SWITCH, .pid = T1, .cpu = 1};
+	struct vmrt_event in = {.type = VMRT_EV_SWITCH, .cpu = 1};
+	struct vmrt_event timer = {.type = VMRT_EV_TIMER_START, .pid = T1, .cpu = 1};
+	struct vmrt_event expiry = {
+		.type = VMRT_EV_TIMER_EXPIRE, .cpu = 1, .flags = VMRT_FLAG_HARDIRQ};
+
+	in.sw.next_pid = out.sw.prev_pid = T1;
+	in.sw.next_comm = out.sw.prev_comm = name_of(T1);
+	in.sw.prev_comm = out.sw.next_comm = name_of(0);
+	in.sw.next_prio = out.sw.prev_prio = prio_of(T1);
+	in.sw.prev_prio = out.sw.next_prio = FAIR;
+	out.sw.prev_state = 1;
+	timer.timer.timer = expiry.timer.timer = 0xf00;
+	timer.timer.fn = expiry.timer.fn = VMRT_FN_WAKEUP;
+	for (int i = 0; i < 3; i++) {
+		int64_t until = (i + 1) * 20 * MS;
+
+		expiry.timer.now = i * 20 * MS + f->offset;
+		timer.timer.expires = timer.timer.softexpires = until + f->offset;
+		if (i)
+			push(f, GUEST, &expiry, i * 20 * MS);
+		push(f, GUEST, &in, i * 20 * MS + 10 * US);
+		push(f, GUEST, &timer, i * 20 * MS + 2 * MS);
+		push(f, GUEST, &out, i * 20 * MS + 2 * MS + 5 * US);
+	}
+}
+
+/* Only one vCPU thread is known, and it runs all the time. If that thread is called
+ * CPU 0/KVM, another one carries CPU 1; QEMU's TCG may have one thread for all. */
+static void a_thread_that_is_named_for_one_cpu_does_not_carry_another(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	guest_cpus = 2;
+	for (int kvm = 0; kvm < 2; kvm++) {
+		vcpu_name = kvm ? "CPU 0/KVM" : "CPU 0/TCG";
+		begin(&f, false);
+		sw(&f, HOST, 0, 0, 0, VCPU);
+		t1_has_a_job_on_cpu_1(&f);
+		end(&f, 45 * MS);
+		assert_true(f.n_jobs >= 2);
+		assert_int_equal(f.jobs[1].response_ns, 2 * MS);
+		if (kvm)
+			assert_true(f.jobs[1].exec_ns == VMRT_UNKNOWN);
+		else
+			assert_int_equal(f.jobs[1].exec_ns, 2 * MS - 10 * US);
+	}
+	guest_cpus = 1;
+	vcpu_name = "CPU 0/TCG";
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +187,7 @@ int main(void)
 			a_job_that_sleeps_while_events_of_the_host_are_lost_keeps_its_execution_time),
 		cmocka_unit_test(a_vcpu_that_waits_where_events_are_lost_may_run),
 		cmocka_unit_test(events_of_a_guest_that_may_run_unseen_are_not_outside),
+		cmocka_unit_test(a_thread_that_is_named_for_one_cpu_does_not_carry_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
