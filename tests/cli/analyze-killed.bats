@@ -1,12 +1,11 @@
 #!/usr/bin/env bats
 # An analysis that is killed, stopped or watched: the database is the former one or the new one, never half of one.
+load ../lib/setup.bash
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O trace=$O/bin/vmrt-trace
 	cd "$BATS_FILE_TMPDIR" || return
 	mkdir long.vmrt

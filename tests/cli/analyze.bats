@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # vmrt-trace analyze and info on bad input: one clear line, the right exit status, nothing lost.
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	trace=$O/bin/vmrt-trace
 	cd "$BATS_TEST_TMPDIR" || return
 }

@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # scripts/compare-schedulers: its table from results written by hand, and what it refuses.
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export O
 	out=$BATS_TEST_TMPDIR/out
 	mkdir "$out"

@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # The demo where nothing can be recorded.
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 }
 
 # A build folder of its own for the demo's runs, with the programs of the real one.

@@ -1,12 +1,11 @@
 #!/usr/bin/env bats
 # vmrt-trace events: events of host and guests as text. trace-cmd prints the same fields of the same files.
+load ../lib/setup.bash
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root trace=$O/bin/vmrt-trace
 	cd "$BATS_FILE_TMPDIR" || return
 	cp -r "$root/tests/data/demo-none.vmrt" r.vmrt

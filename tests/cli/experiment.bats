@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # scripts/experiment without VMs: what it knows, and what it says of recordings that are there.
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	work=$BATS_TEST_TMPDIR
 }
 

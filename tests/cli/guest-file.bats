@@ -1,11 +1,10 @@
 #!/usr/bin/env bats
 # A guest's recording that was made by other means, taken into a run; and what info says of clocks.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	trace=$O/bin/vmrt-trace
 	cd "$BATS_TEST_TMPDIR" || return
 	cp -r "$root/tests/data/demo-none.vmrt" with.vmrt

@@ -1,11 +1,10 @@
 #!/usr/bin/env bats
 # Images of guests with the kernels of other Debians. tests/vm boots what is made here.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export O
 }
 

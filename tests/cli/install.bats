@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # make install puts everything where the documents say, and make uninstall takes it away again.
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O dest="$BATS_FILE_TMPDIR/dest"
 	make -s -C "$root" O="$O" DESTDIR="$dest" prefix=/usr install >&2
 }

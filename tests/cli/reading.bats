@@ -1,12 +1,11 @@
 #!/usr/bin/env bats
 # trace.dat files of other makes: version 7, compressed, cut off, of more than 2 GiB for a CPU, of a big-endian machine.
+load ../lib/setup.bash
 
 bats_require_minimum_version 1.5.0
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root trace=$O/bin/vmrt-trace none=$root/tests/data/demo-none.vmrt
 	cd "$BATS_FILE_TMPDIR" || return
 	"$trace" analyze -q -o v6.db -e "$none/experiment.ini" "$none/host.dat" "$none/guest-demo.dat"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # Tasks that nobody declared are found in recordings of a real guest.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	[[ $O = /* ]] || O=$PWD/$O
 	trace=$O/bin/vmrt-trace
 	data=tests/data

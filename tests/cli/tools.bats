@@ -1,10 +1,9 @@
 #!/usr/bin/env bats
 # What every program owes its user: help, version, completion, exit status, a man page with every option.
+load ../lib/setup.bash
 
 setup() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	tools="vmrt-trace vmrt-agent vmrt-report vmrt-top vmrt-export vmrt-hsf vmrt-load"
 }
 

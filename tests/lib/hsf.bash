@@ -2,9 +2,10 @@
 # What the tests of vmrt-hsf share: a process that looks like a VM, and vmrt-hsf on it. Loaded by bats files.
 # shellcheck disable=SC2034,SC2154 # the tests use what is set here, and set `before`
 
+load ../lib/setup.bash
+
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	name=hsf-test-$$-$BATS_TEST_NUMBER
 	ini=$BATS_TEST_TMPDIR/e.ini
 	instance=''

@@ -2,14 +2,12 @@
 # The tutorial of vmrt(7), on a real guest: every command of the page is run, in its order, and the lines that the page shows below it
 # are what such a command prints.
 # shellcheck disable=SC2154
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O vm=vm1 out=$BATS_FILE_TMPDIR/out COLUMNS=80
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	mkdir -p "$out/work"
 	. "$root/scripts/lib/experiment.sh"
 	"$root/scripts/vm" stop "$vm" 2>/dev/null || true

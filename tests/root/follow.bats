@@ -3,10 +3,10 @@
 # socket in place of a guest. Needs root and tracefs.
 # shellcheck disable=SC2030,SC2031
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	top=$O/bin/vmrt-top
 	run=$BATS_TEST_TMPDIR/t.vmrt
@@ -135,38 +135,29 @@ grows_and_ends_as_the_replay() {
 	sed -i 's/deadline = .*/deadline = 300us/' "$BATS_TEST_TMPDIR/e.ini"
 	begin -d 60s
 	tmux -L "follow-$$" -f /dev/null new-session -d -x 100 -y 24 "LC_ALL=C.UTF-8 $PWD/$top --no-config -d 200ms $run" 3>&-
-	shows() { # shows WORDS: in the end
-		for _ in {1..150}; do
-			tmux -L "follow-$$" capture-pane -p >"$BATS_TEST_TMPDIR/screen"
-			grep -q -- "$1" "$BATS_TEST_TMPDIR/screen" && return
-			sleep 0.1
-		done
-		cat "$BATS_TEST_TMPDIR/screen"
-		return 1
-	}
-	shows '0:0[4-9].*FOLLOW$'
+	on_screen "follow-$$" '0:0[4-9].*FOLLOW$'
 	tmux -L "follow-$$" send-keys t 1s Enter
-	shows '0:01\.[0-9]* of .*PLAY$'
-	shows 'as it was: the recorder is [1-9][0-9]* s ahead'
+	on_screen "follow-$$" '0:01\.[0-9]* of .*PLAY$'
+	on_screen "follow-$$" 'as it was: the recorder is [1-9][0-9]* s ahead'
 	tmux -L "follow-$$" send-keys Space t 1s Enter
-	shows '0:01\.000 of .*PAUSED$'
+	on_screen "follow-$$" '0:01\.000 of .*PAUSED$'
 	tmux -L "follow-$$" send-keys M
-	shows 'Miss [3-6][0-9]: host/follow_me job [0-9]*'
+	on_screen "follow-$$" 'Miss [3-6][0-9]: host/follow_me job [0-9]*'
 	number=$(grep -o 'Miss [0-9]*' "$BATS_TEST_TMPDIR/screen" | cut -d' ' -f2)
 	tmux -L "follow-$$" send-keys m
-	shows "Miss $((number + 1)): host/follow_me"
+	on_screen "follow-$$" "Miss $((number + 1)): host/follow_me"
 	# its events, without reading all that was recorded before
 	tmux -L "follow-$$" send-keys 5 e
-	shows 'Events around host/follow_me job [0-9]'
+	on_screen "follow-$$" 'Events around host/follow_me job [0-9]'
 	tmux -L "follow-$$" send-keys Escape
 	tmux -L "follow-$$" send-keys 4 G
-	shows 'FOLLOW$'
+	on_screen "follow-$$" 'FOLLOW$'
 	# what was looked at stays when the recording ends
 	tmux -L "follow-$$" send-keys t 2s Enter Space
-	shows '0:0[2-4].* of .*PAUSED$'
+	on_screen "follow-$$" '0:0[2-4].* of .*PAUSED$'
 	kill -TERM "$recorder"
-	shows 'The recording has ended'
-	shows '0:0[2-4].* of .*PAUSED$'
+	on_screen "follow-$$" 'The recording has ended'
+	on_screen "follow-$$" '0:0[2-4].* of .*PAUSED$'
 	tmux -L "follow-$$" send-keys q
 	wait "$recorder"
 }

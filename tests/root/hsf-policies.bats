@@ -3,10 +3,10 @@
 # threads always want to run and one that is a periodic task, beside an ordinary busy process.
 # Needs root and perf events. No time is asserted but by the checker's tolerance.
 # shellcheck disable=SC2030,SC2031
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	chrt -f 1 true 2>/dev/null || skip "SCHED_FIFO is not permitted here"
 	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"

@@ -2,10 +2,10 @@
 # Servers that the kernel itself enforces, on this very machine: a SCHED_DEADLINE thread, a group of real-time threads and
 # a CFS quota. Where their periods begin is found from the kernel's timers; what they got is compared with their
 # budgets, and with what the kernel says of their CPU time. Needs root, tracefs and what the kernel has of these.
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	mount -t tracefs | grep -q . || skip "tracefs is not mounted here"
 	dir=$BATS_TEST_TMPDIR

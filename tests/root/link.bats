@@ -2,10 +2,10 @@
 # The link to an agent by TCP, and what may go wrong with agents. Needs root and tracefs.
 # shellcheck disable=SC2030,SC2031
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	run=$BATS_TEST_TMPDIR/t.vmrt
 	secret=$BATS_TEST_TMPDIR/secret

@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # Which process a thread belongs to is recorded: of the host and, through its agent, of a guest. Needs root and tracefs.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	d=$BATS_TEST_TMPDIR
 	run=$d/t.vmrt

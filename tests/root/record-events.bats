@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # Which events are recorded, and what is reported about losses. Needs root and tracefs.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	run=$BATS_TEST_TMPDIR/t.vmrt
 	[ "$(id -u)" -eq 0 ] || skip "needs root"

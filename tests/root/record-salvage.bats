@@ -3,10 +3,10 @@
 # Needs root and tracefs.
 # shellcheck disable=SC2030,SC2031
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	tracing=$(mount -t tracefs | sed -n '1s/.* on \(.*\) type .*/\1/p')
@@ -42,19 +42,6 @@ use_disk() {
 	mount -o loop "$image" "$disk" || skip "needs loop devices and $1"
 	free=$(($(stat -f -c '%a * %S' "$disk")))
 	[ "$free" -le "$spare" ] || fallocate -l $((free - spare)) "$disk/filler"
-}
-
-start_recorder() {
-	"$trace" record -o "$run" "$@" >"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
-	recorder=$!
-	for _ in $(seq 200); do
-		# a new instance is on until the recorder has switched it off; the manifest comes right before it is on again
-		[ -s "$run/manifest.json" ] &&
-			[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on 2>/dev/null)" = 1 ] && return
-		sleep 0.05
-	done
-	cat "$BATS_TEST_TMPDIR/log"
-	return 1
 }
 
 kill_recorder() {

@@ -2,10 +2,10 @@
 # VMs of hypervisors that do not run here, by processes whose threads carry their names: finding them,
 # following them, filters for them. Needs root and tracefs.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	threads=$O/tests/named-threads
 	run=$BATS_TEST_TMPDIR/t.vmrt

@@ -3,10 +3,10 @@
 # Needs root and tracefs.
 # shellcheck disable=SC2030,SC2031
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	trace=$O/bin/vmrt-trace
 	run=$BATS_TEST_TMPDIR/t.vmrt
 	socket=$BATS_TEST_TMPDIR/a.sock
@@ -47,21 +47,6 @@ start_agent() {
 	"$O/bin/vmrt-agent" --listen "$socket" 3>&- &
 	agent=$!
 	for _ in $(seq 100); do [ -S "$socket" ] && return; sleep 0.05; done
-	return 1
-}
-
-# start_recorder ARGUMENT...: in the background, with ^C as in a terminal, and waits until it records
-start_recorder() {
-	perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$trace" record -o "$run" "$@" \
-		>"$BATS_TEST_TMPDIR/log" 2>&1 3>&- &
-	recorder=$!
-	for _ in $(seq 200); do
-		# a new instance is on until the recorder has switched it off; the manifest comes right before it is on again
-		[ -s "$run/manifest.json" ] &&
-			[ "$(cat "$tracing/instances/vmrt-$recorder-"*-record/tracing_on 2>/dev/null)" = 1 ] && return
-		sleep 0.05
-	done
-	cat "$BATS_TEST_TMPDIR/log"
 	return 1
 }
 

@@ -2,10 +2,10 @@
 # Tasks that wait for their releases in every way there is, recorded on this very machine: the jobs that come out
 # are compared with the task's own account. Needs root and tracefs.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	run=$BATS_TEST_TMPDIR/t.vmrt
 	log=$BATS_TEST_TMPDIR/log
 	[ "$(id -u)" -eq 0 ] || skip "needs root"

@@ -3,10 +3,10 @@
 # socket stands in for a guest. Needs root and tracefs.
 # shellcheck disable=SC2030,SC2031
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	top=$O/bin/vmrt-top
 	socket=$BATS_TEST_TMPDIR/a.sock
 	lines=$BATS_TEST_TMPDIR/lines
@@ -149,16 +149,7 @@ sys.exit(1)' && return
 	other=$vm
 	start_vm "two-$$"
 	tmux -L "link-$$" -f /dev/null new-session -d -x 100 -y 24 "LC_ALL=C.UTF-8 $PWD/$top --no-config -d 200ms" 3>&-
-	on_screen() { # on_screen WORDS: within some seconds
-		for _ in {1..150}; do
-			tmux -L "link-$$" capture-pane -p >"$BATS_TEST_TMPDIR/screen"
-			grep -q -- "$1" "$BATS_TEST_TMPDIR/screen" && return
-			sleep 0.1
-		done
-		cat "$BATS_TEST_TMPDIR/screen"
-		return 1
-	}
-	on_screen "two-$$"
+	on_screen "link-$$" "two-$$"
 	# it answers keys on a busy machine; its other threads are as others are
 	pid=$(tmux -L "link-$$" list-panes -F '#{pane_pid}')
 	pid=$(pgrep -P "$pid" -x vmrt-top || echo "$pid")
@@ -169,13 +160,13 @@ sys.exit(1)' && return
 		sleep 0.3
 		tmux -L "link-$$" capture-pane -p | grep -q "^two-$$" && break
 	done
-	on_screen "^two-$$"
+	on_screen "link-$$" "^two-$$"
 	kill -9 "$other"
 	wait "$other" || true
 	tmux -L "link-$$" send-keys 6
 	for _ in {1..150}; do tmux -L "link-$$" capture-pane -p | grep -q "^one-$$" || break; sleep 0.1; done
 	tmux -L "link-$$" send-keys 2
-	on_screen "^two-$$"
+	on_screen "link-$$" "^two-$$"
 	tmux -L "link-$$" send-keys q
 	pid=''
 	sleep 0.5

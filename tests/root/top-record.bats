@@ -2,10 +2,10 @@
 # vmrt-top -o: the last update is the report of what was recorded meanwhile, also if events were lost.
 # Needs root and tracefs.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	[ "$(id -u)" -eq 0 ] || skip "needs root"
 	mount -t tracefs | grep -q . || skip "tracefs is not mounted here"
 	load=() dir=$BATS_TEST_TMPDIR

@@ -3,14 +3,12 @@
 # files for other readers. And what happens when the VM or its agents end. Needs QEMU and root.
 # shellcheck disable=SC2030,SC2031,SC2016,SC2154
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O vm=clocktest-$$ STATE=$BATS_FILE_TMPDIR/state out=$BATS_FILE_TMPDIR/out
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	mkdir -p "$out"
 	"$root/scripts/vm" start "$vm" --accel tcg --cpu 0 --state "$STATE" || return 1
 	# something that runs now and then

@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
 # The whole experiment on a real guest: relations must hold, no absolute times are asserted.
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O vm=abtest out=$BATS_FILE_TMPDIR/out
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	mkdir -p "$out"
 	sed 's/demo/abtest/g' "$root/experiments/demo.ini" >"$out/ab.ini"
 	ls /sys/kernel/tracing/instances >"$out/instances"

@@ -1,14 +1,12 @@
 #!/usr/bin/env bats
 # vmrt-hsf on a real guest: every policy against the checker, which judges by the kernel's own switches; and vmrt-hsf
 # inside the guest, over the guest's own threads. Relations must hold, no absolute times are asserted.
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O vm=hsftest out=$BATS_FILE_TMPDIR/out
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	mkdir -p "$out"
 	"$root/scripts/vm" stop "$vm" 2>/dev/null || true
 	"$root/scripts/vm" start "$vm" --accel tcg --cpu 0

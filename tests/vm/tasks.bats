@@ -1,10 +1,10 @@
 #!/usr/bin/env bats
 # The tasks of a guest are found: scripts/judge-tasks, the short way. Needs QEMU.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 @test "all programs of a guest whose periods are known are found with them, and no thread of the kernel" {
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	run "$BATS_TEST_DIRNAME/../../scripts/judge-tasks" --quick
 	echo "$output"
 	[ "$status" -eq 0 ]

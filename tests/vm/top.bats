@@ -2,10 +2,10 @@
 # vmrt-top live, with a real guest. Needs root, tracefs and QEMU.
 # shellcheck disable=SC2030,SC2031,SC2016,SC2154
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup_file() {
-	cd "$BATS_TEST_DIRNAME/../.." || return 1
-	O=${O:-build}
+	in_checkout
 	[[ $O = /* ]] || O=$PWD/$O
 	export O PATH="$O/bin:$PATH"
 	export VM=top-$$ STATE=$BATS_FILE_TMPDIR/state EXPERIMENT=$BATS_FILE_TMPDIR/top.ini

@@ -1,13 +1,11 @@
 #!/usr/bin/env bats
 # Two VMs at a time: an experiment on both, in servers of their own, and advice from what was measured.
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O out=$BATS_FILE_TMPDIR/out vm="two-a two-b"
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	mkdir -p "$out"
 	cat >"$out/two.ini" <<-'END'
 		[experiment]

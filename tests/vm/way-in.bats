@@ -2,15 +2,13 @@
 # The ways into a guest: a socket that QEMU inherited as a descriptor, as libvirt does it; what the agent sends to the
 # doctor; and what to do where no agent answers. Needs QEMU.
 bats_require_minimum_version 1.5.0
+load ../lib/setup.bash
 
 setup_file() {
-	root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
-	O=${O:-$root/build}
-	[[ $O = /* ]] || O=$PWD/$O
+	find_build
 	export root O out=$BATS_FILE_TMPDIR vm=wayin
 	export trace=$O/bin/vmrt-trace
-	[ "$(id -u)" = 0 ] || skip "needs root"
-	[ -d /sys/kernel/tracing/instances ] || mount -t tracefs tracefs /sys/kernel/tracing || skip "needs tracefs"
+	need_tracing
 	# a QEMU whose socket is bound by who starts it
 	mkdir "$out/bin"
 	cat >"$out/bin/qemu-system-x86_64" <<-'END'
