@@ -63,6 +63,24 @@ snapshots_are_text_and_csv() {
 		cmp -s vmrt-top-task-1.csv vmrt-top-task-2.csv
 }
 
+# a terminal that is too small shows no page; its snapshot is that of 80x24
+snapshot_of_a_terminal_that_is_too_small_is_the_page() {
+	local size
+	for size in 39x24 80x7 1x1; do
+		rm -f vmrt-top-*
+		printf ':end\n5\n:size 80x24\ns\n:size 80x24\n:dump\n' >keys
+		vmrt-top --script keys t.vmrt >out && mv vmrt-top-misses-1.txt wanted.txt &&
+			mv vmrt-top-misses-1.csv wanted.csv || return 1
+		printf ':end\n5\n:size %s\ns\n:size 80x24\n:dump\n' $size >keys
+		vmrt-top --script keys t.vmrt >out || return 1
+		[ "$(wc -l <vmrt-top-misses-1.txt)" = 24 ] && grep -q 'vm1/t1' vmrt-top-misses-1.txt &&
+			! grep -q 'needs 40x8' vmrt-top-misses-1.txt && cmp vmrt-top-misses-1.txt wanted.txt &&
+			cmp vmrt-top-misses-1.csv wanted.csv &&
+			grep -q 'Written: vmrt-top-misses-1.txt' out || { echo "with $size"; return 1; }
+	done
+	rm -f vmrt-top-*
+}
+
 # what is chosen and written comes back
 configuration_comes_back() {
 	printf 'F2 j j Space w\n:dump\n' >keys
@@ -242,6 +260,7 @@ ok "--json is valid and exact" json_is_valid
 ok "random keys at random sizes do no harm" random_keys_do_no_harm
 ok "pauses, seeks and r lose and double nothing" the_way_does_not_matter
 ok "snapshots are text and CSV" snapshots_are_text_and_csv
+ok "snapshot of a terminal that is too small is the page" snapshot_of_a_terminal_that_is_too_small_is_the_page
 ok "the configuration comes back" configuration_comes_back
 ok "an alarm is shown and starts its program" alarm_rings
 ok "names in alarms are read as in experiments, and checked" alarm_names

@@ -9,9 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tui/rows/layout.h"
 #include "tui/rows/tables.h"
 
 #define NUMBER_MAX 9999
+/* of a page for which the terminal is too small */
+#define WIDTH 80
+#define HEIGHT 24
 
 /* A file that was not there; NULL: why it could not be made is in errno. */
 static FILE *create(const char *name)
@@ -24,10 +28,10 @@ static FILE *create(const char *name)
 	return file;
 }
 
-static bool write_text(struct top_app *app, FILE *out)
+static bool write_screen(const struct top_screen *screen, FILE *out)
 {
-	for (int y = 0; y < app->screen.height; y++) {
-		char *line = top_screen_line(&app->screen, y, NULL);
+	for (int y = 0; y < screen->height; y++) {
+		char *line = screen->failed ? NULL : top_screen_line(screen, y, NULL);
 
 		if (!line)
 			return false;
@@ -35,6 +39,20 @@ static bool write_text(struct top_app *app, FILE *out)
 		free(line);
 	}
 	return true;
+}
+
+/* A terminal that is too small shows only which size is needed, which is not the page. */
+static bool write_text(const struct top_app *app, FILE *out)
+{
+	struct top_screen page = {0};
+	bool ok;
+
+	if (app->width >= TOP_WIDTH_MIN && app->height >= TOP_HEIGHT_MIN)
+		return write_screen(&app->screen, out);
+	top_layout(&app->view, &app->ui, WIDTH, HEIGHT, &page);
+	ok = write_screen(&page, out);
+	top_screen_free(&page);
+	return ok;
 }
 
 void top_snapshot(struct top_app *app)

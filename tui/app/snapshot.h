@@ -6,8 +6,12 @@
 
 #include "app.h"
 
-/** top_snapshot - write the page that is shown into two new files here, as text and as CSV; a
- * notice says their names, or what went wrong */
+/**
+ * top_snapshot - write the page that is shown into two new files here, as text and as CSV
+ *
+ * If the terminal is too small for a page, the text has 80x24. A notice says the files' names, or
+ * what went wrong.
+ */
 void top_snapshot(struct top_app *app);
 
 #endif
