@@ -163,7 +163,7 @@ static bool is_tail(struct machine *m, const struct vmrt_event *ev, struct insta
 
 /* Who was switched in last ran up to then: its last record may be a timer that was cancelled when
  * it had left already. */
-static int64_t surely_before(const struct cpu *cpu)
+int64_t cpus_surely_before(const struct cpu *cpu)
 {
 	int64_t tail = cpu->last_ns - SWITCH_TAIL_NS;
 
@@ -186,7 +186,7 @@ void cpus_break_chain(struct machine *m, const struct vmrt_event *ev, int32_t pi
 	else if (cpu->tail && cpu->left_pid == pid)
 		infer_switch(m, ev->cpu, pid, comm, cpu->tail_from_ns, cpu->tail_at);
 	else
-		infer_switch(m, ev->cpu, pid, comm, surely_before(cpu), now);
+		infer_switch(m, ev->cpu, pid, comm, cpus_surely_before(cpu), now);
 }
 
 /* Who runs on CPU @index is not known any more since @since_ns. */

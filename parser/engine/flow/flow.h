@@ -50,6 +50,7 @@ static inline struct thread *run_follow(
 }
 
 /* cpus.c */
+int64_t cpus_surely_before(const struct cpu *cpu);
 void cpus_forget(struct machine *m, unsigned cpu, int64_t since_ns);
 bool cpus_add(struct machine *m, unsigned cpu);
 

@@ -162,7 +162,7 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 		t->left_cpu = t->cpu;
 		if (at.host_ns - t->start_ns < record_window_ns(m))
 			t->left_begun_ns = t->start_ns;
-		unsure_switch(m, t->cpu, t, NULL, m->cpus[t->cpu].last_ns, at.host_ns);
+		unsure_switch(m, t->cpu, t, NULL, cpus_surely_before(&m->cpus[t->cpu]), at.host_ns);
 		/* or is recorded only later: it ran there, at the end at this priority, but where
 		 * nothing was recorded for long, nobody knows how long */
 		if (prio >= 0)

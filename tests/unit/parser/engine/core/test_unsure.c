@@ -107,12 +107,36 @@ static void a_sleep_armed_shortly_behind_a_preemption_shows_a_missing_switch(voi
 	assert_us(fx_job(&f, 0)->end_ns, 11 * MS + 40);
 }
 
+/*
+ * X goes on on CPU 1 at 13 ms; that it left CPU 0 is missing. Its tick of 11 ms was there, but its
+ * cancelled timer 3 us later may have been recorded when it had left already.
+ */
+static void who_goes_on_elsewhere_may_have_left_before_its_last_cancelled_timer(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f);
+	fx_wakes(&f, 10 * MS, T2, VMRT_FN_WAKEUP);
+	fx_expire(&f, 11 * MS, X, 0xf9000, VMRT_FN_TICK);
+	fx_cancel(&f, 11 * MS + 3, X, 0, 0xf8000);
+	f.cpu = 1;
+	fx_sw(&f, 13 * MS, 0, 0, X);
+	fx_sleep_until(&f, 14 * MS, 20 * MS);
+	fx_end(&f, 15 * MS, NULL);
+	assert_int_equal(f.n, 1);
+	assert_us(fx_job(&f, 0)->end_ns, 14 * MS);
+	assert_us(fx_job(&f, 0)->unsure_ns, 2 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_thread_that_was_woken_on_an_idle_cpu_has_run_since_then),
 		cmocka_unit_test(time_that_may_be_another_threads_is_unsure),
 		cmocka_unit_test(a_job_behind_the_missing_switch_is_sure),
+		cmocka_unit_test(
+			who_goes_on_elsewhere_may_have_left_before_its_last_cancelled_timer),
 		cmocka_unit_test(a_sleep_armed_shortly_behind_a_preemption_shows_a_missing_switch),
 	};
 
