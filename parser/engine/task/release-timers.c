@@ -235,6 +235,8 @@ static bool began_in_doubt(struct jobs *j, const struct vmrt_event *ev, int64_t 
 		(j->state != JOB_NONE && j->state != JOB_STARTED && j->state != JOB_HEAD))
 		return false;
 	woken_by_timer(j, host_ns, &fired, false);
+	/* it slept, whoever woke it */
+	j->rel.open.vmm_ns = j->rel.mark.vmm_ns;
 	jobs_start(j, t->start_local_ns, t->start_ns);
 	unsure_add(j, t->start_ns, host_ns);
 	return true;
