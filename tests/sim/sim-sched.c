@@ -44,13 +44,13 @@ bool cpu_progresses(const struct wcpu *c)
 }
 
 /*
- * Has a guest recorded nothing for nearly 100 ms, though a vCPU of it runs? Whether its recording
- * has ended then, nobody can say.
+ * Has a guest recorded nothing for nearly 100 ms, though a vCPU of it runs, or all of them sleep?
+ * Whether its recording has ended then, nobody can say.
  */
 bool guest_is_silent(const struct world *w)
 {
 	for (int m = 1; w->now - w->start > 95 * MS && m < w->n_machines; m++) {
-		bool silent = true, runs = false;
+		bool silent = true, runs = false, sleeps = true;
 
 		for (int i = 0; i < w->m[m].n_cpus; i++) {
 			const struct wcpu *c = &w->m[m].cpus[i];
@@ -58,8 +58,9 @@ bool guest_is_silent(const struct world *w)
 			silent &= c->last_recorded == VMRT_UNKNOWN ||
 				  w->now - c->last_recorded > 95 * MS;
 			runs |= c->vcpu->state == RUN;
+			sleeps &= c->vcpu->state == BLOCKED;
 		}
-		if (silent && runs)
+		if (silent && (runs || sleeps))
 			return true;
 	}
 	return false;
