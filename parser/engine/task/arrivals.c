@@ -33,6 +33,8 @@
 #define WOKEN_FOR_JOBS 8
 /* This many distances of a period between sleeps of another way than the task's are no chance. */
 #define OTHER_CERTAIN 3
+/* A sleep for a release lasts for this part of the period at least. */
+#define SLEEP_SHARE 4
 /* This many arrivals of one thread show its period. */
 #define ODD_ARRIVALS 8
 /* A distance that at least one in so many arrivals has is a period that the task also has. The
@@ -290,19 +292,20 @@ void arrivals_forget(struct jobs *j)
  * Within its job the thread goes to sleep until @expires in another way than its task. Once that is
  * no sign: a job may sleep. But if such sleeps end at the distance of the period, again and again
  * within one job, the thread may have changed the way it waits, and they may be its releases: what
- * it did since is not known.
+ * it did since is not known. Who is late sleeps for no time, or for a moment, behind each job.
  */
-void arrivals_note_other(struct jobs *j, int64_t expires)
+void arrivals_note_other(struct jobs *j, int64_t now, int64_t expires)
 {
 	struct wait_other *o = &j->rel.other;
-	int64_t period = j->spec->period_ns ? j->spec->period_ns : j->rel.period_ns, ns;
+	int64_t period = j->spec->period_ns ? j->spec->period_ns : j->rel.period_ns, ns, left;
 	bool same = o->arrival_ns == j->job.arrival_local_ns &&
-		    !__builtin_sub_overflow(expires, o->at_ns, &ns) &&
+		    !__builtin_sub_overflow(expires, o->at_ns, &ns) && ns > 0 &&
 		    llabs(ns - period) <= period / MEAN_SHARE;
 
 	/* who is woken by others ends a job with each sleep */
 	if (expires == VMRT_UNKNOWN || period <= 0 || j->state != JOB_STARTED ||
-		j->rel.mechanism == VMRT_RELEASE_WAKEUP)
+		j->rel.mechanism == VMRT_RELEASE_WAKEUP ||
+		__builtin_sub_overflow(expires, now, &left) || left < period / SLEEP_SHARE)
 		return;
 	o->distances = same ? o->distances + 1 : 0;
 	o->arrival_ns = j->job.arrival_local_ns;

@@ -173,8 +173,9 @@ void sleep_otherwise(struct jobs *j, const struct armed *a)
 				      : a->kind != ARMED_UNTIL || is == VMRT_RELEASE_NANOSLEEP))
 		return;
 	j->rel.other_sleeps += a->kind == ARMED_FOR;
-	arrivals_note_other(j, sleep_expiry(j->machine, clocks_of(j->machine, ev->timer.timer),
-				       ev->timer.softexpires));
+	arrivals_note_other(j, ev->ts,
+		sleep_expiry(
+			j->machine, clocks_of(j->machine, ev->timer.timer), ev->timer.softexpires));
 }
 
 static bool arm(struct jobs *j, const struct armed *a)

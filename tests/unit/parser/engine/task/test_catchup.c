@@ -3,31 +3,9 @@
  * Tasks that are late and go on without a sleep, threads that wait in another way than their task,
  * and periods that the arrivals contradict. Times are in us.
  */
-#include "taskfix.h"
+#include "catchupfix.h"
 
 #include <string.h>
-
-/* The job that is due at @due runs until @until, where it sleeps until @next. */
-static void runs_until(struct fixture *f, int64_t due, int64_t until, int64_t next)
-{
-	fx_wakes(f, due, T2, VMRT_FN_WAKEUP);
-	fx_sleep_until(f, until, next);
-}
-
-static void begin(struct fixture *f, const char *keys, int64_t first)
-{
-	fx_begin(f, keys);
-	fx_runs_from_the_beginning(f);
-	fx_sleep_until(f, 2 * MS, first);
-}
-
-static struct vmrt_task_contradiction contradiction_of(struct fixture *f)
-{
-	struct vmrt_task_contradiction found;
-
-	vmrt_engine_task_contradiction(f->engine, 0, &found);
-	return found;
-}
 
 /*
  * rt-app's relative timer: four jobs in time, then one from 50 to 67 ms, after which the period
@@ -347,54 +325,6 @@ static void a_period_that_changes_meanwhile_is_reported(void **state)
 	}
 }
 
-/* X slept until 10, 20, ... 50 ms; from 52 ms on it does what its job does and sleeps for 8 ms,
- * again and again. Nobody can say whether that is one long job, or one every 10 ms. */
-static void who_changes_the_way_it_waits_has_missed_nothing(void **state)
-{
-	static struct fixture f;
-
-	(void)state;
-	begin(&f, "period = 10ms\n", 10 * MS);
-	for (int k = 1; k < 5; k++)
-		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
-	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
-	for (int k = 5; k < 15; k++) {
-		fx_sleep_for(&f, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
-		fx_wakes(&f, (k + 1) * 10 * MS, T2, VMRT_FN_WAKEUP);
-	}
-	assert_string_equal(contradiction_of(&f).text,
-		"behind one job it sleeps in another way at the distance of its period: it may "
-		"have "
-		"changed the way it waits, and that job is unknown");
-	fx_end(&f, 151 * MS, NULL);
-	for (size_t i = 0; i < f.n; i++)
-		assert_int_equal(fx_job(&f, i)->outcome, i < 4 ? VMRT_OUTCOME_MET
-							 : fx_job(&f, i)->arrival_ns < 150 * MS * US
-								 ? VMRT_OUTCOME_UNKNOWN
-								 : VMRT_OUTCOME_TRUNCATED);
-}
-
-/* The same task polls: six naps of 1 ms within the job of 50 ms are parts of it. */
-static void naps_shorter_than_the_period_are_parts_of_a_late_job(void **state)
-{
-	static struct fixture f;
-
-	(void)state;
-	begin(&f, "period = 10ms\n", 10 * MS);
-	for (int k = 1; k < 5; k++)
-		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
-	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
-	for (int k = 0; k < 6; k++) {
-		fx_sleep_for(&f, 51 * MS + k * 2 * MS, 52 * MS + k * 2 * MS);
-		fx_wakes(&f, 52 * MS + k * 2 * MS, T2, VMRT_FN_WAKEUP);
-	}
-	fx_sleep_until(&f, 63 * MS, 70 * MS);
-	assert_string_equal(contradiction_of(&f).text, "");
-	fx_end(&f, 65 * MS, NULL);
-	assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_MISSED);
-	assert_us(fx_job(&f, 4)->response_ns, 13 * MS);
-}
-
 static void arrivals_closer_than_the_least_distance_are_reported(void **state)
 {
 	static struct fixture f;
@@ -603,8 +533,6 @@ int main(void)
 		cmocka_unit_test(releases_left_out_on_the_grid_are_skipped_as_before),
 		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
 		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
-		cmocka_unit_test(who_changes_the_way_it_waits_has_missed_nothing),
-		cmocka_unit_test(naps_shorter_than_the_period_are_parts_of_a_late_job),
 		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
 	};
 
