@@ -32,7 +32,7 @@
 /* A thread that is woken this often has jobs. */
 #define WOKEN_FOR_JOBS 8
 /* This many distances of a period between sleeps of another way than the task's are no chance. */
-#define OTHER_CERTAIN 3
+#define OTHER_CERTAIN 5
 /* A sleep for a release lasts for this part of the period at least. */
 #define SLEEP_SHARE 4
 /* This many arrivals of one thread show its period. */
