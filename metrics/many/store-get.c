@@ -50,6 +50,7 @@ static bool take_flag(struct reading *r)
 	return text && !strcmp(text, "t");
 }
 
+#define COUNT_MAX (INT64_C(1) << 48) /* of anything in one run */
 #define TAKE(kind, name) it->name = take_##kind(&reading);
 #define COLUMN(kind, name) ", x." #name
 
@@ -162,11 +163,20 @@ static enum vmrt_status take_histogram(
 	return VMRT_OK;
 }
 
-static enum vmrt_status nameless(const char *what, struct vmrt_error *err)
+/* A row that vmrt has not written. */
+static enum vmrt_status not_ours(const char *what, struct vmrt_error *err)
 {
 	return vmrt_fail(err, VMRT_EPROTO,
-		"the database has a %s without a name: its tables are not as vmrt makes them",
-		what);
+		"the database has %s: its tables are not as vmrt makes them", what);
+}
+
+/* May all @n numbers be counts of one run? The sums over many runs fit into 64 bits then. */
+static bool are_counts(const int64_t *numbers, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (numbers[i] < 0 || numbers[i] > COUNT_MAX)
+			return false;
+	return true;
 }
 
 static enum vmrt_status add_task(struct many_run *run, struct reading *r, struct vmrt_error *err)
@@ -186,7 +196,11 @@ static enum vmrt_status add_task(struct many_run *run, struct reading *r, struct
 	if (reading.failed)
 		return no_memory(err);
 	if (!it->machine || !it->task)
-		return nameless("task", err);
+		return not_ours("a task without a name", err);
+	if (!are_counts((const int64_t[]){it->jobs, it->met, it->missed, it->excused, it->unknown,
+				it->truncated, it->skipped, it->longest_run},
+		    8))
+		return not_ours("a task with an impossible count", err);
 	if (asprintf(&it->label, "%s/%s", it->machine, it->task) < 0) {
 		it->label = NULL;
 		return no_memory(err);
@@ -210,7 +224,13 @@ static enum vmrt_status add_server(struct many_run *run, struct reading *r, stru
 	status = take_histogram(&reading, &it->overshoot, err);
 	if (reading.failed)
 		return no_memory(err);
-	return it->server ? status : nameless("server", err);
+	if (!it->server)
+		return not_ours("a server without a name", err);
+	if (!are_counts((const int64_t[]){it->periods, it->judged, it->depleted, it->unknown,
+				it->truncated, it->windows, it->windows_unknown, it->violations},
+		    8))
+		return not_ours("a server with an impossible count", err);
+	return status;
 }
 
 /* Every row of @query, whose first column is a run, through @add to that run. */
