@@ -212,20 +212,25 @@ struct column {
 	bool reverse;
 };
 
+/* Bytes of the first character of @text, and of what combines with it. */
+static size_t first_of(const char *text, bool *wide)
+{
+	size_t bytes = bytes_of(text, 1);
+
+	*wide = *text && !bytes;
+	return *wide ? bytes_of(text, 2) : bytes;
+}
+
 /* Puts the first character of @text there. A wide one of which a half is covered leaves a blank. */
 static void put_column(
 	struct column *columns, int width, int x, const char *text, const struct top_span *s)
 {
-	struct column one = {.text = text,
-		.bytes = bytes_of(text, 1),
-		.attr = s ? s->attr : TOP_DIM,
-		.reverse = s && s->reverse};
+	struct column one = {
+		.text = text, .attr = s ? s->attr : TOP_DIM, .reverse = s && s->reverse};
 
-	one.wide = *text && !one.bytes;
+	one.bytes = first_of(text, &one.wide);
 	if (x < 0 || x + one.wide >= width)
 		return;
-	if (one.wide)
-		one.bytes = bytes_of(text, 2);
 	if (columns[x].second)
 		columns[x - 1] = (struct column){0};
 	if (columns[x + one.wide].wide)
@@ -243,10 +248,10 @@ static void put_pieces(
 		const char *at = pieces[i]->text;
 
 		for (int k = 0; k < pieces[i]->width; k++) {
-			bool wide = *at && !bytes_of(at, 1);
+			bool wide;
 
 			put_column(columns, width, x + pieces[i]->x + k, *at ? at : " ", pieces[i]);
-			at += *at ? bytes_of(at, 1 + wide) : 0;
+			at += first_of(at, &wide);
 			k += wide;
 		}
 	}

@@ -45,18 +45,13 @@ void top_text_percent(char *out, double ratio)
 
 void top_text_name(char *out, const char *name, int width)
 {
-	size_t n = 0;
-	uint32_t c;
+	size_t n;
 
 	snprintf(out, TOP_TEXT, "%s", name);
 	vmrt_utf8_tame(out);
-	if (width <= 0 || (int)vmrt_utf8_columns(out) <= width)
+	if (width <= 0 || top_columns(out) <= width)
 		return;
-	for (const char *at = out; (c = vmrt_utf8_next(&at)); n = (size_t)(at - out)) {
-		width -= (int)vmrt_utf8_width(c);
-		if (width < 1)
-			break;
-	}
+	n = (size_t)(top_behind(out, width - 1) - out);
 	snprintf(out + n, TOP_TEXT - n, "~");
 }
 
