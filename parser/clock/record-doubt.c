@@ -16,6 +16,12 @@ static struct vmrt_clock_segment *segment_at(struct vmrt_clockmap *map, int64_t 
 	return &map->segments[i];
 }
 
+/* How far the offset @d at @t is above the line of @s. */
+static double above_line(const struct vmrt_clock_segment *s, int64_t t, int64_t d)
+{
+	return (double)d - (double)s->offset_ns - s->rate * ((double)t - (double)s->from_local_ns);
+}
+
 /* A clock that may be set at any time may have been ahead whenever an expiry was late: the error is
  * no less than that. */
 void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clockmap *map)
@@ -29,8 +35,7 @@ void record_doubt_late(const struct record_samples *s, size_t n, struct vmrt_clo
 			if (!w->has_upper)
 				continue;
 			at = segment_at(map, w->latest_at);
-			late = (double)w->latest - (double)at->offset_ns -
-			       at->rate * ((double)w->latest_at - (double)at->from_local_ns);
+			late = above_line(at, w->latest_at, w->latest);
 			/* known no better than the line itself is */
 			late += late > 0 ? RECORD_LEAST_NS : 0;
 			if (at->error_ns != VMRT_UNKNOWN && late > (double)at->error_ns)
@@ -78,19 +83,16 @@ static double above(const struct record_samples *s, size_t n, struct vmrt_clockm
 	for (size_t i = 0; i < n; i++)
 		for (size_t k = 0; k < s[i].n; k++) {
 			const struct record_window *w = &s[i].at[k];
-			double at = (double)w->upper_at;
-			const struct vmrt_clock_segment *seg;
+			double behind = (double)w->upper_at - reach->first;
 			int part;
 
 			if (!w->has_upper)
 				continue;
-			seg = segment_at(map, w->upper_at);
-			part = (int)((at - reach->first) / (reach->span + 1) * RECORD_PARTS);
+			part = (int)(behind / (reach->span + 1) * RECORD_PARTS);
 			/* a double may not tell a span of months from one that is 1 ns longer */
 			part = part < RECORD_PARTS ? part : RECORD_PARTS - 1;
-			least[part] = fmin(
-				least[part], (double)w->upper - (double)seg->offset_ns -
-						     seg->rate * (at - (double)seg->from_local_ns));
+			least[part] = fmin(least[part],
+				above_line(segment_at(map, w->upper_at), w->upper_at, w->upper));
 		}
 	for (int i = 0; i < RECORD_PARTS; i++)
 		if (least[i] != INFINITY)
