@@ -15,7 +15,6 @@
 #define PRIORITY_TOP 60		       /* rate-monotonic priority of the shortest period */
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors begin UTF-8 text with it */
 #define MAX_ENTRIES 4096	       /* servers or tasks in one file */
-#define MAX_FILE (1 << 20)	       /* bytes */
 
 #define VMRT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -426,7 +425,7 @@ enum vmrt_status vmrt_experiment_load(
 	enum vmrt_status status;
 	char *text;
 
-	status = vmrt_read_file(path, MAX_FILE, &text, NULL, err);
+	status = vmrt_read_file(path, VMRT_EXPERIMENT_MAX, &text, NULL, err);
 	if (status != VMRT_OK)
 		return status;
 	status = vmrt_experiment_parse(text, path, out, err);

@@ -36,7 +36,6 @@
 #define PROGRESS_MS 500
 #define CHECK_MS 1000	/* between two looks at what was lost */
 #define FOLLOWED_MS 250 /* between two words to whoever follows the recording */
-#define MAX_EXPERIMENT (1 << 20)
 
 static char *join_words(char **words)
 {
@@ -133,7 +132,7 @@ static enum vmrt_status read_experiment(
 
 	if (!path)
 		return VMRT_OK;
-	status = vmrt_read_file(path, MAX_EXPERIMENT, &text->at, &text->size, err);
+	status = vmrt_read_file(path, VMRT_EXPERIMENT_MAX, &text->at, &text->size, err);
 	if (status == VMRT_OK)
 		status = vmrt_experiment_parse(text->at, path, &rec->experiment, err);
 	if (status == VMRT_OK && rec->options->hsf)

@@ -11,8 +11,9 @@
 #include <vmrt/status.h>
 #include <vmrt/units.h>
 
-#define VMRT_SERVER_CPUS 64  /* in the list of a server */
-#define VMRT_PRIORITY_MAX 97 /* 98 and 99 are for the enforcer and the kernel */
+#define VMRT_EXPERIMENT_MAX (1 << 20) /* bytes of an experiment file */
+#define VMRT_SERVER_CPUS 64	      /* in the list of a server */
+#define VMRT_PRIORITY_MAX 97	      /* 98 and 99 are for the enforcer and the kernel */
 
 #define VMRT_NAME_MAX 64 /* longest name of a server, VM or machine, with its NUL */
 #define VMRT_COMM_MAX 16 /* the kernel's limit for thread names, with its NUL */
