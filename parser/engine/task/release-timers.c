@@ -277,8 +277,8 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 		begins_at_once(j, ev, host_ns);
 	else if (expires != VMRT_UNKNOWN && expires <= ev->ts - record_window_ns(j->machine) / 2 &&
 		 j->state == JOB_STARTED) {
-		/* armed to an instant that has passed, by a record clock with an error, too: the
-		 * next job has arrived */
+		/* armed to an instant that has passed, even if the record's time is off by its
+		 * error: the next job has arrived */
 		r->timer.fired = (struct fired){.ptr = r->timer.ptr,
 			.fn = ev->timer.fn,
 			.arrival_ns = expires,
@@ -404,7 +404,8 @@ static bool switch_in(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	(void)local_ns;
 	if (!fired.ptr || fired.host_ns < j->rel.mark.host_ns || j->rel.mark.inferred)
 		return false;
-	/* that of something else may come late, where records of two CPUs are out of order */
+	/* the record of a wake-up by something else may still come, where records of two CPUs are
+	 * out of order */
 	if (record_window_ns(j->machine) && j->machine->wakes_seen)
 		return false;
 	woken_by_timer(j, host_ns, &fired, true);
