@@ -39,18 +39,26 @@ static int64_t random_in(int64_t from, int64_t to)
 	return from + (int64_t)(state % (uint64_t)(to - from));
 }
 
+/* The guest's file says how its clock is to be shifted, @wrong_by off. */
+static void relate(struct tests_dat *h, struct tests_dat *g, int64_t wrong_by)
+{
+	int64_t times[] = {BASE - OFFSET}, offsets[] = {OFFSET + wrong_by};
+
+	tests_dat_clock(h, "local [mono]");
+	tests_dat_clock(g, "local [mono]");
+	tests_dat_trace_id(h, HOST_ID);
+	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+}
+
 /* The vCPU thread runs for 1 to 6 ms and waits for 1 to 6 ms; the guest records something every
  * 50 us while it runs. */
 static void write_files(int64_t wrong_by)
 {
 	struct tests_dat *h = tests_dat_new(1, TESTS_KERNEL_61);
 	struct tests_dat *g = tests_dat_new(1, TESTS_KERNEL_61);
-	int64_t at = BASE, times[] = {BASE - OFFSET}, offsets[] = {OFFSET + wrong_by};
+	int64_t at = BASE;
 
-	tests_dat_clock(h, "local [mono]");
-	tests_dat_clock(g, "local [mono]");
-	tests_dat_trace_id(h, HOST_ID);
-	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+	relate(h, g, wrong_by);
 	tests_dat_current(h, 0, HOG);
 	tests_dat_current(g, 0, 1);
 	for (int i = 0; i < SWITCHES; i++) {
@@ -108,12 +116,9 @@ static void write_with_loss(int64_t wrong_by)
 {
 	struct tests_dat *h = tests_dat_new(2, TESTS_KERNEL_61);
 	struct tests_dat *g = tests_dat_new(1, TESTS_KERNEL_61);
-	int64_t at = BASE, times[] = {BASE - OFFSET}, offsets[] = {OFFSET + wrong_by};
+	int64_t at = BASE;
 
-	tests_dat_clock(h, "local [mono]");
-	tests_dat_clock(g, "local [mono]");
-	tests_dat_trace_id(h, HOST_ID);
-	tests_dat_time_shift(g, HOST_ID, times, offsets, 1);
+	relate(h, g, wrong_by);
 	tests_dat_current(g, 0, 1);
 	for (int i = 0; i < SWITCHES; i++) {
 		unsigned cpu = (unsigned)i % 2;

@@ -1,39 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of trace.dat that are written by hand come back as written. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#include <vmrt/dat.h>
-
-#include "pages.h"
-
-#define S VMRT_NS_PER_S
-
-static char path[64];
-
-static int make_folder(void **unused)
-{
-	int fd;
-
-	(void)unused;
-	strcpy(path, "/tmp/vmrt-test-dat-XXXXXX");
-	fd = mkstemp(path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_folder(void **unused)
-{
-	(void)unused;
-	return unlink(path);
-}
+#include "datfix.h"
 
 static struct vmrt_dat *open_written(struct tests_dat *d)
 {
@@ -45,24 +12,6 @@ static struct vmrt_dat *open_written(struct tests_dat *d)
 	if (vmrt_dat_open(path, &dat, &err) != VMRT_OK)
 		fail_msg("%s", err.text);
 	return dat;
-}
-
-static struct vmrt_stream *stream_of(const struct vmrt_dat *dat)
-{
-	struct vmrt_stream *s = NULL;
-
-	assert_int_equal(vmrt_stream_open(dat, &s, NULL), VMRT_OK);
-	return s;
-}
-
-static void next(struct vmrt_stream *s, struct vmrt_event *e, enum vmrt_event_type type, int64_t ts)
-{
-	struct vmrt_error err;
-
-	if (vmrt_stream_next(s, e, &err) != 1)
-		fail_msg("no event where one of type %d should be", (int)type);
-	assert_int_equal(e->type, type);
-	assert_int_equal(e->ts, ts);
 }
 
 #define A_TIMER UINT64_C(0xffff888012345678)
@@ -436,5 +385,5 @@ int main(void)
 		cmocka_unit_test(single_instance_with_data_is_what_was_meant),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_file, remove_file);
 }

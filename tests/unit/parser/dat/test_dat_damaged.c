@@ -1,58 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of trace.dat that are cut off or damaged: what is there is read, or the file is refused. */
 #include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
-#include <vmrt/dat.h>
 #include <vmrt/files.h>
 
-#include "pages.h"
+#include "datfix.h"
 
-#define S VMRT_NS_PER_S
-
-static char path[64];
-
-static int make_folder(void **unused)
+/* Writes @d; the bytes of the file, @n of them, to be freed, and in them the table that says where
+ * the data of each CPU are: an offset and a size of 8 bytes each. */
+static char *written(struct tests_dat *d, size_t *n, char **table)
 {
-	int fd;
+	char *bytes, *at;
 
-	(void)unused;
-	strcpy(path, "/tmp/vmrt-test-damaged-XXXXXX");
-	fd = mkstemp(path);
-	return fd < 0 ? -1 : close(fd);
-}
-
-static int remove_folder(void **unused)
-{
-	(void)unused;
-	return unlink(path);
-}
-
-static struct vmrt_stream *stream_of(const struct vmrt_dat *dat)
-{
-	struct vmrt_stream *s = NULL;
-
-	assert_int_equal(vmrt_stream_open(dat, &s, NULL), VMRT_OK);
-	return s;
-}
-
-static void next(struct vmrt_stream *s, struct vmrt_event *e, enum vmrt_event_type type, int64_t ts)
-{
-	struct vmrt_error err;
-
-	if (vmrt_stream_next(s, e, &err) != 1)
-		fail_msg("no event where one of type %d should be", (int)type);
-	assert_int_equal(e->type, type);
-	assert_int_equal(e->ts, ts);
+	tests_dat_write(d, path);
+	tests_dat_free(d);
+	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, n, NULL), VMRT_OK);
+	at = memmem(bytes, *n, "flyrecord", 10);
+	assert_non_null(at);
+	*table = at + 10;
+	return bytes;
 }
 
 /* Behind a hole in the file, and more of it promised than there is. */
@@ -72,17 +38,13 @@ static void data_beyond_four_gibibytes_are_read_and_as_much_missing_is_reported(
 	tests_dat_other(d, 0, S);
 	tests_dat_end_page(d, 0);
 	tests_dat_other(d, 0, 2 * S);
-	tests_dat_write(d, path);
-	tests_dat_free(d);
-	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &n, NULL), VMRT_OK);
-	table = memmem(bytes, n, "flyrecord", 10);
-	assert_non_null(table);
-	memcpy(&offset, table + 10, 8);
+	bytes = written(d, &n, &table);
+	memcpy(&offset, table, 8);
 	fd = open(path, O_WRONLY);
 	assert_int_equal(pwrite(fd, bytes + offset, 8192, (off_t)(offset + hole)), 8192);
 	offset += hole;
-	assert_int_equal(pwrite(fd, &offset, 8, table + 10 - bytes), 8);
-	assert_int_equal(pwrite(fd, &promised, 8, table + 18 - bytes), 8);
+	assert_int_equal(pwrite(fd, &offset, 8, table - bytes), 8);
+	assert_int_equal(pwrite(fd, &promised, 8, table + 8 - bytes), 8);
 	close(fd);
 	free(bytes);
 	assert_int_equal(vmrt_dat_open(path, &dat, NULL), VMRT_OK);
@@ -200,17 +162,13 @@ static void data_that_several_cpus_claim_are_refused(void **unused)
 		tests_dat_other(d, 0, S + i);
 		tests_dat_end_page(d, 0);
 	}
-	tests_dat_write(d, path);
-	tests_dat_free(d);
-	assert_int_equal(vmrt_read_file(path, 1 << 24, &bytes, &n, NULL), VMRT_OK);
-	table = memmem(bytes, n, "flyrecord", 10);
-	assert_non_null(table);
-	memcpy(&offset, table + 10, 8);
-	memcpy(&size, table + 18, 8);
+	bytes = written(d, &n, &table);
+	memcpy(&offset, table, 8);
+	memcpy(&size, table + 8, 8);
 	assert_true(size > n / 2);
 	for (int cpu = 1; cpu < 3; cpu++) {
-		memcpy(table + 10 + 16 * cpu, &offset, 8);
-		memcpy(table + 18 + 16 * cpu, &size, 8);
+		memcpy(table + 16 * cpu, &offset, 8);
+		memcpy(table + 8 + 16 * cpu, &size, 8);
 	}
 	refused(bytes, n, VMRT_EFORMAT);
 	free(bytes);
@@ -292,5 +250,5 @@ int main(void)
 		cmocka_unit_test(a_list_of_options_that_leads_back_to_itself_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	return cmocka_run_group_tests(tests, make_file, remove_file);
 }

@@ -442,6 +442,24 @@ static void by_a_clock_that_is_wrong_by_more_than_a_job_lasts_none_is_judged(voi
 	assert_false(fx_job(&f, 0)->excused);
 }
 
+/* X yields: its reservation ends at @until. */
+static void yields(struct fixture *f, int64_t at, int64_t until)
+{
+	fx_arm_raw(f, at, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, until * US, 0);
+	fx_sw(f, at + 3, X, 0, 0);
+}
+
+/* A recording whose clock is known to 500 us; X has yielded until 10 ms. */
+static void begin_with_reservation(struct fixture *f, const char *keys)
+{
+	fx_begin(f, keys);
+	f->machine.record_error_ns = 500 * US;
+	f->prio = DL;
+	fx_runs_from_the_beginning(f);
+	f->depth = 2;
+	yields(f, 2 * MS, 10 * MS);
+}
+
 /*
  * The record clock is known to 500 us: what X does behind its release of 10 ms is recorded 400 us
  * early, so that its reservation, which ends at 20 ms, seems to be armed 10.2 ms ahead, longer than
@@ -452,20 +470,12 @@ static void a_reservation_may_seem_to_end_behind_the_next_period(void **state)
 	static struct fixture f;
 
 	(void)state;
-	fx_begin(&f, "period = 10ms\nrelease = deadline\n");
-	f.machine.record_error_ns = 500 * US;
-	f.prio = DL;
-	fx_runs_from_the_beginning(&f);
-	f.depth = 2;
-	fx_arm_raw(&f, 2 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 10 * MS * US, 0);
-	fx_sw(&f, 2 * MS + 3, X, 0, 0);
+	begin_with_reservation(&f, "period = 10ms\nrelease = deadline\n");
 	fx_sw(&f, 9 * MS + 700, 0, 0, X);
-	fx_arm_raw(&f, 9 * MS + 800, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 20 * MS * US, 0);
-	fx_sw(&f, 9 * MS + 803, X, 0, 0);
+	yields(&f, 9 * MS + 800, 20 * MS);
 	fx_expire(&f, 20 * MS + 5, 0, T1, VMRT_FN_DEADLINE);
 	fx_sw(&f, 20 * MS + 20, 0, 0, X);
-	fx_arm_raw(&f, 23 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 30 * MS * US, 0);
-	fx_sw(&f, 23 * MS + 3, X, 0, 0);
+	yields(&f, 23 * MS, 30 * MS);
 	fx_end(&f, 31 * MS, NULL);
 	assert_us(fx_job(&f, 0)->arrival_ns, 20 * MS);
 	assert_us(fx_job(&f, 0)->end_ns, 23 * MS);
@@ -483,31 +493,21 @@ static void a_yield_by_a_clock_with_an_error_waits_for_the_replenishment(void **
 	static struct fixture f;
 
 	(void)state;
-	fx_begin(&f, "period = 10ms\ndeadline = 20ms\nrelease = deadline\n");
-	f.machine.record_error_ns = 500 * US;
-	f.prio = DL;
-	fx_runs_from_the_beginning(&f);
-	f.depth = 2;
-	fx_arm_raw(&f, 2 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 10 * MS * US, 0);
-	fx_sw(&f, 2 * MS + 3, X, 0, 0);
+	begin_with_reservation(&f, "period = 10ms\ndeadline = 20ms\nrelease = deadline\n");
 	fx_expire(&f, 10 * MS, 0, T1, VMRT_FN_DEADLINE);
 	fx_sw(&f, 10 * MS + 20, 0, 0, X);
 	f.depth = 3;
-	fx_arm_raw(&f, 15 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 20 * MS * US, 0);
-	fx_sw(&f, 15 * MS + 3, X, 0, 0);
+	yields(&f, 15 * MS, 20 * MS);
 	fx_expire(&f, 19 * MS + 600, 0, T1, VMRT_FN_DEADLINE);
 	fx_sw(&f, 19 * MS + 602, 0, 0, X);
 	f.depth = 2;
-	fx_arm_raw(&f, 19 * MS + 650, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 30 * MS * US, 0);
-	fx_sw(&f, 19 * MS + 653, X, 0, 0);
+	yields(&f, 19 * MS + 650, 30 * MS);
 	fx_expire(&f, 30 * MS, 0, T1, VMRT_FN_DEADLINE);
 	fx_sw(&f, 30 * MS + 20, 0, 0, X);
-	fx_arm_raw(&f, 40 * MS + 300, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 40 * MS * US, 0);
-	fx_sw(&f, 40 * MS + 303, X, 0, 0);
+	yields(&f, 40 * MS + 300, 40 * MS);
 	fx_expire(&f, 40 * MS + 400, 0, T1, VMRT_FN_DEADLINE);
 	fx_sw(&f, 40 * MS + 410, 0, 0, X);
-	fx_arm_raw(&f, 42 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 50 * MS * US, 0);
-	fx_sw(&f, 42 * MS + 3, X, 0, 0);
+	yields(&f, 42 * MS, 50 * MS);
 	fx_end(&f, 43 * MS, NULL);
 	assert_int_equal(f.n, 3);
 	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);

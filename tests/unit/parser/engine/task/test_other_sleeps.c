@@ -3,6 +3,15 @@
  * us. */
 #include "catchupfix.h"
 
+/* Four jobs of 2 ms, each with a sleep until the next 10 ms, and from 50 ms on a fifth one. */
+static void begins_a_fifth_job(struct fixture *f)
+{
+	begin(f, "period = 10ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	fx_wakes(f, 50 * MS, T2, VMRT_FN_WAKEUP);
+}
+
 /* X slept until 10, 20, ... 50 ms; from 52 ms on it does what its job does and sleeps for 8 ms,
  * again and again. Nobody can say whether that is one long job, or one every 10 ms. */
 static void who_changes_the_way_it_waits_has_missed_nothing(void **state)
@@ -10,10 +19,7 @@ static void who_changes_the_way_it_waits_has_missed_nothing(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, "period = 10ms\n", 10 * MS);
-	for (int k = 1; k < 5; k++)
-		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
-	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	begins_a_fifth_job(&f);
 	for (int k = 5; k < 15; k++) {
 		fx_sleep_for(&f, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
 		fx_wakes(&f, (k + 1) * 10 * MS, T2, VMRT_FN_WAKEUP);
@@ -36,10 +42,7 @@ static void naps_shorter_than_the_period_are_parts_of_a_late_job(void **state)
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, "period = 10ms\n", 10 * MS);
-	for (int k = 1; k < 5; k++)
-		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
-	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	begins_a_fifth_job(&f);
 	for (int k = 0; k < 6; k++) {
 		fx_sleep_for(&f, 51 * MS + k * 2 * MS, 52 * MS + k * 2 * MS);
 		fx_wakes(&f, 52 * MS + k * 2 * MS, T2, VMRT_FN_WAKEUP);
@@ -57,10 +60,7 @@ static void naps_at_the_distance_of_the_period_are_parts_of_a_late_job(void **st
 	static struct fixture f;
 
 	(void)state;
-	begin(&f, "period = 10ms\n", 10 * MS);
-	for (int k = 1; k < 5; k++)
-		runs_until(&f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
-	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	begins_a_fifth_job(&f);
 	for (int k = 0; k < 6; k++) {
 		fx_sleep_for(&f, 52 * MS + k * 10 * MS, 52 * MS + k * 10 * MS + 100);
 		fx_wakes(&f, 52 * MS + k * 10 * MS + 100, T2, VMRT_FN_WAKEUP);
