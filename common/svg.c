@@ -295,18 +295,45 @@ double vmrt_plot_y(const struct vmrt_plot *p, double y)
 	return p->bottom - (y - p->y0) / (p->y1 - p->y0) * (p->bottom - p->top);
 }
 
+/* The ticks of an axis: @n multiples of @step, of which @first is the factor of the first one. */
+struct ticks {
+	double first, step;
+	int n;
+};
+
+/*
+ * At most about @places ticks from @from to @to. Far from zero a double cannot distinguish
+ * neighbouring ticks: an axis there has none.
+ */
+static struct ticks find_ticks(double from, double to, double places)
+{
+	double step = vmrt_svg_round((to - from) / fmax(places, 1));
+	double first = ceil(from / step - 1e-9), last = floor(to / step + 1e-6);
+	struct ticks t = {.first = first, .step = step};
+
+	if (fabs(first) < 0x1p52 && last >= first && last - first <= places + 1)
+		t.n = (int)(last - first) + 1;
+	return t;
+}
+
+static double tick(const struct ticks *t, int k)
+{
+	double factor = t->first + k;
+
+	return factor ? factor * t->step : 0.; /* not -0 */
+}
+
 void vmrt_plot_axis_x(const struct vmrt_plot *p, const char *words)
 {
 	double font = p->svg->font;
-	double step =
-		vmrt_svg_round((p->x1 - p->x0) / fmax((p->right - p->left) / (font * 4.5), 1));
+	struct ticks t = find_ticks(p->x0, p->x1, (p->right - p->left) / (font * 4.5));
 
-	for (double i = ceil(p->x0 / step - 1e-9); i * step <= p->x1 + step * 1e-6; i++) {
-		double x = vmrt_plot_x(p, i * step);
+	for (int k = 0; k < t.n; k++) {
+		double x = vmrt_plot_x(p, tick(&t, k));
 
 		vmrt_svg_line(p->svg, "grid", x, p->top, x, p->bottom);
-		vmrt_svg_textf(p->svg, "q", x, p->bottom + font * 1.3, VMRT_MIDDLE, "%.6g",
-			i ? i * step : 0.);
+		vmrt_svg_textf(
+			p->svg, "q", x, p->bottom + font * 1.3, VMRT_MIDDLE, "%.6g", tick(&t, k));
 	}
 	vmrt_svg_line(p->svg, "axis", p->left, p->bottom, p->right, p->bottom);
 	if (words)
@@ -317,15 +344,14 @@ void vmrt_plot_axis_x(const struct vmrt_plot *p, const char *words)
 void vmrt_plot_axis_y(const struct vmrt_plot *p, const char *words)
 {
 	double font = p->svg->font;
-	double step =
-		vmrt_svg_round((p->y1 - p->y0) / fmax((p->bottom - p->top) / (font * 2.2), 1));
+	struct ticks t = find_ticks(p->y0, p->y1, (p->bottom - p->top) / (font * 2.2));
 
-	for (double i = ceil(p->y0 / step - 1e-9); i * step <= p->y1 + step * 1e-6; i++) {
-		double y = vmrt_plot_y(p, i * step);
+	for (int k = 0; k < t.n; k++) {
+		double y = vmrt_plot_y(p, tick(&t, k));
 
 		vmrt_svg_line(p->svg, "grid", p->left, y, p->right, y);
 		vmrt_svg_textf(p->svg, "q", p->left - font * .4, y + font * .35, VMRT_END, "%.6g",
-			i ? i * step : 0.);
+			tick(&t, k));
 	}
 	vmrt_svg_line(p->svg, "axis", p->left, p->top, p->left, p->bottom);
 	if (words)
