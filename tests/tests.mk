@@ -138,11 +138,13 @@ rest-objects: $(patsubst %.c,$(O)/obj/%.o,$(TOOL_SOURCES) $(wildcard tests/tools
 
 fuzz-targets: $(FUZZ_TARGETS)
 
+# FUZZ_SEED: 0 is another one each time; make check has one that stays, so that the same tree gets the same inputs.
 FUZZ_SECONDS ?= 60
+FUZZ_SEED ?= 0
 fuzz: fuzz-targets ## run every fuzz target for FUZZ_SECONDS (60)
 	$(Q)for f in $(FUZZ_TARGETS); do \
 		echo "  FUZZ     $$f"; mkdir -p $(O)/corpus/$$(basename $$f); \
-		$$f -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 -close_fd_mask=2 \
+		$$f -seed=$(FUZZ_SEED) -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=1024 -timeout=10 -len_control=20 -print_final_stats=0 -close_fd_mask=2 \
 			-artifact_prefix=$(O)/fuzz/ $(O)/corpus/$$(basename $$f) \
 			$$(ls -d tests/fuzz/corpus/$$(basename $$f) 2>/dev/null) >$(O)/fuzz/log 2>&1 || { tail -n 30 $(O)/fuzz/log; exit 1; }; \
 		tail -n 3 $(O)/fuzz/log; \
