@@ -50,3 +50,11 @@ calls_are() { diff "$calls" <(printf '%s\n' "$@"); }
 	REFUSED=valgrind run -1 scripts/setup --tests
 	[[ $output = *"apt-get could not install scdoc valgrind"* ]]
 }
+
+@test "a script that misses a program says which option of setup installs it" {
+	for tool in dirname basename bash cat mkdir sed; do ln -s "$(command -v "$tool")" "$BATS_TEST_TMPDIR/bin/$tool"; done
+	printf '#!/bin/sh\necho 0\n' >"$BATS_TEST_TMPDIR/bin/id"
+	chmod +x "$BATS_TEST_TMPDIR/bin/id"
+	PATH=$BATS_TEST_TMPDIR/bin run -1 scripts/try-debian-guest --prepare --out "$BATS_TEST_TMPDIR/out"
+	[[ $output = *"debootstrap is missing: run scripts/setup --debian-guest "* ]]
+}
