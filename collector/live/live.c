@@ -17,9 +17,11 @@
 #define PAGES_AT_ONCE 4096 /* of one CPU */
 /* A writer that was interrupted may still be about to commit an event of this age. */
 #define HOST_SLACK_NS (1 * VMRT_NS_PER_MS)
-/* The map of a clock moves a little when it is fitted again; events older than this came too late.
- */
 #define LAG_NS (500 * VMRT_NS_PER_MS) /* a guest that is behind by more is named */
+/*
+ * An event so long before the last one came too late. A little is permitted, since the map of a
+ * clock moves when it is fitted again.
+ */
 #define LATE_NS (5 * VMRT_NS_PER_MS)
 
 /* ---- what the merge asks ---- */
