@@ -44,8 +44,16 @@ static bool arm(struct jobs *j, const struct armed *a)
 static void expire(
 	struct jobs *j, const struct vmrt_event *ev, int64_t host_ns, const struct fired *fired)
 {
-	if (ev->type == VMRT_EV_TIMER_EXPIRE)
-		confirm_expired(j, fired->ptr, CLOCK_IS_MONOTONIC, VMRT_RELEASE_DEADLINE, host_ns);
+	if (ev->type != VMRT_EV_TIMER_EXPIRE)
+		return;
+	confirm_expired(j, fired->ptr, CLOCK_IS_MONOTONIC, VMRT_RELEASE_DEADLINE, host_ns);
+	/* the thread runs already, by the clock of another CPU before its job arrived; no wake-up
+	 * follows that would start the job */
+	if (j->state == JOB_SLEEPING && j->timer == fired->ptr && j->slept &&
+		j->thread->state == THREAD_RUNNING) {
+		jobs_timer_expire(j, fired->ptr, ev->ts, host_ns);
+		jobs_start(j, ev->ts, host_ns);
+	}
 }
 
 static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t host_ns)
@@ -54,10 +62,14 @@ static void switch_out(struct jobs *j, int64_t state, int64_t local_ns, int64_t 
 	if (!j->confirming || j->rel.confirm.clock != CLOCK_IS_MONOTONIC)
 		return;
 	/* S: the switch itself was not recorded */
-	if ((state == 0 || state == STATE_SLEEP) && j->thread->prio == DEADLINE_PRIO)
-		confirm_ended(j, VMRT_RELEASE_DEADLINE, host_ns);
-	else
+	if ((state != 0 && state != STATE_SLEEP) || j->thread->prio != DEADLINE_PRIO) {
 		confirm_forget(j, host_ns);
+		return;
+	}
+	confirm_ended(j, VMRT_RELEASE_DEADLINE, host_ns);
+	/* it runs again only when its reservation has been replenished, also if the record of that
+	 * comes late */
+	j->slept = true;
 }
 
 const struct mechanism mechanism_deadline = {

@@ -518,6 +518,49 @@ static void a_yield_by_a_clock_with_an_error_waits_for_the_replenishment(void **
 	assert_us(fx_job(&f, 2)->end_ns, 42 * MS);
 }
 
+/* X runs again on CPU 0, and CPU 1 records the replenishment of 20 ms behind that. */
+static void replenished_too_late(struct fixture *f, int64_t runs, int64_t expires)
+{
+	begin_with_reservation(f, "period = 10ms\nrelease = deadline\n");
+	fx_expire(f, 10 * MS, 0, T1, VMRT_FN_DEADLINE);
+	fx_sw(f, 10 * MS + 20, 0, 0, X);
+	yields(f, 12 * MS, 20 * MS);
+	fx_sw(f, runs, 0, 0, X);
+	f->cpu = 1;
+	fx_expire(f, expires, 0, T1, VMRT_FN_DEADLINE);
+	f->cpu = 0;
+	yields(f, 23 * MS, 30 * MS);
+	fx_end(f, 24 * MS, NULL);
+	assert_us(fx_job(f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(f, 1)->end_ns, 23 * MS);
+	assert_int_equal(fx_job(f, 1)->outcome, VMRT_OUTCOME_MET);
+}
+
+/* It runs only because it was replenished: the job starts there. */
+static void who_yielded_starts_when_it_runs_though_its_timer_is_recorded_later(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	replenished_too_late(&f, 20 * MS + 100, 20 * MS + 180);
+	assert_us(fx_job(&f, 1)->start_ns, 20 * MS + 100);
+	assert_us(fx_job(&f, 1)->release_ns, 20 * MS + 100);
+	assert_us(fx_job(&f, 1)->exec_ns, 3 * MS - 100);
+	assert_us(fx_job(&f, 1)->blame_ns[VMRT_BLAME_RELEASE], 100);
+}
+
+/* Its run is recorded before the job can have arrived: the job starts when its timer shows. */
+static void who_yielded_and_seems_to_run_too_early_starts_with_its_timer(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	replenished_too_late(&f, 19 * MS + 800, 20 * MS + 100);
+	assert_us(fx_job(&f, 1)->start_ns, 20 * MS + 100);
+	assert_us(fx_job(&f, 1)->release_ns, 20 * MS + 100);
+	assert_us(fx_job(&f, 1)->exec_ns, 3 * MS - 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -542,6 +585,9 @@ int main(void)
 		cmocka_unit_test(a_thread_that_wakes_up_elsewhere_has_not_moved_within_its_job),
 		cmocka_unit_test(a_reservation_may_seem_to_end_behind_the_next_period),
 		cmocka_unit_test(a_yield_by_a_clock_with_an_error_waits_for_the_replenishment),
+		cmocka_unit_test(
+			who_yielded_starts_when_it_runs_though_its_timer_is_recorded_later),
+		cmocka_unit_test(who_yielded_and_seems_to_run_too_early_starts_with_its_timer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
