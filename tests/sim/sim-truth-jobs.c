@@ -195,14 +195,15 @@ static bool may_miss(const struct world *w)
 }
 
 /* RESCH counts ticks: when the present one began is known only as well as a record is close to
- * that, and this may be the first one. */
+ * that, and this may be the first one, where records are missing or the recording began late. */
 static void note_tick(struct wtask *k)
 {
 	struct sim_job *j = &k->pending[0];
 	int64_t late = (local_at(k->m, k->m->w->now) - j->job.arrival_local_ns) % TICK_NS;
 
 	late += late < 0 ? TICK_NS : 0;
-	if (k->how == VMRT_RELEASE_RESCH && may_miss(k->m->w) && late > j->loose_ns)
+	if (k->how == VMRT_RELEASE_RESCH && (may_miss(k->m->w) || has(k->m->w, SIM_LATE_START)) &&
+		late > j->loose_ns)
 		j->loose_ns = late;
 }
 
