@@ -340,6 +340,24 @@ static void check_excess(struct got *g, const struct vmrt_job *e, const struct s
 	check_cause(g, e, t, name, 0);
 }
 
+/*
+ * Did it or another job of its machine begin in doubt while it was pending? In which of its jobs
+ * that thread ran is not known then, nor whether those who waited for it waited for an overrun.
+ */
+static bool in_doubt(const struct got *g, const struct sim_job *t)
+{
+	uint32_t m = sim_machine_of(g, t->job.task);
+
+	for (size_t i = 0; i < g->r->truth.n_jobs; i++) {
+		const struct sim_job *o = &g->r->truth.jobs[i];
+
+		if (o->begins_in_doubt && sim_machine_of(g, o->job.task) == m &&
+			o->job.arrival_ns < t->closed_ns && o->closed_ns > t->job.arrival_ns)
+			return true;
+	}
+	return false;
+}
+
 static void check_parts(
 	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
@@ -349,7 +367,7 @@ static void check_parts(
 			t->loose_ns + (g->blurred_clock ? 3 * US + t->job.response_ns / 10000 : 0),
 		sum = 0;
 
-	if (t->begins_in_doubt && e->unsure_ns != VMRT_UNKNOWN)
+	if (e->unsure_ns != VMRT_UNKNOWN && in_doubt(g, t))
 		tolerance += e->unsure_ns;
 	/* what a CPU does that has not shown itself yet is not known, nor a thread that has no name
 	 * yet */

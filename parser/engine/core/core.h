@@ -419,6 +419,7 @@ void change_rules(struct vmrt_engine *e, int64_t host_ns);
 
 /* unsure.c */
 void unsure_add(struct jobs *j, int64_t from_ns, int64_t to_ns);
+void unsure_whose(struct jobs *j, int64_t from_ns, int64_t to_ns);
 int64_t unsure_within(struct jobs *j, int64_t from_ns, int64_t to_ns);
 void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
 	const struct thread *in, int64_t low_ns, int64_t high_ns);

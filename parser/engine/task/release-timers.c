@@ -110,7 +110,7 @@ static void woken_by_timer(struct jobs *j, int64_t host_ns, const struct fired *
 static void doubt_run(struct jobs *j, int64_t host_ns)
 {
 	if (j->rel.open.in_doubt && j->state == JOB_STARTED && j->thread->state == THREAD_RUNNING)
-		unsure_add(j, j->thread->start_ns, host_ns);
+		unsure_whose(j, j->thread->start_ns, host_ns);
 }
 
 /* The thread consumes the expiry that came while it worked: the next job begins at once. */
@@ -121,7 +121,7 @@ static void begins_at_once(struct jobs *j, const struct vmrt_event *ev, int64_t 
 
 	/* it may have slept, and the timer may have woken it, where a switch is missing */
 	if (j->job.inferred)
-		unsure_add(j,
+		unsure_whose(j,
 			fired.host_ns < j->thread->start_ns ? fired.host_ns : j->thread->start_ns,
 			host_ns);
 	if (j->state == JOB_HEAD) {
@@ -238,7 +238,7 @@ static bool began_in_doubt(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	/* it slept, whoever woke it */
 	j->rel.open.vmm_ns = j->rel.mark.vmm_ns;
 	jobs_start(j, t->start_local_ns, t->start_ns);
-	unsure_add(j, t->start_ns, host_ns);
+	unsure_whose(j, t->start_ns, host_ns);
 	return true;
 }
 

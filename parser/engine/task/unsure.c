@@ -81,6 +81,23 @@ void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
 }
 
 /*
+ * Between the two times the thread of @j ran, and it is not certain in which of its jobs: nor is it
+ * for those that wait for its CPU whether a job that had overrun kept them waiting.
+ */
+void unsure_whose(struct jobs *j, int64_t from_ns, int64_t to_ns)
+{
+	struct machine *m = j->machine;
+
+	unsure_add(j, from_ns, to_ns);
+	for (size_t i = 0; j->spec->wcet_ns > 0 && i < m->n_jobs; i++) {
+		const struct thread *t = m->jobs[i]->thread;
+
+		if (t != j->thread && t->state == THREAD_READY && t->cpu == j->thread->cpu)
+			unsure_add(m->jobs[i], from_ns, to_ns);
+	}
+}
+
+/*
  * Thread @t ran on CPU @cpu since it was woken and slept before @host_ns, and no record shows it:
  * nor is it known of the others that wait there whether they ran.
  */

@@ -269,18 +269,25 @@ static inline void begin_with_t1_running(struct fixture *f)
 	t1_starts(f, 10 * MS);
 }
 
-/* T1's timer, which goes on by itself. */
-static inline void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+/* T1's timer, which goes on by itself: T1 arms it to @until, or it expires in an interrupt of
+ * @on. */
+static inline void timerfd_of(
+	struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until, int32_t on)
 {
 	struct vmrt_event ev = {.type = type};
 
-	ev.pid = until ? T1 : 0;
+	ev.pid = until ? T1 : on;
 	ev.flags = until ? 0 : VMRT_FLAG_HARDIRQ;
 	ev.timer.timer = 0xbbbb00;
 	ev.timer.fn = VMRT_FN_TIMERFD;
 	ev.timer.expires = ev.timer.softexpires = until + f->offset;
 	ev.timer.now = at + f->offset;
 	push(f, GUEST, &ev, at);
+}
+
+static inline void timerfd(struct fixture *f, int64_t at, enum vmrt_event_type type, int64_t until)
+{
+	timerfd_of(f, at, type, until, 0);
 }
 
 /* It wakes T1, which arms it to @next. */
