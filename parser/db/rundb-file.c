@@ -18,6 +18,7 @@
 #include "schema.h"
 
 #define PROGRESS_STEPS 100000 /* of SQLite, a few milliseconds */
+#define APPLICATION_AT 68     /* in a file of SQLite: four bytes, the highest first */
 
 #define ONE(column, kind, rest, value) +1
 const struct rundb_table rundb_tables[TABLES] = {
@@ -171,6 +172,28 @@ static int is_stopped(void *ctx)
 	struct rundb *db = ctx;
 
 	return db->stop && db->stop();
+}
+
+enum vmrt_status rundb_check_place(const char *path, struct vmrt_error *err)
+{
+	enum vmrt_file_kind kind = vmrt_file_kind(path);
+	unsigned char id[4] = {0};
+	int fd;
+
+	/* a folder, a device or a link is refused by rundb_create() */
+	if (kind == VMRT_KIND_MISSING || kind == VMRT_KIND_FOLDER || kind == VMRT_KIND_EMPTY)
+		return VMRT_OK;
+	fd = kind == VMRT_KIND_SQLITE ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd >= 0) {
+		ssize_t n = pread(fd, id, sizeof(id), APPLICATION_AT);
+
+		close(fd);
+		if (n == sizeof(id) && ((uint32_t)id[0] << 24 | id[1] << 16 | id[2] << 8 | id[3]) ==
+					       VMRT_DB_APPLICATION_ID)
+			return VMRT_OK;
+	}
+	return vmrt_fail(err, VMRT_EEXIST,
+		"%s is there and is no database of vmrt: give another name, or remove it", path);
 }
 
 enum vmrt_status rundb_create(const char *path, const struct vmrt_manifest *manifest,

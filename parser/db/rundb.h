@@ -22,6 +22,14 @@ struct rundb_machine {
 };
 
 /**
+ * rundb_check_place - may a database take the place of what is at @path?
+ *
+ * Return: VMRT_OK if nothing is there, or a database of vmrt; VMRT_EEXIST if a file of another
+ * kind is there, which a mistyped name would destroy.
+ */
+enum vmrt_status rundb_check_place(const char *path, struct vmrt_error *err);
+
+/**
  * rundb_create - begin a database beside @path
  * @path: where it will be after rundb_finish()
  * @manifest: of the run, kept by reference; may be NULL

@@ -400,6 +400,30 @@ static enum vmrt_status find_tasks(struct analysis *a, struct vmrt_recording_opt
 	return vmrt_recording_open(again, &a->rec, err);
 }
 
+/* Where the database goes. Only in a run the name is vmrt's own, whatever is there. */
+static enum vmrt_status find_place(
+	const struct vmrt_analyze_options *options, char path[PATH_ROOM], struct vmrt_error *err)
+{
+	const char *host = options->recording.host_file;
+
+	if (options->db && strlen(options->db) >= PATH_ROOM)
+		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", options->db);
+	if (options->db) {
+		strcpy(path, options->db);
+		return rundb_check_place(path, err);
+	}
+	if (!options->recording.run)
+		return vmrt_file_kind(host) == VMRT_KIND_TRACE
+			       ? vmrt_fail(err, VMRT_EINVAL,
+					 "say with -o where the database is to go, as in -o "
+					 "NAME.db")
+			       : vmrt_fail_file(err, host, "a run or a trace.dat file");
+	if (vmrt_path(path, PATH_ROOM, options->recording.run, VMRT_FILE_DB) != VMRT_OK)
+		return vmrt_fail(
+			err, VMRT_ERANGE, "%s: the path is too long", options->recording.run);
+	return VMRT_OK;
+}
+
 enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	struct vmrt_analyze_result *result, struct vmrt_error *err)
 {
@@ -411,19 +435,9 @@ enum vmrt_status vmrt_analyze(const struct vmrt_analyze_options *options,
 	enum vmrt_status status;
 
 	memset(result, 0, sizeof(*result));
-	if (options->db)
-		snprintf(db_path, sizeof(db_path), "%s", options->db);
-	else if (!options->recording.run)
-		return vmrt_file_kind(options->recording.host_file) == VMRT_KIND_TRACE
-			       ? vmrt_fail(err, VMRT_EINVAL,
-					 "say with -o where the database is to go, as in -o "
-					 "NAME.db")
-			       : vmrt_fail_file(err, options->recording.host_file,
-					 "a run or a trace.dat file");
-	else if (vmrt_path(db_path, sizeof(db_path), options->recording.run, VMRT_FILE_DB) !=
-		 VMRT_OK)
-		return vmrt_fail(
-			err, VMRT_ERANGE, "%s: the path is too long", options->recording.run);
+	status = find_place(options, db_path, err);
+	if (status != VMRT_OK)
+		return status;
 	recording.stop = options->stop;
 	status = vmrt_recording_open(&recording, &a.rec, err);
 	if (status == VMRT_OK)

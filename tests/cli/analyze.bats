@@ -216,3 +216,28 @@ percentiles() {
 	[ "$(sqlite3 demo-none.db "SELECT group_concat(by) FROM (SELECT by FROM blames WHERE part = 'host_thread'
 		GROUP BY by, by_tid HAVING sum(ns) > 0.4 * (SELECT sum(ns) FROM blame WHERE part = 'host_thread'))")" = sh,sh ]
 }
+
+@test "a file that is no database of vmrt is not replaced by one" {
+	cp -r "$root/tests/data/demo-hsf.vmrt" r.vmrt
+	chmod -R u+w r.vmrt
+	echo "root:x:0:0" >passwd
+	sqlite3 other.db 'CREATE TABLE t (x); INSERT INTO t VALUES (17)'
+	cp r.vmrt/host.dat precious.dat
+	for file in passwd other.db precious.dat; do
+		cp "$file" before
+		run "$trace" analyze -o "$file" r.vmrt
+		[ "$status" -eq 1 ]
+		[ "$output" = "vmrt-trace: error: $file is there and is no database of vmrt: give another name, or remove it" ]
+		cmp "$file" before
+	done
+	# its own databases are replaced, an older one, too; so is an empty file, as mktemp makes it
+	: >mine.db
+	"$trace" analyze -q -o mine.db r.vmrt
+	sqlite3 mine.db 'PRAGMA user_version = 1'
+	"$trace" analyze -q -o mine.db r.vmrt
+	[ "$(sqlite3 mine.db 'SELECT count(*) FROM jobs')" = 110 ]
+	# in a run the name is vmrt's
+	echo damaged >r.vmrt/run.db
+	"$trace" analyze -q r.vmrt
+	[ "$(sqlite3 r.vmrt/run.db 'SELECT count(*) FROM jobs')" = 110 ]
+}
