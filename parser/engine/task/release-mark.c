@@ -7,15 +7,19 @@
 
 #include <string.h>
 
-/* Has the timer's next expiry, which was not consumed yet, been due already? */
-static bool next_has_arrived(const struct jobs *j)
+/* The arrival of the job behind the open one: the timer's next expiry, which was not consumed yet,
+ * has been due. NULL: it has not, or that is not known. */
+static const struct snapshot *next_arrival(const struct jobs *j)
 {
-	const struct snapshot *last;
+	if (j->rel.timer.next_ns == VMRT_UNKNOWN)
+		return NULL;
+	for (size_t n = 0; n < j->backlog_n; n++) {
+		const struct snapshot *s = &j->backlog[(j->backlog_first + n) % j->backlog_size];
 
-	if (!j->backlog_n || j->rel.timer.next_ns == VMRT_UNKNOWN)
-		return false;
-	last = &j->backlog[(j->backlog_first + j->backlog_n - 1) % j->backlog_size];
-	return last->at_local_ns >= j->rel.timer.next_ns;
+		if (s->at_local_ns >= j->rel.timer.next_ns)
+			return s;
+	}
+	return NULL;
 }
 
 void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
@@ -24,7 +28,7 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 
 	accounts_at(j->machine, host_ns);
 	/* the next job may have arrived before */
-	change_job_mark(j, host_ns, true, next_has_arrived(j));
+	change_job_mark(j, host_ns, true, next_arrival(j) != NULL);
 	/* an inferred switch may lie before what is accounted already */
 	if (host_ns < j->machine->settled_ns) {
 		local_ns += j->machine->settled_ns - host_ns;
@@ -148,13 +152,25 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 	}
 }
 
-/* @gap turns out to have been throttling. For a job that ended in it, it was not that long. */
-void wait_throttled(struct jobs *j, const struct gap *gap)
+/*
+ * Gap number @i turns out to have been throttling. For a job that ended in it, it was not that
+ * long: then the next job has lost by it only what followed its own arrival.
+ */
+void wait_throttled(struct jobs *j, unsigned i)
 {
 	struct end_mark *mark = &j->rel.mark;
+	const struct gap *gap = &j->gaps[i];
+	const struct snapshot *next = next_arrival(j);
+	int64_t before = next ? next->gap_ns[i] - gap->idle_ns : 0;
 
-	if (j->marked && gap->from_ns < mark->host_ns && mark->n_throttled < GAPS_MAX)
+	if (!j->marked || gap->from_ns >= mark->host_ns)
+		return;
+	if (mark->n_throttled < GAPS_MAX)
 		mark->throttled[mark->n_throttled++] = *gap;
+	if (before <= 0)
+		return;
+	j->excess[VMRT_BLAME_THROTTLING] -= before;
+	mark->forgiven[VMRT_BLAME_THROTTLING] += before;
 }
 
 /* Who ran in such gaps had the CPU until the job ended, @as which part of it. */

@@ -202,7 +202,7 @@ void wait_drop_mark(struct jobs *j, int64_t host_ns);
 void wait_arrival_passed(struct jobs *j, int64_t host_ns);
 int64_t wait_idle_ns(const struct jobs *j, int64_t from_ns, int64_t to_ns);
 void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t to_ns);
-void wait_throttled(struct jobs *j, const struct gap *gap);
+void wait_throttled(struct jobs *j, unsigned gap);
 
 /* release-wakeup.c */
 void wakeup_comes_late(struct jobs *j, const struct vmrt_event *ev);

@@ -56,7 +56,7 @@ static void rebook(struct jobs *j, unsigned i)
 	j->cum[VMRT_BLAME_THROTTLING] += gap->ns;
 	j->excess[VMRT_BLAME_THROTTLING] += gap->ns - gap->idle_ns;
 	journal_rebook_gap(j, gap, VMRT_BLAME_HOST_THREAD, VMRT_BLAME_THROTTLING);
-	wait_throttled(j, gap);
+	wait_throttled(j, i);
 	for (size_t n = 0; n < j->backlog_n; n++) {
 		kept(j, n)->cum[VMRT_BLAME_HOST_THREAD] -= kept(j, n)->gap_ns[i];
 		kept(j, n)->cum[VMRT_BLAME_THROTTLING] += kept(j, n)->gap_ns[i];

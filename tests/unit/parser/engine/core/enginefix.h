@@ -67,6 +67,7 @@ KEEP(seen, vmrt_thread)
 
 static const char *vcpu_name = "CPU 0/TCG"; /* of the thread that carries the guest's CPU 0 */
 static unsigned guest_cpus = 1;
+static int32_t second_vcpu; /* the thread that carries the guest's CPU 1; 0: there is none */
 
 static inline void begin_with(struct fixture *f, bool hsf, const char *experiment)
 {
@@ -92,6 +93,12 @@ static inline void begin_with(struct fixture *f, bool hsf, const char *experimen
 	snprintf(f->threads[0].comm, sizeof(f->threads[0].comm), "%s", vcpu_name);
 	f->threads[1] = (struct vmrt_vm_thread){
 		.tid = MAIN, .role = VMRT_ROLE_MAIN, .vcpu = -1, .comm = "qemu"};
+	if (second_vcpu)
+		f->threads[1] = (struct vmrt_vm_thread){.tid = second_vcpu,
+			.role = VMRT_ROLE_VCPU,
+			.vcpu = 1,
+			.policy = SCHED_OTHER,
+			.comm = "CPU 1/TCG"};
 	f->vm = (struct vmrt_engine_vm){
 		.name = "vm1", .machine = GUEST, .threads = f->threads, .n_threads = 2};
 	f->config = (struct vmrt_engine_config){
