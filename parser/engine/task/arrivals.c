@@ -195,16 +195,43 @@ static bool keeps_a_period(const struct wait_usual *u)
 	       u->off < (u->exact + u->loose) / 2;
 }
 
-/* The next arrival is @steps periods away, @ns in all, and the task sleeps for @ahead until then.
+/*
+ * Is @arrival, @steps periods behind @before, near the task's grid? If the period is declared, the
+ * grid is that of the first arrival: a task that sleeps for what is left never leaves it, while
+ * distances that are near the period by chance soon add up to more. A period that was found out is
+ * known too little for that.
  */
-static void note_grid(struct jobs *j, int64_t period, int64_t ns, int64_t steps, int64_t ahead)
+static bool keeps_the_grid(struct jobs *j, int64_t before, int64_t arrival, int64_t steps)
 {
 	struct wait_usual *u = &j->rel.usual;
-	int64_t off = period_off_ns(j, ns, steps);
+	int64_t period = j->spec->period_ns, ns, rest;
 
-	if (steps == 1 && off <= period_exact_ns(j))
+	if (!period)
+		return period_off_ns(j, arrival - before, steps) <= period_tried(j) / PERIOD_SHARE;
+	if (!u->on_grid || __builtin_sub_overflow(arrival, u->grid_ns, &ns)) {
+		u->on_grid = true;
+		u->grid_ns = before;
+		ns = arrival - before;
+	}
+	rest = llabs(ns) % period;
+	if ((rest < period - rest ? rest : period - rest) <= period / PERIOD_SHARE)
+		return true;
+	u->grid_ns = arrival;
+	return false;
+}
+
+/* The job that arrived at @before has ended at @end; the next one arrives at @arrival, @steps
+ * periods later. What does that say of how the task waits? */
+static void note_grid(
+	struct jobs *j, int64_t period, int64_t before, int64_t end, int64_t arrival, int64_t steps)
+{
+	struct wait_usual *u = &j->rel.usual;
+	int64_t ahead = arrival - end;
+	bool near = keeps_the_grid(j, before, arrival, steps);
+
+	if (steps == 1 && period_off_ns(j, arrival - before, steps) <= period_exact_ns(j))
 		u->exact++;
-	else if (steps == 1 && off <= period / PERIOD_SHARE)
+	else if (steps == 1 && near)
 		u->loose++;
 	else
 		u->off++;
@@ -230,7 +257,7 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 		ns / period > BACKLOG_MAX)
 		return;
 	steps = (ns + period / 2) / period;
-	note_grid(j, period, ns, steps, arrival - end);
+	note_grid(j, period, before, end, arrival, steps);
 	if (!j->spec->period_ns && !r->period_ns) {
 		if (steps > 1 + skipped)
 			r->usual.hidden += (uint64_t)(steps - 1 - skipped) -

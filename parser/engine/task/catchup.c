@@ -22,8 +22,6 @@
 #define ZERO_SLEEP_NS (200 * VMRT_NS_PER_US)
 /* Of this many sleeps, all but one have the same length as the sleep before. */
 #define SAME_SLEEPS 8
-/* After this many jobs it is known how short a job can be. */
-#define JOBS_SEEN 8
 /* Releases near the grid that show that a task sleeps for what is left. */
 #define LOOSE_CERTAIN 3
 
@@ -90,18 +88,16 @@ static void emit_all(struct jobs *j, int64_t n, int64_t local_ns, int64_t host_n
 
 /*
  * How many jobs more than the open one there may have been until @end_ns. Each of them was late, so
- * that it took longer than a period, and the first cannot have ended before it had executed as much
- * as the shortest job did. What they executed narrows it further, if it is known how long a job is.
+ * that it took longer than a period, and the first cannot have ended before it had begun: how soon
+ * after that nobody knows, since a job may be shorter than all before. What they executed says how
+ * many there were, if it is known how long a job is.
  */
 static int64_t count_hidden(const struct jobs *j, int64_t end_ns, int64_t exec_ns)
 {
 	int64_t first_ns = j->job.arrival_local_ns + j->rel.period_ns, most, n;
 
-	/* of few jobs the shortest one tells nothing */
-	int64_t least_ns = j->rel.usual.jobs < JOBS_SEEN ? 0 : j->rel.usual.least_exec_ns;
-
-	if (j->job.start_local_ns != VMRT_UNKNOWN && j->job.start_local_ns + least_ns > first_ns)
-		first_ns = j->job.start_local_ns + least_ns;
+	if (j->job.start_local_ns != VMRT_UNKNOWN && j->job.start_local_ns > first_ns)
+		first_ns = j->job.start_local_ns;
 	most = (end_ns - first_ns) / j->rel.period_ns;
 
 	if (most <= 0 || !j->rel.usual.exec_ns)

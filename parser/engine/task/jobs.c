@@ -220,7 +220,6 @@ static void note_execution(struct jobs *j)
 
 	if (ns == VMRT_UNKNOWN)
 		return;
-	j->rel.usual.jobs++;
 	if (!*usual || ns < j->rel.usual.least_exec_ns)
 		j->rel.usual.least_exec_ns = ns;
 	*usual = *usual ? *usual + (ns - *usual) / USUAL_OF : ns;

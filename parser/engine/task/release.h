@@ -113,12 +113,13 @@ struct wait_confirm {
 
 /* catchup.c: the signs of a late task. */
 struct wait_usual {
-	bool anew;			/* if it is late, its period begins anew */
-	uint32_t exact, loose, off;	/* arrivals on the grid, near it, and neither */
+	bool anew;		    /* if it is late, its period begins anew */
+	uint32_t exact, loose, off; /* arrivals on the grid, near it, and neither */
+	bool on_grid;		    /* grid_ns is known: an arrival on the grid */
+	int64_t grid_ns;
 	uint32_t alike, unlike;		/* as far as the time before, or not */
 	int64_t ahead_ns;		/* so far ahead its timer was armed last */
 	int64_t exec_ns, least_exec_ns; /* of a job; 0: not known */
-	uint32_t jobs;			/* of which these are known */
 	/* what was noted of its arrivals in struct task_found */
 	uint64_t arrivals, steps, missing, slept, early_skips;
 	uint64_t hidden; /* periods at work without a job, before the period was certain */

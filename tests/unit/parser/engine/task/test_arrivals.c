@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Periods and least distances that the arrivals contradict. Times are in us. */
+#include "catchupfix.h"
+
+static void arrivals_that_contradict_the_declared_period_are_reported(void **state)
+{
+	static const struct {
+		const char *keys, *text;
+		int period;
+	} kinds[] = {
+		{"period = 25ms\n", "arrivals are 20 ms apart, declared 25 ms", 20},
+		{"period = 10ms\n", "arrivals are 20 ms apart, declared 10 ms", 20},
+		{"period = 40ms\n", "arrivals are 20 ms apart, declared 40 ms", 20},
+		{"period = 20ms\n", "", 20},
+		{"deadline = 20ms\n", "", 20},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+
+		begin(&f, kinds[i].keys, kinds[i].period * MS);
+		for (int k = 1; k < 9; k++)
+			runs_until(&f, k * kinds[i].period * MS, k * kinds[i].period * MS + 2 * MS,
+				(k + 1) * kinds[i].period * MS);
+		assert_string_equal(contradiction_of(&f).text, kinds[i].text);
+		assert_int_equal(contradiction_of(&f).missing, 0);
+		fx_end(&f, 9 * 20 * MS - 1, NULL);
+	}
+}
+
+/*
+ * 20 ms between the arrivals of 20 to 200 ms, then 12 ms, then 35 ms: on average 20 ms, as
+ * declared. Two distances of 12 ms among those of 20 ms are not many.
+ */
+static void a_period_that_changes_meanwhile_is_reported(void **state)
+{
+	static const struct {
+		int n20, n12, n35;
+		const char *text;
+	} kinds[] = {
+		{9, 15, 8, "many arrivals are 12 ms apart, declared 20 ms"},
+		{30, 15, 0, "many arrivals are 12 ms apart, declared 20 ms"},
+		{30, 2, 0, ""},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+		int at = 20;
+
+		begin(&f, "period = 20ms\n", 20 * MS);
+		for (int k = 0; k < kinds[i].n20 + kinds[i].n12 + kinds[i].n35; k++) {
+			int next = at + (k < kinds[i].n20			  ? 20
+						: k < kinds[i].n20 + kinds[i].n12 ? 12
+										  : 35);
+
+			runs_until(&f, at * MS, at * MS + 2 * MS, next * MS);
+			at = next;
+		}
+		assert_string_equal(contradiction_of(&f).text, kinds[i].text);
+		fx_end(&f, at * MS - 1, NULL);
+	}
+}
+
+static void arrivals_closer_than_the_least_distance_are_reported(void **state)
+{
+	static struct fixture f;
+	static const int at[] = {10, 30, 35, 60, 64, 90};
+
+	(void)state;
+	fx_begin(&f, "release = wakeup\nmin_distance = 8ms\n");
+	fx_sw(&f, 1 * MS, X, 1, 0);
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		fx_wake(&f, at[i] * MS, 0, HARD);
+		fx_sw(&f, at[i] * MS + 5, 0, 0, X);
+		fx_sw(&f, at[i] * MS + 1 * MS, X, 1, 0);
+	}
+	assert_string_equal(contradiction_of(&f).text,
+		"2 arrivals are closer than min_distance 8 ms, the closest 4 ms");
+	fx_end(&f, 100 * MS, NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
+		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
+		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
