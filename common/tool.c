@@ -4,7 +4,6 @@
 #include <vmrt/tool.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdint.h>
@@ -13,62 +12,6 @@
 #include <unistd.h>
 
 #include <vmrt/version.h>
-
-static volatile sig_atomic_t stop_signal;
-static int stop_pipe[2] = {-1, -1};
-
-static char crash_path[4096];
-
-/* Ends as the signal would have ended it, behind the removal. */
-static void on_crash(int sig)
-{
-	unlink(crash_path);
-	signal(sig, SIG_DFL);
-	raise(sig);
-}
-
-void vmrt_remove_at_crash(const char *path)
-{
-	static const int signals[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGSYS, SIGQUIT,
-		SIGXCPU, SIGXFSZ, SIGALRM, SIGVTALRM, SIGPROF, SIGUSR1, SIGUSR2};
-	struct sigaction act = {.sa_handler = on_crash}, now;
-
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		if (sigaction(signals[i], NULL, &now) != 0)
-			continue;
-		/* a signal that the program itself uses is none of ours */
-		if (path && now.sa_handler == SIG_DFL)
-			sigaction(signals[i], &act, NULL);
-		else if (!path && now.sa_handler == on_crash)
-			signal(signals[i], SIG_DFL);
-	}
-	if (!path || strlen(path) >= sizeof(crash_path))
-		crash_path[0] = '\0';
-	else
-		strcpy(crash_path, path);
-}
-
-void vmrt_request_stop(int sig)
-{
-	int saved = errno;
-
-	stop_signal = sig;
-	if (stop_pipe[1] >= 0)
-		(void)!write(stop_pipe[1], "x", 1);
-	errno = saved;
-}
-
-int vmrt_stop_requested(void)
-{
-	return stop_signal;
-}
-
-int vmrt_stop_fd(void)
-{
-	if (stop_pipe[0] < 0 && pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
-		return -1;
-	return stop_pipe[0];
-}
 
 static void install_signals(void)
 {

@@ -35,6 +35,8 @@ enum vmrt_status export_open(struct export_output *o, const char *path, struct v
 		*o = (struct export_output){0};
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
+	/* before it is there: a signal may come right behind */
+	vmrt_remove_at_crash(o->beside);
 	/* not what a stranger has put there, who guessed the name */
 	fd = vmrt_create_file(o->beside, O_WRONLY, 0666);
 	o->out = fd >= 0 ? fdopen(fd, "w") : NULL;
@@ -43,6 +45,7 @@ enum vmrt_status export_open(struct export_output *o, const char *path, struct v
 	vmrt_fail_errno(err, errno, "cannot write %s", path);
 	if (fd >= 0)
 		close(fd);
+	vmrt_keep_at_crash(o->beside);
 	free(o->beside);
 	o->beside = NULL;
 	return VMRT_EIO;
@@ -65,6 +68,7 @@ enum vmrt_status export_close(
 		status = vmrt_fail_errno(err, errno, "cannot write %s", o->path);
 	if (status != VMRT_OK && o->beside)
 		unlink(o->beside);
+	vmrt_keep_at_crash(o->beside);
 	free(o->beside);
 	o->beside = NULL;
 	return status;
@@ -160,6 +164,7 @@ enum vmrt_status export_files_end(
 			status = vmrt_fail_errno(err, errno, "cannot write %s", o->path);
 		if (status != VMRT_OK && o->beside)
 			unlink(o->beside);
+		vmrt_keep_at_crash(o->beside);
 		free(o->beside);
 		free(o->name);
 	}

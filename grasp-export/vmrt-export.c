@@ -207,6 +207,7 @@ static int run(void *opts)
 	struct vmrt_error err;
 	enum vmrt_status status;
 
+	vmrt_end_at_stop();
 	vmrt_progress_start();
 	status = export_select(o, &err);
 	if (status == VMRT_OK)

@@ -119,6 +119,8 @@ static int run(void *opts)
 		vmrt_warn("--guest needs a RUN; %s is none", o->args[0]);
 		return VMRT_EXIT_USAGE;
 	}
+	/* the database that is being made is all that is not complete */
+	vmrt_end_at_stop();
 	o->options.progress = isatty(STDERR_FILENO);
 	o->options.stop = vmrt_stop_requested;
 	if (vmrt_analyze(&o->options, &result, &err) != VMRT_OK) {

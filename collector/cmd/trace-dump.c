@@ -103,6 +103,7 @@ static int run(void *opts)
 	struct vmrt_datmap *map;
 	struct vmrt_error err;
 
+	vmrt_end_at_stop();
 	if (vmrt_datmap_read(o->file, &map, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;

@@ -210,6 +210,7 @@ static int run(void *opts)
 
 	if (exit_status != VMRT_EXIT_DONE)
 		return exit_status;
+	vmrt_end_at_stop();
 	status = vmrt_recording_open(&recording, &p.rec, &err);
 	if (status == VMRT_OK)
 		vmrt_recording_config(p.rec, &p.config);

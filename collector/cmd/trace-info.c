@@ -135,6 +135,7 @@ static int run_info(void *opts)
 	char path[PATH_MAX], text[VMRT_UNITS_TEXT], instance[VMRT_JOURNAL_NAME];
 	struct vmrt_error err;
 
+	vmrt_end_at_stop();
 	if (vmrt_path(path, sizeof(path), o->run, VMRT_FILE_MANIFEST) != VMRT_OK) {
 		vmrt_warn("%s: the path is too long", o->run);
 		return VMRT_EXIT_FAILED;

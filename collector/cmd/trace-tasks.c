@@ -299,6 +299,7 @@ static int run(void *opts)
 	status = trace_recording_of(o->files, o->n_files, &options);
 	if (status != VMRT_EXIT_DONE)
 		return status;
+	vmrt_end_at_stop();
 	if (discover(o, &options, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;

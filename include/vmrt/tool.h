@@ -65,9 +65,21 @@ int vmrt_stop_fd(void);
 
 /**
  * vmrt_remove_at_crash - remove the file @path if a signal that nobody handles ends the process
- * @path: copied; of one file at a time. NULL: no file any more
+ * @path: copied; until vmrt_keep_at_crash(), or until it has been renamed
  */
 void vmrt_remove_at_crash(const char *path);
+
+/** vmrt_keep_at_crash - the file @path is complete, or was removed; NULL and others are left out */
+void vmrt_keep_at_crash(const char *path);
+
+/**
+ * vmrt_end_at_stop - from now on the program may be ended at any place
+ *
+ * For programs that leave nothing behind but the files of vmrt_remove_at_crash(). If such a program
+ * uses more than 150 ms of CPU time after it was asked to stop, because strangers' numbers keep it
+ * busy, the signal ends it.
+ */
+void vmrt_end_at_stop(void);
 
 /** vmrt_request_stop - as if signal @sig had come; async-signal-safe */
 void vmrt_request_stop(int sig);

@@ -151,8 +151,11 @@ static int run(void *opts)
 	struct vmrt_error err;
 	char **paths = NULL;
 	size_t n = 0;
-	enum vmrt_status status = pg_open(o->sources.uri, &pg, &err);
+	enum vmrt_status status;
 
+	/* the server forgets what was not committed */
+	vmrt_end_at_stop();
+	status = pg_open(o->sources.uri, &pg, &err);
 	if (status == VMRT_OK)
 		status = store_prepare(pg, &err);
 	if (status != VMRT_OK) {

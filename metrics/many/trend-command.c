@@ -323,6 +323,7 @@ static int run(void *opts)
 	size_t n = 0, failed = 0;
 	int result = VMRT_EXIT_FAILED;
 
+	vmrt_end_at_stop();
 	o->trend.tasks = o->tasks;
 	o->trend.n_tasks = o->n_tasks;
 	o->trend.servers = o->servers;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <vmrt/files.h>
+#include <vmrt/tool.h>
 
 /* /dev/stdout, a pipe, a link: renaming would put a file in its place. */
 static enum vmrt_status write_to(
@@ -36,10 +37,12 @@ enum vmrt_status publish_file(
 	if ((size_t)snprintf(beside, sizeof(beside), "%s.%ld.part", path, (long)getpid()) >=
 		sizeof(beside))
 		return vmrt_fail(err, VMRT_ERANGE, "%.200s...: the path is too long", path);
+	vmrt_remove_at_crash(beside);
 	status = vmrt_write_file(beside, text, size, err);
 	if (status == VMRT_OK && rename(beside, path) != 0)
 		status = vmrt_fail_errno(err, errno, "cannot rename %s to %s", beside, path);
 	if (status != VMRT_OK)
 		unlink(beside);
+	vmrt_keep_at_crash(beside);
 	return status;
 }

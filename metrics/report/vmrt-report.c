@@ -188,6 +188,7 @@ static int run(void *opts)
 	int result = VMRT_EXIT_FAILED;
 	size_t n;
 
+	vmrt_end_at_stop();
 	if (o->advise) {
 		struct vmrt_print how = how_to_print(o);
 

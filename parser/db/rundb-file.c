@@ -306,7 +306,7 @@ void rundb_abort(struct rundb *db)
 	sqlite3_close(db->db);
 	if (db->temporary)
 		unlink(db->temporary);
-	vmrt_remove_at_crash(NULL);
+	vmrt_keep_at_crash(db->temporary);
 	free(db->temporary);
 	free(db->path);
 	free(db->hidden);
