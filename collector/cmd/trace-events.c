@@ -27,14 +27,14 @@ static struct events_opts {
 
 static const struct vmrt_option options[] = {
 	{"from", 0, "TIME", "only events from TIME after the recording's beginning",
-		.standard = NULL, VMRT_TIME(struct events_opts, choice.from_ns, 0, INT64_MAX / 4)},
+		VMRT_TIME(struct events_opts, choice.from_ns, 0, INT64_MAX / 4), .sample = "1.5s"},
 	{"to", 0, "TIME", "only events up to TIME after the recording's beginning",
-		VMRT_TIME(struct events_opts, choice.to_ns, 0, INT64_MAX / 4)},
+		VMRT_TIME(struct events_opts, choice.to_ns, 0, INT64_MAX / 4), .sample = "1.5s"},
 	{"task", 0, "[MACHINE/]NAME",
 		"only events of this task's threads, its timers and its wake-ups",
 		VMRT_TEXT(struct events_opts, choice.task)},
 	{"job", 0, "K", "only the time of job number K of the task",
-		VMRT_COUNT(struct events_opts, choice.job, 0, INT64_MAX / 4)},
+		VMRT_COUNT(struct events_opts, choice.job, 0, INT64_MAX / 4), .sample = "12"},
 	{"around", 0, "TASK:K", "all events around job number K of TASK",
 		VMRT_TEXT(struct events_opts, choice.around)},
 	{"margin", 0, "TIME", "time before and after the job of --around", .standard = "1ms",
@@ -42,7 +42,7 @@ static const struct vmrt_option options[] = {
 	{"machine", 0, "NAME", "only events of this machine: host, or a VM's name",
 		VMRT_TEXT(struct events_opts, choice.machine)},
 	{"cpu", 0, "N", "only events of this CPU of each machine",
-		VMRT_COUNT(struct events_opts, choice.cpu, 0, 65535)},
+		VMRT_COUNT(struct events_opts, choice.cpu, 0, 65535), .sample = "0"},
 	{"event", 0, "[SYSTEM:]EVENT", "only these events; patterns such as sched:*",
 		VMRT_LIST(struct events_opts, events, n_events)},
 	{"filter", 0, "[EVENT:]CONDITION", "only events whose fields fulfil the condition",
@@ -70,6 +70,9 @@ static error_t check(void *opts, const struct argp_state *state)
 		return vmrt_usage(state, "--job is the number of a job of --task");
 	if (o->choice.job >= 0 && o->choice.around)
 		return vmrt_usage(state, "either --job or --around");
+	if (o->choice.from_ns != VMRT_UNKNOWN && o->choice.to_ns != VMRT_UNKNOWN &&
+		o->choice.to_ns < o->choice.from_ns)
+		return vmrt_usage(state, "--to is before --from");
 	return 0;
 }
 
@@ -81,10 +84,50 @@ struct printer {
 	int width;		  /* of machines' names */
 };
 
+/* Which of the chosen events and conditions some machine's events can fulfil. */
+struct fitting {
+	bool events[MAX_LISTED], filters[MAX_LISTED];
+	struct vmrt_error why_not[MAX_LISTED]; /* of a condition, by the last machine */
+};
+
+static enum vmrt_status choose(struct vmrt_show *show, const struct events_opts *o,
+	struct fitting *fitting, struct vmrt_error *err)
+{
+	for (size_t i = 0; i < o->n_events; i++)
+		fitting->events[i] |= vmrt_show_select(show, o->events[i]) > 0;
+	for (size_t i = 0; i < o->n_filters; i++) {
+		enum vmrt_status status = vmrt_show_filter(show, o->filters[i], err);
+
+		fitting->filters[i] |= status == VMRT_OK;
+		if (status == VMRT_ENOENT)
+			fitting->why_not[i] = *err; /* another machine may have such events */
+		else if (status != VMRT_OK)
+			return status;
+	}
+	return VMRT_OK;
+}
+
+static enum vmrt_status check_fitting(
+	const struct fitting *fitting, const struct events_opts *o, struct vmrt_error *err)
+{
+	for (size_t i = 0; i < o->n_events; i++)
+		if (!fitting->events[i])
+			return vmrt_fail(err, VMRT_ENOENT,
+				"--event '%.80s': the recording has no such event (`vmrt-trace "
+				"dump HOST.dat` lists all)",
+				o->events[i]);
+	for (size_t i = 0; i < o->n_filters; i++)
+		if (!fitting->filters[i]) {
+			*err = fitting->why_not[i];
+			return err->status;
+		}
+	return VMRT_OK;
+}
+
 static enum vmrt_status make_shows(
 	struct printer *p, const struct events_opts *o, struct vmrt_error *err)
 {
-	bool found[MAX_LISTED] = {false}, filters[MAX_LISTED] = {false};
+	struct fitting fitting = {0};
 
 	p->shows = calloc(p->config.n_machines, sizeof(struct vmrt_show *));
 	if (!p->shows)
@@ -99,27 +142,12 @@ static enum vmrt_status make_shows(
 		if ((int)strlen(machine.name) > p->width)
 			p->width = (int)strlen(machine.name);
 		status = vmrt_show_new(machine.path, true, &p->shows[m], err);
-		for (size_t i = 0; i < o->n_events && status == VMRT_OK; i++)
-			found[i] |= vmrt_show_select(p->shows[m], o->events[i]) > 0;
-		for (size_t i = 0; i < o->n_filters && status == VMRT_OK; i++) {
-			status = vmrt_show_filter(p->shows[m], o->filters[i], err);
-			filters[i] |= status == VMRT_OK;
-			/* another machine may have such events */
-			if (status == VMRT_ENOENT)
-				status = VMRT_OK;
-		}
+		if (status == VMRT_OK)
+			status = choose(p->shows[m], o, &fitting, err);
 		if (status != VMRT_OK)
 			return status;
 	}
-	for (size_t i = 0; i < o->n_events; i++)
-		if (!found[i])
-			return vmrt_fail(err, VMRT_EINVAL,
-				"--event '%.80s': the recording has no such event", o->events[i]);
-	for (size_t i = 0; i < o->n_filters; i++)
-		if (!filters[i])
-			return vmrt_fail(err, VMRT_EINVAL,
-				"--filter '%.80s': the recording has no such event", o->filters[i]);
-	return VMRT_OK;
+	return check_fitting(&fitting, o, err);
 }
 
 static void print_event(const struct printer *p, uint32_t machine, const struct vmrt_event *event,
@@ -147,8 +175,10 @@ static void print_loss(const struct printer *p, uint32_t machine, const struct v
 			event->lost);
 }
 
-static void print_all(const struct printer *p, struct events_choice *choice)
+/* Returns how many lines were printed. */
+static unsigned long long print_all(const struct printer *p, struct events_choice *choice)
 {
+	unsigned long long printed = 0;
 	const struct vmrt_event *event;
 	int64_t host_ns, error_ns;
 	uint32_t machine, size;
@@ -164,7 +194,7 @@ static void print_all(const struct printer *p, struct events_choice *choice)
 		case CHOICE_BEFORE:
 			continue;
 		case CHOICE_BEHIND:
-			return;
+			return printed;
 		case CHOICE_NO:
 			if (show && event->lost)
 				print_loss(p, machine, event);
@@ -174,9 +204,13 @@ static void print_all(const struct printer *p, struct events_choice *choice)
 		}
 		if (show && event->lost)
 			print_loss(p, machine, event);
-		if (show && record && vmrt_show_passes(show, record, size, event->cpu))
+		if (show && record &&
+			vmrt_show_passes(show, record, size, event->cpu, event->pid)) {
 			print_event(p, machine, event, host_ns, error_ns != VMRT_UNKNOWN);
+			printed++;
+		}
 	}
+	return printed;
 }
 
 /* In single files a task is a name of threads: one that nobody had is most often misspelt. */
@@ -218,8 +252,8 @@ static int run(void *opts)
 		status = choice_begin(&o->choice, recording.run, &p.config, &err);
 	if (status == VMRT_OK)
 		status = make_shows(&p, o, &err);
-	if (status == VMRT_OK)
-		print_all(&p, &o->choice);
+	if (status == VMRT_OK && !print_all(&p, &o->choice) && !vmrt_stop_requested())
+		vmrt_say("no event of the recording fulfils all of these options");
 	if (status == VMRT_OK && !vmrt_stop_requested())
 		warn_of_name(&p, &o->choice);
 	for (size_t m = 0; p.shows && m < p.config.n_machines; m++)

@@ -26,14 +26,14 @@ enum vmrt_status vmrt_show_new(
 	const char *path, bool plugins, struct vmrt_show **out, struct vmrt_error *err);
 
 /**
- * vmrt_show_filter - let only those events pass that an expression of libtraceevent's filters says
+ * vmrt_show_filter - let only those events pass whose fields fulfil a condition
  * @expression: `EVENT:CONDITION`, as in `sched_switch:next_prio < 100`, or `CONDITION` for all
  * events
  *
  * Several expressions add to each other: an event passes if one lets it pass.
  *
  * Return: VMRT_OK; VMRT_EINVAL if it is not understood; VMRT_ENOENT if this machine has no such
- * event.
+ * event, or none with such a field.
  */
 enum vmrt_status vmrt_show_filter(
 	struct vmrt_show *show, const char *expression, struct vmrt_error *err);
@@ -46,8 +46,9 @@ enum vmrt_status vmrt_show_filter(
  */
 size_t vmrt_show_select(struct vmrt_show *show, const char *pattern);
 
-/** vmrt_show_passes - do the selection and the filters let this record pass? */
-bool vmrt_show_passes(struct vmrt_show *show, const void *record, uint32_t size, unsigned cpu);
+/** vmrt_show_passes - do the selection and the filters let this record of thread @pid pass? */
+bool vmrt_show_passes(
+	struct vmrt_show *show, const void *record, uint32_t size, unsigned cpu, int32_t pid);
 
 /** vmrt_show_follow - learn threads' names from @event */
 void vmrt_show_follow(struct vmrt_show *show, const struct vmrt_event *event);

@@ -16,6 +16,7 @@
 #include "common/table.h"
 #include "parser/ring/formats-check.h"
 #include "parser/ring/ring.h"
+#include "show-filter.h"
 #include "show-local.h"
 
 #define IDS 65536
@@ -34,7 +35,7 @@ static char unknown_symbol[] = "?";
 struct vmrt_show {
 	struct tep_handle *tep;
 	struct tep_plugin_list *plugins;
-	struct tep_event_filter *filter;
+	struct show_filter *filter;
 	struct trace_seq text;
 	struct show_names names;
 	uint8_t ids[IDS];
@@ -138,23 +139,7 @@ enum vmrt_status vmrt_show_new(
 enum vmrt_status vmrt_show_filter(
 	struct vmrt_show *show, const char *expression, struct vmrt_error *err)
 {
-	enum tep_errno rc;
-	char *text, why[TEP_FILTER_ERROR_BUFSZ];
-	bool all = !strchr(expression, ':');
-
-	if (!show->filter)
-		show->filter = tep_filter_alloc(show->tep);
-	if (!show->filter || asprintf(&text, "%s%s", all ? ".*/.*:" : "", expression) < 0)
-		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	rc = tep_filter_add_filter_str(show->filter, text);
-	free(text);
-	if (rc >= TEP_ERRNO__SUCCESS)
-		return VMRT_OK;
-	if (rc == TEP_ERRNO__EVENT_NOT_FOUND)
-		return vmrt_fail(
-			err, VMRT_ENOENT, "--filter '%s': there is no such event", expression);
-	tep_filter_strerror(show->filter, rc, why, sizeof(why));
-	return vmrt_fail(err, VMRT_EINVAL, "--filter '%s': %s", expression, why);
+	return show_filter_add(&show->filter, show->tep, expression, err);
 }
 
 size_t vmrt_show_select(struct vmrt_show *show, const char *pattern)
@@ -197,7 +182,8 @@ static void copy_record(struct vmrt_show *show, const void *record, uint32_t siz
 		.locked = 1};
 }
 
-bool vmrt_show_passes(struct vmrt_show *show, const void *record, uint32_t size, unsigned cpu)
+bool vmrt_show_passes(
+	struct vmrt_show *show, const void *record, uint32_t size, unsigned cpu, int32_t pid)
 {
 	struct tep_record copy;
 
@@ -210,7 +196,9 @@ bool vmrt_show_passes(struct vmrt_show *show, const void *record, uint32_t size,
 	if (!(show->ids[ring_u16(record)] & ID_KNOWN) || size < show->least[ring_u16(record)])
 		return false;
 	copy_record(show, record, size, cpu, &copy);
-	return tep_filter_match(show->filter, &copy) == TEP_ERRNO__FILTER_MATCH;
+	return show_filter_passes(show->filter, show->tep, ring_u16(record),
+		&(struct show_record){
+			vmrt_show_comm(show, pid), cpu, show->record, copy.size + 0u});
 }
 
 void vmrt_show_follow(struct vmrt_show *show, const struct vmrt_event *event)
@@ -269,8 +257,7 @@ void vmrt_show_free(struct vmrt_show *show)
 {
 	if (!show)
 		return;
-	if (show->filter)
-		tep_filter_free(show->filter);
+	show_filter_free(show->filter);
 	if (show->plugins)
 		tep_unload_plugins(show->plugins, show->tep);
 	tep_free(show->tep);

@@ -75,6 +75,64 @@ seconds() { awk -v ns="$1" 'BEGIN { printf "%.9f", ns / 1e9 }'; }
 	done
 }
 
+filtered() { # filtered CONDITION: how many events fulfil it
+	"$trace" events r.vmrt --filter "$1" | wc -l
+}
+
+@test "a condition is judged by the fields that the events are printed with" {
+	[ "$(filtered 'sched_waking:pid == 129')" = "$(grep -c ' sched_waking: .* pid=129 ' all)" ]
+	[ "$(filtered 'sched_waking:pid != 129')" = "$(grep ' sched_waking: ' all | grep -vc ' pid=129 ')" ]
+	# no thread has such a number: a filter of libtraceevent takes every event
+	[ "$(filtered 'sched_waking:pid == -1')" = 0 ]
+	[ "$(filtered 'sched_waking:pid > -1 && target_cpu >= 0')" = "$(grep -c ' sched_waking: ' all)" ]
+	[ "$(filtered 'sched_waking:comm == rt_task1')" = "$(grep -c ' sched_waking: comm=rt_task1 ' all)" ]
+	[ "$(filtered 'sched_waking:comm ~ "rt_task?"')" = "$(grep -c ' sched_waking: comm=rt_task[12] ' all)" ]
+	[ "$(filtered 'sched_waking:comm !~ "^rt_"')" = "$(grep ' sched_waking: ' all | grep -vc ' comm=rt_')" ]
+	# the thread and the CPU where the event was recorded
+	[ "$(filtered 'COMM == sh && CPU == 0')" = "$(grep -cE '^ *[0-9.?]+ +(host|demo) +sh-[0-9]+ +\[000\]' all)" ]
+	# only one of the two events has a field pid: neither == nor ! of it takes the other one
+	[ "$(filtered 'sched:sched_switch,sched_waking:!(pid == 129)')" = "$(filtered 'sched_waking:pid != 129')" ]
+	[ "$(filtered 'sched_switch,sched_waking:pid == 129 || next_prio < 100')" = \
+		$(($(filtered 'sched_waking:pid == 129') + $(filtered 'sched_switch:next_prio < 100'))) ]
+	[ "$(filtered 'sched_waking:(pid == 128 || pid == 129) && !(prio < 100)')" = "$(grep -E ' sched_waking: .* pid=12[89] ' all | grep -vcE ' prio=[0-9]{1,2} ' || true)" ]
+	for c in 'sched_waking:pid == 129' 'sched_waking:comm == rt_task1' 'COMM == sh && CPU == 0' 'sched_switch:next_prio < 100'; do
+		[ "$(filtered "$c")" -gt 5 ]
+	done
+}
+
+@test "the place where a condition is not complete is shown" {
+	while IFS='|' read -r condition words; do
+		run -64 "$trace" events r.vmrt --filter "$condition"
+		echo "$condition: $output"
+		[ "$output" = "vmrt-trace: error: --filter '$condition', $words" ]
+	done <<-'END'
+		pid ==|at its end: a value is missing: a number, or a text in ""
+		sched_switch:prev_pid == 1 &&|at its end: the name of a field is missing, as in next_prio < 100
+		sched_switch:prev_comm == "x|at '"x': the quotation mark is not closed
+		sched_switch:(prev_pid == 1|at its end: a ) is missing
+		sched_switch:(prev_state & 1) == 1|at '== 1': nothing may follow here
+		sched_switch:prev_pid + 1|at '+ 1': behind a field stands one of == != < <= > >= =~ !~ ~ &
+		sched_switch:prev_comm > sh|at 'sh': this operator needs a number
+		sched_switch:prev_comm =~ [|at '[': a value is missing: a number, or a text in ""
+		sched_switch:prev_comm =~ "["|at '"["': this is no regular expression
+		prev_pid == 99999999999999999999|at '99999999999999999999': the number is too large
+	END
+	run -1 "$trace" events r.vmrt --filter 'sched_switch:prev_pdi == 1'
+	[ "$output" = "vmrt-trace: error: --filter 'sched_switch:prev_pdi == 1': no event that is meant has a field prev_pdi; there are prev_pid, prev_prio, prev_comm, prev_state, next_comm, next_pid and 1 more (did you mean prev_pid?)" ]
+}
+
+@test "where no event is chosen, that is said" {
+	for c in '--cpu 7' '--from 100s' '--filter sched_waking:pid==-1' '--event sched_switch --job 3 --task rt_task1 --machine host'; do
+		# shellcheck disable=SC2086 # several words
+		run -0 --separate-stderr "$trace" events r.vmrt $c
+		[ -z "$output" ]
+		# shellcheck disable=SC2154 # bats sets it
+		[ "$stderr" = "vmrt-trace: no event of the recording fulfils all of these options" ]
+	done
+	run -64 "$trace" events r.vmrt --from 2s --to 1s
+	[[ $output = *"--to is before --from"* ]]
+}
+
 @test "single files need no run" {
 	"$trace" events r.vmrt/guest-demo.dat --task rt_task1 >one
 	[ "$(grep -c 'rt_task1' one)" -gt 100 ]

@@ -44,8 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(record, &id, sizeof(id));
 	show_take_format(show, "fuzz", text);
 	seen += strlen(vmrt_show_text(show, record, (uint32_t)(size - n + 8), 0));
-	vmrt_show_filter(show, "common_pid > 1", NULL);
-	seen += vmrt_show_passes(show, record, (uint32_t)(size - n + 8), 0);
+	vmrt_show_filter(show, "common_pid > 1 || COMM ~ a* || prev_comm == b", NULL);
+	seen += vmrt_show_passes(show, record, (uint32_t)(size - n + 8), 0, 1);
 	vmrt_show_free(show);
 	free(record);
 	free(text);
