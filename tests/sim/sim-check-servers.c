@@ -118,77 +118,97 @@ static bool may_be_cut(const struct got *g, const struct vmrt_server_period *t)
 	return t->end_ns + g->record_ns >= g->r->truth.end_ns;
 }
 
-static void check_period(
-	struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
+/* Are events lost that the engine needs for the period? @judged: nothing else is to be compared. */
+static void check_lost_period(struct got *g, const struct vmrt_server_period *e,
+	const struct vmrt_server_period *t, const char *name, bool *judged)
 {
-	char name[64];
-	int64_t tolerance = g->broken ? 50 * US : 8 * g->record_ns;
+	const struct sim_truth *truth = &g->r->truth;
 
-	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k,
-		sim_at(g, t->start_ns));
+	*judged = true;
 	if (sim_behind_unreported(g, t->end_ns) || g->clipped)
 		return;
 	if (sim_in_hole(g, 0, t->start_ns, t->end_ns - 1)) {
 		if (e->outcome != VMRT_PERIOD_UNKNOWN && e->outcome != VMRT_PERIOD_TRUNCATED &&
-			g->r->truth.holes[0].to_ns < t->end_ns)
+			truth->holes[0].to_ns < t->end_ns)
 			sim_wrong(g, "%s: events are lost in it, but it is %s", name,
 				vmrt_period_name(e->outcome));
 		return;
 	}
-	if (g->lossy && g->r->truth.n_holes && t->end_ns > g->r->truth.holes[0].from_ns)
+	if (g->lossy && truth->n_holes && t->end_ns > truth->holes[0].from_ns)
 		return;
-	/* who was on a CPU last before events of it were lost may have been there for long */
-	if (g->lossy && e->outcome == VMRT_PERIOD_UNKNOWN &&
-		sim_in_hole(g, 0, t->start_ns, 2 * t->end_ns - t->start_ns))
-		return;
+	/* the thread that ran last on a CPU before the loss may have run there for long */
+	*judged = g->lossy && e->outcome == VMRT_PERIOD_UNKNOWN &&
+		  sim_in_hole(g, 0, t->start_ns, 2 * t->end_ns - t->start_ns);
+}
+
+/* May the engine say something else of the period, because the recording lacks the proof? */
+static bool may_period_differ(
+	const struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
+{
 	if (g->late && e->start_ns < members_known(g, t->server))
-		return;
-	/* whether it ended before the recording did */
+		return true;
+	/* the period may have ended before the recording did */
 	if (may_be_cut(g, t))
-		return;
-	/* it was used up right at the end: perhaps in the next one */
+		return true;
+	/* by record clocks, a budget that is used up at the end of a period may be used up in the
+	 * next one */
 	if (g->record_ns && sim_near(t->depleted_ns, t->end_ns, g->record_ns))
-		return;
-	/* a period may be over before another CPU shows that a switch is missing in it */
-	if (g->broken && g->r->machines[0].cpus > 1)
-		return;
-	if (g->broken && (e->outcome == VMRT_PERIOD_UNKNOWN || e->outcome == VMRT_PERIOD_TRUNCATED))
-		return;
-	/* that a switch is missing shows in the next record of its CPU: of one behind the last
-	 * record nothing shows */
-	if (g->broken && g->stats[0].last_ns < t->end_ns)
-		return;
-	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
-		sim_wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome),
-			sim_at(g, e->start_ns), vmrt_period_name(t->outcome));
+		return true;
+	if (!g->broken)
+		return false;
+	/* A period may be over before another CPU shows that a switch is missing in it. The next
+	 * record of the CPU shows a missing switch: behind the last record nothing does. */
+	return g->r->machines[0].cpus > 1 || e->outcome == VMRT_PERIOD_UNKNOWN ||
+	       e->outcome == VMRT_PERIOD_TRUNCATED || g->stats[0].last_ns < t->end_ns;
+}
+
+static void check_consumption(struct got *g, const struct vmrt_server_period *e,
+	const struct vmrt_server_period *t, const char *name, int64_t tolerance)
+{
 	if (!sim_near(e->consumed_ns, t->consumed_ns, tolerance) ||
 		!sim_near(e->background_ns, t->background_ns, tolerance))
 		sim_wrong(g,
 			"%s: consumed %" PRId64 " background %" PRId64 ", true %" PRId64
 			" %" PRId64,
 			name, e->consumed_ns, e->background_ns, t->consumed_ns, t->background_ns);
-	/* by such clocks it may lie in the period before or behind */
-	bool elsewhere = e->replenished_ns == VMRT_UNKNOWN &&
-			 (sim_near(t->replenished_ns, t->start_ns, g->record_ns) ||
-				 sim_near(t->replenished_ns, t->end_ns, g->record_ns));
-
-	if ((!elsewhere && !sim_near(e->replenished_ns, t->replenished_ns, g->record_ns)) ||
-		!sim_near(e->depleted_ns, t->depleted_ns, g->record_ns))
-		sim_wrong(g, "%s: replenished %s depleted %s, true %s %s", name,
-			sim_at(g, e->replenished_ns), sim_at(g, e->depleted_ns),
-			sim_at(g, t->replenished_ns), sim_at(g, t->depleted_ns));
 	if (!g->broken && (!sim_near(e->waiting_ns, t->waiting_ns, tolerance) ||
 				  (!g->record_ns && e->first_ns != t->first_ns)))
 		sim_wrong(g, "%s: waiting %" PRId64 " first %s, true %" PRId64 " %s", name,
 			e->waiting_ns, sim_at(g, e->first_ns), t->waiting_ns,
 			sim_at(g, t->first_ns));
-	/* what cuts a period short comes before steal of another CPU shows */
+	/* an event that cuts a period short comes before the steal of another CPU shows */
 	if (!g->broken && t->outcome != VMRT_PERIOD_TRUNCATED && !blurred_by_steal(g, t) &&
 		!sim_near(e->steal_ns, t->steal_ns, tolerance))
 		sim_wrong(
 			g, "%s: steal %" PRId64 ", true %" PRId64, name, e->steal_ns, t->steal_ns);
 	if (e->steal_ns > e->consumed_ns + e->background_ns)
 		sim_wrong(g, "%s: more steal than it ran", name);
+}
+
+static void check_period(
+	struct got *g, const struct vmrt_server_period *e, const struct vmrt_server_period *t)
+{
+	char name[64];
+	bool judged, elsewhere;
+
+	snprintf(name, sizeof(name), "server %u, period %" PRId64 " at %s us", t->server, t->k,
+		sim_at(g, t->start_ns));
+	check_lost_period(g, e, t, name, &judged);
+	if (judged || may_period_differ(g, e, t))
+		return;
+	if (e->start_ns != t->start_ns || e->outcome != t->outcome)
+		sim_wrong(g, "%s: %s from %s, true %s", name, vmrt_period_name(e->outcome),
+			sim_at(g, e->start_ns), vmrt_period_name(t->outcome));
+	/* by record clocks, the replenishment may lie in the period before or behind */
+	elsewhere = e->replenished_ns == VMRT_UNKNOWN &&
+		    (sim_near(t->replenished_ns, t->start_ns, g->record_ns) ||
+			    sim_near(t->replenished_ns, t->end_ns, g->record_ns));
+	if ((!elsewhere && !sim_near(e->replenished_ns, t->replenished_ns, g->record_ns)) ||
+		!sim_near(e->depleted_ns, t->depleted_ns, g->record_ns))
+		sim_wrong(g, "%s: replenished %s depleted %s, true %s %s", name,
+			sim_at(g, e->replenished_ns), sim_at(g, e->depleted_ns),
+			sim_at(g, t->replenished_ns), sim_at(g, t->depleted_ns));
+	check_consumption(g, e, t, name, g->broken ? 50 * US : 8 * g->record_ns);
 }
 
 /* The grid of a server that nobody enforces may have been fitted: then what its members got in each
@@ -254,6 +274,69 @@ void sim_check_periods(struct got *g)
 		sim_wrong(g, "%zu server periods, true %zu", g->n_periods, truth->n_periods);
 }
 
+/* If record clocks have an error, nobody can say whether the steal was long enough to count. */
+static bool may_be_too_short(const struct got *g, int64_t from, int64_t to)
+{
+	return g->record_ns && to - from <= STEAL_COUNTS_NS + 2 * g->record_ns;
+}
+
+/* A broken chain that the engine reports, where no switch is missing. */
+static void check_chain(struct got *g, const struct vmrt_loss *e)
+{
+	if (e->kind == VMRT_LOSS_BROKEN_CHAIN && !g->broken &&
+		!sim_is_silent(g, e->machine, e->cpu) &&
+		!sim_in_hole(g, e->machine, e->from_ns, e->to_ns))
+		sim_wrong(g,
+			"machine %u cpu %u: a broken chain from %s to %s us, but nothing "
+			"is missing",
+			e->machine, e->cpu, sim_at(g, e->from_ns), sim_at(g, e->to_ns));
+}
+
+/* Steal that the engine reports is true. */
+static void check_steal_is_true(struct got *g, const struct vmrt_loss *e)
+{
+	const struct sim_truth *truth = &g->r->truth;
+	bool found = may_be_too_short(g, e->from_ns, e->to_ns);
+
+	if (e->kind != VMRT_LOSS_STEAL)
+		return;
+	for (size_t j = 0; j < truth->n_steals; j++)
+		found |= truth->steals[j].cpu == e->cpu &&
+			 sim_near(truth->steals[j].from_ns, e->from_ns, g->record_ns) &&
+			 sim_near(truth->steals[j].to_ns, e->to_ns, g->record_ns);
+	if (!found && !g->lossy)
+		sim_wrong(g, "steal on cpu %u from %s to %s us that was not", e->cpu,
+			sim_at(g, e->from_ns), sim_at(g, e->to_ns));
+}
+
+/* Steal that is true was found. */
+static void check_steal_is_found(struct got *g, const struct sim_hole *t)
+{
+	bool found = t->to_ns >= g->r->truth.end_ns || may_be_too_short(g, t->from_ns, t->to_ns);
+
+	for (size_t i = 0; i < g->n_losses && !found; i++)
+		found = g->losses[i].kind == VMRT_LOSS_STEAL &&
+			sim_near(g->losses[i].from_ns, t->from_ns, g->record_ns);
+	if (!found)
+		sim_wrong(g, "steal on cpu %u from %s to %s us is missing", t->cpu,
+			sim_at(g, t->from_ns), sim_at(g, t->to_ns));
+}
+
+/* What the engine counted of each machine: events outside of its vCPU's run time, broken chains. */
+static void check_counts(struct got *g)
+{
+	uint64_t chains = 0;
+
+	for (size_t m = 1; m < g->r->config.n_machines; m++)
+		if (g->stats[m].outside && !g->lossy && !g->broken && !g->late && !g->clipped)
+			sim_wrong(g, "machine %zu: %" PRIu64 " events outside", m,
+				g->stats[m].outside);
+	for (size_t m = 0; m < g->r->config.n_machines; m++)
+		chains += g->stats[m].broken_chains;
+	if (g->broken && chains > g->r->truth.broken)
+		sim_wrong(g, "%" PRIu64 " broken chains, true %zu", chains, g->r->truth.broken);
+}
+
 void sim_check_losses(struct got *g)
 {
 	const struct sim_truth *truth = &g->r->truth;
@@ -261,59 +344,17 @@ void sim_check_losses(struct got *g)
 
 	for (size_t i = 0; i < g->n_losses; i++) {
 		const struct vmrt_loss *e = &g->losses[i];
-		bool found = false;
 
-		if ((e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED) &&
-			!sim_is_silent(g, e->machine, e->cpu))
-			overruns++;
-		if (e->kind == VMRT_LOSS_BROKEN_CHAIN && !g->broken &&
-			!sim_is_silent(g, e->machine, e->cpu) &&
-			!sim_in_hole(g, e->machine, e->from_ns, e->to_ns))
-			sim_wrong(g,
-				"machine %u cpu %u: a broken chain from %s to %s us, but nothing "
-				"is missing",
-				e->machine, e->cpu, sim_at(g, e->from_ns), sim_at(g, e->to_ns));
-		if (e->kind != VMRT_LOSS_STEAL)
-			continue;
-		for (size_t j = 0; j < truth->n_steals; j++)
-			found |= truth->steals[j].cpu == e->cpu &&
-				 sim_near(truth->steals[j].from_ns, e->from_ns, g->record_ns) &&
-				 sim_near(truth->steals[j].to_ns, e->to_ns, g->record_ns);
-		/* with such an error nobody can say whether it was long enough to count */
-		found |=
-			g->record_ns && e->to_ns - e->from_ns <= STEAL_COUNTS_NS + 2 * g->record_ns;
-		if (!found && !g->lossy)
-			sim_wrong(g, "steal on cpu %u from %s to %s us that was not", e->cpu,
-				sim_at(g, e->from_ns), sim_at(g, e->to_ns));
+		overruns += (e->kind == VMRT_LOSS_OVERRUN || e->kind == VMRT_LOSS_CLIPPED) &&
+			    !sim_is_silent(g, e->machine, e->cpu);
+		check_chain(g, e);
+		check_steal_is_true(g, e);
 	}
-	for (size_t j = 0; j < truth->n_steals && !g->lossy && !g->late && !g->clipped; j++) {
-		const struct sim_hole *t = &truth->steals[j];
-		bool found = t->to_ns >= truth->end_ns ||
-			     (g->record_ns &&
-				     t->to_ns - t->from_ns <= STEAL_COUNTS_NS + 2 * g->record_ns);
-
-		for (size_t i = 0; i < g->n_losses && !found; i++)
-			found = g->losses[i].kind == VMRT_LOSS_STEAL &&
-				sim_near(g->losses[i].from_ns, t->from_ns, g->record_ns);
-		if (!found)
-			sim_wrong(g, "steal on cpu %u from %s to %s us is missing", t->cpu,
-				sim_at(g, t->from_ns), sim_at(g, t->to_ns));
-	}
+	for (size_t j = 0; j < truth->n_steals && !g->lossy && !g->late && !g->clipped; j++)
+		check_steal_is_found(g, &truth->steals[j]);
 	if (overruns !=
 		truth->n_clips + truth->n_holes - (truth->n_holes && truth->holes[0].unreported))
 		sim_wrong(
 			g, "%zu holes, true %zu and %zu", overruns, truth->n_holes, truth->n_clips);
-	if (!g->lossy && !g->broken && !g->late && !g->clipped)
-		for (size_t m = 1; m < g->r->config.n_machines; m++)
-			if (g->stats[m].outside)
-				sim_wrong(g, "machine %zu: %" PRIu64 " events outside", m,
-					g->stats[m].outside);
-	if (g->broken) {
-		uint64_t found = 0;
-
-		for (size_t m = 0; m < g->r->config.n_machines; m++)
-			found += g->stats[m].broken_chains;
-		if (found > truth->broken + 0)
-			sim_wrong(g, "%" PRIu64 " broken chains, true %zu", found, truth->broken);
-	}
+	check_counts(g);
 }

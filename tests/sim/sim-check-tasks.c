@@ -10,7 +10,7 @@
 #define OFF_GRID_NS (25 * US) /* releases of tasks that sleep for what is left of a period */
 #define SOON_NS (60 * US)     /* a wake-up follows its timer so soon */
 
-/* When a thread of the task that was made at @born was seen first by its name. */
+/* The time of the first record that has the name of the task's thread, which was made at @born. */
 static int64_t named(const struct got *g, uint32_t task, int64_t born)
 {
 	for (size_t i = 0; i < g->r->n_events; i++) {
@@ -24,7 +24,7 @@ static int64_t named(const struct got *g, uint32_t task, int64_t born)
 	return INT64_MAX;
 }
 
-/* Since the last hole before it a job of its task was seen that began then. */
+/* Has the engine reported a job of the task that began between the last hole and @t? */
 static bool resumed(const struct got *g, const struct sim_job *t)
 {
 	const struct sim_truth *truth = &g->r->truth;
@@ -43,7 +43,7 @@ static bool resumed(const struct got *g, const struct sim_job *t)
 	return hole == INT64_MIN;
 }
 
-/* What is not in the recording at all cannot be asked for. */
+/* Does the recording have enough records of the job, so that the engine must report it? */
 static bool must_be_there(const struct got *g, const struct sim_job *t)
 {
 	uint32_t m = sim_machine_of(g, t->job.task);
@@ -52,21 +52,20 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if (!t->ended && t->job.arrival_ns + t->loose_ns >= g->r->truth.end_ns)
 		return false;
-	/* nor under which name it was, before it was seen */
+	/* the name of a thread is unknown before its first record */
 	if (g->late && g->renames)
 		return false;
-	/* what it waits for is found out when that wakes it, not in what it was doing when the
-	 * recording began */
+	/* how a thread waits shows when it is woken, which the first job of a recording may lack */
 	if (g->late ? sim_waits(g, t->job.task)
 		    : (g->clipped || g->lossy) && sim_waits(g, t->job.task) &&
 				!g->r->tasks[t->job.task].release)
 		return false;
 	if ((g->lossy || g->clipped) && sim_waits(g, t->job.task) && !resumed(g, t))
 		return false;
-	/* at which priority it runs is seen at a switch */
+	/* the priority of a thread shows at a switch */
 	if ((g->late || g->lossy || g->clipped) && g->r->how[t->job.task] == VMRT_RELEASE_DEADLINE)
 		return false;
-	/* the switch that shows its end may be the one that is missing */
+	/* the switch that shows the end of the job may be missing */
 	if (g->broken && g->r->how[t->job.task] != VMRT_RELEASE_NANOSLEEP)
 		return false;
 	if ((g->clipped || g->lossy ||
@@ -75,7 +74,7 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if (g->late && (!t->armed_ns || t->armed_ns < g->r->truth.start_ns))
 		return false;
-	/* nor what was armed on a CPU of which nothing is recorded */
+	/* the timer may have been armed on a CPU of which nothing is recorded */
 	if (sim_has_silent_cpu(g, m))
 		return false;
 	if ((g->lossy || g->clipped) &&
@@ -83,12 +82,12 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 		return false;
 	if (g->broken || ((g->r->truth.clock_error_ns || g->record_ns) && !t->ended))
 		return t->ended;
-	/* which of two CPUs was first, clocks of such an error do not show */
+	/* clocks of such an error do not show which of two CPUs was first */
 	if (g->record_ns && (g->r->how[t->job.task] == VMRT_RELEASE_WAKEUP ||
 				    (sim_waits(g, t->job.task) && g->r->machines[m].cpus > 1) ||
 				    t->proof_ns + SOON_NS + g->record_ns >= g->r->truth.end_ns))
 		return false;
-	/* its thread may not have been seen under the task's name */
+	/* no record may have had the task's name yet */
 	if (t->first && !t->ended)
 		return false;
 	return true;
@@ -110,102 +109,152 @@ static bool is_nearer_to_another(
 	return false;
 }
 
+/* How the jobs of one task are compared with the true ones. */
+struct task_check {
+	struct got *g;
+	uint32_t task;
+	int64_t blur; /* the records' own times show the arrivals, to this error */
+	bool exact;   /* the recording is whole */
+	bool counted; /* the numbers of its jobs must agree, too */
+	int64_t left_out;
+	bool missing; /* the last true job was not found */
+};
+
+/* The engine's job that is the true job @t. @n: how many the engine gave. */
+static const struct vmrt_job *find_job(const struct task_check *c, const struct sim_job *t, int *n)
+{
+	const struct got *g = c->g;
+	const struct vmrt_job *found = NULL;
+
+	*n = 0;
+	for (size_t j = 0; j < g->n_jobs; j++) {
+		const struct vmrt_job *e = &g->jobs[j];
+		int64_t off = llabs(e->arrival_local_ns - t->job.arrival_local_ns);
+
+		if (e->task != c->task ||
+			!sim_near(e->arrival_local_ns, t->job.arrival_local_ns,
+				t->loose_ns + c->blur) ||
+			((c->blur || t->loose_ns) && is_nearer_to_another(g, e, t)))
+			continue;
+		if (found && c->blur &&
+			off > llabs(found->arrival_local_ns - t->job.arrival_local_ns))
+			continue;
+		found = e;
+		*n = c->blur ? 1 : *n + 1;
+	}
+	return found;
+}
+
+/* Numbers of jobs go on, with those that the task skipped. @gap: the true job before was not
+ * found. */
+static void check_number(struct task_check *c, const struct vmrt_job *e, const struct sim_job *t,
+	bool gap, const char *name)
+{
+	if (!c->counted)
+		return;
+	/* how many jobs were skipped behind a job without records is unknown */
+	if (gap && e->skipped < t->job.skipped)
+		c->left_out += t->job.skipped - e->skipped;
+	else if (e->k != t->job.k - c->left_out || e->skipped != t->job.skipped)
+		sim_wrong(c->g,
+			"%s: k %" PRId64 ", %" PRId64 " skipped; true %" PRId64 ", %" PRId64, name,
+			e->k, e->skipped, t->job.k, t->job.skipped);
+}
+
+/* The true job @t is there once, and the engine is right about it. */
+static void check_true_job(struct task_check *c, const struct sim_job *t)
+{
+	struct got *g = c->g;
+	bool gap = c->missing;
+	const struct vmrt_job *e;
+	char name[64];
+	int n;
+
+	e = find_job(c, t, &n);
+	snprintf(name, sizeof(name), "t%u, job %" PRId64 " at %s us", c->task, t->job.k,
+		sim_at(g, t->job.arrival_ns));
+	if (n > 1)
+		sim_wrong(g, "%s: given %d times", name, n);
+	c->missing = !e;
+	c->left_out += !e;
+	if (!e && must_be_there(g, t))
+		sim_wrong(g, "%s: is missing (armed at %s)", name, sim_at(g, t->armed_ns));
+	if (!e || (g->late && !must_be_there(g, t)))
+		return;
+	check_number(c, e, t, gap, name);
+	sim_check_job(g, e, t, name);
+}
+
+/* Is the engine's job @e a true one? */
+static bool is_true_job(const struct task_check *c, const struct vmrt_job *e)
+{
+	const struct got *g = c->g;
+	const struct sim_truth *truth = &g->r->truth;
+	bool by_period = sim_undeclared(g, c->task) && e->release_ns == VMRT_UNKNOWN &&
+			 g->r->how[c->task] == VMRT_RELEASE_RESCH;
+	/* the arrival of a job that was never released follows from the period, as exactly as the
+	 * period was found out */
+	int64_t off = c->blur + (by_period ? g->r->periods[c->task] / 100 : 0);
+
+	for (size_t i = 0; i < truth->n_jobs; i++)
+		if (truth->jobs[i].job.task == c->task &&
+			sim_near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns,
+				truth->jobs[i].loose_ns + off))
+			return true;
+	return false;
+}
+
+/* May the engine's job @e be part of something that the recording shows only in part? */
+static bool may_be_part(const struct task_check *c, const struct vmrt_job *e)
+{
+	const struct got *g = c->g;
+	const struct sim_truth *truth = &g->r->truth;
+
+	/* the thread has the task's name again, in a job that began under another name */
+	if (g->renames && (e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
+		return true;
+	/* the thread did the job under another name, in a hole that showed only later */
+	if (g->renames && g->lossy && e->end_ns != VMRT_UNKNOWN &&
+		sim_in_hole(g, sim_machine_of(g, c->task), e->arrival_ns, e->end_ns) &&
+		truth->holes[0].to_ns > e->end_ns)
+		return true;
+	/* the expiry of a timer that was armed before the recording is known only to a multiple of
+	 * the period */
+	if (g->late && sim_waits(g, c->task) && truth->start_ns + 100 * MS > e->arrival_ns)
+		return true;
+	return (e->outcome == VMRT_OUTCOME_UNKNOWN && !c->counted) ||
+	       ((e->outcome == VMRT_OUTCOME_TRUNCATED ||
+			e->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE) &&
+		       !c->exact);
+}
+
 void sim_check_jobs_of(struct got *g, uint32_t task)
 {
 	const struct sim_truth *truth = &g->r->truth;
-	/* of these the records' own times say when they arrived */
-	int64_t blur =
-		g->r->how[task] == VMRT_RELEASE_WAKEUP || g->r->how[task] == VMRT_RELEASE_RESCH
-			? g->record_ns
-			: 0;
-	bool exact = !g->late && !g->lossy && !g->broken && !truth->clock_error_ns &&
-		     !g->record_ns && !g->clipped;
-	bool counted = exact && !sim_undeclared(g, task) && !g->renames &&
-		       g->r->how[task] != VMRT_RELEASE_RELATIVE;
-	int64_t last_k = -1, left_out = 0;
-	bool gap, missing = false;
-	char name[64];
+	enum vmrt_release how = g->r->how[task];
+	struct task_check c = {.g = g,
+		.task = task,
+		.blur = how == VMRT_RELEASE_WAKEUP || how == VMRT_RELEASE_RESCH ? g->record_ns : 0,
+		.exact = !g->late && !g->lossy && !g->broken && !truth->clock_error_ns &&
+			 !g->record_ns && !g->clipped};
+	int64_t last_k = -1;
 
-	for (size_t i = 0; i < truth->n_jobs; i++) {
-		const struct sim_job *t = &truth->jobs[i];
-		const struct vmrt_job *e = NULL;
-		int n = 0;
-
-		if (t->job.task != task || t->ghost)
-			continue;
-		for (size_t j = 0; j < g->n_jobs; j++) {
-			if (g->jobs[j].task != task ||
-				!sim_near(g->jobs[j].arrival_local_ns, t->job.arrival_local_ns,
-					t->loose_ns + blur) ||
-				((blur || t->loose_ns) && is_nearer_to_another(g, &g->jobs[j], t)))
-				continue;
-			if (e && blur &&
-				llabs(g->jobs[j].arrival_local_ns - t->job.arrival_local_ns) >
-					llabs(e->arrival_local_ns - t->job.arrival_local_ns))
-				continue;
-			e = &g->jobs[j];
-			n = blur ? 1 : n + 1;
-		}
-		snprintf(name, sizeof(name), "t%u, job %" PRId64 " at %s us", task, t->job.k,
-			sim_at(g, t->job.arrival_ns));
-		if (n > 1)
-			sim_wrong(g, "%s: given %d times", name, n);
-		gap = missing;
-		missing = !n;
-		left_out += !n;
-		if (!n && must_be_there(g, t))
-			sim_wrong(g, "%s: is missing (armed at %s)", name, sim_at(g, t->armed_ns));
-		if (!n || (g->late && !must_be_there(g, t)))
-			continue;
-		/* how many were skipped behind a job without records is not known either */
-		if (counted && gap && e->skipped < t->job.skipped)
-			left_out += t->job.skipped - e->skipped;
-		else if (counted && (e->k != t->job.k - left_out || e->skipped != t->job.skipped))
-			sim_wrong(g,
-				"%s: k %" PRId64 ", %" PRId64 " skipped; true %" PRId64
-				", %" PRId64,
-				name, e->k, e->skipped, t->job.k, t->job.skipped);
-		sim_check_job(g, e, t, name);
-	}
+	c.counted =
+		c.exact && !sim_undeclared(g, task) && !g->renames && how != VMRT_RELEASE_RELATIVE;
+	for (size_t i = 0; i < truth->n_jobs; i++)
+		if (truth->jobs[i].job.task == task && !truth->jobs[i].ghost)
+			check_true_job(&c, &truth->jobs[i]);
 	for (size_t j = 0; j < g->n_jobs; j++) {
 		const struct vmrt_job *e = &g->jobs[j];
-		bool found = false;
 
 		if (e->task != task)
 			continue;
 		if (e->k <= last_k)
 			sim_wrong(g, "t%u: k %" PRId64 " behind %" PRId64, task, e->k, last_k);
 		last_k = e->k;
-		/* of a job that was never released the period shows, as well as it was found out */
-		int64_t found_only = sim_undeclared(g, task) && e->release_ns == VMRT_UNKNOWN &&
-						     g->r->how[task] == VMRT_RELEASE_RESCH
-					     ? g->r->periods[task] / 100
-					     : 0;
-
-		for (size_t i = 0; i < truth->n_jobs && !found; i++)
-			found = truth->jobs[i].job.task == task &&
-				sim_near(truth->jobs[i].job.arrival_local_ns, e->arrival_local_ns,
-					truth->jobs[i].loose_ns + found_only + blur);
-		/* under a name that is the task's again, in a job that began under another */
-		if (g->renames &&
-			(e->outcome == VMRT_OUTCOME_TRUNCATED || e->start_ns == VMRT_UNKNOWN))
-			continue;
-		/* or within one that it did under another, in a hole that showed only later */
-		if (g->renames && g->lossy && e->end_ns != VMRT_UNKNOWN &&
-			sim_in_hole(g, sim_machine_of(g, task), e->arrival_ns, e->end_ns) &&
-			truth->holes[0].to_ns > e->end_ns)
-			continue;
-		/* when a timer that was armed before the recording was due is known only to a
-		 * multiple of the period */
-		if (g->late && sim_waits(g, task) && truth->start_ns + 100 * MS > e->arrival_ns)
-			continue;
-		if (found || (e->outcome == VMRT_OUTCOME_UNKNOWN && !counted) ||
-			(e->outcome == VMRT_OUTCOME_TRUNCATED && !exact))
-			continue;
-		if (e->outcome == VMRT_OUTCOME_MISSED_INCOMPLETE && !exact)
-			continue;
-		sim_wrong(g, "t%u: a job at %s us that is not there: %s", task,
-			sim_at(g, e->arrival_ns), vmrt_outcome_name(e->outcome));
+		if (!is_true_job(&c, e) && !may_be_part(&c, e))
+			sim_wrong(g, "t%u: a job at %s us that is not there: %s", task,
+				sim_at(g, e->arrival_ns), vmrt_outcome_name(e->outcome));
 	}
 }
 

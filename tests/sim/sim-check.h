@@ -74,6 +74,12 @@ bool sim_waits(const struct got *g, uint32_t task);
 void sim_check_job(
 	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name);
 
+/* sim-check-parts.c */
+
+/** sim_check_parts - the parts of the response of the engine's job @e, and its cause */
+void sim_check_parts(
+	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name);
+
 /* sim-check-tasks.c */
 
 /** sim_check_jobs_of - all jobs of @task */

@@ -326,6 +326,36 @@ static int64_t state_of(const struct sim_kernel *k, const struct sim_event *e)
 	return k->gen >= GEN_4_19 ? PREEMPTED : TASK_STATE_MAX_OLD;
 }
 
+static int64_t timer_value(const struct sim_kernel *k, const struct vmrt_event *ev, enum value v)
+{
+	switch (v) {
+	case V_TIMER:
+		return (int64_t)(k->narrow ? narrowed(ev->timer.timer) : ev->timer.timer);
+	case V_FUNCTION:
+		return (int64_t)address_of(k, ev->timer.fn);
+	case V_CLOCK:
+		return ev->timer.clock;
+	case V_MODE:
+		return ev->timer.mode;
+	case V_EXPIRES:
+		return ev->timer.expires;
+	case V_SOFT:
+		return ev->timer.softexpires;
+	case V_NOW:
+		return ev->timer.now;
+	case V_WHEEL_TIMER:
+		return (int64_t)(k->narrow ? narrowed(ev->wheel.timer) : ev->wheel.timer);
+	case V_WHEEL_FUNCTION:
+		return (int64_t)address_of(k, ev->wheel.fn);
+	case V_WHEEL_EXPIRES:
+		return (int64_t)ev->wheel.expires;
+	case V_WHEEL_NOW:
+		return (int64_t)ev->wheel.now;
+	default:
+		return 0x7f7f7f7f; /* a field that no reader needs */
+	}
+}
+
 static int64_t value_of(const struct sim_kernel *k, const struct sim_event *e, enum value v)
 {
 	const struct vmrt_event *ev = &e->ev;
@@ -357,28 +387,6 @@ static int64_t value_of(const struct sim_kernel *k, const struct sim_event *e, e
 		return ev->migrate.dest_cpu;
 	case V_PROCESS_PID:
 		return ev->process.pid;
-	case V_TIMER:
-		return (int64_t)(k->narrow ? narrowed(ev->timer.timer) : ev->timer.timer);
-	case V_FUNCTION:
-		return (int64_t)address_of(k, ev->timer.fn);
-	case V_CLOCK:
-		return ev->timer.clock;
-	case V_MODE:
-		return ev->timer.mode;
-	case V_EXPIRES:
-		return ev->timer.expires;
-	case V_SOFT:
-		return ev->timer.softexpires;
-	case V_NOW:
-		return ev->timer.now;
-	case V_WHEEL_TIMER:
-		return (int64_t)(k->narrow ? narrowed(ev->wheel.timer) : ev->wheel.timer);
-	case V_WHEEL_FUNCTION:
-		return (int64_t)address_of(k, ev->wheel.fn);
-	case V_WHEEL_EXPIRES:
-		return (int64_t)ev->wheel.expires;
-	case V_WHEEL_NOW:
-		return (int64_t)ev->wheel.now;
 	case V_PI_PID:
 		return ev->pi.pid;
 	case V_PI_OLD:
@@ -386,7 +394,7 @@ static int64_t value_of(const struct sim_kernel *k, const struct sim_event *e, e
 	case V_PI_NEW:
 		return ev->pi.new_prio;
 	default:
-		return 0x7f7f7f7f; /* of no use to anybody */
+		return timer_value(k, ev, v);
 	}
 }
 

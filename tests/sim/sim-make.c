@@ -58,6 +58,33 @@ static void add_softirq_threads(struct world *w, struct wmachine *m)
 	}
 }
 
+static void add_cpu(struct world *w, struct wmachine *m, int c)
+{
+	struct wcpu *cpu = &m->cpus[c];
+
+	cpu->m = m;
+	cpu->index = c;
+	cpu->halt_left = NEVER;
+	cpu->steal_at = cpu->throttle_at = cpu->steal_end = cpu->throttle_end = NEVER;
+	cpu->steal_from = cpu->steal_seen_to = VMRT_UNKNOWN;
+	cpu->loss_at = cpu->loss_end = NEVER;
+	cpu->clip_to = cpu->suspend_at = NEVER;
+	if (has(w, SIM_SUSPEND))
+		cpu->suspend_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
+	cpu->last_recorded = VMRT_UNKNOWN;
+	cpu->first_recorded = NEVER;
+	if (!m->index && has(w, SIM_STEAL))
+		cpu->steal_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
+	if (has(w, SIM_THROTTLE) && (!m->index || chance(w, 50)))
+		cpu->throttle_at = BEGIN_NS + between(w, 3 * MS, 60 * MS);
+	if (!m->index || chance(w, 60)) {
+		struct wtimer *tick =
+			arm_timer(cpu, TM_TICK, NULL, BEGIN_NS + between(w, 0, TICK_NS));
+
+		tick->since = BEGIN_NS;
+	}
+}
+
 static void add_machine(struct world *w, int index, int cpus, const char *name)
 {
 	struct wmachine *m = &w->m[index];
@@ -70,31 +97,8 @@ static void add_machine(struct world *w, int index, int cpus, const char *name)
 	r->kernels[index] = r->c.one_kernel ? r->c.kernel : sim_draw_kernel(&w->kernel_rand);
 	m->n_cpus = cpus;
 	m->tick_phase_ns = BEGIN_NS - between(w, 0, TICK_NS - 1);
-	for (int c = 0; c < cpus; c++) {
-		struct wcpu *cpu = &m->cpus[c];
-
-		cpu->m = m;
-		cpu->index = c;
-		cpu->halt_left = NEVER;
-		cpu->steal_at = cpu->throttle_at = cpu->steal_end = cpu->throttle_end = NEVER;
-		cpu->steal_from = cpu->steal_seen_to = VMRT_UNKNOWN;
-		cpu->loss_at = cpu->loss_end = NEVER;
-		cpu->clip_to = cpu->suspend_at = NEVER;
-		if (has(w, SIM_SUSPEND))
-			cpu->suspend_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
-		cpu->last_recorded = VMRT_UNKNOWN;
-		cpu->first_recorded = NEVER;
-		if (!index && has(w, SIM_STEAL))
-			cpu->steal_at = BEGIN_NS + between(w, 3 * MS, 40 * MS);
-		if (has(w, SIM_THROTTLE) && (!index || chance(w, 50)))
-			cpu->throttle_at = BEGIN_NS + between(w, 3 * MS, 60 * MS);
-		if (!index || chance(w, 60)) {
-			struct wtimer *tick =
-				arm_timer(cpu, TM_TICK, NULL, BEGIN_NS + between(w, 0, TICK_NS));
-
-			tick->since = BEGIN_NS;
-		}
-	}
+	for (int c = 0; c < cpus; c++)
+		add_cpu(w, m, c);
 	add_softirq_threads(w, m);
 	if (has(w, SIM_RECORD_CLOCK) && sim_chance(&w->clock_rand, 75))
 		clock_draw(m, &w->clock_rand, &w->set_rand);

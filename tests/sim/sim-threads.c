@@ -124,6 +124,20 @@ void wake_by_wheel(struct wcpu *c, struct wthread *t)
 	wake_from(c, t, true);
 }
 
+/* The lock is released by the thread that held it, or by a device; not by the thread that may have
+ * expired its timer right before. */
+static void lock_timer(struct wcpu *c, struct wtimer *timer)
+{
+	lock_released(c, timer->t);
+	if (timer->t->task && task_waits(timer->t->task) && !(c->cur && c->cur->kind == K_SOFTIRQ))
+		push_op(c,
+			(struct op){
+				.kind = OP_WAKING, .delay = between(c->m->w, 0, US), .t = timer->t},
+			true);
+	else
+		wake_next(c, timer->t);
+}
+
 void timer_fires(struct wcpu *c, struct wtimer *timer)
 {
 	struct world *w = c->m->w;
@@ -142,18 +156,7 @@ void timer_fires(struct wcpu *c, struct wtimer *timer)
 		wake_next(c, timer->t);
 		break;
 	case TM_LOCK:
-		lock_released(c, timer->t);
-		/* by who held it, or by a device; not by the thread that may have expired its timer
-		 * right before */
-		if (timer->t->task && task_waits(timer->t->task) &&
-			!(c->cur && c->cur->kind == K_SOFTIRQ))
-			push_op(c,
-				(struct op){.kind = OP_WAKING,
-					.delay = between(w, 0, US),
-					.t = timer->t},
-				true);
-		else
-			wake_next(c, timer->t);
+		lock_timer(c, timer);
 		break;
 	case TM_WAIT:
 	case TM_WHEEL:
