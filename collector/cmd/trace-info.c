@@ -128,33 +128,32 @@ static void print_buffers(const struct vmrt_manifest *m)
 	}
 }
 
+static enum vmrt_status load(const char *run, struct vmrt_manifest **m, struct vmrt_error *err)
+{
+	char path[PATH_MAX], host[PATH_MAX];
+
+	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_MANIFEST) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ERANGE, "%s: the path is too long", run);
+	if (vmrt_file_kind(path) != VMRT_KIND_MISSING)
+		return vmrt_manifest_load(path, m, err);
+	if (vmrt_path(host, sizeof(host), run, VMRT_FILE_HOST) == VMRT_OK &&
+		vmrt_file_kind(host) != VMRT_KIND_MISSING)
+		return vmrt_fail(err, VMRT_ENOENT,
+			"%s holds no %s: vmrt did not record it; `vmrt-trace events` and "
+			"`analyze` take recordings of others",
+			run, VMRT_FILE_MANIFEST);
+	return vmrt_fail_file(err, run, "the folder of a run");
+}
+
 static int run_info(void *opts)
 {
 	struct info_opts *o = opts;
 	struct vmrt_manifest *m;
-	char path[PATH_MAX], text[VMRT_UNITS_TEXT], instance[VMRT_JOURNAL_NAME];
+	char text[VMRT_UNITS_TEXT], instance[VMRT_JOURNAL_NAME];
 	struct vmrt_error err;
 
 	vmrt_end_at_stop();
-	if (vmrt_path(path, sizeof(path), o->run, VMRT_FILE_MANIFEST) != VMRT_OK) {
-		vmrt_warn("%s: the path is too long", o->run);
-		return VMRT_EXIT_FAILED;
-	}
-	if (vmrt_file_kind(path) == VMRT_KIND_MISSING) {
-		char host[PATH_MAX];
-
-		if (vmrt_path(host, sizeof(host), o->run, VMRT_FILE_HOST) == VMRT_OK &&
-			vmrt_file_kind(host) != VMRT_KIND_MISSING)
-			vmrt_fail(&err, VMRT_ENOENT,
-				"%s holds no %s: vmrt did not record it; `vmrt-trace events` and "
-				"`analyze` take recordings of others",
-				o->run, VMRT_FILE_MANIFEST);
-		else
-			vmrt_fail_file(&err, o->run, "the folder of a run");
-		vmrt_complain(&err);
-		return VMRT_EXIT_FAILED;
-	}
-	if (vmrt_manifest_load(path, &m, &err) != VMRT_OK) {
+	if (load(o->run, &m, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}

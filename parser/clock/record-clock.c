@@ -491,6 +491,17 @@ static enum vmrt_status is_monotonic(struct vmrt_dat *dat, bool *is, struct vmrt
 	return VMRT_OK;
 }
 
+/* Makes the errors of the maps larger where steps of the clock cannot be ruled out. */
+static void doubt_maps(const struct vmrt_dat *dat, const struct record_clocks *found,
+	const struct record_samples *samples, struct vmrt_clockmap *maps)
+{
+	doubt_back(found, is_global(dat), maps);
+	for (unsigned i = 0; i < found->cpus && course_of(dat) == RECORD_SETTABLE; i++) {
+		doubt_steps(&maps[i]);
+		doubt_silent(&samples[i], &maps[i], ran_back(found) > BACK_NS);
+	}
+}
+
 enum vmrt_status vmrt_record_clock_map(
 	struct vmrt_dat *dat, struct vmrt_record_clock *out, struct vmrt_error *err)
 {
@@ -519,12 +530,7 @@ enum vmrt_status vmrt_record_clock_map(
 	one = is_global(dat) && ran_back(&found) <= BACK_NS;
 	status = maps ? fit_cpus(dat, samples, one, maps, found.cpus) : VMRT_ENOMEM;
 	if (status == VMRT_OK)
-		doubt_back(&found, is_global(dat), maps);
-	for (unsigned i = 0; status == VMRT_OK && i < found.cpus; i++)
-		if (course_of(dat) == RECORD_SETTABLE) {
-			doubt_steps(&maps[i]);
-			doubt_silent(&samples[i], &maps[i], ran_back(&found) > BACK_NS);
-		}
+		doubt_maps(dat, &found, samples, maps);
 	if (status == VMRT_ENOMEM) {
 		vmrt_fail(err, status, "%s: out of memory", dat->path);
 	} else if (status == VMRT_OK && is_set_back(&found, maps)) {

@@ -91,6 +91,16 @@ static void fill_timer(struct vmrt_event *ev, const uint8_t *d)
 	ev->timer.mode = d[9] & 15;
 }
 
+static void fill_wheel(struct vmrt_event *ev, const uint8_t *d)
+{
+	ev->wheel.timer = d[5];
+	ev->wheel.fn = d[6] & 1 ? VMRT_FN_RESCH_JOB : (enum vmrt_timer_fn)(d[6] >> 1 & 15);
+	ev->wheel.now = (uint64_t)(ev->ts / 4000000);
+	ev->wheel.expires = ev->wheel.now + d[7];
+	if (d[8] == 255) /* hostile */
+		memcpy(&ev->wheel.expires, d + 4, 8);
+}
+
 static void fill(struct vmrt_event *ev, const uint8_t *d)
 {
 	static const int32_t pids[] = {0, 1, 2, 3, 100, 99};
@@ -134,12 +144,7 @@ static void fill(struct vmrt_event *ev, const uint8_t *d)
 		break;
 	case VMRT_EV_WHEEL_START:
 	case VMRT_EV_WHEEL_EXPIRE:
-		ev->wheel.timer = d[5];
-		ev->wheel.fn = d[6] & 1 ? VMRT_FN_RESCH_JOB : (enum vmrt_timer_fn)(d[6] >> 1 & 15);
-		ev->wheel.now = (uint64_t)(ev->ts / 4000000);
-		ev->wheel.expires = ev->wheel.now + d[7];
-		if (d[8] == 255) /* hostile */
-			memcpy(&ev->wheel.expires, d + 4, 8);
+		fill_wheel(ev, d);
 		break;
 	case VMRT_EV_PI:
 		ev->pi.pid = other;

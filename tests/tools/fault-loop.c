@@ -236,9 +236,9 @@ static int usage(void)
 	return 64;
 }
 
-int main(int argc, char **argv)
+/* Reads the options into opt; false: they are wrong. */
+static bool parse(int argc, char **argv)
 {
-	struct sigaction act = {.sa_handler = on_alarm};
 	int c;
 
 	while ((c = getopt(argc, argv, "+l:w:f:c:a:km:")) != -1) {
@@ -265,14 +265,23 @@ int main(int argc, char **argv)
 			opt.most = strtoul(optarg, NULL, 10);
 			break;
 		default:
-			return usage();
+			return false;
 		}
 	}
 	if (argc - optind < 3)
-		return usage();
+		return false;
 	opt.variable = argv[optind];
 	opt.total = strtoul(argv[optind + 1], NULL, 10);
 	opt.command = argv + optind + 2;
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct sigaction act = {.sa_handler = on_alarm};
+
+	if (!parse(argc, argv))
+		return usage();
 	sigaction(SIGALRM, &act, NULL);
 	if (pipe2(said, O_CLOEXEC | O_NONBLOCK) != 0 || fcntl(said[1], F_SETPIPE_SZ, PIPE_ROOM) < 0)
 		return 1;

@@ -205,123 +205,156 @@ static void be_deadline(int64_t runtime_ns)
 	}
 }
 
+/* How the task waits for its releases, and by what. */
+static struct {
+	char name[16];
+	bool blocks;   /* also within a job */
+	char meddles;  /* ! or -: another process stops it, or takes its priority */
+	bool releaser; /* another thread sleeps for the releases */
+	clockid_t clock;
+	int fd, poll; /* the timerfd, and the epoll instance that waits for it; -1: none */
+	timer_t timer;
+	sigset_t set; /* signals of timers */
+	int64_t first;
+} how = {.clock = CLOCK_MONOTONIC, .fd = -1, .poll = -1};
+
+static bool waits_by(const char *name)
+{
+	return !strcmp(how.name, name);
+}
+
+static void read_mechanism(const char *text)
+{
+	how.blocks = strchr(text, '+');
+	how.meddles = strpbrk(text, "!-") ? *strpbrk(text, "!-") : '\0';
+	snprintf(how.name, sizeof(how.name), "%.*s", (int)strcspn(text, "+!-"), text);
+	if (waits_by("realtime"))
+		how.clock = CLOCK_REALTIME;
+	irregular = waits_by("bursts");
+	by_pipe = irregular || waits_by("pipe") || waits_by("socket");
+	how.releaser = by_pipe || waits_by("chain");
+}
+
+static bool begin_releaser(void)
+{
+	pthread_t t;
+
+	if (waits_by("socket") ? socketpair(AF_UNIX, SOCK_STREAM, 0, due_pipe) != 0
+			       : by_pipe && pipe(due_pipe) != 0)
+		return false;
+	return !how.releaser || pthread_create(&t, NULL, releaser, &how.first) == 0;
+}
+
+/* Arms the timer that the kernel repeats, if the mechanism has one. */
+static bool begin_timer(void)
+{
+	struct itimerspec every = {
+		.it_interval = spec_of(period_ns), .it_value = spec_of(how.first)};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+
+	if (waits_by("timerfd") || waits_by("epoll")) {
+		how.fd = timerfd_create(CLOCK_MONOTONIC, 0);
+		timerfd_settime(how.fd, TFD_TIMER_ABSTIME, &every, NULL);
+	} else if (waits_by("itimer")) {
+		struct itimerval it = {
+			.it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S / 1000}};
+
+		it.it_value = it.it_interval;
+		setitimer(ITIMER_REAL, &it, NULL);
+	} else if (waits_by("posix") || waits_by("signal")) {
+		if (timer_create(CLOCK_MONOTONIC, &event, &how.timer) != 0)
+			return false;
+		timer_settime(how.timer, TIMER_ABSTIME, &every, NULL);
+	} else if (waits_by("deadline")) {
+		be_deadline(period_ns / 2);
+		sched_yield();
+	}
+	if (waits_by("epoll")) {
+		struct epoll_event in = {.events = EPOLLIN};
+
+		how.poll = epoll_create1(0);
+		if (how.poll < 0 || epoll_ctl(how.poll, EPOLL_CTL_ADD, how.fd, &in) != 0)
+			return false;
+	}
+	if (waits_by("signal"))
+		signal(SIGRTMIN, on_signal);
+	return true;
+}
+
+/* Waits for the release of job @k. @expiries: how many expiries the wait returned. */
+static bool wait_for_job(int k, uint64_t *expiries)
+{
+	struct timespec t = spec_of(period_ns);
+	struct epoll_event out;
+	sigset_t none;
+	int sig;
+
+	*expiries = 1;
+	while (how.poll >= 0 && epoll_wait(how.poll, &out, 1, -1) != 1)
+		;
+	if (how.fd >= 0)
+		return read(how.fd, expiries, sizeof(*expiries)) == sizeof(*expiries);
+	if (waits_by("itimer")) {
+		sigwait(&how.set, &sig);
+	} else if (waits_by("posix")) {
+		sigwait(&how.set, &sig);
+		*expiries += (uint64_t)timer_getoverrun(how.timer);
+	} else if (waits_by("signal")) {
+		sigemptyset(&none);
+		sigsuspend(&none);
+		*expiries += (uint64_t)timer_getoverrun(how.timer);
+	} else if (how.releaser) {
+		wait_for_release();
+	} else if (waits_by("relative")) {
+		nanosleep(&t, NULL);
+	} else if (waits_by("deadline")) {
+		if (k)
+			sched_yield();
+	} else {
+		sleep_until(how.clock, how.first + k * period_ns);
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
-	char how[16] = "";
-	bool blocks, by_releaser;
-	char meddles;
 	const struct sched_param param = {.sched_priority = PRIORITY};
-	struct itimerspec every = {0};
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
-	int64_t work_ns, next;
-	int n, long_every, fd = -1, poll = -1, sig;
-	pthread_t other;
-	clockid_t clock = CLOCK_MONOTONIC;
-	timer_t timer;
-	sigset_t set;
+	int64_t work_ns;
+	int n, long_every;
 
 	if (argc != 7)
 		return 64;
-	blocks = strchr(argv[1], '+');
-	meddles = strpbrk(argv[1], "!-") ? *strpbrk(argv[1], "!-") : '\0';
-	snprintf(how, sizeof(how), "%.*s", (int)strcspn(argv[1], "+!-"), argv[1]);
+	read_mechanism(argv[1]);
 	period_ns = atol(argv[3]) * 1000;
 	work_ns = atol(argv[4]) * 1000;
 	n = atoi(argv[5]);
 	long_every = atoi(argv[6]);
 	if (n < 1 || n > JOBS_MAX || period_ns <= 0)
 		return 64;
+	/* pages that are touched here cause no page faults in the jobs */
 	memset(ends, 1, sizeof(ends));
 	memset(releases, 0, sizeof(releases));
-	sigemptyset(&set);
-	sigaddset(&set, SIGALRM);
-	sigaddset(&set, SIGRTMIN);
-	sigprocmask(SIG_BLOCK, &set, NULL);
-	if (blocks)
+	sigemptyset(&how.set);
+	sigaddset(&how.set, SIGALRM);
+	sigaddset(&how.set, SIGRTMIN);
+	sigprocmask(SIG_BLOCK, &how.set, NULL);
+	if (how.blocks)
 		begin_other();
 	prctl(PR_SET_NAME, argv[2]);
-	if (strcmp(how, "deadline") != 0 && strcmp(how, "fair") != 0)
+	if (!waits_by("deadline") && !waits_by("fair"))
 		sched_setscheduler(0, SCHED_FIFO, &param);
-	if (!strcmp(how, "realtime"))
-		clock = CLOCK_REALTIME;
 	/* the name is seen at the next switch */
 	usleep(2000);
-	next = now_on(clock) + period_ns;
-	every.it_interval = spec_of(period_ns);
-	every.it_value = spec_of(next);
-	if (meddles)
-		begin_meddler(meddles, next);
-	irregular = !strcmp(how, "bursts");
-	by_pipe = irregular || !strcmp(how, "pipe") || !strcmp(how, "socket");
-	by_releaser = by_pipe || !strcmp(how, "chain");
-	if (!strcmp(how, "socket") ? socketpair(AF_UNIX, SOCK_STREAM, 0, due_pipe) != 0
-				   : by_pipe && pipe(due_pipe) != 0)
+	how.first = now_on(how.clock) + period_ns;
+	if (how.meddles)
+		begin_meddler(how.meddles, how.first);
+	if (!begin_releaser() || !begin_timer())
 		return 1;
-	if (by_releaser && pthread_create(&other, NULL, releaser, &next) != 0)
-		return 1;
-	if (!strcmp(how, "timerfd") || !strcmp(how, "epoll")) {
-		fd = timerfd_create(CLOCK_MONOTONIC, 0);
-		timerfd_settime(fd, TFD_TIMER_ABSTIME, &every, NULL);
-	} else if (!strcmp(how, "itimer")) {
-		struct itimerval it = {
-			.it_interval = {period_ns / NS_PER_S, period_ns % NS_PER_S / 1000}};
-
-		it.it_value = it.it_interval;
-		setitimer(ITIMER_REAL, &it, NULL);
-	} else if (!strcmp(how, "posix") || !strcmp(how, "signal")) {
-		if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
-			return 1;
-		timer_settime(timer, TIMER_ABSTIME, &every, NULL);
-	} else if (!strcmp(how, "deadline")) {
-		be_deadline(period_ns / 2);
-		sched_yield();
-	}
-	if (!strcmp(how, "epoll")) {
-		struct epoll_event in = {.events = EPOLLIN};
-
-		poll = epoll_create1(0);
-		if (poll < 0 || epoll_ctl(poll, EPOLL_CTL_ADD, fd, &in) != 0)
-			return 1;
-	}
-	if (!strcmp(how, "signal"))
-		signal(SIGRTMIN, on_signal);
 	for (int k = 0; k < n; k++) {
-		struct timespec t;
-
-		releases[k] = 1;
-		if (poll >= 0) {
-			struct epoll_event out;
-
-			while (epoll_wait(poll, &out, 1, -1) != 1)
-				;
-		}
-		if (fd >= 0) {
-			if (read(fd, &releases[k], sizeof(releases[k])) != sizeof(releases[k]))
-				return 1;
-		} else if (!strcmp(how, "itimer")) {
-			sigwait(&set, &sig);
-		} else if (!strcmp(how, "posix")) {
-			sigwait(&set, &sig);
-			releases[k] += (uint64_t)timer_getoverrun(timer);
-		} else if (!strcmp(how, "signal")) {
-			sigset_t none;
-
-			sigemptyset(&none);
-			sigsuspend(&none);
-			releases[k] += (uint64_t)timer_getoverrun(timer);
-		} else if (by_releaser) {
-			wait_for_release();
-		} else if (!strcmp(how, "relative")) {
-			t = spec_of(period_ns);
-			nanosleep(&t, NULL);
-		} else if (!strcmp(how, "deadline")) {
-			if (k)
-				sched_yield();
-		} else {
-			sleep_until(clock, next + k * period_ns);
-		}
+		if (!wait_for_job(k, &releases[k]))
+			return 1;
 		work(long_every && k % long_every == long_every - 1 ? 5 * period_ns / 2 : work_ns);
-		if (blocks)
+		if (how.blocks)
 			block_inside_a_job();
 		ends[k] = now_on(CLOCK_MONOTONIC);
 	}

@@ -435,13 +435,24 @@ static void note_no_job(const struct task_found *found, struct vmrt_task_contrad
 	append(out, text);
 }
 
+/* "WHO are SEEN apart, declared PERIOD": distances that the period of the task does not explain. */
+static void note_distance(const struct vmrt_engine *e, uint32_t task, const char *who, int64_t seen,
+	struct vmrt_task_contradiction *out)
+{
+	const char *said = e->config->tasks_are_found ? "its period was found to be" : "declared";
+	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
+
+	snprintf(text, sizeof(text), "%s are %s apart, %s %s", who, vmrt_format_duration(seen, a),
+		said, vmrt_format_duration(e->config->experiment->tasks[task].period_ns, b));
+	append(out, text);
+}
+
 void vmrt_engine_task_contradiction(
 	const struct vmrt_engine *e, uint32_t task, struct vmrt_task_contradiction *out)
 {
 	const struct task_found *found = &e->found[task];
 	const struct vmrt_task_spec *spec = &e->config->experiment->tasks[task];
 	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
-	const char *said = e->config->tasks_are_found ? "its period was found to be" : "declared";
 	const struct jobs *odd;
 	int64_t seen;
 
@@ -450,23 +461,16 @@ void vmrt_engine_task_contradiction(
 		out->missing = (int64_t)(found->missing - found->slept + found->hidden);
 	if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
 		out->missing = 0;
-		snprintf(text, sizeof(text), "arrivals are %s apart, %s %s",
-			vmrt_format_duration(seen, a), said,
-			vmrt_format_duration(spec->period_ns, b));
-		append(out, text);
+		note_distance(e, task, "arrivals", seen, out);
 	} else if (!spec->distance_ns && found->mechanism != VMRT_RELEASE_WAKEUP &&
 		   (odd = odd_thread(e, task, &seen))) {
-		snprintf(text, sizeof(text), "arrivals of thread %s/%d are %s apart, %s %s",
-			odd->thread->pub.comm, odd->thread->pub.tid, vmrt_format_duration(seen, a),
-			said, vmrt_format_duration(spec->period_ns, b));
-		append(out, text);
+		snprintf(text, sizeof(text), "arrivals of thread %s/%d", odd->thread->pub.comm,
+			odd->thread->pub.tid);
+		note_distance(e, task, text, seen, out);
 	}
 	if (!out->text[0] && !spec->distance_ns && (seen = other_period(found, spec->period_ns))) {
 		out->missing = 0;
-		snprintf(text, sizeof(text), "many arrivals are %s apart, %s %s",
-			vmrt_format_duration(seen, a), said,
-			vmrt_format_duration(spec->period_ns, b));
-		append(out, text);
+		note_distance(e, task, "many arrivals", seen, out);
 	}
 	if (found->differs_ns) {
 		snprintf(text, sizeof(text), "its threads have periods of their own: %s and %s",

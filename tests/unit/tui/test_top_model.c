@@ -368,6 +368,18 @@ static void events(struct fixture *f, int n)
 	}
 }
 
+/* The counts of the second task, whose jobs two engines gave. */
+static void assert_counts_go_on(const struct top_task_row *t)
+{
+	assert_int_equal(t->jobs, 4);
+	assert_int_equal(t->missed, 2);
+	assert_int_equal(t->unknown, 1);
+	assert_int_equal(t->max_ns, 30 * MS);
+	assert_int_equal(t->facts.missed_late, 2);
+	assert_int_equal(t->facts.response.n, 3);
+	assert_int_equal(t->facts.response_p50, 25 * MS);
+}
+
 static void what_stays_goes_on_being_counted_by_the_next_engine(void **state)
 {
 	struct fixture *f = *state;
@@ -403,13 +415,7 @@ static void what_stays_goes_on_being_counted_by_the_next_engine(void **state)
 	events(f, 3);
 	update_view(f, BASE + 1000 * MS);
 	assert_int_equal(f->view.tasks[0].jobs, 0);
-	assert_int_equal(f->view.tasks[1].jobs, 4);
-	assert_int_equal(f->view.tasks[1].missed, 2);
-	assert_int_equal(f->view.tasks[1].unknown, 1);
-	assert_int_equal(f->view.tasks[1].max_ns, 30 * MS);
-	assert_int_equal(f->view.tasks[1].facts.missed_late, 2);
-	assert_int_equal(f->view.tasks[1].facts.response.n, 3);
-	assert_int_equal(f->view.tasks[1].facts.response_p50, 25 * MS);
+	assert_counts_go_on(&f->view.tasks[1]);
 	/* job numbers go on, and threads are not taken for those of the engine before */
 	assert_int_equal(f->view.n_misses, 2);
 	assert_int_equal(f->view.misses[1].job.k, 3);

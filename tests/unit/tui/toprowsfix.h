@@ -87,57 +87,58 @@ static inline void make_history(void)
 	}
 }
 
-static inline int fresh(void **state)
+static inline void make_server(struct top_server_row *s, int i)
 {
-	(void)state;
-	memset(servers, 0, sizeof(servers));
-	memset(tasks, 0, sizeof(tasks));
-	for (int i = 0; i < MANY; i++) {
-		struct top_server_row *s = &servers[i];
-		struct top_task_row *t = &tasks[i];
+	memset(s, 0, sizeof(*s));
+	snprintf(s->name, sizeof(s->name), "vm%d", i);
+	snprintf(s->vm, sizeof(s->vm), "vm%d", i);
+	s->policy = VMRT_POLICY_DEFERRABLE;
+	s->enforced = true;
+	s->priority = 50;
+	s->period_ns = 12 * MS;
+	s->budget_ns = 10 * MS;
+	s->used_ns = 5 * MS;
+	s->max_ns = 10 * MS;
+	s->share = 0.5;
+	s->background = 0.01;
+	s->vm_index = 0;
+	s->depleted_ns = VMRT_UNKNOWN;
+	s->unmanaged_period_ns = s->unmanaged_supply_ns = VMRT_UNKNOWN;
+	s->recent = periods;
+	s->n_recent = 10;
+	s->facts.used_up = 5;
+	s->period_start_ns = 100 * MS;
+	for (int k = 0; k < 8; k++)
+		s->curve[s->n_curve++] =
+			(struct vmrt_supply_point){0, (k + 1) * 5 * MS, k * 2 * MS, 0};
+}
 
-		snprintf(s->name, sizeof(s->name), "vm%d", i);
-		snprintf(s->vm, sizeof(s->vm), "vm%d", i);
-		s->policy = VMRT_POLICY_DEFERRABLE;
-		s->enforced = true;
-		s->priority = 50;
-		s->period_ns = 12 * MS;
-		s->budget_ns = 10 * MS;
-		s->used_ns = 5 * MS;
-		s->max_ns = 10 * MS;
-		s->share = 0.5;
-		s->background = 0.01;
-		snprintf(t->machine, sizeof(t->machine), "vm%d", i);
-		snprintf(t->name, sizeof(t->name), "task%d", i);
-		t->period_ns = t->deadline_ns = 20 * MS;
-		t->wcet_ns = 8 * MS;
-		t->jobs = t->known = 1000;
-		t->missed = 5;
-		t->last_ns = 8 * MS;
-		t->max_ns = 21 * MS;
-		t->max_k = 77;
-		t->p99_ns = 9 * MS;
-		t->state = TOP_TASK_MET;
-		t->open_deadline_ns = VMRT_UNKNOWN;
-		t->facts.response = t->facts.release = t->facts.start = VMRT_SERIES_EMPTY;
-		t->recent = jobs;
-		t->n_recent = 10;
-		t->buckets = buckets;
-		t->blame_ns[1][VMRT_BLAME_BUDGET] = 70 * MS;
-		t->blamed_jobs[1] = 10;
-		t->machine_index = 1;
-		s->vm_index = 0;
-		s->depleted_ns = VMRT_UNKNOWN;
-		s->unmanaged_period_ns = s->unmanaged_supply_ns = VMRT_UNKNOWN;
-		s->recent = periods;
-		s->n_recent = 10;
-		s->facts.used_up = 5;
-		s->period_start_ns = 100 * MS;
-		for (int k = 0; k < 8; k++)
-			s->curve[s->n_curve++] =
-				(struct vmrt_supply_point){0, (k + 1) * 5 * MS, k * 2 * MS, 0};
-	}
-	make_history();
+static inline void make_task(struct top_task_row *t, int i)
+{
+	memset(t, 0, sizeof(*t));
+	snprintf(t->machine, sizeof(t->machine), "vm%d", i);
+	snprintf(t->name, sizeof(t->name), "task%d", i);
+	t->period_ns = t->deadline_ns = 20 * MS;
+	t->wcet_ns = 8 * MS;
+	t->jobs = t->known = 1000;
+	t->missed = 5;
+	t->last_ns = 8 * MS;
+	t->max_ns = 21 * MS;
+	t->max_k = 77;
+	t->p99_ns = 9 * MS;
+	t->state = TOP_TASK_MET;
+	t->open_deadline_ns = VMRT_UNKNOWN;
+	t->facts.response = t->facts.release = t->facts.start = VMRT_SERIES_EMPTY;
+	t->recent = jobs;
+	t->n_recent = 10;
+	t->buckets = buckets;
+	t->blame_ns[1][VMRT_BLAME_BUDGET] = 70 * MS;
+	t->blamed_jobs[1] = 10;
+	t->machine_index = 1;
+}
+
+static inline void make_view(void)
+{
 	view = (struct top_view){.servers = servers,
 		.n_servers = 1,
 		.tasks = tasks,
@@ -162,6 +163,10 @@ static inline int fresh(void **state)
 		.events = 123456,
 		.mapped = true,
 		.clock_error_ns = 43210};
+}
+
+static inline void make_ui(void)
+{
 	ui = (struct top_ui){.title = "demo.vmrt",
 		.note = "",
 		.alarm = "",
@@ -177,6 +182,18 @@ static inline int fresh(void **state)
 		.total_ns = 17000 * MS,
 		.delay_ns = 1000 * MS,
 		.speed = 1};
+}
+
+static inline int fresh(void **state)
+{
+	(void)state;
+	for (int i = 0; i < MANY; i++) {
+		make_server(&servers[i], i);
+		make_task(&tasks[i], i);
+	}
+	make_history();
+	make_view();
+	make_ui();
 	return 0;
 }
 
