@@ -10,14 +10,17 @@
 #include <vmrt/units.h>
 
 #define READY_WAIT_MS 8000
-#define PATIENCE_NS (120 * VMRT_NS_PER_S) /* a guest may be very busy, or still be booting */
-#define HINT_NS (5 * VMRT_NS_PER_S)	  /* then it may be that nobody is there */
+/* how long to wait for an agent: a guest may be very busy or still be booting */
+#define PATIENCE_NS (120 * VMRT_NS_PER_S)
+#define HINT_NS (5 * VMRT_NS_PER_S) /* after so long the note says that perhaps no agent runs */
 #define START_WAIT_MS 5000
-#define QUEUE_MAX (UINT64_C(64) << 20) /* bytes of pages that have not been collected */
+/* bytes of pages that have come and have not been collected */
+#define QUEUE_MAX (UINT64_C(64) << 20)
 #define COPY_AT_ONCE 64
-#define RETRY_NS (2 * VMRT_NS_PER_S)   /* after the first failure to reach an agent */
-#define RETRY_STEPS 4		       /* how often that is doubled */
-#define STABLE_NS (30 * VMRT_NS_PER_S) /* a session that lasted so long did not fail again */
+#define RETRY_NS (2 * VMRT_NS_PER_S) /* pause after the first failure to reach an agent */
+#define RETRY_STEPS 4		     /* how often the pause is doubled */
+/* after a session that lasted so long the pause is short again */
+#define STABLE_NS (30 * VMRT_NS_PER_S)
 #define FUTURE_MAX_NS (10 * VMRT_NS_PER_S)
 
 struct live_page {
@@ -31,7 +34,8 @@ static void note(struct live_guest *g, const char *text)
 	snprintf(g->note, sizeof(g->note), "%.190s", text);
 }
 
-/* Called in the session's thread, which holds the session's lock: nothing of it may be asked here.
+/* Called by the session's thread, which holds the session's lock: functions of the session must not
+ * be called here.
  */
 static bool take_pages(
 	void *ctx, unsigned cpu, const void *pages, size_t size, struct vmrt_error *err)
@@ -139,7 +143,7 @@ static void drop_pages(struct live_guest *g)
 	pthread_mutex_unlock(&g->lock);
 }
 
-/* Of a session that is closed. */
+/* Frees the stream of a session that is closed. */
 static void drop_stream(struct live_guest *g)
 {
 	drop_pages(g);
@@ -203,7 +207,7 @@ void live_guest_start(struct live_guest *g)
 		g->recorded = true;
 }
 
-/* A session has failed: it is tried again after a while, which is longer each time. */
+/* A session has failed: plans a new one after a pause, which becomes longer each time. */
 static void try_later(struct live_guest *g, int64_t now_ns)
 {
 	if (g->started_ns && now_ns - g->started_ns > STABLE_NS)
@@ -223,7 +227,8 @@ static void say_when(struct live_guest *g, int64_t now_ns)
 		(long long)(left > 0 ? (left + VMRT_NS_PER_S - 1) / VMRT_NS_PER_S : 0));
 }
 
-/* Is it another guest than before, or the same one after a boot? Its clock began anew then. */
+/* Does the agent belong to another guest than before, or to the same guest after a boot, whose
+ * clock began anew? */
 static bool is_another(struct live_guest *g)
 {
 	unsigned cpus = vmrt_guest_meta(g->session)->cpus;
@@ -234,7 +239,8 @@ static bool is_another(struct live_guest *g)
 					  ping.guest_recv_ns < g->last_upto);
 }
 
-/* Its agent is ready again: what is known of it goes on, or begins anew. */
+/* The agent is ready again: the guest's stream and clock map go on, or begin anew for another
+ * guest. */
 static void take_up(struct live_guest *g)
 {
 	if (g->again && is_another(g)) {
@@ -249,7 +255,7 @@ static void take_up(struct live_guest *g)
 	}
 }
 
-/* It records again: of each CPU it is not known what happened meanwhile. */
+/* The guest records again: events of each CPU since the last session are lost. */
 static void resume(struct live_guest *g)
 {
 	for (unsigned cpu = 0; cpu < g->cpus && g->resumes; cpu++)
@@ -264,7 +270,8 @@ static bool started(struct live_guest *g, int64_t now_ns)
 	g->recorded = g->again = true;
 	g->dead = g->reached = false;
 	g->started_ns = now_ns;
-	/* it is waited for from here on, though its clock may not be known for a while */
+	/* from here on the merge waits for the guest, though its clock may not be known for a while
+	 */
 	g->upto_ns = now_ns - VMRT_NS_PER_MS;
 	g->silent = false;
 	if (!joined)
@@ -284,7 +291,8 @@ bool live_guest_poll(struct live_guest *g, int64_t now_ns)
 
 	if (is_in_order(g) || !g->options.n_ways)
 		return false;
-	/* one that had recorded is gone: from here on it is like one that was never reached */
+	/* a guest that had recorded is gone: from here on it is treated like a guest that was never
+	 * reached */
 	if (g->dead && !g->reached) {
 		g->reached = true;
 		try_later(g, now_ns);
@@ -356,7 +364,7 @@ static void end_it(struct live_guest *g, const char *why)
 	g->dead = true;
 }
 
-/* A guest cannot have us keep more and more of what never comes to be shown. */
+/* Gives up a guest that sends pages but no progress: its pages would take more and more memory. */
 static void check_progress(struct live_guest *g, int64_t upto, int64_t now_ns)
 {
 	int64_t next;
@@ -380,7 +388,8 @@ enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct
 
 	if (!g->session || g->dead)
 		return VMRT_OK;
-	/* first the time, then the pages: all that were sent before it are among them */
+	/* the time is read before the pages, so that the pages include all events before that time
+	 */
 	upto = vmrt_guest_upto(g->session);
 	pthread_mutex_lock(&g->lock);
 	page = g->first;

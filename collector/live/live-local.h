@@ -2,7 +2,7 @@
 #ifndef VMRT_COLLECTOR_LIVE_LIVE_LOCAL_H
 #define VMRT_COLLECTOR_LIVE_LIVE_LOCAL_H
 
-/* What looking live (live.c) and finding its VMs (live-vms.c) share. */
+/* Structures of the live view (live.c) that live-vms.c, which finds its VMs, needs too. */
 
 #include <vmrt/live.h>
 #include <vmrt/tracer.h>
@@ -11,23 +11,24 @@
 #include "collector/wire/secret.h"
 #include "live-guest.h"
 
-/* Which VMs there are. */
+/* The VMs of a live view. */
 struct live_vms {
 	struct vmrt_vm *list;
 	size_t n;
 	char awaited[128]; /* VMs of the experiment that do not run; "" */
 };
 
-/* VMs have come or gone. */
+/* The lists for the next configuration, after VMs have come or gone. */
 struct live_change {
 	struct live_vms vms;
-	struct vmrt_experiment *exp; /* for them; or NULL */
+	struct vmrt_experiment *exp; /* the experiment for these VMs; or NULL */
 };
 
 struct vmrt_live {
 	struct vmrt_live_options options;
-	struct vmrt_experiment *exp; /* with a server for each vCPU; NULL: none is given */
-	char vm[VMRT_NAME_MAX];	     /* of options.vm */
+	/* the experiment, with a server for each vCPU; NULL: none is given */
+	struct vmrt_experiment *exp;
+	char vm[VMRT_NAME_MAX]; /* of options.vm */
 	struct vmrt_secret secret;
 	struct live_vms vms;
 	struct live_guest **guests; /* by VM */
@@ -38,26 +39,26 @@ struct vmrt_live {
 	struct merge_input **inputs; /* by machine */
 	struct vmrt_merge merge;
 	uint8_t *page;
-	struct vmrt_engine_machine *machines; /* the host, then guests that record; with lists of
-						 their processes of their own */
+	struct vmrt_engine_machine *machines; /* the host, then guests that record; they own the
+						 lists of their processes */
 	size_t n_machines;
 	struct live_guest **guest_of; /* by machine */
 	struct vmrt_engine_vm *engine_vms;
 	bool joined;		  /* a guest records that is not among the machines yet */
-	struct live_change *next; /* what there is from the next configuration on; or NULL */
+	struct live_change *next; /* lists for the next configuration; or NULL */
 	int64_t host_upto_ns;
 	uint64_t fill; /* of the host's fullest trace buffer, bytes */
 	char note[256], host_note[192];
 };
 
-/** live_find_vms - those of the options, as far as they run; with options.at_once others are
+/** live_find_vms - find the VMs of the options; with options.at_once VMs that do not run yet are
  * awaited; end with live_free_vms() */
 enum vmrt_status live_find_vms(
 	const struct vmrt_live_options *options, struct live_vms *out, struct vmrt_error *err);
 
 void live_free_vms(struct live_vms *vms);
 
-/** live_own_cpus - the CPUs that no VM may use, to keep out of the way; false: there are none */
+/** live_own_cpus - the CPUs that no VM may use, for own threads; false: there are none */
 bool live_own_cpus(const struct vmrt_live *live, cpu_set_t *own);
 
 /** live_ways - the ways to the agent in VM @i; returns how many */

@@ -26,7 +26,7 @@ static bool has_link(const struct vmrt_live_options *options, const char *patter
 	return false;
 }
 
-/* A guest whose VM is not to be seen from here, but that has an agent all the same. */
+/* Adds a guest whose VM cannot be seen from here, but whose agent can be reached (--link). */
 static enum vmrt_status append_hidden(
 	struct live_vms *vms, const char *name, struct vmrt_error *err)
 {
@@ -68,7 +68,7 @@ static enum vmrt_status add(const struct vmrt_live_options *options, struct live
 		return status;
 	status = append(vms, vm, err);
 	if (status == VMRT_OK)
-		vm->threads = NULL; /* they are in the list now */
+		vm->threads = NULL; /* the list has them now */
 	vmrt_vms_free(vm, 1);
 	return status;
 }
@@ -100,7 +100,7 @@ void live_free_vms(struct live_vms *vms)
 	*vms = (struct live_vms){0};
 }
 
-/* Of the processes of VMs: a sum over their pids. */
+/* A checksum of the VMs' process ids, which changes when VMs come or go. */
 static uint64_t sum_of(const struct live_vms *vms)
 {
 	uint64_t sum = vms->n;
@@ -114,7 +114,7 @@ bool vmrt_live_stale(const struct vmrt_live *live)
 {
 	struct live_vms now;
 	enum vmrt_status status = live_find_vms(&live->options, &now, NULL);
-	/* the VM that was asked for is gone: what is known of it stays until it is there again */
+	/* the VM that the user chose is gone: what is known of it stays until it runs again */
 	bool other = status == VMRT_OK && sum_of(&now) != sum_of(&live->vms);
 
 	live_free_vms(&now);
@@ -137,7 +137,7 @@ bool live_own_cpus(const struct vmrt_live *live, cpu_set_t *own)
 	return CPU_COUNT(own) > 0;
 }
 
-/* What --link says comes first; else the VM's own port. */
+/* First the link that --link names, then the port of the VM. */
 size_t live_ways(const struct vmrt_live *live, size_t i, const char *ways[LIVE_WAYS])
 {
 	const struct vmrt_vm *vm = &live->vms.list[i];

@@ -34,7 +34,8 @@ static void note_malformed(void *ctx, struct merge_input *in, const char *why)
 		sizeof(live->host_note), "%.190s", why);
 }
 
-/* Each event is looked at. One that comes much too late is a loss before its machine's next one. */
+/* Called for each event. An event that comes much too late is dropped and counts as lost before the
+ * next event of its machine. */
 static bool accept(void *ctx, struct merge_input *in)
 {
 	struct vmrt_live *live = ctx;
@@ -42,7 +43,7 @@ static bool accept(void *ctx, struct merge_input *in)
 	int64_t last = live->merge.floor_ns;
 
 	if (g && last != INT64_MIN && in->host_ns < last - LATE_NS) {
-		/* what a guest did before it joined is not lost: nobody waited for it */
+		/* events of a guest before it joined are not lost: they were never wanted */
 		if (g->begun)
 			g->dropped += 1 + (in->event.lost == UINT64_MAX ? 0 : in->event.lost);
 		return false;
@@ -52,7 +53,7 @@ static bool accept(void *ctx, struct merge_input *in)
 	if (!g)
 		return true;
 	g->begun = true;
-	/* what it did while it was not connected, nobody knows */
+	/* events while the guest was not connected are lost */
 	if (live_guest_resumes(g, in->event.cpu))
 		in->event.lost = UINT64_MAX;
 	if (g->dropped && in->event.lost != UINT64_MAX) {
@@ -71,7 +72,7 @@ static enum vmrt_status open_host(struct vmrt_live *live, struct vmrt_error *err
 	struct vmrt_trace_meta meta;
 	enum vmrt_status status;
 
-	/* one that was killed goes on tracing, for nobody */
+	/* removes instances of killed programs, which go on tracing */
 	(void)vmrt_tracer_reset("top", NULL, NULL, NULL, NULL, NULL, NULL);
 	status = vmrt_tracer_open("top",
 		live->options.buffer ? live->options.buffer : VMRT_TRACER_BUFFER, &live->tracer,
@@ -109,7 +110,7 @@ static void open_guest(struct vmrt_live *live, size_t i, const cpu_set_t *own)
 	live_guest_open(live->guests[i], &options);
 }
 
-/* Those that were not opened yet. */
+/* Opens guests that are not open yet. */
 static void open_guests(struct vmrt_live *live)
 {
 	cpu_set_t own;
@@ -122,7 +123,8 @@ static void open_guests(struct vmrt_live *live)
 			open_guest(live, i, has_own ? &own : NULL);
 }
 
-/* An engine may look into the lists after a guest's session, which made them, was begun again. */
+/* Copies the list, because an engine may read it after the guest's session, which made the list,
+ * has ended. */
 static struct vmrt_processes copy_of(const struct vmrt_processes *processes)
 {
 	struct vmrt_processes copy = {.list = calloc(processes->n + 1, sizeof(*copy.list))};
@@ -171,7 +173,7 @@ static void name_machines(struct vmrt_live *live)
 	live->merge.n = live->n_machines;
 }
 
-/* The lists of @live for its VMs. False without memory: what could be made is there. */
+/* Makes the lists of @live for its VMs. False without memory: the lists may then be incomplete. */
 static bool make_lists(struct vmrt_live *live)
 {
 	size_t n = live->vms.n;
@@ -203,7 +205,7 @@ static void free_lists(struct vmrt_live *live)
 	free(live->inputs);
 }
 
-/* Servers of VMs with several vCPUs become one for each. */
+/* Servers of VMs with several vCPUs become one server for each vCPU. */
 static enum vmrt_status split_servers(const struct vmrt_live_options *options,
 	const struct live_vms *vms, struct vmrt_experiment **out, struct vmrt_error *err)
 {
@@ -251,7 +253,7 @@ static enum vmrt_status begin(struct vmrt_live *live, struct vmrt_error *err)
 		.upto_ns = VMRT_UNKNOWN,
 		.floor_ns = INT64_MIN,
 		.ceiling_ns = INT64_MIN};
-	/* the host first: what a guest's CPU did is explained by what its vCPU thread did */
+	/* the host records first, because run time of vCPU threads explains the guests' events */
 	status = vmrt_tracer_on(live->tracer, err);
 	for (size_t i = 0; i < live->vms.n && status == VMRT_OK && !live->options.at_once; i++)
 		live_guest_start(live->guests[i]);
@@ -313,7 +315,7 @@ enum vmrt_status vmrt_live_change(struct vmrt_live *live, struct vmrt_error *err
 	return VMRT_OK;
 }
 
-/* Has the guest of @vm, if it was there before, in the place of @to. */
+/* Moves the guest of @vm, if it was there before, to @to. */
 static void keep_guest(struct vmrt_live *live, const struct vmrt_vm *vm, struct live_guest **to)
 {
 	for (size_t i = 0; i < live->vms.n; i++) {
@@ -329,7 +331,8 @@ static void keep_guest(struct vmrt_live *live, const struct vmrt_vm *vm, struct 
 	}
 }
 
-/* Nobody has a hold on the lists now. Without memory it stays as it was. */
+/* Takes over the lists for the changed VMs, at a moment when nobody uses the old ones. Without
+ * memory the old lists stay. */
 static void take_change(struct vmrt_live *live)
 {
 	struct live_change *next = live->next;
@@ -418,7 +421,7 @@ static enum vmrt_status collect_host(struct vmrt_live *live, struct vmrt_error *
 	return VMRT_OK;
 }
 
-/* How far all sources have come that are waited for. */
+/* The time up to which all events have been collected, of all sources that the merge waits for. */
 static int64_t watermark(struct vmrt_live *live)
 {
 	int64_t upto = live->host_upto_ns;
@@ -426,7 +429,7 @@ static int64_t watermark(struct vmrt_live *live)
 	for (size_t i = 1; i < live->n_machines; i++) {
 		struct live_guest *g = live->guest_of[i];
 
-		/* one that has not sent anything yet has as long, from the first moment on */
+		/* a guest that has not sent anything yet gets the same time, from its start on */
 		if (g->upto_ns == VMRT_UNKNOWN && live->host_upto_ns != VMRT_UNKNOWN)
 			g->upto_ns = live->host_upto_ns - 1;
 		g->silent = g->dead || live->host_upto_ns - g->upto_ns > live->options.silence_ns;
@@ -469,7 +472,7 @@ enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *er
 		struct live_guest *g = live->guest_of[i];
 		struct vmrt_error why;
 
-		/* one guest's failure is no reason to lose the others */
+		/* an error of one guest must not end the others */
 		if (live_guest_collect(g, now, &why) != VMRT_OK) {
 			snprintf(g->note, sizeof(g->note), "%.190s", why.text);
 			g->dead = true;

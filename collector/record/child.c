@@ -23,7 +23,8 @@ static void become(char *const argv[], bool aside, const int *keep, size_t n_kee
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction old;
 
-		/* SIGPIPE is ignored by us; what the user chose to ignore stays so */
+		/* the recorder ignores SIGPIPE, the program must not; a signal that the user
+		 * ignores stays ignored */
 		if (signals[i] == SIGPIPE ||
 			(sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN))
 			signal(signals[i], SIG_DFL);
@@ -54,7 +55,7 @@ enum vmrt_status child_start(struct child *child, char *const argv[], bool aside
 		become(argv, aside, keep, n_keep, report[1]);
 	errnum = pid < 0 ? errno : 0;
 	close(report[1]);
-	/* the pipe closes when the program has begun; else it says why it has not */
+	/* the pipe closes when the program has begun; if it could not begin, the pipe has errno */
 	if (pid > 0) {
 		ssize_t n;
 
@@ -118,7 +119,7 @@ bool child_wait(struct child *child, int ms)
 
 		if (left <= 0)
 			return false;
-		/* without a descriptor to wait for, look again after a while */
+		/* without a descriptor to wait for, check again after a while */
 		left = left / VMRT_NS_PER_MS + 1;
 		poll(&fd, 1, child->fd >= 0 || left < 20 ? (int)left : 20);
 	}

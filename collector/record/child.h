@@ -11,31 +11,32 @@
 #include <vmrt/status.h>
 
 struct child {
-	pid_t pid;  /* 0: none, or ended */
-	int fd;	    /* becomes readable when it ends; -1 */
+	pid_t pid; /* 0: no program runs */
+	int fd; /* becomes readable when the program ends; -1: the kernel has no such descriptor */
 	int status; /* exit status, 128 + N for a signal; -1 while it runs */
 };
 
 /**
  * child_start - run a program, found as a shell would
- * @aside: out of reach of the terminal's ^C, and ended when we die
- * @keep: @n_keep descriptors that it inherits
+ * @aside: ^C in the terminal does not reach the program, and the kernel ends it when the recorder
+ * dies
+ * @keep: @n_keep descriptors that the program inherits
  *
  * Return: VMRT_OK; VMRT_ENOENT, VMRT_EPERM... if the program cannot be run.
  */
 enum vmrt_status child_start(struct child *child, char *const argv[], bool aside, const int *keep,
 	size_t n_keep, struct vmrt_error *err);
 
-/** child_check - has it ended? then its status is there */
+/** child_check - has the program ended? If so, its status is filled in */
 bool child_check(struct child *child);
 
-/** child_signal - send it a signal, if it still runs */
+/** child_signal - send a signal to the program, if it still runs */
 void child_signal(struct child *child, int sig);
 
-/** child_wait - wait until it has ended, at most @ms; returns whether it has */
+/** child_wait - wait at most @ms until the program has ended; returns whether it has */
 bool child_wait(struct child *child, int ms);
 
-/** child_end - end it: @sig, and if that does not do within @ms, SIGKILL */
+/** child_end - end the program with @sig; if it has not ended after @ms, with SIGKILL */
 void child_end(struct child *child, int sig, int ms);
 
 #endif

@@ -19,8 +19,10 @@
 #include "collector/tracefs/tail.h"
 
 #define PIPE_BYTES (1 << 20)
-#define PAUSE_MS 400 /* between two looks at a buffer that does not fill */
-#define REST_MS 20   /* while it is followed: kernels may call a buffer ready for every event */
+#define PAUSE_MS 400 /* between two reads of a buffer that does not fill */
+/* while another program follows the recording: kernels may report a buffer as ready for each event
+ */
+#define REST_MS 20
 #define STACK_BYTES (256 << 10)
 /* A writer that was interrupted may still be about to commit an event of this age. */
 #define SLACK_NS (1 * VMRT_NS_PER_MS)
@@ -35,7 +37,7 @@ struct cpu {
 	uint8_t *page; /* for drain_follow() */
 	atomic_int_fast64_t upto_ns;
 	struct drain_figures figures;
-	struct vmrt_error err; /* of the thread */
+	struct vmrt_error err; /* of its thread */
 };
 
 struct drain {
@@ -51,7 +53,7 @@ struct drain {
 	atomic_bool followed;
 };
 
-/* The first reason to stop is the reason. */
+/* Only the first reason to stop is kept: later ones are consequences. */
 static void ask_to_stop(struct drain *d, enum drain_stop why)
 {
 	int before = VMRT_DRAIN_GO_ON;
@@ -79,7 +81,7 @@ static enum vmrt_status pipe_to_file(struct cpu *c, size_t n)
 	return VMRT_OK;
 }
 
-/* Moves the full sub-buffers there are now. Returns how many bytes, or -1. */
+/* Moves the sub-buffers that are full now. Returns how many bytes, or -1. */
 static int64_t move_full(struct cpu *c)
 {
 	struct drain *d = c->drain;
@@ -102,8 +104,8 @@ static int64_t move_full(struct cpu *c)
 }
 
 /*
- * The same with all there is, also in sub-buffers that are not full. Kernels before 5.1 move no
- * sub-buffer that was partly read: there is no way back to move_full().
+ * Moves all events, also from sub-buffers that are not full. After this move_full() must not be
+ * used any more: kernels before 5.1 do not move a sub-buffer that was partly read.
  */
 static int64_t move_all(struct cpu *c)
 {
@@ -121,7 +123,7 @@ static int64_t move_all(struct cpu *c)
 		atomic_fetch_add(&d->size, size);
 		total += size;
 		if (total >= PIPE_BYTES && vmrt_now_ns() - before > PAUSE_MS * VMRT_NS_PER_MS)
-			return total; /* a busy CPU: the next one is read first */
+			return total; /* the CPU is busy: read the next CPU's buffer first */
 	}
 	if (got < 0) {
 		cannot_read(c->cpu, &c->err);
@@ -145,14 +147,15 @@ static void note_fill(struct cpu *c, int64_t moved)
 	uint64_t buffer = vmrt_tracer_buffer(c->drain->tracer),
 		 fill = moved > 0 ? (uint64_t)moved : 0;
 
-	/* more than it holds can be moved when it fills meanwhile */
+	/* more than the size of the buffer can be moved, because the buffer fills meanwhile */
 	if (fill > buffer)
 		fill = buffer;
 	if (fill > c->figures.fill)
 		c->figures.fill = fill;
 }
 
-/* Is there room for what is in the buffers, and for what the analysis makes of it? */
+/* Asks to stop if the disk has no room for the events in the buffers and for the database of the
+ * analysis. */
 static void check_limits(struct drain *d)
 {
 	uint64_t size = atomic_load(&d->size);
@@ -163,7 +166,8 @@ static void check_limits(struct drain *d)
 		ask_to_stop(d, VMRT_DRAIN_DISK);
 }
 
-/* A thread that reads each event at once does little else; a small buffer may not wait, though. */
+/* Waits, because a thread that reads each event at once does little else. A small buffer is not
+ * kept waiting, because it could overflow. */
 static bool rest(struct cpu *c, int64_t moved)
 {
 	struct drain *d = c->drain;
@@ -179,7 +183,7 @@ static void *drain_thread(void *arg)
 	struct drain *d = c->drain;
 	sigset_t all;
 
-	/* signals are for the main thread */
+	/* the main thread handles the signals */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	if (d->options.cpus)
@@ -210,7 +214,8 @@ static enum vmrt_status start_thread(struct cpu *c, struct vmrt_error *err)
 	c->page = malloc(vmrt_tracer_page_size(c->drain->tracer));
 	if (!c->page)
 		return vmrt_fail(err, VMRT_ENOMEM, "recorder: out of memory");
-	/* a refusal (a user's limit) leaves the default size, which only means more calls */
+	/* if the kernel refuses (a user's limit), the pipe keeps its default size and more calls
+	 * are needed */
 	fcntl(c->pipe[1], F_SETPIPE_SZ, PIPE_BYTES);
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_BYTES);

@@ -15,10 +15,10 @@ struct drain;
 struct drain_options {
 	struct vmrt_datfile *file; /* kept by reference */
 	const cpu_set_t *cpus;	   /* CPUs that the threads shall run on, or NULL */
-	uint64_t max_size;	   /* ask to stop when so much was moved in all; 0: no limit */
-	uint64_t reserve; /* ask to stop when the disk has less left than this, and a quarter of
-			     what was moved */
-	bool hold;	  /* no threads: leave everything in the buffers until the end */
+	uint64_t max_size; /* ask to stop when so many bytes were moved in all; 0: no limit */
+	uint64_t reserve;  /* bytes; ask to stop when the disk has less room than this and a quarter
+			      of what was moved */
+	bool hold;	   /* no threads: leave everything in the buffers until the end */
 };
 
 /* Why recording should end. */
@@ -32,9 +32,10 @@ enum drain_stop {
 /* How well the buffer of one CPU was emptied. */
 struct drain_figures {
 	uint64_t fill;	   /* bytes, the most that was found in it */
-	int64_t unread_ns; /* longest time between two looks */
-	int64_t unread_at; /* when that ended, CLOCK_MONOTONIC */
-	int64_t first_ns;  /* of the rest: when its first sub-buffer begins; 0 without one */
+	int64_t unread_ns; /* longest time between two reads */
+	int64_t unread_at; /* when unread_ns ended, CLOCK_MONOTONIC */
+	int64_t first_ns;  /* when the first sub-buffer begins that drain_finish() moved; 0: there
+			      was none */
 };
 
 /**
@@ -48,9 +49,9 @@ enum vmrt_status drain_start(struct vmrt_tracer *tracer, const struct drain_opti
 uint64_t drain_size(const struct drain *drain);
 
 /**
- * drain_follow - from now on move what is in sub-buffers that are not full, too
+ * drain_follow - from now on also move events from sub-buffers that are not full
  *
- * Who follows the recording would else not see what a CPU with few events did.
+ * Otherwise a program that follows the recording would not see the events of a CPU that has few.
  */
 void drain_follow(struct drain *drain);
 
@@ -61,19 +62,20 @@ int64_t drain_upto(const struct drain *drain);
 /** drain_stop - should recording end? */
 enum drain_stop drain_stop(const struct drain *drain);
 
-/** drain_stop_fd - becomes readable when it should */
+/** drain_stop_fd - becomes readable when recording should end */
 int drain_stop_fd(const struct drain *drain);
 
 /**
- * drain_finish - after vmrt_tracer_off(): take the rest, partly filled sub-buffers too
+ * drain_finish - after vmrt_tracer_off(): move the rest, also partly filled sub-buffers
  * @since: leave out sub-buffers that end before this time; INT64_MIN: none
  *
- * Return: VMRT_OK, or the first error of a thread; what was moved before it is there.
+ * Return: VMRT_OK, or the first error of a thread; the file has all events that were moved before
+ * the error.
  */
 enum vmrt_status drain_finish(struct drain *drain, int64_t since, struct vmrt_error *err);
 
-/** drain_take - the same for one CPU, without a drain; @moved: bytes; @first: as first_ns
- * above */
+/** drain_take - move the rest of one CPU's events, without a drain; @moved: bytes; @first: as
+ * first_ns in struct drain_figures */
 enum vmrt_status drain_take(struct vmrt_tracer *tracer, struct vmrt_datfile *file, unsigned cpu,
 	int64_t since, uint64_t *moved, int64_t *first, struct vmrt_error *err);
 

@@ -21,11 +21,12 @@
 #define COLLECT_MS 100
 #define LIVE_BUFFER (UINT64_C(4) << 20)
 #define LIVE_GUEST_BUFFER (UINT64_C(1) << 20)
-#define LIVE_SILENCE_NS                                                                            \
-	(10 * VMRT_NS_PER_S) /* an agent in a busy guest may have to wait for long */
-#define LIVE_PORT 1	     /* the agents' port for live views; recorders use 0 */
-#define OVERRUN_SHARE                                                                              \
-	20 /* beyond the budget by a twentieth: enforcers are some microseconds late */
+/* an agent in a busy guest may have to wait for long */
+#define LIVE_SILENCE_NS (10 * VMRT_NS_PER_S)
+#define LIVE_PORT 1 /* the agents' port for live views; recorders use port 0 */
+/* a server is beyond its budget if it used a twentieth more: enforcers are some microseconds late
+ */
+#define OVERRUN_SHARE 20
 
 struct flight {
 	struct flight_options options;
@@ -36,14 +37,14 @@ struct flight {
 	bool running;
 	cpu_set_t cpus;
 	int fd, end_fd;
-	atomic_int triggered; /* 1: being written; 2: the reason is there */
+	atomic_int triggered; /* 1: reason is being written; 2: reason is complete */
 	char reason[160];
-	int64_t when_ns; /* of the reason */
+	int64_t when_ns; /* when the reason happened */
 	atomic_int_fast64_t armed_ns;
-	char note[200]; /* about the live view, as it was printed last */
+	char note[200]; /* the last note about the live view that was printed */
 };
 
-/* The signal handler has no other way to know; there is one flight recorder in a process. */
+/* For the signal handler, which gets no argument; a process has one flight recorder at most. */
 static atomic_int signal_fd = -1;
 
 static void on_signal(int sig)
@@ -57,7 +58,7 @@ static void on_signal(int sig)
 	errno = errnum;
 }
 
-/* The first reason is the reason. */
+/* Only the first reason is kept: it is the one for which the recorder saves. */
 static void trigger(
 	struct flight *f, int64_t when_ns, const char *fmt, const char *name, long long number)
 {
@@ -87,9 +88,9 @@ static void take_job(void *ctx, const struct vmrt_job *job)
 static void take_period(void *ctx, const struct vmrt_server_period *p)
 {
 	struct flight *f = ctx;
-	/* with a server for each vCPU of a VM */
+	/* the live view's experiment, in which each vCPU of a VM has a server */
 	const struct vmrt_experiment *e = f->config.experiment;
-	/* where nobody enforces the budget, everything that the VM uses counts */
+	/* if nobody enforces the budget, all run time of the VM counts */
 	int64_t used =
 		p->consumed_ns + (p->outcome == VMRT_PERIOD_UNENFORCED ? p->background_ns : 0);
 
@@ -101,7 +102,8 @@ static void take_period(void *ctx, const struct vmrt_server_period *p)
 			(long long)p->k);
 }
 
-/* Whoever waits for a miss has to know when it could not be seen. */
+/* Prints the note about the live view: a user who waits for a miss must know if a miss could not be
+ * seen. */
 static void print_note(struct flight *f)
 {
 	char note[sizeof(f->note)];
@@ -228,7 +230,7 @@ void flight_end(struct flight *f)
 
 	if (!f)
 		return;
-	signal(SIGUSR1, SIG_IGN); /* one that comes late shall not end us */
+	signal(SIGUSR1, SIG_IGN); /* a late signal must not end the recorder */
 	atomic_store(&signal_fd, -1);
 	if (f->running) {
 		(void)!write(f->end_fd, &one, sizeof(one));

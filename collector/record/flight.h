@@ -21,19 +21,21 @@ struct flight_options {
 enum vmrt_status flight_start(
 	const struct flight_options *options, struct flight **out, struct vmrt_error *err);
 
-/** flight_arm - what happens from @from_ns on, CLOCK_MONOTONIC, is a reason; nothing is before
- * this was called */
+/** flight_arm - misses and overruns from @from_ns (CLOCK_MONOTONIC) on are reasons to save; before
+ * this call nothing is */
 void flight_arm(struct flight *flight, int64_t from_ns);
 
 /** flight_fd - becomes readable when there is a reason to save */
 int flight_fd(const struct flight *flight);
 
-/** flight_reason - what it was, or NULL if there was nothing yet; good until the end */
+/** flight_reason - the reason to save as text, or NULL if there is none yet; valid until
+ * flight_end() */
 const char *flight_reason(const struct flight *flight);
 
 /**
- * flight_when - when that was, CLOCK_MONOTONIC: for a miss its deadline, for an overrun the
- * end of its period, which may be seconds ago, as guests' events come late; without a reason: now
+ * flight_when - the time of the reason, CLOCK_MONOTONIC: of a miss the deadline, of an overrun the
+ * end of the period. The time may be seconds ago, because events of guests come late. Without a
+ * reason: now
  */
 int64_t flight_when(const struct flight *flight);
 

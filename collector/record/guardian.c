@@ -18,7 +18,8 @@ static _Noreturn void guard(int fd, const char *folder)
 	sigset_t all;
 	ssize_t n;
 
-	/* it must outlive what ends the recorder, and must not keep anything of it open */
+	/* a signal that ends the recorder must not end the guardian, and the guardian must not keep
+	 * files of the recorder open */
 	setsid();
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, NULL);

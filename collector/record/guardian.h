@@ -3,9 +3,8 @@
 #define VMRT_COLLECTOR_RECORD_GUARDIAN_H
 
 /*
- * A process that does nothing but switch off tracing when the recorder dies, so that the buffers
- * keep what they hold at that moment until somebody fetches it, and nobody pays for events any
- * longer.
+ * A process that switches tracing off when the recorder dies. The buffers then keep their events
+ * until `vmrt-trace reset` reads them, and tracing costs no time any more.
  */
 
 #include <sys/types.h>
@@ -15,11 +14,12 @@ struct guardian {
 	int fd; /* closed by the kernel when the recorder dies */
 };
 
-/** guardian_start - for the instance in @folder; without threads yet; without memory there is
- * none */
+/** guardian_start - begin to watch over the instance in @folder; to be called before there are
+ * threads. Without memory no guardian is started */
 void guardian_start(struct guardian *guardian, const char *folder);
 
-/** guardian_end - it is not needed any longer; one that was not started is allowed */
+/** guardian_end - end the guardian without switching tracing off; one that was not started is
+ * allowed */
 void guardian_end(struct guardian *guardian);
 
 #endif

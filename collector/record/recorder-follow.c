@@ -10,7 +10,7 @@
 
 #include <vmrt/files.h>
 
-/* When a thread was started, as its events have the time; good to a clock tick. */
+/* The time at which a thread was started, on the clock of the events, to a clock tick. */
 static int64_t started(pid_t pid, pid_t tid, int64_t now)
 {
 	struct timespec boot;
@@ -48,7 +48,8 @@ static bool append(struct vmrt_vm *vm, const struct vmrt_vm_thread *t)
 	return true;
 }
 
-/* Brings @vm up to date with how it is now; NULL: it is gone. */
+/* Merges the current state @now of @vm into @vm; NULL: the VM is gone. Returns whether anything
+ * changed. */
 static bool merge(
 	struct record_recorder *rec, struct vmrt_vm *vm, struct vmrt_vm *now, int64_t time)
 {
@@ -59,7 +60,8 @@ static bool merge(
 
 		if (!known) {
 			t->from_ns = started(now->pid, t->tid, time);
-			/* also one that was there before but not yet found */
+			/* a thread that was started before the recording but had not been found yet
+			 */
 			if (t->from_ns < rec->manifest.start_ns)
 				t->from_ns = 0;
 			changed |= append(vm, t);
@@ -94,7 +96,7 @@ static bool known_pid(const struct record_recorder *rec, pid_t pid)
 	return false;
 }
 
-/* With --all-vms, those that were not there at the beginning. */
+/* With --all-vms, adds VMs that were started during the recording. */
 static bool find_new(struct record_recorder *rec, int64_t time)
 {
 	struct vmrt_manifest *m = &rec->manifest;
@@ -151,8 +153,8 @@ enum vmrt_status recorder_only_vms(struct record_recorder *rec, struct vmrt_erro
 		for (size_t k = 0; k < rec->manifest.vms[i].vm.n_threads; k++)
 			if (!rec->manifest.vms[i].vm.threads[k].to_ns)
 				tids[used++] = rec->manifest.vms[i].vm.threads[k].tid;
-	/* without any thread everything would be recorded: the last number, mostly nobody's, stands
-	 * for none */
+	/* an empty list would record all threads: the list gets the largest thread id instead,
+	 * which hardly any thread has */
 	if (!used)
 		tids[used++] = last_pid();
 	status = vmrt_tracer_only(rec->tracer, tids, used, err);
@@ -168,7 +170,7 @@ bool recorder_follow(struct record_recorder *rec, int64_t time)
 		struct vmrt_vm *vm = &rec->manifest.vms[i].vm, *now = NULL;
 
 		if (!vm->pid)
-			continue; /* not to be seen from here */
+			continue; /* its process cannot be seen from here */
 		if (vmrt_vm_refresh(vm, &now) != VMRT_OK)
 			now = NULL;
 		changed |= merge(rec, vm, now, time);

@@ -19,9 +19,8 @@
 #define READY_WAIT_MS 60000 /* the session's own deadlines are shorter */
 #define START_WAIT_MS 25000
 #define SEND_WAIT_MS (1000 * 3600)
-#define FIRST_PINGS                                                                                \
-	5 /* exchanged before anything else happens: later the guest may be too busy               \
-	   */
+/* number of pings before recording begins: later the guest may be too busy to answer */
+#define FIRST_PINGS 5
 #define FIRST_PINGS_MS 1000
 #define PINGS_BEFORE_NS (10 * VMRT_NS_PER_S)
 
@@ -110,7 +109,7 @@ static void open_session(struct record_recorder *rec, size_t i)
 		note(vm, "%.250s", err.text);
 }
 
-/* Text as one word of a shell's command line. */
+/* Writes the text as one word of a shell's command line. */
 static void put_word(FILE *out, const char *text)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -127,8 +126,8 @@ static void put_word(FILE *out, const char *text)
 }
 
 /*
- * The way without an agent: who starts trace-cmd in the guest by hand has its events, too. Events
- * of before and after the host's recording do no harm.
+ * Prints how to record a guest without an agent: the user starts trace-cmd in it by hand. Events
+ * from before and after the host's recording do no harm.
  */
 static void print_by_hand(struct record_recorder *rec, size_t i)
 {
@@ -203,7 +202,7 @@ void recorder_start_guests(struct record_recorder *rec)
 	}
 }
 
-/* Waits in slices, so that a second ^C shortens it. */
+/* Waits in short slices, so that a second ^C can end the wait. */
 static enum vmrt_guest_state wait_for(
 	struct vmrt_guest *s, enum vmrt_guest_state state, int64_t until)
 {
@@ -242,7 +241,7 @@ void recorder_keep_pings(struct record_recorder *rec)
 			vmrt_guest_file_pings(&rec->guests[i].file, rec->guests[i].session);
 }
 
-/* A flight recorder may have pinged for days: what is said about the time that it keeps is enough.
+/* A flight recorder may have pinged for days: it keeps only the pings of the time that it saves.
  */
 static void keep_pings(
 	struct record_recorder *rec, size_t i, const struct vmrt_guest_result *result)
@@ -261,7 +260,8 @@ static void keep_pings(
 		memcpy(vm->pings, result->pings + first, vm->n_pings * sizeof(*vm->pings));
 }
 
-/* What a flight recorder has forgotten is not lost; but it may hold less than it should. */
+/* Events that a flight recorder overwrote are not lost, unless they lie in the time that it had to
+ * keep. */
 static void forgive_flight(struct record_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_cpu_stats *stats)
 {
@@ -291,7 +291,7 @@ static void count_events(struct record_recorder *rec, size_t i, const struct vmr
 	}
 	if (!rec->options->flight_ns && !vm_of(rec, i)->broken_off)
 		return;
-	/* more was read than was kept, or its size is not known */
+	/* more events were read than kept, or the size of the file is unknown */
 	snprintf(path, sizeof(path), "%s/%s", rec->folder.path, vm_of(rec, i)->file);
 	if (vmrt_count_events(path, &content, recorder_out_of_time, NULL) == VMRT_OK)
 		g->events = content.events;
@@ -321,7 +321,8 @@ static enum vmrt_status write_guest(struct record_recorder *rec, size_t i,
 	return status;
 }
 
-/* What could not be written, or not in time, is still there: it is not given up. */
+/* Writes the guest's file. If that fails or takes too long, what the guest sent stays for
+ * `vmrt-trace reset`. */
 static enum vmrt_status save_guest(struct record_recorder *rec, size_t i, struct vmrt_error *err)
 {
 	struct recorder_guest *g = &rec->guests[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The host's side of a recording: its file, its buffers, what was lost of it. */
+/* The host's side of a recording: its file, its buffers, its losses. */
 #include "recorder.h"
 
 #include <inttypes.h>
@@ -15,14 +15,14 @@
 #include "salvage.h"
 
 #define EXITS_BUFFER (64 << 10)
-#define DISK_RESERVE (UINT64_C(8) << 20) /* for the head, the manifest, a small database */
+#define DISK_RESERVE (UINT64_C(8) << 20) /* for the header, the manifest and a small database */
 
 void recorder_note(struct record_recorder *rec, const char *fmt, ...)
 {
 	char *note = rec->manifest.note;
 	va_list ap;
 
-	/* the first note says why; later ones are consequences */
+	/* only the first note is kept: later ones are consequences */
 	if (note[0])
 		return;
 	va_start(ap, fmt);
@@ -47,8 +47,9 @@ static enum vmrt_status save_processes(struct record_recorder *rec, struct vmrt_
 }
 
 /*
- * Names of threads that end are in the recording, but to look for them there is to read all of it.
- * A second instance has only them. Without it, or if it lost something, everything is read.
+ * Opens a second tracefs instance that records only the ends of threads, for their names. The
+ * recording has the names, too, but all of it would have to be read. That is done if there is no
+ * second instance or if the second instance lost events.
  */
 static void open_exits(struct record_recorder *rec)
 {
@@ -138,7 +139,8 @@ static void note_losses(struct vmrt_manifest_buffer *b, uint64_t lost, int64_t f
 
 	if (lost <= b->lost)
 		return;
-	/* what goes on is one loss; when there is no room the last one grows */
+	/* losses that follow each other directly are one loss; if the list is full, the last loss
+	 * becomes longer */
 	if (last && (last->to_ns == from || b->n_losses == VMRT_MANIFEST_LOSSES)) {
 		last->to_ns = to;
 		last->events += lost - b->lost;
@@ -146,7 +148,7 @@ static void note_losses(struct vmrt_manifest_buffer *b, uint64_t lost, int64_t f
 		b->losses[b->n_losses++] = (struct vmrt_manifest_loss){from, to, lost - b->lost};
 	}
 	b->lost = lost;
-	b->fill = b->size; /* nothing is lost in a buffer that is not full */
+	b->fill = b->size; /* events can be lost only if the buffer was full */
 }
 
 /* Does a file of the recorder's instance in tracefs say that something is on? */
@@ -163,7 +165,8 @@ static bool is_on(struct record_recorder *rec, const char *file)
 	return on;
 }
 
-/* Somebody else may write to the instance; what is not recorded because of that is lost. */
+/* Notes if another program switched tracing or an event of the instance off: events that are not
+ * recorded because of that are lost. */
 static void check_tracing_on(struct record_recorder *rec, int64_t now)
 {
 	bool tracing = is_on(rec, "tracing_on");
@@ -215,7 +218,8 @@ void recorder_finish_host(struct record_recorder *rec)
 	bool failed;
 
 	note_why_stopped(rec);
-	/* before all that a second ^C may end; what fails here is said when it is written again */
+	/* this comes first, because a second ^C may end what follows; an error is reported when the
+	 * names are written again */
 	rec->end_cmdlines = vmrt_trace_cmdlines(&rec->meta.processes[VMRT_PROCESSES_END]);
 	(void)save_processes(rec, NULL);
 	failed = drain_finish(rec->drain, since, &err) != VMRT_OK;
@@ -231,8 +235,8 @@ void recorder_finish_host(struct record_recorder *rec)
 
 		if (vmrt_tracer_stats(rec->tracer, cpu, s, &err) != VMRT_OK)
 			vmrt_warn("%s", err.text);
-		/* what a flight recorder forgets is not lost, but it may have forgotten more than
-		 * it should */
+		/* events that a flight recorder overwrote are not lost, unless they lie in the time
+		 * that it had to keep */
 		if (rec->options->flight_ns && s->overrun && figures.first_ns > since &&
 			figures.first_ns > least)
 			least = figures.first_ns;
@@ -245,7 +249,7 @@ void recorder_finish_host(struct record_recorder *rec)
 			b->fill = figures.fill;
 		note_losses(b, lost_of(s), rec->checked_ns, rec->manifest.end_ns);
 		b->events = s->read_events;
-		/* a flight recorder's file has only the last of what was read */
+		/* the file of a flight recorder has only the last events that were read */
 		if (rec->options->flight_ns)
 			s->read_events = s->entries = 0;
 		b->unread_ns = figures.unread_ns;
@@ -259,8 +263,8 @@ void recorder_finish_host(struct record_recorder *rec)
 }
 
 /*
- * Names of now behind those of the beginning: a later name is the one by which events go. Those of
- * threads that came and went meanwhile are in their events only.
+ * Adds the current names behind those of the beginning, because later names win. Names of threads
+ * that began and ended during the recording are only in events.
  */
 static void add_names(struct record_recorder *rec)
 {
@@ -272,7 +276,8 @@ static void add_names(struct record_recorder *rec)
 		return;
 	free(rec->meta.cmdlines);
 	rec->meta.cmdlines = all;
-	/* all that was recorded is read for them, for which a second ^C leaves no time */
+	/* the whole recording has to be read for the names, and a second ^C leaves no time for that
+	 */
 	if (!all_names_taken(rec) && rec->names)
 		vmrt_datfile_names(rec->file, rec->names);
 	ended = vmrt_names_take(rec->names);
@@ -326,7 +331,8 @@ enum vmrt_status recorder_save_host(struct record_recorder *rec, struct vmrt_err
 	saved = save_manifest(rec, &other);
 	if (status == VMRT_OK && saved != VMRT_OK)
 		status = vmrt_fail(err, saved, "%s", other.text);
-	/* where something is not put together yet, `vmrt-trace reset` finds it by the journal */
+	/* `vmrt-trace reset` needs the journal to find a guest's file that is not put together yet
+	 */
 	if (status == VMRT_OK && !rec->unfinished) {
 		run_unlink(rec->folder.path, VMRT_FILES_PINGS);
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));

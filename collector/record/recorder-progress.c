@@ -16,7 +16,8 @@ static uint64_t *sizes_of(const struct vmrt_datfile *file, unsigned cpus)
 	return sizes;
 }
 
-/* In each of them first the time, then the sizes: what was there at the time is counted. */
+/* Of each machine the time is read before the sizes, so that the sizes include all events before
+ * that time. */
 static bool host_extent(struct record_recorder *rec, struct vmrt_extent_file *f)
 {
 	snprintf(f->name, sizeof(f->name), "%s", VMRT_FILE_HOST);
@@ -61,7 +62,7 @@ void recorder_save_extent(struct record_recorder *rec)
 	for (size_t i = 0; i < rec->manifest.n_vms && complete; i++)
 		if (rec->guests[i].session)
 			complete = guest_extent(rec, i, &extent.files[extent.n++]);
-	/* a follower misses nothing but some time */
+	/* a program that follows the recording only waits longer */
 	if (complete)
 		vmrt_extent_save(&extent, rec->folder.path, NULL);
 	vmrt_extent_free(&extent);

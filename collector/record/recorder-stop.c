@@ -9,7 +9,7 @@
 
 #include <vmrt/tool.h>
 
-#define CHECK_MS 20 /* between two looks whether ^C was pressed again */
+#define CHECK_MS 20 /* between two checks whether ^C was pressed again */
 
 int recorder_stops(void)
 {
@@ -21,7 +21,7 @@ int recorder_stops(void)
 	return ioctl(vmrt_stop_fd(), FIONREAD, &n) == 0 && n > 0 ? n : 1;
 }
 
-/* Until when the recorder may take its time after a second ^C; 0: there was none. */
+/* The time at which the recorder must have ended after a second ^C; 0: ^C was not pressed twice. */
 static int64_t hurry_until(void)
 {
 	static int64_t until;

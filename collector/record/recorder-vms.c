@@ -15,7 +15,7 @@ static enum vmrt_status add_vm(
 	if (m->n_vms == VMRT_RECORDER_VMS)
 		return vmrt_fail(
 			err, VMRT_ERANGE, "more than %d VMs cannot be recorded", VMRT_RECORDER_VMS);
-	/* room for all of them at once: others point into the list while it grows */
+	/* the list is allocated once for all VMs, because others keep pointers into it */
 	if (!m->vms)
 		m->vms = calloc(VMRT_RECORDER_VMS, sizeof(*m->vms));
 	if (!m->vms)
@@ -40,7 +40,7 @@ static const char *link_of(const struct vmrt_recorder_options *options, const ch
 	return NULL;
 }
 
-/* A guest whose VM is not to be seen from here, but that has an agent all the same. */
+/* Adds a guest whose VM cannot be seen from here, but whose agent can be reached (--link). */
 static enum vmrt_status add_hidden(
 	struct record_recorder *rec, const char *name, struct vmrt_error *err)
 {
@@ -54,7 +54,7 @@ static enum vmrt_status add_hidden(
 	return add_vm(rec, &vm, err);
 }
 
-/* @user: whose VM it must be; "": of any user who is trusted */
+/* Adds the VMs that match. @user: the owner that the VM must have; "": any user who is trusted */
 static enum vmrt_status add_pattern(
 	struct record_recorder *rec, const char *pattern, const char *user, struct vmrt_error *err)
 {
@@ -76,7 +76,7 @@ static enum vmrt_status add_pattern(
 	}
 	status = add_vm(rec, vm, err);
 	if (status == VMRT_OK)
-		vm->threads = NULL; /* taken over */
+		vm->threads = NULL; /* the manifest has them now */
 	vmrt_vms_free(vm, 1);
 	return status;
 }
@@ -103,7 +103,7 @@ static enum vmrt_status add_all(struct record_recorder *rec, struct vmrt_error *
 		snprintf(pattern, sizeof(pattern), "pid:%d", (int)vms[i].pid);
 		status = add_pattern(rec, pattern, "", err);
 		if (status == VMRT_ENOENT)
-			status = VMRT_OK; /* it has just ended */
+			status = VMRT_OK; /* the VM has just ended */
 	}
 	vmrt_vms_free(vms, n);
 	if (status == VMRT_OK && !rec->manifest.vms) {

@@ -26,16 +26,17 @@
 #define OWNERS_NAMED 32		 /* users named with --owner, to vmrt-hsf */
 #define COMMAND_PATIENCE_MS 5000 /* for a command to end after a signal */
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
-#define FLIGHT_WAIT_MS 3000	 /* ... while the buffers of a flight recorder go on forgetting */
-#define COMMAND_OWN_MS 1000	 /* ^C reaches it through the terminal: give it a moment */
-#define COMMAND_LAST_MS                                                                            \
-	500 /* for SIGTERM, after the command did not end at the signal that the recorder got */
+/* for guests of a flight recorder, whose buffers overwrite old events meanwhile */
+#define FLIGHT_WAIT_MS 3000
+#define COMMAND_OWN_MS 1000 /* for a command that ^C has reached through the terminal */
+/* for SIGTERM, after the command did not end at the signal that the recorder got */
+#define COMMAND_LAST_MS 500
 #define HSF_READY_MS 10000
 #define HSF_END_MS 5000
 #define CLOSE_PATIENCE_MS 3000
 #define PROGRESS_MS 500
-#define CHECK_MS 1000	/* between two looks at what was lost */
-#define FOLLOWED_MS 250 /* between two words to whoever follows the recording */
+#define CHECK_MS 1000	/* between two checks for losses */
+#define FOLLOWED_MS 250 /* between two updates for programs that follow the recording */
 
 static char *join_words(char **words)
 {
@@ -50,7 +51,8 @@ static char *join_words(char **words)
 	return text;
 }
 
-/* The signals that ended the recording must not end its analysis; one that comes later does. */
+/* Number of signals that ended the recording. They must not end the analysis; a later signal does.
+ */
 static int stops_of_recording;
 
 static int analysis_stopped(void)
@@ -85,7 +87,8 @@ struct file_text {
 	size_t size;
 };
 
-/* The experiment of the run is the file as it was read, whatever becomes of it meanwhile. */
+/* Writes the experiment into the run as it was read at the beginning: the user's file may change
+ * meanwhile. */
 static enum vmrt_status keep_experiment(
 	const struct record_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
@@ -112,7 +115,8 @@ static enum vmrt_status check_only_vms(struct record_recorder *rec, struct vmrt_
 	return recorder_only_vms(rec, err);
 }
 
-/* A copy that only we can reach, for vmrt-hsf: the folder of the run may be somebody else's. */
+/* Makes a copy of the experiment for vmrt-hsf that no other user can change: the folder of the run
+ * may belong to another user. */
 static enum vmrt_status share_experiment(
 	struct record_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
@@ -140,8 +144,7 @@ static enum vmrt_status read_experiment(
 	return status;
 }
 
-/* Everything that can be refused is refused here, before anything runs or records; @text is the
- * experiment. */
+/* Checks everything that can be refused before anything runs or records. @text: the experiment. */
 static enum vmrt_status set_up_with(
 	struct record_recorder *rec, const struct file_text *text, struct vmrt_error *err)
 {
@@ -188,7 +191,8 @@ static enum vmrt_status set_up(struct record_recorder *rec, struct vmrt_error *e
 	return status;
 }
 
-/* The path of another program of vmrt: beside our own, else wherever the shell finds it. */
+/* The path of another program of vmrt: in the folder of this program, or else as the shell finds
+ * it. */
 static void beside_us(const char *name, char *buf, size_t room)
 {
 	ssize_t len = readlink("/proc/self/exe", buf, room - 1);
@@ -206,7 +210,7 @@ static void beside_us(const char *name, char *buf, size_t room)
 	snprintf(buf, room, "%s", name);
 }
 
-/* vmrt-hsf enforces the experiment that is recorded, and reads it from our descriptor. */
+/* Starts vmrt-hsf, which reads the experiment from the descriptor of the recorder's copy. */
 static enum vmrt_status start_hsf(struct record_recorder *rec, struct vmrt_error *err)
 {
 	char program[PATH_MAX], experiment[32], number[16];
@@ -256,7 +260,8 @@ static enum vmrt_status start(struct record_recorder *rec, struct vmrt_error *er
 	recorder_connect(rec);
 	if (vmrt_stop_requested())
 		return vmrt_fail(err, VMRT_EINTR, "interrupted before the recording began");
-	/* the host first and last, so that whatever a guest records has its other side here */
+	/* the host records first and ends last, so that it has records for all of a guest's events
+	 */
 	rec->manifest.start_ns = rec->checked_ns = vmrt_now_ns();
 	status = recorder_save_beginning(rec, err);
 	if (status == VMRT_OK)
@@ -314,11 +319,12 @@ static void follow(struct record_recorder *rec, int64_t now)
 		return;
 	if (rec->options->only_vms && recorder_only_vms(rec, &err) != VMRT_OK)
 		vmrt_warn("%s: threads that are new are not recorded", err.text);
-	/* for who follows, and for the case that we do not live to write the real one */
+	/* for programs that follow the recording, and for the case that the recorder is killed */
 	recorder_save_beginning(rec, NULL);
 }
 
-/* Until the command has ended, the time is over, or somebody wants it to end. */
+/* Waits until the command has ended, the duration is over, or the user or a limit ends the
+ * recording. */
 static void watch(struct record_recorder *rec, bool progress)
 {
 	for (;;) {
@@ -358,7 +364,8 @@ static void watch(struct record_recorder *rec, bool progress)
 	}
 }
 
-/* ^C reaches the command by itself; other signals only us. */
+/* Ends the command. ^C has reached it through the terminal; other signals have reached only the
+ * recorder. */
 static void stop_command(struct record_recorder *rec)
 {
 	int sig = vmrt_stop_requested();
@@ -372,7 +379,8 @@ static void stop_command(struct record_recorder *rec)
 	recorder_end_child(c, COMMAND_LAST_MS);
 }
 
-/* Ends everything in the right order and writes all files, whatever happened before. */
+/* Ends tracing, guests and programs in the right order and writes all files, also after an error.
+ */
 static enum vmrt_status stop_and_save(struct record_recorder *rec, struct vmrt_error *err)
 {
 	const char *reason = rec->flight ? flight_reason(rec->flight) : NULL;
@@ -387,8 +395,8 @@ static enum vmrt_status stop_and_save(struct record_recorder *rec, struct vmrt_e
 		vmrt_say("%s", rec->manifest.note);
 		recorder_stop_guests(rec, FLIGHT_WAIT_MS);
 	}
-	/* when there is no more room, or what was waited for has happened, what the command does
-	 * from here on is not recorded */
+	/* if the disk is full or the flight recorder has its reason, recording ends before the
+	 * command */
 	if (full) {
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
@@ -403,7 +411,7 @@ static enum vmrt_status stop_and_save(struct record_recorder *rec, struct vmrt_e
 		status = vmrt_tracer_off(rec->tracer, err);
 		rec->manifest.end_ns = vmrt_now_ns();
 	}
-	/* what is read from here on may no longer be in its place */
+	/* from here on data may be moved within the files, so that followers must not read them */
 	vmrt_extent_remove(rec->folder.path);
 	recorder_finish_host(rec);
 	saved = recorder_save_guests(rec, &other);
@@ -449,7 +457,7 @@ static int analyze(struct record_recorder *rec, bool progress)
 	return result.loss && !rec->options->allow_loss ? VMRT_EXIT_UNKNOWN : VMRT_EXIT_DONE;
 }
 
-/* One line about what was recorded; returns whether something was lost. */
+/* Prints one line about what was recorded; returns whether events were lost. */
 static bool summarize(const struct record_recorder *rec)
 {
 	int64_t length = rec->manifest.end_ns - rec->manifest.start_ns;
@@ -552,7 +560,7 @@ int vmrt_recorder_run(const struct vmrt_recorder_options *options)
 	result = VMRT_EXIT_DONE;
 	lost = summarize(rec);
 out:
-	/* what was recorded but could not be put together is left to `vmrt-trace reset` */
+	/* if the run has recorded something, the journal stays for `vmrt-trace reset` */
 	if (!rec->begun && rec->journal)
 		vmrt_journal_remove(rec->folder.path, vmrt_tracer_instance(rec->tracer));
 	clean_up(rec);

@@ -21,7 +21,7 @@
 #include "collector/session/guest-file.h"
 
 #define VMRT_RECORDER_VMS 64
-/* For all that is waited for when ^C was pressed twice: the recorder ends within 200 ms. */
+/* Longest of all waits together after ^C was pressed twice: the recorder ends within 200 ms. */
 #define VMRT_RECORDER_HURRY_MS 60
 
 struct vmrt_recorder_options {
@@ -64,17 +64,17 @@ struct record_recorder {
 	struct vmrt_tracer *tracer;
 	struct vmrt_datfile *file;
 	struct drain *drain;
-	struct vmrt_tracer *exits; /* an instance with nothing but the ends of threads; or NULL */
-	struct vmrt_names *names;  /* seen in it */
+	struct vmrt_tracer *exits; /* an instance that records only the ends of threads; or NULL */
+	struct vmrt_names *names;  /* names that were seen in exits */
 	struct guardian guardian;
 	struct flight *flight;
 	bool analyzable;
-	bool begun;	    /* there is something to keep */
-	bool journal;	    /* written, not yet removed */
+	bool begun;	    /* recording has begun: there is something to keep */
+	bool journal;	    /* recorder.journal was written and is not yet removed */
 	bool unfinished;    /* a guest's file is not put together: `vmrt-trace reset` is needed */
-	int64_t checked_ns; /* at the counters of losses */
-	bool followed;	    /* somebody wants to know how far it has come */
-	int64_t since_ns; /* a flight recorder keeps what comes from here on; INT64_MIN: everything
+	int64_t checked_ns; /* when losses were checked last */
+	bool followed;	    /* a program follows the recording */
+	int64_t since_ns; /* a flight recorder keeps events from this time on; INT64_MIN: all events
 			   */
 	struct vmrt_trace_meta meta;
 	char *end_cmdlines; /* names of threads when tracing had ended */
@@ -82,13 +82,13 @@ struct record_recorder {
 	uint64_t trace_id; /* of the host's file */
 	cpu_set_t cpus;	   /* where the recorder's own threads run */
 	bool has_cpus;
-	bool silenced; /* somebody else switched tracing or an event off */
+	bool silenced; /* another program switched tracing or an event off */
 	struct child command, hsf;
 	uint64_t events, lost; /* of the host */
 };
 
 /**
- * recorder_find_vms - the VMs to record, into the manifest: those of the experiment and of
+ * recorder_find_vms - enter the VMs to record into the manifest: those of the experiment and of
  * --vm
  *
  * Return: VMRT_OK, or VMRT_ENOENT if one of them does not run.
@@ -108,18 +108,19 @@ void recorder_connect(struct record_recorder *rec);
 /** recorder_start_guests - switch recording on in all guests that are ready */
 void recorder_start_guests(struct record_recorder *rec);
 
-/** recorder_stop_guests - switch it off again; at most @wait_ms for the last one to say so */
+/** recorder_stop_guests - switch recording off in all guests; wait at most @wait_ms for their
+ * answers */
 void recorder_stop_guests(struct record_recorder *rec, int wait_ms);
 
-/** recorder_keep_pings - write down the pings so far, for the case that we do not live to use
- * them */
+/** recorder_keep_pings - write the pings so far into files, for the case that the recorder is
+ * killed */
 void recorder_keep_pings(struct record_recorder *rec);
 
 /**
  * recorder_save_guests - take what the guests send, write their files, fill in the manifest
  *
- * Return: VMRT_OK, also where a guest gave nothing; VMRT_EINTR or VMRT_EIO: what a guest sent is
- * there, but not put together.
+ * Return: VMRT_OK, also if a guest sent nothing; VMRT_EINTR or VMRT_EIO: the data of a guest are on
+ * disk, but not put together.
  */
 enum vmrt_status recorder_save_guests(struct record_recorder *rec, struct vmrt_error *err);
 
@@ -127,28 +128,27 @@ enum vmrt_status recorder_save_guests(struct record_recorder *rec, struct vmrt_e
 size_t recorder_dat_guests(
 	const struct record_recorder *rec, struct vmrt_dat_guest out[VMRT_RECORDER_VMS]);
 
-/** recorder_free_guests - end all sessions; @drop: and remove what they have sent */
+/** recorder_free_guests - end all sessions; @drop: also remove what the guests have sent */
 void recorder_free_guests(struct record_recorder *rec, bool drop);
 
-/** recorder_only_vms - have the kernel record only what concerns the VMs' threads of now */
+/** recorder_only_vms - let the kernel record only events of the threads that the VMs have now */
 enum vmrt_status recorder_only_vms(struct record_recorder *rec, struct vmrt_error *err);
 
-/** recorder_save_extent - if anybody follows the recording, say how far it has come */
+/** recorder_save_extent - if a program follows the recording, write how far it has got */
 void recorder_save_extent(struct record_recorder *rec);
 
-/** recorder_note - what the manifest shall say about the host's recording; the first note
- * stays */
+/** recorder_note - write a note about the host's recording into the manifest, unless it has one */
 void recorder_note(struct record_recorder *rec, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
 /** recorder_open_host - begin the host's file and the threads that fill it */
 enum vmrt_status recorder_open_host(struct record_recorder *rec, struct vmrt_error *err);
 
-/** recorder_save_beginning - a manifest for the case that we do not live to write the real one
+/** recorder_save_beginning - write a manifest for the case that the recorder is killed
  */
 enum vmrt_status recorder_save_beginning(struct record_recorder *rec, struct vmrt_error *err);
 
-/** recorder_check_losses - note what was lost since the last look */
+/** recorder_check_losses - note the losses since the last check */
 void recorder_check_losses(struct record_recorder *rec, int64_t now);
 
 /** recorder_take_names - read the names of threads that have ended */
@@ -173,7 +173,7 @@ int recorder_stops(void);
 /** recorder_out_of_time - has ^C been pressed again, VMRT_RECORDER_HURRY_MS ago or earlier? */
 int recorder_out_of_time(void);
 
-/** recorder_hurries - was ^C pressed again? what is slow is given up then */
+/** recorder_hurries - was ^C pressed again? Slow work is then left out */
 bool recorder_hurries(void);
 
 /**
@@ -183,11 +183,12 @@ bool recorder_hurries(void);
  */
 int recorder_patience(int64_t until_ns);
 
-/** recorder_await - wait for a program, at most @ms, less after a second ^C; has it ended? */
+/** recorder_await - wait for a program, at most @ms, less after a second ^C; returns whether it has
+ * ended */
 bool recorder_await(struct child *child, int ms);
 
-/** recorder_end_child - SIGTERM, and if that does not do within @ms, or so much less after a
- * second ^C, SIGKILL */
+/** recorder_end_child - end a program with SIGTERM; if it has not ended after @ms (less after a
+ * second ^C), with SIGKILL */
 void recorder_end_child(struct child *child, int ms);
 
 #endif

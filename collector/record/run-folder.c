@@ -17,7 +17,7 @@
 
 #include "collector/tracefs/journal.h"
 
-/* What a run consists of; anything else in the folder belongs to somebody else. */
+/* The files of a run. Any other file in the folder is not ours to remove. */
 static const char *const run_files[] = {VMRT_FILE_HOST, "guest-*.dat", "*.pages",
 	"*" VMRT_PROCESSES_SUFFIX, VMRT_FILES_PINGS, VMRT_FILE_DB, VMRT_FILE_DB "-*",
 	VMRT_FILE_DB ".*", VMRT_FILE_EXPERIMENT, VMRT_FILE_MANIFEST, VMRT_FILE_MANIFEST ".new",
@@ -72,7 +72,7 @@ enum vmrt_status run_folder_name(
 	return VMRT_OK;
 }
 
-/* Is everything in the folder a part of a run? Names the first thing that is not. */
+/* Are all files in the folder parts of a run? @stranger: the name of the first one that is not. */
 static bool holds_only_a_run(DIR *dir, char *stranger, size_t room)
 {
 	struct dirent *entry;

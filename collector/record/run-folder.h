@@ -13,30 +13,31 @@
 #define VMRT_FILES_PINGS "guest-*.pings" /* while a recording lasts */
 
 struct run_folder {
-	char path[PATH_MAX - 256]; /* room for a file's name behind it */
-	bool made;		   /* it was not there before */
+	char path[PATH_MAX - 256]; /* leaves room for the name of a file */
+	bool made;		   /* the folder was made by run_folder_make(), not found */
 };
 
 /**
- * run_folder_name - where a run goes
+ * run_folder_name - the path of a new run's folder
  * @given: what the user asked for (the suffix is added if it is missing), or NULL
- * @name: what a name is made of, with the date, if nothing was asked for
+ * @name: the name is made of this and the date, if @given is NULL
  */
 enum vmrt_status run_folder_name(
 	struct run_folder *folder, const char *given, const char *name, struct vmrt_error *err);
 
 /**
  * run_folder_make - make the folder
- * @force: it may be there, if it is the folder of a run; the run in it is removed
+ * @force: the folder may exist, if it is that of a run; the run in it is removed
  *
- * Return: VMRT_OK, VMRT_EEXIST if it is there, VMRT_EPERM, VMRT_EIO...
+ * Return: VMRT_OK, VMRT_EEXIST if it exists, VMRT_EPERM, VMRT_EIO...
  */
 enum vmrt_status run_folder_make(struct run_folder *folder, bool force, struct vmrt_error *err);
 
 /** run_folder_drop - remove a folder that was just made, with what is in it */
 void run_folder_drop(const struct run_folder *folder);
 
-/** vmrt_run_file_name - NAME as a part of a file's name: nothing but [A-Za-z0-9._-], no leading dot
+/** vmrt_run_file_name - make @name safe as part of a file's name: only [A-Za-z0-9._-], no leading
+ * dot
  */
 void vmrt_run_file_name(char *name);
 

@@ -35,11 +35,11 @@ struct work {
 	struct vmrt_datfile *file;
 	struct vmrt_tracer *tracer; /* NULL if the instance is gone, as after a reboot */
 	struct vmrt_cpu_stats *stats;
-	struct vmrt_manifest *manifest, empty; /* what the recorder wrote; or that */
+	struct vmrt_manifest *manifest, empty; /* what the recorder wrote, or &empty */
 	uint64_t trace_id;
-	bool was_whole;		       /* all was recorded, and only had to be put together */
-	struct vmrt_dat_guest *guests; /* one for each VM there may be */
-	int32_t **tids;		       /* of their vCPUs */
+	bool was_whole;		       /* all was recorded, and the file only had to be completed */
+	struct vmrt_dat_guest *guests; /* one for each VM of the manifest */
+	int32_t **tids;		       /* thread ids of their vCPUs */
 	size_t n_guests;
 	struct vmrt_salvaged *out;
 };
@@ -132,7 +132,7 @@ static enum vmrt_status discard(struct work *w, struct vmrt_error *err)
 	return status;
 }
 
-/* What is still in the kernel goes behind what was written. */
+/* Moves the events that are still in the kernel's buffers behind those in the file. */
 static enum vmrt_status take_rest(struct work *w, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK;
@@ -164,7 +164,8 @@ static enum vmrt_status write_file(struct work *w, struct vmrt_error *err)
 		return vmrt_datfile_reassemble(w->file, err);
 	if (w->tracer) {
 		names[1] = vmrt_trace_cmdlines(NULL);
-		/* what was known then is surer than who has the number now */
+		/* names that the recorder wrote come last, because they win: a thread id may belong
+		 * to another thread now */
 		all = vmrt_trace_merge_names((const char *const[]){names[1], names[0]}, 2);
 		free(names[1]);
 		if (all) {
@@ -238,7 +239,7 @@ static enum vmrt_status load_manifest(struct work *w, struct vmrt_error *err)
 				    : vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", w->run);
 }
 
-/* What guests had sent before the recorder was killed. */
+/* Completes the files of guests with what they had sent before the recorder was killed. */
 static enum vmrt_status salvage_guests(struct work *w, struct vmrt_error *err)
 {
 	for (size_t i = 0; i < w->manifest->n_vms; i++) {
@@ -345,7 +346,7 @@ enum vmrt_status vmrt_salvage(const char *run, struct vmrt_salvaged *out, struct
 	snprintf(out->owner, sizeof(out->owner), "%s", w.instance);
 	if (w.tracer)
 		snprintf(out->instance, sizeof(out->instance), "%s", w.instance);
-	/* only now: until here it could be done again */
+	/* the instance is removed last: until here everything can be repeated */
 	if (vmrt_tracer_close(w.tracer, CLOSE_PATIENCE_MS, &why) != VMRT_OK)
 		status = vmrt_fail(err, why.status, "%s", why.text);
 	w.tracer = NULL;

@@ -12,10 +12,11 @@
 struct vmrt_salvaged {
 	char instance[64]; /* the tracefs instance that was removed, or "" */
 	char owner[64];	   /* the name of an instance of its recorder, removed or not */
-	bool nothing;	   /* it was killed before it recorded: what it had prepared is removed */
-	uint64_t events;   /* in host.dat now */
-	uint64_t guest_events; /* that guests had sent */
-	uint64_t from_buffers; /* bytes of them that were still in the kernel */
+	bool nothing; /* the recorder was killed before it recorded: what it had prepared is removed
+		       */
+	uint64_t events;       /* in host.dat now */
+	uint64_t guest_events; /* events that guests had sent */
+	uint64_t from_buffers; /* bytes of the events that were still in the kernel */
 	uint64_t missing; /* events that the recorder had taken out of the kernel and not written */
 	uint64_t lost;	  /* missing, and those that the kernel had lost */
 };
@@ -25,8 +26,7 @@ struct vmrt_salvaged {
  *
  * The manifest gets a note that says what happened. May be called again if it was interrupted.
  *
- * Return: VMRT_OK; VMRT_ENOENT if the run is none or is complete; VMRT_EBUSY if its recorder
- * lives...
+ * Return: VMRT_OK; VMRT_ENOENT if @run is no run, or complete; VMRT_EBUSY if its recorder runs...
  */
 enum vmrt_status vmrt_salvage(const char *run, struct vmrt_salvaged *out, struct vmrt_error *err);
 
@@ -34,7 +34,7 @@ enum vmrt_status vmrt_salvage(const char *run, struct vmrt_salvaged *out, struct
 struct vmrt_content {
 	uint64_t events;
 	int64_t first_ns, last_ns; /* 0 without events */
-	uint64_t *per_cpu;	   /* of the caller, @cpus of them */
+	uint64_t *per_cpu;	   /* array of the caller with @cpus elements */
 	unsigned cpus;
 };
 

@@ -21,12 +21,11 @@
 #include "collector/record/salvage.h"
 #include "collector/tracefs/tail.h"
 
-#define SHIFT_EVERY_NS                                                                             \
-	(5 * VMRT_NS_PER_S) /* readers' 64-bit interpolation overflows over long spans */
+/* readers' 64-bit interpolation overflows over long spans */
+#define SHIFT_EVERY_NS (5 * VMRT_NS_PER_S)
 #define SHIFT_SPARE 16
-#define DISK_RESERVE                                                                               \
-	(UINT64_C(16) << 20) /* for the host's file, the manifest, a small database                \
-			      */
+/* for the host's file, the manifest, a small database */
+#define DISK_RESERVE (UINT64_C(16) << 20)
 #define PINGS_AT_ONCE 64
 
 void vmrt_guest_file_init(
@@ -75,7 +74,7 @@ bool vmrt_guest_file_ready(void *file, const struct vmrt_trace_meta *meta, struc
 		save_processes(f, meta, err) != VMRT_OK)
 		return false;
 	vmrt_datfile_stop(f->dat, f->stop);
-	/* what a flight recorder keeps is not on disk, and then pings are of no use there */
+	/* a flight recorder's events are not on disk, so pings on disk would be of no use */
 	pings_path(f->folder, f->name, path);
 	if (!f->flight)
 		f->pings_fd = vmrt_create_recording(path);
@@ -122,7 +121,8 @@ void vmrt_guest_file_pings(struct vmrt_guest_file *f, struct vmrt_guest *session
 		(void)!vmrt_write_all(f->pings_fd, pings, n * sizeof(*pings));
 }
 
-/* Of each span of time the ping with the shortest round trip; returns how many samples. */
+/* Makes one sample of each span of time, from the ping with the shortest round trip; returns how
+ * many. */
 static size_t make_shifts(const struct vmrt_ping *pings, size_t n, struct vmrt_dat_shift *out)
 {
 	int64_t best = INT64_MAX, span_end = INT64_MIN;
@@ -144,7 +144,8 @@ static size_t make_shifts(const struct vmrt_ping *pings, size_t n, struct vmrt_d
 		out[used - 1].offset_ns =
 			p->host_send_ns / 2 + p->host_recv_ns / 2 - out[used - 1].local_ns;
 	}
-	/* room for the analysis, which will know of steps of the clock, and of times without pings
+	/* leaves room in the file for the analysis, which finds steps of the clock and times
+	 * without pings
 	 */
 	for (size_t i = 0; used && i < SHIFT_SPARE; i++, used++) {
 		out[used] = out[used - 1];
@@ -153,7 +154,7 @@ static size_t make_shifts(const struct vmrt_ping *pings, size_t n, struct vmrt_d
 	return used;
 }
 
-/* The names that the guest sent, and those of its ended threads, which only their events have. */
+/* The names that the guest sent, and those of ended threads, which only their events have. */
 static char *all_names(const struct vmrt_datfile *dat, const struct vmrt_trace_meta *meta)
 {
 	struct vmrt_names *names = vmrt_names_new(meta);
@@ -181,7 +182,7 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 	};
 	struct vmrt_cpu_stats *own = calloc(meta->cpus + 1, sizeof(*own));
 	struct vmrt_error why;
-	/* what follows reads and copies all, and may be ended before it is done */
+	/* what follows reads and copies the whole file, and a second ^C may end it */
 	enum vmrt_status status = VMRT_OK, listed = save_processes(f, meta, &why);
 	char *names = all_names(f->dat, meta);
 
@@ -195,7 +196,7 @@ enum vmrt_status vmrt_guest_file_end(struct vmrt_guest_file *f, const struct vmr
 		free(own);
 		return status;
 	}
-	/* a flight recorder's file has only the last of what the guest counted */
+	/* the file of a flight recorder has only the last of the events that the guest counted */
 	for (unsigned cpu = 0; f->flight && stats && cpu < meta->cpus; cpu++) {
 		own[cpu] = stats[cpu];
 		own[cpu].entries = own[cpu].read_events = 0;
@@ -233,7 +234,7 @@ void vmrt_guest_file_remove(struct vmrt_guest_file *f)
 	char path[PATH_MAX];
 
 	if (!f->cpus)
-		return; /* none was made */
+		return; /* there is no file */
 	vmrt_datfile_remove(f->folder, f->name, f->cpus);
 	pings_path(f->folder, f->name, path);
 	unlink(path);
@@ -261,7 +262,8 @@ int32_t *vmrt_guest_vcpu_tids(const struct vmrt_vm *vm, unsigned cpus)
 
 /* ---- when the recorder was killed ---- */
 
-/* The pings that it wrote down; one that was cut off in the middle is left out. */
+/* Reads the pings that the killed recorder wrote; one that was cut off in the middle is left out.
+ */
 static void read_pings(const char *folder, const char *name, struct vmrt_manifest_vm *vm)
 {
 	struct pings pings = {0};
@@ -326,7 +328,7 @@ enum vmrt_status vmrt_guest_salvage(const char *run, struct vmrt_manifest_vm *vm
 	vmrt_guest_file_init(&f, run, vm->file, peer);
 	if (vmrt_path(path, sizeof(path), run, vm->file) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ERANGE, "%.200s: the path is too long", run);
-	/* without its beginning, there cannot have been anything behind it */
+	/* the beginning of the file is written first: without it there are no events */
 	if (vmrt_datmap_read(path, &map, NULL) != VMRT_OK || !map->table) {
 		vm->file[0] = '\0';
 		goto out;

@@ -15,7 +15,7 @@
 #define PAGE_HEAD 16
 #define COMMIT_MASK 0x07ffffffu
 
-/* Clocks of different CPUs, rounding: a PONG may look faster than light by this. */
+/* Clocks of different CPUs and rounding: a PONG may seem to arrive so long before it was sent. */
 #define PING_TOLERANCE_NS (100 * VMRT_NS_PER_US)
 
 static enum vmrt_status refuse(const struct guest_in *in, struct vmrt_error *err, const char *what)
@@ -44,7 +44,8 @@ static enum vmrt_status take_hello(
 	const char *hostname, *kernel;
 
 	if (c->failed || nonce != in->nonce || in->state != VMRT_GUEST_CONNECTING)
-		return VMRT_OK; /* an answer to somebody before, or to a HELLO sent twice */
+		return VMRT_OK; /* an answer to an earlier recorder, or to a HELLO that was sent
+				   twice */
 	if (version != VMRT_LINK_VERSION) {
 		char who[sizeof(in->name) + 16];
 
@@ -140,7 +141,8 @@ static enum vmrt_status take_meta(
 		(*slot || (in->state != VMRT_GUEST_CONNECTED && kind != VMRT_META_PROCESSES)))
 		return refuse(in, err, "describes its events twice");
 	if (kind == VMRT_META_CMDLINES) {
-		/* a guest may send any number of small lists: they are joined once */
+		/* a guest may send any number of small lists, so they are joined once, at the end
+		 */
 		vmrt_buf_put(&in->names, text, strlen(text));
 		vmrt_buf_put_u8(&in->names, '\n');
 		if (!in->names.failed)
@@ -227,13 +229,13 @@ static enum vmrt_status take_pong(struct guest_in *in, struct vmrt_cursor *c, in
 	if (c->failed)
 		return refuse(in, err, "sent a malformed answer to a ping");
 	if (!in->out[slot].out || in->out[slot].seq != seq) {
-		in->bad_pings++; /* not asked for: proves nothing */
+		in->bad_pings++; /* an answer to no ping proves nothing */
 		return VMRT_OK;
 	}
 	in->out[slot].out = false;
 	ping.host_send_ns = in->out[slot].send_ns;
 	ping.host_send_tsc = in->out[slot].send_tsc;
-	/* what a sane guest cannot say: it would only spoil the clock map */
+	/* no correct guest sends such times; they would spoil the clock map */
 	if (ping.guest_recv_ns < 0 || ping.guest_send_ns < ping.guest_recv_ns ||
 		ping.guest_send_ns - ping.guest_recv_ns >
 			ping.host_recv_ns - ping.host_send_ns + PING_TOLERANCE_NS) {
@@ -245,7 +247,7 @@ static enum vmrt_status take_pong(struct guest_in *in, struct vmrt_cursor *c, in
 	return VMRT_OK;
 }
 
-/* A page whose own length is a lie would lead readers astray. */
+/* Is the length that the page states possible? Readers would otherwise read beyond its end. */
 static bool page_is_sane(const uint8_t *page, uint32_t page_size)
 {
 	struct vmrt_cursor c = {page, page + PAGE_HEAD, false};
@@ -282,7 +284,7 @@ static enum vmrt_status take_upto(struct guest_in *in, struct vmrt_cursor *c)
 {
 	int64_t upto = (int64_t)vmrt_cursor_u64(c);
 
-	/* one that no clock shows says nothing, and differences with it would overflow */
+	/* a time that no clock can show says nothing, and differences with it would overflow */
 	if (!c->failed && vmrt_clock_sane(upto))
 		in->upto_ns = upto;
 	return VMRT_OK;
@@ -315,7 +317,7 @@ static enum vmrt_status step(struct guest_in *in, enum vmrt_guest_state from,
 	return VMRT_OK;
 }
 
-/* Text of a stranger, which will be printed. */
+/* The settings are the text of a stranger and will be printed. */
 static enum vmrt_status take_settings(
 	struct guest_in *in, struct vmrt_cursor *c, struct vmrt_error *err)
 {
@@ -342,7 +344,7 @@ static enum vmrt_status take_error(
 	char shown[300];
 
 	if (in->state == VMRT_GUEST_CONNECTING)
-		return VMRT_OK; /* meant for somebody before */
+		return VMRT_OK; /* meant for an earlier recorder */
 	keep_text(shown, sizeof(shown), text ? text : "it does not say why");
 	return vmrt_fail(err, VMRT_EIO,
 		in->state >= VMRT_GUEST_STARTED ? "the agent in %s has stopped recording: %s"
@@ -358,9 +360,9 @@ enum vmrt_status guest_in_message(struct guest_in *in, const struct vmrt_message
 	if (message->type == VMRT_MSG_HELLO)
 		return take_hello(in, &c, err);
 	if (in->state == VMRT_GUEST_CONNECTING)
-		return VMRT_OK; /* leftovers of an earlier session */
+		return VMRT_OK; /* left over from an earlier session */
 	switch (message->type) {
-	case VMRT_MSG_NOTHING: /* what an agent says when it begins to wait for a recorder */
+	case VMRT_MSG_NOTHING: /* sent by an agent that begins to wait for a recorder */
 		return refuse(in, err, "has ended, and another one has taken its place");
 	case VMRT_MSG_META:
 		return take_meta(in, &c, err);

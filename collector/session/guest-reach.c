@@ -16,13 +16,14 @@
 #include "collector/wire/transport.h"
 
 #define HELLO_EVERY_NS (500 * VMRT_NS_PER_MS)
-#define HELLO_LATER_NS (5 * VMRT_NS_PER_S) /* where it takes long: all of them will be answered */
-#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S)  /* per socket; a guest may be very busy */
+/* between HELLOs after the first ones: the agent answers each of them */
+#define HELLO_LATER_NS (5 * VMRT_NS_PER_S)
+#define HELLO_WAIT_NS (5 * VMRT_NS_PER_S) /* per socket; a guest may be very busy */
 #define CONNECT_MS 5000
 #define SSH_MS 30000 /* logs in, and may copy the agent */
 #define PROOF_NS (5 * VMRT_NS_PER_S)
 
-/* Says HELLO until the agent behind the link answers. */
+/* Sends HELLO until the agent behind the link answers. */
 static enum vmrt_status greet(
 	struct vmrt_guest *g, const char *path, int64_t wait_ns, struct vmrt_error *err)
 {
@@ -56,7 +57,8 @@ static enum vmrt_status greet(
 	return VMRT_OK;
 }
 
-/* Any user can listen on a path that another one may have meant for a VM. */
+/* Checks the owner of the process that listens: any user can listen on a path that was meant for a
+ * VM. */
 static enum vmrt_status check_listener(
 	struct vmrt_guest *g, const struct vmrt_transport *t, struct vmrt_error *err)
 {
@@ -76,7 +78,7 @@ static enum vmrt_status check_listener(
 		vmrt_user_name(peer.uid, name), name);
 }
 
-/* Over TCP anybody can listen, and anybody connect: both sides prove that they know the secret. */
+/* Over TCP anybody can listen or connect, so both sides prove that they know the secret. */
 static enum vmrt_status prove(
 	struct vmrt_guest *g, const struct vmrt_transport *t, struct vmrt_error *err)
 {

@@ -13,22 +13,24 @@
 #include <vmrt/units.h>
 
 #define ANSWER_WAIT_NS (20 * VMRT_NS_PER_S) /* for READY, STARTED, STOPPED */
-#define DEAD_AFTER_NS                                                                              \
-	(3 * VMRT_NS_PER_S) /* one silent for so long may be dead, or just very busy: */
-#define DEAD_WAIT_NS (8 * VMRT_NS_PER_S) /* then STOPPED is waited for so long only */
-#define SILENCE_NS (10 * VMRT_NS_PER_S)	 /* longest pause within what it sends at the end */
+/* a guest that is silent for so long may be dead or very busy */
+#define DEAD_AFTER_NS (3 * VMRT_NS_PER_S)
+#define DEAD_WAIT_NS (8 * VMRT_NS_PER_S) /* how long to wait for STOPPED of such a guest */
+/* longest pause in the data that a guest sends at the end */
+#define SILENCE_NS (10 * VMRT_NS_PER_S)
 
-/* Many pings at first, since the shortest round trips say most, and then enough to follow drift. */
+/* Many pings at first, because the shortest round trips bound the clock best; later enough to
+ * follow drift. */
 #define PING_FIRST_NS (50 * VMRT_NS_PER_MS)
 #define PING_LATER_NS (100 * VMRT_NS_PER_MS)
 #define PING_FIRST_FOR_NS VMRT_NS_PER_S
 
-/* A ping takes some microseconds of the thread; it may use so much CPU time at its priority. */
+/* The thread may use so much CPU time at its real-time priority; a ping takes some microseconds. */
 #define URGENT_MOST_NS VMRT_NS_PER_MS
 #define URGENT_SPAN_NS (100 * VMRT_NS_PER_MS)
 #define PONGS_AT_ONCE 16
 
-/* A guest that drips its data must come to an end, too. */
+/* A guest that sends its data more slowly than this is given up. */
 #define SLOWEST_BYTES_PER_S (UINT64_C(1) << 20)
 #define SLOW_START_NS (60 * VMRT_NS_PER_S)
 
@@ -57,9 +59,9 @@ static int64_t own_cpu_ns(void)
 }
 
 /*
- * The thread is urgent while it waits, so that what comes is stamped at once. What a guest sends
- * may be any amount of work: that is done as an ordinary thread, and one that keeps sending does
- * not keep the thread urgent either.
+ * The thread has a real-time priority (is urgent) while it waits, so that messages get their time
+ * stamps at once. It gives the priority up before it processes messages, because a guest may cause
+ * any amount of work.
  */
 static void be_ordinary(struct vmrt_guest *g)
 {
@@ -82,19 +84,19 @@ static void be_urgent(struct vmrt_guest *g, int64_t now)
 	}
 	if (g->urgent || g->urgent_spent >= URGENT_MOST_NS)
 		return;
-	/* where this is not permitted the stamps are a little later, and the pings say so
-	 * themselves */
+	/* without permission the time stamps are a little later; round trips of the pings show that
+	 */
 	g->urgent = pthread_setschedparam(pthread_self(), SCHED_FIFO, &urgent) == 0;
 	g->urgent_cpu = own_cpu_ns();
 }
 
-/* Until it records; nobody has to wait for who is patient. */
+/* How long to wait for an answer before the guest records. Nobody waits for a patient session. */
 static int64_t answer_wait(const struct vmrt_guest *g)
 {
 	return g->options.patience_ns ? g->options.patience_ns : ANSWER_WAIT_NS;
 }
 
-/* What follows from the state having become @state. */
+/* Does what the new state @state requires. */
 static enum vmrt_status entered(
 	struct vmrt_guest *g, enum vmrt_guest_state state, struct vmrt_error *err)
 {
@@ -107,7 +109,7 @@ static enum vmrt_status entered(
 		return g->options.ask ? vmrt_guest_send_empty(g, VMRT_MSG_ASK, err)
 				      : vmrt_guest_send_prepare(g, err);
 	case VMRT_GUEST_READY:
-		/* not before: an agent that makes an instance answers no pings */
+		/* pings begin here, because an agent that makes an instance does not answer them */
 		g->ping_at = g->pinging_since = now;
 		g->deadline = INT64_MAX;
 		break;
@@ -139,7 +141,7 @@ static enum vmrt_status take_messages(
 	while (status == VMRT_OK && (got = vmrt_link_next(&g->parser, &message)) != 0) {
 		enum vmrt_guest_state before = g->in.state;
 
-		/* a pong is what urgency is for, and quickly done with */
+		/* the thread is urgent for the sake of pongs, and a pong is little work */
 		if (got < 0 || message.type != VMRT_MSG_PONG || ++pongs > PONGS_AT_ONCE)
 			be_ordinary(g);
 
@@ -202,7 +204,7 @@ enum vmrt_status guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err)
 		if (g->in.state != VMRT_GUEST_STARTED)
 			return vmrt_fail(
 				err, VMRT_EINTR, "%s was not recording yet when it ended", g->name);
-		/* the guest may have been too busy to answer, and no longer be */
+		/* the guest may have been too busy to answer, and may answer now */
 		status = vmrt_guest_send_ping(g, err);
 		if (status != VMRT_OK)
 			return status;
@@ -210,7 +212,7 @@ enum vmrt_status guest_fulfil_wish(struct vmrt_guest *g, struct vmrt_error *err)
 		now = vmrt_now_ns();
 		g->deadline =
 			now + (now - g->heard_at > DEAD_AFTER_NS ? DEAD_WAIT_NS : ANSWER_WAIT_NS);
-		/* no pings any more, and what comes now is bulk: no reason to be urgent */
+		/* no pings follow, only data, so that the thread need not be urgent */
 		be_ordinary(g);
 		return vmrt_guest_send_stop(g, since_ns, err);
 	}
@@ -277,7 +279,7 @@ static enum vmrt_status serve_once(struct vmrt_guest *g, struct vmrt_error *err)
 		be_urgent(g, now);
 	if (poll(fds, 2, poll_timeout(g, now)) < 0)
 		return errno == EINTR ? VMRT_OK : vmrt_fail_errno(err, errno, "cannot wait");
-	/* first what has a time stamp */
+	/* messages that need a time stamp come first */
 	if (fds[0].revents)
 		status = guest_receive(g, err);
 	if (status == VMRT_OK)
@@ -292,7 +294,7 @@ void *guest_session(void *arg)
 	enum vmrt_status status;
 	sigset_t all;
 
-	/* signals are for the main thread; a link that is cut is an error here, not SIGPIPE */
+	/* the main thread handles signals; writing to a closed link is an error, not SIGPIPE */
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL);
 	if (g->options.cpus)
@@ -306,7 +308,7 @@ void *guest_session(void *arg)
 		pthread_mutex_unlock(&g->lock);
 		set_state(g, VMRT_GUEST_FAILED);
 	}
-	/* the agent sees the link close, and removes its instance */
+	/* when the link closes, the agent removes its instance */
 	if (g->fd >= 0)
 		close(g->fd);
 	g->fd = -1;

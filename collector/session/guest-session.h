@@ -25,14 +25,14 @@ struct vmrt_guest {
 	int wake_fd; /* an eventfd: a wish has changed */
 	struct vmrt_link_parser parser;
 	struct vmrt_buf out;
-	/* of the thread alone */
+	/* used by the thread of the session only */
 	int64_t ping_at, pinging_since, deadline, data_deadline, heard_at;
-	enum guest_wish done; /* what has been asked of the agent */
+	enum guest_wish done; /* the last wish that was sent to the agent */
 	unsigned seed;
-	bool urgent;	      /* it has the priority that stamps of pings need */
-	int64_t urgent_cpu;   /* CPU time of the thread when it got that */
-	int64_t urgent_ns;    /* begin of the span in which its use is counted */
-	int64_t urgent_spent; /* CPU time used at the priority since */
+	bool urgent; /* the thread has the real-time priority that time stamps of pings need */
+	int64_t urgent_cpu;   /* CPU time of the thread when it became urgent */
+	int64_t urgent_ns;    /* begin of the span in which urgent CPU time is counted */
+	int64_t urgent_spent; /* urgent CPU time used since urgent_ns */
 	/* shared */
 	pthread_mutex_t lock;
 	int changed_fd; /* an eventfd: the state has changed */
@@ -50,10 +50,10 @@ struct vmrt_guest {
 /** guest_session - the thread of a session; @arg: a struct vmrt_guest */
 void *guest_session(void *arg);
 
-/** guest_receive - read what has come, and act on it */
+/** guest_receive - read and process the messages that have come */
 enum vmrt_status guest_receive(struct vmrt_guest *guest, struct vmrt_error *err);
 
-/** guest_fulfil_wish - do what another thread wants; fails if that is to give up */
+/** guest_fulfil_wish - do what another thread wants; returns an error if it wants to give up */
 enum vmrt_status guest_fulfil_wish(struct vmrt_guest *guest, struct vmrt_error *err);
 
 /* guest-reach.c */
@@ -66,7 +66,8 @@ enum vmrt_status guest_reach(struct vmrt_guest *guest, struct vmrt_error *err);
 enum vmrt_status vmrt_guest_send_hello(struct vmrt_guest *guest, struct vmrt_error *err);
 enum vmrt_status vmrt_guest_send_prepare(struct vmrt_guest *guest, struct vmrt_error *err);
 
-/** vmrt_guest_send_stop - @since_ns: guest time before which events are not wanted, or INT64_MIN */
+/** vmrt_guest_send_stop - send STOP; @since_ns: guest time before which events are not wanted, or
+ * INT64_MIN */
 enum vmrt_status vmrt_guest_send_stop(
 	struct vmrt_guest *guest, int64_t since_ns, struct vmrt_error *err);
 enum vmrt_status vmrt_guest_send_ping(struct vmrt_guest *guest, struct vmrt_error *err);

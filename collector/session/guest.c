@@ -14,7 +14,7 @@
 #include "parser/dat/datwrite.h"
 #include "guest-session.h"
 
-#define SINCE_PINGS 64			     /* for the time in the guest */
+#define SINCE_PINGS 64			     /* for converting a host time to the guest's clock */
 #define SINCE_SPARE_NS (10 * VMRT_NS_PER_MS) /* more than two clocks drift apart in a minute */
 
 static enum vmrt_status set_up(
@@ -96,7 +96,7 @@ static void wish(struct vmrt_guest *g, enum guest_wish what, const char *abort_w
 	uint64_t one = 1;
 
 	pthread_mutex_lock(&g->lock);
-	/* the first reason is the reason */
+	/* only the first reason is kept: later ones are consequences */
 	if (abort_why && !g->abort_why[0])
 		snprintf(g->abort_why, sizeof(g->abort_why), "%s", abort_why);
 	else if (!abort_why)
@@ -111,8 +111,8 @@ void vmrt_guest_start(struct vmrt_guest *g)
 }
 
 /*
- * A time of the guest's clock that is not after @host_ns; INT64_MIN: not known. Of all that the
- * last pings say the earliest, since its clock may have been stepped meanwhile.
+ * A time on the guest's clock that is not after @host_ns; INT64_MIN: not known. The earliest of the
+ * times that the last pings allow, because the guest's clock may have been stepped.
  */
 static int64_t not_after(struct vmrt_guest *g, int64_t host_ns)
 {

@@ -36,7 +36,7 @@ static bool read_vcpu(const char *folder, struct vmrt_kvm_tsc *out)
 	if (!read_number(folder, "tsc-offset", &offset))
 		return false;
 	*out = (struct vmrt_kvm_tsc){.offset = (int64_t)offset, .ratio = 1};
-	/* only where the processor can scale */
+	/* the file exists only if the processor can scale the counter */
 	if (!read_number(folder, "tsc-scaling-ratio", &ratio) ||
 		!read_number(folder, "tsc-scaling-ratio-frac-bits", &bits))
 		return true;
@@ -52,7 +52,7 @@ static bool same(const struct vmrt_kvm_tsc *a, const struct vmrt_kvm_tsc *b)
 	return a->offset == b->offset && a->ratio == b->ratio && a->bits == b->bits;
 }
 
-/* All vCPUs of a VM; false if they differ. */
+/* Reads the values of all vCPUs of a VM; false if they differ. */
 static bool read_vm(const char *folder, struct vmrt_kvm_tsc *out)
 {
 	DIR *dir = opendir(folder);

@@ -2,7 +2,7 @@
 #ifndef VMRT_COLLECTOR_SESSION_KVM_TSC_H
 #define VMRT_COLLECTOR_SESSION_KVM_TSC_H
 
-/* What KVM says in debugfs of the time-stamp counter of a guest. */
+/* What debugfs shows of KVM and the time-stamp counter of a guest. */
 
 #include <sys/types.h>
 
@@ -13,13 +13,14 @@
 /**
  * vmrt_kvm_tsc_read - what KVM adds to the host's time-stamp counter for the guest of process @pid
  * @debugfs: VMRT_KVM_DEBUGFS, or a folder that looks like it
- * @out: all zeros if that is not known
+ * @out: all zeros if unknown
  *
- * Return: VMRT_OK; VMRT_ENOENT if KVM does not say, or says different things for different vCPUs.
+ * Return: VMRT_OK; VMRT_ENOENT if debugfs does not show it, or if the values of the vCPUs differ.
  */
 enum vmrt_status vmrt_kvm_tsc_read(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *out);
 
-/** vmrt_kvm_tsc_keep - forget @tsc, which was so before, unless it is still the same */
+/** vmrt_kvm_tsc_keep - compare @tsc, read earlier, with what debugfs shows now; forget @tsc if the
+ * two differ */
 void vmrt_kvm_tsc_keep(const char *debugfs, pid_t pid, struct vmrt_kvm_tsc *tsc);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps the pings of a session, however long it lasts, in a bounded amount of memory. */
+/* Keeps the pings of a session in a bounded amount of memory, however long the session lasts. */
 #include "pings.h"
 
 #include <stdlib.h>
@@ -14,8 +14,8 @@ int64_t ping_trip(const struct vmrt_ping *p)
 	return (p->host_recv_ns - p->host_send_ns) - (p->guest_send_ns - p->guest_recv_ns);
 }
 
-/* Behind the others of @to, or in place of the last one if that is of the same span; true: it takes
- * room */
+/* Adds @ping behind the @n pings of @to, or keeps the quicker one if the last of them is of the
+ * same span. Returns whether the list became longer. */
 static bool keep(struct vmrt_ping *to, size_t n, const struct vmrt_ping *ping, int64_t span_ns)
 {
 	struct vmrt_ping *last = n ? &to[n - 1] : NULL;
@@ -29,7 +29,7 @@ static bool keep(struct vmrt_ping *to, size_t n, const struct vmrt_ping *ping, i
 	return false;
 }
 
-/* Longer spans: at most half of the old pings remain. */
+/* Makes the spans longer, so that at most half of the old pings remain. */
 static void thin_out(struct pings *p)
 {
 	size_t n = 0;

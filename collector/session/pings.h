@@ -3,8 +3,8 @@
 #define VMRT_COLLECTOR_SESSION_PINGS_H
 
 /*
- * Pings of a session, however long it lasts, in at most 1.5 MiB: the last ones all, and of those
- * before the quickest of each span of time, which becomes longer as the session does.
+ * Pings of a session in at most 1.5 MiB, however long the session lasts: all of the last pings, and
+ * before these the quickest ping of each span of time. Spans become longer with the session.
  */
 
 #include <stddef.h>
@@ -13,14 +13,15 @@
 #include <vmrt/clock.h>
 #include <vmrt/status.h>
 
-#define VMRT_PINGS_RECENT 8192 /* so many of the last ones at least: more than ten minutes */
-#define VMRT_PINGS_OLD 8192    /* so many of those before at most */
+/* at least so many of the last pings are kept: more than ten minutes */
+#define VMRT_PINGS_RECENT 8192
+#define VMRT_PINGS_OLD 8192 /* at most so many of the earlier pings are kept */
 
 struct pings {
 	struct vmrt_ping *recent, *old;
 	size_t n_recent, room_recent, n_old;
 	uint64_t gone;	 /* how many came before recent[0] */
-	int64_t span_ns; /* of one ping in old */
+	int64_t span_ns; /* span of time that one ping in old stands for */
 };
 
 /** pings_add - VMRT_OK or VMRT_ENOMEM */
@@ -31,8 +32,8 @@ uint64_t pings_count(const struct pings *pings);
 
 /**
  * pings_copy - pings in the order in which they came
- * @next: number of the first one to copy; becomes that of the next call. Pings that are no longer
- *	among the recent ones are left out.
+ * @next: number of the first ping to copy; on return the number for the next call. Pings that are
+ * no longer recent are left out.
  * @out: room for @max of them
  *
  * Return: how many were copied.
@@ -40,7 +41,7 @@ uint64_t pings_count(const struct pings *pings);
 size_t pings_copy(const struct pings *pings, uint64_t *next, struct vmrt_ping *out, size_t max);
 
 /**
- * pings_all - all there are, in the order in which they came
+ * pings_all - all pings that are kept, in the order in which they came
  * @n: how many
  *
  * Return: the list, to be freed; NULL: no memory.

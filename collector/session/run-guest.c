@@ -91,7 +91,7 @@ static struct vmrt_manifest_vm *find_vm(
 	return NULL;
 }
 
-/* Is it a recording at all? What it says of itself goes into the manifest. */
+/* Checks that the file is a recording; kernel and clock of the file go into the manifest. */
 static enum vmrt_status check_guest_file(
 	const char *file, struct vmrt_manifest_vm *vm, struct vmrt_error *err)
 {

@@ -13,7 +13,7 @@
  * @run: the run folder
  * @name: the VM that it is the guest of
  * @file: a trace.dat file; it is copied
- * @force: in place of the one that is there
+ * @force: replace the guest's recording, if the run has one
  *
  * Return: VMRT_OK; VMRT_ENOENT if the run has no VM @name; VMRT_EEXIST without @force; or why the
  * file cannot be used. On failure the run is as it was.

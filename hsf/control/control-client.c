@@ -52,7 +52,7 @@ static enum vmrt_status connect_to(const char *path, int *out, struct vmrt_error
 	return vmrt_fail_errno(err, errnum, "cannot connect to %s", path);
 }
 
-/* Up to the newline, which becomes the end of the text. */
+/* Reads a line; the newline is replaced by the end of the text. */
 static enum vmrt_status read_line(int fd, const char *path, char **out, struct vmrt_error *err)
 {
 	size_t used = 0, room = 0;
@@ -93,8 +93,8 @@ static enum vmrt_status read_line(int fd, const char *path, char **out, struct v
 	}
 }
 
-/* Sends @request to the socket @path and waits for the reply. VMRT_OK also if the reply says no;
- * VMRT_ENOENT if nobody listens there, VMRT_EPERM, VMRT_ETIMEOUT or VMRT_EPROTO. */
+/* Sends @request to the socket @path and waits for the reply. VMRT_OK also if the reply is an
+ * error; VMRT_ENOENT if nobody listens there, VMRT_EPERM, VMRT_ETIMEOUT or VMRT_EPROTO. */
 static enum vmrt_status ask(const char *path, const struct hsf_request *request,
 	json_object **reply, struct vmrt_error *err)
 {
@@ -128,7 +128,7 @@ static enum vmrt_status ask(const char *path, const struct hsf_request *request,
 	return status;
 }
 
-/* ---- who is there ---- */
+/* ---- running instances ---- */
 
 struct instance {
 	char path[HSF_CONTROL_PATH];
@@ -190,7 +190,7 @@ static int by_path(const void *a, const void *b)
 	return strcmp(((const struct instance *)a)->path, ((const struct instance *)b)->path);
 }
 
-/* Sockets in our folder that answer; those of killed instances do not, and are no error. */
+/* Asks all sockets in the folder. Sockets of killed instances do not answer; this is no error. */
 static enum vmrt_status ask_all(
 	struct instance *all, size_t *n, const char *server, struct vmrt_error *err)
 {
@@ -330,7 +330,7 @@ static void put_instance(struct vmrt_doc *doc, json_object *reply)
 		"cpus", enforcer_columns, cpus);
 }
 
-/* Why servers do not have what they are meant to: one line each, on stderr. */
+/* Prints to stderr, one line for each server, why a server waits or is not enforced as declared. */
 static void say_why(json_object *reply)
 {
 	json_object *rows;
@@ -377,7 +377,7 @@ int hsf_client_status(const char *path, const char *format, const char *server)
 
 /* ---- changes ---- */
 
-/* The instance that a change is for: the one with that server; for attach, the only one. */
+/* Chooses the instance for a change: the one that has the server; for attach, the only one. */
 static enum vmrt_status choose(const char *path, const struct hsf_request *request,
 	struct instance *all, size_t *n, struct vmrt_error *err)
 {

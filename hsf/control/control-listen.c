@@ -18,7 +18,7 @@
 
 #define BACKLOG 32
 
-/* VMRT_OK if nobody listens at @path any more, and it is gone now. */
+/* Removes the socket @path if nobody listens on it any more. */
 static enum vmrt_status remove_stale(const char *path, struct vmrt_error *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -47,7 +47,8 @@ static enum vmrt_status remove_stale(const char *path, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
-/* Nobody can connect before it listens, and then its owner and mode are right. */
+/* Makes the socket. Owner and mode are set before it listens, so that nobody can connect earlier.
+ */
 static enum vmrt_status listen_on(
 	const char *path, const gid_t *group, int *out, struct vmrt_error *err)
 {
@@ -67,7 +68,8 @@ static enum vmrt_status listen_on(
 	return err->status;
 }
 
-/* Of two that begin at the same time, the second sees the first one's socket: @folder is locked. */
+/* Locks the folder of @path, so that of two instances that start at the same time the second sees
+ * the socket of the first. */
 static int lock_folder(const char *path)
 {
 	char folder[HSF_CONTROL_PATH];

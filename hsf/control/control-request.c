@@ -22,7 +22,8 @@ const char *hsf_op_name(enum hsf_op op)
 	return words[op];
 }
 
-/* Letters only, and nothing that would begin a comment, a section or a line of its own. */
+/* Has the key only letters? Other characters could begin a comment, a section or a line in the
+ * experiment file that is made of the request. */
 static bool key_is_sane(const char *key)
 {
 	if (!*key)
@@ -127,7 +128,7 @@ static enum vmrt_status take_server(
 	return VMRT_OK;
 }
 
-/* One of ours, and no path. */
+/* Takes the name of a tracefs instance: it must be one that vmrt makes, and no path. */
 static enum vmrt_status take_instance(
 	json_object *value, struct hsf_request *out, struct vmrt_error *err)
 {
@@ -262,7 +263,7 @@ static const char *setting(const struct hsf_request *r, const char *key)
 	return NULL;
 }
 
-/* An experiment file may give it any character, which must not be read as a comment. */
+/* Writes a value in quotes: it may have any character and must not be read as a comment. */
 static void write_quoted(FILE *out, const char *key, const char *value)
 {
 	fprintf(out, "%s = \"", key);
@@ -274,7 +275,7 @@ static void write_quoted(FILE *out, const char *key, const char *value)
 	fputs("\"\n", out);
 }
 
-/* The keys that a server already has, unless the request has them too. */
+/* Writes the keys that the server already has, unless the request has them, too. */
 static void write_present(
 	FILE *out, const struct hsf_request *r, const struct vmrt_server_spec *now)
 {
@@ -305,7 +306,7 @@ static void write_present(
 		fprintf(out, "cpu = %s\n", vmrt_server_cpus(now, cpus));
 }
 
-/* A message without the place in a file that there is not. */
+/* Removes "FILE:LINE:" from a message: there is no file. */
 static enum vmrt_status without_place(enum vmrt_status status, struct vmrt_error *err)
 {
 	size_t place = strlen(SPEC_NAME ":");

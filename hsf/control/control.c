@@ -25,12 +25,12 @@ struct client {
 	char *out; /* reply that is being written */
 	size_t out_len, out_done;
 	int64_t since; /* of the last request, or of the connection */
-	bool last;     /* to be closed when the reply is written */
+	bool last;     /* close the connection when the reply is written */
 };
 
 struct hsf_control {
 	char path[HSF_CONTROL_PATH];
-	dev_t dev; /* of the socket, so that nobody else's is removed */
+	dev_t dev; /* identity of the socket, so that no other one is removed */
 	ino_t ino;
 	int fd;
 	bool has_group;
@@ -55,7 +55,8 @@ static bool in_group(int fd, const struct ucred *peer, gid_t group)
 	return false;
 }
 
-/* The mode of the socket says the same, but it may have been changed since. */
+/* May this client ask? The mode of the socket allows the same users, but somebody may have changed
+ * the mode. */
 static bool may_ask(const struct hsf_control *c, int fd)
 {
 	struct ucred peer;
@@ -150,13 +151,13 @@ static void answer_line(struct client *client, size_t len, hsf_control_fn *answe
 		status = answer(arg, &request, reply, &err);
 	if (reply)
 		set_outcome(reply, status, &err);
-	/* whoever does not speak the protocol is not listened to any longer */
+	/* the connection of a client that does not follow the protocol is closed */
 	client->last = status == VMRT_EPROTO;
 	client->since = vmrt_now_ns();
 	send_reply(client, reply);
 }
 
-/* The first whole line, unless the reply to the one before is still being written. */
+/* Answers the first complete line, unless the reply to the line before is still being written. */
 static bool answer_next(struct client *client, hsf_control_fn *answer, void *arg)
 {
 	char *end = client->used ? memchr(client->line, '\n', client->used) : NULL;
@@ -268,8 +269,8 @@ void hsf_control_serve(struct hsf_control *c, hsf_control_fn *answer, void *arg)
 
 		if (client->fd >= 0 && client->out)
 			write_reply(client);
-		/* what has come is answered, one after the other, before more is read, or its end
-		 * seen */
+		/* all complete lines are answered, one after the other, before more is read or the
+		 * connection is closed */
 		while (answer_next(client, answer, arg))
 			;
 		if (client->fd >= 0 && !client->out)

@@ -3,10 +3,9 @@
 #define VMRT_HSF_CONTROL_CONTROL_H
 
 /*
- * How a running vmrt-hsf is asked and changed: one line of JSON there, one line back, over a Unix
- * socket. control-request.c knows what may be asked, control-listen.c where, control.c who may ask
- * and how bytes come and go, control-client.c is the other side, and control-ops.c does what was
- * asked.
+ * Requests to a running vmrt-hsf, over a Unix socket: one line of JSON there, one line back.
+ * control-listen.c makes the socket, control.c checks clients and moves bytes, control-request.c
+ * parses requests, hsf/run/control-ops.c carries them out, control-client.c is the client.
  */
 
 #include <poll.h>
@@ -43,7 +42,7 @@ enum hsf_op {
 #undef X
 };
 
-/* What stands in the experiment file as key = value. */
+/* A setting, as key = value in the experiment file. */
 struct hsf_setting {
 	char key[24];
 	char value[VMRT_NAME_MAX + 16];
@@ -58,7 +57,7 @@ struct hsf_request {
 	size_t n;
 };
 
-/* ---- what may be asked: control-request.c ---- */
+/* ---- requests: control-request.c ---- */
 
 /** hsf_op_name - the word for @op */
 const char *hsf_op_name(enum hsf_op op);
@@ -66,8 +65,8 @@ const char *hsf_op_name(enum hsf_op op);
 /**
  * hsf_setting_parse - split "key=value"
  *
- * Return: VMRT_OK, or VMRT_EINVAL with words if it is no such thing or has characters that no key
- * or value has.
+ * Return: VMRT_OK, or VMRT_EINVAL if the text has another form, or characters that no key or value
+ * has.
  */
 enum vmrt_status hsf_setting_parse(
 	const char *text, struct hsf_setting *out, struct vmrt_error *err);
@@ -100,10 +99,10 @@ enum vmrt_status hsf_request_spec(const struct hsf_request *r, const struct vmrt
 /* ---- the socket: control-listen.c ---- */
 
 /**
- * hsf_listen - a socket at @path, for root, ourselves and @group (NULL: none)
+ * hsf_listen - a socket at @path, for root, the user of this process and @group (NULL: none)
  *
- * One that nobody listens on any more is replaced. Return: VMRT_OK, VMRT_EBUSY, VMRT_EEXIST or as
- * errno says.
+ * A socket on which nobody listens any more is replaced. Return: VMRT_OK, VMRT_EBUSY, VMRT_EEXIST
+ * or as errno says.
  */
 enum vmrt_status hsf_listen(const char *path, const gid_t *group, int *out, struct vmrt_error *err);
 
@@ -121,9 +120,9 @@ typedef enum vmrt_status hsf_control_fn(
 /**
  * hsf_control_open - listen
  * @path: the socket; NULL: PID.sock in HSF_CONTROL_FOLDER
- * @group: whose members may ask too; NULL: only root and the user we are
+ * @group: group whose members may ask, too; NULL: only root and the user of this process
  *
- * A socket that nobody listens on any more is replaced, anything else at @path is an error.
+ * A socket on which nobody listens any more is replaced; any other file at @path is an error.
  *
  * Return: VMRT_OK, VMRT_EBUSY (somebody listens), VMRT_EEXIST, VMRT_ENOENT (group), VMRT_EPERM,
  * VMRT_EIO...

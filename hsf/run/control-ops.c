@@ -24,7 +24,7 @@ static void add_text(json_object *to, const char *key, const char *text)
 	add(to, key, json_object_new_string(text));
 }
 
-/* What is not known is left out. */
+/* Adds a number unless it is unknown. */
 static void add_number(json_object *to, const char *key, int64_t value)
 {
 	if (value != VMRT_UNKNOWN)
@@ -123,7 +123,8 @@ static json_object *new_cpu(const struct hsf_run *r, struct hsf_enforcer *e, str
 	return row;
 }
 
-/* However often it is asked, the enforcers are not. */
+/* Answers from a copy that is at most HSF_STATE_AGE_NS old, so that many requests do not disturb
+ * the enforcers. */
 static json_object *cpus_of(struct hsf_run *r)
 {
 	struct hsf_cost *cost;
@@ -141,8 +142,9 @@ static json_object *cpus_of(struct hsf_run *r)
 	return json_object_get(r->cpus);
 }
 
-/* A server of a VM with several vCPUs is asked for by its name, or by that of one part. */
-static size_t count_posts(const struct hsf_run *r, const char *name)
+/* How many servers have this name? A server of a VM with several vCPUs is found by its own name and
+ * by that of one part. */
+static size_t count_wanted(const struct hsf_run *r, const char *name)
 {
 	size_t n = 0;
 
@@ -171,7 +173,7 @@ static enum vmrt_status reply_status(
 {
 	json_object *servers;
 
-	if (q->server[0] && !count_posts(r, q->server))
+	if (q->server[0] && !count_wanted(r, q->server))
 		return no_server(r, q->server, err);
 	servers = json_object_new_array();
 	add_number(reply, "pid", getpid());
@@ -187,7 +189,7 @@ static enum vmrt_status reply_status(
 
 /* ---- changes ---- */
 
-/* Attached servers stand in no file: the place that messages begin with says nothing. */
+/* Removes "FILE:LINE:" from a message: an attached server stands in no file. */
 static enum vmrt_status without_place(
 	const struct hsf_run *r, enum vmrt_status status, struct vmrt_error *err)
 {
@@ -229,7 +231,7 @@ static enum vmrt_status change(
 {
 	enum vmrt_status status = VMRT_OK;
 
-	if (!count_posts(r, q->server))
+	if (!count_wanted(r, q->server))
 		return no_server(r, q->server, err);
 	for (size_t i = 0; i < r->n_wanted && status == VMRT_OK; i++)
 		if (hsf_wanted_is(r->wanted[i], q->server))
@@ -237,7 +239,7 @@ static enum vmrt_status change(
 	return status;
 }
 
-/* The wanted behind @from are new: those of one server's parts. */
+/* Removes the wanted servers from index @from on, which are the new parts of one server. */
 static void detach_from(struct hsf_run *r, size_t from)
 {
 	while (r->n_wanted > from)
@@ -255,7 +257,7 @@ static enum vmrt_status attach(
 	if (status != VMRT_OK)
 		return status;
 	spec.line = 0;
-	status = count_posts(r, spec.name)
+	status = count_wanted(r, spec.name)
 			 ? vmrt_fail(err, VMRT_EEXIST,
 				   "there is a server %s already; `vmrt-hsf set` changes it",
 				   spec.name)
@@ -290,7 +292,7 @@ static enum vmrt_status detach(
 {
 	bool failed = false;
 
-	if (!count_posts(r, q->server))
+	if (!count_wanted(r, q->server))
 		return no_server(r, q->server, err);
 	for (size_t i = r->n_wanted; i-- > 0;) {
 		struct hsf_wanted *wanted = r->wanted[i];
@@ -310,8 +312,8 @@ static enum vmrt_status detach(
 	return VMRT_OK;
 }
 
-/* A recording that has begun meanwhile: it gets the servers, and from now on what becomes of
- * them. */
+/* Opens the markers of a recording that has begun: writes the servers that there are, and later
+ * each change. */
 static enum vmrt_status mark(struct hsf_run *r, const char *instance, struct vmrt_error *err)
 {
 	struct vmrt_marker *one;

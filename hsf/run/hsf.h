@@ -3,9 +3,9 @@
 #define VMRT_HSF_RUN_HSF_H
 
 /*
- * A run of vmrt-hsf: servers for virtual machines, enforced from user space. Below it, hsf/rules
- * has the policies as pure functions of times, hsf/enforce carries out what they say, hsf/guard
- * gives back what was changed, hsf/control is the socket.
+ * A run of vmrt-hsf: servers for virtual machines, enforced from user space. It uses hsf/rules
+ * (policies as pure functions of times), hsf/enforce (sets priorities by these rules), hsf/guard
+ * (restores the settings of threads) and hsf/control (the socket).
  */
 
 #include <pthread.h>
@@ -22,43 +22,45 @@
 #include "hsf/rules/admission.h"
 
 #define HSF_MAX_LOCKS 256
-#define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* of what clients get */
+#define HSF_STATE_AGE_NS (200 * VMRT_NS_PER_MS) /* clients get figures that are at most so old */
 
 /* ---- a run: prepare.c, members.c, run.c ---- */
 
 struct hsf_options {
 	const char *experiment;
-	const char *servers[HSF_MAX_SERVERS]; /* names asked for */
+	const char *servers[HSF_MAX_SERVERS]; /* names of servers that the user chose; none: all
+						 servers of the file */
 	size_t n_servers;
 	const char *instance;
 	int64_t duration_ns; /* 0: until stopped */
 	int notify_fd;	     /* -1: none */
-	int cpu;	     /* -1: where the vCPU threads are */
+	int cpu;	     /* -1: the CPU to which the vCPU threads are confined */
 	bool force;
 	const char *stats; /* file for the figures; NULL: stderr */
 	bool quiet;
-	bool no_wait;	    /* VMs must be there, and the run ends with the last of them */
-	const char *socket; /* NULL: the usual one; "none" */
-	const char *group;  /* may ask, too */
+	bool no_wait; /* VMs must run at the beginning, and the run ends with the last of them */
+	const char *socket; /* path; NULL: the usual one; "none": no socket */
+	const char *group;  /* group whose members may use the socket, too */
 };
 
 /* A server that is bound to a VM: the VM was found and locked, and the servers of its CPU fit. */
 struct hsf_bound {
 	struct vmrt_server_spec spec;
 	struct vmrt_vm *vm; /* as last seen */
-	bool any_process;   /* not of one process: what it is must be looked for again */
+	bool any_process;   /* the VM is not given by one process: it must be searched for again */
 	int cpu;
 	struct hsf_enforcer *enforcer;
 	struct hsf_server *server; /* NULL: not enforced */
 };
 
-/* A wanted server: it was asked for, whether or not its VM is there. */
+/* A wanted server: the user declared it, whether or not its VM runs. */
 struct hsf_wanted {
 	struct vmrt_server_spec spec;
-	struct hsf_bound *bound;   /* NULL: it waits */
-	char why[VMRT_ERROR_TEXT]; /* it waits, "" if it does not */
-	struct hsf_state *state;   /* as last read; large */
-	int64_t read_ns;	   /* when that was */
+	struct hsf_bound *bound;   /* NULL: the server waits for its VM */
+	char why[VMRT_ERROR_TEXT]; /* why the server waits; "": it does not */
+	struct hsf_state
+		*state;	 /* figures as last read from the enforcer; the structure is large */
+	int64_t read_ns; /* when state was read */
 };
 
 struct hsf_run {
@@ -67,16 +69,15 @@ struct hsf_run {
 	struct vmrt_experiment *exp;
 	struct hsf_wanted *wanted[HSF_MAX_SERVERS];
 	size_t n_wanted;
-	struct hsf_bound
-		*bound[HSF_MAX_SERVERS]; /* those of the wanted servers whose VM is there */
+	struct hsf_bound *bound[HSF_MAX_SERVERS]; /* servers whose VM was found */
 	size_t n;
 	int locks[HSF_MAX_LOCKS]; /* one for each process with members */
 	pid_t locked[HSF_MAX_LOCKS];
 	size_t n_locks;
-	size_t n_held; /* of them by the guardian, too */
+	size_t n_held; /* of locks; the guardian holds so many, too */
 	struct hsf_control *control;
-	struct json_object *cpus; /* as last sent */
-	int64_t cpus_ns;	  /* when that was */
+	struct json_object *cpus; /* the reply about CPUs as last sent */
+	int64_t cpus_ns;	  /* when cpus was made */
 	struct hsf_guardian *guardian;
 	struct vmrt_marker *marker;
 	struct hsf_enforcer *enforcers[HSF_MAX_SERVERS];
@@ -85,7 +86,7 @@ struct hsf_run {
 };
 
 /**
- * hsf_bound_new - a server to be enforced, if it can be (prepare.c)
+ * hsf_bound_new - bind a server to its VM, if it can be enforced (prepare.c)
  * @out: its VM has been found and locked; nothing is changed yet; free it with hsf_bound_free()
  *
  * Return: VMRT_OK, VMRT_ENOENT (no such VM), VMRT_EEXIST (another vmrt-hsf has it), VMRT_ERANGE,
@@ -94,7 +95,8 @@ struct hsf_run {
 enum vmrt_status hsf_bound_new(struct hsf_run *r, const struct vmrt_server_spec *spec,
 	struct hsf_bound **out, struct vmrt_error *err);
 
-/** hsf_bound_check - can @spec be enforced, as far as that does not depend on a VM? (prepare.c) */
+/** hsf_bound_check - can @spec be enforced? Checks everything that does not depend on a VM
+ * (prepare.c) */
 enum vmrt_status hsf_bound_check(
 	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err);
 
@@ -102,27 +104,27 @@ enum vmrt_status hsf_bound_check(
  * is allowed (prepare.c) */
 void hsf_bound_free(struct hsf_run *r, struct hsf_bound *p);
 
-/** hsf_bound_enforce - make the threads members and give them budgets on the grid of @t0, as soon
- * as can be (members.c) */
+/** hsf_bound_enforce - make the threads members; their budgets begin at the next point of the grid
+ * of @t0 (members.c) */
 enum vmrt_status hsf_bound_enforce(
 	struct hsf_run *r, struct hsf_bound *p, int64_t t0, struct vmrt_error *err);
 
-/** hsf_bound_release - do not enforce it any more; its threads keep the settings they have
+/** hsf_bound_release - end the enforcement of @p; the threads keep their current settings
  * (members.c) */
 void hsf_bound_release(struct hsf_run *r, struct hsf_bound *p);
 
-/** hsf_bound_add_new_threads - make threads that its VM has started since members, too (members.c)
+/** hsf_bound_add_new_threads - make threads members that the VM has started meanwhile (members.c)
  */
 void hsf_bound_add_new_threads(struct hsf_run *r, struct hsf_bound *p);
 
 /* ---- servers come and go, and their VMs: wanted.c ---- */
 
-/** hsf_run_prepare - read the experiment file and find the servers' VMs and CPUs, as far as they
- * are there */
+/** hsf_run_prepare - read the experiment file and find the servers' VMs and CPUs, as far as the VMs
+ * run */
 enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err);
 
 /**
- * hsf_wanted_add - a further server, which waits for its VM if that is not there
+ * hsf_wanted_add - add a server, which waits for its VM if the VM does not run
  *
  * Return: VMRT_OK, VMRT_EEXIST, VMRT_ERANGE, or as hsf_bound_check().
  */
@@ -130,8 +132,8 @@ enum vmrt_status hsf_wanted_add(struct hsf_run *r, const struct vmrt_server_spec
 	struct hsf_wanted **out, struct vmrt_error *err);
 
 /**
- * hsf_wanted_enforce - if the VM of @wanted is there and the servers fit, enforce it
- * @force: also if they do not fit
+ * hsf_wanted_enforce - enforce @wanted, if its VM runs and the servers fit
+ * @force: also if the servers do not fit
  *
  * Return: VMRT_OK; else it waits, for the reason given: VMRT_ENOENT (no such VM), VMRT_EBUSY (does
  * not fit), VMRT_EEXIST (another vmrt-hsf has it) or another.
@@ -140,10 +142,10 @@ enum vmrt_status hsf_wanted_enforce(
 	struct hsf_run *r, struct hsf_wanted *wanted, bool force, struct vmrt_error *err);
 
 /**
- * hsf_wanted_split - if its VM is there and has several vCPUs, make a server of each vCPU out of
- * @wanted
+ * hsf_wanted_split - if the VM of @wanted runs and has several vCPUs, replace @wanted by a server
+ * for each vCPU
  *
- * @wanted becomes the first of them, those of the others are added.
+ * @wanted becomes the server of the first vCPU, the others are added.
  *
  * Return: VMRT_OK, also if there is nothing to do; VMRT_EEXIST or VMRT_ERANGE.
  */
@@ -153,31 +155,32 @@ enum vmrt_status hsf_wanted_split(
 /** hsf_wanted_is - is @wanted the server called @name, or a part of it? */
 bool hsf_wanted_is(const struct hsf_wanted *wanted, const char *name);
 
-/** hsf_wanted_change - other parameters; the same results as hsf_wanted_enforce(),
- * VMRT_EUNSUPPORTED if it must be attached anew */
+/** hsf_wanted_change - change parameters; returns the same as hsf_wanted_enforce(), or
+ * VMRT_EUNSUPPORTED if the server must be detached and attached for this change */
 enum vmrt_status hsf_wanted_change(struct hsf_run *r, struct hsf_wanted *wanted,
 	const struct vmrt_server_spec *spec, bool force, struct vmrt_error *err);
 
-/** hsf_wanted_remove - its threads get back what they had, and it is forgotten; 0, or -1 if one did
- * not get it */
+/** hsf_wanted_remove - restore the settings of the threads and remove @wanted; returns 0, or -1 if
+ * a thread could not be restored */
 int hsf_wanted_remove(struct hsf_run *r, struct hsf_wanted *wanted);
 
-/** hsf_run_update - VMs that have come and gone, and their new threads; false if there is nothing
- * left to enforce */
+/** hsf_run_update - find VMs that were started or have ended, and new threads; false if there is
+ * nothing left to enforce */
 bool hsf_run_update(struct hsf_run *r);
 
-/** hsf_run_write_server - the figures of @wanted so far to where they are wanted */
+/** hsf_run_write_server - write the figures of @wanted so far to the file of --stats, or to stderr
+ */
 void hsf_run_write_server(struct hsf_run *r, struct hsf_wanted *wanted);
 
-/** hsf_wanted_state - what it does, at most 0.2 s old; NULL if it waits */
+/** hsf_wanted_state - figures of @wanted, at most 0.2 s old; NULL if it waits */
 const struct hsf_state *hsf_wanted_state(struct hsf_wanted *wanted);
 
-/* ---- what was asked over the socket: control-ops.c ---- */
+/* ---- requests of the socket: control-ops.c ---- */
 
-/** hsf_run_serve - answer what clients ask */
+/** hsf_run_serve - answer the requests of clients */
 void hsf_run_serve(struct hsf_run *r);
 
-/** hsf_recover - give back what instances had changed that were killed; returns an enum vmrt_exit
+/** hsf_recover - restore the settings that killed instances had changed; returns an enum vmrt_exit
  * (run.c) */
 int hsf_recover(void);
 

@@ -10,7 +10,8 @@
 
 #include <vmrt/cgroup.h>
 
-#define LEAD_NS (2 * VMRT_NS_PER_MS) /* to hand a server over to its enforcer */
+/* between adding a server to its enforcer and its first replenishment */
+#define LEAD_NS (2 * VMRT_NS_PER_MS)
 
 static enum vmrt_status confine(
 	const struct hsf_bound *p, pid_t tid, bool *changed, struct vmrt_error *err)
@@ -49,7 +50,8 @@ static enum vmrt_status cannot_raise(
 		err, errnum, "cannot raise thread %d of VM %s", (int)tid, p->vm->name);
 }
 
-/* What the kernel's admission test and its other conditions are about. */
+/* Explains why the kernel refused a reservation: its admission test, or one of its other
+ * conditions. */
 static enum vmrt_status cannot_reserve(
 	const struct hsf_bound *p, pid_t tid, int errnum, struct vmrt_error *err)
 {
@@ -106,7 +108,8 @@ static enum vmrt_status prepare_vcpu(struct hsf_run *r, struct hsf_bound *p, pid
 	status = confine(p, tid, confined, err);
 	if (status != VMRT_OK)
 		return status;
-	/* later the enforcer could not complain; a member begins without budget */
+	/* an error must be found here, because the enforcer cannot report it later; a member begins
+	 * without budget */
 	rc = hsf_enforcer_try(p->enforcer, tid, p->spec.background);
 	return rc ? cannot_raise(p, tid, rc, err) : VMRT_OK;
 }
@@ -131,7 +134,8 @@ static enum vmrt_status prepare_helper(struct hsf_run *r, struct hsf_bound *p, p
 	rc = hsf_settings_read(t->tid, &now);
 	if (rc == ESRCH)
 		return VMRT_ENOENT;
-	/* one that its owner, or another server of this VM, has put higher stays there */
+	/* a thread to which its owner, or another server of this VM, gave a higher priority keeps
+	 * it */
 	if (!rc && (now.policy == SCHED_FIFO || now.policy == SCHED_RR) &&
 		(int)now.priority >= helper_priority(p))
 		return VMRT_OK;
@@ -153,7 +157,7 @@ static bool is_helper_here(const struct hsf_run *r, const struct hsf_bound *p)
 	return true;
 }
 
-/* A thread that ends while it is being looked at is nothing to stop for. */
+/* Makes a thread a member. A thread that ends meanwhile is no error. */
 static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_bound *p,
 	const struct vmrt_vm_thread *t, bool *confined, struct vmrt_error *err)
 {
@@ -163,7 +167,7 @@ static enum vmrt_status add_thread(struct hsf_run *r, struct hsf_bound *p,
 
 	if (!pid || (!helper && p->spec.vcpu >= 0 && t->vcpu != p->spec.vcpu))
 		return VMRT_OK;
-	/* its id may be that of another process by now */
+	/* the id may belong to another process by now */
 	if (!vmrt_process_allowed(pid, p->vm))
 		return VMRT_OK;
 	if (helper)

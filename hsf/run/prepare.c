@@ -56,7 +56,7 @@ static bool is_member(const struct hsf_bound *p, const struct vmrt_vm_thread *t)
 	return t->role == VMRT_ROLE_VCPU && (p->spec.vcpu < 0 || t->vcpu == p->spec.vcpu);
 }
 
-/* The CPU that all vCPU threads of @p may run on, the first if there are several; -1 if none. */
+/* The first CPU on which all vCPU threads of @p may run; -1 if there is none. */
 static int common_cpu(const struct hsf_bound *p)
 {
 	cpu_set_t common;
@@ -72,8 +72,8 @@ static int common_cpu(const struct hsf_bound *p)
 }
 
 /*
- * The CPU of a single vCPU: of those that it may run on, one without another vCPU of its VM; of
- * these the one whose servers want the least.
+ * The CPU for a single vCPU: a CPU on which it may run, without another vCPU of its VM if possible,
+ * and with the least load of servers.
  */
 static int own_cpu(const struct hsf_run *r, const struct hsf_bound *p)
 {
@@ -85,7 +85,7 @@ static int own_cpu(const struct hsf_run *r, const struct hsf_bound *p)
 		bool allowed = true;
 		cpu_set_t now;
 
-		/* as the kernel says now: without CPUs that are offline */
+		/* the kernel's current mask leaves out CPUs that are offline */
 		for (size_t i = 0; i < p->vm->n_threads; i++)
 			if (is_member(p, &p->vm->threads[i]))
 				allowed &= sched_getaffinity(
@@ -109,7 +109,8 @@ static int own_cpu(const struct hsf_run *r, const struct hsf_bound *p)
 	return chosen >= 0 ? chosen : common_cpu(p);
 }
 
-/* Also for the guardian, which keeps it until all is given back. */
+/* Locks the process of a VM, also for the guardian, which holds the lock until all settings are
+ * restored. */
 static enum vmrt_status lock_process(
 	struct hsf_run *r, const struct hsf_bound *p, pid_t pid, struct vmrt_error *err)
 {
@@ -142,7 +143,7 @@ static bool has_thread(const struct hsf_bound *p, pid_t tid)
 	return false;
 }
 
-/* Stopping is for whole processes: whose threads are not all members must not be stopped. */
+/* Stopping (SIGSTOP) stops a whole process, so all of its threads must be members of one server. */
 static enum vmrt_status check_hard(
 	const struct hsf_run *r, const struct hsf_bound *p, pid_t pid, struct vmrt_error *err)
 {
@@ -265,7 +266,7 @@ enum vmrt_status hsf_bound_new(struct hsf_run *r, const struct vmrt_server_spec 
 	return status;
 }
 
-/* Locks that only @p needs are given up. */
+/* Releases the locks that only @p needs. */
 static void unlock(struct hsf_run *r, const struct hsf_bound *p)
 {
 	for (size_t l = 0; l < r->n_locks;) {

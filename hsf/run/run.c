@@ -19,9 +19,9 @@
 #include "hsf/guard/guardian.h"
 #include "hsf/guard/vm-lock.h"
 
-#define LEAD_NS                                                                                    \
-	(10 * VMRT_NS_PER_MS) /* from the start to the first replenishment, for each server */
-#define UPDATE_EVERY_NS VMRT_NS_PER_S /* between looks for VMs and threads that have come */
+/* from the start to the first replenishment, for each server */
+#define LEAD_NS (10 * VMRT_NS_PER_MS)
+#define UPDATE_EVERY_NS VMRT_NS_PER_S /* between searches for new VMs and threads */
 
 static enum vmrt_status begin(struct hsf_run *r, struct vmrt_error *err)
 {
@@ -66,7 +66,7 @@ static void notify(struct hsf_run *r, bool *done)
 	}
 }
 
-/* Until the next thing that is due: the end of the run, a look at the VMs, or of a client's
+/* How long to wait: until the end of the run, the next search for VMs, or the end of a client's
  * patience. */
 static int wait_ms(const struct hsf_run *r, int64_t end, int64_t update_ns)
 {
@@ -80,7 +80,7 @@ static int wait_ms(const struct hsf_run *r, int64_t end, int64_t update_ns)
 
 #define MAX_FDS (3 + HSF_MAX_SERVERS + 1 + HSF_CLIENTS)
 
-/* Waits, and takes what the enforcers say. Returns false if a guardian has died. */
+/* Waits for messages of the enforcers and processes them. Returns false if a guardian has died. */
 static bool wait_for_news(struct hsf_run *r, int ms)
 {
 	struct pollfd fds[MAX_FDS];
@@ -115,7 +115,7 @@ static bool any_gone(const struct hsf_run *r)
 	return false;
 }
 
-/* Until a stop is asked for, the duration is over or there is nothing left to enforce. */
+/* Runs until the user stops it, the duration is over, or there is nothing left to enforce. */
 static int supervise(struct hsf_run *r)
 {
 	int64_t end = r->begun_ns + r->opts->duration_ns, update_ns = r->begun_ns + UPDATE_EVERY_NS;
@@ -151,7 +151,7 @@ void hsf_run_write_server(struct hsf_run *r, struct hsf_wanted *wanted)
 		hsf_report_server(r->figures ? r->figures : stderr, wanted->bound, wanted->state);
 }
 
-/* While there are still servers to ask. */
+/* Writes the figures of all servers, before they are removed. */
 static int write_figures(struct hsf_run *r, int64_t ran_ns)
 {
 	FILE *out = r->figures ? r->figures : stderr;
@@ -176,12 +176,12 @@ static int write_figures(struct hsf_run *r, int64_t ran_ns)
 	return VMRT_EXIT_DONE;
 }
 
-/* Gives everything back; returns VMRT_EXIT_FAILED if a thread could not be restored. */
+/* Restores the settings of all threads; returns VMRT_EXIT_FAILED if one could not be restored. */
 static int finish(struct hsf_run *r)
 {
 	int exit_status = VMRT_EXIT_DONE;
 
-	/* first, so that no client gets servers that have ended */
+	/* the socket is closed first, so that no client sees servers that have ended */
 	hsf_control_close(r->control);
 	for (size_t i = 0; i < r->n; i++)
 		hsf_bound_release(r, r->bound[i]);
@@ -208,7 +208,7 @@ static void free_run(struct hsf_run *r)
 	vmrt_experiment_free(r->exp);
 }
 
-/* Enforcing does not depend on being asked about it, unless that was asked for. */
+/* Opens the socket. An error is only a warning, unless the user gave --socket or --group. */
 static enum vmrt_status listen_to_clients(struct hsf_run *r, struct vmrt_error *err)
 {
 	const struct hsf_options *o = r->opts;
@@ -227,7 +227,8 @@ static enum vmrt_status launch(struct hsf_run *r, struct vmrt_error *err)
 {
 	enum vmrt_status status;
 
-	/* forked first: what is opened later must not be kept open by it */
+	/* the guardian is forked first, so that it does not keep files open that are opened later
+	 */
 	status = hsf_guardian_start(&r->guardian, err);
 	for (; r->n_held < r->n_locks && status == VMRT_OK; r->n_held++)
 		hsf_guardian_hold(r->guardian, r->locks[r->n_held]);
@@ -260,7 +261,7 @@ int hsf_run(const struct hsf_options *opts)
 	enum vmrt_status status;
 	struct vmrt_error err;
 
-	/* opened before hours of enforcing, not behind them */
+	/* the file is opened first, so that an error shows before hours of enforcement */
 	if (opts->stats) {
 		r.figures = fopen(opts->stats, "we");
 		if (!r.figures) {
@@ -271,8 +272,8 @@ int hsf_run(const struct hsf_options *opts)
 	}
 	/* a stopped enforcer would leave its VMs raised and unwatched */
 	signal(SIGTSTP, SIG_IGN);
-	/* a shell's script has what it starts in the background ignore ^C, but this is to end with
-	 * the script */
+	/* a shell's script lets its background programs ignore ^C, but this one has to end with the
+	 * script */
 	signal(SIGINT, vmrt_request_stop);
 	signal(SIGTERM, vmrt_request_stop);
 	hsf_recover();

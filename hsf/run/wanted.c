@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps the list of servers while servers and VMs come and go: a server without its VM waits for
- * it. */
+/* Keeps the list of servers while servers and VMs come and go: a server waits as long as its VM
+ * does not run. */
 #include "hsf.h"
 
 #include <errno.h>
@@ -35,8 +35,7 @@ bool hsf_wanted_is(const struct hsf_wanted *wanted, const char *name)
 	return !strcmp(wanted->spec.name, name) || !strcmp(wanted->spec.of, name);
 }
 
-/* Do the servers that have their VMs fit, with @spec on @cpu instead of what @but has? VMRT_OK or
- * VMRT_EBUSY. */
+/* Do the bound servers fit, if @but is replaced by @spec on @cpu? VMRT_OK or VMRT_EBUSY. */
 static enum vmrt_status check_admission(const struct hsf_run *r, const struct hsf_bound *but,
 	const struct vmrt_server_spec *spec, int cpu, struct vmrt_error *err)
 {
@@ -51,7 +50,8 @@ static enum vmrt_status check_admission(const struct hsf_run *r, const struct hs
 	return hsf_admission(d, n, err);
 }
 
-/* A real-time group that is too small would cut budgets without a word. */
+/* Warns if the real-time group of the threads has less time than the budget: the kernel would cut
+ * budgets without a message. */
 static void warn_of_group(const struct hsf_bound *p)
 {
 	double share, wants;
@@ -77,7 +77,8 @@ static size_t vcpus_of(const struct hsf_bound *p)
 	return p->spec.vcpu < 0 ? n : 1;
 }
 
-/* What confines several vCPUs of a VM to one CPU takes from the guest what it believes it has. */
+/* Warns if several vCPUs of a VM are confined to one CPU: the guest believes that each has its own.
+ */
 static void warn_of_crowd(const struct hsf_run *r, const struct hsf_bound *p)
 {
 	size_t n = 0;
@@ -111,7 +112,7 @@ static void unbind(struct hsf_run *r, struct hsf_wanted *wanted)
 		r->n_held = r->n_locks;
 }
 
-/* Binds @wanted to its VM, if that is there and can have this server. */
+/* Binds @wanted to its VM, if the VM runs and the server can be enforced. */
 static enum vmrt_status bind(
 	struct hsf_run *r, struct hsf_wanted *wanted, bool force, struct vmrt_error *err)
 {
@@ -140,14 +141,15 @@ static enum vmrt_status enforce_it(
 
 	if (status == VMRT_OK)
 		return VMRT_OK;
-	/* what was changed of it is given back before anybody else may schedule it */
+	/* settings are restored before the lock is released, because then another vmrt-hsf may
+	 * schedule the VM */
 	for (size_t i = 0; i < wanted->bound->vm->n_threads; i++)
 		hsf_guardian_restore(r->guardian, wanted->bound->vm->threads[i].tid);
 	unbind(r, wanted);
 	return status;
 }
 
-/* Why it waits, without what everybody knows who sees it: the file, and the server's name. */
+/* Stores why @wanted waits, without the file and the server's name, which the reader knows. */
 static void set_why(
 	const struct hsf_run *r, struct hsf_wanted *wanted, const struct vmrt_error *err)
 {
@@ -171,7 +173,7 @@ enum vmrt_status hsf_wanted_enforce(
 {
 	enum vmrt_status status = wanted->bound ? VMRT_OK : bind(r, wanted, force, err);
 
-	/* before the guardian is there, VMs are only looked for */
+	/* as long as there is no guardian, VMs are found, but nothing is enforced */
 	if (status == VMRT_OK && r->guardian && !wanted->bound->server)
 		status = enforce_it(r, wanted, err);
 	if (status == VMRT_OK)
@@ -221,7 +223,7 @@ enum vmrt_status hsf_wanted_add(struct hsf_run *r, const struct vmrt_server_spec
 
 /* ---- servers of VMs with several vCPUs ---- */
 
-static bool has_own_post(const struct hsf_run *r, const struct vmrt_vm *vm, int vcpu)
+static bool has_own_server(const struct hsf_run *r, const struct vmrt_vm *vm, int vcpu)
 {
 	for (size_t i = 0; i < r->n_wanted; i++)
 		if (r->wanted[i]->spec.vcpu == vcpu && vmrt_vm_match(vm, r->wanted[i]->spec.vm))
@@ -229,8 +231,8 @@ static bool has_own_post(const struct hsf_run *r, const struct vmrt_vm *vm, int 
 	return false;
 }
 
-/* A wanted server for each vCPU of @vm that has none, as a part of @whole; @first: becomes one of
- * them. */
+/* Adds a wanted server, as a part of @whole, for each vCPU of @vm that has none; @first becomes one
+ * of them. */
 static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_spec *whole,
 	const struct vmrt_vm *vm, struct hsf_wanted *first, struct vmrt_error *err)
 {
@@ -242,7 +244,7 @@ static enum vmrt_status add_parts(struct hsf_run *r, const struct vmrt_server_sp
 		struct vmrt_server_spec part;
 		struct hsf_wanted *wanted;
 
-		if (t->role != VMRT_ROLE_VCPU || has_own_post(r, vm, t->vcpu))
+		if (t->role != VMRT_ROLE_VCPU || has_own_server(r, vm, t->vcpu))
 			continue;
 		status = vmrt_server_part(whole, t->vcpu, &part, err);
 		if (status == VMRT_OK && first && find_wanted(r, part.name))
@@ -272,7 +274,7 @@ enum vmrt_status hsf_wanted_split(
 
 	if (wanted->bound || !vmrt_server_splits(&whole))
 		return VMRT_OK;
-	/* why there is none is said by who needs it */
+	/* hsf_bound_new() reports why there is no VM */
 	if (vmrt_vm_get_of(whole.vm, whole.user, &vm, NULL) != VMRT_OK)
 		return VMRT_OK;
 	status = vm->n_vcpus > 1 && strcmp(vm->hypervisor, "process") != 0
@@ -282,7 +284,7 @@ enum vmrt_status hsf_wanted_split(
 	return status;
 }
 
-/* A vCPU that was plugged in gets a server as the others have. */
+/* Adds servers for vCPUs that were plugged in. */
 static void add_new_parts(struct hsf_run *r, const struct hsf_wanted *wanted)
 {
 	struct vmrt_server_spec whole = wanted->spec;
@@ -342,8 +344,8 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 /* ---- changes ---- */
 
 /*
- * Of several servers of one VM, one has its helper threads, and moves them with its vCPU threads.
- * Those of another must not rise above them.
+ * If a VM has several servers, one of them has the helper threads. Raises the helper threads, so
+ * that the vCPU threads of another server are not above them.
  */
 static void raise_shared_helpers(const struct hsf_run *r, const struct hsf_bound *p, int level)
 {
@@ -466,7 +468,7 @@ static void try_to_bind(struct hsf_run *r, struct hsf_wanted *wanted)
 		vmrt_warn("server %s waits: %s", wanted->spec.name, wanted->why);
 }
 
-/* Its figures go with it. */
+/* The VM has ended: writes the figures of its server, which then waits for the next VM. */
 static void lose_vm(struct hsf_run *r, struct hsf_wanted *wanted)
 {
 	vmrt_warn("VM %s of server %s has ended", wanted->bound->vm->name, wanted->spec.name);
@@ -501,7 +503,7 @@ const struct hsf_state *hsf_wanted_state(struct hsf_wanted *wanted)
 
 	if (!wanted->bound || !wanted->bound->server)
 		return NULL;
-	/* however often it is asked, the enforcer is not */
+	/* figures that are too old are read again; many requests do not disturb the enforcer */
 	if (!wanted->read_ns || now - wanted->read_ns > HSF_STATE_AGE_NS) {
 		hsf_enforcer_read(wanted->bound->enforcer, wanted->bound->server, wanted->state);
 		wanted->read_ns = now;
