@@ -48,6 +48,9 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 enum vmrt_status vmrt_causality_host(
 	struct vmrt_causality *causality, const struct vmrt_event *event);
 
+/** vmrt_causality_blind - from now on host CPU @cpu does more than its records show */
+void vmrt_causality_blind(struct vmrt_causality *causality, unsigned cpu);
+
 /** vmrt_causality_when - up to which host time host events are needed before this guest event */
 int64_t vmrt_causality_when(struct vmrt_causality *causality, int64_t local_ns);
 

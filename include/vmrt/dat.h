@@ -134,6 +134,10 @@ enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *
 /** vmrt_dat_cpustat - counters of @cpu; zeros if the file has none */
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu);
 
+/** vmrt_dat_lacking - how many events of @cpu the kernel counted that the file does not have
+ * @read: how many it has */
+uint64_t vmrt_dat_lacking(const struct vmrt_dat *dat, unsigned cpu, uint64_t read);
+
 /**
  * vmrt_dat_comm - the saved name of thread @pid, or NULL
  */

@@ -172,6 +172,9 @@ struct vmrt_cpu_loss vmrt_engine_cpu_loss(
 enum vmrt_release vmrt_engine_task_release(
 	const struct vmrt_engine *engine, uint32_t task, int64_t *period_ns);
 
+/** vmrt_engine_cpu_last - when @cpu made its last record, or VMRT_UNKNOWN */
+int64_t vmrt_engine_cpu_last(const struct vmrt_engine *engine, uint32_t machine, unsigned cpu);
+
 /**
  * vmrt_engine_cpu_is_stuck - after the last event: was @cpu idle at its last record, though a
  * thread waited there, while the others of its machine went on for more than 100 ms?

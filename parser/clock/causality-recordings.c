@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "clock-elsewhere.h"
+#include "clock-runs.h"
 #include "clock-search.h"
 #include "clock-shift.h"
 
@@ -29,14 +30,26 @@ struct recordings {
 	size_t n_tids;
 };
 
+/* Was the event just read the last one of its CPU, though that made more? */
+static void note_blind(struct vmrt_causality *c, struct vmrt_stream *host,
+	const struct vmrt_dat *host_file, unsigned cpu)
+{
+	vmrt_stream_peek(host);
+	if (clock_cpu_is_blind(host_file, host, cpu))
+		vmrt_causality_blind(c, cpu);
+}
+
 /* Both streams, merged so that each guest event comes when all that concerns it is known. */
-static enum vmrt_status feed(struct vmrt_causality *c, struct vmrt_stream *host,
-	struct vmrt_stream *guest, struct vmrt_error *err)
+static enum vmrt_status feed(struct vmrt_causality *c, const struct vmrt_dat *host_file,
+	struct vmrt_stream *host, struct vmrt_stream *guest, struct vmrt_error *err)
 {
 	struct vmrt_event event;
 	enum vmrt_status status = VMRT_OK;
 	int64_t host_now = INT64_MIN;
 
+	vmrt_stream_peek(host);
+	for (unsigned i = 0; i < vmrt_dat_info(host_file)->cpus; i++)
+		note_blind(c, host, host_file, i);
 	while (status == VMRT_OK) {
 		int64_t guest_next = vmrt_stream_peek(guest);
 		int64_t when =
@@ -52,6 +65,7 @@ static enum vmrt_status feed(struct vmrt_causality *c, struct vmrt_stream *host,
 				break;
 			host_now = event.ts;
 			status = vmrt_causality_host(c, &event);
+			note_blind(c, host, host_file, event.cpu);
 		}
 		if (vmrt_stream_peek(host) == INT64_MAX && when > host_now)
 			break; /* behind the end of the host's recording */
@@ -78,7 +92,7 @@ static enum vmrt_status collect(const struct recordings *r, const struct vmrt_cl
 	if (status == VMRT_OK)
 		status = vmrt_stream_open(r->guest, &guest, err);
 	if (status == VMRT_OK)
-		status = feed(c, host, guest, err);
+		status = feed(c, r->host, host, guest, err);
 	if (status == VMRT_OK)
 		status = vmrt_causality_finish(c, bounds, n);
 	if (status == VMRT_OK)

@@ -68,6 +68,7 @@ struct vmrt_causality {
 	size_t n_cpus;
 	int64_t now;	    /* time of the last host event */
 	int64_t hole_until; /* up to here the host's recording is not to be trusted */
+	int64_t blind_from; /* nor from here on: a CPU has no more records */
 	int64_t widest;	    /* largest error of the prior map met so far */
 
 	int64_t *outside; /* host times of events outside of runs, of MAX_OUTSIDE at most */
@@ -382,6 +383,17 @@ enum vmrt_status vmrt_causality_host(struct vmrt_causality *c, const struct vmrt
 	return VMRT_OK;
 }
 
+void vmrt_causality_blind(struct vmrt_causality *c, unsigned cpu)
+{
+	int64_t from = cpu < c->n_cpus && c->cpus[cpu].seen ? c->cpus[cpu].last : NEVER;
+
+	if (from >= c->blind_from)
+		return;
+	c->blind_from = from;
+	note_hole(c, from);
+	excuse_outside(c, from);
+}
+
 int64_t vmrt_causality_when(struct vmrt_causality *c, int64_t local_ns)
 {
 	int64_t error = vmrt_clockmap_error(c->prior, local_ns, &c->hint);
@@ -426,7 +438,7 @@ enum vmrt_status vmrt_causality_guest(struct vmrt_causality *c, unsigned cpu, in
 	v = &c->vcpus[c->by_guest_cpu[cpu]];
 	while (status == VMRT_OK && v->n > 1 && run_at(v, 0)->end < low)
 		status = drop_oldest(c, v);
-	if (low <= v->forgotten || low <= c->hole_until) {
+	if (low <= v->forgotten || low <= c->hole_until || high >= c->blind_from) {
 		c->stats.unused++;
 		return status;
 	}
@@ -540,6 +552,7 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 		return vmrt_fail(err, VMRT_ENOMEM, "relation of the clocks: out of memory");
 	c->prior = prior;
 	c->now = c->hole_until = NEVER;
+	c->blind_from = INT64_MAX;
 	c->bucket_ns = BUCKET_NS;
 	c->n_guest_cpus = n;
 	c->vcpus = calloc(n ? n : 1, sizeof(*c->vcpus));

@@ -65,6 +65,13 @@ static bool add_event(
 	return room;
 }
 
+bool clock_cpu_is_blind(const struct vmrt_dat *host, const struct vmrt_stream *stream, unsigned cpu)
+{
+	const struct stream_cpu *c = &stream->cpus[cpu];
+
+	return c->dry && (c->ended || vmrt_dat_lacking(host, cpu, c->events));
+}
+
 int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs, size_t n)
 {
 	struct vmrt_stream *stream;
@@ -83,6 +90,10 @@ int64_t clock_runs_collect(const struct vmrt_dat *host, struct clock_runs *runs,
 			break;
 		last[ev.cpu] = ev.ts;
 	}
+	for (size_t i = 0; last && !got && i < stream->n_cpus; i++)
+		for (size_t k = 0; k < n && clock_cpu_is_blind(host, stream, i); k++)
+			if (last[i] < until)
+				add_hole(&runs[k], last[i], until);
 	free(last);
 	vmrt_stream_free(stream);
 	return got < 0 ? INT64_MIN : until;

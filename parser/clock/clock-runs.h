@@ -17,9 +17,16 @@ struct clock_runs {
 	} * at;
 };
 
+struct vmrt_stream;
+
+/** clock_cpu_is_blind - are there no more records of host CPU @cpu, though it made more? Then any
+ * vCPU may run there from now on. @stream: of @host, read up to now */
+bool clock_cpu_is_blind(
+	const struct vmrt_dat *host, const struct vmrt_stream *stream, unsigned cpu);
+
 /**
  * clock_runs_collect - the times in which every vCPU thread may have run: from the host's switches,
- * and all in which records of a host CPU were lost
+ * and all in which records of a host CPU were lost, or behind their end while it made more
  * @runs: by vCPU, with their tids filled in; @n of them; free with clock_runs_free()
  *
  * Return: the time they reach to, or INT64_MIN if the file cannot be read.

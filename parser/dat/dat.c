@@ -419,6 +419,15 @@ struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cp
 	return none;
 }
 
+uint64_t vmrt_dat_lacking(const struct vmrt_dat *dat, unsigned cpu, uint64_t read)
+{
+	uint64_t counted = vmrt_dat_cpustat(dat, cpu).events;
+
+	if (counted <= read || (counted - read == 1 && dat->info.dated))
+		return 0;
+	return counted - read;
+}
+
 const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid)
 {
 	struct dat_comm key = {.pid = pid};

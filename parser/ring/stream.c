@@ -238,16 +238,19 @@ static void settle(struct vmrt_stream *s)
 			note_losing(s, cpu);
 			heap_settle_top(s);
 		} else {
+			cpu->dry = true;
 			heap_drop_top(s);
 		}
 	}
 	if (!s->started) {
 		s->started = true;
-		for (unsigned i = 0; i < s->n_cpus; i++)
-			if (s->cpus[i].feed && advance(s, &s->cpus[i])) {
-				note_losing(s, &s->cpus[i]);
-				heap_add(s, &s->cpus[i]);
-			}
+		for (unsigned i = 0; i < s->n_cpus; i++) {
+			s->cpus[i].dry = !s->cpus[i].feed || !advance(s, &s->cpus[i]);
+			if (s->cpus[i].dry)
+				continue;
+			note_losing(s, &s->cpus[i]);
+			heap_add(s, &s->cpus[i]);
+		}
 	}
 }
 
@@ -322,8 +325,10 @@ void stream_revive(struct vmrt_stream *s, unsigned cpu)
 	struct stream_cpu *c = &s->cpus[cpu];
 
 	settle(s);
-	if (!c->dead && !in_heap(s, c) && advance(s, c))
-		heap_add(s, c);
+	if (c->dead || in_heap(s, c) || !advance(s, c))
+		return;
+	c->dry = false;
+	heap_add(s, c);
 }
 
 enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
@@ -370,6 +375,7 @@ int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struc
 				? RING_PAGE_LIVE
 				: cpu->page_offset + (uint64_t)(cpu->record - cpu->walk.page),
 			"a record shorter than its event's format says");
+		cpu->dry = true;
 		heap_drop_top(stream);
 		return vmrt_stream_next(stream, event, err);
 	}

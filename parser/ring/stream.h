@@ -29,6 +29,7 @@ struct stream_cpu {
 	bool broken_off; /* it did more than was recorded */
 	bool losing;	 /* its next record comes behind lost ones; vmrt_stream_losing() has not
 			    said so */
+	bool dry;	 /* all of its records have been returned; live: up to now */
 	bool ended, reported; /* there was more, but it cannot be read; vmrt_stream_ended() has said
 				 so */
 };

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A host's file that ends seconds before a guest's, or a CPU of which nothing more is recorded
- * though work waited there: what happened behind that end is unknown, and no file says so. A guest
+ * though work waited there, or though the kernel counted more events than there are: what happened
+ * behind that end is unknown, and no file says so. A guest
  * that ends early needs none of this: the engine sees its vCPU threads run on.
  */
 #include "early-end.h"
@@ -47,6 +48,29 @@ static bool host_ends(struct vmrt_recording *rec, const struct vmrt_engine_confi
 	return true;
 }
 
+/* Does the kernel say that @cpu made more than its records show, and do these end long before those
+ * of other CPUs? */
+static bool cpu_ends(struct vmrt_recording *rec, const struct vmrt_engine *engine, size_t machine,
+	unsigned cpu, int64_t last_ns)
+{
+	int64_t from_ns = vmrt_engine_cpu_last(engine, (uint32_t)machine, cpu);
+	struct vmrt_recorded_loss loss;
+	char words[200], apart[VMRT_UNITS_TEXT];
+
+	if (from_ns == VMRT_UNKNOWN || last_ns - from_ns <= APART_MAX_NS)
+		return false;
+	vmrt_recording_loss(rec, engine, machine, cpu, &loss);
+	if (!loss.missing)
+		return false;
+	snprintf(words, sizeof(words),
+		"CPU %u recorded nothing in the last %s, and the file lacks %llu of its events; "
+		"what it did is unknown",
+		cpu, vmrt_format_duration(last_ns - from_ns, apart),
+		(unsigned long long)loss.missing);
+	vmrt_recording_cpu_ended_early(rec, machine, cpu, words);
+	return true;
+}
+
 bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config *config,
 	const struct vmrt_engine *engine)
 {
@@ -61,8 +85,10 @@ bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config
 			char words[200], apart[VMRT_UNITS_TEXT];
 			int64_t from_ns;
 
-			if (!vmrt_engine_cpu_is_stuck(engine, (uint32_t)i, c, &from_ns))
+			if (!vmrt_engine_cpu_is_stuck(engine, (uint32_t)i, c, &from_ns)) {
+				any |= cpu_ends(rec, engine, i, c, stats.last_ns);
 				continue;
+			}
 			snprintf(words, sizeof(words),
 				"CPU %u recorded nothing in the last %s, though a thread waited "
 				"for "

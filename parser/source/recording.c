@@ -290,15 +290,13 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec)
 static uint64_t missing_events(const struct vmrt_recording *rec, size_t index, unsigned cpu)
 {
 	const struct source *s = &rec->sources[index];
-	uint64_t counted = vmrt_dat_cpustat(s->dat, cpu).events;
-	uint64_t read = vmrt_stream_count(s->in.stream, cpu);
 
-	/* what a cut takes away is reported as a cut, but pages of zeros are in the file */
-	if (counted <= read || (s->in.stream->cpus[cpu].ended && !s->in.stream->zeros))
+	/* what a cut takes away is reported as a cut, but pages of zeros are in the file, and that
+	 * a CPU ended early may be known from what is missing */
+	if (s->in.stream->cpus[cpu].ended && !s->in.stream->zeros &&
+		!(s->cpus_ended && s->cpus_ended[cpu]))
 		return 0;
-	if (counted - read == 1 && vmrt_dat_info(s->dat)->dated)
-		return 0;
-	return counted - read;
+	return vmrt_dat_lacking(s->dat, cpu, vmrt_stream_count(s->in.stream, cpu));
 }
 
 void vmrt_recording_loss(const struct vmrt_recording *rec, const struct vmrt_engine *engine,

@@ -392,6 +392,13 @@ struct vmrt_cpu_loss vmrt_engine_cpu_loss(
 	return cpu < m->n_cpus ? m->cpus[cpu].loss : (struct vmrt_cpu_loss){0};
 }
 
+int64_t vmrt_engine_cpu_last(const struct vmrt_engine *e, uint32_t machine, unsigned cpu)
+{
+	const struct machine *m = &e->machines[machine];
+
+	return cpu < m->n_cpus ? m->cpus[cpu].last_ns : VMRT_UNKNOWN;
+}
+
 bool vmrt_engine_cpu_is_stuck(
 	const struct vmrt_engine *e, uint32_t machine, unsigned cpu, int64_t *from_ns)
 {

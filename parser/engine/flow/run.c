@@ -39,8 +39,9 @@ void run_judge_event(struct machine *g, unsigned cpu, int64_t host_ns, int64_t e
 	/* behind the end of the host's recording, or in a gap of it, nobody knows */
 	if (v->cpu < host->n_cpus && (host->cpus[v->cpu].ended || host->cpus[v->cpu].losing))
 		return;
-	/* it may run on another CPU, in whose gap its switches are */
-	if (v->state != THREAD_RUNNING && host->losing)
+	/* it may run on another CPU, in whose gap, or behind whose end, its switches are */
+	if (v->state != THREAD_RUNNING &&
+		(host->losing || (host->loss_to_ns != VMRT_UNKNOWN && host->loss_to_ns > host_ns)))
 		return;
 	if (v->state == THREAD_RUNNING ||
 		(v->last_out_ns != VMRT_UNKNOWN && host_ns - error_ns <= v->last_out_ns)) {

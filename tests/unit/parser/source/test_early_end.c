@@ -213,6 +213,45 @@ static void a_cpu_whose_records_end_early_has_no_invented_misses(void **state)
 	assert_string_equal(ask("SELECT cpu, kind FROM losses"), "1|clipped");
 }
 
+/*
+ * CPU 0 records until 1 s, CPU 1 only the first 40 of its 81 jobs' 5 records each, and nothing
+ * waits there; but the kernel counted 10 more. From its last record, at 393 ms, on nobody knows
+ * what the threads did, those of CPU 0 neither: one may have come over.
+ */
+static void a_cpu_that_made_more_than_its_file_has_ends_early(void **state)
+{
+	(void)state;
+	declare("[task host/t1]\nperiod = 10ms\n");
+	for (int more = 0; more <= 10; more += 10) {
+		struct tests_dat *d = tests_dat_new(2, TESTS_KERNEL_61);
+		struct vmrt_error err;
+
+		tests_dat_clock(d, "local [mono]");
+		for (unsigned cpu = 0; cpu < 2; cpu++) {
+			begin(d, cpu, BASE);
+			for (int k = 0; k < (cpu ? 40 : 100); k++) {
+				one_job(d, cpu, BASE + k * 10 * MS);
+				its_work(d, cpu, BASE + k * 10 * MS);
+			}
+		}
+		tests_dat_counted(d, 1, 2 + 40 * 5 + more);
+		tests_dat_write(d, host);
+		tests_dat_free(d);
+		assert_int_equal(analyze(host, NULL, &err), VMRT_OK);
+		assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met' AND "
+					"arrival_ns < 100393000000"),
+			"80");
+		assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met' AND "
+					"arrival_ns > 100393000000"),
+			more ? "0" : "60");
+		assert_string_equal(
+			ask("SELECT count(*), sum(events) FROM losses"), more ? "2|10" : "0|NULL");
+		assert_int_equal(
+			!!strstr(ask("SELECT note FROM machine"), "lacks 10 of its events"),
+			more > 0);
+	}
+}
+
 /* What CPU 1 recorded between 51 and 92 ms is lost. The jobs of CPU 0 that arrive at 50 to 90 ms,
  * numbers 6 to 10, overlap that, and the record that says so comes when all but the last have
  * ended. */
@@ -369,6 +408,7 @@ int main(void)
 		cmocka_unit_test(behind_the_end_of_the_hosts_file_executions_are_unknown),
 		cmocka_unit_test(a_vm_that_sleeps_through_its_timers_has_ended),
 		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
+		cmocka_unit_test(a_cpu_that_made_more_than_its_file_has_ends_early),
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),
 		cmocka_unit_test(guests_of_one_name_are_refused),
 		cmocka_unit_test(without_its_vcpu_threads_executions_of_a_guest_are_unknown),
