@@ -18,6 +18,15 @@
 #define REMEMBER_NS VMRT_NS_PER_S
 /* Ticks between two expiries after which the length of a tick is known. */
 #define TICKS_APART 50
+#define CLOCK_IS_TAI 11
+#define CLOCK_IS_BOOTTIME 7
+/* No machine runs for so long, 3 years, and dates are later; nothing is due after the other. */
+#define UPTIME_MOST INT64_C(100000000000000000)
+#define DATE_MOST (INT64_C(1) << 62)
+/* A machine is suspended for longer than this, and no record comes so long before its time. */
+#define SUSPENDED_NS VMRT_NS_PER_S
+/* Beside the number of a clock: it follows from the times of the timer, not from its set-up. */
+#define GUESSED 0x100
 
 static size_t home_of(const struct release_clocks *c, uint64_t ptr)
 {
@@ -64,8 +73,8 @@ static bool grow_others(struct release_clocks *c)
 	return true;
 }
 
-/* The clock of timer @ptr; what is not known to be otherwise is monotonic. */
-int clocks_of(const struct machine *m, uint64_t ptr)
+/* The clock of timer @ptr, with GUESSED if it is; of one that is not in the table, monotonic. */
+static int id_of(const struct machine *m, uint64_t ptr)
 {
 	const struct release_clocks *c = &m->clocks;
 
@@ -77,20 +86,31 @@ int clocks_of(const struct machine *m, uint64_t ptr)
 	return CLOCK_IS_MONOTONIC;
 }
 
-void clocks_setup(struct machine *m, uint64_t ptr, int clock)
+/* The clock of timer @ptr; what is not known to be otherwise is monotonic. */
+int clocks_of(const struct machine *m, uint64_t ptr)
+{
+	return id_of(m, ptr) & ~GUESSED;
+}
+
+/* Timer @ptr has the clock @id, perhaps GUESSED. */
+static void keep(struct machine *m, uint64_t ptr, int id)
 {
 	struct release_clocks *c = &m->clocks;
 
-	if (clock < 0 || clock >= CLOCK_IS_TICKS || !ptr)
-		return;
 	/* nearly all are monotonic: only the others are kept, and one that changes */
-	if (clock == CLOCK_IS_MONOTONIC && clocks_of(m, ptr) == CLOCK_IS_MONOTONIC)
+	if (!ptr || ((id & ~GUESSED) == CLOCK_IS_MONOTONIC && id_of(m, ptr) == CLOCK_IS_MONOTONIC))
 		return;
 	if ((!c->others || c->used * 2 > c->mask) && !grow_others(c)) {
 		m->engine->out_of_memory = true;
 		return;
 	}
-	put_other(c, ptr, clock);
+	put_other(c, ptr, id);
+}
+
+void clocks_setup(struct machine *m, uint64_t ptr, int clock)
+{
+	if (clock >= 0 && clock < CLOCK_IS_TICKS)
+		keep(m, ptr, clock);
 }
 
 static size_t set_up_at(uint64_t ptr)
@@ -116,6 +136,75 @@ int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev)
 		return ev->timer.mode;
 	i = set_up_at(ev->timer.timer);
 	return m->clocks.set_up[i].ptr == ev->timer.timer ? m->clocks.set_up[i].mode : 0;
+}
+
+static bool is_date(int64_t ns)
+{
+	return ns > UPTIME_MOST && ns < DATE_MOST;
+}
+
+/* Was the timer set up before the recording began, or is its set-up not recorded? */
+static bool must_guess(const struct machine *m, uint64_t ptr)
+{
+	int id = id_of(m, ptr);
+
+	if (!m->has_tasks)
+		return false;
+	if (id & GUESSED)
+		return true;
+	return id == CLOCK_IS_MONOTONIC && m->clocks.set_up[set_up_at(ptr)].ptr != ptr;
+}
+
+/* Which of the two clocks that show dates leads the monotonic one by about @lead? */
+static int date_clock(const struct machine *m, int64_t lead, bool exact)
+{
+	const struct clock_relation *real = &m->clocks.clocks[CLOCK_IS_REALTIME];
+	const struct clock_relation *tai = &m->clocks.clocks[CLOCK_IS_TAI];
+	int64_t from_real = llabs(lead - real->offset_ns), from_tai = llabs(lead - tai->offset_ns);
+
+	if (real->known && tai->known)
+		return from_tai < from_real ? CLOCK_IS_TAI : CLOCK_IS_REALTIME;
+	if (tai->known)
+		return exact && from_tai > CLOCK_STEP_NS ? CLOCK_IS_REALTIME : CLOCK_IS_TAI;
+	return real->known && exact && from_real > CLOCK_STEP_NS ? CLOCK_IS_TAI : CLOCK_IS_REALTIME;
+}
+
+/*
+ * The clock of a timer that is armed. If its set-up is not recorded, the time at which it is to
+ * expire shows whether it is one of the clocks that show dates.
+ */
+int clocks_armed(struct machine *m, const struct vmrt_event *ev)
+{
+	uint64_t ptr = ev->timer.timer;
+	int clock = clocks_of(m, ptr);
+
+	if (!must_guess(m, ptr))
+		return clock;
+	if (!is_date(ev->timer.softexpires))
+		clock = clock == CLOCK_IS_BOOTTIME ? clock : CLOCK_IS_MONOTONIC;
+	else if (ev->ts >= 0 && ev->ts <= UPTIME_MOST)
+		clock = date_clock(m, ev->timer.softexpires - ev->ts, false);
+	keep(m, ptr, clock | GUESSED);
+	return clock;
+}
+
+/* The clock of a timer that expires: the time on it is in the record. */
+int clocks_expiring(struct machine *m, const struct vmrt_event *ev)
+{
+	uint64_t ptr = ev->timer.timer;
+	int64_t now = ev->timer.now;
+	int clock = clocks_of(m, ptr);
+
+	if (!must_guess(m, ptr) || ev->ts < 0 || ev->ts > UPTIME_MOST)
+		return clock;
+	if (is_date(now))
+		clock = date_clock(m, now - ev->ts, true);
+	else
+		clock = now > 0 && now <= UPTIME_MOST && now - ev->ts > SUSPENDED_NS + m->error_ns
+				? CLOCK_IS_BOOTTIME
+				: CLOCK_IS_MONOTONIC;
+	keep(m, ptr, clock | GUESSED);
+	return clock;
 }
 
 void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns)

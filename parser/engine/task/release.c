@@ -206,6 +206,7 @@ void release_timer_start(
 	if (!t)
 		return;
 	timer->owner = t;
+	clocks_armed(m, ev);
 	if (t->jobs) {
 		sleep_otherwise(t->jobs, &a);
 		t->jobs->rel.sleep.slack_ns = slack_of(&a);
@@ -287,7 +288,7 @@ static struct fired fired_now(const struct machine *m, const struct vmrt_event *
 void release_timer_expire(
 	struct machine *m, const struct vmrt_event *ev, int64_t host_ns, const struct timer *timer)
 {
-	int clock = clocks_of(m, ev->timer.timer);
+	int clock = clocks_expiring(m, ev);
 	struct fired fired = fired_now(m, ev, ev->timer.timer, ev->timer.fn, host_ns);
 	struct jobs *j = timer && timer->owner ? timer->owner->jobs : NULL;
 

@@ -215,6 +215,8 @@ void clocks_setup(struct machine *m, uint64_t timer, int clock);
 void clocks_note_mode(struct machine *m, uint64_t timer, int mode);
 int clocks_mode_of(const struct machine *m, const struct vmrt_event *ev);
 int clocks_of(const struct machine *m, uint64_t timer);
+int clocks_armed(struct machine *m, const struct vmrt_event *ev);
+int clocks_expiring(struct machine *m, const struct vmrt_event *ev);
 void clocks_expired(struct machine *m, int clock, int64_t now, int64_t local_ns);
 void clocks_ticked(struct machine *m, uint64_t ticks, int64_t local_ns);
 bool clocks_to_local(const struct machine *m, int clock, int64_t raw, int64_t *out);

@@ -151,6 +151,59 @@ static void sleeps_on_any_clock_are_releases(void **state)
 	}
 }
 
+/*
+ * The thread opened its timerfd before the recording began, as all programs do that ran already:
+ * which clock the timer has, no record says. The one of another thread is 37 s from it, as TAI is.
+ */
+static void a_timer_set_up_before_the_recording_shows_its_clock_when_it_expires(void **state)
+{
+	static const int64_t leads[] = {LEAD, LEAD + INT64_C(37) * VMRT_NS_PER_S,
+		INT64_C(3600) * VMRT_NS_PER_S /* suspended for an hour */};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(leads) / sizeof(leads[0]); i++) {
+		static struct fixture f;
+		int64_t lead = leads[i], period;
+
+		fx_begin(&f, "period = 10ms\n");
+		fx_runs_from_the_beginning(&f);
+		fx_arm_raw(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 0, 10 * MS * US + lead, 0);
+		fx_sw(&f, 3 * MS, X, 1, 0);
+		for (int k = 1; k < 6; k++) {
+			int64_t at = k * 10 * MS;
+			struct vmrt_event ev = {
+				.type = VMRT_EV_TIMER_EXPIRE, .pid = 0, .flags = HARD};
+
+			ev.timer.timer = T2;
+			ev.timer.fn = VMRT_FN_TIMERFD;
+			ev.timer.now = (at - 3 * MS) * US + LEAD;
+			fx_push(&f, &ev, at - 3 * MS);
+			if (cancels_first)
+				fx_cancel(&f, at + 20, 0, HARD, T1);
+			ev.timer.timer = T1;
+			ev.timer.now = (at + 20) * US + lead;
+			fx_push(&f, &ev, at + 20);
+			fx_wake(&f, at + 21, 0, HARD);
+			fx_sw(&f, at + 50, 0, 0, X);
+			fx_arm_raw(
+				&f, at + 80, T1, VMRT_FN_TIMERFD, 0, (at + 10 * MS) * US + lead, 0);
+			fx_sw(&f, at + 3 * MS - 1, X, 1, 0);
+		}
+		assert_int_equal(fx_end(&f, 55 * MS, &period), VMRT_RELEASE_TIMERFD);
+		assert_us(period, 10 * MS);
+		assert_int_equal(f.n, 5);
+		for (size_t k = 0; k < 4; k++) {
+			int64_t at = ((int64_t)k + 1) * 10 * MS;
+
+			assert_us(fx_job(&f, k)->arrival_ns, at);
+			assert_us(fx_job(&f, k)->release_ns, at + 20);
+			assert_us(fx_job(&f, k)->end_ns, at + 3 * MS - 1);
+			assert_int_equal(fx_job(&f, k)->outcome, VMRT_OUTCOME_MET);
+			assert_int_equal(fx_job(&f, k)->skipped, 0);
+		}
+	}
+}
+
 /* Before 4.16 hrtimer_start has no mode; the set-up right before it has. */
 static void where_the_arming_has_no_mode_that_of_the_set_up_counts(void **state)
 {
@@ -259,6 +312,8 @@ int main(void)
 		cmocka_unit_test(an_interrupt_may_come_between_the_two_reports_of_an_expiry),
 		cmocka_unit_test(a_kernel_thread_without_flags_may_expire_the_timers),
 		cmocka_unit_test(sleeps_on_any_clock_are_releases),
+		cmocka_unit_test(
+			a_timer_set_up_before_the_recording_shows_its_clock_when_it_expires),
 		cmocka_unit_test(where_the_arming_has_no_mode_that_of_the_set_up_counts),
 		cmocka_unit_test(a_thread_that_left_as_dead_in_an_old_kernel_is_dead),
 	};
