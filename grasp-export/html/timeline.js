@@ -145,7 +145,11 @@ function axis() {
 	const c = state.colors, by = step(state.t1 - state.t0, width() - GUTTER), unit = by >= 1e9 ? 1e9 : by >= 1e6 ? 1e6 : by >= 1e3 ? 1e3 : 1;
 	g.font = '11px system-ui, sans-serif';
 	g.textAlign = 'center';
-	for (let i = Math.ceil(state.t0 / by); i * by <= state.t1; i++) {
+	// counted, because numbers of 2^53 and more do not grow by 1
+	const first = Math.ceil(state.t0 / by), n = Math.floor((state.t1 - state.t0) / by) + 2;
+	for (let k = 0; k < n; k++) {
+		const i = first + k;
+		if (i * by > state.t1) break;
 		g.fillStyle = c.line;
 		g.fillRect(px(i * by), AXIS - 4, 1, state.height - AXIS);
 		g.fillStyle = c.quiet;

@@ -95,5 +95,14 @@ ok "hovering shows a job's times, and filters choose rows" hovers_and_filters
 ok "themes and print" themes_and_print
 ok "names are text" hostile_names
 ok "100,000 jobs can be used" many_jobs
+# A stranger's run of 73 years whose end is looked at: there the page's numbers do not grow by 1 any more.
+far_times_are_drawn() {
+	cp demo-none.vmrt/run.db far.db && sqlite3 far.db "UPDATE run SET start_ns = 0, end_ns = (1 << 61) - 2" && vmrt-export --format html -o far.html far.db 2>far.err || { cat far.err; return 1; }
+	browse far.html size=1200x700 'eval=(vmrt.show(vmrt.state.length - 1000, vmrt.state.length), 1)' \
+		'eval=new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(vmrt.state.t1 === vmrt.state.length))))' >far.answers 2>&1 || { cat far.answers; return 1; }
+	[ "$(tail -n 1 far.answers)" = true ]
+}
+ok "times at the end of a stranger's long run are drawn" far_times_are_drawn
+
 echo "1..$n"
 exit $failed
