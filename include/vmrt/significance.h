@@ -31,6 +31,19 @@ struct vmrt_rank_test {
  */
 struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samples *b);
 
+struct vmrt_buckets;
+
+/**
+ * vmrt_mann_whitney_buckets - the same of histograms, whose values are equal within a bucket
+ *
+ * Takes time and memory for the buckets, not for the values, of which strangers' histograms may
+ * tell any number.
+ *
+ * Return: VMRT_OK or VMRT_ENOMEM.
+ */
+enum vmrt_status vmrt_mann_whitney_buckets(
+	const struct vmrt_buckets *a, const struct vmrt_buckets *b, struct vmrt_rank_test *out);
+
 #define VMRT_BOOTSTRAP_ROUNDS 10000
 #define VMRT_BOOTSTRAP_SEED 1
 

@@ -96,7 +96,9 @@ void vmrt_wilson(uint64_t hits, uint64_t n, double *low, double *high);
  * The sum of the probabilities of all tables with these margins that are no more likely than the
  * observed one.
  *
- * Return: the p value; NaN if a group is empty.
+ * The effort grows with the square root of the counts, which may be a stranger's.
+ *
+ * Return: the p value; NaN if a group is empty, larger than 2^32, or has more hits than members.
  */
 double vmrt_fisher(uint64_t hits_a, uint64_t n_a, uint64_t hits_b, uint64_t n_b);
 

@@ -18,8 +18,7 @@ struct base {
 	bool doubtful;
 	int64_t known, missed;	    /* or windows and violations */
 	struct vmrt_buckets values; /* response times, or overshoots */
-	struct vmrt_samples sorted;
-	double ratios[2]; /* of one run: the least, the most */
+	double ratios[2];	    /* of one run: the least, the most */
 	int64_t p50[2], p99[2];
 };
 
@@ -104,7 +103,7 @@ static enum vmrt_status pool_all(const struct trend_series *s, struct base *b)
 	for (size_t i = 0; status == VMRT_OK && i < s->n; i++)
 		if (s->is_base[i])
 			status = pool(b, s->runs[i]);
-	return status == VMRT_OK ? vmrt_buckets_values(&b->values, &b->sorted) : status;
+	return status;
 }
 
 static struct trend_test *new_test(struct trend_series *s, const struct many_run *run,
@@ -131,6 +130,13 @@ static struct trend_test *new_test(struct trend_series *s, const struct many_run
 	return &s->tests[s->n_tests++];
 }
 
+/* Counts may be a stranger's. */
+static void untested(struct trend_test *t)
+{
+	if (isnan(t->p))
+		snprintf(t->why, sizeof(t->why), "the counts are too large, or impossible");
+}
+
 /* Misses out of jobs, or violations out of windows. */
 static bool test_ratio(struct trend_series *s, const struct many_run *run, const struct base *b,
 	const char *metric, int64_t hits, int64_t known, const char *why)
@@ -151,6 +157,7 @@ static bool test_ratio(struct trend_series *s, const struct many_run *run, const
 		return true;
 	t->p = vmrt_fisher(
 		(uint64_t)b->missed, (uint64_t)b->known, (uint64_t)hits, (uint64_t)known);
+	untested(t);
 	t->lower = t->value < t->base;
 	t->beyond =
 		t->lower ? t->value < b->ratios[0] : t->value > t->base && t->value > b->ratios[1];
@@ -185,7 +192,6 @@ static bool test_ranks(struct trend_series *s, const struct many_run *run, struc
 	const char *metric, const struct vmrt_buckets *values, double least, const char *why)
 {
 	struct trend_test *t = new_test(s, run, b, metric, "Mann-Whitney");
-	struct vmrt_samples sorted = {0};
 	struct vmrt_rank_test ranks;
 
 	if (!t)
@@ -196,12 +202,8 @@ static bool test_ranks(struct trend_series *s, const struct many_run *run, struc
 	snprintf(t->why, sizeof(t->why), "%s", why);
 	if (*why)
 		return true;
-	if (vmrt_buckets_values(values, &sorted) != VMRT_OK) {
-		vmrt_samples_free(&sorted);
+	if (vmrt_mann_whitney_buckets(&b->values, values, &ranks) != VMRT_OK)
 		return false;
-	}
-	ranks = vmrt_mann_whitney(&b->sorted, &sorted);
-	vmrt_samples_free(&sorted);
 	t->p = ranks.p;
 	t->lower = ranks.superiority < 0.5;
 	t->beyond = is_beyond(t, b->p50, least);
@@ -239,6 +241,7 @@ static bool test_tail(struct trend_series *s, const struct many_run *run, const 
 	above_base = count_above(&b->values, edge);
 	t->p = vmrt_fisher(
 		(uint64_t)above_base, (uint64_t)b->values.n, (uint64_t)above, (uint64_t)values->n);
+	untested(t);
 	t->lower = ratio(above, values->n) < ratio(above_base, b->values.n);
 	t->beyond = is_beyond(t, b->p99, least);
 	return true;
@@ -293,7 +296,6 @@ static enum vmrt_status test_all(struct trend *trend, struct trend_series *s, st
 		if (!s->is_base[i] && !test_run(trend, s, s->runs[i], b, o))
 			status = VMRT_ENOMEM;
 	vmrt_buckets_free(&b->values);
-	vmrt_samples_free(&b->sorted);
 	return status == VMRT_OK ? VMRT_OK : no_memory(err);
 }
 

@@ -2,6 +2,8 @@
 /* Statistical tests of whether a difference between runs is more than chance. */
 #include <vmrt/significance.h>
 
+#include <vmrt/buckets.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,42 +65,104 @@ static double exact_p(const int *ranks, size_t n, size_t n_a, int observed)
 	return as_far / all;
 }
 
+/* What the normal distribution needs of both sets. */
+struct rank_sums {
+	double u, ties;
+};
+
+/* A value that @a of the one set and @b of the other have, and of the first @below_a are smaller.
+ */
+static void add_value(struct rank_sums *r, double a, double b, double below_a)
+{
+	double same = a + b;
+
+	r->u += b * (below_a + a / 2);
+	r->ties += same * (same * same - 1);
+}
+
+static struct vmrt_rank_test conclude(const struct rank_sums *r, double n_a, double n_b)
+{
+	double n = n_a + n_b, off = fabs(r->u - n_a * n_b / 2) - 0.5;
+	double variance = n_a * n_b / 12 * (n + 1 - r->ties / (n * (n - 1)));
+
+	return (struct vmrt_rank_test){.u = r->u,
+		.superiority = r->u / (n_a * n_b),
+		.p = variance > 0 && off > 0 ? erfc(off / sqrt(2 * variance)) : 1};
+}
+
 struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samples *b)
 {
 	struct vmrt_rank_test result = {NAN, NAN, NAN, false};
-	double n_a = (double)a->n, n_b = (double)b->n, n = n_a + n_b;
-	double ties = 0, variance, off;
+	struct rank_sums sums = {0};
 	struct step s = {0};
 	int ranks[RANKS], sum_a = 0;
 	size_t done = 0;
+	bool exact;
 
 	if (!a->n || !b->n)
 		return result;
 	vmrt_samples_sort(a);
 	vmrt_samples_sort(b);
-	result.exact = a->n + b->n <= RANKS;
-	result.u = 0;
+	exact = a->n + b->n <= RANKS;
 	while (next_step(a, b, &s)) {
-		double same = (double)(s.a + s.b);
 		int rank = (int)(2 * (s.below_a + s.below_b) + s.a + s.b +
 				 1); /* the mean one, doubled */
 
-		result.u += (double)s.b * ((double)s.below_a + (double)s.a / 2);
-		ties += same * (same * same - 1);
-		for (size_t i = 0; result.exact && i < s.a + s.b; i++)
+		add_value(&sums, (double)s.a, (double)s.b, (double)s.below_a);
+		for (size_t i = 0; exact && i < s.a + s.b; i++)
 			ranks[done++] = rank;
-		if (result.exact)
+		if (exact)
 			sum_a += (int)s.a * rank;
 	}
-	result.superiority = result.u / (n_a * n_b);
-	if (result.exact) {
+	result = conclude(&sums, (double)a->n, (double)b->n);
+	result.exact = exact;
+	if (exact)
 		result.p = exact_p(ranks, done, a->n, sum_a);
-		return result;
-	}
-	variance = n_a * n_b / 12 * (n + 1 - ties / (n * (n - 1)));
-	off = fabs(result.u - n_a * n_b / 2) - 0.5;
-	result.p = variance > 0 && off > 0 ? erfc(off / sqrt(2 * variance)) : 1;
 	return result;
+}
+
+/* Of so few values that each can have a rank of its own. */
+static enum vmrt_status test_values(
+	const struct vmrt_buckets *a, const struct vmrt_buckets *b, struct vmrt_rank_test *out)
+{
+	struct vmrt_samples x = {0}, y = {0};
+	enum vmrt_status status = vmrt_buckets_values(a, &x);
+
+	if (status == VMRT_OK)
+		status = vmrt_buckets_values(b, &y);
+	if (status == VMRT_OK)
+		*out = vmrt_mann_whitney(&x, &y);
+	vmrt_samples_free(&x);
+	vmrt_samples_free(&y);
+	return status;
+}
+
+enum vmrt_status vmrt_mann_whitney_buckets(
+	const struct vmrt_buckets *a, const struct vmrt_buckets *b, struct vmrt_rank_test *out)
+{
+	struct rank_sums sums = {0};
+	double below_a = 0;
+	size_t i = 0, j = 0;
+
+	*out = (struct vmrt_rank_test){NAN, NAN, NAN, false};
+	if (a->n <= RANKS && b->n <= RANKS - a->n)
+		return test_values(a, b, out);
+	if (!a->n || !b->n)
+		return VMRT_OK;
+	while (i < a->n_counts || j < b->n_counts) {
+		bool of_a = i < a->n_counts &&
+			    (j == b->n_counts || a->counts[i].bucket <= b->counts[j].bucket);
+		bool of_b = j < b->n_counts &&
+			    (i == a->n_counts || b->counts[j].bucket <= a->counts[i].bucket);
+		double n_a = of_a ? (double)a->counts[i].n : 0;
+
+		add_value(&sums, n_a, of_b ? (double)b->counts[j].n : 0, below_a);
+		below_a += n_a;
+		i += of_a;
+		j += of_b;
+	}
+	*out = conclude(&sums, (double)a->n, (double)b->n);
+	return VMRT_OK;
 }
 
 uint64_t vmrt_random_next(struct vmrt_random *random)

@@ -114,29 +114,83 @@ void vmrt_wilson(uint64_t hits, uint64_t n, double *low, double *high)
 	*high = hits < n ? middle + half : 1;
 }
 
-static double log_choose(double n, double k)
+/* Counts above this are not tested: rounding of the logarithms would be seen in the result. */
+#define FISHER_MOST (UINT64_C(1) << 32)
+/* A term that is smaller than this share of the sum, and all behind it, change nothing. */
+#define NEGLIGIBLE 1e-18
+
+static long double log_choose(uint64_t n, uint64_t k)
 {
-	return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1);
+	return lgammal((long double)n + 1) - lgammal((long double)k + 1) -
+	       lgammal((long double)(n - k) + 1);
+}
+
+/* All tables with the same margins: @i of @hits are among the first @n_a. */
+struct tables {
+	uint64_t n_a, n_b, hits;
+	long double whole;
+};
+
+static long double log_probability(const struct tables *t, uint64_t i)
+{
+	return log_choose(t->n_a, i) + log_choose(t->n_b, t->hits - i) - t->whole;
+}
+
+/* How much more likely table @i + 1 is than table @i. */
+static double growth(const struct tables *t, uint64_t i)
+{
+	return (double)(t->n_a - i) / (double)(i + 1) * (double)(t->hits - i) /
+	       (double)(t->n_b + i + 1 - t->hits);
+}
+
+/*
+ * The sum of the tables from the peak's side outward to @end that are no more likely than @least.
+ * Probabilities have one peak and fall ever faster: so the first of them is found by bisection, and
+ * the sum ends where terms change nothing. With n values that takes some sqrt(n) steps.
+ */
+static double sum_tail(const struct tables *t, uint64_t peak_side, uint64_t end, long double least)
+{
+	uint64_t near = 0, distance = end > peak_side ? end - peak_side : peak_side - end;
+	uint64_t far = distance + 1, i;
+	bool up = end > peak_side;
+	double term, sum = 0;
+
+	while (near < far) {
+		uint64_t middle = near + (far - near) / 2;
+
+		if (log_probability(t, up ? peak_side + middle : peak_side - middle) <= least)
+			far = middle;
+		else
+			near = middle + 1;
+	}
+	if (near > distance)
+		return 0;
+	i = up ? peak_side + near : peak_side - near;
+	term = (double)expl(log_probability(t, i));
+	for (;;) {
+		sum += term;
+		if (i == end || term <= NEGLIGIBLE * sum)
+			return sum;
+		term *= up ? growth(t, i) : 1 / growth(t, i - 1);
+		i += up ? 1 : UINT64_MAX;
+	}
 }
 
 double vmrt_fisher(uint64_t hits_a, uint64_t n_a, uint64_t hits_b, uint64_t n_b)
 {
-	uint64_t hits = hits_a + hits_b, all = n_a + n_b;
-	uint64_t first = hits > n_b ? hits - n_b : 0;
-	uint64_t last = hits < n_a ? hits : n_a;
-	double whole = log_choose((double)all, (double)hits);
-	double observed, sum = 0;
+	struct tables t = {n_a, n_b, hits_a + hits_b, 0};
+	uint64_t first = t.hits > n_b ? t.hits - n_b : 0, last = t.hits < n_a ? t.hits : n_a, peak;
+	long double least;
+	double sum;
 
-	if (!n_a || !n_b)
+	if (!n_a || !n_b || n_a > FISHER_MOST || n_b > FISHER_MOST || hits_a > n_a || hits_b > n_b)
 		return NAN;
-	observed = log_choose((double)n_a, (double)hits_a) +
-		   log_choose((double)n_b, (double)hits_b) - whole;
-	for (uint64_t i = first; i <= last; i++) {
-		double p = log_choose((double)n_a, (double)i) +
-			   log_choose((double)n_b, (double)(hits - i)) - whole;
-
-		if (p <= observed + SAME_PROBABILITY)
-			sum += exp(p);
-	}
+	t.whole = log_choose(n_a + n_b, t.hits);
+	least = log_probability(&t, hits_a) + SAME_PROBABILITY;
+	peak = (uint64_t)(((unsigned __int128)t.hits + 1) * (n_a + 1) / (n_a + n_b + 2));
+	peak = peak < first ? first : peak > last ? last : peak;
+	sum = sum_tail(&t, peak, first, least);
+	if (peak < last)
+		sum += sum_tail(&t, peak + 1, last, least);
 	return sum < 1 ? sum : 1;
 }

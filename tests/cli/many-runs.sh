@@ -291,6 +291,25 @@ other_schemas_are_refused() {
 		exits 1 "no runs were pushed to it" trend "postgresql://tester@/foreign_one?host=$work/pg" && sql "DROP DATABASE foreign_one"
 }
 
+# What a stranger's database says takes no time and no memory, however large its counts are.
+any_count_ends() {
+	sql "CREATE DATABASE huge" || return 1
+	local other="postgresql://tester@/huge?host=$work/pg" values missed
+	vmrt-report push -q "$other" "$many" || return 1
+	for missed in 1 1000000000 140737488355328; do
+		values=$((missed * 2))
+		psql -Xq "$other" -c "UPDATE vmrt.tasks SET jobs = $values, met = $missed, missed = $missed;
+			UPDATE vmrt.task_histograms h SET histogram = ROW($values, 1, 1, 40, '{10,30}', '{$missed,$missed}')::vmrt.histogram;
+			UPDATE vmrt.servers SET windows = $values, violations = $missed;
+			UPDATE vmrt.server_histograms h SET histogram = ROW($values, 1, 1, 40, '{10,30}', '{$missed,$missed}')::vmrt.histogram" || return 1
+		(ulimit -t 5 -v 1000000 && exec vmrt-report trend --allow-loss --format csv --table tests "$other") >"$work/tests" 2>"$work/err" ||
+			{ echo "$missed: $?"; cat "$work/err"; return 1; }
+		# the runs are the same: nothing is more than chance, or the counts are not tested
+		grep -q Fisher "$work/tests" && ! grep -v '^uuid' "$work/tests" | grep -Eq ',(worse|better),' || { cat "$work/tests"; return 1; }
+	done
+	grep -q 'too large, or impossible' "$work/tests" && sql "DROP DATABASE huge"
+}
+
 # ---- trend ----
 
 same_from_both() {
@@ -410,6 +429,7 @@ ok "trend finds the task that became slower, and nothing else" finds_the_regress
 ok "trend finds nothing where nothing became worse" nothing_worse_without_it
 ok "runs with loss are not tested, and that is said" loss_is_not_tested
 ok "the tests of trend are those of --compare" p_is_that_of_compare
+ok "trend ends whatever counts a database has" any_count_ends
 ok "exit status 64 without a database" exits 64 "no database is named" push "$many"
 ok "exit status 64 without a run" exits 64 "no run is named" push "$uri"
 for option in --from --to; do

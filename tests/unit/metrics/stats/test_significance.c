@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include <vmrt/buckets.h>
 #include <vmrt/significance.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -240,6 +241,66 @@ static void too_few_values_for_a_tail_give_no_interval(void **state)
 	vmrt_samples_free(&a);
 }
 
+static void add_values(struct vmrt_samples *values, struct vmrt_buckets *buckets, int n, int first)
+{
+	/* below 256 each value has a bucket */
+	for (int i = 0; i < n; i++) {
+		int64_t value = (first + i * 37) % 23 - 7;
+
+		assert_int_equal(vmrt_samples_add(values, value), VMRT_OK);
+		assert_int_equal(vmrt_buckets_add(buckets, value), VMRT_OK);
+	}
+}
+
+static void histograms_are_tested_as_their_values(void **state)
+{
+	/* up to 40 values, and more */
+	static const int sizes[][2] = {{5, 6}, {20, 20}, {20, 21}, {300, 50}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct vmrt_samples a = {0}, b = {0};
+		struct vmrt_buckets x = VMRT_BUCKETS_EMPTY, y = VMRT_BUCKETS_EMPTY;
+		struct vmrt_rank_test of_values, of_buckets;
+
+		add_values(&a, &x, sizes[i][0], 0);
+		add_values(&b, &y, sizes[i][1], 3);
+		of_values = vmrt_mann_whitney(&a, &b);
+		assert_int_equal(vmrt_mann_whitney_buckets(&x, &y, &of_buckets), VMRT_OK);
+		assert_true(of_values.exact == of_buckets.exact);
+		assert_float_equal(of_values.p, of_buckets.p, 1e-12);
+		assert_float_equal(of_values.u, of_buckets.u, 1e-9);
+		assert_float_equal(of_values.superiority, of_buckets.superiority, 1e-12);
+		vmrt_samples_free(&a);
+		vmrt_samples_free(&b);
+		vmrt_buckets_free(&x);
+		vmrt_buckets_free(&y);
+	}
+}
+
+static void a_strangers_histogram_of_any_number_of_values_takes_no_memory_for_them(void **state)
+{
+	struct vmrt_buckets a = VMRT_BUCKETS_EMPTY, b = VMRT_BUCKETS_EMPTY;
+	const int64_t many = INT64_C(1) << 50;
+	struct vmrt_rank_test t;
+
+	(void)state;
+	assert_int_equal(vmrt_buckets_append(&a, 10, many), VMRT_OK);
+	assert_int_equal(vmrt_mann_whitney_buckets(&a, &b, &t), VMRT_OK);
+	assert_true(isnan(t.p));
+	assert_int_equal(vmrt_buckets_append(&b, 10, many), VMRT_OK);
+	assert_int_equal(vmrt_mann_whitney_buckets(&a, &b, &t), VMRT_OK);
+	assert_float_equal(t.superiority, 0.5, 1e-9);
+	assert_float_equal(t.p, 1, 1e-9);
+	/* as many again, all larger than those of the first: 3 of 4 pairs, with the halves */
+	assert_int_equal(vmrt_buckets_append(&b, 11, many), VMRT_OK);
+	assert_int_equal(vmrt_mann_whitney_buckets(&a, &b, &t), VMRT_OK);
+	assert_float_equal(t.superiority, 0.75, 1e-9);
+	assert_float_equal(t.p, 0, 1e-9);
+	vmrt_buckets_free(&a);
+	vmrt_buckets_free(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +313,9 @@ int main(void)
 		cmocka_unit_test(interval_is_that_of_drawing_again_with_replacement),
 		cmocka_unit_test(same_seed_gives_the_same_interval),
 		cmocka_unit_test(too_few_values_for_a_tail_give_no_interval),
+		cmocka_unit_test(histograms_are_tested_as_their_values),
+		cmocka_unit_test(
+			a_strangers_histogram_of_any_number_of_values_takes_no_memory_for_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -176,6 +176,50 @@ static void fisher_test_of_large_counts_is_stable(void **state)
 	assert_true(vmrt_fisher(520, 100000, 480, 100000) < 0.25);
 }
 
+/* By the definition, with Pascal's triangle, whose numbers are exact in doubles. */
+static double fisher_by_definition(unsigned hits_a, unsigned n_a, unsigned hits_b, unsigned n_b)
+{
+	static double choose[51][51];
+	unsigned hits = hits_a + hits_b;
+	double sum = 0, observed;
+
+	for (unsigned n = 0; n <= 50; n++)
+		for (unsigned k = 0; k <= n; k++)
+			choose[n][k] = !k || k == n ? 1 : choose[n - 1][k - 1] + choose[n - 1][k];
+	observed = choose[n_a][hits_a] * choose[n_b][hits_b];
+	for (unsigned i = 0; i <= hits && i <= n_a; i++)
+		if (hits - i <= n_b &&
+			choose[n_a][i] * choose[n_b][hits - i] <= observed * (1 + 1e-9))
+			sum += choose[n_a][i] * choose[n_b][hits - i];
+	return sum / choose[n_a + n_b][hits];
+}
+
+static void fisher_test_is_the_sum_of_its_definition(void **state)
+{
+	(void)state;
+	for (unsigned n_a = 1; n_a <= 13; n_a++)
+		for (unsigned n_b = 1; n_b <= 37; n_b += 4)
+			for (unsigned a = 0; a <= n_a; a++)
+				for (unsigned b = 0; b <= n_b; b++)
+					assert_float_equal(vmrt_fisher(a, n_a, b, n_b),
+						fisher_by_definition(a, n_a, b, n_b), 1e-9);
+}
+
+static void fisher_test_of_a_strangers_counts_ends(void **state)
+{
+	const uint64_t most = UINT64_C(1) << 32;
+
+	(void)state;
+	assert_float_equal(vmrt_fisher(most / 2, most, most / 2, most), 1, 1e-5);
+	assert_float_equal(vmrt_fisher(1, most, most, most), 0, 1e-9);
+	/* shares of 1/2 that differ by two standard deviations, sqrt(2 / 4n): P(|z| > 2) */
+	assert_float_equal(vmrt_fisher(500022361, 1000000000, 499977639, 1000000000), 0.0455, 1e-4);
+	assert_true(isnan(vmrt_fisher(1, most + 1, 1, 2)));
+	/* impossible ones */
+	assert_true(isnan(vmrt_fisher(3, 2, 1, 2)));
+	assert_true(isnan(vmrt_fisher(1, 2, 3, 2)));
+}
+
 static int rising(const void *a, const void *b)
 {
 	const int64_t *x = a, *y = b;
@@ -222,6 +266,8 @@ int main(void)
 		cmocka_unit_test(wilson_interval_of_published_proportions),
 		cmocka_unit_test(fisher_test_of_tables_counted_by_hand),
 		cmocka_unit_test(fisher_test_of_large_counts_is_stable),
+		cmocka_unit_test(fisher_test_is_the_sum_of_its_definition),
+		cmocka_unit_test(fisher_test_of_a_strangers_counts_ends),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
