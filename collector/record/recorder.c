@@ -23,6 +23,7 @@
 #include "parser/dat/datwrite.h"
 #include "collector/cmd/trace.h"
 
+#define HSF_WORDS 7		 /* on the command line of vmrt-hsf, without owners */
 #define OWNERS_NAMED 32		 /* users named with --owner, to vmrt-hsf */
 #define COMMAND_PATIENCE_MS 5000 /* for a command to end after a signal */
 #define STOP_WAIT_MS 25000	 /* for guests to stop recording */
@@ -213,9 +214,10 @@ static void beside_us(const char *name, char *buf, size_t room)
 /* Starts vmrt-hsf, which reads the experiment from the descriptor of the recorder's copy. */
 static enum vmrt_status start_hsf(struct record_recorder *rec, struct vmrt_error *err)
 {
-	char program[PATH_MAX], experiment[32], number[16];
+	char program[PATH_MAX], experiment[32], number[16], called[PATH_MAX + 16];
 	char run[] = "run", no_wait[] = "--no-wait", opt_notify[] = "--notify-fd";
-	char *argv[6 + OWNERS_NAMED + 1] = {program, run, no_wait, opt_notify, number, experiment};
+	char *argv[HSF_WORDS + OWNERS_NAMED + 1] = {
+		program, run, no_wait, opt_notify, number, experiment, called};
 	char owners[OWNERS_NAMED][24];
 	const uid_t *uids;
 	size_t n_owners = vmrt_owners_added(&uids);
@@ -228,11 +230,12 @@ static enum vmrt_status start_hsf(struct record_recorder *rec, struct vmrt_error
 	kept[0] = ready[1];
 	kept[1] = rec->experiment_fd;
 	snprintf(experiment, sizeof(experiment), "/dev/fd/%d", rec->experiment_fd);
+	snprintf(called, sizeof(called), "--called=%s", rec->options->experiment);
 	beside_us("vmrt-hsf", program, sizeof(program));
 	snprintf(number, sizeof(number), "%d", ready[1]);
 	for (size_t i = 0; i < n_owners && i < OWNERS_NAMED; i++) {
 		snprintf(owners[i], sizeof(owners[i]), "--owner=%u", (unsigned)uids[i]);
-		argv[6 + i] = owners[i];
+		argv[HSF_WORDS + i] = owners[i];
 	}
 	status = child_start(&rec->hsf, argv, true, kept, 2, err);
 	close(ready[1]);

@@ -177,7 +177,7 @@ static enum vmrt_status reply_status(
 		return no_server(r, q->server, err);
 	servers = json_object_new_array();
 	add_number(reply, "pid", getpid());
-	add_text(reply, "experiment", r->opts->experiment);
+	add_text(reply, "experiment", r->opts->called);
 	add_number(reply, "since_ns", r->begun_ns);
 	for (size_t i = 0; servers && i < r->n_wanted; i++)
 		if (!q->server[0] || hsf_wanted_is(r->wanted[i], q->server))
@@ -195,7 +195,7 @@ static enum vmrt_status without_place(
 {
 	char place[300];
 
-	snprintf(place, sizeof(place), "%.280s:0: ", r->opts->experiment);
+	snprintf(place, sizeof(place), "%.280s:0: ", r->opts->called);
 	if (status != VMRT_OK && !strncmp(err->text, place, strlen(place)))
 		memmove(err->text, err->text + strlen(place),
 			strlen(err->text + strlen(place)) + 1);

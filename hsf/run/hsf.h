@@ -27,7 +27,8 @@
 /* ---- a run: prepare.c, members.c, run.c ---- */
 
 struct hsf_options {
-	const char *experiment;
+	const char *experiment;		      /* the file that is read */
+	const char *called;		      /* the name of the file in messages and status */
 	const char *servers[HSF_MAX_SERVERS]; /* names of servers that the user chose; none: all
 						 servers of the file */
 	size_t n_servers;

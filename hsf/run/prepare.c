@@ -18,7 +18,7 @@ enum vmrt_status hsf_bound_check(
 	const struct hsf_run *r, const struct vmrt_server_spec *spec, struct vmrt_error *err)
 {
 	const struct hsf_rules *rules = hsf_rules_for(spec->policy);
-	const char *path = r->opts->experiment;
+	const char *path = r->opts->called;
 	char period[VMRT_UNITS_TEXT], budget[VMRT_UNITS_TEXT];
 
 	if (!rules)
@@ -126,10 +126,10 @@ static enum vmrt_status lock_process(
 	status = vm_lock(pid, &r->locks[r->n_locks], &why);
 	if (status == VMRT_EEXIST)
 		return vmrt_fail(err, VMRT_EEXIST,
-			"%s:%d: VM %s is already scheduled by another vmrt-hsf",
-			r->opts->experiment, p->spec.line, p->vm->name);
+			"%s:%d: VM %s is already scheduled by another vmrt-hsf", r->opts->called,
+			p->spec.line, p->vm->name);
 	if (status != VMRT_OK)
-		return vmrt_fail(err, status, "%s:%d: VM %s: %s", r->opts->experiment, p->spec.line,
+		return vmrt_fail(err, status, "%s:%d: VM %s: %s", r->opts->called, p->spec.line,
 			p->vm->name, why.text);
 	r->locked[r->n_locks++] = pid;
 	return VMRT_OK;
@@ -170,7 +170,7 @@ static enum vmrt_status check_hard(
 		"%s:%d: server %s: depletion hard stops whole processes, and this is a part of "
 		"process %d only; "
 		"make a server of all its threads, or use depletion = soft",
-		r->opts->experiment, p->spec.line, p->spec.name, (int)pid);
+		r->opts->called, p->spec.line, p->spec.name, (int)pid);
 }
 
 static enum vmrt_status check_threads(
@@ -189,13 +189,13 @@ static enum vmrt_status check_threads(
 			if (has_thread(r->bound[k], t->tid))
 				return vmrt_fail(err, VMRT_EINVAL,
 					"%s:%d: %s %s already belongs to server %s",
-					r->opts->experiment, p->spec.line,
+					r->opts->called, p->spec.line,
 					p->spec.vcpu < 0 ? "VM" : "this vCPU of VM", p->vm->name,
 					r->bound[k]->spec.name);
 		if (pid == getpid())
 			return vmrt_fail(err, VMRT_EINVAL,
-				"%s:%d: server %s: %s includes vmrt-hsf itself",
-				r->opts->experiment, p->spec.line, p->spec.name, p->spec.vm);
+				"%s:%d: server %s: %s includes vmrt-hsf itself", r->opts->called,
+				p->spec.line, p->spec.name, p->spec.vm);
 		if (pid == last)
 			continue;
 		last = pid;
@@ -208,7 +208,7 @@ static enum vmrt_status check_threads(
 
 static enum vmrt_status find_vm(struct hsf_run *r, struct hsf_bound *p, struct vmrt_error *err)
 {
-	const char *path = r->opts->experiment;
+	const char *path = r->opts->called;
 	struct vmrt_error why;
 	enum vmrt_status status = vmrt_vm_get_of(p->spec.vm, p->spec.user, &p->vm, &why);
 	size_t n = 0;

@@ -61,6 +61,8 @@ static error_t take_quiet(void *opts, char *arg, const struct argp_state *state)
 static const struct vmrt_option run_options[] = {
 	{"experiment", 'e', "EXPERIMENT", "the experiment file with the servers",
 		VMRT_CALL(take_experiment)},
+	{"called", 0, "NAME", "what messages and status call the experiment file",
+		.standard = "its path", VMRT_TEXT(OF, called)},
 	{"server", 0, "NAME", "enforce this server", .standard = "all whose policy is not none",
 		VMRT_LIST(OF, servers, n_servers)},
 	VMRT_OPTION_OWNER,
@@ -96,10 +98,12 @@ static error_t run_argument(void *opts, char *arg, struct argp_state *state)
 
 static error_t run_check(void *opts, const struct argp_state *state)
 {
-	const struct hsf_options *o = opts;
+	struct hsf_options *o = opts;
 
 	if (!o->experiment)
 		return vmrt_usage(state, "which experiment file?");
+	if (!o->called || !*o->called)
+		o->called = o->experiment;
 	if (o->socket && !*o->socket)
 		return vmrt_usage(state, "--socket: give a path, or none");
 	return 0;

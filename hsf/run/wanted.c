@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/files.h>
 #include <vmrt/similar.h>
 
 static bool is_chosen(const struct hsf_options *opts, const struct vmrt_server_spec *spec)
@@ -154,10 +155,10 @@ static void set_why(
 	const struct hsf_run *r, struct hsf_wanted *wanted, const struct vmrt_error *err)
 {
 	const char *text = err->text;
-	size_t file = strlen(r->opts->experiment);
+	size_t file = strlen(r->opts->called);
 	char server[VMRT_NAME_MAX + 16];
 
-	if (!strncmp(text, r->opts->experiment, file) && text[file] == ':') {
+	if (!strncmp(text, r->opts->called, file) && text[file] == ':') {
 		text += file + 1;
 		text += strspn(text, "0123456789");
 		text += strspn(text, ": ");
@@ -315,16 +316,29 @@ static enum vmrt_status no_server(const struct vmrt_experiment *exp, const char 
 		err, VMRT_ENOENT, "%s: there is no server %s; it has: %s", file, name, list);
 }
 
+static enum vmrt_status load_experiment(struct hsf_run *r, struct vmrt_error *err)
+{
+	enum vmrt_status status;
+	char *text;
+
+	status = vmrt_read_file(r->opts->experiment, VMRT_EXPERIMENT_MAX, &text, NULL, err);
+	if (status != VMRT_OK)
+		return status;
+	status = vmrt_experiment_parse(text, r->opts->called, &r->exp, err);
+	free(text);
+	return status;
+}
+
 enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 {
 	const struct hsf_options *opts = r->opts;
 	enum vmrt_status status;
 	struct hsf_wanted *wanted;
 
-	status = vmrt_experiment_load(opts->experiment, &r->exp, err);
+	status = load_experiment(r, err);
 	for (size_t i = 0; i < opts->n_servers && status == VMRT_OK; i++)
 		if (!vmrt_experiment_server(r->exp, opts->servers[i]))
-			status = no_server(r->exp, opts->experiment, opts->servers[i], err);
+			status = no_server(r->exp, opts->called, opts->servers[i], err);
 	for (size_t i = 0; status == VMRT_OK && i < r->exp->n_servers; i++)
 		if (is_chosen(opts, &r->exp->servers[i]))
 			status = hsf_wanted_add(r, &r->exp->servers[i], &wanted, err);
@@ -337,7 +351,7 @@ enum vmrt_status hsf_run_prepare(struct hsf_run *r, struct vmrt_error *err)
 	}
 	if (status == VMRT_OK && !r->n_wanted)
 		status = vmrt_fail(
-			err, VMRT_ENOENT, "%s: there is no server to enforce", opts->experiment);
+			err, VMRT_ENOENT, "%s: there is no server to enforce", opts->called);
 	return status;
 }
 

@@ -144,3 +144,51 @@ everything() {
 	grep evil "$run/experiment.ini" "$BATS_TEST_TMPDIR/e.ini"
 	cmp "$BATS_TEST_TMPDIR/got" "$BATS_TEST_TMPDIR/as-it-was"
 }
+
+# what can be read only once: a second look would find nothing
+@test "the experiment is read exactly once, for the recording, its copy and vmrt-hsf" {
+	mkdir "$BATS_TEST_TMPDIR/bin"
+	cp "$trace" "$BATS_TEST_TMPDIR/bin/vmrt-trace"
+	cat >"$BATS_TEST_TMPDIR/bin/vmrt-hsf" <<-END
+		#!/bin/bash
+		cat "\$5" >"$BATS_TEST_TMPDIR/got"
+		echo >&"\$4"
+		exec sleep 60
+	END
+	chmod +x "$BATS_TEST_TMPDIR/bin/vmrt-hsf"
+	printf '[server s]\nvm = shared\nperiod = 20ms\nbudget = 10ms\npriority = 40\n' >"$BATS_TEST_TMPDIR/e.ini"
+	(export LIFE=60; exec -a qemu-system-x86_64 "$O/tests/fake-vm" -name guest=shared) 3>&- &
+	agent=$!
+	until grep -qz guest=shared "/proc/$agent/cmdline"; do sleep 0.05; done
+	# a pipe that is empty when it was read
+	exec 9< <(cat "$BATS_TEST_TMPDIR/e.ini")
+	"$BATS_TEST_TMPDIR/bin/vmrt-trace" record -q --no-guest --no-analyze --allow-loss --hsf -e /dev/fd/9 -o "$run" -d 50ms 3>&- || true
+	exec 9<&-
+	cmp "$BATS_TEST_TMPDIR/got" "$BATS_TEST_TMPDIR/e.ini"
+	cmp "$run/experiment.ini" "$BATS_TEST_TMPDIR/e.ini"
+}
+
+@test "vmrt-hsf of a recording calls the experiment by its path, in messages and status" {
+	local ini=$BATS_TEST_TMPDIR/my-servers.ini
+	(export LIFE=60; exec -a qemu-system-x86_64 "$O/tests/fake-vm" -name guest=called-vm) 3>&- &
+	agent=$!
+	until grep -qz guest=called-vm "/proc/$agent/cmdline"; do sleep 0.05; done
+	# only vmrt-hsf finds that this is too fine
+	printf '[server s]\nvm = called-vm\nperiod = 10us\nbudget = 5us\npriority = 40\n' >"$ini"
+	run "$trace" record -q --no-guest --no-analyze --hsf -e "$ini" -o "$run" -d 50ms
+	echo "$output"
+	[ "$status" -ne 0 ]
+	[[ $output == *"vmrt-hsf: "*"$ini:1: server s is too fine"* ]]
+	[[ $output != */dev/fd/* ]]
+	sed -i 's/us$/ms/' "$ini"
+	cat >"$BATS_TEST_TMPDIR/ask" <<-'END'
+		#!/bin/bash
+		for socket in /run/vmrt-hsf/*.sock; do
+			perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => shift) or exit; print $s "{\"op\":\"status\"}\n"; alarm 5; print scalar <$s>' "$socket"
+		done
+		exit 0
+	END
+	"$trace" record -q --no-guest --no-analyze --allow-loss --force --hsf -e "$ini" -o "$run" -- bash "$BATS_TEST_TMPDIR/ask" >"$BATS_TEST_TMPDIR/status" 3>&-
+	cat "$BATS_TEST_TMPDIR/status"
+	jq -se --arg ini "$ini" 'map(.experiment) | index($ini) != null' "$BATS_TEST_TMPDIR/status"
+}
