@@ -82,6 +82,9 @@ struct vmrt_machine_stats {
 /* State of a server right now, for live views. */
 struct vmrt_server_now {
 	const struct vmrt_server *server;
+	bool absent;  /* no thread of it is known */
+	bool stopped; /* its enforcer has ended, and no other has begun */
+	/* of the period in progress; VMRT_UNKNOWN: there is none, or nothing is known of it */
 	int64_t period_start_ns;
 	int64_t consumed_ns, background_ns;
 	int64_t depleted_ns; /* when the members were demoted in this period, or VMRT_UNKNOWN */

@@ -23,6 +23,7 @@ struct server_model {
 	unsigned first, n;
 	int64_t all_ns, background_ns; /* of the periods that are over */
 	bool supply_unknown;	       /* of the last period that is over */
+	int64_t supply_to_ns;	       /* its end */
 	int64_t max_ns;
 	uint64_t periods, depletions, overruns;
 	struct vmrt_server_facts facts;

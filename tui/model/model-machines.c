@@ -48,6 +48,8 @@ void machine_model_reset(struct top_model *m, struct vmrt_engine *engine)
 		vmrt_engine_stats(engine, (uint32_t)i, &machine->base);
 		machine->steal_ns = machine->losses = machine->steals = 0;
 		machine->sizeless = 0;
+		/* they hold counts of the time before */
+		machine->first = machine->n = 0;
 	}
 	m->steal_ns = 0;
 	m->lost_at_least = false;
@@ -91,9 +93,9 @@ static double rate(struct machine_model *machine, uint64_t events, int64_t now_n
 		else
 			machine->first = (machine->first + 1) % SAMPLES;
 	}
-	/* the oldest sample of the window; the one before it where the window is empty */
+	/* the oldest sample of the window; if only the newest one is in it, the one before */
 	i = 0;
-	while (i + 1 < machine->n &&
+	while (i + 2 < machine->n &&
 		now_ns - machine->samples[(machine->first + i) % SAMPLES].at_ns > TOP_WINDOW_NS)
 		i++;
 	i = (machine->first + i) % SAMPLES;

@@ -47,14 +47,16 @@ static void add_sample(struct server_model *s, int64_t at_ns)
 		s->first = (s->first + 1) % SAMPLES;
 }
 
-/* A period of unknown supply ends the sliding window: no share is known until the next period. */
+/* A period of unknown supply ends the sliding window: no share is known until the next period. So
+ * does a time without periods, in which nobody enforced the server. */
 static void add_supply_sample(struct server_model *s, const struct vmrt_server_period *p)
 {
 	s->supply_unknown = p->consumed_ns == VMRT_UNKNOWN || p->background_ns == VMRT_UNKNOWN;
-	if (s->supply_unknown) {
+	if (s->supply_unknown || p->start_ns != s->supply_to_ns)
 		s->n = s->first = 0;
+	s->supply_to_ns = p->end_ns;
+	if (s->supply_unknown)
 		return;
-	}
 	/* the first period may have begun before anything is known */
 	if (!s->n)
 		add_sample(s, p->start_ns);
@@ -221,11 +223,19 @@ void server_model_share(const struct server_model *s, const struct vmrt_server_n
 	struct sample now = {.at_ns = now_ns}, then;
 
 	row->share = row->background = NAN;
-	if (now_ns == VMRT_UNKNOWN || s->supply_unknown || state->consumed_ns == VMRT_UNKNOWN ||
-		state->background_ns == VMRT_UNKNOWN)
+	if (now_ns == VMRT_UNKNOWN || s->supply_unknown)
 		return;
-	now.all_ns = s->all_ns + state->consumed_ns + state->background_ns;
-	now.background_ns = s->background_ns + state->background_ns;
+	now.all_ns = s->all_ns;
+	now.background_ns = s->background_ns;
+	if (state->consumed_ns != VMRT_UNKNOWN && state->background_ns != VMRT_UNKNOWN) {
+		now.all_ns += state->consumed_ns + state->background_ns;
+		now.background_ns += state->background_ns;
+	} else if (s->n) {
+		/* there are no periods any more: of the window, what is before their end counts */
+		now.at_ns = s->supply_to_ns;
+	} else {
+		return;
+	}
 	then = sample_at(s, &now, now_ns - TOP_WINDOW_NS);
 	if (now.at_ns - then.at_ns < SHORTEST_WINDOW_NS)
 		return;

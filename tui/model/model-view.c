@@ -131,6 +131,7 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 	snprintf(row->vm, sizeof(row->vm), "%s", m->config->experiment->servers[i].vm);
 	row->policy = now.server->policy;
 	row->enforced = now.server->enforced;
+	row->stopped = now.stopped;
 	row->priority = now.server->priority;
 	row->vm_index = now.server->vm;
 	row->vcpu = now.server->vcpu;
@@ -144,7 +145,9 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 	row->periods = s->periods;
 	row->depletions = s->depletions;
 	row->overruns = s->overruns;
-	if (now.depleted)
+	if (now.absent)
+		row->state = TOP_SERVER_ABSENT;
+	else if (now.depleted)
 		row->state = now.running ? TOP_SERVER_BACKGROUND : TOP_SERVER_DEPLETED;
 	else
 		row->state = now.running ? TOP_SERVER_RUNNING : TOP_SERVER_IDLE;
@@ -168,6 +171,8 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 static enum top_task_state task_state(const struct task_model *t, const struct top_task_row *row,
 	int64_t patience, int64_t now_ns)
 {
+	if (row->machine_index == VMRT_NONE)
+		return TOP_TASK_UNSEEN;
 	if (now_ns == VMRT_UNKNOWN)
 		return t->state;
 	if (row->open_deadline_ns != VMRT_UNKNOWN)

@@ -29,6 +29,7 @@ enum top_server_state {
 	TOP_SERVER_RUNNING,    /* at its priority, or as it is if nobody enforces it */
 	TOP_SERVER_DEPLETED,   /* no budget left, and nothing runs */
 	TOP_SERVER_BACKGROUND, /* no budget left, but running below its priority */
+	TOP_SERVER_ABSENT,     /* none of its threads is there */
 };
 
 enum top_task_state {
@@ -38,6 +39,7 @@ enum top_task_state {
 	TOP_TASK_UNKNOWN, /* events were lost in its last job */
 	TOP_TASK_OVERDUE, /* a job is under way and its deadline has passed */
 	TOP_TASK_QUIET,	  /* none is, and none has ended for two periods and a deadline */
+	TOP_TASK_UNSEEN,  /* its machine is not recorded */
 };
 
 /* A thread on the timeline, or one that a job waited for. */
@@ -87,11 +89,12 @@ struct top_server_row {
 	char name[VMRT_NAME_MAX], vm[VMRT_NAME_MAX];
 	enum vmrt_policy policy; /* VMRT_POLICY_NONE: no server, the CPU time of a VM */
 	bool enforced;
+	bool stopped; /* it was enforced, and is not any more */
 	int priority;
 	uint32_t vm_index; /* of the configuration, or VMRT_NONE */
 	int vcpu;	   /* it is for this vCPU alone; -1: for all */
 	int64_t period_ns, budget_ns;
-	int64_t period_start_ns; /* of the current one */
+	int64_t period_start_ns; /* of the current one; VMRT_UNKNOWN: there is none */
 	int64_t used_ns;	 /* in the current period, at the server's priority */
 	int64_t soft_ns;	 /* and below it; either may be VMRT_UNKNOWN */
 	int64_t depleted_ns;	 /* when that was all there was in it, or VMRT_UNKNOWN */

@@ -24,7 +24,8 @@ static void fill_name(const void *row, int width, bool ascii, struct cell *cell)
 
 static void fill_state(const void *row, int width, bool ascii, struct cell *cell)
 {
-	static const char *const words[] = {"I idle", "R running", "T depleted", "T soft"};
+	static const char *const words[] = {
+		"I idle", "R running", "T depleted", "T soft", "- absent"};
 	const struct top_server_row *s = row;
 
 	(void)width;
@@ -32,7 +33,7 @@ static void fill_state(const void *row, int width, bool ascii, struct cell *cell
 	strcpy(cell->text, words[s->state]);
 	if (is_depleted(s))
 		cell->attr = TOP_DEPLETED;
-	else if (s->state == TOP_SERVER_IDLE)
+	else if (s->state == TOP_SERVER_IDLE || s->state == TOP_SERVER_ABSENT)
 		cell->attr = TOP_DIM;
 }
 
@@ -48,7 +49,7 @@ static void fill_bar(const void *row, int width, bool ascii, struct cell *cell)
 	double left = s->budget_ns > 0 ? 1 - (double)s->used_ns / (double)s->budget_ns : 0;
 
 	if (s->policy != VMRT_POLICY_NONE && s->used_ns == VMRT_UNKNOWN) {
-		strcpy(cell->text, "-");
+		strcpy(cell->text, s->stopped ? "stopped" : "-");
 		cell->attr = TOP_DIM;
 		return;
 	}

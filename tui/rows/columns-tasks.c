@@ -23,9 +23,9 @@ static void fill_name(const void *row, int width, bool ascii, struct cell *cell)
 static void fill_state(const void *row, int width, bool ascii, struct cell *cell)
 {
 	static const char *const words[] = {
-		"- none", "= met", "M missed", "? unknown", "M overdue", "Q quiet"};
+		"- none", "= met", "M missed", "? unknown", "M overdue", "Q quiet", "- unseen"};
 	static const enum top_attr attrs[] = {
-		TOP_DIM, TOP_PLAIN, TOP_MISS, TOP_LOSS, TOP_MISS, TOP_DIM};
+		TOP_DIM, TOP_PLAIN, TOP_MISS, TOP_LOSS, TOP_MISS, TOP_DIM, TOP_DIM};
 	const struct top_task_row *t = row;
 
 	(void)width;
@@ -36,9 +36,15 @@ static void fill_state(const void *row, int width, bool ascii, struct cell *cell
 
 static double state_value(const void *row)
 {
-	static const double ranks[] = {0, 2, 4, 3, 5, 1};
+	static const double ranks[] = {0, 2, 4, 3, 5, 1, -1};
 
 	return ranks[((const struct top_task_row *)row)->state];
+}
+
+/* Of a machine that was never seen it is not known how many jobs there were. */
+static bool never_seen(const struct top_task_row *t)
+{
+	return t->state == TOP_TASK_UNSEEN && !t->jobs;
 }
 
 #define COUNT_COLUMN(name, member, attribute)                                                      \
@@ -47,6 +53,10 @@ static double state_value(const void *row)
 		const struct top_task_row *t = row;                                                \
                                                                                                    \
 		(void)ascii;                                                                       \
+		if (never_seen(t)) {                                                               \
+			strcpy(cell->text, "-");                                                   \
+			return;                                                                    \
+		}                                                                                  \
 		top_text_count(cell->text, member, width);                                         \
 		if (member)                                                                        \
 			cell->attr = attribute;                                                    \
@@ -55,7 +65,7 @@ static double state_value(const void *row)
 	{                                                                                          \
 		const struct top_task_row *t = row;                                                \
                                                                                                    \
-		return (double)(member);                                                           \
+		return never_seen(t) ? NAN : (double)(member);                                     \
 	}
 
 COUNT_COLUMN(jobs, t->jobs, TOP_PLAIN)

@@ -342,8 +342,8 @@ size_t top_lanes_filter(
 
 bool top_period_at(const struct top_server_row *s, int64_t at_ns, struct vmrt_server_period *out)
 {
-	if (s->period_start_ns != VMRT_UNKNOWN && s->period_start_ns && s->period_ns > 0 &&
-		at_ns >= s->period_start_ns && at_ns < s->period_start_ns + s->period_ns) {
+	if (s->period_start_ns != VMRT_UNKNOWN && s->period_ns > 0 && at_ns >= s->period_start_ns &&
+		at_ns < s->period_start_ns + s->period_ns) {
 		*out = (struct vmrt_server_period){
 			.start_ns = s->period_start_ns,
 			.end_ns = s->period_start_ns + s->period_ns,

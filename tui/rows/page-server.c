@@ -30,7 +30,9 @@ static void put_figures(const struct top_area *area, const struct top_server_row
 		x = top_say(screen, *y, x + 2, TOP_PLAIN, "%s, %s every %s, priority %d, %s",
 			vmrt_policy_name(s->policy), vmrt_format_duration(s->budget_ns, budget),
 			vmrt_format_duration(s->period_ns, period), s->priority,
-			s->enforced ? "enforced" : "not enforced");
+			s->stopped    ? "not enforced any more"
+			: s->enforced ? "enforced"
+				      : "not enforced");
 		if (strcmp(s->vm, s->name) != 0)
 			top_say(screen, *y, x, TOP_PLAIN, ", VM %s", s->vm);
 		++*y;

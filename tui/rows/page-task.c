@@ -16,7 +16,7 @@
 static void put_figures(const struct top_area *area, const struct top_task_row *t, int *y)
 {
 	static const char *const states[] = {
-		"no job yet", "met", "MISSED", "unknown", "OVERDUE", "quiet"};
+		"no job yet", "met", "MISSED", "unknown", "OVERDUE", "quiet", "not seen"};
 	struct top_screen *screen = area->screen;
 	char a[TOP_TEXT], b[TOP_TEXT], c[TOP_TEXT], d[TOP_TEXT];
 	int x;

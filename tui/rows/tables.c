@@ -21,14 +21,15 @@ static double ratio(uint64_t part, uint64_t all)
 
 static const char *server_state(enum top_server_state state)
 {
-	static const char *const words[] = {"idle", "running", "depleted", "soft"};
+	static const char *const words[] = {"idle", "running", "depleted", "soft", "absent"};
 
 	return words[state];
 }
 
 static const char *task_state(enum top_task_state state)
 {
-	static const char *const words[] = {"none", "met", "missed", "unknown", "overdue", "quiet"};
+	static const char *const words[] = {
+		"none", "met", "missed", "unknown", "overdue", "quiet", "unseen"};
 
 	return words[state];
 }

@@ -7,13 +7,21 @@
 void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vmrt_server_now *out)
 {
 	const struct server *s = &e->servers[index];
+	/* behind the end of the recording, the last period is still the current one */
+	bool current = s->n_periods && (s->active || e->now_ns < s->now.end_ns);
 
 	memset(out, 0, sizeof(*out));
 	out->server = &s->pub;
-	out->period_start_ns = s->now.start_ns;
-	out->consumed_ns = s->now.consumed_ns;
-	out->background_ns = s->now.background_ns;
-	out->depleted_ns = s->now.depleted_ns;
+	out->absent = !s->n_members;
+	out->stopped = s->pub.enforced && !current;
+	out->period_start_ns = out->consumed_ns = out->background_ns = VMRT_UNKNOWN;
+	out->depleted_ns = VMRT_UNKNOWN;
+	if (current && s->n_members) {
+		out->period_start_ns = s->now.start_ns;
+		out->consumed_ns = s->now.consumed_ns;
+		out->background_ns = s->now.background_ns;
+		out->depleted_ns = s->now.depleted_ns;
+	}
 	out->depleted = servers_depleted(s);
 	for (size_t i = 0; i < s->n_members; i++)
 		out->running |= s->members[i]->state == THREAD_RUNNING;

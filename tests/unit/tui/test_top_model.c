@@ -30,10 +30,11 @@ static struct vmrt_task_spec task_spec = {.machine = "v",
 	.deadline_ns = 20 * MS};
 static struct vmrt_experiment experiment = {
 	.servers = &server_spec, .n_servers = 1, .tasks = &task_spec, .n_tasks = 1};
-static const struct vmrt_engine_machine host = {.name = VMRT_HOST, .cpus = 1};
+static const struct vmrt_engine_machine host[] = {
+	{.name = VMRT_HOST, .cpus = 1}, {.name = "v", .cpus = 1}};
 static struct vmrt_engine_config config = {.experiment = &experiment,
-	.machines = &host,
-	.n_machines = 1,
+	.machines = host,
+	.n_machines = 2,
 	.start_ns = VMRT_UNKNOWN,
 	.end_ns = VMRT_UNKNOWN};
 
@@ -64,6 +65,13 @@ static int tear_down(void **state)
 	top_view_free(&f->view);
 	free(f);
 	return 0;
+}
+
+/* NaN is near no number, and cmocka takes it for near to any. */
+static void assert_near(double got, double wanted, double error)
+{
+	if (!(fabs(got - wanted) <= error))
+		fail_msg("%g is not %g", got, wanted);
 }
 
 static void update_view(struct fixture *f, int64_t now_ns)
@@ -100,6 +108,30 @@ static void period(struct fixture *f, int64_t k, int64_t consumed_ns, int64_t ba
 		.outcome = outcome};
 
 	f->sink.server_period(f->sink.ctx, &p);
+}
+
+/* Another engine, with a task and a server before those that there were; or without these. */
+static void begin_anew(struct fixture *f, const struct vmrt_engine_config *other)
+{
+	struct top_model *old = f->model;
+
+	top_model_rest(old, f->engine);
+	vmrt_engine_free(f->engine);
+	assert_int_equal(top_model_new(other, &f->model, NULL), VMRT_OK);
+	top_model_take_over(f->model, old);
+	top_model_free(old);
+	top_model_sink(f->model, &f->sink);
+	assert_int_equal(vmrt_engine_new(other, &f->sink, &f->engine, NULL), VMRT_OK);
+}
+
+static void events(struct fixture *f, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct vmrt_event e = {.type = VMRT_EV_SWITCH, .ts = BASE + i};
+
+		e.sw.prev_comm = e.sw.next_comm = "swapper/0";
+		assert_int_equal(vmrt_engine_push(f->engine, 0, &e, e.ts, 0), VMRT_OK);
+	}
 }
 
 static void before_any_job_nothing_is_known(void **state)
@@ -173,13 +205,13 @@ static void the_share_is_that_of_the_last_second(void **state)
 	for (int k = 0; k < 200; k++)
 		period(f, k, 2 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
 	update_view(f, BASE + 2000 * MS);
-	assert_float_equal(f->view.servers[0].share, 0.2, 0.002);
-	assert_float_equal(f->view.servers[0].background, 0, 0);
+	assert_near(f->view.servers[0].share, 0.2, 0.002);
+	assert_near(f->view.servers[0].background, 0, 0);
 	for (int k = 200; k < 300; k++)
 		period(f, k, 5 * MS, 1 * MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
 	update_view(f, BASE + 3000 * MS);
-	assert_float_equal(f->view.servers[0].share, 0.6, 0.006);
-	assert_float_equal(f->view.servers[0].background, 0.1, 0.001);
+	assert_near(f->view.servers[0].share, 0.6, 0.006);
+	assert_near(f->view.servers[0].background, 0.1, 0.001);
 }
 
 static void a_share_of_a_moment_is_not_shown(void **state)
@@ -192,7 +224,7 @@ static void a_share_of_a_moment_is_not_shown(void **state)
 	assert_true(isnan(f->view.servers[0].share));
 	period(f, 4, 6 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
 	update_view(f, BASE + 50 * MS);
-	assert_float_equal(f->view.servers[0].share, 0.6, 0.001);
+	assert_near(f->view.servers[0].share, 0.6, 0.001);
 }
 
 static void a_share_across_an_unknown_period_is_unknown(void **state)
@@ -209,8 +241,55 @@ static void a_share_across_an_unknown_period_is_unknown(void **state)
 	for (int64_t k = 21; k < 31; k++)
 		period(f, k, 4 * MS, 2 * MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
 	update_view(f, BASE + 310 * MS);
-	assert_float_equal(f->view.servers[0].share, 0.6, 0.001);
-	assert_float_equal(f->view.servers[0].background, 0.2, 0.001);
+	assert_near(f->view.servers[0].share, 0.6, 0.001);
+	assert_near(f->view.servers[0].background, 0.2, 0.001);
+}
+
+/* 2 ms in each 10 ms until the enforcer ends; another one begins 0.8 s later and gives 6 ms. */
+static void a_share_does_not_reach_over_a_time_without_periods(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int64_t k = 0; k < 20; k++)
+		period(f, k, 2 * MS, 0, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
+	/* of the last second, the 200 ms before the end of the periods are known */
+	update_view(f, BASE + 900 * MS);
+	assert_near(f->view.servers[0].share, 0.2, 0.001);
+	update_view(f, BASE + 1190 * MS);
+	assert_true(isnan(f->view.servers[0].share));
+	for (int64_t k = 100; k < 110; k++)
+		period(f, k, 6 * MS, MS, VMRT_UNKNOWN, VMRT_PERIOD_SERVED);
+	update_view(f, BASE + 1100 * MS);
+	assert_near(f->view.servers[0].share, 0.7, 0.001);
+	assert_near(f->view.servers[0].background, 0.1, 0.001);
+}
+
+/* The VM of the server does not run. */
+static void of_a_server_without_threads_nothing_is_known(void **state)
+{
+	struct fixture *f = *state;
+
+	update_view(f, BASE);
+	assert_int_equal(f->view.servers[0].state, TOP_SERVER_ABSENT);
+	assert_true(f->view.servers[0].used_ns == VMRT_UNKNOWN);
+	assert_true(f->view.servers[0].soft_ns == VMRT_UNKNOWN);
+	assert_true(f->view.servers[0].period_start_ns == VMRT_UNKNOWN);
+}
+
+static void a_task_of_a_machine_that_is_not_recorded_is_unseen(void **state)
+{
+	struct fixture *f = *state;
+	struct vmrt_engine_config without = config;
+
+	update_view(f, BASE);
+	assert_int_equal(f->view.tasks[0].state, TOP_TASK_NONE);
+	without.n_machines = 1;
+	begin_anew(f, &without);
+	update_view(f, BASE);
+	assert_int_equal(f->view.tasks[0].state, TOP_TASK_UNSEEN);
+	begin_anew(f, &config);
+	update_view(f, BASE);
+	assert_int_equal(f->view.tasks[0].state, TOP_TASK_NONE);
 }
 
 static void depletions_and_the_maximum_are_of_all_time(void **state)
@@ -344,28 +423,24 @@ static void a_vm_without_a_server_gets_a_row_of_its_own(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
-/* Another engine, with a task and a server before those that there were; or without these. */
-static void begin_anew(struct fixture *f, const struct vmrt_engine_config *other)
+static void the_rate_of_events_is_that_between_two_updates(void **state)
 {
-	struct top_model *old = f->model;
+	struct fixture *f = *state;
 
-	top_model_rest(old, f->engine);
-	vmrt_engine_free(f->engine);
-	assert_int_equal(top_model_new(other, &f->model, NULL), VMRT_OK);
-	top_model_take_over(f->model, old);
-	top_model_free(old);
-	top_model_sink(f->model, &f->sink);
-	assert_int_equal(vmrt_engine_new(other, &f->sink, &f->engine, NULL), VMRT_OK);
-}
-
-static void events(struct fixture *f, int n)
-{
-	for (int i = 0; i < n; i++) {
-		struct vmrt_event e = {.type = VMRT_EV_SWITCH, .ts = BASE + i};
-
-		e.sw.prev_comm = e.sw.next_comm = "swapper/0";
-		assert_int_equal(vmrt_engine_push(f->engine, 0, &e, e.ts, 0), VMRT_OK);
-	}
+	events(f, 100);
+	update_view(f, BASE);
+	assert_true(isnan(f->view.machines[0].events_per_s));
+	events(f, 50);
+	update_view(f, BASE + 2000 * MS);
+	assert_near(f->view.machines[0].events_per_s, 25, 1e-9);
+	/* what was counted before a reset is no part of it */
+	top_model_reset(f->model, f->engine, BASE + 2000 * MS);
+	events(f, 10);
+	update_view(f, BASE + 2100 * MS);
+	assert_true(isnan(f->view.machines[0].events_per_s));
+	events(f, 30);
+	update_view(f, BASE + 2600 * MS);
+	assert_near(f->view.machines[0].events_per_s, 60, 1e-9);
 }
 
 /* The counts of the second task, whose jobs two engines gave. */
@@ -446,6 +521,10 @@ int main(void)
 		TEST(the_share_is_that_of_the_last_second),
 		TEST(a_share_of_a_moment_is_not_shown),
 		TEST(a_share_across_an_unknown_period_is_unknown),
+		TEST(a_share_does_not_reach_over_a_time_without_periods),
+		TEST(of_a_server_without_threads_nothing_is_known),
+		TEST(a_task_of_a_machine_that_is_not_recorded_is_unseen),
+		TEST(the_rate_of_events_is_that_between_two_updates),
 		TEST(depletions_and_the_maximum_are_of_all_time),
 		TEST(steal_is_time_and_other_losses_are_not),
 		TEST(at_the_end_the_kernels_count_says_how_much_was_lost),

@@ -91,6 +91,8 @@ static void the_end_shows_what_was_worked_out_by_hand(void **state)
 	assert_shows(text, "loss none   clock +-1 us   250 events");
 	/* three periods depleted and a little over, 6.01 ms in the fullest of 42 */
 	assert_shows(text, "<0.1      3     3     6.01     0.01      5.98      12.00       42");
+	/* srv_stop has come: no budget is left, and none is used up */
+	assert_shows(text, "vm1       I idle      stopped                     -    6.00");
 	/* 20 jobs, 1 missed and not seen yet, last 4.05 ms, most 28 ms */
 	assert_shows(
 		text, "vm1/t1    = met          20      1+1     5.0     4.05    28.00    28.00");

@@ -30,12 +30,12 @@ static void make_it_extreme(size_t n)
 		s->background = 1e-9;
 		s->periods = s->depletions = UINT64_MAX;
 		s->priority = 99;
-		s->state = (enum top_server_state)(i % 4);
+		s->state = (enum top_server_state)(i % 5);
 		t->jobs = t->known = t->unknown = t->excused = UINT64_MAX;
 		t->missed = UINT64_MAX - 1;
 		t->last_ns = t->max_ns = t->max_k = t->p99_ns = INT64_MAX;
 		t->p99_approximate = true;
-		t->state = (enum top_task_state)(i % 6);
+		t->state = (enum top_task_state)(i % 7);
 	}
 }
 
@@ -211,6 +211,11 @@ static void the_bar_shows_what_is_left_of_the_budget(void **state)
 	/* what was used is not known: then neither is what is left */
 	servers[0].used_ns = VMRT_UNKNOWN;
 	assert_shows(screen_text(200, 24), "I idle      -                           -   10.00");
+	servers[0].stopped = true;
+	assert_shows(screen_text(200, 24), "I idle      stopped                     -   10.00");
+	servers[0].stopped = false;
+	servers[0].state = TOP_SERVER_ABSENT;
+	assert_shows(screen_text(200, 24), "- absent    -                           -   10.00");
 }
 
 static void a_few_misses_are_neither_none_nor_all(void **state)
@@ -223,6 +228,16 @@ static void a_few_misses_are_neither_none_nor_all(void **state)
 	assert_shows(screen_text(80, 24), ">99.9");
 	tasks[0].missed = 1000000;
 	assert_shows(screen_text(80, 24), "100.0");
+}
+
+static void of_a_task_whose_machine_was_never_seen_no_number_is_shown(void **state)
+{
+	(void)state;
+	view.n_tasks = 1;
+	tasks[0].state = TOP_TASK_UNSEEN;
+	assert_shows(screen_text(80, 24), "vm0/task0 - unseen    1000       5    0.5");
+	tasks[0].jobs = tasks[0].known = tasks[0].missed = 0;
+	assert_shows(screen_text(80, 24), "vm0/task0 - unseen       -       -      -");
 }
 
 static void the_row_under_the_cursor_is_always_seen(void **state)
@@ -345,6 +360,7 @@ int main(void)
 		TEST(units_stand_in_the_heads),
 		TEST(the_bar_shows_what_is_left_of_the_budget),
 		TEST(a_few_misses_are_neither_none_nor_all),
+		TEST(of_a_task_whose_machine_was_never_seen_no_number_is_shown),
 		TEST(the_row_under_the_cursor_is_always_seen),
 		TEST(strips_show_runs_and_the_end_of_the_budget),
 		TEST(the_timeline_shows_arrivals_misses_and_the_budget),
