@@ -196,6 +196,18 @@ static bool sleeps_for_good(const struct machine *m, int64_t end_ns)
 	return m->n_vcpus && due;
 }
 
+/* Were events of the host lost since the vCPUs of @m fell asleep? Then some may have been woken. */
+static bool may_be_awake(const struct machine *m)
+{
+	const struct machine *host = &m->engine->machines[0];
+
+	for (unsigned v = 0; v < m->n_vcpus; v++)
+		if (host->losing || (host->loss_to_ns != VMRT_UNKNOWN &&
+					    host->loss_to_ns >= m->vcpus[v]->last_out_ns))
+			return true;
+	return false;
+}
+
 /*
  * Where the recording of @m ends. That is before the recording of the others ends if its CPUs ran
  * for long and recorded nothing, or were not woken for its timers, or if it was broken off; and
@@ -204,7 +216,7 @@ static bool sleeps_for_good(const struct machine *m, int64_t end_ns)
 static int64_t machine_end(struct machine *m, int64_t end_ns)
 {
 	int64_t silent = m->silent_ns, ended = m->stats.last_ns;
-	bool broken_off = m->n_cpus > 0;
+	bool broken_off = m->n_cpus > 0, asleep;
 
 	if (ended == VMRT_UNKNOWN || ended >= end_ns)
 		return end_ns;
@@ -218,8 +230,13 @@ static int64_t machine_end(struct machine *m, int64_t end_ns)
 		broken_off = broken_off && m->cpus[c].ended;
 	if (!m->n_vcpus)
 		silent = end_ns - ended;
-	m->ended_early = broken_off || is_unrelated(m) || silent > SILENT_MAX_NS ||
-			 sleeps_for_good(m, end_ns);
+	asleep = sleeps_for_good(m, end_ns);
+	/* neither that it ended nor that its tasks missed their deadlines is certain */
+	if (asleep && may_be_awake(m)) {
+		machine_lost(m, end_ns);
+		asleep = false;
+	}
+	m->ended_early = broken_off || is_unrelated(m) || silent > SILENT_MAX_NS || asleep;
 	return m->ended_early ? ended : end_ns;
 }
 

@@ -152,6 +152,34 @@ static void t1_has_a_job_on_cpu_1(struct fixture *f)
 	}
 }
 
+/*
+ * The vCPU sleeps from 12 ms on, and T1's timer is due at 30 ms: if the recording goes on until 200
+ * ms, the VM has ended. Unless events of the host were lost at 20 ms: the vCPU may have been woken
+ * then, and have waited for the CPU since. Nobody knows.
+ */
+static void a_guest_whose_wake_up_may_be_lost_has_neither_ended_nor_missed(void **state)
+{
+	(void)state;
+	for (uint64_t lost = 0; lost < 8; lost += 7) {
+		static struct fixture f;
+
+		begin_with_t1_running(&f);
+		t1_ends(&f, 11 * MS);
+		sw(&f, HOST, 12 * MS, VCPU, 1, 0);
+		other(&f, 20 * MS, 0, lost);
+		other(&f, 199 * MS, 0, 0);
+		end(&f, 200 * MS);
+		assert_int_equal(f.jobs[0].end_ns, 11 * MS);
+		if (!lost) {
+			assert_int_equal(f.n_jobs, 1);
+			continue;
+		}
+		assert_true(f.n_jobs > 1);
+		assert_int_equal(f.jobs[1].arrival_ns, 30 * MS);
+		assert_int_equal(f.jobs[1].outcome, VMRT_OUTCOME_UNKNOWN);
+	}
+}
+
 /* Only one vCPU thread is known, and it runs all the time. If that thread is called
  * CPU 0/KVM, another one carries CPU 1; QEMU's TCG may have one thread for all. */
 static void a_thread_that_is_named_for_one_cpu_does_not_carry_another(void **state)
@@ -188,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_vcpu_that_waits_where_events_are_lost_may_run),
 		cmocka_unit_test(events_of_a_guest_that_may_run_unseen_are_not_outside),
 		cmocka_unit_test(a_thread_that_is_named_for_one_cpu_does_not_carry_another),
+		cmocka_unit_test(a_guest_whose_wake_up_may_be_lost_has_neither_ended_nor_missed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
