@@ -235,6 +235,7 @@ static void note_grid(
 		u->loose++;
 	else
 		u->off++;
+	u->astray += !near && end - before < period - period / PERIOD_SHARE;
 	if (u->ahead_ns && same_sleep(j, period, ahead))
 		u->alike++;
 	else if (u->ahead_ns)

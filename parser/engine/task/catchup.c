@@ -24,6 +24,9 @@
 #define SAME_SLEEPS 8
 /* Releases near the grid that show that a task sleeps for what is left. */
 #define LOOSE_CERTAIN 3
+/* And one release that is not near it, though the job before was in time, speaks against as many.
+ */
+#define LOOSE_PER_ASTRAY 4
 
 /* Does the task sleep for what is left of its period? */
 static bool sleeps_for_rest(const struct jobs *j)
@@ -31,7 +34,7 @@ static bool sleeps_for_rest(const struct jobs *j)
 	const struct wait_usual *usual = &j->rel.usual;
 
 	return usual->loose >= LOOSE_CERTAIN && usual->loose > 2 * usual->exact &&
-	       usual->off <= usual->loose;
+	       usual->off <= usual->loose && usual->astray <= usual->loose / LOOSE_PER_ASTRAY;
 }
 
 /* A job that went over into the next one: its end is not known, but it was late. */

@@ -115,6 +115,7 @@ struct wait_confirm {
 struct wait_usual {
 	bool anew;		    /* if it is late, its period begins anew */
 	uint32_t exact, loose, off; /* arrivals on the grid, near it, and neither */
+	uint32_t astray;	    /* of these last: though the job before had ended in time */
 	bool on_grid;		    /* grid_ns is known: an arrival on the grid */
 	int64_t grid_ns;
 	uint32_t alike, unlike;		/* as far as the time before, or not */

@@ -406,6 +406,36 @@ static void distances_near_the_period_by_chance_are_no_grid(void **state)
 	assert_us(fx_job(&f, 5)->arrival_ns, due + 20 * MS + 90);
 }
 
+/*
+ * Four sleeps behind jobs in time: three releases are near the grid, one is 0.6 ms off it. So the
+ * task may not know of the grid: that the release behind a late job, 20.02 ms on, is near it, shows
+ * no job in between that ended in time.
+ */
+static void a_task_that_strays_from_the_grid_in_time_has_no_job_on_it_for_certain(void **state)
+{
+	static struct fixture f;
+	static const int distances[] = {9950, 10030, 9400, 9920, 20020};
+	struct vmrt_task_contradiction found;
+	int64_t due = 10 * MS;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\ndeadline = 20ms\nrelease = relative\n");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_for(&f, 2 * MS, due);
+	for (int k = 0; k < 5; k++) {
+		fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+		fx_sleep_for(&f, due + (k < 4 ? 2 : 13) * MS, due + distances[k]);
+		due += distances[k];
+	}
+	found = contradiction_of(&f);
+	fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+	fx_end(&f, due + 1 * MS, NULL);
+	assert_us(fx_job(&f, 4)->arrival_ns, due - 20020);
+	assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_us(fx_job(&f, 5)->arrival_ns, due);
+	assert_int_equal(found.missing, 1);
+}
+
 /* One release exactly one declared period behind another is enough to know the period. The late job
  * is at work from 30 ms on, and its period begins anew at 42 ms. */
 static void a_declared_period_is_believed_with_the_first_release_on_it(void **state)
@@ -509,6 +539,8 @@ int main(void)
 		cmocka_unit_test(a_relative_sleep_on_trial_begins_no_period_anew),
 		cmocka_unit_test(before_it_is_known_how_a_task_catches_up_a_late_job_has_no_end),
 		cmocka_unit_test(a_task_that_never_keeps_a_grid_does_not_come_back_to_it),
+		cmocka_unit_test(
+			a_task_that_strays_from_the_grid_in_time_has_no_job_on_it_for_certain),
 		cmocka_unit_test(where_the_period_begins_anew_no_releases_queue),
 		cmocka_unit_test(a_declared_period_is_believed_with_the_first_release_on_it),
 		cmocka_unit_test(two_short_late_jobs_look_like_a_long_one),
