@@ -330,6 +330,22 @@ static inline void machine_lost(struct machine *m, int64_t to_ns)
 		m->loss_to_ns = to_ns;
 }
 
+/**
+ * has_passed - is a timer's instant @expires, on the monotonic clock, before the record that bears
+ * the time @local_ns, for certain?
+ *
+ * The record's time may be off by the whole error of its clock, however large that is. The limit of
+ * record_window_ns() is for another question: how far apart two records may be that belong
+ * together.
+ */
+static inline bool has_passed(const struct machine *m, int64_t expires, int64_t local_ns)
+{
+	int64_t ahead;
+
+	return !__builtin_sub_overflow(expires, local_ns, &ahead) &&
+	       ahead <= -m->config->record_error_ns;
+}
+
 /** record_window_ns - within this, records of two CPUs may come in the wrong order; of clocks that
  * are known worse than that, nobody can say which records belong together */
 static inline int64_t record_window_ns(const struct machine *m)

@@ -14,8 +14,7 @@
 static void armed(struct jobs *j, const struct armed *a)
 {
 	const struct vmrt_event *ev = a->ev;
-	/* by so much the timer may seem to be too far away, or due already */
-	int64_t error = j->machine->config->record_error_ns, ahead;
+	int64_t ahead;
 
 	if (ev->depth > YIELD_DEPTH) /* its runtime is used up */
 		return;
@@ -26,9 +25,12 @@ static void armed(struct jobs *j, const struct armed *a)
 	if (!release_may_be(j, VMRT_RELEASE_DEADLINE) ||
 		(j->thread->prio != DEADLINE_PRIO && j->state > JOB_HEAD &&
 			j->rel.mechanism != VMRT_RELEASE_AUTO) ||
-		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) || ahead <= -error)
+		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) ||
+		has_passed(j->machine, ev->timer.expires, ev->ts))
 		return;
-	if (ahead - error > (j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
+	/* by the error of the record's time it may seem to be too far away */
+	if (ahead - j->machine->config->record_error_ns >
+		(j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
 		return;
 	confirm_begin(j, a, ev->timer.timer, ev->timer.expires, CLOCK_IS_MONOTONIC);
 }

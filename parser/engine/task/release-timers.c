@@ -275,10 +275,9 @@ static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 	else if (r->timer.fired.ptr &&
 		 (j->state == JOB_STARTED || j->state == JOB_RELEASED || j->state == JOB_HEAD))
 		begins_at_once(j, ev, host_ns);
-	else if (expires != VMRT_UNKNOWN && expires <= ev->ts - record_window_ns(j->machine) / 2 &&
+	else if (expires != VMRT_UNKNOWN && has_passed(j->machine, expires, ev->ts) &&
 		 j->state == JOB_STARTED) {
-		/* armed to an instant that has passed, even if the record's time is off by its
-		 * error: the next job has arrived */
+		/* armed to an instant that has passed: the next job has arrived */
 		r->timer.fired = (struct fired){.ptr = r->timer.ptr,
 			.fn = ev->timer.fn,
 			.arrival_ns = expires,

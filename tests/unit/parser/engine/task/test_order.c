@@ -101,6 +101,29 @@ static void armed_to_just_now_is_not_armed_to_the_past(void **state)
 	assert_us(fx_job(&f, 2)->end_ns, 35 * MS);
 }
 
+/* The same by a clock that is known to 5 ms only: 3 ms ago does not show it either. */
+static void what_is_past_by_less_than_the_clocks_error_may_lie_ahead(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_one_job(&f);
+	f.machine.record_error_ns = 5 * MS * US;
+	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 20 * MS, 0, HARD);
+	fx_sw(&f, 29 * MS, 0, 0, X);
+	fx_arm(&f, 33 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_expire(&f, 34 * MS, X, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 36 * MS, T1, VMRT_FN_TIMERFD, 40 * MS);
+	fx_sw(&f, 38 * MS, X, 1, 0);
+	fx_wakes(&f, 40 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 60 * MS, NULL);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->end_ns, 36 * MS);
+	assert_us(fx_job(&f, 2)->arrival_ns, 30 * MS);
+	assert_us(fx_job(&f, 2)->start_ns, 36 * MS);
+}
+
 /* X is preempted on CPU 0 at 21 ms and goes on on CPU 1, whose record of that comes first. */
 static void a_preemption_that_is_recorded_behind_the_next_run_counts(void **state)
 {
@@ -572,6 +595,7 @@ int main(void)
 		cmocka_unit_test(the_first_run_of_all_may_come_before_its_wake_up_too),
 		cmocka_unit_test(who_runs_right_behind_its_timer_may_have_been_woken_by_another),
 		cmocka_unit_test(armed_to_just_now_is_not_armed_to_the_past),
+		cmocka_unit_test(what_is_past_by_less_than_the_clocks_error_may_lie_ahead),
 		cmocka_unit_test(a_preemption_that_is_recorded_behind_the_next_run_counts),
 		cmocka_unit_test(a_wake_up_that_comes_much_later_is_another_one),
 		cmocka_unit_test(a_sleep_between_the_records_of_a_wake_up_goes_on),
