@@ -344,6 +344,60 @@ void arrivals_note_other(struct jobs *j, int64_t now, int64_t expires)
 	j->machine->engine->found[j->task].changes = true;
 }
 
+/* The next sleep behind the last one within the job ends at @expires. */
+static void note_part(struct wait_within *w, int64_t expires)
+{
+	int64_t ns;
+
+	if (__builtin_sub_overflow(expires, w->at_ns, &ns))
+		ns = INT64_MAX;
+	w->at_ns = expires;
+	w->least_ns = ns < w->least_ns ? ns : w->least_ns;
+	w->most_ns = ns > w->most_ns ? ns : w->most_ns;
+	w->n++;
+}
+
+/* The thread sleeps until @expires, which is less than half a period behind the arrival of its job:
+ * it counts as a sleep within. */
+void arrivals_note_within(struct jobs *j, int64_t expires)
+{
+	struct wait_within *w = &j->rel.within;
+
+	if (!w->n || w->arrival_ns != j->job.arrival_local_ns)
+		*w = (struct wait_within){.arrival_ns = j->job.arrival_local_ns,
+			.at_ns = j->job.arrival_local_ns,
+			.least_ns = INT64_MAX};
+	note_part(w, expires);
+}
+
+/*
+ * The job, within which the thread may have slept, is over, and the next one arrives at @arrival.
+ * Have the sleeps divided the time between the two into equal parts? Then each of them may have
+ * been a release, if the declared period is more than twice the real one.
+ */
+void arrivals_note_divided(struct jobs *j, int64_t arrival)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	struct wait_within *w = &j->rel.within;
+
+	if (!w->n || w->arrival_ns != j->job.arrival_local_ns || j->state != JOB_STARTED ||
+		arrival == VMRT_UNKNOWN)
+		return;
+	note_part(w, arrival);
+	if (w->least_ns >= LEAST_PERIOD_NS &&
+		w->most_ns - w->least_ns <= w->least_ns / MEAN_SHARE) {
+		found->divided++;
+		found->divided_ns = w->least_ns;
+	}
+	w->n = 0;
+}
+
+/* Are most jobs divided by sleeps? */
+static bool is_divided(const struct task_found *found)
+{
+	return found->divided >= ODD_ARRIVALS && found->divided * 2 >= found->steps;
+}
+
 /* A thread of the task whose own arrivals contradict the declared period; or NULL. */
 static const struct jobs *odd_thread(const struct vmrt_engine *e, uint32_t task, int64_t *mean)
 {
@@ -436,15 +490,16 @@ static void note_no_job(const struct task_found *found, struct vmrt_task_contrad
 	append(out, text);
 }
 
-/* "WHO are SEEN apart, declared PERIOD": distances that the period of the task does not explain. */
-static void note_distance(const struct vmrt_engine *e, uint32_t task, const char *who, int64_t seen,
-	struct vmrt_task_contradiction *out)
+/* "WHAT SEEN apart, declared PERIOD": distances that the period of the task does not explain. */
+static void note_distance(const struct vmrt_engine *e, uint32_t task, const char *what,
+	int64_t seen, const char *effect, struct vmrt_task_contradiction *out)
 {
 	const char *said = e->config->tasks_are_found ? "its period was found to be" : "declared";
 	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
 
-	snprintf(text, sizeof(text), "%s are %s apart, %s %s", who, vmrt_format_duration(seen, a),
-		said, vmrt_format_duration(e->config->experiment->tasks[task].period_ns, b));
+	snprintf(text, sizeof(text), "%s %s apart, %s %s%s", what, vmrt_format_duration(seen, a),
+		said, vmrt_format_duration(e->config->experiment->tasks[task].period_ns, b),
+		effect);
 	append(out, text);
 }
 
@@ -460,18 +515,22 @@ void vmrt_engine_task_contradiction(
 	memset(out, 0, sizeof(*out));
 	if (found->mechanism != VMRT_RELEASE_WAKEUP)
 		out->missing = (int64_t)(found->missing - found->slept + found->hidden);
-	if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
+	if (!spec->distance_ns && is_divided(found)) {
 		out->missing = 0;
-		note_distance(e, task, "arrivals", seen, out);
+		note_distance(e, task, "it sleeps until times", found->divided_ns,
+			": what counts as one job may be several", out);
+	} else if (!spec->distance_ns && contradicts(found, spec->period_ns, &seen)) {
+		out->missing = 0;
+		note_distance(e, task, "arrivals are", seen, "", out);
 	} else if (!spec->distance_ns && found->mechanism != VMRT_RELEASE_WAKEUP &&
 		   (odd = odd_thread(e, task, &seen))) {
-		snprintf(text, sizeof(text), "arrivals of thread %s/%d", odd->thread->pub.comm,
+		snprintf(text, sizeof(text), "arrivals of thread %s/%d are", odd->thread->pub.comm,
 			odd->thread->pub.tid);
-		note_distance(e, task, text, seen, out);
+		note_distance(e, task, text, seen, "", out);
 	}
 	if (!out->text[0] && !spec->distance_ns && (seen = other_period(found, spec->period_ns))) {
 		out->missing = 0;
-		note_distance(e, task, "many arrivals", seen, out);
+		note_distance(e, task, "many arrivals are", seen, "", out);
 	}
 	if (found->differs_ns) {
 		snprintf(text, sizeof(text), "its threads have periods of their own: %s and %s",

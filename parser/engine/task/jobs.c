@@ -382,8 +382,13 @@ static bool is_release(const struct jobs *j, int64_t expires)
 bool jobs_timer_start(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t expires, uint64_t timer)
 {
-	if (expires != VMRT_UNKNOWN && (!is_near(j, expires, local_ns) || !is_release(j, expires)))
+	if (expires != VMRT_UNKNOWN && !is_near(j, expires, local_ns))
 		return false;
+	if (expires != VMRT_UNKNOWN && !is_release(j, expires)) {
+		arrivals_note_within(j, expires);
+		return false;
+	}
+	arrivals_note_divided(j, expires);
 	note_arming(j, local_ns, host_ns, expires, timer);
 	return true;
 }

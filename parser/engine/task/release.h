@@ -139,6 +139,13 @@ struct wait_other {
 	unsigned distances;
 };
 
+/* Sleeps within the open job that are too soon behind its arrival to be the next one. */
+struct wait_within {
+	int64_t arrival_ns, at_ns; /* of the job; the end of the last such sleep */
+	int64_t least_ns, most_ns; /* from one to the next */
+	unsigned n;
+};
+
 struct release {
 	enum vmrt_release mechanism; /* AUTO until it is decided */
 	int64_t period_ns;	     /* declared, or found; 0: not known */
@@ -155,6 +162,7 @@ struct release {
 	struct wait_usual usual;
 	struct wait_own own;
 	struct wait_other other;
+	struct wait_within within;
 	struct end_mark mark; /* release-mark.c */
 };
 
@@ -179,6 +187,8 @@ struct task_found {
 	uint64_t slept;	  /* periods through which the thread slept: no job can be hidden there */
 	uint64_t hidden;  /* jobs that may be hidden within late jobs */
 	uint64_t early_skips; /* releases were left out although the job was ready in time */
+	uint64_t divided;     /* jobs that sleeps within divide into equal parts */
+	int64_t divided_ns;   /* the length of these */
 	bool changes;	      /* threads that may have changed the way they wait */
 	uint64_t too_close;   /* arrivals closer than the least distance */
 	int64_t closest_ns;

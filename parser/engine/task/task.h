@@ -232,6 +232,8 @@ bool same_sleep(const struct jobs *j, int64_t period, int64_t ahead);
 void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped);
 void arrivals_forget(struct jobs *j);
 void arrivals_note_other(struct jobs *j, int64_t now, int64_t expires);
+void arrivals_note_within(struct jobs *j, int64_t expires);
+void arrivals_note_divided(struct jobs *j, int64_t arrival);
 
 /* catchup.c */
 bool catchup(struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t *expires);

@@ -63,6 +63,68 @@ static void a_period_that_changes_meanwhile_is_reported(void **state)
 	}
 }
 
+/*
+ * Sleeps until every multiple of @real us. If the declared period is more than twice that, every
+ * second one, or more of them, seem to be sleeps within a job: 19.8 ms look like 39.6 ms, which is
+ * near the declared 40 ms.
+ */
+static void a_period_below_half_of_the_declared_one_is_reported(void **state)
+{
+	static const struct {
+		const char *keys, *text;
+		int real;
+	} kinds[] = {
+		{"period = 40ms\n",
+			"it sleeps until times 19.8 ms apart, declared 40 ms: what counts as one "
+			"job may be several",
+			19800},
+		{"period = 100ms\n",
+			"it sleeps until times 10 ms apart, declared 100 ms: what counts as one "
+			"job may be several",
+			10000},
+		{"period = 40ms\nrelease = relative\n",
+			"it sleeps until times 19.8 ms apart, declared 40 ms: what counts as one "
+			"job may be several",
+			19800},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		static struct fixture f;
+		int real = kinds[i].real;
+
+		begin(&f, kinds[i].keys, real);
+		if (i == 2)
+			fx_sleep_for(&f, 2 * MS + 100, real);
+		for (int k = 1; k < 80; k++) {
+			fx_wakes(&f, k * real, T2, VMRT_FN_WAKEUP);
+			if (i == 2)
+				fx_sleep_for(&f, k * real + 2 * MS, (k + 1) * real);
+			else
+				fx_sleep_until(&f, k * real + 2 * MS, (k + 1) * real);
+		}
+		assert_string_equal(contradiction_of(&f).text, kinds[i].text);
+		fx_end(&f, 80 * real - 1, NULL);
+	}
+}
+
+/* Each job of 20 ms sleeps once within, until 5 ms behind its release: that is no other period. */
+static void a_sleep_at_the_same_place_of_each_job_is_no_period(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 20ms\n", 20 * MS);
+	for (int k = 1; k < 30; k++) {
+		runs_until(&f, k * 20 * MS, k * 20 * MS + 2 * MS, k * 20 * MS + 5 * MS);
+		runs_until(&f, k * 20 * MS + 5 * MS, k * 20 * MS + 7 * MS, (k + 1) * 20 * MS);
+	}
+	assert_string_equal(contradiction_of(&f).text, "");
+	fx_end(&f, 30 * 20 * MS - 1, NULL);
+	assert_int_equal(f.n, 29);
+	assert_us(fx_job(&f, 5)->response_ns, 7 * MS);
+}
+
 static void arrivals_closer_than_the_least_distance_are_reported(void **state)
 {
 	static struct fixture f;
@@ -86,6 +148,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(arrivals_that_contradict_the_declared_period_are_reported),
 		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
+		cmocka_unit_test(a_period_below_half_of_the_declared_one_is_reported),
+		cmocka_unit_test(a_sleep_at_the_same_place_of_each_job_is_no_period),
 		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
 	};
 
