@@ -29,6 +29,7 @@ struct record_samples {
 	int64_t span_ns;
 	uint64_t expiries;
 	int64_t begin_ns, end_ns; /* its first and its last event; none: the first is later */
+	int64_t steady_ns;	  /* its last event before a long time without any */
 	int64_t back_ns;	  /* so far times run back from one record to the next, at most */
 	/* of its expiries that follow one another: on how many the record clock went much faster
 	 * than `now`, or much slower */

@@ -23,6 +23,12 @@
 #define SAME_UNIT 0.005
 #define PAIR_NS VMRT_NS_PER_MS
 #define PAIRS_SURE 8
+/* An event that is so many times as far behind all others as they are apart, and so far at least;
+ * and where there is one CPU only. */
+#define STRAY_SPANS 10
+#define STRAY_NS (10 * VMRT_NS_PER_S)
+#define STRAY_SPANS_ALONE 100
+#define STRAY_ALONE_NS (3600 * VMRT_NS_PER_S)
 
 /* Whose clock a timer was set up with. Another timer may take its place in the table. */
 struct timer_clock {
@@ -200,10 +206,43 @@ static void note_back(struct record_samples *s, struct before *before, int64_t t
 
 static void note_extent(struct record_samples *s, int64_t ts)
 {
+	int64_t gap;
+
 	if (ts < s->begin_ns)
 		s->begin_ns = ts;
-	if (ts > s->end_ns)
-		s->end_ns = ts;
+	if (ts <= s->end_ns)
+		return;
+	if (s->steady_ns == s->end_ns &&
+		(s->end_ns == INT64_MIN ||
+			(!__builtin_sub_overflow(ts, s->end_ns, &gap) && gap <= STRAY_NS)))
+		s->steady_ns = ts;
+	s->end_ns = ts;
+}
+
+/*
+ * A lonely event days later than all others has a wrong time, and is left out when the recording is
+ * read (parser/source/horizon.c): a map need not be right there.
+ */
+static void forget_strays(struct record_samples *s, unsigned cpus)
+{
+	int64_t begin = INT64_MAX, end = INT64_MIN, far;
+	struct record_samples *stray = NULL;
+	bool alone = cpus == 1;
+	unsigned beyond = 0;
+
+	for (unsigned i = 0; i < cpus; i++) {
+		begin = s[i].begin_ns < begin ? s[i].begin_ns : begin;
+		end = s[i].steady_ns > end ? s[i].steady_ns : end;
+	}
+	for (unsigned i = 0; end > begin && i < cpus; i++)
+		if (s[i].end_ns > end) {
+			stray = &s[i];
+			beyond++;
+		}
+	if (beyond == 1 && !__builtin_sub_overflow(stray->end_ns, end, &far) &&
+		far > (alone ? STRAY_ALONE_NS : STRAY_NS) &&
+		far / (alone ? STRAY_SPANS_ALONE : STRAY_SPANS) > end - begin)
+		stray->end_ns = end;
 }
 
 static enum vmrt_status take_event(struct record_clocks *c, struct timer_clock *table,
@@ -252,6 +291,7 @@ enum vmrt_status record_samples_collect(
 	for (unsigned i = 0; c->sure && c->likely && i < c->cpus; i++) {
 		c->sure[i].begin_ns = c->likely[i].begin_ns = INT64_MAX;
 		c->sure[i].end_ns = c->likely[i].end_ns = INT64_MIN;
+		c->sure[i].steady_ns = c->likely[i].steady_ns = INT64_MIN;
 	}
 	for (unsigned i = 0; before && i < c->cpus; i++)
 		before[i].task_ns = before[i].irq_ns = before[i].expired_ns = before[i].last_ns =
@@ -264,6 +304,10 @@ enum vmrt_status record_samples_collect(
 			status = take_event(c, table, &before[ev.cpu], &ev);
 		if (status != VMRT_OK)
 			vmrt_fail(err, status, "record clock: out of memory");
+	}
+	if (status == VMRT_OK) {
+		forget_strays(c->sure, c->cpus);
+		forget_strays(c->likely, c->cpus);
 	}
 	vmrt_stream_free(stream);
 	free(before);
