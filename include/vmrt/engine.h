@@ -186,6 +186,14 @@ int64_t vmrt_engine_cpu_last(const struct vmrt_engine *engine, uint32_t machine,
 bool vmrt_engine_cpu_is_stuck(
 	const struct vmrt_engine *engine, uint32_t machine, unsigned cpu, int64_t *from_ns);
 
+/**
+ * vmrt_engine_silence_is_false - after the last event: did the host record nothing for more than a
+ * second, and then a little more, although a task's timer was due meanwhile, which has not expired?
+ * Then the times of what came last are wrong.
+ * @from_ns: when the last event before that was
+ */
+bool vmrt_engine_silence_is_false(const struct vmrt_engine *engine, int64_t *from_ns);
+
 /** vmrt_engine_task_seen - has a thread of task @task been seen? */
 bool vmrt_engine_task_seen(const struct vmrt_engine *engine, uint32_t task);
 

@@ -121,6 +121,12 @@ void vmrt_recording_ended_early(struct vmrt_recording *rec, size_t index, const 
 void vmrt_recording_cpu_ended_early(
 	struct vmrt_recording *rec, size_t index, unsigned cpu, const char *words);
 
+/**
+ * vmrt_recording_cut - what was read shows that the times of all events behind host time @end_ns
+ * are wrong: from the next vmrt_recording_rewind() on they are left out
+ */
+void vmrt_recording_cut(struct vmrt_recording *rec, int64_t end_ns, const char *words);
+
 /** vmrt_recording_machine - machine @index, below config.n_machines */
 void vmrt_recording_machine(
 	const struct vmrt_recording *rec, size_t index, struct vmrt_recorded_machine *out);

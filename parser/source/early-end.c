@@ -71,13 +71,31 @@ static bool cpu_ends(struct vmrt_recording *rec, const struct vmrt_engine *engin
 	return true;
 }
 
+/* Does the host's recording go on, behind a long silence, at times that its timers contradict? */
+static bool host_is_cut(struct vmrt_recording *rec, const struct vmrt_engine *engine)
+{
+	struct vmrt_machine_stats host;
+	char words[200], apart[VMRT_UNITS_TEXT];
+	int64_t from_ns;
+
+	if (!vmrt_engine_silence_is_false(engine, &from_ns))
+		return false;
+	vmrt_engine_stats(engine, 0, &host);
+	snprintf(words, sizeof(words),
+		"its last events are %s later than all others, but timers that were due before "
+		"them did not expire: the times of these events are wrong, and they are left out",
+		vmrt_format_duration(host.last_ns - from_ns, apart));
+	vmrt_recording_cut(rec, from_ns, words);
+	return true;
+}
+
 bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config *config,
 	const struct vmrt_engine *engine)
 {
-	bool any = !config->live && !vmrt_recording_without_host(rec) &&
-		   host_ends(rec, config, engine);
+	bool host = !config->live && !vmrt_recording_without_host(rec);
+	bool cut = host && host_is_cut(rec, engine), any = host && host_ends(rec, config, engine);
 
-	for (size_t i = any; !config->live && i < config->n_machines; i++) {
+	for (size_t i = any || cut; !config->live && i < config->n_machines; i++) {
 		struct vmrt_machine_stats stats;
 
 		vmrt_engine_stats(engine, (uint32_t)i, &stats);
@@ -91,12 +109,11 @@ bool early_ends_find(struct vmrt_recording *rec, const struct vmrt_engine_config
 			}
 			snprintf(words, sizeof(words),
 				"CPU %u recorded nothing in the last %s, though a thread waited "
-				"for "
-				"it and it was idle; what it did is unknown",
+				"for it and it was idle; what it did is unknown",
 				c, vmrt_format_duration(stats.last_ns - from_ns, apart));
 			vmrt_recording_cpu_ended_early(rec, i, c, words);
 			any = true;
 		}
 	}
-	return any;
+	return any || cut;
 }

@@ -48,6 +48,7 @@ struct vmrt_recording {
 	size_t n_vms;
 	struct horizon horizon;
 	int64_t begin_ns; /* what is before this is from another time; or VMRT_UNKNOWN */
+	int64_t cut_ns;	  /* what is behind this has wrong times; or VMRT_UNKNOWN */
 	bool again;	  /* the files and clocks are another one's, vmrt_recording_again() */
 	int64_t again_ns; /* then: what is before is not wanted */
 	struct following *following; /* its recorder is still writing it; or NULL */

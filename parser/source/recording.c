@@ -71,13 +71,16 @@ static void leave_out(struct vmrt_recording *rec, struct merge_input *in)
 		return;
 	}
 	stream_drop_current(in->stream);
+	if (rec->cut_ns != VMRT_UNKNOWN)
+		return; /* it was said before */
 	if (rec->horizon.last_ns == VMRT_UNKNOWN)
 		snprintf(s->note, sizeof(s->note),
 			"CPU %u has events from after the recording ended; they are left out",
 			in->event.cpu);
 	else
 		snprintf(s->note, sizeof(s->note),
-			"CPU %u has an event %s behind all others; it and what follows are left "
+			"CPU %u has an event %s later than all others; it and what follows are "
+			"left "
 			"out",
 			in->event.cpu,
 			vmrt_format_duration(in->host_ns - rec->horizon.last_ns, text));
@@ -135,6 +138,8 @@ enum vmrt_status vmrt_recording_rewind(struct vmrt_recording *rec, struct vmrt_e
 		rec->manifest ? rec->manifest->end_ns : VMRT_UNKNOWN);
 	if (rec->begin_ns != VMRT_UNKNOWN && rec->begin_ns > rec->horizon.least_ns)
 		rec->horizon.least_ns = rec->begin_ns;
+	if (rec->cut_ns != VMRT_UNKNOWN && rec->cut_ns < rec->horizon.most_ns)
+		rec->horizon.most_ns = rec->cut_ns;
 	for (size_t i = 0; i < rec->n; i++) {
 		struct source *s = &rec->sources[i];
 		enum vmrt_status status;
@@ -186,7 +191,7 @@ enum vmrt_status vmrt_recording_open(const struct vmrt_recording_options *option
 	if (!rec)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	rec->options = options;
-	rec->begin_ns = VMRT_UNKNOWN;
+	rec->begin_ns = rec->cut_ns = VMRT_UNKNOWN;
 	rec->stop = options->stop;
 	status = options->follow ? following_begin(rec, err) : VMRT_OK;
 	if (status == VMRT_OK)
@@ -361,6 +366,12 @@ void vmrt_recording_cpu_ended_early(
 	if (s->cpus_ended)
 		s->cpus_ended[cpu] = true;
 	note_early_end(s, words);
+}
+
+void vmrt_recording_cut(struct vmrt_recording *rec, int64_t end_ns, const char *words)
+{
+	rec->cut_ns = end_ns;
+	note_early_end(&rec->sources[0], words);
 }
 
 void vmrt_recording_machine(

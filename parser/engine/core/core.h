@@ -267,6 +267,10 @@ struct machine {
 	unsigned lone_wakings;		 /* sched_waking events since the last sched_wakeup */
 	bool ended_early;		 /* its recording ends before that of the others */
 	int64_t silent_ns; /* so long its vCPU threads have run since its last event */
+	/* the last time without any event of it that was longer than SILENCE_NS; VMRT_UNKNOWN: none
+	 */
+	int64_t silence_from_ns, silence_to_ns;
+	bool silence_is_false; /* timers that were due in it have not expired */
 	struct matching matching;
 	struct vmrt_machine_stats stats;
 	struct pending {

@@ -34,6 +34,15 @@ static void set_error(struct machine *m, int64_t error_ns)
 	m->error_ns = m->error_known ? error_ns : 0;
 }
 
+/* An event of @m at @host_ns: did nothing come before it for long, and nothing is lost? */
+static void note_silence(struct machine *m, const struct vmrt_event *ev, int64_t host_ns)
+{
+	if (host_ns - m->stats.last_ns <= SILENCE_NS)
+		return;
+	m->silence_from_ns = ev->lost ? VMRT_UNKNOWN : m->stats.last_ns;
+	m->silence_to_ns = host_ns;
+}
+
 /* The first event, at @host_ns: time begins, at the latest now. */
 static void begin_time(struct vmrt_engine *e, int64_t host_ns)
 {
@@ -135,6 +144,8 @@ enum vmrt_status vmrt_engine_push(struct vmrt_engine *e, uint32_t machine,
 		set_error(m, error_ns);
 	if (!m->stats.events++)
 		m->stats.first_ns = host_ns;
+	else
+		note_silence(m, ev, host_ns);
 	m->stats.last_ns = host_ns;
 	m->silent_ns = 0;
 	if (ran_back(cpu, ev->ts))
@@ -240,10 +251,37 @@ static int64_t machine_end(struct machine *m, int64_t end_ns)
 	return m->ended_early ? ended : end_ns;
 }
 
+/* Was @timer, for which its thread sleeps, due in the silence of its machine? */
+static bool due_in_silence(const struct machine *m, const struct timer *timer)
+{
+	const struct jobs *j = timer->ptr && timer->owner ? timer->owner->jobs : NULL;
+
+	return j &&
+	       (j->rel.timer.ptr == timer->ptr ||
+		       (j->state == JOB_SLEEPING && j->timer == timer->ptr)) &&
+	       clocks_of(m, timer->ptr) == CLOCK_IS_MONOTONIC &&
+	       timer->expires > m->silence_from_ns &&
+	       timer->expires < m->silence_to_ns - SILENT_MAX_NS;
+}
+
+/* Is the silence of the host a lie of the times behind it? What came then is little beside it, for
+ * else the timers that were due would have expired. */
+static bool silence_is_false(const struct machine *m)
+{
+	if (m->silence_from_ns == VMRT_UNKNOWN ||
+		m->stats.last_ns - m->silence_to_ns > (m->silence_to_ns - m->silence_from_ns) / 10)
+		return false;
+	for (size_t i = 0; m->timers.slots && i <= m->timers.mask; i++)
+		if (due_in_silence(m, &m->timers.slots[i]))
+			return true;
+	return false;
+}
+
 enum vmrt_status vmrt_engine_finish(struct vmrt_engine *e, int64_t end_ns)
 {
 	if (end_ns == VMRT_UNKNOWN || end_ns < e->now_ns)
 		end_ns = e->now_ns;
+	e->machines[0].silence_is_false = silence_is_false(&e->machines[0]);
 	for (size_t i = 0; i < e->config->n_machines; i++) {
 		struct machine *m = &e->machines[i];
 
@@ -282,7 +320,7 @@ static bool init_machine(struct vmrt_engine *e, size_t index)
 	m->engine = e;
 	m->index = (uint32_t)index;
 	m->config = &e->config->machines[index];
-	m->loss_to_ns = VMRT_UNKNOWN;
+	m->loss_to_ns = m->silence_from_ns = VMRT_UNKNOWN;
 	m->stats.first_ns = m->stats.last_ns = VMRT_UNKNOWN;
 	set_error(m, 0);
 	m->pending = calloc(PENDING_MAX, sizeof(*m->pending));
@@ -431,6 +469,12 @@ bool vmrt_engine_cpu_is_stuck(
 		if (m->jobs[i]->thread->cpu == cpu && m->jobs[i]->thread->state == THREAD_READY)
 			return true;
 	return false;
+}
+
+bool vmrt_engine_silence_is_false(const struct vmrt_engine *e, int64_t *from_ns)
+{
+	*from_ns = e->machines[0].silence_from_ns;
+	return e->machines[0].silence_is_false;
 }
 
 bool vmrt_engine_task_seen(const struct vmrt_engine *e, uint32_t task)

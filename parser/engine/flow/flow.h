@@ -16,6 +16,9 @@
 #define HOLE_MERGE_NS (100 * VMRT_NS_PER_MS)
 /* A machine whose CPUs run for this time without any record has stopped recording. */
 #define SILENT_MAX_NS (100 * VMRT_NS_PER_MS)
+/* A machine on which nothing at all is recorded for so long may have stopped, or its next times may
+ * be wrong. */
+#define SILENCE_NS VMRT_NS_PER_S
 /* After so many sched_waking events without a sched_wakeup, the recording counts as one without
  * sched_wakeup. */
 #define LONE_WAKINGS 8

@@ -285,6 +285,45 @@ static void jobs_that_end_before_the_record_behind_a_loss_are_unknown_too(void *
 	assert_string_equal(ask("SELECT cpu, kind, events FROM losses"), "1|overrun|41");
 }
 
+/*
+ * Twenty jobs, the last of which sleeps until 200 ms. The last record has a time 5 s later, and
+ * nothing was recorded in between: had the time passed, the timer would have expired. Where it
+ * does, 5 s late, the machine had stopped, and the job has missed.
+ */
+static void a_record_behind_timers_that_did_not_expire_has_a_wrong_time(void **state)
+{
+	(void)state;
+	declare("[task host/t1]\nperiod = 10ms\n");
+	for (int expires = 0; expires < 2; expires++) {
+		struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+		struct vmrt_error err;
+
+		tests_dat_clock(d, "local [mono]");
+		begin(d, 0, BASE);
+		for (int k = 0; k < 20; k++) {
+			one_job(d, 0, BASE + k * 10 * MS);
+			its_work(d, 0, BASE + k * 10 * MS);
+		}
+		if (expires) {
+			one_job(d, 0, BASE + 5200 * MS);
+			tests_dat_switch(d, 0, BASE + 5200 * MS + 5 * US, "swapper", 0, 120, 0,
+				"t1", T1, 39);
+		}
+		/* the job before ended at 193 ms, and its thread left the CPU 1 us later */
+		tests_dat_other(d, 0, BASE + (expires ? 5201 : 5193) * MS + 1 * US);
+		tests_dat_write(d, host);
+		tests_dat_free(d);
+		assert_int_equal(analyze(host, NULL, &err), VMRT_OK);
+		assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "20");
+		assert_string_equal(
+			ask("SELECT count(*) > 0 FROM jobs WHERE outcome LIKE 'missed%'"),
+			expires ? "1" : "0");
+		if (!expires)
+			assert_non_null(strstr(ask("SELECT note FROM machine WHERE id = 0"),
+				"events are 5 s later than all others"));
+	}
+}
+
 static void files_in_the_wrong_order_are_refused(void **state)
 {
 	struct vmrt_error err;
@@ -409,6 +448,7 @@ int main(void)
 		cmocka_unit_test(a_vm_that_sleeps_through_its_timers_has_ended),
 		cmocka_unit_test(a_cpu_whose_records_end_early_has_no_invented_misses),
 		cmocka_unit_test(a_cpu_that_made_more_than_its_file_has_ends_early),
+		cmocka_unit_test(a_record_behind_timers_that_did_not_expire_has_a_wrong_time),
 		cmocka_unit_test(files_in_the_wrong_order_are_refused),
 		cmocka_unit_test(guests_of_one_name_are_refused),
 		cmocka_unit_test(without_its_vcpu_threads_executions_of_a_guest_are_unknown),
