@@ -12,7 +12,8 @@
 
 #define FONT_LEAST 8.5 /* CSS pixels: 6.4 points */
 #define FONT_MOST 12.
-#define HATCH 4 /* distance of hatching lines */
+#define HATCH 4	    /* distance of hatching lines */
+#define CHARACTER 8 /* bytes that must be free for another one, and for the end */
 
 /* How a theme fills the classes. */
 struct theme {
@@ -191,7 +192,7 @@ static void cut(const char *words, size_t n, size_t most, char *buf, size_t room
 	size_t tail = n <= most ? 0 : most - 1 - head;
 	const char *p = words;
 
-	for (size_t i = 0; i < n && used + 8 < room; i++) {
+	for (size_t i = 0; i < n && used + CHARACTER < room; i++) {
 		const char *from = p;
 
 		vmrt_utf8_next(&p);
@@ -208,14 +209,23 @@ static void cut(const char *words, size_t n, size_t most, char *buf, size_t room
 const char *vmrt_svg_fit(
 	const struct vmrt_svg *svg, const char *words, double width, char *buf, size_t room)
 {
-	size_t n = vmrt_utf8_length(words);
+	size_t n = vmrt_utf8_length(words), fits = 3, too_many = n;
 
-	for (size_t most = n; most >= 3; most--) {
-		cut(words, n, most, buf, room);
-		if (vmrt_svg_text_width(svg->font, buf) <= width)
-			return buf;
+	cut(words, n, n, buf, room);
+	if (n <= 3 ||
+		(strlen(buf) == strlen(words) && vmrt_svg_text_width(svg->font, buf) <= width))
+		return buf;
+	/* the more characters are left, the wider it is; what @room cuts off is too much, too */
+	while (too_many - fits > 1) {
+		size_t middle = fits + (too_many - fits) / 2;
+
+		cut(words, n, middle, buf, room);
+		if (strlen(buf) + CHARACTER < room && vmrt_svg_text_width(svg->font, buf) <= width)
+			fits = middle;
+		else
+			too_many = middle;
 	}
-	cut(words, n, 3, buf, room);
+	cut(words, n, fits, buf, room);
 	return buf;
 }
 

@@ -129,11 +129,11 @@ static int64_t cpu_at(const struct vmrt_tl_task *task, int64_t ns, size_t *from)
 }
 
 static void add_job(struct records *r, const struct vmrt_timeline *tl, size_t t, size_t j,
-	struct vmrt_segment *segments, size_t *span)
+	struct vmrt_segment *segments, size_t *span, size_t *steps)
 {
 	const struct vmrt_tl_task *task = &tl->tasks[t];
 	const struct vmrt_tl_job *job = &task->jobs[j];
-	size_t n = vmrt_timeline_segments(tl, t, j, segments, SEGMENTS);
+	size_t n = vmrt_timeline_segments(tl, t, j, segments, SEGMENTS, steps);
 	uint64_t ran = 0;
 	int64_t cpu = 0;
 
@@ -206,9 +206,10 @@ enum vmrt_status st_write(
 	struct vmrt_segment *segments = calloc(SEGMENTS, sizeof(*segments));
 	struct records r = {.failed = !segments};
 	enum vmrt_status status = check(tl, err);
+	size_t steps = vmrt_timeline_steps(tl);
 
 	*left_out = 0;
-	for (size_t t = 0; status == VMRT_OK && !r.failed && t < tl->n_tasks; t++) {
+	for (size_t t = 0; status == VMRT_OK && !r.failed && steps && t < tl->n_tasks; t++) {
 		size_t span = 0;
 
 		vmrt_progress_share("writing", (int64_t)t, (int64_t)tl->n_tasks);
@@ -219,9 +220,13 @@ enum vmrt_status st_write(
 			if (job->arrival == VMRT_UNKNOWN || job->deadline == VMRT_UNKNOWN)
 				++*left_out;
 			else
-				add_job(&r, tl, t, j, segments, &span);
+				add_job(&r, tl, t, j, segments, &span, &steps);
 		}
 	}
+	if (status == VMRT_OK && !steps)
+		status = vmrt_fail(err, VMRT_ERANGE,
+			"the jobs of a task overlap so much that their parts cannot be written: "
+			"choose a shorter part");
 	if (status == VMRT_OK && r.failed)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (r.n)

@@ -9,6 +9,7 @@
 
 #define TRIES 12	     /* to make the window so short that its events fit */
 #define KEPT_BEYOND_LIMIT 16 /* times the allowed events are kept to find where to cut */
+#define EVENTS_FOR_ONE 4     /* of jobs and servers, for each that is kept: fewer in all runs */
 
 void grasp_no_memory(struct grasp *g)
 {
@@ -41,6 +42,11 @@ void grasp_emit(struct grasp *g, int64_t time, int cpu, const char *fmt, ...)
 
 	if (g->status != VMRT_OK)
 		return;
+	/* jobs of a damaged database may all have the same slices, and servers the same threads */
+	if (g->n_events >= g->options->max_events * KEPT_BEYOND_LIMIT * EVENTS_FOR_ONE) {
+		g->status = VMRT_ERANGE;
+		return;
+	}
 	if (g->n_events == g->room) {
 		size_t room = g->room ? g->room * 2 : 1024;
 
@@ -350,6 +356,11 @@ enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_o
 	for (int i = 0; i < TRIES && !fits && g.status == VMRT_OK; i++) {
 		clear(&g);
 		build(&g);
+		if (g.status == VMRT_ERANGE && g.to_ns - g.from_ns > 2) {
+			g.status = VMRT_OK;
+			g.to_ns = g.from_ns + 1 + (g.to_ns - g.from_ns) / KEPT_BEYOND_LIMIT;
+			continue;
+		}
 		/* the axis takes one more for each window of the player */
 		fits = g.status == VMRT_OK && g.n_events + g.n_cpus < options->max_events;
 		if (g.status == VMRT_OK && !fits) {
@@ -364,7 +375,7 @@ enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_o
 		}
 	}
 	*shown_to_ns = g.to_ns;
-	if (g.status == VMRT_OK && !fits)
+	if ((g.status == VMRT_OK && !fits) || g.status == VMRT_ERANGE)
 		g.status = vmrt_fail(err, VMRT_ERANGE,
 			"even a very short part has more than %zu events", options->max_events);
 	if (g.status == VMRT_OK)

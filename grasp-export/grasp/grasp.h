@@ -60,7 +60,7 @@ struct grasp {
 	const struct vmrt_grasp_options *options;
 	struct vmrt_db *db;
 	struct vmrt_error *err;
-	enum vmrt_status status; /* of the first failure */
+	enum vmrt_status status; /* of the first failure; VMRT_ERANGE: far too many events */
 	int64_t from_ns, to_ns, unit_ns;
 	int64_t end; /* of the axis, units */
 	struct grasp_cpu *cpus;

@@ -27,6 +27,8 @@
 EMBED(html_script, "timeline.js");
 EMBED(html_style, "timeline.css");
 
+#define VCPUS_MOST 1024 /* of a guest */
+
 /* As JSON within a script element: nothing in it can end the element. */
 static void put_text(FILE *out, const char *text)
 {
@@ -149,22 +151,24 @@ static void put_blame(FILE *out, const struct vmrt_tl_task *t)
 
 static void put_task(FILE *out, const struct vmrt_timeline *tl, const struct vmrt_tl_task *t)
 {
+	size_t of_cpu[VCPUS_MOST] = {0};
 	int64_t most = -1;
 
 	fputs("{\"label\":", out);
 	put_text(out, t->label);
 	fprintf(out, ",\"period\":%" PRId64 ",\"vcpus\":[",
 		t->period == VMRT_UNKNOWN ? 0 : t->period);
-	/* by the number of the guest's CPU: which of the run's vCPUs it is */
-	for (size_t v = 0; v < tl->n_vcpus; v++)
-		if (t->machine != VMRT_UNKNOWN && tl->vcpus[v].machine == t->machine &&
-			tl->vcpus[v].vcpu > most && tl->vcpus[v].vcpu < 1024)
-			most = tl->vcpus[v].vcpu;
-	for (int64_t cpu = 0; cpu <= most; cpu++) {
-		const struct vmrt_tl_vcpu *v = vmrt_timeline_vcpu(tl, t->machine, cpu);
-
-		fprintf(out, "%s%zu", cpu ? "," : "", v ? (size_t)(v - tl->vcpus) : 0);
+	/* by the number of the guest's CPU: which of the run's vCPUs it is; the first of a number
+	 */
+	for (size_t v = tl->n_vcpus; v-- > 0;) {
+		if (t->machine == VMRT_UNKNOWN || tl->vcpus[v].machine != t->machine ||
+			tl->vcpus[v].vcpu < 0 || tl->vcpus[v].vcpu >= VCPUS_MOST)
+			continue;
+		of_cpu[tl->vcpus[v].vcpu] = v;
+		most = tl->vcpus[v].vcpu > most ? tl->vcpus[v].vcpu : most;
 	}
+	for (int64_t cpu = 0; cpu <= most; cpu++)
+		fprintf(out, "%s%zu", cpu ? "," : "", of_cpu[cpu]);
 	fputs("],", out);
 	put_jobs(out, tl, t);
 	putc(',', out);

@@ -314,7 +314,7 @@ function draw() {
 		g.fillStyle = c.ink;
 		g.textAlign = row.kind === 'title' ? 'left' : 'right';
 		g.font = row.kind === 'title' ? 'bold 13px system-ui, sans-serif' : '12px system-ui, sans-serif';
-		let name = row.name;
+		let name = row.name.length > 200 ? '\u2026' + row.name.slice(-200) : row.name;
 		if (row.kind !== 'title') while (name.length > 4 && g.measureText(name).width > GUTTER - 12) name = '\u2026' + name.slice(2);
 		g.fillText(name, row.kind === 'title' ? 6 : GUTTER - 6, row.y + row.h / 2 + 5);
 		if (row.kind === 'title') continue;

@@ -18,6 +18,7 @@
 #define PANEL_GAP .8
 #define AXIS 3.4
 #define SEGMENTS 4096		     /* of a job; what is beyond is not drawn */
+#define LAYERS 4		     /* for which the segments of all jobs are gone through */
 #define TOGETHER .3		     /* pixels: a narrower gap is none */
 #define TICK_NS (4 * VMRT_NS_PER_MS) /* of a host that does not say */
 
@@ -28,6 +29,7 @@ struct panel {
 	double left, right, top, bottom;
 	int64_t span; /* ns of the axis */
 	double y;     /* of the next row */
+	size_t steps; /* that may be taken through the slices of jobs; 0: jobs are not complete */
 };
 
 static double at(const struct panel *p, int64_t ns)
@@ -101,7 +103,7 @@ static void strip_add(struct strip *s, int64_t from_ns, int64_t to_ns)
 
 /* Boxes of one state of one task's jobs, as one path; execution behind the deadline is a state of
  * its own. */
-static void boxes(const struct panel *p, size_t t, enum vmrt_state state, bool late,
+static void boxes(struct panel *p, size_t t, enum vmrt_state state, bool late,
 	struct vmrt_segment *segments, double base)
 {
 	const struct vmrt_tl_task *task = &p->tl->tasks[t];
@@ -113,7 +115,7 @@ static void boxes(const struct panel *p, size_t t, enum vmrt_state state, bool l
 
 	for (size_t j = 0; j < task->n_jobs; j++) {
 		int64_t due = task->jobs[j].deadline;
-		size_t n = vmrt_timeline_segments(p->tl, t, j, segments, SEGMENTS);
+		size_t n = vmrt_timeline_segments(p->tl, t, j, segments, SEGMENTS, &p->steps);
 
 		for (size_t i = 0; i < n; i++) {
 			int64_t from = segments[i].from_ns, to = segments[i].to_ns;
@@ -137,13 +139,13 @@ static void boxes(const struct panel *p, size_t t, enum vmrt_state state, bool l
 
 /* A frame around each job, from its begin to its end: where nothing fills it, the job was
  * preempted. */
-static void frames(const struct panel *p, size_t t, struct vmrt_segment *segments, double base)
+static void frames(struct panel *p, size_t t, struct vmrt_segment *segments, double base)
 {
 	const struct vmrt_tl_task *task = &p->tl->tasks[t];
 	double f = p->svg->font;
 
 	for (size_t j = 0; j < task->n_jobs; j++) {
-		size_t n = vmrt_timeline_segments(p->tl, t, j, segments, SEGMENTS);
+		size_t n = vmrt_timeline_segments(p->tl, t, j, segments, SEGMENTS, &p->steps);
 		double x;
 
 		if (!n || segments[n - 1].to_ns <= p->tl->from || segments[0].from_ns >= p->tl->to)
@@ -317,6 +319,7 @@ static void draw_panel(struct panel *p, struct vmrt_segment *segments)
 	double f = p->svg->font;
 
 	p->y = p->top;
+	p->steps = LAYERS * vmrt_timeline_steps(p->tl);
 	draw_losses(p);
 	if (p->label) {
 		vmrt_svg_text(p->svg, "", p->left, p->y + f * 1.1, VMRT_START, p->label);
@@ -451,6 +454,10 @@ bool draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_run *ru
 
 		p.bottom = p.top + f * (panel_height(p.tl, p.label) - PANEL_GAP);
 		draw_panel(&p, segments);
+		if (!p.steps)
+			vmrt_warn("the jobs of %s overlap so much that not all of their parts are "
+				  "drawn: choose a shorter part",
+				p.tl->name);
 		rows = p.top + f * panel_height(p.tl, p.label);
 	}
 	legend_draw(&svg, axis.bottom + f * AXIS - f * .4, legend, n_legend);

@@ -6,7 +6,7 @@
 /* A response time above this counts as one without a bound: nobody waits 1000 s for a job. */
 #define HORIZON_NS (1000 * VMRT_NS_PER_S)
 /* An iteration needs more steps than this only where load and supply are nearly equal. */
-#define MAX_STEPS 1000000
+#define MAX_STEPS 200000
 
 static int64_t ceil_div(int64_t a, int64_t b)
 {
@@ -111,7 +111,7 @@ int64_t vmrt_rta_server_response(const struct vmrt_rta_server *servers, size_t n
 {
 	int64_t r = servers[i].budget_ns;
 
-	for (int step = 0; step < MAX_STEPS && r <= HORIZON_NS; step++) {
+	for (int step = 0; step < MAX_STEPS / (int)n && r <= HORIZON_NS; step++) {
 		int64_t next = servers[i].budget_ns;
 
 		for (size_t x = 0; x < n; x++)

@@ -5,6 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Jobs of a task follow one another, but those that wait may be many, and a damaged database may
+ * have jobs that all last for the whole run. */
+#define STEPS_FREE 1000000
+#define STEPS_PER_ROW 64
+
 static const char *const outcome_words[] = {
 #define X(name, words) [VMRT_OUTCOME_##name] = words,
 	VMRT_OUTCOME_LIST(X)
@@ -16,7 +21,8 @@ const char *vmrt_outcome_word(enum vmrt_outcome outcome)
 	return outcome_words[outcome];
 }
 
-const struct vmrt_tl_vcpu *vmrt_timeline_vcpu(
+/* The thread of a guest's CPU, or NULL. */
+static const struct vmrt_tl_vcpu *find_vcpu(
 	const struct vmrt_timeline *tl, int64_t machine, int64_t cpu)
 {
 	for (size_t i = 0; machine != VMRT_UNKNOWN && i < tl->n_vcpus; i++)
@@ -51,7 +57,24 @@ static size_t first_behind(const struct vmrt_spans *spans, int64_t at)
 struct segments {
 	struct vmrt_segment *all;
 	size_t n, room;
+	size_t *steps; /* that are left */
 };
+
+static bool may_go_on(struct segments *s)
+{
+	return s->n < s->room && *s->steps && (*s->steps)--;
+}
+
+size_t vmrt_timeline_steps(const struct vmrt_timeline *tl)
+{
+	size_t rows = 0;
+
+	for (size_t i = 0; i < tl->n_tasks; i++)
+		rows += tl->tasks[i].n_jobs + tl->tasks[i].spans.n;
+	for (size_t i = 0; i < tl->n_vcpus; i++)
+		rows += tl->vcpus[i].spans.n;
+	return STEPS_FREE + STEPS_PER_ROW * rows;
+}
 
 static void add(struct segments *s, enum vmrt_state state, int64_t from, int64_t to)
 {
@@ -76,7 +99,7 @@ static void add_on_vcpu(
 		add(s, state, from, to);
 		return;
 	}
-	for (; from < to && s->n < s->room; i++) {
+	for (; from < to && may_go_on(s); i++) {
 		int64_t start = i < vcpu->spans.n ? vcpu->spans.all[i].start : to;
 		int64_t end = i < vcpu->spans.n ? vcpu->spans.all[i].end : to;
 
@@ -89,12 +112,12 @@ static void add_on_vcpu(
 	}
 }
 
-size_t vmrt_timeline_segments(
-	const struct vmrt_timeline *tl, size_t t, size_t j, struct vmrt_segment *out, size_t room)
+size_t vmrt_timeline_segments(const struct vmrt_timeline *tl, size_t t, size_t j,
+	struct vmrt_segment *out, size_t room, size_t *steps)
 {
 	const struct vmrt_tl_task *task = &tl->tasks[t];
 	const struct vmrt_tl_job *job = &task->jobs[j];
-	struct segments s = {.all = out, .room = room};
+	struct segments s = {.all = out, .room = room, .steps = steps};
 	int64_t at = vmrt_job_begin(job), end = job->end, next = VMRT_UNKNOWN;
 	const struct vmrt_tl_vcpu *vcpu = NULL;
 	size_t i;
@@ -107,11 +130,10 @@ size_t vmrt_timeline_segments(
 		end = next != VMRT_UNKNOWN ? next : tl->to;
 	/* jobs of a task follow one another: what ran before the start was an earlier one's */
 	i = first_behind(&task->spans, job->start != VMRT_UNKNOWN ? job->start : at);
-	vcpu = vmrt_timeline_vcpu(
-		tl, task->machine, i < task->spans.n ? task->spans.all[i].cpu : 0);
+	vcpu = find_vcpu(tl, task->machine, i < task->spans.n ? task->spans.all[i].cpu : 0);
 	if (!vcpu)
-		vcpu = vmrt_timeline_vcpu(tl, task->machine, 0);
-	for (; at < end && s.n < s.room; i++) {
+		vcpu = find_vcpu(tl, task->machine, 0);
+	for (; at < end && may_go_on(&s); i++) {
 		bool more = i < task->spans.n && task->spans.all[i].start < end;
 		int64_t start = more ? task->spans.all[i].start : end;
 
@@ -123,7 +145,7 @@ size_t vmrt_timeline_segments(
 		at = start;
 		if (!more)
 			break;
-		vcpu = vmrt_timeline_vcpu(tl, task->machine, task->spans.all[i].cpu);
+		vcpu = find_vcpu(tl, task->machine, task->spans.all[i].cpu);
 		start = task->spans.all[i].end < end ? task->spans.all[i].end : end;
 		add_on_vcpu(&s, vcpu, true, at, start);
 		at = start > at ? start : at;

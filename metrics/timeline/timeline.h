@@ -160,17 +160,18 @@ enum vmrt_status vmrt_timeline_load(const char *run, const struct vmrt_tl_wanted
 
 void vmrt_timeline_free(struct vmrt_timeline *timeline);
 
-/** vmrt_timeline_vcpu - the thread of a guest's CPU, or NULL */
-const struct vmrt_tl_vcpu *vmrt_timeline_vcpu(
-	const struct vmrt_timeline *timeline, int64_t machine, int64_t cpu);
-
 /** vmrt_job_begin - when a job began to be seen: arrival or, if it came earlier, start; or
  * VMRT_UNKNOWN */
 int64_t vmrt_job_begin(const struct vmrt_tl_job *job);
 
+/** vmrt_timeline_steps - how many steps all calls of vmrt_timeline_segments() together may take:
+ * enough for all jobs of a run in which they do not wait in crowds */
+size_t vmrt_timeline_steps(const struct vmrt_timeline *timeline);
+
 /**
  * vmrt_timeline_segments - what became of job @j of task @t from its begin to its end
  * @out: room for @room segments, whose times are of the host's clock
+ * @steps: begins with vmrt_timeline_steps(); where it becomes 0, the last segments are missing
  *
  * A job that is not known to have ended lasts until the next one of its task begins, or the part
  * ends.
@@ -178,7 +179,7 @@ int64_t vmrt_job_begin(const struct vmrt_tl_job *job);
  * Return: how many segments there are; 0 if it is not known when the job was.
  */
 size_t vmrt_timeline_segments(const struct vmrt_timeline *timeline, size_t t, size_t j,
-	struct vmrt_segment *out, size_t room);
+	struct vmrt_segment *out, size_t room, size_t *steps);
 
 /* A point of a server's budget over time. */
 struct vmrt_tl_point {

@@ -266,3 +266,35 @@ raw() { LC_ALL=C grep -aP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]|(?<![\xc2-\x
 	[ "$status" -eq 1 ]
 	[[ $output != *"impossible size"* ]]
 }
+
+# ends STATUSES COMMAND...: ends by itself, after a few seconds of CPU time at most
+ends() {
+	local statuses=$1 status=0
+	shift
+	(ulimit -t 8; exec "$@") >"$BATS_TEST_TMPDIR/said" 2>&1 || status=$?
+	[[ " $statuses " = *" $status "* ]] || { echo "$*: $status"; tail -n 3 "$BATS_TEST_TMPDIR/said"; return 1; }
+}
+
+@test "jobs and slices of a database that overlap, and names of megabytes, take no time without end" {
+	"$bin/vmrt-trace" analyze -q "$run"
+	local db=$BATS_TEST_TMPDIR/overlap.db figure
+	cp "$run/run.db" "$db"
+	# 20,000 jobs that all last until the end of the run, and 50,000 slices in each of them
+	sqlite3 "$db" "CREATE TEMP TABLE t AS SELECT task, thread, (SELECT start_ns FROM run) s, (SELECT end_ns FROM run) e FROM job WHERE thread IS NOT NULL LIMIT 1;
+		DELETE FROM job WHERE task = (SELECT task FROM t); DELETE FROM slice WHERE thread = (SELECT thread FROM t);
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+		INSERT INTO job(task, k, thread, arrival_ns, release_ns, start_ns, end_ns, deadline_ns, exec_ns, response_ns, preemptions, migrations, skipped, outcome, excused, inferred)
+			SELECT task, i, thread, s + i, s + i, s + i, e, e - 5, 1, 1, 0, 0, 0, 'missed', 0, 0 FROM n, t;
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000)
+		INSERT INTO slice SELECT thread, 0, s + 20000 + i * 1000, s + 20500 + i * 1000, 120, 1, 0, 0 FROM n, t"
+	ends 0 "$bin/vmrt-export" -f svg "$db"
+	grep -q "not all of their parts are drawn" "$BATS_TEST_TMPDIR/said"
+	ends 1 "$bin/vmrt-export" -f st "$db"
+	grep -q "the jobs of a task overlap" "$BATS_TEST_TMPDIR/said"
+	ends "0 1" "$bin/vmrt-export" -f grasp -o "$BATS_TEST_TMPDIR/x.grasp" "$db"
+	ends 0 "$bin/vmrt-export" -f html "$db"
+	ends 0 "$bin/vmrt-report" -f html "$db"
+	cp "$run/run.db" "$db"
+	sqlite3 "$db" "UPDATE task SET name = printf('%.*c', 4000000, 'x') || id; UPDATE server SET name = printf('%.*c', 4000000, 'y') || id"
+	for figure in schedule misses histogram cdf supply; do ends 0 "$bin/vmrt-export" -f svg --figure "$figure" "$db"; done
+}

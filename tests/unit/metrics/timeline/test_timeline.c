@@ -76,13 +76,21 @@ static void expect(
 	assert_int_equal(s->to_ns - S0, to_ms * MS);
 }
 
+static size_t segments(
+	const struct vmrt_timeline *tl, size_t t, size_t j, struct vmrt_segment *s, size_t room)
+{
+	size_t steps = vmrt_timeline_steps(tl);
+
+	return vmrt_timeline_segments(tl, t, j, s, room, &steps);
+}
+
 static void a_job_runs_only_while_its_vcpu_runs(void **state)
 {
 	struct vmrt_timeline *tl = load(NULL, NULL);
 	struct vmrt_segment s[16];
 
 	(void)state;
-	assert_int_equal(vmrt_timeline_segments(tl, 0, 0, s, 16), 4);
+	assert_int_equal(segments(tl, 0, 0, s, 16), 4);
 	expect(&s[0], VMRT_STATE_OTHERS, 1, 2);
 	expect(&s[1], VMRT_STATE_RUNS, 2, 4);
 	expect(&s[2], VMRT_STATE_WAITS, 4, 6);
@@ -96,7 +104,7 @@ static void a_job_that_never_ended_lasts_to_the_end(void **state)
 	struct vmrt_segment s[16];
 
 	(void)state;
-	assert_int_equal(vmrt_timeline_segments(tl, 0, 1, s, 16), 4);
+	assert_int_equal(segments(tl, 0, 1, s, 16), 4);
 	expect(&s[0], VMRT_STATE_OTHERS, 21, 22);
 	expect(&s[1], VMRT_STATE_RUNS, 22, 24);
 	expect(&s[2], VMRT_STATE_OTHERS, 24, 30);
@@ -110,8 +118,22 @@ static void segments_beyond_the_room_are_left_out(void **state)
 	struct vmrt_segment s[2];
 
 	(void)state;
-	assert_int_equal(vmrt_timeline_segments(tl, 0, 0, s, 2), 2);
+	assert_int_equal(segments(tl, 0, 0, s, 2), 2);
 	expect(&s[1], VMRT_STATE_RUNS, 2, 4);
+	vmrt_timeline_free(tl);
+}
+
+static void no_steps_are_taken_beyond_those_that_are_left(void **state)
+{
+	struct vmrt_timeline *tl = load(NULL, NULL);
+	struct vmrt_segment s[16];
+	size_t steps = 3;
+
+	(void)state;
+	/* one for the first slice, one for each time of its vCPU before and in it */
+	assert_true(vmrt_timeline_segments(tl, 0, 0, s, 16, &steps) < 4);
+	assert_int_equal(steps, 0);
+	assert_int_equal(vmrt_timeline_segments(tl, 0, 0, s, 16, &steps), 0);
 	vmrt_timeline_free(tl);
 }
 
@@ -204,6 +226,7 @@ int main(void)
 		cmocka_unit_test(a_job_runs_only_while_its_vcpu_runs),
 		cmocka_unit_test(a_job_that_never_ended_lasts_to_the_end),
 		cmocka_unit_test(segments_beyond_the_room_are_left_out),
+		cmocka_unit_test(no_steps_are_taken_beyond_those_that_are_left),
 		cmocka_unit_test(the_budget_falls_while_the_vcpu_runs_and_is_gone_when_depleted),
 		cmocka_unit_test(a_part_has_what_lies_in_it_partly),
 		cmocka_unit_test(the_part_around_a_miss_holds_it),
