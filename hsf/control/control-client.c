@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include <vmrt/files.h>
 #include <vmrt/table.h>
 #include <vmrt/tool.h>
+#include <vmrt/units.h>
 
 #define ANSWER_S 5	    /* to wait for a reply */
 #define REPLY_MAX (4 << 20) /* bytes */
@@ -52,14 +54,39 @@ static enum vmrt_status connect_to(const char *path, int *out, struct vmrt_error
 	return vmrt_fail_errno(err, errnum, "cannot connect to %s", path);
 }
 
+/* Waits until there is something to read, but not behind @until_ns, whatever has come before, nor
+ * after ^C. */
+static enum vmrt_status wait_for_reply(
+	int fd, const char *path, int64_t until_ns, struct vmrt_error *err)
+{
+	struct pollfd fds[] = {
+		{.fd = fd, .events = POLLIN}, {.fd = vmrt_stop_fd(), .events = POLLIN}};
+	int64_t left = until_ns - vmrt_now_ns();
+
+	if (left > 0)
+		poll(fds, 2, (int)(left / VMRT_NS_PER_MS) + 1);
+	if (vmrt_stop_requested())
+		return vmrt_fail(err, VMRT_EINTR, "interrupted");
+	if (vmrt_now_ns() >= until_ns)
+		return vmrt_fail(err, VMRT_ETIMEOUT, "no answer from %s in %d s", path, ANSWER_S);
+	return VMRT_OK;
+}
+
 /* Reads a line; the newline is replaced by the end of the text. */
 static enum vmrt_status read_line(int fd, const char *path, char **out, struct vmrt_error *err)
 {
+	int64_t until_ns = vmrt_now_ns() + ANSWER_S * VMRT_NS_PER_S;
 	size_t used = 0, room = 0;
 	char *text = NULL;
 
 	for (;;) {
+		enum vmrt_status status = wait_for_reply(fd, path, until_ns, err);
 		ssize_t n;
+
+		if (status != VMRT_OK) {
+			free(text);
+			return status;
+		}
 
 		if (used + 1 >= room) {
 			char *more =
@@ -73,16 +100,12 @@ static enum vmrt_status read_line(int fd, const char *path, char **out, struct v
 			text = more;
 			room = room ? 2 * room : 65536;
 		}
-		n = read(fd, text + used, room - used - 1);
-		if (n < 0 && errno == EINTR)
+		n = recv(fd, text + used, room - used - 1, MSG_DONTWAIT);
+		if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
 			continue;
 		if (n <= 0) {
 			free(text);
-			if (n == 0)
-				return vmrt_fail(
-					err, VMRT_EPROTO, "%s was closed without a reply", path);
-			return vmrt_fail(
-				err, VMRT_ETIMEOUT, "no answer from %s in %d s", path, ANSWER_S);
+			return vmrt_fail(err, VMRT_EPROTO, "%s was closed without a reply", path);
 		}
 		used += (size_t)n;
 		text[used] = '\0';
@@ -335,7 +358,8 @@ static void say_why(json_object *reply)
 {
 	json_object *rows;
 
-	if (!json_object_object_get_ex(reply, "servers", &rows))
+	if (!json_object_object_get_ex(reply, "servers", &rows) ||
+		!json_object_is_type(rows, json_type_array))
 		return;
 	for (size_t i = 0; i < json_object_array_length(rows); i++) {
 		json_object *row = json_object_array_get_idx(rows, i);

@@ -12,11 +12,15 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <vmrt/files.h>
+#include <vmrt/units.h>
 
 #define BACKLOG 32
+#define LOCK_TRIES 50 /* half a second; who really begins needs less than a millisecond */
+#define LOCK_PAUSE_NS (10 * VMRT_NS_PER_MS)
 
 /* Removes the socket @path if nobody listens on it any more. */
 static enum vmrt_status remove_stale(const char *path, struct vmrt_error *err)
@@ -68,10 +72,14 @@ static enum vmrt_status listen_on(
 	return err->status;
 }
 
-/* Locks the folder of @path, so that of two instances that start at the same time the second sees
- * the socket of the first. */
+/*
+ * Locks the folder of @path, so that of two instances that start at the same time the second sees
+ * the socket of the first. Every user who may read the folder may lock it for as long as the user
+ * likes: this waits for half a second at most.
+ */
 static int lock_folder(const char *path)
 {
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_NS};
 	char folder[HSF_CONTROL_PATH];
 	char *slash;
 	int fd;
@@ -83,8 +91,8 @@ static int lock_folder(const char *path)
 	else
 		slash[slash == folder] = '\0';
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		flock(fd, LOCK_EX);
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) != 0; i++)
+		nanosleep(&pause, NULL);
 	return fd;
 }
 

@@ -303,3 +303,47 @@ thread() { grep -l "^CPU $1/" "/proc/$vm/task/"*/comm | cut -d/ -f5; }
 	done
 	says "no vmrt-hsf listens on /nonexistent" "$O/bin/vmrt-hsf" status --socket /nonexistent
 }
+
+# answer BYTES: a socket that gives whoever connects these bytes, one every half second, and goes on silently
+answer() {
+	perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 1) or die; open $f, ">", "$ARGV[0].up"; alarm 60;
+		$c = $s->accept; $c->autoflush(1); <$c>; for (split //, $ARGV[1]) { print $c $_; select undef, undef, undef, $ARGV[2] } sleep 60' \
+		"$socket" "$1" "$2" 3>&- &
+	hog=$!
+	wait_for test -e "$socket.up"
+}
+
+@test "what a stranger's socket answers crashes no client" {
+	local reply
+	for reply in '{"ok":true,"servers":5}' '{"ok":true,"servers":{"a":1},"cpus":[1,null,[]]}' '{"ok":true,"servers":[null,5,"x",{"why":7,"server":[]}]}' '[]' 'null' \
+		'{"ok":true,"servers":[{"server":"s","why":"\u001b[2J"}]}'; do
+		socket=$BATS_TEST_TMPDIR/bad-$RANDOM
+		answer "$reply"$'\n' 0
+		run "$O/bin/vmrt-hsf" status --socket "$socket"
+		echo "$reply: $status $output"
+		[ "$status" -le 1 ]
+		[[ $output != *$'\e'* ]]
+		kill "$hog" && wait "$hog" || true
+	done
+	hog=''
+}
+
+@test "a socket that answers one byte after the other is not waited for without end, and ^C is answered" {
+	socket=$BATS_TEST_TMPDIR/slow
+	answer "$(printf '%0200d' 0)" 0.5
+	# the answer alone would take 100 s
+	run timeout 30 "$O/bin/vmrt-hsf" status --socket "$socket"
+	[ "$status" -eq 1 ]
+	[[ $output = *"no answer from $socket in 5 s"* ]]
+	kill "$hog" && wait "$hog" || true
+	socket=$BATS_TEST_TMPDIR/silent
+	answer "" 0
+	"$O/bin/vmrt-hsf" status --socket "$socket" 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+	hsf=$!
+	wait_for sh -c "ls -l /proc/$hsf/fd | grep -q socket:"
+	sleep 0.2
+	kill -TERM "$hsf"
+	wait "$hsf" || true
+	hsf=''
+	grep -q interrupted "$BATS_TEST_TMPDIR/said"
+}

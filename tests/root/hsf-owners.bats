@@ -164,3 +164,24 @@ print(len(c.recv(100)))' "$sock" >"$BATS_TEST_TMPDIR/got" 3>&- &
 	grep -q 'interrupted' "$BATS_TEST_TMPDIR/log"
 	if grep -q 'no agent answers' "$BATS_TEST_TMPDIR/log"; then false; fi
 }
+
+# flock() needs no more than the right to read the folder
+@test "a stranger who locks the folders of sockets delays no vmrt-hsf for long" {
+	need_root
+	local folder=$BATS_TEST_TMPDIR/sockets locks=()
+	mkdir -p -m 755 /run/vmrt-hsf && mkdir -m 755 "$folder" && chmod 755 "$BATS_TEST_TMPDIR" "$(dirname "$BATS_TEST_TMPDIR")" "$(dirname "$(dirname "$BATS_TEST_TMPDIR")")"
+	for dir in /run/vmrt-hsf "$folder"; do
+		(cd / && exec setpriv --reuid=nobody --regid=nogroup --clear-groups flock --exclusive "$dir" sleep 60) 3>&- &
+		locks+=($!)
+		wait_for is_locked "$dir"
+	done
+	start_vm
+	start_hsf
+	kill -INT "$hsf" && wait "$hsf"
+	start_hsf --socket "$folder/s"
+	kill -INT "$hsf" && wait "$hsf"
+	hsf=''
+	for pid in "${locks[@]}"; do pkill -P "$pid" sleep; kill "$pid" 2>/dev/null || true; done
+}
+
+is_locked() { ! flock --nonblock --exclusive "$1" true; }
