@@ -112,14 +112,20 @@ void top_put(struct top_screen *screen, int y, int x, int width, bool right, enu
 
 int top_say(struct top_screen *screen, int y, int x, enum top_attr attr, const char *fmt, ...)
 {
-	char text[TOP_TEXT];
+	char text[TOP_TEXT], *end;
 	va_list ap;
-	int width;
+	int width, n;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	width = top_columns(text);
+	/* a piece has no room for it: its last characters may be a part of one */
+	if (n >= (int)sizeof(text) && width > 4) {
+		end = text + (top_behind(text, width - 4) - text);
+		strcpy(end, "~");
+		width = top_columns(text);
+	}
 	top_put(screen, y, x, width, false, attr, text);
 	return x + width;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "columns-local.h"
+#include "lanes.h"
 #include "text.h"
 
 #define BAR_MAX 20
@@ -53,8 +54,7 @@ static void fill_bar(const void *row, int width, bool ascii, struct cell *cell)
 		cell->attr = TOP_DIM;
 		return;
 	}
-	/* without an enforcer's markers, what ran at the priority is still known */
-	if (s->policy == VMRT_POLICY_NONE || (!s->enforced && s->used_ns <= 0 && s->max_ns <= 0)) {
+	if (s->policy == VMRT_POLICY_NONE || top_unenforced(s)) {
 		strcpy(cell->text, s->policy == VMRT_POLICY_NONE ? "-" : "unenforced");
 		cell->attr = TOP_DIM;
 		return;
@@ -77,9 +77,9 @@ static double bar_value(const void *row)
 		       : 1 - (double)s->used_ns / (double)s->budget_ns;
 }
 
-static int64_t of_server(const struct top_server_row *s, int64_t ns)
+int64_t top_of_server(const struct top_server_row *s, int64_t value)
 {
-	return s->policy == VMRT_POLICY_NONE ? VMRT_UNKNOWN : ns;
+	return s->policy == VMRT_POLICY_NONE ? VMRT_UNKNOWN : value;
 }
 
 /* A column of milliseconds that a VM without a server does not have. */
@@ -89,12 +89,12 @@ static int64_t of_server(const struct top_server_row *s, int64_t ns)
 		const struct top_server_row *s = row;                                              \
                                                                                                    \
 		(void)ascii;                                                                       \
-		top_text_ms(cell->text, of_server(s, expression), width);                          \
+		top_text_ms(cell->text, top_of_server(s, expression), width);                      \
 	}                                                                                          \
 	static double name##_value(const void *row)                                                \
 	{                                                                                          \
 		const struct top_server_row *s = row;                                              \
-		int64_t ns = of_server(s, expression);                                             \
+		int64_t ns = top_of_server(s, expression);                                         \
                                                                                                    \
 		return ns == VMRT_UNKNOWN ? NAN : (double)ns;                                      \
 	}

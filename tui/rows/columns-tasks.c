@@ -41,8 +41,7 @@ static double state_value(const void *row)
 	return ranks[((const struct top_task_row *)row)->state];
 }
 
-/* Of a machine that was never seen it is not known how many jobs there were. */
-static bool never_seen(const struct top_task_row *t)
+bool top_never_seen(const struct top_task_row *t)
 {
 	return t->state == TOP_TASK_UNSEEN && !t->jobs;
 }
@@ -53,7 +52,7 @@ static bool never_seen(const struct top_task_row *t)
 		const struct top_task_row *t = row;                                                \
                                                                                                    \
 		(void)ascii;                                                                       \
-		if (never_seen(t)) {                                                               \
+		if (top_never_seen(t)) {                                                           \
 			strcpy(cell->text, "-");                                                   \
 			return;                                                                    \
 		}                                                                                  \
@@ -65,7 +64,7 @@ static bool never_seen(const struct top_task_row *t)
 	{                                                                                          \
 		const struct top_task_row *t = row;                                                \
                                                                                                    \
-		return never_seen(t) ? NAN : (double)(member);                                     \
+		return top_never_seen(t) ? NAN : (double)(member);                                 \
 	}
 
 COUNT_COLUMN(jobs, t->jobs, TOP_PLAIN)

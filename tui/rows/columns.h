@@ -25,6 +25,12 @@ struct top_plan {
 	size_t n;
 };
 
+/** top_of_server - @value of @row; VMRT_UNKNOWN if it is a VM without a server, which has none */
+int64_t top_of_server(const struct top_server_row *row, int64_t value);
+
+/** top_never_seen - the machine of the task was never recorded: how many jobs it had is unknown */
+bool top_never_seen(const struct top_task_row *row);
+
 /** top_table_columns - how many columns a table has */
 size_t top_table_columns(enum top_table table);
 

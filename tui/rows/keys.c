@@ -22,7 +22,7 @@ const struct top_key top_keys[] = {
 	{TOP_ACT_PAGE_3, TOP_ANYWHERE, "3", "one task: response times, causes"},
 	{TOP_ACT_PAGE_4, TOP_ANYWHERE, "4", "timeline"},
 	{TOP_ACT_PAGE_5, TOP_ANYWHERE, "5", "list of misses"},
-	{TOP_ACT_PAGE_6, TOP_ANYWHERE, "6", "system: losses, clocks, own load"},
+	{TOP_ACT_PAGE_6, TOP_ANYWHERE, "6", "system: losses, clocks, own load, whole messages"},
 	{TOP_ACT_UP, TOP_ANYWHERE, "Up k", "up"},
 	{TOP_ACT_DOWN, TOP_ANYWHERE, "Down j", "down"},
 	{TOP_ACT_LEFT, TOP_ON_LISTS, "Left", "previous server or task, on pages 2 and 3"},

@@ -52,6 +52,20 @@ static void add(struct fill *f, enum part part, int64_t from, int64_t to)
 
 typedef void put_fn(void *ctx, bool soft, int64_t from_ns, int64_t to_ns);
 
+bool top_unenforced(const struct top_server_row *s)
+{
+	/* without an enforcer's markers, what ran at the priority is still known */
+	return s->policy != VMRT_POLICY_NONE && s->state != TOP_SERVER_ABSENT && !s->enforced &&
+	       s->used_ns <= 0 && s->max_ns <= 0;
+}
+
+/* Did a run that ended at the kernel's priority @prio get what the server gives? */
+static bool is_soft(const struct top_server_row *s, int prio)
+{
+	return s->policy != VMRT_POLICY_NONE && s->policy != VMRT_POLICY_CFS_QUOTA &&
+	       !top_unenforced(s) && prio >= FIRST_FAIR_PRIO;
+}
+
 /* The first kept period that ends behind @ns; @hint: where one was found last. */
 static size_t period_behind(const struct top_server_row *s, int64_t ns, size_t hint)
 {
@@ -71,11 +85,11 @@ static size_t period_behind(const struct top_server_row *s, int64_t ns, size_t h
 static void split_run(const struct top_server_row *s, const struct top_slice *slice, size_t *hint,
 	put_fn *put, void *ctx)
 {
-	bool soft = s && s->enforced && slice->prio >= FIRST_FAIR_PRIO;
+	bool soft = s && is_soft(s, slice->prio);
 	int64_t at = slice->start_ns;
 
 	if (!s || !s->enforced) {
-		put(ctx, false, slice->start_ns, slice->end_ns);
+		put(ctx, soft, slice->start_ns, slice->end_ns);
 		return;
 	}
 	for (*hint = period_behind(s, at, *hint); at < slice->end_ns;) {

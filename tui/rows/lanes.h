@@ -22,6 +22,9 @@ struct top_lane_cell {
 	int64_t wait_ns; /* it was ready, but did not run */
 };
 
+/** top_unenforced - nobody enforces the server: nothing has run at its priority */
+bool top_unenforced(const struct top_server_row *server);
+
 /** top_lane_fill - the time from @from_ns to @to_ns in @n cells */
 void top_lane_fill(const struct top_view *view, const struct top_lane *lane, int64_t from_ns,
 	int64_t to_ns, struct top_lane_cell *cells, size_t n);

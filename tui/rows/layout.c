@@ -291,7 +291,9 @@ static void put_keys(const struct top_ui *ui, struct top_screen *screen)
 	right -= 2;
 	x = put_key(screen, x, right, ui->sheet ? "esc" : "F1", ui->sheet ? "back" : "help");
 	x = put_key(screen, x, right, "q", "quit");
-	x = put_key(screen, x, right, "space", ui->paused ? "go on" : "pause");
+	/* on the sheet of columns this key does something else */
+	if (ui->sheet != TOP_SHEET_SETUP)
+		x = put_key(screen, x, right, "space", ui->paused ? "go on" : "pause");
 	if (!ui->sheet && ui->page != TOP_PAGE_TIMELINE)
 		x = put_key(screen, x, right, "m M", "misses");
 	put_page_keys(ui, screen, x, right);

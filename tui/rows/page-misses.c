@@ -78,7 +78,10 @@ static int compare(const void *a, const void *b, void *ctx)
 			      *y = &s->view->misses[*(const size_t *)b];
 	int order = 0;
 
-	if (s->by == SORT_LATENESS)
+	if (s->by == SORT_TIME)
+		order = (x->job.deadline_ns < y->job.deadline_ns) -
+			(x->job.deadline_ns > y->job.deadline_ns);
+	else if (s->by == SORT_LATENESS)
 		order = (x->job.tardiness_ns < y->job.tardiness_ns) -
 			(x->job.tardiness_ns > y->job.tardiness_ns);
 	else if (s->by == SORT_TASK)
@@ -148,14 +151,17 @@ static void put_column(
 
 static void put_head(const struct top_area *area, int y, const struct places *p)
 {
-	static const char *const marks[] = {"TIMEv", "TIME", "TIME"};
 	int sort = area->ui->misses_sort % SORTS;
+	/* names come in their order, and what is newest or latest first, unless it is inverted */
+	const char *mark = (sort == SORT_TASK) != area->ui->misses_invert ? "^" : "v";
+	const int behind[SORTS] = {GUTTER + 9, p->late ? p->late + 8 : 0, FIRST + 4};
 	struct top_screen *screen = area->screen;
 
-	top_put(screen, y, GUTTER, 9, true, TOP_HEAD, marks[sort]);
-	top_put(screen, y, FIRST, p->name, false, TOP_HEAD, sort == SORT_TASK ? "TASK^" : "TASK");
+	top_put(screen, y, GUTTER, 9, true, TOP_HEAD, "TIME");
+	top_put(screen, y, FIRST, 4, false, TOP_HEAD, "TASK");
 	put_column(area, y, p->job, 6, TOP_HEAD, "JOB");
-	put_column(area, y, p->late, 8, TOP_HEAD, sort == SORT_LATENESS ? "LATEv ms" : "LATE ms");
+	put_column(area, y, p->late, 8, TOP_HEAD, "LATE ms");
+	put_column(area, y, behind[sort], 1, TOP_HEAD, mark);
 	put_column(area, y, p->resp, 8, TOP_HEAD, "RESP ms");
 	top_put(screen, y, p->cause, CAUSE_WIDTH, false, TOP_HEAD, "CAUSE");
 	if (p->by)
@@ -254,7 +260,7 @@ void top_page_misses(const struct top_area *area)
 	if (!n)
 		top_say(area->screen, area->y, 0, TOP_PLAIN, "%s",
 			area->view->n_misses ? "No miss fits the filter."
-					     : "No job has missed its deadline.");
+					     : "No job is known to have missed its deadline.");
 	area->screen->rows = (int)n;
 	area->screen->page_rows = shown;
 	if (cursor >= 0) {

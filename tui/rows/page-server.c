@@ -10,10 +10,11 @@
 #include "pages.h"
 #include "text.h"
 
-#define STRIP_MAX 100  /* cells of a strip */
-#define STRIP_SIDES 36 /* columns beside it */
-#define CURVE_LINES 3  /* of the table */
-#define PLOT_FROM 28   /* an area so high has a plot instead of the table */
+#define STRIP_MAX 100 /* cells of a strip */
+#define STRIP_LEFT 10 /* columns beside it: when the period began */
+#define NARROW 60     /* a screen narrower than this has no column SOFT */
+#define CURVE_LINES 3 /* of the table */
+#define PLOT_FROM 28  /* an area so high has a plot instead of the table */
 #define PLOT_LINES 9
 #define PLOT_STEP_MAX 6 /* columns between two lengths */
 
@@ -69,21 +70,28 @@ static void put_figures(const struct top_area *area, const struct top_server_row
 	*y += x > 0;
 }
 
-/* What took most of a cell. */
-static const char *glyph(const struct top_lane_cell *c, bool ascii, enum top_attr *attr)
+/* What took most of a cell of @width_ns, sleep not counted. A short run is seen, too, but a short
+ * wait is not: there is one before most runs. */
+static const char *glyph(
+	const struct top_lane_cell *c, int64_t width_ns, bool ascii, enum top_attr *attr)
 {
+	bool waits =
+		c->wait_ns * 2 >= width_ns && c->wait_ns > c->run_ns && c->wait_ns > c->soft_ns;
+
 	*attr = TOP_DIM;
-	if (c->run_ns && c->run_ns >= c->soft_ns && c->run_ns >= c->wait_ns) {
-		*attr = TOP_RUN;
-		return ascii ? "#" : "\u2588";
-	}
-	if (c->soft_ns && c->soft_ns >= c->wait_ns) {
-		*attr = TOP_BACKGROUND;
-		return ascii ? "=" : "\u2592";
-	}
-	if (c->wait_ns) {
+	if (waits) {
 		*attr = TOP_WAIT;
 		return "-";
+	}
+	if (c->run_ns && c->run_ns >= c->soft_ns) {
+		*attr = TOP_RUN;
+		if (c->run_ns * 2 < width_ns)
+			return ascii ? "+" : "\u2584";
+		return ascii ? "#" : "\u2588";
+	}
+	if (c->soft_ns) {
+		*attr = TOP_BACKGROUND;
+		return ascii ? "=" : "\u2592";
 	}
 	return ascii ? "." : "\u00b7";
 }
@@ -103,7 +111,7 @@ static void put_cells(const struct top_area *area, int y, int x, const struct to
 		int64_t at = p->start_ns + length / n * i + length % n * i / n;
 
 		if (i < n)
-			g = glyph(&cells[i], area->ui->ascii, &attr);
+			g = glyph(&cells[i], length / n, area->ui->ascii, &attr);
 		/* without budget it waits for the next one */
 		if (i < n && p->depleted_ns != VMRT_UNKNOWN && at >= p->depleted_ns &&
 			!cells[i].run_ns && !cells[i].soft_ns) {
@@ -124,59 +132,110 @@ static void put_cells(const struct top_area *area, int y, int x, const struct to
 	}
 }
 
-static void put_strip(const struct top_area *area, size_t server,
-	const struct vmrt_server_period *p, bool open, int y, int width)
+/* Where the columns behind a strip are. */
+struct places {
+	int width;		 /* of the strip */
+	int used, soft, outcome; /* 0: left out */
+};
+
+/* A VM without a server has neither a priority nor outcomes. */
+static struct places make_places(const struct top_area *area, const struct top_server_row *s)
 {
+	bool vm = s->policy == VMRT_POLICY_NONE, soft = !vm && area->screen->width >= NARROW;
+	struct places p = {.width = area->screen->width - STRIP_LEFT - 8 - 8 * soft - 11};
+
+	if (p.width > STRIP_MAX)
+		p.width = STRIP_MAX;
+	p.used = STRIP_LEFT + p.width + 1;
+	p.soft = soft ? p.used + 8 : 0;
+	p.outcome = p.used + 8 + 8 * soft;
+	return p;
+}
+
+static void put_time(const struct top_area *area, int y, int x, int64_t ns)
+{
+	char text[TOP_TEXT];
+
+	if (!x)
+		return;
+	top_text_ms(text, ns, 7);
+	top_put(area->screen, y, x, 7, true, TOP_PLAIN, text);
+}
+
+static const char *outcome_words(
+	const struct top_server_row *s, const struct vmrt_server_period *p, bool open)
+{
+	if (open)
+		return "now";
+	if (s->policy == VMRT_POLICY_NONE && p->outcome == VMRT_PERIOD_UNENFORCED)
+		return "";
+	return vmrt_period_name(p->outcome);
+}
+
+static void put_strip(const struct top_area *area, size_t server,
+	const struct vmrt_server_period *p, bool open, int y, const struct places *places)
+{
+	const struct top_server_row *s = &area->view->servers[server];
 	struct top_lane lane = {.kind = TOP_LANE_SERVER, .server = server};
 	struct top_lane_cell cells[STRIP_MAX];
-	int64_t known = top_lane_known_from(area->view);
-	char used[TOP_TEXT], soft[TOP_TEXT], when[VMRT_UNITS_TEXT];
-	int x = 10;
+	int64_t known = top_lane_known_from(area->view), used = p->consumed_ns;
+	char when[VMRT_UNITS_TEXT];
+	int width = places->width;
 
 	top_put(area->screen, y, 0, 9, true, TOP_DIM,
 		top_text_time(when, top_since(area->view, p->start_ns), 3));
 	if (known != VMRT_UNKNOWN && p->start_ns < known) {
-		top_put(area->screen, y, x, width, false, TOP_DIM, "too long ago");
+		top_put(area->screen, y, STRIP_LEFT, width, false, TOP_DIM, "too long ago");
 	} else if (p->consumed_ns == VMRT_UNKNOWN) {
-		top_put(area->screen, y, x, width, false, TOP_DIM, "not known");
+		top_put(area->screen, y, STRIP_LEFT, width, false, TOP_DIM, "not known");
 	} else {
 		top_lane_fill(area->view, &lane, p->start_ns, p->end_ns, cells, (size_t)width);
-		put_cells(area, y, x, cells, width, p);
+		put_cells(area, y, STRIP_LEFT, cells, width, p);
 	}
-	x += width + 1;
-	top_text_ms(used, p->consumed_ns, 6);
-	top_put(area->screen, y, x, 6, true, TOP_PLAIN, used);
-	top_text_ms(soft, p->background_ns, 6);
-	top_put(area->screen, y, x + 7, 6, true, TOP_PLAIN, soft);
-	top_put(area->screen, y, x + 14, 10, false,
+	if (s->policy == VMRT_POLICY_NONE && used != VMRT_UNKNOWN)
+		used = p->background_ns == VMRT_UNKNOWN ? VMRT_UNKNOWN : used + p->background_ns;
+	put_time(area, y, places->used, used);
+	put_time(area, y, places->soft, p->background_ns);
+	top_put(area->screen, y, places->outcome, 10, false,
 		p->outcome == VMRT_PERIOD_DEPLETED ? TOP_DEPLETED : TOP_PLAIN,
-		open ? "now" : vmrt_period_name(p->outcome));
+		outcome_words(s, p, open));
+}
+
+static void put_strips_head(const struct top_area *area, const struct top_server_row *s,
+	const struct places *places, int y)
+{
+	static const char *const legends[2][2] = {
+		{"\u2588\u2584 runs \u2592 soft - waits x used up", "\u2588\u2584 runs - waits"},
+		{"#+ runs = soft - waits x used up", "#+ runs - waits"},
+	};
+	bool vm = s->policy == VMRT_POLICY_NONE;
+
+	top_put(area->screen, y, 0, 9, true, TOP_HEAD, "PERIOD AT");
+	top_put(area->screen, y, STRIP_LEFT, places->width, false, TOP_HEAD,
+		legends[area->ui->ascii][vm]);
+	top_put(area->screen, y, places->used, 7, true, TOP_HEAD, vm ? "RAN ms" : "USED ms");
+	if (places->soft)
+		top_put(area->screen, y, places->soft, 7, true, TOP_HEAD, "SOFT ms");
+	if (!vm)
+		top_put(area->screen, y, places->outcome, 10, false, TOP_HEAD, "OUTCOME");
 }
 
 /* The newest period first. */
 static void put_strips(const struct top_area *area, const struct top_server_row *s, size_t server,
 	int y, int until)
 {
-	int width = area->screen->width - STRIP_SIDES;
+	struct places places = make_places(area, s);
 	struct vmrt_server_period now;
 
-	if (width > STRIP_MAX)
-		width = STRIP_MAX;
-	if (width < 4 || y >= until)
+	if (places.width < 4 || y >= until)
 		return;
-	top_put(area->screen, y, 0, 9, true, TOP_HEAD, "PERIOD AT");
-	top_put(area->screen, y, 10, width, false, TOP_HEAD,
-		area->ui->ascii ? "# runs = soft - waits x used up"
-				: "\u2588 runs \u2592 soft - waits x used up");
-	top_put(area->screen, y, 11 + width, 6, true, TOP_HEAD, "USED");
-	top_put(area->screen, y, 18 + width, 6, true, TOP_HEAD, "SOFT");
-	top_put(area->screen, y++, 25 + width, 10, false, TOP_HEAD, "OUTCOME");
+	put_strips_head(area, s, &places, y++);
 	if (y < until && area->view->now_ns != VMRT_UNKNOWN &&
 		top_period_at(s, area->view->now_ns, &now) &&
 		(!s->n_recent || s->recent[s->n_recent - 1].start_ns != now.start_ns))
-		put_strip(area, server, &now, true, y++, width);
+		put_strip(area, server, &now, true, y++, &places);
 	for (size_t i = s->n_recent; i-- > 0 && y < until;)
-		put_strip(area, server, &s->recent[i], false, y++, width);
+		put_strip(area, server, &s->recent[i], false, y++, &places);
 }
 
 static struct vmrt_supply model_of(const struct top_server_row *s)

@@ -11,19 +11,21 @@ struct field {
 	const char *head;
 	int width;
 	int drop; /* the highest number is left out first; 0: never */
+	const char *words;
 };
 
 static const struct field fields[] = {
-	{"MACHINE", 14, 0},
-	{"CPUS", 4, 6},
-	{"EVENTS", 9, 3},
-	{"EVENTS/s", 8, 0},
-	{"LOST", 6, 0},
-	{"INFERRED", 8, 2},
-	{"REORDERED", 9, 5},
-	{"CLOCK us", 9, 0},
-	{"IN vCPU %", 9, 1},
-	{"STEAL ms", 8, 4},
+	{"MACHINE", 14, 0, NULL},
+	{"CPUS", 4, 7, NULL},
+	{"EVENTS", 9, 4, NULL},
+	{"EVENTS/s", 8, 1, NULL},
+	{"LOST", 6, 0, "LOST events make the jobs and periods that they overlap unknown."},
+	{"INFERRED", 8, 3, "INFERRED: switches that were not recorded but must have been."},
+	{"REORDERED", 9, 6, "REORDERED: events whose time was before that of the one before them."},
+	{"CLOCK us", 9, 0,
+		"CLOCK us: bound of the error between the guest's clock and the host's."},
+	{"IN vCPU %", 9, 2, "IN vCPU %: guest events in whose time its vCPU thread really ran."},
+	{"STEAL ms", 8, 5, "STEAL ms: time in which the host itself was seen not to run."},
 };
 
 #define N_FIELDS ((int)(sizeof(fields) / sizeof(fields[0])))
@@ -157,8 +159,7 @@ static int put_self(const struct top_area *area, int y, int end)
 		return y;
 	top_text_percent(cpu, ui->own_cpu);
 	size_text(size, ui->own_size);
-	x = top_say(
-		area->screen, y, x, TOP_PLAIN, "vmrt-top itself: %s %% of a CPU, %s", cpu, size);
+	x = top_say(area->screen, y, x, TOP_PLAIN, "vmrt-top: %s %% of a CPU, %s", cpu, size);
 	if (ui->buffer_size > 0) {
 		top_text_percent(fill, (double)ui->buffer_fill / (double)ui->buffer_size);
 		top_say(area->screen, y, x, TOP_PLAIN, "; fullest trace buffer %s %%", fill);
@@ -166,16 +167,40 @@ static int put_self(const struct top_area *area, int y, int end)
 	return y + 2;
 }
 
+/* A message that has no room on its own line, broken at blanks; returns the line behind it. */
+static int put_message(const struct top_area *area, int y, int end, const char *text)
+{
+	int width = area->screen->width;
+	char line[TOP_TEXT];
+
+	if (!text || top_columns(text) <= width)
+		return y;
+	if (width > TOP_TEXT / 4 - 1)
+		width = TOP_TEXT / 4 - 1;
+	while (*text && y < end) {
+		const char *behind = top_behind(text, width), *last = behind;
+
+		while (*last && last > text && *last != ' ')
+			last--;
+		if (last > text)
+			behind = last;
+		snprintf(line, sizeof(line), "%.*s", (int)(behind - text), text);
+		top_say(area->screen, y++, 0, TOP_MISS, "%s", line);
+		text = behind + (*behind == ' ');
+	}
+	return y + 1;
+}
+
+/* What the columns are that are shown. */
+static void put_words(const struct top_area *area, unsigned out, int y, int end)
+{
+	for (int i = 0; i < N_FIELDS && y < end; i++)
+		if (fields[i].words && !(out >> i & 1))
+			top_say(area->screen, y++, 0, TOP_DIM, "%s", fields[i].words);
+}
+
 void top_page_system(const struct top_area *area)
 {
-	static const char *const words[] = {
-		"LOST events make the jobs and periods that they overlap unknown.",
-		"INFERRED: switches that were not recorded but must have been.",
-		"REORDERED: events whose time was before that of the one before them.",
-		"CLOCK us: bound of the error between the guest's clock and the host's.",
-		"IN vCPU %: guest events in whose time its vCPU thread really ran.",
-		"STEAL ms: time in which the host itself was seen not to run.",
-	};
 	const struct top_view *view = area->view;
 	unsigned out = choose(area->screen->width);
 	int y = area->y, end = area->y + area->height;
@@ -185,6 +210,7 @@ void top_page_system(const struct top_area *area)
 		put_machine(area, &view->machines[i], out, y++);
 	y = put_vms(area, y + 1, end);
 	y = put_self(area, y, end);
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]) && y < end; i++)
-		top_say(area->screen, y++, 0, TOP_DIM, "%s", words[i]);
+	y = put_message(area, y, end, area->ui->alarm);
+	y = put_message(area, y, end, area->ui->note);
+	put_words(area, out, y, end);
 }

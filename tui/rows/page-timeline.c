@@ -137,6 +137,11 @@ static void put_lane(const struct drawing *d, const struct top_lane *lane, int y
 	int64_t width_ns = (d->to_ns - d->from_ns) / d->columns;
 	bool ascii = d->area->ui->ascii;
 
+	if (lane->kind == TOP_LANE_SERVER &&
+		top_unenforced(&d->area->view->servers[lane->server])) {
+		top_put(d->area->screen, y, LABEL, d->columns, false, TOP_DIM, "unenforced");
+		return;
+	}
 	if (lane->kind == TOP_LANE_SERVER) {
 		double left[COLUMNS_MAX];
 		bool depleted[COLUMNS_MAX];
@@ -262,7 +267,7 @@ static void put_legend(const struct drawing *d, int y)
 	bool ascii = d->area->ui->ascii;
 
 	top_say(d->area->screen, y, 0, TOP_DIM,
-		ascii ? "server: budget left, x used up   runs: _ . - * # part of the time"
+		ascii ? "server: budget left, x used up   runs: _ : = * # part of the time"
 		      : "server: budget left, x used up   runs: \u2581\u2584\u2588 part of the "
 			"time");
 	top_say(d->area->screen, y + 1, 0, TOP_DIM,

@@ -13,7 +13,7 @@ static const char *const legend[] = {
 	"M missed   ? unknown   Q no job for two periods   L events lost   + * new",
 	"timeline: \u2191 arrival  \u2193 deadline  M missed  - ready, but others run",
 	"the height is the share of the time; \u2591 the guest runs it, but its vCPU does not run",
-	"(with --ascii: ^ v ~ and _ . - * # for the heights)",
+	"(with --ascii: ^ v ~ and _ : = * # for the heights)",
 };
 
 #define LEGEND_LINES ((int)(sizeof(legend) / sizeof(legend[0])))
@@ -22,7 +22,7 @@ static void put_legend(const struct top_area *area, int i, int y)
 {
 	static const char *const ascii[] = {
 		"timeline: ^ arrival  v deadline  M missed  - ready, but others run",
-		"heights _ . - * # are the share of the time; ~ its vCPU does not run",
+		"heights _ : = * # are the share of the time; ~ its vCPU does not run",
 		"",
 	};
 	bool special = i >= LEGEND_LINES - 3;

@@ -8,6 +8,7 @@
 
 #include <vmrt/table.h>
 
+#include "columns.h"
 #include "pages.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -34,6 +35,16 @@ static const char *task_state(enum top_task_state state)
 	return words[state];
 }
 
+static double ratio_of_server(const struct top_server_row *s, double value)
+{
+	return s->policy == VMRT_POLICY_NONE ? NAN : value;
+}
+
+static int64_t of_task(const struct top_task_row *t, int64_t value)
+{
+	return top_never_seen(t) ? VMRT_UNKNOWN : value;
+}
+
 #define VIEW_COLUMNS(X)                                                                            \
 	VMRT_DATA(X, title, TEXT, ui->title)                                                       \
 	VMRT_DATA(X, elapsed_ns, NS, ui->elapsed_ns)                                               \
@@ -56,21 +67,21 @@ static const char *task_state(enum top_task_state state)
 	VMRT_DATA(X, policy, TEXT, vmrt_policy_name(s->policy))                                    \
 	VMRT_DATA(X, enforced, BOOL, s->enforced)                                                  \
 	VMRT_DATA(X, state, TEXT, server_state(s->state))                                          \
-	VMRT_DATA(X, period_ns, NS, s->period_ns)                                                  \
-	VMRT_DATA(X, budget_ns, NS, s->budget_ns)                                                  \
-	VMRT_DATA(X, used_ns, NS, s->used_ns)                                                      \
+	VMRT_DATA(X, period_ns, NS, top_of_server(s, s->period_ns))                                \
+	VMRT_DATA(X, budget_ns, NS, top_of_server(s, s->budget_ns))                                \
+	VMRT_DATA(X, used_ns, NS, top_of_server(s, s->used_ns))                                    \
 	VMRT_DATA(X, share_ratio, RATIO, s->share)                                                 \
-	VMRT_DATA(X, background_share_ratio, RATIO, s->background)                                 \
-	VMRT_DATA(X, periods, COUNT, s->facts.periods)                                             \
-	VMRT_DATA(X, served, COUNT, s->facts.served)                                               \
-	VMRT_DATA(X, depleted, COUNT, s->facts.depleted)                                           \
-	VMRT_DATA(X, unenforced, COUNT, s->facts.unenforced)                                       \
-	VMRT_DATA(X, unknown, COUNT, s->facts.unknown)                                             \
-	VMRT_DATA(X, truncated, COUNT, s->facts.truncated)                                         \
-	VMRT_DATA(X, consumed_ratio, RATIO, s->facts.consumed_ratio)                               \
-	VMRT_DATA(X, background_ratio, RATIO, s->facts.background_ratio)                           \
-	VMRT_DATA(X, consumed_max_ns, NS, s->max_ns)                                               \
-	VMRT_DATA(X, overshoot_max_ns, NS, s->facts.over_max)                                      \
+	VMRT_DATA(X, background_share_ratio, RATIO, ratio_of_server(s, s->background))             \
+	VMRT_DATA(X, periods, COUNT, top_of_server(s, s->facts.periods))                           \
+	VMRT_DATA(X, served, COUNT, top_of_server(s, s->facts.served))                             \
+	VMRT_DATA(X, depleted, COUNT, top_of_server(s, s->facts.depleted))                         \
+	VMRT_DATA(X, unenforced, COUNT, top_of_server(s, s->facts.unenforced))                     \
+	VMRT_DATA(X, unknown, COUNT, top_of_server(s, s->facts.unknown))                           \
+	VMRT_DATA(X, truncated, COUNT, top_of_server(s, s->facts.truncated))                       \
+	VMRT_DATA(X, consumed_ratio, RATIO, ratio_of_server(s, s->facts.consumed_ratio))           \
+	VMRT_DATA(X, background_ratio, RATIO, ratio_of_server(s, s->facts.background_ratio))       \
+	VMRT_DATA(X, consumed_max_ns, NS, top_of_server(s, s->max_ns))                             \
+	VMRT_DATA(X, overshoot_max_ns, NS, top_of_server(s, s->facts.over_max))                    \
 	VMRT_DATA(X, latency_max_ns, NS, s->facts.latency_max)                                     \
 	VMRT_DATA(X, blackout_max_ns, NS, s->facts.blackout_max)                                   \
 	VMRT_DATA(X, unmanaged_period_ns, NS, s->unmanaged_period_ns)                              \
@@ -83,14 +94,14 @@ static const char *task_state(enum top_task_state state)
 	VMRT_DATA(X, period_ns, NS, t->period_ns)                                                  \
 	VMRT_DATA(X, wcet_ns, NS, t->wcet_ns)                                                      \
 	VMRT_DATA(X, deadline_ns, NS, t->deadline_ns)                                              \
-	VMRT_DATA(X, jobs, COUNT, (int64_t)t->jobs)                                                \
-	VMRT_DATA(X, met, COUNT, t->facts.met)                                                     \
-	VMRT_DATA(X, missed, COUNT, (int64_t)t->missed)                                            \
-	VMRT_DATA(X, missed_incomplete, COUNT, t->facts.missed_incomplete)                         \
-	VMRT_DATA(X, excused, COUNT, (int64_t)t->excused)                                          \
-	VMRT_DATA(X, unknown, COUNT, t->facts.unknown)                                             \
-	VMRT_DATA(X, truncated, COUNT, t->facts.truncated)                                         \
-	VMRT_DATA(X, skipped, COUNT, t->facts.skipped)                                             \
+	VMRT_DATA(X, jobs, COUNT, of_task(t, (int64_t)t->jobs))                                    \
+	VMRT_DATA(X, met, COUNT, of_task(t, t->facts.met))                                         \
+	VMRT_DATA(X, missed, COUNT, of_task(t, (int64_t)t->missed))                                \
+	VMRT_DATA(X, missed_incomplete, COUNT, of_task(t, t->facts.missed_incomplete))             \
+	VMRT_DATA(X, excused, COUNT, of_task(t, (int64_t)t->excused))                              \
+	VMRT_DATA(X, unknown, COUNT, of_task(t, t->facts.unknown))                                 \
+	VMRT_DATA(X, truncated, COUNT, of_task(t, t->facts.truncated))                             \
+	VMRT_DATA(X, skipped, COUNT, of_task(t, t->facts.skipped))                                 \
 	VMRT_DATA(X, miss_ratio, RATIO, ratio(t->missed, t->known))                                \
 	VMRT_DATA(X, miss_run, COUNT, t->facts.longest_run)                                        \
 	VMRT_DATA(X, response_last_ns, NS, t->last_ns)                                             \

@@ -102,7 +102,7 @@ const char *top_text_level(double part, bool ascii)
 {
 	static const char *const blocks[] = {
 		"\u2581", "\u2582", "\u2583", "\u2584", "\u2585", "\u2586", "\u2587", "\u2588"};
-	static const char *const letters[] = {"_", ".", ":", "-", "=", "+", "*", "#"};
+	static const char *const letters[] = {"_", ".", ":", ";", "=", "+", "*", "#"};
 	int level;
 
 	if (isnan(part) || part <= 0)

@@ -274,7 +274,7 @@ static bool add_words(char *note, size_t room, const char *words)
 /* Behind what is wrong at the moment: it stays so. */
 static bool add_crowd(const struct vmrt_live *live, char *note, size_t room)
 {
-	char words[256];
+	char words[512];
 
 	vmrt_live_crowd(live, words, sizeof(words));
 	return add_words(note, room, words);

@@ -25,7 +25,7 @@ struct top_source;
 
 /* What a source has to say beside its events. */
 struct top_source_state {
-	char note[256];			  /* what is wrong, who is waited for; "" */
+	char note[1024];		  /* what is wrong, who is waited for; "" */
 	bool mild;			  /* nothing is wrong */
 	int64_t buffer_fill, buffer_size; /* bytes of the fullest trace buffer; VMRT_UNKNOWN */
 };

@@ -268,9 +268,64 @@ static void strips_show_runs_and_the_end_of_the_budget(void **state)
 	(void)state;
 	ui.page = TOP_PAGE_SERVER;
 	ui.ascii = true;
-	text = screen_text(86, 40);
-	assert_shows(text, " 0:00.090 ####################xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx   4.00");
-	assert_shows(text, " 0:00.080 ####################..............................   4.00");
+	text = screen_text(87, 40); /* 0.2 ms in each column */
+	assert_shows(text, " 0:00.090 ####################xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx    4.00");
+	assert_shows(text, " 0:00.080 ####################..............................    4.00");
+	/* a vCPU that runs for 30 us, and then waits for as long, of which nothing is seen */
+	slices[16].end_ns = slices[16].start_ns + 30 * VMRT_NS_PER_US;
+	slices[17] = (struct top_slice){
+		slices[16].end_ns + 30 * VMRT_NS_PER_US, 80 * MS + 9 * MS, 0, 49, 0, true};
+	slices[16].ready = true;
+	text = screen_text(87, 40);
+	assert_shows(text, " 0:00.080 #############################################-----    4.00");
+	slices[17].start_ns = 80 * MS + 5 * MS;
+	slices[16].ready = false;
+	text = screen_text(87, 40);
+	assert_shows(text, " 0:00.080 +........................####################-----    4.00");
+}
+
+/* 1 ns of its 4 ms was below a priority that no server gives. */
+static void the_page_of_a_vm_without_a_server_has_what_it_ran(void **state)
+{
+	const char *text;
+
+	(void)state;
+	servers[0].policy = VMRT_POLICY_NONE;
+	servers[0].enforced = false;
+	for (int i = 0; i < 10; i++) {
+		periods[i].outcome = VMRT_PERIOD_UNENFORCED;
+		periods[i].depleted_ns = VMRT_UNKNOWN;
+		periods[i].background_ns = 3 * MS;
+	}
+	ui.page = TOP_PAGE_SERVER;
+	ui.ascii = true;
+	text = screen_text(79, 40);
+	assert_shows(text, "PERIOD AT #+ runs - waits");
+	assert_shows(text, "  RAN ms\n");
+	assert_shows(
+		text, " 0:00.080 ####################..............................    7.00\n");
+	assert_null(strstr(text, "SOFT"));
+	assert_null(strstr(text, "unenforced"));
+}
+
+/* A server that nobody enforces has no budget that could drain; one whose VM ran at the priority,
+ * as its threads' priorities show, has. */
+static void the_budget_of_a_server_that_nobody_enforces_is_not_drawn(void **state)
+{
+	const char *text;
+
+	(void)state;
+	ui.page = TOP_PAGE_TIMELINE;
+	ui.ascii = true;
+	servers[0].enforced = false;
+	servers[0].used_ns = servers[0].max_ns = 0;
+	text = screen_text(64, 30);
+	assert_shows(text, "vm0          >unenforced\n");
+	servers[0].max_ns = 4 * MS;
+	/* 4 ms of 5 at the priority; of a run below it nothing is used up */
+	slices[16].prio = 120;
+	text = screen_text(64, 30);
+	assert_shows(text, "*=;.xxxxxx##########*=;.xxxx");
 }
 
 static void the_timeline_shows_arrivals_misses_and_the_budget(void **state)
@@ -284,7 +339,7 @@ static void the_timeline_shows_arrivals_misses_and_the_budget(void **state)
 	assert_shows(text, "^       M ^       M ^       M ^       M ^       M");
 	assert_shows(text, "  vCPU 0      ####------####      ####------####      ####");
 	/* 4 of 5 ms are used: a fifth is left until the period ends, or x where it is used up */
-	assert_shows(text, "*=-.xxxxxx*=-.......*=-.xxxxxx");
+	assert_shows(text, "*=;.xxxxxx*=;.......*=;.xxxxxx");
 }
 
 static void the_split_of_a_miss_adds_up(void **state)
@@ -314,6 +369,65 @@ static void new_misses_are_marked(void **state)
 	assert_shows(text, "[5 misses+3]");
 	assert_shows(text, "0:00.098 * vm0/task0");
 	assert_shows(text, "0:00.068   vm0/task0");
+}
+
+static void misses_are_in_the_order_that_their_head_tells(void **state)
+{
+	const char *text;
+
+	(void)state;
+	ui.page = TOP_PAGE_MISSES;
+	/* the deadline of the last one that was found was before all others */
+	misses[9].job.deadline_ns = 3 * MS;
+	text = screen_text(80, 24);
+	assert_shows(text, "TIMEv");
+	assert_shows(text, ">  0:00.088 * vm0/task0");
+	assert_true(strstr(text, "0:00.003 * vm0") > strstr(text, "0:00.008   vm0"));
+	ui.misses_invert = true;
+	text = screen_text(80, 24);
+	assert_shows(text, "TIME^");
+	assert_shows(text, ">  0:00.003 * vm0/task0");
+	ui.misses_sort = 1;
+	assert_shows(screen_text(80, 24), "LATE ms^");
+	ui.misses_invert = false;
+	assert_shows(screen_text(80, 24), "LATE msv");
+	ui.misses_sort = 2;
+	assert_shows(screen_text(80, 24), "TASK^");
+}
+
+static void a_message_that_is_cut_is_whole_on_the_page_of_the_system(void **state)
+{
+	char note[600] = "begin";
+
+	(void)state;
+	while (strlen(note) < 560)
+		strcat(note, " word");
+	strcat(note, " end");
+	ui.note = note;
+	/* at any width the end of what is cut shows that it is */
+	for (int width = 40; width <= 200; width += 20) {
+		const char *text;
+
+		ui.page = TOP_PAGE_OVERVIEW;
+		assert_shows(screen_text(width, 30), "~\n");
+		ui.page = TOP_PAGE_SYSTEM;
+		text = screen_text(width, 40);
+		assert_shows(text, "\nbegin word");
+		assert_shows(text, "end\n\nLOST events");
+	}
+}
+
+static void heads_of_machines_are_never_cut(void **state)
+{
+	(void)state;
+	ui.page = TOP_PAGE_SYSTEM;
+	for (int width = TOP_WIDTH_MIN; width <= 120; width++) {
+		const char *head = strstr(screen_text(width, 40), "MACHINE");
+
+		assert_non_null(head);
+		assert_true(strcspn(head, "~") > strcspn(head, "\n"));
+		assert_true(strstr(head, " CLOCK us") < strchr(head, '\n'));
+	}
 }
 
 static void a_filter_leaves_tasks_that_fit_and_their_servers(void **state)
@@ -366,6 +480,11 @@ int main(void)
 		TEST(the_timeline_shows_arrivals_misses_and_the_budget),
 		TEST(the_split_of_a_miss_adds_up),
 		TEST(new_misses_are_marked),
+		TEST(heads_of_machines_are_never_cut),
+		TEST(misses_are_in_the_order_that_their_head_tells),
+		TEST(a_message_that_is_cut_is_whole_on_the_page_of_the_system),
+		TEST(the_page_of_a_vm_without_a_server_has_what_it_ran),
+		TEST(the_budget_of_a_server_that_nobody_enforces_is_not_drawn),
 	};
 
 	return cmocka_run_group_tests(all, NULL, NULL);
