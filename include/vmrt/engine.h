@@ -90,6 +90,7 @@ struct vmrt_server_now {
 	int64_t depleted_ns; /* when the members were demoted in this period, or VMRT_UNKNOWN */
 	bool depleted;
 	bool running; /* a vCPU of it is on a CPU */
+	bool waiting; /* a vCPU of it waits for one */
 };
 
 struct vmrt_engine;

@@ -220,7 +220,7 @@ enum vmrt_status top_app_jump(struct top_app *app, int by, struct vmrt_error *er
 		seek.miss = all;
 	if (!seek.miss) {
 		top_app_notice(app, at ? "There is no miss before this one."
-				       : "No job has missed its deadline so far.");
+				       : "No job is known to have missed its deadline so far.");
 		return VMRT_OK;
 	}
 	if (app->source->live && !app->source->following) {

@@ -149,8 +149,10 @@ static void view_server(struct top_model *m, struct vmrt_engine *engine, size_t 
 		row->state = TOP_SERVER_ABSENT;
 	else if (now.depleted)
 		row->state = now.running ? TOP_SERVER_BACKGROUND : TOP_SERVER_DEPLETED;
+	else if (now.running)
+		row->state = TOP_SERVER_RUNNING;
 	else
-		row->state = now.running ? TOP_SERVER_RUNNING : TOP_SERVER_IDLE;
+		row->state = now.waiting ? TOP_SERVER_WAITING : TOP_SERVER_IDLE;
 	server_model_share(s, &now, now_ns, row);
 	server_model_facts(m, engine, i, &row->facts);
 	row->facts.overshoots = (struct vmrt_samples){0}; /* stays with the model */

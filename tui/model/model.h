@@ -25,7 +25,8 @@
 #define TOP_CURVE_MAX 16
 
 enum top_server_state {
-	TOP_SERVER_IDLE,       /* no vCPU of it runs */
+	TOP_SERVER_IDLE,       /* no vCPU of it wants to run */
+	TOP_SERVER_WAITING,    /* one wants to, and none does */
 	TOP_SERVER_RUNNING,    /* at its priority, or as it is if nobody enforces it */
 	TOP_SERVER_DEPLETED,   /* no budget left, and nothing runs */
 	TOP_SERVER_BACKGROUND, /* no budget left, but running below its priority */

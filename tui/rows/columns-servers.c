@@ -26,7 +26,7 @@ static void fill_name(const void *row, int width, bool ascii, struct cell *cell)
 static void fill_state(const void *row, int width, bool ascii, struct cell *cell)
 {
 	static const char *const words[] = {
-		"I idle", "R running", "T depleted", "T soft", "- absent"};
+		"I idle", "W waiting", "R running", "T depleted", "T soft", "- absent"};
 	const struct top_server_row *s = row;
 
 	(void)width;
@@ -199,8 +199,8 @@ static double unmanaged_value(const void *row)
 
 const struct column top_server_columns[] = {
 	{"SERVER", "its name", 8, 0, 60, 0, true, false, false, false, fill_name, NULL},
-	{"STATE", "R running, I idle, T budget used up", 1, 10, 55, 15, true, false, false, true,
-		fill_state, state_value},
+	{"STATE", "R running, W waiting, I idle, T budget used up", 1, 10, 55, 15, true, false,
+		false, true, fill_state, state_value},
 	{"LEFT", "what is left of the budget", 12, BAR_MAX, 130, 57, true, true, true, false,
 		fill_bar, bar_value},
 	{"USED ms", "used in the current period", 7, 7, 0, 20, false, true, false, true, fill_used,

@@ -22,7 +22,8 @@ static double ratio(uint64_t part, uint64_t all)
 
 static const char *server_state(enum top_server_state state)
 {
-	static const char *const words[] = {"idle", "running", "depleted", "soft", "absent"};
+	static const char *const words[] = {
+		"idle", "waiting", "running", "depleted", "soft", "absent"};
 
 	return words[state];
 }

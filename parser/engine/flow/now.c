@@ -23,8 +23,10 @@ void vmrt_engine_server_now(const struct vmrt_engine *e, size_t index, struct vm
 		out->depleted_ns = s->now.depleted_ns;
 	}
 	out->depleted = servers_depleted(s);
-	for (size_t i = 0; i < s->n_members; i++)
+	for (size_t i = 0; i < s->n_members; i++) {
 		out->running |= s->members[i]->state == THREAD_RUNNING;
+		out->waiting |= s->members[i]->state == THREAD_READY;
+	}
 }
 
 bool vmrt_engine_thread_now(

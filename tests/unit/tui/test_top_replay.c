@@ -107,6 +107,9 @@ static void a_moment_shows_the_budget_of_its_period(void **state)
 	assert_shows(play(":wait 7ms\n:dump\n", 1), "I idle     ##...............    4.98   6.00");
 	assert_shows(
 		play(":wait 200ms\n:dump\n", 1), "T depleted xxxxxxxxxxxxxxxxx    6.01   6.00");
+	/* there is budget from 325.010 ms on, and the vCPU that was held back runs at 325.020 ms */
+	assert_shows(
+		play(":wait 325015us\n:dump\n", 1), "W waiting  #################    0.00   6.00");
 }
 
 static void a_job_that_is_too_late_is_seen_before_it_ends(void **state)
@@ -270,7 +273,8 @@ static void the_misses_of_a_replay_are_jumped_to(void **state)
 	assert_shows(play(":wait 400ms\nr M\n:dump\n", 1), "Miss 1: vm1/t1 job 12");
 	/* the next one is the next from where it is, not from where one has been */
 	assert_shows(play("m Space\n:wait 50ms\nM\n:dump\n", 1), "Miss 1: vm1/t1 job 12");
-	assert_shows(play(":wait 10ms\nM\n:dump\n", 1), "No job has missed its deadline so far.");
+	assert_shows(play(":wait 10ms\nM\n:dump\n", 1),
+		"No job is known to have missed its deadline so far.");
 }
 
 /* Opens a recording whose seeks are done in pieces. */

@@ -30,7 +30,7 @@ static void make_it_extreme(size_t n)
 		s->background = 1e-9;
 		s->periods = s->depletions = UINT64_MAX;
 		s->priority = 99;
-		s->state = (enum top_server_state)(i % 5);
+		s->state = (enum top_server_state)(i % 6);
 		t->jobs = t->known = t->unknown = t->excused = UINT64_MAX;
 		t->missed = UINT64_MAX - 1;
 		t->last_ns = t->max_ns = t->max_k = t->p99_ns = INT64_MAX;
