@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/similar.h>
 #include <vmrt/status.h>
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
@@ -175,8 +176,45 @@ static const char *kind_words(const struct vmrt_option *o)
 	}
 }
 
-/* "--duration '3 parsecs': give a time from 1ns on, such as 10s" */
-static error_t complain(
+static size_t count_words(const char *const *words)
+{
+	size_t n = 0;
+
+	while (words[n])
+		n++;
+	return n;
+}
+
+/* "5" is most often meant in some unit, which only the user knows. */
+static bool lacks_unit(const struct vmrt_option *o, const char *arg)
+{
+	return o->kind == VMRT_OPTION_KIND_TIME && *arg && arg[strspn(arg, "0123456789.")] == '\0';
+}
+
+static void put_wanted(FILE *out, const struct vmrt_option *o, const char *arg)
+{
+	const char *meant =
+		o->choices ? vmrt_meant(arg, o->choices, count_words(o->choices)) : NULL;
+
+	if (o->choices) {
+		put_choices(out, o->choices);
+		if (meant && *arg)
+			fprintf(out, " (did you mean %s?)", meant);
+		return;
+	}
+	fputs(kind_words(o), out);
+	if (lacks_unit(o, arg))
+		fputs(" with its unit (ns, us, ms or s)", out);
+	if (o->least > 1 || has_top(o)) {
+		fputs(" ", out);
+		put_range(out, o);
+	}
+	if (o->sample || o->standard)
+		fprintf(out, "%s such as %s", o->least > 1 || has_top(o) ? "," : "",
+			o->sample ? o->sample : o->standard);
+}
+
+error_t vmrt_option_complain(
 	const struct vmrt_option *o, const char *arg, const struct argp_state *state)
 {
 	char *wanted = NULL;
@@ -185,18 +223,7 @@ static error_t complain(
 	error_t result;
 
 	if (out) {
-		if (o->kind == VMRT_OPTION_KIND_CHOICE) {
-			put_choices(out, o->choices);
-		} else {
-			fputs(kind_words(o), out);
-			if (o->least > 1 || has_top(o)) {
-				fputs(" ", out);
-				put_range(out, o);
-				fputs(",", out);
-			}
-			if (o->sample || o->standard)
-				fprintf(out, " such as %s", o->sample ? o->sample : o->standard);
-		}
+		put_wanted(out, o, arg);
 		fclose(out);
 	}
 	result = vmrt_usage(
@@ -205,12 +232,30 @@ static error_t complain(
 	return result;
 }
 
+/* The name of a file, a VM, a task: only what an option knows by itself may be checked here. */
+static error_t check_text(
+	const struct vmrt_option *o, const char *arg, const struct argp_state *state)
+{
+	if (!*arg)
+		return vmrt_usage(state, "--%s '': the %s is empty", o->name,
+			!strcmp(o->arg, "NAME") ? "name" : "argument");
+	if (!o->choices)
+		return 0;
+	for (const char *const *word = o->choices; *word; word++)
+		if (!strcmp(*word, arg))
+			return 0;
+	return vmrt_option_complain(o, arg, state);
+}
+
 static error_t add_item(
 	const struct vmrt_option *o, void *opts, const char *arg, const struct argp_state *state)
 {
 	const char **items = (const char **)((char *)opts + o->offset);
 	size_t *n = (size_t *)((char *)opts + o->count);
+	error_t bad = check_text(o, arg, state);
 
+	if (bad)
+		return bad;
 	if (*n >= (size_t)o->most)
 		return vmrt_usage(
 			state, "--%s is given more than %" PRId64 " times", o->name, o->most);
@@ -225,7 +270,9 @@ error_t vmrt_option_take(
 		return o->call(opts, arg, state);
 	if (o->kind == VMRT_OPTION_KIND_LIST)
 		return add_item(o, opts, arg, state);
-	return set_value(o, opts, arg) ? 0 : complain(o, arg, state);
+	if (o->kind == VMRT_OPTION_KIND_TEXT && check_text(o, arg, state) != 0)
+		return EINVAL;
+	return set_value(o, opts, arg) ? 0 : vmrt_option_complain(o, arg, state);
 }
 
 void vmrt_options_standard(const struct vmrt_option *table, void *opts)

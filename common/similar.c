@@ -71,6 +71,25 @@ static unsigned distance_of(const char *wanted, const char *name)
 					     : whole;
 }
 
+const char *vmrt_meant(const char *wanted, const char *const *names, size_t n)
+{
+	const char *best = NULL;
+	unsigned nearest = vmrt_name_near(wanted) + 1;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned distance = distance_of(wanted, names[i]);
+
+		/* where two names are as near, neither is more likely */
+		if (distance == nearest)
+			best = NULL;
+		if (distance < nearest) {
+			nearest = distance;
+			best = names[i];
+		}
+	}
+	return best;
+}
+
 const char *vmrt_similar(
 	const char *wanted, const char *const *names, size_t n, char buf[VMRT_SIMILAR_TEXT])
 {

@@ -34,7 +34,8 @@ static bool has_table(const struct vmrt_doc *doc, const struct vmrt_print *how)
 }
 
 /* The names that has_table() knows, each once, as far as they fit. */
-static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
+static void list_tables(
+	const struct vmrt_doc *doc, const struct vmrt_print *how, char *text, size_t size)
 {
 	size_t used = 0;
 
@@ -42,7 +43,7 @@ static void list_tables(const struct vmrt_doc *doc, char *text, size_t size)
 	for (size_t i = 0; i < doc->n_sections; i++) {
 		for (size_t j = 0; j < doc->sections[i].n_tables; j++) {
 			const char *name = doc->sections[i].tables[j]->name;
-			bool listed = doc->sections[i].tables[j]->flags & VMRT_TABLE_PEOPLE;
+			bool listed = !wanted(doc->sections[i].tables[j], how);
 
 			for (size_t k = 0; k <= i && !listed; k++)
 				for (size_t l = 0;
@@ -116,8 +117,9 @@ enum vmrt_status vmrt_doc_print_as(
 	if (how->only && !has_table(doc, how)) {
 		char names[240];
 
-		list_tables(doc, names, sizeof(names));
-		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s': %s", how->only, names);
+		list_tables(doc, how, names, sizeof(names));
+		return vmrt_fail(err, VMRT_ENOENT, "there is no table '%s' here; there are %s",
+			how->only, names);
 	}
 	if (!how->n_select)
 		return write_as(doc, how, out, err);

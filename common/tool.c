@@ -13,6 +13,8 @@
 
 #include <vmrt/version.h>
 
+#include "completion.h"
+
 static void install_signals(void)
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -126,81 +128,6 @@ static struct argp_option *make_argp_options(const struct vmrt_option *table)
 		}
 	}
 	return rows;
-}
-
-/* ---- completion ---- */
-
-static void complete_options(const struct vmrt_option *table)
-{
-	printf("--help --usage --version");
-	for (const struct vmrt_option *o = table; o && o->name; o++)
-		printf(" --%s", o->name);
-}
-
-/* What may stand behind an option that has few possible words. */
-static void complete_values(const struct vmrt_option *table)
-{
-	for (const struct vmrt_option *o = table; o && o->name; o++) {
-		if (!o->choices)
-			continue;
-		printf("\t\t--%s", o->name);
-		if (o->letter)
-			printf("|-%c", o->letter);
-		printf(") values='");
-		for (const char *const *word = o->choices; *word; word++)
-			printf("%s%s", word == o->choices ? "" : " ", *word);
-		printf("' ;;\n");
-	}
-}
-
-/* The words and values of a command. Where it has no name, the other commands are words, too. */
-static void complete_command(const struct vmrt_tool *tool, const struct vmrt_command *c)
-{
-	if (c->name)
-		printf("\t%s) words='", c->name);
-	else
-		printf("\t*) words='");
-	for (const struct vmrt_command *other = tool->commands; !c->name && other->run; other++)
-		if (other->name)
-			printf("%s ", other->name);
-	complete_options(c->options);
-	printf("'\n\t\tcase ${COMP_WORDS[COMP_CWORD-1]} in\n");
-	complete_values(c->options);
-	printf("\t\tesac ;;\n");
-}
-
-/* A bash completion script from the same tables that feed the parser and --help. */
-static int print_completion(const struct vmrt_tool *tool)
-{
-	const struct vmrt_command *c;
-	char function[64];
-
-	snprintf(function, sizeof(function), "_%s", tool->name);
-	for (char *p = function; *p; p++)
-		if (*p == '-')
-			*p = '_';
-	printf("# bash completion for %s\n%s()\n{\n", tool->name, function);
-	printf("\tlocal cur=${COMP_WORDS[COMP_CWORD]} words= values=\n");
-	printf("\tcase ${COMP_WORDS[1]} in\n");
-	for (c = tool->commands; c->run; c++)
-		if (c->name)
-			complete_command(tool, c);
-	if (tool->commands[0].name) {
-		printf("\t*) words='");
-		for (c = tool->commands; c->run; c++)
-			printf("%s ", c->name);
-		complete_options(NULL);
-		printf("' ;;\n");
-	} else {
-		complete_command(tool, &tool->commands[0]);
-	}
-	printf("\tesac\n");
-	printf("\tif [[ -n $values ]]; then\n");
-	printf("\t\tCOMPREPLY=($(compgen -W \"$values\" -- \"$cur\"))\n\t\treturn\n\tfi\n");
-	printf("\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n");
-	printf("\t[[ $cur == -* ]] || COMPREPLY+=($(compgen -f -- \"$cur\"))\n");
-	printf("}\ncomplete -o filenames -F %s %s\n", function, tool->name);
-	return VMRT_EXIT_DONE;
 }
 
 /* One line per option: command, name, argument, default; "-" for what there is none of. */
@@ -389,8 +316,10 @@ int vmrt_tool_main(const struct vmrt_tool *tool, int argc, char **argv)
 
 	snprintf(name, sizeof(name), "%s", tool->name);
 	program_invocation_short_name = name;
-	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "bash"))
-		return check_stdout(print_completion(tool));
+	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "bash")) {
+		completion_print(tool);
+		return check_stdout(VMRT_EXIT_DONE);
+	}
 	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "table"))
 		return check_stdout(print_table(tool));
 	if (!tool->commands[0].name)

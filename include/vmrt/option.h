@@ -15,7 +15,7 @@
 
 enum vmrt_option_kind {
 	VMRT_OPTION_KIND_FLAG = 1, /* bool: becomes true */
-	VMRT_OPTION_KIND_TEXT,	   /* const char * */
+	VMRT_OPTION_KIND_TEXT,	   /* const char *, not empty */
 	VMRT_OPTION_KIND_LIST,	   /* const char *[most] and a size_t: may be repeated */
 	VMRT_OPTION_KIND_COUNT,	   /* int64_t from least to most */
 	VMRT_OPTION_KIND_TIME,	   /* int64_t, ns, from least to most */
@@ -33,7 +33,8 @@ enum vmrt_option_kind {
  * @optional: the argument may be left out
  * @help: one sentence without range, default and choices, which are added
  * @standard: the default, as a user would write it; NULL: the field keeps what it has
- * @choices: the words of a choice, ended by NULL; also for completion of other kinds
+ * @choices: the words of a choice, ended by NULL; a text must be one of them, too, and --help of it
+ * lists them itself. Also for completion of other kinds
  * @kind, @offset: type and place of the value; set by one of the macros below
  * @count: place of the number of items of a list
  * @least, @most: the range; both 0: any that is not negative. @most of a list: how many
@@ -104,6 +105,14 @@ void vmrt_options_standard(const struct vmrt_option *table, void *opts);
  */
 error_t vmrt_option_take(
 	const struct vmrt_option *option, void *opts, char *arg, const struct argp_state *state);
+
+/**
+ * vmrt_option_complain - "--duration '3 parsecs': give a time from 1 ns on, such as 10s"
+ *
+ * Return: what a function in @call of a row returns for a wrong argument.
+ */
+error_t vmrt_option_complain(
+	const struct vmrt_option *option, const char *arg, const struct argp_state *state);
 
 /** vmrt_option_help - the help text of one option with range, default and choices; to be freed;
  * NULL: no memory */

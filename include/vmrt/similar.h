@@ -19,6 +19,9 @@ unsigned vmrt_name_distance(const char *a, const char *b);
 /** vmrt_name_near - the largest distance of a name from @wanted that may be meant by it */
 unsigned vmrt_name_near(const char *wanted);
 
+/** vmrt_meant - the one of @n names that @wanted most probably means, or NULL */
+const char *vmrt_meant(const char *wanted, const char *const *names, size_t n);
+
 /**
  * vmrt_similar - "a, b, c and 4 more (did you mean a?)": the names that there are, the most similar
  * ones first; "none"

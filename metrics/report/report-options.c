@@ -2,6 +2,7 @@
 /* The command line of vmrt-report: one row per option, and which options go together. */
 #include "report-options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -121,6 +122,68 @@ static error_t take_period(void *opts, char *arg, const struct argp_state *state
 	return 0;
 }
 
+/* The tables, and what they are made by; what only people read comes with no machine's format. */
+#define OF_REPORT 1
+#define OF_COMPARE 2
+#define OF_CONDITIONS 4
+#define OF_ADVICE 8
+#define TABLE_LIST(X)                                                                              \
+	X(answer, OF_REPORT | OF_COMPARE)                                                          \
+	X(answer_tasks, OF_REPORT)                                                                 \
+	X(answer_servers, OF_REPORT)                                                               \
+	X(trust, OF_REPORT | OF_COMPARE)                                                           \
+	X(run, OF_REPORT)                                                                          \
+	X(vms, OF_REPORT)                                                                          \
+	X(loss, OF_REPORT)                                                                         \
+	X(clock, OF_REPORT)                                                                        \
+	X(servers, OF_REPORT | OF_COMPARE)                                                         \
+	X(supply, OF_REPORT)                                                                       \
+	X(checks, OF_REPORT)                                                                       \
+	X(natural, OF_REPORT)                                                                      \
+	X(tasks, OF_REPORT | OF_COMPARE)                                                           \
+	X(causes, OF_REPORT)                                                                       \
+	X(worst, OF_REPORT)                                                                        \
+	X(histogram, OF_REPORT)                                                                    \
+	X(cdf, OF_REPORT)                                                                          \
+	X(analysis, OF_REPORT)                                                                     \
+	X(analysis_tasks, OF_REPORT)                                                               \
+	X(runs, OF_COMPARE)                                                                        \
+	X(tests, OF_COMPARE)                                                                       \
+	X(spread, OF_COMPARE)                                                                      \
+	X(conditions, OF_CONDITIONS)                                                               \
+	X(advice, OF_ADVICE)                                                                       \
+	X(advice_tasks, OF_ADVICE)                                                                 \
+	X(advice_periods, OF_ADVICE)
+#define X(name, of) #name,
+static const char *const table_words[] = {TABLE_LIST(X) NULL};
+#undef X
+#define X(name, of) of,
+static const unsigned tables_of[] = {TABLE_LIST(X) 0};
+#undef X
+
+/* A table that these options do not make. */
+static error_t check_table(const struct report_options *o, const struct argp_state *state)
+{
+	unsigned made = o->advise ? OF_ADVICE : o->compare ? OF_COMPARE : OF_REPORT;
+	size_t i = 0;
+
+	if (!o->table || o->sql)
+		return 0;
+	if (o->n_conditions)
+		made |= OF_CONDITIONS;
+	while (table_words[i] && strcmp(table_words[i], o->table) != 0)
+		i++;
+	if (!table_words[i] || tables_of[i] & made)
+		return 0;
+	if (tables_of[i] == OF_CONDITIONS)
+		return vmrt_usage(state, "--table %s goes with --fail-if", o->table);
+	if (tables_of[i] & OF_REPORT)
+		return vmrt_usage(state, "--table %s does not go with --%s", o->table,
+			o->advise ? "advise" : "compare");
+	return vmrt_usage(state, "--table %s goes with --%s", o->table,
+		tables_of[i] & OF_COMPARE ? "compare" : "advise");
+}
+
 #define X(name, words) words,
 static const char *const format_words[] = {VMRT_FORMAT_LIST(X) "junit", "prometheus",
 	NULL}; /* as enum vmrt_format, and enum report_format behind it */
@@ -155,7 +218,7 @@ const struct vmrt_option report_option_table[] = {
 		"causes, worst, histogram, cdf, analysis or analysis_tasks; with --compare: runs, "
 		"tasks, tests, spread or servers; with --fail-if: conditions; with --advise: "
 		"advice, advice_tasks or advice_periods",
-		VMRT_TEXT(OF, table)},
+		VMRT_TEXT(OF, table), .choices = table_words},
 	{"select", 0, "KEY,...",
 		"only these columns, or metrics of a comparison, by their keys in json, as in "
 		"miss,response_p99; may be given several times",
@@ -239,6 +302,8 @@ error_t report_options_check(void *opts, const struct argp_state *state)
 	o->full = o->full || o->filter.show || o->filter.worst != WORST_STANDARD;
 	if (!o->n_runs)
 		return vmrt_usage(state, "no run is named");
+	if (check_table(o, state) != 0)
+		return EINVAL;
 	if (o->compare && o->n_runs < 2)
 		return vmrt_usage(state, "--compare needs at least two runs");
 	if (o->sql && (o->compare || o->advise || o->n_conditions))

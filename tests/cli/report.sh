@@ -146,7 +146,7 @@ reading_only() { # not even a file beside it
 	local sum
 	sum=$(md5sum <hsf.vmrt/run.db)
 	for query in 'DELETE FROM job' "ATTACH 'beside.db' AS b" 'CREATE TABLE x(y)' 'PRAGMA user_version = 9' 'VACUUM INTO "beside.db"' \
-		'SELECT load_extension("x")' 'CREATE TEMP TABLE x AS SELECT 1' 'SELECT 1; DELETE FROM job' ''; do
+		'SELECT load_extension("x")' 'CREATE TEMP TABLE x AS SELECT 1' 'SELECT 1; DELETE FROM job' ' '; do
 		exits 1 "--sql" --sql "$query" hsf.vmrt || return 1
 	done
 	[ "$(md5sum <hsf.vmrt/run.db)" = "$sum" ] && [ ! -e beside.db ]
@@ -308,7 +308,15 @@ ok "exit status 1 for a file that is no database" exits 1 "text.db is not a run 
 cp -r hsf.vmrt old.vmrt
 sqlite3 old.vmrt/run.db 'PRAGMA user_version = 0'
 ok "exit status 1 for a database of an older version" exits 1 "made by an older vmrt" old.vmrt
-ok "exit status 1 for a table that does not exist" exits 1 "there is no table 'nope'" --allow-loss --table nope hsf.vmrt
+ok "a table that does not exist is a usage error" exits 64 "--table 'histgram': give answer, answer_tasks" --table histgram hsf.vmrt
+ok "the table that was meant is named" exits 64 "(did you mean histogram?)" --table histgram hsf.vmrt
+ok "a table of a comparison needs one" exits 64 "--table tests goes with --compare" --table tests hsf.vmrt
+ok "a table of advice needs --advise" exits 64 "--table advice goes with --advise" --table advice hsf.vmrt
+ok "a table of conditions needs one" exits 64 "--table conditions goes with --fail-if" --table conditions hsf.vmrt
+ok "a comparison has no table of histograms" exits 64 "--table histogram does not go with --compare" --compare --table histogram hsf.vmrt nohsf.vmrt
+ok "the format that was meant is named" exits 64 "(did you mean json?)" --format jsno hsf.vmrt
+ok "an empty name is no name" exits 64 "--task '': the name is empty" --task "" hsf.vmrt
+ok "a time without a unit lacks it" exits 64 "--from '10': give a time with its unit (ns, us, ms or s) such as 250ms" --from 10 hsf.vmrt
 ok "exit status 1 for a column that does not exist" exits 1 "there is no column 'nope'" --allow-loss --select nope hsf.vmrt
 ok "exit status 1 without such a server" exits 1 "it has: demo" --server nope hsf.vmrt
 ok "exit status 64 for a time that is none" exits 64 "--from 'soon': give a time" --from soon hsf.vmrt

@@ -107,18 +107,67 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	[[ $output = *"--help"* ]]
 }
 
+# completes WORD...: what completion offers for the last word, each on a line
+completes() {
+	local words=("$@")
+	COMP_WORDS=("${words[@]}") COMP_CWORD=$((${#words[@]} - 1)) COMPREPLY=()
+	PATH=$O/bin:$PATH "_${1//-/_}"
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+
+load_completion() {
+	for t in $tools; do
+		eval "$("$O/bin/$t" --completion bash)"
+	done
+}
+
 @test "completion knows the values of an option" {
-	script=$("$O/bin/vmrt-report" --completion bash)
-	eval "$script"
-	COMP_WORDS=(vmrt-report --format j) COMP_CWORD=2 COMPREPLY=()
-	_vmrt_report
-	[ "${COMPREPLY[*]}" = "json jsonl junit" ]
-	COMP_WORDS=(vmrt-report trend --format j) COMP_CWORD=3 COMPREPLY=()
-	_vmrt_report
-	[ "${COMPREPLY[*]}" = "json jsonl" ]
-	COMP_WORDS=(vmrt-report tr) COMP_CWORD=1 COMPREPLY=()
-	_vmrt_report || true
-	[[ " ${COMPREPLY[*]} " = *" trend "* ]]
+	load_completion
+	[ "$(completes vmrt-report --format j | xargs)" = "json jsonl junit" ]
+	[ "$(completes vmrt-report trend -f j | xargs)" = "json jsonl" ]
+	# bash makes three words of --format=j
+	[ "$(completes vmrt-report --format = j | xargs)" = "json jsonl junit" ]
+	[ "$(completes vmrt-report --table hi)" = histogram ]
+	[ "$(completes vmrt-report tr)" = trend ]
+	[ "$(completes vmrt-trace re | xargs)" = "record reset" ]
+	[ "$(completes vmrt-top --page ti)" = timeline ]
+	# every choice that --help lists
+	[ "$(completes vmrt-export --figure '' | xargs)" = "schedule cdf histogram supply misses blame bars" ]
+}
+
+@test "completion offers what may follow, and nothing else" {
+	load_completion
+	cd "$BATS_TEST_TMPDIR"
+	mkdir x.vmrt
+	# options only where one begins, no files where a number or a time is wanted
+	[ "$(completes vmrt-report '' | xargs)" = "push trend x.vmrt" ]
+	[ "$(completes vmrt-report --worst '')" = "" ]
+	[ "$(completes vmrt-trace tasks --duration '')" = "" ]
+	[ "$(completes vmrt-trace vms '')" = "" ]
+	[ "$(completes vmrt-trace record --output '')" = x.vmrt ]
+	[ "$(completes vmrt-trace record --force -- catchs)" = "$(compgen -c catchs)" ]
+	[[ " $(completes vmrt-hsf run - | xargs) " = *" --experiment "* ]]
+}
+
+@test "completion knows the tasks and servers of the run on the line, and runs no name as a command" {
+	load_completion
+	"$root/tests/lib/make-db" "$root/tests/data/small-hsf.sql" "$BATS_TEST_TMPDIR/small.db"
+	cd "$BATS_TEST_TMPDIR"
+	cat >e.ini <<-'END'
+		[server "plant"]
+		[task plant/control]
+		[task plant/vision]
+		[task plant/$(touch pwned)]
+		[task plant/a b]
+	END
+	[ "$(completes vmrt-top -e e.ini --vm p)" = "" ]
+	[ "$(completes vmrt-report --advise e.ini --task '' | xargs)" = "plant/control plant/vision" ]
+	[ "$(completes vmrt-report --advise e.ini --task vi)" = plant/vision ]
+	[ "$(completes vmrt-report --advise e.ini --server '')" = plant ]
+	[ ! -e pwned ]
+	expected=$(sqlite3 small.db "SELECT machine_name || '/' || name FROM task ORDER BY name" | xargs)
+	[ -n "$expected" ]
+	[ "$(completes vmrt-report small.db --task '' | sort | xargs)" = "$expected" ]
 }
 
 @test "a program with a command that needs no name has others, too" {

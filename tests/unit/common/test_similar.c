@@ -48,6 +48,18 @@ static void of_two_as_similar_names_none_is_said_to_be_meant(void **state)
 	assert_string_equal(vmrt_similar("v1", names, 3, buf), "vm1, vm2, vm3 (did you mean vm1?)");
 }
 
+static void the_one_name_that_is_meant_is_found(void **state)
+{
+	static const char *const names[] = {"json", "jsonl", "text", "histogram", "vm1", "vm2"};
+
+	(void)state;
+	assert_string_equal(vmrt_meant("jsno", names, 6), "json");
+	assert_string_equal(vmrt_meant("histgram", names, 6), "histogram");
+	assert_null(vmrt_meant("vm9", names + 4, 2)); /* both are as near */
+	assert_null(vmrt_meant("latex", names + 4, 2));
+	assert_null(vmrt_meant("x", NULL, 0));
+}
+
 static void long_lists_and_names_fit(void **state)
 {
 	static char name[300];
@@ -69,6 +81,7 @@ int main(void)
 		cmocka_unit_test(changes_are_counted),
 		cmocka_unit_test(the_most_similar_names_come_first),
 		cmocka_unit_test(of_two_as_similar_names_none_is_said_to_be_meant),
+		cmocka_unit_test(the_one_name_that_is_meant_is_found),
 		cmocka_unit_test(long_lists_and_names_fit),
 	};
 

@@ -471,7 +471,7 @@ static void missing_table_is_an_error(void **state)
 	(void)state;
 	assert_int_equal(
 		vmrt_doc_print(doc, VMRT_FORMAT_CSV, "servants", stdout, &err), VMRT_ENOENT);
-	assert_string_equal(err.text, "there is no table 'servants': tasks");
+	assert_string_equal(err.text, "there is no table 'servants' here; there are tasks");
 	vmrt_doc_free(doc);
 }
 
