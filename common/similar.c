@@ -3,6 +3,7 @@
 #include <vmrt/similar.h>
 
 #include <ctype.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,18 +75,21 @@ static unsigned distance_of(const char *wanted, const char *name)
 const char *vmrt_meant(const char *wanted, const char *const *names, size_t n)
 {
 	const char *best = NULL;
-	unsigned nearest = vmrt_name_near(wanted) + 1;
+	size_t length = strlen(wanted), nearest = SIZE_MAX;
 
 	for (size_t i = 0; i < n; i++) {
+		size_t named = strlen(names[i]);
 		unsigned distance = distance_of(wanted, names[i]);
+		/* of names as near, the one that is as long; a length is below ROOM */
+		size_t measure = distance * ROOM +
+				 least(ROOM - 1, (unsigned)(named > length ? named - length
+									   : length - named));
 
+		if (distance > vmrt_name_near(wanted) || measure > nearest)
+			continue;
 		/* where two names are as near, neither is more likely */
-		if (distance == nearest)
-			best = NULL;
-		if (distance < nearest) {
-			nearest = distance;
-			best = names[i];
-		}
+		best = measure == nearest ? NULL : names[i];
+		nearest = measure;
 	}
 	return best;
 }

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/similar.h>
+
+#define KEYS_MAX 512
+
 /* Is @key what was asked for by @name, which may lack its unit? */
 static bool is_key(const char *key, const char *name)
 {
@@ -219,6 +223,50 @@ void table_selected_free(struct vmrt_doc *doc)
 	free(doc);
 }
 
+static size_t add_key(const char **keys, size_t n, const char *key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(keys[i], key))
+			return n;
+	if (n < KEYS_MAX)
+		keys[n++] = key;
+	return n;
+}
+
+/* The keys of @table that may be selected, or its metrics; returns how many are in @keys then. */
+static size_t list_keys(const struct vmrt_table *table, const char **keys, size_t n)
+{
+	size_t metric = metric_column(table);
+
+	for (size_t r = 0; metric < table->n_columns && r < table_rows(table); r++)
+		if (table_cell_at(table, r, metric)->known)
+			n = add_key(keys, n, table_cell_at(table, r, metric)->text);
+	for (size_t c = 0; metric == table->n_columns && c < table->n_columns; c++)
+		if (!is_name(table, c))
+			n = add_key(keys, n, table->columns[c].key);
+	return n;
+}
+
+static enum vmrt_status no_such_column(const struct vmrt_doc *doc, const struct vmrt_print *how,
+	const char *wanted, struct vmrt_error *err)
+{
+	const char **keys = calloc(KEYS_MAX, sizeof(*keys)), *meant;
+	size_t n = 0;
+
+	if (!keys)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; i < doc->n_sections && i < 1; i++) /* all sections have the same */
+		for (size_t t = 0; t < doc->sections[i].n_tables; t++)
+			if (!how->only || !strcmp(how->only, doc->sections[i].tables[t]->name))
+				n = list_keys(doc->sections[i].tables[t], keys, n);
+	meant = vmrt_meant(wanted, keys, n);
+	free(keys);
+	return vmrt_fail(err, VMRT_ENOENT,
+		"there is no column '%.60s'%s%s%s%s%s: the keys in --format json name them all",
+		wanted, how->only ? " in table " : "", how->only ? how->only : "",
+		meant ? " (did you mean " : "", meant ? meant : "", meant ? "?)" : "");
+}
+
 enum vmrt_status table_doc_select(const struct vmrt_doc *doc, const struct vmrt_print *how,
 	struct vmrt_doc **out, struct vmrt_error *err)
 {
@@ -240,11 +288,7 @@ enum vmrt_status table_doc_select(const struct vmrt_doc *doc, const struct vmrt_
 			status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	for (size_t i = 0; status == VMRT_OK && i < how->n_select; i++)
 		if (!found[i])
-			status = vmrt_fail(err, VMRT_ENOENT,
-				"there is no column '%s'%s%s: the keys in --format json name them "
-				"all",
-				how->select[i], how->only ? " in table " : "",
-				how->only ? how->only : "");
+			status = no_such_column(doc, how, how->select[i], err);
 	free(found);
 	if (status == VMRT_OK)
 		*out = copy;

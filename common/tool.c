@@ -75,6 +75,18 @@ static const struct vmrt_option *option_of(const struct vmrt_command *c, int key
 	return NULL;
 }
 
+#define GIVEN_MAX 128
+static const struct vmrt_option *given[GIVEN_MAX];
+static size_t n_given;
+
+bool vmrt_option_given(const char *name)
+{
+	for (size_t i = 0; i < n_given; i++)
+		if (!strcmp(given[i]->name, name))
+			return true;
+	return false;
+}
+
 static error_t parse_word(int key, char *arg, struct argp_state *state)
 {
 	const struct vmrt_command *c = state->input;
@@ -89,6 +101,8 @@ static error_t parse_word(int key, char *arg, struct argp_state *state)
 	if (key == ARGP_KEY_END)
 		return c->check ? c->check(c->opts, state) : 0;
 	o = option_of(c, key);
+	if (o && n_given < GIVEN_MAX && !vmrt_option_given(o->name))
+		given[n_given++] = o;
 	return o ? vmrt_option_take(o, c->opts, arg, state) : ARGP_ERR_UNKNOWN;
 }
 
@@ -270,6 +284,54 @@ static int run_named(const struct vmrt_tool *tool, int argc, char **argv)
 	return -1;
 }
 
+/* Does a program of this kit have the name of a command that this one lacks? */
+static bool is_program(const char *word)
+{
+	static const char *const programs[] = {
+		"trace", "agent", "report", "top", "export", "hsf", "load"};
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		if (!strcmp(word, programs[i]))
+			return true;
+	return false;
+}
+
+static int no_such_command(const struct vmrt_tool *tool, const char *word)
+{
+	const char *similar = similar_command(tool, word);
+
+	if (*word == '-')
+		fprintf(stderr,
+			"%s: error: there is no option '%s' in front of a command; `%s --help` "
+			"lists them\n",
+			tool->name, word, tool->name);
+	else if (is_program(word))
+		fprintf(stderr,
+			"%s: error: there is no command '%s': vmrt-%s is a program of its own\n",
+			tool->name, word, word);
+	else if (similar)
+		fprintf(stderr, "%s: error: there is no command '%s': did you mean %s?\n",
+			tool->name, word, similar);
+	else
+		fprintf(stderr, "%s: error: there is no command '%s'; `%s --help` lists them\n",
+			tool->name, word, tool->name);
+	return VMRT_EXIT_USAGE;
+}
+
+/* "help COMMAND" is "COMMAND --help". */
+static int run_help(const struct vmrt_tool *tool, int argc, char **argv)
+{
+	char help[] = "--help", *words[] = {argv[0], argc > 2 ? argv[2] : NULL, help, NULL};
+	int status;
+
+	if (argc < 3) {
+		print_tool_help(tool, stdout);
+		return VMRT_EXIT_DONE;
+	}
+	status = run_named(tool, 3, words);
+	return status >= 0 ? status : no_such_command(tool, argv[2]);
+}
+
 static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 {
 	int status;
@@ -282,16 +344,10 @@ static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 		printf("%s (vmrt) %s\n", tool->name, VMRT_VERSION);
 		return VMRT_EXIT_DONE;
 	}
+	if (!strcmp(argv[1], "help"))
+		return run_help(tool, argc, argv);
 	status = run_named(tool, argc, argv);
-	if (status >= 0)
-		return status;
-	if (similar_command(tool, argv[1]))
-		fprintf(stderr, "%s: error: there is no command '%s': did you mean %s?\n",
-			tool->name, argv[1], similar_command(tool, argv[1]));
-	else
-		fprintf(stderr, "%s: error: there is no command '%s'; `%s --help` lists them\n",
-			tool->name, argv[1], tool->name);
-	return VMRT_EXIT_USAGE;
+	return status >= 0 ? status : no_such_command(tool, argv[1]);
 }
 
 /* The command without a name takes what is none of the others. */
@@ -322,6 +378,13 @@ int vmrt_tool_main(const struct vmrt_tool *tool, int argc, char **argv)
 	}
 	if (argc == 3 && !strcmp(argv[1], "--completion") && !strcmp(argv[2], "table"))
 		return check_stdout(print_table(tool));
+	if (argc > 1 && !strcmp(argv[1], "--completion")) {
+		fprintf(stderr,
+			"%s: error: --completion prints a script for bash only: say "
+			"--completion bash\n",
+			name);
+		return VMRT_EXIT_USAGE;
+	}
 	if (!tool->commands[0].name)
 		return check_stdout(run_unnamed(tool, name, argc, argv));
 	if (argc < 2) {

@@ -2,6 +2,7 @@
 /* vmrt-export: a run for other programs, for papers and for browsers. */
 #include <vmrt/tool.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,18 +54,16 @@ static const char *const theme_words[] = {VMRT_SVG_THEME_LIST(X) NULL};
 
 static error_t take_format(void *opts, char *arg, const struct argp_state *state)
 {
+	static const struct vmrt_option row = {
+		.name = "format", .arg = "FORMAT", .choices = format_words};
 	struct export_options *o = opts;
-	char list[128] = "";
 
-	for (size_t i = 1; i < sizeof(formats) / sizeof(formats[0]); i++) {
+	for (size_t i = 1; i < sizeof(formats) / sizeof(formats[0]); i++)
 		if (!strcmp(arg, formats[i].name)) {
 			o->format = (int)i;
 			return 0;
 		}
-		snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s%s",
-			i > 1 ? ", " : "", formats[i].name);
-	}
-	return vmrt_usage(state, "there is no format '%s': %s", arg, list);
+	return vmrt_option_complain(&row, arg, state);
 }
 
 /* "84mm", "10cm", "3.3in", "252pt", "800px" or "800". */
@@ -141,6 +140,29 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 	return 0;
 }
 
+/* An option that the chosen format has no use for would be ignored without a word. */
+static error_t check_format(const struct export_options *o, const struct argp_state *state)
+{
+	static const struct {
+		const char *option, *format; /* NULL: all figures */
+	} rows[] = {{"figure", NULL}, {"width", NULL}, {"theme", NULL}, {"axis", NULL},
+		{"table", "csv"}, {"unit", "grasp"}, {"split", "grasp"}, {"max-events", "grasp"}};
+	const struct format *f = &formats[o->format];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!vmrt_option_given(rows[i].option))
+			continue;
+		if (rows[i].format && strcmp(f->name, rows[i].format) != 0)
+			return vmrt_usage(state, "--%s goes with --format %s", rows[i].option,
+				rows[i].format);
+		if (!rows[i].format && !f->figure)
+			return vmrt_usage(state,
+				"--%s goes with a figure: --format svg, pdf or png",
+				rows[i].option);
+	}
+	return 0;
+}
+
 static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct export_options *o = opts;
@@ -160,8 +182,8 @@ static error_t check(void *opts, const struct argp_state *state)
 		return vmrt_usage(state, "--compare does not go with --format %s", f->name);
 	if (o->compare && o->n_runs < 2)
 		return vmrt_usage(state, "--compare needs at least two runs");
-	if (o->split && strcmp(f->name, "grasp") != 0)
-		return vmrt_usage(state, "--split goes with --format grasp");
+	if (check_format(o, state) != 0)
+		return EINVAL;
 	if (o->split && o->around_misses != VMRT_UNKNOWN)
 		return vmrt_usage(state, "--split does not go with --around-misses");
 	if ((o->split || o->around_misses != VMRT_UNKNOWN) &&
@@ -176,12 +198,6 @@ static error_t check(void *opts, const struct argp_state *state)
 	if (f->figure && o->figure == VMRT_FIGURE_BARS && (o->n_tasks || o->n_servers))
 		return vmrt_usage(state, "--figure bars draws a text file: --task and --server do "
 					 "not go with it");
-	for (size_t i = 0; i < o->n_tasks; i++)
-		if (!*o->tasks[i])
-			return vmrt_usage(state, "--task '': the name is empty");
-	for (size_t i = 0; i < o->n_servers; i++)
-		if (!*o->servers[i])
-			return vmrt_usage(state, "--server '': the name is empty");
 	if (o->from_ns != VMRT_UNKNOWN && o->to_ns != VMRT_UNKNOWN && o->to_ns <= o->from_ns)
 		return vmrt_usage(state, "--to is not behind --from");
 	return 0;

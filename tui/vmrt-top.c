@@ -201,6 +201,8 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct top_options *o = opts;
+	struct top_alarms *alarms;
+	struct vmrt_error err;
 
 	if (o->source.output && o->source.run)
 		return vmrt_usage(state, "--output records what is live: leave out RUN");
@@ -216,6 +218,9 @@ static error_t check(void *opts, const struct argp_state *state)
 	if ((o->alarm_run || o->alarm_save) && !o->n_alarms)
 		return vmrt_usage(state, "%s needs an --alarm",
 			o->alarm_run ? "--alarm-run" : "--alarm-save");
+	if (top_alarms_new(o->alarms, o->n_alarms, NULL, NULL, &alarms, &err) != VMRT_OK)
+		return vmrt_usage(state, "%s", err.text);
+	top_alarms_free(alarms);
 	if (o->prometheus && !o->batch && !o->json)
 		return vmrt_usage(state, "--prometheus goes with --batch or --json");
 	if (o->prometheus && !top_exporter_where(o->prometheus))

@@ -283,6 +283,11 @@ static error_t take_vsock(void *unused, char *arg, const struct argp_state *stat
 	char way[64];
 
 	(void)unused;
+	int64_t port;
+
+	if (arg && vmrt_parse_int(arg, 1, UINT32_MAX - 1, &port) != VMRT_OK)
+		return vmrt_usage(state, "--vsock '%s': give a whole number from 1 to %u", arg,
+			UINT32_MAX - 1);
 	/* the port is what matters; the agent does not choose whose it is */
 	snprintf(way, sizeof(way), "vsock:1%s%s", arg ? ":" : "", arg ? arg : "");
 	return set_way(way, state);

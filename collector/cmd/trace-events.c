@@ -70,6 +70,8 @@ static error_t check(void *opts, const struct argp_state *state)
 		return vmrt_usage(state, "--job is the number of a job of --task");
 	if (o->choice.job >= 0 && o->choice.around)
 		return vmrt_usage(state, "either --job or --around");
+	if (!o->choice.around && vmrt_option_given("margin"))
+		return vmrt_usage(state, "--margin goes with --around");
 	if (o->choice.from_ns != VMRT_UNKNOWN && o->choice.to_ns != VMRT_UNKNOWN &&
 		o->choice.to_ns < o->choice.from_ns)
 		return vmrt_usage(state, "--to is before --from");

@@ -3,9 +3,13 @@
  * kernel. */
 #include "trace.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include <vmrt/extent.h>
+#include <vmrt/files.h>
 #include <vmrt/tracer.h>
 
 #include "collector/tracefs/journal.h"
@@ -52,6 +56,15 @@ static void report(void *ctx, const char *name, const char *why)
 		vmrt_say("removed the tracefs instance %s", name);
 }
 
+/* A recorder keeps a journal in its run until it has ended. */
+static bool is_unfinished(const char *run)
+{
+	char path[4096];
+
+	return vmrt_path(path, sizeof(path), run, VMRT_FILE_JOURNAL) != VMRT_OK ||
+	       access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 static void salvage(void *ctx, const char *run)
 {
 	struct vmrt_analyze_options options_of_run = {.recording = {.run = run}};
@@ -60,6 +73,15 @@ static void salvage(void *ctx, const char *run)
 	struct vmrt_salvaged got;
 	struct vmrt_error err;
 
+	if (vmrt_file_kind(run) == VMRT_KIND_MISSING) {
+		vmrt_warn("there is no run %s", run);
+		p->failed++;
+		return;
+	}
+	if (!is_unfinished(run)) {
+		vmrt_say("%s: its recorder ended by itself: there is nothing to salvage", run);
+		return;
+	}
 	if (vmrt_salvage(run, &got, &err) != VMRT_OK) {
 		vmrt_complain(&err);
 		p->failed++;

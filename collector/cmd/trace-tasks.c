@@ -356,6 +356,12 @@ static error_t check(void *opts, const struct argp_state *state)
 	if (o->n_files && (o->n_vms || o->record.n_links))
 		return vmrt_usage(
 			state, "--vm and --link look at a VM that runs, and go with no RUN");
+	if (o->n_files && vmrt_option_given("duration"))
+		return vmrt_usage(state, "--duration is the time of a new recording, and goes with "
+					 "no RUN");
+	if (o->init && vmrt_option_given("format"))
+		return vmrt_usage(
+			state, "--format is for the table; --init prints an experiment file");
 	if (o->record.needs_secret && !o->record.secret_file)
 		return vmrt_usage(state,
 			"an agent is reached by TCP only with a shared secret: --secret-file FILE");

@@ -160,7 +160,7 @@ error_t vmrt_option_owner(void *opts, char *arg, const struct argp_state *state)
 
 	(void)opts;
 	if (allow(arg, &err) != VMRT_OK)
-		return vmrt_usage(state, "--owner %s: %s", arg, err.text);
+		return vmrt_usage(state, "--owner '%s': %s", arg, err.text);
 	return 0;
 }
 

@@ -200,7 +200,11 @@ enum vmrt_status vm_select(
 			"USER, or user = USER in the experiment, accepts them",
 			pattern);
 	if (status == VMRT_OK && !vm->n_threads)
-		status = vmrt_fail(err, VMRT_ENOENT, "no thread is called %.80s", pattern);
+		status = behind(pattern, "thread:")
+				 ? vmrt_fail(err, VMRT_ENOENT, "no thread's name matches '%.80s'",
+					   behind(pattern, "thread:"))
+				 : vmrt_fail(err, VMRT_ENOENT, "%.80s: there is no such %s",
+					   pattern, behind(pattern, "pid:") ? "process" : "thread");
 	/* the VM's process is that of its first thread, as far as one is needed */
 	if (status == VMRT_OK && !vm->pid)
 		vm->pid = vm->threads[0].tid;

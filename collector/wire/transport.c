@@ -93,6 +93,12 @@ enum vmrt_status vmrt_transport_parse(
 		return take_login(text + 4, out, err);
 	}
 	out->kind = VMRT_TRANSPORT_UNIX;
+	/* a socket in this folder whose name has a colon is ./NAME */
+	if (text[strcspn(text, "/:")] == ':')
+		return vmrt_fail(err, VMRT_EINVAL,
+			"'%.80s' is no way to an agent: give a socket's path, vsock:CID[:PORT], "
+			"tcp:HOST:PORT or ssh:[USER@]HOST",
+			text);
 	if (!*text || strlen(text) >= sizeof(((struct sockaddr_un *)0)->sun_path))
 		return vmrt_fail(err, VMRT_EINVAL, "the path of the socket is empty or too long");
 	snprintf(out->host, sizeof(out->host), "%s", text);

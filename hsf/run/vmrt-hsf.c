@@ -68,7 +68,7 @@ static const struct vmrt_option run_options[] = {
 	VMRT_OPTION_OWNER,
 	{"cpu", 0, "N", "host CPU of the servers",
 		.standard = "the first that the vCPU threads may run on", VMRT_CALL(take_cpu)},
-	{"duration", 0, "TIME", "stop after this time, such as 30s (default: until ^C)",
+	{"duration", 'd', "TIME", "stop after this time, such as 30s (default: until ^C)",
 		VMRT_TIME(OF, duration_ns, 1, 0), .sample = "30s"},
 	{"instance", 0, "NAME", "write markers into this tracefs instance",
 		.standard = "into all called vmrt-*", VMRT_TEXT(OF, instance)},

@@ -84,6 +84,10 @@ void vmrt_end_at_stop(void);
 /** vmrt_request_stop - as if signal @sig had come; async-signal-safe */
 void vmrt_request_stop(int sig);
 
+/** vmrt_option_given - was the option called @name on the command line? For the check of a command
+ */
+bool vmrt_option_given(const char *name);
+
 /** vmrt_option_quiet - for the row of --quiet: only warnings and errors on stderr */
 error_t vmrt_option_quiet(void *opts, char *arg, const struct argp_state *state);
 

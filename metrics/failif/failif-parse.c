@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/similar.h>
+
 #include "common/experiment-text.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -69,8 +71,9 @@ static bool parse_percentile(const char *digits, size_t length, unsigned *num, u
 static enum vmrt_status parse_metric(struct reader *r, struct vmrt_condition *c)
 {
 	const char *begin = r->at;
-	char what[512] = "there is no such metric; there are";
-	size_t length, used = strlen(what);
+	char what[512] = "there is no such metric; there are", word[64];
+	const char *names[64], *meant;
+	size_t length, used = strlen(what), n = 0;
 
 	while (word_char(*r->at))
 		r->at++;
@@ -88,9 +91,17 @@ static enum vmrt_status parse_metric(struct reader *r, struct vmrt_condition *c)
 		if (used < sizeof(what))
 			used += (size_t)snprintf(what + used, sizeof(what) - used, " %s%s", m->name,
 				!strcmp(m->name, PERCENTILE) ? "50, response_p99.9, ..." : "");
+		if (n < sizeof(names) / sizeof(names[0]))
+			names[n++] = m->name;
 	}
-	if (!c->metric)
+	if (!c->metric) {
+		snprintf(word, sizeof(word), "%.*s", (int)length, begin);
+		meant = length ? vmrt_meant(word, names, n) : NULL;
+		if (meant)
+			snprintf(what, sizeof(what), "there is no such metric: did you mean %s%s?",
+				meant, !strcmp(meant, PERCENTILE) ? "99" : "");
 		return wrong(r, begin, what);
+	}
 	snprintf(c->words, sizeof(c->words), "%.*s", (int)length, begin);
 	return VMRT_OK;
 }

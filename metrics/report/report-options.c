@@ -320,8 +320,8 @@ error_t report_options_check(void *opts, const struct argp_state *state)
 	if (o->advise_only && !o->advise)
 		return vmrt_usage(
 			state, "--execution, --margin, --overhead and --period go with --advise");
-	if (o->pool && !o->compare)
-		return vmrt_usage(state, "--pool goes with --compare");
+	if ((o->pool || vmrt_option_given("seed")) && !o->compare)
+		return vmrt_usage(state, "--%s goes with --compare", o->pool ? "pool" : "seed");
 	if (o->filter.from_ns != VMRT_UNKNOWN && o->filter.to_ns != VMRT_UNKNOWN &&
 		o->filter.to_ns <= o->filter.from_ns)
 		return vmrt_usage(state, "--to is not behind --from");

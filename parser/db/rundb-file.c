@@ -178,10 +178,11 @@ enum vmrt_status rundb_check_place(const char *path, struct vmrt_error *err)
 {
 	enum vmrt_file_kind kind = vmrt_file_kind(path);
 	unsigned char id[4] = {0};
+	struct stat there;
 	int fd;
 
 	/* a folder, a device or a link is refused by rundb_create() */
-	if (kind == VMRT_KIND_MISSING || kind == VMRT_KIND_FOLDER || kind == VMRT_KIND_EMPTY)
+	if (kind == VMRT_KIND_EMPTY || lstat(path, &there) != 0 || !S_ISREG(there.st_mode))
 		return VMRT_OK;
 	fd = kind == VMRT_KIND_SQLITE ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd >= 0) {

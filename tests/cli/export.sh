@@ -141,7 +141,7 @@ ok "a pipe or a link is written to, not replaced" not_replaced
 ok "a folder that is not there is an error" exits 1 "cannot write there/a.csv" --format csv -o there/a.csv hsf.db
 ok "a part outside of the run is an error" exits 1 "it lasts 200 ms" --format grasp --from 2s hsf.db
 ok "no such run is an error" exits 1 "there is no run none.db" --format grasp none.db
-ok "no such table is an error" exits 1 "there is no table 'nope': jobs, server_periods, losses" --format csv --table nope hsf.db
+ok "no such table is an error" exits 64 "--table 'nope': give jobs, server_periods, losses" --format csv --table nope hsf.db
 ok "exit status 64 without a format" exits 64 "is needed" hsf.db
 ok "exit status 64 for a bad time" exits 64 "--from '2 apples': give a time" --format grasp --from "2 apples" hsf.db
 ok "exit status 64 when the end is not behind the start" exits 64 "--to is not behind --from" --format grasp --from 2ms --to 1ms hsf.db

@@ -114,7 +114,7 @@ found() {
 	"$trace" record -q --force -o "$run" --vm pid:$vm -- sleep 0.2
 	[ "$(jq '.vms[0].threads | length' "$run/manifest.json")" -eq 4 ]
 	run -1 "$trace" record --force -o "$run" --vm 'thread:no-such-*' -- true
-	[[ $output = *'no thread is called'* ]]
+	[[ $output = *"no thread's name matches"* ]]
 	run -1 "$trace" record --force -o "$run" --vm cgroup:/no-such -- true
 	[[ $output = *'no cgroup'* ]]
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/similar.h>
+
 #include "tui/rows/layout.h"
 
 #define AROUND_NS (2 * VMRT_NS_PER_MS) /* raw events before and behind a miss */
@@ -57,6 +59,22 @@ static bool names_vm(const struct vmrt_engine_config *config, const char *name)
 	return false;
 }
 
+static enum vmrt_status no_such_vm(const struct top_app *app, struct vmrt_error *err)
+{
+	size_t n = app->config.n_vms;
+	const char **names = calloc(n + 1, sizeof(*names));
+	char list[VMRT_SIMILAR_TEXT];
+
+	if (!names)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t i = 0; i < n; i++)
+		names[i] = app->config.vms[i].name;
+	vmrt_similar(app->source->vm, names, n, list);
+	free(names);
+	return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM %s; it has: %s", app->source->title,
+		app->source->vm, list);
+}
+
 /* For what the source has now. @old: its counts go on; NULL: everything begins. */
 static enum vmrt_status make_anew(
 	struct top_app *app, struct top_model *old, struct vmrt_error *err)
@@ -66,8 +84,7 @@ static enum vmrt_status make_anew(
 
 	app->source->ops->config(app->source, &app->config);
 	if (app->source->vm && !names_vm(&app->config, app->source->vm))
-		return vmrt_fail(err, VMRT_ENOENT, "%s: there is no VM called %s",
-			app->source->title, app->source->vm);
+		return no_such_vm(app, err);
 	status = top_experiment_new(app->config.experiment, app->config.vms, app->config.n_vms,
 		app->source->vm, &app->exp, err);
 	if (status != VMRT_OK)

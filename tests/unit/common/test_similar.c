@@ -57,6 +57,8 @@ static void the_one_name_that_is_meant_is_found(void **state)
 	assert_string_equal(vmrt_meant("histgram", names, 6), "histogram");
 	assert_null(vmrt_meant("vm9", names + 4, 2)); /* both are as near */
 	assert_null(vmrt_meant("latex", names + 4, 2));
+	/* three letters are a part of both: the one that is nearly as long */
+	assert_string_equal(vmrt_meant("jso", names, 6), "json");
 	assert_null(vmrt_meant("x", NULL, 0));
 }
 

@@ -354,7 +354,8 @@ static void a_vm_that_is_not_in_the_recording_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(top_app_open(&app, &options, &err), VMRT_ENOENT);
-	assert_string_equal(err.text, "t.vmrt: there is no VM called vm9");
+	assert_string_equal(
+		err.text, "t.vmrt: there is no VM vm9; it has: vm1 (did you mean vm1?)");
 	top_app_close(&app);
 }
 

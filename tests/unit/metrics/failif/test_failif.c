@@ -151,7 +151,7 @@ static void bad_condition_is_refused_with_its_position(void **state)
 	static const struct {
 		const char *text, *where, *what;
 	} bad[] = {
-		{"mis > 1", "character 1, ", "no such metric"},
+		{"mis > 1", "character 1, ", "no such metric: did you mean miss?"},
 		{"", "at its end", "no such metric"},
 		{"miss", "at its end", "> >= < <= == !="},
 		{"miss(rt_task1 > 1%", "at its end", "')'"},
