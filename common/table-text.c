@@ -157,15 +157,22 @@ static size_t room_of(const struct grid *g, size_t i)
 	return width < max ? width : max;
 }
 
-/* An answer stays one table: longer names are cut as far as that needs, down to NAME_MIN. */
+/*
+ * An answer stays one table: longer names are cut as far as that needs, down to NAME_MIN. Where the
+ * columns need several tables anyway, names keep up to a third of the page.
+ */
 static void shrink_names(struct grid *g)
 {
 	size_t width = grid_width(g, g->gap), *names = &g->widths[g->columns[0]];
+	size_t third = g->page / 3 > NAME_MIN ? g->page / 3 : NAME_MIN;
 
 	if ((!(g->table->flags & VMRT_TABLE_BRIEF) && g->page >= VMRT_TEXT_WIDTH) ||
 		width <= g->page || *names <= NAME_MIN || column_of(g, 0)->type != VMRT_CELL_TEXT)
 		return;
-	*names = width - g->page < *names - NAME_MIN ? *names - (width - g->page) : NAME_MIN;
+	if (width - g->page <= *names - NAME_MIN)
+		*names -= width - g->page;
+	else if (*names > third)
+		*names = third;
 }
 
 /* One cell or head; the last one saves the blanks at the end of a line. */

@@ -78,6 +78,15 @@ no_blanks_at_line_ends() {
 	! vmrt-report --allow-loss --histogram --cdf hsf.vmrt nohsf.vmrt | grep -n ' $'
 }
 
+# Where a table has to be split anyway, its names are not cut: dem..sk1 could be any task.
+names_are_whole() {
+	for width in 40 60 79; do
+		vmrt-report --allow-loss --width $width nohsf.vmrt >"$work/text" 2>/dev/null
+		grep -q '^demo/rt_task1 ' "$work/text" && grep -q '^demo/rt_task2 ' "$work/text" || return 1
+		! grep -F .. "$work/text" || return 1
+	done
+}
+
 # Of what is shown, nothing changes with the width.
 same_at_any_width() {
 	for width in 80 100 133 200; do
@@ -271,6 +280,7 @@ ok "the answer says what the run was like" answer_says_it
 ok "the commands of the answer are right" answer_commands_work
 ok "text fits 80 columns" fits_80
 ok "text uses up to 200 columns where they are" fits_200
+ok "names are whole on a narrow page" names_are_whole
 ok "the width changes no number" same_at_any_width
 ok "text fits terminals narrower than 80 columns" fits_narrow
 ok "no title is cut" titles_are_whole
