@@ -72,6 +72,8 @@ struct vmrt_machine_stats {
 	uint64_t broken_chains;
 	uint64_t inferred_switches;
 	uint64_t contradictions;   /* jobs whose times cannot be true together */
+	uint64_t unrecorded;	   /* times in which a CPU did more than it recorded, by the
+				      records behind them, though no counter says so */
 	uint64_t out_of_order;	   /* events that came with a time before their predecessor's */
 	uint64_t inside, outside;  /* guest: events in which its vCPU thread ran (given the bound) /
 				      did not */

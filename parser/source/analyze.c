@@ -194,6 +194,12 @@ static void write_machines(struct analysis *a, struct vmrt_analyze_result *resul
 		};
 		vmrt_engine_stats(a->engine, (uint32_t)i, &row.stats);
 		row.stats.lost = report_losses(a, i, &result->loss);
+		if (row.stats.unrecorded)
+			vmrt_warn("%s: events are missing in %llu place%s, though none are counted "
+				  "as lost: a CPU did more than it recorded; what happened there "
+				  "is unknown",
+				m.path, (unsigned long long)row.stats.unrecorded,
+				row.stats.unrecorded == 1 ? "" : "s");
 		result->lost += row.stats.lost;
 		rundb_machine(a->db, &row);
 	}

@@ -445,6 +445,8 @@ void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
 	const struct thread *in, int64_t low_ns, int64_t high_ns);
 void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, int64_t host_ns);
 void unsure_ran(struct jobs *j, int64_t from_ns);
+void unsure_unarmed(struct machine *m, uint64_t ptr, int64_t host_ns);
+void unsure_unwoken(struct jobs *j, int64_t host_ns);
 
 /** change_followed - who runs on @cpu is followed as @t from now on, or not any more (NULL) */
 static inline void change_followed(

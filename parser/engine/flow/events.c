@@ -300,8 +300,10 @@ void event_timer_expire(struct machine *m, const struct vmrt_event *ev, struct i
 		release_timer_expire(m, ev, now.host_ns, known ? &timer : NULL);
 	if (known && is_former(m, ev, &timer) && !timers_put(&m->timers, &timer))
 		m->engine->out_of_memory = true;
-	if (!known)
+	if (!known) {
+		unsure_unarmed(m, ev->timer.timer, now.host_ns);
 		return;
+	}
 	/* in a guest, late timers are what is being measured; on the host they are steal */
 	if (m->index == 0) {
 		steal_check(m, ev, &timer, was_cancelled ? &cancelled : NULL, now);

@@ -158,6 +158,8 @@ void run_begins(struct machine *m, unsigned cpu, struct thread *t, struct instan
 	t->left_begun_ns = VMRT_UNKNOWN;
 	if (t->jobs)
 		check_whereabouts(m, cpu, t, at.host_ns);
+	if (t->jobs)
+		unsure_unwoken(t->jobs, m->engine->now_ns);
 	/* that it left its former CPU was not recorded */
 	if (t->state == THREAD_RUNNING && t->cpu != cpu && t->cpu < m->n_cpus) {
 		t->left_cpu = t->cpu;

@@ -111,6 +111,64 @@ void jobs_unseen(struct machine *m, unsigned cpu, const struct thread *t, int64_
 	}
 }
 
+/*
+ * What the thread of @j does now cannot be without records that are not there: since @from_ns, when
+ * it was seen last, a CPU did something and recorded nothing of it, though no counter says so. What
+ * else happened meanwhile, nobody knows.
+ */
+static void unrecorded(struct jobs *j, int64_t from_ns, int64_t host_ns)
+{
+	struct machine *m = j->machine;
+
+	if (from_ns == VMRT_UNKNOWN || from_ns >= host_ns || jobs_lost_since(j, from_ns))
+		return;
+	cpus_emit_loss(m, j->thread->cpu, from_ns, host_ns, 0, VMRT_LOSS_CLIPPED);
+	m->stats.unrecorded++;
+	machine_lost(m, host_ns);
+	if (m->index)
+		return;
+	servers_lost(m->engine, from_ns, host_ns);
+	servers_unsure(m->engine, from_ns, host_ns);
+}
+
+/* So long after the other one, record clocks do not explain that a record comes behind it. */
+static bool is_long_ago(const struct machine *m, int64_t since_ns, int64_t host_ns)
+{
+	return since_ns != VMRT_UNKNOWN &&
+	       host_ns - since_ns > record_window_ns(m) + CONTRADICTION_NS;
+}
+
+/*
+ * Timer @ptr expires, which by the records has not been armed since it expired last. If it is that
+ * of the open job of a thread, this thread has slept again meanwhile.
+ */
+void unsure_unarmed(struct machine *m, uint64_t ptr, int64_t host_ns)
+{
+	for (size_t i = 0; m->starts_seen && i < m->n_jobs; i++) {
+		struct jobs *j = m->jobs[i];
+		int64_t since = j->state == JOB_STARTED ? j->thread->start_ns : j->job.release_ns;
+
+		if (j->timer == ptr && (j->state == JOB_STARTED || j->state == JOB_RELEASED) &&
+			is_long_ago(m, since, host_ns))
+			unrecorded(j, since, host_ns);
+	}
+}
+
+/*
+ * The thread of @j, which slept until a timer that is due, runs, but neither the expiry nor its
+ * wake-up were recorded, while others were: that is more than a missing switch.
+ */
+void unsure_unwoken(struct jobs *j, int64_t host_ns)
+{
+	const struct machine *m = j->machine;
+	const struct thread *t = j->thread;
+
+	if (j->state == JOB_SLEEPING && j->slept && !j->rel.sleep.pending &&
+		t->state == THREAD_BLOCKED && !t->suspended && m->wakes_seen && m->starts_seen &&
+		m->expiries_seen && is_long_ago(m, j->arrives_ns, host_ns))
+		unrecorded(j, t->last_out_ns, host_ns);
+}
+
 /* Guest CPU @cpu shows an event, but its vCPU thread is not known to run since it left: a switch of
  * the host is missing. */
 void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, int64_t host_ns)

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A CPU that records nothing for a while though it runs, and no counter says so: where the records
+ * behind that contradict those before by more than a missing switch, what happened meanwhile is
+ * unknown. Times are in us.
+ */
+#include "catchupfix.h"
+
+/* In time until the job of 50 ms, which begins at 50.005 ms. Then nothing is recorded. */
+static void begin_with_five_jobs(struct fixture *f)
+{
+	begin(f, "period = 10ms\ndeadline = 100ms\n", 10 * MS);
+	for (int k = 1; k < 5; k++)
+		runs_until(f, k * 10 * MS, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+}
+
+/* The jobs that arrive from 50 to @last ms are unknown, all others met. */
+static void assert_unknown_until(struct fixture *f, int64_t last)
+{
+	size_t unknown = 0;
+
+	for (size_t i = 0; i < f->n; i++)
+		unknown += fx_job(f, i)->outcome == VMRT_OUTCOME_UNKNOWN;
+	assert_int_equal(unknown, (last - 50 * MS) / (10 * MS) + 1);
+	assert_us(fx_job(f, 4)->arrival_ns, 50 * MS);
+	assert_int_equal(fx_job(f, 4)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_true(fx_job(f, 4)->exec_ns == VMRT_UNKNOWN);
+	assert_us(fx_job(f, f->n - 1)->arrival_ns, last + 10 * MS);
+	assert_us(fx_job(f, f->n - 1)->response_ns, 2 * MS);
+	assert_int_equal(fx_job(f, f->n - 1)->outcome, VMRT_OUTCOME_MET);
+	assert_int_equal(f->stats.unrecorded, 1);
+}
+
+/* At 90 ms the timer of X expires again, though it was armed to 50 ms last: X has slept, and armed
+ * it, perhaps more than once. Without that there would be one job of 42 ms, met. */
+static void a_timer_that_expires_twice_was_armed_in_between(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_five_jobs(&f);
+	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
+	fx_expire(&f, 90 * MS, 0, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 90 * MS, 0, HARD);
+	fx_sw(&f, 90 * MS + 5, 0, 0, X);
+	fx_sleep_until(&f, 92 * MS, 100 * MS);
+	runs_until(&f, 100 * MS, 102 * MS, 110 * MS);
+	fx_end(&f, 105 * MS, NULL);
+	assert_unknown_until(&f, 90 * MS);
+}
+
+/* At 90.005 ms X runs, which slept until 50 ms: neither the expiry of its timer nor its wake-up was
+ * recorded, as they were before. */
+static void who_runs_without_expiry_and_wake_up_has_run_before(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_five_jobs(&f);
+	fx_sw(&f, 90 * MS + 5, 0, 0, X);
+	fx_sleep_until(&f, 92 * MS, 100 * MS);
+	runs_until(&f, 100 * MS, 102 * MS, 110 * MS);
+	fx_end(&f, 105 * MS, NULL);
+	assert_unknown_until(&f, 90 * MS);
+}
+
+/* Only the switch to X is missing: its job has begun between 50 and 52 ms, and ends at 52 ms. */
+static void a_missing_switch_alone_is_no_silent_hole(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_five_jobs(&f);
+	fx_expire(&f, 50 * MS, 0, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 50 * MS, 0, HARD);
+	fx_sleep_until(&f, 52 * MS, 60 * MS);
+	runs_until(&f, 60 * MS, 62 * MS, 70 * MS);
+	fx_end(&f, 65 * MS, NULL);
+	assert_us(fx_job(&f, 4)->response_ns, 2 * MS);
+	assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_MET);
+	assert_int_equal(f.stats.inferred_switches, 1);
+	assert_int_equal(f.stats.unrecorded, 0);
+}
+
+/* Where no expiries are recorded at all, none is missing. */
+static void what_is_never_recorded_is_not_missing(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin(&f, "period = 10ms\ndeadline = 100ms\n", 10 * MS);
+	for (int k = 1; k < 7; k++) {
+		fx_wake(&f, k * 10 * MS + 200, 0, HARD);
+		fx_sw(&f, k * 10 * MS + 205, 0, 0, X);
+		fx_sleep_until(&f, k * 10 * MS + 2 * MS, (k + 1) * 10 * MS);
+	}
+	fx_end(&f, 65 * MS, NULL);
+	assert_int_equal(f.stats.unrecorded, 0);
+	assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_MET);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_timer_that_expires_twice_was_armed_in_between),
+		cmocka_unit_test(who_runs_without_expiry_and_wake_up_has_run_before),
+		cmocka_unit_test(a_missing_switch_alone_is_no_silent_hole),
+		cmocka_unit_test(what_is_never_recorded_is_not_missing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
