@@ -16,6 +16,54 @@
 /* A thread that has armed timers which go on by themselves as often waits for those. */
 #define TRIAL_TIMERS 2
 
+/* So many absolute sleeps may come first, as those that let all threads begin together. */
+#define FIRST_SLEEPS 2
+
+/* Counts the sleeps of a thread by their kind, whatever it is known to wait for. */
+void trial_count(struct jobs *j, const struct vmrt_event *ev, bool relative)
+{
+	struct wait_trial *t = &j->rel.trial;
+	int64_t period = j->spec->period_ns, apart = 0;
+
+	if (!relative) {
+		t->absolute++;
+		t->in_row = 0;
+		t->enough = false;
+		return;
+	}
+	if (t->in_row && period &&
+		(__builtin_sub_overflow(ev->timer.softexpires, t->last_ns, &apart) ||
+			apart < period / 2 || apart > 2 * period))
+		t->in_row = 0;
+	t->in_row++;
+	t->enough |= t->in_row >= TRIAL_UNDECLARED;
+	t->last_ns = ev->timer.softexpires;
+}
+
+/* The thread, or the recording, ends: did it sleep absolutely at first only? */
+void trial_close(const struct jobs *j)
+{
+	struct task_found *found = &j->machine->engine->found[j->task];
+	const struct wait_trial *t = &j->rel.trial;
+
+	found->stays_absolute |= t->absolute > FIRST_SLEEPS;
+	/* the first one may have been armed before the thread was known to be of a task */
+	found->naps_then |= (t->absolute || j->rel.sleep.absolute) && t->absolute <= FIRST_SLEEPS &&
+			    !j->rel.timer.ptr && t->enough;
+}
+
+/*
+ * Were the absolute sleeps of the task's threads only those at the beginning, so that its relative
+ * ones are its releases? The first one was taken for a release, whose job never ended.
+ */
+bool relative_fits(const struct task_found *found)
+{
+	return found->naps_then && !found->stays_absolute &&
+	       (found->mechanism == VMRT_RELEASE_AUTO ||
+		       found->mechanism == VMRT_RELEASE_NANOSLEEP) &&
+	       found->own_wakeups > found->wakeups;
+}
+
 /* Keeps the job just made while it is not certain that it is one. */
 bool trial_holds(struct jobs *j)
 {
@@ -155,8 +203,10 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
  * of its task is. */
 static void absolute_sleep(struct jobs *j, int64_t host_ns)
 {
+	const enum vmrt_release *waits = j->machine->engine->config->waits;
+
 	if (is_undecided(j) || j->spec->release != VMRT_RELEASE_AUTO || j->rel.trial.naps ||
-		++j->rel.sleep.absolute < 2)
+		(waits && waits[j->task] == VMRT_RELEASE_RELATIVE) || ++j->rel.sleep.absolute < 2)
 		return;
 	j->rel.off_grid = false;
 	change_job_state(j, host_ns, JOB_NONE);

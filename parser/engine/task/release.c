@@ -208,6 +208,8 @@ void release_timer_start(
 	timer->owner = t;
 	clocks_armed(m, ev);
 	if (t->jobs) {
+		if (a.kind == ARMED_FOR || a.kind == ARMED_UNTIL)
+			trial_count(t->jobs, ev, a.kind == ARMED_FOR);
 		sleep_otherwise(t->jobs, &a);
 		t->jobs->rel.sleep.slack_ns = slack_of(&a);
 		armed(t->jobs, &a);
@@ -520,6 +522,7 @@ void release_finish(struct jobs *j, int64_t host_ns)
 {
 	const struct mechanism *m = mechanism_of(j->rel.mechanism);
 
+	trial_close(j);
 	if (m->finish)
 		m->finish(j, host_ns);
 	if (is_other(j))
@@ -572,6 +575,8 @@ enum vmrt_release vmrt_engine_task_again(const struct vmrt_engine *e, uint32_t t
 	if (e->config->experiment->tasks[task].release != VMRT_RELEASE_AUTO ||
 		(e->config->waits && e->config->waits[task] != VMRT_RELEASE_AUTO))
 		return VMRT_RELEASE_AUTO;
+	if (relative_fits(found))
+		return VMRT_RELEASE_RELATIVE;
 	if (wakeup_fits(found))
 		return VMRT_RELEASE_WAKEUP;
 	return found->again ? found->mechanism : VMRT_RELEASE_AUTO;

@@ -69,6 +69,11 @@ struct wait_trial {
 	unsigned naps;	  /* relative sleeps */
 	int64_t first_ns; /* the length of the first one */
 	int timers;	  /* periodic timers that were armed since the trial began */
+	/* of the thread's life: absolute sleeps; since the last of these, relative ones that follow
+	 * one another as releases do, and whether there were enough; when the last one ends */
+	unsigned absolute, in_row;
+	bool enough;
+	int64_t last_ns;
 };
 
 /* release-timers.c: a timer that goes on by itself: timerfd, setitimer, timer_create. */
@@ -179,7 +184,9 @@ struct task_found {
 	bool has_job;		       /* one that the recording did not cut off */
 	uint64_t from_interrupts;      /* of those by others: perhaps by a timer */
 	const struct machine *machine; /* of its threads, or NULL */
-	bool again; /* the mechanism was found out after jobs had been reported */
+	bool again;	/* the mechanism was found out after jobs had been reported */
+	bool naps_then; /* a thread slept absolutely at first only, and relatively since then */
+	bool stays_absolute; /* and another one went on to sleep absolutely */
 	/* of arrivals that follow each other without a loss in between */
 	uint64_t distances, steps; /* and the periods that jobs and skipped releases account for */
 	int64_t span_ns;

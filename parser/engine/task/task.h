@@ -180,6 +180,9 @@ void release_left(struct machine *m, const struct vmrt_event *ev, struct thread 
 void release_armed(
 	struct jobs *j, int64_t local_ns, int64_t host_ns, int64_t raw, uint64_t timer, int clock);
 bool trial_holds(struct jobs *j);
+void trial_count(struct jobs *j, const struct vmrt_event *ev, bool relative);
+void trial_close(const struct jobs *j);
+bool relative_fits(const struct task_found *found);
 bool release_ends(struct jobs *j, int64_t host_ns);
 bool release_merges(const struct jobs *j);
 bool release_exits(struct jobs *j);

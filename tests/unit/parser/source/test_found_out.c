@@ -187,6 +187,68 @@ static void the_thread_that_naps_is_not_the_task(void **state)
 	assert_non_null(strstr(ask("SELECT words FROM note WHERE about = 'task'"), "cyc/70"));
 }
 
+/*
+ * All threads begin together: one absolute sleep until 20 ms, or two, and then a job of 2 ms and a
+ * sleep for 18 ms, 30 times. The last sleep begins at 602 ms and the recording ends there.
+ */
+static void absolute_sleeps_that_only_come_first_are_not_what_a_task_waits_by(void **state)
+{
+	static const char *const texts[] = {"period = 20ms", "deadline = 10ms"};
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+		char text[64];
+
+		tests_dat_current(d, 0, 77);
+		if (i & 1) {
+			sleeps(d, BASE, "t", 77, BASE + 9 * MS, 0);
+			wakes(d, BASE + 9 * MS, "t", 77);
+		}
+		sleeps(d, BASE + 10 * MS, "t", 77, BASE + 20 * MS, 0);
+		for (int k = 1; k <= 30; k++) {
+			wakes(d, BASE + k * 20 * MS, "t", 77);
+			sleeps(d, BASE + k * 20 * MS + 2 * MS, "t", 77, BASE + (k + 1) * 20 * MS,
+				1);
+		}
+		snprintf(text, sizeof(text), "[task host/t]\n%s\n", texts[i / 2]);
+		declare(text);
+		analyze(d);
+		assert_string_equal(ask("SELECT mechanism FROM task"), "relative");
+		assert_string_equal(
+			ask("SELECT count(*) FROM jobs WHERE outcome LIKE 'missed%'"), "0");
+		/* the first job arrives by the absolute sleep */
+		assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met' AND "
+					"response_ns BETWEEN 1989000 AND 1991000"),
+			"29");
+	}
+}
+
+/* A job naps ten times, for 1 ms each, and then sleeps until the next second. */
+static void naps_within_long_jobs_are_no_releases(void **state)
+{
+	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+	(void)state;
+	tests_dat_current(d, 0, 77);
+	sleeps(d, BASE, "t", 77, BASE + 1000 * MS, 0);
+	for (int k = 1; k < 4; k++) {
+		int64_t at = BASE + k * 1000 * MS;
+
+		wakes(d, at, "t", 77);
+		for (int nap = 1; nap <= 10; nap++) {
+			sleeps(d, at + nap * 2 * MS, "t", 77, at + nap * 2 * MS + MS, 1);
+			wakes(d, at + nap * 2 * MS + MS, "t", 77);
+		}
+		sleeps(d, at + 30 * MS, "t", 77, at + 1000 * MS, 0);
+	}
+	declare("[task host/t]\ndeadline = 50ms\n");
+	analyze(d);
+	assert_string_equal(ask("SELECT mechanism FROM task"), "nanosleep");
+	assert_string_equal(ask("SELECT count(*) FROM jobs WHERE outcome = 'met'"), "3");
+	assert_string_equal(ask("SELECT max(response_ns) FROM jobs"), "29990000");
+}
+
 static void a_period_that_the_arrivals_contradict_is_noted(void **state)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
@@ -398,6 +460,8 @@ int main(void)
 		cmocka_unit_test(a_service_that_others_wake_has_jobs_and_a_note),
 		cmocka_unit_test(timers_of_unknown_functions_wake_as_others_do),
 		cmocka_unit_test(the_thread_that_naps_is_not_the_task),
+		cmocka_unit_test(absolute_sleeps_that_only_come_first_are_not_what_a_task_waits_by),
+		cmocka_unit_test(naps_within_long_jobs_are_no_releases),
 		cmocka_unit_test(a_period_that_the_arrivals_contradict_is_noted),
 		cmocka_unit_test(without_timer_events_wake_ups_by_interrupts_are_no_releases),
 		cmocka_unit_test(without_switches_a_task_that_others_wake_has_no_times),
