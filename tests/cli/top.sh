@@ -108,6 +108,12 @@ alarm_rings() {
 	grep -q "alarm: miss(t1) > 0% of vm1/t1: 5.00 %" out || { cat out; return 1; }
 	for _ in $(seq 40); do [ -s rang ] && break; sleep 0.05; done
 	[ "$(cat rang)" = "miss(t1) > 0%|vm1/t1|0.05|12|overrun" ] || { cat rang; return 1; }
+	# all digits of a time: job 12 ends 28 ms after its arrival; and all alarms of an update are counted
+	rm rang
+	vmrt-top -b --speed 0 --alarm 'response_max > 27999999ns' --alarm 'miss(t1)' --alarm 'jobs > 3' --alarm-run ./ring t.vmrt >out || return 1
+	for _ in $(seq 40); do [ "$(wc -l <rang)" = 3 ] && break; sleep 0.05; done
+	grep -qxF "response_max > 27999999ns|vm1/t1|28000000|12|overrun" rang || { cat rang; return 1; }
+	grep -q "; alarm: jobs > 3 of vm1/t1: 20 (and 2 more); end" out || { cat out; return 1; }
 	# in front of the alarm: a narrow screen has that, and messages wait until it is gone
 	vmrt-top -b --speed 0 --alarm 'miss(t1)' --alarm-run ./nothing t.vmrt >out 2>err || return 1
 	grep -q -e '--alarm-run: cannot start ./nothing: No such file or directory; alarm: miss(t1)' out && grep -q 'cannot start ./nothing' err || { cat out err; return 1; }

@@ -40,10 +40,11 @@ struct top_alarms {
 	size_t n;
 	char *program, *run;
 	char words[TEXT], trouble[TEXT]; /* the last alarm; what could not be done because of it */
-	char shown[2 * TEXT + 2];
+	char shown[2 * TEXT + 32];
+	unsigned others;	 /* alarms of the same update as the last one */
 	pid_t pids[RUNNING_MAX]; /* programs that were started; 0: none */
 	size_t count;
-	bool rang;
+	bool rang, rings; /* rings: one of the update that is judged has */
 };
 
 /* "miss(t)" means that there is any: the limit is zero, in the unit that the metric has. */
@@ -161,6 +162,12 @@ static int spawn(pid_t *pid, char *const *argv, char *const *env)
 	return failed;
 }
 
+/* A program that computes with times gets all their digits. */
+static char *number(const char *name, double value)
+{
+	return fact(name, value == floor(value) && fabs(value) < 1e15 ? "%.0f" : "%.9g", value);
+}
+
 /* Started directly, never through a shell: a name of a task is nothing but a value. */
 static pid_t start_program(struct top_alarms *alarms, const struct ringing *r)
 {
@@ -172,8 +179,8 @@ static pid_t start_program(struct top_alarms *alarms, const struct ringing *r)
 	facts[n++] = fact("CONDITION", "%s", r->alarm->text);
 	facts[n++] = fact("METRIC", "%s", r->alarm->condition.words);
 	facts[n++] = fact("OF", "%s", r->of);
-	facts[n++] = fact("VALUE", "%.9g", r->figure->value);
-	facts[n++] = fact("LIMIT", "%.9g", r->alarm->condition.limit);
+	facts[n++] = number("VALUE", r->figure->value);
+	facts[n++] = number("LIMIT", r->alarm->condition.limit);
 	facts[n++] = fact("COUNT", "%zu", r->alarms->count);
 	if (r->miss) {
 		facts[n++] = fact("MISS_JOB", "%lld", (long long)r->miss->job.k);
@@ -273,7 +280,8 @@ static void ring(struct top_alarms *alarms, const struct alarm *a, const char *o
 	pid_t *room = reap(alarms);
 
 	alarms->count++;
-	alarms->rang = true;
+	alarms->others = alarms->rings ? alarms->others + 1 : 0;
+	alarms->rang = alarms->rings = true;
 	alarms->trouble[0] = '\0';
 	value_text(&a->condition, f->value, value);
 	snprintf(alarms->words, sizeof(alarms->words), "alarm: %.80s of %.64s: %s", a->text, of,
@@ -367,8 +375,11 @@ static void check_name(struct alarm *a, const struct vmrt_run_facts *facts)
 /* Trouble in front, since a narrow screen shows what is there. */
 static const char *compose(struct top_alarms *a)
 {
-	snprintf(a->shown, sizeof(a->shown), "%s%s%s", a->trouble,
+	int n = snprintf(a->shown, sizeof(a->shown), "%s%s%s", a->trouble,
 		a->trouble[0] && a->words[0] ? "; " : "", a->words);
+
+	if (a->others && a->words[0])
+		snprintf(a->shown + n, sizeof(a->shown) - (size_t)n, " (and %u more)", a->others);
 	return a->shown;
 }
 
@@ -378,6 +389,7 @@ const char *top_alarms_judge(
 	struct vmrt_run_facts facts;
 
 	reap(alarms);
+	alarms->rings = false;
 	if (!alarms->n)
 		return "";
 	top_model_facts(model, engine, &facts);

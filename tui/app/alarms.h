@@ -24,7 +24,8 @@ enum vmrt_status top_alarms_new(const char *const *texts, size_t n, const char *
 /**
  * top_alarms_judge - judge them; start what is to be started
  *
- * Return: the last condition that became true, in words; "" if none did.
+ * Return: the last condition that became true, in words, and how many others did at the same time;
+ * "" if none did.
  */
 const char *top_alarms_judge(
 	struct top_alarms *alarms, struct top_model *model, struct vmrt_engine *engine);
