@@ -207,6 +207,10 @@ static const char *obstacle_of_vcpus(const struct advice *a, const struct vmrt_t
 		if (!is_of(&a->ran[i], spec))
 			continue;
 		seen = true;
+		if (a->ran[i].threads == 1)
+			return "is in a guest whose vCPUs take turns in one thread of the host "
+			       "(QEMU: -accel tcg,thread=single), which no server of one vCPU can "
+			       "bound: give the guest one vCPU, or each vCPU a thread";
 		if (a->ran[i].moves > 0)
 			return "moved from one vCPU to another inside its jobs, which no server of "
 			       "one "

@@ -38,7 +38,8 @@ static void add_ran(struct advice *a, struct vmrt_query *q)
 	*r = (struct advise_ran){.machine = vmrt_query_name(q, 0),
 		.name = vmrt_query_name(q, 1),
 		.vcpu = (int)vmrt_query_int(q, 2),
-		.moves = vmrt_query_int(q, 3)};
+		.moves = vmrt_query_int(q, 3),
+		.threads = vmrt_query_int(q, 4)};
 	if (r->vcpu < 0 || r->vcpu >= CPUS_MAX)
 		vmrt_query_refuse(q, "a guest's CPU has a number that none has");
 }
@@ -56,7 +57,9 @@ enum vmrt_status advise_load_ran(struct advice *a, struct vmrt_error *err)
 		return status;
 	vmrt_query_begin(&q, db, err,
 		"SELECT t.machine_name, t.name, s.cpu, "
-		"coalesce((SELECT sum(j.migrations) FROM job j WHERE j.task = t.id), 0) "
+		"coalesce((SELECT sum(j.migrations) FROM job j WHERE j.task = t.id), 0), "
+		"(SELECT count(DISTINCT h.tid) FROM machine m JOIN vm v ON v.machine = m.id "
+		"JOIN thread h ON h.vm = v.id AND h.role = 'vcpu' WHERE m.name = t.machine_name) "
 		"FROM (SELECT DISTINCT h.task AS task, l.cpu AS cpu FROM slice l JOIN thread h ON "
 		"h.id = "
 		"l.thread WHERE h.task IS NOT NULL) s JOIN task t ON t.id = s.task ORDER BY t.id, "

@@ -80,7 +80,8 @@ struct advise_left_out {
 struct advise_ran {
 	char *machine, *name;
 	int vcpu;
-	int64_t moves; /* inside its jobs, in all */
+	int64_t moves;	 /* inside its jobs, in all */
+	int64_t threads; /* of the host that run vCPUs of its machine; 0: none is known */
 };
 
 struct advice {

@@ -257,10 +257,10 @@ static void run_shows_how_long_tasks_really_executed(void **state)
 	unlink(path);
 }
 
-/* The advice for the small run as if its guest had two vCPUs and the tasks had run on these: values
- * of (thread, cpu) of slices; thread 2 is rt_task1's, 3 is rt_task2's. */
-static enum vmrt_status advise_two_vcpus(
-	const char *servers, const char *slices, struct advice **a, struct vmrt_error *err)
+/* The advice for the small run as if its guest had two vCPUs in as many threads and the tasks had
+ * run on these: values of (thread, cpu) of slices; thread 2 is rt_task1's, 3 is rt_task2's. */
+static enum vmrt_status advise_vcpus(bool threads, const char *servers, const char *slices,
+	struct advice **a, struct vmrt_error *err)
 {
 	struct vmrt_advise_options o = {.step_ns = MS / 10};
 	enum vmrt_status status;
@@ -270,6 +270,13 @@ static enum vmrt_status advise_two_vcpus(
 	assert_non_null(mkdtemp(path));
 	rmdir(path);
 	assert_int_equal(testdb_make("tests/data/small-nohsf.sql", path), 0);
+	if (threads)
+		assert_int_equal(
+			testdb_change(path,
+				"INSERT INTO thread SELECT 99, machine, 7001, 'CPU 1/KVM', vm, "
+				"'vcpu', 1, NULL, policy, priority FROM thread WHERE role = "
+				"'vcpu'"),
+			0);
 	snprintf(sql, sizeof(sql),
 		"UPDATE machine SET cpus = 2; UPDATE run SET experiment = '%s' || '\n[task "
 		"demo/rt_task1]\nperiod = 20ms\nwcet = 8ms\n[task demo/rt_task2]\nperiod = "
@@ -281,6 +288,24 @@ static enum vmrt_status advise_two_vcpus(
 	status = advise_make(path, &o, a, err);
 	unlink(path);
 	return status;
+}
+
+static enum vmrt_status advise_two_vcpus(
+	const char *servers, const char *slices, struct advice **a, struct vmrt_error *err)
+{
+	return advise_vcpus(true, servers, slices, a, err);
+}
+
+/* QEMU's -accel tcg,thread=single: a server of one vCPU would stop the others. */
+static void vcpus_that_share_a_thread_get_no_servers(void **state)
+{
+	struct vmrt_error err = {0};
+	struct advice *a;
+
+	(void)state;
+	assert_int_equal(advise_vcpus(false, "", "(2, 0), (3, 1)", &a, &err), VMRT_EINVAL);
+	assert_non_null(strstr(err.text, "task demo/rt_task1 is in a guest whose vCPUs take turns "
+					 "in one thread of the host"));
 }
 
 static void each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it(void **state)
@@ -438,6 +463,7 @@ int main(void)
 		cmocka_unit_test(servers_are_held_against_each_other),
 		cmocka_unit_test(servers_by_deadline_may_fill_the_cpu),
 		cmocka_unit_test(run_shows_how_long_tasks_really_executed),
+		cmocka_unit_test(vcpus_that_share_a_thread_get_no_servers),
 		cmocka_unit_test(each_vcpu_gets_a_server_for_the_tasks_that_ran_on_it),
 		cmocka_unit_test(a_task_that_was_seen_on_both_vcpus_is_counted_on_both),
 		cmocka_unit_test(declared_servers_of_vcpus_keep_their_names_and_periods),
