@@ -10,6 +10,8 @@
 #define SAFE_UTILISATION                                                                           \
 	0.95 /* beyond it nobody gets to a shell, if the kernel keeps nothing for others */
 
+#define MAX_STEPS 100000 /* of an iteration; sets that fit need some ten */
+
 /* Levels above all priorities of fixed-priority servers. */
 #define LEVEL_EDF 1000
 #define LEVEL_DEADLINE 2000
@@ -45,40 +47,42 @@ double hsf_utilisation(const struct hsf_demand *d, size_t n, int cpu)
 	return sum;
 }
 
-/* Budget that servers at @s's priority or above may take from @s within @window. */
+/* Budget that servers at @s's priority or above may take from @s within @window; not exact beyond
+ * its period. */
 static int64_t interference(const struct hsf_demand *d, size_t n, size_t s, int64_t window)
 {
-	int64_t sum = 0;
+	__int128 sum = 0;
 
-	for (size_t i = 0; i < n; i++) {
-		int64_t times;
+	for (size_t i = 0; i < n && sum <= d[s].period_ns; i++) {
+		__int128 times;
 
 		/* among equals the one that came first goes on: each may have to wait for the
 		 * others */
 		if (i == s || d[i].cpu != d[s].cpu || d[i].priority < d[s].priority)
 			continue;
-		times = (window + d[i].jitter_ns + d[i].period_ns - 1) / d[i].period_ns;
+		times = ((__int128)window + d[i].jitter_ns + d[i].period_ns - 1) / d[i].period_ns;
 		sum += times * d[i].budget_ns;
 	}
-	return sum;
+	return sum <= d[s].period_ns ? (int64_t)sum : d[s].period_ns;
 }
 
 /*
  * R = Q + sum over the servers above of ceil((R + J) / T) Q, with J = T - Q for a deferrable one,
  * which may spend one budget at the end of a period and the next at once after it (Strosnider,
- * Lehoczky and Sha 1995). Ends when R repeats or passes the period.
+ * Lehoczky and Sha 1995). Ends when R repeats or passes the period, and after MAX_STEPS, which only
+ * a period of hours beside others that take all of the CPU needs: such a server does not fit.
  */
 static int64_t response(const struct hsf_demand *d, size_t n, size_t s)
 {
 	int64_t r = d[s].budget_ns, next;
 
-	while (r <= d[s].period_ns) {
+	for (int step = 0; step < MAX_STEPS && r <= d[s].period_ns; step++) {
 		next = d[s].budget_ns + interference(d, n, s, r);
 		if (next == r)
-			break;
+			return r;
 		r = next;
 	}
-	return r;
+	return r > d[s].period_ns ? r : d[s].period_ns + 1;
 }
 
 /*

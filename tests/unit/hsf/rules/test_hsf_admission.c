@@ -49,6 +49,22 @@ static void only_servers_that_keep_their_budget_come_back_to_back(void **state)
 	}
 }
 
+static void a_period_of_years_beside_a_full_cpu_is_refused_at_once(void **state)
+{
+	/* R grows by 0.1 ms in each step: 10^15 of them until it passes the period */
+	struct vmrt_server_spec high = spec("high", VMRT_POLICY_PERIODIC, 30, MS, MS);
+	struct vmrt_server_spec low =
+		spec("low", VMRT_POLICY_DEFERRABLE, 20, INT64_C(1) << 60, MS / 10);
+	struct vmrt_server_spec lowest =
+		spec("lowest", VMRT_POLICY_DEFERRABLE, 10, INT64_C(1) << 60, INT64_C(1) << 59);
+	struct hsf_demand d[] = {demand(&low), demand(&high), demand(&lowest)};
+
+	(void)state;
+	assert_int_equal(hsf_admit(d, 3), 2);
+	assert_true(d[0].response_ns > d[0].period_ns && d[2].response_ns > d[2].period_ns);
+	assert_int_equal(d[1].response_ns, MS);
+}
+
 static void earliest_deadlines_fit_up_to_the_whole_cpu(void **state)
 {
 	struct vmrt_server_spec a = spec("a", VMRT_POLICY_EDF, 0, 10 * MS, 5 * MS);
@@ -287,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_servers_that_keep_their_budget_come_back_to_back),
+		cmocka_unit_test(a_period_of_years_beside_a_full_cpu_is_refused_at_once),
 		cmocka_unit_test(earliest_deadlines_fit_up_to_the_whole_cpu),
 		cmocka_unit_test(deadline_servers_of_the_kernel_come_before_all_others),
 		cmocka_unit_test(refusal_names_the_set_and_the_reason),
