@@ -105,11 +105,20 @@ enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struc
 {
 	char path[PATH_MAX], text[256];
 	enum vmrt_status status;
+	bool written;
+	int fd;
 
 	snprintf(text, sizeof(text), HEAD "%s\n", instance);
 	if ((status = vmrt_path(path, sizeof(path), run, VMRT_FILE_JOURNAL)) != VMRT_OK)
 		return vmrt_fail(err, status, "%.200s: the path is too long", run);
-	status = vmrt_write_file(path, text, strlen(text), err);
+	/* whoever may open it can lock it, and nobody else could follow the recording then: so that
+	 * is for those who may read the recording */
+	fd = vmrt_create_recording(path);
+	written = fd >= 0 && vmrt_write_all(fd, text, strlen(text)) == 0;
+	if (!written)
+		status = vmrt_fail_errno(err, errno, "cannot write %s", path);
+	if (fd >= 0 && close(fd) != 0 && written)
+		status = vmrt_fail_errno(err, errno, "cannot write %s", path);
 	if (status == VMRT_OK)
 		make_link(run, instance);
 	return status;
