@@ -195,6 +195,9 @@ static void put_wanted(FILE *out, const struct vmrt_option *o, const char *arg)
 {
 	const char *meant =
 		o->choices ? vmrt_meant(arg, o->choices, count_words(o->choices)) : NULL;
+	/* of times and sizes, 1 ns or byte is no bound that people must know */
+	bool bounded =
+		o->least > 1 || has_top(o) || (o->least == 1 && o->kind == VMRT_OPTION_KIND_COUNT);
 
 	if (o->choices) {
 		put_choices(out, o->choices);
@@ -205,12 +208,12 @@ static void put_wanted(FILE *out, const struct vmrt_option *o, const char *arg)
 	fputs(kind_words(o), out);
 	if (lacks_unit(o, arg))
 		fputs(" with its unit (ns, us, ms or s)", out);
-	if (o->least > 1 || has_top(o)) {
+	if (bounded) {
 		fputs(" ", out);
 		put_range(out, o);
 	}
 	if (o->sample || o->standard)
-		fprintf(out, "%s such as %s", o->least > 1 || has_top(o) ? "," : "",
+		fprintf(out, "%s such as %s", bounded ? "," : "",
 			o->sample ? o->sample : o->standard);
 }
 

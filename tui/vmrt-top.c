@@ -18,6 +18,8 @@
 #include "tui/app/run.h"
 
 #define SPEED_MAX 1000000
+#define WIDTH 80 /* of the screen of a script */
+#define HEIGHT 24
 #define DELAY_NS VMRT_NS_PER_S /* where neither an option nor the configuration says it */
 
 static bool utf8_locale(void)
@@ -48,6 +50,10 @@ static int run(void *opts)
 
 	setlocale(LC_CTYPE, "");
 	options->ascii |= !utf8_locale();
+	if (!options->width) {
+		options->width = WIDTH;
+		options->height = HEIGHT;
+	}
 	if (!lines && !options->script && !isatty(STDOUT_FILENO)) {
 		lines = true;
 		vmrt_say("stdout is no terminal: plain lines, as with --batch");
@@ -228,15 +234,14 @@ static error_t check(void *opts, const struct argp_state *state)
 			"--prometheus: '%s' is no [ADDR:]PORT such as 9743, 192.0.2.1:9743 or "
 			"[::1]:9743",
 			o->prometheus);
-	if (o->dump && !o->script)
-		return vmrt_usage(state, "--dump goes with --script");
+	if ((o->dump || o->width) && !o->script)
+		return vmrt_usage(state, "%s goes with --script", o->dump ? "--dump" : "--size");
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	static struct top_options options = {
-		.source.port = 1, .width = 80, .height = 24, .page = -1};
+	static struct top_options options = {.source.port = 1, .page = -1};
 	const struct vmrt_command commands[] = {
 		{
 			.args = "[RUN]",

@@ -286,12 +286,13 @@ ok "no such run is said" exits 1 "nothere.vmrt" -b nothere.vmrt
 ok "no such VM is said" exits 1 "there is no VM called vm9" -b --vm vm9 t.vmrt
 ok "a delay that is none is refused" exits 64 "--delay 'x': give a time from 50 ms to 3600 s" -d x t.vmrt
 ok "a delay that is too short is refused" exits 64 "--delay '1ms': give a time from 50 ms to 3600 s" -d 1ms t.vmrt
-ok "0 iterations are refused" exits 64 "--iterations '0': give a whole number" -n 0 t.vmrt
+ok "0 iterations are refused" exits 64 "--iterations '0': give a whole number from 1 on, such as 10" -n 0 t.vmrt
 ok "a negative speed is refused" exits 64 "--speed '-1': give a number from 0 to 1000000" --speed=-1 t.vmrt
 ok "a speed of nan is refused" exits 64 "--speed 'nan': give a number" --speed=nan t.vmrt
 ok "a colour that is none is refused" exits 64 "--color: 'red'" --color red t.vmrt
 ok "a port that is none is refused" exits 64 "--port: '9'" --port 9
 ok "a size that is none is refused" exits 64 "--size: '80'" --size 80 t.vmrt
+ok "a size without a script is refused" exits 64 "--size goes with --script" --size 80x24 t.vmrt
 ok "two runs are refused" exits 64 "give one RUN only" t.vmrt t.vmrt
 ok "a script without a run is refused" exits 64 "--script needs a RUN" --script x
 ok "the man page shows every page of the screen" man_page_shows_the_screens

@@ -48,6 +48,17 @@ record() {
 	END
 }
 
+@test "a recording that was there before is not taken for one of now" {
+	printf '[experiment]\nname = old\n' >"$dir/e.ini"
+	"$O/tests/make-run" "$dir/run.vmrt"
+	sum=$(cat "$dir"/run.vmrt/* | cksum)
+	run -1 --separate-stderr "$O/bin/vmrt-top" --json -d 100ms -n 3 -e "$dir/e.ini" -o "$dir/run"
+	[[ $stderr == *"run.vmrt is there already"*"vmrt-top: error: $dir/run: nothing was recorded there now"* ]]
+	# the updates of now, and none of the other recording
+	[[ ${#lines[@]} -eq 3 && $output != *rt_task1* && $output != *'"ended":true'* ]]
+	[[ $(cat "$dir"/run.vmrt/* | cksum) == "$sum" ]]
+}
+
 @test "where the recorder lost events, the last update is the report, and the screen says so" {
 	# a buffer of the least size, and more events than anybody could read out of it
 	mkdir "$dir/bin"

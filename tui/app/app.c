@@ -322,7 +322,8 @@ enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err)
 
 	options.run = live->ops->settle ? live->ops->settle(live) : NULL;
 	if (!options.run)
-		return vmrt_fail(err, VMRT_ENOENT, "nothing was recorded");
+		return vmrt_fail(err, VMRT_ENOENT, "%s: nothing was recorded there now",
+			options.output ? options.output : "");
 	/* its name; in the options it may be pid:N */
 	if (live->vm) {
 		snprintf(vm, sizeof(vm), "%s", live->vm);

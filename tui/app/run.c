@@ -215,9 +215,6 @@ static enum vmrt_status print_recorded(
 {
 	enum vmrt_status status = top_app_settle(app, err);
 
-	/* why there is none was said before */
-	if (status == VMRT_ENOENT)
-		return VMRT_OK;
 	if (status == VMRT_OK)
 		status = print(app, false, err);
 	if (status == VMRT_OK && fflush(stdout) != 0)

@@ -48,6 +48,7 @@ struct live {
 	int end_fd;
 	atomic_bool stale;
 	pid_t recorder;	 /* of options.output; 0: none */
+	bool recorded;	 /* it has ended, and its run is complete */
 	int talk;	 /* file of its messages, which must not tear the screen; or -1 */
 	char ended[192]; /* why it is not there any more; or "" */
 	char run[4096];	 /* where it records */
@@ -230,17 +231,26 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 	return TOP_FED_ALL;
 }
 
+/* It may have refused to begin, and a run of that name may be there since long. */
+static bool is_complete(int how)
+{
+	return WIFEXITED(how) &&
+	       (WEXITSTATUS(how) == VMRT_EXIT_DONE || WEXITSTATUS(how) == VMRT_EXIT_UNKNOWN);
+}
+
 /* Has it ended by itself? Its last line says why. */
 static void read_recorder_state(struct live *l)
 {
 	char talk[512], *last;
 	ssize_t n;
+	int how;
 
 	/* it has to reach the agents first */
 	l->base.recording = l->recorder && vmrt_recording_in_progress(l->run);
-	if (!l->recorder || waitpid(l->recorder, NULL, WNOHANG) != l->recorder)
+	if (!l->recorder || waitpid(l->recorder, &how, WNOHANG) != l->recorder)
 		return;
 	l->recorder = 0;
+	l->recorded = is_complete(how);
 	l->base.recording = false;
 	n = pread(l->talk, talk, sizeof(talk) - 1, 0);
 	while (n > 0 && talk[n - 1] == '\n')
@@ -415,11 +425,16 @@ static enum vmrt_status start_recorder(
 
 static void end_recorder(struct live *l)
 {
+	pid_t ended;
+	int how = -1;
+
 	if (!l->recorder)
 		return;
 	kill(l->recorder, SIGINT);
-	while (waitpid(l->recorder, NULL, 0) < 0 && errno == EINTR)
-		;
+	do
+		ended = waitpid(l->recorder, &how, 0);
+	while (ended < 0 && errno == EINTR);
+	l->recorded = ended == l->recorder && is_complete(how);
 	l->recorder = 0;
 	l->base.recording = false;
 }
@@ -435,7 +450,9 @@ static const char *live_settle(struct top_source *source)
 	close_live(l);
 	end_recorder(l);
 	snprintf(path, sizeof(path), "%s/host.dat", l->run);
-	return access(path, F_OK) == 0 && !vmrt_recording_in_progress(l->run) ? l->run : NULL;
+	if (!l->recorded || access(path, F_OK) != 0 || vmrt_recording_in_progress(l->run))
+		return NULL;
+	return l->run;
 }
 
 static void live_close(struct top_source *source)
