@@ -31,55 +31,111 @@ static void check_throttling(struct doctor *d)
 			(long long)period);
 }
 
+#define DEBUG_SCHED "sys/kernel/debug/sched"
+#define OLD_FEATURES "sys/kernel/debug/sched_features" /* before Linux 5.13 */
+#define MOUNT_DEBUGFS "mount -t debugfs none /sys/kernel/debug"
+#define CPUS_MOST 1024
+
+/* The CPU whose server for ordinary threads gets the largest share of it. */
+struct fair_share {
+	bool any, unreadable;
+	int64_t runtime, period;
+};
+
+static struct fair_share largest_share(const struct doctor *d)
+{
+	struct fair_share most = {.period = 1};
+
+	for (int cpu = 0; cpu < CPUS_MOST; cpu++) {
+		char folder[64], path[96];
+		int64_t runtime, period;
+
+		snprintf(folder, sizeof(folder), DEBUG_SCHED "/fair_server/cpu%d", cpu);
+		if (!doctor_exists(d, folder))
+			continue;
+		snprintf(path, sizeof(path), "%s/runtime", folder);
+		runtime = doctor_number(d, path);
+		snprintf(path, sizeof(path), "%s/period", folder);
+		period = doctor_number(d, path);
+		most.any = true;
+		if (runtime == VMRT_UNKNOWN || period == VMRT_UNKNOWN || period <= 0)
+			most.unreadable = true;
+		else if ((double)runtime / (double)period >
+			 (double)most.runtime / (double)most.period)
+			most = (struct fair_share){true, most.unreadable, runtime, period};
+	}
+	return most;
+}
+
+static bool has_debugfs(const struct doctor *d)
+{
+	return doctor_exists(d, DEBUG_SCHED) || doctor_exists(d, OLD_FEATURES);
+}
+
 static void check_fair_server(struct doctor *d)
 {
 	static const char why[] = "where ordinary threads wait, they take this share from "
 				  "real-time threads of the CPU";
-	int64_t runtime = doctor_number(d, "sys/kernel/debug/sched/fair_server/cpu0/runtime");
-	int64_t period = doctor_number(d, "sys/kernel/debug/sched/fair_server/cpu0/period");
+	struct fair_share share = largest_share(d);
 
-	if (!doctor_exists(d, "sys/kernel/debug/sched/fair_server"))
-		return;
-	if (runtime == VMRT_UNKNOWN || period == VMRT_UNKNOWN || period <= 0)
+	if (!has_debugfs(d))
+		doctor_add(d, VMRT_VERDICT_UNKNOWN, "fair_server", "host", why, MOUNT_DEBUGFS,
+			"whether the kernel has a server for ordinary threads is only shown in "
+			"/" DEBUG_SCHED);
+	else if (!doctor_exists(d, DEBUG_SCHED "/fair_server"))
+		doctor_add(d, VMRT_VERDICT_OK, "fair_server", "host", "", "",
+			"this kernel has no server for ordinary threads");
+	else if (!share.any || share.unreadable)
 		doctor_add(d, VMRT_VERDICT_WARN, "fair_server", "host", why, "",
 			"the kernel has a server for ordinary threads, whose settings cannot be "
 			"read; the usual ones are 50 ms in 1 s");
-	else if (runtime == 0)
+	else if (share.runtime == 0)
 		doctor_add(d, VMRT_VERDICT_OK, "fair_server", "host", "", "",
 			"the server for ordinary threads is off");
 	else
 		doctor_add(d, VMRT_VERDICT_WARN, "fair_server", "host", why,
-			"for f in /sys/kernel/debug/sched/fair_server/*/runtime; do echo 0 >$f; "
-			"done",
-			"ordinary threads may take %.1f ms in %.1f ms of each CPU",
-			(double)runtime / VMRT_NS_PER_MS, (double)period / VMRT_NS_PER_MS);
+			"for f in /" DEBUG_SCHED "/fair_server/*/runtime; do echo 0 >$f; done",
+			"ordinary threads may take %.1f ms in %.1f ms of a CPU",
+			(double)share.runtime / VMRT_NS_PER_MS,
+			(double)share.period / VMRT_NS_PER_MS);
 }
 
-/* CONFIG_HZ shows in no file of /proc but the configuration; the tick of the deadline class is what
- * matters. */
+/* Is a word among others with blanks between them? */
+static bool has_word(const char *words, const char *word)
+{
+	size_t n = strlen(word);
+
+	for (const char *at = words; (at = strstr(at, word)); at += n)
+		if ((at == words || at[-1] == ' ') && (!at[n] || at[n] == ' ' || at[n] == '\n'))
+			return true;
+	return false;
+}
+
+/* In older kernels HRTICK is for the deadline class, too; newer ones have a switch of its own. */
 static void check_hrtick(struct doctor *d)
 {
-	char *features = doctor_read(d, "sys/kernel/debug/sched/features");
-	bool dl, any;
+	const char *path = doctor_exists(d, OLD_FEATURES) ? OLD_FEATURES : DEBUG_SCHED "/features";
+	char *features = doctor_read(d, path), command[96];
+	bool own, on;
 
 	if (!features) {
 		doctor_add(d, VMRT_VERDICT_UNKNOWN, "hrtick", "host",
 			"without HRTICK the kernel ends budgets of SCHED_DEADLINE only on ticks",
-			"", "/sys/kernel/debug/sched/features cannot be read");
+			has_debugfs(d) ? "" : MOUNT_DEBUGFS, "/%s cannot be read", path);
 		return;
 	}
-	dl = strstr(features, "HRTICK_DL") && !strstr(features, "NO_HRTICK_DL");
-	any = dl || (strstr(features, " HRTICK ") != NULL);
-	if (any)
+	own = has_word(features, "HRTICK_DL") || has_word(features, "NO_HRTICK_DL");
+	on = has_word(features, own ? "HRTICK_DL" : "HRTICK");
+	snprintf(command, sizeof(command), "echo %s >/%s", own ? "HRTICK_DL" : "HRTICK", path);
+	if (on)
 		doctor_add(d, VMRT_VERDICT_OK, "hrtick", "host", "", "",
 			"budgets of SCHED_DEADLINE end by a high-resolution timer");
 	else
 		doctor_add(d, VMRT_VERDICT_WARN, "hrtick", "host",
 			"the kernel ends budgets of SCHED_DEADLINE only on ticks; vmrt-hsf does "
-			"not "
-			"need HRTICK",
-			"echo HRTICK_DL >/sys/kernel/debug/sched/features",
-			"HRTICK_DL is off: SCHED_DEADLINE budgets are kept to a tick");
+			"not need HRTICK",
+			command, "%s is off: SCHED_DEADLINE budgets are kept to a tick",
+			own ? "HRTICK_DL" : "HRTICK");
 	free(features);
 }
 

@@ -86,6 +86,75 @@ static void a_runtime_of_minus_one_is_no_throttling(void **state)
 	assert_string_equal(finding("rt_throttling")->mend, "");
 }
 
+/* Each file of debugfs' sched folder, and the verdict and words that follow. */
+static void the_server_of_ordinary_threads_is_looked_at_on_every_cpu(void **state)
+{
+	(void)state;
+	/* without debugfs nobody knows */
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("fair_server")->verdict, VMRT_VERDICT_UNKNOWN);
+	assert_string_equal(
+		finding("fair_server")->mend, "mount -t debugfs none /sys/kernel/debug");
+	doctor.n = 0;
+	/* a kernel before 6.12 */
+	has_file("sys/kernel/debug/sched/features", "GENTLE_FAIR_SLEEPERS NO_HRTICK\n");
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("fair_server")->verdict, VMRT_VERDICT_OK);
+	doctor.n = 0;
+	/* off on CPU 0 only: CPU 2 counts, CPU 1 is not there */
+	has_file("sys/kernel/debug/sched/fair_server/cpu0/runtime", "0\n");
+	has_file("sys/kernel/debug/sched/fair_server/cpu0/period", "1000000000\n");
+	has_file("sys/kernel/debug/sched/fair_server/cpu2/runtime", "50000000\n");
+	has_file("sys/kernel/debug/sched/fair_server/cpu2/period", "1000000000\n");
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("fair_server")->verdict, VMRT_VERDICT_WARN);
+	assert_non_null(strstr(finding("fair_server")->found, "50.0 ms in 1000.0 ms"));
+	doctor.n = 0;
+	has_file("sys/kernel/debug/sched/fair_server/cpu2/runtime", "0\n");
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("fair_server")->verdict, VMRT_VERDICT_OK);
+}
+
+static void hrtick_of_the_deadline_class_has_a_switch_of_its_own_where_there_is_one(void **state)
+{
+	static const struct {
+		const char *features;
+		enum vmrt_verdict verdict;
+		const char *mend;
+	} cases[] = {
+		{"START_DEBIT HRTICK DOUBLE_TICK\n", VMRT_VERDICT_OK, ""}, /* Linux 5.10 */
+		{"START_DEBIT NO_HRTICK DOUBLE_TICK\n", VMRT_VERDICT_WARN,
+			"echo HRTICK >/sys/kernel/debug/sched/features"},
+		{"NO_HRTICK HRTICK_DL NO_DOUBLE_TICK\n", VMRT_VERDICT_OK, ""},
+		/* this one is for ordinary threads only */
+		{"HRTICK NO_HRTICK_DL NO_DOUBLE_TICK\n", VMRT_VERDICT_WARN,
+			"echo HRTICK_DL >/sys/kernel/debug/sched/features"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		has_file("sys/kernel/debug/sched/features", cases[i].features);
+		doctor.n = 0;
+		doctor_scheduling(&doctor);
+		assert_int_equal(finding("hrtick")->verdict, cases[i].verdict);
+		assert_string_equal(finding("hrtick")->mend, cases[i].mend);
+	}
+	/* Linux 5.10 has the file elsewhere */
+	has_file("sys/kernel/debug/sched_features", "NO_HRTICK\n");
+	doctor.n = 0;
+	doctor_scheduling(&doctor);
+	assert_string_equal(
+		finding("hrtick")->mend, "echo HRTICK >/sys/kernel/debug/sched_features");
+}
+
+static void an_old_kernel_has_no_server_of_ordinary_threads(void **state)
+{
+	(void)state;
+	has_file("sys/kernel/debug/sched_features", "NO_HRTICK\n");
+	doctor_scheduling(&doctor);
+	assert_int_equal(finding("fair_server")->verdict, VMRT_VERDICT_OK);
+}
+
 static void what_cannot_be_read_is_unknown(void **state)
 {
 	(void)state;
@@ -299,6 +368,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(throttling_is_a_warning_with_the_command_that_ends_it),
 		TEST(a_runtime_of_minus_one_is_no_throttling),
+		TEST(the_server_of_ordinary_threads_is_looked_at_on_every_cpu),
+		TEST(hrtick_of_the_deadline_class_has_a_switch_of_its_own_where_there_is_one),
+		TEST(an_old_kernel_has_no_server_of_ordinary_threads),
 		TEST(what_cannot_be_read_is_unknown),
 		TEST(the_deepest_idle_state_that_is_not_disabled_counts),
 		TEST(one_cpu_with_another_governor_is_counted),
