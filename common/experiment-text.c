@@ -191,3 +191,21 @@ const char *vmrt_experiment_header(
 	strcat(buf, "]");
 	return buf;
 }
+
+void vmrt_experiment_comment(FILE *out, const char *text)
+{
+	size_t column = 0;
+
+	while (*text) {
+		size_t n = strcspn(text, " \n");
+
+		if (!column || column + 1 + n > VMRT_COMMENT_WIDTH) {
+			fputs(column ? "\n;" : ";", out);
+			column = 1;
+		}
+		fprintf(out, " %.*s", (int)n, text);
+		column += 1 + n;
+		text += n + strspn(text + n, " \n");
+	}
+	fputc('\n', out);
+}

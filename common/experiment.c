@@ -266,7 +266,10 @@ static char *next_line(char *buf, int room, void *user)
 	if (p->failed || !*p->rest)
 		return NULL;
 	p->line++;
-	if ((int)n + 2 > room) {
+	/* a comment may have any length */
+	if (len && strchr(";#", *text))
+		len = 0;
+	else if ((int)n + 2 > room) {
 		experiment_complain(p, p->line, "the line is longer than %d characters", room - 2);
 		return NULL;
 	}

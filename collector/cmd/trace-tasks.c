@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <vmrt/advise.h>
+#include <vmrt/experiment.h>
 #include <vmrt/files.h>
 #include <vmrt/recording.h>
 #include <vmrt/table.h>
@@ -131,10 +132,13 @@ static void scratch_remove(struct scratch *s)
 static void print_unadvised(const char *tasks, const char *db, const char *why)
 {
 	bool named = !strncmp(why, db, strlen(db));
+	char text[VMRT_ERROR_TEXT + 64];
 
 	fputs(tasks, stdout);
-	printf("\n; no server is advised: %s%s\n", named ? "the recording" : "",
+	snprintf(text, sizeof(text), "no server is advised: %s%s", named ? "the recording" : "",
 		why + (named ? strlen(db) : 0));
+	putchar('\n');
+	vmrt_experiment_comment(stdout, text);
 }
 
 /*

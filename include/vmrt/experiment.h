@@ -4,6 +4,7 @@
 
 /* The experiment file: what servers and tasks there are meant to be (docs/vmrt-experiment.5). */
 
+#include <stdio.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -191,6 +192,11 @@ bool vmrt_task_selects(const struct vmrt_task_spec *task);
  */
 const char *vmrt_experiment_header(
 	const char *machine, const char *name, char buf[VMRT_EXPERIMENT_HEADER]);
+
+/** vmrt_experiment_comment - write @text as a comment, in lines of at most VMRT_COMMENT_WIDTH bytes
+ * between words */
+#define VMRT_COMMENT_WIDTH 100
+void vmrt_experiment_comment(FILE *out, const char *text);
 
 /** vmrt_policy_name - the word for @policy as in the experiment file */
 const char *vmrt_policy_name(enum vmrt_policy policy);

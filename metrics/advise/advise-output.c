@@ -205,9 +205,11 @@ static void put_file(FILE *out, const struct advice *a)
 	}
 	for (size_t i = 0; i < a->n_left_out; i++) {
 		const struct advise_left_out *l = &a->left_out[i];
+		char why[512];
 
-		fprintf(out, "; not in the advice: task %s/%s %s\n", l->spec->machine,
+		snprintf(why, sizeof(why), "not in the advice: task %s/%s %s", l->spec->machine,
 			l->spec->name, l->why);
+		vmrt_experiment_comment(out, why);
 		put_task(out, l->spec);
 	}
 }

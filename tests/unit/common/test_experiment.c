@@ -216,6 +216,46 @@ static void a_line_beyond_the_readers_room_is_refused(void **state)
 	assert_non_null(strstr(err.text, "long.ini:2: the line is longer than"));
 }
 
+static void a_comment_may_have_any_length(void **state)
+{
+	struct vmrt_experiment *exp;
+	struct vmrt_error err;
+	char text[1000] = "  ; ";
+
+	(void)state;
+	memset(text + strlen(text), 'x', 600);
+	strcat(text, "\n[experiment]\nname = n\n#");
+	memset(text + strlen(text), 'y', 300);
+	assert_int_equal(vmrt_experiment_parse(text, "long.ini", &exp, &err), VMRT_OK);
+	assert_string_equal(exp->name, "n");
+	vmrt_experiment_free(exp);
+	strcat(text, "\nnonsense\n");
+	assert_int_equal(vmrt_experiment_parse(text, "long.ini", &exp, &err), VMRT_EINVAL);
+	assert_non_null(strstr(err.text, "long.ini:5: "));
+}
+
+static void a_comment_is_written_in_short_lines(void **state)
+{
+	char *text, words[600] = "";
+	size_t size, longest = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		strcat(words, "word ");
+	vmrt_experiment_comment(out, words);
+	vmrt_experiment_comment(out, "one");
+	fclose(out);
+	assert_non_null(strstr(text, "\n; one\n"));
+	for (char *line = strtok(text, "\n"); line; line = strtok(NULL, "\n")) {
+		assert_int_equal(strncmp(line, "; ", 2), 0);
+		longest = strlen(line) > longest ? strlen(line) : longest;
+	}
+	/* a semicolon and 19 words with a blank before each fill 96 of 100 characters */
+	assert_int_equal(longest, 96);
+	free(text);
+}
+
 /* What stands in the brackets, and the machine and the name that it means. */
 static const struct {
 	const char *header, *machine, *name;
@@ -340,6 +380,8 @@ int main(void)
 		cmocka_unit_test(a_server_says_where_and_how_it_is_held_back),
 		cmocka_unit_test(what_is_wrong_is_said_with_file_and_line),
 		cmocka_unit_test(a_line_beyond_the_readers_room_is_refused),
+		cmocka_unit_test(a_comment_may_have_any_length),
+		cmocka_unit_test(a_comment_is_written_in_short_lines),
 		cmocka_unit_test(files_of_other_editors_are_read),
 		cmocka_unit_test(names_of_threads_may_have_any_character),
 		cmocka_unit_test(tasks_are_selected_by_pattern_process_tid_and_priority),
