@@ -15,9 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <vmrt/buckets.h>
 #include <vmrt/uuid.h>
 
+#include "metrics/stats/buckets.h"
 #include "metrics/facts/facts.h"
 
 #define MANY_RUN(X)                                                                                \

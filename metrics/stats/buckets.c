@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Histograms that add up over runs, and the correction of many tests. */
-#include <vmrt/buckets.h>
+#include "buckets.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,14 +36,14 @@ static int64_t from_of_positive(int32_t bucket)
 	return (int64_t)((unsigned)bucket - (shift << BITS)) << shift;
 }
 
-int64_t vmrt_bucket_from(int32_t bucket)
+int64_t bucket_from(int32_t bucket)
 {
 	if (bucket > BUCKET_MOST || bucket < -1 - BUCKET_MOST)
 		return VMRT_UNKNOWN;
 	return bucket < 0 ? -from_of_positive(-bucket) : from_of_positive(bucket);
 }
 
-int64_t vmrt_bucket_last(int32_t bucket)
+int64_t bucket_last(int32_t bucket)
 {
 	if (bucket > BUCKET_MOST || bucket < -1 - BUCKET_MOST)
 		return VMRT_UNKNOWN;
@@ -51,11 +51,11 @@ int64_t vmrt_bucket_last(int32_t bucket)
 }
 
 /* Room for one more count before position @at; NULL without memory. */
-static struct vmrt_bucket_count *insert(struct vmrt_buckets *b, size_t at)
+static struct bucket_count *insert(struct vmrt_buckets *b, size_t at)
 {
 	if (b->n_counts == b->room) {
 		size_t room = b->room ? b->room * 2 : 64;
-		struct vmrt_bucket_count *more = realloc(b->counts, room * sizeof(*more));
+		struct bucket_count *more = realloc(b->counts, room * sizeof(*more));
 
 		if (!more)
 			return NULL;
@@ -87,7 +87,7 @@ static enum vmrt_status add(struct vmrt_buckets *b, int32_t bucket, int64_t n)
 {
 	size_t at = find(b, bucket);
 	bool known = at < b->n_counts && b->counts[at].bucket == bucket;
-	struct vmrt_bucket_count *count;
+	struct bucket_count *count;
 
 	/* of many strange histograms together */
 	if (n > INT64_MAX - b->n)
@@ -96,7 +96,7 @@ static enum vmrt_status add(struct vmrt_buckets *b, int32_t bucket, int64_t n)
 	if (!count)
 		return VMRT_ENOMEM;
 	if (!known)
-		*count = (struct vmrt_bucket_count){bucket, 0};
+		*count = (struct bucket_count){bucket, 0};
 	count->n += n;
 	b->n += n;
 	return VMRT_OK;
@@ -116,7 +116,7 @@ enum vmrt_status vmrt_buckets_add(struct vmrt_buckets *b, int64_t ns)
 
 enum vmrt_status vmrt_buckets_append(struct vmrt_buckets *b, int32_t bucket, int64_t n)
 {
-	if (n <= 0 || vmrt_bucket_from(bucket) == VMRT_UNKNOWN ||
+	if (n <= 0 || bucket_from(bucket) == VMRT_UNKNOWN ||
 		(b->n_counts && b->counts[b->n_counts - 1].bucket >= bucket) ||
 		n > INT64_MAX - b->n)
 		return VMRT_EINVAL;
@@ -148,7 +148,7 @@ int64_t vmrt_buckets_percentile(const struct vmrt_buckets *b, unsigned num, unsi
 	for (size_t i = 0; i < b->n_counts; i++) {
 		below += b->counts[i].n;
 		if (below >= rank) {
-			int64_t last = vmrt_bucket_last(b->counts[i].bucket);
+			int64_t last = bucket_last(b->counts[i].bucket);
 
 			return last < b->max_ns ? last : b->max_ns;
 		}
@@ -156,11 +156,11 @@ int64_t vmrt_buckets_percentile(const struct vmrt_buckets *b, unsigned num, unsi
 	return b->max_ns;
 }
 
-enum vmrt_status vmrt_buckets_values(const struct vmrt_buckets *b, struct vmrt_samples *out)
+enum vmrt_status buckets_values(const struct vmrt_buckets *b, struct vmrt_samples *out)
 {
 	for (size_t i = 0; i < b->n_counts; i++)
 		for (int64_t k = 0; k < b->counts[i].n; k++)
-			if (vmrt_samples_add(out, vmrt_bucket_from(b->counts[i].bucket)) != VMRT_OK)
+			if (vmrt_samples_add(out, bucket_from(b->counts[i].bucket)) != VMRT_OK)
 				return VMRT_ENOMEM;
 	out->n_sorted = out->n;
 	return VMRT_OK;

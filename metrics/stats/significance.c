@@ -2,7 +2,7 @@
 /* Statistical tests of whether a difference between runs is more than chance. */
 #include <vmrt/significance.h>
 
-#include <vmrt/buckets.h>
+#include "buckets.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -126,10 +126,10 @@ static enum vmrt_status test_values(
 	const struct vmrt_buckets *a, const struct vmrt_buckets *b, struct vmrt_rank_test *out)
 {
 	struct vmrt_samples x = {0}, y = {0};
-	enum vmrt_status status = vmrt_buckets_values(a, &x);
+	enum vmrt_status status = buckets_values(a, &x);
 
 	if (status == VMRT_OK)
-		status = vmrt_buckets_values(b, &y);
+		status = buckets_values(b, &y);
 	if (status == VMRT_OK)
 		*out = vmrt_mann_whitney(&x, &y);
 	vmrt_samples_free(&x);

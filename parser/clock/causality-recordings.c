@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads two recordings side by side for the bounds that causality gives. */
-#include <vmrt/causality.h>
+#include "causality.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -31,16 +31,16 @@ struct recordings {
 };
 
 /* Was the event just read the last one of its CPU, though that made more? */
-static void note_blind(struct vmrt_causality *c, struct vmrt_stream *host,
+static void note_blind(struct causality *c, struct vmrt_stream *host,
 	const struct vmrt_dat *host_file, unsigned cpu)
 {
 	vmrt_stream_peek(host);
 	if (clock_cpu_is_blind(host_file, host, cpu))
-		vmrt_causality_blind(c, cpu);
+		causality_blind(c, cpu);
 }
 
 /* Both streams, merged so that each guest event comes when all that concerns it is known. */
-static enum vmrt_status feed(struct vmrt_causality *c, const struct vmrt_dat *host_file,
+static enum vmrt_status feed(struct causality *c, const struct vmrt_dat *host_file,
 	struct vmrt_stream *host, struct vmrt_stream *guest, struct vmrt_error *err)
 {
 	struct vmrt_event event;
@@ -52,8 +52,7 @@ static enum vmrt_status feed(struct vmrt_causality *c, const struct vmrt_dat *ho
 		note_blind(c, host, host_file, i);
 	while (status == VMRT_OK) {
 		int64_t guest_next = vmrt_stream_peek(guest);
-		int64_t when =
-			guest_next == INT64_MAX ? INT64_MAX : vmrt_causality_when(c, guest_next);
+		int64_t when = guest_next == INT64_MAX ? INT64_MAX : causality_when(c, guest_next);
 		int more;
 
 		while (status == VMRT_OK && vmrt_stream_peek(host) <= when) {
@@ -64,7 +63,7 @@ static enum vmrt_status feed(struct vmrt_causality *c, const struct vmrt_dat *ho
 			if (!more)
 				break;
 			host_now = event.ts;
-			status = vmrt_causality_host(c, &event);
+			status = causality_host(c, &event);
 			note_blind(c, host, host_file, event.cpu);
 		}
 		if (vmrt_stream_peek(host) == INT64_MAX && when > host_now)
@@ -73,19 +72,19 @@ static enum vmrt_status feed(struct vmrt_causality *c, const struct vmrt_dat *ho
 		if (!more)
 			break;
 		if (more > 0 && status == VMRT_OK)
-			status = vmrt_causality_guest(c, event.cpu, event.ts);
+			status = causality_guest(c, event.cpu, event.ts);
 	}
 	return status;
 }
 
 /* One pass over both files. */
 static enum vmrt_status collect(const struct recordings *r, const struct vmrt_clockmap *prior,
-	struct vmrt_clock_bound **bounds, size_t *n, struct vmrt_causality_stats *stats,
+	struct vmrt_clock_bound **bounds, size_t *n, struct causality_stats *stats,
 	struct vmrt_error *err)
 {
-	struct vmrt_causality *c = NULL;
+	struct causality *c = NULL;
 	struct vmrt_stream *host = NULL, *guest = NULL;
-	enum vmrt_status status = vmrt_causality_new(prior, r->tids, r->n_tids, &c, err);
+	enum vmrt_status status = causality_new(prior, r->tids, r->n_tids, &c, err);
 
 	if (status == VMRT_OK)
 		status = vmrt_stream_open(r->host, &host, err);
@@ -94,16 +93,16 @@ static enum vmrt_status collect(const struct recordings *r, const struct vmrt_cl
 	if (status == VMRT_OK)
 		status = feed(c, r->host, host, guest, err);
 	if (status == VMRT_OK)
-		status = vmrt_causality_finish(c, bounds, n);
+		status = causality_finish(c, bounds, n);
 	if (status == VMRT_OK)
-		vmrt_causality_stats(c, stats);
+		causality_stats(c, stats);
 	vmrt_stream_free(host);
 	vmrt_stream_free(guest);
-	vmrt_causality_free(c);
+	causality_free(c);
 	return status;
 }
 
-static bool plausible(const struct vmrt_causality_stats *stats, double least)
+static bool plausible(const struct causality_stats *stats, double least)
 {
 	uint64_t all = stats->inside + stats->outside;
 
@@ -198,7 +197,7 @@ static enum vmrt_status refine(const struct recordings *r, const struct vmrt_clo
 	*refined = false;
 	for (int pass = 0; pass < MAX_PASSES; pass++) {
 		struct vmrt_clock_bound *found = NULL;
-		struct vmrt_causality_stats stats;
+		struct causality_stats stats;
 		struct vmrt_clockmap better = {0};
 		double was = mean_error(map), is;
 		enum vmrt_status status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Bounds of a guest's clock: no guest event happens while its vCPU thread is switched out. */
-#include <vmrt/causality.h>
+#include "causality.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -52,7 +52,7 @@ struct bucket {
 	struct tightest upper, lower;
 };
 
-struct vmrt_causality {
+struct causality {
 	const struct vmrt_clockmap *prior;
 	size_t hint;
 	struct vcpu *vcpus; /* one for each thread */
@@ -77,7 +77,7 @@ struct vmrt_causality {
 	struct bucket *buckets;
 	size_t n_buckets, buckets_room;
 	int64_t bucket_ns;
-	struct vmrt_causality_stats stats;
+	struct causality_stats stats;
 };
 
 static int64_t minus(int64_t a, int64_t b)
@@ -100,7 +100,7 @@ static int64_t plus(int64_t a, int64_t b)
 
 /* Buckets. */
 
-static int64_t bucket_index(const struct vmrt_causality *c, int64_t host_ns)
+static int64_t bucket_index(const struct causality *c, int64_t host_ns)
 {
 	return host_ns / c->bucket_ns - (host_ns % c->bucket_ns < 0);
 }
@@ -114,7 +114,7 @@ static void tighten(struct tightest *have, const struct tightest *by)
 		*have = *by;
 }
 
-static void merge_buckets(struct vmrt_causality *c)
+static void merge_buckets(struct causality *c)
 {
 	size_t n = 0;
 
@@ -134,7 +134,7 @@ static void merge_buckets(struct vmrt_causality *c)
 }
 
 /* The bucket for @host_ns, made if need be; NULL without memory. Usually the last or nearly so. */
-static struct bucket *get_bucket(struct vmrt_causality *c, int64_t host_ns)
+static struct bucket *get_bucket(struct causality *c, int64_t host_ns)
 {
 	int64_t index;
 	size_t i;
@@ -163,7 +163,7 @@ static struct bucket *get_bucket(struct vmrt_causality *c, int64_t host_ns)
 }
 
 static enum vmrt_status add_bound(
-	struct vmrt_causality *c, int64_t local_ns, int64_t host_ns, bool upper)
+	struct causality *c, int64_t local_ns, int64_t host_ns, bool upper)
 {
 	struct tightest t = {.there = true};
 	struct bucket *bucket = get_bucket(c, host_ns);
@@ -184,7 +184,7 @@ static struct run *run_at(const struct vcpu *v, size_t i)
 	return &v->runs[(v->first + i) & (v->room - 1)];
 }
 
-static enum vmrt_status drop_oldest(struct vmrt_causality *c, struct vcpu *v)
+static enum vmrt_status drop_oldest(struct causality *c, struct vcpu *v)
 {
 	struct run run = *run_at(v, 0);
 	enum vmrt_status status = VMRT_OK;
@@ -201,8 +201,7 @@ static enum vmrt_status drop_oldest(struct vmrt_causality *c, struct vcpu *v)
 	return status;
 }
 
-static enum vmrt_status open_run(
-	struct vmrt_causality *c, struct vcpu *v, unsigned cpu, int64_t start)
+static enum vmrt_status open_run(struct causality *c, struct vcpu *v, unsigned cpu, int64_t start)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -245,7 +244,7 @@ static void touch(struct vcpu *v, int64_t since)
  * Between @from and now a switch may be missing on some CPU: any vCPU may have run there. What was
  * concluded meanwhile is taken back.
  */
-static void note_hole(struct vmrt_causality *c, int64_t from)
+static void note_hole(struct causality *c, int64_t from)
 {
 	int64_t since = minus(from, 2 * c->widest);
 
@@ -262,7 +261,7 @@ static void note_hole(struct vmrt_causality *c, int64_t from)
 }
 
 /* Records of a CPU were lost since @from: a vCPU may have run there when its guest had events. */
-static void excuse_outside(struct vmrt_causality *c, int64_t from)
+static void excuse_outside(struct causality *c, int64_t from)
 {
 	int64_t since = minus(from, c->widest);
 
@@ -273,7 +272,7 @@ static void excuse_outside(struct vmrt_causality *c, int64_t from)
 	}
 }
 
-static struct vcpu *find_vcpu(const struct vmrt_causality *c, int32_t tid)
+static struct vcpu *find_vcpu(const struct causality *c, int32_t tid)
 {
 	for (size_t at = (uint32_t)tid & c->mask; c->slots[at] >= 0; at = (at + 1) & c->mask)
 		if (c->vcpus[c->slots[at]].tid == tid)
@@ -282,7 +281,7 @@ static struct vcpu *find_vcpu(const struct vmrt_causality *c, int32_t tid)
 }
 
 /* The same, of a thread that an event shows. */
-static struct vcpu *meet(struct vmrt_causality *c, int32_t tid)
+static struct vcpu *meet(struct causality *c, int32_t tid)
 {
 	struct vcpu *v = find_vcpu(c, tid);
 
@@ -293,7 +292,7 @@ static struct vcpu *meet(struct vmrt_causality *c, int32_t tid)
 	return v;
 }
 
-static struct host_cpu *get_cpu(struct vmrt_causality *c, unsigned cpu)
+static struct host_cpu *get_cpu(struct causality *c, unsigned cpu)
 {
 	if (cpu >= c->n_cpus) {
 		struct host_cpu *more = reallocarray(c->cpus, cpu + 1u, sizeof(*more));
@@ -309,7 +308,7 @@ static struct host_cpu *get_cpu(struct vmrt_causality *c, unsigned cpu)
 
 /* Thread @pid is seen on @cpu: does that agree with what was known? */
 static enum vmrt_status see(
-	struct vmrt_causality *c, struct host_cpu *cpu, unsigned number, int32_t pid, bool lost)
+	struct causality *c, struct host_cpu *cpu, unsigned number, int32_t pid, bool lost)
 {
 	struct vcpu *v = meet(c, pid);
 	int64_t from = cpu->seen ? cpu->last : NEVER; /* someone else was still there */
@@ -339,7 +338,7 @@ static enum vmrt_status see(
 	return open_run(c, v, number, from);
 }
 
-enum vmrt_status vmrt_causality_host(struct vmrt_causality *c, const struct vmrt_event *event)
+enum vmrt_status causality_host(struct causality *c, const struct vmrt_event *event)
 {
 	struct host_cpu *cpu = get_cpu(c, event->cpu);
 	bool is_switch = event->type == VMRT_EV_SWITCH;
@@ -383,7 +382,7 @@ enum vmrt_status vmrt_causality_host(struct vmrt_causality *c, const struct vmrt
 	return VMRT_OK;
 }
 
-void vmrt_causality_blind(struct vmrt_causality *c, unsigned cpu)
+void causality_blind(struct causality *c, unsigned cpu)
 {
 	int64_t from = cpu < c->n_cpus && c->cpus[cpu].seen ? c->cpus[cpu].last : NEVER;
 
@@ -394,7 +393,7 @@ void vmrt_causality_blind(struct vmrt_causality *c, unsigned cpu)
 	excuse_outside(c, from);
 }
 
-int64_t vmrt_causality_when(struct vmrt_causality *c, int64_t local_ns)
+int64_t causality_when(struct causality *c, int64_t local_ns)
 {
 	int64_t error = vmrt_clockmap_error(c->prior, local_ns, &c->hint);
 	int64_t host = vmrt_clockmap_to_host(c->prior, local_ns, &c->hint);
@@ -413,7 +412,7 @@ static void note_event(struct vcpu *v, size_t a, size_t b, int64_t local_ns)
 		last->last = local_ns;
 }
 
-enum vmrt_status vmrt_causality_guest(struct vmrt_causality *c, unsigned cpu, int64_t local_ns)
+enum vmrt_status causality_guest(struct causality *c, unsigned cpu, int64_t local_ns)
 {
 	int64_t error = vmrt_clockmap_error(c->prior, local_ns, &c->hint);
 	int64_t host = vmrt_clockmap_to_host(c->prior, local_ns, &c->hint);
@@ -465,8 +464,7 @@ static size_t put_bound(struct vmrt_clock_bound *out, const struct tightest *t)
 	return 1;
 }
 
-enum vmrt_status vmrt_causality_finish(
-	struct vmrt_causality *c, struct vmrt_clock_bound **out, size_t *n)
+enum vmrt_status causality_finish(struct causality *c, struct vmrt_clock_bound **out, size_t *n)
 {
 	enum vmrt_status status = VMRT_OK;
 
@@ -494,12 +492,12 @@ enum vmrt_status vmrt_causality_finish(
 	return VMRT_OK;
 }
 
-void vmrt_causality_stats(const struct vmrt_causality *c, struct vmrt_causality_stats *out)
+void causality_stats(const struct causality *c, struct causality_stats *out)
 {
 	*out = c->stats;
 }
 
-static void take_slot(struct vmrt_causality *c, int32_t tid, int vcpu)
+static void take_slot(struct causality *c, int32_t tid, int vcpu)
 {
 	size_t at = (uint32_t)tid & c->mask;
 
@@ -509,7 +507,7 @@ static void take_slot(struct vmrt_causality *c, int32_t tid, int vcpu)
 }
 
 /* A table that is at most a quarter full, so that most other threads meet a free slot at once. */
-static bool make_slots(struct vmrt_causality *c, size_t n)
+static bool make_slots(struct causality *c, size_t n)
 {
 	size_t room = SLOTS_LEAST;
 
@@ -522,7 +520,7 @@ static bool make_slots(struct vmrt_causality *c, size_t n)
 	return c->slots;
 }
 
-static enum vmrt_status add_thread(struct vmrt_causality *c, size_t guest_cpu, int32_t tid)
+static enum vmrt_status add_thread(struct causality *c, size_t guest_cpu, int32_t tid)
 {
 	struct vcpu *v = find_vcpu(c, tid);
 
@@ -542,10 +540,10 @@ static enum vmrt_status add_thread(struct vmrt_causality *c, size_t guest_cpu, i
 	return VMRT_OK;
 }
 
-enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int32_t *vcpu_tids,
-	size_t n, struct vmrt_causality **out, struct vmrt_error *err)
+enum vmrt_status causality_new(const struct vmrt_clockmap *prior, const int32_t *vcpu_tids,
+	size_t n, struct causality **out, struct vmrt_error *err)
 {
-	struct vmrt_causality *c = calloc(1, sizeof(*c));
+	struct causality *c = calloc(1, sizeof(*c));
 	enum vmrt_status status = VMRT_OK;
 
 	if (!c)
@@ -569,7 +567,7 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 	if (status == VMRT_OK && !c->n_vcpus)
 		status = VMRT_EINVAL;
 	if (status != VMRT_OK) {
-		vmrt_causality_free(c);
+		causality_free(c);
 		return vmrt_fail(err, status, "relation of the clocks: %s",
 			status == VMRT_EINVAL ? "no vCPU thread is known" : "out of memory");
 	}
@@ -577,7 +575,7 @@ enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int
 	return VMRT_OK;
 }
 
-void vmrt_causality_free(struct vmrt_causality *c)
+void causality_free(struct causality *c)
 {
 	if (!c)
 		return;

@@ -6,7 +6,7 @@
 
 #include "parser/dat/dat.h"
 #include "parser/ring/stream.h"
-#include "record-clock.h"
+#include "record-samples.h"
 
 #define GRID 1024			    /* places at which a time shift is looked at */
 #define GRID_NS VMRT_NS_PER_S		    /* distance of these, unless the recording is long */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Chooses how the record clock of a file becomes CLOCK_MONOTONIC, and sets it for the file's
  * streams. */
-#include <vmrt/record-clock.h>
+#include "record-clock.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <vmrt/units.h>
 
 #include "parser/dat/dat.h"
-#include "record-clock.h"
+#include "record-samples.h"
 
 #define LEAST_EXPIRIES 4    /* of sure timers; fewer, and the likely ones count too */
 #define SAME_CLOCK_NS 20000 /* CPUs whose offsets differ by less read the same clock */

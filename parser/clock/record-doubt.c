@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where the lines of record-fit.c may be off by more than the bounds along them say. */
-#include "record-clock.h"
+#include "record-samples.h"
 
 #include <math.h>
 

@@ -3,7 +3,7 @@
  * Lines along the earliest expiries: the offset record time - monotonic time of each stretch
  * between two steps of the clock.
  */
-#include "record-clock.h"
+#include "record-samples.h"
 
 #include <math.h>
 #include <stdlib.h>

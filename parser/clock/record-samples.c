@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reads a recording for what its timers show of the relation to CLOCK_MONOTONIC, CPU by CPU. */
-#include "record-clock.h"
+#include "record-samples.h"
 
 #include <stdlib.h>
 

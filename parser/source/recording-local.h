@@ -4,11 +4,11 @@
 
 /* What opening a recording (recording-open.c) and merging its machines (recording.c) share. */
 
-#include <vmrt/record-clock.h>
 #include <vmrt/recording.h>
 
 #include "horizon.h"
 #include "merge.h"
+#include "parser/clock/record-clock.h"
 
 #define RECORDING_MACHINES 64
 #define RECORDING_PATH 4096

@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <vmrt/causality.h>
 #include <vmrt/files.h>
 
+#include "parser/clock/causality.h"
 #include "parser/clock/clock-rate.h"
 #include "following.h"
 #include "parser/clock/clock-shift.h"

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vmrt/causality.h>
 #include <vmrt/clock.h>
 
+#include "parser/clock/causality.h"
 #include "parser/clock/clock-search.h"
 
 #define PINGS 256

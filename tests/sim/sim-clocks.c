@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #include <vmrt/dat.h>
-#include <vmrt/record-clock.h>
 
+#include "parser/clock/record-clock.h"
 #include "common/buf.h"
 #include "parser/dat/dat.h"
 

@@ -8,14 +8,15 @@
 
 #include <cmocka.h>
 
-#include <vmrt/buckets.h>
 #include <vmrt/rundb.h>
 #include <vmrt/significance.h>
+
+#include "metrics/stats/buckets.h"
 
 static void check_value(int64_t v)
 {
 	int32_t b = vmrt_bucket_of(v);
-	int64_t from = vmrt_bucket_from(b), last = vmrt_bucket_last(b);
+	int64_t from = bucket_from(b), last = bucket_last(b);
 
 	assert_true(from <= v && v <= last);
 	assert_true(vmrt_bucket_of(from) == b && vmrt_bucket_of(last) == b);
@@ -45,9 +46,9 @@ static void buckets_follow_one_another_without_a_gap(void **state)
 {
 	(void)state;
 	for (int32_t b = -7040; b < 7040; b++)
-		assert_true(vmrt_bucket_last(b) + 1 == vmrt_bucket_from(b + 1));
-	assert_true(vmrt_bucket_from(8000) == VMRT_UNKNOWN);
-	assert_true(vmrt_bucket_last(-8000) == VMRT_UNKNOWN);
+		assert_true(bucket_last(b) + 1 == bucket_from(b + 1));
+	assert_true(bucket_from(8000) == VMRT_UNKNOWN);
+	assert_true(bucket_last(-8000) == VMRT_UNKNOWN);
 }
 
 static void a_percentile_of_merged_ones_is_that_of_all_values(void **state)

@@ -10,8 +10,9 @@
 
 #include <cmocka.h>
 
-#include <vmrt/buckets.h>
 #include <vmrt/significance.h>
+
+#include "metrics/stats/buckets.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

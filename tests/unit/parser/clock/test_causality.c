@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include <vmrt/causality.h>
+#include "parser/clock/causality.h"
 
 #define S VMRT_NS_PER_S
 #define MS VMRT_NS_PER_MS
@@ -160,26 +160,25 @@ static size_t ping_bounds(const struct world *w, struct vmrt_clock_bound *out, s
 
 /* One pass; the bounds found, checked against the truth. */
 static size_t pass(const struct world *w, const struct vmrt_clockmap *prior,
-	struct vmrt_clock_bound **bounds, struct vmrt_causality_stats *stats)
+	struct vmrt_clock_bound **bounds, struct causality_stats *stats)
 {
 	const int32_t tids[VCPUS] = {FIRST_TID, FIRST_TID + 1};
-	struct vmrt_causality *c;
+	struct causality *c;
 	size_t host = 0, n;
 
-	assert_int_equal(vmrt_causality_new(prior, tids, VCPUS, &c, NULL), VMRT_OK);
+	assert_int_equal(causality_new(prior, tids, VCPUS, &c, NULL), VMRT_OK);
 	for (size_t i = 0; i < w->n_guest; i++) {
-		int64_t when = vmrt_causality_when(c, w->guest[i].local);
+		int64_t when = causality_when(c, w->guest[i].local);
 
 		while (host < w->n_host && w->host[host].ts <= when)
-			assert_int_equal(vmrt_causality_host(c, &w->host[host++]), VMRT_OK);
+			assert_int_equal(causality_host(c, &w->host[host++]), VMRT_OK);
 		if (host == w->n_host)
 			break;
-		assert_int_equal(
-			vmrt_causality_guest(c, w->guest[i].cpu, w->guest[i].local), VMRT_OK);
+		assert_int_equal(causality_guest(c, w->guest[i].cpu, w->guest[i].local), VMRT_OK);
 	}
-	assert_int_equal(vmrt_causality_finish(c, bounds, &n), VMRT_OK);
-	vmrt_causality_stats(c, stats);
-	vmrt_causality_free(c);
+	assert_int_equal(causality_finish(c, bounds, &n), VMRT_OK);
+	causality_stats(c, stats);
+	causality_free(c);
 	for (size_t i = 0; i < n; i++) {
 		int64_t truth = true_offset(w, &(*bounds)[i]);
 		int64_t over = (*bounds)[i].upper ? truth - (*bounds)[i].offset_ns
@@ -193,7 +192,7 @@ static size_t pass(const struct world *w, const struct vmrt_clockmap *prior,
 }
 
 /* Passes until it gets no better; the error reached. */
-static int64_t refine(const struct world *w, int passes, struct vmrt_causality_stats *stats)
+static int64_t refine(const struct world *w, int passes, struct causality_stats *stats)
 {
 	enum { PINGS = 60 };
 	struct vmrt_clock_bound pings[2 * PINGS];
@@ -241,7 +240,7 @@ static void truth_is_within_the_bound_and_the_bound_is_tight(void **unused)
 	print_message("seed %llu\n", (unsigned long long)seed);
 	state = seed;
 	for (int k = 0; k < 30; k++) {
-		struct vmrt_causality_stats stats;
+		struct causality_stats stats;
 		struct world w;
 		int64_t error;
 
@@ -265,7 +264,7 @@ static void lost_events_cost_bounds_but_make_none_wrong(void **unused)
 	print_message("seed %llu\n", (unsigned long long)seed);
 	state = seed;
 	for (int k = 0; k < 30; k++) {
-		struct vmrt_causality_stats stats;
+		struct causality_stats stats;
 		uint64_t lost[VCPUS] = {0};
 		struct world w;
 		size_t kept = 0, next_loss = 100;
@@ -299,7 +298,7 @@ static void silently_missing_switches_are_found_by_the_broken_chain(void **unuse
 	print_message("seed %llu\n", (unsigned long long)seed);
 	state = seed;
 	for (int k = 0; k < 30; k++) {
-		struct vmrt_causality_stats stats;
+		struct causality_stats stats;
 		struct world w;
 		bool dropped[VCPUS] = {false};
 		size_t kept = 0;
@@ -325,11 +324,11 @@ static void silently_missing_switches_are_found_by_the_broken_chain(void **unuse
 
 static void wrong_threads_show_as_events_outside(void **unused)
 {
-	struct vmrt_causality_stats stats;
+	struct causality_stats stats;
 	struct vmrt_clock_bound *bounds;
 	struct vmrt_clockmap map;
 	const int32_t tids[VCPUS] = {FIRST_TID + 1, FIRST_TID};
-	struct vmrt_causality *c;
+	struct causality *c;
 	struct world w;
 	size_t host = 0, n;
 
@@ -337,18 +336,17 @@ static void wrong_threads_show_as_events_outside(void **unused)
 	state = 5;
 	simulate(&w, 4 * S, 0);
 	assert_int_equal(vmrt_clockmap_constant(OFFSET, 200 * US, VMRT_CLOCK_PINGS, &map), VMRT_OK);
-	assert_int_equal(vmrt_causality_new(&map, tids, VCPUS, &c, NULL), VMRT_OK);
+	assert_int_equal(causality_new(&map, tids, VCPUS, &c, NULL), VMRT_OK);
 	for (size_t i = 0; i < w.n_guest && host < w.n_host; i++) {
-		while (host < w.n_host &&
-			w.host[host].ts <= vmrt_causality_when(c, w.guest[i].local))
-			vmrt_causality_host(c, &w.host[host++]);
-		vmrt_causality_guest(c, w.guest[i].cpu, w.guest[i].local);
+		while (host < w.n_host && w.host[host].ts <= causality_when(c, w.guest[i].local))
+			causality_host(c, &w.host[host++]);
+		causality_guest(c, w.guest[i].cpu, w.guest[i].local);
 	}
-	assert_int_equal(vmrt_causality_finish(c, &bounds, &n), VMRT_OK);
-	vmrt_causality_stats(c, &stats);
+	assert_int_equal(causality_finish(c, &bounds, &n), VMRT_OK);
+	causality_stats(c, &stats);
 	assert_true(stats.outside * 5 > stats.inside);
 	free(bounds);
-	vmrt_causality_free(c);
+	causality_free(c);
 	vmrt_clockmap_free(&map);
 	free_world(&w);
 }
@@ -357,10 +355,10 @@ static void without_threads_there_is_nothing_to_conclude(void **unused)
 {
 	const int32_t tids[2] = {-1, -1};
 	struct vmrt_clockmap map = {0};
-	struct vmrt_causality *c;
+	struct causality *c;
 
 	(void)unused;
-	assert_int_equal(vmrt_causality_new(&map, tids, 2, &c, NULL), VMRT_EINVAL);
+	assert_int_equal(causality_new(&map, tids, 2, &c, NULL), VMRT_EINVAL);
 }
 
 int main(void)

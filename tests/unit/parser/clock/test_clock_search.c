@@ -12,9 +12,9 @@
 
 #include <cmocka.h>
 
-#include <vmrt/causality.h>
 #include <vmrt/dat.h>
 
+#include "parser/clock/causality.h"
 #include "pages.h"
 
 #define MS VMRT_NS_PER_MS

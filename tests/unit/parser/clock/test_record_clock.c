@@ -13,8 +13,8 @@
 #include <cmocka.h>
 
 #include <vmrt/clock.h>
-#include <vmrt/record-clock.h>
 
+#include "parser/clock/record-clock.h"
 #include "pages.h"
 
 #define S VMRT_NS_PER_S

@@ -10,8 +10,7 @@
 
 #include <cmocka.h>
 
-#include <vmrt/record-clock.h>
-
+#include "parser/clock/record-clock.h"
 #include "pages.h"
 
 #define US VMRT_NS_PER_US

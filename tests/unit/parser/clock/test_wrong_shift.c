@@ -11,11 +11,11 @@
 
 #include <cmocka.h>
 
-#include <vmrt/causality.h>
 #include <vmrt/clock.h>
 #include <vmrt/dat.h>
 #include <vmrt/units.h>
 
+#include "parser/clock/causality.h"
 #include "pages.h"
 #include "parser/clock/clock-elsewhere.h"
 

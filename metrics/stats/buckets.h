@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMRT_BUCKETS_H
-#define VMRT_BUCKETS_H
+#ifndef VMRT_METRICS_STATS_BUCKETS_H
+#define VMRT_METRICS_STATS_BUCKETS_H
 
 /*
  * Histograms whose buckets are the same for every run, so that those of many runs add up and a
@@ -17,14 +17,14 @@
 
 #include <vmrt/stats.h>
 
-struct vmrt_bucket_count {
+struct bucket_count {
 	int32_t bucket;
 	int64_t n;
 };
 
 /* Begin with all zeros and min_ns, max_ns VMRT_UNKNOWN: VMRT_BUCKETS_EMPTY. */
 struct vmrt_buckets {
-	struct vmrt_bucket_count *counts; /* in rising order, none with n 0 */
+	struct bucket_count *counts; /* in rising order, none with n 0 */
 	size_t n_counts, room;
 	int64_t n;		/* values */
 	int64_t min_ns, max_ns; /* VMRT_UNKNOWN without values */
@@ -36,11 +36,11 @@ struct vmrt_buckets {
 /** vmrt_bucket_of - the bucket of a value from -2^61 to 2^61 */
 int32_t vmrt_bucket_of(int64_t ns);
 
-/** vmrt_bucket_from - the least value in bucket @bucket; VMRT_UNKNOWN if no value is in it */
-int64_t vmrt_bucket_from(int32_t bucket);
+/** bucket_from - the least value in bucket @bucket; VMRT_UNKNOWN if no value is in it */
+int64_t bucket_from(int32_t bucket);
 
-/** vmrt_bucket_last - the largest value in it */
-int64_t vmrt_bucket_last(int32_t bucket);
+/** bucket_last - the largest value in it */
+int64_t bucket_last(int32_t bucket);
 
 /** vmrt_buckets_add - one value more; VMRT_UNKNOWN is left out; VMRT_OK or VMRT_ENOMEM */
 enum vmrt_status vmrt_buckets_add(struct vmrt_buckets *buckets, int64_t ns);
@@ -60,9 +60,9 @@ enum vmrt_status vmrt_buckets_merge(struct vmrt_buckets *to, const struct vmrt_b
  */
 int64_t vmrt_buckets_percentile(const struct vmrt_buckets *buckets, unsigned num, unsigned den);
 
-/** vmrt_buckets_values - every value as the least of its bucket, sorted, for tests of ranks;
+/** buckets_values - every value as the least of its bucket, sorted, for tests of ranks;
  * VMRT_OK or VMRT_ENOMEM. @out: empty; free with vmrt_samples_free() */
-enum vmrt_status vmrt_buckets_values(const struct vmrt_buckets *buckets, struct vmrt_samples *out);
+enum vmrt_status buckets_values(const struct vmrt_buckets *buckets, struct vmrt_samples *out);
 
 /** vmrt_buckets_free - free what is in it, not @buckets itself */
 void vmrt_buckets_free(struct vmrt_buckets *buckets);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMRT_CAUSALITY_H
-#define VMRT_CAUSALITY_H
+#ifndef VMRT_PARSER_CLOCK_CAUSALITY_H
+#define VMRT_PARSER_CLOCK_CAUSALITY_H
 
 /*
  * Bounds of the clock relation from what cannot be otherwise: an event of a guest CPU is recorded
@@ -9,7 +9,7 @@
  * it happened at or after the start of the first of these, and at or before the end of the last.
  *
  * The caller passes the host's events in time order, and between them the guest's, each when the
- * host's have come up to vmrt_causality_when(); those behind the end of the host's recording are
+ * host's have come up to causality_when(); those behind the end of the host's recording are
  * not given. Memory does not grow with the number of events.
  */
 
@@ -21,9 +21,9 @@
 #include <vmrt/event.h>
 #include <vmrt/status.h>
 
-struct vmrt_causality;
+struct causality;
 
-struct vmrt_causality_stats {
+struct causality_stats {
 	uint64_t
 		inside; /* guest events in whose window of error the vCPU thread ran at some time */
 	uint64_t outside; /* ... at no time: the map or the list of vCPU threads is wrong */
@@ -33,44 +33,42 @@ struct vmrt_causality_stats {
 };
 
 /**
- * vmrt_causality_new - begin with a map that is known to hold
+ * causality_new - begin with a map that is known to hold
  * @prior: kept by reference; where its error is unknown nothing can be said
  * @vcpu_tids: host threads by guest CPU, -1 if not known; the same one for all if one thread runs
  * all
- * @out: free with vmrt_causality_free()
+ * @out: free with causality_free()
  *
  * Return: VMRT_OK, VMRT_EINVAL if no vCPU thread is known, VMRT_ENOMEM.
  */
-enum vmrt_status vmrt_causality_new(const struct vmrt_clockmap *prior, const int32_t *vcpu_tids,
-	size_t n, struct vmrt_causality **out, struct vmrt_error *err);
+enum vmrt_status causality_new(const struct vmrt_clockmap *prior, const int32_t *vcpu_tids,
+	size_t n, struct causality **out, struct vmrt_error *err);
 
-/** vmrt_causality_host - the next event of the host, of any kind; VMRT_OK or VMRT_ENOMEM */
-enum vmrt_status vmrt_causality_host(
-	struct vmrt_causality *causality, const struct vmrt_event *event);
+/** causality_host - the next event of the host, of any kind; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status causality_host(struct causality *causality, const struct vmrt_event *event);
 
-/** vmrt_causality_blind - from now on host CPU @cpu does more than its records show */
-void vmrt_causality_blind(struct vmrt_causality *causality, unsigned cpu);
+/** causality_blind - from now on host CPU @cpu does more than its records show */
+void causality_blind(struct causality *causality, unsigned cpu);
 
-/** vmrt_causality_when - up to which host time host events are needed before this guest event */
-int64_t vmrt_causality_when(struct vmrt_causality *causality, int64_t local_ns);
+/** causality_when - up to which host time host events are needed before this guest event */
+int64_t causality_when(struct causality *causality, int64_t local_ns);
 
-/** vmrt_causality_guest - an event of guest CPU @cpu; VMRT_OK or VMRT_ENOMEM */
-enum vmrt_status vmrt_causality_guest(
-	struct vmrt_causality *causality, unsigned cpu, int64_t local_ns);
+/** causality_guest - an event of guest CPU @cpu; VMRT_OK or VMRT_ENOMEM */
+enum vmrt_status causality_guest(struct causality *causality, unsigned cpu, int64_t local_ns);
 
 /**
- * vmrt_causality_finish - the bounds found, the tightest ones of each short stretch of time
+ * causality_finish - the bounds found, the tightest ones of each short stretch of time
  * @out: free() it; NULL if there are none
  * @n: how many
  */
-enum vmrt_status vmrt_causality_finish(
-	struct vmrt_causality *causality, struct vmrt_clock_bound **out, size_t *n);
+enum vmrt_status causality_finish(
+	struct causality *causality, struct vmrt_clock_bound **out, size_t *n);
 
-/** vmrt_causality_stats - how many events agreed with the map so far */
-void vmrt_causality_stats(const struct vmrt_causality *causality, struct vmrt_causality_stats *out);
+/** causality_stats - how many events agreed with the map so far */
+void causality_stats(const struct causality *causality, struct causality_stats *out);
 
-/** vmrt_causality_free - free it; NULL is allowed */
-void vmrt_causality_free(struct vmrt_causality *causality);
+/** causality_free - free it; NULL is allowed */
+void causality_free(struct causality *causality);
 
 /**
  * vmrt_clock_from_recordings - the best map that two recordings and the pings give
