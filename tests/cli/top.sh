@@ -272,7 +272,7 @@ ok "an alarm is shown and starts its program" alarm_rings
 ok "names in alarms are read as in experiments, and checked" alarm_names
 ok "an alarm has a flight recorder save" alarm_saves_the_flight_recorder
 ok "a recording in progress is not replayed, and why is said" recording_of_a_killed_recorder_is_not_replayed
-ok "an alarm that is no condition is refused" exits 1 "--alarm: 'nonsense" -b --alarm nonsense t.vmrt
+ok "an alarm that is no condition is refused" exits 64 "--alarm: 'nonsense" -b --alarm nonsense t.vmrt
 ok "VMRT_COLORS is checked" env VMRT_COLORS=mis=1 bash -c '! vmrt-top --script /dev/null t.vmrt 2>/dev/null'
 ok "--dump names the file they go to" dump_goes_to_its_file
 ok "a pipe gets plain lines, and that is said" pipe_gets_plain_lines
@@ -283,7 +283,7 @@ ok "--ascii and the locale C mean ASCII" ascii_is_ascii
 ok "a closed pipe ends it without a word" closed_pipe_ends_it
 ok "a full disk is said" full_disk_is_said
 ok "no such run is said" exits 1 "nothere.vmrt" -b nothere.vmrt
-ok "no such VM is said" exits 1 "there is no VM called vm9" -b --vm vm9 t.vmrt
+ok "no such VM is said" exits 1 "there is no VM vm9; it has: vm1" -b --vm vm9 t.vmrt
 ok "a delay that is none is refused" exits 64 "--delay 'x': give a time from 50 ms to 3600 s" -d x t.vmrt
 ok "a delay that is too short is refused" exits 64 "--delay '1ms': give a time from 50 ms to 3600 s" -d 1ms t.vmrt
 ok "0 iterations are refused" exits 64 "--iterations '0': give a whole number from 1 on, such as 10" -n 0 t.vmrt
