@@ -4,6 +4,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bin=$(cd "${O:-build}/bin" && pwd) || exit 1
+root=$PWD
 work=$(mktemp -d /tmp/vmrt-compare-XXXXXX)
 trap 'rm -rf "$work"' EXIT
 tool=vmrt-report
@@ -150,6 +151,15 @@ ok "each variant of a comparison is judged" verdict 2 'jobs(rt_task1) < 1000' --
 ok "but for the base of 1600 jobs" sh -c '[ $(grep -c " violated" "$1") = 1 ]' - "$work/out"
 ok "exit status 1 for a task that is not there" exits 1 "has no task rt_task9" --fail-if 'miss(rt_task9) > 1%' hsf.vmrt
 ok "and those that are there are named" exits 1 "(did you mean demo/rt_task1?)" --fail-if 'miss(rt_tsk1) > 1%' hsf.vmrt
+# Each metric that the error about an unknown one lists is in the man page, in bold.
+man_page_names_all_metrics() {
+	vmrt-report --fail-if 'no_such > 1' hsf.vmrt 2>&1 | sed -n 's/.*there are //p' | tr ' ' '\n' | grep -v '^response_p[0-9]\|\.\.\.' >"$work/metrics"
+	[ "$(wc -l <"$work/metrics")" -ge 20 ] || return 1
+	while read -r metric; do
+		tr -d '\\' <"$root/docs/vmrt-report.1.scd" | grep -q "\*$metric\*" || { echo "# docs/vmrt-report.1.scd does not name $metric"; return 1; }
+	done <"$work/metrics"
+}
+ok "the man page names all metrics of conditions" man_page_names_all_metrics
 ok "exit status 64 for a condition that cannot be read" exits 64 "character 9, 'ms'" --fail-if 'miss > 1ms' hsf.vmrt
 ok "conditions are in every format" conditions_in_every_format
 echo "1..$n"
