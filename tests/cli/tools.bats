@@ -98,6 +98,38 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	done
 }
 
+@test "the man page names every value of an option that takes words" {
+	local n=0 missing=0
+	for t in $tools; do
+		page=docs/$t.1.scd
+		while IFS= read -r values; do
+			for value in $values; do
+				tr -d '\\' <"$page" | grep -qE -- "(^|[^A-Za-z])$value([^A-Za-z]|\$)" || { echo "$page lacks $value"; missing=1; }
+				n=$((n + 1))
+			done
+		done < <("$O/bin/$t" --completion bash | sed -n "s/.*) values='\(.*\)' ;;/\1/p")
+	done
+	[ "$n" -gt 40 ] && [ "$missing" = 0 ]
+}
+
+@test "the man page of experiment files names every word that a key takes" {
+	local section key words
+	while IFS=: read -r section key; do
+		printf '[%s]\n%s = no_such_word\n' "$section" "$key" >"$BATS_TEST_TMPDIR/e.ini"
+		run "$O/bin/vmrt-hsf" run "$BATS_TEST_TMPDIR/e.ini"
+		words=$(sed -n 's/.*allowed are //p' <<<"$output" | sed 's/,//g; s/ and / /')
+		[ "$(wc -w <<<"$words")" -ge 2 ] || { echo "$section $key: $output"; false; }
+		for word in $words; do
+			tr -d '\\' <docs/vmrt-experiment.5.scd | grep -qF "*$word*" || { echo "docs/vmrt-experiment.5.scd lacks *$word*"; false; }
+		done
+	done <<-END
+		server x:policy
+		server x:depletion
+		server x:background
+		task vm/x:release
+	END
+}
+
 @test "a mistyped command is guessed" {
 	run "$O/bin/vmrt-trace" recrod
 	[ "$status" -eq 64 ]
