@@ -350,7 +350,7 @@ static bool shows_a_loss(const struct got *g, const struct vmrt_loss *e)
 		return false;
 	for (size_t i = 0; i < truth->n_holes; i++)
 		if (truth->holes[i].machine == e->machine && truth->holes[i].from_ns < e->to_ns &&
-			truth->holes[i].to_ns > e->from_ns)
+			truth->holes[i].to_ns > e->to_ns)
 			return true;
 	return false;
 }

@@ -446,6 +446,7 @@ void unsure_switch(struct machine *m, unsigned cpu, const struct thread *out,
 void unsure_guest_cpu(struct machine *g, unsigned cpu, const struct thread *v, int64_t host_ns);
 void unsure_ran(struct jobs *j, int64_t from_ns);
 void unsure_unarmed(struct machine *m, uint64_t ptr, int64_t host_ns);
+void unsure_woken(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns);
 void unsure_unwoken(struct jobs *j, int64_t host_ns);
 
 /** change_followed - who runs on @cpu is followed as @t from now on, or not any more (NULL) */

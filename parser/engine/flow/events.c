@@ -126,6 +126,8 @@ void event_woken(
 
 	/* where only sched_waking was recorded, it takes the place of sched_wakeup */
 	last = ev->type == VMRT_EV_WAKEUP || m->lone_wakings == LONE_WAKINGS;
+	if (t->jobs && begins_wake(m, ev))
+		unsure_woken(t->jobs, ev, now.host_ns);
 	if (t->jobs && last)
 		jobs_wakeup(t->jobs, ev, now.host_ns);
 	learn_waker(m, t, ev, now);

@@ -4,7 +4,7 @@
  * the jobs that it concerns is corrected where that is known better now; how much of it may be
  * wrong is kept, and reported with the job.
  */
-#include "task.h"
+#include "parser/engine/task/mechanism.h"
 
 #include <string.h>
 
@@ -138,35 +138,93 @@ static bool is_long_ago(const struct machine *m, int64_t since_ns, int64_t host_
 	       host_ns - since_ns > record_window_ns(m) + CONTRADICTION_NS;
 }
 
-/*
- * Timer @ptr expires, which by the records has not been armed since it expired last. If it is that
- * of the open job of a thread, this thread has slept again meanwhile.
- */
-void unsure_unarmed(struct machine *m, uint64_t ptr, int64_t host_ns)
+/* Have all CPUs of @m recorded something? Timers expire, and threads are woken, on any of them. */
+static bool all_recorded(const struct machine *m)
 {
-	for (size_t i = 0; m->starts_seen && i < m->n_jobs; i++) {
-		struct jobs *j = m->jobs[i];
-		int64_t since = j->state == JOB_STARTED ? j->thread->start_ns : j->job.release_ns;
+	for (unsigned c = 0; c < m->n_cpus; c++)
+		if (m->cpus[c].last_ns == VMRT_UNKNOWN)
+			return false;
+	return m->n_cpus >= m->config->cpus;
+}
 
-		if (j->timer == ptr && (j->state == JOB_STARTED || j->state == JOB_RELEASED) &&
-			is_long_ago(m, since, host_ns))
-			unrecorded(j, since, host_ns);
-	}
+/* By the records the thread of @j works on its job. A sleep that it has not begun ends now, so it
+ * has slept meanwhile. */
+static void slept_unseen(struct jobs *j, int64_t host_ns)
+{
+	int64_t since = j->state == JOB_STARTED ? j->thread->start_ns : j->job.release_ns;
+
+	/* where records are known to be lost, that says nothing new */
+	if ((j->state == JOB_STARTED || j->state == JOB_RELEASED) && !jobs_lost_events(j) &&
+		is_long_ago(j->machine, since, host_ns) && all_recorded(j->machine))
+		unrecorded(j, since, host_ns);
 }
 
 /*
- * The thread of @j, which slept until a timer that is due, runs, but neither the expiry nor its
- * wake-up were recorded, while others were: that is more than a missing switch.
+ * Timer @ptr expires, which by the records has not been armed since it expired last. It may be that
+ * of the open job of a thread.
+ */
+void unsure_unarmed(struct machine *m, uint64_t ptr, int64_t host_ns)
+{
+	for (size_t i = 0; m->starts_seen && i < m->n_jobs; i++)
+		if (m->jobs[i]->timer == ptr)
+			slept_unseen(m->jobs[i], host_ns);
+}
+
+/* When the timer that the sleeping thread of @j has armed is due, if it has not expired; or
+ * VMRT_UNKNOWN. */
+static int64_t timer_due(const struct jobs *j)
+{
+	const struct wait_timer *timer = &j->rel.timer;
+
+	/* only a signal ends such a sleep before its time */
+	if (j->state == JOB_SLEEPING && j->slept && !j->rel.sleep.pending)
+		return j->arrives_ns;
+	if (release_merges(j) && timer->ptr && !timer->gone && !timer->fired.ptr &&
+		timer->next_ns != VMRT_UNKNOWN && !release_lost_since(j, timer->seen_ns))
+		return to_host(j->machine, timer->next_ns);
+	return VMRT_UNKNOWN;
+}
+
+/* The thread of @j, which sleeps, goes on though its timer is overdue: has it not expired, as the
+ * records have it? */
+static void check_overdue(struct jobs *j, int64_t host_ns)
+{
+	const struct machine *m = j->machine;
+	int64_t due = timer_due(j);
+
+	if (!j->thread->suspended && m->starts_seen && m->expiries_seen &&
+		is_long_ago(m, due, host_ns) && !jobs_lost_since(j, due) && all_recorded(m))
+		unrecorded(j, j->thread->last_out_ns, host_ns);
+}
+
+/*
+ * The thread of @j is woken from its sleep. If no timer that is due has been seen to expire, or one
+ * that nobody has armed, more than a switch is missing.
+ */
+void unsure_woken(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
+{
+	struct machine *m = j->machine;
+	const struct cpu *cpu = &m->cpus[ev->cpu];
+	const struct fired *f = &cpu->fired[interrupt_level(ev->flags)];
+
+	if (j->thread->state == THREAD_BLOCKED && j->state == JOB_SLEEPING)
+		check_overdue(j, host_ns);
+	/* its expiry wakes its thread before anything else happens */
+	else if (m->starts_seen && j->thread->state != THREAD_RUNNING && f->ptr &&
+		 f->pid == ev->pid && f->local_ns == cpu->last_local_ns &&
+		 f->fn == VMRT_FN_WAKEUP && !f->owner && f->arrival_ns == VMRT_UNKNOWN &&
+		 clocks_of(m, f->ptr) == CLOCK_IS_MONOTONIC)
+		slept_unseen(j, host_ns);
+}
+
+/*
+ * The thread of @j runs, which slept until a timer that is due, but neither the expiry nor its
+ * wake-up were recorded, while others were.
  */
 void unsure_unwoken(struct jobs *j, int64_t host_ns)
 {
-	const struct machine *m = j->machine;
-	const struct thread *t = j->thread;
-
-	if (j->state == JOB_SLEEPING && j->slept && !j->rel.sleep.pending &&
-		t->state == THREAD_BLOCKED && !t->suspended && m->wakes_seen && m->starts_seen &&
-		m->expiries_seen && is_long_ago(m, j->arrives_ns, host_ns))
-		unrecorded(j, t->last_out_ns, host_ns);
+	if (j->thread->state == THREAD_BLOCKED && j->machine->wakes_seen)
+		check_overdue(j, host_ns);
 }
 
 /* Guest CPU @cpu shows an event, but its vCPU thread is not known to run since it left: a switch of
