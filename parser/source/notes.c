@@ -238,6 +238,27 @@ static bool occurs(const struct thread_names *names, const struct vmrt_task_spec
 	return false;
 }
 
+/* A task whose releases cannot be seen, since the events that show them are not recorded. */
+static void note_unseen_releases(struct writer *w, size_t machine, size_t task, const char *label)
+{
+	enum vmrt_release is = vmrt_engine_task_release(w->engine, (uint32_t)task, NULL);
+	bool expires = count_of(w->rec, machine, NULL, "hrtimer_expire_entry") > 0;
+	bool timers = expires && count_of(w->rec, machine, NULL, "hrtimer_start");
+	bool wakes = count_of(w->rec, machine, NULL, "sched_waking") +
+		     count_of(w->rec, machine, NULL, "sched_wakeup");
+
+	if (is == VMRT_RELEASE_AUTO && !wakes)
+		put(w, "task", label,
+			timers ? "it has no jobs: what wakes it is not recorded, so its releases "
+				 "are unknown"
+			       : "it has no jobs: neither its timers nor what wakes it are "
+				 "recorded, so its releases are unknown");
+	else if ((is == VMRT_RELEASE_AUTO && !timers) || (is == VMRT_RELEASE_DEADLINE && !expires))
+		put(w, "task", label,
+			"it has no jobs: its timers are not recorded, so its releases are unknown; "
+			"if other threads or interrupts release it, say release = wakeup");
+}
+
 /* A task that was seen, but of which the numbers may not be what they seem. */
 static void note_contradictions(struct writer *w, size_t machine, size_t task, const char *label)
 {
@@ -247,14 +268,7 @@ static void note_contradictions(struct writer *w, size_t machine, size_t task, c
 		put(w, "task", label,
 			"nothing periodic releases it, so each wake-up is taken for a release; "
 			"release = wakeup says that this is right");
-	if (vmrt_engine_task_release(w->engine, (uint32_t)task, NULL) == VMRT_RELEASE_AUTO &&
-		(!count_of(w->rec, machine, NULL, "hrtimer_start") ||
-			!count_of(w->rec, machine, NULL, "hrtimer_expire_entry")) &&
-		count_of(w->rec, machine, NULL, "sched_waking") +
-			count_of(w->rec, machine, NULL, "sched_wakeup"))
-		put(w, "task", label,
-			"it has no jobs: its timers are not recorded, so its releases are unknown; "
-			"if other threads or interrupts release it, say release = wakeup");
+	note_unseen_releases(w, machine, task, label);
 	vmrt_engine_task_contradiction(w->engine, (uint32_t)task, &found);
 	if (found.text[0])
 		put(w, "task", label, found.text);

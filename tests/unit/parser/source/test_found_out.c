@@ -249,6 +249,42 @@ static void naps_within_long_jobs_are_no_releases(void **state)
 	assert_string_equal(ask("SELECT max(response_ns) FROM jobs"), "29990000");
 }
 
+/* A timerfd's job ends with the sleep that its expiry ends: without wake-ups no sleep is known to
+ * be that one. Where only switches are recorded nothing is known at all. */
+static void a_task_whose_wake_ups_are_not_recorded_has_a_note(void **state)
+{
+	(void)state;
+	for (int timers = 0; timers < 2; timers++) {
+		struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
+
+		tests_dat_current(d, 0, 77);
+		for (int k = 0; k < 12; k++) {
+			int64_t at = BASE + k * 20 * MS, until = at + 20 * MS;
+
+			if (timers)
+				tests_dat_timer_start(
+					d, 0, at + MS, TIMER, VMRT_FN_TIMERFD, until, until, 0);
+			tests_dat_switch(d, 0, at + 3 * MS, "t", 77, 39, 1, "swapper/0", 0, 120);
+			tests_dat_flags(d, VMRT_FLAG_HARDIRQ);
+			if (timers)
+				tests_dat_timer_expire(
+					d, 0, until + 2 * US, TIMER, VMRT_FN_TIMERFD, until + US);
+			tests_dat_flags(d, 0);
+			tests_dat_switch(
+				d, 0, until + 10 * US, "swapper/0", 0, 120, 0, "t", 77, 39);
+		}
+		declare("[task host/t]\nperiod = 20ms\n");
+		analyze(d);
+		assert_string_equal(
+			ask("SELECT count(*) FROM jobs WHERE outcome <> 'truncated'"), "0");
+		assert_string_equal(ask("SELECT words FROM note WHERE about = 'task'"),
+			timers ? "it has no jobs: what wakes it is not recorded, so its releases "
+				 "are unknown"
+			       : "it has no jobs: neither its timers nor what wakes it are "
+				 "recorded, so its releases are unknown");
+	}
+}
+
 static void a_period_that_the_arrivals_contradict_is_noted(void **state)
 {
 	struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_61);
@@ -462,6 +498,7 @@ int main(void)
 		cmocka_unit_test(the_thread_that_naps_is_not_the_task),
 		cmocka_unit_test(absolute_sleeps_that_only_come_first_are_not_what_a_task_waits_by),
 		cmocka_unit_test(naps_within_long_jobs_are_no_releases),
+		cmocka_unit_test(a_task_whose_wake_ups_are_not_recorded_has_a_note),
 		cmocka_unit_test(a_period_that_the_arrivals_contradict_is_noted),
 		cmocka_unit_test(without_timer_events_wake_ups_by_interrupts_are_no_releases),
 		cmocka_unit_test(without_switches_a_task_that_others_wake_has_no_times),

@@ -387,8 +387,11 @@ static void missing_events_are_noted_with_what_is_unknown(void **state)
 		ask("SELECT about, name, words LIKE '%sched_waking and sched_wakeup (%' "
 		    "AND words LIKE '%hrtimer_start (%' AND words LIKE "
 		    "'%hrtimer_expire_entry (%' AND words LIKE '%trace-cmd record -C mono%' "
-		    "AND words NOT LIKE '%: sched_switch (%' FROM note"),
+		    "AND words NOT LIKE '%: sched_switch (%' FROM note WHERE about = 'machine'"),
 		"machine|host|1");
+	assert_string_equal(ask("SELECT name, words LIKE 'it has no jobs%' FROM note WHERE about = "
+				"'task'"),
+		"host/t|1");
 	assert_string_equal(
 		ask("SELECT name, described, count FROM event WHERE system = 'sched' AND "
 		    "name IN ('sched_switch', 'sched_waking') ORDER BY name"),
