@@ -28,9 +28,10 @@ static void armed(struct jobs *j, const struct armed *a)
 		__builtin_sub_overflow(ev->timer.expires, ev->ts, &ahead) ||
 		has_passed(j->machine, ev->timer.expires, ev->ts))
 		return;
-	/* by the error of the record's time it may seem to be too far away */
+	/* by the error of the record's time it may seem to be too far away, and a declared period
+	 * may be wrong and too short */
 	if (ahead - j->machine->config->record_error_ns >
-		(j->spec->period_ns ? j->spec->period_ns : FAIR_SERVER_NS))
+		(j->spec->period_ns > FAIR_SERVER_NS ? j->spec->period_ns : FAIR_SERVER_NS))
 		return;
 	confirm_begin(j, a, ev->timer.timer, ev->timer.expires, CLOCK_IS_MONOTONIC);
 }

@@ -138,7 +138,10 @@ void release_discard(struct jobs *j, int64_t host_ns)
 	jobs_clear(j);
 }
 
-/* Do the relative sleeps so far look like the task's period? */
+/*
+ * Do the relative sleeps so far look like the task's period? Naps within a job are no longer than
+ * that; so many longer ones in a row show that the declared period is wrong.
+ */
 static bool trial_agrees(const struct jobs *j)
 {
 	const struct release *r = &j->rel;
@@ -152,7 +155,8 @@ static bool trial_agrees(const struct jobs *j)
 
 		if (before != VMRT_UNKNOWN && at != VMRT_UNKNOWN &&
 			(at - before < j->spec->period_ns / 2 ||
-				at - before > 2 * j->spec->period_ns))
+				(at - before > 2 * j->spec->period_ns &&
+					r->trial.n_held < TRIAL_UNDECLARED)))
 			return false;
 		before = at;
 	}

@@ -331,6 +331,46 @@ static void a_deadline_task_yields_until_its_reservation_is_replenished(void **s
 	assert_us(fx_job(&f, 1)->response_ns, 1 * MS);
 }
 
+/* The task has a period of 20 ms and is declared with one of 3 ms: its jobs are found all the same,
+ * so that the analysis can say that the arrivals contradict the declared period. */
+static void a_declared_period_that_is_far_too_short_hides_no_jobs(void **state)
+{
+	static struct fixture f;
+	int64_t period;
+
+	(void)state;
+	fx_begin(&f, "period = 3ms\n");
+	f.prio = DL;
+	fx_runs_from_the_beginning(&f);
+	f.depth = 2;
+	for (int k = 1; k < 13; k++) {
+		int64_t at = k * 20 * MS;
+
+		fx_arm_raw(&f, at - 18 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, at * US, 0);
+		fx_sw(&f, at - 18 * MS + 3, X, 0, 0);
+		fx_expire(&f, at, 0, T1, VMRT_FN_DEADLINE);
+		fx_sw(&f, at, 0, 0, X);
+	}
+	assert_int_equal(fx_end(&f, 241 * MS, &period), VMRT_RELEASE_DEADLINE);
+	assert_us(period, 20 * MS);
+	/* the last one is still at work */
+	assert_int_equal(f.n, 12);
+	assert_us(fx_job(&f, 0)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, 22 * MS);
+
+	fx_begin(&f, "period = 3ms\n");
+	fx_runs_from_the_beginning(&f);
+	for (int k = 1; k < 13; k++) {
+		fx_sleep_for(&f, k * 20 * MS - 18 * MS, k * 20 * MS);
+		fx_wakes(&f, k * 20 * MS, T2, VMRT_FN_WAKEUP);
+	}
+	assert_int_equal(fx_end(&f, 241 * MS, &period), VMRT_RELEASE_RELATIVE);
+	assert_us(period, 20 * MS);
+	assert_int_equal(f.n, 12);
+	assert_us(fx_job(&f, 0)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 0)->end_ns, 22 * MS);
+}
+
 /* A job from 10 to 20 ms, in the middle of which @what is done to the thread for 4 ms. */
 static const struct vmrt_job *disturbed(struct fixture *f, int out_state, int next, int wakes_it)
 {
@@ -545,6 +585,7 @@ int main(void)
 		cmocka_unit_test(a_sleep_that_goes_on_behind_a_signal_is_one),
 		cmocka_unit_test(
 			a_thread_whose_switch_out_was_not_recorded_and_that_nothing_woke_was_preempted),
+		cmocka_unit_test(a_declared_period_that_is_far_too_short_hides_no_jobs),
 		cmocka_unit_test(relative_sleeps_are_releases_where_that_is_declared),
 		cmocka_unit_test(a_nap_before_the_first_relative_sleep_is_no_release),
 		cmocka_unit_test(
