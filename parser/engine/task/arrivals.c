@@ -29,6 +29,8 @@
 #define MEAN_SHARE 4
 /* So many arrivals near the grid make it the task's, though it does not sleep until its points. */
 #define KEEPS_CERTAIN 8
+/* And so many that come back to the grid behind late jobs, for each that does not. */
+#define BACK_CERTAIN 3
 /* A thread that is woken this often has jobs. */
 #define WOKEN_FOR_JOBS 8
 /* This many distances of a period between sleeps of another way than the task's are no chance. */
@@ -187,12 +189,16 @@ static int64_t period_tried(const struct jobs *j)
 		       : 0;
 }
 
-/* Sleeps of many lengths, and yet arrivals at one distance: the task sleeps for what is left of a
- * period, and that is its period. */
+/*
+ * Sleeps of many lengths, and yet arrivals at one distance: the task sleeps for what is left of a
+ * period, and that is its period. Where its jobs take the same time, so do its sleeps, but that
+ * behind a late job is shorter and ends on the grid all the same.
+ */
 static bool keeps_a_period(const struct wait_usual *u)
 {
-	return u->unlike > u->alike && u->exact + u->loose >= KEEPS_CERTAIN &&
-	       u->off < (u->exact + u->loose) / 2;
+	return (u->unlike > u->alike ||
+		       (u->back >= BACK_CERTAIN && u->back / BACK_CERTAIN > u->elsewhere)) &&
+	       u->exact + u->loose >= KEEPS_CERTAIN && u->off < (u->exact + u->loose) / 2;
 }
 
 /*
@@ -236,6 +242,14 @@ static void note_grid(
 	else
 		u->off++;
 	u->astray += !near && end - before < period - period / PERIOD_SHARE;
+	if (steps > 1 && ahead > 0 && end - before > period && u->ahead_ns &&
+		!same_sleep(j, period, ahead)) {
+		bool back = period_off_ns(j, arrival - before, steps) <=
+			    steps * (period / PERIOD_SHARE);
+
+		u->back += back;
+		u->elsewhere += !back;
+	}
 	if (u->ahead_ns && same_sleep(j, period, ahead))
 		u->alike++;
 	else if (u->ahead_ns)

@@ -124,6 +124,7 @@ struct wait_usual {
 	bool on_grid;		    /* grid_ns is known: an arrival on the grid */
 	int64_t grid_ns;
 	uint32_t alike, unlike;		/* as far as the time before, or not */
+	uint32_t back, elsewhere;	/* behind late jobs and sleeps of another length: on it? */
 	int64_t ahead_ns;		/* so far ahead its timer was armed last */
 	int64_t exec_ns, least_exec_ns; /* of a job; 0: not known */
 	/* what was noted of its arrivals in struct task_found */

@@ -226,6 +226,51 @@ static void a_loop_without_a_declared_period_catches_up(void **state)
 	}
 }
 
+/*
+ * The same with jobs that take 2 ms, and sleeps of 8 ms, but for every sixth job, which takes 25
+ * ms; two jobs of 2 ms follow without a sleep, of which the first one ends 17 ms, the second one 9
+ * ms after its release, and then a sleep of 1 ms. The first late job, at 60 ms, comes before it is
+ * known that the task waits so. That it comes back to the grid at 170, 250 and 330 ms shows its
+ * period: the late jobs before that hide 6 others. Those at 380 and 460 ms, and the ones behind
+ * them, have missed and have no end.
+ * @fixed: it sleeps for 8 ms whatever its jobs take, and has no grid to come back to.
+ */
+static void a_loop_with_jobs_of_one_length_shows_its_period_when_it_was_late(void **state)
+{
+	static const int off[] = {11, 17, 9, 14, 21, 12, 10, 8, 19, 15, 13};
+
+	(void)state;
+	for (int fixed = 0; fixed < 2; fixed++) {
+		static struct fixture f;
+		struct vmrt_task_contradiction found;
+		int due = 10 * MS, grid = 10 * MS, without = 0, late = 0;
+
+		fx_begin(&f, "deadline = 10ms\n");
+		fx_runs_from_the_beginning(&f);
+		fx_sleep_for(&f, 2 * MS, due);
+		for (int k = 1; k < 42; k++) {
+			int end = due + (k % 6 ? 2 : 25) * MS;
+
+			fx_wakes(&f, due, T2, VMRT_FN_WAKEUP);
+			/* two jobs of 2 ms, which are late, too */
+			end += k % 6 || fixed ? 0 : 4 * MS;
+			grid += (k % 6 ? 10 : 30) * MS;
+			due = fixed ? end + 8 * MS : grid + off[k % 11];
+			fx_sleep_for(&f, end, due);
+		}
+		found = contradiction_of(&f);
+		fx_end(&f, due - MS, NULL);
+		for (size_t i = 0; i < f.n; i++) {
+			without += fx_job(&f, i)->outcome == VMRT_OUTCOME_MISSED &&
+				   fx_job(&f, i)->end_ns == VMRT_UNKNOWN;
+			late += fx_job(&f, i)->outcome == VMRT_OUTCOME_MISSED;
+		}
+		assert_int_equal(found.missing, fixed ? 0 : 6);
+		assert_int_equal(late, fixed ? 6 : 4 + 2 * 2);
+		assert_int_equal(without, fixed ? 0 : 2 * 2);
+	}
+}
+
 /* Its next release has passed, so it sleeps for no time at all. */
 static void a_sleep_of_zero_is_for_the_release_that_has_passed(void **state)
 {
@@ -530,6 +575,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(naps_in_the_first_job_say_nothing_of_the_releases),
 		cmocka_unit_test(a_loop_without_a_declared_period_catches_up),
+		cmocka_unit_test(a_loop_with_jobs_of_one_length_shows_its_period_when_it_was_late),
 		cmocka_unit_test(a_period_that_begins_anew_shows_the_end_of_the_late_job),
 		cmocka_unit_test(a_late_job_that_may_hide_another_one_has_no_end),
 		cmocka_unit_test(a_job_that_began_late_hides_no_other),
