@@ -323,6 +323,7 @@ struct vmrt_engine {
 	uint32_t next_thread;
 	struct namesakes namesakes;
 	int64_t n_events, n_added; /* pushed; rows made without an event of their own */
+	int64_t n_remembered;	   /* arrivals that no event stands for */
 	int64_t start_ns, now_ns;
 	bool out_of_memory;
 };
@@ -473,6 +474,7 @@ bool mark_number(const char *rest, const char *key, int64_t *out);
 int64_t to_host(struct machine *m, int64_t local_ns);
 int64_t engine_most_rows(const struct vmrt_engine *e);
 bool engine_may_add(struct vmrt_engine *e);
+bool engine_may_remember(struct vmrt_engine *e);
 struct thread *vcpu_of(const struct machine *m, unsigned cpu);
 void cpus_emit_loss(struct machine *m, unsigned cpu, int64_t from, int64_t to, uint64_t events,
 	enum vmrt_loss_kind kind);

@@ -8,6 +8,11 @@
 #define ROWS_FREE 4096
 #define ROWS_PER_EVENT 4
 
+/* Arrivals of jobs that queue behind an open one, each a step of the accounts: a stopped VM has
+ * some ten thousands in a minute, a period of nanoseconds would have that many for each job. */
+#define ARRIVALS_FREE 262144
+#define ARRIVALS_PER_EVENT 16
+
 int64_t engine_most_rows(const struct vmrt_engine *e)
 {
 	return ROWS_FREE + e->n_events * ROWS_PER_EVENT;
@@ -19,6 +24,15 @@ bool engine_may_add(struct vmrt_engine *e)
 	if (e->n_added >= engine_most_rows(e))
 		return false;
 	e->n_added++;
+	return true;
+}
+
+/* May another arrival be remembered that no event stands for? It is then counted. */
+bool engine_may_remember(struct vmrt_engine *e)
+{
+	if (e->n_remembered >= ARRIVALS_FREE + e->n_events * ARRIVALS_PER_EVENT)
+		return false;
+	e->n_remembered++;
 	return true;
 }
 

@@ -273,7 +273,8 @@ static void account(struct jobs *j, int64_t from, int64_t to)
 	journal_add(j, &entry);
 }
 
-/* The next instant at which a class changes by itself. */
+/* The next instant at which a class changes by itself. Only a job that executes at @from comes
+ * nearer to its WCET: else there would be a step for each ns that it lacks. */
 static int64_t next_change(const struct jobs *j, int64_t from)
 {
 	int64_t next = INT64_MAX;
@@ -282,8 +283,8 @@ static int64_t next_change(const struct jobs *j, int64_t from)
 		next = j->arrives_ns;
 	if (j->state >= JOB_SLEEPING && j->grid_host_ns > from && j->grid_host_ns < next)
 		next = j->grid_host_ns;
-	if (j->state == JOB_STARTED && j->spec->wcet_ns > j->exec_ns &&
-		from + (j->spec->wcet_ns - j->exec_ns) < next)
+	if (j->state == JOB_STARTED && jobs_arrived(j, from) && j->part == VMRT_BLAME_EXEC &&
+		j->spec->wcet_ns > j->exec_ns && from + (j->spec->wcet_ns - j->exec_ns) < next)
 		next = from + (j->spec->wcet_ns - j->exec_ns);
 	return next;
 }
@@ -335,7 +336,8 @@ static void take_snapshot(struct jobs *j)
 	struct snapshot *s;
 
 	wait_arrival_passed(j, j->grid_host_ns);
-	if (j->backlog_n == j->backlog_size && !grow_backlog(j)) {
+	if (!engine_may_remember(j->machine->engine) ||
+		(j->backlog_n == j->backlog_size && !grow_backlog(j))) {
 		/* blame_open() finds the next grid point */
 		set_grid(j, VMRT_UNKNOWN);
 		return;
@@ -377,17 +379,16 @@ void blame_settle_jobs(struct machine *m, int64_t host_ns)
 		int64_t from = m->settled_ns, to = host_ns;
 
 		gap_settle(m);
-
+		/* all before any: whether one overran matters to the others */
+		for (size_t i = 0; i < m->n_jobs; i++)
+			if (jobs_arrived(m->jobs[i], from))
+				m->jobs[i]->part = classify(m->jobs[i]);
 		for (size_t i = 0; i < m->n_jobs; i++) {
 			int64_t change = next_change(m->jobs[i], from);
 
 			if (change < to)
 				to = change;
 		}
-		/* all before any: whether one overran matters to the others */
-		for (size_t i = 0; i < m->n_jobs; i++)
-			if (jobs_arrived(m->jobs[i], from))
-				m->jobs[i]->part = classify(m->jobs[i]);
 		for (size_t i = 0; i < m->n_jobs; i++)
 			if (jobs_arrived(m->jobs[i], from))
 				account(m->jobs[i], from, to);

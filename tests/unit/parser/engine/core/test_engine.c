@@ -80,6 +80,25 @@ static void the_time_in_which_the_vcpu_did_not_run_is_charged_to_the_host(void *
 	assert_int_equal(f.seen[vmrt_job_blamed(j, VMRT_BLAME_HOST_THREAD)].tid, HOG);
 }
 
+static void a_job_that_lacks_a_nanosecond_of_its_wcet_may_wait_for_long(void **state)
+{
+	static struct fixture f;
+	const struct vmrt_job *j = &f.jobs[0];
+	const int64_t preempted = 18 * MS + 50 * US - 1;
+
+	(void)state;
+	begin_with_t1_running(&f);
+	/* it began at 10.05 ms and may execute for 8 ms: not a step for each ns of the 2 s */
+	sw(&f, HOST, preempted, VCPU, 0, HOG);
+	sw(&f, HOST, 2000 * MS, HOG, 0, VCPU);
+	arm(&f, GUEST, 2001 * MS, T1, 30 * MS);
+	end(&f, 2001 * MS + 3 * US);
+	assert_int_equal(j->exec_ns, 9 * MS - 1);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_EXEC], 8 * MS);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_OVERRUN], 1 * MS - 1);
+	assert_int_equal(j->blame_ns[VMRT_BLAME_HOST_THREAD], 2000 * MS - preempted);
+}
+
 static void assert_blamed(const struct fixture *f, const struct vmrt_blamed *b,
 	enum vmrt_blame part, int32_t tid, int64_t ns)
 {
@@ -545,6 +564,7 @@ int main(void)
 		cmocka_unit_test(thread_is_named_as_it_is_called_when_it_runs),
 		cmocka_unit_test(interrupts_of_host_and_guest_are_a_part_of_their_own),
 		cmocka_unit_test(a_job_that_queued_names_who_had_the_cpu_meanwhile),
+		cmocka_unit_test(a_job_that_lacks_a_nanosecond_of_its_wcet_may_wait_for_long),
 		cmocka_unit_test(a_lower_task_waits_for_a_higher_one_and_is_preempted_by_it),
 		cmocka_unit_test(a_job_that_outlives_the_trace_past_its_deadline_is_missed),
 		cmocka_unit_test(releases_that_queue_behind_an_endless_job_are_counted),
