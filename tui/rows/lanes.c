@@ -56,7 +56,7 @@ bool top_unenforced(const struct top_server_row *s)
 {
 	/* without an enforcer's markers, what ran at the priority is still known */
 	return s->policy != VMRT_POLICY_NONE && s->state != TOP_SERVER_ABSENT && !s->enforced &&
-	       s->used_ns <= 0 && s->max_ns <= 0;
+	       s->used_ns == 0 && s->max_ns <= 0;
 }
 
 /* Did a run that ended at the kernel's priority @prio get what the server gives? */

@@ -274,13 +274,13 @@ static void put_keys(const struct top_ui *ui, struct top_screen *screen)
 		put_prompt(ui, screen);
 		return;
 	}
-	if (screen->rows > 0 && screen->rows > screen->page_rows)
+	if (screen->lines_hidden > 0)
+		snprintf(text, sizeof(text), "%d more lines", screen->lines_hidden);
+	else if (screen->rows > 0 && screen->rows > screen->page_rows)
 		snprintf(text, sizeof(text), "row %d of %d",
 			(ui->sheet == TOP_SHEET_SETUP ? ui->setup_cursor : ui->cursor[ui->page]) +
 				1,
 			screen->rows);
-	else if (screen->lines_hidden > 0)
-		snprintf(text, sizeof(text), "%d more lines", screen->lines_hidden);
 	else
 		snprintf(text, sizeof(text), "every %s", vmrt_format_duration(ui->delay_ns, delay));
 	right -= top_columns(text);

@@ -7,6 +7,9 @@
 #include "pages.h"
 #include "text.h"
 
+#define LOW 10	    /* an area lower than this has no blank line below what is first */
+#define LINES_MIN 4 /* for machines and VMs, before messages */
+
 struct field {
 	const char *head;
 	int width;
@@ -124,29 +127,54 @@ static void size_text(char *out, int64_t bytes)
 		snprintf(out, TOP_TEXT, "%.1f MiB", (double)bytes / (1 << 20));
 }
 
-static int put_vms(const struct top_area *area, int y, int end)
+static void put_vm(const struct top_area *area, const struct top_vm_row *vm, int y)
+{
+	char text[TOP_TEXT];
+	int x = 27;
+
+	top_text_name(text, vm->name, 14);
+	top_put(area->screen, y, 0, 14, false, TOP_PLAIN, text);
+	top_put(area->screen, y, 16, 9, false, vm->recorded ? TOP_PLAIN : TOP_DIM,
+		vm->recorded ? "seen" : "not seen");
+	for (size_t k = 0; k < vm->n_vcpus && k < 16; k++)
+		x = top_say(area->screen, y, x, TOP_PLAIN, "%s%d:%d", k ? " " : "",
+			vm->vcpus[k].vcpu, vm->vcpus[k].tid);
+}
+
+/* The machines, a blank line, and the VMs, as lines. */
+static void put_line(const struct top_area *area, unsigned out, int line, int y)
 {
 	const struct top_view *view = area->view;
+	int machines = (int)view->n_machines;
 
-	if (!view->n_vms || y + 1 >= end)
-		return y;
-	top_put(area->screen, y, 0, 14, false, TOP_HEAD, "VM");
-	top_put(area->screen, y, 16, 9, false, TOP_HEAD, "GUEST");
-	top_say(area->screen, y++, 27, TOP_HEAD, "vCPU THREADS");
-	for (size_t i = 0; i < view->n_vms && y < end; i++, y++) {
-		const struct top_vm_row *vm = &view->vms[i];
-		char text[TOP_TEXT];
-		int x = 27;
-
-		top_text_name(text, vm->name, 14);
-		top_put(area->screen, y, 0, 14, false, TOP_PLAIN, text);
-		top_put(area->screen, y, 16, 9, false, vm->recorded ? TOP_PLAIN : TOP_DIM,
-			vm->recorded ? "seen" : "not seen");
-		for (size_t k = 0; k < vm->n_vcpus && k < 16; k++)
-			x = top_say(area->screen, y, x, TOP_PLAIN, "%s%d:%d", k ? " " : "",
-				vm->vcpus[k].vcpu, vm->vcpus[k].tid);
+	if (line == 0) {
+		put_machine(area, NULL, out, y);
+	} else if (line <= machines) {
+		put_machine(area, &view->machines[line - 1], out, y);
+	} else if (line == machines + 2) {
+		top_put(area->screen, y, 0, 14, false, TOP_HEAD, "VM");
+		top_put(area->screen, y, 16, 9, false, TOP_HEAD, "GUEST");
+		top_say(area->screen, y, 27, TOP_HEAD, "vCPU THREADS");
+	} else if (line > machines + 2) {
+		put_vm(area, &view->vms[line - machines - 3], y);
 	}
-	return y + 1;
+}
+
+/* What has no room is reached as rows of other pages are; returns the line behind it. */
+static int put_lines(const struct top_area *area, unsigned out, int y, int end)
+{
+	const struct top_view *view = area->view;
+	int lines = 1 + (int)view->n_machines + (view->n_vms ? 2 + (int)view->n_vms : 0);
+	int room = end - y, hidden = lines > room ? lines - room : 0;
+	int first = area->ui->cursor[TOP_PAGE_SYSTEM];
+
+	first = first > hidden ? hidden : first;
+	for (int i = 0; i < room && first + i < lines; i++)
+		put_line(area, out, first + i, y + i);
+	area->screen->rows = hidden ? hidden + 1 : 0;
+	area->screen->page_rows = room;
+	area->screen->lines_hidden = hidden - first;
+	return y + (lines < room ? lines : room) + 1;
 }
 
 static int put_self(const struct top_area *area, int y, int end)
@@ -173,10 +201,11 @@ static int put_message(const struct top_area *area, int y, int end, const char *
 	int width = area->screen->width;
 	char line[TOP_TEXT];
 
-	if (!text || top_columns(text) <= width)
+	if (!text || top_columns(text) <= width || y >= end)
 		return y;
-	if (width > TOP_TEXT / 4 - 1)
-		width = TOP_TEXT / 4 - 1;
+	/* most characters have two bytes at most in each column */
+	if (width > TOP_TEXT / 2 - 2)
+		width = TOP_TEXT / 2 - 2;
 	while (*text && y < end) {
 		const char *behind = top_behind(text, width), *last = behind;
 
@@ -201,16 +230,14 @@ static void put_words(const struct top_area *area, unsigned out, int y, int end)
 
 void top_page_system(const struct top_area *area)
 {
-	const struct top_view *view = area->view;
 	unsigned out = choose(area->screen->width);
 	int y = area->y, end = area->y + area->height;
+	bool low = area->height < LOW;
 
-	put_machine(area, NULL, out, y++);
-	for (size_t i = 0; i < view->n_machines && y < end; i++)
-		put_machine(area, &view->machines[i], out, y++);
-	y = put_vms(area, y + 1, end);
-	y = put_self(area, y, end);
-	y = put_message(area, y, end, area->ui->alarm);
-	y = put_message(area, y, end, area->ui->note);
+	/* first what must be seen however many machines and VMs there are */
+	y = put_self(area, y, end) - low;
+	y = put_message(area, y, end - LINES_MIN, area->ui->alarm);
+	y = put_message(area, y, end - LINES_MIN, area->ui->note);
+	y = put_lines(area, out, y, end);
 	put_words(area, out, y, end);
 }

@@ -158,6 +158,19 @@ static void put_lane(const struct drawing *d, const struct top_lane *lane, int y
 	put_glyphs(d, y, glyphs);
 }
 
+/* The name of the VM is cut before the number of its vCPU is; "NAME:0" as vmrt-hsf calls it. */
+static void vcpu_name(const struct top_vm_row *vm, int vcpu, char *out)
+{
+	char name[TOP_TEXT], number[16];
+
+	snprintf(out, TOP_TEXT, "%s vCPU %d", vm->name, vcpu);
+	if (top_columns(out) <= LABEL - 2)
+		return;
+	snprintf(number, sizeof(number), ":%d", vcpu);
+	top_text_name(name, vm->name, LABEL - 2 - (int)strlen(number));
+	snprintf(out, TOP_TEXT, "%.160s%s", name, number);
+}
+
 static void lane_name(const struct top_view *view, const struct top_lane *lane, char *out)
 {
 	if (lane->kind == TOP_LANE_SERVER)
@@ -168,8 +181,7 @@ static void lane_name(const struct top_view *view, const struct top_lane *lane, 
 	else if (lane->server != SIZE_MAX && view->servers[lane->server].policy != VMRT_POLICY_NONE)
 		snprintf(out, TOP_TEXT, "  vCPU %d", view->vms[lane->vm].vcpus[lane->vcpu].vcpu);
 	else
-		snprintf(out, TOP_TEXT, "%s vCPU %d", view->vms[lane->vm].name,
-			view->vms[lane->vm].vcpus[lane->vcpu].vcpu);
+		vcpu_name(&view->vms[lane->vm], view->vms[lane->vm].vcpus[lane->vcpu].vcpu, out);
 }
 
 static void put_axis(const struct drawing *d, int y)

@@ -413,8 +413,54 @@ static void a_message_that_is_cut_is_whole_on_the_page_of_the_system(void **stat
 		ui.page = TOP_PAGE_SYSTEM;
 		text = screen_text(width, 40);
 		assert_shows(text, "\nbegin word");
-		assert_shows(text, "end\n\nLOST events");
+		assert_shows(text, "end\n\nMACHINE ");
 	}
+}
+
+/* With more VMs than lines: own load and messages are seen, and all VMs can be. */
+static void however_many_vms_there_are_the_page_of_the_system_shows_all(void **state)
+{
+	static struct top_vm_row many[200];
+	const char *text;
+	char words[32];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		snprintf(many[i].name, sizeof(many[i].name), "many%03d", i);
+		many[i].vcpus = vcpus;
+		many[i].n_vcpus = 1;
+	}
+	view.vms = many;
+	view.n_vms = 200;
+	ui.page = TOP_PAGE_SYSTEM;
+	text = screen_text(80, 24); /* 17 lines of 1 + 2 + 2 + 200 */
+	assert_shows(text, "vmrt-top: 1.0 % of a CPU");
+	assert_shows(text, "188 more lines");
+	ui.cursor[TOP_PAGE_SYSTEM] = 1;
+	assert_shows(screen_text(80, 24), "187 more lines");
+	for (int i = 0; i < 200; i++) {
+		ui.cursor[TOP_PAGE_SYSTEM] = i;
+		snprintf(words, sizeof(words), "\nmany%03d  ", i);
+		assert_shows(screen_text(80, 24), words);
+	}
+	ui.cursor[TOP_PAGE_SYSTEM] = 1000000;
+	text = screen_text(80, 24);
+	assert_null(strstr(text, "more lines"));
+	assert_null(strstr(text, "MACHINE"));
+	assert_shows(text, "vmrt-top: 1.0 % of a CPU");
+}
+
+static void a_vcpu_is_named_by_its_number_however_long_its_vm(void **state)
+{
+	(void)state;
+	servers[0].policy = VMRT_POLICY_NONE;
+	servers[0].vcpu = -1;
+	snprintf(vms[0].name, sizeof(vms[0].name), "five5");
+	ui.page = TOP_PAGE_TIMELINE;
+	assert_shows(screen_text(80, 24), "five5 vCPU 0 >");
+	snprintf(vms[0].name, sizeof(vms[0].name), "webserver-of-berlin");
+	assert_shows(screen_text(80, 24), "webserver~:0 >");
+	assert_shows(screen_text(80, 24), "webserver~:1\n");
 }
 
 static void heads_of_machines_are_never_cut(void **state)
@@ -481,6 +527,8 @@ int main(void)
 		TEST(the_split_of_a_miss_adds_up),
 		TEST(new_misses_are_marked),
 		TEST(heads_of_machines_are_never_cut),
+		TEST(however_many_vms_there_are_the_page_of_the_system_shows_all),
+		TEST(a_vcpu_is_named_by_its_number_however_long_its_vm),
 		TEST(misses_are_in_the_order_that_their_head_tells),
 		TEST(a_message_that_is_cut_is_whole_on_the_page_of_the_system),
 		TEST(the_page_of_a_vm_without_a_server_has_what_it_ran),
