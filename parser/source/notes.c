@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <vmrt/glob.h>
+#include <vmrt/similar.h>
 #include <vmrt/trace-cmd.h>
 
 #include "near.h"
@@ -367,6 +368,31 @@ static void lacks_members(
 		snprintf(out, room, "%s was recorded without a vCPU %d", s->vm, s->vcpu);
 }
 
+/* A name that no VM has is most often misspelt: the VMs that there are. Of one whose threads are
+ * not known, the threads can be named. */
+static enum vmrt_status recorded_vms(
+	const struct writer *w, const char *wanted, char *out, size_t room, struct vmrt_error *err)
+{
+	const char **names = calloc(w->config->n_vms + 1, sizeof(*names));
+	bool there = !w->config->n_vms;
+	char list[VMRT_SIMILAR_TEXT];
+
+	if (!names)
+		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
+	for (size_t v = 0; v < w->config->n_vms; v++) {
+		names[v] = w->config->vms[v].name;
+		there |= !strcmp(names[v], wanted);
+	}
+	vmrt_similar(wanted, names, w->config->n_vms, list);
+	free(names);
+	if (there)
+		snprintf(
+			out, room, "; vm = thread:PATTERN or pid:N names threads of any recording");
+	else
+		snprintf(out, room, "; recorded VMs: %s", list);
+	return VMRT_OK;
+}
+
 static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
 {
 	const struct vmrt_experiment *exp = w->config->experiment;
@@ -374,7 +400,7 @@ static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
 
 	for (size_t i = 0; exp && i < exp->n_servers && status == VMRT_OK; i++) {
 		const struct vmrt_server_spec *s = &exp->servers[i];
-		char words[WORDS], near[200] = "";
+		char words[WORDS], near[VMRT_SIMILAR_TEXT + 32] = "";
 
 		if (vmrt_engine_server_members(w->engine, i))
 			continue;
@@ -388,8 +414,7 @@ static enum vmrt_status note_servers(struct writer *w, struct vmrt_error *err)
 		if (!strncmp(s->vm, "thread:", 7))
 			status = near_words(w, 0, s->vm + 7, near, sizeof(near), err);
 		else if (!selected_is(s->vm))
-			snprintf(near, sizeof(near),
-				"; vm = thread:PATTERN or pid:N names threads of any recording");
+			status = recorded_vms(w, s->vm, near, sizeof(near), err);
 		snprintf(words, sizeof(words),
 			"no thread of %s was recorded: what the server got is not known%s", s->vm,
 			near);

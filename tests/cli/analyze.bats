@@ -241,3 +241,11 @@ percentiles() {
 	"$trace" analyze -q r.vmrt
 	[ "$(sqlite3 r.vmrt/run.db 'SELECT count(*) FROM jobs')" = 110 ]
 }
+
+@test "a server of a VM that was not recorded names those that were" {
+	cp -r "$root/tests/data/demo-none.vmrt" r.vmrt
+	sed 's/^vm = demo/vm = dmeo/' r.vmrt/experiment.ini >e.ini
+	run "$trace" analyze -q -e e.ini -o r.db r.vmrt
+	[ "$status" -eq 0 ]
+	[ "$output" = "vmrt-trace: warning: demo: no thread of dmeo was recorded: what the server got is not known; recorded VMs: demo (did you mean demo?)" ]
+}
