@@ -178,6 +178,11 @@ static enum vmrt_status print_found(const struct tasks_opts *o,
 	char *text;
 
 	vmrt_recording_config(rec, &config);
+	/* who names a VM asks for its tasks: without its recording there is no answer */
+	if (!o->all && (o->n_vms || o->record.n_links) && config.n_machines == 1)
+		return vmrt_fail(err, VMRT_ENOENT,
+			"no agent recorded in the named VM: its tasks are not known (--all shows "
+			"the threads of the host)");
 	if (config.n_machines > sizeof(machines) / sizeof(machines[0]))
 		return vmrt_fail(err, VMRT_ERANGE, "more than %d machines", VMRT_DISCOVER_MACHINES);
 	for (size_t i = 0; i < config.n_machines; i++)
@@ -266,7 +271,7 @@ static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 	record.duration_ns = o->duration_ns;
 	record.n_vms = o->n_vms;
 	record.all_vms = !o->n_vms && !record.n_links;
-	record.no_analyze = record.allow_loss = true;
+	record.no_analyze = record.allow_loss = record.scratch = true;
 	if (o->record.secret_file) {
 		if (vmrt_secret_load(o->record.secret_file, &secret, err) != VMRT_OK) {
 			vmrt_complain(err);

@@ -138,11 +138,15 @@ static void print_by_hand(struct record_recorder *rec, size_t i)
 
 	if (!out)
 		return;
-	fprintf(out, "vmrt-trace analyze ");
-	put_word(out, rec->folder.path);
-	fprintf(out, " --guest ");
-	put_word(out, name);
-	fprintf(out, "=guest.dat");
+	if (rec->options->scratch) {
+		fprintf(out, "vmrt-trace tasks guest.dat");
+	} else {
+		fprintf(out, "vmrt-trace analyze ");
+		put_word(out, rec->folder.path);
+		fprintf(out, " --guest ");
+		put_word(out, name);
+		fprintf(out, "=guest.dat");
+	}
 	if (rec->options->duration_ns > 0)
 		snprintf(seconds, sizeof(seconds), " sleep %lld",
 			(long long)((rec->options->duration_ns + VMRT_NS_PER_S - 1) /

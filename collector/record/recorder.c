@@ -477,8 +477,10 @@ static bool summarize(const struct record_recorder *rec)
 	if (lost)
 		vmrt_warn("%llu events were lost; --buffer or --guest-buffer makes room for more",
 			lost);
-	vmrt_say("%s: host and %llu guest%s, %s, %llu events, %llu lost", rec->folder.path, guests,
-		guests == 1 ? "" : "s", vmrt_format_duration(length, text), events, lost);
+	vmrt_say("%s%s host and %llu guest%s, %s, %llu events, %llu lost",
+		rec->options->scratch ? "observed" : rec->folder.path,
+		rec->options->scratch ? "" : ":", guests, guests == 1 ? "" : "s",
+		vmrt_format_duration(length, text), events, lost);
 	return lost || rec->silenced;
 }
 

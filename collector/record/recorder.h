@@ -34,8 +34,8 @@ struct vmrt_recorder_options {
 	const struct vmrt_secret *secret; /* for agents reached by TCP; or NULL */
 	bool needs_secret;
 	bool all_vms, only_vms, on_miss, on_overrun, no_guest, hsf, force, stream, hold, no_analyze,
-		allow_loss;
-	int64_t duration_ns; /* 0: until the command ends, or ^C */
+		allow_loss, scratch; /* scratch: nobody keeps the run, so no message names it */
+	int64_t duration_ns;	     /* 0: until the command ends, or ^C */
 	uint64_t buffer, guest_buffer, max_size, guest_max_size;
 	const char *events; /* as struct vmrt_tracer_options; or NULL */
 	int64_t flight_ns;  /* keep only so much of the end; 0: everything */

@@ -87,6 +87,17 @@ m = {m["machine"]: m for m in json.load(sys.stdin)["update"]["machines"]}
 sys.exit(not m["g"]["events"] > 0)'
 }
 
+@test "where no agent answers, tasks of the VM are not known, and a way without an agent is named" {
+	run "$trace" tasks --link vm1=/nosuch -d 300ms
+	echo "$output"
+	[ "$status" -eq 1 ]
+	[[ $output = *"no agent recorded in the named VM: its tasks are not known"* ]]
+	# the recording is not kept: nothing may point to it
+	[[ $output = *"vmrt-trace:   vmrt-trace tasks guest.dat"* && $output != */tmp/vmrt-tasks-* ]]
+	run "$trace" tasks --all --link vm1=/nosuch -d 300ms
+	[ "$status" -eq 0 ]
+}
+
 @test "a login that is refused is said in ssh's own words, and the host is recorded" {
 	: >"$d/key.pub"
 	run "$trace" record --allow-loss -o "$run" --link g=ssh:guest -d 200ms
