@@ -139,6 +139,8 @@ static error_t take_select(void *opts, char *arg, const struct argp_state *state
 static const char *const format_words[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum vmrt_format */
 #undef X
 
+static const char *const table_words[] = {"worse", "tasks", "servers", "tests", NULL};
+
 static const struct vmrt_option options[] = {
 	{"format", 'f', "FORMAT", "format of the tables", .standard = "text",
 		VMRT_CHOICE(OF, format, format_words)},
@@ -169,7 +171,7 @@ static const struct vmrt_option options[] = {
 		"their run's start; only for folders",
 		VMRT_CALL(take_to), .sample = TIME_SAMPLE},
 	{"table", 'T', "NAME", "only this table: worse, tasks, servers or tests",
-		VMRT_TEXT(OF, table)},
+		VMRT_TEXT(OF, table), .choices = table_words},
 	{"select", 0, "KEY,...",
 		"only these columns, by their keys in json; may be given several times",
 		VMRT_CALL(take_select)},
@@ -333,7 +335,11 @@ static int run(void *opts)
 	status = o->sources.uri ? load_database(o, &runs, &n, &err)
 				: load_folders(o, &runs, &n, &failed, &err);
 	if (status == VMRT_OK && !n)
-		status = vmrt_fail(&err, VMRT_ENOENT, "there is no run to show");
+		status = vmrt_fail(&err, VMRT_ENOENT, "%s",
+			o->wanted.host || o->wanted.name || o->wanted.since || o->wanted.until
+				? "no run is of the --host, the --name and the time that are asked "
+				  "for"
+				: "there is no run to show");
 	if (status == VMRT_OK) {
 		status = trend_make(runs, n, &o->trend, &trend, &err);
 	} else {

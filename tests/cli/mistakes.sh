@@ -77,6 +77,8 @@ tool=vmrt-report
 ok "a column that was meant" exits 1 "there is no column 'respons_p99' in table tasks (did you mean response_p99_ns?)" --select respons_p99 --table tasks whole.vmrt
 ok "a metric that was meant" exits 64 "there is no such metric: did you mean miss?" --fail-if 'mis > 1%' whole.vmrt
 ok "a seed of no bootstrap" exits 64 "--seed goes with --compare" --seed 3 whole.vmrt
+ok "a table of trends that was meant" exits 64 "--table 'serevrs': give worse, tasks, servers or tests (did you mean servers?)" trend --table serevrs whole.vmrt
+ok "no run of that host" exits 1 "no run is of the --host, the --name and the time that are asked for" trend --host nosuch whole.vmrt
 tool=vmrt-top
 ok "an alarm that is none" exits 64 "did you mean miss?" --alarm 'mis > 1%' --batch whole.vmrt
 ok "a VM that a recording does not have" exits 1 "whole.vmrt: there is no VM dmo; it has: demo (did you mean demo?)" --vm dmo --batch whole.vmrt
