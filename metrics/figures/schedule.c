@@ -402,6 +402,14 @@ static double labels_room(double width, const struct vmrt_figure_run *runs, size
 	return fmin(most, width / 3);
 }
 
+static void warn_of_overlap(const struct panel *p)
+{
+	if (!p->steps)
+		vmrt_warn("the jobs of %s overlap so much that not all of their parts are drawn: "
+			  "choose a shorter part",
+			p->tl->name);
+}
+
 bool draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, size_t n)
 {
 	struct vmrt_segment *segments = calloc(SEGMENTS, sizeof(*segments));
@@ -454,10 +462,7 @@ bool draw_schedule(const struct vmrt_canvas *c, const struct vmrt_figure_run *ru
 
 		p.bottom = p.top + f * (panel_height(p.tl, p.label) - PANEL_GAP);
 		draw_panel(&p, segments);
-		if (!p.steps)
-			vmrt_warn("the jobs of %s overlap so much that not all of their parts are "
-				  "drawn: choose a shorter part",
-				p.tl->name);
+		warn_of_overlap(&p);
 		rows = p.top + f * panel_height(p.tl, p.label);
 	}
 	legend_draw(&svg, axis.bottom + f * AXIS - f * .4, legend, n_legend);

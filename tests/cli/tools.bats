@@ -130,6 +130,19 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 	END
 }
 
+@test "the man page has the letter of every option" {
+	cd "$root"
+	for t in $tools; do
+		page=docs/$t.1.scd
+		for c in "" $(commands "$t"); do
+			while read -r letter name; do
+				case $name in --help | --usage | --version) continue ;; esac
+				grep -qF -- "*$letter*, *$name*" "$page" || { echo "$page lacks $letter of $name"; false; }
+			done < <("$O/bin/$t" $c --help | sed -nE 's/^ +(-.), (--[a-z-]+).*/\1 \2/p')
+		done
+	done
+}
+
 @test "a mistyped command is guessed" {
 	run "$O/bin/vmrt-trace" recrod
 	[ "$status" -eq 64 ]

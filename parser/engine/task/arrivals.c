@@ -517,6 +517,20 @@ static void note_distance(const struct vmrt_engine *e, uint32_t task, const char
 	append(out, text);
 }
 
+static void note_too_close(const struct task_found *found, const struct vmrt_task_spec *spec,
+	struct vmrt_task_contradiction *out)
+{
+	char a[VMRT_UNITS_TEXT], b[VMRT_UNITS_TEXT], text[VMRT_TASK_CONTRADICTION_MAX];
+
+	if (!found->too_close)
+		return;
+	snprintf(text, sizeof(text),
+		"%" PRIu64 " arrivals are closer than min_distance %s, the closest %s",
+		found->too_close, vmrt_format_duration(spec->distance_ns, a),
+		vmrt_format_duration(found->closest_ns, b));
+	append(out, text);
+}
+
 void vmrt_engine_task_contradiction(
 	const struct vmrt_engine *e, uint32_t task, struct vmrt_task_contradiction *out)
 {
@@ -552,13 +566,7 @@ void vmrt_engine_task_contradiction(
 			vmrt_format_duration(found->differs_ns, b));
 		append(out, text);
 	}
-	if (found->too_close) {
-		snprintf(text, sizeof(text),
-			"%" PRIu64 " arrivals are closer than min_distance %s, the closest %s",
-			found->too_close, vmrt_format_duration(spec->distance_ns, a),
-			vmrt_format_duration(found->closest_ns, b));
-		append(out, text);
-	}
+	note_too_close(found, spec, out);
 	if (out->missing) {
 		snprintf(text, sizeof(text),
 			"%" PRId64 " %s missing: when it is late the task goes on without a "
