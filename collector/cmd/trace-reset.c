@@ -134,6 +134,10 @@ static int run(void *opts)
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}
+	if (vmrt_stop_requested()) {
+		vmrt_warn("interrupted; `vmrt-trace reset` goes on");
+		return VMRT_EXIT_FAILED;
+	}
 	if (!removed && !kept && !p.salvaged)
 		vmrt_say("nothing to remove");
 	return kept ? VMRT_EXIT_FAILED : VMRT_EXIT_DONE;

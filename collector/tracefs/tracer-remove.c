@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <vmrt/marks.h>
+#include <vmrt/tool.h>
 #include <vmrt/units.h>
 
 #include "enforcers.h"
@@ -68,7 +69,8 @@ enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned
 		return status;
 	snprintf(path, sizeof(path), "%s/instances", tracing);
 	dir = opendir(path);
-	while (dir && (entry = readdir(dir))) {
+	/* each that somebody holds is waited for: not after ^C */
+	while (dir && !vmrt_stop_requested() && (entry = readdir(dir))) {
 		const char *name = entry->d_name, *why = NULL, *dash = strrchr(name, '-');
 
 		/* an owner who cannot be determined is taken as alive */

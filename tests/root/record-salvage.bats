@@ -312,3 +312,28 @@ full_disk() {
 	[ "$(events_of "$run/host.dat")" -gt 10 ]
 	[ -e "$run/run.db" ]
 }
+
+@test "a reset that others keep waiting at each instance answers ^C" {
+	local n=0 i holder reset
+	# of processes that have ended, each with a file that is held open: the reset waits 0.2 s for each
+	for ((i = 0; i < 12; i++)); do mkdir "$tracing/instances/vmrt-999999-1-$i-held"; done
+	(
+		for ((i = 0; i < 12; i++)); do exec {fd}>"$tracing/instances/vmrt-999999-1-$i-held/trace_marker"; done
+		echo >"$BATS_TEST_TMPDIR/held"
+		exec sleep 60
+	) 3>&- &
+	holder=$!
+	until [ -e "$BATS_TEST_TMPDIR/held" ]; do sleep 0.05; done
+	"$trace" reset --no-analyze 2>"$BATS_TEST_TMPDIR/said" 3>&- &
+	reset=$!
+	until grep -q held "$BATS_TEST_TMPDIR/said"; do sleep 0.02; done
+	kill -TERM "$reset"
+	wait "$reset" && status=0 || status=$?
+	n=$(grep -c 'cannot remove.*-held' "$BATS_TEST_TMPDIR/said" || true)
+	cat "$BATS_TEST_TMPDIR/said"
+	kill "$holder" && wait "$holder" || true
+	for ((i = 0; i < 12; i++)); do rmdir "$tracing/instances/vmrt-999999-1-$i-held"; done
+	[ "$status" -eq 1 ]
+	[ "$n" -lt 12 ]
+	grep -q interrupted "$BATS_TEST_TMPDIR/said"
+}
