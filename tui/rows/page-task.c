@@ -12,6 +12,7 @@
 #define BINS_MAX 40
 #define SIDE_BY_SIDE 110 /* so wide a screen has the last jobs beside the histogram */
 #define BLAME_LINES 4
+#define FAR_FROM 4 /* lines of a histogram that may leave out the way to the deadline */
 
 static void put_figures(const struct top_area *area, const struct top_task_row *t, int *y)
 {
@@ -60,6 +61,7 @@ struct bins {
 	int64_t width_ns;
 	uint64_t counts[BINS_MAX], most, all;
 	int n;
+	bool far; /* the deadline is not among them */
 };
 
 /* A width of one digit that is not zero, so that @n of them reach beyond @most. */
@@ -76,13 +78,23 @@ static int64_t nice_width(int64_t most, int n)
 	return unit * 10;
 }
 
+/* All response times would be in one or two of the bins that reach up to the deadline. */
+static bool is_far(const struct top_task_row *t, int lines)
+{
+	return lines >= FAR_FROM && t->max_ns != VMRT_UNKNOWN && t->deadline_ns != VMRT_UNKNOWN &&
+	       t->deadline_ns / 2 > t->max_ns;
+}
+
+/* Of a deadline that is far away the last line is left free. */
 static void make_bins(const struct top_task_row *t, int lines, struct bins *b)
 {
 	int64_t most = t->max_ns;
 
 	memset(b, 0, sizeof(*b));
+	b->far = is_far(t, lines);
+	lines -= b->far;
 	b->n = lines > BINS_MAX ? BINS_MAX : lines;
-	if (t->deadline_ns != VMRT_UNKNOWN && t->deadline_ns > most)
+	if (!b->far && t->deadline_ns != VMRT_UNKNOWN && t->deadline_ns > most)
 		most = t->deadline_ns;
 	if (b->n < 1 || most == VMRT_UNKNOWN)
 		return;
@@ -137,6 +149,12 @@ static void put_histogram(
 		if (b.counts[i])
 			top_put(area->screen, y, 11 + bar, 9, true, late ? TOP_MISS : TOP_PLAIN,
 				text);
+	}
+	if (b.far && y < until) {
+		top_text_ms(from, t->deadline_ns, 8);
+		top_put(area->screen, y, 0, 9, true, TOP_DIM, from);
+		top_put(area->screen, y, 9, 2, true, TOP_MISS, "D");
+		top_put(area->screen, y, 12, bar - 1, false, TOP_DIM, "the deadline, not to scale");
 	}
 }
 

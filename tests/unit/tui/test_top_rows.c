@@ -463,6 +463,40 @@ static void a_vcpu_is_named_by_its_number_however_long_its_vm(void **state)
 	assert_shows(screen_text(80, 24), "webserver~:1\n");
 }
 
+static size_t bucket_of(int64_t ns)
+{
+	size_t i = 0;
+
+	while (top_bucket_to(i) < ns)
+		i++;
+	return i;
+}
+
+/* 77 of 80 response times of about 2 ms, and a deadline of 200 ms: bins of 0.2 ms or so, not of 20.
+ */
+static void a_deadline_that_is_far_away_leaves_the_histogram_its_bins(void **state)
+{
+	const char *text;
+
+	(void)state;
+	ui.page = TOP_PAGE_TASK;
+	ui.ascii = true;
+	memset(buckets, 0, sizeof(buckets));
+	buckets[bucket_of(1 * MS)] = 3;
+	buckets[bucket_of(2 * MS)] = 77;
+	tasks[0].max_ns = 2 * MS + 1;
+	tasks[0].deadline_ns = 200 * MS;
+	text = screen_text(80, 40);
+	assert_shows(text, " 200.00 D the deadline, not to scale\n");
+	assert_shows(text, "    1.00  ##  ");
+	assert_shows(text, "    2.00  ####");
+	/* at the other side of twice the longest time it is drawn to scale */
+	tasks[0].deadline_ns = 4 * MS;
+	text = screen_text(80, 40);
+	assert_null(strstr(text, "not to scale"));
+	assert_shows(text, " D\n");
+}
+
 static void heads_of_machines_are_never_cut(void **state)
 {
 	(void)state;
@@ -527,6 +561,7 @@ int main(void)
 		TEST(the_split_of_a_miss_adds_up),
 		TEST(new_misses_are_marked),
 		TEST(heads_of_machines_are_never_cut),
+		TEST(a_deadline_that_is_far_away_leaves_the_histogram_its_bins),
 		TEST(however_many_vms_there_are_the_page_of_the_system_shows_all),
 		TEST(a_vcpu_is_named_by_its_number_however_long_its_vm),
 		TEST(misses_are_in_the_order_that_their_head_tells),
