@@ -439,7 +439,7 @@ done
 for date in 2026-02-29 2026-13-01 2026-00-10 2026-01-00 2026-01-01T24:00:00 2026-01-01T08:60:00Z 2026-01-01T08:00:60Z 2026-1-1; do
 	ok "exit status 64 for the date $date" exits 64 "'$date' is not a date" trend --since "$date" "$many"
 done
-ok "the 29th of February is a date in a leap year" exits 1 "there is no run" trend --since 2028-02-29 "$many"
+ok "the 29th of February is a date in a leap year" exits 1 "no run is of the --host" trend --since 2028-02-29 "$many"
 ok "exit status 1 for a baseline that is no run" exits 1 "no run is called" trend --baseline nothing "$many"
 ok "exit status 1 for a task that no run has" exits 1 "no run has a task 'nothing'" trend --task nothing "$many"
 ok "exit status 64 for a command that is almost one" exits 64 "did you mean the command trend?" trned "$many"
