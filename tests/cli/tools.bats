@@ -107,7 +107,7 @@ commands() { "$O/bin/$1" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/\1
 				tr -d '\\' <"$page" | grep -qE -- "(^|[^A-Za-z])$value([^A-Za-z]|\$)" || { echo "$page lacks $value"; missing=1; }
 				n=$((n + 1))
 			done
-		done < <("$O/bin/$t" --completion bash | sed -n "s/.*) values='\(.*\)' ;;/\1/p")
+		done < <("$O/bin/$t" --completion bash | sed -n "s/.*kind='value' values='\([^']*\)'.*/\1/p")
 	done
 	[ "$n" -gt 40 ] && [ "$missing" = 0 ]
 }
