@@ -91,9 +91,10 @@ void show_names_follow(struct show_names *names, const struct vmrt_event *ev)
 
 const char *show_names_get(const struct show_names *names, int32_t pid)
 {
-	const struct show_name *slot = slot_of(names, pid);
+	/* a recording may hold no name, or none up to this event */
+	const struct show_name *slot = names->slots ? slot_of(names, pid) : NULL;
 
-	return slot->pid ? slot->comm : "<...>";
+	return slot && slot->pid ? slot->comm : "<...>";
 }
 
 void show_names_free(struct show_names *names)
