@@ -338,20 +338,24 @@ static void check_counts(struct got *g)
 }
 
 /*
- * Who does not look ahead learns of a loss with the next record of its CPU. Before that, records of
- * other CPUs may show that something is missing, such as a timer that expires again though it was
- * armed on the CPU whose records are lost: a loss of its own.
+ * Who does not look ahead learns of a loss with the next record of its CPU, and nobody does of one
+ * behind which there is none. Meanwhile records of other CPUs may show that something is missing,
+ * such as a timer that expires again though it was armed on the CPU whose records are lost: a loss
+ * of its own.
  */
 static bool shows_a_loss(const struct got *g, const struct vmrt_loss *e)
 {
 	const struct sim_truth *truth = &g->r->truth;
 
-	if (e->kind != VMRT_LOSS_CLIPPED || !g->lossy || g->knows_ahead)
+	if (e->kind != VMRT_LOSS_CLIPPED || !g->lossy)
 		return false;
-	for (size_t i = 0; i < truth->n_holes; i++)
-		if (truth->holes[i].machine == e->machine && truth->holes[i].from_ns < e->to_ns &&
-			truth->holes[i].to_ns > e->to_ns)
+	for (size_t i = 0; i < truth->n_holes; i++) {
+		const struct sim_hole *t = &truth->holes[i];
+
+		if (t->machine == e->machine && (!g->knows_ahead || t->unreported) &&
+			t->from_ns < e->to_ns && t->to_ns > e->to_ns)
 			return true;
+	}
 	return false;
 }
 
