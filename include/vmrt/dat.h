@@ -32,6 +32,7 @@ struct vmrt_dat_info {
 	const char *instance; /* name of the ring buffer that is read; "" is the top one */
 	const char
 		*buffers; /* all that hold data, if there are several: "\"rt\", \"net\""; or "" */
+	bool split; /* another one of them has events that are needed and that this one lacks */
 };
 
 /* GUEST option: which host threads are the vCPUs of a guest's recording. */

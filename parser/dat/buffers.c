@@ -84,23 +84,32 @@ static bool page_size_is_sane(const struct dat_buffer *buffer)
 	return buffer->page_size >= RING_MIN_PAGE && buffer->page_size <= RING_MAX_PAGE;
 }
 
-static void choose_by_content(struct vmrt_dat *dat)
+/* Has @a kinds of needed events that @b lacks? */
+static bool has_more(const struct content *a, const struct content *b)
 {
-	const struct dat_buffer *chosen = NULL;
-	struct content best = {0};
+	return (a->switches && !b->switches) || (a->wakeups && !b->wakeups) ||
+	       (a->starts && !b->starts) || (a->expiries && !b->expiries);
+}
 
+static enum vmrt_status choose_by_content(struct vmrt_dat *dat)
+{
+	struct content *is = calloc(dat->n_buffers, sizeof(*is));
+	size_t chosen = dat->n_buffers;
+
+	if (!is)
+		return VMRT_ENOMEM;
 	for (size_t i = 0; i < dat->n_buffers; i++) {
-		struct content is = {0};
-
 		if (!has_data(&dat->buffers[i]) || !page_size_is_sane(&dat->buffers[i]))
 			continue;
-		count_events(dat, &dat->buffers[i], &is);
-		if (!chosen || is_better(&is, &best)) {
-			chosen = &dat->buffers[i];
-			best = is;
-		}
+		count_events(dat, &dat->buffers[i], &is[i]);
+		if (chosen == dat->n_buffers || is_better(&is[i], &is[chosen]))
+			chosen = i;
 	}
-	dat->buffer = chosen ? chosen : &dat->buffers[0];
+	dat->buffer = chosen < dat->n_buffers ? &dat->buffers[chosen] : &dat->buffers[0];
+	for (size_t i = 0; chosen < dat->n_buffers && i < dat->n_buffers; i++)
+		dat->info.split |= has_more(&is[i], &is[chosen]);
+	free(is);
+	return VMRT_OK;
 }
 
 static void add_name(struct vmrt_buf *names, const char *name)
@@ -150,7 +159,7 @@ enum vmrt_status dat_choose_buffer(
 	vmrt_buf_free(&names);
 	if (!dat->buffer && with_data <= 1)
 		dat->buffer = only ? only : &dat->buffers[0];
-	else if (!dat->buffer)
-		choose_by_content(dat);
+	else if (!dat->buffer && choose_by_content(dat) != VMRT_OK)
+		return vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", dat->path);
 	return VMRT_OK;
 }

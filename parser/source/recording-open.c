@@ -100,10 +100,14 @@ static enum vmrt_status open_source(struct vmrt_recording *rec, const char *name
 		status = vmrt_dat_open(path, &s->dat, err);
 	if (status == VMRT_OK && vmrt_dat_info(s->dat)->buffers[0] && !rec->options->instance)
 		vmrt_warn("%s holds several ring buffers (%s): \"%s\" is read; --instance chooses "
-			  "another one",
+			  "another one%s",
 			path, vmrt_dat_info(s->dat)->buffers,
 			vmrt_dat_info(s->dat)->instance[0] ? vmrt_dat_info(s->dat)->instance
-							   : "top");
+							   : "top",
+			vmrt_dat_info(s->dat)->split
+				? "; the others have events that this one lacks: record all events "
+				  "in one buffer"
+				: "");
 	if (status == VMRT_OK) {
 		vmrt_dat_stop(s->dat, rec->options->stop);
 		status = vmrt_record_clock_map(s->dat, &clock, err);

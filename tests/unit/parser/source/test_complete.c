@@ -100,6 +100,33 @@ static void the_buffer_with_the_needed_events_is_read(void **state)
 	assert_int_equal(events_of("", chosen, all), 200);
 }
 
+/* The switches are in the top buffer, the timers in another one: no choice has both. */
+static void buffers_that_have_the_needed_events_only_together_are_noticed(void **state)
+{
+	(void)state;
+	for (int both = 0; both < 2; both++) {
+		struct tests_dat *d = tests_dat_new(1, TESTS_KERNEL_618);
+		struct vmrt_error err = {0};
+		struct vmrt_dat *dat;
+
+		for (int i = 0; i < 10; i++) {
+			tests_dat_switch(d, 0, S + 4 * i, "a", 1, 120, 0, "b", 2, 120);
+			if (both)
+				tests_dat_timer_start(
+					d, 0, S + 4 * i + 1, 7, VMRT_FN_WAKEUP, 2 * S, 2 * S, 0);
+		}
+		tests_dat_instance(d, "timers");
+		for (int i = 0; i < 10; i++)
+			tests_dat_timer_start(d, 0, S + i, 7, VMRT_FN_WAKEUP, 2 * S, 2 * S, 0);
+		tests_dat_write(d, host);
+		tests_dat_free(d);
+		assert_int_equal(vmrt_dat_open(host, &dat, &err), VMRT_OK);
+		assert_string_equal(vmrt_dat_info(dat)->instance, "");
+		assert_int_equal(vmrt_dat_info(dat)->split, !both);
+		vmrt_dat_close(dat);
+	}
+}
+
 static void a_buffer_that_is_not_there_is_an_error_that_lists_those_that_are(void **state)
 {
 	struct tests_dat *d = three_buffers();
@@ -306,6 +333,9 @@ static void times_on_an_unrelated_clock_are_null(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+			buffers_that_have_the_needed_events_only_together_are_noticed, make_folder,
+			remove_folder),
 		cmocka_unit_test_setup_teardown(
 			the_buffer_with_the_needed_events_is_read, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(
