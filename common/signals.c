@@ -94,10 +94,8 @@ void vmrt_keep_at_crash(const char *path)
  * signal. */
 static void on_end(int sig)
 {
-	(void)sig;
-	remove_unfinished();
-	signal(stop_signal, SIG_DFL);
-	raise(stop_signal);
+	/* or somebody else has sent the timer's signal */
+	on_crash(stop_signal ? (int)stop_signal : sig);
 }
 
 void vmrt_end_at_stop(void)

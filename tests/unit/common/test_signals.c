@@ -89,6 +89,27 @@ static void a_program_that_ends_by_itself_keeps_its_status(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
+static void the_timers_signal_from_elsewhere_ends_it_too(void **state)
+{
+	char path[64];
+	int status;
+	pid_t pid;
+
+	(void)state;
+	make("unfinished", path);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		vmrt_remove_at_crash(path);
+		vmrt_end_at_stop();
+		raise(SIGPROF);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void an_assertion_removes_what_is_unfinished(void **state)
 {
 	char path[64];
@@ -130,6 +151,7 @@ int main(void)
 		cmocka_unit_test(
 			a_busy_program_ends_in_200_ms_of_cpu_time_and_removes_what_is_unfinished),
 		cmocka_unit_test(a_program_that_ends_by_itself_keeps_its_status),
+		cmocka_unit_test(the_timers_signal_from_elsewhere_ends_it_too),
 		cmocka_unit_test(an_assertion_removes_what_is_unfinished),
 	};
 
