@@ -28,7 +28,7 @@ start_all() {
 # end_all: both end as they were asked to, and the recording is whole
 end_all() {
 	local recorded=0 enforced=0
-	kill -INT "$hog" && wait "$hog" || recorded=$?
+	kill -TERM "$hog" && wait "$hog" || recorded=$?
 	kill -INT "$hsf" && wait "$hsf" || enforced=$?
 	hog='' hsf=''
 	echo "record: $recorded, vmrt-hsf: $enforced"
