@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -249,6 +250,22 @@ enum vmrt_status vmrt_write_file(
 	if (errnum)
 		return vmrt_fail_errno(err, errnum, "cannot write %s", path);
 	return VMRT_OK;
+}
+
+enum vmrt_status vmrt_replace_file(
+	const char *path, const char *suffix, const void *data, size_t size, struct vmrt_error *err)
+{
+	char beside[PATH_MAX];
+	enum vmrt_status status;
+
+	if ((size_t)snprintf(beside, sizeof(beside), "%s%s", path, suffix) >= sizeof(beside))
+		return vmrt_fail(err, VMRT_ERANGE, "%.200s...: the path is too long", path);
+	status = vmrt_write_file(beside, data, size, err);
+	if (status == VMRT_OK && rename(beside, path) != 0)
+		status = vmrt_fail_errno(err, errno, "cannot rename %s to %s", beside, path);
+	if (status != VMRT_OK)
+		unlink(beside);
+	return status;
 }
 
 enum vmrt_status vmrt_path(char *buf, size_t room, const char *dir, const char *name)

@@ -2,7 +2,6 @@
 /* Writes manifest.json of a run. */
 #include <vmrt/manifest.h>
 
-#include <errno.h>
 #include <json-c/json.h>
 #include <limits.h>
 #include <stdio.h>
@@ -223,22 +222,6 @@ static json_object *new_manifest(const struct vmrt_manifest *m, bool *failed)
 	return obj;
 }
 
-static enum vmrt_status write_beside(
-	const char *path, const char *text, size_t len, struct vmrt_error *err)
-{
-	char beside[PATH_MAX];
-	enum vmrt_status status;
-
-	if ((size_t)snprintf(beside, sizeof(beside), "%s.new", path) >= sizeof(beside))
-		return vmrt_fail(err, VMRT_ERANGE, "%.200s...: the path is too long", path);
-	status = vmrt_write_file(beside, text, len, err);
-	if (status == VMRT_OK && rename(beside, path) != 0)
-		status = vmrt_fail_errno(err, errno, "cannot rename %s to %s", beside, path);
-	if (status != VMRT_OK)
-		unlink(beside);
-	return status;
-}
-
 enum vmrt_status vmrt_manifest_save(
 	const struct vmrt_manifest *manifest, const char *path, struct vmrt_error *err)
 {
@@ -257,7 +240,7 @@ enum vmrt_status vmrt_manifest_save(
 	if (!text || asprintf(&lines, "%.*s\n", (int)len, text) < 0)
 		lines = NULL;
 	if (lines)
-		status = write_beside(path, lines, len + 1, err);
+		status = vmrt_replace_file(path, ".new", lines, len + 1, err);
 	else
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	free(lines);

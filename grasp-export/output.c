@@ -51,17 +51,25 @@ enum vmrt_status export_open(struct export_output *o, const char *path, struct v
 	return VMRT_EIO;
 }
 
-enum vmrt_status export_close(
+/* Ends writing; the file keeps the name beside its own. */
+static enum vmrt_status finish(
 	struct export_output *o, enum vmrt_status status, struct vmrt_error *err)
 {
-	bool failed;
+	bool failed = ferror(o->out) != 0;
 
-	if (!o->path || !o->out)
-		return status;
-	failed = ferror(o->out) != 0;
 	errno = 0;
 	if ((fclose(o->out) != 0 || failed) && status == VMRT_OK)
 		status = vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", o->path);
+	o->out = NULL;
+	return status;
+}
+
+enum vmrt_status export_close(
+	struct export_output *o, enum vmrt_status status, struct vmrt_error *err)
+{
+	if (!o->path || !o->out)
+		return status;
+	status = finish(o, status, err);
 	if (status == VMRT_OK && vmrt_stop_requested())
 		status = vmrt_fail(err, VMRT_EINTR, "stopped: %s was not written", o->path);
 	if (status == VMRT_OK && o->beside && rename(o->beside, o->path) != 0)
@@ -105,16 +113,8 @@ static enum vmrt_status finish_last(
 	struct export_files *f, enum vmrt_status status, struct vmrt_error *err)
 {
 	struct export_output *last = f->n ? &f->all[f->n - 1] : NULL;
-	bool failed;
 
-	if (!last || !last->out)
-		return status;
-	failed = ferror(last->out) != 0;
-	errno = 0;
-	if ((fclose(last->out) != 0 || failed) && status == VMRT_OK)
-		status = vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", last->path);
-	last->out = NULL;
-	return status;
+	return last && last->out ? finish(last, status, err) : status;
 }
 
 enum vmrt_status export_files_next(struct export_files *f, FILE **out, struct vmrt_error *err)

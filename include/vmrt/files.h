@@ -68,6 +68,15 @@ int vmrt_create_recording(const char *path);
 enum vmrt_status vmrt_write_file(
 	const char *path, const void *data, size_t size, struct vmrt_error *err);
 
+/**
+ * vmrt_replace_file - write @path so that readers see the old file or the whole new one
+ * @suffix: the new file is @path with this suffix until it is complete
+ *
+ * Return: VMRT_OK, or an error; @path is then as it was.
+ */
+enum vmrt_status vmrt_replace_file(const char *path, const char *suffix, const void *data,
+	size_t size, struct vmrt_error *err);
+
 /** vmrt_write_all - write(2) everything, also over EINTR and short writes; 0 or -1 with errno */
 int vmrt_write_all(int fd, const void *data, size_t size);
 

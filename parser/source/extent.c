@@ -18,7 +18,6 @@
 #include "parser/ring/ring.h"
 
 #define HEAD "vmrt progress 1\n"
-#define NEW ".new"
 #define TEXT_MAX (8 << 20)
 #define FILES_MAX 1024
 #define TRIES 100 /* for a lock that somebody else holds */
@@ -39,12 +38,11 @@ static void put_file(struct vmrt_buf *buf, const struct vmrt_extent_file *f)
 enum vmrt_status vmrt_extent_save(
 	const struct vmrt_extent *extent, const char *run, struct vmrt_error *err)
 {
-	char path[PATH_MAX], beside[PATH_MAX];
+	char path[PATH_MAX];
 	enum vmrt_status status;
 	struct vmrt_buf buf = {0};
 
-	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_PROGRESS) != VMRT_OK ||
-		vmrt_path(beside, sizeof(beside), run, VMRT_FILE_PROGRESS NEW) != VMRT_OK)
+	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_PROGRESS) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ERANGE, "%.200s: the path is too long", run);
 	vmrt_buf_printf(&buf, HEAD);
 	for (size_t i = 0; i < extent->n; i++)
@@ -52,11 +50,7 @@ enum vmrt_status vmrt_extent_save(
 	if (buf.failed)
 		status = vmrt_fail(err, VMRT_ENOMEM, "%s: out of memory", path);
 	else
-		status = vmrt_write_file(beside, buf.data, buf.used, err);
-	if (status == VMRT_OK && rename(beside, path) != 0)
-		status = vmrt_fail_errno(err, errno, "cannot rename %s to %s", beside, path);
-	if (status != VMRT_OK)
-		unlink(beside);
+		status = vmrt_replace_file(path, ".new", buf.data, buf.used, err);
 	vmrt_buf_free(&buf);
 	return status;
 }

@@ -110,7 +110,7 @@ enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
 	if (goes_on)
 		top_model_rest(old, app->engine);
 	vmrt_engine_free(app->engine);
-	top_experiment_free(app->exp);
+	vmrt_experiment_free(app->exp);
 	app->engine = NULL;
 	app->model = NULL;
 	app->exp = NULL;
@@ -373,7 +373,7 @@ void top_app_close(struct top_app *app)
 	top_screen_free(&app->screen);
 	if (app->source)
 		app->source->ops->close(app->source);
-	top_experiment_free(app->exp);
+	vmrt_experiment_free(app->exp);
 	top_alarms_free(app->alarms);
 	for (size_t i = 0; i < app->n_text; i++)
 		free(app->text[i]);

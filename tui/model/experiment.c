@@ -32,7 +32,7 @@ enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
 	e->tasks = calloc(n_tasks + 1, sizeof(*e->tasks));
 	e->n_servers = e->n_tasks = 0;
 	if (!e->servers || !e->tasks) {
-		top_experiment_free(e);
+		vmrt_experiment_free(e);
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
 	for (size_t i = 0; i < n_servers; i++)
@@ -55,13 +55,4 @@ enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
 	}
 	*out = e;
 	return VMRT_OK;
-}
-
-void top_experiment_free(struct vmrt_experiment *exp)
-{
-	if (!exp)
-		return;
-	free(exp->servers);
-	free(exp->tasks);
-	free(exp);
 }

@@ -187,13 +187,11 @@ struct top_model;
  * top_experiment_new - a copy of @exp in which every VM without a server has one of policy `none`
  * @exp: may be NULL
  * @only: leave out the servers and tasks of other VMs; NULL: keep all
- * @out: free with top_experiment_free()
+ * @out: free with vmrt_experiment_free()
  */
 enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
 	const struct vmrt_engine_vm *vms, size_t n_vms, const char *only,
 	struct vmrt_experiment **out, struct vmrt_error *err);
-
-void top_experiment_free(struct vmrt_experiment *exp);
 
 /**
  * top_model_new - an empty model

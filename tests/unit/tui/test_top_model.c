@@ -410,15 +410,15 @@ static void a_vm_without_a_server_gets_a_row_of_its_own(void **state)
 	assert_string_equal(e->servers[1].name, "w");
 	assert_int_equal(e->servers[1].policy, VMRT_POLICY_NONE);
 	assert_int_equal(e->n_tasks, 1);
-	top_experiment_free(e);
+	vmrt_experiment_free(e);
 	assert_int_equal(top_experiment_new(&experiment, vms, 2, "w", &e, NULL), VMRT_OK);
 	assert_int_equal(e->n_servers, 1);
 	assert_string_equal(e->servers[0].name, "w");
 	assert_int_equal(e->n_tasks, 0);
-	top_experiment_free(e);
+	vmrt_experiment_free(e);
 	assert_int_equal(top_experiment_new(NULL, vms, 2, NULL, &e, NULL), VMRT_OK);
 	assert_int_equal(e->n_servers, 2);
-	top_experiment_free(e);
+	vmrt_experiment_free(e);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
