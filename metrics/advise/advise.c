@@ -8,17 +8,17 @@
 #include <string.h>
 
 #define PERIOD_PARTS 20 /* periods that are looked at: parts of the shortest task period */
-#define PERIOD_MIN (VMRT_NS_PER_MS)	   /* of those; shorter ones cost more than they gain */
-#define PERIOD_GRID (100 * VMRT_NS_PER_US) /* of those */
-#define TOP_PRIORITY 50			   /* of the server with the shortest period */
-#define GROWTH_MAX 100.0		   /* further growth is not asked for */
+#define PERIOD_MIN (VMRT_NS_PER_MS) /* shortest period; shorter ones cost more than they gain */
+#define PERIOD_GRID (100 * VMRT_NS_PER_US) /* periods are multiples of it */
+#define TOP_PRIORITY 50			   /* priority of the server with the shortest period */
+#define GROWTH_MAX 100.0		   /* larger growth is not searched for */
 
 static int64_t least(int64_t a, int64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* What the analysis knows of a VM's tasks; execution times are multiplied by 1 + @growth. */
+/* The VM's tasks as the analysis needs them; execution times are multiplied by 1 + @growth. */
 static struct vmrt_rta_task *analysed(const struct advised_vm *vm, double growth)
 {
 	struct vmrt_rta_task *tasks = calloc(vm->n_tasks + 1, sizeof(*tasks));
@@ -29,8 +29,8 @@ static struct vmrt_rta_task *analysed(const struct advised_vm *vm, double growth
 		tasks[i] = (struct vmrt_rta_task){
 			.wcet_ns = (int64_t)((double)vm->tasks[i].used_ns * (1 + growth)),
 			.period_ns = spec->period_ns,
-			/* the analysis is of one job of each task: a later deadline is not made use
-			   of */
+			/* the analysis is about one job of each task: it cannot use a deadline
+			   behind the period */
 			.deadline_ns = spec->deadline_ns ? least(spec->deadline_ns, spec->period_ns)
 							 : spec->period_ns,
 			.priority = spec->priority,
@@ -39,7 +39,7 @@ static struct vmrt_rta_task *analysed(const struct advised_vm *vm, double growth
 	return tasks;
 }
 
-/* What is left of the server for the tasks. */
+/* The supply that the server leaves for the tasks, after the overhead. */
 static struct vmrt_supply supply_of(const struct vmrt_advise_options *o, struct advised_choice c)
 {
 	return vmrt_supply_prm(c.period_ns, c.budget_ns - o->overhead_ns);
@@ -236,7 +236,7 @@ static void judge_server(const struct vmrt_rta_server *servers, size_t n, size_t
 	}
 }
 
-/* The servers among each other, by CPU. */
+/* Checks, CPU by CPU, whether the servers fit together. */
 static enum vmrt_status check_together(struct advice *a, struct vmrt_error *err)
 {
 	struct vmrt_rta_server *servers = calloc(a->n_vms + 1, sizeof(*servers));

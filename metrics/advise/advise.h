@@ -2,7 +2,8 @@
 #ifndef VMRT_METRICS_ADVISE_ADVISE_H
 #define VMRT_METRICS_ADVISE_ADVISE_H
 
-/* What server each VM should get, from what its tasks need. docs/metrics.md, Advice. */
+/* The server that each VM should get, computed from the execution times of its tasks.
+ * docs/metrics.md, Advice. */
 
 #include <vmrt/experiment.h>
 #include <vmrt/rta.h>
@@ -11,7 +12,7 @@
 #include "metrics/facts/facts.h"
 
 enum vmrt_advise_execution {
-	VMRT_EXECUTION_ANY, /* declared, where it is, else measured */
+	VMRT_EXECUTION_ANY, /* the declared time, if there is one, otherwise the measured one */
 	VMRT_EXECUTION_DECLARED,
 	VMRT_EXECUTION_MEASURED, /* the longest */
 	VMRT_EXECUTION_LARGER,	 /* of both */
@@ -33,12 +34,12 @@ struct vmrt_advise_options {
 struct advised_task {
 	const struct vmrt_task_spec *spec;
 	int64_t measured_ns; /* the longest execution; VMRT_UNKNOWN */
-	int64_t used_ns;     /* what was reckoned with, margin included */
-	int64_t response_ns; /* its bound in the advised server, or VMRT_UNKNOWN */
-	bool elsewhere;	     /* it ran on other vCPUs, too, and is counted on each of them */
+	int64_t used_ns;     /* the execution time of the analysis, with the margin */
+	int64_t response_ns; /* bound of its response time in the advised server, or VMRT_UNKNOWN */
+	bool elsewhere;	     /* the task ran on other vCPUs, too, and is counted on each of them */
 };
 
-/* A (period, budget) that is enough; budget VMRT_UNKNOWN: none is. */
+/* A period with the least budget that is enough; VMRT_UNKNOWN: no budget is enough. */
 struct advised_choice {
 	int64_t period_ns, budget_ns;
 };
@@ -62,8 +63,8 @@ struct advised_vm {
 	int priority;
 	int cpu; /* that of the host it is reckoned on: a number; below 0 the (-1 - cpu)th of those
 		    of which none is declared */
-	int64_t server_response_ns; /* until it got its budget, among the other servers;
-				       VMRT_UNKNOWN */
+	int64_t server_response_ns; /* time until the server gets its budget beside the other
+				       servers; or VMRT_UNKNOWN */
 	double growth; /* by what fraction all execution times may grow beyond those used until a
 			  deadline is missed */
 	bool feasible; /* the tasks in the server, and the server among the others */

@@ -8,7 +8,7 @@
 
 #include "metrics/facts/facts.h"
 
-/* What stands side by side: one run, or repetitions pooled as if they were one. */
+/* A column of a comparison: one run, or repetitions pooled as if they were one run. */
 struct vmrt_variant {
 	char *name; /* given on the command line, or NULL */
 	struct vmrt_run_facts **runs;

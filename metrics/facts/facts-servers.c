@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Counts the period's outcome; false if nothing can be said of the period. */
+/* Counts the period's outcome; false if the period is unknown or truncated. */
 static bool count_outcome(struct vmrt_server_facts *s, const char *outcome)
 {
 	s->periods++;
@@ -55,7 +55,7 @@ struct totals {
 	int64_t clean_ns, end_ns; /* periods without any doubt since, the last one's end */
 };
 
-/* Demand and supply of a judged period in which the host ran all the time. */
+/* Adds demand and supply of a judged period in which the host ran all the time. */
 static enum vmrt_status add_supply(
 	struct vmrt_server_facts *s, struct totals *sum, struct vmrt_query *q)
 {
@@ -68,7 +68,7 @@ static enum vmrt_status add_supply(
 	sum->end_ns = vmrt_query_int(q, END);
 	if (s->blackout_max == VMRT_UNKNOWN)
 		s->blackout_max = 0;
-	/* one that began where it is not known what went on may have been shorter, or longer */
+	/* a blackout that began in an unknown period may have been shorter or longer */
 	if (at != VMRT_UNKNOWN && at >= sum->clean_ns && blackout > s->blackout_max) {
 		s->blackout_max = blackout;
 		s->blackout_at = at;
@@ -98,7 +98,8 @@ static void join(struct vmrt_bucket *to, const struct vmrt_bucket *from)
 	to->unknown |= from->unknown;
 }
 
-/* For a picture. When there are too many buckets, each two become one. */
+/* Adds the period to the buckets of a picture. If there are too many buckets, each two become one.
+ */
 static void add_bucket(struct vmrt_server_facts *s, struct vmrt_query *q, bool judged)
 {
 	int64_t used = vmrt_query_int(q, CONSUMED), below = vmrt_query_int(q, BACKGROUND);

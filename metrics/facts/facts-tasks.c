@@ -89,7 +89,7 @@ struct vmrt_cause_facts *vmrt_task_cause(struct vmrt_task_facts *t, const char *
 	for (i = 0; i < t->n_causes; i++)
 		if (!strcmp(t->causes[i].name, cause))
 			return &t->causes[i];
-	/* not a database of ours */
+	/* no database that vmrt has written */
 	if (i == VMRT_CAUSES_MAX)
 		return &t->causes[i - 1];
 	t->n_causes++;
@@ -134,7 +134,7 @@ static enum verdict count_outcome(struct vmrt_task_facts *t, const char *outcome
 	return UNDECIDED;
 }
 
-/* The jobs passed last, for what is said of several in a row. */
+/* State of the last jobs, for figures about several jobs in a row. */
 struct past {
 	int64_t k; /* of the job before; VMRT_UNKNOWN if there was none */
 	int64_t run;
@@ -143,7 +143,7 @@ struct past {
 	unsigned char ring[VMRT_WINDOW_MAX]; /* verdicts */
 };
 
-/* Misses in a row; a job of unknown outcome or one that is not there ends the row. */
+/* Counts misses in a row; a job of unknown outcome or a missing job ends the row. */
 static void count_run(struct vmrt_task_facts *t, struct past *past, int64_t k, bool missed)
 {
 	past->run = !missed ? 0 : past->run && past->k == k - 1 ? past->run + 1 : 1;
@@ -177,15 +177,15 @@ static void window_push(struct vmrt_task_facts *t, struct past *p, int64_t k, en
 }
 
 /*
- * The last jobs as (m,k)-firm deadlines see them: a skipped release is a miss; where a job is not
- * there for another reason, nothing is known.
+ * Counts the last jobs for (m,k)-firm deadlines: a skipped release is a miss; if a job is missing
+ * for another reason, its outcome is unknown.
  */
 static void count_window(
 	struct vmrt_task_facts *t, struct past *p, int64_t k, int64_t skipped, enum verdict verdict)
 {
 	int64_t first = p->k == VMRT_UNKNOWN ? k - skipped : p->k + 1;
 
-	if (k - first > p->window) { /* more would only be forgotten again */
+	if (k - first > p->window) { /* the window would forget further ones */
 		p->n = p->met = p->undecided = 0;
 		p->next = 0;
 		first = k - p->window;

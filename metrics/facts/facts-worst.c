@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEGMENTS_MAX 4096 /* of a job; what is beyond is not shown */
-#define THREADS_MAX 3	  /* that are named of a job */
+#define SEGMENTS_MAX 4096 /* segments of a job; further ones are not shown */
+#define THREADS_MAX 3	  /* threads that are named for one job */
 #define STEPS_MAX (2 * SEGMENTS_MAX)
 
 enum vmrt_status facts_thread(
@@ -26,7 +26,7 @@ enum vmrt_status facts_thread(
 	return vmrt_query_end(&q);
 }
 
-/* Where one of the two threads that matter begins or ceases to run. */
+/* A time at which the task's thread or its vCPU thread begins or ceases to run. */
 struct step {
 	int64_t at_ns;
 	int task, vm; /* +1: begins, -1: ceases */
@@ -39,7 +39,7 @@ static int by_time(const void *a, const void *b)
 	return (x->at_ns > y->at_ns) - (x->at_ns < y->at_ns);
 }
 
-/* Slices of @thread from @from to @to, cut to that. */
+/* Adds the slices of @thread, cut to the time from @from to @to. */
 static enum vmrt_status add_steps(struct vmrt_db *db, int64_t thread, bool task, int64_t from,
 	int64_t to, struct step *steps, size_t *n, struct vmrt_error *err)
 {
@@ -148,7 +148,7 @@ static enum vmrt_status load_parts(
 	return vmrt_query_end(&q);
 }
 
-/* "stress/900 8.000, kworker/7 0.120": who ran meanwhile. */
+/* "stress/900 8.000, kworker/7 0.120": the threads that ran while the job waited. */
 static enum vmrt_status load_threads(
 	struct vmrt_db *db, int64_t task, struct vmrt_worst_facts *w, struct vmrt_error *err)
 {

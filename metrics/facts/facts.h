@@ -2,7 +2,7 @@
 #ifndef VMRT_METRICS_FACTS_FACTS_H
 #define VMRT_METRICS_FACTS_FACTS_H
 
-/* What a report needs of one run, computed from its database once. */
+/* The facts of one run that reports need, computed from the run's database once. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,19 +16,20 @@
 /* The only name of a list that selects nothing, since a list without names selects all. */
 #define VMRT_SELECT_NONE ""
 
-/* What of a run is wanted. All zeros is not everything: begin with VMRT_FILTER_ALL. */
+/* Which part of a run a report is about. All zeros does not select everything: begin with
+ * VMRT_FILTER_ALL. */
 struct vmrt_filter {
 	const char *const *tasks; /* NAME or MACHINE/NAME; none: all */
 	size_t n_tasks;
 	const char *const *servers; /* NAME; none: all */
 	size_t n_servers;
-	int64_t from_ns, to_ns; /* jobs that arrive, and whole server periods, so long after the
-				   run's start */
-	int64_t skip_first; /* of each task and of each server, so many jobs and periods are left
-			       out at first */
-	size_t worst;	/* so many worst jobs of each task are remembered, at most VMRT_WORST_MAX */
-	int64_t window; /* of (m,k)-firm deadlines: k, at most VMRT_WINDOW_MAX */
-	unsigned show;	/* VMRT_SHOW_*: what is not always shown */
+	int64_t from_ns, to_ns; /* only jobs that arrive, and server periods that lie, between these
+				   times after the run's start */
+	int64_t skip_first; /* leave out so many first jobs of each task and first periods of each
+			       server */
+	size_t worst;	    /* number of worst jobs to keep of each task, at most VMRT_WORST_MAX */
+	int64_t window;	    /* of (m,k)-firm deadlines: k, at most VMRT_WINDOW_MAX */
+	unsigned show;	    /* VMRT_SHOW_*: parts of a report that are not always shown */
 };
 
 #define VMRT_SHOW_HISTOGRAM 1
@@ -41,7 +42,7 @@ struct vmrt_filter {
 	((struct vmrt_filter){                                                                     \
 		.from_ns = VMRT_UNKNOWN, .to_ns = VMRT_UNKNOWN, .worst = 3, .window = 10})
 
-/** vmrt_filter_times - does it leave out some of what was recorded, by time or number? */
+/** vmrt_filter_times - does the filter leave out jobs or periods by time or number? */
 bool vmrt_filter_times(const struct vmrt_filter *filter);
 
 #define VMRT_CULPRITS_MAX 32 /* distinct names; more are one "other" */
@@ -51,11 +52,12 @@ struct vmrt_cause_facts {
 	int64_t misses, excused;
 	struct {
 		int64_t thread, misses; /* thread: of the database; VMRT_UNKNOWN: "other" */
-		int64_t name;		/* what all threads of its name have in common */
+		int64_t name;		/* a number that all threads of the same name share */
 		bool several;		/* of these threads */
 	} culprits[VMRT_CULPRITS_MAX];
 	size_t n_culprits;
-	char *by; /* who caused most of them: "COMM/TID", or "COMM" for several threads, or NULL */
+	char *by; /* the thread that caused most of the misses: "COMM/TID", or "COMM" for several
+		     threads; or NULL */
 	int64_t by_misses;
 };
 
@@ -70,7 +72,8 @@ struct vmrt_segment {
 	int64_t from_ns, to_ns; /* after the job's arrival */
 };
 
-/* A job among the worst: missed by most; where none missed, with the longest response. */
+/* One of the worst jobs: those that missed their deadline by most; if none missed, those with the
+ * longest response time. */
 struct vmrt_worst_facts {
 	int64_t k, response_ns,
 		tardiness_ns; /* or VMRT_UNKNOWN; tardiness of a job that never ended: at least */
@@ -79,9 +82,12 @@ struct vmrt_worst_facts {
 	int64_t arrival_ns, end_ns,
 		deadline_ns;   /* host clock, or VMRT_UNKNOWN; end: of the run, if it never ended */
 	char *cause, *by;      /* by: the thread behind the cause, "COMM/TID"; or NULL */
-	char *parts, *largest; /* of its time, in ms: all; those of 1 % and more; or NULL */
-	char *threads; /* that ran while it waited, those that ran longest first, in ms; or NULL */
-	int64_t unsure_ns; /* at most so much of its parts may belong to others; or VMRT_UNKNOWN */
+	char *parts, *largest; /* parts of its response time in ms: all of them, and those of 1 %
+				  and more; or NULL */
+	char *threads; /* threads that ran while the job waited, the longest run time first, in ms;
+			  or NULL */
+	int64_t unsure_ns; /* at most so much of one part may belong to another part; or
+			      VMRT_UNKNOWN */
 	struct vmrt_segment *segments;
 	size_t n_segments;
 };
@@ -90,8 +96,8 @@ struct vmrt_worst_facts {
 
 struct vmrt_task_facts {
 	int64_t id;
-	bool selected;		   /* its jobs were asked for; else only the parameters are known */
-	int64_t machine;	   /* of the database, VMRT_UNKNOWN if it was not recorded */
+	bool selected;	 /* the filter selects its jobs; otherwise only the parameters are known */
+	int64_t machine; /* of the database, VMRT_UNKNOWN if it was not recorded */
 	char *machine_name, *name; /* name: the thread's */
 	char *label;		   /* MACHINE/NAME */
 	char *marked;		   /* the same for tables, with a mark if there is a note on it */
@@ -110,8 +116,9 @@ struct vmrt_task_facts {
 	int64_t response_p50, response_p95, response_p99, response_p999;
 	int64_t bound_alone_ns, bound_server_ns; /* worst-case response on a CPU of its own, and in
 						    its VM's server */
-	/* what exec_ns of jobs can have been at most and at least, as far as it is known */
-	int64_t exec_most, exec_least, exec_open; /* of the longest ones; how many are not known */
+	/* bounds of the jobs' execution times, as far as they are known */
+	int64_t exec_most, exec_least, exec_open; /* exec_most and exec_least: of the longest
+						     execution; exec_open: jobs without bounds */
 	int64_t open_excuses[2]; /* misses that may be excused though they are not, and the reverse
 				  */
 	int64_t window_met,
@@ -123,7 +130,7 @@ struct vmrt_task_facts {
 	size_t n_causes;
 };
 
-/* A rule of a server's policy: how often it was looked at, and what came out. */
+/* A rule of a server's policy: how often it was judged, and with which results. */
 struct vmrt_check_facts {
 	char rule[16];
 	int64_t judged, unknown, violations;
@@ -133,14 +140,14 @@ struct vmrt_check_facts {
 
 #define VMRT_CHECKS_MAX 16
 
-/* Least supply in any window of a length throughout which there was demand. */
+/* The least supply in any window of a length in which there was demand all the time. */
 struct vmrt_curve_facts {
 	int64_t length_ns, least_ns, at_ns;
 };
 
 #define VMRT_CURVE_MAX 64
 
-/* Periods that follow one another, as many as a picture has room for. */
+/* Successive periods that share one column of a picture. */
 struct vmrt_bucket {
 	int64_t start_ns, end_ns; /* host clock */
 	int64_t consumed_least_ns,
@@ -152,7 +159,7 @@ struct vmrt_bucket {
 
 struct vmrt_server_facts {
 	int64_t id;
-	bool selected; /* its periods were asked for; else only the parameters are known */
+	bool selected; /* the filter selects its periods; otherwise only the parameters are known */
 	char *name, *vm, *policy, *depletion;	/* vm: or NULL */
 	int64_t vm_id, vm_machine;		/* or VMRT_UNKNOWN */
 	int64_t period_ns, budget_ns, priority; /* or VMRT_UNKNOWN */
@@ -177,8 +184,8 @@ struct vmrt_server_facts {
 	int64_t supply_jitter;	  /* of that */
 	int64_t blackout_max,
 		blackout_at; /* longest demand without supply, and when (host clock) */
-	struct vmrt_curve_facts
-		curve[VMRT_CURVE_MAX]; /* of the whole run; none if only a part is wanted */
+	/* of the whole run; none if only a part is wanted */
+	struct vmrt_curve_facts curve[VMRT_CURVE_MAX];
 	size_t n_curve;
 	struct vmrt_bucket *buckets; /* for pictures, if they are wanted; or NULL */
 	size_t n_buckets, in_last,
@@ -205,7 +212,7 @@ struct vmrt_vm_facts {
 	int64_t unmanaged_period[3], unmanaged_supply[3]; /* p10, p50, p90 */
 };
 
-/* A remark on what the recording does not have. */
+/* A note about something that the recording lacks. */
 struct vmrt_note_facts {
 	char *about; /* "machine", "task", "server"; "threads": of a VM, by its server or its name
 		      */
@@ -218,7 +225,8 @@ struct vmrt_run_facts {
 	char *version, *recorded_at, *hostname, *command, *experiment, *uuid; /* or NULL */
 	int64_t command_status, tick_ns, start_ns, end_ns;		      /* or VMRT_UNKNOWN */
 	bool hsf;
-	struct vmrt_filter filter; /* it was loaded with; its names may be gone */
+	struct vmrt_filter filter; /* the filter with which the run was loaded; its names may have
+				      been freed */
 	struct vmrt_machine_facts *machines;
 	size_t n_machines;
 	struct vmrt_vm_facts *vms;
@@ -260,8 +268,8 @@ const char *vmrt_server_obstacle(
  * none yet */
 struct vmrt_cause_facts *vmrt_task_cause(struct vmrt_task_facts *task, const char *cause);
 
-/** vmrt_task_fits - is its worst-case response time in its server within its deadline, if it has
- * one? */
+/** vmrt_task_fits - is the task's worst-case response time in its server within its deadline, if it
+ * has one? */
 bool vmrt_task_fits(const struct vmrt_task_facts *task);
 
 enum vmrt_feasibility { VMRT_FEASIBILITY_UNKNOWN, VMRT_FEASIBLE, VMRT_INFEASIBLE };
@@ -286,7 +294,7 @@ bool vmrt_task_in_server(
  */
 void vmrt_worst_strip(const struct vmrt_worst_facts *worst, size_t width, char *buf);
 
-/** vmrt_task_missed - all misses, those of jobs that never ended included */
+/** vmrt_task_missed - all misses, also of jobs that never ended */
 int64_t vmrt_task_missed(const struct vmrt_task_facts *task);
 
 /** vmrt_task_known - jobs with a known outcome */
@@ -302,7 +310,7 @@ double vmrt_task_not_excused_ratio(const struct vmrt_task_facts *task);
 int64_t vmrt_task_doubtful(const struct vmrt_task_facts *task);
 
 /**
- * vmrt_task_add_unsure - what is not certain of a job that was seen as a whole
+ * vmrt_task_add_unsure - add the uncertainty of a job that was recorded from arrival to end
  * @exec_ns, @unsure_ns: of the job; VMRT_UNKNOWN: not known
  */
 void vmrt_task_add_unsure(struct vmrt_task_facts *task, int64_t exec_ns, int64_t unsure_ns,
@@ -322,7 +330,7 @@ const char *vmrt_cause_words(const char *cause);
 /** vmrt_task_main_cause - the cause of most of the task's misses, or NULL */
 const struct vmrt_cause_facts *vmrt_task_main_cause(const struct vmrt_task_facts *task);
 
-/** vmrt_facts_trust - what limits the trust in a run, in one line: loss, clock error, steal */
+/** vmrt_facts_trust - one line about what limits the trust in a run: loss, clock error, steal */
 void vmrt_facts_trust(const struct vmrt_run_facts *facts, char *buf, size_t room);
 
 /** vmrt_shell_word - @text as a shell takes it, in @buf, cut if it is too long; @room is 16 or more

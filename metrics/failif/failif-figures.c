@@ -169,7 +169,7 @@ static void miss_run(const void *of, struct vmrt_figure *f)
 	is_open(t->uncertain, INFINITY, f);
 }
 
-/* Jobs whose durations are not in the statistics although they belong there. */
+/* How many jobs lack durations in the statistics? */
 static int64_t untimed(const struct vmrt_task_facts *t, struct vmrt_figure *f)
 {
 	int64_t doubtful = vmrt_task_doubtful(t) + t->missing;
@@ -184,7 +184,8 @@ static int64_t untimed(const struct vmrt_task_facts *t, struct vmrt_figure *f)
 	return doubtful + t->missed_incomplete;
 }
 
-/* A figure that jobs which were not timed, or of which @series has no value, can only make larger.
+/* Sets a figure that can only become larger by jobs without durations, or without a value in
+ * @series.
  */
 static void at_least(const struct vmrt_task_facts *t, int64_t ns, const struct vmrt_series *series,
 	struct vmrt_figure *f)
@@ -304,7 +305,7 @@ static void exec_max(const void *of, struct vmrt_figure *f)
 	}
 }
 
-/* Periods about which nothing is known may have been worse than all others. */
+/* Sets a figure of periods; unknown periods may have been worse than all others. */
 static void of_periods(const struct vmrt_server_facts *s, int64_t ns, struct vmrt_figure *f)
 {
 	exactly_ns(f, ns);

@@ -15,8 +15,9 @@
 enum vmrt_scope { VMRT_SCOPE_TASK, VMRT_SCOPE_SERVER, VMRT_SCOPE_MACHINE };
 
 /*
- * A figure and what it can be at least and at most, given what is unknown of the run. Without doubt
- * all three are the same. Durations are in ns, shares are fractions.
+ * A figure, and the least and the largest value that it can have, because parts of the run are
+ * unknown. If nothing is unknown, all three are the same. Durations are in ns, shares are
+ * fractions.
  */
 struct vmrt_figure {
 	unsigned num, den;	 /* which percentile is wanted, where it is one */
@@ -88,7 +89,7 @@ const char *vmrt_scope_word(enum vmrt_scope scope);
 bool vmrt_condition_misses(const struct vmrt_run_facts *facts,
 	const struct vmrt_condition *condition, char list[VMRT_SIMILAR_TEXT]);
 
-/* A condition, and what came out of one task, server or machine. */
+/* A condition and its verdict for one task, server or machine. */
 struct vmrt_judged {
 	const struct vmrt_condition *condition;
 	const char *name; /* of the task, server or machine */
@@ -98,7 +99,7 @@ struct vmrt_judged {
 
 /**
  * vmrt_conditions_judge - judge conditions for a run
- * @allow_loss: take figures as they are
+ * @allow_loss: judge figures as if nothing had been lost
  * @each: called for each condition and what it is about
  * @verdict: set to the worst: violated before unknown before ok
  *
@@ -119,7 +120,7 @@ struct vmrt_table *vmrt_conditions_table(struct vmrt_doc *doc, bool runs);
 /**
  * vmrt_report_conditions - a row for each condition and what it is about
  * @table: as made with @runs
- * @allow_loss: take figures as they are
+ * @allow_loss: judge figures as if nothing had been lost
  * @verdict: set to the worst: violated before unknown before ok
  *
  * Return: VMRT_OK; VMRT_ENOENT if a named task, server or machine is not in the run, or a condition
