@@ -161,8 +161,8 @@ void vmrt_engine_stats(
 
 /* Losses that the records of a CPU show. */
 struct vmrt_cpu_loss {
-	uint64_t events;   /* of those whose size is known */
-	uint64_t sizeless; /* how many others there were */
+	uint64_t events;   /* events lost in losses of known size */
+	uint64_t sizeless; /* number of losses of unknown size */
 };
 
 /** vmrt_engine_cpu_loss - what @cpu of @machine was seen to have lost */

@@ -228,7 +228,8 @@ struct vmrt_unmanaged {
 struct vmrt_blamed {
 	enum vmrt_blame part;
 	uint32_t thread; /* struct vmrt_thread.id */
-	int64_t ns;	 /* of that part; the rest is that of threads not listed */
+	int64_t ns;	 /* how long @part lasted because of this thread; other threads that are not
+			    listed caused the rest */
 };
 
 #define VMRT_BLAMED_MAX 24

@@ -89,9 +89,9 @@ bool vmrt_recording_without_host(const struct vmrt_recording *rec);
 /* What a recording lacks of one CPU. */
 struct vmrt_recorded_loss {
 	uint64_t events;  /* in all */
-	uint64_t counted; /* of them: by the kernel, and no page shows when */
-	uint64_t
-		missing; /* of them: the kernel counted them as recorded, but the file lacks them */
+	uint64_t counted; /* events that the kernel counted as lost, and no page shows when */
+	/* events that the kernel counted as recorded, but that the file lacks */
+	uint64_t missing;
 	uint64_t sizeless; /* losses of unknown size that nobody counted: @events has 1 for each */
 };
 

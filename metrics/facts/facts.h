@@ -169,19 +169,20 @@ struct vmrt_server_facts {
 	int64_t judged; /* periods that are neither unknown nor truncated; the figures below are
 			   theirs */
 	double consumed_ratio, background_ratio; /* of the budgets; NaN without periods */
-	double received_ratio;		/* of the time: the share of a CPU that the vCPUs got */
-	int64_t steal_periods;		/* judged, but the host was not running for a part */
-	int64_t used_up;		/* of the others, periods with the whole budget used */
-	struct vmrt_samples overshoots; /* theirs, sorted */
+	double received_ratio; /* of the time: the share of a CPU that the vCPUs got */
+	int64_t steal_periods; /* judged, but the host was not running for a part */
+	int64_t used_up;       /* judged periods without steal in which the whole budget was used */
+	struct vmrt_samples overshoots; /* of the periods in used_up, sorted */
 	int64_t over_p50, over_p99, over_max, over_max_k;
 	struct vmrt_check_facts checks[VMRT_CHECKS_MAX];
 	size_t n_checks;
-	/* of the judged periods without steal, over those with any demand */
+	/* time from the first demand to the first supply, in judged periods with demand and without
+	 * steal */
 	int64_t latency_p50, latency_p99, latency_max,
 		latency_max_k;	       /* from the first demand to the first supply */
 	struct vmrt_samples latencies; /* sorted */
 	struct vmrt_series first; /* supply behind the begin, where there was demand from then on */
-	int64_t supply_jitter;	  /* of that */
+	int64_t supply_jitter;	  /* jitter of first */
 	int64_t blackout_max,
 		blackout_at; /* longest demand without supply, and when (host clock) */
 	/* of the whole run; none if only a part is wanted */

@@ -32,9 +32,9 @@ static const struct {
 
 struct bar {
 	char label[128];
-	const char
-		*run; /* the bar is the first of this run; NULL: it is not, or there is one run */
-	bool missed;  /* of these jobs only */
+	/* the bar is the first of this run; NULL: it is not, or there is one run */
+	const char *run;
+	bool missed;	   /* the bar is about jobs that missed their deadline only */
 	double ms[GROUPS]; /* of a job, on average */
 	double jobs;
 };

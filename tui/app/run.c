@@ -18,9 +18,11 @@
 #include "screen.h"
 #include "tui/rows/tables.h"
 
-#define FEED_FOR_NS (8 * VMRT_NS_PER_MS)	/* at most, between two looks at the keyboard */
-#define LINES_FOR_NS (50 * VMRT_NS_PER_MS)	/* the same where there is none */
-#define SEEKING_EVERY_NS (200 * VMRT_NS_PER_MS) /* a screen while it seeks */
+/* longest time of feeding the engine between two checks of the keyboard, and of writing lines,
+ * which need no keyboard */
+#define FEED_FOR_NS (8 * VMRT_NS_PER_MS)
+#define LINES_FOR_NS (50 * VMRT_NS_PER_MS)
+#define SEEKING_EVERY_NS (200 * VMRT_NS_PER_MS) /* while it seeks, a screen is drawn so often */
 #define FEED_EVERY_MS 100			/* empty live buffers so often */
 #define NICE (-10)				/* of a live view on a terminal */
 #define KEYS_AT_ONCE 200			/* then events are taken, too */

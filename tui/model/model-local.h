@@ -80,7 +80,7 @@ struct top_model {
 	struct vmrt_machine_facts *machine_facts;
 	struct top_thread *threads;
 	size_t n_threads, threads_room;
-	uint32_t first_thread;	  /* those before it are of engines before */
+	uint32_t first_thread;	  /* threads before this index belong to earlier engines */
 	struct top_slice *slices; /* rings */
 	uint64_t n_slices;
 	struct top_mark *marks;

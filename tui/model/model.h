@@ -98,8 +98,9 @@ struct top_server_row {
 	int64_t period_start_ns; /* of the current one; VMRT_UNKNOWN: there is none */
 	int64_t used_ns;	 /* in the current period, at the server's priority */
 	int64_t soft_ns;	 /* and below it; either may be VMRT_UNKNOWN */
-	int64_t depleted_ns;	 /* when that was all there was in it, or VMRT_UNKNOWN */
-	int64_t max_ns;		 /* most in a whole period; VMRT_UNKNOWN before there was one */
+	int64_t depleted_ns; /* when the budget of the current period was used up, or VMRT_UNKNOWN
+			      */
+	int64_t max_ns;	     /* most in a whole period; VMRT_UNKNOWN before there was one */
 	double share,
 		background; /* of one CPU in the window, and the part below the priority; or NaN */
 	uint64_t periods, depletions, overruns; /* overruns: periods with more than the budget */

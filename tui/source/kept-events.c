@@ -134,7 +134,7 @@ void kept_events_each(
 			old ? &kept->missed[(missed + i) % KEPT_EVENTS]
 			    : &kept->last[(first + i - (kept->n_missed - missed)) % KEPT_EVENTS];
 
-		/* of those that are there twice, the second one is taken */
+		/* an event that is in both lists is taken from the second one */
 		if ((old && k->number >= first) || k->host_ns < from_ns || k->host_ns > to_ns)
 			continue;
 		restore(k);

@@ -9,13 +9,13 @@
 #define NAMES_MAX 64
 
 struct live_tasks {
-	struct vmrt_discovery *discovery; /* NULL: not looking */
-	struct vmrt_experiment *found;	  /* all so far; or NULL */
-	struct vmrt_experiment *seen;	  /* in the last look; or NULL */
-	int64_t since_ns;		  /* of the looking; VMRT_UNKNOWN: no event yet */
-	int64_t next_ns;		  /* not looking: when to look again */
-	int64_t first_ns;		  /* the same of the first time that nothing was found */
-	unsigned times;			  /* that nothing was found */
+	struct vmrt_discovery *discovery;     /* NULL: no search is going on */
+	struct vmrt_experiment *found;	      /* all tasks that were found so far; or NULL */
+	struct vmrt_experiment *seen;	      /* tasks that the last search found; or NULL */
+	int64_t since_ns;		      /* begin of the search; VMRT_UNKNOWN: no event yet */
+	int64_t next_ns;		      /* when the next search begins, if none is going on */
+	int64_t first_ns;		      /* begin of the first search that found nothing */
+	unsigned times;			      /* searches that found nothing */
 	char names[NAMES_MAX][VMRT_NAME_MAX]; /* of machines */
 	size_t n_names;
 	int32_t *vcpus; /* of the host: threads of VMs are no tasks */
