@@ -473,6 +473,37 @@ static void a_task_that_never_sleeps_within_jobs_has_ended_its_last_one(void **s
 	assert_int_equal(last_of(&f, 30, 30)->outcome, VMRT_OUTCOME_TRUNCATED);
 }
 
+/* X gives the rest of its reservation up at 12 ms, but is switched out at 23 ms only; the timer of
+ * 20 ms expires then. */
+static void a_thread_on_its_way_out_of_its_job_waits_for_the_next_release(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nwcet = 1ms\nrelease = deadline\n");
+	f.prio = DL;
+	fx_runs_from_the_beginning(&f);
+	f.depth = 2;
+	fx_arm_raw(&f, 2 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 10 * MS * US, 0);
+	fx_sw(&f, 2 * MS, X, 0, Y);
+	fx_expire(&f, 10 * MS, Y, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 10 * MS, Y, 0, X);
+	fx_arm_raw(&f, 12 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 20 * MS * US, 0);
+	fx_sw(&f, 23 * MS, X, 0, Y);
+	fx_expire(&f, 23 * MS + 10, Y, T1, VMRT_FN_DEADLINE);
+	fx_sw(&f, 23 * MS + 30, Y, 0, X);
+	fx_arm_raw(&f, 24 * MS, T1, VMRT_FN_DEADLINE, VMRT_TIMER_HARD, 30 * MS * US, 0);
+	fx_sw(&f, 24 * MS, X, 0, Y);
+	fx_end(&f, 25 * MS, NULL);
+	assert_us(fx_job(&f, 0)->end_ns, 12 * MS);
+	assert_us(fx_job(&f, 0)->exec_ns, 2 * MS);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->blame_ns[VMRT_BLAME_RELEASE], 3 * MS + 10);
+	/* Y has the CPU for 20 us behind the expiry */
+	assert_us(fx_job(&f, 1)->blame_ns[VMRT_BLAME_INTERFERENCE], 20);
+	assert_us(fx_job(&f, 1)->exec_ns, 970);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -496,6 +527,7 @@ int main(void)
 		cmocka_unit_test(
 			a_timers_task_that_is_killed_in_its_sleep_leaves_its_last_job_open),
 		cmocka_unit_test(a_task_that_never_sleeps_within_jobs_has_ended_its_last_one),
+		cmocka_unit_test(a_thread_on_its_way_out_of_its_job_waits_for_the_next_release),
 	};
 	int failed = cmocka_run_group_tests_name("kernels that report expiries", tests, NULL, NULL);
 
