@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include "near.h"
+
 #include "tui/model/model.h"
 #include "tui/model/responses.h"
 
@@ -65,13 +67,6 @@ static int tear_down(void **state)
 	top_view_free(&f->view);
 	free(f);
 	return 0;
-}
-
-/* NaN is near no number, and cmocka takes it for near to any. */
-static void assert_near(double got, double wanted, double error)
-{
-	if (!(fabs(got - wanted) <= error))
-		fail_msg("%g is not %g", got, wanted);
 }
 
 static void update_view(struct fixture *f, int64_t now_ns)

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "near.h"
+
 #include "metrics/advise/advise.h"
 #include "testdb.h"
 
@@ -62,7 +64,7 @@ static void least_budgets_of_the_published_tasks_are_those_of_the_table(void **s
 		assert_int_equal(a->n_vms, 1);
 		assert_true(a->feasible);
 		assert_int_equal(a->vms[0].chosen.budget_ns, table[i][1] * TICK / 100);
-		assert_float_equal(a->vms[0].utilisation, 0.763636, 1e-6);
+		assert_near(a->vms[0].utilisation, 0.763636, 1e-6);
 		advice_free(a);
 	}
 }
@@ -114,7 +116,7 @@ static void margin_is_reckoned_with_and_growth_beyond_it_is_true(void **state)
 	o.margin = 0.1;
 	a = advice_of(PAPER, &o);
 	assert_int_equal(a->vms[0].tasks[0].used_ns, 88 * MS / 10);
-	assert_float_equal(a->vms[0].used_utilisation, 0.84, 1e-9);
+	assert_near(a->vms[0].used_utilisation, 0.84, 1e-9);
 	growth = a->vms[0].growth;
 	for (int step = 0; step <= 1; step++) { /* as much is feasible, a thousandth more is not */
 		double factor = 1 + growth + step * 0.001;

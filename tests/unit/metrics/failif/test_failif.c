@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "near.h"
+
 #include "metrics/failif/failif.h"
 #include "testdb.h"
 
@@ -104,7 +106,7 @@ static void condition_is_read_with_its_units(void **state)
 	assert_string_equal(c.metric->name, "miss");
 	assert_string_equal(c.name, "rt_task1");
 	assert_int_equal(c.relation, VMRT_ABOVE);
-	assert_float_equal(c.limit, 0.01, 1e-15);
+	assert_near(c.limit, 0.01, 1e-15);
 	assert_string_equal(c.words, "miss");
 	assert_string_equal(c.limits, "> 1%");
 	c = condition_of("  response_p99.9 ( \"a )b\" )<=2.5ms ");
@@ -113,7 +115,7 @@ static void condition_is_read_with_its_units(void **state)
 	assert_int_equal(c.num, 999);
 	assert_int_equal(c.den, 1000);
 	assert_int_equal(c.relation, VMRT_UPTO);
-	assert_float_equal(c.limit, 2.5 * MS, 0);
+	assert_near(c.limit, 2.5 * MS, 0);
 	/* names are written as in the experiment file */
 	c = condition_of("miss(demo/\"a \\\"b\\\\)\") > 1%");
 	assert_string_equal(c.name, "demo/a \"b\\)");
@@ -129,7 +131,7 @@ static void condition_is_read_with_its_units(void **state)
 	assert_string_equal(c.name, "");
 	assert_int_equal(c.relation, VMRT_DIFFERENT);
 	c = condition_of("tardiness == 1us");
-	assert_float_equal(c.limit, 1000, 0);
+	assert_near(c.limit, 1000, 0);
 	assert_int_equal(c.relation, VMRT_EQUAL);
 }
 

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "near.h"
+
 #include <sqlite3.h>
 
 #include <vmrt/rundb.h>
@@ -60,9 +62,9 @@ static void miss_ratio_is_of_the_jobs_with_known_outcome(void **state)
 
 	(void)state;
 	assert_int_equal(vmrt_task_known(t), 6);
-	assert_float_equal(vmrt_task_miss_ratio(t), 0.5, 1e-12);
+	assert_near(vmrt_task_miss_ratio(t), 0.5, 1e-12);
 	assert_int_equal(t->excused, 2);
-	assert_float_equal(vmrt_task_not_excused_ratio(t), 1.0 / 6, 1e-12);
+	assert_near(vmrt_task_not_excused_ratio(t), 1.0 / 6, 1e-12);
 	assert_int_equal(t->longest_run, 2);
 	assert_int_equal(t->longest_run_k, 3);
 	vmrt_facts_free(f);
@@ -154,8 +156,8 @@ static void server_consumption_is_of_the_judged_periods(void **state)
 	assert_int_equal(s->unknown, 1);
 	assert_int_equal(s->truncated, 1);
 	/* (10.1 + 6 + 10.02 + 10.5 + 9.99) / 50 */
-	assert_float_equal(s->consumed_ratio, 0.9322, 1e-9);
-	assert_float_equal(s->background_ratio, 0.01, 1e-9);
+	assert_near(s->consumed_ratio, 0.9322, 1e-9);
+	assert_near(s->background_ratio, 0.01, 1e-9);
 	vmrt_facts_free(f);
 }
 

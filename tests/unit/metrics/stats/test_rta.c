@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "near.h"
+
 #include <vmrt/rta.h>
 
 #define MS VMRT_NS_PER_MS
@@ -97,7 +99,7 @@ static void paper_tasks_on_a_cpu_of_their_own(void **state)
 	struct vmrt_supply whole = vmrt_supply_prm(1 * MS, 1 * MS);
 
 	(void)state;
-	assert_float_equal(vmrt_rta_utilisation(paper, 2), 0.763636, 1e-6);
+	assert_near(vmrt_rta_utilisation(paper, 2), 0.763636, 1e-6);
 	assert_int_equal(vmrt_rta_response(paper, 2, 0, &whole), 2 * TICK);
 	assert_int_equal(vmrt_rta_response(paper, 2, 1, &whole), 34 * TICK);
 }

@@ -3,7 +3,6 @@
  * written in. */
 #include "taskfix.h"
 
-
 /* Timer T1 expires on CPU 1 and wakes X, which runs on CPU 0, whose records seem to be earlier. */
 static void wakes_too_late(struct fixture *f, int64_t runs, int64_t expires)
 {
