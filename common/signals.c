@@ -22,11 +22,13 @@ static timer_t end_timer;
 
 /*
  * Files that are not complete. A handler may go through the list at any moment, also in another
- * thread: so an entry is never freed, but used again.
+ * thread: so an entry is never freed, and its path never changes. A file that is written again uses
+ * its entry again.
  */
 struct unfinished {
-	struct unfinished *volatile next;
-	char *volatile path; /* NULL: free for another file */
+	struct unfinished *next;
+	volatile sig_atomic_t incomplete;
+	char path[];
 };
 
 static struct unfinished *volatile unfinished;
@@ -34,7 +36,7 @@ static struct unfinished *volatile unfinished;
 static void remove_unfinished(void)
 {
 	for (struct unfinished *u = unfinished; u; u = u->next)
-		if (u->path)
+		if (u->incomplete)
 			unlink(u->path);
 }
 
@@ -58,36 +60,38 @@ static void handle_crashes(void)
 			sigaction(signals[i], &act, NULL);
 }
 
-void vmrt_remove_at_crash(const char *path)
+static struct unfinished *find_unfinished(const char *path)
 {
 	struct unfinished *u = unfinished;
-	char *copy = strdup(path);
+
+	while (u && strcmp(u->path, path) != 0)
+		u = u->next;
+	return u;
+}
+
+void vmrt_remove_at_crash(const char *path)
+{
+	struct unfinished *u = find_unfinished(path);
+	size_t size = strlen(path) + 1;
 
 	handle_crashes();
-	while (copy && u && u->path)
-		u = u->next;
-	if (copy && !u) {
-		u = calloc(1, sizeof(*u));
-		if (u) {
-			u->next = unfinished;
-			unfinished = u;
-		}
+	if (!u && (u = malloc(sizeof(*u) + size))) {
+		memcpy(u->path, path, size);
+		u->incomplete = 1;
+		u->next = unfinished;
+		unfinished = u;
 	}
 	/* without memory the file stays, if a signal ends the program */
 	if (u)
-		u->path = copy;
-	else
-		free(copy);
+		u->incomplete = 1;
 }
 
 void vmrt_keep_at_crash(const char *path)
 {
-	for (struct unfinished *u = unfinished; path && u; u = u->next)
-		if (u->path && !strcmp(u->path, path)) {
-			/* its memory is left: a handler in another thread may be reading it */
-			u->path = NULL;
-			return;
-		}
+	struct unfinished *u = path ? find_unfinished(path) : NULL;
+
+	if (u)
+		u->incomplete = 0;
 }
 
 /* The program was asked to stop, and has not ended: it ends here, as if nobody had handled the
