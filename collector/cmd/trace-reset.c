@@ -10,6 +10,7 @@
 
 #include <vmrt/extent.h>
 #include <vmrt/files.h>
+#include <vmrt/manifest.h>
 #include <vmrt/tracer.h>
 
 #include "collector/tracefs/journal.h"
@@ -57,12 +58,43 @@ static void report(void *ctx, const char *name, const char *why)
 }
 
 /* A recorder keeps a journal in its run until it has ended. */
-static bool is_unfinished(const char *run)
+static bool has_journal(const char *run)
 {
 	char path[4096];
 
 	return vmrt_path(path, sizeof(path), run, VMRT_FILE_JOURNAL) != VMRT_OK ||
 	       access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+/*
+ * Does the manifest say when the recording ended? A recorder that was killed wrote no end. (With
+ * --force, it may be the manifest of the recording before.)
+ */
+static bool has_ended(const char *run)
+{
+	struct vmrt_manifest *m;
+	char path[4096];
+	bool ended;
+
+	if (vmrt_path(path, sizeof(path), run, VMRT_FILE_MANIFEST) != VMRT_OK ||
+		vmrt_manifest_load(path, &m, NULL) != VMRT_OK)
+		return false;
+	ended = m->end_ns >= m->start_ns;
+	vmrt_manifest_free(m);
+	return ended;
+}
+
+/* A run without a journal is whole, or its recorder was killed before it wrote one. */
+static void report_no_journal(struct progress *p, const char *run)
+{
+	if (has_ended(run)) {
+		vmrt_say("%s: what was recorded is whole: there is nothing to salvage", run);
+		return;
+	}
+	vmrt_warn("%s: nothing was recorded that could be salvaged; `vmrt-trace reset` without a "
+		  "RUN removes what the recorder may have left in the kernel",
+		run);
+	p->failed++;
 }
 
 static void salvage(void *ctx, const char *run)
@@ -78,8 +110,8 @@ static void salvage(void *ctx, const char *run)
 		p->failed++;
 		return;
 	}
-	if (!is_unfinished(run)) {
-		vmrt_say("%s: its recorder ended by itself: there is nothing to salvage", run);
+	if (!has_journal(run)) {
+		report_no_journal(p, run);
 		return;
 	}
 	if (vmrt_salvage(run, &got, &err) != VMRT_OK) {

@@ -70,7 +70,9 @@ ok "a time without a unit" exits 64 "--duration '5': give a time with its unit (
 ok "a number that is none" exits 64 "--cpu 'x': give a whole number from 0 to 65535, such as 0" events --cpu x trace.dat
 ok "reset of a run that is not there" exits 1 "there is no run missing" reset missing
 cp -r "$top/tests/data/demo-none.vmrt" whole.vmrt
-ok "reset of a run that was ended" exits 0 "whole.vmrt: its recorder ended by itself: there is nothing to salvage" reset whole.vmrt
+mkdir empty.vmrt
+ok "reset of a folder in which nothing was recorded" exits 1 "empty.vmrt: nothing was recorded that could be salvaged" reset empty.vmrt
+ok "reset of a run that was ended" exits 0 "whole.vmrt: what was recorded is whole: there is nothing to salvage" reset whole.vmrt
 chmod -R u+w whole.vmrt
 vmrt-trace analyze -q whole.vmrt
 tool=vmrt-report

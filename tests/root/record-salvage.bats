@@ -260,7 +260,9 @@ killed_and_salvaged() {
 	wait "$recorder"
 	recorder=
 	[ -e "$run/run.db" ]
-	run -1 "$trace" reset "$run"
+	run -0 "$trace" reset "$run"
+	[[ $output = *'nothing to salvage'* ]]
+	[ -e "$run/run.db" ]
 }
 
 full_disk() {
