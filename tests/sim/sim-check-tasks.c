@@ -129,13 +129,14 @@ static const struct vmrt_job *find_job(const struct task_check *c, const struct 
 	*n = 0;
 	for (size_t j = 0; j < g->n_jobs; j++) {
 		const struct vmrt_job *e = &g->jobs[j];
-		int64_t off = llabs(e->arrival_local_ns - t->job.arrival_local_ns);
+		int64_t off;
 
 		if (e->task != c->task ||
 			!sim_near(e->arrival_local_ns, t->job.arrival_local_ns,
 				t->loose_ns + c->blur) ||
 			((c->blur || t->loose_ns) && is_nearer_to_another(g, e, t)))
 			continue;
+		off = llabs(e->arrival_local_ns - t->job.arrival_local_ns);
 		if (found && c->blur &&
 			off > llabs(found->arrival_local_ns - t->job.arrival_local_ns))
 			continue;
