@@ -230,8 +230,8 @@ static void warn_of_missing(struct vmrt_recording *rec)
 			!vmrt_recording_lacks(
 				rec, i, i > 0 || config.n_machines == 1, list, sizeof(list)))
 			continue;
-		vmrt_warn("%s: these events are not in the recording, and so not known: %s",
-			config.machines[i].name, list);
+		vmrt_warn("%s: %s: %s", config.machines[i].name, vmrt_recording_lack_words(rec, i),
+			list);
 	}
 }
 

@@ -150,6 +150,12 @@ bool vmrt_recording_event(
 bool vmrt_recording_lacks(
 	const struct vmrt_recording *rec, size_t index, bool has_tasks, char *list, size_t room);
 
+/**
+ * vmrt_recording_lack_words - "these events are not ...": what a message says before the list of
+ * vmrt_recording_lacks(). CPUs whose clock is not known are left out; they may have such events.
+ */
+const char *vmrt_recording_lack_words(const struct vmrt_recording *rec, size_t index);
+
 /** vmrt_recording_manifest - the run's manifest, or NULL */
 const struct vmrt_manifest *vmrt_recording_manifest(const struct vmrt_recording *rec);
 

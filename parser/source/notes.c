@@ -14,6 +14,7 @@
 #include <vmrt/trace-cmd.h>
 
 #include "near.h"
+#include "parser/clock/record-clock.h"
 #include "selected.h"
 
 #define WORDS 512
@@ -95,6 +96,24 @@ bool vmrt_recording_lacks(
 	return *list != '\0';
 }
 
+const char *vmrt_recording_lack_words(const struct vmrt_recording *rec, size_t machine)
+{
+	struct vmrt_recorded_machine m;
+	bool known = false, unknown = false;
+
+	vmrt_recording_machine(rec, machine, &m);
+	for (unsigned i = 0; i < vmrt_dat_info(m.dat)->cpus; i++) {
+		if (vmrt_record_clock_error(m.dat, i) == VMRT_UNKNOWN)
+			unknown = true;
+		else
+			known = true;
+	}
+	return known && unknown
+		       ? "CPUs whose clock is not known are left out; on the others these events "
+			 "do not occur, and so are not known"
+		       : "these events are not in the recording, and so not known";
+}
+
 /* One of the two events of an interrupt without the other. */
 static void missing_halves(struct writer *w, size_t machine, char *list, size_t room)
 {
@@ -151,8 +170,8 @@ static void note_events(struct writer *w, size_t machine)
 	missing_halves(w, machine, list, sizeof(list));
 	if (!*list)
 		return;
-	snprintf(words, sizeof(words),
-		"these events are not in the recording, and so not known: %s; " RECORD_ALL, list);
+	snprintf(words, sizeof(words), "%s: %s; " RECORD_ALL,
+		vmrt_recording_lack_words(w->rec, machine), list);
 	put(w, "machine", name, words);
 }
 

@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <vmrt/recording.h>
+
 #include "parser/clock/record-clock.h"
 #include "pages.h"
 
@@ -104,6 +106,33 @@ static void a_cpu_without_timers_may_read_another_clock(void **state)
 			assert_non_null(strstr(found.text, "CPU 1 not known"));
 		}
 		vmrt_dat_close(dat);
+	}
+}
+
+/* Of the two CPUs, CPU 1 has no timers and is left out: what it recorded is not missing. */
+static void events_of_a_cpu_that_is_left_out_are_not_said_to_be_missing(void **state)
+{
+	static const char *const words[] = {"CPUs whose clock is not known are left out",
+		"these events are not in the recording"};
+
+	(void)state;
+	for (int global = 0; global < 2; global++) {
+		struct tests_dat *d = begin(global ? "global" : "local");
+		struct vmrt_recording_options options = {.host_file = path};
+		struct vmrt_recording *rec;
+
+		for (int i = 1; i < 20; i++) {
+			ticks(d, 0, i * 10 * MS, LEAD);
+			leaves(d, 1, i * 10 * MS + MS, LEAD);
+		}
+		strcpy(path, "/tmp/vmrt-record-clock-XXXXXX");
+		close(mkstemp(path));
+		tests_dat_write(d, path);
+		tests_dat_free(d);
+		assert_int_equal(vmrt_recording_open(&options, &rec, NULL), VMRT_OK);
+		unlink(path);
+		assert_non_null(strstr(vmrt_recording_lack_words(rec, 0), words[global]));
+		vmrt_recording_close(rec);
 	}
 }
 
@@ -393,6 +422,7 @@ int main(void)
 		cmocka_unit_test(expiries_that_are_months_apart_are_in_the_parts_of_their_time),
 		cmocka_unit_test(a_cpu_without_timers_is_unknown_where_the_clock_was_set_back),
 		cmocka_unit_test(a_cpu_without_timers_may_read_another_clock),
+		cmocka_unit_test(events_of_a_cpu_that_is_left_out_are_not_said_to_be_missing),
 		cmocka_unit_test(
 			cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock),
 		cmocka_unit_test(a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size),
