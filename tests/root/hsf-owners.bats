@@ -65,6 +65,29 @@ policy() { chrt -p "$1" | sed -n 's/.*policy: //p'; }
 	[ "$(fifo_threads "$stranger")" -eq 0 ]
 }
 
+@test "a stranger's thread of the name that a server looks for gets no priority" {
+	need_root
+	cp /bin/sleep "$BATS_TEST_TMPDIR/rt-$$"
+	chmod 755 "$BATS_TEST_TMPDIR/rt-$$"
+	install -m 755 /bin/sleep "/tmp/rt-$$"
+	setpriv --reuid=nobody --regid=nogroup --clear-groups "/tmp/rt-$$" 40 3>&- &
+	stranger=$!
+	hog=$stranger
+	wait_for grep -qx "rt-$$" "/proc/$stranger/comm"
+	rm -f "/tmp/rt-$$"
+	printf '[server s]\nvm = thread:rt-%s\nperiod = 20ms\nbudget = 5ms\npriority = 50\n' "$$" >"$ini"
+	run "$O/bin/vmrt-hsf" run "$ini" --no-wait --duration 1s
+	[ "$status" -eq 1 ]
+	[[ $output == *"neither root nor you"*"--owner"* ]]
+	[ "$(fifo_threads "$stranger")" -eq 0 ]
+	# with one of root's beside it, only root's is taken
+	"$BATS_TEST_TMPDIR/rt-$$" 40 3>&- &
+	vm=$!
+	start_hsf
+	[ "$(fifo_threads "$vm")" -eq 1 ]
+	[ "$(fifo_threads "$stranger")" -eq 0 ]
+}
+
 @test "a stranger that locks a file of the VM's process keeps nobody off" {
 	need_root
 	start_vm CPU=0
