@@ -142,6 +142,27 @@ static void a_missing_switch_alone_is_no_silent_hole(void **state)
 	assert_int_equal(f.stats.unrecorded, 0);
 }
 
+/* CPU 1 expires the timer 0.6 ms too late and wakes X, which by the record clock, known to 20 us,
+ * had begun to run on CPU 0 before. */
+static void a_late_expiry_may_be_recorded_behind_the_run(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with_five_jobs(&f);
+	f.machine.record_error_ns = 20 * US;
+	fx_sw(&f, 50 * MS + 600, 0, 0, X);
+	fx_expire(&f, 50 * MS + 605, 1, T2, VMRT_FN_WAKEUP);
+	fx_wake(&f, 50 * MS + 605, 1, HARD);
+	fx_sleep_until(&f, 52 * MS, 60 * MS);
+	runs_until(&f, 60 * MS, 62 * MS, 70 * MS);
+	fx_end(&f, 65 * MS, NULL);
+	assert_int_equal(f.stats.unrecorded, 0);
+	assert_us(fx_job(&f, 4)->arrival_ns, 50 * MS);
+	assert_us(fx_job(&f, 4)->response_ns, 2 * MS);
+	assert_int_equal(fx_job(&f, 4)->outcome, VMRT_OUTCOME_MET);
+}
+
 /* Where no expiries are recorded at all, none is missing. */
 static void what_is_never_recorded_is_not_missing(void **state)
 {
@@ -168,6 +189,7 @@ int main(void)
 		cmocka_unit_test(who_is_woken_behind_an_expiry_that_is_missing_has_run_before),
 		cmocka_unit_test(what_another_cpu_may_have_done_is_not_missing),
 		cmocka_unit_test(a_missing_switch_alone_is_no_silent_hole),
+		cmocka_unit_test(a_late_expiry_may_be_recorded_behind_the_run),
 		cmocka_unit_test(what_is_never_recorded_is_not_missing),
 	};
 
