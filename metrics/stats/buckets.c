@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Histograms that add up over runs, and the correction of many tests. */
+/* Histograms whose buckets are the same for all runs, so that histograms can be added; and the
+ * correction of the p values of many tests. */
 #include "buckets.h"
 
 #include <math.h>
@@ -8,7 +9,7 @@
 
 #define BITS 7 /* 2^BITS buckets for each power of two */
 #define LEAST_COARSE (INT64_C(1) << (BITS + 1))
-#define BUCKET_MOST ((62 - BITS) << BITS) /* beyond, values are above 2^61 */
+#define BUCKET_MOST ((62 - BITS) << BITS) /* the buckets above hold values above 2^61 */
 
 static int32_t bucket_of_positive(uint64_t v)
 {
@@ -50,7 +51,7 @@ int64_t bucket_last(int32_t bucket)
 	return bucket < 0 ? -1 - from_of_positive(-1 - bucket) : from_of_positive(bucket + 1) - 1;
 }
 
-/* Room for one more count before position @at; NULL without memory. */
+/* Makes room for one more count at position @at; NULL without memory. */
 static struct bucket_count *insert(struct vmrt_buckets *b, size_t at)
 {
 	if (b->n_counts == b->room) {
@@ -89,7 +90,7 @@ static enum vmrt_status add(struct vmrt_buckets *b, int32_t bucket, int64_t n)
 	bool known = at < b->n_counts && b->counts[at].bucket == bucket;
 	struct bucket_count *count;
 
-	/* of many strange histograms together */
+	/* the sum of many histograms that strangers made may not fit into 64 bits */
 	if (n > INT64_MAX - b->n)
 		return VMRT_ERANGE;
 	count = known ? &b->counts[at] : insert(b, at);
@@ -193,7 +194,7 @@ enum vmrt_status vmrt_holm(double *p, size_t n)
 	for (size_t i = 0; i < tests; i++) {
 		double corrected = *order[i] * (double)(tests - i);
 
-		/* a larger p never becomes smaller than one before it */
+		/* the corrected value of a larger p is never below the one of a smaller p */
 		least = corrected > least ? corrected : least;
 		*order[i] = least < 1 ? least : 1;
 	}

@@ -3,13 +3,13 @@
 #define VMRT_METRICS_STATS_BUCKETS_H
 
 /*
- * Histograms whose buckets are the same for every run, so that those of many runs add up and a
- * percentile of all their values is known to a bucket.
+ * Histograms whose buckets are the same for every run. So the histograms of many runs can be
+ * added, and the sum tells in which bucket a percentile of all their values lies.
  *
  * Values below 256 ns have a bucket each; above, every power of two is cut into 128 buckets of
  * equal width, so that a bucket is at most 1/128 (0.8 %) as wide as the values in it are large.
- * Negative values mirror that: value v has bucket -1 - b, where b is that of -1 - v.
- * docs/many-runs.md has the same in SQL.
+ * Negative values have the same buckets, mirrored: value v is in bucket -1 - b, where b is the
+ * bucket of value -1 - v. docs/many-runs.md computes buckets in SQL.
  */
 
 #include <stdint.h>
@@ -39,38 +39,43 @@ int32_t vmrt_bucket_of(int64_t ns);
 /** bucket_from - the least value in bucket @bucket; VMRT_UNKNOWN if no value is in it */
 int64_t bucket_from(int32_t bucket);
 
-/** bucket_last - the largest value in it */
+/** bucket_last - the largest value in bucket @bucket; VMRT_UNKNOWN if no value is in it */
 int64_t bucket_last(int32_t bucket);
 
-/** vmrt_buckets_add - one value more; VMRT_UNKNOWN is left out; VMRT_OK or VMRT_ENOMEM */
+/** vmrt_buckets_add - count one more value, unless it is VMRT_UNKNOWN; returns VMRT_OK or
+ * VMRT_ENOMEM */
 enum vmrt_status vmrt_buckets_add(struct vmrt_buckets *buckets, int64_t ns);
 
-/** vmrt_buckets_append - @n values in a bucket behind all that are there; VMRT_OK, VMRT_EINVAL if
- * it is not behind them or @n is not above 0, VMRT_ENOMEM. min, max and sum are the caller's. */
+/** vmrt_buckets_append - count @n values in @bucket, which must lie behind all buckets that have
+ * values. The caller sets min, max and sum. Returns VMRT_OK; VMRT_EINVAL if @bucket does not lie
+ * behind the others or @n is not above 0; VMRT_ENOMEM */
 enum vmrt_status vmrt_buckets_append(struct vmrt_buckets *buckets, int32_t bucket, int64_t n);
 
-/** vmrt_buckets_merge - add all values of @from to @to; VMRT_OK or VMRT_ENOMEM */
+/** vmrt_buckets_merge - add all values of @from to @to; returns VMRT_OK or VMRT_ENOMEM */
 enum vmrt_status vmrt_buckets_merge(struct vmrt_buckets *to, const struct vmrt_buckets *from);
 
 /**
- * vmrt_buckets_percentile - the percentile @num / @den by the nearest-rank rule, to a bucket
+ * vmrt_buckets_percentile - the percentile @num / @den by the nearest-rank rule, as exactly as
+ * a bucket tells it
  *
- * Return: the largest value of the bucket in which it is, but at most the largest value of all:
- * never below the percentile, and above it by less than 0.8 %. VMRT_UNKNOWN without values.
+ * Return: the largest value of the bucket that contains the percentile, but at most the largest
+ * value of all. So the result is never below the percentile, and above it by less than 0.8 %.
+ * VMRT_UNKNOWN if there are no values.
  */
 int64_t vmrt_buckets_percentile(const struct vmrt_buckets *buckets, unsigned num, unsigned den);
 
-/** buckets_values - every value as the least of its bucket, sorted, for tests of ranks;
- * VMRT_OK or VMRT_ENOMEM. @out: empty; free with vmrt_samples_free() */
+/** buckets_values - put all values into @out, sorted, each as the least value of its bucket, for
+ * tests of ranks; returns VMRT_OK or VMRT_ENOMEM. @out must be empty before; free it with
+ * vmrt_samples_free() */
 enum vmrt_status buckets_values(const struct vmrt_buckets *buckets, struct vmrt_samples *out);
 
-/** vmrt_buckets_free - free what is in it, not @buckets itself */
+/** vmrt_buckets_free - free the counts in @buckets, but not @buckets itself */
 void vmrt_buckets_free(struct vmrt_buckets *buckets);
 
 /**
- * vmrt_holm - correct p values of many tests, so that the chance that any of them is below a limit
- * without a reason stays below that limit
- * @p: replaced; NaN: no test, not counted
+ * vmrt_holm - correct the p values of many tests: if nothing really differs, the chance that any
+ * corrected value is below a limit is at most that limit
+ * @p: replaced by the corrected values; NaN stands for a test that was not made, and is not counted
  *
  * The step-down procedure of Holm (Scandinavian Journal of Statistics 6, 1979), which needs no
  * assumption on how the tests depend on one another.

@@ -5,7 +5,7 @@
 
 #include <vmrt/stats.h>
 
-#define BINS_MAX 20 /* about */
+#define BINS_MAX 20 /* approximately: the width of a bin is rounded */
 #define BINS_MIN 5
 #define ROUND_MAX INT64_C(1000000000000000000) /* the greatest power of ten */
 
@@ -32,11 +32,12 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out)
 	if (!s->n)
 		return 0;
 	max = s->values[s->n - 1];
-	/* few that are far out would leave all others in one bin: they share one of their own */
+	/* If few values lie far away from all others, equal bins would put all others into one bin.
+	 * So the values behind @end, at most 0.1 %, share the last bin. */
 	end = s->values[vmrt_samples_rank(s->n, 999, 1000) - 1];
 	if ((max - s->values[0]) / 2 <= end - s->values[0])
 		end = max;
-	/* Rice's rule */
+	/* Rice's rule for the number of bins */
 	room = (int64_t)ceil(2 * cbrt((double)s->n));
 	room = room < BINS_MIN ? BINS_MIN : room > BINS_MAX ? BINS_MAX : room;
 	width = round_up((end - s->values[0]) / room + 1);

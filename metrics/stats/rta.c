@@ -29,10 +29,9 @@ int64_t vmrt_supply_blackout(const struct vmrt_supply *supply)
 	return supply->period_ns + supply->deadline_ns - 2 * supply->budget_ns;
 }
 
-/*
- * The worst interval begins when the budget was received as early as possible in its period and is
- * received as late as possible in all that follow: a blackout, then the budget in each period.
- */
+/* The worst interval begins after a period in which the budget was received as early as possible.
+ * In all later periods the budget is received as late as possible. So the interval begins with a
+ * time without any supply (the blackout), and then there is the budget in each period. */
 int64_t vmrt_sbf(const struct vmrt_supply *supply, int64_t t_ns)
 {
 	int64_t slack = supply->deadline_ns - supply->budget_ns;
@@ -66,10 +65,9 @@ double vmrt_rta_utilisation(const struct vmrt_rta_task *tasks, size_t n)
 	return sum;
 }
 
-/*
- * Work of task @i and of those that delay it, when all arrive together and @t_ns passes; a work
- * beyond the horizon is not exact.
- */
+/* The work to be done until a job of task @i ends, if jobs of all tasks that delay it arrive
+ * together with it, and @t_ns have passed since. HORIZON_NS + 1 stands for any work beyond the
+ * horizon. */
 static int64_t demand(const struct vmrt_rta_task *tasks, size_t n, size_t i, int64_t t_ns)
 {
 	__int128 sum = (__int128)tasks[i].wcet_ns + tasks[i].blocking_ns;

@@ -8,13 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/*
- * The two sets merged in order, cut where the value changes: calls for each distinct value with how
- * many of each set have it and how many are smaller.
- */
+/* A distinct value of two sorted sets that are read together: how many elements of each set have
+ * this value, and how many are smaller. next_step() goes to the next distinct value. */
 struct step {
-	size_t a, b;		 /* have this value */
-	size_t below_a, below_b; /* are smaller */
+	size_t a, b;		 /* so many elements have this value */
+	size_t below_a, below_b; /* so many elements are smaller */
 };
 
 static bool next_step(const struct vmrt_samples *a, const struct vmrt_samples *b, struct step *s)
@@ -35,17 +33,16 @@ static bool next_step(const struct vmrt_samples *a, const struct vmrt_samples *b
 }
 
 #define RANKS VMRT_RANK_EXACT_MAX
-#define SUMS (RANKS * (RANKS + 1) + 1) /* twice a sum of ranks is less */
+#define SUMS (RANKS * (RANKS + 1) + 1) /* a doubled sum of ranks is less than this */
 
-/*
- * The share of all ways to choose @n_a of @n ranks whose sum deviates from the mean as much as
- * @observed does. All are doubled, since mean ranks of ties are multiples of a half. Doubles count
- * exactly: there are less than 2^53 ways.
- */
+/* The exact p value: among all ways to choose @n_a of the @n ranks, the share of those whose sum is
+ * at least as far from the mean as @observed is. Ranks and sums are doubled, since equal values
+ * have a mean rank, which may be a multiple of a half. Doubles count the ways exactly, since there
+ * are less than 2^53 ways. */
 static double exact_p(const int *ranks, size_t n, size_t n_a, int observed)
 {
 	static _Thread_local double ways[RANKS + 1][SUMS];
-	int mean = (int)(n_a * (n + 1)), off = abs(observed - mean); /* of the doubled sum */
+	int mean = (int)(n_a * (n + 1)), off = abs(observed - mean); /* both are of doubled sums */
 	double all = 0, as_far = 0;
 	int top = 0;
 
@@ -65,13 +62,14 @@ static double exact_p(const int *ranks, size_t n, size_t n_a, int observed)
 	return as_far / all;
 }
 
-/* What the normal distribution needs of both sets. */
+/* The approximation by the normal distribution needs Mann-Whitney's U, and a sum that corrects the
+ * variance for ties (equal values). */
 struct rank_sums {
 	double u, ties;
 };
 
-/* A value that @a of the one set and @b of the other have, and of the first @below_a are smaller.
- */
+/* Adds one distinct value: @a elements of the first set and @b elements of the second set have it,
+ * and @below_a elements of the first set are smaller. */
 static void add_value(struct rank_sums *r, double a, double b, double below_a)
 {
 	double same = a + b;
@@ -106,7 +104,7 @@ struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samp
 	exact = a->n + b->n <= RANKS;
 	while (next_step(a, b, &s)) {
 		int rank = (int)(2 * (s.below_a + s.below_b) + s.a + s.b +
-				 1); /* the mean one, doubled */
+				 1); /* the mean rank, doubled */
 
 		add_value(&sums, (double)s.a, (double)s.b, (double)s.below_a);
 		for (size_t i = 0; exact && i < s.a + s.b; i++)
@@ -121,7 +119,7 @@ struct vmrt_rank_test vmrt_mann_whitney(struct vmrt_samples *a, struct vmrt_samp
 	return result;
 }
 
-/* Of so few values that each can have a rank of its own. */
+/* The test of so few values that p can be computed exactly. */
 static enum vmrt_status test_values(
 	const struct vmrt_buckets *a, const struct vmrt_buckets *b, struct vmrt_rank_test *out)
 {
@@ -174,14 +172,14 @@ uint64_t vmrt_random_next(struct vmrt_random *random)
 	return z ^ (z >> 31);
 }
 
-/* In (0, 1). */
+/* A random number that is above 0 and below 1. */
 static double uniform(struct vmrt_random *random)
 {
 	return ((double)(vmrt_random_next(random) >> 11) + 0.5) * 0x1p-53;
 }
 
-/* Marsaglia's polar method; the second number is not kept, so that a draw depends on the state
- * alone. */
+/* A random number of the normal distribution, by Marsaglia's polar method. The second number that
+ * the method gives is not kept, so that the result depends on the state of @random alone. */
 static double normal(struct vmrt_random *random)
 {
 	double x, y, r;
@@ -194,7 +192,8 @@ static double normal(struct vmrt_random *random)
 	return x * sqrt(-2 * log(r) / r);
 }
 
-/* Gamma with a shape of at least 1: Marsaglia and Tsang, ACM TOMS 26 (2000). */
+/* A random number of the gamma distribution with a shape of at least 1, by the method of Marsaglia
+ * and Tsang, ACM TOMS 26 (2000). */
 static double gamma_of(struct vmrt_random *random, double shape)
 {
 	double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
@@ -208,7 +207,9 @@ static double gamma_of(struct vmrt_random *random, double shape)
 	}
 }
 
-/* The @rank-th smallest of as many values as there are, drawn with replacement. */
+/* Resamples @s: the @rank-th smallest of as many values as @s has, drawn from @s with replacement.
+ * Only this one value is drawn: the @rank-th smallest of uniform random numbers has a beta
+ * distribution, and two gamma numbers give a beta number. */
 static int64_t redraw(const struct vmrt_samples *s, size_t rank, struct vmrt_random *random)
 {
 	double low = gamma_of(random, (double)rank);
@@ -218,7 +219,7 @@ static int64_t redraw(const struct vmrt_samples *s, size_t rank, struct vmrt_ran
 	return s->values[i < s->n ? i : s->n - 1];
 }
 
-#define OUTSIDE 0.025 /* on either side of a 95 % interval */
+#define OUTSIDE 0.025 /* the probability on either side of a 95 % interval */
 
 static bool large_enough(const struct vmrt_samples *s, double p)
 {

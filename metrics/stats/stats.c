@@ -55,7 +55,7 @@ void vmrt_samples_free(struct vmrt_samples *samples)
 	*samples = (struct vmrt_samples){0};
 }
 
-/* |a - b|, or the greatest number where that is more. */
+/* |a - b|, or INT64_MAX if the difference is larger than that. */
 static int64_t distance(int64_t a, int64_t b)
 {
 	int64_t d;
@@ -78,7 +78,8 @@ void vmrt_series_add(struct vmrt_series *s, int64_t k, int64_t value)
 	if (s->n && s->last_k == k - 1) {
 		int64_t step = distance(value, s->last);
 
-		if (step > s->relative) { /* VMRT_UNKNOWN is less than any */
+		/* also for the first step: VMRT_UNKNOWN is less than any */
+		if (step > s->relative) {
 			s->relative = step;
 			s->relative_k = k;
 		}
@@ -109,14 +110,15 @@ void vmrt_wilson(uint64_t hits, uint64_t n, double *low, double *high)
 	p = (double)hits / size;
 	middle = (p + z2 / (2 * size)) / (1 + z2 / size);
 	half = Z_95 / (1 + z2 / size) * sqrt(p * (1 - p) / size + z2 / (4 * size * size));
-	/* exact at the ends, where rounding would leave 1e-17 */
+	/* 0 and 1 are set exactly, since rounding would leave an error of 1e-17 */
 	*low = hits ? middle - half : 0;
 	*high = hits < n ? middle + half : 1;
 }
 
 /* Counts above this are not tested: rounding of the logarithms would be seen in the result. */
 #define FISHER_MOST (UINT64_C(1) << 32)
-/* A term that is smaller than this share of the sum, and all behind it, change nothing. */
+/* The sum ends at a term that is smaller than this share of the sum, since that term and all later
+ * ones change nothing. */
 #define NEGLIGIBLE 1e-18
 
 static long double log_choose(uint64_t n, uint64_t k)
@@ -125,7 +127,8 @@ static long double log_choose(uint64_t n, uint64_t k)
 	       lgammal((long double)(n - k) + 1);
 }
 
-/* All tables with the same margins: @i of @hits are among the first @n_a. */
+/* All tables of two rows with the same sums of rows and columns. Table i is the one in which i of
+ * the @hits are in the first row, which has @n_a elements. */
 struct tables {
 	uint64_t n_a, n_b, hits;
 	long double whole;
@@ -143,11 +146,10 @@ static double growth(const struct tables *t, uint64_t i)
 	       (double)(t->n_b + i + 1 - t->hits);
 }
 
-/*
- * The sum of the tables from the peak's side outward to @end that are no more likely than @least.
- * Probabilities have one peak and fall ever faster: so the first of them is found by bisection, and
- * the sum ends where terms change nothing. With n values that takes some sqrt(n) steps.
- */
+/* The sum of the probabilities of all tables from @peak_side outward to @end that are no more
+ * likely than @least. The probabilities have one peak and fall ever faster on both sides of it. So
+ * the first of these tables is found by bisection, and the sum ends where terms change nothing. For
+ * n values, about sqrt(n) terms are added. */
 static double sum_tail(const struct tables *t, uint64_t peak_side, uint64_t end, long double least)
 {
 	uint64_t near = 0, distance = end > peak_side ? end - peak_side : peak_side - end;
