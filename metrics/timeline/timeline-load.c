@@ -9,10 +9,9 @@
 #include <vmrt/rundb.h>
 #include <vmrt/similar.h>
 
-#define LATEST_NS (INT64_MAX / 4) /* of any time: 73 years after the start of the host */
+/* the latest time that a run can have: 73 years after the start of the host */
+#define LATEST_NS (INT64_MAX / 4)
 
-/* One more element behind @n of @array, zeroed; @room: how many there is room for. NULL without
- * memory. */
 void *tl_append(struct vmrt_query *q, void *array, size_t *n, size_t *room, size_t size)
 {
 	void **p = array;
@@ -34,7 +33,6 @@ void *tl_append(struct vmrt_query *q, void *array, size_t *n, size_t *room, size
 	return place;
 }
 
-/* Text of column @i, "" for NULL; to be freed. */
 char *tl_text(struct vmrt_query *q, int i)
 {
 	char *copy = vmrt_query_text(q, i);
@@ -46,8 +44,6 @@ char *tl_text(struct vmrt_query *q, int i)
 	return copy;
 }
 
-/* A time of column @i; one that no run can have counts as unknown, so that differences never
- * overflow. */
 int64_t tl_time(struct vmrt_query *q, int i)
 {
 	int64_t ns = vmrt_query_int(q, i);
@@ -61,7 +57,7 @@ static enum vmrt_status load_run(struct loader *l)
 	struct vmrt_query q;
 	bool found = false;
 
-	/* a recording that does not know its start and end has those of its slices */
+	/* a recording that does not know its start and end begins and ends with its slices */
 	vmrt_query_begin(&q, l->db, l->err,
 		"SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
 		" coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
@@ -84,7 +80,7 @@ static enum vmrt_status load_run(struct loader *l)
 	return VMRT_OK;
 }
 
-/* The arrival of the n-th miss of the run; VMRT_UNKNOWN if there are fewer. */
+/* The arrival of the n-th miss of the run; VMRT_UNKNOWN if there are fewer misses. */
 static enum vmrt_status find_miss(struct loader *l, size_t n, int64_t *at)
 {
 	struct vmrt_query q;
@@ -153,7 +149,6 @@ static enum vmrt_status load_machines(struct loader *l)
 	return vmrt_query_end(&q);
 }
 
-/* Is the one so called among @names? An empty list has all. */
 bool tl_is_wanted(const char *const *names, size_t n, const char *name, const char *label)
 {
 	for (size_t i = 0; i < n; i++)
@@ -162,8 +157,6 @@ bool tl_is_wanted(const char *const *names, size_t n, const char *name, const ch
 	return !n;
 }
 
-/* An error if one of @names was not found among those of @n tasks or servers: their labels, and
- * behind them what else they are called. */
 enum vmrt_status tl_all_found(struct loader *l, const char *what, const char *const *names,
 	size_t n_names, const char *const *have, size_t n)
 {

@@ -2,13 +2,13 @@
 #ifndef VMRT_METRICS_TIMELINE_TIMELINE_LOCAL_H
 #define VMRT_METRICS_TIMELINE_TIMELINE_LOCAL_H
 
-/* What the files that read a part of a run share. */
+/* Declarations that the files of the timeline share, which read a part of a run. */
 
 #include <vmrt/rundb.h>
 
 #include "timeline.h"
 
-/* Where the slices of a thread go. */
+/* The slices of @thread are added to @spans. */
 struct owner {
 	int64_t thread;
 	struct vmrt_spans *spans;
@@ -31,22 +31,22 @@ static inline int64_t tl_within(int64_t at, int64_t least, int64_t most)
 
 /* timeline-load.c */
 
-/** tl_append - one more element behind @n of @array, zeroed; @room: how many there is room for;
- * NULL without memory */
+/** tl_append - add an element of @size bytes, all 0, behind the @n elements of @array, which has
+ * memory for @room elements and grows if necessary; NULL without memory */
 void *tl_append(struct vmrt_query *q, void *array, size_t *n, size_t *room, size_t size);
 
-/** tl_text - text of column @i, "" for NULL; to be freed */
+/** tl_text - the text in column @i, or "" if the column is NULL; the caller frees it */
 char *tl_text(struct vmrt_query *q, int i);
 
-/** tl_time - a time of column @i; one that no run can have counts as unknown, so that differences
- * never overflow */
+/** tl_time - the time in column @i. A time that no run can have counts as unknown, so that
+ * differences of times never overflow */
 int64_t tl_time(struct vmrt_query *q, int i);
 
-/* Is the one so called among @names? An empty list has all. */
+/* Is @name or @label one of the @n @names? Without names, everything is wanted. */
 bool tl_is_wanted(const char *const *names, size_t n, const char *name, const char *label);
 
-/* An error if one of @names was not found among those of @n tasks or servers: their labels, and
- * behind them what else they are called. */
+/* Fails if one of @names is not the name of any of the @n tasks or servers. @have: the labels of
+ * all of them, and behind these the short names of all of them. */
 enum vmrt_status tl_all_found(struct loader *l, const char *what, const char *const *names,
 	size_t n_names, const char *const *have, size_t n);
 

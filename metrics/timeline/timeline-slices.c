@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads the servers of a part of a run, who ran on which CPU, and what was lost. */
+/* Reads the servers of a part of a run, which thread ran on which CPU, and where events were
+ * lost. */
 #include "timeline-local.h"
 
 #include <stdio.h>
@@ -83,8 +84,8 @@ enum vmrt_status tl_load_periods(struct loader *l, struct vmrt_tl_server *s)
 	return vmrt_query_end(&q);
 }
 
-/* vCPU threads that are no task themselves; with servers or tasks named, those of their VMs only.
- */
+/* Loads the vCPU threads that are not tasks themselves. If tasks or servers are named, only the
+ * vCPU threads of their VMs are loaded. */
 enum vmrt_status tl_load_vcpus(struct loader *l)
 {
 	struct vmrt_timeline *tl = l->tl;
@@ -186,7 +187,8 @@ enum vmrt_status tl_load_slices(struct loader *l)
 		s->start = tl_time(&q, 2);
 		s->end = tl_time(&q, 3);
 		s->end_state = vmrt_query_int(&q, 4) != 0;
-		/* two slices of one row never overlap; a clock's error may make it seem so */
+		/* two slices of one task or vCPU never overlap, but the error of a clock may make
+		 * them seem to overlap */
 		if (o->spans->n > 1 && s->start < s[-1].end)
 			s->start = s[-1].end;
 		if (s->end < s->start)

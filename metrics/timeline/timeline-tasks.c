@@ -65,7 +65,8 @@ enum vmrt_status tl_load_tasks(struct loader *l)
 	return status;
 }
 
-/* The index of a word in a list that grows; -1: there is none, or too many are in it. */
+/* The index of @word in @list, to which a new word is added. Returns -1 if there is no word, or if
+ * the list is full. */
 static int8_t find_word(char (*list)[24], size_t *n, const char *word)
 {
 	size_t i = 0;
@@ -121,7 +122,7 @@ enum vmrt_status tl_load_jobs(struct loader *l, struct vmrt_tl_task *t)
 	return vmrt_query_end(&q);
 }
 
-/* Where the time of jobs went. */
+/* Loads where the time of the jobs of a task went. */
 enum vmrt_status tl_load_blames(struct loader *l, struct vmrt_tl_task *t)
 {
 	struct vmrt_tl_blame *b;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Computes what a timeline shows of jobs and budgets from the slices. */
+/* Computes from the slices what a timeline shows of jobs and budgets. */
 #include "timeline.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Jobs of a task follow one another, but those that wait may be many, and a damaged database may
- * have jobs that all last for the whole run. */
+/* The steps are limited because they may be far more than the rows of the database: many jobs of a
+ * task may wait at the same time, and in a damaged database all jobs may last for the whole run. */
 #define STEPS_FREE 1000000
 #define STEPS_PER_ROW 64
 
@@ -21,7 +21,7 @@ const char *vmrt_outcome_word(enum vmrt_outcome outcome)
 	return outcome_words[outcome];
 }
 
-/* The thread of a guest's CPU, or NULL. */
+/* The vCPU thread that is CPU @cpu of the guest @machine, or NULL. */
 static const struct vmrt_tl_vcpu *find_vcpu(
 	const struct vmrt_timeline *tl, int64_t machine, int64_t cpu)
 {
@@ -38,7 +38,7 @@ int64_t vmrt_job_begin(const struct vmrt_tl_job *job)
 	return job->start != VMRT_UNKNOWN && job->start < job->arrival ? job->start : job->arrival;
 }
 
-/* The first span that ends behind @at. */
+/* The index of the first span that ends after @at. */
 static size_t first_behind(const struct vmrt_spans *spans, int64_t at)
 {
 	size_t low = 0, high = spans->n;
@@ -57,7 +57,7 @@ static size_t first_behind(const struct vmrt_spans *spans, int64_t at)
 struct segments {
 	struct vmrt_segment *all;
 	size_t n, room;
-	size_t *steps; /* that are left */
+	size_t *steps; /* how many steps are left */
 };
 
 static bool may_go_on(struct segments *s)
@@ -88,7 +88,8 @@ static void add(struct segments *s, enum vmrt_state state, int64_t from, int64_t
 		s->all[s->n++] = (struct vmrt_segment){state, from, to};
 }
 
-/* From @from to @to the task's state on its guest's CPU is the same; its vCPU may run or not. */
+/* Adds what happened from @from to @to, when the guest's CPU ran the task all the time (@runs) or
+ * did not run it at all. While the vCPU thread itself did not run, the job waited. */
 static void add_on_vcpu(
 	struct segments *s, const struct vmrt_tl_vcpu *vcpu, bool runs, int64_t from, int64_t to)
 {
@@ -128,7 +129,8 @@ size_t vmrt_timeline_segments(const struct vmrt_timeline *tl, size_t t, size_t j
 		next = vmrt_job_begin(&task->jobs[j + 1]);
 	if (end == VMRT_UNKNOWN)
 		end = next != VMRT_UNKNOWN ? next : tl->to;
-	/* jobs of a task follow one another: what ran before the start was an earlier one's */
+	/* jobs of a task follow one another: slices before the start of this job belong to earlier
+	 * jobs */
 	i = first_behind(&task->spans, job->start != VMRT_UNKNOWN ? job->start : at);
 	vcpu = find_vcpu(tl, task->machine, i < task->spans.n ? task->spans.all[i].cpu : 0);
 	if (!vcpu)
@@ -137,7 +139,7 @@ size_t vmrt_timeline_segments(const struct vmrt_timeline *tl, size_t t, size_t j
 		bool more = i < task->spans.n && task->spans.all[i].start < end;
 		int64_t start = more ? task->spans.all[i].start : end;
 
-		/* until its start, an earlier job of the task may have run in the same slice */
+		/* before the start of this job, an earlier job may have run in the same slice */
 		if (job->start != VMRT_UNKNOWN && start < job->start)
 			start = job->start < end ? job->start : end;
 		start = start < at ? at : start;
@@ -177,8 +179,8 @@ static void point(struct points *p, int64_t at, int64_t left)
 	p->all[p->n++] = (struct vmrt_tl_point){at, left};
 }
 
-/* The next time from @at on at which a vCPU of @s begins or ceases to run; counts those that run
- * now. */
+/* The next time after @at, but at most @limit, at which a vCPU of @s begins or ceases to run.
+ * @running: how many vCPUs of @s run at @at. */
 static int64_t next_change(const struct vmrt_timeline *tl, const struct vmrt_tl_server *s,
 	int64_t at, int64_t limit, int64_t *running)
 {
@@ -205,7 +207,8 @@ static int64_t next_change(const struct vmrt_timeline *tl, const struct vmrt_tl_
 	return next;
 }
 
-/* The time in which period @i has its budget: from its replenishment to that of the next one. */
+/* The time in which the budget of period @i can be used: from its replenishment to the
+ * replenishment of the next period. */
 static void span_of_budget(const struct vmrt_tl_server *s, size_t i, int64_t *from, int64_t *to)
 {
 	const struct tl_period *period = &s->periods[i];
@@ -231,7 +234,7 @@ enum vmrt_status vmrt_timeline_budget(
 		int64_t from, to, next;
 
 		span_of_budget(s, i, &from, &to);
-		/* periods of a damaged database may overlap: no time is gone through twice */
+		/* periods of a damaged database may overlap: no time is counted twice */
 		from = from < done ? done : from;
 		if (!period->enforced || to <= from) {
 			left = 0;
@@ -250,7 +253,8 @@ enum vmrt_status vmrt_timeline_budget(
 			if (period->depleted != VMRT_UNKNOWN && at >= period->depleted)
 				left = 0;
 			else if (running && left < running * (next - at)) {
-				/* it ran over its budget: the line stays at 0 */
+				/* the VM ran longer than its budget: the line falls to 0 and stays
+				 * there */
 				point(&p, at + left / running, 0);
 				left = 0;
 			} else {

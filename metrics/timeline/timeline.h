@@ -3,8 +3,9 @@
 #define VMRT_METRICS_TIMELINE_TIMELINE_H
 
 /*
- * What happened in a run between two times: jobs, who ran when, and budgets. Figures and the
- * exporters that draw along a time axis read a run through this, so that all of them draw the same.
+ * What happened in a run between two times: jobs, which thread ran when, and budgets. Figures and
+ * the exporters that draw along a time axis read a run through this, so that all of them draw the
+ * same.
  *
  * Times are ns of the host's clock; VMRT_UNKNOWN where the run does not say.
  */
@@ -31,13 +32,13 @@ enum vmrt_outcome {
 #undef X
 };
 
-/** vmrt_outcome_word - as the database has it */
+/** vmrt_outcome_word - the word that stands for @outcome in the database */
 const char *vmrt_outcome_word(enum vmrt_outcome outcome);
 
 struct vmrt_span {
 	int64_t start, end;
 	int32_t cpu;	   /* of the thread's machine */
-	uint8_t end_state; /* 0: it was preempted */
+	uint8_t end_state; /* 0: the thread was preempted at @end */
 };
 
 struct vmrt_spans {
@@ -68,7 +69,7 @@ struct vmrt_tl_task {
 	int64_t tid;		  /* of its first thread */
 	struct vmrt_tl_job *jobs; /* by k */
 	size_t n_jobs, room;
-	struct vmrt_spans spans;      /* it was on a CPU of its machine */
+	struct vmrt_spans spans;      /* when the task was on a CPU of its machine */
 	struct vmrt_tl_blame *blames; /* by k, if they were wanted */
 	size_t n_blames, blames_room;
 };
@@ -86,7 +87,7 @@ struct tl_period {
 
 struct vmrt_tl_server {
 	int64_t id, vm;
-	int64_t vcpu; /* of this vCPU alone; VMRT_UNKNOWN: of all */
+	int64_t vcpu; /* the server serves this vCPU alone; VMRT_UNKNOWN: all vCPUs of the VM */
 	char *name, *policy;
 	int64_t period, budget;
 	bool enforced;
@@ -101,7 +102,7 @@ struct vmrt_tl_loss {
 
 struct vmrt_tl_machine {
 	int64_t id, cpus,
-		error; /* error: bound of the clock map, VMRT_UNKNOWN: not known, 0 of the host */
+		error; /* error: bound of the clock's error; 0: host, VMRT_UNKNOWN: not known */
 	char *name;
 	bool host;
 };
@@ -133,12 +134,16 @@ struct vmrt_tl_wanted {
 	size_t n_tasks;
 	const char *const *servers;
 	size_t n_servers;
-	int64_t from, to;     /* after the run's start; VMRT_UNKNOWN: its start and end */
-	int64_t window;	      /* where @to is not said: so much at most; VMRT_UNKNOWN: all */
-	bool from_first_job;  /* where @from is not said: not from the run's start */
-	size_t around_misses; /* where neither is said: around this miss, from 1; 0: no */
-	size_t blame; /* of all jobs if a task has so many at most, else of those that missed; 0: of
-			 none */
+	int64_t from, to; /* after the start of the run; VMRT_UNKNOWN: its start, its end */
+	/* if @to is unknown: the length of the part at most; VMRT_UNKNOWN: no limit */
+	int64_t window;
+	bool from_first_job; /* if @from is unknown: begin with the first job, not with the run */
+	/* if @from and @to are unknown: the part around this miss, counted from 1; 0: around
+	 * none */
+	size_t around_misses;
+	/* load where the time went of all jobs of a task that has so many jobs at most, else only
+	 * of its jobs that missed; 0: of no job */
+	size_t blame;
 	bool jobs_only; /* without slices and server periods */
 };
 
@@ -150,33 +155,34 @@ struct vmrt_tl_wanted {
  * @run: a run folder or a database
  * @out: free with vmrt_timeline_free()
  *
- * Jobs, slices and periods that lie in the part at least partly are there, not cut.
+ * A job, slice or period that lies in the part only partly is loaded as a whole.
  *
- * Return: VMRT_OK; VMRT_ENOENT also if no task or server goes by one of the names; VMRT_ERANGE if
- * the part is empty; errors of vmrt_db_open(); VMRT_EDB.
+ * Return: VMRT_OK; VMRT_ENOENT also if one of the names is not that of a task or server;
+ * VMRT_ERANGE if the part is empty; errors of vmrt_db_open(); VMRT_EDB.
  */
 enum vmrt_status vmrt_timeline_load(const char *run, const struct vmrt_tl_wanted *wanted,
 	struct vmrt_timeline **out, struct vmrt_error *err);
 
 void vmrt_timeline_free(struct vmrt_timeline *timeline);
 
-/** vmrt_job_begin - when a job began to be seen: arrival or, if it came earlier, start; or
- * VMRT_UNKNOWN */
+/** vmrt_job_begin - the time at which drawings let a job begin: its arrival or, if that is later
+ * than its start, its start; VMRT_UNKNOWN if neither is known */
 int64_t vmrt_job_begin(const struct vmrt_tl_job *job);
 
-/** vmrt_timeline_steps - how many steps all calls of vmrt_timeline_segments() together may take:
- * enough for all jobs of a run in which they do not wait in crowds */
+/** vmrt_timeline_steps - how many steps all calls of vmrt_timeline_segments() together may take.
+ * These are enough for all jobs of a run unless very many of them wait at the same time */
 size_t vmrt_timeline_steps(const struct vmrt_timeline *timeline);
 
 /**
- * vmrt_timeline_segments - what became of job @j of task @t from its begin to its end
+ * vmrt_timeline_segments - whether job @j of task @t ran or waited, from its begin to its end
  * @out: room for @room segments, whose times are of the host's clock
- * @steps: begins with vmrt_timeline_steps(); where it becomes 0, the last segments are missing
+ * @steps: set to vmrt_timeline_steps() before the first call; if it becomes 0, the last segments
+ * are missing
  *
- * A job that is not known to have ended lasts until the next one of its task begins, or the part
- * ends.
+ * A job that is not known to have ended lasts until the next job of its task begins, or until
+ * the part ends.
  *
- * Return: how many segments there are; 0 if it is not known when the job was.
+ * Return: how many segments there are; 0 if the times of the job are not known.
  */
 size_t vmrt_timeline_segments(const struct vmrt_timeline *timeline, size_t t, size_t j,
 	struct vmrt_segment *out, size_t room, size_t *steps);
@@ -188,7 +194,8 @@ struct vmrt_tl_point {
 
 /**
  * vmrt_timeline_budget - how a server's budget fell and rose
- * @out: to be freed; between points it is linear, at equal times it jumps
+ * @out: points, to be freed; the budget is linear between two points, and jumps where two points
+ * have the same time
  *
  * From its replenishment until it is depleted, the budget falls as the VM's vCPU threads run.
  *
