@@ -2,7 +2,7 @@
 /*
  * Groups of bars from a table of text, for documents: a panel for each value, a bar for each line.
  * The lines are GROUP, LABEL and the values, separated by tabs; a first line that begins with "# "
- * has the titles of the panels, separated by "|", of which one that ends with "(log)" has a
+ * has the titles of the panels, separated by "|". A panel whose title ends with "(log)" has a
  * logarithmic scale.
  */
 #include "figures.h"
@@ -14,7 +14,7 @@
 
 #define PANELS_MAX 12
 #define ROWS_MAX 500
-#define ROW 1.5 /* heights, in the size of text */
+#define ROW 1.5 /* heights, in multiples of the text size */
 #define TOP 2.6
 #define GAP .8
 #define PER_ROW 4 /* panels side by side */
@@ -82,7 +82,7 @@ static enum vmrt_status read_table(const char *path, struct bars *b, struct vmrt
 		path);
 }
 
-/* Panels without any value say nothing. */
+/* Removes the panels without any value, since they would show nothing. */
 static void drop_empty(struct bars *b)
 {
 	size_t kept = 0;

@@ -9,13 +9,14 @@
 
 #include <vmrt/rundb.h>
 
-#define ROW 2.9 /* heights, in the size of text */
+#define ROW 2.9 /* heights, in multiples of the text size */
 #define BAR 1.7
 #define TITLE 1.8
 #define AXIS 3.4
 #define BARS_MAX 512
 
-/* The parts of docs/run-db.md, as many as eyes can distinguish; drawn in this order. */
+/* The parts of response times (docs/run-db.md), put together into as many groups as a reader can
+ * distinguish. A bar shows the groups in this order. */
 static const struct {
 	const char *words, *class, *parts;
 } groups[] = {
@@ -32,10 +33,11 @@ static const struct {
 
 struct bar {
 	char label[128];
-	/* the bar is the first of this run; NULL: it is not, or there is one run */
+	/* the run, if this is the first bar of several runs' bars; NULL: it is another bar of the
+	 * run, or there is one run only */
 	const char *run;
 	bool missed;	   /* the bar is about jobs that missed their deadline only */
-	double ms[GROUPS]; /* of a job, on average */
+	double ms[GROUPS]; /* of one job, on average */
 	double jobs;
 };
 
@@ -50,7 +52,9 @@ static size_t group_of(const char *part)
 	return GROUPS - 1;
 }
 
-/* Of the jobs that are in question: all of the task, those of a time, those that missed. */
+/* The jobs that a bar counts: those that arrived in the part of the run that was asked for, and
+ * among these the jobs that missed their deadlines. Without a condition, a bar counts all jobs of
+ * the task. */
 #define OF_A_TIME                                                                                  \
 	" JOIN job j ON j.task = b.task AND j.k = b.k WHERE b.task = ?1"                           \
 	" AND coalesce(j.arrival_ns, ?2) >= ?2 AND coalesce(j.arrival_ns, ?2) < ?3"
@@ -58,7 +62,7 @@ static size_t group_of(const char *part)
 #define PARTS "SELECT b.part, sum(b.ns) FROM blame b"
 #define JOBS "SELECT count(DISTINCT b.k) FROM blame b"
 
-/* Mean parts of the time of jobs of a task. */
+/* Computes the mean parts of the time of the jobs of a task. */
 static enum vmrt_status load_bar(struct vmrt_db *db, const struct vmrt_run_facts *f, int64_t task,
 	struct bar *bar, struct vmrt_error *err)
 {
@@ -164,7 +168,7 @@ static void draw_bar(
 		all < 999.5 ? "%.3g ms" : "%.0f ms", all);
 }
 
-/* Whether a bar has a part of group @g that can be seen. */
+/* Has any bar a part of group @g that is large enough to be seen? */
 static bool has_group(const struct bar *bars, size_t n, size_t g)
 {
 	for (size_t i = 0; i < n; i++)

@@ -6,13 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLOT 13. /* height of one plot, in the size of text */
+#define PLOT 13. /* height of one plot, in multiples of the text size */
 #define TITLE 1.9
 #define AXIS 3.2
-#define POINTS 400 /* of a distribution's line */
-#define BINS 40	   /* of a histogram */
+#define POINTS 400 /* points of a distribution's line */
+#define BINS 40	   /* bins of a histogram */
 
-/* A task by its label in all runs. */
+/* The selected task of a run that has this label, or NULL. */
 static const struct vmrt_task_facts *find(const struct vmrt_figure_run *run, const char *label)
 {
 	for (size_t i = 0; i < run->facts->n_tasks; i++)
@@ -21,7 +21,7 @@ static const struct vmrt_task_facts *find(const struct vmrt_figure_run *run, con
 	return NULL;
 }
 
-/* Is task @t of run @r the first so called that has response times? */
+/* Has task @t of run @r response times, and does no earlier run have a task of this label? */
 static bool is_new(const struct vmrt_figure_run *runs, size_t r, const struct vmrt_task_facts *t)
 {
 	if (!t->selected || !t->responses.n)
@@ -130,7 +130,7 @@ bool draw_cdf(const struct vmrt_canvas *c, const struct vmrt_figure_run *runs, s
 	return true;
 }
 
-/* Bins of equal width; those late are another colour, so that a miss is seen. */
+/* Draws bins of equal width. Bins of late jobs have another colour, so that a miss is seen. */
 static void histogram(struct vmrt_plot *p, const struct vmrt_task_facts *t, double width)
 {
 	const struct vmrt_samples *s = &t->responses;
@@ -240,7 +240,8 @@ bool vmrt_draw_distribution(const struct vmrt_canvas *c, const struct vmrt_task_
 			vmrt_plot_box(&p, figure_ms(bins[i].from_ns), 0, figure_ms(bins[i].to_ns),
 				(double)bins[i].n);
 	vmrt_svg_path_end(&svg);
-	p.y1 = 100; /* the same area again, for the share */
+	/* the line is drawn over the histogram, with an axis of its own for the share of jobs */
+	p.y1 = 100;
 	cdf_line(&p, &t->responses, "lb");
 	for (int share = 0; share <= 100; share += 50)
 		vmrt_svg_textf(&svg, "q", p.right + f * .5, vmrt_plot_y(&p, share) + f * .35,

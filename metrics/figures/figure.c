@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads the runs of a figure and has it drawn; and what several figures share. */
+/* Loads the runs of a figure and calls the function that draws it; and functions that several
+ * figures share. */
 #include "figures.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define SCHEDULE_NS (250 * VMRT_NS_PER_MS) /* shown of a run unless times are said */
+/* the part of a run that is shown unless times are given */
+#define SCHEDULE_NS (250 * VMRT_NS_PER_MS)
 
 struct run_data {
 	char *label;
@@ -14,7 +16,7 @@ struct run_data {
 	struct vmrt_timeline *timeline;
 };
 
-/* "NAME=RUN" is called NAME; a file that is so called as a whole is a run. */
+/* A word is a run without a name if a file has the word as its path, even if the word has a '='. */
 const char *vmrt_figure_name(const char *word, char **name)
 {
 	const char *equals = strchr(word, '=');
@@ -52,7 +54,7 @@ static enum vmrt_status load(struct run_data *d, const char *run, enum vmrt_figu
 	return vmrt_facts_load(run, &filter, &d->facts, err);
 }
 
-/* Runs that are called the same go by what was typed. */
+/* Have two runs the same label? Then what was typed on the command line is used as the labels. */
 static bool same_names(const struct run_data *d, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -149,10 +151,10 @@ bool vmrt_figure_resource(const struct vmrt_server_facts *s, struct vmrt_supply 
 	return vmrt_supply_check(supply);
 }
 
-#define SAMPLE 1.6 /* width of an entry's sample, in the size of text */
+#define SAMPLE 1.6 /* width of an entry's sample, in multiples of the text size */
 #define LEGEND_LINE 1.6
 
-/* Where entry @i stands; returns its line. */
+/* Finds the place of entry @i: sets @x, and returns the number of its line. */
 static size_t place(double width, double font, const struct legend *e, size_t i, double *x)
 {
 	size_t line = 0;

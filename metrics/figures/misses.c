@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define ROW 3.2 /* heights, in the size of text */
+#define ROW 3.2 /* heights, in multiples of the text size */
 #define BAR 2.3
 #define TITLE 1.8
 #define AXIS 3.4
@@ -16,7 +16,7 @@ struct bin {
 	double jobs, missed, unknown;
 };
 
-/* Where a job stands on the axis: its begin, or what is known of it. */
+/* The time at which a job is shown: its begin or, if that is unknown, its end or its deadline. */
 static int64_t time_of(const struct vmrt_tl_job *j)
 {
 	int64_t begin = vmrt_job_begin(j);
@@ -42,8 +42,8 @@ static void count(
 	}
 }
 
-/* Grey where there were jobs, red from below for the share that missed, hatched above what is
- * unknown. */
+/* Draws a bar for each bin that has jobs: grey at full height, red from below for the share of jobs
+ * that missed, and hatched above the red for the share of jobs whose outcome is unknown. */
 static void draw_row(struct vmrt_svg *svg, const struct vmrt_plot *p, double base,
 	const struct bin *bins, size_t n)
 {
@@ -60,7 +60,8 @@ static void draw_row(struct vmrt_svg *svg, const struct vmrt_plot *p, double bas
 
 			if (part <= 0 || (layer == 1 && !bins[i].unknown))
 				continue;
-			/* one miss among thousands is still seen */
+			/* a box has a least height, so that one miss among thousands of jobs is
+			 * seen */
 			part = fmax(part, .12);
 			vmrt_svg_box(svg, p->left + wide * (double)i, base - high * part, wide,
 				high * part);

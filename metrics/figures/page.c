@@ -5,7 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define SCHEDULE_NS (150 * VMRT_NS_PER_MS) /* of a run on its page */
+#define SCHEDULE_NS (150 * VMRT_NS_PER_MS) /* the part of a run that is shown on its page */
 
 bool vmrt_page_figure_begin(struct vmrt_page_figure *f)
 {

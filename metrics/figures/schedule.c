@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TASK_ROW 3.4 /* heights, in the size of text */
+#define TASK_ROW 3.4 /* heights, in multiples of the text size */
 #define TASK_BOX 1.25
 #define ARROW 2.5
 #define VCPU_ROW 1.7
@@ -17,10 +17,10 @@
 #define PANEL_TITLE 1.8
 #define PANEL_GAP .8
 #define AXIS 3.4
-#define SEGMENTS 4096		     /* of a job; what is beyond is not drawn */
-#define LAYERS 4		     /* for which the segments of all jobs are gone through */
-#define TOGETHER .3		     /* pixels: a narrower gap is none */
-#define TICK_NS (4 * VMRT_NS_PER_MS) /* of a host that does not say */
+#define SEGMENTS 4096		     /* most segments of a job; further ones are not drawn */
+#define LAYERS 4		     /* the segments of all jobs are computed once for each layer */
+#define TOGETHER .3		     /* pixels: a narrower gap is not drawn */
+#define TICK_NS (4 * VMRT_NS_PER_MS) /* assumed if the host's tick is not known */
 
 struct panel {
 	const struct vmrt_timeline *tl;
@@ -28,8 +28,9 @@ struct panel {
 	struct vmrt_svg *svg;
 	double left, right, top, bottom;
 	int64_t span; /* ns of the axis */
-	double y;     /* of the next row */
-	size_t steps; /* that may be taken through the slices of jobs; 0: jobs are not complete */
+	double y;     /* where the next row is drawn */
+	/* how many are left for vmrt_timeline_segments(); 0: not all jobs are drawn completely */
+	size_t steps;
 };
 
 static double at(const struct panel *p, int64_t ns)
@@ -71,8 +72,9 @@ static void label(const struct panel *p, double y, const char *words, const char
 			vmrt_svg_fit(p->svg, below, room, buf, sizeof(buf)));
 }
 
-/* Boxes of one height from left to right. Those that nobody could distinguish are one: thousands of
- * them would make a file large, and edges that meet within a pixel look like a gap. */
+/* Draws boxes of one height from left to right. Boxes that nobody could distinguish become one box:
+ * thousands of boxes would make a file large, and edges that meet within a pixel look like a
+ * gap. */
 struct strip {
 	const struct panel *p;
 	double top, height, least; /* @least: narrower ones are left out */
@@ -101,8 +103,8 @@ static void strip_add(struct strip *s, int64_t from_ns, int64_t to_ns)
 	s->open = true;
 }
 
-/* Boxes of one state of one task's jobs, as one path; execution behind the deadline is a state of
- * its own. */
+/* Draws the boxes of one state of one task's jobs, as one path. @late: only execution after the
+ * deadline, which is drawn as a state of its own. */
 static void boxes(struct panel *p, size_t t, enum vmrt_state state, bool late,
 	struct vmrt_segment *segments, double base)
 {
@@ -132,13 +134,14 @@ static void boxes(struct panel *p, size_t t, enum vmrt_state state, bool late,
 				continue;
 			strip_add(&strip, from, to);
 		}
-		/* a job ends where the next one begins, and both can be seen */
+		/* boxes of two jobs never become one box, so that one sees where a job ends and the
+		 * next one begins */
 		strip_end(&strip);
 	}
 }
 
-/* A frame around each job, from its begin to its end: where nothing fills it, the job was
- * preempted. */
+/* Draws a frame around each job, from its begin to its end. Where no box fills the frame, the job
+ * was preempted. */
 static void frames(struct panel *p, size_t t, struct vmrt_segment *segments, double base)
 {
 	const struct vmrt_tl_task *task = &p->tl->tasks[t];
@@ -244,7 +247,7 @@ static void draw_vcpu(struct panel *p, const struct vmrt_tl_vcpu *vcpu)
 	p->y += f * VCPU_ROW;
 }
 
-/* The budget over time: a staircase that falls while the VM runs. */
+/* Draws the budget over time: it falls while the VM runs, and jumps when it is replenished. */
 static void draw_server(struct panel *p, size_t i)
 {
 	const struct vmrt_tl_server *s = &p->tl->servers[i];
@@ -268,7 +271,8 @@ static void draw_server(struct panel *p, size_t i)
 		for (size_t k = 0; k < n; k++) {
 			double y = base - f * SERVER_BOX * (double)points[k].left / most;
 
-			/* what lies outside is drawn on the edges, where it cannot be seen */
+			/* points outside the part are drawn on the edges of the plot, where they
+			 * cannot be seen */
 			if (!begun)
 				vmrt_svg_move(p->svg, at(p, points[k].at), line ? y : base);
 			vmrt_svg_to(p->svg, at(p, points[k].at), y);
@@ -290,7 +294,7 @@ static bool is_shown(const struct vmrt_tl_loss *loss)
 	return strcmp(loss->kind, "broken_chain") != 0;
 }
 
-/* It is drawn, and wider than a hair. */
+/* Is the loss drawn, and wider than a hair? */
 static bool is_seen(const struct vmrt_timeline *tl, size_t i)
 {
 	const struct vmrt_tl_loss *l = &tl->losses[i];
@@ -350,7 +354,7 @@ static const struct legend all_entries[] = {
 };
 #define LEGEND (sizeof(all_entries) / sizeof(all_entries[0]))
 
-/* The entries for what the runs have; returns how many. */
+/* Makes the entries of the legend for what the runs have, and returns how many there are. */
 static size_t make_legend(struct legend *legend, const struct vmrt_figure_run *runs, size_t n_runs)
 {
 	bool tasks = false, vcpus = false, servers = false, losses = false;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PLOT 14. /* height of one plot, in the size of text */
+#define PLOT 14. /* height of one plot, in multiples of the text size */
 #define TITLE 1.9
 #define AXIS 3.2
 #define POINTS 400
@@ -55,7 +55,7 @@ static void model(const struct vmrt_plot *p, const struct vmrt_server_facts *s)
 	vmrt_svg_path_end(p->svg);
 }
 
-/* Measured supply: dots of another shape for each run. */
+/* Draws the measured supply as dots, with another shape for each run. */
 static void measured(const struct vmrt_plot *p, const struct vmrt_server_facts *s, size_t run)
 {
 	static const char *const classes[] = {"a", "b", "c", "d"};
