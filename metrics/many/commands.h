@@ -18,10 +18,11 @@ struct many_sources {
 
 /**
  * many_take_source - add an argument to @sources: a run, a folder, or the URI of a database
- * @twice: what is wrong when there is a URI already
+ * @twice: the message if there is a URI already
  *
- * The password of a URI is copied and then overwritten in @arg, where other users of the machine
- * could see it. Returns 0, ENOMEM, or what vmrt_usage() returns. Free uri and words.
+ * A URI is copied, and then its password is overwritten in @arg, since other users of the machine
+ * can see the arguments of a process. Returns 0, ENOMEM, or what vmrt_usage() returns. The caller
+ * frees uri and words.
  */
 error_t many_take_source(
 	struct many_sources *sources, char *arg, const struct argp_state *state, const char *twice);

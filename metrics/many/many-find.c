@@ -31,7 +31,7 @@ static enum vmrt_status append(
 	return VMRT_OK;
 }
 
-/* Does the folder hold a database, or recordings that could have one? */
+/* Does the folder hold a database, or recordings from which a database can be made? */
 static bool is_run(const char *folder)
 {
 	static const char *const files[] = {VMRT_FILE_DB, VMRT_FILE_MANIFEST, VMRT_FILE_HOST};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Loads from the database of a run what is stored of it: the figures of the reports, and
- * histograms of all jobs. */
+/* Loads from the database of a run what vmrt-report push stores of it: the figures of the reports,
+ * and histograms of all jobs. */
 #include "many.h"
 
 #include <errno.h>
@@ -76,8 +76,8 @@ enum vmrt_status many_identity(const char *run, char *uuid, char *content, struc
 	return status;
 }
 
-/* The jobs of the filter, those that are known from arrival to end: as facts-tasks.c counts them.
- */
+/* The jobs that the filter selects. Those that are known from arrival to end are counted, as
+ * facts-tasks.c counts them. */
 #define JOBS                                                                                       \
 	"SELECT outcome, response_ns, exec_ns, arrival_local_ns, release_local_ns, "               \
 	"start_local_ns FROM job WHERE task = ?1"

@@ -3,9 +3,9 @@
 #define VMRT_METRICS_MANY_MANY_H
 
 /*
- * What is kept of a run where there are many: counts, extremes, and histograms that add up. It
- * comes from a run's database or from PostgreSQL, where vmrt-report push has put it; both give the
- * same.
+ * What is kept of each run where many runs are compared: counts, extremes, and histograms that can
+ * be added. These are read from a run's database or from PostgreSQL, where vmrt-report push has
+ * stored them; both give the same.
  *
  * The lists below name every column once. Each is a member of a struct here and a column of a table
  * in schema.sql. Kinds: text (or NULL), number (or VMRT_UNKNOWN), real (or NaN), flag.
@@ -144,9 +144,9 @@ bool many_database(const char *word);
 /**
  * many_find - the runs that a word of the command line means
  * @word: a run folder, a database file, or a folder with run folders in it
- * @out: appended to, sorted by name within a folder; the strings are the caller's
+ * @out: the runs are appended, those of one folder sorted by name; the caller frees the strings
  *
- * Return: VMRT_OK; VMRT_ENOENT if there is none; VMRT_ENOMEM.
+ * Return: VMRT_OK; VMRT_ENOENT if @word means no run; VMRT_ENOMEM.
  */
 enum vmrt_status many_find(const char *word, char ***out, size_t *n, struct vmrt_error *err);
 
@@ -155,19 +155,19 @@ enum vmrt_status many_find(const char *word, char ***out, size_t *n, struct vmrt
  * @uuid: of VMRT_UUID_TEXT bytes
  * @content: of 65 bytes
  *
- * Return: VMRT_OK; VMRT_EFORMAT if it has no UUID; errors of vmrt_db_open().
+ * Return: VMRT_OK; VMRT_EFORMAT if the run has no UUID; errors of vmrt_db_open().
  */
 enum vmrt_status many_identity(const char *run, char *uuid, char *content, struct vmrt_error *err);
 
 /**
- * many_load - what is kept of a run, from its database
+ * many_load - read from the database of a run what is kept of it
  * @filter: as for vmrt_facts_load(); NULL: everything
  * @out: free with many_free()
  */
 enum vmrt_status many_load(const char *run, const struct vmrt_filter *filter, struct many_run **out,
 	struct vmrt_error *err);
 
-/** many_free - NULL is allowed */
+/** many_free - free a run; NULL is allowed */
 void many_free(struct many_run *run);
 
 #endif

@@ -13,7 +13,7 @@
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
 
-#define TIMEOUT_S 30 /* to connect, unless connect_timeout says another */
+#define TIMEOUT_S 30 /* the time that connecting may take, unless connect_timeout says another */
 #define HIDDEN "***"
 
 struct pg {
@@ -22,7 +22,7 @@ struct pg {
 	char name[256];
 };
 
-/* Takes @secret out of @text wherever it is. */
+/* Replaces @secret by HIDDEN wherever it is in @text. */
 static void hide(char *text, size_t room, const char *secret)
 {
 	size_t len = secret ? strlen(secret) : 0;
@@ -72,7 +72,7 @@ const char *pg_name(const struct pg *pg)
 	return pg->name;
 }
 
-/* Waits until the socket can be read, or written if @write. */
+/* Waits until the socket can be read or, if @write, until it can be read or written. */
 static enum vmrt_status await(struct pg *pg, bool write, int64_t until_ns, struct vmrt_error *err)
 {
 	struct pollfd fds[2] = {{.fd = PQsocket(pg->conn), .events = POLLIN},
@@ -158,7 +158,7 @@ enum vmrt_status pg_open(const char *uri, struct pg **out, struct vmrt_error *er
 	enum vmrt_status status;
 
 	*out = NULL;
-	/* libpq's own words would repeat the URI */
+	/* the message of libpq would repeat the URI, which may hold a password */
 	if (!options) {
 		free(pg);
 		return vmrt_fail(err, VMRT_EINVAL,
@@ -199,7 +199,7 @@ bool pg_lost(const struct pg *pg)
 	return PQstatus(pg->conn) != CONNECTION_OK;
 }
 
-/* Tells the server to stop what it does for us. */
+/* Tells the server to stop the query that it works on for this program. */
 static void cancel(struct pg *pg)
 {
 	PGcancel *request = PQgetCancel(pg->conn);
@@ -220,14 +220,14 @@ static enum vmrt_status flush_all(struct pg *pg, struct vmrt_error *err)
 		if (left < 0)
 			return failed(pg, PQerrorMessage(pg->conn), err);
 		status = await(pg, true, 0, err);
-		/* a server that has something to say does not read on before it is heard */
+		/* the server may send something, and may not read on before this was received */
 		if (status == VMRT_OK && !PQconsumeInput(pg->conn))
 			return failed(pg, PQerrorMessage(pg->conn), err);
 	}
 	return status;
 }
 
-/* The next result, NULL behind the last one. */
+/* Waits for the next result; @out is NULL after the last one. */
 static enum vmrt_status next_result(struct pg *pg, PGresult **out, struct vmrt_error *err)
 {
 	enum vmrt_status status;
@@ -249,7 +249,7 @@ static bool is_good(const PGresult *result)
 	return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_COPY_IN;
 }
 
-/* All results of what was sent; the last one goes to @out unless that is NULL. */
+/* Waits for all results of what was sent, and puts the last one into @out, unless @out is NULL. */
 static enum vmrt_status take_results(struct pg *pg, PGresult **out, struct vmrt_error *err)
 {
 	enum vmrt_status status = VMRT_OK, got;

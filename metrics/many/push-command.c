@@ -18,7 +18,8 @@ static const struct vmrt_option options[] = {
 	{0},
 };
 
-/* Other users see the arguments of a process: the password is not left there. */
+/* Copies a URI, and overwrites the password in @arg, since other users can see the arguments of a
+ * process. */
 static char *take_uri(char *arg)
 {
 	char *uri = strdup(arg), *at = uri ? strstr(arg, "://") : NULL, *end, *colon;
@@ -27,7 +28,8 @@ static char *take_uri(char *arg)
 		return uri;
 	at += 3;
 	end = at + strcspn(at, "/?");
-	/* the last one: a password may hold an '@' that is not escaped, where libpq takes it */
+	/* the last @ is searched, since libpq accepts a password that holds an @ that is not
+	 * escaped */
 	while (end > at && *end != '@')
 		end--;
 	colon = memchr(at, ':', (size_t)(end - at));
@@ -117,7 +119,7 @@ static enum vmrt_status push_one(
 	return VMRT_OK;
 }
 
-/* False if it has to end. */
+/* Stores one run; false if the program has to end. */
 static bool push_path(struct pg *pg, const char *path, struct pushed *count)
 {
 	struct vmrt_error err;
@@ -153,7 +155,8 @@ static int run(void *opts)
 	size_t n = 0;
 	enum vmrt_status status;
 
-	/* the server forgets what was not committed */
+	/* from here on, a signal may end the program at once: the server forgets what was not
+	 * committed */
 	vmrt_end_at_stop();
 	status = pg_open(o->sources.uri, &pg, &err);
 	if (status == VMRT_OK)

@@ -50,12 +50,13 @@ static bool take_flag(struct reading *r)
 	return text && !strcmp(text, "t");
 }
 
-#define COUNT_MAX (INT64_C(1) << 48) /* of anything in one run */
+#define COUNT_MAX (INT64_C(1) << 48) /* the largest count of anything in one run */
 #define TAKE(kind, name) it->name = take_##kind(&reading);
 #define COLUMN(kind, name) ", x." #name
 
-/* The selection of runs is the same in every query; its parameters are the texts of @wanted. Dates
- * are UTC: as timestamptz they would be of the session's time zone. */
+/* All queries select runs by this condition, whose parameters are the texts of @wanted. Dates are
+ * taken as UTC; as values of the type timestamptz, they would be taken in the time zone of the
+ * session. */
 #define SELECTION                                                                                  \
 	"($1::text IS NULL OR r.host = (SELECT id FROM vmrt.hosts WHERE name = $1))"               \
 	" AND ($2::text IS NULL OR r.name = $2)"                                                   \
@@ -104,7 +105,7 @@ static enum vmrt_status get_runs(struct pg *pg, const char *const *wanted, struc
 	return status;
 }
 
-/* The run with this id among those that are sorted by it. */
+/* The run with this @id among @runs, which are sorted by id. */
 static struct many_run *find(struct many_run **runs, size_t n, int64_t id)
 {
 	size_t low = 0, high = n;
@@ -120,7 +121,8 @@ static struct many_run *find(struct many_run **runs, size_t n, int64_t id)
 	return low < n && runs[low]->id == id ? runs[low] : NULL;
 }
 
-/* "{1,2,3}": calls for each number; false if it is none. */
+/* Reads the next number of a list such as "{1,2,3}", of which @text is what is not yet read; false
+ * if no number follows. */
 static bool next_number(const char **text, int64_t *number)
 {
 	char *end;
@@ -134,7 +136,7 @@ static bool next_number(const char **text, int64_t *number)
 	return true;
 }
 
-/* Columns n, sum, min, max, buckets, counts. */
+/* Reads a histogram from the columns n, sum, min, max, buckets, counts. */
 static enum vmrt_status take_histogram(
 	struct reading *r, struct vmrt_buckets *b, struct vmrt_error *err)
 {
@@ -163,14 +165,15 @@ static enum vmrt_status take_histogram(
 	return VMRT_OK;
 }
 
-/* A row that vmrt has not written. */
+/* Fails because of a row that vmrt has not written. */
 static enum vmrt_status not_ours(const char *what, struct vmrt_error *err)
 {
 	return vmrt_fail(err, VMRT_EPROTO,
 		"the database has %s: its tables are not as vmrt makes them", what);
 }
 
-/* May all @n numbers be counts of one run? The sums over many runs fit into 64 bits then. */
+/* Can all @n numbers be counts of one run? If they can, the sums over many runs fit into 64
+ * bits. */
 static bool are_counts(const int64_t *numbers, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -233,7 +236,7 @@ static enum vmrt_status add_server(struct many_run *run, struct reading *r, stru
 	return status;
 }
 
-/* Every row of @query, whose first column is a run, through @add to that run. */
+/* Calls @add with every row of @query and the run whose id is in the first column of the row. */
 static enum vmrt_status get_rows(struct pg *pg, const char *query, const char *const *wanted,
 	struct many_run **runs, size_t n,
 	enum vmrt_status (*add)(struct many_run *, struct reading *, struct vmrt_error *),
@@ -248,7 +251,7 @@ static enum vmrt_status get_rows(struct pg *pg, const char *query, const char *c
 		struct reading reading = {.result = result, .row = i};
 		struct many_run *run = find(runs, n, take_number(&reading));
 
-		/* one that was pushed between the queries is left out */
+		/* a run that was pushed between the queries is left out */
 		if (run)
 			status = add(run, &reading, err);
 	}

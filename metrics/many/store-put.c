@@ -11,7 +11,7 @@
 
 #include <vmrt/utf8.h>
 
-/* schema.sql as it is, put here by the assembler. */
+/* The text of schema.sql, which the assembler puts here. */
 extern const char store_schema[];
 __asm__(".section .rodata\n"
 	"store_schema:\n"
@@ -19,8 +19,9 @@ __asm__(".section .rodata\n"
 	".byte 0\n"
 	".previous\n");
 
-#define NUMBER_ROOM 32	      /* characters of a number */
-#define LOCK_SCHEMA "7236836" /* of the advisory lock that makers of the schema hold */
+#define NUMBER_ROOM 32 /* characters of a number */
+/* the number of the advisory lock that is held while the schema is made */
+#define LOCK_SCHEMA "7236836"
 
 static enum vmrt_status no_memory(struct vmrt_error *err)
 {
@@ -29,12 +30,13 @@ static enum vmrt_status no_memory(struct vmrt_error *err)
 
 /* ---- the schema ---- */
 
-/* -1: there is none. */
+/* Sets @version to -1 if there is no schema. */
 static enum vmrt_status get_version(struct pg *pg, int64_t *version, struct vmrt_error *err)
 {
 	struct pg_result *result;
 	enum vmrt_status status = pg_query(pg,
-		/* of the catalogue itself: to_regclass() may return what it was at first */
+		/* the catalogue itself is read, since to_regclass() may return again what it
+		 * returned at first */
 		"SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'vmrt'),"
 		" EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
 		" WHERE n.nspname = 'vmrt' AND c.relname = 'version')",
@@ -86,7 +88,7 @@ enum vmrt_status store_prepare(struct pg *pg, struct vmrt_error *err)
 	if (status != VMRT_OK || version >= 0)
 		return status;
 	status = pg_script(pg, "BEGIN; SELECT pg_advisory_xact_lock(" LOCK_SCHEMA ")", err);
-	/* another vmrt may have made it while this one waited for the lock */
+	/* another vmrt may have made the schema while this one waited for the lock */
 	if (status == VMRT_OK)
 		status = get_version(pg, &version, err);
 	if (status == VMRT_OK && version < 0)
@@ -194,7 +196,8 @@ static void put_flag(struct rows *r, bool flag)
 	put_words(r, flag ? "t" : "f");
 }
 
-/* Names of strangers: what would end a column or a row is escaped, what is no UTF-8 becomes '?'. */
+/* Writes text from outside: what would end a column or a row is escaped, and what is no UTF-8
+ * becomes '?'. */
 static void put_text(struct rows *r, const char *text)
 {
 	next_column(r);
@@ -356,7 +359,7 @@ static void add_text(struct parameters *p, const char *text)
 	struct rows clean = {0};
 
 	if (text) {
-		/* as put_text(), without its escapes */
+		/* what is no UTF-8 is replaced as in put_text(), but parameters need no escapes */
 		while (*text) {
 			const char *from = text;
 			uint32_t c = vmrt_utf8_next(&text);
@@ -434,7 +437,8 @@ static enum vmrt_status put_row(
 	return status;
 }
 
-/* Two that push the same run at once wait for one another. */
+/* Removes the run if it was stored before. Because of the lock, two programs that push the same run
+ * at the same time wait for one another. */
 static enum vmrt_status remove_former(
 	struct pg *pg, const struct many_run *r, struct vmrt_error *err)
 {

@@ -48,7 +48,7 @@ static error_t take_baseline(void *opts, char *arg, const struct argp_state *sta
 	return 0;
 }
 
-/* YYYY-MM-DD, or that and THH:MM:SS with or without Z; all are UTC. */
+/* Is it a date in UTC, either YYYY-MM-DD or YYYY-MM-DDTHH:MM:SS, the latter with or without Z? */
 static bool is_date(const char *text)
 {
 	static const char form[] = "0000-00-00T00:00:00Z";
@@ -64,13 +64,13 @@ static bool is_date(const char *text)
 		&tm.tm_min, &tm.tm_sec);
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
-	day = tm; /* which timegm() changes if there is no such day */
+	day = tm; /* timegm() changes the copy if there is no such day */
 	timegm(&day);
 	return day.tm_mday == tm.tm_mday && day.tm_mon == tm.tm_mon && day.tm_hour == tm.tm_hour &&
 	       day.tm_min == tm.tm_min && day.tm_sec == tm.tm_sec;
 }
 
-/* A time within each run. */
+/* Takes a time that is counted from the start of each run. */
 static error_t take_part(
 	const char *option, char *arg, const struct argp_state *state, int64_t *out_ns)
 {
@@ -136,7 +136,8 @@ static error_t take_select(void *opts, char *arg, const struct argp_state *state
 }
 
 #define X(name, words) words,
-static const char *const format_words[] = {VMRT_FORMAT_LIST(X) NULL}; /* as enum vmrt_format */
+/* in the order of enum vmrt_format */
+static const char *const format_words[] = {VMRT_FORMAT_LIST(X) NULL};
 #undef X
 
 static const char *const table_words[] = {"worse", "tasks", "servers", "tests", NULL};
@@ -207,7 +208,7 @@ static error_t check(void *opts, const struct argp_state *state)
 	return 0;
 }
 
-/* What a trend does not need is not kept. */
+/* Frees the histograms that a trend does not need. */
 static void forget(struct many_run *run)
 {
 	for (size_t i = 0; i < run->n_tasks; i++) {
@@ -228,7 +229,8 @@ static bool is_wanted(const struct many_run *run, const struct store_wanted *w)
 	       (!w->until || (*at && strcmp(at, w->until) < 0));
 }
 
-/* One that cannot be read is named and left out; counted in @failed. */
+/* Loads the runs of the folders. A run that cannot be read is reported, left out, and counted in
+ * @failed. */
 static enum vmrt_status load_folders(const struct trend_opts *o, struct many_run ***runs, size_t *n,
 	size_t *failed, struct vmrt_error *err)
 {

@@ -106,7 +106,7 @@ static struct vmrt_value figure(const struct trend_test *t, double value)
 	return v;
 }
 
-/* The worst that a test says of it. */
+/* The worst verdict of all tests of the task or server @of in a run. */
 static enum trend_verdict verdict_of(
 	const struct trend_series *s, const struct many_run *run, const char *of, bool task)
 {
@@ -118,7 +118,7 @@ static enum trend_verdict verdict_of(
 
 		if (t->run != run || of_task != task || strcmp(t->of, of) != 0)
 			continue;
-		/* better in one and the same in others is better */
+		/* what is better in one test and the same in the others counts as better */
 		if (t->verdict > verdict)
 			verdict = t->verdict;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The tests of a run against the baseline: those of vmrt-report --compare, on histograms. */
+/* Tests a run against the baseline, with the tests of vmrt-report --compare, but on histograms. */
 #include "trend-local.h"
 
 #include <math.h>
@@ -9,16 +9,17 @@
 
 #include <vmrt/significance.h>
 
-/* A task or server of all runs of the baseline together. */
+/* A task or server, with its values from all runs of the baseline together. */
 struct base {
 	const char *label;
-	const struct many_task *task; /* of the first of them, one of these two */
+	/* either @task or @server is set, from the first of these runs */
+	const struct many_task *task;
 	const struct many_server *server;
-	bool changed; /* its parameters are not the same in all */
+	bool changed; /* its parameters are not the same in all runs */
 	bool doubtful;
 	int64_t known, missed;	    /* or windows and violations */
 	struct vmrt_buckets values; /* response times, or overshoots */
-	double ratios[2];	    /* of one run: the least, the most */
+	double ratios[2];	    /* the least and the largest one of a single run */
 	int64_t p50[2], p99[2];
 };
 
@@ -32,7 +33,7 @@ static double ratio(int64_t hits, int64_t n)
 	return n > 0 ? (double)hits / (double)n : NAN;
 }
 
-/* Widens a range, whose first is the least and whose second is the most, to hold @value. */
+/* Widens @range, which is the least and the largest value, so that it includes @value. */
 static void widen(int64_t range[2], int64_t value)
 {
 	if (value == VMRT_UNKNOWN)
@@ -69,7 +70,7 @@ static bool same_server(const struct many_server *a, const struct many_server *b
 	       b->policy && !strcmp(a->policy, b->policy);
 }
 
-/* Adds what one run of the baseline has of it. */
+/* Adds the values of the task or server in one run of the baseline. */
 static enum vmrt_status pool(struct base *b, const struct many_run *run)
 {
 	const struct many_task *t = b->task ? find_task(run, b->label) : NULL;
@@ -111,7 +112,7 @@ static struct trend_test *new_test(struct trend_series *s, const struct many_run
 {
 	struct trend_test *more;
 
-	/* doubling, whenever the number is a power of two */
+	/* the array is doubled whenever the number of tests is a power of two */
 	if (!(s->n_tests & (s->n_tests - 1))) {
 		more = realloc(s->tests, (s->n_tests ? s->n_tests * 2 : 1) * sizeof(*more));
 		if (!more)
@@ -130,14 +131,14 @@ static struct trend_test *new_test(struct trend_series *s, const struct many_run
 	return &s->tests[s->n_tests++];
 }
 
-/* Counts may be a stranger's. */
+/* Says why there is no p: a database from outside may have impossible counts. */
 static void untested(struct trend_test *t)
 {
 	if (isnan(t->p))
 		snprintf(t->why, sizeof(t->why), "the counts are too large, or impossible");
 }
 
-/* Misses out of jobs, or violations out of windows. */
+/* Compares misses out of jobs, or violations out of windows. */
 static bool test_ratio(struct trend_series *s, const struct many_run *run, const struct base *b,
 	const char *metric, int64_t hits, int64_t known, const char *why)
 {
@@ -164,10 +165,11 @@ static bool test_ratio(struct trend_series *s, const struct many_run *run, const
 	return true;
 }
 
-/* Is a figure beyond those of all runs of the baseline, and far enough? */
+/* Is the figure outside the range of the baseline's runs, and does it differ from the figure of the
+ * whole baseline by the share @least or more? */
 static bool is_beyond(const struct trend_test *t, const int64_t range[2], double least)
 {
-	/* an overshoot of 0 or less is no measure of growth: there any change counts */
+	/* growth is no share of an overshoot that is 0 or less: there, any change is enough */
 	double enough = t->base > 0 ? t->base * least : 0;
 
 	if (t->lower)
@@ -187,7 +189,7 @@ static void set_figures(struct trend_test *t, const struct base *b,
 	t->n_run = values->n;
 }
 
-/* All values of the run against all of the baseline, by their ranks. */
+/* Compares all values of the run with all values of the baseline, by their ranks. */
 static bool test_ranks(struct trend_series *s, const struct many_run *run, struct base *b,
 	const char *metric, const struct vmrt_buckets *values, double least, const char *why)
 {
@@ -220,7 +222,8 @@ static int64_t count_above(const struct vmrt_buckets *values, int32_t bucket)
 	return n;
 }
 
-/* How many are above the bucket of the baseline's 99th percentile, in the run and the baseline. */
+/* Compares how many values are above the bucket of the baseline's 99th percentile, in the run and
+ * in the baseline. */
 static bool test_tail(struct trend_series *s, const struct many_run *run, const struct base *b,
 	const char *metric, const struct vmrt_buckets *values, double least, const char *why)
 {
@@ -277,7 +280,8 @@ static bool test_run(struct trend *trend, struct trend_series *s, const struct m
 	}
 	if (v) {
 		why = obstacle(trend, run, b, same_server(v, b->server), o);
-		/* of a server without enforcement there is nothing to judge */
+		/* a server without enforcement has nothing that could be compared with the
+		 * baseline */
 		return (!b->known || test_ratio(s, run, b, "violations", v->violations, v->windows,
 					     why)) &&
 		       (!b->values.n ||
@@ -299,7 +303,7 @@ static enum vmrt_status test_all(struct trend *trend, struct trend_series *s, st
 	return status == VMRT_OK ? VMRT_OK : no_memory(err);
 }
 
-/* Is the run the first of the baseline that has it? */
+/* Is @run the first run of the baseline that has the task or server @label? */
 static bool is_first(const struct trend_series *s, size_t run, const char *label, bool task)
 {
 	for (size_t i = 0; i < run; i++)

@@ -2,13 +2,14 @@
 #ifndef VMRT_METRICS_MANY_TREND_H
 #define VMRT_METRICS_MANY_TREND_H
 
-/* How tasks and servers do from run to run, and whether they became worse than in a baseline. */
+/* How the figures of tasks and servers change from run to run, and whether they became worse than
+ * in a baseline. */
 
 #include <vmrt/table.h>
 
 #include "many.h"
 
-#define TREND_LIMIT 0.05 /* of the corrected p */
+#define TREND_LIMIT 0.05 /* a difference counts if its corrected p is below this */
 
 struct trend_options {
 	const char *const *tasks; /* NAME or MACHINE/NAME; none: all */
@@ -16,15 +17,16 @@ struct trend_options {
 	const char *const *servers;
 	size_t n_servers;
 	const char *baseline; /* a run: UUID, path or name of its folder; NULL: the first ones */
-	size_t first;	      /* how many */
-	size_t last;  /* so many runs of each series are judged; 0: all behind the baseline */
+	size_t first;	      /* how many of the first runs are the baseline */
+	/* how many of the last runs of each series are judged; 0: all runs after the baseline */
+	size_t last;
 	double least; /* response times that grow by a smaller share are not worse */
 	bool allow_loss;
 };
 
 enum trend_verdict { TREND_NOT_TESTED, TREND_SAME, TREND_BETTER, TREND_WORSE };
 
-/** trend_word - "worse" */
+/** trend_word - the word for a verdict, such as "worse" */
 const char *trend_word(enum trend_verdict verdict);
 
 /* A task or server of a run, compared with the baseline by one test. */
@@ -65,23 +67,24 @@ struct trend {
 };
 
 /**
- * trend_make - sort runs into series, and test all behind the baseline
- * @runs: taken over, with the array, also on failure
+ * trend_make - sort runs into series, and test all runs after the baseline
+ * @runs: the function takes over the runs and the array, even if it fails
  * @out: free with trend_free()
  *
- * Return: VMRT_OK; VMRT_ENOENT if no run is the baseline, or no task or server goes by one of the
- * names; VMRT_ENOMEM.
+ * Return: VMRT_OK; VMRT_ENOENT if no run is the baseline, or if one of the names is not that of a
+ * task or server; VMRT_ENOMEM.
  */
 enum vmrt_status trend_make(struct many_run **runs, size_t n, const struct trend_options *options,
 	struct trend **out, struct vmrt_error *err);
 
-/** trend_free - NULL is allowed */
+/** trend_free - free a trend; NULL is allowed */
 void trend_free(struct trend *trend);
 
 /** trend_run_name - what a run is called in tables: the name of its folder; @buf of 64 bytes */
 const char *trend_run_name(const struct many_run *run, char *buf);
 
-/** trend_wants - is the task or server asked for by name? @label: its long name, or NULL */
+/** trend_wants - is the task or server asked for by name? @label: the long name of a task, or
+ * NULL */
 bool trend_wants(const char *const *names, size_t n_names, const char *name, const char *label);
 
 /** trend_report - a section for each series with the tables "regressions", "tasks", "servers",
