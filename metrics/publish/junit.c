@@ -13,14 +13,14 @@
 
 enum result { PASSED, FAILED, SKIPPED };
 
-/* The cases of one suite, as text, and how many they are. */
+/* A suite: its test cases are written to @out as text, and counted. */
 struct suite {
 	FILE *out;
 	const struct vmrt_run_facts *run;
 	size_t tests, failures, skipped;
 };
 
-/* Text of strangers as XML 1.0 takes it, in attributes too. */
+/* Writes text from outside in such a way that XML 1.0 accepts it, also in attributes. */
 static void put_text(FILE *out, const char *text)
 {
 	uint32_t c;
@@ -42,7 +42,7 @@ static void put_attribute(FILE *out, const char *name, const char *value)
 	putc('"', out);
 }
 
-/* A test case; of a failed or skipped one @fmt says why. */
+/* Writes a test case; @fmt says why the test failed or was skipped. */
 static void put_case(struct suite *s, const char *kind, const char *name, enum result result,
 	const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
@@ -80,7 +80,7 @@ static void put_case(struct suite *s, const char *kind, const char *name, enum r
 	fputs("\n    </testcase>\n", s->out);
 }
 
-/* "73.00 %", "12 ms", "5". */
+/* A figure in words: "73.00 %", "12 ms", "5". */
 static const char *figure_words(enum vmrt_cell_type type, double value, char *buf, size_t room)
 {
 	char duration[VMRT_UNITS_TEXT];
@@ -185,7 +185,8 @@ static void put_server(struct suite *s, const struct vmrt_server_facts *server)
 		server->enforced ? "no whole period was recorded" : "nobody enforced it here");
 }
 
-/* The suite's line has the totals, so that the cases are made first. */
+/* The test cases are made before the suite's first line is written, since that line has the
+ * totals. */
 static enum vmrt_status put_suite(FILE *out, const struct vmrt_run_facts *run, size_t id,
 	const struct vmrt_condition *conditions, size_t n_conditions, bool allow_loss,
 	struct vmrt_error *err)
@@ -210,7 +211,7 @@ static enum vmrt_status put_suite(FILE *out, const struct vmrt_run_facts *run, s
 	if (fclose(s.out) != 0 && status == VMRT_OK)
 		status = vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	if (status == VMRT_OK) {
-		/* without a zone, as the schema wants it */
+		/* the schema wants a time without a time zone */
 		if (run->recorded_at && strlen(run->recorded_at) >= 19)
 			snprintf(at, sizeof(at), "%.19s", run->recorded_at);
 		fputs("  <testsuite", out);

@@ -35,7 +35,8 @@ struct writer {
 	bool begun;			/* its HELP and TYPE are written */
 };
 
-/* Values are any UTF-8; what is none, or would control a terminal, becomes '?'. */
+/* The value of a label may be any UTF-8 text. Bytes that are not UTF-8, and characters that would
+ * control a terminal, become '?'. */
 static void put_value_text(FILE *out, const char *text)
 {
 	uint32_t c;
@@ -52,7 +53,7 @@ static void put_value_text(FILE *out, const char *text)
 	}
 }
 
-/* The next metric: its samples follow. */
+/* Begins the next metric, whose samples follow. */
 static void metric(struct writer *w, const char *name, const char *type, const char *help)
 {
 	w->name = name;
@@ -77,7 +78,7 @@ static void put_labels(FILE *out, const struct label *labels, size_t n)
 		putc('}', out);
 }
 
-/* NaN: not known, and no sample. */
+/* Writes a sample, but nothing if @value is NaN, which stands for an unknown value. */
 static void sample(
 	struct writer *w, const char *suffix, double value, const struct label *labels, size_t n)
 {
@@ -318,7 +319,7 @@ void publish_prometheus(FILE *out, const struct publish_set *set)
 	put_servers(&w, set);
 }
 
-/* ---- of recorded runs ---- */
+/* ---- recorded runs ---- */
 
 static void fill_task(
 	struct publish_task *to, const struct vmrt_run_facts *run, const struct vmrt_task_facts *t)

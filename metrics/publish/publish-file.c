@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writes files that other programs read while they are replaced. */
+/* Writes files in such a way that other programs can read them while they are replaced. */
 #include "publish.h"
 
 #include <errno.h>
@@ -11,7 +11,8 @@
 #include <vmrt/files.h>
 #include <vmrt/tool.h>
 
-/* /dev/stdout, a pipe, a link: renaming would put a file in its place. */
+/* Writes into what is no ordinary file (/dev/stdout, a pipe, a link), since renaming would replace
+ * it by a file. */
 static enum vmrt_status write_to(
 	const char *path, const char *text, size_t size, struct vmrt_error *err)
 {
@@ -33,7 +34,7 @@ enum vmrt_status publish_file(
 	if (lstat(path, &there) == 0 && !S_ISREG(there.st_mode))
 		return write_to(path, text, size, err);
 
-	/* node_exporter reads what is called *.prom: this is not */
+	/* node_exporter reads files *.prom, so the name of an incomplete file has another ending */
 	if ((size_t)snprintf(beside, sizeof(beside), "%s.%ld.part", path, (long)getpid()) >=
 		sizeof(beside))
 		return vmrt_fail(err, VMRT_ERANGE, "%.200s...: the path is too long", path);

@@ -12,9 +12,9 @@
  * publish_junit - a test suite for each run: its conditions, deadlines and rules of servers
  * @runs: the facts of @n runs
  * @conditions: of --fail-if
- * @allow_loss: take figures as they are, and jobs of unknown outcome for none
+ * @allow_loss: judge the figures as if no event had been lost, and ignore jobs of unknown outcome
  *
- * What is unknown is a skipped test, with the reason.
+ * A test whose result is unknown is skipped, and the reason is given.
  *
  * Return: VMRT_OK; errors of vmrt_conditions_judge(). Write errors are left in @out.
  */
@@ -22,15 +22,16 @@ enum vmrt_status publish_junit(FILE *out, const struct vmrt_run_facts *const *ru
 	const struct vmrt_condition *conditions, size_t n_conditions, bool allow_loss,
 	struct vmrt_error *err);
 
-#define PUBLISH_BOUNDS 25 /* of the histograms, without the infinite one */
+#define PUBLISH_BOUNDS 25 /* buckets of the histograms, without the one up to infinity */
 
-/** publish_bound - the upper end of bucket @i of response times, in ns: about 1, 2, 5 times a power
- * of ten, and the end of a bucket of vmrt's own histograms, so that every count is exact */
+/** publish_bound - the upper end of bucket @i of response times, in ns: about 1, 2 or 5 times a
+ * power of ten, but exactly the end of a bucket of vmrt's own histograms, so that every count is
+ * exact */
 int64_t publish_bound(size_t i);
 
 /* Figures of one task; names are kept by reference. */
 struct publish_task {
-	const char *run; /* label; NULL: none, of what is live */
+	const char *run; /* label of the run; NULL: live figures, which are of no run */
 	const struct vmrt_task_facts *facts;
 	const char *machine, *name;
 	int64_t response_max_ns;
@@ -67,16 +68,16 @@ struct publish_set {
 	size_t n_servers;
 };
 
-/** publish_prometheus - text format 0.0.4: each metric with HELP and TYPE, and a sample for each
- * that has it. Write errors are left in @out. */
+/** publish_prometheus - write the text format 0.0.4: each metric with HELP and TYPE, and a sample
+ * for each run, machine, task or server that has a value. Write errors are left in @out. */
 void publish_prometheus(FILE *out, const struct publish_set *set);
 
-/** publish_runs - publish_prometheus() of the facts of @n runs; VMRT_OK or VMRT_ENOMEM */
+/** publish_runs - write the facts of @n runs with publish_prometheus(); VMRT_OK or VMRT_ENOMEM */
 enum vmrt_status publish_runs(
 	FILE *out, const struct vmrt_run_facts *const *runs, size_t n, struct vmrt_error *err);
 
-/** publish_file - put @size bytes of @text in the place of the file @path at once: whoever reads it
- * sees the former or the new one, whole */
+/** publish_file - replace the file @path by @size bytes of @text at once: a program that reads the
+ * file sees either all of the former text or all of the new text */
 enum vmrt_status publish_file(
 	const char *path, const char *text, size_t size, struct vmrt_error *err);
 
