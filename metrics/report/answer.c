@@ -12,11 +12,11 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ROWS_MAX 7     /* tasks and servers together, so that all fits 24 lines */
 #define SHORT_NAMES 60 /* characters of names that leave room for a second command */
-#define NOTE_LINES 3   /* of what is missing, beside those of the first note */
-#define NOTE_WIDTH 64  /* characters of a note in a line of 80, about */
-#define FREE_LINES 1   /* for notes, beside all rows */
+#define NOTE_LINES 3   /* lines of notes at most, but the first note is always shown */
+#define NOTE_WIDTH 64  /* characters of a note in a line of 80 characters, about */
+#define FREE_LINES 1   /* so many lines of notes leave room for all rows */
 #define ROWS_LEAST 4
-#define SERVERS_LEAST 2 /* of them, if there are so many */
+#define SERVERS_LEAST 2 /* rows for servers, if there are so many servers */
 
 #define TASK_COLUMNS(X)                                                                            \
 	X(task, "task", NULL, TEXT, 0, VMRT_KEY_GROUP + VMRT_PEOPLE_ONLY, t->marked)               \
@@ -82,7 +82,8 @@ static void put_server(struct vmrt_table *table, const struct vmrt_server_facts 
 	SERVER_COLUMNS(VMRT_CELL)
 }
 
-/* Tasks with more misses first; then those with responses closer to the deadline. */
+/* Is task @a worse than @b? The task with the larger share of misses is worse; if the shares are
+ * equal, the task with responses closer to the deadline. */
 static bool is_worse(const struct vmrt_task_facts *a, const struct vmrt_task_facts *b)
 {
 	double x = vmrt_task_miss_ratio(a), y = vmrt_task_miss_ratio(b);
@@ -114,7 +115,8 @@ static const char *plural(size_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* "rt_task1 misses 50 % of its deadlines, mainly: no budget": what one would say aloud. */
+/* The verdict, as one would say it aloud: "rt_task1 misses 50 % of its deadlines, mainly: no
+ * budget". */
 static void put_verdict(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	size_t n = 0, missing = 0, judged = 0, infeasible = 0, analysed = 0;
@@ -176,8 +178,8 @@ static size_t notes_shown(const struct vmrt_run_facts *f, size_t *lines)
 	return shown;
 }
 
-/* What the recording does not have, which is why figures are missing, and what threads of VMs did
- * that explains others. */
+/* Says what the recording does not contain, since figures are missing for this reason, and what
+ * threads of VMs did, since this explains other figures. */
 static void put_missing(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	size_t lines, shown = notes_shown(f, &lines);
@@ -189,7 +191,8 @@ static void put_missing(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		vmrt_put_line(t, "missing", "and %zu more, see --full", f->n_notes - shown);
 }
 
-/* The commands that show more: all tables and, of the worst miss, what happened around it. */
+/* The commands that show more: all tables and, if there is a miss, what happened around the worst
+ * one. */
 static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	const struct vmrt_task_facts *worst = NULL;
@@ -206,7 +209,8 @@ static void put_next(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		return;
 	}
 	snprintf(job, sizeof(job), "%.120s:%" PRId64, worst->label, worst->worst[0].k);
-	/* a line each, so that no command is broken and each can be copied */
+	/* each command has a line of its own, so that no command is broken and each can be
+	 * copied */
 	vmrt_put_line(t, "next", "vmrt-trace events --around %s %s",
 		vmrt_shell_word(job, word, sizeof(word)), run);
 	vmrt_put_line(t, "next", "vmrt-report --full %s", run);

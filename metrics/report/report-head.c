@@ -90,7 +90,7 @@ static const char *plural(int64_t n)
 	return n == 1 ? "" : "s";
 }
 
-/* The largest error of a guest's clock; empty: there is no guest. */
+/* The largest error of a guest's clock; the text is empty if there is no guest. */
 static void error_of_clocks(const struct vmrt_run_facts *f, char *out, size_t room)
 {
 	const struct vmrt_machine_facts *h = host(f);
@@ -115,7 +115,8 @@ static void error_of_clocks(const struct vmrt_run_facts *f, char *out, size_t ro
 		snprintf(out, room, "clock error at most %s; ", vmrt_format_duration(worst, buf));
 }
 
-/* "1 VM (demo), ..., 2 servers enforced": one line that says what to make of the run. */
+/* One line that says what to make of the run, for example "1 VM (demo), ..., 2 servers
+ * enforced". */
 static void put_summary(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	char vms[96] = "", clock[64], loss[160], kernel[80] = "";
@@ -226,7 +227,7 @@ static bool has_server_called(const struct vmrt_run_facts *f, const char *name)
 	return false;
 }
 
-/* What was not recorded, and is not known for this reason. */
+/* Says what was not recorded, so that it is not known. */
 static void put_notes(struct vmrt_table *t, const struct vmrt_run_facts *f)
 {
 	const char *note;
@@ -235,7 +236,7 @@ static void put_notes(struct vmrt_table *t, const struct vmrt_run_facts *f)
 		for (size_t k = 0; (note = vmrt_facts_note(f, "machine", f->machines[i].name, k));
 			k++)
 			vmrt_put_line(t, "missing", "%s: %s", f->machines[i].name, note);
-	/* those of VMs with a server stand beside the servers */
+	/* notes on VMs with a server are shown beside the servers */
 	for (size_t i = 0; i < f->n_machines; i++)
 		for (size_t k = 0; (note = vmrt_facts_note(f, "threads", f->machines[i].name, k));
 			k++)

@@ -11,9 +11,9 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define STRIP 56 /* characters of a job's line */
-#define BAR 40	 /* of the longest bar */
-#define MARK 10	 /* behind the bar in whose bin the deadline lies */
-#define PARTS 72 /* of the list of a job's parts */
+#define BAR 40	 /* characters of the longest bar */
+#define MARK 10	 /* characters of the mark behind the bar in whose bin the deadline lies */
+#define PARTS 72 /* characters of the list of a job's parts */
 
 static const char *const worst_titles[] = {
 	"Worst jobs",
@@ -115,12 +115,13 @@ static void put_worst(struct vmrt_doc *doc, const struct vmrt_run_facts *f)
 				f->tasks[i].label);
 }
 
-/* A stranger's database may have values that are no times: no bar is shorter than none. */
+/* The bar for a share. The share may be negative, since a database from outside may have values
+ * that are no times; then the bar is empty. */
 static const char *bar(double share, char *buf)
 {
 	size_t n = share >= 1 ? BAR : share > 0 ? (size_t)(share * BAR + 0.5) : 0;
 
-	/* what is there is seen */
+	/* every share above 0 has a bar that can be seen */
 	n = share > 0 && !n ? 1 : n;
 	memset(buf, '#', n);
 	buf[n] = '\0';
@@ -159,7 +160,7 @@ static void put_cdf(struct vmrt_table *table, const struct vmrt_task_facts *task
 		size_t rank = vmrt_samples_rank(s->n, shares[i], 10000);
 		int64_t value = s->values[rank - 1];
 
-		/* of few jobs, most shares would be the same one */
+		/* if there are few jobs, most shares would show the same job again */
 		if (i && i + 1 < ARRAY_SIZE(shares) &&
 			rank == vmrt_samples_rank(s->n, shares[i - 1], 10000))
 			continue;

@@ -13,7 +13,7 @@
 #define WORST_STANDARD 3 /* jobs of each task, as the row of --worst says */
 #define TIME_SAMPLE "250ms or 1.5s"
 
-/* "a,b,c", which is taken apart. */
+/* Takes a list such as "a,b,c" apart. */
 static error_t take_select(void *opts, char *arg, const struct argp_state *state)
 {
 	struct report_options *o = opts;
@@ -71,7 +71,7 @@ static error_t take_condition(void *opts, char *arg, const struct argp_state *st
 	return 0;
 }
 
-/* as enum vmrt_advise_execution */
+/* in the order of enum vmrt_advise_execution */
 static const char *const execution_words[] = {"", "declared", "measured", "larger", NULL};
 
 static error_t take_execution(void *opts, char *arg, const struct argp_state *state)
@@ -122,7 +122,8 @@ static error_t take_period(void *opts, char *arg, const struct argp_state *state
 	return 0;
 }
 
-/* The tables, and what they are made by; what only people read comes with no machine's format. */
+/* The tables, and which kind of output contains each of them. Tables that are for people only are
+ * not in formats that programs read. */
 #define OF_REPORT 1
 #define OF_COMPARE 2
 #define OF_CONDITIONS 4
@@ -161,7 +162,7 @@ static const char *const table_words[] = {TABLE_LIST(X) NULL};
 static const unsigned tables_of[] = {TABLE_LIST(X) 0};
 #undef X
 
-/* A table that these options do not make. */
+/* Refuses a table that these options do not make. */
 static error_t check_table(const struct report_options *o, const struct argp_state *state)
 {
 	unsigned made = o->advise ? OF_ADVICE : o->compare ? OF_COMPARE : OF_REPORT;
@@ -186,7 +187,7 @@ static error_t check_table(const struct report_options *o, const struct argp_sta
 
 #define X(name, words) words,
 static const char *const format_words[] = {VMRT_FORMAT_LIST(X) "junit", "prometheus",
-	NULL}; /* as enum vmrt_format, and enum report_format behind it */
+	NULL}; /* in the order of enum vmrt_format, and behind that of enum report_format */
 #undef X
 
 const struct vmrt_option report_option_table[] = {
@@ -288,7 +289,7 @@ error_t report_options_check(void *opts, const struct argp_state *state)
 {
 	struct report_options *o = opts;
 
-	/* who names a table wants it made */
+	/* a table that is named must also be made */
 	if (o->table && !strcmp(o->table, "histogram"))
 		o->filter.show |= VMRT_SHOW_HISTOGRAM;
 	if (o->table && !strcmp(o->table, "cdf"))
@@ -298,7 +299,7 @@ error_t report_options_check(void *opts, const struct argp_state *state)
 					 "and not with --table");
 	if (o->quiet)
 		o->table = "conditions";
-	/* who asks for these wants to see them */
+	/* these are in the full report only, so who asks for them gets the full report */
 	o->full = o->full || o->filter.show || o->filter.worst != WORST_STANDARD;
 	if (!o->n_runs)
 		return vmrt_usage(state, "no run is named");

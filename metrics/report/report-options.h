@@ -14,12 +14,13 @@
 #define REPORT_NAMES_MAX 256
 #define REPORT_CONDITIONS_MAX 64
 
-/* Formats behind those of tables, of what other programs read instead of a report. */
+/* Formats that other programs read instead of a report. Their numbers follow those of the formats
+ * of tables. */
 enum report_format { REPORT_JUNIT = VMRT_FORMAT_HTML + 1, REPORT_PROMETHEUS };
 
 struct report_options {
 	enum vmrt_format format;
-	struct vmrt_filter filter; /* without the names */
+	struct vmrt_filter filter; /* without the names, which are in @tasks and @servers */
 	const char *tasks[REPORT_NAMES_MAX], *servers[REPORT_NAMES_MAX];
 	size_t n_tasks, n_servers;
 	const char *runs[REPORT_NAMES_MAX];
@@ -28,11 +29,11 @@ struct report_options {
 	const char *junit, *prometheus; /* files that are written beside the report; or NULL */
 	const char *select[REPORT_NAMES_MAX];
 	size_t n_select;
-	int64_t width; /* 0: as the terminal's */
+	int64_t width; /* 0: as wide as the terminal */
 	bool full;     /* all tables, not the answer only */
 	bool quiet;    /* nothing but the conditions */
 	bool compare, pool, allow_loss, advise,
-		advise_only; /* advise_only: an option that needs --advise */
+		advise_only; /* advise_only: an option was given that needs --advise */
 	struct vmrt_advise_options advice;
 	int64_t seed;
 	struct vmrt_condition conditions[REPORT_CONDITIONS_MAX];

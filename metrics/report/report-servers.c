@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-/* Less supply than the model by no more than this is put down to the enforcer where no rule was
- * checked. */
+/* If no rule was checked, a supply below that of the model is explained by the inaccuracy of the
+ * enforcer, unless it is lower by more than this. */
 #define TOLERANCE_NS (250 * VMRT_NS_PER_US)
 
 static const char *const server_titles[] = {
@@ -77,7 +77,7 @@ static void put_server(struct vmrt_table *table, const struct vmrt_server_facts 
 	SERVER_COLUMNS(VMRT_CELL)
 }
 
-/* The measured supply curve beside the model's. */
+/* Shows the measured supply curve beside the curve of the model. */
 static void put_supply(
 	struct vmrt_table *table, const struct vmrt_run_facts *f, const struct vmrt_server_facts *s)
 {
@@ -97,7 +97,7 @@ static void put_supply(
 
 		SUPPLY_COLUMNS(VMRT_CELL)
 		below += over < -tolerance;
-		/* where the model promises nothing, nothing is close to it */
+		/* where the model promises no supply, nothing can be below it */
 		if (!model || over >= least_margin)
 			continue;
 		least_margin = over;

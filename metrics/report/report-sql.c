@@ -23,8 +23,8 @@ static bool is_read_only(const char *pragma)
 	return false;
 }
 
-/* Reading is all that is allowed; the database is open for reading only, but ATTACH would make
- * other files. */
+/* Allows only reading. The database is opened for reading only, but ATTACH could create other
+ * files. */
 static int allow(
 	void *ctx, int action, const char *a, const char *b, const char *db, const char *trigger)
 {

@@ -2,7 +2,7 @@
 #ifndef VMRT_METRICS_REPORT_REPORT_H
 #define VMRT_METRICS_REPORT_REPORT_H
 
-/* From facts to tables. */
+/* Makes tables from facts. */
 
 #include <vmrt/table.h>
 

@@ -33,7 +33,7 @@ static enum vmrt_status print(
 {
 	struct vmrt_print how = how_to_print(o);
 
-	/* the answer to a query is one table, and needs no name */
+	/* the answer to a query is one table, so --table is not needed */
 	if (o->sql && !o->table)
 		how.only = "query";
 	return vmrt_doc_print_as(doc, &how, stdout, err);
@@ -54,7 +54,8 @@ static enum vmrt_status query(const struct report_options *o, struct vmrt_error 
 	return status;
 }
 
-/* The table "conditions": in each run's section, or with the names of all. */
+/* Fills the table "conditions", which is in the section of each run or, with --compare, has the
+ * labels of all runs. */
 static enum vmrt_status judge(const struct report_options *o, struct vmrt_table *table,
 	const struct vmrt_variant *variant, enum vmrt_verdict *worst, struct vmrt_error *err)
 {
@@ -155,8 +156,8 @@ static enum vmrt_status compare(const struct report_options *o, const struct vmr
 	return status;
 }
 
-/* Whether loss makes the answer unknown: that of the conditions if there are any, else of all
- * outcomes. */
+/* If there are conditions, their verdicts decide, which already consider losses. Otherwise the
+ * answer is unknown if events were lost that may have changed outcomes. */
 static int exit_status(const struct report_options *o, const struct vmrt_variant *variants,
 	size_t n, enum vmrt_verdict verdict)
 {
