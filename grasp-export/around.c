@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* --around-misses: the part of the run around each of the first misses, a file each, in any format
- * that has a time axis. */
+/* --around-misses writes a file for each of the first misses, with the part of the run around the
+ * miss, in any format that has a time axis. */
 #include "export.h"
 
 #include <stdlib.h>
@@ -12,8 +12,8 @@
 #include "grasp-export/grasp/grasp.h"
 
 #define WINDOW_NS (500 * VMRT_NS_PER_MS)
-#define BEFORE_NS (WINDOW_NS / 3) /* of it lie before the arrival of the job */
-#define BEHIND_NS (WINDOW_NS / 5) /* and so much at least behind its deadline */
+#define BEFORE_NS (WINDOW_NS / 3) /* so much of the window lies before the arrival of the job */
+#define BEHIND_NS (WINDOW_NS / 5) /* so much of the window, at least, lies after the deadline */
 
 struct miss {
 	int64_t at, deadline;
@@ -51,7 +51,8 @@ static enum vmrt_status find_misses(struct vmrt_db *db, const struct export_opti
 	return vmrt_query_end(&q);
 }
 
-/* Half a second with the arrival in its first third, or longer, so that the deadline is in it. */
+/* Chooses half a second, with the arrival at the end of the first third, or more if the deadline
+ * would lie outside. */
 static void choose_part(
 	struct export_options *part, const struct export_times *t, const struct miss *m)
 {

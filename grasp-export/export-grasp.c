@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Grasp traces: one file, or several numbered ones of a long run. */
+/* Writes Grasp traces: one file, or several numbered files of a long run. */
 #include "export.h"
 
 #include <vmrt/progress.h>
@@ -28,7 +28,7 @@ enum vmrt_status export_times(struct vmrt_db *db, struct export_times *t, struct
 	struct vmrt_query q;
 	bool found;
 
-	/* a recording that does not know its start and end has those of its slices */
+	/* a recording that does not know its start and end begins and ends with its slices */
 	vmrt_query_begin(&q, db, err,
 		"SELECT coalesce(start_ns, (SELECT min(start_ns) FROM slice)),"
 		" coalesce(end_ns, (SELECT max(end_ns) FROM slice)),"
@@ -111,7 +111,7 @@ static enum vmrt_status one_file(struct vmrt_db *db, const struct export_options
 	return status;
 }
 
-/* The part that was asked for, in as many files as it takes. */
+/* Writes the part that was asked for, into as many files as it needs. */
 static enum vmrt_status split(struct vmrt_db *db, const struct export_options *o,
 	const struct export_times *t, struct vmrt_error *err)
 {

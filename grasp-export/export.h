@@ -2,7 +2,7 @@
 #ifndef VMRT_GRASP_EXPORT_EXPORT_H
 #define VMRT_GRASP_EXPORT_EXPORT_H
 
-/* What was asked of vmrt-export, and where it goes. */
+/* The options of vmrt-export, its output files, and its formats. */
 
 #include <stdio.h>
 
@@ -23,7 +23,7 @@ struct export_options {
 	int64_t around_misses;	/* VMRT_UNKNOWN: not asked for */
 	const char *output;
 	bool compare;
-	/* of single formats */
+	/* options of single formats */
 	const char *table;
 	enum vmrt_figure_kind figure;
 	enum vmrt_svg_theme theme;
@@ -34,13 +34,13 @@ struct export_options {
 	bool split;
 };
 
-/* When the run was, and its first job. */
+/* When the run began and ended, and when its first job arrived. */
 struct export_times {
 	int64_t start_ns, end_ns, first_job_ns;
 	char name[128];
 };
 
-/** export_times - of a run; VMRT_EFORMAT if nothing ran in it */
+/** export_times - read the times of a run; VMRT_EFORMAT if nothing ran in it */
 enum vmrt_status export_times(
 	struct vmrt_db *db, struct export_times *times, struct vmrt_error *err);
 
@@ -49,7 +49,8 @@ enum vmrt_status export_names_found(
 	struct vmrt_db *db, const struct export_options *options, struct vmrt_error *err);
 
 /**
- * export_select - make the selection of tasks and servers complete, the same for all formats
+ * export_select - complete the selection of tasks and servers, so that it is the same for all
+ * formats
  *
  * Where only tasks are named, the servers of their VMs are added; where only servers are, the tasks
  * of their VMs. The names that are added live as long as the program.
@@ -63,8 +64,8 @@ struct vmrt_tl_wanted export_wanted(const struct export_options *options);
 struct export_output {
 	FILE *out;
 	const char *path; /* NULL: standard output */
-	char *beside;	  /* what is written to, or NULL */
-	char *name;	  /* @path of one of several files, to be freed */
+	char *beside;	  /* the temporary name under which the file is written, or NULL */
+	char *name;	  /* the memory of @path if this is one of several files, to be freed */
 };
 
 /** export_open - begin to write @path; NULL or "-": standard output */
@@ -72,7 +73,8 @@ enum vmrt_status export_open(
 	struct export_output *output, const char *path, struct vmrt_error *err);
 
 /**
- * export_close - end, and give the file its name if @status is VMRT_OK and nothing asked to stop
+ * export_close - end writing, and give the file its name if @status is VMRT_OK and no signal asked
+ * to stop
  *
  * Return: @status, or what went wrong: VMRT_EIO, VMRT_EINTR.
  */
@@ -80,17 +82,18 @@ enum vmrt_status export_close(
 	struct export_output *output, enum vmrt_status status, struct vmrt_error *err);
 
 /** struct export_files - numbered files, FILE-1 and so on, that have their names only when all are
- * whole; begin with everything 0 but @path */
+ * whole. Before the first call, set @path, and everything else to 0 */
 struct export_files {
 	const char *path; /* FILE */
 	struct export_output *all;
 	size_t n;
 };
 
-/** export_files_next - the one before is written; begin the next */
+/** export_files_next - end the file before, and begin the next one */
 enum vmrt_status export_files_next(struct export_files *files, FILE **out, struct vmrt_error *err);
 
-/** export_files_end - as export_close(), of all of them; @files->n is how many there are */
+/** export_files_end - do for all files what export_close() does for one; @files->n is the number of
+ * files */
 enum vmrt_status export_files_end(
 	struct export_files *files, enum vmrt_status status, struct vmrt_error *err);
 
@@ -98,7 +101,7 @@ enum vmrt_status export_files_end(
 typedef enum vmrt_status (*export_writer)(
 	const struct export_options *options, FILE *out, struct vmrt_error *err);
 
-/** export_around_misses - have @write write a file around each of the first misses */
+/** export_around_misses - have @write write a file for each of the first misses */
 enum vmrt_status export_around_misses(
 	const struct export_options *options, export_writer write, struct vmrt_error *err);
 

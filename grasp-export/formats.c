@@ -18,9 +18,10 @@
 #include "grasp-export/html/html.h"
 #include "grasp-export/perfetto/perfetto.h"
 
-#define BLAMED_JOBS 5000 /* of a task: where the time of all of them went is on its page */
+/* a page shows where the time went of all jobs of a task that has no more jobs than this */
+#define BLAMED_JOBS 5000
 #define PAPER_DPI "300"
-#define SCREEN_ZOOM "2" /* of a PNG whose width is in pixels */
+#define SCREEN_ZOOM "2" /* zoom of a PNG whose width is in pixels */
 
 extern char **environ;
 
@@ -59,7 +60,7 @@ static enum vmrt_status csv_of(
 	return csv_export(db, o->table ? o->table : "jobs", &w, out, err);
 }
 
-/* Opens the only run. */
+/* Opens the database of the only run, and calls @write with it. */
 static enum vmrt_status with_database(const struct export_options *o, FILE *out,
 	struct vmrt_error *err,
 	enum vmrt_status (*write)(
@@ -107,7 +108,7 @@ static bool write_all(int fd, const char *text, size_t size)
 	return true;
 }
 
-/* Gives @svg to librsvg's tool, whose output is that of @out. */
+/* Runs the tool of librsvg, which reads @svg and writes to @out. */
 static enum vmrt_status convert(
 	const char *svg, size_t size, char *const *arguments, FILE *out, struct vmrt_error *err)
 {

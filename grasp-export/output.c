@@ -13,11 +13,9 @@
 #include <vmrt/files.h>
 #include <vmrt/tool.h>
 
-/*
- * A file is written beside and renamed, so that a failure leaves a former one as it was. What is
- * there and is no ordinary file (/dev/stdout, a pipe, a link) is written to as it is: renaming
- * would put a file in its place.
- */
+/* A file is written under a temporary name and then renamed, so that a failure leaves a former file
+ * as it was. If there is something at @path that is no ordinary file (/dev/stdout, a pipe, a link),
+ * the output is written there directly, since renaming would replace it by a file. */
 enum vmrt_status export_open(struct export_output *o, const char *path, struct vmrt_error *err)
 {
 	struct stat there;
@@ -35,9 +33,9 @@ enum vmrt_status export_open(struct export_output *o, const char *path, struct v
 		*o = (struct export_output){0};
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 	}
-	/* before it is there: a signal may come right behind */
+	/* this is set before the file is made, since a signal may come directly after that */
 	vmrt_remove_at_crash(o->beside);
-	/* not what a stranger has put there, who guessed the name */
+	/* a stranger may have guessed the name and put something there, which must not be opened */
 	fd = vmrt_create_file(o->beside, O_WRONLY, 0666);
 	o->out = fd >= 0 ? fdopen(fd, "w") : NULL;
 	if (o->out)
@@ -51,7 +49,7 @@ enum vmrt_status export_open(struct export_output *o, const char *path, struct v
 	return VMRT_EIO;
 }
 
-/* Ends writing; the file keeps the name beside its own. */
+/* Ends writing; the file keeps its temporary name. */
 static enum vmrt_status finish(
 	struct export_output *o, enum vmrt_status status, struct vmrt_error *err)
 {
@@ -97,7 +95,7 @@ struct vmrt_tl_wanted export_wanted(const struct export_options *o)
 
 #define FILES_MAX 9999
 
-/* "run.grasp" and 3 are "run-3.grasp"; to be freed. */
+/* The name of file @number, to be freed: "run-3.grasp" for "run.grasp" and 3. */
 static char *numbered(const char *path, size_t number)
 {
 	const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
@@ -108,7 +106,7 @@ static char *numbered(const char *path, size_t number)
 										       : name;
 }
 
-/* Ends writing the last file, which stays beside its name until all are whole. */
+/* Ends writing the last file, which keeps its temporary name until all files are whole. */
 static enum vmrt_status finish_last(
 	struct export_files *f, enum vmrt_status status, struct vmrt_error *err)
 {

@@ -29,7 +29,7 @@ static bool is_in(const char *const *names, size_t n, const char *name)
 	return false;
 }
 
-/* Whether all runs but the first, which has it, have a task or server (@what) so called. */
+/* Have all other runs a task or server (@what) of this name? The first run has it. */
 static bool all_have(struct vmrt_db *const *others, size_t n, const char *what, const char *name)
 {
 	struct vmrt_error err;
@@ -40,7 +40,7 @@ static bool all_have(struct vmrt_db *const *others, size_t n, const char *what, 
 	return true;
 }
 
-/* Into @out what @sql finds for each of @names. */
+/* Puts into @out what @sql finds for each of @names, unless one of the runs does not have it. */
 static enum vmrt_status find(struct vmrt_db *const *dbs, size_t n_dbs, const char *sql,
 	const char *what, const char *const *names, size_t n, const char **out, size_t *n_out,
 	struct vmrt_error *err)
@@ -65,7 +65,7 @@ static enum vmrt_status find(struct vmrt_db *const *dbs, size_t n_dbs, const cha
 		if (vmrt_query_end(&q) != VMRT_OK)
 			return q.status;
 	}
-	/* without a name, everything would be selected */
+	/* an empty list would select everything */
 	if (!*n_out)
 		out[(*n_out)++] = VMRT_SELECT_NONE;
 	return VMRT_OK;
@@ -84,7 +84,7 @@ enum vmrt_status export_select(struct export_options *o, struct vmrt_error *err)
 		status = vmrt_db_open(vmrt_figure_name(o->runs[i], &name), &dbs[i], err);
 		free(name);
 	}
-	/* that a name is wrong is said by the format, which knows what there is */
+	/* a wrong name is reported by the format, which knows the right names */
 	if (status == VMRT_OK)
 		status = o->n_tasks ? find(dbs, o->n_runs, servers_of_task, "server", o->tasks,
 					      o->n_tasks, o->servers, &o->n_servers, err)

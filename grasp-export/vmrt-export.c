@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* vmrt-export: a run for other programs, for papers and for browsers. */
+/* vmrt-export: writes a run for other programs, for papers and for browsers. */
 #include <vmrt/tool.h>
 
 #include <errno.h>
@@ -66,7 +66,7 @@ static error_t take_format(void *opts, char *arg, const struct argp_state *state
 	return vmrt_option_complain(&row, arg, state);
 }
 
-/* "84mm", "10cm", "3.3in", "252pt", "800px" or "800". */
+/* Takes a width such as "84mm", "10cm", "3.3in", "252pt", "800px" or "800". */
 static error_t take_width(void *opts, char *arg, const struct argp_state *state)
 {
 	static const struct {
@@ -140,7 +140,8 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* An option that the chosen format has no use for would be ignored without a word. */
+/* Refuses an option that the chosen format does not use, since it would be ignored without a
+ * word. */
 static error_t check_format(const struct export_options *o, const struct argp_state *state)
 {
 	static const struct {

@@ -56,8 +56,8 @@ enum vmrt_status csv_find(
 	return n ? VMRT_OK : vmrt_fail(err, VMRT_ENOENT, "the run has no %s '%s'", what, name);
 }
 
-/* The condition that a row's task or server is one of @n names, which are parameters from @first
- * on. */
+/* Writes the condition that the task or server of a row has one of @n names. The names are the
+ * parameters from @first on. */
 static void choose(FILE *sql, const char *column, bool task, size_t n, size_t first)
 {
 	for (size_t i = 0; i < n; i++)

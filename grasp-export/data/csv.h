@@ -10,12 +10,12 @@
 #include <vmrt/rundb.h>
 #include <vmrt/status.h>
 
-/* What of a table is wanted. */
+/* Which rows of a table are wanted. */
 struct csv_wanted {
 	int64_t from_ns, to_ns; /* only rows that lie in this time at least in part (host clock);
 				   INT64_MIN and INT64_MAX: all, those without times included */
-	/* none: all; servers choose the rows of a table that has no tasks, and the other way round
-	 */
+	/* tasks choose the rows of tables that have a column of tasks, servers those of tables that
+	 * have a column of servers; no names: all rows */
 	const char *const *tasks, *const *servers;
 	size_t n_tasks, n_servers;
 };
@@ -23,7 +23,8 @@ struct csv_wanted {
 /** csv_tables - names of the tables, ended by NULL */
 extern const char *const csv_tables[];
 
-/** csv_find - VMRT_ENOENT if the run has no "task" or "server" (@what) that goes by @name */
+/** csv_find - VMRT_ENOENT if the run has no task (if @what is "task") or server ("server") of this
+ * @name */
 enum vmrt_status csv_find(
 	struct vmrt_db *db, const char *what, const char *name, struct vmrt_error *err);
 

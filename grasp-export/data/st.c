@@ -29,7 +29,7 @@ enum type {
 
 struct record {
 	int64_t when;
-	size_t order; /* of making: kept among records of one time */
+	size_t order; /* the number of the record, by which records of one time keep their order */
 	uint8_t bytes[RECORD];
 };
 
@@ -99,7 +99,8 @@ static void add_pair(struct records *r, enum type type, int64_t cpu, uint64_t pi
 	put64(data + 8, second);
 }
 
-/* pids of guests and hosts may be the same, or larger than 16 bits: tasks are numbered from 1. */
+/* The pid of a task is its number from 1, since pids of guest and host may be the same, or larger
+ * than 16 bits. */
 static uint64_t pid_of(size_t t)
 {
 	return t + 1;
@@ -120,7 +121,7 @@ static void add_task(struct records *r, const struct vmrt_tl_task *task, size_t 
 	data[12] = (uint8_t)(task->spans.n ? task->spans.all[0].cpu : 0);
 }
 
-/* The CPU of its guest that the task was on. */
+/* The CPU of the guest on which the task was at @ns. */
 static int64_t cpu_at(const struct vmrt_tl_task *task, int64_t ns, size_t *from)
 {
 	while (*from + 1 < task->spans.n && task->spans.all[*from].end <= ns)
@@ -152,7 +153,7 @@ static void add_job(struct records *r, const struct vmrt_timeline *tl, size_t t,
 		ran += (uint64_t)(segments[i].to_ns - segments[i].from_ns);
 		add_pair(r, ST_SWITCH_AWAY, cpu, pid_of(t), job->k, segments[i].to_ns, ran);
 	}
-	/* the lowest bit says that the kernel forced the job to end */
+	/* the lowest bit is 0: if set, it says that the kernel forced the job to end */
 	if (job->end != VMRT_UNKNOWN)
 		add_pair(r, ST_COMPLETION, cpu, pid_of(t), job->k, job->end,
 			(job->exec == VMRT_UNKNOWN ? ran : (uint64_t)job->exec) << 1);
@@ -167,7 +168,7 @@ static int by_time(const void *a, const void *b)
 	return x->order < y->order ? -1 : x->order > y->order;
 }
 
-/* Whether everything fits its field. */
+/* Fails if something does not fit its field. */
 static enum vmrt_status check(const struct vmrt_timeline *tl, struct vmrt_error *err)
 {
 	if (!tl->n_tasks)

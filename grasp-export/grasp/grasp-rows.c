@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Jobs of tasks, and the times in which vCPU threads ran, as job events. */
+/* Writes the jobs of tasks, and the times in which vCPU threads ran, as events of jobs. */
 #include "grasp.h"
 
 #include <stdlib.h>
@@ -13,7 +13,8 @@ struct slice {
 
 struct job {
 	int64_t k, arrival, start, end, deadline; /* or VMRT_UNKNOWN */
-	int64_t from, until;			  /* what ran in between is the job's */
+	/* the job had what ran of the task between these times */
+	int64_t from, until;
 	bool missed, known;
 	char cause[24];
 };
@@ -50,7 +51,8 @@ static struct slice *load_slices(struct grasp *g, const struct grasp_row *row, s
 		s->end = vmrt_query_int(&q, 1);
 		s->end_state = vmrt_query_int(&q, 2);
 		s->cpu = grasp_cpu(g, vmrt_query_int(&q, 3), vmrt_query_int(&q, 4));
-		/* two slices of one row never overlap; a clock's error may make it seem so */
+		/* two slices of one row never overlap, but the error of a clock may make them seem
+		 * to overlap */
 		if (*n > 1 && s->start < s[-1].end)
 			s->start = s[-1].end;
 		if (s->end < s->start)
@@ -110,16 +112,17 @@ static struct job *load_jobs(struct grasp *g, const struct grasp_row *row, size_
 		if (j->from == VMRT_UNKNOWN)
 			j->from = *n > 1 && j[-1].until != VMRT_UNKNOWN ? j[-1].until : INT64_MIN;
 		j->until = j->end;
-		/* a job that is not known to have ended lasts until the next one of the task starts
-		 */
+		/* a job that is not known to have ended lasts until the next job of the task
+		 * starts */
 		if (*n > 1 && j[-1].until == VMRT_UNKNOWN)
-			j[-1].until = j->start; /* VMRT_UNKNOWN for one that never ran */
+			j[-1].until = j->start; /* VMRT_UNKNOWN if the next job never ran */
 	}
 	grasp_end(g, &q);
 	return jobs;
 }
 
-/* Declares a job that the player would otherwise not know when its first event comes. */
+/* Declares a job whose arrival is not shown, since the player must know a job before its first
+ * event. */
 static void declare_early(struct grasp *g, size_t row, int cpu, int64_t k)
 {
 	char **more = realloc(g->early, (g->n_early + 1) * sizeof(*more));
@@ -150,11 +153,9 @@ static void add_deadline(struct grasp *g, size_t row, int cpu, const struct job 
 		(long long)j->k, *j->cause ? j->cause : "cause unknown");
 }
 
-/*
- * One job: arrival, the parts of slices that are its own, completion, deadline. @slices begin with
- * the first that may be its own. Events at the window's end only stop what runs, they complete
- * nothing.
- */
+/* Adds the events of one job: arrival, the parts of slices in which it ran, completion, deadline.
+ * @slices begin with the first slice in which the job may have run. Events at the end of the window
+ * only stop the jobs that run, but do not complete them. */
 static void add_job(
 	struct grasp *g, size_t row, const struct job *j, const struct slice *slices, size_t n)
 {
@@ -169,7 +170,7 @@ static void add_job(
 	char id[32];
 
 	if (j->start == VMRT_UNKNOWN && j->end == VMRT_UNKNOWN)
-		n = 0; /* it never ran: no slice is its own */
+		n = 0; /* the job never ran, so it has no slices */
 	while (n && (slices->end <= from || slices->end <= g->from_ns)) {
 		slices++;
 		n--;
@@ -211,8 +212,8 @@ static void add_task(struct grasp *g, size_t row)
 	struct job *jobs = load_jobs(g, &g->rows[row], &n_jobs);
 
 	for (size_t i = 0; g->status == VMRT_OK && i < n_jobs; i++) {
-		/* jobs of a task follow one another, so slices before this one's start are used up
-		 */
+		/* jobs of a task follow one another, so slices before the start of this job are not
+		 * needed again */
 		while (first < n_slices && jobs[i].start != VMRT_UNKNOWN &&
 			slices[first].end <= jobs[i].start)
 			first++;
@@ -222,7 +223,7 @@ static void add_task(struct grasp *g, size_t row)
 	free(jobs);
 }
 
-/* A vCPU thread has no jobs: what it runs from a wake-up to the next sleep stands for one. */
+/* A vCPU thread has no jobs: what runs from a wake-up to the next sleep is shown as a job. */
 static void add_vcpu(struct grasp *g, size_t row)
 {
 	size_t n;

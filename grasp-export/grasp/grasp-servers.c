@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Budgets. The player keeps a whole number per server that falls by one per unit of time and
- * running member; it knows no fractions. So times are rounded once, and the same number is kept
- * here, so that it never falls below 0.
- */
+/* Writes budgets. For each server, the player keeps a whole number, which falls by one per unit of
+ * time and running member; the player knows no fractions. So times are rounded to units once, and
+ * the same number is kept here, so that it never falls below 0. */
 #include "grasp.h"
 
 #include <stdlib.h>
@@ -23,7 +21,8 @@ struct marks {
 	size_t n, room;
 };
 
-/* A time in which running members use the budget: from its replenishment until it is used up. */
+/* A time in which running members use the budget: from its replenishment until the budget is used
+ * up. */
 struct open_time {
 	int64_t from, to;
 };
@@ -33,7 +32,7 @@ struct budget {
 	size_t server;	   /* index */
 	int64_t left;	   /* units */
 	int64_t time;	   /* units, of the last change */
-	int64_t consumers; /* as the player has them */
+	int64_t consumers; /* members that use the budget, as the player counts them */
 	int64_t spent;	   /* members that run on although the budget is 0 */
 };
 
@@ -63,7 +62,8 @@ static int by_time(const void *a, const void *b)
 	return (int)x->kind - (int)y->kind;
 }
 
-/* Replenishments and depletions, and the times in between; the largest budget is the capacity. */
+/* Loads the replenishments and depletions as marks, and returns the times between them. @largest:
+ * the largest budget, which is the capacity of the server. */
 static struct open_time *load_periods(
 	struct grasp *g, struct grasp_server *s, struct marks *marks, size_t *n, int64_t *largest)
 {
@@ -106,10 +106,9 @@ static struct open_time *load_periods(
 	return open;
 }
 
-/*
- * The members' use of the budget: their slices within the open times. A use that goes on over a
- * replenishment stops and starts there.
- */
+/* Adds marks for the use of the budget: members use it during their slices, as far as these lie
+ * within the open times. If a slice goes on over a replenishment, the use stops and starts again
+ * there. */
 static void load_use(struct grasp *g, struct grasp_server *s, const struct open_time *open,
 	size_t n, struct marks *marks)
 {
@@ -150,8 +149,8 @@ static void emit_server(const struct budget *b, int64_t time, const char *what)
 	grasp_emit(b->g, time * 1000, -1, "%s s%zu", what, b->server);
 }
 
-/* Lets time pass; where the budget would fall below 0, it is depleted and nobody uses it any more.
- */
+/* Goes on to @time. If the budget would fall below 0 until then, the server is depleted when the
+ * budget is 0, and no member uses it any more. */
 static void pass(struct budget *b, int64_t time)
 {
 	int64_t passed = time - b->time;
@@ -213,7 +212,7 @@ static void change(struct budget *b, const struct mark *m)
 	}
 }
 
-/* What is left, and how many use it, where the window begins. */
+/* Computes how much of the budget is left, and how many members use it, where the window begins. */
 static void open_window(struct budget *b, const struct marks *marks, size_t *next)
 {
 	__int128 left = 0;

@@ -9,7 +9,7 @@
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define VCPU_COLOR "#BBBBBB"
 
-/* Okabe and Ito's colours, which most people can distinguish; vermilion is left out, red means a
+/* Okabe and Ito's colours, which most people can distinguish, without vermilion, since red means a
  * miss. */
 static const char *const colors[] = {
 	"#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#CC79A7", "#666666"};
@@ -111,7 +111,8 @@ void grasp_write(const struct grasp *g, const struct vmrt_grasp_options *options
 		print_time(out, e->time);
 		fprintf(out, " %s\n", e->text);
 	}
-	/* the axis reaches to the window's end in each of the player's windows */
+	/* these events do nothing, but extend the axis of each of the player's windows to the
+	 * end */
 	for (size_t i = 0; g->several && i < g->n_cpus; i++)
 		fprintf(out, "[plotForProcessor cpu%zu] event %lld nop\n", i, (long long)g->end);
 	if (!g->several)

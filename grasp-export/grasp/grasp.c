@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES 12	     /* to make the window so short that its events fit */
-#define KEPT_BEYOND_LIMIT 16 /* times the allowed events are kept to find where to cut */
-#define EVENTS_FOR_ONE 4     /* of jobs and servers, for each that is kept: fewer in all runs */
+#define TRIES 12	     /* attempts to make the window so short that its events fit */
+#define KEPT_BEYOND_LIMIT 16 /* so many times the allowed events are kept, to find where to cut */
+/* for each event that is kept, events of jobs and servers: runs that are not damaged have fewer */
+#define EVENTS_FOR_ONE 4
 
 void grasp_no_memory(struct grasp *g)
 {
@@ -157,7 +158,7 @@ bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name)
 	return !n;
 }
 
-/* A row of @name, which is freed. */
+/* Adds a row; @name is freed. */
 static void add_row(struct grasp *g, int64_t task, int64_t thread, int64_t machine, char *name)
 {
 	struct grasp_row *more = realloc(g->rows, (g->n_rows + 1) * sizeof(*more));
@@ -177,7 +178,7 @@ static void add_row(struct grasp *g, int64_t task, int64_t thread, int64_t machi
 		grasp_no_memory(g);
 }
 
-/* Which CPUs a row needs an object on, and on which it begins. */
+/* Finds the CPUs on which a row needs an object, and the CPU on which it begins. */
 static void find_row_cpus(struct grasp *g, struct grasp_row *row)
 {
 	struct vmrt_query q = grasp_query(g,
@@ -203,7 +204,8 @@ static void find_row_cpus(struct grasp *g, struct grasp_row *row)
 	}
 }
 
-/* Is it the vCPU of a machine with a task that was named, or of a server that was named? */
+/* Is a vCPU thread wanted? It is if nothing was named, if a task of its guest @machine was named,
+ * or if a server of the vCPU was named (@server_named). */
 static bool vcpu_wanted(const struct grasp *g, int64_t machine, int64_t server_named)
 {
 	if (!g->options->n_tasks && !g->options->n_servers)
@@ -214,7 +216,7 @@ static bool vcpu_wanted(const struct grasp *g, int64_t machine, int64_t server_n
 	return server_named > 0;
 }
 
-/* The servers that a vCPU of a VM has, one of which is named; the names are in the options. */
+/* Has the user named one of the servers that serve this vCPU? */
 static bool server_of_vcpu_named(struct grasp *g, int64_t vm, int64_t vcpu)
 {
 	struct vmrt_query q = grasp_query(
@@ -318,7 +320,8 @@ static void build(struct grasp *g)
 		qsort(g->events, g->n_events, sizeof(*g->events), by_time);
 }
 
-/* About how many events the window up to @to_ns has: bounds the memory before anything is built. */
+/* Estimates how many events the window up to @to_ns has, to limit the memory before events are
+ * made. */
 static int64_t estimate(struct grasp *g, int64_t to_ns)
 {
 	struct vmrt_query q = grasp_query(g,
@@ -345,7 +348,7 @@ enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_o
 		.to_ns = options->to_ns};
 	bool fits = false;
 
-	/* a unit that was asked for may be too fine for the whole part */
+	/* with the unit that was asked for, the whole part may be too long for the axis */
 	if (options->unit_ns != VMRT_UNKNOWN &&
 		(g.to_ns - g.from_ns) / options->unit_ns > VMRT_GRASP_SPAN)
 		g.to_ns = g.from_ns + options->unit_ns * VMRT_GRASP_SPAN;
@@ -361,11 +364,11 @@ enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_o
 			g.to_ns = g.from_ns + 1 + (g.to_ns - g.from_ns) / KEPT_BEYOND_LIMIT;
 			continue;
 		}
-		/* the axis takes one more for each window of the player */
+		/* the axis needs one more event for each window of the player */
 		fits = g.status == VMRT_OK && g.n_events + g.n_cpus < options->max_events;
 		if (g.status == VMRT_OK && !fits) {
-			/* where the events that fit end; a little less, for those that close the
-			 * window */
+			/* the cut is where the events that fit end, or a little before, since
+			 * events that close the window are added */
 			int64_t time = g.events[options->max_events * 9 / 10].time;
 			int64_t to = g.from_ns + (int64_t)((__int128)time * g.unit_ns / 1000);
 

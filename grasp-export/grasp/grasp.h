@@ -34,9 +34,11 @@ struct grasp_cpu {
 
 struct grasp_event {
 	int64_t time; /* thousandths of a unit */
-	size_t order; /* of making: kept among events of one time */
-	int cpu;      /* index, of events the player does not route by itself; -1: plain */
-	char *text;   /* behind the time */
+	size_t order; /* the number of the event, by which events of one time keep their order */
+	/* index of the CPU, for an event whose window the player cannot find itself; -1: any other
+	 * event */
+	int cpu;
+	char *text; /* behind the time */
 };
 
 /* Tasks and vCPU threads, each a row. */
@@ -44,7 +46,7 @@ struct grasp_row {
 	int64_t task, thread; /* of the database; task is VMRT_UNKNOWN for vCPU threads */
 	int64_t machine;      /* of a task, or VMRT_UNKNOWN */
 	char *name;
-	bool *cpus; /* it ran on these (by index) */
+	bool *cpus; /* by index of the CPU: the row ran on it */
 	int first_cpu;
 };
 
@@ -53,7 +55,7 @@ struct grasp_server {
 	char *name;
 	int64_t capacity; /* units */
 	int cpu;
-	int64_t vcpu; /* of this vCPU alone; VMRT_UNKNOWN: of all */
+	int64_t vcpu; /* the server serves this vCPU alone; VMRT_UNKNOWN: all vCPUs of the VM */
 };
 
 struct grasp {
@@ -62,7 +64,7 @@ struct grasp {
 	struct vmrt_error *err;
 	enum vmrt_status status; /* of the first failure; VMRT_ERANGE: far too many events */
 	int64_t from_ns, to_ns, unit_ns;
-	int64_t end; /* of the axis, units */
+	int64_t end; /* end of the axis in units */
 	struct grasp_cpu *cpus;
 	size_t n_cpus;
 	bool several; /* a machine has more than one CPU here: rows are split by CPU */
@@ -88,15 +90,15 @@ struct grasp {
 enum vmrt_status vmrt_grasp_export(struct vmrt_db *db, const struct vmrt_grasp_options *options,
 	FILE *out, int64_t *shown_to_ns, struct vmrt_error *err);
 
-/** grasp_name - @text without anything that Tcl, Tk or the player would read more into */
+/** grasp_name - copy @text without anything that Tcl, Tk or the player would interpret */
 void grasp_name(const char *text, char *buf, size_t room);
 
-/* Within the folder */
+/* The rest is used only within this folder. */
 
-/** grasp_query - begin a query; it has no rows when something failed before */
+/** grasp_query - begin a query; it has no rows if something failed before */
 struct vmrt_query grasp_query(struct grasp *g, const char *sql);
 
-/** grasp_end - end it; a failure becomes that of the export */
+/** grasp_end - end a query; if the query failed, the export fails */
 void grasp_end(struct grasp *g, struct vmrt_query *q);
 
 void grasp_no_memory(struct grasp *g);
@@ -109,11 +111,11 @@ void grasp_emit(struct grasp *g, int64_t time, int cpu, const char *fmt, ...)
 /** grasp_time - @ns on the axis in thousandths of a unit, within the window */
 int64_t grasp_time(const struct grasp *g, int64_t ns);
 
-/** vmrt_grasp_wanted - is one of @names @name, or what of it follows "MACHINE/"? Without names, all
- * are wanted */
+/** vmrt_grasp_wanted - is @name, or the part of @name that follows "MACHINE/", one of @names?
+ * Without names, everything is wanted */
 bool vmrt_grasp_wanted(const char *const *names, size_t n, const char *name);
 
-/** grasp_cpu - index of a CPU, or 0 */
+/** grasp_cpu - the index of a CPU, or 0 if the CPU is not known */
 int grasp_cpu(const struct grasp *g, int64_t machine, int64_t cpu);
 
 /** grasp_id - id of row @row on CPU @cpu: "t3" or "t3c1"; @buf has 32 bytes */

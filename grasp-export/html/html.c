@@ -29,7 +29,8 @@ EMBED(html_style, "timeline.css");
 
 #define VCPUS_MOST 1024 /* of a guest */
 
-/* As JSON within a script element: nothing in it can end the element. */
+/* Writes text as JSON within a script element, in such a way that nothing in the text ends the
+ * element. */
 static void put_text(FILE *out, const char *text)
 {
 	uint32_t c;
@@ -47,7 +48,7 @@ static void put_text(FILE *out, const char *text)
 	putc('"', out);
 }
 
-/* printf() would be a third of the time of writing. */
+/* Writes a number. printf() would need a third of the time of the whole page. */
 static void put_number(FILE *out, int64_t value)
 {
 	char digits[24], *p = digits + sizeof(digits);
@@ -81,8 +82,8 @@ static int64_t known_time(const struct vmrt_tl_job *j, int64_t otherwise)
 					     : otherwise;
 }
 
-/* Of each job: k and begin as differences to the job before; arrival, start, end, deadline and
- * release after the begin; response, exec, outcome, cause + 1. */
+/* Writes of each job: k and begin as differences from the job before; arrival, start, end, deadline
+ * and release as differences from the begin; response, exec, outcome, and cause + 1. */
 static void put_jobs(FILE *out, const struct vmrt_timeline *tl, const struct vmrt_tl_task *t)
 {
 	int64_t k = 0, at = tl->from;
@@ -134,7 +135,8 @@ static void put_spans(FILE *out, const struct vmrt_timeline *tl, const struct vm
 	putc(']', out);
 }
 
-/* {"K":[[part,ns],...],...}, of the jobs whose blame is there. */
+/* Writes {"K":[[part,ns],...],...}, where K is the k of a job, for all jobs whose blame was
+ * loaded. */
 static void put_blame(FILE *out, const struct vmrt_tl_task *t)
 {
 	fputs("\"blame\":{", out);
@@ -158,8 +160,8 @@ static void put_task(FILE *out, const struct vmrt_timeline *tl, const struct vmr
 	put_text(out, t->label);
 	fprintf(out, ",\"period\":%" PRId64 ",\"vcpus\":[",
 		t->period == VMRT_UNKNOWN ? 0 : t->period);
-	/* by the number of the guest's CPU: which of the run's vCPUs it is; the first of a number
-	 */
+	/* of each CPU of the guest, in the order of their numbers: the index of its vCPU; the first
+	 * index if several vCPUs have the same number */
 	for (size_t v = tl->n_vcpus; v-- > 0;) {
 		if (t->machine == VMRT_UNKNOWN || tl->vcpus[v].machine != t->machine ||
 			tl->vcpus[v].vcpu < 0 || tl->vcpus[v].vcpu >= VCPUS_MOST)
@@ -265,7 +267,7 @@ static enum vmrt_status put_run(FILE *out, const struct vmrt_timeline *tl, const
 	return status;
 }
 
-/* What stands above the chart. */
+/* Writes the part of the page that is above the chart. */
 static void put_body(FILE *out, const char *const *labels, size_t n)
 {
 	fputs("<header><h1>", out);
@@ -323,7 +325,7 @@ enum vmrt_status html_write(struct vmrt_timeline *const *tl, const char *const *
 {
 	enum vmrt_status status = VMRT_OK;
 
-	/* nothing is fetched from anywhere, whatever the data say */
+	/* the page must not fetch anything from anywhere, whatever the data contain */
 	fprintf(out,
 		"<!DOCTYPE html>\n<html lang=en><head><meta charset=utf-8>\n"
 		"<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "

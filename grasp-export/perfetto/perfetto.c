@@ -26,8 +26,8 @@ struct writer {
 	FILE *out;
 	uint8_t buffer[PACKET_ROOM];
 	const struct vmrt_timeline *tl;
-	uint32_t machine; /* index: of the packets that follow */
-	bool begun[256];  /* sequences of machines */
+	uint32_t machine; /* index of the machine that the next packets are of */
+	bool begun[256];  /* by machine: its sequence of packets is begun */
 	bool failed;
 };
 
@@ -43,7 +43,7 @@ static void put_packet(struct writer *w, Pf__TracePacket *packet)
 
 	packet->has_trusted_packet_sequence_id = true;
 	packet->trusted_packet_sequence_id = w->machine + 1;
-	/* the host is machine 0, which is not said */
+	/* the host is machine 0, and a packet without a machine id is of machine 0 */
 	packet->has_machine_id = w->machine > 0;
 	packet->machine_id = w->machine;
 	if (w->machine < sizeof(w->begun) && !w->begun[w->machine]) {
@@ -63,8 +63,8 @@ static void put_packet(struct writer *w, Pf__TracePacket *packet)
 	fwrite_unlocked(w->buffer, 1, size, w->out);
 }
 
-/* Names from elsewhere as protobuf wants strings: valid UTF-8; and nothing that controls anything.
- */
+/* Copies a name from outside as valid UTF-8, which protobuf needs, and without control
+ * characters. */
 static char *clean(const char *text, char *buf)
 {
 	size_t n = 0;
@@ -81,7 +81,7 @@ static char *clean(const char *text, char *buf)
 	return buf;
 }
 
-/* A track below @parent, with the thread or counter it is of, if any. */
+/* Writes a track below @parent, and what it shows: a @thread, a @counter, or nothing of both. */
 static void put_track(struct writer *w, uint64_t id, uint64_t parent, const char *name, int rank,
 	Pf__ThreadDescriptor *thread, Pf__CounterDescriptor *counter)
 {
@@ -187,7 +187,8 @@ static size_t host_index(const struct vmrt_timeline *tl)
 	return 0;
 }
 
-/* The machine with its clock's error, which is also an instant at its beginning. */
+/* Writes the track of a machine, whose name has the error of the machine's clock. The error is also
+ * in an event at the begin of the track, where programs can read it. */
 static void put_machine(struct writer *w, size_t m)
 {
 	const struct vmrt_tl_machine *machine = &w->tl->machines[m];
@@ -220,7 +221,7 @@ static int64_t part_of(const struct vmrt_timeline *tl, int64_t ns)
 	return ns < tl->from ? tl->from : ns > tl->to ? tl->to : ns;
 }
 
-/* When a thread ran, on its own track. */
+/* Writes the times in which a thread ran, on a track of its own. */
 static void put_spans(struct writer *w, const struct vmrt_spans *spans, uint64_t track)
 {
 	struct event e;
@@ -271,10 +272,8 @@ static void collect(struct writer *w, const struct vmrt_spans *spans, const char
 	}
 }
 
-/*
- * Which thread each CPU of a machine ran. Slices of one track must follow one another also where
- * two have the same time, so that they are written in order.
- */
+/* Writes which thread each CPU of a machine ran. The slices of one track must follow one another
+ * even if two of them have the same time, so they are written in order. */
 static void put_cpus(struct writer *w, size_t m)
 {
 	const struct vmrt_timeline *tl = w->tl;
@@ -338,10 +337,9 @@ static void put_miss(struct writer *w, size_t machine, size_t t, const struct vm
 	put_event(w, &e, part_of(w->tl, j->deadline));
 }
 
-/*
- * A job from its begin to its end. Slices of a track must not overlap, so that one that had to wait
- * for an earlier job of its task begins when that ended; its arrival is an argument of the slice.
- */
+/* Writes a job as a slice from its begin to its end. Slices of a track must not overlap. So the
+ * slice of a job that had to wait for an earlier job of its task begins where the earlier job
+ * ended; the arrival is an argument of the slice. */
 static void put_job(struct writer *w, size_t machine, size_t t, size_t j, int64_t *busy_to)
 {
 	const struct vmrt_tl_task *task = &w->tl->tasks[t];
