@@ -19,8 +19,8 @@ struct vmrt_ping {
 	uint64_t guest_recv_tsc, guest_send_tsc;
 };
 
-/* Files and guests may say anything. Sums and differences of a few times below this do not
- * overflow.
+/* Times from files and guests may be any number. Sums and differences of a few times below this
+ * limit do not overflow.
  */
 #define VMRT_CLOCK_SANE_NS (INT64_MAX / 8)
 
@@ -30,7 +30,8 @@ static inline bool vmrt_clock_sane(int64_t ns)
 	return ns > -VMRT_CLOCK_SANE_NS && ns < VMRT_CLOCK_SANE_NS;
 }
 
-/** vmrt_ping_sane - are all times of @p such that can be? A ping that is not is useless */
+/** vmrt_ping_sane - can all times of @p be times of a machine's clock? If not, the ping is useless
+ */
 static inline bool vmrt_ping_sane(const struct vmrt_ping *p)
 {
 	return vmrt_clock_sane(p->host_send_ns) && vmrt_clock_sane(p->host_recv_ns) &&
@@ -68,23 +69,25 @@ struct vmrt_clock_segment {
 	int64_t from_local_ns, to_local_ns;
 	int64_t offset_ns; /* guest - host at from_local_ns */
 	double rate;	   /* how the offset grows: d(guest - host) / d(guest) */
-	int64_t error_ns; /* bound of the error of the offset within the segment; VMRT_UNKNOWN: none
-			     known */
-	double rate_error;	   /* bound of the error of the rate: lets error_ns grow beyond the
-				      outermost ends */
-	uint32_t n_upper, n_lower; /* bounds it was made from */
+	int64_t error_ns;  /* bound of the error of the offset within the segment; VMRT_UNKNOWN: no
+			      bound is known */
+	double rate_error; /* bound of the error of the rate: lets error_ns grow beyond the
+			      outermost ends */
+	uint32_t n_upper, n_lower; /* how many bounds the segment was made from */
 	const char *source;	   /* VMRT_CLOCK_* */
 };
 
 /*
  * Segments follow one another; the first and the last one reach beyond their ends. Where the clock
- * was stepped or changed its rate, a segment without bounds of its own spans the time in which that
- * may have happened; its error covers both sides.
+ * was stepped or changed its rate, a segment without bounds of its own spans the time in which the
+ * step or the change may have happened. The error of this segment covers the offsets before and
+ * after.
  */
 struct vmrt_clockmap {
 	struct vmrt_clock_segment *segments;
 	size_t n;
-	int64_t elsewhere_ns; /* the recordings fit as well so much later on the host; 0: not known
+	int64_t elsewhere_ns; /* the guest's recording fits equally well if it is moved by this time
+			       * on the host, later if positive; 0: no such time is known
 			       */
 };
 
@@ -94,10 +97,10 @@ struct vmrt_clockmap {
  * @source: VMRT_CLOCK_*, kept by reference
  * @out: free with vmrt_clockmap_free()
  *
- * In each segment the offset is a line through the middle of what the bounds leave (the line with
- * the largest least distance to them), and the error is the largest distance from it to any other
- * line that satisfies them all. Where no line does (a clock step or a changed rate), the time is
- * split.
+ * In each segment the offset is a line through the middle of what the bounds allow (the line whose
+ * smallest distance to a bound is largest). The error is the largest distance from that line to any
+ * other line that satisfies all bounds. Where no line satisfies them (a clock step or a changed
+ * rate), the time is split into segments.
  *
  * Return: VMRT_OK, VMRT_EINVAL without at least one upper and one lower bound, VMRT_ENOMEM.
  */
@@ -122,10 +125,10 @@ size_t vmrt_clock_bounds_from_pings(
 
 /**
  * vmrt_clock_from_kvm - the map that follows from what KVM adds to the time-stamp counter
- * @kvm: the same at the beginning and at the end of the recording
+ * @kvm: what KVM adds, if it was the same at the beginning and at the end of the recording
  * @out: free with vmrt_clockmap_free()
  *
- * Return: VMRT_OK; VMRT_EMISMATCH if a ping contradicts it; VMRT_ENOENT if too little is known;
+ * Return: VMRT_OK; VMRT_EMISMATCH if a ping contradicts @kvm; VMRT_ENOENT if too little is known;
  * VMRT_ENOMEM.
  */
 enum vmrt_status vmrt_clock_from_kvm(const struct vmrt_kvm_tsc *kvm, const struct vmrt_ping *pings,
@@ -138,7 +141,7 @@ int64_t vmrt_clockmap_to_host(const struct vmrt_clockmap *map, int64_t local_ns,
 /**
  * vmrt_clockmap_error - bound of the error at @local_ns, or VMRT_UNKNOWN
  *
- * Before the first and behind the last segment it is larger than in them.
+ * The bound is larger before the first segment and behind the last one than inside the segments.
  */
 int64_t vmrt_clockmap_error(const struct vmrt_clockmap *map, int64_t local_ns, size_t *hint);
 

@@ -5,8 +5,9 @@
 /*
  * Reading trace.dat files and raw ring-buffer pages. Everything in a file is untrusted.
  *
- * Files are read in windows of at most 64 KiB per CPU and never mapped, so that one that shrinks
- * or fails while it is read is an error and not a signal, and memory does not grow with it.
+ * Files are read in windows of at most 64 KiB per CPU and never mapped. So a file that shrinks or
+ * cannot be read any further causes an error and not a signal, and the memory that is needed does
+ * not grow with the file.
  */
 
 #include <stdbool.h>
@@ -28,11 +29,12 @@ struct vmrt_dat_info {
 	const char *uname; /* or "" */
 	uint64_t trace_id; /* 0 if there is none */
 	uint32_t page_size;
-	bool dated;	      /* trace-cmd --date: it wrote a marker, and read that itself */
+	bool dated; /* recorded with trace-cmd --date, which writes a marker and reads this marker
+		       itself */
 	const char *instance; /* name of the ring buffer that is read; "" is the top one */
-	const char
-		*buffers; /* all that hold data, if there are several: "\"rt\", \"net\""; or "" */
-	bool split; /* another one of them has events that are needed and that this one lacks */
+	const char *buffers;  /* names of all buffers that hold data, if there are several: "\"rt\",
+				 \"net\""; or "" */
+	bool split; /* another buffer has events that are needed and that this buffer lacks */
 };
 
 /* GUEST option: which host threads are the vCPUs of a guest's recording. */
@@ -46,14 +48,14 @@ struct vmrt_dat_guest {
 /* One sample of the TIME_SHIFT option, of the first CPU. */
 struct vmrt_dat_shift {
 	int64_t local_ns;
-	int64_t offset_ns; /* to be added */
+	int64_t offset_ns; /* to be added to local_ns */
 };
 
 /* CPUSTAT option: counters of one CPU */
 struct vmrt_dat_cpustat {
 	uint64_t overrun, commit_overrun, dropped;
 	uint64_t events; /* that the kernel kept, so that the file must have them; 0: not known */
-	bool nonsense;	 /* there are counters, and they cannot be true: all are 0 */
+	bool nonsense;	 /* the file has counters that cannot be true: all are 0 here */
 };
 
 /**
@@ -61,15 +63,16 @@ struct vmrt_dat_cpustat {
  * @path: the file
  * @out: close with vmrt_dat_close()
  *
- * A file that ends too early is opened with what is there; vmrt_dat_missing() returns how much is
- * not.
+ * A file that ends too early is opened with the data it has; vmrt_dat_missing() returns how many
+ * bytes are missing.
  *
  * Return: VMRT_OK; VMRT_EFORMAT if it is no trace.dat, or a big-endian one; VMRT_EUNSUPPORTED,
  * VMRT_EIO...
  */
 enum vmrt_status vmrt_dat_open(const char *path, struct vmrt_dat **out, struct vmrt_error *err);
 
-/* Who wants the texts in a file's headers. A function that returns false ends the reading. */
+/* The functions that get the texts in a file's headers. A function that returns false ends the
+ * reading. */
 struct vmrt_dat_texts {
 	void *ctx;
 	bool (*format)(void *ctx, const char *system, const char *text); /* of an event */
@@ -77,15 +80,15 @@ struct vmrt_dat_texts {
 };
 
 /**
- * vmrt_dat_none - what stands for a file that cannot be read: a machine with @cpus CPUs, of which
- * everything is lost
+ * vmrt_dat_none - a substitute for a file that cannot be read: a machine with @cpus CPUs, of which
+ * all events are lost
  *
  * Return: VMRT_OK, VMRT_ENOMEM.
  */
 enum vmrt_status vmrt_dat_none(
 	const char *path, unsigned cpus, struct vmrt_dat **out, struct vmrt_error *err);
 
-/** vmrt_dat_read_texts - read the headers of a file for nothing but their texts */
+/** vmrt_dat_read_texts - read only the headers of a file, to get their texts */
 enum vmrt_status vmrt_dat_read_texts(
 	const char *path, const struct vmrt_dat_texts *texts, struct vmrt_error *err);
 
@@ -99,14 +102,14 @@ enum vmrt_status vmrt_dat_read_texts(
 enum vmrt_status vmrt_dat_open_instance(
 	const char *path, const char *instance, struct vmrt_dat **out, struct vmrt_error *err);
 
-/** vmrt_dat_close - close it and free all it gave; NULL is allowed */
+/** vmrt_dat_close - close the file and free everything that was returned for it; NULL is allowed */
 void vmrt_dat_close(struct vmrt_dat *dat);
 
-/** vmrt_dat_stop - streams of @dat end at their next page when @stop says true; who asks for that
- * has to look whether it was so */
+/** vmrt_dat_stop - streams of @dat end at their next page when @stop returns true; the caller has
+ * to check whether a stream ended for this reason */
 void vmrt_dat_stop(struct vmrt_dat *dat, int (*stop)(void));
 
-/** vmrt_dat_info - what the file says of itself; good while it is open */
+/** vmrt_dat_info - what the file's headers say of it; valid while the file is open */
 const struct vmrt_dat_info *vmrt_dat_info(const struct vmrt_dat *dat);
 
 /** vmrt_dat_missing - bytes that the file's tables promise but that are not there */
@@ -122,12 +125,14 @@ const struct vmrt_dat_shift *vmrt_dat_shifts(const struct vmrt_dat *dat, size_t 
 struct vmrt_clockmap;
 
 /**
- * vmrt_dat_refresh_shift - write @map into the TIME_SHIFT option of @path, as far as it has room
+ * vmrt_dat_refresh_shift - write @map into the TIME_SHIFT option of @path, as many samples as the
+ * option has room for
  * @dat: the same file, opened
  *
- * Only files of version 6 that vmrt has written are changed, and nothing but the samples in them.
+ * Only files of version 6 that vmrt wrote are changed, and in these files only the samples.
  *
- * Return: VMRT_OK; VMRT_EUNSUPPORTED if there is no such option, or nothing is known; VMRT_EPERM...
+ * Return: VMRT_OK; VMRT_EUNSUPPORTED if the file has no such option, or nothing is known of the
+ * clock; VMRT_EPERM...
  */
 enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *path,
 	const struct vmrt_clockmap *map, struct vmrt_error *err);
@@ -136,7 +141,7 @@ enum vmrt_status vmrt_dat_refresh_shift(const struct vmrt_dat *dat, const char *
 struct vmrt_dat_cpustat vmrt_dat_cpustat(const struct vmrt_dat *dat, unsigned cpu);
 
 /** vmrt_dat_lacking - how many events of @cpu the kernel counted that the file does not have
- * @read: how many it has */
+ * @read: how many events the file has */
 uint64_t vmrt_dat_lacking(const struct vmrt_dat *dat, unsigned cpu, uint64_t read);
 
 /**
@@ -148,10 +153,11 @@ const char *vmrt_dat_comm(const struct vmrt_dat *dat, int32_t pid);
 const char *vmrt_dat_saved_comm(const struct vmrt_dat *dat, size_t i, int32_t *pid);
 
 /**
- * vmrt_formats_new - formats from texts, for live pages
+ * vmrt_formats_new - make formats from the texts that the kernel gives, to read pages of live
+ * buffers
  * @header_page: text of events/header_page
  * @formats: texts of events/SYSTEM/EVENT/format, each NUL-terminated
- * @systems: their systems
+ * @systems: the SYSTEM of each format
  * @n: how many
  * @kallsyms: lines "address type name", at least of the hrtimer functions; or NULL
  * @out: free with vmrt_formats_free()
@@ -162,7 +168,7 @@ enum vmrt_status vmrt_formats_new(const char *header_page, const char *const *fo
 
 struct vmrt_trace_meta;
 
-/** vmrt_formats_from_meta - vmrt_formats_new() with what a machine says of itself */
+/** vmrt_formats_from_meta - vmrt_formats_new() with the texts in @meta */
 enum vmrt_status vmrt_formats_from_meta(
 	const struct vmrt_trace_meta *meta, struct vmrt_formats **out, struct vmrt_error *err);
 
@@ -176,7 +182,7 @@ int64_t vmrt_page_time(const void *page);
 /** vmrt_page_forget_loss - sub-buffer @page no longer says that events before it were lost */
 void vmrt_page_forget_loss(void *page);
 
-/** vmrt_formats_free - free them; not those of a file; NULL is allowed */
+/** vmrt_formats_free - free @formats, which must not be those of a file; NULL is allowed */
 void vmrt_formats_free(struct vmrt_formats *formats);
 
 /**
@@ -186,10 +192,10 @@ void vmrt_formats_free(struct vmrt_formats *formats);
 enum vmrt_status vmrt_stream_open(
 	const struct vmrt_dat *dat, struct vmrt_stream **out, struct vmrt_error *err);
 
-/** vmrt_stream_broken_off - of a stream just opened: every CPU did more than was recorded; see
- * vmrt_stream_ended() */
+/** vmrt_stream_broken_off - say of a stream that was just opened: every CPU did more than was
+ * recorded. Then vmrt_stream_ended() returns every CPU */
 void vmrt_stream_broken_off(struct vmrt_stream *stream);
-/** vmrt_stream_cpu_broken_off - the same of @cpu alone, which has records */
+/** vmrt_stream_cpu_broken_off - vmrt_stream_broken_off() for @cpu alone, which must have records */
 void vmrt_stream_cpu_broken_off(struct vmrt_stream *stream, unsigned cpu);
 
 /**
@@ -204,13 +210,13 @@ enum vmrt_status vmrt_stream_live(const struct vmrt_formats *formats, unsigned c
 /**
  * vmrt_stream_push - add one page (copied) of @cpu to a live stream; pages of a CPU come in order
  *
- * The event returned last is no longer good then.
+ * After the call the event that was returned last is no longer valid.
  */
 enum vmrt_status vmrt_stream_push(struct vmrt_stream *stream, unsigned cpu, const void *page,
 	size_t size, struct vmrt_error *err);
 
 /**
- * vmrt_stream_limit - of a live stream: all events up to @local_ns have been pushed
+ * vmrt_stream_limit - say of a live stream: all events up to @local_ns have been pushed
  *
  * vmrt_stream_next() gives no event later than this.
  */
@@ -219,35 +225,37 @@ void vmrt_stream_limit(struct vmrt_stream *stream, int64_t local_ns);
 /**
  * vmrt_stream_next - the next event in time order
  *
- * Return: 1 with @event filled in; 0 at the end (live: up to the limit); -1 if the data are
- * malformed from here on on one CPU (@err says where; that CPU is skipped from then on, call again
- * for the rest).
+ * Return: 1 with @event filled in; 0 at the end (live: up to the limit); -1 if the data of one CPU
+ * are malformed from here on (@err says where). That CPU is then skipped: call again for the events
+ * of the other CPUs.
  */
 int vmrt_stream_next(struct vmrt_stream *stream, struct vmrt_event *event, struct vmrt_error *err);
 
 /**
  * vmrt_stream_ended - a CPU whose data end too early: cut off, or malformed
  *
- * Return: its number, each once, as soon as its last event was returned and the next one asked
- * for; else -1.
+ * Return: the CPU's number, once for each such CPU, as soon as the last event of the CPU was
+ * returned and the next event was asked for; else -1.
  */
 int vmrt_stream_ended(struct vmrt_stream *stream);
 
 /**
  * vmrt_stream_losing - a CPU whose next records are lost
  *
- * The next event that is returned of it bears how many. In a live stream it is not known before.
+ * The next event of this CPU that is returned says how many records were lost. A live stream does
+ * not know of the loss before that event.
  *
- * Return: its number, once for each loss, as soon as its last event before that was returned and
- * the next one, of whichever CPU, asked for; before its first event, as soon as any is; else -1.
+ * Return: the CPU's number, once for each loss, as soon as the CPU's last event before the loss was
+ * returned and the next event of any CPU was asked for; for a loss before the CPU's first event, as
+ * soon as any event was asked for; else -1.
  */
 int vmrt_stream_losing(struct vmrt_stream *stream);
 
 /**
  * vmrt_stream_peek - time of the next event, or INT64_MAX if there is none now
  *
- * Counts as asking for the next event: the pointers of the one before are no longer good. If
- * vmrt_stream_next() would return -1, this is the time of the event returned last.
+ * The call counts as asking for the next event: the pointers of the event before it are no longer
+ * valid. If vmrt_stream_next() would return -1, the result is the time of the event returned last.
  */
 int64_t vmrt_stream_peek(struct vmrt_stream *stream);
 
@@ -259,14 +267,16 @@ struct vmrt_event_count {
 };
 
 /**
- * vmrt_stream_event - how often event number @i of those that are used has been returned
+ * vmrt_stream_event - how often event number @i has been returned, of the events that the analysis
+ * uses
  *
- * Return: true; false behind the last one.
+ * Return: true; false if @i is behind the last one.
  */
 bool vmrt_stream_event(const struct vmrt_stream *stream, unsigned i, struct vmrt_event_count *out);
 
 /**
- * vmrt_stream_record - the bytes of the event returned last, up to when the next one is asked for
+ * vmrt_stream_record - the bytes of the event returned last, valid until the next event is asked
+ * for
  * @size: how many
  */
 const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size);
@@ -274,7 +284,7 @@ const void *vmrt_stream_record(const struct vmrt_stream *stream, uint32_t *size)
 /** vmrt_stream_count - how many events of @cpu were returned so far */
 uint64_t vmrt_stream_count(const struct vmrt_stream *stream, unsigned cpu);
 
-/** vmrt_stream_free - free it and the pages pushed into it; NULL is allowed */
+/** vmrt_stream_free - free @stream and the pages pushed into it; NULL is allowed */
 void vmrt_stream_free(struct vmrt_stream *stream);
 
 #endif

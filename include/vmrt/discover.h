@@ -3,9 +3,9 @@
 #define VMRT_DISCOVER_H
 
 /*
- * Which threads of a recording behave like real-time tasks, without anybody having declared them:
- * what releases them, how often, and how much they run. It is fed the same events as the engine,
- * and keeps a bounded number of samples per thread.
+ * Finds the threads of a recording that behave like real-time tasks although nobody declared them:
+ * what releases each thread, how often, and how long it runs. The discovery gets the same events as
+ * the engine and keeps a bounded number of samples per thread.
  */
 
 #include <stdbool.h>
@@ -23,7 +23,7 @@ struct vmrt_discovery;
 /* What released most of a thread's jobs. */
 #define VMRT_WAKER_LIST(X)                                                                         \
 	X(NANOSLEEP, "nanosleep") /* clock_nanosleep() until a time */                             \
-	X(RELATIVE, "relative")	  /* nanosleep() for a time, or a timeout */                       \
+	X(RELATIVE, "relative")	  /* nanosleep() for a duration, or a timeout */                   \
 	X(TIMERFD, "timerfd")                                                                      \
 	X(ITIMER, "itimer")                                                                        \
 	X(POSIX, "posix")	/* timer_create() */                                               \
@@ -41,19 +41,20 @@ enum vmrt_waker {
 /**
  * struct vmrt_found - a thread that behaves like a task
  * @machine: index of its machine
- * @tid, @comm: its id and its last name
+ * @tid, @comm: the thread's id and its last name
  * @pid, @process: id and name of its process; 0 and "" if that is not known
  * @prio: kernel priority: below 0 SCHED_DEADLINE, 0 to 98 real-time priority 99 - prio, else
  * ordinary
  * @cpu: where it ran last
- * @waker: what released most of its jobs; @woken_by: the thread that did, or ""
+ * @waker: what released most of the thread's jobs; @woken_by: the thread that released them, or ""
  * @period_ns: distance of its releases; VMRT_UNKNOWN if it has no period
- * @jitter_ns: nineteen of twenty releases are nearer than this to the grid of the period
+ * @jitter_ns: nineteen of twenty releases differ by less than this from a strictly periodic grid
  * @exec_p50_ns, @exec_max_ns: CPU time from a release to the next sleep
- * @share: of the recording, in which it ran
+ * @share: part of the recording in which the thread ran, from 0 to 1
  * @jobs: how many releases were seen
- * @sure: 0 to 1, the share of releases that fit the verdict, lower where there are few
- * @task: fit for the experiment file without a human's look
+ * @sure: how sure these values are, from 0 to 1: the share of the releases that agree with them,
+ * lowered where there are few releases
+ * @task: sure enough for the experiment file without a check by a person
  */
 struct vmrt_found {
 	uint32_t machine;
@@ -73,14 +74,15 @@ struct vmrt_found {
 	bool task;
 };
 
-/** vmrt_discovery_new - begin to look; NULL without memory; free with vmrt_discovery_free() */
+/** vmrt_discovery_new - begin a discovery; NULL without memory; free with vmrt_discovery_free() */
 struct vmrt_discovery *vmrt_discovery_new(size_t n_machines);
 
-/** vmrt_discovery_skip - thread @tid of @machine is no task, as a vCPU is none; VMRT_OK or
- * VMRT_ENOMEM */
+/** vmrt_discovery_skip - leave out thread @tid of @machine, because it is known to be no task (a
+ * vCPU, for example); VMRT_OK or VMRT_ENOMEM */
 enum vmrt_status vmrt_discovery_skip(struct vmrt_discovery *d, uint32_t machine, int32_t tid);
 
-/** vmrt_discovery_push - take an event; those of one CPU in time order; VMRT_OK or VMRT_ENOMEM */
+/** vmrt_discovery_push - take an event; the events of one CPU must come in time order; VMRT_OK or
+ * VMRT_ENOMEM */
 enum vmrt_status vmrt_discovery_push(
 	struct vmrt_discovery *d, uint32_t machine, const struct vmrt_event *event);
 
@@ -96,7 +98,7 @@ enum vmrt_status vmrt_discovery_push(
 enum vmrt_status vmrt_discovery_judge(struct vmrt_discovery *d, struct vmrt_found **out, size_t *n);
 
 /**
- * vmrt_discovery_experiment - an experiment file with the threads that are fit for it
+ * vmrt_discovery_experiment - an experiment file with the threads whose @task is true
  * @machines: their names by index; @n_machines: how many
  * @out: the text, to be freed; every vmrt program reads it
  *

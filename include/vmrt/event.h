@@ -2,7 +2,8 @@
 #ifndef VMRT_EVENT_H
 #define VMRT_EVENT_H
 
-/* What the engine is fed: scheduler and timer events of one machine, in that machine's clock. */
+/* The input of the engine: scheduler and timer events of one machine, with times of this machine's
+ * clock. */
 
 #include <stdint.h>
 
@@ -25,9 +26,10 @@ enum vmrt_event_type {
 	VMRT_EV_WHEEL_START,  /* timer_start: a timer of the timer wheel, in ticks */
 	VMRT_EV_WHEEL_EXPIRE, /* timer_expire_entry */
 	VMRT_EV_PI,	      /* sched_pi_setprio */
-	VMRT_EV_IRQ_ENTER,    /* irq_handler_entry, softirq_entry, and those of irq_vectors */
-	VMRT_EV_IRQ_LEAVE,    /* their ends */
-	VMRT_EV_OTHER,	      /* recorded, not used; still proves what ran on the CPU */
+	VMRT_EV_IRQ_ENTER, /* irq_handler_entry, softirq_entry, and the entry events of irq_vectors
+			    */
+	VMRT_EV_IRQ_LEAVE, /* the exit events of these */
+	VMRT_EV_OTHER,	   /* not used, except that the record shows which thread was on the CPU */
 	VMRT_EV_TYPES
 };
 
@@ -41,10 +43,10 @@ enum vmrt_event_type {
 #define VMRT_TIMER_PINNED 0x02
 #define VMRT_TIMER_SOFT 0x04
 #define VMRT_TIMER_HARD 0x08
-/* of START, our own: before 4.16 only the timer's set-up has its mode */
+/* vmrt's own, of START: before Linux 4.16 only the event of the timer's set-up has the mode */
 #define VMRT_TIMER_NO_MODE 0x100
 
-/* What the function of an hrtimer is; UNKNOWN where the recording has no symbols. */
+/* What the function of an hrtimer is. It is UNKNOWN where the recording has no symbols. */
 enum vmrt_timer_fn {
 	VMRT_FN_UNKNOWN,
 	VMRT_FN_OTHER,
@@ -61,19 +63,21 @@ enum vmrt_timer_fn {
 };
 
 /*
- * One event. Pointers point into the recording and are good until the next event is asked for;
- * names are not NUL-terminated if they fill 16 bytes.
+ * One event. Pointers point into the recording and are valid until the next event is asked for. A
+ * name that fills 16 bytes has no NUL at its end.
  */
 struct vmrt_event {
 	int64_t ts;    /* ns, clock of its own machine */
-	uint64_t lost; /* events lost on this CPU right before this one; UINT64_MAX: some */
+	uint64_t lost; /* events lost on this CPU right before this one; UINT64_MAX: an unknown
+			  number */
 	enum vmrt_event_type type;
 	uint16_t cpu;
 	uint8_t flags;	/* VMRT_FLAG_* */
 	uint8_t depth;	/* how often preemption is disabled; 0 also where the kernel does not count
 			 */
-	int32_t pid;	/* common_pid: who was on the CPU */
-	uint8_t layout; /* which of the formats describes it; 0: none that is used */
+	int32_t pid;	/* common_pid: the thread that was on the CPU */
+	uint8_t layout; /* number of the format that describes the event; 0: no format that is used
+			 */
 	union {
 		struct {
 			const char *prev_comm;
@@ -107,7 +111,8 @@ struct vmrt_event {
 		struct {
 			uint64_t timer, function;
 			enum vmrt_timer_fn fn;
-			uint64_t expires; /* START only; ticks since boot, as all of the wheel */
+			uint64_t expires; /* START only; in ticks since boot, like all times of the
+					     timer wheel */
 			uint64_t now;
 		} wheel;
 		struct {

@@ -2,7 +2,7 @@
 #ifndef VMRT_EXPERIMENT_H
 #define VMRT_EXPERIMENT_H
 
-/* The experiment file: what servers and tasks there are meant to be (docs/vmrt-experiment.5). */
+/* The experiment file: the servers and tasks that the user declares (docs/vmrt-experiment.5). */
 
 #include <stdio.h>
 #include <stdbool.h>
@@ -40,7 +40,7 @@ enum vmrt_policy {
 
 enum vmrt_depletion { VMRT_DEPLETION_SOFT, VMRT_DEPLETION_HARD };
 
-/* What members of a soft server are without budget: SCHED_OTHER or SCHED_IDLE. */
+/* The policy of a soft server's members while they have no budget: SCHED_OTHER or SCHED_IDLE. */
 enum vmrt_background { VMRT_BACKGROUND_OTHER, VMRT_BACKGROUND_IDLE };
 
 /* How a task waits for its next release. */
@@ -50,7 +50,7 @@ enum vmrt_background { VMRT_BACKGROUND_OTHER, VMRT_BACKGROUND_IDLE };
 	X(TIMERFD, "timerfd")	  /* read() of a timerfd */                                        \
 	X(ITIMER, "itimer")	  /* setitimer(ITIMER_REAL) and sigwait() */                       \
 	X(POSIX, "posix")	  /* timer_create() and sigwait() */                               \
-	X(RELATIVE, "relative")	  /* sleeps for a time instead of until one */                     \
+	X(RELATIVE, "relative")	  /* sleeps for a duration instead of until a point in time */     \
 	X(RESCH, "resch")	  /* the RESCH module's wait for the period */                     \
 	X(DEADLINE, "deadline")	  /* sched_yield() under SCHED_DEADLINE */                         \
 	X(WAKEUP, "wakeup")	  /* another thread, a socket, an interrupt or a lock wakes it */
@@ -68,7 +68,7 @@ struct vmrt_server_spec {
 	int vcpu;		  /* the server is for this vCPU alone; -1: for all */
 	bool together;		  /* all vCPUs share one budget on one CPU */
 	char of[VMRT_NAME_MAX];	  /* the declared server that this is a part of; "": none */
-	char user[VMRT_USER_MAX]; /* whose VM it is; "": of any user who is trusted */
+	char user[VMRT_USER_MAX]; /* user who owns the VM; "": any user who is trusted */
 	enum vmrt_policy policy;
 	enum vmrt_depletion depletion;
 	int64_t period_ns;
@@ -88,7 +88,7 @@ struct vmrt_task_spec {
 	char thread[VMRT_NAME_MAX];  /* pattern of its threads' names; "": not given */
 	char process[VMRT_NAME_MAX]; /* pattern of their process' name, or its id; "": any */
 	int32_t tid;		     /* of its thread; 0: not given */
-	bool by_priority;	     /* of the selected threads, those with .priority */
+	bool by_priority;	     /* only those of the selected threads that have .priority */
 	int64_t period_ns;	     /* 0: not declared */
 	int64_t wcet_ns;
 	int64_t deadline_ns; /* relative; default: the period; 0: there is none */
@@ -115,7 +115,7 @@ struct vmrt_experiment {
  * @err: on failure "PATH:LINE: what is wrong and what is allowed"
  *
  * Rejects unknown sections and keys, duplicate names, bad numbers, a budget above its period and
- * a WCET or a deadline that cannot be. Tasks without priority get rate-monotonic ones (shorter
+ * a WCET or a deadline that is impossible. Tasks without priority get rate-monotonic ones (shorter
  * period, higher priority; equal periods in the order of the file), 60 for the shortest period;
  * tasks without period come last.
  *
@@ -137,7 +137,7 @@ const struct vmrt_server_spec *vmrt_experiment_server(
 
 #define VMRT_SERVER_VM (VMRT_NAME_MAX + 12)
 
-/** vmrt_server_vm - what @spec is for as in an experiment file: VM, or VM:N */
+/** vmrt_server_vm - the VM that @spec is for, written as in an experiment file: VM, or VM:N */
 const char *vmrt_server_vm(const struct vmrt_server_spec *spec, char buf[VMRT_SERVER_VM]);
 
 struct vmrt_vm_thread;
@@ -149,12 +149,12 @@ bool vmrt_server_is_for(const struct vmrt_server_spec *spec, const char *vm,
 /**
  * vmrt_server_splits - does @spec stand for a server of each vCPU if there are several?
  *
- * So it is unless one vCPU is named, the vCPUs are to be together, or the policy holds back the
- * whole VM: hard depletion stops processes, the kernel's groups have one quota.
+ * It does, unless it names one vCPU, or its vCPUs shall share one budget, or its policy stops the
+ * whole VM: hard depletion stops processes, and the kernel's groups have one quota each.
  */
 bool vmrt_server_splits(const struct vmrt_server_spec *spec);
 
-/** vmrt_server_cpus - its CPUs as in the file, "2" or "2,3"; "" if it has none */
+/** vmrt_server_cpus - the CPUs of @spec, written as in the file: "2" or "2,3"; "" if it has none */
 const char *vmrt_server_cpus(
 	const struct vmrt_server_spec *spec, char buf[VMRT_SERVER_CPUS * 5 + 1]);
 
@@ -169,7 +169,7 @@ enum vmrt_status vmrt_server_part(const struct vmrt_server_spec *spec, int vcpu,
 /**
  * vmrt_experiment_split - replace the servers of a VM with several vCPUs by one for each of them
  * @vm: name of a VM
- * @threads: its threads; vCPUs that have a server of their own keep it
+ * @threads: threads of the VM; a vCPU that has a server of its own keeps this server
  *
  * Return: VMRT_OK, VMRT_ERANGE (a name is too long), VMRT_EINVAL (a name occurs twice),
  * VMRT_ENOMEM.

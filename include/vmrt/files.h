@@ -11,11 +11,11 @@
 #include <vmrt/status.h>
 
 /**
- * vmrt_open_file - open a file for reading, and nothing else: a FIFO or a device in its place, on
- * which the program would wait, is refused
+ * vmrt_open_file - open a file for reading; a FIFO or a device is refused, because the program
+ * could wait for it without end
  * @flags: such as O_NOFOLLOW, or 0
  *
- * What is below /dev and /proc may be anything.
+ * Files of every kind are allowed below /dev and /proc.
  *
  * Return: a descriptor, or -1 with @err and errno.
  */
@@ -34,30 +34,32 @@ enum vmrt_status vmrt_read_file(
 	const char *path, size_t max, char **out, size_t *size, struct vmrt_error *err);
 
 /*
- * A folder may belong to a stranger, who has put links in the place of files: what is written there
- * is made anew under a handle of the folder, and what is changed there must be a plain file.
+ * A folder may belong to a stranger who has put links in the place of files. So a file that vmrt
+ * writes is created anew through a descriptor of the folder, and a file that vmrt changes must be a
+ * plain file.
  */
 
 /**
- * vmrt_create_file - make @path anew for writing; a file or a link of that name is removed before
+ * vmrt_create_file - create @path for writing; a file or a link of that name is removed first
  * @flags: O_WRONLY or O_RDWR
  * @mode: permissions, less the umask
  *
- * Devices and descriptors (/dev/stdout, /dev/fd/N) are opened as they are. What else is there and
+ * Devices and descriptors (/dev/stdout, /dev/fd/N) are opened as they are. Anything else that is
  * neither a file nor a link, such as a FIFO, is left alone: EEXIST.
  *
  * Return: a descriptor, or -1 with errno.
  */
 int vmrt_create_file(const char *path, int flags, mode_t mode);
 
-/** vmrt_open_update - @path for reading and writing, if it is a file with one name and no link;
+/** vmrt_open_update - open @path for reading and writing, if it is a plain file with only one name;
  * returns a descriptor, or -1 with errno */
 int vmrt_open_update(const char *path);
 
 /** vmrt_is_link - is @path itself a symbolic link? */
 bool vmrt_is_link(const char *path);
 
-/** vmrt_recording_mode - permissions of recordings that are made from now on; 0600 before */
+/** vmrt_recording_mode - set the permissions of recordings that are made from now on; they are 0600
+ * until this is called */
 void vmrt_recording_mode(mode_t mode);
 
 /** vmrt_create_recording - vmrt_create_file() with the permissions of recordings, for reading and
@@ -83,7 +85,7 @@ int vmrt_write_all(int fd, const void *data, size_t size);
 /** vmrt_path - "DIR/NAME" in @buf (@room bytes); VMRT_OK or VMRT_ERANGE if it does not fit */
 enum vmrt_status vmrt_path(char *buf, size_t room, const char *dir, const char *name);
 
-/* What a path stands for. */
+/* The kinds of files that a path may name. */
 enum vmrt_file_kind {
 	VMRT_KIND_MISSING,
 	VMRT_KIND_FOLDER,
@@ -96,11 +98,12 @@ enum vmrt_file_kind {
 	VMRT_KIND_OTHER,
 };
 
-/** vmrt_file_kind - what @path is, by its first bytes */
+/** vmrt_file_kind - the kind of file that @path is, by its first bytes */
 enum vmrt_file_kind vmrt_file_kind(const char *path);
 
 /**
- * vmrt_fail_file - @path is not what is wanted: say what it is, and what to do with that
+ * vmrt_fail_file - fill in an error for a @path that is not what is wanted: what it is, and what to
+ * do with such a file
  * @wanted: "a run", "a trace.dat file"
  *
  * Return: VMRT_ENOENT if there is nothing, or a folder without a recording; else VMRT_EFORMAT.

@@ -3,9 +3,9 @@
 #define VMRT_LIVE_H
 
 /*
- * Events of this host and of its guests while they happen, as one sequence in host time: what
- * vmrt/recording.h is for recordings. Works beside a recorder; everything is removed by
- * vmrt_live_close().
+ * Events of this host and of its guests while they happen, as one sequence in host time;
+ * <vmrt/recording.h> does the same with recordings. A live view works beside a recorder.
+ * vmrt_live_close() removes everything that it made in the kernel and in the guests.
  */
 
 #include <stdbool.h>
@@ -17,7 +17,7 @@
 #include <vmrt/guest.h>
 #include <vmrt/pump.h>
 
-#define VMRT_LIVE_SILENCE_NS (2 * VMRT_NS_PER_S) /* for who looks at it meanwhile */
+#define VMRT_LIVE_SILENCE_NS (2 * VMRT_NS_PER_S) /* for a person who watches a screen */
 
 struct vmrt_live_options {
 	const struct vmrt_experiment
@@ -28,25 +28,26 @@ struct vmrt_live_options {
 	size_t n_links;
 	const char *secret_file;       /* for agents reached by TCP, or NULL */
 	uint64_t buffer, guest_buffer; /* bytes per CPU */
-	bool at_once; /* do not wait for agents: the host's side comes first, guests join later,
-			 see vmrt_live_joined(); VMs of the experiment that do not run are awaited,
-			 see vmrt_live_stale() and vmrt_live_change(); sessions that break are begun
-			 again */
-	int64_t silence_ns; /* a guest that lags by more is not waited for; 0: VMRT_LIVE_SILENCE_NS
+	bool at_once;	    /* do not wait for agents: the host's events come first, and guests join
+			       later, see vmrt_live_joined(). VMs of the experiment that do not run may
+			       come later, see vmrt_live_stale() and vmrt_live_change(). Sessions that
+			       break are begun again */
+	int64_t silence_ns; /* a guest whose events are later than this is not waited for; 0:
+			     * VMRT_LIVE_SILENCE_NS
 			     */
-	int64_t slack_ns;   /* a guest's event may come so much later than the guest says it has
-			     * sent all: its vCPU was taken away in the middle of writing it */
+	int64_t slack_ns; /* an event of a guest may come this much later than the guest says it has
+			   * sent all: its vCPU was taken away in the middle of writing it */
 };
 
 struct vmrt_live;
 
 /**
- * vmrt_live_open - find the VMs, begin to trace here and in the guests
+ * vmrt_live_open - find the VMs, and begin to trace on this host and in the guests
  * @out: end with vmrt_live_close()
  *
  * A guest whose agent does not answer within some seconds is left out; vmrt_live_note() says so.
  *
- * Return: VMRT_OK; VMRT_EPERM or VMRT_ENOENT without tracefs; VMRT_ENOENT if a VM is not there;
+ * Return: VMRT_OK; VMRT_EPERM or VMRT_ENOENT without tracefs; VMRT_ENOENT if a VM does not run;
  * VMRT_EINTR if a stop was requested meanwhile.
  */
 enum vmrt_status vmrt_live_open(
@@ -56,37 +57,36 @@ enum vmrt_status vmrt_live_open(
 void vmrt_live_config(struct vmrt_live *live, struct vmrt_engine_config *config);
 
 /**
- * vmrt_live_collect - take what the buffers hold and the guests have sent
+ * vmrt_live_collect - take the events that the buffers hold and the guests have sent
  *
- * Events that were taken before are gone.
+ * Events that were taken by an earlier call are dropped.
  *
- * Return: VMRT_OK, or why there can be no more.
+ * Return: VMRT_OK, or why no more events can be taken.
  */
 enum vmrt_status vmrt_live_collect(struct vmrt_live *live, struct vmrt_error *err);
 
 /**
  * vmrt_live_joined - with options.at_once: has a guest joined since the last vmrt_live_config()?
  *
- * Then a new engine is to be made, with a configuration that is asked for after the old engine was
- * freed. Until then the guest's events are kept.
+ * If so, free the old engine, call vmrt_live_config(), and make a new engine. Until then the
+ * guest's events are kept.
  */
 bool vmrt_live_joined(const struct vmrt_live *live);
 
 /**
- * vmrt_live_stale - are other VMs there than are known?
+ * vmrt_live_stale - do other VMs run than those that @live knows?
  *
- * Looks at all processes. Then call vmrt_live_change().
+ * This reads all processes. If the result is true, call vmrt_live_change().
  */
 bool vmrt_live_stale(const struct vmrt_live *live);
 
 /**
- * vmrt_live_change - know the VMs that are there now
+ * vmrt_live_change - find the VMs that run now
  *
- * With the next vmrt_live_config(), before which the old engine is to be freed, those that have
- * gone are dropped, and those that have come are begun with. The others, and the host, go on:
- * nothing of theirs is lost.
+ * Free the old engine before the next vmrt_live_config(), which drops the VMs that have ended and
+ * begins with the new ones. The other VMs and the host go on, and none of their events is lost.
  *
- * Return: VMRT_OK, or why it stays as it was.
+ * Return: VMRT_OK, or why the list of VMs did not change.
  */
 enum vmrt_status vmrt_live_change(struct vmrt_live *live, struct vmrt_error *err);
 
@@ -99,17 +99,18 @@ int64_t vmrt_live_upto(const struct vmrt_live *live);
 /** vmrt_live_vm - name of the VM that options.vm means, or NULL if that was NULL */
 const char *vmrt_live_vm(const struct vmrt_live *live);
 
-/** vmrt_live_note - what is wrong at the moment, or "" */
+/** vmrt_live_note - the problems that there are at the moment, or "" */
 void vmrt_live_note(const struct vmrt_live *live, char *buf, size_t room);
 
-/** vmrt_live_crowd - vCPUs that were confined to one CPU together when it was opened, or "" */
+/** vmrt_live_crowd - vCPUs that were confined to one CPU together when the live view was opened, or
+ * "" */
 void vmrt_live_crowd(const struct vmrt_live *live, char *buf, size_t room);
 
-/** vmrt_live_buffer - the most that was found in the trace buffer of a CPU of the host, and its
- * size, in bytes */
+/** vmrt_live_buffer - the most bytes that were found in the trace buffer of a CPU of the host, and
+ * the size of such a buffer in bytes */
 void vmrt_live_buffer(const struct vmrt_live *live, uint64_t *fill, uint64_t *size);
 
-/** vmrt_live_close - stop tracing everywhere, remove all traces of it; NULL is allowed */
+/** vmrt_live_close - stop tracing everywhere, and remove the instances; NULL is allowed */
 void vmrt_live_close(struct vmrt_live *live);
 
 #endif

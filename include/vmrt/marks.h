@@ -9,14 +9,21 @@
  *   vmrt job_begin task=NAME k=N                      vmrt-load, before the job's work
  *   vmrt job_end task=NAME k=N                        vmrt-load, after it
  *   vmrt srv_start server=NAME vm=NAME policy=P depletion=D period=NS budget=NS priority=N t0=NS
- *                                                     and helpers=charged if other threads are
- * charged, too vmrt srv_replenish server=NAME k=N at=NS budget=NS   at: the nominal time t0 + k *
- * period; written when the members are at the priority of a sporadic server, at: when a chunk
- * returns, budget: its amount vmrt srv_deplete server=NAME k=N consumed=NS [idle=1] written when
- * the members are demoted; idle: of a polling server, what was left is given up since none wanted
- * to run vmrt srv_preempt server=NAME k=N by=NAME          demoted with budget, since a periodic
- * server above has the CPU vmrt srv_resume server=NAME k=N                   that is over vmrt
- * srv_stop server=NAME                         members have their former priority again
+ *       The server begins. The line ends with helpers=charged if other threads are charged, too.
+ *   vmrt srv_replenish server=NAME k=N at=NS budget=NS
+ *       Written when the members have the server's priority. at is the nominal time
+ *       t0 + k * period. Of a sporadic server, at is the time at which a chunk of budget
+ *       returns, and budget is the size of the chunk.
+ *   vmrt srv_deplete server=NAME k=N consumed=NS [idle=1]
+ *       Written when the members are demoted. idle=1: a polling server gives up the rest of
+ *       its budget, because no member wanted to run.
+ *   vmrt srv_preempt server=NAME k=N by=NAME
+ *       The members are demoted although there is budget, because a periodic server of higher
+ *       priority has the CPU.
+ *   vmrt srv_resume server=NAME k=N
+ *       The members have the server's priority again after srv_preempt.
+ *   vmrt srv_stop server=NAME
+ *       The server ends: the members have their former priority again.
  */
 
 #include <stdarg.h>
@@ -26,14 +33,14 @@
 
 #define VMRT_MARK_PREFIX "vmrt "
 #define VMRT_MARK_MAX 256	     /* longest line with its NUL */
-#define VMRT_INSTANCE_PREFIX "vmrt-" /* of the names of our tracefs instances */
+#define VMRT_INSTANCE_PREFIX "vmrt-" /* of the names of vmrt's tracefs instances */
 
-struct vmrt_marker; /* where markers go; none at all is fine */
+struct vmrt_marker; /* the files that markers are written to; there may be none */
 
 /**
- * vmrt_marker_open - open trace_marker of a tracefs instance, or of every instance of ours
+ * vmrt_marker_open - open trace_marker of one tracefs instance, or of every instance of vmrt
  * @instance: the instance's name, or NULL for all whose name begins with VMRT_INSTANCE_PREFIX
- * @out: close with vmrt_marker_close() before the instance is to be removed
+ * @out: close with vmrt_marker_close() before the instance is removed
  *
  * Without tracefs or without instances the marker is one that drops everything.
  *
@@ -42,16 +49,16 @@ struct vmrt_marker; /* where markers go; none at all is fine */
 enum vmrt_status vmrt_marker_open(
 	const char *instance, struct vmrt_marker **out, struct vmrt_error *err);
 
-/** vmrt_marker_add - write markers into @instance, too, also while others write; as
- * vmrt_marker_open() */
+/** vmrt_marker_add - write markers into @instance, too; other threads may write meanwhile. Returns
+ * what vmrt_marker_open() returns */
 enum vmrt_status vmrt_marker_add(
 	struct vmrt_marker *marker, const char *instance, struct vmrt_error *err);
 
-/** vmrt_marker_drop - no longer write into @instance, of which no file is kept open then */
+/** vmrt_marker_drop - no longer write into @instance; none of its files stays open */
 void vmrt_marker_drop(struct vmrt_marker *marker, const char *instance);
 
-/** vmrt_mark - write one line; @fmt begins with VMRT_MARK_PREFIX; NULL drops; no allocation, no
- * errors */
+/** vmrt_mark - write one line; @fmt begins with VMRT_MARK_PREFIX; if @marker is NULL the line is
+ * dropped; allocates no memory and reports no errors */
 void vmrt_mark(const struct vmrt_marker *marker, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -31,13 +31,13 @@ enum vmrt_option_kind {
  * @letter: short name, or 0
  * @arg: what stands for the argument in --help, as in FILE; NULL for a flag
  * @optional: the argument may be left out
- * @help: one sentence without range, default and choices, which are added
- * @standard: the default, as a user would write it; NULL: the field keeps what it has
- * @choices: the words of a choice, ended by NULL; a text must be one of them, too, and --help of it
- * lists them itself. Also for completion of other kinds
+ * @help: one sentence without range, default and choices, which --help adds
+ * @standard: the default, as a user would write it; NULL: the field keeps its value
+ * @choices: the words of a choice, ended by NULL. If a text has choices, it must be one of them,
+ * and @help lists them itself. Completion uses @choices of every kind
  * @kind, @offset: type and place of the value; set by one of the macros below
  * @count: place of the number of items of a list
- * @least, @most: the range; both 0: any that is not negative. @most of a list: how many
+ * @least, @most: the range; both 0: any value that is not negative. @most of a list: how many
  * @call: takes the argument: NULL if there is none. Complains with vmrt_usage()
  * @sample: a good value, for the message about a bad one
  */
@@ -56,7 +56,8 @@ struct vmrt_option {
 	bool optional;
 };
 
-/* The place of a field, if it has the type that the kind of option writes. */
+/* The place of a field. It does not compile unless the field has the type that this kind of option
+ * writes. */
 #define VMRT_OPTION_PLACE(type, field, want)                                                       \
 	(offsetof(type, field) +                                                                   \
 		0 * sizeof(char[__builtin_types_compatible_p(__typeof__(((type *)0)->field), want) \

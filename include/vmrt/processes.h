@@ -38,15 +38,15 @@ enum vmrt_processes_when { VMRT_PROCESSES_BEGIN, VMRT_PROCESSES_END, VMRT_PROCES
  */
 enum vmrt_status vmrt_processes_parse(const char *text, struct vmrt_processes *out);
 
-/** vmrt_processes_find - what is known of @tid, or NULL */
+/** vmrt_processes_find - the process of thread @tid, or NULL */
 const struct vmrt_thread_process *vmrt_processes_find(
 	const struct vmrt_processes *processes, int32_t tid);
 
 /**
  * vmrt_processes_save - write the lists of one machine into a run folder
  * @dat: path of the machine's recording, NAME.dat: the file is NAME.processes
- * @texts: lines as vmrt_processes_parse() takes them, NULL where there is no list; if there is
- * none at all, nothing is done
+ * @texts: lines as vmrt_processes_parse() takes them, NULL where there is no list; if there is no
+ * list at all, nothing is written
  */
 enum vmrt_status vmrt_processes_save(
 	const char *dat, const char *const texts[VMRT_PROCESSES_TIMES], struct vmrt_error *err);
@@ -63,7 +63,7 @@ enum vmrt_status vmrt_processes_load(
 /** vmrt_processes_remove - delete what vmrt_processes_save() wrote */
 void vmrt_processes_remove(const char *dat);
 
-/** vmrt_processes_free - free the list and leave an empty one; one without a list is allowed */
+/** vmrt_processes_free - free the list and leave @processes empty; an empty one is allowed */
 void vmrt_processes_free(struct vmrt_processes *processes);
 
 #endif

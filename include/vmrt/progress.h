@@ -3,8 +3,8 @@
 #define VMRT_PROGRESS_H
 
 /*
- * How far long work is, as one line on the terminal that is written over again and again. Nothing
- * is shown of work that takes less than a second, with --quiet, or if standard error is no
+ * The progress of long work, as one line on the terminal that is overwritten again and again.
+ * Nothing is shown if the work takes less than a second, with --quiet, or if standard error is no
  * terminal.
  */
 
@@ -17,7 +17,8 @@
  */
 void vmrt_progress_start(void);
 
-/** vmrt_progress_part - what the work is at, such as "file 3"; NULL: there is only one thing to do
+/** vmrt_progress_part - the part of the work that is being done, such as "file 3"; NULL: the work
+ * has no parts
  */
 void vmrt_progress_part(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
@@ -28,7 +29,7 @@ void vmrt_progress_count(const char *words, int64_t n);
 /** vmrt_progress_share - @done of @all of the work that @words names are done */
 void vmrt_progress_share(const char *words, int64_t done, int64_t all);
 
-/** vmrt_progress_clear - take the line away; the next call may show it again */
+/** vmrt_progress_clear - remove the line; the next call may show it again */
 void vmrt_progress_clear(void);
 
 #endif

@@ -4,7 +4,7 @@
 
 /*
  * The pump moves events from a merge into an engine. Recordings and live buffers have a merge each
- * (vmrt_recording_merge(), vmrt_live_merge()); from there on they look alike.
+ * (vmrt_recording_merge(), vmrt_live_merge()); the pump treats both merges alike.
  */
 
 #include <stdbool.h>
@@ -18,7 +18,7 @@ struct vmrt_merge; /* all machines' events, in the order of the host's clock */
 struct vmrt_pump {
 	struct vmrt_merge *from;
 	struct vmrt_engine *to;
-	int64_t until_ns; /* later events stay where they are; INT64_MAX: none do */
+	int64_t until_ns; /* later events stay in the merge; INT64_MAX: no event stays */
 	uint64_t most;	  /* events of one call */
 	/* called after each event, or NULL; true: this call ends */
 	bool (*see)(void *ctx, uint32_t machine, const struct vmrt_event *event, int64_t host_ns);
@@ -27,9 +27,10 @@ struct vmrt_pump {
 };
 
 enum vmrt_pumped {
-	VMRT_PUMPED_PART,  /* there is more: @most was reached, or @see returned true */
-	VMRT_PUMPED_ALL,   /* all that there is now, up to @until_ns; the engine's time is there */
-	VMRT_PUMPED_END,   /* the recording is at its end; the engine may be finished */
+	VMRT_PUMPED_PART, /* there is more: @most was reached, or @see returned true */
+	VMRT_PUMPED_ALL,  /* all events that there are now, up to @until_ns, which the engine's time
+			     has reached */
+	VMRT_PUMPED_END,  /* the recording is at its end; the engine may be finished */
 	VMRT_PUMPED_ENOMEM /* the engine is out of memory */
 };
 

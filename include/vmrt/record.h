@@ -3,7 +3,7 @@
 #define VMRT_RECORD_H
 
 /*
- * What the engine gives: records, each exactly once, when it is final.
+ * The output of the engine: records, each exactly once, when it is final.
  *
  * Times are host CLOCK_MONOTONIC ns unless the name says `local`, which is the clock of the
  * record's own machine; VMRT_UNKNOWN is unknown.
@@ -72,7 +72,8 @@ enum vmrt_loss_kind {
 };
 
 #define VMRT_PERIOD_LIST(X)                                                                        \
-	X(SERVED, "served")	    /* enforced; the members never waited for want of budget */    \
+	X(SERVED, "served") /* enforced; the members never had to wait because there was no budget \
+			     */                                                                    \
 	X(DEPLETED, "depleted")	    /* enforced; the budget was used up */                         \
 	X(UNENFORCED, "unenforced") /* only declared: nobody enforced it in this recording */      \
 	X(UNKNOWN, "unknown")	    /* events were lost in it */                                   \
@@ -86,11 +87,11 @@ enum vmrt_period_outcome {
 
 #define VMRT_PHASE_LIST(X)                                                                         \
 	X(NONE, "none")	    /* there is no grid */                                                 \
-	X(MARKER, "marker") /* an enforcer's own words */                                          \
+	X(MARKER, "marker") /* the markers of the enforcer say it */                               \
 	X(TIMER, "timer")   /* the kernel's period timer */                                        \
 	X(FITTED, "fitted") /* where the members' supply begins after they waited */               \
-	X(START, "start") /* laid from the beginning of the recording, for want of anything better \
-			   */
+	X(START, "start")   /* begins where the recording begins, because nothing better is known  \
+			     */
 
 enum vmrt_phase {
 #define X(name, words) VMRT_PHASE_##name,
@@ -98,11 +99,11 @@ enum vmrt_phase {
 #undef X
 };
 
-/* What is demanded of a server's supply; docs/metrics.md says in which windows, and of which
- * policies. */
+/* The rules that a server's supply has to keep; docs/metrics.md says in which windows, and for
+ * which policies. */
 #define VMRT_RULE_LIST(X)                                                                          \
 	X(BUDGET, "budget")	    /* at most the budget in a period */                           \
-	X(CARRY_OVER, "carry_over") /* nor more in one after a period that left some */            \
+	X(CARRY_OVER, "carry_over") /* the same in a period after one that left some budget */     \
 	X(SLIDING, "sliding")	    /* in any interval as long as the period */                    \
 	X(CUMULATIVE, "cumulative") /* in n periods, for servers that carry an overrun on */       \
 	X(SUPPLY, "supply")	    /* at least the budget in a period with work throughout */     \
@@ -111,7 +112,7 @@ enum vmrt_phase {
 	X(DISCARD, "discard")	    /* polling: the budget is lost when there is no work */        \
 	X(CHUNK, "chunk")	    /* sporadic: what was used returns one period later */         \
 	X(REPLENISH, "replenish")   /* the budget returns when it is due */                        \
-	X(PRESERVE, "preserve")	    /* it is not taken away before it is used up */                \
+	X(PRESERVE, "preserve")	    /* the budget is not taken away before it is used up */        \
 	X(DEPLETED, "depleted")	    /* without budget: hard, does not run; soft, not as real-time */
 
 enum vmrt_rule {
@@ -121,7 +122,7 @@ enum vmrt_rule {
 		VMRT_RULES
 };
 
-/** words for the enumerators above, as they stand in run.db; never NULL */
+/** The words for the enumerators above, as run.db has them; never NULL. */
 const char *vmrt_outcome_name(enum vmrt_outcome outcome);
 const char *vmrt_blame_name(enum vmrt_blame part);
 const char *vmrt_loss_name(enum vmrt_loss_kind kind);
@@ -155,7 +156,8 @@ struct vmrt_slice {
 
 /* A server, as soon as it is known: from markers, or only declared. */
 struct vmrt_server {
-	uint32_t id; /* index into the experiment's servers, or behind them for marker-only ones */
+	uint32_t id; /* index into the experiment's servers; servers that only markers name come
+			behind these */
 	char name[VMRT_NAME_MAX];
 	uint32_t vm; /* or VMRT_NONE */
 	int vcpu;    /* of this vCPU alone; -1: of all */
@@ -164,7 +166,7 @@ struct vmrt_server {
 	int64_t period_ns, budget_ns;
 	int priority;
 	int64_t phase_ns;      /* a grid point: start of period 0 */
-	enum vmrt_phase phase; /* where it comes from */
+	enum vmrt_phase phase; /* how the phase was found */
 	bool enforced;	       /* markers say so */
 };
 
@@ -181,15 +183,16 @@ struct vmrt_server_period {
 	int64_t waiting_ns;	/* a member was ready but not running */
 	int64_t wanted_ns;   /* when a member first wanted to run in the period, or unknown if none
 				did */
-	int64_t blackout_ns; /* longest demand without any supply, as far as it had lasted by the
-				period's end */
-	int64_t blackout_at_ns; /* and when that began, maybe in an earlier period; unknown if there
-				   was none */
+	int64_t blackout_ns; /* longest time with demand but without any supply; only the part until
+				the period's end counts */
+	int64_t blackout_at_ns; /* when this longest time began, maybe in an earlier period; unknown
+				   if there was none */
 	int64_t steal_ns;	/* of consumed: the host itself did not run */
 	enum vmrt_period_outcome outcome;
 };
 
-/* A window in which a server did not keep a rule; never one about which anything is uncertain. */
+/* A window in which a server did not keep a rule. A window about which anything is uncertain is
+ * never a violation. */
 struct vmrt_violation {
 	uint32_t server;
 	enum vmrt_rule rule;
@@ -197,14 +200,16 @@ struct vmrt_violation {
 	int64_t measured_ns, allowed_ns, tolerance_ns;
 };
 
-/* How often a rule was looked at, so that no violation means something. Given at the end. */
+/* How often a rule was checked. Without this number it would not be known whether "no violation"
+ * means that the rule was kept. Given at the end. */
 struct vmrt_check {
 	uint32_t server;
 	enum vmrt_rule rule;
 	int64_t judged, unknown, violations; /* windows; violations are among the judged */
 	int64_t worst_ns; /* largest measured - allowed (of supply, preserve: the reverse), may be
 			     negative */
-	int64_t worst_at_ns; /* where that window begins; both unknown if none was judged */
+	int64_t worst_at_ns; /* where the window of worst_ns begins; both are unknown if no window
+				was judged */
 	int64_t tolerance_ns;
 };
 
@@ -213,10 +218,10 @@ struct vmrt_check {
 struct vmrt_supply_point {
 	uint32_t server;
 	int64_t length_ns, least_ns;
-	int64_t at_ns; /* where the first window with so little begins */
+	int64_t at_ns; /* where the first window with this least supply begins */
 };
 
-/* How a VM without an enforced server was scheduled of itself. */
+/* How the host scheduled a VM that has no enforced server. */
 struct vmrt_unmanaged {
 	uint32_t vm;
 	int64_t n; /* distances between starts of supply after waits */
@@ -243,21 +248,23 @@ struct vmrt_job {
 	int64_t exec_ns;     /* on a guest CPU whose vCPU thread was on a host CPU */
 	int64_t response_ns; /* end - arrival in the task's own clock */
 	int64_t blame_ns[VMRT_BLAMES];
-	struct vmrt_blamed blamed[VMRT_BLAMED_MAX]; /* by part, and in it those of the name that ran
-						       most first */
+	struct vmrt_blamed blamed[VMRT_BLAMED_MAX]; /* ordered by part; within a part, the threads
+						       whose name ran most come first */
 	size_t n_blamed;
-	int64_t unsure_ns; /* at most so much may belong to other parts: the guest's clock has an
-			      error, or a switch is missing */
+	int64_t unsure_ns; /* at most this much of the parts may belong to other parts, because the
+			      guest's clock has an error or a switch is missing */
 	int64_t excess_ns[VMRT_BLAMES]; /* in the busy period: OVERRUN, GUEST_OVERRUN, STEAL,
 					   THROTTLING */
 	int preemptions, migrations;
 	int64_t skipped;	/* releases lost right before this job */
-	int64_t skipped_behind; /* of the last one in a recording: those lost behind it */
+	int64_t skipped_behind; /* of a task's last job in a recording: releases lost behind this
+				   job */
 	enum vmrt_outcome outcome;
 	int cause;     /* enum vmrt_blame of a miss, or -1 */
 	bool excused;  /* a miss that overruns, steal or throttling explain (docs/metrics.md) */
 	bool inferred; /* an inferred switch lies in it */
-	char woken_by[VMRT_COMM_MAX]; /* of a task that others release: who did; else empty */
+	char woken_by[VMRT_COMM_MAX]; /* if other threads release the task: name of the thread that
+					 released this job; else empty */
 	int64_t mark_begin_local_ns, mark_end_local_ns; /* the workload's own markers, if any */
 };
 

@@ -57,10 +57,10 @@ double vmrt_rta_utilisation(const struct vmrt_rta_task *tasks, size_t n);
 /**
  * vmrt_rta_response - worst-case response time of task @i in @supply, by the supply bound function
  *
- * The least t with sbf(t) >= C + B + sum over tasks j of higher priority of ceil(t / T_j) C_j. It
- * is the bound of the first job of a busy period: for a task whose deadline is not beyond its
- * period, a result within the deadline is the bound of all jobs, and one beyond means it is not
- * schedulable.
+ * The least t with sbf(t) >= C + B + sum over tasks j of higher priority of ceil(t / T_j) C_j. This
+ * t is the bound of the first job of a busy period: for a task whose deadline is not beyond its
+ * period, a result within the deadline is the bound of all jobs, and a result beyond the deadline
+ * means that the task is not schedulable.
  *
  * Return: the response time; VMRT_UNKNOWN if it has no bound.
  */
@@ -74,8 +74,8 @@ bool vmrt_rta_feasible(
 /**
  * vmrt_rta_server_response - worst-case time until server @i got its whole budget
  *
- * Return: the time, of use as vmrt_supply.deadline_ns if it is within the period; VMRT_UNKNOWN if
- * it has no bound.
+ * Return: the time, which can be vmrt_supply.deadline_ns if it is within the period; VMRT_UNKNOWN
+ * if it has no bound.
  */
 int64_t vmrt_rta_server_response(const struct vmrt_rta_server *servers, size_t n, size_t i);
 

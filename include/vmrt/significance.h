@@ -36,8 +36,8 @@ struct vmrt_buckets;
 /**
  * vmrt_mann_whitney_buckets - the same of histograms, whose values are equal within a bucket
  *
- * Takes time and memory for the buckets, not for the values, of which strangers' histograms may
- * tell any number.
+ * Time and memory depend on the number of buckets and not on the number of values, because a
+ * histogram from a stranger may claim to have any number of values.
  *
  * Return: VMRT_OK or VMRT_ENOMEM.
  */

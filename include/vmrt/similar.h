@@ -2,7 +2,8 @@
 #ifndef VMRT_SIMILAR_H
 #define VMRT_SIMILAR_H
 
-/* Names that were probably meant where one is not there: most often it was misspelt. */
+/* Finds the names that a user probably meant by a name that does not exist, most often because it
+ * was misspelt. */
 
 #include <stddef.h>
 
@@ -12,11 +13,12 @@
  * vmrt_name_distance - how many characters have to be changed, added, left out or swapped to make
  * @b of @a, whatever their case
  *
- * A name that is a part of the other one is near: 1. Of longer names the first 127 bytes count.
+ * If one name is a part of the other one, the distance is 1. Of longer names the first 127 bytes
+ * count.
  */
 unsigned vmrt_name_distance(const char *a, const char *b);
 
-/** vmrt_name_near - the largest distance of a name from @wanted that may be meant by it */
+/** vmrt_name_near - the largest distance from @wanted of a name that @wanted may mean */
 unsigned vmrt_name_near(const char *wanted);
 
 /** vmrt_meant - the one of @n names that @wanted most probably means, or NULL */
@@ -26,7 +28,7 @@ const char *vmrt_meant(const char *wanted, const char *const *names, size_t n);
  * vmrt_similar - "a, b, c and 4 more (did you mean a?)": the names that there are, the most similar
  * ones first; "none"
  * @wanted: the name that is not among them
- * @names: of MACHINE/NAME the part behind the slash may be meant
+ * @names: if one is MACHINE/NAME, @wanted may mean the part behind the slash
  *
  * Return: @buf.
  */

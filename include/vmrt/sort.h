@@ -2,18 +2,18 @@
 #ifndef VMRT_SORT_H
 #define VMRT_SORT_H
 
-/* Numbers in rising order, also when some more have come. */
+/* Sorts numbers, and sorts them again at little cost when some more were added. */
 
 #include <stddef.h>
 #include <stdint.h>
 
 /**
  * vmrt_sort_values - put @values in rising order
- * @sorted: the first so many are in order already, as this function has left them
- * @n: of all
+ * @sorted: how many values at the beginning are in order already, since this function sorted them
+ * @n: how many values there are in all
  *
- * The rest is sorted and merged into them, so that a series to which a few values have been added
- * costs about one pass over those above the least of them.
+ * The values behind these are sorted and merged into them, so that a series to which a few values
+ * have been added costs about one pass over those above the least of them.
  */
 void vmrt_sort_values(int64_t *values, size_t sorted, size_t n);
 

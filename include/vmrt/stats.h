@@ -15,7 +15,7 @@
 struct vmrt_samples {
 	int64_t *values;
 	size_t n, room;
-	size_t n_sorted; /* the first so many are in rising order */
+	size_t n_sorted; /* how many values at the beginning are in rising order */
 };
 
 /** vmrt_samples_add - add @value; VMRT_OK or VMRT_ENOMEM */
@@ -32,7 +32,7 @@ enum vmrt_status vmrt_samples_add(struct vmrt_samples *samples, int64_t value);
  */
 int64_t vmrt_samples_percentile(struct vmrt_samples *samples, unsigned num, unsigned den);
 
-/** vmrt_samples_sort - put the values in rising order; does nothing if they are */
+/** vmrt_samples_sort - put the values in rising order; does nothing if they are in order */
 void vmrt_samples_sort(struct vmrt_samples *samples);
 
 /** vmrt_samples_rank - the rank, from 1, of the percentile @num / @den of @n values, by the
@@ -62,7 +62,8 @@ size_t vmrt_histogram(const struct vmrt_samples *s, struct vmrt_bin **out);
 /* A streaming summary of one value per job. Begin with VMRT_SERIES_EMPTY. */
 struct vmrt_series {
 	size_t n;
-	int64_t min, min_k, max, max_k; /* with the first job that has it; VMRT_UNKNOWN if n is 0 */
+	int64_t min, min_k, max,
+		max_k; /* the values, and the first job that has each; VMRT_UNKNOWN if n is 0 */
 	double sum;
 	int64_t relative, relative_k; /* largest step between jobs k - 1 and k */
 	int64_t last, last_k;
@@ -96,7 +97,8 @@ void vmrt_wilson(uint64_t hits, uint64_t n, double *low, double *high);
  * The sum of the probabilities of all tables with these margins that are no more likely than the
  * observed one.
  *
- * The effort grows with the square root of the counts, which may be a stranger's.
+ * The computing time grows only with the square root of the counts, since the counts may come from
+ * a stranger's file.
  *
  * Return: the p value; NaN if a group is empty, larger than 2^32, or has more hits than members.
  */

@@ -39,7 +39,7 @@ enum vmrt_exit {
 
 #define VMRT_ERROR_TEXT 512
 
-/* A failure in words: names the thing, says what is wrong and what to do, in one line. */
+/* A failure in words: one line that names the thing, says what is wrong, and what to do. */
 struct vmrt_error {
 	enum vmrt_status status;
 	char text[VMRT_ERROR_TEXT];
@@ -65,7 +65,7 @@ enum vmrt_status vmrt_fail_errno(struct vmrt_error *err, int errnum, const char 
 	__attribute__((format(printf, 3, 4)));
 
 /**
- * vmrt_say - one line of talk on stderr, behind the program's name
+ * vmrt_say - print one line of information on stderr, behind the program's name
  *
  * Silent when --quiet was given. Never used for data, which goes to stdout.
  */

@@ -6,9 +6,10 @@
  * Drawings as SVG: the one writer of reports, exports and documents.
  *
  * Shapes have classes, not colours. A drawing that is a file of its own brings a theme, which gives
- * the classes their colours; one within a page of HTML takes the page's (vmrt_svg_style(),
- * vmrt_svg_page()). Colours are Okabe and Ito's, which people distinguish whatever colours they
- * see; what matters has a shape or a pattern, too. Lengths are CSS pixels, 96 to an inch.
+ * the classes their colours; a drawing within a page of HTML takes the theme of the page
+ * (vmrt_svg_style(), vmrt_svg_page()). The colours are those of Okabe and Ito, which colour-blind
+ * people can distinguish, too. Differences that matter also have a shape or a pattern. Lengths are
+ * CSS pixels, 96 to an inch.
  *
  * Classes to fill with: a (what is in focus), b, c, d (others), n (neutral), h (hatched), m
  * (missed), o (outline only). Lines: la lb lc ld lm (in these colours), axis, grid. Texts: ""
@@ -65,7 +66,8 @@ void vmrt_svg_page(FILE *out);
 
 enum vmrt_anchor { VMRT_START, VMRT_MIDDLE, VMRT_END };
 
-/** vmrt_svg_text - @words at a point of the base line; everything from elsewhere is made harmless
+/** vmrt_svg_text - print @words at a point of the base line; characters that markup would take for
+ * its own are escaped
  */
 void vmrt_svg_text(struct vmrt_svg *svg, const char *class, double x, double y,
 	enum vmrt_anchor anchor, const char *words);
@@ -74,11 +76,11 @@ void vmrt_svg_text(struct vmrt_svg *svg, const char *class, double x, double y,
 void vmrt_svg_textf(struct vmrt_svg *svg, const char *class, double x, double y,
 	enum vmrt_anchor anchor, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
-/** vmrt_svg_text_width - how wide @words are at most, whichever of the fonts is there */
+/** vmrt_svg_text_width - how wide @words are at most, whichever of the fonts the reader has */
 double vmrt_svg_text_width(double font, const char *words);
 
 /** vmrt_svg_fit - @words, cut in the middle if they are wider than @width, in @buf; valid UTF-8
- * stays that */
+ * stays valid */
 const char *vmrt_svg_fit(
 	const struct vmrt_svg *svg, const char *words, double width, char *buf, size_t room);
 
@@ -91,8 +93,8 @@ void vmrt_svg_rect(struct vmrt_svg *svg, const char *class, double x, double y, 
 	double height, const char *tooltip);
 
 /**
- * vmrt_svg_path, vmrt_svg_path_end - a path of many parts in between: shapes of one class are one
- * element, since there can be thousands
+ * vmrt_svg_path, vmrt_svg_path_end - begin and end a path, between which the functions below add
+ * its parts: shapes of one class are one element, since there can be thousands of them
  */
 void vmrt_svg_path(struct vmrt_svg *svg, const char *class);
 void vmrt_svg_box(struct vmrt_svg *svg, double x, double y, double width, double height);

@@ -3,7 +3,7 @@
 #define VMRT_TABLE_H
 
 /*
- * Tables, and the documents made of them, in every output format from one model.
+ * Tables, and the documents that consist of tables, in every output format from one model.
  *
  * People (text, markdown, latex, html) see durations in a readable unit and ratios as percent;
  * programs (csv, json, jsonl) get nanoseconds and fractions. Both come from the same cell, so that
@@ -42,13 +42,14 @@ enum vmrt_cell_type {
 	VMRT_CELL_P,	 /* double, a probability; people see at least 0.001 */
 	VMRT_CELL_REAL,	 /* double */
 	VMRT_CELL_BOOL,
-	VMRT_CELL_ANY, /* of a column: every cell its own type, durations in ms */
+	VMRT_CELL_ANY, /* type of a column only: every cell has its own type, and durations are in
+			  ms */
 };
 
 #define VMRT_KEY_GROUP 0      /* shown in every part of the table */
 #define VMRT_DATA_GROUP (-1)  /* for programs only */
 #define VMRT_PEOPLE_ONLY 1000 /* added to a group: not for programs */
-#define VMRT_SIGNIFICANT 99   /* as the decimals of durations: three digits that matter */
+#define VMRT_SIGNIFICANT 99   /* a value for the decimals of durations: three significant digits */
 
 struct vmrt_column {
 	const char *key;  /* for programs, with the unit: "response_max_ns" */
@@ -63,13 +64,13 @@ struct vmrt_column {
 #define VMRT_TABLE_PROSE 1  /* people see its lines instead of the grid */
 #define VMRT_TABLE_SINGLE 2 /* exactly one row: a JSON object instead of an array */
 #define VMRT_TABLE_SPAN 4   /* people see the first column as a line above the rows that share it */
-#define VMRT_TABLE_BRIEF 8  /* shown too where only the answer is wanted */
+#define VMRT_TABLE_BRIEF 8  /* also shown where only the answer is wanted */
 #define VMRT_TABLE_PEOPLE 16 /* not for programs */
 
 /*
  * A table whose columns and values are one list: X(key, head, unit, type, decimals, group, value)
- * for each column; VMRT_DATA(X, key, type, value) for one that only programs see. VMRT_COLUMN makes
- * the column of it, VMRT_CELL puts the value into the next cell of @table.
+ * for each column; VMRT_DATA(X, key, type, value) for a column that only programs see. VMRT_COLUMN
+ * makes the column from such a line, VMRT_CELL puts the value into the next cell of @table.
  */
 #define VMRT_COLUMN(key, head, unit, type, decimals, group, value)                                 \
 	{#key, head, unit, VMRT_CELL_##type, decimals, group},
@@ -92,7 +93,8 @@ enum vmrt_status vmrt_format_parse(const char *name, enum vmrt_format *out);
 
 /**
  * vmrt_doc_new - an empty document
- * @key: what its sections are, e.g. "run"; in JSON the name of the array, with an "s" behind it
+ * @key: the word for a section, e.g. "run"; with an "s" behind it, this is the name of the array in
+ * JSON
  * @many: false if there is only ever one section, which then has no name of its own
  *
  * Return: the document, to be freed with vmrt_doc_free(); NULL without memory.
@@ -104,7 +106,7 @@ struct vmrt_doc *vmrt_doc_new(const char *key, bool many);
 /** vmrt_doc_free - free it with its tables; NULL is allowed */
 void vmrt_doc_free(struct vmrt_doc *doc);
 
-/** vmrt_doc_fail - memory for its contents ran out elsewhere */
+/** vmrt_doc_fail - the caller could not get memory for the contents of @doc */
 void vmrt_doc_fail(struct vmrt_doc *doc);
 
 /** vmrt_doc_section - begin a section called @name (copied; "": without a heading); tables belong
@@ -118,20 +120,21 @@ void vmrt_doc_section(struct vmrt_doc *doc, const char *name);
  * @columns: kept by reference until the document is freed
  * @flags: VMRT_TABLE_*
  *
- * Return: the table, owned by @doc; NULL without memory, which all functions below take in silence.
+ * Return: the table, owned by @doc; NULL without memory. All functions below accept NULL and do
+ * nothing then.
  */
 struct vmrt_table *vmrt_doc_table(struct vmrt_doc *doc, const char *name, const char *const *titles,
 	const struct vmrt_column *columns, size_t n_columns, unsigned flags);
 
 /**
- * vmrt_doc_table_named - a table whose columns are only known now
- * @keys: their names, for people too, copied; a cell of theirs may be anything
+ * vmrt_doc_table_named - a table whose columns are known only when the program runs
+ * @keys: names of the columns, for people too, copied; the cells may have any type
  */
 struct vmrt_table *vmrt_doc_table_named(
 	struct vmrt_doc *doc, const char *name, const char *const *keys, size_t n_columns);
 
-/** vmrt_table_settle - after the last cell of such a table: columns that hold texts only are set as
- * texts */
+/** vmrt_table_settle - call after the last cell of a table of vmrt_doc_table_named(): columns that
+ * hold only texts become columns of text */
 void vmrt_table_settle(struct vmrt_table *table);
 
 /** The next cell of the row: cells are put one after the other, row by row. */
@@ -151,7 +154,7 @@ struct vmrt_value {
 	double ratio;	/* RATIO, P, REAL; NaN: unknown */
 };
 
-/** vmrt_put_value - the next cell, of the type of the value */
+/** vmrt_put_value - fill the next cell with a value of any type */
 void vmrt_put_value(struct vmrt_table *table, struct vmrt_value value);
 
 /** vmrt_put_line - a line for people, headed by @key; long lines are wrapped */
@@ -161,14 +164,14 @@ void vmrt_put_line(struct vmrt_table *table, const char *key, const char *fmt, .
 /**
  * vmrt_put_figure - a picture below the table, for html
  * @caption: what it shows
- * @svg: markup that is put into the page as it is, so everything from elsewhere in it must be
- *escaped; owned by the table from now on, to be freed with free(); NULL without memory
+ * @svg: markup that is put into the page as it is, so texts in it that are not vmrt's own must be
+ * escaped; owned by the table from now on, to be freed with free(); NULL without memory
  */
 void vmrt_put_figure(struct vmrt_table *table, const char *caption, char *svg);
 
 #define VMRT_TEXT_WIDTH 80	/* of text, unless more is allowed */
-#define VMRT_TEXT_WIDTH_MIN 40	/* less is not possible */
-#define VMRT_TEXT_WIDTH_MAX 200 /* more are not used */
+#define VMRT_TEXT_WIDTH_MIN 40	/* narrower text is not possible */
+#define VMRT_TEXT_WIDTH_MAX 200 /* text is never wider */
 
 struct vmrt_print {
 	enum vmrt_format format;
@@ -182,14 +185,14 @@ struct vmrt_print {
 /**
  * vmrt_doc_print_as - write the document
  *
- * Text is at most as wide as asked for as long as a single column with its keys is; the parts of a
- * table stand side by side as far as they fit. In CSV a table has the rows of all sections, with
- * the section's name in a first column; tables are separated by a blank line and headed by a line
- * "# NAME" unless one only is wanted.
+ * Text is at most as wide as asked for, unless a single column with its key columns is wider. The
+ * parts of a table stand side by side as far as they fit. In CSV a table has the rows of all
+ * sections, with the section's name in a first column; tables are separated by a blank line and
+ * headed by a line "# NAME" unless only one table is wanted.
  *
- * A selection leaves the names and the selected columns of the tables that have any, and no lines;
- * in a table with a column "metric", the rows of the selected metrics. A key may be given without
- * its unit, "_ns" or "_ratio".
+ * With a selection, tables that have selected columns are written with their names and these
+ * columns only, and no lines of prose; of a table with a column "metric", the rows of the selected
+ * metrics are written. A key may be given without its unit, "_ns" or "_ratio".
  *
  * With @how->brief and without @how->only, text and Markdown have the tables with VMRT_TABLE_BRIEF
  * only.
@@ -208,15 +211,16 @@ enum vmrt_status vmrt_doc_print_as(const struct vmrt_doc *doc, const struct vmrt
  */
 unsigned vmrt_text_width(void);
 
-/** vmrt_doc_print - as vmrt_doc_print_as(), with @format and @only; on stdout as wide as that is */
+/** vmrt_doc_print - as vmrt_doc_print_as(), with @format and @only; text on stdout is as wide as
+ * vmrt_text_width() says */
 enum vmrt_status vmrt_doc_print(const struct vmrt_doc *doc, enum vmrt_format format,
 	const char *only, FILE *out, struct vmrt_error *err);
 
-/** vmrt_html_text - @text as html and svg take it, without characters that control anything */
+/** vmrt_html_text - print @text escaped for html and svg, without control characters */
 void vmrt_html_text(FILE *out, const char *text);
 
-/** vmrt_csv_field - one field as RFC 4180 wants it: in quotes where it holds a comma, a quote or a
- * line break */
+/** vmrt_csv_field - print one field as RFC 4180 demands: in quotes if it holds a comma, a quote or
+ * a line break */
 void vmrt_csv_field(FILE *out, const char *text);
 
 #endif

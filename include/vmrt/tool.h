@@ -7,7 +7,7 @@
  *
  * A program is a `struct vmrt_tool` with one or more commands; main() is
  * `return vmrt_tool_main(&tool, argc, argv);`. The parser, --help, the completion script and the
- * check of the man page come from one table of options per command (<vmrt/option.h>).
+ * check of the man page all use one table of options per command (<vmrt/option.h>).
  */
 
 #include <argp.h>
@@ -50,8 +50,8 @@ struct vmrt_tool {
 /**
  * vmrt_tool_main - parse the command line, install signal handling, run the command
  *
- * Knows --help, --usage, --version, `--completion bash` and `--completion table` (one line per
- * option, for the check of the man pages) by itself. Usage errors exit with 64.
+ * Every program understands --help, --usage, --version, `--completion bash` and `--completion
+ * table` (one line per option, for the check of the man pages). Usage errors exit with 64.
  *
  * Return: the exit status for main().
  */
@@ -69,19 +69,20 @@ int vmrt_stop_fd(void);
  */
 void vmrt_remove_at_crash(const char *path);
 
-/** vmrt_keep_at_crash - the file @path is complete, or was removed; NULL and others are left out */
+/** vmrt_keep_at_crash - no longer remove the file @path at a crash, since it is complete or was
+ * removed; NULL and unknown paths are ignored */
 void vmrt_keep_at_crash(const char *path);
 
 /**
  * vmrt_end_at_stop - from now on the program may be ended at any place
  *
  * For programs that leave nothing behind but the files of vmrt_remove_at_crash(). If such a program
- * uses more than 150 ms of CPU time after it was asked to stop, because strangers' numbers keep it
- * busy, the signal ends it.
+ * uses more than 150 ms of CPU time after it was asked to stop, because numbers in a stranger's
+ * file keep it busy, the signal ends it.
  */
 void vmrt_end_at_stop(void);
 
-/** vmrt_request_stop - as if signal @sig had come; async-signal-safe */
+/** vmrt_request_stop - request a stop, as signal @sig does; async-signal-safe */
 void vmrt_request_stop(int sig);
 
 /** vmrt_option_given - was the option called @name on the command line? For the check of a command

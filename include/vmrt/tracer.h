@@ -54,7 +54,7 @@ struct vmrt_tracer;
  * @buffer: bytes per CPU
  * @out: end with vmrt_tracer_close()
  *
- * Mounts tracefs if it is not and if that is permitted, and says so.
+ * Mounts tracefs if it is not mounted and mounting is permitted, and prints that it did.
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no tracefs or an event is missing, VMRT_EPERM,
  * VMRT_EIO...
@@ -82,7 +82,7 @@ enum vmrt_status vmrt_tracer_open_with(const struct vmrt_tracer_options *options
  * vmrt_tracer_adopt - take over an instance whose owner is gone, and switch it off
  * @out: end with vmrt_tracer_close(), which removes the instance
  *
- * Return: VMRT_OK, VMRT_ENOENT if it is not there, VMRT_EBUSY if its owner lives...
+ * Return: VMRT_OK, VMRT_ENOENT if there is no such instance, VMRT_EBUSY if its owner still runs...
  */
 enum vmrt_status vmrt_tracer_adopt(
 	const char *instance, struct vmrt_tracer **out, struct vmrt_error *err);
@@ -121,7 +121,7 @@ enum vmrt_status vmrt_tracer_off(struct vmrt_tracer *tracer, struct vmrt_error *
  * vmrt_tracer_read - take the next sub-buffer of @cpu; never blocks
  * @page: page_size bytes
  *
- * Takes a partly filled one too, which is then padded to a whole page.
+ * A sub-buffer that is only partly filled is taken, too, and padded to a whole page.
  *
  * Return: 1, 0 if there is none, -1 with errno.
  */
@@ -136,7 +136,7 @@ int vmrt_tracer_read(struct vmrt_tracer *tracer, unsigned cpu, void *page);
 ssize_t vmrt_tracer_splice(struct vmrt_tracer *tracer, unsigned cpu, int fd, size_t max);
 
 /**
- * vmrt_tracer_wait - wait until so much is in the buffer of @cpu that reading is worth it
+ * vmrt_tracer_wait - wait until the buffer of @cpu holds enough to be worth reading
  * @fd: or until this is readable
  * @ms: or at most so long
  *
@@ -150,7 +150,8 @@ enum vmrt_status vmrt_tracer_stats(const struct vmrt_tracer *tracer, unsigned cp
 
 /**
  * vmrt_tracer_meta - formats, symbols, names
- * @out: free with vmrt_trace_meta_free(); its cmdlines and processes are those of now
+ * @out: free with vmrt_trace_meta_free(); its cmdlines and processes are those that exist at the
+ * time of the call
  */
 enum vmrt_status vmrt_tracer_meta(
 	const struct vmrt_tracer *tracer, struct vmrt_trace_meta *out, struct vmrt_error *err);
@@ -160,7 +161,8 @@ enum vmrt_status vmrt_tracer_meta(
  * kernel still knows
  * @processes: set to lines as vmrt_processes_parse() takes them, free() it; NULL: not wanted
  *
- * Return: free() it; NULL: no memory, also in @processes.
+ * Return: the lines, to be freed with free(); NULL without memory, and then *@processes is NULL,
+ * too.
  */
 char *vmrt_trace_cmdlines(char **processes);
 
@@ -168,7 +170,7 @@ char *vmrt_trace_cmdlines(char **processes);
  * vmrt_trace_merge_names - one list "tid comm" out of several, each thread once
  * @lists: texts of lines; NULL entries are skipped; a name of a later line replaces earlier ones
  *
- * Return: the list by thread, free() it; NULL: no memory.
+ * Return: the list by thread, to be freed with free(); NULL without memory.
  */
 char *vmrt_trace_merge_names(const char *const *lists, size_t n);
 
@@ -186,22 +188,25 @@ enum vmrt_status vmrt_tracer_close(
 	struct vmrt_tracer *tracer, int patience_ms, struct vmrt_error *err);
 
 /**
- * vmrt_tracer_close_aside - vmrt_tracer_close(), but a process of its own removes the instance
+ * vmrt_tracer_close_aside - like vmrt_tracer_close(), but a separate process removes the instance
  *
- * For who has no time: the kernel takes a tenth of a second for it. No other thread may run.
+ * For callers that must not wait: the kernel takes a tenth of a second to remove an instance. No
+ * other thread may run.
  */
 void vmrt_tracer_close_aside(struct vmrt_tracer *tracer, int patience_ms);
 
-/** vmrt_tracer_abandon - free it and leave the instance to the next one who adopts it; NULL is
- * allowed */
+/** vmrt_tracer_abandon - free @tracer and leave the instance to the process that adopts it next;
+ * NULL is allowed */
 void vmrt_tracer_abandon(struct vmrt_tracer *tracer);
 
 /**
  * vmrt_tracer_reset - remove instances of vmrt whose owner is gone
  * @label: only those with this label; NULL: all
- * @like: only those that the owner of this one has left, also if it is gone itself; NULL: all
+ * @like: name of an instance: only instances that the owner of this one has left, even if this one
+ * no longer exists; NULL: all
  * @removed, @kept: how many were removed, and how many could not be; may be NULL
- * @report: called with each name and what became of it (NULL: removed, else why not); may be NULL
+ * @report: called with the name of each instance, and with NULL if it was removed, else with the
+ * reason why not; may be NULL
  */
 enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned *removed,
 	unsigned *kept, void (*report)(void *ctx, const char *name, const char *why), void *ctx,

@@ -2,7 +2,7 @@
 #ifndef VMRT_UTF8_H
 #define VMRT_UTF8_H
 
-/* Reading UTF-8 that may be none. */
+/* Reads texts that may not be valid UTF-8. */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,10 +17,11 @@
 uint32_t vmrt_utf8_next(const char **text);
 
 /**
- * vmrt_utf8_is_harmless - is @c only what it looks like?
+ * vmrt_utf8_is_harmless - can @c be printed without an effect on the terminal or on the text around
+ * it?
  *
- * Not so are control characters, also those of 8 bits; those that change the direction of what
- * follows; and bytes that are no UTF-8.
+ * Control characters (those of 8 bits, too), characters that change the direction of the text
+ * behind them, and bytes that are not UTF-8 are not harmless.
  */
 bool vmrt_utf8_is_harmless(uint32_t c);
 
@@ -28,8 +29,8 @@ bool vmrt_utf8_is_harmless(uint32_t c);
 size_t vmrt_utf8_length(const char *text);
 
 /**
- * vmrt_utf8_width - how many columns of a terminal character @c takes: 0 of a combining one, 2 of a
- * Chinese, Japanese or Korean one and of most emoji, 1 of others
+ * vmrt_utf8_width - how many columns of a terminal character @c takes: 0 for a combining character,
+ * 2 for a Chinese, Japanese or Korean one and for most emoji, 1 for others
  */
 unsigned vmrt_utf8_width(uint32_t c);
 
@@ -39,7 +40,8 @@ size_t vmrt_utf8_columns(const char *text);
 /** vmrt_utf8_put - print @text with a question mark for each character that is not harmless */
 void vmrt_utf8_put(FILE *out, const char *text);
 
-/** vmrt_utf8_tame - do the same to @text itself: a question mark for each byte of such a character
+/** vmrt_utf8_tame - change @text itself: a question mark for each byte of a character that is not
+ * harmless
  */
 void vmrt_utf8_tame(char *text);
 

@@ -11,24 +11,24 @@
 #define VMRT_UUID_TEXT                                                                             \
 	37 /* bytes of the text with its end, as in 01234567-89ab-4cde-8f01-23456789abcd */
 
-/** vmrt_uuid_random - a new one (version 4) into @buf, of VMRT_UUID_TEXT bytes; VMRT_OK or why the
- * kernel has no random numbers */
+/** vmrt_uuid_random - write a new UUID (version 4) into @buf, of VMRT_UUID_TEXT bytes; VMRT_OK, or
+ * the error if the kernel gave no random numbers */
 enum vmrt_status vmrt_uuid_random(char *buf, struct vmrt_error *err);
 
 /**
- * vmrt_uuid_of_file - the one that belongs to what a file holds (version 8)
+ * vmrt_uuid_of_file - the UUID that belongs to the contents of a file (version 8)
  * @path: a regular file
  * @buf: of VMRT_UUID_TEXT bytes
  *
- * It is made of the SHA-256 of the file's size, its first and its last MiB, so that it is the same
- * wherever the file is, and made at once for a large file.
+ * The UUID is made from the SHA-256 of the file's size, its first and its last MiB. So it does not
+ * depend on the file's path, and is made quickly for a large file.
  */
 enum vmrt_status vmrt_uuid_of_file(const char *path, char *buf, struct vmrt_error *err);
 
-/** vmrt_uuid_valid - is @text one, in lower case, as vmrt writes it? */
+/** vmrt_uuid_valid - is @text a UUID in lower case, as vmrt writes it? */
 bool vmrt_uuid_valid(const char *text);
 
-/** vmrt_uuid_is_derived - was it made by vmrt_uuid_of_file()? */
+/** vmrt_uuid_is_derived - was the UUID @text made by vmrt_uuid_of_file()? */
 bool vmrt_uuid_is_derived(const char *text);
 
 #endif

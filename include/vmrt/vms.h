@@ -29,19 +29,19 @@ struct vmrt_vm_thread {
 	int policy;   /* SCHED_OTHER... */
 	int priority; /* SCHED_FIFO and SCHED_RR priority, else 0 */
 	cpu_set_t affinity;
-	int64_t from_ns,
-		to_ns; /* in a recording: when it came and when it was gone; 0: before, after it */
+	int64_t from_ns, to_ns; /* in a recording: when the thread came and when it ended; 0: before
+				   or after the recording */
 };
 
 /* What the kernel grants a thread. */
 struct vmrt_thread_limits {
 	int64_t dl_runtime_ns, dl_deadline_ns, dl_period_ns; /* SCHED_DEADLINE; else 0 */
-	char cgroup[256]; /* with the CPU limit; "" if not known */
-	int64_t quota_ns,
-		quota_period_ns; /* the tightest of that cgroup and those above; 0: none */
+	char cgroup[256];		   /* with the CPU limit; "" if not known */
+	int64_t quota_ns, quota_period_ns; /* the tightest limit of this cgroup and those above it;
+					      0: no limit */
 };
 
-/** vmrt_thread_limits - fill it in for thread @tid, with what can be read */
+/** vmrt_thread_limits - fill in @out for thread @tid, as far as it can be read */
 void vmrt_thread_limits(pid_t tid, struct vmrt_thread_limits *out);
 
 #define VMRT_VM_LINKS 4 /* agent ports looked for per VM */
@@ -58,8 +58,9 @@ struct vmrt_vm {
 	size_t n_vcpus;
 	uint32_t vsock_cid; /* of the guest; 0: it has none */
 	/*
-	 * UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is
-	 * none. The last one is "vsock:CID" if the guest has one and no such port.
+	 * UNIX sockets behind the virtio-serial ports org.vmrt.agent.0, .1, ...; "" if there is no
+	 * such port. The last entry is "vsock:CID" if the guest has vsock and this port does not
+	 * exist.
 	 */
 	char link[VMRT_VM_LINKS][VMRT_LINK_PATH];
 };
@@ -67,9 +68,9 @@ struct vmrt_vm {
 /* ---- whose VMs are trusted ---- */
 
 /*
- * Any process can call itself a VM. Nothing of one is connected to or given a priority unless its
- * users are allowed: root, the caller (also the one before sudo), libvirt's QEMU, and those that
- * option --owner adds.
+ * Any process can look like a VM. vmrt neither connects to a VM nor changes the priority of its
+ * threads unless the users of its process are allowed: root, the caller (also the one before sudo),
+ * libvirt's QEMU, and those that option --owner adds.
  */
 
 #define VMRT_OWNER_MAX VMRT_USER_MAX
@@ -89,8 +90,8 @@ bool vmrt_owner_allowed(uid_t uid);
 /** vmrt_vm_allowed - is @vm trusted? @only: if not NULL, this user alone */
 bool vmrt_vm_allowed(const struct vmrt_vm *vm, const uid_t *only);
 
-/** vmrt_process_allowed - is process @pid of a user that is trusted, or of that of @vm? False if
- * it has ended */
+/** vmrt_process_allowed - does process @pid belong to a user who is trusted, or to the user of @vm?
+ * False if the process has ended */
 bool vmrt_process_allowed(pid_t pid, const struct vmrt_vm *vm);
 
 /** vmrt_option_owner - takes the argument of --owner */
@@ -109,7 +110,8 @@ error_t vmrt_option_owner(void *opts, char *arg, const struct argp_state *state)
 /* ---- finding them ---- */
 
 /**
- * vmrt_vms_find_all - as vmrt_vms_find(), with those that are not trusted: to be shown only
+ * vmrt_vms_find_all - like vmrt_vms_find(), but also with VMs that are not trusted, which may only
+ * be shown
  */
 enum vmrt_status vmrt_vms_find_all(struct vmrt_vm **out, size_t *n, struct vmrt_error *err);
 
@@ -128,15 +130,15 @@ enum vmrt_status vmrt_vms_find(struct vmrt_vm **out, size_t *n, struct vmrt_erro
 void vmrt_vms_free(struct vmrt_vm *vms, size_t n);
 
 /**
- * vmrt_vm_refresh - look again at VM @vm, which may have been started anew under another pid
- * @out: as it is now, of the same user; free with vmrt_vms_free(vm, 1)
+ * vmrt_vm_refresh - find VM @vm again, which may have been restarted under another pid
+ * @out: the VM as it is now, of the same user; free with vmrt_vms_free(vm, 1)
  *
- * Return: VMRT_OK, or VMRT_ENOENT if it is not there.
+ * Return: VMRT_OK, or VMRT_ENOENT if it does not run.
  */
 enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out);
 
 /**
- * vmrt_vm_match - does @vm go by @pattern?
+ * vmrt_vm_match - does @pattern mean @vm?
  * @pattern: a VM's name or `pid:N`
  */
 int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
@@ -148,11 +150,12 @@ int vmrt_vm_match(const struct vmrt_vm *vm, const char *pattern);
  * @out: the VM; free with vmrt_vms_free(vm, 1)
  *
  * Return: VMRT_OK; VMRT_ENOENT with an error that lists the VMs there are; VMRT_EINVAL if several
- * match; VMRT_EPERM if it is there, but of a user that is not trusted.
+ * match; VMRT_EPERM if the VM runs, but belongs to a user who is not trusted.
  */
 enum vmrt_status vmrt_vm_get(const char *pattern, struct vmrt_vm **out, struct vmrt_error *err);
 
-/** vmrt_vm_get_of - as vmrt_vm_get(); @user: its VMs alone, "" for those that are trusted */
+/** vmrt_vm_get_of - as vmrt_vm_get(); @user: only VMs of this user; "": of the users who are
+ * trusted */
 enum vmrt_status vmrt_vm_get_of(
 	const char *pattern, const char *user, struct vmrt_vm **out, struct vmrt_error *err);
 
@@ -170,7 +173,7 @@ const char *vmrt_sched_name(int policy);
 /**
  * vmrt_vm_crowd - the vCPUs of @vm that are confined to one CPU together
  * @from: from which thread on to look, 0 at first; moved behind the first of the vCPUs
- * @buf: a line that says so, and what to do
+ * @buf: a line that names these vCPUs, and says what to do
  *
  * Return: whether there are such vCPUs.
  */
