@@ -2,9 +2,9 @@
 /*
  * Bash completion from the tables that feed the parser and --help.
  *
- * Names of VMs, tasks and servers come from other users: they are compared as text and never given
- * to `compgen -W`, which would expand them; names with other characters than those of `plain` are
- * left out.
+ * Names of VMs, tasks and servers come from other users: the script compares these names as text
+ * and never passes them to `compgen -W`, which would expand them. Names with characters that
+ * `plain` does not have are left out.
  */
 #include "completion.h"
 
@@ -104,10 +104,10 @@ static const char *kind_of(const struct vmrt_option *o)
 		if ((!kinds[i].option || !strcmp(kinds[i].option, o->name)) &&
 			(!kinds[i].arg || !strcmp(kinds[i].arg, o->arg)))
 			return kinds[i].kind;
-	return "none"; /* a number, a time: the user knows it */
+	return "none"; /* a number or a time: only the user knows which */
 }
 
-/* What stands behind each option that takes an argument. */
+/* Prints the kind of argument that each option takes. */
 static void print_arguments(const struct vmrt_option *table)
 {
 	for (const struct vmrt_option *o = table; o && o->name; o++) {
@@ -123,7 +123,7 @@ static void print_arguments(const struct vmrt_option *table)
 	}
 }
 
-/* What words that are no options stand for. */
+/* The kind of the words that are no options. */
 static const char *rest_of(const struct vmrt_command *c)
 {
 	if (!c->args)

@@ -57,8 +57,8 @@ static int set_name(
 
 #define WORD(name, text) text,
 
-/* The number of @value among the words that are allowed; -1: it is none of them, which has been
- * said. */
+/* The index of @value among the allowed words; -1 if it is none of them, and then the error is
+ * reported already. */
 static int which_of(struct experiment_parser *p, int line, const char *key, const char *value,
 	const char *const *words, size_t n)
 {
@@ -78,7 +78,7 @@ static int which_of(struct experiment_parser *p, int line, const char *key, cons
 	return -1;
 }
 
-/* One of two words: *@second: is it the second?. */
+/* Takes one of two words; *@second says whether it is the second one. */
 static int set_choice(struct experiment_parser *p, int line, const char *key, const char *value,
 	const char *one, const char *other, bool *second)
 {
@@ -212,7 +212,7 @@ static int set_tid(struct experiment_parser *p, int line, const char *value, int
 	return 1;
 }
 
-/* A duration of a task that must be there if it is given at all. */
+/* A duration of a task, which may be missing, but must not be zero. */
 static int set_task_duration(
 	struct experiment_parser *p, int line, const char *key, const char *value, int64_t *out)
 {

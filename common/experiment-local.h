@@ -2,7 +2,7 @@
 #ifndef VMRT_COMMON_EXPERIMENT_LOCAL_H
 #define VMRT_COMMON_EXPERIMENT_LOCAL_H
 
-/* Inside the reader of experiment files. */
+/* Internal to the reader of experiment files. */
 
 #include <stdbool.h>
 
@@ -18,25 +18,27 @@ struct experiment_parser {
 	struct vmrt_experiment *exp;
 	const char *name;
 	struct vmrt_error *err;
-	const char *rest; /* of the text */
-	int line;	  /* being read */
+	const char *rest; /* of the text, which is still to be read */
+	int line;	  /* number of the line that is being read */
 	enum section section;
 	bool quoted; /* the value of this line stands in .value */
 	char value[MAX_SECTION];
-	char keys[KEYS_TEXT]; /* that this section has had, each with a blank before and behind */
+	char keys[KEYS_TEXT]; /* the keys of this section so far, each with a blank before and
+				 behind it */
 	bool failed;
 	bool has_experiment;
 };
 
-/** experiment_complain - complain with file and line; returns 0, which the INI reader's callbacks
- * return for "failed" */
+/** experiment_complain - fill in the error with file and line; returns 0, by which a callback
+ * reports failure to the INI reader */
 int experiment_complain(struct experiment_parser *p, int line, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/** experiment_key - take one key of the present section; 0 if it cannot be */
+/** experiment_key - take one key of the current section; 0 if the key or its value is wrong */
 int experiment_key(struct experiment_parser *p, const char *key, const char *value, int line);
 
-/** experiment_take_vcpu - VM:N is vCPU N of VM (experiment-split.c) */
+/** experiment_take_vcpu - if the VM of @s is written VM:N, split it into VM and vCPU N
+ * (experiment-split.c) */
 void experiment_take_vcpu(struct vmrt_server_spec *s);
 
 #endif

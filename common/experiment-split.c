@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Servers and vCPUs: which vCPU a server is for, and servers of VMs with several vCPUs, of which
- * each has one of its own. */
+/* Servers and vCPUs: finds which vCPU a server is for, and gives each vCPU of a VM with several
+ * vCPUs a server of its own. */
 #include <vmrt/experiment.h>
 
 #include <limits.h>
@@ -109,7 +109,7 @@ enum vmrt_status vmrt_server_part(const struct vmrt_server_spec *spec, int vcpu,
 	return VMRT_OK;
 }
 
-/* Has vCPU @vcpu of the VM a server that is for it alone? */
+/* Has vCPU @vcpu of the VM a server that is for this vCPU alone? */
 static bool has_own(const struct vmrt_experiment *exp, const char *vm,
 	const struct vmrt_vm_thread *threads, size_t n, int vcpu)
 {
@@ -120,7 +120,7 @@ static bool has_own(const struct vmrt_experiment *exp, const char *vm,
 	return false;
 }
 
-/* The server at @index is replaced by its parts. */
+/* Replaces the server at @index by its parts, one for each vCPU. */
 static enum vmrt_status put_parts(struct vmrt_experiment *exp, size_t index, const int *vcpus,
 	size_t n, struct vmrt_error *err)
 {
@@ -134,7 +134,7 @@ static enum vmrt_status put_parts(struct vmrt_experiment *exp, size_t index, con
 	exp->servers = more;
 	memmove(&more[index + n], &more[index + 1], (exp->n_servers - index - 1) * sizeof(*more));
 	exp->n_servers += n - 1;
-	/* complete again whatever goes wrong below */
+	/* every entry is valid now, even if something fails below */
 	for (size_t k = 0; k < n; k++)
 		more[index + k] = whole;
 	for (size_t k = 0; k < n; k++) {

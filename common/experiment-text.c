@@ -52,7 +52,8 @@ static int brackets(const char *text, size_t n)
 
 const char *experiment_header(const char *line, size_t n, char *out, size_t room)
 {
-	bool closed = false, word = true; /* a quote has its meaning at the beginning of a name */
+	bool closed = false,
+	     word = true; /* a quotation mark is special only at the beginning of a name */
 
 	for (size_t i = 1; i < n; i++) {
 		char c = line[i];
@@ -156,7 +157,7 @@ bool experiment_name_is_sane(const char *name, size_t room)
 	return true;
 }
 
-/* A character that a reader of the section header would take for something else. */
+/* Has @name a character with a meaning in section headers? */
 static bool needs_quotes(const char *name)
 {
 	size_t n = strlen(name);

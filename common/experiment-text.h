@@ -22,7 +22,7 @@ const char *experiment_header(const char *line, size_t n, char *out, size_t room
 
 /**
  * experiment_word - read one name, which may be quoted or have escaped characters
- * @at: where it begins; moved behind it
+ * @at: where the name begins; moved behind the name
  * @stop: the character that ends a name which is not quoted; '\0': the end of the text
  * @out: the name without quotes and escapes
  *
@@ -31,11 +31,11 @@ const char *experiment_header(const char *line, size_t n, char *out, size_t room
 const char *experiment_word(const char **at, char stop, char *out, size_t room);
 
 /**
- * experiment_value - a value in quotes
+ * experiment_value - read a value in quotes
  * @text: begins with '"'
  * @n: length of the line from there on
  *
- * Return: NULL, or what is wrong with it.
+ * Return: NULL, or what is wrong with the value.
  */
 const char *experiment_value(const char *text, size_t n, char *out, size_t room);
 

@@ -13,7 +13,7 @@
 #include "experiment-text.h"
 
 #define PRIORITY_TOP 60		       /* rate-monotonic priority of the shortest period */
-#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors begin UTF-8 text with it */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it at the beginning of UTF-8 text */
 #define MAX_ENTRIES 4096	       /* servers or tasks in one file */
 
 #define VMRT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
@@ -64,7 +64,8 @@ int experiment_complain(struct experiment_parser *p, int line, const char *fmt, 
 	return 0;
 }
 
-/* A server's name is also part of markers and of requests to vmrt-hsf. */
+/* Markers and requests to vmrt-hsf contain the server's name, so only some characters are allowed
+ * in it. */
 static bool is_server_name(const char *name)
 {
 	return experiment_name_is_sane(name, VMRT_NAME_MAX) && !strpbrk(name, " \"'`$\\/;|&<>");
@@ -187,7 +188,8 @@ static int begin_section(struct experiment_parser *p, const char *section, int l
 		section);
 }
 
-/* A key that does not fit is an unknown one, since the room is for all that are known. */
+/* Has this section not had @key before? p->keys has room for all known keys, so a key that does not
+ * fit is unknown. */
 static bool once(struct experiment_parser *p, const char *key)
 {
 	char word[KEYS_TEXT];
@@ -205,7 +207,7 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 {
 	struct experiment_parser *p = user;
 
-	(void)section; /* shortened by the reader library; next_line() has seen the whole one */
+	(void)section; /* the INI reader has shortened it; next_line() has read the whole name */
 	if (p->failed)
 		return 0;
 	if (!value)
@@ -218,7 +220,8 @@ static int on_pair(void *user, const char *section, const char *key, const char 
 	return experiment_key(p, key, value, p->line);
 }
 
-/* The INI reader gets the header in short: it would end the header at the first bracket. */
+/* Reads a section header and gives the INI reader a short one, since the INI reader would end the
+ * header at the first bracket. */
 static bool take_header(struct experiment_parser *p, const char *text, size_t len, char *buf)
 {
 	char section[MAX_SECTION];
@@ -231,7 +234,7 @@ static bool take_header(struct experiment_parser *p, const char *text, size_t le
 	return begin_section(p, section, p->line);
 }
 
-/* A value in quotes is read here; the INI reader would end it at a ';'. */
+/* Reads a value in quotes, since the INI reader would end the value at a ';'. */
 static bool take_quoted(struct experiment_parser *p, const char *text, size_t len, char *buf)
 {
 	const char *equals = memchr(text, '=', len), *why;
@@ -254,7 +257,7 @@ static bool take_quoted(struct experiment_parser *p, const char *text, size_t le
 
 /*
  * Hands the text line by line to the INI reader, which does not say what line it is at. Section
- * headers are taken here, so that empty and repeated sections are seen too.
+ * headers are read here, because the INI reader does not report empty or repeated sections.
  */
 static char *next_line(char *buf, int room, void *user)
 {
@@ -273,7 +276,8 @@ static char *next_line(char *buf, int room, void *user)
 		experiment_complain(p, p->line, "the line is longer than %d characters", room - 2);
 		return NULL;
 	}
-	/* without its indentation, or the reader would take it for more of the value before */
+	/* the line without its indentation: the INI reader would take an indented line as part of
+	 * the value before it */
 	memcpy(buf, text, len);
 	memcpy(buf + len, "\n", 2);
 	p->quoted = false;
@@ -337,10 +341,10 @@ static int check_task(struct experiment_parser *p, struct vmrt_task_spec *t)
 			"min_distance of task %s/%s needs release = wakeup: only a task that "
 			"others release is sporadic",
 			t->machine, t->name);
-	/* it comes no more often than a periodic task would */
+	/* for the analysis, a sporadic task is like a periodic one with its least distance */
 	if (!t->period_ns)
 		t->period_ns = t->distance_ns;
-	/* without either there is no deadline to judge by */
+	/* if the task has no period either, it has no deadline */
 	if (!t->deadline_ns)
 		t->deadline_ns = t->period_ns;
 	if (t->deadline_ns && t->wcet_ns > t->deadline_ns)
@@ -351,13 +355,13 @@ static int check_task(struct experiment_parser *p, struct vmrt_task_spec *t)
 	return 1;
 }
 
-/* Rate monotonic: does @t have the shorter period? Without one it comes last. */
+/* Rate monotonic: does @t have the shorter period? A task without a period comes last. */
 static bool is_faster(const struct vmrt_task_spec *t, const struct vmrt_task_spec *than)
 {
 	return t->period_ns && (!than->period_ns || t->period_ns < than->period_ns);
 }
 
-/* Tasks without priority are ranked per machine among themselves. */
+/* Ranks the tasks without a priority, for each machine separately. */
 static void assign_priorities(struct vmrt_experiment *exp)
 {
 	for (size_t i = 0; i < exp->n_tasks; i++) {
@@ -373,7 +377,8 @@ static void assign_priorities(struct vmrt_experiment *exp)
 				(is_faster(o, t) || (o->period_ns == t->period_ns && j < i)))
 				above++;
 		}
-		/* negative while the others are still being ranked */
+		/* negative until all are ranked, so that the ranking sees which tasks had no
+		 * priority */
 		t->priority = -(PRIORITY_TOP - above > 1 ? PRIORITY_TOP - above : 1);
 	}
 	for (size_t i = 0; i < exp->n_tasks; i++)

@@ -74,8 +74,9 @@ static const char *kind_of(mode_t mode)
 }
 
 /*
- * Standard input and output, a device, what a shell makes of <(): nobody but the user and root puts
- * anything there. That is not so in folders below /dev: everybody makes files in /dev/shm.
+ * Is @path standard input or output, a device, or a pipe that a shell makes for <()? Only the user
+ * and root can put something there. In folders below /dev this is not true: everybody may make
+ * files in /dev/shm.
  */
 static bool is_chosen(const char *path)
 {
@@ -119,7 +120,8 @@ enum vmrt_status vmrt_read_file(
 
 	if (fd < 0)
 		return vmrt_fail(err, why.status, "%s", why.text);
-	/* not only after so much was read; those of the kernel do not say their size */
+	/* fail before reading so much; files of the kernel do not have a size, so they are checked
+	 * while reading */
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && (uint64_t)st.st_size > max) {
 		close(fd);
 		return vmrt_fail(err, VMRT_ERANGE, "%s is larger than %zu bytes", path, max);
@@ -146,7 +148,7 @@ int vmrt_write_all(int fd, const void *data, size_t size)
 	return 0;
 }
 
-/* The folder of @path, as a descriptor; *@base: the name in it. */
+/* Opens the folder of @path; *@base: the name of the file in this folder. */
 static int open_folder(const char *path, const char **base)
 {
 	const char *slash = strrchr(path, '/');
@@ -173,7 +175,8 @@ int vmrt_create_file(const char *path, int flags, mode_t mode)
 	folder = open_folder(path, &base);
 	if (folder < 0)
 		return -1;
-	/* somebody may put something there between the two steps, but hardly each time */
+	/* somebody may create a file of this name between removing and opening, but hardly each
+	 * time */
 	for (int i = 0; i < CREATE_TRIES && fd < 0; i++) {
 		if (fstatat(folder, base, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode) &&
 			!S_ISLNK(st.st_mode) && !S_ISDIR(st.st_mode)) {
@@ -208,7 +211,7 @@ int vmrt_open_update(const char *path)
 		errno = errnum;
 		return -1;
 	}
-	/* with a second name it may be a file of somebody else */
+	/* a file with a second name may belong to somebody else */
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1)
 		return fd;
 	close(fd);
@@ -223,7 +226,7 @@ bool vmrt_is_link(const char *path)
 	return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
 }
 
-static mode_t recording_mode = 0600; /* they hold addresses of the kernel */
+static mode_t recording_mode = 0600; /* recordings contain addresses of the kernel */
 
 void vmrt_recording_mode(mode_t mode)
 {

@@ -48,7 +48,7 @@ static bool in_set(const char *p, const char *end, unsigned char c)
 	return found != negated;
 }
 
-/* Matches one character of @text against the element at *@pattern; both move behind it. */
+/* Matches one character of *@text with the element at *@pattern, and moves both pointers on. */
 static bool match_one(const char **pattern, const char **text, size_t *n)
 {
 	const char *p = *pattern, *end;

@@ -16,16 +16,16 @@
 #define MAX_MANIFEST (512u << 20) /* bytes; days of clock pings */
 #define MAX_CPU_LIST 8192
 #define PING_NUMBERS 8
-#define MAX_THREADS 65536	/* of one VM, those that ended meanwhile included */
-#define PIECE ((size_t)1 << 18) /* bytes between two looks at whether a signal came */
-/* Bytes of memory that json-c takes for a value, an object and a list; and the most of them for a
- * byte of text. The lists of vmrt take 12, a list of {} takes 400. */
+#define MAX_THREADS 65536	/* of one VM, threads that ended during the recording included */
+#define PIECE ((size_t)1 << 18) /* bytes between two checks for a signal */
+/* Bytes of memory that json-c needs for a value, an object and a list; and the limit of memory for
+ * one byte of text. Manifests of vmrt need 12 bytes, a list of {} needs 400. */
 #define VALUE_COST 70
 #define OBJECT_COST 1100
 #define LIST_COST 320
 #define COST_PER_BYTE 32
 
-/* Where reading is, for messages; the first complaint stays. */
+/* What is being read, for messages; the first error is kept. */
 struct reader {
 	const char *path;
 	struct vmrt_error *err;
@@ -72,7 +72,8 @@ static int64_t int_of(
 
 	errno = 0;
 	n = json_object_get_int64(value);
-	/* json-c saturates: a value at the edge may have been a larger one */
+	/* json-c replaces a number that is too large by the largest one, so INT64_MAX has to be
+	 * checked */
 	if (errno || n < min || n > max ||
 		(n == INT64_MAX && json_object_get_uint64(value) != (uint64_t)n)) {
 		complain(r, key, "is out of range");
@@ -127,14 +128,14 @@ static void read_role(struct reader *r, json_object *obj, struct vmrt_vm_thread 
 	complain(r, "role", "is none of vcpu, main, io, vhost");
 }
 
-/* What older recordings do not have: as get_int(), or 0 if there is none. */
+/* Like get_int(), but 0 if there is no such key, since older recordings lack it. */
 static int64_t get_optional(struct reader *r, json_object *from, const char *key, int64_t min)
 {
 	return json_object_object_get_ex(from, key, NULL) ? get_int(r, from, key, min, INT64_MAX)
 							  : 0;
 }
 
-/* Where it is not said, and in older manifests, false. */
+/* A key that is missing, as in older manifests, is false. */
 static bool get_flag(struct reader *r, json_object *from, const char *key)
 {
 	json_object *value = NULL;
@@ -232,7 +233,7 @@ static void read_links(struct reader *r, json_object *obj, struct vmrt_vm *vm)
 	}
 }
 
-/* Only where KVM reported it, and not in older manifests. */
+/* Reads the values that KVM reported. They may be missing, as in older manifests. */
 static void read_kvm_tsc(struct reader *r, json_object *obj, struct vmrt_kvm_tsc *kvm)
 {
 	json_object *list;
@@ -249,7 +250,8 @@ static void read_kvm_tsc(struct reader *r, json_object *obj, struct vmrt_kvm_tsc
 	kvm->bits = (uint32_t)int_of(r, json_object_array_get_idx(list, 2), "kvm_tsc", 0, 63);
 }
 
-/* It may be replaced (analyze --guest): no other file of the run, and none elsewhere. */
+/* Is @name a guest's recording in the run folder? analyze --guest may replace this file, so the
+ * name must not be that of another file of the run or elsewhere. */
 static bool is_guest_file(const char *name)
 {
 	size_t len = strlen(name);
@@ -361,7 +363,7 @@ static void read_manifest(struct reader *r, json_object *obj, struct vmrt_manife
 		read_vm(r, json_object_array_get_idx(list, i), &m->vms[i]);
 }
 
-/* Would the text take memory beyond all proportion to its size? */
+/* Would parsing the text need far more memory than its size explains? */
 static bool is_bomb(const char *text, size_t size)
 {
 	size_t cost = 0;
@@ -380,7 +382,8 @@ static json_object *parse_pieces(
 {
 	json_object *obj = NULL;
 
-	/* the last one with the NUL, so that a number at the end is complete */
+	/* the last piece includes the NUL, so that json-c knows that a number at the end is
+	 * complete */
 	for (size_t at = 0; at <= size && !obj; at += PIECE) {
 		size_t n = size + 1 - at < PIECE ? size + 1 - at : PIECE;
 
@@ -403,7 +406,8 @@ static json_object *parse_pieces(
 
 static json_object *parse(struct reader *r, const char *text, size_t size)
 {
-	/* what was read until a signal came: freeing it would take long, and the process ends */
+	/* what was parsed when a signal came is kept and not freed, because freeing takes long and
+	 * the process ends anyway */
 	static struct json_tokener *left;
 	struct json_tokener *tok = NULL;
 	json_object *obj = NULL;

@@ -62,7 +62,7 @@ static json_object *new_text(const char *text)
 	return obj;
 }
 
-/* Takes @value over. Whatever fails on the way is remembered in @failed. */
+/* Adds @value, which then belongs to @to. Sets @failed if this or making @value failed. */
 static void add(json_object *to, const char *key, json_object *value, bool *failed)
 {
 	if (!to || !value || json_object_object_add(to, key, value) != 0) {

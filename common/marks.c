@@ -16,8 +16,10 @@
 
 struct vmrt_marker {
 	int fds[MAX_INSTANCES];
-	char names[MAX_INSTANCES][NAME_ROOM]; /* "": dropped, the descriptor leads to /dev/null */
-	_Atomic size_t n; /* a slot is complete before it is counted, and keeps its descriptor */
+	char names[MAX_INSTANCES]
+		  [NAME_ROOM]; /* "": dropped, and the descriptor now writes to /dev/null */
+	_Atomic size_t n; /* a slot is filled in before it is counted, and its descriptor number
+			     never changes */
 };
 
 static const char *const instance_folders[] = {
@@ -31,7 +33,8 @@ static int open_marker(const char *folder, const char *instance)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
-/* Others may be writing meanwhile: a descriptor that they know is never closed, but led elsewhere.
+/* Other threads may write at the same time. So a descriptor in use is never closed: dup3() makes it
+ * refer to another file.
  */
 static void take_slot(struct vmrt_marker *marker, int fd, const char *instance)
 {

@@ -22,7 +22,7 @@ static bool has_range(const struct vmrt_option *o)
 	return o->least || o->most;
 }
 
-/* Is a top of the range worth mentioning to people? */
+/* Has the range an upper limit that people should know? */
 static bool has_top(const struct vmrt_option *o)
 {
 	return o->most && o->most < INT32_MAX * (int64_t)1000000;
@@ -185,7 +185,7 @@ static size_t count_words(const char *const *words)
 	return n;
 }
 
-/* "5" is most often meant in some unit, which only the user knows. */
+/* Is @arg a number without a unit? Only the user knows which unit was meant. */
 static bool lacks_unit(const struct vmrt_option *o, const char *arg)
 {
 	return o->kind == VMRT_OPTION_KIND_TIME && *arg && arg[strspn(arg, "0123456789.")] == '\0';
@@ -195,7 +195,7 @@ static void put_wanted(FILE *out, const struct vmrt_option *o, const char *arg)
 {
 	const char *meant =
 		o->choices ? vmrt_meant(arg, o->choices, count_words(o->choices)) : NULL;
-	/* of times and sizes, 1 ns or byte is no bound that people must know */
+	/* for times and sizes, people need not know that the least value is 1 ns or 1 byte */
 	bool bounded =
 		o->least > 1 || has_top(o) || (o->least == 1 && o->kind == VMRT_OPTION_KIND_COUNT);
 
@@ -235,7 +235,8 @@ error_t vmrt_option_complain(
 	return result;
 }
 
-/* The name of a file, a VM, a task: only what an option knows by itself may be checked here. */
+/* Checks a text. Names of files, VMs or tasks cannot be checked here; only the words in the table
+ * can. */
 static error_t check_text(
 	const struct vmrt_option *o, const char *arg, const struct argp_state *state)
 {

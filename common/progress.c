@@ -73,7 +73,7 @@ static void show(const char *text)
 		progress.part, *progress.part ? ", " : "", text);
 	if (length > LINE_MOST)
 		length = LINE_MOST;
-	/* blanks over what is left of a longer line before */
+	/* blanks overwrite the rest of a longer line that was there before */
 	fprintf(stderr, "\r%s%*s", line,
 		progress.shown > (size_t)length ? (int)(progress.shown - (size_t)length) : 0, "");
 	progress.shown = (size_t)length;

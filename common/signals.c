@@ -21,9 +21,9 @@ static int stop_pipe[2] = {-1, -1};
 static timer_t end_timer;
 
 /*
- * Files that are not complete. A handler may go through the list at any moment, also in another
- * thread: so an entry is never freed, and its path never changes. A file that is written again uses
- * its entry again.
+ * Files that are not complete. A signal handler may read the list at any moment, even in another
+ * thread. So an entry is never freed, and its path never changes. A file that is written again uses
+ * its old entry again.
  */
 struct unfinished {
 	struct unfinished *next;
@@ -40,7 +40,7 @@ static void remove_unfinished(void)
 			unlink(u->path);
 }
 
-/* Ends as the signal would have ended it, behind the removal. */
+/* Removes the files, and then lets the signal end the process as it would have done. */
 static void on_crash(int sig)
 {
 	remove_unfinished();
@@ -55,7 +55,7 @@ static void handle_crashes(void)
 	struct sigaction act = {.sa_handler = on_crash}, now;
 
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		/* a signal that the program itself uses is none of ours */
+		/* a signal that the program handles itself is left alone */
 		if (sigaction(signals[i], NULL, &now) == 0 && now.sa_handler == SIG_DFL)
 			sigaction(signals[i], &act, NULL);
 }
@@ -81,7 +81,7 @@ void vmrt_remove_at_crash(const char *path)
 		u->next = unfinished;
 		unfinished = u;
 	}
-	/* without memory the file stays, if a signal ends the program */
+	/* without memory for an entry, the file stays if a signal ends the program */
 	if (u)
 		u->incomplete = 1;
 }
@@ -94,11 +94,11 @@ void vmrt_keep_at_crash(const char *path)
 		u->incomplete = 0;
 }
 
-/* The program was asked to stop, and has not ended: it ends here, as if nobody had handled the
- * signal. */
+/* The program was asked to stop and has not ended in time. So it ends here, as if nobody had
+ * handled the signal. */
 static void on_end(int sig)
 {
-	/* or somebody else has sent the timer's signal */
+	/* if no stop was requested, somebody else has sent the timer's signal */
 	on_crash(stop_signal ? (int)stop_signal : sig);
 }
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define ROOM 128
-#define SHOWN 6 /* names of a list */
+#define SHOWN 6 /* how many names a list shows */
 
 static unsigned least(unsigned a, unsigned b)
 {
@@ -26,7 +26,8 @@ static void lower(const char *text, char buf[ROOM])
 
 unsigned vmrt_name_distance(const char *a, const char *b)
 {
-	unsigned rows[3][ROOM]; /* of the table of Damerau and Levenshtein, the last three */
+	unsigned rows[3][ROOM]; /* the last three rows of the table that Damerau-Levenshtein
+				   distance needs */
 	unsigned *above = rows[0], *before = rows[1], *row = rows[2];
 	char x[ROOM], y[ROOM];
 	size_t nx, ny;
@@ -80,14 +81,15 @@ const char *vmrt_meant(const char *wanted, const char *const *names, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		size_t named = strlen(names[i]);
 		unsigned distance = distance_of(wanted, names[i]);
-		/* of names as near, the one that is as long; a length is below ROOM */
+		/* of names with equal distance, the one whose length is nearest is preferred; a
+		 * length is below ROOM */
 		size_t measure = distance * ROOM +
 				 least(ROOM - 1, (unsigned)(named > length ? named - length
 									   : length - named));
 
 		if (distance > vmrt_name_near(wanted) || measure > nearest)
 			continue;
-		/* where two names are as near, neither is more likely */
+		/* if two names are equally near, neither is more likely */
 		best = measure == nearest ? NULL : names[i];
 		nearest = measure;
 	}
@@ -105,7 +107,7 @@ const char *vmrt_similar(
 		unsigned distance = distance_of(wanted, names[i]);
 		size_t at = shown;
 
-		/* those that cannot be meant stay in their order */
+		/* names that cannot be meant keep their order */
 		if (distance > vmrt_name_near(wanted))
 			distance = vmrt_name_near(wanted) + 1;
 		while (at && distances[at - 1] > distance)
@@ -125,7 +127,7 @@ const char *vmrt_similar(
 	if (n > shown && used < VMRT_SIMILAR_TEXT)
 		used += (size_t)snprintf(
 			buf + used, VMRT_SIMILAR_TEXT - used, " and %zu more", n - shown);
-	/* where all names are as near, none is more likely than the others */
+	/* if all names are equally near, none is more likely than the others */
 	if (shown && used < VMRT_SIMILAR_TEXT && distances[0] <= vmrt_name_near(wanted) &&
 		(shown == 1 || distances[1] > distances[0]))
 		snprintf(buf + used, VMRT_SIMILAR_TEXT - used, " (did you mean %.40s?)", best[0]);

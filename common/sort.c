@@ -18,8 +18,8 @@ static int compare(const void *a, const void *b)
 }
 
 /*
- * Sorts by one digit after the other, from the lowest: several times as fast as by comparing, for
- * many values of a range that few digits distinguish. False without memory.
+ * Sorts by one digit after the other, from the lowest. If there are many values and they differ in
+ * few digits, this is several times as fast as comparing. False without memory.
  */
 static bool sort_by_digits(int64_t *values, size_t n)
 {
@@ -64,7 +64,7 @@ static void sort_all(int64_t *values, size_t n)
 		qsort(values, n, sizeof(*values), compare);
 }
 
-/* Both parts are in order. False without memory. */
+/* Merges two parts that are each in order. False without memory. */
 static bool merge(int64_t *values, size_t first, size_t n)
 {
 	size_t more = n - first, to = n;
@@ -73,7 +73,7 @@ static bool merge(int64_t *values, size_t first, size_t n)
 	if (!behind)
 		return false;
 	memcpy(behind, values + first, more * sizeof(*behind));
-	/* from the end; what is left of the first part is where it belongs */
+	/* merge from the end; the rest of the first part is then in its place already */
 	while (more)
 		values[--to] = first && values[first - 1] > behind[more - 1] ? values[--first]
 									     : behind[--more];

@@ -13,14 +13,15 @@
 #define FONT_LEAST 8.5 /* CSS pixels: 6.4 points */
 #define FONT_MOST 12.
 #define HATCH 4	    /* distance of hatching lines */
-#define CHARACTER 8 /* bytes that must be free for another one, and for the end */
+#define CHARACTER 8 /* bytes that must be free for one more character and the end */
 
 /* How a theme fills the classes. */
 struct theme {
 	const char *ground, *ink, *quiet, *line, *band, *a, *b, *c, *d, *m;
 };
 
-/* Okabe and Ito's colours; the dark ones are lighter, those for print differ in grey, too. */
+/* The colours of Okabe and Ito. Those of the dark theme are lighter; those for print can also be
+ * distinguished as greys. */
 static const struct theme themes[] = {
 	[VMRT_SVG_LIGHT] = {"#ffffff", "#1a1a1a", "#595959", "#d0d0d0", "#f0f0f0", "#0072b2",
 		"#e69f00", "#009e73", "#56b4e9", "#d55e00"},
@@ -148,7 +149,7 @@ void vmrt_svg_textf(struct vmrt_svg *svg, const char *class, double x, double y,
 	vmrt_svg_text(svg, class, x, y, anchor, words);
 }
 
-/* Words that are read from below, in the middle of a vertical axis. */
+/* Prints words that run upwards along the middle of a vertical axis. */
 static void put_upright(struct vmrt_svg *svg, double x, double y, const char *words)
 {
 	fprintf(svg->out,
@@ -159,8 +160,9 @@ static void put_upright(struct vmrt_svg *svg, double x, double y, const char *wo
 	fputs("</text>\n", svg->out);
 }
 
-/* Widths of the characters from ' ' to '~' in DejaVu Sans, in hundredths of the size of text. It is
- * the widest of the fonts that a drawing may get, so that what fits in it fits in all. */
+/* Widths of the characters from ' ' to '~' in DejaVu Sans, in hundredths of the size of text. This
+ * is the widest of the fonts that a drawing may be shown in, so a text that fits in this font fits
+ * in the others. */
 static const unsigned char widths[] = {32, 40, 46, 84, 64, 95, 78, 28, 39, 39, 50, 84, 32, 36, 32,
 	34, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 34, 34, 84, 84, 84, 53, 100, 68, 69, 70, 77, 63,
 	58, 77, 75, 30, 30, 66, 56, 86, 75, 79, 60, 79, 69, 63, 61, 73, 68, 99, 69, 61, 69, 39, 34,
@@ -171,7 +173,8 @@ static double width_of(uint32_t character)
 {
 	if (character >= ' ' && character - ' ' < sizeof(widths))
 		return widths[character - ' '] / 100.;
-	/* letters of other alphabets; from Hangul's and Chinese characters on they are square */
+	/* letters of other alphabets; characters from Hangul on, such as Chinese ones, are square
+	 */
 	return character < 0x1100 ? .7 : 1;
 }
 
@@ -185,7 +188,7 @@ double vmrt_svg_text_width(double font, const char *words)
 	return width;
 }
 
-/* @words without its middle: so that @most characters are left. */
+/* Copies @words without a part in the middle, so that @most characters are left. */
 static void cut(const char *words, size_t n, size_t most, char *buf, size_t room)
 {
 	size_t used = 0, head = n <= most ? n : (most - 1) / 2;
@@ -215,7 +218,8 @@ const char *vmrt_svg_fit(
 	if (n <= 3 ||
 		(strlen(buf) == strlen(words) && vmrt_svg_text_width(svg->font, buf) <= width))
 		return buf;
-	/* the more characters are left, the wider it is; what @room cuts off is too much, too */
+	/* a text with more characters is wider, so halving finds the most that fit; a text that
+	 * @room cuts off does not fit, either */
 	while (too_many - fits > 1) {
 		size_t middle = fits + (too_many - fits) / 2;
 
@@ -287,7 +291,8 @@ double vmrt_svg_round(double value)
 {
 	double power = pow(10, floor(log10(value)));
 
-	/* what was rounded before stays as it is, although powers of ten are not exact */
+	/* a value that was rounded before must not be rounded up again because powers of ten are
+	 * not exact */
 	value *= 1 - 1e-9;
 	return value <= power	    ? power
 	       : value <= 2 * power ? 2 * power
@@ -305,15 +310,15 @@ double vmrt_plot_y(const struct vmrt_plot *p, double y)
 	return p->bottom - (y - p->y0) / (p->y1 - p->y0) * (p->bottom - p->top);
 }
 
-/* The ticks of an axis: @n multiples of @step, of which @first is the factor of the first one. */
+/* The ticks of an axis: @n multiples of @step, @first is the factor of the first one. */
 struct ticks {
 	double first, step;
 	int n;
 };
 
 /*
- * At most about @places ticks from @from to @to. Far from zero a double cannot distinguish
- * neighbouring ticks: an axis there has none.
+ * At most about @places ticks from @from to @to. An axis has no ticks if it is so far from zero
+ * that a double cannot distinguish neighbouring ticks.
  */
 static struct ticks find_ticks(double from, double to, double places)
 {

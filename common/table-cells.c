@@ -18,7 +18,7 @@ static double unit_ns(const char *unit)
 	return 1e6;
 }
 
-/* Three digits that matter, or all of the whole number: 1904, 112, 21.9, 6.98, 0.412. */
+/* Three significant digits, or all digits of the whole number: 1904, 112, 21.9, 6.98, 0.412. */
 static void significant(double value, char *buf)
 {
 	double size = value < 0 ? -value : value;

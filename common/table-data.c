@@ -12,7 +12,7 @@ void vmrt_csv_field(FILE *out, const char *text)
 
 	if (quoted)
 		putc('"', out);
-	/* a table may be looked at in a terminal, which its texts must not control */
+	/* the table may be printed on a terminal, and texts in it must not control the terminal */
 	for (; (c = vmrt_utf8_next(&text)); from = text) {
 		if (c == '"')
 			putc('"', out);
@@ -77,7 +77,7 @@ static void csv_head(const struct vmrt_doc *doc, const struct vmrt_table *table,
 
 void table_print_csv(const struct vmrt_doc *doc, const char *only, FILE *out)
 {
-	/* all sections have the same tables, or the first has all there are */
+	/* all sections have the same tables, or the first section has all tables */
 	for (size_t i = 0; doc->n_sections && i < doc->sections[0].n_tables; i++) {
 		const struct vmrt_table *table = doc->sections[0].tables[i];
 

@@ -7,8 +7,8 @@
 
 #include <vmrt/svg.h>
 
-/* Colours are chosen by what the reader's screen prefers; drawings use the same ones by their
- * classes. */
+/* Light or dark colours are chosen by the reader's settings. Drawings use the same colours through
+ * their classes. */
 static const char style[] =
 	":root{color-scheme:light "
 	"dark;--ground:#fff;--ink:#1a1a1a;--quiet:#666;--line:#ccc;--band:#f5f5f5;"
@@ -54,7 +54,8 @@ void vmrt_html_text(FILE *out, const char *text)
 	}
 }
 
-/* Names are set like words, drawings made of characters like a terminal's. */
+/* The class of a column: names are set like words, and drawings made of characters in the font of a
+ * terminal. */
 static const char *kind(const struct vmrt_column *column)
 {
 	if (column->type != VMRT_CELL_TEXT)
@@ -153,7 +154,8 @@ static bool is_brief(const struct vmrt_table *table)
 	return table->flags & VMRT_TABLE_BRIEF;
 }
 
-/* The answer comes first; where there is one, all else is folded below it. */
+/* Tables with the answer come first. If there are such tables, all other tables are folded below
+ * them. */
 static void print_tables(const struct table_section *section, const char *only, FILE *out)
 {
 	size_t brief = 0, others = 0;

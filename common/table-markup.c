@@ -38,7 +38,8 @@ static void latex_text(FILE *out, const char *text)
 			putc('?', out);
 		else if (c < 0x80 && strchr("&%$#_{}", (int)c))
 			fprintf(out, "\\%c", (int)c);
-		else if (c == '[' || c == ']' || c == '*') /* behind \\ they are arguments of it */
+		else if (c == '[' || c == ']' ||
+			 c == '*') /* LaTeX would read these behind \\ as its arguments */
 			fprintf(out, "{%c}", (int)c);
 		else if (c == '\\')
 			fputs("\\textbackslash{}", out);
@@ -219,7 +220,7 @@ static void print_section(const struct table_section *section, const char *only,
 	}
 }
 
-/* @above: something stands above the first section already. */
+/* @above: something was printed above the first section already. */
 static void print_sections(const struct vmrt_doc *doc, const char *only, bool above,
 	const struct markup *markup, FILE *out)
 {

@@ -13,7 +13,7 @@ static bool for_people(enum vmrt_format format)
 	       format == VMRT_FORMAT_LATEX || format == VMRT_FORMAT_HTML;
 }
 
-/* Is the table printed in this way, as far as its name does not decide? */
+/* Is the table printed as @how asks, apart from the choice by name? */
 static bool wanted(const struct vmrt_table *table, const struct vmrt_print *how)
 {
 	bool short_form = how->format == VMRT_FORMAT_TEXT || how->format == VMRT_FORMAT_MARKDOWN;
@@ -33,7 +33,7 @@ static bool has_table(const struct vmrt_doc *doc, const struct vmrt_print *how)
 	return false;
 }
 
-/* The names that has_table() knows, each once, as far as they fit. */
+/* Lists the names that has_table() accepts, each once, as many as fit. */
 static void list_tables(
 	const struct vmrt_doc *doc, const struct vmrt_print *how, char *text, size_t size)
 {

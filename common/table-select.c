@@ -9,7 +9,7 @@
 
 #define KEYS_MAX 512
 
-/* Is @key what was asked for by @name, which may lack its unit? */
+/* Does @name mean @key? The name may lack the unit. */
 static bool is_key(const char *key, const char *name)
 {
 	static const char *const units[] = {"", "_ns", "_ratio"};
@@ -21,7 +21,8 @@ static bool is_key(const char *key, const char *name)
 	return false;
 }
 
-/* "response_p99_ns" as a head: "response p99"; kept as long as its column. */
+/* The head of a column, "response p99" for "response_p99_ns", in @buf, which must exist as long as
+ * the column. */
 static char *head_of(const char *key, char *buf)
 {
 	static const char *const units[] = {"_ns", "_ratio"};
@@ -51,7 +52,7 @@ static bool is_selected(const struct vmrt_print *how, const char *key, bool *fou
 	return any;
 }
 
-/* What was only for programs, for people; @text: room for its head. */
+/* Makes a column for people of one that may be only for programs; @text: room for the head. */
 static struct vmrt_column for_people(const struct vmrt_column *column, char *text)
 {
 	struct vmrt_column c = *column;
@@ -64,7 +65,8 @@ static struct vmrt_column for_people(const struct vmrt_column *column, char *tex
 		c.unit = "%";
 		c.decimals = 2;
 	}
-	c.head = head_of(c.key, text); /* the words for people are only clear in their table */
+	c.head = head_of(c.key,
+		text); /* the usual head is clear only among the other columns of its table */
 	c.group = 1;
 	return c;
 }
@@ -84,8 +86,8 @@ static bool is_name(const struct vmrt_table *table, size_t c)
 	       (!c && table->columns[c].type == VMRT_CELL_TEXT);
 }
 
-/* Which columns of @from, names first, then the selected ones in the order asked for; returns how
- * many. */
+/* Chooses columns of @from: first the names, then the selected ones in the order of the selection;
+ * returns how many. */
 static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
 	size_t *source, size_t *names)
 {
@@ -107,7 +109,8 @@ static size_t choose(const struct vmrt_table *from, const struct vmrt_print *how
 	return n;
 }
 
-/* The rows of the selected metrics, with all columns; false without memory. @any: there are some.
+/* Copies the rows of the selected metrics with all columns; false without memory. @any: at least
+ * one row was copied.
  */
 static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
 	struct vmrt_table *to, bool *any)
@@ -134,7 +137,8 @@ static bool copy_metrics(const struct vmrt_table *from, const struct vmrt_print 
 	return true;
 }
 
-/* The selected columns, with all rows; false without memory. @any: there are some. */
+/* Copies the selected columns with all rows; false without memory. @any: at least one column was
+ * copied. */
 static bool copy_columns(const struct vmrt_table *from, const struct vmrt_print *how, bool *found,
 	struct vmrt_table *to, bool *any)
 {
@@ -148,7 +152,9 @@ static bool copy_columns(const struct vmrt_table *from, const struct vmrt_print 
 	*any = n > names;
 	for (size_t i = 0; i < n; i++)
 		text_room += strlen(from->columns[source[i]].key) + 2;
-	to->own = calloc(1, n * sizeof(*to->own) + text_room); /* and behind them their heads */
+	to->own = calloc(
+		1, n * sizeof(*to->own) +
+			   text_room); /* the columns, and behind them the texts of their heads */
 	to->cells = calloc(n * rows + 1, sizeof(*to->cells));
 	if (!to->own || !to->cells) {
 		free(source);
@@ -233,7 +239,7 @@ static size_t add_key(const char **keys, size_t n, const char *key)
 	return n;
 }
 
-/* The keys of @table that may be selected, or its metrics; returns how many are in @keys then. */
+/* Adds the keys of @table that may be selected, or its metrics; returns how many @keys has then. */
 static size_t list_keys(const struct vmrt_table *table, const char **keys, size_t n)
 {
 	size_t metric = metric_column(table);
@@ -255,7 +261,8 @@ static enum vmrt_status no_such_column(const struct vmrt_doc *doc, const struct 
 
 	if (!keys)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	for (size_t i = 0; i < doc->n_sections && i < 1; i++) /* all sections have the same */
+	for (size_t i = 0; i < doc->n_sections && i < 1;
+		i++) /* all sections have the same tables */
 		for (size_t t = 0; t < doc->sections[i].n_tables; t++)
 			if (!how->only || !strcmp(how->only, doc->sections[i].tables[t]->name))
 				n = list_keys(doc->sections[i].tables[t], keys, n);

@@ -6,9 +6,9 @@
 #include <string.h>
 
 #define KEY_WIDTH 10 /* of the word that heads a line of prose */
-#define GAP 2	     /* blanks between columns; 1 where that saves a second table */
+#define GAP 2	     /* blanks between columns; only 1 where all columns then fit into one table */
 #define TEXT_MAX 30  /* longer names are cut in the middle */
-#define NAME_MIN 8   /* characters of a name that is cut to save a second table */
+#define NAME_MIN 8   /* characters that stay of a name cut to save a second table */
 #define MAX_COLUMNS 128
 
 /* Prints a character so that nothing from a file or a guest can control the terminal. */
@@ -20,7 +20,7 @@ static void put_char(FILE *out, uint32_t c, const char *from, const char *to)
 		putc('?', out);
 }
 
-/* Prints what is in columns @first to @last - 1 of @text: blanks for half of a wide character. */
+/* Prints columns @first to @last - 1 of @text, with a blank for half of a wide character. */
 static void print_part(FILE *out, const char *text, size_t first, size_t last)
 {
 	const char *from = text;
@@ -28,7 +28,7 @@ static void print_part(FILE *out, const char *text, size_t first, size_t last)
 
 	for (size_t at = 0, width; at <= last && (c = vmrt_utf8_next(&text)); at += width) {
 		width = vmrt_utf8_width(c);
-		/* what combines with a character stays with it */
+		/* a combining character is printed with the character before it */
 		if (at >= first && at + width <= last && (width || at > first))
 			put_char(out, c, from, text);
 		else
@@ -58,7 +58,7 @@ static void pad(FILE *out, size_t n)
 		putc(' ', out);
 }
 
-/* How many characters of a text are shown at most. */
+/* How many characters of a text in @column are shown at most. */
 static size_t most(const struct vmrt_column *column)
 {
 	return column->type == VMRT_CELL_TEXT && column->decimals > 0 ? (size_t)column->decimals
@@ -90,8 +90,7 @@ static size_t column_width(const struct vmrt_table *table, size_t column)
 	return width;
 }
 
-/* Columns that stand side by side. */
-/* Text from @column on; where the page ends it goes on in the next line at @indent. */
+/* Prints text from @column on; words that do not fit continue in the next line at @indent. */
 static void print_words(const char *p, size_t column, size_t indent, size_t width, FILE *out)
 {
 	size_t begin = column > indent ? column : indent;
@@ -109,7 +108,7 @@ static void print_words(const char *p, size_t column, size_t indent, size_t widt
 			putc(' ', out);
 			column++;
 		}
-		/* what is longer than a line is cut into lines */
+		/* a word that is longer than a line is cut */
 		while (word && column + length - shown > width && column < width &&
 			width < VMRT_TEXT_WIDTH) {
 			print_part(out, word, shown, shown + width - column);
@@ -126,6 +125,7 @@ static void print_words(const char *p, size_t column, size_t indent, size_t widt
 	}
 }
 
+/* Columns that stand side by side. */
 struct grid {
 	const struct vmrt_table *table;
 	size_t *widths; /* of all columns of the table */
@@ -158,8 +158,8 @@ static size_t room_of(const struct grid *g, size_t i)
 }
 
 /*
- * An answer stays one table: longer names are cut as far as that needs, down to NAME_MIN. Where the
- * columns need several tables anyway, names keep up to a third of the page.
+ * Cuts long names, down to NAME_MIN characters, so that a table that is the answer stays one table.
+ * If the columns need several tables anyway, a name keeps up to a third of the page.
  */
 static void shrink_names(struct grid *g)
 {
@@ -175,7 +175,7 @@ static void shrink_names(struct grid *g)
 		*names = third;
 }
 
-/* One cell or head; the last one saves the blanks at the end of a line. */
+/* Prints one cell or head; behind the last one of a line no blanks are printed. */
 static void print_cell(const struct grid *g, size_t i, const char *text)
 {
 	const struct vmrt_column *c = column_of(g, i);
@@ -184,7 +184,7 @@ static void print_cell(const struct grid *g, size_t i, const char *text)
 	if (i + 1 == g->n && !*text)
 		return;
 	pad(g->out, i ? g->gap : 0);
-	/* on a narrow page the last words go on below */
+	/* on a narrow page a text in the last column continues in the next line */
 	at = grid_width(g, g->gap) - g->widths[g->columns[i]];
 	if (g->page < VMRT_TEXT_WIDTH && i + 1 == g->n && c->type == VMRT_CELL_TEXT &&
 		at + NAME_MIN < g->page) {
@@ -216,8 +216,7 @@ static void print_heads(struct grid *g)
 	g->n = n;
 }
 
-/* Is there anything but names in these columns of row @r? Always, for people, in the first part of
- * a table. */
+/* Has row @r anything but names in these columns? In the first part of a table every row counts. */
 static bool says_something(const struct grid *g, size_t r)
 {
 	for (size_t i = 0; i < g->n; i++) {
@@ -270,8 +269,8 @@ static void add_group(struct grid *g, int group)
 }
 
 /*
- * The columns of one group, in as many tables below each other as the page's width makes necessary;
- * the key columns stand in each.
+ * Prints the columns of one group, in as many tables below each other as the width of the page
+ * needs. The key columns are in each of these tables.
  */
 static void print_group(struct grid *g, int group)
 {
@@ -311,8 +310,8 @@ static void print_group(struct grid *g, int group)
 	} while (c < n);
 }
 
-/* The title over the group that begins with column @i, where groups stand side by side; NULL: none
- * begins there. Of the first group it stands over the names, too. */
+/* The title over the group that begins with column @i, for groups side by side; NULL: no group
+ * begins there. The title of the first group is over the names, too. */
 static const char *title_at(const struct grid *g, int first, size_t i)
 {
 	int group = table_column_group(column_of(g, i));
@@ -323,12 +322,14 @@ static const char *title_at(const struct grid *g, int first, size_t i)
 	if (group <= first || table_column_group(column_of(g, i - 1)) == group)
 		return NULL;
 	title = table_title(g->table, group);
-	/* the part before the colon says what the table is of, which the first one has said */
+	/* the part before the colon says what the table shows; the title of the first group has
+	 * said it already */
 	colon = title ? strstr(title, ": ") : NULL;
 	return colon ? colon + 2 : title;
 }
 
-/* So much room has that title until the next one begins, or the page ends; @at: where it begins. */
+/* The room that the title at column @i has until the next title or the end of the page; @at: where
+ * the title begins. */
 static size_t title_room(const struct grid *g, int first, size_t i, size_t at)
 {
 	size_t room = g->widths[g->columns[i]], k = i + 1;
@@ -340,7 +341,7 @@ static size_t title_room(const struct grid *g, int first, size_t i, size_t at)
 	return g->page > at && g->page - at > room ? g->page - at : room;
 }
 
-/* A line of titles over groups that stand side by side, @first and more. */
+/* Prints a line with the titles of groups that stand side by side, from @first on. */
 static void print_titles(const struct grid *g, int first)
 {
 	size_t written = 0, at = 0;
@@ -360,7 +361,7 @@ static void print_titles(const struct grid *g, int first)
 	putc('\n', g->out);
 }
 
-/* Is none of the titles longer than its place? */
+/* Has each title enough room? */
 static bool titles_fit(const struct grid *g, int first)
 {
 	size_t at = 0;
@@ -375,7 +376,7 @@ static bool titles_fit(const struct grid *g, int first)
 	return true;
 }
 
-/* Groups side by side, as many as fit; returns the first that does not. */
+/* Prints groups side by side, as many as fit; returns the first group that does not fit. */
 static int print_groups(struct grid *g, int first)
 {
 	int groups = table_groups(g->table), last = first;
@@ -416,7 +417,7 @@ static void print_line(const struct table_line *line, size_t width, FILE *out)
 	putc('\n', out);
 }
 
-/* @after_grid: a grid was printed last; lines of prose are set apart from it. */
+/* @after_grid: a grid was printed last; a blank line separates lines of prose from it. */
 static void print_table(const struct vmrt_table *table, unsigned width, bool *after_grid, FILE *out)
 {
 	struct grid g = {.table = table, .page = width, .out = out};

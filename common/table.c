@@ -73,7 +73,8 @@ void vmrt_doc_free(struct vmrt_doc *doc)
 	free(doc);
 }
 
-/* Room for one more element of @size bytes behind @n in @array; false without memory. */
+/* Makes room for one more element of @size bytes behind the @n elements of @array; false without
+ * memory. */
 static bool grow(void *array, size_t n, size_t size)
 {
 	void **p = array;
@@ -139,7 +140,7 @@ struct vmrt_table *vmrt_doc_table_named(
 
 	for (size_t i = 0; i < n_columns; i++)
 		room += strlen(keys[i]) + 1;
-	columns = calloc(1, room); /* and behind them their names */
+	columns = calloc(1, room); /* the columns, and behind them their names */
 	table = columns ? vmrt_doc_table(doc, name, NULL, columns, n_columns, 0) : NULL;
 	if (!table) {
 		free(columns);

@@ -30,7 +30,7 @@ struct vmrt_table {
 	const char *name;
 	const char *const *titles;
 	const struct vmrt_column *columns;
-	struct vmrt_column *own; /* the same, if they are to be freed with the table */
+	struct vmrt_column *own; /* the same columns, if they are to be freed with the table */
 	size_t n_columns;
 	unsigned flags;
 	struct table_cell *cells;
@@ -67,7 +67,7 @@ static inline const struct table_cell *table_cell_at(
 	return &table->cells[row * table->n_columns + column];
 }
 
-/** table_column_group - the group as it is for people */
+/** table_column_group - the number of the column's group for people */
 static inline int table_column_group(const struct vmrt_column *column)
 {
 	return column->group >= VMRT_PEOPLE_ONLY ? column->group - VMRT_PEOPLE_ONLY : column->group;
@@ -79,7 +79,7 @@ int table_groups(const struct vmrt_table *table);
 /** table_title - title of @group for people, or NULL */
 const char *table_title(const struct vmrt_table *table, int group);
 
-/** table_column_in - is a column for people in this group of the table's, or in each? */
+/** table_column_in - is a column for people in this group of the table, or in every group? */
 bool table_column_in(const struct vmrt_table *table, size_t column, int group);
 
 /** table_row_span - in a table with spans, the name of the rows from @r on if it differs from that
@@ -94,11 +94,13 @@ enum vmrt_status table_doc_select(const struct vmrt_doc *doc, const struct vmrt_
 	struct vmrt_doc **out, struct vmrt_error *err);
 void table_selected_free(struct vmrt_doc *doc);
 
-/** table_cell_people - the text for people; @buf has VMRT_CELL_ROOM bytes and may not be used */
+/** table_cell_people - the cell's text for people; @buf has VMRT_CELL_ROOM bytes, which the result
+ * may or may not use */
 const char *table_cell_people(
 	const struct table_cell *cell, const struct vmrt_column *column, char *buf);
 
-/** table_cell_program - a number or a bool for programs; NULL if it is unknown or a text */
+/** table_cell_program - the cell's number or bool as text for programs; NULL if the cell is unknown
+ * or a text */
 const char *table_cell_program(const struct table_cell *cell, char *buf);
 
 void table_print_text(const struct vmrt_doc *doc, const char *only, unsigned width, FILE *out);

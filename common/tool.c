@@ -24,7 +24,7 @@ static void install_signals(void)
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction old;
 
-		/* nohup's choice to ignore SIGHUP is respected */
+		/* a signal that is ignored stays ignored, such as SIGHUP with nohup */
 		if (sigaction(signals[i], NULL, &old) == 0 && old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &act, NULL);
 	}
@@ -59,7 +59,8 @@ error_t vmrt_option_quiet(void *opts, char *arg, const struct argp_state *state)
 
 /* ---- from a table of options to argp ---- */
 
-/* What argp calls an option without a letter: its row in the table, above every character. */
+/* Argp's key of an option without a letter is its row in the table plus this number, which is above
+ * every character. */
 #define KEY_OF_ROW 0x1000
 
 static int key_of(const struct vmrt_option *o, size_t row)
@@ -122,7 +123,7 @@ static void free_argp_options(struct argp_option *rows)
 	free(rows);
 }
 
-/* The table as argp wants it; NULL without memory. */
+/* The table in the form that argp needs; NULL without memory. */
 static struct argp_option *make_argp_options(const struct vmrt_option *table)
 {
 	size_t n = count_options(table);
@@ -144,7 +145,7 @@ static struct argp_option *make_argp_options(const struct vmrt_option *table)
 	return rows;
 }
 
-/* One line per option: command, name, argument, default; "-" for what there is none of. */
+/* One line per option: command, name, argument, default; "-" for a field that is empty. */
 static int print_table(const struct vmrt_tool *tool)
 {
 	for (const struct vmrt_command *c = tool->commands; c->run; c++)
@@ -170,7 +171,8 @@ static void print_tool_help(const struct vmrt_tool *tool, FILE *out)
 		tool->name);
 }
 
-/* What --help says behind the options: of a command without a name, also that there are others. */
+/* The text of --help behind the options. That of a command without a name also says that there are
+ * other commands. */
 static void make_doc(
 	const struct vmrt_tool *tool, const struct vmrt_command *c, char *buf, size_t room)
 {
@@ -231,8 +233,8 @@ static int check_stdout(int status)
 	return status == VMRT_EXIT_DONE ? VMRT_EXIT_FAILED : status;
 }
 
-/* How many letters must be changed, added or taken away to make @b of @a; words above 31 letters
- * count as strange. */
+/* How many letters must be changed, added or taken away to make @b of @a; a word of more than 31
+ * letters is similar to none. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[32], n = strlen(b);
@@ -284,7 +286,7 @@ static int run_named(const struct vmrt_tool *tool, int argc, char **argv)
 	return -1;
 }
 
-/* Does a program of this kit have the name of a command that this one lacks? */
+/* Is there a vmrt program with the name of a command that this program lacks? */
 static bool is_program(const char *word)
 {
 	static const char *const programs[] = {
@@ -350,7 +352,7 @@ static int run_subcommand(const struct vmrt_tool *tool, int argc, char **argv)
 	return status >= 0 ? status : no_such_command(tool, argv[1]);
 }
 
-/* The command without a name takes what is none of the others. */
+/* Runs the command without a name, if the word names no other command. */
 static int run_unnamed(const struct vmrt_tool *tool, char *name, int argc, char **argv)
 {
 	const char *similar = argc > 1 && *argv[1] != '-' ? similar_command(tool, argv[1]) : NULL;

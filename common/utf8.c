@@ -67,7 +67,7 @@ unsigned vmrt_utf8_width(uint32_t c)
 
 	if (c < 0x300) /* the first combining character */
 		return 1;
-	/* wcwidth() answers for the locale, which may be another one */
+	/* wcwidth() uses the program's locale, which may not be UTF-8 */
 	pthread_once(&once, find_utf8);
 	if (!utf8)
 		return 1;

@@ -37,7 +37,7 @@ enum vmrt_status vmrt_uuid_random(char *buf, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
-/* Adds what lies between @from and @to of the file; errno of what went wrong, or 0. */
+/* Adds the bytes from @from to @to of the file to the hash; returns an errno value, or 0. */
 static int add_part(struct sha256_ctx *hash, int fd, int64_t from, int64_t to)
 {
 	uint8_t block[16384];
