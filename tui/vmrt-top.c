@@ -20,7 +20,7 @@
 #define SPEED_MAX 1000000
 #define WIDTH 80 /* of the screen of a script */
 #define HEIGHT 24
-#define DELAY_NS VMRT_NS_PER_S /* where neither an option nor the configuration says it */
+#define DELAY_NS VMRT_NS_PER_S /* if neither an option nor the configuration sets the delay */
 
 static bool utf8_locale(void)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Alarms: conditions of vmrt-report --fail-if, judged at each update of the model. A condition
- * that becomes true of a task, server or machine is shown, starts a program, and has a flight
- * recorder save; it does so again only after it was false meanwhile.
+ * Alarms: conditions like those of vmrt-report --fail-if, judged at each update of the model. When
+ * a condition becomes true for a task, server or machine, the alarm is shown, a program is started,
+ * and a flight recorder saves its events. This happens again only after the condition was false in
+ * between.
  */
 #include "alarms.h"
 
@@ -22,7 +23,7 @@
 
 #define TEXT 192
 #define RUNNING_MAX 16
-#define FACTS 16 /* variables of the environment */
+#define FACTS 16 /* variables in the environment of the program */
 
 extern char **environ;
 
@@ -30,7 +31,7 @@ struct alarm {
 	char *text;
 	struct vmrt_condition condition;
 	bool *true_of; /* by task, server or machine */
-	bool about;    /* a task, server or machine that it is about was there, or it was said that
+	bool about;    /* a task, server or machine of this name was found, or a warning said that
 			  there is none */
 	size_t n;
 };
@@ -39,15 +40,16 @@ struct top_alarms {
 	struct alarm *list;
 	size_t n;
 	char *program, *run;
-	char words[TEXT], trouble[TEXT]; /* the last alarm; what could not be done because of it */
+	char words[TEXT], trouble[TEXT]; /* the last alarm; what could not be done for an alarm */
 	char shown[2 * TEXT + 32];
 	unsigned others;	 /* alarms of the same update as the last one */
-	pid_t pids[RUNNING_MAX]; /* programs that were started; 0: none */
+	pid_t pids[RUNNING_MAX]; /* programs that were started; 0: a free place */
 	size_t count;
-	bool rang, rings; /* rings: one of the update that is judged has */
+	bool rang, rings; /* rang: an alarm rang since the last question; rings: an alarm rang in
+			     the update that is being judged */
 };
 
-/* "miss(t)" means that there is any: the limit is zero, in the unit that the metric has. */
+/* Reads a condition. "miss(t)" without a limit means more than zero, in the unit of the metric. */
 static enum vmrt_status parse(struct alarm *a, const char *text, struct vmrt_error *err)
 {
 	static const char *const limits[] = {"", " > 0%", " > 0", " > 0ns"};
@@ -105,7 +107,7 @@ struct ringing {
 	const struct alarm *alarm;
 	const char *of;
 	const struct vmrt_figure *figure;
-	const struct top_miss *miss; /* the last one, or NULL */
+	const struct top_miss *miss; /* the last miss, or NULL */
 };
 
 static char *fact(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -121,7 +123,8 @@ static char *fact(const char *name, const char *fmt, ...)
 	return asprintf(&text, "VMRT_ALARM_%s=%s", name, value) < 0 ? NULL : text;
 }
 
-/* What went wrong is seen on the screen at once, and said again when that is gone. */
+/* Shows at once on the screen what went wrong. The warning is also printed when the screen is
+ * closed. */
 static void trouble(struct top_alarms *alarms, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -137,7 +140,8 @@ static void trouble(struct top_alarms *alarms, const char *fmt, ...)
 	snprintf(alarms->trouble, sizeof(alarms->trouble), "%s", text);
 }
 
-/* ^C in the terminal is not for it, and signals do to it what they do to any program. */
+/* Starts a program that ^C in the terminal does not reach, and for which signals have their usual
+ * effect. */
 static int spawn(pid_t *pid, char *const *argv, char *const *env)
 {
 	posix_spawn_file_actions_t actions;
@@ -152,7 +156,7 @@ static int spawn(pid_t *pid, char *const *argv, char *const *env)
 	posix_spawnattr_setpgroup(&attr, 0);
 	posix_spawnattr_setsigdefault(&attr, &defaults);
 	posix_spawn_file_actions_init(&actions);
-	/* its words must not tear the screen */
+	/* the output of the program must not disturb the screen */
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDWR, 0);
 	posix_spawn_file_actions_adddup2(&actions, 0, 1);
 	posix_spawn_file_actions_adddup2(&actions, 0, 2);
@@ -162,13 +166,14 @@ static int spawn(pid_t *pid, char *const *argv, char *const *env)
 	return failed;
 }
 
-/* A program that computes with times gets all their digits. */
+/* Formats NAME=VALUE with all digits, so that the program can compute with times. */
 static char *number(const char *name, double value)
 {
 	return fact(name, value == floor(value) && fabs(value) < 1e15 ? "%.0f" : "%.9g", value);
 }
 
-/* Started directly, never through a shell: a name of a task is nothing but a value. */
+/* Starts the program directly, never through a shell, so that a name of a task can never be run as
+ * a command. */
 static pid_t start_program(struct top_alarms *alarms, const struct ringing *r)
 {
 	char *argv[] = {r->alarms->program, NULL}, *facts[FACTS] = {NULL}, **env;
@@ -209,7 +214,8 @@ static pid_t start_program(struct top_alarms *alarms, const struct ringing *r)
 	return pid;
 }
 
-/* Takes leave of programs that have ended; returns a free place for another one, or NULL. */
+/* Collects the exit status of programs that have ended; returns a free place for another one, or
+ * NULL. */
 static pid_t *reap(struct top_alarms *alarms)
 {
 	pid_t *room = NULL, ended;
@@ -229,7 +235,8 @@ static pid_t *reap(struct top_alarms *alarms)
 	return room;
 }
 
-/* A run folder may be a stranger's: nobody but a recorder gets the signal. */
+/* Is process @pid a recorder? A run folder may belong to a stranger and name any process, and only
+ * a recorder may get the signal. */
 static bool is_recorder(long pid)
 {
 	char path[64], *name = NULL;
@@ -242,7 +249,8 @@ static bool is_recorder(long pid)
 	return is;
 }
 
-/* The journal of a recording names the tracefs instance, and that the recorder: vmrt-PID-LABEL. */
+/* Asks the flight recorder to save. The journal of the recording has the name of the tracefs
+ * instance, vmrt-PID-LABEL, in which PID is the recorder. */
 static void save_flight(struct top_alarms *alarms)
 {
 	char path[4096], *text, *at;
@@ -312,7 +320,7 @@ static bool make_room(struct alarm *a, size_t n)
 	return true;
 }
 
-/* A percentile of so many values that the model has only their histogram. */
+/* Computes a percentile of values that are so many that the model keeps only their histogram. */
 static void percentile_of_many(
 	struct top_model *model, size_t i, const struct vmrt_condition *c, struct vmrt_figure *f)
 {
@@ -359,7 +367,8 @@ static void judge(struct top_alarms *alarms, struct alarm *a, struct top_model *
 	a->true_of[s->index] = is_true;
 }
 
-/* An alarm with a name that nothing has never rings: say so once, as soon as there are others. */
+/* An alarm for a name that does not exist never rings. Warns once of such a name, as soon as other
+ * names are known. */
 static void check_name(struct alarm *a, const struct vmrt_run_facts *facts)
 {
 	const struct vmrt_condition *c = &a->condition;
@@ -372,7 +381,7 @@ static void check_name(struct alarm *a, const struct vmrt_run_facts *facts)
 		vmrt_scope_word(c->metric->scope), c->name, list);
 }
 
-/* Trouble in front, since a narrow screen shows what is there. */
+/* Puts a failure before the alarm, since a narrow screen shows only the beginning of the line. */
 static const char *compose(struct top_alarms *a)
 {
 	int n = snprintf(a->shown, sizeof(a->shown), "%s%s%s", a->trouble,

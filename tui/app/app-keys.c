@@ -9,7 +9,7 @@
 #include "tui/rows/columns.h"
 #include "tui/rows/pages.h"
 
-#define SIDE_STEP 16 /* columns of a text */
+#define SIDE_STEP 16 /* columns by which a text moves sideways */
 #define SPEED_LEAST (1.0 / 1024)
 #define SPEED_MOST 1024.0
 #define ALL_ROWS 1000000 /* more than any page has */
@@ -74,7 +74,7 @@ static void neighbour(struct top_app *app, int by)
 
 /* ---- sorting ---- */
 
-/* The table that the cursor is in. */
+/* Returns the table that the cursor is in. */
 static enum top_table table_of(const struct top_app *app)
 {
 	return app->screen.kind == TOP_A_TASK ? TOP_TASKS : TOP_SERVERS;
@@ -141,7 +141,7 @@ static void open_sheet(struct top_app *app, enum top_sheet sheet)
 	app->ui.scroll = 0;
 }
 
-/* On the timeline, at the deadline of a miss. */
+/* Shows the timeline at the deadline of a miss. */
 static void show_place(struct top_app *app, const struct top_miss *miss)
 {
 	int64_t at = miss->job.deadline_ns;
@@ -244,7 +244,7 @@ static int64_t next_delay(int64_t now, bool longer)
 static void pause_or_go_on(struct top_app *app)
 {
 	app->ui.paused = !app->ui.paused;
-	/* the next miss is then the next from where it is */
+	/* then the next miss is the next one after the time that is shown */
 	app->miss = 0;
 }
 
@@ -262,14 +262,14 @@ static enum vmrt_status seek_by(struct top_app *app, int64_t ns, struct vmrt_err
 	return top_app_seek(app, top_app_shown_ns(app) + ns, err);
 }
 
-/* A tenth of what the timeline shows. */
+/* Moves by a tenth of the time that the timeline shows. */
 static enum vmrt_status step(struct top_app *app, int by, struct vmrt_error *err)
 {
 	app->ui.paused = true;
 	return seek_by(app, app->ui.span_ns / (by * 10), err);
 }
 
-/* A tenth of the recording. */
+/* Moves by a tenth of the recording. */
 static enum vmrt_status seek(struct top_app *app, int by, struct vmrt_error *err)
 {
 	int64_t all = app->ui.total_ns == VMRT_UNKNOWN ? app->ui.elapsed_ns : app->ui.total_ns;
@@ -355,7 +355,7 @@ static void redraw(struct top_app *app)
 	app->redraw = true;
 }
 
-/* What an action does: one of three functions, the last two with a number. */
+/* What each action does: it calls one of three functions, the last two with a number. */
 static const struct {
 	void (*plain)(struct top_app *app);
 	void (*by)(struct top_app *app, int n);
@@ -437,7 +437,7 @@ enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_
 		top_alarms_clear(app->alarms);
 		status = act(app, top_key_action(name, &app->ui), err);
 	}
-	/* the marks of new misses stay as long as their list is looked at */
+	/* the marks of new misses stay until their list is left */
 	if (page == TOP_PAGE_MISSES && app->ui.page != page) {
 		top_model_seen(app->model, &app->view, false, true);
 		app->view.seen_misses = app->view.all_misses;

@@ -2,42 +2,43 @@
 #ifndef VMRT_TUI_APP_APP_LOCAL_H
 #define VMRT_TUI_APP_APP_LOCAL_H
 
-/* What the parts of a session share: app.c, seek.c, app-keys.c and app-prompt.c. */
+/* Internal to a session: app.c, seek.c, app-keys.c and app-prompt.c share this. */
 
 #include "app.h"
 
-/** app_make_engine - a new engine and a new model of what the source has now */
+/** app_make_engine - make a new engine and a new model for the machines that the source has now */
 enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err);
 
-/** app_begin_anew - machines have joined or gone: the engine knows others from now on */
+/** app_begin_anew - make a new engine, because machines have come or gone */
 enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err);
 
-/** app_span_of_miss - from when to when raw events are about it; false: that is not known */
+/** app_span_of_miss - the times between which raw events belong to the miss; false: the times are
+ * not known */
 bool app_span_of_miss(const struct top_miss *miss, int64_t *from_ns, int64_t *to_ns);
 
-/** app_end - there is no more to come */
+/** app_end - the source has no more events */
 void app_end(struct top_app *app);
 
-/** app_total_ns - how long the recording is, or has become; VMRT_UNKNOWN */
+/** app_total_ns - how long the recording is, or is until now; VMRT_UNKNOWN: not known */
 int64_t app_total_ns(const struct top_app *app);
 
-/** app_seek_on - go on with the seek that is under way */
+/** app_seek_on - continue the seek that is in progress */
 enum top_fed app_seek_on(struct top_app *app, int64_t deadline_ns, struct vmrt_error *err);
 
 /** app_seek_again - the source has been opened anew: go to where the replay was */
 void app_seek_again(struct top_app *app);
 
-/** app_take_item - what is opened next is what the cursor is on */
+/** app_take_item - select the item under the cursor, which a key may open next */
 void app_take_item(struct top_app *app);
 
-/** app_find_next - to the next row behind the cursor whose name contains the text; from the top
- * again at the end */
+/** app_find_next - move the cursor to the next row whose name contains the search text; continue at
+ * the top after the last row */
 void app_find_next(struct top_app *app);
 
-/** app_ask - begin to take keys as text */
+/** app_ask - show a prompt: from now on keys are text */
 void app_ask(struct top_app *app, enum top_prompt prompt);
 
-/** app_type - take the key called @name as text, or as the end of it */
+/** app_type - add the key called @name to the text of the prompt, or end the prompt */
 enum vmrt_status app_type(struct top_app *app, const char *name, struct vmrt_error *err);
 
 #endif

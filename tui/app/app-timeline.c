@@ -7,7 +7,7 @@ static int64_t right_of(const struct top_app *app)
 	return app->ui.right_ns == VMRT_UNKNOWN ? app->view.now_ns : app->ui.right_ns;
 }
 
-/* The right end is not behind the present, and not before the first event. */
+/* The right end is neither after the present nor before the first event. */
 void timeline_end_at(struct top_app *app, int64_t right)
 {
 	if (app->view.now_ns == VMRT_UNKNOWN)
@@ -36,7 +36,7 @@ void timeline_move(struct top_app *app, int by)
 	if (at >= app->view.now_ns)
 		at = app->view.now_ns - 1;
 	app->ui.at_ns = at;
-	/* the picture stands still under the cursor, and moves when that leaves it */
+	/* the view moves only when the cursor would leave it */
 	if (at < right - app->ui.span_ns)
 		right = at + app->ui.span_ns;
 	else if (at >= right)
@@ -60,7 +60,7 @@ void timeline_pan(struct top_app *app, int by)
 		app->ui.at_ns = app->ui.right_ns - app->ui.span_ns;
 }
 
-/* The cursor stays where it is on the screen. */
+/* Zooms; the cursor stays at its place on the screen. */
 void timeline_zoom(struct top_app *app, int by)
 {
 	int64_t old = app->ui.span_ns, new = by > 0 ? old / 2 : old * 2;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A session: feeds the engine from the source, and keeps what is to be seen up to date. */
+/* A session: feeds the engine from the source, and keeps the view up to date. */
 #include "app-local.h"
 
 #include <inttypes.h>
@@ -13,7 +13,7 @@
 
 #include "tui/rows/layout.h"
 
-#define AROUND_NS (2 * VMRT_NS_PER_MS) /* raw events before and behind a miss */
+#define AROUND_NS (2 * VMRT_NS_PER_MS) /* of raw events, before and after a miss */
 #define SPAN_NS (200 * VMRT_NS_PER_MS) /* of the timeline at first */
 
 bool app_span_of_miss(const struct top_miss *miss, int64_t *from_ns, int64_t *to_ns)
@@ -27,7 +27,7 @@ bool app_span_of_miss(const struct top_miss *miss, int64_t *from_ns, int64_t *to
 	return true;
 }
 
-/* The events of misses are kept longer than others. */
+/* Keeps the events of misses longer than other events. */
 static void keep_misses(void *ctx)
 {
 	struct top_app *app = ctx;
@@ -75,7 +75,8 @@ static enum vmrt_status no_such_vm(const struct top_app *app, struct vmrt_error 
 		app->source->vm, list);
 }
 
-/* For what the source has now. @old: its counts go on; NULL: everything begins. */
+/* Makes engine and model for the machines that the source has now. @old: the model whose counts
+ * continue; NULL: all counts begin at zero. */
 static enum vmrt_status make_anew(
 	struct top_app *app, struct top_model *old, struct vmrt_error *err)
 {
@@ -93,14 +94,15 @@ static enum vmrt_status make_anew(
 	status = top_model_new(&app->config, &app->model, err);
 	if (status != VMRT_OK)
 		return status;
-	/* before the new engine says anything of its threads */
+	/* this must be done before the new engine reports threads */
 	if (old)
 		top_model_take_over(app->model, old);
 	top_model_sink(app->model, &sink);
 	return vmrt_engine_new(&app->config, &sink, &app->engine, err);
 }
 
-/* A new engine and a new model. What is live goes on counting what it had, and still has. */
+/* Makes a new engine and a new model. In a live view, the counts of everything that is still there
+ * continue. */
 enum vmrt_status app_make_engine(struct top_app *app, struct vmrt_error *err)
 {
 	struct top_model *old = app->model;
@@ -125,7 +127,7 @@ static const char *task_label(const struct top_task_row *t, char *out, size_t ro
 	return out;
 }
 
-/* Others may stand in the place of what is looked at. */
+/* Notes the names of the server and the task that are shown, because their indexes may change. */
 static void note_shown(struct top_app *app)
 {
 	const struct top_view *v = &app->view;
@@ -136,7 +138,8 @@ static void note_shown(struct top_app *app)
 		task_label(&v->tasks[app->ui.task], app->task, sizeof(app->task));
 }
 
-/* What has gone gives its place to the first one. */
+/* Finds the server and the task that were shown. In place of one that is gone, the first one is
+ * shown. */
 static void find_shown(struct top_app *app)
 {
 	const struct top_view *v = &app->view;
@@ -160,13 +163,14 @@ enum top_fed app_begin_anew(struct top_app *app, struct vmrt_error *err)
 	note_shown(app);
 	if (app_make_engine(app, err) != VMRT_OK)
 		return TOP_FED_ERROR;
-	/* what is followed is read again, and seen from here on */
+	/* a followed recording is read again, and its statistics begin here */
 	if (app->source->following && app->source->start_ns != VMRT_UNKNOWN)
 		top_model_reset(app->model, app->engine, app->source->now_ns);
 	app->stale = true;
 	app->ui.ended = false;
-	/* what was followed is complete, or what releases the tasks of a recording is known only
-	 * now: it is played to where it was, which without a seek was its end */
+	/* the followed recording is complete, or it became known only now what releases the tasks
+	 * of the recording: it is played again to the former position, which was its end unless the
+	 * user seeked */
 	app->to_end = !app->source->live;
 	if (!app->source->live && app->ui.live) {
 		app->ui.live = false;
@@ -264,7 +268,7 @@ enum top_fed top_app_pass(
 	fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
 	if (fed == TOP_FED_ANEW)
 		fed = app_begin_anew(app, err);
-	/* time does not run away from a replay that cannot keep up */
+	/* the clock of a replay that is too slow waits for the replay */
 	if (fed == TOP_FED_PART && app->ui.speed > 0 && !app->seek.under_way)
 		app->played_ns = (double)(source->now_ns - source->start_ns);
 	if (fed == TOP_FED_END)
@@ -286,7 +290,7 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 	app->ui.following = source->following;
 	app->ui.behind = app->behind;
 	app->ui.seeking = app->seek.under_way;
-	/* who seeks back does not get old alarms again */
+	/* alarms do not ring again for times that the user seeks back to */
 	if (!app->seek.under_way && !app->behind)
 		app->ui.alarm = top_alarms_judge(app->alarms, app->model, app->engine);
 	if (app->behind) {
@@ -303,7 +307,7 @@ enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err)
 		return VMRT_OK;
 	app->stale = false;
 	app->ui.elapsed_ns = known ? now - source->start_ns : 0;
-	/* what is on the way is shown when it is there */
+	/* during a seek the view changes only at the end of the seek */
 	if (app->seek.under_way)
 		return VMRT_OK;
 	if (top_model_view(app->model, app->engine, source->start_ns, now, &app->view) != VMRT_OK)
@@ -324,7 +328,7 @@ enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err)
 	if (!options.run)
 		return vmrt_fail(err, VMRT_ENOENT, "%s: nothing was recorded there now",
 			options.output ? options.output : "");
-	/* its name; in the options it may be pid:N */
+	/* the VM's name, since the options may say pid:N */
 	if (live->vm) {
 		snprintf(vm, sizeof(vm), "%s", live->vm);
 		options.vm = vm;

@@ -2,7 +2,8 @@
 #ifndef VMRT_TUI_APP_APP_H
 #define VMRT_TUI_APP_APP_H
 
-/* A session of vmrt-top without a terminal: source, engine, model, and what the keys do. */
+/* A session of vmrt-top, without the terminal: source, engine, model, and the actions of the keys.
+ */
 
 #include "alarms.h"
 #include "tui/model/model.h"
@@ -26,20 +27,20 @@ struct top_options {
 	int color; /* enum top_color */
 	const char *script, *dump;
 	int width, height; /* of a script's screen */
-	int page;	   /* to begin with; -1: as configured */
+	int page;	   /* the first page; -1: as configured */
 	const char *alarms[TOP_ALARMS_MAX];
 	size_t n_alarms;
 	const char *alarm_run;	/* a program that each alarm starts; or NULL */
 	const char *prometheus; /* [ADDR:]PORT; or NULL */
 	const char
-		*alarm_save; /* a run folder whose flight recorder each alarm has save; or NULL */
+		*alarm_save; /* a run folder whose flight recorder saves at each alarm; or NULL */
 };
 
-/* On the way to a time of a recording, or to a miss. */
+/* A seek to a time of a recording, or to a miss. */
 struct top_seek {
 	bool under_way;
 	int64_t until_ns; /* host clock */
-	uint64_t miss;	  /* number of the miss; 0: to the time */
+	uint64_t miss;	  /* number of the miss; 0: seek to the time */
 };
 
 struct top_app {
@@ -51,26 +52,28 @@ struct top_app {
 	struct vmrt_engine *engine;
 	struct top_view view;
 	struct top_ui ui;
-	struct top_screen screen; /* as it was drawn last */
+	struct top_screen screen; /* as it was last drawn */
 	int width, height;
 	struct top_source_state state;
 	struct top_alarms *alarms;
 	char notice[TOP_TEXT];
-	double played_ns; /* of a recording */
-	uint64_t miss;	  /* number of the one that was jumped to last; 0: none */
-	uint64_t kept;	  /* live: so many misses have their events kept */
-	/* what pages 2 and 3 are about, when others come or go; "": as it is numbered */
+	double played_ns; /* of a recording: the time that was played */
+	uint64_t miss;	  /* number of the miss that was last jumped to; 0: none */
+	uint64_t kept;	  /* live: for how many misses the events were kept */
+	/* Names of what pages 2 and 3 show, to find it again when others come or go; "": found by
+	 * its index. */
 	char server[VMRT_NAME_MAX], task[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
-	char **text; /* of the sheet with a text */
+	char **text; /* lines of the sheet with a text */
 	size_t n_text;
 	char text_title[TOP_TEXT];
-	bool scripted; /* the clock stands still: nothing depends on it */
+	bool scripted; /* a script controls the time, and nothing depends on the clock */
 	bool to_end;   /* a recording that has just ended is played to its end at once */
 	struct top_seek seek;
-	bool in_pieces;	  /* a seek goes on with top_app_pass(), so that keys are answered */
-	bool behind;	  /* what is followed is shown as it was before, not as it is */
-	bool stale;	  /* the view is not what there is now, although it is paused */
-	bool reconfigure; /* a key asks for the configuration to be written */
+	bool in_pieces;	  /* a seek is done in pieces by top_app_pass(), so that keys are answered
+			     meanwhile */
+	bool behind;	  /* a followed recording is shown at an earlier time than the present */
+	bool stale;	  /* the view must be made anew even though it is paused */
+	bool reconfigure; /* a key asked to write the configuration */
 	bool redraw;
 	bool quit;
 };
@@ -80,56 +83,57 @@ enum vmrt_status top_app_open(
 	struct top_app *app, const struct top_options *options, struct vmrt_error *err);
 
 /**
- * top_app_pass - let @ns of time pass, and feed the engine what belongs to it
- * @deadline_ns: give up for now at this CLOCK_MONOTONIC time; INT64_MAX: never
+ * top_app_pass - let time @ns pass, and feed the engine the events of this time
+ * @deadline_ns: interrupt the work at this CLOCK_MONOTONIC time; INT64_MAX: never
  */
 enum top_fed top_app_pass(
 	struct top_app *app, int64_t ns, int64_t deadline_ns, struct vmrt_error *err);
 
 /**
- * top_app_settle - what was live has been recorded, too: end both, and show the recording instead
+ * top_app_settle - end the live view and the recording that was made at the same time, and show
+ * this recording
  *
- * The figures are then those of the report: from the same events, with clocks that are known
- * better at the end than in between.
+ * The figures are then those of the report: they come from the same events, and the clocks are
+ * known better at the end of a recording than during it.
  *
  * Return: VMRT_OK; VMRT_ENOENT if there is no recording, and then the session can only be closed;
- * or why it cannot be read.
+ * or the error if the recording cannot be read.
  */
 enum vmrt_status top_app_settle(struct top_app *app, struct vmrt_error *err);
 
-/** top_app_refresh - make the view new, unless it is paused; judge the alarms */
+/** top_app_refresh - update the view, unless it is paused; judge the alarms */
 enum vmrt_status top_app_refresh(struct top_app *app, struct vmrt_error *err);
 
 /** top_app_draw - lay out the screen anew */
 void top_app_draw(struct top_app *app, int width, int height);
 
 /**
- * top_app_key - do what the key called @name means now, or take it as text
+ * top_app_key - do the action that the key called @name has now, or take the key as text
  *
  * Return: VMRT_OK, or why the session cannot go on.
  */
 enum vmrt_status top_app_key(struct top_app *app, const char *name, struct vmrt_error *err);
 
 /**
- * top_app_seek - of a recording: go to time @ns after its beginning, and show it
+ * top_app_seek - in a recording: go to time @ns after its beginning, and show this time
  *
- * With app->in_pieces it is begun; top_app_pass() goes on with it.
+ * With app->in_pieces this only begins the seek; top_app_pass() continues it.
  */
 enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error *err);
 
-/** top_app_jump - go to the next miss (@by 1), or to the one before (-1), and pause */
+/** top_app_jump - go to the next miss (@by 1), or to the miss before (-1), and pause */
 enum vmrt_status top_app_jump(struct top_app *app, int by, struct vmrt_error *err);
 
-/** top_app_shown_ns - time since the beginning, of what is shown */
+/** top_app_shown_ns - the time that is shown, from the beginning */
 int64_t top_app_shown_ns(const struct top_app *app);
 
-/** top_app_present - of what is followed: show it as it is now */
+/** top_app_present - show the present of a followed recording */
 void top_app_present(struct top_app *app);
 
-/** top_app_stay - break a seek off: stay where it is */
+/** top_app_stay - end the seek that is in progress, and stay at the time that it has reached */
 enum vmrt_status top_app_stay(struct top_app *app, struct vmrt_error *err);
 
-/** top_app_notice - say something until the next key */
+/** top_app_notice - show a message until the next key */
 void top_app_notice(struct top_app *app, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
@@ -139,7 +143,8 @@ enum vmrt_status top_app_events(struct top_app *app, const char *title, int64_t 
 
 void top_app_close(struct top_app *app);
 
-/** top_script_run - keys and commands from a file, screens into a file; VMRT_OK or an error */
+/** top_script_run - run keys and commands from a file, and write screens into a file; VMRT_OK or an
+ * error */
 enum vmrt_status top_script_run(struct top_app *app, struct vmrt_error *err);
 
 #endif

@@ -2,7 +2,7 @@
 #ifndef VMRT_TUI_APP_BATCH_H
 #define VMRT_TUI_APP_BATCH_H
 
-/* Views as plain lines, for files and pipes. */
+/* Prints views as plain lines, for files and pipes. */
 
 #include <stdio.h>
 
@@ -10,8 +10,8 @@
 #include "tui/rows/ui.h"
 
 /**
- * top_batch_print - one block for @view on @out
- * @heads: with the heads of the tables before it
+ * top_batch_print - print one block for @view on @out
+ * @heads: print the heads of the tables before the block
  *
  * Lines that begin with # are heads and status; the others begin with the time in seconds.
  *

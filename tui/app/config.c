@@ -20,13 +20,13 @@
 
 static const char *const table_names[] = {"servers", "tasks"};
 
-/* Where the file is; false: nowhere, for want of a home. */
+/* Finds the path of the file; false if the user has no home folder. */
 static bool config_path(char *out, size_t room)
 {
 	const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
 	int n;
 
-	/* the specification lets a path that is not absolute be ignored */
+	/* the XDG specification says that a path that is not absolute is ignored */
 	if (base && base[0] == '/')
 		n = snprintf(out, room, "%s/vmrt/top.ini", base);
 	else if (home && home[0] == '/')
@@ -143,7 +143,8 @@ void top_config_load(struct top_app *app, bool delay_is_set, bool page_is_set)
 
 	if (!config_path(path, sizeof(path)))
 		return;
-	/* also what is no file: nothing in there may keep the view from beginning */
+	/* only a warning, also if the path is no file: nothing in it may prevent the program from
+	 * starting */
 	if (vmrt_read_file(path, CONFIG_MAX, &text, NULL, &err) != VMRT_OK) {
 		if (err.status != VMRT_ENOENT)
 			vmrt_warn("%s; the configuration is not read", err.text);
@@ -201,7 +202,7 @@ static char *make_text(const struct top_app *app)
 	return text;
 }
 
-/* Makes the folders that the file is in, at most two of which are missing. */
+/* Makes the folders of the file, of which at most two are missing. */
 static void make_folders(const char *path)
 {
 	char folder[PATH_ROOM], *slash;

@@ -20,7 +20,7 @@ struct lines {
 	bool failed;
 };
 
-/* A name that may fill its 16 bytes without an end. */
+/* Copies a name that may fill its 16 bytes without a NUL. */
 static void name_of(const char *comm, char *out)
 {
 	snprintf(out, VMRT_COMM_MAX + 1, "%.*s", VMRT_COMM_MAX, comm ? comm : "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The monitor's figures over HTTP, for Prometheus. */
+/* Serves the figures of the monitor over HTTP, for Prometheus. */
 #include "exporter.h"
 
 #include <arpa/inet.h>
@@ -19,11 +19,11 @@
 
 #define CONNECTIONS_MAX 16u
 #define CONNECTION_BYTES ((size_t)16384) /* for a request */
-#define CONNECTION_SECONDS 10u		 /* of silence, then it is closed */
+#define CONNECTION_SECONDS 10u		 /* a connection that is silent for this time is closed */
 
 struct top_exporter {
 	struct MHD_Daemon *daemon;
-	pthread_mutex_t lock; /* of the next two */
+	pthread_mutex_t lock; /* protects the next two */
 	char *text;	      /* NULL before the first update */
 	size_t size;
 };
@@ -54,7 +54,8 @@ static enum MHD_Result send_words(
 		"text/plain; charset=utf-8");
 }
 
-/* The text is copied, so that the monitor waits for a copy at most, and never for a client. */
+/* Sends a copy of the text, so that the monitor waits at most until the copy is made, and never for
+ * a client. */
 static enum MHD_Result send_metrics(
 	struct top_exporter *exporter, struct MHD_Connection *connection)
 {
@@ -80,7 +81,7 @@ static enum MHD_Result answer(void *ctx, struct MHD_Connection *connection, cons
 	(void)version;
 	(void)upload;
 	(void)request;
-	if (*upload_size) { /* what somebody sends is not read */
+	if (*upload_size) { /* data that a client sends are not read */
 		*upload_size = 0;
 		return MHD_YES;
 	}
@@ -143,7 +144,8 @@ static void be_silent(void *ctx, const char *fmt, va_list ap)
 	(void)ap;
 }
 
-/* Signals are the monitor's: the daemon's thread takes none. */
+/* Starts the daemon with all signals blocked, so that the monitor gets the signals and not the
+ * daemon's thread. */
 static struct MHD_Daemon *start(struct top_exporter *exporter, union address *address)
 {
 	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ERROR_LOG |

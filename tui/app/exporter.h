@@ -3,13 +3,13 @@
 #define VMRT_TUI_APP_EXPORTER_H
 
 /*
- * The figures of the monitor for Prometheus, over HTTP. A thread of libmicrohttpd answers; what it
- * sends is a text that was made before, so that no client can delay the monitor.
+ * The figures of the monitor for Prometheus, over HTTP. A thread of libmicrohttpd answers with a
+ * text that the monitor has made before, so that no client can delay the monitor.
  */
 
 #include "tui/model/model.h"
 
-#define TOP_EXPORTER_ADDRESS "127.0.0.1" /* unless the user says another */
+#define TOP_EXPORTER_ADDRESS "127.0.0.1" /* unless the user chooses another address */
 
 struct top_exporter;
 
@@ -18,18 +18,18 @@ bool top_exporter_where(const char *text);
 
 /**
  * top_exporter_open - listen
- * @where: [ADDR:]PORT; port 0: one that is free
+ * @where: [ADDR:]PORT; port 0: any free port
  * @out: end with top_exporter_close()
  *
- * Tells the URL on stderr.
+ * Prints the URL on stderr.
  *
- * Return: VMRT_OK; VMRT_EINVAL; VMRT_EIO if nobody can listen there; VMRT_ENOMEM.
+ * Return: VMRT_OK; VMRT_EINVAL; VMRT_EIO if it is not possible to listen there; VMRT_ENOMEM.
  */
 enum vmrt_status top_exporter_open(
 	const char *where, struct top_exporter **out, struct vmrt_error *err);
 
-/** top_exporter_publish - what clients get from now on; VMRT_OK or VMRT_ENOMEM. @exporter
- * NULL: nothing */
+/** top_exporter_publish - set the figures that clients get from now on; VMRT_OK or VMRT_ENOMEM.
+ * Does nothing if @exporter is NULL */
 enum vmrt_status top_exporter_publish(
 	struct top_exporter *exporter, const struct top_view *view, struct vmrt_error *err);
 

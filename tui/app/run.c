@@ -18,17 +18,17 @@
 #include "screen.h"
 #include "tui/rows/tables.h"
 
-/* longest time of feeding the engine between two checks of the keyboard, and of writing lines,
- * which need no keyboard */
+/* Longest time of feeding the engine between two checks of the keyboard; when lines are written,
+ * there is no keyboard, and the time may be longer. */
 #define FEED_FOR_NS (8 * VMRT_NS_PER_MS)
 #define LINES_FOR_NS (50 * VMRT_NS_PER_MS)
-#define SEEKING_EVERY_NS (200 * VMRT_NS_PER_MS) /* while it seeks, a screen is drawn so often */
-#define FEED_EVERY_MS 100			/* empty live buffers so often */
+#define SEEKING_EVERY_NS (200 * VMRT_NS_PER_MS) /* time between two screens during a seek */
+#define FEED_EVERY_MS 100			/* time between two readings of the live buffers */
 #define NICE (-10)				/* of a live view on a terminal */
-#define KEYS_AT_ONCE 200			/* then events are taken, too */
+#define KEYS_AT_ONCE 200			/* after so many keys the engine is fed, too */
 #define AWAKE_NS (2 * VMRT_NS_PER_S)		/* the longest that one pass of the loop takes */
 
-/* ---- what vmrt-top itself needs ---- */
+/* ---- the resources that vmrt-top itself uses ---- */
 
 struct self {
 	int64_t at_ns, cpu_ns;
@@ -78,8 +78,9 @@ static bool use_color(const struct top_options *options)
 }
 
 /*
- * On a machine with more to do than it has CPUs a screen is not redrawn at once. This takes less
- * than a hundredth of a CPU, so it may have it first; what it starts is as others are.
+ * Raises the priority of vmrt-top: on a machine whose CPUs are all busy the screen would be redrawn
+ * late. vmrt-top needs less than a hundredth of a CPU. Programs that it starts have the usual
+ * priority.
  */
 static void come_first(void)
 {
@@ -87,7 +88,7 @@ static void come_first(void)
 
 	if (sched_getscheduler(0) == SCHED_OTHER && getpriority(PRIO_PROCESS, 0) == 0 &&
 		sched_setscheduler(0, SCHED_OTHER | SCHED_RESET_ON_FORK, &ordinary) == 0)
-		/* where that is not permitted it remains as it is */
+		/* if this is not permitted, the priority does not change */
 		setpriority(PRIO_PROCESS, 0, NICE);
 }
 
@@ -101,7 +102,8 @@ static bool wait_keys(struct top_app *app, int64_t until_ns, bool keyboard)
 
 	if (app->source->live && ms > FEED_EVERY_MS)
 		ms = FEED_EVERY_MS;
-	/* a signal that interrupts may be a change of size: the caller asks for keys in any case */
+	/* the result does not matter: the signal that interrupts poll() may be a change of the
+	 * screen's size, and the caller asks for keys in any case */
 	poll(fds, 2, ms < 1000 ? ms : 1000);
 	return !vmrt_stop_requested() && !(fds[0].revents & (POLLHUP | POLLERR | POLLNVAL));
 }
@@ -147,7 +149,7 @@ static enum vmrt_status loop(struct top_app *app, struct vmrt_error *err)
 	while (status == VMRT_OK && !app->quit) {
 		int64_t now = vmrt_now_ns();
 
-		/* while it was suspended (^Z) a replay has stood still */
+		/* while the program was suspended (^Z), no time passes for a replay */
 		fed = top_app_pass(
 			app, now - last > AWAKE_NS ? 0 : now - last, now + FEED_FOR_NS, err);
 		last = now;
@@ -211,7 +213,7 @@ static enum vmrt_status print(struct top_app *app, bool first, struct vmrt_error
 	return status == VMRT_OK ? VMRT_OK : vmrt_fail(err, VMRT_ENOMEM, "out of memory");
 }
 
-/* The last update is about the recording that was made meanwhile. */
+/* The last update shows the recording that was made during the live view. */
 static enum vmrt_status print_recorded(
 	struct top_app *app, int *write_errno, struct vmrt_error *err)
 {
@@ -244,7 +246,8 @@ static enum vmrt_status loop_lines(struct top_app *app, struct top_exporter *exp
 				top_exporter_publish(exporter, &app->view, err) != VMRT_OK ||
 				print(app, shown == 0, err) != VMRT_OK)
 				return err->status;
-			/* whoever reads the pipe gets it now, and may have gone */
+			/* the reader of a pipe gets the lines at once; if the reader is gone, this
+			 * fails */
 			if (fflush(stdout) != 0) {
 				*write_errno = errno;
 				return VMRT_OK;

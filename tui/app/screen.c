@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The only place that knows ncurses: draws pieces of text, names keys, restores the terminal. */
+/* The only file that uses ncurses: draws pieces of text, finds the names of keys, restores the
+ * terminal. */
 #include "screen.h"
 
 #include <curses.h>
@@ -24,10 +25,10 @@ static PANEL *front; /* the box in front of the page; or NULL */
 static bool colors;
 static struct top_theme current_theme;
 static int tabs_y, tabs[16];
-static int wheel; /* lines that are still to be moved; negative: up */
+static int wheel; /* lines by which the wheel still has to move; negative: up */
 static int true_stderr = -1, kept_stderr = -1;
 
-/* A crash must not leave a terminal that shows nothing of what one types. */
+/* Restores the terminal at a crash; otherwise the terminal would not show what the user types. */
 static void on_crash(int sig)
 {
 	endwin();
@@ -45,7 +46,8 @@ static void catch_crashes(void)
 		sigaction(signals[i], &act, NULL);
 }
 
-/* Messages would tear the screen: they go to a memory file until it is closed. */
+/* Sends stderr to a file in memory until the screen is closed, because messages would disturb the
+ * screen. */
 static void keep_stderr(void)
 {
 	kept_stderr = memfd_create("vmrt-top", MFD_CLOEXEC);
@@ -73,7 +75,8 @@ static void restore_stderr(void)
 	kept_stderr = true_stderr = -1;
 }
 
-/* A colour of 256 as one of 8, for terminals that have no more: the nearest corner of the cube. */
+/* Replaces one of 256 colours by one of 8, for terminals with only 8 colours: the nearest corner of
+ * the colour cube. */
 static short plain_color(short color)
 {
 	int r, g, b;
@@ -87,11 +90,11 @@ static short plain_color(short color)
 	r = (color - 16) / 36;
 	g = (color - 16) / 6 % 6;
 	b = (color - 16) % 6;
-	/* orange has little green, but is no red */
+	/* with this limit orange, which has little green, becomes yellow and not red */
 	return (short)((r > 2 ? 1 : 0) | (g > 1 ? 2 : 0) | (b > 2 ? 4 : 0));
 }
 
-/* Each style has a pair of colours of its own. */
+/* Gives each style its own pair of colours. */
 static void set_colors(const struct top_theme *theme)
 {
 	colors = has_colors() && start_color() == OK;
@@ -206,7 +209,7 @@ static void drop_front(void)
 	front = NULL;
 }
 
-/* The box in front is a panel: what it hides comes back by itself. */
+/* Draws the box in front as a panel, so that ncurses restores what the box hides. */
 static void draw_front(const struct top_screen *screen)
 {
 	const struct top_screen *inside = screen->front;
@@ -247,7 +250,7 @@ void top_terminal_draw(const struct top_screen *screen, bool all)
 		draw_front(screen);
 	else if (front)
 		hide_panel(front);
-	/* without any panel, the panels' library does not care for what is behind them */
+	/* if there is no panel, update_panels() does not refresh the screen behind panels */
 	wnoutrefresh(stdscr);
 	update_panels();
 	doupdate();
@@ -255,7 +258,7 @@ void top_terminal_draw(const struct top_screen *screen, bool all)
 	memcpy(tabs, screen->tabs, sizeof(tabs));
 }
 
-/* The wheel moves; a click on the name of a page opens it. */
+/* The wheel moves the cursor; a click on the name of a page opens this page. */
 static const char *word_for_mouse(char *buf)
 {
 	MEVENT event;
@@ -274,7 +277,7 @@ static const char *word_for_mouse(char *buf)
 	return buf;
 }
 
-/* ncurses' number of a key in the words of the key table. */
+/* Finds the name that the table of keys has for an ncurses key number. */
 static const char *word_for_key(int key, char *buf)
 {
 	static const struct {

@@ -59,7 +59,8 @@ static enum vmrt_status wait_for(struct script *s, int64_t ns, struct vmrt_error
 {
 	enum top_fed fed = top_app_pass(s->app, ns, INT64_MAX, err);
 
-	/* at the end it may turn out how a task is released: then it is read once more */
+	/* at the end it may become known how a task is released: then the recording is read once
+	 * more */
 	while (fed == TOP_FED_PART)
 		fed = top_app_pass(s->app, 0, INT64_MAX, err);
 	if (fed == TOP_FED_ERROR)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * To and fro in a recording: to a time, or to a miss. To go back it is read from its beginning, so
- * that a seek may take seconds, and is done in pieces.
+ * Seeks in a recording, to a time or to a miss. To go back, the recording is read again from its
+ * beginning. So a seek may take seconds, and is done in pieces.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "tui/rows/text.h"
 
 #define GOING "Going to "
-#define CHUNK_NS (2 * VMRT_NS_PER_MS) /* of a recording, between two looks for a miss */
+#define CHUNK_NS (2 * VMRT_NS_PER_MS) /* time of a recording between two checks for a miss */
 
 int64_t app_total_ns(const struct top_app *app)
 {
@@ -27,13 +27,13 @@ int64_t top_app_shown_ns(const struct top_app *app)
 {
 	int64_t now = app->source->now_ns;
 
-	/* what is live goes on while the screen is paused */
+	/* a live view goes on while the screen is paused */
 	if (app->source->live && app->ui.paused && app->view.now_ns != VMRT_UNKNOWN)
 		now = app->view.now_ns;
 	return now - app->source->start_ns;
 }
 
-/* Has what is followed been read as far as it has been recorded? */
+/* Has the followed recording been read up to the last recorded event? */
 static bool is_present(const struct top_source *source)
 {
 	return source->live && source->now_ns >= source->upto_ns;
@@ -88,7 +88,7 @@ static enum vmrt_status arrive(struct top_app *app, struct vmrt_error *err)
 		app->ui.paused = true;
 	app->stale = true;
 	status = top_app_refresh(app, err);
-	/* it is for the next refresh to be drawn at once */
+	/* the next refresh must make the view again even though it is paused */
 	app->stale = app->in_pieces;
 	if (status == VMRT_OK && seek.miss && !select_miss(app, seek.miss))
 		top_app_notice(app, app->source->live ? "There is no further miss so far."
@@ -114,7 +114,8 @@ enum top_fed app_seek_on(struct top_app *app, int64_t deadline_ns, struct vmrt_e
 		int64_t until = app->seek.miss ? source->now_ns + CHUNK_NS : app->seek.until_ns;
 
 		fed = source->ops->feed(source, app->engine, until, deadline_ns, err);
-		/* the end is played once more, since what releases the tasks is known now */
+		/* the recording is played again, since it is known only now what releases the tasks
+		 */
 		if (fed == TOP_FED_ANEW)
 			fed = app_begin_anew(app, err);
 		if (!app->seek.under_way)
@@ -192,7 +193,7 @@ enum vmrt_status top_app_seek(struct top_app *app, int64_t ns, struct vmrt_error
 	return begin(app, seek, seek.until_ns < source->now_ns, err);
 }
 
-/* Of what is live there are the misses that are remembered. */
+/* Jumps to a miss of a live view, which keeps only the last misses. */
 static void jump_live(struct top_app *app, uint64_t number)
 {
 	const struct top_view *v = &app->view;
@@ -210,12 +211,13 @@ enum vmrt_status top_app_jump(struct top_app *app, int by, struct vmrt_error *er
 	uint64_t all = app->view.all_misses, at = app->miss && app->miss <= all ? app->miss : 0;
 	struct top_seek seek = {0};
 
-	/* who is still on the way goes on from there: a key that is held moves with each stroke */
+	/* during a seek, the next jump starts at the goal of the seek, so that a key that is held
+	 * down moves further each time */
 	if (app->seek.under_way && app->seek.miss)
 		at = app->seek.miss;
 	seek.miss = by > 0 ? (at ? at : all) + 1 : (at ? at - 1 : all);
 
-	/* from the present there is no way on: the last miss is the first to go to */
+	/* after the present there are no misses, so the last miss is the first one to go to */
 	if (app->source->live && !app->behind && !at)
 		seek.miss = all;
 	if (!seek.miss) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Files with what is on the screen: NAME.txt as it looks, NAME.csv with its numbers. */
+/* Writes the screen into files: NAME.txt with the screen as text, NAME.csv with its numbers. */
 #include "snapshot.h"
 
 #include <errno.h>
@@ -13,11 +13,11 @@
 #include "tui/rows/tables.h"
 
 #define NUMBER_MAX 9999
-/* of a page for which the terminal is too small */
+/* Size of the text if the terminal is too small for the page. */
 #define WIDTH 80
 #define HEIGHT 24
 
-/* A file that was not there; NULL: why it could not be made is in errno. */
+/* Creates a file that must not exist; NULL: errno says why it could not be created. */
 static FILE *create(const char *name)
 {
 	int fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
@@ -41,7 +41,8 @@ static bool write_screen(const struct top_screen *screen, FILE *out)
 	return true;
 }
 
-/* A terminal that is too small shows only which size is needed, which is not the page. */
+/* Writes the page as text. A terminal that is too small shows only which size is needed, so then
+ * another size is used. */
 static bool write_text(const struct top_app *app, FILE *out)
 {
 	struct top_screen page = {0};

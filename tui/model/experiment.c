@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The experiment that the engine is given: the user's, and a server of policy none for each VM that
- * has none, so that its CPU time is seen. */
+/* Makes the experiment for the engine: that of the user, and a server of policy none for each VM
+ * without a server, so that the CPU time of this VM is counted. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

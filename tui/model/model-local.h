@@ -2,16 +2,17 @@
 #ifndef VMRT_TUI_MODEL_MODEL_LOCAL_H
 #define VMRT_TUI_MODEL_MODEL_LOCAL_H
 
-/* Inside the model: what its parts share. */
+/* Internal to the model: its parts share this. */
 
 #include "model.h"
 #include "responses.h"
 
 #define SAMPLES 128 /* points kept of a sliding window */
 #define OVERSHOOTS_MAX 65536
-#define THREADS_MAX 65536 /* numbers that threads on the timeline may have */
+#define THREADS_MAX 65536 /* how many threads the timeline can number */
 
-/* What a server got since the beginning, at some times of the recent past. */
+/* The CPU time that a server got from the beginning until @at_ns; some such times of the recent
+ * past are kept. */
 struct sample {
 	int64_t at_ns, all_ns, background_ns;
 };
@@ -22,15 +23,16 @@ struct server_model {
 	struct sample samples[SAMPLES];
 	unsigned first, n;
 	int64_t all_ns, background_ns; /* of the periods that are over */
-	bool supply_unknown;	       /* of the last period that is over */
-	int64_t supply_to_ns;	       /* its end */
+	bool supply_unknown;	       /* the supply of the last period that is over is unknown */
+	int64_t supply_to_ns;	       /* end of this last period */
 	int64_t max_ns;
 	uint64_t periods, depletions, overruns;
 	struct vmrt_server_facts facts;
 	double consumed, background, budget, length; /* sums over the judged periods */
-	int64_t clean_ns, end_ns; /* periods without any doubt since; the last one's end */
+	int64_t clean_ns,
+		end_ns; /* no period is uncertain since clean_ns; the last one ends at end_ns */
 	struct vmrt_server_period recent[TOP_RECENT_PERIODS];
-	uint64_t n_recent; /* in all; the ring holds the last ones */
+	uint64_t n_recent; /* number of all periods; the ring holds the last ones */
 };
 
 struct task_model {
@@ -40,10 +42,11 @@ struct task_model {
 	int64_t last_end_ns;
 	enum top_task_state state;
 	struct top_responses responses;
-	uint64_t percentiles_n; /* they are those of so many responses */
+	uint64_t percentiles_n; /* the percentiles are those of this many responses */
 	struct vmrt_task_facts facts;
 	char label[VMRT_NAME_MAX + VMRT_COMM_MAX + 1];
-	int64_t past_k, past_run, past_end, past_start; /* the job before, for pairs of jobs */
+	int64_t past_k, past_run, past_end,
+		past_start; /* of the job before, to compare two jobs that follow each other */
 	int64_t blame_ns[2][VMRT_BLAMES];
 	uint64_t blamed_jobs[2];
 	struct top_job recent[TOP_RECENT_JOBS];
@@ -52,8 +55,8 @@ struct task_model {
 
 struct machine_model {
 	char name[VMRT_NAME_MAX];
-	struct vmrt_machine_stats base; /* at the last reset; what other engines had counted is
-					   below zero */
+	struct vmrt_machine_stats base; /* counts at the last reset, which are subtracted; counts of
+					   earlier engines are in it as negative numbers */
 	struct {
 		int64_t at_ns;
 		uint64_t events;
@@ -61,7 +64,7 @@ struct machine_model {
 	unsigned first, n;
 	int64_t steal_ns;
 	int64_t losses, steals;
-	uint64_t sizeless; /* losses whose size no record says */
+	uint64_t sizeless; /* number of losses whose size no record says */
 };
 
 struct top_model {
@@ -72,7 +75,7 @@ struct top_model {
 	size_t n_tasks;
 	struct machine_model *machines;
 	size_t n_machines;
-	struct vmrt_machine_stats gone; /* of machines that are not there any more */
+	struct vmrt_machine_stats gone; /* counts of machines that are gone */
 	char (*vm_names)[VMRT_NAME_MAX];
 	size_t n_vms;
 	struct vmrt_task_facts *task_facts; /* lists that top_model_facts() fills */
@@ -81,20 +84,20 @@ struct top_model {
 	struct top_thread *threads;
 	size_t n_threads, threads_room;
 	uint32_t first_thread;	  /* threads before this index belong to earlier engines */
-	struct top_slice *slices; /* rings */
+	struct top_slice *slices; /* this and the next lists are rings */
 	uint64_t n_slices;
 	struct top_mark *marks;
 	uint64_t n_marks;
 	struct top_miss *misses;
-	uint64_t n_misses; /* of the ring */
+	uint64_t n_misses; /* number of misses that were put into the ring */
 	uint64_t all_misses, seen_misses;
 	int64_t since_ns;
 	int64_t steal_ns;
-	bool lost_at_least; /* there was a loss of unknown size that nobody counts */
+	bool lost_at_least; /* there was a loss whose size neither a record nor a counter says */
 	bool out_of_memory;
 };
 
-/** thread_number - of the engine's thread @id among all that the model knows */
+/** thread_number - the model's number for the engine's thread @id */
 static inline uint32_t thread_number(const struct top_model *m, uint32_t id)
 {
 	return id < THREADS_MAX ? m->first_thread + id : VMRT_NONE;
@@ -103,7 +106,7 @@ static inline uint32_t thread_number(const struct top_model *m, uint32_t id)
 /* model-tasks.c */
 void task_model_begin(struct top_model *m, size_t i);
 void task_model_reset(struct task_model *t);
-/** task_model_percentiles - bring those in the facts up to date */
+/** task_model_percentiles - update the percentiles in the facts */
 void task_model_percentiles(struct task_model *t);
 /** task_model_whole - see top_model_whole() */
 void task_model_whole(struct task_model *t);
@@ -122,7 +125,7 @@ void server_model_facts(
 void server_model_free(struct server_model *s);
 
 /* model-machines.c */
-/** machine_stats_less - what @of has counted beyond @by */
+/** machine_stats_less - subtract the counts of @by from @of */
 void machine_stats_less(struct vmrt_machine_stats *of, const struct vmrt_machine_stats *by);
 void machine_model_loss(struct top_model *m, const struct vmrt_loss *loss);
 void machine_model_reset(struct top_model *m, struct vmrt_engine *engine);

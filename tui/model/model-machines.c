@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The machines of the model: what was lost, how good the clocks are. */
+/* The machines of the model: lost events, and the errors of the clocks. */
 #include <math.h>
 #include <string.h>
 
@@ -32,7 +32,8 @@ void machine_model_loss(struct top_model *m, const struct vmrt_loss *loss)
 void top_model_lost(
 	struct top_model *m, size_t machine, uint64_t more, unsigned intervals, uint64_t sizeless)
 {
-	/* what is counted from some time on is not known of what nobody knows the time of */
+	/* after a reset the model counts only later losses, and the times of these losses are not
+	 * known */
 	if (m->since_ns != VMRT_UNKNOWN)
 		return;
 	m->machines[machine].base.lost -= more;
@@ -48,7 +49,7 @@ void machine_model_reset(struct top_model *m, struct vmrt_engine *engine)
 		vmrt_engine_stats(engine, (uint32_t)i, &machine->base);
 		machine->steal_ns = machine->losses = machine->steals = 0;
 		machine->sizeless = 0;
-		/* they hold counts of the time before */
+		/* the samples hold counts from before the reset */
 		machine->first = machine->n = 0;
 	}
 	m->steal_ns = 0;
@@ -74,7 +75,7 @@ static void stats_since(const struct machine_model *machine, struct vmrt_engine 
 	machine_stats_less(out, &machine->base);
 }
 
-/* Events per second in the window. */
+/* Returns the events per second in the sliding window. */
 static double rate(struct machine_model *machine, uint64_t events, int64_t now_ns)
 {
 	size_t i = machine->n;
@@ -93,7 +94,8 @@ static double rate(struct machine_model *machine, uint64_t events, int64_t now_n
 		else
 			machine->first = (machine->first + 1) % SAMPLES;
 	}
-	/* the oldest sample of the window; if only the newest one is in it, the one before */
+	/* the oldest sample of the window; if only the newest sample is in the window, the sample
+	 * before it */
 	i = 0;
 	while (i + 2 < machine->n &&
 		now_ns - machine->samples[(machine->first + i) % SAMPLES].at_ns > TOP_WINDOW_NS)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps the counts when VMs come and go: the engine is replaced then, and counting goes on with
- * the old counts. */
+/* Keeps the counts when VMs come and go: the engine is then replaced, and the new model continues
+ * with the old counts. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model-local.h"
 
-#define THREADS_KEPT (THREADS_MAX / 2) /* with more of them the timeline begins anew */
+#define THREADS_KEPT (THREADS_MAX / 2) /* with more threads than this the timeline begins anew */
 
 void top_model_rest(struct top_model *m, struct vmrt_engine *engine)
 {
@@ -60,7 +60,8 @@ static void take_server(struct server_model *s, struct server_model *old, uint32
 		s->recent[i].server = index;
 	if (s->n_recent)
 		s->k_base = s->recent[(s->n_recent - 1) % TOP_RECENT_PERIODS].k + 1;
-	/* between the last period and the next one nothing is known: no share goes over that */
+	/* between the last period and the next one nothing is known, so the sliding window begins
+	 * anew */
 	s->n = s->first = 0;
 	s->supply_unknown = false;
 	s->end_ns = VMRT_UNKNOWN;
@@ -83,7 +84,7 @@ static void take_task(struct task_model *t, struct task_model *old, uint32_t ind
 		t->recent[i].task = index;
 	if (t->past_k != VMRT_UNKNOWN)
 		t->k_base = t->past_k + 1;
-	/* the next job is none that follows the last one */
+	/* jobs between the last one and the next one may be missing, so they are not compared */
 	t->past_k = t->past_end = t->past_start = VMRT_UNKNOWN;
 	t->past_run = 0;
 }
@@ -95,7 +96,8 @@ static void take_machines(struct top_model *m, const struct top_model *old)
 		uint32_t now = machine_now(m, old, i);
 
 		if (now == VMRT_NONE)
-			/* what it had counted is below zero there */
+			/* base holds earlier counts as negative numbers, so subtracting it adds
+			 * them */
 			machine_stats_less(&m->gone, &old->machines[i].base);
 		else
 			m->machines[now] = old->machines[i];
@@ -122,7 +124,7 @@ static void take_threads(struct top_model *m, struct top_model *old)
 	old->slices = NULL;
 }
 
-/* The oldest entry of a ring that @n were put into. */
+/* Returns the number of the oldest entry in a ring that has received @n entries. */
 static uint64_t first_of(uint64_t n, uint64_t room)
 {
 	return n > room ? n - room : 0;

@@ -7,7 +7,7 @@
 #include "model-local.h"
 
 #define SAMPLE_EVERY_NS (TOP_WINDOW_NS / 100)
-#define SHORTEST_WINDOW_NS (50 * VMRT_NS_PER_MS) /* shares of less are mere chance */
+#define SHORTEST_WINDOW_NS (50 * VMRT_NS_PER_MS) /* a share of less would be mere chance */
 
 void server_model_reset(struct server_model *s)
 {
@@ -47,8 +47,8 @@ static void add_sample(struct server_model *s, int64_t at_ns)
 		s->first = (s->first + 1) % SAMPLES;
 }
 
-/* A period of unknown supply ends the sliding window: no share is known until the next period. So
- * does a time without periods, in which nobody enforced the server. */
+/* A period of unknown supply ends the sliding window: no share is known until the next period. A
+ * time without periods, in which nobody enforced the server, ends the window, too. */
 static void add_supply_sample(struct server_model *s, const struct vmrt_server_period *p)
 {
 	s->supply_unknown = p->consumed_ns == VMRT_UNKNOWN || p->background_ns == VMRT_UNKNOWN;
@@ -57,7 +57,7 @@ static void add_supply_sample(struct server_model *s, const struct vmrt_server_p
 	s->supply_to_ns = p->end_ns;
 	if (s->supply_unknown)
 		return;
-	/* the first period may have begun before anything is known */
+	/* the window begins with the first period, since nothing is known before it */
 	if (!s->n)
 		add_sample(s, p->start_ns);
 	s->all_ns += p->consumed_ns + p->background_ns;
@@ -65,7 +65,7 @@ static void add_supply_sample(struct server_model *s, const struct vmrt_server_p
 	add_sample(s, p->end_ns);
 }
 
-/* Counts the period's outcome; false if nothing can be said of the period. */
+/* Counts the outcome of the period; false if the period's outcome is not known. */
 static bool count_outcome(struct vmrt_server_facts *f, enum vmrt_period_outcome outcome)
 {
 	f->periods++;
@@ -90,7 +90,7 @@ static bool count_outcome(struct vmrt_server_facts *f, enum vmrt_period_outcome 
 	return true;
 }
 
-/* Demand and supply of a judged period in which the host ran all the time. */
+/* Adds demand and supply of a judged period in which the host ran all the time. */
 static void add_supply(struct server_model *s, const struct vmrt_server_period *p)
 {
 	struct vmrt_server_facts *f = &s->facts;
@@ -100,7 +100,7 @@ static void add_supply(struct server_model *s, const struct vmrt_server_period *
 	s->end_ns = p->end_ns;
 	if (f->blackout_max == VMRT_UNKNOWN)
 		f->blackout_max = 0;
-	/* one that began where it is not known what went on may have been shorter, or longer */
+	/* the length of a blackout is certain only if nothing is uncertain since it began */
 	if (p->blackout_at_ns != VMRT_UNKNOWN && p->blackout_at_ns >= s->clean_ns &&
 		p->blackout_ns > f->blackout_max) {
 		f->blackout_max = p->blackout_ns;
@@ -188,7 +188,7 @@ void server_model_violation(struct top_model *m, const struct vmrt_violation *v)
 	f->checks[i].violations++;
 }
 
-/* What was received until @at_ns, between two samples in proportion. */
+/* The CPU time received until @at_ns, interpolated linearly between two samples. */
 static struct sample sample_at(
 	const struct server_model *s, const struct sample *now, int64_t at_ns)
 {
@@ -231,7 +231,7 @@ void server_model_share(const struct server_model *s, const struct vmrt_server_n
 		now.all_ns += state->consumed_ns + state->background_ns;
 		now.background_ns += state->background_ns;
 	} else if (s->n) {
-		/* there are no periods any more: of the window, what is before their end counts */
+		/* the periods have ended: only the part of the window before their end counts */
 		now.at_ns = s->supply_to_ns;
 	} else {
 		return;

@@ -112,7 +112,7 @@ static int64_t between(int64_t from, int64_t to)
 	return from == VMRT_UNKNOWN || to == VMRT_UNKNOWN ? VMRT_UNKNOWN : to - from;
 }
 
-/* The durations of a job that is known from arrival to end. */
+/* Adds the durations of a job that is known from arrival to end. */
 static void add_durations(struct task_model *t, const struct vmrt_job *job)
 {
 	struct vmrt_task_facts *f = &t->facts;
@@ -185,7 +185,7 @@ static void take_job(struct top_model *m, struct task_model *t, const struct vmr
 	count(t, job);
 	if (job->end_ns != VMRT_UNKNOWN)
 		t->last_end_ns = job->end_ns;
-	/* without a deadline no outcome is known, but how long the job took is */
+	/* without a deadline the job has no outcome, but its duration is known */
 	complete = job->outcome == VMRT_OUTCOME_MET || job->outcome == VMRT_OUTCOME_MISSED ||
 		   t->facts.deadline_ns == VMRT_UNKNOWN;
 	if (complete && job->response_ns != VMRT_UNKNOWN) {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies of the model, of which screens are made; so that a paused screen stays as it is. */
+/* Makes copies of the model. Screens are made from these copies, so that a paused screen does not
+ * change. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "model-local.h"
 
-#define PATIENCE_NS VMRT_NS_PER_S /* until a task without period is quiet */
+#define PATIENCE_NS VMRT_NS_PER_S /* without a job; then a task without a period is quiet */
 #define ALIGN 16
 
 /* ---- memory: one block that holds all lists of a view ---- */
@@ -16,7 +17,7 @@ struct arena {
 	size_t used;
 };
 
-/* With at == NULL it only adds up what is needed. */
+/* Takes memory from the arena; if a->at is NULL, only adds up how much is needed. */
 static void *take(struct arena *a, size_t n, size_t size)
 {
 	void *p = a->at ? a->at + a->used : NULL;
@@ -91,7 +92,7 @@ static void lay_out(const struct top_model *m, struct arena *a, struct top_view 
 	}
 }
 
-/* What the lists take when the rings of the timeline are full. */
+/* The memory for the lists when the rings of the timeline are full. */
 static size_t most_of(const struct top_model *m)
 {
 	struct top_model full = *m;
@@ -105,7 +106,7 @@ static size_t most_of(const struct top_model *m)
 	return arena.used;
 }
 
-/* The last @n entries of a ring that @total were put into, in their order. */
+/* Copies the last @n entries of a ring that has received @total entries, in their order. */
 static void unroll(void *to, const void *ring, uint64_t total, size_t n, size_t room, size_t size)
 {
 	size_t first = total > room ? (size_t)(total % room) : 0, part = n - first;
@@ -252,7 +253,7 @@ static void view_vm(struct top_model *m, size_t i, struct top_vm_row *row)
 	}
 }
 
-/* Runs that have not ended go on until now. */
+/* Copies the runs; a run that has not ended is shown until now. */
 static void view_slices(
 	struct top_model *m, const struct vmrt_engine *engine, int64_t now_ns, struct top_view *v)
 {

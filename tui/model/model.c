@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The model: it takes the engine's records, and knows what conditions are about. */
+/* The model takes the engine's records, and has the figures that conditions need. */
 #include "model.h"
 
 #include <stdio.h>
@@ -100,7 +100,7 @@ void top_model_reset(struct top_model *m, struct vmrt_engine *engine, int64_t no
 	for (size_t i = 0; i < m->n_tasks; i++)
 		task_model_reset(&m->tasks[i]);
 	machine_model_reset(m, engine);
-	/* their numbers go on: they name misses of a recording */
+	/* the numbers of misses continue, since a number identifies a miss of a recording */
 	m->n_misses = 0;
 	m->seen_misses = m->all_misses;
 	m->since_ns = now_ns;
@@ -179,7 +179,8 @@ static bool take_room(struct top_model *m)
 	m->slices = malloc(TOP_SLICES_MAX * sizeof(*m->slices));
 	m->marks = malloc(TOP_MARKS_MAX * sizeof(*m->marks));
 	m->misses = malloc(TOP_MISSES_MAX * sizeof(*m->misses));
-	/* so that it needs from the beginning what it needs when they are full */
+	/* writing to all pages now makes the program use as much memory from the beginning as when
+	 * the rings are full */
 	if (m->slices && m->marks && m->misses) {
 		memset(m->slices, 0xff, TOP_SLICES_MAX * sizeof(*m->slices));
 		memset(m->marks, 0xff, TOP_MARKS_MAX * sizeof(*m->marks));

@@ -3,8 +3,8 @@
 #define VMRT_TUI_MODEL_MODEL_H
 
 /*
- * What vmrt-top knows: counters, windows and the recent past, filled by the engine's records; and a
- * view of them, a plain copy that the screen is made of.
+ * The model holds the data of vmrt-top: counters, windows and the recent past, filled by the
+ * engine's records. A view is a plain copy of these data, from which a screen is made.
  */
 
 #include <stdbool.h>
@@ -25,12 +25,13 @@
 #define TOP_CURVE_MAX 16
 
 enum top_server_state {
-	TOP_SERVER_IDLE,       /* no vCPU of it wants to run */
-	TOP_SERVER_WAITING,    /* one wants to, and none does */
-	TOP_SERVER_RUNNING,    /* at its priority, or as it is if nobody enforces it */
+	TOP_SERVER_IDLE,       /* no vCPU of the server wants to run */
+	TOP_SERVER_WAITING,    /* a vCPU wants to run, and no vCPU runs */
+	TOP_SERVER_RUNNING,    /* at the server's priority; at any priority if nobody enforces the
+				  server */
 	TOP_SERVER_DEPLETED,   /* no budget left, and nothing runs */
 	TOP_SERVER_BACKGROUND, /* no budget left, but running below its priority */
-	TOP_SERVER_ABSENT,     /* none of its threads is there */
+	TOP_SERVER_ABSENT,     /* none of the server's threads exists */
 };
 
 enum top_task_state {
@@ -38,14 +39,15 @@ enum top_task_state {
 	TOP_TASK_MET,  /* its last job met its deadline */
 	TOP_TASK_MISSED,
 	TOP_TASK_UNKNOWN, /* events were lost in its last job */
-	TOP_TASK_OVERDUE, /* a job is under way and its deadline has passed */
-	TOP_TASK_QUIET,	  /* none is, and none has ended for two periods and a deadline */
-	TOP_TASK_UNSEEN,  /* its machine is not recorded */
+	TOP_TASK_OVERDUE, /* a job is in progress, and its deadline has passed */
+	TOP_TASK_QUIET,	 /* no job is in progress, and none has ended for two periods and a deadline
+			  */
+	TOP_TASK_UNSEEN, /* its machine is not recorded */
 };
 
 /* A thread on the timeline, or one that a job waited for. */
 struct top_thread {
-	uint32_t machine, vm, task; /* VMRT_NONE: of none */
+	uint32_t machine, vm, task; /* VMRT_NONE: it belongs to none */
 	int32_t tid;
 	int vcpu; /* or -1 */
 	char comm[VMRT_COMM_MAX];
@@ -57,7 +59,7 @@ struct top_slice {
 	uint32_t thread;
 	int16_t prio;
 	uint8_t cpu;
-	bool ready; /* it wanted to go on at its end */
+	bool ready; /* the thread still wanted to run at the end of the slice */
 };
 
 /* What is kept of a job. */
@@ -76,7 +78,7 @@ struct top_miss {
 	struct vmrt_blamed blamed[VMRT_BLAMED_MAX];
 	size_t n_blamed;
 	int64_t unsure_ns;
-	uint64_t number; /* of all misses, from 1 */
+	uint64_t number; /* number among all misses, from 1 */
 };
 
 /* A job as the timeline shows it. */
@@ -90,24 +92,27 @@ struct top_server_row {
 	char name[VMRT_NAME_MAX], vm[VMRT_NAME_MAX];
 	enum vmrt_policy policy; /* VMRT_POLICY_NONE: no server, the CPU time of a VM */
 	bool enforced;
-	bool stopped; /* it was enforced, and is not any more */
+	bool stopped; /* the server was enforced, and is no longer */
 	int priority;
 	uint32_t vm_index; /* of the configuration, or VMRT_NONE */
-	int vcpu;	   /* it is for this vCPU alone; -1: for all */
+	int vcpu;	   /* the server is for this vCPU alone; -1: for all */
 	int64_t period_ns, budget_ns;
-	int64_t period_start_ns; /* of the current one; VMRT_UNKNOWN: there is none */
+	int64_t period_start_ns; /* begin of the current period; VMRT_UNKNOWN: there is none */
 	int64_t used_ns;	 /* in the current period, at the server's priority */
-	int64_t soft_ns;	 /* and below it; either may be VMRT_UNKNOWN */
+	int64_t soft_ns; /* in the current period, below this priority; either may be VMRT_UNKNOWN
+			  */
 	int64_t depleted_ns; /* when the budget of the current period was used up, or VMRT_UNKNOWN
 			      */
-	int64_t max_ns;	     /* most in a whole period; VMRT_UNKNOWN before there was one */
+	int64_t max_ns; /* largest use in a whole period; VMRT_UNKNOWN before the end of the first
+			   one */
 	double share,
 		background; /* of one CPU in the window, and the part below the priority; or NaN */
 	uint64_t periods, depletions, overruns; /* overruns: periods with more than the budget */
-	int64_t unmanaged_period_ns, unmanaged_supply_ns; /* of late, where nobody enforces it */
+	int64_t unmanaged_period_ns,
+		unmanaged_supply_ns; /* recent values of a VM that has no enforced server */
 	enum top_server_state state;
 	struct vmrt_server_facts facts;	   /* as the report has them */
-	struct vmrt_server_period *recent; /* the last ones, the oldest first */
+	struct vmrt_server_period *recent; /* the last periods, the oldest first */
 	size_t n_recent;
 	struct vmrt_supply_point curve[TOP_CURVE_MAX];
 	size_t n_curve;
@@ -125,9 +130,9 @@ struct top_task_row {
 	int64_t p99_ns;
 	bool p99_approximate;
 	enum top_task_state state;
-	int64_t open_deadline_ns;	  /* of the job under way; VMRT_UNKNOWN: none */
+	int64_t open_deadline_ns;	  /* of the job in progress; VMRT_UNKNOWN: no job is */
 	struct vmrt_task_facts facts;	  /* as the report has them, without `responses` */
-	int64_t blame_ns[2][VMRT_BLAMES]; /* sums over all jobs; over the missed ones */
+	int64_t blame_ns[2][VMRT_BLAMES]; /* sums over all jobs; sums over the missed ones */
 	uint64_t blamed_jobs[2];
 	const uint64_t *buckets; /* response times: see responses.h */
 	struct top_job *recent;	 /* the last ones, the oldest first */
@@ -146,7 +151,7 @@ struct top_machine_row {
 
 struct top_vm_row {
 	char name[VMRT_NAME_MAX];
-	bool recorded; /* its guest is */
+	bool recorded; /* its guest is recorded */
 	struct top_thread *vcpus;
 	size_t n_vcpus;
 };
@@ -168,15 +173,16 @@ struct top_view {
 	size_t n_marks;
 	struct top_miss *misses; /* the oldest first */
 	size_t n_misses;
-	uint64_t all_misses, seen_misses; /* so many there were; when their list was seen last */
+	uint64_t all_misses, seen_misses; /* how many misses there were; how many when the user last
+					     saw their list */
 	int64_t start_ns, now_ns;	  /* host clock; VMRT_UNKNOWN before the first event */
 	int64_t since_ns; /* statistics begin here; VMRT_UNKNOWN: at the beginning */
 	uint64_t events;
-	uint64_t lost;		/* events; of a loss of unknown size one is counted */
-	bool lost_at_least;	/* there was one of unknown size */
-	uint64_t broken;	/* switches that were missing */
-	int64_t steal_ns;	/* in which the host itself was seen not to run */
-	bool mapped;		/* there is a guest whose clock is mapped */
+	uint64_t lost;	    /* lost events; a loss of unknown size counts as one */
+	bool lost_at_least; /* there was a loss of unknown size */
+	uint64_t broken;    /* switches that were missing */
+	int64_t steal_ns;   /* time in which the host itself did not run, as far as it is known */
+	bool mapped;	    /* there is a guest whose clock is mapped */
 	int64_t clock_error_ns; /* worst bound; VMRT_UNKNOWN: none known */
 	char *arena;		/* memory of all the lists */
 	size_t arena_room;
@@ -196,38 +202,39 @@ enum vmrt_status top_experiment_new(const struct vmrt_experiment *exp,
 
 /**
  * top_model_new - an empty model
- * @config: of the engine whose records it will take; kept by reference
+ * @config: of the engine whose records the model will get; kept by reference
  * @out: free with top_model_free()
  */
 enum vmrt_status top_model_new(
 	const struct vmrt_engine_config *config, struct top_model **out, struct vmrt_error *err);
 
-/** top_model_sink - fill in @sink, with which records get into @model */
+/** top_model_sink - fill in @sink, through which @model gets the records */
 void top_model_sink(struct top_model *model, struct vmrt_sink *sink);
 
 /**
- * top_model_rest - @engine is about to be freed, and with it the configuration
+ * top_model_rest - call before @engine and its configuration are freed
  *
- * All that @model can do from then on is to be taken over, and to be freed.
+ * After this, @model can only be passed to top_model_take_over() and be freed.
  */
 void top_model_rest(struct top_model *model, struct vmrt_engine *engine);
 
 /**
- * top_model_take_over - go on counting where @old has stopped, for all that both have
- * @model: a new one, of a new engine
- * @old: after top_model_rest(); of no use afterwards but to be freed
+ * top_model_take_over - continue the counts of @old for everything that both models have
+ * @model: a new model, of a new engine
+ * @old: the old model, after top_model_rest(); after this call it can only be freed
  *
- * Servers, tasks and machines are known by their names. Job and period numbers go on. The job that
- * was under way is unknown to the new engine.
+ * Servers, tasks and machines are found by their names. Job and period numbers continue. The new
+ * engine does not know the job that was in progress.
  */
 void top_model_take_over(struct top_model *model, struct top_model *old);
 
-/** top_model_whole - no more will come: percentiles of a recording are exact from now on */
+/** top_model_whole - the recording is at its end: its percentiles are exact from now on */
 void top_model_whole(struct top_model *model);
 
 /**
- * top_model_lost - no more will come: what the recorder counted of machine @machine
- * @more: events that were lost beside those that records show
+ * top_model_lost - the recording is at its end: add the losses that the recorder counted of machine
+ * @machine
+ * @more: lost events that no record shows
  * @intervals: losses of which no record shows the time
  * @sizeless: losses of unknown size that nobody counted
  */
@@ -237,37 +244,38 @@ void top_model_lost(struct top_model *model, size_t machine, uint64_t more, unsi
 /** top_model_reset - count anew from host time @now_ns on; what the timeline shows stays */
 void top_model_reset(struct top_model *model, struct vmrt_engine *engine, int64_t now_ns);
 
-/** top_model_seen - a user has seen the tasks of @view, or its list of misses: what comes later is
- * new */
+/** top_model_seen - a user has seen the tasks of @view, or its list of misses: what happens later
+ * is new */
 void top_model_seen(struct top_model *model, const struct top_view *view, bool tasks, bool misses);
 
 /** top_model_misses - misses so far, of all tasks */
 uint64_t top_model_misses(const struct top_model *model);
 
-/** top_model_recent_miss - the job that missed last, or @back misses before; NULL: none did */
+/** top_model_recent_miss - the last miss, or the miss @back misses before it; NULL: there is no
+ * such miss */
 const struct top_miss *top_model_recent_miss(const struct top_model *model, uint64_t back);
 
 /**
- * top_model_facts - the figures that conditions are about, as the report computes them
- * @out: points into the model; good until more events come
+ * top_model_facts - the figures that conditions need, computed like those of the report
+ * @out: points into the model; valid until more events come
  *
- * Percentiles of more than TOP_EXACT_MAX response times are not in it: see top_model_percentile().
+ * @out has no percentiles of more than TOP_EXACT_MAX response times: see top_model_percentile().
  */
 void top_model_facts(
 	struct top_model *model, struct vmrt_engine *engine, struct vmrt_run_facts *out);
 
 /**
  * top_model_percentile - percentile @num / @den of all response times of task @i
- * @low: it is at least this; @high: at most this; the same where it is exact
+ * @low: the percentile is at least @low and at most @high, which are equal if it is exact
  *
- * Both VMRT_UNKNOWN without any response time.
+ * Both become VMRT_UNKNOWN if there is no response time.
  */
 void top_model_percentile(
 	struct top_model *model, size_t i, unsigned num, unsigned den, int64_t *low, int64_t *high);
 
 /**
- * top_model_view - copy what there is to see at host time @now_ns
- * @start_ns: of what is looked at; or VMRT_UNKNOWN
+ * top_model_view - copy the state of the model at host time @now_ns
+ * @start_ns: begin of the recording or of the live view; or VMRT_UNKNOWN
  * @view: all zeros, or a former view, whose memory is used again; free with top_view_free()
  *
  * Return: VMRT_OK or VMRT_ENOMEM.

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Values as they are while there are few, and a log-linear histogram of all: each power of two is
- * cut into 64 buckets of equal width, so that a bucket is at most 1/64 of its values wide.
+ * Keeps the values themselves while there are few, and a log-linear histogram of all values: each
+ * power of two is cut into 64 buckets of equal width, so that a bucket is at most 1/64 of its
+ * values wide.
  */
 #include "responses.h"
 
@@ -83,7 +84,8 @@ enum vmrt_status top_responses_add(struct top_responses *r, int64_t ns)
 	return VMRT_OK;
 }
 
-/* Millions of values are sorted once, not for each screen. */
+/* Are exact percentiles computed now? Millions of values are sorted only once, at the end, and not
+ * for each screen. */
 static bool is_exact(const struct top_responses *r)
 {
 	return r->exact && (r->n <= TOP_EXACT_MAX || r->whole);
@@ -99,7 +101,7 @@ void top_responses_bounds(
 	if (!r->n)
 		return;
 	if (is_exact(r)) {
-		/* the order they came in is of no use any more */
+		/* the order in which the values came is not needed any more */
 		vmrt_sort_values(r->exact, (size_t)r->sorted_n, (size_t)r->n);
 		r->sorted_n = r->n;
 		*low = *high = r->exact[rank - 1];
@@ -122,7 +124,7 @@ int64_t top_responses_p99(struct top_responses *r, bool *approximate)
 	return r->p99;
 }
 
-/* What it may keep stays as it was set. */
+/* Frees the values. The limit exact_max keeps its value. */
 void top_responses_free(struct top_responses *r)
 {
 	free(r->exact);

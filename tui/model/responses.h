@@ -10,12 +10,12 @@
 
 #include <vmrt/status.h>
 
-/* Each power of two is cut into so many buckets of equal width. */
+/* Each power of two is cut into 2^TOP_BUCKET_BITS buckets of equal width. */
 #define TOP_BUCKET_BITS 6
 #define TOP_BUCKETS ((64 - TOP_BUCKET_BITS) << TOP_BUCKET_BITS)
 
-/* So many values are kept as they are; with more, percentiles come from a histogram. What is live
- * goes on for days; of a recording as much is kept as 32 MiB hold. */
+/* How many values are kept; if there are more, percentiles come from a histogram. A live view may
+ * run for days, so it keeps few values; for a recording, 32 MiB of values are kept. */
 #define TOP_EXACT_MAX 16384
 #define TOP_EXACT_RECORDED (4 << 20)
 
@@ -23,8 +23,9 @@ struct top_responses {
 	int64_t *exact; /* all values, while there are no more than @exact_max */
 	size_t room;
 	size_t exact_max; /* 0: TOP_EXACT_MAX */
-	bool whole;	  /* no more will come: it is worth the time to put many of them in order */
-	uint64_t *buckets; /* of all values: TOP_BUCKETS of them */
+	bool whole; /* no more values will come, so that it is worth the time to sort many of them
+		     */
+	uint64_t *buckets; /* the TOP_BUCKETS buckets of the histogram of all values */
 	uint64_t n;
 	int64_t max;
 	int64_t p99; /* of @p99_n values */
@@ -43,8 +44,8 @@ enum vmrt_status top_responses_add(struct top_responses *r, int64_t ns);
 int64_t top_responses_p99(struct top_responses *r, bool *approximate);
 
 /**
- * top_responses_bounds - percentile @num / @den: at least @low, at most @high, both of which are it
- * where all values are kept; VMRT_UNKNOWN of an empty set
+ * top_responses_bounds - percentile @num / @den: it is at least @low and at most @high; both are
+ * the exact percentile if all values are kept; VMRT_UNKNOWN of an empty set
  */
 void top_responses_bounds(
 	struct top_responses *r, unsigned num, unsigned den, int64_t *low, int64_t *high);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Puts pieces of text on a screen, and gives its lines as text. */
+/* Puts pieces of text on a screen, and returns the lines of a screen as text. */
 #include "cells.h"
 
 #include <stdarg.h>
@@ -14,7 +14,7 @@ int top_columns(const char *text)
 	return (int)vmrt_utf8_columns(text);
 }
 
-/* Bytes of what fits into @columns columns. */
+/* Returns how many bytes of @text fit into @columns columns. */
 static size_t bytes_of(const char *text, int columns)
 {
 	const char *at = text, *end = text;
@@ -50,8 +50,8 @@ static struct top_span *new_span(struct top_screen *screen)
 	return &screen->spans[screen->n++];
 }
 
-/* @text with question marks for what the terminal cannot show or would obey; false: it does not fit
- * into @out. */
+/* Copies @text, with question marks for characters that the terminal cannot show or that would
+ * control it; false if @text does not fit into @out. */
 static bool tame(const struct top_screen *screen, const char *text, char out[TOP_TEXT])
 {
 	const char *from = text;
@@ -92,7 +92,7 @@ void top_put(struct top_screen *screen, int y, int x, int width, bool right, enu
 	cut = !tame(screen, text, tamed);
 	columns = top_columns(tamed);
 	cut = (cut || columns > width) && width > 1;
-	/* a number without its end would be another number */
+	/* the cut must be visible: a number without its last digits would be another number */
 	bytes = bytes_of(tamed, columns < width - cut ? columns : width - cut);
 	if (right && columns <= width)
 		pad = (size_t)(width - columns);
@@ -120,7 +120,7 @@ int top_say(struct top_screen *screen, int y, int x, enum top_attr attr, const c
 	n = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	width = top_columns(text);
-	/* a piece has no room for it: its last characters may be a part of one */
+	/* the text is longer than a piece, so its last bytes may be only a part of a character */
 	if (n >= (int)sizeof(text) && width > 4) {
 		end = text + (top_behind(text, width - 4) - text);
 		strcpy(end, "~");
@@ -192,13 +192,14 @@ static void print_line(
 		char codes[TOP_CODES];
 
 		if (s->x < x)
-			continue; /* under another one */
+			continue; /* hidden by the piece before it */
 		if (s->x > x)
 			fprintf(out, "%*s", s->x - x, "");
 		top_theme_codes(theme, s->attr, s->reverse, codes);
 		fprintf(out, "%s%s%s", codes, s->text, codes[0] ? "\033[0m" : "");
 		x = s->x + top_columns(s->text);
-		/* blanks with a style are kept; others may be at the end of the line */
+		/* blanks are kept only if they have a style; others are not printed at the end of a
+		 * line */
 		if (codes[0] && s->reverse && x < s->x + s->width) {
 			fprintf(out, "%s%*s\033[0m", codes, s->x + s->width - x, "");
 			x = s->x + s->width;
@@ -206,10 +207,10 @@ static void print_line(
 	}
 }
 
-/* ---- a line with a box in front ---- */
+/* ---- a line of a screen with a box in front ---- */
 
-/* One column; text: NULL for a blank without a style. Of a wide character the first column has the
- * text, the second one belongs to it. */
+/* One column of a line; text is NULL for a blank without a style. A wide character has two columns:
+ * the first one has the text, and the second one is a part of the first. */
 struct column {
 	const char *text;
 	size_t bytes;
@@ -218,7 +219,7 @@ struct column {
 	bool reverse;
 };
 
-/* Bytes of the first character of @text, and of what combines with it. */
+/* Returns the bytes of the first character of @text, including characters that combine with it. */
 static size_t first_of(const char *text, bool *wide)
 {
 	size_t bytes = bytes_of(text, 1);
@@ -227,7 +228,8 @@ static size_t first_of(const char *text, bool *wide)
 	return *wide ? bytes_of(text, 2) : bytes;
 }
 
-/* Puts the first character of @text there. A wide one of which a half is covered leaves a blank. */
+/* Puts the first character of @text into column @x. If this covers half of a wide character, the
+ * other half becomes a blank. */
 static void put_column(
 	struct column *columns, int width, int x, const char *text, const struct top_span *s)
 {
@@ -263,7 +265,7 @@ static void put_pieces(
 	}
 }
 
-/* Line @y of the box, 0 being its upper border. */
+/* Puts line @y of the box; line 0 is the upper border. */
 static void put_box(struct column *columns, const struct top_screen *screen, int y,
 	const struct top_span **pieces)
 {

@@ -43,7 +43,7 @@ static double state_value(const void *row)
 	return (double)((const struct top_server_row *)row)->state;
 }
 
-/* What is left of the budget; it drains to the left. */
+/* Draws the rest of the budget as a bar, which becomes shorter towards the left. */
 static void fill_bar(const void *row, int width, bool ascii, struct cell *cell)
 {
 	const struct top_server_row *s = row;
@@ -175,7 +175,7 @@ static void fill_vm(const void *row, int width, bool ascii, struct cell *cell)
 	top_text_name(cell->text, s->vm, width);
 }
 
-/* How a VM is scheduled of itself: so much in so long, by the medians. */
+/* Shows how the host schedules a VM that has no server: the median supply in the median period. */
 static void fill_unmanaged(const void *row, int width, bool ascii, struct cell *cell)
 {
 	const struct top_server_row *s = row;

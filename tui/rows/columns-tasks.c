@@ -72,7 +72,7 @@ COUNT_COLUMN(missed, t->missed, TOP_MISS)
 COUNT_COLUMN(excused, t->excused, TOP_PLAIN)
 COUNT_COLUMN(unknown, t->unknown, TOP_PLAIN)
 
-/* With the number of those that nobody has seen yet. */
+/* Shows the number of misses, and how many of them the user has not seen yet. */
 static void fill_misses(const void *row, int width, bool ascii, struct cell *cell)
 {
 	const struct top_task_row *t = row;
@@ -165,7 +165,7 @@ static double max_job_value(const void *row)
 	return t->max_k == VMRT_UNKNOWN ? NAN : (double)t->max_k;
 }
 
-/* The last response times against the deadline: the highest level is a miss. */
+/* Draws the last response times relative to the deadline: the highest level is a miss. */
 static void fill_spark(const void *row, int width, bool ascii, struct cell *cell)
 {
 	const struct top_task_row *t = row;

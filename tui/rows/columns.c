@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which columns of a table fit, and in which order its rows are. */
+/* Chooses the columns of a table that fit, and sorts its rows. */
 #include "columns.h"
 
 #include <math.h>
@@ -76,7 +76,7 @@ struct sorting {
 	bool invert;
 };
 
-/* Unknown values come last, whichever way it is sorted. */
+/* Unknown values come last in both directions of sorting. */
 static int compare(const void *a, const void *b, void *ctx)
 {
 	const struct sorting *s = ctx;
@@ -165,7 +165,7 @@ static int total_width(const struct top_plan *plan)
 	return sum;
 }
 
-/* Makes the least important column narrow, or leaves it out; the first one stays. */
+/* Makes the least important column narrow, or leaves it out; the first column is never left out. */
 static bool shrink_one(struct top_plan *plan, const struct column *columns)
 {
 	size_t victim = 0;
@@ -198,7 +198,7 @@ static bool shrink_one(struct top_plan *plan, const struct column *columns)
 	return true;
 }
 
-/* Room that is left makes the bars longer. */
+/* Makes the bars longer if there is room left. */
 static void stretch(struct top_plan *plan, const struct column *columns, int left)
 {
 	for (size_t i = 0; i < plan->n && left > 0; i++) {
@@ -252,7 +252,7 @@ void top_plans_make(
 		if (rows_of(view, table) && plans[table].columns[0].width < least)
 			least = plans[table].columns[0].width;
 	}
-	/* names of the same width, so that the second columns stand in line */
+	/* both tables get the same width of names, so that their second columns are aligned */
 	for (enum top_table table = TOP_SERVERS; table <= TOP_TASKS && least < name; table++)
 		make_plan(view, ui, table, width, least, &plans[table]);
 }
@@ -269,7 +269,7 @@ void top_plan_head(const struct top_plan *plan, struct top_screen *screen, int y
 		const char *head = vms ? "VM" : c->head;
 
 		top_put(screen, y, at, width, !c->left, TOP_HEAD, head);
-		/* the mark stands in the gap behind the head */
+		/* the mark of the sorted column is in the gap behind the head */
 		if (plan->sorted == (int)plan->columns[i].column + 1)
 			top_put(screen, y, c->left ? at + top_columns(head) : at + width, 1, false,
 				TOP_HEAD, c->descending != plan->invert ? "v" : "^");

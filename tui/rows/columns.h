@@ -2,8 +2,8 @@
 #ifndef VMRT_TUI_ROWS_COLUMNS_H
 #define VMRT_TUI_ROWS_COLUMNS_H
 
-/* The two tables, servers and tasks: what columns there are, which of them fit, and in which order
- * their rows are. */
+/* The two tables, servers and tasks: their columns, which of these fit, and the order of the rows.
+ */
 
 #include "ui.h"
 #include "tui/model/model.h"
@@ -14,7 +14,7 @@
 struct top_plan {
 	enum top_table table;
 	bool ascii;
-	bool servers; /* there are some, not only VMs without */
+	bool servers; /* there is a server, and not only VMs without one */
 	int gap;
 	int sorted; /* the column to mark, from 1; 0: none */
 	bool invert;
@@ -25,19 +25,21 @@ struct top_plan {
 	size_t n;
 };
 
-/** top_of_server - @value of @row; VMRT_UNKNOWN if it is a VM without a server, which has none */
+/** top_of_server - return @value; VMRT_UNKNOWN if @row is a VM without a server, which has no such
+ * value */
 int64_t top_of_server(const struct top_server_row *row, int64_t value);
 
-/** top_never_seen - the machine of the task was never recorded: how many jobs it had is unknown */
+/** top_never_seen - was the machine of the task never recorded? Then the number of its jobs is
+ * unknown */
 bool top_never_seen(const struct top_task_row *row);
 
 /** top_table_columns - how many columns a table has */
 size_t top_table_columns(enum top_table table);
 
-/** top_column_head - what is above column @i; "" where there is no such column */
+/** top_column_head - the head of column @i; "" if there is no such column */
 const char *top_column_head(enum top_table table, size_t i);
 
-/** top_column_words - what column @i is, in words */
+/** top_column_words - the description of column @i */
 const char *top_column_words(enum top_table table, size_t i);
 
 /**
@@ -49,11 +51,12 @@ const char *top_column_words(enum top_table table, size_t i);
 size_t top_order_make(
 	const struct top_view *view, const struct top_ui *ui, enum top_table table, size_t *out);
 
-/** top_row_name - what row @i of a table is called; into @out, of TOP_TEXT bytes; returns @out */
+/** top_row_name - write the name of row @i of a table into @out, of TOP_TEXT bytes; returns @out */
 const char *top_row_name(const struct top_view *view, enum top_table table, size_t i, char *out);
 
 /**
- * top_plans_make - choose the columns of both tables for @width: first narrower ones, then fewer
+ * top_plans_make - choose the columns of both tables for @width: first make columns narrower, then
+ * leave columns out
  * @plans: TOP_TABLES of them
  */
 void top_plans_make(

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of keys, and how a key is found in it. */
+/* The table of keys, and the search for a key in this table. */
 #include "keys.h"
 
 #include <stdbool.h>
 #include <string.h>
 
-/* Of two rows with the same key, the first one whose place fits counts. */
+/* If several rows have the same key, the first row whose place matches the current page is used. */
 const struct top_key top_keys[] = {
 	{TOP_ACT_LEFT, TOP_ON_TIMELINE, "Left h", "move the cursor back in time"},
 	{TOP_ACT_RIGHT, TOP_ON_TIMELINE, "Right l", "move the cursor on in time"},

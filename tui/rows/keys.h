@@ -2,7 +2,8 @@
 #ifndef VMRT_TUI_ROWS_KEYS_H
 #define VMRT_TUI_ROWS_KEYS_H
 
-/* The keys: one table for what they do, the help screen, scripts and the man page's check. */
+/* The keys: the actions, the help screen, scripts and the check of the man page all use one table.
+ */
 
 #include <stddef.h>
 
@@ -61,7 +62,7 @@ enum top_action {
 	TOP_ACTIONS /* how many */
 };
 
-/* Where a key means what its row says. */
+/* The place where a row of the table applies. */
 enum top_where {
 	TOP_ANYWHERE,
 	TOP_ON_TIMELINE,
@@ -84,7 +85,7 @@ extern const size_t top_n_keys;
 /** top_key_action - what the key called @name does on the page of @ui; TOP_ACT_NONE: nothing */
 enum top_action top_key_action(const char *name, const struct top_ui *ui);
 
-/** top_key_known - is there any place where the key does something? */
+/** top_key_known - does the key do something at any place? */
 int top_key_known(const char *name);
 
 #endif

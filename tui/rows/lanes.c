@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sums runs into cells: the timeline and the strips of periods are made of them. */
+/* Sums runs into cells. The timeline and the strips of periods are drawn from these cells. */
 #include "lanes.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 
 #include "columns.h"
 
-#define FIRST_FAIR_PRIO 100 /* kernel priorities: real-time below */
+#define FIRST_FAIR_PRIO 100 /* lowest kernel priority number that is not real-time */
 
 struct fill {
 	const struct top_view *view;
@@ -19,7 +19,7 @@ struct fill {
 
 enum part { RUN, SOFT, WAIT };
 
-/* Adds the time from @from to @to to the cells that it falls into. */
+/* Adds the time from @from to @to to the cells that this time overlaps. */
 static void add(struct fill *f, enum part part, int64_t from, int64_t to)
 {
 	double width = (double)(f->to_ns - f->from_ns) / (double)f->n;
@@ -54,7 +54,8 @@ typedef void put_fn(void *ctx, bool soft, int64_t from_ns, int64_t to_ns);
 
 bool top_unenforced(const struct top_server_row *s)
 {
-	/* without an enforcer's markers, what ran at the priority is still known */
+	/* a server without an enforcer's markers may still have run at its priority, so the used
+	 * time decides */
 	return s->policy != VMRT_POLICY_NONE && s->state != TOP_SERVER_ABSENT && !s->enforced &&
 	       s->used_ns == 0 && s->max_ns <= 0;
 }
@@ -66,7 +67,8 @@ static bool is_soft(const struct top_server_row *s, int prio)
 	       !top_unenforced(s) && prio >= FIRST_FAIR_PRIO;
 }
 
-/* The first kept period that ends behind @ns; @hint: where one was found last. */
+/* Finds the first kept period that ends after @ns; @hint: index of the period that was found last.
+ */
 static size_t period_behind(const struct top_server_row *s, int64_t ns, size_t hint)
 {
 	if (hint > s->n_recent)
@@ -79,8 +81,9 @@ static size_t period_behind(const struct top_server_row *s, int64_t ns, size_t h
 }
 
 /*
- * A run may go on over the end of the budget and over the next replenishment, and its priority is
- * that of its end. Of a server that is enforced, the enforcer's markers say more.
+ * Splits a run. A run may continue after the end of the budget and after the next replenishment,
+ * but its priority is only that of its end. For a server that is enforced, the enforcer's markers
+ * show more.
  */
 static void split_run(const struct top_server_row *s, const struct top_slice *slice, size_t *hint,
 	put_fn *put, void *ctx)
@@ -100,7 +103,7 @@ static void split_run(const struct top_server_row *s, const struct top_slice *sl
 
 		if (end > slice->end_ns)
 			end = slice->end_ns;
-		if (at < start) { /* nothing is known of that period */
+		if (at < start) { /* nothing is known of the period before this one */
 			int64_t until = start < slice->end_ns ? start : slice->end_ns;
 
 			put(ctx, soft, at, until);
@@ -130,7 +133,7 @@ static const struct top_thread *thread_of(
 	return slice->thread < view->n_threads ? &view->threads[slice->thread] : NULL;
 }
 
-/* Not by its VM: a thread may be selected by several servers. */
+/* Compares the thread id and not the VM, because several servers may select the same thread. */
 static bool is_vcpu(const struct top_thread *t, int tid)
 {
 	return t && t->machine == 0 && t->vcpu >= 0 && t->tid == tid;
@@ -153,7 +156,7 @@ static bool is_member(
 	return false;
 }
 
-/* One vCPU thread: its runs, and the waits between them. */
+/* Adds the runs of one vCPU thread, and the waits between them. */
 static void fill_vcpu(struct fill *f, int tid, const struct top_server_row *server)
 {
 	int64_t ready_ns = VMRT_UNKNOWN;
@@ -175,7 +178,8 @@ static void fill_vcpu(struct fill *f, int tid, const struct top_server_row *serv
 		add(f, WAIT, ready_ns, f->view->now_ns);
 }
 
-/* The next run of a vCPU that ends behind @ns; @hint: where to begin, moved on. */
+/* Finds the next run of a vCPU that ends after @ns; @hint: index at which the search begins, and
+ * which is moved on. */
 static const struct top_slice *vcpu_run(
 	const struct top_view *view, int tid, int64_t ns, size_t *hint)
 {
@@ -197,7 +201,8 @@ static int vcpu_tid(const struct top_view *view, size_t vm, unsigned cpu)
 	return -1;
 }
 
-/* A run inside of the guest is one where its vCPU ran, too. */
+/* Adds a run of a thread in the guest. The thread ran really only while its vCPU ran on the host.
+ */
 static void add_guest_run(struct fill *f, size_t vm, const struct top_slice *s, size_t *hint)
 {
 	int tid = vcpu_tid(f->view, vm, s->cpu);
@@ -278,9 +283,10 @@ int64_t top_lane_known_from(const struct top_view *view)
 	return view->n_slices < TOP_SLICES_MAX ? VMRT_UNKNOWN : view->slices[0].end_ns;
 }
 
-/* ---- which lanes there are ---- */
+/* ---- the list of lanes ---- */
 
-/* Tasks of a VM with several servers are shown once, below the first of them. */
+/* Adds the lanes of a VM's tasks. If the VM has several servers, its tasks are shown once, below
+ * the first server. */
 static void add_vm_lanes(
 	const struct top_view *view, size_t server, size_t vm, struct top_lane *lanes, size_t *n)
 {
@@ -341,7 +347,7 @@ size_t top_lanes_filter(
 	for (size_t i = 0; *filter && i < n; i++) {
 		bool keep = fits(view, filter, &lanes[i]);
 
-		/* a server's lanes come before those of its tasks */
+		/* the lanes of a server come before those of its tasks */
 		for (size_t k = i + 1; !keep && lanes[i].kind != TOP_LANE_TASK && k < n &&
 				       lanes[k].server == lanes[i].server;
 			k++)
@@ -378,12 +384,12 @@ bool top_period_at(const struct top_server_row *s, int64_t at_ns, struct vmrt_se
 	return false;
 }
 
-/* A change of how many members run. */
+/* A change of the number of members that run. */
 struct step {
 	int64_t at_ns;
 	int by;
-	int64_t sum_ns; /* of their run times up to here */
-	int running;	/* from here on */
+	int64_t sum_ns; /* sum of the members' run times up to this step */
+	int running;	/* how many members run from this step on */
 };
 
 static int by_time(const void *a, const void *b)
@@ -420,7 +426,7 @@ static void add_steps(void *ctx, bool soft, int64_t from_ns, int64_t to_ns)
 	add_step(ctx, to_ns, -1);
 }
 
-/* All runs of the server's members at its priority, as steps in time order. */
+/* Makes a list of steps, in time order, from all runs of the server's members at its priority. */
 static struct step *steps_of(
 	const struct top_view *view, size_t server, int64_t from_ns, int64_t to_ns, size_t *n)
 {
@@ -506,7 +512,7 @@ const struct top_mark *top_job_at(const struct top_view *view, size_t task, int6
 
 		if (m->task != task || m->arrival_ns == VMRT_UNKNOWN || m->arrival_ns > at_ns)
 			continue;
-		/* a job without an end was over when the next one arrived */
+		/* a job whose end is unknown was over when the next job arrived */
 		if (m->end_ns == VMRT_UNKNOWN ? !newer : at_ns < m->end_ns)
 			return m;
 		newer = true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The layout of the screen, from top to bottom: title and time; losses and clock error, always;
- * the pages; an alarm or a note, if there is one; the current page; the most important keys.
+ * The layout of the screen, from top to bottom: title and time; losses and clock error, which are
+ * always shown; the names of the pages; an alarm or a note, if there is one; the current page; the
+ * most important keys.
  */
 #include "layout.h"
 
@@ -15,12 +16,12 @@
 #include "pages.h"
 #include "text.h"
 
-#define LOW 14	  /* a screen lower than this has no line for a note that is not there */
-#define NARROW 60 /* a screen narrower than this has no names of all pages */
+#define LOW 14	  /* a screen lower than this has the line for a note only if there is a note */
+#define NARROW 60 /* a screen narrower than this does not show the names of all pages */
 #define TIME_DIGITS 3
-#define BOX_WIDTH 88 /* inside of a box in front: what help has to say */
+#define BOX_WIDTH 88 /* width inside a box in front, for the longest line of help */
 #define BOX_HEIGHT_MIN 12
-#define KEYS_MIN 30 /* columns for keys, before anything else on their line */
+#define KEYS_MIN 30 /* columns for the keys; other text on their line gets only the rest */
 
 const char *top_page_name(enum top_page page)
 {
@@ -40,7 +41,7 @@ static bool has_loss(const struct top_view *view)
 	return view->lost || view->lost_at_least;
 }
 
-/* What was lost, in words. */
+/* Describes the losses in words. */
 static void loss_text(const struct top_view *view, char *buf, size_t room)
 {
 	if (has_loss(view))
@@ -50,7 +51,8 @@ static void loss_text(const struct top_view *view, char *buf, size_t room)
 		snprintf(buf, room, "loss none");
 }
 
-/* Switches that were not recorded but must have been; with their uncertainty they are no loss. */
+/* Describes switches that were not recorded but must have happened. They are no loss, because their
+ * uncertainty is known. */
 static void inferred_text(const struct top_view *view, char *buf, size_t room)
 {
 	buf[0] = '\0';
@@ -67,7 +69,8 @@ static void clock_text(const struct top_view *view, bool ascii, char *buf, size_
 	else if (view->clock_error_ns == VMRT_UNKNOWN)
 		snprintf(buf, room, "clock ?");
 	else {
-		/* whole microseconds are as exact as a bound needs to be, and stand still */
+		/* a bound in whole microseconds is exact enough, and the number on the screen does
+		 * not change all the time */
 		int64_t us = (view->clock_error_ns + VMRT_NS_PER_US - 1) / VMRT_NS_PER_US;
 
 		snprintf(buf, room, "clock %s%s", ascii ? "+-" : "\u00b1",
@@ -170,7 +173,7 @@ static void put_title(const struct top_ui *ui, struct top_screen *screen)
 			snprintf(time + strlen(time), sizeof(time) - strlen(time), "  x%g",
 				ui->speed);
 	}
-	/* a place of its own, so that nothing moves when the state changes */
+	/* the state has a place of fixed width, so that nothing moves when the state changes */
 	right -= width;
 	top_put(screen, 0, right, width, true, ui->paused ? TOP_PAUSED : TOP_TITLE, state_word(ui));
 	width = top_columns(time);
@@ -191,7 +194,7 @@ static const char *sheet_name(enum top_sheet sheet)
 	return names[sheet];
 }
 
-/* "1 overview  2 server..."; the one that is shown is in brackets. */
+/* "1 overview  2 server..."; the page that is shown is in brackets. */
 static void put_tabs(
 	const struct top_view *view, const struct top_ui *ui, struct top_screen *screen, int y)
 {
@@ -291,7 +294,7 @@ static void put_keys(const struct top_ui *ui, struct top_screen *screen)
 	right -= 2;
 	x = put_key(screen, x, right, ui->sheet ? "esc" : "F1", ui->sheet ? "back" : "help");
 	x = put_key(screen, x, right, "q", "quit");
-	/* on the sheet of columns this key does something else */
+	/* on the sheet of columns the space key does something else */
 	if (ui->sheet != TOP_SHEET_SETUP)
 		x = put_key(screen, x, right, "space", ui->paused ? "go on" : "pause");
 	if (!ui->sheet && ui->page != TOP_PAGE_TIMELINE)
@@ -299,7 +302,7 @@ static void put_keys(const struct top_ui *ui, struct top_screen *screen)
 	put_page_keys(ui, screen, x, right);
 }
 
-/* An alarm before an answer before a note. */
+/* Shows the most important message: an alarm, else an answer to a key, else a note. */
 static bool put_note(const struct top_ui *ui, struct top_screen *screen, int y)
 {
 	if (ui->alarm && ui->alarm[0])
@@ -313,7 +316,7 @@ static bool put_note(const struct top_ui *ui, struct top_screen *screen, int y)
 	return true;
 }
 
-/* Where there is room, help and the choice of columns are a box in front of the page. */
+/* Is there room to show help and the choice of columns as a box in front of the page? */
 static bool is_box(const struct top_area *area)
 {
 	return (area->ui->sheet == TOP_SHEET_HELP || area->ui->sheet == TOP_SHEET_SETUP) &&
@@ -334,7 +337,7 @@ static void put_box(const struct top_area *area, top_page_fn *sheet)
 		return;
 	inside.screen = front;
 	sheet(&inside);
-	/* the keys are about what is in front */
+	/* keys act on the box in front */
 	screen->rows = front->rows;
 	screen->page_rows = front->page_rows;
 	screen->lines_hidden = front->lines_hidden;

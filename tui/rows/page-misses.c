@@ -10,12 +10,12 @@
 #include "text.h"
 
 #define GUTTER 2
-#define FIRST (GUTTER + 12) /* of the columns whose width depends */
+#define FIRST (GUTTER + 12) /* first of the columns whose width depends on the screen */
 #define CAUSE_WIDTH 13
-#define WITH_ALL 40 /* columns of what follows the name, without BY */
+#define WITH_ALL 40 /* screen columns for all fields behind the name, without BY */
 #define STRIP_MAX 160
 #define THREADS_SHOWN 8
-#define SUMMARY_FROM 10 /* an area so high has a line with the causes */
+#define SUMMARY_FROM 10 /* an area of at least this height has a line with the causes */
 
 enum { SORT_TIME, SORT_LATENESS, SORT_TASK, SORTS };
 
@@ -37,7 +37,7 @@ const char *top_thread_text(
 	return out;
 }
 
-/* The thread that ran most in the part that is the cause. */
+/* Returns the thread that ran most in the part of the response time that is the cause. */
 static uint32_t culprit(const struct top_miss *miss)
 {
 	for (size_t i = 0; i < miss->n_blamed; i++)
@@ -46,7 +46,8 @@ static uint32_t culprit(const struct top_miss *miss)
 	return VMRT_NONE;
 }
 
-/* Without its machine: the cause says whether it is one of the host. */
+/* The name of this thread without its machine, since the cause says whether the thread runs on the
+ * host. */
 static const char *culprit_text(const struct top_view *view, const struct top_miss *miss, char *out)
 {
 	uint32_t thread = culprit(miss);
@@ -111,13 +112,14 @@ size_t top_misses_order(const struct top_view *view, const struct top_ui *ui, si
 	return n;
 }
 
-/* Where the columns are; 0: there is no room for it. */
+/* The places of the columns; 0: there is no room for the column. */
 struct places {
-	int name; /* its width */
+	int name; /* width of the column NAME */
 	int job, late, resp, cause, by;
 };
 
-/* TIME, TASK and CAUSE are always there; then how late it was, which job, and the response time. */
+/* TIME, TASK and CAUSE are always shown. If there is room, the lateness comes next, then the job,
+ * then the response time. */
 static struct places make_places(int width)
 {
 	struct places p = {0};
@@ -152,7 +154,7 @@ static void put_column(
 static void put_head(const struct top_area *area, int y, const struct places *p)
 {
 	int sort = area->ui->misses_sort % SORTS;
-	/* names come in their order, and what is newest or latest first, unless it is inverted */
+	/* names are sorted upwards, times and lateness downwards, unless the order is inverted */
 	const char *mark = (sort == SORT_TASK) != area->ui->misses_invert ? "^" : "v";
 	const int behind[SORTS] = {GUTTER + 9, p->late ? p->late + 8 : 0, FIRST + 4};
 	struct top_screen *screen = area->screen;
@@ -198,7 +200,8 @@ static void put_miss(
 			culprit_text(area->view, miss, text));
 }
 
-/* How many misses are listed, and the causes of how many, the most frequent one first. */
+/* Prints how many misses are listed, and the number of misses for each cause, the most frequent one
+ * first. */
 static void put_summary(const struct top_area *area, const size_t *order, size_t n, int y)
 {
 	const struct top_view *view = area->view;
@@ -272,7 +275,8 @@ void top_page_misses(const struct top_area *area)
 
 /* ---- one miss ---- */
 
-/* From arrival to end as one line: the task runs, its vCPU runs something else, it does not run. */
+/* Draws the time of the job from arrival to end as one line: where the task ran, where its vCPU ran
+ * something else, and where the vCPU did not run. */
 static int put_strip(const struct top_area *area, const struct top_miss *miss, int y)
 {
 	struct top_lane lane = {.kind = TOP_LANE_TASK, .server = SIZE_MAX, .task = miss->job.task};

@@ -45,7 +45,8 @@ struct lists {
 	struct top_plan plans[TOP_TABLES];
 };
 
-/* The two tables one below the other, as lines: a head, rows, and a blank line before the next. */
+/* Prints one line of the two tables, which stand one below the other: a head, rows, and a blank
+ * line between the tables. */
 static void put_line(
 	const struct top_area *area, const struct lists *l, int line, int y, int cursor)
 {
@@ -80,7 +81,7 @@ static void put_lists(const struct top_area *area, const struct lists *l)
 		cursor = rows - 1;
 	lines = rows + !!servers + !!tasks + (servers && tasks);
 	line = cursor < servers ? cursor + 1 : cursor + 1 + (servers ? 2 : 0);
-	/* the head of a table belongs to its first row */
+	/* with the first row of a table its head is shown, too */
 	first = top_list_window(line, lines, area->height);
 	for (int i = 0; i < area->height && first + i < lines; i++)
 		put_line(area, l, first + i, area->y + i, cursor);

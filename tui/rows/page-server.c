@@ -11,10 +11,10 @@
 #include "text.h"
 
 #define STRIP_MAX 100 /* cells of a strip */
-#define STRIP_LEFT 10 /* columns beside it: when the period began */
+#define STRIP_LEFT 10 /* columns to the left of it, for the begin of the period */
 #define NARROW 60     /* a screen narrower than this has no column SOFT */
 #define CURVE_LINES 3 /* of the table */
-#define PLOT_FROM 28  /* an area so high has a plot instead of the table */
+#define PLOT_FROM 28  /* an area of at least this height has a plot instead of the table */
 #define PLOT_LINES 9
 #define PLOT_STEP_MAX 6 /* columns between two lengths */
 
@@ -70,8 +70,8 @@ static void put_figures(const struct top_area *area, const struct top_server_row
 	*y += x > 0;
 }
 
-/* What took most of a cell of @width_ns, sleep not counted. A short run is seen, too, but a short
- * wait is not: there is one before most runs. */
+/* Chooses the character for what took most of a cell of @width_ns, without sleep. A short run is
+ * shown, but a short wait is not, because there is one before most runs. */
 static const char *glyph(
 	const struct top_lane_cell *c, int64_t width_ns, bool ascii, enum top_attr *attr)
 {
@@ -96,7 +96,7 @@ static const char *glyph(
 	return ascii ? "." : "\u00b7";
 }
 
-/* Cells of one style are one piece of text. */
+/* Prints the cells. Neighbouring cells of one style are one piece of text. */
 static void put_cells(const struct top_area *area, int y, int x, const struct top_lane_cell *cells,
 	int n, const struct vmrt_server_period *p)
 {
@@ -112,7 +112,7 @@ static void put_cells(const struct top_area *area, int y, int x, const struct to
 
 		if (i < n)
 			g = glyph(&cells[i], length / n, area->ui->ascii, &attr);
-		/* without budget it waits for the next one */
+		/* a server without budget waits for the next budget */
 		if (i < n && p->depleted_ns != VMRT_UNKNOWN && at >= p->depleted_ns &&
 			!cells[i].run_ns && !cells[i].soft_ns) {
 			g = "x";
@@ -132,13 +132,13 @@ static void put_cells(const struct top_area *area, int y, int x, const struct to
 	}
 }
 
-/* Where the columns behind a strip are. */
+/* The places of the columns behind a strip. */
 struct places {
 	int width;		 /* of the strip */
 	int used, soft, outcome; /* 0: left out */
 };
 
-/* A VM without a server has neither a priority nor outcomes. */
+/* Chooses the columns; a VM without a server has neither a priority nor outcomes. */
 static struct places make_places(const struct top_area *area, const struct top_server_row *s)
 {
 	bool vm = s->policy == VMRT_POLICY_NONE, soft = !vm && area->screen->width >= NARROW;
@@ -220,7 +220,7 @@ static void put_strips_head(const struct top_area *area, const struct top_server
 		top_put(area->screen, y, places->outcome, 10, false, TOP_HEAD, "OUTCOME");
 }
 
-/* The newest period first. */
+/* Prints the strips, the newest period first. */
 static void put_strips(const struct top_area *area, const struct top_server_row *s, size_t server,
 	int y, int until)
 {
@@ -243,7 +243,8 @@ static struct vmrt_supply model_of(const struct top_server_row *s)
 	return vmrt_supply_prm(s->period_ns, s->budget_ns);
 }
 
-/* Lengths as columns: measured below them, and what the model promises. */
+/* Prints a table with a column for each length: the measured least supply, and the supply that the
+ * model guarantees. */
 static void put_curve_table(const struct top_area *area, const struct top_server_row *s, int y)
 {
 	struct vmrt_supply model = model_of(s);
@@ -267,7 +268,8 @@ static void put_curve_table(const struct top_area *area, const struct top_server
 	}
 }
 
-/* Supply over the length of the window: measured as columns, the model as marks on them. */
+/* Plots the supply against the length of the window: measured values as bars, and the model's
+ * values as marks on them. */
 static void put_curve_plot(const struct top_area *area, const struct top_server_row *s, int y)
 {
 	struct vmrt_supply model = model_of(s);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The page of the system: machines and their losses, VMs, and what vmrt-top itself needs. */
+/* The page of the system: machines and their losses, VMs, and the resources that vmrt-top itself
+ * uses. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -7,8 +8,8 @@
 #include "pages.h"
 #include "text.h"
 
-#define LOW 10	    /* an area lower than this has no blank line below what is first */
-#define LINES_MIN 4 /* for machines and VMs, before messages */
+#define LOW 10	    /* an area lower than this has no blank line below the first lines */
+#define LINES_MIN 4 /* lines that messages must leave for machines and VMs */
 
 struct field {
 	const char *head;
@@ -141,7 +142,7 @@ static void put_vm(const struct top_area *area, const struct top_vm_row *vm, int
 			vm->vcpus[k].vcpu, vm->vcpus[k].tid);
 }
 
-/* The machines, a blank line, and the VMs, as lines. */
+/* Prints one line of the list: the machines, a blank line, and the VMs. */
 static void put_line(const struct top_area *area, unsigned out, int line, int y)
 {
 	const struct top_view *view = area->view;
@@ -160,7 +161,8 @@ static void put_line(const struct top_area *area, unsigned out, int line, int y)
 	}
 }
 
-/* What has no room is reached as rows of other pages are; returns the line behind it. */
+/* Prints the lines that fit; the user scrolls to the others as on other pages. Returns the line
+ * behind the list. */
 static int put_lines(const struct top_area *area, unsigned out, int y, int end)
 {
 	const struct top_view *view = area->view;
@@ -195,7 +197,8 @@ static int put_self(const struct top_area *area, int y, int end)
 	return y + 2;
 }
 
-/* A message that has no room on its own line, broken at blanks; returns the line behind it. */
+/* Prints a message that is too long for the line of notes, broken at blanks; returns the line
+ * behind it. */
 static int put_message(const struct top_area *area, int y, int end, const char *text)
 {
 	int width = area->screen->width;
@@ -203,7 +206,7 @@ static int put_message(const struct top_area *area, int y, int end, const char *
 
 	if (!text || top_columns(text) <= width || y >= end)
 		return y;
-	/* most characters have two bytes at most in each column */
+	/* a line must fit into one piece: most characters have at most two bytes per column */
 	if (width > TOP_TEXT / 2 - 2)
 		width = TOP_TEXT / 2 - 2;
 	while (*text && y < end) {
@@ -220,7 +223,7 @@ static int put_message(const struct top_area *area, int y, int end, const char *
 	return y + 1;
 }
 
-/* What the columns are that are shown. */
+/* Explains the columns that are shown. */
 static void put_words(const struct top_area *area, unsigned out, int y, int end)
 {
 	for (int i = 0; i < N_FIELDS && y < end; i++)
@@ -234,7 +237,8 @@ void top_page_system(const struct top_area *area)
 	int y = area->y, end = area->y + area->height;
 	bool low = area->height < LOW;
 
-	/* first what must be seen however many machines and VMs there are */
+	/* these lines come first, so that they are visible however many machines and VMs there are
+	 */
 	y = put_self(area, y, end) - low;
 	y = put_message(area, y, end - LINES_MIN, area->ui->alarm);
 	y = put_message(area, y, end - LINES_MIN, area->ui->note);

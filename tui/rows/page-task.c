@@ -10,9 +10,9 @@
 #include "tui/model/responses.h"
 
 #define BINS_MAX 40
-#define SIDE_BY_SIDE 110 /* so wide a screen has the last jobs beside the histogram */
+#define SIDE_BY_SIDE 110 /* columns from which the last jobs are beside the histogram */
 #define BLAME_LINES 4
-#define FAR_FROM 4 /* lines of a histogram that may leave out the way to the deadline */
+#define FAR_FROM 4 /* lines from which a histogram may not reach to the deadline */
 
 static void put_figures(const struct top_area *area, const struct top_task_row *t, int *y)
 {
@@ -61,10 +61,11 @@ struct bins {
 	int64_t width_ns;
 	uint64_t counts[BINS_MAX], most, all;
 	int n;
-	bool far; /* the deadline is not among them */
+	bool far; /* the deadline lies outside of the bins */
 };
 
-/* A width of one digit that is not zero, so that @n of them reach beyond @most. */
+/* Returns a width with only one digit that is not zero, so that @n bins of this width reach beyond
+ * @most. */
 static int64_t nice_width(int64_t most, int n)
 {
 	static const int64_t steps[] = {1, 2, 3, 4, 5, 6, 8};
@@ -78,14 +79,14 @@ static int64_t nice_width(int64_t most, int n)
 	return unit * 10;
 }
 
-/* All response times would be in one or two of the bins that reach up to the deadline. */
+/* Is the deadline so far away that all response times would be in one or two bins? */
 static bool is_far(const struct top_task_row *t, int lines)
 {
 	return lines >= FAR_FROM && t->max_ns != VMRT_UNKNOWN && t->deadline_ns != VMRT_UNKNOWN &&
 	       t->deadline_ns / 2 > t->max_ns;
 }
 
-/* Of a deadline that is far away the last line is left free. */
+/* Makes the bins. If the deadline is far away, the last line is kept free for it. */
 static void make_bins(const struct top_task_row *t, int lines, struct bins *b)
 {
 	int64_t most = t->max_ns;
@@ -98,7 +99,7 @@ static void make_bins(const struct top_task_row *t, int lines, struct bins *b)
 		most = t->deadline_ns;
 	if (b->n < 1 || most == VMRT_UNKNOWN)
 		return;
-	/* what takes an hour is not drawn to scale */
+	/* times above one hour are not drawn to scale */
 	if (most > 3600 * VMRT_NS_PER_S)
 		most = 3600 * VMRT_NS_PER_S;
 	b->width_ns = nice_width(most, b->n);
@@ -239,7 +240,7 @@ static const char *outcome_words(enum vmrt_outcome outcome)
 	}
 }
 
-/* The newest first. */
+/* Prints the last jobs, the newest first. */
 static void put_jobs(
 	const struct top_area *area, const struct top_task_row *t, int x, int y, int until)
 {

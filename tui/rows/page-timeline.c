@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The timeline: budgets of servers, runs of vCPUs and tasks, arrivals and deadlines of jobs, from
- * left to right; and in words what is under the cursor.
+ * left to right; and a description of what is under the cursor.
  */
 #include <inttypes.h>
 #include <math.h>
@@ -18,7 +18,7 @@
 #define COLUMNS_MAX 1000
 #define WORDS_LINES 1
 
-/* A line of the timeline: a lane, or the marks above that of a task. */
+/* A line of the timeline: a lane, or the marks above the lane of a task. */
 struct line {
 	size_t lane;
 	bool marks;
@@ -77,7 +77,8 @@ static int column_of(const struct drawing *d, int64_t ns)
 	return (int)(part * d->columns);
 }
 
-/* Cells of one style are one piece of text; that under the cursor is one of its own. */
+/* Prints the cells. Neighbouring cells of one style are one piece of text; the cell under the
+ * cursor is a separate piece. */
 static void put_glyphs(const struct drawing *d, int y, const struct glyph *glyphs)
 {
 	struct top_screen *screen = d->area->screen;
@@ -101,7 +102,8 @@ static void put_glyphs(const struct drawing *d, int y, const struct glyph *glyph
 	}
 }
 
-/* Arrivals, deadlines and misses of a task's jobs; the more important one wins a cell. */
+/* Prints arrivals, deadlines and misses of a task's jobs. If two fall into one cell, the more
+ * important one is shown. */
 static void put_marks(const struct drawing *d, size_t task, int y)
 {
 	struct glyph glyphs[COLUMNS_MAX];
@@ -158,7 +160,8 @@ static void put_lane(const struct drawing *d, const struct top_lane *lane, int y
 	put_glyphs(d, y, glyphs);
 }
 
-/* The name of the VM is cut before the number of its vCPU is; "NAME:0" as vmrt-hsf calls it. */
+/* Writes the name of a vCPU as vmrt-hsf does, "NAME:0". If it is too long, the name of the VM is
+ * cut and never the number. */
 static void vcpu_name(const struct top_vm_row *vm, int vcpu, char *out)
 {
 	char name[TOP_TEXT], number[16];
@@ -273,7 +276,7 @@ static void put_words(const struct drawing *d, int64_t at_ns, int y)
 	top_say(d->area->screen, y, x, TOP_PLAIN, "%s: %s", trimmed, text);
 }
 
-/* Where there is room: what the characters mean. */
+/* Prints what the characters mean, if there is room. */
 static void put_legend(const struct drawing *d, int y)
 {
 	bool ascii = d->area->ui->ascii;

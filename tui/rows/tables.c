@@ -273,7 +273,7 @@ static void put_periods(struct vmrt_doc *doc, const struct top_view *v, size_t s
 	}
 }
 
-/* What ran in the time that the timeline shows. */
+/* Adds the table of runs in the time that the timeline shows. */
 static void put_runs(struct vmrt_doc *doc, const struct top_view *v, const struct top_ui *ui)
 {
 	struct vmrt_table *table = TABLE(doc, "runs", run_columns, 0);
@@ -332,7 +332,8 @@ enum vmrt_status top_tables_csv(const struct top_view *view, const struct top_ui
 	return status;
 }
 
-/* JSON without the line breaks between its values; in texts they are escaped. */
+/* Prints JSON without the line breaks between its values. Line breaks in texts are escaped and
+ * stay. */
 static void print_flat(const char *json, FILE *out)
 {
 	bool quoted = false;

@@ -85,7 +85,7 @@ void top_text_bar(char *out, double part, int width, const char *full, const cha
 	int filled = isnan(part) || part <= 0 ? 0 : part >= 1 ? width : (int)(part * width);
 	size_t used = 0;
 
-	/* a little is not nothing */
+	/* a part above zero is shown as at least one character */
 	if (!filled && part > 0 && width > 0)
 		filled = 1;
 	out[0] = '\0';

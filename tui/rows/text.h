@@ -15,14 +15,15 @@
 /** top_text_ms - milliseconds with as many decimals as fit @width, two at most; "-" if unknown */
 void top_text_ms(char *out, int64_t ns, int width);
 
-/** top_text_count - a count; "12.3k" where it does not fit, never more than there are */
+/** top_text_count - a count; "12.3k" if it does not fit, always rounded down */
 void top_text_count(char *out, uint64_t n, int width);
 
-/** top_text_percent - of a fraction; "-" of NaN; neither none nor all unless it really is */
+/** top_text_percent - a fraction as percent; "-" for NaN; 0 % and 100 % are shown only if they are
+ * exact */
 void top_text_percent(char *out, double ratio);
 
-/** top_text_name - a name; the end of a cut name shows that it was cut; without characters that
- * control a terminal
+/** top_text_name - a name without characters that control a terminal; the end of a name that is cut
+ * shows this
  */
 void top_text_name(char *out, const char *name, int width);
 
@@ -32,10 +33,11 @@ const char *top_text_time(char *out, int64_t ns, int decimals);
 /** top_text_bar - @part of 1 as a bar of @width columns; @full, @rest: its characters */
 void top_text_bar(char *out, double part, int width, const char *full, const char *rest);
 
-/** top_text_level - one character as high as @part of 1; " " of nothing */
+/** top_text_level - one character whose height shows @part of 1; " " for zero */
 const char *top_text_level(double part, bool ascii);
 
-/** top_text_spark - the last values as levels of @most, one column each; '?' where unknown */
+/** top_text_spark - the last values as levels relative to @most, one column each; '?' for an
+ * unknown value */
 void top_text_spark(char *out, const int64_t *values, size_t n, int64_t most, bool ascii);
 
 #endif

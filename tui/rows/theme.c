@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Colours and attributes: their defaults, those of VMRT_COLORS, and their escape sequences. */
+/* Colours and attributes: the defaults, the changes by VMRT_COLORS, and the escape sequences. */
 #include "theme.h"
 
 #include <stdio.h>
@@ -29,7 +29,7 @@ static int next_code(const char **text, const char *end)
 	return (int)value;
 }
 
-/* False if @text holds a code that is not known. */
+/* Reads the codes in @text; false if one of them is unknown. */
 static bool parse_codes(const char *text, const char *end, struct top_style *out)
 {
 	struct top_style s = {.foreground = -1, .background = -1};

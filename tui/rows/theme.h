@@ -2,15 +2,17 @@
 #ifndef VMRT_TUI_ROWS_THEME_H
 #define VMRT_TUI_ROWS_THEME_H
 
-/* How a meaning looks. Colour only repeats what a letter or a glyph says already. */
+/* The style for each meaning. A colour only repeats what a letter or another character shows
+ * already. */
 
 #include <stdbool.h>
 
 #include <vmrt/status.h>
 
 /*
- * Meaning, its name in VMRT_COLORS, its default as numbers of an SGR escape sequence. Blue and
- * orange stay apart for those who cannot distinguish red and green, on dark and on light screens.
+ * Each line: the meaning, its name in VMRT_COLORS, and its default as numbers of an SGR escape
+ * sequence. People who cannot distinguish red and green can distinguish blue and orange, on dark
+ * and on light screens.
  */
 #define TOP_ATTR_LIST(X)                                                                           \
 	X(PLAIN, "plain", "")                                                                      \
@@ -50,9 +52,10 @@ struct top_theme {
 void top_theme_default(struct top_theme *theme);
 
 /**
- * top_theme_parse - change it by the text of VMRT_COLORS: NAME=CODES, separated by colons
+ * top_theme_parse - change @theme by the text of VMRT_COLORS: NAME=CODES, separated by colons
  *
- * Return: VMRT_OK; VMRT_EINVAL, with what is wrong in @err; what was before that counts.
+ * Return: VMRT_OK; VMRT_EINVAL, with what is wrong in @err; the items before the wrong one are
+ * applied.
  */
 enum vmrt_status top_theme_parse(struct top_theme *theme, const char *text, struct vmrt_error *err);
 

@@ -6,11 +6,11 @@
 
 #define MARK_MAX 96 /* bytes of the text of a marker */
 
-/* An event with what its pointers point at. */
+/* An event with copies of the texts that its pointers point at. */
 struct kept {
 	struct vmrt_event event;
 	int64_t host_ns;
-	uint64_t number; /* of all events */
+	uint64_t number; /* number of the event among all events */
 	uint32_t machine;
 	union {
 		char comm[2][VMRT_COMM_MAX];
@@ -20,8 +20,8 @@ struct kept {
 
 struct kept_events {
 	uint64_t n;	   /* events so far */
-	uint64_t n_missed; /* so many were copied as those of misses */
-	uint64_t copied;   /* of the events so far, these were looked at */
+	uint64_t n_missed; /* number of events that were copied because of misses */
+	uint64_t copied;   /* events with a number below this were already checked for copying */
 	struct kept last[KEPT_EVENTS], missed[KEPT_EVENTS]; /* rings */
 };
 
@@ -31,7 +31,8 @@ struct kept_events *kept_events_new(void)
 
 	if (!kept)
 		return NULL;
-	/* so that it needs from the beginning what it needs when the rings are full */
+	/* writing to all pages now makes the program use as much memory from the beginning as when
+	 * the rings are full */
 	memset(kept, 0xff, sizeof(*kept));
 	kept->n = kept->n_missed = kept->copied = 0;
 	return kept;
@@ -112,7 +113,7 @@ void kept_events_of_miss(struct kept_events *kept, int64_t from_ns, int64_t to_n
 {
 	uint64_t i = kept->n, first = first_of(kept->n);
 
-	/* misses overlap: what was copied for one is there for the next */
+	/* misses overlap: events that were copied for one miss are not copied again for the next */
 	if (first < kept->copied)
 		first = kept->copied;
 	while (i > first && kept->last[(i - 1) % KEPT_EVENTS].host_ns >= from_ns)
@@ -134,7 +135,7 @@ void kept_events_each(
 			old ? &kept->missed[(missed + i) % KEPT_EVENTS]
 			    : &kept->last[(first + i - (kept->n_missed - missed)) % KEPT_EVENTS];
 
-		/* an event that is in both lists is taken from the second one */
+		/* an event that is in both rings is taken from the second one */
 		if ((old && k->number >= first) || k->host_ns < from_ns || k->host_ns > to_ns)
 			continue;
 		restore(k);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Without an experiment, a live view is searched for periodic tasks, again and again. */
+/* Searches a live view without an experiment for periodic tasks, again and again. */
 #include "live-tasks.h"
 
 #include <inttypes.h>
@@ -9,18 +9,18 @@
 
 #include <vmrt/discover.h>
 
-#define CHECK_NS (5 * VMRT_NS_PER_S)  /* so long, again and again until something is found */
-#define PAUSE_NS (25 * VMRT_NS_PER_S) /* from then on with breaks: tasks may begin later */
+#define CHECK_NS (5 * VMRT_NS_PER_S)  /* length of a search; repeated until tasks are found */
+#define PAUSE_NS (25 * VMRT_NS_PER_S) /* between later searches: tasks may begin later */
 #define FOUND_MAX 256
 
-/* What was found stays. */
+/* Ends the search; tasks that were found stay. */
 static void stop_looking(struct live_tasks *t)
 {
 	vmrt_discovery_free(t->discovery);
 	t->discovery = NULL;
 }
 
-/* Returns false without memory: then no task is found. */
+/* Begins a search. Returns false without memory: then no task is found. */
 static bool start_discovery(struct live_tasks *t)
 {
 	t->since_ns = VMRT_UNKNOWN;
@@ -39,7 +39,7 @@ static bool has_machine(const struct live_tasks *t, const char *name)
 	return false;
 }
 
-/* Tasks of machines that have gone are none any more. */
+/* Removes tasks of machines that are gone. */
 static void drop_gone(const struct live_tasks *t, struct vmrt_experiment **exp)
 {
 	size_t n = 0;
@@ -55,7 +55,7 @@ static void drop_gone(const struct live_tasks *t, struct vmrt_experiment **exp)
 	*exp = NULL;
 }
 
-/* The same machines with the same vCPUs as are searched already. */
+/* Does @config have the same machines and vCPUs as the search that is in progress? */
 static bool is_known(const struct live_tasks *t, const struct vmrt_engine_config *config,
 	const int32_t *vcpus, size_t n_vcpus)
 {
@@ -96,7 +96,7 @@ void live_tasks_begin(struct live_tasks *t, const struct vmrt_engine_config *con
 		start_discovery(t);
 }
 
-/* The tasks that were seen; NULL: none. */
+/* Makes an experiment with the tasks that the search has found; NULL: none. */
 static struct vmrt_experiment *judge(const struct live_tasks *t)
 {
 	const char *names[64];
@@ -144,7 +144,7 @@ static size_t add_more(struct vmrt_experiment *found, const struct vmrt_experime
 	return found->n_tasks - before;
 }
 
-/* It has been looked long enough. Returns true if there are more tasks now. */
+/* Ends a search that was long enough. Returns true if more tasks are known now. */
 static bool conclude(struct live_tasks *t, int64_t host_ns)
 {
 	struct vmrt_experiment *exp = judge(t);
@@ -181,7 +181,7 @@ bool live_tasks_forget(struct live_tasks *t)
 {
 	size_t n = 0;
 
-	/* nothing is known of one that has not been looked for since */
+	/* without a search since, t->seen is NULL, and no task is forgotten */
 	for (size_t i = 0; t->seen && t->found && i < t->found->n_tasks; i++)
 		if (has_task(t->seen, &t->found->tasks[i]))
 			t->found->tasks[n++] = t->found->tasks[i];

@@ -10,7 +10,8 @@
 
 struct replay {
 	struct top_source base;
-	struct vmrt_recording_options options; /* follow: it is still being recorded */
+	struct vmrt_recording_options
+		options; /* options.follow: the recording is still in progress */
 	struct vmrt_recording *rec;
 	struct vmrt_engine_config config;
 	char vm[VMRT_NAME_MAX];
@@ -28,12 +29,12 @@ enum vmrt_status replay_open(struct replay *r, struct vmrt_error *err);
 /** follow_open - begin to follow the recording of @r->options, as soon as its recorder records */
 enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err);
 
-/** follow_feed - feed what has been recorded until host time @until_ns; when the recording has
- * ended it becomes a replay */
+/** follow_feed - feed the events that were recorded until host time @until_ns; when the recording
+ * has ended, the source becomes a replay */
 enum top_fed follow_feed(struct replay *r, struct vmrt_engine *engine, int64_t until_ns,
 	int64_t deadline_ns, struct vmrt_error *err);
 
-/** follow_state - the state to show while it is recorded */
+/** follow_state - get the state to show while the recording is in progress */
 void follow_state(struct replay *r, struct top_source_state *state);
 
 #endif

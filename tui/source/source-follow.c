@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A recording that another process is making, as a source: live until it ends, then a replay. */
+/* A recording that another process makes, as a source: live until the recording ends, then a
+ * replay. */
 #include "replay-local.h"
 
 #include <inttypes.h>
@@ -10,8 +11,8 @@
 #include <vmrt/tool.h>
 
 #define CHECK_EVERY 1024			/* events between two looks at the clock */
-#define COLLECT_EVERY_NS (100 * VMRT_NS_PER_MS) /* between two looks at what has come */
-#define BEHIND_NS (5 * VMRT_NS_PER_S)		/* a recorder that was silent for so long */
+#define COLLECT_EVERY_NS (100 * VMRT_NS_PER_MS) /* between two checks for new data */
+#define BEHIND_NS (5 * VMRT_NS_PER_S)		/* without data: the recorder is silent */
 #define OPEN_AGAIN_MS 200
 
 static void begin(struct replay *r)
@@ -22,7 +23,7 @@ static void begin(struct replay *r)
 	r->following = VMRT_FOLLOWING_GOING;
 }
 
-/* A recorder that has to reach agents first takes its time. */
+/* Opens the recording, and waits for the recorder if it still has to connect to agents. */
 enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err)
 {
 	struct pollfd stop = {.fd = vmrt_stop_fd(), .events = POLLIN};
@@ -36,7 +37,7 @@ enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err)
 		if (poll(&stop, 1, OPEN_AGAIN_MS) > 0)
 			return vmrt_fail(err, VMRT_EINTR, "interrupted");
 	}
-	/* it may just have ended */
+	/* the recording may just have ended */
 	if (status != VMRT_OK && !vmrt_recording_in_progress(r->options.run)) {
 		r->options.follow = false;
 		return replay_open(r, err);
@@ -51,7 +52,8 @@ enum vmrt_status follow_open(struct replay *r, struct vmrt_error *err)
 	return VMRT_OK;
 }
 
-/* The files are complete, or speak of other VMs: what was read of them counts no more. */
+/* Opens the recording again, because its files are complete or other VMs are recorded: the events
+ * that were read before are not used any more. */
 static enum top_fed open_anew(struct replay *r, bool follow, struct vmrt_error *err)
 {
 	vmrt_recording_close(r->rec);

@@ -25,10 +25,10 @@
 #include "live-tasks.h"
 
 #define CHECK_EVERY 1024		/* events between two looks at the clock */
-#define SLACK_NS (100 * VMRT_NS_PER_MS) /* nobody sees that the screen is so old */
+#define SLACK_NS (100 * VMRT_NS_PER_MS) /* delay of the screen that users do not notice */
 #define OWNERS_MAX 16
 #define RUN_SUFFIX ".vmrt"
-#define VMS_EVERY_MS 2000 /* between two looks at which VMs there are */
+#define VMS_EVERY_MS 2000 /* between two checks for VMs that come or go */
 
 extern char **environ;
 
@@ -39,19 +39,20 @@ struct live {
 	struct vmrt_live *live;
 	struct live_tasks tasks;
 	bool anew;	/* the last event shows that a new engine is needed */
-	bool forgotten; /* so do tasks that have ended */
+	bool forgotten; /* a new engine is needed because tasks have ended */
 	struct kept_events *kept;
 	char names[64][VMRT_NAME_MAX]; /* of machines */
-	/* looks whether VMs come or go */
+	/* checks whether VMs come or go */
 	pthread_t watcher;
 	bool watching;
 	int end_fd;
 	atomic_bool stale;
-	pid_t recorder;	 /* of options.output; 0: none */
-	bool recorded;	 /* it has ended, and its run is complete */
-	int talk;	 /* file of its messages, which must not tear the screen; or -1 */
-	char ended[192]; /* why it is not there any more; or "" */
-	char run[4096];	 /* where it records */
+	pid_t recorder; /* process that records into options.output; 0: none */
+	bool recorded;	/* the recorder has ended, and its run is complete */
+	int talk; /* file that gets the recorder's messages, which must not disturb the screen; or
+		     -1 */
+	char ended[192]; /* why the recorder has ended; or "" */
+	char run[4096];	 /* the folder that the recorder writes */
 	char vm[VMRT_NAME_MAX];
 };
 
@@ -86,9 +87,10 @@ static void live_missed(struct top_source *source, int64_t from_ns, int64_t to_n
 	kept_events_of_miss(((struct live *)source)->kept, from_ns, to_ns);
 }
 
-/* ---- which VMs there are ---- */
+/* ---- VMs that come and go ---- */
 
-/* Reading all of /proc takes a while on a busy machine, and must not delay the keys. */
+/* Checks for VMs in a thread of its own: on a busy machine, reading all of /proc takes so long that
+ * it would delay the keys. */
 static void *watch_vms(void *arg)
 {
 	struct live *l = arg;
@@ -108,7 +110,7 @@ static void begin_watching(struct live *l)
 	atomic_store(&l->stale, false);
 	if (l->end_fd < 0)
 		l->end_fd = eventfd(0, EFD_CLOEXEC);
-	/* without it VMs that come are not seen, and all else is */
+	/* without the watcher only new VMs are not noticed */
 	l->watching = l->end_fd >= 0 && pthread_create(&l->watcher, NULL, watch_vms, l) == 0;
 }
 
@@ -134,16 +136,16 @@ static void close_live(struct live *l)
 	live_tasks_free(&l->tasks);
 }
 
-/* VMs come and go: those that stay go on. */
+/* Begins to trace VMs that have come, and drops VMs that are gone; the others continue. */
 static bool follow_vms(struct live *l)
 {
 	if (!atomic_load(&l->stale))
 		return false;
 	end_watching(l);
-	/* the watcher begins again when the list of VMs is the new one */
+	/* the watcher starts again after the list of VMs was replaced */
 	if (vmrt_live_change(l->live, NULL) == VMRT_OK)
 		return true;
-	/* where one has gone again meanwhile, the next look shows it */
+	/* a VM may have gone again; the next check of the watcher shows it */
 	begin_watching(l);
 	return false;
 }
@@ -213,7 +215,7 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 	l->anew = false;
 	do {
 		pumped = vmrt_pump(&pump);
-		/* before what is kept of a miss is overwritten */
+		/* must be called before the events of a miss are overwritten */
 		if (source->between)
 			source->between(source->between_ctx);
 	} while (pumped == VMRT_PUMPED_PART && !l->anew && vmrt_now_ns() < deadline_ns);
@@ -231,21 +233,22 @@ static enum top_fed live_feed(struct top_source *source, struct vmrt_engine *eng
 	return TOP_FED_ALL;
 }
 
-/* It may have refused to begin, and a run of that name may be there since long. */
+/* Has the recorder completed its run? If it refused to begin, a run of this name may be an old one.
+ */
 static bool is_complete(int how)
 {
 	return WIFEXITED(how) &&
 	       (WEXITSTATUS(how) == VMRT_EXIT_DONE || WEXITSTATUS(how) == VMRT_EXIT_UNKNOWN);
 }
 
-/* Has it ended by itself? Its last line says why. */
+/* Checks whether the recorder has ended by itself; the last line of its messages says why. */
 static void read_recorder_state(struct live *l)
 {
 	char talk[512], *last;
 	ssize_t n;
 	int how;
 
-	/* it has to reach the agents first */
+	/* the recorder has to connect to the agents first */
 	l->base.recording = l->recorder && vmrt_recording_in_progress(l->run);
 	if (!l->recorder || waitpid(l->recorder, &how, WNOHANG) != l->recorder)
 		return;
@@ -261,7 +264,7 @@ static void read_recorder_state(struct live *l)
 		last ? last + 1 : talk);
 }
 
-/* What the recorder has said, now that there is no screen any more. */
+/* Prints the messages of the recorder, after the screen was closed. */
 static void repeat_talk(struct live *l)
 {
 	char talk[4096];
@@ -281,7 +284,7 @@ static bool add_words(char *note, size_t room, const char *words)
 	return words[0];
 }
 
-/* Behind what is wrong at the moment: it stays so. */
+/* Adds the note about vCPUs that share a CPU behind other notes, because it does not change. */
 static bool add_crowd(const struct vmrt_live *live, char *note, size_t room)
 {
 	char words[512];
@@ -337,7 +340,7 @@ static void program_beside_us(const char *name, char *out, size_t room)
 	snprintf(out, room, "%s", name);
 }
 
-/* As the recorder names its folder. */
+/* Makes the name of the run folder as the recorder does. */
 static void name_run(struct live *l, const char *output)
 {
 	size_t len = strlen(output), suffix = strlen(RUN_SUFFIX);
@@ -362,7 +365,7 @@ static enum vmrt_status spawn_recorder(
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
 	posix_spawn_file_actions_adddup2(&actions, 0, 1);
 	posix_spawn_file_actions_adddup2(&actions, l->talk, 2);
-	/* ^C in the terminal is for vmrt-top, which then ends the recording */
+	/* ^C in the terminal must reach only vmrt-top, which then ends the recording */
 	posix_spawnattr_init(&attr);
 	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
 	posix_spawnattr_setpgroup(&attr, 0);
@@ -376,7 +379,8 @@ static enum vmrt_status spawn_recorder(
 	return vmrt_fail(err, VMRT_ENOENT, "cannot start %s: %s", program, strerror(failed));
 }
 
-/* The recorder is a process of its own: what becomes of this one does not concern the recording. */
+/* Starts the recorder as a separate process, so that a failure of vmrt-top does not harm the
+ * recording. */
 static enum vmrt_status start_recorder(
 	struct live *l, const struct top_source_options *options, struct vmrt_error *err)
 {
@@ -404,7 +408,8 @@ static enum vmrt_status start_recorder(
 		argv[n++] = "--owner";
 		argv[n++] = numbers[i];
 	}
-	/* an agent that listens serves one at a time; by ssh each has its own */
+	/* an agent that listens serves only one client, so only links through ssh, which start
+	 * their own agent, are passed to the recorder */
 	for (size_t i = 0; i < options->n_links; i++) {
 		if (!options->links[i].is_ssh)
 			continue;
@@ -446,7 +451,8 @@ static const char *live_settle(struct top_source *source)
 
 	if (!l->run[0])
 		return NULL;
-	/* first what is live: nothing of it is then recorded by nobody's wish */
+	/* the live view ends before the recorder, so that the recording covers all of the live view
+	 */
 	close_live(l);
 	end_recorder(l);
 	snprintf(path, sizeof(path), "%s/host.dat", l->run);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A recording as a source: its events as fast as they were, or faster. */
+/* A recording as a source: its events are played at their original speed, or faster. */
 #include "replay-local.h"
 
 #include <inttypes.h>
@@ -23,8 +23,9 @@ static void replay_config(struct top_source *source, struct vmrt_engine_config *
 }
 
 /*
- * What releases some tasks is known only when all has been read: then all is read again, as the
- * analysis does it. The engine's tasks are those of the VM that is shown, in the same order.
+ * Must the recording be played again? For some tasks it is known only at the end of the recording
+ * what releases them. Then all events are read again, as the analysis does. The engine's tasks are
+ * those of the VM that is shown, in the same order.
  */
 static bool must_play_again(struct replay *r, const struct vmrt_engine *engine)
 {
@@ -189,7 +190,8 @@ static void print_events(struct vmrt_recording *rec, struct shown *shown, int64_
 	}
 }
 
-/* It is looked at once more: where the replay is does not change. */
+/* Opens the recording a second time to read raw events, so that the position of the replay does not
+ * change. */
 static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns, int64_t to_ns,
 	top_event_fn *take, void *ctx, struct vmrt_error *err)
 {
@@ -213,7 +215,7 @@ static enum vmrt_status replay_events(struct top_source *source, int64_t from_ns
 
 		vmrt_recording_machine(rec, i, &m);
 		snprintf(shown[i].name, sizeof(shown[i].name), "%s", m.name);
-		/* without formats our own words do */
+		/* without formats, the events are printed in vmrt's own words */
 		if (vmrt_show_new(m.path, true, &shown[i].show, NULL) != VMRT_OK)
 			shown[i].show = NULL;
 	}
@@ -286,7 +288,7 @@ static void set_title(struct replay *r, const char *run)
 			*p = '?';
 }
 
-/* Tasks that nobody has declared: those that are found, as by the analysis. */
+/* Finds tasks that nobody has declared, as the analysis does. */
 static enum vmrt_status find_tasks(struct replay *r, struct vmrt_error *err)
 {
 	enum vmrt_status status;
@@ -311,7 +313,8 @@ enum vmrt_status replay_open(struct replay *r, struct vmrt_error *err)
 	enum vmrt_status status;
 	int64_t first_ns;
 
-	/* what was asked to end may have been what this is the recording of */
+	/* a stop may have been requested to end the live view of which this is the recording; it
+	 * must not stop the reading */
 	r->options.stop = vmrt_stop_requested() ? NULL : vmrt_stop_requested;
 	status = vmrt_recording_open(&r->options, &r->rec, err);
 	if (status == VMRT_OK)
