@@ -16,24 +16,26 @@
 #include <vmrt/version.h>
 
 /*
- * Machines slow down in episodes of tens of milliseconds. Samples much shorter than a job would see
- * an episode in the same share of samples as of time, while a job is hit if any part of it is; much
- * longer ones would average the slowness away. So a sample is about as long as a typical job.
+ * Machines slow down in episodes of tens of milliseconds. If samples were much shorter than a job,
+ * only as many samples would be slow as the episodes take of the time; but a job is slow as soon as
+ * a part of it lies in an episode. If samples were much longer than an episode, the average would
+ * hide the episode. So a sample is about as long as a typical job.
  */
 #define SAMPLE_NS (8 * VMRT_NS_PER_MS)
 #define SAMPLES 300
 #define WARM_UP_SAMPLES 8
-/* The share of idle time keeps the kernel's RT throttling (50 ms in a second) out of the samples.
+/* Idle time between samples, so that the kernel's RT throttling (50 ms in a second) does not hit a
+ * sample.
  */
 #define PAUSE_NS (VMRT_NS_PER_MS / 2)
 /*
- * One long episode is enough samples to be the 99th percentile, and jobs would then be given a
- * fraction of the work that they have time for. Such a measurement is repeated; an episode during
- * the run is what it is, an execution above the WCET.
+ * A single long episode has enough slow samples to determine the 99th percentile. Jobs would then
+ * get only a fraction of the work that they have time for. So a measurement with such an episode is
+ * repeated. An episode during the run is not hidden: the job's execution is then above its WCET.
  */
 #define EPISODE_RATIO 1.6 /* 99th percentile over the median; 1.12 to 1.35 on a quiet machine */
 #define ATTEMPTS 3
-#define LOAD_UNITS_MAX (UINT64_C(1) << 53) /* of a job; beyond, doubles are no whole numbers */
+#define LOAD_UNITS_MAX (UINT64_C(1) << 53) /* of a job; doubles are exact up to this */
 
 static int64_t time_work(uint64_t units)
 {
@@ -183,7 +185,8 @@ enum vmrt_status load_calibration_write(
 	return status;
 }
 
-/* Reads the numbers of `all_ns` into @cal, which has room for as many as `samples` has promised. */
+/* Reads the numbers of `all_ns` into @cal, which has room for as many numbers as key `samples`
+ * says. */
 static bool parse_samples(char *text, struct load_calibration *cal)
 {
 	char *save, *word;
@@ -232,7 +235,7 @@ static enum vmrt_status parse_key(const char *path, int line, const char *key, c
 		good = cal->sample_ns && cal->sample_units && parse_samples(value, cal);
 		*complete = good;
 	}
-	/* the other keys follow from all_ns and are there for people */
+	/* the other keys are computed from all_ns and are only for people */
 	if (!good)
 		return vmrt_fail(err, VMRT_EFORMAT,
 			"%s:%d: bad value of '%s'; remove the file to calibrate anew", path, line,

@@ -30,8 +30,9 @@
 struct run {
 	struct load_set *set;
 	const struct vmrt_marker *marker;
-	sem_t prepared; /* posted by each thread when it is there */
-	sem_t go;	/* posted for each thread when t0 is known, or when it is to end at once */
+	sem_t prepared; /* posted by each thread when it is ready */
+	sem_t go; /* posted for each thread when t0 is known, or when the thread has to end at once
+		   */
 	atomic_bool stop;
 	atomic_size_t running;
 	int ended_fd; /* readable when no task is running any more */
@@ -51,7 +52,7 @@ static int64_t thread_cpu_ns(void)
 	return (int64_t)ts.tv_sec * VMRT_NS_PER_S + ts.tv_nsec;
 }
 
-/* Sleeps until @ns; false if the task is to stop. A time that has passed is no sleep at all. */
+/* Sleeps until @ns; false if the task has to stop. If @ns has passed, it returns at once. */
 static bool sleep_until(const struct run *run, int64_t ns)
 {
 	const struct timespec ts = {
@@ -82,7 +83,8 @@ static void run_job(const struct run *run, struct load_task *task, uint64_t k)
 	load_work(task->work_units);
 	vmrt_mark(run->marker, VMRT_MARK_PREFIX "job_end task=%s k=%" PRIu64, task->spec->name, k);
 	job->cpu_ns = thread_cpu_ns() - cpu_ns;
-	/* last, so that nothing but the next sleep lies between this and the end seen in a trace */
+	/* this is read last, so that a trace shows the end of the job right after it, when the
+	 * thread sleeps */
 	job->end_ns = vmrt_now_ns();
 }
 
@@ -95,9 +97,9 @@ __attribute__((noinline)) static void prefault_stack(void)
 }
 
 /*
- * Every job is released, also when the one before has ended late: then they follow each other
- * without a sleep. The thread ends right after its last job, so that in a trace its exit is the end
- * of that job, as the next sleep is the end of the others.
+ * Every job is released, even if the job before it ended late: then one job follows the other
+ * without a sleep. The thread ends right after its last job, so that in a trace the exit of the
+ * thread is the end of this job. The end of each other job is the sleep after it.
  */
 static void *task_main(void *argument)
 {
@@ -180,7 +182,7 @@ static enum vmrt_status start_worker(struct worker *worker, struct vmrt_error *e
 
 static void wake(int sig)
 {
-	(void)sig; /* the sleep returns with EINTR, no more is wanted */
+	(void)sig; /* the handler only has to make the sleep return with EINTR */
 }
 
 /* Waits until all tasks have ended, and stops them when a stop is requested. */
@@ -194,7 +196,8 @@ static void wait_for_tasks(struct run *run, const struct worker *workers)
 	for (;;) {
 		bool stopping = atomic_load(&run->stop);
 
-		/* A task may have been about to fall asleep when it was woken, so again and again.
+		/* The signal is sent again and again, because a task may just have been about to
+		 * sleep when the signal came.
 		 */
 		if (poll(fds, stopping ? 1 : 2, stopping ? WAKE_EVERY_MS : -1) < 0 &&
 			errno != EINTR)
@@ -243,7 +246,7 @@ enum vmrt_status load_run(
 	}
 	pthread_sigmask(SIG_SETMASK, &old_signals, NULL);
 	if (status != VMRT_OK) {
-		n--; /* the last one is not there, and the others are not to do anything */
+		n--; /* the last thread was not created, and the others must not run any job */
 		atomic_store(&run.stop, true);
 	}
 

@@ -14,7 +14,7 @@
 #include <vmrt/status.h>
 
 #define LOAD_UNIT_ITERATIONS                                                                       \
-	256 /* of the loop in one unit of work: below a microsecond natively                       \
+	256 /* of the loop in one unit of work, which takes less than a microsecond without a VM   \
 	     */
 #define LOAD_CALIBRATION_MAX (1 << 20) /* bytes; a calibration file is a few KiB */
 #define LOAD_SAMPLES_MAX 100000
@@ -27,23 +27,25 @@ void load_work(uint64_t units);
 /* Calibration */
 
 /*
- * How long equal pieces of work took. All of them are kept: any percentile can then be asked for
- * later, and the distribution belongs to the result of every run that relies on it.
+ * How long equal pieces of work took. All measured times are kept: any percentile can be computed
+ * from them later, and the result of each run that uses the calibration includes their
+ * distribution.
  */
 struct load_calibration {
 	uint64_t sample_units; /* work in one sample */
-	uint64_t attempts;     /* how often it was measured until the speed was steady */
+	uint64_t attempts;     /* how many measurements were made until the speed was steady */
 	size_t n;
 	int64_t *sample_ns; /* sorted, shortest first */
 };
 
 /**
- * load_calibration_measure - time many samples of about 8 ms, some 2.6 s in all; again if the speed
- * was not steady
+ * load_calibration_measure - time many samples of about 8 ms, about 2.6 s in all; repeat this if
+ * the speed was not steady
  * @out: free with load_calibration_free()
  *
- * The caller has given itself the scheduling policy that the tasks will have. The samples are timed
- * with CLOCK_MONOTONIC: whatever else runs on this CPU, or on the host's, makes them longer.
+ * The caller must have the scheduling policy that the tasks will have. The samples are timed
+ * with CLOCK_MONOTONIC: anything else that runs on this CPU, or on the host's CPU below it, makes
+ * them longer.
  *
  * Return: VMRT_OK; VMRT_EINTR if a stop was requested; VMRT_ENOMEM.
  */
@@ -52,8 +54,8 @@ enum vmrt_status load_calibration_measure(struct load_calibration *out, struct v
 /**
  * load_calibration_read - read what load_calibration_write() wrote
  *
- * Return: VMRT_OK; VMRT_ENOENT; VMRT_EFORMAT naming the line; VMRT_EMISMATCH if its units of work
- * are not those of this program; or an error of reading.
+ * Return: VMRT_OK; VMRT_ENOENT; VMRT_EFORMAT naming the line; VMRT_EMISMATCH if the file's units of
+ * work are not those of this program; or an error of reading.
  */
 enum vmrt_status load_calibration_read(
 	const char *path, struct load_calibration *out, struct vmrt_error *err);
@@ -79,8 +81,8 @@ int64_t load_percentile(const int64_t *sorted, size_t n, double percent);
 /** load_ns_per_unit - time per unit of work in the sample at @percent */
 double load_ns_per_unit(const struct load_calibration *cal, double percent);
 
-/** load_units_for - the work of a job: as much as fits into @ns * @scale at @ns_per_unit, at least
- * 1 */
+/** load_units_for - the work of a job in units: as many as fit into @ns * @scale at @ns_per_unit,
+ * at least 1 */
 uint64_t load_units_for(int64_t ns, double scale, double ns_per_unit);
 
 /** load_calibration_print - min, p50 ... max as lines "PREFIXkey = value" */
@@ -91,7 +93,8 @@ void load_calibration_print(const struct load_calibration *cal, const char *pref
 struct load_job {
 	int64_t begin_ns; /* CLOCK_MONOTONIC, as all times here */
 	int64_t end_ns;
-	int64_t cpu_ns; /* thread CPU time between the two; in a guest it includes stolen time */
+	int64_t cpu_ns; /* CPU time of the thread from begin to end; in a guest it includes stolen
+			   time */
 };
 
 struct load_task {
@@ -111,7 +114,8 @@ struct load_set {
 	int stopped;   /* number of the signal that ended the run early, or 0 */
 };
 
-/** load_grid_origin - the origin for a run that is prepared at @now_ns: a moment ahead, whole 10 ms
+/** load_grid_origin - the origin for a run that is prepared at @now_ns: a short time later, at a
+ * multiple of 10 ms
  */
 int64_t load_grid_origin(int64_t now_ns);
 
@@ -122,10 +126,10 @@ int64_t load_arrival(const struct vmrt_task_spec *task, int64_t t0_ns, uint64_t 
 uint64_t load_job_count(const struct vmrt_task_spec *task, int64_t duration_ns);
 
 /**
- * load_pick_machine - whose tasks are to be run?
+ * load_pick_machine - choose the machine whose tasks are run
  * @wanted: name given by the user, or NULL
- * @hostname: taken if @wanted is NULL and the file has tasks for it; else the file's only machine
- * is
+ * @hostname: chosen if @wanted is NULL and the file has tasks for this name; otherwise the only
+ * machine of the file is chosen
  * @out: points into @exp
  *
  * Return: VMRT_OK, or VMRT_ENOENT with an error that lists the machines there are.

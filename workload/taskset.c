@@ -31,7 +31,7 @@ uint64_t load_job_count(const struct vmrt_task_spec *task, int64_t duration_ns)
 
 	if (left <= 0)
 		return 0;
-	/* the remainder makes one more, which is released but need not end in time */
+	/* the rest of the time is one more job, which is released but may end after @duration_ns */
 	return (uint64_t)(left / task->period_ns + (left % task->period_ns != 0));
 }
 
@@ -114,7 +114,7 @@ static enum vmrt_status make_task(const struct vmrt_task_spec *spec, int64_t dur
 		return vmrt_fail(err, VMRT_ENOMEM,
 			"no memory for the log of %" PRIu64 " jobs of %s/%s", task->n_planned,
 			spec->machine, spec->name);
-	/* the pages must be there before the first job writes to them */
+	/* touch the pages now, so that the first job that writes to them causes no page fault */
 	memset(task->jobs, 0xff, (task->n_planned + 1) * sizeof(*task->jobs));
 	return VMRT_OK;
 }

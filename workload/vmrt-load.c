@@ -14,7 +14,7 @@
 #include <vmrt/tool.h>
 #include <vmrt/units.h>
 
-#define CALIBRATION_PRIORITY 60 /* that of the shortest period, see vmrt_experiment_load() */
+#define CALIBRATION_PRIORITY 60 /* of the shortest period, see vmrt_experiment_load() */
 #define SCALE_MAX 10
 #define JOBS_OPTION_MAX INT64_C(1000000000)
 
@@ -157,7 +157,8 @@ static void say_result(const struct load_set *set)
 	}
 }
 
-/* The log file is opened before the run, so that a run is not for nothing. */
+/* Opens the log file before the run, so that a run is not lost because its log cannot be written.
+ */
 static enum vmrt_status open_log(const struct options *o, FILE **out, struct vmrt_error *err)
 {
 	*out = stdout;
@@ -172,7 +173,7 @@ static enum vmrt_status close_log(const struct options *o, FILE *log, struct vmr
 	bool bad = ferror(log) != 0;
 
 	if (log == stdout)
-		return VMRT_OK; /* vmrt_tool_main() looks after it */
+		return VMRT_OK; /* vmrt_tool_main() checks errors of stdout */
 	if (fclose(log) != 0 || bad)
 		return vmrt_fail_errno(err, errno ? errno : EIO, "cannot write %s", o->log);
 	return VMRT_OK;
@@ -224,7 +225,7 @@ static enum vmrt_status run_set(
 	status = open_marker(o, &marker, err);
 	if (status != VMRT_OK)
 		goto out;
-	/* also where the calibration came from a file and nothing has been locked yet */
+	/* needed here because a calibration that comes from a file has locked no memory */
 	if (set->rt && (status = load_make_realtime(top_priority(set), err)) != VMRT_OK)
 		goto out;
 	load_make_ordinary();

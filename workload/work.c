@@ -4,8 +4,8 @@
 
 /*
  * Each step needs the result of the one before, stays in registers and touches no memory, so the
- * time for a unit depends on the speed of the CPU alone and not on what is in its caches. The empty
- * asm makes the compiler believe that every intermediate value is looked at.
+ * time for a unit depends on the speed of the CPU alone and not on the contents of its caches.
+ * Because of the empty asm the compiler assumes that every intermediate value is used.
  */
 __attribute__((noinline)) void load_work(uint64_t units)
 {
