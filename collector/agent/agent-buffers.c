@@ -8,13 +8,15 @@
 
 #include "collector/tracefs/tail.h"
 
-/* Between two looks at the buffers: half the time that they take to fill at the present rate. */
+/* Limits of the time between two checks of the buffers, which is half the time that a buffer needs
+ * to fill at the current rate. */
 #define CHECK_LEAST_NS (10 * VMRT_NS_PER_MS)
 #define CHECK_MOST_NS (500 * VMRT_NS_PER_MS)
-#define FULL_PERCENT 60	 /* a buffer so full is sent early */
+#define FULL_PERCENT 60	 /* the events of a buffer that is this full are sent early */
 #define DATA_BYTES 65536 /* of sub-buffers in one message */
 
-/* Sends what the buffer of @cpu holds now, but no more than the buffer's size: events keep coming.
+/* Sends the events that the buffer of @cpu holds now, but no more than the buffer's size, since new
+ * events come all the time.
  */
 static enum vmrt_status send_cpu(struct agent *a, unsigned cpu, int64_t since_ns)
 {
@@ -83,7 +85,7 @@ enum vmrt_status agent_send_names(struct agent *a)
 	char *processes = NULL, *names = vmrt_trace_cmdlines(&processes);
 	enum vmrt_status status = VMRT_OK;
 
-	/* without them, those from before are there */
+	/* if there is no memory for the names, the recorder uses the names that were sent before */
 	if (names)
 		status = agent_send_text(a, VMRT_META_CMDLINES, names);
 	if (status == VMRT_OK && processes && a->sends_processes)
@@ -93,7 +95,7 @@ enum vmrt_status agent_send_names(struct agent *a)
 	return status;
 }
 
-/* When to look again, if the fullest buffer has grown to @bytes since the last time. */
+/* Returns the time of the next check, if the fullest buffer now holds @bytes. */
 static int64_t next_check(const struct agent *a, uint64_t bytes, int64_t now)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT;
@@ -108,7 +110,8 @@ static int64_t next_check(const struct agent *a, uint64_t bytes, int64_t now)
 	return now + (wait > CHECK_MOST_NS ? CHECK_MOST_NS : wait);
 }
 
-/* Rather send early than lose: while the guest keeps its events, a buffer may run full. */
+/* While the guest keeps its events, a buffer may become full and lose events. So events are sent
+ * before that. */
 enum vmrt_status agent_check_buffers(struct agent *a)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT, fullest = 0, left = 0;

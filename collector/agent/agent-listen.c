@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for a recorder to connect, and decides who may: over a UNIX socket, vsock or TCP. */
+/* Waits for a recorder to connect over a UNIX socket, vsock or TCP, and decides which recorders may
+ * connect. */
 #include "agent-listen.h"
 
 #include <arpa/inet.h>
@@ -22,7 +23,7 @@
 #include "refusals.h"
 
 #define BACKLOG 4
-#define AFTER_REFUSAL_MS 500 /* nobody makes an agent busy by trying */
+#define AFTER_REFUSAL_MS 500 /* pause, so that refused clients cannot keep the agent busy */
 #define RESERVED_PORTS 1024
 
 enum vmrt_status agent_parse_tcp(
@@ -66,7 +67,7 @@ static int listen_unix(const char *path)
 
 	memcpy(address.sun_path, path, strlen(path) + 1);
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path); /* left by an agent before */
+		unlink(path); /* an earlier agent left it */
 	umask(077);
 	return socket_at(AF_UNIX, &address, sizeof(address));
 }
@@ -107,8 +108,8 @@ static void describe(const struct vmrt_transport *t, char *buf, size_t room)
 }
 
 /*
- * Over vsock the host may connect, and root of this guest for tests; other guests, where their host
- * lets them, and other users of this one may not.
+ * Over vsock the host may connect, and root of this guest, for tests. Other users of this guest may
+ * not, and other guests may not, even if the host lets guests connect to each other.
  */
 static enum vmrt_status check_vsock(const struct sockaddr_vm *peer, struct vmrt_error *err)
 {
@@ -150,7 +151,7 @@ static bool serve_next(const struct agent_listener *o, int listener, struct refu
 	return false;
 }
 
-/* Over TCP, who connects has to prove that he knows the secret. */
+/* Over TCP, a client has to prove that it knows the secret. */
 static bool serve_proven(struct doorway *doorway, int listener)
 {
 	int fd = doorway_next(doorway, listener, vmrt_stop_fd());

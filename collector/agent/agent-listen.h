@@ -2,7 +2,7 @@
 #ifndef VMRT_COLLECTOR_AGENT_AGENT_LISTEN_H
 #define VMRT_COLLECTOR_AGENT_AGENT_LISTEN_H
 
-/* An agent that is connected to: over a UNIX socket, vsock or TCP, by one recorder at a time. */
+/* An agent to which recorders connect over a UNIX socket, vsock or TCP, one recorder at a time. */
 
 #include <stdbool.h>
 
@@ -16,7 +16,7 @@ struct agent_listener {
 };
 
 /**
- * agent_parse_tcp - `[ADDR:]PORT`; without an address 127.0.0.1
+ * agent_parse_tcp - read `[ADDR:]PORT`; the address is 127.0.0.1 if it is missing
  *
  * Return: VMRT_OK or VMRT_EINVAL.
  */

@@ -14,7 +14,7 @@
 #define TEXT_MAX 8192
 #define VALUE_MAX 256
 
-/* One line; what would break it is left out. */
+/* Adds one line KEY=VALUE; characters that would break the line are left out. */
 static void put(char *text, const char *key, const char *value)
 {
 	size_t used = strlen(text);
@@ -36,7 +36,7 @@ static void put_number(char *text, const char *key, long long number)
 	put(text, key, value);
 }
 
-/* The beginning of a file; false: it cannot be read. */
+/* Reads the beginning of a file; false if the file cannot be read. */
 static bool read_file(const char *path, char *buf, size_t room)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -58,7 +58,8 @@ static void put_file(char *text, const char *key, const char *path)
 		put(text, key, value);
 }
 
-/* The tick's length is the resolution of the clocks that only ticks move. */
+/* Adds the number of ticks per second. The coarse clocks advance only at ticks, so their resolution
+ * is the length of a tick. */
 static void put_hz(char *text)
 {
 	struct timespec tick;

@@ -17,13 +17,13 @@
 
 #include "agent-session.h"
 
-#define STREAM_MS 100 /* between two sendings */
+#define STREAM_MS 100 /* between two times of sending */
 #define SEND_WAIT_NS (10 * VMRT_NS_PER_S)
-#define END_NS VMRT_NS_PER_S /* for what is left, when it is asked to end */
+#define END_NS VMRT_NS_PER_S /* to send the last events when the agent is asked to end */
 #define BUFFER_MIN (UINT64_C(64) << 10)
 #define MEMORY_SHARE 4 /* all buffers together take at most a fourth of the memory */
 #define CLOSE_PATIENCE_MS 1000
-#define LABEL "agent" /* in the names of its instances */
+#define LABEL "agent" /* in the names of the agent's instances */
 
 enum vmrt_status agent_send(struct agent *a, struct vmrt_buf *buf)
 {
@@ -45,7 +45,7 @@ static void end_session(struct agent *a)
 	a->on = false;
 }
 
-/* A request that could not be fulfilled ends the session, not the link. */
+/* Reports a request that could not be fulfilled. This ends the session, but not the link. */
 static enum vmrt_status send_error(struct agent *a, const struct vmrt_error *why)
 {
 	vmrt_link_begin(&a->out, VMRT_MSG_ERROR);
@@ -59,11 +59,11 @@ static enum vmrt_status send_hello(struct agent *a, struct vmrt_cursor *c)
 	struct utsname u = {0};
 	uint64_t nonce;
 
-	vmrt_cursor_u32(c); /* the recorder judges the versions */
+	vmrt_cursor_u32(c); /* the version: the recorder compares the versions */
 	nonce = vmrt_cursor_u64(c);
 	if (c->failed)
 		return VMRT_OK;
-	end_session(a); /* of a recorder before this one */
+	end_session(a); /* end the session of an earlier recorder */
 	uname(&u);
 	vmrt_link_begin(&a->out, VMRT_MSG_HELLO);
 	vmrt_buf_put_u32(&a->out, VMRT_LINK_VERSION);
@@ -77,7 +77,7 @@ enum vmrt_status agent_send_text(struct agent *a, enum vmrt_meta_kind kind, cons
 {
 	size_t len = strlen(text), most = VMRT_LINK_PAYLOAD - 64;
 
-	/* cut at a line's end: only lists of names can be that long */
+	/* cut behind a line, since only lists of names can be so long */
 	if (len > most)
 		for (len = most; len && text[len - 1] != '\n';)
 			len--;
@@ -127,7 +127,8 @@ static enum vmrt_status send_meta(struct agent *a)
 	return status;
 }
 
-/* The recorder may ask for more than this guest can spare. */
+/* Limits the size of a buffer, since the recorder may ask for more memory than this guest can
+ * spare. */
 static uint64_t affordable(uint64_t wanted)
 {
 	uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
@@ -148,11 +149,13 @@ static enum vmrt_status prepare(struct agent *a, struct vmrt_cursor *c)
 	if (c->failed)
 		return VMRT_OK;
 	end_session(a);
-	/* older recorders end here, and take what they do not know for garbage */
+	/* the message of an older recorder ends here. An older recorder takes unknown messages for
+	 * garbage */
 	a->sends_processes = vmrt_cursor_u32(c) & VMRT_LINK_WANTS_PROCESSES;
 	a->mode = mode == VMRT_LINK_STREAM || mode == VMRT_LINK_FLIGHT ? (enum vmrt_link_mode)mode
 								       : VMRT_LINK_HOLD;
-	/* of an agent that was killed; nobody else will look for it in a guest */
+	/* removes the instance of an agent that was killed, because in a guest no other program
+	 * does */
 	vmrt_tracer_reset(LABEL, NULL, NULL, NULL, NULL, NULL, &why);
 	if (vmrt_tracer_open(LABEL, affordable(buffer), &a->tracer, &why) != VMRT_OK)
 		return send_error(a, &why);
@@ -240,7 +243,7 @@ static enum vmrt_status handle_message(
 	case VMRT_MSG_ASK:
 		return agent_send_settings(a);
 	default:
-		return VMRT_OK; /* of a newer recorder, or garbage */
+		return VMRT_OK; /* unknown: from a newer recorder, or garbage */
 	}
 }
 
@@ -260,7 +263,7 @@ static enum vmrt_status receive(struct agent *a)
 	if (n <= 0)
 		return VMRT_EIO; /* the recorder has gone */
 	vmrt_link_fed(&a->parser, (size_t)n);
-	/* garbage is what a killed recorder left; a HELLO will follow */
+	/* a killed recorder may have left garbage; it is skipped, because a HELLO will follow */
 	while (status == VMRT_OK && (got = vmrt_link_next(&a->parser, &message)) != 0)
 		if (got > 0)
 			status = handle_message(a, &message, now, tsc);
@@ -293,7 +296,7 @@ static enum vmrt_status serve_once(struct agent *a)
 	if (n > 0 && fds[0].revents & POLLIN)
 		status = receive(a);
 	else if (n > 0 && fds[0].revents)
-		return VMRT_EIO; /* hung up */
+		return VMRT_EIO; /* the recorder has closed the link */
 	if (status != VMRT_OK || !a->on || a->mode == VMRT_LINK_FLIGHT)
 		return status;
 	if (a->mode == VMRT_LINK_HOLD)
@@ -304,7 +307,8 @@ static enum vmrt_status serve_once(struct agent *a)
 	return agent_send_buffers(a, INT64_MIN);
 }
 
-/* An agent that is asked to end in the middle of a session gives what it has, and says so. */
+/* When the agent is asked to end in the middle of a session, it sends the events that it holds, and
+ * an error that says why it ends. */
 static void say_goodbye(struct agent *a)
 {
 	struct vmrt_error why, err;
@@ -313,11 +317,11 @@ static void say_goodbye(struct agent *a)
 	a->end_by = vmrt_now_ns() + END_NS;
 	if (!a->tracer || a->parser.hunting)
 		return;
-	/* the last seconds before now are not those that a flight recorder will be asked for */
+	/* a flight recorder's events are not sent: nobody has asked for the seconds before now */
 	if (a->on && a->mode != VMRT_LINK_FLIGHT &&
 		(vmrt_tracer_off(a->tracer, &err) != VMRT_OK ||
 			agent_send_buffers(a, INT64_MIN) != VMRT_OK))
-		return; /* in the middle of a message: nothing can follow it */
+		return; /* a message may have been sent in part, so no other can follow it */
 	vmrt_fail(&why, VMRT_EINTR, "it was asked to end");
 	send_error(a, &why);
 }
@@ -334,7 +338,7 @@ void agent_serve(int fd)
 	vmrt_link_hunt(&a.parser);
 	while ((status = serve_once(&a)) == VMRT_OK)
 		;
-	/* not if a message was interrupted half-way */
+	/* nothing can be sent if a message was interrupted half-way */
 	if (status == VMRT_EINTR && a.err.status != VMRT_EINTR)
 		say_goodbye(&a);
 	end_session(&a);

@@ -7,10 +7,11 @@
 #include <stdbool.h>
 
 /**
- * agent_serve - do what one recorder asks for until it is gone
+ * agent_serve - fulfil the requests of one recorder until this recorder is gone
  * @fd: the link, non-blocking; stays open
  *
- * Whatever tracing session it asked for is over when this returns, and its instance removed.
+ * When this returns, the tracing session that the recorder asked for has ended, and the session's
+ * instance is removed.
  */
 void agent_serve(int fd);
 

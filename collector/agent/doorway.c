@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Waits for all clients at once that have yet to prove over TCP that they know the secret. */
+/* Waits, for all TCP clients at once, until a client has proved that it knows the secret. */
 #include "doorway.h"
 
 #include <poll.h>
@@ -12,15 +12,15 @@
 #include "collector/wire/transport.h"
 #include "refusals.h"
 
-#define PROOF_NS (5 * VMRT_NS_PER_S) /* to prove it */
+#define PROOF_NS (5 * VMRT_NS_PER_S) /* time for a client to send its proof */
 #define PENALTY_NS                                                                                 \
-	(500 * VMRT_NS_PER_MS)		    /* a place is not used again so soon after a           \
-					     * wrong proof: this bounds the guesses in a second */
+	(500 * VMRT_NS_PER_MS)		    /* a place stays closed so long after a wrong          \
+					     * proof, which limits the guesses per second */
 #define CHALLENGE_NS (100 * VMRT_NS_PER_MS) /* to send some bytes to a new connection */
 
 struct place {
 	enum { PLACE_FREE, PLACE_WAITING, PLACE_PENALTY } state;
-	int fd; /* of who waits */
+	int fd; /* connection of the client that waits */
 	struct vmrt_link_parser parser;
 	struct vmrt_secret_nonces nonces;
 	int64_t since_ns, until_ns;
@@ -41,7 +41,7 @@ struct doorway *doorway_new(const struct vmrt_secret *secret)
 	return d;
 }
 
-/* He who waits there is gone, or is served from now on. */
+/* Frees the place: its client is gone, or is served from now on. */
 static void leave(struct place *p)
 {
 	vmrt_link_parser_free(&p->parser);
@@ -74,8 +74,8 @@ void doorway_free(struct doorway *d)
 	free(d);
 }
 
-/* A place for one more: a free one, else that of who has waited longest; NULL if all have to pay
- * for wrong proofs. */
+/* Finds a place for a new client: a free one, else the place of the client that has waited longest;
+ * NULL if all places are closed for a while because of wrong proofs. */
 static struct place *find_place(struct doorway *d)
 {
 	struct place *oldest = NULL;
@@ -112,12 +112,14 @@ static void let_wait(struct doorway *d, struct place *p, int listener, int stop_
 	}
 }
 
-/* Takes what he who waits at @p has sent; returns whether he has proved that he knows the secret.
+/* Reads what the client at @p has sent; returns whether this client has proved that it knows the
+ * secret.
  */
 static bool judge(struct doorway *d, struct place *p, int stop_fd)
 {
 	struct vmrt_error err;
-	/* what follows the proof waits for its answer: nothing of the session is in this parser */
+	/* a recorder sends nothing behind its proof until the answer has come, so this parser holds
+	 * no message of the session */
 	enum vmrt_status status = vmrt_secret_judge(
 		p->fd, &p->parser, d->secret, &p->nonces, vmrt_now_ns(), stop_fd, &err);
 
@@ -146,8 +148,8 @@ static int wait_ms(const struct doorway *d)
 	return left > 0 ? (int)(left / VMRT_NS_PER_MS) + 1 : 0;
 }
 
-/* Looks at all who wait, and ends what has lasted too long; the connection of one who has proved
- * it, or -1. */
+/* Checks all clients that wait, and refuses those that have waited too long. Returns the connection
+ * of a client that has proved that it knows the secret, or -1. */
 static int check_places(struct doorway *d, int stop_fd)
 {
 	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++) {
@@ -176,7 +178,7 @@ int doorway_next(struct doorway *d, int listener, int stop_fd)
 		poll(fds, 2 + VMRT_DOORWAY_MOST, wait_ms(d));
 		if (fds[0].revents)
 			return -1;
-		/* first those who have come before */
+		/* clients that wait come before new ones */
 		fd = check_places(d, stop_fd);
 		if (fd >= 0)
 			return fd;

@@ -3,8 +3,9 @@
 #define VMRT_COLLECTOR_AGENT_DOORWAY_H
 
 /*
- * Those who have connected over TCP and have not yet proved that they know the secret. All of them
- * are waited for at the same time, so that a client that sends nothing delays no other.
+ * The clients that have connected over TCP and have not yet proved that they know the secret. The
+ * agent waits for all of them at the same time, so that a client that sends nothing delays no
+ * other.
  */
 
 #include "collector/wire/secret.h"
@@ -14,10 +15,11 @@
 
 struct doorway;
 
-/** doorway_new - nobody waits yet; NULL without memory. @secret must outlive it. */
+/** doorway_new - a doorway where no client waits yet; NULL without memory. @secret must exist until
+ * doorway_free(). */
 struct doorway *doorway_new(const struct vmrt_secret *secret);
 
-/** doorway_free - closes the connections of all who wait; NULL is allowed */
+/** doorway_free - free @d and close the connections of all clients that wait; NULL is allowed */
 void doorway_free(struct doorway *d);
 
 /**

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Sends an agent what the host's session asks of it: hello, prepare, stop, pings. */
+/* Sends an agent the requests of the host's session: hello, prepare, stop, pings. */
 #include "collector/session/guest-session.h"
 
 #include <vmrt/units.h>
@@ -23,8 +23,8 @@ enum vmrt_status vmrt_guest_send_empty(
 }
 
 /*
- * Whatever the last recorder left half said in the stream is completed by zeros, and the agent then
- * hunts for the magic.
+ * The last recorder may have sent only a part of a message. Zeros complete this message, and then
+ * the agent searches for the magic number of the next one.
  */
 enum vmrt_status vmrt_guest_send_hello(struct vmrt_guest *g, struct vmrt_error *err)
 {
@@ -59,7 +59,7 @@ enum vmrt_status vmrt_guest_send_prepare(struct vmrt_guest *g, struct vmrt_error
 	vmrt_link_begin(&g->out, VMRT_MSG_PREPARE);
 	vmrt_buf_put_u64(&g->out, g->options.buffer);
 	vmrt_buf_put_u32(&g->out, modes[g->options.mode]);
-	/* older agents do not read so far */
+	/* an older agent does not read this part of the message */
 	vmrt_buf_put_u32(&g->out, VMRT_LINK_WANTS_PROCESSES);
 	return send_out(g, err);
 }
@@ -85,7 +85,7 @@ enum vmrt_status vmrt_guest_send_ping(struct vmrt_guest *g, struct vmrt_error *e
 	n = g->in.next_seq;
 	for (int i = 0; i < 4; i++)
 		seq[i] = (uint8_t)(n >> (8 * i));
-	/* nothing between the stamp and the write */
+	/* nothing may delay the write after the time was read */
 	vmrt_guest_in_ping(&g->in, vmrt_now_ns(), vmrt_tsc());
 	return vmrt_link_write(
 		g->fd, g->out.data, g->out.used, vmrt_now_ns() + SEND_WAIT_NS, -1, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Says which connections were refused, but not more of them than somebody can read. */
+/* Warns about refused connections, but limits the number of warnings so that people can read them.
+ */
 #include "refusals.h"
 
 #include <inttypes.h>

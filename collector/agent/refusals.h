@@ -4,28 +4,28 @@
 
 #include <stdint.h>
 
-/* Warnings about refused connections. Who wants to can be refused thousands of times a second, so
- * some are said each minute and the others counted. */
+/* Warnings about refused connections. A client can make itself be refused thousands of times a
+ * second. So each minute a few refusals are reported, and the others are counted. */
 struct refusals {
-	int64_t since_ns; /* when the present minute began */
-	unsigned said;	  /* in it */
+	int64_t since_ns; /* when the current minute began */
+	unsigned said;	  /* warnings in this minute */
 	uint64_t unsaid;
 };
 
-#define REFUSALS_SAID 10 /* in a minute */
+#define REFUSALS_SAID 10 /* warnings in a minute */
 
 /**
  * refusals_say - warn that a connection was refused
- * @r: begins as zeros
+ * @r: all zeros before the first call
  * @why: one line
  * @now_ns: CLOCK_MONOTONIC
  *
- * Beyond REFUSALS_SAID in a minute the connection is only counted; the first warning behind that
- * minute says how many were.
+ * After REFUSALS_SAID warnings in a minute a refusal is only counted. The first warning after this
+ * minute says how many were counted.
  */
 void refusals_say(struct refusals *r, const char *why, int64_t now_ns);
 
-/** refusals_end - warns of how many connections were only counted */
+/** refusals_end - warn how many refusals were counted and not yet reported */
 void refusals_end(struct refusals *r);
 
 #endif

@@ -3,7 +3,7 @@
  * The agent: runs in a guest, and records there for a recorder on the host.
  *
  * Each port of the link is served by a process of its own, so that a recorder and a live monitor
- * can be connected at the same time. An agent that nobody talks to sleeps without any timer.
+ * can be connected at the same time. An agent that no recorder uses sleeps without any timer.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,13 +29,13 @@
 #define PORTS "/sys/class/virtio-ports"
 #define PORT_PREFIX "org.vmrt.agent."
 #define MAX_PORTS 8
-#define WAIT_PORTS_MS 10000 /* the names of the ports come a moment after the driver */
+#define WAIT_PORTS_MS 10000 /* names of ports appear a moment after the driver */
 #define AGAIN_MS 1000	    /* before a port or a process that failed is tried again */
 
 static struct agent_options {
 	const char *port, *secret_file;
 	struct agent_listener listen;
-	unsigned ways; /* how many were given */
+	unsigned ways; /* how many ways to the agent were given */
 	bool on_stdio;
 } opts;
 
@@ -47,8 +47,8 @@ static bool pause_ms(int ms)
 }
 
 /*
- * Sleeps until a recorder is connected: a write to a virtio port waits for that, while reading and
- * polling return at once when nobody is there.
+ * Sleeps until a recorder is connected: a write to a virtio port waits for a recorder, but read()
+ * and poll() return at once when no recorder is there.
  */
 static bool wait_for_recorder(int fd)
 {
@@ -111,7 +111,8 @@ static size_t find_ports(char paths[MAX_PORTS][64])
 	return n;
 }
 
-/* A fresh program for each port: stopping one must not stop the others. */
+/* Starts a separate process for each port, so that stopping one process does not stop the others.
+ */
 static pid_t start_process(char *path)
 {
 	char *const argv[] = {program_invocation_short_name, (char[]){"--port"}, path, NULL};
@@ -173,8 +174,8 @@ static bool relay(int from, int to)
 }
 
 /*
- * ssh gives a program two pipes, and the agent speaks to one descriptor: a process of its own
- * copies between them, and the agent ends when it does.
+ * ssh gives a program two pipes, but the agent uses one descriptor. So a separate process copies
+ * between the pipes and the descriptor, and the agent ends when this process ends.
  */
 static int serve_stdio(void)
 {
@@ -213,7 +214,7 @@ static int run(void *unused)
 	struct vmrt_secret secret;
 	struct vmrt_error err;
 
-	/* a process that was started through /proc/self/exe would be called "exe" by ps */
+	/* ps would show "exe" as the name of a process that was started through /proc/self/exe */
 	prctl(PR_SET_NAME, "vmrt-agent");
 	(void)unused;
 	if (opts.secret_file) {
@@ -288,7 +289,7 @@ static error_t take_vsock(void *unused, char *arg, const struct argp_state *stat
 	if (arg && vmrt_parse_int(arg, 1, UINT32_MAX - 1, &port) != VMRT_OK)
 		return vmrt_usage(state, "--vsock '%s': give a whole number from 1 to %u", arg,
 			UINT32_MAX - 1);
-	/* the port is what matters; the agent does not choose whose it is */
+	/* the agent uses only the port; the CID here has no meaning */
 	snprintf(way, sizeof(way), "vsock:1%s%s", arg ? ":" : "", arg ? arg : "");
 	return set_way(way, state);
 }
@@ -322,7 +323,7 @@ static const struct vmrt_option options[] = {
 	{0},
 };
 
-/* A path alone may be meant for either. */
+/* A path without an option may be meant for --port or for --listen, so the message names both. */
 static error_t argument(void *options_, char *arg, struct argp_state *state)
 {
 	(void)options_;

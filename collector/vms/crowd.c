@@ -12,7 +12,7 @@ static bool is_alike(const struct vmrt_vm_thread *a, const struct vmrt_vm_thread
 
 bool vmrt_vm_crowd(const struct vmrt_vm *vm, size_t *from, char *buf, size_t room)
 {
-	/* threads of a process are no vCPUs */
+	/* the threads of a selected process are not really vCPUs */
 	while (*from < vm->n_threads && strcmp(vm->hypervisor, "process") != 0) {
 		const struct vmrt_vm_thread *t = &vm->threads[*from];
 		size_t alike = 0, before = 0;

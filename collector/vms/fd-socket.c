@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Finds the path of a UNIX socket that a process inherited as a descriptor: by asking the kernel
- * for this socket, else in the kernel's table of all sockets. */
+/* Finds the path of a UNIX socket that a process inherited as a descriptor: asks the kernel for
+ * this socket, or else searches the kernel's table of all sockets. */
 #include "scan.h"
 
 #include <inttypes.h>
@@ -15,10 +15,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define ACCEPTS 0x10000	 /* the flag of a socket that listens, in the table */
+#define ACCEPTS 0x10000	 /* flag of a listening socket in the table */
 #define STATE_LISTENS 10 /* TCP_LISTEN, which UNIX sockets use, too */
 
-/* Is the process in our network name space? The kernel tells only of sockets that are there. */
+/* Is the process in vmrt's network name space? The kernel reports only sockets of this name space.
+ */
 static bool same_network(const char *proc, pid_t pid)
 {
 	struct stat own, its;
@@ -29,7 +30,7 @@ static bool same_network(const char *proc, pid_t pid)
 	       its.st_dev == own.st_dev && its.st_ino == own.st_ino;
 }
 
-/* The name of a socket that listens and has a path; else @path stays empty. */
+/* Takes the name of a socket that listens and has a path; else @path stays empty. */
 static void take_name(struct unix_diag_msg *msg, size_t size, char *path)
 {
 	struct rtattr *attr = (struct rtattr *)(msg + 1);
@@ -40,7 +41,7 @@ static void take_name(struct unix_diag_msg *msg, size_t size, char *path)
 		const char *name = RTA_DATA(attr);
 		size_t len = strnlen(name, RTA_PAYLOAD(attr));
 
-		/* one in the abstract name space begins with a zero */
+		/* a name in the abstract name space begins with a zero byte */
 		if (attr->rta_type != UNIX_DIAG_NAME || *name != '/' || len >= VMRT_LINK_PATH)
 			continue;
 		memcpy(path, name, len);
@@ -50,7 +51,8 @@ static void take_name(struct unix_diag_msg *msg, size_t size, char *path)
 
 /*
  * Asks the kernel for one socket; returns false if the kernel does not know the socket, or cannot
- * be asked. Whoever makes a socket chooses its name, but here the kernel says how long the name is.
+ * be asked. Any user may put any characters into the name of a socket, but the kernel's answer says
+ * how long the name is.
  */
 static bool ask_kernel(uint64_t inode, char *path)
 {
@@ -87,8 +89,8 @@ static bool ask_kernel(uint64_t inode, char *path)
 	return true;
 }
 
-/* The kernel's answer is the same if it has no such socket and if it has no such interface, so this
- * asks for a socket that is there. */
+/* Can the kernel be asked for sockets? It gives the same answer if there is no such socket and if
+ * it lacks this interface. So this asks for a socket that exists. */
 static bool can_be_asked(void)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -103,7 +105,7 @@ static bool can_be_asked(void)
 	return can;
 }
 
-/* Is @line that of the socket @inode? "Num: RefCount Protocol Flags Type St Inode Path" */
+/* Is @line the line of socket @inode? "Num: RefCount Protocol Flags Type St Inode Path" */
 static bool line_is_of(const char *line, uint64_t inode, unsigned long long *flags, int *at)
 {
 	unsigned long long number;
@@ -115,7 +117,7 @@ static bool line_is_of(const char *line, uint64_t inode, unsigned long long *fla
 
 /*
  * A path with a line end in it can look like a line of another socket. But the kernel has exactly
- * one line for each socket: if there are two, nobody knows which one is true.
+ * one line for each socket: if there are two, nothing shows which one is true, and none is used.
  */
 static void search_table(FILE *table, uint64_t inode, char *path)
 {
@@ -130,7 +132,8 @@ static void search_table(FILE *table, uint64_t inode, char *path)
 			continue;
 		lines++;
 		line[strcspn(line, "\n")] = '\0';
-		/* one in the abstract name space begins with an @, one without a name is empty */
+		/* a name in the abstract name space begins with an @; the name of an unnamed socket
+		 * is empty */
 		if ((flags & ACCEPTS) && line[at] == '/' && strlen(line + at) < VMRT_LINK_PATH)
 			strcpy(path, line + at);
 	}
@@ -156,7 +159,7 @@ void vms_fd_socket(const char *proc, pid_t pid, int fd, char *path)
 		return;
 	if (same_network(proc, pid) && (ask_kernel(inode, path) || can_be_asked()))
 		return;
-	/* that of its own network name space */
+	/* the table of the process' own network name space */
 	snprintf(name, sizeof(name), "%s/%d/net/unix", proc, (int)pid);
 	table = fopen(name, "re");
 	if (!table)

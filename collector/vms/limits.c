@@ -26,8 +26,8 @@ struct attributes {
 	uint64_t runtime, deadline, period;
 };
 
-/* Where controllers are mounted: the one hierarchy of version 2, or version 1's of the CPU
- * controller. */
+/* Where controllers are mounted: the only hierarchy of version 2, or the hierarchy of the CPU
+ * controller of version 1. */
 static const char *const mounts[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/cpu,cpuacct",
 	"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/unified"};
 
@@ -61,7 +61,7 @@ static bool names_cpu(const char *list, size_t len)
 	return false;
 }
 
-/* The path of the cgroup with the CPU limit from the text of /proc/PID/cgroup. */
+/* Finds the path of the cgroup with the CPU limit in the text of /proc/PID/cgroup. */
 static void parse_cgroup(const char *text, char *out, size_t room)
 {
 	bool found = false;
@@ -74,7 +74,7 @@ static void parse_cgroup(const char *text, char *out, size_t room)
 		if (path && path < line + end) {
 			bool cpu = names_cpu(list + 1, (size_t)(path - list - 1));
 
-			/* version 1's CPU hierarchy is the one with the limits, if it is there */
+			/* if there is a CPU hierarchy of version 1, it has the limits */
 			if (cpu || (path == list + 1 && !found))
 				snprintf(out, room, "%.*s", (int)(line + end - path - 1), path + 1);
 			found |= cpu;

@@ -17,16 +17,18 @@
 #define PASSWD "/etc/passwd"
 #define PASSWD_MAX (4 << 20)
 #define OWNERS_MAX 32
-#define SYSTEM_UID_MAX 999 /* ids above are those of people */
+#define SYSTEM_UID_MAX 999 /* larger ids belong to people */
 
-/* As libvirt calls the user that its QEMU runs as: on Debian, and on Fedora. */
+/* The names of the user that libvirt's QEMU runs as: on Debian, and on Fedora. */
 static const char *const libvirt_users[] = {"libvirt-qemu", "qemu"};
 
 static uid_t allowed[OWNERS_MAX];
-static size_t n_allowed, n_standard; /* all; those that are always trusted, which come first */
+static size_t n_allowed,
+	n_standard; /* all allowed users; the users who are always trusted, who come first */
 static bool prepared;
 
-/* The fields of the line of @text that @name or, if it is NULL, @uid has; *@id is its number. */
+/* Finds the line of @text for user @name or, if @name is NULL, for user @uid; *@found becomes the
+ * name, *@id the number. */
 static bool find_user(const char *text, const char *name, uid_t uid, char *found, uid_t *id)
 {
 	for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n') {
@@ -50,7 +52,7 @@ static bool find_user(const char *text, const char *name, uid_t uid, char *found
 	return false;
 }
 
-/* Without the C library's ways to other databases, which a static program does not have. */
+/* Reads /etc/passwd itself: a static program cannot use the other databases of the C library. */
 static bool find_account(const char *name, uid_t uid, char *found, uid_t *id)
 {
 	char *text;
@@ -94,7 +96,7 @@ static void prepare(void)
 	add(0);
 	add(getuid());
 	add(geteuid());
-	/* only root's environment says who root was before */
+	/* only in root's environment can SUDO_UID be trusted to say who used sudo */
 	if (geteuid() == 0 && sudo && vmrt_parse_int(sudo, 0, UINT32_MAX - 1, &caller) == VMRT_OK)
 		add((uid_t)caller);
 	for (size_t i = 0; i < sizeof(libvirt_users) / sizeof(libvirt_users[0]); i++)
@@ -164,7 +166,8 @@ error_t vmrt_option_owner(void *opts, char *arg, const struct argp_state *state)
 	return 0;
 }
 
-/* A set-user-ID program belongs to who started it as well as to whose it is. */
+/* A set-user-ID program belongs both to the user who started it and to the owner of the file: both
+ * must be allowed. */
 bool vmrt_vm_allowed(const struct vmrt_vm *vm, const uid_t *only)
 {
 	for (int i = 0; i < 2; i++)
@@ -191,7 +194,8 @@ void vms_read_owner(const char *proc, pid_t pid, uid_t uids[2])
 	const char *line;
 
 	uids[0] = uids[1] = (uid_t)-1;
-	/* not the owner of the folder: a process can have that shown as root */
+	/* the owner of the folder in /proc is not used, because a process can make it appear as
+	 * root */
 	snprintf(path, sizeof(path), "%.255s/%d/status", proc, (int)pid);
 	if (vmrt_read_file(path, 16384, &text, NULL, NULL) != VMRT_OK)
 		return;

@@ -17,7 +17,7 @@ void vms_make_printable(char *text)
 
 bool vms_thread_stat_parse(char *text, struct vms_thread_stat *out)
 {
-	/* fields behind the name, numbered as in proc(5) */
+	/* numbers of the fields behind the name, as in proc(5) */
 	enum { STATE = 3, FLAGS = 9, START = 22, PRIORITY = 40, POLICY = 41 };
 	char *open = strchr(text, '('), *close = strrchr(text, ')'), *rest;
 	int field = STATE;
@@ -52,7 +52,7 @@ bool vms_thread_stat_parse(char *text, struct vms_thread_stat *out)
 	return false;
 }
 
-/* Reads digits, no sign and no space; returns what is behind them or NULL. */
+/* Reads digits, no sign and no space; returns the text behind the digits, or NULL. */
 static const char *read_number(const char *text, unsigned long *out)
 {
 	char *end;

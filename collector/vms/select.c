@@ -38,11 +38,11 @@ static pid_t number(const char *text)
 
 /* A selection while it is made. */
 struct selection {
-	const uid_t *only; /* of this user alone; NULL: of those that are trusted */
+	const uid_t *only; /* only threads of this user; NULL: of users who are trusted */
 	size_t refused;	   /* threads of other users */
 };
 
-/* Every thread of a selection is one that the selection is for. */
+/* Adds a thread, if its user is allowed; every thread of a selection counts as a vCPU. */
 static enum vmrt_status add(
 	struct vmrt_vm *vm, struct selection *s, pid_t tid, struct vmrt_error *err)
 {
@@ -115,7 +115,7 @@ static enum vmrt_status add_by_name(
 	return status;
 }
 
-/* The threads in @folder and in the cgroups below it; *@there: is it a cgroup? */
+/* Adds the threads in @folder and in the cgroups below it; *@there: is @folder a cgroup? */
 static enum vmrt_status add_cgroup(struct vmrt_vm *vm, struct selection *s, const char *folder,
 	int depth, bool *there, struct vmrt_error *err)
 {
@@ -205,7 +205,7 @@ enum vmrt_status vm_select(
 					   behind(pattern, "thread:"))
 				 : vmrt_fail(err, VMRT_ENOENT, "%.80s: there is no such %s",
 					   pattern, behind(pattern, "pid:") ? "process" : "thread");
-	/* the VM's process is that of its first thread, as far as one is needed */
+	/* where the process of the VM is needed, the first thread stands for it */
 	if (status == VMRT_OK && !vm->pid)
 		vm->pid = vm->threads[0].tid;
 out:

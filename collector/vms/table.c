@@ -120,12 +120,12 @@ static void qemu_accel(const struct vms_args *args, struct vmrt_vm *vm)
 			if (!strcmp(from, "-enable-kvm") || !strcmp(from, "--enable-kvm"))
 				strcpy(accel, "kvm");
 	}
-	/* of a list such as kvm:tcg only the threads' names say which it became */
+	/* for a list such as kvm:tcg, only the threads' names show which accelerator QEMU chose */
 	if (!strcmp(accel, "kvm") || !strcmp(accel, "tcg") || !strcmp(accel, "xen"))
 		strcpy(vm->accel, accel);
 }
 
-/* Of a device, which may be given as JSON. */
+/* Reads a key of a device, which may be given as JSON. */
 static bool device_get(const char *device, const char *key, char *buf, size_t room)
 {
 	json_object *obj, *value;
@@ -171,8 +171,8 @@ static void qemu_link(const struct vms_args *args, const char *wanted, char *pat
 		if (!get_option(value, "backend", "backend", backend, sizeof(backend)) ||
 			strcmp(backend, "socket") != 0)
 			return;
-		/* libvirt binds the socket itself and hands it over; what it is bound to the kernel
-		 * knows */
+		/* libvirt binds the socket and passes it to QEMU as a descriptor; only the kernel
+		 * knows the socket's path */
 		if (get_option(value, "backend", "fd", fd, sizeof(fd)) &&
 			vmrt_parse_int(fd, 0, INT32_MAX, &number) == VMRT_OK)
 			snprintf(path, VMRT_LINK_PATH, VMRT_LINK_FD "%d", (int)number);
@@ -182,7 +182,8 @@ static void qemu_link(const struct vms_args *args, const char *wanted, char *pat
 	}
 }
 
-/* vhost-vsock-pci, -ccw, -device, -pci-non-transitional: the host's kernel reaches their guests */
+/* Reads the CID of a vsock device. Through vhost-vsock-pci, -ccw, -device and -pci-non-transitional
+ * the host's kernel reaches the guest. */
 static void qemu_vsock(const struct vms_args *args, struct vmrt_vm *vm)
 {
 	const char *value, *from = NULL;
@@ -320,7 +321,7 @@ static int match_vcpu(const char *pattern, const char *comm)
 	if (comm[fixed] < '0' || comm[fixed] > '9')
 		return -1;
 	vcpu = strtol(comm + fixed, &end, 10);
-	/* the kernel cuts a long name, so the rest may be there in part only */
+	/* the kernel cuts a long name, so the rest of the pattern may be missing in part */
 	if (vcpu >= VCPU_MAX || strncmp(end, pattern + fixed + 1, strlen(end)) != 0 ||
 		(strcmp(end, pattern + fixed + 1) != 0 && strlen(comm) < VMRT_COMM_MAX - 1))
 		return -1;

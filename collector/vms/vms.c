@@ -13,12 +13,12 @@
 #include <vmrt/units.h>
 
 #define PROC "/proc"
-#define MAX_CMDLINE (256 << 10) /* bytes looked at; more is cut */
+#define MAX_CMDLINE (256 << 10) /* bytes that are read; a longer command line is cut */
 #define MAX_SMALL_FILE 16384	/* stat and status of a thread */
 #define MAX_THREADS 8192	/* of one process */
 #define MAX_VMS 4096		/* of users who are trusted */
 #define MAX_VMS_OF_USER 256	/* of another user */
-#define MAX_VMS_OF_OTHERS 512	/* of all others: one user may have many ids */
+#define MAX_VMS_OF_OTHERS 512	/* of all users not trusted: a person may have many user ids */
 
 struct list {
 	struct vmrt_vm *vms;
@@ -80,7 +80,8 @@ static struct vmrt_vm_thread *new_thread(struct vmrt_vm *vm)
 {
 	struct vmrt_vm_thread *more;
 
-	/* grown by doubling: the room is always the power of two from n_threads on */
+	/* the room doubles each time: it is always the least power of two that is not below
+	 * n_threads */
 	if ((vm->n_threads & (vm->n_threads - 1)) == 0) {
 		more = realloc(
 			vm->threads, (vm->n_threads ? vm->n_threads * 2 : 1) * sizeof(*more));
@@ -100,7 +101,7 @@ enum vmrt_status vm_add_thread(
 	struct vmrt_vm_thread *t;
 
 	if (!read_stat(folder, tid, &stat) || stat.state == 'Z' || stat.state == 'X')
-		return VMRT_OK; /* it has ended */
+		return VMRT_OK; /* the thread has ended */
 	t = new_thread(vm);
 	if (!t)
 		return vmrt_fail(err, VMRT_ENOMEM, "threads of VM %s: out of memory", vm->name);
@@ -129,7 +130,7 @@ static enum vmrt_status add_thread(struct vmrt_vm *vm, const struct vms_hypervis
 	} else if (tid == vm->pid) {
 		t->role = VMRT_ROLE_MAIN;
 	} else {
-		/* since Linux 6.4 the vhost threads are among the process' own */
+		/* since Linux 6.4 vhost threads are threads of the VM's process */
 		t->role = strncmp(t->comm, "vhost-", 6) ? VMRT_ROLE_IO : VMRT_ROLE_VHOST;
 	}
 	return VMRT_OK;
@@ -167,7 +168,8 @@ static int compare_threads(const void *a, const void *b)
 	return (x->tid > y->tid) - (x->tid < y->tid);
 }
 
-/* QEMU names the accelerator in its threads' names, which is the surest source. */
+/* Takes the accelerator from the names of QEMU's threads, because these show what is really used.
+ */
 static void accel_from_threads(struct vmrt_vm *vm)
 {
 	for (size_t i = 0; i < vm->n_vcpus; i++) {
@@ -178,7 +180,8 @@ static void accel_from_threads(struct vmrt_vm *vm)
 	}
 }
 
-/* Links with a relative path are relative to where the process works; descriptors are its own. */
+/* Makes links absolute: a relative path is relative to the working directory of the process, and a
+ * descriptor is one of the process. */
 static void resolve_links(const char *proc, struct vmrt_vm *vm)
 {
 	char path[256], cwd[VMRT_LINK_PATH], full[2 * VMRT_LINK_PATH];
@@ -201,14 +204,16 @@ static void resolve_links(const char *proc, struct vmrt_vm *vm)
 				snprintf(full, sizeof(full), "%.*s/%s", (int)len, cwd, link);
 		}
 		strcpy(link, strlen(full) < VMRT_LINK_PATH ? full : "");
-		/* a path that cannot be shown as it is, is not one that vmrt made */
+		/* a path with characters that cannot be shown is not used, since vmrt would not
+		 * make such a path */
 		vms_make_printable(full);
 		if (strncmp(full, link, VMRT_LINK_PATH - 1) != 0)
 			link[0] = '\0';
 	}
 }
 
-/* However many processes a user calls like a VM, those of others are found. */
+/* Is the limit of VMs reached? There are separate limits, so that the VMs of other users are found
+ * even if one user runs very many processes that look like VMs. */
 static bool is_full(const struct list *list, const struct vmrt_vm *vm)
 {
 	size_t own = 0, others = 0, same_user = 0;
@@ -256,7 +261,7 @@ static enum vmrt_status read_process(
 	qsort(vm.threads, vm.n_threads, sizeof(*vm.threads), compare_threads);
 	accel_from_threads(&vm);
 	resolve_links(proc, &vm);
-	/* after the ports, which are there for nothing else */
+	/* vsock comes after the virtio-serial ports, which exist only for the agent */
 	if (vm.vsock_cid && !vm.link[VMRT_VM_LINKS - 1][0])
 		snprintf(vm.link[VMRT_VM_LINKS - 1], VMRT_LINK_PATH, "vsock:%u",
 			(unsigned)vm.vsock_cid);
@@ -274,8 +279,8 @@ drop:
 }
 
 /*
- * Until Linux 6.4 vhost threads were kernel threads called vhost-PID, children of kthreadd. Of one
- * that is older than the process, another one made it that had the same number before.
+ * Until Linux 6.4 vhost threads were kernel threads called vhost-PID, children of kthreadd. A vhost
+ * thread that is older than the process belongs to an earlier process with the same number.
  */
 static enum vmrt_status add_vhost(
 	const char *proc, pid_t tid, struct list *list, struct vmrt_error *err)
@@ -355,7 +360,7 @@ enum vmrt_status vmrt_vms_find_all(struct vmrt_vm **out, size_t *n, struct vmrt_
 	return vms_scan(PROC, out, n, err);
 }
 
-/* Those that are not allowed go behind @n; returns how many stay. */
+/* Moves the VMs that are not allowed to the end; returns how many are allowed. */
 static size_t sort_out(struct vmrt_vm *vms, size_t n, const uid_t *only)
 {
 	size_t kept = 0;
@@ -365,7 +370,7 @@ static size_t sort_out(struct vmrt_vm *vms, size_t n, const uid_t *only)
 
 		if (!vmrt_vm_allowed(&vm, only))
 			continue;
-		/* in their order; what is moved out of the way is not needed in one */
+		/* allowed VMs keep their order; the others need no order */
 		memmove(&vms[kept + 1], &vms[kept], (i - kept) * sizeof(*vms));
 		vms[kept++] = vm;
 	}
@@ -420,7 +425,7 @@ static void list_names(
 		strcpy(buf + room - 4, "...");
 }
 
-/* What to do about a VM that is there, but not allowed. */
+/* Reports that a VM runs but is not allowed, and says what the user can do. */
 static enum vmrt_status complain_of_owner(
 	const struct vmrt_vm *vm, const char *pattern, const uid_t *only, struct vmrt_error *err)
 {
@@ -522,7 +527,7 @@ enum vmrt_status vmrt_vm_refresh(const struct vmrt_vm *vm, struct vmrt_vm **out)
 	cmdline = malloc(MAX_CMDLINE);
 	if (!cmdline)
 		return VMRT_ENOMEM;
-	/* mostly it is where it was; else all processes have to be looked at */
+	/* mostly the VM still has the same pid; otherwise all processes have to be searched */
 	if (read_process(PROC, vm->pid, cmdline, &list, NULL) == VMRT_OK && list.n &&
 		!strcmp(list.vms[0].name, vm->name) &&
 		!memcmp(list.vms[0].uids, vm->uids, sizeof(vm->uids))) {

@@ -11,7 +11,7 @@
 
 #include <vmrt/units.h>
 
-#define READ_ROOM 4096 /* at least so much is free for reading */
+#define READ_ROOM 4096 /* at least so many bytes are free for reading */
 
 void vmrt_link_begin(struct vmrt_buf *buf, enum vmrt_message_type type)
 {
@@ -53,7 +53,7 @@ void vmrt_link_parser_reset(struct vmrt_link_parser *p)
 
 void *vmrt_link_room(struct vmrt_link_parser *p, size_t *room)
 {
-	/* what is left is less than one message, so there is always room behind it */
+	/* the rest is less than one message, so there is always room behind it */
 	memmove(p->data, p->data + p->taken, p->used - p->taken);
 	p->used -= p->taken;
 	p->taken = 0;
@@ -71,7 +71,7 @@ static uint32_t u32_at(const uint8_t *p)
 	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
 }
 
-/* Skips to where a magic is, or may begin. */
+/* Skips to the next place where the magic number is, or may begin. */
 static void hunt(struct vmrt_link_parser *p)
 {
 	while (p->used - p->taken >= 4 && u32_at(p->data + p->taken) != VMRT_LINK_MAGIC)
@@ -97,7 +97,7 @@ int vmrt_link_next(struct vmrt_link_parser *p, struct vmrt_message *message)
 	head = p->data + p->taken;
 	length = u32_at(head + 8);
 	if (u32_at(head) != VMRT_LINK_MAGIC || length > p->max) {
-		p->taken++; /* not this magic again */
+		p->taken++; /* do not find the same magic number again */
 		p->hunting = true;
 		return -1;
 	}

@@ -4,7 +4,7 @@
 
 /*
  * The link between the recorder on the host and the agent in a guest: messages over a byte stream
- * (docs/run-format.md, "The guest link"). Whoever reads trusts nothing of what it gets.
+ * (docs/run-format.md, "The guest link"). Each side trusts nothing of what it receives.
  */
 
 #include <stdbool.h>
@@ -16,13 +16,13 @@
 #include "common/buf.h"
 
 #define VMRT_LINK_VERSION 2
-#define VMRT_LINK_MAGIC 0xb74d56f5u  /* bytes that are in no text */
+#define VMRT_LINK_MAGIC 0xb74d56f5u  /* bytes that do not occur in text */
 #define VMRT_LINK_HEAD 12	     /* bytes of magic, type and length */
 #define VMRT_LINK_PAYLOAD (1u << 20) /* longest payload of a message from a guest */
 #define VMRT_LINK_REQUEST 256u	     /* longest payload of a message to a guest */
 
 enum vmrt_message_type {
-	VMRT_MSG_NOTHING = 0, /* guest: an agent begins to wait */
+	VMRT_MSG_NOTHING = 0, /* guest: an agent begins to wait for a recorder */
 	VMRT_MSG_HELLO = 1,   /* both ways: version, nonce... */
 	VMRT_MSG_PREPARE = 2, /* host: make an instance */
 	VMRT_MSG_META = 3,    /* guest: a piece of what is needed to read its events */
@@ -37,10 +37,10 @@ enum vmrt_message_type {
 	VMRT_MSG_UPTO = 12,	 /* guest: all events up to a time have been sent */
 	VMRT_MSG_STATS = 13,	 /* guest: counters of a CPU */
 	VMRT_MSG_DONE = 14,	 /* guest: that was all */
-	VMRT_MSG_ERROR = 15,	 /* guest: why it cannot */
+	VMRT_MSG_ERROR = 15,	 /* guest: why a request could not be fulfilled */
 	VMRT_MSG_CHALLENGE = 16, /* guest, before all else: prove that you know the secret */
-	VMRT_MSG_PROOF = 17,	 /* host: that proof */
-	VMRT_MSG_PROVEN = 18,	 /* guest: the same in return */
+	VMRT_MSG_PROOF = 17,	 /* host: the proof, as answer to CHALLENGE */
+	VMRT_MSG_PROVEN = 18,	 /* guest: its own proof, as answer to PROOF */
 	VMRT_MSG_ASK = 19,	 /* host: how is the guest set up? */
 	VMRT_MSG_SETTINGS = 20,	 /* guest: lines KEY=VALUE */
 };
@@ -54,7 +54,7 @@ enum vmrt_meta_kind {
 	VMRT_META_CMDLINES = 5,
 	VMRT_META_CLOCK = 6,
 	VMRT_META_UNAME = 7,
-	VMRT_META_PROCESSES = 8, /* only if the host asked for it */
+	VMRT_META_PROCESSES = 8, /* sent only if the host asked for it */
 };
 
 /* Bits of PREPARE: what the host understands beyond the first recorders of this version. */
@@ -90,13 +90,13 @@ void vmrt_link_parser_free(struct vmrt_link_parser *parser);
 void vmrt_link_parser_reset(struct vmrt_link_parser *parser);
 
 /**
- * vmrt_link_room - where to put the next bytes read; never without room
+ * vmrt_link_room - where to put the next bytes that are read; there is always room
  *
- * Messages given before are gone after this.
+ * Messages that were returned before are no longer valid after this call.
  */
 void *vmrt_link_room(struct vmrt_link_parser *parser, size_t *room);
 
-/** vmrt_link_fed - @size bytes were put there */
+/** vmrt_link_fed - @size bytes were put where vmrt_link_room() returned */
 void vmrt_link_fed(struct vmrt_link_parser *parser, size_t size);
 
 /**
@@ -107,7 +107,7 @@ void vmrt_link_fed(struct vmrt_link_parser *parser, size_t size);
  */
 int vmrt_link_next(struct vmrt_link_parser *parser, struct vmrt_message *message);
 
-/** vmrt_link_skip - drop what was not yet parsed of the current message, and hunt for the next */
+/** vmrt_link_hunt - drop the current message and search for the next one */
 void vmrt_link_hunt(struct vmrt_link_parser *parser);
 
 /**
@@ -124,7 +124,7 @@ enum vmrt_status vmrt_link_write(int fd, const void *data, size_t size, int64_t 
  * link_read - the next message from @fd, a non-blocking descriptor
  * @deadline_ns, @stop_fd: as with vmrt_link_write()
  *
- * Return: VMRT_OK, VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, or VMRT_EPROTO if it is none.
+ * Return: VMRT_OK, VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, or VMRT_EPROTO if the bytes are no message.
  */
 enum vmrt_status link_read(int fd, struct vmrt_link_parser *parser, struct vmrt_message *message,
 	int64_t deadline_ns, int stop_fd, struct vmrt_error *err);

@@ -32,7 +32,7 @@ static enum vmrt_status check_file(int fd, const char *path, struct vmrt_error *
 
 enum vmrt_status vmrt_secret_load(const char *path, struct vmrt_secret *out, struct vmrt_error *err)
 {
-	/* one byte more, to notice that it is too long, and two for a line end */
+	/* one more byte, to notice that the secret is too long, and two for the end of a line */
 	uint8_t bytes[VMRT_SECRET_MOST + 3];
 	enum vmrt_status status;
 	size_t used = 0;
@@ -68,7 +68,8 @@ enum vmrt_status vmrt_secret_load(const char *path, struct vmrt_secret *out, str
 void secret_proof(const struct vmrt_secret *secret, enum secret_role role,
 	const struct vmrt_secret_nonces *nonces, uint8_t out[SHA256_DIGEST_SIZE])
 {
-	/* the role is part of it, so that nobody can be answered with his own words */
+	/* the role is part of the proof, so that the proof that one side sent cannot be sent back
+	 * as the proof of the other side */
 	static const char *const roles[] = {"vmrt host", "vmrt guest"};
 	struct hmac_sha256_ctx h;
 
@@ -100,7 +101,7 @@ static enum vmrt_status send(
 	return status;
 }
 
-/* The next message, which must be of @type. */
+/* Reads the next message, which must be of @type. */
 static enum vmrt_status expect(int fd, struct vmrt_link_parser *parser, enum vmrt_message_type type,
 	const char *who, int64_t deadline_ns, int stop_fd, struct vmrt_cursor *c,
 	struct vmrt_error *err)
@@ -198,7 +199,8 @@ enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
 	if (host)
 		memcpy(nonces->host, host, sizeof(nonces->host));
 	secret_proof(secret, VMRT_SECRET_HOST, nonces, proof);
-	/* nothing is proved to one who has not proved himself: he would get something to guess with
+	/* a client that does not know the secret gets no proof, because it could use the proof to
+	 * guess the secret
 	 */
 	if (!bytes || !memeql_sec(bytes, proof, SHA256_DIGEST_SIZE)) {
 		send_refusal(fd, deadline_ns, stop_fd);

@@ -3,7 +3,7 @@
 #define VMRT_COLLECTOR_WIRE_SECRET_H
 
 /*
- * A secret that recorder and agent share, and how each proves to the other that it knows it
+ * A secret that recorder and agent share, and how each proves to the other that it knows the secret
  * (docs/run-format.md, "Proof of the secret"). The secret itself is never sent.
  */
 
@@ -28,7 +28,7 @@ struct vmrt_secret {
  * vmrt_secret_load - read a secret from a file
  *
  * The file must belong to this user or to root, and nobody else may have access to it. Line ends
- * behind the secret do not belong to it.
+ * behind the secret are not part of it.
  *
  * Return: VMRT_OK, VMRT_EPERM, VMRT_EINVAL if it is too short or too long, or a file's error.
  */
@@ -37,37 +37,39 @@ enum vmrt_status vmrt_secret_load(
 
 enum secret_role { VMRT_SECRET_HOST, VMRT_SECRET_GUEST };
 
-/* What a proof is made from beside the secret. */
+/* The random numbers that a proof is made from, together with the secret. */
 struct vmrt_secret_nonces {
 	uint8_t guest[SHA256_DIGEST_SIZE], host[SHA256_DIGEST_SIZE];
 };
 
-/** secret_proof - what only one who knows the secret can say, in the role of @role */
+/** secret_proof - compute the proof of @role, which is possible only with the secret */
 void secret_proof(const struct vmrt_secret *secret, enum secret_role role,
 	const struct vmrt_secret_nonces *nonces, uint8_t out[SHA256_DIGEST_SIZE]);
 
 /**
  * vmrt_secret_prove - the recorder's side of the exchange
- * @parser: of the link, which carried nothing before
+ * @parser: parser of the link, on which nothing was sent before
  * @who: what the other side is called in errors
  *
  * Return: VMRT_OK: the agent knows the secret; VMRT_EPERM: one of the two does not;
- * VMRT_EUNSUPPORTED: it speaks another version; VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO, VMRT_EPROTO.
+ * VMRT_EUNSUPPORTED: the agent has another version; VMRT_ETIMEOUT, VMRT_EINTR, VMRT_EIO,
+ * VMRT_EPROTO.
  */
 enum vmrt_status vmrt_secret_prove(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, const char *who, int64_t deadline_ns, int stop_fd,
 	struct vmrt_error *err);
 
-/** vmrt_secret_ask - the agent's side begins: sends a challenge, which goes into @nonces */
+/** vmrt_secret_ask - begin the agent's side of the exchange: send a challenge, which is stored in
+ * @nonces */
 enum vmrt_status vmrt_secret_ask(int fd, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,
 	int stop_fd, struct vmrt_error *err);
 
 /**
- * vmrt_secret_judge - the agent's side ends: reads the proof and answers it
+ * vmrt_secret_judge - end the agent's side of the exchange: read the recorder's proof and answer it
  *
  * Return: VMRT_OK: the recorder knows the secret; VMRT_ETIMEOUT: not all of the proof has come
- * until
- * @deadline_ns, and the same call with a later one may go on; other errors as vmrt_secret_prove().
+ * before @deadline_ns; call this again with a later deadline to go on. Other errors as
+ * vmrt_secret_prove().
  */
 enum vmrt_status vmrt_secret_judge(int fd, struct vmrt_link_parser *parser,
 	const struct vmrt_secret *secret, struct vmrt_secret_nonces *nonces, int64_t deadline_ns,

@@ -17,10 +17,10 @@
 #include "transport-ssh.h"
 
 #define RESERVED_PORTS                                                                             \
-	1024 /* only root may send from a port below, and an agent may ask for it                  \
+	1024 /* only root may use a port below this, and an agent may demand such a port           \
 	      */
 
-/* Finishes what connect() has begun. */
+/* Waits until the connection that connect() has begun is made. */
 static enum vmrt_status finish_connect(
 	int fd, int64_t deadline_ns, int stop_fd, struct vmrt_error *err)
 {
@@ -61,7 +61,8 @@ static enum vmrt_status connect_socket(int fd, const struct sockaddr *address, s
 	return finish_connect(fd, deadline_ns, stop_fd, err);
 }
 
-/* One that proves to be root's, if we may: agents ask for it where other users could connect. */
+/* Binds the socket to a port that only root may use, if that is permitted: an agent demands such a
+ * port where other users could connect. */
 static void bind_reserved(int fd)
 {
 	struct sockaddr_vm address = {.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY};

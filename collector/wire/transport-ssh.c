@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An agent through ssh: ssh runs a small shell script on the other machine, which starts the agent
- * that is there, or asks for a copy of the static one first. From the line "vmrt-agent: here" on,
- * agent and recorder speak to each other.
+ * An agent through ssh: ssh runs a small shell script on the other machine. The script starts the
+ * agent that is installed there, or first asks for a copy of the static agent. Behind the line
+ * "vmrt-agent: here", agent and recorder exchange messages.
  */
 #include "transport-ssh.h"
 
@@ -26,12 +26,13 @@
 #include <vmrt/files.h>
 #include <vmrt/units.h>
 
-#define BANNER_MOST 65536 /* of what a login says before the script speaks */
+#define BANNER_MOST 65536 /* limit of what a login prints before the script's first line */
 #define LINE_MOST 256
 #define WORD_HERE "vmrt-agent: here"
 #define WORD_SEND "vmrt-agent: send"
 
-/* Without single quotes, since it stands in some. %lld: the size of the agent's file. */
+/* The script must not contain single quotes, since it is itself in single quotes. %lld: the size of
+ * the agent's file. */
 #define SCRIPT                                                                                     \
 	"exec sh -c '"                                                                             \
 	"s=; [ \"$(id -u)\" = 0 ] || s=\"sudo -n\"; "                                              \
@@ -73,7 +74,7 @@ static bool is_static(const char *path)
  * there is none, or it needs libraries. */
 static enum vmrt_status find_static_agent(char *path, struct vmrt_error *err)
 {
-	/* beside the installed programs, or in the build folder */
+	/* in the folder of the installed programs, or in the build folder */
 	static const char *const places[] = {"vmrt-agent", "../static/vmrt-agent"};
 	char own[PATH_MAX], *slash;
 	ssize_t n = readlink("/proc/self/exe", own, sizeof(own) - 1);
@@ -100,10 +101,11 @@ static void become_ssh(const char *login, const char *script, int socket, int wo
 {
 	static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
 
-	/* the one between us and ssh ends, and init looks after ssh */
+	/* the process between the recorder and ssh ends, so that init becomes the parent of ssh and
+	 * collects its exit status */
 	if (fork() != 0)
 		_exit(0);
-	setsid(); /* ^C in the recorder's terminal is not for ssh */
+	setsid(); /* so that ^C in the recorder's terminal does not reach ssh */
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
 		signal(signals[i], SIG_DFL);
 	if (dup2(socket, STDIN_FILENO) < 0 || dup2(socket, STDOUT_FILENO) < 0 ||
@@ -146,7 +148,7 @@ static enum vmrt_status ssh_failed(int words, const char *login, struct vmrt_err
 		*line ? line : "the connection ended before the agent began");
 }
 
-/* Reads lines until one is the script's; returns it in @line. */
+/* Reads lines until the script's own line comes; returns this line in @line. */
 static enum vmrt_status read_word(int fd, const char *login, int words, int64_t deadline_ns,
 	int stop_fd, char line[LINE_MOST], struct vmrt_error *err)
 {
@@ -154,7 +156,8 @@ static enum vmrt_status read_word(int fd, const char *login, int words, int64_t 
 
 	while (all++ < BANNER_MOST) {
 		char c;
-		ssize_t n = read(fd, &c, 1); /* not more: the rest may be the agent's */
+		ssize_t n = read(fd, &c,
+			1); /* only one byte, since those behind the line belong to the agent */
 
 		if (n == 0)
 			return ssh_failed(words, login, err);

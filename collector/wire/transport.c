@@ -62,7 +62,8 @@ static enum vmrt_status split_vsock(
 	return status;
 }
 
-/* What ssh would take for an option, or the other shell for more than a word, is refused. */
+/* Reads [USER@]HOST. A text that ssh would take for an option, or the shell on the other machine
+ * for more than one word, is refused. */
 static enum vmrt_status take_login(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err)
 {
@@ -93,7 +94,7 @@ enum vmrt_status vmrt_transport_parse(
 		return take_login(text + 4, out, err);
 	}
 	out->kind = VMRT_TRANSPORT_UNIX;
-	/* a socket in this folder whose name has a colon is ./NAME */
+	/* a socket in the current folder whose name has a colon must be written ./NAME */
 	if (text[strcspn(text, "/:")] == ':')
 		return vmrt_fail(err, VMRT_EINVAL,
 			"'%.80s' is no way to an agent: give a socket's path, vsock:CID[:PORT], "

@@ -10,8 +10,8 @@
 
 #include <vmrt/status.h>
 
-#define VMRT_TRANSPORT_PORT 4677 /* of vsock, where none is given */
-#define VMRT_TRANSPORT_TEXT 108	 /* room for any of them as text */
+#define VMRT_TRANSPORT_PORT 4677 /* port of vsock, if no port is given */
+#define VMRT_TRANSPORT_TEXT 108	 /* room for any way to an agent as text */
 
 enum transport_kind {
 	VMRT_TRANSPORT_UNIX,
@@ -41,7 +41,8 @@ enum vmrt_status vmrt_transport_parse(
 enum vmrt_status vmrt_transport_split(
 	const char *text, struct vmrt_transport *out, struct vmrt_error *err);
 
-/** vmrt_transport_tune - no delay of what is written, and notice when the other machine has gone */
+/** vmrt_transport_tune - set options of the socket, so that it sends without delay and notices when
+ * the other machine is gone */
 void vmrt_transport_tune(int fd);
 
 /**
