@@ -18,6 +18,7 @@
 #include <vmrt/similar.h>
 
 #define MANY_FIELDS 512
+#define COPIES 4096 /* of a part of a regular expression, by its repetitions */
 
 static const char *const operators[] = {[WORD_EQ] = "==",
 	[WORD_NE] = "!=",
@@ -141,6 +142,47 @@ static bool read_value(struct reader *r, struct node *node)
 	return true;
 }
 
+/* The largest number in the {} at @at, at least 1. */
+static unsigned long repetitions(const char *at)
+{
+	unsigned long most = 1;
+
+	while (*at && *at != '}') {
+		char *end = (char *)(uintptr_t)at + 1;
+		unsigned long n = isdigit((unsigned char)*at) ? strtoul(at, &end, 10) : 0;
+
+		most = n > most ? n : most;
+		at = end;
+	}
+	return most;
+}
+
+/*
+ * regcomp() makes as many copies of an expression as its repetitions say, and those within others
+ * are multiplied: "a{250}{250}{250}" would take gigabytes. Each + makes two copies.
+ */
+static bool repeats_too_often(const char *expression)
+{
+	unsigned long copies = 1;
+
+	for (const char *at = expression; *at && copies <= COPIES; at++) {
+		unsigned long n = *at == '{' ? repetitions(at + 1) : *at == '+' ? 2 : 1;
+
+		copies = n > COPIES ? n : copies * n;
+	}
+	return copies > COPIES;
+}
+
+static bool has_back_reference(const char *expression)
+{
+	for (const char *at = strchr(expression, '\\'); at; at = strchr(at, '\\')) {
+		if (isdigit((unsigned char)at[1]))
+			return true;
+		at += at[1] ? 2 : 1;
+	}
+	return false;
+}
+
 static bool finish_comparison(struct reader *r, struct node *node, const char *value_at)
 {
 	bool text_only =
@@ -155,6 +197,15 @@ static bool finish_comparison(struct reader *r, struct node *node, const char *v
 		node->is_number = false;
 	if (node->word != WORD_MATCH && node->word != WORD_MISMATCH)
 		return true;
+	if (repeats_too_often(node->text)) {
+		r->at = value_at;
+		return complain(r, "its repetitions are too many");
+	}
+	/* which take time that doubles with each character */
+	if (has_back_reference(node->text)) {
+		r->at = value_at;
+		return complain(r, "it refers back to a part of itself, which takes too long");
+	}
 	node->has_regex =
 		regcomp(&node->regex, node->text, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0;
 	r->at = node->has_regex ? r->at : value_at;

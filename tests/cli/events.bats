@@ -79,6 +79,18 @@ filtered() { # filtered CONDITION: how many events fulfil it
 	"$trace" events r.vmrt --filter "$1" | wc -l
 }
 
+@test "a regular expression that would take gigabytes, or hours, is refused" {
+	run -64 "$trace" events r.vmrt --filter 'COMM =~ "a{250}{250}{250}"'
+	[[ $output = *"its repetitions are too many"* ]]
+	run -64 "$trace" events r.vmrt --filter 'COMM =~ "(a{1,99}){1,99}"'
+	[[ $output = *"its repetitions are too many"* ]]
+	run -64 "$trace" events r.vmrt --filter 'COMM =~ "x++++++++++++++++++++++++++++++"'
+	[[ $output = *"its repetitions are too many"* ]]
+	run -64 "$trace" events r.vmrt --filter 'COMM =~ "(.*)\1"'
+	[[ $output = *"refers back to a part of itself"* ]]
+	[ "$(filtered 'sched_waking:comm =~ "^rt_task[12]{1,20}$"')" = "$(grep -c ' sched_waking: comm=rt_task[12] ' all)" ]
+}
+
 @test "a condition is judged by the fields that the events are printed with" {
 	[ "$(filtered 'sched_waking:pid == 129')" = "$(grep -c ' sched_waking: .* pid=129 ' all)" ]
 	[ "$(filtered 'sched_waking:pid != 129')" = "$(grep ' sched_waking: ' all | grep -vc ' pid=129 ')" ]
