@@ -77,7 +77,7 @@ void vmrt_remove_at_crash(const char *path)
 	handle_crashes();
 	if (!u && (u = malloc(sizeof(*u) + size))) {
 		memcpy(u->path, path, size);
-		u->incomplete = 1;
+		u->incomplete = 0;
 		u->next = unfinished;
 		unfinished = u;
 	}

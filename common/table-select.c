@@ -261,11 +261,10 @@ static enum vmrt_status no_such_column(const struct vmrt_doc *doc, const struct 
 
 	if (!keys)
 		return vmrt_fail(err, VMRT_ENOMEM, "out of memory");
-	for (size_t i = 0; i < doc->n_sections && i < 1;
-		i++) /* all sections have the same tables */
-		for (size_t t = 0; t < doc->sections[i].n_tables; t++)
-			if (!how->only || !strcmp(how->only, doc->sections[i].tables[t]->name))
-				n = list_keys(doc->sections[i].tables[t], keys, n);
+	/* all sections have the same tables */
+	for (size_t t = 0; doc->n_sections && t < doc->sections[0].n_tables; t++)
+		if (!how->only || !strcmp(how->only, doc->sections[0].tables[t]->name))
+			n = list_keys(doc->sections[0].tables[t], keys, n);
 	meant = vmrt_meant(wanted, keys, n);
 	free(keys);
 	return vmrt_fail(err, VMRT_ENOENT,

@@ -183,33 +183,37 @@ static bool has_back_reference(const char *expression)
 	return false;
 }
 
+/* Compiles the value of @node as a regular expression; what is wrong with it, or NULL. */
+static const char *compile_regex(struct node *node)
+{
+	if (repeats_too_often(node->text))
+		return "its repetitions are too many";
+	/* the time for these doubles with each character of the text */
+	if (has_back_reference(node->text))
+		return "it refers back to a part of itself, which takes too long";
+	node->has_regex =
+		regcomp(&node->regex, node->text, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0;
+	return node->has_regex ? NULL : "this is no regular expression";
+}
+
 static bool finish_comparison(struct reader *r, struct node *node, const char *value_at)
 {
 	bool text_only =
 		node->word == WORD_MATCH || node->word == WORD_MISMATCH || node->word == WORD_GLOB;
 	bool order = node->word == WORD_LT || node->word == WORD_GT || node->word == WORD_LE ||
 		     node->word == WORD_GE || node->word == WORD_BITS;
+	const char *wrong = NULL;
 
-	r->at = order && !node->is_number ? value_at : r->at;
 	if (order && !node->is_number)
-		return complain(r, "this operator needs a number");
+		wrong = "this operator needs a number";
+	else if (node->word == WORD_MATCH || node->word == WORD_MISMATCH)
+		wrong = compile_regex(node);
 	if (text_only)
 		node->is_number = false;
-	if (node->word != WORD_MATCH && node->word != WORD_MISMATCH)
+	if (!wrong)
 		return true;
-	if (repeats_too_often(node->text)) {
-		r->at = value_at;
-		return complain(r, "its repetitions are too many");
-	}
-	/* which take time that doubles with each character */
-	if (has_back_reference(node->text)) {
-		r->at = value_at;
-		return complain(r, "it refers back to a part of itself, which takes too long");
-	}
-	node->has_regex =
-		regcomp(&node->regex, node->text, REG_EXTENDED | REG_ICASE | REG_NOSUB) == 0;
-	r->at = node->has_regex ? r->at : value_at;
-	return node->has_regex || complain(r, "this is no regular expression");
+	r->at = value_at;
+	return complain(r, wrong);
 }
 
 static bool read_comparison(struct reader *r)

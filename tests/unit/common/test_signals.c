@@ -89,10 +89,19 @@ static void a_program_that_ends_by_itself_keeps_its_status(void **state)
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
 }
 
+/* Process @pid was ended by signal @sig, and its unfinished file @path is gone. */
+static void assert_ended_by(pid_t pid, int sig, const char *path)
+{
+	int status;
+
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == sig);
+	assert_int_equal(access(path, F_OK), -1);
+}
+
 static void the_timers_signal_from_elsewhere_ends_it_too(void **state)
 {
 	char path[64];
-	int status;
 	pid_t pid;
 
 	(void)state;
@@ -105,15 +114,12 @@ static void the_timers_signal_from_elsewhere_ends_it_too(void **state)
 		raise(SIGPROF);
 		_exit(0);
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPROF);
-	assert_int_equal(access(path, F_OK), -1);
+	assert_ended_by(pid, SIGPROF, path);
 }
 
 static void an_assertion_removes_what_is_unfinished(void **state)
 {
 	char path[64];
-	int status;
 	pid_t pid;
 
 	(void)state;
@@ -128,9 +134,7 @@ static void an_assertion_removes_what_is_unfinished(void **state)
 		vmrt_remove_at_crash(path);
 		abort();
 	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_int_equal(access(path, F_OK), -1);
+	assert_ended_by(pid, SIGABRT, path);
 }
 
 static int enter(void **state)

@@ -40,6 +40,16 @@ static void assert_unknown_until(struct fixture *f, int64_t last)
 	assert_int_equal(f->stats.unrecorded, 1);
 }
 
+/* X runs at 90.005 ms, and in time from 100 ms on: the jobs from 50 to 90 ms are unknown. */
+static void assert_unknown_until_it_runs_at_90(struct fixture *f)
+{
+	fx_sw(f, 90 * MS + 5, 0, 0, X);
+	fx_sleep_until(f, 92 * MS, 100 * MS);
+	runs_until(f, 100 * MS, 102 * MS, 110 * MS);
+	fx_end(f, 105 * MS, NULL);
+	assert_unknown_until(f, 90 * MS);
+}
+
 /* At 90 ms the timer of X expires again, though it was armed to 50 ms last: X has slept, and armed
  * it, perhaps more than once. Without that there would be one job of 42 ms, met. */
 static void a_timer_that_expires_twice_was_armed_in_between(void **state)
@@ -51,11 +61,7 @@ static void a_timer_that_expires_twice_was_armed_in_between(void **state)
 	fx_wakes(&f, 50 * MS, T2, VMRT_FN_WAKEUP);
 	fx_expire(&f, 90 * MS, 0, T2, VMRT_FN_WAKEUP);
 	fx_wake(&f, 90 * MS, 0, HARD);
-	fx_sw(&f, 90 * MS + 5, 0, 0, X);
-	fx_sleep_until(&f, 92 * MS, 100 * MS);
-	runs_until(&f, 100 * MS, 102 * MS, 110 * MS);
-	fx_end(&f, 105 * MS, NULL);
-	assert_unknown_until(&f, 90 * MS);
+	assert_unknown_until_it_runs_at_90(&f);
 }
 
 /* At 90.005 ms X runs, which slept until 50 ms: neither the expiry of its timer nor its wake-up was
@@ -66,11 +72,7 @@ static void who_runs_without_expiry_and_wake_up_has_run_before(void **state)
 
 	(void)state;
 	begin_with_five_jobs(&f);
-	fx_sw(&f, 90 * MS + 5, 0, 0, X);
-	fx_sleep_until(&f, 92 * MS, 100 * MS);
-	runs_until(&f, 100 * MS, 102 * MS, 110 * MS);
-	fx_end(&f, 105 * MS, NULL);
-	assert_unknown_until(&f, 90 * MS);
+	assert_unknown_until_it_runs_at_90(&f);
 }
 
 /* At 90 ms another timer, which nobody has armed, wakes X, which seems to work since 50.05 ms. */
@@ -84,11 +86,7 @@ static void a_sleep_that_nobody_began_was_not_recorded(void **state)
 	fx_sw(&f, 51 * MS, X, 1, 0); /* within its job */
 	fx_expire(&f, 90 * MS, 0, T2 + 64, VMRT_FN_WAKEUP);
 	fx_wake(&f, 90 * MS, 0, HARD);
-	fx_sw(&f, 90 * MS + 5, 0, 0, X);
-	fx_sleep_until(&f, 92 * MS, 100 * MS);
-	runs_until(&f, 100 * MS, 102 * MS, 110 * MS);
-	fx_end(&f, 105 * MS, NULL);
-	assert_unknown_until(&f, 90 * MS);
+	assert_unknown_until_it_runs_at_90(&f);
 }
 
 /* X slept until 50 ms; at 90 ms it is woken by another thread, but that its timer has expired was
@@ -100,11 +98,7 @@ static void who_is_woken_behind_an_expiry_that_is_missing_has_run_before(void **
 	(void)state;
 	begin_with_five_jobs(&f);
 	fx_wake(&f, 90 * MS, Y, 0);
-	fx_sw(&f, 90 * MS + 5, 0, 0, X);
-	fx_sleep_until(&f, 92 * MS, 100 * MS);
-	runs_until(&f, 100 * MS, 102 * MS, 110 * MS);
-	fx_end(&f, 105 * MS, NULL);
-	assert_unknown_until(&f, 90 * MS);
+	assert_unknown_until_it_runs_at_90(&f);
 }
 
 /* The same where CPU 1 is not recorded: the timer may have expired there. */
