@@ -172,9 +172,12 @@ struct release {
 	struct end_mark mark; /* release-mark.c */
 };
 
+/* Distances of arrivals that are nearly the same. */
 struct period_candidate {
 	int64_t ns;
 	uint64_t n;
+	int64_t often_ns; /* the one of them that comes again exactly */
+	unsigned often;	  /* how much more often than others */
 };
 
 /* What was found out about a task. */

@@ -226,6 +226,11 @@ bool clocks_to_local(const struct machine *m, int clock, int64_t raw, int64_t *o
 void clocks_free(struct machine *m);
 
 /* arrivals.c */
+/* This many equal differences make a period. */
+#define PERIOD_CERTAIN 3
+/* Mean distances that differ from the declared period by more than this share contradict it. */
+#define MEAN_SHARE 4
+const struct period_candidate *period_most_frequent(const struct task_found *found);
 void period_note(struct jobs *j, int64_t before, int64_t arrival);
 int64_t period_found(const struct task_found *found);
 bool period_confirmed(const struct jobs *j);

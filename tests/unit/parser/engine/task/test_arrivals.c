@@ -125,6 +125,33 @@ static void a_sleep_at_the_same_place_of_each_job_is_no_period(void **state)
 	assert_us(fx_job(&f, 5)->response_ns, 7 * MS);
 }
 
+/*
+ * A nap until 1.982 ms, then sleeps until each multiple of 2 ms: the first distance is 2.018 ms.
+ * The period is 2 ms, so that the task sleeps until points of the grid; behind a late job until 20
+ * ms, just before which it goes to sleep.
+ */
+static void one_distance_that_is_nearly_the_period_is_not_taken_for_it(void **state)
+{
+	static struct fixture f;
+	int64_t period;
+
+	(void)state;
+	fx_begin(&f, "");
+	fx_runs_from_the_beginning(&f);
+	fx_sleep_until(&f, 1 * MS, 1982);
+	runs_until(&f, 1982, 2500, 4 * MS);
+	for (int k = 2; k < 7; k++)
+		runs_until(&f, k * 2 * MS, k * 2 * MS + 500, (k + 1) * 2 * MS);
+	runs_until(&f, 14 * MS, 20 * MS - 100, 20 * MS);
+	runs_until(&f, 20 * MS, 20 * MS + 500, 22 * MS);
+	runs_until(&f, 22 * MS, 22 * MS + 500, 24 * MS);
+	fx_end(&f, 23 * MS, &period);
+	assert_us(period, 2 * MS);
+	assert_int_equal(f.n, 9);
+	assert_us(fx_job(&f, 7)->arrival_local_ns, 20 * MS);
+	assert_us(fx_job(&f, 8)->arrival_local_ns, 22 * MS);
+}
+
 static void arrivals_closer_than_the_least_distance_are_reported(void **state)
 {
 	static struct fixture f;
@@ -150,6 +177,7 @@ int main(void)
 		cmocka_unit_test(a_period_that_changes_meanwhile_is_reported),
 		cmocka_unit_test(a_period_below_half_of_the_declared_one_is_reported),
 		cmocka_unit_test(a_sleep_at_the_same_place_of_each_job_is_no_period),
+		cmocka_unit_test(one_distance_that_is_nearly_the_period_is_not_taken_for_it),
 		cmocka_unit_test(arrivals_closer_than_the_least_distance_are_reported),
 	};
 
