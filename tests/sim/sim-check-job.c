@@ -5,8 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define CONTRADICTS_NS (100 * US) /* documented: times so far apart are unknown */
-#define SOON_NS (60 * US)	  /* a wake-up follows its timer so soon */
+#define CONTRADICTS_NS (100 * US)  /* documented: times so far apart are unknown */
+#define JUDGED_CLOCK_NS (100 * MS) /* documented: by worse clocks no job is judged */
+#define SOON_NS (60 * US)	   /* a wake-up follows its timer so soon */
 
 /* Two records of one job, and how exactly they must agree. */
 struct comparison {
@@ -69,6 +70,8 @@ static bool is_unknown_by_clocks(const struct comparison *c)
 
 	if (c->g->record_ns <= CONTRADICTS_NS)
 		return false;
+	if (c->g->record_ns > JUDGED_CLOCK_NS && e->outcome == VMRT_OUTCOME_UNKNOWN)
+		return true;
 	/* if the timer of another task expired long before it was due, the engine does not know
 	 * what ran meanwhile */
 	if (e->outcome == VMRT_OUTCOME_UNKNOWN &&
