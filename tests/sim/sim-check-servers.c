@@ -151,8 +151,9 @@ static bool may_period_differ(
 	if (may_be_cut(g, t))
 		return true;
 	/* by record clocks, a budget that is used up at the end of a period may be used up in the
-	 * next one */
-	if (g->record_ns && sim_near(t->depleted_ns, t->end_ns, g->record_ns))
+	 * next one, and one whose marker came behind the end may be used up before the end */
+	if (g->record_ns && (sim_near(t->depleted_ns, t->end_ns, g->record_ns) ||
+				    sim_near(e->depleted_ns, t->end_ns, g->record_ns)))
 		return true;
 	if (!g->broken)
 		return false;
