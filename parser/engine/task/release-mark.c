@@ -126,11 +126,13 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 	struct end_mark *mark = &j->rel.mark;
 	int64_t to = to_ns < mark->host_ns ? to_ns : mark->host_ns, over = 0;
 	int64_t opened = j->opened_ns < to ? j->opened_ns : to, ns = to - from_ns;
+	int64_t busy = j->busy_from_ns > from_ns ? j->busy_from_ns : from_ns, excess;
 
 	if (!j->marked || ns <= 0)
 		return;
+	excess = to > busy ? to - busy - wait_idle_ns(j, busy, to) : 0;
 	mark->cum[VMRT_BLAME_STEAL] += ns;
-	mark->excess[VMRT_BLAME_STEAL] += ns;
+	mark->excess[VMRT_BLAME_STEAL] += excess;
 	/* what it was before the job was opened is none of its execution */
 	if (opened > from_ns) {
 		mark->cum[part] -= opened - from_ns;
@@ -148,7 +150,7 @@ void wait_stolen(struct jobs *j, enum vmrt_blame part, int64_t from_ns, int64_t 
 	} else {
 		mark->cum[part] -= ns;
 		if (part == VMRT_BLAME_THROTTLING)
-			mark->excess[part] -= to - from_ns;
+			mark->excess[part] -= excess;
 	}
 }
 

@@ -234,10 +234,75 @@ static void a_vcpu_that_was_preempted_at_once_does_not_say_since_when_a_timer_wa
 			f.jobs[i].arrival_ns == VMRT_UNKNOWN || f.jobs[i].arrival_ns >= 50 * MS);
 }
 
+/* T1 is woken at @at and sleeps at @until. */
+static void t1_is_woken(struct fixture *f, int64_t at, int64_t until)
+{
+	wake(f, GUEST, at, 0, T1);
+	sw(f, GUEST, at + 10 * US, 0, 0, T1);
+	sw(f, GUEST, until, T1, 1, 0);
+}
+
+/*
+ * A job of T2, whose priority is higher, is pending from 10 ms on. T1 is woken at 12, 33, 52 and
+ * 55 ms and works for 1 ms each time. From 30 to 32 ms the vCPU waits for CPU 0, which turns out at
+ * 50.6 ms not to have run since 25 ms: T2 has lost 7 ms by that, no job of T1 anything.
+ */
+static void steal_between_two_wake_ups_is_no_excess(void **state)
+{
+	static struct fixture f;
+	struct vmrt_event tick = {.type = VMRT_EV_TIMER_START, .flags = VMRT_FLAG_HARDIRQ};
+	struct vmrt_event waking = {.type = VMRT_EV_WAKING, .cpu = 1, .flags = VMRT_FLAG_HARDIRQ};
+	struct vmrt_event moves = {.type = VMRT_EV_MIGRATE, .cpu = 1};
+
+	(void)state;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\npriority = 60\nrelease = wakeup\n"
+		"[task vm1/t2]\nperiod = 100ms\nwcet = 30ms\npriority = 70\n"
+		"release = nanosleep\n");
+	sw(&f, HOST, 0, 0, 0, VCPU);
+	born(&f, GUEST, 1 * MS, 0, T2);
+	sw(&f, GUEST, 2 * MS, 0, 0, T2);
+	arm(&f, GUEST, 3 * MS, T2, 10 * MS);
+	sw(&f, GUEST, 3 * MS + 5 * US, T2, 1, 0);
+	expire(&f, GUEST, 10 * MS, 0, T2);
+	wake(&f, GUEST, 10 * MS, 0, T2);
+	sw(&f, GUEST, 10 * MS + 10 * US, 0, 0, T2);
+	sw(&f, GUEST, 11 * MS, T2, 2, 0);
+	t1_is_woken(&f, 12 * MS, 13 * MS);
+	sw(&f, HOST, 14 * MS, VCPU, 1, 0);
+	tick.timer.timer = 0xaaaa00;
+	tick.timer.fn = VMRT_FN_TICK;
+	tick.timer.expires = tick.timer.softexpires = 25 * MS;
+	push(&f, HOST, &tick, 15 * MS);
+	waking.wake.pid = VCPU;
+	waking.wake.comm = name_of(VCPU);
+	waking.wake.prio = prio_of(VCPU);
+	push(&f, HOST, &waking, 30 * MS);
+	moves.migrate.pid = VCPU;
+	moves.migrate.dest_cpu = 1;
+	push(&f, HOST, &moves, 32 * MS);
+	switch_on_cpu_1(&f, 32 * MS, 0, 0, VCPU);
+	t1_is_woken(&f, 33 * MS, 34 * MS);
+	tick.type = VMRT_EV_TIMER_EXPIRE;
+	tick.timer.now = 50 * MS + 600 * US;
+	push(&f, HOST, &tick, 50 * MS + 600 * US);
+	t1_is_woken(&f, 52 * MS, 53 * MS);
+	t1_is_woken(&f, 55 * MS, 56 * MS);
+	end(&f, 60 * MS);
+	for (size_t i = 0; i < f.n_jobs; i++)
+		assert_int_equal(
+			f.jobs[i].excess_ns[VMRT_BLAME_STEAL], f.jobs[i].task ? 7 * MS : 0);
+	assert_int_equal(f.n_losses, 1);
+	assert_int_equal(f.losses[0].kind, VMRT_LOSS_STEAL);
+	assert_int_equal(f.jobs[2].arrival_ns, 52 * MS);
+	assert_int_equal(f.jobs[2].end_ns, 53 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steal_before_a_job_arrived_takes_nothing_of_its_sleep),
+		cmocka_unit_test(steal_between_two_wake_ups_is_no_excess),
 		cmocka_unit_test(
 			a_vcpu_that_was_preempted_at_once_does_not_say_since_when_a_timer_was_due),
 		cmocka_unit_test(so_it_is_where_the_timer_may_not_have_woken_the_thread),
