@@ -404,6 +404,8 @@ void timers_free(struct timers *t);
 void timers_hold_cancelled(struct cpu *cpu, const struct vmrt_event *ev, struct instant now,
 	const struct timer *timer);
 bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out);
+int64_t timers_before_expiry(
+	const struct cpu *cpu, const struct cancelled *cancelled, int64_t *first_ns);
 void timers_settle_cancelled(struct cpu *cpu, const struct vmrt_event *ev);
 
 /* Time of the jobs of @m up to now is charged. */

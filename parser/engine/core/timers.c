@@ -135,6 +135,26 @@ bool timers_take_cancelled(struct cpu *cpu, uint64_t ptr, struct cancelled *out)
 	return false;
 }
 
+/** timers_before_expiry - the local time of the last record of @cpu, or VMRT_UNKNOWN. Records of
+ * the interrupt that reports an expiry now do not count: its entry, and that @cancelled, if it is
+ * not NULL, was cancelled; *@first_ns becomes the host time of the first of them, if there is one
+ */
+int64_t timers_before_expiry(
+	const struct cpu *cpu, const struct cancelled *cancelled, int64_t *first_ns)
+{
+	int64_t last = cpu->last_local_ns;
+
+	if (cancelled && last == cancelled->at.local_ns) {
+		last = cancelled->before_local_ns;
+		*first_ns = cancelled->at.host_ns;
+	}
+	if (cpu->entered.host_ns && last == cpu->entered.local_ns) {
+		last = cpu->before_entry_ns;
+		*first_ns = cpu->entered.host_ns;
+	}
+	return last;
+}
+
 /*
  * Between the two reports of an expiring timer the kernel does nothing. So those were really
  * cancelled behind which @ev, no expiry, comes, unless it is of somebody who came in between:

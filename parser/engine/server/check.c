@@ -190,15 +190,29 @@ static int64_t response(const struct vmrt_engine *e, const struct server *s)
 	return now == last ? now : VMRT_UNKNOWN;
 }
 
+/* Up to here nothing that @cpu records can change. Its last records may be the first ones of an
+ * expiry that shows that the CPU did not run before them. */
+static int64_t safe_on(const struct cpu *cpu)
+{
+	const struct cancelled *cancelled =
+		cpu->n_cancelled ? &cpu->cancelled[cpu->n_cancelled - 1] : NULL;
+	int64_t first_ns, last = timers_before_expiry(cpu, cancelled, &first_ns);
+
+	/* the host's own clock is the time of all */
+	return last != VMRT_UNKNOWN && last < cpu->last_ns ? last : cpu->last_ns;
+}
+
 int64_t check_safe_ns(const struct vmrt_engine *e)
 {
 	const struct machine *host = &e->machines[0];
 	int64_t safe = INT64_MAX;
 
-	for (unsigned c = 0; c < host->n_cpus; c++)
-		if (!host->cpus[c].ended && host->cpus[c].last_ns != VMRT_UNKNOWN &&
-			host->cpus[c].last_ns < safe)
-			safe = host->cpus[c].last_ns;
+	for (unsigned c = 0; c < host->n_cpus; c++) {
+		const struct cpu *cpu = &host->cpus[c];
+
+		if (!cpu->ended && cpu->last_ns != VMRT_UNKNOWN && safe_on(cpu) < safe)
+			safe = safe_on(cpu);
+	}
 	return safe == INT64_MAX ? VMRT_UNKNOWN : safe;
 }
 

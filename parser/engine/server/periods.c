@@ -66,6 +66,25 @@ void periods_unsure(struct server *s, int64_t from_ns, int64_t to_ns)
 	}
 }
 
+static void steal(struct vmrt_server_period *p, int64_t from_ns, int64_t to_ns)
+{
+	if (from_ns < p->start_ns)
+		from_ns = p->start_ns;
+	if (to_ns > p->end_ns)
+		to_ns = p->end_ns;
+	if (to_ns > from_ns)
+		p->steal_ns += to_ns - from_ns;
+}
+
+/* A member was taken to run between the two, but did not: the periods that have ended since, and
+ * the present one, have their parts of that. */
+void periods_steal(struct server *s, int64_t from_ns, int64_t to_ns)
+{
+	for (size_t i = 0; i < s->held_n; i++)
+		steal(nth(s, i), from_ns, to_ns);
+	steal(&s->now, from_ns, to_ns);
+}
+
 void periods_release(struct server *s, int64_t safe_ns)
 {
 	while (s->held_n && nth(s, 0)->end_ns <= safe_ns)

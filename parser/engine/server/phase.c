@@ -80,6 +80,39 @@ void phase_loss(struct phase_fit *f, int64_t from_ns, int64_t to_ns)
 	}
 }
 
+/* Segment number @i ends at @at_ns, and the next one is what was behind that; false: no memory. */
+static bool divide(struct phase_fit *f, size_t i, int64_t at_ns)
+{
+	struct segment first = f->segments[i];
+
+	if (!phase_add(f, &first))
+		return false;
+	memmove(&f->segments[i + 1], &f->segments[i], (f->n - 1 - i) * sizeof(first));
+	f->segments[i + 1].from_ns = first.to_ns = at_ns;
+	/* that is of its end, or of what is behind it */
+	first.uncertainty_ns = first.uncertain_to_ns = 0;
+	if (first.loss_from_ns > at_ns)
+		first.loss_from_ns = first.loss_to_ns = 0;
+	f->segments[i] = first;
+	return true;
+}
+
+/* A member was taken to run from @from_ns until the last segment ends, but did not; false: no
+ * memory. */
+bool phase_steal(struct phase_fit *f, int64_t from_ns)
+{
+	size_t i = f->n;
+
+	while (i && f->segments[i - 1].from_ns >= from_ns)
+		f->segments[--i].stolen++;
+	if (!i || f->segments[i - 1].to_ns <= from_ns)
+		return true;
+	if (!divide(f, i - 1, from_ns))
+		return false;
+	f->segments[i].stolen++;
+	return true;
+}
+
 int64_t phase_loss_before(const struct phase_fit *f)
 {
 	return f->loss_to_ns;

@@ -102,7 +102,7 @@ void servers_settle_of(struct vmrt_engine *e, const struct thread *t, int64_t ho
 void servers_seen(struct thread *t);
 void servers_settle_all(struct vmrt_engine *e, int64_t host_ns);
 void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns);
-void servers_steal(const struct thread *t, int64_t from_ns, int64_t to_ns);
+void servers_steal(struct vmrt_engine *e, const struct thread *t, int64_t from_ns, int64_t to_ns);
 void servers_uncertain(
 	struct vmrt_engine *e, const struct thread *t, int64_t from_ns, int64_t to_ns);
 
@@ -140,7 +140,8 @@ struct segment {
 	int64_t from_ns, to_ns;
 	struct checker_supply supply;
 	int background, ready;
-	int64_t steal_ns, uncertainty_ns; /* found at its end */
+	int stolen;		/* members that were taken to run, but their CPU did not */
+	int64_t uncertainty_ns; /* found at its end */
 	int64_t uncertain_to_ns;
 	int64_t loss_from_ns, loss_to_ns; /* 0: none */
 };
@@ -149,6 +150,7 @@ struct phase_fit *phase_new(int64_t from_ns, int64_t period_ns);
 bool phase_add(struct phase_fit *f, const struct segment *segment);
 struct segment *phase_last(struct phase_fit *f);
 void phase_loss(struct phase_fit *f, int64_t from_ns, int64_t to_ns);
+bool phase_steal(struct phase_fit *f, int64_t from_ns);
 int64_t phase_loss_before(const struct phase_fit *f);
 void phase_start(struct phase_fit *f, int64_t waited_ns, int64_t start_ns, int64_t period_ns);
 int64_t phase_from(const struct phase_fit *f);
@@ -161,6 +163,7 @@ void phase_free(struct phase_fit *f);
 /* periods.c */
 void periods_hold(struct server *s);
 void periods_unsure(struct server *s, int64_t from_ns, int64_t to_ns);
+void periods_steal(struct server *s, int64_t from_ns, int64_t to_ns);
 void periods_release(struct server *s, int64_t safe_ns);
 
 /* curve.c */

@@ -129,6 +129,7 @@ static void account(struct server *s, const struct segment *seg, int64_t from, i
 	s->now.waiting_ns += seg->ready * (to - from);
 	s->now.consumed_ns += seg->supply.served * (to - from);
 	s->now.background_ns += seg->background * (to - from);
+	s->now.steal_ns += seg->stolen * (to - from);
 	if (s->now.first_ns == VMRT_UNKNOWN && seg->supply.served + seg->background)
 		s->now.first_ns = from;
 	s->slept |=
@@ -242,22 +243,18 @@ void server_lay_grid(struct vmrt_engine *e, struct server *s, int64_t phase_ns,
 			lose(s, seg->loss_to_ns);
 		}
 		put(e, s, seg);
-		/* as far as it is of this period */
-		if (seg->steal_ns)
-			s->now.steal_ns += seg->steal_ns < seg->to_ns - s->now.start_ns
-						   ? seg->steal_ns
-						   : seg->to_ns - s->now.start_ns;
 		if (seg->uncertainty_ns)
 			uncertain(s, seg->uncertainty_ns, seg->to_ns, seg->uncertain_to_ns);
 		if (seg->loss_to_ns)
 			lose(s, seg->loss_to_ns);
-		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->steal_ns))
+		if (s->checker && (seg->loss_to_ns || seg->uncertainty_ns || seg->stolen))
 			checker_unsure(s->checker, seg->from_ns, seg->to_ns);
 	}
 	phase_free(fit);
 }
 
-void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
+/* @stolen: so many members were taken to run since the last settling, but did not. */
+static void settle(struct vmrt_engine *e, struct server *s, int64_t host_ns, int stolen)
 {
 	struct segment seg;
 
@@ -266,6 +263,7 @@ void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
 	describe_segment(e, s, &seg);
 	seg.from_ns = s->settled_ns;
 	seg.to_ns = host_ns;
+	seg.stolen = stolen;
 	if (!s->fit) {
 		put(e, s, &seg);
 		return;
@@ -279,6 +277,11 @@ void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
 		phase_restart(s->fit, host_ns, s->pub.period_ns);
 	else
 		server_lay_grid(e, s, phase_fit(s->fit, s->pub.period_ns), VMRT_PHASE_FITTED, 0);
+}
+
+void servers_settle(struct vmrt_engine *e, struct server *s, int64_t host_ns)
+{
+	settle(e, s, host_ns, 0);
 }
 
 /*
@@ -346,20 +349,30 @@ void servers_uncertain(
 		server_uncertain(e, t->also[i], from_ns, to_ns);
 }
 
-static void server_steal(struct server *s, int64_t from_ns, int64_t to_ns)
+/*
+ * A member was taken to run from @from_ns to @to_ns, but its CPU did not. Periods may have ended
+ * meanwhile: each has its own part of that.
+ */
+static void server_steal(struct vmrt_engine *e, struct server *s, int64_t from_ns, int64_t to_ns)
 {
-	if (s->fit && phase_last(s->fit))
-		phase_last(s->fit)->steal_ns += to_ns - from_ns;
-	if (from_ns < s->now.start_ns)
-		from_ns = s->now.start_ns;
-	if (s->active && to_ns > from_ns)
-		s->now.steal_ns += to_ns - from_ns;
+	int64_t settled = s->settled_ns < to_ns ? s->settled_ns : to_ns;
+
+	if (from_ns < settled && !s->fit)
+		periods_steal(s, from_ns, settled);
+	else if (from_ns < settled && !phase_steal(s->fit, from_ns))
+		e->out_of_memory = true;
+	settle(e, s, from_ns, 0);
+	/* periods that end behind that may be emitted right now */
+	settle(e, s, to_ns, 1);
 }
 
-/* Member @t "ran" on a CPU that did not, as far as the present periods are concerned. */
-void servers_steal(const struct thread *t, int64_t from_ns, int64_t to_ns)
+/** servers_steal - member @t, which "ran", did so from @from_ns until now, @to_ns, on a CPU that
+ * did not run */
+void servers_steal(struct vmrt_engine *e, const struct thread *t, int64_t from_ns, int64_t to_ns)
 {
-	server_steal(t->server, from_ns, to_ns);
+	if (to_ns <= from_ns)
+		return;
+	server_steal(e, t->server, from_ns, to_ns);
 	for (size_t i = 0; i < t->n_also; i++)
-		server_steal(t->also[i], from_ns, to_ns);
+		server_steal(e, t->also[i], from_ns, to_ns);
 }

@@ -188,17 +188,9 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 {
 	struct cpu *cpu = &m->cpus[ev->cpu];
 	int64_t due = timer->expires > timer->since ? timer->expires : timer->since;
-	int64_t last = cpu->last_local_ns, first_ns = now.host_ns;
+	int64_t first_ns = now.host_ns, last = timers_before_expiry(cpu, cancelled, &first_ns);
 	const struct thread *t = cpu->thread;
 
-	if (cancelled && last == cancelled->at.local_ns) {
-		last = cancelled->before_local_ns;
-		first_ns = cancelled->at.host_ns;
-	}
-	if (cpu->entered.host_ns && last == cpu->entered.local_ns) {
-		last = cpu->before_entry_ns;
-		first_ns = cpu->entered.host_ns;
-	}
 	if (ev->ts - due < STEAL_MIN_NS || last == VMRT_UNKNOWN || last > due)
 		return;
 	/*
@@ -215,10 +207,8 @@ void steal_check(struct machine *m, const struct vmrt_event *ev, const struct ti
 	cpu->stolen_to_ns = now.host_ns;
 	cpus_emit_loss(m, ev->cpu, due, now.host_ns, 0, VMRT_LOSS_STEAL);
 	servers_unsure_cpu(m->engine, ev->cpu, due, now.host_ns);
-	if (t && t->state == THREAD_RUNNING && t->server) {
-		servers_settle_of(m->engine, t, now.host_ns);
-		servers_steal(t, due > t->start_ns ? due : t->start_ns, now.host_ns);
-	}
+	if (t && t->state == THREAD_RUNNING && t->server)
+		servers_steal(m->engine, t, due > t->start_ns ? due : t->start_ns, now.host_ns);
 	for (size_t i = 1; i < m->engine->config->n_machines; i++)
 		steal_book(&m->engine->machines[i], ev->cpu, due, now.host_ns);
 }
