@@ -27,6 +27,8 @@ void wait_mark_end(struct jobs *j, int64_t local_ns, int64_t host_ns)
 	struct end_mark *mark = &j->rel.mark;
 
 	accounts_at(j->machine, host_ns);
+	/* a gap that ends at this very time was throttling for this job, too */
+	gap_settle(j->machine);
 	/* the next job may have arrived before */
 	change_job_mark(j, host_ns, true, next_arrival(j) != NULL);
 	/* an inferred switch may lie before what is accounted already */

@@ -95,9 +95,37 @@ static void throttling_before_a_job_arrived_is_no_excess_of_it(void **state)
 	assert_int_equal(f.jobs[1].excess_ns[VMRT_BLAME_THROTTLING], 1 * MS);
 }
 
+/*
+ * The vCPU makes room for an ordinary thread from 12 to 16 ms. When it goes on, T1 has only to go
+ * to sleep, which it does in the same nanosecond: its job was throttled for 4 ms.
+ */
+static void a_gap_that_ends_with_the_job_is_throttling(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	begin_with(&f, false,
+		"[experiment]\nname = t\n[task vm1/t1]\nperiod = 20ms\nwcet = 20ms\n"
+		"priority = 60\nrelease = timerfd\n");
+	sw_prio(&f, HOST, 0, 0, 0, VCPU, FAIR, RT);
+	waits_for_timerfd(&f);
+	timerfd_wakes(&f, 10 * MS, 30 * MS);
+	sw_prio(&f, HOST, 12 * MS, VCPU, 0, HOG, RT, FAIR);
+	sw_prio(&f, HOST, 16 * MS, HOG, 0, VCPU, FAIR, RT);
+	sw(&f, GUEST, 16 * MS, T1, 1, 0);
+	timerfd_wakes(&f, 30 * MS, 50 * MS);
+	end(&f, 31 * MS);
+	assert_int_equal(f.jobs[0].end_ns, 16 * MS);
+	assert_int_equal(f.jobs[0].exec_ns, 2 * MS - 10 * US);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_THROTTLING], 4 * MS);
+	assert_int_equal(f.jobs[0].blame_ns[VMRT_BLAME_HOST_THREAD], 0);
+	assert_int_equal(f.jobs[0].excess_ns[VMRT_BLAME_THROTTLING], 4 * MS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_gap_that_ends_with_the_job_is_throttling),
 		cmocka_unit_test(throttling_before_a_job_arrived_is_no_excess_of_it),
 	};
 
