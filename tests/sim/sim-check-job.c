@@ -90,7 +90,9 @@ static bool may_be_unknown(const struct comparison *c)
 
 	if (sim_behind_unreported(g, c->t->proof_ns + SOON_NS))
 		return true;
-	if ((c->t->optional || c->t->doubtful) && c->e->outcome == VMRT_OUTCOME_UNKNOWN)
+	if (c->e->outcome == VMRT_OUTCOME_UNKNOWN &&
+		(c->t->optional || c->t->doubtful ||
+			sim_doubted(g, c->t->job.arrival_ns, c->t->proof_ns)))
 		return true;
 	if (is_marked_and_unknown(c) || is_unknown_by_clocks(c))
 		return true;

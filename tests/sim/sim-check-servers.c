@@ -125,7 +125,8 @@ static void check_lost_period(struct got *g, const struct vmrt_server_period *e,
 	const struct sim_truth *truth = &g->r->truth;
 
 	*judged = true;
-	if (sim_behind_unreported(g, t->end_ns) || g->clipped)
+	if (sim_behind_unreported(g, t->end_ns) || g->clipped ||
+		(e->outcome == VMRT_PERIOD_UNKNOWN && sim_doubted(g, t->start_ns, t->end_ns)))
 		return;
 	if (sim_in_hole(g, 0, t->start_ns, t->end_ns - 1)) {
 		if (e->outcome != VMRT_PERIOD_UNKNOWN && e->outcome != VMRT_PERIOD_TRUNCATED &&

@@ -127,6 +127,17 @@ bool sim_behind_unreported(const struct got *g, int64_t to)
 	return t->n_holes && t->holes[0].unreported && t->holes[0].from_ns <= to;
 }
 
+/* What shows that something is missing says only since when nothing was seen of the thread: that
+ * may be long before the hole began. */
+bool sim_doubted(const struct got *g, int64_t from, int64_t to)
+{
+	for (size_t i = 0; i < g->n_losses; i++)
+		if (g->losses[i].kind == VMRT_LOSS_CLIPPED && g->losses[i].from_ns < to &&
+			g->losses[i].to_ns > from && sim_behind_unreported(g, g->losses[i].to_ns))
+			return true;
+	return false;
+}
+
 uint32_t sim_machine_of(const struct got *g, uint32_t task)
 {
 	for (uint32_t m = 0; m < g->r->config.n_machines; m++)
