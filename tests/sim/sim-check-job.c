@@ -7,7 +7,8 @@
 
 #define CONTRADICTS_NS (100 * US)  /* documented: times so far apart are unknown */
 #define JUDGED_CLOCK_NS (100 * MS) /* documented: by worse clocks no job is judged */
-#define SOON_NS (60 * US)	   /* a wake-up follows its timer so soon */
+#define SILENT_NS (100 * MS) /* documented: a guest that is silent for longer may have ended */
+#define SOON_NS (60 * US)    /* a wake-up follows its timer so soon */
 
 /* Two records of one job, and how exactly they must agree. */
 struct comparison {
@@ -83,6 +84,17 @@ static bool is_unknown_by_clocks(const struct comparison *c)
 	       c->t->job.deadline_ns + c->g->record_ns >= c->g->r->truth.end_ns;
 }
 
+/* A guest that writes nothing for so long may have ended, or, where host CPUs are not recorded,
+ * have gone on: then it is not known of its open jobs whether they missed their deadlines. */
+static bool may_have_ended(const struct comparison *c)
+{
+	const struct got *g = c->g;
+	uint32_t m = sim_machine_of(g, c->e->task);
+
+	return m && g->clipped && !c->t->ended && c->e->outcome == VMRT_OUTCOME_UNKNOWN &&
+	       g->r->truth.end_ns - g->stats[m].last_ns > SILENT_NS;
+}
+
 /* Does the recording lack what the engine would need to say anything about this job? */
 static bool may_be_unknown(const struct comparison *c)
 {
@@ -94,7 +106,7 @@ static bool may_be_unknown(const struct comparison *c)
 		(c->t->optional || c->t->doubtful ||
 			sim_doubted(g, c->t->job.arrival_ns, c->t->proof_ns)))
 		return true;
-	if (is_marked_and_unknown(c) || is_unknown_by_clocks(c))
+	if (is_marked_and_unknown(c) || is_unknown_by_clocks(c) || may_have_ended(c))
 		return true;
 	/* the job may have run on a CPU of which nothing is recorded */
 	if (c->e->outcome == VMRT_OUTCOME_UNKNOWN &&
