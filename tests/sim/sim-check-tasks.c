@@ -93,17 +93,38 @@ static bool must_be_there(const struct got *g, const struct sim_job *t)
 	return true;
 }
 
-/* Is another job of its task nearer to @e than @t? */
-static bool is_nearer_to_another(
-	const struct got *g, const struct vmrt_job *e, const struct sim_job *t)
+/*
+ * When @e arrived in truth, if the record that is nearest to its arrival shows that. Record clocks
+ * may be off by more than there is between two jobs; which one the engine's records are from is
+ * known here nevertheless.
+ */
+static int64_t true_arrival(const struct got *g, const struct vmrt_job *e)
 {
-	int64_t off = llabs(e->arrival_local_ns - t->job.arrival_local_ns);
+	int64_t least = INT64_MAX, at = e->arrival_local_ns;
+	uint32_t m = sim_machine_of(g, e->task);
+
+	for (size_t i = 0; i < g->r->n_events; i++) {
+		const struct sim_event *x = &g->r->events[i];
+		int64_t off = llabs(x->ev.ts - e->arrival_local_ns);
+
+		if (x->machine != m || off >= least)
+			continue;
+		least = off;
+		at = e->arrival_local_ns - (x->ev.ts - x->local_ns);
+	}
+	return at;
+}
+
+/* Is another job of @task nearer to @at than @t? */
+static bool is_nearer_to_another(
+	const struct got *g, uint32_t task, int64_t at, const struct sim_job *t)
+{
+	int64_t off = llabs(at - t->job.arrival_local_ns);
 
 	for (size_t i = 0; i < g->r->truth.n_jobs; i++) {
 		const struct sim_job *o = &g->r->truth.jobs[i];
 
-		if (o->job.task == e->task &&
-			llabs(e->arrival_local_ns - o->job.arrival_local_ns) < off)
+		if (o->job.task == task && llabs(at - o->job.arrival_local_ns) < off)
 			return true;
 	}
 	return false;
@@ -125,21 +146,22 @@ static const struct vmrt_job *find_job(const struct task_check *c, const struct 
 {
 	const struct got *g = c->g;
 	const struct vmrt_job *found = NULL;
+	int64_t least = INT64_MAX;
 
 	*n = 0;
 	for (size_t j = 0; j < g->n_jobs; j++) {
 		const struct vmrt_job *e = &g->jobs[j];
-		int64_t off;
+		int64_t at;
 
-		if (e->task != c->task ||
-			!sim_near(e->arrival_local_ns, t->job.arrival_local_ns,
-				t->loose_ns + c->blur) ||
-			((c->blur || t->loose_ns) && is_nearer_to_another(g, e, t)))
+		if (e->task != c->task || !sim_near(e->arrival_local_ns, t->job.arrival_local_ns,
+						  t->loose_ns + c->blur))
 			continue;
-		off = llabs(e->arrival_local_ns - t->job.arrival_local_ns);
-		if (found && c->blur &&
-			off > llabs(found->arrival_local_ns - t->job.arrival_local_ns))
+		at = c->blur ? true_arrival(g, e) : e->arrival_local_ns;
+		if ((c->blur || t->loose_ns) && is_nearer_to_another(g, c->task, at, t))
 			continue;
+		if (c->blur && llabs(at - t->job.arrival_local_ns) > least)
+			continue;
+		least = llabs(at - t->job.arrival_local_ns);
 		found = e;
 		*n = c->blur ? 1 : *n + 1;
 	}
