@@ -524,8 +524,7 @@ static int64_t count_behind(const struct jobs *j, int64_t next, int64_t period, 
 	return period && since > 0 ? (since - 1) / period : 0;
 }
 
-/*
- * The jobs that arrived from @next on, on the grid of the task, and have not begun when the
+/* The jobs that arrived from @next on, on the grid of the task, and have not begun when the
  * recording ends. Of a timer that goes on by itself the thread will serve all of them with one job.
  */
 static void emit_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t end_ns)
@@ -556,10 +555,11 @@ static void emit_queued(struct jobs *j, int64_t next, int64_t skipped, int64_t e
 
 void jobs_finish(struct jobs *j, int64_t end_ns)
 {
-	int64_t arrival = j->job.arrival_local_ns, next = VMRT_UNKNOWN, skipped = 0;
+	int64_t arrival, next = VMRT_UNKNOWN, skipped = 0;
 
 	accounts_at(j->machine, end_ns);
 	release_finish(j, end_ns);
+	arrival = j->job.arrival_local_ns;
 	/* the task is periodic: what was due meanwhile has arrived too */
 	if (j->rel.timer.next_ns != VMRT_UNKNOWN && j->rel.timer.next_ns > arrival) {
 		next = j->rel.timer.next_ns;

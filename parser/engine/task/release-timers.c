@@ -242,6 +242,26 @@ static bool began_in_doubt(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	return true;
 }
 
+/* Was the thread woken so late that this time runs out before it is known whether it reads its
+ * timer at once? */
+static bool ends_in_doubt(const struct jobs *j, int64_t host_ns)
+{
+	const struct thread *t = j->thread;
+
+	if (!j->rel.timer.fired.ptr || !j->rel.timer.doubtful)
+		return false;
+	return t->state == THREAD_RUNNING ? host_ns - t->start_ns <= WAKES_WITHIN_NS
+					  : t->state == THREAD_READY && t->start_ns < t->woken_ns;
+}
+
+static void finish(struct jobs *j, int64_t host_ns)
+{
+	struct fired fired = j->rel.timer.fired;
+
+	if (ends_in_doubt(j, host_ns) && (j->state == JOB_STARTED || j->state == JOB_HEAD))
+		woken_by_timer(j, host_ns, &fired, false);
+}
+
 /* A timer that goes on by itself is armed by the thread. */
 static void armed(struct jobs *j, const struct vmrt_event *ev, int64_t host_ns)
 {
@@ -442,6 +462,7 @@ static bool exits(const struct jobs *j)
 		.slept = slept,                                                                    \
 		.switch_out = switch_out,                                                          \
 		.exits = exits,                                                                    \
+		.finish = finish,                                                                  \
 	}
 
 TIMER_MECHANISM(timerfd, TIMERFD);

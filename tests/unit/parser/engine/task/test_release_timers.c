@@ -264,6 +264,32 @@ static void a_first_job_that_is_woken_late_is_there(void **state)
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
+/* X sleeps from 12 ms on. Its timer expires at 20 ms; the CPU records nothing until it wakes X at
+ * 25 ms, and the recording ends before X runs. The host may have taken the CPU away, or a device
+ * may have woken X from a sleep within its job. */
+static void a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_wakes(&f, 10 * MS, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 10 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_sw(&f, 12 * MS, X, 1, 0);
+	fx_expire(&f, 20 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 25 * MS, 0, HARD);
+	fx_end(&f, 25 * MS + 40, NULL);
+	assert_int_equal(f.n, 2);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_true(fx_job(&f, 0)->end_ns == VMRT_UNKNOWN);
+	assert_int_equal(fx_job(&f, 0)->outcome, VMRT_OUTCOME_UNKNOWN);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_int_equal(fx_job(&f, 1)->outcome, VMRT_OUTCOME_TRUNCATED);
+}
+
 static void a_job_whose_thread_was_woken_on_a_cpu_that_is_not_recorded_is_unknown(void **state)
 {
 	static struct fixture f;
@@ -513,6 +539,7 @@ int main(void)
 		cmocka_unit_test(
 			a_device_that_wakes_a_thread_long_after_its_timer_does_not_release_it),
 		cmocka_unit_test(what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known),
+		cmocka_unit_test(a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown),
 		cmocka_unit_test(
 			a_job_of_a_periodic_timer_ends_with_the_sleep_before_its_next_expiry),
 		cmocka_unit_test(expiries_consumed_together_are_one_job_and_skipped_ones),
