@@ -378,8 +378,12 @@ static void expire(
 	bool early = fired->arrival_ns != VMRT_UNKNOWN &&
 		     fired->arrival_ns - fired->local_ns > CONTRADICTION_NS;
 
-	if (ev->type != VMRT_EV_TIMER_EXPIRE || r->timer.ptr != fired->ptr ||
-		!is_timer(r->mechanism))
+	if (ev->type != VMRT_EV_TIMER_EXPIRE || !is_timer(r->mechanism))
+		return;
+	/* the thread armed it before its name showed that it is the task's */
+	if (!r->timer.ptr && fired->owner == j->thread && timers_kind(fired->fn) == r->mechanism)
+		r->timer.ptr = fired->ptr;
+	if (r->timer.ptr != fired->ptr)
 		return;
 	r->timer.seen_ns = ev->ts;
 	/* long before it is due: it was armed anew behind that, on a CPU whose clock is not known

@@ -264,6 +264,34 @@ static void a_first_job_that_is_woken_late_is_there(void **state)
 	assert_int_equal(j->outcome, VMRT_OUTCOME_MET);
 }
 
+/* The thread has another name when it arms its timer. Something wakes it long behind the expiry at
+ * 10 ms; the next one, at 20 ms, comes while it works. */
+static void a_timer_that_was_armed_under_another_name_is_the_tasks(void **state)
+{
+	static struct fixture f;
+
+	(void)state;
+	fx_begin(&f, "period = 10ms\nrelease = timerfd\n");
+	f.name = "sh";
+	fx_runs_from_the_beginning(&f);
+	fx_arm(&f, 2 * MS, T1, VMRT_FN_TIMERFD, 10 * MS);
+	f.name = "x";
+	fx_sw(&f, 3 * MS, X, 1, 0);
+	fx_expire(&f, 10 * MS, 0, T1, VMRT_FN_TIMERFD);
+	fx_wake(&f, 15 * MS, 0, HARD);
+	fx_sw(&f, 15 * MS + 50, 0, 0, X);
+	fx_arm(&f, 15 * MS + 60, T1, VMRT_FN_TIMERFD, 20 * MS);
+	fx_expire(&f, 20 * MS, X, T1, VMRT_FN_TIMERFD);
+	fx_arm(&f, 21 * MS, T1, VMRT_FN_TIMERFD, 30 * MS);
+	fx_sw(&f, 23 * MS, X, 1, 0);
+	fx_wakes(&f, 30 * MS, T1, VMRT_FN_TIMERFD);
+	fx_end(&f, 31 * MS, NULL);
+	assert_int_equal(f.n, 3);
+	assert_us(fx_job(&f, 0)->arrival_ns, 10 * MS);
+	assert_us(fx_job(&f, 1)->arrival_ns, 20 * MS);
+	assert_us(fx_job(&f, 1)->end_ns, 23 * MS);
+}
+
 /* X sleeps from 12 ms on. Its timer expires at 20 ms; the CPU records nothing until it wakes X at
  * 25 ms, and the recording ends before X runs. The host may have taken the CPU away, or a device
  * may have woken X from a sleep within its job. */
@@ -539,6 +567,7 @@ int main(void)
 		cmocka_unit_test(
 			a_device_that_wakes_a_thread_long_after_its_timer_does_not_release_it),
 		cmocka_unit_test(what_wakes_a_thread_that_reads_its_timer_at_once_is_not_known),
+		cmocka_unit_test(a_timer_that_was_armed_under_another_name_is_the_tasks),
 		cmocka_unit_test(a_wake_up_in_doubt_at_the_end_leaves_the_job_before_unknown),
 		cmocka_unit_test(
 			a_job_of_a_periodic_timer_ends_with_the_sleep_before_its_next_expiry),
