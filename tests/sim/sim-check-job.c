@@ -109,7 +109,9 @@ static bool may_be_unknown(const struct comparison *c)
 	if (is_marked_and_unknown(c) || is_unknown_by_clocks(c) || may_have_ended(c))
 		return true;
 	/* the job may have run on a CPU of which nothing is recorded */
-	if (c->e->outcome == VMRT_OUTCOME_UNKNOWN &&
+	if ((c->e->outcome == VMRT_OUTCOME_UNKNOWN ||
+		    (c->e->outcome == VMRT_OUTCOME_TRUNCATED && c->e->end_ns == VMRT_UNKNOWN &&
+			    c->t->job.deadline_ns >= g->r->truth.end_ns)) &&
 		sim_has_silent_cpu(g, sim_machine_of(g, c->e->task)))
 		return true;
 	/* the switch that shows the end of the job may be missing */
