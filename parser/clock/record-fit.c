@@ -280,10 +280,23 @@ static void measure_parts(const struct course *c, const struct points *lower, in
 	}
 }
 
+/* How much the course of the clock changes from expiry @i to the one before, or behind: so much
+ * later than it may other records be that lie between the two. */
+static double change_beside(const struct course *c, const struct points *upper, size_t i)
+{
+	double here = (double)course_at(c, upper->at[i].t), most = 0;
+
+	if (i)
+		most = fabs(here - (double)course_at(c, upper->at[i - 1].t));
+	if (i + 1 < upper->n)
+		most = fmax(most, fabs(here - (double)course_at(c, upper->at[i + 1].t)));
+	return most;
+}
+
 /*
  * How late expiries are that are late by more than any handler takes, several in a row: a clock
- * that is set ahead and back shows in them alone, where no bound from the other side is near. 0:
- * none are.
+ * that is set ahead and back shows in them alone, where no bound from the other side is near. It
+ * may have been set right behind the expiry before them. 0: none are.
  */
 static double late_together(
 	const struct course *c, const struct points *upper, int64_t from, int64_t to)
@@ -298,7 +311,7 @@ static double late_together(
 		if (u->t < from || u->t >= to)
 			continue;
 		n = late > STEP_NS ? n + 1 : 0;
-		row = n ? fmax(row, late) : 0;
+		row = n ? fmax(row, late + change_beside(c, upper, i)) : 0;
 		if (n >= TOGETHER)
 			worst = fmax(worst, row);
 	}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Lines along the earliest expiries, and their error. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "parser/clock/record-samples.h"
+
+#define US VMRT_NS_PER_US
+#define MS VMRT_NS_PER_MS
+#define EVERY (5 * MS) /* a tick */
+#define TICKS 31
+
+/*
+ * Ticks until 155 ms. The clock is set ahead by @step behind that of 80 ms, and back behind that of
+ * 120 ms, but for 100 us. Up to 80 ms each tick follows 5 us behind another record, later 4.8 ms.
+ */
+static void set_ahead_and_back(struct record_window *at, int64_t step)
+{
+	for (int i = 0; i < TICKS; i++) {
+		int64_t t = (i + 1) * EVERY, lead = i < 16 ? 0 : i < 24 ? step : 100 * US;
+		int64_t before = i < 16 ? 5 * US : 4800 * US;
+
+		at[i] = (struct record_window){.index = i,
+			.has_upper = true,
+			.upper_at = t,
+			.upper = lead,
+			.latest_at = t,
+			.latest = lead,
+			.has_lower = true,
+			.lower_at = t - before,
+			.lower = lead - before};
+	}
+}
+
+/* The line goes through the ticks of 80 and of 155 ms. A record right behind that of 80 ms is @step
+ * from it, the next tick, at 85 ms, only @step - 6.7 us. */
+static void a_record_between_a_step_and_the_next_expiry_is_within_the_error(void **state)
+{
+	(void)state;
+	for (int64_t step = 400 * US; step < 3 * MS; step += 200 * US) {
+		struct record_window at[TICKS];
+		struct record_samples s = {.at = at,
+			.n = TICKS,
+			.expiries = TICKS,
+			.begin_ns = EVERY,
+			.end_ns = TICKS * EVERY,
+			.steady_ns = TICKS * EVERY};
+		struct vmrt_clockmap map;
+
+		set_ahead_and_back(at, step);
+		assert_int_equal(record_fit(&s, 1, RECORD_JUMPS, &map), VMRT_OK);
+		assert_int_equal(map.n, 1);
+		assert_true(map.segments[0].rate > 0.001);
+		assert_true(map.segments[0].error_ns >= step);
+		assert_true(map.segments[0].error_ns <= step + 20 * US);
+		vmrt_clockmap_free(&map);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_between_a_step_and_the_next_expiry_is_within_the_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
