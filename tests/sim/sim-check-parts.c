@@ -248,8 +248,9 @@ static bool check_parts_by_clocks(
 	struct got *g, const struct vmrt_job *e, const struct sim_job *t, const char *name)
 {
 	int64_t unknown = e->blame_ns[VMRT_BLAME_UNKNOWN];
-	/* unknown time may belong to any part, if it is not more than the error of the clocks */
-	int64_t blur = t->loose_ns + (unknown <= g->record_ns ? unknown : 0) +
+	/* unknown time may belong to any part, if it is not more than the error of the clocks, or
+	 * lies before the release of a job that nothing announced */
+	int64_t blur = t->loose_ns + (unknown <= g->record_ns || g->behind_gap ? unknown : 0) +
 		       blur_between(g, sim_machine_of(g, e->task), t->job.arrival_ns, t->closed_ns);
 
 	for (size_t i = 0; i < N_ALIKE; i++) {

@@ -205,6 +205,7 @@ static void check_true_job(struct task_check *c, const struct sim_job *t)
 	if (!e || (g->late && !must_be_there(g, t)))
 		return;
 	check_number(c, e, t, gap, name);
+	g->behind_gap = gap;
 	sim_check_job(g, e, t, name);
 }
 

@@ -15,6 +15,7 @@ struct got {
 	FILE *out;
 	int show, bad;
 	bool knows_ahead; /* who feeds the engine knows of a loss before the record behind it */
+	bool behind_gap;  /* the job before the one that is compared is missing, as it may be */
 	bool lossy, broken, late, blurred_clock, steal, clipped, renames, respawns;
 	enum vmrt_release found[SIM_TASKS];
 	int64_t found_periods[SIM_TASKS];
