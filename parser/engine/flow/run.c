@@ -256,6 +256,7 @@ static void found_running(struct machine *m, unsigned index, struct thread *t, s
 	bool exact = cpu->in_ns != VMRT_UNKNOWN;
 	struct thread_now runs = change_of(t);
 
+	check_whereabouts(m, index, t, now.host_ns);
 	runs.state = THREAD_RUNNING;
 	runs.cpu = t->ran_cpu = (uint16_t)index;
 	if (cpu->prio != PRIO_UNKNOWN)
