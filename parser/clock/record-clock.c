@@ -234,6 +234,49 @@ static int64_t error_more(
 	return more < SAME_CLOCK_NS ? more : SAME_CLOCK_NS;
 }
 
+static void add_error(struct vmrt_clock_segment *s, int64_t ns)
+{
+	if (s->error_ns != VMRT_UNKNOWN && __builtin_add_overflow(s->error_ns, ns, &s->error_ns))
+		s->error_ns = VMRT_UNKNOWN;
+}
+
+/* By how much the map's offset changes behind segment @k. */
+static double step_behind(const struct vmrt_clockmap *map, size_t k)
+{
+	const struct vmrt_clock_segment *a = &map->segments[k];
+
+	return (double)a[1].offset_ns - (double)a->offset_ns -
+	       a->rate * ((double)a->to_local_ns - (double)a->from_local_ns);
+}
+
+static double small_step(const struct vmrt_clockmap *map, size_t k)
+{
+	double step = fabs(step_behind(map, k));
+
+	return step <= SAME_CLOCK_NS ? step : 0;
+}
+
+/*
+ * On a CPU whose own expiries lie between @from and @to, the common map @map may be off elsewhere
+ * by all steps between there and those expiries: other CPUs have made the map what it is there.
+ */
+static void doubt_elsewhere(struct vmrt_clockmap *map, int64_t from, int64_t to)
+{
+	double sum = 0;
+
+	for (size_t k = map->n; k-- > 0;) {
+		if (k + 1 < map->n && map->segments[k].to_local_ns <= from)
+			sum += small_step(map, k);
+		add_error(&map->segments[k], (int64_t)ceil(sum));
+	}
+	sum = 0;
+	for (size_t k = 1; k < map->n; k++) {
+		if (map->segments[k].from_local_ns >= to)
+			sum += small_step(map, k - 1);
+		add_error(&map->segments[k], (int64_t)ceil(sum));
+	}
+}
+
 /*
  * A CPU without expiries reads the clock that the others read, as far as is known. @apart_ns: so
  * far those with expiries are from each other; @others_ns: so far the others may be, 0 if the
@@ -245,10 +288,14 @@ static enum vmrt_status use_common_map(struct vmrt_clockmap *of_cpu, unsigned cp
 	enum vmrt_status status = VMRT_OK;
 
 	for (unsigned i = 0; i < cpus && status == VMRT_OK; i++) {
-		int64_t own_ns;
+		int64_t own_ns, from = INT64_MIN, to = INT64_MAX;
 
 		if (of_cpu[i].n && !same)
 			continue;
+		if (of_cpu[i].n && others_ns) {
+			from = of_cpu[i].segments[0].from_local_ns;
+			to = of_cpu[i].segments[of_cpu[i].n - 1].to_local_ns;
+		}
 		if (!of_cpu[i].n)
 			own_ns = others_ns;
 		else
@@ -263,6 +310,7 @@ static enum vmrt_status use_common_map(struct vmrt_clockmap *of_cpu, unsigned cp
 			else if (*error != VMRT_UNKNOWN)
 				*error += own_ns;
 		}
+		doubt_elsewhere(&of_cpu[i], from, to);
 	}
 	return status;
 }
@@ -275,12 +323,6 @@ static int64_t ran_back(const struct record_clocks *c)
 	for (unsigned i = 0; i < c->cpus; i++)
 		most = c->sure[i].back_ns > most ? c->sure[i].back_ns : most;
 	return most;
-}
-
-static void add_error(struct vmrt_clock_segment *s, int64_t ns)
-{
-	if (s->error_ns != VMRT_UNKNOWN && __builtin_add_overflow(s->error_ns, ns, &s->error_ns))
-		s->error_ns = VMRT_UNKNOWN;
 }
 
 /*
@@ -298,15 +340,6 @@ static void doubt_back(const struct record_clocks *c, bool global, struct vmrt_c
 		for (size_t k = 0; own && k < of_cpu[i].n; k++)
 			add_error(&of_cpu[i].segments[k], own > BACK_NS ? INT64_MAX : own);
 	}
-}
-
-/* By how much the map's offset changes behind segment @k. */
-static double step_behind(const struct vmrt_clockmap *map, size_t k)
-{
-	const struct vmrt_clock_segment *a = &map->segments[k];
-
-	return (double)a[1].offset_ns - (double)a->offset_ns -
-	       a->rate * ((double)a->to_local_ns - (double)a->from_local_ns);
 }
 
 /*

@@ -136,6 +136,37 @@ static void events_of_a_cpu_that_is_left_out_are_not_said_to_be_missing(void **s
 	}
 }
 
+/* CPU 1 is some us ahead. The timers of CPU 0 expire until 80 ms, those of CPU 1 from 90 ms on:
+ * that looks like small steps of one clock. A record of CPU 1 at 1 ms is off by all of them. */
+static void what_the_clocks_of_cpus_are_apart_is_known_no_better_by_small_steps(void **state)
+{
+	(void)state;
+	for (int64_t apart = 4 * US; apart < 20 * US; apart += 2 * US) {
+		struct tests_dat *d = begin("local");
+		struct vmrt_record_clock found;
+		struct vmrt_stream *stream;
+		struct vmrt_dat *dat;
+		struct vmrt_event ev;
+		bool seen = false;
+
+		leaves(d, 1, MS, LEAD + apart);
+		for (int i = 1; i < 9; i++)
+			ticks(d, 0, i * 10 * MS, LEAD);
+		for (int i = 9; i < 18; i++)
+			ticks(d, 1, i * 10 * MS, LEAD + apart);
+		dat = mapped(d, &found);
+		assert_int_equal(vmrt_stream_open(dat, &stream, NULL), VMRT_OK);
+		while (vmrt_stream_next(stream, &ev, NULL) > 0)
+			if (ev.cpu == 1 && ev.type == VMRT_EV_SWITCH && !seen) {
+				seen = true;
+				assert_true(vmrt_record_clock_error(dat, 1) == VMRT_UNKNOWN ||
+					    llabs(ev.ts - MS) <= vmrt_record_clock_error(dat, 1));
+			}
+		vmrt_stream_free(stream);
+		vmrt_dat_close(dat);
+	}
+}
+
 /* CPU 1 is 1.6 ms ahead: that is no step of a common clock at 50 ms. */
 static void cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock(void **state)
 {
@@ -426,6 +457,8 @@ int main(void)
 		cmocka_unit_test(
 			cpus_whose_timers_come_one_after_the_other_need_not_read_one_clock),
 		cmocka_unit_test(a_jump_that_only_the_last_timer_shows_is_an_error_of_its_size),
+		cmocka_unit_test(
+			what_the_clocks_of_cpus_are_apart_is_known_no_better_by_small_steps),
 		cmocka_unit_test(
 			a_clock_that_is_set_and_back_shows_in_expiries_that_are_late_together),
 	};
