@@ -175,6 +175,12 @@ static bool is_blamed(
 			(thread == VMRT_NONE ? 0 : g->threads[thread].tid) == tid)
 			return true;
 	}
+	/* by record clocks, whether a thread had overrun by then may differ: its part counts in the
+	 * one that is compared with it, where another thread may have more */
+	for (size_t i = 0; g->record_ns && i < e->n_blamed; i++)
+		if (are_alike(e->blamed[i].part, part) &&
+			g->threads[e->blamed[i].thread].tid == tid)
+			return true;
 	return false;
 }
 
