@@ -175,8 +175,15 @@ static void relative_sleep(struct jobs *j, const struct vmrt_event *ev, int64_t 
 	release_follow_stronger(j, VMRT_RELEASE_RELATIVE, host_ns);
 	r->other_sleeps++;
 	if (r->mechanism != VMRT_RELEASE_AUTO || r->sleep.absolute || r->timer.ptr ||
-		r->timer.suspect)
+		r->timer.suspect) {
+		/* whether the job that is open on trial ends here nobody can say: it must not go
+		 * on for ever */
+		if (r->trial.running) {
+			release_discard(j, host_ns);
+			blame_busy_ends(j->machine, host_ns);
+		}
 		return;
+	}
 	if (!r->trial.running) {
 		if (!r->trial.held)
 			r->trial.held = calloc(HELD_MAX, sizeof(*r->trial.held));
