@@ -277,3 +277,20 @@ enum vmrt_status vmrt_path(char *buf, size_t room, const char *dir, const char *
 
 	return n >= 0 && (size_t)n < room ? VMRT_OK : VMRT_ERANGE;
 }
+
+void vmrt_program_path(const char *name, char *buf, size_t room)
+{
+	ssize_t len = readlink("/proc/self/exe", buf, room - 1);
+	char *slash;
+
+	if (len > 0) {
+		buf[len] = '\0';
+		slash = strrchr(buf, '/');
+		if (slash && (size_t)(slash + 1 - buf) + strlen(name) < room) {
+			strcpy(slash + 1, name);
+			if (access(buf, X_OK) == 0)
+				return;
+		}
+	}
+	snprintf(buf, room, "%s", name);
+}

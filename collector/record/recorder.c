@@ -192,25 +192,6 @@ static enum vmrt_status set_up(struct record_recorder *rec, struct vmrt_error *e
 	return status;
 }
 
-/* The path of another program of vmrt: in the folder of this program, or else as the shell finds
- * it. */
-static void beside_us(const char *name, char *buf, size_t room)
-{
-	ssize_t len = readlink("/proc/self/exe", buf, room - 1);
-	char *slash;
-
-	if (len > 0) {
-		buf[len] = '\0';
-		slash = strrchr(buf, '/');
-		if (slash && (size_t)(slash + 1 - buf) + strlen(name) < room) {
-			strcpy(slash + 1, name);
-			if (access(buf, X_OK) == 0)
-				return;
-		}
-	}
-	snprintf(buf, room, "%s", name);
-}
-
 /* Starts vmrt-hsf, which reads the experiment from the descriptor of the recorder's copy. */
 static enum vmrt_status start_hsf(struct record_recorder *rec, struct vmrt_error *err)
 {
@@ -231,7 +212,7 @@ static enum vmrt_status start_hsf(struct record_recorder *rec, struct vmrt_error
 	kept[1] = rec->experiment_fd;
 	snprintf(experiment, sizeof(experiment), "/dev/fd/%d", rec->experiment_fd);
 	snprintf(called, sizeof(called), "--called=%s", rec->options->experiment);
-	beside_us("vmrt-hsf", program, sizeof(program));
+	vmrt_program_path("vmrt-hsf", program, sizeof(program));
 	snprintf(number, sizeof(number), "%d", ready[1]);
 	for (size_t i = 0; i < n_owners && i < OWNERS_NAMED; i++) {
 		snprintf(owners[i], sizeof(owners[i]), "--owner=%u", (unsigned)uids[i]);

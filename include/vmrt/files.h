@@ -85,6 +85,14 @@ int vmrt_write_all(int fd, const void *data, size_t size);
 /** vmrt_path - "DIR/NAME" in @buf (@room bytes); VMRT_OK or VMRT_ERANGE if it does not fit */
 enum vmrt_status vmrt_path(char *buf, size_t room, const char *dir, const char *name);
 
+/**
+ * vmrt_program_path - the path of another program of vmrt
+ *
+ * A program in the folder of the running program is preferred, because both are then of the same
+ * version. If there is none, @buf gets @name alone, which execvp() looks for in PATH.
+ */
+void vmrt_program_path(const char *name, char *buf, size_t room);
+
 /* The kinds of files that a path may name. */
 enum vmrt_file_kind {
 	VMRT_KIND_MISSING,

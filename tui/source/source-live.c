@@ -323,23 +323,6 @@ static void live_state(struct top_source *source, struct top_source_state *state
 
 /* ---- recording at the same time ---- */
 
-static void program_beside_us(const char *name, char *out, size_t room)
-{
-	ssize_t len = readlink("/proc/self/exe", out, room - 1);
-	char *slash;
-
-	if (len > 0) {
-		out[len] = '\0';
-		slash = strrchr(out, '/');
-		if (slash && (size_t)(slash + 1 - out) + strlen(name) < room) {
-			strcpy(slash + 1, name);
-			if (access(out, X_OK) == 0)
-				return;
-		}
-	}
-	snprintf(out, room, "%s", name);
-}
-
 /* Makes the name of the run folder as the recorder does. */
 static void name_run(struct live *l, const char *output)
 {
@@ -360,7 +343,7 @@ static enum vmrt_status spawn_recorder(
 	posix_spawnattr_t attr;
 	int failed;
 
-	program_beside_us("vmrt-trace", program, sizeof(program));
+	vmrt_program_path("vmrt-trace", program, sizeof(program));
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", 0, 0);
 	posix_spawn_file_actions_adddup2(&actions, 0, 1);
