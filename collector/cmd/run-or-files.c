@@ -7,8 +7,22 @@
 
 #include <vmrt/files.h>
 
-int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_options *out)
+error_t trace_add_file(struct trace_files *files, const char *arg, const struct argp_state *state)
 {
+	if (files->n == TRACE_GUESTS_MAX + 1)
+		return vmrt_usage(state, "more than %d recordings", TRACE_GUESTS_MAX + 1);
+	files->names[files->n++] = arg;
+	return 0;
+}
+
+error_t trace_check_files(const struct trace_files *files, const struct argp_state *state)
+{
+	return files->n ? 0 : vmrt_usage(state, "say which RUN, or which recording");
+}
+
+int trace_recording_of(const struct trace_files *files, struct vmrt_recording_options *out)
+{
+	const char *const *args = files->names;
 	struct vmrt_error err;
 	struct stat st;
 
@@ -22,7 +36,7 @@ int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_
 		vmrt_complain(&err);
 		return VMRT_EXIT_FAILED;
 	}
-	if (S_ISDIR(st.st_mode) && n > 1) {
+	if (S_ISDIR(st.st_mode) && files->n > 1) {
 		vmrt_fail(&err, VMRT_EINVAL, "give one RUN only: '%s' is a second one", args[1]);
 		vmrt_complain(&err);
 		return VMRT_EXIT_USAGE;
@@ -33,6 +47,6 @@ int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_
 	}
 	out->host_file = args[0];
 	out->guest_files = &args[1];
-	out->n_guest_files = n - 1;
+	out->n_guest_files = files->n - 1;
 	return VMRT_EXIT_DONE;
 }

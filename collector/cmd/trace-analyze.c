@@ -9,15 +9,12 @@
 #include "collector/tracefs/journal.h"
 #include "collector/session/run-guest.h"
 
-#define MAX_GUESTS 64
-
 static struct analyze_opts {
 	struct vmrt_analyze_options options;
-	const char *args[MAX_GUESTS + 1];
-	size_t n_args;
+	struct trace_files files;
 	struct {
 		const char *name, *file;
-	} guests[MAX_GUESTS]; /* to be taken into the run */
+	} guests[TRACE_GUESTS_MAX]; /* to be taken into the run */
 	size_t n_guests;
 	bool force;
 	bool allow_loss;
@@ -30,8 +27,8 @@ static error_t add_guest(void *opts, char *arg, const struct argp_state *state)
 
 	if (!equals || equals == arg || !equals[1])
 		return vmrt_usage(state, "--guest '%s': give VM=FILE", arg);
-	if (o->n_guests == MAX_GUESTS)
-		return vmrt_usage(state, "--guest: more than %d guests", MAX_GUESTS);
+	if (o->n_guests == TRACE_GUESTS_MAX)
+		return vmrt_usage(state, "--guest: more than %d guests", TRACE_GUESTS_MAX);
 	*equals = '\0';
 	o->guests[o->n_guests].name = arg;
 	o->guests[o->n_guests++].file = equals + 1;
@@ -62,17 +59,14 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
 	struct analyze_opts *o = opts;
 
-	if (o->n_args == MAX_GUESTS + 1)
-		return vmrt_usage(state, "more than %d recordings", MAX_GUESTS + 1);
-	o->args[o->n_args++] = arg;
-	return 0;
+	return trace_add_file(&o->files, arg, state);
 }
 
 static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct analyze_opts *o = opts;
 
-	return o->n_args ? 0 : vmrt_usage(state, "say which RUN, or which recording");
+	return trace_check_files(&o->files, state);
 }
 
 void vmrt_trace_report_analysis(const struct vmrt_analyze_result *r)
@@ -102,21 +96,21 @@ static int run(void *opts)
 	struct analyze_opts *o = opts;
 	struct vmrt_analyze_result result;
 	struct vmrt_error err;
-	int status = trace_recording_of(o->args, o->n_args, &o->options.recording);
+	int status = trace_recording_of(&o->files, &o->options.recording);
 
 	if (status != VMRT_EXIT_DONE)
 		return status;
 	if (o->options.recording.run) {
-		if (!ended(o->args[0]))
+		if (!ended(o->files.names[0]))
 			return VMRT_EXIT_FAILED;
 		for (size_t i = 0; i < o->n_guests; i++)
-			if (vmrt_run_add_guest(o->args[0], o->guests[i].name, o->guests[i].file,
-				    o->force, &err) != VMRT_OK) {
+			if (vmrt_run_add_guest(o->files.names[0], o->guests[i].name,
+				    o->guests[i].file, o->force, &err) != VMRT_OK) {
 				vmrt_complain(&err);
 				return VMRT_EXIT_FAILED;
 			}
 	} else if (o->n_guests) {
-		vmrt_warn("--guest needs a RUN; %s is none", o->args[0]);
+		vmrt_warn("--guest needs a RUN; %s is none", o->files.names[0]);
 		return VMRT_EXIT_USAGE;
 	}
 	/* the database that is being made is all that is not complete */

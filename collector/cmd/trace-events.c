@@ -13,7 +13,6 @@
 #include "events-choice.h"
 #include "parser/source/near.h"
 
-#define MAX_GUESTS 64
 #define MAX_LISTED 32
 #define MARGIN_MOST (3600 * VMRT_NS_PER_S)
 
@@ -21,8 +20,7 @@ static struct events_opts {
 	struct events_choice choice;
 	const char *events[MAX_LISTED], *filters[MAX_LISTED];
 	size_t n_events, n_filters;
-	const char *args[MAX_GUESTS + 1];
-	size_t n_args;
+	struct trace_files files;
 } defaults = {.choice = {.from_ns = VMRT_UNKNOWN, .to_ns = VMRT_UNKNOWN, .job = -1, .cpu = -1}};
 
 static const struct vmrt_option options[] = {
@@ -54,18 +52,13 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
 	struct events_opts *o = opts;
 
-	if (o->n_args == MAX_GUESTS + 1)
-		return vmrt_usage(state, "more than %d recordings", MAX_GUESTS + 1);
-	o->args[o->n_args++] = arg;
-	return 0;
+	return trace_add_file(&o->files, arg, state);
 }
 
 static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct events_opts *o = opts;
 
-	if (!o->n_args)
-		return vmrt_usage(state, "say which RUN, or which recording");
 	if (o->choice.job >= 0 && !o->choice.task)
 		return vmrt_usage(state, "--job is the number of a job of --task");
 	if (o->choice.job >= 0 && o->choice.around)
@@ -75,7 +68,7 @@ static error_t check(void *opts, const struct argp_state *state)
 	if (o->choice.from_ns != VMRT_UNKNOWN && o->choice.to_ns != VMRT_UNKNOWN &&
 		o->choice.to_ns < o->choice.from_ns)
 		return vmrt_usage(state, "--to is before --from");
-	return 0;
+	return trace_check_files(&o->files, state);
 }
 
 /* The machines, each with its printer. */
@@ -241,7 +234,7 @@ static int run(void *opts)
 	struct printer p = {.width = 4};
 	struct vmrt_error err;
 	struct vmrt_recording_options recording = {.stop = vmrt_stop_requested};
-	int exit_status = trace_recording_of(o->args, o->n_args, &recording);
+	int exit_status = trace_recording_of(&o->files, &recording);
 	enum vmrt_status status;
 
 	if (exit_status != VMRT_EXIT_DONE)

@@ -22,15 +22,13 @@
 #include "collector/record/recorder.h"
 #include "collector/wire/secret.h"
 
-#define FILES_MAX 64
 #define EVENTS_LEAST 100 /* of a machine, to say that some kinds are missing */
 #define GUEST_BUFFER (UINT64_C(16) << 20)
 
 static struct tasks_opts {
-	const char *files[FILES_MAX];
-	size_t n_files;
+	struct trace_files files;
 	enum vmrt_format format;
-	const char *vms[FILES_MAX];
+	const char *vms[TRACE_GUESTS_MAX];
 	size_t n_vms;
 	int64_t duration_ns;
 	bool init, all;
@@ -303,9 +301,9 @@ static int run(void *opts)
 	struct vmrt_error err;
 	int status;
 
-	if (!o->n_files)
+	if (!o->files.n)
 		return discover_now(o, &err);
-	status = trace_recording_of(o->files, o->n_files, &options);
+	status = trace_recording_of(&o->files, &options);
 	if (status != VMRT_EXIT_DONE)
 		return status;
 	vmrt_end_at_stop();
@@ -352,20 +350,17 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
 	struct tasks_opts *o = opts;
 
-	if (o->n_files == FILES_MAX)
-		return vmrt_usage(state, "more than %d recordings", FILES_MAX);
-	o->files[o->n_files++] = arg;
-	return 0;
+	return trace_add_file(&o->files, arg, state);
 }
 
 static error_t check(void *opts, const struct argp_state *state)
 {
 	const struct tasks_opts *o = opts;
 
-	if (o->n_files && (o->n_vms || o->record.n_links))
+	if (o->files.n && (o->n_vms || o->record.n_links))
 		return vmrt_usage(
 			state, "--vm and --link look at a VM that runs, and go with no RUN");
-	if (o->n_files && vmrt_option_given("duration"))
+	if (o->files.n && vmrt_option_given("duration"))
 		return vmrt_usage(state, "--duration is the time of a new recording, and goes with "
 					 "no RUN");
 	if (o->init && vmrt_option_given("format"))

@@ -31,13 +31,27 @@ void vmrt_trace_report_analysis(const struct vmrt_analyze_result *result);
 /** info_clock - print how the clock of the guest of @vm relates to the host's, from run.db */
 void info_clock(const char *run, const char *vm);
 
+#define TRACE_GUESTS_MAX 64
+
+/* The arguments RUN, or HOST.dat and the files of guests. */
+struct trace_files {
+	const char *names[TRACE_GUESTS_MAX + 1];
+	size_t n;
+};
+
+/** trace_add_file - take the next of these arguments; fails if there are too many */
+error_t trace_add_file(struct trace_files *files, const char *arg, const struct argp_state *state);
+
+/** trace_check_files - fail if there is no such argument */
+error_t trace_check_files(const struct trace_files *files, const struct argp_state *state);
+
 /**
- * trace_recording_of - the arguments RUN, or HOST.dat and the files of guests, as a recording
- * @args: the @n arguments, at least one; they stay referenced
- * @out: says where the recording is
+ * trace_recording_of - find out whether the arguments are a run or single files
+ * @files: at least one; the names stay referenced
+ * @out: gets the path of the run, or those of the files
  *
- * Return: VMRT_EXIT_DONE, or the status to end with: it has been said why.
+ * Return: VMRT_EXIT_DONE; otherwise the exit status of the command, and the reason was printed.
  */
-int trace_recording_of(const char *const *args, size_t n, struct vmrt_recording_options *out);
+int trace_recording_of(const struct trace_files *files, struct vmrt_recording_options *out);
 
 #endif
