@@ -131,8 +131,18 @@ static struct trend_test *new_test(struct trend_series *s, const struct many_run
 	return &s->tests[s->n_tests++];
 }
 
+/* Notes why there can be no test: @why, or @empty if the baseline or the run has no values. Returns
+ * whether there is such a reason. */
+static bool note_obstacle(struct trend_test *t, const char *why, const char *empty)
+{
+	if (!*why && (!t->n_run || !t->n_base))
+		why = empty;
+	snprintf(t->why, sizeof(t->why), "%s", why);
+	return *why != '\0';
+}
+
 /* Says why there is no p: a database from outside may have impossible counts. */
-static void untested(struct trend_test *t)
+static void note_no_p(struct trend_test *t)
 {
 	if (isnan(t->p))
 		snprintf(t->why, sizeof(t->why), "the counts are too large, or impossible");
@@ -151,14 +161,11 @@ static bool test_ratio(struct trend_series *s, const struct many_run *run, const
 	t->value = ratio(hits, known);
 	t->n_base = b->known;
 	t->n_run = known;
-	if (!*why && (!known || !b->known))
-		why = "nothing of known outcome";
-	snprintf(t->why, sizeof(t->why), "%s", why);
-	if (*why)
+	if (note_obstacle(t, why, "nothing of known outcome"))
 		return true;
 	t->p = vmrt_fisher(
 		(uint64_t)b->missed, (uint64_t)b->known, (uint64_t)hits, (uint64_t)known);
-	untested(t);
+	note_no_p(t);
 	t->lower = t->value < t->base;
 	t->beyond =
 		t->lower ? t->value < b->ratios[0] : t->value > t->base && t->value > b->ratios[1];
@@ -199,10 +206,7 @@ static bool test_ranks(struct trend_series *s, const struct many_run *run, struc
 	if (!t)
 		return false;
 	set_figures(t, b, values, 50);
-	if (!*why && (!values->n || !b->values.n))
-		why = "nothing was measured";
-	snprintf(t->why, sizeof(t->why), "%s", why);
-	if (*why)
+	if (note_obstacle(t, why, "nothing was measured"))
 		return true;
 	if (vmrt_mann_whitney_buckets(&b->values, values, &ranks) != VMRT_OK)
 		return false;
@@ -234,17 +238,14 @@ static bool test_tail(struct trend_series *s, const struct many_run *run, const 
 	if (!t)
 		return false;
 	set_figures(t, b, values, 99);
-	if (!*why && (!values->n || !b->values.n))
-		why = "nothing was measured";
-	snprintf(t->why, sizeof(t->why), "%s", why);
-	if (*why)
+	if (note_obstacle(t, why, "nothing was measured"))
 		return true;
 	edge = vmrt_bucket_of(vmrt_buckets_percentile(&b->values, 99, 100));
 	above = count_above(values, edge);
 	above_base = count_above(&b->values, edge);
 	t->p = vmrt_fisher(
 		(uint64_t)above_base, (uint64_t)b->values.n, (uint64_t)above, (uint64_t)values->n);
-	untested(t);
+	note_no_p(t);
 	t->lower = ratio(above, values->n) < ratio(above_base, b->values.n);
 	t->beyond = is_beyond(t, b->p99, least);
 	return true;
