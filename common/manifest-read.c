@@ -62,7 +62,7 @@ static void get_text(struct reader *r, json_object *from, const char *key, char 
 	else
 		memcpy(buf, text, strlen(text) + 1);
 	/* names and notes go to terminals, and a stranger may have written them */
-	vmrt_utf8_tame(buf);
+	vmrt_utf8_sanitize(buf);
 }
 
 static int64_t int_of(

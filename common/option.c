@@ -194,7 +194,7 @@ static bool lacks_unit(const struct vmrt_option *o, const char *arg)
 static void put_wanted(FILE *out, const struct vmrt_option *o, const char *arg)
 {
 	const char *meant =
-		o->choices ? vmrt_meant(arg, o->choices, count_words(o->choices)) : NULL;
+		o->choices ? vmrt_name_meant(arg, o->choices, count_words(o->choices)) : NULL;
 	/* for times and sizes, people need not know that the least value is 1 ns or 1 byte */
 	bool bounded =
 		o->least > 1 || has_top(o) || (o->least == 1 && o->kind == VMRT_OPTION_KIND_COUNT);

@@ -57,7 +57,7 @@ unsigned vmrt_name_distance(const char *a, const char *b)
 	return before[ny];
 }
 
-unsigned vmrt_name_near(const char *wanted)
+unsigned vmrt_name_distance_max(const char *wanted)
 {
 	unsigned half = (unsigned)strlen(wanted) / 2;
 
@@ -73,7 +73,7 @@ static unsigned distance_of(const char *wanted, const char *name)
 					     : whole;
 }
 
-const char *vmrt_meant(const char *wanted, const char *const *names, size_t n)
+const char *vmrt_name_meant(const char *wanted, const char *const *names, size_t n)
 {
 	const char *best = NULL;
 	size_t length = strlen(wanted), nearest = SIZE_MAX;
@@ -87,7 +87,7 @@ const char *vmrt_meant(const char *wanted, const char *const *names, size_t n)
 				 least(ROOM - 1, (unsigned)(named > length ? named - length
 									   : length - named));
 
-		if (distance > vmrt_name_near(wanted) || measure > nearest)
+		if (distance > vmrt_name_distance_max(wanted) || measure > nearest)
 			continue;
 		/* if two names are equally near, neither is more likely */
 		best = measure == nearest ? NULL : names[i];
@@ -108,8 +108,8 @@ const char *vmrt_similar(
 		size_t at = shown;
 
 		/* names that cannot be meant keep their order */
-		if (distance > vmrt_name_near(wanted))
-			distance = vmrt_name_near(wanted) + 1;
+		if (distance > vmrt_name_distance_max(wanted))
+			distance = vmrt_name_distance_max(wanted) + 1;
 		while (at && distances[at - 1] > distance)
 			at--;
 		if (at == SHOWN)
@@ -128,7 +128,7 @@ const char *vmrt_similar(
 		used += (size_t)snprintf(
 			buf + used, VMRT_SIMILAR_TEXT - used, " and %zu more", n - shown);
 	/* if all names are equally near, none is more likely than the others */
-	if (shown && used < VMRT_SIMILAR_TEXT && distances[0] <= vmrt_name_near(wanted) &&
+	if (shown && used < VMRT_SIMILAR_TEXT && distances[0] <= vmrt_name_distance_max(wanted) &&
 		(shown == 1 || distances[1] > distances[0]))
 		snprintf(buf + used, VMRT_SIMILAR_TEXT - used, " (did you mean %.40s?)", best[0]);
 	return buf;

@@ -26,7 +26,7 @@ static enum vmrt_status fail_v(struct vmrt_error *err, enum vmrt_status status, 
 	used = strlen(err->text);
 	if (tail && used < sizeof(err->text))
 		snprintf(err->text + used, sizeof(err->text) - used, ": %s", tail);
-	vmrt_utf8_tame(err->text);
+	vmrt_utf8_sanitize(err->text);
 	return status;
 }
 
@@ -81,15 +81,15 @@ enum vmrt_status vmrt_fail_errno(struct vmrt_error *err, int errnum, const char 
 	return status;
 }
 
-static void talk(const char *prefix, const char *fmt, va_list ap)
+static void print_message(const char *prefix, const char *fmt, va_list ap)
 	__attribute__((format(printf, 2, 0)));
 
-static void talk(const char *prefix, const char *fmt, va_list ap)
+static void print_message(const char *prefix, const char *fmt, va_list ap)
 {
 	char line[1024];
 
 	vsnprintf(line, sizeof(line), fmt, ap);
-	vmrt_utf8_tame(line);
+	vmrt_utf8_sanitize(line);
 	vmrt_progress_clear();
 	fprintf(stderr, "%s: %s%s\n", program_invocation_short_name, prefix, line);
 }
@@ -101,7 +101,7 @@ void vmrt_say(const char *fmt, ...)
 	if (quiet)
 		return;
 	va_start(ap, fmt);
-	talk("", fmt, ap);
+	print_message("", fmt, ap);
 	va_end(ap);
 }
 
@@ -110,7 +110,7 @@ void vmrt_warn(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	talk("warning: ", fmt, ap);
+	print_message("warning: ", fmt, ap);
 	va_end(ap);
 }
 

@@ -265,7 +265,7 @@ static enum vmrt_status no_such_column(const struct vmrt_doc *doc, const struct 
 	for (size_t t = 0; doc->n_sections && t < doc->sections[0].n_tables; t++)
 		if (!how->only || !strcmp(how->only, doc->sections[0].tables[t]->name))
 			n = list_keys(doc->sections[0].tables[t], keys, n);
-	meant = vmrt_meant(wanted, keys, n);
+	meant = vmrt_name_meant(wanted, keys, n);
 	free(keys);
 	return vmrt_fail(err, VMRT_ENOENT,
 		"there is no column '%.60s'%s%s%s%s%s: the keys in --format json name them all",

@@ -100,7 +100,7 @@ void vmrt_utf8_put(FILE *out, const char *text)
 	}
 }
 
-void vmrt_utf8_tame(char *text)
+void vmrt_utf8_sanitize(char *text)
 {
 	const char *at = text;
 	char *from = text;

@@ -112,7 +112,7 @@ static int64_t next_check(const struct agent *a, uint64_t bytes, int64_t now)
 
 /* While the guest keeps its events, a buffer may become full and lose events. So events are sent
  * before that. */
-enum vmrt_status agent_check_buffers(struct agent *a)
+enum vmrt_status agent_send_full_buffers(struct agent *a)
 {
 	uint64_t limit = vmrt_tracer_buffer(a->tracer) / 100 * FULL_PERCENT, fullest = 0, left = 0;
 	int64_t now = vmrt_now_ns();

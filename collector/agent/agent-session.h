@@ -46,8 +46,8 @@ enum vmrt_status agent_send_settings(struct agent *agent);
 enum vmrt_status agent_send_stats(struct agent *agent);
 enum vmrt_status agent_send_names(struct agent *agent);
 
-/** agent_check_buffers - if the time for a check has come: send the events early of buffers that
- * are nearly full */
-enum vmrt_status agent_check_buffers(struct agent *agent);
+/** agent_send_full_buffers - if the time for a check has come: send the events early of buffers
+ * that are nearly full */
+enum vmrt_status agent_send_full_buffers(struct agent *agent);
 
 #endif

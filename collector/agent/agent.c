@@ -300,7 +300,7 @@ static enum vmrt_status serve_once(struct agent *a)
 	if (status != VMRT_OK || !a->on || a->mode == VMRT_LINK_FLIGHT)
 		return status;
 	if (a->mode == VMRT_LINK_HOLD)
-		return agent_check_buffers(a);
+		return agent_send_full_buffers(a);
 	if (vmrt_now_ns() - a->checked_at < STREAM_MS * VMRT_NS_PER_MS)
 		return VMRT_OK;
 	a->checked_at = vmrt_now_ns();
@@ -315,7 +315,7 @@ static void say_goodbye(struct agent *a)
 
 	a->ending = true;
 	a->end_by = vmrt_now_ns() + END_NS;
-	if (!a->tracer || a->parser.hunting)
+	if (!a->tracer || a->parser.out_of_sync)
 		return;
 	/* a flight recorder's events are not sent: nobody has asked for the seconds before now */
 	if (a->on && a->mode != VMRT_LINK_FLIGHT &&
@@ -335,7 +335,7 @@ void agent_serve(int fd)
 		vmrt_warn("out of memory");
 		return;
 	}
-	vmrt_link_hunt(&a.parser);
+	vmrt_link_resync(&a.parser);
 	while ((status = serve_once(&a)) == VMRT_OK)
 		;
 	/* nothing can be sent if a message was interrupted half-way */

@@ -42,7 +42,7 @@ struct doorway *doorway_new(const struct vmrt_secret *secret)
 }
 
 /* Frees the place: its client is gone, or is served from now on. */
-static void leave(struct place *p)
+static void free_place(struct place *p)
 {
 	vmrt_link_parser_free(&p->parser);
 	p->state = PLACE_FREE;
@@ -54,7 +54,7 @@ static void refuse(struct doorway *d, struct place *p, const struct vmrt_error *
 
 	refusals_say(&d->refusals, err->text, vmrt_now_ns());
 	close(p->fd);
-	leave(p);
+	free_place(p);
 	if (wrong) {
 		p->state = PLACE_PENALTY;
 		p->until_ns = vmrt_now_ns() + PENALTY_NS;
@@ -67,7 +67,7 @@ void doorway_free(struct doorway *d)
 		if (d->places[i].state != PLACE_WAITING)
 			continue;
 		close(d->places[i].fd);
-		leave(&d->places[i]);
+		free_place(&d->places[i]);
 	}
 	if (d)
 		refusals_end(&d->refusals);
@@ -91,7 +91,7 @@ static struct place *find_place(struct doorway *d)
 	return oldest;
 }
 
-static void let_wait(struct doorway *d, struct place *p, int listener, int stop_fd)
+static void accept_client(struct doorway *d, struct place *p, int listener, int stop_fd)
 {
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	int64_t now = vmrt_now_ns();
@@ -124,7 +124,7 @@ static bool judge(struct doorway *d, struct place *p, int stop_fd)
 		p->fd, &p->parser, d->secret, &p->nonces, vmrt_now_ns(), stop_fd, &err);
 
 	if (status == VMRT_OK) {
-		leave(p);
+		free_place(p);
 		return true;
 	}
 	if (status == VMRT_ETIMEOUT && vmrt_now_ns() < p->until_ns)
@@ -150,7 +150,7 @@ static int wait_ms(const struct doorway *d)
 
 /* Checks all clients that wait, and refuses those that have waited too long. Returns the connection
  * of a client that has proved that it knows the secret, or -1. */
-static int check_places(struct doorway *d, int stop_fd)
+static int judge_waiting(struct doorway *d, int stop_fd)
 {
 	for (size_t i = 0; i < VMRT_DOORWAY_MOST; i++) {
 		struct place *p = &d->places[i];
@@ -179,11 +179,11 @@ int doorway_next(struct doorway *d, int listener, int stop_fd)
 		if (fds[0].revents)
 			return -1;
 		/* clients that wait come before new ones */
-		fd = check_places(d, stop_fd);
+		fd = judge_waiting(d, stop_fd);
 		if (fd >= 0)
 			return fd;
 		place = find_place(d);
 		if (fds[1].revents && place)
-			let_wait(d, place, listener, stop_fd);
+			accept_client(d, place, listener, stop_fd);
 	}
 }

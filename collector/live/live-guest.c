@@ -365,7 +365,7 @@ static void end_it(struct live_guest *g, const char *why)
 }
 
 /* Gives up a guest that sends pages but no progress: its pages would take more and more memory. */
-static void check_progress(struct live_guest *g, int64_t upto, int64_t now_ns)
+static void end_stuck(struct live_guest *g, int64_t upto, int64_t now_ns)
 {
 	int64_t next;
 
@@ -412,7 +412,7 @@ enum vmrt_status live_guest_collect(struct live_guest *g, int64_t now_ns, struct
 		vmrt_stream_limit(g->in.stream, upto);
 		g->upto_ns = vmrt_clockmap_to_host(&g->map, upto, &g->in.hint);
 	}
-	check_progress(g, upto, now_ns);
+	end_stuck(g, upto, now_ns);
 	if (!g->dead && vmrt_guest_wait(g->session, VMRT_GUEST_DONE, 0, -1) == VMRT_GUEST_FAILED) {
 		char why[VMRT_ERROR_TEXT];
 

@@ -98,7 +98,7 @@ static bool reap(struct child *child, int flags)
 	return true;
 }
 
-bool child_check(struct child *child)
+bool child_has_ended(struct child *child)
 {
 	return reap(child, WNOHANG);
 }
@@ -113,7 +113,7 @@ bool child_wait(struct child *child, int ms)
 {
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
 
-	while (!child_check(child)) {
+	while (!child_has_ended(child)) {
 		struct pollfd fd = {.fd = child->fd, .events = POLLIN};
 		int64_t left = until - vmrt_now_ns();
 

@@ -27,8 +27,8 @@ struct child {
 enum vmrt_status child_start(struct child *child, char *const argv[], bool aside, const int *keep,
 	size_t n_keep, struct vmrt_error *err);
 
-/** child_check - has the program ended? If so, its status is filled in */
-bool child_check(struct child *child);
+/** child_has_ended - has the program ended? If so, its status is filled in */
+bool child_has_ended(struct child *child);
 
 /** child_signal - send a signal to the program, if it still runs */
 void child_signal(struct child *child, int sig);

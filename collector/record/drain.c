@@ -156,7 +156,7 @@ static void note_fill(struct cpu *c, int64_t moved)
 
 /* Asks to stop if the disk has no room for the events in the buffers and for the database of the
  * analysis. */
-static void check_limits(struct drain *d)
+static void stop_at_limits(struct drain *d)
 {
 	uint64_t size = atomic_load(&d->size);
 
@@ -197,7 +197,7 @@ static void *drain_thread(void *arg)
 		if (moved < 0)
 			ask_to_stop(d, VMRT_DRAIN_FAILED);
 		else if (moved)
-			check_limits(d);
+			stop_at_limits(d);
 		if (moved < 0 || rest(c, moved) ||
 			vmrt_tracer_wait(d->tracer, c->cpu, d->end_fd, PAUSE_MS))
 			return NULL;

@@ -266,7 +266,7 @@ static void keep_pings(
 
 /* Events that a flight recorder overwrote are not lost, unless they lie in the time that it had to
  * keep. */
-static void forgive_flight(struct record_recorder *rec, size_t i,
+static void excuse_overwritten(struct record_recorder *rec, size_t i,
 	const struct vmrt_guest_result *result, struct vmrt_cpu_stats *stats)
 {
 	const struct vmrt_guest_file *file = &rec->guests[i].file;
@@ -317,7 +317,7 @@ static enum vmrt_status write_guest(struct record_recorder *rec, size_t i,
 	}
 	memcpy(stats, result->stats, result->meta->cpus * sizeof(*stats));
 	if (rec->options->flight_ns)
-		forgive_flight(rec, i, result, stats);
+		excuse_overwritten(rec, i, result, stats);
 	status = vmrt_guest_file_end(&g->file, result->meta, stats, vm->pings, vm->n_pings, err);
 	if (status == VMRT_OK)
 		count_events(rec, i, stats);

@@ -167,7 +167,7 @@ static bool is_on(struct record_recorder *rec, const char *file)
 
 /* Notes if another program switched tracing or an event of the instance off: events that are not
  * recorded because of that are lost. */
-static void check_tracing_on(struct record_recorder *rec, int64_t now)
+static void note_tracing_off(struct record_recorder *rec, int64_t now)
 {
 	bool tracing = is_on(rec, "tracing_on");
 
@@ -184,9 +184,9 @@ static void check_tracing_on(struct record_recorder *rec, int64_t now)
 	vmrt_warn("%s", rec->manifest.note);
 }
 
-void recorder_check_losses(struct record_recorder *rec, int64_t now)
+void recorder_note_losses(struct record_recorder *rec, int64_t now)
 {
-	check_tracing_on(rec, now);
+	note_tracing_off(rec, now);
 	for (unsigned cpu = 0; cpu < rec->meta.cpus && !rec->options->flight_ns; cpu++) {
 		struct vmrt_cpu_stats s;
 

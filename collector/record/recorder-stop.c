@@ -59,7 +59,7 @@ bool recorder_await(struct child *child, int ms)
 	int64_t until = vmrt_now_ns() + ms * VMRT_NS_PER_MS;
 	int slice;
 
-	while (!child_check(child)) {
+	while (!child_has_ended(child)) {
 		if (!(slice = recorder_patience(until)))
 			return false;
 		child_wait(child, slice);

@@ -327,7 +327,7 @@ static void watch(struct record_recorder *rec, bool progress)
 		poll(fds, 5, timeout);
 		now = vmrt_now_ns();
 		if (now - rec->checked_ns >= CHECK_MS * VMRT_NS_PER_MS) {
-			recorder_check_losses(rec, now);
+			recorder_note_losses(rec, now);
 			recorder_take_names(rec);
 			recorder_keep_pings(rec);
 			follow(rec, now);
@@ -337,9 +337,9 @@ static void watch(struct record_recorder *rec, bool progress)
 		}
 		if (progress)
 			show_progress(rec, false);
-		if (vmrt_stop_requested() || (rec->command.pid && child_check(&rec->command)))
+		if (vmrt_stop_requested() || (rec->command.pid && child_has_ended(&rec->command)))
 			return;
-		if (rec->hsf.pid && child_check(&rec->hsf))
+		if (rec->hsf.pid && child_has_ended(&rec->hsf))
 			vmrt_warn("vmrt-hsf has ended (status %d): the servers are no longer "
 				  "enforced",
 				rec->hsf.status);

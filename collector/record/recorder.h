@@ -148,8 +148,9 @@ enum vmrt_status recorder_open_host(struct record_recorder *rec, struct vmrt_err
  */
 enum vmrt_status recorder_save_beginning(struct record_recorder *rec, struct vmrt_error *err);
 
-/** recorder_check_losses - note the losses since the last check */
-void recorder_check_losses(struct record_recorder *rec, int64_t now);
+/** recorder_note_losses - note the losses since the last call, also those after tracing was
+ * switched off */
+void recorder_note_losses(struct record_recorder *rec, int64_t now);
 
 /** recorder_take_names - read the names of threads that have ended */
 void recorder_take_names(struct record_recorder *rec);

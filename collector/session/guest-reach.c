@@ -85,7 +85,7 @@ static enum vmrt_status prove(
 	char who[sizeof(g->name) + 16];
 
 	if (t->kind != VMRT_TRANSPORT_TCP) {
-		vmrt_link_hunt(&g->parser);
+		vmrt_link_resync(&g->parser);
 		return VMRT_OK;
 	}
 	if (!g->options.secret)

@@ -35,7 +35,7 @@
 #define SLOW_START_NS (60 * VMRT_NS_PER_S)
 
 /* +-30 %, so that pings do not keep step with the guest's periods. */
-static int64_t shaken(struct vmrt_guest *g, int64_t ns)
+static int64_t with_jitter(struct vmrt_guest *g, int64_t ns)
 {
 	return ns * (700 + rand_r(&g->seed) % 600) / 1000;
 }
@@ -270,7 +270,7 @@ static enum vmrt_status serve_once(struct vmrt_guest *g, struct vmrt_error *err)
 	if (status == VMRT_OK && pings_now(g) && now >= g->ping_at) {
 		bool first = now - g->pinging_since < PING_FIRST_FOR_NS;
 
-		g->ping_at = now + shaken(g, first ? PING_FIRST_NS : PING_LATER_NS);
+		g->ping_at = now + with_jitter(g, first ? PING_FIRST_NS : PING_LATER_NS);
 		status = vmrt_guest_send_ping(g, err);
 	}
 	if (status != VMRT_OK)

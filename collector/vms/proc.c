@@ -12,7 +12,7 @@
 
 void vms_make_printable(char *text)
 {
-	vmrt_utf8_tame(text);
+	vmrt_utf8_sanitize(text);
 }
 
 bool vms_thread_stat_parse(char *text, struct vms_thread_stat *out)

@@ -48,7 +48,7 @@ void vmrt_link_parser_free(struct vmrt_link_parser *p)
 void vmrt_link_parser_reset(struct vmrt_link_parser *p)
 {
 	p->used = p->taken = 0;
-	p->hunting = false;
+	p->out_of_sync = false;
 }
 
 void *vmrt_link_room(struct vmrt_link_parser *p, size_t *room)
@@ -72,17 +72,17 @@ static uint32_t u32_at(const uint8_t *p)
 }
 
 /* Skips to the next place where the magic number is, or may begin. */
-static void hunt(struct vmrt_link_parser *p)
+static void skip_to_magic(struct vmrt_link_parser *p)
 {
 	while (p->used - p->taken >= 4 && u32_at(p->data + p->taken) != VMRT_LINK_MAGIC)
 		p->taken++;
 	if (p->used - p->taken >= 4)
-		p->hunting = false;
+		p->out_of_sync = false;
 }
 
-void vmrt_link_hunt(struct vmrt_link_parser *p)
+void vmrt_link_resync(struct vmrt_link_parser *p)
 {
-	p->hunting = true;
+	p->out_of_sync = true;
 }
 
 int vmrt_link_next(struct vmrt_link_parser *p, struct vmrt_message *message)
@@ -90,15 +90,15 @@ int vmrt_link_next(struct vmrt_link_parser *p, struct vmrt_message *message)
 	const uint8_t *head;
 	uint32_t length;
 
-	if (p->hunting)
-		hunt(p);
-	if (p->hunting || p->used - p->taken < VMRT_LINK_HEAD)
+	if (p->out_of_sync)
+		skip_to_magic(p);
+	if (p->out_of_sync || p->used - p->taken < VMRT_LINK_HEAD)
 		return 0;
 	head = p->data + p->taken;
 	length = u32_at(head + 8);
 	if (u32_at(head) != VMRT_LINK_MAGIC || length > p->max) {
 		p->taken++; /* do not find the same magic number again */
-		p->hunting = true;
+		p->out_of_sync = true;
 		return -1;
 	}
 	if (p->used - p->taken < VMRT_LINK_HEAD + (size_t)length)

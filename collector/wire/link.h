@@ -78,8 +78,8 @@ enum vmrt_status vmrt_link_end(struct vmrt_buf *buf);
 struct vmrt_link_parser {
 	uint8_t *data;
 	size_t used, taken, room;
-	uint32_t max; /* longest payload */
-	bool hunting; /* skipping bytes until the magic comes */
+	uint32_t max;	  /* longest payload */
+	bool out_of_sync; /* skipping bytes until the magic comes */
 };
 
 /** vmrt_link_parser_init - @max: longest payload; VMRT_OK or VMRT_ENOMEM */
@@ -107,8 +107,8 @@ void vmrt_link_fed(struct vmrt_link_parser *parser, size_t size);
  */
 int vmrt_link_next(struct vmrt_link_parser *parser, struct vmrt_message *message);
 
-/** vmrt_link_hunt - drop the current message and search for the next one */
-void vmrt_link_hunt(struct vmrt_link_parser *parser);
+/** vmrt_link_resync - drop the current message and search for the next one */
+void vmrt_link_resync(struct vmrt_link_parser *parser);
 
 /**
  * vmrt_link_write - write everything to @fd, a non-blocking descriptor

@@ -64,7 +64,7 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 		server_hold(s);
 		server_mark_start(s);
 	}
-	enforcer_check_begun(e);
+	enforcer_note_begun(e);
 }
 
 enum vmrt_status hsf_enforcer_add(
@@ -218,7 +218,7 @@ static void do_set(struct hsf_enforcer *e, void *arg)
 	(void)e;
 	a->server->next = *a->params;
 	a->server->changing = true;
-	hsf_budget_rouse(&a->server->budget, vmrt_now_ns());
+	hsf_budget_leave_dormancy(&a->server->budget, vmrt_now_ns());
 }
 
 enum vmrt_status hsf_enforcer_set(struct hsf_enforcer *e, struct hsf_server *s,

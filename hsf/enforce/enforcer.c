@@ -28,7 +28,7 @@ struct hsf_command {
 	bool stop;
 };
 
-static void ring(int fd)
+static void notify(int fd)
 {
 	uint64_t one = 1;
 
@@ -101,14 +101,14 @@ static void replenish(struct hsf_server *s, int64_t now)
 		server_arm(s);
 }
 
-void enforcer_check_begun(struct hsf_enforcer *e)
+void enforcer_note_begun(struct hsf_enforcer *e)
 {
 	for (size_t i = 0; i < e->n; i++)
 		if (e->servers[i]->budget.k < 0 &&
 			hsf_budget_next(&e->servers[i]->budget) != HSF_NEVER)
 			return;
 	if (e->n && !atomic_exchange(&e->begun, true))
-		ring(e->news);
+		notify(e->news);
 }
 
 static void on_time(struct hsf_enforcer *e, int64_t now)
@@ -135,7 +135,7 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 	}
 	arrange(e, now);
 	if (!atomic_load(&e->begun))
-		enforcer_check_begun(e);
+		enforcer_note_begun(e);
 }
 
 /* The clock of @m has fired. */
@@ -148,7 +148,7 @@ static void on_member_clock(struct hsf_enforcer *e, struct hsf_member *m, int64_
 	if (m->helper && !about_budget && s->params.charge_helpers)
 		server_charge(s, now);
 	if (m->helper)
-		helpers_check(s, now);
+		helpers_limit(s, now);
 	if (m->helper && !about_budget)
 		return;
 	if (!server_open(s)) {
@@ -256,7 +256,7 @@ void enforcer_do(
 	if (e->started) {
 		sem_init(&c.done, 0, 0);
 		atomic_store(&e->command, &c);
-		ring(e->wake);
+		notify(e->wake);
 		while (sem_wait(&c.done) != 0)
 			;
 		sem_destroy(&c.done);

@@ -105,8 +105,8 @@ void enforcer_do(
 /** enforcer_watch - events of @fd, which are about @about, wake the thread; 0, or -1 with errno */
 int enforcer_watch(const struct hsf_enforcer *e, int fd, uint32_t events, uint64_t about);
 
-/** enforcer_check_begun - has every server that has replenishments had one? */
-void enforcer_check_begun(struct hsf_enforcer *e);
+/** enforcer_note_begun - report once that every server that has replenishments has had one */
+void enforcer_note_begun(struct hsf_enforcer *e);
 
 /* ---- server.c: one server and its members ---- */
 
@@ -156,8 +156,9 @@ bool server_alarmed(const struct hsf_server *s, const struct hsf_member *m);
 /** helpers_arm - alarms for the budget that the helpers may still use */
 void helpers_arm(struct hsf_server *s);
 
-/** helpers_check - a helper has used much: hold the helpers back if it was too much */
-void helpers_check(struct hsf_server *s, int64_t now);
+/** helpers_limit - hold the helpers back if they have used up their budget; else set their alarms
+ */
+void helpers_limit(struct hsf_server *s, int64_t now);
 
 /** helpers_next - when helpers_release() is to be called, or HSF_NEVER */
 int64_t helpers_next(const struct hsf_server *s);

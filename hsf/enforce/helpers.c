@@ -71,7 +71,7 @@ static void hold_back(struct hsf_server *s)
 	s->figures.helper_holds++;
 }
 
-void helpers_check(struct hsf_server *s, int64_t now)
+void helpers_limit(struct hsf_server *s, int64_t now)
 {
 	int64_t limit = limit_of(s);
 

@@ -90,7 +90,7 @@ enum hsf_action hsf_budget_time(struct hsf_budget *b, int64_t now)
 	return HSF_REPLENISHED;
 }
 
-void hsf_budget_rouse(struct hsf_budget *b, int64_t now)
+void hsf_budget_leave_dormancy(struct hsf_budget *b, int64_t now)
 {
 	if (!b->dormant)
 		return;
@@ -103,7 +103,7 @@ enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_n
 	if (b->rules->by_activation)
 		return hsf_sporadic_use(b, used_ns);
 	if (used_ns > 0)
-		hsf_budget_rouse(b, now);
+		hsf_budget_leave_dormancy(b, now);
 	b->used_ns += used_ns;
 	if (!b->eligible || b->rules->measures || b->budget_ns - b->used_ns >= HSF_LEAST_STEP_NS)
 		return HSF_NOTHING;

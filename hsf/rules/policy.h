@@ -98,8 +98,8 @@ enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_n
 /** hsf_budget_idle - no member wants to run; what that does to the budget */
 enum hsf_action hsf_budget_idle(struct hsf_budget *b);
 
-/** hsf_budget_rouse - if dormant, not any more: the grid is looked for at @now */
-void hsf_budget_rouse(struct hsf_budget *b, int64_t now);
+/** hsf_budget_leave_dormancy - replenish a dormant budget again, from the period of @now on */
+void hsf_budget_leave_dormancy(struct hsf_budget *b, int64_t now);
 
 /** hsf_budget_wake - after none has, a member wants to run since @now */
 void hsf_budget_wake(struct hsf_budget *b, int64_t now);

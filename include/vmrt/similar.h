@@ -18,11 +18,11 @@
  */
 unsigned vmrt_name_distance(const char *a, const char *b);
 
-/** vmrt_name_near - the largest distance from @wanted of a name that @wanted may mean */
-unsigned vmrt_name_near(const char *wanted);
+/** vmrt_name_distance_max - the largest distance from @wanted of a name that @wanted may mean */
+unsigned vmrt_name_distance_max(const char *wanted);
 
-/** vmrt_meant - the one of @n names that @wanted most probably means, or NULL */
-const char *vmrt_meant(const char *wanted, const char *const *names, size_t n);
+/** vmrt_name_meant - the one of @n names that @wanted most probably means, or NULL */
+const char *vmrt_name_meant(const char *wanted, const char *const *names, size_t n);
 
 /**
  * vmrt_similar - "a, b, c and 4 more (did you mean a?)": the names that there are, the most similar

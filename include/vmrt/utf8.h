@@ -40,9 +40,9 @@ size_t vmrt_utf8_columns(const char *text);
 /** vmrt_utf8_put - print @text with a question mark for each character that is not harmless */
 void vmrt_utf8_put(FILE *out, const char *text);
 
-/** vmrt_utf8_tame - change @text itself: a question mark for each byte of a character that is not
- * harmless
+/** vmrt_utf8_sanitize - change @text itself: a question mark for each byte of a character that is
+ * not harmless
  */
-void vmrt_utf8_tame(char *text);
+void vmrt_utf8_sanitize(char *text);
 
 #endif

@@ -96,7 +96,7 @@ static enum vmrt_status parse_metric(struct reader *r, struct vmrt_condition *c)
 	}
 	if (!c->metric) {
 		snprintf(word, sizeof(word), "%.*s", (int)length, begin);
-		meant = length ? vmrt_meant(word, names, n) : NULL;
+		meant = length ? vmrt_name_meant(word, names, n) : NULL;
 		if (meant)
 			snprintf(what, sizeof(what), "there is no such metric: did you mean %s%s?",
 				meant, !strcmp(meant, PERCENTILE) ? "99" : "");

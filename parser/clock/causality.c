@@ -134,7 +134,7 @@ static void merge_buckets(struct causality *c)
 }
 
 /* The bucket for @host_ns, made if need be; NULL without memory. Usually the last or nearly so. */
-static struct bucket *get_bucket(struct causality *c, int64_t host_ns)
+static struct bucket *find_or_add_bucket(struct causality *c, int64_t host_ns)
 {
 	int64_t index;
 	size_t i;
@@ -166,7 +166,7 @@ static enum vmrt_status add_bound(
 	struct causality *c, int64_t local_ns, int64_t host_ns, bool upper)
 {
 	struct tightest t = {.there = true};
-	struct bucket *bucket = get_bucket(c, host_ns);
+	struct bucket *bucket = find_or_add_bucket(c, host_ns);
 	int64_t guess = vmrt_clockmap_to_host(c->prior, local_ns, &c->hint);
 
 	if (!bucket)
@@ -280,8 +280,8 @@ static struct vcpu *find_vcpu(const struct causality *c, int32_t tid)
 	return NULL;
 }
 
-/* The same, of a thread that an event shows. */
-static struct vcpu *meet(struct causality *c, int32_t tid)
+/* Finds the vCPU thread @tid like find_vcpu(), and marks it as seen because an event names it. */
+static struct vcpu *mark_seen(struct causality *c, int32_t tid)
 {
 	struct vcpu *v = find_vcpu(c, tid);
 
@@ -292,7 +292,7 @@ static struct vcpu *meet(struct causality *c, int32_t tid)
 	return v;
 }
 
-static struct host_cpu *get_cpu(struct causality *c, unsigned cpu)
+static struct host_cpu *find_or_add_cpu(struct causality *c, unsigned cpu)
 {
 	if (cpu >= c->n_cpus) {
 		struct host_cpu *more = reallocarray(c->cpus, cpu + 1u, sizeof(*more));
@@ -306,15 +306,16 @@ static struct host_cpu *get_cpu(struct causality *c, unsigned cpu)
 	return &c->cpus[cpu];
 }
 
-/* Thread @pid is seen on @cpu: does that agree with what was known? */
-static enum vmrt_status see(
+/* An event shows that thread @pid runs on @cpu. If that disagrees with what was known, switches are
+ * missing. */
+static enum vmrt_status thread_is_on(
 	struct causality *c, struct host_cpu *cpu, unsigned number, int32_t pid, bool lost)
 {
-	struct vcpu *v = meet(c, pid);
+	struct vcpu *v = mark_seen(c, pid);
 	int64_t from = cpu->seen ? cpu->last : NEVER; /* someone else was still there */
 
 	if (lost || (cpu->seen && cpu->pid != pid)) {
-		struct vcpu *former = cpu->seen ? meet(c, cpu->pid) : NULL;
+		struct vcpu *former = cpu->seen ? mark_seen(c, cpu->pid) : NULL;
 
 		note_hole(c, from);
 		if (lost)
@@ -340,7 +341,7 @@ static enum vmrt_status see(
 
 enum vmrt_status causality_host(struct causality *c, const struct vmrt_event *event)
 {
-	struct host_cpu *cpu = get_cpu(c, event->cpu);
+	struct host_cpu *cpu = find_or_add_cpu(c, event->cpu);
 	bool is_switch = event->type == VMRT_EV_SWITCH;
 	enum vmrt_status status;
 	struct vcpu *next;
@@ -355,7 +356,7 @@ enum vmrt_status causality_host(struct causality *c, const struct vmrt_event *ev
 	if (!is_switch && !event->lost && event->pid == cpu->left && event->pid != cpu->pid &&
 		event->ts - cpu->left_at < SWITCH_TAIL_NS)
 		return VMRT_OK;
-	status = see(
+	status = thread_is_on(
 		c, cpu, event->cpu, is_switch ? event->sw.prev_pid : event->pid, event->lost > 0);
 	cpu->seen = true;
 	cpu->last = c->now;
@@ -365,12 +366,12 @@ enum vmrt_status causality_host(struct causality *c, const struct vmrt_event *ev
 	if (status != VMRT_OK || !is_switch)
 		return status;
 	if (event->sw.prev_pid != event->sw.next_pid) {
-		struct vcpu *prev = meet(c, event->sw.prev_pid);
+		struct vcpu *prev = mark_seen(c, event->sw.prev_pid);
 
 		if (prev)
 			close_run(prev, c->now);
 	}
-	next = meet(c, event->sw.next_pid);
+	next = mark_seen(c, event->sw.next_pid);
 	if (!next)
 		return VMRT_OK;
 	if (!next->running)

@@ -469,7 +469,7 @@ static const struct {
 			{"UPDATE server SET uncertain = 1 WHERE id = ?1", NULL}},
 };
 
-void rundb_doubt(struct rundb *db, uint32_t machine, unsigned cpu,
+void rundb_mark_doubtful(struct rundb *db, uint32_t machine, unsigned cpu,
 	void (*each)(void *ctx, enum rundb_doubted what, const char *name), void *ctx)
 {
 	rundb_flush(db);

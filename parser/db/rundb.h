@@ -90,10 +90,12 @@ enum rundb_doubted {
 };
 
 /**
- * rundb_doubt - events of @cpu are missing, and it is not known when: mark what is not certain
- * @each: called with the name of each task (MACHINE/NAME) and server
+ * rundb_mark_doubtful - mark all tasks and servers that lost events of @cpu may concern
+ * @each: called with the name of each of these tasks (MACHINE/NAME) and servers
+ *
+ * Used where it is not known when the events were lost, so that no time can be left out instead.
  */
-void rundb_doubt(struct rundb *db, uint32_t machine, unsigned cpu,
+void rundb_mark_doubtful(struct rundb *db, uint32_t machine, unsigned cpu,
 	void (*each)(void *ctx, enum rundb_doubted what, const char *name), void *ctx);
 
 /** rundb_counts - jobs and server periods written so far */

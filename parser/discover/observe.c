@@ -89,7 +89,7 @@ static void add_sample(struct samples *s, int64_t value)
 	s->value[s->n++] = value;
 }
 
-static struct seen_thread *get_thread(struct seen_machine *m, int32_t tid, const char *comm)
+static struct seen_thread *find_or_add_thread(struct seen_machine *m, int32_t tid, const char *comm)
 {
 	struct seen_thread *t;
 
@@ -110,8 +110,9 @@ static struct seen_thread *get_thread(struct seen_machine *m, int32_t tid, const
 
 enum vmrt_status vmrt_discovery_skip(struct vmrt_discovery *d, uint32_t machine, int32_t tid)
 {
-	struct seen_thread *t =
-		machine < d->n_machines ? get_thread(&d->machines[machine], tid, NULL) : NULL;
+	struct seen_thread *t = machine < d->n_machines
+					? find_or_add_thread(&d->machines[machine], tid, NULL)
+					: NULL;
 
 	if (!t)
 		return VMRT_ENOMEM;
@@ -119,7 +120,7 @@ enum vmrt_status vmrt_discovery_skip(struct vmrt_discovery *d, uint32_t machine,
 	return VMRT_OK;
 }
 
-static struct seen_cpu *get_cpu(struct seen_machine *m, unsigned cpu)
+static struct seen_cpu *find_or_add_cpu(struct seen_machine *m, unsigned cpu)
 {
 	if (cpu >= CPUS_MAX)
 		return NULL;
@@ -268,7 +269,7 @@ static bool is_by_timer(const struct seen_cpu *c, const struct vmrt_event *e)
 static enum vmrt_status wake(
 	struct seen_machine *m, const struct seen_cpu *c, const struct vmrt_event *e)
 {
-	struct seen_thread *t = get_thread(m, e->wake.pid, e->wake.comm), *by;
+	struct seen_thread *t = find_or_add_thread(m, e->wake.pid, e->wake.comm), *by;
 	bool interrupt = (e->flags & (VMRT_FLAG_HARDIRQ | VMRT_FLAG_SOFTIRQ)) != 0;
 	enum vmrt_waker waker;
 	int32_t pid = e->pid;
@@ -308,7 +309,7 @@ static enum vmrt_status switched(struct seen_machine *m, const struct vmrt_event
 	struct seen_thread *prev, *next;
 
 	if (e->sw.prev_pid > 0) {
-		prev = get_thread(m, e->sw.prev_pid, e->sw.prev_comm);
+		prev = find_or_add_thread(m, e->sw.prev_pid, e->sw.prev_comm);
 		if (!prev)
 			return VMRT_ENOMEM;
 		charge(prev, e->ts);
@@ -321,7 +322,7 @@ static enum vmrt_status switched(struct seen_machine *m, const struct vmrt_event
 			close_job(prev);
 	}
 	if (e->sw.next_pid > 0) {
-		next = get_thread(m, e->sw.next_pid, e->sw.next_comm);
+		next = find_or_add_thread(m, e->sw.next_pid, e->sw.next_comm);
 		if (!next)
 			return VMRT_ENOMEM;
 		next->running = true;
@@ -341,7 +342,7 @@ enum vmrt_status vmrt_discovery_push(
 	if (machine >= d->n_machines)
 		return VMRT_OK;
 	m = &d->machines[machine];
-	c = get_cpu(m, e->cpu);
+	c = find_or_add_cpu(m, e->cpu);
 	if (!c)
 		return VMRT_OK;
 	if (m->first_ns == VMRT_UNKNOWN)

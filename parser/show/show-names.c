@@ -50,7 +50,7 @@ static void set(struct show_names *n, int32_t pid, const char *comm)
 	slot->pid = pid;
 	memset(slot->comm, 0, sizeof(slot->comm));
 	memcpy(slot->comm, comm, strnlen(comm, 16));
-	vmrt_utf8_tame(slot->comm);
+	vmrt_utf8_sanitize(slot->comm);
 }
 
 bool show_names_saved(struct show_names *names, const char *path)

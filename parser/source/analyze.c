@@ -168,7 +168,7 @@ static void doubt_tasks(struct analysis *a)
 			vmrt_recording_loss(a->rec, a->engine, i, cpu, &loss);
 			d.events = loss.counted + loss.missing;
 			if (d.events || vmrt_dat_cpustat(m.dat, cpu).nonsense)
-				rundb_doubt(a->db, d.machine, cpu, note_doubt, &d);
+				rundb_mark_doubtful(a->db, d.machine, cpu, note_doubt, &d);
 		}
 	}
 }

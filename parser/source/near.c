@@ -30,7 +30,7 @@ const char *near_list(const struct thread_names *names, const char *wanted, char
 	size_t n = 0, used = 0;
 
 	plain(wanted, name);
-	most = vmrt_name_near(name);
+	most = vmrt_name_distance_max(name);
 	for (size_t i = 0; i < names->n; i++) {
 		const struct thread_name *t = &names->list[i];
 		unsigned distance = vmrt_name_distance(name, t->comm);

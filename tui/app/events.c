@@ -24,7 +24,7 @@ struct lines {
 static void name_of(const char *comm, char *out)
 {
 	snprintf(out, VMRT_COMM_MAX + 1, "%.*s", VMRT_COMM_MAX, comm ? comm : "");
-	vmrt_utf8_tame(out);
+	vmrt_utf8_sanitize(out);
 }
 
 static int rt_prio(int prio)

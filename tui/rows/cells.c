@@ -52,7 +52,7 @@ static struct top_span *new_span(struct top_screen *screen)
 
 /* Copies @text, with question marks for characters that the terminal cannot show or that would
  * control it; false if @text does not fit into @out. */
-static bool tame(const struct top_screen *screen, const char *text, char out[TOP_TEXT])
+static bool sanitize(const struct top_screen *screen, const char *text, char out[TOP_TEXT])
 {
 	const char *from = text;
 	size_t n = 0;
@@ -74,7 +74,7 @@ static bool tame(const struct top_screen *screen, const char *text, char out[TOP
 void top_put(struct top_screen *screen, int y, int x, int width, bool right, enum top_attr attr,
 	const char *text)
 {
-	char tamed[TOP_TEXT];
+	char sanitized[TOP_TEXT];
 	struct top_span *span;
 	size_t bytes, pad = 0;
 	int columns;
@@ -89,17 +89,17 @@ void top_put(struct top_screen *screen, int y, int x, int width, bool right, enu
 	span = new_span(screen);
 	if (!span)
 		return;
-	cut = !tame(screen, text, tamed);
-	columns = top_columns(tamed);
+	cut = !sanitize(screen, text, sanitized);
+	columns = top_columns(sanitized);
 	cut = (cut || columns > width) && width > 1;
 	/* the cut must be visible: a number without its last digits would be another number */
-	bytes = bytes_of(tamed, columns < width - cut ? columns : width - cut);
+	bytes = bytes_of(sanitized, columns < width - cut ? columns : width - cut);
 	if (right && columns <= width)
 		pad = (size_t)(width - columns);
 	while (bytes + pad + cut > TOP_TEXT - 1)
-		bytes = bytes_of(tamed, --columns);
+		bytes = bytes_of(sanitized, --columns);
 	memset(span->text, ' ', pad);
-	memcpy(span->text + pad, tamed, bytes);
+	memcpy(span->text + pad, sanitized, bytes);
 	if (cut)
 		span->text[pad + bytes++] = '~';
 	span->text[pad + bytes] = '\0';

@@ -48,7 +48,7 @@ void top_text_name(char *out, const char *name, int width)
 	size_t n;
 
 	snprintf(out, TOP_TEXT, "%s", name);
-	vmrt_utf8_tame(out);
+	vmrt_utf8_sanitize(out);
 	if (width <= 0 || top_columns(out) <= width)
 		return;
 	n = (size_t)(top_behind(out, width - 1) - out);

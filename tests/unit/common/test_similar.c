@@ -53,13 +53,13 @@ static void the_one_name_that_is_meant_is_found(void **state)
 	static const char *const names[] = {"json", "jsonl", "text", "histogram", "vm1", "vm2"};
 
 	(void)state;
-	assert_string_equal(vmrt_meant("jsno", names, 6), "json");
-	assert_string_equal(vmrt_meant("histgram", names, 6), "histogram");
-	assert_null(vmrt_meant("vm9", names + 4, 2)); /* both are as near */
-	assert_null(vmrt_meant("latex", names + 4, 2));
+	assert_string_equal(vmrt_name_meant("jsno", names, 6), "json");
+	assert_string_equal(vmrt_name_meant("histgram", names, 6), "histogram");
+	assert_null(vmrt_name_meant("vm9", names + 4, 2)); /* both are as near */
+	assert_null(vmrt_name_meant("latex", names + 4, 2));
 	/* three letters are a part of both: the one that is nearly as long */
-	assert_string_equal(vmrt_meant("jso", names, 6), "json");
-	assert_null(vmrt_meant("x", NULL, 0));
+	assert_string_equal(vmrt_name_meant("jso", names, 6), "json");
+	assert_null(vmrt_name_meant("x", NULL, 0));
 }
 
 static void long_lists_and_names_fit(void **state)
