@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <vmrt/significance.h>
+#include "metrics/stats/significance.h"
 
 static const char *const titles[] = {
 	"Tests against the base (95 % intervals of differences, two-sided p)"};

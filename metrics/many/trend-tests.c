@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vmrt/significance.h>
+#include "metrics/stats/significance.h"
 
 /* A task or server, with its values from all runs of the baseline together. */
 struct base {

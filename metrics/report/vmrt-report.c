@@ -6,13 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <vmrt/significance.h>
-
 #include "metrics/advise/advise.h"
 #include "metrics/compare/compare.h"
 #include "metrics/failif/failif.h"
 #include "metrics/many/commands.h"
 #include "metrics/publish/publish.h"
+#include "metrics/stats/significance.h"
 #include "report-options.h"
 #include "report.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Statistical tests of whether a difference between runs is more than chance. */
-#include <vmrt/significance.h>
+#include "significance.h"
 
 #include "buckets.h"
 
@@ -163,7 +163,7 @@ enum vmrt_status vmrt_mann_whitney_buckets(
 	return VMRT_OK;
 }
 
-uint64_t vmrt_random_next(struct vmrt_random *random)
+uint64_t splitmix_next(struct splitmix *random)
 {
 	uint64_t z = random->state += UINT64_C(0x9e3779b97f4a7c15);
 
@@ -173,14 +173,14 @@ uint64_t vmrt_random_next(struct vmrt_random *random)
 }
 
 /* A random number that is above 0 and below 1. */
-static double uniform(struct vmrt_random *random)
+static double uniform(struct splitmix *random)
 {
-	return ((double)(vmrt_random_next(random) >> 11) + 0.5) * 0x1p-53;
+	return ((double)(splitmix_next(random) >> 11) + 0.5) * 0x1p-53;
 }
 
 /* A random number of the normal distribution, by Marsaglia's polar method. The second number that
  * the method gives is not kept, so that the result depends on the state of @random alone. */
-static double normal(struct vmrt_random *random)
+static double normal(struct splitmix *random)
 {
 	double x, y, r;
 
@@ -194,7 +194,7 @@ static double normal(struct vmrt_random *random)
 
 /* A random number of the gamma distribution with a shape of at least 1, by the method of Marsaglia
  * and Tsang, ACM TOMS 26 (2000). */
-static double gamma_of(struct vmrt_random *random, double shape)
+static double gamma_of(struct splitmix *random, double shape)
 {
 	double d = shape - 1.0 / 3, c = 1 / sqrt(9 * d);
 
@@ -210,7 +210,7 @@ static double gamma_of(struct vmrt_random *random, double shape)
 /* Resamples @s: the @rank-th smallest of as many values as @s has, drawn from @s with replacement.
  * Only this one value is drawn: the @rank-th smallest of uniform random numbers has a beta
  * distribution, and two gamma numbers give a beta number. */
-static int64_t redraw(const struct vmrt_samples *s, size_t rank, struct vmrt_random *random)
+static int64_t redraw(const struct vmrt_samples *s, size_t rank, struct splitmix *random)
 {
 	double low = gamma_of(random, (double)rank);
 	double high = gamma_of(random, (double)(s->n - rank + 1));
@@ -229,7 +229,7 @@ static bool large_enough(const struct vmrt_samples *s, double p)
 bool vmrt_bootstrap_percentile(struct vmrt_samples *a, struct vmrt_samples *b, unsigned num,
 	unsigned den, uint64_t seed, int64_t *low, int64_t *high)
 {
-	struct vmrt_random random = {seed};
+	struct splitmix random = {seed};
 	struct vmrt_samples differences = {0};
 	double p = (double)num / den;
 	bool done = false;

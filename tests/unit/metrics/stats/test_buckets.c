@@ -11,9 +11,9 @@
 #include "near.h"
 
 #include <vmrt/rundb.h>
-#include <vmrt/significance.h>
 
 #include "metrics/stats/buckets.h"
+#include "metrics/stats/significance.h"
 
 static void check_value(int64_t v)
 {
@@ -28,7 +28,7 @@ static void check_value(int64_t v)
 
 static void every_value_is_in_its_bucket(void **state)
 {
-	struct vmrt_random random = {1};
+	struct splitmix random = {1};
 
 	(void)state;
 	for (int64_t v = -5000; v < 5000; v++)
@@ -39,7 +39,7 @@ static void every_value_is_in_its_bucket(void **state)
 			check_value(-v);
 		}
 	for (int i = 0; i < 100000; i++)
-		check_value((int64_t)(vmrt_random_next(&random) >> (3 + i % 60)));
+		check_value((int64_t)(splitmix_next(&random) >> (3 + i % 60)));
 	check_value(VMRT_DB_MOST);
 	check_value(-VMRT_DB_MOST);
 }
@@ -59,7 +59,7 @@ static void a_percentile_of_merged_ones_is_that_of_all_values(void **state)
 		unsigned num, den;
 	} percentiles[] = {{1, 1000}, {50, 100}, {99, 100}, {999, 1000}, {1, 1}};
 	struct vmrt_buckets all = VMRT_BUCKETS_EMPTY;
-	struct vmrt_random random = {7};
+	struct splitmix random = {7};
 	struct vmrt_samples truth = {0};
 
 	(void)state;
@@ -67,7 +67,7 @@ static void a_percentile_of_merged_ones_is_that_of_all_values(void **state)
 		struct vmrt_buckets one = VMRT_BUCKETS_EMPTY;
 
 		for (int i = 0; i < 500; i++) {
-			int64_t v = (int64_t)(vmrt_random_next(&random) >> (30 + i % 20)) - 1000;
+			int64_t v = (int64_t)(splitmix_next(&random) >> (30 + i % 20)) - 1000;
 
 			assert_int_equal(vmrt_buckets_add(&one, v), VMRT_OK);
 			assert_int_equal(vmrt_samples_add(&truth, v), VMRT_OK);

@@ -12,9 +12,8 @@
 
 #include "near.h"
 
-#include <vmrt/significance.h>
-
 #include "metrics/stats/buckets.h"
+#include "metrics/stats/significance.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -111,20 +110,20 @@ static double p_by_definition(const int64_t *x, size_t n, const int64_t *y, size
 
 static void larger_sets_agree_with_the_definition(void **state)
 {
-	struct vmrt_random random = {7};
+	struct splitmix random = {7};
 	int64_t x[60], y[45];
 
 	(void)state;
 	for (int round = 0; round < 200; round++) {
-		uint64_t values = 2 + vmrt_random_next(&random) % 50,
-			 shift = vmrt_random_next(&random) % 8;
+		uint64_t values = 2 + splitmix_next(&random) % 50,
+			 shift = splitmix_next(&random) % 8;
 		struct vmrt_rank_test t;
 		double u, p;
 
 		for (size_t i = 0; i < ARRAY_SIZE(x); i++)
-			x[i] = (int64_t)(vmrt_random_next(&random) % values);
+			x[i] = (int64_t)(splitmix_next(&random) % values);
 		for (size_t i = 0; i < ARRAY_SIZE(y); i++)
-			y[i] = (int64_t)(vmrt_random_next(&random) % values + shift);
+			y[i] = (int64_t)(splitmix_next(&random) % values + shift);
 		t = test_of(x, ARRAY_SIZE(x), y, ARRAY_SIZE(y));
 		p = p_by_definition(x, ARRAY_SIZE(x), y, ARRAY_SIZE(y), &u);
 		assert_false(t.exact);
@@ -135,7 +134,7 @@ static void larger_sets_agree_with_the_definition(void **state)
 
 static void normal_distribution_comes_near_the_exact_p(void **state)
 {
-	struct vmrt_random random = {3};
+	struct splitmix random = {3};
 	int64_t x[20], y[20];
 
 	(void)state;
@@ -143,8 +142,8 @@ static void normal_distribution_comes_near_the_exact_p(void **state)
 		double u, p;
 
 		for (size_t i = 0; i < 20; i++) {
-			x[i] = (int64_t)(vmrt_random_next(&random) % 1000);
-			y[i] = (int64_t)(vmrt_random_next(&random) % 1000) + 100;
+			x[i] = (int64_t)(splitmix_next(&random) % 1000);
+			y[i] = (int64_t)(splitmix_next(&random) % 1000) + 100;
 		}
 		p = p_by_definition(x, 20, y, 20, &u);
 		assert_true(test_of(x, 20, y, 20).exact);
@@ -154,13 +153,13 @@ static void normal_distribution_comes_near_the_exact_p(void **state)
 
 static void random_numbers_are_those_of_splitmix64(void **state)
 {
-	struct vmrt_random random = {1234567};
+	struct splitmix random = {1234567};
 
 	(void)state;
 	/* the generator's widely published test vector */
-	assert_true(vmrt_random_next(&random) == UINT64_C(6457827717110365317));
-	assert_true(vmrt_random_next(&random) == UINT64_C(3203168211198807973));
-	assert_true(vmrt_random_next(&random) == UINT64_C(9817491932198370423));
+	assert_true(splitmix_next(&random) == UINT64_C(6457827717110365317));
+	assert_true(splitmix_next(&random) == UINT64_C(3203168211198807973));
+	assert_true(splitmix_next(&random) == UINT64_C(9817491932198370423));
 }
 
 /* P(binomial(n, q) >= r) */

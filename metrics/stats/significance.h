@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef VMRT_SIGNIFICANCE_H
-#define VMRT_SIGNIFICANCE_H
+#ifndef VMRT_METRICS_STATS_SIGNIFICANCE_H
+#define VMRT_METRICS_STATS_SIGNIFICANCE_H
 
 /* Is a difference between two sets of measured durations more than chance? docs/metrics.md,
  * Comparison. */
@@ -49,12 +49,12 @@ enum vmrt_status vmrt_mann_whitney_buckets(
 
 /* Random numbers that are the same everywhere for the same seed: SplitMix64 (Steele, Lea, Flood,
  * OOPSLA 2014). */
-struct vmrt_random {
+struct splitmix {
 	uint64_t state;
 };
 
-/** vmrt_random_next - 64 random bits */
-uint64_t vmrt_random_next(struct vmrt_random *random);
+/** splitmix_next - 64 random bits */
+uint64_t splitmix_next(struct splitmix *random);
 
 /**
  * vmrt_bootstrap_percentile - bootstrap interval (95 %, percentile method) of a difference of
