@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who may run at which priority on one CPU. Between servers of fixed priority it is the kernel that
- * chooses: members are at their server's priority as long as there is budget. Two things it does
- * not do. A server by slot (policy periodic) has the CPU to itself while it is the first with
- * budget, also when its members sleep: those below it are held back meanwhile. Servers by deadline
- * change places with every period.
+ * Decides which members may run at which priority on one CPU.
+ *
+ * For servers of fixed priority the kernel decides: members have their server's priority as long as
+ * there is budget. Two kinds of servers need more than that. A server by slot (policy periodic) has
+ * the CPU to itself while it is the first server with budget, also when its members sleep: the
+ * servers below it are held back meanwhile. Servers by deadline change places with every period.
  */
 #include "enforcer.h"
 
 #include <inttypes.h>
 
-/* Servers above @slot may take the CPU from it, and its budget is not consumed then. */
+/* Servers above @slot may take the CPU from @slot; its budget is not consumed during that time. */
 static bool is_above(const struct hsf_server *s, const struct hsf_server *slot)
 {
 	return hsf_params_priority(&s->params) > hsf_params_priority(&slot->params);
 }
 
-/* Those by slot have no budget when @slot has the CPU. */
+/* Another server by slot has no budget while @slot has the CPU, so only the other servers may
+ * interrupt it. */
 static bool may_interrupt(const struct hsf_server *s, const struct hsf_server *slot)
 {
 	return is_above(s, slot) && !s->budget.rules->by_slot;
 }
 
-/* What those that may interrupt @slot have been served so far. */
+/* The time that the servers which may interrupt @slot have been served so far. */
 static int64_t served_above(struct hsf_enforcer *e, const struct hsf_server *slot, int64_t now)
 {
 	int64_t sum = 0;
@@ -51,7 +53,8 @@ int64_t arrange_slot_end(const struct hsf_enforcer *e)
 	return e->slot ? e->slot_ns + hsf_budget_left(&e->slot->budget) : HSF_NEVER;
 }
 
-/* Those above are charged, too: what they consumed since is not the slot's. */
+/* The servers above are charged, too, because the time that they consumed since the last call is
+ * not taken from the slot's budget. */
 enum hsf_action arrange_charge_slot(struct hsf_enforcer *e, int64_t now)
 {
 	struct hsf_server *s = e->slot;
@@ -69,7 +72,7 @@ enum hsf_action arrange_charge_slot(struct hsf_enforcer *e, int64_t now)
 	return HSF_DEPLETED;
 }
 
-/* Among equals the one that has it keeps it. */
+/* If several servers by slot have the same priority, the one that has the CPU keeps it. */
 static struct hsf_server *choose_slot(const struct hsf_enforcer *e)
 {
 	struct hsf_server *best = NULL;
@@ -85,8 +88,8 @@ static struct hsf_server *choose_slot(const struct hsf_enforcer *e)
 	return best;
 }
 
-/* How many servers with budget have an earlier deadline than @s; equal ones in the order in which
- * they came. */
+/* Returns how many servers with budget have an earlier deadline than server @of. Servers with the
+ * same deadline are counted in the order in which they were added. */
 static int rank(const struct hsf_enforcer *e, size_t of)
 {
 	const struct hsf_budget *b = &e->servers[of]->budget;
@@ -117,8 +120,9 @@ static int level_of(const struct hsf_enforcer *e, size_t i)
 }
 
 /*
- * Finds out all levels. What those consumed whose level changes is charged before, which may use up
- * a budget and change the levels again.
+ * Finds the levels of all servers. A server whose level changes is charged before the change,
+ * because its consumption belongs to the old level; this charge may use up a budget and change the
+ * levels again.
  */
 static void find_levels(struct hsf_enforcer *e, int64_t now)
 {
@@ -184,7 +188,7 @@ static void mark_spent(struct hsf_enforcer *e, struct hsf_server *s)
 		s->figures.most_short = -s->over_ns;
 }
 
-/* Has budget, and is held back nevertheless. */
+/* Marks server @s, which has budget but is held back. */
 static void mark_suspended(struct hsf_enforcer *e, struct hsf_server *s)
 {
 	bool suspended = s->budget.eligible && !server_open(s);
@@ -212,7 +216,8 @@ void arrange(struct hsf_enforcer *e, int64_t now)
 			continue;
 		if (s->wanted != s->level)
 			server_level(s, s->wanted);
-		/* what it has kept while it was held back counts from here on */
+		/* what a sporadic server kept of its budget while it was held back counts from now
+		 * on */
 		if (s->suspended && server_open(s))
 			hsf_budget_wake(&s->budget, now);
 		if (s->n_fresh || was != server_open(s))

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What other threads ask of an enforcer: add, change, read and remove servers and their members.
- * Each is a command that the enforcer's thread carries out between two events.
- */
+/* The commands that other threads give to an enforcer: add, change, read and remove servers and
+ * their members. The enforcer's thread carries out each command between two events. */
 #include "enforcer.h"
 #include "settings.h"
 
@@ -14,7 +12,8 @@
 
 #define LEAST_LEAD_NS (50 * VMRT_NS_PER_US)
 
-/* What a policy needs besides clocks, before the enforcer's thread may come to need it. */
+/* Opens what the policy needs besides clocks. This is done here because the enforcer's thread must
+ * not wait for it. */
 static enum vmrt_status equip(struct hsf_enforcer *e, struct hsf_server *s,
 	const struct hsf_rules *rules, struct vmrt_error *err)
 {
@@ -51,7 +50,8 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 	a->full = e->n == HSF_MAX_SERVERS;
 	if (a->full)
 		return;
-	/* on a busy CPU it can take a while to come here; the grid remains the same */
+	/* on a busy CPU the command may be carried out late; the grid of replenishments stays the
+	 * same */
 	if (late > 0 && s->params.period_ns > 0)
 		a->t0 += (late + s->params.period_ns - 1) / s->params.period_ns *
 			 s->params.period_ns;
@@ -59,7 +59,8 @@ static void do_add(struct hsf_enforcer *e, void *arg)
 		s->params.budget_ns, a->t0);
 	e->servers[e->n++] = s;
 	atomic_store(&e->count, e->n);
-	/* the kernel's own policies are seen by its own events */
+	/* a server that is only measured gets no marker: what a policy of the kernel does is shown
+	 * by the kernel's own events */
 	if (!s->budget.rules->measures) {
 		server_hold(s);
 		server_mark_start(s);
@@ -109,13 +110,13 @@ int hsf_enforcer_try(struct hsf_enforcer *e, pid_t tid, enum vmrt_background bac
 }
 
 struct to_adopt {
-	struct hsf_member member; /* in exchange for the one that was in its place */
+	struct hsf_member member; /* this member is exchanged with the one whose place it takes */
 	struct vmrt_error *err;
 	enum vmrt_status status;
 };
 
-/* A new place, or for a helper thread, of which a VM may start and end any number, that of one
- * which has ended. */
+/* Returns a new place. A helper thread gets the place of a helper that has ended, if there is one,
+ * because a VM may start and end any number of helpers. */
 static struct hsf_member *place_for(struct hsf_server *s, const struct hsf_member *m)
 {
 	size_t n = server_members(s);
@@ -137,7 +138,7 @@ static void do_adopt(struct hsf_enforcer *e, void *arg)
 			s->name, HSF_MAX_MEMBERS);
 		return;
 	}
-	/* edge-triggered: a look at the clock does not have to make it unreadable */
+	/* edge-triggered, so that a descriptor that stays readable wakes the thread only once */
 	if (enforcer_watch(e, a->member.clock.alarm, EPOLLIN | EPOLLET, ABOUT_MEMBER(m)) != 0) {
 		a->status = vmrt_fail_errno(
 			a->err, errno, "cannot watch thread %d", (int)a->member.tid);
@@ -150,7 +151,8 @@ static void do_adopt(struct hsf_enforcer *e, void *arg)
 	s->n_vcpus += !m->helper;
 	if (m == &s->members[s->n_members])
 		atomic_store_explicit(&s->n_members, s->n_members + 1, memory_order_release);
-	/* the others' alarms were for the whole of what is left, and this one has no level yet */
+	/* the alarms of the other members were set for all of the budget that is left, and the new
+	 * member has no level yet */
 	if (server_open(s)) {
 		server_level(s, s->level);
 		server_arm(s);
@@ -184,7 +186,7 @@ enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s
 	enum vmrt_status status = VMRT_OK;
 	struct hsf_settings has;
 
-	/* one that its owner has raised does not have the flag that ours have */
+	/* a thread that its owner has raised lacks the reset-on-fork flag, which vmrt-hsf sets */
 	if (helper && hsf_settings_read(tid, &has) == 0 && has.policy == SCHED_FIFO && has.flags)
 		m->level = (int)has.priority;
 	s->enforcer = e;
@@ -198,7 +200,8 @@ enum vmrt_status hsf_enforcer_adopt(struct hsf_enforcer *e, struct hsf_server *s
 		enforcer_do(e, do_adopt, &a, false);
 		status = a.status;
 	}
-	/* what has come back is a former member that has ended, or nothing; or it was not taken */
+	/* the command has exchanged the new member for a former member that has ended or for an
+	 * empty place, or it did not take the new member: in each case close what came back */
 	if (status != VMRT_OK || m->tid != tid) {
 		hsf_clock_close(&m->clock);
 		hsf_switches_close(&m->switches);

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread per host CPU, on that very CPU and above everything it schedules: while it works no
- * vCPU thread of its servers runs, so what it reads from their clocks stands still, and the
- * interrupt that says a budget is used up is raised where the waiter is.
+ * Enforces the servers of one host CPU.
+ *
+ * Each CPU with servers has one enforcing thread, which runs on that CPU at a higher priority than
+ * all that it schedules. While the thread works, no vCPU thread of its servers runs, so that their
+ * clocks stand still while it reads them. The interrupt that reports a used-up budget is raised on
+ * the CPU on which the enforcing thread waits.
  */
 #include "enforcer.h"
 #include "settings.h"
@@ -20,7 +23,7 @@
 #define EVENTS_AT_ONCE 16
 #define STACK_SIZE (256 << 10) /* locked in memory */
 
-/* Something to be done by the enforcer's thread; `done` says that it was. */
+/* A function that the enforcer's thread shall call; `done` is posted when it has returned. */
 struct hsf_command {
 	void (*run)(struct hsf_enforcer *e, void *arg);
 	void *arg;
@@ -56,7 +59,7 @@ static void set_timer(struct hsf_enforcer *e)
 		return;
 	e->timer_ns = e->armed_ns = next;
 	if (next != HSF_NEVER) {
-		/* early by what it takes at least from there to here */
+		/* the timer is set early by the latency that its expiries usually have */
 		next -= hsf_latency_early(&e->latency);
 		e->armed_ns = next;
 		when.it_value.tv_sec = next / VMRT_NS_PER_S;
@@ -76,7 +79,8 @@ static void change_params(struct hsf_server *s)
 	server_mark_start(s);
 }
 
-/* The time of @s has come: charge what belongs to the time before it. */
+/* A replenishment of @s is due: first charge what was consumed before it, because that belongs to
+ * the period that ends. */
 static void replenish(struct hsf_server *s, int64_t now)
 {
 	bool eligible = s->budget.eligible, was_dormant;
@@ -84,7 +88,8 @@ static void replenish(struct hsf_server *s, int64_t now)
 
 	if (s->budget.rules->measures && s->budget.k >= 0)
 		hsf_hist_add(&s->figures.use, s->budget.used_ns);
-	/* used up so close to the end of the period that there was no look at it any more */
+	/* the budget was used up so shortly before the end of the period that no alarm was handled
+	 * any more */
 	if (eligible && !s->budget.rules->by_activation && s->budget.used_ns >= s->budget.budget_ns)
 		hsf_hist_add(&s->figures.overshoot, s->budget.used_ns - s->budget.budget_ns);
 	if (s->changing)
@@ -113,7 +118,8 @@ void enforcer_note_begun(struct hsf_enforcer *e)
 
 static void on_time(struct hsf_enforcer *e, int64_t now)
 {
-	/* not of the time that it is set to now: nobody else would run until then */
+	/* an expiry of an earlier setting is ignored: the loop below would spin until the present
+	 * one, and nobody else could run on this CPU meanwhile */
 	if (now < e->timer_ns - HSF_MOST_EARLY_NS)
 		return;
 	hsf_latency_add(&e->latency, now - e->armed_ns);
@@ -128,7 +134,7 @@ static void on_time(struct hsf_enforcer *e, int64_t now)
 		helpers_release(s, now);
 		if (hsf_server_gone(s) || hsf_budget_next(&s->budget) > now)
 			continue;
-		/* what it has had of the CPU until now belongs to the period that ends */
+		/* the time for which the server has had the CPU belongs to the period that ends */
 		if (s == e->slot)
 			arrange_charge_slot(e, now);
 		replenish(s, now);
@@ -157,7 +163,8 @@ static void on_member_clock(struct hsf_enforcer *e, struct hsf_member *m, int64_
 	}
 	action = server_charge(s, now);
 	s->figures.budget_checks++;
-	/* an event from before the last replenishment is no measurement */
+	/* an alarm that was raised before the last replenishment is no measurement of this budget's
+	 * overshoot */
 	if (s->n_vcpus == 1 && m->count >= m->armed)
 		hsf_latency_add(&s->latency, m->count - m->armed);
 	if (action != HSF_DEPLETED) {
@@ -221,7 +228,7 @@ static void *enforce(void *arg)
 		set_timer(e);
 		n = epoll_wait(e->epoll, events, EVENTS_AT_ONCE, -1);
 		now = vmrt_now_ns();
-		/* a period that ends now ends before its members are looked at */
+		/* periods that end now are closed before the members are looked at */
 		for (int i = 0; i < n; i++)
 			if (events[i].data.u64 == ABOUT_TIMER)
 				on_time(e, now);
@@ -236,7 +243,8 @@ static void *enforce(void *arg)
 				on_member(e, (struct hsf_member *)(uintptr_t)about,
 					events[i].events, now);
 		}
-		/* last, since it may take away what other events are about */
+		/* commands come last, because a command may remove servers or members that other
+		 * events of this wait are about */
 		if (command)
 			stop = on_command(e);
 		e->cost.wakes++;
@@ -290,7 +298,7 @@ enum vmrt_status hsf_enforcer_new(int cpu, const struct vmrt_marker *marker,
 	e->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	e->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	e->news = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	/* edge-triggered: what is only said once does not have to be read */
+	/* edge-triggered, so that eventfds need not be read */
 	if (e->epoll < 0 || e->timer < 0 || e->wake < 0 || e->news < 0 ||
 		enforcer_watch(e, e->timer, EPOLLIN | EPOLLET, ABOUT_TIMER) != 0 ||
 		enforcer_watch(e, e->wake, EPOLLIN, ABOUT_COMMAND) != 0) {

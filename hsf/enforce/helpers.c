@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The helper threads of a VM: its main loop, iothreads, workers. They run above the vCPU threads,
- * so that the guest gets its timers and its input; but a guest can keep them busy. So together they
- * may use as much as the server's budget in a period at their priority; then they are ordinary
- * threads until the period is over.
+ * The helper threads of a VM: its main loop, iothreads, workers.
+ *
+ * Helpers run above the vCPU threads, so that the guest gets its timers and its input. But a guest
+ * can keep its helpers busy. So all helpers together may use as much time in a period at their
+ * priority as the server's budget is; after that they are ordinary threads until the end of the
+ * period.
  */
 #include "enforcer.h"
 #include "hsf/rules/admission.h"
@@ -11,7 +13,8 @@
 
 #include <string.h>
 
-/* What they may use in a period; 0: no limit, for nobody is given a priority here. */
+/* Returns what the helpers may use in a period; 0: there is no limit, because this server gives no
+ * priorities. */
 static int64_t limit_of(const struct hsf_server *s)
 {
 	if (s->params.policy == VMRT_POLICY_NONE || s->params.period_ns <= 0)
@@ -46,7 +49,8 @@ static void begin_window(struct hsf_server *s, int64_t now)
 	s->helpers_used_ns = 0;
 }
 
-/* Only threads that still have what vmrt-hsf gave them: what their owner has set since, stays. */
+/* Only threads that still have the settings that vmrt-hsf gave them are changed: settings that
+ * their owner made since then stay. */
 static bool has_our_priority(const struct hsf_member *m)
 {
 	struct hsf_settings now;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * When does no member of a server want to run? A thread of its own at the members' priority, behind
- * them all in the kernel's queue, runs when none of them can. Others may have got ready and queued
- * behind it meanwhile: it yields, and is sure when it runs again without any of them having run.
+ * Finds out when no member of a server wants to run.
+ *
+ * A thread at the members' priority stands behind all members in the kernel's queue, so it runs
+ * when no member can run. Other members may have become ready behind it meanwhile. So it yields
+ * once: if it runs again and no member has run in between, no member wants to run.
  */
 #include "enforcer.h"
 #include "settings.h"
@@ -21,8 +23,8 @@ struct hsf_idle {
 	int ask, news;
 	int priority;
 	atomic_bool stop;
-	_Atomic uint64_t asked; /* number of the watch; 0: none */
-	_Atomic uint64_t found; /* that ended with this */
+	_Atomic uint64_t asked; /* number of the present watch; 0: none */
+	_Atomic uint64_t found; /* number of the last watch in which no member wanted to run */
 	uint64_t watches;
 };
 

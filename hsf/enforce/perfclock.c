@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A software task-clock event counts the CPU time of one thread, wherever it runs, and raises an
- * interrupt on the thread's own CPU when it has consumed a given amount: while the thread does not
- * run, neither the count nor the countdown goes on.
+ * Reads the CPU time of a thread, and raises an alarm when it has consumed a given amount.
  *
- * There are two events. One only counts. The other is the alarm, and goes off once: an event that
- * goes on would come again and again after a short countdown, and where an interrupt takes as long
- * as the countdown, the CPU does nothing else until the kernel's limit for samples stops it (14 ms,
- * seen).
+ * A software task-clock event of perf counts the CPU time of one thread, wherever it runs, and
+ * raises an interrupt on the thread's own CPU. While the thread does not run, neither the count nor
+ * the countdown goes on.
+ *
+ * Two events are needed. One only counts. The other is the alarm, and goes off once: an event that
+ * repeats would come again and again after a short countdown. If an interrupt takes as long as the
+ * countdown, the CPU does nothing else until the kernel's limit for samples stops the event (after
+ * 14 ms in a measurement).
  */
 #include "server.h"
 
@@ -116,7 +118,8 @@ int hsf_clock_arm(struct hsf_clock *c, int64_t ns)
 		c->armed = false;
 	if (ioctl(c->alarm, PERF_EVENT_IOC_PERIOD, &period) != 0)
 		return -1;
-	/* once more for each alarm that went off: a second time would make it come twice */
+	/* enables the event for one more alarm, and only if none is pending: a second refresh would
+	 * make it come twice */
 	if (!c->armed && ioctl(c->alarm, PERF_EVENT_IOC_REFRESH, 1) != 0)
 		return -1;
 	c->armed = true;

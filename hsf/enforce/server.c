@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One server: what its members consumed, and how they are made to run or wait. */
+/* One server: charges what its members consumed, and makes them run or wait. */
 #include "enforcer.h"
 #include "settings.h"
 
@@ -27,13 +27,13 @@ void server_lose(struct hsf_member *m)
 	(void)!write(s->enforcer->news, &one, sizeof(one));
 }
 
-/* Is what @m consumes taken from the budget? */
+/* Is the consumption of @m taken from the budget? */
 static bool charged(const struct hsf_server *s, const struct hsf_member *m)
 {
 	return !m->helper || s->params.charge_helpers;
 }
 
-/* What @m has consumed since the last reading. */
+/* Returns what @m has consumed since the last reading. */
 static int64_t read_clock(struct hsf_server *s, struct hsf_member *m)
 {
 	int64_t count = hsf_clock_read(&m->clock), used;
@@ -60,7 +60,7 @@ static bool anybody_awake(const struct hsf_server *s, size_t n)
 	return false;
 }
 
-/* The oldest switch of any member that has not been looked at; NULL if there is none. */
+/* Returns the member with the oldest switch that was not processed; NULL if there is none. */
 static struct hsf_member *oldest_switch(
 	struct hsf_server *s, size_t n, struct hsf_switch *heads, bool *have)
 {
@@ -78,10 +78,8 @@ static struct hsf_member *oldest_switch(
 	return best;
 }
 
-/*
- * What was consumed in which activation, by the members' switches. The clocks have the last word on
- * how much it was; what the switches do not account for is taken as consumed just now.
- */
+/* Charges the consumption to activations by the members' switches. The clocks decide how much was
+ * consumed in all; time that the switches do not explain counts as consumed just now. */
 static enum hsf_action charge_activations(struct hsf_server *s, int64_t now)
 {
 	struct hsf_switch heads[HSF_MAX_MEMBERS];
@@ -162,7 +160,8 @@ bool server_alarmed(const struct hsf_server *s, const struct hsf_member *m)
 
 void server_arm(struct hsf_server *s)
 {
-	/* the first that is consumed of a dormant budget makes it an active one */
+	/* any consumption ends the dormancy of a budget, so the alarm is set for the shortest
+	 * step */
 	int64_t left = s->budget.dormant ? HSF_LEAST_STEP_NS : hsf_budget_left(&s->budget), step;
 	size_t alive = 0, n = server_members(s);
 
@@ -198,9 +197,11 @@ void server_hold(struct hsf_server *s)
 }
 
 /*
- * Stopped processes keep their priority; it is given before they go on. The helper threads move in
- * the same step, before the vCPU threads when these rise, and behind them when they fall: the main
- * loop is never below a vCPU thread.
+ * Sets the level of all members.
+ *
+ * Processes that are stopped get their priority before they continue. Helper threads are moved in
+ * the same step: before the vCPU threads if these rise, and after them if they fall, so that the
+ * VM's main loop is never below a vCPU thread.
  */
 void server_level(struct hsf_server *s, int level)
 {
@@ -237,7 +238,7 @@ void server_read_clocks(struct hsf_server *s)
 			read_clock(s, &s->members[i]);
 }
 
-/* Nothing may stay stopped, whatever else is the matter. */
+/* Members must not stay stopped, even if other calls fail. */
 void server_release(struct hsf_server *s)
 {
 	size_t n = server_members(s);

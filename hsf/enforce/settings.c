@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* How threads are scheduled, read and changed. */
+/* Reads and changes how threads are scheduled. */
 #include "settings.h"
 
 #include <errno.h>

@@ -12,7 +12,7 @@
 
 #include <vmrt/experiment.h>
 
-/* What a thread gets back. */
+/* The settings that a thread had before it became a member, and that it gets back. */
 struct hsf_settings {
 	uint32_t policy;
 	uint64_t flags; /* reset-on-fork */
@@ -31,13 +31,13 @@ bool hsf_settings_equal(const struct hsf_settings *a, const struct hsf_settings 
 int hsf_settings_apply(pid_t tid, const struct hsf_settings *s);
 
 /**
- * hsf_raise - SCHED_FIFO at @priority; 0 or an errno value
+ * hsf_raise - give the thread SCHED_FIFO at @priority; 0 or an errno value
  *
  * Threads that @tid creates do not inherit it.
  */
 int hsf_raise(pid_t tid, int priority);
 
-/** hsf_demote - SCHED_OTHER, or SCHED_IDLE; 0 or an errno value */
+/** hsf_demote - give the thread SCHED_OTHER, or SCHED_IDLE; 0 or an errno value */
 int hsf_demote(pid_t tid, enum vmrt_background background);
 
 /**
@@ -58,7 +58,8 @@ int hsf_raise_deadline(pid_t tid, int64_t runtime_ns, int64_t period_ns);
 int hsf_thread_start(
 	pthread_t *thread, int cpu, int priority, size_t stack, void *(*main)(void *), void *arg);
 
-/** hsf_process_open - a descriptor that names process @pid for good, or -1 */
+/** hsf_process_open - a descriptor that stands for process @pid even after its id is reused, or
+ * -1 */
 int hsf_process_open(pid_t pid);
 
 /** hsf_process_signal - send @number to the process that @fd names; to @pid only where @fd is -1,

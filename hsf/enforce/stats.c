@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A histogram without allocation, for who must not wait. */
+/* A histogram that allocates no memory, because the enforcer's threads must not wait for an
+ * allocation. */
 #include "server.h"
 
 #include <math.h>
 
 #define FINE_BITS 5 /* log2(HSF_HIST_FINE) */
 
-/* Values below HSF_HIST_FINE have buckets of their own, above each power of two has 32. */
+/* Each value below HSF_HIST_FINE has its own bucket; above that, each power of two has
+ * HSF_HIST_FINE buckets. */
 static size_t bucket_of(uint64_t v)
 {
 	unsigned shift;

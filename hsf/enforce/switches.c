@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel writes a record for each switch to and from a thread into a ring that is shared with
- * us, without waking anybody. It shows whether the thread was preempted or stopped by itself.
+ * Reads when a thread was switched in and out, and whether it was preempted or stopped by itself.
+ *
+ * The kernel writes a record for each switch of the thread into a ring that it shares with this
+ * process. It wakes nobody for that.
  */
 #include "server.h"
 

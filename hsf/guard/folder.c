@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The folder in /run: only root, or the user that vmrt-hsf runs as, may change it. */
+/* Makes the folder of vmrt-hsf in /run, which only root, or the user that vmrt-hsf runs as, may
+ * change. */
 #include "folder.h"
 
 #include <errno.h>

@@ -2,7 +2,8 @@
 #ifndef VMRT_HSF_GUARD_FOLDER_H
 #define VMRT_HSF_GUARD_FOLDER_H
 
-/* The folder of all vmrt-hsf that run: sockets, locks, and tables of what threads get back. */
+/* The folder that all running instances of vmrt-hsf share: sockets, locks, and tables of former
+ * settings. */
 
 #include <vmrt/status.h>
 

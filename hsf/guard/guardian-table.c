@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table lies in memory that is shared by all processes of an instance and, where possible, is a
- * file: so that nothing is lost even if all of them are killed. An entry counts from when its flag
- * is set.
+ * Keeps the former settings of threads in a table.
+ *
+ * The table lies in memory that all processes of an instance share. Where possible that memory is a
+ * file, so that nothing is lost even if all processes are killed. An entry is valid from the moment
+ * when its flag is set.
  */
 #include "guardian.h"
 
@@ -35,8 +37,9 @@
 struct entry {
 	atomic_uchar valid; /* no bool: a file that another program wrote may hold any byte */
 	pid_t pid, tid;
-	uint64_t started;   /* a thread that has another start is not the one that was changed */
-	atomic_uchar stops; /* its process may be stopped: it is to go on */
+	uint64_t started;   /* if the thread's start time differs, its id was reused for another
+			       thread */
+	atomic_uchar stops; /* its process may be stopped: it has to be continued */
 	struct hsf_settings former;
 };
 
@@ -65,7 +68,7 @@ static void read_boot_id(char *out, size_t room)
 	free(text);
 }
 
-/* -1 if there can be no file: then what the processes share has to do. */
+/* Returns -1 if no file can be made: then there is only the memory that the processes share. */
 static int make_file(struct hsf_table *t)
 {
 	int fd;
@@ -114,7 +117,7 @@ static bool entry_lives(const struct entry *e)
 	       vmrt_thread_started(e->pid, e->tid, &started) == VMRT_OK && started == e->started;
 }
 
-/* An unused entry; when there are none left, one whose thread has ended. */
+/* Returns an unused entry; if there is none, one whose thread has ended. */
 static struct entry *free_entry(struct shared *shared)
 {
 	for (size_t i = 0; i < MAX_THREADS; i++)
@@ -129,8 +132,8 @@ static struct entry *free_entry(struct shared *shared)
 	return NULL;
 }
 
-/* Is this very thread noted already, from when it was a member before? Then that is what it gets
- * back. */
+/* Is this thread in the table already, because it was a member before? Then the stored settings
+ * stay, since they are those from before vmrt-hsf. */
 static bool is_noted(const struct shared *shared, pid_t tid)
 {
 	for (size_t i = 0; i < MAX_THREADS; i++)
@@ -157,7 +160,8 @@ enum vmrt_status hsf_table_add(struct hsf_table *t, pid_t pid, pid_t tid, struct
 	if (rc)
 		return vmrt_fail_errno(
 			err, rc, "cannot read the scheduling of thread %d", (int)tid);
-	/* read behind the settings, so that they are those of the thread with this start */
+	/* the start time is read after the settings, so that the settings are of the thread with
+	 * this start time */
 	if (vmrt_thread_started(pid, tid, &e->started) != VMRT_OK)
 		return vmrt_fail(err, VMRT_ENOENT, "thread %d has ended", (int)tid);
 	if (e->former.policy == SCHED_DEADLINE)
@@ -179,7 +183,8 @@ enum vmrt_status hsf_table_stops(struct hsf_table *t, pid_t pid, struct vmrt_err
 	return status;
 }
 
-/* 1 if @e's thread had other settings, and has its former ones now; -1 if it could not get them. */
+/* Returns 1 if the thread of @e had other settings and has its former ones now, 0 if nothing was to
+ * do; -1 if it could not get them. */
 static int restore(const struct entry *e)
 {
 	struct hsf_settings now;
@@ -188,8 +193,8 @@ static int restore(const struct entry *e)
 	if (atomic_load(&e->stops)) {
 		int fd = hsf_process_open(e->pid);
 
-		/* looked at again behind the opening: then the descriptor names this very process
-		 */
+		/* the start time is checked again after the descriptor was opened: then the
+		 * descriptor is of this process */
 		if (entry_lives(e))
 			hsf_process_signal(fd, e->pid, SIGCONT);
 		if (fd >= 0)
@@ -207,7 +212,8 @@ static int restore(const struct entry *e)
 	return -1;
 }
 
-/* Returns how many failed, and counts in @done the threads that were changed. */
+/* Restores all threads. Returns how many failed, and counts in @done the threads that were
+ * changed. */
 static int restore_all(const struct shared *shared, int *done)
 {
 	int failed = 0;
@@ -275,8 +281,8 @@ void hsf_table_close(struct hsf_table *t)
 
 /* ---- left-overs ---- */
 
-/* VMRT_OK if the file @fd is a table that nobody uses any more, made since the machine was booted.
- */
+/* Is the file @fd a table that was made since the machine was booted and that no process uses any
+ * more? */
 static bool is_left_over(int fd)
 {
 	struct stat st;

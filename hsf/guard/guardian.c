@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guardian is a small process that does nothing but wait for the end of the one that changes
- * settings of threads, however that comes, and then gives every thread its former settings back. A
- * deputy waits for the end of both. Each learns of an end from a socket that the kernel closes;
- * over the same sockets come the locks on VMs that are to be kept until all is given back.
+ * The processes that give threads their former settings back when vmrt-hsf ends.
+ *
+ * The guardian is a small process. It waits for the end of the process that changes settings of
+ * threads, in whatever way that one ends, and then restores the settings of all threads. A deputy
+ * waits for the end of both. Each process learns of an end from a socket, which the kernel closes.
+ * Over the same sockets come the locks on VMs; they are kept until all settings are restored.
  */
 #include "guardian.h"
 
@@ -28,7 +30,8 @@
 #define DEPUTY_NAME "vmrt-deputy"
 #define MAX_LOCKS 512
 
-/* A process, and what holds it back from giving back: the other ends of its socket. */
+/* A guardian or deputy, and the other end of its socket: while that end is open, the process does
+ * not restore. */
 struct keeper {
 	pid_t pid;
 	int pidfd;
@@ -59,10 +62,8 @@ static void spare_from_oom(void)
 	close(fd);
 }
 
-/*
- * Under a name and a command line of its own: whoever kills all processes that look like vmrt-hsf
- * must not hit the one that cleans up behind it.
- */
+/* Gives the process a name and a command line of its own, so that somebody who kills all processes
+ * called vmrt-hsf does not kill the one that restores the settings. */
 static void rename_process(const char *name)
 {
 	char *line = program_invocation_name, buf[4096];
@@ -74,14 +75,14 @@ static void rename_process(const char *name)
 		return;
 	size = read(fd, buf, sizeof(buf));
 	close(fd);
-	/* only if it is what main() was given */
+	/* overwrite this memory only if it holds the command line that main() got */
 	if (size <= 1 || memcmp(buf, line, strlen(line) + 1) != 0)
 		return;
 	memset(line, 0, (size_t)size);
 	snprintf(line, (size_t)size, "%s", name);
 }
 
-/* Keeps stderr, for the rare complaint, and what is in @keep. */
+/* Closes all descriptors except stderr, for error messages, and those in @keep. */
 static void close_others(const int *keep, size_t n)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), last = STDERR_FILENO;
@@ -103,7 +104,7 @@ static void close_others(const int *keep, size_t n)
 	syscall(SYS_close_range, last + 1, ~0u, 0);
 }
 
-/* The next lock, -1 for none, or -2 when the other end is closed. */
+/* Returns the next lock; -1 if the message had none; -2 if the other end is closed. */
 static int receive_lock(int life)
 {
 	union {
@@ -128,7 +129,7 @@ static int receive_lock(int life)
 	return fd;
 }
 
-/* A lock that was given up has no file any more. */
+/* Closes locks that were given up: their files have been removed. */
 static size_t drop_removed(int *locks, size_t n)
 {
 	size_t kept = 0;
@@ -144,8 +145,11 @@ static size_t drop_removed(int *locks, size_t n)
 }
 
 /*
- * The locks are on what members belong to: the next vmrt-hsf must not take settings for a VM's own
- * that are about to be given back. They go when this process does.
+ * Waits until the other end of the socket is closed, and collects locks meanwhile.
+ *
+ * The locks protect the processes of members: until the settings are restored, another vmrt-hsf
+ * must not take the changed settings for those of the VM's owner. The kernel frees the locks when
+ * this process ends.
  */
 static void wait_for_end(int life)
 {
@@ -161,7 +165,8 @@ static void wait_for_end(int life)
 	}
 }
 
-/* @other: the end of another keeper's socket that this one holds, or -1 */
+/* The main function of a guardian or deputy. @other: the end of another keeper's socket that this
+ * process holds open, or -1. */
 static void keep(struct hsf_table *table, const char *name, int life, int other)
 	__attribute__((noreturn));
 
@@ -176,7 +181,8 @@ static void keep(struct hsf_table *table, const char *name, int life, int other)
 	spare_from_oom();
 	close_others(fds, sizeof(fds) / sizeof(fds[0]));
 	mlockall(MCL_CURRENT | MCL_FUTURE);
-	/* the threads to be demoted may not leave a CPU to anybody below them */
+	/* this process needs a real-time priority: the threads that it has to demote may otherwise
+	 * take all time of its CPU */
 	sched_setscheduler(0, SCHED_FIFO, &param);
 	wait_for_end(life);
 	if (!hsf_table_restored(table))
@@ -209,7 +215,8 @@ static enum vmrt_status start_keeper(struct keeper *k, struct hsf_table *table, 
 	return VMRT_OK;
 }
 
-/* Lets @k see the end; true if it has ended in order. */
+/* Closes the socket, so that @k restores the settings; returns true if @k has ended without an
+ * error. */
 static bool end_keeper(struct keeper *k)
 {
 	int status = 0;
@@ -236,7 +243,8 @@ enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error
 	status = hsf_table_open(&g->table, err);
 	if (status == VMRT_OK)
 		status = start_keeper(&g->deputy, g->table, DEPUTY_NAME, -1, err);
-	/* it holds the deputy's socket too, which is closed when both have ended */
+	/* the guardian holds the deputy's socket, too: that is closed when this process and the
+	 * guardian have ended */
 	if (status == VMRT_OK)
 		status = start_keeper(&g->guardian, g->table, GUARDIAN_NAME, g->deputy.life, err);
 	if (status != VMRT_OK) {
@@ -302,7 +310,7 @@ int hsf_guardian_finish(struct hsf_guardian *g)
 {
 	int failed = 0;
 
-	/* a guardian that was killed has done nothing */
+	/* a guardian that was killed has restored nothing, so it is done here */
 	if (g->table && (!end_keeper(&g->guardian) || !hsf_table_restored(g->table)))
 		hsf_table_restore(g->table);
 	if (g->table)

@@ -2,10 +2,8 @@
 #ifndef VMRT_HSF_GUARD_GUARDIAN_H
 #define VMRT_HSF_GUARD_GUARDIAN_H
 
-/*
- * What threads get back, noted where it outlives any process: guardian-table.c. Who gives it back:
- * guardian.c.
- */
+/* Stores the former settings of threads where they outlive any process (guardian-table.c), and
+ * restores them (guardian.c). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,11 +17,13 @@ struct hsf_guardian;
  * hsf_guardian_start - fork the processes that outlive this one
  * @out: end it with hsf_guardian_finish()
  *
- * To be called before there are threads, and before anything is open that must not stay open.
+ * To be called before this process has threads, and before it opens descriptors that must not stay
+ * open in the forked processes.
  */
 enum vmrt_status hsf_guardian_start(struct hsf_guardian **out, struct vmrt_error *err);
 
-/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all is given back */
+/** hsf_guardian_hold - keep @fd, which holds a lock on a VM, open until all settings are
+ * restored */
 void hsf_guardian_hold(struct hsf_guardian *g, int fd);
 
 /**
@@ -43,11 +43,12 @@ enum vmrt_status hsf_guardian_stops(struct hsf_guardian *g, pid_t pid, struct vm
  * not get them */
 int hsf_guardian_restore(struct hsf_guardian *g, pid_t tid);
 
-/** hsf_guardian_fds - become readable when one of the processes has died before its time */
+/** hsf_guardian_fds - descriptors that become readable if one of the two processes has died too
+ * early */
 void hsf_guardian_fds(const struct hsf_guardian *g, int fds[2]);
 
 /**
- * hsf_guardian_finish - have all settings given back, wait for it, and free
+ * hsf_guardian_finish - let the guardian restore all settings, wait for it, and free @g
  *
  * Return: how many threads that still exist could not be given their settings back.
  */
@@ -82,21 +83,21 @@ int hsf_table_restore(struct hsf_table *t);
  */
 int hsf_table_restore_thread(struct hsf_table *t, pid_t tid);
 
-/** hsf_table_restored - has that been done, by any process that shares the table? */
+/** hsf_table_restored - has any process that shares the table restored all settings? */
 bool hsf_table_restored(const struct hsf_table *t);
 
-/** hsf_table_failed - how many threads could not get theirs back then */
+/** hsf_table_failed - how many threads could not get their settings back in hsf_table_restore() */
 int hsf_table_failed(const struct hsf_table *t);
 
-/** hsf_table_fd - the file's descriptor, or -1; for who closes all others */
+/** hsf_table_fd - the file's descriptor, or -1; for a process that closes all other descriptors */
 int hsf_table_fd(const struct hsf_table *t);
 
 /** hsf_table_close - remove the file if all was given back, and free; NULL is allowed */
 void hsf_table_close(struct hsf_table *t);
 
 /**
- * hsf_table_recover - give back what the tables of killed instances say
- * @threads: how many threads had other settings than these, and got them back
+ * hsf_table_recover - restore the settings that the tables of killed instances hold
+ * @threads: how many threads had other settings, and got their former ones back
  *
  * Return: how many threads could not be given theirs.
  */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Two enforcers on one VM would take each other's settings for the VM's own: locks on processes. */
+/* Locks processes, so that only one vmrt-hsf schedules a VM: a second one would take the settings
+ * of the first for those of the VM's owner. */
 #include "vm-lock.h"
 
 #include <dirent.h>
@@ -20,7 +21,8 @@
 
 #define LOCK_SUFFIX ".lock"
 
-/* Is the file that @fd is open on still the one called @path? Its holder may have removed it. */
+/* Is the file that @fd is open on still the one called @path? The process that held it may have
+ * removed it. */
 static bool is_there(int fd, const char *path)
 {
 	struct stat open_one, named;
