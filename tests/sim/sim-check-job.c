@@ -196,8 +196,8 @@ static void check_release(const struct comparison *c)
 		      t->start_ns != VMRT_UNKNOWN &&
 		      t->start_ns - t->release_ns <= 2 * g->record_ns;
 	/* what woke a thread that was asleep where the recording begins is not certain: the run
-	 * until it reads its timer, at once, may belong to the job before, and is told as unsure,
-	 * or how much is unsure is not known */
+	 * until it reads its timer, at once, may belong to the job before; it counts in unsure_ns,
+	 * unless that is not known */
 	int64_t unsure = !g->clipped || !e->unsure_ns ? 0
 			 : e->unsure_ns > 0	      ? e->unsure_ns
 						      : AT_ONCE_NS;
