@@ -269,26 +269,23 @@ static void note_grid(
 	u->ahead_ns = ahead;
 }
 
-/*
- * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
- * @skipped releases between the two are accounted for. How do they lie on the task's grid?
- */
-void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped)
+/* How do the arrivals of @next and of the job before lie on the task's grid of @period? */
+static void note_next(struct jobs *j, int64_t period, const struct wait_next *next)
 {
 	struct task_found *found = &j->machine->engine->found[j->task];
+	int64_t ns = next->arrival - next->before, skipped = next->skipped, steps;
 	struct release *r = &j->rel;
-	int64_t period = period_tried(j), ns, steps;
+	uint64_t slept = 0;
 
-	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN || period <= 0 ||
-		__builtin_sub_overflow(arrival, before, &ns) || ns <= 0 ||
-		ns / period > BACKLOG_MAX)
+	if (ns / period > BACKLOG_MAX)
 		return;
 	steps = (ns + period / 2) / period;
-	note_grid(j, period, before, end, arrival, steps);
+	note_grid(j, period, next->before, next->end, next->arrival, steps);
+	if (steps > 1 + skipped)
+		slept = slept_through(steps - 1 - skipped, next->end - next->before, period);
 	if (!j->spec->period_ns && !r->period_ns) {
 		if (steps > 1 + skipped)
-			r->usual.hidden += (uint64_t)(steps - 1 - skipped) -
-					   slept_through(steps - 1 - skipped, end - before, period);
+			r->usual.hidden += (uint64_t)(steps - 1 - skipped) - slept;
 		if (!keeps_a_period(&r->usual))
 			return;
 		r->period_ns = period;
@@ -307,15 +304,13 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 	r->usual.steps += (uint64_t)(1 + skipped);
 	found->steps += (uint64_t)(1 + skipped);
 	if (steps > 1 + skipped) {
-		uint64_t slept = slept_through(steps - 1 - skipped, end - before, period);
-
 		r->usual.missing += (uint64_t)(steps - 1 - skipped);
 		r->usual.slept += slept;
 		found->missing += (uint64_t)(steps - 1 - skipped);
 		found->slept += slept;
 	}
 	/* it was ready in time, but left releases out */
-	if (steps > 1 && end - before < period - period / PERIOD_SHARE) {
+	if (steps > 1 && next->end - next->before < period - period / PERIOD_SHARE) {
 		r->usual.early_skips++;
 		found->early_skips++;
 	}
@@ -323,6 +318,31 @@ void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival,
 		if (!found->too_close++ || ns < found->closest_ns)
 			found->closest_ns = ns;
 	}
+}
+
+/*
+ * The open job, which arrived at @before, ended at @end; the next one arrives at @arrival, and
+ * @skipped releases between the two are accounted for. Where no period is declared, the first ones
+ * are noted when one can be tried.
+ */
+void arrivals_note(struct jobs *j, int64_t before, int64_t end, int64_t arrival, int64_t skipped)
+{
+	struct wait_next next = {before, end, arrival, skipped};
+	int64_t period = period_tried(j), ns;
+	unsigned n = j->rel.usual.n_early;
+
+	if (before == VMRT_UNKNOWN || arrival == VMRT_UNKNOWN ||
+		__builtin_sub_overflow(arrival, before, &ns) || ns <= 0)
+		return;
+	if (period <= 0) {
+		if (n < EARLY_MAX)
+			j->rel.usual.early[j->rel.usual.n_early++] = next;
+		return;
+	}
+	j->rel.usual.n_early = 0;
+	for (unsigned i = 0; i < n; i++)
+		note_next(j, period, &j->rel.usual.early[i]);
+	note_next(j, period, &next);
 }
 
 /* The thread turns out to wait in another way than its task, or what was taken for its jobs to be

@@ -116,6 +116,14 @@ struct wait_confirm {
 	bool rephased;
 };
 
+/* A job that ended at @end, the next one, and how many releases between the two are accounted for.
+ */
+struct wait_next {
+	int64_t before, end, arrival, skipped;
+};
+
+#define EARLY_MAX 8 /* such distances are known before the period is */
+
 /* catchup.c: the signs of a late task. */
 struct wait_usual {
 	bool anew;		    /* if it is late, its period begins anew */
@@ -131,6 +139,8 @@ struct wait_usual {
 	uint64_t arrivals, steps, missing, slept, early_skips;
 	uint64_t hidden; /* periods at work without a job, before the period was certain */
 	int64_t span_ns;
+	struct wait_next early[EARLY_MAX]; /* noted when a period can be tried */
+	unsigned n_early;
 };
 
 /* The distance of arrivals of one thread that was seen most, by majority vote. */
