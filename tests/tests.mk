@@ -102,7 +102,7 @@ $(O)/fuzz/libvmrt.a: $(FUZZ_OBJECTS) $(O)/fuzzobj/gen/trace.pb-c.o
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) qcs $@ $^
 
-$(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzz/libvmrt.a
+$(O)/fuzz/fuzz_%: $(O)/fuzzobj/tests/fuzz/fuzz_%.o $(O)/fuzzobj/tests/fuzz/findings-folder.o $(O)/fuzz/libvmrt.a
 	$(call say,FUZZ,$@)
 	$(Q)clang $(TEST_LLD) $(SANITIZED_FLAGS) $(FUZZ_WRAP) -fsanitize=fuzzer -o $@ $^ $(VMRT_LDLIBS)
 
