@@ -19,7 +19,7 @@ struct vms_args {
 	size_t size;
 };
 
-/* How one hypervisor's processes and threads are recognised; one row per hypervisor. */
+/* How one hypervisor's processes and threads are recognised: one row of VMRT_HYPERVISOR_LIST. */
 struct vms_hypervisor {
 	const char *name;
 	const char *const *programs; /* patterns for the file name of argv[0], ends with NULL */
@@ -28,7 +28,8 @@ struct vms_hypervisor {
 	const char *accel; /* "" if the accelerator is found by the threads' names or the options */
 	bool without_vcpus; /* a process is a VM even if none of its threads is known to be a vCPU
 			     */
-	/* fills in what the command line says: the VM's name, accelerator and links */
+	/* fills in what the command line says: the VM's name, accelerator and links; NULL: nothing
+	 */
 	void (*describe)(const struct vms_args *args, struct vmrt_vm *vm);
 };
 

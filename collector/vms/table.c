@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The list of hypervisors: the names of their programs and of their vCPU threads. */
+/* Reads the command lines of hypervisors, and finds the row of a program. */
 #include "scan.h"
 
 #include <fnmatch.h>
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/hypervisors.h>
 #include <vmrt/units.h>
 
 #define VCPU_MAX 4096
@@ -242,58 +243,20 @@ static void describe_vmware(const struct vms_args *args, struct vmrt_vm *vm)
 	}
 }
 
-static void describe_nothing(const struct vms_args *args, struct vmrt_vm *vm)
-{
-	(void)args;
-	(void)vm;
-}
-
 #define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 static const struct vms_hypervisor hypervisors[] = {
-	{
-		.name = "qemu",
-		.programs = WORDS("qemu-system-*", "qemu-kvm"),
-		.vcpu_threads = WORDS("CPU #/KVM", "CPU #/TCG", "ALL CPUs/TCG"),
-		.accel = "",
-		.without_vcpus = true, /* thread names need debug-threads=on */
-		.describe = describe_qemu,
+#define X(hv, describes, accelerator, without, patterns, threads)                                  \
+	{                                                                                          \
+		.name = hv,                                                                        \
+		.programs = patterns,                                                              \
+		.vcpu_threads = threads,                                                           \
+		.accel = accelerator,                                                              \
+		.without_vcpus = without,                                                          \
+		.describe = describes,                                                             \
 	},
-	{
-		.name = "firecracker",
-		.programs = WORDS("firecracker", "firecracker-*"),
-		.vcpu_threads = WORDS("fc_vcpu #"),
-		.accel = "kvm",
-		.describe = describe_firecracker,
-	},
-	{
-		.name = "cloud-hypervisor",
-		.programs = WORDS("cloud-hypervisor", "cloud-hypervisor-*"),
-		.vcpu_threads = WORDS("vcpu#"),
-		.accel = "",
-		.describe = describe_nothing,
-	},
-	{
-		.name = "crosvm",
-		.programs = WORDS("crosvm"),
-		.vcpu_threads = WORDS("crosvm_vcpu#"),
-		.accel = "",
-		.describe = describe_crosvm,
-	},
-	{
-		.name = "virtualbox",
-		.programs = WORDS("VBoxHeadless", "VirtualBoxVM"),
-		.vcpu_threads = WORDS("EMT-#", "EMT"),
-		.accel = "",
-		.describe = describe_virtualbox,
-	},
-	{
-		.name = "vmware",
-		.programs = WORDS("vmware-vmx", "vmware-vmx-*"),
-		.vcpu_threads = WORDS("vmx-vcpu-#"),
-		.accel = "",
-		.describe = describe_vmware,
-	},
+	VMRT_HYPERVISOR_LIST(X)
+#undef X
 };
 
 const struct vms_hypervisor *vms_hypervisor_of(const char *argv0)

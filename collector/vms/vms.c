@@ -249,7 +249,8 @@ static enum vmrt_status read_process(
 	snprintf(vm.name, sizeof(vm.name), "pid-%d", (int)pid);
 	snprintf(vm.hypervisor, sizeof(vm.hypervisor), "%s", hv->name);
 	snprintf(vm.accel, sizeof(vm.accel), "%s", hv->accel);
-	hv->describe(&args, &vm);
+	if (hv->describe)
+		hv->describe(&args, &vm);
 	vms_read_owner(proc, pid, vm.uids);
 	if (is_full(list, &vm))
 		return VMRT_OK;

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <vmrt/hypervisors.h>
+
 #define JOBS_LEAST 5	       /* fewer releases prove nothing */
 #define ON_GRID 0.1	       /* a release so near to a multiple of the period, in periods, fits */
 #define FAR_OFF 0.4	       /* one so far from it, in periods, says nothing about the period */
@@ -18,7 +20,7 @@
 #define WAKER_LEAST 0.5	       /* share of releases by one waker for a verdict */
 
 /*
- * Names of the kernel's threads, of vCPUs, and of vmrt's own programs. # stands for a number, * at
+ * Names of the kernel's threads, of QEMU's, and of vmrt's own programs. # stands for a number, * at
  * the end for anything.
  */
 static const char *const foreign[] = {"kworker/*", "ksoftirqd/*", "ktimers/*", "ktimersoftd/*",
@@ -26,7 +28,13 @@ static const char *const foreign[] = {"kworker/*", "ksoftirqd/*", "ktimers/*", "
 	"rcuos/*", "rcub/*", "irq/*", "irq_work/*", "watchdog/*", "kdamond.*", "acpi_thermal*",
 	"scsi_*", "jbd2/*", "ext4-*", "btrfs-*", "xfsaild/*", "kvm-*", "vhost-*", "pr/*",
 	"swapper/*", "vmrt-*", "backlog_napi/*", "napi/*", "usb-storage*", "hv_*", "posixcputmr/*",
-	"sugov:*", "CPU *", "qemu-*", "fc_vcpu *", "crosvm_vcpu*", "EMT-*", "vmx-vcpu-*"};
+	"sugov:*", "CPU *", "qemu-*"};
+
+#define WORDS(...) __VA_ARGS__
+#define X(name, describe, accel, without_vcpus, programs, vcpu_threads) vcpu_threads,
+static const char *const vcpus[] = {VMRT_HYPERVISOR_LIST(X)};
+#undef X
+#undef WORDS
 
 /*
  * Such names a program may have, too. The kernel's own threads sleep by the timer wheel, whose
@@ -74,6 +82,7 @@ static bool is_timer(enum vmrt_waker waker)
 static bool is_foreign(const char *comm, enum vmrt_waker waker)
 {
 	return is_in(comm, foreign, sizeof(foreign) / sizeof(foreign[0])) ||
+	       is_in(comm, vcpus, sizeof(vcpus) / sizeof(vcpus[0])) ||
 	       ((!is_timer(waker) || waker == VMRT_WAKER_DEADLINE) &&
 		       is_in(comm, maybe_foreign,
 			       sizeof(maybe_foreign) / sizeof(maybe_foreign[0])));

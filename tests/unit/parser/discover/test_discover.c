@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <vmrt/discover.h>
+#include <vmrt/hypervisors.h>
 
 #define MS INT64_C(1000000)
 #define US INT64_C(1000)
@@ -192,11 +193,36 @@ static void kernel_threads_and_threads_that_are_left_out_are_no_tasks(void **sta
 		timer_job(1001 * MS + k * 4 * MS, US, 12, "CPU 0/KVM", 49, VMRT_FN_WAKEUP, 0);
 		timer_job(1002 * MS + k * 4 * MS, US, 13, "rcu_preempt", 120, VMRT_FN_WAKEUP, 0);
 		timer_job(1003 * MS + k * 4 * MS, US, 14, "vmrt-agent", 120, VMRT_FN_WAKEUP, 0);
-		timer_job(1003 * MS + 500 * US + k * 4 * MS, US, 15, "vmx-vcpu-0", 120,
-			VMRT_FN_WAKEUP, 0);
 	}
 	judge();
 	assert_int_equal(n_found, 0);
+}
+
+static void vcpus_of_all_hypervisors_are_no_tasks(void **state)
+{
+#define WORDS(...) __VA_ARGS__
+#define X(name, describe, accel, without_vcpus, programs, vcpu_threads) vcpu_threads,
+	static const char *const names[] = {VMRT_HYPERVISOR_LIST(X)};
+#undef X
+#undef WORDS
+	const size_t n = sizeof(names) / sizeof(*names);
+
+	(void)state;
+	for (size_t i = 0; i <= n; i++) {
+		/* one thread more, which is a task: threads are found in this recording */
+		const char *pattern = i < n ? names[i] : "my-task-#";
+		int fixed = (int)strcspn(pattern, "#");
+		char comm[VMRT_COMM_MAX];
+
+		snprintf(comm, sizeof(comm), "%.*s%s%s", fixed, pattern, pattern[fixed] ? "1" : "",
+			pattern[fixed] ? pattern + fixed + 1 : "");
+		for (int k = 1; k <= 30; k++)
+			timer_job(1000 * MS + ((int64_t)i * 30 + k) * 4 * MS, US, 20 + (int)i, comm,
+				49, VMRT_FN_WAKEUP, 0);
+	}
+	judge();
+	assert_int_equal(n_found, 1);
+	assert_string_equal(found[0].comm, "my-task-1");
 }
 
 /* The timer wheel's softirq runs behind a timer's interrupt: whom it wakes that timer did not wake.
@@ -457,6 +483,7 @@ int main(void)
 		TEST(a_relative_sleeper_has_a_period_with_jitter),
 		TEST(a_thread_that_others_wake_is_found_with_its_waker),
 		TEST(kernel_threads_and_threads_that_are_left_out_are_no_tasks),
+		TEST(vcpus_of_all_hypervisors_are_no_tasks),
 		TEST(whom_the_timer_wheel_wakes_is_not_released_by_the_timer_before),
 		TEST(a_wait_for_a_lock_of_the_waker_is_no_end_of_a_job),
 		TEST(a_program_may_be_called_like_a_thread_of_the_kernel),
