@@ -67,7 +67,7 @@ static void free_names(struct name_list *names)
 	free(names->list);
 }
 
-/* Of a name alone, only one task may have it. */
+/* Finds a task in the database by MACHINE/NAME, or by NAME alone if only one task has it. */
 static enum vmrt_status find_task(struct vmrt_db *db, const char *name, struct events_choice *c,
 	struct found_task *out, struct vmrt_error *err)
 {
@@ -128,7 +128,8 @@ static enum vmrt_status find_threads(struct vmrt_db *db, const struct found_task
 	return vmrt_query_end(&q);
 }
 
-/* The time of a job: from the first that is known of it to its end; @whole: and to its deadline. */
+/* Finds the time of job @k: from the first time that is known of the job to its end; with @whole,
+ * at least to its deadline. */
 static enum vmrt_status find_job(struct vmrt_db *db, const struct found_task *task, int64_t k,
 	bool whole, struct events_choice *c, struct vmrt_error *err)
 {
@@ -169,7 +170,7 @@ static enum vmrt_status find_job(struct vmrt_db *db, const struct found_task *ta
 	return VMRT_OK;
 }
 
-/* "TASK:K"; a task's name may have colons. */
+/* Splits "TASK:K" at its last colon, because the name of a task may have colons. */
 static enum vmrt_status split_around(
 	const char *around, char *task, size_t room, int64_t *k, struct vmrt_error *err)
 {
@@ -247,7 +248,8 @@ bool choice_has_machine(const struct events_choice *c, uint32_t machine)
 	return c->only == VMRT_NONE || c->only == machine;
 }
 
-/* The threads of a name become known as events name them. */
+/* Is @tid a thread of the task? Where only the task's name is known, threads become known by the
+ * events that name them. */
 static bool is_thread(struct events_choice *c, int32_t tid, const char *comm)
 {
 	int32_t *more;
@@ -265,7 +267,7 @@ static bool is_thread(struct events_choice *c, int32_t tid, const char *comm)
 	return true;
 }
 
-/* A timer that the task armed is its timer, whoever is interrupted by it. */
+/* Is this an event of a timer that the task armed? It is, whichever thread is interrupted by it. */
 static bool is_timer(
 	struct events_choice *c, uint32_t machine, const struct vmrt_event *ev, bool own)
 {
@@ -314,7 +316,7 @@ enum choice_answer choice_takes(
 
 	if (c->begin_ns == VMRT_UNKNOWN)
 		c->begin_ns = host_ns;
-	/* threads and timers are learnt also where nothing is printed */
+	/* threads and timers are noted also outside of the times that are printed */
 	if (c->task)
 		of_task = (c->of_task == VMRT_NONE || c->of_task == machine) &&
 			  is_of_task(c, machine, ev);

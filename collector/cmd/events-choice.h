@@ -2,7 +2,7 @@
 #ifndef VMRT_COLLECTOR_CMD_EVENTS_CHOICE_H
 #define VMRT_COLLECTOR_CMD_EVENTS_CHOICE_H
 
-/* Which events `vmrt-trace events` prints: by time, machine, CPU, task and job. */
+/* Decides which events `vmrt-trace events` prints: by time, machine, CPU, task and job. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,12 +14,12 @@
 #define CHOICE_TIMERS 64
 
 struct events_choice {
-	/* as asked for */
+	/* given by options */
 	int64_t from_ns, to_ns; /* from the recording's beginning, or VMRT_UNKNOWN */
 	int64_t job, cpu;	/* or -1 */
 	int64_t margin_ns;
 	const char *task, *around, *machine; /* or NULL */
-	/* found out */
+	/* found by choice_begin(), and in the events */
 	int64_t first_ns, last_ns; /* host clock, or VMRT_UNKNOWN */
 	int64_t begin_ns;	   /* of the recording, or VMRT_UNKNOWN until the first event */
 	uint32_t only;		   /* this machine, or VMRT_NONE */
@@ -38,7 +38,7 @@ struct events_choice {
 enum choice_answer { CHOICE_NO, CHOICE_YES, CHOICE_BEFORE, CHOICE_BEHIND };
 
 /**
- * choice_begin - look up what was asked for
+ * choice_begin - find the machine, the task and the job that the options name
  * @run: the run folder, or NULL for single files, which have no database
  * @config: of the recording
  *
@@ -49,8 +49,8 @@ enum vmrt_status choice_begin(struct events_choice *choice, const char *run,
 
 bool choice_has_machine(const struct events_choice *choice, uint32_t machine);
 
-/** choice_takes - is this event one that was asked for; is it too early, or are all later ones too
- * late? */
+/** choice_takes - do the options choose this event? The answer also says if the event is too early,
+ * or if all later events are too late */
 enum choice_answer choice_takes(struct events_choice *choice, uint32_t machine,
 	const struct vmrt_event *event, int64_t host_ns);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the analysis found out about a guest's clock, for people. */
+/* Prints what the analysis found about a guest's clock. */
 #include <stdio.h>
 #include <string.h>
 
@@ -21,7 +21,8 @@ struct segment {
 	int64_t from_ns, to_ns, offset_ns, rate_ppb, error_ns, uppers, lowers;
 };
 
-/* One line per stretch; between two of them, where the clock was stepped, how far. */
+/* Prints one line for each stretch of the map. Between two stretches, at which the clock was
+ * stepped, it prints by how much. */
 static void print_segment(const struct segment *s, bool only, int64_t begin_ns)
 {
 	bool bounded = s->uppers || s->lowers;

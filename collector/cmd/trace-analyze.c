@@ -14,7 +14,7 @@ static struct analyze_opts {
 	struct trace_files files;
 	struct {
 		const char *name, *file;
-	} guests[TRACE_GUESTS_MAX]; /* to be taken into the run */
+	} guests[TRACE_GUESTS_MAX]; /* recordings that are copied into the run */
 	size_t n_guests;
 	bool force;
 	bool allow_loss;
@@ -75,7 +75,8 @@ void vmrt_trace_report_analysis(const struct vmrt_analyze_result *r)
 		r->periods, r->loss ? ", with losses" : "");
 }
 
-/* Of a recording that was not ended, the files are not complete yet. */
+/* Has the recording in @folder ended? The files of a recording that has not ended are not complete
+ * yet. */
 static bool ended(const char *folder)
 {
 	char instance[VMRT_JOURNAL_NAME];
@@ -113,7 +114,8 @@ static int run(void *opts)
 		vmrt_warn("--guest needs a RUN; %s is none", o->files.names[0]);
 		return VMRT_EXIT_USAGE;
 	}
-	/* the database that is being made is all that is not complete */
+	/* a signal may end the program at once: nothing but the database is unfinished, and that is
+	 * removed */
 	vmrt_end_at_stop();
 	o->options.progress = isatty(STDERR_FILENO);
 	o->options.stop = vmrt_stop_requested;

@@ -71,7 +71,7 @@ static error_t check(void *opts, const struct argp_state *state)
 	return trace_check_files(&o->files, state);
 }
 
-/* The machines, each with its printer. */
+/* The machines of the recording, and for each of them the printer of its events. */
 struct printer {
 	struct vmrt_recording *rec;
 	struct vmrt_engine_config config;
@@ -82,7 +82,8 @@ struct printer {
 /* Which of the chosen events and conditions some machine's events can fulfil. */
 struct fitting {
 	bool events[MAX_LISTED], filters[MAX_LISTED];
-	struct vmrt_error why_not[MAX_LISTED]; /* of a condition, by the last machine */
+	struct vmrt_error why_not[MAX_LISTED]; /* why a condition fits no event, as the last
+						  machine's formats say */
 };
 
 static enum vmrt_status choose(struct vmrt_show *show, const struct events_opts *o,
@@ -208,7 +209,8 @@ static unsigned long long print_all(const struct printer *p, struct events_choic
 	return printed;
 }
 
-/* In single files a task is a name of threads: one that nobody had is most often misspelt. */
+/* Warns if no thread of the task's name was recorded. In single files, without a database, a task
+ * is only a name, and a name that no thread has is probably misspelt. */
 static void warn_of_name(const struct printer *p, const struct events_choice *choice)
 {
 	for (size_t m = 0; choice->name[0] && !choice->n_tids && m < p->config.n_machines; m++) {

@@ -22,7 +22,8 @@ static error_t add_link(void *opts, char *arg, const struct argp_state *state)
 	return trace_add_link(opts, arg, state);
 }
 
-/* Without a word: whatever the experiment lets us see. */
+/* Without --flight-on, a flight recorder with an experiment saves at misses and overruns; without
+ * an experiment it saves only at a signal. */
 static error_t check_flight(struct vmrt_recorder_options *o, const struct argp_state *state)
 {
 	const char *on = o->flight_on ? o->flight_on : o->experiment ? "both" : "signal";
@@ -75,7 +76,8 @@ static error_t take_events(void *opts, char *arg, const struct argp_state *state
 	return 0;
 }
 
-/* The first word that is no option begins the command; what follows is its own. */
+/* The first word that is not an option begins the command; the words after it belong to the
+ * command. */
 static error_t argument(void *opts, char *arg, struct argp_state *state)
 {
 	struct vmrt_recorder_options *o = opts;

@@ -41,7 +41,7 @@ static error_t argument(void *opts, char *arg, struct argp_state *state)
 	return 0;
 }
 
-/* What was done so far. */
+/* What this call of the program has done so far. */
 struct progress {
 	bool analyze;
 	unsigned salvaged, failed;
@@ -84,7 +84,8 @@ static bool has_ended(const char *run)
 	return ended;
 }
 
-/* A run without a journal is whole, or its recorder was killed before it wrote one. */
+/* Reports on a run without a journal: either its recording has ended, or its recorder was killed
+ * before it wrote a journal. */
 static void report_no_journal(struct progress *p, const char *run)
 {
 	if (has_ended(run)) {
@@ -130,7 +131,7 @@ static void salvage(void *ctx, const char *run)
 	if (got.guest_events)
 		vmrt_say("%s: and %llu events that guests had sent", run,
 			(unsigned long long)got.guest_events);
-	/* its main one, and what else it had */
+	/* the main instance of the recorder, and the others that it made */
 	if (got.instance[0])
 		vmrt_say("removed the tracefs instance %s", got.instance);
 	vmrt_tracer_reset(NULL, got.owner, NULL, NULL, report, NULL, NULL);
@@ -156,7 +157,8 @@ static int run(void *opts)
 	if (o->n_runs)
 		return p.failed ? VMRT_EXIT_FAILED : VMRT_EXIT_DONE;
 	vmrt_journal_each(salvage, &p);
-	/* what could not be salvaged may be the next time, when the disk has room again */
+	/* a recording that could not be salvaged now may be salvaged later, when the disk has room
+	 * again */
 	if (p.failed) {
 		vmrt_warn("not everything could be salvaged: nothing else is removed; delete the "
 			  "folder of the run to give it up");

@@ -22,7 +22,8 @@
 #include "collector/record/recorder.h"
 #include "collector/wire/secret.h"
 
-#define EVENTS_LEAST 100 /* of a machine, to say that some kinds are missing */
+#define EVENTS_LEAST                                                                               \
+	100 /* with fewer events of a machine nothing is said about kinds that are missing */
 #define GUEST_BUFFER (UINT64_C(16) << 20)
 
 static struct tasks_opts {
@@ -35,7 +36,7 @@ static struct tasks_opts {
 	struct vmrt_recorder_options record; /* its links */
 } defaults;
 
-/* The kernel records a priority, the same for FIFO and RR. */
+/* The recorded priority does not tell SCHED_FIFO and SCHED_RR apart, so both are named. */
 static const char *policy_of(int32_t prio)
 {
 	return prio < 0 ? "deadline" : prio < 99 ? "fifo/rr" : "other";
@@ -73,8 +74,8 @@ static void put_found(struct vmrt_table *table, const struct vmrt_found *f, cons
 	FOUND_COLUMNS(VMRT_CELL)
 }
 
-/* On a host with guests, ordinary programs that others wake are the shells and daemons of the day.
- */
+/* Is this an ordinary thread of the host, woken by others? On a host with guests these are shells
+ * and daemons. */
 static bool is_noise(const struct vmrt_found *f, size_t n_machines)
 {
 	return n_machines > 1 && f->machine == 0 && f->prio >= 99 && f->period_ns == VMRT_UNKNOWN;
@@ -106,10 +107,10 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 	return remove(path);
 }
 
-/* A folder that only we can enter, for what is not kept. */
+/* A folder in which only this user can write, for files that are not kept. */
 struct scratch {
 	char folder[sizeof("/tmp/vmrt-tasks-XXXXXX")];
-	char path[sizeof("/tmp/vmrt-tasks-XXXXXX") + 16]; /* of the one thing in it */
+	char path[sizeof("/tmp/vmrt-tasks-XXXXXX") + 16]; /* path of the one file or folder in it */
 };
 
 static bool scratch_make(struct scratch *s, const char *name)
@@ -126,7 +127,8 @@ static void scratch_remove(struct scratch *s)
 	nftw(s->folder, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Why there is no server, without the name of a database that nobody will find. */
+/* Prints why there is no server. The name of the temporary database is cut off, because nobody will
+ * find that. */
 static void print_unadvised(const char *tasks, const char *db, const char *why)
 {
 	bool named = !strncmp(why, db, strlen(db));
@@ -140,9 +142,9 @@ static void print_unadvised(const char *tasks, const char *db, const char *why)
 }
 
 /*
- * With servers for the VMs of the tasks, as `vmrt-report --advise` would have them: for that the
- * recording is analysed with the tasks, into a database that nobody keeps. Without them where there
- * is nothing to advise.
+ * Prints the tasks as an experiment file, with servers for their VMs as `vmrt-report --advise`
+ * would choose them. For that the recording is analysed with these tasks, into a temporary
+ * database. If there is nothing to advise, the file has no servers.
  */
 static void print_experiment(const struct vmrt_recording_options *recording, const char *tasks)
 {
@@ -176,7 +178,7 @@ static enum vmrt_status print_found(const struct tasks_opts *o,
 	char *text;
 
 	vmrt_recording_config(rec, &config);
-	/* who names a VM asks for its tasks: without its recording there is no answer */
+	/* a user who names a VM wants its tasks: without the VM's recording there is no answer */
 	if (!o->all && (o->n_vms || o->record.n_links) && config.n_machines == 1)
 		return vmrt_fail(err, VMRT_ENOENT,
 			"no agent recorded in the named VM: its tasks are not known (--all shows "
@@ -199,7 +201,8 @@ static enum vmrt_status print_found(const struct tasks_opts *o,
 	return VMRT_OK;
 }
 
-/* Whoever names VMs asks for their threads; those of the host are machine 0. */
+/* Drops the threads of the host, which is machine 0: a user who names VMs wants the threads of the
+ * VMs. */
 static size_t without_host(struct vmrt_found *found, size_t n)
 {
 	size_t kept = 0;
@@ -210,7 +213,8 @@ static size_t without_host(struct vmrt_found *found, size_t n)
 	return kept;
 }
 
-/* What is not recorded is not found: a table without it would say that there is no such task. */
+/* Warns of kinds of events that are missing, because tasks that only these show are missing in the
+ * table, too. */
 static void warn_of_missing(struct vmrt_recording *rec)
 {
 	struct vmrt_engine_config config;
@@ -223,7 +227,7 @@ static void warn_of_missing(struct vmrt_recording *rec)
 
 		for (unsigned k = 0; vmrt_recording_event(rec, i, k, &e); k++)
 			events += e.count;
-		/* a host with guests is looked at for its vCPUs only */
+		/* on a host with guests only the vCPU threads matter */
 		if (events < EVENTS_LEAST ||
 			!vmrt_recording_lacks(
 				rec, i, i > 0 || config.n_machines == 1, list, sizeof(list)))
@@ -255,7 +259,7 @@ static enum vmrt_status discover(const struct tasks_opts *o,
 	return status;
 }
 
-/* Records for a while into a folder that only we can enter, and looks at that. */
+/* Records for a while into a temporary folder, and searches that recording for tasks. */
 static int discover_now(const struct tasks_opts *o, struct vmrt_error *err)
 {
 	struct vmrt_recorder_options record = o->record;

@@ -55,7 +55,7 @@ static const char *policy_name(int policy)
 	}
 }
 
-/* "0-3,8"; cut with "..." where it does not fit */
+/* Writes a CPU set as "0-3,8"; if it does not fit, it ends with "...". */
 static void affinity_text(const cpu_set_t *set, char *buf, size_t room)
 {
 	size_t used = 0;
@@ -82,7 +82,7 @@ static void affinity_text(const cpu_set_t *set, char *buf, size_t room)
 	}
 }
 
-/* In the limits of a thread 0 stands for what does not apply. */
+/* In the limits of a thread, 0 means that there is no such limit. */
 static int64_t limit_or_unknown(int64_t ns)
 {
 	return ns ? ns : VMRT_UNKNOWN;

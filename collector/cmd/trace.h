@@ -21,7 +21,7 @@ extern const struct vmrt_command vmrt_trace_init;
 
 struct vmrt_recorder_options;
 
-/** trace_add_link - take the argument of --link, which is changed and kept */
+/** trace_add_link - add the argument of --link; @arg is changed, and stays referenced */
 error_t trace_add_link(
 	struct vmrt_recorder_options *options, char *arg, const struct argp_state *state);
 

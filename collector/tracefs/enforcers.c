@@ -19,7 +19,7 @@
 #define SUFFIX ".sock"
 #define ANSWER_MS 500
 
-/* One request and its reply; what the reply says makes no difference. */
+/* Sends a request and waits for the reply; the text of the reply makes no difference. */
 static void send_request(const char *path, const char *line, size_t len)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -3,16 +3,16 @@
 #define VMRT_COLLECTOR_TRACEFS_ENFORCERS_H
 
 /*
- * vmrt-hsf that run write markers into the recordings that there are when they begin. They need a
- * request for each later one, and for each that ends, since an instance of which they keep a file
- * open cannot be removed.
+ * A vmrt-hsf writes markers into the recordings that exist when it begins. It needs a request for
+ * each recording that begins later. It also needs a request for each that ends, because a tracefs
+ * instance cannot be removed while a process has one of its files open.
  */
 
-/** enforcers_mark - have all of them write markers into @instance; those that do not answer
- * are left out */
+/** enforcers_mark - ask all running vmrt-hsf to write markers into @instance; those that do not
+ * answer are left out */
 void enforcers_mark(const char *instance);
 
-/** enforcers_unmark - have none of them write into it any more */
+/** enforcers_unmark - ask all running vmrt-hsf to write no more markers into @instance */
 void enforcers_unmark(const char *instance);
 
 #endif

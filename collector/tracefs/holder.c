@@ -9,7 +9,8 @@
 
 #include "tracer-files.h"
 
-/* The name in the instance of a file of it that process @pid has open; false: of none. */
+/* Does process @pid have a file of the instance open? @name receives the file's name in the
+ * instance. */
 static bool holds(const char *pid, const char *folder, char *name, size_t room)
 {
 	size_t len = strlen(folder);

@@ -21,7 +21,8 @@
 #define FOR_ROOT "/run/vmrt"
 #define LONGEST 4096 /* of a journal */
 
-/* The folder of links; false if there can be none, and then only `reset RUN` finds a recording. */
+/* Gives the path of the folder of links; false if there can be none: then only `reset RUN` finds a
+ * recording. */
 static bool links_folder(char *buf, size_t room)
 {
 	const char *mine = getenv("XDG_RUNTIME_DIR");
@@ -37,17 +38,15 @@ static bool is_instance(const char *name)
 	       strlen(name) < VMRT_JOURNAL_NAME && !strchr(name, '/');
 }
 
-/* May nobody but the caller, and root, put anything into this folder? */
+/* Is this a folder into which only the caller and root can write? */
 static bool is_own_folder(const struct stat *st)
 {
 	return S_ISDIR(st->st_mode) && st->st_uid == geteuid() &&
 	       !(st->st_mode & (S_IWGRP | S_IWOTH));
 }
 
-/*
- * The link of an instance: which folder its recording is in, and where that folder was. Where the
- * folder or its parent is somebody else's, the path alone does not say so.
- */
+/* Makes the link of an instance, which names the run folder by device, inode and path. If the
+ * folder or its parent belongs to somebody else, the path alone may name another folder later. */
 static void make_link(const char *run, const char *instance)
 {
 	char folder[256], path[PATH_MAX], full[PATH_MAX], text[PATH_MAX];
@@ -64,7 +63,7 @@ static void make_link(const char *run, const char *instance)
 		(void)!symlink(text, path);
 }
 
-/* What the link of @instance says; false if there is none that nobody else could have made. */
+/* Reads the link of @instance; false if there is none, or if another user could have made it. */
 static bool read_link(
 	const char *folder, const char *instance, char path[PATH_MAX], struct stat *at)
 {
@@ -87,7 +86,8 @@ static bool read_link(
 	return true;
 }
 
-/* Yes, if nobody else can have put the journal there; else the link knows it. */
+/* If nobody else can have put the journal into the folder, it does belong there; otherwise the link
+ * has to say so. */
 bool vmrt_journal_belongs(const char *run, const char *instance)
 {
 	char folder[256], path[PATH_MAX];
@@ -111,8 +111,8 @@ enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struc
 	snprintf(text, sizeof(text), HEAD "%s\n", instance);
 	if ((status = vmrt_path(path, sizeof(path), run, VMRT_FILE_JOURNAL)) != VMRT_OK)
 		return vmrt_fail(err, status, "%.200s: the path is too long", run);
-	/* whoever may open it can lock it, and nobody else could follow the recording then: so that
-	 * is for those who may read the recording */
+	/* a process that can open the journal can lock it, and then nobody else could follow the
+	 * recording: so only users who may read the recording may open it */
 	fd = vmrt_create_recording(path);
 	written = fd >= 0 && vmrt_write_all(fd, text, strlen(text)) == 0;
 	if (!written)
@@ -124,7 +124,7 @@ enum vmrt_status vmrt_journal_write(const char *run, const char *instance, struc
 	return status;
 }
 
-/* @st: of the file that was read */
+/* Reads a journal. @st: filled in for the file that was read. */
 static enum vmrt_status read_journal(
 	const char *run, char instance[VMRT_JOURNAL_NAME], struct stat *st, struct vmrt_error *err)
 {
@@ -194,7 +194,7 @@ void vmrt_journal_remove(const char *run, const char *instance)
 		return;
 	if (vmrt_path(path, sizeof(path), folder, instance) == VMRT_OK)
 		unlink(path);
-	rmdir(folder); /* if this was the last one */
+	rmdir(folder); /* removes the folder of links if this was the last link */
 }
 
 bool vmrt_journal_owner_lives(const char *instance)
@@ -203,7 +203,7 @@ bool vmrt_journal_owner_lives(const char *instance)
 	int pid;
 
 	if (sscanf(instance, VMRT_INSTANCE_PREFIX "%d-%llu-", &pid, &ticks) != 2 || pid <= 0)
-		return true; /* not made by vmrt: hands off */
+		return true; /* vmrt did not make it, so it must not be removed */
 	return tracer_start_ticks(pid) == ticks;
 }
 
@@ -220,8 +220,8 @@ void vmrt_journal_each(void (*found)(void *ctx, const char *run), void *ctx)
 
 		if (is_instance(name) && !vmrt_journal_owner_lives(name) &&
 			vmrt_path(path, sizeof(path), folder, name) == VMRT_OK) {
-			/* a folder that was removed, exchanged or used again leaves only the link
-			 */
+			/* if the folder was removed, exchanged or used again, only the link is left
+			 * over */
 			if (read_link(folder, name, run, &at) && vmrt_journal_belongs(run, name) &&
 				vmrt_journal_read_own(run, instance, NULL) == VMRT_OK &&
 				!strcmp(instance, name))

@@ -3,9 +3,10 @@
 #define VMRT_COLLECTOR_TRACEFS_JOURNAL_H
 
 /*
- * The sign for `vmrt-trace reset` that a recording was not finished: a file in the run folder that
- * names the tracefs instance, and a link named after the instance, in a folder where only root (or
- * the user) writes: its text is the device and the inode of the run folder, and the path.
+ * The journal tells `vmrt-trace reset` that a recording has not ended. It is a file in the run
+ * folder with the name of the tracefs instance. There is also a link, named after the instance, in
+ * a folder where only root (or the user) can write: its text is the device, the inode and the path
+ * of the run folder.
  */
 
 #include <limits.h>
@@ -29,12 +30,13 @@ enum vmrt_status vmrt_journal_read(
 	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);
 
 /**
- * vmrt_journal_read_own - vmrt_journal_read(), of a journal that the caller has written
+ * vmrt_journal_read_own - vmrt_journal_read(), for a journal that must be written by the caller's
+ * user
  *
- * Whoever finishes a recording moves what the instance holds into its folder: a stranger's journal
- * would name the instance of another one's recording.
+ * Salvage moves the content of the instance into the run folder. A journal that a stranger wrote
+ * could name the instance of somebody else's recording.
  *
- * Return: as vmrt_journal_read(); VMRT_EPERM if it is of another user.
+ * Return: as vmrt_journal_read(); VMRT_EPERM if the journal belongs to another user.
  */
 enum vmrt_status vmrt_journal_read_own(
 	const char *run, char instance[VMRT_JOURNAL_NAME], struct vmrt_error *err);
@@ -42,15 +44,15 @@ enum vmrt_status vmrt_journal_read_own(
 /**
  * vmrt_journal_belongs - did the recorder that made @instance record into the folder @run?
  *
- * The caller's own journal says so only in a folder into which nobody else may write: a stranger
- * who owns the folder can move the journal to another one, with files that the stranger can read.
+ * The journal alone proves that only in a folder into which nobody else can write: a stranger who
+ * owns the folder can move the journal to another one, whose files the stranger can read.
  */
 bool vmrt_journal_belongs(const char *run, const char *instance);
 
 /** vmrt_journal_remove - note that the recording is finished */
 void vmrt_journal_remove(const char *run, const char *instance);
 
-/** vmrt_journal_owner_lives - is the program still there that made @instance? */
+/** vmrt_journal_owner_lives - does the process that made @instance still run? */
 bool vmrt_journal_owner_lives(const char *instance);
 
 /** vmrt_journal_each - call @found with the run folder of each unfinished recording of this machine

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Takes the newest sub-buffers of a CPU, from a given time on. */
+/* Reads the newest sub-buffers of a CPU, from a given time on. */
 #include "tail.h"
 
 #include <stdlib.h>
@@ -14,7 +14,8 @@ enum vmrt_status vmrt_tail_begin(
 	return t->pages ? VMRT_OK : VMRT_ENOMEM;
 }
 
-/* A sub-buffer ends where the next one begins, so one is held back. */
+/* Reads the next sub-buffer that may hold events after the wanted time. The end of a sub-buffer is
+ * known only when the next one was read, so one sub-buffer is held back. */
 static int next_since(struct vmrt_tail *t, const uint8_t **page)
 {
 	uint32_t size = vmrt_tracer_page_size(t->tracer);

@@ -10,8 +10,8 @@ struct vmrt_tail {
 	struct vmrt_tracer *tracer;
 	unsigned cpu;
 	int64_t since_ns;
-	uint8_t *pages, *held; /* room for two; the one that was read and not given yet */
-	bool begun;	       /* one was given already */
+	uint8_t *pages, *held; /* room for two sub-buffers; @held was read but not returned yet */
+	bool begun;	       /* a sub-buffer was returned already */
 	bool ended;
 };
 
@@ -26,9 +26,9 @@ enum vmrt_status vmrt_tail_begin(
 	struct vmrt_tail *tail, struct vmrt_tracer *tracer, unsigned cpu, int64_t since_ns);
 
 /**
- * vmrt_tail_next - the next sub-buffer, partly filled ones too; never blocks
- * @page: page_size bytes, good until the next call. What was overwritten before the first one is no
- *loss where only the end was wanted, so it says nothing of one then.
+ * vmrt_tail_next - the next sub-buffer, also if it is partly filled; never blocks
+ * @page: page_size bytes, valid until the next call. Events that were overwritten before the first
+ * page count as no loss, because only the newest events are wanted.
  *
  * Return: 1; 0 if there is none; -1 with errno.
  */

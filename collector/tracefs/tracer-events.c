@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Lists the events that a session records. */
+/* Chooses the events that a session records. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,8 +11,8 @@
 
 #include "tracer-files.h"
 
-/* What the analysis needs. Of several names, the first that the kernel has: they changed over time.
- */
+/* The events that the analysis needs. If there are several names, the first that the kernel has is
+ * taken: names changed between kernel versions. */
 static const struct {
 	const char *system;
 	const char *names[2];
@@ -100,7 +100,7 @@ static enum vmrt_status add_needed(struct vmrt_tracer *t, struct vmrt_error *err
 	return status;
 }
 
-/* One pattern of the list over the events of one system; counts what it matches. */
+/* Applies one pattern of the list to the events of one system, and counts the matches. */
 static enum vmrt_status take_system(struct vmrt_tracer *t, const char *system, const char *pattern,
 	bool away, size_t *hits, struct vmrt_error *err)
 {
@@ -146,7 +146,7 @@ static enum vmrt_status take_pattern(
 	if (!dir)
 		return vmrt_fail_errno(err, errno, "cannot read %s", path);
 	while (status == VMRT_OK && (entry = readdir(dir)))
-		/* ftrace's own are no events that can be switched on */
+		/* the events of system ftrace cannot be switched on */
 		if (entry->d_name[0] != '.' && strcmp(entry->d_name, "ftrace") &&
 			fnmatch(word, entry->d_name, 0) == 0)
 			status = take_system(t, entry->d_name, name, away, &hits, err);
@@ -164,8 +164,8 @@ static enum vmrt_status choose(struct vmrt_tracer *t, const char *list, struct v
 	enum vmrt_status status = VMRT_OK;
 	char *copy, *rest;
 
-	/* a list that begins with a plain name is all there shall be; one that begins with a sign
-	 * changes */
+	/* a list that begins with a plain name replaces the usual events; a list that begins with a
+	 * sign changes them */
 	if (!list || *list == '+' || *list == '-')
 		status = add_needed(t, err);
 	if (status != VMRT_OK || !list)

@@ -2,7 +2,7 @@
 #ifndef VMRT_COLLECTOR_TRACEFS_TRACER_FILES_H
 #define VMRT_COLLECTOR_TRACEFS_TRACER_FILES_H
 
-/* The inside of a tracing session, for tracer*.c. */
+/* What the files tracer*.c share of a tracing session. */
 
 #include <vmrt/tracer.h>
 
@@ -13,38 +13,39 @@ struct tracer_event {
 };
 
 struct vmrt_tracer {
-	bool made; /* the instance is there, and ours to remove */
+	bool made; /* this program made the instance and has to remove it */
 	char name[64];
 	char tracing[128]; /* where tracefs is */
 	char folder[256];  /* of the instance */
 	struct tracer_event *events;
 	size_t n_events;
 	unsigned cpus;
-	int *fds; /* trace_pipe_raw by CPU; -1 for a CPU that cannot be there */
+	int *fds; /* trace_pipe_raw of each CPU; -1 for a CPU that cannot exist */
 	int switch_fd;
 	uint32_t page_size;
 	uint64_t buffer;
 };
 
-/** tracer_find - where tracefs is; mounts it if that can be done */
+/** tracer_find - find where tracefs is mounted, and mount it if necessary and possible */
 enum vmrt_status tracer_find(const char **out, struct vmrt_error *err);
 
 /** tracer_write - @text into file @name of @folder; VMRT_OK, or VMRT_EIO with errno */
 enum vmrt_status tracer_write(const char *folder, const char *name, const char *text);
 
-/** tracer_remove - remove an instance; while somebody has a file of it open, try again; 0, or
- * -1 with errno */
+/** tracer_remove - remove an instance; tries again for @patience_ms while a process has one of its
+ * files open; 0, or -1 with errno */
 int tracer_remove(const char *folder, int patience_ms);
 
-/** tracer_make_idle - what cannot be removed shall at least cost nothing; leaves errno as it
+/** tracer_make_idle - reduce the cost of an instance that cannot be removed; leaves errno as it
  * is */
 void tracer_make_idle(const char *folder);
 
-/** tracer_holder - in words, which process has a file of the instance open; false: none that
- * we may look at */
+/** tracer_holder - name in words a process that has a file of the instance open; false if none is
+ * found */
 bool tracer_holder(const char *folder, char *buf, size_t room);
 
-/** tracer_read_file - a file of the instance, or of tracefs if the instance has none */
+/** tracer_read_file - read a file of the instance, or of tracefs if the instance has none of that
+ * name */
 enum vmrt_status tracer_read_file(
 	const struct vmrt_tracer *tracer, const char *name, char **out, struct vmrt_error *err);
 

@@ -34,9 +34,10 @@ uint64_t tracer_start_ticks(pid_t pid)
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	if (vmrt_read_file(path, MAX_TEXT, &text, NULL, NULL) != VMRT_OK)
 		return 0;
-	/* the name, in brackets, may hold anything: count from the last bracket on */
+	/* the name, in brackets, may hold any character, so fields are counted from the last
+	 * bracket on */
 	at = strrchr(text, ')');
-	/* one that has ended and was not waited for is not there any longer */
+	/* a process that has ended, but was not waited for, does not count */
 	if (at && at[1] == ' ' && strchr("ZX", at[2]))
 		at = NULL;
 	for (int field = 2; at && field < 22; field++)
@@ -91,7 +92,8 @@ static char *read_kallsyms(void)
 	struct vmrt_buf buf = {0};
 	char line[512];
 
-	/* there are some hundred thousand lines "address type name": few and short looks at each */
+	/* the file has some hundred thousand lines "address type name", so each line is looked at
+	 * only once and briefly */
 	while (f && fgets(line, sizeof(line), f)) {
 		size_t digits = 2 * sizeof(void *);
 		const char *name = line + digits + 3;
@@ -106,7 +108,7 @@ static char *read_kallsyms(void)
 	return vmrt_buf_take(&buf);
 }
 
-/* The name of thread or process @id, in folder @folder; false if it is gone. */
+/* Reads the name of thread or process @id, in folder @folder; false if it has ended. */
 static bool read_comm(int folder, const char *id, char comm[64])
 {
 	char path[288];
@@ -123,7 +125,7 @@ static bool read_comm(int folder, const char *id, char comm[64])
 		return false;
 	comm[n] = '\0';
 	comm[strcspn(comm, "\n")] = '\0';
-	/* one name a line: names are up to their threads */
+	/* the output has one name in a line, but threads may have any characters in their names */
 	for (char *p = comm; *p; p++)
 		if (iscntrl((unsigned char)*p))
 			*p = '?';
@@ -152,7 +154,7 @@ static void put_threads(
 		closedir(dir);
 }
 
-/* The kernel's own notes about who was seen in a trace: also those who have ended. */
+/* Adds the kernel's list of names seen while tracing: that has also threads that have ended. */
 static void put_saved_names(struct vmrt_buf *buf)
 {
 	const char *tracing = tracefs_tracing_dir();

@@ -18,7 +18,8 @@
 #define RETRY_NS (20 * VMRT_NS_PER_MS) /* between two attempts to remove a busy instance */
 #define OTHERS_PATIENCE_MS 200
 
-/* Removes the instance's folder; while somebody has one of its files open, that is refused. */
+/* Removes the instance's folder. The kernel refuses that while a process has one of its files open,
+ * so it is tried again for a while. */
 int tracer_remove(const char *folder, int patience_ms)
 {
 	int64_t until = vmrt_now_ns() + patience_ms * VMRT_NS_PER_MS;
@@ -35,7 +36,8 @@ int tracer_remove(const char *folder, int patience_ms)
 	}
 }
 
-/* What cannot be removed shall at least cost nothing. */
+/* An instance that cannot be removed shall cost as little as possible: no events, and the smallest
+ * buffers. */
 void tracer_make_idle(const char *folder)
 {
 	int errnum = errno;
@@ -45,7 +47,8 @@ void tracer_make_idle(const char *folder)
 	errno = errnum;
 }
 
-/* Was it made by the process that made @like? PREFIX PID - TICKS - NUMBER - LABEL */
+/* Was instance @name made by the process that made @like? Names are PREFIX PID - TICKS - NUMBER -
+ * LABEL. */
 static bool same_owner(const char *name, const char *like)
 {
 	const char *end = strchr(like + strlen(VMRT_INSTANCE_PREFIX), '-');
@@ -69,11 +72,11 @@ enum vmrt_status vmrt_tracer_reset(const char *label, const char *like, unsigned
 		return status;
 	snprintf(path, sizeof(path), "%s/instances", tracing);
 	dir = opendir(path);
-	/* each that somebody holds is waited for: not after ^C */
+	/* for each instance in use this waits a while, but not after ^C */
 	while (dir && !vmrt_stop_requested() && (entry = readdir(dir))) {
 		const char *name = entry->d_name, *why = NULL, *dash = strrchr(name, '-');
 
-		/* an owner who cannot be determined is taken as alive */
+		/* an owner whose state is unknown counts as alive */
 		if (vmrt_journal_owner_lives(name) ||
 			(label && (!dash || strcmp(dash + 1, label) != 0)) ||
 			(like && !same_owner(name, like)) ||

@@ -94,7 +94,8 @@ static enum vmrt_status make_instance(
 
 	if (status != VMRT_OK)
 		return status;
-	/* pid and start time name the owner for good: vmrt_tracer_reset() looks whether it lives */
+	/* pid and start time identify the owner, so that vmrt_tracer_reset() can see whether it
+	 * still runs */
 	snprintf(t->name, sizeof(t->name), VMRT_INSTANCE_PREFIX "%d-%llu-%u-%s", (int)getpid(),
 		(unsigned long long)tracer_start_ticks(getpid()), counter++, label);
 	snprintf(t->tracing, sizeof(t->tracing), "%s", tracing);
@@ -128,8 +129,8 @@ static enum vmrt_status set_buffer(struct vmrt_tracer *t, uint64_t bytes, struct
 	sscanf(got, "%llu", &kib);
 	free(got);
 	t->buffer = kib * 1024;
-	/* how full it has to be until a reader is woken; without this file a reader only looks now
-	 * and then */
+	/* how full a buffer has to be until a reader is woken; on kernels without this file a
+	 * reader only looks from time to time */
 	tracer_write(t->folder, "buffer_percent", WAKE_PERCENT);
 	return VMRT_OK;
 }
@@ -251,11 +252,11 @@ enum vmrt_status vmrt_tracer_adopt(
 	}
 out:
 	if (status == VMRT_OK) {
-		t->made = true; /* ours to remove now */
+		t->made = true; /* this program has to remove it now */
 		*out = t;
 		return VMRT_OK;
 	}
-	vmrt_tracer_abandon(t); /* what was not taken over stays */
+	vmrt_tracer_abandon(t); /* an instance that was not taken over must stay */
 	return status;
 }
 
@@ -441,8 +442,8 @@ void vmrt_tracer_close_aside(struct vmrt_tracer *t, int patience_ms)
 		return;
 	}
 	if (pid == 0) {
-		/* whoever waits for the recorder's end, or for its output, does not wait for this
-		 */
+		/* a caller that waits for the end or the output of the recorder must not have to
+		 * wait for this process */
 		setsid();
 		close_range(0, ~0u, 0);
 		t->switch_fd = -1;

@@ -25,8 +25,8 @@ void hsf_demand_from(const struct vmrt_server_spec *spec, int cpu, struct hsf_de
 		.period_ns = spec->period_ns,
 		.budget_ns = spec->budget_ns,
 	};
-	/* those that may spend one budget at the end of a period and the next one at once after it
-	 */
+	/* a server of these policies may spend one budget at the end of a period and the next one
+	 * right at the beginning of the following period */
 	if (spec->policy == VMRT_POLICY_DEFERRABLE || spec->policy == VMRT_POLICY_EDF ||
 		spec->policy == VMRT_POLICY_DEADLINE)
 		out->jitter_ns = spec->period_ns - spec->budget_ns;
@@ -47,8 +47,8 @@ double hsf_utilisation(const struct hsf_demand *d, size_t n, int cpu)
 	return sum;
 }
 
-/* Budget that servers at @s's priority or above may take from @s within @window; not exact beyond
- * its period. */
+/* Returns the budget that servers at the priority of @s or above may take from it within @window;
+ * this is not exact beyond the period of @s. */
 static int64_t interference(const struct hsf_demand *d, size_t n, size_t s, int64_t window)
 {
 	__int128 sum = 0;
@@ -56,8 +56,7 @@ static int64_t interference(const struct hsf_demand *d, size_t n, size_t s, int6
 	for (size_t i = 0; i < n && sum <= d[s].period_ns; i++) {
 		__int128 times;
 
-		/* among equals the one that came first goes on: each may have to wait for the
-		 * others */
+		/* among servers of equal priority each may have to wait for all the others */
 		if (i == s || d[i].cpu != d[s].cpu || d[i].priority < d[s].priority)
 			continue;
 		times = ((__int128)window + d[i].jitter_ns + d[i].period_ns - 1) / d[i].period_ns;
@@ -67,10 +66,11 @@ static int64_t interference(const struct hsf_demand *d, size_t n, size_t s, int6
 }
 
 /*
- * R = Q + sum over the servers above of ceil((R + J) / T) Q, with J = T - Q for a deferrable one,
- * which may spend one budget at the end of a period and the next at once after it (Strosnider,
- * Lehoczky and Sha 1995). Ends when R repeats or passes the period, and after MAX_STEPS, which only
- * a period of hours beside others that take all of the CPU needs: such a server does not fit.
+ * R = Q + sum over the servers above of ceil((R + J) / T) Q, with J = T - Q for a deferrable
+ * server, which may spend one budget at the end of a period and the next one right after it
+ * (Strosnider, Lehoczky and Sha 1995). The iteration ends when R repeats or is above the period, or
+ * after MAX_STEPS. So many steps are needed only for a period of hours beside servers that take
+ * nearly all of the CPU; such a server counts as not fitting.
  */
 static int64_t response(const struct hsf_demand *d, size_t n, size_t s)
 {
@@ -87,8 +87,8 @@ static int64_t response(const struct hsf_demand *d, size_t n, size_t s)
 
 /*
  * Servers under EDF with nothing above them: each has its budget by the end of its period if, and
- * only if, their utilisation is at most 1 (Liu and Layland 1973). False if there is something
- * above.
+ * only if, their utilisation is at most 1 (Liu and Layland 1973). Returns false if there is
+ * something above them.
  */
 static bool fits_by_deadline(const struct hsf_demand *d, size_t n, size_t s)
 {

@@ -2,7 +2,7 @@
 #ifndef VMRT_HSF_RULES_ADMISSION_H
 #define VMRT_HSF_RULES_ADMISSION_H
 
-/* Which servers can have their budgets together: admission.c. */
+/* Tests which servers can have their budgets together (admission.c). */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,7 +24,8 @@ struct hsf_demand {
 	int64_t period_ns;
 	int64_t budget_ns;
 	int64_t jitter_ns;   /* period - budget for a server that keeps its budget, else 0 */
-	int64_t response_ns; /* result: the time in which the budget is sure to be available */
+	int64_t response_ns; /* result: after this time from its release the whole budget is sure to
+				have been available */
 };
 
 /** hsf_demand_from - what a server asks of CPU @cpu; @spec must live as long */
@@ -44,12 +45,12 @@ enum vmrt_status hsf_admission(struct hsf_demand *d, size_t n, struct vmrt_error
 /* ---- what the kernel keeps for others: reserve.c ---- */
 
 struct hsf_reserve {
-	double share;  /* of a CPU that it leaves to real-time threads while others want to run; 1:
-			  all */
-	char why[128]; /* what says so */
+	double share;  /* share of a CPU that is left to real-time threads while others want to run;
+			  1: all */
+	char why[128]; /* the setting that limits it */
 };
 
-/** hsf_reserve_read - how it is on @cpu now */
+/** hsf_reserve_read - read how much of @cpu is left to real-time threads now */
 void hsf_reserve_read(int cpu, struct hsf_reserve *out);
 
 /** hsf_reserve_share - @runtime / @period, or 1 where that is no limit (unknown, or -1) */

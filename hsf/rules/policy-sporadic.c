@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sporadic server of Sprunt, Sha and Lehoczky (1989) with the corrections of Stanovich et al.
- * (RTAS 2010): the budget is a list of chunks (amount, time), which together are always the whole
- * budget. One whose time has come is available. Consumption takes from the oldest, and what was
- * taken returns one period after the chunk's time. When members begin to want to run after none
- * did, chunks that lay unused until then count from that instant on.
+ * The budget of a sporadic server (Sprunt, Sha and Lehoczky 1989, with the corrections of Stanovich
+ * et al., RTAS 2010).
+ *
+ * The budget is a list of chunks (amount, time); the sum of their amounts is always the whole
+ * budget. A chunk is available from its time on. Consumption takes from the oldest chunk, and the
+ * amount that was taken returns one period after the chunk's time. When members begin to want to
+ * run after a time in which none did, chunks that were available but unused get that instant as
+ * their time.
  */
 #include "policy.h"
 
@@ -33,10 +36,8 @@ static void drop(struct hsf_budget *b, size_t i)
 	b->n_available -= i < b->n_available;
 }
 
-/*
- * To the end of the list, which is in order of time. What cannot have a place of its own returns
- * with what comes last: later is always safe.
- */
+/* Adds a chunk at the end of the list, which is in order of time. An amount that cannot have a
+ * chunk of its own is added to the last chunk: a later replenishment is always safe. */
 static void add_chunk(struct hsf_budget *b, int64_t amount, int64_t at)
 {
 	struct hsf_chunk *last = &b->chunks[b->n_chunks ? b->n_chunks - 1 : 0];
@@ -48,7 +49,7 @@ static void add_chunk(struct hsf_budget *b, int64_t amount, int64_t at)
 		last->at_ns = last->at_ns > at ? last->at_ns : at;
 		return;
 	}
-	if (b->n_chunks == HSF_CHUNKS) { /* all are available: the newest two become one */
+	if (b->n_chunks == HSF_CHUNKS) { /* all are available: the two newest chunks become one */
 		b->chunks[HSF_CHUNKS - 2].amount_ns += last->amount_ns;
 		b->chunks[HSF_CHUNKS - 2].at_ns = last->at_ns;
 		drop(b, HSF_CHUNKS - 1);
@@ -60,7 +61,7 @@ int64_t hsf_sporadic_next(const struct hsf_budget *b)
 {
 	int64_t check_ns = b->checked_ns + b->period_ns;
 
-	/* a check once in a period sees every activation before what it consumed is due */
+	/* with a check once in a period every activation is seen before its consumption is due */
 	if (b->n_available < b->n_chunks && b->chunks[b->n_available].at_ns < check_ns)
 		return b->chunks[b->n_available].at_ns;
 	return check_ns;
@@ -74,7 +75,7 @@ enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
 		b->checked_ns = now;
 		return HSF_NOTHING;
 	}
-	/* too little to run for: it comes with the next chunk */
+	/* too little to run for: this amount becomes available with the next chunk */
 	if (hsf_sporadic_left(b) + b->chunks[n].amount_ns < HSF_LEAST_STEP_NS &&
 		n + 1 < b->n_chunks) {
 		b->chunks[n + 1].amount_ns += b->chunks[n].amount_ns;
@@ -88,7 +89,7 @@ enum hsf_action hsf_sporadic_time(struct hsf_budget *b, int64_t now)
 	return HSF_REPLENISHED;
 }
 
-/* More than what is available is taken from the next chunk: an overrun is charged to it. */
+/* If more was consumed than is available, the overrun is taken from the next chunk. */
 enum hsf_action hsf_sporadic_use(struct hsf_budget *b, int64_t used_ns)
 {
 	if (!b->eligible)

@@ -63,12 +63,12 @@ int64_t hsf_budget_next(const struct hsf_budget *b)
 {
 	if (b->rules->by_activation)
 		return hsf_sporadic_next(b);
-	/* what is only measured may have no period */
+	/* a server that is only measured may have no period */
 	return b->period_ns > 0 && !b->dormant && !b->rules->by_kernel ? grid_point(b, b->k + 1)
 								       : HSF_NEVER;
 }
 
-/* Full budget at every grid point, nothing is carried over, neither a rest nor an overrun. */
+/* The budget is full at every grid point; neither a rest nor an overrun is carried over. */
 enum hsf_action hsf_budget_time(struct hsf_budget *b, int64_t now)
 {
 	int64_t k;

@@ -3,8 +3,9 @@
 #define VMRT_HSF_RULES_POLICY_H
 
 /*
- * The rules of servers, as pure functions of times. Times are CLOCK_MONOTONIC ns. The mechanism
- * (enforcer.c) says what the time is and what was consumed, and carries out what the rules say.
+ * The rules of servers, as pure functions of times. All times are CLOCK_MONOTONIC in ns. The
+ * enforcer (hsf/enforce) passes the time and the consumption, and carries out what the functions
+ * return.
  */
 
 #include <stdbool.h>
@@ -16,10 +17,8 @@
 
 #define HSF_NEVER INT64_MAX /* a time that does not come */
 
-/*
- * A budget counts as used up when less than this is left: an alarm is hardly worth while for less,
- * and the kernel's cannot be armed for less than 10 us.
- */
+/* A budget counts as used up when less than this is left. An alarm for less costs more than it
+ * saves, and the kernel cannot set alarms for less than 10 us. */
 #define HSF_LEAST_STEP_NS INT64_C(15000)
 
 /* Server with several vCPU threads: the shortest step of one of them (hsf_step). */
@@ -41,11 +40,12 @@ struct hsf_rules {
 	bool by_slot;  /* consumed while the server is the first that is eligible, whether or not a
 			  member runs */
 	bool discards; /* what is left is lost when no member wants to run */
-	bool by_deadline;   /* priorities by the end of the period, not fixed */
-	bool by_activation; /* what is consumed returns one period after the members began to want
-			       it */
+	bool by_deadline;   /* members' priorities follow from the end of the period, and are not
+			       fixed */
+	bool by_activation; /* consumed budget returns one period after the members began to want to
+			       run */
 	bool measures;	    /* nobody's priority is changed */
-	bool by_kernel;	    /* which has a grid of its own */
+	bool by_kernel;	    /* the kernel enforces it, on a grid of its own */
 };
 
 /* Part of a sporadic server's budget, available from a time on. */
@@ -64,12 +64,12 @@ struct hsf_budget {
 	bool eligible;	  /* there is budget */
 	uint64_t skipped; /* replenishments left out, because their time came while nobody ran */
 	bool dormant; /* nothing was consumed for a whole period: no replenishment until something
-			 is */
+			 is consumed */
 	struct hsf_chunk replenishment; /* by the last replenishment: its nominal time and amount */
 	/* by activation: oldest first; the first of them are available */
 	struct hsf_chunk chunks[HSF_CHUNKS];
 	size_t n_chunks, n_available;
-	int64_t checked_ns; /* what began before it is known */
+	int64_t checked_ns; /* all activations that began before this time are known */
 };
 
 /** hsf_rules_for - the rules of @policy, or NULL if vmrt-hsf has none */
@@ -86,25 +86,26 @@ void hsf_budget_init(struct hsf_budget *b, const struct hsf_rules *rules, int64_
 int64_t hsf_budget_next(const struct hsf_budget *b);
 
 /**
- * hsf_budget_time - the clock shows @now
+ * hsf_budget_time - apply the replenishment that is due at @now, if any
  *
- * Return: HSF_REPLENISHED, then it is to be called again; or HSF_NOTHING.
+ * Return: HSF_REPLENISHED, and then it has to be called again; or HSF_NOTHING.
  */
 enum hsf_action hsf_budget_time(struct hsf_budget *b, int64_t now);
 
-/** hsf_budget_use - @used_ns more were consumed until @now, while eligible */
+/** hsf_budget_use - take @used_ns from the budget: consumed until @now, while the server was
+ * eligible */
 enum hsf_action hsf_budget_use(struct hsf_budget *b, int64_t now, int64_t used_ns);
 
-/** hsf_budget_idle - no member wants to run; what that does to the budget */
+/** hsf_budget_idle - apply to the budget that no member wants to run */
 enum hsf_action hsf_budget_idle(struct hsf_budget *b);
 
 /** hsf_budget_leave_dormancy - replenish a dormant budget again, from the period of @now on */
 void hsf_budget_leave_dormancy(struct hsf_budget *b, int64_t now);
 
-/** hsf_budget_wake - after none has, a member wants to run since @now */
+/** hsf_budget_wake - a member wants to run since @now, after a time in which none did */
 void hsf_budget_wake(struct hsf_budget *b, int64_t now);
 
-/** hsf_budget_left - what may be consumed now, 0 if not eligible; below 0 after an overrun */
+/** hsf_budget_left - what may be consumed now: 0 if not eligible, below 0 after an overrun */
 int64_t hsf_budget_left(const struct hsf_budget *b);
 
 /** hsf_budget_deadline - the end of the period in progress */
@@ -132,9 +133,9 @@ int64_t hsf_sporadic_left(const struct hsf_budget *b);
 int64_t hsf_step(int64_t left_ns, size_t n, int64_t early_ns);
 
 /*
- * Median latency of late, which the next clock event may be early by. Each sample moves it by a
- * step towards itself, large ones by no more than others: it stays where as many are above as
- * below.
+ * An estimate of the median latency of recent clock events; later events are asked for earlier by
+ * so much. Each sample moves the estimate by one step towards the sample, whatever the sample's
+ * size, so the estimate stays where as many samples are above as below it.
  */
 struct hsf_latency {
 	int64_t median;
@@ -148,13 +149,13 @@ struct hsf_latency {
 /** hsf_latency_init - nothing measured yet */
 void hsf_latency_init(struct hsf_latency *l);
 
-/** hsf_latency_add - a look came @ns after its clock event */
+/** hsf_latency_add - a clock event was handled @ns after its time */
 void hsf_latency_add(struct hsf_latency *l, int64_t ns);
 
 /*
- * What comes earlier than expected is waited for, or a look more is taken every HSF_LEAST_STEP_NS:
- * where latencies are long, as in a guest under emulation, that must not become most of what the
- * enforcer does.
+ * The largest advance for which a clock event is asked earlier. The enforcer spins until the time
+ * of an event that comes early, or looks again every HSF_LEAST_STEP_NS. If latencies are long, as
+ * in a guest under emulation, that must not become most of what the enforcer does.
  */
 #define HSF_MOST_EARLY_NS INT64_C(100000)
 
